@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"iter"
+	"time"
+)
+
+// State keeps small values with an expiry: tokens, leases, marks. It is safe
+// for concurrent use; an expired value is not there. Writes are durable when
+// they return.
+type State interface {
+	// Insert keeps a value under a key that has none, else ErrExists. A zero
+	// expiry is never.
+	Insert(ctx context.Context, key string, value []byte, expires time.Time) error
+	// Lookup returns a value, or ErrNotFound.
+	Lookup(ctx context.Context, key string) ([]byte, error)
+	// Swap replaces old by value, else ErrConflict (also where there is none).
+	Swap(ctx context.Context, key string, old, value []byte, expires time.Time) error
+	// Take removes a value and returns it, or ErrNotFound: of any number of
+	// simultaneous takers one gets it.
+	Take(ctx context.Context, key string) ([]byte, error)
+}
+
+// Log is append only. Positions start at 1 and have no gaps, also across
+// restarts. It is safe for concurrent use.
+type Log interface {
+	// Append adds records in their order, durable when it returns, and returns
+	// the position of the first. Waiting calls share one durable write. Where
+	// it fails, none of them is in the log, or ErrUnknown is joined.
+	Append(ctx context.Context, payloads ...[]byte) (first uint64, err error)
+	// Records yields what stands from a position on, in the order kept by the
+	// engine, as it is kept: verifying is the reader's work. An error ends the
+	// sequence.
+	Records(ctx context.Context, from uint64) iter.Seq2[Record, error]
+	// Head returns the last record, its payload left out; the zero Record for
+	// an empty log.
+	Head(ctx context.Context) (Record, error)
+}
+
+// Hash is a link of a log's chain.
+type Hash [sha256.Size]byte
+
+// Record is one entry of a Log.
+type Record struct {
+	Pos     uint64
+	Hash    Hash // Link of the record before and this one
+	Payload []byte
+}
+
+// Link computes the hash of a record from that of the record before it (zero
+// for the first): SHA-256(previous ‖ position, 8 bytes big endian ‖
+// SHA-256(payload)), as AUD-501 says.
+func Link(previous Hash, pos uint64, payload []byte) Hash {
+	inner := sha256.Sum256(payload)
+	b := make([]byte, 0, 2*sha256.Size+8)
+	b = append(b, previous[:]...)
+	b = binary.BigEndian.AppendUint64(b, pos)
+	b = append(b, inner[:]...)
+	return sha256.Sum256(b)
+}

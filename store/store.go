@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Store holds documents. It is safe for concurrent use.
+//
+// Every method returns ErrUnavailable, or the context's error, when the engine
+// cannot answer in time; neither may be taken for absence.
+type Store interface {
+	// Read calls f with one consistent snapshot, which holds every commit that
+	// was acknowledged before Read was called and no part of any other than
+	// whole commits. The snapshot, and the sequences made from it, end with f.
+	// Read returns what f returns, or why no snapshot was to be had. An engine
+	// may call f again after a transient fault only if f has not yet been given
+	// a row.
+	Read(ctx context.Context, f func(Snap) error) error
+
+	// Commit applies the batch as one atomic step, durable when it returns, and
+	// returns its sequence number. ErrConflict: a precondition failed, nothing
+	// was written; read again and decide anew.
+	Commit(ctx context.Context, b Batch) (seq uint64, err error)
+
+	// Close releases the engine. Calls under way must have ended.
+	Close() error
+}
+
+// Snap is a consistent state of the store. It is for one goroutine.
+type Snap interface {
+	// Get returns the newest version of a document, a tombstone included, or
+	// ErrNotFound if it never was.
+	Get(ctx context.Context, ref Ref) (Doc, error)
+
+	// Version returns one version, a tombstone included, or ErrNotFound.
+	Version(ctx context.Context, ref Ref, version uint64) (Doc, error)
+
+	// Scan yields the live documents that match, in the order of the store. An
+	// error ends the sequence.
+	Scan(ctx context.Context, q Query) iter.Seq2[Doc, error]
+
+	// Count returns how many documents Scan would yield, but at most max of
+	// them are counted when max > 0.
+	Count(ctx context.Context, q Query, max int) (int, error)
+
+	// History yields versions, newest first: by Updated descending, then by Seq
+	// descending, then by address, then by version descending. An error ends
+	// the sequence.
+	History(ctx context.Context, q HistoryQuery) iter.Seq2[Doc, error]
+}
+
+// Query asks for live documents of one type.
+type Query struct {
+	Type     string // required
+	Where    Pred   // required; And{} for all
+	After    *DocID // only rows behind this place in the order; nil from the start
+	KeysOnly bool   // leave Body nil
+}
+
+// HistoryQuery asks for versions of one type, or of one document of it.
+type HistoryQuery struct {
+	Type   string       // required
+	ID     string       // empty: the whole type
+	Since  time.Time    // versions at or after it; zero: all
+	Before *HistoryMark // only versions behind this one; nil from the newest
+	// Where is matched against the keys of each version itself; nil for all.
+	Where Pred
+}
+
+// HistoryMark is the place of a version in a history.
+type HistoryMark struct {
+	Updated time.Time
+	Seq     uint64
+	Ref     Ref
+	Version uint64
+}
+
+// Mark returns the place of a version in a history.
+func (d *Doc) Mark() HistoryMark {
+	return HistoryMark{Updated: d.Updated, Seq: d.Seq, Ref: d.Ref, Version: d.Version}
+}
+
+// Batch is one atomic step: all preconditions are tested and all writes applied
+// together, or nothing is.
+type Batch struct {
+	Writes []Write  // at most one for each address
+	Checks []Check  // versions that must still be the newest
+	Absent []Absent // questions that must have no answer
+	// Log is appended to the store's Log with the writes or durably before
+	// them, in this order. When the commit fails an engine without common
+	// transactions may have appended it.
+	Log [][]byte
+	// State is written in the same step: marks of a resumable load.
+	State []StateWrite
+}
+
+// Write makes Doc the newest version of its address. Doc.Version must be
+// Expect+1; with Rekey it must be Expect.
+type Write struct {
+	Doc    Doc
+	Expect uint64 // the newest version that must stand now, 0 for none ever
+	// Rekey replaces ID, Keys and Source of the newest version in place: no new
+	// version, the same Updated, Origin and Body as stored (Doc's are ignored).
+	Rekey bool
+}
+
+// Check demands that a version is the newest one of a document; 0 that the
+// document never was.
+type Check struct {
+	Ref     Ref
+	Version uint64
+}
+
+// Absent demands that no live document matches. Claims are driving keys of
+// which every matching document has each (the equalities of the criteria): of
+// two simultaneous commits that share a claim and would each break the other's
+// demand, one fails with ErrConflict. There is at least one claim.
+type Absent struct {
+	Type   string
+	Where  Pred
+	Claims []Key
+}
+
+// StateWrite is a value to be kept, replacing one that stands.
+type StateWrite struct {
+	Key     string
+	Value   []byte
+	Expires time.Time // zero: never
+}
