@@ -1,0 +1,248 @@
+package fhir
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/tidwall/gjson"
+)
+
+// MaxDepth is the deepest nesting of JSON that Parse accepts (LIM-001).
+const MaxDepth = 100
+
+// Resource is a resource as it was sent: checked, and kept as bytes without
+// insignificant white space.
+type Resource struct {
+	Type string
+	ID   string // empty if the body has none
+	Body []byte
+}
+
+// Get reads a field by gjson path. The zero result for what is not there.
+func (r Resource) Get(path string) gjson.Result { return gjson.GetBytes(r.Body, path) }
+
+// Parse reads one resource: strict JSON (REST-080, 081, 083, 093) that is an
+// object with a resourceType. An Error names every fault, up to MaxIssues,
+// with its place; syntax that cannot be read past is the last one reported.
+// The result does not share memory with body.
+func Parse(body []byte) (Resource, error) {
+	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(body)), src: body}
+	p.run()
+	if len(p.issues) > 0 {
+		return Resource{}, &Error{Status: 400, Issues: p.issues}
+	}
+	compact := jsontext.Value(bytes.Clone(body))
+	if err := compact.Compact(); err != nil {
+		return Resource{}, &Error{Status: 400, Issues: []Issue{{Code: "structure", Text: "The body is not legal JSON."}}, Cause: err}
+	}
+	return Resource{Type: p.resourceType, ID: p.id, Body: compact}, nil
+}
+
+// parser walks the tokens of one body once.
+type parser struct {
+	dec          *jsontext.Decoder
+	src          []byte
+	issues       []Issue
+	resourceType string
+	id           string
+}
+
+func (p *parser) run() {
+	if p.dec.PeekKind() != '{' {
+		if _, err := p.dec.ReadToken(); err != nil {
+			p.syntax(err)
+			return
+		}
+		p.fault("structure", "", "The body is not a JSON object.")
+		return
+	}
+	if !p.value("", false) {
+		return
+	}
+	if _, err := p.dec.ReadToken(); err == nil {
+		p.fault("structure", "", "There is more behind the end of the resource.")
+	} else if k := p.dec.PeekKind(); k != 0 || !isEOF(err) {
+		p.syntax(err)
+		return
+	}
+	p.root()
+}
+
+// root checks what the top level must say of itself.
+func (p *parser) root() {
+	typ := gjson.GetBytes(p.src, "resourceType")
+	switch {
+	case !typ.Exists():
+		p.fault("structure", "resourceType", "The resource does not say its resourceType.")
+	case typ.Type != gjson.String || !typePattern.MatchString(typ.Str):
+		p.fault("structure", "resourceType", "resourceType is not the name of a resource type.")
+	default:
+		p.resourceType = typ.Str
+	}
+	id := gjson.GetBytes(p.src, "id")
+	switch {
+	case !id.Exists():
+	case id.Type != gjson.String:
+		p.fault("structure", p.resourceType+".id", "id is not a string.")
+	case !ValidID(id.Str):
+		p.fault("value", p.resourceType+".id", "id is not 1 to 64 of letters, digits, hyphen and dot.")
+	default:
+		p.id = id.Str
+	}
+	if meta := gjson.GetBytes(p.src, "meta"); meta.Exists() && !meta.IsObject() {
+		p.fault("structure", p.resourceType+".meta", "meta is not an object.")
+	}
+}
+
+// value reads one value; false when nothing more can be read.
+func (p *parser) value(name string, inArray bool) bool {
+	tok, err := p.dec.ReadToken()
+	if err != nil {
+		p.syntax(err)
+		return false
+	}
+	switch tok.Kind() {
+	case '{':
+		return p.object()
+	case '[':
+		return p.array(name)
+	case 'n':
+		if !inArray {
+			p.fault("structure", p.place(), "null stands where FHIR allows none: leave the element out.")
+		}
+	case '"':
+		p.text(tok.String())
+	case '0':
+		if f := tok.String(); len(f) > 300 {
+			p.fault("value", p.place(), "The number has more than 300 characters.")
+		}
+	}
+	return len(p.issues) < MaxIssues
+}
+
+func (p *parser) object() bool {
+	if p.dec.StackDepth() > MaxDepth {
+		p.fault("structure", p.place(), "The resource is nested deeper than %d levels.", MaxDepth)
+		return false
+	}
+	place, members := p.place(), 0
+	for p.dec.PeekKind() != '}' {
+		tok, err := p.dec.ReadToken()
+		if err != nil {
+			p.syntax(err)
+			return false
+		}
+		name := tok.String()
+		if name == "" {
+			p.fault("structure", place, "A property has an empty name.")
+		}
+		members++
+		if !p.value(name, false) {
+			return false
+		}
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		p.syntax(err)
+		return false
+	}
+	if members == 0 {
+		p.fault("structure", place, "The object is empty: leave the element out.")
+	}
+	return len(p.issues) < MaxIssues
+}
+
+func (p *parser) array(name string) bool {
+	if p.dec.StackDepth() > MaxDepth {
+		p.fault("structure", p.place(), "The resource is nested deeper than %d levels.", MaxDepth)
+		return false
+	}
+	place, members := p.place(), 0
+	for p.dec.PeekKind() != ']' {
+		if p.dec.PeekKind() == '[' {
+			p.fault("structure", place, "FHIR has no arrays within arrays.")
+			return false
+		}
+		members++
+		if !p.value(name, true) {
+			return false
+		}
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		p.syntax(err)
+		return false
+	}
+	if members == 0 {
+		p.fault("structure", place, "The array is empty: leave the element out.")
+	}
+	return len(p.issues) < MaxIssues
+}
+
+func (p *parser) text(s string) {
+	switch {
+	case s == "":
+		p.fault("structure", p.place(), "The string is empty: leave the element out.")
+	case strings.IndexByte(s, 0) >= 0:
+		p.fault("value", p.place(), "The string holds the character U+0000.")
+	}
+}
+
+func (p *parser) fault(code, place, format string, args ...any) {
+	if len(p.issues) < MaxIssues {
+		p.issues = append(p.issues, Issue{Code: code, Text: fmt.Sprintf(format, args...), Expression: place})
+	}
+}
+
+// syntax reports JSON that cannot be read past.
+func (p *parser) syntax(err error) {
+	code, text := "structure", "The body is not legal JSON."
+	offset := p.dec.InputOffset()
+	var se *jsontext.SyntacticError
+	if errors.As(err, &se) {
+		offset = se.ByteOffset
+		switch {
+		case errors.Is(se.Err, jsontext.ErrDuplicateName):
+			text = "A property stands twice in one object."
+		case strings.Contains(se.Err.Error(), "UTF-8"):
+			text = "The body is not valid UTF-8."
+		case strings.Contains(se.Err.Error(), "surrogate"), strings.Contains(se.Err.Error(), "escape"):
+			code, text = "value", "A string holds an escape that is no character."
+		}
+	}
+	if !utf8.Valid(p.src) {
+		text, code = "The body is not valid UTF-8.", "structure"
+	}
+	place := p.place()
+	p.fault(code, place, "%s (near byte %d)", text, offset)
+}
+
+func isEOF(err error) bool { return err.Error() == "EOF" }
+
+// place turns the decoder's JSON pointer into a simple FHIRPath.
+func (p *parser) place() string {
+	return pathOf(gjson.GetBytes(p.src, "resourceType").Str, string(p.dec.StackPointer()))
+}
+
+func pathOf(root, pointer string) string {
+	if !typePattern.MatchString(root) {
+		root = "Resource"
+	}
+	var b strings.Builder
+	b.WriteString(root)
+	for _, part := range strings.Split(pointer, "/")[min(1, strings.Count(pointer, "/")):] {
+		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		if part == "" {
+			continue
+		}
+		if _, err := strconv.Atoi(part); err == nil {
+			b.WriteString("[" + part + "]")
+			continue
+		}
+		b.WriteString("." + part)
+	}
+	return b.String()
+}

@@ -1,0 +1,145 @@
+package fhir
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// InstantFormat is how the server writes an instant: UTC with milliseconds.
+const InstantFormat = "2006-01-02T15:04:05.000Z"
+
+// Stamp returns the body with id, meta.versionId and meta.lastUpdated set, all
+// else kept token for token (REST-092, 100). body is a compact object that
+// Parse accepted.
+func Stamp(body []byte, id string, version uint64, updated time.Time) []byte {
+	out := make([]byte, 0, len(body)+len(id)+96)
+	out = append(out, '{')
+	hasID, hasMeta := gjson.GetBytes(body, "id").Exists(), gjson.GetBytes(body, "meta").Exists()
+	member := func(name string) {
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, '"')
+		out = append(out, name...)
+		out = append(out, '"', ':')
+	}
+	writeID := func() {
+		member("id")
+		out = append(out, '"')
+		out = append(out, id...)
+		out = append(out, '"')
+	}
+	writeMeta := func(old gjson.Result) {
+		member("meta")
+		out = appendMeta(out, old, version, updated)
+	}
+	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		switch name := key.String(); name {
+		case "id":
+			writeID()
+			if !hasMeta {
+				writeMeta(gjson.Result{})
+			}
+		case "_id":
+		case "meta":
+			writeMeta(value)
+		case "resourceType":
+			member(name)
+			out = append(out, value.Raw...)
+			if !hasID {
+				writeID()
+				if !hasMeta {
+					writeMeta(gjson.Result{})
+				}
+			}
+		default:
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(out, key.Raw...)
+			out = append(out, ':')
+			out = append(out, value.Raw...)
+		}
+		return true
+	})
+	return append(out, '}')
+}
+
+func appendMeta(out []byte, old gjson.Result, version uint64, updated time.Time) []byte {
+	out = append(out, `{"versionId":"`...)
+	out = strconv.AppendUint(out, version, 10)
+	out = append(out, `","lastUpdated":"`...)
+	out = updated.UTC().AppendFormat(out, InstantFormat)
+	out = append(out, '"')
+	old.ForEach(func(key, value gjson.Result) bool {
+		switch key.String() {
+		case "versionId", "lastUpdated", "_versionId", "_lastUpdated":
+			return true
+		}
+		out = append(out, ',')
+		out = append(out, key.Raw...)
+		out = append(out, ':')
+		out = append(out, value.Raw...)
+		return true
+	})
+	return append(out, '}')
+}
+
+// MergeMeta returns the body with the tags and security labels of the old body
+// kept beside its own (REST-101): identity is system and code, doubles
+// collapse, the submitted ones come first.
+func MergeMeta(body, old []byte) []byte {
+	for _, field := range []string{"security", "tag"} {
+		kept := gjson.GetBytes(old, "meta."+field)
+		if !kept.IsArray() {
+			continue
+		}
+		var add [][]byte
+		have := map[Coding]bool{}
+		mine := gjson.GetBytes(body, "meta."+field)
+		mine.ForEach(func(_, c gjson.Result) bool { have[codingOf(c)] = true; return true })
+		kept.ForEach(func(_, c gjson.Result) bool {
+			if k := codingOf(c); !have[k] {
+				have[k] = true
+				add = append(add, []byte(c.Raw))
+			}
+			return true
+		})
+		if len(add) > 0 {
+			body = extendMeta(body, field, mine, bytes.Join(add, []byte(",")))
+		}
+	}
+	return body
+}
+
+func codingOf(c gjson.Result) Coding {
+	return Coding{System: c.Get("system").String(), Code: c.Get("code").String()}
+}
+
+func extendMeta(body []byte, field string, mine gjson.Result, add []byte) []byte {
+	if mine.IsArray() {
+		end := mine.Index + len(mine.Raw) - 1
+		return splice(body, end, end, append([]byte(","), add...))
+	}
+	list := append(append([]byte(`"`+field+`":[`), add...), ']')
+	if meta := gjson.GetBytes(body, "meta"); meta.IsObject() {
+		at := meta.Index + len(meta.Raw) - 1
+		if len(meta.Raw) > 2 {
+			list = append([]byte(","), list...)
+		}
+		return splice(body, at, at, list)
+	}
+	at := len(body) - 1
+	return splice(body, at, at, append(append([]byte(`,"meta":{`), list...), '}'))
+}
+
+// splice replaces body[from:to] by mid in a new slice.
+func splice(body []byte, from, to int, mid []byte) []byte {
+	out := make([]byte, 0, len(body)-(to-from)+len(mid))
+	out = append(out, body[:from]...)
+	out = append(out, mid...)
+	return append(out, body[to:]...)
+}
