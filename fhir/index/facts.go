@@ -1,0 +1,49 @@
+package index
+
+import "carerecord/store"
+
+// The server's own facts about a document, as driving keys: parameter numbers
+// 1 to 0xff, then the name. None of them comes from the body by a search
+// parameter.
+const (
+	factType    = "\x00\x01"
+	factOwner   = "\x00\x02"
+	factWants   = "\x00\x03"
+	factMention = "\x00\x04"
+	factSource  = "\x00\x05"
+	factNamed   = "\x00\x06"
+)
+
+// TypeKey is the key of every document of a type.
+func TypeKey(typ string) store.Key { return factType + store.Key(typ) }
+
+// OwnerKey says that a document is about a patient.
+func OwnerKey(patientID string) store.Key { return factOwner + store.Key(patientID) }
+
+// OwnerPrefix begins every OwnerKey; behind it stands the patient's id.
+func OwnerPrefix() store.Key { return factOwner }
+
+// WantsKey says that a document names a patient as owner who is not there.
+func WantsKey(patientID string) store.Key { return factWants + store.Key(patientID) }
+
+// WantsPrefix begins every WantsKey; behind it stands the patient's id.
+func WantsPrefix() store.Key { return factWants }
+
+// MentionKey says that a document names a patient who is no owner of it.
+func MentionKey(patientID string) store.Key { return factMention + store.Key(patientID) }
+
+// MentionPrefix begins every MentionKey; behind it stands the patient's id.
+func MentionPrefix() store.Key { return factMention }
+
+// SourceKey says which organisation a document came from, by ODS code.
+func SourceKey(ods string) store.Key { return factSource + store.Key(ods) }
+
+// SourcePrefix begins every SourceKey; behind it stands the ODS code.
+func SourcePrefix() store.Key { return factSource }
+
+// FactKey is a named yes of the server: "open", "released". Names are lower
+// case letters and hyphens.
+func FactKey(name string) store.Key { return factNamed + store.Key(name) }
+
+// FactPrefix begins every FactKey; behind it stands the name.
+func FactPrefix() store.Key { return factNamed }

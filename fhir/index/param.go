@@ -1,0 +1,45 @@
+package index
+
+// Kind is the type of a search parameter: "string", "token" and so on.
+type Kind string
+
+// The kinds of search parameters.
+const (
+	Number    Kind = "number"
+	DateTime  Kind = "date"
+	String    Kind = "string"
+	Token     Kind = "token"
+	Reference Kind = "reference"
+	Composite Kind = "composite"
+	Quantity  Kind = "quantity"
+	URI       Kind = "uri"
+	Special   Kind = "special"
+)
+
+// Param is a search parameter of a resource type as this server serves it.
+type Param struct {
+	Code    string
+	URL     string // canonical address of the definition
+	Kind    Kind
+	Targets []string // types that a reference parameter can point to, sorted
+	// Monotone says that cutting whole values out of a resource can only take
+	// matches away.
+	Monotone bool
+	Indexed  bool // keys are made; false for a known parameter that is not served
+}
+
+// Param returns a parameter of a type by its name, those of Resource and
+// DomainResource included.
+func (x *Indexer) Param(typ, name string) (Param, bool) { return Param{}, false }
+
+// Params returns the indexed parameters of a type, sorted by code.
+func (x *Indexer) Params(typ string) []Param { return nil }
+
+// Sortable reports whether _sort takes parameters of a kind (SRCH-194).
+func Sortable(k Kind) bool {
+	switch k {
+	case String, DateTime, Number, Quantity, Token, URI:
+		return true
+	}
+	return false
+}
