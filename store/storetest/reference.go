@@ -1,0 +1,243 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"carerecord/store"
+)
+
+// Reference is a store in memory, made to be read rather than to be fast. It
+// implements store.Store, store.State and store.Log and is safe for concurrent
+// use. A snapshot that is used after Read has ended panics.
+type Reference struct {
+	clock func() time.Time
+
+	mu     sync.Mutex
+	state  *documents // what the next snapshot sees
+	values map[string]value
+	log    []store.Record
+}
+
+// documents is one state of the documents. It does not change while a snapshot
+// reads it: a commit then works on a copy.
+type documents struct {
+	readers  int                       // snapshots open on this very state
+	seq      uint64                    // of the last commit
+	versions map[store.Ref][]store.Doc // version n at index n-1; slices are replaced, never written to
+	places   map[store.DocID]store.Ref // the live ones
+}
+
+type value struct {
+	bytes   []byte
+	expires time.Time
+}
+
+// NewReference returns an empty Reference. clock decides what has expired; nil
+// is time.Now.
+func NewReference(clock func() time.Time) *Reference {
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Reference{
+		clock:  clock,
+		state:  &documents{versions: map[store.Ref][]store.Doc{}, places: map[store.DocID]store.Ref{}},
+		values: map[string]value{},
+	}
+}
+
+// Read implements store.Store. It locks nothing while f runs.
+func (r *Reference) Read(ctx context.Context, f func(store.Snap) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	state := r.state
+	state.readers++
+	r.mu.Unlock()
+	s := &snap{documents: state}
+	defer func() {
+		s.ended = true
+		r.mu.Lock()
+		state.readers--
+		r.mu.Unlock()
+	}()
+	return f(s)
+}
+
+// Commit implements store.Store.
+func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := wellFormed(b); err != nil {
+		return 0, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.state.allows(b); err != nil {
+		return 0, err
+	}
+	if r.state.readers > 0 {
+		r.state = &documents{seq: r.state.seq, versions: maps.Clone(r.state.versions), places: maps.Clone(r.state.places)}
+	}
+	r.state.apply(b.Writes)
+	r.append(b.Log)
+	for _, w := range b.State {
+		r.values[w.Key] = value{bytes.Clone(w.Value), w.Expires}
+	}
+	return r.state.seq, nil
+}
+
+// Close implements store.Store.
+func (r *Reference) Close() error { return nil }
+
+// wellFormed refuses a batch that breaks the rules of its own types, whatever
+// the store holds.
+func wellFormed(b store.Batch) error {
+	seen := map[store.Ref]bool{}
+	for _, w := range b.Writes {
+		d := w.Doc
+		switch {
+		case seen[d.Ref]:
+			return fmt.Errorf("storetest: two writes of %s in one batch", d.Ref)
+		case w.Rekey && (w.Expect == 0 || d.Version != w.Expect):
+			return fmt.Errorf("storetest: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+		case !w.Rekey && d.Version != w.Expect+1:
+			return fmt.Errorf("storetest: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
+			return fmt.Errorf("storetest: write of %s: %s", d.Ref, d.Origin)
+		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
+			return fmt.Errorf("storetest: write of %s: updated %s is not in whole milliseconds", d.Ref, d.Updated)
+		case !sorted(d.Keys):
+			return fmt.Errorf("storetest: write of %s: keys are not sorted and distinct", d.Ref)
+		}
+		seen[d.Ref] = true
+	}
+	for _, a := range b.Absent {
+		if len(a.Claims) == 0 {
+			return fmt.Errorf("storetest: absence of %s without a claim", a.Type)
+		}
+	}
+	return nil
+}
+
+func sorted(keys []store.Key) bool {
+	for i := 1; i < len(keys); i++ {
+		if keys[i-1] >= keys[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// newest returns the newest version of an address.
+func (s *documents) newest(ref store.Ref) (store.Doc, bool) {
+	all := s.versions[ref]
+	if len(all) == 0 {
+		return store.Doc{}, false
+	}
+	return all[len(all)-1], true
+}
+
+// allows tests the preconditions of a batch.
+func (s *documents) allows(b store.Batch) error {
+	for _, w := range b.Writes {
+		if have := uint64(len(s.versions[w.Doc.Ref])); have != w.Expect {
+			return fmt.Errorf("write of %s: version %d stands, not %d: %w", w.Doc.Ref, have, w.Expect, store.ErrConflict)
+		}
+	}
+	for _, c := range b.Checks {
+		if have := uint64(len(s.versions[c.Ref])); have != c.Version {
+			return fmt.Errorf("check of %s: version %d stands, not %d: %w", c.Ref, have, c.Version, store.ErrConflict)
+		}
+	}
+	for _, a := range b.Absent {
+		for _, d := range s.live(a.Type) {
+			if store.Match(a.Where, d.Keys) {
+				return fmt.Errorf("absence: %s matches: %w", d.Ref, store.ErrConflict)
+			}
+		}
+	}
+	return s.keepsApart(b.Writes)
+}
+
+// keepsApart tests that no two live documents share a place after the writes.
+func (s *documents) keepsApart(writes []store.Write) error {
+	leaving := map[store.DocID]bool{}
+	for _, w := range writes {
+		if d, found := s.newest(w.Doc.Ref); found && !d.Dead() {
+			leaving[d.ID] = true
+		}
+	}
+	coming := map[store.DocID]bool{}
+	for _, w := range writes {
+		d := s.after(w)
+		if d.Dead() {
+			continue
+		}
+		_, taken := s.places[d.ID]
+		if coming[d.ID] || taken && !leaving[d.ID] {
+			return fmt.Errorf("write of %s: its place in the order is taken: %w", d.Ref, store.ErrConflict)
+		}
+		coming[d.ID] = true
+	}
+	return nil
+}
+
+// after returns what will be the newest version after a write.
+func (s *documents) after(w store.Write) store.Doc {
+	d := w.Doc
+	if w.Rekey {
+		d, _ = s.newest(w.Doc.Ref)
+		d.ID, d.Keys, d.Source = w.Doc.ID, w.Doc.Keys, w.Doc.Source
+		return d
+	}
+	d.Updated = d.Updated.UTC()
+	if d.Dead() {
+		d.Body = nil
+	}
+	return d
+}
+
+// apply carries out writes that are allowed.
+func (s *documents) apply(writes []store.Write) {
+	s.seq++
+	docs := make([]store.Doc, len(writes))
+	for i, w := range writes {
+		docs[i] = s.after(w)
+		if !w.Rekey {
+			docs[i].Seq = s.seq
+		}
+		if d, found := s.newest(w.Doc.Ref); found && !d.Dead() {
+			delete(s.places, d.ID)
+		}
+	}
+	for i, d := range docs {
+		all := s.versions[d.Ref]
+		s.versions[d.Ref] = append(slices.Clone(all[:d.Version-1]), d)
+		if !writes[i].Rekey && len(all) != int(d.Version-1) || writes[i].Rekey && len(all) != int(d.Version) {
+			panic("storetest: versions have a gap")
+		}
+		if !d.Dead() {
+			s.places[d.ID] = d.Ref
+		}
+	}
+}
+
+// live returns the live documents of a type, in no order.
+func (s *documents) live(typ string) []store.Doc {
+	var docs []store.Doc
+	for _, ref := range s.places {
+		if ref.Type == typ {
+			d, _ := s.newest(ref)
+			docs = append(docs, d)
+		}
+	}
+	return docs
+}

@@ -1,0 +1,124 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"carerecord/store"
+)
+
+// snap is a state of the documents while Read runs.
+type snap struct {
+	*documents
+	ended bool
+}
+
+func (s *snap) check(ctx context.Context) error {
+	if s.ended {
+		panic("storetest: snapshot used after Read has ended")
+	}
+	return ctx.Err()
+}
+
+// Get implements store.Snap.
+func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
+	return s.Version(ctx, ref, uint64(len(s.versions[ref])))
+}
+
+// Version implements store.Snap.
+func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
+	if err := s.check(ctx); err != nil {
+		return store.Doc{}, err
+	}
+	all := s.versions[ref]
+	if version == 0 || version > uint64(len(all)) {
+		return store.Doc{}, fmt.Errorf("version %d of %s: %w", version, ref, store.ErrNotFound)
+	}
+	return all[version-1], nil
+}
+
+// Scan implements store.Snap.
+func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		if err := s.check(ctx); err != nil {
+			yield(store.Doc{}, err)
+			return
+		}
+		docs := slices.DeleteFunc(s.live(q.Type), func(d store.Doc) bool {
+			return q.After != nil && d.ID.Compare(*q.After) <= 0 || !store.Match(q.Where, d.Keys)
+		})
+		slices.SortFunc(docs, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
+		s.yield(ctx, docs, q.KeysOnly, yield)
+	}
+}
+
+// Count implements store.Snap.
+func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
+	n := 0
+	for _, err := range s.Scan(ctx, q) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+		if n == max {
+			break
+		}
+	}
+	return n, nil
+}
+
+// History implements store.Snap.
+func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		if err := s.check(ctx); err != nil {
+			yield(store.Doc{}, err)
+			return
+		}
+		var docs []store.Doc
+		for ref, all := range s.versions {
+			if ref.Type != q.Type || q.ID != "" && ref.ID != q.ID {
+				continue
+			}
+			for _, d := range all {
+				if d.Updated.Before(q.Since) ||
+					q.Before != nil && compareMarks(d.Mark(), *q.Before) <= 0 ||
+					q.Where != nil && !store.Match(q.Where, d.Keys) {
+					continue
+				}
+				docs = append(docs, d)
+			}
+		}
+		slices.SortFunc(docs, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+		s.yield(ctx, docs, false, yield)
+	}
+}
+
+func (s *snap) yield(ctx context.Context, docs []store.Doc, keysOnly bool, yield func(store.Doc, error) bool) {
+	for _, d := range docs {
+		if err := s.check(ctx); err != nil {
+			yield(store.Doc{}, err)
+			return
+		}
+		if keysOnly {
+			d.Body = nil
+		}
+		if !yield(d, nil) {
+			return
+		}
+	}
+}
+
+// compareMarks orders versions as a history does.
+func compareMarks(a, b store.HistoryMark) int {
+	return cmp.Or(
+		b.Updated.Compare(a.Updated),
+		cmp.Compare(b.Seq, a.Seq),
+		strings.Compare(a.Ref.Type, b.Ref.Type),
+		strings.Compare(a.Ref.ID, b.Ref.ID),
+		cmp.Compare(b.Version, a.Version),
+	)
+}
