@@ -1,0 +1,80 @@
+package r4
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// ValueSet holds the codes of a value set that an element is bound to.
+type ValueSet struct{ systems []systemCodes }
+
+type systemCodes struct {
+	system string
+	codes  []string // sorted; nil for any
+}
+
+// ValueSetOf returns a value set by its address without version, or nil for
+// one that no element of the tables is bound to.
+func ValueSetOf(url string) *ValueSet { return valueSets()[url] }
+
+// Has reports whether the set has a code of a system. Where the standard's
+// package does not list the codes of a system (MIME types, UCUM) it is true.
+func (v *ValueSet) Has(system, code string) bool {
+	for _, s := range v.systems {
+		if s.system == system && s.has(code) {
+			return true
+		}
+	}
+	return false
+}
+
+// System returns the system that a bare code of the set belongs to (SRCH-043).
+func (v *ValueSet) System(code string) (string, bool) {
+	for _, s := range v.systems {
+		if s.has(code) {
+			return s.system, true
+		}
+	}
+	return "", false
+}
+
+// Systems returns the systems of the set, sorted.
+func (v *ValueSet) Systems() []string {
+	list := make([]string, len(v.systems))
+	for i, s := range v.systems {
+		list[i] = s.system
+	}
+	return list
+}
+
+func (s systemCodes) has(code string) bool {
+	if s.codes == nil {
+		return true
+	}
+	_, found := slices.BinarySearch(s.codes, code)
+	return found
+}
+
+//go:embed valuesets_gen.tsv
+var valueSetTable string
+
+var valueSets = sync.OnceValue(func() map[string]*ValueSet {
+	all := map[string]*ValueSet{}
+	var v *ValueSet
+	for line := range lines(valueSetTable) {
+		if url, ok := strings.CutPrefix(line, "= "); ok {
+			v = &ValueSet{}
+			all[url] = v
+			continue
+		}
+		f := strings.Split(line, "\t")
+		s := systemCodes{system: f[0]}
+		if len(f) != 2 || f[1] != "*" {
+			s.codes = f[1:]
+		}
+		v.systems = append(v.systems, s)
+	}
+	return all
+})
