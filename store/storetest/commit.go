@@ -1,0 +1,269 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"carerecord/store"
+)
+
+func commitSentences() []sentence {
+	return []sentence{
+		{"a document is kept as it was given, with the number of its commit", func(k *kit) {
+			d := observation("a", 1, "k1", "k2", "\x80v")
+			d.Body = []byte("{\"x\":1.00,\n \"_y\":\"\xff\x00\"}")
+			k.holds(k.put(d)...)
+		}},
+		{"a document may have no keys, no source and a large body", func(k *kit) {
+			d := observation("a", 1)
+			d.Source, d.Body = "", bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+			k.holds(k.put(d)...)
+		}},
+		{"keys are any bytes", func(k *kit) {
+			keys := []store.Key{"a", "a\x00", "a\x00\x00", "a\x00\x01", "a\x00\xff", "a\x01", "a\xff", "\x00", "\x00\x00\xff", "\x7f\xff\xff", "\x80", "\xff\xff"}
+			k.holds(k.put(observation("all", 1, keys...))...)
+			for i, key := range keys {
+				k.put(observation(fmt.Sprintf("d%02d", i), uint64(10+i), key))
+			}
+			for i, key := range keys {
+				k.finds(store.Eq{Key: key}, "all", fmt.Sprintf("d%02d", i))
+			}
+		}},
+		{"instants before 1970 and far ahead are kept", func(k *kit) {
+			a, b := observation("a", 1), observation("b", 2)
+			a.Updated = time.Date(1901, 1, 2, 3, 4, 5, 6e6, time.UTC)
+			b.Updated = time.Date(2261, 1, 2, 3, 4, 5, 6e6, time.UTC)
+			k.holds(k.put(a, b)...)
+		}},
+		{"sequence numbers grow", func(k *kit) {
+			last := uint64(0)
+			d := observation("a", 1)
+			for range 5 {
+				seq := k.put(d)[0].Seq
+				if seq <= last {
+					k.Fatalf("commit %d came after commit %d", seq, last)
+				}
+				last, d = seq, next(d, store.Updated)
+			}
+		}},
+		{"the expected version must be the newest", expectations},
+		{"a check must be the newest version", checks},
+		{"nothing of a failed commit is written", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			b := writes(observation("b", 2, "k"), next(a, store.Updated, "l"), observation("a2", 3))
+			b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "no"}, Version: 1}}
+			b.State = []store.StateWrite{{Key: "s", Value: []byte("v")}}
+			k.refuses(b, store.ErrConflict)
+			k.holds(a)
+			k.finds(store.And{}, "a")
+			k.finds(store.Eq{Key: "l"})
+			if _, err := k.Lookup(k.ctx, "s"); !errors.Is(err, store.ErrNotFound) {
+				k.Errorf("lookup: got %v, want ErrNotFound", err)
+			}
+			k.read(func(s store.Snap) {
+				if docs := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(docs) != 1 {
+					k.Errorf("history has %d versions, want 1", len(docs))
+				}
+			})
+		}},
+		{"an update replaces the keys", func(k *kit) {
+			a := k.put(observation("a", 1, "k", "l"))[0]
+			k.holds(k.put(next(a, store.Updated, "l", "m"))...)
+			k.finds(store.Eq{Key: "k"})
+			k.finds(store.Eq{Key: "l"}, "a")
+			k.finds(store.Eq{Key: "m"}, "a")
+		}},
+		{"a tombstone is found by Get and not by Scan", func(k *kit) {
+			a := k.put(observation("a", 1, "k"), observation("b", 2, "k"))[0]
+			dead := k.put(next(a, store.Deleted))[0]
+			if !dead.Dead() {
+				k.Error("a deleted document does not call itself dead")
+			}
+			k.holds(dead)
+			k.finds(store.Eq{Key: "k"}, "b")
+			k.finds(store.And{}, "b")
+		}},
+		{"a tombstone has no body, whatever it was given", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			dead := next(a, store.Deleted)
+			dead.Body = []byte("left over")
+			dead.Seq = k.commit(writes(dead))
+			dead.Body = nil
+			k.holds(dead)
+		}},
+		{"a tombstone comes back as the next version", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			dead := k.put(next(a, store.Deleted))[0]
+			back := dead
+			back.Version, back.Origin, back.Keys, back.Body = 3, store.Upserted, []store.Key{"l"}, []byte("3")
+			back.Seq = k.commit(writes(back))
+			k.holds(back)
+			k.finds(store.Eq{Key: "k"})
+			k.finds(store.Eq{Key: "l"}, "a")
+			k.read(func(s store.Snap) {
+				for _, want := range []store.Doc{a, dead, back} {
+					got, err := s.Version(k.ctx, a.Ref, want.Version)
+					if d := diff(got, want); err != nil || d != "" {
+						k.Errorf("version %d: %v (-got +want)\n%s", want.Version, err, d)
+					}
+				}
+			})
+		}},
+		{"an update may move a document in the order", func(k *kit) {
+			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
+			moved := next(docs[0], store.Updated)
+			moved.ID = at(7, 1)
+			k.holds(k.put(moved)...)
+			k.finds(store.Eq{Key: "k"}, "b", "c", "a")
+			k.finds(store.And{}, "b", "c", "a")
+		}},
+		{"two live documents never share a place in the order", places},
+		{"types are apart", func(k *kit) {
+			a := observation("a", 1, "k")
+			b := observation("a", 2, "k")
+			b.Ref.Type = "Condition"
+			k.holds(k.put(a, b)...)
+			k.finds(store.Eq{Key: "k"}, "a")
+			k.read(func(s store.Snap) {
+				k.scans(s, store.Query{Type: "Condition", Where: store.Eq{Key: "k"}}, "a")
+				k.scans(s, store.Query{Type: "Patient", Where: store.Eq{Key: "k"}})
+				k.scans(s, store.Query{Type: "Patient", Where: store.And{}})
+			})
+		}},
+		{"a malformed batch is refused and nothing written", malformed},
+		{"an ended context writes nothing", func(k *kit) {
+			ctx, cancel := context.WithCancel(k.ctx)
+			cancel()
+			if _, err := k.Commit(ctx, writes(observation("a", 1))); err == nil {
+				k.Error("commit in an ended context succeeded")
+			}
+			if _, err := k.get("a"); !errors.Is(err, store.ErrNotFound) {
+				k.Errorf("get: got %v, want ErrNotFound", err)
+			}
+		}},
+		{"what was acknowledged is there after reopening", func(k *kit) {
+			if k.subject.Reopen == nil {
+				k.Skip("the engine keeps nothing")
+			}
+			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
+			moved := next(docs[0], store.Updated, "l")
+			moved.ID = at(9, 9)
+			moved, dead := k.put(moved)[0], k.put(next(docs[1], store.Deleted))[0]
+			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
+			k.holds(moved, dead, docs[2])
+			k.finds(store.Eq{Key: "k"}, "c")
+			if seq := k.put(observation("d", 4))[0].Seq; seq <= dead.Seq {
+				k.Errorf("commit %d after reopening does not follow commit %d", seq, dead.Seq)
+			}
+		}},
+	}
+}
+
+func expectations(k *kit) {
+	k.put(observation("new", 1))
+	k.put(next(observation("new", 1), store.Updated))
+	k.put(observation("dead", 2))
+	k.put(next(observation("dead", 2), store.Deleted))
+	for _, c := range []struct {
+		name, id string
+		expect   uint64
+		want     error
+	}{
+		{"nothing where something is", "new", 0, store.ErrConflict},
+		{"an older version", "new", 1, store.ErrConflict},
+		{"a version to come", "new", 3, store.ErrConflict},
+		{"something where nothing is", "none", 1, store.ErrConflict},
+		{"nothing where a tombstone is", "dead", 0, store.ErrConflict},
+		{"the version before the tombstone", "dead", 1, store.ErrConflict},
+		{"the newest", "new", 2, nil},
+		{"the tombstone", "dead", 2, nil},
+		{"nothing where nothing is", "none", 0, nil},
+	} {
+		k.Run(c.name, func(t *testing.T) {
+			d := observation(c.id, 100+uint64(len(c.name)))
+			d.Version, d.Origin = c.expect+1, store.Upserted
+			if _, err := k.Commit(k.ctx, writes(d)); !errors.Is(err, c.want) {
+				t.Errorf("write of %s expecting %d: got error %v, want %v", d.Ref, c.expect, err, c.want)
+			}
+		})
+	}
+}
+
+func checks(k *kit) {
+	k.put(observation("new", 1))
+	k.put(next(observation("new", 1), store.Updated))
+	k.put(observation("dead", 2))
+	k.put(next(observation("dead", 2), store.Deleted))
+	for i, c := range []struct {
+		id      string
+		version uint64
+		want    error
+	}{
+		{"new", 2, nil}, {"new", 1, store.ErrConflict}, {"new", 0, store.ErrConflict}, {"new", 3, store.ErrConflict},
+		{"dead", 2, nil}, {"dead", 1, store.ErrConflict}, {"dead", 0, store.ErrConflict},
+		{"none", 0, nil}, {"none", 1, store.ErrConflict},
+	} {
+		b := writes(observation(fmt.Sprint("w", i), 100+uint64(i)))
+		b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: c.id}, Version: c.version}}
+		if _, err := k.Commit(k.ctx, b); !errors.Is(err, c.want) {
+			k.Errorf("check of %s at version %d: got error %v, want %v", c.id, c.version, err, c.want)
+		}
+	}
+	k.commit(store.Batch{Checks: []store.Check{{Ref: store.Ref{Type: "Observation", ID: "new"}, Version: 2}}})
+	own := writes(observation("own", 200))
+	own.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "own"}, Version: 0}}
+	k.commit(own) // preconditions are those of the state before the batch
+}
+
+func places(k *kit) {
+	a, b := observation("a", 1), observation("b", 2)
+	docs := k.put(a, b)
+	k.refuses(writes(observation("c", 2)), store.ErrConflict)
+	other := observation("c", 2)
+	other.Ref.Type = "Condition"
+	k.refuses(writes(other), store.ErrConflict)
+	k.refuses(writes(observation("c", 3), observation("d", 3)), store.ErrConflict)
+
+	onto := next(docs[0], store.Updated)
+	onto.ID = at(1, 2)
+	k.refuses(writes(onto), store.ErrConflict)
+
+	// In one step two documents change places; what counts is the end.
+	a, b = next(docs[0], store.Updated, "k"), next(docs[1], store.Updated, "k")
+	a.ID, b.ID = b.ID, a.ID
+	docs = k.put(a, b)
+	k.finds(store.And{}, "b", "a")
+	k.finds(store.Eq{Key: "k"}, "b", "a")
+
+	// A tombstone gives its place away, in the same step or later.
+	dead := next(docs[0], store.Deleted)
+	k.put(dead, observation("c", 2, "k"))
+	k.finds(store.Eq{Key: "k"}, "b", "c")
+	back := next(dead, store.Upserted)
+	k.refuses(writes(back), store.ErrConflict)
+	back.ID = at(1, 9)
+	k.put(back)
+	k.finds(store.Eq{Key: "k"}, "b", "c", "a")
+}
+
+func malformed(k *kit) {
+	a := k.put(observation("a", 1))[0]
+	wrong := observation("b", 2)
+	wrong.Version = 2
+	for name, b := range map[string]store.Batch{
+		"a version that does not follow": {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
+		"a rekey that makes a version":   {Writes: []store.Write{{Doc: next(a, store.Updated), Expect: 1, Rekey: true}}},
+		"two writes of one address":      writes(observation("b", 2), observation("b", 3)),
+		"an absence without a claim":     {Absent: []store.Absent{{Type: "Patient", Where: store.Eq{Key: "k"}}}},
+	} {
+		if _, err := k.Commit(k.ctx, b); err == nil {
+			k.Errorf("commit of %s succeeded", name)
+		}
+	}
+	k.holds(a)
+	k.finds(store.And{}, "a")
+}

@@ -1,0 +1,150 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"carerecord/store"
+)
+
+func historySentences() []sentence {
+	return []sentence{
+		{"versions come newest first, tombstones among them", func(k *kit) {
+			all := past(k)
+			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
+		}},
+		{"one document has a history of its own", func(k *kit) {
+			all := past(k)
+			for _, id := range []string{"a", "b", "c", "none"} {
+				k.chronicle(store.HistoryQuery{Type: "Observation", ID: id}, only(all, func(d store.Doc) bool { return d.Ref.ID == id }))
+			}
+		}},
+		{"Since keeps what is at or after it", func(k *kit) {
+			all := past(k)
+			for _, d := range all {
+				for _, since := range []time.Time{d.Updated, d.Updated.Add(time.Millisecond), d.Updated.Add(-time.Millisecond), d.Updated.Add(time.Microsecond)} {
+					want := only(all, func(d store.Doc) bool { return !d.Updated.Before(since) })
+					k.chronicle(store.HistoryQuery{Type: "Observation", Since: since}, want)
+					k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a", Since: since},
+						only(want, func(d store.Doc) bool { return d.Ref.ID == "a" }))
+				}
+			}
+		}},
+		{"Before keeps what is behind the mark", func(k *kit) {
+			all := past(k)
+			for i, d := range all {
+				mark := d.Mark()
+				k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
+				k.chronicle(store.HistoryQuery{Type: "Observation", ID: "b", Before: &mark},
+					only(all[i+1:], func(d store.Doc) bool { return d.Ref.ID == "b" }))
+			}
+		}},
+		{"a mark may be that of no version", func(k *kit) {
+			all := past(k)
+			for _, d := range all {
+				for _, mark := range []store.HistoryMark{
+					{Updated: d.Updated, Seq: d.Seq + 1, Ref: d.Ref},
+					{Updated: d.Updated, Seq: d.Seq - 1, Ref: d.Ref, Version: 7},
+					{Updated: d.Updated, Seq: d.Seq, Ref: store.Ref{Type: "Condition", ID: "zz"}},
+					{Updated: d.Updated, Seq: d.Seq, Ref: store.Ref{Type: "Patient", ID: "a"}},
+					{Updated: d.Updated, Seq: d.Seq, Ref: store.Ref{Type: d.Ref.Type, ID: d.Ref.ID + "a"}},
+					{Updated: d.Updated, Seq: d.Seq, Ref: d.Ref, Version: d.Version + 1},
+					{Updated: d.Updated.Add(time.Millisecond), Ref: d.Ref},
+				} {
+					want := only(all, func(d store.Doc) bool { return compareMarks(d.Mark(), mark) > 0 })
+					k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, want)
+				}
+			}
+		}},
+		{"Where asks each version about its own keys", func(k *kit) {
+			all := past(k)
+			for _, p := range []store.Pred{store.Eq{Key: "k"}, store.Eq{Key: "l"}, store.Not{Pred: store.Eq{Key: "k"}}, store.And{}, store.Eq{Key: "none"}} {
+				want := only(all, func(d store.Doc) bool { return store.Match(p, d.Keys) })
+				k.chronicle(store.HistoryQuery{Type: "Observation", Where: p}, want)
+			}
+			mark, p := all[2].Mark(), store.Eq{Key: "k"}
+			k.chronicle(store.HistoryQuery{Type: "Observation", Where: p, Before: &mark, Since: all[len(all)-2].Updated},
+				only(all[3:], func(d store.Doc) bool { return store.Match(p, d.Keys) && !d.Updated.Before(all[len(all)-2].Updated) }))
+		}},
+		{"a clock that went back decides all the same", func(k *kit) {
+			d := observation("a", 1, "k")
+			var all []store.Doc
+			for _, second := range []int{50, 40, 40, 60, 10} {
+				d.Updated = epoch(second)
+				all = append(all, k.put(d)...)
+				d = next(d, store.Updated)
+			}
+			slices.SortFunc(all, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
+			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
+			mark := all[1].Mark()
+			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a", Before: &mark}, all[2:])
+		}},
+		{"documents of one commit come by their address", func(k *kit) {
+			var all []store.Doc
+			for _, id := range []string{"b", "a", "a-1", "a.1", "B", "0", "ab"} {
+				all = append(all, observation(id, uint64(len(all)), "k"))
+			}
+			all = k.put(all...)
+			slices.SortFunc(all, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
+			for i, d := range all {
+				mark := d.Mark()
+				k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
+			}
+		}},
+		{"a document of many versions", func(k *kit) {
+			d := observation("a", 1, "k")
+			var all []store.Doc
+			for range 300 {
+				all = append(all, k.put(d)...)
+				d = next(d, store.Updated, "k", store.Key(fmt.Sprint("v", d.Version)))
+			}
+			slices.Reverse(all)
+			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
+		}},
+	}
+}
+
+// past makes a history with everything in it and returns it newest first.
+func past(k *kit) []store.Doc {
+	k.Helper()
+	var all []store.Doc
+	put := func(docs ...store.Doc) []store.Doc {
+		docs = k.put(docs...)
+		all = append(all, slices.Clone(docs)...)
+		return docs
+	}
+	docs := put(observation("b", 2, "k"), observation("a", 1, "k"))
+	b, a := docs[0], docs[1]
+	a = put(next(a, store.Updated, "l"))[0]
+	put(observation("c", 3, "l"))
+	a = put(next(a, store.Deleted))[0]
+	b = put(next(b, store.Updated, "k", "l"))[0]
+	back := next(a, store.Upserted, "k")
+	back.ID, back.Body = at(4, 4), []byte("back")
+	put(back)
+	b2 := next(b, store.Updated, "m")
+	b2.Updated = b.Updated // the clock stood
+	put(b2)
+	other := observation("a", 100, "k")
+	other.Ref.Type = "Condition"
+	k.put(other)
+	slices.SortFunc(all, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+	return all
+}
+
+func only(docs []store.Doc, keep func(store.Doc) bool) []store.Doc {
+	return slices.DeleteFunc(slices.Clone(docs), func(d store.Doc) bool { return !keep(d) })
+}
+
+// chronicle fails the test unless the history is what is wanted.
+func (k *kit) chronicle(q store.HistoryQuery, want []store.Doc) {
+	k.Helper()
+	k.read(func(s store.Snap) {
+		if d := diff(k.all(s.History(k.ctx, q)), want); d != "" {
+			k.Errorf("history %+v, before %+v (-got +want):\n%s", q, q.Before, d)
+		}
+	})
+}

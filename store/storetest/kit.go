@@ -1,0 +1,204 @@
+package storetest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"iter"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"carerecord/store"
+)
+
+// kit is what a test of one sentence works with.
+type kit struct {
+	*testing.T
+	Engine
+	subject Subject
+	clock   *Clock
+	ctx     context.Context
+}
+
+func newKit(t *testing.T, subject Subject) *kit {
+	clock := NewClock()
+	return &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
+}
+
+// epoch is when the documents of the tests were written.
+func epoch(seconds int) time.Time {
+	return time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
+}
+
+// at is a place in the order of the store.
+func at(place store.Place, order uint64) store.DocID {
+	id := store.DocID{Place: place}
+	binary.BigEndian.PutUint64(id.Order[store.OrderSize-8:], order)
+	return id
+}
+
+// observation is a first version of Observation/id at the given place in the
+// order, place 1.
+func observation(id string, order uint64, keys ...store.Key) store.Doc {
+	return store.Doc{
+		Ref:     store.Ref{Type: "Observation", ID: id},
+		Version: 1,
+		Updated: epoch(0),
+		ID:      at(1, order),
+		Source:  "RX1",
+		Origin:  store.Created,
+		Keys:    store.Sorted(keys),
+		Body:    []byte(`{"id":"` + id + `"}`),
+	}
+}
+
+// next is a version after d, with other keys if any are given.
+func next(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
+	d.Version++
+	d.Updated = d.Updated.Add(time.Second)
+	d.Origin = origin
+	if len(keys) > 0 {
+		d.Keys = store.Sorted(keys)
+	}
+	d.Body = append(d.Body[:len(d.Body):len(d.Body)], '\n')
+	if origin == store.Deleted {
+		d.Body = nil
+	}
+	return d
+}
+
+// writes makes a batch of documents that each follow the version before.
+func writes(docs ...store.Doc) store.Batch {
+	var b store.Batch
+	for _, d := range docs {
+		b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version - 1})
+	}
+	return b
+}
+
+// commit commits and fails the test if that fails.
+func (k *kit) commit(b store.Batch) uint64 {
+	k.Helper()
+	seq, err := k.Commit(k.ctx, b)
+	if err != nil {
+		k.Fatalf("commit: %v", err)
+	}
+	return seq
+}
+
+// put commits documents and returns them with the Seq they got.
+func (k *kit) put(docs ...store.Doc) []store.Doc {
+	k.Helper()
+	seq := k.commit(writes(docs...))
+	for i := range docs {
+		docs[i].Seq = seq
+	}
+	return docs
+}
+
+// refuses commits and fails the test unless the error is want.
+func (k *kit) refuses(b store.Batch, want error) {
+	k.Helper()
+	if _, err := k.Commit(k.ctx, b); !errors.Is(err, want) {
+		k.Errorf("commit: got error %v, want %v", err, want)
+	}
+}
+
+// read reads and fails the test if f or the engine fails.
+func (k *kit) read(f func(store.Snap)) {
+	k.Helper()
+	if err := k.Read(k.ctx, func(s store.Snap) error { f(s); return nil }); err != nil {
+		k.Fatalf("read: %v", err)
+	}
+}
+
+// get returns the newest version of Observation/id.
+func (k *kit) get(id string) (d store.Doc, err error) {
+	k.Helper()
+	k.read(func(s store.Snap) { d, err = s.Get(k.ctx, store.Ref{Type: "Observation", ID: id}) })
+	return d, err
+}
+
+// holds fails the test unless the documents are the newest of their addresses.
+func (k *kit) holds(docs ...store.Doc) {
+	k.Helper()
+	k.read(func(s store.Snap) {
+		for _, want := range docs {
+			got, err := s.Get(k.ctx, want.Ref)
+			if err != nil {
+				k.Errorf("get %s: %v", want.Ref, err)
+			} else if diff := diff(got, want); diff != "" {
+				k.Errorf("get %s (-got +want):\n%s", want.Ref, diff)
+			}
+		}
+	})
+}
+
+// finds fails the test unless a scan of Observations yields these ids.
+func (k *kit) finds(p store.Pred, ids ...string) {
+	k.Helper()
+	k.read(func(s store.Snap) { k.scans(s, store.Query{Type: "Observation", Where: p}, ids...) })
+}
+
+// scans fails the test unless the scan yields these ids and the count is right.
+func (k *kit) scans(s store.Snap, q store.Query, ids ...string) {
+	k.Helper()
+	docs := k.all(s.Scan(k.ctx, q))
+	if diff := cmp.Diff(names(docs), ids, cmpopts.EquateEmpty()); diff != "" {
+		k.Errorf("scan of %s where %v, after %v (-got +want):\n%s", q.Type, q.Where, q.After, diff)
+	}
+	n, err := s.Count(k.ctx, q, 0)
+	if err != nil || n != len(ids) {
+		k.Errorf("count of %s where %v: got %d, %v, want %d", q.Type, q.Where, n, err, len(ids))
+	}
+}
+
+// all collects a sequence and fails the test at an error.
+func (k *kit) all(seq iter.Seq2[store.Doc, error]) []store.Doc {
+	k.Helper()
+	docs, err := collect(seq)
+	if err != nil {
+		k.Fatalf("sequence ended with %v", err)
+	}
+	return docs
+}
+
+func collect(seq iter.Seq2[store.Doc, error]) ([]store.Doc, error) {
+	var docs []store.Doc
+	for d, err := range seq {
+		if err != nil {
+			return docs, err
+		}
+		docs = append(docs, d)
+	}
+	return docs, nil
+}
+
+func names(docs []store.Doc) []string {
+	ids := make([]string, len(docs))
+	for i, d := range docs {
+		ids[i] = d.Ref.ID
+	}
+	return ids
+}
+
+// diff compares documents or other answers; nil and empty are the same.
+func diff(got, want any) string { return cmp.Diff(got, want, cmpopts.EquateEmpty()) }
+
+// together runs f n times at once and waits for all of them.
+func together(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	gate := make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-gate
+			f(i)
+		})
+	}
+	close(gate)
+	wg.Wait()
+}

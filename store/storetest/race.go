@@ -1,0 +1,220 @@
+package storetest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"carerecord/store"
+)
+
+func raceSentences() []sentence {
+	return []sentence{
+		{"money moved between documents is never seen in two places or none", transfers},
+		{"of conditional creates one succeeds", func(k *kit) {
+			var created atomic.Int64
+			together(k.subject.racers(), func(i int) {
+				b := writes(observation(fmt.Sprint("d", i), uint64(i), "identifier"))
+				b.Absent = []store.Absent{{Type: "Observation", Where: store.And{store.Eq{Key: "identifier"}}, Claims: []store.Key{"identifier"}}}
+				k.race(b, &created)
+			})
+			k.one(created.Load(), store.Eq{Key: "identifier"})
+		}},
+		{"of conditional creates that share one claim of two one succeeds", func(k *kit) {
+			var created atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(i int) {
+				// Each pair of demands is broken by the other's document.
+				mine := store.Key(fmt.Sprint("x", i%2))
+				b := writes(observation(fmt.Sprint("d", i), uint64(i), "shared", "x0", "x1"))
+				b.Absent = []store.Absent{{Type: "Observation", Where: store.And{store.Eq{Key: "shared"}, store.Eq{Key: mine}}, Claims: []store.Key{"shared", mine}}}
+				k.race(b, &created)
+			})
+			k.one(created.Load(), store.Eq{Key: "shared"})
+		}},
+		{"of creates of one address one succeeds", func(k *kit) {
+			var created atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(i int) { k.race(writes(observation("a", uint64(i), "k")), &created) })
+			k.one(created.Load(), store.Eq{Key: "k"})
+		}},
+		{"of creates at one place one succeeds", func(k *kit) {
+			var created atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(i int) { k.race(writes(observation(fmt.Sprint("d", i), 1, "k")), &created) })
+			k.one(created.Load(), store.Eq{Key: "k"})
+		}},
+		{"of updates of one version one succeeds", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			var updated atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(i int) {
+				k.race(writes(next(a, store.Updated, store.Key(fmt.Sprint("v", i)))), &updated)
+			})
+			k.one(updated.Load(), store.Under("v"))
+		}},
+		{"a check and a write of what it checks do not both succeed unseen", writeSkew},
+		{"numbers of racing commits are distinct", func(k *kit) {
+			var mu sync.Mutex
+			seen := map[uint64]bool{}
+			together(max(k.subject.racers()/10, 10), func(i int) {
+				seq, err := k.Commit(k.ctx, writes(observation(fmt.Sprint("d", i), uint64(i))))
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil || seen[seq] {
+					k.Errorf("commit %d: %v, seen before: %v", seq, err, seen[seq])
+				}
+				seen[seq] = true
+			})
+		}},
+	}
+}
+
+// race commits, counts a success, and takes nothing but a conflict for an
+// answer else.
+func (k *kit) race(b store.Batch, won *atomic.Int64) {
+	switch _, err := k.Commit(k.ctx, b); {
+	case err == nil:
+		won.Add(1)
+	case !errors.Is(err, store.ErrConflict):
+		k.Errorf("commit: got error %v, want none or ErrConflict", err)
+	}
+}
+
+// one fails the test unless there was one winner and one document is found.
+func (k *kit) one(won int64, p store.Pred) {
+	k.Helper()
+	k.read(func(s store.Snap) {
+		n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p}, 0)
+		if err != nil || won != 1 || n != 1 {
+			k.Errorf("%d commits succeeded and %d documents are found (%v), want one of each", won, n, err)
+		}
+	})
+}
+
+// transfers has writers move sums between accounts while readers add all of
+// them up, from bodies and from keys.
+func transfers(k *kit) {
+	const accounts, sum = 8, 100
+	account := func(i int, amount uint64) store.Doc {
+		d := observation(fmt.Sprint("acc", i), uint64(i), "account", store.Key(fmt.Sprintf("b%08d", amount)))
+		d.Body = binary.BigEndian.AppendUint64(nil, amount)
+		return d
+	}
+	for i := range accounts {
+		k.put(account(i, sum))
+	}
+	ctx, cancel := context.WithCancel(k.ctx)
+	var readers, writers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				k.audit(accounts, accounts*sum)
+			}
+		})
+	}
+	moves := max(k.subject.racers()/20, 20)
+	for w := range 4 {
+		writers.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 1))
+			for range moves {
+				k.transfer(rng.IntN(accounts), rng.IntN(accounts), rng.Uint64N(9), rng.IntN(3) == 0)
+			}
+		})
+	}
+	writers.Wait()
+	cancel()
+	readers.Wait()
+	k.audit(accounts, accounts*sum)
+}
+
+// transfer moves an amount, trying again on a conflict. With move the giving
+// document also changes its place in the order.
+func (k *kit) transfer(from, to int, amount uint64, move bool) {
+	if from == to {
+		return
+	}
+	for {
+		var docs [2]store.Doc
+		err := k.Read(k.ctx, func(s store.Snap) (err error) {
+			for i, n := range []int{from, to} {
+				if docs[i], err = s.Get(k.ctx, store.Ref{Type: "Observation", ID: fmt.Sprint("acc", n)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			k.Errorf("read: %v", err)
+			return
+		}
+		balances := [2]uint64{binary.BigEndian.Uint64(docs[0].Body), binary.BigEndian.Uint64(docs[1].Body)}
+		amount := min(amount, balances[0])
+		balances[0], balances[1] = balances[0]-amount, balances[1]+amount
+		for i := range docs {
+			docs[i] = next(docs[i], store.Updated, "account", store.Key(fmt.Sprintf("b%08d", balances[i])))
+			docs[i].Body = binary.BigEndian.AppendUint64(nil, balances[i])
+		}
+		if move {
+			docs[0].ID.Place ^= 2
+		}
+		switch _, err = k.Commit(k.ctx, writes(docs[:]...)); {
+		case err == nil:
+			return
+		case !errors.Is(err, store.ErrConflict):
+			k.Errorf("commit: %v", err)
+			return
+		}
+	}
+}
+
+// audit reads all accounts in one snapshot, in three ways.
+func (k *kit) audit(accounts int, want uint64) {
+	err := k.Read(k.ctx, func(s store.Snap) error {
+		var sums [3]uint64
+		for i, p := range []store.Pred{store.Eq{Key: "account"}, store.And{}} {
+			for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: p}) {
+				if err != nil {
+					return err
+				}
+				amount := binary.BigEndian.Uint64(d.Body)
+				sums[i] += amount
+				if !store.Match(store.Eq{Key: store.Key(fmt.Sprintf("b%08d", amount))}, d.Keys) {
+					return fmt.Errorf("%s has the keys of one version and the body of another", d.Ref)
+				}
+			}
+		}
+		for i := range accounts {
+			d, err := s.Get(k.ctx, store.Ref{Type: "Observation", ID: fmt.Sprint("acc", i)})
+			if err != nil {
+				return err
+			}
+			sums[2] += binary.BigEndian.Uint64(d.Body)
+		}
+		if sums != [3]uint64{want, want, want} {
+			return fmt.Errorf("the sums by key, by type and by address are %d, want %d", sums, want)
+		}
+		return nil
+	})
+	if err != nil {
+		k.Errorf("read: %v", err)
+	}
+}
+
+// writeSkew has pairs of commits that each check what the other writes: of the
+// two at most one may succeed.
+func writeSkew(k *kit) {
+	for round := range max(k.subject.racers()/40, 10) {
+		a, b := observation(fmt.Sprint("a", round), uint64(2*round), "k"), observation(fmt.Sprint("b", round), uint64(2*round+1), "k")
+		docs := k.put(a, b)
+		var won atomic.Int64
+		together(2, func(i int) {
+			batch := writes(next(docs[i], store.Updated))
+			batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Version: 1}}
+			k.race(batch, &won)
+		})
+		if won.Load() > 1 {
+			k.Fatalf("round %d: %d commits succeeded, want one", round, won.Load())
+		}
+	}
+}

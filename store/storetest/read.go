@@ -1,0 +1,363 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"carerecord/store"
+)
+
+func readSentences() []sentence {
+	return []sentence{
+		{"what never was is not found", func(k *kit) {
+			a := k.put(observation("a", 1))[0]
+			k.read(func(s store.Snap) {
+				if _, err := s.Get(k.ctx, store.Ref{Type: "Observation", ID: "b"}); !errors.Is(err, store.ErrNotFound) {
+					k.Errorf("get: got %v, want ErrNotFound", err)
+				}
+				if _, err := s.Get(k.ctx, store.Ref{Type: "Condition", ID: "a"}); !errors.Is(err, store.ErrNotFound) {
+					k.Errorf("get of another type: got %v, want ErrNotFound", err)
+				}
+				for _, v := range []uint64{0, 2, 1 << 40} {
+					if _, err := s.Version(k.ctx, a.Ref, v); !errors.Is(err, store.ErrNotFound) {
+						k.Errorf("version %d: got %v, want ErrNotFound", v, err)
+					}
+				}
+			})
+		}},
+		{"every version stays to be read", func(k *kit) {
+			v1 := k.put(observation("a", 1, "k"))[0]
+			v2 := k.put(next(v1, store.Updated, "l"))[0]
+			v3 := k.put(next(v2, store.Deleted))[0]
+			k.read(func(s store.Snap) {
+				for _, want := range []store.Doc{v1, v2, v3} {
+					got, err := s.Version(k.ctx, want.Ref, want.Version)
+					if d := diff(got, want); err != nil || d != "" {
+						k.Errorf("version %d: %v (-got +want)\n%s", want.Version, err, d)
+					}
+				}
+			})
+		}},
+		{"rows come by place, then by order", func(k *kit) {
+			ids := []store.DocID{at(0, 0), at(0, 1), at(0, 256), at(0, 1<<63), at(1, 0), at(255, 7), at(256, 7), at(1<<47, 3), at(1<<48-1, 1<<64-1)}
+			early := at(1, 0)
+			early.Order[0] = 1
+			ids = append(ids[:5:5], append([]store.DocID{early}, ids[5:]...)...)
+			var want []string
+			for i := range ids {
+				n := (i*7 + 3) % len(ids)
+				d := observation(fmt.Sprintf("d%02d", n), 0, "k")
+				d.ID = ids[n]
+				k.put(d)
+				want = append(want, fmt.Sprintf("d%02d", i))
+			}
+			k.finds(store.Eq{Key: "k"}, want...)
+			k.finds(store.And{}, want...)
+			k.finds(store.Under("k"), want...)
+		}},
+		{"a predicate means what Match says", predicates},
+		{"a cursor may stand anywhere", func(k *kit) {
+			for i := range 6 {
+				k.put(observation(fmt.Sprint("d", i), uint64(10*i+10), "k"))
+			}
+			k.read(func(s store.Snap) {
+				for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Under("k"), store.Not{Pred: store.Eq{Key: "x"}}} {
+					for order := uint64(0); order <= 70; order += 5 {
+						var want []string
+						for i := range 6 {
+							if uint64(10*i+10) > order {
+								want = append(want, fmt.Sprint("d", i))
+							}
+						}
+						after := at(1, order)
+						k.scans(s, store.Query{Type: "Observation", Where: p, After: &after}, want...)
+					}
+					before, behind := at(0, 1<<60), at(2, 0)
+					k.scans(s, store.Query{Type: "Observation", Where: p, After: &before}, "d0", "d1", "d2", "d3", "d4", "d5")
+					k.scans(s, store.Query{Type: "Observation", Where: p, After: &behind})
+				}
+			})
+		}},
+		{"a row that matched throughout is seen once while the data change", pagesWhileChanging},
+		{"keys only leaves the body out", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			k.read(func(s store.Snap) {
+				for _, keysOnly := range []bool{true, false} {
+					want := a
+					if keysOnly {
+						want.Body = nil
+					}
+					got := k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, KeysOnly: keysOnly}))
+					if d := diff(got, []store.Doc{want}); d != "" {
+						k.Errorf("keys only %v (-got +want):\n%s", keysOnly, d)
+					}
+					if keysOnly && len(got) == 1 && got[0].Body != nil {
+						k.Error("keys only: the body is not nil")
+					}
+				}
+			})
+		}},
+		{"a count stops at its maximum", func(k *kit) {
+			for i := range 5 {
+				k.put(observation(fmt.Sprint("d", i), uint64(i), "k"))
+			}
+			k.read(func(s store.Snap) {
+				for max, want := range map[int]int{0: 5, 1: 1, 4: 4, 5: 5, 6: 5, -1: 5} {
+					for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Not{Pred: store.Eq{Key: "x"}}} {
+						if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p}, max); err != nil || n != want {
+							k.Errorf("count of %v, at most %d: got %d, %v, want %d", p, max, n, err, want)
+						}
+					}
+				}
+			})
+		}},
+		{"a sequence may be left early, begun again and nested", func(k *kit) {
+			for i := range 4 {
+				k.put(observation(fmt.Sprint("d", i), uint64(i), "k"))
+			}
+			k.read(func(s store.Snap) {
+				seq := s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}})
+				pairs := 0
+				for range seq {
+					break
+				}
+				for a, err := range seq {
+					if err != nil {
+						k.Fatal(err)
+					}
+					for b, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, After: &a.ID}) {
+						if got, err2 := s.Get(k.ctx, b.Ref); err != nil || err2 != nil || diff(got, b) != "" {
+							k.Fatalf("get in a scan in a scan: %v %v", err, err2)
+						}
+						pairs++
+					}
+				}
+				if pairs != 6 {
+					k.Errorf("saw %d pairs, want 6", pairs)
+				}
+			})
+		}},
+		{"what a scan yields stays as it was yielded", func(k *kit) {
+			var want []store.Doc
+			for i := range 50 {
+				want = append(want, k.put(observation(fmt.Sprint("d", i), uint64(i), "k", store.Key(fmt.Sprint("v", i))))...)
+			}
+			k.read(func(s store.Snap) {
+				got := k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.And{}}))
+				if d := diff(got, want); d != "" {
+					k.Errorf("scan (-got +want):\n%s", d)
+				}
+			})
+		}},
+		{"a snapshot does not move", snapshotStands},
+		{"an acknowledged commit is in the next snapshot", func(k *kit) {
+			d := k.put(observation("a", 1, "k"))[0]
+			for range 30 {
+				d = k.put(next(d, store.Updated))[0]
+				k.holds(d)
+			}
+		}},
+		{"Read returns what its function returns", func(k *kit) {
+			want := errors.New("mine")
+			if err := k.Read(k.ctx, func(store.Snap) error { return want }); !errors.Is(err, want) {
+				k.Errorf("read: got error %v, want %v", err, want)
+			}
+		}},
+		{"an ended context is never taken for absence", endedContext},
+	}
+}
+
+func predicates(k *kit) {
+	sets := map[string][]store.Key{
+		"empty": {}, "a": {"ka"}, "ab": {"ka", "kb"}, "bc": {"kb", "kc"}, "abc": {"ka", "kb", "kc"},
+		"verify": {"\x80kx", "ka"}, "only": {"\x80kx"},
+		"span-13": {"s:13"}, "span-25": {"s:25"}, "span-4": {"s:4"}, "span-two": {"s:12", "s:67"},
+		"text": {"\x80tabc"}, "name": {"nred"}, "prefix": {"k"}, "long": {"kaa"},
+	}
+	order, byID := uint64(0), []string{"empty", "a", "ab", "bc", "abc", "verify", "only", "span-13", "span-25", "span-4", "span-two", "text", "name", "prefix", "long"}
+	for _, id := range byID {
+		order++
+		k.put(observation(id, order, sets[id]...))
+	}
+	eq := func(key store.Key) store.Pred { return store.Eq{Key: key} }
+	span := store.Span{Prefix: "s:", Width: 1, LoMin: "1", LoMax: "3", HiMin: "3"}
+	scanned := span
+	scanned.Scan = []store.Range{{Low: "s:1", High: "s:2"}, {Low: "s:2", High: "s:3"}}
+	for _, p := range []store.Pred{
+		eq("ka"), eq("kb"), eq("none"), eq("\x80kx"), eq(""),
+		store.Range{Low: "ka", High: "kb"}, store.Range{Low: "ka", High: "kc"}, store.Range{Low: "kb"}, store.Range{}, store.Range{Low: "kb", High: "ka"},
+		store.Range{Low: "k", High: "\x80l"}, store.Range{Low: "\x80", High: "\x81"}, store.Under("k"), store.Under("ka"), store.Under("\xff"),
+		span, scanned, store.Not{Pred: scanned}, store.Span{Prefix: "s:", Width: 1, Scan: []store.Range{store.Under("s:")}},
+		store.Contains{Prefix: "\x80t", Text: "b"}, store.Contains{Prefix: "k", Text: ""},
+		store.In{Prefix: "n", Set: fixed{"red": true}}, store.In{Prefix: "k", Set: fixed{"": true, "aa": true}},
+		store.And{}, store.Or{}, store.And{store.And{}, store.And{eq("ka")}}, store.Or{store.Or{}, store.And{}},
+		store.And{eq("ka"), eq("kb")}, store.And{eq("ka"), store.And{eq("kb"), store.And{eq("kc")}}}, store.And{eq("ka"), eq("none")},
+		store.Or{eq("ka"), eq("kb")}, store.Or{eq("ka"), eq("ka")}, store.Or{eq("ka"), eq("\x80kx")}, store.Or{eq("kc"), store.Under("s:")},
+		store.Or{store.And{eq("ka"), eq("kb")}, eq("nred")}, store.And{store.Or{eq("ka"), eq("kb")}, eq("kc")},
+		store.Not{Pred: eq("ka")}, store.Not{Pred: store.And{}}, store.Not{Pred: store.Or{}}, store.Not{Pred: store.Not{Pred: eq("ka")}},
+		store.And{eq("kb"), store.Not{Pred: eq("ka")}}, store.Or{store.Not{Pred: eq("ka")}, eq("kb")}, store.And{store.Under("k"), store.Not{Pred: eq("kb")}},
+		store.And{store.Under("s:"), scanned}, store.And{store.Or{}, eq("ka")},
+	} {
+		var want []string
+		for _, id := range byID {
+			if store.Match(p, sets[id]) {
+				want = append(want, id)
+			}
+		}
+		k.finds(p, want...)
+	}
+}
+
+// fixed is a fixed store.Set.
+type fixed map[string]bool
+
+// Has implements store.Set.
+func (n fixed) Has(name string) bool { return n[name] }
+
+// pagesWhileChanging pages through documents of which some change, come and go
+// between two pages, and looks whether each of the others is seen once.
+func pagesWhileChanging(k *kit) {
+	const n = 40
+	docs := map[string]store.Doc{}
+	for i := range n {
+		d := observation(fmt.Sprintf("d%02d", i), uint64(100*i), "k")
+		docs[d.Ref.ID] = k.put(d)[0]
+	}
+	for name, p := range map[string]store.Pred{"key": store.Eq{Key: "k"}, "type": store.And{}, "range": store.Under("k")} {
+		k.Run(name, func(t *testing.T) {
+			seen := map[string]int{}
+			var after *store.DocID
+			for page := 0; ; page++ {
+				var last *store.Doc
+				rows := 0
+				k.read(func(s store.Snap) {
+					for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: p, After: after}) {
+						if err != nil {
+							t.Fatal(err)
+						}
+						seen[d.Ref.ID]++
+						last = &d
+						if rows++; rows == 3 {
+							break
+						}
+					}
+				})
+				if last == nil {
+					break
+				}
+				after = &last.ID
+				// Odd ones move, die or are born around the cursor; even ones stay.
+				id := fmt.Sprintf("d%02d", (7*page+1)%n|1)
+				if d := docs[id]; d.Dead() {
+					back := next(d, store.Upserted)
+					back.Body = []byte("back")
+					docs[id] = k.put(back)[0]
+				} else if page%2 == 0 {
+					docs[id] = k.put(next(d, store.Deleted))[0]
+				} else {
+					moved := next(d, store.Updated)
+					moved.ID = at(1, moved.Seq*10000+7)
+					docs[id] = k.put(moved)[0]
+				}
+				if page > 4*n {
+					t.Fatal("the pages do not end")
+				}
+			}
+			for i := 0; i < n; i += 2 {
+				if id := fmt.Sprintf("d%02d", i); seen[id] != 1 {
+					t.Errorf("%s matched unchanged throughout and was seen %d times", id, seen[id])
+				}
+			}
+		})
+	}
+}
+
+func snapshotStands(k *kit) {
+	docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
+	k.read(func(s store.Snap) {
+		moved := next(docs[0], store.Updated, "l")
+		moved.ID = at(8, 8)
+		begun := false
+		for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}}) {
+			if err != nil {
+				k.Fatal(err)
+			}
+			if !begun {
+				begun = true
+				k.put(moved, next(docs[1], store.Deleted), observation("d", 4, "k"))
+				k.commit(rekey(docs[2], at(9, 9), "RX2", "m"))
+			}
+			if d.Ref.ID == "d" {
+				k.Error("a scan saw a later commit")
+			}
+		}
+		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Under("k")} {
+			k.scans(s, store.Query{Type: "Observation", Where: p}, "a", "b", "c")
+		}
+		for _, want := range docs {
+			got, err := s.Get(k.ctx, want.Ref)
+			if d := diff(got, want); err != nil || d != "" {
+				k.Errorf("get %s in an older snapshot: %v (-got +want)\n%s", want.Ref, err, d)
+			}
+		}
+		if _, err := s.Version(k.ctx, docs[0].Ref, 2); !errors.Is(err, store.ErrNotFound) {
+			k.Errorf("a later version in an older snapshot: got %v, want ErrNotFound", err)
+		}
+		if got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(got) != 3 {
+			k.Errorf("history in an older snapshot has %d versions, want 3", len(got))
+		}
+	})
+	k.finds(store.Eq{Key: "k"}, "d")
+	k.finds(store.And{}, "d", "a", "c")
+}
+
+func endedContext(k *kit) {
+	const n = 300
+	docs := make([]store.Doc, n)
+	for i := range docs {
+		docs[i] = observation(fmt.Sprintf("d%03d", i), uint64(i), "k")
+	}
+	k.put(docs...)
+	k.commit(store.Batch{State: []store.StateWrite{{Key: "s", Value: []byte("v")}}})
+	ctx, cancel := context.WithCancel(k.ctx)
+	cut := func(what string, seen int, err error) {
+		k.Helper()
+		if err == nil && seen != n {
+			k.Errorf("%s: ended after %d of %d rows without an error", what, seen, n)
+		}
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrUnavailable) {
+			k.Errorf("%s: got error %v, want the context's or ErrUnavailable", what, err)
+		}
+	}
+	k.read(func(s store.Snap) {
+		q := store.Query{Type: "Observation", Where: store.Eq{Key: "k"}}
+		seen, failed := 0, error(nil)
+		for _, err := range s.Scan(ctx, q) {
+			if err != nil {
+				failed = err
+				break
+			}
+			if seen++; seen == 5 {
+				cancel()
+			}
+		}
+		cut("scan", seen, failed)
+		got, err := collect(s.Scan(ctx, q))
+		cut("scan begun later", len(got), err)
+		got, err = collect(s.History(ctx, store.HistoryQuery{Type: "Observation"}))
+		cut("history", len(got), err)
+		count, err := s.Count(ctx, q, 0)
+		cut("count", count, err)
+		_, err = s.Get(ctx, docs[0].Ref)
+		cut("get", n, err)
+		_, err = s.Version(ctx, docs[0].Ref, 1)
+		cut("version", n, err)
+	})
+	cut("read", n, k.Read(ctx, func(store.Snap) error { return nil }))
+	_, err := k.Lookup(ctx, "s")
+	cut("lookup", n, err)
+	_, err = k.Head(ctx)
+	cut("head", n, err)
+}

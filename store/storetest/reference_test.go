@@ -1,0 +1,12 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+)
+
+func reference() Subject {
+	return Subject{Open: func(_ testing.TB, clock func() time.Time) Engine { return NewReference(clock) }}
+}
+
+func TestReference(t *testing.T) { Run(t, reference()) }

@@ -1,0 +1,137 @@
+package storetest
+
+import (
+	"time"
+
+	"carerecord/store"
+)
+
+// rekey is a batch that replaces what the server derived from a document.
+func rekey(d store.Doc, id store.DocID, source string, keys ...store.Key) store.Batch {
+	d.ID, d.Source, d.Keys = id, source, store.Sorted(keys)
+	d.Updated, d.Origin, d.Body = epoch(99).Add(time.Hour), store.Upserted, []byte("to be ignored")
+	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Rekey: true}}}
+}
+
+func rekeySentences() []sentence {
+	return []sentence{
+		{"a rekey replaces id, keys and source in place and nothing else", func(k *kit) {
+			docs := k.put(observation("a", 1, "k", "l"), observation("b", 2, "k"))
+			k.commit(rekey(docs[0], at(5, 5), "RX2", "l", "m"))
+			want := docs[0]
+			want.ID, want.Source, want.Keys = at(5, 5), "RX2", []store.Key{"l", "m"}
+			k.holds(want, docs[1])
+			k.finds(store.Eq{Key: "k"}, "b")
+			k.finds(store.Eq{Key: "l"}, "a")
+			k.finds(store.Eq{Key: "m"}, "a")
+			k.finds(store.And{}, "b", "a")
+			k.read(func(s store.Snap) {
+				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: "a"}))
+				if d := diff(got, []store.Doc{want}); d != "" {
+					k.Errorf("history of the rekeyed (-got +want):\n%s", d)
+				}
+			})
+		}},
+		{"a rekey may keep the place", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			k.commit(rekey(a, a.ID, a.Source, "m"))
+			a.Keys = []store.Key{"m"}
+			k.holds(a)
+			k.finds(store.Eq{Key: "k"})
+			k.finds(store.Eq{Key: "m"}, "a")
+		}},
+		{"a rekey leaves older versions alone", func(k *kit) {
+			v1 := k.put(observation("a", 1, "k"))[0]
+			v2 := k.put(next(v1, store.Updated, "l"))[0]
+			k.commit(rekey(v2, at(2, 2), "RX2", "m"))
+			v2.ID, v2.Source, v2.Keys = at(2, 2), "RX2", []store.Key{"m"}
+			v3 := k.put(next(v2, store.Updated, "n"))[0]
+			k.read(func(s store.Snap) {
+				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"}))
+				if d := diff(got, []store.Doc{v3, v2, v1}); d != "" {
+					k.Errorf("history (-got +want):\n%s", d)
+				}
+			})
+		}},
+		{"a rekey of a tombstone leaves it dead", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			dead := k.put(next(a, store.Deleted))[0]
+			b := k.put(observation("b", 1, "k"))[0] // where a stood
+			k.commit(rekey(dead, at(1, 1), "RX2", "m"))
+			dead.ID, dead.Source, dead.Keys = at(1, 1), "RX2", []store.Key{"m"}
+			k.holds(dead, b)
+			k.finds(store.Eq{Key: "m"})
+			k.finds(store.And{}, "b")
+		}},
+		{"a rekey demands the newest version", func(k *kit) {
+			v1 := k.put(observation("a", 1, "k"))[0]
+			v2 := k.put(next(v1, store.Updated, "l"))[0]
+			k.refuses(rekey(v1, v1.ID, "", "m"), store.ErrConflict)
+			k.refuses(rekey(observation("none", 7), at(1, 7), "", "m"), store.ErrConflict)
+			k.holds(v2)
+		}},
+		{"a rekey onto the place of another is a conflict", func(k *kit) {
+			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"))
+			k.refuses(rekey(docs[0], at(1, 2), "", "m"), store.ErrConflict)
+			k.holds(docs...)
+			swap := rekey(docs[0], at(1, 2), "RX1", "k")
+			swap.Writes = append(swap.Writes, rekey(docs[1], at(1, 1), "RX1", "k").Writes...)
+			k.commit(swap)
+			k.finds(store.Eq{Key: "k"}, "b", "a")
+			k.finds(store.And{}, "b", "a")
+		}},
+	}
+}
+
+func absentSentences() []sentence {
+	absent := func(p store.Pred, claims ...store.Key) []store.Absent {
+		return []store.Absent{{Type: "Observation", Where: p, Claims: claims}}
+	}
+	return []sentence{
+		{"a live match is a conflict", func(k *kit) {
+			k.put(observation("a", 1, "k", "l"))
+			for _, p := range []store.Pred{
+				store.Eq{Key: "k"},
+				store.And{store.Eq{Key: "k"}, store.Eq{Key: "l"}},
+				store.And{store.Eq{Key: "k"}, store.Not{Pred: store.Eq{Key: "x"}}},
+			} {
+				b := writes(observation("b", 2, "k"))
+				b.Absent = absent(p, "k")
+				k.refuses(b, store.ErrConflict)
+			}
+			k.finds(store.And{}, "a")
+		}},
+		{"no match is no conflict", func(k *kit) {
+			a := observation("a", 1, "k")
+			other := observation("o", 8, "k", "l")
+			other.Ref.Type = "Condition"
+			k.put(a, other)
+			b := writes(observation("b", 2, "k", "l"))
+			b.Absent = absent(store.And{store.Eq{Key: "k"}, store.Eq{Key: "l"}}, "k", "l")
+			k.commit(b)
+			k.finds(store.Eq{Key: "k"}, "a", "b")
+		}},
+		{"a tombstone does not match", func(k *kit) {
+			a := k.put(observation("a", 1, "k"))[0]
+			k.put(next(a, store.Deleted))
+			b := writes(observation("b", 2, "k"))
+			b.Absent = absent(store.Eq{Key: "k"}, "k")
+			k.commit(b)
+		}},
+		{"the batch's own writes do not count", func(k *kit) {
+			b := writes(observation("a", 1, "k"), observation("b", 2, "k"))
+			b.Absent = absent(store.Eq{Key: "k"}, "k")
+			k.commit(b)
+			a, _ := k.get("a")
+			c := writes(next(a, store.Deleted))
+			c.Absent = absent(store.Eq{Key: "k"}, "k")
+			k.refuses(c, store.ErrConflict)
+		}},
+		{"all demands must hold", func(k *kit) {
+			k.put(observation("a", 1, "k"))
+			b := writes(observation("b", 2, "l"))
+			b.Absent = append(absent(store.Eq{Key: "l"}, "l"), absent(store.Eq{Key: "k"}, "k")...)
+			k.refuses(b, store.ErrConflict)
+		}},
+	}
+}

@@ -1,0 +1,179 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"carerecord/store"
+)
+
+func stateSentences() []sentence {
+	var never time.Time
+	return []sentence{
+		{"a value is kept as it was given", func(k *kit) {
+			for _, key := range []string{"a", "a/b", "a\x00b", "\xff\x80", ""} {
+				for _, v := range [][]byte{[]byte("v"), {}, {0, 255}, bytes.Repeat([]byte("x"), 100000)} {
+					k.want(nil, k.Insert(k.ctx, key, v, never), "insert")
+					k.stands(key, v)
+					if got, err := k.Take(k.ctx, key); err != nil || !bytes.Equal(got, v) {
+						k.Errorf("take %q: got %d bytes, %v, want %d", key, len(got), err, len(v))
+					}
+				}
+			}
+		}},
+		{"an insert finds a live value", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.want(store.ErrExists, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.want(nil, k.Insert(k.ctx, "ab", []byte("3"), never), "insert of another")
+			k.stands("a", []byte("1"))
+		}},
+		{"what is not there is not found", func(k *kit) {
+			k.gone("a")
+			_, err := k.Take(k.ctx, "a")
+			k.want(store.ErrNotFound, err, "take")
+			k.want(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("1"), never), "swap")
+			k.gone("a")
+		}},
+		{"a swap demands the old value", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.want(store.ErrConflict, k.Swap(k.ctx, "a", []byte("2"), []byte("3"), never), "swap of another value")
+			k.want(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("3"), never), "swap of nothing")
+			k.stands("a", []byte("1"))
+			k.want(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), never), "swap")
+			k.stands("a", []byte("2"))
+		}},
+		{"a taken value is gone", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			_, err := k.Take(k.ctx, "a")
+			k.want(nil, err, "take")
+			k.gone("a")
+			_, err = k.Take(k.ctx, "a")
+			k.want(store.ErrNotFound, err, "take again")
+			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.stands("a", []byte("2"))
+		}},
+		{"an expired value is not there", func(k *kit) {
+			soon := k.clock.Now().Add(time.Minute)
+			for _, key := range []string{"lookup", "take", "swap", "insert", "batch"} {
+				k.want(nil, k.Insert(k.ctx, key, []byte("1"), soon), "insert")
+			}
+			k.want(nil, k.Insert(k.ctx, "stays", []byte("1"), never), "insert")
+			k.clock.Advance(59 * time.Second)
+			k.stands("lookup", []byte("1"))
+			k.clock.Advance(time.Second) // at the instant itself it has expired
+			k.gone("lookup")
+			_, err := k.Take(k.ctx, "take")
+			k.want(store.ErrNotFound, err, "take")
+			k.want(store.ErrConflict, k.Swap(k.ctx, "swap", []byte("1"), []byte("2"), never), "swap")
+			k.gone("swap")
+			k.want(nil, k.Insert(k.ctx, "insert", []byte("2"), never), "insert over an expired value")
+			k.stands("insert", []byte("2"))
+			k.commit(store.Batch{State: []store.StateWrite{{Key: "batch", Value: []byte("2"), Expires: k.clock.Now().Add(time.Hour)}}})
+			k.stands("batch", []byte("2"))
+			k.clock.Advance(50 * 365 * 24 * time.Hour)
+			k.stands("stays", []byte("1"))
+			k.stands("insert", []byte("2"))
+			k.gone("batch")
+		}},
+		{"a swap sets the expiry anew", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.want(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), k.clock.Now().Add(time.Hour)), "swap")
+			k.clock.Advance(2 * time.Minute)
+			k.stands("a", []byte("2"))
+			k.clock.Advance(time.Hour)
+			k.gone("a")
+		}},
+		{"a value that has expired before it was kept is not there", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
+			k.gone("a")
+		}},
+		{"a batch replaces what stands", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			b := writes(observation("d", 1))
+			b.State = []store.StateWrite{{Key: "a", Value: []byte("2")}, {Key: "b", Value: []byte("3")}}
+			k.commit(b)
+			k.stands("a", []byte("2"))
+			k.stands("b", []byte("3"))
+		}},
+		{"of racing inserts one succeeds", func(k *kit) {
+			var won atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(i int) {
+				k.won(&won, store.ErrExists, k.Insert(k.ctx, "a", fmt.Append(nil, i), never))
+			})
+			k.single(won.Load())
+		}},
+		{"of racing swaps of one value one succeeds", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("old"), never), "insert")
+			var won atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(i int) {
+				k.won(&won, store.ErrConflict, k.Swap(k.ctx, "a", []byte("old"), fmt.Append(nil, i), never))
+			})
+			k.single(won.Load())
+		}},
+		{"of racing takers one gets the value", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			var won atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(int) {
+				_, err := k.Take(k.ctx, "a")
+				k.won(&won, store.ErrNotFound, err)
+			})
+			k.single(won.Load())
+			k.gone("a")
+		}},
+		{"values are there after reopening", func(k *kit) {
+			if k.subject.Reopen == nil {
+				k.Skip("the engine keeps nothing")
+			}
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.want(nil, k.Insert(k.ctx, "b", []byte("2"), k.clock.Now().Add(time.Minute)), "insert")
+			k.want(nil, k.Insert(k.ctx, "c", []byte("3"), never), "insert")
+			_, err := k.Take(k.ctx, "c")
+			k.want(nil, err, "take")
+			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
+			k.stands("a", []byte("1"))
+			k.stands("b", []byte("2"))
+			k.gone("c")
+			k.clock.Advance(time.Minute)
+			k.gone("b")
+		}},
+	}
+}
+
+func (k *kit) want(want, got error, what string) {
+	k.Helper()
+	if !errors.Is(got, want) {
+		k.Errorf("%s: got error %v, want %v", what, got, want)
+	}
+}
+
+func (k *kit) stands(key string, want []byte) {
+	k.Helper()
+	if got, err := k.Lookup(k.ctx, key); err != nil || !bytes.Equal(got, want) {
+		k.Errorf("lookup %q: got %.40q, %v, want %.40q", key, got, err, want)
+	}
+}
+
+func (k *kit) gone(key string) {
+	k.Helper()
+	if got, err := k.Lookup(k.ctx, key); !errors.Is(err, store.ErrNotFound) {
+		k.Errorf("lookup %q: got %.40q, %v, want ErrNotFound", key, got, err)
+	}
+}
+
+func (k *kit) won(won *atomic.Int64, lost, err error) {
+	if err == nil {
+		won.Add(1)
+	} else if !errors.Is(err, lost) {
+		k.Errorf("got error %v, want none or %v", err, lost)
+	}
+}
+
+func (k *kit) single(won int64) {
+	k.Helper()
+	if won != 1 {
+		k.Errorf("%d succeeded, want 1", won)
+	}
+}
