@@ -47,3 +47,6 @@ func FactKey(name string) store.Key { return factNamed + store.Key(name) }
 
 // FactPrefix begins every FactKey; behind it stands the name.
 func FactPrefix() store.Key { return factNamed }
+
+// IsFact reports whether a key is one of the server's own facts.
+func IsFact(k store.Key) bool { return k != "" && k[0] == 0 }

@@ -1,0 +1,109 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// odsCode is the identifier system of ODS codes.
+const odsCode = "https://fhir.nhs.uk/Id/ods-organization-code"
+
+// notAllowed is the one answer to a person who may not write this, for every
+// patient and for none (CON-404).
+func notAllowed(g *Guard) *fhir.Error {
+	e := fhir.Fault(403, "forbidden", "The acting role does not allow this.")
+	e.Issues[0].Detail = fhir.Coding{System: g.publicURL + accessSystemSuffix, Code: RoleNotAllowed}
+	return e
+}
+
+// mayRecordFor reports whether a person may record a directive of the patient
+// whom the Consent names: the patient, or the registered practice (CON-502).
+// Other people, and unknown patients, get one identical answer.
+func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
+	g := c.view.guard
+	ref, ok := fhir.ParseRef(g.publicURL+"/fhir", gjson.GetBytes(body, "patient.reference").Str)
+	if !ok || ref.Type != "Patient" || ref.Version != "" {
+		return notAllowed(g)
+	}
+	p := c.view.grant.principal
+	if p.Kind == Patient {
+		if ref.ID != p.Patient {
+			return notAllowed(g)
+		}
+		return nil
+	}
+	patient, err := c.view.snap.Get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+	if errors.Is(err, store.ErrNotFound) || err == nil && patient.Dead() {
+		return notAllowed(g)
+	}
+	if err != nil {
+		return fmt.Errorf("read the patient of a directive: %w", err)
+	}
+	registered, err := c.registeredWith(ctx, patient.Body, p.Organisation)
+	if err != nil {
+		return err
+	}
+	if !registered {
+		return notAllowed(g)
+	}
+	return nil
+}
+
+// registeredWith reports whether a Patient's generalPractitioner is an
+// organisation: by its ODS identifier, or through its Organization.
+func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
+	for _, gp := range gjson.GetBytes(patient, "generalPractitioner").Array() {
+		if id := gp.Get("identifier"); id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
+			return true, nil
+		}
+		ref, ok := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gp.Get("reference").Str)
+		if !ok || ref.Type != "Organization" {
+			continue
+		}
+		org, err := c.view.snap.Get(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
+		if errors.Is(err, store.ErrNotFound) || err == nil && org.Dead() {
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("read the practice of a patient: %w", err)
+		}
+		for _, id := range gjson.GetBytes(org.Body, "identifier").Array() {
+			if id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// keepsPatient refuses a directive that an update would move to another
+// patient.
+func (c *commit) keepsPatient(w *store.Write) error {
+	before := c.before[w.Doc.Ref]
+	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Dead() {
+		return nil
+	}
+	was, is := gjson.GetBytes(before.Body, "patient.reference").Str, gjson.GetBytes(w.Doc.Body, "patient.reference").Str
+	if was == is {
+		return nil
+	}
+	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
+		Text: "The patient of a directive does not change: end it, and record another."}}}
+}
+
+// nhsNumbers reads the NHS numbers that a Patient bears.
+func nhsNumbers(body []byte) []string {
+	var out []string
+	for _, id := range gjson.GetBytes(body, "identifier").Array() {
+		if v := id.Get("value").Str; id.Get("system").Str == nhsNumber && v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,371 @@
+package consent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Form is a form of writing.
+type Form byte
+
+// The forms of writing.
+const (
+	ToCreate Form = 1 + iota // a new document under an id that NewID made
+	ToUpdate                 // the next version, or, for a feed, a new document in its id space
+	ToDelete                 // a tombstone
+	ToFind                   // nothing: a conditional create that matched
+)
+
+// Change is one write as it is asked for.
+type Change struct {
+	Form Form
+	Ref  store.Ref
+	Body []byte // as fhir.Parse kept it, references final; nil for a delete
+	// IfMatch are the versions one of which must be current; nil for any state.
+	// A zero version stands for "*", any current version (REST-046).
+	IfMatch []uint64
+	// Absent must have no visible match when the change is made: the criteria
+	// of a conditional create. Nil for a plain one.
+	Absent store.Pred
+	// Claims are the equalities of Absent.
+	Claims []store.Key
+	// Place is where the change stands in a bundle, for errors; empty outside.
+	Place string
+}
+
+// Result is what a change did. Doc is the new version, projected for the writer,
+// or the one that stands where nothing was written.
+type Result struct {
+	Doc     store.Doc
+	Written bool
+}
+
+// NewID makes an id: 128 random bits, hexadecimal, without a dot, so it lies in
+// no feed's id space (CON-1302, CON-1303).
+func NewID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b[:])
+}
+
+// Record makes the records of a commit for the trail, from its results. They
+// become durable with or before the writes.
+type Record func([]Result) ([][]byte, error)
+
+// Commit applies all changes as one atomic step and returns a result for each,
+// in their order. store.ErrConflict: another write was faster; read and decide
+// anew. A *fhir.Error is for the client, and nothing was written.
+func (v *View) Commit(ctx context.Context, changes []Change, record Record, marks ...store.StateWrite) ([]Result, error) {
+	c := &commit{view: v, pending: map[store.Ref]*store.Write{}, at: v.instant()}
+	for i := range changes {
+		if err := c.stage(ctx, &changes[i]); err != nil {
+			return nil, at(err, changes[i].Place)
+		}
+	}
+	if err := c.describeAll(ctx); err != nil {
+		return nil, err
+	}
+	for i := range changes {
+		if err := c.judge(ctx, &changes[i]); err != nil {
+			return nil, at(err, changes[i].Place)
+		}
+	}
+	results, err := c.results(changes)
+	if err != nil {
+		return nil, err
+	}
+	return results, c.apply(ctx, results, record, marks)
+}
+
+func at(err error, place string) error {
+	if e, ok := fhir.AsError(err); ok && place != "" {
+		return e.At(place)
+	}
+	return err
+}
+
+// instant is the moment of a commit, in whole milliseconds.
+func (v *View) instant() time.Time { return v.guard.clock().UTC().Truncate(time.Millisecond) }
+
+// commit is one batch in the making.
+type commit struct {
+	view    *View
+	at      time.Time
+	pending map[store.Ref]*store.Write // what this batch makes newest
+	order   []store.Ref
+	before  map[store.Ref]store.Doc // the versions that were newest
+	absent  []store.Absent
+	checks  []store.Check
+}
+
+// stage reads what stands, tests the rights and conditions that need it, and
+// puts the new version into the batch, not yet described.
+func (c *commit) stage(ctx context.Context, ch *Change) error {
+	cur, err := c.view.snap.Get(ctx, ch.Ref)
+	exists := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("read %s for writing: %w", ch.Ref, err)
+	}
+	visible := exists && store.Match(c.view.grant.Where(ch.Ref.Type), cur.Keys)
+	if c.view.failed != nil {
+		return c.view.failed
+	}
+	w := store.Write{Doc: store.Doc{Ref: ch.Ref, Body: ch.Body, Updated: c.at}}
+	if exists {
+		if !cur.Updated.Before(w.Doc.Updated) {
+			w.Doc.Updated = cur.Updated.Add(time.Millisecond)
+		}
+		w.Expect, w.Doc.Source = cur.Version, cur.Source
+	} else {
+		w.Doc.Source = c.view.grant.principal.Organisation
+	}
+	w.Doc.Version = w.Expect + 1
+	write, err := c.view.form(ch, &w, cur, exists, visible)
+	if err != nil || !write {
+		if ch.Form == ToFind {
+			c.checks = append(c.checks, store.Check{Ref: ch.Ref, Version: cur.Version})
+		}
+		return err
+	}
+	if _, twice := c.pending[ch.Ref]; twice {
+		return fhir.Fault(400, "invalid", "The resource is written twice in one bundle.")
+	}
+	if ch.Absent != nil {
+		c.absent = append(c.absent, store.Absent{
+			Type: ch.Ref.Type, Where: store.And{ch.Absent, c.view.grant.Where(ch.Ref.Type)}, Claims: ch.Claims,
+		})
+	}
+	c.put(w, cur)
+	return nil
+}
+
+func (c *commit) put(w store.Write, before store.Doc) {
+	if c.before == nil {
+		c.before = map[store.Ref]store.Doc{}
+	}
+	c.before[w.Doc.Ref] = before
+	c.pending[w.Doc.Ref] = &w
+	c.order = append(c.order, w.Doc.Ref)
+}
+
+// form applies the rules of one form of writing. It is false where nothing is
+// to be written.
+func (v *View) form(ch *Change, w *store.Write, cur store.Doc, exists, visible bool) (bool, error) {
+	feed := v.grant.principal.Kind == Feed
+	live := visible && !cur.Dead()
+	switch ch.Form {
+	case ToFind:
+		return false, nil
+	case ToCreate:
+		if exists {
+			return false, store.ErrConflict
+		}
+		w.Doc.Origin = store.Created
+		return true, nil
+	case ToUpdate:
+		if feed && !visible && (exists || !inSpace(v.grant.principal.IDPrefix, ch.Ref.ID)) {
+			return false, foreignID()
+		}
+		if !feed && v.grant.principal.Kind != System && !visible {
+			return false, noUpsert()
+		}
+		if err := ifMatch(ch.IfMatch, cur, visible); err != nil {
+			return false, err
+		}
+		w.Doc.Origin = store.Updated
+		if !live {
+			w.Doc.Origin = store.Upserted
+		} else {
+			w.Doc.Body = fhir.MergeMeta(w.Doc.Body, cur.Body)
+		}
+		return true, nil
+	case ToDelete:
+		if feed && !visible && (exists || !inSpace(v.grant.principal.IDPrefix, ch.Ref.ID)) {
+			return false, foreignID()
+		}
+		if ch.Ref.Type == "Consent" && v.grant.principal.Kind != System {
+			return false, &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
+				Text: "A directive is not deleted: it ends when its status is inactive or entered-in-error."}},
+				Header: map[string]string{"Allow": "GET, HEAD, PUT"}}
+		}
+		if err := ifMatch(ch.IfMatch, cur, live); err != nil {
+			return false, err
+		}
+		w.Doc.Origin, w.Doc.Body = store.Deleted, nil
+		return live, nil
+	}
+	return false, fmt.Errorf("consent: no form of writing %d", ch.Form)
+}
+
+func inSpace(prefix, id string) bool { return prefix != "" && strings.HasPrefix(id, prefix) }
+
+// foreignID is the one answer to a feed about an id outside its rows and its
+// id space, whether it exists or not (CON-1303).
+func foreignID() *fhir.Error {
+	return fhir.Fault(403, "forbidden", "A feed writes the resources of its own source, and new ones by PUT within its id prefix only.")
+}
+
+// noUpsert is the one answer to everybody else about an id that is absent or
+// hidden (VIS-007).
+func noUpsert() *fhir.Error {
+	return &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
+		Text: "Ids are made by the server: PUT does not create here."}}, Header: map[string]string{"Allow": "GET, HEAD, POST"}}
+}
+
+// ifMatch tests If-Match against the version that stands and is visible.
+func ifMatch(want []uint64, cur store.Doc, visible bool) error {
+	if want == nil {
+		return nil
+	}
+	for _, version := range want {
+		if visible && (version == cur.Version || version == 0 && !cur.Dead()) {
+			return nil
+		}
+	}
+	return fhir.Fault(412, "conflict", "The current version is not the one that If-Match names.")
+}
+
+// newest and byNHS make a commit a world: the snapshot with the batch on top.
+func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
+	if w, ok := c.pending[ref]; ok {
+		return w.Doc, nil
+	}
+	d, err := c.view.snap.Get(ctx, ref)
+	if err == nil {
+		c.checks = append(c.checks, store.Check{Ref: ref, Version: d.Version})
+	} else if errors.Is(err, store.ErrNotFound) {
+		c.checks = append(c.checks, store.Check{Ref: ref})
+	}
+	return d, err
+}
+
+func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
+	where, err := c.view.guard.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
+	if err != nil {
+		return nil, fmt.Errorf("look up an NHS number: %w", err)
+	}
+	var ids []string
+	for d, err := range c.view.snap.Scan(ctx, store.Query{Type: "Patient", Where: where, KeysOnly: true}) {
+		if err != nil {
+			return nil, fmt.Errorf("look up an NHS number: %w", err)
+		}
+		if _, pending := c.pending[d.Ref]; !pending {
+			ids = append(ids, d.Ref.ID)
+		}
+	}
+	for ref, w := range c.pending {
+		if ref.Type == "Patient" && !w.Doc.Dead() && store.Match(where, w.Doc.Keys) {
+			ids = append(ids, ref.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// results projects what was made for the writer.
+func (c *commit) results(changes []Change) ([]Result, error) {
+	out := make([]Result, len(changes))
+	for i, ch := range changes {
+		w, ok := c.pending[ch.Ref]
+		if !ok {
+			out[i] = Result{Doc: store.Doc{Ref: ch.Ref}}
+			if ch.Form == ToFind {
+				d, err := c.view.Get(context.Background(), ch.Ref)
+				if err != nil {
+					return nil, err
+				}
+				out[i].Doc = d
+			}
+			continue
+		}
+		d, err := c.view.project(w.Doc)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = Result{Doc: d, Written: true}
+	}
+	return out, nil
+}
+
+// apply commits the batch and tells the register before anybody hears of it.
+func (c *commit) apply(ctx context.Context, results []Result, record Record, marks []store.StateWrite) error {
+	b := store.Batch{Absent: c.absent, State: marks}
+	speaks := false
+	reg := c.view.guard.register
+	for _, ref := range c.order {
+		b.Writes = append(b.Writes, *c.pending[ref])
+		speaks = speaks || reg.tells(c.before[ref], c.pending[ref].Doc)
+	}
+	written := map[store.Ref]bool{}
+	for _, w := range b.Writes {
+		written[w.Doc.Ref] = true
+	}
+	for _, check := range c.checks {
+		if !written[check.Ref] {
+			written[check.Ref] = true
+			b.Checks = append(b.Checks, check)
+		}
+	}
+	if record != nil {
+		var err error
+		if b.Log, err = record(results); err != nil {
+			return fmt.Errorf("make the record of a write: %w", err)
+		}
+	}
+	if len(b.Writes) == 0 && len(b.Log) == 0 && len(marks) == 0 {
+		return nil
+	}
+	if speaks {
+		reg.commits.Lock()
+		defer reg.commits.Unlock()
+	}
+	if _, err := c.view.guard.store.Commit(ctx, b); err != nil {
+		if errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		return unavailable(fmt.Errorf("commit: %w", err))
+	}
+	if speaks {
+		for _, w := range b.Writes {
+			reg.apply(w.Doc)
+		}
+	}
+	return nil
+}
+
+// judge tests what can be tested only on the finished version: who may write a
+// directive about whom.
+func (c *commit) judge(ctx context.Context, ch *Change) error {
+	w, ok := c.pending[ch.Ref]
+	if !ok || ch.Form == ToFind || ch.Form == ToDelete {
+		return nil
+	}
+	p := c.view.grant.principal
+	switch p.Kind {
+	case System:
+		return nil
+	case Feed:
+		return c.keepsPatient(w)
+	}
+	if ch.Ref.Type != "Consent" {
+		return notAllowed(c.view.guard)
+	}
+	if err := c.mayRecordFor(ctx, ch.Body); err != nil {
+		return err
+	}
+	if err := policy.Check(ch.Body); err != nil {
+		return err
+	}
+	return c.keepsPatient(w)
+}

@@ -1,0 +1,327 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// The codes of refusals (CON-1704, CON-1702).
+const (
+	PurposeRefused     = "PURPOSE_REFUSED"
+	FlowNotApproved    = "FLOW_NOT_APPROVED"
+	NoAgreement        = "NO_ORGANISATION_AGREEMENT"
+	RoleNotAllowed     = "ROLE_NOT_ALLOWED"
+	ScopeNotGranted    = "SCOPE_NOT_GRANTED"
+	NoRelationship     = "NO_RELATIONSHIP"
+	NoPatientConsent   = "NO_PATIENT_CONSENT"
+	spineWarnings      = "https://fhir.nhs.uk/STU3/CodeSystem/Spine-ErrorOrWarningCode-1"
+	accessSystemSuffix = "/CodeSystem/access"
+)
+
+// decision is one request on its way through the pipeline.
+type decision struct {
+	guard *Guard
+	p     Principal
+	req   Request
+	snap  store.Snap // nil until the steps that look at patients
+	grant *Grant
+	err   error // the store did not answer
+}
+
+// step decides one thing: nil goes on, a Refusal ends the request.
+type step struct {
+	no  int
+	run func(context.Context, *decision) *Refusal
+}
+
+// before are the steps that look at no patient (CON-403): their refusals are
+// the same for existing, hidden and unknown patients.
+func before() []step {
+	return []step{
+		{1, identity},
+		{2, purpose},
+		{5, flow},
+		{6, agreement},
+		{6, role},
+		{6, relationship},
+		{11, scope},
+	}
+}
+
+// after are the steps that look at the patient whom the request names.
+func after() []step {
+	return []step{
+		{3, patient},
+		{4, restriction},
+		{7, optOut},
+		{8, directives},
+		{10, own},
+		{13, implied},
+	}
+}
+
+// identity is step 1, as far as it is left after the token: a Principal that
+// was never built asks for nothing.
+func identity(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == Nobody {
+		return d.refuse(1, "UNAUTHENTICATED", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is needed."}}})
+	}
+	return nil
+}
+
+// purpose is step 2: exactly one, known, and registered for the client.
+func purpose(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == System {
+		return nil
+	}
+	want := directCare
+	if d.p.Kind == Patient {
+		want = patientOwn
+	}
+	registered := slices.Contains(d.p.ClientMay, d.p.Purpose)
+	if classOf(d.p.Purpose) != want || !registered || d.p.Kind == Patient && d.p.Purpose != "PATRQT" {
+		return d.forbid(2, PurposeRefused, "This client may not ask for the purpose of use %q.", d.p.Purpose)
+	}
+	return nil
+}
+
+// flow is step 5, thin: no secondary use, and of backend clients only feeds.
+func flow(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == Backend || d.p.Kind == Feed && d.p.Flow != FlowIngest {
+		return d.forbid(5, FlowNotApproved, "No approved flow of data covers this request.")
+	}
+	return nil
+}
+
+// agreement is step 6, first part: the acting organisation signed it.
+func agreement(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind != Clinician && d.p.Kind != Feed {
+		return nil
+	}
+	if d.p.Organisation == "" || !d.guard.policy.Signed(d.p.Organisation) {
+		return d.forbid(6, NoAgreement, "The acting organisation is not in the sharing agreement.")
+	}
+	return nil
+}
+
+// role is step 6, second part: the role allows what is asked. Of people, some
+// record the regional opt-out; every other write is a feed's.
+func role(_ context.Context, d *decision) *Refusal {
+	no := func() *Refusal {
+		return d.forbid(6, RoleNotAllowed, "The acting role does not allow this.")
+	}
+	switch d.p.Kind {
+	case Clinician:
+		if d.p.Role == "" {
+			return no()
+		}
+		if !d.req.Write && !slices.Contains(d.p.Activities, policy.ActivityRead) {
+			return no()
+		}
+		if d.req.Write && (!d.writesDirective() || !slices.Contains(d.p.Activities, policy.ActivityOptOut)) {
+			return no()
+		}
+	case Patient:
+		if d.req.Write && !d.writesDirective() {
+			return no()
+		}
+	}
+	return nil
+}
+
+// writesDirective: a person creates or updates Consents, one at a time or in a
+// bundle whose entries are judged alone.
+func (d *decision) writesDirective() bool {
+	return d.req.Type == "Consent" && (d.req.Interaction == Create || d.req.Interaction == Update)
+}
+
+// relationship is step 6, third part. It is assumed or refused, for everybody
+// alike, so it needs no patient yet (CON-404).
+func relationship(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == Clinician && d.guard.policy.Agreement.Relationship != policy.RelationshipAssumed {
+		return d.forbid(6, NoRelationship, "No legitimate relationship with a patient can be shown: claims and evidence of relationships are not built yet.")
+	}
+	return nil
+}
+
+// scope is step 11 for the interaction: some scope has the letter on the type.
+// Rows are cut by it where they are asked for.
+func scope(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == System || d.req.Letter == 0 || d.req.Type == "" {
+		return nil
+	}
+	if d.p.Scopes.Allow(d.req.Type, d.req.Letter) {
+		return nil
+	}
+	missing := Scope{Level: level(d.p.Kind), Type: d.req.Type, Letters: string(rune(d.req.Letter))}
+	r := d.forbid(11, ScopeNotGranted, "The token has no scope for this: %s is missing.", missing)
+	r.Err.Header = map[string]string{"WWW-Authenticate": fmt.Sprintf(`Bearer realm="carerecord", error="insufficient_scope", scope="%s"`, missing)}
+	return r
+}
+
+func level(k Kind) string {
+	switch k {
+	case Clinician:
+		return "user"
+	case Patient:
+		return "patient"
+	}
+	return "system"
+}
+
+// patient is step 3: whom the request names, and whether there is such a
+// record. A search under a token that is bound to a patient names that patient.
+func patient(ctx context.Context, d *decision) *Refusal {
+	id, err := d.guard.find(ctx, d.snap, d.req.Named)
+	if err != nil {
+		d.err = err
+		return nil
+	}
+	if d.p.Kind == Patient && d.req.Named.None() {
+		id = d.p.Patient
+	}
+	d.grant.patient = id
+	return nil
+}
+
+// find returns the id of the one live Patient who is named, or "".
+func (g *Guard) find(ctx context.Context, snap store.Snap, n Named) (string, error) {
+	if n.Where != nil {
+		var found []string
+		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true}) {
+			if err != nil {
+				return "", fmt.Errorf("find the named patient: %w", err)
+			}
+			if found = append(found, p.Ref.ID); len(found) > 1 {
+				return "", nil
+			}
+		}
+		if len(found) == 1 {
+			return found[0], nil
+		}
+		return "", nil
+	}
+	if n.ID == "" {
+		return "", nil
+	}
+	p, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: n.ID})
+	if errors.Is(err, store.ErrNotFound) || err == nil && p.Dead() {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the named patient: %w", err)
+	}
+	return n.ID, nil
+}
+
+// restriction is step 4, thin: a Patient labelled R, V or REDACTED is no record
+// for anybody but its feed. The predicate of the Grant hides it; here the
+// request stops naming somebody, so that no signal speaks of it.
+func restriction(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == Clinician && d.grant.patient != "" && d.grant.sets.restricted.Has(d.grant.patient) {
+		d.grant.patient, d.grant.Step = "", 4
+	}
+	return nil
+}
+
+// optOut is step 7: the predicate hides all but own-source rows. A person who
+// may break the glass, and to whom nothing is left of the record that is named,
+// is told so (S1, CON-1702); to all others it is absent.
+func optOut(_ context.Context, d *decision) *Refusal {
+	return d.dissent(7, d.grant.sets.optedOut)
+}
+
+// directives is step 8, thin: a directive that cannot be read yet denies all
+// direct care, own-source rows included.
+func directives(_ context.Context, d *decision) *Refusal {
+	return d.dissent(8, d.grant.sets.denied)
+}
+
+func (d *decision) dissent(no int, set store.Set) *Refusal {
+	g := d.grant
+	if d.p.Kind != Clinician || g.patient == "" || !set.Has(g.patient) || !g.hidden.Has(g.patient) {
+		return nil
+	}
+	g.Step, g.Reason = no, NoPatientConsent
+	if !slices.Contains(d.p.Activities, policy.ActivityBreakGlass) {
+		g.patient = ""
+		return nil
+	}
+	return d.refuse(no, NoPatientConsent, &fhir.Error{Status: 403, Issues: []fhir.Issue{{
+		Code: "forbidden",
+		Text: "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. " +
+			"In an emergency a session can be opened with Patient/[id]/$break-glass, once that operation exists.",
+		Detail: fhir.Coding{System: spineWarnings, Code: NoPatientConsent},
+	}}})
+}
+
+// own is step 10 for the request: a token that is bound to a patient knows no
+// other (CON-205).
+func own(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == Patient && d.grant.patient != d.p.Patient {
+		d.grant.patient, d.grant.Step = "", 10
+	}
+	return nil
+}
+
+// implied is step 13: what is left is permitted, and whether something of the
+// named patient is withheld is found out (S2, CON-1104).
+func implied(ctx context.Context, d *decision) *Refusal {
+	g := d.grant
+	if g.Step == 0 {
+		g.Step = 13
+	}
+	if d.p.Kind != Clinician || g.patient == "" {
+		return nil
+	}
+	n, err := d.snap.Count(ctx, store.Query{Where: d.withheldRows(), KeysOnly: true}, 1)
+	if err != nil {
+		d.err = fmt.Errorf("look for withheld rows: %w", err)
+	}
+	g.withheld = n > 0
+	return nil
+}
+
+// withheldRows are the rows of the named patient that steps 7 to 9 hide from
+// this Principal, and that nothing else does.
+func (d *decision) withheldRows() store.Pred {
+	g := d.grant
+	hides := store.Or{none(fact(factOrdinary))}
+	if g.sets.optedOut.Has(g.patient) {
+		hides = append(hides, none(from(d.p.Organisation)))
+	}
+	rows := store.And{
+		store.Eq{Key: index.OwnerKey(g.patient)},
+		fact(factResolved), fact(factShared),
+		none(owned(g.sets.restricted)),
+		hides,
+	}
+	if !d.p.Scopes.AllowAny("*", "rs") {
+		types := store.Or{}
+		for _, s := range d.p.Scopes {
+			if d.p.Scopes.AllowAny(s.Type, "rs") {
+				types = append(types, store.Eq{Key: index.TypeKey(s.Type)})
+			}
+		}
+		rows = append(rows, types)
+	}
+	return rows
+}
+
+func (d *decision) refuse(no int, reason string, err *fhir.Error) *Refusal {
+	return &Refusal{Step: no, Reason: reason, Err: err}
+}
+
+// forbid is a refusal with a code of ours (CON-1704).
+func (d *decision) forbid(no int, reason, format string, args ...any) *Refusal {
+	err := fhir.Fault(403, "forbidden", format, args...)
+	err.Issues[0].Detail = fhir.Coding{System: d.guard.publicURL + accessSystemSuffix, Code: reason}
+	return d.refuse(no, reason, err)
+}

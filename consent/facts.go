@@ -1,0 +1,203 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// The named facts of a document. Each is a yes that a guard asks for; a
+// document without it is hidden wherever the guard asks.
+const (
+	// factResolved: every patient whom the document is about is known and
+	// there, or its type is about nobody.
+	factResolved = "resolved"
+	// factOrdinary: no label R, V, REDACTED, and no sensitivity label.
+	factOrdinary = "ordinary"
+	// factReleased: no label NOPAT.
+	factReleased = "released"
+	// factShared: no directive, nor a trace of one (CON-409).
+	factShared = "shared"
+	// factOptOut and factDirective: an active Consent, by what it asks for.
+	factOptOut    = "directive-optout"
+	factDirective = "directive-other"
+	// factRestricted: a Patient with a restriction label.
+	factRestricted = "restricted"
+)
+
+// nhsNumber is the identifier system of NHS numbers.
+const nhsNumber = "https://fhir.nhs.uk/Id/nhs-number"
+
+// described is a document's keys and where it stands, made anew from its body.
+type described struct {
+	keys []store.Key
+	id   store.DocID
+}
+
+// world answers what is there, from a snapshot and the batch that is being
+// made on top of it.
+type world interface {
+	// newest returns the newest version of a document, or store.ErrNotFound.
+	newest(ctx context.Context, ref store.Ref) (store.Doc, error)
+	// byNHS returns the ids of live Patients who bear an NHS number.
+	byNHS(ctx context.Context, number string) ([]string, error)
+}
+
+// describe makes the keys of a document: those of its body, and the facts.
+func (g *Guard) describe(ctx context.Context, w world, d store.Doc) (described, error) {
+	row, err := g.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
+	if err != nil {
+		return described{}, fmt.Errorf("index %s: %w", d.Ref, err)
+	}
+	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
+	if d.Source != "" {
+		keys = append(keys, index.SourceKey(d.Source))
+	}
+	owners, wants, resolved, err := g.owners(ctx, w, d.Ref, row.Owners)
+	if err != nil {
+		return described{}, err
+	}
+	for _, p := range owners {
+		keys = append(keys, index.OwnerKey(p))
+	}
+	for _, name := range wants {
+		keys = append(keys, index.WantsKey(name))
+	}
+	for _, p := range row.Mentions {
+		if !slices.Contains(owners, p) {
+			keys = append(keys, index.MentionKey(p))
+		}
+	}
+	keys = append(keys, g.named(d, row, resolved)...)
+	home := d.Ref.String()
+	if len(owners) > 0 {
+		home = owners[0]
+	}
+	return described{
+		keys: store.Sorted(keys),
+		id:   store.DocID{Place: index.Place(home), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)},
+	}, nil
+}
+
+// named returns the named facts of a document.
+func (g *Guard) named(d store.Doc, row index.Row, resolved bool) []store.Key {
+	var keys []store.Key
+	fact := func(name string, holds bool) {
+		if holds {
+			keys = append(keys, index.FactKey(name))
+		}
+	}
+	labels := policy.LabelsOf(d.Body)
+	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.Through, func(r fhir.Ref) bool { return r.Type == "Consent" })
+	fact(factResolved, resolved)
+	fact(factOrdinary, !labels.Restricted && !labels.Sensitive)
+	fact(factReleased, !labels.NoPatient)
+	fact(factShared, !directive)
+	if d.Ref.Type == "Consent" {
+		kind := policy.Read(d.Body)
+		fact(factOptOut, kind == policy.OptOut)
+		fact(factDirective, kind == policy.Other)
+	}
+	fact(factRestricted, d.Ref.Type == "Patient" && labels.Restricted)
+	return keys
+}
+
+// owners resolves the patients whom a document is about. wants are the names of
+// what would change the answer when it arrives or goes: a Patient who is not
+// there, an NHS number that no Patient bears, a resource that the owners are
+// inherited from.
+func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Ownership) (owners, wants []string, resolved bool, err error) {
+	switch {
+	case o.Rule == index.Unowned:
+		return nil, nil, true, nil
+	case o.Rule == index.Nobody:
+		return nil, nil, false, nil
+	}
+	resolved = true
+	for _, p := range o.Patients {
+		there, err := g.live(ctx, w, self, store.Ref{Type: "Patient", ID: p})
+		if err != nil {
+			return nil, nil, false, err
+		}
+		if there {
+			owners = append(owners, p)
+		} else {
+			wants, resolved = append(wants, "Patient/"+p), false
+		}
+	}
+	for _, id := range o.Identifiers {
+		if id.System != nhsNumber {
+			resolved = false
+			continue
+		}
+		wants = append(wants, "nhs:"+id.Value)
+		found, err := w.byNHS(ctx, id.Value)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		if len(found) == 1 {
+			owners = append(owners, found[0])
+		} else {
+			resolved = false
+		}
+	}
+	for _, ref := range o.Through {
+		target := store.Ref{Type: ref.Type, ID: ref.ID}
+		wants = append(wants, target.String())
+		of, ok, err := g.inherited(ctx, w, target)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		owners, resolved = append(owners, of...), resolved && ok
+	}
+	slices.Sort(owners)
+	owners = slices.Compact(owners)
+	named := len(o.Patients) + len(o.Identifiers) + len(o.Through)
+	return owners, wants, resolved && named > 0 && (!o.Unresolved || len(owners) > 0), nil
+}
+
+func (g *Guard) live(ctx context.Context, w world, self, ref store.Ref) (bool, error) {
+	if self == ref {
+		return true, nil
+	}
+	d, err := w.newest(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up owner: %w", err)
+	}
+	return !d.Dead(), nil
+}
+
+// inherited returns the owners of a document that another one points at. It is
+// false where the target is not there or is not resolved itself.
+func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) ([]string, bool, error) {
+	d, err := w.newest(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("look up owners of a target: %w", err)
+	}
+	return ownersOf(d.Keys), !d.Dead() && store.Match(store.Eq{Key: index.FactKey(factResolved)}, d.Keys), nil
+}
+
+// ownersOf reads the owners back from a document's keys.
+func ownersOf(keys []store.Key) []string { return names(keys, index.OwnerPrefix()) }
+
+// names returns what stands behind a prefix in a document's keys.
+func names(keys []store.Key, prefix store.Key) []string {
+	var out []string
+	i, _ := slices.BinarySearch(keys, prefix)
+	for ; i < len(keys) && len(keys[i]) >= len(prefix) && keys[i][:len(prefix)] == prefix; i++ {
+		out = append(out, string(keys[i][len(prefix):]))
+	}
+	return out
+}

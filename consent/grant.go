@@ -1,0 +1,99 @@
+package consent
+
+import (
+	"context"
+	"errors"
+
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Grant is the outcome of a decision. It is data: a predicate for each type,
+// whether bodies are cut, and what is told of hidden things. It holds for one
+// snapshot and one request.
+type Grant struct {
+	principal Principal
+	patient   string // the patient whom the request names, as found; empty for none
+	sets      sets
+	hidden    store.Set // patients whose record is not there at all
+	withheld  bool      // S2
+	Step      int       // the step that decided
+	Reason    string    // for the trail
+}
+
+// sets are the register's sets that a predicate asks.
+type sets struct{ optedOut, denied, restricted store.Set }
+
+// Patient returns the id of the patient whom the request names and who has a
+// record, or "".
+func (g *Grant) Patient() string { return g.patient }
+
+// Principal returns who asked.
+func (g *Grant) Principal() Principal { return g.principal }
+
+// May reports whether the scopes and the role give one of the letters on a
+// type.
+func (g *Grant) May(typ, letters string) bool {
+	return g.principal.Kind == System || g.principal.Scopes.AllowAny(typ, letters)
+}
+
+// Refusal is a decision that ends the request.
+type Refusal struct {
+	Step   int
+	Reason string // the code of the answer, or a word for the trail
+	Err    *fhir.Error
+}
+
+// Error returns the client's sentence.
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns the answer.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// AsRefusal finds the Refusal in a chain.
+func AsRefusal(err error) (*Refusal, bool) {
+	var r *Refusal
+	ok := errors.As(err, &r)
+	return r, ok
+}
+
+// hiddenPatients are those of whom a clinician of an organisation sees no
+// record: restricted, denied, or opted out without own-source rows. The last
+// asks the snapshot, once for each patient and request. It is for the goroutine
+// of the request.
+type hiddenPatients struct {
+	ctx          context.Context // of the request that the set lives in
+	snap         store.Snap
+	sets         sets
+	organisation string
+	known        map[string]bool
+	failed       *error // set when the store did not answer: the request fails
+}
+
+// Has reports whether a patient's record is hidden. Where the store does not
+// answer it says yes, and the request ends with the store's error.
+func (h *hiddenPatients) Has(patient string) bool {
+	if h.sets.restricted.Has(patient) || h.sets.denied.Has(patient) {
+		return true
+	}
+	if !h.sets.optedOut.Has(patient) {
+		return false
+	}
+	if hidden, ok := h.known[patient]; ok {
+		return hidden
+	}
+	n, err := h.snap.Count(h.ctx, store.Query{Where: ownRows(patient, h.organisation), KeysOnly: true}, 1)
+	if err != nil {
+		*h.failed = err
+		return true
+	}
+	h.known[patient] = n == 0
+	return n == 0
+}
+
+// ownRows are the rows of a patient that an organisation wrote and that its
+// people may see.
+func ownRows(patient, organisation string) store.Pred {
+	return all(store.Eq{Key: index.OwnerKey(patient)}, from(organisation), fact(factOrdinary))
+}

@@ -1,0 +1,134 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Config is what a Guard is made of.
+type Config struct {
+	Store     store.Store
+	Index     *index.Indexer
+	Policy    *policy.Folder // nil only with Open
+	Clock     func() time.Time
+	PublicURL string // address of the site, without /fhir
+	// Unguarded lets everybody in as an all-seeing System (--auth off).
+	Unguarded bool
+}
+
+// Guard is the way to the record: it decides, and hands out Views. It is safe
+// for concurrent use.
+type Guard struct {
+	store     store.Store
+	index     *index.Indexer
+	policy    *policy.Folder
+	clock     func() time.Time
+	publicURL string
+	register  *register
+}
+
+// Open makes a Guard and reads the directives of the store.
+func Open(ctx context.Context, cfg Config) (*Guard, error) {
+	if cfg.Policy == nil {
+		if !cfg.Unguarded {
+			return nil, errors.New("consent: a policy is needed")
+		}
+		cfg.Policy = &policy.Folder{}
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	g := &Guard{
+		store: cfg.Store, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
+		publicURL: cfg.PublicURL, register: newRegister(),
+	}
+	if err := g.register.load(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Check runs the steps that look at no patient. A *Refusal ends the request.
+func (g *Guard) Check(ctx context.Context, p Principal, req Request) error {
+	d := &decision{guard: g, p: p, req: req}
+	for _, s := range before() {
+		if r := s.run(ctx, d); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// Read decides, and calls f with a View of one snapshot. It returns a *Refusal,
+// a *fhir.Error of status 503 where the store does not answer, or what f
+// returns. f must not keep the View.
+func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View) error) error {
+	if err := g.Check(ctx, p, req); err != nil {
+		return err
+	}
+	err := g.store.Read(ctx, func(snap store.Snap) error {
+		v, err := g.view(ctx, p, req, snap)
+		if err != nil {
+			return err
+		}
+		err = f(v)
+		if v.failed != nil {
+			return v.failed
+		}
+		return err
+	})
+	return unavailable(err)
+}
+
+// view runs the steps that look at the named patient.
+func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.Snap) (*View, error) {
+	v := &View{guard: g, snap: snap}
+	held := sets{optedOut: g.register.optedOut(), denied: g.register.denied(), restricted: g.register.restrictedTo()}
+	v.grant = &Grant{principal: p, sets: held, hidden: &hiddenPatients{
+		ctx: ctx, snap: snap, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: &v.failed,
+	}}
+	d := &decision{guard: g, p: p, req: req, snap: snap, grant: v.grant}
+	for _, s := range after() {
+		r := s.run(ctx, d)
+		if d.err != nil {
+			return nil, d.err
+		}
+		if v.failed != nil {
+			return nil, v.failed
+		}
+		if r != nil {
+			return nil, r
+		}
+	}
+	return v, nil
+}
+
+// unavailable turns a store that does not answer into the one 503 (CON-1705).
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := AsRefusal(err); ok {
+		return err
+	}
+	if _, ok := fhir.AsError(err); ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing partial is sent; it may be repeated."}},
+			Cause: err, Header: map[string]string{"Retry-After": "1"}}
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
+		return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The record cannot be reached now. Try again."}},
+			Cause: err, Header: map[string]string{"Retry-After": "1"}}
+	case errors.Is(err, store.ErrTooLarge):
+		return &fhir.Error{Status: 413, Issues: []fhir.Issue{{Code: "too-long", Text: "The resource is too large."}}, Cause: err}
+	}
+	return err
+}

@@ -1,0 +1,239 @@
+// Package policy holds what a region has agreed, as readable files, and reads
+// the wishes of patients out of FHIR Consents.
+//
+// The folder holds five JSON files: agreement, organisations, roles, people and
+// clients. Load reads all of them, refuses unknown members, and names every
+// mistake at once. What is loaded never changes afterwards and is safe for
+// concurrent use.
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Folder is everything a region has agreed.
+type Folder struct {
+	Agreement     Agreement
+	Organisations []Organisation
+	Roles         []Role
+	People        []Person
+	Clients       []Client
+}
+
+// Agreement is the sharing agreement of the region.
+type Agreement struct {
+	// Organisations are the ODS codes of those who signed it.
+	Organisations []string `json:"organisations"`
+	// Relationship says how a legitimate relationship is shown. "assumed" takes
+	// every person of an organisation in the agreement to have one with every
+	// patient: for demonstrations only, and accepted nowhere else. Empty: it
+	// must be shown, which nothing can yet.
+	Relationship string `json:"relationship,omitempty"`
+}
+
+// Organisation is a body that writes into the record or reads from it.
+type Organisation struct {
+	ODS    string `json:"ods"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"` // gp, acute, community, mental-health, social-care
+	Parent string `json:"parent,omitempty"`
+}
+
+// Role is what a person may act as.
+type Role struct {
+	Code       string   `json:"code"`
+	Name       string   `json:"name"`
+	Activities []string `json:"activities"` // of Activities
+}
+
+// The activities that a role may allow.
+const (
+	ActivityRead       = "read"        // read and search patient data for direct care
+	ActivityOptOut     = "opt-out"     // record a patient's regional opt-out
+	ActivityBreakGlass = "break-glass" // open a break-glass session
+)
+
+// Person is somebody with an account.
+type Person struct {
+	User         string `json:"user"`
+	Subject      string `json:"subject"` // stable id at the identity provider
+	Kind         string `json:"kind"`    // clinician or patient
+	Organisation string `json:"organisation,omitempty"`
+	Role         string `json:"role,omitempty"`
+	Patient      string `json:"patient,omitempty"` // NHS number of a patient
+	Level        int    `json:"level,omitempty"`   // authentication level
+}
+
+// Client is a registered application or feed.
+type Client struct {
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Kind         string   `json:"kind"` // confidential, public or backend
+	People       []string `json:"people,omitempty"`
+	Organisation string   `json:"organisation,omitempty"`
+	Purposes     []string `json:"purposes"`
+	Scopes       string   `json:"scopes"` // the ceiling
+	Flow         string   `json:"flow,omitempty"`
+	// IDPrefix is the id space in which a feed may create by PUT. It ends in a
+	// dot (CON-1303).
+	IDPrefix string `json:"idPrefix,omitempty"`
+}
+
+// Load reads a policy folder. The error names every mistake with its file.
+func Load(dir string) (*Folder, error) {
+	f := &Folder{}
+	err := errors.Join(
+		read(dir, "agreement.json", &f.Agreement),
+		read(dir, "organisations.json", &f.Organisations),
+		read(dir, "roles.json", &f.Roles),
+		read(dir, "people.json", &f.People),
+		read(dir, "clients.json", &f.Clients),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.check(); err != nil {
+		return nil, fmt.Errorf("policy folder %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// Save writes the folder, one file a kind.
+func (f *Folder) Save(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make policy folder: %w", err)
+	}
+	return errors.Join(
+		write(dir, "agreement.json", f.Agreement),
+		write(dir, "organisations.json", f.Organisations),
+		write(dir, "roles.json", f.Roles),
+		write(dir, "people.json", f.People),
+		write(dir, "clients.json", f.Clients),
+	)
+}
+
+func read(dir, name string, into any) error {
+	file, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return fmt.Errorf("read policy: %w", err)
+	}
+	defer file.Close()
+	dec := json.NewDecoder(file)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("read policy %s: %w", name, err)
+	}
+	return nil
+}
+
+func write(dir, name string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write policy %s: %w", name, err)
+	}
+	return os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o600)
+}
+
+// check names everything that is wrong with the folder.
+func (f *Folder) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	known := map[string]bool{}
+	for i, o := range f.Organisations {
+		if o.ODS == "" || known[o.ODS] {
+			bad("organisations[%d]: ods %q is empty or stands twice", i, o.ODS)
+		}
+		known[o.ODS] = true
+	}
+	for i, ods := range f.Agreement.Organisations {
+		if !known[ods] {
+			bad("agreement.organisations[%d]: %q is no organisation of the folder", i, ods)
+		}
+	}
+	if r := f.Agreement.Relationship; r != "" && r != RelationshipAssumed {
+		bad("agreement.relationship: %q is not known", r)
+	}
+	for i, r := range f.Roles {
+		for _, a := range r.Activities {
+			if !slices.Contains([]string{ActivityRead, ActivityOptOut, ActivityBreakGlass}, a) {
+				bad("roles[%d].activities: %q is not known", i, a)
+			}
+		}
+	}
+	for i, p := range f.People {
+		switch p.Kind {
+		case "clinician":
+			if !known[p.Organisation] {
+				bad("people[%d].organisation: %q is no organisation of the folder", i, p.Organisation)
+			}
+			if _, ok := f.Role(p.Role); !ok {
+				bad("people[%d].role: %q is no role of the folder", i, p.Role)
+			}
+		case "patient":
+			if p.Patient == "" {
+				bad("people[%d].patient: an NHS number is needed", i)
+			}
+		default:
+			bad("people[%d].kind: %q is not known", i, p.Kind)
+		}
+	}
+	for i, c := range f.Clients {
+		if c.Organisation != "" && !known[c.Organisation] {
+			bad("clients[%d].organisation: %q is no organisation of the folder", i, c.Organisation)
+		}
+		if c.IDPrefix != "" && !strings.HasSuffix(c.IDPrefix, ".") {
+			bad("clients[%d].idPrefix: %q does not end in a dot", i, c.IDPrefix)
+		}
+		if len(c.Purposes) == 0 {
+			bad("clients[%d].purposes: there is none", i)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// RelationshipAssumed is the value of Agreement.Relationship that takes every
+// relationship as given.
+const RelationshipAssumed = "assumed"
+
+// Signed reports whether an organisation is in the agreement.
+func (f *Folder) Signed(ods string) bool { return slices.Contains(f.Agreement.Organisations, ods) }
+
+// Role returns a role by code.
+func (f *Folder) Role(code string) (Role, bool) {
+	return find(f.Roles, func(r Role) bool { return r.Code == code })
+}
+
+// Allows reports whether a role allows an activity.
+func (f *Folder) Allows(role, activity string) bool {
+	r, ok := f.Role(role)
+	return ok && slices.Contains(r.Activities, activity)
+}
+
+// Person returns a person by user name.
+func (f *Folder) Person(user string) (Person, bool) {
+	return find(f.People, func(p Person) bool { return p.User == user })
+}
+
+// Client returns a client by id.
+func (f *Folder) Client(id string) (Client, bool) {
+	return find(f.Clients, func(c Client) bool { return c.ID == id })
+}
+
+// Organisation returns an organisation by ODS code.
+func (f *Folder) Organisation(ods string) (Organisation, bool) {
+	return find(f.Organisations, func(o Organisation) bool { return o.ODS == ods })
+}
+
+func find[T any](list []T, is func(T) bool) (T, bool) {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i], true
+	}
+	var none T
+	return none, false
+}

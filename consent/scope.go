@@ -1,0 +1,144 @@
+package consent
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Letter is one of the permissions of a SMART 2.2 scope.
+type Letter byte
+
+// The letters, in the order in which a scope writes them.
+const (
+	CreateLetter Letter = 'c'
+	ReadLetter   Letter = 'r'
+	UpdateLetter Letter = 'u'
+	DeleteLetter Letter = 'd'
+	SearchLetter Letter = 's'
+)
+
+const letters = "cruds"
+
+// Scope is one resource scope: level / type . letters.
+type Scope struct {
+	Level   string // patient, user or system
+	Type    string // a type or *
+	Letters string // a subset of cruds in that order
+}
+
+// String writes the scope as SMART 2.2 does.
+func (s Scope) String() string { return s.Level + "/" + s.Type + "." + s.Letters }
+
+// Scopes is a set of resource scopes. The empty set permits nothing.
+type Scopes []Scope
+
+// String joins the scopes with spaces.
+func (s Scopes) String() string {
+	out := make([]string, len(s))
+	for i, one := range s {
+		out[i] = one.String()
+	}
+	return strings.Join(out, " ")
+}
+
+// Allow reports whether the scopes permit a letter on a type.
+func (s Scopes) Allow(typ string, l Letter) bool {
+	return slices.ContainsFunc(s, func(one Scope) bool {
+		return (one.Type == "*" || one.Type == typ) && strings.IndexByte(one.Letters, byte(l)) >= 0
+	})
+}
+
+// AllowAny reports whether the scopes permit one of the letters on a type.
+func (s Scopes) AllowAny(typ string, any string) bool {
+	for i := range len(any) {
+		if s.Allow(typ, Letter(any[i])) {
+			return true
+		}
+	}
+	return false
+}
+
+// ParseScopes reads a scope string (SMART-230 to 235). A token that is not
+// understood whole is an error: it is never granted in part. known tells the
+// resource types of the server.
+func ParseScopes(text string, known func(string) bool) (Scopes, error) {
+	var out Scopes
+	if text == "" {
+		return nil, nil
+	}
+	tokens := strings.Split(text, " ")
+	if len(tokens) > 200 {
+		return nil, fmt.Errorf("more than 200 scopes")
+	}
+	for _, token := range tokens {
+		s, err := parseScope(token, known)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func parseScope(token string, known func(string) bool) (Scope, error) {
+	if strings.Contains(token, "?") {
+		return Scope{}, fmt.Errorf("scope %q: granular scopes are not built yet", token)
+	}
+	level, rest, ok := strings.Cut(token, "/")
+	if !ok || !slices.Contains([]string{"patient", "user", "system"}, level) {
+		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.letters", token)
+	}
+	typ, perms, ok := strings.Cut(rest, ".")
+	if !ok || typ != "*" && !known(typ) {
+		return Scope{}, fmt.Errorf("scope %q names no type of this server", token)
+	}
+	switch perms {
+	case "read":
+		perms = "rs"
+	case "write":
+		perms = "cud"
+	case "*":
+		perms = letters
+	}
+	at := 0
+	for i := range len(perms) {
+		next := strings.IndexByte(letters[at:], perms[i])
+		if next < 0 {
+			return Scope{}, fmt.Errorf("scope %q: the letters are some of cruds, in that order", token)
+		}
+		at += next + 1
+	}
+	if perms == "" {
+		return Scope{}, fmt.Errorf("scope %q has no letters", token)
+	}
+	return Scope{Level: level, Type: typ, Letters: perms}, nil
+}
+
+// Within cuts scopes to a ceiling: each asked scope is kept as far as one of
+// the ceiling covers it (SMART-236). Nothing is ever wider than asked.
+func (s Scopes) Within(ceiling Scopes) Scopes {
+	var out Scopes
+	for _, ask := range s {
+		for _, c := range ceiling {
+			if c.Level != ask.Level || c.Type != "*" && ask.Type != "*" && c.Type != ask.Type {
+				continue
+			}
+			both := Scope{Level: ask.Level, Type: ask.Type}
+			if ask.Type == "*" {
+				both.Type = c.Type
+			}
+			for i := range len(letters) {
+				if strings.IndexByte(ask.Letters, letters[i]) >= 0 && strings.IndexByte(c.Letters, letters[i]) >= 0 {
+					both.Letters += letters[i : i+1]
+				}
+			}
+			if both.Letters != "" && !slices.Contains(out, both) {
+				out = append(out, both)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,93 @@
+package consent
+
+import (
+	"slices"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Nothing and everything, as predicates.
+var (
+	nothing    = store.Or{}
+	everything = store.And{}
+)
+
+func fact(name string) store.Pred           { return store.Eq{Key: index.FactKey(name)} }
+func owned(in store.Set) store.Pred         { return store.In{Prefix: index.OwnerPrefix(), Set: in} }
+func mentions(in store.Set) store.Pred      { return store.In{Prefix: index.MentionPrefix(), Set: in} }
+func from(organisation string) store.Pred   { return store.Eq{Key: index.SourceKey(organisation)} }
+func none(p store.Pred) store.Pred          { return store.Not{Pred: p} }
+func either(preds ...store.Pred) store.Pred { return store.Or(preds) }
+func all(preds ...store.Pred) store.Pred    { return store.And(preds) }
+func otherThan(prefix, own store.Key) store.Pred {
+	return store.Or{
+		store.Range{Low: prefix, High: own},
+		store.Range{Low: own + "\x00", High: store.After(prefix)},
+	}
+}
+
+// unseen are the types that nobody sees over FHIR today: the trail, and what
+// belongs to documents whose owner is not settled.
+func unseen(typ string) bool { return typ == "AuditEvent" }
+
+// kept from patients: unstructured documents (CON-1102).
+func keptFromPatients(typ string) bool {
+	return slices.Contains([]string{"Binary", "DocumentReference", "Composition", "Media"}, typ)
+}
+
+// Where is the predicate of a type: what a document of it must satisfy to be
+// there for this Principal. Engines and search AND it into every question.
+func (g *Grant) Where(typ string) store.Pred {
+	if unseen(typ) && g.principal.Kind != System {
+		return nothing
+	}
+	switch g.principal.Kind {
+	case System:
+		return everything
+	case Feed:
+		return from(g.principal.Organisation)
+	case Clinician:
+		return g.whereClinician(typ)
+	case Patient:
+		return g.wherePatient(typ)
+	}
+	return nothing
+}
+
+// whereClinician puts steps 4, 7, 8 and 9 into one predicate.
+func (g *Grant) whereClinician(typ string) store.Pred {
+	own := from(g.principal.Organisation)
+	always := store.And{
+		fact(factOrdinary),             // step 9
+		none(owned(g.sets.restricted)), // step 4
+		none(owned(g.sets.denied)),     // step 8
+		none(mentions(g.hidden)),       // section 12, thin
+	}
+	switch typ {
+	case "Consent":
+		return append(always, own) // CON-409
+	case "Patient":
+		// Own-source rows bring the Patient of their record with them.
+		return append(always, fact(factResolved), either(own, none(owned(g.hidden))))
+	}
+	return append(always, either(own, all(
+		fact(factShared), fact(factResolved), none(owned(g.sets.optedOut)), // step 7
+	)))
+}
+
+// wherePatient is step 10, thin: the own record alone, and of it what is
+// released.
+func (g *Grant) wherePatient(typ string) store.Pred {
+	p := g.principal.Patient
+	if p == "" || keptFromPatients(typ) {
+		return nothing
+	}
+	return store.And{
+		store.Eq{Key: index.OwnerKey(p)},
+		fact(factReleased), fact(factResolved), fact(factOrdinary),
+		none(owned(g.sets.restricted)),
+		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
+		none(store.Under(index.MentionPrefix())),
+	}
+}
