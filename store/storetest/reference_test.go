@@ -10,3 +10,5 @@ func reference() Subject {
 }
 
 func TestReference(t *testing.T) { Run(t, reference()) }
+
+func TestReferenceRandom(t *testing.T) { Random(t, 1, 300, reference()) }

@@ -1,0 +1,175 @@
+package storetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"carerecord/store"
+)
+
+// dice throws the small worlds of the random test: few addresses, few places
+// and few keys, so that everything meets everything.
+type dice struct{ *rand.Rand }
+
+func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 20250401))} }
+
+func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
+
+// once is true one time in n.
+func (d dice) once(n int) bool { return d.IntN(n) == 0 }
+
+func (d dice) typ() string { return pick(d, "Observation", "Observation", "Condition", "Obs") }
+
+func (d dice) ref() store.Ref {
+	return store.Ref{Type: d.typ(), ID: pick(d, "a", "b", "ab", "a-1", "a.1", "B", "c", "d")}
+}
+
+func (d dice) place() store.DocID {
+	id := at(pick[store.Place](d, 0, 1, 2, 256, 1<<47), pick[uint64](d, 0, 1, 2, 255, 256, 1<<63, 1<<64-1))
+	id.Order[0] = pick[byte](d, 0, 0, 0, 1, 255)
+	return id
+}
+
+// key is any key of the alphabet but an interval.
+func (d dice) key() store.Key {
+	return pick[store.Key](d, "a", "a\x00", "a\x00\x01", "a\x01", "a\xff", "ab", "abc", "b", "b\x00\xff", "\x00", "\x7f\xff",
+		"s", "n1", "n2", "\x80x", "\x80xy", "\x80z", "\xff", "\xff\xff")
+}
+
+func (d dice) digit() string { return pick(d, "1", "2", "3", "4", "5", "\x00", "\xff") }
+
+// keys is a set of keys. An interval is two keys, as fhir/index makes it: under
+// s by its start and under e by its end; or one that only verifies.
+func (d dice) keys() []store.Key {
+	var keys []store.Key
+	for range d.IntN(6) {
+		keys = append(keys, d.key())
+	}
+	for range d.IntN(3) {
+		lo, hi := d.digit(), d.digit()
+		switch {
+		case d.once(4):
+			keys = append(keys, store.Key("\x80s"+lo+hi))
+		case d.once(3):
+			keys = append(keys, store.Key("s"+lo), store.Key("e"+lo))
+		default:
+			keys = append(keys, store.Key("s"+lo+hi), store.Key("e"+hi+lo))
+		}
+	}
+	return store.Sorted(keys)
+}
+
+// pred is a predicate of at most the given depth.
+func (d dice) pred(depth int) store.Pred {
+	if depth > 0 && d.once(2) {
+		members := make([]store.Pred, d.IntN(4))
+		for i := range members {
+			members[i] = d.pred(depth - 1)
+		}
+		switch d.IntN(5) {
+		case 0, 1:
+			return store.And(members)
+		case 2, 3:
+			return store.Or(members)
+		}
+		return store.Not{Pred: d.pred(depth - 1)}
+	}
+	switch d.IntN(12) {
+	case 0:
+		return store.Range{Low: d.bound(), High: d.bound()}
+	case 1:
+		return store.Under(d.key())
+	case 2, 3:
+		return d.span()
+	case 4:
+		return store.Contains{Prefix: pick[store.Key](d, "a", "b", "\x80x", "s"), Text: pick(d, "", "b", "y", "1")}
+	case 5:
+		return store.In{Prefix: pick[store.Key](d, "n", "\x80x", "a"), Set: fixed{pick(d, "", "1", "2", "b"): true, pick(d, "y", "2"): true}}
+	}
+	return store.Eq{Key: d.key()}
+}
+
+func (d dice) bound() store.Key {
+	if d.once(5) {
+		return ""
+	}
+	return d.key()
+}
+
+// span is a span with Scan ranges that propose every match, or without any.
+func (d dice) span() store.Pred {
+	end := func() string {
+		if d.once(3) {
+			return ""
+		}
+		return d.digit()
+	}
+	s := store.Span{Prefix: "s", Width: 1, LoMin: end(), LoMax: end(), HiMin: end(), HiMax: end()}
+	// Within a digit of two bounds a key under prefix begins with that digit.
+	scan := func(prefix store.Key, min, max string) {
+		r := store.Under(prefix)
+		if min != "" {
+			r.Low = prefix + store.Key(min)
+		}
+		if max != "" {
+			r.High = prefix + store.Key(max)
+		}
+		if mid := prefix + "3"; d.once(2) && r.Low < mid && mid < r.High {
+			s.Scan = append(s.Scan, store.Range{Low: mid, High: r.High})
+			r.High = mid
+		}
+		s.Scan = append(s.Scan, r)
+	}
+	switch d.IntN(5) {
+	case 0: // verifying only; no candidates can come from it
+		s.Prefix = "\x80s"
+		if d.once(2) {
+			scan("\x80s", s.LoMin, s.LoMax)
+		}
+	case 1:
+		// without Scan
+	case 2:
+		scan("e", s.HiMin, s.HiMax)
+	case 3:
+		s.Prefix, s.Skip = "", 1
+	default:
+		scan("s", s.LoMin, s.LoMax)
+	}
+	return s
+}
+
+// write is a write of an address whose newest version is newest, mostly one
+// that is allowed.
+func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
+	expect := newest.Version
+	if d.once(15) {
+		expect += uint64(d.IntN(3))
+		expect -= min(expect, 1)
+	}
+	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now), ID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32())}
+	switch {
+	case expect == 0:
+		doc.Origin = pick(d, store.Created, store.Upserted)
+	case d.once(4):
+		doc.Origin, doc.Body = store.Deleted, nil
+		doc.Keys, doc.Source, doc.ID = newest.Keys, newest.Source, newest.ID
+	case d.once(4):
+		doc.Version = expect
+		return store.Write{Doc: doc, Expect: expect, Rekey: true}
+	default:
+		doc.Origin = store.Updated
+		if d.once(2) {
+			doc.ID = newest.ID
+		}
+	}
+	return store.Write{Doc: doc, Expect: expect}
+}
+
+func (d dice) query() store.Query {
+	q := store.Query{Type: d.typ(), Where: d.pred(3), KeysOnly: d.once(2)}
+	if d.once(3) {
+		after := d.place()
+		q.After = &after
+	}
+	return q
+}

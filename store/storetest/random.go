@@ -1,0 +1,334 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"carerecord/store"
+)
+
+// Random plays steps random operations, drawn from seed, against each subject
+// and a Reference, and compares every answer. A play that differs is shortened
+// and printed.
+//
+// An operation is a seed of its own, so that a play is a list of numbers and
+// every part of it is a play as well.
+func Random(t *testing.T, seed uint64, steps int, subjects ...Subject) {
+	t.Helper()
+	rng := newDice(seed)
+	ops := make([]uint64, steps)
+	for i := range ops {
+		ops[i] = rng.Uint64()
+	}
+	for i, subject := range subjects {
+		n, err := play(t, subject, ops, nil)
+		if err == nil {
+			continue
+		}
+		t.Logf("subject %d, seed %d: after %d operations: %v; shortening", i, seed, n, err)
+		var story []string
+		short := shorten(t, subject, ops[:n])
+		_, err = play(t, subject, short, &story)
+		t.Fatalf("subject %d, seed %d: %v\nafter these %d operations:\n%s", i, seed, err, len(short), strings.Join(story, "\n"))
+	}
+}
+
+// shorten leaves out what can be left out of a failing play.
+func shorten(t *testing.T, subject Subject, ops []uint64) []uint64 {
+	tries := 300
+	for size := len(ops) / 2; size > 0; size /= 2 {
+		for from := 0; from < len(ops); {
+			less := slices.Delete(slices.Clone(ops), from, min(from+size, len(ops)))
+			if tries--; tries < 0 {
+				return ops
+			}
+			if n, err := play(t, subject, less, nil); err != nil {
+				ops = less[:n]
+			} else {
+				from += size
+			}
+		}
+	}
+	return ops
+}
+
+// duel is one play: the reference, the engine, and what to know to compare.
+type duel struct {
+	*kit
+	dice
+	ref   *Reference
+	step  int
+	seqs  map[uint64]uint64 // the engine's Seq for that of the reference
+	last  uint64            // the engine's last Seq
+	story *[]string
+}
+
+// play runs the operations until the first difference and returns how many were
+// run. With a story it tells them.
+func play(t *testing.T, subject Subject, ops []uint64, story *[]string) (n int, err error) {
+	clock := NewClock()
+	d := &duel{ref: NewReference(clock.Now), seqs: map[uint64]uint64{}, story: story}
+	d.kit = &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
+	for i, op := range ops {
+		d.dice, d.step = newDice(op), i
+		if err := d.operation(); err != nil {
+			return i + 1, err
+		}
+	}
+	return len(ops), nil
+}
+
+func (d *duel) tell(format string, args ...any) {
+	if d.story != nil {
+		*d.story = append(*d.story, fmt.Sprintf("%3d ", d.step)+fmt.Sprintf(format, args...))
+	}
+}
+
+func (d *duel) operation() error {
+	switch n := d.IntN(100); {
+	case n < 40:
+		return d.commitBoth()
+	case n < 75:
+		return d.readBoth(d.questions)
+	case n < 80: // what was begun before a commit does not see it
+		return d.readBoth(func(a, b store.Snap) error {
+			if err := d.commitBoth(); err != nil {
+				return err
+			}
+			return d.questions(a, b)
+		})
+	case n < 92:
+		return d.stateBoth()
+	case n < 97:
+		return d.logBoth()
+	case n < 99:
+		d.clock.Advance(time.Duration(d.IntN(90)) * time.Second)
+	case d.subject.Reopen != nil:
+		d.tell("reopen")
+		d.Engine = d.subject.Reopen(d.T, d.Engine, d.clock.Now)
+	}
+	return nil
+}
+
+func (d *duel) commitBoth() error {
+	var b store.Batch
+	for range 1 + d.IntN(3) {
+		ref := d.dice.ref()
+		newest, _ := d.ref.state.newest(ref)
+		if !slices.ContainsFunc(b.Writes, func(w store.Write) bool { return w.Doc.Ref == ref }) {
+			b.Writes = append(b.Writes, d.write(ref, newest, d.step/3))
+		}
+	}
+	if d.once(5) {
+		ref := d.dice.ref()
+		version := uint64(len(d.ref.state.versions[ref]))
+		if d.once(6) {
+			version = uint64(d.IntN(3))
+		}
+		b.Checks = append(b.Checks, store.Check{Ref: ref, Version: version})
+	}
+	if d.once(6) {
+		claim := pick[store.Key](d.dice, "a", "b", "n1")
+		b.Absent = append(b.Absent, store.Absent{Type: d.typ(), Where: store.And{store.Eq{Key: claim}, d.pred(2)}, Claims: []store.Key{claim}})
+	}
+	if d.once(5) {
+		b.Log = [][]byte{fmt.Append(nil, "batch ", d.step, ".1"), fmt.Append(nil, "batch ", d.step, ".2")}
+	}
+	if d.once(5) {
+		b.State = []store.StateWrite{{Key: pick(d.dice, "s", "t"), Value: fmt.Append(nil, d.step), Expires: d.expiry()}}
+	}
+	want, wantErr := d.ref.Commit(d.ctx, b)
+	got, gotErr := d.Commit(d.ctx, b)
+	d.tell("commit %+v: %v", b, wantErr)
+	if !same(gotErr, wantErr) {
+		return fmt.Errorf("commit: got error %v, want %v", gotErr, wantErr)
+	}
+	if wantErr == nil {
+		if got <= d.last {
+			return fmt.Errorf("commit: number %d after %d", got, d.last)
+		}
+		d.seqs[want], d.last = got, got
+	}
+	return nil
+}
+
+// same reports whether two errors mean the same to a caller.
+func same(a, b error) bool {
+	for _, known := range []error{store.ErrNotFound, store.ErrConflict, store.ErrExists} {
+		if errors.Is(a, known) != errors.Is(b, known) {
+			return false
+		}
+	}
+	return (a == nil) == (b == nil)
+}
+
+func (d *duel) readBoth(f func(a, b store.Snap) error) error {
+	return d.ref.Read(d.ctx, func(a store.Snap) error {
+		return d.Read(d.ctx, func(b store.Snap) error { return f(a, b) })
+	})
+}
+
+// questions asks both snapshots a few things.
+func (d *duel) questions(a, b store.Snap) error {
+	for range 3 {
+		var err error
+		switch d.IntN(6) {
+		case 0:
+			ref := d.dice.ref()
+			want, wantErr := a.Get(d.ctx, ref)
+			got, gotErr := b.Get(d.ctx, ref)
+			err = d.compare(fmt.Sprint("get ", ref), []store.Doc{got}, []store.Doc{want}, gotErr, wantErr)
+		case 1:
+			ref, v := d.dice.ref(), uint64(d.IntN(5))
+			want, wantErr := a.Version(d.ctx, ref, v)
+			got, gotErr := b.Version(d.ctx, ref, v)
+			err = d.compare(fmt.Sprint("version ", v, " of ", ref), []store.Doc{got}, []store.Doc{want}, gotErr, wantErr)
+		case 2:
+			q, max := d.query(), d.IntN(4)
+			want, _ := a.Count(d.ctx, q, max)
+			got, gotErr := b.Count(d.ctx, q, max)
+			d.tell("count %s, at most %d: %d", describe(q), max, want)
+			if gotErr != nil || got != want {
+				err = fmt.Errorf("count %s, at most %d: got %d, %v, want %d", describe(q), max, got, gotErr, want)
+			}
+		case 3:
+			err = d.historyBoth(a, b)
+		default:
+			q := d.query()
+			want, wantErr := collect(a.Scan(d.ctx, q))
+			got, gotErr := collect(b.Scan(d.ctx, q))
+			err = d.compare("scan "+describe(q), got, want, gotErr, wantErr)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *duel) historyBoth(a, b store.Snap) error {
+	q := store.HistoryQuery{Type: d.typ()}
+	if d.once(2) {
+		q.ID = d.dice.ref().ID
+	}
+	if d.once(3) {
+		q.Since = epoch(d.IntN(d.step/3 + 2))
+	}
+	if d.once(3) {
+		q.Where = d.pred(2)
+	}
+	mine := q
+	if d.once(2) {
+		all, err := collect(a.History(d.ctx, store.HistoryQuery{Type: d.typ()}))
+		if err != nil {
+			return err
+		}
+		if len(all) > 0 {
+			mark := all[d.IntN(len(all))].Mark()
+			q.Before = &mark
+			theirs := mark
+			theirs.Seq = d.seqs[mark.Seq]
+			mine.Before = &theirs
+		}
+	}
+	want, wantErr := collect(a.History(d.ctx, q))
+	got, gotErr := collect(b.History(d.ctx, mine))
+	return d.compare(fmt.Sprintf("history %+v before %+v", q, q.Before), got, want, gotErr, wantErr)
+}
+
+// compare compares rows, the numbers of commits as those of the engine.
+func (d *duel) compare(what string, got, want []store.Doc, gotErr, wantErr error) error {
+	d.tell("%s: %d rows, %v", what, len(want), wantErr)
+	if !same(gotErr, wantErr) {
+		return fmt.Errorf("%s: got error %v, want %v", what, gotErr, wantErr)
+	}
+	if wantErr != nil {
+		return nil
+	}
+	want = slices.Clone(want)
+	for i := range want {
+		want[i].Seq = d.seqs[want[i].Seq]
+	}
+	if diff := diff(got, want); diff != "" {
+		return fmt.Errorf("%s (-got +want):\n%s", what, diff)
+	}
+	return nil
+}
+
+func describe(q store.Query) string {
+	s := fmt.Sprintf("%s where %#v", q.Type, q.Where)
+	if q.After != nil {
+		s += fmt.Sprintf(" after %v", *q.After)
+	}
+	return s
+}
+
+func (d *duel) expiry() time.Time {
+	if d.once(2) {
+		return time.Time{}
+	}
+	return d.clock.Now().Add(time.Duration(d.IntN(120)) * time.Second)
+}
+
+func (d *duel) stateBoth() error {
+	key, value, expires := pick(d.dice, "s", "t", "u"), fmt.Append(nil, d.IntN(3)), d.expiry()
+	old := fmt.Append(nil, d.IntN(3))
+	if standing, err := d.ref.Lookup(d.ctx, key); err == nil && d.once(2) {
+		old = standing
+	}
+	var got, want []byte
+	var gotErr, wantErr error
+	kind := pick(d.dice, "insert", "lookup", "swap", "take")
+	switch kind {
+	case "insert":
+		wantErr, gotErr = d.ref.Insert(d.ctx, key, value, expires), d.Insert(d.ctx, key, value, expires)
+	case "lookup":
+		want, wantErr = d.ref.Lookup(d.ctx, key)
+		got, gotErr = d.Lookup(d.ctx, key)
+	case "swap":
+		wantErr, gotErr = d.ref.Swap(d.ctx, key, old, value, expires), d.Swap(d.ctx, key, old, value, expires)
+	case "take":
+		want, wantErr = d.ref.Take(d.ctx, key)
+		got, gotErr = d.Take(d.ctx, key)
+	}
+	d.tell("%s %s old %q value %q until %v: %q, %v", kind, key, old, value, expires, want, wantErr)
+	if !same(gotErr, wantErr) || !bytes.Equal(got, want) {
+		return fmt.Errorf("%s %s: got %q, %v, want %q, %v", kind, key, got, gotErr, want, wantErr)
+	}
+	return nil
+}
+
+// logBoth appends, or compares the logs. The engine may hold records of failed
+// commits beside those of the reference.
+func (d *duel) logBoth() error {
+	if d.once(2) {
+		payloads := [][]byte{fmt.Append(nil, "append ", d.step, ".1"), fmt.Append(nil, "append ", d.step, ".2")}[:1+d.IntN(2)]
+		before, err := d.Head(d.ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := d.ref.Append(d.ctx, payloads...); err != nil {
+			return err
+		}
+		first, err := d.Append(d.ctx, payloads...)
+		d.tell("append %q: %d", payloads, first)
+		if err != nil || first != before.Pos+1 {
+			return fmt.Errorf("append: got %d, %v, want %d", first, err, before.Pos+1)
+		}
+	}
+	want := d.ref.log
+	for _, payload := range d.chain() {
+		if len(want) > 0 && payload == string(want[0].Payload) {
+			want = want[1:]
+		}
+	}
+	if len(want) > 0 {
+		return fmt.Errorf("log: record %q is missing or out of its order", want[0].Payload)
+	}
+	return nil
+}
