@@ -1,0 +1,146 @@
+package path
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"carerecord/fhir/r4"
+)
+
+// Expr is a compiled expression. It is safe for concurrent use.
+type Expr struct {
+	source string
+	root   expr
+}
+
+// String returns the source.
+func (x *Expr) String() string { return x.source }
+
+// Compile reads an expression.
+func Compile(source string) (x *Expr, err error) {
+	tokens, err := scan(source)
+	if err != nil {
+		return nil, fmt.Errorf("path: %s: %w", source, err)
+	}
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case parseError:
+			x, err = nil, fmt.Errorf("path: %s: no place for %s", source, string(e))
+		default:
+			panic(e)
+		}
+	}()
+	p := &parser{tokens: tokens}
+	root := p.or()
+	if p.tokens[p.pos].kind != 0 {
+		p.fail("%q", p.tokens[p.pos].text)
+	}
+	return &Expr{source, root}, nil
+}
+
+// For binds the expression to a resource type: parts of a union that begin with
+// another type are dropped. It is an error if a path leads nowhere or nothing
+// remains.
+func (x *Expr) For(typ string) (*Expr, error) {
+	bound := prune(x.root, typ)
+	if bound == nil {
+		return nil, fmt.Errorf("path: %s: nothing for %s", x.source, typ)
+	}
+	b := &Expr{x.source, bound}
+	if _, err := b.Yields(typ); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// prune drops the parts of unions that cannot begin at a type.
+func prune(e expr, typ string) expr {
+	if u, ok := e.(union); ok {
+		left, right := prune(u.left, typ), prune(u.right, typ)
+		switch {
+		case left == nil:
+			return right
+		case right == nil:
+			return left
+		}
+		return union{left, right}
+	}
+	if r, ok := start(e).(root); ok && !r.fits(typ) {
+		return nil
+	}
+	return e
+}
+
+// Eval appends what the expression yields for a resource to out.
+func (x *Expr) Eval(d *Doc, out []Value) []Value {
+	m := machines.Get().(*machine)
+	m.root[0] = d.Root()
+	out = x.root.eval(m, m.root[:], out)
+	m.root[0] = Value{}
+	machines.Put(m)
+	return out
+}
+
+// Monotone reports whether cutting a whole value out of a resource can only
+// take values away from what the expression yields, never change or add one.
+func (x *Expr) Monotone() bool { return x.root.monotone() }
+
+// Yield is one kind of value that an expression can have.
+type Yield struct {
+	Type    string
+	Element *r4.Element // nil for a boolean that is computed, and for the root
+	// Targets are the types a reference was limited to by "resolve() is", nil
+	// without such a limit.
+	Targets []string
+
+	of *r4.Type
+}
+
+// Yields returns what the expression can have on resources of a type.
+func (x *Expr) Yields(typ string) ([]Yield, error) {
+	in := []Yield{{Type: typ, of: r4.TypeOf(typ)}}
+	out, err := x.root.static(in, typ)
+	if err != nil {
+		return nil, fmt.Errorf("path: %s on %s: %w", x.source, typ, err)
+	}
+	return out, nil
+}
+
+// machine lends the intermediate lists of an evaluation.
+type machine struct {
+	root [1]Value
+	free [][]Value
+}
+
+var machines = sync.Pool{New: func() any { return new(machine) }}
+
+func (m *machine) borrow() []Value {
+	if n := len(m.free); n > 0 {
+		b := m.free[n-1]
+		m.free = m.free[:n-1]
+		return b
+	}
+	return make([]Value, 0, 8)
+}
+
+func (m *machine) giveBack(b []Value) {
+	clear(b)
+	m.free = append(m.free, b[:0])
+}
+
+// truth says whether a condition holds: true, or one value that is no boolean.
+func (m *machine) truth(e expr, focus Value) bool {
+	in := append(m.borrow(), focus)
+	out := e.eval(m, in, m.borrow())
+	holds := len(out) == 1 && out[0].kind != 'f' || len(out) > 1
+	m.giveBack(in)
+	m.giveBack(out)
+	return holds
+}
+
+// isA reports whether a value's type is a type or one of its special kinds.
+func isA(typ, wanted string) bool {
+	return typ == wanted || wanted == "Quantity" && slices.Contains([]string{"Age", "Count", "Distance", "Duration"}, typ)
+}

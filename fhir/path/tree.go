@@ -1,0 +1,183 @@
+package path
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"carerecord/fhir/r4"
+)
+
+// maxDepth bounds the recursion of the reader; fhir.Parse allows less.
+const maxDepth = 500
+
+// Doc is a resource as nodes. It may be shared by readers; Reset makes it ready
+// for another resource and ends all Values made from it.
+type Doc struct {
+	src   string
+	nodes []node
+	pos   int
+}
+
+// node is one JSON value, in document order: the children of a node follow it,
+// up to end.
+type node struct {
+	name string // of the property, empty in arrays
+	text string // strings without quotes and escapes, other scalars as written
+	kind byte   // one of { [ " 0 t f n
+	end  int32  // index behind this node and everything in it
+}
+
+// Parse reads a resource. body should have passed fhir.Parse: Parse finds
+// syntax errors but none of the finer faults.
+func Parse(body []byte) (*Doc, error) {
+	d := &Doc{}
+	if err := d.Reset(body); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+var errSyntax = errors.New("path: not legal JSON")
+
+// Reset reads another resource into the memory of the Doc.
+func (d *Doc) Reset(body []byte) error {
+	d.src, d.nodes, d.pos = string(body), d.nodes[:0], 0
+	d.space()
+	if d.peek() != '{' {
+		return fmt.Errorf("%w: no object", errSyntax)
+	}
+	if err := d.value("", 0); err != nil {
+		return err
+	}
+	if d.space(); d.pos != len(d.src) {
+		return fmt.Errorf("%w: more at byte %d", errSyntax, d.pos)
+	}
+	return nil
+}
+
+// Root returns the resource itself, typed by its resourceType.
+func (d *Doc) Root() Value {
+	return d.valueAt(0, r4.Property{Type: "Resource"})
+}
+
+func (d *Doc) peek() byte {
+	if d.pos < len(d.src) {
+		return d.src[d.pos]
+	}
+	return 0
+}
+
+func (d *Doc) space() {
+	for d.pos < len(d.src) {
+		switch d.src[d.pos] {
+		case ' ', '\t', '\n', '\r':
+			d.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (d *Doc) value(name string, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%w: nested deeper than %d", errSyntax, maxDepth)
+	}
+	at, c := len(d.nodes), d.peek()
+	d.nodes = append(d.nodes, node{name: name, kind: c})
+	var err error
+	switch c {
+	case '{', '[':
+		err = d.members(c == '{', depth)
+	case '"':
+		d.nodes[at].text, err = d.str()
+	default:
+		err = d.scalar(at)
+	}
+	d.nodes[at].end = int32(len(d.nodes))
+	return err
+}
+
+// members reads an object or array from its opening bracket on.
+func (d *Doc) members(object bool, depth int) error {
+	last := byte(']')
+	if object {
+		last = '}'
+	}
+	d.pos++
+	if d.space(); d.peek() == last {
+		d.pos++
+		return nil
+	}
+	for {
+		var name string
+		if d.space(); object {
+			var err error
+			if name, err = d.str(); err != nil {
+				return err
+			}
+			if d.space(); d.peek() != ':' {
+				return fmt.Errorf("%w: byte %d", errSyntax, d.pos)
+			}
+			d.pos++
+			d.space()
+		}
+		if err := d.value(name, depth+1); err != nil {
+			return err
+		}
+		d.space()
+		c := d.peek()
+		d.pos++
+		if c == last {
+			return nil
+		}
+		if c != ',' {
+			return fmt.Errorf("%w: byte %d", errSyntax, d.pos-1)
+		}
+	}
+}
+
+func (d *Doc) str() (string, error) {
+	if d.peek() != '"' {
+		return "", fmt.Errorf("%w: byte %d", errSyntax, d.pos)
+	}
+	start, escaped := d.pos, false
+	for d.pos++; d.pos < len(d.src); d.pos++ {
+		switch d.src[d.pos] {
+		case '\\':
+			escaped = true
+			d.pos++
+		case '"':
+			d.pos++
+			if !escaped {
+				return d.src[start+1 : d.pos-1], nil
+			}
+			var s string
+			if err := json.Unmarshal([]byte(d.src[start:d.pos]), &s); err != nil {
+				return "", fmt.Errorf("%w: string at byte %d", errSyntax, start)
+			}
+			return s, nil
+		}
+	}
+	return "", fmt.Errorf("%w: string without end", errSyntax)
+}
+
+func (d *Doc) scalar(at int) error {
+	start := d.pos
+	for d.pos < len(d.src) && strings.IndexByte(" \t\r\n,]}", d.src[d.pos]) < 0 {
+		d.pos++
+	}
+	text := d.src[start:d.pos]
+	kind := byte('0')
+	switch text {
+	case "true", "false", "null":
+		kind = text[0]
+	default:
+		if text == "" || (text[0] != '-' && (text[0] < '0' || text[0] > '9')) {
+			return fmt.Errorf("%w: byte %d", errSyntax, start)
+		}
+	}
+	d.nodes[at].kind, d.nodes[at].text = kind, text
+	return nil
+}
