@@ -3,8 +3,8 @@ package consent
 import (
 	"fmt"
 
+	"carerecord/fhir/edit"
 	"carerecord/fhir/index"
-	"carerecord/fhir/r4"
 	"carerecord/store"
 )
 
@@ -18,8 +18,12 @@ func (v *View) project(d store.Doc) (store.Doc, error) {
 	if !v.projects() || d.Dead() || d.Body == nil {
 		return d, nil
 	}
-	body, changed := cut(d.Ref.Type, d.Body)
+	body, changed := cut(d.Body)
 	if !changed {
+		return d, nil
+	}
+	if body == nil {
+		d.Body, d.Keys = nil, nil // satisfies no guard
 		return d, nil
 	}
 	row, err := v.guard.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
@@ -37,13 +41,12 @@ func (v *View) project(d store.Doc) (store.Doc, error) {
 }
 
 // cut takes narrative, Annotation, markdown and Attachment elements out of a
-// body (CON-1102): the same for every patient, so that a gap says nothing. An
-// element that is mandatory where it stands takes its parent with it
-// (CON-1202). It is false where nothing was cut.
-func cut(typ string, body []byte) ([]byte, bool) {
-	return r4.Cut(typ, body, func(fhirType string) bool {
+// body (CON-1102), and what R4 does not know: the same for every patient, so
+// that a gap says nothing. It is nil where nothing may be left.
+func cut(body []byte) ([]byte, bool) {
+	return edit.Cut(body, func(fhirType string) bool {
 		switch fhirType {
-		case "Narrative", "Annotation", "markdown", "Attachment":
+		case "", "Narrative", "Annotation", "markdown", "Attachment":
 			return true
 		}
 		return false

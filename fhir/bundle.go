@@ -1,0 +1,72 @@
+package fhir
+
+import "strconv"
+
+// Bundle writes a Bundle as bytes: the resources in it are the stored bodies.
+type Bundle struct {
+	out     []byte
+	links   int
+	entries int
+}
+
+// NewBundle begins a Bundle of a type.
+func NewBundle(typ string) *Bundle {
+	return &Bundle{out: append(append([]byte(`{"resourceType":"Bundle","type":"`), typ...), '"')}
+}
+
+// Total writes the total; nil for none. It stands before links and entries.
+func (b *Bundle) Total(n *int) {
+	if n != nil {
+		b.out = strconv.AppendInt(append(b.out, `,"total":`...), int64(*n), 10)
+	}
+}
+
+// Link adds a link. All links stand before all entries.
+func (b *Bundle) Link(relation, url string) {
+	b.out = append(b.out, map[bool]string{true: `,"link":[`, false: `,`}[b.links == 0]...)
+	b.links++
+	b.out = append(append(b.out, `{"relation":"`...), relation...)
+	b.out = append(append(b.out, `","url":`...), Quoted(url)...)
+	b.out = append(b.out, '}')
+}
+
+// Entry adds an entry from its finished members.
+func (b *Bundle) Entry(members ...string) {
+	if b.entries == 0 {
+		if b.links > 0 {
+			b.out = append(b.out, ']')
+		}
+		b.out = append(b.out, `,"entry":[`...)
+	} else {
+		b.out = append(b.out, ',')
+	}
+	b.entries++
+	b.out = append(b.out, '{')
+	for i, m := range members {
+		if i > 0 {
+			b.out = append(b.out, ',')
+		}
+		b.out = append(b.out, m...)
+	}
+	b.out = append(b.out, '}')
+}
+
+// Resource adds a resource with its search mode.
+func (b *Bundle) Resource(fullURL string, body []byte, mode string) {
+	b.Entry(`"fullUrl":`+Quoted(fullURL), `"resource":`+string(body), `"search":{"mode":"`+mode+`"}`)
+}
+
+// Outcome adds an OperationOutcome entry, if there is anything to say.
+func (b *Bundle) Outcome(issues []Issue) {
+	if len(issues) > 0 {
+		b.Entry(`"resource":`+string(Outcome(issues)), `"search":{"mode":"outcome"}`)
+	}
+}
+
+// Bytes ends the Bundle.
+func (b *Bundle) Bytes() []byte {
+	if b.links > 0 && b.entries == 0 || b.entries > 0 {
+		b.out = append(b.out, ']')
+	}
+	return append(b.out, '}')
+}

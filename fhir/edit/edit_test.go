@@ -1,0 +1,81 @@
+package edit_test
+
+import (
+	"strings"
+	"testing"
+
+	"carerecord/fhir/edit"
+)
+
+func TestCut(t *testing.T) {
+	doomed := func(typ string) bool {
+		switch typ {
+		case "", "Narrative", "Annotation", "markdown", "Attachment":
+			return true
+		}
+		return false
+	}
+	for _, c := range []struct{ name, in, want string }{
+		{"nothing to cut", `{"resourceType":"Observation","status":"final","code":{"text":"x"}}`, ``},
+		{"CON-1102 narrative and notes", `{"resourceType":"Observation","text":{"status":"generated","div":"<div/>"},"status":"final","note":[{"text":"a"}],"code":{"text":"x"}}`,
+			`{"resourceType":"Observation","status":"final","code":{"text":"x"}}`},
+		{"an attachment in an extension takes the extension", `{"resourceType":"Patient","extension":[{"url":"u","valueAttachment":{"title":"x"}},{"url":"v","valueString":"1"}]}`,
+			`{"resourceType":"Patient","extension":[{"url":"v","valueString":"1"}]}`},
+		{"empty parents go", `{"resourceType":"Patient","extension":[{"url":"u","valueMarkdown":"x"}],"active":true}`, `{"resourceType":"Patient","active":true}`},
+		{"in contained resources", `{"resourceType":"Observation","contained":[{"resourceType":"Condition","id":"c","note":[{"text":"t"}]}],"status":"final","code":{"text":"x"}}`,
+			`{"resourceType":"Observation","contained":[{"resourceType":"Condition","id":"c"}],"status":"final","code":{"text":"x"}}`},
+		{"CON-1202 a mandatory element takes its parent", `{"resourceType":"Communication","status":"completed","payload":[{"contentAttachment":{"title":"x"}},{"contentString":"y"}]}`,
+			`{"resourceType":"Communication","status":"completed","payload":[{"contentString":"y"}]}`},
+		{"unknown properties", `{"resourceType":"Patient","story":"x","active":true}`, `{"resourceType":"Patient","active":true}`},
+		{"the twin of a cut primitive", `{"resourceType":"Questionnaire","status":"draft","description":"x","_description":{"id":"a"}}`,
+			`{"resourceType":"Questionnaire","status":"draft"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, changed := edit.Cut([]byte(c.in), doomed)
+			want := c.want
+			if want == "" {
+				want = c.in
+			}
+			if string(got) != want || changed != (c.want != "") {
+				t.Errorf("got  %s (%v)\nwant %s", got, changed, want)
+			}
+		})
+	}
+}
+
+func TestLinks(t *testing.T) {
+	const in = `{"resourceType":"Observation","text":{"status":"generated","div":"<div><a href=\"urn:uuid:a\">x</a></div>"},` +
+		`"contained":[{"resourceType":"Condition","subject":{"reference":"urn:uuid:a"}}],` +
+		`"instantiatesCanonical":"urn:uuid:a","extension":[{"url":"u","valueUri":"urn:uuid:a"},{"url":"u","valueString":"urn:uuid:a"},{"url":"c","valueCanonical":"urn:uuid:a"}],` +
+		`"subject":{"reference":"urn:uuid:a","display":"urn:uuid:a"},"performer":[{"reference":"Practitioner?identifier=x"}]}`
+	places := map[string]bool{}
+	got := string(edit.Links([]byte(in), func(l edit.Link) string {
+		if l.Reference {
+			places[l.Place] = true
+		}
+		if l.Value == "urn:uuid:a" {
+			return "Patient/1"
+		}
+		return l.Value
+	}))
+	want := `{"resourceType":"Observation","text":{"status":"generated","div":"<div><a href=\"Patient/1\">x</a></div>"},` +
+		`"contained":[{"resourceType":"Condition","subject":{"reference":"Patient/1"}}],` +
+		`"instantiatesCanonical":"urn:uuid:a","extension":[{"url":"u","valueUri":"Patient/1"},{"url":"u","valueString":"urn:uuid:a"},{"url":"c","valueCanonical":"urn:uuid:a"}],` +
+		`"subject":{"reference":"Patient/1","display":"urn:uuid:a"},"performer":[{"reference":"Practitioner?identifier=x"}]}`
+	if got != want {
+		t.Errorf("REST-228: got\n%s\nwant\n%s", got, want)
+	}
+	for _, p := range []string{"Observation.subject.reference", "Observation.performer[0].reference", "Observation.contained[0].subject.reference"} {
+		if !places[p] {
+			t.Errorf("no reference at %s: %s", p, strings.Join(keys(places), ", "))
+		}
+	}
+}
+
+func keys(m map[string]bool) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
+}
