@@ -1,0 +1,188 @@
+// Package audit keeps the trail: one record for every request that could touch
+// patient data, whatever its outcome, in a hash-chained log, durable before the
+// first byte of the answer leaves.
+//
+// A record is JSON. Query strings are evidence and stay whole, but sealed: only
+// who holds the key can read them. Records hold no clinical content. The chain
+// shows that a record was changed, inserted, moved or taken out; it cannot show
+// that its end was cut off, until heads are signed and kept elsewhere.
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Record is one entry of the trail (AUD-104, 105, 201).
+type Record struct {
+	Recorded    time.Time `json:"recorded"`
+	Request     string    `json:"request"` // request id
+	Interaction string    `json:"interaction"`
+	Type        string    `json:"type,omitempty"`
+	Status      int       `json:"status"` // of the answer that was prepared
+	Agent       Agent     `json:"agent"`
+	Client      Client    `json:"client"`
+	Decision    Decision  `json:"decision"`
+	Named       string    `json:"named,omitempty"` // the patient whom the request named
+	Query       string    `json:"query,omitempty"` // sealed
+	Disclosed   []Item    `json:"disclosed"`       // what leaves, empty for nothing
+	Count       *int      `json:"count,omitempty"` // a number that was told
+	Written     []Item    `json:"written,omitempty"`
+}
+
+// Agent is who asked.
+type Agent struct {
+	Kind         string `json:"kind"`
+	Subject      string `json:"subject,omitempty"`
+	Organisation string `json:"organisation,omitempty"`
+	Role         string `json:"role,omitempty"`
+	Purpose      string `json:"purpose,omitempty"` // as decided
+	Authority    string `json:"authority,omitempty"`
+	Token        string `json:"token,omitempty"` // id of the token
+}
+
+// Client is what asked.
+type Client struct {
+	ID      string `json:"id,omitempty"`
+	Address string `json:"address,omitempty"`
+}
+
+// Decision is what was decided, and at which step.
+type Decision struct {
+	Outcome string `json:"outcome"` // permit, refuse or fail
+	Step    int    `json:"step,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// Item is one resource version with the patients whom it is about.
+type Item struct {
+	Ref      string   `json:"ref"`
+	Version  uint64   `json:"version"`
+	Owners   []string `json:"owners,omitempty"`
+	Label    string   `json:"label,omitempty"` // highest confidentiality label of the body
+	Included bool     `json:"included,omitempty"`
+	Cut      bool     `json:"cut,omitempty"`
+}
+
+// ItemOf describes a document for the trail.
+func ItemOf(d store.Doc, included, cut bool) Item {
+	it := Item{Ref: d.Ref.String(), Version: d.Version, Included: included, Cut: cut, Label: label(d.Body)}
+	prefix := index.OwnerPrefix()
+	for _, k := range d.Keys {
+		if len(k) > len(prefix) && k[:len(prefix)] == prefix {
+			it.Owners = append(it.Owners, string(k[len(prefix):]))
+		}
+	}
+	return it
+}
+
+// label is the highest confidentiality label of a body.
+func label(body []byte) string {
+	if !bytes.Contains(body, []byte(`"security"`)) {
+		return ""
+	}
+	const order = "ULMNRV"
+	best := -1
+	gjson.GetBytes(body, "meta.security").ForEach(func(_, c gjson.Result) bool {
+		if code := c.Get("code").Str; len(code) == 1 {
+			best = max(best, bytes.IndexByte([]byte(order), code[0]))
+		}
+		return true
+	})
+	if best < 0 {
+		return ""
+	}
+	return order[best : best+1]
+}
+
+// AgentOf describes a Principal for the trail.
+func AgentOf(p consent.Principal) (Agent, Client) {
+	return Agent{Kind: p.Kind.String(), Subject: p.Subject, Organisation: p.Organisation, Role: p.Role,
+		Purpose: p.Purpose, Authority: p.Authority, Token: p.Token}, Client{ID: p.Client, Address: p.Address}
+}
+
+// Trail appends records. It is safe for concurrent use.
+type Trail struct {
+	log  store.Log
+	aead cipher.AEAD
+	wait time.Duration
+}
+
+// New makes a Trail over a log. key, 32 bytes, seals query strings; wait is how
+// long an append may take (AUD-403).
+func New(log store.Log, key []byte, wait time.Duration) (*Trail, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return &Trail{log: log, aead: aead, wait: wait}, nil
+}
+
+// Append makes records durable. Where it fails nothing may be disclosed.
+func (t *Trail) Append(ctx context.Context, records ...Record) error {
+	payloads := make([][]byte, 0, len(records))
+	for _, r := range records {
+		p, err := t.Encode(r)
+		if err != nil {
+			return err
+		}
+		payloads = append(payloads, p)
+	}
+	// The client may have gone: what was prepared for it is recorded all the
+	// same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.wait)
+	defer cancel()
+	if _, err := t.log.Append(ctx, payloads...); err != nil {
+		return fmt.Errorf("append to the trail: %w", err)
+	}
+	return nil
+}
+
+// Encode writes a record as it is kept, its query sealed: for a commit that
+// carries its own record.
+func (t *Trail) Encode(r Record) ([]byte, error) {
+	if r.Query != "" {
+		nonce := make([]byte, t.aead.NonceSize())
+		rand.Read(nonce)
+		r.Query = base64.StdEncoding.EncodeToString(t.aead.Seal(nonce, nonce, []byte(r.Query), nil))
+	}
+	if r.Disclosed == nil {
+		r.Disclosed = []Item{}
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode a record of the trail: %w", err)
+	}
+	return b, nil
+}
+
+// Query opens the sealed query string of a record.
+func (t *Trail) Query(r Record) (string, error) {
+	raw, err := base64.StdEncoding.DecodeString(r.Query)
+	if err != nil || len(raw) < t.aead.NonceSize() {
+		return "", fmt.Errorf("the query of record %s is no sealed text", r.Request)
+	}
+	n := t.aead.NonceSize()
+	plain, err := t.aead.Open(nil, raw[:n], raw[n:], nil)
+	if err != nil {
+		return "", fmt.Errorf("open the query of record %s: %w", r.Request, err)
+	}
+	return string(plain), nil
+}

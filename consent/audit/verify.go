@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"carerecord/store"
+)
+
+// Break is one place where the chain does not hold.
+type Break struct {
+	Pos  uint64 `json:"position"`
+	Kind string `json:"kind"` // altered, missing, inserted, reordered or unreadable
+	Text string `json:"text"`
+}
+
+// Report is what Verify found.
+type Report struct {
+	Records uint64    `json:"records"`
+	First   time.Time `json:"first,omitzero"`
+	Last    time.Time `json:"last,omitzero"`
+	Breaks  []Break   `json:"breaks"`
+}
+
+// OK reports that the chain holds.
+func (r Report) OK() bool { return len(r.Breaks) == 0 }
+
+// Limits is what Verify cannot show, to be said with every report (AUD-506).
+const Limits = "What this cannot show: records cut off at the end of the trail, a trail rewritten as a whole, " +
+	"and records that were never written. Signed heads, kept elsewhere, will show the first two; they are not built yet."
+
+// Print writes the report for a person.
+func (r Report) Print(w io.Writer) {
+	fmt.Fprintf(w, "records checked: %d\n", r.Records)
+	if r.Records > 0 {
+		fmt.Fprintf(w, "first: %s\nlast:  %s\n", r.First.Format(time.RFC3339Nano), r.Last.Format(time.RFC3339Nano))
+	}
+	for _, b := range r.Breaks {
+		fmt.Fprintf(w, "BREAK at %d: %s: %s\n", b.Pos, b.Kind, b.Text)
+	}
+	if r.OK() {
+		fmt.Fprintln(w, "the chain holds")
+	}
+	fmt.Fprintln(w, Limits)
+}
+
+// verifier walks a chain with one record of look-ahead.
+type verifier struct {
+	report       Report
+	before, last store.Hash // links of the two records before
+	next         uint64     // expected position
+	shift        int64      // how much later records were written than they stand
+}
+
+// Verify reads a trail from its first record and names every place where it was
+// changed. The error is the log's own; a broken chain is no error.
+func Verify(ctx context.Context, log store.Log) (Report, error) {
+	return VerifyRecords(log.Records(ctx, 1))
+}
+
+// VerifyRecords verifies a sequence that begins at position 1.
+func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
+	v := &verifier{next: 1, report: Report{Breaks: []Break{}}}
+	pull, stop := iter.Pull2(records)
+	defer stop()
+	cur, err, ok := pull()
+	for ok {
+		if err != nil {
+			return v.report, fmt.Errorf("read the trail: %w", err)
+		}
+		ahead, aheadErr, more := pull()
+		if v.check(cur, ahead, more && aheadErr == nil) && more && aheadErr == nil {
+			v.takeSwapped(cur, ahead)
+			cur, err, ok = pull()
+			continue
+		}
+		cur, err, ok = ahead, aheadErr, more
+	}
+	return v.report, nil
+}
+
+// check tests one record; true where it and the one ahead changed places.
+func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
+	if cur.Pos != v.next {
+		v.fault(v.next, "missing", fmt.Sprintf("records %d to %d are not there", v.next, cur.Pos-1))
+		// What follows a gap cannot be linked to what stood before it; its own
+		// link is taken as it stands.
+		v.take(cur)
+		return false
+	}
+	follows := more && ahead.Pos == cur.Pos+1
+	switch {
+	case v.linked(v.last, cur, 0):
+	case follows && ahead.Hash == store.Link(v.last, v.written(cur, 0), ahead.Payload):
+		v.fault(cur.Pos, "reordered", fmt.Sprintf("records %d and %d changed places", cur.Pos, ahead.Pos))
+		return true
+	case cur.Pos > 1 && v.linked(v.before, cur, -1):
+		v.fault(cur.Pos-1, "inserted", "the server did not write the record: what follows it is linked to the record before it")
+		v.shift--
+	default:
+		if gone := v.gone(cur, ahead, follows); gone > 0 {
+			v.fault(cur.Pos, "missing", fmt.Sprintf("%d records are not there, and what follows was moved up", gone))
+			v.shift += gone
+		} else {
+			v.fault(cur.Pos, "altered", "the record is not the one that was written")
+		}
+	}
+	v.take(cur)
+	return false
+}
+
+// written is the position under which a record was written, if by more records
+// are missing before it than are known already.
+func (v *verifier) written(r store.Record, by int64) uint64 { return uint64(int64(r.Pos) + v.shift + by) }
+
+func (v *verifier) linked(last store.Hash, r store.Record, by int64) bool {
+	return r.Hash == store.Link(last, v.written(r, by), r.Payload)
+}
+
+// gone finds out how many records were taken out before cur, where those behind
+// were moved up: then the one ahead still follows cur, at a later position.
+func (v *verifier) gone(cur, ahead store.Record, follows bool) int64 {
+	for by := int64(1); follows && by <= mostGone; by++ {
+		if v.linked(cur.Hash, ahead, by) {
+			return by
+		}
+	}
+	return 0
+}
+
+// mostGone is how many missing records, moved up, are told from altered ones.
+const mostGone = 1000
+
+// take moves on behind a record.
+func (v *verifier) take(r store.Record) {
+	v.before, v.last, v.next = v.last, r.Hash, r.Pos+1
+	v.count(r)
+}
+
+// takeSwapped moves on behind two records that changed places: the links are
+// taken in the order in which they were written.
+func (v *verifier) takeSwapped(later, earlier store.Record) {
+	v.before, v.last, v.next = earlier.Hash, later.Hash, earlier.Pos+1
+	v.count(later)
+	v.count(earlier)
+}
+
+// count notes that a record was seen, and when it was made.
+func (v *verifier) count(cur store.Record) {
+	v.report.Records++
+	var r Record
+	if err := json.Unmarshal(cur.Payload, &r); err != nil {
+		v.fault(cur.Pos, "unreadable", "the record is no record of the trail")
+		return
+	}
+	if v.report.First.IsZero() {
+		v.report.First = r.Recorded
+	}
+	v.report.Last = r.Recorded
+}
+
+func (v *verifier) fault(pos uint64, kind, text string) {
+	v.report.Breaks = append(v.report.Breaks, Break{Pos: pos, Kind: kind, Text: text})
+}
