@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"carerecord/consent/policy"
@@ -131,4 +132,25 @@ func unavailable(err error) error {
 		return &fhir.Error{Status: 413, Issues: []fhir.Issue{{Code: "too-long", Text: "The resource is too large."}}, Cause: err}
 	}
 	return err
+}
+
+// PatientByNHS returns the id of the one live Patient who bears an NHS number,
+// or "" where there is none or more than one (CON-204). It is for sign-in, and
+// tells nobody anything about a record.
+func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
+	where, err := g.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
+	if err != nil {
+		return "", fmt.Errorf("find a patient by NHS number: %w", err)
+	}
+	var id string
+	err = g.store.Read(ctx, func(snap store.Snap) error {
+		id, err = g.find(ctx, snap, Named{Where: where})
+		return err
+	})
+	return id, unavailable(err)
+}
+
+// Ready reports whether the store answers.
+func (g *Guard) Ready(ctx context.Context) error {
+	return g.store.Read(ctx, func(store.Snap) error { return nil })
 }

@@ -115,7 +115,9 @@ func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 
 // written is the position under which a record was written, if by more records
 // are missing before it than are known already.
-func (v *verifier) written(r store.Record, by int64) uint64 { return uint64(int64(r.Pos) + v.shift + by) }
+func (v *verifier) written(r store.Record, by int64) uint64 {
+	return uint64(int64(r.Pos) + v.shift + by)
+}
 
 func (v *verifier) linked(last store.Hash, r store.Record, by int64) bool {
 	return r.Hash == store.Link(last, v.written(r, by), r.Payload)
