@@ -1,0 +1,274 @@
+package pebble
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"carerecord/store"
+)
+
+// Limits of one document and of one commit in bytes. Pebble's own limit is 4 GB
+// a batch.
+const (
+	maxDocument = 64 << 20
+	maxCommit   = 1 << 30
+)
+
+// Commit implements store.Store.
+func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	if err := wellFormed(b); err != nil {
+		return 0, err
+	}
+	if err := db.up(); err != nil {
+		return 0, err
+	}
+	s, err := db.prepare(b)
+	if err != nil {
+		return 0, err
+	}
+	defer s.ready.Close()
+	var seq uint64
+	err = db.write(ctx, func(out *pebble.Batch) error {
+		var err error
+		seq, err = db.step(ctx, s, out)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return seq, nil
+}
+
+// write runs build under the mutex, applies what it put into the batch, and
+// waits for the disk outside of the mutex. When build fails nothing is written.
+func (db *DB) write(ctx context.Context, build func(*pebble.Batch) error) error {
+	out := db.rows.NewBatch()
+	pos, err := db.apply(ctx, out, build)
+	if err != nil {
+		if !errors.Is(err, store.ErrUnknown) {
+			_ = out.Close() // it was not applied; closing gives back its memory
+		}
+		return err
+	}
+	if err := out.SyncWait(); err != nil {
+		db.fail(fmt.Errorf("the journal failed: %w", err))
+		return fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
+	}
+	for {
+		old := db.durable.Load()
+		if old >= pos || db.durable.CompareAndSwap(old, pos) {
+			break
+		}
+	}
+	// The rows are durable and pebble has no use for the batch any more.
+	_ = out.Close()
+	return nil
+}
+
+// apply returns the position of the last log record that is applied by now.
+func (db *DB) apply(ctx context.Context, out *pebble.Batch, build func(*pebble.Batch) error) (uint64, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := db.up(); err != nil {
+		return 0, err
+	}
+	head := db.head
+	if err := build(out); err != nil {
+		db.head = head
+		return 0, err
+	}
+	if err := db.rows.ApplyNoSyncWait(out, pebble.Sync); err != nil {
+		db.fail(fmt.Errorf("a batch could not be applied: %w", err))
+		return 0, fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
+	}
+	return db.head.Pos, nil
+}
+
+// wellFormed refuses a batch that breaks the rules of its own types, whatever
+// the store holds.
+func wellFormed(b store.Batch) error {
+	seen := make(map[store.Ref]bool, len(b.Writes))
+	total := 0
+	for _, w := range b.Writes {
+		d := &w.Doc
+		size := len(d.Body)
+		for i, k := range d.Keys {
+			if i > 0 && d.Keys[i-1] >= k {
+				return fmt.Errorf("pebble: write of %s: keys are not sorted and distinct", d.Ref)
+			}
+			size += len(k)
+		}
+		_, fits := toDocID(d.ID)
+		switch {
+		case seen[d.Ref]:
+			return fmt.Errorf("pebble: two writes of %s in one batch", d.Ref)
+		case !fits:
+			return fmt.Errorf("pebble: write of %s: the place has more than 48 bits", d.Ref)
+		case w.Rekey && (w.Expect == 0 || d.Version != w.Expect):
+			return fmt.Errorf("pebble: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+		case !w.Rekey && d.Version != w.Expect+1:
+			return fmt.Errorf("pebble: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
+			return fmt.Errorf("pebble: write of %s: %s", d.Ref, d.Origin)
+		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
+			return fmt.Errorf("pebble: write of %s: updated %s is not in whole milliseconds", d.Ref, d.Updated)
+		case size > maxDocument:
+			return fmt.Errorf("pebble: write of %s: %d bytes: %w", d.Ref, size, store.ErrTooLarge)
+		}
+		seen[d.Ref] = true
+		total += size
+	}
+	for _, a := range b.Absent {
+		if len(a.Claims) == 0 {
+			return fmt.Errorf("pebble: absence of %s without a claim", a.Type)
+		}
+	}
+	if total > maxCommit {
+		return fmt.Errorf("pebble: commit of %d bytes: %w", total, store.ErrTooLarge)
+	}
+	return nil
+}
+
+// prepare encodes what can be encoded without knowing what stands.
+func (db *DB) prepare(b store.Batch) (*step, error) {
+	s := &step{batch: b, ready: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
+	for i := range b.Writes {
+		w := &b.Writes[i]
+		code, err := db.types.give(db.rows, w.Doc.Ref.Type)
+		if err != nil {
+			return nil, errors.Join(unavailable("write "+w.Doc.Ref.String(), err), s.ready.Close())
+		}
+		c := &s.changes[i]
+		c.write, c.code = w, code
+		c.id, _ = toDocID(w.Doc.ID)
+		if !w.Rekey {
+			c.row = appendRecord(make([]byte, 0, 512), &w.Doc, code)
+		}
+		if w.Expect == 0 && !w.Doc.Dead() {
+			c.create(s.ready)
+		}
+	}
+	return s, nil
+}
+
+// step is a commit on its way.
+type step struct {
+	batch   store.Batch
+	changes []change
+	ready   *pebble.Batch // rows of creates, made before the mutex is taken
+}
+
+// step tests the preconditions of a commit and puts its rows into out. The
+// mutex must be held.
+func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, error) {
+	now := &snap{rows: db.rows, types: &db.types}
+	if err := s.allowed(ctx, now); err != nil {
+		return 0, err
+	}
+	seq := db.seq + 1
+	for i := range s.changes {
+		if err := s.changes[i].leave(now, out); err != nil {
+			return 0, unavailable("write "+s.changes[i].write.Doc.Ref.String(), err)
+		}
+		if out.Len() > maxCommit {
+			return 0, fmt.Errorf("pebble: commit with what it supersedes: over %d bytes: %w", maxCommit, store.ErrTooLarge)
+		}
+	}
+	// What leaves stands before what comes, so that a row of both stays.
+	err := out.Apply(s.ready, nil)
+	for i := range s.changes {
+		err = errors.Join(err, s.changes[i].come(out, seq))
+	}
+	for _, payload := range s.batch.Log {
+		err = errors.Join(err, db.link(out, payload))
+	}
+	for _, w := range s.batch.State {
+		err = errors.Join(err, out.Set(nameRow(rowState, w.Key), encodeState(w.Value, w.Expires), nil))
+	}
+	err = errors.Join(err, out.Set(nameRow(rowMeta, metaSeq), binary.BigEndian.AppendUint64(nil, seq), nil))
+	if err != nil {
+		return 0, unavailable("write", err)
+	}
+	db.seq = seq
+	return seq, nil
+}
+
+// allowed tests the preconditions, what is cheap first.
+func (s *step) allowed(ctx context.Context, now *snap) (err error) {
+	for i := range s.changes {
+		c := &s.changes[i]
+		if c.was, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
+			return unavailable("write "+c.write.Doc.Ref.String(), err)
+		}
+		if c.was.version != c.write.Expect {
+			return conflict("write", c.write.Doc.Ref, c.was.version, c.write.Expect)
+		}
+	}
+	for _, check := range s.batch.Checks {
+		var was standing
+		if code, found := now.types.code(check.Ref.Type); found {
+			if was, err = now.newest(code, check.Ref.ID); err != nil {
+				return unavailable("check "+check.Ref.String(), err)
+			}
+		}
+		if was.version != check.Version {
+			return conflict("check", check.Ref, was.version, check.Version)
+		}
+	}
+	if err := s.apart(now); err != nil {
+		return err
+	}
+	for _, a := range s.batch.Absent {
+		n, err := now.Count(ctx, store.Query{Type: a.Type, Where: a.Where}, 1)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return fmt.Errorf("pebble: absence of %s: one matches: %w", a.Type, store.ErrConflict)
+		}
+	}
+	return nil
+}
+
+func conflict(doing string, ref store.Ref, stands, want uint64) error {
+	return fmt.Errorf("pebble: %s of %s: version %d stands, not %d: %w", doing, ref, stands, want, store.ErrConflict)
+}
+
+// apart tests that after the step no two live documents share a docid: each is
+// either free now, or left by a document of this step.
+func (s *step) apart(now *snap) error {
+	leaving := map[docID]bool{}
+	for i := range s.changes {
+		if c := &s.changes[i]; c.was.live {
+			leaving[c.was.id] = true
+		}
+	}
+	coming := make(map[docID]bool, len(s.changes))
+	for i := range s.changes {
+		c := &s.changes[i]
+		if !c.lives() {
+			continue
+		}
+		taken := coming[c.id]
+		if !taken && !leaving[c.id] {
+			b, err := get(now.rows, docRow(rowDoc, c.id))
+			if err != nil {
+				return unavailable("write "+c.write.Doc.Ref.String(), err)
+			}
+			taken = b != nil
+		}
+		if taken {
+			return fmt.Errorf("pebble: write of %s: its place in the order is taken: %w", c.write.Doc.Ref, store.ErrConflict)
+		}
+		coming[c.id] = true
+	}
+	return nil
+}

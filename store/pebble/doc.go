@@ -1,0 +1,55 @@
+// Package pebble is the embedded engine: documents, state and log in one Pebble
+// tree, in one folder, with no other process.
+//
+// # Rows
+//
+// Everything is a row of one ordered map. A row's first byte says what it is.
+// A type stands as its code, two bytes that the dictionary (t) gave it; a docid
+// is a store.DocID in 19 bytes, place (6) and order (13), so that rows order as
+// the store does; "key·" is an index key escaped and ended (see appendKey), so
+// that postings order by (key, docid) exactly, whatever bytes keys are made of.
+//
+//	t type                       → code            the dictionary of types
+//	i code id                    → version, docid  the newest version of an address
+//	d docid                      → facts, keys     a live document
+//	b docid                      → body            and its body
+//	a code docid                 →                 live documents of a type
+//	p code key· docid            →                 live documents with a driving key
+//	v code id· version           → docid, facts, keys   a superseded version or a tombstone
+//	w code id· version           → body            and its body, if it has one
+//	h code ^updated ^seq id      → version         every version, newest first
+//	s name                       → expiry, value   state
+//	l position                   → hash, payload   the log
+//	m name                       → …               format, last seq
+//
+// A document that is alive stands under d, b, a and p, and i points to it. A
+// create writes these and one h, no v. What supersedes it copies d and b to v
+// and w. A tombstone goes to v at once, and i alone leads to it: that is why
+// Get finds it and Scan cannot.
+//
+// The type is part of a posting, so an intersection of postings is already of
+// one type: candidates of other types are never met, and a conjunction of
+// driving equalities is counted from postings alone. That keeps a (2 + 19 bytes,
+// mostly shared with the row before) apart from d, which orders all types of a
+// patient together: a type is found in order by a without reading d, and two
+// live documents at one docid are found by one point get of d.
+//
+// # Reading
+//
+// Read takes a Pebble snapshot. A query becomes a plan (plan.go), a plan opens
+// streams of docids in order (stream.go), and what the streams propose is read
+// from d and decided by store.Match (scan.go). Bodies are read last.
+//
+// # Writing
+//
+// One mutex covers testing the preconditions, numbering, linking the log and
+// applying the batch; waiting for the disk happens outside of it, so that
+// concurrent writers share one sync. A commit is visible from when it is
+// applied and acknowledged when it is durable; all rows go through one journal
+// in one order, so whatever is made durable later, a log record for instance,
+// makes durable everything that was visible before it. The log itself shows
+// only what is durable.
+//
+// After a failed sync nothing is known about what the disk holds, and the
+// engine answers ErrUnavailable until it is opened again.
+package pebble

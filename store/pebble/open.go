@@ -1,0 +1,181 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"carerecord/store"
+)
+
+// Config says where and how a DB keeps its rows.
+type Config struct {
+	Dir   string           // required; made if it is not there
+	Clock func() time.Time // decides what has expired; nil is time.Now
+	Cache int64            // bytes of decompressed blocks in memory; 0 is 256 MB
+	Log   *slog.Logger     // what Pebble has to say about faults; nil is slog.Default
+
+	fs vfs.FS // for tests; nil is the disk
+}
+
+// DB is the embedded engine. It implements store.Store, store.State and
+// store.Log and is safe for concurrent use. One process at a time holds a
+// folder.
+type DB struct {
+	rows  *pebble.DB
+	clock func() time.Time
+	types types
+	down  atomic.Pointer[error] // why nothing is answered any more
+
+	mu    sync.Mutex   // see the package documentation
+	seq   uint64       // of the last commit applied
+	head  store.Record // the last log record applied, without payload
+	sweep string       // where the search for expired state goes on
+
+	durable atomic.Uint64 // the last log position on disk
+}
+
+var (
+	errClosed = errors.New("the store is closed")
+	errFormat = errors.New("the folder holds another format")
+)
+
+// Open opens a folder, or makes it.
+func Open(c Config) (*DB, error) {
+	if c.Dir == "" {
+		return nil, errors.New("pebble: no folder is named")
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	rows, err := pebble.Open(c.Dir, options(c))
+	if err != nil {
+		return nil, fmt.Errorf("pebble: open %s: %w", c.Dir, err)
+	}
+	db := &DB{rows: rows, clock: c.Clock}
+	if err := db.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("pebble: open %s: %w", c.Dir, err), rows.Close())
+	}
+	return db, nil
+}
+
+func options(c Config) *pebble.Options {
+	if c.Cache == 0 {
+		c.Cache = 256 << 20
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	o := &pebble.Options{
+		FS:                          c.fs,
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		CacheSize:                   c.Cache,
+		MemTableSize:                64 << 20,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               128 << 20,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, max(1, min(4, runtime.GOMAXPROCS(0)/2)) },
+		Logger:                      logger{c.Log},
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 32 << 10
+		o.Levels[i].IndexBlockSize = 256 << 10
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionGood })
+	return o
+}
+
+// load reads what is kept in memory, or begins a new folder.
+func (db *DB) load() error {
+	format, err := get(db.rows, nameRow(rowMeta, metaFormat))
+	switch {
+	case err != nil:
+		return err
+	case format == nil:
+		if err := db.rows.Set(nameRow(rowMeta, metaFormat), []byte(formatValue), pebble.Sync); err != nil {
+			return err
+		}
+	case string(format) != formatValue:
+		return fmt.Errorf("%w: %q", errFormat, format)
+	}
+	seq, err := get(db.rows, nameRow(rowMeta, metaSeq))
+	if err != nil {
+		return err
+	}
+	if len(seq) == 8 {
+		db.seq = binary.BigEndian.Uint64(seq)
+	}
+	if db.head, err = db.lastRecord(); err != nil {
+		return err
+	}
+	db.durable.Store(db.head.Pos)
+	return db.types.load(db.rows)
+}
+
+// Close implements store.Store.
+func (db *DB) Close() error {
+	if !db.fail(errClosed) {
+		return nil
+	}
+	if err := db.rows.Close(); err != nil {
+		return fmt.Errorf("pebble: close: %w", err)
+	}
+	return nil
+}
+
+// fail makes everything unavailable from now on; false if it was already.
+func (db *DB) fail(why error) bool { return db.down.CompareAndSwap(nil, &why) }
+
+// up returns why the engine is down, or nil.
+func (db *DB) up() error {
+	if why := db.down.Load(); why != nil {
+		return unavailable("use", *why)
+	}
+	return nil
+}
+
+// unavailable wraps a fault of the disk or of what stands on it.
+func unavailable(doing string, err error) error {
+	return fmt.Errorf("pebble: %s: %w: %w", doing, store.ErrUnavailable, err)
+}
+
+// get returns a copy of the value of a row, nil if there is none.
+func get(r pebble.Reader, row []byte) ([]byte, error) {
+	value, closer, err := r.Get(row)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	return append(make([]byte, 0, len(value)), value...), nil
+}
+
+// logger hands Pebble's words to slog. Pebble calls Fatalf where it cannot go
+// on without lying, and expects not to get control back.
+type logger struct{ log *slog.Logger }
+
+// Infof drops what is not a fault.
+func (logger) Infof(string, ...any) {}
+
+// Errorf logs.
+func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
+
+// Fatalf logs and ends the process.
+func (l logger) Fatalf(format string, args ...any) {
+	l.log.Error(fmt.Sprintf(format, args...))
+	os.Exit(1)
+}

@@ -1,0 +1,177 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"carerecord/store"
+)
+
+// Read implements store.Store.
+func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := db.up(); err != nil {
+		return err
+	}
+	snapshot := db.rows.NewSnapshot()
+	s := &snap{rows: snapshot, types: &db.types}
+	defer func() {
+		s.ended = true
+		// The only error is that of a snapshot closed before.
+		_ = snapshot.Close()
+	}()
+	return f(s)
+}
+
+// snap implements store.Snap on a Pebble snapshot or, under the mutex, on the
+// current rows.
+type snap struct {
+	rows  pebble.Reader
+	types *types
+	ended bool
+}
+
+var errEnded = errors.New("the snapshot has ended")
+
+func (s *snap) check(ctx context.Context) error {
+	if s.ended {
+		return unavailable("read", errEnded)
+	}
+	return ctx.Err()
+}
+
+// Get implements store.Snap.
+func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
+	return s.one(ctx, ref, 0)
+}
+
+// Version implements store.Snap.
+func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
+	if version == 0 {
+		return store.Doc{}, fmt.Errorf("version 0 of %s: %w", ref, store.ErrNotFound)
+	}
+	return s.one(ctx, ref, version)
+}
+
+// one returns a version of a document; 0 is the newest.
+func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
+	if err := s.check(ctx); err != nil {
+		return store.Doc{}, err
+	}
+	code, found := s.types.code(ref.Type)
+	if !found {
+		return store.Doc{}, fmt.Errorf("%s: %w", ref, store.ErrNotFound)
+	}
+	now, err := s.newest(code, ref.ID)
+	if err != nil {
+		return store.Doc{}, unavailable("read "+ref.String(), err)
+	}
+	if version == 0 {
+		version = now.version
+	}
+	if version == 0 || version > now.version {
+		return store.Doc{}, fmt.Errorf("version %d of %s: %w", version, ref, store.ErrNotFound)
+	}
+	v, err := s.version(code, ref.ID, version, now)
+	if err == nil {
+		var d store.Doc
+		if d, err = s.document(ref.Type, v); err == nil {
+			return d, nil
+		}
+	}
+	return store.Doc{}, unavailable("read "+ref.String(), err)
+}
+
+// newest returns the i row of an address; version 0 if there is none.
+func (s *snap) newest(code typeCode, id string) (standing, error) {
+	b, err := get(s.rows, newestRow(code, id))
+	if err != nil || b == nil {
+		return standing{}, err
+	}
+	return parseStanding(b)
+}
+
+// stored is a version as it is stored, its body not yet read.
+type stored struct {
+	record
+	id   docID
+	body []byte // the row of the body, nil if there is none
+}
+
+var (
+	errNoVersion = errors.New("a version is missing")
+	errNoBody    = errors.New("a body is missing")
+	errNoDoc     = errors.New("a document is missing")
+)
+
+// version finds a version that is known to be: the newest one, now, where it is
+// alive, the others among the superseded.
+func (s *snap) version(code typeCode, id string, version uint64, now standing) (stored, error) {
+	if now.live && version == now.version {
+		return s.live(now.id)
+	}
+	b, err := get(s.rows, versionRow(rowVersion, code, id, version))
+	if err != nil {
+		return stored{}, err
+	}
+	if b == nil {
+		return stored{}, errNoVersion
+	}
+	return parseVersion(code, id, b)
+}
+
+// live reads the document that lives at a docid.
+func (s *snap) live(id docID) (stored, error) {
+	b, err := get(s.rows, docRow(rowDoc, id))
+	if err != nil {
+		return stored{}, err
+	}
+	if b == nil {
+		return stored{}, errNoDoc
+	}
+	rec, err := parseRecord(b)
+	return stored{record: rec, id: id, body: docRow(rowBody, id)}, err
+}
+
+// parseVersion reads the value of a v row.
+func parseVersion(code typeCode, id string, b []byte) (stored, error) {
+	if len(b) < docIDSize {
+		return stored{}, errDamaged
+	}
+	rec, err := parseRecord(b[docIDSize:])
+	if err != nil {
+		return stored{}, err
+	}
+	v := stored{record: rec, id: docID(b[:docIDSize])}
+	if rec.origin != store.Deleted {
+		v.body = versionRow(rowOldBody, code, id, rec.version)
+	}
+	return v, nil
+}
+
+// document reads keys and body.
+func (s *snap) document(typ string, v stored) (store.Doc, error) {
+	keys, err := decodeKeys(v.keys, nil)
+	if err != nil {
+		return store.Doc{}, err
+	}
+	return s.withBody(typ, v, keys)
+}
+
+func (s *snap) withBody(typ string, v stored, keys []store.Key) (store.Doc, error) {
+	d := v.doc(typ, v.id.id(), keys)
+	if v.body == nil {
+		return d, nil
+	}
+	body, err := get(s.rows, v.body)
+	if err == nil && body == nil {
+		err = errNoBody
+	}
+	d.Body = body
+	return d, err
+}

@@ -1,0 +1,196 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"carerecord/store"
+)
+
+// errDamaged says that a row does not read as it was written.
+var errDamaged = errors.New("row is damaged")
+
+// A record is one version without docid and body: the value of a d row and,
+// behind the docid, of a v row. It begins with Seq in eight bytes, which are
+// filled in last, when the number of the commit is known.
+type record struct {
+	seq     uint64
+	milli   int64
+	version uint64
+	origin  store.Origin
+	code    typeCode
+	id      []byte // these three are views of the row
+	source  []byte
+	keys    []byte
+}
+
+func appendRecord(b []byte, d *store.Doc, code typeCode) []byte {
+	b = binary.BigEndian.AppendUint64(b, d.Seq)
+	b = binary.AppendVarint(b, d.Updated.UnixMilli())
+	b = binary.AppendUvarint(b, d.Version)
+	b = append(b, byte(d.Origin))
+	b = binary.BigEndian.AppendUint16(b, uint16(code))
+	b = appendString(b, d.Ref.ID)
+	b = appendString(b, d.Source)
+	return appendKeys(b, d.Keys)
+}
+
+func setSeq(row []byte, seq uint64) { binary.BigEndian.PutUint64(row, seq) }
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// appendKeys appends sorted keys: their number, the length of all of them
+// together, and of each how much it shares with the one before and the rest.
+func appendKeys(b []byte, keys []store.Key) []byte {
+	total := 0
+	for _, k := range keys {
+		total += len(k)
+	}
+	b = binary.AppendUvarint(b, uint64(len(keys)))
+	b = binary.AppendUvarint(b, uint64(total))
+	last := store.Key("")
+	for _, k := range keys {
+		shared := 0
+		for shared < min(len(k), len(last)) && k[shared] == last[shared] {
+			shared++
+		}
+		b = binary.AppendUvarint(b, uint64(shared))
+		b = appendString(b, string(k[shared:]))
+		last = k
+	}
+	return b
+}
+
+// reader takes a row apart and remembers whether it ran short.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) bytes(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func parseRecord(b []byte) (record, error) {
+	r := reader{b: b}
+	var rec record
+	if head := r.bytes(8); head != nil {
+		rec.seq = binary.BigEndian.Uint64(head)
+	}
+	rec.milli = r.varint()
+	rec.version = r.uvarint()
+	if v := r.bytes(3); v != nil {
+		rec.origin, rec.code = store.Origin(v[0]), typeCode(binary.BigEndian.Uint16(v[1:]))
+	}
+	rec.id = r.bytes(r.uvarint())
+	rec.source = r.bytes(r.uvarint())
+	rec.keys = r.b
+	if r.bad {
+		return record{}, errDamaged
+	}
+	return rec, nil
+}
+
+// decodeKeys reads what appendKeys wrote. The keys share one new piece of
+// memory; the slice reuses that of into.
+func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
+	r := reader{b: b}
+	count, total := r.uvarint(), r.uvarint()
+	if r.bad || count > uint64(len(b)) || total > 1<<31 {
+		return nil, errDamaged
+	}
+	keys := into[:0]
+	var arena strings.Builder // grown once, so what String returns stays
+	arena.Grow(int(total))
+	last := ""
+	for range count {
+		shared := r.uvarint()
+		rest := r.bytes(r.uvarint())
+		from := arena.Len()
+		if r.bad || shared > uint64(len(last)) || uint64(from)+shared+uint64(len(rest)) > total {
+			return nil, errDamaged
+		}
+		arena.WriteString(last[:shared])
+		arena.Write(rest)
+		last = arena.String()[from:]
+		keys = append(keys, store.Key(last))
+	}
+	if len(r.b) != 0 {
+		return nil, errDamaged
+	}
+	return keys, nil
+}
+
+// doc makes the document of a record, all of it copied from the row, without
+// body and with the keys given.
+func (r *record) doc(typ string, id store.DocID, keys []store.Key) store.Doc {
+	return store.Doc{
+		Ref:     store.Ref{Type: typ, ID: string(r.id)},
+		Version: r.version,
+		Updated: instant(r.milli),
+		Seq:     r.seq,
+		ID:      id,
+		Source:  string(r.source),
+		Origin:  r.origin,
+		Keys:    keys,
+	}
+}
+
+// standing is an i row: the newest version of an address.
+type standing struct {
+	version uint64 // 0: there is none
+	live    bool
+	id      docID // of a live one
+}
+
+func (s standing) encode() []byte {
+	b := binary.AppendUvarint(make([]byte, 0, 4+docIDSize), s.version)
+	if s.live {
+		b = append(b, s.id[:]...)
+	}
+	return b
+}
+
+func parseStanding(b []byte) (s standing, err error) {
+	r := reader{b: b}
+	s.version = r.uvarint()
+	switch {
+	case r.bad || s.version == 0:
+		return s, errDamaged
+	case len(r.b) == docIDSize:
+		s.live = true
+		copy(s.id[:], r.b)
+	case len(r.b) != 0:
+		return s, errDamaged
+	}
+	return s, nil
+}

@@ -1,0 +1,199 @@
+package pebble
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"carerecord/store"
+)
+
+// The first bytes of rows, see the package documentation.
+const (
+	rowAll      = 'a'
+	rowBody     = 'b'
+	rowDoc      = 'd'
+	rowHistory  = 'h'
+	rowNewest   = 'i'
+	rowLog      = 'l'
+	rowMeta     = 'm'
+	rowPosting  = 'p'
+	rowState    = 's'
+	rowType     = 't'
+	rowVersion  = 'v'
+	rowOldBody  = 'w'
+	metaSeq     = "seq"
+	metaFormat  = "format"
+	formatValue = "carerecord 1"
+)
+
+// typeCode stands for a type in rows.
+type typeCode uint16
+
+const docIDSize = 6 + store.OrderSize
+
+// docID is a store.DocID as it stands in rows.
+type docID [docIDSize]byte
+
+// toDocID is false for a place that has more than 48 bits.
+func toDocID(id store.DocID) (d docID, ok bool) {
+	var place [8]byte
+	binary.BigEndian.PutUint64(place[:], uint64(id.Place))
+	copy(d[:6], place[2:])
+	copy(d[6:], id.Order[:])
+	return d, id.Place>>48 == 0
+}
+
+func (d docID) id() store.DocID {
+	var place [8]byte
+	copy(place[2:], d[:6])
+	id := store.DocID{Place: store.Place(binary.BigEndian.Uint64(place[:]))}
+	copy(id.Order[:], d[6:])
+	return id
+}
+
+// next returns the docid behind d; false if d is the last of all.
+func (d docID) next() (docID, bool) {
+	for i := len(d) - 1; i >= 0; i-- {
+		d[i]++
+		if d[i] != 0 {
+			return d, true
+		}
+	}
+	return d, false
+}
+
+func (d docID) less(e docID) bool { return bytes.Compare(d[:], e[:]) < 0 }
+
+// Escaping: a zero byte becomes 00 ff, and 00 01 ends. So the end sorts before
+// every byte that may follow, and two strings order as their escaped forms do,
+// also where one begins with the other and rows go on behind the end.
+const (
+	escape     = "\x00\xff"
+	terminator = "\x00\x01"
+)
+
+// appendKey appends an index key, or another string, escaped but not ended: the
+// bound of a range of rows by that key.
+func appendKey[S ~string](b []byte, s S) []byte {
+	for {
+		i := strings.IndexByte(string(s), 0)
+		if i < 0 {
+			return append(b, s...)
+		}
+		b = append(b, s[:i]...)
+		b = append(b, escape...)
+		s = s[i+1:]
+	}
+}
+
+// cutKey undoes appendKey and the terminator; rest is what stands behind it.
+func cutKey(b []byte) (s string, rest []byte, ok bool) {
+	var out []byte
+	for {
+		i := bytes.IndexByte(b, 0)
+		if i < 0 || i+1 >= len(b) {
+			return "", nil, false
+		}
+		out = append(out, b[:i]...)
+		switch b[i+1] {
+		case terminator[1]:
+			return string(out), b[i+2:], true
+		case escape[1]:
+			out = append(out, 0)
+		default:
+			return "", nil, false
+		}
+		b = b[i+2:]
+	}
+}
+
+func appendCode(b []byte, row byte, code typeCode) []byte {
+	return binary.BigEndian.AppendUint16(append(b, row), uint16(code))
+}
+
+func newestRow(code typeCode, id string) []byte {
+	return append(appendCode(make([]byte, 0, 3+len(id)), rowNewest, code), id...)
+}
+
+func docRow(row byte, d docID) []byte {
+	return append(append(make([]byte, 0, 1+docIDSize), row), d[:]...)
+}
+
+func allRow(code typeCode, d docID) []byte {
+	return append(appendCode(make([]byte, 0, 3+docIDSize), rowAll, code), d[:]...)
+}
+
+// postingPrefix is what the postings of one key have in common.
+func postingPrefix(b []byte, code typeCode, k store.Key) []byte {
+	return append(appendKey(appendCode(b, rowPosting, code), k), terminator...)
+}
+
+func postingRow(b []byte, code typeCode, k store.Key, d docID) []byte {
+	return append(postingPrefix(b, code, k), d[:]...)
+}
+
+// lastDocID reads the docid at the end of a row.
+func lastDocID(row []byte) (d docID, ok bool) {
+	return d, len(row) >= docIDSize && copy(d[:], row[len(row)-docIDSize:]) == docIDSize
+}
+
+func versionPrefix(row byte, code typeCode, id string) []byte {
+	return append(appendKey(appendCode(make([]byte, 0, 16+len(id)), row, code), id), terminator...)
+}
+
+func versionRow(row byte, code typeCode, id string, version uint64) []byte {
+	return binary.BigEndian.AppendUint64(versionPrefix(row, code, id), version)
+}
+
+// descending is an instant so that later ones come first.
+func descending(milli int64) uint64 { return ^(uint64(milli) ^ 1<<63) }
+
+func ascending(v uint64) int64 { return int64(^v ^ 1<<63) }
+
+// historyPrefix is a history row without the id.
+func historyPrefix(code typeCode, milli int64, seq uint64) []byte {
+	b := appendCode(make([]byte, 0, 19+40), rowHistory, code)
+	b = binary.BigEndian.AppendUint64(b, descending(milli))
+	return binary.BigEndian.AppendUint64(b, ^seq)
+}
+
+func historyRow(code typeCode, milli int64, seq uint64, id string) []byte {
+	return append(historyPrefix(code, milli, seq), id...)
+}
+
+// historyEntry is a history row, read.
+type historyEntry struct {
+	milli   int64
+	seq     uint64
+	id      string
+	version uint64
+}
+
+func parseHistory(row, value []byte) (e historyEntry, err error) {
+	version, n := binary.Uvarint(value)
+	if len(row) < 19 || n <= 0 {
+		return e, fmt.Errorf("history row %x is damaged", row)
+	}
+	return historyEntry{
+		milli:   ascending(binary.BigEndian.Uint64(row[3:])),
+		seq:     ^binary.BigEndian.Uint64(row[11:]),
+		id:      string(row[19:]),
+		version: version,
+	}, nil
+}
+
+func logRow(pos uint64) []byte { return binary.BigEndian.AppendUint64([]byte{rowLog}, pos) }
+
+func nameRow(row byte, name string) []byte {
+	return append(append(make([]byte, 0, 1+len(name)), row), name...)
+}
+
+// behind returns the first row behind all that begin with prefix.
+func behind(prefix []byte) []byte {
+	return []byte(store.After(store.Key(prefix)))
+}
+
+func instant(milli int64) time.Time { return time.UnixMilli(milli).UTC() }

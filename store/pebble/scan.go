@@ -1,0 +1,181 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"carerecord/store"
+)
+
+// Scan implements store.Snap.
+func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		c := candidates{snap: s, q: q}
+		err := c.each(ctx, false, func(rec record, id docID, keys []store.Key) (bool, error) {
+			d := rec.doc(q.Type, id.id(), slices.Clone(keys))
+			if !q.KeysOnly {
+				var err error
+				if d.Body, err = c.body(id); err != nil {
+					return false, err
+				}
+			}
+			return yield(d, nil), nil
+		})
+		if err != nil {
+			yield(store.Doc{}, err)
+		}
+	}
+}
+
+// Count implements store.Snap. An exact plan is counted without looking at a
+// document.
+func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
+	c := candidates{snap: s, q: q}
+	n := 0
+	err := c.each(ctx, true, func(record, docID, []store.Key) (bool, error) {
+		n++
+		return n != max, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// candidates is one run of a Query.
+type candidates struct {
+	*snap
+	q      store.Query
+	docs   *pebble.Iterator // over d rows
+	bodies *pebble.Iterator // over b rows
+}
+
+// each calls f with what matches until f says false or fails. With idsOnly f
+// needs no more than to be called, and an exact plan is taken at its word. The
+// keys are f's until it returns.
+func (c *candidates) each(ctx context.Context, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
+	if err := c.check(ctx); err != nil {
+		return err
+	}
+	code, found := c.types.code(c.q.Type)
+	var from docID
+	if c.q.After != nil {
+		after, ok := toDocID(*c.q.After)
+		if !ok {
+			return nil
+		}
+		if from, ok = after.next(); !ok {
+			return nil
+		}
+	}
+	if !found {
+		return nil
+	}
+	err := c.run(ctx, planOf(c.q.Where), code, from, idsOnly, f)
+	if errors.Is(err, errTooMany) {
+		err = c.run(ctx, verified{everything{}}, code, from, idsOnly, f)
+	}
+	if err != nil && ctx.Err() == nil {
+		err = unavailable("scan "+c.q.Type, err)
+	}
+	return err
+}
+
+func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
+	st, err := c.open(ctx, p, code, from)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	defer c.closeIterators()
+	var keys []store.Key
+	blind := idsOnly && p.exact()
+	for n := 0; ; n++ {
+		if n%32 == 0 || c.ended {
+			if err := c.check(ctx); err != nil {
+				return err
+			}
+		}
+		id, ok := st.seek(from)
+		if !ok {
+			return st.err()
+		}
+		var rec record
+		matches := blind
+		if !blind {
+			if rec, err = c.record(id); err != nil {
+				return err
+			}
+			if keys, err = decodeKeys(rec.keys, keys); err != nil {
+				return err
+			}
+			matches = store.Match(c.q.Where, keys)
+		}
+		if matches {
+			if more, err := f(rec, id, keys); err != nil || !more {
+				return err
+			}
+		}
+		if from, ok = id.next(); !ok {
+			return nil
+		}
+	}
+}
+
+// record returns the d row of a candidate, good until the next call.
+func (c *candidates) record(id docID) (record, error) {
+	value, err := c.step(&c.docs, rowDoc, id)
+	if err != nil {
+		return record{}, err
+	}
+	if value == nil {
+		return record{}, errNoDoc
+	}
+	return parseRecord(value)
+}
+
+// body returns a copy of the body of a candidate.
+func (c *candidates) body(id docID) ([]byte, error) {
+	value, err := c.step(&c.bodies, rowBody, id)
+	if err != nil {
+		return nil, err
+	}
+	if value == nil {
+		return nil, errNoBody
+	}
+	return append(make([]byte, 0, len(value)), value...), nil
+}
+
+// step moves an iterator that only ever goes forward, opened when first needed,
+// to the row of a docid, and returns its value; nil if there is none.
+func (c *candidates) step(it **pebble.Iterator, row byte, id docID) (_ []byte, err error) {
+	if *it == nil {
+		if *it, err = c.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{row}, UpperBound: []byte{row + 1}}); err != nil {
+			return nil, err
+		}
+	}
+	key := docRow(row, id)
+	if !(*it).SeekGE(key) {
+		return nil, (*it).Error()
+	}
+	if string((*it).Key()) != string(key) {
+		return nil, nil
+	}
+	value, err := (*it).ValueAndErr()
+	if value == nil && err == nil {
+		value = []byte{}
+	}
+	return value, err
+}
+
+func (c *candidates) closeIterators() {
+	for _, it := range []*pebble.Iterator{c.docs, c.bodies} {
+		if it != nil {
+			_ = it.Close() // its errors were told by step
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"carerecord/store"
+)
+
+// An s row is the expiry in microseconds, eight bytes, and the value.
+const never = math.MaxInt64
+
+func encodeState(value []byte, expires time.Time) []byte {
+	micro := int64(never)
+	if !expires.IsZero() {
+		micro = expires.UnixMicro()
+	}
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(value)), uint64(micro)), value...)
+}
+
+// expired reports whether the value of an s row is not there any more.
+func (db *DB) expired(row []byte) bool {
+	if len(row) < 8 {
+		return false // damaged: standing finds out
+	}
+	micro := int64(binary.BigEndian.Uint64(row))
+	return micro != never && db.clock().UnixMicro() >= micro
+}
+
+// standing returns the live value of a key, nil if there is none.
+func (db *DB) standing(key string) ([]byte, error) {
+	row, err := get(db.rows, nameRow(rowState, key))
+	if err != nil || row == nil || db.expired(row) {
+		return nil, err
+	}
+	if len(row) < 8 {
+		return nil, errDamaged
+	}
+	return row[8:], nil
+}
+
+// Lookup implements store.State.
+func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := db.up(); err != nil {
+		return nil, err
+	}
+	value, err := db.standing(key)
+	switch {
+	case err != nil:
+		return nil, unavailable("look up a value", err)
+	case value == nil:
+		return nil, fmt.Errorf("pebble: look up a value: %w", store.ErrNotFound)
+	}
+	return value, nil
+}
+
+// Insert implements store.State.
+func (db *DB) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
+	return db.change(ctx, "insert a value", key, func(stands []byte, out *pebble.Batch) error {
+		if stands != nil {
+			return store.ErrExists
+		}
+		if err := db.sweepExpired(out); err != nil {
+			return err
+		}
+		return out.Set(nameRow(rowState, key), encodeState(value, expires), nil)
+	})
+}
+
+// Swap implements store.State.
+func (db *DB) Swap(ctx context.Context, key string, old, value []byte, expires time.Time) error {
+	return db.change(ctx, "swap a value", key, func(stands []byte, out *pebble.Batch) error {
+		if stands == nil || !bytes.Equal(stands, old) {
+			return store.ErrConflict
+		}
+		return out.Set(nameRow(rowState, key), encodeState(value, expires), nil)
+	})
+}
+
+// Take implements store.State.
+func (db *DB) Take(ctx context.Context, key string) (value []byte, err error) {
+	err = db.change(ctx, "take a value", key, func(stands []byte, out *pebble.Batch) error {
+		if stands == nil {
+			return store.ErrNotFound
+		}
+		value = stands
+		return out.Delete(nameRow(rowState, key), nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value, nil
+}
+
+// change is one step on one value: f sees what stands, nil for nothing.
+func (db *DB) change(ctx context.Context, doing, key string, f func(stands []byte, out *pebble.Batch) error) error {
+	if err := db.up(); err != nil {
+		return err
+	}
+	return db.write(ctx, func(out *pebble.Batch) error {
+		stands, err := db.standing(key)
+		if err != nil {
+			return unavailable(doing, err)
+		}
+		if err := f(stands, out); err != nil {
+			return fmt.Errorf("pebble: %s: %w", doing, err)
+		}
+		return nil
+	})
+}
+
+// sweepRows is how many values an insert looks at for expired ones. An insert
+// adds one, so the search overtakes them.
+const sweepRows = 8
+
+// sweepExpired deletes expired values, going on where the insert before left
+// off. The mutex must be held.
+func (db *DB) sweepExpired(out *pebble.Batch) error {
+	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowState}, UpperBound: []byte{rowState + 1}})
+	if err != nil {
+		return unavailable("sweep expired values", err)
+	}
+	defer it.Close()
+	n := 0
+	for ok := it.SeekGE(nameRow(rowState, db.sweep)); ok && n < sweepRows; ok = it.Next() {
+		if n++; db.expired(it.Value()) {
+			del(out, it.Key())
+		}
+		db.sweep = string(it.Key()[1:]) + "\x00"
+	}
+	if n < sweepRows {
+		db.sweep = ""
+	}
+	if err := it.Error(); err != nil {
+		return unavailable("sweep expired values", err)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// types is the dictionary of type codes, read without a lock. A code once given
+// stays.
+type types struct {
+	mu    sync.Mutex // giving a new code
+	codes atomic.Pointer[map[string]typeCode]
+}
+
+func (t *types) load(rows *pebble.DB) error {
+	codes := map[string]typeCode{}
+	it, err := rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowType}, UpperBound: []byte{rowType + 1}})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if v := it.Value(); len(v) == 2 {
+			codes[string(it.Key()[1:])] = typeCode(binary.BigEndian.Uint16(v))
+		}
+	}
+	t.codes.Store(&codes)
+	return it.Close()
+}
+
+// code returns the code of a type; false if nothing of it was ever written.
+func (t *types) code(typ string) (typeCode, bool) {
+	code, found := (*t.codes.Load())[typ]
+	return code, found
+}
+
+// give returns the code of a type, a new one if need be, durable before it is
+// used.
+func (t *types) give(rows *pebble.DB, typ string) (typeCode, error) {
+	if code, found := t.code(typ); found {
+		return code, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if code, found := t.code(typ); found {
+		return code, nil
+	}
+	codes := maps.Clone(*t.codes.Load())
+	if len(codes) >= math.MaxUint16 {
+		return 0, fmt.Errorf("there are too many types for another, %q", typ)
+	}
+	code := typeCode(len(codes) + 1)
+	if err := rows.Set(nameRow(rowType, typ), binary.BigEndian.AppendUint16(nil, uint16(code)), pebble.Sync); err != nil {
+		return 0, err
+	}
+	codes[typ] = code
+	t.codes.Store(&codes)
+	return code, nil
+}
+
+// names returns the types by their codes.
+func (t *types) names() map[typeCode]string {
+	names := map[typeCode]string{}
+	for typ, code := range *t.codes.Load() {
+		names[code] = typ
+	}
+	return names
+}

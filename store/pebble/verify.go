@@ -1,0 +1,5 @@
+package pebble
+
+import "context"
+
+func (db *DB) Verify(ctx context.Context) error { return nil }
