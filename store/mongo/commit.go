@@ -1,0 +1,238 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"carerecord/store"
+)
+
+const (
+	// largeBatch is how many writes make a commit that runs at a time: a
+	// transaction is limited by the share of the server's cache that it dirties.
+	largeBatch = 5000
+	// chunkDocs and chunkBytes bound one command of writes.
+	chunkDocs, chunkBytes = 1000, 12 << 20
+)
+
+// errAgain marks a conflict with another commit after which it is worth to look
+// again. It does not leave the package.
+var errAgain = errors.New("another commit was faster")
+
+// plan is a batch that has been checked and made ready for transactions, of
+// which it may take several.
+type plan struct {
+	store.Batch
+	raws   []bson.Raw // for each write; nil for a rekey
+	claims []string   // sorted
+	names  []string   // what the commit passes the gate for, sorted
+}
+
+// Commit implements store.Store.
+func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	p, err := newPlan(b)
+	if err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, failed("commit", err)
+	}
+	leave, err := db.gate.enter(ctx, p.names)
+	if err != nil {
+		return 0, failed("commit: wait for others", err)
+	}
+	defer leave()
+	if len(b.Writes) > largeBatch {
+		select {
+		case db.large <- struct{}{}:
+			defer func() { <-db.large }()
+		case <-ctx.Done():
+			return 0, failed("commit: wait for another large one", ctx.Err())
+		}
+	}
+	if len(b.Log) > 0 {
+		if _, err := db.Append(ctx, b.Log...); err != nil {
+			return 0, err
+		}
+	}
+	return db.repeat(ctx, p)
+}
+
+// repeat attempts a commit until it succeeds, must not succeed, or time is up.
+func (db *DB) repeat(ctx context.Context, p *plan) (uint64, error) {
+	deadline, bound := ctx.Deadline()
+	if !bound {
+		deadline = time.Now().Add(db.timeout)
+	}
+	for try := 0; ; try++ {
+		seq, err := db.attempt(ctx, p)
+		if err == nil {
+			return seq, nil
+		}
+		again := errors.Is(err, errAgain) || hasLabel(err, transientLabel) || hasCode(err, 112) // WriteConflict
+		if !again || errors.Is(err, store.ErrUnknown) || ctx.Err() != nil {
+			return 0, failed("commit", err)
+		}
+		pause := time.Duration(rand.Int64N(int64(2*time.Millisecond) << min(try, 7)))
+		if time.Until(deadline) < pause {
+			return 0, failed("commit: time is up", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return 0, failed("commit", ctx.Err())
+		}
+	}
+}
+
+// attempt runs one transaction. An error without ErrUnknown means that nothing
+// was written and nothing will be.
+func (db *DB) attempt(ctx context.Context, p *plan) (uint64, error) {
+	s, err := db.begin()
+	if err != nil {
+		return 0, err
+	}
+	seq, err := p.run(ctx, s)
+	if err != nil {
+		s.abort(ctx)
+		return 0, err
+	}
+	// From here on the caller's patience does not count: an outcome must be learned.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
+	defer cancel()
+	err = s.session.CommitTransaction(ctx)
+	s.session.EndSession(ctx)
+	if err == nil {
+		return seq, nil
+	}
+	if hasLabel(err, transientLabel) && !hasLabel(err, unknownLabel) {
+		return 0, err
+	}
+	return db.settle(p, seq, err)
+}
+
+// run does the work of a transaction.
+func (p *plan) run(ctx context.Context, s *snap) (seq uint64, err error) {
+	if err := s.claim(ctx, p.claims); err != nil {
+		return 0, err
+	}
+	for _, a := range p.Absent {
+		for d, err := range s.Scan(ctx, store.Query{Type: a.Type, Where: a.Where, KeysOnly: true}) {
+			if err != nil {
+				return 0, err
+			}
+			return 0, fmt.Errorf("mongo: %s matches what must be absent: %w", d.Ref, store.ErrConflict)
+		}
+	}
+	heads, err := s.heads(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	if err := heads.allow(p); err != nil {
+		return 0, err
+	}
+	if seq, err = s.db.nextSeq(ctx); err != nil {
+		return 0, err
+	}
+	if err := s.lockChecks(ctx, p); err != nil {
+		return 0, err
+	}
+	if err := s.write(ctx, p, heads, seq); err != nil {
+		return 0, err
+	}
+	if err := s.writeState(ctx, p.State); err != nil {
+		return 0, err
+	}
+	if p.versioned() == nil {
+		err = s.mark(ctx, seq)
+	}
+	return seq, err
+}
+
+// versioned returns the first write that makes a version, or nil.
+func (p *plan) versioned() *store.Write {
+	i := slices.IndexFunc(p.Writes, func(w store.Write) bool { return !w.Rekey })
+	if i < 0 {
+		return nil
+	}
+	return &p.Writes[i]
+}
+
+// newPlan refuses a batch that breaks the rules of its own types.
+func newPlan(b store.Batch) (*plan, error) {
+	p := &plan{Batch: b, raws: make([]bson.Raw, len(b.Writes))}
+	for i := range b.Writes {
+		w := &b.Writes[i]
+		if err := wellFormed(w); err != nil {
+			return nil, err
+		}
+		p.names = append(p.names, "document "+refID(w.Doc.Ref))
+		if w.Rekey {
+			continue
+		}
+		var err error
+		if p.raws[i], err = marshal(&w.Doc); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(p.names)
+	if len(slices.Compact(slices.Clone(p.names))) < len(p.names) {
+		return nil, errors.New("mongo: two writes of one address in a batch")
+	}
+	for _, c := range b.Checks {
+		p.names = append(p.names, "document "+refID(c.Ref))
+	}
+	for _, a := range b.Absent {
+		if len(a.Claims) == 0 {
+			return nil, fmt.Errorf("mongo: absence of %s without a claim", a.Type)
+		}
+		for _, key := range a.Claims {
+			p.claims = append(p.claims, post(a.Type, key))
+			p.names = append(p.names, "claim "+post(a.Type, key))
+		}
+	}
+	slices.Sort(p.claims)
+	p.claims = slices.Compact(p.claims)
+	slices.Sort(p.names)
+	p.names = slices.Compact(p.names)
+	return p, nil
+}
+
+func wellFormed(w *store.Write) error {
+	d := &w.Doc
+	switch {
+	case d.Ref.Type == "" || d.Ref.ID == "" || strings.ContainsAny(d.Ref.Type+d.Ref.ID, "/\x00"):
+		return fmt.Errorf("mongo: write of %q: not an address", d.Ref)
+	case w.Rekey && (w.Expect == 0 || d.Version != w.Expect):
+		return fmt.Errorf("mongo: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+	case !w.Rekey && d.Version != w.Expect+1:
+		return fmt.Errorf("mongo: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+	case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
+		return fmt.Errorf("mongo: write of %s: %s", d.Ref, d.Origin)
+	case !w.Rekey && d.Updated.Nanosecond()%int(time.Millisecond) != 0:
+		return fmt.Errorf("mongo: write of %s: updated %s is not in whole milliseconds", d.Ref, d.Updated)
+	}
+	for i := 1; i < len(d.Keys); i++ {
+		if d.Keys[i-1] >= d.Keys[i] {
+			return fmt.Errorf("mongo: write of %s: keys are not sorted and distinct", d.Ref)
+		}
+	}
+	return nil
+}
+
+// conflictIfTaken turns the refusal of a unique index into a conflict: an
+// address that stands, or a place in the order that is taken.
+func conflictIfTaken(what string, err error) error {
+	if mongo.IsDuplicateKeyError(err) {
+		return fmt.Errorf("mongo: %s: %w: %w", what, store.ErrConflict, err)
+	}
+	return err
+}

@@ -1,0 +1,83 @@
+package mongo
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"carerecord/store"
+)
+
+// Count implements store.Snap. Where the question is of equalities and at most
+// one range the server counts, in the index alone if there is only one; all
+// else is scanned without bodies.
+func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
+	filter, ok, err := s.countable(ctx, q)
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		n, err := s.aggregate(ctx, filter, max)
+		s.given = s.given || err == nil
+		return n, err
+	}
+	q.KeysOnly = true
+	n := 0
+	for _, err := range s.Scan(ctx, q) {
+		if err != nil {
+			return 0, err
+		}
+		if n++; n == max {
+			break
+		}
+	}
+	s.given = true
+	return n, nil
+}
+
+// countable makes a filter that holds exactly for what matches.
+func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok bool, err error) {
+	if q.After != nil {
+		return nil, false, nil
+	}
+	var ranges []store.Range
+	members := conjuncts(q.Where)
+	keys := equalities(members)
+	for _, member := range members {
+		switch p := member.(type) {
+		case store.Eq:
+		case store.Range:
+			if !drivable(p) {
+				return nil, false, nil
+			}
+			ranges = append(ranges, p)
+		default:
+			return nil, false, nil
+		}
+	}
+	if len(ranges) > 1 {
+		return nil, false, nil
+	}
+	if len(ranges) == 1 {
+		filter = bson.D{{Key: "k", Value: within(q.Type, ranges[0])}}
+	} else {
+		l, err := s.lead(ctx, q)
+		if err != nil {
+			return nil, false, err
+		}
+		filter = bson.D{{Key: "k", Value: post(q.Type, l.eqs[0].key)}}
+		keys = l.eqs[0].also
+	}
+	if len(keys) > 0 {
+		filter = append(filter, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(keys)}}})
+	}
+	return filter, true, nil
+}
+
+func binaries(keys []store.Key) bson.A {
+	all := make(bson.A, len(keys))
+	for i, key := range keys {
+		all[i] = binary([]byte(key))
+	}
+	return all
+}

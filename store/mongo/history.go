@@ -1,0 +1,206 @@
+package mongo
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"carerecord/store"
+)
+
+// History implements store.Snap.
+func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
+	rows := s.typeHistory
+	if q.ID != "" {
+		rows = s.versions
+	}
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range rows(ctx, q) {
+			if err != nil {
+				yield(store.Doc{}, err)
+				return
+			}
+			s.given = true
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// shows reports whether a version is asked for.
+func shows(q store.HistoryQuery, d *store.Doc) bool {
+	return !d.Updated.Before(q.Since) &&
+		(q.Before == nil || compareMarks(d.Mark(), *q.Before) > 0) &&
+		(q.Where == nil || store.Match(q.Where, d.Keys))
+}
+
+// compareMarks orders versions as a history does, newest first.
+func compareMarks(a, b store.HistoryMark) int {
+	return cmp.Or(
+		b.Updated.Compare(a.Updated),
+		cmp.Compare(b.Seq, a.Seq),
+		strings.Compare(a.Ref.Type, b.Ref.Type),
+		strings.Compare(a.Ref.ID, b.Ref.ID),
+		cmp.Compare(b.Version, a.Version),
+	)
+}
+
+func compareDocs(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) }
+
+// versions yields the versions of one document: all of them are read without
+// bodies, sorted here and then fetched.
+func (s *snap) versions(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		id := q.Type + "/" + q.ID
+		var newest, older []store.Doc
+		for _, from := range []struct {
+			c      *mongo.Collection
+			filter any
+			docs   *[]store.Doc
+		}{
+			{s.db.res, id, &newest},
+			{s.db.old, bson.D{{Key: "$gte", Value: id + "/"}, {Key: "$lt", Value: id + "0"}}, &older}, // '0' follows '/'
+		} {
+			o := options.Find().SetHint(byID).SetProjection(withoutBody()).SetBatchSize(batchKeys)
+			for d, err := range s.find(ctx, from.c, bson.D{{Key: "_id", Value: from.filter}}, o) {
+				if err != nil {
+					yield(store.Doc{}, err)
+					return
+				}
+				if shows(q, &d) {
+					*from.docs = append(*from.docs, d)
+				}
+			}
+		}
+		slices.SortFunc(older, compareDocs)
+		rows := mergeHistory(s.fetch(ctx, s.db.res, newest, false), s.fetch(ctx, s.db.old, older, false))
+		for d, err := range rows {
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// typeHistory yields the versions of a type, read by L from res and old.
+func (s *snap) typeHistory(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
+	rows := mergeHistory(
+		grouped(s.byUpdated(ctx, s.db.res, q)),
+		grouped(s.byUpdated(ctx, s.db.old, q)),
+	)
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range rows {
+			if err == nil && !shows(q, &d) {
+				continue
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// byUpdated reads versions of a type newest first, in order of Updated and Seq.
+func (s *snap) byUpdated(ctx context.Context, c *mongo.Collection, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
+	since := bson.E{Key: "$gte", Value: bson.DateTime(math.MinInt64)}
+	if !q.Since.IsZero() {
+		since.Value = bson.DateTime(q.Since.UnixMilli()) // rounds down; shows is exact
+	}
+	of := func(e ...bson.E) bson.D { return append(bson.D{{Key: "t", Value: q.Type}}, e...) }
+	filters := []bson.D{of(bson.E{Key: "lu", Value: bson.D{since}})}
+	if q.Before != nil {
+		before := bson.DateTime(q.Before.Updated.UnixMilli())
+		filters = []bson.D{
+			of(bson.E{Key: "lu", Value: before}, bson.E{Key: "q", Value: bson.D{{Key: "$lte", Value: signed(q.Before.Seq)}}}),
+			of(bson.E{Key: "lu", Value: bson.D{since, {Key: "$lt", Value: before}}}),
+		}
+		if q.Before.Updated.Nanosecond()%int(time.Millisecond) != 0 {
+			filters = []bson.D{of(bson.E{Key: "lu", Value: bson.D{since, {Key: "$lte", Value: before}}})}
+		}
+	}
+	return func(yield func(store.Doc, error) bool) {
+		for _, filter := range filters {
+			o := options.Find().SetHint(byUpdated).SetBatchSize(batchBodies).SetProjection(bson.D{{Key: "k", Value: 0}}).
+				SetSort(bson.D{{Key: "lu", Value: -1}, {Key: "q", Value: -1}, {Key: "_id", Value: 1}})
+			for d, err := range s.find(ctx, c, filter, o) {
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// grouped sorts the versions of one commit, which an _id of old does not order
+// as their addresses do.
+func grouped(rows iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		var group []store.Doc
+		flush := func() bool {
+			slices.SortFunc(group, compareDocs)
+			for _, d := range group {
+				if !yield(d, nil) {
+					return false
+				}
+			}
+			group = group[:0]
+			return true
+		}
+		for d, err := range rows {
+			if err != nil {
+				yield(store.Doc{}, err)
+				return
+			}
+			if len(group) > 0 && (group[0].Seq != d.Seq || !group[0].Updated.Equal(d.Updated)) && !flush() {
+				return
+			}
+			group = append(group, d)
+		}
+		flush()
+	}
+}
+
+// mergeHistory merges two histories.
+func mergeHistory(a, b iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		next, stop := iter.Pull2(b)
+		defer stop()
+		other, err, ok := next()
+		for d, errA := range a {
+			if errA != nil {
+				yield(store.Doc{}, errA)
+				return
+			}
+			for ok && err == nil && compareDocs(other, d) < 0 {
+				if !yield(other, nil) {
+					return
+				}
+				other, err, ok = next()
+			}
+			if err != nil {
+				break
+			}
+			if !yield(d, nil) {
+				return
+			}
+		}
+		for ok && err == nil {
+			if !yield(other, nil) {
+				return
+			}
+			other, err, ok = next()
+		}
+		if err != nil {
+			yield(store.Doc{}, err)
+		}
+	}
+}

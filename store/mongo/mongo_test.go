@@ -1,0 +1,157 @@
+package mongo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+
+	"carerecord/store/mongo/mongotest"
+	"carerecord/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
+
+// The contract of package store.
+func TestContract(t *testing.T) {
+	t.Log(mongotest.Start(t).Describe())
+	storetest.Run(t, subject())
+}
+
+// Random operations give the answers of the reference store.
+func TestRandom(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { storetest.Random(t, seed, 400, subject()) })
+	}
+}
+
+// subject brings the engine into the contract. Every command is watched.
+func subject() storetest.Subject {
+	var mu sync.Mutex
+	homes := map[storetest.Engine]Config{}
+	open := func(t testing.TB, c Config) storetest.Engine {
+		db := openWatched(t, c)
+		mu.Lock()
+		defer mu.Unlock()
+		homes[db] = c
+		return db
+	}
+	return storetest.Subject{
+		Racers: 100,
+		Open: func(t testing.TB, clock func() time.Time) storetest.Engine {
+			return open(t, freshConfig(t, clock))
+		},
+		Reopen: func(t testing.TB, e storetest.Engine, clock func() time.Time) storetest.Engine {
+			mu.Lock()
+			c := homes[e]
+			mu.Unlock()
+			c.Clock = clock
+			if err := e.Close(); err != nil {
+				t.Fatalf("close: %v", err)
+			}
+			return open(t, c)
+		},
+	}
+}
+
+// freshConfig is of a fresh database of the server of this test binary.
+func freshConfig(t testing.TB, clock func() time.Time) Config {
+	t.Helper()
+	uri, name := mongotest.Start(t).Database(t)
+	return Config{URI: uri, Database: name, Clock: clock, Timeout: 20 * time.Second}
+}
+
+// openWatched opens a record whose commands are all held against the rules:
+// each names an index that exists.
+func openWatched(t testing.TB, c Config) *DB {
+	t.Helper()
+	w := &watch{}
+	if c.Monitor == nil {
+		c.Monitor = w.monitor()
+	}
+	db, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = db.Close() // a second time where the test closed it
+		for _, fault := range w.all() {
+			t.Error(fault)
+		}
+	})
+	return db
+}
+
+// watch looks at commands as they are sent.
+type watch struct {
+	mu     sync.Mutex
+	faults []string
+	counts map[string]int
+}
+
+func (w *watch) monitor() *event.CommandMonitor {
+	return &event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+		fault := faultOf(e)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.counts == nil {
+			w.counts = map[string]int{}
+		}
+		w.counts[e.CommandName]++
+		if fault != "" && len(w.faults) < 10 {
+			w.faults = append(w.faults, fault)
+		}
+	}}
+}
+
+func (w *watch) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.faults
+}
+
+// faultOf says what is wrong with a command; nothing for most.
+func faultOf(e *event.CommandStartedEvent) string {
+	known := map[string][]string{
+		"res":   {byID, byPost, byPlace, byUpdated, byOrder},
+		"old":   {byID, byPlace, byUpdated},
+		"state": {byID, byExpiry},
+		"marks": {byID, byExpiry},
+	}
+	collection, _ := e.Command.Lookup(e.CommandName).StringValueOK()
+	check := func(statement bson.Raw) string {
+		hint, _ := statement.Lookup("hint").StringValueOK()
+		indexes := known[collection]
+		if indexes == nil {
+			indexes = []string{byID}
+		}
+		for _, name := range indexes {
+			if hint == name {
+				return ""
+			}
+		}
+		return fmt.Sprintf("%s of %s: hint %q names no index: %s", e.CommandName, collection, hint, statement)
+	}
+	switch e.CommandName {
+	case "find", "aggregate", "findAndModify":
+		return check(e.Command)
+	case "update", "delete":
+		field := e.CommandName + "s"
+		if statements, ok := e.Command.Lookup(field).ArrayOK(); ok {
+			values, _ := statements.Values()
+			for _, v := range values {
+				if fault := check(v.Document()); fault != "" {
+					return fault
+				}
+			}
+		}
+	case "count", "distinct", "mapReduce":
+		return e.CommandName + " cannot be part of a transaction"
+	}
+	return ""
+}

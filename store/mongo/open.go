@@ -1,0 +1,211 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"carerecord/store"
+)
+
+// format is the number of the layout that this package writes. Open refuses a
+// database with another one.
+const format = 1
+
+// defaultTimeout bounds what Config leaves open.
+const defaultTimeout = 10 * time.Second
+
+// Config says where the record is.
+type Config struct {
+	URI      string // of a replica set, as MongoDB writes it
+	Database string
+	// Clock decides what has expired; nil is time.Now.
+	Clock func() time.Time
+	// Timeout bounds a command, and the repetitions of a commit, whose context
+	// has no deadline, and how long an unknown outcome is looked into. Zero is
+	// 10 s.
+	Timeout time.Duration
+	// Monitor is told of every command; nil for none.
+	Monitor *event.CommandMonitor
+}
+
+// DB is an open record. It implements store.Store, store.State and store.Log
+// and is safe for concurrent use.
+type DB struct {
+	client  *mongo.Client
+	clock   func() time.Time
+	timeout time.Duration
+
+	res, old, claims, state, log, marks, counters *mongo.Collection
+
+	gate   *gate
+	large  chan struct{} // held by the one commit of more than largeBatch writes
+	seq    sequence
+	guess  *guesses
+	sweeps sweeps
+	tail   *tail
+}
+
+var (
+	_ store.Store = (*DB)(nil)
+	_ store.State = (*DB)(nil)
+	_ store.Log   = (*DB)(nil)
+)
+
+// Open connects to a record, making its collections and indexes where they are
+// missing. The server must be a replica set or a mongos.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	if c.URI == "" || c.Database == "" {
+		return nil, errors.New("mongo: open: the configuration lacks the URI or the name of the database")
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	durable := &writeconcern.WriteConcern{W: "majority", Journal: new(true)}
+	client, err := mongo.Connect(options.Client().ApplyURI(c.URI).
+		SetTimeout(c.Timeout).SetServerSelectionTimeout(c.Timeout).
+		SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Majority()).
+		SetWriteConcern(durable).SetRetryReads(true).SetRetryWrites(true).
+		SetMonitor(c.Monitor))
+	if err != nil {
+		return nil, fmt.Errorf("mongo: open: %w", err)
+	}
+	db := newDB(client, c)
+	if err := db.prepare(ctx); err != nil {
+		_ = client.Disconnect(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return db, nil
+}
+
+func newDB(client *mongo.Client, c Config) *DB {
+	base := client.Database(c.Database)
+	db := &DB{
+		client: client, clock: c.Clock, timeout: c.Timeout,
+		res: base.Collection("res"), old: base.Collection("old"),
+		claims: base.Collection("claims"), state: base.Collection("state"),
+		log: base.Collection("log"), marks: base.Collection("marks"),
+		counters: base.Collection("counters"),
+		gate:     newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
+	}
+	db.tail = &tail{db: db}
+	return db
+}
+
+// prepare brings the database into the form that the rest relies on.
+func (db *DB) prepare(ctx context.Context) error {
+	if err := db.mustBeReplicated(ctx); err != nil {
+		return err
+	}
+	if err := db.checkFormat(ctx); err != nil {
+		return err
+	}
+	for _, c := range []*mongo.Collection{db.res, db.old, db.claims, db.state, db.log, db.marks} {
+		// Made beforehand: older servers make no collection in a transaction.
+		err := c.Database().CreateCollection(ctx, c.Name())
+		if err != nil && !hasCode(err, 48) { // NamespaceExists
+			return failed("create collection "+c.Name(), err)
+		}
+	}
+	for _, index := range indexes(db) {
+		if _, err := index.on.Indexes().CreateOne(ctx, index.model); err != nil {
+			return failed("create an index of "+index.on.Name(), err)
+		}
+	}
+	return db.tail.reread(ctx)
+}
+
+// mustBeReplicated refuses a server that has no transactions.
+func (db *DB) mustBeReplicated(ctx context.Context) error {
+	var hello struct {
+		Set     string `bson:"setName"`
+		Message string `bson:"msg"`
+	}
+	// isMaster is the name that every server knows.
+	err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "isMaster", Value: 1}}).Decode(&hello)
+	if err != nil {
+		return failed("ask the server who it is", err)
+	}
+	if hello.Set == "" && hello.Message != "isdbgrid" {
+		return errors.New("mongo: open: the server is a standalone mongod; the record needs transactions, " +
+			"which MongoDB has in a replica set only: start it with --replSet and run rs.initiate(), one node is enough")
+	}
+	return nil
+}
+
+func (db *DB) checkFormat(ctx context.Context) error {
+	_, err := db.counters.UpdateOne(ctx, bson.D{{Key: "_id", Value: "format"}},
+		bson.D{{Key: "$max", Value: bson.D{{Key: "n", Value: int64(format)}}}},
+		options.UpdateOne().SetUpsert(true).SetHint(byID))
+	if err != nil {
+		return failed("write the format", err)
+	}
+	var stands struct {
+		N int64 `bson:"n"`
+	}
+	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}, options.FindOne().SetHint(byID)).Decode(&stands)
+	if err != nil {
+		return failed("read the format", err)
+	}
+	if stands.N != format {
+		return fmt.Errorf("mongo: open: the database has format %d, this program writes %d", stands.N, format)
+	}
+	return nil
+}
+
+// The names of the indexes, for hints.
+const (
+	byID      = "_id_"
+	byPost    = "K"
+	byPlace   = "P"
+	byUpdated = "L"
+	byOrder   = "D"
+	byExpiry  = "X"
+)
+
+type index struct {
+	on    *mongo.Collection
+	model mongo.IndexModel
+}
+
+func indexes(db *DB) []index {
+	named := func(c *mongo.Collection, name string, o *options.IndexOptionsBuilder, fields ...bson.E) index {
+		return index{c, mongo.IndexModel{Keys: bson.D(fields), Options: o.SetName(name)}}
+	}
+	up := func(field string) bson.E { return bson.E{Key: field, Value: 1} }
+	down := func(field string) bson.E { return bson.E{Key: field, Value: -1} }
+	plain := options.Index
+	return []index{
+		named(db.res, byPost, plain(), up("k"), up("p"), up("o"), up("s")),
+		named(db.res, byPlace, plain(), up("p"), up("t"), up("_id")),
+		named(db.res, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
+		named(db.res, byOrder, plain().SetUnique(true), up("p"), up("o"), up("d")),
+		named(db.old, byPlace, plain(), up("p"), up("t"), up("_id")),
+		named(db.old, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
+		named(db.state, byExpiry, plain(), up("x")),
+		named(db.marks, byExpiry, plain().SetExpireAfterSeconds(3600), up("x")),
+	}
+}
+
+// Close implements store.Store.
+func (db *DB) Close() error {
+	db.tail.wait()
+	ctx, cancel := context.WithTimeout(context.Background(), db.timeout)
+	defer cancel()
+	if err := db.client.Disconnect(ctx); err != nil {
+		return failed("close", err)
+	}
+	return nil
+}

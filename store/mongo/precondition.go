@@ -1,0 +1,145 @@
+package mongo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"carerecord/store"
+)
+
+// keepRaw is how many documents a commit reads whole when it looks at their
+// versions; of more it reads the heads and, later, the rest in pieces.
+const keepRaw = 16
+
+// head is what a commit knows of the newest version of a document.
+type head struct {
+	version uint64
+	dead    bool
+	id      store.DocID
+	raw     bson.Raw // nil if not kept
+}
+
+// heads are the newest versions by _id. What is not there never was.
+type heads map[string]head
+
+// claim counts up the claims, which makes commits that share one conflict.
+func (s *snap) claim(ctx context.Context, claims []string) error {
+	for chunk := range slices.Chunk(claims, chunkDocs) {
+		models := make([]mongo.WriteModel, len(chunk))
+		for i, c := range chunk {
+			models[i] = mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: c}}).
+				SetUpdate(bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}}}).
+				SetUpsert(true).SetHint(byID)
+		}
+		_, err := s.db.claims.BulkWrite(s.in(ctx), models)
+		if mongo.IsDuplicateKeyError(err) {
+			return fmt.Errorf("%w: %w", errAgain, err) // two made the same claim's first document
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heads reads the documents whose versions matter to a commit.
+func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
+	var ids []string
+	for _, w := range p.Writes {
+		if w.Expect > 0 {
+			ids = append(ids, refID(w.Doc.Ref))
+		}
+	}
+	whole := len(ids) <= keepRaw
+	for _, c := range p.Checks {
+		ids = append(ids, refID(c.Ref))
+	}
+	all := make(heads, len(ids))
+	for chunk := range slices.Chunk(ids, chunkDocs) {
+		o := options.Find().SetHint(byID)
+		if !whole {
+			o.SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}})
+		}
+		for raw, err := range s.findRaw(ctx, s.db.res, oneOf(chunk), o) {
+			if err != nil {
+				return nil, err
+			}
+			d, err := unmarshal(raw)
+			if err != nil {
+				return nil, err
+			}
+			h := head{version: d.Version, dead: d.Dead(), id: d.ID}
+			if whole {
+				h.raw = slices.Clone(raw)
+			}
+			all[refID(d.Ref)] = h
+		}
+	}
+	return all, nil
+}
+
+func oneOf(ids []string) bson.D {
+	return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+}
+
+// allow tests the versions that a commit expects. Creates are left to the
+// unique index.
+func (h heads) allow(p *plan) error {
+	for _, w := range p.Writes {
+		if have := h[refID(w.Doc.Ref)].version; w.Expect > 0 && have != w.Expect {
+			return fmt.Errorf("mongo: write of %s: version %d stands, not %d: %w", w.Doc.Ref, have, w.Expect, store.ErrConflict)
+		}
+	}
+	for _, c := range p.Checks {
+		if have := h[refID(c.Ref)].version; have != c.Version {
+			return fmt.Errorf("mongo: check of %s: version %d stands, not %d: %w", c.Ref, have, c.Version, store.ErrConflict)
+		}
+	}
+	return nil
+}
+
+// lockChecks makes sure that no other commit changes what was checked: a
+// snapshot alone would let two commits each check what the other writes.
+// Documents that the commit writes itself need no lock.
+func (s *snap) lockChecks(ctx context.Context, p *plan) error {
+	written := map[store.Ref]bool{}
+	for _, w := range p.Writes {
+		written[w.Doc.Ref] = true
+	}
+	for _, c := range p.Checks {
+		if written[c.Ref] {
+			continue
+		}
+		written[c.Ref] = true
+		if err := s.lock(ctx, c.Ref, c.Version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lock makes the transaction conflict with every other that writes a document:
+// it counts up a field of the version that stands, or puts a document where
+// none is and takes it away again.
+func (s *snap) lock(ctx context.Context, ref store.Ref, version uint64) error {
+	ctx, id := s.in(ctx), refID(ref)
+	if version > 0 {
+		r, err := s.db.res.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "v", Value: signed(version)}},
+			bson.D{{Key: "$inc", Value: bson.D{{Key: "c", Value: int64(1)}}}}, options.UpdateOne().SetHint(byID))
+		if err == nil && r.MatchedCount == 0 {
+			err = errAgain
+		}
+		return err
+	}
+	// d keeps the unique index D from meeting another such document.
+	if _, err := s.db.res.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "d", Value: id}}); err != nil {
+		return conflictIfTaken("check of "+ref.String(), err)
+	}
+	_, err := s.db.res.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}, options.DeleteOne().SetHint(byID))
+	return err
+}

@@ -1,0 +1,247 @@
+package mongo
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"carerecord/store"
+)
+
+const (
+	// batchBodies and batchKeys are how many documents the server sends at once.
+	batchBodies, batchKeys = 200, 1000
+	// collectMax is how many candidates are collected to be sorted here.
+	collectMax = 10_000
+	// postsAtOnce is how many posts one command names.
+	postsAtOnce = 500
+	// fetchAtOnce is how many documents are fetched by their addresses at once.
+	fetchAtOnce = 100
+)
+
+// inOrder is the order of the store, as K gives it behind one post.
+func inOrder() bson.D { return bson.D{{Key: "p", Value: 1}, {Key: "o", Value: 1}} }
+
+// Scan implements store.Snap.
+func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		lead, err := s.lead(ctx, q)
+		if err != nil {
+			yield(store.Doc{}, err)
+			return
+		}
+		rows, verified, err := s.drive(ctx, q, lead)
+		if err != nil {
+			yield(store.Doc{}, err)
+			return
+		}
+		for d, err := range rows {
+			if err != nil {
+				yield(store.Doc{}, err)
+				return
+			}
+			if !verified && !store.Match(q.Where, d.Keys) {
+				continue
+			}
+			s.given = true
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// drive gives the candidates of a lead in the order of the store. verified says
+// that Match has decided them already.
+func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2[store.Doc, error], verified bool, err error) {
+	if !l.ordered() {
+		docs, complete, err := s.collect(ctx, q, l)
+		if err != nil {
+			return nil, false, err
+		}
+		if complete {
+			return s.fetch(ctx, s.db.res, docs, q.KeysOnly), true, nil
+		}
+		l = l.otherwise()
+	}
+	streams := make([]iter.Seq2[store.Doc, error], len(l.eqs))
+	for i, e := range l.eqs {
+		streams[i] = s.walk(ctx, q, e, len(l.eqs))
+	}
+	if len(streams) == 1 {
+		return streams[0], false, nil
+	}
+	return merge(streams), false, nil
+}
+
+// walk yields the documents behind one post, in the order of the store. It is
+// one of width streams that are merged.
+func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Seq2[store.Doc, error] {
+	base := bson.D{{Key: "k", Value: post(q.Type, e.key)}}
+	if len(e.also) > 0 {
+		base = append(base, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(e.also)}}})
+	}
+	filters := []bson.D{base}
+	if q.After != nil {
+		place, order := int64(q.After.Place), binary(q.After.Order[:])
+		filters = []bson.D{
+			append(slices.Clone(base), bson.E{Key: "p", Value: place}, bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: order}}}),
+			append(slices.Clone(base), bson.E{Key: "p", Value: bson.D{{Key: "$gt", Value: place}}}),
+		}
+	}
+	return func(yield func(store.Doc, error) bool) {
+		for _, filter := range filters {
+			o := options.Find().SetHint(byPost).SetSort(inOrder()).SetBatchSize(batchSize(q.KeysOnly, width))
+			if q.KeysOnly {
+				o.SetProjection(withoutBody())
+			} else {
+				o.SetProjection(bson.D{{Key: "k", Value: 0}})
+			}
+			for d, err := range s.find(ctx, s.db.res, filter, o) {
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func withoutBody() bson.D { return bson.D{{Key: "b", Value: 0}, {Key: "k", Value: 0}} }
+
+func batchSize(keysOnly bool, width int) int32 {
+	if keysOnly {
+		return int32(max(batchKeys/width, 50))
+	}
+	return int32(max(batchBodies/width, 20))
+}
+
+// merge merges streams in the order of the store and drops doubles.
+func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+	type head struct {
+		doc  store.Doc
+		next func() (store.Doc, error, bool)
+	}
+	return func(yield func(store.Doc, error) bool) {
+		var heads []*head
+		for _, stream := range streams {
+			next, stop := iter.Pull2(stream)
+			defer stop()
+			d, err, ok := next()
+			if err != nil {
+				yield(store.Doc{}, err)
+				return
+			}
+			if ok {
+				heads = append(heads, &head{d, next})
+			}
+		}
+		for len(heads) > 0 {
+			least := heads[0].doc
+			for _, h := range heads[1:] {
+				if h.doc.ID.Compare(least.ID) < 0 {
+					least = h.doc
+				}
+			}
+			if !yield(least, nil) {
+				return
+			}
+			var fault error
+			heads = slices.DeleteFunc(heads, func(h *head) bool {
+				ok := true
+				for ok && h.doc.ID == least.ID { // two live documents never share an id
+					var err error
+					if h.doc, err, ok = h.next(); err != nil {
+						fault = err
+						return true
+					}
+				}
+				return !ok
+			})
+			if fault != nil {
+				yield(store.Doc{}, fault)
+				return
+			}
+		}
+	}
+}
+
+// collect gathers what matches without bodies, sorted. complete is false where
+// there were too many candidates.
+func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store.Doc, complete bool, err error) {
+	seen := map[store.Ref]bool{}
+	for _, on := range l.conditions(q.Type) {
+		filter := bson.D{{Key: "k", Value: on}}
+		if q.After != nil {
+			filter = append(filter, bson.E{Key: "p", Value: bson.D{{Key: "$gte", Value: int64(q.After.Place)}}})
+		}
+		o := options.Find().SetHint(byPost).SetProjection(withoutBody()).SetBatchSize(batchKeys)
+		for d, err := range s.find(ctx, s.db.res, filter, o) {
+			if err != nil {
+				return nil, false, err
+			}
+			if seen[d.Ref] {
+				continue
+			}
+			if len(seen) == collectMax {
+				return nil, false, nil
+			}
+			seen[d.Ref] = true
+			if (q.After == nil || d.ID.Compare(*q.After) > 0) && store.Match(q.Where, d.Keys) {
+				docs = append(docs, d)
+			}
+		}
+	}
+	slices.SortFunc(docs, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
+	return docs, true, nil
+}
+
+// fetch yields documents that were read without their bodies, in their order,
+// with the bodies. c is where they are.
+func (s *snap) fetch(ctx context.Context, c *mongo.Collection, docs []store.Doc, keysOnly bool) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for chunk := range slices.Chunk(docs, fetchAtOnce) {
+			if !keysOnly {
+				if err := s.fill(ctx, c, chunk); err != nil {
+					yield(store.Doc{}, err)
+					return
+				}
+			}
+			for i, d := range chunk {
+				chunk[i] = store.Doc{} // lets go of the body
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// fill reads the bodies of documents of c.
+func (s *snap) fill(ctx context.Context, c *mongo.Collection, docs []store.Doc) error {
+	type version struct {
+		ref store.Ref
+		n   uint64
+	}
+	at := make(map[version]int, len(docs))
+	ids := make(bson.A, len(docs))
+	for i, d := range docs {
+		at[version{d.Ref, d.Version}] = i
+		ids[i] = refID(d.Ref)
+		if c == s.db.old {
+			ids[i] = versionID(d.Ref, d.Version)
+		}
+	}
+	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+	o := options.Find().SetHint(byID).SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "b", Value: 1}})
+	for d, err := range s.find(ctx, c, filter, o) {
+		if err != nil {
+			return err
+		}
+		docs[at[version{d.Ref, d.Version}]].Body = d.Body
+	}
+	return nil
+}

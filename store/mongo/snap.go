@@ -1,0 +1,156 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+
+	"carerecord/store"
+)
+
+// readTries is how often a snapshot is tried that a passing fault took away.
+const readTries = 3
+
+// Read implements store.Store. See the package comment for what a snapshot is
+// and how long it may last.
+func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
+	for try := 1; ; try++ {
+		if err := ctx.Err(); err != nil {
+			return failed("read", err)
+		}
+		s, err := db.begin()
+		if err != nil {
+			return failed("read: begin", err)
+		}
+		err = f(s)
+		if err == nil {
+			err = s.commit(ctx)
+		} else {
+			s.abort(ctx)
+		}
+		again := hasLabel(err, transientLabel) && !s.given && try < readTries
+		if !again {
+			return err
+		}
+	}
+}
+
+// snap is a transaction. It implements store.Snap; commits use it to look
+// before they write.
+type snap struct {
+	db      *DB
+	session *mongo.Session
+	given   bool // the caller has had something of it
+}
+
+func (db *DB) begin() (*snap, error) {
+	session, err := db.client.StartSession()
+	if err != nil {
+		return nil, err
+	}
+	if err := session.StartTransaction(options.Transaction().SetReadConcern(readconcern.Snapshot())); err != nil {
+		session.EndSession(context.Background())
+		return nil, err
+	}
+	return &snap{db: db, session: session}, nil
+}
+
+// in makes commands under ctx part of the transaction.
+func (s *snap) in(ctx context.Context) context.Context {
+	return mongo.NewSessionContext(ctx, s.session)
+}
+
+// commit ends a transaction that only read.
+func (s *snap) commit(ctx context.Context) error {
+	defer s.session.EndSession(context.WithoutCancel(ctx))
+	if err := s.session.CommitTransaction(ctx); err != nil {
+		return failed("read: confirm the snapshot", err)
+	}
+	return nil
+}
+
+// abort ends a transaction as if it had not been. The server would do it too,
+// later, so an error does not matter.
+func (s *snap) abort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.db.timeout)
+	defer cancel()
+	_ = s.session.AbortTransaction(ctx)
+	s.session.EndSession(ctx)
+}
+
+// Get implements store.Snap.
+func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
+	return s.one(ctx, s.db.res, ref, bson.D{{Key: "_id", Value: refID(ref)}})
+}
+
+// Version implements store.Snap.
+func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
+	if version == 0 || version > math.MaxInt64 {
+		return store.Doc{}, fmt.Errorf("mongo: version %d of %s: %w", version, ref, store.ErrNotFound)
+	}
+	d, err := s.one(ctx, s.db.res, ref, bson.D{{Key: "_id", Value: refID(ref)}, {Key: "v", Value: int64(version)}})
+	if errors.Is(err, store.ErrNotFound) {
+		return s.one(ctx, s.db.old, ref, bson.D{{Key: "_id", Value: versionID(ref, version)}})
+	}
+	return d, err
+}
+
+func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, filter bson.D) (store.Doc, error) {
+	raw, err := c.FindOne(s.in(ctx), filter, options.FindOne().SetHint(byID)).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		s.given = true // an absence is an answer too
+		return store.Doc{}, fmt.Errorf("mongo: %s: %w", ref, store.ErrNotFound)
+	}
+	if err != nil {
+		return store.Doc{}, failed("read "+ref.Type, err)
+	}
+	s.given = true
+	return unmarshal(raw)
+}
+
+// find yields what a query of the server gives, in the server's order.
+func (s *snap) find(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for raw, err := range s.findRaw(ctx, c, filter, o) {
+			var d store.Doc
+			if err == nil {
+				d, err = unmarshal(raw)
+			}
+			if err != nil {
+				yield(store.Doc{}, failed("search "+c.Name(), err))
+				return
+			}
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// findRaw is find before unmarshalling. A row is valid until the next.
+func (s *snap) findRaw(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) iter.Seq2[bson.Raw, error] {
+	return func(yield func(bson.Raw, error) bool) {
+		ctx := s.in(ctx)
+		cursor, err := c.Find(ctx, filter, o.SetAllowDiskUse(false))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer cursor.Close(ctx)
+		for cursor.Next(ctx) {
+			if !yield(cursor.Current, nil) {
+				return
+			}
+		}
+		if err := cursor.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}

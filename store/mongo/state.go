@@ -1,0 +1,154 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"carerecord/store"
+)
+
+// sweepEvery is the time between two removals of expired values.
+const sweepEvery = time.Minute
+
+// sweeps remembers when expired values are to be removed next. It is done here
+// and not by a TTL index, because expiry goes by Config.Clock.
+type sweeps struct {
+	mu   sync.Mutex
+	next time.Time
+}
+
+// value is a document of state. x is a time also where the value never expires.
+type value struct {
+	Value   bson.Binary   `bson:"v"`
+	Expires bson.DateTime `bson:"x"`
+}
+
+// stateDocument is what stands for a value. An expiry is kept in whole
+// milliseconds, rounded down.
+func stateDocument(key string, v []byte, expires time.Time) bson.D {
+	return append(bson.D{{Key: "_id", Value: encode(key)}}, stateFields(v, expires)...)
+}
+
+func stateFields(v []byte, expires time.Time) bson.D {
+	if expires.IsZero() {
+		expires = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+	}
+	return bson.D{{Key: "v", Value: binary(v)}, {Key: "x", Value: bson.DateTime(expires.UnixMilli())}}
+}
+
+// now is the time in the form of x: a value lives while its x is greater.
+func (db *DB) now() bson.DateTime { return bson.DateTime(db.clock().UnixMilli()) }
+
+// living finds a value that has not expired.
+func (db *DB) living(key string, more ...bson.E) bson.D {
+	return append(bson.D{
+		{Key: "_id", Value: encode(key)},
+		{Key: "x", Value: bson.D{{Key: "$gt", Value: db.now()}}},
+	}, more...)
+}
+
+// Insert implements store.State.
+func (db *DB) Insert(ctx context.Context, key string, v []byte, expires time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return failed("insert a value", err)
+	}
+	if err := db.sweep(ctx); err != nil {
+		return failed("remove expired values", err)
+	}
+	for {
+		_, err := db.state.InsertOne(ctx, stateDocument(key, v, expires))
+		if !mongo.IsDuplicateKeyError(err) {
+			if err != nil {
+				return failedWrite("insert a value", err)
+			}
+			return nil
+		}
+		// One stands. If it has expired it is replaced: of several one wins,
+		// since the winner's has not expired.
+		r, err := db.state.UpdateOne(ctx,
+			bson.D{{Key: "_id", Value: encode(key)}, {Key: "x", Value: bson.D{{Key: "$lte", Value: db.now()}}}},
+			bson.D{{Key: "$set", Value: stateFields(v, expires)}}, options.UpdateOne().SetHint(byID))
+		if err != nil {
+			return failedWrite("insert a value", err)
+		}
+		if r.MatchedCount == 1 {
+			return nil
+		}
+		if _, err := db.Lookup(ctx, key); err == nil {
+			return fmt.Errorf("mongo: insert a value: %w", store.ErrExists)
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return err
+		} // taken since: again
+	}
+}
+
+// Lookup implements store.State.
+func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, failed("look up a value", err)
+	}
+	var found value
+	err := db.state.FindOne(ctx, db.living(key), options.FindOne().SetHint(byID)).Decode(&found)
+	return given("look up a value", found, failed, err)
+}
+
+// Take implements store.State.
+func (db *DB) Take(ctx context.Context, key string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, failed("take a value", err)
+	}
+	var found value
+	err := db.state.FindOneAndDelete(ctx, db.living(key), options.FindOneAndDelete().SetHint(byID)).Decode(&found)
+	return given("take a value", found, failedWrite, err)
+}
+
+func given(doing string, v value, failed func(string, error) error, err error) ([]byte, error) {
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil, fmt.Errorf("mongo: %s: %w", doing, store.ErrNotFound)
+	}
+	if err != nil {
+		return nil, failed(doing, err)
+	}
+	return v.Value.Data, nil
+}
+
+// Swap implements store.State.
+func (db *DB) Swap(ctx context.Context, key string, old, v []byte, expires time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return failed("swap a value", err)
+	}
+	r, err := db.state.UpdateOne(ctx, db.living(key, bson.E{Key: "v", Value: binary(old)}),
+		bson.D{{Key: "$set", Value: stateFields(v, expires)}}, options.UpdateOne().SetHint(byID))
+	if err != nil {
+		return failedWrite("swap a value", err)
+	}
+	if r.MatchedCount == 0 {
+		return fmt.Errorf("mongo: swap a value: %w", store.ErrConflict)
+	}
+	return nil
+}
+
+// sweep removes expired values, now and then.
+func (db *DB) sweep(ctx context.Context) error {
+	now := db.clock()
+	db.sweeps.mu.Lock()
+	due := !now.Before(db.sweeps.next)
+	if due {
+		db.sweeps.next = now.Add(sweepEvery)
+	}
+	db.sweeps.mu.Unlock()
+	if !due {
+		return nil
+	}
+	_, err := db.state.DeleteMany(ctx,
+		bson.D{{Key: "x", Value: bson.D{{Key: "$lte", Value: bson.DateTime(now.UnixMilli())}}}},
+		options.DeleteMany().SetHint(byExpiry))
+	return err
+}

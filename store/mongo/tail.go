@@ -1,0 +1,218 @@
+package mongo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"carerecord/store"
+)
+
+// tailPause is the time between two attempts to write to a log in doubt.
+const tailPause = 20 * time.Millisecond
+
+// tail is the end of the log that records are added to. Calls that wait while
+// one write is under way share the next.
+type tail struct {
+	db *DB
+
+	mu      sync.Mutex
+	waiting []*call
+	writing bool           // a writer runs
+	writers sync.WaitGroup // for Close
+
+	// Of the writer alone, or before any:
+	head  store.Record // the last record, without payload
+	doubt bool         // head may not be the last one
+}
+
+// call is a call of Append.
+type call struct {
+	payloads [][]byte
+	first    uint64
+	err      error
+	done     chan struct{} // closed when first and err are set
+}
+
+// append adds the records of one call and waits for them, as long as ctx lets
+// it.
+func (t *tail) append(ctx context.Context, payloads [][]byte) (uint64, error) {
+	c := &call{payloads: payloads, done: make(chan struct{})}
+	t.mu.Lock()
+	t.waiting = append(t.waiting, c)
+	if !t.writing {
+		t.writing = true
+		t.writers.Add(1)
+		go t.run() // ends when nobody waits; each write ends in time
+	}
+	t.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.first, c.err
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	i := slices.Index(t.waiting, c)
+	if i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+	}
+	t.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.first, c.err
+	default:
+	}
+	if i >= 0 {
+		return 0, failed("append to the log", ctx.Err())
+	}
+	return 0, fmt.Errorf("mongo: append to the log: %w: %w: %w", store.ErrUnavailable, store.ErrUnknown, ctx.Err())
+}
+
+// run writes for those who wait until nobody does.
+func (t *tail) run() {
+	defer t.writers.Done()
+	for {
+		t.mu.Lock()
+		calls := t.waiting
+		t.waiting = nil
+		t.writing = len(calls) > 0
+		t.mu.Unlock()
+		if len(calls) == 0 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), t.db.timeout)
+		t.write(ctx, calls)
+		cancel()
+		for _, c := range calls {
+			close(c.done)
+		}
+	}
+}
+
+// write adds the records of calls, and again what did not land, until all did
+// or time is up.
+func (t *tail) write(ctx context.Context, calls []*call) {
+	if t.doubt {
+		if err := t.reread(ctx); err != nil {
+			settleCalls(calls, nil, err)
+			return
+		}
+	}
+	rest := t.link(calls)
+	var landed []record
+	maybe := false // a record that did not land may do so yet
+	for {
+		_, err := t.db.log.InsertMany(ctx, rest, options.InsertMany().SetOrdered(true))
+		if err == nil {
+			landed = append(landed, rest...)
+			t.head = headOf(rest[len(rest)-1])
+			settleCalls(calls, landed, nil)
+			return
+		}
+		err = failedWrite("append to the log", err)
+		t.doubt = true
+		maybe = maybe || unsure(err)
+		for t.doubt {
+			select {
+			case <-ctx.Done():
+				if maybe || len(landed) > 0 {
+					err = fmt.Errorf("%w: %w", store.ErrUnknown, err)
+				}
+				settleCalls(calls, landed, err)
+				return
+			case <-time.After(tailPause):
+			}
+			_ = t.reread(ctx) // in vain: doubt stays
+		}
+		n, err := t.matching(ctx, rest)
+		if err != nil {
+			t.doubt = true
+			continue
+		}
+		landed = append(landed, rest[:n]...)
+		if rest = rest[n:]; len(rest) == 0 {
+			settleCalls(calls, landed, nil)
+			return
+		}
+		t.relink(rest)
+	}
+}
+
+// link makes the records of calls, behind the head.
+func (t *tail) link(calls []*call) []record {
+	var all []record
+	for _, c := range calls {
+		for _, p := range c.payloads {
+			if p == nil {
+				p = []byte{}
+			}
+			all = append(all, record{Payload: binary(p)})
+		}
+	}
+	t.relink(all)
+	return all
+}
+
+// relink gives records their places behind the head.
+func (t *tail) relink(records []record) {
+	last := t.head
+	for i := range records {
+		pos := last.Pos + 1
+		hash := store.Link(last.Hash, pos, records[i].Payload.Data)
+		records[i].Pos, records[i].Hash = int64(pos), binary(hash[:])
+		last = store.Record{Pos: pos, Hash: hash}
+	}
+}
+
+// matching counts how many of the records stand in the log, from the first on.
+func (t *tail) matching(ctx context.Context, records []record) (int, error) {
+	if t.head.Pos < uint64(records[0].Pos) {
+		return 0, nil
+	}
+	n := 0
+	for r, err := range t.db.Records(ctx, uint64(records[0].Pos)) {
+		if err != nil {
+			return 0, err
+		}
+		if n == len(records) || r.Hash != records[n].plain().Hash {
+			break
+		}
+		n++
+	}
+	return n, nil
+}
+
+// reread finds the end of the log.
+func (t *tail) reread(ctx context.Context) error {
+	head, err := t.db.Head(ctx)
+	if err != nil {
+		return err
+	}
+	t.head, t.doubt = head, false
+	return nil
+}
+
+func headOf(r record) store.Record {
+	return store.Record{Pos: uint64(r.Pos), Hash: r.plain().Hash}
+}
+
+// settleCalls tells each call whether all its records landed. A call whose
+// records did not gets err.
+func settleCalls(calls []*call, landed []record, err error) {
+	for _, c := range calls {
+		if len(landed) < len(c.payloads) {
+			c.err = err
+			landed = nil
+			continue
+		}
+		c.first = uint64(landed[0].Pos)
+		landed = landed[len(c.payloads):]
+	}
+}
+
+// wait returns when no writer runs.
+func (t *tail) wait() { t.writers.Wait() }

@@ -1,0 +1,214 @@
+package mongo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"carerecord/store"
+)
+
+// write applies the writes of a commit whose preconditions hold.
+//
+// A document whose entry in the unique index D changes (it moves in the order,
+// dies or comes back) is deleted and inserted; all deletions come before all
+// insertions. So it does not matter which of two documents that change places
+// is written first, and the stand-in is right too, whose unique indexes never
+// let go of what an update replaced.
+func (s *snap) write(ctx context.Context, p *plan, heads heads, seq uint64) error {
+	var put []bson.Raw
+	var replaced, rekeyed []int
+	for i, w := range p.Writes {
+		switch {
+		case w.Rekey:
+			rekeyed = append(rekeyed, i)
+		case w.Expect == 0:
+			put = append(put, addSeq(p.raws[i], seq))
+		default:
+			replaced = append(replaced, i)
+		}
+	}
+	for chunk := range slices.Chunk(replaced, fetchAtOnce) {
+		moved, err := s.replace(ctx, p, chunk, heads, seq)
+		if err != nil {
+			return err
+		}
+		put = append(put, moved...)
+	}
+	for chunk := range slices.Chunk(rekeyed, fetchAtOnce) {
+		moved, err := s.rekey(ctx, p, chunk, heads)
+		if err != nil {
+			return err
+		}
+		put = append(put, moved...)
+	}
+	return s.insert(ctx, s.db.res, put)
+}
+
+// moves reports whether a write changes the entry of a document in D.
+func (h heads) moves(w *store.Write) bool {
+	old := h[refID(w.Doc.Ref)]
+	return old.id != w.Doc.ID || !w.Rekey && old.dead != w.Doc.Dead()
+}
+
+// insert adds documents in pieces that a server takes well.
+func (s *snap) insert(ctx context.Context, c *mongo.Collection, docs []bson.Raw) error {
+	for len(docs) > 0 {
+		n, size := 0, 0
+		for n < len(docs) && n < chunkDocs && (n == 0 || size+len(docs[n]) <= chunkBytes) {
+			size += len(docs[n])
+			n++
+		}
+		if _, err := c.InsertMany(s.in(ctx), docs[:n]); err != nil {
+			return conflictIfTaken("write to "+c.Name(), err)
+		}
+		docs = docs[n:]
+	}
+	return nil
+}
+
+// replace moves versions to old and puts the new ones in their place, or takes
+// them away and returns what is to be inserted.
+func (s *snap) replace(ctx context.Context, p *plan, writes []int, heads heads, seq uint64) (moved []bson.Raw, err error) {
+	raws, err := s.stored(ctx, p, writes, heads)
+	if err != nil {
+		return nil, err
+	}
+	older := make([]bson.Raw, len(writes))
+	var c changes
+	for i, n := range writes {
+		w := &p.Writes[n]
+		if older[i], err = superseded(raws[refID(w.Doc.Ref)]); err != nil {
+			return nil, err
+		}
+		if heads.moves(w) {
+			c.take(w)
+			moved = append(moved, addSeq(p.raws[n], seq))
+			continue
+		}
+		c.updates = append(c.updates, mongo.NewReplaceOneModel().SetFilter(newest(w)).SetReplacement(addSeq(p.raws[n], seq)).SetHint(byID))
+	}
+	if err := s.insert(ctx, s.db.old, older); err != nil {
+		return nil, err
+	}
+	return moved, s.change(ctx, c)
+}
+
+// rekey replaces the keys of newest versions in place, or takes them away and
+// returns what is to be inserted.
+func (s *snap) rekey(ctx context.Context, p *plan, writes []int, heads heads) (moved []bson.Raw, err error) {
+	var c changes
+	var moving []int
+	for _, n := range writes {
+		w := &p.Writes[n]
+		if heads.moves(w) {
+			moving = append(moving, n)
+			c.take(w)
+			continue
+		}
+		index, b := bsoncore.AppendDocumentStart(nil)
+		fields, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &w.Doc, heads[refID(w.Doc.Ref)].dead), index)
+		if err != nil {
+			return nil, err
+		}
+		c.updates = append(c.updates, mongo.NewUpdateOneModel().SetFilter(newest(w)).
+			SetUpdate(bson.D{{Key: "$set", Value: bson.Raw(fields)}}).SetHint(byID))
+	}
+	raws, err := s.stored(ctx, p, moving, heads)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range moving {
+		d := &p.Writes[n].Doc
+		raw, err := rekeyed(raws[refID(d.Ref)], d, heads[refID(d.Ref)].dead)
+		if err != nil {
+			return nil, err
+		}
+		moved = append(moved, raw)
+	}
+	return moved, s.change(ctx, c)
+}
+
+// stored returns the documents that writes replace, by _id.
+func (s *snap) stored(ctx context.Context, p *plan, writes []int, heads heads) (map[string]bson.Raw, error) {
+	raws := make(map[string]bson.Raw, len(writes))
+	var unread []string
+	for _, n := range writes {
+		id := refID(p.Writes[n].Doc.Ref)
+		if raws[id] = heads[id].raw; raws[id] == nil {
+			unread = append(unread, id)
+		}
+	}
+	if len(unread) == 0 {
+		return raws, nil
+	}
+	for raw, err := range s.findRaw(ctx, s.db.res, oneOf(unread), options.Find().SetHint(byID)) {
+		if err != nil {
+			return nil, err
+		}
+		raws[raw.Lookup("_id").StringValue()] = slices.Clone(raw)
+	}
+	return raws, nil
+}
+
+// changes are updates and deletions of res, each of a version that must stand.
+type changes struct{ updates, deletes []mongo.WriteModel }
+
+// take adds the deletion of the document that a write replaces.
+func (c *changes) take(w *store.Write) {
+	c.deletes = append(c.deletes, mongo.NewDeleteOneModel().SetFilter(newest(w)).SetHint(byID))
+}
+
+// newest is the version that a write expects to stand.
+func newest(w *store.Write) bson.D {
+	return bson.D{{Key: "_id", Value: refID(w.Doc.Ref)}, {Key: "v", Value: signed(w.Expect)}}
+}
+
+// change applies changes.
+func (s *snap) change(ctx context.Context, c changes) error {
+	for _, models := range [][]mongo.WriteModel{c.deletes, c.updates} {
+		if len(models) == 0 {
+			continue
+		}
+		r, err := s.db.res.BulkWrite(s.in(ctx), models)
+		if err != nil {
+			return conflictIfTaken("write to res", err)
+		}
+		if n := r.MatchedCount + r.DeletedCount; n != int64(len(models)) {
+			return fmt.Errorf("mongo: %d of %d versions stood: %w", n, len(models), errAgain)
+		}
+	}
+	return nil
+}
+
+// writeState applies the state writes of a commit.
+func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error {
+	for chunk := range slices.Chunk(writes, chunkDocs) {
+		models := make([]mongo.WriteModel, len(chunk))
+		for i, w := range chunk {
+			models[i] = mongo.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id", Value: encode(w.Key)}}).
+				SetReplacement(stateDocument(w.Key, w.Value, w.Expires)).SetUpsert(true).SetHint(byID)
+		}
+		_, err := s.db.state.BulkWrite(s.in(ctx), models)
+		if mongo.IsDuplicateKeyError(err) {
+			return fmt.Errorf("%w: %w", errAgain, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mark leaves a trace of a commit that makes no version.
+func (s *snap) mark(ctx context.Context, seq uint64) error {
+	// The server's TTL index clears marks away, by the server's clock.
+	_, err := s.db.marks.InsertOne(s.in(ctx), bson.D{{Key: "_id", Value: signed(seq)}, {Key: "x", Value: time.Now()}})
+	return err
+}
