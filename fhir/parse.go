@@ -246,3 +246,17 @@ func pathOf(root, pointer string) string {
 	}
 	return b.String()
 }
+
+// Part reads a resource out of a body that Parse accepted as a whole. It does
+// not copy.
+func Part(raw []byte) (Resource, error) {
+	p := parser{src: raw}
+	if len(raw) == 0 || raw[0] != '{' {
+		return Resource{}, Fault(400, "structure", "The resource is not a JSON object.")
+	}
+	p.root()
+	if len(p.issues) > 0 {
+		return Resource{}, &Error{Status: 400, Issues: p.issues}
+	}
+	return Resource{Type: p.resourceType, ID: p.id, Body: raw}, nil
+}

@@ -1,0 +1,118 @@
+// Package conformance says what the server is: the CapabilityStatement, made
+// from what is really routed and indexed.
+package conformance
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"carerecord/fhir/index"
+)
+
+// Capability is what a server tells of itself.
+type Capability struct {
+	Base         string
+	Software     string
+	Version      string
+	Types        []string // resource types that are served
+	Interactions []string // type-level interactions that are routed
+	System       []string // system-level interactions
+	Index        *index.Indexer
+	UpdateCreate bool
+}
+
+type statement struct {
+	ResourceType   string         `json:"resourceType"`
+	URL            string         `json:"url"`
+	Version        string         `json:"version"`
+	Name           string         `json:"name"`
+	Status         string         `json:"status"`
+	Date           string         `json:"date"`
+	Kind           string         `json:"kind"`
+	Software       software       `json:"software"`
+	Implementation implementation `json:"implementation"`
+	FHIRVersion    string         `json:"fhirVersion"`
+	Format         []string       `json:"format"`
+	Rest           []rest         `json:"rest"`
+}
+
+type software struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type implementation struct {
+	Description string `json:"description"`
+	URL         string `json:"url"`
+}
+
+type rest struct {
+	Mode        string        `json:"mode"`
+	Resource    []resource    `json:"resource"`
+	Interaction []interaction `json:"interaction,omitempty"`
+}
+
+type interaction struct {
+	Code string `json:"code"`
+}
+
+type resource struct {
+	Type              string        `json:"type"`
+	Interaction       []interaction `json:"interaction"`
+	Versioning        string        `json:"versioning"`
+	ReadHistory       bool          `json:"readHistory"`
+	UpdateCreate      bool          `json:"updateCreate"`
+	ConditionalCreate bool          `json:"conditionalCreate"`
+	ConditionalRead   string        `json:"conditionalRead"`
+	SearchInclude     []string      `json:"searchInclude,omitempty"`
+	SearchParam       []searchParam `json:"searchParam,omitempty"`
+}
+
+type searchParam struct {
+	Name       string `json:"name"`
+	Definition string `json:"definition,omitempty"`
+	Type       string `json:"type"`
+}
+
+// date is when the shape of the statement last changed.
+const date = "2026-11-24"
+
+// Statement writes the CapabilityStatement, and an ETag that changes exactly
+// when its content does (REST-250, 251).
+func Statement(c Capability) (body []byte, etag string, err error) {
+	s := statement{ResourceType: "CapabilityStatement", URL: c.Base + "/metadata", Version: c.Version, Name: "CareRecord", Status: "active",
+		Date: date, Kind: "instance", Software: software{c.Software, c.Version},
+		Implementation: implementation{"Shared care record", c.Base}, FHIRVersion: "4.0.1",
+		Format: []string{"application/fhir+json", "json"}}
+	r := rest{Mode: "server"}
+	for _, code := range c.System {
+		r.Interaction = append(r.Interaction, interaction{code})
+	}
+	for _, typ := range c.Types {
+		r.Resource = append(r.Resource, c.resource(typ))
+	}
+	s.Rest = []rest{r}
+	if body, err = json.Marshal(s); err != nil {
+		return nil, "", fmt.Errorf("write the CapabilityStatement: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return body, `W/"` + hex.EncodeToString(sum[:8]) + `"`, nil
+}
+
+func (c Capability) resource(typ string) resource {
+	r := resource{Type: typ, Versioning: "versioned", ReadHistory: slices.Contains(c.Interactions, "vread"), UpdateCreate: c.UpdateCreate,
+		ConditionalCreate: slices.Contains(c.Interactions, "create"), ConditionalRead: "not-match"}
+	for _, code := range c.Interactions {
+		r.Interaction = append(r.Interaction, interaction{code})
+	}
+	for _, p := range c.Index.Params(typ) {
+		r.SearchParam = append(r.SearchParam, searchParam{p.Code, p.URL, string(p.Kind)})
+		if p.Kind == index.Reference {
+			r.SearchInclude = append(r.SearchInclude, typ+":"+p.Code)
+		}
+	}
+	return r
+}

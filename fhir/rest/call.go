@@ -1,0 +1,219 @@
+package rest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+// call is one request on its way, or one entry of a bundle.
+type call struct {
+	r           *http.Request
+	interaction consent.Interaction
+	typ, id     string // as the path names them
+	version     string
+	allow       string // of a 405
+	caller      consent.Principal
+	params      []search.Param
+	prefer      prefer
+	contentType string // of the answer
+	body        []byte // of a bundle entry; nil to read it from the request
+	entry       bool   // an entry of a batch
+	requestID   string
+	named       consent.Named
+	granted     *consent.Grant // once decided
+}
+
+// answer is what a handler made. Nothing of it has left.
+type answer struct {
+	status    int
+	header    map[string]string
+	body      []byte
+	disclosed []audit.Item
+	count     *int
+	recorded  bool // its record is durable already
+	doc       store.Doc
+	public    bool // holds no patient data
+}
+
+// serve turns a handler into a gin handler. open needs no token.
+func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gin.HandlerFunc {
+	return func(g *gin.Context) {
+		c := &call{r: g.Request, interaction: interaction, typ: g.Param("type"), id: g.Param("id"), version: g.Param("vid"),
+			allow: g.Writer.Header().Get("Allow"), requestID: requestID(g.Request)}
+		if interaction == consent.Batch && g.Param("type") == "" {
+			c.typ = ""
+		}
+		g.Header("X-Request-Id", c.requestID)
+		if sent := g.GetHeader("X-Request-Id"); sent != "" && sent != c.requestID {
+			g.Header("X-Correlation-Id", printable(sent))
+		}
+		a := s.answer(g.Request.Context(), c, h, open)
+		s.write(g.Writer, c, a)
+	}
+}
+
+// answer runs a call from the caller to the durable record.
+func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *answer) {
+	ctx, cancel := context.WithTimeout(ctx, s.deadline(c))
+	defer cancel()
+	err := s.prepare(ctx, c, open)
+	if err == nil {
+		a, err = s.guarded(ctx, c, h)
+	}
+	if err != nil {
+		a = s.failed(c, err)
+	}
+	if a.recorded || open || s.cfg.Trail == nil {
+		return a
+	}
+	if err := s.cfg.Trail.Append(ctx, s.record(c, a, err)); err != nil {
+		return s.failed(c, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The request cannot be recorded now, so it cannot be answered. Try again."}},
+			Cause: err, Header: map[string]string{"Retry-After": "1"}})
+	}
+	return a
+}
+
+func (s *Server) deadline(c *call) time.Duration {
+	if c.interaction == consent.Batch {
+		return s.cfg.Limits.BundleDeadine
+	}
+	return s.cfg.Limits.SearchDeadline
+}
+
+// guarded runs the handler; a panic harms no other request (REST-005).
+func (s *Server) guarded(ctx context.Context, c *call, h handler) (a *answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a, err = nil, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return h(ctx, c)
+}
+
+// prepare reads what every call has: URL, format, parameters, caller.
+func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
+	c.contentType = fhirJSON + "; charset=utf-8"
+	if len(c.r.URL.RequestURI()) > s.cfg.Limits.URL {
+		return fhir.Fault(414, "too-long", "The URL is longer than %d bytes.", s.cfg.Limits.URL)
+	}
+	var err error
+	if c.params, err = search.ParseQuery(c.r.URL.RawQuery); err != nil {
+		return err
+	}
+	if c.contentType, err = negotiate(c.r.Header, c.params); err != nil {
+		return err
+	}
+	c.prefer = readPrefer(c.r.Header)
+	if open || c.entry {
+		return nil
+	}
+	for _, p := range c.params {
+		if p.Name == "access_token" {
+			return fhir.Fault(400, "invalid", "A token in the URL is refused: it belongs into the Authorization header. Treat it as leaked.")
+		}
+	}
+	c.caller, err = s.cfg.Verify(ctx, c.r.Header, address(c.r))
+	return err
+}
+
+// address is the network address of the client, without its port.
+func address(r *http.Request) string {
+	if i := strings.LastIndexByte(r.RemoteAddr, ':'); i > 0 {
+		return r.RemoteAddr[:i]
+	}
+	return r.RemoteAddr
+}
+
+// request says what the call asks for, for the decision.
+func (c *call) request(letter consent.Letter) consent.Request {
+	return consent.Request{Interaction: c.interaction, Type: c.typ, Letter: letter, Named: c.named}
+}
+
+// record is the record of a call and its answer.
+func (s *Server) record(c *call, a *answer, err error) audit.Record {
+	r := audit.Record{Recorded: s.cfg.Clock().UTC(), Request: c.requestID, Interaction: string(c.interaction), Type: c.typ,
+		Status: a.status, Disclosed: a.disclosed, Count: a.count, Query: c.r.URL.RawQuery}
+	if c.id != "" {
+		r.Type += "/" + c.id
+	}
+	r.Agent, r.Client = audit.AgentOf(c.caller)
+	r.Client.Address = address(c.r)
+	r.Decision = audit.Decision{Outcome: "permit"}
+	r.Named = c.named.ID
+	if c.granted != nil {
+		r.Decision.Step, r.Decision.Reason = c.granted.Step, c.granted.Reason
+		if p := c.granted.Patient(); p != "" {
+			r.Named = p
+		}
+	}
+	var refusal *consent.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		r.Decision = audit.Decision{Outcome: "refuse", Step: refusal.Step, Reason: refusal.Reason}
+	case err != nil && a.status >= 500:
+		r.Decision.Outcome = "fail"
+	case err != nil && (a.status == 401 || a.status == 403):
+		r.Decision.Outcome = "refuse"
+	}
+	return r
+}
+
+// write sends an answer.
+func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
+	h := w.Header()
+	h.Set("Vary", "Accept, Authorization")
+	h.Set("Cache-Control", "private, no-store")
+	if a.public {
+		h.Set("Cache-Control", "no-cache")
+	}
+	for k, v := range a.header {
+		h.Set(k, v)
+	}
+	if len(a.body) > 0 {
+		h.Set("Content-Type", c.contentType)
+		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	if c.r.Method != http.MethodHead && len(a.body) > 0 {
+		if _, err := w.Write(a.body); err != nil {
+			s.cfg.Log.Debug("client went away", "request", c.requestID)
+		}
+	}
+}
+
+// requestID takes the client's id if it is usable, else makes one (REST-020).
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 128 && printable(id) == id {
+		return id
+	}
+	var b [12]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func printable(s string) string {
+	if len(s) > 128 {
+		s = s[:128]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 0x21 || r > 0x7e {
+			return -1
+		}
+		return r
+	}, s)
+}

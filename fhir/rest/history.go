@@ -1,0 +1,214 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+// historyOfOne is the history of one resource (REST-200 to 207).
+func (s *Server) historyOfOne(ctx context.Context, c *call) (*answer, error) {
+	c.nameSelf()
+	return s.history(ctx, c, consent.ReadLetter, store.HistoryQuery{Type: c.typ, ID: c.id})
+}
+
+// historyOfType is the history of a type.
+func (s *Server) historyOfType(ctx context.Context, c *call) (*answer, error) {
+	return s.history(ctx, c, consent.SearchLetter, store.HistoryQuery{Type: c.typ})
+}
+
+// historyAsk is what the parameters of a history say.
+type historyAsk struct {
+	count  int
+	since  time.Time
+	before *store.HistoryMark
+	token  string
+	query  string // of the first page
+}
+
+func (s *Server) history(ctx context.Context, c *call, letter consent.Letter, q store.HistoryQuery) (*answer, error) {
+	if err := s.served(c.typ); err != nil {
+		return nil, err
+	}
+	path := c.typ + "/_history"
+	if q.ID != "" {
+		path = c.typ + "/" + q.ID + "/_history"
+	}
+	ask, err := s.historyAsk(c, path)
+	if err != nil {
+		return nil, err
+	}
+	q.Since, q.Before = ask.since, ask.before
+	var a *answer
+	err = s.cfg.Guard.Read(ctx, c.caller, c.request(letter), func(v *consent.View) error {
+		c.granted = v.Grant()
+		if q.ID != "" {
+			if !fhir.ValidID(q.ID) {
+				return fhir.NotFound()
+			}
+			if _, err := v.Get(ctx, store.Ref{Type: q.Type, ID: q.ID}); err != nil {
+				return err
+			}
+		}
+		a, err = s.historyPage(ctx, c, v, q, ask, path)
+		return err
+	})
+	return a, err
+}
+
+var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+
+// historyAsk reads the parameters; none may repeat (REST-204).
+func (s *Server) historyAsk(c *call, path string) (historyAsk, error) {
+	ask := historyAsk{count: s.cfg.Search.Limits.Page}
+	params := c.params
+	if len(params) == 1 && params[0].Name == search.PageParam {
+		pos, err := s.cfg.Search.Sealer.Open(c.caller, params[0].Value)
+		if err != nil {
+			return ask, err
+		}
+		typ, id, _ := strings.Cut(pos.Ref, "/")
+		if pos.Path != path {
+			return ask, fhir.Fault(400, "invalid", "The page link belongs to another history.")
+		}
+		ask.token = params[0].Value
+		ask.before = &store.HistoryMark{Updated: time.UnixMilli(pos.Updated).UTC(), Seq: pos.Seq, Ref: store.Ref{Type: typ, ID: id}, Version: pos.Version}
+		if params, err = search.ParseQuery(pos.Query); err != nil {
+			return ask, err
+		}
+	}
+	seen := map[string]bool{}
+	var used []string
+	for _, p := range params {
+		if seen[p.Name] {
+			return ask, fhir.Fault(400, "invalid", "%s stands twice.", p.Name)
+		}
+		seen[p.Name] = true
+		switch p.Name {
+		case "_count":
+			n, err := strconv.Atoi(p.Value)
+			if err != nil || n < 1 {
+				return ask, fhir.Fault(400, "value", "_count is not a whole number above 0: %q.", p.Value)
+			}
+			ask.count = min(n, s.cfg.Search.Limits.PageMaximum)
+		case "_since":
+			text := strings.ReplaceAll(p.Value, " ", "+")
+			t, err := time.Parse(time.RFC3339Nano, text)
+			if err != nil || !instant.MatchString(text) {
+				return ask, fhir.Fault(400, "value", "_since is not a full instant with a zone: %q.", p.Value)
+			}
+			ask.since = t
+		case "_format", "_pretty":
+			continue
+		case "_at", "_list", "_sort":
+			return ask, fhir.Fault(400, "not-supported", "%s is not supported on a history.", p.Name)
+		case search.PageParam:
+			return ask, fhir.Fault(400, "invalid", "A page link takes no further parameters.")
+		default:
+			if c.prefer.strict {
+				return ask, fhir.Fault(400, "not-supported", "A history has no parameter %s.", p.Name)
+			}
+			continue
+		}
+		used = append(used, p.String())
+	}
+	ask.query = strings.Join(used, "&")
+	return ask, nil
+}
+
+func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk, path string) (*answer, error) {
+	var docs []store.Doc
+	more := false
+	for d, err := range v.History(ctx, q) {
+		if err != nil {
+			return nil, fmt.Errorf("history: %w", err)
+		}
+		if len(docs) == ask.count {
+			more = true
+			break
+		}
+		docs = append(docs, d)
+	}
+	total, err := instanceTotal(ctx, v, q, ask)
+	if err != nil {
+		return nil, err
+	}
+	b := fhir.NewBundle("history")
+	b.Total(total)
+	first := s.cfg.Base + "/" + path
+	if ask.query != "" {
+		first += "?" + ask.query
+	}
+	self := first
+	if ask.token != "" {
+		self = s.cfg.Base + "/" + path + "?" + search.PageParam + "=" + ask.token
+	}
+	b.Link("self", self)
+	if more || ask.token != "" {
+		b.Link("first", first)
+	}
+	if more {
+		m := docs[len(docs)-1].Mark()
+		token, err := s.cfg.Search.Sealer.Seal(c.caller, search.Position{Path: path, Query: ask.query,
+			Updated: m.Updated.UnixMilli(), Seq: m.Seq, Ref: m.Ref.String(), Version: m.Version})
+		if err != nil {
+			return nil, err
+		}
+		b.Link("next", s.cfg.Base+"/"+path+"?"+search.PageParam+"="+token)
+	}
+	a := &answer{status: 200, count: total}
+	for _, d := range docs {
+		s.historyEntry(b, d)
+		if !d.Dead() {
+			a.disclosed = append(a.disclosed, audit.ItemOf(d, false, v.Cuts()))
+		}
+	}
+	a.body = b.Bytes()
+	return a, nil
+}
+
+// instanceTotal counts the visible versions of one resource, on the first page.
+// Of a type no total is given: it would walk everything.
+func instanceTotal(ctx context.Context, v *consent.View, q store.HistoryQuery, ask historyAsk) (*int, error) {
+	if q.ID == "" || ask.token != "" {
+		return nil, nil
+	}
+	n := 0
+	for _, err := range v.History(ctx, store.HistoryQuery{Type: q.Type, ID: q.ID, Since: q.Since}) {
+		if err != nil {
+			return nil, fmt.Errorf("count a history: %w", err)
+		}
+		n++
+	}
+	return &n, nil
+}
+
+// historyEntry writes one version (REST-201, 202).
+func (s *Server) historyEntry(b *fhir.Bundle, d store.Doc) {
+	method, status, url := "PUT", "200 OK", d.Ref.String()
+	switch d.Origin {
+	case store.Created:
+		method, status, url = "POST", "201 Created", d.Ref.Type
+	case store.Upserted:
+		status = "201 Created"
+	case store.Deleted:
+		method, status = "DELETE", "204 No Content"
+	}
+	members := []string{`"fullUrl":` + fhir.Quoted(s.cfg.Base+"/"+d.Ref.String())}
+	if !d.Dead() {
+		members = append(members, `"resource":`+string(d.Body))
+	}
+	members = append(members,
+		`"request":{"method":"`+method+`","url":`+fhir.Quoted(url)+`}`,
+		`"response":{"status":"`+status+`","etag":`+fhir.Quoted(etag(d.Version))+`,"lastModified":"`+d.Updated.UTC().Format(fhir.InstantFormat)+`"}`)
+	b.Entry(members...)
+}

@@ -1,0 +1,133 @@
+package rest
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+)
+
+const fhirJSON = "application/fhir+json"
+
+// negotiate chooses the media type of the answer from _format and Accept
+// (REST-030 to 036), before any work is done.
+func negotiate(h http.Header, params []search.Param) (string, error) {
+	format, given := "", false
+	for _, p := range params {
+		if p.Name == "_format" && p.Value != "" {
+			if given {
+				return "", fhir.Fault(400, "invalid", "_format stands twice.")
+			}
+			format, given = p.Value, true
+		}
+	}
+	if given {
+		switch strings.ReplaceAll(format, " ", "+") {
+		case "json", "text/json", "application/json", fhirJSON:
+			return fhirJSON + "; charset=utf-8", nil
+		}
+		return "", fhir.Fault(406, "not-supported", "The format %q is not served: ask for %s.", format, fhirJSON)
+	}
+	accept := strings.Join(h.Values("Accept"), ",")
+	if strings.TrimSpace(accept) == "" {
+		return fhirJSON + "; charset=utf-8", nil
+	}
+	best := pick(accept)
+	if best == "" {
+		return "", fhir.Fault(406, "not-supported", "None of the accepted types is served: ask for %s.", fhirJSON)
+	}
+	return best + "; charset=utf-8", nil
+}
+
+// offers are the media types of JSON, the preferred one first.
+var offers = [...]string{fhirJSON, "application/json", "text/json"}
+
+// pick returns the offer with the highest q-value, where the most specific
+// range that fits an offer gives its q; "" if none is above 0.
+func pick(accept string) string {
+	best, bestQ := "", 0.0
+	for _, offer := range offers {
+		q, specific := 0.0, -1
+		for _, part := range strings.Split(accept, ",") {
+			r, params, err := mime.ParseMediaType(strings.TrimSpace(part))
+			if err != nil {
+				continue
+			}
+			if v, ok := params["fhirversion"]; ok && v != "4.0" {
+				continue
+			}
+			rank := matches(r, offer)
+			if rank <= specific {
+				continue
+			}
+			specific, q = rank, 1
+			if text, ok := params["q"]; ok {
+				if q, err = strconv.ParseFloat(text, 64); err != nil {
+					q = 0
+				}
+			}
+		}
+		if q > bestQ {
+			best, bestQ = offer, q
+		}
+	}
+	return best
+}
+
+// matches says how specifically a media range fits an offer; -1 if it does not.
+func matches(r, offer string) int {
+	typ, _, _ := strings.Cut(offer, "/")
+	switch r {
+	case offer:
+		return 2
+	case typ + "/*":
+		return 1
+	case "*/*":
+		return 0
+	}
+	return -1
+}
+
+// bodyType checks the Content-Type of a resource body (REST-035, 036).
+func bodyType(h http.Header) error {
+	if enc := h.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return fhir.Fault(415, "not-supported", "Content-Encoding %q is not accepted.", enc)
+	}
+	typ, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || typ != fhirJSON && typ != "application/json" {
+		return fhir.Fault(415, "not-supported", "The body must be %s.", fhirJSON)
+	}
+	if cs, ok := params["charset"]; ok && !strings.EqualFold(cs, "utf-8") {
+		return fhir.Fault(415, "not-supported", "The charset must be utf-8.")
+	}
+	if v, ok := params["fhirversion"]; ok && v != "4.0" {
+		return fhir.Fault(415, "not-supported", "FHIR version %s is not served here: this is 4.0.", v)
+	}
+	return nil
+}
+
+// prefer is what the Prefer headers ask for (REST-060 to 065).
+type prefer struct {
+	ret    string // minimal, representation, OperationOutcome, or empty
+	strict bool
+}
+
+func readPrefer(h http.Header) prefer {
+	var p prefer
+	handling := ""
+	for _, part := range strings.FieldsFunc(strings.Join(h.Values("Prefer"), ","), func(r rune) bool { return r == ',' || r == ';' }) {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		value = strings.Trim(value, `"`)
+		switch {
+		case name == "return" && p.ret == "" && (value == "minimal" || value == "representation" || value == "OperationOutcome"):
+			p.ret = value
+		case name == "handling" && handling == "":
+			handling = value
+		}
+	}
+	p.strict = handling == "strict"
+	return p
+}

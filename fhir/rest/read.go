@@ -1,0 +1,125 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// read is read, HEAD and conditional read (REST-111, 043).
+func (s *Server) read(ctx context.Context, c *call) (*answer, error) {
+	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {
+		return v.Get(ctx, store.Ref{Type: c.typ, ID: c.id})
+	})
+}
+
+// vread is the read of one version (REST-112).
+func (s *Server) vread(ctx context.Context, c *call) (*answer, error) {
+	version, err := strconv.ParseUint(c.version, 10, 64)
+	if err != nil || strconv.FormatUint(version, 10) != c.version {
+		version = 0 // an unknown version, after the checks that look at no patient
+	}
+	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {
+		if version == 0 {
+			return store.Doc{}, store.ErrNotFound
+		}
+		return v.Version(ctx, store.Ref{Type: c.typ, ID: c.id}, version)
+	})
+}
+
+func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (store.Doc, error)) (*answer, error) {
+	if err := s.served(c.typ); err != nil {
+		return nil, err
+	}
+	if c.prefer.strict {
+		if err := onlyKnown(c); err != nil {
+			return nil, err
+		}
+	}
+	c.nameSelf()
+	var a *answer
+	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
+		c.granted = v.Grant()
+		if !fhir.ValidID(c.id) {
+			return fhir.NotFound()
+		}
+		d, err := find(v)
+		if err != nil {
+			return err
+		}
+		a, err = shown(c, v, d)
+		return err
+	})
+	return a, err
+}
+
+// shown answers with a version, its headers, or 304 or 410.
+func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
+	if d.Dead() {
+		e := fhir.Fault(410, "deleted", "The resource was deleted.")
+		e.Header = map[string]string{"ETag": etag(d.Version)}
+		return nil, e
+	}
+	a := &answer{status: 200, header: versionHeaders(d)}
+	if match := c.r.Header.Values("If-None-Match"); len(match) > 0 && noneMatch(match, d.Version) {
+		a.status = 304
+		return a, nil
+	}
+	a.body = d.Body
+	a.disclosed = []audit.Item{audit.ItemOf(d, false, v.Cuts())}
+	return a, nil
+}
+
+// served refuses types that are not served here.
+func (s *Server) served(typ string) error {
+	if !s.capability.serves(typ) {
+		return fhir.Fault(404, "not-supported", "There is no resource type %q here.", typ)
+	}
+	return nil
+}
+
+// nameSelf notes the patient whom a path Patient/[id] names.
+func (c *call) nameSelf() {
+	if c.typ == "Patient" {
+		c.named = consent.Named{ID: c.id}
+	}
+}
+
+// onlyKnown refuses parameters that a read does not know (REST-018).
+func onlyKnown(c *call) error {
+	var unknown []string
+	for _, p := range c.params {
+		if p.Name != "_format" && p.Name != "_pretty" {
+			unknown = append(unknown, p.Name)
+		}
+	}
+	if len(unknown) > 0 {
+		return fhir.Fault(400, "not-supported", "Unknown parameters: %s.", strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
+func etag(version uint64) string { return `W/"` + strconv.FormatUint(version, 10) + `"` }
+
+// versionHeaders are ETag and Last-Modified (REST-040, 042).
+func versionHeaders(d store.Doc) map[string]string {
+	return map[string]string{"ETag": etag(d.Version), "Last-Modified": d.Updated.UTC().Truncate(time.Second).Format(http.TimeFormat)}
+}
+
+// noneMatch reports whether If-None-Match names the version, compared weakly.
+func noneMatch(values []string, version uint64) bool {
+	for _, part := range strings.Split(strings.Join(values, ","), ",") {
+		part = strings.TrimSpace(part)
+		if part == "*" || strings.TrimPrefix(part, "W/") == `"`+strconv.FormatUint(version, 10)+`"` {
+			return true
+		}
+	}
+	return false
+}

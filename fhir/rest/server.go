@@ -1,0 +1,135 @@
+// Package rest serves the RESTful API of FHIR R4: gin routes, one file per
+// interaction, one file that turns errors into OperationOutcome.
+//
+// A request becomes a call: caller verified, format negotiated, parameters read
+// once. A handler returns an answer or an error; it never writes. serve makes
+// the record of the answer durable in the trail, and then the first byte
+// leaves. A handler holds a consent.View and never a store.
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/fhir/search"
+)
+
+// Limits are the settings of LIM-001 that this package obeys, in bytes,
+// entries and durations.
+type Limits struct {
+	Resource, Bundle                             int64
+	Entries, URL                                 int
+	SearchDeadline, WriteDeadline, BundleDeadine time.Duration
+}
+
+// DefaultLimits are those of the requirements.
+func DefaultLimits() Limits {
+	return Limits{Resource: 10 << 20, Bundle: 256 << 20, Entries: 50_000, URL: 8 << 10,
+		SearchDeadline: 10 * time.Second, WriteDeadline: 10 * time.Second, BundleDeadine: 60 * time.Second}
+}
+
+// Verifier makes a Principal of a request's headers. Errors are *fhir.Error.
+type Verifier func(ctx context.Context, h http.Header, address string) (consent.Principal, error)
+
+// Config is what a Server is made of.
+type Config struct {
+	Base   string // public FHIR base, no slash at the end
+	Guard  *consent.Guard
+	Index  *index.Indexer
+	Search *search.Service
+	Verify Verifier
+	Trail  *audit.Trail // nil only under --auth off
+	Limits Limits
+	Clock  func() time.Time
+	Log    *slog.Logger
+	// Unguarded is --auth off: PUT creates, and types without a reader over
+	// FHIR are served.
+	Unguarded bool
+	Version   string // of the software
+}
+
+// Server serves one FHIR base. It is safe for concurrent use.
+type Server struct {
+	cfg        Config
+	capability capability
+}
+
+// New makes a Server.
+func New(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg}
+	var err error
+	s.capability, err = s.describe()
+	return s, err
+}
+
+// handler does one interaction.
+type handler func(context.Context, *call) (*answer, error)
+
+// route is one path and verb. The table of routes is what metadata tells.
+type route struct {
+	method, path string
+	interaction  consent.Interaction
+	handle       handler
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{http.MethodGet, "/:type/:id", consent.Read, s.read},
+		{http.MethodPut, "/:type/:id", consent.Update, s.update},
+		{http.MethodDelete, "/:type/:id", consent.Delete, s.delete},
+		{http.MethodGet, "/:type/:id/_history", consent.HistoryOfOne, s.historyOfOne},
+		{http.MethodGet, "/:type/:id/_history/:vid", consent.VRead, s.vread},
+		{http.MethodGet, "/:type/_history", consent.HistoryOfType, s.historyOfType},
+		{http.MethodPost, "/:type", consent.Create, s.create},
+		{http.MethodGet, "/:type", consent.Search, s.search},
+		{http.MethodPost, "", consent.Batch, s.bundle},
+	}
+}
+
+// Handler returns the routes under /fhir.
+func (s *Server) Handler() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.RedirectTrailingSlash, e.RedirectFixedPath, e.HandleMethodNotAllowed = false, false, true
+	base := e.Group("/fhir")
+	base.GET("/metadata", s.serve("metadata", s.metadata, true))
+	base.HEAD("/metadata", s.serve("metadata", s.metadata, true))
+	for _, r := range s.routes() {
+		base.Handle(r.method, r.path, s.serve(r.interaction, r.handle, false))
+		if r.method == http.MethodGet {
+			base.HEAD(r.path, s.serve(r.interaction, r.handle, false))
+		}
+	}
+	e.NoRoute(s.serve("unknown", noRoute, false))
+	e.NoMethod(s.serve("unknown", noMethod, false))
+	return trim(e)
+}
+
+// trim takes one trailing slash off (REST-012).
+func trim(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; len(p) > 1 && strings.HasSuffix(p, "/") && !strings.HasSuffix(p, "//") {
+			r.URL.Path, r.URL.RawPath = strings.TrimSuffix(p, "/"), ""
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func noRoute(context.Context, *call) (*answer, error) {
+	return nil, fhir.Fault(404, "not-supported", "There is no such route or operation here.")
+}
+
+func noMethod(_ context.Context, c *call) (*answer, error) {
+	e := fhir.Fault(405, "not-supported", "%s is not available here.", c.r.Method)
+	e.Header = map[string]string{"Allow": c.allow}
+	return nil, e
+}
