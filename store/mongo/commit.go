@@ -45,6 +45,7 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, failed("commit", err)
 	}
+	db.pin(ctx)
 	leave, err := db.gate.enter(ctx, p.names)
 	if err != nil {
 		return 0, failed("commit: wait for others", err)

@@ -53,6 +53,8 @@ type DB struct {
 	guess  *guesses
 	sweeps sweeps
 	tail   *tail
+
+	unasked unasked
 }
 
 var (
@@ -101,6 +103,7 @@ func newDB(client *mongo.Client, c Config) *DB {
 		gate:     newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
 	}
 	db.tail = &tail{db: db}
+	db.unasked.snaps = map[*snap]struct{}{}
 	return db
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -22,24 +23,34 @@ const readTries = 3
 // and how long it may last.
 func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 	for try := 1; ; try++ {
-		if err := ctx.Err(); err != nil {
-			return failed("read", err)
-		}
-		s, err := db.begin()
-		if err != nil {
-			return failed("read: begin", err)
-		}
-		err = f(s)
-		if err == nil {
-			err = s.commit(ctx)
-		} else {
-			s.abort(ctx)
-		}
-		again := hasLabel(err, transientLabel) && !s.given && try < readTries
-		if !again {
+		again, err := db.readOnce(ctx, f)
+		if !again || try == readTries {
 			return err
 		}
 	}
+}
+
+// readOnce reports with an error whether another snapshot may do better.
+func (db *DB) readOnce(ctx context.Context, f func(store.Snap) error) (again bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, failed("read", err)
+	}
+	s, err := db.begin()
+	if err != nil {
+		return false, failed("read: begin", err)
+	}
+	db.unasked.add(s)
+	ended := false
+	defer func() {
+		if !ended { // f failed or panics
+			s.abort(ctx)
+		}
+	}()
+	if err = f(s); err == nil {
+		ended = true
+		err = s.commit(ctx)
+	}
+	return hasLabel(err, transientLabel) && !s.given, err
 }
 
 // snap is a transaction. It implements store.Snap; commits use it to look
@@ -48,6 +59,7 @@ type snap struct {
 	db      *DB
 	session *mongo.Session
 	given   bool // the caller has had something of it
+	first   sync.Once
 }
 
 func (db *DB) begin() (*snap, error) {
@@ -69,6 +81,7 @@ func (s *snap) in(ctx context.Context) context.Context {
 
 // commit ends a transaction that only read.
 func (s *snap) commit(ctx context.Context) error {
+	s.ask()
 	defer s.session.EndSession(context.WithoutCancel(ctx))
 	if err := s.session.CommitTransaction(ctx); err != nil {
 		return failed("read: confirm the snapshot", err)
@@ -79,6 +92,7 @@ func (s *snap) commit(ctx context.Context) error {
 // abort ends a transaction as if it had not been. The server would do it too,
 // later, so an error does not matter.
 func (s *snap) abort(ctx context.Context) {
+	s.ask()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.db.timeout)
 	defer cancel()
 	_ = s.session.AbortTransaction(ctx)
