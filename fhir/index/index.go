@@ -2,13 +2,17 @@ package index
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	"carerecord/fhir"
+	"carerecord/fhir/path"
+	"carerecord/fhir/r4"
 	"carerecord/store"
 )
-
-// errNotBuilt is what a part of this package says until it is written.
-var errNotBuilt = errors.New("index: not built")
 
 // Config is what the keys depend on besides the resource.
 type Config struct {
@@ -20,16 +24,58 @@ type Config struct {
 // Indexer makes keys of resources and predicates of search parameters. It is
 // safe for concurrent use.
 type Indexer struct {
-	cfg Config
+	base  string
+	zone  *time.Location
+	clock func() time.Time
+	rules map[string]ownerLine
+	plans map[string]func() (*plan, error)
+	work  sync.Pool // of *work
+}
+
+// work is the memory of one Index, kept for the next.
+type work struct {
+	doc    path.Doc
+	keys   builder
+	values []path.Value
 }
 
 // New checks the configuration. The parameters of a resource type are compiled
 // when the type is first used.
 func New(cfg Config) (*Indexer, error) {
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now
+	x := &Indexer{base: cfg.Base, zone: cfg.Zone, clock: cfg.Clock}
+	if strings.HasSuffix(x.base, "/") {
+		return nil, fmt.Errorf("index: the base %q ends with a slash", x.base)
 	}
-	return &Indexer{cfg: cfg}, nil
+	if x.clock == nil {
+		x.clock = time.Now
+	}
+	if x.zone == nil {
+		var err error
+		if x.zone, err = time.LoadLocation("Europe/London"); err != nil {
+			return nil, fmt.Errorf("index: local zone: %w", err)
+		}
+	}
+	var err error
+	if x.rules, err = parseOwners(ownerTable); err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	x.plans = make(map[string]func() (*plan, error))
+	for _, typ := range r4.Resources() {
+		x.plans[typ] = sync.OnceValues(func() (*plan, error) { return x.compile(typ) })
+	}
+	x.work.New = func() any { return new(work) }
+	return x, nil
+}
+
+// errType is for a type that is no resource type.
+var errType = errors.New("index: no resource type")
+
+func (x *Indexer) plan(typ string) (*plan, error) {
+	f := x.plans[typ]
+	if f == nil {
+		return nil, fmt.Errorf("%w: %q", errType, typ)
+	}
+	return f()
 }
 
 // Row is what Index finds in a resource.
@@ -47,12 +93,113 @@ type Row struct {
 	// not owners. Sorted and distinct.
 	Mentions []string
 	// NHS are the well-formed NHS numbers that a Patient bears as identifiers,
-	// nil for every other type.
+	// sorted and distinct; nil for every other type.
 	NHS []string
 }
 
 // Index makes the row of a resource. body must have passed fhir.Parse. updated
-// is what _lastUpdated tests; the body's own meta.lastUpdated is not read.
+// is what _lastUpdated tests; the body's own id and meta.lastUpdated are not
+// read.
 func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, error) {
-	return Row{}, errNotBuilt
+	pl, err := x.plan(typ)
+	if err != nil {
+		return Row{}, err
+	}
+	w := x.work.Get().(*work)
+	defer x.work.Put(w)
+	if err := w.doc.Reset(body); err != nil {
+		return Row{}, err
+	}
+	if got := w.doc.Root().Type; got != typ {
+		return Row{}, fmt.Errorf("index: the body of a %s says it is a %q", typ, got)
+	}
+	w.keys.reset()
+	for _, p := range pl.order {
+		x.collect(w, p, id, updated)
+	}
+	row := Row{Keys: w.keys.keys()}
+	row.Owners = x.ownership(w, pl.owners, id)
+	row.Mentions = x.mentions(w, row.Owners.Patients)
+	row.Date = x.clinicalDate(w, pl.owners)
+	if typ == "Patient" {
+		row.NHS = nhsNumbers(w.doc.Root())
+	}
+	return row, nil
+}
+
+// collect makes the keys of one parameter.
+func (x *Indexer) collect(w *work, p *param, id string, updated time.Time) {
+	switch p.Code {
+	case "_id":
+		w.keys.add(p.number, classCode, id)
+		w.keys.add(p.number|verifies, classPresent)
+		return
+	case "_lastUpdated":
+		lo := momentOf(updated)
+		w.keys.date(p.number, span{lo, lo.add(0, 1), unitInstant})
+		w.keys.add(p.number|verifies, classPresent)
+		return
+	}
+	w.values = p.expr.Eval(&w.doc, w.values[:0])
+	present := false
+	for _, v := range w.values {
+		present = present || v.Valued()
+		x.keys(&w.keys, p, v)
+	}
+	if present {
+		w.keys.add(p.number|verifies, classPresent)
+	}
+	clear(w.values)
+}
+
+// keys makes the keys of one value.
+func (x *Indexer) keys(b *builder, p *param, v path.Value) {
+	switch p.Kind {
+	case String:
+		b.text(p.number, v)
+	case Token:
+		b.token(p.number, v)
+	case Reference:
+		x.reference(b, p.number, v)
+	case URI:
+		b.uri(p.number, v)
+	case DateTime:
+		if sp, ok := x.spanOf(v); ok {
+			b.date(p.number, sp)
+		}
+	case Number, Quantity:
+		if a, ok := amountOf(v); ok {
+			b.amount(p.number, a)
+			if p.Kind == Quantity {
+				b.units(p.number, a)
+			}
+		}
+	}
+}
+
+// mentions finds the local Patients of all references of a body.
+func (x *Indexer) mentions(w *work, owners []string) []string {
+	var ids []string
+	for reference := range w.doc.Strings("reference") {
+		ref, ok := fhir.ParseRef(x.base, reference)
+		if ok && ref.Type == "Patient" && !slices.Contains(owners, ref.ID) {
+			ids = append(ids, ref.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// nhsSystem is the identifier system of NHS numbers.
+const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
+
+func nhsNumbers(patient path.Value) []string {
+	var list []string
+	for i := range patient.All("identifier") {
+		if value := i.GetText("value"); i.GetText("system") == nhsSystem && len(value) == 10 && allDigits(value) {
+			list = append(list, value)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }

@@ -1,6 +1,14 @@
 package index
 
-import "carerecord/fhir"
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/fhir/path"
+)
 
 // Rule says how the owners of a resource type are found.
 type Rule byte
@@ -17,15 +25,184 @@ const (
 type Ownership struct {
 	Rule     Rule
 	Patients []string // ids of local Patients, sorted and distinct
-	// Unresolved is an Owned resource without any local Patient: neither at
-	// its owner paths nor, so far, through another resource.
+	// Unresolved is an Owned resource without any local Patient at its owner
+	// paths. It may still get owners through other resources.
 	Unresolved bool
 	// Identifiers stand at an owner path in place of a literal reference.
 	Identifiers []Identifier
 	// Through are the resources whose owners this one inherits: items of a
-	// List, targets of a Provenance, the securityContext of a Binary.
+	// List, targets of a Provenance, the securityContext of a Binary, the Group
+	// that is a subject. Sorted and distinct, without versions.
 	Through []fhir.Ref
 }
 
 // Identifier is the system and value of a Reference.identifier.
 type Identifier struct{ System, Value string }
+
+//go:embed owners.txt
+var ownerTable string
+
+// ownerLine is a line of owners.txt.
+type ownerLine struct {
+	rule      Rule
+	self      bool     // a Patient is about itself
+	maybe     bool     // about nobody where the paths hold nobody
+	mentioned bool     // about whomever it refers to
+	owners    []string // paths, with :Type behind
+	dates     []string // paths, the first with a value counts
+}
+
+// ownerRule is a line, compiled.
+type ownerRule struct {
+	ownerLine
+	ownerPaths []ownerPath
+	datePaths  []*path.Expr
+}
+
+// ownerPath is where references to owners stand; limit is the only type of them
+// that counts, or empty.
+type ownerPath struct {
+	expr  *path.Expr
+	limit string
+}
+
+// parseOwners reads owners.txt, whose head says how.
+func parseOwners(table string) (map[string]ownerLine, error) {
+	rules := map[string]ownerLine{}
+	for line := range strings.Lines(table) {
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		l, ok := parseOwnerLine(words[1:])
+		if _, double := rules[words[0]]; double || !ok {
+			return nil, fmt.Errorf("owners.txt: no sense in %q", strings.TrimSpace(line))
+		}
+		rules[words[0]] = l
+	}
+	return rules, nil
+}
+
+func parseOwnerLine(words []string) (l ownerLine, ok bool) {
+	for len(words) > 0 {
+		switch {
+		case words[0] == "unowned" && l.rule == Nobody:
+			l.rule, words = Unowned, words[1:]
+		case (words[0] == "self" || words[0] == "mentioned") && l.rule == Nobody:
+			l.rule, l.self, l.mentioned, words = Owned, words[0] == "self", words[0] == "mentioned", words[1:]
+		case (words[0] == "owned" || words[0] == "maybe") && l.rule == Nobody && len(words) > 1:
+			l.rule, l.maybe, l.owners, words = Owned, words[0] == "maybe", strings.Split(words[1], ","), words[2:]
+		case words[0] == "date" && l.dates == nil && len(words) > 1:
+			l.dates, words = strings.Split(words[1], ","), words[2:]
+		default:
+			return l, false
+		}
+	}
+	return l, l.rule != Nobody
+}
+
+// ownerRule compiles the line of a type; a type without one is nobody's.
+func (x *Indexer) ownerRule(typ string) (*ownerRule, error) {
+	r := &ownerRule{ownerLine: x.rules[typ]}
+	for _, owner := range r.owners {
+		p, limit, _ := strings.Cut(owner, ":")
+		e, err := compileFor(typ, p)
+		if err != nil {
+			return nil, err
+		}
+		r.ownerPaths = append(r.ownerPaths, ownerPath{e, limit})
+	}
+	for _, date := range r.dates {
+		e, err := compileFor(typ, date)
+		if err != nil {
+			return nil, err
+		}
+		r.datePaths = append(r.datePaths, e)
+	}
+	return r, nil
+}
+
+func compileFor(typ, source string) (*path.Expr, error) {
+	e, err := path.Compile(source)
+	if err == nil {
+		e, err = e.For(typ)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("owners.txt: %s: %w", typ, err)
+	}
+	return e, nil
+}
+
+// ownership follows the owner paths.
+func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
+	o := Ownership{Rule: r.rule}
+	if r.rule != Owned {
+		return o
+	}
+	switch {
+	case r.self:
+		o.Patients = []string{id}
+	case r.mentioned:
+		o.Patients = x.mentions(w, nil)
+	}
+	anybody := false
+	for _, p := range r.ownerPaths {
+		w.values = p.expr.Eval(&w.doc, w.values[:0])
+		for _, v := range w.values {
+			anybody = x.owner(&o, v, p.limit) || anybody
+		}
+		clear(w.values)
+	}
+	if r.maybe && !anybody {
+		return Ownership{Rule: Unowned}
+	}
+	slices.Sort(o.Patients)
+	o.Patients = slices.Compact(o.Patients)
+	slices.SortFunc(o.Through, func(a, b fhir.Ref) int { return strings.Compare(a.String(), b.String()) })
+	o.Through = slices.Compact(o.Through)
+	o.Unresolved = len(o.Patients) == 0
+	return o
+}
+
+// owner reads the reference of an owner path. It is false where the reference
+// surely names no patient: one to a local resource of an unowned type, or of
+// another type than the path is limited to.
+func (x *Indexer) owner(o *Ownership, v path.Value, limit string) bool {
+	literal := v.GetText("reference")
+	ref, local := fhir.ParseRef(x.base, literal)
+	if typ := v.GetText("type"); limit != "" && (local && ref.Type != limit || !local && typ != "" && typ != limit) {
+		return false
+	}
+	switch {
+	case local && ref.Type == "Patient":
+		o.Patients = append(o.Patients, ref.ID)
+	case local && x.rules[ref.Type].rule == Owned:
+		o.Through = append(o.Through, fhir.Ref{Type: ref.Type, ID: ref.ID})
+	case local:
+		return x.rules[ref.Type].rule == Nobody
+	case literal == "":
+		if i, ok := v.Get("identifier"); ok && i.GetText("value") != "" {
+			o.Identifiers = append(o.Identifiers, Identifier{i.GetText("system"), i.GetText("value")})
+		}
+	}
+	return true
+}
+
+// clinicalDate is the start of the first date that the rule finds, or the end
+// of a period without a start.
+func (x *Indexer) clinicalDate(w *work, r *ownerRule) Date {
+	for _, e := range r.datePaths {
+		w.values = e.Eval(&w.doc, w.values[:0])
+		for _, v := range w.values {
+			if sp, ok := x.spanOf(v); ok {
+				at := sp.lo
+				if at == (moment{}) {
+					at = sp.hi
+				}
+				return dateOf(at)
+			}
+		}
+	}
+	return noDate()
+}

@@ -30,10 +30,26 @@ type Param struct {
 
 // Param returns a parameter of a type by its name, those of Resource and
 // DomainResource included.
-func (x *Indexer) Param(typ, name string) (Param, bool) { return Param{}, false }
+func (x *Indexer) Param(typ, name string) (Param, bool) {
+	pl, err := x.plan(typ)
+	if err != nil || pl.params[name] == nil {
+		return Param{}, false
+	}
+	return pl.params[name].Param, true
+}
 
 // Params returns the indexed parameters of a type, sorted by code.
-func (x *Indexer) Params(typ string) []Param { return nil }
+func (x *Indexer) Params(typ string) []Param {
+	pl, err := x.plan(typ)
+	if err != nil {
+		return nil
+	}
+	list := make([]Param, len(pl.order))
+	for i, p := range pl.order {
+		list[i] = p.Param
+	}
+	return list
+}
 
 // Sortable reports whether _sort takes parameters of a kind (SRCH-194).
 func Sortable(k Kind) bool {

@@ -14,6 +14,14 @@ type Date [5]byte
 // noDate is the Date of a resource that has none.
 func noDate() Date { return Date{0xff, 0xff, 0xff, 0xff, 0xff} }
 
+func dateOf(m moment) Date {
+	var d Date
+	for i := range d {
+		d[i] = ^byte(m.sec >> (8 * (len(d) - 1 - i)))
+	}
+	return d
+}
+
 // Place returns the place of the documents of a patient, or of a document
 // without owners by its own Type/id: the first 48 bits of a SHA-256.
 func Place(patientOrOwnID string) store.Place {

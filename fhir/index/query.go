@@ -2,8 +2,9 @@ package index
 
 import (
 	"fmt"
+	"slices"
 
-	"carerecord/fhir"
+	"carerecord/fhir/r4"
 	"carerecord/store"
 )
 
@@ -29,13 +30,107 @@ func fault(code, format string, args ...any) *Error {
 }
 
 // Predicate returns what a document's keys must satisfy to match one of the
-// values. Errors are *Error.
+// values. Empty values are left out; a query without any other holds always
+// (SRCH-004). Errors are *Error.
 func (x *Indexer) Predicate(q Query) (store.Pred, error) {
-	return nil, fault("not-supported", "Search is not built.")
+	p, err := x.served(q.Type, q.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.takes(q.Modifier); err != nil {
+		return nil, err
+	}
+	values := slices.DeleteFunc(slices.Clone(q.Values), func(v string) bool { return v == "" })
+	switch {
+	case len(values) == 0:
+		return store.And{}, nil
+	case q.Modifier == "missing":
+		return p.missing(values)
+	}
+	preds := make([]store.Pred, len(values))
+	for i, value := range values {
+		if preds[i], err = x.one(p, q.Modifier, value); err != nil {
+			return nil, err
+		}
+	}
+	if q.Modifier == "not" {
+		return store.Not{Pred: anyOf(preds...)}, nil
+	}
+	return anyOf(preds...), nil
 }
 
-// References returns the local literal references that a reference parameter
-// finds in a resource, in the order of the body; for _include.
-func (x *Indexer) References(typ, name string, body []byte) ([]fhir.Ref, error) {
-	return nil, errNotBuilt
+// served returns an indexed parameter.
+func (x *Indexer) served(typ, name string) (*param, error) {
+	pl, err := x.plan(typ)
+	if err != nil {
+		return nil, fault("not-supported", "%q is no resource type.", typ)
+	}
+	p := pl.params[name]
+	switch {
+	case p == nil:
+		return nil, fault("not-found", "%s has no search parameter %q.", typ, name)
+	case !p.Indexed:
+		return nil, fault("not-supported", "The search parameter %q of %s is not served: %s.", name, typ, p.why)
+	}
+	return p, nil
+}
+
+// modifiers are those served, by kind of parameter, besides :missing. Type
+// names as modifiers of references are not among them.
+var modifiers = map[Kind][]string{
+	String: {"contains", "exact"},
+	Token:  {"not"},
+	URI:    {"below"},
+}
+
+// Modifiers returns the modifiers that parameters of a kind take, sorted, type
+// names left out.
+func Modifiers(k Kind) []string {
+	list := append([]string{"missing"}, modifiers[k]...)
+	slices.Sort(list)
+	return list
+}
+
+func (p *param) takes(modifier string) error {
+	switch {
+	case modifier == "", modifier == "missing", slices.Contains(modifiers[p.Kind], modifier):
+		return nil
+	case p.Kind == Reference && r4.IsResource(modifier) && slices.Contains(p.Targets, modifier):
+		return nil
+	}
+	return fault("not-supported", "%s does not take the modifier :%s.", p.Code, modifier)
+}
+
+func (p *param) missing(values []string) (store.Pred, error) {
+	present := eq(p.number|verifies, classPresent)
+	switch {
+	case len(values) == 1 && values[0] == "false":
+		return present, nil
+	case len(values) == 1 && values[0] == "true":
+		return store.Not{Pred: present}, nil
+	}
+	return nil, fault("value", "%s:missing takes true or false.", p.Code)
+}
+
+// one is the predicate of one value.
+func (x *Indexer) one(p *param, modifier, value string) (store.Pred, error) {
+	switch p.Kind {
+	case String:
+		return textPred(p, modifier, value)
+	case Token:
+		return tokenPred(p, value)
+	case Reference:
+		return x.referencePred(p, modifier, value)
+	case URI:
+		return uriPred(p, modifier, value)
+	case Number, Quantity:
+		return quantityPred(p, value)
+	case DateTime:
+		value, err := Unescape(value)
+		if err != nil {
+			return nil, err
+		}
+		return x.datePred(p, value)
+	}
+	return nil, fault("not-supported", "Parameters of type %s are not served.", p.Kind)
 }

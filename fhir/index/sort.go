@@ -1,10 +1,78 @@
 package index
 
-import "carerecord/store"
+import (
+	"sort"
+	"strings"
+
+	"carerecord/store"
+)
 
 // SortValue returns the value by which a document sorts: the smallest one
-// ascending, the largest one descending (SRCH-191, SRCH-193). Values compare by
-// their bytes. It is false for a document that has none.
+// ascending, the largest one descending (SRCH-191, SRCH-193): strings by folded
+// form and then as written, tokens by code, dates and numbers by their start
+// ascending and by their end descending. Values compare by their bytes. It is
+// false for a document that has none, and for a parameter that does not sort.
 func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool) (string, bool) {
-	return "", false
+	p, err := x.served(typ, name)
+	if err != nil || !Sortable(p.Kind) {
+		return "", false
+	}
+	var best string
+	found := false
+	consider := func(value string) {
+		if !found || descending && value > best || !descending && value < best {
+			best, found = value, true
+		}
+	}
+	for _, s := range p.sorts() {
+		for value := range below(keys, prefix(s.number, s.class)) {
+			consider(s.value(value, descending))
+		}
+	}
+	return best, found
+}
+
+// sorted says which keys carry sort values, and how.
+type sorted struct {
+	number uint16
+	class  byte
+	value  func(rest string, descending bool) string
+}
+
+func (p *param) sorts() []sorted {
+	switch p.Kind {
+	case String:
+		return []sorted{{p.number | verifies, classExact, func(s string, _ bool) string { return fold(s) + "\x00" + s }}}
+	case Token:
+		code := func(s string, _ bool) string { return foldCode(s) }
+		return []sorted{{p.number, classCode, code}, {p.number, classFolded, code}, {p.number, classPhone, code}}
+	case URI:
+		return []sorted{{p.number, classURI, func(s string, _ bool) string { return s }}}
+	case DateTime:
+		return []sorted{{p.number, classDate, ends(dateWidth)}}
+	}
+	return []sorted{{p.number, classNumber, ends(numberWidth)}}
+}
+
+// ends takes one end of an interval behind a byte.
+func ends(width int) func(string, bool) string {
+	return func(s string, descending bool) string {
+		s = s[1:]
+		if descending && len(s) >= 2*width {
+			s = s[width:]
+		}
+		return s[:width]
+	}
+}
+
+// below yields what stands behind a prefix in sorted keys.
+func below(keys []store.Key, under store.Key) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		i := sort.Search(len(keys), func(i int) bool { return keys[i] >= under })
+		for ; i < len(keys) && strings.HasPrefix(string(keys[i]), string(under)); i++ {
+			if !yield(string(keys[i][len(under):])) {
+				return
+			}
+		}
+	}
 }

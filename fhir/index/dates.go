@@ -1,0 +1,219 @@
+package index
+
+import (
+	"strings"
+	"time"
+
+	"carerecord/fhir/path"
+	"carerecord/store"
+)
+
+// spanOf returns the interval of a date, dateTime, instant, Period or Timing;
+// false for other types, for what is malformed, and for what has no limits.
+func (x *Indexer) spanOf(v path.Value) (span, bool) {
+	switch v.Type {
+	case "date", "dateTime":
+		sp, err := parseDate(v.Text(), x.zone)
+		return sp, err == nil
+	case "instant":
+		sp, err := parseDate(v.Text(), x.zone)
+		return span{sp.lo, sp.lo.add(0, 1), unitInstant}, err == nil
+	case "Period":
+		return x.period(v)
+	case "Timing":
+		return x.timing(v)
+	case "Extension":
+		if inner, ok := v.Choice("value"); ok {
+			return x.spanOf(inner)
+		}
+	}
+	return span{}, false
+}
+
+func (x *Indexer) period(v path.Value) (span, bool) {
+	sp := span{moment{}, forever(), unitInterval}
+	start, hasStart := v.Get("start")
+	end, hasEnd := v.Get("end")
+	if !hasStart && !hasEnd {
+		return span{}, false
+	}
+	if hasStart {
+		s, err := parseDate(start.Text(), x.zone)
+		if err != nil {
+			return span{}, false
+		}
+		sp.lo = s.lo
+	}
+	if hasEnd {
+		e, err := parseDate(end.Text(), x.zone)
+		if err != nil {
+			return span{}, false
+		}
+		sp.hi = e.hi
+	}
+	if sp.hi.less(sp.lo) { // an end before the start: the time between them
+		sp.lo, sp.hi = sp.hi, sp.lo
+	}
+	return sp, true
+}
+
+// timing counts from the first to the last event or bound (SRCH-065).
+func (x *Indexer) timing(v path.Value) (span, bool) {
+	var all span
+	found := false
+	join := func(sp span, ok bool) {
+		switch {
+		case !ok:
+		case !found:
+			all, found = span{sp.lo, sp.hi, unitInterval}, true
+		default:
+			if sp.lo.less(all.lo) {
+				all.lo = sp.lo
+			}
+			if all.hi.less(sp.hi) {
+				all.hi = sp.hi
+			}
+		}
+	}
+	for event := range v.All("event") {
+		join(x.spanOf(event))
+	}
+	if repeat, ok := v.Get("repeat"); ok {
+		if bounds, ok := repeat.Get("boundsPeriod"); ok {
+			join(x.period(bounds))
+		}
+	}
+	return all, found
+}
+
+func (b *builder) date(number uint16, sp span) {
+	b.begin(number, classDate)
+	b.buf = append(b.buf, byte(sp.unit))
+	b.buf = sp.hi.append(sp.lo.append(b.buf))
+	b.end()
+	if sp.unit == unitInterval {
+		b.begin(number, classDateEnd)
+		b.buf = sp.lo.append(sp.hi.append(b.buf))
+		b.end()
+	}
+}
+
+// comparators are the prefixes of ordered values.
+const comparators = "eq ne gt lt ge le sa eb ap"
+
+// comparator cuts the prefix off a value; eq where there is none.
+func comparator(s string) (op, rest string) {
+	if len(s) > 2 && s[0] >= 'a' && s[0] <= 'z' && strings.Contains(comparators, s[:2]) && s[1] != ' ' {
+		return s[:2], s[2:]
+	}
+	return "eq", s
+}
+
+// datePred compares stored intervals [lo,hi) with the interval [s,e) of the
+// value (SRCH-061, 062, 064).
+func (x *Indexer) datePred(p *param, value string) (store.Pred, error) {
+	op, text := comparator(value)
+	sp, err := parseDate(text, x.zone)
+	if err != nil {
+		return nil, fault("value", "%s: %q %s.", p.Code, text, err)
+	}
+	s, e := sp.lo.String(), sp.hi.String()
+	switch op {
+	case "ne":
+		return store.Or{p.dateSpan(bounds{loMax: s}), p.dateSpan(bounds{hiMin: e + "\x00"})}, nil
+	case "lt":
+		return p.dateSpan(bounds{loMax: s}), nil
+	case "gt":
+		return p.dateSpan(bounds{hiMin: e + "\x00"}), nil
+	case "le":
+		return p.dateSpan(bounds{loMax: e}), nil
+	case "ge":
+		return p.dateSpan(bounds{hiMin: s + "\x00"}), nil
+	case "sa":
+		return p.dateSpan(bounds{loMin: e}), nil
+	case "eb":
+		return p.dateSpan(bounds{hiMax: s + "\x00"}), nil
+	case "ap":
+		lo, hi := widen(sp, momentOf(x.clock()))
+		return p.dateSpan(bounds{loMax: hi.String(), hiMin: lo.String() + "\x00"}), nil
+	}
+	return p.dateSpan(bounds{loMin: s, hiMax: e + "\x00"}), nil
+}
+
+// widen moves both ends of an interval out by a tenth of its distance from now.
+func widen(sp span, now moment) (lo, hi moment) {
+	var gap time.Duration
+	distance := func(a, b moment) time.Duration {
+		// In seconds, since centuries do not fit a Duration of nanoseconds.
+		return time.Duration((b.sec - a.sec) * 100)
+	}
+	switch {
+	case now.less(sp.lo):
+		gap = distance(now, sp.lo)
+	case sp.hi.less(now):
+		gap = distance(sp.hi, now)
+	}
+	sec, nano := int64(gap)/1000, int32(int64(gap)%1000)*1e6
+	return sp.lo.add(-sec, -nano), sp.hi.add(sec, nano)
+}
+
+// bounds are those of a store.Span.
+type bounds struct{ loMin, loMax, hiMin, hiMax string }
+
+func (b bounds) span(under store.Key, width int, scan []store.Range) store.Span {
+	return store.Span{
+		Prefix: under, Skip: 1, Width: width,
+		LoMin: b.loMin, LoMax: b.loMax, HiMin: b.hiMin, HiMax: b.hiMax, Scan: scan,
+	}
+}
+
+// dateSpan makes the Span with the ranges of each unit: a date of one unit
+// drives by its start, which lies at most the unit's slack before its end; an
+// interval by whichever end is bound below, or by its start.
+func (p *param) dateSpan(b bounds) store.Pred {
+	under := prefix(p.number, classDate)
+	var scan []store.Range
+	for _, u := range []byte(units) {
+		low, high := b.loMin, b.loMax
+		if b.hiMin != "" {
+			low = max(low, earlier(b.hiMin, unit(u).slack()))
+		}
+		if b.hiMax != "" && (high == "" || b.hiMax < high) {
+			high = b.hiMax
+		}
+		scan = append(scan, between(under+store.Key(u), low, high))
+	}
+	scan = append(scan, b.intervals(under+store.Key(unitInterval), prefix(p.number, classDateEnd)))
+	return b.span(under, dateWidth, scan)
+}
+
+// intervals is the range of the intervals that can lie within the bounds, in
+// the keys by start or in those by end.
+func (b bounds) intervals(byStart, byEnd store.Key) store.Range {
+	if b.hiMin != "" {
+		return between(byEnd, b.hiMin, b.hiMax)
+	}
+	high := b.loMax
+	if b.hiMax != "" && (high == "" || b.hiMax < high) {
+		high = b.hiMax
+	}
+	return between(byStart, b.loMin, high)
+}
+
+// between is the range of keys under a prefix from low to below high.
+func between(under store.Key, low, high string) store.Range {
+	r := store.Range{Low: under + store.Key(low), High: store.After(under)}
+	if high != "" {
+		r.High = under + store.Key(high)
+	}
+	return r
+}
+
+// earlier moves an encoded moment back by some seconds.
+func earlier(encoded string, sec int64) string {
+	var s int64
+	for i := range 5 {
+		s = s<<8 | int64(encoded[i])
+	}
+	return moment{sec: s}.add(-sec, 0).String()
+}

@@ -1,0 +1,103 @@
+package index
+
+import (
+	"carerecord/store"
+)
+
+// The class byte of a key, behind the number of its parameter. doc.go has the
+// grammar of what follows each.
+const (
+	classCode    = 'c' // token: code as written
+	classFolded  = 'f' // token: code folded
+	classPhone   = 'p' // token: digits of a phone number
+	classSystem  = 's' // token: system 0 code
+	classStart   = 'a' // string: folded
+	classWord    = 'b' // string: folded, from a later word on
+	classPostal  = 'z' // string: folded, without spaces
+	classDate    = 'd' // date: unit, start, end
+	classDateEnd = 'e' // date: end, start of an interval
+	classNumber  = 'n' // number: p point, or v start end
+	classNumEnd  = 'm' // number: end, start of an interval
+	classRef     = 'r' // reference: Type/id or address
+	classURI     = 'u' // uri as written
+
+	// Behind a number with the high bit: verifying.
+	classPresent  = 'P' // presence: nothing
+	classExact    = 'X' // string: in canonical composition
+	classLong     = 'L' // string: folded, whole, where classStart is cut
+	classLongWord = 'K' // string: folded, whole, where classWord is cut
+	classVersion  = 'V' // reference or uri with its version
+	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber
+	classUnitText = 'T' // quantity: code or unit 0, then as classNumber
+	classUnitSys  = 'Y' // quantity: system 0, then as classNumber
+)
+
+// verifies is the bit of a parameter's number in keys that only verify.
+const verifies = 0x8000
+
+// prefix returns how the keys of a parameter and a class begin.
+func prefix(number uint16, class byte) store.Key {
+	return store.Key([]byte{byte(number >> 8), byte(number), class})
+}
+
+// builder collects the keys of one resource in one piece of memory.
+type builder struct {
+	buf  []byte
+	ends []int
+}
+
+func (b *builder) reset() { b.buf, b.ends = b.buf[:0], b.ends[:0] }
+
+// begin starts a key; what is appended to buf until end is its value.
+func (b *builder) begin(number uint16, class byte) {
+	b.buf = append(b.buf, byte(number>>8), byte(number), class)
+}
+
+func (b *builder) end() { b.ends = append(b.ends, len(b.buf)) }
+
+// add makes a key whose value is the parts one behind the other.
+func (b *builder) add(number uint16, class byte, parts ...string) {
+	b.begin(number, class)
+	for _, part := range parts {
+		b.buf = append(b.buf, part...)
+	}
+	b.end()
+}
+
+// keys returns the keys sorted and distinct.
+func (b *builder) keys() []store.Key {
+	all := string(b.buf)
+	keys := make([]store.Key, len(b.ends))
+	start := 0
+	for i, end := range b.ends {
+		keys[i] = store.Key(all[start:end])
+		start = end
+	}
+	return store.Sorted(keys)
+}
+
+// eq is the predicate of one key.
+func eq(number uint16, class byte, parts ...string) store.Pred {
+	k := prefix(number, class)
+	for _, part := range parts {
+		k += store.Key(part)
+	}
+	return store.Eq{Key: k}
+}
+
+// under is the predicate of all keys that begin so.
+func under(number uint16, class byte, parts ...string) store.Pred {
+	k := prefix(number, class)
+	for _, part := range parts {
+		k += store.Key(part)
+	}
+	return store.Under(k)
+}
+
+// anyOf joins predicates by or, the single one as it is.
+func anyOf(preds ...store.Pred) store.Pred {
+	if len(preds) == 1 {
+		return preds[0]
+	}
+	return store.Or(preds)
+}

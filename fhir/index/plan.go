@@ -1,0 +1,138 @@
+package index
+
+import (
+	"maps"
+	"slices"
+
+	"carerecord/fhir/path"
+	"carerecord/fhir/r4"
+)
+
+// plan is what Index does for one resource type.
+type plan struct {
+	params map[string]*param
+	order  []*param // the indexed ones, by code
+	owners *ownerRule
+}
+
+// param is a search parameter of one resource type.
+type param struct {
+	Param
+	number uint16
+	expr   *path.Expr
+	yields []path.Yield
+	types  []string // distinct types of the yields
+	forms  forms    // of a token
+	whole  bool     // all its numbers are integers
+	// why says why a parameter is not indexed.
+	why string
+}
+
+// unserved are parameters that compile but need what is not built.
+var unserved = []string{"phonetic"}
+
+func (x *Indexer) compile(typ string) (*plan, error) {
+	owners, err := x.ownerRule(typ)
+	if err != nil {
+		return nil, err
+	}
+	pl := &plan{params: map[string]*param{}, owners: owners}
+	for _, def := range r4.SearchParams(typ) {
+		p := compileParam(typ, def)
+		pl.params[def.Code] = p
+		if p.Indexed {
+			pl.order = append(pl.order, p)
+		}
+	}
+	return pl, nil
+}
+
+func compileParam(typ string, def *r4.SearchParam) *param {
+	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Kind(def.Type)}}
+	p.number = numbers()[paramName{typ, def.Code}]
+	switch {
+	case p.Kind == Composite, p.Kind == Special:
+		p.why = "parameters of type " + def.Type + " are not served"
+	case def.Expression == "":
+		p.why = "it has no expression"
+	case slices.Contains(unserved, def.Code):
+		p.why = "its comparison is not served"
+	case p.number == 0:
+		p.why = "it has no number in params.txt"
+	}
+	if p.why != "" {
+		return p
+	}
+	expr, err := path.Compile(def.Expression)
+	if err == nil {
+		expr, err = expr.For(typ)
+	}
+	if err == nil {
+		p.yields, err = expr.Yields(typ)
+	}
+	if err != nil {
+		p.why = err.Error()
+		return p
+	}
+	p.expr, p.Monotone = expr, expr.Monotone()
+	p.describe(def)
+	if !p.hasKeys() {
+		p.why = "its values have no keys"
+		return p
+	}
+	p.Indexed = true
+	return p
+}
+
+func (p *param) describe(def *r4.SearchParam) {
+	types := map[string]bool{}
+	for _, y := range p.yields {
+		types[y.Type] = true
+	}
+	p.types = sortedNames(types)
+	switch p.Kind {
+	case Token:
+		p.forms = formsOf(p.yields)
+	case Number:
+		p.whole = p.all("integer", "positiveInt", "unsignedInt")
+	case Reference:
+		p.Targets = targetsOf(def, p.yields)
+	}
+}
+
+// keyed are the types that have keys, by kind of parameter. A parameter may
+// reach others too (Procedure.performed can be a string): they have none.
+var keyed = map[Kind][]string{
+	Number:    {"decimal", "integer", "positiveInt", "unsignedInt", "Range", "Extension"},
+	DateTime:  {"date", "dateTime", "instant", "Period", "Timing", "Extension"},
+	String:    {"string", "markdown", "HumanName", "Address", "Extension"},
+	Token:     {"code", "Coding", "CodeableConcept", "Identifier", "ContactPoint", "boolean", "id", "string", "markdown", "uri", "url", "canonical", "oid", "uuid", "Extension"},
+	Reference: {"Reference", "canonical", "uri", "url", "Extension"},
+	Quantity:  {"Quantity", "Age", "Count", "Distance", "Duration", "Money", "Range", "SampledData", "Extension"},
+	URI:       {"uri", "url", "canonical", "oid", "uuid", "Extension"},
+}
+
+func (p *param) hasKeys() bool {
+	return slices.ContainsFunc(p.types, func(t string) bool { return slices.Contains(keyed[p.Kind], t) })
+}
+
+// all reports whether every type that the parameter can have is one of these.
+func (p *param) all(types ...string) bool {
+	return !slices.ContainsFunc(p.types, func(t string) bool { return !slices.Contains(types, t) })
+}
+
+// some reports whether the parameter can have one of these types.
+func (p *param) some(types ...string) bool {
+	return slices.ContainsFunc(p.types, func(t string) bool { return slices.Contains(types, t) })
+}
+
+// holds reports whether the parameter can have an element of a datatype: the
+// element itself or the whole datatype.
+func (p *param) holds(elementPath string) bool {
+	return slices.ContainsFunc(p.yields, func(y path.Yield) bool {
+		return y.Type == "Extension" || y.Element != nil && y.Element.Path == elementPath ||
+			len(y.Type) < len(elementPath) && elementPath[:len(y.Type)+1] == y.Type+"."
+	})
+}
+
+func sortedNames(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }

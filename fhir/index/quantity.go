@@ -1,0 +1,260 @@
+package index
+
+import (
+	"strings"
+
+	"github.com/cockroachdb/apd/v3"
+
+	"carerecord/fhir/path"
+	"carerecord/store"
+)
+
+// amount is a stored number or quantity: a point, whose ends are equal, or an
+// interval, with its unit.
+type amount struct {
+	lo, hi             string
+	system, code, text string
+}
+
+// amountOf reads a number, quantity, Range, Money or SampledData.
+func amountOf(v path.Value) (amount, bool) {
+	switch v.Type {
+	case "decimal", "integer", "positiveInt", "unsignedInt":
+		d, err := parseDecimal(v.Text())
+		if err != nil {
+			return amount{}, false
+		}
+		lo, hi := d.encode()
+		return amount{lo: lo, hi: hi}, true
+	case "Quantity", "Age", "Count", "Distance", "Duration":
+		return quantityOf(v)
+	case "Money":
+		a, ok := numberIn(v, "value")
+		a.code = v.GetText("currency")
+		if a.code != "" {
+			a.system = "urn:iso:std:iso:4217"
+		}
+		return a, ok
+	case "Range":
+		return rangeOf(v)
+	case "SampledData":
+		return samples(v)
+	case "Extension":
+		if inner, ok := v.Choice("value"); ok {
+			return amountOf(inner)
+		}
+	}
+	return amount{}, false
+}
+
+func numberIn(v path.Value, name string) (amount, bool) {
+	n, ok := v.Get(name)
+	if !ok {
+		return amount{}, false
+	}
+	return amountOf(n)
+}
+
+// quantityOf reads a quantity; one with a comparator is an interval with an
+// open side (SRCH-088).
+func quantityOf(v path.Value) (amount, bool) {
+	a, ok := numberIn(v, "value")
+	switch v.GetText("comparator") {
+	case "<", "<=":
+		a.lo = lowest
+	case ">", ">=":
+		a.hi = highest
+	}
+	a.system, a.code, a.text = v.GetText("system"), v.GetText("code"), v.GetText("unit")
+	return a, ok
+}
+
+func rangeOf(v path.Value) (amount, bool) {
+	a := amount{lo: lowest, hi: highest}
+	found := false
+	if high, ok := v.Get("high"); ok {
+		if q, ok := quantityOf(high); ok {
+			a, found = q, true
+			a.lo = lowest
+		}
+	}
+	if low, ok := v.Get("low"); ok {
+		if q, ok := quantityOf(low); ok {
+			q.hi = a.hi
+			a, found = q, true
+		}
+	}
+	if a.hi < a.lo {
+		a.lo, a.hi = a.hi, a.lo
+	}
+	return a, found
+}
+
+// samples reaches from the smallest to the largest sample.
+func samples(v path.Value) (amount, bool) {
+	origin, ok := v.Get("origin")
+	if !ok {
+		return amount{}, false
+	}
+	a, _ := quantityOf(origin)
+	a.lo, a.hi = highest, lowest
+	zero, factor := apd.New(0, 0), apd.New(1, 0)
+	if _, _, err := zero.SetString(origin.GetText("value")); err != nil {
+		return amount{}, false
+	}
+	if f := v.GetText("factor"); f != "" {
+		if _, _, err := factor.SetString(f); err != nil {
+			return amount{}, false
+		}
+	}
+	arithmetic := apd.BaseContext.WithPrecision(3 * numberDigits)
+	for word := range strings.FieldsSeq(v.GetText("data")) {
+		sample, _, err := apd.NewFromString(word)
+		if err != nil || sample.Form != apd.Finite {
+			continue // E, L and U: error, below and above the limits
+		}
+		_, mulErr := arithmetic.Mul(sample, sample, factor)
+		_, addErr := arithmetic.Add(sample, sample, zero)
+		d, err := parseDecimal(sample.Text('E'))
+		if mulErr != nil || addErr != nil || err != nil {
+			continue
+		}
+		lo, hi := d.encode()
+		a.lo, a.hi = min(a.lo, lo), max(a.hi, hi)
+	}
+	return a, a.lo <= a.hi
+}
+
+// amount makes the keys of a number, with or without a unit.
+func (b *builder) amount(number uint16, a amount) {
+	b.number(number, classNumber, a)
+	if a.lo != a.hi {
+		b.add(number, classNumEnd, a.hi, a.lo)
+	}
+}
+
+// units makes the keys of a quantity's unit, which verify.
+func (b *builder) units(number uint16, a amount) {
+	number |= verifies
+	if a.system != "" {
+		b.number(number, classUnitSys, a, a.system)
+	}
+	if a.system != "" && a.code != "" {
+		b.number(number, classUnit, a, a.system, a.code)
+	}
+	if a.code != "" {
+		b.number(number, classUnitText, a, a.code)
+	}
+	if a.text != "" && a.text != a.code {
+		b.number(number, classUnitText, a, a.text)
+	}
+}
+
+const (
+	pointMark    = "p"
+	intervalMark = "v"
+)
+
+// number makes one key: the names each ended by a zero byte, then p and the
+// point or v and the ends.
+func (b *builder) number(number uint16, class byte, a amount, names ...string) {
+	b.begin(number, class)
+	for _, name := range names {
+		b.buf = append(append(b.buf, name...), 0)
+	}
+	if a.lo == a.hi {
+		b.buf = append(append(b.buf, pointMark...), a.lo...)
+	} else {
+		b.buf = append(append(append(b.buf, intervalMark...), a.lo...), a.hi...)
+	}
+	b.end()
+}
+
+// quantityPred compares numbers and quantities.
+func quantityPred(p *param, value string) (store.Pred, error) {
+	parts, err := Split(value, '|')
+	if err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		if parts[i], err = Unescape(parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	if len(parts) != 1 && (len(parts) != 3 || p.Kind != Quantity) {
+		return nil, fault("value", "%s: %q is not a number%s.", p.Code, value, map[bool]string{true: ", or number|system|code"}[p.Kind == Quantity])
+	}
+	op, text := comparator(parts[0])
+	n, err := parseAsked(text)
+	if err != nil {
+		return nil, fault("value", "%s: %q %s.", p.Code, text, err)
+	}
+	limits := n.limits(op, p.whole)
+	drive := p.numberSpans(limits)
+	if len(parts) == 1 || parts[1] == "" && parts[2] == "" {
+		return drive, nil
+	}
+	number := p.number | verifies
+	var under store.Key
+	switch system, code := parts[1], parts[2]; {
+	case code == "":
+		under = prefix(number, classUnitSys) + store.Key(system+"\x00")
+	case system == "":
+		under = prefix(number, classUnitText) + store.Key(code+"\x00")
+	default:
+		under = prefix(number, classUnit) + store.Key(system+"\x00"+code+"\x00")
+	}
+	verify := make([]store.Pred, len(limits))
+	for i, l := range limits {
+		verify[i] = l.span(under, numberWidth, nil)
+	}
+	return store.And{drive, anyOf(verify...)}, nil
+}
+
+// limits are the bounds that a stored interval lo..hi must satisfy, one of them
+// (SRCH-080, 082, 083, 085, 088). Number lines have no gaps, so bounds that
+// include their end get a byte more.
+func (a asked) limits(op string, whole bool) []bounds {
+	lo, hi := a.point()
+	switch op {
+	case "gt":
+		return []bounds{{hiMin: hi + "\x00"}}
+	case "ge":
+		return []bounds{{hiMin: lo}}
+	case "lt":
+		return []bounds{{loMax: lo}}
+	case "le":
+		return []bounds{{loMax: hi + "\x00"}}
+	case "sa":
+		return []bounds{{loMin: hi + "\x00"}}
+	case "eb":
+		return []bounds{{hiMax: lo}}
+	case "ap":
+		below, above := a.about()
+		return []bounds{{loMax: above + "\x00", hiMin: below}}
+	}
+	below, above := a.near()
+	if whole {
+		below, above = lo, hi+"\x00"
+	}
+	if op == "ne" {
+		return []bounds{{loMax: below}, {hiMin: above}}
+	}
+	return []bounds{{loMin: below, hiMax: above}}
+}
+
+func (p *param) numberSpans(limits []bounds) store.Pred {
+	under := prefix(p.number, classNumber)
+	preds := make([]store.Pred, len(limits))
+	for i, b := range limits {
+		low, high := max(b.loMin, b.hiMin), b.loMax
+		if b.hiMax != "" && (high == "" || b.hiMax < high) {
+			high = b.hiMax
+		}
+		preds[i] = b.span(under, numberWidth, []store.Range{
+			between(under+pointMark, low, high),
+			b.intervals(under+intervalMark, prefix(p.number, classNumEnd)),
+		})
+	}
+	return anyOf(preds...)
+}

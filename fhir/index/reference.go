@@ -1,0 +1,204 @@
+package index
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/fhir/path"
+	"carerecord/fhir/r4"
+	"carerecord/store"
+)
+
+// reference makes the keys of a reference parameter for one value.
+func (x *Indexer) reference(b *builder, number uint16, v path.Value) {
+	switch v.Type {
+	case "Reference":
+		x.literal(b, number, v.GetText("reference"))
+	case "canonical", "uri", "url":
+		b.versioned(number, classRef, v.Text())
+	case "Extension":
+		if inner, ok := v.Choice("value"); ok {
+			x.reference(b, number, inner)
+		}
+	}
+}
+
+// literal makes the keys of a Reference.reference: of Type/id for one of this
+// server (SRCH-100, 105), of the whole address for any other (SRCH-101), none
+// for one into contained (SRCH-107).
+func (x *Indexer) literal(b *builder, number uint16, reference string) {
+	if reference == "" || reference[0] == '#' {
+		return
+	}
+	ref, local := fhir.ParseRef(x.base, reference)
+	if !local {
+		b.add(number, classRef, reference)
+		return
+	}
+	b.add(number, classRef, ref.Type, "/", ref.ID)
+	if ref.Version != "" {
+		b.add(number|verifies, classVersion, ref.String())
+	}
+}
+
+// versioned makes the keys of a uri or canonical, whose version stands behind
+// a bar.
+func (b *builder) versioned(number uint16, class byte, address string) {
+	url, version, _ := strings.Cut(address, "|")
+	b.add(number, class, url)
+	if version != "" {
+		b.add(number|verifies, classVersion, address)
+	}
+}
+
+// referencePred compares references. A modifier names a type (SRCH-102).
+func (x *Indexer) referencePred(p *param, modifier, value string) (store.Pred, error) {
+	value, err := Unescape(value)
+	if err != nil {
+		return nil, err
+	}
+	if modifier != "" {
+		if value, err = x.typed(p, modifier, value); err != nil {
+			return nil, err
+		}
+	}
+	var preds []store.Pred
+	if p.some("canonical", "uri", "url") {
+		preds = append(preds, versionedPred(p.number, classRef, value))
+	}
+	if !p.some("Reference", "Extension") {
+		return anyOf(preds...), nil
+	}
+	switch ref, local := fhir.ParseRef(x.base, value); {
+	case local && ref.Version != "":
+		preds = append(preds, store.And{
+			eq(p.number, classRef, ref.Type, "/", ref.ID),
+			eq(p.number|verifies, classVersion, ref.String()),
+		})
+	case local:
+		preds = append(preds, eq(p.number, classRef, ref.Type, "/", ref.ID))
+	case strings.ContainsAny(value, "/:"):
+		preds = append(preds, eq(p.number, classRef, value))
+	case fhir.ValidID(value):
+		for _, target := range p.Targets {
+			preds = append(preds, eq(p.number, classRef, target, "/", value))
+		}
+	}
+	return anyOf(preds...), nil
+}
+
+// typed makes Type/id of the value of "param:Type".
+func (x *Indexer) typed(p *param, typ, value string) (string, error) {
+	if !slices.Contains(p.Targets, typ) {
+		return "", fault("not-supported", "%s does not take the modifier :%s.", p.Code, typ)
+	}
+	ref, local := fhir.ParseRef(x.base, value)
+	switch {
+	case local && ref.Type == typ:
+		return value, nil
+	case local || strings.ContainsAny(value, "/:"):
+		return "", fault("value", "%s:%s: %q names something else than a %s here.", p.Code, typ, value, typ)
+	}
+	return typ + "/" + value, nil
+}
+
+func versionedPred(number uint16, class byte, address string) store.Pred {
+	url, version, _ := strings.Cut(address, "|")
+	if version == "" {
+		return eq(number, class, url)
+	}
+	return store.And{eq(number, class, url), eq(number|verifies, classVersion, address)}
+}
+
+// uri makes the keys of a uri parameter for one value.
+func (b *builder) uri(number uint16, v path.Value) {
+	switch v.Type {
+	case "canonical":
+		b.versioned(number, classURI, v.Text())
+	case "uri", "url", "oid", "uuid":
+		b.add(number, classURI, v.Text())
+	case "Extension":
+		if inner, ok := v.Choice("value"); ok {
+			b.uri(number, inner)
+		}
+	}
+}
+
+// uriPred compares uris as they are written (SRCH-115), canonicals without
+// their version where none is asked for (SRCH-108).
+func uriPred(p *param, modifier, value string) (store.Pred, error) {
+	value, err := Unescape(value)
+	if err != nil {
+		return nil, err
+	}
+	url, version, hasVersion := strings.Cut(value, "|")
+	canonical := p.all("canonical")
+	switch {
+	case modifier == "below" && strings.HasPrefix(value, "urn:"):
+		return store.Or{}, nil
+	case modifier == "below" && canonical && hasVersion:
+		return store.And{eq(p.number, classURI, url), under(p.number|verifies, classVersion, url, "|", version)}, nil
+	case modifier == "below":
+		return under(p.number, classURI, value), nil
+	case canonical:
+		return versionedPred(p.number, classURI, value), nil
+	}
+	return eq(p.number, classURI, value), nil
+}
+
+// References returns the local literal references that a reference parameter
+// finds in a resource, in the order of the body; for _include. It is an *Error
+// for what is no such parameter.
+func (x *Indexer) References(typ, name string, body []byte) ([]fhir.Ref, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	if p.Kind != Reference {
+		return nil, fault("not-supported", "%s of %s is no reference.", name, typ)
+	}
+	doc, err := path.Parse(body)
+	if err != nil {
+		return nil, err
+	}
+	var refs []fhir.Ref
+	for _, v := range p.expr.Eval(doc, nil) {
+		if v.Type == "Extension" {
+			v, _ = v.Choice("value")
+		}
+		if ref, ok := fhir.ParseRef(x.base, v.GetText("reference")); ok && v.Type == "Reference" {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
+// targetsOf returns the types that a reference parameter can point to: what the
+// elements allow, narrowed by the expression (SRCH-104). Where both allow
+// anything it is the registry's list, or else every type.
+func targetsOf(def *r4.SearchParam, yields []path.Yield) []string {
+	set := map[string]bool{}
+	for _, y := range yields {
+		allowed := []string{"Resource"}
+		if y.Element != nil {
+			for _, r := range y.Element.Types {
+				if r.Name == y.Type && r.Targets != nil {
+					allowed = r.Targets
+				}
+			}
+		}
+		switch {
+		case y.Targets != nil:
+			allowed = y.Targets
+		case slices.Contains(allowed, "Resource") && def.Targets != nil && !slices.Contains(def.Targets, "Resource"):
+			allowed = def.Targets
+		case slices.Contains(allowed, "Resource"):
+			allowed = r4.Resources()
+		}
+		for _, typ := range allowed {
+			set[typ] = true
+		}
+	}
+	return sortedNames(set)
+}

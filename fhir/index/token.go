@@ -1,0 +1,169 @@
+package index
+
+import (
+	"carerecord/fhir/path"
+	"carerecord/fhir/r4"
+	"carerecord/store"
+)
+
+// token makes the keys of a token parameter for one value.
+func (b *builder) token(number uint16, v path.Value) {
+	switch v.Type {
+	case "CodeableConcept":
+		for c := range v.All("coding") {
+			b.coding(number, c.GetText("system"), c.GetText("code"))
+		}
+	case "Coding":
+		b.coding(number, v.GetText("system"), v.GetText("code"))
+	case "Identifier":
+		b.coding(number, v.GetText("system"), v.GetText("value"))
+	case "ContactPoint":
+		b.contact(number, v.GetText("system"), v.GetText("value"))
+	case "code":
+		b.coding(number, impliedSystem(v.Element, v.Text()), v.Text())
+	case "boolean", "id", "uri", "url", "canonical", "oid", "uuid":
+		b.add(number, classCode, v.Text())
+	case "string", "markdown":
+		b.add(number, classFolded, foldCode(v.Text()))
+	case "Extension":
+		if inner, ok := v.Choice("value"); ok {
+			b.token(number, inner)
+		}
+	}
+}
+
+// coding makes the keys of a code with or without a system.
+func (b *builder) coding(number uint16, system, code string) {
+	folded := code
+	if !caseCounts(system) {
+		folded = foldCode(code)
+	}
+	if system != "" || code != "" {
+		b.add(number, classSystem, system, "\x00", folded)
+	}
+	switch {
+	case code == "":
+	case caseCounts(system):
+		b.add(number, classCode, code)
+	default:
+		b.add(number, classFolded, folded)
+	}
+}
+
+// contact makes the key of a telephone number or an address (SRCH-054).
+func (b *builder) contact(number uint16, system, value string) {
+	switch {
+	case value == "":
+	case system == "email" || system == "url":
+		b.add(number, classFolded, foldCode(value))
+	default:
+		b.add(number, classPhone, digits(value))
+	}
+}
+
+// impliedSystem is the system of a code element (SRCH-043): the one in the
+// bound value set that has the code, or the set's first.
+func impliedSystem(e *r4.Element, code string) string {
+	if e == nil || e.ValueSet == "" {
+		return ""
+	}
+	set := r4.ValueSetOf(e.ValueSet)
+	if set == nil {
+		return ""
+	}
+	if system, ok := set.System(code); ok {
+		return system
+	}
+	if systems := set.Systems(); len(systems) > 0 {
+		return systems[0]
+	}
+	return ""
+}
+
+// forms says which classes of token keys a parameter can have.
+type forms struct{ code, folded, phone bool }
+
+func formsOf(yields []path.Yield) forms {
+	var f forms
+	for _, y := range yields {
+		switch y.Type {
+		case "boolean", "id", "uri", "url", "canonical", "oid", "uuid":
+			f.code = true
+		case "string", "markdown":
+			f.folded = true
+		case "ContactPoint":
+			f.folded, f.phone = true, true
+		case "code":
+			f.add(codeForms(y.Element))
+		default:
+			f.code, f.folded, f.phone = true, true, y.Type == "Extension" || f.phone
+		}
+	}
+	return f
+}
+
+func (f *forms) add(o forms) {
+	f.code, f.folded, f.phone = f.code || o.code, f.folded || o.folded, f.phone || o.phone
+}
+
+func codeForms(e *r4.Element) (f forms) {
+	set := r4.ValueSetOf(e.ValueSet)
+	if set == nil || len(set.Systems()) == 0 {
+		return forms{folded: true}
+	}
+	for _, system := range set.Systems() {
+		if caseCounts(system) {
+			f.code = true
+		} else {
+			f.folded = true
+		}
+	}
+	return f
+}
+
+// tokenPred compares codes (SRCH-041).
+func tokenPred(p *param, value string) (store.Pred, error) {
+	parts, err := Split(value, '|')
+	if err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		if parts[i], err = Unescape(parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case len(parts) > 2 || len(parts) == 2 && parts[0] == "" && parts[1] == "":
+		return nil, fault("value", "%s: %q is neither code nor system|code.", p.Code, value)
+	case len(parts) == 2 && p.all("boolean", "uri", "ContactPoint"):
+		return nil, fault("value", "%s: its values have no system, so %q cannot be one.", p.Code, value)
+	case p.all("boolean") && value != "true" && value != "false":
+		return nil, fault("value", "%s: %q is neither true nor false.", p.Code, value)
+	case len(parts) == 1:
+		return p.bareCode(parts[0]), nil
+	}
+	system, code := parts[0], parts[1]
+	switch {
+	case system == "" && p.all("id", "string"):
+		return p.bareCode(code), nil
+	case code == "":
+		return under(p.number, classSystem, system, "\x00"), nil
+	case !caseCounts(system):
+		code = foldCode(code)
+	}
+	return eq(p.number, classSystem, system, "\x00", code), nil
+}
+
+func (p *param) bareCode(code string) store.Pred {
+	var preds []store.Pred
+	if p.forms.code {
+		preds = append(preds, eq(p.number, classCode, code))
+	}
+	if p.forms.folded {
+		preds = append(preds, eq(p.number, classFolded, foldCode(code)))
+	}
+	if p.forms.phone {
+		preds = append(preds, eq(p.number, classPhone, digits(code)))
+	}
+	return anyOf(preds...)
+}
