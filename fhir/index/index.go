@@ -158,7 +158,7 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 	case String:
 		b.text(p.number, v)
 	case Token:
-		b.token(p.number, v)
+		b.token(p, v)
 	case Reference:
 		x.reference(b, p.number, v)
 	case URI:
@@ -181,6 +181,9 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 func (x *Indexer) mentions(w *work, owners []string) []string {
 	var ids []string
 	for reference := range w.doc.Strings("reference") {
+		if !strings.Contains(reference, "Patient/") {
+			continue
+		}
 		ref, ok := fhir.ParseRef(x.base, reference)
 		if ok && ref.Type == "Patient" && !slices.Contains(owners, ref.ID) {
 			ids = append(ids, ref.ID)

@@ -23,6 +23,7 @@ type param struct {
 	yields []path.Yield
 	types  []string // distinct types of the yields
 	forms  forms    // of a token
+	system string   // of all codes of a token, where it is but one
 	whole  bool     // all its numbers are integers
 	// why says why a parameter is not indexed.
 	why string
@@ -92,7 +93,7 @@ func (p *param) describe(def *r4.SearchParam) {
 	p.types = sortedNames(types)
 	switch p.Kind {
 	case Token:
-		p.forms = formsOf(p.yields)
+		p.forms, p.system = formsOf(p.yields), oneSystem(p.yields)
 	case Number:
 		p.whole = p.all("integer", "positiveInt", "unsignedInt")
 	case Reference:

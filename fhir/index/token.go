@@ -6,8 +6,10 @@ import (
 	"carerecord/store"
 )
 
-// token makes the keys of a token parameter for one value.
-func (b *builder) token(number uint16, v path.Value) {
+// token makes the keys of a token parameter for one value. Where all its values
+// are codes of one system, that one is not repeated in every key.
+func (b *builder) token(p *param, v path.Value) {
+	number := p.number
 	switch v.Type {
 	case "CodeableConcept":
 		for c := range v.All("coding") {
@@ -20,6 +22,10 @@ func (b *builder) token(number uint16, v path.Value) {
 	case "ContactPoint":
 		b.contact(number, v.GetText("system"), v.GetText("value"))
 	case "code":
+		if p.system != "" {
+			b.code(number, p.system, v.Text())
+			return
+		}
 		b.coding(number, impliedSystem(v.Element, v.Text()), v.Text())
 	case "boolean", "id", "uri", "url", "canonical", "oid", "uuid":
 		b.add(number, classCode, v.Text())
@@ -27,7 +33,7 @@ func (b *builder) token(number uint16, v path.Value) {
 		b.add(number, classFolded, foldCode(v.Text()))
 	case "Extension":
 		if inner, ok := v.Choice("value"); ok {
-			b.token(number, inner)
+			b.token(p, inner)
 		}
 	}
 }
@@ -41,12 +47,17 @@ func (b *builder) coding(number uint16, system, code string) {
 	if system != "" || code != "" {
 		b.add(number, classSystem, system, "\x00", folded)
 	}
+	b.code(number, system, code)
+}
+
+// code makes the key of a code by itself.
+func (b *builder) code(number uint16, system, code string) {
 	switch {
 	case code == "":
 	case caseCounts(system):
 		b.add(number, classCode, code)
 	default:
-		b.add(number, classFolded, folded)
+		b.add(number, classFolded, foldCode(code))
 	}
 }
 
@@ -121,6 +132,23 @@ func codeForms(e *r4.Element) (f forms) {
 	return f
 }
 
+// oneSystem returns the system of a parameter whose values are all codes bound
+// to value sets of that system, or nothing.
+func oneSystem(yields []path.Yield) string {
+	only := ""
+	for _, y := range yields {
+		if y.Type != "code" || y.Element == nil {
+			return ""
+		}
+		set := r4.ValueSetOf(y.Element.ValueSet)
+		if set == nil || len(set.Systems()) != 1 || only != "" && set.Systems()[0] != only {
+			return ""
+		}
+		only = set.Systems()[0]
+	}
+	return only
+}
+
 // tokenPred compares codes (SRCH-041).
 func tokenPred(p *param, value string) (store.Pred, error) {
 	parts, err := Split(value, '|')
@@ -144,6 +172,8 @@ func tokenPred(p *param, value string) (store.Pred, error) {
 	}
 	system, code := parts[0], parts[1]
 	switch {
+	case p.system != "":
+		return p.codeOfOneSystem(system, code), nil
 	case system == "" && p.all("id", "string"):
 		return p.bareCode(code), nil
 	case code == "":
@@ -166,4 +196,16 @@ func (p *param) bareCode(code string) store.Pred {
 		preds = append(preds, eq(p.number, classPhone, digits(code)))
 	}
 	return anyOf(preds...)
+}
+
+func (p *param) codeOfOneSystem(system, code string) store.Pred {
+	switch {
+	case system != p.system:
+		return store.Or{}
+	case code == "" && p.forms.code:
+		return under(p.number, classCode)
+	case code == "":
+		return under(p.number, classFolded)
+	}
+	return p.bareCode(code)
 }
