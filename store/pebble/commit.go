@@ -169,7 +169,7 @@ type step struct {
 // step tests the preconditions of a commit and puts its rows into out. The
 // mutex must be held.
 func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, error) {
-	now := &snap{rows: db.rows, types: &db.types}
+	now := db.snap(db.rows)
 	if err := s.allowed(ctx, now); err != nil {
 		return 0, err
 	}

@@ -35,6 +35,7 @@ type DB struct {
 	rows  *pebble.DB
 	clock func() time.Time
 	types types
+	limit int                   // see maxCollected
 	down  atomic.Pointer[error] // why nothing is answered any more
 
 	mu    sync.Mutex   // see the package documentation
@@ -62,7 +63,7 @@ func Open(c Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pebble: open %s: %w", c.Dir, err)
 	}
-	db := &DB{rows: rows, clock: c.Clock}
+	db := &DB{rows: rows, clock: c.Clock, limit: maxCollected}
 	if err := db.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("pebble: open %s: %w", c.Dir, err), rows.Close())
 	}

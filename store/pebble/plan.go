@@ -39,10 +39,6 @@ type (
 // its postings one after the other cost less than as many open iterators.
 const maxMerged = 16
 
-// maxCollected is how many docids are collected, 19 bytes each. Beyond it a
-// query goes through the documents of the type.
-const maxCollected = 1_000_000
-
 // Plan explains how the engine will find candidates for a query.
 func Plan(q store.Query) string { return fmt.Sprintf("%s: %s", q.Type, planOf(q.Where)) }
 

@@ -19,7 +19,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 		return err
 	}
 	snapshot := db.rows.NewSnapshot()
-	s := &snap{rows: snapshot, types: &db.types}
+	s := db.snap(snapshot)
 	defer func() {
 		s.ended = true
 		// The only error is that of a snapshot closed before.
@@ -33,7 +33,16 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 type snap struct {
 	rows  pebble.Reader
 	types *types
+	limit int // of docids to collect
 	ended bool
+}
+
+// maxCollected is how many docids a plan may collect, 19 bytes each. Beyond it
+// a query goes through the documents of the type.
+const maxCollected = 1_000_000
+
+func (db *DB) snap(rows pebble.Reader) *snap {
+	return &snap{rows: rows, types: &db.types, limit: db.limit}
 }
 
 var errEnded = errors.New("the snapshot has ended")

@@ -20,7 +20,7 @@ type stream interface {
 	close()
 }
 
-// errTooMany says that a plan would collect more than maxCollected docids.
+// errTooMany says that a plan would collect too many docids.
 var errTooMany = errors.New("too many candidates to collect")
 
 // open opens the streams of a plan for docids from a target on.
@@ -244,8 +244,8 @@ func (s *snap) collect(ctx context.Context, c collected, code typeCode, from doc
 			if d.less(from) {
 				continue
 			}
-			if found = append(found, d); len(found) > maxCollected {
-				if found = compact(found); len(found) > maxCollected/2 {
+			if found = append(found, d); len(found) > s.limit {
+				if found = compact(found); len(found) > s.limit/2 {
 					return nil, errTooMany
 				}
 			}

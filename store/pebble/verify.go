@@ -1,5 +1,311 @@
 package pebble
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
 
-func (db *DB) Verify(ctx context.Context) error { return nil }
+	"github.com/cockroachdb/pebble/v2"
+
+	"carerecord/store"
+)
+
+// maxFaults is how many faults Verify reports before it gives up.
+const maxFaults = 20
+
+// Verify reads the whole engine and reports every row that does not agree with
+// the others: postings without a document, documents whose postings, body or
+// address are missing, addresses and history without a version, versions
+// without history, a log with a gap or a broken chain. Nil is a sound engine.
+// Writers may go on meanwhile.
+func (db *DB) Verify(ctx context.Context) error {
+	if err := db.up(); err != nil {
+		return err
+	}
+	snapshot := db.rows.NewSnapshot()
+	defer snapshot.Close()
+	v := verifier{snap: db.snap(snapshot), names: db.types.names()}
+	for _, walk := range []func(context.Context) error{v.documents, v.postings, v.all, v.bodies, v.newestRows, v.versions, v.oldBodies, v.histories, v.log} {
+		if err := walk(ctx); err != nil && !errors.Is(err, errFaults) {
+			return fmt.Errorf("pebble: verify: %w", err)
+		}
+		if len(v.faults) >= maxFaults {
+			break
+		}
+	}
+	return errors.Join(v.faults...)
+}
+
+// verifier collects what does not agree. Rows of one kind are counted as they
+// are walked, so that a set with as many members as are wanted, each of which
+// is there, has no others.
+type verifier struct {
+	*snap
+	names  map[typeCode]string
+	faults []error
+
+	live, dead, superseded, posted int // what the documents and addresses call for
+}
+
+var errFaults = errors.New("too many faults")
+
+// fault notes a fault and ends the walk when there are too many.
+func (v *verifier) fault(format string, args ...any) error {
+	if v.faults = append(v.faults, fmt.Errorf("pebble: verify: "+format, args...)); len(v.faults) >= maxFaults {
+		return errFaults
+	}
+	return nil
+}
+
+// walk calls f with every row of a kind.
+func (v *verifier) walk(ctx context.Context, kind byte, f func(row, value []byte) error) error {
+	it, err := v.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if err := f(it.Key(), value); err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// lacks notes a fault if a row is missing.
+func (v *verifier) lacks(row []byte, format string, args ...any) error {
+	value, err := get(v.rows, row)
+	if err != nil || value != nil {
+		return err
+	}
+	return v.fault(format, args...)
+}
+
+// documents looks from each live document at all rows that belong to it.
+func (v *verifier) documents(ctx context.Context) error {
+	return v.walk(ctx, rowDoc, func(row, value []byte) error {
+		id, ok := lastDocID(row)
+		rec, err := parseRecord(value)
+		var keys []store.Key
+		if err == nil {
+			keys, err = decodeKeys(rec.keys, nil)
+		}
+		if err != nil || !ok || v.names[rec.code] == "" {
+			return v.fault("document row %x is damaged: %v", row, err)
+		}
+		v.live++
+		name := v.names[rec.code] + "/" + string(rec.id)
+		now, err := v.newest(rec.code, string(rec.id))
+		if err != nil || !now.live || now.id != id || now.version != rec.version {
+			if err := v.fault("%s version %d lives at %x and its address says %+v, %v", name, rec.version, id, now, err); err != nil {
+				return err
+			}
+		}
+		if err := v.lacks(docRow(rowBody, id), "%s has no body", name); err != nil {
+			return err
+		}
+		if err := v.lacks(allRow(rec.code, id), "%s is not listed under its type", name); err != nil {
+			return err
+		}
+		if err := v.recorded(rec.code, string(rec.id), rec); err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if !k.Drives() {
+				continue
+			}
+			v.posted++
+			if err := v.lacks(postingRow(nil, rec.code, k, id), "%s has no posting of key %q", name, string(k)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// recorded looks for the history row of a version.
+func (v *verifier) recorded(code typeCode, id string, rec record) error {
+	return v.lacks(historyRow(code, rec.milli, rec.seq, id), "%s/%s version %d is not in the history", v.names[code], id, rec.version)
+}
+
+// postings counts the postings. If there are more than the documents have, each
+// is asked for its document.
+func (v *verifier) postings(ctx context.Context) error {
+	n := 0
+	if err := v.walk(ctx, rowPosting, func(_, _ []byte) error { n++; return nil }); err != nil || n == v.posted {
+		return err
+	}
+	return v.walk(ctx, rowPosting, func(row, _ []byte) error {
+		key, rest, ok := cutKey(row[min(3, len(row)):])
+		if !ok || len(rest) != docIDSize {
+			return v.fault("posting row %x is damaged", row)
+		}
+		return v.owned(row, docID(rest), store.Key(key))
+	})
+}
+
+// owned notes a fault unless a document of the row's type lives at a docid and,
+// if key is not empty, has it.
+func (v *verifier) owned(row []byte, id docID, key store.Key) error {
+	stored, err := v.snap.live(id)
+	if errors.Is(err, errNoDoc) {
+		return v.fault("row %x stands for a document that is not there", row)
+	}
+	if err != nil {
+		return v.fault("document at %x: %w", id, err)
+	}
+	keys, err := decodeKeys(stored.keys, nil)
+	if err != nil {
+		return v.fault("document at %x: %w", id, err)
+	}
+	code := appendCode(nil, row[0], stored.code)
+	if string(row[:3]) != string(code) || key != "" && !has(keys, key) {
+		return v.fault("row %x stands for %s/%s, which has no such key or type", row, v.names[stored.code], stored.record.id)
+	}
+	return nil
+}
+
+func (v *verifier) all(ctx context.Context) error {
+	return v.walk(ctx, rowAll, func(row, _ []byte) error {
+		id, ok := lastDocID(row)
+		if !ok || len(row) != 3+docIDSize {
+			return v.fault("row %x is damaged", row)
+		}
+		return v.owned(row, id, "")
+	})
+}
+
+func (v *verifier) bodies(ctx context.Context) error {
+	n := 0
+	err := v.walk(ctx, rowBody, func(_, _ []byte) error { n++; return nil })
+	if err == nil && n > v.live {
+		err = v.fault("%d bodies stand for %d documents", n, v.live)
+	}
+	return err
+}
+
+// newestRows looks from each address at its newest version and counts how many
+// versions must stand.
+func (v *verifier) newestRows(ctx context.Context) error {
+	live := 0
+	err := v.walk(ctx, rowNewest, func(row, value []byte) error {
+		now, err := parseStanding(value)
+		if err != nil || len(row) < 3 {
+			return v.fault("address row %x is damaged: %v", row, err)
+		}
+		code, id := typeCode(row[1])<<8|typeCode(row[2]), string(row[3:])
+		v.superseded += int(now.version) - 1
+		if now.live {
+			live++
+			stored, err := v.snap.live(now.id)
+			if err != nil || stored.code != code || string(stored.record.id) != id {
+				return v.fault("%s/%s leads to %x, which is not its document: %v", v.names[code], id, now.id, err)
+			}
+			return nil
+		}
+		v.dead++
+		return v.lacks(versionRow(rowVersion, code, id, now.version), "%s/%s has no tombstone", v.names[code], id)
+	})
+	if err == nil && live != v.live {
+		err = v.fault("%d addresses lead to %d documents", live, v.live)
+	}
+	return err
+}
+
+// versions looks from each superseded version and tombstone at its address, its
+// body and its history.
+func (v *verifier) versions(ctx context.Context) error {
+	n := 0
+	err := v.walk(ctx, rowVersion, func(row, value []byte) error {
+		n++
+		id, rest, ok := cutKey(row[min(3, len(row)):])
+		if !ok || len(rest) != 8 {
+			return v.fault("version row %x is damaged", row)
+		}
+		code := typeCode(row[1])<<8 | typeCode(row[2])
+		stored, err := parseVersion(code, id, value)
+		if err == nil {
+			_, err = decodeKeys(stored.keys, nil)
+		}
+		if err != nil || string(row) != string(versionRow(rowVersion, code, id, stored.version)) {
+			return v.fault("version row %x is damaged: %v", row, err)
+		}
+		name := fmt.Sprintf("%s/%s version %d", v.names[code], id, stored.version)
+		now, err := v.newest(code, id)
+		if err != nil || now.version < stored.version || now.live && now.version == stored.version {
+			return v.fault("%s is kept as superseded and the address says %+v, %v", name, now, err)
+		}
+		if stored.body != nil {
+			if err := v.lacks(stored.body, "%s has no body", name); err != nil {
+				return err
+			}
+		}
+		return v.recorded(code, id, stored.record)
+	})
+	if err == nil && n != v.superseded+v.dead {
+		err = v.fault("%d versions stand, %d superseded and %d tombstones are called for", n, v.superseded, v.dead)
+	}
+	return err
+}
+
+func (v *verifier) oldBodies(ctx context.Context) error {
+	return v.walk(ctx, rowOldBody, func(row, _ []byte) error {
+		version := append([]byte{rowVersion}, row[1:]...)
+		return v.lacks(version, "body row %x stands for no version", row)
+	})
+}
+
+// histories counts the history rows: as many as there are versions, each of
+// which has one. If there are more, each is asked for its version.
+func (v *verifier) histories(ctx context.Context) error {
+	n := 0
+	if err := v.walk(ctx, rowHistory, func(_, _ []byte) error { n++; return nil }); err != nil || n == v.live+v.superseded+v.dead {
+		return err
+	}
+	return v.walk(ctx, rowHistory, func(row, value []byte) error {
+		e, err := parseHistory(row, value)
+		if err != nil {
+			return v.fault("%w", err)
+		}
+		code := typeCode(row[1])<<8 | typeCode(row[2])
+		now, err := v.newest(code, e.id)
+		if err == nil && e.version <= now.version {
+			var stored stored
+			if stored, err = v.version(code, e.id, e.version, now); err == nil && stored.seq == e.seq && stored.milli == e.milli {
+				return nil
+			}
+		}
+		return v.fault("history of %s/%s names version %d of commit %d, which is not there: %v", v.names[code], e.id, e.version, e.seq, err)
+	})
+}
+
+// log looks at positions and links.
+func (v *verifier) log(ctx context.Context) error {
+	var last store.Record
+	it, err := v.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowLog}, UpperBound: []byte{rowLog + 1}})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rec, err := parseLog(it)
+		if err != nil {
+			return err
+		}
+		if rec.Pos != last.Pos+1 || rec.Hash != store.Link(last.Hash, rec.Pos, rec.Payload) {
+			return v.fault("log record %d does not follow record %d", rec.Pos, last.Pos)
+		}
+		last = rec
+	}
+	return it.Error()
+}

@@ -1,0 +1,105 @@
+package pebble
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"carerecord/store"
+)
+
+// TestCrashLosesNothingAcknowledged writes from several sides on a disk in
+// memory that remembers what was synced, and looks at what a crash at some
+// moment would have left.
+func TestCrashLosesNothingAcknowledged(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	db, err := Open(Config{Dir: "db", fs: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		mu      sync.Mutex
+		acked   = map[store.Ref]uint64{} // versions that were acknowledged
+		logged  uint64                   // and the last log position
+		writers sync.WaitGroup
+	)
+	const perWriter = 1000
+	for w := range 4 {
+		writers.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 2))
+			versions := map[string]uint64{}
+			for range perWriter {
+				id := fmt.Sprintf("w%d-%d", w, rng.IntN(20))
+				v := versions[id]
+				d := store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: v + 1, Origin: store.Upserted, Body: []byte(id), ID: testID(uint64(rng.IntN(3)), id),
+					Keys: store.Sorted([]store.Key{"k", store.Key(fmt.Sprint("v", rng.IntN(10)))})}
+				if v%4 == 3 {
+					d.Origin, d.Body = store.Deleted, nil
+				}
+				if _, err := db.Commit(t.Context(), store.Batch{Writes: []store.Write{{Doc: d, Expect: v}}, Log: [][]byte{[]byte(id)}}); err != nil {
+					t.Errorf("commit: %v", err)
+					return
+				}
+				versions[id] = v + 1
+				pos, err := db.Append(t.Context(), []byte(id))
+				if err != nil {
+					t.Errorf("append: %v", err)
+					return
+				}
+				mu.Lock()
+				acked[d.Ref] = v + 1
+				logged = max(logged, pos)
+				mu.Unlock()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { writers.Wait(); close(done) }()
+	for crash := 0; ; crash++ {
+		mu.Lock()
+		want, pos := make(map[store.Ref]uint64, len(acked)), logged
+		for ref, v := range acked {
+			want[ref] = v
+		}
+		mu.Unlock()
+		survives(t, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (crash % 2), RNG: rand.New(rand.NewPCG(uint64(crash), 3))}), want, pos)
+		select {
+		case <-done:
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// survives opens what a crash has left and looks for what was acknowledged.
+func survives(t *testing.T, disk vfs.FS, want map[store.Ref]uint64, pos uint64) {
+	t.Helper()
+	db, err := Open(Config{Dir: "db", fs: disk})
+	if err != nil {
+		t.Fatalf("open after a crash: %v", err)
+	}
+	defer db.Close()
+	if err := db.Verify(t.Context()); err != nil {
+		t.Errorf("after a crash: %v", err)
+	}
+	if head, err := db.Head(t.Context()); err != nil || head.Pos < pos {
+		t.Errorf("after a crash the log ends at %d, %v; %d was acknowledged", head.Pos, err, pos)
+	}
+	err = db.Read(t.Context(), func(s store.Snap) error {
+		for ref, v := range want {
+			if d, err := s.Get(t.Context(), ref); err != nil || d.Version < v {
+				t.Errorf("after a crash %s is at version %d, %v; version %d was acknowledged", ref, d.Version, err, v)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
