@@ -52,3 +52,6 @@ func cut(body []byte) ([]byte, bool) {
 		return false
 	})
 }
+
+// Cuts reports whether bodies that this View shows may have been cut.
+func (v *View) Cuts() bool { return v.projects() }

@@ -24,8 +24,7 @@ const (
 	// Behind a number with the high bit: verifying.
 	classPresent  = 'P' // presence: nothing
 	classExact    = 'X' // string: in canonical composition
-	classLong     = 'L' // string: folded, whole, where classStart is cut
-	classLongWord = 'K' // string: folded, whole, where classWord is cut
+	classLong     = 'L' // string: folded, whole, where longer than classStart holds
 	classVersion  = 'V' // reference or uri with its version
 	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber
 	classUnitText = 'T' // quantity: code or unit 0, then as classNumber

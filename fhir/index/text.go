@@ -38,7 +38,10 @@ func (b *builder) words(number uint16, v path.Value) {
 	if folded == "" {
 		return // SRCH-037
 	}
-	b.start(number, classStart, classLong, folded)
+	b.add(number, classStart, cut(folded))
+	if len(folded) > maxText {
+		b.add(number|verifies, classLong, folded)
+	}
 	if v.Element == nil {
 		return
 	}
@@ -50,20 +53,10 @@ func (b *builder) words(number uint16, v path.Value) {
 				return
 			}
 			rest = rest[i+1:]
-			b.start(number, classWord, classLongWord, rest)
+			b.add(number, classWord, cut(rest))
 		}
 	case "Address.postalCode": // SRCH-035
 		b.add(number, classPostal, cut(strings.ReplaceAll(folded, " ", "")))
-	}
-}
-
-// start makes a driving key of the beginning of a text, and a verifying one of
-// the whole where that is longer.
-func (b *builder) start(number uint16, class, long byte, folded string) {
-	short := cut(folded)
-	b.add(number, class, short)
-	if short != folded {
-		b.add(number|verifies, long, folded)
 	}
 }
 
@@ -85,9 +78,9 @@ func textPred(p *param, modifier, value string) (store.Pred, error) {
 			store.Contains{Prefix: prefix(p.number|verifies, classLong), Text: folded},
 		}, nil
 	}
-	preds := []store.Pred{p.beginning(classStart, classLong, folded)}
+	preds := []store.Pred{p.beginning(classStart, folded)}
 	if p.holds("HumanName.family") {
-		preds = append(preds, p.beginning(classWord, classLongWord, folded))
+		preds = append(preds, p.beginning(classWord, folded))
 	}
 	if p.holds("Address.postalCode") {
 		preds = append(preds, under(p.number, classPostal, strings.ReplaceAll(folded, " ", "")))
@@ -104,10 +97,16 @@ func (p *param) exactText(whole, folded string) store.Pred {
 	return store.And{eq(p.number, classStart, cut(folded)), verify}
 }
 
-func (p *param) beginning(class, long byte, folded string) store.Pred {
+// beginning is what begins with a text, as a whole or from a later word on. The
+// keys hold the first bytes of it; the rest is read in the whole text.
+func (p *param) beginning(class byte, folded string) store.Pred {
 	short := cut(folded)
 	if short == folded {
 		return under(p.number, class, folded)
 	}
-	return store.And{eq(p.number, class, short), under(p.number|verifies, long, folded)}
+	drive := eq(p.number, class, short)
+	if class == classWord {
+		return store.And{drive, store.Contains{Prefix: prefix(p.number|verifies, classLong), Text: " " + folded}}
+	}
+	return store.And{drive, under(p.number|verifies, classLong, folded)}
 }

@@ -35,7 +35,8 @@ type call struct {
 	entry       bool   // an entry of a batch
 	requestID   string
 	named       consent.Named
-	granted     *consent.Grant // once decided
+	granted     *consent.Grant     // once decided
+	marks       []store.StateWrite // of a load, in the same commit
 }
 
 // answer is what a handler made. Nothing of it has left.

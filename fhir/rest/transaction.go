@@ -43,7 +43,7 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 			_, err = v.Commit(ctx, changes, func(results []consent.Result) ([][]byte, error) {
 				a = s.transactionAnswer(c, v, changes, results)
 				return s.recordTransaction(c, a, results)
-			})
+			}, c.marks...)
 			return err
 		})
 	})

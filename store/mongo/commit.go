@@ -15,13 +15,8 @@ import (
 	"carerecord/store"
 )
 
-const (
-	// largeBatch is how many writes make a commit that runs at a time: a
-	// transaction is limited by the share of the server's cache that it dirties.
-	largeBatch = 5000
-	// chunkDocs and chunkBytes bound one command of writes.
-	chunkDocs, chunkBytes = 1000, 12 << 20
-)
+// chunkBytes bounds one command of writes.
+const chunkBytes = 12 << 20
 
 // errAgain marks a conflict with another commit after which it is worth to look
 // again. It does not leave the package.
@@ -51,7 +46,7 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 		return 0, failed("commit: wait for others", err)
 	}
 	defer leave()
-	if len(b.Writes) > largeBatch {
+	if len(b.Writes) > db.limits.large {
 		select {
 		case db.large <- struct{}{}:
 			defer func() { <-db.large }()

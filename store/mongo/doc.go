@@ -52,7 +52,7 @@
 // planner race plans and a hint fixes the index, not the leaf. Other equalities
 // go to f as $all; everything is decided by store.Match in Go. An Or of
 // equalities is a merge of ordered streams here. A range cannot give rows in
-// the order of the store: up to collectMax candidates are collected and sorted
+// the order of the store: up to limits.collect candidates are collected and sorted
 // here, and where there may be more the next best equality, or the type's own
 // key, is walked in order instead: with that many candidates a match is never
 // far. Which equality is the rarest is found by counting in the index, bounded

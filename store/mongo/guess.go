@@ -11,10 +11,6 @@ import (
 )
 
 const (
-	// countMax is how far a lead is counted to find out whether it is rare.
-	countMax = 1000
-	// rareEnough is a count that needs no better lead.
-	rareEnough = 100
 	// guessLife is how long a count is believed, guessesMax how many are.
 	guessLife, guessesMax = 5 * time.Minute, 10_000
 )
@@ -28,7 +24,7 @@ type guesses struct {
 }
 
 type guess struct {
-	n    int // at most countMax
+	n    int // at most limits.count
 	made time.Time
 }
 
@@ -69,15 +65,15 @@ func (s *snap) cheapest(ctx context.Context, typ string, leads []lead) (lead, er
 		l := &leads[i]
 		if n, found := s.db.guess.get(l.name(typ)); !found {
 			unknown = append(unknown, l)
-		} else if best == nil || l.cost(n) < least {
-			best, least = l, l.cost(n)
+		} else if best == nil || s.cost(l, n) < least {
+			best, least = l, s.cost(l, n)
 		}
 	}
 	for i, l := range unknown {
-		if best != nil && least <= rareEnough {
+		if best != nil && least <= s.db.limits.rare {
 			break
 		}
-		if i == len(unknown)-1 && best != nil && least >= countMax && l.ordered() {
+		if i == len(unknown)-1 && best != nil && least >= s.db.limits.count && l.ordered(s.db.limits.merge) {
 			best = l
 			break
 		}
@@ -86,8 +82,8 @@ func (s *snap) cheapest(ctx context.Context, typ string, leads []lead) (lead, er
 			return lead{}, err
 		}
 		s.db.guess.put(l.name(typ), n)
-		if best == nil || l.cost(n) < least {
-			best, least = l, l.cost(n)
+		if best == nil || s.cost(l, n) < least {
+			best, least = l, s.cost(l, n)
 		}
 	}
 	return *best, nil
@@ -95,12 +91,12 @@ func (s *snap) cheapest(ctx context.Context, typ string, leads []lead) (lead, er
 
 // cost is what n candidates of a lead cost. Those that must be sorted here are
 // read to the last one before the first is given.
-func (l *lead) cost(n int) int {
+func (s *snap) cost(l *lead, n int) int {
 	switch {
-	case l.ordered():
+	case l.ordered(s.db.limits.merge):
 		return n + 10*max(len(l.eqs)-1, 0) // each stream is a command of its own
-	case n >= countMax:
-		return 2 * collectMax
+	case n >= s.db.limits.count:
+		return 2 * s.db.limits.collect
 	}
 	return 2*n + 10
 }
@@ -113,16 +109,16 @@ func (l *lead) name(typ string) string {
 	return fmt.Sprintf("%s %q %q", typ, l.eqs, l.ranges)
 }
 
-// count counts the candidates of a lead in K, up to countMax.
+// count counts the candidates of a lead in K, up to limits.count.
 func (s *snap) count(ctx context.Context, typ string, l lead) (int, error) {
-	n := 0
-	for _, on := range l.conditions(typ) {
-		m, err := s.aggregate(ctx, bson.D{{Key: "k", Value: on}}, countMax-n)
+	n, enough := 0, s.db.limits.count
+	for _, on := range l.conditions(typ, s.db.limits.posts) {
+		m, err := s.aggregate(ctx, bson.D{{Key: "k", Value: on}}, enough-n)
 		if err != nil {
 			return 0, err
 		}
-		if n += m; n >= countMax {
-			return countMax, nil
+		if n += m; n >= enough {
+			return enough, nil
 		}
 	}
 	return n, nil

@@ -9,9 +9,6 @@ import (
 	"carerecord/store"
 )
 
-// mergeMax is how many ordered streams are merged; more posts are collected.
-const mergeMax = 32
-
 // lead is what drives a query: posts in K of which every match has one.
 type lead struct {
 	eqs    []eq          // each gives the order of the store
@@ -26,7 +23,9 @@ type eq struct {
 	also []store.Key
 }
 
-func (l lead) ordered() bool { return len(l.ranges) == 0 && len(l.eqs) <= mergeMax }
+// ordered reports whether a lead is walked in the order of the store, merging at
+// most that many streams.
+func (l lead) ordered(streams int) bool { return len(l.ranges) == 0 && len(l.eqs) <= streams }
 
 // otherwise is the lead that is ordered where l is too wide to be collected.
 func (l lead) otherwise() lead {
@@ -36,10 +35,11 @@ func (l lead) otherwise() lead {
 	return lead{eqs: []eq{{}}}
 }
 
-// conditions are the conditions on k that together find every candidate.
-func (l lead) conditions(typ string) []any {
+// conditions are the conditions on k that together find every candidate, each
+// of at most so many posts.
+func (l lead) conditions(typ string, atOnce int) []any {
 	var all []any
-	for chunk := range slices.Chunk(l.eqs, postsAtOnce) {
+	for chunk := range slices.Chunk(l.eqs, atOnce) {
 		posts := make(bson.A, len(chunk))
 		for i, e := range chunk {
 			posts[i] = post(typ, e.key)
@@ -132,7 +132,7 @@ func (s *snap) leadOfAll(ctx context.Context, typ string, members []store.Pred, 
 	if err != nil {
 		return lead{}, false, err
 	}
-	if !best.ordered() {
+	if !best.ordered(s.db.limits.merge) {
 		best.or = firstOrdered(leads)
 	}
 	return best, true, nil

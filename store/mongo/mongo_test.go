@@ -30,12 +30,24 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// subject brings the engine into the contract. Every command is watched.
-func subject() storetest.Subject {
+// The same where every limit is met at once: rows come one by one, merges give
+// way to collecting and collecting to walking.
+func TestRandomAtTheLimits(t *testing.T) {
+	small := limits{merge: 2, collect: 2, posts: 1, fetch: 1, bodies: 1, keys: 1, chunk: 1, whole: 1, count: 2, rare: 0, large: 1}
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { storetest.Random(t, 1000+seed, 300, subjectWithin(small)) })
+	}
+}
+
+func subject() storetest.Subject { return subjectWithin(usual()) }
+
+// subjectWithin brings the engine into the contract. Every command is watched.
+func subjectWithin(limits limits) storetest.Subject {
 	var mu sync.Mutex
 	homes := map[storetest.Engine]Config{}
 	open := func(t testing.TB, c Config) storetest.Engine {
 		db := openWatched(t, c)
+		db.limits = limits
 		mu.Lock()
 		defer mu.Unlock()
 		homes[db] = c

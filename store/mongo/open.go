@@ -47,8 +47,9 @@ type DB struct {
 
 	res, old, claims, state, log, marks, counters *mongo.Collection
 
+	limits limits
 	gate   *gate
-	large  chan struct{} // held by the one commit of more than largeBatch writes
+	large  chan struct{} // held by the one commit of more than limits.large writes
 	seq    sequence
 	guess  *guesses
 	sweeps sweeps
@@ -100,7 +101,7 @@ func newDB(client *mongo.Client, c Config) *DB {
 		claims: base.Collection("claims"), state: base.Collection("state"),
 		log: base.Collection("log"), marks: base.Collection("marks"),
 		counters: base.Collection("counters"),
-		gate:     newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
+		limits:   usual(), gate: newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
 	}
 	db.tail = &tail{db: db}
 	db.unasked.snaps = map[*snap]struct{}{}

@@ -12,10 +12,6 @@ import (
 	"carerecord/store"
 )
 
-// keepRaw is how many documents a commit reads whole when it looks at their
-// versions; of more it reads the heads and, later, the rest in pieces.
-const keepRaw = 16
-
 // head is what a commit knows of the newest version of a document.
 type head struct {
 	version uint64
@@ -29,7 +25,7 @@ type heads map[string]head
 
 // claim counts up the claims, which makes commits that share one conflict.
 func (s *snap) claim(ctx context.Context, claims []string) error {
-	for chunk := range slices.Chunk(claims, chunkDocs) {
+	for chunk := range slices.Chunk(claims, s.db.limits.chunk) {
 		models := make([]mongo.WriteModel, len(chunk))
 		for i, c := range chunk {
 			models[i] = mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: c}}).
@@ -55,12 +51,12 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 			ids = append(ids, refID(w.Doc.Ref))
 		}
 	}
-	whole := len(ids) <= keepRaw
+	whole := len(ids) <= s.db.limits.whole
 	for _, c := range p.Checks {
 		ids = append(ids, refID(c.Ref))
 	}
 	all := make(heads, len(ids))
-	for chunk := range slices.Chunk(ids, chunkDocs) {
+	for chunk := range slices.Chunk(ids, s.db.limits.chunk) {
 		o := options.Find().SetHint(byID)
 		if !whole {
 			o.SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}})

@@ -12,17 +12,6 @@ import (
 	"carerecord/store"
 )
 
-const (
-	// batchBodies and batchKeys are how many documents the server sends at once.
-	batchBodies, batchKeys = 200, 1000
-	// collectMax is how many candidates are collected to be sorted here.
-	collectMax = 10_000
-	// postsAtOnce is how many posts one command names.
-	postsAtOnce = 500
-	// fetchAtOnce is how many documents are fetched by their addresses at once.
-	fetchAtOnce = 100
-)
-
 // inOrder is the order of the store, as K gives it behind one post.
 func inOrder() bson.D { return bson.D{{Key: "p", Value: 1}, {Key: "o", Value: 1}} }
 
@@ -58,7 +47,7 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 // drive gives the candidates of a lead in the order of the store. verified says
 // that Match has decided them already.
 func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2[store.Doc, error], verified bool, err error) {
-	if !l.ordered() {
+	if !l.ordered(s.db.limits.merge) {
 		docs, complete, err := s.collect(ctx, q, l)
 		if err != nil {
 			return nil, false, err
@@ -95,7 +84,7 @@ func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Se
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for _, filter := range filters {
-			o := options.Find().SetHint(byPost).SetSort(inOrder()).SetBatchSize(batchSize(q.KeysOnly, width))
+			o := options.Find().SetHint(byPost).SetSort(inOrder()).SetBatchSize(s.batchSize(q.KeysOnly, width))
 			if q.KeysOnly {
 				o.SetProjection(withoutBody())
 			} else {
@@ -112,11 +101,13 @@ func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Se
 
 func withoutBody() bson.D { return bson.D{{Key: "b", Value: 0}, {Key: "k", Value: 0}} }
 
-func batchSize(keysOnly bool, width int) int32 {
+// batchSize is for one of width streams that are merged.
+func (s *snap) batchSize(keysOnly bool, width int) int32 {
+	n := s.db.limits.bodies
 	if keysOnly {
-		return int32(max(batchKeys/width, 50))
+		n = s.db.limits.keys
 	}
-	return int32(max(batchBodies/width, 20))
+	return int32(max(n/width, n/10, 1))
 }
 
 // merge merges streams in the order of the store and drops doubles.
@@ -173,12 +164,12 @@ func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 // there were too many candidates.
 func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store.Doc, complete bool, err error) {
 	seen := map[store.Ref]bool{}
-	for _, on := range l.conditions(q.Type) {
+	for _, on := range l.conditions(q.Type, s.db.limits.posts) {
 		filter := bson.D{{Key: "k", Value: on}}
 		if q.After != nil {
 			filter = append(filter, bson.E{Key: "p", Value: bson.D{{Key: "$gte", Value: int64(q.After.Place)}}})
 		}
-		o := options.Find().SetHint(byPost).SetProjection(withoutBody()).SetBatchSize(batchKeys)
+		o := options.Find().SetHint(byPost).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
 		for d, err := range s.find(ctx, s.db.res, filter, o) {
 			if err != nil {
 				return nil, false, err
@@ -186,7 +177,7 @@ func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store
 			if seen[d.Ref] {
 				continue
 			}
-			if len(seen) == collectMax {
+			if len(seen) == s.db.limits.collect {
 				return nil, false, nil
 			}
 			seen[d.Ref] = true
@@ -203,7 +194,7 @@ func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store
 // with the bodies. c is where they are.
 func (s *snap) fetch(ctx context.Context, c *mongo.Collection, docs []store.Doc, keysOnly bool) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
-		for chunk := range slices.Chunk(docs, fetchAtOnce) {
+		for chunk := range slices.Chunk(docs, s.db.limits.fetch) {
 			if !keysOnly {
 				if err := s.fill(ctx, c, chunk); err != nil {
 					yield(store.Doc{}, err)

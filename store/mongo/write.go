@@ -34,14 +34,14 @@ func (s *snap) write(ctx context.Context, p *plan, heads heads, seq uint64) erro
 			replaced = append(replaced, i)
 		}
 	}
-	for chunk := range slices.Chunk(replaced, fetchAtOnce) {
+	for chunk := range slices.Chunk(replaced, s.db.limits.fetch) {
 		moved, err := s.replace(ctx, p, chunk, heads, seq)
 		if err != nil {
 			return err
 		}
 		put = append(put, moved...)
 	}
-	for chunk := range slices.Chunk(rekeyed, fetchAtOnce) {
+	for chunk := range slices.Chunk(rekeyed, s.db.limits.fetch) {
 		moved, err := s.rekey(ctx, p, chunk, heads)
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func (h heads) moves(w *store.Write) bool {
 func (s *snap) insert(ctx context.Context, c *mongo.Collection, docs []bson.Raw) error {
 	for len(docs) > 0 {
 		n, size := 0, 0
-		for n < len(docs) && n < chunkDocs && (n == 0 || size+len(docs[n]) <= chunkBytes) {
+		for n < len(docs) && n < s.db.limits.chunk && (n == 0 || size+len(docs[n]) <= chunkBytes) {
 			size += len(docs[n])
 			n++
 		}
@@ -189,7 +189,7 @@ func (s *snap) change(ctx context.Context, c changes) error {
 
 // writeState applies the state writes of a commit.
 func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error {
-	for chunk := range slices.Chunk(writes, chunkDocs) {
+	for chunk := range slices.Chunk(writes, s.db.limits.chunk) {
 		models := make([]mongo.WriteModel, len(chunk))
 		for i, w := range chunk {
 			models[i] = mongo.NewReplaceOneModel().SetFilter(bson.D{{Key: "_id", Value: encode(w.Key)}}).

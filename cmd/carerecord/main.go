@@ -1,0 +1,52 @@
+// Command carerecord is the shared care record: a FHIR R4 server with consent
+// enforced on every resource, and the tools around it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version of the software, as metadata tells it.
+const version = "0.1.0"
+
+// cli is the command line. Every flag of serve has an environment variable.
+type cli struct {
+	Serve serveCmd `cmd:"" help:"Serve the record."`
+	Token tokenCmd `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
+	Load  loadCmd  `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
+	Synth synthCmd `cmd:"" help:"Make a synthetic region."`
+	Audit auditCmd `cmd:"" help:"Work with the trail."`
+	Bench benchCmd `cmd:"" help:"Measure this machine's record beside its limits."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "carerecord:", err)
+		os.Exit(1)
+	}
+}
+
+// run parses and runs one command.
+func run(ctx context.Context, args []string) error {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("carerecord"),
+		kong.Description("A shared care record: FHIR R4 with consent enforced on every resource."),
+		kong.UsageOnError(), kong.DefaultEnvars("CARERECORD"),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		return err
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	return k.Run()
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/consent/policy"
+	"carerecord/fhir/index"
+	"carerecord/fhir/rest"
+	"carerecord/fhir/search"
+	"carerecord/interop/smart"
+)
+
+// settings are what a record is opened with.
+type settings struct {
+	place     place
+	publicURL string
+	keysDir   string
+	policyDir string
+	demo      bool
+	unguarded bool
+	log       *slog.Logger
+}
+
+// record is an opened store with everything that serves it.
+type record struct {
+	engine engine
+	guard  *consent.Guard
+	policy *policy.Folder
+	trail  *audit.Trail // nil under --auth off
+	tokens *smart.Tokens
+	rest   *rest.Server
+}
+
+// folders fills in where keys and policy lie: beside a Pebble store, unless
+// they are named.
+func (s *settings) folders() error {
+	if s.place.folder != "" {
+		if s.keysDir == "" {
+			s.keysDir = filepath.Join(s.place.folder, "keys")
+		}
+		if s.policyDir == "" {
+			s.policyDir = filepath.Join(s.place.folder, "policy")
+		}
+	}
+	if s.keysDir == "" || s.policyDir == "" && !s.unguarded {
+		return errors.New("a MongoDB store has no folder: name one with --keys and one with --policy")
+	}
+	return nil
+}
+
+// openRecord opens the store and wires the parts. Close the engine to end.
+func openRecord(ctx context.Context, s settings) (*record, error) {
+	if err := s.folders(); err != nil {
+		return nil, err
+	}
+	if s.demo {
+		if err := demoPolicy(s.policyDir); err != nil {
+			return nil, err
+		}
+	}
+	k, err := loadKeys(s.keysDir, s.demo || s.unguarded)
+	if err != nil {
+		return nil, err
+	}
+	r := &record{}
+	if !s.unguarded {
+		if r.policy, err = policy.Load(s.policyDir); err != nil {
+			return nil, err
+		}
+		if r.policy.Agreement.Relationship == policy.RelationshipAssumed && !s.demo {
+			return nil, errors.New("the agreement assumes every relationship: that is accepted with --demo only")
+		}
+	}
+	if r.engine, err = s.place.open(ctx); err != nil {
+		return nil, fmt.Errorf("open %s: %w", s.place.address, err)
+	}
+	if err := r.wire(ctx, s, k); err != nil {
+		return nil, errors.Join(err, r.engine.Close())
+	}
+	return r, nil
+}
+
+// wire makes the parts over an opened engine.
+func (r *record) wire(ctx context.Context, s settings, k keys) error {
+	base := s.publicURL + "/fhir"
+	x, err := index.New(index.Config{Base: base, Clock: time.Now})
+	if err != nil {
+		return err
+	}
+	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Unguarded: s.unguarded})
+	if err != nil {
+		return err
+	}
+	sealer, err := search.NewSealer(k.page, time.Hour, time.Now)
+	if err != nil {
+		return err
+	}
+	verify := rest.Verifier(func(context.Context, http.Header, string) (consent.Principal, error) {
+		return consent.Principal{Kind: consent.System}, nil
+	})
+	if s.unguarded {
+		if err := r.refuseTrail(ctx); err != nil {
+			return err
+		}
+	} else {
+		if r.trail, err = audit.New(r.engine, k.audit, time.Second); err != nil {
+			return err
+		}
+		r.tokens = smart.New(smart.Config{State: r.engine, Policy: r.policy, PatientByNHS: r.guard.PatientByNHS, Clock: time.Now})
+		verify = r.tokens.Verify
+	}
+	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x,
+		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
+		Verify: verify, Trail: r.trail, Limits: rest.DefaultLimits(), Clock: time.Now, Log: s.log,
+		Unguarded: s.unguarded, Version: version})
+	return err
+}
+
+// refuseTrail: a store with a trail is never served without one (AUD-101).
+func (r *record) refuseTrail(ctx context.Context) error {
+	head, err := r.engine.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("read the trail's head: %w", err)
+	}
+	if head.Pos > 0 {
+		return errors.New("this store has a trail: it is not served with --auth off")
+	}
+	return nil
+}
+
+// feedOf is the Principal of the feed of an organisation, for load with
+// --store.
+func (r *record) feedOf(source string) (consent.Principal, error) {
+	if r.policy == nil {
+		return consent.Principal{Kind: consent.System, Organisation: source}, nil
+	}
+	for _, c := range r.policy.Clients {
+		if c.Organisation == source && c.Flow == consent.FlowIngest {
+			scopes, err := consent.ParseScopes(c.Scopes, func(string) bool { return true })
+			return consent.Principal{Kind: consent.Feed, Subject: c.ID, Organisation: source, Purpose: "TREAT", Client: c.ID,
+				ClientClass: c.Kind, ClientMay: c.Purposes, Scopes: scopes, Flow: c.Flow, IDPrefix: c.IDPrefix, Address: "local", At: time.Now()}, err
+		}
+	}
+	return consent.Principal{}, fmt.Errorf("no client of the policy is the feed of %q", source)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// serveCmd serves a record.
+type serveCmd struct {
+	Listen    string `help:"Address to listen on." default:"127.0.0.1:8080"`
+	Store     string `help:"pebble:DIR or mongodb://HOST/DATABASE." required:""`
+	PublicURL string `help:"Address of the site as clients see it, without /fhir. Default: http:// and the address listened on."`
+	Auth      string `help:"smart, or off: everybody sees everything, on a loopback address only." enum:"smart,off" default:"smart"`
+	Demo      bool   `help:"Load the synthetic region on first start, with sample people and clients."`
+	Keys      string `help:"Folder of the sealing keys. Default: keys in the folder of a Pebble store." type:"path"`
+	Policy    string `help:"Folder of the sharing agreement, roles, people and clients. Default: policy in the folder of a Pebble store." type:"path"`
+}
+
+// Run serves until the context ends, then finishes running requests.
+func (c *serveCmd) Run(ctx context.Context) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if c.Auth == "off" && !loopback(c.Listen) {
+		return fmt.Errorf("--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)
+	}
+	if c.Auth == "off" && c.Demo {
+		return errors.New("--demo has people and tokens: it goes with --auth smart")
+	}
+	p, err := placeOf(c.Store)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer listener.Close()
+	public := strings.TrimSuffix(c.PublicURL, "/")
+	if public == "" {
+		public = "http://" + listener.Addr().String()
+	}
+	s := settings{place: p, publicURL: public, keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo, unguarded: c.Auth == "off", log: log}
+	r, err := openRecord(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer r.engine.Close()
+	if c.Demo {
+		if err := r.demoRegion(ctx, s); err != nil {
+			return err
+		}
+	}
+	return c.serve(ctx, r, s, listener)
+}
+
+func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener net.Listener) error {
+	say(s, r)
+	closeSocket, err := r.listenSocket(s)
+	if err != nil {
+		return err
+	}
+	defer closeSocket()
+	server := &http.Server{Handler: r.site(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }() // ends with Shutdown below
+	s.log.Info("serving", "fhir", s.publicURL+"/fhir", "store", redact(s.place.address))
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	s.log.Info("draining")
+	drain, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return server.Shutdown(drain)
+}
+
+// say tells what an operator must know of this start.
+func say(s settings, r *record) {
+	if s.unguarded {
+		s.log.Warn("AUTH IS OFF: everybody who reaches this address reads and writes everything, and no trail is kept")
+		return
+	}
+	if r.policy.Agreement.Relationship == "" {
+		s.log.Warn("no relationship can be shown yet: direct care by people is refused with NO_RELATIONSHIP")
+	} else {
+		s.log.Warn("every legitimate relationship is assumed: this is a demonstration")
+	}
+}
+
+// site is what the server answers.
+func (r *record) site() http.Handler {
+	mux := http.NewServeMux()
+	fhir := r.rest.Handler()
+	mux.Handle("/fhir", fhir)
+	mux.Handle("/fhir/", fhir)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
+		ctx, cancel := context.WithTimeout(q.Context(), time.Second)
+		defer cancel()
+		if err := r.guard.Ready(ctx); err != nil {
+			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	return mux
+}
+
+// loopback reports whether an address can be reached from this machine only.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// redact takes the password out of a store's address.
+func redact(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	scheme, _, found := strings.Cut(address, "://")
+	if at < 0 || !found {
+		return address
+	}
+	return scheme + "://…" + address[at:]
+}

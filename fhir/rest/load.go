@@ -1,0 +1,48 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// Load applies a transaction bundle for an operator's load, with marks in the
+// same commit. It is decided and recorded like a request of the Principal. A
+// *fhir.Error below 500 is a refusal of the bundle; after any other error it may
+// be tried again.
+func (s *Server) Load(ctx context.Context, p consent.Principal, body []byte, marks []store.StateWrite) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.BundleDeadine)
+	defer cancel()
+	c := &call{r: &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/fhir"}, Header: http.Header{}, RemoteAddr: p.Address + ":0"},
+		caller: p, interaction: consent.Transaction, marks: marks, requestID: consent.NewID()}
+	a, err := s.guarded(ctx, c, func(ctx context.Context, c *call) (*answer, error) {
+		r, err := fhir.Parse(body)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkBody(r, "Bundle"); err != nil {
+			return nil, err
+		}
+		entries, err := s.entries(r)
+		if err != nil {
+			return nil, err
+		}
+		return s.transaction(ctx, c, entries)
+	})
+	if err == nil && (a.recorded || s.cfg.Trail == nil) {
+		return nil
+	}
+	if err != nil {
+		a = s.failed(c, err)
+	}
+	if s.cfg.Trail != nil {
+		if lost := s.cfg.Trail.Append(ctx, s.record(c, a, err)); lost != nil {
+			return lost
+		}
+	}
+	return err
+}
