@@ -56,11 +56,9 @@ func (s *settings) folders() error {
 	return nil
 }
 
-// openRecord opens the store and wires the parts. Close the engine to end.
+// openRecord opens the store and wires the parts. The folders of s are filled
+// in. Close the engine to end.
 func openRecord(ctx context.Context, s settings) (*record, error) {
-	if err := s.folders(); err != nil {
-		return nil, err
-	}
 	if s.demo {
 		if err := demoPolicy(s.policyDir); err != nil {
 			return nil, err

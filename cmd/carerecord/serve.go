@@ -46,6 +46,9 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		public = "http://" + listener.Addr().String()
 	}
 	s := settings{place: p, publicURL: public, keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo, unguarded: c.Auth == "off", log: log}
+	if err := s.folders(); err != nil {
+		return err
+	}
 	r, err := openRecord(ctx, s)
 	if err != nil {
 		return err
