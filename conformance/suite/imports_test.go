@@ -1,0 +1,158 @@
+// Package suite holds black-box tests of the whole and the rules of the house.
+package suite
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "carerecord"
+
+// rule says what a package (and those below it) must not import.
+type rule struct {
+	of  string   // package path below the module; "a/..." with those below
+	not []string // forbidden, in the same form; drivers and gin by their paths
+	why string
+}
+
+func rules() []rule {
+	gin := "github.com/gin-gonic/gin"
+	drivers := []string{"go.mongodb.org/mongo-driver/v2/...", "github.com/cockroachdb/pebble/v2/..."}
+	engines := []string{"store/pebble/...", "store/mongo/..."}
+	above := []string{"consent/...", "fhir/search", "fhir/rest", "interop/...", "conformance/...", "cmd/...", "load", "synth"}
+	return []rule{
+		{"fhir", append([]string{"fhir/...", "store/..."}, above...), "fhir is the vocabulary: it imports nothing of ours"},
+		{"fhir/r4", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "tables lie below what uses them"},
+		{"fhir/path", append([]string{"store/...", "fhir/index"}, above...), "expressions know no keys"},
+		{"fhir/edit", append([]string{"store/...", "fhir/index"}, above...), "edits know no keys"},
+		{"fhir/index", above, "keys lie below the guard"},
+		{"store", append([]string{"fhir/...", gin}, append(drivers, above...)...), "store knows no FHIR and no driver"},
+		{"store/...", append([]string{"fhir/...", gin}, above...), "engines know no FHIR"},
+		{"consent/...", append(append([]string{gin, "fhir/search", "fhir/rest", "interop/...", "cmd/..."}, drivers...), engines...), "consent lies below search and knows no engine"},
+		{"fhir/search", append([]string{gin, "fhir/rest", "interop/...", "cmd/..."}, append(drivers, engines...)...), "search runs on a View"},
+		{"fhir/rest", append([]string{"interop/...", "cmd/..."}, append(drivers, engines...)...), "rest runs on a View"},
+		{"interop/...", append([]string{"fhir/rest", "cmd/..."}, append(drivers, engines...)...), "interop holds ports"},
+	}
+}
+
+func TestImports(t *testing.T) {
+	for pkg, imports := range packages(t, false) {
+		for _, r := range rules() {
+			if !under(pkg, r.of) {
+				continue
+			}
+			for _, imp := range imports {
+				for _, not := range r.not {
+					if under(imp, not) && !under(not, r.of) && imp != pkg {
+						t.Errorf("%s imports %s: %s", pkg, imp, r.why)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestImportsOfEngines: nothing but cmd names an engine, outside of tests.
+func TestImportsOfEngines(t *testing.T) {
+	for pkg, imports := range packages(t, false) {
+		if under(pkg, "cmd/...") || under(pkg, "store/...") {
+			continue
+		}
+		for _, imp := range imports {
+			if under(imp, "store/pebble/...") || under(imp, "store/mongo/...") {
+				t.Errorf("%s names the engine %s: only cmd does", pkg, imp)
+			}
+		}
+	}
+}
+
+// TestImportsOfTheStore: search, rest and interop hold Views and ports; the name
+// store.Store does not occur in them.
+func TestImportsOfTheStore(t *testing.T) {
+	walk(t, func(pkg, file string) {
+		if strings.HasSuffix(file, "_test.go") || !under(pkg, "fhir/search") && !under(pkg, "fhir/rest") && !under(pkg, "interop/...") {
+			return
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"store.Store", "store.Snap", "store.Batch"} {
+			if strings.Contains(string(text), name) {
+				t.Errorf("%s names %s: it holds a consent.View", file, name)
+			}
+		}
+	})
+}
+
+// TestImportsHaveNoUtil keeps out packages that are named after nothing.
+func TestImportsHaveNoUtil(t *testing.T) {
+	for pkg := range packages(t, true) {
+		switch filepath.Base(pkg) {
+		case "util", "utils", "common", "helpers", "types", "base", "manager":
+			t.Errorf("package %s is named after nothing", pkg)
+		}
+	}
+}
+
+// under reports whether a package is pattern, or lies below it for "x/...".
+func under(pkg, pattern string) bool {
+	if root, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return pkg == root || strings.HasPrefix(pkg, root+"/")
+	}
+	return pkg == pattern
+}
+
+// packages maps each package to what it imports: ours below the module, others
+// by their paths.
+func packages(t *testing.T, tests bool) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	walk(t, func(pkg, file string) {
+		if !tests && (strings.HasSuffix(file, "_test.go") || strings.HasSuffix(pkg, "test")) {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imp := range f.Imports {
+			path, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[pkg] = append(out[pkg], strings.TrimPrefix(path, module+"/"))
+		}
+	})
+	return out
+}
+
+func walk(t *testing.T, f func(pkg, file string)) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != root && d.Name() != "..") {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, ".go") {
+			pkg, err := filepath.Rel(root, filepath.Dir(path))
+			if err != nil {
+				return err
+			}
+			f(filepath.ToSlash(pkg), path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

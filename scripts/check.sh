@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# What a machine can check of the house rules.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bad=$(gofmt -l $(git ls-files '*.go'))
+[ -z "$bad" ] || { echo "gofmt: $bad"; exit 1; }
+go vet ./...
+.cache/bin/staticcheck ./...
+go mod tidy -diff
+go test -run 'TestImports' ./conformance/suite
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+go run ./cmd/fhirgen -package .cache/hl7.fhir.r4.examples-4.0.1.tgz -out "$out"
+for f in "$out"/*; do
+  cmp "$f" "fhir/r4/$(basename "$f")" || { echo "generated file is stale: make generate"; exit 1; }
+done
+size=$(cat fhir/r4/*_gen.* | wc -c)
+[ "$size" -lt 2097152 ] || { echo "generated tables are $size bytes, over 2 MiB"; exit 1; }
+echo "check: all well"
