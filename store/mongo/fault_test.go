@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
 	"carerecord/store"
 	"carerecord/store/mongo/mongotest"
 )
@@ -54,10 +57,9 @@ func TestOpenRefuses(t *testing.T) {
 	t.Run("a format of another program", func(t *testing.T) {
 		c := freshConfig(t, nil)
 		db := openWatched(t, c)
-		if _, err := db.counters.DeleteOne(t.Context(), map[string]string{"_id": "format"}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.counters.InsertOne(t.Context(), map[string]any{"_id": "format", "n": int64(format + 1)}); err != nil {
+		_, err := db.counters.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "format"}},
+			bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: int64(format + 1)}}}}, options.UpdateOne().SetHint(byID))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := Open(t.Context(), c); err == nil {
@@ -228,17 +230,31 @@ func TestUnknownOutcome(t *testing.T) {
 	ctx := t.Context()
 	proxy, through := newProxy(t, uri)
 	db := openWatched(t, Config{URI: through, Database: name, Timeout: 700 * time.Millisecond})
+
 	proxy.loseNext("commitTransaction", 1_000_000, true)
-	_, err := db.Commit(ctx, write(document("1", 1)))
-	if !errors.Is(err, store.ErrUnknown) || !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
-		// Settling looks by a transaction that commits if nothing is found: here
-		// the first attempt stands, so the look may have found it.
-		if err != nil {
-			t.Errorf("commit without any answer: got %v, want %v", err, store.ErrUnknown)
-		}
+	if _, err := db.Commit(ctx, write(document("1", 1))); err != nil {
+		t.Errorf("commit whose answers are all lost: got %v; a look would have found it", err)
 	}
+	proxy.loseNext("commitTransaction", 1_000_000, false)
+	_, err := db.Commit(ctx, write(document("2", 1)))
+	if !errors.Is(err, store.ErrUnknown) || !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
+		t.Errorf("commit that never arrives: got %v, want %v", err, store.ErrUnknown)
+	}
+	proxy.loseNext("insert", 1_000_000, true)
+	if _, err := db.Append(ctx, []byte("0")); !errors.Is(err, store.ErrUnknown) || !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("append without any answer: got %v, want %v", err, store.ErrUnknown)
+	}
+	if err := db.Insert(ctx, "k", nil, time.Time{}); !errors.Is(err, store.ErrUnknown) {
+		t.Errorf("insert without any answer: got %v, want %v", err, store.ErrUnknown)
+	}
+	proxy.loseNext("", 0, false)
+	if first, err := db.Append(ctx, []byte("1")); err != nil || first != 2 {
+		t.Errorf("append after one in doubt that landed: got %d, %v, want 2", first, err)
+	}
+	checkChain(t, db, 2)
+
 	server.Kill(t)
-	_, err = db.Commit(ctx, write(document("2", 1)))
+	_, err = db.Commit(ctx, write(document("3", 1)))
 	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown) {
 		t.Errorf("commit that cannot begin: got %v, want %v alone", err, store.ErrUnavailable)
 	}

@@ -1,0 +1,136 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"carerecord/store"
+	"carerecord/store/mongo/mongotest"
+)
+
+// Nothing acknowledged is lost, and nothing is half there, when the server dies
+// (kill -9) in the middle of a load.
+func TestCrash(t *testing.T) {
+	const writers, rounds = 4, 2
+	server := mongotest.Own(t)
+	uri, name := server.Database(t)
+	c := Config{URI: uri, Database: name, Timeout: 2 * time.Second}
+	acknowledged := map[string]uint64{} // newest version of a document
+	maybe := map[string]uint64{}        // one whose commit failed with ErrUnknown
+	for round := range rounds {
+		db := openWatched(t, c)
+		load(t, db, server, writers, round, acknowledged, maybe)
+		server.Restart(t)
+		again := openWatched(t, c)
+		verify(t, again, acknowledged, maybe)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// load writes until the server is killed.
+func load(t *testing.T, db *DB, server *mongotest.Server, writers, round int, acknowledged, maybe map[string]uint64) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	enough := make(chan struct{})
+	n := 0
+	for w := range writers {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				// A pair of documents, the first of which gets a second version.
+				a, b := fmt.Sprint(round, "-", w, "-", i, "a"), fmt.Sprint(round, "-", w, "-", i, "b")
+				for v, batch := range []store.Batch{write(document(a, 1), document(b, 1)), write(document(a, 2))} {
+					batch.Log = [][]byte{[]byte(a)}
+					_, err := db.Commit(ctx, batch)
+					mu.Lock()
+					switch {
+					case err == nil:
+						acknowledged[a] = uint64(v + 1)
+						if n++; n == 60 {
+							close(enough)
+						}
+					case errors.Is(err, store.ErrUnknown):
+						maybe[a] = uint64(v + 1)
+					case !errors.Is(err, store.ErrUnavailable):
+						t.Errorf("commit while the server dies: got %v, want %v", err, store.ErrUnavailable)
+					}
+					mu.Unlock()
+					if err != nil {
+						return
+					}
+				}
+			}
+		})
+	}
+	select {
+	case <-enough:
+	case <-ctx.Done():
+		t.Error("the load did not get far enough")
+	}
+	server.Kill(t)
+	wg.Wait()
+}
+
+// verify holds what stands against what was acknowledged.
+func verify(t *testing.T, db *DB, acknowledged, maybe map[string]uint64) {
+	ctx := t.Context()
+	found := map[string]uint64{}
+	pairs := map[string]int{}
+	versions := 0
+	err := db.Read(ctx, func(s store.Snap) error {
+		for d, err := range s.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: "a"}}) {
+			if err != nil {
+				return err
+			}
+			id := d.Ref.ID
+			pairs[id[:len(id)-1]]++
+			if id[len(id)-1] == 'a' {
+				found[id] = d.Version
+			}
+			versions += int(d.Version)
+		}
+		for range s.History(ctx, store.HistoryQuery{Type: "Patient"}) {
+			versions--
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, v := range acknowledged {
+		if found[id] < v {
+			t.Errorf("%s: version %d was acknowledged, %d stands", id, v, found[id])
+		}
+	}
+	for id, v := range found {
+		if v != acknowledged[id] && v != maybe[id] {
+			t.Errorf("%s: version %d stands, but only %d was acknowledged and none is in doubt", id, v, acknowledged[id])
+		}
+	}
+	for id, n := range pairs {
+		if n != 2 {
+			t.Errorf("%s: %d document of a pair that was one commit", id, n)
+		}
+	}
+	if versions != 0 {
+		t.Errorf("the history has %d versions too few for the documents", versions)
+	}
+	var last store.Record
+	for r, err := range db.Records(ctx, 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Pos != last.Pos+1 || r.Hash != store.Link(last.Hash, r.Pos, r.Payload) {
+			t.Fatalf("log record %d after %d does not continue the chain", r.Pos, last.Pos)
+		}
+		last = r
+	}
+	t.Logf("%d acknowledged, %d in doubt, %d log records", len(acknowledged), len(maybe), last.Pos)
+}

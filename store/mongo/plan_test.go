@@ -1,0 +1,173 @@
+package mongo
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"carerecord/store"
+	"carerecord/store/mongo/mongotest"
+	"carerecord/store/storetest"
+)
+
+// A document over 15 MiB is refused before anything is written.
+func TestTooLarge(t *testing.T) {
+	db := openWatched(t, freshConfig(t, nil))
+	ctx := t.Context()
+	d := document("1", 1)
+	d.Body = make([]byte, documentMax)
+	b := write(document("2", 1), d)
+	b.Log = [][]byte{[]byte("x")}
+	if _, err := db.Commit(ctx, b); !errors.Is(err, store.ErrTooLarge) {
+		t.Errorf("commit of a document of 15 MiB: got %v, want %v", err, store.ErrTooLarge)
+	}
+	if head, err := db.Head(ctx); err != nil || head.Pos != 0 {
+		t.Errorf("head of the log: got %d, %v, want an empty log", head.Pos, err)
+	}
+	if _, err := get(ctx, db, "2"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("get of the other document: got %v, want %v", err, store.ErrNotFound)
+	}
+	d.Body = make([]byte, documentMax-1024)
+	if _, err := db.Commit(ctx, write(d)); err != nil {
+		t.Errorf("commit of a document just below: %v", err)
+	}
+}
+
+// Thousands of documents are one commit, written and superseded in pieces.
+func TestLargeBatch(t *testing.T) {
+	const n = 2500
+	db := openWatched(t, freshConfig(t, nil))
+	ctx := t.Context()
+	for v := uint64(1); v <= 2; v++ {
+		var docs []store.Doc
+		for i := range n {
+			docs = append(docs, document(fmt.Sprint(i), v))
+		}
+		if _, err := db.Commit(ctx, write(docs...)); err != nil {
+			t.Fatalf("commit of %d documents, version %d: %v", n, v, err)
+		}
+	}
+	err := db.Read(ctx, func(s store.Snap) error {
+		count, err := s.Count(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: "a"}}, 0)
+		if err != nil || count != n {
+			t.Errorf("count: got %d, %v, want %d", count, err, n)
+		}
+		rows := 0
+		for d, err := range s.History(ctx, store.HistoryQuery{Type: "Patient"}) {
+			if err != nil {
+				return err
+			}
+			if want := uint64(2 - rows/n); d.Version != want {
+				t.Fatalf("row %d of the history: got version %d, want %d", rows, d.Version, want)
+			}
+			rows++
+		}
+		if rows != 2*n {
+			t.Errorf("history: got %d versions, want %d", rows, 2*n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A leaf that is rare drives a conjunction, whatever its place in it.
+func TestRareLeafDrives(t *testing.T) {
+	db := openWatched(t, freshConfig(t, nil))
+	ctx := t.Context()
+	var docs []store.Doc
+	for i := range 300 {
+		docs = append(docs, document(fmt.Sprint(i), 1))
+	}
+	if _, err := db.Commit(ctx, write(docs...)); err != nil {
+		t.Fatal(err)
+	}
+	rare, common := store.Eq{Key: "id7"}, store.Eq{Key: "a"}
+	err := db.Read(ctx, func(s store.Snap) error {
+		for _, p := range []store.And{{rare, common}, {common, rare}, {store.Or{rare}, common}, {store.Under("a"), rare}} {
+			l, err := s.(*snap).lead(ctx, store.Query{Type: "Patient", Where: p})
+			if err != nil {
+				return err
+			}
+			if len(l.eqs) != 1 || len(l.ranges) != 0 || l.eqs[0].key != rare.Key {
+				t.Errorf("%v is driven by %+v, want %q", p, l, rare.Key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// On MongoDB itself a post gives the order of the store from K alone, without a
+// scan of the collection and without a sort. The stand-in's explain proves
+// nothing and is only made to answer.
+func TestPlans(t *testing.T) {
+	server := mongotest.Start(t)
+	db := openWatched(t, freshConfig(t, nil))
+	ctx := t.Context()
+	if _, err := db.Commit(ctx, write(document("1", 1), document("2", 1))); err != nil {
+		t.Fatal(err)
+	}
+	for name, filter := range map[string]bson.D{
+		"one post":         {{Key: "k", Value: post("Patient", "a")}},
+		"the type's own":   {{Key: "k", Value: post("Patient", "")}},
+		"behind a place":   {{Key: "k", Value: post("Patient", "a")}, {Key: "p", Value: bson.D{{Key: "$gt", Value: int64(0)}}}},
+		"with another key": {{Key: "k", Value: post("Patient", "a")}, {Key: "f", Value: bson.D{{Key: "$all", Value: binaries([]store.Key{"id1"})}}}},
+	} {
+		var plan bson.Raw
+		err := db.res.Database().RunCommand(ctx, bson.D{{Key: "explain", Value: bson.D{
+			{Key: "find", Value: "res"}, {Key: "filter", Value: filter}, {Key: "sort", Value: inOrder()}, {Key: "hint", Value: byPost},
+		}}}).Decode(&plan)
+		if err != nil {
+			t.Errorf("explain of %s: %v", name, err)
+			continue
+		}
+		text := plan.String()
+		if server.Real() && (strings.Contains(text, "COLLSCAN") || strings.Contains(text, `"SORT"`) || !strings.Contains(text, `"indexName":"K"`)) {
+			t.Errorf("plan of %s: %s", name, text)
+		}
+	}
+}
+
+// The lease has one holder until it is given back or runs out.
+func TestLease(t *testing.T) {
+	clock := storetest.NewClock()
+	db := openWatched(t, freshConfig(t, clock.Now))
+	ctx := t.Context()
+	first, err := db.AcquireLease(ctx, "first", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.AcquireLease(ctx, "second", time.Minute); !errors.Is(err, store.ErrExists) || !strings.Contains(err.Error(), "first") {
+		t.Errorf("second lease: got %v, want %v with the holder's name", err, store.ErrExists)
+	}
+	clock.Advance(50 * time.Second)
+	if err := first.Renew(ctx); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	clock.Advance(50 * time.Second)
+	if _, err := db.AcquireLease(ctx, "second", time.Minute); !errors.Is(err, store.ErrExists) {
+		t.Errorf("lease while the renewed one lives: got %v, want %v", err, store.ErrExists)
+	}
+	clock.Advance(10 * time.Second)
+	second, err := db.AcquireLease(ctx, "second", time.Minute)
+	if err != nil {
+		t.Errorf("lease after the first ran out: %v", err)
+	}
+	if err := first.Renew(ctx); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("renew of a lease that is lost: got %v, want %v", err, store.ErrConflict)
+	}
+	if err := second.Release(ctx); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	if _, err := db.AcquireLease(ctx, "third", time.Minute); err != nil {
+		t.Errorf("lease after a release: %v", err)
+	}
+}
