@@ -181,29 +181,36 @@ func (p *param) dateSpan(b bounds) store.Pred {
 		if b.hiMax != "" && (high == "" || b.hiMax < high) {
 			high = b.hiMax
 		}
-		scan = append(scan, between(under+store.Key(u), low, high))
+		scan = append(scan, between(under+store.Key(u), dateWidth, low, high))
 	}
-	scan = append(scan, b.intervals(under+store.Key(unitInterval), prefix(p.number, classDateEnd)))
+	scan = append(scan, b.intervals(under+store.Key(unitInterval), prefix(p.number, classDateEnd), dateWidth))
 	return b.span(under, dateWidth, scan)
 }
 
 // intervals is the range of the intervals that can lie within the bounds, in
 // the keys by start or in those by end.
-func (b bounds) intervals(byStart, byEnd store.Key) store.Range {
+func (b bounds) intervals(byStart, byEnd store.Key, width int) store.Range {
 	if b.hiMin != "" {
-		return between(byEnd, b.hiMin, b.hiMax)
+		return between(byEnd, width, b.hiMin, b.hiMax)
 	}
 	high := b.loMax
 	if b.hiMax != "" && (high == "" || b.hiMax < high) {
 		high = b.hiMax
 	}
-	return between(byStart, b.loMin, high)
+	return between(byStart, width, b.loMin, high)
 }
 
-// between is the range of keys under a prefix from low to below high.
-func between(under store.Key, low, high string) store.Range {
-	r := store.Range{Low: under + store.Key(low), High: store.After(under)}
-	if high != "" {
+// between is the range of keys under a prefix that go on with low or more and
+// less than high. A bound of more than width bytes includes its first width: the
+// keys behind it may go on.
+func between(under store.Key, width int, low, high string) store.Range {
+	r := store.Range{Low: under + store.Key(low)}
+	switch {
+	case high == "":
+		r.High = store.After(under)
+	case len(high) > width:
+		r.High = store.After(under + store.Key(high[:width]))
+	default:
 		r.High = under + store.Key(high)
 	}
 	return r

@@ -252,8 +252,8 @@ func (p *param) numberSpans(limits []bounds) store.Pred {
 			high = b.hiMax
 		}
 		preds[i] = b.span(under, numberWidth, []store.Range{
-			between(under+pointMark, low, high),
-			b.intervals(under+intervalMark, prefix(p.number, classNumEnd)),
+			between(under+pointMark, numberWidth, low, high),
+			b.intervals(under+intervalMark, prefix(p.number, classNumEnd), numberWidth),
 		})
 	}
 	return anyOf(preds...)

@@ -60,36 +60,11 @@ func check(t *testing.T, name, body string, queries ...string) {
 			if got := store.Match(p, row.Keys); got == negated {
 				t.Errorf("%s?%s on %s: got match %v, want %v", typ, query, body, got, !negated)
 			}
-			proposes(t, query, p, row.Keys)
-		}
-	})
-}
-
-// proposes tests that every Span that holds has a key in one of its Scan ranges.
-func proposes(t *testing.T, query string, p store.Pred, keys []store.Key) {
-	t.Helper()
-	switch p := p.(type) {
-	case store.And:
-		for _, q := range p {
-			proposes(t, query, q, keys)
-		}
-	case store.Or:
-		for _, q := range p {
-			proposes(t, query, q, keys)
-		}
-	case store.Not:
-		proposes(t, query, p.Pred, keys)
-	case store.Span:
-		if p.Scan == nil || !store.Match(p, keys) {
-			return
-		}
-		for _, r := range p.Scan {
-			if store.Match(r, keys) {
-				return
+			if missed := unproposed(p, row.Keys); missed != nil {
+				t.Errorf("%s?%s on %s: no range of Scan has a key: %+v", typ, query, body, missed)
 			}
 		}
-		t.Errorf("%s: a Span holds but no range of its Scan does", query)
-	}
+	})
 }
 
 func TestStrings(t *testing.T) {
