@@ -3,7 +3,7 @@ SHELL := /bin/bash
 GO ?= go
 DEFINITIONS := .cache/hl7.fhir.r4.examples-4.0.1.tgz
 STATICCHECK := .cache/bin/staticcheck
-STATICCHECK_VERSION := v0.6.1
+STATICCHECK_VERSION := v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-short check generate bench soak tools

@@ -1,0 +1,213 @@
+package suite
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/store/mongo/mongotest"
+)
+
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "carerecord-suite-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "carerecord")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/carerecord").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := mongotest.Run(m)
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// server is the program, running on a store of its own.
+type server struct {
+	t      *testing.T
+	store  string // as --store names it
+	flags  []string
+	args   []string
+	site   string
+	base   string
+	cmd    *exec.Cmd
+	output *bytes.Buffer
+	tokens map[string]string
+}
+
+// engines runs a test on both engines.
+func engines(t *testing.T, f func(t *testing.T, s *server)) {
+	t.Run("pebble", func(t *testing.T) { f(t, onPebble(t)) })
+	t.Run("mongo", func(t *testing.T) { f(t, onMongo(t)) })
+}
+
+func onPebble(t *testing.T) *server {
+	return &server{t: t, store: "pebble:" + filepath.Join(t.TempDir(), "store"), tokens: map[string]string{}}
+}
+
+func onMongo(t *testing.T) *server {
+	uri, name := mongotest.Start(t).Database(t)
+	home := t.TempDir()
+	at, query, _ := strings.Cut(uri, "?")
+	at = strings.TrimSuffix(at, "/") + "/" + name
+	if query != "" {
+		at += "?" + query
+	}
+	return &server{t: t, store: at, tokens: map[string]string{},
+		flags: []string{"--keys", filepath.Join(home, "keys"), "--policy", filepath.Join(home, "policy")}}
+}
+
+// start serves with more arguments and waits until the server is ready.
+func (s *server) start(args ...string) *server {
+	s.t.Helper()
+	s.args = args
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	s.site = "http://" + address
+	s.base = s.site + "/fhir"
+	s.output = &bytes.Buffer{}
+	s.cmd = exec.Command(binary, append(append([]string{"serve", "--store", s.store, "--listen", address}, s.flags...), args...)...)
+	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(s.stop)
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		resp, err := http.Get(s.site + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == 200 {
+				return s
+			}
+		}
+		if time.Now().After(deadline) {
+			s.stop()
+			s.t.Fatalf("the server did not become ready:\n%s", s.output)
+		}
+	}
+}
+
+// stop drains the server; a second call does nothing.
+func (s *server) stop() { s.end(syscall.SIGTERM) }
+
+// kill ends the server at once.
+func (s *server) kill() { s.end(syscall.SIGKILL) }
+
+func (s *server) end(sig syscall.Signal) {
+	if s.cmd != nil && s.cmd.Process != nil {
+		s.cmd.Process.Signal(sig)
+		s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+// run runs a command of the program against the store.
+func (s *server) run(args ...string) (string, error) {
+	flags := append([]string{"--store", s.store}, s.flags...)
+	out, err := exec.Command(binary, append(args, flags...)...).CombinedOutput()
+	return string(out), err
+}
+
+// token returns a token of a sample person or feed: "gp", "consultant",
+// "clerk", "nurse", "patient", or a client's id.
+func (s *server) token(who string) string {
+	s.t.Helper()
+	if tok, ok := s.tokens[who]; ok {
+		return tok
+	}
+	args := []string{"token", "--client", who}
+	switch who {
+	case "patient":
+		args = []string{"token", "--user", who, "--client", "demo-app"}
+	case "gp", "consultant", "clerk", "nurse":
+		args = []string{"token", "--user", who, "--client", "demo-ehr"}
+	}
+	out, err := s.run(args...)
+	if err != nil {
+		s.t.Fatalf("token of %s: %v\n%s", who, err, out)
+	}
+	s.tokens[who] = strings.TrimSpace(out)
+	return s.tokens[who]
+}
+
+// reply is an answer of the server.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (r reply) get(path string) gjson.Result { return gjson.Get(r.body, path) }
+
+// id is the id in the Location header.
+func (r reply) id() string {
+	parts := strings.Split(r.header.Get("Location"), "/")
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[len(parts)-3]
+}
+
+// do sends a request as somebody; who "" sends no token. Header values come as
+// "Name: value".
+func (s *server) do(who, method, path, body string, header ...string) reply {
+	s.t.Helper()
+	url := path
+	if !strings.HasPrefix(path, "http") {
+		url = s.base + "/" + path
+	}
+	q, err := http.NewRequestWithContext(context.Background(), method, strings.TrimSuffix(url, "/"), strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		q.Header.Set("Content-Type", "application/fhir+json")
+	}
+	if who != "" {
+		q.Header.Set("Authorization", "Bearer "+s.token(who))
+	}
+	for _, h := range header {
+		name, value, _ := strings.Cut(h, ": ")
+		q.Header.Add(name, value)
+	}
+	resp, err := http.DefaultClient.Do(q)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v\n%s", method, path, err, s.output)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(b) > 0 && method != http.MethodHead && !json.Valid(b) {
+		s.t.Fatalf("%s %s: the body is no JSON: %q", method, path, b)
+	}
+	return reply{resp.StatusCode, resp.Header, string(b)}
+}
+
+func (s *server) get(who, path string, header ...string) reply {
+	s.t.Helper()
+	return s.do(who, http.MethodGet, path, "", header...)
+}

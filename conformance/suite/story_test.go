@@ -1,0 +1,150 @@
+package suite
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// optOutOf is a regional opt-out of a patient.
+func optOutOf(patient, status string) string {
+	return `{"resourceType":"Consent","status":"` + status + `","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},` +
+		`"category":[{"coding":[{"system":"http://snomed.info/sct","code":"416409005"}]}],"patient":{"reference":"` + patient + `"},` +
+		`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]}}`
+}
+
+// storyObservation is an observation of the story: its code is used by no other.
+func storyObservation(patient, extra string) string {
+	return `{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"story-1"}]},"subject":{"reference":"` + patient + `"},"effectiveDateTime":"2026-05-01"` + extra + `}`
+}
+
+// story is the state of the story as it goes on.
+type story struct {
+	*server
+	t       *testing.T
+	patient string // Patient/…
+	obs     []string
+	consent string
+}
+
+// TestStory is the way through the whole program: real data in, a guarded
+// record out, on both engines.
+func TestStory(t *testing.T) {
+	engines(t, func(t *testing.T, s *server) {
+		st := &story{server: s.start("--demo"), t: t}
+		st.write()
+		st.seen("consultant", 5, false)
+		st.optOut()
+		st.dissent()
+		st.ownSource()
+		st.lifted()
+		out, err := s.run("audit", "verify")
+		if err != nil || !strings.Contains(out, "the chain holds") {
+			t.Errorf("audit verify: %v\n%s", err, out)
+		}
+	})
+}
+
+func (st *story) created(r reply) string {
+	st.t.Helper()
+	if r.status != 201 || r.id() == "" {
+		st.t.Fatalf("got %d %s, want 201 with a Location", r.status, r.body)
+	}
+	return r.id()
+}
+
+// write: the practice's feed writes a Patient and five Observations.
+func (st *story) write() {
+	st.patient = "Patient/" + st.created(st.do("demo-gp-feed", "POST", "Patient",
+		`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9999999468"}],"name":[{"family":"Story"}],`+
+			`"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]}`))
+	for range 5 {
+		st.obs = append(st.obs, st.created(st.do("demo-gp-feed", "POST", "Observation", storyObservation(st.patient, ""))))
+	}
+}
+
+// seen checks what somebody finds of the patient, and whether S2 is told.
+func (st *story) seen(who string, n int, withheld bool) {
+	st.t.Helper()
+	r := st.get(who, "Observation?patient="+st.patient)
+	if r.status != 200 || r.get("total").Int() != int64(n) || r.get(`entry.#(search.mode=="match")#`).Get("#").Int() != int64(n) {
+		st.t.Errorf("%s: got %d, total %v, want 200 with %d rows\n%s", who, r.status, r.get("total"), n, r.body)
+	}
+	outcome := r.get(`entry.#(search.mode=="outcome").resource.issue.0`)
+	if got := outcome.Get("details.coding.0.code").Str == "confidential-items"; got != withheld || outcome.Exists() != withheld {
+		st.t.Errorf("CON-1104: %s: got S2 %v, want %v\n%s", who, got, withheld, r.body)
+	}
+}
+
+func (st *story) optOut() {
+	before := st.get("consultant", "Observation?code=story-1&_summary=count").get("total").Int()
+	if before != 5 {
+		st.t.Errorf("across patients: got %d, want 5", before)
+	}
+	st.consent = st.created(st.do("gp", "POST", "Consent", optOutOf(st.patient, "active")))
+}
+
+// dissent: for the consultant, who may break the glass, S1; all else is absent.
+func (st *story) dissent() {
+	t := st.t
+	for _, path := range []string{"Observation?patient=" + st.patient, "Observation?patient=" + st.patient + "&_summary=count", st.patient, st.patient + "/_history", st.patient + "/_history/1"} {
+		r := st.get("consultant", path)
+		issue := r.get("issue.0")
+		if r.status != 403 || issue.Get("details.coding.0.code").Str != "NO_PATIENT_CONSENT" || issue.Get("code").Str != "forbidden" ||
+			!strings.Contains(issue.Get("details.text").Str, "Ask the patient") {
+			t.Errorf("CON-1702: %s: got %d %s, want S1", path, r.status, r.body)
+		}
+	}
+	for _, id := range st.obs {
+		for _, who := range []string{"consultant", "clerk"} {
+			for _, form := range []string{"Observation/%s", "Observation/%s/_history", "Observation/%s/_history/1"} {
+				hidden, never := st.get(who, fmt.Sprintf(form, id)), st.get(who, fmt.Sprintf(form, "neverwas00000000000000000000000a"))
+				if hidden.status != 404 || hidden.body != never.body || hidden.header.Get("ETag") != "" {
+					t.Errorf("CON-1503: %s of a hidden id: got %d %s, want %d %s", form, hidden.status, hidden.body, never.status, never.body)
+				}
+			}
+		}
+	}
+	if r := st.get("consultant", "Observation?code=story-1"); r.status != 200 || r.get("entry.#").Int() != 0 || r.get("total").Int() != 0 {
+		t.Errorf("CON-1703: across patients: got %s", r.body)
+	}
+	if r := st.get("consultant", "Observation?code=story-1&_summary=count"); r.get("total").Int() != 0 {
+		t.Errorf("CON-1703: count across patients: got %s", r.body)
+	}
+	r := st.get("clerk", "Observation?patient="+st.patient)
+	if r.status != 200 || r.get("total").Int() != 0 || r.get("entry").Exists() {
+		t.Errorf("CON-1702: a clerk: got %d %s, want an empty searchset", r.status, r.body)
+	}
+	if r := st.get("clerk", st.patient); r.status != 404 {
+		t.Errorf("CON-1702: a clerk reads the Patient: got %d, want 404", r.status)
+	}
+	st.seen("gp", 5, false)
+}
+
+// ownSource: the trust writes one observation that names one of the five.
+func (st *story) ownSource() {
+	t := st.t
+	st.created(st.do("demo-feed", "POST", "Observation", storyObservation(st.patient, `,"hasMember":[{"reference":"Observation/`+st.obs[0]+`"}]`)))
+	st.seen("consultant", 1, true)
+	st.seen("clerk", 1, true)
+	st.seen("gp", 5, true)
+	r := st.get("consultant", "Observation?patient="+st.patient+"&_include=Observation:subject")
+	if inc := r.get(`entry.#(search.mode=="include")#.resource`); inc.Get("#").Int() != 1 || "Patient/"+inc.Get("0.id").Str != st.patient {
+		t.Errorf("CON-501: own-source rows bring the Patient: got %s", r.body)
+	}
+	r = st.get("consultant", "Observation?patient="+st.patient+"&_include=Observation:has-member")
+	if inc := r.get(`entry.#(search.mode=="include")`); inc.Exists() {
+		t.Errorf("VIS-004: an include reaches a hidden row: %s", r.body)
+	}
+}
+
+// lifted: made inactive, the opt-out is over with the next request.
+func (st *story) lifted() {
+	body := strings.Replace(optOutOf(st.patient, "inactive"), `"status"`, `"id":"`+st.consent+`","status"`, 1)
+	if r := st.do("gp", "PUT", "Consent/"+st.consent, body); r.status != 200 {
+		st.t.Fatalf("end the opt-out: got %d %s", r.status, r.body)
+	}
+	st.seen("consultant", 6, false)
+	st.seen("clerk", 6, false)
+	st.seen("gp", 6, false)
+}
