@@ -2,7 +2,6 @@ package index
 
 import (
 	"strings"
-	"time"
 
 	"carerecord/fhir/path"
 	"carerecord/store"
@@ -140,20 +139,17 @@ func (x *Indexer) datePred(p *param, value string) (store.Pred, error) {
 	return p.dateSpan(bounds{loMin: s, hiMax: e + "\x00"}), nil
 }
 
-// widen moves both ends of an interval out by a tenth of its distance from now.
+// widen moves both ends of an interval out by a tenth of its distance from now,
+// in whole seconds.
 func widen(sp span, now moment) (lo, hi moment) {
-	var gap time.Duration
-	distance := func(a, b moment) time.Duration {
-		// In seconds, since centuries do not fit a Duration of nanoseconds.
-		return time.Duration((b.sec - a.sec) * 100)
-	}
+	var seconds int64
 	switch {
 	case now.less(sp.lo):
-		gap = distance(now, sp.lo)
+		seconds = sp.lo.sec - now.sec
 	case sp.hi.less(now):
-		gap = distance(sp.hi, now)
+		seconds = now.sec - sp.hi.sec
 	}
-	sec, nano := int64(gap)/1000, int32(int64(gap)%1000)*1e6
+	sec, nano := seconds/10, int32(seconds%10)*1e8
 	return sp.lo.add(-sec, -nano), sp.hi.add(sec, nano)
 }
 
