@@ -1,4 +1,79 @@
 // Package index turns resources into keys and search parameters into
 // predicates over those keys. The grammar of the keys and every encoding live
 // here and nowhere else.
+//
+// An Indexer compiles the search parameters of a resource type when the type is
+// first used (plan.go). Index reads a resource once (fhir/path), evaluates every
+// expression, and makes keys of what it yields; Predicate makes of a query what
+// store.Match asks of the keys. The rules are those of search.html as the
+// requirements SRCH-020 to SRCH-089 and SRCH-100 to SRCH-116 read them; a test
+// carries the number of what it proves. Whom a resource is about and when is
+// read from owners.txt (owner.go).
+//
+// Text must be free of U+0000, which fhir.Parse sees to for resources and
+// Predicate for queries: it separates the parts of keys.
+//
+// # The grammar, version 1
+//
+// A key is two bytes, big endian, a class, and a value:
+//
+//	key     = number class value          driving
+//	        / (number + 0x8000) class value   verifying
+//	        / 0x00 fact name              the server's own facts (facts.go)
+//
+// The number stands for one parameter of one resource type, by params.txt, which
+// is append only: a key implies its type. Numbers 1 to 0xff are facts: 1 the
+// type, 2 an owner, 3 an owner who is not there, 4 a mentioned patient, 5 the
+// source organisation, 6 a named yes; their name follows without a class.
+//
+// Driving classes, with 0 for a zero byte:
+//
+//	token      c code          as written: code systems that tell case apart
+//	                           (FHIR's own, UCUM), booleans, ids, uris
+//	           f code          case folded: all other codes, strings, e-mail
+//	           p digits        telephone numbers without spaces . - ( ) [ ]
+//	           s system 0 code the code as in c or f; the system empty if none
+//	string     a text          folded, its first 256 bytes
+//	           b text          HumanName.family: the same from each later word on
+//	           z text          Address.postalCode: folded, without spaces
+//	date       d unit lo hi    the interval [lo,hi)
+//	           e hi lo         again, for unit z only
+//	number,    n "p" point     any unit
+//	quantity   n "v" lo hi     a Range, a comparator, or more than 34 digits
+//	           m hi lo         again, of an interval
+//	reference  r Type/id       a resource of this server, without version
+//	           r address       anything else: other servers, URNs, canonicals
+//	                           without version
+//	uri        u address       canonicals without version
+//
+// Verifying classes:
+//
+//	all        P               the parameter has a value (:missing)
+//	string     X text          whole, in canonical composition (:exact)
+//	           L text          folded and whole, where longer than 256 bytes
+//	reference, V address       with version: Type/id/_history/v or url|v
+//	uri
+//	quantity   Q system 0 code 0 number   number as behind class n
+//	           T unit 0 number            code, and unit text where it differs
+//	           Y system 0 number
+//
+// A parameter whose values are all codes bound to one system has no s keys: the
+// system is part of the parameter, and a query that names it is one for the
+// code, a query that names another finds nothing.
+//
+// Range over "s system 0" is "system|", over "a text" is "starts with".
+//
+// # Encodings
+//
+// A moment is nine bytes: five of seconds since two days before the year 1, four
+// of nanoseconds. All zero is the beginning, all 0xff the end of time. The unit
+// of a date is its precision: a year, b month, c day, d minute, e second, f part
+// of a second, g instant (one nanosecond wide), z interval. A date of one unit
+// cannot be wider than the unit, so an index finds it by its start alone; the
+// ranges of a Span's Scan are made that way (dates.go).
+//
+// A number is twenty bytes: three of sign and exponent, seventeen of two decimal
+// digits each (number.go). All zero and all 0xff are the ends of the number line.
+//
+// Both orders are those of the bytes. Folding is described at fold.
 package index

@@ -67,6 +67,9 @@ func New(cfg Config) (*Indexer, error) {
 	return x, nil
 }
 
+// Base returns the public FHIR base, without a slash at the end.
+func (x *Indexer) Base() string { return x.base }
+
 // errType is for a type that is no resource type.
 var errType = errors.New("index: no resource type")
 

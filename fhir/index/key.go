@@ -4,6 +4,10 @@ import (
 	"carerecord/store"
 )
 
+// Version is the version of the grammar in doc.go. A change that gives a
+// resource other keys gives it another number, and stores are keyed anew.
+const Version = 1
+
 // The class byte of a key, behind the number of its parameter. doc.go has the
 // grammar of what follows each.
 const (

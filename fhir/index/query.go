@@ -3,6 +3,7 @@ package index
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"carerecord/fhir/r4"
 	"carerecord/store"
@@ -44,6 +45,8 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 	switch {
 	case len(values) == 0:
 		return store.And{}, nil
+	case slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, "\x00") }):
+		return nil, fault("value", "%s: a value holds the character U+0000.", p.Code)
 	case q.Modifier == "missing":
 		return p.missing(values)
 	}

@@ -238,6 +238,7 @@ func TestRefuses(t *testing.T) {
 		{"SRCH-086 no number", "Observation", "value-quantity=|s|mg", "value"},
 		{"SRCH-102 another type", "Observation", "subject:Patient=Group/1", "value"},
 		{"SRCH-102 foreign", "Observation", "subject:Patient=http://other/Patient/1", "value"},
+		{"SRCH-005 U+0000", "Observation", "value-quantity=1|s\x00x|", "value"},
 		{"no resource type", "Nothing", "x=y", "not-supported"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,141 @@
+package path
+
+import (
+	"fmt"
+	"strings"
+
+	"carerecord/fhir/r4"
+)
+
+func (x item) eval(m *machine, in, out []Value) []Value {
+	from := x.base.eval(m, in, m.borrow())
+	if x.n < len(from) {
+		out = append(out, from[x.n])
+	}
+	m.giveBack(from)
+	return out
+}
+
+func (x item) static(in []Yield, typ string) ([]Yield, error) { return x.base.static(in, typ) }
+func (item) monotone() bool                                   { return false }
+
+func (w where) eval(m *machine, in, out []Value) []Value {
+	from := w.base.eval(m, in, m.borrow())
+	for i := range from {
+		if m.truth(w.cond, from[i]) {
+			out = append(out, from[i])
+		}
+	}
+	m.giveBack(from)
+	return out
+}
+
+func (w where) static(in []Yield, typ string) ([]Yield, error) {
+	from, err := w.base.static(in, typ)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.cond.static(from, typ); err != nil {
+		return nil, err
+	}
+	if c, ok := w.cond.(is); ok {
+		if _, ok := c.base.(resolve); ok {
+			limited := make([]Yield, len(from))
+			for i, y := range from {
+				y.Targets = []string{c.typ}
+				limited[i] = y
+			}
+			return limited, nil
+		}
+	}
+	return from, nil
+}
+
+// monotone: a condition that only asks for something to be there can only cease
+// to hold when something is cut.
+func (w where) monotone() bool { return w.base.monotone() && positive(w.cond) }
+
+func positive(e expr) bool {
+	switch x := e.(type) {
+	case exists:
+		return x.base.monotone()
+	case is:
+		return true
+	case equal:
+		_, ok := x.right.(literal)
+		return ok && !x.not && x.left.monotone()
+	case logic:
+		return positive(x.left) && positive(x.right)
+	}
+	return false
+}
+
+func (x exists) eval(m *machine, in, out []Value) []Value {
+	from := x.base.eval(m, in, m.borrow())
+	found := len(from) > 0
+	m.giveBack(from)
+	return append(out, computed(found))
+}
+
+func (x exists) static(in []Yield, typ string) ([]Yield, error) {
+	_, err := x.base.static(in, typ)
+	return []Yield{{Type: "boolean"}}, err
+}
+
+func (exists) monotone() bool { return false }
+
+func (x extension) eval(m *machine, in, out []Value) []Value {
+	from := x.base.eval(m, in, m.borrow())
+	found := m.borrow()
+	for i := range from {
+		found = from[i].children("extension", found)
+	}
+	for i := range found {
+		if found[i].GetText("url") == x.url {
+			out = append(out, found[i])
+		}
+	}
+	m.giveBack(found)
+	m.giveBack(from)
+	return out
+}
+
+func (x extension) static(in []Yield, typ string) ([]Yield, error) {
+	return steps{x.base, []string{"extension"}}.static(in, typ)
+}
+
+func (x extension) monotone() bool { return x.base.monotone() }
+
+// eval of resolve yields for every reference a value without content that has
+// the type of the target.
+func (x resolve) eval(m *machine, in, out []Value) []Value {
+	from := x.base.eval(m, in, m.borrow())
+	for i := range from {
+		if typ := targetType(from[i]); typ != "" {
+			out = append(out, Value{Type: typ, at: -1})
+		}
+	}
+	m.giveBack(from)
+	return out
+}
+
+func targetType(v Value) string {
+	literal := v.text
+	if v.Type == "Reference" {
+		literal = v.GetText("reference")
+	}
+	literal, _, _ = strings.Cut(literal, "/_history/")
+	if parts := strings.Split(literal, "/"); len(parts) >= 2 && r4.IsResource(parts[len(parts)-2]) {
+		return parts[len(parts)-2]
+	}
+	if v.Type == "Reference" {
+		return v.GetText("type")
+	}
+	return ""
+}
+
+func (x resolve) static([]Yield, string) ([]Yield, error) {
+	return nil, fmt.Errorf("resolve() stands elsewhere than before is")
+}
+
+func (resolve) monotone() bool { return false }
