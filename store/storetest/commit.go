@@ -24,7 +24,7 @@ func commitSentences() []sentence {
 			k.holds(k.put(d)...)
 		}},
 		{"keys are any bytes", func(k *kit) {
-			keys := []store.Key{"a", "a\x00", "a\x00\x00", "a\x00\x01", "a\x00\xff", "a\x01", "a\xff", "\x00", "\x00\x00\xff", "\x7f\xff\xff", "\x80", "\xff\xff"}
+			keys := []store.Key{"", "a", "a\x00", "a\x00\x00", "a\x00\x01", "a\x00\xff", "a\x01", "a\xff", "\x00", "\x00\x00\xff", "\x7f\xff\xff", "\x80", "\xff\xff"}
 			k.holds(k.put(observation("all", 1, keys...))...)
 			for i, key := range keys {
 				k.put(observation(fmt.Sprintf("d%02d", i), uint64(10+i), key))

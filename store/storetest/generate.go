@@ -33,7 +33,7 @@ func (d dice) place() store.DocID {
 // key is any key of the alphabet but an interval.
 func (d dice) key() store.Key {
 	return pick[store.Key](d, "a", "a\x00", "a\x00\x01", "a\x01", "a\xff", "ab", "abc", "b", "b\x00\xff", "\x00", "\x7f\xff",
-		"s", "n1", "n2", "\x80x", "\x80xy", "\x80z", "\xff", "\xff\xff")
+		"", "s", "n1", "n2", "\x80x", "\x80xy", "\x80z", "\xff", "\xff\xff")
 }
 
 func (d dice) digit() string { return pick(d, "1", "2", "3", "4", "5", "\x00", "\xff") }
@@ -146,7 +146,7 @@ func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 		expect += uint64(d.IntN(3))
 		expect -= min(expect, 1)
 	}
-	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now), ID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32())}
+	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now + d.IntN(3)), ID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32())}
 	switch {
 	case expect == 0:
 		doc.Origin = pick(d, store.Created, store.Upserted)
@@ -167,6 +167,10 @@ func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 
 func (d dice) query() store.Query {
 	q := store.Query{Type: d.typ(), Where: d.pred(3), KeysOnly: d.once(2)}
+	if d.once(4) { // as searches are: what they are about, and a condition or two
+		common := func() store.Pred { return store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b")} }
+		q.Where = store.And{common(), common(), d.pred(2)}
+	}
 	if d.once(3) {
 		after := d.place()
 		q.After = &after

@@ -198,7 +198,7 @@ func predicates(k *kit) {
 		store.Or{store.And{eq("ka"), eq("kb")}, eq("nred")}, store.And{store.Or{eq("ka"), eq("kb")}, eq("kc")},
 		store.Not{Pred: eq("ka")}, store.Not{Pred: store.And{}}, store.Not{Pred: store.Or{}}, store.Not{Pred: store.Not{Pred: eq("ka")}},
 		store.And{eq("kb"), store.Not{Pred: eq("ka")}}, store.Or{store.Not{Pred: eq("ka")}, eq("kb")}, store.And{store.Under("k"), store.Not{Pred: eq("kb")}},
-		store.And{store.Under("s:"), scanned}, store.And{store.Or{}, eq("ka")},
+		store.And{eq("ka"), eq("kb"), store.Not{Pred: eq("kc")}}, store.And{store.Under("s:"), scanned}, store.And{store.Or{}, eq("ka")},
 	} {
 		var want []string
 		for _, id := range byID {

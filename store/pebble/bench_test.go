@@ -1,0 +1,198 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"carerecord/store"
+)
+
+// A benchmark document is like a laboratory result: a body of 2 KB, 33 keys of
+// which 16 drive, 100 documents to a patient.
+const (
+	perPatient = 100
+	loaded     = 50_000
+)
+
+func benchDoc(n int) store.Doc {
+	rng := rand.New(rand.NewPCG(uint64(n), 7))
+	patient := n / perPatient
+	id := fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", rng.Uint32(), rng.Uint32()>>16, rng.Uint32()>>16, rng.Uint32()>>16, rng.Uint64()>>16)
+	h := fnv.New64a()
+	fmt.Fprint(h, patient)
+	at := store.DocID{Place: store.Place(h.Sum64() >> 16)}
+	at.Order = [store.OrderSize]byte{0, 0, 0, byte(n >> 8), byte(n)}
+	binary.BigEndian.PutUint64(at.Order[5:], rng.Uint64())
+	keys := []store.Key{patientKey(patient), store.Key(fmt.Sprintf("\x01\x02cat%d", n%10)), "\x01\x01all"}
+	for i := range 13 {
+		keys = append(keys, store.Key(fmt.Sprintf("\x02%chttp://loinc.org|%05d", i, rng.IntN(2000))))
+	}
+	for i := range 17 {
+		keys = append(keys, store.Key(fmt.Sprintf("\x82%cverifying %d", i, rng.IntN(1000))))
+	}
+	var body strings.Builder
+	for body.Len() < 2000 {
+		fmt.Fprintf(&body, `{"system":"http://terminology.hl7.org/CodeSystem/observation-category","value":%d,"unit":"mmol/L"},`, rng.Uint32())
+	}
+	return store.Doc{Ref: store.Ref{Type: "Observation", ID: id}, Version: 1, Updated: time.UnixMilli(int64(n)).UTC(), ID: at, Source: "RX1",
+		Origin: store.Created, Keys: store.Sorted(keys), Body: []byte(body.String())}
+}
+
+func patientKey(patient int) store.Key {
+	return store.Key(fmt.Sprintf("\x01\x03Patient/%08d", patient))
+}
+
+func batchOf(docs ...store.Doc) store.Batch {
+	var b store.Batch
+	for _, d := range docs {
+		b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version - 1})
+	}
+	return b
+}
+
+func BenchmarkPut(b *testing.B) {
+	db := open(b, b.TempDir(), nil)
+	docs := make([]store.Doc, 20000)
+	for i := range docs {
+		docs[i] = benchDoc(i)
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		d := docs[n%len(docs)]
+		d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+		if _, err := db.Commit(b.Context(), batchOf(d)); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}
+
+func BenchmarkPutParallel8(b *testing.B) {
+	db := open(b, b.TempDir(), nil)
+	docs := make([]store.Doc, 20000)
+	for i := range docs {
+		docs[i] = benchDoc(i)
+	}
+	var next atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(4) // on two processors
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			n := int(next.Add(1))
+			d := docs[n%len(docs)]
+			d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+			if _, err := db.Commit(b.Context(), batchOf(d)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkLoad measures a document of a bundle of 100.
+func BenchmarkLoad(b *testing.B) {
+	db := open(b, b.TempDir(), nil)
+	docs := make([]store.Doc, 20000)
+	for i := range docs {
+		docs[i] = benchDoc(i)
+	}
+	n := 0
+	b.ResetTimer()
+	for n < b.N {
+		var batch store.Batch
+		for range min(100, b.N-n) {
+			d := docs[n%len(docs)]
+			d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+			batch.Writes = append(batch.Writes, store.Write{Doc: d})
+			n++
+		}
+		if _, err := db.Commit(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAppendParallel8(b *testing.B) {
+	db := open(b, b.TempDir(), nil)
+	payload := []byte(strings.Repeat("audit ", 150))
+	b.SetParallelism(4)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := db.Append(b.Context(), payload); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	db := open(b, b.TempDir(), nil)
+	refs := make([]store.Ref, loaded)
+	for n := 0; n < loaded; n += 500 {
+		docs := make([]store.Doc, 500)
+		for i := range docs {
+			docs[i] = benchDoc(n + i)
+			refs[n+i] = docs[i].Ref
+		}
+		if _, err := db.Commit(b.Context(), batchOf(docs...)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := db.rows.Compact(b.Context(), []byte{0}, []byte{255}, false); err != nil {
+		b.Fatal(err)
+	}
+	m := db.rows.Metrics()
+	b.Logf("%d documents: %d bytes each in tables", loaded, m.DiskSpaceUsage()/loaded)
+	rng := rand.New(rand.NewPCG(1, 1))
+	patient := func() store.Pred { return store.Eq{Key: patientKey(rng.IntN(loaded / perPatient))} }
+	read := func(name string, f func(s store.Snap) error) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := db.Read(b.Context(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	scan := func(p func() store.Pred, max int, keysOnly bool) func(s store.Snap) error {
+		return func(s store.Snap) error {
+			n := 0
+			for _, err := range s.Scan(b.Context(), store.Query{Type: "Observation", Where: p(), KeysOnly: keysOnly}) {
+				if err != nil {
+					return err
+				}
+				if n++; n == max {
+					break
+				}
+			}
+			return nil
+		}
+	}
+	count := func(p func() store.Pred) func(s store.Snap) error {
+		return func(s store.Snap) error {
+			_, err := s.Count(b.Context(), store.Query{Type: "Observation", Where: p()}, 0)
+			return err
+		}
+	}
+	read("Get", func(s store.Snap) error {
+		_, err := s.Get(b.Context(), refs[rng.IntN(loaded)])
+		return err
+	})
+	category := store.Eq{Key: "\x01\x02cat3"}
+	and := func() store.Pred { return store.And{patient(), category} }
+	read("PatientPageOf20", scan(patient, 20, false))
+	read("AndOfTwo10Rows", scan(and, 0, false))
+	read("AndOfTwo10RowsKeysOnly", scan(and, 0, true))
+	read("CountAndOfTwo", count(and))
+	read("CountOf5000", count(func() store.Pred { return category }))
+	read("CountOf50000", count(func() store.Pred { return store.Eq{Key: "\x01\x01all"} }))
+	read("CountOfTypeVerified", count(func() store.Pred { return store.Not{Pred: category} }))
+	read("RangeOf250Rows", scan(func() store.Pred { return store.Under("\x02\x00http://loinc.org|0042") }, 0, true))
+}
