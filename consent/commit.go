@@ -305,6 +305,7 @@ func (c *commit) apply(ctx context.Context, results []Result, record Record, mar
 	reg := c.view.guard.register
 	for _, ref := range c.order {
 		b.Writes = append(b.Writes, *c.pending[ref])
+		c.view.guard.types.add(ref.Type)
 		speaks = speaks || reg.tells(c.before[ref], c.pending[ref].Doc)
 	}
 	written := map[store.Ref]bool{}

@@ -281,11 +281,11 @@ func implied(ctx context.Context, d *decision) *Refusal {
 	if d.p.Kind != Clinician || g.patient == "" {
 		return nil
 	}
-	n, err := d.snap.Count(ctx, store.Query{Where: d.withheldRows(), KeysOnly: true}, 1)
+	some, err := d.guard.types.some(ctx, d.snap, d.withheldRows())
 	if err != nil {
 		d.err = fmt.Errorf("look for withheld rows: %w", err)
 	}
-	g.withheld = n > 0
+	g.withheld = some
 	return nil
 }
 

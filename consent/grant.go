@@ -65,6 +65,7 @@ func AsRefusal(err error) (*Refusal, bool) {
 type hiddenPatients struct {
 	ctx          context.Context // of the request that the set lives in
 	snap         store.Snap
+	types        *present
 	sets         sets
 	organisation string
 	known        map[string]bool
@@ -83,13 +84,13 @@ func (h *hiddenPatients) Has(patient string) bool {
 	if hidden, ok := h.known[patient]; ok {
 		return hidden
 	}
-	n, err := h.snap.Count(h.ctx, store.Query{Where: ownRows(patient, h.organisation), KeysOnly: true}, 1)
+	left, err := h.types.some(h.ctx, h.snap, ownRows(patient, h.organisation))
 	if err != nil {
 		*h.failed = err
 		return true
 	}
-	h.known[patient] = n == 0
-	return n == 0
+	h.known[patient] = !left
+	return !left
 }
 
 // ownRows are the rows of a patient that an organisation wrote and that its

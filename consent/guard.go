@@ -32,6 +32,7 @@ type Guard struct {
 	clock     func() time.Time
 	publicURL string
 	register  *register
+	types     *present
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -47,9 +48,12 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	}
 	g := &Guard{
 		store: cfg.Store, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, register: newRegister(),
+		publicURL: cfg.PublicURL, register: newRegister(), types: &present{},
 	}
 	if err := g.register.load(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
+	if err := g.types.load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -92,7 +96,7 @@ func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.S
 	v := &View{guard: g, snap: snap}
 	held := sets{optedOut: g.register.optedOut(), denied: g.register.denied(), restricted: g.register.restrictedTo()}
 	v.grant = &Grant{principal: p, sets: held, hidden: &hiddenPatients{
-		ctx: ctx, snap: snap, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: &v.failed,
+		ctx: ctx, snap: snap, types: g.types, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: &v.failed,
 	}}
 	d := &decision{guard: g, p: p, req: req, snap: snap, grant: v.grant}
 	for _, s := range after() {

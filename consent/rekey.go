@@ -103,7 +103,7 @@ func (c *commit) numbersOf(now, before store.Doc) []string {
 // rekey puts the documents that match, newly described, into the batch.
 func (c *commit) rekey(ctx context.Context, ask store.Pred) error {
 	n := 0
-	for d, err := range c.view.snap.Scan(ctx, store.Query{Where: ask}) {
+	for d, err := range c.view.guard.types.scan(ctx, c.view.snap, ask) {
 		if err != nil {
 			return fmt.Errorf("find what depends on a write: %w", err)
 		}

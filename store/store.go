@@ -51,9 +51,9 @@ type Snap interface {
 	History(ctx context.Context, q HistoryQuery) iter.Seq2[Doc, error]
 }
 
-// Query asks for live documents, of one type or of all.
+// Query asks for live documents of one type.
 type Query struct {
-	Type     string // empty: every type
+	Type     string // required
 	Where    Pred   // required; And{} for all
 	After    *DocID // only rows behind this place in the order; nil from the start
 	KeysOnly bool   // leave Body nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // Europe/London on machines without zone files
 
 	"github.com/alecthomas/kong"
 )

@@ -92,7 +92,7 @@ func (p *process) args() []string {
 		}
 		return args
 	}
-	args := []string{"--storage-path", data, "--port", port, "--cache-size", "256M", "--log-file-max", "64MB", "--sync-on-commit"}
+	args := []string{"--storage-path", data, "--port", port, "--cache-size", "1G", "--log-file-max", "64MB", "--sync-on-commit"}
 	if p.standalone {
 		args = append(args, "--standalone")
 	}

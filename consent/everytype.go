@@ -1,0 +1,82 @@
+package consent
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"carerecord/fhir/r4"
+	"carerecord/store"
+)
+
+// present is the resource types of which the store holds documents. A question
+// about one patient across all types asks these, one after the other: the
+// engines post keys by type. A type stays in the set when its last document
+// goes. It is safe for concurrent use.
+type present struct {
+	mu    sync.RWMutex
+	types []string // sorted, never changed in place
+}
+
+// load finds the types that are there.
+func (p *present) load(ctx context.Context, s store.Store) error {
+	return s.Read(ctx, func(snap store.Snap) error {
+		for _, typ := range r4.Resources() {
+			n, err := snap.Count(ctx, store.Query{Type: typ, Where: everything, KeysOnly: true}, 1)
+			if err != nil {
+				return fmt.Errorf("look for documents of %s: %w", typ, err)
+			}
+			if n > 0 {
+				p.add(typ)
+			}
+		}
+		return nil
+	})
+}
+
+// add takes in a type, before its first document is committed.
+func (p *present) add(typ string) {
+	p.mu.RLock()
+	_, known := slices.BinarySearch(p.types, typ)
+	p.mu.RUnlock()
+	if known {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i, known := slices.BinarySearch(p.types, typ); !known {
+		p.types = slices.Insert(slices.Clone(p.types), i, typ)
+	}
+}
+
+func (p *present) list() []string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.types
+}
+
+// scan yields the documents of every type that match.
+func (p *present) scan(ctx context.Context, snap store.Snap, where store.Pred) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for _, typ := range p.list() {
+			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: where}) {
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// some reports whether a document of any type matches.
+func (p *present) some(ctx context.Context, snap store.Snap, where store.Pred) (bool, error) {
+	for _, typ := range p.list() {
+		n, err := snap.Count(ctx, store.Query{Type: typ, Where: where, KeysOnly: true}, 1)
+		if err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	return false, nil
+}
