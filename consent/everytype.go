@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/store"
 )
@@ -18,6 +19,9 @@ import (
 type present struct {
 	mu    sync.RWMutex
 	types []string // sorted, never changed in place
+	// wanted are the names that some document waits for (index.WantsKey), or
+	// did once: what is not among them needs no look into the store.
+	wanted map[string]bool
 }
 
 // load finds the types that are there.
@@ -31,6 +35,12 @@ func (p *present) load(ctx context.Context, s store.Store) error {
 			if n > 0 {
 				p.add(typ)
 			}
+		}
+		for d, err := range p.scan(ctx, snap, store.Under(index.WantsPrefix())) {
+			if err != nil {
+				return fmt.Errorf("look for documents that wait: %w", err)
+			}
+			p.want(names(d.Keys, index.WantsPrefix()))
 		}
 		return nil
 	})
@@ -49,6 +59,25 @@ func (p *present) add(typ string) {
 	if i, known := slices.BinarySearch(p.types, typ); !known {
 		p.types = slices.Insert(slices.Clone(p.types), i, typ)
 	}
+}
+
+// want notes names that a document waits for, before it is committed.
+func (p *present) want(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range names {
+		p.wanted[name] = true
+	}
+}
+
+// wants reports whether a document may wait for a name.
+func (p *present) wants(name string) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.wanted[name]
 }
 
 func (p *present) list() []string {

@@ -48,7 +48,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	}
 	g := &Guard{
 		store: cfg.Store, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, register: newRegister(), types: &present{},
+		publicURL: cfg.PublicURL, register: newRegister(), types: &present{wanted: map[string]bool{}},
 	}
 	if err := g.register.load(ctx, cfg.Store); err != nil {
 		return nil, err

@@ -50,6 +50,7 @@ func (c *commit) describe(ctx context.Context, w *store.Write) error {
 		return err
 	}
 	w.Doc.Keys, w.Doc.ID = made.keys, made.id
+	c.view.guard.types.want(names(made.keys, index.WantsPrefix()))
 	return nil
 }
 
@@ -62,7 +63,7 @@ func (c *commit) ripple(ctx context.Context, ref store.Ref) error {
 	now, before := c.pending[ref].Doc, c.before[ref]
 	var asks []store.Pred
 	if appears := before.Version == 0 || before.Dead(); appears || now.Dead() || !slices.Equal(ownersOf(now.Keys), ownersOf(before.Keys)) {
-		if now.Origin != store.Created || ref.Type == "Consent" {
+		if c.view.guard.types.wants(ref.String()) {
 			asks = append(asks, store.Eq{Key: index.WantsKey(ref.String())})
 		}
 		if now.Dead() && ref.Type == "Patient" {
@@ -71,7 +72,9 @@ func (c *commit) ripple(ctx context.Context, ref store.Ref) error {
 	}
 	if ref.Type == "Patient" {
 		for _, number := range c.numbersOf(now, before) {
-			asks = append(asks, store.Eq{Key: index.WantsKey("nhs:" + number)})
+			if name := "nhs:" + number; c.view.guard.types.wants(name) {
+				asks = append(asks, store.Eq{Key: index.WantsKey(name)})
+			}
 		}
 	}
 	for _, ask := range asks {
@@ -117,6 +120,7 @@ func (c *commit) rekey(ctx context.Context, ask store.Pred) error {
 		if err != nil {
 			return err
 		}
+		c.view.guard.types.want(names(made.keys, index.WantsPrefix()))
 		before := d
 		d.Keys, d.ID = made.keys, made.id
 		c.put(store.Write{Doc: d, Expect: d.Version, Rekey: true}, before)

@@ -110,14 +110,9 @@ func (s *server) start(args ...string) *server {
 }
 
 // stop drains the server; a second call does nothing.
-func (s *server) stop() { s.end(syscall.SIGTERM) }
-
-// kill ends the server at once.
-func (s *server) kill() { s.end(syscall.SIGKILL) }
-
-func (s *server) end(sig syscall.Signal) {
+func (s *server) stop() {
 	if s.cmd != nil && s.cmd.Process != nil {
-		s.cmd.Process.Signal(sig)
+		s.cmd.Process.Signal(syscall.SIGTERM)
 		s.cmd.Wait()
 		s.cmd = nil
 	}

@@ -1,7 +1,9 @@
 package pebble
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -32,18 +34,40 @@ func (c *change) lives() bool {
 func (c *change) stays() bool { return c.was.live && c.lives() && c.was.id == c.id }
 
 // create puts the rows of a first version that need no Seq.
-func (c *change) create(out *pebble.Batch) {
+func (c *change) create(out *pebble.Batch, posted *postings) {
 	d := &c.write.Doc
-	row := make([]byte, 0, 128)
 	for _, k := range d.Keys {
 		if k.Drives() {
-			row = postingRow(row[:0], c.code, k, c.id)
-			set(out, row, nil)
+			posted.add(c.code, k, c.id)
 		}
 	}
 	set(out, allRow(c.code, c.id), nil)
 	set(out, docRow(rowBody, c.id), d.Body)
 	set(out, newestRow(c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
+}
+
+// postings are rows collected in one piece of memory, to be put in their order:
+// Pebble takes sorted rows in half the time, and a bundle has thousands.
+type postings struct {
+	rows []byte
+	ends []int
+}
+
+func (p *postings) add(code typeCode, k store.Key, id docID) {
+	p.rows = postingRow(p.rows, code, k, id)
+	p.ends = append(p.ends, len(p.rows))
+}
+
+func (p *postings) putSorted(out *pebble.Batch) {
+	rows := make([][]byte, len(p.ends))
+	start := 0
+	for i, end := range p.ends {
+		rows[i], start = p.rows[start:end], end
+	}
+	slices.SortFunc(rows, bytes.Compare)
+	for _, row := range rows {
+		set(out, row, nil)
+	}
 }
 
 // set and del put into a batch; that fails only for a batch that was applied.

@@ -140,6 +140,7 @@ func wellFormed(b store.Batch) error {
 // prepare encodes what can be encoded without knowing what stands.
 func (db *DB) prepare(b store.Batch) (*step, error) {
 	s := &step{batch: b, ready: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
+	var posted postings
 	for i := range b.Writes {
 		w := &b.Writes[i]
 		code, err := db.types.give(db.rows, w.Doc.Ref.Type)
@@ -153,9 +154,10 @@ func (db *DB) prepare(b store.Batch) (*step, error) {
 			c.row = appendRecord(make([]byte, 0, 512), &w.Doc, code)
 		}
 		if w.Expect == 0 && !w.Doc.Dead() {
-			c.create(s.ready)
+			c.create(s.ready, &posted)
 		}
 	}
+	posted.putSorted(s.ready)
 	return s, nil
 }
 

@@ -79,6 +79,7 @@ func options(c Config) *pebble.Options {
 	}
 	o := &pebble.Options{
 		FS:                          c.fs,
+		Comparer:                    comparer(),
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		CacheSize:                   c.Cache,
 		MemTableSize:                64 << 20,

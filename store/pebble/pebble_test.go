@@ -14,7 +14,7 @@ import (
 
 func open(t testing.TB, dir string, clock func() time.Time) *DB {
 	t.Helper()
-	db, err := Open(Config{Dir: dir, Clock: clock, Cache: 8 << 20})
+	db, err := Open(Config{Dir: dir, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,16 @@ func FuzzPostingsOrderByKeyThenDocID(f *testing.F) {
 		if got, want := bytes.Compare(rowA, low) < 0, a < b; got != want {
 			t.Errorf("row of %q is before the bound of %q: %v, want %v", a, b, got, want)
 		}
+		// What stands before the docid decides first.
+		for _, bound := range [][]byte{rowB, low, rowB[:len(rowB)/2], rowB[:len(rowB)-1], appendCode(nil, rowPosting, 0)} {
+			i, j := splitRow(rowA), splitRow(bound)
+			if got, want := cmp.Or(bytes.Compare(rowA[:i], bound[:j]), bytes.Compare(rowA[i:], bound[j:])), bytes.Compare(rowA, bound); got != want {
+				t.Errorf("rows %x and %x, split at %d and %d, compare %d, want %d", rowA, bound, i, j, got, want)
+			}
+		}
+		if got, want := splitRow(rowA), len(rowA)-docIDSize; got != want {
+			t.Errorf("row %x is split at %d, want %d", rowA, got, want)
+		}
 		if dx.id() != x {
 			t.Errorf("docid %v reads back as %v", x, dx.id())
 		}
@@ -76,4 +86,18 @@ func TestHistoryRowsOrderNewestFirst(t *testing.T) {
 		}
 		last = row
 	}
+}
+
+func FuzzSplitRowsCompareAsBytes(f *testing.F) {
+	for _, a := range awkward {
+		for _, b := range awkward {
+			f.Add([]byte("p\x00\x01"+a), []byte("p\x00\x01"+b+terminator+"docid"))
+		}
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		i, j := splitRow(a), splitRow(b)
+		if got, want := cmp.Or(bytes.Compare(a[:i], b[:j]), bytes.Compare(a[i:], b[j:])), bytes.Compare(a, b); got != want {
+			t.Errorf("%x and %x, split at %d and %d, compare %d, want %d", a, b, i, j, got, want)
+		}
+	})
 }

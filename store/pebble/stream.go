@@ -120,7 +120,7 @@ func (r *rowStream) seek(target docID) (docID, bool) {
 		return docID{}, false
 	}
 	copy(r.row[r.prefix:], target[:])
-	return r.at, r.set(r.it.SeekGE(r.row))
+	return r.at, r.set(r.it.SeekPrefixGE(r.row))
 }
 
 // set takes the docid of the row that the iterator stands on.
