@@ -6,7 +6,7 @@ STATICCHECK := .cache/bin/staticcheck
 STATICCHECK_VERSION := v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-short check generate bench soak tools
+.PHONY: help run build test test-short check generate bench tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,11 +26,8 @@ check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, gen
 generate: need-go need-npm $(DEFINITIONS) ## write the tables of the standard anew
 	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir/r4
 
-bench: build ## measure beside the limits of this machine
-	bin/carerecord bench
-
-soak: need-go need-python ## the long versions: ten times the random cases
-	CARERECORD_SOAK=1 scripts/test.sh
+bench: need-go ## run the benchmarks that lie beside the code
+	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index
 
 $(DEFINITIONS):
 	mkdir -p .cache && cd .cache && npm pack --silent hl7.fhir.r4.examples@4.0.1

@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
-# Runs the whole suite with the race detector, then what is too large for it
-# without. The last lines say which MongoDB server the tests ran on.
+# Runs the whole suite with the race detector. The last lines say which MongoDB server the tests ran on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 server=$(mktemp)
 trap 'rm -f "$server"' EXIT
 export CARERECORD_TEST_SERVER_FILE=$server
 go test -race -timeout 25m ./...
-CARERECORD_LARGE=1 go test -timeout 25m -run 'Large' ./cmd/... ./conformance/... ./fhir/... ./consent/...
 echo "MongoDB tests ran on: $(sort -u "$server" | paste -sd';')"

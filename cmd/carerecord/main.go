@@ -23,7 +23,6 @@ type cli struct {
 	Load  loadCmd  `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
 	Synth synthCmd `cmd:"" help:"Make a synthetic region."`
 	Audit auditCmd `cmd:"" help:"Work with the trail."`
-	Bench benchCmd `cmd:"" help:"Measure this machine's record beside its limits."`
 }
 
 func main() {

@@ -59,10 +59,26 @@ func Run(m *testing.M) int {
 	defer func() {
 		binary.once.Do(func() {})
 		if binary.server != nil {
+			tell(binary.server.Describe())
 			binary.server.stop()
 		}
 	}()
 	return m.Run()
+}
+
+// tell writes which server the tests ran on where the test script asked for it.
+func tell(server string) {
+	name := os.Getenv("CARERECORD_TEST_SERVER_FILE")
+	if name == "" {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mongotest:", err)
+		return
+	}
+	defer f.Close()
+	fmt.Fprintln(f, server)
 }
 
 // Start returns the server of this test binary. The test fails if there is none.
