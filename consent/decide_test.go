@@ -1,0 +1,222 @@
+package consent_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+	"carerecord/store/storetest"
+)
+
+const site = "http://record.test"
+
+// region is a Guard over the reference store, with two organisations.
+type region struct {
+	*testing.T
+	guard *consent.Guard
+}
+
+func newRegion(t *testing.T, relationship string) *region {
+	t.Helper()
+	clock := func() time.Time { return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC) }
+	x, err := index.New(index.Config{Base: site + "/fhir", Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := consent.Open(context.Background(), consent.Config{Store: storetest.NewReference(clock), Index: x, Clock: clock, PublicURL: site,
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: relationship}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &region{T: t, guard: g}
+}
+
+func scopes(t *testing.T, text string) consent.Scopes {
+	t.Helper()
+	s, err := consent.ParseScopes(text, func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (r *region) feed(ods string) consent.Principal {
+	return consent.Principal{Kind: consent.Feed, Subject: ods, Organisation: ods, Purpose: "TREAT", ClientMay: []string{"TREAT"},
+		Flow: consent.FlowIngest, IDPrefix: ods + ".", Scopes: scopes(r.T, "system/*.cruds")}
+}
+
+func (r *region) clinician(ods string, activities ...string) consent.Principal {
+	return consent.Principal{Kind: consent.Clinician, Subject: "c", Organisation: ods, Role: "R", Activities: append(activities, policy.ActivityRead),
+		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: scopes(r.T, "user/*.cruds")}
+}
+
+func (r *region) patient(id string) consent.Principal {
+	return consent.Principal{Kind: consent.Patient, Subject: "p", Patient: id, Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes(r.T, "patient/*.cruds")}
+}
+
+// put writes a resource as somebody and returns the error.
+func (r *region) put(p consent.Principal, body string) error {
+	res, err := fhir.Parse([]byte(body))
+	if err != nil {
+		r.Fatal(err)
+	}
+	req := consent.Request{Interaction: consent.Update, Type: res.Type, Letter: consent.UpdateLetter, Write: true}
+	return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
+		_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToUpdate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
+		return err
+	})
+}
+
+func (r *region) mustPut(p consent.Principal, body string) {
+	r.Helper()
+	if err := r.put(p, body); err != nil {
+		r.Fatalf("put %s: %v", body, err)
+	}
+}
+
+// count is how many documents of a type somebody sees, naming a patient or
+// nobody.
+func (r *region) count(p consent.Principal, typ, named string) (n int, withheld bool, err error) {
+	req := consent.Request{Interaction: consent.Search, Type: typ, Letter: consent.SearchLetter, Named: consent.Named{ID: named}}
+	where := store.Pred(store.And{})
+	if named != "" {
+		where = store.Eq{Key: index.OwnerKey(named)}
+	}
+	err = r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
+		var err error
+		n, err = v.Count(context.Background(), store.Query{Type: typ, Where: where}, 0)
+		withheld = v.Withheld()
+		return err
+	})
+	return n, withheld, err
+}
+
+func optOut(id, patient string) string {
+	return `{"resourceType":"Consent","id":"` + id + `","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},` +
+		`"category":[{"coding":[{"system":"http://snomed.info/sct","code":"416409005"}]}],"patient":{"reference":"Patient/` + patient + `"},` +
+		`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]}}`
+}
+
+func observation(id, patient, extra string) string {
+	return `{"resourceType":"Observation","id":"` + id + `",` + extra + `"status":"final","code":{"text":"x"},"subject":{"reference":"Patient/` + patient + `"}}`
+}
+
+// TestPipeline walks the decision order: each case stops exactly at its step
+// (CON-401).
+func TestPipeline(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","active":true}`)
+	r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+	with := func(p consent.Principal, change func(*consent.Principal)) consent.Principal {
+		change(&p)
+		return p
+	}
+	search := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter, Named: consent.Named{ID: "G.1"}}
+	write := consent.Request{Interaction: consent.Create, Type: "Observation", Letter: consent.CreateLetter, Write: true}
+	for _, c := range []struct {
+		name   string
+		p      consent.Principal
+		req    consent.Request
+		step   int
+		reason string
+	}{
+		{"1 nobody", consent.Principal{}, search, 1, "UNAUTHENTICATED"},
+		{"2 no purpose (CON-301)", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose = "" }), search, 2, consent.PurposeRefused},
+		{"2 a purpose the client lacks", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose = "ETREAT" }), search, 2, consent.PurposeRefused},
+		{"2 secondary use is no direct care", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose, p.ClientMay = "POPHLTH", []string{"POPHLTH"} }), search, 2, consent.PurposeRefused},
+		{"2 BTG proves nothing (CON-304)", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose, p.ClientMay = "BTG", []string{"BTG"} }), search, 2, consent.PurposeRefused},
+		{"5 a backend without a flow", with(r.feed("A"), func(p *consent.Principal) { p.Kind = consent.Backend }), search, 5, consent.FlowNotApproved},
+		{"6 an organisation outside the agreement", r.clinician("X"), search, 6, consent.NoAgreement},
+		{"6 no role chosen (CON-203)", with(r.clinician("A"), func(p *consent.Principal) { p.Role = "" }), search, 6, consent.RoleNotAllowed},
+		{"6 a person writes clinical data", r.clinician("A"), write, 6, consent.RoleNotAllowed},
+		{"11 no scope for the type", with(r.clinician("A"), func(p *consent.Principal) { p.Scopes = scopes(t, "user/Patient.rs") }), search, 11, consent.ScopeNotGranted},
+		{"11 no scope with the letter", with(r.clinician("A"), func(p *consent.Principal) { p.Scopes = scopes(t, "user/Observation.r") }), search, 11, consent.ScopeNotGranted},
+		{"7 dissent, told to who may break the glass (CON-1702)", r.clinician("A", policy.ActivityBreakGlass), search, 7, consent.NoPatientConsent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := r.guard.Read(context.Background(), c.p, c.req, func(*consent.View) error { return nil })
+			refusal, ok := consent.AsRefusal(err)
+			if !ok || refusal.Step != c.step || refusal.Reason != c.reason {
+				t.Errorf("got %v, want a refusal at step %d with %s", err, c.step, c.reason)
+			}
+		})
+	}
+	if n, _, err := r.count(r.clinician("A"), "Patient", "G.1"); n != 0 || err != nil {
+		t.Errorf("CON-1702: who may not break the glass: got %d, %v, want absence", n, err)
+	}
+	unrelated := newRegion(t, "")
+	_, _, err := unrelated.count(unrelated.clinician("A"), "Patient", "")
+	if refusal, ok := consent.AsRefusal(err); !ok || refusal.Reason != consent.NoRelationship {
+		t.Errorf("CON-404: got %v, want %s", err, consent.NoRelationship)
+	}
+}
+
+// TestWhatIsSeen holds the predicates of where.go, one row a rule.
+func TestWhatIsSeen(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	g, a := r.feed("G"), r.feed("A")
+	r.mustPut(g, observation("G.early", "G.late", "")) // its Patient arrives afterwards
+	if n, _, _ := r.count(r.clinician("A"), "Observation", ""); n != 0 {
+		t.Errorf("CON-406: a row whose owner is not there is seen by %d others", n)
+	}
+	r.mustPut(g, `{"resourceType":"Patient","id":"G.late","active":true}`)
+	if n, _, _ := r.count(r.clinician("A"), "Observation", ""); n != 1 {
+		t.Errorf("CON-406: when the owner arrives: got %d rows, want 1", n)
+	}
+	r.mustPut(g, `{"resourceType":"Patient","id":"G.1","active":true}`)
+	r.mustPut(g, observation("G.o", "G.1", ""))
+	r.mustPut(g, observation("G.r", "G.1", `"meta":{"security":[{"code":"R"}]},`))
+	r.mustPut(g, observation("G.n", "G.1", `"meta":{"security":[{"code":"NOPAT"}]},"note":[{"text":"n"}],`))
+	r.mustPut(a, observation("A.o", "G.1", ""))
+	glass := policy.ActivityBreakGlass
+	for _, c := range []struct {
+		name     string
+		p        consent.Principal
+		n        int
+		withheld bool
+	}{
+		{"CON-1301 a feed sees its own rows, labelled ones too", g, 3, false},
+		{"CON-701 a labelled row is withheld from people, and S2 says so", r.clinician("A", glass), 3, true},
+		{"CON-701 from those of its own source too", r.clinician("G", glass), 3, true},
+		{"CON-1101 the patient does not see NOPAT, and is told nothing", r.patient("G.1"), 2, false},
+		{"CON-205 another patient sees nothing", r.patient("G.late"), 0, false},
+	} {
+		if n, withheld, err := r.count(c.p, "Observation", "G.1"); n != c.n || withheld != c.withheld || err != nil {
+			t.Errorf("%s: got %d rows, S2 %v, %v; want %d, %v", c.name, n, withheld, err, c.n, c.withheld)
+		}
+	}
+	r.mustPut(g, optOut("G.c", "G.1"))
+	if n, withheld, err := r.count(r.clinician("A", glass), "Observation", "G.1"); n != 1 || !withheld || err != nil {
+		t.Errorf("CON-501: own-source rows under an opt-out: got %d, S2 %v, %v; want 1, true", n, withheld, err)
+	}
+	if n, _, err := r.count(r.patient("G.1"), "Observation", ""); n != 2 || err != nil {
+		t.Errorf("CON-501: the patient's own view: got %d, %v; want 2", n, err)
+	}
+	if n, _, _ := r.count(r.clinician("A", glass), "Consent", ""); n != 0 {
+		t.Errorf("CON-409: another organisation sees the directive: %d", n)
+	}
+	if n, _, _ := r.count(r.clinician("G", glass), "Consent", ""); n != 1 {
+		t.Errorf("CON-409: the organisation that recorded it sees %d directives, want 1", n)
+	}
+}
+
+// TestWritesOfStrangers: an id outside a feed's rows and space has one answer,
+// and others never create by PUT (CON-1303, VIS-007).
+func TestWritesOfStrangers(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","active":true}`)
+	exists := r.put(r.feed("A"), `{"resourceType":"Patient","id":"G.1","active":false}`)
+	absent := r.put(r.feed("A"), `{"resourceType":"Patient","id":"G.2","active":false}`)
+	if e, ok := fhir.AsError(exists); !ok || e.Status != 403 || exists.Error() != absent.Error() {
+		t.Errorf("CON-1303: got %v for an existing and %v for an absent id, want one 403", exists, absent)
+	}
+	err := r.put(r.clinician("G", policy.ActivityOptOut), optOut("never", "G.1"))
+	if e, ok := fhir.AsError(err); !ok || e.Status != 405 {
+		t.Errorf("VIS-007: PUT of a person to an absent id: got %v, want 405", err)
+	}
+}
