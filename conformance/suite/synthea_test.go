@@ -1,0 +1,89 @@
+package suite
+
+import (
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir"
+)
+
+// synthea is where the shared bundles lie.
+const synthea = "../../../shared/data/synthea/bundles"
+
+// TestSyntheaReadsBack posts real transaction bundles and reads every resource
+// back token for token, id, meta and rewritten references apart (REST-092, 226).
+func TestSyntheaReadsBack(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(synthea, "*.json.gz"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("skipped: the Synthea bundles are not at %s", synthea)
+	}
+	s := onPebble(t).start("--auth", "off")
+	resources := 0
+	for _, file := range files[:min(15, len(files))] {
+		resources += readsBack(t, s, unpack(t, file))
+	}
+	if resources < 1000 {
+		t.Errorf("got %d resources, want more than 1000", resources)
+	}
+}
+
+func unpack(t *testing.T, file string) string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func readsBack(t *testing.T, s *server, bundle string) int {
+	t.Helper()
+	r := s.do("", "POST", "", bundle)
+	if r.status != 200 {
+		t.Fatalf("got %d %s", r.status, r.body)
+	}
+	entries, answers := gjson.Get(bundle, "entry").Array(), r.get("entry").Array()
+	if len(entries) != len(answers) {
+		t.Fatalf("REST-220: got %d answers for %d entries", len(answers), len(entries))
+	}
+	var links []string
+	paths := make([]string, len(entries))
+	for i, a := range answers {
+		location := strings.TrimPrefix(a.Get("response.location").Str, s.base+"/")
+		paths[i], _, _ = strings.Cut(location, "/_history")
+		links = append(links, `"`+entries[i].Get("fullUrl").Str+`"`, `"`+paths[i]+`"`)
+	}
+	rewrite := strings.NewReplacer(links...)
+	for i, e := range entries {
+		sent, err := fhir.Parse([]byte(rewrite.Replace(e.Get("resource").Raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s.get("", paths[i])
+		at, err := time.Parse(fhir.InstantFormat, got.get("meta.lastUpdated").Str)
+		if err != nil {
+			t.Fatalf("%s: %v", paths[i], err)
+		}
+		_, id, _ := strings.Cut(paths[i], "/")
+		if want := string(fhir.Stamp(sent.Body, id, 1, at)); got.body != want {
+			t.Fatalf("%s came back changed:\ngot  %s\nwant %s", paths[i], got.body, want)
+		}
+	}
+	return len(entries)
+}
