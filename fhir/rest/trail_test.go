@@ -1,0 +1,181 @@
+package rest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/consent/policy"
+	"carerecord/fhir/index"
+	"carerecord/fhir/rest"
+	"carerecord/fhir/search"
+	"carerecord/store"
+	"carerecord/store/storetest"
+)
+
+const site = "http://record.test"
+
+// failing is an engine whose log can be made to fail, alone and in commits.
+type failing struct {
+	*storetest.Reference
+	broken bool
+}
+
+var errFull = errors.Join(store.ErrUnavailable, errors.New("log full"))
+
+func (f *failing) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
+	if f.broken {
+		return 0, errFull
+	}
+	return f.Reference.Append(ctx, payloads...)
+}
+
+func (f *failing) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	if f.broken && len(b.Log) > 0 {
+		return 0, errFull
+	}
+	return f.Reference.Commit(ctx, b)
+}
+
+// records is how many records the trail has.
+func (f *failing) records(t *testing.T) uint64 {
+	t.Helper()
+	head, err := f.Head(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head.Pos
+}
+
+// handler serves the store to a feed of organisation G.
+func handler(t *testing.T, f *failing) http.Handler {
+	t.Helper()
+	x, err := index.New(index.Config{Base: site + "/fhir"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := consent.Open(context.Background(), consent.Config{Store: f, Index: x, PublicURL: site,
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"G"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := make([]byte, 32)
+	trail, err := audit.New(f, key, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := search.NewSealer(key, time.Hour, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scopes, err := consent.ParseScopes("system/*.cruds", func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := rest.New(rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Trail: trail, Limits: rest.DefaultLimits(), Clock: time.Now,
+		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
+			return consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientMay: []string{"TREAT"},
+				Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes}, nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Handler()
+}
+
+func send(h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, site+"/fhir"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/fhir+json")
+	}
+	for _, h := range header {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+const patient = `{"resourceType":"Patient","id":"g.1","name":[{"family":"Ely"}]}`
+
+// TestTrailFails: without a trail nothing leaves and nothing is stored
+// (AUD-403).
+func TestTrailFails(t *testing.T) {
+	f := &failing{Reference: storetest.NewReference(time.Now)}
+	h := handler(t, f)
+	if w := send(h, "PUT", "/Patient/g.1", patient); w.Code != 201 {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	f.broken = true
+	for _, c := range []struct{ method, path, body string }{
+		{"GET", "/Patient/g.1", ""}, {"GET", "/Patient", ""}, {"GET", "/Patient/g.1/_history", ""}, {"GET", "/Patient/g.9", ""},
+		{"PUT", "/Patient/g.2", strings.Replace(patient, "g.1", "g.2", 1)}, {"POST", "/Patient", patient}, {"DELETE", "/Patient/g.1", ""},
+		{"POST", "", `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":` + patient + `,"request":{"method":"POST","url":"Patient"}}]}`},
+	} {
+		w := send(h, c.method, c.path, c.body)
+		if w.Code != 503 || strings.Contains(w.Body.String(), "Ely") || w.Header().Get("Retry-After") == "" || w.Header().Get("ETag") != "" {
+			t.Errorf("AUD-403: %s %s: got %d %s, want 503 without data", c.method, c.path, w.Code, w.Body)
+		}
+	}
+	f.broken = false
+	if w := send(h, "GET", "/Patient?_summary=count", ""); !strings.Contains(w.Body.String(), `"total":1`) {
+		t.Errorf("AUD-403: something was stored or deleted without a record: %s", w.Body)
+	}
+}
+
+// TestEveryRequestIsRecorded: one record for each, whatever its outcome
+// (AUD-101).
+func TestEveryRequestIsRecorded(t *testing.T) {
+	f := &failing{Reference: storetest.NewReference(time.Now)}
+	h := handler(t, f)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"PUT", "/Patient/g.1", patient, 201}, {"GET", "/Patient/g.1", "", 200}, {"HEAD", "/Patient/g.1", "", 200}, {"GET", "/Patient/g.9", "", 404},
+		{"GET", "/Patient?family=ely", "", 200}, {"GET", "/Patient?family:foo=ely", "", 400}, {"GET", "/Nothing/1", "", 404}, {"GET", "/Patient/g.1/$everything", "", 404},
+		{"PUT", "/Patient/other.1", strings.Replace(patient, "g.1", "other.1", 1), 403}, {"PUT", "/Patient/g.1", `{"resourceType":"Patient"}`, 400},
+		{"DELETE", "/Patient/g.7", "", 204}, {"DELETE", "/Patient/g.1", "", 204}, {"GET", "/Patient/g.1", "", 410}, {"PATCH", "/Patient/g.1", "[]", 405},
+	} {
+		before := f.records(t)
+		if w := send(h, c.method, c.path, c.body); w.Code != c.status {
+			t.Errorf("%s %s: got %d %s, want %d", c.method, c.path, w.Code, w.Body, c.status)
+		}
+		if got := f.records(t) - before; got != 1 {
+			t.Errorf("AUD-101: %s %s: got %d records, want 1", c.method, c.path, got)
+		}
+	}
+	if w := send(h, "GET", "/metadata", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"fhirVersion":"4.0.1"`) {
+		t.Errorf("REST-250: got %d", w.Code)
+	}
+}
+
+// TestNotBuiltIsRefused: what the standard knows and is not built is refused,
+// under lenient handling too; only unknown names are ignored (SRCH-007, 009).
+func TestNotBuiltIsRefused(t *testing.T) {
+	h := handler(t, &failing{Reference: storetest.NewReference(time.Now)})
+	for _, q := range []string{"subject.name=x", "subject:Patient.name=x", "_has:Observation:subject:code=x", "_revinclude=Provenance:target", "_include:iterate=Observation:subject",
+		"_filter=x", "_list=1", "_text=x", "_content=x", "_query=x", "code-value-quantity=a$1", "code:in=x", "code:text=x", "_sort=date,code", "_summary=true", "_elements=code", "_contained=true"} {
+		w := send(h, "GET", "/Observation?"+q, "", "Prefer: handling=lenient")
+		if w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"not-supported"`) {
+			t.Errorf("%s: got %d %s, want 400 not-supported", q, w.Code, w.Body)
+		}
+	}
+	if w := send(h, "GET", "/Observation?nonsense=x", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "nonsense: it was ignored") {
+		t.Errorf("SRCH-007: got %d %s", w.Code, w.Body)
+	}
+	if w := send(h, "GET", "/Observation?nonsense=x", "", "Prefer: handling=strict"); w.Code != 400 {
+		t.Errorf("SRCH-008: got %d, want 400", w.Code)
+	}
+}
