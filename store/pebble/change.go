@@ -36,6 +36,8 @@ func (c *change) stays() bool { return c.was.live && c.lives() && c.was.id == c.
 // create puts the rows of a first version that need no Seq.
 func (c *change) create(out *pebble.Batch, posted *postings) {
 	d := &c.write.Doc
+	posted.rows = slices.Grow(posted.rows, 48*len(d.Keys))
+	posted.ends = slices.Grow(posted.ends, len(d.Keys))
 	for _, k := range d.Keys {
 		if k.Drives() {
 			posted.add(c.code, k, c.id)
@@ -47,7 +49,8 @@ func (c *change) create(out *pebble.Batch, posted *postings) {
 }
 
 // postings are rows collected in one piece of memory, to be put in their order:
-// Pebble takes sorted rows in half the time, and a bundle has thousands.
+// applying the rows of a bundle takes a quarter less time when they are sorted,
+// and that time is spent under the mutex.
 type postings struct {
 	rows []byte
 	ends []int

@@ -65,7 +65,7 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 
 // Insert implements store.State.
 func (db *DB) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
-	return db.change(ctx, "insert a value", key, func(stands []byte, out *pebble.Batch) error {
+	return db.alter(ctx, "insert a value", key, func(stands []byte, out *pebble.Batch) error {
 		if stands != nil {
 			return store.ErrExists
 		}
@@ -78,7 +78,7 @@ func (db *DB) Insert(ctx context.Context, key string, value []byte, expires time
 
 // Swap implements store.State.
 func (db *DB) Swap(ctx context.Context, key string, old, value []byte, expires time.Time) error {
-	return db.change(ctx, "swap a value", key, func(stands []byte, out *pebble.Batch) error {
+	return db.alter(ctx, "swap a value", key, func(stands []byte, out *pebble.Batch) error {
 		if stands == nil || !bytes.Equal(stands, old) {
 			return store.ErrConflict
 		}
@@ -88,7 +88,7 @@ func (db *DB) Swap(ctx context.Context, key string, old, value []byte, expires t
 
 // Take implements store.State.
 func (db *DB) Take(ctx context.Context, key string) (value []byte, err error) {
-	err = db.change(ctx, "take a value", key, func(stands []byte, out *pebble.Batch) error {
+	err = db.alter(ctx, "take a value", key, func(stands []byte, out *pebble.Batch) error {
 		if stands == nil {
 			return store.ErrNotFound
 		}
@@ -101,8 +101,8 @@ func (db *DB) Take(ctx context.Context, key string) (value []byte, err error) {
 	return value, nil
 }
 
-// change is one step on one value: f sees what stands, nil for nothing.
-func (db *DB) change(ctx context.Context, doing, key string, f func(stands []byte, out *pebble.Batch) error) error {
+// alter is one step on one value: f sees what stands, nil for nothing.
+func (db *DB) alter(ctx context.Context, doing, key string, f func(stands []byte, out *pebble.Batch) error) error {
 	if err := db.up(); err != nil {
 		return err
 	}

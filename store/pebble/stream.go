@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -29,9 +30,9 @@ func (s *snap) open(ctx context.Context, p plan, code typeCode, from docID) (str
 	case verified:
 		return s.open(ctx, p.plan, code, from)
 	case everything:
-		return s.rowStream(appendCode(nil, rowAll, code))
+		return s.rowStream(ctx, appendCode(nil, rowAll, code))
 	case posting:
-		return s.rowStream(postingPrefix(nil, code, p.key))
+		return s.rowStream(ctx, postingPrefix(nil, code, p.key))
 	case meet:
 		streams, err := s.openAll(ctx, p, code, from)
 		return meetStream(streams), err
@@ -79,6 +80,9 @@ type rowStream struct {
 	prefix int
 	at     docID
 	state  streamState
+	seeks  int
+	alive  func() error // asked now and then, for streams may seek long before they meet
+	failed error
 }
 
 type streamState byte
@@ -89,12 +93,17 @@ const (
 	atEnd
 )
 
-func (s *snap) rowStream(prefix []byte) (stream, error) {
+func (s *snap) rowStream(ctx context.Context, prefix []byte) (stream, error) {
 	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: behind(prefix)})
 	if err != nil {
 		return nil, err
 	}
-	return &rowStream{it: it, row: append(slices.Clone(prefix), make([]byte, docIDSize)...), prefix: len(prefix)}, nil
+	return &rowStream{
+		it:     it,
+		row:    append(slices.Clone(prefix), make([]byte, docIDSize)...),
+		prefix: len(prefix),
+		alive:  func() error { return s.check(ctx) },
+	}, nil
 }
 
 // steps is how often a stream tries the next row before it seeks: in a dense
@@ -116,7 +125,10 @@ func (r *rowStream) seek(target docID) (docID, bool) {
 			return r.at, true
 		}
 	}
-	if r.state == atEnd {
+	if r.seeks++; r.seeks%64 == 0 && r.failed == nil {
+		r.failed = r.alive()
+	}
+	if r.state == atEnd || r.failed != nil {
 		return docID{}, false
 	}
 	copy(r.row[r.prefix:], target[:])
@@ -134,7 +146,7 @@ func (r *rowStream) set(valid bool) bool {
 	return true
 }
 
-func (r *rowStream) err() error { return r.it.Error() }
+func (r *rowStream) err() error { return cmp.Or(r.failed, r.it.Error()) }
 
 // close drops the error of the iterator, which err has told.
 func (r *rowStream) close() { _ = r.it.Close() }
