@@ -74,8 +74,10 @@ func (db *DB) begin() (*snap, error) {
 	return &snap{db: db, session: session}, nil
 }
 
-// in makes commands under ctx part of the transaction.
+// in makes commands under ctx part of the transaction. A session is for one
+// goroutine: a commit that is fixing the snapshot has ended when in returns.
 func (s *snap) in(ctx context.Context) context.Context {
+	s.ask()
 	return mongo.NewSessionContext(ctx, s.session)
 }
 
