@@ -144,7 +144,7 @@ func (d *duel) commitBoth() error {
 	}
 	want, wantErr := d.ref.Commit(d.ctx, b)
 	got, gotErr := d.Commit(d.ctx, b)
-	d.tell("commit %+v: %v", b, wantErr)
+	d.tell("commit %s: %v", describeBatch(b), wantErr)
 	if !same(gotErr, wantErr) {
 		return fmt.Errorf("commit: got error %v, want %v", gotErr, wantErr)
 	}
@@ -266,6 +266,24 @@ func describe(q store.Query) string {
 		s += fmt.Sprintf(" after %v", *q.After)
 	}
 	return s
+}
+
+func describeBatch(b store.Batch) string {
+	var words []string
+	for _, w := range b.Writes {
+		kind := w.Doc.Origin.String()
+		if w.Rekey {
+			kind = "rekeyed"
+		}
+		words = append(words, fmt.Sprintf("%s version %d over %d %s at %v, keys %q", w.Doc.Ref, w.Doc.Version, w.Expect, kind, w.Doc.ID, w.Doc.Keys))
+	}
+	for _, c := range b.Checks {
+		words = append(words, fmt.Sprintf("check %s at version %d", c.Ref, c.Version))
+	}
+	for _, a := range b.Absent {
+		words = append(words, fmt.Sprintf("no %s where %#v", a.Type, a.Where))
+	}
+	return strings.Join(words, "; ")
 }
 
 func (d *duel) expiry() time.Time {
