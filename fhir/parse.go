@@ -79,7 +79,7 @@ func (p *parser) root() {
 	switch {
 	case !typ.Exists():
 		p.fault("structure", "resourceType", "The resource does not say its resourceType.")
-	case typ.Type != gjson.String || !typePattern.MatchString(typ.Str):
+	case typ.Type != gjson.String || !typeName(typ.Str):
 		p.fault("structure", "resourceType", "resourceType is not the name of a resource type.")
 	default:
 		p.resourceType = typ.Str
@@ -228,7 +228,7 @@ func (p *parser) place() string {
 }
 
 func pathOf(root, pointer string) string {
-	if !typePattern.MatchString(root) {
+	if !typeName(root) {
 		root = "Resource"
 	}
 	var b strings.Builder

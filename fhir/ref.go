@@ -5,19 +5,36 @@
 // checked once by Parse and kept; fields are read from the bytes by path.
 package fhir
 
-import (
-	"regexp"
-	"strings"
-)
-
-var (
-	idPattern   = regexp.MustCompile(`^[A-Za-z0-9\-.]{1,64}$`)
-	typePattern = regexp.MustCompile(`^[A-Z][A-Za-z]+$`)
-)
+import "strings"
 
 // ValidID reports whether s is an id of the standard: 1 to 64 of letters,
 // digits, hyphen and dot (datatypes.html#id).
-func ValidID(s string) bool { return idPattern.MatchString(s) }
+func ValidID(s string) bool {
+	if len(s) == 0 || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !letter(c) && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+// typeName reports whether s has the form of a resource type's name.
+func typeName(s string) bool {
+	if len(s) < 2 || s[0] < 'A' || s[0] > 'Z' {
+		return false
+	}
+	for i := range len(s) {
+		if !letter(s[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // Ref is a literal reference to a resource of this server. Version is empty
 // unless the reference names one.
@@ -45,7 +62,7 @@ func ParseRef(base, s string) (Ref, bool) {
 		return Ref{}, false
 	}
 	r := Ref{Type: parts[0], ID: parts[1]}
-	if !typePattern.MatchString(r.Type) || !ValidID(r.ID) {
+	if !typeName(r.Type) || !ValidID(r.ID) {
 		return Ref{}, false
 	}
 	if len(parts) == 4 {

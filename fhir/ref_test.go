@@ -1,0 +1,34 @@
+package fhir_test
+
+import (
+	"strings"
+	"testing"
+
+	"carerecord/fhir"
+)
+
+func TestParseRef(t *testing.T) {
+	const base = "http://record.test/fhir"
+	for in, want := range map[string]string{
+		"Patient/1":                          "Patient/1",
+		base + "/Patient/1":                  "Patient/1",
+		"Patient/1/_history/2":               "Patient/1/_history/2",
+		"Patient/a-B.9":                      "Patient/a-B.9",
+		"http://other/fhir/Patient/1":        "",
+		"urn:uuid:a":                         "",
+		"#p1":                                "",
+		"Patient?identifier=1":               "",
+		"Patient/":                           "",
+		"patient/1":                          "",
+		"P/1":                                "",
+		"Patient/1_2":                        "",
+		"Patient/1/_history/":                "",
+		"Patient/1/x/2":                      "",
+		"Patient/" + strings.Repeat("a", 65): "",
+	} {
+		ref, ok := fhir.ParseRef(base, in)
+		if ok != (want != "") || ok && ref.String() != want {
+			t.Errorf("SRCH-100: %q: got %v, %v, want %q", in, ref, ok, want)
+		}
+	}
+}
