@@ -174,8 +174,11 @@ func BenchmarkRead(b *testing.B) {
 	if err := db.rows.Compact(b.Context(), []byte{0}, []byte{255}, false); err != nil {
 		b.Fatal(err)
 	}
-	m := db.rows.Metrics()
-	b.Logf("%d documents: %d bytes each in tables", loaded, m.DiskSpaceUsage()/loaded)
+	size := int64(0)
+	for _, level := range db.rows.Metrics().Levels {
+		size += level.TablesSize
+	}
+	b.Logf("%d documents: %d bytes each in tables", loaded, size/loaded)
 	rng := rand.New(rand.NewPCG(1, 1))
 	patient := func() store.Pred { return store.Eq{Key: patientKey(rng.IntN(loaded / perPatient))} }
 	read := func(name string, f func(s store.Snap) error) {
