@@ -18,7 +18,7 @@ func TestCrash(t *testing.T) {
 	const writers, rounds = 4, 2
 	server := mongotest.Own(t)
 	uri, name := server.Database(t)
-	c := Config{URI: uri, Database: name, Timeout: 2 * time.Second}
+	c := Config{URI: uri, Database: name, Timeout: time.Second}
 	acknowledged := map[string]uint64{} // newest version of a document
 	maybe := map[string]uint64{}        // one whose commit failed with ErrUnknown
 	for round := range rounds {
@@ -75,6 +75,7 @@ func load(t *testing.T, db *DB, server *mongotest.Server, writers, round int, ac
 		t.Error("the load did not get far enough")
 	}
 	server.Kill(t)
+	cancel() // nobody waits for a server that does not come back
 	wg.Wait()
 }
 

@@ -44,7 +44,7 @@
 //	X  {x}                  on state: expiry
 //
 // L holds the seq before the address because a history is ordered so. Every
-// command names its index by a hint.
+// command names its index by a hint, but the finds of an _id alone.
 //
 // # How a query is driven
 //

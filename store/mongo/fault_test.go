@@ -79,7 +79,7 @@ func TestServerGone(t *testing.T) {
 	server := mongotest.Own(t)
 	uri, name := server.Database(t)
 	ctx := t.Context()
-	db := openWatched(t, Config{URI: uri, Database: name, Timeout: 500 * time.Millisecond})
+	db := openWatched(t, Config{URI: uri, Database: name, Timeout: 2 * time.Second})
 	if _, err := db.Commit(ctx, write(document("1", 1))); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestServerGone(t *testing.T) {
 				if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
 					t.Errorf("%s of %s without a server: got %v, want %v", what, id, err, store.ErrUnavailable)
 				}
-				if d := time.Since(begun); d > 5*time.Second {
+				if d := time.Since(begun); d > 15*time.Second {
 					t.Errorf("%s of %s without a server took %v", what, id, d)
 				}
 			})
@@ -229,7 +229,7 @@ func TestUnknownOutcome(t *testing.T) {
 	uri, name := server.Database(t)
 	ctx := t.Context()
 	proxy, through := newProxy(t, uri)
-	db := openWatched(t, Config{URI: through, Database: name, Timeout: 700 * time.Millisecond})
+	db := openWatched(t, Config{URI: through, Database: name, Timeout: time.Second})
 
 	proxy.loseNext("commitTransaction", 1_000_000, true)
 	if _, err := db.Commit(ctx, write(document("1", 1))); err != nil {

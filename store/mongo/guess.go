@@ -132,7 +132,11 @@ func (s *snap) aggregate(ctx context.Context, filter bson.D, max int) (int, erro
 	}
 	pipeline = append(pipeline, bson.D{{Key: "$count", Value: "n"}})
 	ctx = s.in(ctx)
-	cursor, err := s.db.res.Aggregate(ctx, pipeline, options.Aggregate().SetHint(byPost).SetAllowDiskUse(false))
+	o := options.Aggregate().SetAllowDiskUse(false)
+	if !s.db.noHints {
+		o.SetHint(byPost)
+	}
+	cursor, err := s.db.res.Aggregate(ctx, pipeline, o)
 	if err != nil {
 		return 0, failed("count", err)
 	}

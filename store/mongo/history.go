@@ -11,7 +11,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"carerecord/store"
 )
@@ -70,7 +69,7 @@ func (s *snap) versions(ctx context.Context, q store.HistoryQuery) iter.Seq2[sto
 			{s.db.res, id, &newest},
 			{s.db.old, bson.D{{Key: "$gte", Value: id + "/"}, {Key: "$lt", Value: id + "0"}}, &older}, // '0' follows '/'
 		} {
-			o := options.Find().SetHint(byID).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
+			o := s.db.by(byID).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
 			for d, err := range s.find(ctx, from.c, bson.D{{Key: "_id", Value: from.filter}}, o) {
 				if err != nil {
 					yield(store.Doc{}, err)
@@ -129,7 +128,7 @@ func (s *snap) byUpdated(ctx context.Context, c *mongo.Collection, q store.Histo
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for _, filter := range filters {
-			o := options.Find().SetHint(byUpdated).SetBatchSize(s.batchSize(false, 1)).SetProjection(bson.D{{Key: "k", Value: 0}}).
+			o := s.db.by(byUpdated).SetBatchSize(s.batchSize(false, 1)).SetProjection(bson.D{{Key: "k", Value: 0}}).
 				SetSort(bson.D{{Key: "lu", Value: -1}, {Key: "q", Value: -1}, {Key: "_id", Value: 1}})
 			for d, err := range s.find(ctx, c, filter, o) {
 				if !yield(d, err) || err != nil {

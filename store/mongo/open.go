@@ -34,6 +34,11 @@ type Config struct {
 	// has no deadline, and how long an unknown outcome is looked into. Zero is
 	// 10 s.
 	Timeout time.Duration
+	// NoHints lets the server choose the index of a search, and sends it nothing
+	// but what drives the search. MongoDB then races plans and may choose badly; it
+	// is for tests of other packages on a server that takes a hint as an order to
+	// walk the whole index.
+	NoHints bool
 	// Monitor is told of every command; nil for none.
 	Monitor *event.CommandMonitor
 }
@@ -44,6 +49,7 @@ type DB struct {
 	client  *mongo.Client
 	clock   func() time.Time
 	timeout time.Duration
+	noHints bool
 
 	res, old, claims, state, log, marks, counters *mongo.Collection
 
@@ -96,7 +102,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 func newDB(client *mongo.Client, c Config) *DB {
 	base := client.Database(c.Database)
 	db := &DB{
-		client: client, clock: c.Clock, timeout: c.Timeout,
+		client: client, clock: c.Clock, timeout: c.Timeout, noHints: c.NoHints,
 		res: base.Collection("res"), old: base.Collection("old"),
 		claims: base.Collection("claims"), state: base.Collection("state"),
 		log: base.Collection("log"), marks: base.Collection("marks"),
@@ -159,7 +165,7 @@ func (db *DB) checkFormat(ctx context.Context) error {
 	var stands struct {
 		N int64 `bson:"n"`
 	}
-	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}, options.FindOne().SetHint(byID)).Decode(&stands)
+	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}).Decode(&stands)
 	if err != nil {
 		return failed("read the format", err)
 	}

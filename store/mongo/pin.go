@@ -6,7 +6,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // unasked are the snapshots that have asked nothing yet. MongoDB takes a
@@ -49,7 +48,7 @@ func (db *DB) pin(ctx context.Context) {
 			defer cancel()
 			// A snapshot that could not be fixed fails at its next command.
 			_ = db.counters.FindOne(mongo.NewSessionContext(ctx, s.session),
-				bson.D{{Key: "_id", Value: "format"}}, options.FindOne().SetHint(byID)).Err()
+				bson.D{{Key: "_id", Value: "format"}}).Err()
 			db.unasked.remove(s)
 		})
 	}

@@ -57,7 +57,7 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 	}
 	all := make(heads, len(ids))
 	for chunk := range slices.Chunk(ids, s.db.limits.chunk) {
-		o := options.Find().SetHint(byID)
+		o := options.Find()
 		if !whole {
 			o.SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}})
 		}
@@ -120,12 +120,12 @@ func (s *snap) lockChecks(ctx context.Context, p *plan) error {
 }
 
 // lock makes the transaction conflict with every other that writes a document:
-// it counts up a field of the version that stands, or puts a document where
-// none is and takes it away again.
+// it counts up a field of the document if one stands (version > 0), or puts one
+// where none is and takes it away again.
 func (s *snap) lock(ctx context.Context, ref store.Ref, version uint64) error {
 	ctx, id := s.in(ctx), refID(ref)
 	if version > 0 {
-		r, err := s.db.res.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "v", Value: signed(version)}},
+		r, err := s.db.res.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}},
 			bson.D{{Key: "$inc", Value: bson.D{{Key: "c", Value: int64(1)}}}}, options.UpdateOne().SetHint(byID))
 		if err == nil && r.MatchedCount == 0 {
 			err = errAgain

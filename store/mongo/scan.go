@@ -71,7 +71,7 @@ func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2
 // one of width streams that are merged.
 func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Seq2[store.Doc, error] {
 	base := bson.D{{Key: "k", Value: post(q.Type, e.key)}}
-	if len(e.also) > 0 {
+	if len(e.also) > 0 && !s.db.noHints { // Match decides in any case
 		base = append(base, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(e.also)}}})
 	}
 	filters := []bson.D{base}
@@ -84,7 +84,7 @@ func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Se
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for _, filter := range filters {
-			o := options.Find().SetHint(byPost).SetSort(inOrder()).SetBatchSize(s.batchSize(q.KeysOnly, width))
+			o := s.db.by(byPost).SetSort(inOrder()).SetBatchSize(s.batchSize(q.KeysOnly, width))
 			if q.KeysOnly {
 				o.SetProjection(withoutBody())
 			} else {
@@ -169,7 +169,7 @@ func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store
 		if q.After != nil {
 			filter = append(filter, bson.E{Key: "p", Value: bson.D{{Key: "$gte", Value: int64(q.After.Place)}}})
 		}
-		o := options.Find().SetHint(byPost).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
+		o := s.db.by(byPost).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
 		for d, err := range s.find(ctx, s.db.res, filter, o) {
 			if err != nil {
 				return nil, false, err
@@ -227,7 +227,7 @@ func (s *snap) fill(ctx context.Context, c *mongo.Collection, docs []store.Doc) 
 		}
 	}
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
-	o := options.Find().SetHint(byID).SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "b", Value: 1}})
+	o := options.Find().SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "b", Value: 1}})
 	for d, err := range s.find(ctx, c, filter, o) {
 		if err != nil {
 			return err

@@ -103,7 +103,7 @@ func (s *snap) abort(ctx context.Context) {
 
 // Get implements store.Snap.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	return s.one(ctx, s.db.res, ref, bson.D{{Key: "_id", Value: refID(ref)}})
+	return s.one(ctx, s.db.res, ref, refID(ref))
 }
 
 // Version implements store.Snap.
@@ -111,15 +111,16 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 	if version == 0 || version > math.MaxInt64 {
 		return store.Doc{}, fmt.Errorf("mongo: version %d of %s: %w", version, ref, store.ErrNotFound)
 	}
-	d, err := s.one(ctx, s.db.res, ref, bson.D{{Key: "_id", Value: refID(ref)}, {Key: "v", Value: int64(version)}})
-	if errors.Is(err, store.ErrNotFound) {
-		return s.one(ctx, s.db.old, ref, bson.D{{Key: "_id", Value: versionID(ref, version)}})
+	d, err := s.Get(ctx, ref)
+	if err != nil || d.Version == version {
+		return d, err
 	}
-	return d, err
+	return s.one(ctx, s.db.old, ref, versionID(ref, version))
 }
 
-func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, filter bson.D) (store.Doc, error) {
-	raw, err := c.FindOne(s.in(ctx), filter, options.FindOne().SetHint(byID)).Raw()
+// one reads the document with an _id. ref is for the texts of errors.
+func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, id string) (store.Doc, error) {
+	raw, err := c.FindOne(s.in(ctx), bson.D{{Key: "_id", Value: id}}).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		s.given = true // an absence is an answer too
 		return store.Doc{}, fmt.Errorf("mongo: %s: %w", ref, store.ErrNotFound)
@@ -129,6 +130,14 @@ func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, filt
 	}
 	s.given = true
 	return unmarshal(raw)
+}
+
+// by names the index of a find. A find of one _id, or of several, needs no name.
+func (db *DB) by(index string) *options.FindOptionsBuilder {
+	if db.noHints && index == byPost {
+		return options.Find()
+	}
+	return options.Find().SetHint(index)
 }
 
 // find yields what a query of the server gives, in the server's order.

@@ -92,7 +92,7 @@ func (s *snap) replace(ctx context.Context, p *plan, writes []int, heads heads, 
 			moved = append(moved, addSeq(p.raws[n], seq))
 			continue
 		}
-		c.updates = append(c.updates, mongo.NewReplaceOneModel().SetFilter(newest(w)).SetReplacement(addSeq(p.raws[n], seq)).SetHint(byID))
+		c.updates = append(c.updates, mongo.NewReplaceOneModel().SetFilter(address(w)).SetReplacement(addSeq(p.raws[n], seq)).SetHint(byID))
 	}
 	if err := s.insert(ctx, s.db.old, older); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (s *snap) rekey(ctx context.Context, p *plan, writes []int, heads heads) (m
 		if err != nil {
 			return nil, err
 		}
-		c.updates = append(c.updates, mongo.NewUpdateOneModel().SetFilter(newest(w)).
+		c.updates = append(c.updates, mongo.NewUpdateOneModel().SetFilter(address(w)).
 			SetUpdate(bson.D{{Key: "$set", Value: bson.Raw(fields)}}).SetHint(byID))
 	}
 	raws, err := s.stored(ctx, p, moving, heads)
@@ -148,7 +148,7 @@ func (s *snap) stored(ctx context.Context, p *plan, writes []int, heads heads) (
 	if len(unread) == 0 {
 		return raws, nil
 	}
-	for raw, err := range s.findRaw(ctx, s.db.res, oneOf(unread), options.Find().SetHint(byID)) {
+	for raw, err := range s.findRaw(ctx, s.db.res, oneOf(unread), options.Find()) {
 		if err != nil {
 			return nil, err
 		}
@@ -162,12 +162,13 @@ type changes struct{ updates, deletes []mongo.WriteModel }
 
 // take adds the deletion of the document that a write replaces.
 func (c *changes) take(w *store.Write) {
-	c.deletes = append(c.deletes, mongo.NewDeleteOneModel().SetFilter(newest(w)).SetHint(byID))
+	c.deletes = append(c.deletes, mongo.NewDeleteOneModel().SetFilter(address(w)).SetHint(byID))
 }
 
-// newest is the version that a write expects to stand.
-func newest(w *store.Write) bson.D {
-	return bson.D{{Key: "_id", Value: refID(w.Doc.Ref)}, {Key: "v", Value: signed(w.Expect)}}
+// address finds the document of a write. Its version has been looked at in the
+// snapshot, and an update of what has changed since is a conflict.
+func address(w *store.Write) bson.D {
+	return bson.D{{Key: "_id", Value: refID(w.Doc.Ref)}}
 }
 
 // change applies changes.
