@@ -81,7 +81,7 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 			return nil, at(err, changes[i].Place)
 		}
 	}
-	results, err := c.results(changes)
+	results, err := c.results(ctx, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -274,14 +274,14 @@ func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
 }
 
 // results projects what was made for the writer.
-func (c *commit) results(changes []Change) ([]Result, error) {
+func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error) {
 	out := make([]Result, len(changes))
 	for i, ch := range changes {
 		w, ok := c.pending[ch.Ref]
 		if !ok {
 			out[i] = Result{Doc: store.Doc{Ref: ch.Ref}}
 			if ch.Form == ToFind {
-				d, err := c.view.Get(context.Background(), ch.Ref)
+				d, err := c.view.Get(ctx, ch.Ref)
 				if err != nil {
 					return nil, err
 				}

@@ -90,7 +90,7 @@ func (r *region) count(p consent.Principal, typ, named string) (n int, withheld 
 	err = r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
 		var err error
 		n, err = v.Count(context.Background(), store.Query{Type: typ, Where: where}, 0)
-		withheld = v.Withheld()
+		_, withheld = v.Signals()
 		return err
 	})
 	return n, withheld, err

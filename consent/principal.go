@@ -61,7 +61,7 @@ type Request struct {
 	// Named is the one patient whom the request names, if it names one
 	// (consent.md section 1). The zero Named names nobody.
 	Named Named
-	// Consent marks a write of a directive, which some people may do.
+	// Write marks an interaction that writes.
 	Write bool
 }
 

@@ -27,12 +27,9 @@ func (v *View) Grant() *Grant { return v.grant }
 // Index returns the indexer of the keys.
 func (v *View) Index() *index.Indexer { return v.guard.index }
 
-// Withheld reports whether the requester must be told that something of the
-// named patient is withheld (S2, CON-1103).
-func (v *View) Withheld() bool { return v.grant.withheld }
-
-// Signals returns the patient whom the request names and whether something of
-// that record is withheld. The other signal, S1, is a Refusal.
+// Signals returns the patient whom the request names, and whether the requester
+// must be told that something of that record is withheld (S2, CON-1103). The
+// other signal, S1, is a Refusal.
 func (v *View) Signals() (patient string, withheld bool) {
 	return v.grant.patient, v.grant.withheld
 }
@@ -196,11 +193,4 @@ func (v *View) newestShown(ctx context.Context, ref store.Ref, guard store.Pred,
 	}
 	shown[ref] = store.Match(guard, d.Keys)
 	return shown[ref], nil
-}
-
-// Matches reports whether a document, as it would stand, satisfies a predicate
-// and is visible. Conditional references of a bundle ask it of documents that
-// are about to be written.
-func (v *View) Matches(d store.Doc, p store.Pred) bool {
-	return store.Match(p, d.Keys) && store.Match(v.grant.Where(d.Ref.Type), d.Keys)
 }

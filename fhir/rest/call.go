@@ -56,9 +56,6 @@ func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gi
 	return func(g *gin.Context) {
 		c := &call{r: g.Request, interaction: interaction, typ: g.Param("type"), id: g.Param("id"), version: g.Param("vid"),
 			allow: g.Writer.Header().Get("Allow"), requestID: requestID(g.Request)}
-		if interaction == consent.Batch && g.Param("type") == "" {
-			c.typ = ""
-		}
 		g.Header("X-Request-Id", c.requestID)
 		if sent := g.GetHeader("X-Request-Id"); sent != "" && sent != c.requestID {
 			g.Header("X-Correlation-Id", printable(sent))
@@ -91,9 +88,9 @@ func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *
 
 func (s *Server) deadline(c *call) time.Duration {
 	if c.interaction == consent.Batch {
-		return s.cfg.Limits.BundleDeadine
+		return s.cfg.Limits.BundleDeadline
 	}
-	return s.cfg.Limits.SearchDeadline
+	return s.cfg.Limits.Deadline
 }
 
 // guarded runs the handler; a panic harms no other request (REST-005).

@@ -15,7 +15,7 @@ import (
 // *fhir.Error below 500 is a refusal of the bundle; after any other error it may
 // be tried again.
 func (s *Server) Load(ctx context.Context, p consent.Principal, body []byte, marks []store.StateWrite) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.BundleDeadine)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.BundleDeadline)
 	defer cancel()
 	c := &call{r: &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/fhir"}, Header: http.Header{}, RemoteAddr: p.Address + ":0"},
 		caller: p, interaction: consent.Transaction, marks: marks, requestID: consent.NewID()}

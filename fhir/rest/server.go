@@ -26,15 +26,15 @@ import (
 // Limits are the settings of LIM-001 that this package obeys, in bytes,
 // entries and durations.
 type Limits struct {
-	Resource, Bundle                             int64
-	Entries, URL                                 int
-	SearchDeadline, WriteDeadline, BundleDeadine time.Duration
+	Resource, Bundle         int64
+	Entries, URL             int
+	Deadline, BundleDeadline time.Duration
 }
 
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
 	return Limits{Resource: 10 << 20, Bundle: 256 << 20, Entries: 50_000, URL: 8 << 10,
-		SearchDeadline: 10 * time.Second, WriteDeadline: 10 * time.Second, BundleDeadine: 60 * time.Second}
+		Deadline: 10 * time.Second, BundleDeadline: 60 * time.Second}
 }
 
 // Verifier makes a Principal of a request's headers. Errors are *fhir.Error.

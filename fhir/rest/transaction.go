@@ -198,7 +198,7 @@ func (s *Server) identify(ctx context.Context, v *consent.View, st *step, delete
 	if st.plan == nil {
 		return ch, nil
 	}
-	refs, err := matches2(ctx, v, st.plan)
+	refs, err := firstTwo(ctx, v, st.plan)
 	if err != nil {
 		return ch, err
 	}
@@ -312,7 +312,7 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 		return store.Ref{}, err
 	}
 	found := map[store.Ref]bool{}
-	refs, err := matches2(ctx, l.view, plan)
+	refs, err := firstTwo(ctx, l.view, plan)
 	if err != nil {
 		return store.Ref{}, err
 	}

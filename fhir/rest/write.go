@@ -30,13 +30,13 @@ func (s *Server) create(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	return s.commit(ctx, c, consent.CreateLetter, func(v *consent.View) (consent.Change, error) {
-		return s.createChange(ctx, c.caller, v, r, c.r.Header.Values("If-None-Exist"))
+		return s.createChange(ctx, v, r, c.r.Header.Values("If-None-Exist"))
 	})
 }
 
 // createChange makes the change of a create: the match of its criteria, or a
 // new document.
-func (s *Server) createChange(ctx context.Context, _ consent.Principal, v *consent.View, r fhir.Resource, criteria []string) (consent.Change, error) {
+func (s *Server) createChange(ctx context.Context, v *consent.View, r fhir.Resource, criteria []string) (consent.Change, error) {
 	ch := consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: r.Type, ID: consent.NewID()}, Body: r.Body}
 	if len(criteria) == 0 {
 		return ch, nil
@@ -45,7 +45,7 @@ func (s *Server) createChange(ctx context.Context, _ consent.Principal, v *conse
 	if err != nil {
 		return ch, err
 	}
-	refs, err := matches2(ctx, v, plan)
+	refs, err := firstTwo(ctx, v, plan)
 	if err != nil {
 		return ch, err
 	}
@@ -81,8 +81,8 @@ func (s *Server) criteria(typ string, values []string) (*search.Plan, error) {
 	return plan, nil
 }
 
-// matches2 returns up to two matches of criteria: none, one or several.
-func matches2(ctx context.Context, v *consent.View, plan *search.Plan) ([]store.Ref, error) {
+// firstTwo returns up to two matches of criteria: none, one or several.
+func firstTwo(ctx context.Context, v *consent.View, plan *search.Plan) ([]store.Ref, error) {
 	var refs []store.Ref
 	for d, err := range v.Scan(ctx, store.Query{Type: plan.Type, Where: plan.Where, KeysOnly: true}) {
 		if err != nil {

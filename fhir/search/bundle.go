@@ -125,7 +125,7 @@ func (s *Service) bundle(v *consent.View, ask Ask, page *Page) (*Answer, error) 
 		warnings = append(ask.Plan.Warnings, warnings...)
 	}
 	b.Outcome(warnings)
-	if v.Withheld() {
+	if _, some := v.Signals(); some {
 		b.Outcome([]fhir.Issue{withheld()})
 	}
 	a.Body = b.Bytes()
