@@ -1,0 +1,248 @@
+package suite
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestProtocol drives the thin REST and search of the walking record as clients
+// do, one function a topic.
+func TestProtocol(t *testing.T) {
+	s := onPebble(t).start("--demo")
+	t.Run("versions", func(t *testing.T) { versions(t, s) })
+	t.Run("pages", func(t *testing.T) { pages(t, s) })
+	t.Run("bundles", func(t *testing.T) { bundles(t, s) })
+	t.Run("races", func(t *testing.T) { races(t, s) })
+	t.Run("tokens", func(t *testing.T) { tokens(t, s) })
+	t.Run("patient", func(t *testing.T) { patientView(t, s) })
+	t.Run("load", func(t *testing.T) { loadTwice(t, s) })
+	t.Run("metadata", func(t *testing.T) { metadata(t, s) })
+}
+
+func want(t *testing.T, what string, r reply, status int, code string) {
+	t.Helper()
+	if r.status != status || code != "" && r.get("issue.0.code").Str != code {
+		t.Errorf("%s: got %d %.300s, want %d %s", what, r.status, r.body, status, code)
+	}
+}
+
+const feed = "demo-feed"
+
+func basic(id, text string) string {
+	return fmt.Sprintf(`{"resourceType":"Basic","id":"%s","code":{"text":"%s"}}`, id, text)
+}
+
+func versions(t *testing.T, s *server) {
+	path := "Basic/xac01.v"
+	want(t, "REST-142 a feed creates in its id space", s.do(feed, "PUT", path, basic("xac01.v", "1")), 201, "")
+	want(t, "REST-141 no id", s.do(feed, "PUT", path, `{"resourceType":"Basic","code":{"text":"x"}}`), 400, "required")
+	want(t, "REST-141 another id", s.do(feed, "PUT", path, basic("other", "x")), 400, "invalid")
+	want(t, "REST-045 stale If-Match", s.do(feed, "PUT", path, basic("xac01.v", "2"), `If-Match: W/"9"`), 412, "conflict")
+	want(t, "REST-046 malformed If-Match", s.do(feed, "PUT", path, basic("xac01.v", "2"), `If-Match: 1`), 400, "value")
+	r := s.do(feed, "PUT", path, basic("xac01.v", "2"), `If-Match: W/"1"`)
+	want(t, "REST-140 the next version", r, 200, "")
+	if r.header.Get("ETag") != `W/"2"` || r.header.Get("Last-Modified") == "" || r.get("meta.versionId").Str != "2" {
+		t.Errorf("REST-040: got %v %s", r.header, r.body)
+	}
+	want(t, "REST-043 unchanged", s.get(feed, path, `If-None-Match: W/"2"`), 304, "")
+	head := s.do(feed, "HEAD", path, "")
+	if head.status != 200 || head.body != "" || head.header.Get("ETag") != `W/"2"` {
+		t.Errorf("REST-016: got %d %v", head.status, head.header)
+	}
+	want(t, "REST-112 vread", s.get(feed, path+"/_history/1"), 200, "")
+	want(t, "REST-112 a version that never was", s.get(feed, path+"/_history/7"), 404, "not-found")
+	want(t, "REST-180 delete", s.do(feed, "DELETE", path, ""), 204, "")
+	want(t, "REST-181 delete again", s.do(feed, "DELETE", path, ""), 204, "")
+	gone := s.get(feed, path)
+	want(t, "REST-111 read", gone, 410, "deleted")
+	if gone.header.Get("ETag") != `W/"3"` {
+		t.Errorf("REST-111: got ETag %q, want the tombstone's", gone.header.Get("ETag"))
+	}
+	h := s.get(feed, path+"/_history")
+	if h.get("total").Int() != 3 || h.get("entry.0.request.method").Str != "DELETE" || h.get("entry.0.resource").Exists() || h.get("entry.2.response.status").Str != "201 Created" {
+		t.Errorf("REST-200 to 203: got %s", h.body)
+	}
+	want(t, "REST-143 resurrect", s.do(feed, "PUT", path, basic("xac01.v", "4")), 201, "")
+	p := s.do(feed, "PATCH", path, "[]")
+	want(t, "REST-014 a verb that is not there", p, 405, "not-supported")
+	if allow := p.header.Get("Allow"); !strings.Contains(allow, "PUT") || !strings.Contains(allow, "GET") {
+		t.Errorf("REST-014: Allow is %q", allow)
+	}
+	want(t, "REST-032 XML", s.get(feed, path, "Accept: application/fhir+xml"), 406, "not-supported")
+	want(t, "REST-013 an id that is none", s.get(feed, "Basic/a_b"), 404, "not-found")
+	want(t, "REST-011 case", s.get(feed, "basic/xac01.v"), 404, "not-supported")
+	want(t, "REST-060 minimal", s.do(feed, "PUT", path, basic("xac01.v", "5"), "Prefer: return=minimal"), 200, "")
+}
+
+// pages walks a search page by page, sorted and not: every row once.
+func pages(t *testing.T, s *server) {
+	for _, query := range []string{"Observation?patient=Patient/xgp01.p1&_count=5", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=-date", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=code"} {
+		seen := map[string]bool{}
+		last, n := "", 0
+		for url := query; url != ""; n++ {
+			r := s.get("consultant", url)
+			want(t, query, r, 200, "")
+			for _, e := range r.get("entry").Array() {
+				id, date := e.Get("resource.id").Str, e.Get("resource.effectiveDateTime").Str
+				if seen[id] {
+					t.Errorf("SRCH-203: %s: %s stands on two pages", query, id)
+				}
+				seen[id] = true
+				if strings.Contains(query, "-date") && last != "" && date > last {
+					t.Errorf("SRCH-190: %s: %s stands behind %s", query, date, last)
+				}
+				last = date
+			}
+			url = r.get(`link.#(relation=="next").url`).Str
+		}
+		if len(seen) != 17 || n != 4 {
+			t.Errorf("SRCH-202: %s: got %d rows on %d pages, want 17 on 4", query, len(seen), n)
+		}
+	}
+	next := s.get("consultant", "Observation?_count=1").get(`link.#(relation=="next").url`).Str
+	want(t, "SRCH-204 a foreign page link", s.get("clerk", next), 400, "invalid")
+	want(t, "SRCH-204 an altered one", s.get("consultant", next[:len(next)-3]+"AAA"), 400, "invalid")
+	want(t, "SRCH-200 _count", s.get("consultant", "Observation?_count=-1"), 400, "value")
+}
+
+func bundles(t *testing.T, s *server) {
+	entry := func(full, method, url, more, body string) string {
+		return fmt.Sprintf(`{"fullUrl":"%s","request":{"method":"%s","url":"%s"%s},"resource":%s}`, full, method, url, more, body)
+	}
+	bundle := func(typ string, entries ...string) string {
+		return `{"resourceType":"Bundle","type":"` + typ + `","entry":[` + strings.Join(entries, ",") + `]}`
+	}
+	org := func(id string) string {
+		return `{"resourceType":"Organization","name":"O","identifier":[{"system":"s","value":"` + id + `"}]}`
+	}
+	exist := `,"ifNoneExist":"identifier=s|1"`
+	first := s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:a", "POST", "Organization", exist, org("1")),
+		entry("urn:uuid:b", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"urn:uuid:a"}}`),
+		entry("urn:uuid:c", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`)))
+	want(t, "REST-226, 232", first, 200, "")
+	where := strings.TrimPrefix(strings.Split(first.get("entry.0.response.location").Str, "/_history")[0], s.base+"/")
+	if n := s.get(feed, "Location?organization="+where+"&_summary=count").get("total").Int(); n != 2 {
+		t.Errorf("REST-226, 232: %d Locations refer to %s, want 2: %s", n, where, first.body)
+	}
+	again := s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:a", "POST", "Organization", exist, org("1")),
+		entry("urn:uuid:b", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"urn:uuid:a"}}`)))
+	if again.get("entry.0.response.status").Str != "200 OK" || s.get(feed, "Location?organization="+where+"&_summary=count").get("total").Int() != 3 {
+		t.Errorf("REST-231: got %s", again.body)
+	}
+	bad := s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:d", "POST", "Basic", "", basic("x", "undone")), entry("urn:uuid:e", "PUT", "Basic/foreign", "", basic("foreign", "x"))))
+	want(t, "VIS-012, REST-222 one forbidden entry fails all", bad, 403, "forbidden")
+	if !strings.HasPrefix(bad.get("issue.0.expression.0").Str, "Bundle.entry[1]") {
+		t.Errorf("REST-222: the place is %s", bad.get("issue.0.expression.0"))
+	}
+	want(t, "REST-224 twice", s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:f", "PUT", "Basic/xac01.t", "", basic("xac01.t", "1")), entry("urn:uuid:g", "PUT", "Basic/xac01.t", "", basic("xac01.t", "2")))), 400, "invalid")
+	batch := s.do(feed, "POST", "", bundle("batch", entry("urn:uuid:h", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`),
+		entry("urn:uuid:i", "POST", "Basic", "", basic("x", "ok")), `{"request":{"method":"GET","url":"`+where+`"}}`))
+	if st := batch.get("entry.#.response.status").String(); batch.status != 200 || st != `["400 Bad Request","201 Created","200 OK"]` {
+		t.Errorf("REST-233, 235: got %d %s", batch.status, batch.body)
+	}
+	want(t, "REST-127 a typo in If-None-Exist", s.do(feed, "POST", "Organization", org("2"), "If-None-Exist: identifer=s|2"), 400, "not-supported")
+	want(t, "REST-233 outside a transaction", s.do(feed, "POST", "Location", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`), 400, "invalid")
+}
+
+// races: of many identical conditional creates one creates (REST-126).
+func races(t *testing.T, s *server) {
+	s.token(feed)
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	got := map[int]int{}
+	for range 50 {
+		group.Go(func() {
+			r := s.do(feed, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"race"}]}`, "If-None-Exist: identifier=s|race")
+			mu.Lock()
+			defer mu.Unlock()
+			got[r.status]++
+		})
+	}
+	group.Wait()
+	if got[201] != 1 || got[200] != 49 {
+		t.Errorf("REST-126: got %v, want one 201 and 49 times 200", got)
+	}
+}
+
+func tokens(t *testing.T, s *server) {
+	none := s.get("", "Patient")
+	want(t, "SMART-412 no token", none, 401, "login")
+	if h := none.header.Get("WWW-Authenticate"); h != `Bearer realm="carerecord"` {
+		t.Errorf("SMART-412: WWW-Authenticate is %q", h)
+	}
+	s.tokens["nobody"] = "made-up"
+	want(t, "SMART-412 an unknown token", s.get("nobody", "Patient"), 401, "login")
+	want(t, "SMART-410 in the URL", s.get("", "Patient?access_token=x"), 400, "invalid")
+	for _, args := range [][]string{{"--client", "demo-backend"}, {"--client", "demo-ehr", "--user", "privacy"}} {
+		if out, err := s.run(append([]string{"token"}, args...)...); err == nil || !strings.Contains(out, "not built yet") {
+			t.Errorf("token %v: got %v %s, want not built yet", args, err, out)
+		}
+	}
+	out, err := s.run("token", "--client", "demo-ehr", "--user", "consultant", "--scope", "user/Observation.rs")
+	if err != nil {
+		t.Fatal(out)
+	}
+	s.tokens["narrow"] = strings.TrimSpace(out)
+	want(t, "SMART-253 no scope for the type", s.get("narrow", "Condition"), 403, "forbidden")
+	r := s.get("narrow", "Observation?patient=Patient/xgp01.p1&_count=1&_include=Observation:subject")
+	if r.get(`entry.#(search.mode=="include")`).Exists() || !strings.Contains(r.body, "Patient is not included") {
+		t.Errorf("SMART-281: got %s", r.body)
+	}
+}
+
+// patientView: the own record alone, without notes and documents (CON-1102).
+func patientView(t *testing.T, s *server) {
+	if r := s.get("consultant", "MedicationRequest?patient=Patient/xgp01.p0"); !strings.Contains(r.body, "Review in six months") {
+		t.Fatalf("the region has no notes to cut: %s", r.body)
+	}
+	r := s.get("patient", "MedicationRequest")
+	if r.get("total").Int() != 4 || strings.Contains(r.body, "Review in six months") {
+		t.Errorf("CON-1102: got %s", r.body)
+	}
+	if r := s.get("patient", "DocumentReference"); r.get("total").Int() != 0 {
+		t.Errorf("CON-1102: got %s", r.body)
+	}
+	other, never := s.get("patient", "Patient/xgp01.p1"), s.get("patient", "Patient/never")
+	if other.status != 404 || other.body != never.body {
+		t.Errorf("CON-205: got %d %s, want %d %s", other.status, other.body, never.status, never.body)
+	}
+}
+
+// loadTwice: a load that is run again skips what is stored.
+func loadTwice(t *testing.T, s *server) {
+	dir := t.TempDir()
+	if out, err := s.run0("synth", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
+		t.Fatal(out)
+	}
+	for _, skipped := range []string{"stored before 0", "stored before 3"} {
+		out, err := s.run("load", "--source", "XGP01", dir+"/XGP01")
+		if err != nil || !strings.Contains(out, "bundles 3,") || !strings.Contains(out, skipped) || !strings.Contains(out, "refused 0") {
+			t.Errorf("load: got %v %s, want %q", err, out, skipped)
+		}
+	}
+}
+
+// metadata: what it claims of a type is routed.
+func metadata(t *testing.T, s *server) {
+	m := s.get("", "metadata")
+	if m.status != 200 || m.get("fhirVersion").Str != "4.0.1" {
+		t.Fatalf("REST-250: got %d", m.status)
+	}
+	want(t, "REST-251", s.get("", "metadata", "If-None-Match: "+m.header.Get("ETag")), 304, "")
+	if m.get(`rest.0.resource.#(type=="AuditEvent")`).Exists() {
+		t.Error("AUD-601: AuditEvent is claimed and not served")
+	}
+	for _, res := range m.get("rest.0.resource").Array() {
+		typ := res.Get("type").Str
+		if r := s.get("consultant", typ+"?_summary=count"); r.status != 200 {
+			t.Errorf("REST-250: search of %s is claimed: got %d %s", typ, r.status, r.body)
+		}
+	}
+	for _, p := range m.get(`rest.0.resource.#(type=="Observation").searchParam.#.name`).Array() {
+		if r := s.get("consultant", "Observation?_summary=count&"+p.Str+":missing=true"); r.status != 200 {
+			t.Errorf("REST-250: the parameter %s is claimed: got %d %s", p, r.status, r.body)
+		}
+	}
+}
