@@ -26,7 +26,8 @@ check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, gen
 generate: need-go need-npm $(DEFINITIONS) ## write the tables of the standard anew
 	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir/r4
 
-bench: need-go ## run the benchmarks that lie beside the code
+bench: build ## measure the server beside its limits, then run the benchmarks that lie beside the code
+	bin/carerecord bench
 	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index
 
 $(DEFINITIONS):

@@ -23,6 +23,7 @@ type cli struct {
 	Load  loadCmd  `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
 	Synth synthCmd `cmd:"" help:"Make a synthetic region."`
 	Audit auditCmd `cmd:"" help:"Work with the trail."`
+	Bench benchCmd `cmd:"" help:"Measure the embedded engine beside its limits."`
 }
 
 func main() {

@@ -26,6 +26,7 @@ type settings struct {
 	policyDir string
 	demo      bool
 	unguarded bool
+	trailed   bool // keep a trail under --auth off as well: the bench
 	log       *slog.Logger
 }
 
@@ -104,16 +105,18 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	verify := rest.Verifier(func(context.Context, http.Header, string) (consent.Principal, error) {
 		return consent.Principal{Kind: consent.System}, nil
 	})
-	if s.unguarded {
-		if err := r.refuseTrail(ctx); err != nil {
-			return err
-		}
-	} else {
-		if r.trail, err = audit.New(r.engine, k.audit, time.Second); err != nil {
-			return err
-		}
+	switch {
+	case s.trailed:
+		r.trail, err = audit.New(r.engine, k.audit, time.Second)
+	case s.unguarded:
+		err = r.refuseTrail(ctx)
+	default:
+		r.trail, err = audit.New(r.engine, k.audit, time.Second)
 		r.tokens = smart.New(smart.Config{State: r.engine, Policy: r.policy, PatientByNHS: r.guard.PatientByNHS, Clock: time.Now})
 		verify = r.tokens.Verify
+	}
+	if err != nil {
+		return err
 	}
 	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x,
 		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: search.DefaultLimits()},

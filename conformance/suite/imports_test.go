@@ -37,6 +37,7 @@ func rules() []rule {
 		{"consent/...", append(append([]string{gin, "fhir/search", "fhir/rest", "interop/...", "cmd/..."}, drivers...), engines...), "consent lies below search and knows no engine"},
 		{"fhir/search", append([]string{gin, "fhir/rest", "interop/...", "cmd/..."}, append(drivers, engines...)...), "search runs on a View"},
 		{"fhir/rest", append([]string{"interop/...", "cmd/..."}, append(drivers, engines...)...), "rest runs on a View"},
+		{"bench", append(append([]string{"consent/...", "fhir/...", "store/...", "interop/...", "cmd/..."}, drivers...), engines...), "bench is handed a record: it sees HTTP and bytes"},
 		{"interop/...", append([]string{"fhir/rest", "cmd/..."}, append(drivers, engines...)...), "interop holds ports"},
 	}
 }

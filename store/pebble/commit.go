@@ -85,6 +85,9 @@ func (db *DB) apply(ctx context.Context, out *pebble.Batch, build func(*pebble.B
 		db.head = head
 		return 0, err
 	}
+	if db.batch != nil {
+		db.batch(out.Repr())
+	}
 	if err := db.rows.ApplyNoSyncWait(out, pebble.Sync); err != nil {
 		db.fail(fmt.Errorf("a batch could not be applied: %w", err))
 		return 0, fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)

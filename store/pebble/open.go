@@ -24,6 +24,9 @@ type Config struct {
 	Clock func() time.Time // decides what has expired; nil is time.Now
 	Cache int64            // bytes of decompressed blocks in memory; 0 is 256 MB
 	Log   *slog.Logger     // what Pebble has to say about faults; nil is slog.Default
+	// Batches is told the bytes of every batch before it is applied, under the
+	// mutex; they are valid until it returns. It is for measuring, see Raw.
+	Batches func([]byte)
 
 	fs vfs.FS // for tests; nil is the disk
 }
@@ -36,6 +39,7 @@ type DB struct {
 	clock func() time.Time
 	types types
 	limit int                   // see maxCollected
+	batch func([]byte)          // see Config.Batches; nil for nobody
 	down  atomic.Pointer[error] // why nothing is answered any more
 
 	mu    sync.Mutex   // see the package documentation
@@ -63,7 +67,7 @@ func Open(c Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pebble: open %s: %w", c.Dir, err)
 	}
-	db := &DB{rows: rows, clock: c.Clock, limit: maxCollected}
+	db := &DB{rows: rows, clock: c.Clock, limit: maxCollected, batch: c.Batches}
 	if err := db.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("pebble: open %s: %w", c.Dir, err), rows.Close())
 	}

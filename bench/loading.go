@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"carerecord/load"
+	"carerecord/synth"
+)
+
+// A round of loading ends with the bundle that reaches so many resources.
+const roundOfLoad = 4000
+
+// loading measures transaction bundles, sent one after the other as load does,
+// beside synced batches of the rows that they made.
+func (b *run) loading(ctx context.Context) error {
+	s, err := b.open(ctx, false, true)
+	if err != nil {
+		return err
+	}
+	raw, err := b.raw()
+	if err != nil {
+		return err
+	}
+	l := &loader{site: s, raw: raw, subject: &side{}, beside: &side{}}
+	if l.client, err = dial(s.address); err != nil {
+		return err
+	}
+	defer l.client.close()
+	name := "load of synthetic bundles, resources"
+	if b.cfg.Data != "" {
+		name = "load of " + filepath.Base(b.cfg.Data) + ", resources"
+		err = l.files(ctx, b.cfg.Data)
+	} else {
+		err = l.synthetic(ctx, b.cfg.Length)
+	}
+	if err != nil {
+		return err
+	}
+	b.report.Rows = append(b.report.Rows, row(name, "synced batches, same rows", "8,000 resources/s", l.subject, l.beside))
+	if b.cfg.Data != "" {
+		b.report.Disk, err = l.disk(ctx)
+	}
+	return err
+}
+
+// loader gathers bundles to rounds.
+type loader struct {
+	site            *site
+	client          *client
+	raw             Raw
+	subject, beside *side
+	bundles         [][]byte
+	resources       int // in bundles
+	total           int
+}
+
+// synthetic loads patients of the region until the time is over.
+func (l *loader) synthetic(ctx context.Context, length time.Duration) error {
+	for bundle := range synth.Region(synth.Config{Patients: 1 << 30, Seed: 2}) {
+		l.bundles = append(l.bundles, bundle.Body)
+		if l.resources += load.Size(bundle.Body); l.resources < min(roundOfLoad, 200*int(1+length/(20*time.Millisecond))) {
+			continue
+		}
+		if err := l.round(ctx); err != nil || l.subject.took >= length {
+			return err
+		}
+	}
+	return nil
+}
+
+// files loads all bundles of a folder.
+func (l *loader) files(ctx context.Context, dir string) error {
+	report, err := load.Files(ctx, []string{dir}, func(ctx context.Context, _ string, bundle []byte) (load.Outcome, error) {
+		l.bundles = append(l.bundles, bundle)
+		if l.resources += load.Size(bundle); l.resources < roundOfLoad {
+			return load.Outcome{}, nil
+		}
+		return load.Outcome{}, l.round(ctx)
+	}, func(int) {})
+	if err != nil {
+		return err
+	}
+	if report.Bundles == 0 {
+		return fmt.Errorf("there are no bundles in %s", dir)
+	}
+	return l.round(ctx)
+}
+
+// round sends what was gathered and repeats its rows.
+func (l *loader) round(ctx context.Context) error {
+	if len(l.bundles) == 0 {
+		return nil
+	}
+	n := l.resources
+	requests := make([]request, len(l.bundles))
+	for i, bundle := range l.bundles {
+		requests[i] = post(l.site, "", bundle)
+	}
+	l.bundles, l.resources, l.total = nil, 0, l.total+n
+	once := func(of *side, limit int, w func(int) error) error {
+		_, err := of.drive(ctx, 1, 0, 0, limit, func(_, i int) error { return w(i) })
+		return err
+	}
+	if err := once(l.subject, len(requests), func(i int) error { return l.client.do(requests[i]) }); err != nil {
+		return err
+	}
+	list := l.site.taken.take()
+	if err := once(l.beside, len(list), func(i int) error { return l.raw.Apply(list[i]) }); err != nil {
+		return err
+	}
+	l.subject.count(len(requests), n)
+	l.beside.count(len(list), n)
+	return nil
+}
+
+// disk compacts and closes the record that was loaded, and measures its folder.
+func (l *loader) disk(ctx context.Context) (*Disk, error) {
+	if err := l.site.record.Compact(ctx); err != nil {
+		return nil, fmt.Errorf("compact: %w", err)
+	}
+	if err := l.site.close(); err != nil {
+		return nil, fmt.Errorf("close: %w", err)
+	}
+	d := &Disk{Resources: l.total}
+	err := filepath.WalkDir(l.site.dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			d.Bytes += info.Size()
+		}
+		return err
+	})
+	d.PerResource = float64(d.Bytes) / float64(max(1, d.Resources))
+	return d, err
+}

@@ -1,0 +1,192 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/tidwall/gjson"
+
+	"carerecord/synth"
+)
+
+// sampled is how many different requests a row of reads sends.
+const sampled = 2000
+
+// reading measures read by id and the patient-scoped search, each beside the
+// bare handler.
+func (b *run) reading(ctx context.Context) error {
+	s, err := b.region(ctx, false, false)
+	if err != nil {
+		return err
+	}
+	b.plain = s
+	paths, err := b.known()
+	if err != nil {
+		return err
+	}
+	searches, err := b.searches()
+	if err != nil {
+		return err
+	}
+	for _, r := range []struct {
+		name, goal string
+		workers    int
+		paths      []string
+	}{
+		{"read by id, 8 clients", "ratio 0.80", clients, paths},
+		{"search of a patient, 20 rows, 1 client", "p50 under 1 ms", 1, searches},
+	} {
+		bare, err := b.bare(s, r.paths)
+		if err != nil {
+			return err
+		}
+		subject, beside := &side{}, &side{}
+		for range rounds {
+			for _, turn := range []struct {
+				of *side
+				at *site
+			}{{subject, s}, {beside, bare}} {
+				if err := b.ask(ctx, turn.of, turn.at, r.workers, r.paths); err != nil {
+					return err
+				}
+			}
+		}
+		b.report.Rows = append(b.report.Rows, row(r.name, "bare handler, same bytes", r.goal, subject, beside))
+	}
+	return nil
+}
+
+// ask drives one round of GETs.
+func (b *run) ask(ctx context.Context, of *side, at *site, workers int, paths []string) error {
+	requests := make([]request, len(paths))
+	for i, p := range paths {
+		requests[i] = get(at, p)
+	}
+	return b.send(ctx, of, at, workers, requests)
+}
+
+// send drives one round of requests, in turn, for the length of a round.
+func (b *run) send(ctx context.Context, of *side, at *site, workers int, requests []request) error {
+	list, hangUp, err := b.dialAll(at, workers)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	_, err = of.drive(ctx, workers, b.cfg.Length/rounds, 0, 0, func(worker, n int) error {
+		return list[worker].do(requests[n%len(requests)])
+	})
+	return err
+}
+
+func (b *run) dialAll(at *site, n int) (list []*client, hangUp func(), err error) {
+	hangUp = func() {
+		for _, c := range list {
+			c.close()
+		}
+	}
+	for range n {
+		c, err := dial(at.address)
+		if err != nil {
+			hangUp()
+			return nil, nil, err
+		}
+		list = append(list, c)
+	}
+	return list, hangUp, nil
+}
+
+// known returns the addresses of resources of the region, of all types and
+// patients.
+func (b *run) known() ([]string, error) {
+	var paths []string
+	for bundle := range b.people() {
+		gjson.GetBytes(bundle.Body, "entry.#.request.url").ForEach(func(_, url gjson.Result) bool {
+			paths = append(paths, url.Str)
+			return true
+		})
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("the region is empty")
+	}
+	var out []string
+	for i := range min(sampled, len(paths)) {
+		out = append(out, paths[i*7919%len(paths)]) // in no order of the store
+	}
+	return out, nil
+}
+
+// searches gives some patients more Observations, and returns searches that
+// answer with 20 each.
+func (b *run) searches() ([]string, error) {
+	c, err := dial(b.plain.address)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	var paths []string
+	for n := range min(50, b.cfg.Patients) {
+		patient := fmt.Sprintf("Patient/%sp%d", synth.Organisations()[0].IDPrefix, n)
+		for _, o := range b.observations(30) {
+			if err := c.do(post(b.plain, "Observation", o.about(patient))); err != nil {
+				return nil, fmt.Errorf("add an Observation: %w", err)
+			}
+		}
+		paths = append(paths, "Observation?patient="+patient+"&_count=20")
+	}
+	return paths, nil
+}
+
+// bare serves what another site answers to these requests: the same headers
+// and bytes, from memory.
+func (b *run) bare(of *site, paths []string) (*site, error) {
+	type kept struct {
+		header map[string]string
+		body   []byte
+	}
+	answers := map[string]kept{}
+	for _, p := range paths {
+		resp, err := http.Get("http://" + of.address + "/fhir/" + p)
+		if err != nil {
+			return nil, fmt.Errorf("ask for what the bare handler answers: %w", err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("ask for what the bare handler answers: %s: status %d, %w", p, resp.StatusCode, err)
+		}
+		if n := gjson.GetBytes(body, "entry.#").Int(); strings.Contains(p, "_count=20") && n != 20 {
+			return nil, fmt.Errorf("%s answers with %d rows, not 20", p, n)
+		}
+		k := kept{header: map[string]string{}, body: body}
+		for name, values := range resp.Header {
+			if name != "Date" { // net/http writes it itself
+				k.header[name] = values[0]
+			}
+		}
+		answers["/fhir/"+p] = k
+	}
+	return b.serve(func(string) (http.Handler, error) {
+		gin.SetMode(gin.ReleaseMode)
+		e := gin.New()
+		answer := func(g *gin.Context) {
+			k, ok := answers[g.Request.RequestURI]
+			if !ok {
+				g.Status(http.StatusNotFound)
+				return
+			}
+			h := g.Writer.Header()
+			for name, value := range k.header {
+				h.Set(name, value)
+			}
+			g.Writer.WriteHeader(http.StatusOK)
+			g.Writer.Write(k.body) // a client that has gone is noticed by itself
+		}
+		e.GET("/fhir/:type/:id", answer)
+		e.GET("/fhir/:type", answer)
+		return e, nil
+	})
+}

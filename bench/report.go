@@ -1,0 +1,69 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what a run measured.
+type Report struct {
+	Machine string `json:"machine"`
+	Rows    []Row  `json:"rows"`
+	Disk    *Disk  `json:"disk,omitempty"`
+}
+
+// Row is a subject beside its limit.
+type Row struct {
+	Name    string  `json:"name"`
+	Limit   string  `json:"limit"`
+	Goal    string  `json:"goal,omitempty"`
+	Subject Figure  `json:"subject"`
+	Beside  Figure  `json:"beside"`
+	Ratio   float64 `json:"ratio"` // of operations per second
+	// Low and High are the ratios of the worst and the best round.
+	Low  float64 `json:"ratio_low"`
+	High float64 `json:"ratio_high"`
+}
+
+// Disk is what the loaded bundles take on disk, compacted and closed.
+type Disk struct {
+	Resources   int     `json:"resources"`
+	Bytes       int64   `json:"bytes"`
+	PerResource float64 `json:"bytes_per_resource"`
+}
+
+func machine() string {
+	return fmt.Sprintf("%d cores, %s/%s, %s", runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+// Print writes the report as a table.
+func (r *Report) Print(w io.Writer) {
+	fmt.Fprintf(w, "%s\n", r.Machine)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "what\tn\t/s\tp50\tp99\tallocs\tratio\tof rounds\tgoal\t")
+	side := func(name string, f Figure) {
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%.0f\t", name, f.Operations, f.PerSecond, round(f.P50), round(f.P99), f.Allocs)
+	}
+	for _, row := range r.Rows {
+		side(row.Name, row.Subject)
+		fmt.Fprintf(t, "%.2f\t%.2f to %.2f\t%s\t\n", row.Ratio, row.Low, row.High, row.Goal)
+		side(row.Limit, row.Beside)
+		fmt.Fprintln(t, "\t\t\t")
+	}
+	t.Flush()
+	if d := r.Disk; d != nil {
+		fmt.Fprintf(w, "disk: %d resources, %d bytes, %.0f bytes a resource after compaction and close\n", d.Resources, d.Bytes, d.PerResource)
+	}
+}
+
+func round(d time.Duration) time.Duration {
+	switch {
+	case d > 10*time.Millisecond:
+		return d.Round(100 * time.Microsecond)
+	default:
+		return d.Round(time.Microsecond)
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"time"
+
+	"carerecord/bench"
+	"carerecord/store/pebble"
+)
+
+// benchCmd runs the built-in benchmarks.
+type benchCmd struct {
+	Seconds float64 `help:"How long each side of a row runs." default:"3"`
+	Data    string  `help:"Folder of transaction bundles to load, instead of the synthetic region; all of them." type:"existingdir"`
+	Dir     string  `help:"Folder for the stores: the disk that is measured. Default: a temporary one." type:"existingdir"`
+	JSON    bool    `name:"json" help:"Print JSON instead of the table."`
+	Profile string  `help:"File for a CPU profile of the whole run." type:"path"`
+}
+
+// Run measures the embedded engine in a temporary folder.
+func (c *benchCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout, 0) }
+
+func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err error) {
+	dir, err := os.MkdirTemp(c.Dir, "carerecord-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the stores: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if c.Profile != "" {
+		f, err := os.Create(c.Profile)
+		if err != nil {
+			return fmt.Errorf("write the profile: %w", err)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return fmt.Errorf("profile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Patients: patients,
+		Open: openBench, Raw: openRaw, Say: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(report)
+	}
+	report.Print(out)
+	return nil
+}
+
+// openBench wires what serve --auth off does, over an engine that tells what
+// it writes.
+func openBench(ctx context.Context, dir string, o bench.Options) (bench.Record, error) {
+	e, err := pebble.Open(pebble.Config{Dir: filepath.Join(dir, "db"), Clock: time.Now, Batches: o.Batches})
+	if err != nil {
+		return bench.Record{}, err
+	}
+	r := &record{engine: e}
+	s := settings{publicURL: o.URL, unguarded: true, trailed: o.Trail, log: slog.New(slog.DiscardHandler), keysDir: filepath.Join(dir, "keys")}
+	k, err := loadKeys(s.keysDir, true)
+	if err == nil {
+		err = r.wire(ctx, s, k)
+	}
+	if err != nil {
+		return bench.Record{}, errors.Join(err, e.Close())
+	}
+	return bench.Record{Handler: r.site(), Compact: e.Compact, Close: e.Close}, nil
+}
+
+func openRaw(dir string) (bench.Raw, error) {
+	raw, err := pebble.OpenRaw(dir)
+	if err != nil {
+		return bench.Raw{}, err
+	}
+	return bench.Raw{Apply: raw.Apply, Close: raw.Close}, nil
+}

@@ -1,0 +1,50 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Raw is a bare tree with the options of the engine. Batches are applied to it
+// without any question: it is what the engine is measured against.
+type Raw struct{ rows *pebble.DB }
+
+// OpenRaw makes a bare tree in a folder.
+func OpenRaw(dir string) (*Raw, error) {
+	rows, err := pebble.Open(dir, options(Config{Dir: dir, Log: slog.Default()}))
+	if err != nil {
+		return nil, fmt.Errorf("pebble: open %s: %w", dir, err)
+	}
+	return &Raw{rows: rows}, nil
+}
+
+// Apply applies a batch, as Config.Batches told it, and returns when it is
+// durable. It keeps the bytes and changes them. It is safe for concurrent use;
+// concurrent callers share one sync.
+func (r *Raw) Apply(batch []byte) error {
+	b := r.rows.NewBatch()
+	if err := b.SetRepr(batch); err != nil {
+		return fmt.Errorf("pebble: read a batch: %w", err)
+	}
+	if err := r.rows.Apply(b, pebble.Sync); err != nil {
+		return fmt.Errorf("pebble: apply a batch: %w", err)
+	}
+	return b.Close()
+}
+
+// Close ends the tree.
+func (r *Raw) Close() error { return r.rows.Close() }
+
+// Compact merges the whole tree, so that nothing superseded is left in it.
+func (db *DB) Compact(ctx context.Context) error {
+	if err := db.up(); err != nil {
+		return err
+	}
+	if err := db.rows.Compact(ctx, []byte{0}, []byte{255}, true); err != nil {
+		return unavailable("compact", err)
+	}
+	return nil
+}
