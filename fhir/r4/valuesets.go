@@ -49,6 +49,19 @@ func (v *ValueSet) Systems() []string {
 	return list
 }
 
+// Codes returns the codes of all systems, sorted within each; nil where the
+// package does not list those of one of them.
+func (v *ValueSet) Codes() []string {
+	var all []string
+	for _, s := range v.systems {
+		if s.codes == nil {
+			return nil
+		}
+		all = append(all, s.codes...)
+	}
+	return all
+}
+
 func (s systemCodes) has(code string) bool {
 	if s.codes == nil {
 		return true

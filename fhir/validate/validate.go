@@ -1,0 +1,157 @@
+package validate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"carerecord/fhir"
+)
+
+// Mode says what is refused and what is only told.
+type Mode byte
+
+// The modes. Under Lenient a missing mandatory element and an unknown code of a
+// required binding are warnings; everything else is an error in both.
+const (
+	Strict Mode = iota
+	Lenient
+)
+
+// Resource returns the faults of a resource: errors first, then warnings, at
+// most fhir.MaxIssues; nil for none. A body with only warnings may be accepted.
+//
+// body is what fhir.Parse accepted. What only a JSON reader can find (a property
+// that stands twice, broken UTF-8) is not looked for here; text that cannot be
+// read as JSON at all gives one structure issue where reading ended.
+func Resource(body []byte, mode Mode) []fhir.Issue {
+	w := walker{reader: reader{src: body}, mode: mode}
+	return w.run()
+}
+
+// Envelope checks a Bundle like Resource, without looking into the resources of
+// its entries: they are checked one by one where they are processed.
+func Envelope(body []byte, mode Mode) []fhir.Issue {
+	w := walker{reader: reader{src: body}, mode: mode, envelope: true}
+	return w.run()
+}
+
+// Refused makes the error of issues, or nil if none of them is an error. The
+// status is 400, or 422 where only rules of the standard are broken.
+func Refused(issues []fhir.Issue) error {
+	if len(issues) == 0 || issues[0].Severity == "warning" {
+		return nil
+	}
+	status := 400
+	if issues[0].Code == "invariant" {
+		status = 422
+	}
+	return &fhir.Error{Status: status, Issues: issues}
+}
+
+// walker goes through one resource.
+type walker struct {
+	reader
+	mode     Mode
+	envelope bool
+	table    *table
+	root     string // type of the outermost resource
+	path     []step
+	room     [32]step
+	errors   []fhir.Issue
+	warnings []fhir.Issue
+}
+
+// step is a part of a place: a name, and a position where it is in an array.
+type step struct {
+	name  string
+	index int
+}
+
+func (w *walker) run() []fhir.Issue {
+	w.table = tables()
+	w.path = w.room[:0]
+	w.space()
+	if w.peek() != '{' {
+		w.fault("structure", "The body is not a JSON object.")
+	} else {
+		w.resource()
+		if w.space(); !w.broken && w.pos < len(w.src) {
+			w.fault("structure", "There is more behind the end of the resource.")
+		}
+	}
+	if w.broken && len(w.errors) < fhir.MaxIssues {
+		w.fault("structure", "The body is not legal JSON (near byte "+strconv.Itoa(w.stopped)+").")
+	}
+	return w.issues()
+}
+
+// issues puts what decides first: of errors those that make a 400.
+func (w *walker) issues() []fhir.Issue {
+	slices.SortStableFunc(w.errors, func(a, b fhir.Issue) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	all := append(w.errors, w.warnings...)
+	if len(all) > fhir.MaxIssues {
+		all = all[:fhir.MaxIssues]
+	}
+	return all
+}
+
+func rank(i fhir.Issue) int {
+	if i.Code == "invariant" {
+		return 1
+	}
+	return 0
+}
+
+// fault notes an error at the place where the walk is. With the last one that is
+// reported the walk ends.
+func (w *walker) fault(code, text string) {
+	if len(w.errors) == fhir.MaxIssues {
+		return
+	}
+	w.errors = append(w.errors, fhir.Issue{Code: code, Text: text, Expression: w.place()})
+	if len(w.errors) == fhir.MaxIssues {
+		w.errors[fhir.MaxIssues-1].Text += fmt.Sprintf(" These are the first %d faults: there may be more.", fhir.MaxIssues)
+		w.stop()
+	}
+}
+
+// faultBelow notes an error at a member of the object where the walk is.
+func (w *walker) faultBelow(name, code, text string) {
+	w.path = append(w.path, step{name, -1})
+	w.fault(code, text)
+	w.pop()
+}
+
+// lesser notes what is an error when strict and a warning when lenient. Warnings
+// beyond the most that is reported are dropped, and the walk goes on: an error
+// may follow.
+func (w *walker) lesser(code, text string) {
+	if w.mode == Strict {
+		w.fault(code, text)
+	} else if len(w.warnings) < fhir.MaxIssues {
+		w.warnings = append(w.warnings, fhir.Issue{Severity: "warning", Code: code, Text: text, Expression: w.place()})
+	}
+}
+
+func (w *walker) pop() { w.path = w.path[:len(w.path)-1] }
+
+// place is the simple FHIRPath of where the walk is.
+func (w *walker) place() string {
+	out := []byte(w.root)
+	for _, s := range w.path {
+		if len(out) > 0 {
+			out = append(out, '.')
+		}
+		out = append(out, s.name...)
+		if s.index >= 0 {
+			out = append(out, '[')
+			out = strconv.AppendInt(out, int64(s.index), 10)
+			out = append(out, ']')
+		}
+	}
+	return string(out)
+}
