@@ -12,7 +12,6 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/fhir"
-	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -107,6 +106,11 @@ type commit struct {
 	before  map[store.Ref]store.Doc // the versions that were newest
 	absent  []store.Absent
 	checks  []store.Check
+
+	waiting   map[string][]store.Ref // documents of the batch by the names they wait for
+	described map[store.Ref]int      // when a document of the batch was keyed
+	keyed     int                    // how often one was
+	rekeyed   int                    // documents of the store that were keyed anew
 }
 
 // stage reads what stands, tests the rights and conditions that need it, and
@@ -117,9 +121,12 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read %s for writing: %w", ch.Ref, err)
 	}
-	visible := exists && store.Match(c.view.grant.Where(ch.Ref.Type), cur.Keys)
-	if c.view.failed != nil {
-		return c.view.failed
+	visible := false
+	if exists {
+		_, err := c.view.show(ctx, cur, cur)
+		if visible = err == nil; err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
 	}
 	w := store.Write{Doc: store.Doc{Ref: ch.Ref, Body: ch.Body, Updated: c.at}}
 	if exists {
@@ -251,19 +258,19 @@ func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 }
 
 func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
-	where, err := c.view.guard.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
+	stands := standing{c.view.snap, c.view.guard.index}
+	where, err := stands.bearers(number)
 	if err != nil {
-		return nil, fmt.Errorf("look up an NHS number: %w", err)
+		return nil, err
 	}
-	var ids []string
-	for d, err := range c.view.snap.Scan(ctx, store.Query{Type: "Patient", Where: where, KeysOnly: true}) {
-		if err != nil {
-			return nil, fmt.Errorf("look up an NHS number: %w", err)
-		}
-		if _, pending := c.pending[d.Ref]; !pending {
-			ids = append(ids, d.Ref.ID)
-		}
+	ids, err := stands.byNHS(ctx, number)
+	if err != nil {
+		return nil, err
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		_, pending := c.pending[store.Ref{Type: "Patient", ID: id}]
+		return pending
+	})
 	for ref, w := range c.pending {
 		if ref.Type == "Patient" && !w.Doc.Dead() && store.Match(where, w.Doc.Keys) {
 			ids = append(ids, ref.ID)

@@ -154,7 +154,7 @@ func relationship(_ context.Context, d *decision) *Refusal {
 // scope is step 11 for the interaction: some scope has the letter on the type.
 // Rows are cut by it where they are asked for.
 func scope(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind == System || d.req.Letter == 0 || d.req.Type == "" {
+	if d.p.unlimited() || d.req.Letter == 0 || d.req.Type == "" {
 		return nil
 	}
 	if d.p.Scopes.Allow(d.req.Type, d.req.Letter) {
@@ -290,12 +290,15 @@ func implied(ctx context.Context, d *decision) *Refusal {
 }
 
 // withheldRows are the rows of the named patient that steps 7 to 9 hide from
-// this Principal, and that nothing else does.
+// this Principal, and that nothing else does. A row about two patients is also
+// hidden by what the other one wishes. A Patient is not hidden by a dissent as
+// long as something of the record is left.
 func (d *decision) withheldRows() store.Pred {
 	g := d.grant
-	hides := store.Or{none(fact(factOrdinary))}
-	if g.sets.optedOut.Has(g.patient) {
-		hides = append(hides, none(from(d.p.Organisation)))
+	hides := store.Or{
+		none(fact(factOrdinary)),
+		owned(g.sets.denied),
+		store.And{owned(g.sets.optedOut), none(from(d.p.Organisation)), none(store.Eq{Key: index.TypeKey("Patient")})},
 	}
 	rows := store.And{
 		store.Eq{Key: index.OwnerKey(g.patient)},

@@ -69,7 +69,14 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc) (described, 
 	for _, name := range wants {
 		keys = append(keys, index.WantsKey(name))
 	}
-	for _, p := range row.Mentions {
+	mentions, waits, err := mentioned(ctx, w, row)
+	if err != nil {
+		return described{}, err
+	}
+	for _, name := range waits {
+		keys = append(keys, index.WantsKey(name))
+	}
+	for _, p := range mentions {
 		if !slices.Contains(owners, p) {
 			keys = append(keys, index.MentionKey(p))
 		}
@@ -83,6 +90,24 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc) (described, 
 		keys: store.Sorted(keys),
 		id:   store.DocID{Place: index.Place(home), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)},
 	}, nil
+}
+
+// mentioned returns the patients to whom a document refers without being about
+// them, by literal reference or by NHS number, and the names of what would change
+// that. A number that nobody bears is somebody, whom nobody is.
+func mentioned(ctx context.Context, w world, row index.Row) (patients, wants []string, err error) {
+	patients = slices.Clone(row.Mentions)
+	for _, number := range row.Numbers {
+		found, err := w.byNHS(ctx, number)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(found) != 1 {
+			found = []string{"nhs:" + number}
+		}
+		patients, wants = append(patients, found...), append(wants, "nhs:"+number)
+	}
+	return patients, wants, nil
 }
 
 // named returns the named facts of a document.

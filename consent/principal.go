@@ -53,6 +53,10 @@ type Principal struct {
 	At           time.Time
 }
 
+// unlimited reports that no scope limits the Principal: an all-seeing System
+// that was given none.
+func (p Principal) unlimited() bool { return p.Kind == System && p.Scopes == nil }
+
 // Request is what a Principal asks for, as far as the decision needs it.
 type Request struct {
 	Interaction Interaction

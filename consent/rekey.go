@@ -12,7 +12,8 @@ import (
 
 // describeAll stamps and keys every document of the batch: Patients first,
 // since others ask whether they are there, and those that inherit owners last.
-// Then it keys anew what stood in the store and looks different now.
+// Then it keys anew what looks different now, in the store and in the batch,
+// until nothing changes.
 func (c *commit) describeAll(ctx context.Context) error {
 	rank := func(ref store.Ref) int {
 		switch ref.Type {
@@ -25,15 +26,18 @@ func (c *commit) describeAll(ctx context.Context) error {
 	}
 	refs := slices.Clone(c.order)
 	slices.SortStableFunc(refs, func(a, b store.Ref) int { return rank(a) - rank(b) })
+	c.waiting, c.described = map[string][]store.Ref{}, map[store.Ref]int{}
 	for _, ref := range refs {
 		if err := c.describe(ctx, c.pending[ref]); err != nil {
 			return err
 		}
 	}
-	for _, ref := range refs {
-		if err := c.ripple(ctx, ref); err != nil {
+	for len(refs) > 0 {
+		changed, err := c.ripple(ctx, refs[0])
+		if err != nil {
 			return err
 		}
+		refs = append(refs[1:], changed...)
 	}
 	return nil
 }
@@ -45,44 +49,83 @@ func (c *commit) describe(ctx context.Context, w *store.Write) error {
 		return nil
 	}
 	w.Doc.Body = fhir.Stamp(w.Doc.Body, w.Doc.Ref.ID, w.Doc.Version, w.Doc.Updated)
+	_, err := c.key(ctx, w)
+	return err
+}
+
+// key makes the keys of a live document of the batch. It reports whether the
+// owners are others than before, or are known now and were not.
+func (c *commit) key(ctx context.Context, w *store.Write) (bool, error) {
 	made, err := c.view.guard.describe(ctx, c, w.Doc)
 	if err != nil {
-		return err
+		return false, err
 	}
+	changed := !sameOwners(w.Doc.Keys, made.keys)
 	w.Doc.Keys, w.Doc.ID = made.keys, made.id
-	c.view.guard.types.want(names(made.keys, index.WantsPrefix()))
-	return nil
+	wants := names(made.keys, index.WantsPrefix())
+	c.view.guard.types.want(wants)
+	for _, name := range wants {
+		if !slices.Contains(c.waiting[name], w.Doc.Ref) {
+			c.waiting[name] = append(c.waiting[name], w.Doc.Ref)
+		}
+	}
+	c.keyed++
+	c.described[w.Doc.Ref] = c.keyed
+	return changed, nil
+}
+
+// sameOwners compares what documents that inherit from this one would take.
+func sameOwners(a, b []store.Key) bool {
+	resolved := fact(factResolved)
+	return slices.Equal(ownersOf(a), ownersOf(b)) && store.Match(resolved, a) == store.Match(resolved, b)
 }
 
 // rippleMaximum is how many documents of the store one batch keys anew.
 const rippleMaximum = 20_000
 
 // ripple keys anew the documents that waited for this one, or whose owner goes
-// with it (CON-406): no new version, the same body.
-func (c *commit) ripple(ctx context.Context, ref store.Ref) error {
+// with it (CON-406): no new version, the same body. It returns those of which
+// the owners changed by that.
+func (c *commit) ripple(ctx context.Context, ref store.Ref) ([]store.Ref, error) {
 	now, before := c.pending[ref].Doc, c.before[ref]
-	var asks []store.Pred
-	if appears := before.Version == 0 || before.Dead(); appears || now.Dead() || !slices.Equal(ownersOf(now.Keys), ownersOf(before.Keys)) {
-		if c.view.guard.types.wants(ref.String()) {
-			asks = append(asks, store.Eq{Key: index.WantsKey(ref.String())})
-		}
-		if now.Dead() && ref.Type == "Patient" {
-			asks = append(asks, store.Eq{Key: index.OwnerKey(ref.ID)})
-		}
+	appears := before.Version == 0 || before.Dead()
+	var names []string
+	if appears || now.Dead() || !sameOwners(now.Keys, before.Keys) {
+		names = append(names, ref.String())
 	}
 	if ref.Type == "Patient" {
 		for _, number := range c.numbersOf(now, before) {
-			if name := "nhs:" + number; c.view.guard.types.wants(name) {
-				asks = append(asks, store.Eq{Key: index.WantsKey(name)})
+			names = append(names, "nhs:"+number)
+		}
+	}
+	var changed []store.Ref
+	for _, name := range names {
+		if c.view.guard.types.wants(name) {
+			if err := c.rekey(ctx, store.Eq{Key: index.WantsKey(name)}, &changed); err != nil {
+				return nil, err
+			}
+		}
+		for _, waiting := range c.waiting[name] {
+			if w := c.pending[waiting]; !w.Doc.Dead() && c.described[waiting] < c.described[ref] {
+				if err := c.keyAgain(ctx, w, &changed); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
-	for _, ask := range asks {
-		if err := c.rekey(ctx, ask); err != nil {
-			return err
-		}
+	if now.Dead() && ref.Type == "Patient" {
+		return changed, c.rekey(ctx, store.Eq{Key: index.OwnerKey(ref.ID)}, &changed)
 	}
-	return nil
+	return changed, nil
+}
+
+// keyAgain keys a document of the batch and notes it where its owners changed.
+func (c *commit) keyAgain(ctx context.Context, w *store.Write, changed *[]store.Ref) error {
+	differs, err := c.key(ctx, w)
+	if err == nil && differs {
+		*changed = append(*changed, w.Doc.Ref)
+	}
+	return err
 }
 
 // numbersOf returns the NHS numbers that a Patient gains or loses.
@@ -104,26 +147,21 @@ func (c *commit) numbersOf(now, before store.Doc) []string {
 }
 
 // rekey puts the documents that match, newly described, into the batch.
-func (c *commit) rekey(ctx context.Context, ask store.Pred) error {
-	n := 0
+func (c *commit) rekey(ctx context.Context, ask store.Pred, changed *[]store.Ref) error {
 	for d, err := range c.view.guard.types.scan(ctx, c.view.snap, ask) {
 		if err != nil {
 			return fmt.Errorf("find what depends on a write: %w", err)
 		}
-		if _, own := c.pending[d.Ref]; own {
+		if _, there := c.pending[d.Ref]; there {
 			continue
 		}
-		if n++; n > rippleMaximum {
+		if c.rekeyed++; c.rekeyed > rippleMaximum {
 			return fhir.Fault(400, "too-costly", "More than %d resources depend on this one.", rippleMaximum)
 		}
-		made, err := c.view.guard.describe(ctx, c, d)
-		if err != nil {
+		c.put(store.Write{Doc: d, Expect: d.Version, Rekey: true}, d)
+		if err := c.keyAgain(ctx, c.pending[d.Ref], changed); err != nil {
 			return err
 		}
-		c.view.guard.types.want(names(made.keys, index.WantsPrefix()))
-		before := d
-		d.Keys, d.ID = made.keys, made.id
-		c.put(store.Write{Doc: d, Expect: d.Version, Rekey: true}, before)
 	}
 	return nil
 }

@@ -41,12 +41,15 @@ func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	if err != nil {
 		return store.Doc{}, err
 	}
-	return v.show(d)
+	return v.show(ctx, d, d)
 }
 
-// show projects a document, or hides it.
-func (v *View) show(d store.Doc) (store.Doc, error) {
-	d, err := v.project(d)
+// show projects a version, or hides it.
+func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
+	d, err := v.asOfNow(ctx, d, newest)
+	if err == nil {
+		d, err = v.project(d)
+	}
 	if err != nil {
 		return store.Doc{}, err
 	}
@@ -56,17 +59,21 @@ func (v *View) show(d store.Doc) (store.Doc, error) {
 	return d, v.failed
 }
 
-// Version returns one version, judged by its own keys and by those of the
-// newest (VIS-005), or store.ErrNotFound.
+// Version returns one version, judged by its own body and by the newest version
+// (VIS-005), or store.ErrNotFound.
 func (v *View) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
-	if _, err := v.Get(ctx, ref); err != nil {
+	newest, err := v.snap.Get(ctx, ref)
+	if err == nil {
+		_, err = v.show(ctx, newest, newest)
+	}
+	if err != nil {
 		return store.Doc{}, err
 	}
 	d, err := v.snap.Version(ctx, ref, version)
 	if err != nil {
 		return store.Doc{}, err
 	}
-	return v.show(d)
+	return v.show(ctx, d, newest)
 }
 
 // Scan yields the live documents that match and are visible, in the order of
@@ -157,24 +164,16 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 }
 
 // History yields visible versions, newest first. A version is judged by its own
-// keys and by those of the newest version, and projected.
+// body and by the newest version, and projected.
 func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
-	guard := v.grant.Where(q.Type)
-	q.Where = guard
 	return func(yield func(store.Doc, error) bool) {
-		shown := map[store.Ref]bool{}
+		newest := map[store.Ref]*store.Doc{} // nil for hidden
 		for d, err := range v.snap.History(ctx, q) {
 			if err == nil {
-				err = v.failed
+				d, err = v.past(ctx, d, newest)
 			}
-			if err == nil {
-				var ok bool
-				if ok, err = v.newestShown(ctx, d.Ref, guard, shown); err == nil && !ok {
-					continue
-				}
-			}
-			if err == nil {
-				d, err = v.project(d)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
 			}
 			if !yield(d, err) || err != nil {
 				return
@@ -183,14 +182,23 @@ func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 	}
 }
 
-func (v *View) newestShown(ctx context.Context, ref store.Ref, guard store.Pred, shown map[store.Ref]bool) (bool, error) {
-	if ok, known := shown[ref]; known {
-		return ok, nil
+// past shows one version of a history.
+func (v *View) past(ctx context.Context, d store.Doc, known map[store.Ref]*store.Doc) (store.Doc, error) {
+	newest, met := known[d.Ref]
+	if !met {
+		n, err := v.snap.Get(ctx, d.Ref)
+		if err != nil {
+			return store.Doc{}, fmt.Errorf("newest version of %s: %v: %w", d.Ref, err, store.ErrUnavailable)
+		}
+		if _, err := v.show(ctx, n, n); err == nil {
+			newest = &n
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return store.Doc{}, err
+		}
+		known[d.Ref] = newest
 	}
-	d, err := v.snap.Get(ctx, ref)
-	if err != nil {
-		return false, fmt.Errorf("newest version of %s: %w", ref, err)
+	if newest == nil {
+		return store.Doc{}, store.ErrNotFound
 	}
-	shown[ref] = store.Match(guard, d.Keys)
-	return shown[ref], nil
+	return v.show(ctx, d, *newest)
 }

@@ -95,6 +95,9 @@ type Row struct {
 	// body names, contained resources and extensions included, and that are
 	// not owners. Sorted and distinct.
 	Mentions []string
+	// Numbers are the NHS numbers by which a Reference anywhere in the body names
+	// somebody who is no owner. Sorted and distinct.
+	Numbers []string
 	// NHS are the well-formed NHS numbers that a Patient bears as identifiers,
 	// sorted and distinct; nil for every other type.
 	NHS []string
@@ -122,7 +125,7 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 	}
 	row := Row{Keys: w.keys.keys()}
 	row.Owners = x.ownership(w, pl.owners, id)
-	row.Mentions = x.mentions(w, row.Owners.Patients)
+	row.Mentions, row.Numbers = x.mentions(w, row.Owners.Patients), mentionedNumbers(w, row.Owners.Identifiers)
 	row.Date = x.clinicalDate(w, pl.owners)
 	if typ == "Patient" {
 		row.NHS = nhsNumbers(w.doc.Root())
@@ -194,6 +197,18 @@ func (x *Indexer) mentions(w *work, owners []string) []string {
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// mentionedNumbers finds the NHS numbers in the references of a body that name no owner.
+func mentionedNumbers(w *work, owners []Identifier) []string {
+	var list []string
+	for system, value := range w.doc.Identifiers() {
+		if system == nhsSystem && value != "" && !slices.Contains(owners, Identifier{system, value}) {
+			list = append(list, value)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // nhsSystem is the identifier system of NHS numbers.

@@ -189,3 +189,25 @@ func (d *Doc) Strings(name string) iter.Seq[string] {
 		}
 	}
 }
+
+// Identifiers yields system and value of every Reference.identifier, at any
+// depth, contained resources and extensions included. Lists of identifiers are
+// left out: they name the resource itself.
+func (d *Doc) Identifiers() iter.Seq2[string, string] {
+	return func(yield func(system, value string) bool) {
+		for i := range d.nodes {
+			if n := &d.nodes[i]; n.kind != '{' || n.name != "identifier" {
+				continue
+			}
+			text := func(name string) string {
+				if at := d.find(int32(i), name); at > 0 {
+					return d.nodes[at].text
+				}
+				return ""
+			}
+			if !yield(text("system"), text("value")) {
+				return
+			}
+		}
+	}
+}

@@ -54,7 +54,8 @@ type Config struct {
 	// Unguarded is --auth off: PUT creates, and types without a reader over
 	// FHIR are served.
 	Unguarded bool
-	Version   string // of the software
+	Version   string        // of the software
+	NewID     func() string // ids of new resources; nil is consent.NewID
 }
 
 // Server serves one FHIR base. It is safe for concurrent use.
@@ -65,6 +66,9 @@ type Server struct {
 
 // New makes a Server.
 func New(cfg Config) (*Server, error) {
+	if cfg.NewID == nil {
+		cfg.NewID = consent.NewID
+	}
 	s := &Server{cfg: cfg}
 	var err error
 	s.capability, err = s.describe()

@@ -194,7 +194,7 @@ func (s *Server) identify(ctx context.Context, v *consent.View, st *step, delete
 	if ch.Form != consent.ToCreate {
 		return ch, nil
 	}
-	ch.Ref = store.Ref{Type: st.typ, ID: consent.NewID()}
+	ch.Ref = store.Ref{Type: st.typ, ID: s.cfg.NewID()}
 	if st.plan == nil {
 		return ch, nil
 	}

@@ -37,7 +37,7 @@ func (s *Server) create(ctx context.Context, c *call) (*answer, error) {
 // createChange makes the change of a create: the match of its criteria, or a
 // new document.
 func (s *Server) createChange(ctx context.Context, v *consent.View, r fhir.Resource, criteria []string) (consent.Change, error) {
-	ch := consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: r.Type, ID: consent.NewID()}, Body: r.Body}
+	ch := consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: r.Type, ID: s.cfg.NewID()}, Body: r.Body}
 	if len(criteria) == 0 {
 		return ch, nil
 	}

@@ -35,7 +35,7 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 		return store.Doc{}, err
 	}
 	all := s.versions[ref]
-	if version == 0 || version > uint64(len(all)) {
+	if version == 0 || version > uint64(len(all)) || all[version-1].Version == 0 {
 		return store.Doc{}, fmt.Errorf("version %d of %s: %w", version, ref, store.ErrNotFound)
 	}
 	return all[version-1], nil
@@ -84,7 +84,7 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 				continue
 			}
 			for _, d := range all {
-				if d.Updated.Before(q.Since) ||
+				if d.Version == 0 || d.Updated.Before(q.Since) ||
 					q.Before != nil && compareMarks(d.Mark(), *q.Before) <= 0 ||
 					q.Where != nil && !store.Match(q.Where, d.Keys) {
 					continue

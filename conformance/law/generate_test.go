@@ -1,0 +1,269 @@
+package law_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
+
+// rowTypes are the types of a world beside Patient.
+var rowTypes = []string{"Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
+	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication"}
+
+// write is one write of a world: a question and who asks it.
+type write struct {
+	by string // ODS code of a feed
+	question
+}
+
+// generator makes random worlds and questions. What it names exists, or did, or
+// never will.
+type generator struct {
+	*rand.Rand
+	patients []string            // ids
+	numbers  map[string]string   // NHS numbers by patient id
+	rows     map[string][]string // ids by type
+	source   map[string]string   // ODS code by Type/id
+	last     map[string]string   // the last body by Type/id
+	n        int
+}
+
+func newGenerator(seed uint64) *generator {
+	return &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, source: map[string]string{}, last: map[string]string{}}
+}
+
+// chance is true in so many of a hundred cases.
+func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
+
+func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
+
+// world is the writes that make a record, in their order.
+func (g *generator) world() []write {
+	var out []write
+	late := 0
+	for i := range 3 + g.IntN(5) {
+		ods := pick(g, organisations[0], organisations[0], organisations[0], organisations[1], organisations[2])
+		id := fmt.Sprintf("%sp%d", prefix(ods), i)
+		g.patients = append(g.patients, id)
+		g.numbers[id] = fmt.Sprintf("999%07d", g.IntN(10_000_000))
+		g.source["Patient/"+id] = ods
+		if g.chance(12) {
+			late++ // arrives after its rows
+			continue
+		}
+		out = append(out, g.put(ods, "Patient", id, g.patientBody(id)))
+	}
+	for _, unowned := range []string{"Organization", "Practitioner", "Medication"} {
+		for range 2 {
+			out = append(out, g.row(unowned))
+		}
+	}
+	for range 10 + g.IntN(40) {
+		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "Appointment")))
+	}
+	for range g.IntN(5) {
+		out = append(out, g.row(pick(g, "List", "Provenance")))
+	}
+	for range 1 + g.IntN(3) {
+		out = append(out, g.row("Consent"))
+	}
+	for range g.IntN(4) {
+		out = append(out, g.row("Provenance"))
+	}
+	for _, id := range g.patients {
+		if _, written := g.last["Patient/"+id]; !written {
+			out = append(out, g.put(g.source["Patient/"+id], "Patient", id, g.patientBody(id)))
+		}
+	}
+	for range g.IntN(20) {
+		out = append(out, g.change())
+	}
+	return out
+}
+
+// change is an update, a deletion or a return of something written before.
+func (g *generator) change() write {
+	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment")
+	ids := g.rows[typ]
+	if typ == "Patient" {
+		ids = g.patients
+	}
+	if len(ids) == 0 {
+		return g.row("Observation")
+	}
+	id := ids[g.IntN(len(ids))]
+	ods := g.source[typ+"/"+id]
+	switch {
+	case typ == "Consent":
+		body := strings.Replace(g.last[typ+"/"+id], `"status":"active"`, `"status":"inactive"`, 1)
+		return g.put(ods, typ, id, body)
+	case g.chance(30):
+		return write{by: ods, question: question{method: "DELETE", path: "/" + typ + "/" + id}}
+	case typ == "Patient":
+		return g.put(ods, typ, id, g.patientBody(id))
+	}
+	return g.put(ods, typ, id, g.body(typ, id, ods))
+}
+
+func (g *generator) put(ods, typ, id, body string) write {
+	g.last[typ+"/"+id] = body
+	g.source[typ+"/"+id] = ods
+	return write{by: ods, question: question{method: "PUT", path: "/" + typ + "/" + id, body: body}}
+}
+
+// row writes a new row.
+func (g *generator) row(typ string) write {
+	ods := organisations[g.IntN(len(organisations))]
+	g.n++
+	id := fmt.Sprintf("%s%s%d", prefix(ods), strings.ToLower(typ[:2]), g.n)
+	w := g.put(ods, typ, id, g.body(typ, id, ods))
+	g.rows[typ] = append(g.rows[typ], id)
+	return w
+}
+
+// object joins members, leaving out empty ones.
+func object(members ...string) string {
+	return "{" + strings.Join(slices.DeleteFunc(members, func(m string) bool { return m == "" }), ",") + "}"
+}
+
+func (g *generator) maybe(percent int, member string) string {
+	if g.chance(percent) {
+		return member
+	}
+	return ""
+}
+
+const (
+	narrative = `"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">told</div>"}`
+	note      = `"note":[{"text":"told in confidence"}]`
+)
+
+// meta has labels, tags and profiles.
+func (g *generator) meta(labelled int) string {
+	label := ""
+	if g.chance(labelled) {
+		label = `"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"` + pick(g, "R", "V", "HIV", "NOPAT", "NOPAT", "N", "MH") + `"}]`
+	}
+	tag := g.maybe(15, `"tag":[{"system":"http://t","code":"`+pick(g, "a", "b")+`"}]`)
+	profile := g.maybe(10, `"profile":["http://p/`+pick(g, "1", "2")+`"]`)
+	if m := object(label, tag, profile); m != "{}" {
+		return `"meta":` + m
+	}
+	return ""
+}
+
+func (g *generator) patientBody(id string) string {
+	practice := `"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`
+	return object(`"resourceType":"Patient","id":"`+id+`"`, g.meta(12), g.maybe(50, narrative),
+		g.maybe(20, `"extension":[{"url":"http://e","value`+pick(g, "String", "Markdown")+`":"x"}]`),
+		`"identifier":[{"system":"`+nhsSystem+`","value":"`+g.numbers[id]+`"}]`, g.maybe(50, `"active":true`),
+		`"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`","given":["`+pick(g, "Ann", "Ben")+`"]}]`,
+		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(80, `"birthDate":"`+g.date()[:10]+`"`),
+		g.maybe(20, `"photo":[{"title":"x"}]`), g.maybe(90, practice),
+		g.maybe(8, `"link":[{"other":`+g.aPatient()+`,"type":"seealso"}]`))
+}
+
+func (g *generator) date() string {
+	return fmt.Sprintf("20%02d-%02d-%02dT10:00:00Z", 18+g.IntN(5), 1+g.IntN(3), 1+g.IntN(3))
+}
+
+// aPatient is a reference to somebody: literal in three forms, or by number; to
+// one who is there, or will be, or never was.
+func (g *generator) aPatient() string {
+	id := g.patients[g.IntN(len(g.patients))]
+	switch g.IntN(20) {
+	case 0:
+		return `{"reference":"Patient/nobody"}`
+	case 1:
+		return `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.numbers[id] + `"}}`
+	case 2:
+		return `{"reference":"` + base + `/Patient/` + id + `"}`
+	case 3:
+		return `{"reference":"Patient/` + id + `/_history/1","display":"x"}`
+	case 4:
+		return `{"display":"somebody"}`
+	}
+	return `{"reference":"Patient/` + id + `"}`
+}
+
+// aRow is a reference to a row of a type, or to none.
+func (g *generator) aRow(types ...string) string {
+	typ := types[g.IntN(len(types))]
+	if ids := g.rows[typ]; len(ids) > 0 && !g.chance(10) {
+		return `{"reference":"` + typ + "/" + ids[g.IntN(len(ids))] + `"}`
+	}
+	return `{"reference":"` + typ + `/none"}`
+}
+
+func (g *generator) concept() string {
+	return object(`"coding":[{"system":"http://c","code":"`+pick(g, "one", "two", "three")+`"}]`, g.maybe(30, `"text":"`+pick(g, "One", "Two")+`"`))
+}
+
+// who performs, asserts, informs: a mention where it is a patient.
+func (g *generator) somebody() string {
+	if g.chance(40) {
+		return g.aPatient()
+	}
+	return g.aRow("Practitioner")
+}
+
+// body makes a random body of a row.
+func (g *generator) body(typ, id, ods string) string {
+	head := `"resourceType":"` + typ + `","id":"` + id + `"`
+	usual := []string{head, g.meta(25), g.maybe(30, narrative)}
+	subject := `"subject":` + g.aPatient()
+	with := func(members ...string) string { return object(append(usual, members...)...) }
+	switch typ {
+	case "Observation":
+		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
+			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.maybe(15, `"performer":[`+g.somebody()+`]`),
+			g.maybe(60, fmt.Sprintf(`"valueQuantity":{"value":%d.5,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}`, g.IntN(5))),
+			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`))
+	case "Condition":
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note))
+	case "Encounter":
+		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
+			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")))
+	case "MedicationRequest":
+		return with(`"status":"active","intent":"order"`, `"medicationReference":`+g.aRow("Medication"), subject, g.maybe(60, `"authoredOn":"`+g.date()+`"`), g.maybe(15, `"requester":`+g.somebody()))
+	case "AllergyIntolerance":
+		return with(`"code":`+g.concept(), `"patient":`+g.aPatient(), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note))
+	case "DocumentReference":
+		return with(`"status":"current"`, subject, `"content":[{"attachment":{"title":"x"}}]`)
+	case "Appointment":
+		return with(`"status":"booked"`, `"participant":[{"actor":`+g.aPatient()+`,"status":"accepted"}`+g.maybe(30, `,{"actor":`+g.aPatient()+`,"status":"accepted"}`)+g.maybe(30, `,{"actor":`+g.aRow("Practitioner")+`,"status":"accepted"}`)+`]`)
+	case "List":
+		return with(`"status":"current","mode":"working"`, g.maybe(60, subject), `"entry":[{"item":`+g.aRow("Observation", "Condition")+`}`+g.maybe(50, `,{"item":`+g.aRow("Observation", "Encounter")+`}`)+`]`)
+	case "Provenance":
+		return with(`"target":[`+g.aRow("Observation", "Observation", "Condition", "Consent", "List")+g.maybe(30, `,`+g.aRow("Observation", "Encounter"))+`]`, `"recorded":"`+g.date()+`"`, `"agent":[{"who":`+g.aRow("Practitioner")+`}]`)
+	case "Consent":
+		return g.consent(head)
+	case "Organization":
+		return with(`"identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"` + ods + `"}],"name":"` + pick(g, "North", "South") + `"`)
+	case "Practitioner":
+		return with(`"name":[{"family":"` + pick(g, "Hale", "Ives") + `"}]`)
+	case "Medication":
+		return with(`"code":` + g.concept())
+	}
+	panic("no body of " + typ)
+}
+
+// consent is a directive of one of four forms (item 9).
+func (g *generator) consent(head string) string {
+	scope, category, policy := "patient-privacy", `{"system":"http://snomed.info/sct","code":"416409005"}`, "OPTOUT"
+	switch g.IntN(8) {
+	case 0:
+		category = `{"system":"http://loinc.org","code":"59284-0"}` // another directive
+	case 1:
+		scope = "treatment"
+	case 2:
+		category, policy = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"INFA"}`, "parental-responsibility"
+	}
+	return object(head, g.meta(8), `"status":"`+pick(g, "active", "active", "active", "inactive")+`"`,
+		`"scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"`+scope+`"}]}`,
+		`"category":[{"coding":[`+category+`]}]`, `"patient":`+g.aPatient(),
+		`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"`+policy+`"}]}`)
+}

@@ -1,0 +1,117 @@
+package law_test
+
+import (
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+	"carerecord/store/storetest"
+)
+
+// visiblePart makes the second side: a store that holds only what the evaluator
+// shows, each version as it is to be seen, keyed anew. The facts that the server
+// keeps of a version go with it.
+func visiblePart(t testing.TB, e *evaluator) *side {
+	t.Helper()
+	x, err := index.New(index.Config{Base: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var docs []store.Doc
+	for _, v := range e.versions {
+		if !e.sees(v) {
+			continue
+		}
+		d := v.Doc
+		body := d.Body
+		if d.Dead() {
+			body = e.before(v)
+		}
+		if !e.who.clinician && !e.who.feed {
+			body = cut(body)
+		}
+		row, err := x.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := append([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys...)
+		for _, k := range d.Keys {
+			if index.IsFact(k) {
+				keys = append(keys, k)
+			}
+		}
+		home := d.Ref.String()
+		if owners, _ := e.owners(v); len(owners) > 0 {
+			home = owners[0]
+		}
+		d.Keys = store.Sorted(keys)
+		d.ID = store.DocID{Place: index.Place(home), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}
+		if !d.Dead() {
+			d.Body = body
+		}
+		docs = append(docs, d)
+	}
+	r := storetest.NewReference(nil)
+	r.Seed(docs)
+	return serve(t, r)
+}
+
+// before returns the body that stood before a tombstone.
+func (e *evaluator) before(v *version) []byte {
+	var body []byte
+	for _, other := range e.versions {
+		if other.Ref == v.Ref && other.Version < v.Version && !other.Dead() {
+			body = other.Body
+		}
+	}
+	return body
+}
+
+// cut takes out of a body what a patient is not given (CON-1102): narrative,
+// Annotation, markdown and Attachment, wherever they stand in the types of these
+// worlds.
+func cut(body []byte) []byte {
+	out, _ := without(gjson.ParseBytes(body))
+	return out
+}
+
+func without(v gjson.Result) ([]byte, bool) {
+	switch {
+	case v.IsObject():
+		out := []byte{'{'}
+		v.ForEach(func(key, value gjson.Result) bool {
+			switch name := key.Str; {
+			case name == "text" && value.IsObject(), name == "note", name == "photo", name == "attachment", name == "valueMarkdown":
+				return true
+			}
+			if raw, left := without(value); left {
+				if len(out) > 1 {
+					out = append(out, ',')
+				}
+				out = append(append(append(out, key.Raw...), ':'), raw...)
+			}
+			return true
+		})
+		return append(out, '}'), len(out) > 1 && !bareExtension(out)
+	case v.IsArray():
+		out := []byte{'['}
+		for _, item := range v.Array() {
+			if raw, left := without(item); left {
+				if len(out) > 1 {
+					out = append(out, ',')
+				}
+				out = append(out, raw...)
+			}
+		}
+		return append(out, ']'), len(out) > 1
+	}
+	return []byte(v.Raw), true
+}
+
+// bareExtension: an Extension with nothing but its url.
+func bareExtension(raw []byte) bool {
+	keys := gjson.GetBytes(raw, "@keys").Array()
+	return len(keys) == 1 && keys[0].Str == "url"
+}

@@ -1,0 +1,221 @@
+package law_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+)
+
+// somebody is a random requester of a world, with random scopes. Of patients it
+// is one who is there.
+func (g *generator) requester() consent.Principal {
+	scope := func(level string) string {
+		if !g.chance(25) {
+			return level + "/*.rs"
+		}
+		list := []string{level + "/Patient.rs", level + "/Observation.rs"}
+		for _, typ := range rowTypes {
+			if g.chance(50) {
+				list = append(list, level+"/"+typ+"."+pick(g, "r", "s", "rs"))
+			}
+		}
+		return strings.Join(list, " ")
+	}
+	switch g.IntN(10) {
+	case 0, 1, 2:
+		return clinician("XAC01", scope("user"), policy.ActivityBreakGlass)
+	case 3:
+		return clinician("XAC01", scope("user"))
+	case 4, 5:
+		return clinician("XGP01", scope("user"), policy.ActivityOptOut, policy.ActivityBreakGlass)
+	case 6:
+		return clinician("XCO01", scope("user"))
+	case 7, 8:
+		return feed(organisations[g.IntN(len(organisations))])
+	}
+	return patient(g.patients[g.IntN(len(g.patients))], scope("patient"))
+}
+
+// reading is a random question that does not write.
+func (g *generator) reading() question {
+	switch n := g.IntN(100); {
+	case n < 8:
+		return g.read()
+	case n < 20:
+		return g.history()
+	}
+	return g.search()
+}
+
+// known is a type with an id that a world may hold.
+func (g *generator) known() (typ, id string) {
+	typ = pick(g, "Patient", "Patient", "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest",
+		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner")
+	ids := g.rows[typ]
+	if typ == "Patient" {
+		ids = g.patients
+	}
+	if len(ids) == 0 || g.chance(4) {
+		return typ, "none"
+	}
+	return typ, ids[g.IntN(len(ids))]
+}
+
+// naming says whom a path names.
+func naming(typ, id string) string {
+	if typ == "Patient" {
+		return id
+	}
+	return ""
+}
+
+func (g *generator) read() question {
+	typ, id := g.known()
+	q := question{method: pick(g, "GET", "GET", "GET", "HEAD"), path: "/" + typ + "/" + id, named: naming(typ, id)}
+	switch g.IntN(5) {
+	case 0:
+		q.header = []string{"If-None-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
+	case 1, 2:
+		q.path += fmt.Sprintf("/_history/%d", 1+g.IntN(4))
+	}
+	return q
+}
+
+func (g *generator) history() question {
+	typ, id := g.known()
+	q := question{method: "GET", path: "/" + typ + "/" + id + "/_history", named: naming(typ, id)}
+	if g.chance(75) {
+		q.path, q.named = "/"+typ+"/_history", ""
+	}
+	var params []string
+	if g.chance(60) {
+		params = append(params, fmt.Sprintf("_count=%d", 1+g.IntN(4)))
+	}
+	if g.chance(20) {
+		params = append(params, fmt.Sprintf("_since=2026-06-01T12:%02d:%02dZ", g.IntN(2), g.IntN(60)))
+	}
+	if len(params) > 0 {
+		q.path += "?" + strings.Join(params, "&")
+	}
+	return q
+}
+
+// filters are the parameters of the types, with values that worlds hold. %P is
+// a patient, %d a date, %c a code, and %R a row of a type.
+var filters = map[string][]string{
+	"Patient": {"family=%F", "family:exact=Ely", "family:contains=r", "given=ann", "gender=female", "gender:not=male", "birthdate=gt%d", "birthdate:missing=true", "active=true",
+		"general-practitioner:missing=true", "name=fox", "link=Patient/%P"},
+	"Observation": {"code=http://c|%c", "code=%c,one", "code:not=%c", "status=final", "date=ge%d", "date=lt%d", "date:missing=true", "value-quantity=gt2", "value-quantity=1.5||mg",
+		"encounter=Encounter/%E", "has-member=Observation/%O", "has-member:missing=false", "performer=Patient/%P", "performer:missing=true", "code=http://c|"},
+	"Condition":          {"code=%c", "code:not=one", "onset-date=%d", "asserter=Patient/%P", "asserter:missing=false"},
+	"Encounter":          {"status=finished", "class=AMB", "date=ge%d", "service-provider:missing=true"},
+	"MedicationRequest":  {"status=active", "authoredon=le%d", "medication:missing=false", "requester=Patient/%P"},
+	"AllergyIntolerance": {"code=%c", "asserter=Patient/%P"},
+	"DocumentReference":  {"status=current"},
+	"Appointment":        {"status=booked", "actor=Patient/%P", "actor:missing=true"},
+	"List":               {"status=current", "item=Observation/%O"},
+	"Provenance":         {"target=Observation/%O", "target=Consent/%N", "recorded=ge%d"},
+	"Consent":            {"status=active", "status:not=inactive", "category=416409005"},
+	"Organization":       {"name=north"},
+	"Practitioner":       {"family=hale"},
+	"Medication":         {"code=%c"},
+}
+
+var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
+
+var sorts = map[string][]string{
+	"Patient": {"family", "-birthdate", "_lastUpdated"}, "Observation": {"date", "-date", "code", "-value-quantity", "_id"}, "Condition": {"-onset-date", "code"},
+	"Encounter": {"date"}, "MedicationRequest": {"-authoredon"}, "Consent": {"status", "-_lastUpdated"}, "Provenance": {"recorded"},
+}
+
+var includes = map[string][]string{
+	"Observation": {"subject", "subject:Patient", "has-member", "encounter", "performer", "performer:Patient"}, "Condition": {"subject", "asserter"}, "Encounter": {"subject", "service-provider"},
+	"MedicationRequest": {"subject", "medication", "requester"}, "AllergyIntolerance": {"patient"}, "List": {"item", "subject"}, "Provenance": {"target"}, "Appointment": {"actor"}, "Consent": {"patient"}, "Patient": {"link"},
+}
+
+// subjects are the parameters that name the patient of a type.
+var subjects = map[string][]string{
+	"Observation": {"patient", "subject"}, "Condition": {"patient", "subject"}, "Encounter": {"patient", "subject"}, "MedicationRequest": {"patient"}, "AllergyIntolerance": {"patient"},
+	"DocumentReference": {"patient"}, "Appointment": {"patient"}, "List": {"patient", "subject"}, "Provenance": {"patient"}, "Consent": {"patient"},
+}
+
+func (g *generator) anID(typ string) string {
+	ids := g.rows[typ]
+	if typ == "Patient" {
+		ids = g.patients
+	}
+	if len(ids) == 0 {
+		return "none"
+	}
+	return ids[g.IntN(len(ids))]
+}
+
+// fill puts values into a parameter.
+func (g *generator) fill(typ, param string) string {
+	for mark, value := range map[string]func() string{
+		"%F": func() string { return pick(g, "ely", "fox", "gray") }, "%P": func() string { return g.anID("Patient") }, "%O": func() string { return g.anID("Observation") },
+		"%E": func() string { return g.anID("Encounter") }, "%N": func() string { return g.anID("Consent") }, "%d": func() string { return g.date()[:10] },
+		"%c": func() string { return pick(g, "one", "two", "three") },
+	} {
+		if strings.Contains(param, mark) {
+			param = strings.Replace(param, mark, value(), 1)
+		}
+	}
+	for strings.Contains(param, "%I") {
+		param = strings.Replace(param, "%I", g.anID(typ), 1)
+	}
+	name, value, _ := strings.Cut(param, "=")
+	return name + "=" + url.QueryEscape(value)
+}
+
+// search is a search of one type, of one patient or of all.
+func (g *generator) search() question {
+	typ := pick(g, "Observation", "Observation", "Observation", "Patient", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
+		"Appointment", "List", "Provenance", "Consent", "Organization")
+	q := question{method: "GET"}
+	var params []string
+	if names := subjects[typ]; len(names) > 0 && g.chance(30) {
+		q.named = g.anID("Patient")
+		params = append(params, pick(g, names...)+"="+pick(g, "Patient/", "Patient/", base+"/Patient/")+q.named)
+	}
+	if typ == "Patient" && g.chance(20) {
+		id := g.anID("Patient")
+		if g.chance(50) {
+			q.named = id
+			params = append(params, "_id="+id)
+		} else {
+			q.number = g.numbers[id]
+			params = append(params, "identifier="+url.QueryEscape(nhsSystem+"|"+q.number))
+		}
+	}
+	for range pick(g, 0, 0, 0, 0, 0, 1, 1, 1, 2) {
+		param := g.fill(typ, pick(g, append(filters[typ], common...)...))
+		if typ == "Patient" && strings.HasPrefix(param, "_id=") && !strings.Contains(param, "%2C") {
+			continue // would name somebody else
+		}
+		params = append(params, param)
+	}
+	if s := sorts[typ]; len(s) > 0 && g.chance(25) {
+		params = append(params, "_sort="+pick(g, s...))
+	}
+	if g.chance(35) {
+		params = append(params, fmt.Sprintf("_count=%d", 1+g.IntN(5)))
+	}
+	switch g.IntN(8) {
+	case 0:
+		params = append(params, "_summary=count")
+	case 1, 2:
+		params = append(params, "_total="+pick(g, "accurate", "none"))
+	}
+	if inc := includes[typ]; len(inc) > 0 && g.chance(35) {
+		params = append(params, "_include="+typ+":"+pick(g, inc...))
+	}
+	q.path = "/" + typ
+	if len(params) > 0 {
+		q.path += "?" + strings.Join(params, "&")
+	}
+	return q
+}

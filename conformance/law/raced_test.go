@@ -1,0 +1,5 @@
+//go:build race
+
+package law_test
+
+const raced = true

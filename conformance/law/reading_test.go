@@ -1,0 +1,273 @@
+package law_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/store"
+)
+
+// s2 is the entry of the second signal (CON-1103), as it stands at the end of a
+// searchset.
+const confidential = `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed","details":{"coding":[{"system":"https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1","code":"confidential-items"}],` +
+	`"text":"Items excluded due to confidentiality and/or patient preferences."}}]},"search":{"mode":"outcome"}}`
+
+// tally counts what the cases were (CON-1511).
+type tally struct {
+	cases, differ, rows, both int
+	channels                  map[string]int
+}
+
+// add counts a case: whether the unguarded answer differs, and whether the
+// guarded one has a row.
+func (c *tally) add(q question, differs, hasRow bool) {
+	c.cases++
+	if differs {
+		c.differ++
+	}
+	if hasRow {
+		c.rows++
+	}
+	if differs && hasRow {
+		c.both++
+	}
+	if c.channels == nil {
+		c.channels = map[string]int{}
+	}
+	c.channels[channelOf(q)]++
+}
+
+// channelOf is the channel of a reading (CON-1504).
+func channelOf(q question) string {
+	_, query, searches := strings.Cut(q.path, "?")
+	switch {
+	case strings.Contains(q.path, "_page="):
+		return "06 pages"
+	case strings.Contains(q.path, "_history"):
+		return "14 history"
+	case len(q.header) > 0:
+		return "02 conditional read"
+	case !searches && strings.Count(q.path, "/") > 1:
+		return "01 read"
+	case strings.Contains(query, "_include"):
+		return "08 include"
+	case strings.Contains(query, "_sort"):
+		return "07 sort"
+	case strings.Contains(query, "count") || strings.Contains(query, "_total"):
+		return "05 totals"
+	case strings.Contains(query, ":not") || strings.Contains(query, ":missing"):
+		return "11 negations"
+	case strings.Contains(query, "_"):
+		return "12 metadata"
+	}
+	return "04 rows"
+}
+
+var pageToken = regexp.MustCompile(`_page=[A-Za-z0-9_-]+`)
+
+// shape is an answer as it is compared: status, headers that tell something,
+// and the body, where a page token counts by its length alone.
+func shape(r *httptest.ResponseRecorder) string {
+	out := fmt.Sprintln(r.Code)
+	for _, name := range []string{"ETag", "Last-Modified", "Location", "Content-Type", "Allow", "WWW-Authenticate", "Retry-After", "Cache-Control"} {
+		if v := r.Header().Values(name); len(v) > 0 {
+			out += fmt.Sprintln(name, v)
+		}
+	}
+	return out + pageToken.ReplaceAllStringFunc(r.Body.String(), func(token string) string { return fmt.Sprintf("_page=%d", len(token)) })
+}
+
+// unsigned takes the second signal off an answer, and says whether it was there.
+func unsigned(answer string) (string, bool) {
+	bare, last := strings.CutSuffix(answer, ","+confidential+"]}")
+	if last {
+		return bare + "]}", true
+	}
+	bare, only := strings.CutSuffix(answer, `,"entry":[`+confidential+"]}")
+	if only {
+		return bare + "}", true
+	}
+	return answer, false
+}
+
+// asRequester is what the evaluator needs of a Principal.
+func asRequester(p consent.Principal) requester {
+	return requester{clinician: p.Kind == consent.Clinician, feed: p.Kind == consent.Feed, organisation: p.Organisation, id: p.Patient,
+		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), reads: func(typ string) bool { return p.Scopes.AllowAny(typ, "rs") }}
+}
+
+// populate writes a world into stores. All of it must be accepted by each in
+// the same way.
+func populate(t testing.TB, g *generator, sides ...*side) {
+	t.Helper()
+	for i, w := range g.world() {
+		if os.Getenv("CARERECORD_LAW_SEED") != "" {
+			t.Logf("%d %s %s", i, w.by, w)
+		}
+		var first string
+		for n, s := range sides {
+			s.at(i)
+			r := s.ask(feed(w.by), w.question)
+			if got := shape(r); n == 0 {
+				first = got
+			} else if got != first {
+				t.Fatalf("write %s: store %d answers\n%s\nstore 0\n%s", w, n, got, first)
+			}
+			if r.Code >= 400 {
+				t.Fatalf("write %s: %s", w, first)
+			}
+		}
+	}
+	for _, s := range sides {
+		s.at(600)
+	}
+}
+
+// readWorld asks one world many questions and holds L1 for each.
+func readWorld(t testing.TB, seed uint64, questions int, c *tally, stores ...store.Store) {
+	g := newGenerator(seed)
+	var all []*side
+	for _, s := range stores {
+		all = append(all, serve(t, s))
+	}
+	populate(t, g, all...)
+	docs := all[0].versions()
+	for asked := 0; asked < questions; {
+		p := g.requester()
+		e := evaluate(docs, asRequester(p))
+		part := visiblePart(t, e)
+		part.at(600)
+		l := &reading{TB: t, seed: seed, all: all, part: part, e: e, p: p, tally: c}
+		for range min(20, questions-asked) {
+			asked += l.pages(g.reading())
+		}
+	}
+}
+
+// reading is the questions of one requester to one world.
+type reading struct {
+	testing.TB
+	seed  uint64
+	all   []*side
+	part  *side
+	e     *evaluator
+	p     consent.Principal
+	tally *tally
+}
+
+// asked is one request as each side has to be asked: page tokens are bound to
+// who asks, so behind the first page the questions differ.
+type asked struct {
+	guarded, unguarded question
+	// open is the unguarded question over all data, nil where its pages have
+	// ended.
+	open *question
+}
+
+// pages asks a question and follows its next links. It returns how many
+// requests that were.
+func (l *reading) pages(q question) int {
+	a := &asked{q, q, &q}
+	for n := 1; ; n++ {
+		if a = l.one(*a); a == nil || n == 8 {
+			return n
+		}
+	}
+}
+
+// one asks all sides and compares. It returns the request of the next page, if
+// there is one.
+func (l *reading) one(a asked) *asked {
+	l.Helper()
+	q := a.guarded
+	s1, s2 := l.e.signals(l.e.find(q))
+	part := l.part.ask(unguarded(l.p), a.unguarded)
+	if refusal := l.part.ask(l.p, q); strings.Contains(refusal.Header().Get("WWW-Authenticate"), "insufficient_scope") {
+		part, s1, s2 = refusal, false, false
+	}
+	want := shape(part)
+	var next *asked
+	for i, s := range l.all {
+		r := s.ask(l.p, q)
+		got := shape(r)
+		if i == 0 {
+			next = l.count(a, r, got, part)
+		}
+		bare, told := unsigned(got)
+		switch {
+		case s1:
+			if r.Code != 403 || q.method != "HEAD" && !strings.Contains(got, consent.NoPatientConsent) {
+				l.fail(i, q, got, "403 "+consent.NoPatientConsent+" (S1)")
+			}
+		case told != (s2 && r.Code == 200 && isSearch(q)):
+			l.fail(i, q, got, fmt.Sprintf("S2: %v", s2))
+		case bare != want:
+			l.fail(i, q, got, want)
+		}
+	}
+	return next
+}
+
+// count counts a case, and finds the next page.
+func (l *reading) count(a asked, r *httptest.ResponseRecorder, got string, part *httptest.ResponseRecorder) *asked {
+	open := ""
+	var openNext *question
+	if a.open != nil {
+		o := l.all[0].ask(unguarded(l.p), *a.open)
+		open, openNext = shape(o), nextPage(a.guarded, o)
+	}
+	l.tally.add(a.guarded, open != got, hasRow(got))
+	guarded, unguarded := nextPage(a.guarded, r), nextPage(a.guarded, part)
+	if guarded == nil || unguarded == nil {
+		return nil // that both have one is in the comparison
+	}
+	return &asked{*guarded, *unguarded, openNext}
+}
+
+// isSearch: a GET of a type, which answers with a searchset.
+func isSearch(q question) bool {
+	path, _, _ := strings.Cut(q.path, "?")
+	return q.method == "GET" && strings.Count(path, "/") == 1
+}
+
+// fail ends the test with the case, and with the documents about which guard
+// and evaluator disagree.
+func (l *reading) fail(store int, q question, got, want string) {
+	l.Helper()
+	for _, v := range l.e.newest {
+		r := l.all[store].ask(l.p, question{method: "GET", path: "/" + v.Ref.String()})
+		if seen := r.Code == 200 || r.Code == 410; seen != l.e.sees(v) && r.Code != 403 {
+			owners, resolved := l.e.owners(v)
+			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.e.mentioned(v), v.Body)
+		}
+	}
+	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with %s asks %s\ngot  %s\nwant %s",
+		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, got, want)
+}
+
+// hasRow: the answer shows at least one resource.
+func hasRow(answer string) bool {
+	return strings.HasPrefix(answer, "200") && (strings.Contains(answer, `"search":{"mode":"match"}`) || strings.Contains(answer, `"request":{"method":`) ||
+		!strings.Contains(answer, `"resourceType":"Bundle"`) || counted.MatchString(answer))
+}
+
+// counted is a total above zero without rows.
+var counted = regexp.MustCompile(`"total":[1-9]`)
+
+var nextLink = regexp.MustCompile(`"relation":"next","url":"` + base + `([^"]+)"`)
+
+// nextPage is the question behind a next link.
+func nextPage(q question, r *httptest.ResponseRecorder) *question {
+	m := nextLink.FindStringSubmatch(r.Body.String())
+	if m == nil {
+		return nil
+	}
+	return &question{method: "GET", path: m[1], named: q.named, number: q.number}
+}

@@ -1,0 +1,407 @@
+package law_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"carerecord/store"
+)
+
+// requester is what the evaluator needs to know of who asks.
+type requester struct {
+	clinician, feed  bool // else a patient
+	organisation, id string
+	breakGlass       bool
+	reads            func(typ string) bool // a scope lets read or search the type
+}
+
+// version is one version of a resource, as plain JSON.
+type version struct {
+	store.Doc
+	m map[string]any // the body; of a tombstone that of the version before
+}
+
+// evaluator works out what is visible, from the bodies and the three facts that
+// a server keeps of a version: source, instant and whether it is a tombstone.
+// It is written from consent.md and from the walking record's item 9.
+type evaluator struct {
+	versions []*version
+	newest   map[string]*version // by Type/id
+	who      requester
+	optedOut map[string]bool // patients with an opt-out in force
+	denied   map[string]bool // patients with another directive in force
+}
+
+func evaluate(docs []store.Doc, who requester) *evaluator {
+	e := &evaluator{newest: map[string]*version{}, who: who, optedOut: map[string]bool{}, denied: map[string]bool{}}
+	bodies := map[string]map[string]any{}
+	ordered := slices.Clone(docs)
+	slices.SortFunc(ordered, func(a, b store.Doc) int { return int(a.Version) - int(b.Version) })
+	for _, d := range ordered {
+		v := &version{Doc: d}
+		name := d.Ref.String()
+		if d.Dead() {
+			v.m = bodies[name]
+		} else if err := json.Unmarshal(d.Body, &v.m); err != nil {
+			panic(err)
+		}
+		bodies[name] = v.m
+		e.versions = append(e.versions, v)
+		e.newest[name] = v
+	}
+	for _, v := range e.newest {
+		if v.Ref.Type == "Consent" && !v.Dead() {
+			e.directive(v)
+		}
+	}
+	return e
+}
+
+// directive takes in a Consent in force (CON-501, 601; item 9).
+func (e *evaluator) directive(v *version) {
+	if v.m["status"] != "active" {
+		return
+	}
+	set := e.denied
+	switch {
+	case has(v.m["scope"], "patient-privacy") && has(v.m["category"], "416409005") && has(v.m["policyRule"], "OPTOUT"):
+		set = e.optedOut
+	case has(v.m["category"], "INFA"), !has(v.m["scope"], "patient-privacy") && !has(v.m["scope"], "research"):
+		return
+	}
+	owners, _ := e.owners(v)
+	for _, p := range owners {
+		set[p] = true
+	}
+	if id := patientOf(v.m["patient"]); id != "" {
+		set[id] = true // a wish recorded before its patient arrives
+	}
+}
+
+// has reports whether a code stands anywhere in a value.
+func has(value any, code string) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for k, v := range value {
+			if k == "code" && v == code || has(v, code) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, func(v any) bool { return has(v, code) })
+	}
+	return false
+}
+
+// target reads a local literal reference: type and id.
+func target(reference any) (typ, id string) {
+	m, _ := reference.(map[string]any)
+	text, _ := m["reference"].(string)
+	text = strings.TrimPrefix(text, base+"/")
+	text, _, _ = strings.Cut(text, "/_history/")
+	typ, id, ok := strings.Cut(text, "/")
+	if !ok || strings.Contains(text, ":") {
+		return "", ""
+	}
+	return typ, id
+}
+
+func patientOf(reference any) string {
+	if typ, id := target(reference); typ == "Patient" {
+		return id
+	}
+	return ""
+}
+
+func (e *evaluator) live(name string) bool {
+	v := e.newest[name]
+	return v != nil && !v.Dead()
+}
+
+// owned are the elements that say whom a type is about (CON-406), for the types
+// of these worlds.
+var owned = map[string][]string{
+	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
+	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
+	"List": {"subject", "entry.item"}, "Provenance": {"target"}, "Appointment": {"participant.actor"},
+}
+
+// at returns the values at a path of at most two names.
+func at(m map[string]any, path string) []any {
+	var out []any
+	name, rest, deeper := strings.Cut(path, ".")
+	list, isList := m[name].([]any)
+	if !isList && m[name] != nil {
+		list = []any{m[name]}
+	}
+	for _, v := range list {
+		if inner, ok := v.(map[string]any); deeper && ok {
+			out = append(out, at(inner, rest)...)
+		} else if !deeper {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// owners returns whom a version is about, and whether all of them are known
+// and there. A type about nobody is resolved.
+func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
+	if v.Ref.Type == "Patient" {
+		return []string{v.Ref.ID}, true
+	}
+	paths, ok := owned[v.Ref.Type]
+	if !ok {
+		return nil, true
+	}
+	named, resolved := 0, true
+	for _, path := range paths {
+		for _, reference := range at(v.m, path) {
+			who, counts, known := e.whom(v.Ref.Type, reference)
+			if counts {
+				named++
+				owners, resolved = append(owners, who...), resolved && known
+			}
+		}
+	}
+	slices.Sort(owners)
+	return slices.Compact(owners), resolved && named > 0
+}
+
+// whom resolves one reference at an owner element. It does not count where it
+// surely names no patient.
+func (e *evaluator) whom(of string, reference any) (who []string, counts, known bool) {
+	typ, id := target(reference)
+	_, isOwned := owned[typ]
+	switch {
+	case typ == "Patient":
+		if !e.live("Patient/" + id) {
+			return nil, true, false
+		}
+		return []string{id}, true, true
+	case of == "Appointment" && typ != "":
+		return nil, false, false
+	case isOwned:
+		v := e.newest[typ+"/"+id]
+		if v == nil {
+			return nil, true, false
+		}
+		who, known = e.owners(v)
+		return who, true, known && !v.Dead()
+	case typ != "":
+		return nil, false, false
+	}
+	if number := numberOf(reference); number != "" {
+		who = e.bearers(number)
+		if len(who) != 1 {
+			return nil, true, false
+		}
+		return who, true, true
+	}
+	return nil, false, false // a name alone is nobody beside a patient who is known
+}
+
+func numberOf(reference any) string {
+	m, _ := reference.(map[string]any)
+	id, _ := m["identifier"].(map[string]any)
+	if id["system"] == nhsSystem {
+		number, _ := id["value"].(string)
+		return number
+	}
+	return ""
+}
+
+// bearers are the live Patients with an NHS number.
+func (e *evaluator) bearers(number string) []string {
+	var out []string
+	for _, v := range e.newest {
+		if v.Ref.Type != "Patient" || v.Dead() {
+			continue
+		}
+		for _, id := range at(v.m, "identifier") {
+			if m := id.(map[string]any); m["system"] == nhsSystem && m["value"] == number {
+				out = append(out, v.Ref.ID)
+			}
+		}
+	}
+	return out
+}
+
+// mentioned are the patients to whom a version refers at all, those whom it is
+// about left out, be they there or not (CON-407), by literal reference or by NHS
+// number.
+func (e *evaluator) mentioned(v *version) []string {
+	owners, _ := e.owners(v)
+	for _, path := range owned[v.Ref.Type] {
+		for _, reference := range at(v.m, path) {
+			owners = append(owners, patientOf(reference), "nhs:"+numberOf(reference))
+		}
+	}
+	var out []string
+	var walk func(any)
+	walk = func(value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			id := patientOf(value)
+			if number := numberOf(value); id == "" && number != "" {
+				id = "nhs:" + number // somebody, whom nobody is
+				if who := e.bearers(number); len(who) == 1 {
+					id = who[0]
+				}
+			}
+			if id != "" && !slices.Contains(owners, id) {
+				out = append(out, id)
+			}
+			for _, inner := range value {
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range value {
+				walk(inner)
+			}
+		}
+	}
+	walk(v.m)
+	return out
+}
+
+// labels of CON-701 and CON-801, contained resources included.
+func (v *version) labelled(codes ...string) bool {
+	found := false
+	each := func(m map[string]any) {
+		meta, _ := m["meta"].(map[string]any)
+		for _, label := range at(meta, "security") {
+			code, _ := label.(map[string]any)["code"].(string)
+			found = found || slices.Contains(codes, code)
+		}
+	}
+	each(v.m)
+	for _, c := range at(v.m, "contained") {
+		each(c.(map[string]any))
+	}
+	return found
+}
+
+var sensitivity = []string{"HIV", "STD", "SEX", "SDV", "GDIS", "ETH", "SPI", "MH", "PSY", "BH", "SUD", "ETHUD", "OPIOIDUD"}
+
+func (v *version) ordinary() bool {
+	return !v.labelled(append([]string{"R", "V", "REDACTED"}, sensitivity...)...)
+}
+
+// restricted: the patient's record bears a restriction.
+func (e *evaluator) restricted(patient string) bool {
+	v := e.newest["Patient/"+patient]
+	return v != nil && !v.Dead() && v.labelled("R", "V", "REDACTED")
+}
+
+// gone: nothing of the patient's record is there for a clinician.
+func (e *evaluator) gone(patient string) bool {
+	return e.restricted(patient) || e.denied[patient] || e.optedOut[patient] && !e.keepsOwn(patient)
+}
+
+// keepsOwn: the requester's organisation wrote a row of the patient that its
+// people may see.
+func (e *evaluator) keepsOwn(patient string) bool {
+	for _, v := range e.newest {
+		if v.Dead() || v.Source != e.who.organisation || !v.ordinary() {
+			continue
+		}
+		if owners, _ := e.owners(v); slices.Contains(owners, patient) {
+			return true
+		}
+	}
+	return false
+}
+
+// directiveOrTrace: directives are patient data that reveal what they hide
+// (CON-409).
+func (v *version) directiveOrTrace() bool {
+	return v.Ref.Type == "Consent" || slices.ContainsFunc(at(v.m, "target"), func(r any) bool {
+		typ, _ := target(r)
+		return typ == "Consent"
+	})
+}
+
+// sees reports whether a version is visible, judged by itself and by the newest
+// version (CON-618).
+func (e *evaluator) sees(v *version) bool {
+	return e.shows(e.newest[v.Ref.String()]) && e.shows(v)
+}
+
+func (e *evaluator) shows(v *version) bool {
+	switch {
+	case e.who.feed:
+		return v.Source == e.who.organisation
+	case e.who.clinician:
+		return e.showsClinician(v)
+	}
+	return e.showsPatient(v)
+}
+
+func (e *evaluator) showsClinician(v *version) bool {
+	owners, resolved := e.owners(v)
+	own := v.Source == e.who.organisation
+	switch {
+	case !v.ordinary(), slices.ContainsFunc(owners, e.restricted), slices.ContainsFunc(owners, func(p string) bool { return e.denied[p] }):
+		return false
+	case slices.ContainsFunc(e.mentioned(v), e.gone):
+		return false
+	case v.directiveOrTrace():
+		return own
+	case v.Ref.Type == "Patient":
+		return own || !e.gone(v.Ref.ID)
+	case own:
+		return true
+	}
+	return resolved && !slices.ContainsFunc(owners, func(p string) bool { return e.optedOut[p] })
+}
+
+func (e *evaluator) showsPatient(v *version) bool {
+	owners, resolved := e.owners(v)
+	switch v.Ref.Type {
+	case "Binary", "DocumentReference", "Composition", "Media":
+		return false
+	}
+	return resolved && len(owners) == 1 && owners[0] == e.who.id && v.ordinary() && !v.labelled("NOPAT") &&
+		!e.restricted(e.who.id) && len(e.mentioned(v)) == 0
+}
+
+// signals says what the requester is told when a request names a patient: S1,
+// that nothing is left of the record, or S2, that something is withheld
+// (CON-1103, 1104, 1702).
+func (e *evaluator) signals(patient string) (s1, s2 bool) {
+	if !e.who.clinician || patient == "" || !e.live("Patient/"+patient) || e.restricted(patient) {
+		return false, false
+	}
+	if e.gone(patient) {
+		return e.who.breakGlass, false
+	}
+	for _, v := range e.newest {
+		owners, resolved := e.owners(v)
+		if v.Dead() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.who.reads(v.Ref.Type) || slices.ContainsFunc(owners, e.restricted) {
+			continue
+		}
+		dissent := slices.ContainsFunc(owners, func(p string) bool {
+			return e.denied[p] || e.optedOut[p] && v.Source != e.who.organisation
+		})
+		if v.Ref.Type == "Patient" {
+			dissent = false // own-source rows bring it
+		}
+		if dissent || !v.ordinary() {
+			return false, true
+		}
+	}
+	return false, false
+}
+
+// find returns the patient whom a question names.
+func (e *evaluator) find(q question) string {
+	if q.number != "" {
+		if who := e.bearers(q.number); len(who) == 1 {
+			return who[0]
+		}
+		return ""
+	}
+	return q.named
+}

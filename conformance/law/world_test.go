@@ -1,0 +1,172 @@
+package law_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
+	"carerecord/fhir/rest"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+const (
+	site = "http://record.test"
+	base = site + "/fhir"
+)
+
+// The organisations of every world, by ODS code, with the id prefix of their
+// feeds: a practice, an acute trust, a community provider.
+var organisations = []string{"XGP01", "XAC01", "XCO01"}
+
+func prefix(ods string) string { return strings.ToLower(ods) + "." }
+
+// side is one server over one store: all data, or a visible part.
+type side struct {
+	testing.TB
+	store   store.Store
+	guard   *consent.Guard
+	handler http.Handler
+	caller  consent.Principal
+	now     time.Time
+	made    int // ids made since the last request
+	request int
+}
+
+// serve opens a server over a store. Its clock stands still but for step, and
+// the ids it makes depend on the number of the request alone, so that two sides
+// that do the same name the same.
+func serve(t testing.TB, s store.Store) *side {
+	t.Helper()
+	w := &side{TB: t, store: s, now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
+	clock := func() time.Time { return w.now }
+	x, err := index.New(index.Config{Base: base, Clock: clock})
+	w.must(err)
+	w.guard, err = consent.Open(context.Background(), consent.Config{Store: s, Index: x, Clock: clock, PublicURL: site,
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}}})
+	w.must(err)
+	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock)
+	w.must(err)
+	server, err := rest.New(rest.Config{Base: base, Guard: w.guard, Index: x, Limits: rest.DefaultLimits(), Clock: clock,
+		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		NewID: func() string {
+			w.made++
+			sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.made))
+			return hex.EncodeToString(sum[:16])
+		},
+		Verify: func(context.Context, http.Header, string) (consent.Principal, error) { return w.caller, nil }})
+	w.must(err)
+	w.handler = server.Handler()
+	return w
+}
+
+func (w *side) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// at sets the number of the next request, from which its instant and the ids
+// it makes follow.
+func (w *side) at(request int) {
+	w.request, w.made = request, 0
+	w.now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(request) * time.Second)
+}
+
+// question is one request of a test.
+type question struct {
+	method, path string // path below the base, with its slash
+	body         string
+	header       []string // name, value
+	// named is the patient whom the question names, as an id or as an NHS
+	// number (consent.md, section 1); empty for none.
+	named, number string
+}
+
+func (q question) String() string {
+	s := q.method + " " + q.path
+	for i := 0; i+1 < len(q.header); i += 2 {
+		s += " " + q.header[i] + ":" + q.header[i+1]
+	}
+	if q.body != "" {
+		s += " " + q.body
+	}
+	return s
+}
+
+// ask sends a question as a caller.
+func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
+	w.caller = p
+	r := httptest.NewRequest(q.method, base+q.path, strings.NewReader(q.body))
+	r.Header.Set("X-Request-Id", "law")
+	if q.body != "" {
+		r.Header.Set("Content-Type", "application/fhir+json")
+	}
+	for i := 0; i+1 < len(q.header); i += 2 {
+		r.Header.Set(q.header[i], q.header[i+1])
+	}
+	out := httptest.NewRecorder()
+	w.handler.ServeHTTP(out, r)
+	return out
+}
+
+// versions returns every version of every document.
+func (w *side) versions() []store.Doc {
+	var docs []store.Doc
+	err := w.store.Read(context.Background(), func(snap store.Snap) error {
+		for _, typ := range append([]string{"Patient"}, rowTypes...) {
+			for d, err := range snap.History(context.Background(), store.HistoryQuery{Type: typ}) {
+				if err != nil {
+					return err
+				}
+				docs = append(docs, d)
+			}
+		}
+		return nil
+	})
+	w.must(err)
+	return docs
+}
+
+// The requesters.
+
+func feed(ods string) consent.Principal {
+	return consent.Principal{Kind: consent.Feed, Subject: "feed-" + ods, Organisation: ods, Purpose: "TREAT", ClientMay: []string{"TREAT"},
+		Flow: consent.FlowIngest, IDPrefix: prefix(ods), Scopes: scopes("system/*.cruds")}
+}
+
+func clinician(ods, scope string, activities ...string) consent.Principal {
+	return consent.Principal{Kind: consent.Clinician, Subject: "person-" + ods, Organisation: ods, Role: "role", Activities: append([]string{policy.ActivityRead}, activities...),
+		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: scopes(scope)}
+}
+
+func patient(id, scope string) consent.Principal {
+	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes(scope)}
+}
+
+// unguarded is somebody without any guard who has the scopes of a requester.
+func unguarded(p consent.Principal) consent.Principal {
+	return consent.Principal{Kind: consent.System, Subject: "unguarded", Scopes: p.Scopes}
+}
+
+func scopes(text string) consent.Scopes {
+	s, err := consent.ParseScopes(text, r4.IsResource)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
