@@ -59,5 +59,5 @@ func (p place) open(ctx context.Context) (engine, error) {
 	if name == "" {
 		name = "carerecord"
 	}
-	return mongo.Open(ctx, mongo.Config{URI: p.address, Database: name, Clock: time.Now})
+	return mongo.Open(ctx, mongo.Config{URI: p.address, Database: name, Clock: time.Now, NoticeStandIn: true})
 }

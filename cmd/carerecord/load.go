@@ -94,8 +94,11 @@ func (c *loadCmd) target(ctx context.Context) (load.Send, func(), error) {
 		return nil, nil, err
 	}
 	return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
+		if !r.held.sure() {
+			return load.Outcome{}, errLost
+		}
 		return r.loadBundle(ctx, c.Source, mark, bundle), nil
-	}, func() { r.engine.Close() }, nil
+	}, func() { r.close() }, nil
 }
 
 // loadBundle stores one transaction bundle as the feed of an organisation, with

@@ -26,13 +26,15 @@ type settings struct {
 	policyDir string
 	demo      bool
 	unguarded bool
-	trailed   bool // keep a trail under --auth off as well: the bench
+	trailed   bool          // keep a trail under --auth off as well: the bench
+	lease     time.Duration // life of the lease of a MongoDB record; zero is leaseLife
 	log       *slog.Logger
 }
 
 // record is an opened store with everything that serves it.
 type record struct {
 	engine engine
+	held   *holding
 	guard  *consent.Guard
 	policy *policy.Folder
 	trail  *audit.Trail // nil under --auth off
@@ -58,7 +60,7 @@ func (s *settings) folders() error {
 }
 
 // openRecord opens the store and wires the parts. The folders of s are filled
-// in. Close the engine to end.
+// in. Nobody else may write to it until close.
 func openRecord(ctx context.Context, s settings) (*record, error) {
 	if s.demo {
 		if err := demoPolicy(s.policyDir); err != nil {
@@ -79,12 +81,21 @@ func openRecord(ctx context.Context, s settings) (*record, error) {
 		}
 	}
 	if r.engine, err = s.place.open(ctx); err != nil {
-		return nil, fmt.Errorf("open %s: %w", s.place.address, err)
+		return nil, fmt.Errorf("open %s: %w", redact(s.place.address), err)
+	}
+	if r.held, err = hold(ctx, r.engine, s); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", redact(s.place.address), err), r.engine.Close())
 	}
 	if err := r.wire(ctx, s, k); err != nil {
-		return nil, errors.Join(err, r.engine.Close())
+		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
+}
+
+// close gives the record back.
+func (r *record) close() error {
+	r.held.release()
+	return r.engine.Close()
 }
 
 // wire makes the parts over an opened engine.

@@ -21,6 +21,8 @@ type serveCmd struct {
 	Demo      bool   `help:"Load the synthetic region on first start, with sample people and clients."`
 	Keys      string `help:"Folder of the sealing keys. Default: keys in the folder of a Pebble store." type:"path"`
 	Policy    string `help:"Folder of the sharing agreement, roles, people and clients. Default: policy in the folder of a Pebble store." type:"path"`
+
+	Lease time.Duration `help:"How long a MongoDB record stays this server's when it is killed; it is renewed three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
 }
 
 // Run serves until the context ends, then finishes running requests.
@@ -45,7 +47,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if public == "" {
 		public = "http://" + listener.Addr().String()
 	}
-	s := settings{place: p, publicURL: public, keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo, unguarded: c.Auth == "off", log: log}
+	s := settings{place: p, publicURL: public, keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo, unguarded: c.Auth == "off", lease: c.Lease, log: log}
 	if err := s.folders(); err != nil {
 		return err
 	}
@@ -53,7 +55,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.engine.Close()
+	defer r.close()
 	if c.Demo {
 		if err := r.demoRegion(ctx, s); err != nil {
 			return err
@@ -74,16 +76,24 @@ func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener ne
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }() // ends with Shutdown below
 	s.log.Info("serving", "fhir", s.publicURL+"/fhir", "store", redact(s.place.address))
+	var fault error
 	select {
 	case err := <-done:
 		return err
+	case <-r.held.lost:
+		fault = errLost
+		time.Sleep(lastAnswers)
 	case <-ctx.Done():
 	}
 	s.log.Info("draining")
 	drain, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	return server.Shutdown(drain)
+	return errors.Join(fault, server.Shutdown(drain))
 }
+
+// lastAnswers is how long a server that lost its lease answers 503 before it
+// ends, so that clients learn that nothing was done.
+const lastAnswers = time.Second
 
 // say tells what an operator must know of this start.
 func say(s settings, r *record) {
@@ -101,14 +111,14 @@ func say(s settings, r *record) {
 // site is what the server answers.
 func (r *record) site() http.Handler {
 	mux := http.NewServeMux()
-	fhir := r.rest.Handler()
+	fhir := r.held.whileHeld(r.rest.Handler())
 	mux.Handle("/fhir", fhir)
 	mux.Handle("/fhir/", fhir)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
 		ctx, cancel := context.WithTimeout(q.Context(), time.Second)
 		defer cancel()
-		if err := r.guard.Ready(ctx); err != nil {
+		if err := r.guard.Ready(ctx); err != nil || !r.held.sure() {
 			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
 			return
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,13 +18,15 @@ import (
 )
 
 // socketFile is the socket of a running server: in the folder of a Pebble
-// store, of mode 0600. Commands that need the store talk to the server over it,
+// store, or beside the keys under a name of the MongoDB record's own; of mode
+// 0600. Commands that need the store talk to the server over it,
 // since an embedded store has one owner.
 func socketFile(s settings) string {
 	if s.place.folder != "" {
 		return filepath.Join(s.place.folder, "carerecord.sock")
 	}
-	return filepath.Join(s.keysDir, "carerecord.sock")
+	sum := sha256.Sum256([]byte(s.place.address))
+	return filepath.Join(s.keysDir, fmt.Sprintf("carerecord-%x.sock", sum[:4]))
 }
 
 // listenSocket serves the operator's requests until the returned function is
@@ -40,7 +43,7 @@ func (r *record) listenSocket(s settings) (func(), error) {
 	if err := os.Chmod(file, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	server := &http.Server{Handler: r.operator(s)}
+	server := &http.Server{Handler: r.held.whileHeld(r.operator(s))}
 	go server.Serve(l) // ends with Close
 	return func() { server.Close() }, nil
 }

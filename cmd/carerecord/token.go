@@ -74,7 +74,7 @@ func (c *tokenCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.engine.Close()
+	defer r.close()
 	token, err := r.issue(ctx, s, spec)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 	} else {
 		e, err := s.place.open(ctx)
 		if err != nil {
-			return fmt.Errorf("open %s: %w", s.place.address, err)
+			return fmt.Errorf("open %s: %w", redact(s.place.address), err)
 		}
 		defer e.Close()
 		if report, err = audit.Verify(ctx, e); err != nil {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -49,8 +50,27 @@ type server struct {
 	site   string
 	base   string
 	cmd    *exec.Cmd
-	output *bytes.Buffer
+	ended  chan struct{} // closed when cmd has ended; its state says how
+	output *output
 	tokens map[string]string
+}
+
+// output is what a running program has printed.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // engines runs a test on both engines.
@@ -87,12 +107,17 @@ func (s *server) start(args ...string) *server {
 	l.Close()
 	s.site = "http://" + address
 	s.base = s.site + "/fhir"
-	s.output = &bytes.Buffer{}
+	s.output = &output{}
 	s.cmd = exec.Command(binary, append(append([]string{"serve", "--store", s.store, "--listen", address}, s.flags...), args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan struct{}) { // ends with the program, which stop ends
+		cmd.Wait()
+		close(ended)
+	}(s.cmd, s.ended)
 	s.t.Cleanup(s.stop)
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		resp, err := http.Get(s.site + "/readyz")
@@ -102,20 +127,40 @@ func (s *server) start(args ...string) *server {
 				return s
 			}
 		}
-		if time.Now().After(deadline) {
-			s.stop()
+		if !s.running() || time.Now().After(deadline) {
 			s.t.Fatalf("the server did not become ready:\n%s", s.output)
 		}
 	}
 }
 
-// stop drains the server; a second call does nothing.
-func (s *server) stop() {
-	if s.cmd != nil && s.cmd.Process != nil {
-		s.cmd.Process.Signal(syscall.SIGTERM)
-		s.cmd.Wait()
-		s.cmd = nil
+func (s *server) running() bool {
+	select {
+	case <-s.ended:
+		return false
+	default:
+		return true
 	}
+}
+
+// stop drains the server, and ends it where that takes too long; a second call
+// does nothing.
+func (s *server) stop() {
+	if s.cmd == nil || !s.running() {
+		return
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(40 * time.Second):
+		s.t.Errorf("the server does not end:\n%s", s.output)
+		s.kill()
+	}
+}
+
+// kill ends the server at once (kill -9).
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	<-s.ended
 }
 
 // run runs a command of the program against the store.

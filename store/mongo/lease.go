@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"carerecord/store"
 )
 
@@ -39,6 +42,48 @@ func (db *DB) AcquireLease(ctx context.Context, holder string, life time.Duratio
 		return nil, fmt.Errorf("lease of the record: %w", err)
 	}
 	return l, nil
+}
+
+// leaseLooks is how often a waiting process looks at the lease within its life.
+const leaseLooks = 20
+
+// AwaitLease is AcquireLease for a process that may come after one that was
+// killed: a lease that is held is waited for until it runs out. ErrExists says
+// that it was renewed or taken meanwhile, so that its holder lives.
+func (db *DB) AwaitLease(ctx context.Context, holder string, life time.Duration) (*Lease, error) {
+	l, err := db.AcquireLease(ctx, holder, life)
+	if !errors.Is(err, store.ErrExists) {
+		return l, err
+	}
+	stood, lookErr := db.leaseEnds(ctx)
+	if lookErr != nil {
+		return nil, lookErr
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, failed("wait for the lease of the record", ctx.Err())
+		case <-time.After(life / leaseLooks):
+		}
+		if l, err = db.AcquireLease(ctx, holder, life); !errors.Is(err, store.ErrExists) {
+			return l, err
+		}
+		if ends, lookErr := db.leaseEnds(ctx); lookErr != nil {
+			return nil, lookErr
+		} else if ends != stood {
+			return nil, err
+		}
+	}
+}
+
+// leaseEnds reads when the lease runs out.
+func (db *DB) leaseEnds(ctx context.Context) (bson.DateTime, error) {
+	var stands value
+	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(leaseKey)}}).Decode(&stands)
+	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+		return 0, failed("look at the lease of the record", err)
+	}
+	return stands.Expires, nil
 }
 
 // Renew prolongs the lease from now on. ErrConflict says that it is lost.

@@ -39,6 +39,9 @@ type Config struct {
 	// is for tests of other packages on a server that takes a hint as an order to
 	// walk the whole index.
 	NoHints bool
+	// NoticeStandIn makes Open ask the server for its build, and sets NoHints where
+	// that is the stand-in of the tests. Every other server is sent hints.
+	NoticeStandIn bool
 	// Monitor is told of every command; nil for none.
 	Monitor *event.CommandMonitor
 }
@@ -92,6 +95,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, fmt.Errorf("mongo: open: %w", err)
 	}
 	db := newDB(client, c)
+	db.noHints = db.noHints || c.NoticeStandIn && db.onStandIn(ctx)
 	if err := db.prepare(ctx); err != nil {
 		_ = client.Disconnect(context.WithoutCancel(ctx))
 		return nil, err
@@ -153,6 +157,20 @@ func (db *DB) mustBeReplicated(ctx context.Context) error {
 			"which MongoDB has in a replica set only: start it with --replSet and run rs.initiate(), one node is enough")
 	}
 	return nil
+}
+
+// onStandIn asks the server whether it is the stand-in of the tests. One that
+// does not answer is none.
+func (db *DB) onStandIn(ctx context.Context) bool {
+	build, err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
+	return err == nil && walksHints(build)
+}
+
+// walksHints tells from a server's build that it takes a hint as an order to
+// walk the whole index. MongoDB does not.
+func walksHints(build bson.Raw) bool {
+	_, err := build.LookupErr("secantusVersion")
+	return err == nil
 }
 
 func (db *DB) checkFormat(ctx context.Context) error {

@@ -171,3 +171,36 @@ func TestLease(t *testing.T) {
 		t.Errorf("lease after a release: %v", err)
 	}
 }
+
+// A lease is waited for while nobody renews it: whoever was killed does not.
+func TestAwaitLease(t *testing.T) {
+	db := openWatched(t, freshConfig(t, nil))
+	ctx := t.Context()
+	const life = 2 * time.Second
+	killed, err := db.AcquireLease(ctx, "killed", life)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	alive, err := db.AwaitLease(ctx, "alive", life)
+	if err != nil {
+		t.Fatalf("lease that nobody renews: %v", err)
+	}
+	if waited := time.Since(began); waited > 2*life {
+		t.Errorf("waited %s for a lease of %s", waited, life)
+	}
+	if err := killed.Renew(ctx); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("renew of a lease that was waited for: got %v, want %v", err, store.ErrConflict)
+	}
+	renewed := make(chan error, 1)
+	go func() { // ends with its one renewal
+		time.Sleep(life / 2)
+		renewed <- alive.Renew(ctx)
+	}()
+	if _, err := db.AwaitLease(ctx, "third", life); !errors.Is(err, store.ErrExists) || !strings.Contains(err.Error(), "alive") {
+		t.Errorf("lease that its holder renews: got %v, want %v with the holder's name", err, store.ErrExists)
+	}
+	if err := <-renewed; err != nil {
+		t.Errorf("renew: %v", err)
+	}
+}

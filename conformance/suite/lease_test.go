@@ -1,0 +1,157 @@
+package suite
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// lease is short, so that a test need not wait long for it, and long enough for
+// a busy machine to renew it.
+const lease = 6 * time.Second
+
+// elsewhere is the same store, as a machine sees it that shares no folder with
+// the first.
+func (s *server) elsewhere() *server {
+	home := s.t.TempDir()
+	for _, name := range []string{"keys", "policy"} {
+		copyFiles(s.t, s.folder(name), filepath.Join(home, name))
+	}
+	return &server{t: s.t, store: s.store, tokens: s.tokens, flags: []string{"--keys", filepath.Join(home, "keys"), "--policy", filepath.Join(home, "policy")}}
+}
+
+// copyFiles copies the plain files of a folder, without what lies below it and
+// without sockets.
+func copyFiles(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, e.Name()), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// folder is where the keys or the policy of a server on MongoDB are.
+func (s *server) folder(name string) string {
+	for i, flag := range s.flags {
+		if flag == "--"+name {
+			return s.flags[i+1]
+		}
+	}
+	s.t.Fatalf("the server has no --%s", name)
+	return ""
+}
+
+// One process writes to a MongoDB record (design §6): beside a server a second
+// one and every command that writes are refused, and told what to do.
+func TestLeaseRefusesASecondWriter(t *testing.T) {
+	s := onMongo(t).start("--demo", "--lease", lease.String())
+	other := s.elsewhere()
+	file := filepath.Join(t.TempDir(), "basic.json")
+	if err := os.WriteFile(file, []byte(basic("xac01.l", "x")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"serve", "--listen", "127.0.0.1:0", "--demo", "--lease", lease.String()},
+		{"load", "--source", "XAC01", file},
+		{"token", "--client", feed},
+	} {
+		out, err := other.run(args...)
+		if err == nil || !strings.Contains(out, "--to URL") || !strings.Contains(out, "held by process") {
+			t.Errorf("%s beside a server: got %v %q, want a refusal that names the holder and --to", args[0], err, out)
+		}
+	}
+	want(t, "nothing was written", s.get(feed, "Basic/xac01.l"), 404, "not-found")
+	// Over the socket beside the keys, and over HTTP, the server itself writes.
+	if out, err := s.run("load", "--source", "XAC01", file); err != nil {
+		t.Errorf("load through the socket: %v\n%s", err, out)
+	}
+	want(t, "written through the socket", s.get(feed, "Basic/xac01.l"), 200, "")
+	load := exec.Command(binary, "load", "--to", s.base, file)
+	load.Env = append(os.Environ(), "CARERECORD_TOKEN="+s.token(feed))
+	if out, err := load.CombinedOutput(); err != nil {
+		t.Errorf("load --to: %v\n%s", err, out)
+	}
+	if out, err := other.run("audit", "verify"); err != nil || !strings.Contains(out, "the chain holds") {
+		t.Errorf("a command that only reads: %v\n%s", err, out)
+	}
+	s.stop()
+	if out, err := other.run("load", "--source", "XAC01", file); err != nil {
+		t.Errorf("load after the server's end: %v\n%s", err, out)
+	}
+}
+
+// After kill -9 the record is free again within the life of the lease.
+func TestLeaseEndsWithAKilledServer(t *testing.T) {
+	s := onMongo(t).start("--demo", "--lease", lease.String())
+	s.kill()
+	began := time.Now()
+	s.elsewhere().start("--demo", "--lease", lease.String())
+	if took := time.Since(began); took > lease+30*time.Second { // opening takes its time on a busy machine
+		t.Errorf("the next server was ready after %s, the lease lasts %s", took, lease)
+	}
+}
+
+// A server that was held up until its lease was another's answers no request
+// any more, and ends (design, laws 5 and 8).
+func TestLeaseLost(t *testing.T) {
+	s := onMongo(t).start("--demo", "--lease", lease.String())
+	s.token("consultant")
+	want(t, "before", s.get("consultant", "Observation?_summary=count"), 200, "")
+	freeze(t, s, syscall.SIGSTOP)
+	t.Cleanup(func() { freeze(t, s, syscall.SIGCONT) })
+	next := s.elsewhere().start("--demo", "--lease", lease.String())
+	freeze(t, s, syscall.SIGCONT)
+	statuses := map[int]int{}
+	for deadline := time.Now().Add(20 * time.Second); s.running(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the server did not end: %v\n%s", statuses, s.output)
+		}
+		q, err := http.NewRequest("GET", s.base+"/Observation?_summary=count", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Authorization", "Bearer "+s.tokens["consultant"])
+		if resp, err := http.DefaultClient.Do(q); err == nil {
+			resp.Body.Close()
+			statuses[resp.StatusCode]++
+		}
+	}
+	if s.cmd.ProcessState.Success() || !strings.Contains(s.output.String(), "lease of the record is lost") {
+		t.Errorf("the server ended with %v:\n%s", s.cmd.ProcessState, s.output)
+	}
+	if statuses[503] == 0 || len(statuses) != 1 {
+		t.Errorf("after the loss: got statuses %v, want 503 alone", statuses)
+	}
+	want(t, "the next server", next.get("consultant", "Observation?_summary=count"), 200, "")
+}
+
+// freeze stops a program in its tracks, or lets it go on.
+func freeze(t *testing.T, s *server, signal syscall.Signal) {
+	t.Helper()
+	if !s.running() {
+		return
+	}
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		t.Error(err)
+	}
+}
