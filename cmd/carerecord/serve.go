@@ -71,7 +71,7 @@ func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener ne
 		return err
 	}
 	defer closeSocket()
-	server := &http.Server{Handler: r.site(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	server := &http.Server{Handler: r.held.whileHeld(r.site()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }() // ends with Shutdown below
@@ -111,14 +111,14 @@ func say(s settings, r *record) {
 // site is what the server answers.
 func (r *record) site() http.Handler {
 	mux := http.NewServeMux()
-	fhir := r.held.whileHeld(r.rest.Handler())
+	fhir := r.rest.Handler()
 	mux.Handle("/fhir", fhir)
 	mux.Handle("/fhir/", fhir)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
 		ctx, cancel := context.WithTimeout(q.Context(), time.Second)
 		defer cancel()
-		if err := r.guard.Ready(ctx); err != nil || !r.held.sure() {
+		if err := r.guard.Ready(ctx); err != nil {
 			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
 			return
 		}
