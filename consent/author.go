@@ -24,7 +24,8 @@ func notAllowed(g *Guard) *fhir.Error {
 
 // mayRecordFor reports whether a person may record a directive of the patient
 // whom the Consent names: the patient, or the registered practice (CON-502).
-// Other people, and unknown patients, get one identical answer.
+// Other people, and patients unknown to or hidden from the writer, get one
+// identical answer.
 func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
 	g := c.view.guard
 	ref, ok := fhir.ParseRef(g.publicURL+"/fhir", gjson.GetBytes(body, "patient.reference").Str)
@@ -38,7 +39,7 @@ func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
 		}
 		return nil
 	}
-	patient, err := c.view.snap.Get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+	patient, err := c.view.Get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
 	if errors.Is(err, store.ErrNotFound) || err == nil && patient.Dead() {
 		return notAllowed(g)
 	}
@@ -66,7 +67,7 @@ func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string)
 		if !ok || ref.Type != "Organization" {
 			continue
 		}
-		org, err := c.view.snap.Get(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
+		org, err := c.view.Get(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
 		if errors.Is(err, store.ErrNotFound) || err == nil && org.Dead() {
 			continue
 		}

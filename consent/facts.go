@@ -82,14 +82,27 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc) (described, 
 		}
 	}
 	keys = append(keys, g.named(d, row, resolved)...)
-	home := d.Ref.String()
-	if len(owners) > 0 {
-		home = owners[0]
-	}
 	return described{
 		keys: store.Sorted(keys),
-		id:   store.DocID{Place: index.Place(home), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)},
+		id:   store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)},
 	}, nil
+}
+
+// home says with whom a document stands in the order of the store. It is read
+// from the document alone, be the patient there or not: a feed reads its own
+// rows back, and where they stand must not tell it who else has a record here.
+// So it is the first patient whom the document names by reference, else by NHS
+// number; what inherits its owners stands by its own address.
+func home(self store.Ref, o index.Ownership) string {
+	if len(o.Patients) > 0 {
+		return o.Patients[0]
+	}
+	for _, id := range o.Identifiers {
+		if id.System == nhsNumber {
+			return "nhs:" + id.Value
+		}
+	}
+	return self.String()
 }
 
 // mentioned returns the patients to whom a document refers without being about

@@ -61,13 +61,13 @@ func (g *generator) world() []write {
 			out = append(out, g.row(unowned))
 		}
 	}
-	for range 10 + g.IntN(40) {
+	for range 15 + g.IntN(40) {
 		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "Appointment")))
 	}
 	for range g.IntN(5) {
 		out = append(out, g.row(pick(g, "List", "Provenance")))
 	}
-	for range 1 + g.IntN(3) {
+	for range 2 + g.IntN(3) {
 		out = append(out, g.row("Consent"))
 	}
 	for range g.IntN(4) {

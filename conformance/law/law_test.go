@@ -86,6 +86,53 @@ func TestReadingOnMongoDB(t *testing.T) {
 	c.report(t, server.Describe(), began)
 }
 
+// TestTraces holds L2 over the reference store and the embedded engine, each
+// request on both.
+func TestTraces(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 5_000)
+	var c tally
+	seeds(t, 2_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		dir, err := os.MkdirTemp(t.TempDir(), "world")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := pebble.Open(pebble.Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		traceWorld(t, seed, &c, storetest.NewReference(nil), p)
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.told(t, "reference store and embedded engine", began)
+}
+
+// TestTracesOnMongoDB holds L2 over MongoDB.
+func TestTracesOnMongoDB(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 500)
+	var c tally
+	server := mongotest.Start(t)
+	seeds(t, 3_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		traceWorld(t, seed, &c, openMongo(t, server))
+	})
+	c.told(t, server.Describe(), began)
+}
+
+// told prints what traces were, and fails where hardly a write succeeded.
+func (c *tally) told(t *testing.T, on string, began time.Time) {
+	t.Helper()
+	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.rows)
+	for _, ch := range slices.Sorted(maps.Keys(c.channels)) {
+		t.Log(fmt.Sprintf("  channel %-22s %d", ch, c.channels[ch]))
+	}
+	if c.rows < c.cases/10 && os.Getenv("CARERECORD_LAW_SEED") == "" {
+		t.Errorf("%d of %d requests changed something, want a tenth", c.rows, c.cases)
+	}
+}
+
 func openMongo(t testing.TB, server *mongotest.Server) store.Store {
 	uri, name := server.Database(t)
 	s, err := mongo.Open(context.Background(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real()})

@@ -1,6 +1,7 @@
 package law_test
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -42,12 +43,8 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 				keys = append(keys, k)
 			}
 		}
-		home := d.Ref.String()
-		if owners, _ := e.owners(v); len(owners) > 0 {
-			home = owners[0]
-		}
 		d.Keys = store.Sorted(keys)
-		d.ID = store.DocID{Place: index.Place(home), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}
+		d.ID = store.DocID{Place: index.Place(home(v)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}
 		if !d.Dead() {
 			d.Body = body
 		}
@@ -56,6 +53,26 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 	r := storetest.NewReference(nil)
 	r.Seed(docs)
 	return serve(t, r)
+}
+
+// home is whom a version names as the one it is about, be that patient there or
+// not: the first by id, else by NHS number, else nobody but itself.
+func home(v *version) string {
+	if v.Ref.Type == "Patient" {
+		return v.Ref.ID
+	}
+	first, number := "", ""
+	for _, path := range owned[v.Ref.Type] {
+		for _, reference := range at(v.m, path) {
+			if id := patientOf(reference); id != "" && (first == "" || id < first) {
+				first = id
+			}
+			if n := numberOf(reference); number == "" && patientOf(reference) == "" && n != "" {
+				number = "nhs:" + n
+			}
+		}
+	}
+	return cmp.Or(first, number, v.Ref.String())
 }
 
 // before returns the body that stood before a tombstone.

@@ -13,7 +13,7 @@ import (
 // is one who is there.
 func (g *generator) requester() consent.Principal {
 	scope := func(level string) string {
-		if !g.chance(25) {
+		if !g.chance(15) {
 			return level + "/*.rs"
 		}
 		list := []string{level + "/Patient.rs", level + "/Observation.rs"}
@@ -24,8 +24,8 @@ func (g *generator) requester() consent.Principal {
 		}
 		return strings.Join(list, " ")
 	}
-	switch g.IntN(10) {
-	case 0, 1, 2:
+	switch g.IntN(11) {
+	case 0, 1, 2, 10:
 		return clinician("XAC01", scope("user"), policy.ActivityBreakGlass)
 	case 3:
 		return clinician("XAC01", scope("user"))
@@ -173,11 +173,11 @@ func (g *generator) fill(typ, param string) string {
 
 // search is a search of one type, of one patient or of all.
 func (g *generator) search() question {
-	typ := pick(g, "Observation", "Observation", "Observation", "Patient", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
-		"Appointment", "List", "Provenance", "Consent", "Organization")
+	typ := pick(g, "Observation", "Observation", "Observation", "Observation", "Patient", "Patient", "Condition", "Condition", "Encounter", "Encounter", "MedicationRequest",
+		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization")
 	q := question{method: "GET"}
 	var params []string
-	if names := subjects[typ]; len(names) > 0 && g.chance(30) {
+	if names := subjects[typ]; len(names) > 0 && g.chance(22) {
 		q.named = g.anID("Patient")
 		params = append(params, pick(g, names...)+"="+pick(g, "Patient/", "Patient/", base+"/Patient/")+q.named)
 	}
@@ -191,7 +191,7 @@ func (g *generator) search() question {
 			params = append(params, "identifier="+url.QueryEscape(nhsSystem+"|"+q.number))
 		}
 	}
-	for range pick(g, 0, 0, 0, 0, 0, 1, 1, 1, 2) {
+	for range pick(g, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2) {
 		param := g.fill(typ, pick(g, append(filters[typ], common...)...))
 		if typ == "Patient" && strings.HasPrefix(param, "_id=") && !strings.Contains(param, "%2C") {
 			continue // would name somebody else

@@ -1,0 +1,181 @@
+package law_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+)
+
+// writer is a random requester who may write something. None may break the
+// glass: what S1 announces is outside of L2.
+func (g *generator) writer() consent.Principal {
+	switch g.IntN(10) {
+	case 0, 1:
+		return clinician("XGP01", "user/*.cruds", policy.ActivityOptOut)
+	case 2:
+		return clinician("XAC01", "user/*.cruds")
+	case 3, 4:
+		return patient(g.patients[g.IntN(len(g.patients))], "patient/*.cruds")
+	}
+	return feed(organisations[g.IntN(len(organisations))])
+}
+
+// writing is a random question that writes.
+func (g *generator) writing(p consent.Principal, n int) question {
+	if p.Kind != consent.Feed {
+		return g.wish(n)
+	}
+	switch g.IntN(12) {
+	case 0, 1:
+		return g.bundle(p.Organisation, n)
+	case 2, 3, 4:
+		return g.conditional(p.Organisation)
+	case 5:
+		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
+	}
+	typ, id := g.address(p.Organisation, n)
+	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.any(typ, id, p.Organisation), header: g.ifMatch()}
+}
+
+// path is where somebody's row stands, or none.
+func (g *generator) path() string {
+	typ, id := g.known()
+	return "/" + typ + "/" + id
+}
+
+// address is one that a feed may write to: a row, its own or another's, or a
+// new one, in its id space or outside.
+func (g *generator) address(ods string, n int) (typ, id string) {
+	typ, id = g.known()
+	switch g.IntN(5) {
+	case 0:
+		id = fmt.Sprintf("%snew%d", prefix(ods), n)
+	case 1:
+		id = fmt.Sprintf("elsewhere.new%d", n)
+	}
+	return typ, id
+}
+
+func (g *generator) any(typ, id, ods string) string {
+	if typ == "Patient" {
+		if g.numbers[id] == "" {
+			g.numbers[id] = g.numbers[g.patients[g.IntN(len(g.patients))]] // somebody's number
+		}
+		return g.patientBody(id)
+	}
+	return g.body(typ, id, ods)
+}
+
+func (g *generator) ifMatch() []string {
+	if g.chance(70) {
+		return nil
+	}
+	return []string{"If-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
+}
+
+// criteria are such as match rows of several sources.
+func (g *generator) criteria(typ string) string {
+	switch typ {
+	case "Patient":
+		return "identifier=" + url.QueryEscape(nhsSystem+"|"+g.numbers[g.anID("Patient")])
+	case "Encounter":
+		return "subject=Patient/" + g.anID("Patient")
+	}
+	if g.chance(30) {
+		return "_id=" + g.anID(typ)
+	}
+	return "code=" + url.QueryEscape("http://c|"+pick(g, "one", "two", "three")) + "&subject=Patient/" + g.anID("Patient")
+}
+
+func (g *generator) conditional(ods string) question {
+	typ := pick(g, "Observation", "Observation", "Patient", "Condition", "Encounter")
+	return question{method: "POST", path: "/" + typ, body: g.any(typ, "ignored", ods), header: []string{"If-None-Exist", g.criteria(typ)}}
+}
+
+// bundle is a transaction or a batch of several entries.
+func (g *generator) bundle(ods string, n int) question {
+	var entries []string
+	for i := range 1 + g.IntN(4) {
+		request, body := "", ""
+		switch g.IntN(5) {
+		case 0:
+			typ := pick(g, "Observation", "Patient")
+			request, body = `"method":"POST","url":"`+typ+`","ifNoneExist":"`+g.criteria(typ)+`"`, g.any(typ, "ignored", ods)
+		case 1:
+			request = `"method":"DELETE","url":"` + strings.TrimPrefix(g.path(), "/") + `"`
+		case 2:
+			body = strings.Replace(g.body("Observation", "ignored", ods), `"subject":`, `"specimen":{"reference":"Specimen/none"},"subject":`, 1)
+			if g.chance(60) {
+				body = strings.Replace(body, `"reference":"Patient/`+g.anID("Patient"), `"reference":"Patient?`+g.criteria("Patient"), 1)
+			}
+			request = `"method":"POST","url":"Observation"`
+		default:
+			typ, id := g.address(ods, 100*n+i)
+			request, body = `"method":"PUT","url":"`+typ+"/"+id+`"`, g.any(typ, id, ods)
+		}
+		if body != "" {
+			body = `"resource":` + body + `,`
+		}
+		entries = append(entries, `{`+body+`"request":{`+request+`}}`)
+	}
+	return question{method: "POST", path: "", body: `{"resourceType":"Bundle","type":"` + pick(g, "transaction", "transaction", "batch") + `","entry":[` + strings.Join(entries, ",") + `]}`}
+}
+
+// wish is what a person writes: an opt-out, its end, or what they may not.
+func (g *generator) wish(n int) question {
+	body := func(id, patient, status string) string {
+		if id != "" {
+			id = `"id":"` + id + `"`
+		}
+		return object(`"resourceType":"Consent"`, id, `"status":"`+status+`"`, `"scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]}`,
+			`"category":[{"coding":[{"system":"http://snomed.info/sct","code":"416409005"}]}]`, `"patient":{"reference":"Patient/`+patient+`"}`,
+			`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]}`)
+	}
+	somebody := g.anID("Patient")
+	if g.chance(10) {
+		somebody = "nobody"
+	}
+	switch g.IntN(8) {
+	case 0:
+		return question{method: "POST", path: "/Observation", body: g.body("Observation", "ignored", "XGP01")}
+	case 1:
+		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
+	case 2, 3:
+		id := g.anID("Consent")
+		return question{method: "PUT", path: "/Consent/" + id, body: body(id, somebody, "inactive"), header: g.ifMatch()}
+	case 4:
+		id := fmt.Sprintf("xgp01.new%d", n)
+		return question{method: "PUT", path: "/Consent/" + id, body: body(id, somebody, "active")}
+	case 5:
+		return question{method: "POST", path: "/Consent", body: body("", somebody, "active"), header: []string{"If-None-Exist", "category=http://snomed.info/sct|416409005&patient=Patient/" + somebody}}
+	}
+	return question{method: "POST", path: "/Consent", body: body("", somebody, "active")}
+}
+
+// others is a write of somebody else which means the same on all data and on
+// the visible part: a new row about a patient who is visible, or was made by such
+// a write, and whom no directive concerns.
+func (g *generator) others(p consent.Principal, e *evaluator, n int) *write {
+	ods := pick(g, organisations...)
+	if ods == p.Organisation {
+		return nil
+	}
+	id := fmt.Sprintf("%sother%d", prefix(ods), n)
+	if g.chance(25) {
+		g.patients = append(g.patients, id)
+		g.numbers[id] = fmt.Sprintf("998%07d", n)
+		w := g.put(ods, "Patient", id, object(`"resourceType":"Patient","id":"`+id+`"`, `"identifier":[{"system":"`+nhsSystem+`","value":"`+g.numbers[id]+`"}]`))
+		return &w
+	}
+	about := g.anID("Patient")
+	if v := e.newest["Patient/"+about]; v != nil && (v.Dead() || !e.sees(v) || e.optedOut[about] || e.denied[about] || e.restricted(about)) {
+		return nil
+	}
+	typ := pick(g, "Observation", "Condition")
+	w := g.put(ods, typ, id, object(`"resourceType":"`+typ+`","id":"`+id+`"`, g.meta(20), g.maybe(100, map[string]string{"Observation": `"status":"final"`}[typ]), `"code":`+g.concept(), `"subject":{"reference":"Patient/`+about+`"}`))
+	g.rows[typ] = append(g.rows[typ], id)
+	return &w
+}
