@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
+	"carerecord/fhir/validate"
 	"carerecord/synth"
 )
 
@@ -16,6 +17,9 @@ func TestRegionIsDeterministicAndWhole(t *testing.T) {
 	for b := range synth.Region(synth.Config{Patients: 20, Seed: 7}) {
 		if _, err := fhir.Parse(b.Body); err != nil {
 			t.Fatalf("%s %s: %v", b.Source, b.Name, err)
+		}
+		for _, i := range validate.Resource(b.Body, validate.Strict) {
+			t.Errorf("%s %s: got %s at %s: %s", b.Source, b.Name, i.Code, i.Expression, i.Text)
 		}
 		resources += int(gjson.GetBytes(b.Body, "entry.#").Int())
 		first = append(first, b.Body)

@@ -9,6 +9,7 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/fhir/validate"
 	"carerecord/store"
 	"carerecord/synth"
 )
@@ -91,7 +92,7 @@ func (r *record) loadRegion(ctx context.Context, s settings) error {
 	s.log.Info("loading the sample region", "patients", regionPatients)
 	n := 0
 	for b := range synth.Region(synth.Config{Patients: regionPatients, Seed: 1}) {
-		out := r.loadBundle(ctx, b.Source, "", b.Body)
+		out := r.loadBundle(ctx, b.Source, "", b.Body, validate.Strict)
 		if len(out.Refused) > 0 || out.Failed != "" {
 			return fmt.Errorf("load the sample region: %v %s", out.Refused, out.Failed)
 		}

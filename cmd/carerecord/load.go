@@ -13,6 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"carerecord/fhir"
+	"carerecord/fhir/validate"
 	"carerecord/load"
 	"carerecord/store"
 )
@@ -22,14 +23,16 @@ var timeNever time.Time
 
 // loadCmd loads files into a record.
 type loadCmd struct {
-	Store  string   `help:"pebble:DIR or mongodb://HOST/DATABASE; needs --source." xor:"where" required:""`
-	To     string   `help:"FHIR base of a running server; the token in CARERECORD_TOKEN decides what it may write." xor:"where" required:""`
-	Source string   `help:"ODS code of the organisation that the data comes from, with --store."`
-	Keys   string   `help:"Folder of the sealing keys." type:"path"`
-	Policy string   `help:"Folder of the policy." type:"path"`
-	Auth   string   `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
-	Report string   `help:"File for the report of refusals. Default: standard error." type:"path"`
-	Path   []string `arg:"" help:"Bundles, resources and NDJSON, plain or .gz; folders are walked." type:"existingpath"`
+	Store  string `help:"pebble:DIR or mongodb://HOST/DATABASE; needs --source." xor:"where" required:""`
+	To     string `help:"FHIR base of a running server; the token in CARERECORD_TOKEN decides what it may write." xor:"where" required:""`
+	Source string `help:"ODS code of the organisation that the data comes from, with --store."`
+	Keys   string `help:"Folder of the sealing keys." type:"path"`
+	Policy string `help:"Folder of the policy." type:"path"`
+	Auth   string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+	// Validation is how strictly resources are judged.
+	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted. With --store; with --to the server decides." default:"strict"`
+	Report     string        `help:"File for the report of refusals. Default: standard error." type:"path"`
+	Path       []string      `arg:"" help:"Bundles, resources and NDJSON, plain or .gz; folders are walked." type:"existingpath"`
 }
 
 // Run loads every file and reports every refusal.
@@ -68,6 +71,9 @@ func (c *loadCmd) target(ctx context.Context) (load.Send, func(), error) {
 		if c.Source != "" {
 			return nil, nil, errors.New("--source goes with --store: with --to the token says whose data it is")
 		}
+		if c.Validation != validate.Strict {
+			return nil, nil, errors.New("--validation goes with --store: with --to the server judges as it was started")
+		}
 		return load.HTTP(http.DefaultClient, c.To, os.Getenv("CARERECORD_TOKEN")), func() {}, nil
 	}
 	if c.Source == "" && c.Auth != "off" {
@@ -80,7 +86,7 @@ func (c *loadCmd) target(ctx context.Context) (load.Send, func(), error) {
 	s.unguarded = c.Auth == "off"
 	if client := socketClient(s); client != nil {
 		return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
-			q := url.Values{"source": {c.Source}, "mark": {mark}}
+			q := url.Values{"source": {c.Source}, "mark": {mark}, "validation": {c.Validation.String()}}
 			out, err := ask(ctx, client, "POST", "/load?"+q.Encode(), bundle)
 			if err != nil {
 				return load.Outcome{}, err
@@ -97,13 +103,13 @@ func (c *loadCmd) target(ctx context.Context) (load.Send, func(), error) {
 		if !r.held.sure() {
 			return load.Outcome{}, errLost
 		}
-		return r.loadBundle(ctx, c.Source, mark, bundle), nil
+		return r.loadBundle(ctx, c.Source, mark, bundle, c.Validation), nil
 	}, func() { r.close() }, nil
 }
 
 // loadBundle stores one transaction bundle as the feed of an organisation, with
 // its mark in the same commit. A bundle whose mark stands is skipped.
-func (r *record) loadBundle(ctx context.Context, source, mark string, body []byte) load.Outcome {
+func (r *record) loadBundle(ctx context.Context, source, mark string, body []byte, mode validate.Mode) load.Outcome {
 	if mark != "" {
 		switch _, err := r.engine.Lookup(ctx, "load/"+mark); {
 		case err == nil:
@@ -120,7 +126,7 @@ func (r *record) loadBundle(ctx context.Context, source, mark string, body []byt
 	if mark != "" {
 		marks = []store.StateWrite{{Key: "load/" + mark, Value: []byte("1")}}
 	}
-	err = r.rest.Load(ctx, feed, body, marks)
+	err = r.rest.Load(ctx, feed, body, marks, mode)
 	switch e, ok := fhir.AsError(err); {
 	case err == nil:
 		return load.Outcome{Resources: load.Size(body)}

@@ -15,6 +15,7 @@ import (
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
+	"carerecord/fhir/validate"
 	"carerecord/interop/smart"
 )
 
@@ -29,6 +30,8 @@ type settings struct {
 	trailed   bool          // keep a trail under --auth off as well: the bench
 	lease     time.Duration // life of the lease of a MongoDB record; zero is leaseLife
 	log       *slog.Logger
+
+	validation validate.Mode // of bodies
 }
 
 // record is an opened store with everything that serves it.
@@ -132,7 +135,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x,
 		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
 		Verify: verify, Trail: r.trail, Limits: rest.DefaultLimits(), Clock: time.Now, Log: s.log,
-		Unguarded: s.unguarded, Version: version})
+		Unguarded: s.unguarded, Version: version, Validation: s.validation})
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"carerecord/fhir/validate"
 )
 
 // serveCmd serves a record.
@@ -21,6 +23,8 @@ type serveCmd struct {
 	Demo      bool   `help:"Load the synthetic region on first start, with sample people and clients."`
 	Keys      string `help:"Folder of the sealing keys. Default: keys in the folder of a Pebble store." type:"path"`
 	Policy    string `help:"Folder of the sharing agreement, roles, people and clients. Default: policy in the folder of a Pebble store." type:"path"`
+
+	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted with a warning." default:"strict"`
 
 	Lease time.Duration `help:"How long a MongoDB record stays this server's when it is killed; it is renewed three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
 }
@@ -47,7 +51,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if public == "" {
 		public = "http://" + listener.Addr().String()
 	}
-	s := settings{place: p, publicURL: public, keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo, unguarded: c.Auth == "off", lease: c.Lease, log: log}
+	s := settings{place: p, publicURL: public, keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo, unguarded: c.Auth == "off", lease: c.Lease, log: log, validation: c.Validation}
 	if err := s.folders(); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"carerecord/consent/audit"
+	"carerecord/fhir/validate"
 	"carerecord/interop/smart"
 )
 
@@ -78,7 +79,12 @@ func (r *record) operator(s settings) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		out := r.loadBundle(q.Context(), q.URL.Query().Get("source"), q.URL.Query().Get("mark"), body)
+		var mode validate.Mode
+		if err := mode.UnmarshalText([]byte(q.URL.Query().Get("validation"))); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		out := r.loadBundle(q.Context(), q.URL.Query().Get("source"), q.URL.Query().Get("mark"), body, mode)
 		json.NewEncoder(w).Encode(out)
 	})
 	return mux

@@ -35,11 +35,8 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := fhir.Parse(body)
+	r, err := acceptBundle(body, c.validation)
 	if err != nil {
-		return nil, err
-	}
-	if err := checkBody(r, "Bundle"); err != nil {
 		return nil, err
 	}
 	switch typ := r.Get("type").Str; typ {
@@ -125,7 +122,8 @@ func (s *Server) subcall(ctx context.Context, c *call, en entry) (*call, handler
 	}
 	r := (&http.Request{Method: en.method, URL: u, Header: en.header, RemoteAddr: c.r.RemoteAddr}).WithContext(ctx)
 	r.Header.Set("Prefer", strings.Join(c.r.Header.Values("Prefer"), ","))
-	sub := &call{r: r, caller: c.caller, requestID: c.requestID, entry: true, body: en.resource}
+	sub := &call{r: r, caller: c.caller, requestID: c.requestID, entry: true, body: en.resource,
+		place: en.place, validation: c.validation}
 	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(u.Path, "/"), "/"), "/")
 	for _, route := range s.routes() {
 		if route.path != "" && route.method == en.method && sub.take(route, parts) {

@@ -17,6 +17,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/search"
+	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 
@@ -34,6 +35,9 @@ type call struct {
 	body        []byte // of a bundle entry; nil to read it from the request
 	entry       bool   // an entry of a batch
 	requestID   string
+	validation  validate.Mode
+	warnings    []fhir.Issue // of the body, once accepted
+	place       string       // of a batch entry, Bundle.entry[i]
 	named       consent.Named
 	granted     *consent.Grant     // once decided
 	marks       []store.StateWrite // of a load, in the same commit
@@ -55,7 +59,7 @@ type answer struct {
 func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gin.HandlerFunc {
 	return func(g *gin.Context) {
 		c := &call{r: g.Request, interaction: interaction, typ: g.Param("type"), id: g.Param("id"), version: g.Param("vid"),
-			allow: g.Writer.Header().Get("Allow"), requestID: requestID(g.Request)}
+			allow: g.Writer.Header().Get("Allow"), requestID: requestID(g.Request), validation: s.cfg.Validation}
 		g.Header("X-Request-Id", c.requestID)
 		if sent := g.GetHeader("X-Request-Id"); sent != "" && sent != c.requestID {
 			g.Header("X-Correlation-Id", printable(sent))

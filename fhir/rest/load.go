@@ -6,25 +6,22 @@ import (
 	"net/url"
 
 	"carerecord/consent"
-	"carerecord/fhir"
+	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 
 // Load applies a transaction bundle for an operator's load, with marks in the
-// same commit. It is decided and recorded like a request of the Principal. A
+// same commit, validated under a mode of its own. It is decided and recorded like a request of the Principal. A
 // *fhir.Error below 500 is a refusal of the bundle; after any other error it may
 // be tried again.
-func (s *Server) Load(ctx context.Context, p consent.Principal, body []byte, marks []store.StateWrite) error {
+func (s *Server) Load(ctx context.Context, p consent.Principal, body []byte, marks []store.StateWrite, mode validate.Mode) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.BundleDeadline)
 	defer cancel()
 	c := &call{r: &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/fhir"}, Header: http.Header{}, RemoteAddr: p.Address + ":0"},
-		caller: p, interaction: consent.Transaction, marks: marks, requestID: consent.NewID()}
+		caller: p, interaction: consent.Transaction, marks: marks, requestID: consent.NewID(), validation: mode}
 	a, err := s.guarded(ctx, c, func(ctx context.Context, c *call) (*answer, error) {
-		r, err := fhir.Parse(body)
+		r, err := acceptBundle(body, mode)
 		if err != nil {
-			return nil, err
-		}
-		if err := checkBody(r, "Bundle"); err != nil {
 			return nil, err
 		}
 		entries, err := s.entries(r)

@@ -21,6 +21,7 @@ import (
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/search"
+	"carerecord/fhir/validate"
 )
 
 // Limits are the settings of LIM-001 that this package obeys, in bytes,
@@ -56,6 +57,8 @@ type Config struct {
 	Unguarded bool
 	Version   string        // of the software
 	NewID     func() string // ids of new resources; nil is consent.NewID
+	// Validation says how strictly bodies are judged; the zero value is strict.
+	Validation validate.Mode
 }
 
 // Server serves one FHIR base. It is safe for concurrent use.

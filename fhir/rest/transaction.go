@@ -12,6 +12,7 @@ import (
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/search"
+	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 
@@ -22,6 +23,7 @@ type step struct {
 	resource fhir.Resource
 	change   consent.Change
 	plan     *search.Plan // criteria of a conditional create
+	issues   []fhir.Issue // of the resource, with the place of the entry
 }
 
 // transaction applies all entries or none (REST-221 to 234). It is resolved on
@@ -41,7 +43,7 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 				return err
 			}
 			_, err = v.Commit(ctx, changes, func(results []consent.Result) ([][]byte, error) {
-				a = s.transactionAnswer(c, v, changes, results)
+				a = s.transactionAnswer(c, v, steps, changes, results)
 				return s.recordTransaction(c, a, results)
 			}, c.marks...)
 			return err
@@ -63,8 +65,18 @@ func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, 
 	out := make([]*step, len(entries))
 	full := map[string]bool{}
 	exist := map[string]bool{}
+	var faults []fhir.Issue // of the resources, told together
 	for i, en := range entries {
 		st, err := s.stepOf(ctx, c, en)
+		if err == nil && en.method != "DELETE" {
+			if err := st.acceptPart(c.validation); err != nil {
+				return nil, err
+			}
+			if faults = append(faults, refusals(st.issues)...); len(faults) >= fhir.MaxIssues {
+				return nil, validate.Refused(faults)
+			}
+			err = s.prepareWrite(st)
+		}
 		if err != nil {
 			if e, ok := fhir.AsError(err); ok {
 				return nil, e.At(en.place)
@@ -84,7 +96,7 @@ func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, 
 		}
 		out[i] = st
 	}
-	return out, nil
+	return out, validate.Refused(faults)
 }
 
 func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
@@ -117,7 +129,7 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 	if int64(len(en.resource)) > s.cfg.Limits.Resource {
 		return nil, fhir.Fault(413, "too-long", "The resource is larger than %d bytes.", s.cfg.Limits.Resource)
 	}
-	return st, s.prepareWrite(st)
+	return st, nil
 }
 
 func (st *step) prepareDelete() error {
@@ -129,20 +141,16 @@ func (st *step) prepareDelete() error {
 	return nil
 }
 
-// prepareWrite checks the resource of a POST or PUT. The bundle was parsed as a
-// whole, so its parts are legal JSON.
+// prepareWrite makes the change of a POST or PUT whose resource was read.
 func (s *Server) prepareWrite(st *step) error {
 	var err error
-	if st.resource, err = fhir.Part(st.entry.resource); err != nil {
-		return err
-	}
-	if err := checkBody(st.resource, st.typ); err != nil {
-		return err
-	}
 	if st.method == "PUT" {
 		ch, err := updateChange(fhir.Resource{Type: st.resource.Type, ID: st.resource.ID, Body: []byte("{}")}, st.typ, st.id, st.header)
 		ch.Place = st.place
 		st.change = ch
+		if e, ok := fhir.AsError(err); ok && e.Issues[0].Expression != "" {
+			return e.At("entry.resource")
+		}
 		return err
 	}
 	st.change = consent.Change{Form: consent.ToCreate, Place: st.place}
@@ -363,11 +371,12 @@ func noConditionalReferences(r fhir.Resource) error {
 }
 
 // transactionAnswer makes the response bundle.
-func (s *Server) transactionAnswer(c *call, v *consent.View, changes []consent.Change, results []consent.Result) *answer {
+func (s *Server) transactionAnswer(c *call, v *consent.View, steps []*step, changes []consent.Change, results []consent.Result) *answer {
 	b := fhir.NewBundle("transaction-response")
 	all := &answer{status: 200}
 	sub := &call{r: c.r, caller: c.caller, prefer: c.prefer, entry: true, interaction: consent.Create}
 	for i, r := range results {
+		sub.warnings = steps[i].issues
 		a := s.written(sub, v, changes[i], r)
 		if r.Doc.Version > 0 {
 			a.doc = r.Doc

@@ -211,11 +211,16 @@ func (s *Server) incoming(ctx context.Context, c *call, letter consent.Letter) (
 			return fhir.Resource{}, err
 		}
 	}
-	r, err := fhir.Parse(body)
-	if err != nil {
-		return fhir.Resource{}, err
+	r, issues, err := accept(body, c.typ, c.validation)
+	if c.place != "" {
+		place := c.place + ".resource"
+		issues = (&fhir.Error{Issues: issues}).At(place).Issues
+		if e, ok := fhir.AsError(err); ok {
+			err = e.At(place)
+		}
 	}
-	return r, checkBody(r, c.typ)
+	c.warnings = issues
+	return r, err
 }
 
 // checkBody tests what a resource says of itself against where it was sent.
@@ -341,7 +346,7 @@ func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.
 	switch {
 	case ret == "minimal", !v.Grant().May(r.Doc.Ref.Type, "r"): // VIS-011
 	case ret == "OperationOutcome":
-		a.body = fhir.Outcome([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}})
+		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, c.warnings...))
 	default:
 		a.body = r.Doc.Body
 		a.disclosed = []audit.Item{audit.ItemOf(r.Doc, false, v.Cuts())}

@@ -65,6 +65,9 @@ var wants = [kindComplex]string{
 // maxString is the most that a string may hold (datatypes.html#string).
 const maxString = 1 << 20
 
+// maxNumber is the longest number that fhir.Parse accepts, in characters.
+const maxNumber = 300
+
 // primitive reads the value of a primitive; c is its first byte.
 func (w *walker) primitive(p *prop, c byte) {
 	switch {
@@ -116,6 +119,9 @@ func (w *walker) number(p *prop, c byte) {
 	}
 	word := w.word()
 	if p.kind == kindDecimal {
+		if len(word) > maxNumber {
+			w.fault("value", fmt.Sprintf("The number has more than %d characters.", maxNumber))
+		}
 		return
 	}
 	least := int64(math.MinInt32)

@@ -132,6 +132,9 @@ func (r *reader) holds() holds {
 func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
 	v, hasValue := values[p]
 	t, hasTwin := twins[p]
+	if !p.many && (v.array || t.array) {
+		return // told on the walk
+	}
 	if hasValue && hasTwin && v.array && t.array && len(v.at) != len(t.at) {
 		w.faultBelow(p.element, "structure", p.name+" and _"+p.name+" have different lengths: null fills the gaps.")
 		return

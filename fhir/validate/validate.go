@@ -19,6 +19,27 @@ const (
 	Lenient
 )
 
+// String returns the word of the mode.
+func (m Mode) String() string {
+	if m == Lenient {
+		return "lenient"
+	}
+	return "strict"
+}
+
+// UnmarshalText reads the word of a mode.
+func (m *Mode) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "strict":
+		*m = Strict
+	case "lenient":
+		*m = Lenient
+	default:
+		return fmt.Errorf("validation is strict or lenient, not %q", text)
+	}
+	return nil
+}
+
 // Resource returns the faults of a resource: errors first, then warnings, at
 // most fhir.MaxIssues; nil for none. A body with only warnings may be accepted.
 //
@@ -37,17 +58,23 @@ func Envelope(body []byte, mode Mode) []fhir.Issue {
 	return w.run()
 }
 
-// Refused makes the error of issues, or nil if none of them is an error. The
-// status is 400, or 422 where only rules of the standard are broken.
+// Refused makes the error of issues, of one resource or several, or nil if none
+// of them is an error. The status is 400, or 422 where only invariants are
+// broken; the first issue is one that goes with it.
 func Refused(issues []fhir.Issue) error {
-	if len(issues) == 0 || issues[0].Severity == "warning" {
+	if len(issues) == 0 {
 		return nil
 	}
+	all := slices.Clone(issues)
+	slices.SortStableFunc(all, func(a, b fhir.Issue) int { return cmp.Compare(rank(a), rank(b)) })
 	status := 400
-	if issues[0].Code == "invariant" {
+	switch rank(all[0]) {
+	case 1:
 		status = 422
+	case 2:
+		return nil
 	}
-	return &fhir.Error{Status: status, Issues: issues}
+	return &fhir.Error{Status: status, Issues: all[:min(len(all), fhir.MaxIssues)]}
 }
 
 // walker goes through one resource.
@@ -100,7 +127,10 @@ func (w *walker) issues() []fhir.Issue {
 }
 
 func rank(i fhir.Issue) int {
-	if i.Code == "invariant" {
+	switch {
+	case i.Severity == "warning":
+		return 2
+	case i.Code == "invariant":
 		return 1
 	}
 	return 0

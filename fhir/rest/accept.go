@@ -1,0 +1,73 @@
+package rest
+
+import (
+	"github.com/go-json-experiment/json/jsontext"
+
+	"carerecord/fhir"
+	"carerecord/fhir/validate"
+)
+
+// accept reads a body of a type and validates it under a mode: all faults are
+// told in one pass (REST-003, 080 to 088). It returns the warnings, which are
+// told where the client asked for an OperationOutcome.
+func accept(body []byte, typ string, mode validate.Mode) (fhir.Resource, []fhir.Issue, error) {
+	r, err := parse(body, mode)
+	if err != nil {
+		return fhir.Resource{}, nil, err
+	}
+	if err := checkBody(r, typ); err != nil {
+		return fhir.Resource{}, nil, err
+	}
+	issues := validate.Resource(r.Body, mode)
+	return r, issues, validate.Refused(issues)
+}
+
+// acceptBundle reads a Bundle whose entries are accepted one by one.
+func acceptBundle(body []byte, mode validate.Mode) (fhir.Resource, error) {
+	r, err := parse(body, mode)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	if err := checkBody(r, "Bundle"); err != nil {
+		return fhir.Resource{}, err
+	}
+	return r, validate.Refused(validate.Envelope(r.Body, mode))
+}
+
+// parse reads a body. Where Parse finds faults in legal JSON, validation finds
+// them too, beside those of the types.
+func parse(body []byte, mode validate.Mode) (fhir.Resource, error) {
+	r, err := fhir.Parse(body)
+	if err != nil && jsontext.Value(body).IsValid() {
+		if refused := validate.Refused(validate.Resource(body, mode)); refused != nil {
+			return r, refused
+		}
+	}
+	return r, err
+}
+
+// acceptPart is accept for the resource of a transaction's entry: the bundle
+// was parsed as a whole, so its parts are legal JSON. Faults are noted in the
+// step; the places of errors begin with the entry.
+func (st *step) acceptPart(mode validate.Mode) error {
+	var err error
+	if st.resource, err = fhir.Part(st.entry.resource); err == nil {
+		err = checkBody(st.resource, st.typ)
+	}
+	place := st.place + ".resource"
+	if e, ok := fhir.AsError(err); ok {
+		return e.At(place)
+	}
+	if issues := validate.Resource(st.resource.Body, mode); len(issues) > 0 {
+		st.issues = (&fhir.Error{Issues: issues}).At(place).Issues
+	}
+	return err
+}
+
+// refusals are the issues of a resource if one of them is an error.
+func refusals(issues []fhir.Issue) []fhir.Issue {
+	if validate.Refused(issues) == nil {
+		return nil
+	}
+	return issues
+}
