@@ -22,6 +22,13 @@ func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 // cases is how many requests a run has: with the race detector a twentieth,
 // and CARERECORD_SOAK times as many where that is set.
 func cases(t testing.TB, n int) int {
+	if text := os.Getenv("CARERECORD_LAW_CASES"); text != "" { // of a broken guard
+		most, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("CARERECORD_LAW_CASES: %v", err)
+		}
+		return most
+	}
 	if raced {
 		n /= 20
 	}

@@ -42,7 +42,7 @@ func (g *generator) requester() consent.Principal {
 // reading is a random question that does not write.
 func (g *generator) reading() question {
 	switch n := g.IntN(100); {
-	case n < 8:
+	case n < 10:
 		return g.read()
 	case n < 20:
 		return g.history()

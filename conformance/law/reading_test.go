@@ -100,7 +100,7 @@ func unsigned(answer string) (string, bool) {
 // asRequester is what the evaluator needs of a Principal.
 func asRequester(p consent.Principal) requester {
 	return requester{clinician: p.Kind == consent.Clinician, feed: p.Kind == consent.Feed, organisation: p.Organisation, id: p.Patient,
-		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), reads: func(typ string) bool { return p.Scopes.AllowAny(typ, "rs") }}
+		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: strings.Fields(p.Scopes.String())}
 }
 
 // populate writes a world into stores. All of it must be accepted by each in
@@ -189,8 +189,11 @@ func (l *reading) one(a asked) *asked {
 	q := a.guarded
 	s1, s2 := l.e.signals(l.e.find(q))
 	part := l.part.ask(unguarded(l.p), a.unguarded)
-	if refusal := l.part.ask(l.p, q); strings.Contains(refusal.Header().Get("WWW-Authenticate"), "insufficient_scope") {
-		part, s1, s2 = refusal, false, false
+	if !l.e.who.may(needs(q)) {
+		if part = l.part.ask(l.p, q); !strings.Contains(part.Header().Get("WWW-Authenticate"), "insufficient_scope") {
+			l.fail(0, q, shape(part), "403 "+consent.ScopeNotGranted)
+		}
+		s1, s2 = false, false
 	}
 	want := shape(part)
 	var next *asked
@@ -199,6 +202,11 @@ func (l *reading) one(a asked) *asked {
 		got := shape(r)
 		if i == 0 {
 			next = l.count(a, r, got, part)
+		}
+		for _, m := range resourceIn.FindAllStringSubmatch(got, -1) {
+			if !l.e.who.reads(m[1]) && m[1] != "OperationOutcome" {
+				l.fail(i, q, got, "no "+m[1]+": no scope lets it be read")
+			}
 		}
 		bare, told := unsigned(got)
 		switch {
@@ -213,6 +221,19 @@ func (l *reading) one(a asked) *asked {
 		}
 	}
 	return next
+}
+
+// resourceIn finds the types of the resources of a Bundle.
+var resourceIn = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
+
+// needs are the type and the letter that a reading needs (SMART-270).
+func needs(q question) (typ, letter string) {
+	path, _, _ := strings.Cut(q.path, "?")
+	parts := strings.Split(path, "/")
+	if len(parts) == 2 || parts[2] == "_history" {
+		return parts[1], "s"
+	}
+	return parts[1], "r"
 }
 
 // count counts a case, and finds the next page.

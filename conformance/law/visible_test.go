@@ -13,8 +13,20 @@ type requester struct {
 	clinician, feed  bool // else a patient
 	organisation, id string
 	breakGlass       bool
-	reads            func(typ string) bool // a scope lets read or search the type
+	scopes           []string // level/type.letters
 }
+
+// may: a scope has the letter on the type.
+func (r requester) may(typ, letter string) bool {
+	return slices.ContainsFunc(r.scopes, func(scope string) bool {
+		_, what, _ := strings.Cut(scope, "/")
+		of, letters, _ := strings.Cut(what, ".")
+		return (of == "*" || of == typ) && strings.Contains(letters, letter)
+	})
+}
+
+// reads: a scope lets the type be read or searched.
+func (r requester) reads(typ string) bool { return r.may(typ, "r") || r.may(typ, "s") }
 
 // version is one version of a resource, as plain JSON.
 type version struct {

@@ -1,0 +1,131 @@
+package law_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// broken is one guard, broken on purpose: texts of the program that are
+// replaced by others when the tests are built.
+type broken struct {
+	name string
+	run  string // the test that must fail
+	edit []edit
+}
+
+// edit replaces a text that must stand exactly once in a file.
+type edit struct{ file, old, new string }
+
+// The guard that keeps the keys of what was cut is not among them yet: nothing
+// that is cut today can be searched for.
+func brokenGuards() []broken {
+	return []broken{
+		{"after the page: rows are taken from a page that was filled without the guard", "TestReading$", []edit{
+			{"consent/view.go", "	q.Where = store.And{q.Where, v.grant.Where(q.Type)}\n	return func(yield", "	return func(yield"},
+			{"fhir/search/run.go", "	return page, p.include(ctx, v, page, lim)\n", "	page.Matches = slices.DeleteFunc(page.Matches, func(d store.Doc) bool { _, err := v.Get(ctx, d.Ref); return err != nil })\n	return page, p.include(ctx, v, page, lim)\n"},
+		}},
+		{"total: hidden rows are counted", "TestReading$", []edit{
+			{"consent/view.go", "	q.Where = store.And{q.Where, v.grant.Where(q.Type)}\n	n, err := v.snap.Count", "	n, err := v.snap.Count"},
+		}},
+		{"history: versions from before the hiding are shown", "TestReading$", []edit{
+			{"consent/view.go", "	if newest == nil {\n		return store.Doc{}, store.ErrNotFound\n	}\n	return v.show(ctx, d, *newest)", "	if newest == nil {\n		newest = &d\n	}\n	return v.show(ctx, d, *newest)"},
+		}},
+		{"include: what a match points to is fetched without the guard", "TestReading$", []edit{
+			{"fhir/search/run.go", "v.Get(ctx, target)", "v.Raw(ctx, target)"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, ref store.Ref) (store.Doc, error) { return v.snap.Get(ctx, ref) }\n\n// Grant returns the decision"},
+		}},
+		{"conditional create: a hidden match is a match", "TestTraces$", []edit{
+			{"consent/commit.go", "Where: store.And{ch.Absent, c.view.grant.Where(ch.Ref.Type)}", "Where: ch.Absent"},
+		}},
+		{"page: a later page goes on behind the guard of the first", "TestReading$", []edit{
+			{"consent/view.go", "	q.Where = store.And{q.Where, v.grant.Where(q.Type)}\n	return func(yield", "	if q.After == nil {\n		q.Where = store.And{q.Where, v.grant.Where(q.Type)}\n	}\n	return func(yield"},
+		}},
+		{"scope of the interaction: none is asked for", "TestReading$", []edit{
+			{"consent/decide.go", "	if d.p.Scopes.Allow(d.req.Type, d.req.Letter) {\n		return nil\n	}\n", "	if d.p.Scopes != nil {\n		return nil\n	}\n"},
+		}},
+		{"scope of an included type: none is asked for", "TestReading$", []edit{
+			{"fhir/search/run.go", "if !v.Grant().May(ref.Type, \"rs\") {", "if !v.Grant().May(p.Type, \"rs\") {"},
+		}},
+		{"second signal: told by what was asked", "TestReading$", []edit{
+			{"fhir/search/bundle.go", "if _, some := v.Signals(); some {", "if _, some := v.Signals(); some && len(page.Matches) > 0 {"},
+		}},
+		{"tombstones: deleted rows are judged as they were", "TestReading$", []edit{
+			{"consent/past.go", "	if !d.Dead() && d.Version == newest.Version {", "	if d.Version == newest.Version {"},
+		}},
+	}
+}
+
+// TestBites builds each broken guard and demands that the law is found broken
+// within 10,000 cases (CON-1507).
+func TestBites(t *testing.T) {
+	if raced {
+		t.Log("the broken guards run without the race detector")
+		return
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range brokenGuards() {
+		t.Run(b.name, func(t *testing.T) {
+			began := time.Now()
+			overlay := overlayOf(t, root, b.edit)
+			c := exec.Command("go", "test", "-count=1", "-overlay", overlay, "-run", b.run, "./conformance/law")
+			c.Dir, c.Env = root, append(os.Environ(), "CARERECORD_LAW_CASES=10000", "CARERECORD_SOAK=")
+			out, err := c.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "LAW BROKEN") {
+				t.Errorf("CON-1507: the law was not found broken: %v\n%.2000s", err, out)
+			}
+			t.Logf("caught in %.0f s: %s", time.Since(began).Seconds(), place(string(out)))
+		})
+	}
+}
+
+// place is the sentence with which a test ended.
+func place(out string) string {
+	_, found, _ := strings.Cut(out, "LAW BROKEN")
+	line, _, _ := strings.Cut(found, "\n")
+	return line
+}
+
+// overlayOf writes the edited files, and the table that tells the compiler to
+// take them in place of the real ones.
+func overlayOf(t *testing.T, root string, edits []edit) string {
+	t.Helper()
+	dir := t.TempDir()
+	replace, text := map[string]string{}, map[string]string{}
+	for _, e := range edits {
+		name := filepath.Join(root, e.file)
+		if text[name] == "" {
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text[name] = string(raw)
+		}
+		if strings.Count(text[name], e.old) != 1 {
+			t.Fatalf("%s does not hold once what is to be broken:\n%s", e.file, e.old)
+		}
+		text[name] = strings.Replace(text[name], e.old, e.new, 1)
+		replace[name] = filepath.Join(dir, strings.ReplaceAll(e.file, "/", "_"))
+	}
+	for name, file := range replace {
+		if err := os.WriteFile(file, []byte(text[name]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, table, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
