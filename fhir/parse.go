@@ -130,7 +130,7 @@ func (p *parser) object() bool {
 		p.fault("structure", p.place(), "The resource is nested deeper than %d levels.", MaxDepth)
 		return false
 	}
-	place, members := p.place(), 0
+	members := 0
 	for p.dec.PeekKind() != '}' {
 		tok, err := p.dec.ReadToken()
 		if err != nil {
@@ -139,7 +139,7 @@ func (p *parser) object() bool {
 		}
 		name := tok.String()
 		if name == "" {
-			p.fault("structure", place, "A property has an empty name.")
+			p.fault("structure", p.place(), "A property has an empty name.")
 		}
 		members++
 		if !p.value(name, false) {
@@ -151,7 +151,7 @@ func (p *parser) object() bool {
 		return false
 	}
 	if members == 0 {
-		p.fault("structure", place, "The object is empty: leave the element out.")
+		p.fault("structure", p.place(), "The object is empty: leave the element out.")
 	}
 	return len(p.issues) < MaxIssues
 }
@@ -161,9 +161,13 @@ func (p *parser) array(name string) bool {
 		p.fault("structure", p.place(), "The resource is nested deeper than %d levels.", MaxDepth)
 		return false
 	}
-	place, members := p.place(), 0
+	members := 0
 	for p.dec.PeekKind() != ']' {
 		if p.dec.PeekKind() == '[' {
+			place := p.place() // of the item before, where there is one
+			if members > 0 {
+				place = place[:strings.LastIndexByte(place, '[')]
+			}
 			p.fault("structure", place, "FHIR has no arrays within arrays.")
 			return false
 		}
@@ -177,7 +181,7 @@ func (p *parser) array(name string) bool {
 		return false
 	}
 	if members == 0 {
-		p.fault("structure", place, "The array is empty: leave the element out.")
+		p.fault("structure", p.place(), "The array is empty: leave the element out.")
 	}
 	return len(p.issues) < MaxIssues
 }
