@@ -30,6 +30,7 @@ type Config struct {
 	// Patients is how many patients the region has that is read, searched and
 	// written to; 0 is 100.
 	Patients int
+	Only     string // measure the rows of this name: read, create, trail or load; "" for all
 	Open     Opener
 	Raw      func(dir string) (Raw, error)
 	Say      func(string) // told what is under way; nil for nobody
@@ -81,7 +82,10 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	for _, step := range []struct {
 		name string
 		f    func(context.Context) error
-	}{{"read and search", b.reading}, {"create", b.creating}, {"trail", b.trail}, {"load", b.loading}} {
+	}{{"read", b.reading}, {"create", b.creating}, {"trail", b.trail}, {"load", b.loading}} {
+		if cfg.Only != "" && cfg.Only != step.name {
+			continue
+		}
 		if cfg.Say != nil {
 			cfg.Say(step.name)
 		}
@@ -97,7 +101,6 @@ type run struct {
 	cfg    Config
 	report *Report
 	sites  int
-	plain  *site // the region, without a trail
 	closes []func() error
 }
 

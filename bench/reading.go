@@ -23,12 +23,11 @@ func (b *run) reading(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.plain = s
 	paths, err := b.known()
 	if err != nil {
 		return err
 	}
-	searches, err := b.searches()
+	searches, err := b.searches(s)
 	if err != nil {
 		return err
 	}
@@ -121,8 +120,8 @@ func (b *run) known() ([]string, error) {
 
 // searches gives some patients more Observations, and returns searches that
 // answer with 20 each.
-func (b *run) searches() ([]string, error) {
-	c, err := dial(b.plain.address)
+func (b *run) searches(s *site) ([]string, error) {
+	c, err := dial(s.address)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +130,7 @@ func (b *run) searches() ([]string, error) {
 	for n := range min(50, b.cfg.Patients) {
 		patient := fmt.Sprintf("Patient/%sp%d", synth.Organisations()[0].IDPrefix, n)
 		for _, o := range b.observations(30) {
-			if err := c.do(post(b.plain, "Observation", o.about(patient))); err != nil {
+			if err := c.do(post(s, "Observation", o.about(patient))); err != nil {
 				return nil, fmt.Errorf("add an Observation: %w", err)
 			}
 		}

@@ -84,6 +84,10 @@ func (b *run) trail(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	off, err := b.region(ctx, false, false)
+	if err != nil {
+		return err
+	}
 	paths, err := b.known()
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func (b *run) trail(ctx context.Context) error {
 			if err := b.send(ctx, subject, on, clients, r.requests(on)); err != nil {
 				return err
 			}
-			if err := b.send(ctx, beside, b.plain, clients, r.requests(b.plain)); err != nil {
+			if err := b.send(ctx, beside, off, clients, r.requests(off)); err != nil {
 				return err
 			}
 		}

@@ -21,6 +21,7 @@ type benchCmd struct {
 	Seconds float64 `help:"How long each side of a row runs." default:"3"`
 	Data    string  `help:"Folder of transaction bundles to load, instead of the synthetic region; all of them." type:"existingdir"`
 	Dir     string  `help:"Folder for the stores: the disk that is measured. Default: a temporary one." type:"existingdir"`
+	Only    string  `help:"Measure these rows only." enum:"read,create,trail,load," default:""`
 	JSON    bool    `name:"json" help:"Print JSON instead of the table."`
 	Profile string  `help:"File for a CPU profile of the whole run." type:"path"`
 }
@@ -45,7 +46,7 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err er
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Patients: patients,
+	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients,
 		Open: openBench, Raw: openRaw, Say: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
 	if err != nil {
 		return err
