@@ -5,7 +5,6 @@ package edit
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -13,28 +12,13 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// action is what a visitor wants done with a value.
-type action byte
-
-const (
-	walk    action = iota // keep it, look inside
-	drop                  // take it out
-	replace               // put other bytes in its place
-)
-
-// visitor decides about one value of a property. typ is the FHIR type of the
-// value, empty where the tables know no such property.
-type visitor func(w *walker, owner *r4.Type, typ string, value gjson.Result) (action, []byte)
-
-// walker goes through one resource.
+// walker goes through one resource and takes out what is doomed.
 type walker struct {
-	visit   visitor
-	path    []string // names and [n], for places
+	// doomed is asked for the FHIR type of every value, empty where the tables
+	// know no such property.
+	doomed  func(fhirType string) bool
 	changed bool
 }
-
-// place is the simple FHIRPath of the value that is being visited.
-func (w *walker) place() string { return strings.Join(w.path, "") }
 
 // resource walks a resource; false where nothing may be left of it.
 func (w *walker) resource(obj gjson.Result) ([]byte, bool) {
@@ -61,9 +45,7 @@ func (w *walker) object(t *r4.Type, obj gjson.Result) ([]byte, bool) {
 			return true
 		}
 		prop, known := property(t, base)
-		w.path = append(w.path, "."+name)
-		raw, kept := w.value(t, prop, known, base != name, value)
-		w.path = w.path[:len(w.path)-1]
+		raw, kept := w.value(prop, known, base != name, value)
 		if kept {
 			out = member(out, key.Raw, raw)
 			return true
@@ -114,16 +96,14 @@ func member(out []byte, key string, raw []byte) []byte {
 }
 
 // value walks one property, an array item by item; false where nothing is left.
-func (w *walker) value(owner *r4.Type, prop r4.Property, known, twin bool, value gjson.Result) ([]byte, bool) {
+func (w *walker) value(prop r4.Property, known, twin bool, value gjson.Result) ([]byte, bool) {
 	if !value.IsArray() {
-		return w.one(owner, prop, known, twin, value)
+		return w.one(prop, known, twin, value)
 	}
 	out := []byte{'['}
 	items, kept := 0, 0
 	value.ForEach(func(_, item gjson.Result) bool {
-		w.path = append(w.path, "["+strconv.Itoa(items)+"]")
-		raw, ok := w.one(owner, prop, known, twin, item)
-		w.path = w.path[:len(w.path)-1]
+		raw, ok := w.one(prop, known, twin, item)
 		items++
 		if !ok {
 			w.changed = true
@@ -142,7 +122,7 @@ func (w *walker) value(owner *r4.Type, prop r4.Property, known, twin bool, value
 	return append(out, ']'), true
 }
 
-func (w *walker) one(owner *r4.Type, prop r4.Property, known, twin bool, value gjson.Result) ([]byte, bool) {
+func (w *walker) one(prop r4.Property, known, twin bool, value gjson.Result) ([]byte, bool) {
 	typ := ""
 	if known {
 		typ = prop.Type
@@ -150,13 +130,8 @@ func (w *walker) one(owner *r4.Type, prop r4.Property, known, twin bool, value g
 	if twin { // the id and extensions of a primitive
 		typ = "Element"
 	}
-	act, raw := w.visit(w, owner, typ, value)
-	switch act {
-	case drop:
+	if w.doomed(typ) {
 		return nil, false
-	case replace:
-		w.changed = true
-		return raw, true
 	}
 	if !value.IsObject() {
 		return []byte(value.Raw), true
@@ -165,7 +140,7 @@ func (w *walker) one(owner *r4.Type, prop r4.Property, known, twin bool, value g
 	switch {
 	case twin:
 		of = r4.TypeOf("Element")
-	case value.Get("resourceType").Exists() && (of == nil || of.Class == r4.Abstract):
+	case (of == nil || of.Class == r4.Abstract) && value.Get("resourceType").Exists():
 		return w.resource(value)
 	}
 	return w.object(of, value)
@@ -177,12 +152,7 @@ func (w *walker) one(owner *r4.Type, prop r4.Property, known, twin bool, value g
 // returns the body and whether anything went; nil, true where nothing of the
 // resource may be left.
 func Cut(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
-	w := &walker{visit: func(_ *walker, _ *r4.Type, typ string, _ gjson.Result) (action, []byte) {
-		if doomed(typ) {
-			return drop, nil
-		}
-		return walk, nil
-	}}
+	w := &walker{doomed: doomed}
 	out, ok := w.resource(gjson.ParseBytes(body))
 	switch {
 	case !ok:
@@ -193,85 +163,11 @@ func Cut(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
 	return out, true
 }
 
-// Link is a value that names something: Place is where it stands, Reference
-// says that it is a Reference.reference, else it is a uri, url, oid or uuid, or
-// an href or src of narrative.
-type Link struct {
-	Place     string
-	Value     string
-	Reference bool
-}
-
-// Links gives every link of a resource to f and puts what it returns in its
-// place (REST-228). Canonical elements and other text are no links.
-func Links(body []byte, f func(Link) string) []byte {
-	w := &walker{visit: func(w *walker, owner *r4.Type, typ string, value gjson.Result) (action, []byte) {
-		l := Link{}
-		switch typ {
-		case "uri", "url", "oid", "uuid":
-		case "string":
-			if owner == nil || owner.Name != "Reference" || w.path[len(w.path)-1] != ".reference" {
-				return walk, nil
-			}
-			l.Reference = true
-		case "xhtml":
-			return narrative(value, f)
-		default:
-			return walk, nil
-		}
-		if value.Type != gjson.String {
-			return walk, nil
-		}
-		l.Value, l.Place = value.Str, w.place()
-		if now := f(l); now != l.Value {
-			return replace, quote(now)
-		}
-		return walk, nil
-	}}
-	w.path = []string{gjson.GetBytes(body, "resourceType").Str}
-	out, _ := w.resource(gjson.ParseBytes(body))
-	if !w.changed {
-		return body
-	}
-	return out
-}
-
 func quote(s string) []byte {
 	if strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' || r == 0x7f }) < 0 {
 		return append(append([]byte{'"'}, s...), '"')
 	}
 	return appendJSON(nil, s)
-}
-
-// narrative rewrites the href and src attributes of a div.
-func narrative(value gjson.Result, f func(Link) string) (action, []byte) {
-	text, changed := value.Str, false
-	for _, attr := range []string{`href="`, `src="`, `href='`, `src='`} {
-		var b strings.Builder
-		rest := text
-		for {
-			before, after, found := strings.Cut(rest, attr)
-			b.WriteString(before)
-			if !found {
-				break
-			}
-			b.WriteString(attr)
-			end := strings.IndexByte(after, attr[len(attr)-1])
-			if end < 0 {
-				b.WriteString(after)
-				break
-			}
-			now := f(Link{Place: "text.div", Value: after[:end]})
-			changed = changed || now != after[:end]
-			b.WriteString(now)
-			rest = after[end:]
-		}
-		text = b.String()
-	}
-	if !changed {
-		return walk, nil
-	}
-	return replace, quote(text)
 }
 
 func appendJSON(out []byte, s string) []byte {

@@ -51,7 +51,7 @@ func TestLinks(t *testing.T) {
 	places := map[string]bool{}
 	got := string(edit.Links([]byte(in), func(l edit.Link) string {
 		if l.Reference {
-			places[l.Place] = true
+			places[l.Place()] = true
 		}
 		if l.Value == "urn:uuid:a" {
 			return "Patient/1"

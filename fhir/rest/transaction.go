@@ -252,7 +252,7 @@ func (l *linker) rewrite(st *step) []byte {
 				l.asks, l.where = map[string]string{}, map[string]string{}
 			}
 			l.asks[link.Value] = ""
-			_, rest, _ := strings.Cut(link.Place, ".")
+			_, rest, _ := strings.Cut(link.Place(), ".")
 			l.where[link.Value] = st.place + ".resource." + rest
 		}
 		return link.Value
@@ -359,7 +359,7 @@ func noConditionalReferences(r fhir.Resource) error {
 	var issues []fhir.Issue
 	edit.Links(r.Body, func(link edit.Link) string {
 		if link.Reference && conditional(link.Value) {
-			issues = append(issues, fhir.Issue{Code: "invalid", Expression: link.Place,
+			issues = append(issues, fhir.Issue{Code: "invalid", Expression: link.Place(),
 				Text: "A conditional reference can stand in a transaction only."})
 		}
 		return link.Value
