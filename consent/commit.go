@@ -116,7 +116,11 @@ type commit struct {
 // stage reads what stands, tests the rights and conditions that need it, and
 // puts the new version into the batch, not yet described.
 func (c *commit) stage(ctx context.Context, ch *Change) error {
-	cur, err := c.view.snap.Get(ctx, ch.Ref)
+	var cur store.Doc
+	err := store.ErrNotFound
+	if ch.Form != ToCreate { // an id that NewID made: Expect 0 sees to it that it is new
+		cur, err = c.view.snap.Get(ctx, ch.Ref)
+	}
 	exists := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read %s for writing: %w", ch.Ref, err)

@@ -31,22 +31,22 @@ func (r Resource) Get(path string) gjson.Result { return gjson.GetBytes(r.Body, 
 // with its place; syntax that cannot be read past is the last one reported.
 // The result does not share memory with body.
 func Parse(body []byte) (Resource, error) {
+	if plain, ok := compact(body); ok {
+		return Part(plain)
+	}
 	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(body)), src: body}
 	p.run()
 	if len(p.issues) > 0 {
 		return Resource{}, &Error{Status: 400, Issues: p.issues}
 	}
-	compact := jsontext.Value(bytes.Clone(body))
-	if err := compact.Compact(); err != nil {
-		return Resource{}, &Error{Status: 400, Issues: []Issue{{Code: "structure", Text: "The body is not legal JSON."}}, Cause: err}
-	}
-	return Resource{Type: p.resourceType, ID: p.id, Body: compact}, nil
+	return Resource{Type: p.resourceType, ID: p.id, Body: p.kept}, nil
 }
 
 // parser walks the tokens of one body once.
 type parser struct {
 	dec          *jsontext.Decoder
 	src          []byte
+	kept         jsontext.Value // src without insignificant white space
 	issues       []Issue
 	resourceType string
 	id           string
@@ -70,12 +70,28 @@ func (p *parser) run() {
 		p.syntax(err)
 		return
 	}
-	p.root()
+	p.kept = bytes.Clone(p.src)
+	if err := p.kept.Compact(); err != nil {
+		p.fault("structure", "", "The body is not legal JSON.")
+		return
+	}
+	p.root(p.kept)
 }
 
-// root checks what the top level must say of itself.
-func (p *parser) root() {
-	typ := gjson.GetBytes(p.src, "resourceType")
+// root checks what the top level of a compact body must say of itself.
+func (p *parser) root(body []byte) {
+	var typ, id, meta gjson.Result
+	members(body, func(quoted, value []byte) bool {
+		switch named(quoted) {
+		case "resourceType":
+			typ = gjson.ParseBytes(value)
+		case "id":
+			id = gjson.ParseBytes(value)
+		case "meta":
+			meta = gjson.Result{Type: gjson.JSON, Raw: string(value[:1])} // its first byte says whether it is an object
+		}
+		return true
+	})
 	switch {
 	case !typ.Exists():
 		p.fault("structure", "resourceType", "The resource does not say its resourceType.")
@@ -84,7 +100,6 @@ func (p *parser) root() {
 	default:
 		p.resourceType = typ.Str
 	}
-	id := gjson.GetBytes(p.src, "id")
 	switch {
 	case !id.Exists():
 	case id.Type != gjson.String:
@@ -94,7 +109,7 @@ func (p *parser) root() {
 	default:
 		p.id = id.Str
 	}
-	if meta := gjson.GetBytes(p.src, "meta"); meta.Exists() && !meta.IsObject() {
+	if meta.Exists() && !meta.IsObject() {
 		p.fault("structure", p.resourceType+".meta", "meta is not an object.")
 	}
 }
@@ -258,7 +273,7 @@ func Part(raw []byte) (Resource, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return Resource{}, Fault(400, "structure", "The resource is not a JSON object.")
 	}
-	p.root()
+	p.root(raw)
 	if len(p.issues) > 0 {
 		return Resource{}, &Error{Status: 400, Issues: p.issues}
 	}

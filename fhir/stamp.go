@@ -17,72 +17,70 @@ const InstantFormat = "2006-01-02T15:04:05.000Z"
 func Stamp(body []byte, id string, version uint64, updated time.Time) []byte {
 	out := make([]byte, 0, len(body)+len(id)+96)
 	out = append(out, '{')
-	hasID, hasMeta := gjson.GetBytes(body, "id").Exists(), gjson.GetBytes(body, "meta").Exists()
-	member := func(name string) {
+	hasID, hasMeta := false, false
+	members(body, func(quoted, _ []byte) bool {
+		name := named(quoted)
+		hasID, hasMeta = hasID || name == "id", hasMeta || name == "meta"
+		return !hasID || !hasMeta
+	})
+	member := func(quoted string) {
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out = append(out, '"')
-		out = append(out, name...)
-		out = append(out, '"', ':')
+		out = append(append(out, quoted...), ':')
 	}
 	writeID := func() {
-		member("id")
-		out = append(out, '"')
-		out = append(out, id...)
-		out = append(out, '"')
+		member(`"id"`)
+		out = append(append(append(out, '"'), id...), '"')
 	}
-	writeMeta := func(old gjson.Result) {
-		member("meta")
+	writeMeta := func(old []byte) {
+		member(`"meta"`)
 		out = appendMeta(out, old, version, updated)
 	}
-	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
-		switch name := key.String(); name {
+	members(body, func(quoted, value []byte) bool {
+		switch named(quoted) {
 		case "id":
 			writeID()
 			if !hasMeta {
-				writeMeta(gjson.Result{})
+				writeMeta(nil)
 			}
 		case "_id":
 		case "meta":
 			writeMeta(value)
 		case "resourceType":
-			member(name)
-			out = append(out, value.Raw...)
+			member(string(quoted))
+			out = append(out, value...)
 			if !hasID {
 				writeID()
 				if !hasMeta {
-					writeMeta(gjson.Result{})
+					writeMeta(nil)
 				}
 			}
 		default:
-			if len(out) > 1 {
-				out = append(out, ',')
-			}
-			out = append(out, key.Raw...)
-			out = append(out, ':')
-			out = append(out, value.Raw...)
+			member(string(quoted))
+			out = append(out, value...)
 		}
 		return true
 	})
 	return append(out, '}')
 }
 
-func appendMeta(out []byte, old gjson.Result, version uint64, updated time.Time) []byte {
+func appendMeta(out []byte, old []byte, version uint64, updated time.Time) []byte {
 	out = append(out, `{"versionId":"`...)
 	out = strconv.AppendUint(out, version, 10)
 	out = append(out, `","lastUpdated":"`...)
 	out = updated.UTC().AppendFormat(out, InstantFormat)
 	out = append(out, '"')
-	old.ForEach(func(key, value gjson.Result) bool {
-		switch key.String() {
+	if len(old) == 0 || old[0] != '{' {
+		return append(out, '}')
+	}
+	members(old, func(quoted, value []byte) bool {
+		switch named(quoted) {
 		case "versionId", "lastUpdated", "_versionId", "_lastUpdated":
 			return true
 		}
-		out = append(out, ',')
-		out = append(out, key.Raw...)
-		out = append(out, ':')
-		out = append(out, value.Raw...)
+		out = append(append(out, ','), quoted...)
+		out = append(append(out, ':'), value...)
 		return true
 	})
 	return append(out, '}')

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -66,17 +67,19 @@ func (s *Server) entries(r fhir.Resource) ([]entry, error) {
 	var out []entry
 	var issues []fhir.Issue
 	list.ForEach(func(_, e gjson.Result) bool {
-		place := fmt.Sprintf("Bundle.entry[%d]", len(out))
-		en := entry{place: place, method: e.Get("request.method").Str, fullURL: e.Get("fullUrl").Str, header: http.Header{}}
-		en.url = strings.TrimPrefix(e.Get("request.url").Str, s.cfg.Base+"/")
-		for field, name := range map[string]string{"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist", "ifModifiedSince": "If-Modified-Since"} {
-			if v := e.Get("request." + field); v.Exists() {
-				en.header.Set(name, v.String())
+		place := "Bundle.entry[" + strconv.Itoa(len(out)) + "]"
+		en := entry{place: place, header: http.Header{}}
+		e.ForEach(func(key, value gjson.Result) bool {
+			switch key.Str {
+			case "fullUrl":
+				en.fullURL = value.Str
+			case "resource":
+				en.resource = []byte(value.Raw)
+			case "request":
+				s.request(&en, value)
 			}
-		}
-		if res := e.Get("resource"); res.Exists() {
-			en.resource = []byte(res.Raw)
-		}
+			return true
+		})
 		need := func(code, at, text string) {
 			issues = append(issues, fhir.Issue{Code: code, Text: text, Expression: place + at})
 		}
@@ -96,6 +99,30 @@ func (s *Server) entries(r fhir.Resource) ([]entry, error) {
 		return nil, &fhir.Error{Status: 400, Issues: issues[:min(len(issues), fhir.MaxIssues)]}
 	}
 	return out, nil
+}
+
+// request reads the request of an entry.
+func (s *Server) request(en *entry, request gjson.Result) {
+	if !request.IsObject() {
+		return
+	}
+	request.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "method":
+			en.method = value.Str
+		case "url":
+			en.url = strings.TrimPrefix(value.Str, s.cfg.Base+"/")
+		case "ifMatch":
+			en.header.Set("If-Match", value.String())
+		case "ifNoneMatch":
+			en.header.Set("If-None-Match", value.String())
+		case "ifNoneExist":
+			en.header.Set("If-None-Exist", value.String())
+		case "ifModifiedSince":
+			en.header.Set("If-Modified-Since", value.String())
+		}
+		return true
+	})
 }
 
 // batch runs each entry as its own request (REST-235): each is decided,
