@@ -44,7 +44,7 @@ func (b *run) loading(ctx context.Context) error {
 	}
 	b.report.Rows = append(b.report.Rows, row(name, "synced batches, same rows", "8,000 resources/s", l.subject, l.beside))
 	if b.cfg.Data != "" {
-		b.report.Disk, err = l.disk(ctx)
+		b.report.Disk, err = b.disk(ctx, s, l.total)
 	}
 	return err
 }
@@ -119,16 +119,25 @@ func (l *loader) round(ctx context.Context) error {
 	return nil
 }
 
-// disk compacts and closes the record that was loaded, and measures its folder.
-func (l *loader) disk(ctx context.Context) (*Disk, error) {
-	if err := l.site.record.Compact(ctx); err != nil {
+// disk compacts a record, closes it, opens and closes it once more, and
+// measures its folder. A running engine keeps journal files for reuse, however
+// much it holds; opening takes them away.
+func (b *run) disk(ctx context.Context, s *site, resources int) (*Disk, error) {
+	if err := s.record.Compact(ctx); err != nil {
 		return nil, fmt.Errorf("compact: %w", err)
 	}
-	if err := l.site.close(); err != nil {
+	if err := s.close(); err != nil {
 		return nil, fmt.Errorf("close: %w", err)
 	}
-	d := &Disk{Resources: l.total}
-	err := filepath.WalkDir(l.site.dir, func(_ string, e fs.DirEntry, err error) error {
+	again, err := b.cfg.Open(ctx, s.dir, Options{URL: "http://" + s.address})
+	if err == nil {
+		err = again.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open again: %w", err)
+	}
+	d := &Disk{Resources: resources}
+	err = filepath.WalkDir(s.dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}

@@ -28,7 +28,7 @@ type Row struct {
 	High float64 `json:"ratio_high"`
 }
 
-// Disk is what the loaded bundles take on disk, compacted and closed.
+// Disk is what the loaded bundles take on disk, compacted and started once more.
 type Disk struct {
 	Resources   int     `json:"resources"`
 	Bytes       int64   `json:"bytes"`
@@ -55,7 +55,7 @@ func (r *Report) Print(w io.Writer) {
 	}
 	t.Flush()
 	if d := r.Disk; d != nil {
-		fmt.Fprintf(w, "disk: %d resources, %d bytes, %.0f bytes a resource after compaction and close\n", d.Resources, d.Bytes, d.PerResource)
+		fmt.Fprintf(w, "disk: %d resources, %d bytes, %.0f bytes a resource after compaction and a restart\n", d.Resources, d.Bytes, d.PerResource)
 	}
 }
 
