@@ -78,7 +78,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 		return err
 	}
 	err := g.store.Read(ctx, func(snap store.Snap) error {
-		v, err := g.view(ctx, p, req, snap)
+		v, err := g.view(ctx, p, req, &recent{Snap: snap})
 		if err != nil {
 			return err
 		}

@@ -19,12 +19,12 @@ func members(body []byte, f func(quoted, value []byte) bool) {
 	}
 }
 
-// named reads a member's name.
-func named(quoted []byte) string {
+// named is a member's name, without quotes and escapes.
+func named(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') >= 0 {
-		return gjson.ParseBytes(quoted).Str
+		return []byte(gjson.ParseBytes(quoted).Str)
 	}
-	return string(quoted[1 : len(quoted)-1])
+	return quoted[1 : len(quoted)-1]
 }
 
 // skip returns where the value that begins at i ends.

@@ -82,7 +82,7 @@ func (p *parser) run() {
 func (p *parser) root(body []byte) {
 	var typ, id, meta gjson.Result
 	members(body, func(quoted, value []byte) bool {
-		switch named(quoted) {
+		switch string(named(quoted)) {
 		case "resourceType":
 			typ = gjson.ParseBytes(value)
 		case "id":

@@ -20,25 +20,25 @@ func Stamp(body []byte, id string, version uint64, updated time.Time) []byte {
 	hasID, hasMeta := false, false
 	members(body, func(quoted, _ []byte) bool {
 		name := named(quoted)
-		hasID, hasMeta = hasID || name == "id", hasMeta || name == "meta"
+		hasID, hasMeta = hasID || string(name) == "id", hasMeta || string(name) == "meta"
 		return !hasID || !hasMeta
 	})
-	member := func(quoted string) {
+	member := func(quoted []byte) {
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
 		out = append(append(out, quoted...), ':')
 	}
 	writeID := func() {
-		member(`"id"`)
+		member([]byte(`"id"`))
 		out = append(append(append(out, '"'), id...), '"')
 	}
 	writeMeta := func(old []byte) {
-		member(`"meta"`)
+		member([]byte(`"meta"`))
 		out = appendMeta(out, old, version, updated)
 	}
 	members(body, func(quoted, value []byte) bool {
-		switch named(quoted) {
+		switch string(named(quoted)) {
 		case "id":
 			writeID()
 			if !hasMeta {
@@ -48,7 +48,7 @@ func Stamp(body []byte, id string, version uint64, updated time.Time) []byte {
 		case "meta":
 			writeMeta(value)
 		case "resourceType":
-			member(string(quoted))
+			member(quoted)
 			out = append(out, value...)
 			if !hasID {
 				writeID()
@@ -57,7 +57,7 @@ func Stamp(body []byte, id string, version uint64, updated time.Time) []byte {
 				}
 			}
 		default:
-			member(string(quoted))
+			member(quoted)
 			out = append(out, value...)
 		}
 		return true
@@ -75,7 +75,7 @@ func appendMeta(out []byte, old []byte, version uint64, updated time.Time) []byt
 		return append(out, '}')
 	}
 	members(old, func(quoted, value []byte) bool {
-		switch named(quoted) {
+		switch string(named(quoted)) {
 		case "versionId", "lastUpdated", "_versionId", "_lastUpdated":
 			return true
 		}

@@ -24,10 +24,10 @@ type Link struct {
 func (l Link) Place() string {
 	out := l.at.root
 	for _, s := range l.at.path {
-		if s.name == "" {
+		if s.name == nil {
 			out += "[" + strconv.Itoa(s.item) + "]"
 		} else {
-			out += "." + s.name
+			out += "." + string(s.name)
 		}
 	}
 	return out
@@ -37,7 +37,7 @@ func (l Link) Place() string {
 // what it returns in its place (REST-228). Canonical elements and other text are
 // no links. Where nothing changes it returns body itself.
 func Links(body []byte, f func(Link) string) []byte {
-	l := &linker{src: body, f: f, root: gjson.GetBytes(body, "resourceType").Str}
+	l := &linker{src: body, f: f, path: make([]segment, 0, 16), root: gjson.GetBytes(body, "resourceType").Str}
 	l.next()
 	l.object(r4.TypeOf(l.root))
 	if l.out == nil {
@@ -60,7 +60,7 @@ type linker struct {
 
 // segment is a name, or the number of an item.
 type segment struct {
-	name string
+	name []byte
 	item int
 }
 
@@ -96,11 +96,11 @@ func (l *linker) text() []byte {
 }
 
 // plain is what a string with its quotes says.
-func plain(quoted []byte) string {
+func plain(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') >= 0 {
-		return gjson.ParseBytes(quoted).Str
+		return []byte(gjson.ParseBytes(quoted).Str)
 	}
-	return string(quoted[1 : len(quoted)-1])
+	return quoted[1 : len(quoted)-1]
 }
 
 // object reads an object of a type; nil for one that R4 does not know.
@@ -111,10 +111,10 @@ func (l *linker) object(t *r4.Type) {
 		l.next()
 		l.i++ // the colon
 		name := plain(quoted)
-		base := strings.TrimPrefix(name, "_")
-		prop, known := property(t, base)
+		base := bytes.TrimPrefix(name, []byte("_"))
+		prop, known := property(t, string(base))
 		l.push(segment{name: name})
-		if base != name { // the id and extensions of a primitive
+		if len(base) < len(name) { // the id and extensions of a primitive
 			prop, known = r4.Property{Type: "Element", Of: r4.TypeOf("Element")}, true
 		}
 		l.value(t, prop, known)
@@ -167,17 +167,17 @@ func (l *linker) link(owner *r4.Type, typ string, from int, quoted []byte) {
 	switch typ {
 	case "uri", "url", "oid", "uuid":
 	case "string":
-		if owner == nil || owner.Name != "Reference" || l.path[len(l.path)-1].name != "reference" {
+		if owner == nil || owner.Name != "Reference" || string(l.path[len(l.path)-1].name) != "reference" {
 			return
 		}
 		it.Reference = true
 	case "xhtml":
-		l.narrative(from, plain(quoted))
+		l.narrative(from, string(plain(quoted)))
 		return
 	default:
 		return
 	}
-	it.Value = plain(quoted)
+	it.Value = string(plain(quoted))
 	if now := l.f(it); now != it.Value {
 		l.replace(from, now)
 	}

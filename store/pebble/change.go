@@ -45,7 +45,7 @@ func (c *change) create(out *pebble.Batch, posted *postings) {
 	}
 	set(out, allRow(c.code, c.id), nil)
 	set(out, docRow(rowBody, c.id), d.Body)
-	set(out, newestRow(c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
+	set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
 }
 
 // postings are rows collected in one piece of memory, to be put in their order:
@@ -169,7 +169,7 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 	}
 	if !c.lives() {
 		set(out, versionRow(rowVersion, c.code, d.Ref.ID, d.Version), append(c.id[:len(c.id):len(c.id)], c.row...))
-		set(out, newestRow(c.code, d.Ref.ID), standing{version: d.Version}.encode())
+		set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version}.encode())
 		return nil
 	}
 	set(out, docRow(rowDoc, c.id), c.row)
@@ -191,6 +191,6 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 			set(out, postingRow(nil, c.code, k, c.id), nil)
 		}
 	}
-	set(out, newestRow(c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
+	set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
 	return nil
 }

@@ -264,11 +264,12 @@ func (s *step) apart(now *snap) error {
 		}
 		taken := coming[c.id]
 		if !taken && !leaving[c.id] {
-			b, err := get(now.rows, docRow(rowDoc, c.id))
-			if err != nil {
+			_, closer, err := now.rows.Get(docRow(rowDoc, c.id))
+			if taken = err == nil; taken {
+				closer.Close()
+			} else if !errors.Is(err, pebble.ErrNotFound) {
 				return unavailable("write "+c.write.Doc.Ref.String(), err)
 			}
-			taken = b != nil
 		}
 		if taken {
 			return fmt.Errorf("pebble: write of %s: its place in the order is taken: %w", c.write.Doc.Ref, store.ErrConflict)

@@ -98,11 +98,16 @@ func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Do
 
 // newest returns the i row of an address; version 0 if there is none.
 func (s *snap) newest(code typeCode, id string) (standing, error) {
-	b, err := get(s.rows, newestRow(code, id))
-	if err != nil || b == nil {
+	var room [64]byte
+	value, closer, err := s.rows.Get(newestRow(room[:0], code, id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return standing{}, nil
+	}
+	if err != nil {
 		return standing{}, err
 	}
-	return parseStanding(b)
+	defer closer.Close()
+	return parseStanding(value)
 }
 
 // stored is a version as it is stored, its body not yet read.

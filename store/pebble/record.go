@@ -3,6 +3,7 @@ package pebble
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 
 	"carerecord/store"
@@ -133,7 +134,7 @@ func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
 	if r.bad || count > uint64(len(b)) || total > 1<<31 {
 		return nil, errDamaged
 	}
-	keys := into[:0]
+	keys := slices.Grow(into[:0], int(count))
 	var arena strings.Builder // grown once, so what String returns stays
 	arena.Grow(int(total))
 	last := ""

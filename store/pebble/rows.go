@@ -114,8 +114,8 @@ func appendCode(b []byte, row byte, code typeCode) []byte {
 	return binary.BigEndian.AppendUint16(append(b, row), uint16(code))
 }
 
-func newestRow(code typeCode, id string) []byte {
-	return append(appendCode(make([]byte, 0, 3+len(id)), rowNewest, code), id...)
+func newestRow(b []byte, code typeCode, id string) []byte {
+	return append(appendCode(b, rowNewest, code), id...)
 }
 
 func docRow(row byte, d docID) []byte {

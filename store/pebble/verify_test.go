@@ -82,7 +82,7 @@ func TestVerifyFindsStrayRows(t *testing.T) {
 		{"a posting of a key that the document lost", postingRow(nil, 1, "l", a), nil, "no such key"},
 		{"a posting of a key that only verifies", postingRow(nil, 1, "\x80v", a), nil, ""},
 		{"a listing of another type", allRow(2, a), nil, "no such key or type"},
-		{"an address that leads nowhere", newestRow(1, "c"), standing{version: 1, live: true, id: id}.encode(), "T/c leads to"},
+		{"an address that leads nowhere", newestRow(nil, 1, "c"), standing{version: 1, live: true, id: id}.encode(), "T/c leads to"},
 		{"history without a version", historyRow(1, 5, 5, "a"), []byte{3}, "history of T/a"},
 		{"a body without a document", docRow(rowBody, id), nil, "bodies"},
 		{"an old body without a version", versionRow(rowOldBody, 1, "a", 7), nil, "no version"},
