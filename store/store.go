@@ -14,6 +14,7 @@ type Store interface {
 	// Read calls f with one consistent snapshot, which holds every commit that
 	// was acknowledged before Read was called and no part of any other than
 	// whole commits. The snapshot, and the sequences made from it, end with f.
+	// Whether it holds a commit made while f runs, by f itself too, is open.
 	// Read returns what f returns, or why no snapshot was to be had. An engine
 	// may call f again after a transient fault only if f has not yet been given
 	// a row.
@@ -102,7 +103,10 @@ type Write struct {
 	Doc    Doc
 	Expect uint64 // the newest version that must stand now, 0 for none ever
 	// Rekey replaces ID, Keys and Source of the newest version in place: no new
-	// version, the same Updated, Origin and Body as stored (Doc's are ignored).
+	// version, the same Updated, Seq, Origin and Body as stored (Doc's are
+	// ignored). It does not show in Expect: a write prepared before a Rekey of
+	// the version that it expects still succeeds, with the keys it brings. So
+	// whoever derives keys from other documents names those in Checks.
 	Rekey bool
 }
 
