@@ -20,6 +20,7 @@ type Capability struct {
 	Types        []string // resource types that are served
 	Interactions []string // type-level interactions that are routed
 	System       []string // system-level interactions
+	Operations   []string // of Resource, on types and instances
 	Index        *index.Indexer
 	UpdateCreate bool
 }
@@ -69,6 +70,12 @@ type resource struct {
 	ConditionalRead   string        `json:"conditionalRead"`
 	SearchInclude     []string      `json:"searchInclude,omitempty"`
 	SearchParam       []searchParam `json:"searchParam,omitempty"`
+	Operation         []operation   `json:"operation,omitempty"`
+}
+
+type operation struct {
+	Name       string `json:"name"`
+	Definition string `json:"definition"`
 }
 
 type searchParam struct {
@@ -113,6 +120,9 @@ func (c Capability) resource(typ string) resource {
 		if p.Kind == index.Reference {
 			r.SearchInclude = append(r.SearchInclude, typ+":"+p.Code)
 		}
+	}
+	for _, name := range c.Operations {
+		r.Operation = append(r.Operation, operation{name, "http://hl7.org/fhir/OperationDefinition/Resource-" + name})
 	}
 	return r
 }

@@ -94,4 +94,5 @@ const (
 	Delete        Interaction = "delete"
 	Batch         Interaction = "batch"
 	Transaction   Interaction = "transaction"
+	Validate      Interaction = "validate"
 )

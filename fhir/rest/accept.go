@@ -38,13 +38,16 @@ func acceptBundle(body []byte, mode validate.Mode) (fhir.Resource, error) {
 // them too, beside those of the types.
 func parse(body []byte, mode validate.Mode) (fhir.Resource, error) {
 	r, err := fhir.Parse(body)
-	if err != nil && jsontext.Value(body).IsValid() {
+	if err != nil && legal(body) {
 		if refused := validate.Refused(validate.Resource(body, mode)); refused != nil {
 			return r, refused
 		}
 	}
 	return r, err
 }
+
+// legal reports whether a body is JSON, each name once in its object.
+func legal(body []byte) bool { return jsontext.Value(body).IsValid() }
 
 // acceptPart is accept for the resource of a transaction's entry: the bundle
 // was parsed as a whole, so its parts are legal JSON. Faults are noted in the

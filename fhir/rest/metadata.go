@@ -34,7 +34,7 @@ func (s *Server) describe() (capability, error) {
 	var of []string
 	for _, r := range s.routes() {
 		switch r.interaction {
-		case consent.Batch:
+		case consent.Batch, consent.Validate:
 		case consent.Search:
 			of = append(of, "search-type")
 		default:
@@ -45,6 +45,7 @@ func (s *Server) describe() (capability, error) {
 	c.body, c.etag, err = conformance.Statement(conformance.Capability{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: c.types, Interactions: of,
 		System: []string{"transaction", "batch"}, Index: s.cfg.Index, UpdateCreate: s.cfg.Unguarded,
+		Operations: []string{"validate"},
 	})
 	return c, err
 }

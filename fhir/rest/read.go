@@ -15,6 +15,9 @@ import (
 
 // read is read, HEAD and conditional read (REST-111, 043).
 func (s *Server) read(ctx context.Context, c *call) (*answer, error) {
+	if c.operation() { // an unknown one (OPER-001)
+		return noRoute(ctx, c)
+	}
 	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {
 		return v.Get(ctx, store.Ref{Type: c.typ, ID: c.id})
 	})

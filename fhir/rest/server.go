@@ -97,6 +97,10 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/:type/:id/_history/:vid", consent.VRead, s.vread},
 		{http.MethodGet, "/:type/_history", consent.HistoryOfType, s.historyOfType},
 		{http.MethodPost, "/:type", consent.Create, s.create},
+		{http.MethodPost, "/:type/$validate", consent.Validate, s.validate},
+		{http.MethodGet, "/:type/$validate", consent.Validate, s.postOnly},
+		{http.MethodPost, "/:type/:id/$validate", consent.Validate, s.validate},
+		{http.MethodGet, "/:type/:id/$validate", consent.Validate, s.postOnly},
 		{http.MethodGet, "/:type", consent.Search, s.search},
 		{http.MethodPost, "", consent.Batch, s.bundle},
 	}
@@ -135,7 +139,15 @@ func noRoute(context.Context, *call) (*answer, error) {
 	return nil, fhir.Fault(404, "not-supported", "There is no such route or operation here.")
 }
 
-func noMethod(_ context.Context, c *call) (*answer, error) {
+// operation reports whether the path ends in the name of an operation.
+func (c *call) operation() bool {
+	return strings.Contains(c.r.URL.Path, "/$")
+}
+
+func noMethod(ctx context.Context, c *call) (*answer, error) {
+	if c.operation() && c.interaction != consent.Validate { // an unknown one (OPER-001)
+		return noRoute(ctx, c)
+	}
 	e := fhir.Fault(405, "not-supported", "%s is not available here.", c.r.Method)
 	e.Header = map[string]string{"Allow": c.allow}
 	return nil, e

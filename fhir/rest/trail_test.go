@@ -147,6 +147,7 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 		{"GET", "/Patient?family=ely", "", 200}, {"GET", "/Patient?family:foo=ely", "", 400}, {"GET", "/Nothing/1", "", 404}, {"GET", "/Patient/g.1/$everything", "", 404},
 		{"PUT", "/Patient/other.1", strings.Replace(patient, "g.1", "other.1", 1), 403}, {"PUT", "/Patient/g.1", `{"resourceType":"Patient"}`, 400},
 		{"DELETE", "/Patient/g.7", "", 204}, {"DELETE", "/Patient/g.1", "", 204}, {"GET", "/Patient/g.1", "", 410}, {"PATCH", "/Patient/g.1", "[]", 405},
+		{"POST", "/Patient/$validate", patient, 200}, {"POST", "/Patient/g.1/$validate", `{"resourceType":"Patient","x":1}`, 200},
 	} {
 		before := f.records(t)
 		if w := send(h, c.method, c.path, c.body); w.Code != c.status {

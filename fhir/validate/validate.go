@@ -51,8 +51,9 @@ func Resource(body []byte, mode Mode) []fhir.Issue {
 	return w.run()
 }
 
-// Envelope checks a Bundle like Resource, without looking into the resources of
-// its entries: they are checked one by one where they are processed.
+// Envelope checks a Bundle or Parameters like Resource, without looking into the
+// resources that it carries: they are checked one by one where they are
+// processed.
 func Envelope(body []byte, mode Mode) []fhir.Issue {
 	w := walker{reader: reader{src: body}, mode: mode, envelope: true}
 	return w.run()

@@ -1,0 +1,192 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/validate"
+)
+
+// asked is what a call of $validate wants.
+type asked struct {
+	resource []byte // nil for none
+	mode     string
+	profile  string
+}
+
+// validate is POST of $validate, on a type or an id: the verdict of the
+// interaction that mode names, without it (OPER-020, 022). It looks at nothing
+// stored, so it tells nothing of it (VIS-009, SMART-300).
+func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
+	if err := s.served(c.typ); err != nil {
+		return nil, err
+	}
+	if err := s.mayValidate(ctx, c); err != nil {
+		return nil, err
+	}
+	q, err := s.asked(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.check(c); err != nil {
+		return nil, err
+	}
+	issues, err := s.verdict(ctx, c, q)
+	if err != nil {
+		return nil, err
+	}
+	if validate.Refused(issues) == nil {
+		issues = append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "This would be accepted."}}, issues...)
+	}
+	return &answer{status: 200, body: fhir.Outcome(issues)}, nil
+}
+
+// postOnly answers the other verbs of an operation (OPER-001).
+func (s *Server) postOnly(ctx context.Context, c *call) (*answer, error) {
+	c.allow = http.MethodPost
+	return noMethod(ctx, c)
+}
+
+// mayValidate: c, u or r on the type; r for an instance (SMART-300).
+func (s *Server) mayValidate(ctx context.Context, c *call) error {
+	err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.ReadLetter))
+	if c.id != "" {
+		return err
+	}
+	for _, letter := range []consent.Letter{consent.CreateLetter, consent.UpdateLetter} {
+		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.request(letter)) == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// asked reads the body: a resource, or Parameters that hold one. Of a resource
+// with faults all that matters here is that it is JSON.
+func (s *Server) asked(c *call) (asked, error) {
+	body, q := c.body, asked{}
+	if body == nil {
+		var err error
+		if body, err = readBody(c.r, s.cfg.Limits.Resource); err != nil {
+			return q, err
+		}
+		if len(body) > 0 {
+			if err := bodyType(c.r.Header); err != nil {
+				return q, err
+			}
+		}
+	}
+	for _, p := range c.params {
+		switch p.Name {
+		case "mode":
+			q.mode = p.Value
+		case "profile":
+			q.profile = p.Value
+		}
+	}
+	switch typ := gjson.GetBytes(body, "resourceType").Str; {
+	case len(body) == 0:
+		return q, nil
+	case !legal(body):
+		_, err := fhir.Parse(body)
+		return q, err
+	case typ != "Parameters":
+		q.resource = body
+		return q, nil
+	}
+	if err := validate.Refused(validate.Envelope(body, c.validation)); err != nil {
+		return q, err
+	}
+	return q, q.read(body)
+}
+
+// read takes the parameters.
+func (q *asked) read(body []byte) error {
+	var err error
+	gjson.GetBytes(body, "parameter").ForEach(func(_, p gjson.Result) bool {
+		switch name := p.Get("name").Str; name {
+		case "resource":
+			if q.resource != nil {
+				err = fhir.Fault(400, "invalid", "The parameter resource stands twice.")
+			}
+			if part := p.Get("resource"); part.Exists() {
+				q.resource = []byte(part.Raw)
+			}
+		case "mode":
+			q.mode = p.Get("valueCode").Str
+		case "profile":
+			if q.profile = p.Get("valueUri").Str; q.profile == "" {
+				q.profile = p.Get("valueCanonical").Str
+			}
+		default:
+			err = fhir.Fault(400, "not-supported", "$validate has no parameter %q: it has resource, mode and profile.", name)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// check tests the parameters against each other and the level.
+func (q *asked) check(c *call) error {
+	switch q.mode {
+	case "", "create":
+	case "update", "delete":
+		if c.id == "" {
+			return fhir.Fault(400, "invalid", "The mode %s is of an instance: POST it to %s/[id]/$validate.", q.mode, c.typ)
+		}
+	case "profile":
+		if q.profile == "" {
+			return fhir.Fault(400, "required", "The mode profile needs the parameter profile.")
+		}
+	default:
+		return fhir.Fault(400, "code-invalid", "The mode is create, update, delete or profile.")
+	}
+	profile, _, _ := strings.Cut(q.profile, "|")
+	if profile != "" && profile != "http://hl7.org/fhir/StructureDefinition/"+c.typ {
+		return fhir.Fault(404, "not-found", "The profile is not known here.")
+	}
+	if q.resource == nil && q.mode != "delete" {
+		return fhir.Fault(400, "required", "There is no resource to validate.")
+	}
+	return nil
+}
+
+// verdict is what the interaction would say of the caller and the content.
+func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, error) {
+	req := map[string]consent.Request{
+		"create": {Interaction: consent.Create, Type: c.typ, Letter: consent.CreateLetter, Write: true},
+		"update": {Interaction: consent.Update, Type: c.typ, Letter: consent.UpdateLetter, Write: true},
+		"delete": {Interaction: consent.Delete, Type: c.typ, Letter: consent.DeleteLetter, Write: true},
+	}
+	if r, ok := req[q.mode]; ok {
+		if err := s.cfg.Guard.Check(ctx, c.caller, r); err != nil {
+			return told(err)
+		}
+	}
+	if q.resource == nil {
+		return nil, nil
+	}
+	r, warnings, err := accept(q.resource, c.typ, c.validation)
+	if err == nil && q.mode == "update" {
+		_, err = updateChange(r, c.typ, c.id, http.Header{})
+	} else if err == nil {
+		err = noConditionalReferences(r)
+	}
+	if err != nil {
+		return told(err)
+	}
+	return warnings, nil
+}
+
+// told is what a client may read of a refusal; other errors stay errors.
+func told(err error) ([]fhir.Issue, error) {
+	if e, ok := fhir.AsError(err); ok && e.Status < 500 {
+		return e.Issues, nil
+	}
+	return nil, err
+}
