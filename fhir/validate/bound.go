@@ -7,10 +7,7 @@ import (
 
 // refusal says which codes a required binding allows.
 func (b *binding) refusal(code string) string {
-	if len(code) > 64 {
-		code = code[:64] + "…"
-	}
-	text := fmt.Sprintf("The code %q is not in the value set %s, which is required here.", code, b.url)
+	text := fmt.Sprintf("The code %q is not in the value set %s, which is required here.", short(code), b.url)
 	codes := b.set.Codes()
 	if len(codes) == 0 || len(codes) > 20 {
 		return text

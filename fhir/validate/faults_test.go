@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -192,6 +193,19 @@ func TestEnvelope(t *testing.T) {
 	want = "structure Bundle.entry[0].resource.x\n" + want
 	if got := strings.Join(told(validate.Resource([]byte(bundle), validate.Strict)), "\n"); got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestTextsAreShort: what was sent comes back cut.
+func TestTextsAreShort(t *testing.T) {
+	long := strings.Repeat("ä", 10_000)
+	for _, body := range []string{`{"resourceType":"Patient","` + long + `":1}`, `{"resourceType":"Patient","_` + long + `":1}`, `{"resourceType":"Patient","gender":"` + long + `"}`,
+		`{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `<` + long + `/></div>"}}`} {
+		for _, i := range validate.Resource([]byte(body), validate.Strict) {
+			if len(i.Text)+len(i.Expression) > 600 || !utf8.ValidString(i.Text+i.Expression) {
+				t.Errorf("got %d bytes of text and place for %.40s", len(i.Text)+len(i.Expression), body)
+			}
+		}
 	}
 }
 

@@ -130,7 +130,7 @@ func (w *walker) other(s *shape, name []byte) (mark uint64, twin bool) {
 		w.skip()
 		return 0, false
 	}
-	w.faultBelow(string(name), "structure", w.unknown(s, string(name)))
+	w.faultBelow(short(string(name)), "structure", w.unknown(s, short(string(name))))
 	w.skip()
 	return 0, false
 }

@@ -254,9 +254,11 @@ func (x *xhtml) name() string {
 	return string(x.src[from:x.pos])
 }
 
+// short cuts a name that somebody sent, for a text.
 func short(name string) string {
-	if len(name) > 40 {
-		return name[:40] + "…"
+	const most = 64
+	if len(name) > most {
+		return strings.ToValidUTF8(name[:most], "") + "…"
 	}
 	return name
 }
