@@ -2,7 +2,6 @@ package law_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -133,7 +132,7 @@ func (c *tally) told(t *testing.T, on string, began time.Time) {
 	t.Helper()
 	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.rows)
 	for _, ch := range slices.Sorted(maps.Keys(c.channels)) {
-		t.Log(fmt.Sprintf("  channel %-22s %d", ch, c.channels[ch]))
+		t.Logf("  channel %-22s %d", ch, c.channels[ch])
 	}
 	if c.rows < c.cases/10 && os.Getenv("CARERECORD_LAW_SEED") == "" {
 		t.Errorf("%d of %d requests changed something, want a tenth", c.rows, c.cases)
@@ -158,7 +157,7 @@ func (c *tally) report(t *testing.T, on string, began time.Time) {
 	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
 		100*c.differ/max(c.cases, 1), 100*c.rows/max(c.cases, 1), share)
 	for _, ch := range slices.Sorted(maps.Keys(c.channels)) {
-		t.Log(fmt.Sprintf("  channel %-20s %d", ch, c.channels[ch]))
+		t.Logf("  channel %-20s %d", ch, c.channels[ch])
 	}
 	if share < 30 && os.Getenv("CARERECORD_LAW_SEED") == "" {
 		t.Errorf("CON-1511: %d %% of the cases differ and have a row, want at least 30 %%", share)

@@ -160,9 +160,7 @@ func (g *generator) fill(typ, param string) string {
 		"%E": func() string { return g.anID("Encounter") }, "%N": func() string { return g.anID("Consent") }, "%d": func() string { return g.date()[:10] },
 		"%c": func() string { return pick(g, "one", "two", "three") },
 	} {
-		if strings.Contains(param, mark) {
-			param = strings.Replace(param, mark, value(), 1)
-		}
+		param = strings.Replace(param, mark, value(), 1)
 	}
 	for strings.Contains(param, "%I") {
 		param = strings.Replace(param, "%I", g.anID(typ), 1)

@@ -5,6 +5,7 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/fhir/search"
 )
 
 // search is the search of one type (section 20).
@@ -12,7 +13,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	if err := s.served(c.typ); err != nil {
 		return nil, err
 	}
-	ask, err := s.cfg.Search.Plan(c.caller, c.typ, c.params, c.prefer.strict)
+	ask, err := s.cfg.Search.Plan(c.caller, search.Scope{Path: c.typ, Types: []string{c.typ}}, c.params, c.prefer.strict)
 	if err != nil {
 		return nil, err
 	}

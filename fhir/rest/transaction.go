@@ -213,7 +213,7 @@ func (s *Server) identify(ctx context.Context, v *consent.View, st *step, delete
 	}
 	switch {
 	case len(refs) == 0:
-		ch.Absent, ch.Claims = st.plan.Where, st.plan.Claims
+		ch.Absent, ch.Claims = st.plan.Where(), st.plan.Claims
 	case len(refs) == 1 && deleted[refs[0]]:
 		// The one match goes in this transaction: deletes come first (REST-221).
 	case len(refs) == 1:
@@ -340,7 +340,7 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 		if err != nil {
 			return store.Ref{}, fmt.Errorf("key an entry: %w", err)
 		}
-		if store.Match(plan.Where, row.Keys) {
+		if store.Match(plan.Where(), row.Keys) {
 			found[l.changes[i].Ref] = true
 		}
 	}

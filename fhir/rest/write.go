@@ -51,7 +51,7 @@ func (s *Server) createChange(ctx context.Context, v *consent.View, r fhir.Resou
 	}
 	switch len(refs) {
 	case 0:
-		ch.Absent, ch.Claims = plan.Where, plan.Claims
+		ch.Absent, ch.Claims = plan.Where(), plan.Claims
 	case 1:
 		return consent.Change{Form: consent.ToFind, Ref: refs[0]}, nil
 	default:
@@ -71,7 +71,7 @@ func (s *Server) criteria(typ string, values []string) (*search.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := search.New(s.cfg.Index, typ, params, search.Options{Criteria: true, Limits: s.cfg.Search.Limits})
+	plan, err := search.New(s.cfg.Index, []string{typ}, params, search.Options{Criteria: true, Limits: s.cfg.Search.Limits})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (s *Server) criteria(typ string, values []string) (*search.Plan, error) {
 // firstTwo returns up to two matches of criteria: none, one or several.
 func firstTwo(ctx context.Context, v *consent.View, plan *search.Plan) ([]store.Ref, error) {
 	var refs []store.Ref
-	for d, err := range v.Scan(ctx, store.Query{Type: plan.Type, Where: plan.Where, KeysOnly: true}) {
+	for d, err := range v.Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
 		if err != nil {
 			return nil, fmt.Errorf("evaluate criteria: %w", err)
 		}

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"slices"
 
 	"carerecord/consent"
 	"carerecord/fhir"
@@ -33,34 +34,67 @@ type Service struct {
 // Ask is one search request, first page or later.
 type Ask struct {
 	Plan   *Plan
-	Path   string // where it was asked: the type
+	Path   string // where it was asked, below the base
 	Cursor Cursor
-	Token  string // the token of a later page, empty on the first
+	Token  string   // the token of a later page, empty on the first
+	before []Cursor // where the pages before this one began, as far as they are kept
+}
+
+// Scope says what is searched: one type, several, or the members of a
+// compartment.
+type Scope struct {
+	Path  string // below the base: "Observation", "", "Patient/1/Observation"
+	Types []string
+	// Within is what rows of a type must satisfy besides the parameters; nil for
+	// nothing.
+	Within func(typ string) (store.Pred, error)
+	// Named is the patient whom the path names.
+	Named string
 }
 
 // Plan reads the parameters of a first page, or the token of a later one.
-func (s *Service) Plan(p consent.Principal, typ string, params []Param, strict bool) (Ask, error) {
-	opt := Options{Strict: strict, Limits: s.Limits}
+func (s *Service) Plan(p consent.Principal, scope Scope, params []Param, strict bool) (Ask, error) {
+	ask := Ask{Path: scope.Path}
 	token, later, err := pageToken(params)
 	if err != nil {
-		return Ask{}, err
+		return ask, err
 	}
-	if !later {
-		plan, err := New(s.Index, typ, params, opt)
-		return Ask{Plan: plan, Path: typ}, err
+	if later {
+		pos, err := s.Sealer.Open(p, token)
+		if err != nil {
+			return ask, err
+		}
+		if pos.Path != scope.Path {
+			return ask, fhir.Fault(400, "invalid", "The page link belongs to another search.")
+		}
+		if params, err = ParseQuery(pos.Query); err != nil {
+			return ask, err
+		}
+		ask.Token, ask.Cursor, ask.before = token, pos.At.cursor(), cursors(pos.Before)
 	}
-	pos, err := s.Sealer.Open(p, token)
-	if err != nil {
-		return Ask{}, err
+	if ask.Plan, err = New(s.Index, scope.Types, params, Options{Strict: strict, Limits: s.Limits}); err != nil {
+		return ask, err
 	}
-	if pos.Path != typ {
-		return Ask{}, fhir.Fault(400, "invalid", "The page link belongs to another search.")
+	return ask, ask.Plan.within(scope)
+}
+
+// within narrows a plan to its scope.
+func (p *Plan) within(scope Scope) error {
+	if scope.Named != "" {
+		p.Named = consent.Named{ID: scope.Named}
 	}
-	if params, err = ParseQuery(pos.Query); err != nil {
-		return Ask{}, err
+	if scope.Within == nil {
+		return nil
 	}
-	plan, err := New(s.Index, typ, params, opt)
-	return Ask{Plan: plan, Path: typ, Cursor: pos.cursor(), Token: token}, err
+	p.simple = false
+	for i := range p.Parts {
+		pred, err := scope.Within(p.Parts[i].Type)
+		if err != nil {
+			return err
+		}
+		p.Parts[i].Where = store.And{pred, p.Parts[i].Where}
+	}
+	return nil
 }
 
 // pageToken finds the token of a later page, which stands alone.
@@ -89,35 +123,68 @@ func (s *Service) Run(ctx context.Context, v *consent.View, ask Ask) (*Answer, e
 	return s.bundle(v, ask, page)
 }
 
-func (s *Service) bundle(v *consent.View, ask Ask, page *Page) (*Answer, error) {
-	first := s.Base + "/" + ask.Path
-	if query := encode(ask.Plan.Used); query != "" {
-		first += "?" + query
+// url is the address of a path below the base.
+func (s *Service) url(path, query string) string {
+	out := s.Base
+	if path != "" {
+		out += "/" + path
 	}
+	if query != "" {
+		out += "?" + query
+	}
+	return out
+}
+
+// keptPages is how many pages a reader can go back.
+const keptPages = 8
+
+// links writes self, first, previous and next (SRCH-206, 207).
+func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Cursor) error {
+	used := encode(ask.Plan.Used)
+	first := s.url(ask.Path, used)
 	self := first
 	if ask.Token != "" {
-		self = s.Base + "/" + ask.Path + "?" + PageParam + "=" + ask.Token
+		self = s.url(ask.Path, PageParam+"="+ask.Token)
 	}
+	b.Link("self", self)
+	if next == nil && ask.Token == "" {
+		return nil
+	}
+	b.Link("first", first)
+	page := func(relation string, at Cursor, before []Cursor) error {
+		token, err := s.Sealer.Seal(p, Position{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before)})
+		if err == nil {
+			b.Link(relation, s.url(ask.Path, PageParam+"="+token))
+		}
+		return err
+	}
+	if n := len(ask.before); n > 0 {
+		if at := ask.before[n-1]; at.After == nil {
+			b.Link("previous", first)
+		} else if err := page("previous", at, ask.before[:n-1]); err != nil {
+			return err
+		}
+	}
+	if next == nil {
+		return nil
+	}
+	before := append(slices.Clone(ask.before), ask.Cursor)
+	return page("next", *next, before[max(0, len(before)-keptPages):])
+}
+
+func (s *Service) bundle(v *consent.View, ask Ask, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
-	b.Link("self", self)
-	if page.Next != nil || ask.Token != "" {
-		b.Link("first", first)
-	}
-	if page.Next != nil {
-		token, err := s.Sealer.Seal(v.Grant().Principal(), position(ask.Path, encode(ask.Plan.Used), *page.Next))
-		if err != nil {
-			return nil, err
-		}
-		b.Link("next", s.Base+"/"+ask.Path+"?"+PageParam+"="+token)
+	if err := s.links(b, v.Grant().Principal(), ask, page.Next); err != nil {
+		return nil, err
 	}
 	a := &Answer{Count: page.Total}
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), d.Body, "match")
+		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Shape.Cut(d.Body), "match")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), d.Body, "include")
+		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Shape.included().Cut(d.Body), "include")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings

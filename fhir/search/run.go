@@ -2,10 +2,8 @@ package search
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"sort"
+	"iter"
 
 	"carerecord/consent"
 	"carerecord/fhir"
@@ -15,9 +13,14 @@ import (
 // Cursor is the place behind which a page begins. The zero Cursor is the start.
 type Cursor struct {
 	After *store.DocID
-	// Value and Has are the sort value of the last row, where the plan sorts.
-	Value string
-	Has   bool
+	// Values are the sort values of the last row, where the plan sorts.
+	Values []Value
+}
+
+// Value is the value of one sort key; Has is false for a row without one.
+type Value struct {
+	Text string
+	Has  bool
 }
 
 // Page is one page of a search.
@@ -40,7 +43,7 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 		return page, nil
 	}
 	rows := p.inOrder
-	if p.Sort != nil {
+	if len(p.Sort) > 0 {
 		rows = p.sorted
 	}
 	if err := rows(ctx, v, at, page, lim); err != nil {
@@ -62,21 +65,86 @@ func (p *Plan) total(ctx context.Context, v *consent.View, at Cursor, page *Page
 	default:
 		return nil
 	}
-	n, err := v.Count(ctx, store.Query{Type: p.Type, Where: p.Where, KeysOnly: true}, max)
-	if err != nil {
-		return fmt.Errorf("count %s: %w", p.Type, err)
+	total := 0
+	for _, part := range p.Parts {
+		n, err := v.Count(ctx, store.Query{Type: part.Type, Where: part.Where, KeysOnly: true}, max)
+		if err != nil {
+			return fmt.Errorf("count %s: %w", part.Type, err)
+		}
+		total += n
 	}
-	if max == 0 || n < max {
-		page.Total = &n
+	if max == 0 || total < max {
+		page.Total = &total
 	}
 	return nil
 }
 
+// scan yields the rows of all parts in the order of the store.
+func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.DocID, keysOnly bool) iter.Seq2[store.Doc, error] {
+	query := func(part Part) iter.Seq2[store.Doc, error] {
+		return v.Scan(ctx, store.Query{Type: part.Type, Where: part.Where, After: after, KeysOnly: keysOnly})
+	}
+	if len(p.Parts) == 1 {
+		return query(p.Parts[0])
+	}
+	streams := make([]iter.Seq2[store.Doc, error], len(p.Parts))
+	for i, part := range p.Parts {
+		streams[i] = query(part)
+	}
+	return merge(streams)
+}
+
+// merge yields the rows of streams, each in the order of the store, in that
+// order. The first error ends it.
+func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		type head struct {
+			doc  store.Doc
+			next func() (store.Doc, error, bool)
+		}
+		var heads []*head
+		for _, s := range streams {
+			next, stop := iter.Pull2(s)
+			defer stop()
+			d, err, ok := next()
+			if err != nil {
+				yield(d, err)
+				return
+			}
+			if ok {
+				heads = append(heads, &head{d, next})
+			}
+		}
+		for len(heads) > 0 {
+			first := 0
+			for i, h := range heads {
+				if h.doc.ID.Compare(heads[first].doc.ID) < 0 {
+					first = i
+				}
+			}
+			h := heads[first]
+			if !yield(h.doc, nil) {
+				return
+			}
+			d, err, ok := h.next()
+			switch {
+			case err != nil:
+				yield(d, err)
+				return
+			case ok:
+				h.doc = d
+			default:
+				heads = append(heads[:first], heads[first+1:]...)
+			}
+		}
+	}
+}
+
 // inOrder takes a page in the order of the store.
 func (p *Plan) inOrder(ctx context.Context, v *consent.View, at Cursor, page *Page, _ Limits) error {
-	for d, err := range v.Scan(ctx, store.Query{Type: p.Type, Where: p.Where, After: at.After}) {
+	for d, err := range p.scan(ctx, v, at.After, false) {
 		if err != nil {
-			return fmt.Errorf("search %s: %w", p.Type, err)
+			return fmt.Errorf("search: %w", err)
 		}
 		if len(page.Matches) == p.Count {
 			last := page.Matches[p.Count-1].ID
@@ -86,122 +154,4 @@ func (p *Plan) inOrder(ctx context.Context, v *consent.View, at Cursor, page *Pa
 		page.Matches = append(page.Matches, d)
 	}
 	return nil
-}
-
-// row is a match without its body, with its sort value.
-type row struct {
-	ref   store.Ref
-	id    store.DocID
-	value string
-	has   bool
-}
-
-// sorted collects all visible matches, orders them by the sort key and behind
-// it by the order of the store, missing values last, and takes a page.
-func (p *Plan) sorted(ctx context.Context, v *consent.View, at Cursor, page *Page, lim Limits) error {
-	var rows []row
-	for d, err := range v.Scan(ctx, store.Query{Type: p.Type, Where: p.Where, KeysOnly: true}) {
-		if err != nil {
-			return fmt.Errorf("search %s: %w", p.Type, err)
-		}
-		if len(rows) == lim.SortMaximum {
-			return fhir.Fault(400, "too-costly", "More than %d resources would have to be sorted: narrow the search.", lim.SortMaximum)
-		}
-		r := row{ref: d.Ref, id: d.ID}
-		r.value, r.has = v.Index().SortValue(p.Type, p.Sort.Name, d.Keys, p.Sort.Descending)
-		rows = append(rows, r)
-	}
-	slices.SortFunc(rows, p.compare)
-	from := 0
-	if at.After != nil {
-		mark := row{id: *at.After, value: at.Value, has: at.Has}
-		from = sort.Search(len(rows), func(i int) bool { return p.compare(rows[i], mark) > 0 })
-	}
-	to := min(from+p.Count, len(rows))
-	for _, r := range rows[from:to] {
-		d, err := v.Get(ctx, r.ref)
-		if err != nil {
-			return fmt.Errorf("fetch a sorted row: %w", err)
-		}
-		page.Matches = append(page.Matches, d)
-	}
-	if to < len(rows) && to > from {
-		last := rows[to-1]
-		page.Next = &Cursor{After: &last.id, Value: last.value, Has: last.has}
-	}
-	return nil
-}
-
-func (p *Plan) compare(a, b row) int {
-	switch {
-	case a.has != b.has: // SRCH-192
-		if a.has {
-			return -1
-		}
-		return 1
-	case a.value != b.value:
-		if (a.value < b.value) != p.Sort.Descending {
-			return -1
-		}
-		return 1
-	}
-	return a.id.Compare(b.id)
-}
-
-// include adds what the matches of the page point to: each once, never what is
-// a match, nothing of a type for which the token has no letter (SMART-281).
-func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Limits) error {
-	on := map[store.Ref]bool{}
-	for _, d := range page.Matches {
-		on[d.Ref] = true
-	}
-	warned := map[string]bool{}
-	for _, inc := range p.Includes {
-		if inc.Source != p.Type {
-			continue
-		}
-		for _, d := range page.Matches {
-			refs, err := v.Index().References(inc.Source, inc.Param, d.Body)
-			if err != nil {
-				return fmt.Errorf("follow %s: %w", inc.Param, err)
-			}
-			for _, ref := range refs {
-				if inc.Target != "" && ref.Type != inc.Target {
-					continue
-				}
-				target := store.Ref{Type: ref.Type, ID: ref.ID}
-				if on[target] {
-					continue
-				}
-				if !v.Grant().May(ref.Type, "rs") {
-					page.warn(warned, ref.Type)
-					continue
-				}
-				found, err := v.Get(ctx, target)
-				if errors.Is(err, store.ErrNotFound) || err == nil && found.Dead() {
-					continue // SRCH-173
-				}
-				if err != nil {
-					return fmt.Errorf("include: %w", err)
-				}
-				if len(page.Included) == lim.IncludesPerPage {
-					page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "too-costly",
-						Text: fmt.Sprintf("The page includes its first %d resources only: ask for smaller pages.", lim.IncludesPerPage)})
-					return nil
-				}
-				on[target] = true
-				page.Included = append(page.Included, found)
-			}
-		}
-	}
-	return nil
-}
-
-func (page *Page) warn(warned map[string]bool, typ string) {
-	if warned[typ] {
-		return
-	}
-	warned[typ] = true
-	page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "suppressed",
-		Text: fmt.Sprintf("%s is not included: the token has no scope for it.", typ)})
 }

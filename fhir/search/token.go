@@ -44,16 +44,21 @@ func NewSealer(key []byte, life time.Duration, now func() time.Time) (*Sealer, e
 type Position struct {
 	Path  string `json:"p"` // Type, or Type/id/_history and so on
 	Query string `json:"q"` // the parameters of the first page
-	// Cursor of a search.
-	Place uint64 `json:"l,omitempty"`
-	Order []byte `json:"o,omitempty"`
-	Value []byte `json:"v,omitempty"`
-	Has   bool   `json:"h,omitempty"`
+	// At is the cursor of a search, Before where earlier pages began.
+	At     Mark   `json:"a"`
+	Before []Mark `json:"b,omitempty"`
 	// Mark of a history.
 	Updated int64  `json:"u,omitempty"`
 	Seq     uint64 `json:"s,omitempty"`
 	Ref     string `json:"r,omitempty"`
 	Version uint64 `json:"n,omitempty"`
+}
+
+// Mark is a Cursor as a token holds it. The zero Mark is the start.
+type Mark struct {
+	Place  uint64   `json:"l,omitempty"`
+	Order  []byte   `json:"o,omitempty"`
+	Values [][]byte `json:"v,omitempty"` // nil within for a missing value
 }
 
 // bucket is what token lengths are rounded up to, so that they tell little.
@@ -109,14 +114,45 @@ func caller(p consent.Principal) []byte {
 	return h.Sum(nil)
 }
 
-// position writes a cursor into a Position.
-func position(path, query string, c Cursor) Position {
-	return Position{Path: path, Query: query, Place: uint64(c.After.Place), Order: c.After.Order[:], Value: []byte(c.Value), Has: c.Has}
+func markOf(c Cursor) Mark {
+	if c.After == nil {
+		return Mark{}
+	}
+	m := Mark{Place: uint64(c.After.Place), Order: c.After.Order[:]}
+	for _, v := range c.Values {
+		if v.Has {
+			m.Values = append(m.Values, append([]byte{}, v.Text...))
+		} else {
+			m.Values = append(m.Values, nil)
+		}
+	}
+	return m
 }
 
-// cursor reads a Position back.
-func (pos Position) cursor() Cursor {
-	c := Cursor{After: &store.DocID{Place: store.Place(pos.Place)}, Value: string(pos.Value), Has: pos.Has}
-	copy(c.After.Order[:], pos.Order)
+func (m Mark) cursor() Cursor {
+	if m.Order == nil {
+		return Cursor{}
+	}
+	c := Cursor{After: &store.DocID{Place: store.Place(m.Place)}}
+	copy(c.After.Order[:], m.Order)
+	for _, v := range m.Values {
+		c.Values = append(c.Values, Value{string(v), v != nil})
+	}
 	return c
+}
+
+func marks(cs []Cursor) []Mark {
+	out := make([]Mark, len(cs))
+	for i, c := range cs {
+		out[i] = markOf(c)
+	}
+	return out
+}
+
+func cursors(ms []Mark) []Cursor {
+	out := make([]Cursor, len(ms))
+	for i, m := range ms {
+		out[i] = m.cursor()
+	}
+	return out
 }

@@ -1,0 +1,86 @@
+package edit
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir/r4"
+)
+
+// subsetted is the tag of a resource that lacks parts (SRCH-224).
+const subsetted = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}`
+
+// Subset returns a resource with only those elements that are kept, the rest
+// token for token. keep is asked for every element of the resource, and within
+// those that are kept for theirs, contained resources left out; root marks the
+// elements of the resource itself. A body that lost something is tagged
+// SUBSETTED; one that lost nothing is returned as it is.
+func Subset(body []byte, keep func(e *r4.Element, root bool) bool) []byte {
+	s := &subset{keep: keep}
+	obj := gjson.ParseBytes(body)
+	out := s.object(r4.TypeOf(obj.Get("resourceType").Str), obj, true)
+	if !s.lost {
+		return body
+	}
+	return tagged(out)
+}
+
+type subset struct {
+	keep func(*r4.Element, bool) bool
+	lost bool
+}
+
+func (s *subset) object(t *r4.Type, obj gjson.Result, root bool) []byte {
+	out := append(make([]byte, 0, len(obj.Raw)), '{')
+	obj.ForEach(func(key, value gjson.Result) bool {
+		if root && key.Str == "resourceType" {
+			out = member(out, key.Raw, []byte(value.Raw))
+			return true
+		}
+		name := strings.TrimPrefix(key.Str, "_")
+		prop, known := property(t, name)
+		if !known || !s.keep(prop.Element, root) {
+			s.lost = true
+			return true
+		}
+		out = member(out, key.Raw, s.value(prop, name != key.Str, value))
+		return true
+	})
+	return append(out, '}')
+}
+
+func (s *subset) value(prop r4.Property, twin bool, value gjson.Result) []byte {
+	switch {
+	case value.IsArray():
+		out := []byte{'['}
+		for i, item := range value.Array() {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, s.value(prop, twin, item)...)
+		}
+		return append(out, ']')
+	case !value.IsObject(), twin, prop.Of == nil, prop.Type == "Resource", prop.Type == "Extension":
+		return []byte(value.Raw)
+	}
+	return s.object(prop.Of, value, false)
+}
+
+// tagged adds the tag, in a meta that is made where there is none.
+func tagged(body []byte) []byte {
+	at := func(i int, text string) []byte {
+		return append(append(append(make([]byte, 0, len(body)+len(text)), body[:i]...), text...), body[i:]...)
+	}
+	if tags := gjson.GetBytes(body, "meta.tag"); tags.IsArray() {
+		return at(tags.Index+len(tags.Raw)-1, ","+subsetted)
+	}
+	if meta := gjson.GetBytes(body, "meta"); meta.IsObject() {
+		comma := ","
+		if len(meta.Raw) == 2 {
+			comma = ""
+		}
+		return at(meta.Index+len(meta.Raw)-1, comma+`"tag":[`+subsetted+`]`)
+	}
+	return at(len(body)-1, `,"meta":{"tag":[`+subsetted+`]}`)
+}

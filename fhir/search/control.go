@@ -1,0 +1,118 @@
+package search
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
+)
+
+// control reads a parameter that shapes the result.
+func (p *planner) control(param Param) error {
+	if param.Modifier != "" {
+		return notSupported(param, "is not supported")
+	}
+	if param.Name != "_include" {
+		if p.seen[param.Name] {
+			return fhir.Fault(400, "invalid", "%s stands twice.", param.Name)
+		}
+		p.seen[param.Name] = true
+	}
+	switch param.Name {
+	case "_sort":
+		return p.sort(param)
+	case "_include":
+		return p.include(param)
+	case "_elements", "_summary":
+		return p.shape(param)
+	case "_count":
+		n, err := strconv.Atoi(param.Value)
+		if err != nil || n < 0 {
+			return fhir.Fault(400, "value", "_count is not a whole number: %q.", param.Value)
+		}
+		p.plan.Count = min(n, p.opt.Limits.PageMaximum)
+		p.plan.OnlyHow = p.plan.OnlyHow || n == 0
+	case "_total":
+		switch param.Value {
+		case "accurate":
+			p.plan.Total = TotalAccurate
+		case "none":
+			p.plan.Total = TotalNone
+		case "estimate":
+		default:
+			return fhir.Fault(400, "value", "_total is none, estimate or accurate, not %q.", param.Value)
+		}
+	}
+	p.plan.Used = append(p.plan.Used, param)
+	return nil
+}
+
+// sort reads _sort (SRCH-190, 194). A key that cannot sort is treated like an
+// unknown parameter, and self shows those that are applied.
+func (p *planner) sort(param Param) error {
+	var applied []string
+	for _, key := range strings.Split(param.Value, ",") {
+		name, descending := strings.CutPrefix(key, "-")
+		if name == "" {
+			continue
+		}
+		if why, err := p.sorts(name); err != nil {
+			return err
+		} else if why != "" {
+			p.unknown = append(p.unknown, "_sort="+key)
+			p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported", Text: why})
+			continue
+		}
+		if slices.ContainsFunc(p.plan.Sort, func(k SortKey) bool { return k.Name == name }) {
+			return fhir.Fault(400, "invalid", "_sort names %s twice.", name)
+		}
+		p.plan.Sort = append(p.plan.Sort, SortKey{Name: name, Descending: descending})
+		applied = append(applied, key)
+	}
+	if len(applied) > 0 {
+		p.plan.Used = append(p.plan.Used, Param{Name: "_sort", Value: strings.Join(applied, ",")})
+	}
+	return nil
+}
+
+// sorts says why a name is no sort key of the plan's types; empty if it is one.
+func (p *planner) sorts(name string) (string, error) {
+	for _, part := range p.plan.Parts {
+		def, known := p.x.Param(part.Type, name)
+		if known && !def.Indexed {
+			return "", fhir.Fault(400, "not-supported", "_sort by %s is not supported.", name)
+		}
+		if !known || !index.Sortable(def.Kind) {
+			return fmt.Sprintf("%s cannot be sorted by %s: it was ignored.", part.Type, name), nil
+		}
+	}
+	return "", nil
+}
+
+func (p *planner) include(param Param) error {
+	parts := strings.Split(param.Value, ":")
+	if strings.Contains(param.Value, ",") || len(parts) < 2 || len(parts) > 3 {
+		return fhir.Fault(400, "value", "_include is Type:parameter or Type:parameter:Target, one a parameter, not %q.", param.Value)
+	}
+	inc := Include{Source: parts[0], Param: parts[1]}
+	if inc.Param == "*" || inc.Source == "*" {
+		return fhir.Fault(400, "not-supported", "_include with a wildcard is not supported.")
+	}
+	def, known := p.x.Param(inc.Source, inc.Param)
+	if !r4.IsResource(inc.Source) || !known || def.Kind != index.Reference || !def.Indexed {
+		return fhir.Fault(400, "not-supported", "%s is no reference parameter of %s.", inc.Param, inc.Source)
+	}
+	if len(parts) == 3 {
+		inc.Target = parts[2]
+		if !r4.IsResource(inc.Target) {
+			return fhir.Fault(400, "value", "%s is no resource type.", inc.Target)
+		}
+	}
+	p.plan.Includes = append(p.plan.Includes, inc)
+	p.plan.Used = append(p.plan.Used, param)
+	return nil
+}

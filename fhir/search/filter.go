@@ -1,0 +1,109 @@
+package search
+
+import (
+	"fmt"
+	"slices"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// filter reads a search parameter, for every part of the plan.
+func (p *planner) filter(param Param) error {
+	for _, part := range p.plan.Parts {
+		if _, known := p.x.Param(part.Type, param.Name); !known {
+			p.unknown = append(p.unknown, param.Name)
+			p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported",
+				Text: fmt.Sprintf("%s has no search parameter %s: it was ignored.", part.Type, param.Name)})
+			return nil
+		}
+	}
+	values, err := index.Split(param.Value, ',')
+	if err != nil {
+		return asFault(err, param)
+	}
+	values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
+	if len(values) == 0 {
+		return nil
+	}
+	if len(values) > p.opt.Limits.ORValues {
+		return fhir.Fault(400, "too-costly", "%s has more than %d values.", param.Name, p.opt.Limits.ORValues)
+	}
+	for i, part := range p.plan.Parts {
+		pred, err := p.x.Predicate(index.Query{Type: part.Type, Name: param.Name, Modifier: param.Modifier, Values: values})
+		if err != nil {
+			return asFault(err, param)
+		}
+		p.wheres[i] = append(p.wheres[i], pred)
+	}
+	p.plan.filters++
+	p.plan.Used = append(p.plan.Used, param)
+	if slices.Contains([]string{"not", "missing", "contains"}, param.Modifier) {
+		p.plan.simple = false
+	} else if len(values) == 1 && len(p.plan.Parts) == 1 {
+		def, _ := p.x.Param(p.plan.Type(), param.Name)
+		pred := p.wheres[0][len(p.wheres[0])-1]
+		p.plan.Claims = append(p.plan.Claims, claims(pred, def)...)
+		p.name(param, def, pred)
+	}
+	return nil
+}
+
+// claims are the equalities that every match must satisfy: those of a parameter
+// whose one value is one key.
+func claims(pred store.Pred, def index.Param) []store.Key {
+	switch def.Kind {
+	case index.Token, index.Reference, index.URI:
+	default:
+		return nil
+	}
+	switch pred := pred.(type) {
+	case store.Eq:
+		if pred.Key.Drives() {
+			return []store.Key{pred.Key}
+		}
+	case store.Or:
+		if len(pred) == 1 {
+			return claims(pred[0], def)
+		}
+	case store.And:
+		var out []store.Key
+		for _, q := range pred {
+			out = append(out, claims(q, def)...)
+		}
+		return out
+	}
+	return nil
+}
+
+// name notes a parameter that names one patient (consent.md section 1).
+func (p *planner) name(param Param, def index.Param, pred store.Pred) {
+	switch {
+	case p.plan.Type() == "Patient" && param.Name == "_id" && param.Modifier == "":
+		p.named = append(p.named, consent.Named{ID: param.Value})
+	case p.plan.Type() == "Patient" && param.Name == "identifier" && param.Modifier == "":
+		p.named = append(p.named, consent.Named{Where: pred})
+	case param.Name == "patient" || param.Name == "subject":
+		if named, ok := p.subject(param, def); ok {
+			p.named = append(p.named, named)
+		}
+	}
+}
+
+// subject is the patient whom a patient or subject parameter names.
+func (p *planner) subject(param Param, def index.Param) (consent.Named, bool) {
+	value := param.Value
+	if param.Modifier == "identifier" {
+		where, err := p.x.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{value}})
+		return consent.Named{Where: where}, err == nil
+	}
+	if param.Modifier == "Patient" || param.Modifier == "" && len(def.Targets) == 1 && def.Targets[0] == "Patient" || param.Name == "patient" {
+		if fhir.ValidID(value) {
+			value = "Patient/" + value
+		}
+	}
+	ref, ok := fhir.ParseRef(p.x.Base(), value)
+	return consent.Named{ID: ref.ID}, ok && ref.Type == "Patient"
+}

@@ -1,0 +1,124 @@
+package search
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/fhir/edit"
+	"carerecord/fhir/r4"
+)
+
+// Shape says which elements of a resource are sent (SRCH-220 to 224). The zero
+// Shape sends all.
+type Shape struct {
+	Elements []string // root elements, nil for all
+	Summary  string   // true, text, data, or empty
+}
+
+// Whole reports that everything is sent.
+func (s Shape) Whole() bool { return s.Elements == nil && s.Summary == "" }
+
+// Cut takes out of a body what the shape leaves out, and marks a body that lost
+// something as SUBSETTED.
+func (s Shape) Cut(body []byte) []byte {
+	switch {
+	case s.Elements != nil:
+		return edit.Subset(body, func(e *r4.Element, root bool) bool {
+			return !root || slices.Contains(s.Elements, e.Name) || always(e) || e.Modifier
+		})
+	case s.Summary == "true":
+		return edit.Subset(body, func(e *r4.Element, _ bool) bool { return e.Summary || always(e) })
+	case s.Summary == "text":
+		return edit.Subset(body, func(e *r4.Element, root bool) bool { return !root || e.Name == "text" || always(e) })
+	case s.Summary == "data":
+		return edit.Subset(body, func(e *r4.Element, root bool) bool { return !root || e.Name != "text" })
+	}
+	return body
+}
+
+// included is the shape of what a page includes: _elements leaves it whole
+// (SRCH-223).
+func (s Shape) included() Shape { return Shape{Summary: s.Summary} }
+
+// always are the elements that no shape leaves out.
+func always(e *r4.Element) bool { return e.Min > 0 || e.Name == "id" || e.Name == "meta" }
+
+// ReadShape reads the value of _elements or _summary into a shape. known tells
+// which names are elements; what is not is returned. Errors are *fhir.Error.
+func (s *Shape) ReadShape(param Param, known func(string) bool) (unknown []string, err error) {
+	if param.Name == "_elements" {
+		s.Elements = []string{}
+		for _, name := range strings.Split(param.Value, ",") {
+			switch {
+			case name == "":
+			case known(name):
+				s.Elements = append(s.Elements, name)
+			default:
+				unknown = append(unknown, name)
+			}
+		}
+		return unknown, nil
+	}
+	switch param.Value {
+	case "true", "text", "data":
+		s.Summary = param.Value
+	case "false", "count":
+	default:
+		return nil, fhir.Fault(400, "value", "_summary is count, true, text, data or false, not %q.", param.Value)
+	}
+	return nil, nil
+}
+
+// Coherent refuses shapes that contradict each other (SRCH-222).
+func (s Shape) Coherent() error {
+	if s.Elements != nil && s.Summary != "" {
+		return fhir.Fault(400, "invalid", "_elements and _summary=%s contradict each other.", s.Summary)
+	}
+	return nil
+}
+
+// ElementOf reports whether a type has a root element.
+func ElementOf(typ, name string) bool {
+	t := r4.TypeOf(typ)
+	return t != nil && t.Element(name) != nil
+}
+
+// shape reads _elements and _summary of a search.
+func (p *planner) shape(param Param) error {
+	unknown, err := p.plan.Shape.ReadShape(param, func(name string) bool {
+		return slices.ContainsFunc(p.plan.Parts, func(part Part) bool { return ElementOf(part.Type, name) })
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range unknown {
+		p.unknown = append(p.unknown, "_elements="+name)
+		p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported",
+			Text: fmt.Sprintf("_elements names %s, which is no element: it was ignored.", name)})
+	}
+	switch {
+	case param.Name == "_elements":
+		if len(p.plan.Shape.Elements) == 0 {
+			p.plan.Shape.Elements = nil
+			return nil
+		}
+		param.Value = strings.Join(p.plan.Shape.Elements, ",")
+	case param.Value == "count":
+		p.plan.OnlyHow = true
+	}
+	p.plan.Used = append(p.plan.Used, param)
+	return nil
+}
+
+// coherent refuses shapes that contradict other parameters (SRCH-222).
+func (p *planner) coherent() error {
+	if p.plan.Shape.Summary == "text" && len(p.plan.Includes) > 0 {
+		return fhir.Fault(400, "invalid", "_summary=text and _include contradict each other.")
+	}
+	if p.plan.Shape.Elements != nil && p.plan.OnlyHow {
+		return nil
+	}
+	return p.plan.Shape.Coherent()
+}
