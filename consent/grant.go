@@ -35,7 +35,7 @@ func (g *Grant) Principal() Principal { return g.principal }
 // May reports whether the scopes and the role give one of the letters on a
 // type.
 func (g *Grant) May(typ, letters string) bool {
-	return g.principal.unlimited() || g.principal.Scopes.AllowAny(typ, letters)
+	return g.principal.May(typ, letters)
 }
 
 // Refusal is a decision that ends the request.

@@ -57,6 +57,11 @@ type Principal struct {
 // that was given none.
 func (p Principal) unlimited() bool { return p.Kind == System && p.Scopes == nil }
 
+// May reports whether the scopes give one of the letters on a type.
+func (p Principal) May(typ, letters string) bool {
+	return p.unlimited() || p.Scopes.AllowAny(typ, letters)
+}
+
 // Request is what a Principal asks for, as far as the decision needs it.
 type Request struct {
 	Interaction Interaction
@@ -89,6 +94,9 @@ const (
 	Search        Interaction = "search"
 	HistoryOfOne  Interaction = "history-instance"
 	HistoryOfType Interaction = "history-type"
+	HistoryOfAll  Interaction = "history-system"
+	SearchAll     Interaction = "search-system"
+	SearchWithin  Interaction = "search-compartment"
 	Create        Interaction = "create"
 	Update        Interaction = "update"
 	Delete        Interaction = "delete"

@@ -179,6 +179,8 @@ func (c *call) take(r route, parts []string) bool {
 			c.id = parts[i]
 		case ":vid":
 			c.version = parts[i]
+		case ":member":
+			c.member = parts[i]
 		}
 	}
 	c.interaction = r.interaction

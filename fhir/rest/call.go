@@ -27,6 +27,9 @@ type call struct {
 	interaction consent.Interaction
 	typ, id     string // as the path names them
 	version     string
+	member      string // of a compartment: a type or *
+	form        bool   // the form body was read
+	asked       string // the form body of a search
 	allow       string // of a 405
 	caller      consent.Principal
 	params      []search.Param
@@ -58,7 +61,7 @@ type answer struct {
 // serve turns a handler into a gin handler. open needs no token.
 func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gin.HandlerFunc {
 	return func(g *gin.Context) {
-		c := &call{r: g.Request, interaction: interaction, typ: g.Param("type"), id: g.Param("id"), version: g.Param("vid"),
+		c := &call{r: g.Request, interaction: interaction, typ: g.Param("type"), id: g.Param("id"), version: g.Param("vid"), member: g.Param("member"),
 			allow: g.Writer.Header().Get("Allow"), requestID: requestID(g.Request), validation: s.cfg.Validation}
 		g.Header("X-Request-Id", c.requestID)
 		if sent := g.GetHeader("X-Request-Id"); sent != "" && sent != c.requestID {
@@ -143,13 +146,19 @@ func address(r *http.Request) string {
 
 // request says what the call asks for, for the decision.
 func (c *call) request(letter consent.Letter) consent.Request {
-	return consent.Request{Interaction: c.interaction, Type: c.typ, Letter: letter, Named: c.named}
+	req := consent.Request{Interaction: c.interaction, Type: c.typ, Letter: letter, Named: c.named}
+	if c.interaction == consent.SearchWithin {
+		if req.Type = c.member; req.Type == "*" {
+			req.Type = "" // types without the letter are left out
+		}
+	}
+	return req
 }
 
 // record is the record of a call and its answer.
 func (s *Server) record(c *call, a *answer, err error) audit.Record {
 	r := audit.Record{Recorded: s.cfg.Clock().UTC(), Request: c.requestID, Interaction: string(c.interaction), Type: c.typ,
-		Status: a.status, Disclosed: a.disclosed, Count: a.count, Query: c.r.URL.RawQuery}
+		Status: a.status, Disclosed: a.disclosed, Count: a.count, Query: c.query()}
 	if c.id != "" {
 		r.Type += "/" + c.id
 	}
@@ -173,6 +182,15 @@ func (s *Server) record(c *call, a *answer, err error) audit.Record {
 		r.Decision.Outcome = "refuse"
 	}
 	return r
+}
+
+// query is what was asked for, as the trail keeps it: the query string and the
+// form of a search.
+func (c *call) query() string {
+	if c.asked == "" || c.r.URL.RawQuery == "" {
+		return c.r.URL.RawQuery + c.asked
+	}
+	return c.r.URL.RawQuery + "&" + c.asked
 }
 
 // write sends an answer.

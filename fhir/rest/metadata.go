@@ -31,20 +31,24 @@ func (s *Server) describe() (capability, error) {
 			c.types = append(c.types, typ)
 		}
 	}
-	var of []string
+	of, system := []string{}, []string{"transaction", "batch"}
 	for _, r := range s.routes() {
+		code := string(r.interaction)
 		switch r.interaction {
-		case consent.Batch, consent.Validate:
+		case consent.Batch, consent.Validate, consent.SearchWithin:
+		case consent.SearchAll, consent.HistoryOfAll:
+			system = append(system, code)
 		case consent.Search:
 			of = append(of, "search-type")
 		default:
-			of = append(of, string(r.interaction))
+			of = append(of, code)
 		}
 	}
+	of, system = distinct(of), distinct(system)
 	var err error
 	c.body, c.etag, err = conformance.Statement(conformance.Capability{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: c.types, Interactions: of,
-		System: []string{"transaction", "batch"}, Index: s.cfg.Index, UpdateCreate: s.cfg.Unguarded,
+		System: system, Index: s.cfg.Index, UpdateCreate: s.cfg.Unguarded,
 		Operations: []string{"validate"},
 	})
 	return c, err
@@ -64,4 +68,15 @@ func (s *Server) metadata(_ context.Context, c *call) (*answer, error) {
 		}
 	}
 	return a, nil
+}
+
+// distinct keeps the first of each.
+func distinct(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }

@@ -10,6 +10,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
+	"carerecord/fhir/search"
 	"carerecord/store"
 )
 
@@ -41,14 +42,13 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 	if err := s.served(c.typ); err != nil {
 		return nil, err
 	}
-	if c.prefer.strict {
-		if err := onlyKnown(c); err != nil {
-			return nil, err
-		}
+	shape, err := c.shape()
+	if err != nil {
+		return nil, err
 	}
 	c.nameSelf()
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()
@@ -57,7 +57,9 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 		if err != nil {
 			return err
 		}
-		a, err = shown(c, v, d)
+		if a, err = shown(c, v, d); err == nil && a.body != nil {
+			a.body = shape.Cut(a.body)
+		}
 		return err
 	})
 	return a, err
@@ -95,18 +97,36 @@ func (c *call) nameSelf() {
 	}
 }
 
-// onlyKnown refuses parameters that a read does not know (REST-018).
-func onlyKnown(c *call) error {
+// shape reads _elements and _summary of a read (REST-114); other parameters are
+// ignored, and refused under strict handling (REST-018).
+func (c *call) shape() (search.Shape, error) {
+	var shape search.Shape
 	var unknown []string
 	for _, p := range c.params {
-		if p.Name != "_format" && p.Name != "_pretty" {
+		switch {
+		case p.Name == "_format" || p.Name == "_pretty" || p.Value == "":
+		case (p.Name == "_elements" || p.Name == "_summary") && p.Modifier == "":
+			if p.Value == "count" && p.Name == "_summary" {
+				return shape, fhir.Fault(400, "value", "_summary=count does not apply to a read.")
+			}
+			names, err := shape.ReadShape(p, func(name string) bool { return search.ElementOf(c.typ, name) })
+			if err != nil {
+				return shape, err
+			}
+			for _, name := range names {
+				unknown = append(unknown, "_elements="+name)
+			}
+		default:
 			unknown = append(unknown, p.Name)
 		}
 	}
-	if len(unknown) > 0 {
-		return fhir.Fault(400, "not-supported", "Unknown parameters: %s.", strings.Join(unknown, ", "))
+	if c.prefer.strict && len(unknown) > 0 {
+		return shape, fhir.Fault(400, "not-supported", "Unknown parameters: %s.", strings.Join(unknown, ", "))
 	}
-	return nil
+	if len(shape.Elements) == 0 {
+		shape.Elements = nil
+	}
+	return shape, shape.Coherent()
 }
 
 func etag(version uint64) string { return `W/"` + strconv.FormatUint(version, 10) + `"` }

@@ -2,10 +2,18 @@ package rest
 
 import (
 	"context"
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/fhir/r4"
 	"carerecord/fhir/search"
+	"carerecord/store"
 )
 
 // search is the search of one type (section 20).
@@ -13,7 +21,83 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	if err := s.served(c.typ); err != nil {
 		return nil, err
 	}
-	ask, err := s.cfg.Search.Plan(c.caller, search.Scope{Path: c.typ, Types: []string{c.typ}}, c.params, c.prefer.strict)
+	return s.find(ctx, c, search.Scope{Path: c.typ, Types: []string{c.typ}}, nil)
+}
+
+// searchAll is the search of several types, or of all (SRCH-151, 152): a named
+// type without the scope's letter is refused, others are left out (SMART-277).
+func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
+	if err := s.readForm(c); err != nil {
+		return nil, err
+	}
+	params, err := s.unsealed(c, "")
+	if err != nil {
+		return nil, err
+	}
+	var types []string
+	filtered := false
+	for _, p := range params {
+		if p.Name == "_type" && p.Modifier == "" && p.Value != "" {
+			types = append(types, strings.Split(p.Value, ",")...)
+		}
+		filtered = filtered || p.Name != "_type" && !search.Control(p.Name) && p.Value != ""
+	}
+	switch {
+	case len(types) == 0 && !filtered:
+		return nil, fhir.Fault(400, "too-costly", "A search of all types needs _type or a parameter that filters.")
+	case len(types) == 0:
+		types = slices.DeleteFunc(slices.Clone(s.capability.types), func(typ string) bool { return !c.caller.May(typ, "s") })
+	}
+	slices.Sort(types)
+	types = slices.Compact(types)
+	for _, typ := range types {
+		if !s.capability.serves(typ) {
+			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
+		}
+		req := c.request(consent.SearchLetter)
+		req.Type = typ
+		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
+			return nil, err
+		}
+	}
+	return s.find(ctx, c, search.Scope{Types: types}, nil)
+}
+
+// searchWithin is the search of a compartment, of one type or of all its types
+// (SRCH-153 to 155).
+func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
+	if strings.HasPrefix(c.member, "$") || strings.HasPrefix(c.member, "_") {
+		return noRoute(ctx, c)
+	}
+	members := r4.Compartment(c.typ)
+	if members == nil || c.member != "*" && !s.capability.serves(c.member) {
+		return nil, fhir.Fault(404, "not-supported", "There is no compartment %s with %q here.", c.typ, c.member)
+	}
+	types := []string{c.member}
+	if c.member == "*" {
+		types = slices.DeleteFunc(slices.Clone(s.capability.types), func(typ string) bool {
+			return members[typ] == nil && typ != c.typ || !c.caller.May(typ, "s")
+		})
+	} else if members[c.member] == nil && c.member != c.typ {
+		return nil, fhir.Fault(400, "not-supported", "%s is no member of the compartment of a %s.", c.member, c.typ)
+	}
+	owner := store.Ref{Type: c.typ, ID: c.id}
+	c.nameSelf()
+	scope := search.Scope{Path: owner.String() + "/" + c.member, Types: types, Named: c.named.ID,
+		Within: func(typ string) (store.Pred, error) { return s.cfg.Index.Within(c.typ, c.id, typ, members[typ]) }}
+	return s.find(ctx, c, scope, &owner)
+}
+
+// find runs a search. Where it is the search of a compartment whose owner is
+// not there, it finds nothing (SRCH-155).
+func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *store.Ref) (*answer, error) {
+	if err := s.readForm(c); err != nil {
+		return nil, err
+	}
+	if len(scope.Types) == 0 {
+		return nil, fhir.Fault(403, "forbidden", "The token has no scope to search any of these types.")
+	}
+	ask, err := s.cfg.Search.Plan(c.caller, scope, c.params, c.prefer.strict)
 	if err != nil {
 		return nil, err
 	}
@@ -21,6 +105,13 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	var a *answer
 	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.SearchLetter), func(v *consent.View) error {
 		c.granted = v.Grant()
+		if owner != nil {
+			if there, err := alive(ctx, v, *owner); err != nil {
+				return err
+			} else if !there {
+				ask.Plan.Empty()
+			}
+		}
 		found, err := s.cfg.Search.Run(ctx, v, ask)
 		if err != nil {
 			return err
@@ -32,4 +123,62 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 		return nil
 	})
 	return a, err
+}
+
+// unsealed are the parameters of a call, or those in its page token.
+func (s *Server) unsealed(c *call, path string) ([]search.Param, error) {
+	if len(c.params) != 1 || c.params[0].Name != search.PageParam {
+		return c.params, nil
+	}
+	pos, err := s.cfg.Search.Sealer.Open(c.caller, c.params[0].Value)
+	if err != nil {
+		return nil, err
+	}
+	if pos.Path != path {
+		return nil, fhir.Fault(400, "invalid", "The page link belongs to another search.")
+	}
+	return search.ParseQuery(pos.Query)
+}
+
+// readForm adds the parameters of a form body to those of the URL (SRCH-002).
+func (s *Server) readForm(c *call) error {
+	if c.r.Method != http.MethodPost || c.form {
+		return nil
+	}
+	c.form = true
+	typ, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil || typ != "application/x-www-form-urlencoded" {
+		if c.r.ContentLength == 0 {
+			return nil
+		}
+		return fhir.Fault(415, "not-supported", "The body of a search is application/x-www-form-urlencoded.")
+	}
+	body, err := readBody(c.r, s.cfg.Limits.Form)
+	if err != nil {
+		return err
+	}
+	params, err := search.ParseQuery(string(body))
+	if err != nil {
+		return err
+	}
+	c.asked = string(body)
+	if c.params = append(c.params, params...); len(c.params) > search.MaxParams {
+		return fhir.Fault(400, "too-costly", "The query has more than %d parameters.", search.MaxParams)
+	}
+	return nil
+}
+
+// alive reports whether a live resource is visible.
+func alive(ctx context.Context, v *consent.View, ref store.Ref) (bool, error) {
+	if !fhir.ValidID(ref.ID) {
+		return false, nil
+	}
+	d, err := v.Get(ctx, ref)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return !d.Dead(), nil
 }

@@ -27,14 +27,14 @@ import (
 // Limits are the settings of LIM-001 that this package obeys, in bytes,
 // entries and durations.
 type Limits struct {
-	Resource, Bundle         int64
+	Resource, Bundle, Form   int64
 	Entries, URL             int
 	Deadline, BundleDeadline time.Duration
 }
 
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
-	return Limits{Resource: 10 << 20, Bundle: 256 << 20, Entries: 50_000, URL: 8 << 10,
+	return Limits{Resource: 10 << 20, Bundle: 256 << 20, Form: 1 << 20, Entries: 50_000, URL: 8 << 10,
 		Deadline: 10 * time.Second, BundleDeadline: 60 * time.Second}
 }
 
@@ -102,6 +102,11 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/:type/:id/$validate", consent.Validate, s.validate},
 		{http.MethodGet, "/:type/:id/$validate", consent.Validate, s.postOnly},
 		{http.MethodGet, "/:type", consent.Search, s.search},
+		{http.MethodPost, "/:type/_search", consent.Search, s.search},
+		{http.MethodGet, "", consent.SearchAll, s.searchAll},
+		{http.MethodPost, "/_search", consent.SearchAll, s.searchAll},
+		{http.MethodGet, "/:type/:id/:member", consent.SearchWithin, s.searchWithin},
+		{http.MethodPost, "/:type/:id/:member/_search", consent.SearchWithin, s.searchWithin},
 		{http.MethodPost, "", consent.Batch, s.bundle},
 	}
 }

@@ -72,7 +72,7 @@ func (s *Service) Plan(p consent.Principal, scope Scope, params []Param, strict 
 		}
 		ask.Token, ask.Cursor, ask.before = token, pos.At.cursor(), cursors(pos.Before)
 	}
-	if ask.Plan, err = New(s.Index, scope.Types, params, Options{Strict: strict, Limits: s.Limits}); err != nil {
+	if ask.Plan, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
 		return ask, err
 	}
 	return ask, ask.Plan.within(scope)

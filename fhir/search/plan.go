@@ -70,6 +70,7 @@ const (
 type Options struct {
 	Strict   bool // handling=strict
 	Criteria bool // of a conditional write: always strict, filters only (SRCH-011)
+	System   bool // of the whole system: _type has been read
 	Limits   Limits
 }
 
@@ -100,7 +101,7 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Plan, 
 			return nil, err
 		}
 	}
-	several := len(types) > 1
+	several := len(types) > 1 || opt.System // every type must have it (SRCH-151)
 	if len(p.unknown) > 0 && (opt.Strict || opt.Criteria || several) {
 		return nil, fhir.Fault(400, "not-supported", "%s has no search parameter %s.", strings.Join(types, ", "), strings.Join(p.unknown, ", "))
 	}
@@ -126,8 +127,12 @@ func (p *Plan) Type() string { return p.Parts[0].Type }
 // Where returns the predicate of a search of one type.
 func (p *Plan) Where() store.Pred { return p.Parts[0].Where }
 
-// Filters is how many parameters filter.
-func (p *Plan) Filters() int { return p.filters }
+// Empty makes a plan find nothing.
+func (p *Plan) Empty() {
+	for i := range p.Parts {
+		p.Parts[i].Where = store.Or{}
+	}
+}
 
 // notBuilt are names that the standard knows for every type and that are not
 // served: they are refused under lenient handling too.
@@ -144,19 +149,30 @@ func (p *planner) param(param Param) error {
 	if strings.Contains(param.Name, ".") || strings.Contains(param.Modifier, ".") {
 		return notSupported(param, "is chained: chains are not supported")
 	}
-	switch param.Name {
-	case "_sort", "_count", "_total", "_summary", "_include", "_elements":
-		if p.opt.Criteria {
-			return notSupported(param, "has no place in criteria")
+	switch {
+	case !Control(param.Name) && param.Name != "_type":
+		return p.filter(param)
+	case p.opt.Criteria:
+		return notSupported(param, "has no place in criteria")
+	case param.Name == "_format" || param.Name == "_pretty":
+		return nil
+	case param.Name == "_type":
+		if !p.opt.System || param.Modifier != "" {
+			return notSupported(param, "has its place in a search of the whole system only")
 		}
-		return p.control(param)
-	case "_format", "_pretty":
-		if p.opt.Criteria {
-			return notSupported(param, "has no place in criteria")
-		}
+		p.plan.Used = append(p.plan.Used, param)
 		return nil
 	}
-	return p.filter(param)
+	return p.control(param)
+}
+
+// Control reports whether a parameter shapes the answer and does not filter.
+func Control(name string) bool {
+	switch name {
+	case "_sort", "_count", "_total", "_summary", "_include", "_elements", "_format", "_pretty":
+		return true
+	}
+	return false
 }
 
 func notSupported(param Param, why string) *fhir.Error {
