@@ -92,6 +92,7 @@ func (db *DB) apply(ctx context.Context, out *pebble.Batch, build func(*pebble.B
 		db.fail(fmt.Errorf("a batch could not be applied: %w", err))
 		return 0, fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
 	}
+	db.applied.Store(db.seq)
 	return db.head.Pos, nil
 }
 

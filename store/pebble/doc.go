@@ -36,7 +36,8 @@
 //
 // # Reading
 //
-// Read takes a Pebble snapshot. A query becomes a plan (plan.go), a plan opens
+// Read takes a Pebble snapshot, one for all reads between two commits
+// (share.go). A query becomes a plan (plan.go), a plan opens
 // streams of docids in order (stream.go), and what the streams propose is read
 // from d and decided by store.Match (scan.go). Bodies are read last.
 //

@@ -48,6 +48,8 @@ type DB struct {
 	sweep string       // where the search for expired state goes on
 
 	durable atomic.Uint64 // the last log position on disk
+	applied atomic.Uint64 // seq, for those who do not hold the mutex
+	reads   shared
 }
 
 var (
@@ -122,6 +124,7 @@ func (db *DB) load() error {
 	}
 	if len(seq) == 8 {
 		db.seq = binary.BigEndian.Uint64(seq)
+		db.applied.Store(db.seq)
 	}
 	if db.head, err = db.lastRecord(); err != nil {
 		return err
@@ -135,6 +138,7 @@ func (db *DB) Close() error {
 	if !db.fail(errClosed) {
 		return nil
 	}
+	db.reads.drop()
 	if err := db.rows.Close(); err != nil {
 		return fmt.Errorf("pebble: close: %w", err)
 	}

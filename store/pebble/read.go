@@ -18,12 +18,11 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 	if err := db.up(); err != nil {
 		return err
 	}
-	snapshot := db.rows.NewSnapshot()
-	s := db.snap(snapshot)
+	l := db.reads.take(db.rows, db.applied.Load())
+	s := db.snap(l.Snapshot)
 	defer func() {
 		s.ended = true
-		// The only error is that of a snapshot closed before.
-		_ = snapshot.Close()
+		db.reads.give(l)
 	}()
 	return f(s)
 }

@@ -1,0 +1,94 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"carerecord/store"
+)
+
+// TestReadsShareASnapshot: reads between two commits share one, a read after a
+// commit has another, and none is left behind.
+func TestReadsShareASnapshot(t *testing.T) {
+	db := open(t, t.TempDir(), nil)
+	put := func(n int) {
+		t.Helper()
+		if _, err := db.Commit(t.Context(), batchOf(benchDoc(n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(want int) func(store.Snap) error {
+		return func(s store.Snap) error {
+			if n, err := s.Count(t.Context(), store.Query{Type: "Observation", Where: store.And{}}, 0); err != nil || n != want {
+				t.Errorf("got %d documents and %v, want %d", n, err, want)
+			}
+			return nil
+		}
+	}
+	read := func(f func(store.Snap) error) {
+		t.Helper()
+		if err := db.Read(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(1)
+	var first, again *lent
+	read(func(s store.Snap) error {
+		first = db.reads.now
+		read(func(store.Snap) error { again = db.reads.now; return nil })
+		if again != first || first.users != 1 {
+			t.Errorf("a second read did not share the snapshot of the first, or kept it: %d users", first.users)
+		}
+		put(2)
+		read(count(2))
+		if db.reads.now == first {
+			t.Error("a read after a commit shares the snapshot of before")
+		}
+		return count(1)(s) // the first goes on in its own
+	})
+	if first.users != 0 || db.reads.now.users != 0 {
+		t.Errorf("got %d and %d users of snapshots that nobody reads", first.users, db.reads.now.users)
+	}
+	if _, err := db.Append(t.Context(), []byte("a record")); err != nil {
+		t.Fatal(err)
+	}
+	kept := db.reads.now
+	read(count(2))
+	if db.reads.now != kept {
+		t.Error("a record of the log ended the snapshot, which holds documents")
+	}
+	if err := db.Close(); err != nil {
+		t.Errorf("a snapshot was left open: %v", err)
+	}
+}
+
+// TestReadHoldsWhatWasAcknowledged reads beside writers: each writer finds what
+// it wrote the moment before.
+func TestReadHoldsWhatWasAcknowledged(t *testing.T) {
+	db := open(t, t.TempDir(), nil)
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for n := range 50 {
+				d := benchDoc(w*1000 + n)
+				_, err := db.Commit(context.Background(), batchOf(d))
+				if err == nil {
+					err = db.Read(context.Background(), func(s store.Snap) error {
+						got, err := s.Get(context.Background(), d.Ref)
+						if err == nil && got.Version != 1 {
+							err = fmt.Errorf("version %d", got.Version)
+						}
+						return err
+					})
+				}
+				if err != nil {
+					t.Errorf("after an acknowledged write: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
