@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +20,10 @@ type Figure struct {
 	// Allocs are the allocations of the whole process for one operation: those
 	// of the clients are few.
 	Allocs float64 `json:"allocs"`
+	// CPU is the processor time of the whole process for one operation, clients,
+	// kernel and collector included: it says what an operation costs on a
+	// machine that others use too.
+	CPU time.Duration `json:"cpu_ns"`
 }
 
 // side gathers the rounds of one side.
@@ -27,6 +32,7 @@ type side struct {
 	units   int             // done: operations, or the resources in them
 	took    time.Duration   // of all rounds
 	mallocs uint64
+	cpu     time.Duration
 	rates   []float64 // units per second of each round
 }
 
@@ -39,7 +45,9 @@ func (s *side) timed(f func() (units int, times []time.Duration, took time.Durat
 	var before, after runtime.MemStats
 	runtime.GC() // what others left is not to be paid here
 	runtime.ReadMemStats(&before)
+	spent := cpu()
 	units, times, took, err := f()
+	spent = cpu() - spent
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		return err
@@ -47,6 +55,7 @@ func (s *side) timed(f func() (units int, times []time.Duration, took time.Durat
 	s.units += units
 	s.times = append(s.times, times...)
 	s.took += took
+	s.cpu += spent
 	s.mallocs += after.Mallocs - before.Mallocs
 	s.rates = append(s.rates, float64(units)/took.Seconds())
 	return nil
@@ -89,6 +98,15 @@ func (s *side) drive(ctx context.Context, workers int, length time.Duration, fro
 	return done, err
 }
 
+// cpu is the processor time of this process; 0 where the system does not say.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // count makes the last round, of so many operations, count as units: the
 // resources in them.
 func (s *side) count(operations, units int) {
@@ -100,7 +118,8 @@ func (s *side) count(operations, units int) {
 // figure sums up the rounds.
 func (s *side) figure() Figure {
 	slices.Sort(s.times)
-	f := Figure{Operations: s.units, Took: s.took, PerSecond: float64(s.units) / s.took.Seconds(), Allocs: float64(s.mallocs) / float64(max(1, s.units))}
+	f := Figure{Operations: s.units, Took: s.took, PerSecond: float64(s.units) / s.took.Seconds(), Allocs: float64(s.mallocs) / float64(max(1, s.units)),
+		CPU: s.cpu / time.Duration(max(1, s.units))}
 	if n := len(s.times); n > 0 {
 		f.P50, f.P99 = s.times[n/2], s.times[min(n-1, n*99/100)]
 	}

@@ -43,9 +43,9 @@ func machine() string {
 func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n", r.Machine)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "what\tn\t/s\tp50\tp99\tallocs\tratio\tof rounds\tgoal\t")
+	fmt.Fprintln(t, "what\tn\t/s\tp50\tp99\tcpu\tallocs\tratio\tof rounds\tgoal\t")
 	side := func(name string, f Figure) {
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%.0f\t", name, f.Operations, f.PerSecond, round(f.P50), round(f.P99), f.Allocs)
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t%.0f\t", name, f.Operations, f.PerSecond, round(f.P50), round(f.P99), round(f.CPU), f.Allocs)
 	}
 	for _, row := range r.Rows {
 		side(row.Name, row.Subject)
@@ -64,6 +64,6 @@ func round(d time.Duration) time.Duration {
 	case d > 10*time.Millisecond:
 		return d.Round(100 * time.Microsecond)
 	default:
-		return d.Round(time.Microsecond)
+		return d.Round(100 * time.Nanosecond)
 	}
 }
