@@ -12,6 +12,7 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/fhir"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -107,10 +108,11 @@ type commit struct {
 	absent  []store.Absent
 	checks  []store.Check
 
-	waiting   map[string][]store.Ref // documents of the batch by the names they wait for
-	described map[store.Ref]int      // when a document of the batch was keyed
-	keyed     int                    // how often one was
-	rekeyed   int                    // documents of the store that were keyed anew
+	rows      map[store.Ref]index.Row // what the bodies of the batch say
+	waiting   map[string][]store.Ref  // documents of the batch by the names they wait for
+	described map[store.Ref]int       // when a document of the batch was keyed
+	keyed     int                     // how often one was
+	rekeyed   int                     // documents of the store that were keyed anew
 }
 
 // stage reads what stands, tests the rights and conditions that need it, and

@@ -49,12 +49,18 @@ type world interface {
 	byNHS(ctx context.Context, number string) ([]string, error)
 }
 
-// describe makes the keys of a document: those of its body, and the facts.
-func (g *Guard) describe(ctx context.Context, w world, d store.Doc) (described, error) {
+// row reads the body of a document.
+func (g *Guard) row(d store.Doc) (index.Row, error) {
 	row, err := g.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
 	if err != nil {
-		return described{}, fmt.Errorf("index %s: %w", d.Ref, err)
+		return index.Row{}, fmt.Errorf("index %s: %w", d.Ref, err)
 	}
+	return row, nil
+}
+
+// describe makes the keys of a document: those of its body, which row are, and
+// the facts.
+func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Row) (described, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
 		keys = append(keys, index.SourceKey(d.Source))

@@ -62,7 +62,11 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 			return store.Doc{}, fmt.Errorf("read what a tombstone of %s ended: %w", d.Ref, err)
 		}
 	}
-	made, err := v.guard.describe(ctx, standing{v.snap, v.guard.index}, body)
+	row, err := v.guard.row(body)
+	if err != nil {
+		return store.Doc{}, err
+	}
+	made, err := v.guard.describe(ctx, standing{v.snap, v.guard.index}, body, row)
 	if err != nil {
 		return store.Doc{}, err
 	}

@@ -27,6 +27,9 @@ func (c *commit) describeAll(ctx context.Context) error {
 	refs := slices.Clone(c.order)
 	slices.SortStableFunc(refs, func(a, b store.Ref) int { return rank(a) - rank(b) })
 	c.waiting, c.described = map[string][]store.Ref{}, map[store.Ref]int{}
+	if err := c.prepare(ctx, refs); err != nil {
+		return err
+	}
 	for _, ref := range refs {
 		if err := c.describe(ctx, c.pending[ref]); err != nil {
 			return err
@@ -48,7 +51,6 @@ func (c *commit) describe(ctx context.Context, w *store.Write) error {
 		w.Doc.Keys, w.Doc.ID = before.Keys, before.ID
 		return nil
 	}
-	w.Doc.Body = fhir.Stamp(w.Doc.Body, w.Doc.Ref.ID, w.Doc.Version, w.Doc.Updated)
 	_, err := c.key(ctx, w)
 	return err
 }
@@ -56,7 +58,15 @@ func (c *commit) describe(ctx context.Context, w *store.Write) error {
 // key makes the keys of a live document of the batch. It reports whether the
 // owners are others than before, or are known now and were not.
 func (c *commit) key(ctx context.Context, w *store.Write) (bool, error) {
-	made, err := c.view.guard.describe(ctx, c, w.Doc)
+	row, read := c.rows[w.Doc.Ref]
+	if !read { // a document of the store
+		var err error
+		if row, err = c.view.guard.row(w.Doc); err != nil {
+			return false, err
+		}
+		c.rows[w.Doc.Ref] = row
+	}
+	made, err := c.view.guard.describe(ctx, c, w.Doc, row)
 	if err != nil {
 		return false, err
 	}
