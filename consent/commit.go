@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"carerecord/consent/policy"
@@ -25,6 +24,7 @@ const (
 	ToUpdate                 // the next version, or, for a feed, a new document in its id space
 	ToDelete                 // a tombstone
 	ToFind                   // nothing: a conditional create that matched
+	ToPatch                  // the next version, made from the one that stands
 )
 
 // Change is one write as it is asked for.
@@ -35,6 +35,11 @@ type Change struct {
 	// IfMatch are the versions one of which must be current; nil for any state.
 	// A zero version stands for "*", any current version (REST-046).
 	IfMatch []uint64
+	// OnlyNew refuses an update of what stands (If-None-Match: *).
+	OnlyNew bool
+	// Edit makes the body of a patch from the one that stands, as the writer
+	// sees it. Its errors are *fhir.Error.
+	Edit func(body []byte) ([]byte, error)
 	// Absent must have no visible match when the change is made: the criteria
 	// of a conditional create. Nil for a plain one.
 	Absent store.Pred
@@ -67,11 +72,18 @@ type Record func([]Result) ([][]byte, error)
 // in their order. store.ErrConflict: another write was faster; read and decide
 // anew. A *fhir.Error is for the client, and nothing was written.
 func (v *View) Commit(ctx context.Context, changes []Change, record Record, marks ...store.StateWrite) ([]Result, error) {
-	c := &commit{view: v, pending: map[store.Ref]*store.Write{}, at: v.instant()}
+	c := &commit{view: v, pending: map[store.Ref]*store.Write{}}
+	var landed func()
+	c.at, landed = v.guard.flights.depart(v.guard.clock())
+	defer landed()
 	for i := range changes {
 		if err := c.stage(ctx, &changes[i]); err != nil {
 			return nil, at(err, changes[i].Place)
 		}
+	}
+	v.guard.flights.reach(c.at)
+	for _, w := range c.pending {
+		w.Doc.Updated = c.at // one instant for all (REST-223)
 	}
 	if err := c.describeAll(ctx); err != nil {
 		return nil, err
@@ -95,9 +107,6 @@ func at(err error, place string) error {
 	return err
 }
 
-// instant is the moment of a commit, in whole milliseconds.
-func (v *View) instant() time.Time { return v.guard.clock().UTC().Truncate(time.Millisecond) }
-
 // commit is one batch in the making.
 type commit struct {
 	view    *View
@@ -115,39 +124,55 @@ type commit struct {
 	rekeyed   int                     // documents of the store that were keyed anew
 }
 
+// target is what stands where a change wants to write. cur is as stored, shown
+// as the writer sees it.
+type target struct {
+	cur, shown      store.Doc
+	exists, visible bool
+}
+
+// live: there is a current version, and the writer sees it.
+func (t *target) live() bool { return t.visible && !t.cur.Dead() }
+
+// target reads what stands.
+func (c *commit) target(ctx context.Context, ch *Change) (t target, err error) {
+	if ch.Form == ToCreate { // an id that NewID made: Expect 0 sees to it that it is new
+		return t, nil
+	}
+	t.cur, err = c.view.snap.Get(ctx, ch.Ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return t, nil
+	}
+	if err != nil {
+		return t, fmt.Errorf("read %s for writing: %w", ch.Ref, err)
+	}
+	t.exists = true
+	t.shown, err = c.view.show(ctx, t.cur, t.cur)
+	if t.visible = err == nil; err != nil && !errors.Is(err, store.ErrNotFound) {
+		return t, err
+	}
+	return t, nil
+}
+
 // stage reads what stands, tests the rights and conditions that need it, and
 // puts the new version into the batch, not yet described.
 func (c *commit) stage(ctx context.Context, ch *Change) error {
-	var cur store.Doc
-	err := store.ErrNotFound
-	if ch.Form != ToCreate { // an id that NewID made: Expect 0 sees to it that it is new
-		cur, err = c.view.snap.Get(ctx, ch.Ref)
+	t, err := c.target(ctx, ch)
+	if err != nil {
+		return err
 	}
-	exists := err == nil
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("read %s for writing: %w", ch.Ref, err)
-	}
-	visible := false
-	if exists {
-		_, err := c.view.show(ctx, cur, cur)
-		if visible = err == nil; err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+	w := store.Write{Doc: store.Doc{Ref: ch.Ref, Body: ch.Body, Source: c.view.grant.principal.Organisation}}
+	if t.exists {
+		w.Expect, w.Doc.Source = t.cur.Version, t.cur.Source
+		if !t.cur.Updated.Before(c.at) {
+			c.at = t.cur.Updated.Add(time.Millisecond) // REST-042
 		}
-	}
-	w := store.Write{Doc: store.Doc{Ref: ch.Ref, Body: ch.Body, Updated: c.at}}
-	if exists {
-		if !cur.Updated.Before(w.Doc.Updated) {
-			w.Doc.Updated = cur.Updated.Add(time.Millisecond)
-		}
-		w.Expect, w.Doc.Source = cur.Version, cur.Source
-	} else {
-		w.Doc.Source = c.view.grant.principal.Organisation
 	}
 	w.Doc.Version = w.Expect + 1
-	write, err := c.view.form(ch, &w, cur, exists, visible)
+	write, err := c.view.form(ch, &w, &t)
 	if err != nil || !write {
-		if ch.Form == ToFind {
-			c.checks = append(c.checks, store.Check{Ref: ch.Ref, Version: cur.Version})
+		if err == nil && t.visible {
+			c.checks = append(c.checks, store.Check{Ref: ch.Ref, Version: t.cur.Version})
 		}
 		return err
 	}
@@ -159,7 +184,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 			Type: ch.Ref.Type, Where: store.And{ch.Absent, c.view.grant.Where(ch.Ref.Type)}, Claims: ch.Claims,
 		})
 	}
-	c.put(w, cur)
+	c.put(w, t.cur)
 	return nil
 }
 
@@ -170,83 +195,6 @@ func (c *commit) put(w store.Write, before store.Doc) {
 	c.before[w.Doc.Ref] = before
 	c.pending[w.Doc.Ref] = &w
 	c.order = append(c.order, w.Doc.Ref)
-}
-
-// form applies the rules of one form of writing. It is false where nothing is
-// to be written.
-func (v *View) form(ch *Change, w *store.Write, cur store.Doc, exists, visible bool) (bool, error) {
-	feed := v.grant.principal.Kind == Feed
-	live := visible && !cur.Dead()
-	switch ch.Form {
-	case ToFind:
-		return false, nil
-	case ToCreate:
-		if exists {
-			return false, store.ErrConflict
-		}
-		w.Doc.Origin = store.Created
-		return true, nil
-	case ToUpdate:
-		if feed && !visible && (exists || !inSpace(v.grant.principal.IDPrefix, ch.Ref.ID)) {
-			return false, foreignID()
-		}
-		if !feed && v.grant.principal.Kind != System && !visible {
-			return false, noUpsert()
-		}
-		if err := ifMatch(ch.IfMatch, cur, visible); err != nil {
-			return false, err
-		}
-		w.Doc.Origin = store.Updated
-		if !live {
-			w.Doc.Origin = store.Upserted
-		} else {
-			w.Doc.Body = fhir.MergeMeta(w.Doc.Body, cur.Body)
-		}
-		return true, nil
-	case ToDelete:
-		if feed && !visible && (exists || !inSpace(v.grant.principal.IDPrefix, ch.Ref.ID)) {
-			return false, foreignID()
-		}
-		if ch.Ref.Type == "Consent" && v.grant.principal.Kind != System {
-			return false, &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
-				Text: "A directive is not deleted: it ends when its status is inactive or entered-in-error."}},
-				Header: map[string]string{"Allow": "GET, HEAD, PUT"}}
-		}
-		if err := ifMatch(ch.IfMatch, cur, live); err != nil {
-			return false, err
-		}
-		w.Doc.Origin, w.Doc.Body = store.Deleted, nil
-		return live, nil
-	}
-	return false, fmt.Errorf("consent: no form of writing %d", ch.Form)
-}
-
-func inSpace(prefix, id string) bool { return prefix != "" && strings.HasPrefix(id, prefix) }
-
-// foreignID is the one answer to a feed about an id outside its rows and its
-// id space, whether it exists or not (CON-1303).
-func foreignID() *fhir.Error {
-	return fhir.Fault(403, "forbidden", "A feed writes the resources of its own source, and new ones by PUT within its id prefix only.")
-}
-
-// noUpsert is the one answer to everybody else about an id that is absent or
-// hidden (VIS-007).
-func noUpsert() *fhir.Error {
-	return &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
-		Text: "Ids are made by the server: PUT does not create here."}}, Header: map[string]string{"Allow": "GET, HEAD, POST"}}
-}
-
-// ifMatch tests If-Match against the version that stands and is visible.
-func ifMatch(want []uint64, cur store.Doc, visible bool) error {
-	if want == nil {
-		return nil
-	}
-	for _, version := range want {
-		if visible && (version == cur.Version || version == 0 && !cur.Dead()) {
-			return nil
-		}
-	}
-	return fhir.Fault(412, "conflict", "The current version is not the one that If-Match names.")
 }
 
 // newest and byNHS make a commit a world: the snapshot with the batch on top.
@@ -293,7 +241,7 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 		w, ok := c.pending[ch.Ref]
 		if !ok {
 			out[i] = Result{Doc: store.Doc{Ref: ch.Ref}}
-			if ch.Form == ToFind {
+			if ch.Form != ToDelete { // found, or changed into what it was
 				d, err := c.view.Get(ctx, ch.Ref)
 				if err != nil {
 					return nil, err

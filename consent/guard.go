@@ -33,6 +33,7 @@ type Guard struct {
 	publicURL string
 	register  *register
 	types     *present
+	flights   flights
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -77,11 +78,13 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	if err := g.Check(ctx, p, req); err != nil {
 		return err
 	}
+	until := g.flights.lowest()
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		v, err := g.view(ctx, p, req, &recent{Snap: snap})
 		if err != nil {
 			return err
 		}
+		v.until = until
 		err = f(v)
 		if v.failed != nil {
 			return v.failed

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -18,7 +19,8 @@ type View struct {
 	guard  *Guard
 	snap   store.Snap
 	grant  *Grant
-	failed error // the store did not answer in the middle of a predicate
+	failed error     // the store did not answer in the middle of a predicate
+	until  time.Time // where histories of more than one resource end; zero for no bound
 }
 
 // Grant returns the decision that the View stands on.
@@ -164,11 +166,15 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 }
 
 // History yields visible versions, newest first. A version is judged by its own
-// body and by the newest version, and projected.
+// body and by the newest version, and projected. A history of a type ends at the
+// lowest instant of a commit under way (REST-208).
 func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		newest := map[store.Ref]*store.Doc{} // nil for hidden
 		for d, err := range v.snap.History(ctx, q) {
+			if err == nil && q.ID == "" && !v.until.IsZero() && d.Updated.After(v.until) {
+				continue
+			}
 			if err == nil {
 				d, err = v.past(ctx, d, newest)
 			}

@@ -1,0 +1,62 @@
+package consent
+
+import (
+	"sync"
+	"time"
+)
+
+// flights are the commits under way, by their instants. A history ends at the
+// lowest of them: what commits later with an earlier instant would otherwise
+// appear behind a reader who polls with _since (REST-208). It is safe for
+// concurrent use.
+type flights struct {
+	mu    sync.Mutex
+	last  time.Time // the latest instant that was ever given out
+	under map[time.Time]int
+}
+
+// depart gives out the instant of a commit: whole milliseconds, never before
+// one that was given out. landed ends the commit.
+func (f *flights) depart(now time.Time) (at time.Time, landed func()) {
+	at = now.UTC().Truncate(time.Millisecond)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at.Before(f.last) {
+		at = f.last
+	}
+	f.last = at
+	if f.under == nil {
+		f.under = map[time.Time]int{}
+	}
+	f.under[at]++
+	return at, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.under[at]--; f.under[at] == 0 {
+			delete(f.under, at)
+		}
+	}
+}
+
+// reach notes that a commit moved on to a later instant.
+func (f *flights) reach(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at.After(f.last) {
+		f.last = at
+	}
+}
+
+// lowest is the last instant that a history may show now. It is to be asked
+// before the snapshot is taken; zero for no bound.
+func (f *flights) lowest() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var lowest time.Time
+	for at := range f.under {
+		if lowest.IsZero() || at.Before(lowest) {
+			lowest = at
+		}
+	}
+	return lowest
+}

@@ -1,0 +1,125 @@
+package consent
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// form applies the rules of one form of writing. It is false where nothing is
+// to be written.
+func (v *View) form(ch *Change, w *store.Write, t *target) (bool, error) {
+	switch ch.Form {
+	case ToFind:
+		return false, nil
+	case ToCreate:
+		w.Doc.Origin = store.Created
+		return true, nil
+	case ToUpdate:
+		return v.update(ch, w, t)
+	case ToPatch:
+		return v.patch(ch, w, t)
+	case ToDelete:
+		return v.delete(ch, w, t)
+	}
+	return false, fmt.Errorf("consent: no form of writing %d", ch.Form)
+}
+
+// foreign: a feed asks about an id that is neither its row nor in its id space.
+func (v *View) foreign(ch *Change, t *target) bool {
+	p := v.grant.principal
+	return p.Kind == Feed && !t.visible && (t.exists || !inSpace(p.IDPrefix, ch.Ref.ID))
+}
+
+func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
+	kind := v.grant.principal.Kind
+	switch {
+	case v.foreign(ch, t):
+		return false, foreignID()
+	case kind != Feed && kind != System && !t.visible:
+		return false, noUpsert()
+	case ch.OnlyNew && t.live():
+		return false, fhir.Fault(412, "duplicate", "The resource exists, and If-None-Match: * asks for a new one.")
+	}
+	if err := ifMatch(ch.IfMatch, t.cur, t.visible); err != nil {
+		return false, err
+	}
+	if !t.live() {
+		w.Doc.Origin = store.Upserted
+		return true, nil
+	}
+	return v.supersede(w, t), nil
+}
+
+// patch edits the version that stands, as the writer sees it.
+func (v *View) patch(ch *Change, w *store.Write, t *target) (bool, error) {
+	switch {
+	case !t.visible:
+		return false, fhir.NotFound()
+	case t.cur.Dead():
+		return false, fhir.Fault(410, "deleted", "The resource was deleted.")
+	}
+	if err := ifMatch(ch.IfMatch, t.cur, true); err != nil {
+		return false, err
+	}
+	var err error
+	if w.Doc.Body, err = ch.Edit(t.shown.Body); err != nil {
+		return false, err
+	}
+	return v.supersede(w, t), nil
+}
+
+// supersede makes the body of the next version of what stands. It is false
+// where that is what stands already, token for token (REST-144).
+func (v *View) supersede(w *store.Write, t *target) bool {
+	w.Doc.Origin = store.Updated
+	w.Doc.Body = fhir.MergeMeta(w.Doc.Body, t.cur.Body)
+	return !bytes.Equal(fhir.Stamp(w.Doc.Body, t.cur.Ref.ID, t.cur.Version, t.cur.Updated), t.cur.Body)
+}
+
+func (v *View) delete(ch *Change, w *store.Write, t *target) (bool, error) {
+	if v.foreign(ch, t) {
+		return false, foreignID()
+	}
+	if ch.Ref.Type == "Consent" && v.grant.principal.Kind != System {
+		return false, &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
+			Text: "A directive is not deleted: it ends when its status is inactive or entered-in-error."}},
+			Header: map[string]string{"Allow": "GET, HEAD, PUT"}}
+	}
+	if err := ifMatch(ch.IfMatch, t.cur, t.live()); err != nil {
+		return false, err
+	}
+	w.Doc.Origin, w.Doc.Body = store.Deleted, nil
+	return t.live(), nil
+}
+
+func inSpace(prefix, id string) bool { return prefix != "" && strings.HasPrefix(id, prefix) }
+
+// foreignID is the one answer to a feed about an id outside its rows and its
+// id space, whether it exists or not (CON-1303).
+func foreignID() *fhir.Error {
+	return fhir.Fault(403, "forbidden", "A feed writes the resources of its own source, and new ones by PUT within its id prefix only.")
+}
+
+// noUpsert is the one answer to everybody else about an id that is absent or
+// hidden (VIS-007).
+func noUpsert() *fhir.Error {
+	return &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
+		Text: "Ids are made by the server: PUT does not create here."}}, Header: map[string]string{"Allow": "GET, HEAD, POST"}}
+}
+
+// ifMatch tests If-Match against the version that stands and is visible.
+func ifMatch(want []uint64, cur store.Doc, visible bool) error {
+	if want == nil {
+		return nil
+	}
+	for _, version := range want {
+		if visible && (version == cur.Version || version == 0 && !cur.Dead()) {
+			return nil
+		}
+	}
+	return fhir.Fault(412, "conflict", "The current version is not the one that If-Match names.")
+}
