@@ -1,0 +1,43 @@
+package suite
+
+import (
+	"sync"
+	"testing"
+)
+
+// TestThousandConditionalCreates: of a thousand identical conditional creates,
+// a hundred of them at any time, one creates (REST-126).
+func TestThousandConditionalCreates(t *testing.T) {
+	const all, atOnce = 1000, 100
+	engines(t, func(t *testing.T, s *server) {
+		s.start("--demo")
+		s.token(feed)
+		var mu sync.Mutex
+		statuses, ids := map[int]int{}, map[string]int{}
+		var group sync.WaitGroup
+		places := make(chan struct{}, atOnce)
+		for range all {
+			places <- struct{}{}
+			group.Go(func() {
+				defer func() { <-places }()
+				r := s.do(feed, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"thousand"}]}`,
+					"If-None-Exist: identifier=s|thousand")
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[r.status]++
+				ids[r.id()]++
+			})
+		}
+		group.Wait()
+		if statuses[201] != 1 || statuses[200] != all-1 {
+			t.Errorf("REST-126: got statuses %v, want one 201 and %d times 200", statuses, all-1)
+		}
+		if len(ids) != 1 || ids[""] > 0 {
+			t.Errorf("REST-126: the answers name the resources %v, want one", ids)
+		}
+		r := s.get(feed, "Organization?identifier=s|thousand")
+		if r.get("total").Int() != 1 || ids[r.get("entry.0.resource.id").Str] != all {
+			t.Errorf("REST-126: one resource is wanted: got %s", r.body)
+		}
+	})
+}
