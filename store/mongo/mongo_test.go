@@ -183,8 +183,8 @@ func faultOf(e *event.CommandStartedEvent) string {
 	return ""
 }
 
-// byAddress reports whether a find asks for nothing but an _id or several, which
-// only one index can answer.
+// byAddress reports whether a find asks for nothing but an _id, several, or
+// those behind one, which only one index can answer.
 func byAddress(command bson.Raw) bool {
 	filter, ok := command.Lookup("filter").DocumentOK()
 	if !ok {
@@ -198,6 +198,7 @@ func byAddress(command bson.Raw) bool {
 	if !ok {
 		return true
 	}
-	_, err = operators.LookupErr("$in")
-	return err == nil
+	_, several := operators.LookupErr("$in")
+	_, behind := operators.LookupErr("$gt")
+	return several == nil || behind == nil
 }

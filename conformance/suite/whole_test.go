@@ -1,0 +1,118 @@
+//go:build !race
+
+package suite
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestSyntheaWhole loads the whole Synthea set through carerecord load and reads
+// every resource back token for token, on both engines (REST-092, 220, 226). It
+// takes a few minutes, and so is left out under the race detector, which would
+// watch this test alone and not the server.
+func TestSyntheaWhole(t *testing.T) {
+	const bundles, resources = 150, 46_693
+	files, err := filepath.Glob(filepath.Join(synthea, "*.json.gz"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("skipped: the Synthea bundles are not at %s", synthea)
+	}
+	if len(files) != bundles {
+		t.Fatalf("got %d bundles, want %d", len(files), bundles)
+	}
+	engines(t, func(t *testing.T, s *server) {
+		s.start("--auth", "off")
+		w := &wire{server: s}
+		between := httptest.NewServer(w)
+		defer between.Close()
+		out, err := exec.Command(binary, "load", "--to", between.URL+"/fhir", synthea).CombinedOutput()
+		if err != nil {
+			t.Fatalf("load: %v\n%s", err, out)
+		}
+		text := strings.TrimSpace(string(out[bytes.LastIndexByte(out, '\r')+1:]))
+		if !strings.Contains(text, fmt.Sprintf("%d resources in ", resources)) || !strings.Contains(text, "bundles refused 0") || !strings.Contains(text, "resources/s") {
+			t.Errorf("load printed %q, want %d resources, none refused, and the rate", text, resources)
+		}
+		t.Logf("load: %s", text)
+		began := time.Now()
+		if n := w.readBack(t); n != resources {
+			t.Errorf("read back %d resources, want %d", n, resources)
+		}
+		t.Logf("read back and compared in %s", time.Since(began).Round(time.Second))
+	})
+}
+
+// wire stands between load and the server and keeps what passes: it is how the
+// test learns which id each resource was given.
+type wire struct {
+	*server
+	mu     sync.Mutex
+	passed []exchange
+}
+
+type exchange struct {
+	sent     string
+	answered reply
+}
+
+func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusBadRequest)
+		return
+	}
+	to, err := url.Parse(w.site)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	to.Path = q.URL.Path
+	resp, err := http.Post(to.String(), q.Header.Get("Content-Type"), bytes.NewReader(body))
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.mu.Lock()
+	w.passed = append(w.passed, exchange{string(body), reply{resp.StatusCode, resp.Header, string(answer)}})
+	w.mu.Unlock()
+	out.WriteHeader(resp.StatusCode)
+	out.Write(answer)
+}
+
+// readBack reads what passed, a few bundles at once, and counts it.
+func (w *wire) readBack(t *testing.T) int {
+	n := 0
+	var group sync.WaitGroup
+	places := make(chan struct{}, 8)
+	for _, e := range w.passed {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			read, err := readsBack(w.server, e.sent, e.answered)
+			if err != nil {
+				t.Error(err)
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			n += read
+		})
+	}
+	group.Wait()
+	return n
+}

@@ -1,0 +1,197 @@
+package mongo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"carerecord/store"
+)
+
+// maxFaults is how many faults Verify reports before it gives up.
+const maxFaults = 20
+
+var errFaults = errors.New("too many faults")
+
+// Verify reads the whole database and reports every document that does not
+// agree with the others: posts that are not those of the keys, a live document
+// without a body, a tombstone with posts, a superseded version without a newer
+// one, versions that are missing, a commit number that was never given out, a
+// log with a gap or a broken chain. Nil is a sound record. Nobody may write
+// meanwhile.
+//
+// Whether the server's own indexes agree with its collections is the server's
+// to say (validate). Claims are counters that nobody reads: a claim need not
+// have a document, since what a conditional create makes need not match its
+// criteria.
+func (db *DB) Verify(ctx context.Context) error {
+	v := &verifier{db: db}
+	for _, walk := range []func(context.Context) error{v.numbers, v.newest, v.superseded, v.records} {
+		if err := walk(ctx); err != nil && !errors.Is(err, errFaults) {
+			return failed("verify", err)
+		}
+	}
+	return errors.Join(v.faults...)
+}
+
+type verifier struct {
+	db     *DB
+	faults []error
+	given  uint64 // the last number of commits that was given out
+	older  int    // how many versions must be superseded
+}
+
+func (v *verifier) fault(format string, args ...any) error {
+	if v.faults = append(v.faults, fmt.Errorf("mongo: verify: "+format, args...)); len(v.faults) >= maxFaults {
+		return errFaults
+	}
+	return nil
+}
+
+// walk calls f with every document of a collection whose _id is greater than
+// one, a chunk at a time in the order of their _id. It names no index: only one
+// can answer, and with its name the stand-in limits before it sorts.
+func (v *verifier) walk(ctx context.Context, c *mongo.Collection, after any, f func([]bson.Raw) error) error {
+	for {
+		filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}
+		o := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(v.db.limits.fetch))
+		cursor, err := c.Find(ctx, filter, o)
+		if err != nil {
+			return err
+		}
+		var chunk []bson.Raw
+		if err := cursor.All(ctx, &chunk); err != nil || len(chunk) == 0 {
+			return err
+		}
+		if err := f(chunk); err != nil {
+			return err
+		}
+		after = chunk[len(chunk)-1].Lookup("_id")
+	}
+}
+
+func (v *verifier) numbers(ctx context.Context) error {
+	var counter struct {
+		N int64 `bson:"n"`
+	}
+	err := v.db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "seq"}}).Decode(&counter)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		err = nil // no commit yet
+	}
+	v.given = uint64(counter.N)
+	return err
+}
+
+// newest looks at each document of res by itself.
+func (v *verifier) newest(ctx context.Context) error {
+	return v.walk(ctx, v.db.res, "", func(chunk []bson.Raw) error {
+		for _, raw := range chunk {
+			if err := v.document(raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (v *verifier) document(raw bson.Raw) error {
+	name := raw.Lookup("_id").String()
+	d, err := unmarshal(raw)
+	if err != nil {
+		return v.fault("%s is damaged: %w", name, err)
+	}
+	_, none := raw.LookupErr("k")
+	_, living := raw.LookupErr("d")
+	dead := none != nil
+	switch {
+	case dead == (living != nil):
+		return v.fault("%s is neither a live document nor a tombstone", name)
+	case dead != (d.Origin == store.Deleted) || dead != (d.Body == nil):
+		return v.fault("%s has the origin %s and %d bytes of body", name, d.Origin, len(d.Body))
+	case d.Version < 1 || d.Seq < 1 || d.Seq > v.given:
+		return v.fault("%s is version %d of commit %d, and numbers were given out up to %d", name, d.Version, d.Seq, v.given)
+	}
+	v.older += int(d.Version) - 1
+	index, b := bsoncore.AppendDocumentStart(make([]byte, 0, len(raw)))
+	rebuilt, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, dead), index)
+	if err != nil {
+		return err
+	}
+	for _, field := range []string{"p", "o", "s", "k", "f"} {
+		stored, made := raw.Lookup(field), bson.Raw(rebuilt).Lookup(field)
+		if stored.Type != made.Type || !bytes.Equal(stored.Value, made.Value) {
+			return v.fault("%s: %s is not what its keys make", name, field)
+		}
+	}
+	return nil
+}
+
+// superseded looks from each document of old at the newest version, and counts
+// that none is missing.
+func (v *verifier) superseded(ctx context.Context) error {
+	n := 0
+	err := v.walk(ctx, v.db.old, "", func(chunk []bson.Raw) error {
+		ids := make([]string, len(chunk))
+		for i, raw := range chunk {
+			id := raw.Lookup("_id").StringValue()
+			ids[i] = id[:max(strings.LastIndexByte(id, '/'), 0)]
+		}
+		cursor, err := v.db.res.Find(ctx, oneOf(ids), options.Find().SetProjection(bson.D{{Key: "v", Value: 1}}))
+		if err != nil {
+			return err
+		}
+		var stand []struct {
+			ID      string `bson:"_id"`
+			Version int64  `bson:"v"`
+		}
+		if err := cursor.All(ctx, &stand); err != nil {
+			return err
+		}
+		versions := map[string]int64{}
+		for _, s := range stand {
+			versions[s.ID] = s.Version
+		}
+		for i, raw := range chunk {
+			n++
+			id := raw.Lookup("_id").StringValue()
+			version, err := strconv.ParseInt(id[len(ids[i])+1:], 10, 64)
+			if d, damaged := unmarshal(raw); err != nil || damaged != nil || d.Version != uint64(version) || version >= versions[ids[i]] {
+				if err := v.fault("%s is kept as superseded by version %d", id, versions[ids[i]]); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err == nil && n != v.older {
+		err = v.fault("%d superseded versions stand, %d are called for", n, v.older)
+	}
+	return err
+}
+
+// records looks at positions and links of the log.
+func (v *verifier) records(ctx context.Context) error {
+	var last store.Record
+	return v.walk(ctx, v.db.log, int64(0), func(chunk []bson.Raw) error {
+		for _, raw := range chunk {
+			var r record
+			if err := bson.Unmarshal(raw, &r); err != nil {
+				return v.fault("a log record is damaged: %w", err)
+			}
+			rec := r.plain()
+			if rec.Pos != last.Pos+1 || rec.Hash != store.Link(last.Hash, rec.Pos, rec.Payload) {
+				return v.fault("log record %d does not follow record %d", rec.Pos, last.Pos)
+			}
+			last = rec
+		}
+		return nil
+	})
+}
