@@ -6,7 +6,7 @@ STATICCHECK := .cache/bin/staticcheck
 STATICCHECK_VERSION := v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-short check generate bench tools
+.PHONY: help run build test soak check generate bench tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ build: need-go ## build bin/carerecord
 
 test: need-go need-python ## the whole suite with the race detector, on both engines
 	scripts/test.sh
+
+soak: need-go need-python ## the same with ten times the cases of long tests
+	CARERECORD_SOAK=10 scripts/test.sh
 
 check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, generated files
 	scripts/check.sh

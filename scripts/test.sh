@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Runs the whole suite with the race detector. The last lines say which MongoDB server the tests ran on.
+# Runs the whole suite with the race detector, then without it what is too long for it. The last line says which MongoDB server
+# the tests ran on. CARERECORD_SOAK=10 makes long tests ten times as long (make soak).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 server=$(mktemp)
 trap 'rm -f "$server"' EXIT
 export CARERECORD_TEST_SERVER_FILE=$server
-go test -race -timeout 25m ./...
+timeout=25m
+[ "${CARERECORD_SOAK:-1}" = 1 ] || timeout=6h
+go test -race -timeout "$timeout" ./...
 # The law of the record once more, with all of its cases and with the broken guards.
-go test -count=1 -timeout 25m -v -run . ./conformance/law | grep -aE "^(ok|FAIL|panic)|cases|requests|caught|LAW|CON-"
+go test -count=1 -timeout "$timeout" -v -run . ./conformance/law | grep -aE "^(ok|FAIL|panic)|cases|requests|caught|LAW|CON-"
+# The whole Synthea set on both engines, which with the race detector is fifteen bundles.
+go test -count=1 -timeout 20m -v -run TestSyntheaWhole ./conformance/suite | tr '\r' '\n' | grep -avE 'loading \('
 echo "MongoDB tests ran on: $(sort -u "$server" | paste -sd';')"

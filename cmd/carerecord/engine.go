@@ -19,6 +19,8 @@ type engine interface {
 	store.Store
 	store.State
 	store.Log
+	// Verify reads everything and reports what does not agree.
+	Verify(context.Context) error
 }
 
 // place says where a store is: an engine's address, and the folder in which

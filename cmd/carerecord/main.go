@@ -18,12 +18,13 @@ const version = "0.1.0"
 
 // cli is the command line. Every flag of serve has an environment variable.
 type cli struct {
-	Serve serveCmd `cmd:"" help:"Serve the record."`
-	Token tokenCmd `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
-	Load  loadCmd  `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
-	Synth synthCmd `cmd:"" help:"Make a synthetic region."`
-	Audit auditCmd `cmd:"" help:"Work with the trail."`
-	Bench benchCmd `cmd:"" help:"Measure the embedded engine beside its limits."`
+	Serve  serveCmd  `cmd:"" help:"Serve the record."`
+	Token  tokenCmd  `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
+	Load   loadCmd   `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
+	Synth  synthCmd  `cmd:"" help:"Make a synthetic region."`
+	Audit  auditCmd  `cmd:"" help:"Work with the trail."`
+	Verify verifyCmd `cmd:"" help:"Rebuild the index of a store at rest and compare."`
+	Bench  benchCmd  `cmd:"" help:"Measure the embedded engine beside its limits."`
 }
 
 func main() {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"carerecord/store"
@@ -134,13 +133,7 @@ type logRecord struct {
 func (s *server) editCollection(edit func([]store.Record) []store.Record) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	client, err := mongo.Connect(options.Client().ApplyURI(s.store))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer client.Disconnect(ctx)
-	path, _, _ := strings.Cut(s.store, "?")
-	log := client.Database(path[strings.LastIndexByte(path, '/')+1:]).Collection("log")
+	log := s.collection("log")
 	cursor, err := log.Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	if err != nil {
 		s.t.Fatal(err)

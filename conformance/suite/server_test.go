@@ -83,8 +83,11 @@ func onPebble(t *testing.T) *server {
 	return &server{t: t, store: "pebble:" + filepath.Join(t.TempDir(), "store"), tokens: map[string]string{}}
 }
 
-func onMongo(t *testing.T) *server {
-	uri, name := mongotest.Start(t).Database(t)
+func onMongo(t *testing.T) *server { return onServer(t, mongotest.Start(t)) }
+
+// onServer is on a fresh database of a MongoDB server.
+func onServer(t *testing.T, m *mongotest.Server) *server {
+	uri, name := m.Database(t)
 	home := t.TempDir()
 	at, query, _ := strings.Cut(uri, "?")
 	at = strings.TrimSuffix(at, "/") + "/" + name

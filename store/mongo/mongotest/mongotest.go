@@ -40,6 +40,7 @@ type Server struct {
 	version string
 	real    bool
 	process *process // nil for $MONGODB_URI
+	own     bool     // a test's own: its databases go with it
 	client  *mongo.Client
 }
 
@@ -110,6 +111,7 @@ func own(tb testing.TB, standalone bool) *Server {
 	if err != nil {
 		tb.Fatalf("no MongoDB for the test: %v", err)
 	}
+	s.own = true
 	tb.Cleanup(s.stop)
 	return s
 }
@@ -182,11 +184,11 @@ func (s *Server) Database(tb testing.TB) (uri, name string) {
 	tb.Helper()
 	name = "t_" + strings.ToLower(rand.Text())
 	tb.Cleanup(func() {
+		if s.own {
+			return // its folder goes with it; to drop would wait for transactions of clients that were killed
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if s.process != nil && !s.process.running() {
-			return // killed by the test: its folder goes with it
-		}
 		if err := s.client.Database(name).Drop(ctx); err != nil {
 			tb.Errorf("drop database %s: %v", name, err)
 		}

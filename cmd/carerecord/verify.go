@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// verifyCmd verifies a store that no server holds.
+type verifyCmd struct {
+	storeFlags
+	PublicURL string `help:"Address of the site that the record was served at: keys of absolute references depend on it. Default: that of a demonstration, else http://127.0.0.1:8080."`
+	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+}
+
+// maxTold is how many documents under wrong keys are named.
+const maxTold = 20
+
+// Run reads the whole store: whether what the engine keeps agrees with itself,
+// and whether every document stands under the keys that a rebuild gives it.
+func (c *verifyCmd) Run(ctx context.Context) error {
+	s, err := c.settings()
+	if err != nil {
+		return err
+	}
+	s.unguarded = c.Auth == "off"
+	if c.PublicURL != "" {
+		s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
+	}
+	if socketClient(s) != nil {
+		return errors.New("a server holds this store: a store is verified at rest, so stop it first")
+	}
+	r, err := openRecord(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	var faults []error
+	if err := r.engine.Verify(ctx); err != nil {
+		faults = append(faults, err)
+	}
+	wrong := 0
+	n, err := r.guard.Verify(ctx, func(fault error) {
+		if wrong++; wrong <= maxTold {
+			faults = append(faults, fault)
+		}
+	})
+	if err != nil {
+		faults = append(faults, err)
+	}
+	if !r.held.sure() {
+		faults = append(faults, errLost)
+	}
+	fmt.Printf("documents keyed anew: %d, of which %d stand under other keys\n", n, wrong)
+	if len(faults) > 0 {
+		return fmt.Errorf("the store is not sound:\n%w", errors.Join(faults...))
+	}
+	fmt.Println("the store is sound")
+	return nil
+}
