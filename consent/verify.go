@@ -46,7 +46,11 @@ func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, aft
 		}
 		n++
 		after = &d.ID
-		made, err := g.describe(ctx, standing{snap, g.index}, d)
+		var made described
+		row, err := g.row(d)
+		if err == nil {
+			made, err = g.describe(ctx, standing{snap, g.index}, d, row)
+		}
 		switch {
 		case err != nil:
 			fault(fmt.Errorf("%s cannot be keyed: %w", d.Ref, err))
