@@ -16,8 +16,11 @@ import (
 // version of the software, as metadata tells it.
 const version = "0.1.0"
 
-// cli is the command line. Every flag of serve has an environment variable.
+// cli is the command line. Every flag has an environment variable and a place in
+// the file of --config.
 type cli struct {
+	Config string `help:"JSON file of flags: {\"store\": \"pebble:./var/record\", …}. The command line and the environment count before it." type:"path"`
+
 	Serve  serveCmd  `cmd:"" help:"Serve the record."`
 	Token  tokenCmd  `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
 	Load   loadCmd   `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
@@ -39,10 +42,7 @@ func main() {
 // run parses and runs one command.
 func run(ctx context.Context, args []string) error {
 	var c cli
-	parser, err := kong.New(&c, kong.Name("carerecord"),
-		kong.Description("A shared care record: FHIR R4 with consent enforced on every resource."),
-		kong.UsageOnError(), kong.DefaultEnvars("CARERECORD"),
-		kong.BindTo(ctx, (*context.Context)(nil)))
+	parser, err := newParser(ctx, &c)
 	if err != nil {
 		return err
 	}
@@ -51,4 +51,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return k.Run()
+}
+
+func newParser(ctx context.Context, c *cli) (*kong.Kong, error) {
+	return kong.New(c, kong.Name("carerecord"),
+		kong.Description("A shared care record: FHIR R4 with consent enforced on every resource."),
+		kong.UsageOnError(), kong.DefaultEnvars("CARERECORD"),
+		kong.BindTo(ctx, (*context.Context)(nil)))
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -32,28 +33,18 @@ type serveCmd struct {
 // Run serves until the context ends, then finishes running requests.
 func (c *serveCmd) Run(ctx context.Context) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if c.Auth == "off" && !loopback(c.Listen) {
-		return fmt.Errorf("--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)
-	}
-	if c.Auth == "off" && c.Demo {
-		return errors.New("--demo has people and tokens: it goes with --auth smart")
-	}
-	p, err := placeOf(c.Store)
+	s, err := c.settings()
 	if err != nil {
-		return err
+		return fmt.Errorf("these settings cannot be served with:\n%w", err)
 	}
+	s.log = log
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer listener.Close()
-	public := strings.TrimSuffix(c.PublicURL, "/")
-	if public == "" {
-		public = "http://" + listener.Addr().String()
-	}
-	s := settings{place: p, publicURL: public, keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo, unguarded: c.Auth == "off", lease: c.Lease, log: log, validation: c.Validation}
-	if err := s.folders(); err != nil {
-		return err
+	if s.publicURL == "" {
+		s.publicURL = "http://" + listener.Addr().String()
 	}
 	r, err := openRecord(ctx, s)
 	if err != nil {
@@ -66,6 +57,33 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		}
 	}
 	return c.serve(ctx, r, s, listener)
+}
+
+// settings checks the flags and names every mistake.
+func (c *serveCmd) settings() (settings, error) {
+	var all []error
+	no := func(wrong bool, format string, args ...any) {
+		if wrong {
+			all = append(all, fmt.Errorf(format, args...))
+		}
+	}
+	s := settings{publicURL: strings.TrimSuffix(c.PublicURL, "/"), keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo,
+		unguarded: c.Auth == "off", lease: c.Lease, validation: c.Validation}
+	_, _, err := net.SplitHostPort(c.Listen)
+	no(err != nil, "--listen is HOST:PORT, not %q", c.Listen)
+	no(err == nil && s.unguarded && !loopback(c.Listen), "--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)
+	no(s.unguarded && c.Demo, "--demo has people and tokens: it goes with --auth smart")
+	u, err := url.Parse(s.publicURL)
+	no(s.publicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path+u.RawQuery+u.Fragment != ""),
+		"--public-url is the address of the site without /fhir, as http://HOST:PORT, not %q", c.PublicURL)
+	no(c.Lease < time.Second, "--lease is a second or more, not %s", c.Lease)
+	if s.place, err = placeOf(c.Store); err == nil {
+		err = s.folders()
+	}
+	if err != nil {
+		all = append(all, err)
+	}
+	return s, errors.Join(all...)
 }
 
 func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener net.Listener) error {

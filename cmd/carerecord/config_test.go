@@ -1,0 +1,131 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// parse parses a command line as run does.
+func parse(t *testing.T, args ...string) (cli, error) {
+	t.Helper()
+	var c cli
+	parser, err := newParser(t.Context(), &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parser.Parse(args)
+	return c, err
+}
+
+func configured(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Every flag has a place in the file; the environment counts before the file,
+// and the command line before both (design §6).
+func TestConfigFile(t *testing.T) {
+	file := configured(t, `{"store":"pebble:file","listen":"file:1","demo":true,"lease":"20s","public-url":"http://file","patients":7}`)
+	t.Setenv("CARERECORD_LISTEN", "environment:2")
+	t.Setenv("CARERECORD_PUBLIC_URL", "http://environment")
+	c, err := parse(t, "serve", "--config", file, "--public-url", "http://line")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.Serve.Store, c.Serve.Demo, c.Serve.Lease, c.Serve.Listen, c.Serve.PublicURL, c.Serve.Auth}
+	want := []any{"pebble:file", true, 20 * time.Second, "environment:2", "http://line", "smart"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("serve: got %v, want %v", got, want)
+	}
+	t.Setenv("CARERECORD_CONFIG", file)
+	if c, err = parse(t, "synth", "--out", t.TempDir()); err != nil || c.Synth.Patients != 7 {
+		t.Errorf("synth, with the file named by the environment: got %d patients, %v, want 7", c.Synth.Patients, err)
+	}
+	if c, err = parse(t, "load", "--to", "http://x/fhir", file); err != nil || c.Load.Store != "" {
+		t.Errorf("load --to, with a store in the file: got store %q, %v, want none", c.Load.Store, err)
+	}
+}
+
+// Every flag of every command can be given in the file.
+func TestConfigFileKnowsEveryFlag(t *testing.T) {
+	var c cli
+	parser, err := newParser(t.Context(), &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]*kong.Flag{}
+	flagsOf(parser.Model.Node, known)
+	for name, flag := range known {
+		if name == "help" || name == "config" {
+			continue
+		}
+		if len(flag.Envs) == 0 || !strings.HasPrefix(flag.Envs[0], "CARERECORD_") {
+			t.Errorf("--%s has the environment variables %v", name, flag.Envs)
+		}
+		value := `"1"`
+		switch {
+		case flag.IsBool():
+			value = "true"
+		case flag.Enum != "":
+			value = `"` + flag.EnumSlice()[0] + `"`
+		}
+		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", configured(t, `{"`+name+`":`+value+`}`)); err != nil && strings.Contains(err.Error(), "no flag") {
+			t.Errorf("--%s has no place in the file: %v", name, err)
+		}
+	}
+}
+
+// Unknown keys and wrong values are errors, and all are named at once.
+func TestConfigFileMistakes(t *testing.T) {
+	file := configured(t, `{"stor":"pebble:x","demo":"yes","auth":"none","keys":["a"],"listn":"x"}`)
+	_, err := parse(t, "serve", "--config", file)
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	for _, part := range []string{`"stor" is no flag`, `"listn" is no flag`, `"demo" is true or false`, `"auth" is one of smart,off`, `"keys" is a string`} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("got %q, want it to say %q", err, part)
+		}
+	}
+	for _, text := range []string{`{"store":"a","store":"b"}`, `[]`, `{`, ``, `{"config":"x"}`} {
+		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", configured(t, text)); err == nil {
+			t.Errorf("%q: got no error", text)
+		}
+	}
+}
+
+// What is wrong with the settings of serve is named at once, before anything is
+// opened.
+func TestServeMistakes(t *testing.T) {
+	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond}).settings()
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	for _, part := range []string{"--listen", "--store", "--public-url", "--demo", "--lease"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("got %q, want it to name %s", err, part)
+		}
+	}
+	for _, c := range []serveCmd{
+		{Listen: "0.0.0.0:80", Store: "pebble:x", Auth: "off", Lease: time.Second},
+		{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second},
+	} {
+		if _, err := c.settings(); err == nil {
+			t.Errorf("%+v: got no error", c)
+		}
+	}
+	good := serveCmd{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second, PublicURL: "https://h/", Keys: "k", Policy: "p"}
+	if _, err := good.settings(); err != nil {
+		t.Errorf("good settings: %v", err)
+	}
+}
