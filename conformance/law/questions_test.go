@@ -46,6 +46,8 @@ func (g *generator) reading() question {
 		return g.read()
 	case n < 20:
 		return g.history()
+	case n < 30:
+		return g.wide()
 	}
 	return g.search()
 }
@@ -127,7 +129,7 @@ var filters = map[string][]string{
 var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
 
 var sorts = map[string][]string{
-	"Patient": {"family", "-birthdate", "_lastUpdated"}, "Observation": {"date", "-date", "code", "-value-quantity", "_id"}, "Condition": {"-onset-date", "code"},
+	"Patient": {"family", "-birthdate", "_lastUpdated", "gender,-birthdate", "family,given"}, "Observation": {"date", "-date", "code", "-value-quantity", "_id", "code,-date", "status,code,_id"}, "Condition": {"-onset-date", "code"},
 	"Encounter": {"date"}, "MedicationRequest": {"-authoredon"}, "Consent": {"status", "-_lastUpdated"}, "Provenance": {"recorded"},
 }
 
@@ -211,9 +213,53 @@ func (g *generator) search() question {
 	if inc := includes[typ]; len(inc) > 0 && g.chance(35) {
 		params = append(params, "_include="+typ+":"+pick(g, inc...))
 	}
-	q.path = "/" + typ
-	if len(params) > 0 {
-		q.path += "?" + strings.Join(params, "&")
+	if g.chance(12) {
+		params = append(params, pick(g, "_elements=status", "_elements=code,subject", "_summary=true", "_summary=data"))
+		if strings.Contains(strings.Join(params, "&"), "_summary=count") {
+			params = params[:len(params)-1]
+		}
+	}
+	return g.sent(q, "/"+typ, params)
+}
+
+// sent asks by GET, or by a form.
+func (g *generator) sent(q question, path string, params []string) question {
+	query := strings.Join(params, "&")
+	switch q.path = path; {
+	case g.chance(8):
+		q.method, q.path, q.body = "POST", path+"/_search", query
+		q.header = []string{"Content-Type", "application/x-www-form-urlencoded"}
+	case query != "":
+		q.path += "?" + query
 	}
 	return q
+}
+
+// wide is a search of several types, or of a compartment.
+func (g *generator) wide() question {
+	var params []string
+	if g.chance(40) {
+		params = append(params, g.fill("Observation", pick(g, common[:6]...)))
+	}
+	if g.chance(30) {
+		params = append(params, fmt.Sprintf("_count=%d", 1+g.IntN(4)))
+	}
+	if g.chance(30) {
+		params = append(params, pick(g, "_sort=-_lastUpdated", "_sort=_id", "_total=accurate", "_summary=count"))
+	}
+	if g.chance(40) {
+		types := pick(g, "Patient,Observation", "Observation,Condition,Encounter", "Organization,Practitioner", "Consent,Provenance,List")
+		return g.sent(question{method: "GET"}, "", append(params, "_type="+types))
+	}
+	owner, id := "Patient", g.anID("Patient")
+	if g.chance(25) {
+		owner = pick(g, "Encounter", "Practitioner")
+		id = g.anID(owner)
+	}
+	member := "*"
+	if g.chance(60) {
+		member = map[string]string{"Patient": pick(g, "Observation", "Condition", "Appointment", "Provenance", "Patient", "Encounter"), "Encounter": "Observation", "Practitioner": "Observation"}[owner]
+	}
+	q := question{method: "GET", named: naming(owner, id)}
+	return g.sent(q, "/"+owner+"/"+id+"/"+member, params)
 }

@@ -46,13 +46,20 @@ func (c *tally) add(q question, differs, hasRow bool) {
 
 // channelOf is the channel of a reading (CON-1504).
 func channelOf(q question) string {
-	_, query, searches := strings.Cut(q.path, "?")
+	path, query, searches := strings.Cut(strings.TrimSuffix(q.path, "/_search"), "?")
+	if q.method == "POST" {
+		query, searches = q.body, true
+	}
 	switch {
 	case strings.Contains(q.path, "_page="):
 		return "06 pages"
 	case strings.Contains(q.path, "_history"):
 		return "14 history"
-	case len(q.header) > 0:
+	case strings.HasPrefix(q.path, "?") || strings.HasPrefix(q.path, "/_search"):
+		return "04 several types"
+	case isSearch(q) && strings.Count(path, "/") > 2:
+		return "04 compartment"
+	case len(q.header) > 0 && q.method != "POST":
 		return "02 conditional read"
 	case !searches && strings.Count(q.path, "/") > 1:
 		return "01 read"
@@ -189,7 +196,7 @@ func (l *reading) one(a asked) *asked {
 	q := a.guarded
 	s1, s2 := l.e.signals(l.e.find(q))
 	part := l.part.ask(unguarded(l.p), a.unguarded)
-	if !l.e.who.may(needs(q)) {
+	if !strings.Contains(q.path, "_page=") && !l.e.who.permitted(q) {
 		if part = l.part.ask(l.p, q); !strings.Contains(part.Header().Get("WWW-Authenticate"), "insufficient_scope") {
 			l.fail(0, q, shape(part), "403 "+consent.ScopeNotGranted)
 		}
@@ -226,14 +233,24 @@ func (l *reading) one(a asked) *asked {
 // resourceIn finds the types of the resources of a Bundle.
 var resourceIn = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
 
-// needs are the type and the letter that a reading needs (SMART-270).
-func needs(q question) (typ, letter string) {
-	path, _, _ := strings.Cut(q.path, "?")
+// permitted: the scopes let the question be asked (SMART-270 to 278).
+func (r requester) permitted(q question) bool {
+	path, query, _ := strings.Cut(strings.TrimSuffix(q.path, "/_search")+"?"+q.body, "?")
 	parts := strings.Split(path, "/")
-	if len(parts) == 2 || parts[2] == "_history" {
-		return parts[1], "s"
+	switch {
+	case len(parts) == 1: // several types
+		_, list, _ := strings.Cut(query, "_type=")
+		list, _, _ = strings.Cut(list, "&")
+		types := strings.FieldsFunc(strings.TrimRight(list, "?"), func(c rune) bool { return c == ',' })
+		return !slices.ContainsFunc(types, func(typ string) bool { return !r.may(typ, "s") })
+	case len(parts) == 2 || parts[2] == "_history":
+		return r.may(parts[1], "s")
+	case len(parts) == 4 && parts[3] == "*":
+		return true // what may not be searched is left out
+	case len(parts) == 4 && parts[3] != "_history":
+		return r.may(parts[3], "s")
 	}
-	return parts[1], "r"
+	return r.may(parts[1], "r")
 }
 
 // count counts a case, and finds the next page.
@@ -252,10 +269,11 @@ func (l *reading) count(a asked, r *httptest.ResponseRecorder, got string, part 
 	return &asked{*guarded, *unguarded, openNext}
 }
 
-// isSearch: a GET of a type, which answers with a searchset.
+// isSearch: what answers with a searchset.
 func isSearch(q question) bool {
 	path, _, _ := strings.Cut(q.path, "?")
-	return q.method == "GET" && strings.Count(path, "/") == 1
+	parts := strings.Split(path, "/")
+	return q.method == "POST" || q.method == "GET" && (len(parts) < 3 || len(parts) == 4 && parts[3] != "_history")
 }
 
 // fail ends the test with the case, and with the documents about which guard

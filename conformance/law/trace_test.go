@@ -113,6 +113,8 @@ func channelOfWrite(q question) string {
 		return "18 bundles"
 	case q.method == "POST" && len(q.header) > 0:
 		return "15 conditional create"
+	case strings.Contains(q.path, "?"):
+		return "15 conditional update, delete"
 	case q.method == "POST":
 		return "17 creates"
 	}

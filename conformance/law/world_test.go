@@ -113,7 +113,7 @@ func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
 	w.caller = p
 	r := httptest.NewRequest(q.method, base+q.path, strings.NewReader(q.body))
 	r.Header.Set("X-Request-Id", "law")
-	if q.body != "" {
+	if q.method != "GET" && q.method != "HEAD" {
 		r.Header.Set("Content-Type", "application/fhir+json")
 	}
 	for i := 0; i+1 < len(q.header); i += 2 {

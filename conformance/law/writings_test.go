@@ -35,6 +35,8 @@ func (g *generator) writing(p consent.Principal, n int) question {
 		return g.conditional(p.Organisation)
 	case 5:
 		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
+	case 6:
+		return g.where(p.Organisation, n)
 	}
 	typ, id := g.address(p.Organisation, n)
 	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.any(typ, id, p.Organisation), header: g.ifMatch()}
@@ -73,6 +75,9 @@ func (g *generator) ifMatch() []string {
 	if g.chance(70) {
 		return nil
 	}
+	if g.chance(30) {
+		return []string{"If-None-Match", "*"}
+	}
 	return []string{"If-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
 }
 
@@ -95,12 +100,31 @@ func (g *generator) conditional(ods string) question {
 	return question{method: "POST", path: "/" + typ, body: g.any(typ, "ignored", ods), header: []string{"If-None-Exist", g.criteria(typ)}}
 }
 
+// where is a conditional update or delete.
+func (g *generator) where(ods string, n int) question {
+	typ := pick(g, "Observation", "Observation", "Patient", "Condition", "Encounter")
+	q := question{method: "DELETE", path: "/" + typ + "?" + g.criteria(typ), header: g.ifMatch()}
+	if g.chance(60) {
+		_, id := g.address(ods, n)
+		q.method, q.body = "PUT", g.any(typ, id, ods)
+		if g.chance(50) {
+			q.body = strings.Replace(q.body, `,"id":"`+id+`"`, "", 1)
+		}
+	}
+	return q
+}
+
 // bundle is a transaction or a batch of several entries.
 func (g *generator) bundle(ods string, n int) question {
 	var entries []string
 	for i := range 1 + g.IntN(4) {
 		request, body := "", ""
-		switch g.IntN(5) {
+		switch g.IntN(7) {
+		case 5:
+			q := g.where(ods, 100*n+i)
+			request, body = `"method":"`+q.method+`","url":"`+strings.TrimPrefix(q.path, "/")+`"`, q.body
+		case 6:
+			request = `"method":"GET","url":"` + strings.TrimPrefix(g.read().path, "/") + `"`
 		case 0:
 			typ := pick(g, "Observation", "Patient")
 			request, body = `"method":"POST","url":"`+typ+`","ifNoneExist":"`+g.criteria(typ)+`"`, g.any(typ, "ignored", ods)

@@ -12,6 +12,7 @@ import (
 
 	"carerecord/consent"
 	"carerecord/fhir"
+	"carerecord/fhir/edit"
 )
 
 // entry is one entry of a batch or transaction as it was sent.
@@ -129,8 +130,17 @@ func (s *Server) request(en *entry, request gjson.Result) {
 // recorded and answered alone.
 func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, error) {
 	b := fhir.NewBundle("batch-response")
+	made := map[string]string{} // place of the entry that makes what has a fullUrl
+	for _, en := range entries {
+		if en.method == "POST" && en.fullURL != "" {
+			made[en.fullURL] = en.place
+		}
+	}
 	for _, en := range entries {
 		sub, h, err := s.subcall(ctx, c, en)
+		if err == nil {
+			err = independent(en, made)
+		}
 		if err != nil {
 			sub = &call{r: c.r, interaction: "unknown", caller: c.caller, requestID: c.requestID, entry: true}
 			h = func(context.Context, *call) (*answer, error) { return nil, err }
@@ -139,6 +149,22 @@ func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, 
 		s.responseEntry(b, sub, a)
 	}
 	return &answer{status: 200, body: b.Bytes()}, nil
+}
+
+// independent refuses an entry of a batch that refers to what another one makes
+// (REST-236).
+func independent(en entry, made map[string]string) error {
+	if len(made) == 0 || en.resource == nil {
+		return nil
+	}
+	var err error
+	edit.Links(en.resource, func(link edit.Link) string {
+		if place, ok := made[link.Value]; ok && place != en.place && err == nil {
+			err = (&fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "An entry of a batch cannot refer to what another entry makes."}}}).At(en.place + ".resource")
+		}
+		return link.Value
+	})
+	return err
 }
 
 // subcall makes the call of a batch entry and finds its handler.

@@ -59,7 +59,7 @@ func pick(accept string) string {
 			if v, ok := params["fhirversion"]; ok && v != "4.0" {
 				continue
 			}
-			rank := matches(r, offer)
+			rank := fits(r, offer)
 			if rank <= specific {
 				continue
 			}
@@ -77,8 +77,8 @@ func pick(accept string) string {
 	return best
 }
 
-// matches says how specifically a media range fits an offer; -1 if it does not.
-func matches(r, offer string) int {
+// fits says how specifically a media range fits an offer; -1 if it does not.
+func fits(r, offer string) int {
 	typ, _, _ := strings.Cut(offer, "/")
 	switch r {
 	case offer:

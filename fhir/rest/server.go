@@ -27,8 +27,11 @@ import (
 // Limits are the settings of LIM-001 that this package obeys, in bytes,
 // entries and durations.
 type Limits struct {
-	Resource, Bundle, Form   int64
-	Entries, URL             int
+	Resource, Bundle, Form int64
+	Entries, URL           int
+	// ConditionalDelete is how many matches a conditional delete may take; 0 for
+	// single, which refuses several.
+	ConditionalDelete        int
 	Deadline, BundleDeadline time.Duration
 }
 
@@ -92,7 +95,9 @@ func (s *Server) routes() []route {
 	return []route{
 		{http.MethodGet, "/:type/:id", consent.Read, s.read},
 		{http.MethodPut, "/:type/:id", consent.Update, s.update},
+		{http.MethodPut, "/:type", consent.Update, s.updateWhere},
 		{http.MethodDelete, "/:type/:id", consent.Delete, s.delete},
+		{http.MethodDelete, "/:type", consent.Delete, s.deleteWhere},
 		{http.MethodGet, "/:type/:id/_history", consent.HistoryOfOne, s.historyOfOne},
 		{http.MethodGet, "/:type/:id/_history/:vid", consent.VRead, s.vread},
 		{http.MethodGet, "/:type/_history", consent.HistoryOfType, s.historyOfType},

@@ -1,17 +1,11 @@
 package rest
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"net/url"
-	"strings"
-	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
-	"carerecord/fhir/edit"
 	"carerecord/fhir/search"
 	"carerecord/fhir/validate"
 	"carerecord/store"
@@ -20,376 +14,173 @@ import (
 // step is one entry of a transaction that is being resolved.
 type step struct {
 	entry
-	typ, id  string // of the URL
+	call     *call // as a request of its own
+	handle   handler
+	typ, id  string // of the URL; no id for a conditional form
 	resource fhir.Resource
 	change   consent.Change
-	plan     *search.Plan // criteria of a conditional create
+	plan     *search.Plan // criteria of a conditional form
 	issues   []fhir.Issue // of the resource, with the place of the entry
+	first    int          // index of its first change
+	changes  int          // how many it has
 }
 
 // transaction applies all entries or none (REST-221 to 234). It is resolved on
-// a snapshot: ids, matches of conditional creates, references; and committed
-// with all of that as preconditions. A lost race resolves it again.
+// a snapshot: ids, matches of criteria, references; and committed with all of
+// that as preconditions. A lost race resolves it again. What only reads is
+// answered afterwards, from what stands then (REST-238).
 func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*answer, error) {
 	steps, err := s.steps(ctx, c, entries)
 	if err != nil {
 		return nil, err
 	}
-	var a *answer
+	var written []*answer
+	a := &answer{status: 200}
 	err = s.retry(ctx, func() error {
 		return s.cfg.Guard.Read(ctx, c.caller, consent.Request{Interaction: consent.Transaction}, func(v *consent.View) error {
 			c.granted = v.Grant()
 			changes, err := s.resolve(ctx, v, steps)
-			if err != nil {
+			if err != nil || len(changes) == 0 {
 				return err
 			}
 			_, err = v.Commit(ctx, changes, func(results []consent.Result) ([][]byte, error) {
-				a = s.transactionAnswer(c, v, steps, changes, results)
+				written = s.writtenSteps(c, v, steps, changes, results)
+				a.disclosed = nil
+				for _, w := range written {
+					a.disclosed = append(a.disclosed, w.disclosed...)
+				}
 				return s.recordTransaction(c, a, results)
 			}, c.marks...)
+			a.recorded = err == nil && s.cfg.Trail != nil
 			return err
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	if a == nil { // nothing to write, nothing to record with it
-		b := fhir.NewBundle("transaction-response")
-		return &answer{status: 200, body: b.Bytes()}, nil
-	}
-	a.recorded = s.cfg.Trail != nil
+	a.body = s.responses(ctx, c, steps, written)
 	return a, nil
 }
 
-// steps reads every entry and tests what needs no patient (VIS-012).
-func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, error) {
-	out := make([]*step, len(entries))
-	full := map[string]bool{}
-	exist := map[string]bool{}
-	var faults []fhir.Issue // of the resources, told together
-	for i, en := range entries {
-		st, err := s.stepOf(ctx, c, en)
-		if err == nil && en.method != "DELETE" {
-			if err := st.acceptPart(c.validation); err != nil {
-				return nil, err
+// resolve gives every entry its identity, deletions first (REST-221), then
+// rewrites the references.
+func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*step) ([]consent.Change, error) {
+	r := &resolver{server: s, view: v, steps: steps, written: map[store.Ref]bool{}, deleted: map[store.Ref]bool{}, ids: map[string]store.Ref{}}
+	for _, deletes := range []bool{true, false} {
+		for _, st := range steps {
+			if (st.method == "DELETE") != deletes || st.handle != nil {
+				continue
 			}
-			if faults = append(faults, refusals(st.issues)...); len(faults) >= fhir.MaxIssues {
-				return nil, validate.Refused(faults)
-			}
-			err = s.prepareWrite(st)
-		}
-		if err != nil {
-			if e, ok := fhir.AsError(err); ok {
-				return nil, e.At(en.place)
-			}
-			return nil, err
-		}
-		if en.fullURL != "" && full[en.fullURL] {
-			return nil, fhir.Fault(400, "invalid", "Two entries have one fullUrl.").At(en.place + ".fullUrl")
-		}
-		full[en.fullURL] = true
-		if criteria := en.header.Get("If-None-Exist"); criteria != "" {
-			if key := st.typ + "?" + criteria; exist[key] {
-				return nil, fhir.Fault(400, "invalid", "Two entries have the same ifNoneExist.").At(en.place + ".request.ifNoneExist")
-			} else {
-				exist[key] = true
+			if err := r.identify(ctx, st); err != nil {
+				return nil, at(err, st.place)
 			}
 		}
-		out[i] = st
 	}
-	return out, validate.Refused(faults)
+	l := &linker{server: s, view: v, ids: r.ids, changes: r.changes}
+	for _, st := range steps {
+		for i := st.first; i < st.first+st.changes; i++ {
+			if ch := &r.changes[i]; ch.Form == consent.ToCreate || ch.Form == consent.ToUpdate {
+				ch.Body = l.rewrite(st)
+			}
+		}
+	}
+	return r.changes, l.conditional(ctx)
 }
 
-func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
-	st := &step{entry: en}
-	u, err := url.Parse("/" + en.url)
-	if err != nil {
-		return nil, fhir.Fault(400, "value", "The url of the request cannot be read.")
-	}
-	st.typ, st.id, _ = strings.Cut(strings.Trim(u.Path, "/"), "/")
-	req := consent.Request{Type: st.typ, Write: true}
-	switch {
-	case en.method == "POST" && st.id == "" && u.RawQuery == "":
-		req.Interaction, req.Letter = consent.Create, consent.CreateLetter
-	case en.method == "PUT" && st.id != "" && u.RawQuery == "":
-		req.Interaction, req.Letter = consent.Update, consent.UpdateLetter
-	case en.method == "DELETE" && st.id != "" && u.RawQuery == "":
-		req.Interaction, req.Letter = consent.Delete, consent.DeleteLetter
-	default:
-		return nil, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", en.method, u.Path)
-	}
-	if err := s.served(st.typ); err != nil {
-		return nil, err
-	}
-	if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
-		return nil, err
-	}
-	if en.method == "DELETE" {
-		return st, st.prepareDelete()
-	}
-	if int64(len(en.resource)) > s.cfg.Limits.Resource {
-		return nil, fhir.Fault(413, "too-long", "The resource is larger than %d bytes.", s.cfg.Limits.Resource)
-	}
-	return st, nil
-}
-
-func (st *step) prepareDelete() error {
-	match, err := readIfMatch(st.header.Values("If-Match"))
-	if err != nil {
-		return err
-	}
-	st.change = consent.Change{Form: consent.ToDelete, Ref: store.Ref{Type: st.typ, ID: st.id}, IfMatch: match, Place: st.place}
-	return nil
-}
-
-// prepareWrite makes the change of a POST or PUT whose resource was read.
-func (s *Server) prepareWrite(st *step) error {
-	var err error
-	if st.method == "PUT" {
-		ch, err := updateChange(fhir.Resource{Type: st.resource.Type, ID: st.resource.ID, Body: []byte("{}")}, st.typ, st.id, st.header)
-		ch.Place = st.place
-		st.change = ch
-		if e, ok := fhir.AsError(err); ok && e.Issues[0].Expression != "" {
-			return e.At("entry.resource")
-		}
-		return err
-	}
-	st.change = consent.Change{Form: consent.ToCreate, Place: st.place}
-	if criteria := st.header.Values("If-None-Exist"); len(criteria) > 0 {
-		st.plan, err = s.criteria(st.typ, criteria)
+func at(err error, place string) error {
+	if e, ok := fhir.AsError(err); ok {
+		return e.At(place)
 	}
 	return err
 }
 
-// resolve gives every entry its identity, then rewrites the references.
-func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*step) ([]consent.Change, error) {
-	deleted := map[store.Ref]bool{}
-	for _, st := range steps {
-		if st.change.Form == consent.ToDelete {
-			deleted[st.change.Ref] = true
-		}
+// resolver finds out what the entries of one transaction write.
+type resolver struct {
+	server           *Server
+	view             *consent.View
+	steps            []*step
+	changes          []consent.Change
+	written, deleted map[store.Ref]bool
+	ids              map[string]store.Ref // by fullUrl
+}
+
+// identify makes the changes of an entry.
+func (r *resolver) identify(ctx context.Context, st *step) error {
+	made, err := r.made(ctx, st)
+	if err != nil {
+		return err
 	}
-	changes := make([]consent.Change, len(steps))
-	ids := map[string]store.Ref{} // by fullUrl
-	written := map[store.Ref]bool{}
-	for i, st := range steps {
-		ch, err := s.identify(ctx, v, st, deleted)
-		if err != nil {
-			return nil, err
+	st.first, st.changes = len(r.changes), len(made)
+	for _, ch := range made {
+		ch.Place = st.place
+		if ch.Form != consent.ToFind && r.written[ch.Ref] {
+			return fhir.Fault(400, "invalid", "The resource is written twice in one transaction.")
 		}
-		if ch.Form != consent.ToFind && written[ch.Ref] {
-			return nil, fhir.Fault(400, "invalid", "The resource is written twice in one transaction.").At(st.place)
-		}
-		written[ch.Ref] = ch.Form != consent.ToFind
+		r.written[ch.Ref] = ch.Form != consent.ToFind
+		r.deleted[ch.Ref] = ch.Form == consent.ToDelete
 		if st.fullURL != "" && ch.Form != consent.ToDelete {
-			ids[st.fullURL] = ch.Ref
+			r.ids[st.fullURL] = ch.Ref
 		}
 		if st.method == "PUT" {
-			ids[s.cfg.Base+"/"+ch.Ref.String()] = ch.Ref
+			r.ids[r.server.cfg.Base+"/"+ch.Ref.String()] = ch.Ref
 		}
-		changes[i] = ch
+		r.changes = append(r.changes, ch)
 	}
-	l := &linker{server: s, view: v, ids: ids, changes: changes, steps: steps}
-	for i, st := range steps {
-		if changes[i].Form == consent.ToCreate || changes[i].Form == consent.ToUpdate {
-			changes[i].Body = l.rewrite(st)
-		}
-	}
-	return changes, l.conditional(ctx)
+	return nil
 }
 
-func (s *Server) identify(ctx context.Context, v *consent.View, st *step, deleted map[store.Ref]bool) (consent.Change, error) {
-	ch := st.change
-	if ch.Form != consent.ToCreate {
-		return ch, nil
-	}
-	ch.Ref = store.Ref{Type: st.typ, ID: s.cfg.NewID()}
-	if st.plan == nil {
-		return ch, nil
-	}
-	refs, err := firstTwo(ctx, v, st.plan)
-	if err != nil {
-		return ch, err
-	}
+func (r *resolver) made(ctx context.Context, st *step) ([]consent.Change, error) {
 	switch {
-	case len(refs) == 0:
-		ch.Absent, ch.Claims = st.plan.Where(), st.plan.Claims
-	case len(refs) == 1 && deleted[refs[0]]:
-		// The one match goes in this transaction: deletes come first (REST-221).
-	case len(refs) == 1:
-		return consent.Change{Form: consent.ToFind, Ref: refs[0], Place: st.place}, nil
-	default:
-		return ch, fhir.Fault(412, "multiple-matches", "The criteria match more than one resource.").At(st.place)
+	case st.method == "DELETE" && st.plan != nil:
+		return r.server.toDelete(ctx, r.view, st.change, st.plan)
+	case st.method == "PUT" && st.plan != nil:
+		ch, err := r.server.toUpdate(ctx, r.view, st.change, st.resource, st.plan, r.deleted)
+		return []consent.Change{ch}, err
+	case st.method == "POST":
+		ch, err := r.server.toCreate(ctx, r.view, st.resource, st.plan, r.deleted)
+		return []consent.Change{ch}, err
 	}
-	return ch, nil
+	return []consent.Change{st.change}, nil
 }
 
-// linker rewrites the references of one transaction.
-type linker struct {
-	server  *Server
-	view    *consent.View
-	ids     map[string]store.Ref
-	changes []consent.Change
-	steps   []*step
-	asks    map[string]string // conditional references and what they became
-	where   map[string]string // place of each
-}
-
-// rewrite puts the final Type/id in the place of every link to an entry
-// (REST-226, 228), and notes conditional references.
-func (l *linker) rewrite(st *step) []byte {
-	root := restRoot(st)
-	return edit.Links(st.resource.Body, func(link edit.Link) string {
-		if ref, ok := l.ids[link.Value]; ok {
-			return ref.String()
-		}
-		if root != "" && !strings.Contains(link.Value, ":") {
-			if ref, ok := l.ids[root+link.Value]; ok { // REST-227
-				return ref.String()
-			}
-		}
-		if link.Reference && conditional(link.Value) {
-			if l.asks == nil {
-				l.asks, l.where = map[string]string{}, map[string]string{}
-			}
-			l.asks[link.Value] = ""
-			_, rest, _ := strings.Cut(link.Place(), ".")
-			l.where[link.Value] = st.place + ".resource." + rest
-		}
-		return link.Value
-	})
-}
-
-// restRoot is the base of an entry's RESTful fullUrl, with its last slash.
-func restRoot(st *step) string {
-	if !strings.HasPrefix(st.fullURL, "http") {
-		return ""
-	}
-	at := strings.LastIndex(st.fullURL, "/"+st.typ+"/")
-	if at < 0 {
-		return ""
-	}
-	return st.fullURL[:at+1]
-}
-
-// conditional reports whether a reference is a search, Type?criteria.
-func conditional(ref string) bool {
-	typ, _, found := strings.Cut(ref, "?")
-	return found && typ != "" && !strings.ContainsAny(typ, ":/#")
-}
-
-// conditional resolves the conditional references, on the state after the
-// writes (REST-232): exactly one match is needed.
-func (l *linker) conditional(ctx context.Context) error {
-	if len(l.asks) == 0 {
-		return nil
-	}
-	for ask := range l.asks {
-		ref, err := l.find(ctx, ask)
-		if err != nil {
-			if e, ok := fhir.AsError(err); ok {
-				return e.At(l.where[ask])
-			}
-			return err
-		}
-		l.asks[ask] = ref.String()
-	}
-	for i := range l.changes {
-		if l.changes[i].Body == nil {
+// writtenSteps are the answers of the entries that write, in their order; nil
+// for those that read.
+func (s *Server) writtenSteps(c *call, v *consent.View, steps []*step, changes []consent.Change, results []consent.Result) []*answer {
+	out := make([]*answer, len(steps))
+	for i, st := range steps {
+		if st.handle != nil {
 			continue
 		}
-		l.changes[i].Body = edit.Links(l.changes[i].Body, func(link edit.Link) string {
-			if now := l.asks[link.Value]; link.Reference && now != "" {
-				return now
-			}
-			return link.Value
-		})
-	}
-	return nil
-}
-
-func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
-	typ, criteria, _ := strings.Cut(ask, "?")
-	if err := l.server.served(typ); err != nil {
-		return store.Ref{}, err
-	}
-	if !l.view.Grant().May(typ, "s") {
-		return store.Ref{}, fhir.Fault(403, "forbidden", "The token may not search %s.", typ)
-	}
-	plan, err := l.server.criteria(typ, []string{criteria})
-	if err != nil {
-		return store.Ref{}, err
-	}
-	found := map[store.Ref]bool{}
-	refs, err := firstTwo(ctx, l.view, plan)
-	if err != nil {
-		return store.Ref{}, err
-	}
-	for _, ref := range refs {
-		found[ref] = true
-	}
-	for i, ch := range l.changes {
-		if ch.Ref.Type != typ || ch.Form == consent.ToFind {
+		sub := &call{r: c.r, caller: c.caller, prefer: c.prefer, entry: true, interaction: consent.Create, warnings: st.issues}
+		if st.changes == 0 {
+			out[i] = s.written(sub, v, consent.Change{Form: consent.ToDelete}, consent.Result{})
 			continue
 		}
-		delete(found, ch.Ref)
-		if ch.Form == consent.ToDelete {
-			continue
-		}
-		row, err := l.view.Index().Index(typ, ch.Ref.ID, time.Time{}, ch.Body)
-		if err != nil {
-			return store.Ref{}, fmt.Errorf("key an entry: %w", err)
-		}
-		if store.Match(plan.Where(), row.Keys) {
-			found[l.changes[i].Ref] = true
+		out[i] = s.written(sub, v, changes[st.first], results[st.first])
+		if r := results[st.first]; r.Doc.Version > 0 {
+			out[i].doc = r.Doc
 		}
 	}
-	switch len(found) {
-	case 0:
-		return store.Ref{}, fhir.Fault(422, "business-rule", "The reference %q has no match.", ask)
-	case 1:
-		for ref := range found {
-			return ref, nil
-		}
-	}
-	return store.Ref{}, fhir.Fault(412, "multiple-matches", "The reference %q has more than one match.", ask)
+	return out
 }
 
-// noConditionalReferences refuses them outside a transaction (REST-233).
-func noConditionalReferences(r fhir.Resource) error {
-	if bytes.IndexByte(r.Body, '?') < 0 && !bytes.Contains(r.Body, []byte(`\u`)) {
-		return nil // there is no question mark, escaped or not
-	}
-	var issues []fhir.Issue
-	edit.Links(r.Body, func(link edit.Link) string {
-		if link.Reference && conditional(link.Value) {
-			issues = append(issues, fhir.Issue{Code: "invalid", Expression: link.Place(),
-				Text: "A conditional reference can stand in a transaction only."})
-		}
-		return link.Value
-	})
-	if len(issues) > 0 {
-		return &fhir.Error{Status: 400, Issues: issues[:min(len(issues), fhir.MaxIssues)]}
-	}
-	return nil
-}
-
-// transactionAnswer makes the response bundle.
-func (s *Server) transactionAnswer(c *call, v *consent.View, steps []*step, changes []consent.Change, results []consent.Result) *answer {
+// responses makes the response bundle, and answers what reads.
+func (s *Server) responses(ctx context.Context, c *call, steps []*step, written []*answer) []byte {
 	b := fhir.NewBundle("transaction-response")
-	all := &answer{status: 200}
-	sub := &call{r: c.r, caller: c.caller, prefer: c.prefer, entry: true, interaction: consent.Create}
-	for i, r := range results {
-		sub.warnings = steps[i].issues
-		a := s.written(sub, v, changes[i], r)
-		if r.Doc.Version > 0 {
-			a.doc = r.Doc
+	for i, st := range steps {
+		sub := &call{r: c.r, interaction: consent.Create}
+		var a *answer
+		switch {
+		case st.handle != nil:
+			sub, a = st.call, s.answer(ctx, st.call, st.handle, false)
+		case written == nil: // nothing was there to be written
+			a = &answer{status: 204}
+		default:
+			a = written[i]
 		}
 		s.responseEntry(b, sub, a)
-		all.disclosed = append(all.disclosed, a.disclosed...)
 	}
-	all.body = b.Bytes()
-	return all
+	return b.Bytes()
 }
 
 func (s *Server) recordTransaction(c *call, a *answer, results []consent.Result) ([][]byte, error) {
@@ -404,4 +195,39 @@ func (s *Server) recordTransaction(c *call, a *answer, results []consent.Result)
 	}
 	payload, err := s.cfg.Trail.Encode(r)
 	return [][]byte{payload}, err
+}
+
+// steps reads every entry and tests what needs no patient (VIS-012).
+func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, error) {
+	out := make([]*step, len(entries))
+	full, exist := map[string]bool{}, map[string]bool{}
+	var faults []fhir.Issue // of the resources, told together
+	for i, en := range entries {
+		st, err := s.stepOf(ctx, c, en)
+		if err == nil && st.handle == nil && en.method != "DELETE" {
+			if err := st.acceptPart(c.validation); err != nil {
+				return nil, err
+			}
+			if faults = append(faults, refusals(st.issues)...); len(faults) >= fhir.MaxIssues {
+				return nil, validate.Refused(faults)
+			}
+			err = s.prepareWrite(ctx, c, st)
+		}
+		if err != nil {
+			return nil, at(err, en.place)
+		}
+		if en.fullURL != "" && full[en.fullURL] {
+			return nil, fhir.Fault(400, "invalid", "Two entries have one fullUrl.").At(en.place + ".fullUrl")
+		}
+		full[en.fullURL] = true
+		if criteria := en.header.Get("If-None-Exist"); criteria != "" {
+			key := st.typ + "?" + criteria
+			if exist[key] {
+				return nil, fhir.Fault(400, "invalid", "Two entries have the same ifNoneExist.").At(en.place + ".request.ifNoneExist")
+			}
+			exist[key] = true
+		}
+		out[i] = st
+	}
+	return out, validate.Refused(faults)
 }

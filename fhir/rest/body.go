@@ -1,0 +1,68 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+)
+
+// incoming tests what needs no patient, then reads and checks the body.
+func (s *Server) incoming(ctx context.Context, c *call, letter consent.Letter) (fhir.Resource, error) {
+	if err := s.served(c.typ); err != nil {
+		return fhir.Resource{}, err
+	}
+	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(letter)); err != nil {
+		return fhir.Resource{}, err
+	}
+	body := c.body
+	if body == nil {
+		if err := bodyType(c.r.Header); err != nil {
+			return fhir.Resource{}, err
+		}
+		var err error
+		if body, err = readBody(c.r, s.cfg.Limits.Resource); err != nil {
+			return fhir.Resource{}, err
+		}
+	}
+	r, issues, err := accept(body, c.typ, c.validation)
+	if c.place != "" {
+		place := c.place + ".resource"
+		issues = (&fhir.Error{Issues: issues}).At(place).Issues
+		if e, ok := fhir.AsError(err); ok {
+			err = e.At(place)
+		}
+	}
+	c.warnings = issues
+	return r, err
+}
+
+// checkBody tests what a resource says of itself against where it was sent.
+func checkBody(r fhir.Resource, typ string) error {
+	if r.Type != typ {
+		return &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: "resourceType",
+			Text: "The body is a " + r.Type + ", the URL says " + typ + "."}}}
+	}
+	for _, tag := range r.Get("meta.tag").Array() {
+		if tag.Get("code").Str == "SUBSETTED" && tag.Get("system").Str == "http://terminology.hl7.org/CodeSystem/v3-ObservationValue" {
+			return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: typ + ".meta.tag",
+				Text: "The resource is marked SUBSETTED: parts of it are missing, so it cannot be written back."}}}
+		}
+	}
+	return nil
+}
+
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, fhir.Fault(413, "too-long", "The body is larger than %d bytes.", limit)
+	}
+	if err != nil {
+		return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body ended before its end."}}, Cause: err}
+	}
+	return body, nil
+}

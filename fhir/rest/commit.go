@@ -1,0 +1,116 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// attempts is how often a write that loses a race is tried again; the deadline
+// of the request ends it before.
+const attempts = 100
+
+// commit decides, makes the changes as one step and answers with the first; a
+// lost race is run again. Without a change there was nothing to delete.
+func (s *Server) commit(ctx context.Context, c *call, letter consent.Letter, prepare func(*consent.View) ([]consent.Change, error)) (*answer, error) {
+	var a *answer
+	err := s.retry(ctx, func() error {
+		a = nil
+		return s.cfg.Guard.Read(ctx, c.caller, c.writing(letter), func(v *consent.View) error {
+			c.granted = v.Grant()
+			changes, err := prepare(v)
+			if err != nil {
+				return err
+			}
+			_, err = v.Commit(ctx, changes, func(results []consent.Result) ([][]byte, error) {
+				if len(changes) == 0 {
+					changes, results = []consent.Change{{Form: consent.ToDelete}}, []consent.Result{{}}
+				}
+				a = s.written(c, v, changes[0], results[0])
+				return s.recordOf(c, a, results)
+			})
+			if err == nil {
+				a.recorded = s.cfg.Trail != nil
+			}
+			return err
+		})
+	})
+	return a, err
+}
+
+// retry runs f again while it loses races.
+func (s *Server) retry(ctx context.Context, f func() error) error {
+	for i := 0; ; i++ {
+		err := f()
+		if !errors.Is(err, store.ErrConflict) || i == attempts || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(min(i, 20)) * time.Millisecond):
+		}
+	}
+}
+
+// recordOf is the record that a commit carries.
+func (s *Server) recordOf(c *call, a *answer, results []consent.Result) ([][]byte, error) {
+	if s.cfg.Trail == nil {
+		return nil, nil
+	}
+	r := s.record(c, a, nil)
+	for _, res := range results {
+		if res.Written {
+			r.Written = append(r.Written, audit.ItemOf(res.Doc, false, false))
+		}
+	}
+	payload, err := s.cfg.Trail.Encode(r)
+	return [][]byte{payload}, err
+}
+
+// written makes the answer of a write (REST-060, 120, 123, 180).
+func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.Result) *answer {
+	a := &answer{status: 200, header: map[string]string{}}
+	if r.Doc.Version > 0 {
+		a.header = versionHeaders(r.Doc)
+	}
+	if r.Written {
+		a.doc = r.Doc
+	}
+	if ch.Form == consent.ToDelete {
+		a.status = 204
+		if !r.Written {
+			a.header = nil
+		}
+		if c.prefer.ret == "OperationOutcome" {
+			a.status, a.body = 200, fhir.Outcome([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is deleted."}})
+		}
+		return a
+	}
+	location := s.cfg.Base + "/" + r.Doc.Ref.String() + "/_history/" + strconv.FormatUint(r.Doc.Version, 10)
+	switch {
+	case r.Written && r.Doc.Origin != store.Updated:
+		a.status = 201
+		a.header["Location"] = location
+	case ch.Form == consent.ToFind:
+		a.header["Location"] = location
+	}
+	ret := c.prefer.ret
+	if ret == "" && c.entry {
+		ret = "minimal"
+	}
+	switch {
+	case ret == "minimal", !v.Grant().May(r.Doc.Ref.Type, "r"): // VIS-011
+	case ret == "OperationOutcome":
+		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, c.warnings...))
+	default:
+		a.body = r.Doc.Body
+		a.disclosed = []audit.Item{audit.ItemOf(r.Doc, false, v.Cuts())}
+	}
+	return a
+}

@@ -1,0 +1,204 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+// criteria plans the criteria of a conditional write: always strict, and with
+// one equality that can be claimed (SRCH-011, REST-127).
+func (s *Server) criteria(typ string, values []string) (*search.Plan, error) {
+	if len(values) > 1 {
+		return nil, fhir.Fault(400, "invalid", "The criteria stand twice.")
+	}
+	text := strings.TrimPrefix(strings.TrimPrefix(values[0], typ), "?")
+	params, err := search.ParseQuery(text)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := search.New(s.cfg.Index, []string{typ}, params, search.Options{Criteria: true, Limits: s.cfg.Search.Limits})
+	if err != nil {
+		return nil, err
+	}
+	if len(plan.Claims) == 0 {
+		return nil, fhir.Fault(400, "required", "The criteria need one equality: a token with its code, a reference, a uri or _id.")
+	}
+	return plan, nil
+}
+
+// criteriaOf is criteria for a caller, who needs the letter of a search too
+// (SMART-290, 291).
+func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*search.Plan, error) {
+	if err := s.maySearch(ctx, c.caller, c.typ); err != nil {
+		return nil, err
+	}
+	return s.criteria(c.typ, values)
+}
+
+func (s *Server) maySearch(ctx context.Context, p consent.Principal, typ string) error {
+	return s.cfg.Guard.Check(ctx, p, consent.Request{Interaction: consent.Search, Type: typ, Letter: consent.SearchLetter})
+}
+
+// matches returns up to most visible matches of criteria, those left out that
+// the same bundle deletes.
+func matches(ctx context.Context, v *consent.View, plan *search.Plan, most int, deleted map[store.Ref]bool) ([]store.Ref, error) {
+	var refs []store.Ref
+	for d, err := range v.Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
+		if err != nil {
+			return nil, fmt.Errorf("evaluate criteria: %w", err)
+		}
+		if deleted[d.Ref] {
+			continue
+		}
+		if refs = append(refs, d.Ref); len(refs) == most {
+			break
+		}
+	}
+	return refs, nil
+}
+
+func multiple() error {
+	return fhir.Fault(412, "multiple-matches", "The criteria match more than one resource.")
+}
+
+// toCreate makes the change of a create: the match of its criteria, or a new
+// document. plan is nil for a plain create (section 9).
+func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
+	ch := consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: r.Type, ID: s.cfg.NewID()}, Body: r.Body}
+	if plan == nil {
+		return ch, nil
+	}
+	refs, err := matches(ctx, v, plan, 2, deleted)
+	if err != nil {
+		return ch, err
+	}
+	switch len(refs) {
+	case 0:
+		claim(&ch, plan, deleted)
+	case 1:
+		return consent.Change{Form: consent.ToFind, Ref: refs[0]}, nil
+	default:
+		return ch, multiple()
+	}
+	return ch, nil
+}
+
+// claim makes it a condition of the change that nothing matches. Where the
+// bundle deletes something, that may be the match, so nothing can be demanded.
+func claim(ch *consent.Change, plan *search.Plan, deleted map[store.Ref]bool) {
+	if len(deleted) == 0 {
+		ch.Absent, ch.Claims = plan.Where(), plan.Claims
+	}
+}
+
+// toUpdate makes the change of a conditional update (REST-146, 147, 151). ch
+// holds the body and the conditions.
+func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Change, r fhir.Resource, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
+	refs, err := matches(ctx, v, plan, 2, deleted)
+	if err != nil {
+		return ch, err
+	}
+	switch {
+	case len(refs) > 1:
+		return ch, multiple()
+	case len(refs) == 1 && r.ID != "" && r.ID != refs[0].ID:
+		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id of the body is not that of the match."}}}
+	case len(refs) == 1:
+		ch.Form, ch.Ref = consent.ToUpdate, refs[0]
+		return ch, nil
+	case ch.IfMatch != nil:
+		return ch, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+	}
+	claim(&ch, plan, deleted)
+	if ch.Ref.Type = r.Type; r.ID == "" {
+		ch.Form, ch.Ref.ID = consent.ToCreate, s.cfg.NewID()
+		return ch, nil
+	}
+	ch.Form, ch.Ref.ID = consent.ToUpdate, r.ID
+	if taken, err := alive(ctx, v, ch.Ref); err != nil || !taken {
+		return ch, err
+	}
+	return ch, fhir.Fault(409, "conflict", "The id of the body is that of a resource which the criteria do not match.")
+}
+
+// toDelete makes the changes of a conditional delete (REST-186).
+func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Change, plan *search.Plan) ([]consent.Change, error) {
+	most := max(2, s.cfg.Limits.ConditionalDelete+1)
+	refs, err := matches(ctx, v, plan, most, nil)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(refs) == 0 && ch.IfMatch != nil:
+		return nil, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+	case len(refs) > 1 && s.cfg.Limits.ConditionalDelete == 0:
+		return nil, multiple()
+	case len(refs) == most && s.cfg.Limits.ConditionalDelete > 0:
+		return nil, fhir.Fault(400, "too-costly", "The criteria match more than %d resources.", s.cfg.Limits.ConditionalDelete)
+	}
+	changes := make([]consent.Change, len(refs))
+	for i, ref := range refs {
+		changes[i] = ch
+		changes[i].Form, changes[i].Ref = consent.ToDelete, ref
+	}
+	return changes, nil
+}
+
+// query are the criteria in a URL, without the parameters of formatting.
+func criteriaText(c *call) string {
+	var parts []string
+	for _, p := range filterParams(c) {
+		parts = append(parts, p.String())
+	}
+	return strings.Join(parts, "&")
+}
+
+// updateWhere is PUT of a type with criteria.
+func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
+	r, err := s.incoming(ctx, c, consent.UpdateLetter)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
+	if err != nil {
+		return nil, err
+	}
+	ch := consent.Change{Body: r.Body}
+	if err := conditions(&ch, c.r.Header); err != nil {
+		return nil, err
+	}
+	if err := noConditionalReferences(r); err != nil {
+		return nil, err
+	}
+	return s.commit(ctx, c, consent.UpdateLetter, func(v *consent.View) ([]consent.Change, error) {
+		ch, err := s.toUpdate(ctx, v, ch, r, plan, nil)
+		return []consent.Change{ch}, err
+	})
+}
+
+// deleteWhere is DELETE of a type with criteria (REST-186, 187).
+func (s *Server) deleteWhere(ctx context.Context, c *call) (*answer, error) {
+	if err := s.served(c.typ); err != nil {
+		return nil, err
+	}
+	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.DeleteLetter)); err != nil {
+		return nil, err
+	}
+	plan, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
+	if err != nil {
+		return nil, err
+	}
+	match, err := readIfMatch(c.r.Header.Values("If-Match"))
+	if err != nil {
+		return nil, err
+	}
+	return s.commit(ctx, c, consent.DeleteLetter, func(v *consent.View) ([]consent.Change, error) {
+		return s.toDelete(ctx, v, consent.Change{IfMatch: match}, plan)
+	})
+}

@@ -1,0 +1,94 @@
+package rest
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// stepOf reads the request of an entry, and tests the right to it.
+func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
+	st := &step{entry: en}
+	if en.method == "GET" || en.method == "HEAD" {
+		var err error
+		st.call, st.handle, err = s.subcall(ctx, c, en)
+		if err == nil {
+			st.typ, st.id = st.call.typ, st.call.id
+		}
+		return st, err
+	}
+	u, err := url.Parse("/" + en.url)
+	if err != nil {
+		return nil, fhir.Fault(400, "value", "The url of the request cannot be read.")
+	}
+	st.typ, st.id, _ = strings.Cut(strings.Trim(u.Path, "/"), "/")
+	req := consent.Request{Type: st.typ, Write: true}
+	switch where := u.RawQuery != ""; {
+	case en.method == "POST" && st.id == "" && !where:
+		req.Interaction, req.Letter = consent.Create, consent.CreateLetter
+	case en.method == "PUT" && (st.id == "") == where:
+		req.Interaction, req.Letter = consent.Update, consent.UpdateLetter
+	case en.method == "DELETE" && (st.id == "") == where:
+		req.Interaction, req.Letter = consent.Delete, consent.DeleteLetter
+	case (en.method == "PUT" || en.method == "DELETE") && st.id == "":
+		return nil, fhir.Fault(400, "required", "%s of a type needs criteria.", en.method)
+	default:
+		return nil, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", en.method, u.Path)
+	}
+	if err := s.served(st.typ); err != nil {
+		return nil, err
+	}
+	if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
+		return nil, err
+	}
+	if u.RawQuery != "" {
+		if err := s.where(ctx, c, st, u.RawQuery); err != nil {
+			return nil, err
+		}
+	}
+	if en.method == "DELETE" {
+		return st, st.prepareDelete()
+	}
+	if int64(len(en.resource)) > s.cfg.Limits.Resource {
+		return nil, fhir.Fault(413, "too-long", "The resource is larger than %d bytes.", s.cfg.Limits.Resource)
+	}
+	return st, nil
+}
+
+// where plans the criteria of a conditional form.
+func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) error {
+	err := s.maySearch(ctx, c.caller, st.typ)
+	if err == nil {
+		st.plan, err = s.criteria(st.typ, []string{criteria})
+	}
+	return err
+}
+
+func (st *step) prepareDelete() error {
+	match, err := readIfMatch(st.header.Values("If-Match"))
+	st.change = consent.Change{Form: consent.ToDelete, Ref: store.Ref{Type: st.typ, ID: st.id}, IfMatch: match}
+	return err
+}
+
+// prepareWrite makes the change of a POST or PUT whose resource was read.
+func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
+	if st.method == "POST" {
+		if criteria := st.header.Values("If-None-Exist"); len(criteria) > 0 {
+			return s.where(ctx, c, st, criteria[0])
+		}
+		return nil
+	}
+	if st.plan != nil {
+		return conditions(&st.change, st.header)
+	}
+	var err error
+	st.change, err = updateChange(fhir.Resource{Type: st.resource.Type, ID: st.resource.ID, Body: []byte("{}")}, st.typ, st.id, st.header)
+	if e, ok := fhir.AsError(err); ok && e.Issues[0].Expression != "" {
+		return e.At("entry.resource")
+	}
+	return err
+}
