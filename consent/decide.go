@@ -263,10 +263,21 @@ func (d *decision) dissent(no int, set store.Set) *Refusal {
 }
 
 // own is step 10 for the request: a token that is bound to a patient knows no
-// other (CON-205).
-func own(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind == Patient && d.grant.patient != d.p.Patient {
-		d.grant.patient, d.grant.Step = "", 10
+// other (CON-205), and where the Patient resource itself is withheld, the record
+// is withheld whole, as CON-620 has it for step 8.
+func own(ctx context.Context, d *decision) *Refusal {
+	g := d.grant
+	if d.p.Kind != Patient {
+		return nil
+	}
+	p, err := d.snap.Get(ctx, store.Ref{Type: "Patient", ID: d.p.Patient})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		d.err = fmt.Errorf("read the own Patient: %w", err)
+		return nil
+	}
+	g.nothing = err != nil || p.Dead() || !store.Match(g.wherePatient("Patient"), p.Keys)
+	if g.patient != d.p.Patient || g.nothing {
+		g.patient, g.Step = "", 10
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func (g *Guard) named(d store.Doc, row index.Row, resolved bool) []store.Key {
 		fact(factOptOut, kind == policy.OptOut)
 		fact(factDirective, kind == policy.Other)
 	}
-	fact(factRestricted, d.Ref.Type == "Patient" && labels.Restricted)
+	fact(factRestricted, d.Ref.Type == "Patient" && (labels.Restricted || labels.Sensitive)) // CON-703
 	return keys
 }
 

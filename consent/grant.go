@@ -18,6 +18,7 @@ type Grant struct {
 	sets      sets
 	hidden    store.Set // patients whose record is not there at all
 	withheld  bool      // S2
+	nothing   bool      // a patient's own record is withheld whole
 	Step      int       // the step that decided
 	Reason    string    // for the trail
 }

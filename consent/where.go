@@ -80,7 +80,7 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 // released.
 func (g *Grant) wherePatient(typ string) store.Pred {
 	p := g.principal.Patient
-	if p == "" || keptFromPatients(typ) {
+	if p == "" || g.nothing || keptFromPatients(typ) {
 		return nothing
 	}
 	return store.And{

@@ -301,10 +301,11 @@ func (v *version) ordinary() bool {
 	return !v.labelled(append([]string{"R", "V", "REDACTED"}, sensitivity...)...)
 }
 
-// restricted: the patient's record bears a restriction.
+// restricted: the patient's record bears a restriction, or a sensitivity label,
+// which raises it to one (CON-703).
 func (e *evaluator) restricted(patient string) bool {
 	v := e.newest["Patient/"+patient]
-	return v != nil && !v.Dead() && v.labelled("R", "V", "REDACTED")
+	return v != nil && !v.Dead() && !v.ordinary()
 }
 
 // gone: nothing of the patient's record is there for a clinician.
@@ -373,6 +374,10 @@ func (e *evaluator) showsPatient(v *version) bool {
 	owners, resolved := e.owners(v)
 	switch v.Ref.Type {
 	case "Binary", "DocumentReference", "Composition", "Media":
+		return false
+	}
+	// Where the Patient resource is withheld, the record is withheld whole.
+	if self := e.newest["Patient/"+e.who.id]; v != self && (self == nil || self.Dead() || !e.showsPatient(self)) {
 		return false
 	}
 	return resolved && len(owners) == 1 && owners[0] == e.who.id && v.ordinary() && !v.labelled("NOPAT") &&
