@@ -2,8 +2,10 @@ package consent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -72,4 +74,26 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	}
 	d.Keys = made.keys
 	return d, nil
+}
+
+// Superseded returns when the next visible version took the place of one that
+// the View shows, or the zero time if none did.
+func (v *View) Superseded(ctx context.Context, d store.Doc) (time.Time, error) {
+	newest, err := v.snap.Get(ctx, d.Ref)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("newest version of %s: %w", d.Ref, err)
+	}
+	for n := d.Version + 1; n <= newest.Version; n++ {
+		next, err := v.snap.Version(ctx, d.Ref, n)
+		if err == nil {
+			next, err = v.show(ctx, next, newest)
+		}
+		if err == nil {
+			return next.Updated, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return time.Time{}, err
+		}
+	}
+	return time.Time{}, nil
 }

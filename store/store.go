@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -81,6 +83,17 @@ type HistoryMark struct {
 // Mark returns the place of a version in a history.
 func (d *Doc) Mark() HistoryMark {
 	return HistoryMark{Updated: d.Updated, Seq: d.Seq, Ref: d.Ref, Version: d.Version}
+}
+
+// CompareMarks orders versions as a history does, newest first.
+func CompareMarks(a, b HistoryMark) int {
+	return cmp.Or(
+		b.Updated.Compare(a.Updated),
+		cmp.Compare(b.Seq, a.Seq),
+		strings.Compare(a.Ref.Type, b.Ref.Type),
+		strings.Compare(a.Ref.ID, b.Ref.ID),
+		cmp.Compare(b.Version, a.Version),
+	)
 }
 
 // Batch is one atomic step: all preconditions are tested and all writes applied

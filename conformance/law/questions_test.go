@@ -92,12 +92,15 @@ func (g *generator) history() question {
 	if g.chance(75) {
 		q.path, q.named = "/"+typ+"/_history", ""
 	}
+	if g.chance(20) {
+		q.path, q.named = "/_history", ""
+	}
 	var params []string
 	if g.chance(60) {
 		params = append(params, fmt.Sprintf("_count=%d", 1+g.IntN(4)))
 	}
 	if g.chance(20) {
-		params = append(params, fmt.Sprintf("_since=2026-06-01T12:%02d:%02dZ", g.IntN(2), g.IntN(60)))
+		params = append(params, fmt.Sprintf("%s=2026-06-01T12:%02d:%02dZ", pick(g, "_since", "_at"), g.IntN(2), g.IntN(60)))
 	}
 	if len(params) > 0 {
 		q.path += "?" + strings.Join(params, "&")

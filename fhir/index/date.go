@@ -253,3 +253,15 @@ func (r *reader) zone(local *time.Location) *time.Location {
 	}
 	return time.FixedZone("", sign*(hour*3600+minute*60))
 }
+
+// Period returns the half-open interval that a date, dateTime or instant stands
+// for, in UTC; days and times without a zone are read in the local zone. It is an
+// *Error for anything else.
+func (x *Indexer) Period(text string) (from, end time.Time, err error) {
+	sp, err := parseDate(text, x.zone)
+	if err != nil {
+		return from, end, fault("value", "%q is no date.", text)
+	}
+	at := func(m moment) time.Time { return time.Unix(m.sec+yearOne, int64(m.nano)).UTC() }
+	return at(sp.lo), at(sp.hi), nil
+}

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"fmt"
+	"iter"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,22 +27,30 @@ func (s *Server) historyOfType(ctx context.Context, c *call) (*answer, error) {
 	return s.history(ctx, c, consent.SearchLetter, store.HistoryQuery{Type: c.typ})
 }
 
+// historyOfAll is the history of all types that the token may search
+// (SMART-273).
+func (s *Server) historyOfAll(ctx context.Context, c *call) (*answer, error) {
+	return s.history(ctx, c, consent.SearchLetter, store.HistoryQuery{})
+}
+
 // historyAsk is what the parameters of a history say.
 type historyAsk struct {
-	count  int
-	since  time.Time
-	before *store.HistoryMark
-	token  string
-	query  string // of the first page
+	path      string // below the base
+	count     int
+	since     time.Time
+	from, end time.Time // of _at; from is zero for none
+	before    *store.HistoryMark
+	token     string
+	query     string // of the first page
 }
 
 func (s *Server) history(ctx context.Context, c *call, letter consent.Letter, q store.HistoryQuery) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
-		return nil, err
-	}
-	path := c.typ + "/_history"
-	if q.ID != "" {
-		path = c.typ + "/" + q.ID + "/_history"
+	path := "_history"
+	if q.Type != "" {
+		if err := s.served(c.typ); err != nil {
+			return nil, err
+		}
+		path = strings.TrimSuffix(c.typ+"/"+q.ID, "/") + "/_history"
 	}
 	ask, err := s.historyAsk(c, path)
 	if err != nil {
@@ -59,17 +68,56 @@ func (s *Server) history(ctx context.Context, c *call, letter consent.Letter, q 
 				return err
 			}
 		}
-		a, err = s.historyPage(ctx, c, v, q, ask, path)
+		a, err = s.historyPage(ctx, c, v, q, ask)
 		return err
 	})
 	return a, err
+}
+
+// versions yields what a history asks for: of one type, or of all types that
+// the token may search, merged.
+func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk) iter.Seq2[store.Doc, error] {
+	seq := v.History(ctx, q)
+	if q.Type == "" {
+		var streams []iter.Seq2[store.Doc, error]
+		for _, typ := range s.capability.types {
+			if c.caller.May(typ, "s") {
+				of := q
+				of.Type = typ
+				streams = append(streams, v.History(ctx, of))
+			}
+		}
+		seq = search.Merge(streams, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
+	}
+	if ask.from.IsZero() {
+		return seq
+	}
+	return currentIn(ctx, v, seq, ask.from, ask.end)
+}
+
+// currentIn keeps the versions that were current at some moment of a period
+// (REST-205): a version is until the next visible one.
+func currentIn(ctx context.Context, v *consent.View, seq iter.Seq2[store.Doc, error], from, end time.Time) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range seq {
+			keep := err != nil
+			if err == nil && d.Updated.Before(end) {
+				var until time.Time
+				until, err = v.Superseded(ctx, d)
+				keep = err != nil || until.IsZero() || until.After(from)
+			}
+			if keep && (!yield(d, err) || err != nil) {
+				return
+			}
+		}
+	}
 }
 
 var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 // historyAsk reads the parameters; none may repeat (REST-204).
 func (s *Server) historyAsk(c *call, path string) (historyAsk, error) {
-	ask := historyAsk{count: s.cfg.Search.Limits.Page}
+	ask := historyAsk{path: path, count: s.cfg.Search.Limits.Page}
 	params := c.params
 	if len(params) == 1 && params[0].Name == search.PageParam {
 		pos, err := s.cfg.Search.Sealer.Open(c.caller, params[0].Value)
@@ -109,7 +157,12 @@ func (s *Server) historyAsk(c *call, path string) (historyAsk, error) {
 			ask.since = t
 		case "_format", "_pretty":
 			continue
-		case "_at", "_list", "_sort":
+		case "_at":
+			var err error
+			if ask.from, ask.end, err = s.cfg.Index.Period(strings.ReplaceAll(p.Value, " ", "+")); err != nil {
+				return ask, fhir.Fault(400, "value", "_at is a date or an instant, not %q.", p.Value)
+			}
+		case "_list", "_sort":
 			return ask, fhir.Fault(400, "not-supported", "%s is not supported on a history.", p.Name)
 		case search.PageParam:
 			return ask, fhir.Fault(400, "invalid", "A page link takes no further parameters.")
@@ -125,10 +178,10 @@ func (s *Server) historyAsk(c *call, path string) (historyAsk, error) {
 	return ask, nil
 }
 
-func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk, path string) (*answer, error) {
+func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk) (*answer, error) {
 	var docs []store.Doc
 	more := false
-	for d, err := range v.History(ctx, q) {
+	for d, err := range s.versions(ctx, c, v, q, ask) {
 		if err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}
@@ -138,19 +191,19 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 		}
 		docs = append(docs, d)
 	}
-	total, err := instanceTotal(ctx, v, q, ask)
+	total, err := s.instanceTotal(ctx, c, v, q, ask)
 	if err != nil {
 		return nil, err
 	}
 	b := fhir.NewBundle("history")
 	b.Total(total)
-	first := s.cfg.Base + "/" + path
+	first := s.cfg.Base + "/" + ask.path
 	if ask.query != "" {
 		first += "?" + ask.query
 	}
 	self := first
 	if ask.token != "" {
-		self = s.cfg.Base + "/" + path + "?" + search.PageParam + "=" + ask.token
+		self = s.cfg.Base + "/" + ask.path + "?" + search.PageParam + "=" + ask.token
 	}
 	b.Link("self", self)
 	if more || ask.token != "" {
@@ -158,12 +211,12 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 	}
 	if more {
 		m := docs[len(docs)-1].Mark()
-		token, err := s.cfg.Search.Sealer.Seal(c.caller, search.Position{Path: path, Query: ask.query,
+		token, err := s.cfg.Search.Sealer.Seal(c.caller, search.Position{Path: ask.path, Query: ask.query,
 			Updated: m.Updated.UnixMilli(), Seq: m.Seq, Ref: m.Ref.String(), Version: m.Version})
 		if err != nil {
 			return nil, err
 		}
-		b.Link("next", s.cfg.Base+"/"+path+"?"+search.PageParam+"="+token)
+		b.Link("next", s.cfg.Base+"/"+ask.path+"?"+search.PageParam+"="+token)
 	}
 	a := &answer{status: 200, count: total}
 	for _, d := range docs {
@@ -178,12 +231,12 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 
 // instanceTotal counts the visible versions of one resource, on the first page.
 // Of a type no total is given: it would walk everything.
-func instanceTotal(ctx context.Context, v *consent.View, q store.HistoryQuery, ask historyAsk) (*int, error) {
+func (s *Server) instanceTotal(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk) (*int, error) {
 	if q.ID == "" || ask.token != "" {
 		return nil, nil
 	}
 	n := 0
-	for _, err := range v.History(ctx, store.HistoryQuery{Type: q.Type, ID: q.ID, Since: q.Since}) {
+	for _, err := range s.versions(ctx, c, v, store.HistoryQuery{Type: q.Type, ID: q.ID, Since: q.Since}, ask) {
 		if err != nil {
 			return nil, fmt.Errorf("count a history: %w", err)
 		}

@@ -101,6 +101,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/:type/:id/_history", consent.HistoryOfOne, s.historyOfOne},
 		{http.MethodGet, "/:type/:id/_history/:vid", consent.VRead, s.vread},
 		{http.MethodGet, "/:type/_history", consent.HistoryOfType, s.historyOfType},
+		{http.MethodGet, "/_history", consent.HistoryOfAll, s.historyOfAll},
 		{http.MethodPost, "/:type", consent.Create, s.create},
 		{http.MethodPost, "/:type/$validate", consent.Validate, s.validate},
 		{http.MethodGet, "/:type/$validate", consent.Validate, s.postOnly},

@@ -91,12 +91,12 @@ func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.DocID, ke
 	for i, part := range p.Parts {
 		streams[i] = query(part)
 	}
-	return merge(streams)
+	return Merge(streams, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
 }
 
-// merge yields the rows of streams, each in the order of the store, in that
-// order. The first error ends it.
-func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+// Merge yields the documents of streams, each in an order, in that order. The
+// first error ends it.
+func Merge(streams []iter.Seq2[store.Doc, error], compare func(a, b store.Doc) int) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		type head struct {
 			doc  store.Doc
@@ -118,7 +118,7 @@ func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 		for len(heads) > 0 {
 			first := 0
 			for i, h := range heads {
-				if h.doc.ID.Compare(heads[first].doc.ID) < 0 {
+				if compare(h.doc, heads[first].doc) < 0 {
 					first = i
 				}
 			}

@@ -1,12 +1,10 @@
 package mongo
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -38,22 +36,11 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 // shows reports whether a version is asked for.
 func shows(q store.HistoryQuery, d *store.Doc) bool {
 	return !d.Updated.Before(q.Since) &&
-		(q.Before == nil || compareMarks(d.Mark(), *q.Before) > 0) &&
+		(q.Before == nil || store.CompareMarks(d.Mark(), *q.Before) > 0) &&
 		(q.Where == nil || store.Match(q.Where, d.Keys))
 }
 
-// compareMarks orders versions as a history does, newest first.
-func compareMarks(a, b store.HistoryMark) int {
-	return cmp.Or(
-		b.Updated.Compare(a.Updated),
-		cmp.Compare(b.Seq, a.Seq),
-		strings.Compare(a.Ref.Type, b.Ref.Type),
-		strings.Compare(a.Ref.ID, b.Ref.ID),
-		cmp.Compare(b.Version, a.Version),
-	)
-}
-
-func compareDocs(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) }
+func compareDocs(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) }
 
 // versions yields the versions of one document: all of them are read without
 // bodies, sorted here and then fetched.

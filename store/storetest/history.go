@@ -52,7 +52,7 @@ func historySentences() []sentence {
 					{Updated: d.Updated, Seq: d.Seq, Ref: d.Ref, Version: d.Version + 1},
 					{Updated: d.Updated.Add(time.Millisecond), Ref: d.Ref},
 				} {
-					want := only(all, func(d store.Doc) bool { return compareMarks(d.Mark(), mark) > 0 })
+					want := only(all, func(d store.Doc) bool { return store.CompareMarks(d.Mark(), mark) > 0 })
 					k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, want)
 				}
 			}
@@ -75,7 +75,7 @@ func historySentences() []sentence {
 				all = append(all, k.put(d)...)
 				d = next(d, store.Updated)
 			}
-			slices.SortFunc(all, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
 			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
 			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
 			mark := all[1].Mark()
@@ -87,7 +87,7 @@ func historySentences() []sentence {
 				all = append(all, observation(id, uint64(len(all)), "k"))
 			}
 			all = k.put(all...)
-			slices.SortFunc(all, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
 			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
 			for i, d := range all {
 				mark := d.Mark()
@@ -131,7 +131,7 @@ func past(k *kit) []store.Doc {
 	other := observation("a", 100, "k")
 	other.Ref.Type = "Condition"
 	k.put(other)
-	slices.SortFunc(all, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+	slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
 	return all
 }
 

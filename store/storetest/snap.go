@@ -1,12 +1,10 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	"carerecord/store"
 )
@@ -85,14 +83,14 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 			}
 			for _, d := range all {
 				if d.Version == 0 || d.Updated.Before(q.Since) ||
-					q.Before != nil && compareMarks(d.Mark(), *q.Before) <= 0 ||
+					q.Before != nil && store.CompareMarks(d.Mark(), *q.Before) <= 0 ||
 					q.Where != nil && !store.Match(q.Where, d.Keys) {
 					continue
 				}
 				docs = append(docs, d)
 			}
 		}
-		slices.SortFunc(docs, func(a, b store.Doc) int { return compareMarks(a.Mark(), b.Mark()) })
+		slices.SortFunc(docs, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
 		s.yield(ctx, docs, false, yield)
 	}
 }
@@ -110,15 +108,4 @@ func (s *snap) yield(ctx context.Context, docs []store.Doc, keysOnly bool, yield
 			return
 		}
 	}
-}
-
-// compareMarks orders versions as a history does.
-func compareMarks(a, b store.HistoryMark) int {
-	return cmp.Or(
-		b.Updated.Compare(a.Updated),
-		cmp.Compare(b.Seq, a.Seq),
-		strings.Compare(a.Ref.Type, b.Ref.Type),
-		strings.Compare(a.Ref.ID, b.Ref.ID),
-		cmp.Compare(b.Version, a.Version),
-	)
 }
