@@ -18,6 +18,7 @@ type Doc struct {
 	src   string
 	nodes []node
 	pos   int
+	root  Value
 }
 
 // node is one JSON value, in document order: the children of a node follow it,
@@ -43,7 +44,7 @@ var errSyntax = errors.New("path: not legal JSON")
 
 // Reset reads another resource into the memory of the Doc.
 func (d *Doc) Reset(body []byte) error {
-	d.src, d.nodes, d.pos = string(body), d.nodes[:0], 0
+	d.src, d.nodes, d.pos, d.root = string(body), d.nodes[:0], 0, Value{}
 	d.space()
 	if d.peek() != '{' {
 		return fmt.Errorf("%w: no object", errSyntax)
@@ -54,13 +55,12 @@ func (d *Doc) Reset(body []byte) error {
 	if d.space(); d.pos != len(d.src) {
 		return fmt.Errorf("%w: more at byte %d", errSyntax, d.pos)
 	}
+	d.root = d.valueAt(0, r4.Property{Type: "Resource"})
 	return nil
 }
 
 // Root returns the resource itself, typed by its resourceType.
-func (d *Doc) Root() Value {
-	return d.valueAt(0, r4.Property{Type: "Resource"})
-}
+func (d *Doc) Root() Value { return d.root }
 
 func (d *Doc) peek() byte {
 	if d.pos < len(d.src) {

@@ -155,6 +155,9 @@ func (v Value) children(name string, out []Value) []Value {
 	}
 	nodes := v.doc.nodes
 	for i, end := v.at+1, nodes[v.at].end; i < end; i = nodes[i].end {
+		if !strings.HasPrefix(nodes[i].name, name) { // spares most of the look-ups
+			continue
+		}
 		if p, ok := v.of.Property(nodes[i].name); ok && p.Element == e {
 			out = v.doc.gather(i, p, out)
 		}
