@@ -114,7 +114,7 @@ var filters = map[string][]string{
 	"Patient": {"family=%F", "family:exact=Ely", "family:contains=r", "given=ann", "gender=female", "gender:not=male", "birthdate=gt%d", "birthdate:missing=true", "active=true",
 		"general-practitioner:missing=true", "name=fox", "link=Patient/%P"},
 	"Observation": {"code=http://c|%c", "code=%c,one", "code:not=%c", "status=final", "date=ge%d", "date=lt%d", "date:missing=true", "value-quantity=gt2", "value-quantity=1.5||mg",
-		"encounter=Encounter/%E", "has-member=Observation/%O", "has-member:missing=false", "performer=Patient/%P", "performer:missing=true", "code=http://c|"},
+		"encounter=Encounter/%E", "has-member=Observation/%O", "has-member:missing=false", "performer=Patient/%P", "performer:missing=true", "code=http://c|", "code:text=on", "performer:identifier=" + nhsSystem + "|", "performer:Patient=%P"},
 	"Condition":          {"code=%c", "code:not=one", "onset-date=%d", "asserter=Patient/%P", "asserter:missing=false"},
 	"Encounter":          {"status=finished", "class=AMB", "date=ge%d", "service-provider:missing=true"},
 	"MedicationRequest":  {"status=active", "authoredon=le%d", "medication:missing=false", "requester=Patient/%P"},
@@ -129,7 +129,7 @@ var filters = map[string][]string{
 	"Medication":         {"code=%c"},
 }
 
-var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
+var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_source:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
 
 var sorts = map[string][]string{
 	"Patient": {"family", "-birthdate", "_lastUpdated", "gender,-birthdate", "family,given"}, "Observation": {"date", "-date", "code", "-value-quantity", "_id", "code,-date", "status,code,_id"}, "Condition": {"-onset-date", "code"},
@@ -183,6 +183,10 @@ func (g *generator) search() question {
 	if names := subjects[typ]; len(names) > 0 && g.chance(22) {
 		q.named = g.anID("Patient")
 		params = append(params, pick(g, names...)+"="+pick(g, "Patient/", "Patient/", base+"/Patient/")+q.named)
+		if g.chance(15) {
+			q.number, q.named = g.numbers[q.named], ""
+			params[0] = names[0] + ":identifier=" + url.QueryEscape(nhsSystem+"|"+q.number)
+		}
 	}
 	if typ == "Patient" && g.chance(20) {
 		id := g.anID("Patient")

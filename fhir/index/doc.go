@@ -13,7 +13,7 @@
 // Text must be free of U+0000, which fhir.Parse sees to for resources and
 // Predicate for queries: it separates the parts of keys.
 //
-// # The grammar, version 1
+// # The grammar, version 2
 //
 // A key is two bytes, big endian, a class, and a value:
 //
@@ -44,11 +44,15 @@
 //	reference  r Type/id       a resource of this server, without version
 //	           r address       anything else: other servers, URNs, canonicals
 //	                           without version
+//	           i system 0 value  Reference.identifier, case folded
+//	           j value         the same without its system
 //	uri        u address       canonicals without version
 //
 // Verifying classes:
 //
 //	all        P               the parameter has a value (:missing)
+//	token      W text          text and display, folded (:text)
+//	           O system 0 code 0 value  an identifier with its type (:of-type)
 //	string     X text          whole, in canonical composition (:exact)
 //	           L text          folded and whole, where longer than 256 bytes
 //	reference, V address       with version: Type/id/_history/v or url|v

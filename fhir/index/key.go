@@ -6,7 +6,7 @@ import (
 
 // Version is the version of the grammar in doc.go. A change that gives a
 // resource other keys gives it another number, and stores are keyed anew.
-const Version = 1
+const Version = 2
 
 // The class byte of a key, behind the number of its parameter. doc.go has the
 // grammar of what follows each.
@@ -24,11 +24,15 @@ const (
 	classNumEnd  = 'm' // number: end, start of an interval
 	classRef     = 'r' // reference: Type/id or address
 	classURI     = 'u' // uri as written
+	classLogical = 'i' // reference: system 0 folded value of its identifier
+	classBearer  = 'j' // reference: folded value of its identifier
 
 	// Behind a number with the high bit: verifying.
 	classPresent  = 'P' // presence: nothing
 	classExact    = 'X' // string: in canonical composition
 	classLong     = 'L' // string: folded, whole, where longer than classStart holds
+	classText     = 'W' // token: folded text or display
+	classTyped    = 'O' // token: system 0 code 0 folded value of an identifier and its type
 	classVersion  = 'V' // reference or uri with its version
 	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber
 	classUnitText = 'T' // quantity: code or unit 0, then as classNumber

@@ -81,9 +81,10 @@ func (x *Indexer) served(typ, name string) (*param, error) {
 // modifiers are those served, by kind of parameter, besides :missing. Type
 // names as modifiers of references are not among them.
 var modifiers = map[Kind][]string{
-	String: {"contains", "exact"},
-	Token:  {"not"},
-	URI:    {"below"},
+	String:    {"contains", "exact"},
+	Token:     {"not", "text", "of-type"},
+	URI:       {"below", "above"},
+	Reference: {"identifier"},
 }
 
 // Modifiers returns the modifiers that parameters of a kind take, sorted, type
@@ -96,6 +97,8 @@ func Modifiers(k Kind) []string {
 
 func (p *param) takes(modifier string) error {
 	switch {
+	case modifier == "of-type" && !p.some("Identifier"), modifier == "text" && !p.some("CodeableConcept", "Coding", "Identifier"),
+		modifier == "identifier" && !p.some("Reference"):
 	case modifier == "", modifier == "missing", slices.Contains(modifiers[p.Kind], modifier):
 		return nil
 	case p.Kind == Reference && r4.IsResource(modifier) && slices.Contains(p.Targets, modifier):
@@ -121,7 +124,7 @@ func (x *Indexer) one(p *param, modifier, value string) (store.Pred, error) {
 	case String:
 		return textPred(p, modifier, value)
 	case Token:
-		return tokenPred(p, value)
+		return tokenPred(p, modifier, value)
 	case Reference:
 		return x.referencePred(p, modifier, value)
 	case URI:

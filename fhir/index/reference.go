@@ -15,6 +15,7 @@ func (x *Indexer) reference(b *builder, number uint16, v path.Value) {
 	switch v.Type {
 	case "Reference":
 		x.literal(b, number, v.GetText("reference"))
+		b.logical(number, v)
 	case "canonical", "uri", "url":
 		b.versioned(number, classRef, v.Text())
 	case "Extension":
@@ -42,6 +43,34 @@ func (x *Indexer) literal(b *builder, number uint16, reference string) {
 	}
 }
 
+// logical makes the keys of a Reference.identifier (SRCH-106).
+func (b *builder) logical(number uint16, reference path.Value) {
+	id, ok := reference.Get("identifier")
+	if !ok {
+		return
+	}
+	if value := foldCode(id.GetText("value")); value != "" {
+		b.add(number, classLogical, id.GetText("system"), "\x00", value)
+		b.add(number, classBearer, value)
+	}
+}
+
+// logicalPred compares identifiers of references, by the rules of tokens.
+func (p *param) logicalPred(value string) (store.Pred, error) {
+	parts, err := bars(value)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(parts) > 2 || len(parts) == 2 && parts[0] == "" && parts[1] == "":
+		return nil, fault("value", "%s:identifier: %q is neither value nor system|value.", p.Code, value)
+	case len(parts) == 1:
+		return eq(p.number, classBearer, foldCode(parts[0])), nil
+	case parts[1] == "":
+		return under(p.number, classLogical, parts[0], "\x00"), nil
+	}
+	return eq(p.number, classLogical, parts[0], "\x00", foldCode(parts[1])), nil
+}
+
 // versioned makes the keys of a uri or canonical, whose version stands behind
 // a bar.
 func (b *builder) versioned(number uint16, class byte, address string) {
@@ -54,6 +83,9 @@ func (b *builder) versioned(number uint16, class byte, address string) {
 
 // referencePred compares references. A modifier names a type (SRCH-102).
 func (x *Indexer) referencePred(p *param, modifier, value string) (store.Pred, error) {
+	if modifier == "identifier" {
+		return p.logicalPred(value)
+	}
 	value, err := Unescape(value)
 	if err != nil {
 		return nil, err
@@ -135,8 +167,12 @@ func uriPred(p *param, modifier, value string) (store.Pred, error) {
 	url, version, hasVersion := strings.Cut(value, "|")
 	canonical := p.all("canonical")
 	switch {
-	case modifier == "below" && strings.HasPrefix(value, "urn:"):
+	case modifier != "" && strings.HasPrefix(value, "urn:"):
 		return store.Or{}, nil
+	case modifier == "above" && canonical:
+		return nil, fault("not-supported", "%s does not take the modifier :above: its values are canonical.", p.Code)
+	case modifier == "above":
+		return p.beginningsOf(value), nil
 	case modifier == "below" && canonical && hasVersion:
 		return store.And{eq(p.number, classURI, url), under(p.number|verifies, classVersion, url, "|", version)}, nil
 	case modifier == "below":
@@ -145,6 +181,17 @@ func uriPred(p *param, modifier, value string) (store.Pred, error) {
 		return versionedPred(p.number, classURI, value), nil
 	}
 	return eq(p.number, classURI, value), nil
+}
+
+// beginningsOf finds the uris with which a longer one begins (SRCH-115).
+func (p *param) beginningsOf(value string) store.Pred {
+	preds := make(store.Or, 0, len(value))
+	for i := range value {
+		if i > 0 {
+			preds = append(preds, eq(p.number, classURI, value[:i]))
+		}
+	}
+	return append(preds, eq(p.number, classURI, value))
 }
 
 // References returns the local literal references that a reference parameter

@@ -14,11 +14,15 @@ func (b *builder) token(p *param, v path.Value) {
 	case "CodeableConcept":
 		for c := range v.All("coding") {
 			b.coding(number, c.GetText("system"), c.GetText("code"))
+			b.label(number, c.GetText("display"))
 		}
+		b.label(number, v.GetText("text"))
 	case "Coding":
 		b.coding(number, v.GetText("system"), v.GetText("code"))
+		b.label(number, v.GetText("display"))
 	case "Identifier":
 		b.coding(number, v.GetText("system"), v.GetText("value"))
+		b.typed(number, v)
 	case "ContactPoint":
 		b.contact(number, v.GetText("system"), v.GetText("value"))
 	case "code":
@@ -58,6 +62,28 @@ func (b *builder) code(number uint16, system, code string) {
 		b.add(number, classCode, code)
 	default:
 		b.add(number, classFolded, foldCode(code))
+	}
+}
+
+// label makes the key of a text that stands for a code (SRCH-049).
+func (b *builder) label(number uint16, text string) {
+	if folded := fold(text); folded != "" {
+		b.add(number|verifies, classText, folded)
+	}
+}
+
+// typed makes the keys of an identifier's type (SRCH-049, 050).
+func (b *builder) typed(number uint16, identifier path.Value) {
+	typ, ok := identifier.Get("type")
+	if !ok {
+		return
+	}
+	b.label(number, typ.GetText("text"))
+	value := identifier.GetText("value")
+	for c := range typ.All("coding") {
+		if code := c.GetText("code"); code != "" && value != "" {
+			b.add(number|verifies, classTyped, c.GetText("system"), "\x00", code, "\x00", foldCode(value))
+		}
 	}
 }
 
@@ -150,15 +176,16 @@ func oneSystem(yields []path.Yield) string {
 }
 
 // tokenPred compares codes (SRCH-041).
-func tokenPred(p *param, value string) (store.Pred, error) {
-	parts, err := Split(value, '|')
+func tokenPred(p *param, modifier, value string) (store.Pred, error) {
+	if modifier == "text" {
+		return p.wordsPred(value)
+	}
+	parts, err := bars(value)
 	if err != nil {
 		return nil, err
 	}
-	for i := range parts {
-		if parts[i], err = Unescape(parts[i]); err != nil {
-			return nil, err
-		}
+	if modifier == "of-type" {
+		return p.typedPred(parts, value)
 	}
 	switch {
 	case len(parts) > 2 || len(parts) == 2 && parts[0] == "" && parts[1] == "":
@@ -208,4 +235,43 @@ func (p *param) codeOfOneSystem(system, code string) store.Pred {
 		return under(p.number, classFolded)
 	}
 	return p.bareCode(code)
+}
+
+// bars splits a value at its bars and takes the escapes off.
+func bars(value string) ([]string, error) {
+	parts, err := Split(value, '|')
+	if err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		if parts[i], err = Unescape(parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// wordsPred finds a text or display by its beginning.
+func (p *param) wordsPred(value string) (store.Pred, error) {
+	value, err := Unescape(value)
+	if err != nil {
+		return nil, err
+	}
+	folded := fold(value)
+	if folded == "" {
+		return store.Or{}, nil
+	}
+	return under(p.number|verifies, classText, folded), nil
+}
+
+// typedPred finds an identifier by the coding of its type and its value
+// (SRCH-050): the value drives, the three together are verified.
+func (p *param) typedPred(parts []string, value string) (store.Pred, error) {
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+		return nil, fault("value", "%s:of-type is system|code|value with all three, not %q.", p.Code, value)
+	}
+	return store.And{
+		p.bareCode(parts[2]),
+		eq(p.number|verifies, classTyped, parts[0], "\x00", parts[1], "\x00", foldCode(parts[2])),
+	}, nil
 }

@@ -3,6 +3,7 @@ package search
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"carerecord/consent"
 	"carerecord/fhir"
@@ -40,7 +41,7 @@ func (p *planner) filter(param Param) error {
 	}
 	p.plan.filters++
 	p.plan.Used = append(p.plan.Used, param)
-	if slices.Contains([]string{"not", "missing", "contains"}, param.Modifier) {
+	if slices.Contains([]string{"not", "missing", "contains", "text", "above"}, param.Modifier) {
 		p.plan.simple = false
 	} else if len(values) == 1 && len(p.plan.Parts) == 1 {
 		def, _ := p.x.Param(p.plan.Type(), param.Name)
@@ -92,10 +93,17 @@ func (p *planner) name(param Param, def index.Param, pred store.Pred) {
 	}
 }
 
+// nhsNumber is the identifier system of NHS numbers.
+const nhsNumber = "https://fhir.nhs.uk/Id/nhs-number"
+
 // subject is the patient whom a patient or subject parameter names.
 func (p *planner) subject(param Param, def index.Param) (consent.Named, bool) {
 	value := param.Value
 	if param.Modifier == "identifier" {
+		number, ok := strings.CutPrefix(value, nhsNumber+"|")
+		if !ok || number == "" {
+			return consent.Named{}, false
+		}
 		where, err := p.x.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{value}})
 		return consent.Named{Where: where}, err == nil
 	}
