@@ -56,7 +56,11 @@ func checkBody(r fhir.Resource, typ string) error {
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	in, err := unpack(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, in, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, fhir.Fault(413, "too-long", "The body is larger than %d bytes.", limit)

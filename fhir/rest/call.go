@@ -1,13 +1,13 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +44,7 @@ type call struct {
 	named       consent.Named
 	granted     *consent.Grant     // once decided
 	marks       []store.StateWrite // of a load, in the same commit
+	leave       func()             // the crowd of requests under way
 }
 
 // answer is what a handler made. Nothing of it has left.
@@ -77,6 +78,9 @@ func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *
 	ctx, cancel := context.WithTimeout(ctx, s.deadline(c))
 	defer cancel()
 	err := s.prepare(ctx, c, open)
+	if c.leave != nil {
+		defer c.leave()
+	}
 	if err == nil {
 		a, err = s.guarded(ctx, c, h)
 	}
@@ -132,7 +136,10 @@ func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
 			return fhir.Fault(400, "invalid", "A token in the URL is refused: it belongs into the Authorization header. Treat it as leaked.")
 		}
 	}
-	c.caller, err = s.cfg.Verify(ctx, c.r.Header, address(c.r))
+	if c.caller, err = s.cfg.Verify(ctx, c.r.Header, address(c.r)); err != nil {
+		return err
+	}
+	c.leave, err = s.crowd.enter(cmp.Or(c.caller.Client, address(c.r)))
 	return err
 }
 
@@ -191,29 +198,6 @@ func (c *call) query() string {
 		return c.r.URL.RawQuery + c.asked
 	}
 	return c.r.URL.RawQuery + "&" + c.asked
-}
-
-// write sends an answer.
-func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
-	h := w.Header()
-	h.Set("Vary", "Accept, Authorization")
-	h.Set("Cache-Control", "private, no-store")
-	if a.public {
-		h.Set("Cache-Control", "no-cache")
-	}
-	for k, v := range a.header {
-		h.Set(k, v)
-	}
-	if len(a.body) > 0 {
-		h.Set("Content-Type", c.contentType)
-		h.Set("Content-Length", strconv.Itoa(len(a.body)))
-	}
-	w.WriteHeader(a.status)
-	if c.r.Method != http.MethodHead && len(a.body) > 0 {
-		if _, err := w.Write(a.body); err != nil {
-			s.cfg.Log.Debug("client went away", "request", c.requestID)
-		}
-	}
 }
 
 // requestID takes the client's id if it is usable, else makes one (REST-020).

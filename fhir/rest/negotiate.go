@@ -93,9 +93,6 @@ func fits(r, offer string) int {
 
 // bodyType checks the Content-Type of a resource body (REST-035, 036).
 func bodyType(h http.Header) error {
-	if enc := h.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return fhir.Fault(415, "not-supported", "Content-Encoding %q is not accepted.", enc)
-	}
 	typ, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || typ != fhirJSON && typ != "application/json" {
 		return fhir.Fault(415, "not-supported", "The body must be %s.", fhirJSON)
@@ -111,8 +108,9 @@ func bodyType(h http.Header) error {
 
 // prefer is what the Prefer headers ask for (REST-060 to 065).
 type prefer struct {
-	ret    string // minimal, representation, OperationOutcome, or empty
-	strict bool
+	ret     string // minimal, representation, OperationOutcome, or empty
+	strict  bool
+	applied string // what Preference-Applied tells
 }
 
 func readPrefer(h http.Header) prefer {
@@ -129,5 +127,13 @@ func readPrefer(h http.Header) prefer {
 		}
 	}
 	p.strict = handling == "strict"
+	var applied []string
+	if p.strict || handling == "lenient" {
+		applied = append(applied, "handling="+handling)
+	}
+	if p.ret != "" {
+		applied = append(applied, "return="+p.ret)
+	}
+	p.applied = strings.Join(applied, ", ")
 	return p
 }

@@ -73,13 +73,24 @@ func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
 		return nil, e
 	}
 	a := &answer{status: 200, header: versionHeaders(d)}
-	if match := c.r.Header.Values("If-None-Match"); len(match) > 0 && noneMatch(match, d.Version) {
+	if unchanged(c.r.Header, d) {
 		a.status = 304
 		return a, nil
 	}
 	a.body = d.Body
 	a.disclosed = []audit.Item{audit.ItemOf(d, false, v.Cuts())}
 	return a, nil
+}
+
+// unchanged reports whether a conditional read asks for nothing newer
+// (REST-043): If-Modified-Since counts only without If-None-Match, and a date
+// that cannot be read not at all.
+func unchanged(h http.Header, d store.Doc) bool {
+	if match := h.Values("If-None-Match"); len(match) > 0 {
+		return noneMatch(match, d.Version)
+	}
+	since, err := http.ParseTime(h.Get("If-Modified-Since"))
+	return err == nil && !d.Updated.Truncate(time.Second).After(since)
 }
 
 // served refuses types that are not served here.

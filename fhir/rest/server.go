@@ -29,6 +29,9 @@ import (
 type Limits struct {
 	Resource, Bundle, Form int64
 	Entries, URL           int
+	// Requests is how many requests may be under way; ClientRequests how many of
+	// one client, and ClientRate how many it may begin a second. 0 is no limit.
+	Requests, ClientRequests, ClientRate int
 	// ConditionalDelete is how many matches a conditional delete may take; 0 for
 	// single, which refuses several.
 	ConditionalDelete        int
@@ -38,7 +41,8 @@ type Limits struct {
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
 	return Limits{Resource: 10 << 20, Bundle: 256 << 20, Form: 1 << 20, Entries: 50_000, URL: 8 << 10,
-		Deadline: 10 * time.Second, BundleDeadline: 60 * time.Second}
+		Deadline: 10 * time.Second, BundleDeadline: 60 * time.Second,
+		Requests: 2000, ClientRequests: 1000, ClientRate: 20_000}
 }
 
 // Verifier makes a Principal of a request's headers. Errors are *fhir.Error.
@@ -59,6 +63,7 @@ type Config struct {
 	// FHIR are served.
 	Unguarded bool
 	Version   string        // of the software
+	Origins   []string      // of pages that may call, as https://host
 	NewID     func() string // ids of new resources; nil is consent.NewID
 	// Validation says how strictly bodies are judged; the zero value is strict.
 	Validation validate.Mode
@@ -68,6 +73,7 @@ type Config struct {
 type Server struct {
 	cfg        Config
 	capability capability
+	crowd      crowd
 }
 
 // New makes a Server.
@@ -75,7 +81,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = consent.NewID
 	}
-	s := &Server{cfg: cfg}
+	s := &Server{cfg: cfg, crowd: crowd{limits: cfg.Limits, now: time.Now}}
 	var err error
 	s.capability, err = s.describe()
 	return s, err
@@ -122,6 +128,7 @@ func (s *Server) Handler() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.RedirectTrailingSlash, e.RedirectFixedPath, e.HandleMethodNotAllowed = false, false, true
+	e.Use(s.cors)
 	base := e.Group("/fhir")
 	base.GET("/metadata", s.serve("metadata", s.metadata, true))
 	base.HEAD("/metadata", s.serve("metadata", s.metadata, true))

@@ -1,0 +1,121 @@
+package rest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+
+	"carerecord/fhir"
+)
+
+// write sends an answer. HEAD has the headers of GET and no body (REST-016).
+func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
+	h := w.Header()
+	h.Set("Vary", "Accept, Authorization")
+	h.Set("Cache-Control", "private, no-store")
+	if a.public {
+		h.Set("Cache-Control", "no-cache")
+	}
+	for k, v := range a.header {
+		h.Set(k, v)
+	}
+	if c.prefer.applied != "" && a.status < 400 {
+		h.Set("Preference-Applied", c.prefer.applied)
+	}
+	body := a.body
+	if len(body) > 0 {
+		h.Set("Content-Type", c.contentType)
+		if len(body) >= worthPacking && acceptsGzip(c.r.Header) {
+			body = packed(body)
+			h.Set("Content-Encoding", "gzip")
+			h.Set("Vary", "Accept, Authorization, Accept-Encoding")
+		}
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.WriteHeader(a.status)
+	if c.r.Method != http.MethodHead && len(body) > 0 {
+		if _, err := w.Write(body); err != nil {
+			s.cfg.Log.Debug("client went away", "request", c.requestID)
+		}
+	}
+}
+
+// worthPacking is the size in bytes from which an answer is packed.
+const worthPacking = 1 << 10
+
+// acceptsGzip reads Accept-Encoding (REST-022).
+func acceptsGzip(h http.Header) bool {
+	for _, part := range strings.Split(strings.Join(h.Values("Accept-Encoding"), ","), ",") {
+		name, params, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if name == "gzip" || name == "*" {
+			q := strings.ReplaceAll(params, " ", "")
+			return q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000"
+		}
+	}
+	return false
+}
+
+var packers = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is legal
+	}
+	return w
+}}
+
+func packed(body []byte) []byte {
+	var out bytes.Buffer
+	w := packers.Get().(*gzip.Writer)
+	defer packers.Put(w)
+	w.Reset(&out)
+	w.Write(body) // a Buffer takes everything
+	w.Close()
+	return out.Bytes()
+}
+
+// unpack reads the body of a request through its encoding; limits hold for the
+// unpacked bytes (LIM-002).
+func unpack(r *http.Request) (io.ReadCloser, error) {
+	switch r.Header.Get("Content-Encoding") {
+	case "", "identity":
+		return r.Body, nil
+	case "gzip":
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body is not the gzip that Content-Encoding says."}}, Cause: err}
+		}
+		return z, nil
+	}
+	return nil, fhir.Fault(415, "not-supported", "Content-Encoding %q is not accepted: gzip and identity are.", r.Header.Get("Content-Encoding"))
+}
+
+// The headers that pages of registered origins may send and read (REST-021).
+const (
+	corsSends = "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-None-Exist, If-Modified-Since, X-Request-Id"
+	corsReads = "ETag, Location, Content-Location, Last-Modified, X-Request-Id"
+)
+
+// cors answers pages of registered origins; others get no header of it.
+func (s *Server) cors(g *gin.Context) {
+	origin := g.GetHeader("Origin")
+	if origin == "" || !slices.Contains(s.cfg.Origins, origin) {
+		return
+	}
+	h := g.Writer.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Add("Vary", "Origin")
+	h.Set("Access-Control-Expose-Headers", corsReads)
+	if g.Request.Method == http.MethodOptions && g.GetHeader("Access-Control-Request-Method") != "" {
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+		h.Set("Access-Control-Allow-Headers", corsSends)
+		h.Set("Access-Control-Max-Age", "600")
+		g.AbortWithStatus(http.StatusNoContent)
+	}
+}
