@@ -62,6 +62,7 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
+// packers are spare writers.
 var packers = sync.Pool{New: func() any {
 	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 	if err != nil {
