@@ -1,0 +1,88 @@
+package patch
+
+import (
+	"strconv"
+
+	"carerecord/fhir"
+	"carerecord/fhir/edit"
+)
+
+// MaxOperations is how many operations one document may have.
+const MaxOperations = 10_000
+
+// JSON reads a JSON Patch. An error is 400 structure and names every fault of
+// the document, or 400 too-costly for more than MaxOperations.
+func JSON(document []byte) (Patch, error) {
+	list, err := edit.Tree(document)
+	switch {
+	case err != nil:
+		return Patch{}, fhir.Fault(400, "structure", "The patch is not legal JSON.")
+	case list.Kind != '[':
+		return Patch{}, fhir.Fault(400, "structure", "A JSON Patch is an array of operations.")
+	case len(list.Items) > MaxOperations:
+		return Patch{}, fhir.Fault(400, "too-costly", "A patch has at most %d operations.", MaxOperations)
+	}
+	p := Patch{illegal: "invariant"}
+	r := jsonReader{}
+	for i, item := range list.Items {
+		r.place = "[" + strconv.Itoa(i) + "]"
+		op := r.operation(item)
+		p.ops = append(p.ops, op)
+		p.reads = p.reads || op.op == "test"
+	}
+	if len(r.issues) > 0 {
+		return Patch{}, &fhir.Error{Status: 400, Issues: r.issues[:min(len(r.issues), fhir.MaxIssues)]}
+	}
+	return p, nil
+}
+
+// jsonReader collects the faults of a document.
+type jsonReader struct {
+	place  string
+	issues []fhir.Issue
+}
+
+func (r *jsonReader) fault(field, text string) {
+	r.issues = append(r.issues, fhir.Issue{Code: "structure", Text: text, Expression: r.place + field})
+}
+
+// operation reads one operation; members that RFC 6902 does not name are passed
+// over (section 4).
+func (r *jsonReader) operation(item *edit.Node) jsonOperation {
+	o := jsonOperation{at: r.place}
+	if item.Kind != '{' {
+		r.fault("", "An operation is an object.")
+		return o
+	}
+	o.op = item.Get("op").String()
+	switch o.op {
+	case "add", "replace", "test":
+		if o.value = item.Get("value"); o.value == nil {
+			r.fault(".value", "The operation needs a value.")
+		}
+	case "move", "copy":
+		o.from = r.pointer(item, "from")
+	case "remove":
+	default:
+		r.fault(".op", "op is one of add, remove, replace, move, copy and test.")
+		return o
+	}
+	o.path = r.pointer(item, "path")
+	if o.op == "move" && o.from.begins(o.path) {
+		r.fault(".path", "Nothing can be moved into itself.")
+	}
+	return o
+}
+
+func (r *jsonReader) pointer(item *edit.Node, name string) pointer {
+	n := item.Get(name)
+	if n == nil || n.Kind != '"' {
+		r.fault("."+name, "The operation needs a "+name+", a string that is a JSON Pointer.")
+		return nil
+	}
+	p, ok := parsePointer(n.String())
+	if !ok {
+		r.fault("."+name, "A JSON Pointer is empty or begins with a slash, and ~ stands in ~0 and ~1 only.")
+	}
+	return p
+}
