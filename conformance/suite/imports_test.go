@@ -31,6 +31,7 @@ func rules() []rule {
 		{"fhir/r4", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "tables lie below what uses them"},
 		{"fhir/path", append([]string{"store/...", "fhir/index"}, above...), "expressions know no keys"},
 		{"fhir/edit", append([]string{"store/...", "fhir/index"}, above...), "edits know no keys"},
+		{"fhir/xml", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "formats know bodies and no keys"},
 		{"fhir/patch", append([]string{"store/...", "fhir/index"}, above...), "patches know bodies and no keys"},
 		{"fhir/validate", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index"}, above...), "validation stands on the tables alone"},
 		{"fhir/index", above, "keys lie below the guard"},

@@ -14,6 +14,11 @@
 // and that of a resource within it, each for what was changed in it; not that of
 // a Composition's sections.
 //
+// The paths of a FHIRPath Patch are read as the full language of fhir/path. Only
+// insert and move name a list as a whole: their path ends in its name. What a
+// deletion empties goes too, since FHIR has no empty elements. A JSON Patch is
+// taken by its word: what it leaves empty is refused.
+//
 // Every error is a *fhir.Error whose expression is the place in the document:
 // "[2].path" of a JSON Patch, "Parameters.parameter[1]" of a FHIRPath Patch.
 // Apply gives the body that an update would have been sent: meta, the rules of

@@ -2,11 +2,15 @@ package patch
 
 import (
 	"encoding/json"
+	"encoding/xml"
+	"html"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"carerecord/fhir/edit"
+	fhirxml "carerecord/fhir/xml"
 )
 
 const cases = "../../../shared/spec/fhir-test-cases/r4/patch"
@@ -66,4 +70,68 @@ func TestOfficialJSONPatch(t *testing.T) {
 		t.Errorf("only %d cases ran", len(list))
 	}
 	t.Logf("%d official cases of JSON Patch, none left out", len(list))
+}
+
+// TestOfficialFHIRPathPatch runs the cases of the standard; none is left out.
+func TestOfficialFHIRPathPatch(t *testing.T) {
+	type inner struct {
+		XML []byte `xml:",innerxml"`
+	}
+	var suite struct {
+		Cases []struct {
+			Name   string  `xml:"name,attr"`
+			Input  inner   `xml:"input"`
+			Diff   inner   `xml:"diff"`
+			Output *inner  `xml:"output"`
+			Error  *string `xml:"error"`
+		} `xml:"case"`
+	}
+	if err := xml.Unmarshal(official(t, "fhir-patch-tests.xml"), &suite); err != nil {
+		t.Fatal(err)
+	}
+	read := func(t *testing.T, x []byte) []byte {
+		body, err := fhirxml.JSON(x)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, x)
+		}
+		return body
+	}
+	for _, c := range suite.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			p, err := FHIRPath(read(t, c.Diff.XML))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := p.Apply(read(t, c.Input.XML))
+			if c.Error != nil {
+				if err == nil {
+					t.Errorf("got %s, want an error", body)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := edit.Tree(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := edit.Tree(read(t, c.Output.XML))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []*edit.Node{got, want} { // white space and entities in narrative are free
+				if text := n.Get("text"); text != nil {
+					text.Set("div", edit.Text(strings.Join(strings.Fields(html.UnescapeString(text.Get("div").String())), "")))
+				}
+			}
+			if !edit.Same(got, want) {
+				t.Errorf("got  %s\nwant %s", got.Append(nil), want.Append(nil))
+			}
+		})
+	}
+	if len(suite.Cases) < 33 {
+		t.Errorf("only %d cases ran", len(suite.Cases))
+	}
+	t.Logf("%d official cases of FHIRPath Patch, none left out", len(suite.Cases))
 }

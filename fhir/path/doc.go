@@ -22,4 +22,20 @@
 //
 // resolve() resolves nothing: it looks at what a literal reference says about
 // the type of its target, or else at Reference.type.
+//
+// # The full language
+//
+// For patches and invariants there is the language as a whole beside it: Full
+// makes a Program, and Run evaluates it on the same Docs (FHIRPath 2.0.0 with the
+// functions for trial use). It knows truth with three values, System types,
+// extensions of primitives, and elements that have only those; an Item is an
+// element with its place or a value of a System type. Evaluation is slower than
+// that of an Expr, bounded by MaxSteps, and never leaves the resource: resolve()
+// finds contained resources alone. A name that no value it is asked of can have is
+// an error and not empty, as far as the types are known.
+//
+// Units are compared where they are the same, or are fixed lengths of time; there
+// is no UCUM conversion. conformsTo(), memberOf() and what else needs profiles or
+// terminology is refused as Unsupported. The official cases run in the tests,
+// with the list of those that do not pass in testdata.
 package path

@@ -1,0 +1,277 @@
+package path
+
+import (
+	"github.com/cockroachdb/apd/v3"
+)
+
+// precision is how many digits arithmetic keeps.
+const precision = 34
+
+func decimals() *apd.Context {
+	return &apd.Context{Precision: precision, MaxExponent: 10000, MinExponent: -10000, Rounding: apd.RoundHalfUp}
+}
+
+// number gives a result, or nothing where there is none, such as after a
+// division by zero, or one that is out of bounds.
+func number(d *apd.Decimal, c apd.Condition, err error) (*apd.Decimal, bool) {
+	if err != nil || d.Form != apd.Finite || c.DivisionByZero() || c.Overflow() || d.Exponent > maxExponent || d.Exponent < -maxExponent {
+		return nil, false
+	}
+	return d, true
+}
+
+func truncated(d *apd.Decimal) *apd.Decimal {
+	whole, fraction := new(apd.Decimal), new(apd.Decimal)
+	d.Modf(whole, fraction)
+	return whole
+}
+
+// rounded rounds half up to an exponent, and leaves what is coarser as it is.
+func rounded(d *apd.Decimal, exponent int32) *apd.Decimal {
+	if d.Exponent >= exponent {
+		return d
+	}
+	out := new(apd.Decimal)
+	wide := decimals()
+	wide.Precision = 2000
+	if _, err := wide.Quantize(out, d, exponent); err != nil {
+		return d
+	}
+	return out
+}
+
+// one returns the only value of a collection as a System value; false for an
+// empty one. More than one is an error.
+func (r *runner) one(in []Item) (Item, bool) {
+	switch len(in) {
+	case 0:
+		return Item{}, false
+	case 1:
+		return in[0].system()
+	}
+	fail(Execution, "one value is wanted, and there are %d", len(in))
+	return Item{}, false
+}
+
+func (r *runner) integer(in []Item) (int, bool) {
+	it, ok := r.one(in)
+	if !ok {
+		if len(in) == 1 {
+			fail(Execution, "an integer is wanted, not a %s", in[0].TypeName())
+		}
+		return 0, false
+	}
+	if it.kind != integer {
+		fail(Execution, "an integer is wanted, not a %s", it.TypeName())
+	}
+	n, err := it.num.Int64()
+	if err != nil || n > 1<<31 || n < -1<<31 {
+		fail(Execution, "the integer %s is too large", it)
+	}
+	return int(n), true
+}
+
+func (r *runner) text(in []Item) (string, bool) {
+	it, ok := r.one(in)
+	if !ok && len(in) == 0 {
+		return "", false
+	}
+	if !ok || it.kind != text {
+		fail(Execution, "a string is wanted, not a %s", in[0].TypeName())
+	}
+	r.spend(len(it.text) / 32)
+	return it.text, true
+}
+
+func (r *runner) unary(sign string, in []Item) []Item {
+	it, ok := r.one(in)
+	if !ok && len(in) == 0 {
+		return nil
+	}
+	if !ok || !it.numeric() && it.kind != quantity {
+		fail(Execution, "the sign %s stands before a %s", sign, in[0].TypeName())
+	}
+	if sign == "-" {
+		n := new(apd.Decimal)
+		n.Neg(it.num)
+		it.num = n
+	}
+	return []Item{it}
+}
+
+func (r *runner) binary(op string, a, b []Item) []Item {
+	switch op {
+	case "=":
+		return r.equals(a, b).items()
+	case "!=":
+		switch r.equals(a, b) {
+		case yes:
+			return no.items()
+		case no:
+			return yes.items()
+		}
+		return nil
+	case "~":
+		return []Item{boolItem(r.equivalents(a, b))}
+	case "!~":
+		return []Item{boolItem(!r.equivalents(a, b))}
+	case "|":
+		return r.distinct(append(a[:len(a):len(a)], b...))
+	case "in", "contains":
+		if op == "contains" {
+			a, b = b, a
+		}
+		if len(a) == 0 {
+			return nil
+		}
+		if len(a) > 1 {
+			fail(Execution, "one value is looked for, and there are %d", len(a))
+		}
+		return []Item{boolItem(r.find(b, a[0]))}
+	case "&":
+		x, _ := r.text(a)
+		y, _ := r.text(b)
+		return []Item{textItem(x + y)}
+	}
+	x, okX := r.one(a)
+	y, okY := r.one(b)
+	if len(a) == 0 || len(b) == 0 {
+		return nil
+	}
+	if !okX || !okY {
+		fail(Execution, "%s has no meaning for a %s and a %s", op, a[0].TypeName(), b[0].TypeName())
+	}
+	switch op {
+	case "<", "<=", ">", ">=":
+		return r.order(op, x, y)
+	}
+	return r.arithmetic(op, x, y)
+}
+
+func (r *runner) order(op string, x, y Item) []Item {
+	c, ok := 0, true
+	switch {
+	case x.numeric() && y.numeric():
+		c = x.num.Cmp(y.num)
+	case x.kind == text && y.kind == text:
+		switch {
+		case x.text < y.text:
+			c = -1
+		case x.text > y.text:
+			c = 1
+		}
+	case x.temporal() && y.temporal() && (x.kind == clock) == (y.kind == clock):
+		c, ok = x.moment.compare(y.moment)
+	case x.kind == quantity && (y.kind == quantity || y.numeric()), y.kind == quantity && x.numeric():
+		c, ok = compareQuantities(x, y)
+	default:
+		fail(Execution, "a %s has no order with a %s", x.TypeName(), y.TypeName())
+	}
+	if !ok {
+		return nil
+	}
+	switch op {
+	case "<":
+		return []Item{boolItem(c < 0)}
+	case "<=":
+		return []Item{boolItem(c <= 0)}
+	case ">":
+		return []Item{boolItem(c > 0)}
+	}
+	return []Item{boolItem(c >= 0)}
+}
+
+func (r *runner) arithmetic(op string, x, y Item) []Item {
+	switch {
+	case op == "+" && x.kind == text && y.kind == text:
+		r.spend((len(x.text) + len(y.text)) / 32)
+		return []Item{textItem(x.text + y.text)}
+	case (op == "+" || op == "-") && x.temporal() && y.kind == quantity:
+		return shift(op, x, y)
+	case x.numeric() && y.numeric():
+		n, ok := calculate(op, x.num, y.num)
+		if !ok {
+			return nil
+		}
+		if op == "div" || op != "/" && x.kind == integer && y.kind == integer {
+			return []Item{{kind: integer, num: n}}
+		}
+		return []Item{decimalItem(n)}
+	case x.kind == quantity && y.kind == quantity && (op == "+" || op == "-"):
+		if x.unit != y.unit {
+			return nil
+		}
+		if n, ok := calculate(op, x.num, y.num); ok {
+			return []Item{quantityItem(n, x.unit, x.word)}
+		}
+		return nil
+	case (x.kind == quantity || x.numeric()) && (y.kind == quantity || y.numeric()) && (op == "*" || op == "/"):
+		return scale(op, x, y)
+	}
+	fail(Execution, "%s has no meaning for a %s and a %s", op, x.TypeName(), y.TypeName())
+	return nil
+}
+
+// scale multiplies or divides quantities where no unit has to be made.
+func scale(op string, x, y Item) []Item {
+	unit, word := x.unit, x.word
+	a, b := asQuantity(x).unit, asQuantity(y).unit
+	switch {
+	case op == "/" && a == b:
+		unit, word = "1", false
+	case b == "1":
+	case a == "1" && op == "*":
+		unit, word = y.unit, y.word
+	default:
+		fail(Unsupported, "the unit of '%s' %s '%s' is not worked out here", a, op, b)
+	}
+	if n, ok := calculate(op, x.num, y.num); ok {
+		return []Item{quantityItem(n, unit, word)}
+	}
+	return nil
+}
+
+func shift(op string, x, y Item) []Item {
+	unit, sign := definite(y.unit), 1
+	if op == "-" {
+		sign = -1
+	}
+	if unit == "" {
+		fail(Execution, "a date is not moved by '%s'", y.unit)
+	}
+	m, ok := x.moment.add(y.num, unit, sign)
+	if !ok {
+		return nil
+	}
+	it := x
+	it.moment = m
+	return []Item{it}
+}
+
+func calculate(op string, a, b *apd.Decimal) (*apd.Decimal, bool) {
+	out, c := new(apd.Decimal), decimals()
+	var cond apd.Condition
+	var err error
+	switch op {
+	case "+":
+		cond, err = c.Add(out, a, b)
+	case "-":
+		cond, err = c.Sub(out, a, b)
+	case "*":
+		cond, err = c.Mul(out, a, b)
+	default:
+		if b.IsZero() {
+			return nil, false
+		}
+		switch op {
+		case "/":
+			cond, err = c.Quo(out, a, b)
+			out.Reduce(out)
+		case "div":
+			cond, err = c.QuoInteger(out, a, b)
+		default:
+			cond, err = c.Rem(out, a, b)
+		}
+	}
+	return number(out, cond, err)
+}

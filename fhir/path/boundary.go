@@ -1,0 +1,175 @@
+package path
+
+import (
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// boundaries finds the functions of precision (FHIRPath 5.10, for trial use).
+func boundaries(name string) (function, bool) {
+	switch name {
+	case "lowBoundary", "highBoundary":
+		return function{0, 1, boundary}, true
+	case "precision":
+		return function{0, 0, func(r *runner, c call) []Item {
+			it, ok := r.one(c.in)
+			switch {
+			case !ok:
+				return nil
+			case it.numeric():
+				return []Item{intItem(int(max(0, -it.num.Exponent)))}
+			case it.temporal():
+				return []Item{intItem(it.moment.digits())}
+			}
+			fail(Execution, "precision() is for numbers, dates and times, not for a %s", it.TypeName())
+			return nil
+		}}, true
+	case "comparable":
+		return function{1, 1, func(r *runner, c call) []Item {
+			a, okA := r.one(c.in)
+			b, okB := r.one(c.arg(r, 0))
+			if !okA || !okB || a.kind != quantity || b.kind != quantity {
+				return nil
+			}
+			if _, ok := compareQuantities(a, b); !ok {
+				fail(Unsupported, "whether '%s' and '%s' are comparable is not worked out here", a.unit, b.unit)
+			}
+			return yes.items()
+		}}, true
+	}
+	return function{}, false
+}
+
+// digits counts what is written: 4 for a year, 17 for a date with milliseconds.
+func (m moment) digits() int {
+	n := 2*m.n + 2
+	if m.clock {
+		n -= 8
+	}
+	if m.n == 6 && m.frac > 0 {
+		n += m.frac
+	}
+	return n
+}
+
+func boundary(r *runner, c call) []Item {
+	it, ok := r.one(c.in)
+	if !ok {
+		return nil
+	}
+	high := c.name == "highBoundary"
+	places, given := r.integer(c.arg(r, 0))
+	switch {
+	case it.numeric() || it.kind == quantity:
+		if !given {
+			places = 8
+		}
+		if places < 0 || places > 31 {
+			return nil
+		}
+		n := numberBoundary(it.num, high, places)
+		if it.kind == quantity {
+			return []Item{quantityItem(n, it.unit, it.word)}
+		}
+		return []Item{decimalItem(n)}
+	case it.temporal():
+		if !given {
+			places = map[kind]int{date: 8, dateTime: 17, clock: 9}[it.kind]
+		}
+		m, ok := it.moment.boundary(high, places)
+		if !ok {
+			return nil
+		}
+		it.moment = m
+		return []Item{it}
+	}
+	fail(Execution, "%s() is for numbers, dates and times, not for a %s", c.name, it.TypeName())
+	return nil
+}
+
+// numberBoundary is half a unit of the last digit away, rounded outwards, and
+// zero where all digits stand behind the last place: so the official cases have
+// it.
+func numberBoundary(n *apd.Decimal, high bool, places int) *apd.Decimal {
+	wide := decimals()
+	wide.Precision, wide.Rounding = 2000, apd.RoundFloor
+	half := apd.New(5, min(n.Exponent, 0)-1)
+	out := new(apd.Decimal)
+	step := wide.Sub
+	if high {
+		wide.Rounding, step = apd.RoundCeiling, wide.Add
+	}
+	if _, err := step(out, n, half); err != nil {
+		return n
+	}
+	if out.NumDigits()+int64(out.Exponent) < int64(-places) {
+		out.SetFinite(0, int32(-places))
+		out.Negative = n.Negative
+		return out
+	}
+	if _, err := wide.Quantize(out, out, int32(-places)); err != nil {
+		return n
+	}
+	return out
+}
+
+// boundary is the first or last moment that m may mean, to so many digits; false
+// where it has no such precision.
+func (m moment) boundary(high bool, places int) (moment, bool) {
+	wanted := places
+	if m.clock {
+		wanted += 8
+	}
+	n := 6
+	switch wanted {
+	case 4:
+		n = 1
+	case 6:
+		n = 2
+	case 8:
+		n = 3
+	case 10:
+		n = 4
+	case 12:
+		n = 5
+	case 14, 17:
+	default:
+		return m, false
+	}
+	if m.day && n > 3 || m.clock && n < 4 {
+		return m, false
+	}
+	if m.n == 4 { // FHIR has no hour without a minute: it is the whole hour
+		m.n = 5
+	}
+	for i := m.n; i < 6; i++ {
+		m.part[i] = [...]int{1, 1, 1, 0, 0, 0}[i]
+		if high {
+			m.part[i] = [...]int{9999, 12, 31, 23, 59, 59}[i]
+		}
+		if i == 2 && high {
+			m.part[2] = time.Date(m.part[0], time.Month(m.part[1])+1, 0, 0, 0, 0, 0, time.UTC).Day()
+		}
+	}
+	if m.frac == 0 && high {
+		m.nano = 999_000_000
+	}
+	m.n, m.frac = n, 0
+	if wanted == 17 {
+		m.frac = 3
+	}
+	if n < 6 || m.frac == 0 {
+		m.nano = 0
+	}
+	switch {
+	case n < 4:
+		m.zoned, m.zone = false, 0
+	case !m.zoned && !m.clock:
+		m.zoned, m.zone = true, 14*60
+		if high {
+			m.zone = -12 * 60
+		}
+	}
+	return m, true
+}

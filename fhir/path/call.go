@@ -1,0 +1,84 @@
+package path
+
+import "fmt"
+
+// function is one function of the language.
+type function struct {
+	least, most int
+	// run gets what the function is called on and its arguments.
+	run func(r *runner, c call) []Item
+}
+
+// call is one call of a function.
+type call struct {
+	*term
+	in    []Item
+	frame frame
+}
+
+// arg evaluates an argument where the call stands, not on what it is called on;
+// nothing for an argument that is not there.
+func (c call) arg(r *runner, i int) []Item {
+	if i >= len(c.args) {
+		return nil
+	}
+	return r.eval(c.args[i], c.frame)
+}
+
+// each evaluates an argument with one value as $this.
+func (c call) each(r *runner, i int, it Item, index int) []Item {
+	return r.eval(c.args[i], c.frame.on(it, index))
+}
+
+// condition evaluates an argument that is a condition on one value.
+func (c call) condition(r *runner, i int, it Item, index int) bool {
+	return r.truth(c.each(r, i, it, index)) == yes
+}
+
+// lookup returns a function by name; false where there is none.
+func lookup(name string) (function, bool) {
+	for _, find := range []func(string) (function, bool){collections, subsets, conversions, strings1, strings2, mathematics, trees, boundaries} {
+		if f, ok := find(name); ok {
+			return f, true
+		}
+	}
+	return function{}, false
+}
+
+// check refuses a call of what is no function, or with too few or too many
+// arguments.
+func check(t *term) {
+	f, ok := lookup(t.name)
+	switch {
+	case !ok && unsupported(t.name):
+		fail(Unsupported, "the function %s() is not supported", t.name)
+	case !ok:
+		fail(Syntax, "there is no function %s()", t.name)
+	case len(t.args) < f.least || len(t.args) > f.most:
+		fail(Syntax, "the function %s() takes %s, not %d", t.name, f.arguments(), len(t.args))
+	}
+}
+
+func (f function) arguments() string {
+	if f.least == f.most {
+		return fmt.Sprintf("%d arguments", f.least)
+	}
+	return fmt.Sprintf("%d to %d arguments", f.least, f.most)
+}
+
+// unsupported names functions of FHIR that need profiles or terminology.
+func unsupported(name string) bool {
+	switch name {
+	case "conformsTo", "memberOf", "elementDefinition", "slice", "checkModifiers", "subsumes", "subsumedBy", "htmlChecks", "defineVariable":
+		return true
+	}
+	return false
+}
+
+func (r *runner) call(t *term, in []Item, f frame) []Item {
+	fn, ok := lookup(t.name)
+	if !ok {
+		fail(Syntax, "there is no function %s()", t.name)
+	}
+	return fn.run(r, call{t, in, f})
+}

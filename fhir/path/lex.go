@@ -1,0 +1,194 @@
+package path
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// lexeme is a word of the full language.
+type lexeme struct {
+	kind byte // i identifier, ` delimited identifier, s string, n number, @ date or time, % variable, $ special, o operator, 0 end
+	text string
+	at   int // byte where it begins
+}
+
+// lexer cuts a source into lexemes. Faults end it by panic(*Error), caught in Full.
+type lexer struct {
+	src string
+	pos int
+	out []lexeme
+}
+
+func lex(src string) []lexeme {
+	l := &lexer{src: src}
+	for l.blank(); l.pos < len(l.src); l.blank() {
+		l.word()
+	}
+	return append(l.out, lexeme{at: len(src)})
+}
+
+// blank passes over white space and comments.
+func (l *lexer) blank() {
+	for l.pos < len(l.src) {
+		rest := l.src[l.pos:]
+		switch {
+		case strings.IndexByte(" \t\r\n", rest[0]) >= 0:
+			l.pos++
+		case strings.HasPrefix(rest, "//"):
+			if i := strings.IndexByte(rest, '\n'); i >= 0 {
+				l.pos += i
+			} else {
+				l.pos = len(l.src)
+			}
+		case strings.HasPrefix(rest, "/*"):
+			i := strings.Index(rest[2:], "*/")
+			if i < 0 {
+				fail(Syntax, "a comment has no end")
+			}
+			l.pos += i + 4
+		default:
+			return
+		}
+	}
+}
+
+func (l *lexer) add(kind byte, text string, length int) {
+	l.out = append(l.out, lexeme{kind, text, l.pos})
+	l.pos += length
+}
+
+func (l *lexer) word() {
+	rest := l.src[l.pos:]
+	switch c := rest[0]; {
+	case isLetter(c):
+		n := identifier(rest)
+		l.add('i', rest[:n], n)
+	case isDigit(c):
+		n := digits(rest)
+		if n+1 < len(rest) && rest[n] == '.' && isDigit(rest[n+1]) {
+			n += 1 + digits(rest[n+1:])
+		}
+		l.add('n', rest[:n], n)
+	case c == '\'' || c == '`':
+		kind := byte('s')
+		if c == '`' {
+			kind = '`'
+		}
+		text, n := quoted(rest)
+		l.add(kind, text, n)
+	case c == '@':
+		n := 1 + momentLength(rest[1:])
+		l.add('@', rest[1:n], n)
+	case c == '%' && len(rest) > 1 && (rest[1] == '`' || rest[1] == '\''):
+		text, n := quoted(rest[1:])
+		l.add('%', text, n+1)
+	case (c == '%' || c == '$') && identifier(rest[1:]) > 0:
+		n := 1 + identifier(rest[1:])
+		l.add(c, rest[1:n], n)
+	default:
+		l.operator(rest)
+	}
+}
+
+func (l *lexer) operator(rest string) {
+	for _, op := range []string{"<=", ">=", "!=", "!~", "=", "~", "<", ">", "+", "-", "*", "/", "&", "|", ".", ",", "(", ")", "[", "]", "{", "}"} {
+		if strings.HasPrefix(rest, op) {
+			l.add('o', op, len(op))
+			return
+		}
+	}
+	r, _ := utf8.DecodeRuneInString(rest)
+	fail(Syntax, "the character %q has no place", r)
+}
+
+func identifier(s string) int {
+	n := 0
+	for n < len(s) && (isLetter(s[n]) || n > 0 && isDigit(s[n])) {
+		n++
+	}
+	return n
+}
+
+func digits(s string) int {
+	n := 0
+	for n < len(s) && isDigit(s[n]) {
+		n++
+	}
+	return n
+}
+
+// quoted reads text between two of its first character, and returns what it
+// says and how long it is.
+func quoted(s string) (string, int) {
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case s[0]:
+			return b.String(), i + 1
+		case '\\':
+			i++
+			if i == len(s) {
+				break
+			}
+			if s[i] == 'u' && i+4 < len(s) {
+				n, err := strconv.ParseUint(s[i+1:i+5], 16, 32)
+				if err != nil {
+					fail(Syntax, "the escape \\%s is none", s[i:i+5])
+				}
+				b.WriteRune(rune(n))
+				i += 4
+				continue
+			}
+			at := strings.IndexByte("rntf\\/'\"`", s[i])
+			if at < 0 {
+				fail(Syntax, "the escape \\%c is none", s[i])
+			}
+			b.WriteByte("\r\n\t\f\\/'\"`"[at])
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	fail(Syntax, "text that begins with %c has no end", s[0])
+	return "", 0
+}
+
+// momentLength returns how much of s, behind the @, is a date or time.
+func momentLength(s string) int {
+	n := 0
+	take := func(before string, width int) bool {
+		if !strings.HasPrefix(s[n:], before) || digits(s[n+len(before):]) < width {
+			return false
+		}
+		n += len(before) + width
+		return true
+	}
+	clock := strings.HasPrefix(s, "T")
+	if !clock {
+		if !take("", 4) {
+			fail(Syntax, "@ begins a date or a time")
+		}
+		if take("-", 2) {
+			take("-", 2)
+		}
+		if !strings.HasPrefix(s[n:], "T") {
+			return n
+		}
+	}
+	n++
+	if take("", 2) && take(":", 2) && take(":", 2) && n+1 < len(s) && s[n] == '.' && isDigit(s[n+1]) {
+		n += 1 + digits(s[n+1:])
+	}
+	if clock {
+		return n
+	}
+	if strings.HasPrefix(s[n:], "Z") {
+		return n + 1
+	}
+	if whole := n; take("+", 2) || take("-", 2) {
+		if !take(":", 2) {
+			n = whole
+		}
+	}
+	return n
+}

@@ -1,0 +1,45 @@
+package path
+
+// truth reads a condition: empty is unknown, and one value that is no boolean
+// is true (FHIRPath 5.5, singleton evaluation).
+func (r *runner) truth(in []Item) answer {
+	it, ok := r.one(in)
+	switch {
+	case len(in) == 0:
+		return unknown
+	case !ok || it.kind != boolean:
+		return yes
+	}
+	return answered(it.truth)
+}
+
+func (r *runner) logic(t *term, f frame) []Item {
+	a := r.truth(r.eval(t.args[0], f))
+	switch {
+	case t.op == "and" && a == no:
+		return no.items()
+	case t.op == "or" && a == yes, t.op == "implies" && a == no:
+		return yes.items()
+	}
+	b := r.truth(r.eval(t.args[1], f))
+	out := unknown
+	switch t.op {
+	case "and":
+		if b == no || a == yes {
+			out = b
+		}
+	case "or":
+		if b == yes || a == no {
+			out = b
+		}
+	case "xor":
+		if a != unknown && b != unknown {
+			out = answered(a != b)
+		}
+	case "implies":
+		if b == yes || a == yes {
+			out = b
+		}
+	}
+	return out.items()
+}

@@ -1,0 +1,110 @@
+package path
+
+import "github.com/cockroachdb/apd/v3"
+
+// mathematics finds the functions of numbers (FHIRPath 5.7).
+func mathematics(name string) (function, bool) {
+	switch name {
+	case "abs":
+		return onNumber(0, func(_ *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) {
+			out.Abs(n)
+			return 0, nil
+		}, 0), true
+	case "ceiling":
+		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Ceil(out, n) }, integer), true
+	case "floor":
+		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Floor(out, n) }, integer), true
+	case "truncate":
+		return onNumber(0, func(_ *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) {
+			out.Set(truncated(n))
+			return 0, nil
+		}, integer), true
+	case "exp":
+		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Exp(out, n) }, decimal), true
+	case "ln":
+		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Ln(out, n) }, decimal), true
+	case "sqrt":
+		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Sqrt(out, n) }, decimal), true
+	case "log":
+		return onNumber(1, logarithm, decimal), true
+	case "power":
+		return onNumber(1, func(c *apd.Context, out, n, by *apd.Decimal) (apd.Condition, error) { return c.Pow(out, n, by) }, 0), true
+	case "round":
+		return function{0, 1, round}, true
+	}
+	return function{}, false
+}
+
+// onNumber makes a function of a number and up to one argument, which has to be
+// there. The result is of the kind to, or for 0 of that of the number, as far as
+// it is whole. Where there is none, nothing is returned.
+func onNumber(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Condition, error), to kind) function {
+	return function{args, args, func(r *runner, c call) []Item {
+		it, ok := r.one(c.in)
+		if len(c.in) == 0 {
+			return nil
+		}
+		if !ok || !it.numeric() && (it.kind != quantity || c.name != "abs") {
+			fail(Execution, "%s() is for numbers, not for a %s", c.name, c.in[0].TypeName())
+		}
+		var arg *apd.Decimal
+		if args == 1 {
+			by, ok := r.one(c.arg(r, 0))
+			if !ok || !by.numeric() {
+				return nil
+			}
+			arg = by.num
+		}
+		// The bound keeps exponentials and powers short.
+		if big := apd.New(1, 6); c.name != "abs" && to != integer && (it.num.Cmp(big) > 0 && c.name == "exp" || arg != nil && arg.Cmp(big) > 0) {
+			return nil
+		}
+		out := new(apd.Decimal)
+		cond, err := f(decimals(), out, it.num, arg)
+		if out, ok = number(out, cond, err); !ok {
+			return nil
+		}
+		if r.spend(64); to == 0 && it.kind != integer || to == 0 && out.Exponent < 0 {
+			to := decimal
+			if it.kind == quantity {
+				to = quantity
+			}
+			return []Item{{kind: to, num: out, unit: it.unit, word: it.word}}
+		}
+		if to == 0 {
+			return []Item{{kind: integer, num: out}}
+		}
+		return []Item{{kind: to, num: out}}
+	}}
+}
+
+func logarithm(c *apd.Context, out, n, base *apd.Decimal) (apd.Condition, error) {
+	a, b := new(apd.Decimal), new(apd.Decimal)
+	if cond, err := c.Ln(a, n); err != nil {
+		return cond, err
+	}
+	if cond, err := c.Ln(b, base); err != nil {
+		return cond, err
+	}
+	cond, err := c.Quo(out, a, b)
+	if err == nil { // the last digits are not sure: 4 is not to be 3.999…
+		out.Set(rounded(out, -precision+8))
+		out.Reduce(out)
+	}
+	return cond, err
+}
+
+func round(r *runner, c call) []Item {
+	it, ok := r.one(c.in)
+	if len(c.in) == 0 {
+		return nil
+	}
+	if !ok || !it.numeric() {
+		fail(Execution, "round() is for numbers, not for a %s", c.in[0].TypeName())
+	}
+	places, _ := r.integer(c.arg(r, 0))
+	if places < 0 || places > maxExponent {
+		fail(Execution, "round() is to %d places, which cannot be", places)
+	}
+	return []Item{decimalItem(rounded(it.num, int32(-places)))}
+}

@@ -1,0 +1,257 @@
+package path
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/fhir/r4"
+)
+
+// runner is one evaluation. Faults end it by panic(*Error), caught in Run.
+type runner struct {
+	env      Env
+	resource []Item
+	steps    int
+}
+
+// frame is where a part of an expression is evaluated.
+type frame struct {
+	this  []Item
+	index int
+	total []Item
+	outer bool // this is the resource itself: a name may be that of its type
+}
+
+// on returns the frame for a function's argument, with one value as $this.
+func (f frame) on(it Item, index int) frame {
+	return frame{this: []Item{it}, index: index, total: f.total}
+}
+
+// spend counts work, so that no expression runs for long.
+func (r *runner) spend(n int) {
+	if r.steps -= n + 1; r.steps < 0 {
+		fail(Costly, "it handles more than %d values", MaxSteps)
+	}
+}
+
+func (r *runner) eval(t *term, f frame) []Item {
+	r.spend(0)
+	out := r.term(t, f)
+	r.spend(len(out))
+	return out
+}
+
+func (r *runner) term(t *term, f frame) []Item {
+	switch t.op {
+	case "literal":
+		return t.value
+	case "group":
+		return r.eval(t.args[0], f)
+	case "this":
+		switch t.name {
+		case "index":
+			return []Item{intItem(f.index)}
+		case "total":
+			return f.total
+		}
+		return f.this
+	case "variable":
+		return r.variable(t.name)
+	case "name":
+		return r.name(t, f)
+	case "index":
+		return r.index(t, f)
+	case "unary":
+		return r.unary(t.name, r.eval(t.args[0], f))
+	case "call":
+		base := f.this
+		if t.base != nil {
+			base = r.eval(t.base, f)
+		}
+		return r.call(t, base, f)
+	case "is", "as":
+		return typed(t.op, r.eval(t.args[0], f), typeArg(t.args[1]))
+	case "and", "or", "xor", "implies":
+		return r.logic(t, f)
+	}
+	return r.binary(t.op, r.eval(t.args[0], f), r.eval(t.args[1], f))
+}
+
+func (r *runner) variable(name string) []Item {
+	if v, ok := r.env.Vars[name]; ok {
+		return v
+	}
+	switch name {
+	case "context", "resource", "rootResource":
+		return r.resource
+	case "ucum":
+		return []Item{textItem("http://unitsofmeasure.org")}
+	case "sct":
+		return []Item{textItem("http://snomed.info/sct")}
+	case "loinc":
+		return []Item{textItem("http://loinc.org")}
+	}
+	if vs, ok := strings.CutPrefix(name, "vs-"); ok {
+		return []Item{textItem("http://hl7.org/fhir/ValueSet/" + vs)}
+	}
+	if ext, ok := strings.CutPrefix(name, "ext-"); ok {
+		return []Item{textItem("http://hl7.org/fhir/StructureDefinition/" + ext)}
+	}
+	fail(Semantic, "there is no variable %%%s", name)
+	return nil
+}
+
+// name follows a name: an element, or at the beginning the type of the resource.
+func (r *runner) name(t *term, f frame) []Item {
+	base := f.this
+	if t.base != nil {
+		base = r.eval(t.base, f)
+	} else if len(base) == 1 && base[0].kind == element && slices.Contains(supertypes(base[0].Type), t.name) && base[0].step == nil {
+		return base
+	}
+	var out []Item
+	known := len(base) == 0
+	for _, it := range base {
+		found, ok := it.member(t.name, out)
+		known = known || ok || it.open
+		r.spend(len(found) - len(out))
+		out = found
+	}
+	if !known {
+		fail(Semantic, "%s has no %s", base[0].TypeName(), t.name)
+	}
+	return out
+}
+
+// member appends the values of an element of it; false where its type has none
+// of that name.
+func (it Item) member(name string, out []Item) ([]Item, bool) {
+	if it.kind == typeInfo {
+		switch name {
+		case "namespace":
+			return append(out, textItem(it.text)), true
+		case "name":
+			return append(out, textItem(it.unit)), true
+		}
+	}
+	if it.kind != element || it.doc == nil {
+		return out, false
+	}
+	at, of, up := it.holder()
+	if of == nil {
+		return out, false
+	}
+	e := of.Element(name)
+	if e == nil {
+		return out, false
+	}
+	if at < 0 {
+		return out, true
+	}
+	for _, p := range e.Properties {
+		out = it.doc.pair(p, it.doc.find(at, p.Name), it.doc.find(at, "_"+p.Name), up, it.open || e.Choice || isResource(p), out)
+	}
+	return out, true
+}
+
+func isResource(p r4.Property) bool {
+	return p.Of != nil && p.Of.Class == r4.Abstract && p.Type != "Element"
+}
+
+// holder returns the node that has the members of an element: its own, or that
+// of the id and extensions of a primitive; -1 where there are none.
+func (it Item) holder() (int32, *r4.Type, *step) {
+	if it.Value.kind == '{' {
+		return it.at, it.of, it.step
+	}
+	of := it.of
+	if of == nil || of.Class == r4.Primitive {
+		of = r4.TypeOf("Element")
+	}
+	if it.twin == 0 {
+		return -1, of, nil
+	}
+	s := *it.step
+	s.Name = "_" + s.Name
+	return it.twin, of, &s
+}
+
+// pair appends the values of a property and of the _property beside it.
+func (d *Doc) pair(p r4.Property, value, twin int32, up *step, open bool, out []Item) []Item {
+	if value == 0 && twin == 0 {
+		return out
+	}
+	values, list := d.items(value)
+	twins, twinList := d.items(twin)
+	for i := range max(len(values), len(twins)) {
+		it := Item{step: &step{up, Step{p.Name, -1}}, open: open}
+		if list || twinList {
+			it.step.Index = i
+		}
+		if i < len(twins) && d.nodes[twins[i]].kind == '{' {
+			it.twin = twins[i]
+		}
+		switch {
+		case i < len(values) && d.nodes[values[i]].kind != 'n':
+			it.Value = d.valueAt(values[i], p)
+		case it.twin > 0:
+			it.Value = Value{Type: p.Type, Element: p.Element, of: p.Of, doc: d, at: -1}
+		default:
+			continue
+		}
+		out = append(out, it)
+	}
+	return out
+}
+
+// items returns the nodes of an array, or the one node.
+func (d *Doc) items(i int32) (nodes []int32, list bool) {
+	if i == 0 {
+		return nil, false
+	}
+	if d.nodes[i].kind != '[' {
+		return []int32{i}, false
+	}
+	for j, end := i+1, d.nodes[i].end; j < end; j = d.nodes[j].end {
+		nodes = append(nodes, j)
+	}
+	return nodes, true
+}
+
+// valued reports whether an element has a value of its own, as hasValue() asks.
+func (it Item) valued() bool { return it.kind != element || it.at >= 0 && it.Value.kind != '{' }
+
+// children appends all elements of it, in the order of the document.
+func (it Item) children(out []Item) []Item {
+	if it.kind != element || it.doc == nil {
+		return out
+	}
+	at, of, up := it.holder()
+	if at < 0 || of == nil {
+		return out
+	}
+	d := it.doc
+	for i, end := at+1, d.nodes[at].end; i < end; i = d.nodes[i].end {
+		name := d.nodes[i].name
+		base, isTwin := strings.CutPrefix(name, "_")
+		p, ok := of.Property(base)
+		if !ok || isTwin && d.find(at, base) > 0 {
+			continue
+		}
+		if isTwin {
+			out = d.pair(p, 0, i, up, true, out)
+		} else {
+			out = d.pair(p, i, d.find(at, "_"+name), up, true, out)
+		}
+	}
+	return out
+}
+
+func (r *runner) index(t *term, f frame) []Item {
+	base := r.eval(t.base, f)
+	at, ok := r.integer(r.eval(t.args[0], f))
+	if !ok || at < 0 || at >= len(base) {
+		return nil
+	}
+	return base[at : at+1]
+}

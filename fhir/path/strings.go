@@ -1,0 +1,232 @@
+package path
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"html"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+)
+
+// onText makes a function of one string, and of arguments that all have to be
+// there.
+func onText(least, most int, f func(r *runner, c call, s string) []Item) function {
+	return function{least, most, func(r *runner, c call) []Item {
+		s, ok := r.text(c.in)
+		if !ok {
+			return nil
+		}
+		return f(r, c, s)
+	}}
+}
+
+// withText makes a function of a string and one string argument.
+func withText(f func(s, arg string) Item) function {
+	return onText(1, 1, func(r *runner, c call, s string) []Item {
+		arg, ok := r.text(c.arg(r, 0))
+		if !ok {
+			return nil
+		}
+		return []Item{f(s, arg)}
+	})
+}
+
+func mapText(f func(string) string) function {
+	return onText(0, 0, func(_ *runner, _ call, s string) []Item { return []Item{textItem(f(s))} })
+}
+
+// strings1 finds the functions that look into strings (FHIRPath 5.6).
+func strings1(name string) (function, bool) {
+	switch name {
+	case "indexOf":
+		return withText(func(s, arg string) Item { return position(s, strings.Index(s, arg)) }), true
+	case "lastIndexOf":
+		return withText(func(s, arg string) Item { return position(s, strings.LastIndex(s, arg)) }), true
+	case "startsWith":
+		return withText(func(s, arg string) Item { return boolItem(strings.HasPrefix(s, arg)) }), true
+	case "endsWith":
+		return withText(func(s, arg string) Item { return boolItem(strings.HasSuffix(s, arg)) }), true
+	case "contains":
+		return withText(func(s, arg string) Item { return boolItem(strings.Contains(s, arg)) }), true
+	case "matches":
+		return matching("(?s)", ""), true
+	case "matchesFull":
+		return matching("(?s)^(?:", ")$"), true
+	case "length":
+		return onText(0, 0, func(_ *runner, _ call, s string) []Item { return []Item{intItem(len([]rune(s)))} }), true
+	case "substring":
+		return onText(1, 2, substring), true
+	case "toChars":
+		return onText(0, 0, func(_ *runner, _ call, s string) []Item {
+			var out []Item
+			for _, c := range s {
+				out = append(out, textItem(string(c)))
+			}
+			return out
+		}), true
+	case "split":
+		return onText(1, 1, func(r *runner, c call, s string) []Item {
+			by, _ := r.text(c.arg(r, 0))
+			var out []Item
+			for _, part := range strings.Split(s, by) {
+				out = append(out, textItem(part))
+			}
+			return out
+		}), true
+	}
+	return function{}, false
+}
+
+func position(s string, at int) Item {
+	if at < 0 {
+		return intItem(-1)
+	}
+	return intItem(len([]rune(s[:at])))
+}
+
+// maxPattern bounds a regular expression, in instructions of its program.
+const maxPattern = 2000
+
+// pattern compiles a regular expression and pays for running it on a text of
+// that length: RE2 takes time in proportion to both.
+func (r *runner) pattern(source string, length int) *regexp.Regexp {
+	tree, err := syntax.Parse(source, syntax.Perl)
+	if err != nil {
+		fail(Execution, "a regular expression cannot be read: %v", err)
+	}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		fail(Execution, "a regular expression cannot be read: %v", err)
+	}
+	if len(prog.Inst) > maxPattern {
+		fail(Costly, "a regular expression is too long")
+	}
+	r.spend(len(prog.Inst) * (length + 64) / 256)
+	re, err := regexp.Compile(source)
+	if err != nil {
+		fail(Execution, "a regular expression cannot be read: %v", err)
+	}
+	return re
+}
+
+func matching(before, after string) function {
+	return onText(1, 1, func(r *runner, c call, s string) []Item {
+		arg, ok := r.text(c.arg(r, 0))
+		if !ok {
+			return nil
+		}
+		return []Item{boolItem(r.pattern(before+arg+after, len(s)).MatchString(s))}
+	})
+}
+
+func substring(r *runner, c call, s string) []Item {
+	chars := []rune(s)
+	from, ok := r.integer(c.arg(r, 0))
+	if !ok || from < 0 || from >= len(chars) {
+		return nil
+	}
+	to := len(chars)
+	if len(c.args) == 2 {
+		if n, ok := r.integer(c.arg(r, 1)); ok {
+			to = min(to, from+max(0, n))
+		}
+	}
+	return []Item{textItem(string(chars[from:to]))}
+}
+
+// strings2 finds the functions that make other strings.
+func strings2(name string) (function, bool) {
+	switch name {
+	case "upper":
+		return mapText(strings.ToUpper), true
+	case "lower":
+		return mapText(strings.ToLower), true
+	case "trim":
+		return mapText(fold), true
+	case "replace":
+		return replacing(func(_ *runner, s, old, now string) string { return strings.ReplaceAll(s, old, now) }), true
+	case "replaceMatches":
+		return replacing(func(r *runner, s, old, now string) string {
+			if old == "" {
+				return s
+			}
+			return r.pattern("(?s)"+old, len(s)).ReplaceAllString(s, now)
+		}), true
+	case "join":
+		return function{0, 1, func(r *runner, c call) []Item {
+			var parts []string
+			for _, it := range c.in {
+				s, _ := r.text([]Item{it})
+				parts = append(parts, s)
+			}
+			by, _ := r.text(c.arg(r, 0))
+			if len(parts) == 0 {
+				return nil
+			}
+			return []Item{textItem(strings.Join(parts, by))}
+		}}, true
+	case "encode", "decode", "escape", "unescape":
+		return onText(1, 1, func(r *runner, c call, s string) []Item {
+			form, _ := r.text(c.arg(r, 0))
+			out, ok := recode(c.name, form, s)
+			if !ok {
+				return nil
+			}
+			return []Item{textItem(out)}
+		}), true
+	}
+	return function{}, false
+}
+
+// replacing makes a function whose result may grow: it is paid for by length.
+func replacing(f func(r *runner, s, old, now string) string) function {
+	return onText(2, 2, func(r *runner, c call, s string) []Item {
+		old, ok1 := r.text(c.arg(r, 0))
+		now, ok2 := r.text(c.arg(r, 1))
+		if !ok1 || !ok2 {
+			return nil
+		}
+		r.spend((len(s) + 1) * (len(now) + 1) / 32)
+		return []Item{textItem(f(r, s, old, now))}
+	})
+}
+
+func recode(function, form, s string) (string, bool) {
+	var out []byte
+	var err error
+	switch function + " " + form {
+	case "encode base64":
+		return base64.StdEncoding.EncodeToString([]byte(s)), true
+	case "encode urlbase64":
+		return base64.URLEncoding.EncodeToString([]byte(s)), true
+	case "encode hex":
+		return hex.EncodeToString([]byte(s)), true
+	case "decode base64":
+		out, err = base64.StdEncoding.DecodeString(s)
+	case "decode urlbase64":
+		out, err = base64.URLEncoding.DecodeString(s)
+	case "decode hex":
+		out, err = hex.DecodeString(s)
+	case "escape html":
+		return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(s), true
+	case "unescape html":
+		return html.UnescapeString(s), true
+	case "escape json":
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		err = enc.Encode(s)
+		quoted := strings.TrimSuffix(b.String(), "\n")
+		return strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`), err == nil
+	case "unescape json":
+		var text string
+		bare := strings.NewReplacer(`\\`, `\\`, `\"`, `\"`, `"`, `\"`) // a quotation mark alone says itself
+		err = json.Unmarshal([]byte(`"`+bare.Replace(s)+`"`), &text)
+		return text, err == nil
+	default:
+		fail(Execution, "%s() does not know the form %q", function, form)
+	}
+	return string(out), err == nil
+}

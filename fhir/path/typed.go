@@ -1,0 +1,77 @@
+package path
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/fhir/r4"
+)
+
+// typeRef is the name of a type, with its namespace where one is written.
+type typeRef struct{ namespace, name string }
+
+// typeArg reads the type that an argument names.
+func typeArg(t *term) typeRef {
+	for t.op == "group" {
+		t = t.args[0]
+	}
+	if t.op != "name" {
+		fail(Semantic, "the name of a type is wanted")
+	}
+	if t.base == nil {
+		return typeRef{"", t.name}
+	}
+	if t.base.op != "name" || t.base.base != nil {
+		fail(Semantic, "the name of a type is wanted")
+	}
+	return typeRef{t.base.name, t.name}
+}
+
+// known reports whether there is such a type.
+func (t typeRef) known() bool {
+	system := slices.Contains([]string{"Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity"}, t.name)
+	switch t.namespace {
+	case "System":
+		return true // of a model that this one does not know nothing is
+	case "FHIR":
+		return r4.TypeOf(t.name) != nil || t.name == "xhtml"
+	case "":
+		return system || r4.TypeOf(t.name) != nil || t.name == "xhtml"
+	}
+	return false
+}
+
+// holds reports whether a value is of the type. With exact a primitive has to be
+// of the type itself and not of one derived from it.
+func (t typeRef) holds(it Item, exact bool) bool {
+	if it.kind != element {
+		return t.namespace != "FHIR" && it.kind.name() == t.name
+	}
+	if t.namespace == "System" {
+		return false
+	}
+	if of := r4.TypeOf(t.name); exact && of != nil && of.Class == r4.Primitive {
+		return it.Type == t.name
+	}
+	return slices.Contains(supertypes(it.Type), t.name)
+}
+
+// typed evaluates is, as and ofType.
+func typed(op string, in []Item, t typeRef) []Item {
+	if !t.known() {
+		fail(Execution, "there is no type %s", strings.TrimPrefix(t.namespace+"."+t.name, "."))
+	}
+	if op != "ofType" && len(in) > 1 {
+		fail(Execution, "%s is for one value, and there are %d", op, len(in))
+	}
+	var out []Item
+	for _, it := range in {
+		switch {
+		case op == "is":
+			out = append(out, boolItem(t.holds(it, false)))
+		case t.holds(it, true):
+			out = append(out, it)
+		}
+	}
+	return out
+}
