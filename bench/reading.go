@@ -148,7 +148,12 @@ func (b *run) bare(of *site, paths []string) (*site, error) {
 	}
 	answers := map[string]kept{}
 	for _, p := range paths {
-		resp, err := http.Get("http://" + of.address + "/fhir/" + p)
+		ask, err := http.NewRequest(http.MethodGet, "http://"+of.address+"/fhir/"+p, nil)
+		if err != nil {
+			return nil, err
+		}
+		ask.Header.Set("Accept-Encoding", "identity") // as the measured client does
+		resp, err := http.DefaultClient.Do(ask)
 		if err != nil {
 			return nil, fmt.Errorf("ask for what the bare handler answers: %w", err)
 		}
