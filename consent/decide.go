@@ -136,10 +136,10 @@ func role(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// writesDirective: a person creates or updates Consents, one at a time or in a
-// bundle whose entries are judged alone.
+// writesDirective: a person creates, updates or patches Consents, one at a time
+// or in a bundle whose entries are judged alone.
 func (d *decision) writesDirective() bool {
-	return d.req.Type == "Consent" && (d.req.Interaction == Create || d.req.Interaction == Update)
+	return d.req.Type == "Consent" && (d.req.Interaction == Create || d.req.Interaction == Update || d.req.Interaction == Patch)
 }
 
 // relationship is step 6, third part. It is assumed or refused, for everybody

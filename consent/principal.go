@@ -99,6 +99,7 @@ const (
 	SearchWithin  Interaction = "search-compartment"
 	Create        Interaction = "create"
 	Update        Interaction = "update"
+	Patch         Interaction = "patch"
 	Delete        Interaction = "delete"
 	Batch         Interaction = "batch"
 	Transaction   Interaction = "transaction"

@@ -79,7 +79,7 @@ func traceWorld(t testing.TB, seed uint64, c *tally, stores ...store.Store) {
 // may end.
 func endsWish(e *evaluator, q question) bool {
 	v := e.newest[strings.TrimPrefix(q.path, "/")]
-	return v != nil && v.Ref.Type == "Consent" && v.m["status"] == "active" && !e.who.feed && q.method == "PUT"
+	return v != nil && v.Ref.Type == "Consent" && v.m["status"] == "active" && !e.who.feed && (q.method == "PUT" || q.method == "PATCH")
 }
 
 // learn keeps the id of what was made, for later questions.
@@ -114,7 +114,9 @@ func channelOfWrite(q question) string {
 	case q.method == "POST" && len(q.header) > 0:
 		return "15 conditional create"
 	case strings.Contains(q.path, "?"):
-		return "15 conditional update, delete"
+		return "15 conditional update, patch, delete"
+	case q.method == "PATCH":
+		return "16 patch"
 	case q.method == "POST":
 		return "17 creates"
 	}

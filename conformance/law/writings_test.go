@@ -37,6 +37,8 @@ func (g *generator) writing(p consent.Principal, n int) question {
 		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
 	case 6:
 		return g.where(p.Organisation, n)
+	case 7:
+		return g.patch()
 	}
 	typ, id := g.address(p.Organisation, n)
 	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.any(typ, id, p.Organisation), header: g.ifMatch()}
@@ -98,6 +100,23 @@ func (g *generator) criteria(typ string) string {
 func (g *generator) conditional(ods string) question {
 	typ := pick(g, "Observation", "Observation", "Patient", "Condition", "Encounter")
 	return question{method: "POST", path: "/" + typ, body: g.any(typ, "ignored", ods), header: []string{"If-None-Exist", g.criteria(typ)}}
+}
+
+// patch is a patch of a row, by its id or by criteria, in one of two languages.
+func (g *generator) patch() question {
+	typ, id := g.known()
+	q := question{method: "PATCH", path: "/" + typ + "/" + id, header: append(g.ifMatch(), "Content-Type", "application/json-patch+json")}
+	if g.chance(30) {
+		typ = "Observation"
+		q.path = "/" + typ + "?" + g.criteria(typ)
+	}
+	q.body = pick(g, `[{"op":"replace","path":"/status","value":"amended"}]`, `[{"op":"test","path":"/status","value":"final"},{"op":"remove","path":"/note"}]`,
+		`[{"op":"add","path":"/language","value":"en"}]`, `[{"op":"replace","path":"/subject","value":{"reference":"Patient/`+g.anID("Patient")+`"}}]`)
+	if g.chance(40) {
+		q.header[len(q.header)-1] = "application/fhir+json"
+		q.body = `{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"replace"},{"name":"path","valueString":"` + typ + `.status"},{"name":"value","valueCode":"amended"}]}]}`
+	}
+	return q
 }
 
 // where is a conditional update or delete.
@@ -166,7 +185,13 @@ func (g *generator) wish(n int) question {
 	case 0:
 		return question{method: "POST", path: "/Observation", body: g.body("Observation", "ignored", "XGP01")}
 	case 1:
+		if g.chance(50) {
+			return g.patch()
+		}
 		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
+	case 7:
+		id := g.anID("Consent")
+		return question{method: "PATCH", path: "/Consent/" + id, body: `[{"op":"replace","path":"/status","value":"inactive"}]`, header: append(g.ifMatch(), "Content-Type", "application/json-patch+json")}
 	case 2, 3:
 		id := g.anID("Consent")
 		return question{method: "PUT", path: "/Consent/" + id, body: body(id, somebody, "inactive"), header: g.ifMatch()}

@@ -87,7 +87,7 @@ func (s *Server) entries(r fhir.Resource) ([]entry, error) {
 		switch {
 		case en.method == "" || en.url == "" && !(en.method == "GET"):
 			need("required", ".request", "The entry has no request with method and url.")
-		case (en.method == "POST" || en.method == "PUT") && en.resource == nil:
+		case (en.method == "POST" || en.method == "PUT" || en.method == "PATCH") && en.resource == nil:
 			need("required", ".resource", "An entry of "+en.method+" needs a resource.")
 		}
 		out = append(out, en)

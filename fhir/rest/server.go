@@ -102,6 +102,8 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/:type/:id", consent.Read, s.read},
 		{http.MethodPut, "/:type/:id", consent.Update, s.update},
 		{http.MethodPut, "/:type", consent.Update, s.updateWhere},
+		{http.MethodPatch, "/:type/:id", consent.Patch, s.patch},
+		{http.MethodPatch, "/:type", consent.Patch, s.patchWhere},
 		{http.MethodDelete, "/:type/:id", consent.Delete, s.delete},
 		{http.MethodDelete, "/:type", consent.Delete, s.deleteWhere},
 		{http.MethodGet, "/:type/:id/_history", consent.HistoryOfOne, s.historyOfOne},

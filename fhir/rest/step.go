@@ -32,9 +32,11 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 		req.Interaction, req.Letter = consent.Create, consent.CreateLetter
 	case en.method == "PUT" && (st.id == "") == where:
 		req.Interaction, req.Letter = consent.Update, consent.UpdateLetter
+	case en.method == "PATCH" && (st.id == "") == where:
+		req.Interaction, req.Letter = consent.Patch, consent.UpdateLetter
 	case en.method == "DELETE" && (st.id == "") == where:
 		req.Interaction, req.Letter = consent.Delete, consent.DeleteLetter
-	case (en.method == "PUT" || en.method == "DELETE") && st.id == "":
+	case (en.method == "PUT" || en.method == "PATCH" || en.method == "DELETE") && st.id == "":
 		return nil, fhir.Fault(400, "required", "%s of a type needs criteria.", en.method)
 	default:
 		return nil, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", en.method, u.Path)
@@ -52,6 +54,9 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 	}
 	if en.method == "DELETE" {
 		return st, st.prepareDelete()
+	}
+	if en.method == "PATCH" {
+		return st, s.preparePatch(ctx, c, st)
 	}
 	if int64(len(en.resource)) > s.cfg.Limits.Resource {
 		return nil, fhir.Fault(413, "too-long", "The resource is larger than %d bytes.", s.cfg.Limits.Resource)
@@ -90,5 +95,20 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
 	if e, ok := fhir.AsError(err); ok && e.Issues[0].Expression != "" {
 		return e.At("entry.resource")
 	}
+	return err
+}
+
+// preparePatch makes the change of a PATCH (REST-239).
+func (s *Server) preparePatch(ctx context.Context, c *call, st *step) error {
+	p, err := entryPatch(st.entry.resource)
+	if err != nil {
+		return at(err, "entry.resource")
+	}
+	own := &call{r: c.r, caller: c.caller, typ: st.typ, interaction: consent.Patch, validation: c.validation}
+	st.change = consent.Change{Form: consent.ToPatch, Ref: store.Ref{Type: st.typ, ID: st.id}}
+	if st.change.Edit, err = s.editor(ctx, own, p); err != nil {
+		return err
+	}
+	st.change.IfMatch, err = readIfMatch(st.header.Values("If-Match"))
 	return err
 }

@@ -136,6 +136,9 @@ func (r *resolver) made(ctx context.Context, st *step) ([]consent.Change, error)
 	case st.method == "PUT" && st.plan != nil:
 		ch, err := r.server.toUpdate(ctx, r.view, st.change, st.resource, st.plan, r.deleted)
 		return []consent.Change{ch}, err
+	case st.method == "PATCH" && st.plan != nil:
+		ch, err := r.server.toPatch(ctx, r.view, st.change, st.plan, r.deleted)
+		return []consent.Change{ch}, err
 	case st.method == "POST":
 		ch, err := r.server.toCreate(ctx, r.view, st.resource, st.plan, r.deleted)
 		return []consent.Change{ch}, err
@@ -204,7 +207,7 @@ func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, 
 	var faults []fhir.Issue // of the resources, told together
 	for i, en := range entries {
 		st, err := s.stepOf(ctx, c, en)
-		if err == nil && st.handle == nil && en.method != "DELETE" {
+		if err == nil && (en.method == "POST" || en.method == "PUT") {
 			if err := st.acceptPart(c.validation); err != nil {
 				return nil, err
 			}
