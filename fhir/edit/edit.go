@@ -101,22 +101,28 @@ func (w *walker) value(prop r4.Property, known, twin bool, value gjson.Result) (
 		return w.one(prop, known, twin, value)
 	}
 	out := []byte{'['}
-	items, kept := 0, 0
+	items, kept, left := 0, 0, false
 	value.ForEach(func(_, item gjson.Result) bool {
 		raw, ok := w.one(prop, known, twin, item)
 		items++
 		if !ok {
 			w.changed = true
-			return true
+			if !twin {
+				return true
+			}
+			raw = []byte("null") // positions are those of the values beside
+		} else if twin && item.Type == gjson.Null {
+			ok = false
 		}
 		if kept > 0 {
 			out = append(out, ',')
 		}
 		out = append(out, raw...)
 		kept++
+		left = left || ok
 		return true
 	})
-	if kept == 0 && items > 0 {
+	if !left && items > 0 {
 		return nil, false
 	}
 	return append(out, ']'), true
@@ -147,10 +153,10 @@ func (w *walker) one(prop r4.Property, known, twin bool, value gjson.Result) ([]
 }
 
 // Cut takes out every element whose FHIR type doomed names; it is asked with ""
-// for a property that R4 does not know. Arrays close up, empty parents go too,
-// and where a mandatory element would go, its parent goes (CON-1202). It
-// returns the body and whether anything went; nil, true where nothing of the
-// resource may be left.
+// for a property that R4 does not know. Arrays close up (those of primitives' ids
+// and extensions keep null in the place), empty parents go too, and where a
+// mandatory element would go, its parent goes (CON-1202). It returns the body and
+// whether anything went; nil, true where nothing of the resource may be left.
 func Cut(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
 	w := &walker{doomed: doomed}
 	out, ok := w.resource(gjson.ParseBytes(body))

@@ -27,6 +27,10 @@ func TestCut(t *testing.T) {
 		{"CON-1202 a mandatory element takes its parent", `{"resourceType":"Communication","status":"completed","payload":[{"contentAttachment":{"title":"x"}},{"contentString":"y"}]}`,
 			`{"resourceType":"Communication","status":"completed","payload":[{"contentString":"y"}]}`},
 		{"unknown properties", `{"resourceType":"Patient","story":"x","active":true}`, `{"resourceType":"Patient","active":true}`},
+		{"extensions of primitives stay beside their values", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"extension":[{"url":"u","valueAttachment":{"title":"x"}}]},{"id":"b"}]}]}`,
+			`{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"id":"b"}]}]}`},
+		{"and go as a whole when nothing of them is left", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"extension":[{"url":"u","valueAttachment":{"title":"x"}}]}]}]}`,
+			`{"resourceType":"Patient","name":[{"given":["A","B"]}]}`},
 		{"the twin of a cut primitive", `{"resourceType":"Questionnaire","status":"draft","description":"x","_description":{"id":"a"}}`,
 			`{"resourceType":"Questionnaire","status":"draft"}`},
 	} {

@@ -1,0 +1,140 @@
+package edit
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/fhir/r4"
+)
+
+// Restore gives what was cut back to a body whose writer could not see it
+// (CON-1306). cut is what Cut left of stored, and written what its reader made of
+// it; the result is written with every element of stored that is not in cut:
+//
+//   - a single element in its place, behind the member that it followed;
+//   - an entry of an array behind the entry that it followed, or at the end, in the
+//     old order, where that one is gone;
+//   - likewise within objects that the writer kept: members of the same name, and
+//     entries that are the same: unchanged ones wherever they stand now, then
+//     those with the same id, then those that changed in their place.
+//
+// What the writer deleted takes along what was hidden within it. Where the writer
+// put something in the place of what was hidden, the hidden element stays: a
+// single element, or another type of its choice, is not replaced by one who does
+// not see it; lists hold both, and so do backbone elements and elements of which
+// nothing but extensions was hidden.
+//
+// All else of written stays token for token. Cut of the result is written again,
+// and Restore(stored, cut, cut) is stored. The three bodies are resources of one
+// type that fhir.Parse accepted; where one of them is none, written is returned.
+func Restore(stored, cut, written []byte) []byte {
+	s, err1 := Tree(stored)
+	c, err2 := Tree(cut)
+	w, err3 := Tree(written)
+	if err1 != nil || err2 != nil || err3 != nil || s.Kind != '{' || c.Kind != '{' || w.Kind != '{' {
+		return written
+	}
+	t := r4.TypeOf(s.Get("resourceType").String())
+	return restoreObject(t, s, c, w).Append(make([]byte, 0, len(stored)+len(written)))
+}
+
+// restoreObject returns w with the members that s has and c has not. t is nil
+// for a type that R4 does not know.
+func restoreObject(t *r4.Type, s, c, w *Node) *Node {
+	out := &Node{Kind: '{', Names: slices.Clone(w.Names), Items: slices.Clone(w.Items)}
+	lists := map[string]map[string]*Node{} // what became of primitive lists, by name without _
+	anchor := -1                           // where the member stands that comes before in s
+	for i, name := range s.Names {
+		base := strings.TrimPrefix(name, "_")
+		p, _ := property(t, base)
+		if name != base {
+			p = r4.Property{Name: name, Type: "Element", Element: p.Element, Of: r4.TypeOf("Element")}
+		}
+		var now *Node
+		if isPrimitiveList(s.Get(base)) || isPrimitiveList(s.Get("_"+base)) || isTwins(name, s.Items[i]) {
+			if lists[base] == nil {
+				lists[base] = restorePrimitives(base, s, c, w)
+				for n, list := range lists[base] {
+					if at := out.Find(n); at >= 0 {
+						out.Items[at] = list
+					}
+				}
+			}
+			now = lists[base][name]
+		} else if name == base || w.Get(base) != nil || w.Get(name) != nil || c.Get(base) == nil {
+			now = restoreMember(p, s.Items[i], c.Get(name), w.Get(name))
+		} // else the writer deleted the primitive that it belongs to
+		at := out.Find(name)
+		switch {
+		case now != nil && at >= 0:
+			out.Items[at] = now
+		case now != nil:
+			anchor = dropVariants(p, name, out, anchor)
+			at = anchor + 1
+			out.Insert(at, name, now)
+		}
+		if at >= 0 {
+			anchor = at
+		}
+	}
+	return out
+}
+
+// restoreMember returns what a member is to be; nil for what the writer deleted.
+func restoreMember(p r4.Property, s, c, w *Node) *Node {
+	switch {
+	case c == nil && w == nil:
+		return s
+	case c != nil && w == nil:
+		return nil
+	case c != nil:
+		return restoreValue(p, s, c, w)
+	case s.Kind == '[' && w.Kind == '[':
+		return restoreArray(p, s, &Node{Kind: '['}, w)
+	case s.Kind == '{' && w.Kind == '{' && (p.Of != nil && p.Of.Class == r4.Backbone || onlyExtensions(s)):
+		return restoreObject(p.Of, s, &Node{Kind: '{'}, w)
+	}
+	return s
+}
+
+func restoreValue(p r4.Property, s, c, w *Node) *Node {
+	switch {
+	case s.Kind == '{' && c.Kind == '{' && w.Kind == '{':
+		of := p.Of
+		if name := s.Get("resourceType").String(); name != "" {
+			if of = r4.TypeOf(name); !sameEntry(c, w) {
+				return w
+			}
+		}
+		return restoreObject(of, s, c, w)
+	case s.Kind == '[' && c.Kind == '[' && w.Kind == '[':
+		return restoreArray(p, s, c, w)
+	}
+	return w
+}
+
+func onlyExtensions(n *Node) bool {
+	return !slices.ContainsFunc(n.Names, func(name string) bool {
+		return name != "id" && name != "extension" && name != "modifierExtension"
+	})
+}
+
+// dropVariants takes the other types of a choice out before one of them returns,
+// and says where the anchor stands then.
+func dropVariants(p r4.Property, name string, out *Node, anchor int) int {
+	if p.Element == nil || !p.Element.Choice {
+		return anchor
+	}
+	for _, other := range p.Element.Properties {
+		for _, n := range []string{other.Name, "_" + other.Name} {
+			at := out.Find(n)
+			if at < 0 || other.Name == strings.TrimPrefix(name, "_") {
+				continue
+			}
+			if out.Remove(at); at <= anchor {
+				anchor--
+			}
+		}
+	}
+	return anchor
+}

@@ -1,0 +1,243 @@
+package edit
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/fhir/r4"
+)
+
+// restoreArray returns w with the entries that s has and c has not.
+func restoreArray(p r4.Property, s, c, w *Node) *Node {
+	kept := align(s.Items, c.Items) // of each entry of s its position in c, or -1
+	now := match(c.Items, w.Items)  // of each entry of c its position in w, or -1
+	out := slices.Clone(w.Items)
+	for i, j := range kept {
+		if j >= 0 && now[j] >= 0 {
+			out[now[j]] = restoreValue(p, s.Items[i], c.Items[j], w.Items[now[j]])
+		}
+	}
+	// behind[k] are the hidden entries that follow entry k of w; behind[0] those
+	// at the front, the last those at the end.
+	behind := make([][]*Node, len(out)+2)
+	at := 0
+	for i, j := range kept {
+		switch {
+		case j < 0:
+			behind[at] = append(behind[at], s.Items[i])
+		case now[j] >= 0:
+			at = now[j] + 1
+		default:
+			at = len(out) + 1
+		}
+	}
+	all := &Node{Kind: '['}
+	for k := range behind {
+		all.Items = append(all.Items, behind[k]...)
+		if k < len(out) {
+			all.Items = append(all.Items, out[k])
+		}
+	}
+	return all
+}
+
+// align finds the entries of s that are left in c. Cut keeps order and decides
+// by content alone, so the first entry that an entry of c can come from is the one.
+func align(s, c []*Node) []int {
+	kept := make([]int, len(s))
+	next := 0
+	for i := range s {
+		kept[i] = -1
+		if next < len(c) && prunes(s[i], c[next]) {
+			kept[i] = next
+			next++
+		}
+	}
+	return kept
+}
+
+// prunes reports whether c can be what Cut left of s.
+func prunes(s, c *Node) bool {
+	if s.Kind != c.Kind {
+		return false
+	}
+	switch s.Kind {
+	case '{':
+		for i, name := range c.Names {
+			if v := s.Get(name); v == nil || !prunes(v, c.Items[i]) {
+				return false
+			}
+		}
+		return true
+	case '[':
+		if len(s.Items) == len(c.Items) {
+			for i := range s.Items {
+				if c.Items[i].Kind != 'n' && !prunes(s.Items[i], c.Items[i]) {
+					return false
+				}
+			}
+			return true
+		}
+		left := 0
+		for _, j := range align(s.Items, c.Items) {
+			if j >= 0 {
+				left++
+			}
+		}
+		return left == len(c.Items)
+	}
+	return string(s.Raw) == string(c.Raw)
+}
+
+// match finds what became of the entries of c in w: an equal entry wherever it
+// stands, else the one with the same id, else one that changed in its place.
+func match(c, w []*Node) []int {
+	now, from := make([]int, len(c)), make([]int, len(w))
+	for j := range now {
+		now[j] = -1
+	}
+	for k := range from {
+		from[k] = -1
+	}
+	pair := func(j, k int) { now[j], from[k] = k, j }
+	for _, key := range []func(*Node) string{
+		func(n *Node) string { return string(n.Append(nil)) },
+		func(n *Node) string { return n.Get("id").String() },
+	} {
+		free := map[string][]int{}
+		for j := range c {
+			if k := key(c[j]); now[j] < 0 && k != "" {
+				free[k] = append(free[k], j)
+			}
+		}
+		for k := range w {
+			if from[k] >= 0 {
+				continue
+			}
+			if same := free[key(w[k])]; len(same) > 0 && sameEntry(c[same[0]], w[k]) {
+				pair(same[0], k)
+				free[key(w[k])] = same[1:]
+			}
+		}
+	}
+	beside := func(k, j int) {
+		if from[k] < 0 && j >= 0 && j < len(c) && now[j] < 0 && sameEntry(c[j], w[k]) {
+			pair(j, k)
+		}
+	}
+	for k := range w {
+		if k == 0 {
+			beside(k, 0)
+		} else if from[k-1] >= 0 {
+			beside(k, from[k-1]+1)
+		}
+	}
+	for k := len(w) - 1; k >= 0; k-- {
+		if k == len(w)-1 {
+			beside(k, len(c)-1)
+		} else if from[k+1] >= 0 {
+			beside(k, from[k+1]-1)
+		}
+	}
+	return now
+}
+
+// sameEntry reports whether two values may be one entry, before and after it was
+// changed: nothing that names it differs.
+func sameEntry(c, w *Node) bool {
+	if c.Kind != w.Kind {
+		return false
+	}
+	for _, name := range []string{"resourceType", "id", "url"} {
+		if a, b := c.Get(name), w.Get(name); a != nil && b != nil && !Same(a, b) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPrimitiveList reports whether a node is an array of scalars, or of scalars
+// and null.
+func isPrimitiveList(n *Node) bool {
+	return n != nil && n.Kind == '[' && slices.ContainsFunc(n.Items, func(i *Node) bool { return i.Kind != '{' && i.Kind != '[' })
+}
+
+// isTwins reports whether a member is the array of ids and extensions of a
+// primitive list.
+func isTwins(name string, n *Node) bool { return strings.HasPrefix(name, "_") && n.Kind == '[' }
+
+// restorePrimitives restores a list of primitives and the list of their ids and
+// extensions beside it, entry by entry; it returns both by their names. Cut takes
+// such a list as a whole, or parts of an entry's extensions.
+func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
+	twin := "_" + name
+	before, left, now := entries(s, name), entries(c, name), entries(w, name)
+	var out []*Node // each a pair: an array of two
+	switch {
+	case len(left) == 0 && len(before) > 0:
+		out = append(before, now...)
+	case len(left) != len(before): // not what Cut does
+		out = now
+	default:
+		out = slices.Clone(now)
+		for j, k := range match(left, now) {
+			if k >= 0 {
+				out[k] = &Node{Kind: '[', Items: []*Node{now[k].Items[0], restoreTwin(before[j].Items[1], left[j].Items[1], now[k].Items[1])}}
+			}
+		}
+	}
+	result := map[string]*Node{}
+	for i, n := range []string{name, twin} {
+		list := &Node{Kind: '['}
+		for _, e := range out {
+			list.Items = append(list.Items, e.Items[i])
+		}
+		least := 0 // nulls at the end stay where they were written
+		if was := w.Get(n); was != nil {
+			least = len(was.Items)
+		} else if was := s.Get(n); was != nil && len(out) == len(before) {
+			least = len(was.Items)
+		}
+		for len(list.Items) > least && list.Items[len(list.Items)-1].Kind == 'n' {
+			list.Items = list.Items[:len(list.Items)-1]
+		}
+		if slices.ContainsFunc(list.Items, func(i *Node) bool { return i.Kind != 'n' }) {
+			result[n] = list
+		}
+	}
+	return result
+}
+
+func restoreTwin(s, c, w *Node) *Node {
+	none := &Node{Kind: '{'}
+	switch {
+	case s.Kind != '{':
+		return w
+	case w.Kind != '{' && c.Kind == '{': // the writer deleted it
+		return w
+	case w.Kind != '{':
+		return s
+	case c.Kind != '{':
+		return restoreObject(r4.TypeOf("Element"), s, none, w)
+	}
+	return restoreObject(r4.TypeOf("Element"), s, c, w)
+}
+
+// entries pairs the values of a primitive list with their ids and extensions.
+func entries(n *Node, name string) []*Node {
+	null := &Node{Kind: 'n', Raw: []byte("null")}
+	var out []*Node
+	for i, member := range []string{name, "_" + name} {
+		list := n.Get(member)
+		if list == nil {
+			continue
+		}
+		for j, item := range list.Items {
+			if j == len(out) {
+				out = append(out, &Node{Kind: '[', Items: []*Node{null, null}})
+			}
+			out[j].Items[i] = item
+		}
+	}
+	return out
+}
