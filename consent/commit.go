@@ -40,6 +40,8 @@ type Change struct {
 	// Edit makes the body of a patch from the one that stands, as the writer
 	// sees it. Its errors are *fhir.Error.
 	Edit func(body []byte) ([]byte, error)
+	// ExactMeta keeps no tag or label that the new version lacks (REST-104).
+	ExactMeta bool
 	// Absent must have no visible match when the change is made: the criteria
 	// of a conditional create. Nil for a plain one.
 	Absent store.Pred

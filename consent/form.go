@@ -51,7 +51,7 @@ func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 		w.Doc.Origin = store.Upserted
 		return true, nil
 	}
-	return v.supersede(w, t), nil
+	return v.supersede(ch, w, t), nil
 }
 
 // patch edits the version that stands, as the writer sees it.
@@ -69,14 +69,16 @@ func (v *View) patch(ch *Change, w *store.Write, t *target) (bool, error) {
 	if w.Doc.Body, err = ch.Edit(t.shown.Body); err != nil {
 		return false, err
 	}
-	return v.supersede(w, t), nil
+	return v.supersede(ch, w, t), nil
 }
 
 // supersede makes the body of the next version of what stands. It is false
 // where that is what stands already, token for token (REST-144).
-func (v *View) supersede(w *store.Write, t *target) bool {
+func (v *View) supersede(ch *Change, w *store.Write, t *target) bool {
 	w.Doc.Origin = store.Updated
-	w.Doc.Body = fhir.MergeMeta(w.Doc.Body, t.cur.Body)
+	if !ch.ExactMeta {
+		w.Doc.Body = fhir.MergeMeta(w.Doc.Body, t.cur.Body)
+	}
 	return !bytes.Equal(fhir.Stamp(w.Doc.Body, t.cur.Ref.ID, t.cur.Version, t.cur.Updated), t.cur.Body)
 }
 

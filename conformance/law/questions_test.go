@@ -82,6 +82,11 @@ func (g *generator) read() question {
 		q.header = []string{"If-None-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
 	case 1, 2:
 		q.path += fmt.Sprintf("/_history/%d", 1+g.IntN(4))
+	case 3:
+		q.method, q.path = "GET", q.path+"/$meta"
+		if g.chance(30) {
+			q.path, q.named = "/"+typ+"/$meta", ""
+		}
 	}
 	return q
 }

@@ -53,6 +53,8 @@ func channelOf(q question) string {
 	switch {
 	case strings.Contains(q.path, "_page="):
 		return "06 pages"
+	case strings.Contains(q.path, "$"):
+		return "19 operations"
 	case strings.Contains(q.path, "_history"):
 		return "14 history"
 	case strings.HasPrefix(q.path, "?") || strings.HasPrefix(q.path, "/_search"):
@@ -240,6 +242,8 @@ func (r requester) permitted(q question) bool {
 	switch {
 	case len(parts) == 2 && parts[1] == "_history":
 		return true // what may not be searched is left out
+	case strings.Contains(path, "$"):
+		return r.may(parts[1], "r")
 	case len(parts) == 1: // several types
 		_, list, _ := strings.Cut(query, "_type=")
 		list, _, _ = strings.Cut(list, "&")
@@ -275,7 +279,7 @@ func (l *reading) count(a asked, r *httptest.ResponseRecorder, got string, part 
 func isSearch(q question) bool {
 	path, _, _ := strings.Cut(q.path, "?")
 	parts := strings.Split(path, "/")
-	return q.method == "POST" || q.method == "GET" && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
+	return q.method == "POST" || q.method == "GET" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
 }
 
 // fail ends the test with the case, and with the documents about which guard

@@ -38,6 +38,10 @@ func (g *generator) writing(p consent.Principal, n int) question {
 	case 6:
 		return g.where(p.Organisation, n)
 	case 7:
+		if g.chance(30) {
+			return question{method: "POST", path: g.path() + pick(g, "/$meta-add", "/$meta-delete"), header: g.ifMatch(),
+				body: `{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"tag":[{"system":"http://t","code":"` + pick(g, "a", "b") + `"}]}}]}`}
+		}
 		return g.patch()
 	}
 	typ, id := g.address(p.Organisation, n)

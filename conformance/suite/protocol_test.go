@@ -65,9 +65,9 @@ func versions(t *testing.T, s *server) {
 		t.Errorf("REST-200 to 203: got %s", h.body)
 	}
 	want(t, "REST-143 resurrect", s.do(feed, "PUT", path, basic("xac01.v", "4")), 201, "")
-	p := s.do(feed, "PATCH", path, "[]")
+	p := s.do(feed, "PUT", path+"/_history", "{}")
 	want(t, "REST-014 a verb that is not there", p, 405, "not-supported")
-	if allow := p.header.Get("Allow"); !strings.Contains(allow, "PUT") || !strings.Contains(allow, "GET") {
+	if allow := p.header.Get("Allow"); !strings.Contains(allow, "HEAD") || !strings.Contains(allow, "GET") {
 		t.Errorf("REST-014: Allow is %q", allow)
 	}
 	want(t, "REST-032 XML", s.get(feed, path, "Accept: application/fhir+xml"), 406, "not-supported")

@@ -35,7 +35,7 @@ func (s *Server) describe() (capability, error) {
 	for _, r := range s.routes() {
 		code := string(r.interaction)
 		switch r.interaction {
-		case consent.Batch, consent.Validate, consent.SearchWithin:
+		case consent.Batch, consent.Validate, consent.SearchWithin, consent.Meta, consent.MetaAdd, consent.MetaDelete:
 		case consent.SearchAll, consent.HistoryOfAll:
 			system = append(system, code)
 		case consent.Search:
@@ -49,7 +49,7 @@ func (s *Server) describe() (capability, error) {
 	c.body, c.etag, err = conformance.Statement(conformance.Capability{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: c.types, Interactions: of,
 		System: system, Index: s.cfg.Index, UpdateCreate: s.cfg.Unguarded,
-		Operations: []string{"validate"},
+		Operations: []string{"validate", "meta", "meta-add", "meta-delete"},
 	})
 	return c, err
 }

@@ -16,7 +16,7 @@ import (
 
 // read is read, HEAD and conditional read (REST-111, 043).
 func (s *Server) read(ctx context.Context, c *call) (*answer, error) {
-	if c.operation() { // an unknown one (OPER-001)
+	if strings.HasPrefix(c.id, "$") { // an unknown operation (OPER-001)
 		return noRoute(ctx, c)
 	}
 	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {

@@ -121,6 +121,17 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/_search", consent.SearchAll, s.searchAll},
 		{http.MethodGet, "/:type/:id/:member", consent.SearchWithin, s.searchWithin},
 		{http.MethodPost, "/:type/:id/:member/_search", consent.SearchWithin, s.searchWithin},
+		{http.MethodGet, "/$meta", consent.Meta, s.metaOfType},
+		{http.MethodPost, "/$meta", consent.Meta, s.metaOfType},
+		{http.MethodGet, "/:type/$meta", consent.Meta, s.metaOfType},
+		{http.MethodPost, "/:type/$meta", consent.Meta, s.metaOfType},
+		{http.MethodGet, "/:type/:id/$meta", consent.Meta, s.metaOfOne},
+		{http.MethodPost, "/:type/:id/$meta", consent.Meta, s.metaOfOne},
+		{http.MethodGet, "/:type/:id/_history/:vid/$meta", consent.Meta, s.metaOfOne},
+		{http.MethodPost, "/:type/:id/$meta-add", consent.MetaAdd, s.metaAdd},
+		{http.MethodGet, "/:type/:id/$meta-add", consent.MetaAdd, s.postOnly},
+		{http.MethodPost, "/:type/:id/$meta-delete", consent.MetaDelete, s.metaDelete},
+		{http.MethodGet, "/:type/:id/$meta-delete", consent.MetaDelete, s.postOnly},
 		{http.MethodPost, "", consent.Batch, s.bundle},
 	}
 }
@@ -165,10 +176,14 @@ func (c *call) operation() bool {
 }
 
 func noMethod(ctx context.Context, c *call) (*answer, error) {
-	if c.operation() && c.interaction != consent.Validate { // an unknown one (OPER-001)
+	if c.operation() { // an unknown one (OPER-001)
 		return noRoute(ctx, c)
 	}
+	return nil, wrongMethod(c)
+}
+
+func wrongMethod(c *call) error {
 	e := fhir.Fault(405, "not-supported", "%s is not available here.", c.r.Method)
 	e.Header = map[string]string{"Allow": c.allow}
-	return nil, e
+	return e
 }

@@ -47,9 +47,9 @@ func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
 }
 
 // postOnly answers the other verbs of an operation (OPER-001).
-func (s *Server) postOnly(ctx context.Context, c *call) (*answer, error) {
+func (s *Server) postOnly(_ context.Context, c *call) (*answer, error) {
 	c.allow = http.MethodPost
-	return noMethod(ctx, c)
+	return nil, wrongMethod(c)
 }
 
 // mayValidate: c, u or r on the type; r for an instance (SMART-300).

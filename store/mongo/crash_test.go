@@ -18,7 +18,7 @@ func TestCrash(t *testing.T) {
 	const writers, rounds = 4, 2
 	server := mongotest.Own(t)
 	uri, name := server.Database(t)
-	c := Config{URI: uri, Database: name, Timeout: time.Second}
+	c := Config{URI: uri, Database: name, Timeout: 5 * time.Second}
 	acknowledged := map[string]uint64{} // newest version of a document
 	maybe := map[string]uint64{}        // one whose commit failed with ErrUnknown
 	for round := range rounds {

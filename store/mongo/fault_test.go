@@ -229,7 +229,7 @@ func TestUnknownOutcome(t *testing.T) {
 	uri, name := server.Database(t)
 	ctx := t.Context()
 	proxy, through := newProxy(t, uri)
-	db := openWatched(t, Config{URI: through, Database: name, Timeout: time.Second})
+	db := openWatched(t, Config{URI: through, Database: name, Timeout: 5 * time.Second})
 
 	proxy.loseNext("commitTransaction", 1_000_000, true)
 	if _, err := db.Commit(ctx, write(document("1", 1))); err != nil {
