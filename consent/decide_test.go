@@ -2,6 +2,7 @@ package consent_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -218,5 +219,25 @@ func TestWritesOfStrangers(t *testing.T) {
 	err := r.put(r.clinician("G", policy.ActivityOptOut), optOut("never", "G.1"))
 	if e, ok := fhir.AsError(err); !ok || e.Status != 405 {
 		t.Errorf("VIS-007: PUT of a person to an absent id: got %v, want 405", err)
+	}
+}
+
+// TestCutElementsReturn: what a patient's view of the own Consent lacks is
+// still there after the patient has written it (CON-1306).
+func TestCutElementsReturn(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","active":true}`)
+	told := `"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">told</div>"},`
+	r.mustPut(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), `"status"`, told+`"status"`, 1))
+	r.mustPut(r.patient("G.1"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1))
+	err := r.guard.Read(context.Background(), r.feed("G"), consent.Request{Interaction: consent.Read, Type: "Consent", Letter: consent.ReadLetter}, func(v *consent.View) error {
+		d, err := v.Get(context.Background(), store.Ref{Type: "Consent", ID: "G.c"})
+		if err == nil && (!strings.Contains(string(d.Body), told) || !strings.Contains(string(d.Body), `"inactive"`)) {
+			t.Errorf("CON-1306: got %s", d.Body)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"carerecord/fhir"
+	"carerecord/fhir/edit"
 	"carerecord/store"
 )
 
@@ -51,7 +52,17 @@ func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 		w.Doc.Origin = store.Upserted
 		return true, nil
 	}
+	w.Doc.Body = v.restored(t, w.Doc.Body)
 	return v.supersede(ch, w, t), nil
+}
+
+// restored is what a writer wrote, with what had been cut for them returned
+// (CON-1306).
+func (v *View) restored(t *target, written []byte) []byte {
+	if !v.projects() || bytes.Equal(t.shown.Body, t.cur.Body) {
+		return written
+	}
+	return edit.Restore(t.cur.Body, t.shown.Body, written)
 }
 
 // patch edits the version that stands, as the writer sees it.
@@ -69,6 +80,7 @@ func (v *View) patch(ch *Change, w *store.Write, t *target) (bool, error) {
 	if w.Doc.Body, err = ch.Edit(t.shown.Body); err != nil {
 		return false, err
 	}
+	w.Doc.Body = v.restored(t, w.Doc.Body)
 	return v.supersede(ch, w, t), nil
 }
 
