@@ -100,7 +100,7 @@ func send(h http.Handler, method, path, body string, header ...string) *httptest
 	}
 	for _, h := range header {
 		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Add(name, value)
+		r.Header.Set(name, value)
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

@@ -1,0 +1,153 @@
+package rest_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/fhir/index"
+	"carerecord/fhir/rest"
+	"carerecord/fhir/search"
+	"carerecord/store/storetest"
+)
+
+// open serves an empty record to somebody who sees and writes everything.
+func open(t *testing.T) http.Handler {
+	t.Helper()
+	x, err := index.New(index.Config{Base: site + "/fhir"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := consent.Open(context.Background(), consent.Config{Store: storetest.NewReference(time.Now), Index: x, PublicURL: site, Unguarded: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := rest.New(rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Limits: rest.DefaultLimits(), Clock: time.Now, Unguarded: true,
+		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
+			return consent.Principal{Kind: consent.System, Subject: "all"}, nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Handler()
+}
+
+// TestSection42 runs the script of the forty cases.
+func TestSection42(t *testing.T) { script(t, open(t), "testdata/section42.txt") }
+
+// script runs the requests of a file and holds the answers against what stands
+// behind them.
+func script(t *testing.T, h http.Handler, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var request string
+	var header []string
+	title, n := "", 0
+	for i, line := range strings.Split(string(text), "\n") {
+		where := file + ":" + strconv.Itoa(i+1) + ": " + title
+		switch kind, rest, _ := strings.Cut(line, " "); kind {
+		case "", "#":
+		case "##":
+			title = rest
+		case "|":
+			header = append(header, rest)
+		case "=":
+			n++
+			method, path, body := parts(request)
+			holds(t, where+": "+method+" "+path, send(h, method, path, body, header...), rest)
+			header = nil
+		default:
+			request = line
+		}
+	}
+	if n < 50 {
+		t.Errorf("%s: %d requests ran, want at least 50", file, n)
+	}
+}
+
+func parts(request string) (method, path, body string) {
+	method, path, _ = strings.Cut(request, " ")
+	path, body, _ = strings.Cut(path, " ")
+	path = strings.NewReplacer("|", "%7C", "\\", "%5C", "$", "%24").Replace(strings.TrimPrefix(path, "/"))
+	if path != "" {
+		path = "/" + path
+	}
+	return method, path, body
+}
+
+// holds compares one answer.
+func holds(t *testing.T, where string, w *httptest.ResponseRecorder, want string) {
+	t.Helper()
+	words := strings.Fields(want)
+	body := w.Body.String()
+	if strconv.Itoa(w.Code) != words[0] {
+		t.Errorf("%s: got %d %.600s, want %s", where, w.Code, body, want)
+		return
+	}
+	for _, word := range words[1:] {
+		word = strings.ReplaceAll(word, "␣", " ")
+		name, value, _ := strings.Cut(word, "=")
+		ok := true
+		switch {
+		case strings.HasPrefix(word, "~"):
+			ok = strings.Contains(body, word[1:])
+		case strings.HasPrefix(word, "!~"):
+			ok = !strings.Contains(body, word[2:])
+		case name == "ids":
+			var ids []string
+			for _, id := range gjson.Get(body, `entry.#(search.mode=="match")#.resource.id`).Array() {
+				ids = append(ids, id.Str)
+			}
+			ok = strings.Join(ids, ",") == value
+		case name == "total":
+			ok = gjson.Get(body, "total").Raw == value
+		case name == word:
+			ok = gjson.Get(body, "issue.0.code").Str == word
+		default:
+			ok = w.Header().Get(name) == value
+		}
+		if !ok {
+			t.Errorf("%s: %s does not hold: %v %.900s", where, word, w.Header(), body)
+		}
+	}
+}
+
+// TestFiftyConditionalCreates is case 9 (REST-126).
+func TestFiftyConditionalCreates(t *testing.T) {
+	h := open(t)
+	var mu sync.Mutex
+	codes, places := map[int]int{}, map[string]bool{}
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			w := send(h, "POST", "/Patient", `{"resourceType":"Patient","identifier":[{"system":"s","value":"1"}]}`, "If-None-Exist: identifier=s|1")
+			mu.Lock()
+			defer mu.Unlock()
+			codes[w.Code]++
+			places[w.Header().Get("Location")] = true
+		})
+	}
+	all.Wait()
+	if codes[201] != 1 || codes[200] != 49 || len(places) != 1 {
+		t.Errorf("REST-126: got %v with %d Locations, want one 201, 49 times 200 and one Location", codes, len(places))
+	}
+}
