@@ -123,6 +123,10 @@ func TestFHIRPathPatchRules(t *testing.T) {
 	if got := pathPatch(strings.Replace(told, "extensions", "generated", 1), gender); got != `{"resourceType":"Patient","gender":"female"}` {
 		t.Errorf("REST-170: got %s", got)
 	}
+	twins := `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"x"},{"id":"y"}]}]}`
+	if got, want := pathPatch(twins, op("delete", "Patient.name[0].given[0].id")), strings.Replace(twins, `{"id":"x"}`, `null`, 1); got != want {
+		t.Errorf("ids of primitives move to other values: got %s", got)
+	}
 	p, err := patch.FHIRPath([]byte(`{"resourceType":"Parameters"}`))
 	if err != nil {
 		t.Fatal(err)
