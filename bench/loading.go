@@ -62,7 +62,7 @@ type loader struct {
 
 // synthetic loads patients of the region until the time is over.
 func (l *loader) synthetic(ctx context.Context, length time.Duration) error {
-	for bundle := range synth.Region(synth.Config{Patients: 1 << 30, Seed: 2}) {
+	for bundle := range synth.Region(synth.Config{Patients: synth.MaxPatients, Seed: 2}) {
 		l.bundles = append(l.bundles, bundle.Body)
 		if l.resources += load.Size(bundle.Body); l.resources < min(roundOfLoad, 200*int(1+length/(20*time.Millisecond))) {
 			continue

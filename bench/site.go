@@ -87,7 +87,7 @@ func (b *run) open(ctx context.Context, trail, take bool) (*site, error) {
 
 // people is the region that is read, searched and written to.
 func (b *run) people() iter.Seq[synth.Bundle] {
-	return synth.Region(synth.Config{Patients: b.cfg.Patients, Seed: 1})
+	return synth.Sample(synth.Config{Patients: b.cfg.Patients, Seed: 1})
 }
 
 // region serves a record that holds the synthetic region.

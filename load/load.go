@@ -126,24 +126,7 @@ func (r *Report) file(ctx context.Context, file string, send Send, progress func
 			return fmt.Errorf("unpack: %w", err)
 		}
 	}
-	n := 0
-	each := func(bundle []byte) error {
-		n++
-		r.Bundles++
-		out, err := attempt(ctx, send, markOf(file, bundle), bundle)
-		if err != nil {
-			return err
-		}
-		r.Resources += out.Resources
-		if out.Skipped {
-			r.Skipped++
-		}
-		if len(out.Refused) > 0 {
-			r.Refused = append(r.Refused, Refusal{File: file, Bundle: n, Issues: out.Refused})
-		}
-		progress(out.Resources)
-		return nil
-	}
+	each := r.each(ctx, file, send, progress)
 	if strings.HasSuffix(strings.TrimSuffix(file, ".gz"), ".ndjson") {
 		return lines(in, each)
 	}
@@ -155,6 +138,33 @@ func (r *Report) file(ctx context.Context, file string, send Send, progress func
 		return each(Transaction(body))
 	}
 	return each(wrap([][]byte{body}))
+}
+
+// each returns what is done with every bundle of a file.
+func (r *Report) each(ctx context.Context, file string, send Send, progress func(int)) func([]byte) error {
+	n := 0
+	return func(bundle []byte) error {
+		n++
+		return r.bundle(ctx, file, n, send, progress, bundle)
+	}
+}
+
+// bundle sends the nth bundle of a file.
+func (r *Report) bundle(ctx context.Context, file string, n int, send Send, progress func(int), bundle []byte) error {
+	r.Bundles++
+	out, err := attempt(ctx, send, markOf(file, bundle), bundle)
+	if err != nil {
+		return err
+	}
+	r.Resources += out.Resources
+	if out.Skipped {
+		r.Skipped++
+	}
+	if len(out.Refused) > 0 {
+		r.Refused = append(r.Refused, Refusal{File: file, Bundle: n, Issues: out.Refused})
+	}
+	progress(out.Resources)
+	return nil
 }
 
 // tries is how often a bundle is sent while the receiver does not answer.

@@ -1,155 +1,165 @@
-// Package synth makes a synthetic region: people who never were, in a region
-// that never was, with the shape of a real one. The same seed makes the same
-// bytes.
-//
-// NHS numbers are of the range that is kept for tests (999 …), with their check
-// digit. ODS codes begin with X, which no real organisation of England's
-// registry uses for a practice or trust. Codes are SNOMED CT, LOINC and UCUM as
-// public examples use them.
 package synth
 
 import (
-	"fmt"
 	"iter"
 	"math/rand/v2"
-	"strings"
-	"time"
-
-	"carerecord/fhir"
+	"strconv"
 )
 
-// The organisations of the region in its first form.
-const (
-	Practice  = "XGP01"
-	Acute     = "XAC01"
-	Community = "XCO01"
-)
+// MaxPatients is how many patients a Region has at most: the test range of NHS
+// numbers holds no more.
+const MaxPatients = 900_000
 
-// Organisation is a source of the region.
-type Organisation struct {
-	ODS, Name, Kind string
-	Feed            string // client id of its feed
-	IDPrefix        string // id space of its feed
-}
+// regionNumbers is where in the test range a Region begins; what lies before is
+// the Sample's.
+const regionNumbers = 2000
 
-// Organisations returns the sources of the region, the practice first.
-func Organisations() []Organisation {
+// Sources returns the sources of a Region: eight practices, two acute trusts,
+// community, mental-health and social care.
+func Sources() []Organisation {
+	sample := Organisations()
+	own := func(ods, name, kind, prefix string) Organisation {
+		return Organisation{ods, name, kind, "feed-" + prefix[:len(prefix)-1], prefix}
+	}
 	return []Organisation{
-		{Practice, "Hollybank Surgery", "gp", "demo-gp-feed", "xgp01."},
-		{Acute, "St Brannock's Hospital", "acute", "demo-feed", "xac01."},
-		{Community, "Tamarside Community Care", "community", "demo-community-feed", "xco01."},
+		sample[0],
+		own("XGP02", "Ferry Road Practice", "gp", "xgp02."), own("XGP03", "Westford Medical Centre", "gp", "xgp03."),
+		own("XGP04", "Quarry Hill Surgery", "gp", "xgp04."), own("XGP05", "Northdene Health Centre", "gp", "xgp05."),
+		own("XGP06", "Mill Lane Surgery", "gp", "xgp06."), own("XGP07", "The Weir Practice", "gp", "xgp07."), own("XGP08", "Upper Tamar Surgery", "gp", "xgp08."),
+		sample[1],
+		own("XAC02", "Northdene General Hospital", "acute", "xac02."),
+		sample[2],
+		own("XMH01", "Tamarside Mental Health", "mental-health", "xmh01."),
+		own("XSC01", "Tamarside Adult Social Care", "social-care", "xsc01."),
 	}
 }
 
-// Config says what to make.
-type Config struct {
-	Patients int
-	Seed     uint64
-	Now      time.Time // newest date of the record; zero is 1 October 2026
-}
-
-// Bundle is one transaction bundle of one source.
-type Bundle struct {
-	Source string // ODS code
-	Name   string // of a file, without folder
-	Body   []byte
-}
-
-// Region yields the bundles of a region, one at a time: the organisations, then
-// patient by patient what the practice, the trust and the community provider
-// wrote. Every bundle can be loaded more than once: ids are chosen by their
-// feeds.
+// Region yields the bundles of a region, one at a time: what the sources say of
+// themselves, then patient by patient what each source wrote, the practice
+// first, since it holds the Patient. A bundle has at most 100 resources and is
+// about one patient. Every bundle can be loaded more than once. Only the patient
+// in hand is held in memory. More patients than MaxPatients are not made.
 func Region(cfg Config) iter.Seq[Bundle] {
-	if cfg.Now.IsZero() {
-		cfg.Now = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
-	}
 	return func(yield func(Bundle) bool) {
-		for _, o := range Organisations() {
-			if !yield(Bundle{Source: o.ODS, Name: "organisation.json", Body: organisation(o)}) {
-				return
-			}
-		}
-		for n := range cfg.Patients {
-			p := newPerson(cfg, n)
-			for _, b := range []Bundle{p.practice(), p.acute(), p.community()} {
-				if !yield(b) {
+		g := newGenerator(cfg.dated())
+		for _, f := range g.feeds {
+			bundles := [][]byte{organisation(*f.of)}
+			g.services(f)
+			for i, body := range append(bundles, f.take()...) {
+				if !yield(Bundle{Source: f.of.ODS, Name: "organisation" + part(i) + ".json", Body: body}) {
 					return
 				}
 			}
 		}
+		g.people(yield)
 	}
 }
 
-// NHSNumber returns the nth number of the test range: 999, six digits, and the
-// check digit. Numbers whose check digit would be 10 do not exist.
-func NHSNumber(n int) string {
-	for i := 0; ; i++ {
-		nine := fmt.Sprintf("999%06d", i)
-		sum := 0
-		for k, d := range nine {
-			sum += int(d-'0') * (10 - k)
+// part numbers the bundles of one name.
+func part(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return "-" + strconv.Itoa(i+1)
+}
+
+// generator is a region in the making. Its tables do not change.
+type generator struct {
+	cfg                                         Config
+	feeds                                       []*feed
+	practices, trusts                           []*feed
+	community, mental, social                   *feed
+	families, women, men, streets, towns, texts []string
+	lasting                                     []illness
+	passing                                     []passing
+	operations                                  []operation
+	panels                                      []panel
+	formulary                                   []medicine
+	childhood                                   []vaccine
+	bedside                                     vitals
+	known                                       findings
+	numbers                                     numbers
+	letter                                      []byte
+}
+
+func newGenerator(cfg Config) *generator {
+	g := &generator{cfg: cfg, families: moreFamilies(), women: women(), men: men(), streets: streets(), towns: towns(), texts: phrases(),
+		lasting: lasting(), passing: passingBy(), operations: operations(), panels: panels(), formulary: formulary(), childhood: childhood(),
+		bedside: bedside(), known: known(), numbers: numbers{after: regionNumbers}}
+	for _, o := range Sources() {
+		f := &feed{of: &o, ref: "Organization/" + o.IDPrefix + "org"}
+		for i := range 12 {
+			f.staff = append(f.staff, "Practitioner/"+o.IDPrefix+"pr"+strconv.Itoa(i))
 		}
-		check := (11 - sum%11) % 11
-		if check == 10 {
-			continue
+		g.feeds = append(g.feeds, f)
+		switch o.Kind {
+		case "gp":
+			g.practices = append(g.practices, f)
+		case "acute":
+			g.trusts = append(g.trusts, f)
+		case "community":
+			g.community = f
+		case "mental-health":
+			g.mental = f
+		case "social-care":
+			g.social = f
 		}
-		if n == 0 {
-			return nine + fmt.Sprint(check)
+	}
+	return g
+}
+
+// people yields what the sources wrote, patient by patient.
+func (g *generator) people(yield func(Bundle) bool) {
+	left := min(g.cfg.Patients, MaxPatients)
+	n := 0
+	for house := uint64(1); left > 0; house++ {
+		h := g.newHousehold(rand.New(rand.NewPCG(g.cfg.Seed, house)))
+		for _, p := range h.people {
+			p.n, p.nhs = n, g.numbers.next()
+			p.ref = "Patient/" + g.practices[h.practice].of.IDPrefix + "r" + strconv.Itoa(n)
+			n++
 		}
-		n--
+		for _, p := range h.people {
+			if left--; left < 0 {
+				return
+			}
+			if !g.live(p, yield) {
+				return
+			}
+		}
 	}
 }
 
-// SampleNHSNumber is the number of the sample person "patient": the first
-// patient of every region.
-func SampleNHSNumber() string { return NHSNumber(0) }
-
-// writer gathers the entries of one transaction bundle.
-type writer struct {
-	prefix  string
-	entries []string
-}
-
-// put adds a resource under an id of the feed. members is the JSON of all
-// members but resourceType and id.
-func (w *writer) put(typ, id, members string) string {
-	full := w.prefix + id
-	w.entries = append(w.entries, fmt.Sprintf(`{"fullUrl":"urn:carerecord:%s:%s","resource":{"resourceType":"%s","id":"%s",%s},"request":{"method":"PUT","url":"%s/%s"}}`,
-		typ, full, typ, full, members, typ, full))
-	return typ + "/" + full
-}
-
-func (w *writer) bundle() []byte {
-	return []byte(`{"resourceType":"Bundle","type":"transaction","entry":[` + strings.Join(w.entries, ",") + `]}`)
-}
-
-func organisation(o Organisation) []byte {
-	w := &writer{prefix: o.IDPrefix}
-	org := w.put("Organization", "org", fmt.Sprintf(`"identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"%s"}],"active":true,"name":%s`, o.ODS, fhir.Quoted(o.Name)))
-	for i, name := range []string{"Ash", "Birch", "Cedar"} {
-		pr := w.put("Practitioner", fmt.Sprintf("pr%d", i), fmt.Sprintf(`"active":true,"name":[{"family":"%s","given":["%s"],"prefix":["Dr"]}]`, name, o.Kind[:1]))
-		w.put("PractitionerRole", fmt.Sprintf("role%d", i), fmt.Sprintf(`"active":true,"practitioner":{"reference":"%s"},"organization":{"reference":"%s"}`, pr, org))
+// live writes one patient's record.
+func (g *generator) live(p *person, yield func(Bundle) bool) bool {
+	for _, f := range g.feeds {
+		f.patient, f.serial = p.n, 0
 	}
-	w.put("Location", "loc", fmt.Sprintf(`"status":"active","name":%s,"managingOrganization":{"reference":"%s"}`, fhir.Quoted(o.Name+", main building"), org))
-	return w.bundle()
+	g.practice(p)
+	g.hospital(p)
+	g.care(p)
+	home := g.practices[p.home.practice]
+	if !g.yield(home, p, yield) {
+		return false
+	}
+	for _, f := range g.feeds {
+		if f != home && !g.yield(f, p, yield) {
+			return false
+		}
+	}
+	return true
 }
 
-// person is one patient in the making.
-type person struct {
-	n   int
-	cfg Config
-	rng *rand.Rand
-	id  string // Patient/…
+func (g *generator) yield(f *feed, p *person, yield func(Bundle) bool) bool {
+	for i, body := range f.take() {
+		if !yield(Bundle{Source: f.of.ODS, Name: "patient-" + pad(p.n) + part(i) + ".json", Body: body}) {
+			return false
+		}
+	}
+	return true
 }
 
-func newPerson(cfg Config, n int) *person {
-	return &person{n: n, cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(n)+1)),
-		id: "Patient/" + Organisations()[0].IDPrefix + fmt.Sprintf("p%d", n)}
-}
-
-func (p *person) pick(list []string) string { return list[p.rng.IntN(len(list))] }
-
-// day returns a date up to ten years before now.
-func (p *person) day() time.Time {
-	return p.cfg.Now.Add(-time.Duration(p.rng.IntN(3650*24)) * time.Hour)
+func pad(n int) string {
+	s := strconv.Itoa(n)
+	return "000000"[min(6, len(s)):] + s
 }

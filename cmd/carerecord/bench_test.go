@@ -26,7 +26,7 @@ func TestBenchMeasuresEveryRow(t *testing.T) {
 // loaded, and the disk is measured.
 func TestBenchLoadsAllData(t *testing.T) {
 	dir, want := t.TempDir(), 0
-	for b := range synth.Region(synth.Config{Patients: 5, Seed: 3}) {
+	for b := range synth.Sample(synth.Config{Patients: 5, Seed: 3}) {
 		want += bytes.Count(b.Body, []byte(`"fullUrl"`))
 		if err := os.WriteFile(filepath.Join(dir, b.Source+"-"+b.Name), b.Body, 0o600); err != nil {
 			t.Fatal(err)

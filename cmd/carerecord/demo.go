@@ -50,7 +50,7 @@ func sample() *policy.Folder {
 				Scopes: "patient/*.cruds user/*.cruds"},
 		},
 	}
-	for _, o := range synth.Organisations() {
+	for _, o := range synth.Sources() { // a larger region can be loaded as well
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
 		f.Clients = append(f.Clients, policy.Client{ID: o.Feed, Name: "Feed of " + o.Name, Kind: "backend", Organisation: o.ODS,
@@ -91,7 +91,7 @@ func (r *record) demoRegion(ctx context.Context, s settings) error {
 func (r *record) loadRegion(ctx context.Context, s settings) error {
 	s.log.Info("loading the sample region", "patients", regionPatients)
 	n := 0
-	for b := range synth.Region(synth.Config{Patients: regionPatients, Seed: 1}) {
+	for b := range synth.Sample(synth.Config{Patients: regionPatients, Seed: 1}) {
 		out := r.loadBundle(ctx, b.Source, "", b.Body, validate.Strict)
 		if len(out.Refused) > 0 || out.Failed != "" {
 			return fmt.Errorf("load the sample region: %v %s", out.Refused, out.Failed)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -16,12 +17,13 @@ import (
 	"carerecord/fhir/validate"
 	"carerecord/load"
 	"carerecord/store"
+	"carerecord/synth"
 )
 
 // timeNever is an expiry that does not come.
 var timeNever time.Time
 
-// loadCmd loads files into a record.
+// loadCmd loads files, a stream or a synthetic region into a record.
 type loadCmd struct {
 	Store  string `help:"pebble:DIR or mongodb://HOST/DATABASE; needs --source." xor:"where" required:""`
 	To     string `help:"FHIR base of a running server; the token in CARERECORD_TOKEN decides what it may write." xor:"where" required:""`
@@ -32,19 +34,24 @@ type loadCmd struct {
 	// Validation is how strictly resources are judged.
 	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted. With --store; with --to the server decides." default:"strict"`
 	Report     string        `help:"File for the report of refusals. Default: standard error." type:"path"`
-	Path       []string      `arg:"" help:"Bundles, resources and NDJSON, plain or .gz; folders are walked." type:"existingpath"`
+	Synth      int           `help:"Make a synthetic region of so many patients, and load it as it is made: each bundle as its own organisation's. Instead of paths."`
+	Seed       uint64        `help:"Of the synthetic region." default:"1"`
+	Path       []string      `arg:"" optional:"" help:"Bundles, resources and NDJSON, plain or .gz; folders are walked; - reads NDJSON from standard input." type:"existingpath"`
 }
 
 // Run loads every file and reports every refusal.
 func (c *loadCmd) Run(ctx context.Context) error {
-	send, closeFn, err := c.target(ctx)
+	if err := c.check(); err != nil {
+		return err
+	}
+	to, closeFn, err := c.target(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeFn()
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetDescription("loading"), progressbar.OptionSetWriter(os.Stderr),
 		progressbar.OptionShowIts(), progressbar.OptionSetItsString("resources"), progressbar.OptionThrottle(200*time.Millisecond))
-	report, err := load.Files(ctx, c.Path, send, func(n int) { bar.Add(n) })
+	report, err := c.load(ctx, to, func(n int) { bar.Add(n) })
 	bar.Finish()
 	if err != nil {
 		return err
@@ -65,8 +72,42 @@ func (c *loadCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// target makes the function that stores one bundle.
-func (c *loadCmd) target(ctx context.Context) (load.Send, func(), error) {
+// check names a mistake in what is to be loaded.
+func (c *loadCmd) check() error {
+	switch {
+	case c.Synth < 0 || c.Synth > synth.MaxPatients:
+		return fmt.Errorf("--synth is from 1 to %d, not %d: the test range holds no more NHS numbers", synth.MaxPatients, c.Synth)
+	case c.Synth > 0 && len(c.Path) > 0:
+		return errors.New("--synth goes without paths")
+	case c.Synth > 0 && c.Source != "":
+		return errors.New("--synth loads each bundle as its own organisation's: it goes without --source")
+	case c.Synth == 0 && len(c.Path) == 0:
+		return errors.New("nothing to load: name paths, - for standard input, or --synth")
+	case slices.Contains(c.Path, "-") && len(c.Path) > 1:
+		return errors.New("- stands alone")
+	}
+	return nil
+}
+
+// load loads what the command line names.
+func (c *loadCmd) load(ctx context.Context, to func(source string) load.Send, progress func(int)) (*load.Report, error) {
+	switch {
+	case c.Synth > 0:
+		return load.Stream(ctx, func(yield func(load.Item) bool) {
+			for b := range synth.Region(synth.Config{Patients: c.Synth, Seed: c.Seed}) {
+				if !yield(load.Item{Source: b.Source, Name: b.Name, Bundle: b.Body}) {
+					return
+				}
+			}
+		}, to, progress)
+	case c.Path[0] == "-":
+		return load.Lines(ctx, os.Stdin, to(c.Source), progress)
+	}
+	return load.Files(ctx, c.Path, to(c.Source), progress)
+}
+
+// target makes the functions that store the bundles of a source.
+func (c *loadCmd) target(ctx context.Context) (func(source string) load.Send, func(), error) {
 	if c.To != "" {
 		if c.Source != "" {
 			return nil, nil, errors.New("--source goes with --store: with --to the token says whose data it is")
@@ -74,9 +115,10 @@ func (c *loadCmd) target(ctx context.Context) (load.Send, func(), error) {
 		if c.Validation != validate.Strict {
 			return nil, nil, errors.New("--validation goes with --store: with --to the server judges as it was started")
 		}
-		return load.HTTP(http.DefaultClient, c.To, os.Getenv("CARERECORD_TOKEN")), func() {}, nil
+		send := load.HTTP(http.DefaultClient, c.To, os.Getenv("CARERECORD_TOKEN"))
+		return func(string) load.Send { return send }, func() {}, nil
 	}
-	if c.Source == "" && c.Auth != "off" {
+	if c.Source == "" && c.Auth != "off" && c.Synth == 0 {
 		return nil, nil, errors.New("--store needs --source: the ODS code of the organisation that the data comes from")
 	}
 	s, err := storeFlags{Store: c.Store, Keys: c.Keys, Policy: c.Policy}.settings()
@@ -85,26 +127,36 @@ func (c *loadCmd) target(ctx context.Context) (load.Send, func(), error) {
 	}
 	s.unguarded = c.Auth == "off"
 	if client := socketClient(s); client != nil {
-		return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
-			q := url.Values{"source": {c.Source}, "mark": {mark}, "validation": {c.Validation.String()}}
-			out, err := ask(ctx, client, "POST", "/load?"+q.Encode(), bundle)
-			if err != nil {
-				return load.Outcome{}, err
-			}
-			var o load.Outcome
-			return o, json.Unmarshal(out, &o)
-		}, func() {}, nil
+		return func(source string) load.Send { return c.through(client, source) }, func() {}, nil
 	}
 	r, err := openRecord(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
+	return func(source string) load.Send { return r.sender(source, c.Validation) }, func() { r.close() }, nil
+}
+
+// sender stores bundles of a source in a record that is held here.
+func (r *record) sender(source string, mode validate.Mode) load.Send {
 	return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
 		if !r.held.sure() {
 			return load.Outcome{}, errLost
 		}
-		return r.loadBundle(ctx, c.Source, mark, bundle, c.Validation), nil
-	}, func() { r.close() }, nil
+		return r.loadBundle(ctx, source, mark, bundle, mode), nil
+	}
+}
+
+// through sends bundles to the server that holds the store.
+func (c *loadCmd) through(client *http.Client, source string) load.Send {
+	return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
+		q := url.Values{"source": {source}, "mark": {mark}, "validation": {c.Validation.String()}}
+		out, err := ask(ctx, client, "POST", "/load?"+q.Encode(), bundle)
+		if err != nil {
+			return load.Outcome{}, err
+		}
+		var o load.Outcome
+		return o, json.Unmarshal(out, &o)
+	}
 }
 
 // loadBundle stores one transaction bundle as the feed of an organisation, with

@@ -3,29 +3,48 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"iter"
 	"os"
 	"path/filepath"
 
 	"carerecord/synth"
 )
 
-// synthCmd writes a synthetic region: a folder for each source organisation.
+// synthCmd writes a synthetic region: a folder for each source organisation, or
+// one stream.
 type synthCmd struct {
 	Patients int    `help:"How many patients." default:"100"`
 	Seed     uint64 `help:"The same seed makes the same region." default:"1"`
-	Out      string `help:"Folder to write to." required:"" type:"path"`
+	Out      string `help:"Folder to write to; - writes NDJSON to standard output, one transaction bundle a line." required:"" type:"path"`
+	Source   string `help:"ODS code: write the bundles of this organisation only."`
+	Sample   bool   `help:"Make the small sample that a demonstration loads: three organisations, 40 resources a patient."`
 }
 
-// Run writes the files.
-func (c *synthCmd) Run(ctx context.Context) error {
-	if c.Patients < 1 {
-		return fmt.Errorf("--patients is at least 1, not %d", c.Patients)
+// Run writes the region.
+func (c *synthCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout) }
+
+func (c *synthCmd) run(ctx context.Context, out io.Writer) error {
+	if c.Patients < 1 || c.Patients > synth.MaxPatients {
+		return fmt.Errorf("--patients is from 1 to %d, not %d: the test range holds no more NHS numbers", synth.MaxPatients, c.Patients)
 	}
-	n := 0
-	for b := range synth.Region(synth.Config{Patients: c.Patients, Seed: c.Seed}) {
-		if err := ctx.Err(); err != nil {
+	known := map[string]bool{"": true}
+	for _, o := range synth.Sources() {
+		known[o.ODS] = true
+	}
+	if !known[c.Source] {
+		return fmt.Errorf("--source %s is no organisation of the region", c.Source)
+	}
+	if c.Out == "-" {
+		n, err := synth.Write(out, c.bundles(ctx))
+		if err != nil {
 			return err
 		}
+		fmt.Fprintf(os.Stderr, "%d resources\n", n)
+		return ctx.Err()
+	}
+	n := 0
+	for b := range c.bundles(ctx) {
 		dir := filepath.Join(c.Out, b.Source)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("make the folder of a source: %w", err)
@@ -35,6 +54,21 @@ func (c *synthCmd) Run(ctx context.Context) error {
 		}
 		n++
 	}
-	fmt.Printf("%d bundles in %s: load each folder with --source its name\n", n, c.Out)
-	return nil
+	fmt.Fprintf(out, "%d bundles in %s: load each folder with --source its name, the practices first\n", n, c.Out)
+	return ctx.Err()
+}
+
+// bundles are those that were asked for; they end early with ctx.
+func (c *synthCmd) bundles(ctx context.Context) iter.Seq[synth.Bundle] {
+	region := synth.Region
+	if c.Sample {
+		region = synth.Sample
+	}
+	return func(yield func(synth.Bundle) bool) {
+		for b := range region(synth.Config{Patients: c.Patients, Seed: c.Seed}) {
+			if ctx.Err() != nil || (c.Source == "" || c.Source == b.Source) && !yield(b) {
+				return
+			}
+		}
+	}
 }

@@ -7,60 +7,36 @@ import (
 	"carerecord/fhir"
 )
 
-// The names that patients get.
-func families() []string {
-	return []string{"Abbott", "Begum", "Carter", "Davies", "Evans", "Fletcher", "Green", "Hughes", "Iqbal", "Jones", "Khan",
-		"Lewis", "Morgan", "Nowak", "O'Brien", "Patel", "Quinn", "Roberts", "Smith", "Taylor", "Usman", "Vaughan", "Walker", "Young"}
-}
-
-func givens() []string {
-	return []string{"Aisha", "Ben", "Chloë", "Dylan", "Ella", "Farah", "George", "Hannah", "Ivan", "Jade", "Kofi", "Lily",
-		"Mohammed", "Nia", "Oliver", "Priya", "Rhys", "Sofia", "Thomas", "Zoë"}
-}
-
-// code is a coding with its display.
-type code struct{ system, code, display string }
-
-func (c code) concept() string {
-	return fmt.Sprintf(`{"coding":[{"system":"%s","code":"%s","display":%s}]}`, c.system, c.code, fhir.Quoted(c.display))
-}
-
-const (
-	snomed = "http://snomed.info/sct"
-	loinc  = "http://loinc.org"
-	ucum   = "http://unitsofmeasure.org"
-)
-
 func problems() []code {
-	return []code{{snomed, "38341003", "Hypertensive disorder"}, {snomed, "44054006", "Diabetes mellitus type 2"},
-		{snomed, "195967001", "Asthma"}, {snomed, "13645005", "Chronic obstructive pulmonary disease"},
-		{snomed, "84114007", "Heart failure"}, {snomed, "396275006", "Osteoarthritis"}, {snomed, "35489007", "Depressive disorder"}}
+	return []code{sct("38341003", "Hypertensive disorder"), sct("44054006", "Diabetes mellitus type 2"),
+		sct("195967001", "Asthma"), sct("13645005", "Chronic obstructive pulmonary disease"),
+		sct("84114007", "Heart failure"), sct("396275006", "Osteoarthritis"), sct("35489007", "Depressive disorder")}
 }
 
 func medicines() []code {
-	return []code{{snomed, "318857003", "Ramipril 5mg capsules"}, {snomed, "325278007", "Metformin 500mg tablets"},
-		{snomed, "319996000", "Simvastatin 20mg tablets"}, {snomed, "322236009", "Paracetamol 500mg tablets"}}
+	return []code{sct("318902004", "Ramipril 5mg capsules"), sct("325278007", "Metformin 500mg tablets"),
+		sct("319996000", "Simvastatin 10mg tablets"), sct("322236009", "Paracetamol 500mg tablets")}
 }
 
-// measure is an observation with its unit and range of values, in tenths.
-type measure struct {
+// reading is an observation with its unit and range of values, in tenths.
+type reading struct {
 	code     code
 	unit     string
 	from, to int
 	category string
 }
 
-func measures(category string) []measure {
+func measures(category string) []reading {
 	if category == "laboratory" {
-		return []measure{{code{loinc, "4548-4", "Haemoglobin A1c"}, "%", 45, 110, category}, {code{loinc, "2160-0", "Creatinine"}, "mg/dL", 5, 25, category},
-			{code{loinc, "718-7", "Haemoglobin"}, "g/dL", 90, 170, category}, {code{loinc, "2093-3", "Cholesterol"}, "mg/dL", 1200, 2800, category}}
+		return []reading{{coded(loinc, "4548-4", "Haemoglobin A1c"), "%", 45, 110, category}, {coded(loinc, "2160-0", "Creatinine"), "mg/dL", 5, 25, category},
+			{coded(loinc, "718-7", "Haemoglobin"), "g/dL", 90, 170, category}, {coded(loinc, "2093-3", "Cholesterol"), "mg/dL", 1200, 2800, category}}
 	}
-	return []measure{{code{loinc, "8480-6", "Systolic blood pressure"}, "mm[Hg]", 950, 1800, category}, {code{loinc, "8867-4", "Heart rate"}, "/min", 500, 1200, category},
-		{code{loinc, "29463-7", "Body weight"}, "kg", 450, 1300, category}, {code{loinc, "8310-5", "Body temperature"}, "Cel", 355, 395, category}}
+	return []reading{{coded(loinc, "8480-6", "Systolic blood pressure"), "mm[Hg]", 950, 1800, category}, {coded(loinc, "8867-4", "Heart rate"), "/min", 500, 1200, category},
+		{coded(loinc, "29463-7", "Body weight"), "kg", 450, 1300, category}, {coded(loinc, "8310-5", "Body temperature"), "Cel", 355, 395, category}}
 }
 
 // practice is what the registered practice wrote: 26 resources.
-func (p *person) practice() Bundle {
+func (p *sampled) practice() Bundle {
 	o := Organisations()[0]
 	w := &writer{prefix: o.IDPrefix}
 	born := p.cfg.Now.AddDate(-p.rng.IntN(90)-1, -p.rng.IntN(12), 0)
@@ -69,7 +45,7 @@ func (p *person) practice() Bundle {
 		`"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"%s"}],"active":true,"name":[{"use":"official","family":%s,"given":[%s]}],`+
 			`"telecom":[{"system":"phone","value":"01632 %06d"}],"gender":"%s","birthDate":"%s","address":[{"line":["%d High Street"],"city":"Tamarside","postalCode":"TM%d %dAA"}],`+
 			`"generalPractitioner":[{"reference":"Organization/%sorg","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"%s"}}]`,
-		NHSNumber(p.n), fhir.Quoted(p.pick(families())), fhir.Quoted(p.pick(givens())), p.rng.IntN(1e6), gender, born.Format(time.DateOnly),
+		p.nhs, fhir.Quoted(p.pick(families())), fhir.Quoted(p.pick(givens())), p.rng.IntN(1e6), gender, born.Format(time.DateOnly),
 		p.rng.IntN(200)+1, p.rng.IntN(30)+1, p.rng.IntN(9)+1, o.IDPrefix, o.ODS))
 	for i := range 5 {
 		enc := p.encounter(w, o, i, "AMB", "ambulatory")
@@ -91,16 +67,16 @@ func (p *person) practice() Bundle {
 	}
 	w.put("AllergyIntolerance", p.key("a", 0), fmt.Sprintf(
 		`"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}]},"code":%s,"patient":{"reference":"%s"},"recordedDate":"%s"`,
-		code{snomed, "91936005", "Allergy to penicillin"}.concept(), p.id, p.day().Format(time.DateOnly)))
+		sct("91936005", "Allergy to penicillin").concept(), p.id, p.day().Format(time.DateOnly)))
 	for i := range 2 {
 		w.put("Immunization", p.key("i", i), fmt.Sprintf(`"status":"completed","vaccineCode":%s,"patient":{"reference":"%s"},"occurrenceDateTime":"%s"`,
-			code{snomed, "1181000221105", "Influenza vaccine"}.concept(), p.id, p.day().Format(time.DateOnly)))
+			sct("1181000221105", "Influenza vaccine").concept(), p.id, p.day().Format(time.DateOnly)))
 	}
 	return p.made(o, w)
 }
 
 // acute is what the trust wrote: 9 resources.
-func (p *person) acute() Bundle {
+func (p *sampled) acute() Bundle {
 	o := Organisations()[1]
 	w := &writer{prefix: o.IDPrefix}
 	enc := p.encounter(w, o, 0, "IMP", "inpatient encounter")
@@ -113,16 +89,16 @@ func (p *person) acute() Bundle {
 		results += `{"reference":"` + ref + `"}`
 	}
 	w.put("DiagnosticReport", p.key("dr", 0), fmt.Sprintf(`"status":"final","code":%s,"subject":{"reference":"%s"},"encounter":{"reference":"%s"},"effectiveDateTime":"%s","result":[%s]`,
-		code{loinc, "58410-2", "Full blood count"}.concept(), p.id, enc, p.day().Format(time.RFC3339), results))
+		coded(loinc, "58410-2", "Full blood count").concept(), p.id, enc, p.day().Format(time.RFC3339), results))
 	w.put("Procedure", p.key("pr", 0), fmt.Sprintf(`"status":"completed","code":%s,"subject":{"reference":"%s"},"encounter":{"reference":"%s"},"performedDateTime":"%s"`,
-		code{snomed, "80146002", "Appendicectomy"}.concept(), p.id, enc, p.day().Format(time.DateOnly)))
+		sct("80146002", "Appendicectomy").concept(), p.id, enc, p.day().Format(time.DateOnly)))
 	w.put("DocumentReference", p.key("doc", 0), fmt.Sprintf(`"status":"current","type":%s,"subject":{"reference":"%s"},"date":"%s","content":[{"attachment":{"contentType":"text/plain","data":"RGlzY2hhcmdlZCBob21lLg=="}}]`,
-		code{loinc, "18842-5", "Discharge summary"}.concept(), p.id, p.day().Format(time.RFC3339)))
+		coded(loinc, "18842-5", "Discharge summary").concept(), p.id, p.day().Format(time.RFC3339)))
 	return p.made(o, w)
 }
 
 // community is what the community provider wrote: 5 resources.
-func (p *person) community() Bundle {
+func (p *sampled) community() Bundle {
 	o := Organisations()[2]
 	w := &writer{prefix: o.IDPrefix}
 	enc := p.encounter(w, o, 0, "HH", "home health")
@@ -134,20 +110,20 @@ func (p *person) community() Bundle {
 	return p.made(o, w)
 }
 
-func (p *person) key(kind string, i int) string { return fmt.Sprintf("p%d-%s%d", p.n, kind, i) }
+func (p *sampled) key(kind string, i int) string { return fmt.Sprintf("p%d-%s%d", p.n, kind, i) }
 
-func (p *person) made(o Organisation, w *writer) Bundle {
+func (p *sampled) made(o Organisation, w *writer) Bundle {
 	return Bundle{Source: o.ODS, Name: fmt.Sprintf("patient-%06d.json", p.n), Body: w.bundle()}
 }
 
-func (p *person) encounter(w *writer, o Organisation, i int, class, display string) string {
+func (p *sampled) encounter(w *writer, o Organisation, i int, class, display string) string {
 	start := p.day()
 	return w.put("Encounter", p.key("e", i), fmt.Sprintf(
 		`"status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"%s","display":"%s"},"subject":{"reference":"%s"},"period":{"start":"%s","end":"%s"},"serviceProvider":{"reference":"Organization/%sorg"}`,
 		class, display, p.id, start.Format(time.RFC3339), start.Add(30*time.Minute).Format(time.RFC3339), o.IDPrefix))
 }
 
-func (p *person) observation(w *writer, o Organisation, id, encounter string, m measure) string {
+func (p *sampled) observation(w *writer, o Organisation, id, encounter string, m reading) string {
 	tenths := m.from + p.rng.IntN(m.to-m.from)
 	link := ""
 	if encounter != "" {

@@ -1,0 +1,50 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+)
+
+// Lines loads NDJSON from a stream, as Files does from a file: bundles as they
+// are, single resources gathered.
+func Lines(ctx context.Context, in io.Reader, send Send, progress func(int)) (*Report, error) {
+	start := time.Now()
+	r := &Report{Files: 1}
+	err := lines(in, r.each(ctx, "-", send, progress))
+	r.Took = time.Since(start)
+	if err != nil {
+		return r, fmt.Errorf("load the stream: %w", err)
+	}
+	return r, nil
+}
+
+// Item is one transaction bundle of a source.
+type Item struct {
+	Source string // ODS code
+	Name   string
+	Bundle []byte
+}
+
+// Stream loads bundles of several sources as they come, in bounded memory. to
+// returns what stores the bundles of a source. Marks are of a bundle's name and
+// bytes, so that a stream that is made again is resumed.
+func Stream(ctx context.Context, items iter.Seq[Item], to func(source string) Send, progress func(int)) (*Report, error) {
+	start := time.Now()
+	r := &Report{}
+	defer func() { r.Took = time.Since(start) }()
+	senders := map[string]Send{}
+	for item := range items {
+		send := senders[item.Source]
+		if send == nil {
+			send = to(item.Source)
+			senders[item.Source] = send
+		}
+		if err := r.bundle(ctx, item.Source+" "+item.Name, 1, send, progress, item.Bundle); err != nil {
+			return r, fmt.Errorf("load %s of %s: %w", item.Name, item.Source, err)
+		}
+	}
+	return r, nil
+}
