@@ -79,7 +79,7 @@ func (db *DB) AwaitLease(ctx context.Context, holder string, life time.Duration)
 // leaseEnds reads when the lease runs out.
 func (db *DB) leaseEnds(ctx context.Context) (bson.DateTime, error) {
 	var stands value
-	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(leaseKey)}}).Decode(&stands)
+	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(leaseKey)}}, db.byAddress()).Decode(&stands)
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 		return 0, failed("look at the lease of the record", err)
 	}

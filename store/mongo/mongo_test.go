@@ -149,9 +149,6 @@ func faultOf(e *event.CommandStartedEvent) string {
 	}
 	collection, _ := e.Command.Lookup(e.CommandName).StringValueOK()
 	check := func(statement bson.Raw) string {
-		if byAddress(statement) {
-			return ""
-		}
 		hint, _ := statement.Lookup("hint").StringValueOK()
 		indexes := known[collection]
 		if indexes == nil {
@@ -181,24 +178,4 @@ func faultOf(e *event.CommandStartedEvent) string {
 		return e.CommandName + " cannot be part of a transaction"
 	}
 	return ""
-}
-
-// byAddress reports whether a find asks for nothing but an _id, several, or
-// those behind one, which only one index can answer.
-func byAddress(command bson.Raw) bool {
-	filter, ok := command.Lookup("filter").DocumentOK()
-	if !ok {
-		return false
-	}
-	elements, err := filter.Elements()
-	if err != nil || len(elements) != 1 || elements[0].Key() != "_id" {
-		return false
-	}
-	operators, ok := elements[0].Value().DocumentOK()
-	if !ok {
-		return true
-	}
-	_, several := operators.LookupErr("$in")
-	_, behind := operators.LookupErr("$gt")
-	return several == nil || behind == nil
 }

@@ -183,7 +183,7 @@ func (db *DB) checkFormat(ctx context.Context) error {
 	var stands struct {
 		N int64 `bson:"n"`
 	}
-	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}).Decode(&stands)
+	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}, db.byAddress()).Decode(&stands)
 	if err != nil {
 		return failed("read the format", err)
 	}

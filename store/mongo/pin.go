@@ -48,7 +48,7 @@ func (db *DB) pin(ctx context.Context) {
 			defer cancel()
 			// A snapshot that could not be fixed fails at its next command.
 			_ = db.counters.FindOne(mongo.NewSessionContext(ctx, s.session),
-				bson.D{{Key: "_id", Value: "format"}}).Err()
+				bson.D{{Key: "_id", Value: "format"}}, db.byAddress()).Err()
 			db.unasked.remove(s)
 		})
 	}

@@ -57,7 +57,7 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 	}
 	all := make(heads, len(ids))
 	for chunk := range slices.Chunk(ids, s.db.limits.chunk) {
-		o := options.Find()
+		o := s.db.by(byID)
 		if !whole {
 			o.SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}})
 		}

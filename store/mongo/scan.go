@@ -7,7 +7,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"carerecord/store"
 )
@@ -227,7 +226,7 @@ func (s *snap) fill(ctx context.Context, c *mongo.Collection, docs []store.Doc) 
 		}
 	}
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
-	o := options.Find().SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "b", Value: 1}})
+	o := s.db.by(byID).SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "b", Value: 1}})
 	for d, err := range s.find(ctx, c, filter, o) {
 		if err != nil {
 			return err

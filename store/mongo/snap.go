@@ -120,7 +120,7 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 
 // one reads the document with an _id. ref is for the texts of errors.
 func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, id string) (store.Doc, error) {
-	raw, err := c.FindOne(s.in(ctx), bson.D{{Key: "_id", Value: id}}).Raw()
+	raw, err := c.FindOne(s.in(ctx), bson.D{{Key: "_id", Value: id}}, s.db.byAddress()).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		s.given = true // an absence is an answer too
 		return store.Doc{}, fmt.Errorf("mongo: %s: %w", ref, store.ErrNotFound)
@@ -132,12 +132,21 @@ func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, id s
 	return unmarshal(raw)
 }
 
-// by names the index of a find. A find of one _id, or of several, needs no name.
+// by names the index of a find.
 func (db *DB) by(index string) *options.FindOptionsBuilder {
-	if db.noHints && index == byPost {
+	if db.noHints && (index == byPost || index == byID) {
 		return options.Find()
 	}
 	return options.Find().SetHint(index)
+}
+
+// byAddress names the index of a find of one _id: MongoDB has one only for it,
+// and a server that walks what is hinted is better left to find it.
+func (db *DB) byAddress() *options.FindOneOptionsBuilder {
+	if db.noHints {
+		return options.FindOne()
+	}
+	return options.FindOne().SetHint(byID)
 }
 
 // find yields what a query of the server gives, in the server's order.

@@ -95,7 +95,7 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 		return nil, failed("look up a value", err)
 	}
 	var found value
-	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}}).Decode(&found)
+	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}}, db.byAddress()).Decode(&found)
 	if err == nil && found.Expires <= db.now() {
 		err = mongo.ErrNoDocuments
 	}

@@ -10,7 +10,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"carerecord/store"
@@ -57,12 +56,11 @@ func (v *verifier) fault(format string, args ...any) error {
 }
 
 // walk calls f with every document of a collection whose _id is greater than
-// one, a chunk at a time in the order of their _id. It names no index: only one
-// can answer, and with its name the stand-in limits before it sorts.
+// one, a chunk at a time in the order of their _id.
 func (v *verifier) walk(ctx context.Context, c *mongo.Collection, after any, f func([]bson.Raw) error) error {
 	for {
 		filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}
-		o := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(v.db.limits.fetch))
+		o := v.db.by(byID).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(v.db.limits.fetch))
 		cursor, err := c.Find(ctx, filter, o)
 		if err != nil {
 			return err
@@ -82,7 +80,7 @@ func (v *verifier) numbers(ctx context.Context) error {
 	var counter struct {
 		N int64 `bson:"n"`
 	}
-	err := v.db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "seq"}}).Decode(&counter)
+	err := v.db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "seq"}}, v.db.byAddress()).Decode(&counter)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		err = nil // no commit yet
 	}
@@ -144,7 +142,7 @@ func (v *verifier) superseded(ctx context.Context) error {
 			id := raw.Lookup("_id").StringValue()
 			ids[i] = id[:max(strings.LastIndexByte(id, '/'), 0)]
 		}
-		cursor, err := v.db.res.Find(ctx, oneOf(ids), options.Find().SetProjection(bson.D{{Key: "v", Value: 1}}))
+		cursor, err := v.db.res.Find(ctx, oneOf(ids), v.db.by(byID).SetProjection(bson.D{{Key: "v", Value: 1}}))
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,13 @@ import (
 // three, keyed anew, dead, and a log.
 func verified(t *testing.T) *DB {
 	t.Helper()
-	db := openWatched(t, freshConfig(t, nil))
+	c := freshConfig(t, nil)
+	c.NoticeStandIn = true // which limits before it sorts by an index that is named
+	db, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
 	db.limits.fetch = 2 // several chunks
 	dead := document("2", 2)
 	dead.Origin, dead.Body = store.Deleted, nil

@@ -8,7 +8,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"carerecord/store"
@@ -148,7 +147,7 @@ func (s *snap) stored(ctx context.Context, p *plan, writes []int, heads heads) (
 	if len(unread) == 0 {
 		return raws, nil
 	}
-	for raw, err := range s.findRaw(ctx, s.db.res, oneOf(unread), options.Find()) {
+	for raw, err := range s.findRaw(ctx, s.db.res, oneOf(unread), s.db.by(byID)) {
 		if err != nil {
 			return nil, err
 		}
