@@ -44,9 +44,9 @@
 //	X  {x}                  on state: expiry
 //
 // L holds the seq before the address because a history is ordered so. Every
-// command names its index by a hint, but the finds of an _id alone. The program
+// command names its index by a hint. The program
 // opens a record with Config.NoticeStandIn: on the stand-in of the tests, which
-// walks the whole of an index that is hinted, it sends no hint of K.
+// walks the whole of an index that is hinted, it sends no hint of K or of _id.
 //
 // # How a query is driven
 //
