@@ -264,12 +264,13 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 // apply commits the batch and tells the register before anybody hears of it.
 func (c *commit) apply(ctx context.Context, results []Result, record Record, marks []store.StateWrite) error {
 	b := store.Batch{Absent: c.absent, State: marks}
-	speaks := false
+	speaks, rekeys := false, false
 	reg := c.view.guard.register
 	for _, ref := range c.order {
 		b.Writes = append(b.Writes, *c.pending[ref])
 		c.view.guard.types.add(ref.Type)
 		speaks = speaks || reg.tells(c.before[ref], c.pending[ref].Doc)
+		rekeys = rekeys || c.pending[ref].Rekey || ref.Type == "Patient"
 	}
 	written := map[store.Ref]bool{}
 	for _, w := range b.Writes {
@@ -289,6 +290,10 @@ func (c *commit) apply(ctx context.Context, results []Result, record Record, mar
 	}
 	if len(b.Writes) == 0 && len(b.Log) == 0 && len(marks) == 0 {
 		return nil
+	}
+	if rekeys {
+		c.view.guard.rekeys.RLock()
+		defer c.view.guard.rekeys.RUnlock()
 	}
 	if speaks {
 		reg.commits.Lock()

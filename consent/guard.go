@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"carerecord/consent/policy"
@@ -34,6 +35,9 @@ type Guard struct {
 	register  *register
 	types     *present
 	flights   flights
+	// rekeys is held over a page of a reindex, and shared by commits that key
+	// documents anew or bring a Patient.
+	rekeys sync.RWMutex
 }
 
 // Open makes a Guard and reads the directives of the store.

@@ -15,17 +15,8 @@ import (
 // Then it keys anew what looks different now, in the store and in the batch,
 // until nothing changes.
 func (c *commit) describeAll(ctx context.Context) error {
-	rank := func(ref store.Ref) int {
-		switch ref.Type {
-		case "Patient":
-			return 0
-		case "Provenance", "List", "Group", "Linkage", "AuditEvent", "Binary":
-			return 2
-		}
-		return 1
-	}
 	refs := slices.Clone(c.order)
-	slices.SortStableFunc(refs, func(a, b store.Ref) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(refs, func(a, b store.Ref) int { return turn(a.Type) - turn(b.Type) })
 	c.waiting, c.described = map[string][]store.Ref{}, map[store.Ref]int{}
 	if err := c.prepare(ctx, refs); err != nil {
 		return err

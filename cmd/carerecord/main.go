@@ -21,13 +21,14 @@ const version = "0.1.0"
 type cli struct {
 	Config string `help:"JSON file of flags: {\"store\": \"pebble:./var/record\", …}. The command line and the environment count before it." type:"path"`
 
-	Serve  serveCmd  `cmd:"" help:"Serve the record."`
-	Token  tokenCmd  `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
-	Load   loadCmd   `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
-	Synth  synthCmd  `cmd:"" help:"Make a synthetic region."`
-	Audit  auditCmd  `cmd:"" help:"Work with the trail."`
-	Verify verifyCmd `cmd:"" help:"Rebuild the index of a store at rest and compare."`
-	Bench  benchCmd  `cmd:"" help:"Measure the embedded engine beside its limits."`
+	Serve   serveCmd   `cmd:"" help:"Serve the record."`
+	Token   tokenCmd   `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
+	Load    loadCmd    `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
+	Synth   synthCmd   `cmd:"" help:"Make a synthetic region."`
+	Audit   auditCmd   `cmd:"" help:"Work with the trail."`
+	Verify  verifyCmd  `cmd:"" help:"Rebuild the index of a store at rest and compare."`
+	Reindex reindexCmd `cmd:"" help:"Key every document anew, online, going on where an interrupted one stopped."`
+	Bench   benchCmd   `cmd:"" help:"Measure the embedded engine beside its limits."`
 }
 
 func main() {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"carerecord/consent"
@@ -27,6 +28,7 @@ type settings struct {
 	policyDir string
 	demo      bool
 	unguarded bool
+	anyKeying bool          // open a store that is keyed by other rules: reindex
 	trailed   bool          // keep a trail under --auth off as well: the bench
 	lease     time.Duration // life of the lease of a MongoDB record; zero is leaseLife
 	log       *slog.Logger
@@ -43,6 +45,8 @@ type record struct {
 	trail  *audit.Trail // nil under --auth off
 	tokens *smart.Tokens
 	rest   *rest.Server
+
+	reindexing sync.Mutex // held by the walk under way
 }
 
 // folders fills in where keys and policy lie: beside a Pebble store, unless
@@ -110,6 +114,12 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	}
 	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Unguarded: s.unguarded})
 	if err != nil {
+		return err
+	}
+	if err := r.guard.CheckKeying(ctx, r.engine); err != nil && !(s.anyKeying && errors.Is(err, consent.ErrKeying)) {
+		if errors.Is(err, consent.ErrKeying) {
+			err = fmt.Errorf("%w: key them anew first, with carerecord reindex --store %s and the flags that this store goes with", err, redact(s.place.address))
+		}
 		return err
 	}
 	sealer, err := search.NewSealer(k.page, time.Hour, time.Now)

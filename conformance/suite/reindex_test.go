@@ -1,0 +1,198 @@
+package suite
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
+
+	"carerecord/fhir/r4"
+	"carerecord/store"
+	"carerecord/store/mongo"
+	"carerecord/store/mongo/mongotest"
+	"carerecord/store/pebble"
+)
+
+// engine opens the store of a stopped server, behind the program's back.
+func (s *server) engine() interface {
+	store.Store
+	store.State
+	store.Log
+} {
+	s.t.Helper()
+	if dir, ok := strings.CutPrefix(s.store, "pebble:"); ok {
+		db, err := pebble.Open(pebble.Config{Dir: filepath.Join(dir, "db")})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return db
+	}
+	address, err := connstring.ParseAndValidate(s.store)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	db, err := mongo.Open(s.t.Context(), mongo.Config{URI: s.store, Database: address.Database, NoticeStandIn: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return db
+}
+
+// keyOtherwise puts every document under keys that no question finds, as an
+// older grammar would, and marks the store with an older keying. It returns how
+// many documents there are.
+func (s *server) keyOtherwise() int {
+	s.t.Helper()
+	db, n := s.engine(), 0
+	defer db.Close()
+	ctx := s.t.Context()
+	for _, typ := range r4.Resources() {
+		var writes []store.Write
+		err := db.Read(ctx, func(snap store.Snap) error {
+			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: store.And{}}) {
+				if err != nil {
+					return err
+				}
+				keys := []store.Key{"\x01old"}
+				for i, k := range d.Keys {
+					if i%2 == 0 {
+						keys = append(keys, k+"\x02")
+					}
+				}
+				d.Keys = store.Sorted(keys)
+				writes = append(writes, store.Write{Doc: d, Expect: d.Version, Rekey: true})
+			}
+			return nil
+		})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for chunk := range slices.Chunk(writes, 500) {
+			n += len(chunk)
+			if _, err := db.Commit(ctx, store.Batch{Writes: chunk}); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	mark := store.StateWrite{Key: "index/keying", Value: []byte(`{"index":1,"facts":1}`)}
+	if _, err := db.Commit(ctx, store.Batch{State: []store.StateWrite{mark}}); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// TestReindex: a store that was keyed by other rules is not served, since
+// questions would miss documents; it is keyed anew, also when that is killed in
+// the middle, and is then what a rebuild gives (design §4).
+func TestReindex(t *testing.T) {
+	t.Run("pebble", func(t *testing.T) { reindex(t, onPebble(t), func() {}) })
+	t.Run("mongo", func(t *testing.T) {
+		m := mongotest.Own(t)
+		reindex(t, onServer(t, m), func() {
+			if !m.Real() { // MongoDB ends the transactions of a killed process within a minute, the stand-in never
+				m.Kill(t)
+				m.Restart(t)
+			}
+		}, "--lease", lease.String())
+	})
+}
+
+// reindex is TestReindex on one engine; killed is called when a reindex was.
+func reindex(t *testing.T, s *server, killed func(), args ...string) {
+	args = append(args, "--demo", "--public-url", "http://record.test")
+	s.start(args...)
+	total := s.get("gp", "Observation?_summary=count").get("total").Int()
+	if total == 0 {
+		t.Fatal("there is nothing to count")
+	}
+	s.stop()
+	all := s.keyOtherwise()
+	for _, command := range [][]string{append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), {"verify"}} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		cmd := exec.CommandContext(ctx, binary, append(append(command, "--store", s.store), s.flags...)...)
+		out, err := cmd.CombinedOutput()
+		cancel()
+		if err == nil || !strings.Contains(string(out), "carerecord reindex --store") || !strings.Contains(string(out), "keyed by other rules") {
+			t.Errorf("%s of a store keyed by other rules: got %v\n%s", command[0], err, out)
+		}
+	}
+	s.reindexUntilKilled(t, all)
+	killed()
+	if out, err := s.run("reindex", "--status"); err != nil || !strings.Contains(out, "round 0") || strings.Contains(out, ": 0 documents") {
+		t.Errorf("status of an interrupted reindex: %v\n%s", err, out)
+	}
+	out, err := s.run("reindex")
+	if err != nil || !strings.Contains(out, "resumed 1 times, done") {
+		t.Errorf("the rest of the reindex: %v\n%s", err, out)
+	}
+	if out, err := s.run("verify"); err != nil {
+		t.Errorf("verify after the reindex: %v\n%s", err, out)
+	}
+	s.start(args...)
+	if got := s.get("gp", "Observation?_summary=count").get("total").Int(); got != total {
+		t.Errorf("after the reindex %d Observations are found, before there were %d", got, total)
+	}
+	s.reindexBesideWrites(t)
+	s.stop()
+	if out, err := s.run("verify"); err != nil {
+		t.Errorf("verify after a reindex beside writes: %v\n%s", err, out)
+	}
+}
+
+// reindexUntilKilled kills a reindex when a part of the documents is done.
+func (s *server) reindexUntilKilled(t *testing.T, all int) {
+	t.Helper()
+	output := &output{}
+	cmd := exec.Command(binary, append([]string{"reindex", "--rate", "2000", "--store", s.store}, s.flags...)...)
+	cmd.Stdout, cmd.Stderr = output, output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // about half: the rate says how long all takes
+	if err := cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatalf("the reindex of %d documents was done before it was killed:\n%s", all, output)
+	}
+}
+
+// reindexBesideWrites keys a served store anew, through its socket, while a feed
+// writes Patients and what waits for them.
+func (s *server) reindexBesideWrites(t *testing.T) {
+	t.Helper()
+	s.token(feed)
+	done := make(chan string, 1)
+	go func() { // ends with the command
+		out, err := s.run("reindex", "--rate", "1500")
+		if err != nil {
+			out += err.Error()
+		}
+		done <- out
+	}()
+	w := &writer{name: "xac01.r"}
+	for {
+		w.sent++
+		if r := s.do(feed, "POST", "", w.bundle(w.sent)); r.status != 200 {
+			t.Errorf("a bundle beside a reindex: got %d %s", r.status, r.body)
+			break
+		}
+		w.done = w.sent
+		select {
+		case out := <-done:
+			if !strings.Contains(out, ", done: ") {
+				t.Errorf("reindex through the socket:\n%s", out)
+			}
+			w.check(t, s)
+			t.Logf("%d bundles were written beside the reindex: %s", w.done, strings.TrimSpace(out))
+			return
+		case <-time.After(50 * time.Millisecond): // a walk goes after what is written ahead of it
+		}
+	}
+	<-done
+}

@@ -1,0 +1,205 @@
+package consent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
+	"carerecord/store"
+)
+
+// factsVersion is the version of the facts that describe adds to the keys of a
+// body. A change that gives a document other facts gives it another number.
+const factsVersion = 1
+
+// Keying names the rules by which documents were keyed: those of fhir/index and
+// those of the facts beside them.
+type Keying struct {
+	Index int `json:"index"`
+	Facts int `json:"facts"`
+}
+
+// CurrentKeying is how this program keys documents, and how it asks for them.
+func CurrentKeying() Keying { return Keying{Index: index.Version, Facts: factsVersion} }
+
+// String writes both numbers, as 2.1.
+func (k Keying) String() string { return fmt.Sprintf("%d.%d", k.Index, k.Facts) }
+
+// ErrKeying says that the documents of a store were keyed by other rules than
+// this program's: what it asks would not find them, or not hide them.
+var ErrKeying = errors.New("the documents were keyed by other rules")
+
+// keyingMark and progressMark are where State holds the keying of the whole
+// store, and how far a walk has come.
+const (
+	keyingMark   = "index/keying"
+	progressMark = "index/progress"
+)
+
+// CheckKeying returns ErrKeying unless all documents are keyed as this program
+// does it. A store without documents is marked so.
+func (g *Guard) CheckKeying(ctx context.Context, state store.State) error {
+	stands, found, err := keyingOf(ctx, state)
+	switch {
+	case err != nil:
+		return err
+	case found && stands == CurrentKeying():
+		return nil
+	case found:
+		return fmt.Errorf("%w: %s, and this program's are %s", ErrKeying, stands, CurrentKeying())
+	case len(g.types.list()) > 0:
+		return fmt.Errorf("%w: the store does not say by which, and this program's are %s", ErrKeying, CurrentKeying())
+	}
+	return g.MarkKeying(ctx, state)
+}
+
+// MarkKeying says that all documents are keyed as this program does it: of an
+// empty store, or after a walk.
+func (g *Guard) MarkKeying(ctx context.Context, state store.State) error {
+	if _, err := g.store.Commit(ctx, store.Batch{State: []store.StateWrite{keyed()}}); err != nil {
+		return fmt.Errorf("mark the keying of the store: %w", err)
+	}
+	return nil
+}
+
+func keyed() store.StateWrite {
+	b, err := json.Marshal(CurrentKeying())
+	if err != nil {
+		panic(err) // two numbers
+	}
+	return store.StateWrite{Key: keyingMark, Value: b}
+}
+
+func keyingOf(ctx context.Context, state store.State) (k Keying, found bool, err error) {
+	b, err := state.Lookup(ctx, keyingMark)
+	if errors.Is(err, store.ErrNotFound) {
+		return k, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &k)
+	}
+	if err != nil {
+		return k, false, fmt.Errorf("read the keying of the store: %w", err)
+	}
+	return k, true, nil
+}
+
+// Reindexing is how far a walk over all documents has come.
+type Reindexing struct {
+	Keying  Keying    `json:"keying"`  // by which rules documents are keyed
+	Began   time.Time `json:"began"`   // of the walk, the first time
+	Resumed int       `json:"resumed"` // how often it went on after an interruption
+	Round   int       `json:"round"`   // of the types that inherit their owners; 0 is the first, over all types
+	Type    string    `json:"type"`    // that is being walked; empty when done
+	Read    int       `json:"read"`    // documents read
+	Rekeyed int       `json:"rekeyed"` // of which stood under other keys
+	Done    bool      `json:"done"`
+
+	After   *store.DocID `json:"after,omitempty"`   // the last document that is done
+	Changed bool         `json:"changed,omitempty"` // this round keyed a document anew
+}
+
+// ReindexStatus returns where the walk stands; false if there never was one.
+func ReindexStatus(ctx context.Context, state store.State) (Reindexing, bool, error) {
+	var r Reindexing
+	b, err := state.Lookup(ctx, progressMark)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("read how far the reindex is: %w", err)
+	}
+	return r, true, nil
+}
+
+// reindexPage is how many documents are keyed anew in one commit.
+const reindexPage = 200
+
+// reindexRounds bounds how often types that inherit owners from each other are
+// walked. A chain of that many steps is none that a record has.
+const reindexRounds = 10
+
+// Reindex keys every live document anew and marks the store as keyed by this
+// program. It goes on where an interrupted walk stopped: each page is one
+// commit with its mark. rest is called between pages, with how many documents
+// were read, and may wait. The record may be written to meanwhile by this
+// Guard; commits that bring a Patient, or that key other documents anew, wait
+// for the page under way. One walk at a time.
+func (g *Guard) Reindex(ctx context.Context, state store.State, rest func(context.Context, Reindexing) error) (Reindexing, error) {
+	at, found, err := ReindexStatus(ctx, state)
+	if err != nil {
+		return at, err
+	}
+	if !found || at.Done || at.Keying != CurrentKeying() {
+		at = Reindexing{Keying: CurrentKeying(), Began: g.clock().UTC(), Type: walk(0)[0]}
+	} else {
+		at.Resumed++
+	}
+	for !at.Done {
+		if err := g.reindexSome(ctx, &at); err != nil {
+			return at, fmt.Errorf("reindex %s: %w", at.Type, err)
+		}
+		if err := rest(ctx, at); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}
+
+// inheriting reports whether documents of a type take their owners from what
+// they point at.
+func inheriting(typ string) bool {
+	switch typ {
+	case "Provenance", "List", "Group", "Linkage", "AuditEvent", "Binary":
+		return true
+	}
+	return false
+}
+
+// turn says when documents of a type are keyed: Patients first, since others ask
+// whether they are there, and those that inherit owners last.
+func turn(typ string) int {
+	switch {
+	case typ == "Patient":
+		return 0
+	case inheriting(typ):
+		return 2
+	}
+	return 1
+}
+
+// walk is the order of types in a round. Later rounds walk those alone that
+// inherit, since they inherit from each other too.
+func walk(round int) []string {
+	if round > 0 {
+		return slices.DeleteFunc(slices.Clone(r4.Resources()), func(typ string) bool { return !inheriting(typ) })
+	}
+	types := slices.Clone(r4.Resources())
+	slices.SortStableFunc(types, func(a, b string) int { return turn(a) - turn(b) })
+	return types
+}
+
+// next moves on behind the last document of a type.
+func (r *Reindexing) next() {
+	types := walk(r.Round)
+	r.After = nil
+	if i := slices.Index(types, r.Type); i+1 < len(types) {
+		if r.Type = types[i+1]; r.Round == 0 && inheriting(r.Type) && !inheriting(types[i]) {
+			r.Changed = false // what others changed asks for no other round
+		}
+		return
+	}
+	if r.Changed && r.Round < reindexRounds {
+		r.Round, r.Type, r.Changed = r.Round+1, walk(1)[0], false
+		return
+	}
+	r.Type, r.Done = "", true
+}
