@@ -2,6 +2,8 @@ package edit_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +129,40 @@ func TestRestoreLaws(t *testing.T) {
 	if cuts == 0 || edits == 0 {
 		t.Errorf("%d resources were cut, %d of them changed: nothing was tried", cuts, edits)
 	}
+}
+
+// TestRestoreExamples: the official resources come back whole from what every
+// kind of rule leaves of them.
+func TestRestoreExamples(t *testing.T) {
+	files, err := filepath.Glob("../../../shared/spec/fhir-test-cases/r4/examples/*.json")
+	if err != nil || len(files) == 0 {
+		t.Skip("the official examples are not here, so none was cut")
+	}
+	cuts := 0
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := fhir.Parse(body)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, hidden := range []string{"Narrative", "Annotation", "markdown", "string", "Reference", "Coding", "Extension", "Period", "Element", "Quantity", "uri", ""} {
+			cut, changed := edit.Cut(r.Body, func(typ string) bool { return typ == hidden })
+			if cut == nil || !changed {
+				continue
+			}
+			cuts++
+			if got := edit.Restore(r.Body, cut, cut); string(got) != string(r.Body) {
+				t.Errorf("%s without %q: got\n%.2000s\nwant\n%.2000s", filepath.Base(file), hidden, got, r.Body)
+			}
+		}
+	}
+	if cuts == 0 {
+		t.Error("nothing was cut")
+	}
+	t.Logf("%d examples, cut %d times", len(files), cuts)
 }
 
 // bareExtension reports whether an extension has neither a value nor extensions,

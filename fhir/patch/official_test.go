@@ -3,12 +3,14 @@ package patch
 import (
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"html"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	fhirxml "carerecord/fhir/xml"
 )
@@ -134,4 +136,39 @@ func TestOfficialFHIRPathPatch(t *testing.T) {
 		t.Errorf("only %d cases ran", len(suite.Cases))
 	}
 	t.Logf("%d official cases of FHIRPath Patch, none left out", len(suite.Cases))
+}
+
+// TestOfficialExamplesStay: what a patch adds and takes away again leaves every
+// token of the official resources as it was (REST-090, 160).
+func TestOfficialExamplesStay(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(cases, "..", "examples", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Skip("the official examples are not here, so none was patched")
+	}
+	part := `{"name":"operation","part":[{"name":"type","valueCode":"%s"},{"name":"path","valueString":"%s"}%s]}`
+	added := fmt.Sprintf(part, "add", "Resource", `,{"name":"name","valueString":"implicitRules"},{"name":"value","valueUri":"u"}`)
+	byPath, err := FHIRPath([]byte(`{"resourceType":"Parameters","parameter":[` + added + `,` + fmt.Sprintf(part, "delete", "Resource.implicitRules", "") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPointer, err := JSON([]byte(`[{"op":"add","path":"/implicitRules","value":"u"},{"op":"remove","path":"/implicitRules"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := fhir.Parse(body)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for name, p := range map[string]Patch{"FHIRPath Patch": byPath, "JSON Patch": byPointer} {
+			if got, err := p.Apply(r.Body); err != nil || string(got) != string(r.Body) {
+				t.Errorf("%s: %s: %v\ngot  %.300s\nwant %.300s", filepath.Base(file), name, err, got, r.Body)
+			}
+		}
+	}
+	t.Logf("%d official examples", len(files))
 }
