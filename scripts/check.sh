@@ -8,6 +8,8 @@ go vet ./...
 .cache/bin/staticcheck ./...
 go mod tidy -diff
 go test -run 'TestImports' ./conformance/suite
+# The numbers of the requirements without a test, for whoever reads this.
+go test -count=1 -run 'TestRequirementsHaveTests' -v ./conformance/suite | sed -n 's/^ *requirements_test.go:[0-9]*: //p'
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 go run ./cmd/fhirgen -package .cache/hl7.fhir.r4.examples-4.0.1.tgz -out "$out"

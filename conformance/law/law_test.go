@@ -58,7 +58,8 @@ func seeds(t testing.TB, first uint64, enough func() bool, run func(seed uint64)
 }
 
 // TestReading holds L1 over the reference store and the embedded engine, each
-// case on both.
+// case on both (CON-1501, CON-1503; VIS-001, VIS-002, VIS-003, VIS-004, VIS-005,
+// VIS-010).
 func TestReading(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 20_000)
@@ -93,7 +94,8 @@ func TestReadingOnMongoDB(t *testing.T) {
 }
 
 // TestTraces holds L2 over the reference store and the embedded engine, each
-// request on both.
+// request on both (CON-1502, CON-1304, CON-1305; VIS-006, VIS-007, VIS-008,
+// VIS-009, VIS-012).
 func TestTraces(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 5_000)

@@ -121,6 +121,9 @@ func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
 	}
 	out := httptest.NewRecorder()
 	w.handler.ServeHTTP(out, r)
+	if out.Code == http.StatusInternalServerError {
+		w.Fatalf("a fault of ours: %s\n%s", q, out.Body)
+	}
 	return out
 }
 

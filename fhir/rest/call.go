@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -108,7 +109,7 @@ func (s *Server) deadline(c *call) time.Duration {
 func (s *Server) guarded(ctx context.Context, c *call, h handler) (a *answer, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a, err = nil, fmt.Errorf("panic: %v", p)
+			a, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
 	return h(ctx, c)

@@ -47,7 +47,9 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 				written = s.writtenSteps(c, v, steps, changes, results)
 				a.disclosed = nil
 				for _, w := range written {
-					a.disclosed = append(a.disclosed, w.disclosed...)
+					if w != nil { // of an entry that writes
+						a.disclosed = append(a.disclosed, w.disclosed...)
+					}
 				}
 				return s.recordTransaction(c, a, results)
 			}, c.marks...)
