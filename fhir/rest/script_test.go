@@ -18,17 +18,23 @@ import (
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
+	"carerecord/store"
 	"carerecord/store/storetest"
 )
 
 // open serves an empty record to somebody who sees and writes everything.
 func open(t *testing.T) http.Handler {
+	return handlerWith(t, storetest.NewReference(time.Now), func(*rest.Config) {})
+}
+
+// handlerWith is open over a store, with other settings.
+func handlerWith(t *testing.T, db store.Store, change func(*rest.Config)) http.Handler {
 	t.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard, err := consent.Open(context.Background(), consent.Config{Store: storetest.NewReference(time.Now), Index: x, PublicURL: site, Unguarded: true})
+	guard, err := consent.Open(context.Background(), consent.Config{Store: db, Index: x, PublicURL: site, Unguarded: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,12 +42,14 @@ func open(t *testing.T) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := rest.New(rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Limits: rest.DefaultLimits(), Clock: time.Now, Unguarded: true,
+	c := rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Limits: rest.DefaultLimits(), Clock: time.Now, Unguarded: true,
 		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
 		Log:    slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
 			return consent.Principal{Kind: consent.System, Subject: "all"}, nil
-		}})
+		}}
+	change(&c)
+	s, err := rest.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
