@@ -180,6 +180,12 @@ func TestHistoryWhileWriting(t *testing.T) {
 		path = strings.TrimPrefix(gjson.Get(body, `link.#(relation=="next").url`).Str, site+"/fhir")
 		poll()
 	}
+	for n := 0; n < 200; {
+		poll()
+		mu.Lock()
+		n = len(written)
+		mu.Unlock()
+	}
 	close(stop)
 	writers.Wait()
 	poll()
