@@ -13,16 +13,15 @@ const limit = 100
 // a bounded size. A resource is begun with open, its members are appended, and
 // close ends it.
 type feed struct {
-	of       *Organisation
-	ref      string // Organization/…
-	buf      []byte
-	n        int // resources in buf
-	done     [][]byte
-	serial   int // ids of the patient in hand
-	typ, id  string
-	staff    []string // references to practitioners
-	patient  int
-	patients bool // ids are made of a patient's number
+	of      *Organisation
+	ref     string // Organization/…
+	buf     []byte
+	n       int // resources in buf
+	done    [][]byte
+	serial  int // ids of the patient in hand
+	typ, id string
+	staff   []string // references to practitioners
+	patient int
 }
 
 // open begins a resource of the patient in hand under an id of its own.
