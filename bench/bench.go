@@ -30,10 +30,14 @@ type Config struct {
 	// Patients is how many patients the region has that is read, searched and
 	// written to; 0 is 100.
 	Patients int
-	Only     string // measure the rows of this name: read, create, trail or load; "" for all
-	Open     Opener
-	Raw      func(dir string) (Raw, error)
-	Say      func(string) // told what is under way; nil for nobody
+	// Mix measures the search mix over a synthetic region of MixPatients, and
+	// nothing else.
+	Mix         bool
+	MixPatients int
+	Only        string // measure the rows of this name: read, create, trail or load; "" for all
+	Open        Opener
+	Raw         func(dir string) (Raw, error)
+	Say         func(string) // told what is under way; nil for nobody
 }
 
 // Opener opens a record in a folder, to be served at the address url to
@@ -77,12 +81,18 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	if cfg.Patients == 0 {
 		cfg.Patients = 100
 	}
+	if cfg.Mix && (cfg.MixPatients < 1 || cfg.Only != "" || cfg.Data != "") {
+		return nil, errors.New("bench: the mix is of at least one patient, and goes alone")
+	}
 	b := &run{cfg: cfg, report: &Report{Machine: machine()}}
 	defer func() { err = errors.Join(err, b.close()) }()
 	for _, step := range []struct {
 		name string
 		f    func(context.Context) error
-	}{{"read", b.reading}, {"create", b.creating}, {"trail", b.trail}, {"load", b.loading}} {
+	}{{"read", b.reading}, {"create", b.creating}, {"trail", b.trail}, {"load", b.loading}, {"mix", b.mixing}} {
+		if cfg.Mix != (step.name == "mix") {
+			continue
+		}
 		if cfg.Only != "" && cfg.Only != step.name {
 			continue
 		}

@@ -13,6 +13,7 @@ type Report struct {
 	Machine string `json:"machine"`
 	Rows    []Row  `json:"rows"`
 	Disk    *Disk  `json:"disk,omitempty"`
+	Mix     *Mix   `json:"mix,omitempty"`
 }
 
 // Row is a subject beside its limit.
@@ -42,6 +43,10 @@ func machine() string {
 // Print writes the report as a table.
 func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n", r.Machine)
+	if r.Mix != nil {
+		r.Mix.print(w)
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "what\tn\t/s\tp50\tp99\tcpu\tallocs\tratio\tof rounds\tgoal\t")
 	side := func(name string, f Figure) {
@@ -57,6 +62,21 @@ func (r *Report) Print(w io.Writer) {
 	if d := r.Disk; d != nil {
 		fmt.Fprintf(w, "disk: %d resources, %d bytes, %.0f bytes a resource after compaction and a restart\n", d.Resources, d.Bytes, d.PerResource)
 	}
+}
+
+func (m *Mix) print(w io.Writer) {
+	fmt.Fprintf(w, "%d patients, %d resources, loaded over HTTP at %.0f resources/s; one client\n", m.Patients, m.Resources, float64(m.Resources)/m.Loading.Seconds())
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "n\trows\tbytes\tp50\tp99\tcpu\tallocs\t what")
+	for _, q := range m.Queries {
+		if q.Refused != "" {
+			fmt.Fprintf(t, "\t\t\tnot served\t\t\t\t %s: %s\n", q.Name, q.Refused)
+			continue
+		}
+		f := q.Figure
+		fmt.Fprintf(t, "%d\t%.0f\t%.0f\t%s\t%s\t%s\t%.0f\t %s\n", f.Operations, q.Rows, q.Bytes, round(f.P50), round(f.P99), round(f.CPU), f.Allocs, q.Name)
+	}
+	t.Flush()
 }
 
 func round(d time.Duration) time.Duration {

@@ -18,12 +18,14 @@ import (
 
 // benchCmd runs the built-in benchmarks.
 type benchCmd struct {
-	Seconds float64 `help:"How long each side of a row runs." default:"3"`
-	Data    string  `help:"Folder of transaction bundles to load, instead of the synthetic region; all of them." type:"existingdir"`
-	Dir     string  `help:"Folder for the stores: the disk that is measured. Default: a temporary one." type:"existingdir"`
-	Only    string  `help:"Measure these rows only." enum:"read,create,trail,load," default:""`
-	JSON    bool    `name:"json" help:"Print JSON instead of the table."`
-	Profile string  `help:"File for a CPU profile of the whole run." type:"path"`
+	Seconds  float64 `help:"How long each side of a row runs." default:"3"`
+	Data     string  `help:"Folder of transaction bundles to load, instead of the synthetic region; all of them." type:"existingdir"`
+	Dir      string  `help:"Folder for the stores: the disk that is measured. Default: a temporary one." type:"existingdir"`
+	Only     string  `help:"Measure these rows only." enum:"read,create,trail,load," default:""`
+	Mix      bool    `help:"Measure the search mix over a synthetic region instead."`
+	Patients int     `help:"How many patients the region of --mix has." default:"200"`
+	JSON     bool    `name:"json" help:"Print JSON instead of the table."`
+	Profile  string  `help:"File for a CPU profile of the whole run." type:"path"`
 }
 
 // Run measures the embedded engine in a temporary folder.
@@ -46,7 +48,7 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err er
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients,
+	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients, Mix: c.Mix, MixPatients: c.Patients,
 		Open: openBench, Raw: openRaw, Say: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
 	if err != nil {
 		return err

@@ -86,3 +86,36 @@ func complete(t *testing.T, report bench.Report) {
 		}
 	}
 }
+
+// TestBenchMeasuresTheMix: every query of the mix is measured, or listed with
+// the refusal. A query that finds nothing would fail the run.
+func TestBenchMeasuresTheMix(t *testing.T) {
+	report := measure(t, benchCmd{Seconds: 0.02, Mix: true, Patients: 25, Dir: t.TempDir()})
+	if report.Mix == nil || len(report.Rows) > 0 {
+		t.Fatalf("got %+v, want the mix alone", report)
+	}
+	m := report.Mix
+	if m.Patients != 25 || m.Resources < 1000 || m.Loading <= 0 || len(m.Queries) != 16 {
+		t.Errorf("got %d patients, %d resources in %s, %d queries", m.Patients, m.Resources, m.Loading, len(m.Queries))
+	}
+	served := 0
+	for _, q := range m.Queries {
+		if q.Refused != "" {
+			t.Logf("not served: %s: %s", q.Name, q.Refused)
+			continue
+		}
+		served++
+		if f := q.Figure; q.Rows < 1 || q.Bytes <= 0 || f.Operations <= 0 || f.P50 <= 0 || f.P99 < f.P50 {
+			t.Errorf("%s: got %+v, want rows and positive figures", q.Name, q)
+		}
+	}
+	if served < 13 {
+		t.Errorf("got %d queries that are served, want 13 at least", served)
+	}
+	for name, c := range map[string]benchCmd{"with --only": {Only: "read", Patients: 1}, "without patients": {}} {
+		c.Mix, c.Seconds, c.Dir = true, 0.02, t.TempDir()
+		if err := c.run(t.Context(), &bytes.Buffer{}, 0); err == nil {
+			t.Errorf("--mix %s: got no error", name)
+		}
+	}
+}
