@@ -55,11 +55,30 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 		if preds[i], err = x.one(p, q.Modifier, value); err != nil {
 			return nil, err
 		}
+		if url, version, ok := strings.Cut(value, "|"); ok && q.Name == "url" && q.Modifier == "" && p.Kind == URI {
+			if preds[i], err = x.ofVersion(q.Type, p, url, version); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if q.Modifier == "not" {
 		return store.Not{Pred: anyOf(preds...)}, nil
 	}
 	return anyOf(preds...), nil
+}
+
+// ofVersion tests the url and the business version of a conformance resource
+// (SRCH-116).
+func (x *Indexer) ofVersion(typ string, p *param, url, version string) (store.Pred, error) {
+	byURL, err := x.one(p, "", url)
+	if err != nil {
+		return nil, err
+	}
+	byVersion, err := x.Predicate(Query{Type: typ, Name: "version", Values: []string{version}})
+	if err != nil {
+		return nil, err
+	}
+	return store.And{byURL, byVersion}, nil
 }
 
 // served returns an indexed parameter.

@@ -120,6 +120,23 @@ func (x *Indexer) referencePred(p *param, modifier, value string) (store.Pred, e
 	return anyOf(preds...), nil
 }
 
+// BareID returns what each target type makes of a value that is an id alone, or
+// nil where the value says its type or only one type is possible (SRCH-103).
+func (x *Indexer) BareID(typ, name, value string) []store.Pred {
+	p, err := x.served(typ, name)
+	if err != nil || p.Kind != Reference || len(p.Targets) < 2 || !p.some("Reference", "Extension") {
+		return nil
+	}
+	if value, err = Unescape(value); err != nil || !fhir.ValidID(value) {
+		return nil
+	}
+	preds := make([]store.Pred, len(p.Targets))
+	for i, target := range p.Targets {
+		preds[i] = eq(p.number, classRef, target, "/", value)
+	}
+	return preds
+}
+
 // typed makes Type/id of the value of "param:Type".
 func (x *Indexer) typed(p *param, typ, value string) (string, error) {
 	if !slices.Contains(p.Targets, typ) {

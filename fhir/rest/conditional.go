@@ -173,6 +173,9 @@ func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
 	if err := conditions(&ch, c.r.Header); err != nil {
 		return nil, err
 	}
+	if err := s.careful(c.typ, &ch); err != nil {
+		return nil, err
+	}
 	if err := noConditionalReferences(r); err != nil {
 		return nil, err
 	}
@@ -188,6 +191,9 @@ func (s *Server) deleteWhere(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.DeleteLetter)); err != nil {
+		return nil, err
+	}
+	if err := s.closed(c.typ); err != nil {
 		return nil, err
 	}
 	plan, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})

@@ -78,7 +78,9 @@ func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 	if ch.Edit, err = s.editor(ctx, c, p); err != nil {
 		return ch, err
 	}
-	ch.IfMatch, err = readIfMatch(c.r.Header.Values("If-Match"))
+	if ch.IfMatch, err = readIfMatch(c.r.Header.Values("If-Match")); err == nil {
+		err = s.careful(c.typ, &ch)
+	}
 	return ch, err
 }
 

@@ -32,6 +32,9 @@ type Limits struct {
 	// Requests is how many requests may be under way; ClientRequests how many of
 	// one client, and ClientRate how many it may begin a second. 0 is no limit.
 	Requests, ClientRequests, ClientRate int
+	// NeedIfMatch and NoDelete are types whose updates need If-Match, and types
+	// closed to deletion (REST-048, 184).
+	NeedIfMatch, NoDelete []string
 	// ConditionalDelete is how many matches a conditional delete may take; 0 for
 	// single, which refuses several.
 	ConditionalDelete        int

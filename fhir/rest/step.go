@@ -53,6 +53,9 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 		}
 	}
 	if en.method == "DELETE" {
+		if err := s.closed(st.typ); err != nil {
+			return nil, err
+		}
 		return st, st.prepareDelete()
 	}
 	if en.method == "PATCH" {
@@ -87,13 +90,19 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
 		}
 		return nil
 	}
-	if st.plan != nil {
-		return conditions(&st.change, st.header)
-	}
 	var err error
+	if st.plan != nil {
+		if err = conditions(&st.change, st.header); err == nil {
+			err = s.careful(st.typ, &st.change)
+		}
+		return err
+	}
 	st.change, err = updateChange(fhir.Resource{Type: st.resource.Type, ID: st.resource.ID, Body: []byte("{}")}, st.typ, st.id, st.header)
 	if e, ok := fhir.AsError(err); ok && e.Issues[0].Expression != "" {
 		return e.At("entry.resource")
+	}
+	if err == nil {
+		err = s.careful(st.typ, &st.change)
 	}
 	return err
 }
@@ -109,6 +118,8 @@ func (s *Server) preparePatch(ctx context.Context, c *call, st *step) error {
 	if st.change.Edit, err = s.editor(ctx, own, p); err != nil {
 		return err
 	}
-	st.change.IfMatch, err = readIfMatch(st.header.Values("If-Match"))
+	if st.change.IfMatch, err = readIfMatch(st.header.Values("If-Match")); err == nil {
+		err = s.careful(st.typ, &st.change)
+	}
 	return err
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,9 @@ func (s *Server) update(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	ch, err := updateChange(r, c.typ, c.id, c.r.Header)
+	if err == nil {
+		err = s.careful(c.typ, &ch)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +82,22 @@ func conditions(ch *consent.Change, h http.Header) error {
 	return err
 }
 
+// careful refuses an update without If-Match of a type that needs it (REST-048).
+func (s *Server) careful(typ string, ch *consent.Change) error {
+	if ch.IfMatch == nil && !ch.OnlyNew && slices.Contains(s.cfg.Limits.NeedIfMatch, typ) {
+		return fhir.Fault(400, "required", "An update of %s needs If-Match here.", typ)
+	}
+	return nil
+}
+
+// closed refuses the deletion of a type that is closed to it (REST-184).
+func (s *Server) closed(typ string) error {
+	if !slices.Contains(s.cfg.Limits.NoDelete, typ) {
+		return nil
+	}
+	return &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported", Text: typ + " is not deleted here."}}, Header: map[string]string{"Allow": "GET, HEAD, PUT, PATCH"}}
+}
+
 // readIfMatch reads If-Match: versions, 0 for * (REST-046).
 func readIfMatch(values []string) ([]uint64, error) {
 	if len(values) == 0 {
@@ -106,6 +126,9 @@ func readIfMatch(values []string) ([]uint64, error) {
 // delete is DELETE of an id (REST-180 to 182).
 func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
 	if err := s.served(c.typ); err != nil {
+		return nil, err
+	}
+	if err := s.closed(c.typ); err != nil {
 		return nil, err
 	}
 	match, err := readIfMatch(c.r.Header.Values("If-Match"))

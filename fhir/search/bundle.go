@@ -86,7 +86,7 @@ func (p *Plan) within(scope Scope) error {
 	if scope.Within == nil {
 		return nil
 	}
-	p.simple = false
+	p.simple, p.positive = false, true
 	for i := range p.Parts {
 		pred, err := scope.Within(p.Parts[i].Type)
 		if err != nil {

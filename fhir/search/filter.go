@@ -40,6 +40,16 @@ func (p *planner) filter(param Param) error {
 		p.wheres[i] = append(p.wheres[i], pred)
 	}
 	p.plan.filters++
+	p.plan.positive = p.plan.positive || !slices.Contains([]string{"not", "missing", "contains", "text"}, param.Modifier)
+	if param.Modifier == "" {
+		for _, value := range values {
+			for _, part := range p.plan.Parts {
+				if preds := p.x.BareID(part.Type, param.Name, value); preds != nil {
+					p.plan.bare = append(p.plan.bare, preds)
+				}
+			}
+		}
+	}
 	p.plan.Used = append(p.plan.Used, param)
 	if slices.Contains([]string{"not", "missing", "contains", "text", "above"}, param.Modifier) {
 		p.plan.simple = false

@@ -13,12 +13,12 @@ import (
 
 // Limits are the settings of LIM-001 that a search obeys.
 type Limits struct {
-	Page, PageMaximum, CountBudget, SortMaximum, ORValues, IncludesPerPage int
+	Page, PageMaximum, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage int
 }
 
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
-	return Limits{Page: 50, PageMaximum: 1000, CountBudget: 10_000, SortMaximum: 100_000, ORValues: 1000, IncludesPerPage: 1000}
+	return Limits{Page: 50, PageMaximum: 1000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000}
 }
 
 // Plan is a search, ready to run: of one type, or of several whose rows come
@@ -32,10 +32,12 @@ type Plan struct {
 	Total    Total
 	Includes []Include
 	Shape    Shape
-	Used     []Param      // what self shows, in order
-	Warnings []fhir.Issue // what was ignored
-	Claims   []store.Key  // equalities of the criteria, for conditional writes
-	simple   bool         // counted from the index alone
+	Used     []Param        // what self shows, in order
+	Warnings []fhir.Issue   // what was ignored
+	Claims   []store.Key    // equalities of the criteria, for conditional writes
+	simple   bool           // counted from the index alone
+	positive bool           // some filter says what must be there
+	bare     [][]store.Pred // what the target types make of ids without a type
 	filters  int
 }
 

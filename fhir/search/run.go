@@ -36,6 +36,9 @@ type Page struct {
 // search that is too costly, and the store's errors.
 func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) (*Page, error) {
 	page := &Page{}
+	if err := p.unambiguous(ctx, v); err != nil {
+		return nil, err
+	}
 	if err := p.total(ctx, v, at, page, lim); err != nil {
 		return nil, err
 	}
@@ -52,36 +55,12 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	return page, p.include(ctx, v, page, lim)
 }
 
-// total counts where a total is asked for, or where it is cheap (SRCH-211).
-func (p *Plan) total(ctx context.Context, v *consent.View, at Cursor, page *Page, lim Limits) error {
-	max := 0
-	switch {
-	case p.OnlyHow || p.Total == TotalAccurate:
-	case p.Total == TotalNone || at.After != nil:
-		return nil
-	case !p.Named.None():
-	case p.simple:
-		max = lim.CountBudget + 1
-	default:
-		return nil
-	}
-	total := 0
-	for _, part := range p.Parts {
-		n, err := v.Count(ctx, store.Query{Type: part.Type, Where: part.Where, KeysOnly: true}, max)
-		if err != nil {
-			return fmt.Errorf("count %s: %w", part.Type, err)
-		}
-		total += n
-	}
-	if max == 0 || total < max {
-		page.Total = &total
-	}
-	return nil
-}
-
 // scan yields the rows of all parts in the order of the store.
-func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.DocID, keysOnly bool) iter.Seq2[store.Doc, error] {
+func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.DocID, keysOnly bool, lim Limits) iter.Seq2[store.Doc, error] {
 	query := func(part Part) iter.Seq2[store.Doc, error] {
+		if p.walks() {
+			return p.walk(ctx, v, store.Query{Type: part.Type, Where: part.Where, After: after, KeysOnly: keysOnly}, lim)
+		}
 		return v.Scan(ctx, store.Query{Type: part.Type, Where: part.Where, After: after, KeysOnly: keysOnly})
 	}
 	if len(p.Parts) == 1 {
@@ -141,8 +120,8 @@ func Merge(streams []iter.Seq2[store.Doc, error], compare func(a, b store.Doc) i
 }
 
 // inOrder takes a page in the order of the store.
-func (p *Plan) inOrder(ctx context.Context, v *consent.View, at Cursor, page *Page, _ Limits) error {
-	for d, err := range p.scan(ctx, v, at.After, false) {
+func (p *Plan) inOrder(ctx context.Context, v *consent.View, at Cursor, page *Page, lim Limits) error {
+	for d, err := range p.scan(ctx, v, at.After, false, lim) {
 		if err != nil {
 			return fmt.Errorf("search: %w", err)
 		}

@@ -48,7 +48,7 @@ func (p *Plan) sorted(ctx context.Context, v *consent.View, at Cursor, page *Pag
 
 func (p *Plan) rows(ctx context.Context, v *consent.View, lim Limits) ([]row, error) {
 	var rows []row
-	for d, err := range p.scan(ctx, v, nil, true) {
+	for d, err := range p.scan(ctx, v, nil, true, lim) {
 		if err != nil {
 			return nil, fmt.Errorf("search: %w", err)
 		}
