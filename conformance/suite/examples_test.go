@@ -1,0 +1,133 @@
+package suite
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir"
+)
+
+const examplePackage = "../../.cache/hl7.fhir.r4.examples-4.0.1.tgz"
+
+// definitions are the types of the package that define the standard; the others
+// are instances of it.
+var definitions = []string{"StructureDefinition", "SearchParameter", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap", "CompartmentDefinition"}
+
+// TestExamplesReadBack puts the files of the example package and reads them back
+// token for token, id and meta apart (REST-092): all of them on the embedded
+// engine, the instances on MongoDB. What breaks the standard is refused, by the
+// list of fhir/validate.
+func TestExamplesReadBack(t *testing.T) {
+	refused := exclusions(t)
+	engines(t, func(t *testing.T, s *server) {
+		s.start("--auth", "off")
+		n := 0
+		began := time.Now()
+		examples(t, func(name string, body []byte) {
+			typ := gjson.GetBytes(body, "resourceType").Str
+			if s.onMongo() && slices.Contains(definitions, typ) {
+				return
+			}
+			n++
+			readBack(t, s, name, typ, body, refused[name])
+		})
+		if n < 700 {
+			t.Errorf("%d files came back, want at least 700", n)
+		}
+		t.Logf("%d files in %.0f s", n, time.Since(began).Seconds())
+	})
+}
+
+func (s *server) onMongo() bool { return strings.HasPrefix(s.store, "mongodb://") }
+
+func readBack(t *testing.T, s *server, name, typ string, body []byte, refused bool) {
+	t.Helper()
+	id := gjson.GetBytes(body, "id").Str
+	path, method := typ+"/"+id, "PUT"
+	if id == "" {
+		path, method = typ, "POST"
+	}
+	r := s.do("", method, path, string(body))
+	if refused {
+		if r.status < 400 || r.status >= 500 {
+			t.Errorf("%s breaks the standard, and is answered %d", name, r.status)
+		}
+		return
+	}
+	if r.status != 201 && r.status != 200 {
+		t.Errorf("%s: got %d %.300s", name, r.status, r.body)
+		return
+	}
+	sent, err := fhir.Parse(body)
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	got := s.get("", typ+"/"+gjson.Get(r.body, "id").Str)
+	at, err := time.Parse(fhir.InstantFormat, got.get("meta.lastUpdated").Str)
+	if err != nil {
+		t.Errorf("%s: %v in %.200s", name, err, got.body)
+		return
+	}
+	want := string(fhir.Stamp(sent.Body, got.get("id").Str, uint64(got.get("meta.versionId").Int()), at))
+	if got.body != want && r.status == 201 {
+		t.Errorf("REST-092: %s came back changed:\ngot  %.2000s\nwant %.2000s", name, got.body, want)
+	}
+}
+
+// exclusions are the files that break the standard.
+func exclusions(t *testing.T) map[string]bool {
+	text, err := os.ReadFile("../../fhir/validate/testdata/standard.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, "\t"); ok {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// examples calls f for every file of the package, but for the eleven Bundles
+// that repeat its definitions.
+func examples(t *testing.T, f func(name string, body []byte)) {
+	file, err := os.Open(examplePackage)
+	if err != nil {
+		t.Skipf("skipped: the example package is not at %s (make generate fetches it)", examplePackage)
+	}
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for files := tar.NewReader(z); ; {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(h.Name)
+		if !strings.HasSuffix(name, ".json") || name == "package.json" || name == ".index.json" || h.Size > 8<<20 || strings.HasPrefix(name, "Bundle-") && h.Size > 1<<20 {
+			continue
+		}
+		body, err := io.ReadAll(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(name, []byte(strings.TrimPrefix(string(body), "\ufeff")))
+	}
+}
