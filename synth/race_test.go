@@ -1,6 +1,0 @@
-//go:build race
-
-package synth_test
-
-// raceEnabled says that times mean nothing.
-const raceEnabled = true
