@@ -69,7 +69,7 @@ func openBench(ctx context.Context, dir string, o bench.Options) (bench.Record, 
 	if err != nil {
 		return bench.Record{}, err
 	}
-	r := &record{engine: e}
+	r := &record{engine: e, log: slog.New(slog.DiscardHandler)}
 	s := settings{publicURL: o.URL, unguarded: true, trailed: o.Trail, log: slog.New(slog.DiscardHandler), keysDir: filepath.Join(dir, "keys")}
 	k, err := loadKeys(s.keysDir, true)
 	if err == nil {

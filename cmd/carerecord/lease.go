@@ -27,6 +27,9 @@ const renewals = 3
 // errLost says that another process may write to the record from now on.
 var errLost = errors.New("the lease of the record is lost: another process may hold it, so this one ends")
 
+// errNotSure says that another process may hold the record.
+var errNotSure = errors.New("the lease was not renewed in time")
+
 // holding is the right of this process to write to the record. A Pebble store
 // is held by the lock of its folder; a MongoDB record by a lease, which is
 // renewed until release.
@@ -152,7 +155,7 @@ func (h *holding) release() {
 // laws 5 and 8).
 func (h *holding) whileHeld(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if !h.sure() && q.URL.Path != "/healthz" { // the process itself is well
+		if !h.sure() && q.URL.Path != "/healthz" && q.URL.Path != "/readyz" { // those say how things are
 			w.Header().Set("Content-Type", "application/fhir+json; charset=utf-8")
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusServiceUnavailable)

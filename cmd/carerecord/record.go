@@ -34,6 +34,9 @@ type settings struct {
 	log       *slog.Logger
 
 	validation validate.Mode // of bodies
+
+	watch   rest.Watch          // around each request; nil is none
+	measure func(engine) engine // around the engine; nil is none
 }
 
 // record is an opened store with everything that serves it.
@@ -45,6 +48,7 @@ type record struct {
 	trail  *audit.Trail // nil under --auth off
 	tokens *smart.Tokens
 	rest   *rest.Server
+	log    *slog.Logger
 
 	reindexing sync.Mutex // held by the walk under way
 }
@@ -78,7 +82,7 @@ func openRecord(ctx context.Context, s settings) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &record{}
+	r := &record{log: s.log}
 	if !s.unguarded {
 		if r.policy, err = policy.Load(s.policyDir); err != nil {
 			return nil, err
@@ -92,6 +96,9 @@ func openRecord(ctx context.Context, s settings) (*record, error) {
 	}
 	if r.held, err = hold(ctx, r.engine, s); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", redact(s.place.address), err), r.engine.Close())
+	}
+	if s.measure != nil {
+		r.engine = s.measure(r.engine)
 	}
 	if err := r.wire(ctx, s, k); err != nil {
 		return nil, errors.Join(err, r.close())
@@ -145,7 +152,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x,
 		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
 		Verify: verify, Trail: r.trail, Limits: rest.DefaultLimits(), Clock: time.Now, Log: s.log,
-		Unguarded: s.unguarded, Version: version, Validation: s.validation})
+		Unguarded: s.unguarded, Version: version, Validation: s.validation, Watch: s.watch})
 	return err
 }
 

@@ -27,6 +27,8 @@ type serveCmd struct {
 
 	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted with a warning." default:"strict"`
 
+	Admin string `help:"Address of /metrics, /healthz and /readyz for the operator, as 127.0.0.1:8081. Default: no /metrics."`
+
 	Lease time.Duration `help:"How long a MongoDB record stays this server's when it is killed; it is renewed three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
 }
 
@@ -46,11 +48,17 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if s.publicURL == "" {
 		s.publicURL = "http://" + listener.Addr().String()
 	}
+	metrics := c.observe(&s)
 	r, err := openRecord(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	closeAdmin, err := c.listenAdmin(r, s, metrics)
+	if err != nil {
+		return err
+	}
+	defer closeAdmin()
 	if c.Demo {
 		if err := r.demoRegion(ctx, s); err != nil {
 			return err
@@ -73,6 +81,9 @@ func (c *serveCmd) settings() (settings, error) {
 	no(err != nil, "--listen is HOST:PORT, not %q", c.Listen)
 	no(err == nil && s.unguarded && !loopback(c.Listen), "--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)
 	no(s.unguarded && c.Demo, "--demo has people and tokens: it goes with --auth smart")
+	_, _, err = net.SplitHostPort(c.Admin)
+	no(c.Admin != "" && err != nil, "--admin is HOST:PORT, not %q", c.Admin)
+	no(c.Admin != "" && c.Admin == c.Listen, "--admin is an address of its own, not that of --listen")
 	u, err := url.Parse(s.publicURL)
 	no(s.publicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path+u.RawQuery+u.Fragment != ""),
 		"--public-url is the address of the site without /fhir, as http://HOST:PORT, not %q", c.PublicURL)
@@ -136,16 +147,7 @@ func (r *record) site() http.Handler {
 	fhir := r.rest.Handler()
 	mux.Handle("/fhir", fhir)
 	mux.Handle("/fhir/", fhir)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
-		ctx, cancel := context.WithTimeout(q.Context(), time.Second)
-		defer cancel()
-		if err := r.guard.Ready(ctx); err != nil {
-			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
+	r.healthRoutes(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		// A clean path below /fhir needs no search for its handler: that takes
 		// a twelfth of the time of a read.

@@ -69,8 +69,11 @@ func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gi
 		if sent := g.GetHeader("X-Request-Id"); sent != "" && sent != c.requestID {
 			g.Header("X-Correlation-Id", printable(sent))
 		}
-		a := s.answer(g.Request.Context(), c, h, open)
-		s.write(g.Writer, c, a)
+		s.watched(g.Request.Context(), c, func(ctx context.Context) *answer {
+			a := s.answer(ctx, c, h, open)
+			s.write(g.Writer, c, a)
+			return a
+		})
 	}
 }
 

@@ -70,6 +70,8 @@ type Config struct {
 	NewID     func() string // ids of new resources; nil is consent.NewID
 	// Validation says how strictly bodies are judged; the zero value is strict.
 	Validation validate.Mode
+	// Watch goes around each request: metrics, log, traces. nil is none.
+	Watch Watch
 }
 
 // Server serves one FHIR base. It is safe for concurrent use.
