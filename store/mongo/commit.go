@@ -91,12 +91,13 @@ func (db *DB) repeat(ctx context.Context, p *plan) (uint64, error) {
 
 // attempt runs one transaction. An error without ErrUnknown means that nothing
 // was written and nothing will be.
-func (db *DB) attempt(ctx context.Context, p *plan) (uint64, error) {
+func (db *DB) attempt(ctx context.Context, p *plan) (seq uint64, err error) {
 	s, err := db.begin()
 	if err != nil {
 		return 0, err
 	}
-	seq, err := p.run(ctx, s)
+	defer func() { db.seq.land(s.number, errors.Is(err, store.ErrUnknown)) }()
+	seq, err = p.run(ctx, s)
 	if err != nil {
 		s.abort(ctx)
 		return 0, err
@@ -138,6 +139,7 @@ func (p *plan) run(ctx context.Context, s *snap) (seq uint64, err error) {
 	if seq, err = s.db.nextSeq(ctx); err != nil {
 		return 0, err
 	}
+	s.number = seq
 	if err := s.lockChecks(ctx, p); err != nil {
 		return 0, err
 	}

@@ -179,3 +179,25 @@ func faultOf(e *event.CommandStartedEvent) string {
 	}
 	return ""
 }
+
+func TestCopies(t *testing.T) { storetest.Copies(t, subject()) }
+
+// The same where every read is of one document, and the documents of a copy
+// agree with each other.
+func TestCopiesInSmallPieces(t *testing.T) {
+	small := usual()
+	small.fetch, small.chunk = 1, 2
+	storetest.Copies(t, subjectWithin(small))
+	from, to := openWatched(t, freshConfig(t, nil)), openWatched(t, freshConfig(t, nil))
+	for n := uint64(1); n <= 3; n++ {
+		if _, err := from.Commit(t.Context(), write(document("1", n), document("2", n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := to.Import(t.Context(), from.Export(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

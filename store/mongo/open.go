@@ -114,6 +114,7 @@ func newDB(client *mongo.Client, c Config) *DB {
 		limits:   usual(), gate: newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
 	}
 	db.tail = &tail{db: db}
+	db.seq.flying = map[uint64]time.Time{}
 	db.unasked.snaps = map[*snap]struct{}{}
 	return db
 }

@@ -58,7 +58,8 @@ func (db *DB) readOnce(ctx context.Context, f func(store.Snap) error) (again boo
 type snap struct {
 	db      *DB
 	session *mongo.Session
-	given   bool // the caller has had something of it
+	given   bool   // the caller has had something of it
+	number  uint64 // of the commit that runs in it
 	first   sync.Once
 }
 

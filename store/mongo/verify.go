@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"carerecord/store"
@@ -55,25 +57,28 @@ func (v *verifier) fault(format string, args ...any) error {
 	return nil
 }
 
-// walk calls f with every document of a collection whose _id is greater than
-// one, a chunk at a time in the order of their _id.
-func (v *verifier) walk(ctx context.Context, c *mongo.Collection, after any, f func([]bson.Raw) error) error {
-	for {
-		filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}
-		o := v.db.by(byID).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(v.db.limits.fetch))
-		cursor, err := c.Find(ctx, filter, o)
-		if err != nil {
-			return err
-		}
-		var chunk []bson.Raw
-		if err := cursor.All(ctx, &chunk); err != nil || len(chunk) == 0 {
-			return err
-		}
-		if err := f(chunk); err != nil {
-			return err
-		}
-		after = chunk[len(chunk)-1].Lookup("_id")
+// walk calls f with every document of a collection in the order of their _id, a
+// chunk at a time.
+func (v *verifier) walk(ctx context.Context, c *mongo.Collection, f func([]bson.Raw) error) error {
+	o := options.Find().SetHint(byID).SetSort(bson.D{{Key: "_id", Value: 1}}).SetBatchSize(int32(v.db.limits.fetch))
+	cursor, err := c.Find(ctx, bson.D{}, o)
+	if err != nil {
+		return err
 	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	var chunk []bson.Raw
+	for cursor.Next(ctx) {
+		if chunk = append(chunk, slices.Clone(cursor.Current)); len(chunk) == v.db.limits.fetch {
+			if err := f(chunk); err != nil {
+				return err
+			}
+			chunk = chunk[:0]
+		}
+	}
+	if err := cursor.Err(); err != nil || len(chunk) == 0 {
+		return err
+	}
+	return f(chunk)
 }
 
 func (v *verifier) numbers(ctx context.Context) error {
@@ -90,7 +95,7 @@ func (v *verifier) numbers(ctx context.Context) error {
 
 // newest looks at each document of res by itself.
 func (v *verifier) newest(ctx context.Context) error {
-	return v.walk(ctx, v.db.res, "", func(chunk []bson.Raw) error {
+	return v.walk(ctx, v.db.res, func(chunk []bson.Raw) error {
 		for _, raw := range chunk {
 			if err := v.document(raw); err != nil {
 				return err
@@ -136,7 +141,7 @@ func (v *verifier) document(raw bson.Raw) error {
 // that none is missing.
 func (v *verifier) superseded(ctx context.Context) error {
 	n := 0
-	err := v.walk(ctx, v.db.old, "", func(chunk []bson.Raw) error {
+	err := v.walk(ctx, v.db.old, func(chunk []bson.Raw) error {
 		ids := make([]string, len(chunk))
 		for i, raw := range chunk {
 			id := raw.Lookup("_id").StringValue()
@@ -178,7 +183,7 @@ func (v *verifier) superseded(ctx context.Context) error {
 // records looks at positions and links of the log.
 func (v *verifier) records(ctx context.Context) error {
 	var last store.Record
-	return v.walk(ctx, v.db.log, int64(0), func(chunk []bson.Raw) error {
+	return v.walk(ctx, v.db.log, func(chunk []bson.Raw) error {
 		for _, raw := range chunk {
 			var r record
 			if err := bson.Unmarshal(raw, &r); err != nil {

@@ -143,3 +143,17 @@ func TestExpiredValuesAreSweptAway(t *testing.T) {
 		t.Errorf("%d values are stored, want the 20 that live", n)
 	}
 }
+
+func TestCopies(t *testing.T) { storetest.Copies(t, subject()) }
+
+// TestCopyIsSound: the rows of a copy agree with each other.
+func TestCopyIsSound(t *testing.T) {
+	from, to := open(t, t.TempDir(), nil), open(t, t.TempDir(), nil)
+	sample(t, from)
+	if err := to.Import(t.Context(), from.Export(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,238 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"carerecord/store"
+)
+
+// errMissing says that a version is not there that must be.
+var errMissing = errors.New("a version is missing")
+
+// Export implements store.Copier. It asks for no snapshot of the server, which
+// keeps one for some minutes only: versions are never changed but for their
+// keys, and never taken away, so those of the commits up to a number are that
+// state, whenever they are read. The number is one behind which no commit is
+// under way any more.
+//
+// A document is read from res before its older versions are read from old, so
+// that a version that moves meanwhile is met once.
+func (db *DB) Export(ctx context.Context) iter.Seq2[store.Part, error] {
+	return func(yield func(store.Part, error) bool) {
+		e := &export{db: db, yield: yield}
+		var err error
+		if e.upTo, err = db.cut(ctx); err == nil {
+			err = e.run(ctx)
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(store.Part{}, failed("export", err))
+		}
+	}
+}
+
+// errEnough says that the caller of Export wants no more.
+var errEnough = errors.New("enough")
+
+// export is one run of Export.
+type export struct {
+	db    *DB
+	upTo  uint64 // the number of the last commit that is shown
+	yield func(store.Part, error) bool
+}
+
+func (e *export) run(ctx context.Context) error {
+	v := &verifier{db: e.db}
+	if err := v.walk(ctx, e.db.res, func(chunk []bson.Raw) error { return e.documents(ctx, chunk) }); err != nil {
+		return err
+	}
+	return v.walk(ctx, e.db.log, func(chunk []bson.Raw) error {
+		for _, raw := range chunk {
+			var r record
+			if err := bson.Unmarshal(raw, &r); err != nil {
+				return fmt.Errorf("mongo: a log record: %w", err)
+			}
+			plain := r.plain()
+			if !e.yield(store.Part{Record: &plain}, nil) {
+				return errEnough
+			}
+		}
+		return nil
+	})
+}
+
+// cutPause is the time between two looks at the commits under way.
+const cutPause = 5 * time.Millisecond
+
+// cut returns a number greater than those of all commits that were acknowledged,
+// up to which no commit is under way any more, nor will be.
+func (db *DB) cut(ctx context.Context) (uint64, error) {
+	n, err := db.nextSeq(ctx)
+	if err != nil {
+		return 0, err
+	}
+	db.seq.land(n, false)
+	for !db.seq.landed(n) {
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("wait for the commits under way: %w", ctx.Err())
+		case <-time.After(cutPause):
+		}
+	}
+	return n, nil
+}
+
+// documents yields the versions of documents of res, all that the export shows.
+func (e *export) documents(ctx context.Context, chunk []bson.Raw) error {
+	for _, raw := range chunk {
+		d, err := unmarshal(raw)
+		if err != nil {
+			return err
+		}
+		if d.Seq <= e.upTo && !e.yield(store.Part{Doc: &d}, nil) {
+			return errEnough
+		}
+		if err := e.older(ctx, d.Ref, d.Version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// older yields the versions of a document before one, newest first.
+func (e *export) older(ctx context.Context, ref store.Ref, before uint64) error {
+	for before > 1 {
+		n := min(before-1, uint64(e.db.limits.fetch))
+		cursor, err := e.db.old.Find(ctx, bson.D{{Key: "_id", Value: bson.D{
+			{Key: "$gte", Value: versionID(ref, before-n)}, {Key: "$lt", Value: versionID(ref, before)}}}}, options.Find().SetHint(byID))
+		if err != nil {
+			return err
+		}
+		var raws []bson.Raw
+		if err := cursor.All(ctx, &raws); err != nil {
+			return err
+		}
+		docs := make([]store.Doc, len(raws))
+		for i, raw := range raws {
+			if docs[i], err = unmarshal(raw); err != nil {
+				return err
+			}
+		}
+		slices.SortFunc(docs, func(a, b store.Doc) int { return int(b.Version) - int(a.Version) })
+		for i, d := range docs {
+			if d.Version != before-1-uint64(i) {
+				return fmt.Errorf("mongo: version %d of %s: %w", before-1-uint64(i), ref, errMissing)
+			}
+			if d.Seq <= e.upTo && !e.yield(store.Part{Doc: &d}, nil) {
+				return errEnough
+			}
+		}
+		if uint64(len(docs)) != n {
+			return fmt.Errorf("mongo: versions of %s before %d: %w", ref, before, errMissing)
+		}
+		before -= n
+	}
+	return nil
+}
+
+// Import implements store.Copier.
+func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) error {
+	for _, c := range []*mongo.Collection{db.res, db.old, db.log} {
+		err := c.FindOne(ctx, bson.D{}, options.FindOne().SetHint(byID)).Err()
+		if err == nil {
+			return fmt.Errorf("mongo: import: %s is not empty: %w", c.Name(), store.ErrExists)
+		}
+		if !errors.Is(err, mongo.ErrNoDocuments) {
+			return failed("import", err)
+		}
+	}
+	in := &intake{db: db}
+	for p, err := range parts {
+		if err == nil {
+			err = in.part(ctx, p)
+		}
+		if err != nil {
+			return failed("import", err)
+		}
+	}
+	for _, p := range []*pile{&in.res, &in.old, &in.log} {
+		if err := p.put(ctx); err != nil {
+			return failed("import", err)
+		}
+	}
+	_, err := db.counters.UpdateOne(ctx, bson.D{{Key: "_id", Value: "seq"}},
+		bson.D{{Key: "$max", Value: bson.D{{Key: "n", Value: signed(in.seq)}}}}, options.UpdateOne().SetUpsert(true).SetHint(byID))
+	if err != nil {
+		return failed("import", err)
+	}
+	db.seq.forget()
+	return db.tail.reread(ctx)
+}
+
+// intake is one run of Import.
+type intake struct {
+	db            *DB
+	res, old, log pile
+	last          store.Ref
+	seq           uint64 // the highest
+}
+
+// pile is what one command is to insert.
+type pile struct {
+	on   *mongo.Collection
+	docs []bson.Raw
+	size int
+}
+
+func (in *intake) part(ctx context.Context, p store.Part) error {
+	in.res.on, in.old.on, in.log.on = in.db.res, in.db.old, in.db.log
+	if r := p.Record; r != nil {
+		raw, err := bson.Marshal(record{Pos: int64(r.Pos), Hash: binary(r.Hash[:]), Payload: binary(r.Payload)})
+		if err != nil {
+			return err
+		}
+		return in.log.add(ctx, raw, in.db.limits.chunk)
+	}
+	raw, err := marshal(p.Doc)
+	if err != nil {
+		return err
+	}
+	raw = addSeq(raw, p.Doc.Seq)
+	in.seq = max(in.seq, p.Doc.Seq)
+	if newest := in.last != p.Doc.Ref; newest {
+		in.last = p.Doc.Ref
+		return in.res.add(ctx, raw, in.db.limits.chunk)
+	}
+	if raw, err = superseded(raw); err != nil {
+		return err
+	}
+	return in.old.add(ctx, raw, in.db.limits.chunk)
+}
+
+// add inserts what is piled up first where one more would be too much.
+func (p *pile) add(ctx context.Context, raw bson.Raw, most int) error {
+	if len(p.docs) >= most || p.size+len(raw) > chunkBytes {
+		if err := p.put(ctx); err != nil {
+			return err
+		}
+	}
+	p.docs, p.size = append(p.docs, raw), p.size+len(raw)
+	return nil
+}
+
+func (p *pile) put(ctx context.Context) error {
+	if len(p.docs) == 0 {
+		return nil
+	}
+	_, err := p.on.InsertMany(ctx, p.docs, options.InsertMany().SetOrdered(false))
+	p.docs, p.size = nil, 0
+	return err
+}

@@ -1,0 +1,215 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"carerecord/store"
+)
+
+// Copies holds an engine against the contract of store.Copier: what is exported
+// while others write is one state, and what an empty store was filled with is
+// that state, to the last version.
+func Copies(t *testing.T, subject Subject) {
+	t.Run("a copy is the same", func(t *testing.T) { copiesAll(newKit(t, subject)) })
+	t.Run("a copy made beside writers is one state", func(t *testing.T) { copiesBesideWriters(newKit(t, subject)) })
+	t.Run("a store with something in it takes no copy", func(t *testing.T) { copiesIntoEmptyOnly(newKit(t, subject)) })
+}
+
+func (k *kit) copier() store.Copier {
+	k.Helper()
+	c, ok := k.Engine.(store.Copier)
+	if !ok {
+		k.Fatalf("%T is no store.Copier", k.Engine)
+	}
+	return c
+}
+
+// parts collects an export.
+func (k *kit) parts() []store.Part {
+	k.Helper()
+	var out []store.Part
+	for p, err := range k.copier().Export(k.ctx) {
+		if err != nil {
+			k.Fatalf("export: %v", err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func sequence(parts []store.Part) iter.Seq2[store.Part, error] {
+	return func(yield func(store.Part, error) bool) {
+		for _, p := range parts {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// copied returns a fresh engine filled with what k exports.
+func (k *kit) copied() (*kit, []store.Part) {
+	k.Helper()
+	parts := k.parts()
+	to := newKit(k.T, k.subject)
+	if err := to.copier().Import(k.ctx, sequence(parts)); err != nil {
+		k.Fatalf("import: %v", err)
+	}
+	return to, parts
+}
+
+// everything is the history of all Observations and the log.
+func (k *kit) everything() (docs []store.Doc, records []store.Record) {
+	k.Helper()
+	k.read(func(s store.Snap) { docs = k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
+	for r, err := range k.Records(k.ctx, 1) {
+		if err != nil {
+			k.Fatal(err)
+		}
+		records = append(records, r)
+	}
+	return docs, records
+}
+
+func copiesAll(k *kit) {
+	var all []store.Doc
+	for i := range 30 {
+		all = append(all, observation(fmt.Sprint("d", i), uint64(i), "a", store.Key(fmt.Sprint("n", i%3)), "\x80verifies"))
+	}
+	k.put(all...)
+	k.put(next(all[1], store.Updated, "a", "b"), next(all[2], store.Deleted), next(all[3], store.Deleted))
+	k.put(next(next(all[1], store.Updated), store.Updated, "c"), next(next(all[3], store.Deleted), store.Upserted, "a"))
+	moved := all[4]
+	moved.ID, moved.Keys = at(2, 77), []store.Key{"r"}
+	k.commit(store.Batch{Writes: []store.Write{{Doc: moved, Expect: 1, Rekey: true}}, Log: [][]byte{[]byte("one"), {}}})
+	if _, err := k.Append(k.ctx, []byte("three")); err != nil {
+		k.Fatal(err)
+	}
+	to, parts := k.copied()
+	docs, records := k.everything()
+	gotDocs, gotRecords := to.everything()
+	if diff := cmp.Diff(gotDocs, docs); diff != "" {
+		k.Errorf("history of the copy (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(gotRecords, records); diff != "" {
+		k.Errorf("log of the copy (-got +want):\n%s", diff)
+	}
+	if len(parts) != len(docs)+len(records) {
+		k.Errorf("%d parts were exported for %d versions and %d records", len(parts), len(docs), len(records))
+	}
+	for _, p := range []store.Pred{store.Eq{Key: "a"}, store.Eq{Key: "n1"}, store.Eq{Key: "r"}, store.Eq{Key: "c"}, store.And{}} {
+		k.read(func(s store.Snap) {
+			want := names(k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: p})))
+			to.finds(p, want...)
+		})
+	}
+	// The copy goes on where the other stood.
+	last := slices.MaxFunc(docs, func(a, b store.Doc) int { return int(a.Seq) - int(b.Seq) })
+	if d := to.put(observation("new", 999, "a")); d[0].Seq <= last.Seq {
+		k.Errorf("a commit of the copy has number %d, and the store had come to %d", d[0].Seq, last.Seq)
+	}
+	if first, err := to.Append(k.ctx, []byte("four")); err != nil || first != 4 {
+		k.Errorf("append to the copied log: got %d, %v, want 4", first, err)
+	}
+}
+
+// copiesBesideWriters: each writer keeps two documents at the same version.
+func copiesBesideWriters(k *kit) {
+	const writers = 4
+	pair := func(w int, half string) store.Doc {
+		return observation(fmt.Sprint("w", w, half), uint64(10*w+len(half)), "a")
+	}
+	ctx, stop := context.WithCancel(k.ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	var mu sync.Mutex
+	acknowledged := map[string]uint64{}
+	var commits atomic.Int64
+	for w := range writers {
+		group.Go(func() {
+			a, b := pair(w, "x"), pair(w, "yy")
+			for ctx.Err() == nil {
+				if _, err := k.Commit(k.ctx, writes(a, b)); err != nil {
+					k.Errorf("commit: %v", err)
+					return
+				}
+				mu.Lock()
+				acknowledged[a.Ref.ID] = a.Version
+				mu.Unlock()
+				commits.Add(1)
+				a, b = next(a, store.Updated), next(b, store.Updated)
+				a.Body, b.Body = []byte("{}"), []byte("{}")
+			}
+		})
+	}
+	// others waits until everybody else has written again.
+	others := func() {
+		for from := commits.Load(); commits.Load() < from+2*writers && !k.Failed(); {
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+	for range 5 {
+		others()
+		reader := ""
+		mu.Lock()
+		before := map[string]uint64{}
+		for id, v := range acknowledged {
+			before[id] = v
+		}
+		mu.Unlock()
+		newest := map[string]uint64{}
+		for p, err := range k.copier().Export(k.ctx) {
+			if err != nil {
+				k.Fatalf("export: %v", err)
+			}
+			if p.Doc == nil {
+				continue
+			}
+			if p.Doc.Ref.ID != reader { // between two documents
+				reader = p.Doc.Ref.ID
+				others()
+			}
+			above, met := newest[p.Doc.Ref.ID+"/last"]
+			if met && p.Doc.Version != above-1 {
+				k.Errorf("version %d of %s follows %d", p.Doc.Version, p.Doc.Ref, above)
+			}
+			newest[p.Doc.Ref.ID+"/last"] = p.Doc.Version
+			newest[p.Doc.Ref.ID] = max(newest[p.Doc.Ref.ID], p.Doc.Version)
+		}
+		for w := range writers {
+			x, y := pair(w, "x").Ref.ID, pair(w, "yy").Ref.ID
+			if newest[x] != newest[y] || newest[x] < before[x] {
+				k.Errorf("copy: writer %d stands at %d and %d; %d was acknowledged before", w, newest[x], newest[y], before[x])
+			}
+			if newest[x] > 0 && newest[x+"/last"] != 1 {
+				k.Errorf("copy: the versions of %s end at %d", x, newest[x+"/last"])
+			}
+		}
+	}
+}
+
+func copiesIntoEmptyOnly(k *kit) {
+	k.put(observation("a", 1, "a"))
+	parts := k.parts()
+	if err := k.copier().Import(k.ctx, sequence(parts)); !errors.Is(err, store.ErrExists) {
+		k.Errorf("import into itself: got %v, want ErrExists", err)
+	}
+	logged := newKit(k.T, k.subject)
+	if _, err := logged.Append(k.ctx, []byte("a")); err != nil {
+		k.Fatal(err)
+	}
+	if err := logged.copier().Import(k.ctx, sequence(parts)); !errors.Is(err, store.ErrExists) {
+		k.Errorf("import into a store with a log: got %v, want ErrExists", err)
+	}
+}
