@@ -34,6 +34,8 @@ type settings struct {
 	log       *slog.Logger
 
 	validation validate.Mode // of bodies
+	limits     *limits       // nil for those of the requirements
+	origins    []string      // of pages that may call
 
 	watch   rest.Watch          // around each request; nil is none
 	measure func(engine) engine // around the engine; nil is none
@@ -129,7 +131,11 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 		}
 		return err
 	}
-	sealer, err := search.NewSealer(k.page, time.Hour, time.Now)
+	lim := defaultLimits()
+	if s.limits != nil {
+		lim = *s.limits
+	}
+	sealer, err := search.NewSealer(k.page, lim.pageLife, time.Now)
 	if err != nil {
 		return err
 	}
@@ -150,8 +156,8 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 		return err
 	}
 	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x,
-		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
-		Verify: verify, Trail: r.trail, Limits: rest.DefaultLimits(), Clock: time.Now, Log: s.log,
+		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim.search},
+		Verify: verify, Trail: r.trail, Limits: lim.rest, Origins: s.origins, Clock: time.Now, Log: s.log,
 		Unguarded: s.unguarded, Version: version, Validation: s.validation, Watch: s.watch})
 	return err
 }

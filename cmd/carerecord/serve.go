@@ -29,6 +29,9 @@ type serveCmd struct {
 
 	Admin string `help:"Address of /metrics, /healthz and /readyz for the operator, as 127.0.0.1:8081. Default: no /metrics."`
 
+	Limit  map[string]string `help:"A limit, as page=50; repeat it for more. The log of the start shows all of them." placeholder:"NAME=VALUE"`
+	Origin []string          `help:"Origin of pages that may call from a browser, as https://app.example; repeat it for more."`
+
 	Lease time.Duration `help:"How long a MongoDB record stays this server's when it is killed; it is renewed three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
 }
 
@@ -77,6 +80,11 @@ func (c *serveCmd) settings() (settings, error) {
 	}
 	s := settings{publicURL: strings.TrimSuffix(c.PublicURL, "/"), keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo,
 		unguarded: c.Auth == "off", lease: c.Lease, validation: c.Validation}
+	lim := defaultLimits()
+	if err := lim.set(c.Limit); err != nil {
+		all = append(all, err)
+	}
+	s.limits, s.origins = &lim, c.Origin
 	_, _, err := net.SplitHostPort(c.Listen)
 	no(err != nil, "--listen is HOST:PORT, not %q", c.Listen)
 	no(err == nil && s.unguarded && !loopback(c.Listen), "--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)
@@ -99,6 +107,7 @@ func (c *serveCmd) settings() (settings, error) {
 
 func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener net.Listener) error {
 	say(s, r)
+	s.limits.show(s.log)
 	closeSocket, err := r.listenSocket(s)
 	if err != nil {
 		return err
