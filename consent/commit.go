@@ -91,7 +91,11 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 		return nil, err
 	}
 	for i := range changes {
-		if err := c.judge(ctx, &changes[i]); err != nil {
+		err := c.judge(ctx, &changes[i])
+		if w := c.pending[changes[i].Ref]; err == nil && w != nil {
+			err = c.integrity(ctx, w)
+		}
+		if err != nil {
 			return nil, at(err, changes[i].Place)
 		}
 	}

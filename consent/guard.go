@@ -20,6 +20,8 @@ type Config struct {
 	Policy    *policy.Folder // nil only with Open
 	Clock     func() time.Time
 	PublicURL string // address of the site, without /fhir
+	// Integrity refuses writes that refer to what is not there (REST-096).
+	Integrity bool
 	// Unguarded lets everybody in as an all-seeing System (--auth off).
 	Unguarded bool
 }
@@ -35,6 +37,7 @@ type Guard struct {
 	register  *register
 	types     *present
 	flights   flights
+	integrity bool
 	// rekeys is held over a page of a reindex, and shared by commits that key
 	// documents anew or bring a Patient.
 	rekeys sync.RWMutex
@@ -53,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	}
 	g := &Guard{
 		store: cfg.Store, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, register: newRegister(), types: &present{wanted: map[string]bool{}},
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: &present{wanted: map[string]bool{}},
 	}
 	if err := g.register.load(ctx, cfg.Store); err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ type settings struct {
 	validation validate.Mode // of bodies
 	limits     *limits       // nil for those of the requirements
 	origins    []string      // of pages that may call
+	integrity  bool          // of references
 
 	watch   rest.Watch          // around each request; nil is none
 	measure func(engine) engine // around the engine; nil is none
@@ -121,7 +122,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if err != nil {
 		return err
 	}
-	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Unguarded: s.unguarded})
+	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Integrity: s.integrity, Unguarded: s.unguarded})
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,10 @@ type serveCmd struct {
 
 	Admin string `help:"Address of /metrics, /healthz and /readyz for the operator, as 127.0.0.1:8081. Default: no /metrics."`
 
-	Limit  map[string]string `help:"A limit, as page=50; repeat it for more. The log of the start shows all of them." placeholder:"NAME=VALUE"`
-	Origin []string          `help:"Origin of pages that may call from a browser, as https://app.example; repeat it for more."`
+	Limit     map[string]string `help:"A limit, as page=50; repeat it for more. The log of the start shows all of them." placeholder:"NAME=VALUE"`
+	Integrity bool              `help:"Refuse writes that refer to local resources which are not there."`
+
+	Origin []string `help:"Origin of pages that may call from a browser, as https://app.example; repeat it for more."`
 
 	Lease time.Duration `help:"How long a MongoDB record stays this server's when it is killed; it is renewed three times in that time. The clocks of all machines must agree within a tenth of it." default:"15s"`
 }
@@ -84,7 +86,7 @@ func (c *serveCmd) settings() (settings, error) {
 	if err := lim.set(c.Limit); err != nil {
 		all = append(all, err)
 	}
-	s.limits, s.origins = &lim, c.Origin
+	s.limits, s.origins, s.integrity = &lim, c.Origin, c.Integrity
 	_, _, err := net.SplitHostPort(c.Listen)
 	no(err != nil, "--listen is HOST:PORT, not %q", c.Listen)
 	no(err == nil && s.unguarded && !loopback(c.Listen), "--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)

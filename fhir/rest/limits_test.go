@@ -80,7 +80,9 @@ func (rival) Commit(context.Context, store.Batch) (uint64, error) { return 0, st
 // TestLostRaces: a write that loses every race says that it may be repeated
 // (REST-242).
 func TestLostRaces(t *testing.T) {
-	h := handlerWith(t, rival{storetest.NewReference(time.Now)}, func(c *rest.Config) { c.Limits.Deadline, c.Limits.BundleDeadline = 300*time.Millisecond, 300*time.Millisecond })
+	h := handlerWith(t, rival{storetest.NewReference(time.Now)}, func(c *rest.Config) {
+		c.Limits.Deadline, c.Limits.BundleDeadline = 300*time.Millisecond, 300*time.Millisecond
+	})
 	for path, body := range map[string]string{
 		"/Patient": `{"resourceType":"Patient"}`,
 		"":         `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}]}`,

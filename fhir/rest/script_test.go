@@ -29,12 +29,19 @@ func open(t *testing.T) http.Handler {
 
 // handlerWith is open over a store, with other settings.
 func handlerWith(t *testing.T, db store.Store, change func(*rest.Config)) http.Handler {
+	return guarded(t, db, func(*consent.Config) {}, change)
+}
+
+// guarded is handlerWith, with other settings of the guard too.
+func guarded(t *testing.T, db store.Store, guards func(*consent.Config), change func(*rest.Config)) http.Handler {
 	t.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard, err := consent.Open(context.Background(), consent.Config{Store: db, Index: x, PublicURL: site, Unguarded: true})
+	g := consent.Config{Store: db, Index: x, PublicURL: site, Unguarded: true}
+	guards(&g)
+	guard, err := consent.Open(context.Background(), g)
 	if err != nil {
 		t.Fatal(err)
 	}

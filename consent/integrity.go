@@ -1,0 +1,59 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"carerecord/fhir"
+	"carerecord/fhir/edit"
+	"carerecord/store"
+)
+
+// integrity refuses a version that refers to a local resource which is not
+// there for the writer, with one text for absent, deleted and hidden (REST-096,
+// CON-1305). What the same batch writes is there.
+func (c *commit) integrity(ctx context.Context, w *store.Write) error {
+	if !c.view.guard.integrity || w.Doc.Dead() {
+		return nil
+	}
+	var issues []fhir.Issue
+	var failed error
+	known := map[store.Ref]bool{}
+	edit.Links(w.Doc.Body, func(link edit.Link) string {
+		ref, local := fhir.ParseRef(c.view.guard.publicURL+"/fhir", link.Value)
+		if !link.Reference || !local || failed != nil {
+			return link.Value
+		}
+		target := store.Ref{Type: ref.Type, ID: ref.ID}
+		there, asked := known[target]
+		if !asked {
+			there, failed = c.stands(ctx, target)
+			known[target] = there
+		}
+		if !there {
+			issues = append(issues, fhir.Issue{Code: "business-rule", Expression: link.Place(), Text: "The reference leads to no resource here."})
+		}
+		return link.Value
+	})
+	if failed != nil {
+		return fmt.Errorf("look up a reference: %w", failed)
+	}
+	if len(issues) > 0 {
+		return &fhir.Error{Status: 422, Issues: issues[:min(len(issues), fhir.MaxIssues)]}
+	}
+	return nil
+}
+
+// stands reports whether a live resource is there for the writer once the batch
+// is applied.
+func (c *commit) stands(ctx context.Context, ref store.Ref) (bool, error) {
+	if w, ok := c.pending[ref]; ok {
+		return !w.Doc.Dead(), nil
+	}
+	d, err := c.view.Get(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && !d.Dead(), err
+}
