@@ -33,9 +33,9 @@ func soak(t *testing.T) int {
 	return n
 }
 
-// kills is how often the server is killed on each engine: three times, and
+// kills is how often the server is killed on each engine: five times, and
 // twenty in a soak of ten.
-func kills(t *testing.T) int { return max(3, 2*soak(t)) }
+func kills(t *testing.T) int { return max(5, 2*soak(t)) }
 
 // writers load at the same time, each its own patients.
 const writers = 4
@@ -61,7 +61,7 @@ func killInALoad(t *testing.T, s *server, args ...string) {
 	for i := range all {
 		all[i] = &writer{name: fmt.Sprintf("xac01.w%d", i)}
 	}
-	unanswered, found := 0, 0
+	unanswered, found, began := 0, 0, time.Now()
 	for round := range kills(t) {
 		s.loadUntilKilled(t, all, 3+rand.IntN(20))
 		for _, command := range [][]string{{"verify"}, {"audit", "verify"}} {
@@ -87,7 +87,7 @@ func killInALoad(t *testing.T, s *server, args ...string) {
 	for _, w := range all {
 		stand += w.done
 	}
-	t.Logf("%d kills: %d bundles stand; %d were in flight when the server was killed, %d of them stored", kills(t), stand, unanswered, found)
+	t.Logf("%d kills in %.1f s: %d bundles stand; %d were in flight when the server was killed, %d of them stored", kills(t), time.Since(began).Seconds(), stand, unanswered, found)
 	if unanswered == 0 {
 		t.Error("no kill met a load: no bundle was in flight")
 	}
