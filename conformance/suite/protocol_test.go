@@ -213,10 +213,10 @@ func patientView(t *testing.T, s *server) {
 // loadTwice: a load that is run again skips what is stored.
 func loadTwice(t *testing.T, s *server) {
 	dir := t.TempDir()
-	if out, err := s.run0("synth", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
+	if out, err := s.run0("synth", "--sample", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
 		t.Fatal(out)
 	}
-	for _, skipped := range []string{"stored before 0", "stored before 3"} {
+	for _, skipped := range []string{"as stored before 0", "as stored before 3"} {
 		out, err := s.run("load", "--source", "XGP01", dir+"/XGP01")
 		if err != nil || !strings.Contains(out, "bundles 3,") || !strings.Contains(out, skipped) || !strings.Contains(out, "refused 0") {
 			t.Errorf("load: got %v %s, want %q", err, out, skipped)
