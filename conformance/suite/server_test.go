@@ -2,6 +2,7 @@ package suite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,16 +44,17 @@ func TestMain(m *testing.M) {
 
 // server is the program, running on a store of its own.
 type server struct {
-	t      *testing.T
-	store  string // as --store names it
-	flags  []string
-	args   []string
-	site   string
-	base   string
-	cmd    *exec.Cmd
-	ended  chan struct{} // closed when cmd has ended; its state says how
-	output *output
-	tokens map[string]string
+	t       *testing.T
+	program string // another build of the program than binary; may be empty
+	store   string // as --store names it
+	flags   []string
+	args    []string
+	site    string
+	base    string
+	cmd     *exec.Cmd
+	ended   chan struct{} // closed when cmd has ended; its state says how
+	output  *output
+	tokens  map[string]string
 }
 
 // output is what a running program has printed.
@@ -111,7 +113,7 @@ func (s *server) start(args ...string) *server {
 	s.site = "http://" + address
 	s.base = s.site + "/fhir"
 	s.output = &output{}
-	s.cmd = exec.Command(binary, append(append([]string{"serve", "--store", s.store, "--listen", address}, s.flags...), args...)...)
+	s.cmd = exec.Command(cmp.Or(s.program, binary), append(append([]string{"serve", "--store", s.store, "--listen", address}, s.flags...), args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

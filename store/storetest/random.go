@@ -26,8 +26,10 @@ func Random(t *testing.T, seed uint64, steps int, subjects ...Subject) {
 		ops[i] = rng.Uint64()
 	}
 	for i, subject := range subjects {
+		began := time.Now()
 		n, err := play(t, subject, ops, nil)
 		if err == nil {
+			t.Logf("%d operations of seed %d in %.1f s", n, seed, time.Since(began).Seconds())
 			continue
 		}
 		t.Logf("subject %d, seed %d: after %d operations: %v; shortening", i, seed, n, err)
