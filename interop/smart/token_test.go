@@ -1,0 +1,272 @@
+package smart_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/interop/smart"
+	"carerecord/store"
+	"carerecord/store/storetest"
+)
+
+// region is a policy of one trust below another, with one client of each kind.
+func region() *policy.Folder {
+	return &policy.Folder{
+		Organisations: []policy.Organisation{{ODS: "T1", Parent: "ICB"}, {ODS: "G1"}},
+		Roles:         []policy.Role{{Code: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}}},
+		People: []policy.Person{
+			{User: "doctor", Subject: "s-doctor", Kind: "clinician", Organisation: "T1", Role: "R1", Level: 3},
+			{User: "ann", Subject: "s-ann", Kind: "patient", Patient: "9999999468", Level: 9},
+			{User: "stranger", Subject: "s-stranger", Kind: "patient", Patient: "9999999999"},
+		},
+		Clients: []policy.Client{
+			{ID: "ehr", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: "user/*.cruds patient/*.rs"},
+			{ID: "app", Kind: "public", People: []string{"patient"}, Purposes: []string{"PATRQT"}, Scopes: "patient/*.rs"},
+			{ID: "feed", Kind: "backend", Organisation: "T1", Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: "t1."},
+			{ID: "reader", Kind: "backend", Organisation: "G1", Purposes: []string{"TREAT"}, Scopes: "system/Patient.rs", Flow: "care"},
+		},
+	}
+}
+
+// watched is a State that can be silent, and keeps what was inserted.
+type watched struct {
+	store.State
+	silent   bool
+	inserted [][2]string
+}
+
+func (w *watched) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
+	w.inserted = append(w.inserted, [2]string{key, string(value)})
+	return w.State.Insert(ctx, key, value, expires)
+}
+
+func (w *watched) Lookup(ctx context.Context, key string) ([]byte, error) {
+	if w.silent {
+		return nil, store.ErrUnavailable
+	}
+	return w.State.Lookup(ctx, key)
+}
+
+// desk issues and verifies tokens at an hour that the test sets.
+type desk struct {
+	*smart.Tokens
+	state  *watched
+	policy *policy.Folder
+	now    time.Time
+}
+
+func newDesk() *desk {
+	d := &desk{policy: region(), now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+	clock := func() time.Time { return d.now }
+	d.state = &watched{State: storetest.NewReference(clock)}
+	d.Tokens = smart.New(smart.Config{State: d.state, Policy: d.policy, Clock: clock,
+		PatientByNHS: func(_ context.Context, number string) (string, error) {
+			return map[string]string{"9999999468": "ann-1"}[number], nil
+		}})
+	return d
+}
+
+func (d *desk) issue(t *testing.T, spec smart.Spec) string {
+	t.Helper()
+	token, err := d.Issue(context.Background(), spec)
+	if err != nil {
+		t.Fatalf("issue %+v: %v", spec, err)
+	}
+	return token
+}
+
+func (d *desk) verify(values ...string) (consent.Principal, error) {
+	h := http.Header{}
+	for _, v := range values {
+		h.Add("Authorization", v)
+	}
+	return d.Verify(context.Background(), h, "192.0.2.1")
+}
+
+// TestPrincipal: who asks is read from the token, the registry and the folder,
+// and from nothing else (CON-201); all fields of CON-202 that exist are there.
+func TestPrincipal(t *testing.T) {
+	d := newDesk()
+	scopes := func(text string) consent.Scopes {
+		s, err := consent.ParseScopes(text, func(string) bool { return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		spec smart.Spec
+		want consent.Principal
+	}{
+		"a clinician": {smart.Spec{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Clinician, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
+			Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}, Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientMay: []string{"TREAT"},
+			Scopes: scopes("user/*.cruds"), Level: 3}},
+		"a patient": {smart.Spec{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Purpose: "PATRQT",
+			Client: "app", ClientClass: "public", ClientMay: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 9}},
+		"a patient without a record is bound to none": {smart.Spec{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
+			Client: "app", ClientClass: "public", ClientMay: []string{"PATRQT"}, Scopes: scopes("patient/*.rs")}},
+		"a feed": {smart.Spec{Client: "feed"}, consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
+			Client: "feed", ClientClass: "backend", ClientMay: []string{"TREAT"}, Scopes: scopes("system/*.cruds")}},
+		"another backend": {smart.Spec{Client: "reader"}, consent.Principal{Kind: consent.Backend, Subject: "reader", Organisation: "G1", Flow: "care", Purpose: "TREAT",
+			Client: "reader", ClientClass: "backend", ClientMay: []string{"TREAT"}, Scopes: scopes("system/Patient.rs")}},
+		"SMART-236: scopes are cut to the ceiling": {smart.Spec{User: "doctor", Client: "ehr", Scope: "user/Observation.rs system/*.cruds patient/Patient.r"}, consent.Principal{
+			Kind: consent.Clinician, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"}, Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass},
+			Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientMay: []string{"TREAT"}, Scopes: scopes("user/Observation.rs"), Level: 3}},
+	} {
+		got, err := d.verify("Bearer " + d.issue(t, c.spec))
+		if err != nil {
+			t.Errorf("CON-202: %s: got %v", name, err)
+			continue
+		}
+		if got.Token == "" || got.Session == "" {
+			t.Errorf("CON-202: %s: token id %q, session %q", name, got.Token, got.Session)
+		}
+		c.want.Token, c.want.Session, c.want.Address, c.want.At = got.Token, got.Session, "192.0.2.1", d.now
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("CON-202: %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestOpaque: a token is 256 random bits, tells nothing, and is kept as its
+// hash only.
+func TestOpaque(t *testing.T) {
+	d := newDesk()
+	one, two := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"}), d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+	if len(one) != 43 || one == two {
+		t.Errorf("got %q and %q, want 43 letters each, and not the same", one, two)
+	}
+	for _, kept := range d.state.inserted {
+		for _, token := range []string{one, two} {
+			if strings.Contains(kept[0], token) || strings.Contains(kept[1], token) {
+				t.Errorf("the store holds the token itself: %v", kept)
+			}
+		}
+	}
+	p, err := d.verify("Bearer " + one)
+	if err != nil || p.Token == one || bytes.Contains([]byte(one), []byte(p.Token)) {
+		t.Errorf("CON-202: the Principal carries %q, want an id that is not the token; %v", p.Token, err)
+	}
+}
+
+// TestRefused: what holds no more, never held or came in a wrong way is refused
+// with one text; only what ended is told apart (SMART-410 to 412).
+func TestRefused(t *testing.T) {
+	const need, bad = `Bearer realm="carerecord"`, `Bearer realm="carerecord", error="invalid_token"`
+	for name, c := range map[string]struct {
+		header   func(token string) []string
+		meantime func(*desk)
+		code     string
+		www      string
+	}{
+		"SMART-412: no token":             {header: func(string) []string { return nil }, code: "login", www: need},
+		"SMART-411: unknown":              {header: func(string) []string { return []string{"Bearer " + strings.Repeat("A", 43)} }, code: "login", www: bad},
+		"one letter is another":           {header: func(tok string) []string { return []string{"Bearer " + other(tok)} }, code: "login", www: bad},
+		"SMART-410: two headers":          {header: func(tok string) []string { return []string{"Bearer " + tok, "Bearer " + tok} }, code: "login", www: bad},
+		"another scheme":                  {header: func(tok string) []string { return []string{"Basic " + tok} }, code: "login", www: bad},
+		"no scheme":                       {header: func(tok string) []string { return []string{tok} }, code: "login", www: bad},
+		"no token behind the scheme":      {header: func(string) []string { return []string{"Bearer "} }, code: "login", www: bad},
+		"white space within":              {header: func(tok string) []string { return []string{"Bearer  " + tok} }, code: "login", www: bad},
+		"SMART-412: ended":                {meantime: func(d *desk) { d.now = d.now.Add(12 * time.Hour) }, code: "expired", www: bad},
+		"ended long ago, and forgotten":   {meantime: func(d *desk) { d.now = d.now.Add(37 * time.Hour) }, code: "login", www: bad},
+		"SMART-411: the client is gone":   {meantime: func(d *desk) { d.policy.Clients = d.policy.Clients[1:] }, code: "login", www: bad},
+		"SMART-411: the person has left":  {meantime: func(d *desk) { d.policy.People = d.policy.People[1:] }, code: "login", www: bad},
+		"a moment before its end it does": {meantime: func(d *desk) { d.now = d.now.Add(12*time.Hour - time.Millisecond) }},
+	} {
+		d := newDesk()
+		token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+		if c.meantime != nil {
+			c.meantime(d)
+		}
+		header := []string{"Bearer " + token}
+		if c.header != nil {
+			header = c.header(token)
+		}
+		p, err := d.verify(header...)
+		if c.code == "" {
+			if err != nil {
+				t.Errorf("%s: got %v", name, err)
+			}
+			continue
+		}
+		var e *fhir.Error
+		if !errors.As(err, &e) || e.Status != 401 || e.Issues[0].Code != c.code || e.Header["WWW-Authenticate"] != c.www {
+			t.Errorf("%s: got %v, want 401 %s and %s", name, err, c.code, c.www)
+			continue
+		}
+		if c.www == bad && e.Issues[0].Text != "The access token is not valid." {
+			t.Errorf("SMART-412: %s: got %q, want one text for all reasons", name, e.Issues[0].Text)
+		}
+		if diff := cmp.Diff(consent.Principal{}, p); diff != "" {
+			t.Errorf("%s: a Principal came with the refusal: %s", name, diff)
+		}
+	}
+}
+
+// other is a token that differs in its first letter.
+func other(token string) string {
+	first := "A"
+	if token[0] == 'A' {
+		first = "B"
+	}
+	return first + token[1:]
+}
+
+// TestSilentState: a store that does not answer gives no access and blames no
+// token (SMART-413).
+func TestSilentState(t *testing.T) {
+	d := newDesk()
+	token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+	d.state.silent = true
+	_, err := d.verify("Bearer " + token)
+	var e *fhir.Error
+	if !errors.As(err, &e) || e.Status != 503 || e.Header["Retry-After"] == "" || e.Header["WWW-Authenticate"] != "" {
+		t.Errorf("SMART-413: got %v, want 503 with Retry-After", err)
+	}
+}
+
+// TestTodaysRole: organisation, role and parents are those of the moment of the
+// request, not of the token.
+func TestTodaysRole(t *testing.T) {
+	d := newDesk()
+	token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+	d.policy.People[0].Organisation, d.policy.People[0].Role = "G1", "gone"
+	p, err := d.verify("Bearer " + token)
+	if err != nil || p.Organisation != "G1" || p.Parents != nil || p.Activities != nil {
+		t.Errorf("got %+v, %v, want G1 with no parents and nothing allowed", p, err)
+	}
+}
+
+// TestNotIssued: nothing is issued beyond what client and person may have.
+func TestNotIssued(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec smart.Spec
+		want string
+	}{
+		"no such client":                        {smart.Spec{Client: "nobody"}, "no client"},
+		"no such person":                        {smart.Spec{User: "nobody", Client: "ehr"}, "no user"},
+		"a backend acts for no person":          {smart.Spec{User: "doctor", Client: "feed"}, "acts for no person"},
+		"an app needs a person":                 {smart.Spec{Client: "ehr"}, "does not act for"},
+		"a clinician in the app of patients":    {smart.Spec{User: "doctor", Client: "app"}, "does not act for"},
+		"a purpose that is not registered":      {smart.Spec{User: "doctor", Client: "ehr", Purpose: "HRESCH"}, "not registered for the purpose"},
+		"SMART-236: beyond the ceiling":         {smart.Spec{Client: "reader", Scope: "system/Observation.rs"}, "may not have any"},
+		"SMART-242: a level that does not fit":  {smart.Spec{User: "doctor", Client: "ehr", Scope: "patient/*.rs"}, "may not have any"},
+		"a scope that is not understood":        {smart.Spec{User: "doctor", Client: "ehr", Scope: "user/Observation.sr"}, "in that order"},
+		"launch context is refused, not served": {smart.Spec{User: "doctor", Client: "ehr", Patient: "ann-1"}, "not built yet"},
+	} {
+		token, err := newDesk().Issue(context.Background(), c.spec)
+		if token != "" || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %q, %v, want an error with %q", name, token, err, c.want)
+		}
+	}
+}
