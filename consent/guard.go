@@ -24,6 +24,9 @@ type Config struct {
 	Integrity bool
 	// Unguarded lets everybody in as an all-seeing System (--auth off).
 	Unguarded bool
+	// Deciding is called as steps of a decision begin, and what it returns when
+	// they are over: for traces. nil is none.
+	Deciding func(context.Context) (done func())
 }
 
 // Guard is the way to the record: it decides, and hands out Views. It is safe
@@ -36,6 +39,7 @@ type Guard struct {
 	publicURL string
 	register  *register
 	types     *present
+	deciding  func(context.Context) (done func())
 	flights   flights
 	integrity bool
 	// rekeys is held over a page of a reindex, and shared by commits that key
@@ -57,6 +61,10 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	g := &Guard{
 		store: cfg.Store, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
 		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: &present{wanted: map[string]bool{}},
+		deciding: cfg.Deciding,
+	}
+	if g.deciding == nil {
+		g.deciding = func(context.Context) func() { return func() {} }
 	}
 	if err := g.register.load(ctx, cfg.Store); err != nil {
 		return nil, err
@@ -69,6 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 
 // Check runs the steps that look at no patient. A *Refusal ends the request.
 func (g *Guard) Check(ctx context.Context, p Principal, req Request) error {
+	defer g.deciding(ctx)()
 	d := &decision{guard: g, p: p, req: req}
 	for _, s := range before() {
 		if r := s.run(ctx, d); r != nil {
@@ -108,6 +117,7 @@ func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.S
 	v.grant = &Grant{principal: p, sets: held, hidden: &hiddenPatients{
 		ctx: ctx, snap: snap, types: g.types, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: &v.failed,
 	}}
+	defer g.deciding(ctx)()
 	d := &decision{guard: g, p: p, req: req, snap: snap, grant: v.grant}
 	for _, s := range after() {
 		r := s.run(ctx, d)

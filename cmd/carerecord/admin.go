@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -11,17 +12,43 @@ import (
 	"carerecord/cmd/carerecord/telemetry"
 )
 
-// observe has the record of s watched: a line of log per request, and metrics
-// where there is an address to read them from. Without one they are nil.
-func (c *serveCmd) observe(s *settings) *telemetry.Metrics {
-	s.watch = telemetry.Lines(s.log)
-	if c.Admin == "" {
-		return nil
+// observers are what watches a server; nil fields watch nothing.
+type observers struct {
+	metrics *telemetry.Metrics // with --admin
+	traces  *telemetry.Traces  // with OTEL_EXPORTER_OTLP_ENDPOINT
+}
+
+// observe has the record of s watched: a line of log per request, metrics where
+// there is an address to read them from, traces where there is one to send them
+// to.
+func (c *serveCmd) observe(ctx context.Context, s *settings) (o observers, err error) {
+	if o.traces, err = telemetry.NewTraces(ctx, s.log); err != nil {
+		return o, err
 	}
-	m := telemetry.NewMetrics()
-	s.watch = telemetry.Watches(s.watch, m.Watch)
-	s.measure = func(e engine) engine { return m.Engine(e) }
-	return m
+	s.watch = telemetry.Lines(s.log)
+	s.measure = func(e engine) engine { return e }
+	if c.Admin != "" {
+		o.metrics = telemetry.NewMetrics()
+		s.watch = telemetry.Watches(s.watch, o.metrics.Watch)
+		s.measure = func(e engine) engine { return o.metrics.Engine(e) }
+	}
+	if o.traces != nil {
+		measured := s.measure
+		s.watch = telemetry.Watches(o.traces.Watch, s.watch)
+		s.measure = func(e engine) engine { return o.traces.Engine(measured(e)) }
+		s.deciding = o.traces.Deciding
+	}
+	return o, nil
+}
+
+// close sends the traces that are left.
+func (o observers) close(log *slog.Logger) {
+	if o.traces == nil {
+		return
+	}
+	if err := o.traces.Close(); err != nil {
+		log.Warn("the last traces were not sent", "err", err)
+	}
 }
 
 // listenAdmin serves the operator's address, if there is one, until the

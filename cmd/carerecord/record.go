@@ -40,6 +40,8 @@ type settings struct {
 
 	watch   rest.Watch          // around each request; nil is none
 	measure func(engine) engine // around the engine; nil is none
+
+	deciding func(context.Context) (done func()) // around decisions; nil is none
 }
 
 // record is an opened store with everything that serves it.
@@ -122,7 +124,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if err != nil {
 		return err
 	}
-	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Integrity: s.integrity, Unguarded: s.unguarded})
+	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Integrity: s.integrity, Unguarded: s.unguarded, Deciding: s.deciding})
 	if err != nil {
 		return err
 	}

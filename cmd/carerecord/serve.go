@@ -53,13 +53,17 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if s.publicURL == "" {
 		s.publicURL = "http://" + listener.Addr().String()
 	}
-	metrics := c.observe(&s)
+	o, err := c.observe(ctx, &s)
+	if err != nil {
+		return err
+	}
+	defer o.close(s.log)
 	r, err := openRecord(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	closeAdmin, err := c.listenAdmin(r, s, metrics)
+	closeAdmin, err := c.listenAdmin(r, s, o.metrics)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"carerecord/fhir/rest"
 	"carerecord/store"
 )
@@ -50,13 +52,17 @@ func around(ctx context.Context, x *rest.Exchange, all []rest.Watch, next func(c
 	all[0](ctx, x, func(ctx context.Context) { around(ctx, x, all[1:], next) })
 }
 
-// Lines writes one line of log per request.
+// Lines writes one line of log per request, with its trace if it has one.
 func Lines(log *slog.Logger) rest.Watch {
 	return func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 		began := time.Now()
 		defer func() { // a request that panics has its line as well
-			log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("interaction", string(x.Interaction)), slog.String("type", x.Type),
-				slog.Int("status", x.Status), slog.Duration("took", time.Since(began)), slog.String("request", x.Request), slog.String("client", x.Client))
+			line := []slog.Attr{slog.String("interaction", string(x.Interaction)), slog.String("type", x.Type),
+				slog.Int("status", x.Status), slog.Duration("took", time.Since(began)), slog.String("request", x.Request), slog.String("client", x.Client)}
+			if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+				line = append(line, slog.String("trace", span.TraceID().String()))
+			}
+			log.LogAttrs(ctx, slog.LevelInfo, "request", line...)
 		}()
 		next(ctx)
 	}
