@@ -8,21 +8,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"carerecord/fhir/index"
 )
 
 // Capability is what a server tells of itself.
 type Capability struct {
-	Base         string
-	Software     string
-	Version      string
-	Types        []string // resource types that are served
-	Interactions []string // type-level interactions that are routed
-	System       []string // system-level interactions
-	Operations   []string // of Resource, on types and instances
-	Index        *index.Indexer
-	UpdateCreate bool
+	Base              string
+	Software          string
+	Version           string
+	Types             []string // resource types that are served
+	Interactions      []string // type-level interactions that are routed
+	System            []string // system-level interactions
+	ConditionalDelete string   // single or multiple
+	PatchFormat       []string
+	Compartments      []string // types that have one
+	Operations        []string // of Resource, on types and instances
+	Index             *index.Indexer
+	UpdateCreate      bool
+
+	pointing map[string][]string
 }
 
 type statement struct {
@@ -37,6 +43,7 @@ type statement struct {
 	Implementation implementation `json:"implementation"`
 	FHIRVersion    string         `json:"fhirVersion"`
 	Format         []string       `json:"format"`
+	PatchFormat    []string       `json:"patchFormat,omitempty"`
 	Rest           []rest         `json:"rest"`
 }
 
@@ -54,6 +61,7 @@ type rest struct {
 	Mode        string        `json:"mode"`
 	Resource    []resource    `json:"resource"`
 	Interaction []interaction `json:"interaction,omitempty"`
+	Compartment []string      `json:"compartment,omitempty"`
 }
 
 type interaction struct {
@@ -68,7 +76,10 @@ type resource struct {
 	UpdateCreate      bool          `json:"updateCreate"`
 	ConditionalCreate bool          `json:"conditionalCreate"`
 	ConditionalRead   string        `json:"conditionalRead"`
+	ConditionalUpdate bool          `json:"conditionalUpdate"`
+	ConditionalDelete string        `json:"conditionalDelete"`
 	SearchInclude     []string      `json:"searchInclude,omitempty"`
+	SearchRevInclude  []string      `json:"searchRevInclude,omitempty"`
 	SearchParam       []searchParam `json:"searchParam,omitempty"`
 	Operation         []operation   `json:"operation,omitempty"`
 }
@@ -93,10 +104,14 @@ func Statement(c Capability) (body []byte, etag string, err error) {
 	s := statement{ResourceType: "CapabilityStatement", URL: c.Base + "/metadata", Version: c.Version, Name: "CareRecord", Status: "active",
 		Date: date, Kind: "instance", Software: software{c.Software, c.Version},
 		Implementation: implementation{"Shared care record", c.Base}, FHIRVersion: "4.0.1",
-		Format: []string{"application/fhir+json", "json"}}
+		Format: []string{"application/fhir+json", "json"}, PatchFormat: c.PatchFormat}
 	r := rest{Mode: "server"}
 	for _, code := range c.System {
 		r.Interaction = append(r.Interaction, interaction{code})
+	}
+	c.pointing = c.pointers()
+	for _, name := range c.Compartments {
+		r.Compartment = append(r.Compartment, "http://hl7.org/fhir/CompartmentDefinition/"+strings.ToLower(name))
 	}
 	for _, typ := range c.Types {
 		r.Resource = append(r.Resource, c.resource(typ))
@@ -109,9 +124,26 @@ func Statement(c Capability) (body []byte, etag string, err error) {
 	return body, `W/"` + hex.EncodeToString(sum[:8]) + `"`, nil
 }
 
+// pointers lists, for every type, the parameters that can point to it.
+func (c Capability) pointers() map[string][]string {
+	out := map[string][]string{}
+	for _, typ := range c.Types {
+		for _, p := range c.Index.Params(typ) {
+			if p.Kind != index.Reference {
+				continue
+			}
+			for _, target := range p.Targets {
+				out[target] = append(out[target], typ+":"+p.Code)
+			}
+		}
+	}
+	return out
+}
+
 func (c Capability) resource(typ string) resource {
 	r := resource{Type: typ, Versioning: "versioned", ReadHistory: slices.Contains(c.Interactions, "vread"), UpdateCreate: c.UpdateCreate,
-		ConditionalCreate: slices.Contains(c.Interactions, "create"), ConditionalRead: "not-match"}
+		ConditionalCreate: slices.Contains(c.Interactions, "create"), ConditionalRead: "full-support",
+		ConditionalUpdate: slices.Contains(c.Interactions, "update"), ConditionalDelete: c.ConditionalDelete, SearchRevInclude: c.pointing[typ]}
 	for _, code := range c.Interactions {
 		r.Interaction = append(r.Interaction, interaction{code})
 	}

@@ -44,8 +44,12 @@ func brokenGuards() []broken {
 			{"consent/view.go", "	if newest == nil {\n		return store.Doc{}, store.ErrNotFound\n	}\n	return v.show(ctx, d, *newest)", "	if newest == nil {\n		newest = &d\n	}\n	return v.show(ctx, d, *newest)"},
 		}},
 		{"include: what a match points to is fetched without the guard", "TestReading$", []edit{
-			{"fhir/search/include.go", "in.view.Get(ctx, target)", "in.view.Raw(ctx, target)"},
+			{"fhir/search/include.go", "in.view.Get(ctx, to.ref)", "in.view.Raw(ctx, to.ref)"},
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, ref store.Ref) (store.Doc, error) { return v.snap.Get(ctx, ref) }\n\n// Grant returns the decision"},
+		}},
+		{"revinclude: what points to a match is found without the guard", "TestReading$", []edit{
+			{"fhir/search/include.go", "in.view.Scan(ctx, store.Query{Type: inc.Source, Where: any})", "in.view.RawScan(ctx, store.Query{Type: inc.Source, Where: any})"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
 		}},
 		{"conditional create: a hidden match is a match", "TestTraces$", []edit{
 			{"consent/commit.go", "Where: store.And{ch.Absent, c.view.grant.Where(ch.Ref.Type)}", "Where: ch.Absent"},
@@ -57,7 +61,7 @@ func brokenGuards() []broken {
 			{"consent/decide.go", "	if d.p.Scopes.Allow(d.req.Type, d.req.Letter) {\n		return nil\n	}\n", "	if d.p.Scopes != nil {\n		return nil\n	}\n"},
 		}},
 		{"scope of an included type: none is asked for", "TestReading$", []edit{
-			{"fhir/search/include.go", "if !in.view.Grant().May(target.Type, \"rs\") {", "if false {"},
+			{"fhir/search/include.go", "if !in.view.Grant().May(ref.Type, \"rs\") {", "if false {"},
 		}},
 		{"second signal: told by what was asked", "TestReading$", []edit{
 			{"fhir/search/bundle.go", "if _, some := v.Signals(); some {", "if _, some := v.Signals(); some && len(page.Matches) > 0 {"},

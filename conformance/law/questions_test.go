@@ -223,7 +223,14 @@ func (g *generator) search() question {
 		params = append(params, "_total="+pick(g, "accurate", "none"))
 	}
 	if inc := includes[typ]; len(inc) > 0 && g.chance(35) {
-		params = append(params, "_include="+typ+":"+pick(g, inc...))
+		params = append(params, pick(g, "_include=", "_include=", "_include:iterate=")+typ+":"+pick(g, inc...))
+	}
+	if g.chance(12) {
+		params = append(params, pick(g, "_include=*", "_include="+typ+":*", "_revinclude=Observation:subject", "_revinclude=Provenance:target", "_revinclude=List:item",
+			"_revinclude=Observation:has-member", "_revinclude:iterate=Provenance:target", "_revinclude=Consent:patient", "_revinclude=Encounter:*"))
+		if g.chance(40) {
+			params = append(params, pick(g, "_include:iterate=Observation:subject", "_include:iterate=Observation:encounter", "_revinclude:iterate=Condition:patient"))
+		}
 	}
 	if g.chance(12) {
 		params = append(params, pick(g, "_elements=status", "_elements=code,subject", "_summary=true", "_summary=data"))

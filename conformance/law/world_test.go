@@ -57,10 +57,12 @@ func serve(t testing.TB, s store.Store) *side {
 	w.guard, err = consent.Open(context.Background(), consent.Config{Store: s, Index: x, Clock: clock, PublicURL: site,
 		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}}})
 	w.must(err)
+	lim := search.DefaultLimits()
+	lim.IncludesPerPage = 8 // pages are cut
 	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock)
 	w.must(err)
 	server, err := rest.New(rest.Config{Base: base, Guard: w.guard, Index: x, Limits: rest.DefaultLimits(), Clock: clock,
-		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
+		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim},
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		NewID: func() string {
 			w.made++

@@ -49,7 +49,8 @@ func (s *Server) describe() (capability, error) {
 	c.body, c.etag, err = conformance.Statement(conformance.Capability{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: c.types, Interactions: of,
 		System: system, Index: s.cfg.Index, UpdateCreate: s.cfg.Unguarded,
-		Operations: []string{"validate", "meta", "meta-add", "meta-delete"},
+		Operations: []string{"validate", "meta", "meta-add", "meta-delete"}, PatchFormat: []string{jsonPatch, fhirJSON},
+		Compartments: []string{"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"}, ConditionalDelete: map[bool]string{true: "multiple", false: "single"}[s.cfg.Limits.ConditionalDelete > 0],
 	})
 	return c, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -136,6 +137,13 @@ func holds(t *testing.T, where string, w *httptest.ResponseRecorder, want string
 				ids = append(ids, id.Str)
 			}
 			ok = strings.Join(ids, ",") == value
+		case name == "included":
+			var refs []string
+			for _, r := range gjson.Get(body, `entry.#(search.mode=="include")#.resource`).Array() {
+				refs = append(refs, r.Get("resourceType").Str+"/"+r.Get("id").Str)
+			}
+			slices.Sort(refs)
+			ok = strings.Join(refs, ",") == value
 		case name == "total":
 			ok = gjson.Get(body, "total").Raw == value
 		case name == word:

@@ -13,20 +13,19 @@ import (
 
 // control reads a parameter that shapes the result.
 func (p *planner) control(param Param) error {
+	if param.Name == "_include" || param.Name == "_revinclude" {
+		return p.include(param)
+	}
 	if param.Modifier != "" {
 		return notSupported(param, "is not supported")
 	}
-	if param.Name != "_include" {
-		if p.seen[param.Name] {
-			return fhir.Fault(400, "invalid", "%s stands twice.", param.Name)
-		}
-		p.seen[param.Name] = true
+	if p.seen[param.Name] {
+		return fhir.Fault(400, "invalid", "%s stands twice.", param.Name)
 	}
+	p.seen[param.Name] = true
 	switch param.Name {
 	case "_sort":
 		return p.sort(param)
-	case "_include":
-		return p.include(param)
 	case "_elements", "_summary":
 		return p.shape(param)
 	case "_count":
@@ -93,17 +92,29 @@ func (p *planner) sorts(name string) (string, error) {
 	return "", nil
 }
 
+// include reads _include and _revinclude (SRCH-170, 171, 175, 176).
 func (p *planner) include(param Param) error {
-	parts := strings.Split(param.Value, ":")
-	if strings.Contains(param.Value, ",") || len(parts) < 2 || len(parts) > 3 {
-		return fhir.Fault(400, "value", "_include is Type:parameter or Type:parameter:Target, one a parameter, not %q.", param.Value)
+	inc := Include{Reverse: param.Name == "_revinclude", Iterate: param.Modifier == "iterate"}
+	if param.Modifier != "" && !inc.Iterate {
+		return notSupported(param, "is not supported")
 	}
-	inc := Include{Source: parts[0], Param: parts[1]}
-	if inc.Param == "*" || inc.Source == "*" {
-		return fhir.Fault(400, "not-supported", "_include with a wildcard is not supported.")
+	parts := strings.Split(param.Value, ":")
+	if param.Value == "*" && !inc.Reverse {
+		inc.Source, inc.Param = "*", "*"
+		return p.included(inc, param)
+	}
+	if param.Value == "*" {
+		return fhir.Fault(400, "too-costly", "_revinclude=* would look through everything: name a type.")
+	}
+	if strings.Contains(param.Value, ",") || len(parts) < 2 || len(parts) > 3 {
+		return fhir.Fault(400, "value", "%s is Type:parameter or Type:parameter:Target, one a parameter, not %q.", param.Name, param.Value)
+	}
+	inc.Source, inc.Param = parts[0], parts[1]
+	if !r4.IsResource(inc.Source) {
+		return fhir.Fault(400, "not-supported", "%s is no resource type.", inc.Source)
 	}
 	def, known := p.x.Param(inc.Source, inc.Param)
-	if !r4.IsResource(inc.Source) || !known || def.Kind != index.Reference || !def.Indexed {
+	if inc.Param != "*" && (!known || def.Kind != index.Reference || !def.Indexed) {
 		return fhir.Fault(400, "not-supported", "%s is no reference parameter of %s.", inc.Param, inc.Source)
 	}
 	if len(parts) == 3 {
@@ -112,6 +123,10 @@ func (p *planner) include(param Param) error {
 			return fhir.Fault(400, "value", "%s is no resource type.", inc.Target)
 		}
 	}
+	return p.included(inc, param)
+}
+
+func (p *planner) included(inc Include, param Param) error {
 	p.plan.Includes = append(p.plan.Includes, inc)
 	p.plan.Used = append(p.plan.Used, param)
 	return nil

@@ -13,12 +13,12 @@ import (
 
 // Limits are the settings of LIM-001 that a search obeys.
 type Limits struct {
-	Page, PageMaximum, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage int
+	Page, PageMaximum, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth int
 }
 
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
-	return Limits{Page: 50, PageMaximum: 1000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000}
+	return Limits{Page: 50, PageMaximum: 1000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4}
 }
 
 // Plan is a search, ready to run: of one type, or of several whose rows come
@@ -51,11 +51,6 @@ type Part struct {
 type SortKey struct {
 	Name       string
 	Descending bool
-}
-
-// Include is _include of one hop.
-type Include struct {
-	Source, Param, Target string // Target may be empty
 }
 
 // Total says when the total is given (SRCH-211).
@@ -139,7 +134,7 @@ func (p *Plan) Empty() {
 // notBuilt are names that the standard knows for every type and that are not
 // served: they are refused under lenient handling too.
 var notBuilt = map[string]bool{
-	"_has": true, "_revinclude": true, "_filter": true, "_list": true, "_text": true, "_content": true,
+	"_has": true, "_filter": true, "_list": true, "_text": true, "_content": true,
 	"_query": true, "_contained": true, "_containedType": true, "_score": true,
 }
 
@@ -171,7 +166,7 @@ func (p *planner) param(param Param) error {
 // Control reports whether a parameter shapes the answer and does not filter.
 func Control(name string) bool {
 	switch name {
-	case "_sort", "_count", "_total", "_summary", "_include", "_elements", "_format", "_pretty":
+	case "_sort", "_count", "_total", "_summary", "_include", "_revinclude", "_elements", "_format", "_pretty":
 		return true
 	}
 	return false

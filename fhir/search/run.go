@@ -30,6 +30,8 @@ type Page struct {
 	Warnings []fhir.Issue // of this page: types that the token does not include
 	Total    *int
 	Next     *Cursor // nil when nothing more can follow
+
+	cursors []Cursor // behind each match
 }
 
 // Run makes the page behind a cursor. It returns *fhir.Error of status 400 for a
@@ -131,6 +133,7 @@ func (p *Plan) inOrder(ctx context.Context, v *consent.View, at Cursor, page *Pa
 			return nil
 		}
 		page.Matches = append(page.Matches, d)
+		page.cursors = append(page.cursors, Cursor{After: &d.ID})
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func (p *Plan) sorted(ctx context.Context, v *consent.View, at Cursor, page *Pag
 			return fmt.Errorf("fetch a sorted row: %w", err)
 		}
 		page.Matches = append(page.Matches, d)
+		page.cursors = append(page.cursors, Cursor{After: &r.id, Values: r.values})
 	}
 	if to < len(rows) && to > from {
 		last := rows[to-1]
