@@ -193,8 +193,11 @@ func (v *View) past(ctx context.Context, d store.Doc, known map[store.Ref]*store
 	newest, met := known[d.Ref]
 	if !met {
 		n, err := v.snap.Get(ctx, d.Ref)
+		if errors.Is(err, store.ErrNotFound) { // a version without a newest one: nobody may take that for absence
+			err = fmt.Errorf("%v: %w", err, store.ErrUnavailable)
+		}
 		if err != nil {
-			return store.Doc{}, fmt.Errorf("newest version of %s: %v: %w", d.Ref, err, store.ErrUnavailable)
+			return store.Doc{}, fmt.Errorf("newest version of %s: %w", d.Ref, err)
 		}
 		if _, err := v.show(ctx, n, n); err == nil {
 			newest = &n

@@ -120,7 +120,8 @@ func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener ne
 	}
 	defer closeSocket()
 	server := &http.Server{Handler: r.held.whileHeld(r.site()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+		WriteTimeout: s.limits.rest.BundleDeadline + lastBytes,
+		ErrorLog:     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }() // ends with Shutdown below
 	s.log.Info("serving", "fhir", s.publicURL+"/fhir", "store", redact(s.place.address))
@@ -138,6 +139,10 @@ func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener ne
 	defer cancel()
 	return errors.Join(fault, server.Shutdown(drain))
 }
+
+// lastBytes is how long after the longest deadline a client may take to read
+// its answer (LIM-009).
+const lastBytes = time.Minute
 
 // lastAnswers is how long a server that lost its lease answers 503 before it
 // ends, so that clients learn that nothing was done.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 
 	"carerecord/consent"
 	"carerecord/fhir"
@@ -64,6 +65,10 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, fhir.Fault(413, "too-long", "The body is larger than %d bytes.", limit)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The body did not come in time. Nothing was done; it may be repeated."}},
+			Cause: err, Header: map[string]string{"Retry-After": "1"}}
 	}
 	if err != nil {
 		return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body ended before its end."}}, Cause: err}

@@ -1,0 +1,160 @@
+package suite
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// raw opens a connection and sends text as it stands.
+func (s *server) raw(text string) net.Conn {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	if _, err := conn.Write([]byte(text)); err != nil {
+		s.t.Fatal(err)
+	}
+	return conn
+}
+
+// head is the head of a request of the feed.
+func (s *server) head(method, path string, length int) string {
+	return fmt.Sprintf("%s /fhir%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n",
+		method, path, s.token(feed), length)
+}
+
+// TestDrain: a server that is told to end finishes the request that runs, takes
+// no new one, and ends well (LIM-009).
+func TestDrain(t *testing.T) {
+	s := onPebble(t).start("--demo")
+	body := `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":` + basic("xac01.drained", "kept") + `,"request":{"method":"PUT","url":"Basic/xac01.drained"}}]}`
+	s.token(feed)
+	running := s.raw(s.head("POST", "", len(body)) + body[:50])
+	idle := s.raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	answered, err := http.ReadResponse(bufio.NewReader(idle), nil)
+	if err != nil || answered.StatusCode != 200 {
+		t.Fatalf("got %v %v", answered, err)
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
+		if err != nil {
+			break // refused
+		}
+		conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("LIM-009: a draining server takes new connections")
+		}
+	}
+	if !s.running() {
+		t.Fatal("LIM-009: the server ended while a request was running")
+	}
+	if _, err := running.Write([]byte(body[50:])); err != nil {
+		t.Fatal(err)
+	}
+	running.SetReadDeadline(time.Now().Add(10 * time.Second))
+	resp, err := http.ReadResponse(bufio.NewReader(running), nil)
+	if err != nil {
+		t.Fatalf("LIM-009: the running request got no answer: %v\n%s", err, s.output)
+	}
+	if got := read(t, resp); resp.StatusCode != 200 {
+		t.Errorf("LIM-009: the running request got %d %s", resp.StatusCode, got)
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("LIM-009: the server does not end once nothing runs")
+	}
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("LIM-009: the server ended with %d:\n%s", code, s.output)
+	}
+	s.start("--demo")
+	want(t, "LIM-009 what was acknowledged while draining", s.get(feed, "Basic/xac01.drained"), 200, "")
+}
+
+// TestAborts: clients that hang up in any moment, and clients that send slowly
+// or not at all, leave nothing behind (LIM-009): 200 that hang up, 10,000 in
+// soak.
+func TestAborts(t *testing.T) {
+	s, at := admin(onPebble(t), "--demo", "--limit", "search-deadline=1s", "--limit", "bundle-deadline=1s")
+	s.token(feed)
+	want(t, "before", s.get(feed, "Basic"), 200, "")
+	before := gauges(t, at)
+	n := 200
+	if soak(t) > 1 {
+		n = 10_000
+	}
+	body := basic("xac01.a", strings.Repeat("x", 5000))
+	put := s.head("PUT", "/Basic/xac01.a", len(body))
+	for i := range n {
+		var text string
+		switch i % 5 {
+		case 0:
+			text = put[:20]
+		case 1:
+			text = put
+		case 2:
+			text = put + body[:2500]
+		case 3:
+			text = put + body
+		case 4:
+			text = s.head("GET", "/Observation?_count=1000", 0)
+		}
+		s.raw(text).Close()
+	}
+	var slow []net.Conn
+	for range 20 {
+		slow = append(slow, s.raw(put+body[:2500]), s.raw(put[:20]))
+	}
+	began := time.Now()
+	for i, conn := range slow {
+		conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		_, err := bufio.NewReader(conn).WriteTo(&output{})
+		if e, ok := err.(net.Error); ok && e.Timeout() {
+			t.Fatalf("LIM-009: slow client %d still has its connection after %s", i, time.Since(began))
+		}
+	}
+	t.Logf("%d clients hung up; 40 slow ones were let go after %s", n, time.Since(began).Round(time.Millisecond))
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		after := gauges(t, at)
+		if after.underWay == 0 && after.goroutines <= before.goroutines+5 && after.files <= before.files+5 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("LIM-009: before %+v, after %+v", before, after)
+		}
+	}
+	r := s.get(feed, "Basic/xac01.a")
+	want(t, "LIM-009 a write whose client hung up is whole or not there", r, 200, "")
+	if got := r.get("code.text").Str; got != strings.Repeat("x", 5000) {
+		t.Errorf("LIM-009: got %.40s…, want the whole text", got)
+	}
+}
+
+// held is what clients hold of a server.
+type held struct{ underWay, goroutines, files int }
+
+func gauges(t *testing.T, at string) (h held) {
+	t.Helper()
+	resp, err := http.Get(at + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(read(t, resp)) {
+		fmt.Sscanf(line, "carerecord_requests_under_way %d", &h.underWay)
+		fmt.Sscanf(line, "go_goroutines %d", &h.goroutines)
+		fmt.Sscanf(line, "process_open_fds %d", &h.files)
+	}
+	if h.goroutines == 0 || h.files == 0 {
+		t.Fatal("the metrics do not tell what the process holds")
+	}
+	return h
+}
