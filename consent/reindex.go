@@ -75,6 +75,16 @@ func keyed() store.StateWrite {
 	return store.StateWrite{Key: keyingMark, Value: b}
 }
 
+// KeyingOf writes by which rules the documents of a store are keyed, for people;
+// empty where the store does not say.
+func KeyingOf(ctx context.Context, state store.State) (string, error) {
+	k, found, err := keyingOf(ctx, state)
+	if err != nil || !found {
+		return "", err
+	}
+	return k.String(), nil
+}
+
 func keyingOf(ctx context.Context, state store.State) (k Keying, found bool, err error) {
 	b, err := state.Lookup(ctx, keyingMark)
 	if errors.Is(err, store.ErrNotFound) {

@@ -112,6 +112,10 @@ func (r *record) parts() []part {
 			return nil
 		}},
 	}
+	if r.restored != nil {
+		all = append(all, part{"restore", "the store was restored from a backup and wishes of patients may be missing: carerecord restore --confirm-from INSTANT lets it answer",
+			func(context.Context) error { return r.confirmed() }})
+	}
 	if r.trail == nil {
 		return all // --auth off
 	}

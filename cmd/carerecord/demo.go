@@ -75,7 +75,7 @@ func (r *record) demoRegion(ctx context.Context, s settings) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("look for the sample region: %w", err)
 	}
-	if err != nil {
+	if err != nil && r.restored == nil {
 		if err := r.loadRegion(ctx, s); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type engine interface {
 	store.Store
 	store.State
 	store.Log
+	store.Copier
 	// Verify reads everything and reports what does not agree.
 	Verify(context.Context) error
 }

@@ -162,6 +162,9 @@ func (c *loadCmd) through(client *http.Client, source string) load.Send {
 // loadBundle stores one transaction bundle as the feed of an organisation, with
 // its mark in the same commit. A bundle whose mark stands is skipped.
 func (r *record) loadBundle(ctx context.Context, source, mark string, body []byte, mode validate.Mode) load.Outcome {
+	if err := r.confirmed(); err != nil {
+		return load.Outcome{Failed: err.Error()}
+	}
 	if mark != "" {
 		switch _, err := r.engine.Lookup(ctx, "load/"+mark); {
 		case err == nil:

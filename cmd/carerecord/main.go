@@ -27,6 +27,8 @@ type cli struct {
 	Synth   synthCmd   `cmd:"" help:"Make a synthetic region."`
 	Audit   auditCmd   `cmd:"" help:"Work with the trail."`
 	Verify  verifyCmd  `cmd:"" help:"Rebuild the index of a store at rest and compare."`
+	Backup  backupCmd  `cmd:"" help:"Copy a store into a folder, while it is served."`
+	Restore restoreCmd `cmd:"" help:"Fill an empty store with a backup, or let a restored one answer."`
 	Reindex reindexCmd `cmd:"" help:"Key every document anew, online, going on where an interrupted one stopped."`
 	Bench   benchCmd   `cmd:"" help:"Measure the embedded engine beside its limits."`
 }

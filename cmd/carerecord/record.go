@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"carerecord/consent"
@@ -56,6 +57,11 @@ type record struct {
 	log    *slog.Logger
 
 	reindexing sync.Mutex // held by the walk under way
+
+	trailed     bool        // what an operator does goes into the trail
+	restored    *restored   // nil where no backup was restored into the store; of confirm once the record is wired
+	restoring   sync.Mutex  // held by confirm
+	unconfirmed atomic.Bool // nobody has answered for what a restored store lacks
 }
 
 // folders fills in where keys and policy lie: beside a Pebble store, unless
@@ -87,21 +93,20 @@ func openRecord(ctx context.Context, s settings) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &record{log: s.log}
+	var folder *policy.Folder
 	if !s.unguarded {
-		if r.policy, err = policy.Load(s.policyDir); err != nil {
+		if folder, err = policy.Load(s.policyDir); err != nil {
 			return nil, err
 		}
-		if r.policy.Agreement.Relationship == policy.RelationshipAssumed && !s.demo {
+		if folder.Agreement.Relationship == policy.RelationshipAssumed && !s.demo {
 			return nil, errors.New("the agreement assumes every relationship: that is accepted with --demo only")
 		}
 	}
-	if r.engine, err = s.place.open(ctx); err != nil {
-		return nil, fmt.Errorf("open %s: %w", redact(s.place.address), err)
+	r, err := openHeld(ctx, s)
+	if err != nil {
+		return nil, err
 	}
-	if r.held, err = hold(ctx, r.engine, s); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", redact(s.place.address), err), r.engine.Close())
-	}
+	r.policy = folder
 	if s.measure != nil {
 		r.engine = s.measure(r.engine)
 	}
@@ -119,6 +124,12 @@ func (r *record) close() error {
 
 // wire makes the parts over an opened engine.
 func (r *record) wire(ctx context.Context, s settings, k keys) error {
+	var err error
+	if r.restored, err = restoredOf(ctx, r.engine); err != nil {
+		return err
+	}
+	r.unconfirmed.Store(r.restored != nil && r.restored.State != restoreConfirmed)
+	r.trailed = !s.unguarded || s.trailed
 	base := s.publicURL + "/fhir"
 	x, err := index.New(index.Config{Base: base, Clock: time.Now})
 	if err != nil {

@@ -150,6 +150,9 @@ const lastAnswers = time.Second
 
 // say tells what an operator must know of this start.
 func say(s settings, r *record) {
+	if err := r.confirmed(); err != nil {
+		s.log.Warn(err.Error())
+	}
 	if s.unguarded {
 		s.log.Warn("AUTH IS OFF: everybody who reaches this address reads and writes everything, and no trail is kept")
 		return
@@ -164,7 +167,7 @@ func say(s settings, r *record) {
 // site is what the server answers.
 func (r *record) site() http.Handler {
 	mux := http.NewServeMux()
-	fhir := r.rest.Handler()
+	fhir := r.whileConfirmed(r.rest.Handler())
 	mux.Handle("/fhir", fhir)
 	mux.Handle("/fhir/", fhir)
 	r.healthRoutes(mux)

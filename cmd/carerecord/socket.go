@@ -74,6 +74,7 @@ func (r *record) operator(s settings) http.Handler {
 		json.NewEncoder(w).Encode(report)
 	})
 	r.reindexRoutes(mux)
+	r.backupRoutes(mux, s)
 	mux.HandleFunc("POST /load", func(w http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		if err != nil {

@@ -103,6 +103,14 @@ func onServer(t *testing.T, m *mongotest.Server) *server {
 // start serves with more arguments and waits until the server is ready.
 func (s *server) start(args ...string) *server {
 	s.t.Helper()
+	s.spawn(args...)
+	s.await("/readyz")
+	return s
+}
+
+// spawn serves with more arguments.
+func (s *server) spawn(args ...string) {
+	s.t.Helper()
 	s.args = args
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -124,16 +132,21 @@ func (s *server) start(args ...string) *server {
 		close(ended)
 	}(s.cmd, s.ended)
 	s.t.Cleanup(s.stop)
+}
+
+// await waits until a page answers 200.
+func (s *server) await(path string) {
+	s.t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		resp, err := http.Get(s.site + "/readyz")
+		resp, err := http.Get(s.site + path)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == 200 {
-				return s
+				return
 			}
 		}
 		if !s.running() || time.Now().After(deadline) {
-			s.t.Fatalf("the server did not become ready:\n%s", s.output)
+			s.t.Fatalf("%s did not answer 200:\n%s", path, s.output)
 		}
 	}
 }

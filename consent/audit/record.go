@@ -15,7 +15,6 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -41,6 +40,9 @@ type Record struct {
 	Disclosed   []Item    `json:"disclosed"`       // what leaves, empty for nothing
 	Count       *int      `json:"count,omitempty"` // a number that was told
 	Written     []Item    `json:"written,omitempty"`
+
+	Genesis     *Genesis   `json:"genesis,omitempty"`           // the record begins a chain
+	MissingFrom *time.Time `json:"wishesMissingFrom,omitempty"` // see Confirmation
 }
 
 // Agent is who asked.
@@ -163,14 +165,7 @@ func (t *Trail) Encode(r Record) ([]byte, error) {
 		rand.Read(nonce)
 		r.Query = base64.StdEncoding.EncodeToString(t.aead.Seal(nonce, nonce, []byte(r.Query), nil))
 	}
-	if r.Disclosed == nil {
-		r.Disclosed = []Item{}
-	}
-	b, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("encode a record of the trail: %w", err)
-	}
-	return b, nil
+	return encode(r)
 }
 
 // Query opens the sealed query string of a record.

@@ -24,6 +24,7 @@ type Report struct {
 	First   time.Time `json:"first,omitzero"`
 	Last    time.Time `json:"last,omitzero"`
 	Breaks  []Break   `json:"breaks"`
+	Chains  []Chain   `json:"chains,omitempty"` // where there are several
 }
 
 // OK reports that the chain holds.
@@ -38,6 +39,12 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "records checked: %d\n", r.Records)
 	if r.Records > 0 {
 		fmt.Fprintf(w, "first: %s\nlast:  %s\n", r.First.Format(time.RFC3339Nano), r.Last.Format(time.RFC3339Nano))
+	}
+	for i, c := range r.Chains {
+		if g := c.Genesis; g != nil {
+			fmt.Fprintf(w, "chain %d begins at %d: restored from a backup of %s; the last head known of the chain before it is %d %s\n",
+				i+1, c.First, g.Backup.Format(time.RFC3339Nano), g.Position, g.Head)
+		}
 	}
 	for _, b := range r.Breaks {
 		fmt.Fprintf(w, "BREAK at %d: %s: %s\n", b.Pos, b.Kind, b.Text)
@@ -54,6 +61,8 @@ type verifier struct {
 	before, last store.Hash // links of the two records before
 	next         uint64     // expected position
 	shift        int64      // how much later records were written than they stand
+	first        uint64     // position of the first record
+	stood        store.Hash // link of the record before the one that is counted
 }
 
 // Verify reads a trail from its first record and names every place where it was
@@ -154,6 +163,10 @@ func (v *verifier) takeSwapped(later, earlier store.Record) {
 // count notes that a record was seen, and when it was made.
 func (v *verifier) count(cur store.Record) {
 	v.report.Records++
+	if v.first == 0 {
+		v.first = cur.Pos
+	}
+	defer func() { v.stood = cur.Hash }()
 	var r Record
 	if err := json.Unmarshal(cur.Payload, &r); err != nil {
 		v.fault(cur.Pos, "unreadable", "the record is no record of the trail")
@@ -163,6 +176,9 @@ func (v *verifier) count(cur store.Record) {
 		v.report.First = r.Recorded
 	}
 	v.report.Last = r.Recorded
+	if r.Genesis != nil {
+		v.begins(cur, r.Genesis)
+	}
 }
 
 func (v *verifier) fault(pos uint64, kind, text string) {

@@ -136,10 +136,16 @@ func copiesBesideWriters(k *kit) {
 	var mu sync.Mutex
 	acknowledged := map[string]uint64{}
 	var commits atomic.Int64
+	permits := make(chan struct{}, 100*writers)
 	for w := range writers {
 		group.Go(func() {
 			a, b := pair(w, "x"), pair(w, "yy")
-			for ctx.Err() == nil {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-permits:
+				}
 				if _, err := k.Commit(k.ctx, writes(a, b)); err != nil {
 					k.Errorf("commit: %v", err)
 					return
@@ -153,13 +159,18 @@ func copiesBesideWriters(k *kit) {
 			}
 		})
 	}
-	// others waits until everybody else has written again.
+	// others lets everybody else write, and waits for half of it: some commits
+	// are under way then.
 	others := func() {
-		for from := commits.Load(); commits.Load() < from+2*writers && !k.Failed(); {
+		from := commits.Load()
+		for range 2 * writers {
+			permits <- struct{}{}
+		}
+		for commits.Load() < from+writers && !k.Failed() {
 			time.Sleep(100 * time.Microsecond)
 		}
 	}
-	for range 5 {
+	for range 3 {
 		others()
 		reader := ""
 		mu.Lock()

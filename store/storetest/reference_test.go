@@ -12,3 +12,5 @@ func reference() Subject {
 func TestReference(t *testing.T) { Run(t, reference()) }
 
 func TestReferenceRandom(t *testing.T) { Random(t, 1, 300, reference()) }
+
+func TestReferenceCopies(t *testing.T) { Copies(t, reference()) }

@@ -22,5 +22,6 @@ type Engine interface {
 	store.Store
 	store.State
 	store.Log
+	store.Copier
 	Verify(context.Context) error
 }

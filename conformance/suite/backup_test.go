@@ -1,0 +1,235 @@
+package suite
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// TestBackupAndRestore: a backup that is taken while a feed writes holds whole
+// bundles, all that were acknowledged before. What a patient wished afterwards is
+// not in it, so the restored store answers no patient data until an operator
+// answers for that, on record (CON-1407). Each engine's backup is restored into
+// the other too.
+func TestBackupAndRestore(t *testing.T) {
+	pebble := func(t *testing.T) *server { return onPebble(t) }
+	mongo := func(t *testing.T) *server { return onMongo(t) }
+	for _, c := range []struct {
+		name     string
+		from, to func(*testing.T) *server
+	}{
+		{"pebble", pebble, pebble}, {"mongo", mongo, mongo}, {"from pebble to mongo", pebble, mongo}, {"from mongo to pebble", mongo, pebble},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "backup")
+			taken, w := backUp(t, c.from(t), out)
+			refusesDamage(t, c.to(t), out)
+			s := c.to(t)
+			s.restore(t, out, taken, w)
+		})
+	}
+}
+
+// backUp takes a backup beside a feed, and has a patient opt out after it. It
+// returns the backup's instant, and what the feed had written before it.
+func backUp(t *testing.T, s *server, out string) (taken time.Time, w *writer) {
+	t.Helper()
+	s.start("--demo", "--public-url", "http://record.test")
+	s.token(feed)
+	w = &writer{name: "xac01.b"}
+	write := func() {
+		t.Helper()
+		w.sent++
+		want(t, "a bundle", s.do(feed, "POST", "", w.bundle(w.sent)), 200, "")
+		w.done = w.sent
+	}
+	for range 5 {
+		write()
+	}
+	before := *w
+	done := make(chan string, 1)
+	go func() { // ends with the command
+		text, err := s.run("backup", "--out", out)
+		if err != nil {
+			text = "FAILED: " + text
+		}
+		done <- text
+	}()
+	for text := ""; text == ""; {
+		select {
+		case text = <-done:
+			if !strings.Contains(text, "versions and") || strings.Contains(text, "FAILED") {
+				t.Fatalf("backup: %s", text)
+			}
+		default:
+			write()
+		}
+	}
+	for range 3 {
+		write()
+	}
+	r := s.do("patient", "POST", "Consent", optOutOf("Patient/xgp01.p0", "active"))
+	want(t, "an opt-out after the backup", r, 201, "")
+	manifest, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken, err = time.Parse(time.RFC3339Nano, gjson.GetBytes(manifest, "taken").Str); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	return taken, &before
+}
+
+// refusesDamage tries to restore a backup that was cut off, and one that was
+// changed: nothing of them arrives.
+func refusesDamage(t *testing.T, s *server, out string) {
+	t.Helper()
+	file := filepath.Join(out, "parts.gz")
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := append([]byte{}, whole...)
+	changed[len(changed)/2] ^= 0x10
+	for what, text := range map[string][]byte{"cut off": whole[:len(whole)-1], "changed": changed} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := s.run("restore", out); err == nil || !strings.Contains(text, "the backup is damaged") {
+			t.Errorf("restore of a backup that was %s: got %v\n%s", what, err, text)
+		}
+	}
+	if err := os.WriteFile(file, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start("--demo", "--public-url", "http://record.test") // as a new store
+	want(t, "nothing came of a damaged backup", s.get(feed, "Basic/xac01.b"), 404, "not-found")
+	s.stop()
+	if text, err := s.run("restore", out); err == nil || !strings.Contains(text, "not empty") {
+		t.Errorf("restore into a store with documents: got %v\n%s", err, text)
+	}
+	s.start("--demo", "--public-url", "http://record.test")
+	want(t, "a refused restore leaves the store as it was", s.get(feed, "Patient?_summary=count"), 200, "")
+}
+
+func (s *server) restore(t *testing.T, out string, taken time.Time, w *writer) {
+	t.Helper()
+	text, err := s.run("restore", out)
+	if err != nil || !strings.Contains(text, "--confirm-from") {
+		t.Fatalf("restore: %v\n%s", err, text)
+	}
+	if text, err := s.run("restore", out); err == nil || !strings.Contains(text, "restored into this store before") {
+		t.Errorf("a second restore: got %v\n%s", err, text)
+	}
+	s.spawn("--demo", "--public-url", "http://record.test")
+	s.await("/healthz")
+	s.answersNothing(t)
+	for _, c := range []struct{ from, says string }{
+		{"yesterday", "is an instant"},
+		{taken.Add(time.Minute).Format(time.RFC3339Nano), "a later instant is wrong"},
+	} {
+		if text, err := s.run("restore", "--confirm-from", c.from); err == nil || !strings.Contains(text, c.says) {
+			t.Errorf("confirmation from %s: got %v\n%s", c.from, err, text)
+		}
+	}
+	s.answersNothing(t)
+	if text, err := s.run("restore", "--confirm-from", taken.Format(time.RFC3339Nano)); err != nil {
+		t.Fatalf("confirm: %v\n%s", err, text)
+	}
+	want(t, "after confirmation", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	s.holdsWholeBundles(t, w)
+	s.stop()
+	for _, command := range [][]string{{"verify"}, {"audit", "verify"}} {
+		text, err := s.run(command...)
+		if err != nil {
+			t.Errorf("%v after the restore: %v\n%s", command, err, text)
+		}
+		if command[0] == "audit" && !strings.Contains(text, "chain 2 begins at") {
+			t.Errorf("audit verify does not tell of the new chain:\n%s", text)
+		}
+	}
+	s.hasRecorded(t, taken)
+	s.start("--demo", "--public-url", "http://record.test")
+	want(t, "confirmed for good", s.get("gp", "Patient/xgp01.p0"), 200, "")
+}
+
+// answersNothing: 503 to everything about patients, and only to that.
+func (s *server) answersNothing(t *testing.T) {
+	t.Helper()
+	for _, path := range []string{"Patient/xgp01.p0", "Patient/unheard-of", "Observation", "Observation?_summary=count", "_history", "Patient/xgp01.p0/_history"} {
+		r := s.get("gp", path)
+		want(t, "before confirmation: GET "+path, r, 503, "transient")
+		if r.header.Get("Retry-After") == "" || strings.Contains(r.body, "xgp01") {
+			t.Errorf("before confirmation: GET %s: got %v %s", path, r.header, r.body)
+		}
+	}
+	want(t, "before confirmation: a write", s.do(feed, "PUT", "Basic/xac01.n", basic("xac01.n", "x")), 503, "transient")
+	want(t, "metadata", s.get("", "metadata"), 200, "")
+	resp, err := http.Get(s.site + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b := make([]byte, 4096)
+	n, _ := resp.Body.Read(b)
+	if resp.StatusCode != 503 || !strings.Contains(string(b[:n]), "restored from a backup") {
+		t.Errorf("readyz: got %d %s, want 503 and why", resp.StatusCode, b[:n])
+	}
+}
+
+// holdsWholeBundles: everything acknowledged before the backup, and of what was
+// written beside it whole bundles in their order.
+func (s *server) holdsWholeBundles(t *testing.T, before *writer) {
+	t.Helper()
+	w := *before
+	for s.get(feed, w.patient(w.done+1)).status == 200 {
+		w.done++
+	}
+	w.sent = w.done
+	w.check(t, s)
+	for n := w.done + 1; n < w.done+10; n++ {
+		for path := range w.bodies(n) {
+			if path != w.counter() {
+				want(t, "an entry of a bundle behind the backup", s.get(feed, path), 404, "not-found")
+			}
+		}
+	}
+	t.Logf("%d bundles stood before the backup, %d are in it", before.done, w.done)
+	if r := s.get("gp", "Observation?patient=Patient/xgp01.p0&_count=1"); r.get("entry.#").Int() == 0 {
+		t.Errorf("the wish is not in the backup, so the rows are: got %d %s", r.status, r.body)
+	}
+}
+
+// hasRecorded looks for the record of the confirmation, and of the new chain.
+func (s *server) hasRecorded(t *testing.T, taken time.Time) {
+	t.Helper()
+	db := s.engine()
+	defer db.Close()
+	confirmed, begun := 0, 0
+	for r, err := range db.Records(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g := gjson.GetBytes(r.Payload, "genesis"); g.Exists() {
+			begun++
+			if g.Get("position").Uint() != r.Pos-1 || len(g.Get("head").Str) != 64 {
+				t.Errorf("the genesis at %d names %s", r.Pos, g)
+			}
+		}
+		if gjson.GetBytes(r.Payload, "interaction").Str == "confirm-restore" {
+			confirmed++
+			if who, from := gjson.GetBytes(r.Payload, "agent.subject").Str, gjson.GetBytes(r.Payload, "wishesMissingFrom").Str; who == "" || from != taken.Format(time.RFC3339Nano) {
+				t.Errorf("the confirmation is recorded as %s", r.Payload)
+			}
+		}
+	}
+	if confirmed != 1 || begun != 1 {
+		t.Errorf("%d confirmations and %d new chains are on record, want 1 of each", confirmed, begun)
+	}
+}

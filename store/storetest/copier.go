@@ -1,0 +1,63 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"carerecord/store"
+)
+
+// Export implements store.Copier.
+func (r *Reference) Export(ctx context.Context) iter.Seq2[store.Part, error] {
+	r.mu.Lock()
+	var parts []store.Part
+	for _, versions := range r.state.versions {
+		for _, d := range slices.Backward(versions) {
+			parts = append(parts, store.Part{Doc: &d})
+		}
+	}
+	for _, rec := range r.log {
+		parts = append(parts, store.Part{Record: &rec})
+	}
+	r.mu.Unlock()
+	return func(yield func(store.Part, error) bool) {
+		for _, p := range parts {
+			if err := ctx.Err(); err != nil {
+				yield(store.Part{}, err)
+				return
+			}
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Import implements store.Copier.
+func (r *Reference) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) error {
+	r.mu.Lock()
+	full := len(r.state.versions) > 0 || len(r.log) > 0
+	r.mu.Unlock()
+	if full {
+		return fmt.Errorf("import: %w", store.ErrExists)
+	}
+	var docs []store.Doc
+	for p, err := range parts {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case p.Doc != nil:
+			docs = append(docs, *p.Doc)
+		default:
+			r.mu.Lock()
+			r.log = append(r.log, *p.Record)
+			r.mu.Unlock()
+		}
+	}
+	r.Seed(docs)
+	return nil
+}
