@@ -51,6 +51,13 @@ func brokenGuards() []broken {
 			{"fhir/search/include.go", "in.view.Scan(ctx, store.Query{Type: inc.Source, Where: any})", "in.view.RawScan(ctx, store.Query{Type: inc.Source, Where: any})"},
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
 		}},
+		{"chain: hidden targets satisfy it", "TestReading$", []edit{
+			{"fhir/search/join.go", "	rows := j.view.Scan(ctx, q)\n", "	rows := j.view.RawScan(ctx, q)\n"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
+		}},
+		{"scope of a joined type: none is asked for", "TestReading$", []edit{
+			{"fhir/rest/search.go", "for _, typ := range ask.Plan.Joined {", "for _, typ := range ask.Plan.Joined[:0] {"},
+		}},
 		{"conditional create: a hidden match is a match", "TestTraces$", []edit{
 			{"consent/commit.go", "Where: store.And{ch.Absent, c.view.grant.Where(ch.Ref.Type)}", "Where: ch.Absent"},
 		}},

@@ -136,6 +136,23 @@ var filters = map[string][]string{
 
 var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_source:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
 
+// chains are filters that lead to other resources.
+var chains = map[string][]string{
+	"Patient": {"_has:Observation:patient:code=%c", "_has:Observation:subject:status=final", "_has:Condition:patient:code:not=one", "_has:Observation:performer:code=one,two",
+		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active"},
+	"Observation": {"patient.family=%F", "subject:Patient.gender:not=male", "encounter.status=finished", "encounter.patient.family=%F", "has-member:Observation.code=%c", "performer:Patient.gender=female",
+		"_has:Provenance:target:_id=%I", "patient._has:Condition:patient:code=%c", "subject:Patient.birthdate:missing=true"},
+	"Condition": {"patient.gender=male", "asserter:Patient.family=%F"}, "Encounter": {"patient.family:contains=r", "service-provider.name=north", "_has:Observation:encounter:code=%c"},
+	"MedicationRequest": {"medication.code=%c", "patient.identifier:missing=false"}, "Provenance": {"target:Observation.status=final", "target:Consent.status=active"}, "List": {"item:Observation.code=%c"},
+	"AllergyIntolerance": {"patient._tag=http://t|b"},
+}
+
+// crossing is what a type that a chain crosses looks like in a query.
+var crossing = map[string][]string{
+	"Patient": {"patient.", ":Patient."}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
+	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."},
+}
+
 var sorts = map[string][]string{
 	"Patient": {"family", "-birthdate", "_lastUpdated", "gender,-birthdate", "family,given"}, "Observation": {"date", "-date", "code", "-value-quantity", "_id", "code,-date", "status,code,_id"}, "Condition": {"-onset-date", "code"},
 	"Encounter": {"date"}, "MedicationRequest": {"-authoredon"}, "Consent": {"status", "-_lastUpdated"}, "Provenance": {"recorded"},
@@ -209,6 +226,9 @@ func (g *generator) search() question {
 			continue // would name somebody else
 		}
 		params = append(params, param)
+	}
+	if joins := chains[typ]; len(joins) > 0 && g.chance(15) {
+		params = append(params, g.fill(typ, pick(g, joins...)))
 	}
 	if s := sorts[typ]; len(s) > 0 && g.chance(25) {
 		params = append(params, "_sort="+pick(g, s...))

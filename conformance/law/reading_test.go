@@ -65,6 +65,10 @@ func channelOf(q question) string {
 		return "02 conditional read"
 	case !searches && strings.Count(q.path, "/") > 1:
 		return "01 read"
+	case strings.Contains(query, "_has:"):
+		return "10 _has"
+	case strings.Contains(query, "."):
+		return "09 chains"
 	case strings.Contains(query, "_include"):
 		return "08 include"
 	case strings.Contains(query, "_sort"):
@@ -239,6 +243,11 @@ var resourceIn = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
 func (r requester) permitted(q question) bool {
 	path, query, _ := strings.Cut(strings.TrimSuffix(q.path, "/_search")+"?"+q.body, "?")
 	parts := strings.Split(path, "/")
+	for typ, marks := range crossing {
+		if slices.ContainsFunc(marks, func(m string) bool { return strings.Contains("&"+query, m) }) && !r.may(typ, "s") {
+			return false
+		}
+	}
 	switch {
 	case len(parts) == 2 && parts[1] == "_history":
 		return true // what may not be searched is left out

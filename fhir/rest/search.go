@@ -101,6 +101,12 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 	if err != nil {
 		return nil, err
 	}
+	for _, typ := range ask.Plan.Joined {
+		req := consent.Request{Interaction: c.interaction, Type: typ, Letter: consent.SearchLetter}
+		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
+			return nil, err
+		}
+	}
 	c.named = ask.Plan.Named
 	var a *answer
 	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.SearchLetter), func(v *consent.View) error {

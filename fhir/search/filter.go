@@ -40,7 +40,7 @@ func (p *planner) filter(param Param) error {
 		p.wheres[i] = append(p.wheres[i], pred)
 	}
 	p.plan.filters++
-	p.plan.positive = p.plan.positive || !slices.Contains([]string{"not", "missing", "contains", "text"}, param.Modifier)
+	p.plan.positive = p.plan.positive || positive(param.Modifier)
 	if param.Modifier == "" {
 		for _, value := range values {
 			for _, part := range p.plan.Parts {
@@ -60,6 +60,12 @@ func (p *planner) filter(param Param) error {
 		p.name(param, def, pred)
 	}
 	return nil
+}
+
+// positive reports whether a parameter with a modifier says what must be there,
+// in a way that an index can drive by.
+func positive(modifier string) bool {
+	return !slices.Contains([]string{"not", "missing", "contains", "text"}, modifier)
 }
 
 // claims are the equalities that every match must satisfy: those of a parameter

@@ -13,12 +13,12 @@ import (
 
 // Limits are the settings of LIM-001 that a search obeys.
 type Limits struct {
-	Page, PageMaximum, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth int
+	Page, PageMaximum, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth, ChainDepth int
 }
 
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
-	return Limits{Page: 50, PageMaximum: 1000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4}
+	return Limits{Page: 50, PageMaximum: 1000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5}
 }
 
 // Plan is a search, ready to run: of one type, or of several whose rows come
@@ -34,9 +34,11 @@ type Plan struct {
 	Shape    Shape
 	Used     []Param        // what self shows, in order
 	Warnings []fhir.Issue   // what was ignored
+	Joined   []string       // types that chains and _has cross
 	Claims   []store.Key    // equalities of the criteria, for conditional writes
 	simple   bool           // counted from the index alone
 	positive bool           // some filter says what must be there
+	joins    [][]node       // of each part; nil for none
 	bare     [][]store.Pred // what the target types make of ids without a type
 	filters  int
 }
@@ -134,7 +136,7 @@ func (p *Plan) Empty() {
 // notBuilt are names that the standard knows for every type and that are not
 // served: they are refused under lenient handling too.
 var notBuilt = map[string]bool{
-	"_has": true, "_filter": true, "_list": true, "_text": true, "_content": true,
+	"_filter": true, "_list": true, "_text": true, "_content": true,
 	"_query": true, "_contained": true, "_containedType": true, "_score": true,
 }
 
@@ -143,8 +145,8 @@ func (p *planner) param(param Param) error {
 	if notBuilt[param.Name] {
 		return notSupported(param, "is not supported")
 	}
-	if strings.Contains(param.Name, ".") || strings.Contains(param.Modifier, ".") {
-		return notSupported(param, "is chained: chains are not supported")
+	if param.Name == "_has" || strings.Contains(param.Name, ".") || strings.Contains(param.Modifier, ".") {
+		return p.join(param)
 	}
 	switch {
 	case !Control(param.Name) && param.Name != "_type":

@@ -41,6 +41,10 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	if err := p.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}
+	p, err := p.joined(ctx, v, lim)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.total(ctx, v, at, page, lim); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,60 @@
+package index
+
+import (
+	"strings"
+
+	"carerecord/store"
+)
+
+// mostDriven is how many targets a predicate of PointsTo names one by one, so
+// that an index can drive by them; more are a set.
+const mostDriven = 1000
+
+// PointsTo is what a document must satisfy to refer, by a reference parameter,
+// to one of some resources of a type. Errors are *Error.
+func (x *Indexer) PointsTo(typ, name, target string, ids store.Set, list []string) (store.Pred, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > mostDriven {
+		return store.In{Prefix: prefix(p.number, classRef) + store.Key(target+"/"), Set: ids}, nil
+	}
+	any := make(store.Or, len(list))
+	for i, id := range list {
+		any[i] = eq(p.number, classRef, target, "/", id)
+	}
+	return any, nil
+}
+
+// OneOf is what a document of a type must satisfy to have one of some ids.
+func (x *Indexer) OneOf(typ string, ids store.Set, list []string) (store.Pred, error) {
+	p, err := x.served(typ, "_id")
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > mostDriven {
+		return store.In{Prefix: prefix(p.number, classCode), Set: ids}, nil
+	}
+	any := make(store.Or, len(list))
+	for i, id := range list {
+		any[i] = eq(p.number, classCode, id)
+	}
+	return any, nil
+}
+
+// Pointees returns the ids of the resources of a type to which a document
+// refers by a reference parameter, from its keys.
+func (x *Indexer) Pointees(typ, name, target string, keys []store.Key) ([]string, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for rest := range below(keys, prefix(p.number, classRef)) {
+		if id, ok := strings.CutPrefix(rest, target+"/"); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,270 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// node is a filter that may lead to other resources. It is resolved on a View,
+// hop by hop from the far end: what is hidden satisfies no hop (VIS-003).
+type node interface {
+	resolve(ctx context.Context, j *joiner) (store.Pred, error)
+}
+
+// leaf is a parameter of the type itself.
+type leaf struct {
+	pred     store.Pred
+	positive bool
+}
+
+// chain asks for a reference of typ to a target that satisfies inner.
+type chain struct {
+	typ, param, target string
+	inner              node
+}
+
+// has asks for a document of another type that refers here and satisfies inner.
+type has struct {
+	typ, param, here string
+	inner            node
+}
+
+// joiner resolves the nodes of one search.
+type joiner struct {
+	view *consent.View
+	plan *Plan
+	lim  Limits
+}
+
+func (l leaf) resolve(context.Context, *joiner) (store.Pred, error) { return l.pred, nil }
+
+func (c chain) resolve(ctx context.Context, j *joiner) (store.Pred, error) {
+	found := ids{}
+	err := j.each(ctx, c.target, c.inner, func(d store.Doc) error {
+		found[d.Ref.ID] = true
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j.view.Index().PointsTo(c.typ, c.param, c.target, found, found.list())
+}
+
+func (h has) resolve(ctx context.Context, j *joiner) (store.Pred, error) {
+	found := ids{}
+	err := j.each(ctx, h.typ, h.inner, func(d store.Doc) error {
+		to, err := j.view.Index().Pointees(h.typ, h.param, h.here, d.Keys)
+		for _, id := range to {
+			found[id] = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j.view.Index().OneOf(h.here, found, found.list())
+}
+
+// ids is a set of ids.
+type ids map[string]bool
+
+// Has reports membership.
+func (s ids) Has(id string) bool { return s[id] }
+
+func (s ids) list() []string {
+	out := make([]string, 0, len(s))
+	for id := range s {
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// each calls f for every visible document of a type that satisfies a node, its
+// keys alone.
+func (j *joiner) each(ctx context.Context, typ string, inner node, f func(store.Doc) error) error {
+	pred, err := inner.resolve(ctx, j)
+	if err != nil {
+		return err
+	}
+	q := store.Query{Type: typ, Where: pred, KeysOnly: true}
+	rows := j.view.Scan(ctx, q)
+	if l, ok := inner.(leaf); ok && !l.positive {
+		rows = j.plan.walk(ctx, j.view, q, j.lim)
+	}
+	for d, err := range rows {
+		if err == nil {
+			err = f(d)
+		}
+		if err != nil {
+			return fmt.Errorf("join %s: %w", typ, err)
+		}
+	}
+	return nil
+}
+
+// joined puts the resolved nodes of each part into its predicate.
+func (p *Plan) joined(ctx context.Context, v *consent.View, lim Limits) (*Plan, error) {
+	if p.joins == nil {
+		return p, nil
+	}
+	out := *p
+	out.Parts = slices.Clone(p.Parts)
+	j := &joiner{view: v, plan: p, lim: lim}
+	for i, nodes := range p.joins {
+		where := store.And{out.Parts[i].Where}
+		for _, n := range nodes {
+			pred, err := n.resolve(ctx, j)
+			if err != nil {
+				return nil, err
+			}
+			where = append(where, pred)
+		}
+		out.Parts[i].Where = where
+	}
+	return &out, nil
+}
+
+// join reads a chained parameter or _has, for every part of the plan.
+func (p *planner) join(param Param) error {
+	if p.opt.Criteria {
+		return notSupported(param, "cannot stand in criteria yet")
+	}
+	values, err := index.Split(param.Value, ',')
+	if err != nil {
+		return asFault(err, param)
+	}
+	if values = slices.DeleteFunc(values, func(v string) bool { return v == "" }); len(values) == 0 {
+		return nil
+	}
+	if len(values) > p.opt.Limits.ORValues {
+		return fhir.Fault(400, "too-costly", "%s has more than %d values.", param.Name, p.opt.Limits.ORValues)
+	}
+	expr := param.Name
+	if param.Modifier != "" {
+		expr += ":" + param.Modifier
+	}
+	if p.plan.joins == nil {
+		p.plan.joins = make([][]node, len(p.plan.Parts))
+	}
+	for i, part := range p.plan.Parts {
+		n, err := p.node(part.Type, expr, values, 0)
+		if err != nil {
+			return err
+		}
+		p.plan.joins[i] = append(p.plan.joins[i], n)
+		if c, ok := n.(chain); ok && len(p.plan.Parts) == 1 {
+			p.nameChained(c, expr, values)
+		}
+	}
+	p.plan.filters++
+	p.plan.simple, p.plan.positive = false, true
+	p.plan.Used = append(p.plan.Used, param)
+	return nil
+}
+
+// node reads one link after the other; depth is how many were read.
+func (p *planner) node(typ, expr string, values []string, depth int) (node, error) {
+	if depth > p.opt.Limits.ChainDepth {
+		return nil, fhir.Fault(400, "too-costly", "A chain has more than %d links.", p.opt.Limits.ChainDepth)
+	}
+	if rest, ok := strings.CutPrefix(expr, "_has:"); ok {
+		return p.reverse(typ, rest, values, depth)
+	}
+	link, rest, chained := strings.Cut(expr, ".")
+	if !chained {
+		return p.last(typ, expr, values)
+	}
+	name, target, typed := strings.Cut(link, ":")
+	def, known := p.x.Param(typ, name)
+	if !known || !def.Indexed || def.Kind != index.Reference {
+		return nil, fhir.Fault(400, "not-supported", "%s has no reference parameter %s to chain by.", typ, name)
+	}
+	target, err := p.targetOf(typ, name, def, rest, target, typed)
+	if err != nil {
+		return nil, err
+	}
+	p.crosses(target)
+	inner, err := p.node(target, rest, values, depth+1)
+	return chain{typ, name, target, inner}, err
+}
+
+// targetOf chooses the type that a link leads to: the one that is written, or
+// the only one that has the next parameter (SRCH-131).
+func (p *planner) targetOf(typ, name string, def index.Param, rest, target string, typed bool) (string, error) {
+	if typed {
+		if !slices.Contains(def.Targets, target) {
+			return "", fhir.Fault(400, "not-supported", "%s of %s does not lead to %q.", name, typ, target)
+		}
+		return target, nil
+	}
+	next := rest[:len(rest)-len(strings.TrimLeft(rest, "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"))]
+	var fit []string
+	for _, t := range def.Targets {
+		if _, known := p.x.Param(t, next); known || next == "_has" {
+			fit = append(fit, t)
+		}
+	}
+	switch len(fit) {
+	case 0:
+		return "", fhir.Fault(400, "not-supported", "Nothing that %s of %s leads to has a parameter %q.", name, typ, next)
+	case 1:
+		return fit[0], nil
+	}
+	return "", fhir.Fault(400, "invalid", "%s of %s leads to several types with %s: write %s:Type, Type one of %s.", name, typ, next, name, strings.Join(fit, ", "))
+}
+
+// reverse reads what stands behind _has: (SRCH-140, 142).
+func (p *planner) reverse(here, expr string, values []string, depth int) (node, error) {
+	parts := strings.SplitN(expr, ":", 3)
+	if len(parts) < 3 {
+		return nil, fhir.Fault(400, "not-supported", "_has is _has:Type:reference:parameter, not _has:%s.", expr)
+	}
+	def, known := p.x.Param(parts[0], parts[1])
+	if !known || !def.Indexed || def.Kind != index.Reference || !slices.Contains(def.Targets, here) {
+		return nil, fhir.Fault(400, "not-supported", "%s of %q is no reference parameter that leads to a %s.", parts[1], parts[0], here)
+	}
+	p.crosses(parts[0])
+	inner, err := p.node(parts[0], parts[2], values, depth+1)
+	return has{parts[0], parts[1], here, inner}, err
+}
+
+// last reads the parameter at the end of a chain.
+func (p *planner) last(typ, expr string, values []string) (node, error) {
+	name, modifier, _ := strings.Cut(expr, ":")
+	if _, known := p.x.Param(typ, name); !known {
+		return nil, fhir.Fault(400, "not-supported", "%s has no search parameter %s.", typ, name)
+	}
+	pred, err := p.x.Predicate(index.Query{Type: typ, Name: name, Modifier: modifier, Values: values})
+	if err != nil {
+		return nil, asFault(err, Param{Name: name, Modifier: modifier})
+	}
+	return leaf{pred, positive(modifier)}, nil
+}
+
+// crosses notes a type that a join reads: it needs the letter of a search
+// (SMART-279, 280).
+func (p *planner) crosses(typ string) {
+	if !slices.Contains(p.plan.Joined, typ) {
+		p.plan.Joined = append(p.plan.Joined, typ)
+	}
+}
+
+// nameChained notes a chain that names one patient: patient.identifier with an
+// NHS number (consent.md, section 1).
+func (p *planner) nameChained(c chain, expr string, values []string) {
+	l, ok := c.inner.(leaf)
+	if !ok || c.target != "Patient" || c.param != "patient" && c.param != "subject" || len(values) != 1 || !strings.HasSuffix(expr, ".identifier") {
+		return
+	}
+	if number, ok := strings.CutPrefix(values[0], nhsNumber+"|"); ok && number != "" {
+		p.named = append(p.named, consent.Named{Where: l.pred})
+	}
+}
