@@ -6,7 +6,7 @@ STATICCHECK := .cache/bin/staticcheck
 STATICCHECK_VERSION := v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test soak check generate bench tools
+.PHONY: help run build test soak check fuzz image generate bench tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,12 @@ soak: need-go need-python ## the same with ten times the cases of long tests
 
 check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, generated files
 	scripts/check.sh
+
+fuzz: need-go ## every fuzz target for some seconds (FUZZ_SECONDS=5)
+	scripts/fuzz.sh
+
+image: ## the container image; without an engine its files in bin/image, tried there
+	scripts/image.sh
 
 generate: need-go need-npm $(DEFINITIONS) ## write the tables of the standard anew
 	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir/r4

@@ -22,6 +22,7 @@ type cli struct {
 	Config string `help:"JSON file of flags: {\"store\": \"pebble:./var/record\", …}. The command line and the environment count before it." type:"path"`
 
 	Serve   serveCmd   `cmd:"" help:"Serve the record."`
+	Health  healthCmd  `cmd:"" help:"Ask a server how it is."`
 	Token   tokenCmd   `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
 	Load    loadCmd    `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
 	Synth   synthCmd   `cmd:"" help:"Make a synthetic region."`
