@@ -1,0 +1,62 @@
+package suite
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestConformancePage holds docs/conformance.md against the server: the
+// interactions, operations and formats that metadata tells are on the page, the
+// requests that it says are refused are refused so, and the limits that it
+// names are those in force by default.
+func TestConformancePage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	s := onPebble(t).start("--auth", "off")
+
+	told := map[string]bool{}
+	meta := s.get("", "metadata")
+	for _, path := range []string{"rest.0.interaction.#.code", "rest.0.resource.#.interaction.#.code", "rest.0.resource.#.operation.#.name", "format", "patchFormat"} {
+		for _, list := range meta.get(path + "|@flatten").Array() {
+			told[list.Str] = true
+		}
+	}
+	if len(told) < 18 {
+		t.Fatalf("metadata tells %v, want at least 18 words", told)
+	}
+	for word := range told {
+		if !strings.Contains(page, "`"+word+"`") {
+			t.Errorf("metadata tells %s, which the page does not name", word)
+		}
+	}
+
+	refusals := regexp.MustCompile("(?m)^\\| `GET ([^`]+)` \\| (\\d+) `([a-z-]+)` \\|$").FindAllStringSubmatch(page, -1)
+	if len(refusals) < 15 {
+		t.Fatalf("the page has %d refusals, want at least 15", len(refusals))
+	}
+	for _, m := range refusals {
+		status, _ := strconv.Atoi(m[2])
+		path := strings.NewReplacer("[base]", "", "$", "%24").Replace(m[1])
+		want(t, "docs/conformance.md: GET "+m[1], s.get("", path, "Prefer: handling=lenient"), status, m[3])
+	}
+
+	_, line, _ := strings.Cut(s.output.String(), "msg=limits ")
+	line, _, _ = strings.Cut(line, "\n")
+	limits := strings.Fields(line)
+	if len(limits) < 18 {
+		t.Fatalf("the log of the start shows %q, want at least 18 limits", line)
+	}
+	for _, limit := range limits {
+		name, value, _ := strings.Cut(limit, "=")
+		value = strings.Replace(value, `""`, "none", 1)
+		if !regexp.MustCompile("`" + name + "`[^|]*\\| " + value + " \\|").MatchString(page) {
+			t.Errorf("the limit %s is %s, which the page does not say", name, value)
+		}
+	}
+}
