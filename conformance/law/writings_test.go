@@ -98,6 +98,9 @@ func (g *generator) criteria(typ string) string {
 	if g.chance(30) {
 		return "_id=" + g.anID(typ)
 	}
+	if g.chance(20) {
+		return "code=" + url.QueryEscape("http://c|"+pick(g, "one", "two")) + "&patient." + pick(g, "family=ely", "gender=male", "birthdate:missing=false")
+	}
 	return "code=" + url.QueryEscape("http://c|"+pick(g, "one", "two", "three")) + "&subject=Patient/" + g.anID("Patient")
 }
 

@@ -13,7 +13,7 @@ import (
 
 // criteria plans the criteria of a conditional write: always strict, and with
 // one equality that can be claimed (SRCH-011, REST-127).
-func (s *Server) criteria(typ string, values []string) (*search.Plan, error) {
+func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, values []string) (*search.Plan, error) {
 	if len(values) > 1 {
 		return nil, fhir.Fault(400, "invalid", "The criteria stand twice.")
 	}
@@ -25,6 +25,11 @@ func (s *Server) criteria(typ string, values []string) (*search.Plan, error) {
 	plan, err := search.New(s.cfg.Index, []string{typ}, params, search.Options{Criteria: true, Limits: s.cfg.Search.Limits})
 	if err != nil {
 		return nil, err
+	}
+	for _, joined := range plan.Joined {
+		if err := s.maySearch(ctx, p, joined); err != nil {
+			return nil, err
+		}
 	}
 	if len(plan.Claims) == 0 {
 		return nil, fhir.Fault(400, "required", "The criteria need one equality: a token with its code, a reference, a uri or _id.")
@@ -38,7 +43,7 @@ func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*sea
 	if err := s.maySearch(ctx, c.caller, c.typ); err != nil {
 		return nil, err
 	}
-	return s.criteria(c.typ, values)
+	return s.criteria(ctx, c.caller, c.typ, values)
 }
 
 func (s *Server) maySearch(ctx context.Context, p consent.Principal, typ string) error {
@@ -46,12 +51,16 @@ func (s *Server) maySearch(ctx context.Context, p consent.Principal, typ string)
 }
 
 // matches returns up to most visible matches of criteria, those left out that
-// the same bundle deletes.
-func matches(ctx context.Context, v *consent.View, plan *search.Plan, most int, deleted map[store.Ref]bool) ([]store.Ref, error) {
+// the same bundle deletes, and the plan with its chains resolved (REST-128).
+func (s *Server) matches(ctx context.Context, v *consent.View, plan *search.Plan, most int, deleted map[store.Ref]bool) (*search.Plan, []store.Ref, error) {
+	plan, err := plan.Resolve(ctx, v, s.cfg.Search.Limits)
+	if err != nil {
+		return nil, nil, err
+	}
 	var refs []store.Ref
 	for d, err := range v.Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
 		if err != nil {
-			return nil, fmt.Errorf("evaluate criteria: %w", err)
+			return nil, nil, fmt.Errorf("evaluate criteria: %w", err)
 		}
 		if deleted[d.Ref] {
 			continue
@@ -60,7 +69,7 @@ func matches(ctx context.Context, v *consent.View, plan *search.Plan, most int, 
 			break
 		}
 	}
-	return refs, nil
+	return plan, refs, nil
 }
 
 func multiple() error {
@@ -74,7 +83,7 @@ func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource,
 	if plan == nil {
 		return ch, nil
 	}
-	refs, err := matches(ctx, v, plan, 2, deleted)
+	plan, refs, err := s.matches(ctx, v, plan, 2, deleted)
 	if err != nil {
 		return ch, err
 	}
@@ -100,7 +109,7 @@ func claim(ch *consent.Change, plan *search.Plan, deleted map[store.Ref]bool) {
 // toUpdate makes the change of a conditional update (REST-146, 147, 151). ch
 // holds the body and the conditions.
 func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Change, r fhir.Resource, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
-	refs, err := matches(ctx, v, plan, 2, deleted)
+	plan, refs, err := s.matches(ctx, v, plan, 2, deleted)
 	if err != nil {
 		return ch, err
 	}
@@ -130,7 +139,7 @@ func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Chang
 // toDelete makes the changes of a conditional delete (REST-186).
 func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Change, plan *search.Plan) ([]consent.Change, error) {
 	most := max(2, s.cfg.Limits.ConditionalDelete+1)
-	refs, err := matches(ctx, v, plan, most, nil)
+	_, refs, err := s.matches(ctx, v, plan, most, nil)
 	if err != nil {
 		return nil, err
 	}

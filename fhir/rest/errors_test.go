@@ -91,7 +91,7 @@ func TestErrorBodies(t *testing.T) {
 	}
 	for what, how := range map[string]func() error{
 		"a panic":              func() error { panic("secret of a goroutine") },
-		"a broken invariant":   func() error { var m map[string]int; m["secret"] = 1; return nil },
+		"a broken invariant":   func() error { var none []string; return errors.New(none[len(requests)]) },
 		"an error of the disk": func() error { return errors.New("open /var/lib/store/000012.sst: secret: no space left on device") },
 		"an error of a driver": func() error { return errors.New("(E11000) duplicate key of mongodb://user:secret@host") },
 		"no store":             func() error { return errors.Join(store.ErrUnavailable, errors.New("pebble: /var/lib: secret")) },

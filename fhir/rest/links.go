@@ -104,12 +104,12 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 	if !l.view.Grant().May(typ, "s") {
 		return store.Ref{}, fhir.Fault(403, "forbidden", "The token may not search %s.", typ)
 	}
-	plan, err := l.server.criteria(typ, []string{criteria})
+	plan, err := l.server.criteria(ctx, l.view.Grant().Principal(), typ, []string{criteria})
 	if err != nil {
 		return store.Ref{}, err
 	}
 	found := map[store.Ref]bool{}
-	refs, err := matches(ctx, l.view, plan, 2, nil)
+	plan, refs, err := l.server.matches(ctx, l.view, plan, 2, nil)
 	if err != nil {
 		return store.Ref{}, err
 	}

@@ -49,7 +49,7 @@ func (s *Server) patchWhere(ctx context.Context, c *call) (*answer, error) {
 
 // toPatch makes the change of a conditional patch.
 func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
-	refs, err := matches(ctx, v, plan, 2, deleted)
+	_, refs, err := s.matches(ctx, v, plan, 2, deleted)
 	switch {
 	case err != nil:
 		return ch, err

@@ -71,7 +71,7 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) error {
 	err := s.maySearch(ctx, c.caller, st.typ)
 	if err == nil {
-		st.plan, err = s.criteria(st.typ, []string{criteria})
+		st.plan, err = s.criteria(ctx, c.caller, st.typ, []string{criteria})
 	}
 	return err
 }

@@ -110,8 +110,9 @@ func (j *joiner) each(ctx context.Context, typ string, inner node, f func(store.
 	return nil
 }
 
-// joined puts the resolved nodes of each part into its predicate.
-func (p *Plan) joined(ctx context.Context, v *consent.View, lim Limits) (*Plan, error) {
+// Resolve returns the plan with its chains and _has resolved on a View: it is
+// for that View alone.
+func (p *Plan) Resolve(ctx context.Context, v *consent.View, lim Limits) (*Plan, error) {
 	if p.joins == nil {
 		return p, nil
 	}
@@ -134,9 +135,6 @@ func (p *Plan) joined(ctx context.Context, v *consent.View, lim Limits) (*Plan, 
 
 // join reads a chained parameter or _has, for every part of the plan.
 func (p *planner) join(param Param) error {
-	if p.opt.Criteria {
-		return notSupported(param, "cannot stand in criteria yet")
-	}
 	values, err := index.Split(param.Value, ',')
 	if err != nil {
 		return asFault(err, param)

@@ -41,7 +41,7 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	if err := p.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}
-	p, err := p.joined(ctx, v, lim)
+	p, err := p.Resolve(ctx, v, lim)
 	if err != nil {
 		return nil, err
 	}
