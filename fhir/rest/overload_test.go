@@ -1,0 +1,58 @@
+package rest_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir/rest"
+	"carerecord/store"
+	"carerecord/store/storetest"
+)
+
+// TestOverload: while as many requests run as may, another is refused at once
+// and may be repeated, metadata answers, and the one that runs goes on
+// (LIM-007).
+func TestOverload(t *testing.T) {
+	const deadline = 2 * time.Second
+	entered := make(chan struct{}, 1)
+	h := &hanging{Reference: storetest.NewReference(time.Now)}
+	site := handlerWith(t, entering{h, entered}, func(c *rest.Config) {
+		c.Limits.Requests, c.Limits.Deadline = 1, deadline
+		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	})
+	h.at = "commit"
+	first := make(chan *httptest.ResponseRecorder)
+	go func() { first <- send(site, "POST", "/Patient", `{"resourceType":"Patient"}`) }() // ends with the deadline
+	<-entered
+	began := time.Now()
+	w := send(site, "GET", "/Patient/1", "")
+	if w.Code != 503 || gjson.Get(w.Body.String(), "issue.0.code").Str != "transient" || w.Header().Get("Retry-After") == "" || time.Since(began) > deadline/2 {
+		t.Errorf("LIM-007: got %d %s after %s, want 503 transient at once", w.Code, w.Body, time.Since(began))
+	}
+	if w := send(site, "GET", "/metadata", ""); w.Code != 200 {
+		t.Errorf("LIM-007: metadata answers %d under load, want 200", w.Code)
+	}
+	if w := <-first; gjson.Get(w.Body.String(), "issue.0.code").Str != "timeout" {
+		t.Errorf("LIM-007: the request that ran got %d %s, want what its commit gives", w.Code, w.Body)
+	}
+	if w := send(site, "GET", "/Patient/1", ""); w.Code != 404 {
+		t.Errorf("LIM-007: got %d %s afterwards, want 404", w.Code, w.Body)
+	}
+}
+
+// entering tells when a commit begins.
+type entering struct {
+	*hanging
+	entered chan struct{}
+}
+
+func (e entering) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	e.entered <- struct{}{}
+	return e.hanging.Commit(ctx, b)
+}
