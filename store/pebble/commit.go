@@ -31,9 +31,9 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer s.ready.Close()
 	var seq uint64
 	err = db.write(ctx, func(out *pebble.Batch) error {
+		defer s.ready.Close()
 		var err error
 		seq, err = db.step(ctx, s, out)
 		return err
@@ -46,7 +46,29 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 
 // write runs build under the mutex, applies what it put into the batch, and
 // waits for the disk outside of the mutex. When build fails nothing is written.
+// A disk that does not answer is waited for as long as ctx lets it; build, and
+// what follows, may then run on after write has returned.
 func (db *DB) write(ctx context.Context, build func(*pebble.Batch) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- db.through(ctx, build) }() // ends when the disk answers
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	default:
+		return fmt.Errorf("%w: %w", unavailable("write", ctx.Err()), store.ErrUnknown)
+	}
+}
+
+// through is write, however long it takes.
+func (db *DB) through(ctx context.Context, build func(*pebble.Batch) error) error {
 	out := db.rows.NewBatch()
 	pos, err := db.apply(ctx, out, build)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // moment would have left.
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	disk := vfs.NewCrashableMem()
-	db, err := Open(Config{Dir: "db", fs: disk})
+	db, err := Open(Config{Dir: "db", FS: disk})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 // survives opens what a crash has left and looks for what was acknowledged.
 func survives(t *testing.T, disk vfs.FS, want map[store.Ref]uint64, pos uint64) {
 	t.Helper()
-	db, err := Open(Config{Dir: "db", fs: disk})
+	db, err := Open(Config{Dir: "db", FS: disk})
 	if err != nil {
 		t.Fatalf("open after a crash: %v", err)
 	}

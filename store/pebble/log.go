@@ -12,7 +12,7 @@ import (
 )
 
 // Append implements store.Log.
-func (db *DB) Append(ctx context.Context, payloads ...[]byte) (first uint64, err error) {
+func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 	if err := db.up(); err != nil {
 		return 0, err
 	}
@@ -23,7 +23,8 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (first uint64, err
 	if size > maxCommit {
 		return 0, fmt.Errorf("pebble: append of %d bytes: %w", size, store.ErrTooLarge)
 	}
-	err = db.write(ctx, func(out *pebble.Batch) error {
+	var first uint64
+	err := db.write(ctx, func(out *pebble.Batch) error {
 		first = db.head.Pos + 1
 		for _, p := range payloads {
 			if err := db.link(out, p); err != nil {

@@ -28,7 +28,8 @@ type Config struct {
 	// mutex; they are valid until it returns. It is for measuring, see Raw.
 	Batches func([]byte)
 
-	fs vfs.FS // for tests; nil is the disk
+	// FS is what the rows lie on; nil is the disk. It is for tests of faults.
+	FS vfs.FS
 }
 
 // DB is the embedded engine. It implements store.Store, store.State and
@@ -47,6 +48,7 @@ type DB struct {
 	head  store.Record // the last log record applied, without payload
 	sweep string       // where the search for expired state goes on
 
+	closed  atomic.Bool
 	durable atomic.Uint64 // the last log position on disk
 	applied atomic.Uint64 // seq, for those who do not hold the mutex
 	reads   shared
@@ -84,7 +86,7 @@ func options(c Config) *pebble.Options {
 		c.Log = slog.Default()
 	}
 	o := &pebble.Options{
-		FS:                          c.fs,
+		FS:                          c.FS,
 		Comparer:                    comparer(),
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		CacheSize:                   c.Cache,
@@ -135,7 +137,8 @@ func (db *DB) load() error {
 
 // Close implements store.Store.
 func (db *DB) Close() error {
-	if !db.fail(errClosed) {
+	db.fail(errClosed) // it may have failed before, and is closed all the same
+	if db.closed.Swap(true) {
 		return nil
 	}
 	db.reads.drop()

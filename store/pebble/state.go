@@ -87,8 +87,9 @@ func (db *DB) Swap(ctx context.Context, key string, old, value []byte, expires t
 }
 
 // Take implements store.State.
-func (db *DB) Take(ctx context.Context, key string) (value []byte, err error) {
-	err = db.alter(ctx, "take a value", key, func(stands []byte, out *pebble.Batch) error {
+func (db *DB) Take(ctx context.Context, key string) ([]byte, error) {
+	var value []byte
+	err := db.alter(ctx, "take a value", key, func(stands []byte, out *pebble.Batch) error {
 		if stands == nil {
 			return store.ErrNotFound
 		}

@@ -1,0 +1,224 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/consent/policy"
+	"carerecord/fhir/index"
+	"carerecord/fhir/rest"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+const address = "http://record.test"
+
+// deadline is how long a request may take.
+const deadline = 2 * time.Second
+
+// engine is a store with what a site needs of it.
+type engine interface {
+	store.Store
+	store.State
+	store.Log
+}
+
+// site serves an engine to a feed, with a trail.
+type site struct {
+	t       *testing.T
+	handler http.Handler
+
+	mu       sync.Mutex
+	versions map[string]string // version that was acknowledged last, by id; "" where the last write is in doubt
+	statuses map[int]int       // how many answers of each
+}
+
+// serve makes a site over an engine.
+func serve(t *testing.T, e engine) *site {
+	t.Helper()
+	x, err := index.New(index.Config{Base: address + "/fhir"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := consent.Open(context.Background(), consent.Config{Store: e, Index: x, PublicURL: address,
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"G"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := make([]byte, 32)
+	trail, err := audit.New(e, key, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := search.NewSealer(key, time.Hour, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scopes, err := consent.ParseScopes("system/*.cruds", func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := rest.DefaultLimits()
+	limits.Deadline, limits.BundleDeadline = deadline, deadline
+	s, err := rest.New(rest.Config{Base: address + "/fhir", Guard: guard, Index: x, Trail: trail, Limits: limits, Clock: time.Now,
+		Search: &search.Service{Base: address + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
+			return consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientMay: []string{"TREAT"},
+				Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes}, nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{t: t, handler: s.Handler(), versions: map[string]string{}, statuses: map[int]int{}}
+}
+
+// over serves another engine that holds the same record.
+func (s *site) over(e engine) *site {
+	next := serve(s.t, e)
+	next.versions = s.versions
+	return next
+}
+
+// send sends a request and looks at what is true of every answer.
+func (s *site) send(method, path, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, address+"/fhir"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/fhir+json")
+	}
+	w := httptest.NewRecorder()
+	began := time.Now()
+	s.handler.ServeHTTP(w, r)
+	if took := time.Since(began); took > deadline+5*time.Second {
+		s.t.Errorf("%s %s took %s, the deadline is %s", method, path, took, deadline)
+	}
+	if w.Code == 503 && (w.Header().Get("Retry-After") == "" || w.Header().Get("ETag") != "" || gjson.Get(w.Body.String(), "resourceType").Str != "OperationOutcome") {
+		s.t.Errorf("%s %s: a 503 with %v %s", method, path, w.Header(), w.Body)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statuses[w.Code]++
+	return w
+}
+
+// told returns how many answers of a status there were since the last call, and
+// how many of any.
+func (s *site) told(status int) (of, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.statuses {
+		all += n
+	}
+	of = s.statuses[status]
+	s.statuses = map[int]int{}
+	return of, all
+}
+
+func patient(id string, n int) string {
+	return fmt.Sprintf(`{"resourceType":"Patient","id":"%s","name":[{"family":"Ely %d"}]}`, id, n)
+}
+
+// put writes a Patient and remembers what was acknowledged.
+func (s *site) put(id string, n int) {
+	w := s.send("PUT", "/Patient/"+id, patient(id, n))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch w.Code {
+	case 200, 201:
+		s.versions[id] = gjson.Get(w.Body.String(), "meta.versionId").Str
+		if s.versions[id] == "" {
+			s.t.Errorf("PUT %s: %d %s", id, w.Code, w.Body)
+		}
+	case 503:
+		s.versions[id] += "?" // that version, or the next
+	default:
+		s.t.Errorf("PUT %s: got %d %s, want 200, 201 or 503", id, w.Code, w.Body)
+	}
+}
+
+// look reads everything that was ever acknowledged, and what never was. With
+// always every answer must be there; else 503 will do.
+func (s *site) look(always bool) {
+	s.t.Helper()
+	s.mu.Lock()
+	versions := map[string]string{}
+	for id, v := range s.versions {
+		versions[id] = v
+	}
+	s.mu.Unlock()
+	stand := 0
+	for id, v := range versions {
+		known := strings.TrimRight(v, "?")
+		if known != "" {
+			stand++
+		}
+		w := s.send("GET", "/Patient/"+id, "")
+		got := gjson.Get(w.Body.String(), "meta.versionId").Str
+		switch {
+		case w.Code == 503 && !always:
+		case w.Code == 200 && (got == known || newer(got, known)):
+		case w.Code == 404 && known == "":
+		default:
+			s.t.Errorf("GET %s, of which %q was acknowledged: got %d %s", id, v, w.Code, w.Body)
+		}
+	}
+	for path, right := range map[string]func(*httptest.ResponseRecorder) bool{
+		"/Patient/g.unheard-of": func(w *httptest.ResponseRecorder) bool { return w.Code == 404 },
+		"/Patient?_summary=count": func(w *httptest.ResponseRecorder) bool {
+			return w.Code == 200 && int(gjson.Get(w.Body.String(), "total").Int()) >= stand
+		},
+		"/Patient?family=ely&_count=1": func(w *httptest.ResponseRecorder) bool {
+			return w.Code == 200 && (stand == 0 || gjson.Get(w.Body.String(), "entry.#").Int() > 0)
+		},
+		"/Patient/_history?_count=1": func(w *httptest.ResponseRecorder) bool {
+			return w.Code == 200 && (stand == 0 || gjson.Get(w.Body.String(), "entry.#").Int() > 0)
+		},
+	} {
+		if w := s.send("GET", path, ""); !right(w) && (w.Code != 503 || always) {
+			s.t.Errorf("GET %s with %d Patients acknowledged: got %d %s", path, stand, w.Code, w.Body)
+		}
+	}
+}
+
+// newer reports whether a version is later than another: the write of it was
+// acknowledged since, or is one of those in doubt.
+func newer(got, than string) bool {
+	a, err := strconv.Atoi(got)
+	b, _ := strconv.Atoi(than) // none is 0
+	return err == nil && a > b
+}
+
+// work writes and reads from several sides until it is told to stop.
+func (s *site) work() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	for w := range 4 {
+		group.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				s.put(fmt.Sprintf("g.%d-%d", w, n%5), n)
+			}
+		})
+	}
+	group.Go(func() {
+		for ctx.Err() == nil {
+			s.look(false)
+		}
+	})
+	return func() {
+		cancel()
+		group.Wait()
+	}
+}
