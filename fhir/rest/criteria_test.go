@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -61,5 +62,39 @@ func TestCriteria(t *testing.T) {
 	}
 	if w := send(h, "POST", "/Observation", observation("", "c"), "If-None-Exist: identifier=s|1&subject:Patient.name=ely"); w.Code != 200 {
 		t.Errorf("REST-128: got %d %s, want 200 with the one that is there", w.Code, w.Body)
+	}
+}
+
+// TestBundleTwice: a bundle of conditional creates that refer to each other
+// changes nothing when it is loaded again (REST-231): no new resource, no new version.
+func TestBundleTwice(t *testing.T) {
+	h := open(t)
+	var entries []string
+	for i := range 40 {
+		n := fmt.Sprintf("%02d", i)
+		entries = append(entries,
+			`{"fullUrl":"urn:uuid:0c3151bd-1cbf-4d64-b04d-cd91870000`+n+`","resource":{"resourceType":"Patient","identifier":[{"system":"s","value":"p`+n+`"}]},"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=s|p`+n+`"}}`,
+			`{"resource":{"resourceType":"Observation","identifier":[{"system":"s","value":"o`+n+`"}],"status":"final","code":{"text":"x"},"subject":{"reference":"urn:uuid:0c3151bd-1cbf-4d64-b04d-cd91870000`+n+`"}},"request":{"method":"POST","url":"Observation","ifNoneExist":"identifier=s|o`+n+`"}}`)
+	}
+	bundle := `{"resourceType":"Bundle","type":"transaction","entry":[` + strings.Join(entries, ",") + `]}`
+	var histories, places [2]string
+	for round, status := range []string{"201 Created", "200 OK"} {
+		w := send(h, "POST", "", bundle)
+		for i, got := range gjson.Get(w.Body.String(), "entry.#.response.status").Array() {
+			if got.Str != status {
+				t.Errorf("REST-231: round %d, entry %d: got %s, want %s", round+1, i, got, status)
+			}
+		}
+		if n := gjson.Get(w.Body.String(), "entry.#").Int(); w.Code != 200 || n != 80 {
+			t.Fatalf("REST-231: round %d: got %d with %d entries", round+1, w.Code, n)
+		}
+		places[round] = gjson.Get(w.Body.String(), "entry.#.response.location").Raw
+		histories[round] = gjson.Get(send(h, "GET", "/_history?_count=1000", "").Body.String(), "entry").Raw
+	}
+	if n := gjson.Get(histories[0], "#").Int(); n != 80 || histories[0] != histories[1] {
+		t.Errorf("REST-231: the first load made %d versions, want 80; the second made %d", n, gjson.Get(histories[1], "#").Int())
+	}
+	if places[0] != places[1] {
+		t.Errorf("REST-231: the second load names other places:\n%s\n%s", places[1], places[0])
 	}
 }
