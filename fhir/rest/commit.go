@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"carerecord/consent"
@@ -105,7 +106,9 @@ func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.
 		ret = "minimal"
 	}
 	switch {
-	case ret == "minimal", !v.Grant().May(r.Doc.Ref.Type, "r"): // VIS-011
+	case ret == "minimal":
+	case !v.Grant().May(r.Doc.Ref.Type, "r"): // VIS-011
+		c.prefer.applied = strings.Replace(c.prefer.applied, "return="+c.prefer.ret, "return=minimal", 1)
 	case ret == "OperationOutcome":
 		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, c.warnings...))
 	default:
