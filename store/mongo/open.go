@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -65,6 +66,7 @@ type DB struct {
 	tail   *tail
 
 	unasked unasked
+	aborts  sync.WaitGroup // of transactions whose callers have gone; for Close
 }
 
 var (
@@ -129,7 +131,10 @@ func (db *DB) prepare(ctx context.Context) error {
 	}
 	for _, c := range []*mongo.Collection{db.res, db.old, db.claims, db.state, db.log, db.marks} {
 		// Made beforehand: older servers make no collection in a transaction.
-		err := c.Database().CreateCollection(ctx, c.Name())
+		// The driver bounds this command by nothing of its own.
+		once, cancel := context.WithTimeout(ctx, db.timeout)
+		err := c.Database().CreateCollection(once, c.Name())
+		cancel()
 		if err != nil && !hasCode(err, 48) { // NamespaceExists
 			return failed("create collection "+c.Name(), err)
 		}
@@ -231,6 +236,7 @@ func indexes(db *DB) []index {
 // Close implements store.Store.
 func (db *DB) Close() error {
 	db.tail.wait()
+	db.aborts.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), db.timeout)
 	defer cancel()
 	if err := db.client.Disconnect(ctx); err != nil {

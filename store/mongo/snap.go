@@ -93,9 +93,18 @@ func (s *snap) commit(ctx context.Context) error {
 }
 
 // abort ends a transaction as if it had not been. The server would do it too,
-// later, so an error does not matter.
+// later, so an error does not matter. Whoever has no time left is not kept
+// waiting for it.
 func (s *snap) abort(ctx context.Context) {
 	s.ask()
+	if ctx.Err() == nil {
+		s.end(ctx)
+		return
+	}
+	s.db.aborts.Go(func() { s.end(ctx) }) // ends in time, see end
+}
+
+func (s *snap) end(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.db.timeout)
 	defer cancel()
 	_ = s.session.AbortTransaction(ctx)
