@@ -23,13 +23,20 @@ type restoreCmd struct {
 	PublicURL   string `help:"Address of the site that the record will be served at: keys of absolute references depend on it. Default: that of the backup."`
 	Auth        string `help:"off: a store that is served with --auth off, without a trail." enum:"smart,off" default:"smart"`
 	ConfirmFrom string `help:"Let a restored store answer: from this instant on (as 2026-05-01T12:00:00Z) wishes of patients may be missing in it, and you answer for that. It is recorded in the trail under your name."`
+	Copied      string `help:"Mark a store that the engine's own tools have filled from a copy of this instant, as if a backup had been restored into it."`
 	Dir         string `arg:"" optional:"" help:"Folder of the backup." type:"existingdir"`
 }
 
 // Run restores or confirms.
 func (c *restoreCmd) Run(ctx context.Context) error {
-	if (c.Dir == "") == (c.ConfirmFrom == "") {
-		return errors.New("name the folder of a backup, or --confirm-from an instant, one of them")
+	given := 0
+	for _, v := range []string{c.Dir, c.ConfirmFrom, c.Copied} {
+		if v != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		return errors.New("name the folder of a backup, or --confirm-from an instant, or --copied, one of them")
 	}
 	s, err := c.settings()
 	if err != nil {
@@ -42,6 +49,9 @@ func (c *restoreCmd) Run(ctx context.Context) error {
 	}
 	if client != nil {
 		return errors.New("a server holds this store: a backup is restored into an empty store, which nobody serves")
+	}
+	if c.Copied != "" {
+		return c.mark(ctx, s)
 	}
 	b, err := backup.Open(c.Dir)
 	if err != nil {
@@ -93,6 +103,30 @@ func (c *restoreCmd) confirm(ctx context.Context, s settings, client *http.Clien
 		}
 	}
 	fmt.Printf("the store answers: %s confirmed that wishes recorded since %s may be missing\n", who, from.UTC().Format(time.RFC3339Nano))
+	return nil
+}
+
+// mark marks a store that was filled by other means.
+func (c *restoreCmd) mark(ctx context.Context, s settings) error {
+	taken, err := time.Parse(time.RFC3339Nano, c.Copied)
+	if err != nil {
+		return fmt.Errorf("--copied is an instant as 2026-05-01T12:00:00Z: %w", err)
+	}
+	r, err := openHeld(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	m := restored{State: restoreUnconfirmed, Taken: taken.UTC(), At: time.Now().UTC()}
+	if err := m.keep(ctx, r.engine); err != nil {
+		return err
+	}
+	if !s.unguarded {
+		if err := audit.Begin(ctx, r.engine, time.Now(), operatorName(), audit.Genesis{Software: version, Backup: m.Taken}); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("the store answers 503 to patient data until carerecord restore --store %s --confirm-from %s\n", redact(s.place.address), c.Copied)
 	return nil
 }
 

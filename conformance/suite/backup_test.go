@@ -233,3 +233,30 @@ func (s *server) hasRecorded(t *testing.T, taken time.Time) {
 		t.Errorf("%d confirmations and %d new chains are on record, want 1 of each", confirmed, begun)
 	}
 }
+
+// TestCopiedByOtherMeans: a store that the engine's own tools filled is marked by
+// hand, and then waits like a restored one.
+func TestCopiedByOtherMeans(t *testing.T) {
+	s := onPebble(t)
+	s.start("--demo", "--public-url", "http://record.test")
+	want(t, "before", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	if text, err := s.run("restore", "--copied", "2026-05-01T12:00:00Z"); err == nil || !strings.Contains(text, "a server holds this store") {
+		t.Errorf("mark a store that is served: got %v\n%s", err, text)
+	}
+	s.stop()
+	if text, err := s.run("restore", "--copied", "2026-05-01T12:00:00Z"); err != nil {
+		t.Fatalf("mark: %v\n%s", err, text)
+	}
+	if text, err := s.run("audit", "verify"); err != nil || !strings.Contains(text, "chain 2 begins at") {
+		t.Errorf("audit verify: %v\n%s", err, text)
+	}
+	s.spawn("--demo", "--public-url", "http://record.test")
+	s.await("/healthz")
+	s.answersNothing(t)
+	s.stop()
+	if text, err := s.run("restore", "--confirm-from", "2026-05-01T12:00:00Z"); err != nil {
+		t.Fatalf("confirm a store at rest: %v\n%s", err, text)
+	}
+	s.start("--demo", "--public-url", "http://record.test")
+	want(t, "after", s.get("gp", "Patient/xgp01.p0"), 200, "")
+}

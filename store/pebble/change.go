@@ -20,6 +20,8 @@ type change struct {
 	old   []byte      // the record that stands, where it matters
 	keys  []store.Key // and its keys, where it is alive
 	body  []byte      // the body that stands, where it moves
+	// bodyLate leaves the body of a create to come.
+	bodyLate bool
 }
 
 // lives reports whether the document is alive after the change.
@@ -44,7 +46,9 @@ func (c *change) create(out *pebble.Batch, posted *postings) {
 		}
 	}
 	set(out, allRow(c.code, c.id), nil)
-	set(out, docRow(rowBody, c.id), d.Body)
+	if !c.bodyLate {
+		set(out, docRow(rowBody, c.id), d.Body)
+	}
 	set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
 }
 
@@ -174,6 +178,9 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 	}
 	set(out, docRow(rowDoc, c.id), c.row)
 	if c.write.Expect == 0 {
+		if c.bodyLate {
+			set(out, docRow(rowBody, c.id), d.Body)
+		}
 		return nil
 	}
 	body := d.Body

@@ -32,7 +32,7 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 		return 0, err
 	}
 	var seq uint64
-	err = db.write(ctx, func(out *pebble.Batch) error {
+	err = db.write(ctx, s.size(), func(out *pebble.Batch) error {
 		defer s.ready.Close()
 		var err error
 		seq, err = db.step(ctx, s, out)
@@ -47,13 +47,14 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 // write runs build under the mutex, applies what it put into the batch, and
 // waits for the disk outside of the mutex. When build fails nothing is written.
 // A disk that does not answer is waited for as long as ctx lets it; build, and
-// what follows, may then run on after write has returned.
-func (db *DB) write(ctx context.Context, build func(*pebble.Batch) error) error {
+// what follows, may then run on after write has returned. size is about how many
+// bytes build puts into the batch, where that is much; else 0.
+func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
-	go func() { done <- db.through(ctx, build) }() // ends when the disk answers
+	go func() { done <- db.through(ctx, size, build) }() // ends when the disk answers
 	select {
 	case err := <-done:
 		return err
@@ -68,8 +69,11 @@ func (db *DB) write(ctx context.Context, build func(*pebble.Batch) error) error 
 }
 
 // through is write, however long it takes.
-func (db *DB) through(ctx context.Context, build func(*pebble.Batch) error) error {
+func (db *DB) through(ctx context.Context, size int, build func(*pebble.Batch) error) error {
 	out := db.rows.NewBatch()
+	if size > 0 {
+		out = db.rows.NewBatchWithSize(size) // grown, it would be copied again and again
+	}
 	pos, err := db.apply(ctx, out, build)
 	if err != nil {
 		if !errors.Is(err, store.ErrUnknown) {
@@ -166,6 +170,9 @@ func wellFormed(b store.Batch) error {
 // prepare encodes what can be encoded without knowing what stands.
 func (db *DB) prepare(b store.Batch) (*step, error) {
 	s := &step{batch: b, ready: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
+	for i := range b.Writes {
+		s.bodies += len(b.Writes[i].Doc.Body)
+	}
 	var posted postings
 	for i := range b.Writes {
 		w := &b.Writes[i]
@@ -176,6 +183,7 @@ func (db *DB) prepare(b store.Batch) (*step, error) {
 		c := &s.changes[i]
 		c.write, c.code = w, code
 		c.id, _ = toDocID(w.Doc.ID)
+		c.bodyLate = s.bodies > muchBody
 		if !w.Rekey {
 			c.row = appendRecord(make([]byte, 0, 512), &w.Doc, code)
 		}
@@ -192,6 +200,20 @@ type step struct {
 	batch   store.Batch
 	changes []change
 	ready   *pebble.Batch // rows of creates, made before the mutex is taken
+	bodies  int           // bytes of all bodies
+}
+
+// muchBody is from how many bytes on the bodies of a commit are copied once,
+// under the mutex, and not twice: memory counts for more than time then.
+const muchBody = 16 << 20
+
+// size is about how many bytes a step with much body puts into its batch; 0 for
+// one with less.
+func (s *step) size() int {
+	if s.bodies <= muchBody {
+		return 0
+	}
+	return s.bodies + s.ready.Len() + 1024*len(s.changes)
 }
 
 // step tests the preconditions of a commit and puts its rows into out. The

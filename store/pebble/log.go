@@ -24,7 +24,7 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 		return 0, fmt.Errorf("pebble: append of %d bytes: %w", size, store.ErrTooLarge)
 	}
 	var first uint64
-	err := db.write(ctx, func(out *pebble.Batch) error {
+	err := db.write(ctx, 0, func(out *pebble.Batch) error {
 		first = db.head.Pos + 1
 		for _, p := range payloads {
 			if err := db.link(out, p); err != nil {

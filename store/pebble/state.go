@@ -107,7 +107,7 @@ func (db *DB) alter(ctx context.Context, doing, key string, f func(stands []byte
 	if err := db.up(); err != nil {
 		return err
 	}
-	return db.write(ctx, func(out *pebble.Batch) error {
+	return db.write(ctx, 0, func(out *pebble.Batch) error {
 		stands, err := db.standing(key)
 		if err != nil {
 			return unavailable(doing, err)
