@@ -1,23 +1,28 @@
 #!/bin/sh
-# Puts Schemathesis, which fuzzes the running server in a test, into .cache/venv
-# and prints the path of its program. It is a test tool, never shipped. The
-# second call finds it in place.
+# Puts Schemathesis, which fuzzes the running server in a test, into
+# .cache/schemathesis and prints the path of a program that runs it. It is a test
+# tool, never shipped. It needs Python 3 with pip, and no venv. The second call
+# finds it in place.
 set -eu
 
 version=4.32.5
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$root/.cache"
-home=$root/.cache/venv
-mark=$home/schemathesis-$version
+home=$root/.cache/schemathesis
+program=$home/run-$version
 
-exec 9>"$root/.cache/venv.lock"
+exec 9>"$root/.cache/schemathesis.lock"
 flock 9
-if [ ! -f "$mark" ]; then
-	{ python3 -m venv "$home" &&
-		"$home/bin/python" -m pip install --quiet --disable-pip-version-check "schemathesis==$version"; } >&2 || {
-		echo "schemathesis: pip could not install schemathesis==$version: Python 3 with venv and pip is needed" >&2
+if ! "$program" --version >/dev/null 2>&1; then
+	rm -rf "$home"
+	python3 -m pip install --quiet --disable-pip-version-check --target "$home" "schemathesis==$version" >&2 || {
+		echo "schemathesis: pip could not install schemathesis==$version: Python 3 with pip is needed" >&2
 		exit 1
 	}
-	touch "$mark"
+	cat >"$program" <<END
+#!/bin/sh
+PYTHONPATH="$home" exec python3 -c 'import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())' "\$@"
+END
+	chmod +x "$program"
 fi
-echo "$home/bin/schemathesis"
+echo "$program"
