@@ -376,8 +376,9 @@ func (e *evaluator) showsPatient(v *version) bool {
 	case "Binary", "DocumentReference", "Composition", "Media":
 		return false
 	}
-	// Where the Patient resource is withheld, the record is withheld whole.
-	if self := e.newest["Patient/"+e.who.id]; v != self && (self == nil || self.Dead() || !e.showsPatient(self)) {
+	// Where there is no current record there is nothing (step 3); where the
+	// Patient resource is withheld, the record is withheld whole.
+	if self := e.newest["Patient/"+e.who.id]; self == nil || self.Dead() || v != self && !e.showsPatient(self) {
 		return false
 	}
 	return resolved && len(owners) == 1 && owners[0] == e.who.id && v.ordinary() && !v.labelled("NOPAT") &&
