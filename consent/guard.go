@@ -3,7 +3,6 @@ package consent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -162,9 +161,9 @@ func unavailable(err error) error {
 // or "" where there is none or more than one (CON-204). It is for sign-in, and
 // tells nobody anything about a record.
 func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
-	where, err := g.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
+	where, err := standing{index: g.index}.bearers(number)
 	if err != nil {
-		return "", fmt.Errorf("find a patient by NHS number: %w", err)
+		return "", err
 	}
 	var id string
 	err = g.store.Read(ctx, func(snap store.Snap) error {

@@ -65,18 +65,7 @@ func TestReading(t *testing.T) {
 	n := cases(t, 20_000)
 	var c tally
 	seeds(t, 1, func() bool { return c.cases >= n }, func(seed uint64) {
-		dir, err := os.MkdirTemp(t.TempDir(), "world")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := pebble.Open(pebble.Config{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		readWorld(t, seed, 100, &c, storetest.NewReference(nil), p)
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
+		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, &c, storetest.NewReference(nil), p) })
 	})
 	c.report(t, "reference store and embedded engine", began)
 }
@@ -101,18 +90,7 @@ func TestTraces(t *testing.T) {
 	n := cases(t, 5_000)
 	var c tally
 	seeds(t, 2_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		dir, err := os.MkdirTemp(t.TempDir(), "world")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := pebble.Open(pebble.Config{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		traceWorld(t, seed, &c, storetest.NewReference(nil), p)
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
+		onPebble(t, func(p store.Store) { traceWorld(t, seed, &c, storetest.NewReference(nil), p) })
 	})
 	c.told(t, "reference store and embedded engine", began)
 }
@@ -138,6 +116,22 @@ func (c *tally) told(t *testing.T, on string, began time.Time) {
 	}
 	if c.rows < c.cases/10 && os.Getenv("CARERECORD_LAW_SEED") == "" {
 		t.Errorf("%d of %d requests changed something, want a tenth", c.rows, c.cases)
+	}
+}
+
+// onPebble calls f with an empty store of the embedded engine.
+func onPebble(t *testing.T, f func(store.Store)) {
+	dir, err := os.MkdirTemp(t.TempDir(), "world")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pebble.Open(pebble.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(p)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

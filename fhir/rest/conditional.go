@@ -159,7 +159,7 @@ func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Chang
 	return changes, nil
 }
 
-// query are the criteria in a URL, without the parameters of formatting.
+// criteriaText are the criteria in a URL, without the parameters of formatting.
 func criteriaText(c *call) string {
 	var parts []string
 	for _, p := range filterParams(c) {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"carerecord/consent"
-	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/search"
 	"carerecord/fhir/validate"
@@ -51,7 +50,7 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 						a.disclosed = append(a.disclosed, w.disclosed...)
 					}
 				}
-				return s.recordTransaction(c, a, results)
+				return s.recordOf(c, a, results)
 			}, c.marks...)
 			a.recorded = err == nil && s.cfg.Trail != nil
 			return err
@@ -186,20 +185,6 @@ func (s *Server) responses(ctx context.Context, c *call, steps []*step, written 
 		s.responseEntry(b, sub, a)
 	}
 	return b.Bytes()
-}
-
-func (s *Server) recordTransaction(c *call, a *answer, results []consent.Result) ([][]byte, error) {
-	if s.cfg.Trail == nil {
-		return nil, nil
-	}
-	r := s.record(c, a, nil)
-	for _, res := range results {
-		if res.Written {
-			r.Written = append(r.Written, audit.ItemOf(res.Doc, false, false))
-		}
-	}
-	payload, err := s.cfg.Trail.Encode(r)
-	return [][]byte{payload}, err
 }
 
 // steps reads every entry and tests what needs no patient (VIS-012).

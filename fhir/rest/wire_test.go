@@ -220,3 +220,25 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("LIM-007: metadata answers %d, want 200 also for a client over its limit", w.Code)
 	}
 }
+
+// TestCORS: pages of registered origins may call, and are told what they may
+// send and read (REST-021).
+func TestCORS(t *testing.T) {
+	h := handlerWith(t, storetest.NewReference(time.Now), func(c *rest.Config) { c.Origins = []string{"https://app.test"} })
+	w := send(h, "OPTIONS", "/Patient/1", "", "Origin: https://app.test", "Access-Control-Request-Method: PUT")
+	for _, name := range []string{"Authorization", "If-None-Exist", "If-Modified-Since", "X-Request-Id"} {
+		if !strings.Contains(w.Header().Get("Access-Control-Allow-Headers"), name) {
+			t.Errorf("REST-021: the preflight does not allow %s: %v", name, w.Header())
+		}
+	}
+	if w.Code != http.StatusNoContent || w.Header().Get("Access-Control-Allow-Origin") != "https://app.test" {
+		t.Errorf("REST-021: preflight: got %d %v, want 204", w.Code, w.Header())
+	}
+	w = send(h, "GET", "/Patient/1", "", "Origin: https://app.test")
+	if w.Header().Get("Access-Control-Allow-Origin") != "https://app.test" || !strings.Contains(w.Header().Get("Access-Control-Expose-Headers"), "ETag") {
+		t.Errorf("REST-021: an answer for a page: got %v", w.Header())
+	}
+	if w = send(h, "GET", "/Patient/1", "", "Origin: https://other.test"); w.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("REST-021: another origin is let in: %v", w.Header())
+	}
+}
