@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
+	"carerecord/fhir/ucum"
 	"carerecord/fhir/validate"
 	"carerecord/synth"
 )
@@ -166,6 +167,26 @@ func shares(by map[string][2]int) string {
 		out = append(out, fmt.Sprintf("%s: %d people with %d resources each", band, by[band][1], by[band][0]/by[band][1]))
 	}
 	return strings.Join(out, "; ")
+}
+
+// TestRegionHasKnownUnits: every unit of the region is one that values are
+// compared by (SRCH-087).
+func TestRegionHasKnownUnits(t *testing.T) {
+	unit := regexp.MustCompile(`"system":"http://unitsofmeasure.org","code":"([^"]*)"`)
+	seen := map[string]bool{}
+	for b := range synth.Region(synth.Config{Patients: 200, Seed: 1}) {
+		for _, m := range unit.FindAllSubmatch(b.Body, -1) {
+			seen[string(m[1])] = true
+		}
+	}
+	if len(seen) < 10 {
+		t.Errorf("got only the units %v", slices.Sorted(maps.Keys(seen)))
+	}
+	for code := range seen {
+		if _, err := ucum.Parse(code); err != nil {
+			t.Errorf("%q: %v", code, err)
+		}
+	}
 }
 
 // TestRegionIsTheSameForASeed compares the stream of two runs, of another seed,

@@ -30,6 +30,7 @@ func rules() []rule {
 		{"fhir", append([]string{"fhir/...", "store/..."}, above...), "fhir is the vocabulary: it imports nothing of ours"},
 		{"fhir/r4", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "tables lie below what uses them"},
 		{"fhir/path", append([]string{"store/...", "fhir/index"}, above...), "expressions know no keys"},
+		{"fhir/ucum", append([]string{"store/...", "fhir/r4", "fhir/path", "fhir/index"}, above...), "units know no resources"},
 		{"fhir/edit", append([]string{"store/...", "fhir/index"}, above...), "edits know no keys"},
 		{"fhir/xml", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "formats know bodies and no keys"},
 		{"fhir/patch", append([]string{"store/...", "fhir/index"}, above...), "patches know bodies and no keys"},
