@@ -187,11 +187,22 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	}
 	if ch.Absent != nil {
 		c.absent = append(c.absent, store.Absent{
-			Type: ch.Ref.Type, Where: store.And{ch.Absent, c.view.grant.Where(ch.Ref.Type)}, Claims: ch.Claims,
+			Type: ch.Ref.Type, Where: c.view.absent(ch), Claims: ch.Claims,
 		})
 	}
 	c.put(w, t.cur)
 	return nil
+}
+
+// absent is what must have no match when a change is made. A commit knows stored
+// keys only: a match that a cut may have changed is no obstacle, for whether it
+// is one depends on what the writer does not see.
+func (v *View) absent(ch *Change) store.Pred {
+	where := store.And{ch.Absent, v.where(ch.Ref.Type)}
+	if touched := v.grant.touched(); v.cutsSome() && touched != nil {
+		where = append(where, none(touched))
+	}
+	return where
 }
 
 func (c *commit) put(w store.Write, before store.Doc) {
@@ -256,7 +267,11 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 			}
 			continue
 		}
-		d, err := c.view.project(w.Doc)
+		d, err := c.view.project(w.Doc, w.Doc.Keys)
+		if errors.Is(err, store.ErrNotFound) { // hidden from its writer
+			d, err = w.Doc, nil
+			d.Body = nil
+		}
 		if err != nil {
 			return nil, err
 		}

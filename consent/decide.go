@@ -62,6 +62,7 @@ func after() []step {
 		{4, restriction},
 		{7, optOut},
 		{8, directives},
+		{8, decided},
 		{10, own},
 		{13, implied},
 	}
@@ -275,7 +276,7 @@ func own(ctx context.Context, d *decision) *Refusal {
 		d.err = fmt.Errorf("read the own Patient: %w", err)
 		return nil
 	}
-	g.nothing = err != nil || p.Dead() || !store.Match(g.wherePatient("Patient"), p.Keys)
+	g.nothing = err != nil || p.Dead() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
 	if g.patient != d.p.Patient || g.nothing {
 		g.patient, g.Step = "", 10
 	}
@@ -296,7 +297,7 @@ func implied(ctx context.Context, d *decision) *Refusal {
 	if err != nil {
 		d.err = fmt.Errorf("look for withheld rows: %w", err)
 	}
-	g.withheld = some
+	g.withheld = some || g.rules.Withheld
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"carerecord/consent"
+	"carerecord/consent/consenttest"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -19,7 +20,8 @@ const site = "http://record.test"
 // region is a Guard over the reference store, with two organisations.
 type region struct {
 	*testing.T
-	guard *consent.Guard
+	guard   *consent.Guard
+	decider *consenttest.Decider
 }
 
 func newRegion(t *testing.T, relationship string) *region {
@@ -29,12 +31,13 @@ func newRegion(t *testing.T, relationship string) *region {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := consent.Open(context.Background(), consent.Config{Store: storetest.NewReference(clock), Index: x, Clock: clock, PublicURL: site,
+	decider := consenttest.New(x)
+	g, err := consent.Open(context.Background(), consent.Config{Store: storetest.NewReference(clock), Index: x, Clock: clock, PublicURL: site, Decider: decider,
 		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: relationship}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &region{T: t, guard: g}
+	return &region{T: t, guard: g, decider: decider}
 }
 
 func scopes(t *testing.T, text string) consent.Scopes {

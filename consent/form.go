@@ -59,7 +59,7 @@ func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 // restored is what a writer wrote, with what had been cut for them returned
 // (CON-1306).
 func (v *View) restored(t *target, written []byte) []byte {
-	if !v.projects() || bytes.Equal(t.shown.Body, t.cur.Body) {
+	if !v.cutsSome() || bytes.Equal(t.shown.Body, t.cur.Body) {
 		return written
 	}
 	return edit.Restore(t.cur.Body, t.shown.Body, written)

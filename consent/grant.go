@@ -16,11 +16,12 @@ type Grant struct {
 	principal Principal
 	patient   string // the patient whom the request names, as found; empty for none
 	sets      sets
-	hidden    store.Set // patients whose record is not there at all
-	withheld  bool      // S2
-	nothing   bool      // a patient's own record is withheld whole
-	Step      int       // the step that decided
-	Reason    string    // for the trail
+	hidden    *hiddenPatients // patients whose record is not there at all
+	rules     Rules           // what a Decider takes away
+	withheld  bool            // S2
+	nothing   bool            // a patient's own record is withheld whole
+	Step      int             // the step that decided
+	Reason    string          // for the trail
 }
 
 // sets are the register's sets that a predicate asks.
@@ -33,10 +34,9 @@ func (g *Grant) Patient() string { return g.patient }
 // Principal returns who asked.
 func (g *Grant) Principal() Principal { return g.principal }
 
-// May reports whether the scopes and the role give one of the letters on a
-// type.
+// May reports whether the scopes and the rules give one of the letters on a type.
 func (g *Grant) May(typ, letters string) bool {
-	return g.principal.May(typ, letters)
+	return g.principal.May(typ, letters) && g.rules.leave(typ, letters)
 }
 
 // Refusal is a decision that ends the request.
@@ -69,6 +69,7 @@ type hiddenPatients struct {
 	types        *present
 	sets         sets
 	organisation string
+	without      store.Set // by a Decider; nil for nobody
 	known        map[string]bool
 	failed       *error // set when the store did not answer: the request fails
 }
@@ -76,7 +77,7 @@ type hiddenPatients struct {
 // Has reports whether a patient's record is hidden. Where the store does not
 // answer it says yes, and the request ends with the store's error.
 func (h *hiddenPatients) Has(patient string) bool {
-	if h.sets.restricted.Has(patient) || h.sets.denied.Has(patient) {
+	if h.sets.restricted.Has(patient) || h.sets.denied.Has(patient) || h.without != nil && h.without.Has(patient) {
 		return true
 	}
 	if !h.sets.optedOut.Has(patient) {

@@ -23,6 +23,8 @@ type Config struct {
 	Integrity bool
 	// Unguarded lets everybody in as an all-seeing System (--auth off).
 	Unguarded bool
+	// Decider decides beside the pipeline; nil is none.
+	Decider Decider
 	// Deciding is called as steps of a decision begin, and what it returns when
 	// they are over: for traces. nil is none.
 	Deciding func(context.Context) (done func())
@@ -38,6 +40,7 @@ type Guard struct {
 	publicURL string
 	register  *register
 	types     *present
+	decider   Decider
 	deciding  func(context.Context) (done func())
 	flights   flights
 	integrity bool
@@ -60,7 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	g := &Guard{
 		store: cfg.Store, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
 		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: &present{wanted: map[string]bool{}},
-		deciding: cfg.Deciding,
+		decider: cfg.Decider, deciding: cfg.Deciding,
 	}
 	if g.deciding == nil {
 		g.deciding = func(context.Context) func() { return func() {} }
@@ -101,8 +104,8 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 		}
 		v.until = until
 		err = f(v)
-		if v.failed != nil {
-			return v.failed
+		if *v.failed != nil {
+			return *v.failed
 		}
 		return err
 	})
@@ -111,10 +114,13 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 
 // view runs the steps that look at the named patient.
 func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.Snap) (*View, error) {
-	v := &View{guard: g, snap: snap}
+	v := &View{guard: g, snap: snap, failed: new(error)}
+	if !req.Write && req.Letter != 0 {
+		v.letters = string(rune(req.Letter))
+	}
 	held := sets{optedOut: g.register.optedOut(), denied: g.register.denied(), restricted: g.register.restrictedTo()}
 	v.grant = &Grant{principal: p, sets: held, hidden: &hiddenPatients{
-		ctx: ctx, snap: snap, types: g.types, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: &v.failed,
+		ctx: ctx, snap: snap, types: g.types, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: v.failed,
 	}}
 	defer g.deciding(ctx)()
 	d := &decision{guard: g, p: p, req: req, snap: snap, grant: v.grant}
@@ -123,8 +129,8 @@ func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.S
 		if d.err != nil {
 			return nil, d.err
 		}
-		if v.failed != nil {
-			return nil, v.failed
+		if *v.failed != nil {
+			return nil, *v.failed
 		}
 		if r != nil {
 			return nil, r

@@ -8,23 +8,34 @@ import (
 	"carerecord/store"
 )
 
-// projects reports whether this Grant changes what bodies hold, so that keys
+// cutsSome reports whether this Grant may change what bodies hold, so that keys
 // have to be made anew.
-func (v *View) projects() bool { return v.grant.principal.Kind == Patient }
+func (v *View) cutsSome() bool {
+	return v.grant.principal.Kind == Patient || len(v.grant.rules.Owners) > 0
+}
 
-// project cuts out of a document what the requester may not see, and makes its
-// search keys anew. The server's facts stay as they are.
-func (v *View) project(d store.Doc) (store.Doc, error) {
-	if !v.projects() || d.Dead() || d.Body == nil {
+// project cuts out of a visible version what the requester may not see, and
+// makes its search keys anew, or returns store.ErrNotFound where nothing may be
+// left. newest are the keys of the newest version: what a rule says of it holds
+// for the older ones too. The server's facts stay as they are.
+func (v *View) project(d store.Doc, newest []store.Key) (store.Doc, error) {
+	if !v.cutsSome() {
 		return d, nil
 	}
-	body, changed := cut(d.Body)
+	paths := map[string]bool{}
+	rules := &v.grant.rules
+	if rules.apply(d.Keys, paths) || rules.apply(newest, paths) {
+		return store.Doc{}, store.ErrNotFound
+	}
+	if d.Dead() || d.Body == nil {
+		return d, nil
+	}
+	body, changed := v.cut(d.Body, paths)
 	if !changed {
 		return d, nil
 	}
 	if body == nil {
-		d.Body, d.Keys = nil, nil // satisfies no guard
-		return d, nil
+		return store.Doc{}, store.ErrNotFound
 	}
 	row, err := v.guard.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
 	if err != nil {
@@ -40,10 +51,26 @@ func (v *View) project(d store.Doc) (store.Doc, error) {
 	return d, nil
 }
 
-// cut takes narrative, Annotation, markdown and Attachment elements out of a
-// body (CON-1102), and what R4 does not know: the same for every patient, so
-// that a gap says nothing. It is nil where nothing may be left.
-func cut(body []byte) ([]byte, bool) {
+// cut takes out of a body what a patient is not given, and what is at paths. It
+// is nil where nothing may be left.
+func (v *View) cut(body []byte, paths map[string]bool) ([]byte, bool) {
+	changed := false
+	if v.grant.principal.Kind == Patient {
+		if body, changed = cutForPatients(body); body == nil {
+			return nil, true
+		}
+	}
+	if len(paths) == 0 {
+		return body, changed
+	}
+	body, more := edit.CutPaths(body, paths)
+	return body, changed || more
+}
+
+// cutForPatients takes narrative, Annotation, markdown and Attachment elements
+// out of a body (CON-1102), and what R4 does not know: the same for every
+// patient, so that a gap says nothing. It is nil where nothing may be left.
+func cutForPatients(body []byte) ([]byte, bool) {
 	return edit.Cut(body, func(fhirType string) bool {
 		switch fhirType {
 		case "", "Narrative", "Annotation", "markdown", "Attachment":
@@ -54,4 +81,4 @@ func cut(body []byte) ([]byte, bool) {
 }
 
 // Cuts reports whether bodies that this View shows may have been cut.
-func (v *View) Cuts() bool { return v.projects() }
+func (v *View) Cuts() bool { return v.cutsSome() }

@@ -107,7 +107,7 @@ func (c *commit) ripple(ctx context.Context, ref store.Ref) ([]store.Ref, error)
 			}
 		}
 		for _, waiting := range c.waiting[name] {
-			if w := c.pending[waiting]; !w.Doc.Dead() && c.described[waiting] < c.described[ref] {
+			if w := c.pending[waiting]; !w.Doc.Dead() && c.described[waiting] <= c.described[ref] {
 				if err := c.keyAgain(ctx, w, &changed); err != nil {
 					return nil, err
 				}

@@ -16,11 +16,31 @@ import (
 // is cut is gone from body and keys. It is for one goroutine and ends with the
 // function it was given to.
 type View struct {
-	guard  *Guard
-	snap   store.Snap
-	grant  *Grant
-	failed error     // the store did not answer in the middle of a predicate
-	until  time.Time // where histories of more than one resource end; zero for no bound
+	guard   *Guard
+	snap    store.Snap
+	grant   *Grant
+	failed  *error    // the store did not answer in the middle of a predicate
+	letters string    // of which one is needed on what is shown; empty for none
+	until   time.Time // where histories of more than one resource end; zero for no bound
+}
+
+// With returns the View for a node of a question that needs one of the letters on
+// the types that it asks: "s" for what is searched, joined or refers to a row,
+// "rs" for what a row refers to (SMART-270 to 283, 295). What the scopes or the
+// rules give none of them on is not there. A View begins with the letter of its
+// request, one for writing with none.
+func (v *View) With(letters string) *View {
+	out := *v
+	out.letters = letters
+	return &out
+}
+
+// where is the predicate of what the View shows of a type.
+func (v *View) where(typ string) store.Pred {
+	if v.letters != "" && !v.grant.May(typ, v.letters) {
+		return nothing
+	}
+	return v.grant.Where(typ)
 }
 
 // Grant returns the decision that the View stands on.
@@ -46,19 +66,26 @@ func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return v.show(ctx, d, d)
 }
 
-// show projects a version, or hides it.
+// show projects a version, or hides it. What a rule says of the newest version
+// holds for the older ones too (VIS-005).
 func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
 	d, err := v.asOfNow(ctx, d, newest)
-	if err == nil {
-		d, err = v.project(d)
-	}
 	if err != nil {
 		return store.Doc{}, err
 	}
-	if !store.Match(v.grant.Where(d.Ref.Type), d.Keys) {
+	if !store.Match(v.where(d.Ref.Type), d.Keys) {
 		return store.Doc{}, store.ErrNotFound
 	}
-	return d, v.failed
+	now := d
+	if d.Version != newest.Version {
+		if now, err = v.asOfNow(ctx, newest, newest); err != nil {
+			return store.Doc{}, err
+		}
+	}
+	if d, err = v.project(d, now.Keys); err != nil {
+		return store.Doc{}, err
+	}
+	return d, *v.failed
 }
 
 // Version returns one version, judged by its own body and by the newest version
@@ -76,93 +103,6 @@ func (v *View) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 		return store.Doc{}, err
 	}
 	return v.show(ctx, d, newest)
-}
-
-// Scan yields the live documents that match and are visible, in the order of
-// the store.
-func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	if v.projects() {
-		return v.scanProjected(ctx, q)
-	}
-	q.Where = store.And{q.Where, v.grant.Where(q.Type)}
-	return func(yield func(store.Doc, error) bool) {
-		for d, err := range v.snap.Scan(ctx, q) {
-			if err == nil {
-				err = v.failed
-			}
-			if !yield(d, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// scanProjected proposes from stored keys what the projection may match, then
-// projects, keys and matches each candidate (CON-1207). A cut takes values away
-// and adds none, so a positive part of the question that stored keys do not
-// answer cannot be answered by the projection either.
-func (v *View) scanProjected(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	where := store.And{q.Where, v.grant.Where(q.Type)}
-	q.Where = store.And{positive(q.Where), v.grant.Where(q.Type)}
-	keysOnly := q.KeysOnly
-	q.KeysOnly = false
-	return func(yield func(store.Doc, error) bool) {
-		for d, err := range v.snap.Scan(ctx, q) {
-			if err == nil {
-				d, err = v.project(d)
-			}
-			if err == nil && !store.Match(where, d.Keys) {
-				continue
-			}
-			if keysOnly {
-				d.Body = nil
-			}
-			if !yield(d, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// positive is what a predicate demands that a cut cannot bring about: its
-// negations become "always".
-func positive(p store.Pred) store.Pred {
-	switch p := p.(type) {
-	case store.And:
-		out := make(store.And, 0, len(p))
-		for _, q := range p {
-			out = append(out, positive(q))
-		}
-		return out
-	case store.Or:
-		out := make(store.Or, 0, len(p))
-		for _, q := range p {
-			out = append(out, positive(q))
-		}
-		return out
-	case store.Not:
-		return everything
-	}
-	return p
-}
-
-// Count returns how many documents Scan would yield, at most max when max > 0.
-func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
-	if v.projects() {
-		n := 0
-		for _, err := range v.scanProjected(ctx, q) {
-			if err != nil {
-				return 0, err
-			}
-			if n++; max > 0 && n == max {
-				break
-			}
-		}
-		return n, nil
-	}
-	q.Where = store.And{q.Where, v.grant.Where(q.Type)}
-	n, err := v.snap.Count(ctx, q, max)
-	return n, errors.Join(err, v.failed)
 }
 
 // History yields visible versions, newest first. A version is judged by its own

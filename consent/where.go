@@ -38,7 +38,10 @@ func keptFromPatients(typ string) bool {
 
 // Where is the predicate of a type: what a document of it must satisfy to be
 // there for this Principal. Engines and search AND it into every question.
-func (g *Grant) Where(typ string) store.Pred {
+func (g *Grant) Where(typ string) store.Pred { return g.rules.narrowed(g.pipeline(typ)) }
+
+// pipeline is the predicate of the steps that are built in.
+func (g *Grant) pipeline(typ string) store.Pred {
 	if unseen(typ) && g.principal.Kind != System {
 		return nothing
 	}

@@ -33,6 +33,7 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 		if !e.who.clinician && !e.who.feed {
 			body = cut(body)
 		}
+		body = e.cutByRules(v, body)
 		row, err := x.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
 		if err != nil {
 			t.Fatal(err)

@@ -117,10 +117,10 @@ func (g *generator) history() question {
 // a patient, %d a date, %c a code, and %R a row of a type.
 var filters = map[string][]string{
 	"Patient": {"family=%F", "family:exact=Ely", "family:contains=r", "given=ann", "gender=female", "gender:not=male", "birthdate=gt%d", "birthdate:missing=true", "active=true",
-		"general-practitioner:missing=true", "name=fox", "link=Patient/%P"},
+		"general-practitioner:missing=true", "name=fox", "link=Patient/%P", "gender:missing=true", "name:missing=true"},
 	"Observation": {"code=http://c|%c", "code=%c,one", "code:not=%c", "status=final", "date=ge%d", "date=lt%d", "date:missing=true", "value-quantity=gt2", "value-quantity=1.5||mg",
-		"encounter=Encounter/%E", "has-member=Observation/%O", "has-member:missing=false", "performer=Patient/%P", "performer:missing=true", "code=http://c|", "code:text=on", "performer:identifier=" + nhsSystem + "|", "performer:Patient=%P"},
-	"Condition":          {"code=%c", "code:not=one", "onset-date=%d", "asserter=Patient/%P", "asserter:missing=false"},
+		"encounter=Encounter/%E", "has-member=Observation/%O", "has-member:missing=false", "performer=Patient/%P", "performer:missing=true", "code=http://c|", "code:text=on", "performer:identifier=" + nhsSystem + "|", "performer:Patient=%P", "value-quantity:missing=true", "encounter:missing=true"},
+	"Condition":          {"code=%c", "code:not=%c", "code:missing=true", "onset-date=%d", "asserter=Patient/%P", "asserter:missing=false"},
 	"Encounter":          {"status=finished", "class=AMB", "date=ge%d", "service-provider:missing=true"},
 	"MedicationRequest":  {"status=active", "authoredon=le%d", "medication:missing=false", "requester=Patient/%P"},
 	"AllergyIntolerance": {"code=%c", "asserter=Patient/%P"},

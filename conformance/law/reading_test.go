@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"carerecord/consent"
+	"carerecord/consent/consenttest"
 	"carerecord/consent/policy"
 	"carerecord/store"
 )
@@ -145,6 +146,14 @@ func populate(t testing.TB, g *generator, sides ...*side) {
 
 // readWorld asks one world many questions and holds L1 for each.
 func readWorld(t testing.TB, seed uint64, questions int, c *tally, stores ...store.Store) {
+	t.Helper()
+	readWorldBy(t, seed, questions, false, c, stores...)
+}
+
+// readWorldBy is readWorld where, by rules, a random decision is made for each
+// requester.
+func readWorldBy(t testing.TB, seed uint64, questions int, rules bool, c *tally, stores ...store.Store) {
+	t.Helper()
 	g := newGenerator(seed)
 	var all []*side
 	for _, s := range stores {
@@ -154,7 +163,14 @@ func readWorld(t testing.TB, seed uint64, questions int, c *tally, stores ...sto
 	docs := all[0].versions()
 	for asked := 0; asked < questions; {
 		p := g.requester()
-		e := evaluate(docs, asRequester(p))
+		var decision consenttest.Decision
+		if rules {
+			decision = g.decision()
+		}
+		for _, s := range all {
+			s.decider.Set(decision)
+		}
+		e := evaluate(docs, asRequester(p), decision)
 		part := visiblePart(t, e)
 		part.at(600)
 		l := &reading{TB: t, seed: seed, all: all, part: part, e: e, p: p, tally: c}
@@ -302,8 +318,9 @@ func (l *reading) fail(store int, q question, got, want string) {
 			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.e.mentioned(v), v.Body)
 		}
 	}
-	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with %s asks %s\ngot  %s\nwant %s",
-		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, got, want)
+	l.Logf("decision: %+v", l.e.decision)
+	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with %s asks %s\n%s\ngot  %s\nwant %s",
+		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, parting(got, want), got, want)
 }
 
 // hasRow: the answer shows at least one resource.
@@ -324,4 +341,14 @@ func nextPage(q question, r *httptest.ResponseRecorder) *question {
 		return nil
 	}
 	return &question{method: "GET", path: m[1], named: q.named, number: q.number}
+}
+
+// parting shows where two answers part.
+func parting(got, want string) string {
+	i := 0
+	for i < len(got) && i < len(want) && got[i] == want[i] {
+		i++
+	}
+	around := func(s string) string { return s[min(len(s), max(0, i-100)):min(len(s), i+100)] }
+	return fmt.Sprintf("they part at byte %d: got  …%s…\nwant …%s…", i, around(got), around(want))
 }

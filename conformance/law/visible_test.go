@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/consenttest"
 	"carerecord/store"
 )
 
@@ -43,10 +44,11 @@ type evaluator struct {
 	who      requester
 	optedOut map[string]bool // patients with an opt-out in force
 	denied   map[string]bool // patients with another directive in force
+	decision consenttest.Decision
 }
 
-func evaluate(docs []store.Doc, who requester) *evaluator {
-	e := &evaluator{newest: map[string]*version{}, who: who, optedOut: map[string]bool{}, denied: map[string]bool{}}
+func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *evaluator {
+	e := &evaluator{newest: map[string]*version{}, who: who, optedOut: map[string]bool{}, denied: map[string]bool{}, decision: decision}
 	bodies := map[string]map[string]any{}
 	ordered := slices.Clone(docs)
 	slices.SortFunc(ordered, func(a, b store.Doc) int { return int(a.Version) - int(b.Version) })
@@ -310,7 +312,7 @@ func (e *evaluator) restricted(patient string) bool {
 
 // gone: nothing of the patient's record is there for a clinician.
 func (e *evaluator) gone(patient string) bool {
-	return e.restricted(patient) || e.denied[patient] || e.optedOut[patient] && !e.keepsOwn(patient)
+	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.Without, patient) || e.optedOut[patient] && !e.keepsOwn(patient)
 }
 
 // keepsOwn: the requester's organisation wrote a row of the patient that its
@@ -344,6 +346,8 @@ func (e *evaluator) sees(v *version) bool {
 
 func (e *evaluator) shows(v *version) bool {
 	switch {
+	case e.ruledOut(v):
+		return false
 	case e.who.feed:
 		return v.Source == e.who.organisation
 	case e.who.clinician:
@@ -378,7 +382,7 @@ func (e *evaluator) showsPatient(v *version) bool {
 	}
 	// Where there is no current record there is nothing (step 3); where the
 	// Patient resource is withheld, the record is withheld whole.
-	if self := e.newest["Patient/"+e.who.id]; self == nil || self.Dead() || v != self && !e.showsPatient(self) {
+	if self := e.newest["Patient/"+e.who.id]; self == nil || self.Dead() || e.selfDecidedAway(self) || v != self && !e.showsPatient(self) {
 		return false
 	}
 	return resolved && len(owners) == 1 && owners[0] == e.who.id && v.ordinary() && !v.labelled("NOPAT") &&
@@ -394,6 +398,9 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	}
 	if e.gone(patient) {
 		return e.who.breakGlass, false
+	}
+	if e.decision.Withheld {
+		return false, true
 	}
 	for _, v := range e.newest {
 		owners, resolved := e.owners(v)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"carerecord/consent"
+	"carerecord/consent/consenttest"
 	"carerecord/consent/policy"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
@@ -38,6 +39,7 @@ type side struct {
 	testing.TB
 	store   store.Store
 	guard   *consent.Guard
+	decider *consenttest.Decider
 	handler http.Handler
 	caller  consent.Principal
 	now     time.Time
@@ -54,7 +56,8 @@ func serve(t testing.TB, s store.Store) *side {
 	clock := func() time.Time { return w.now }
 	x, err := index.New(index.Config{Base: base, Clock: clock})
 	w.must(err)
-	w.guard, err = consent.Open(context.Background(), consent.Config{Store: s, Index: x, Clock: clock, PublicURL: site,
+	w.decider = consenttest.New(x)
+	w.guard, err = consent.Open(context.Background(), consent.Config{Store: s, Index: x, Clock: clock, PublicURL: site, Decider: w.decider,
 		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}}})
 	w.must(err)
 	lim := search.DefaultLimits()

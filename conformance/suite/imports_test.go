@@ -96,6 +96,17 @@ func TestImportsOfTheStore(t *testing.T) {
 	})
 }
 
+// TestImportsOfTheProgram: what is made for tests is not in the program.
+func TestImportsOfTheProgram(t *testing.T) {
+	for pkg, imports := range packages(t, false) {
+		for _, imp := range imports {
+			if imp == "consent/consenttest" || imp == "store/storetest" || imp == "store/mongo/mongotest" {
+				t.Errorf("%s imports %s, which is for tests", pkg, imp)
+			}
+		}
+	}
+}
+
 // TestImportsHaveNoUtil keeps out packages that are named after nothing.
 func TestImportsHaveNoUtil(t *testing.T) {
 	for pkg := range packages(t, true) {

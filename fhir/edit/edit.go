@@ -16,19 +16,22 @@ import (
 type walker struct {
 	// doomed is asked for the FHIR type of every value, empty where the tables
 	// know no such property.
-	doomed  func(fhirType string) bool
+	doomed func(fhirType string) bool
+	// paths are the elements to take out by their paths; nil for none.
+	paths   map[string]bool
 	changed bool
 }
 
 // resource walks a resource; false where nothing may be left of it.
 func (w *walker) resource(obj gjson.Result) ([]byte, bool) {
-	t := r4.TypeOf(obj.Get("resourceType").Str)
-	return w.object(t, obj)
+	typ := obj.Get("resourceType").Str
+	return w.object(r4.TypeOf(typ), typ, obj)
 }
 
 // object walks the members of an object. It is false where a mandatory element
-// went, or everything did: then the object has to go too.
-func (w *walker) object(t *r4.Type, obj gjson.Result) ([]byte, bool) {
+// went, or everything did: then the object has to go too. path is that of the
+// object, from the type of its resource on.
+func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool) {
 	out := make([]byte, 0, len(obj.Raw))
 	out = append(out, '{')
 	lost := map[string]bool(nil)
@@ -45,7 +48,10 @@ func (w *walker) object(t *r4.Type, obj gjson.Result) ([]byte, bool) {
 			return true
 		}
 		prop, known := property(t, base)
-		raw, kept := w.value(prop, known, base != name, value)
+		raw, kept := []byte(nil), false
+		if at := w.below(path, prop, known); !w.paths[at] {
+			raw, kept = w.value(prop, at, known, base != name, value)
+		}
 		if kept {
 			out = member(out, key.Raw, raw)
 			return true
@@ -96,14 +102,14 @@ func member(out []byte, key string, raw []byte) []byte {
 }
 
 // value walks one property, an array item by item; false where nothing is left.
-func (w *walker) value(prop r4.Property, known, twin bool, value gjson.Result) ([]byte, bool) {
+func (w *walker) value(prop r4.Property, path string, known, twin bool, value gjson.Result) ([]byte, bool) {
 	if !value.IsArray() {
-		return w.one(prop, known, twin, value)
+		return w.one(prop, path, known, twin, value)
 	}
 	out := []byte{'['}
 	items, kept, left := 0, 0, false
 	value.ForEach(func(_, item gjson.Result) bool {
-		raw, ok := w.one(prop, known, twin, item)
+		raw, ok := w.one(prop, path, known, twin, item)
 		items++
 		if !ok {
 			w.changed = true
@@ -128,7 +134,7 @@ func (w *walker) value(prop r4.Property, known, twin bool, value gjson.Result) (
 	return append(out, ']'), true
 }
 
-func (w *walker) one(prop r4.Property, known, twin bool, value gjson.Result) ([]byte, bool) {
+func (w *walker) one(prop r4.Property, path string, known, twin bool, value gjson.Result) ([]byte, bool) {
 	typ := ""
 	if known {
 		typ = prop.Type
@@ -136,7 +142,7 @@ func (w *walker) one(prop r4.Property, known, twin bool, value gjson.Result) ([]
 	if twin { // the id and extensions of a primitive
 		typ = "Element"
 	}
-	if w.doomed(typ) {
+	if w.doomed != nil && w.doomed(typ) {
 		return nil, false
 	}
 	if !value.IsObject() {
@@ -149,7 +155,17 @@ func (w *walker) one(prop r4.Property, known, twin bool, value gjson.Result) ([]
 	case (of == nil || of.Class == r4.Abstract) && value.Get("resourceType").Exists():
 		return w.resource(value)
 	}
-	return w.object(of, value)
+	return w.object(of, path, value)
+}
+
+// below is the path of a property within the object at a path, the name of its
+// element behind a point. Where no paths are asked for it is empty.
+func (w *walker) below(path string, prop r4.Property, known bool) string {
+	if w.paths == nil || !known {
+		return ""
+	}
+	name := strings.TrimSuffix(prop.Element.Path, "[x]")
+	return path + name[strings.LastIndexByte(name, '.'):]
 }
 
 // Cut takes out every element whose FHIR type doomed names; it is asked with ""
@@ -159,6 +175,19 @@ func (w *walker) one(prop r4.Property, known, twin bool, value gjson.Result) ([]
 // whether anything went; nil, true where nothing of the resource may be left.
 func Cut(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
 	w := &walker{doomed: doomed}
+	return w.cut(body)
+}
+
+// CutPaths is Cut of the elements at paths, each from the type of a resource on
+// ("Observation.component.code"), a choice by its name without a type
+// ("Observation.value"). Contained resources have paths of their own. An element
+// goes whole, with its extensions.
+func CutPaths(body []byte, paths map[string]bool) ([]byte, bool) {
+	w := &walker{paths: paths}
+	return w.cut(body)
+}
+
+func (w *walker) cut(body []byte) ([]byte, bool) {
 	out, ok := w.resource(gjson.ParseBytes(body))
 	switch {
 	case !ok:

@@ -83,3 +83,27 @@ func keys(m map[string]bool) []string {
 	}
 	return out
 }
+
+func TestCutPaths(t *testing.T) {
+	for _, c := range []struct{ name, in, path, want string }{
+		{"a choice", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1},"note":[{"text":"a"}]}`, "Observation.value",
+			`{"resourceType":"Observation","status":"final","code":{"text":"x"},"note":[{"text":"a"}]}`},
+		{"within a backbone element, and what is empty then", `{"resourceType":"Patient","contact":[{"name":{"text":"x"}},{"gender":"male","name":{"text":"y"}}]}`, "Patient.contact.name",
+			`{"resourceType":"Patient","contact":[{"gender":"male"}]}`},
+		{"within a datatype", `{"resourceType":"Patient","name":[{"family":"x","given":["y"]}]}`, "Patient.name.family", `{"resourceType":"Patient","name":[{"given":["y"]}]}`},
+		{"a primitive with its extensions", `{"resourceType":"Patient","birthDate":"2000","_birthDate":{"id":"a"},"active":true}`, "Patient.birthDate", `{"resourceType":"Patient","active":true}`},
+		{"the extensions of a primitive without a value", `{"resourceType":"Patient","_birthDate":{"id":"a"},"active":true}`, "Patient.birthDate", `{"resourceType":"Patient","active":true}`},
+		{"a mandatory element takes its parent (CON-1202)", `{"resourceType":"List","status":"current","mode":"working","entry":[{"item":{"reference":"Patient/1"},"flag":{"text":"x"}}]}`, "List.entry.item",
+			`{"resourceType":"List","status":"current","mode":"working"}`},
+		{"or the resource", `{"resourceType":"Observation","status":"final","code":{"text":"x"}}`, "Observation.status", ``},
+		{"in contained resources by their own type", `{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"a","gender":"male"}],"status":"final","code":{"text":"x"}}`, "Patient.gender",
+			`{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"a"}],"status":"final","code":{"text":"x"}}`},
+		{"not the same name elsewhere", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"component":[{"code":{"text":"y"},"valueString":"z"}]}`, "Observation.component.value",
+			`{"resourceType":"Observation","status":"final","code":{"text":"x"},"component":[{"code":{"text":"y"}}]}`},
+	} {
+		got, changed := edit.CutPaths([]byte(c.in), map[string]bool{c.path: true})
+		if string(got) != c.want || !changed {
+			t.Errorf("%s: got  %s (%v)\nwant %s", c.name, got, changed, c.want)
+		}
+	}
+}

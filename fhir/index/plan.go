@@ -13,6 +13,8 @@ type plan struct {
 	params map[string]*param
 	order  []*param // the indexed ones, by code
 	owners *ownerRule
+	// monotone are the numbers of the indexed parameters that are.
+	monotone map[uint16]bool
 }
 
 // param is a search parameter of one resource type.
@@ -37,12 +39,13 @@ func (x *Indexer) compile(typ string) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	pl := &plan{params: map[string]*param{}, owners: owners}
+	pl := &plan{params: map[string]*param{}, owners: owners, monotone: map[uint16]bool{}}
 	for _, def := range r4.SearchParams(typ) {
 		p := compileParam(typ, def)
 		pl.params[def.Code] = p
 		if p.Indexed {
 			pl.order = append(pl.order, p)
+			pl.monotone[p.number] = p.Monotone
 		}
 	}
 	return pl, nil

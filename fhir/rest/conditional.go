@@ -58,7 +58,7 @@ func (s *Server) matches(ctx context.Context, v *consent.View, plan *search.Plan
 		return nil, nil, err
 	}
 	var refs []store.Ref
-	for d, err := range v.Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
+	for d, err := range v.With("s").Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("evaluate criteria: %w", err)
 		}

@@ -101,7 +101,7 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 	if err := l.server.served(typ); err != nil {
 		return store.Ref{}, err
 	}
-	if !l.view.Grant().May(typ, "s") {
+	if !l.view.Grant().Principal().May(typ, "s") {
 		return store.Ref{}, fhir.Fault(403, "forbidden", "The token may not search %s.", typ)
 	}
 	plan, err := l.server.criteria(ctx, l.view.Grant().Principal(), typ, []string{criteria})

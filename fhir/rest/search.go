@@ -179,7 +179,7 @@ func alive(ctx context.Context, v *consent.View, ref store.Ref) (bool, error) {
 	if !fhir.ValidID(ref.ID) {
 		return false, nil
 	}
-	d, err := v.Get(ctx, ref)
+	d, err := v.With("rs").Get(ctx, ref)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil

@@ -52,7 +52,7 @@ func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Lim
 		return nil
 	}
 	for {
-		in := &includer{plan: p, view: v, lim: lim, on: map[version]bool{}, warned: map[string]bool{}}
+		in := &includer{plan: p, view: v.With("rs"), lim: lim, on: map[version]bool{}, warned: map[string]bool{}}
 		for _, d := range page.Matches {
 			in.on[version{ref: d.Ref}] = true
 		}
@@ -160,7 +160,7 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref) error {
 	if in.on[to] {
 		return nil
 	}
-	if !in.view.Grant().May(ref.Type, "rs") {
+	if !in.view.Grant().Principal().May(ref.Type, "rs") {
 		in.warned[ref.Type] = true
 		return nil
 	}
@@ -188,7 +188,7 @@ func (in *includer) pointing(ctx context.Context, inc Include, to store.Ref) err
 	if inc.Target != "" && inc.Target != to.Type {
 		return nil
 	}
-	if !in.view.Grant().May(inc.Source, "s") {
+	if !in.view.Grant().Principal().May(inc.Source, "s") {
 		in.warned[inc.Source] = true
 		return nil
 	}
@@ -200,7 +200,7 @@ func (in *includer) pointing(ctx context.Context, inc Include, to store.Ref) err
 		}
 		any = append(any, pred)
 	}
-	for d, err := range in.view.Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
+	for d, err := range in.view.With("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
 		if err != nil {
 			return fmt.Errorf("include what points to a row: %w", err)
 		}

@@ -118,7 +118,7 @@ func (p *Plan) Resolve(ctx context.Context, v *consent.View, lim Limits) (*Plan,
 	}
 	out := *p
 	out.Parts = slices.Clone(p.Parts)
-	j := &joiner{view: v, plan: p, lim: lim}
+	j := &joiner{view: v.With("s"), plan: p, lim: lim}
 	for i, nodes := range p.joins {
 		where := store.And{out.Parts[i].Where}
 		for _, n := range nodes {

@@ -1,0 +1,171 @@
+package law_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent/consenttest"
+	"carerecord/store"
+	"carerecord/store/mongo/mongotest"
+	"carerecord/store/storetest"
+)
+
+// traits and paths are what random decisions of these worlds are made of. None of
+// the paths is mandatory, and none holds a date that orders rows.
+var (
+	traits = []consenttest.Trait{{Type: "Observation", Param: "code", Value: "one"}, {Type: "Observation", Param: "code", Value: "two"}, {Type: "Observation", Param: "status", Value: "amended"},
+		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
+		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"}}
+	paths = map[string][]string{
+		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note"},
+		"Condition":          {"Condition.code", "Condition.asserter", "Condition.meta.tag"},
+		"Encounter":          {"Encounter.serviceProvider", "Encounter.meta.tag"},
+		"MedicationRequest":  {"MedicationRequest.requester"},
+		"AllergyIntolerance": {"AllergyIntolerance.code", "AllergyIntolerance.asserter"},
+		"Patient":            {"Patient.name", "Patient.gender", "Patient.birthDate", "Patient.active", "Patient.generalPractitioner", "Patient.link", "Patient.name.family", "Patient.identifier"},
+		"List":               {"List.subject"},
+		"Provenance":         {"Provenance.meta.tag"},
+	}
+)
+
+// decision is a random decision about the patients of a world.
+func (g *generator) decision() consenttest.Decision {
+	return consenttest.Random(g.Rand, consenttest.World{Patients: g.patients, Traits: traits, Paths: paths})
+}
+
+// bears: a version is what a trait says, by its body alone.
+func (v *version) bears(t consenttest.Trait) bool {
+	if t.Type != "" && t.Type != v.Ref.Type {
+		return false
+	}
+	switch t.Param {
+	case "":
+		return true
+	case "_tag":
+		meta, _ := v.m["meta"].(map[string]any)
+		return has(meta["tag"], t.Value)
+	case "code":
+		return has(v.m["code"], t.Value)
+	}
+	return v.m[t.Param] == t.Value
+}
+
+// ruledOut: a rule hides a version, or its patient has no record.
+func (e *evaluator) ruledOut(v *version) bool {
+	if left, named := e.decision.Letters[v.Ref.Type]; named && left == "" || e.who.feed {
+		return named && !e.who.feed
+	}
+	owners, _ := e.owners(v)
+	return e.decidedAway(v, owners)
+}
+
+func (e *evaluator) decidedAway(v *version, owners []string) bool {
+	if slices.ContainsFunc(owners, func(p string) bool { return slices.Contains(e.decision.Without, p) }) {
+		return true
+	}
+	return slices.ContainsFunc(e.decision.Rules, func(r consenttest.Rule) bool {
+		return r.Hide && (r.Patient == "" || slices.Contains(owners, r.Patient)) && v.bears(r.Trait)
+	})
+}
+
+// selfDecidedAway: nothing is left of the requester's own Patient.
+func (e *evaluator) selfDecidedAway(self *version) bool {
+	owners, _ := e.owners(self)
+	return e.decidedAway(self, owners)
+}
+
+// cutByRules takes out of the body of a version what rules cut of it, as it was
+// or as it is now.
+func (e *evaluator) cutByRules(v *version, body []byte) []byte {
+	if e.who.feed {
+		return body
+	}
+	for _, judged := range []*version{v, e.newest[v.Ref.String()]} {
+		owners, _ := e.owners(judged)
+		for _, r := range e.decision.Rules {
+			if r.Patient == "" || !slices.Contains(owners, r.Patient) || !judged.bears(r.Trait) {
+				continue
+			}
+			for _, path := range r.Cut {
+				body, _ = off(gjson.ParseBytes(body), strings.Split(path, ".")[1:])
+			}
+		}
+	}
+	return body
+}
+
+// off takes the element at a path of names out of a value; false where nothing is
+// left of that.
+func off(v gjson.Result, path []string) ([]byte, bool) {
+	if v.IsArray() {
+		out := []byte{'['}
+		for _, item := range v.Array() {
+			if raw, left := off(item, path); left {
+				if len(out) > 1 {
+					out = append(out, ',')
+				}
+				out = append(out, raw...)
+			}
+		}
+		return append(out, ']'), len(out) > 1
+	}
+	if !v.IsObject() {
+		return []byte(v.Raw), true
+	}
+	out := []byte{'{'}
+	v.ForEach(func(key, value gjson.Result) bool {
+		raw, left := []byte(value.Raw), true
+		if key.Str == path[0] || path[0] == "value" && strings.HasPrefix(key.Str, "value") {
+			if left = len(path) > 1; left {
+				raw, left = off(value, path[1:])
+			}
+		}
+		if left {
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(append(append(out, key.Raw...), ':'), raw...)
+		}
+		return true
+	})
+	return append(out, '}'), len(out) > 1
+}
+
+// TestRules holds L1 where a Decider takes away records, documents and elements,
+// over the reference store and the embedded engine (CON-1202, CON-1207, CON-1501).
+func TestRules(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 20_000)
+	var c tally
+	seeds(t, 4_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		onPebble(t, func(p store.Store) { readWorldBy(t, seed, 100, true, &c, storetest.NewReference(nil), p) })
+	})
+	c.report(t, "reference store and embedded engine, by rules", began)
+}
+
+// TestRulesOnMongoDB holds L1 under rules over MongoDB.
+func TestRulesOnMongoDB(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 1_000)
+	var c tally
+	server := mongotest.Start(t)
+	seeds(t, 5_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		readWorldBy(t, seed, 60, true, &c, openMongo(t, server))
+	})
+	c.report(t, server.Describe()+", by rules", began)
+}
+
+// TestTracesByRules holds L2 under rules, with the same decision on both sides.
+func TestTracesByRules(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 5_000)
+	var c tally
+	seeds(t, 6_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		onPebble(t, func(p store.Store) { traceWorldBy(t, seed, true, &c, storetest.NewReference(nil), p) })
+	})
+	c.told(t, "reference store and embedded engine, by rules", began)
+}

@@ -1,0 +1,119 @@
+package consent
+
+import (
+	"context"
+	"strings"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Decider says what one requester may see of whom, beside the steps of the
+// pipeline that are built in: the consent engine. It is asked once a request, as
+// step 8, with the patient whom the request names and who has a record, or "".
+// It is safe for concurrent use. An error is 503 (CON-405): nothing is answered
+// from part of the inputs.
+type Decider interface {
+	Decide(ctx context.Context, p Principal, req Request, patient string) (Rules, error)
+}
+
+// Rules are a decision as data. They only take away: the zero Rules take away
+// nothing, and what the pipeline hides stays hidden.
+type Rules struct {
+	// Hide is what is not there, of any type and whoever it is about: a
+	// predicate over stored keys. nil hides nothing.
+	Hide store.Pred
+	// Without are patients of whom there is no record, the Patient included. nil
+	// for nobody.
+	Without store.Set
+	// Owners are rules over single documents, by the id of the patient whom they
+	// are about. For a document of several patients the rules of each hold.
+	Owners map[string][]OwnerRule
+	// Letters are what is left of the letters of a type that it names.
+	Letters map[string]string
+	// Withheld: the requester must be told that something of the named patient is
+	// withheld (S2). That nothing is left of a record (S1) follows from Without.
+	Withheld bool
+}
+
+// OwnerRule is a rule over documents about one patient.
+type OwnerRule struct {
+	When store.Pred // over stored keys; nil for every document
+	Hide bool
+	// Cut are paths of elements that are taken out, as edit.CutPaths names them.
+	// Each is a whole value with its indexes, never a part of one.
+	Cut []string
+}
+
+// ruled are the patients with rules of their own.
+type ruled map[string][]OwnerRule
+
+// Has reports whether a patient has rules.
+func (r ruled) Has(patient string) bool { return len(r[patient]) > 0 }
+
+// touched is which documents rules may cut or hide one by one; nil where that
+// may be any.
+func (g *Grant) touched() store.Pred {
+	if g.principal.Kind == Patient {
+		return nil
+	}
+	return owned(ruled(g.rules.Owners))
+}
+
+// apply returns the paths that the rules of a document's owners cut, and whether
+// one of them hides it.
+func (r *Rules) apply(keys []store.Key, paths map[string]bool) (hidden bool) {
+	for _, patient := range names(keys, index.OwnerPrefix()) {
+		for _, rule := range r.Owners[patient] {
+			if rule.When != nil && !store.Match(rule.When, keys) {
+				continue
+			}
+			if rule.Hide {
+				return true
+			}
+			for _, path := range rule.Cut {
+				paths[path] = true
+			}
+		}
+	}
+	return false
+}
+
+// decided is step 8 as an engine of directives decides it.
+func decided(ctx context.Context, d *decision) *Refusal {
+	if d.guard.decider == nil || d.p.Kind != Clinician && d.p.Kind != Patient {
+		return nil
+	}
+	rules, err := d.guard.decider.Decide(ctx, d.p, d.req, d.grant.patient)
+	if err != nil {
+		d.err = unavailable(err)
+		return nil
+	}
+	d.grant.rules = rules
+	if rules.Without == nil {
+		return nil
+	}
+	d.grant.hidden.without = rules.Without
+	return d.dissent(8, rules.Without)
+}
+
+// narrowed is what the rules leave of a predicate of the pipeline.
+func (r *Rules) narrowed(where store.Pred) store.Pred {
+	if r.Hide == nil && r.Without == nil {
+		return where
+	}
+	out := store.And{where}
+	if r.Hide != nil {
+		out = append(out, none(r.Hide))
+	}
+	if r.Without != nil {
+		out = append(out, none(owned(r.Without)))
+	}
+	return out
+}
+
+// leave reports whether the rules leave one of the letters of a type.
+func (r *Rules) leave(typ, letters string) bool {
+	left, named := r.Letters[typ]
+	return !named || strings.ContainsAny(left, letters)
+}

@@ -1,0 +1,130 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/consenttest"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+const seen = `{"resourceType":"Observation","id":"A.o","status":"final","code":{"coding":[{"system":"http://c","code":"one"}]},"subject":{"reference":"Patient/A.1"},"valueString":"seen"}`
+
+// within calls f with a View of a search of Observations.
+func (r *region) within(p consent.Principal, f func(*consent.View)) {
+	r.Helper()
+	req := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter, Named: consent.Named{ID: "A.1"}}
+	if err := r.guard.Read(context.Background(), p, req, func(v *consent.View) error { f(v); return nil }); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *region) rows(v *consent.View, name, value string) int {
+	r.Helper()
+	where, err := v.Index().Predicate(index.Query{Type: "Observation", Name: name, Values: []string{value}})
+	if err != nil {
+		r.Fatal(err)
+	}
+	n, err := v.Count(context.Background(), store.Query{Type: "Observation", Where: where, KeysOnly: true}, 0)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return n
+}
+
+// TestLettersOfNodes: what a rule leaves of the letters of a type decides for each
+// node by the letter that it needs (SMART-250, 270, 274, 281).
+func TestLettersOfNodes(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(r.feed("A"), seen)
+	for _, c := range []struct {
+		left                       string
+		searched, read, referredTo bool
+	}{{"s", true, false, true}, {"r", false, true, true}, {"", false, false, false}, {"rs", true, true, true}} {
+		r.decider.Set(consenttest.Decision{Letters: map[string]string{"Observation": c.left}})
+		r.within(r.clinician("A"), func(v *consent.View) {
+			if got := r.rows(v, "status", "final") == 1; got != c.searched {
+				t.Errorf("letters %q left: a search finds the row: %v, want %v", c.left, got, c.searched)
+			}
+			for letters, want := range map[string]bool{"s": c.searched, "r": c.read, "rs": c.referredTo} {
+				_, err := v.With(letters).Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
+				if got := err == nil; got != want || err != nil && !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("letters %q left, %q needed: there: %v (%v), want %v", c.left, letters, got, err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestCutKeys: what a rule cuts out of a row is not there for a search either, a
+// negation finds the row, and what another rule says of its owner holds too
+// (CON-1202, CON-1207).
+func TestCutKeys(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(r.feed("A"), seen)
+	one := consenttest.Trait{Type: "Observation", Param: "code", Value: "one"}
+	r.decider.Set(consenttest.Decision{Rules: []consenttest.Rule{{Patient: "A.1", Trait: one, Cut: []string{"Observation.value"}}}})
+	r.within(r.clinician("A"), func(v *consent.View) {
+		d, err := v.Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
+		if err != nil || strings.Contains(string(d.Body), "seen") {
+			t.Errorf("the value is cut: got %s (%v)", d.Body, err)
+		}
+		if n := r.rows(v, "value-string", "seen"); n != 0 {
+			t.Errorf("a search for what is cut finds %d rows, want none", n)
+		}
+		if n := r.rows(v, "code", "one"); n != 1 {
+			t.Errorf("a search for what is left finds %d rows, want 1", n)
+		}
+	})
+	for name, hides := range map[string]consenttest.Decision{
+		"a row of the owner": {Rules: []consenttest.Rule{{Patient: "A.1", Trait: one, Hide: true}}},
+		"a row of anybody":   {Rules: []consenttest.Rule{{Trait: one, Hide: true}}},
+	} {
+		r.decider.Set(hides)
+		r.within(r.clinician("A"), func(v *consent.View) {
+			if n := r.rows(v, "status", "final"); n != 0 {
+				t.Errorf("%s: %d rows are found, want none", name, n)
+			}
+		})
+	}
+}
+
+// TestWithoutRecord: who may break the glass is told that a record is not shared,
+// all others find nothing (CON-1702).
+func TestWithoutRecord(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(r.feed("A"), seen)
+	r.decider.Set(consenttest.Decision{Without: []string{"A.1"}})
+	req := consent.Request{Interaction: consent.Read, Type: "Patient", Letter: consent.ReadLetter, Named: consent.Named{ID: "A.1"}}
+	err := r.guard.Read(context.Background(), r.clinician("A", "break-glass"), req, func(*consent.View) error { return nil })
+	if refusal, ok := consent.AsRefusal(err); !ok || refusal.Reason != consent.NoPatientConsent {
+		t.Errorf("who may break the glass: got %v, want %s", err, consent.NoPatientConsent)
+	}
+	r.within(r.clinician("A"), func(v *consent.View) {
+		if n := r.rows(v, "status", "final"); n != 0 {
+			t.Errorf("%d rows of the record are found, want none", n)
+		}
+	})
+}
+
+// TestDeciderThatFails: nothing is answered from part of the inputs (CON-405).
+func TestDeciderThatFails(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.decider.Set(consenttest.Decision{Rules: []consenttest.Rule{{Trait: consenttest.Trait{Type: "Observation", Param: "date", Value: "no date"}}}})
+	req := consent.Request{Interaction: consent.Read, Type: "Patient", Letter: consent.ReadLetter}
+	err := r.guard.Read(context.Background(), r.clinician("A"), req, func(*consent.View) error {
+		t.Error("a View is handed out")
+		return nil
+	})
+	if err == nil {
+		t.Error("the decision failed, and the request did not")
+	}
+}

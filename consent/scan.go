@@ -1,0 +1,97 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"carerecord/store"
+)
+
+// Scan yields the live documents that match and are visible, in the order of
+// the store.
+func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	if v.cutsSome() {
+		return v.scanCut(ctx, q)
+	}
+	q.Where = store.And{q.Where, v.where(q.Type)}
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range v.snap.Scan(ctx, q) {
+			if err == nil {
+				err = *v.failed
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// scanCut proposes from stored keys what a projection may match, then projects,
+// keys and matches each candidate that may be cut (CON-1207). Of documents that
+// no cut can touch the stored keys decide alone: one pass over the candidates of
+// both, in the order of the store.
+func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	asked, keysOnly := q.Where, q.KeysOnly
+	proposes := v.guard.index.BeforeCut(q.Type, asked)
+	q.Where = store.And{proposes, v.where(q.Type)}
+	if touched := v.grant.touched(); touched != nil {
+		q.Where = store.And{q.Where, either(asked, touched)}
+	} else {
+		q.KeysOnly = false
+	}
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range v.snap.Scan(ctx, q) {
+			if err == nil {
+				d, err = v.candidate(ctx, d, q.KeysOnly)
+			}
+			if errors.Is(err, store.ErrNotFound) || err == nil && !store.Match(asked, d.Keys) {
+				continue
+			}
+			if keysOnly {
+				d.Body = nil
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// candidate projects a proposed row. bare: it came without the body, which is
+// read where a cut needs it.
+func (v *View) candidate(ctx context.Context, d store.Doc, bare bool) (store.Doc, error) {
+	if touched := v.grant.touched(); touched != nil && !store.Match(touched, d.Keys) {
+		return d, *v.failed
+	}
+	if bare {
+		whole, err := v.snap.Get(ctx, d.Ref)
+		if err != nil {
+			return store.Doc{}, fmt.Errorf("read a candidate: %w: %w", store.ErrUnavailable, err)
+		}
+		d = whole
+	}
+	d, err := v.project(d, d.Keys)
+	return d, errors.Join(err, *v.failed)
+}
+
+// Count returns how many documents Scan would yield, at most max when max > 0.
+func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
+	if v.cutsSome() {
+		n := 0
+		q.KeysOnly = true
+		for _, err := range v.scanCut(ctx, q) {
+			if err != nil {
+				return 0, err
+			}
+			if n++; max > 0 && n == max {
+				break
+			}
+		}
+		return n, nil
+	}
+	q.Where = store.And{q.Where, v.where(q.Type)}
+	n, err := v.snap.Count(ctx, q, max)
+	return n, errors.Join(err, *v.failed)
+}

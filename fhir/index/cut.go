@@ -1,0 +1,54 @@
+package index
+
+import "carerecord/store"
+
+// BeforeCut is what the keys of a whole resource must satisfy for the resource,
+// with values cut out, to be able to satisfy p: every resource whose keys fail
+// BeforeCut fails p after any cut. A cut takes values away, so whatever asks for
+// something to be there stays as it is; a negation, and the parameters that are
+// not monotone (Param.Monotone), ask for nothing.
+func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
+	switch p := p.(type) {
+	case store.And:
+		out := make(store.And, 0, len(p))
+		for _, q := range p {
+			out = append(out, x.BeforeCut(typ, q))
+		}
+		return out
+	case store.Or:
+		out := make(store.Or, 0, len(p))
+		for _, q := range p {
+			out = append(out, x.BeforeCut(typ, q))
+		}
+		return out
+	case store.Not:
+		return store.And{}
+	case store.Eq:
+		return x.lasting(typ, p.Key, p)
+	case store.Range:
+		return x.lasting(typ, p.Low, p)
+	case store.Span:
+		return x.lasting(typ, p.Prefix, p)
+	case store.Contains:
+		return x.lasting(typ, p.Prefix, p)
+	case store.In:
+		return x.lasting(typ, p.Prefix, p)
+	}
+	return store.And{}
+}
+
+// lasting is p where the parameter that a key belongs to is monotone or the key
+// is a fact of the server's own, and else what always holds.
+func (x *Indexer) lasting(typ string, k store.Key, p store.Pred) store.Pred {
+	if IsFact(k) {
+		return p
+	}
+	pl, err := x.plan(typ)
+	if err != nil || len(k) < 2 {
+		return store.And{}
+	}
+	if number := (uint16(k[0])<<8 | uint16(k[1])) &^ verifies; pl.monotone[number] {
+		return p
+	}
+	return store.And{}
+}
