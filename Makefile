@@ -33,7 +33,7 @@ image: ## the container image; without an engine its files in bin/image, tried t
 	scripts/image.sh
 
 generate: need-go need-npm $(DEFINITIONS) ## write the tables of the standard anew
-	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir/r4
+	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir
 
 bench: build ## measure the server beside its limits, then run the benchmarks that lie beside the code
 	bin/carerecord bench

@@ -61,16 +61,19 @@ type compartmentDefinition struct {
 }
 
 type valueSet struct {
-	URL       string
-	Compose   struct{ Include, Exclude []include }
+	URL, Version string
+	Compose      struct {
+		Include, Exclude []include
+		Inactive         *bool
+	}
 	Expansion struct{ Contains []contains }
 }
 
 type include struct {
-	System   string
-	ValueSet []string
-	Concept  []struct{ Code string }
-	Filter   []struct{ Property, Op, Value string }
+	System, Version string
+	ValueSet        []string
+	Concept         []struct{ Code string }
+	Filter          []struct{ Property, Op, Value string }
 }
 
 type contains struct {
@@ -80,13 +83,14 @@ type contains struct {
 }
 
 type codeSystem struct {
-	URL, Content string
-	Concept      []concept
+	URL, Version, Content, HierarchyMeaning string
+	Concept                                 []concept
 }
 
 type concept struct {
-	Code    string
-	Concept []concept
+	Code     string
+	Property []struct{ Code, ValueCode string }
+	Concept  []concept
 }
 
 // read collects the definitions of a package.

@@ -31,6 +31,7 @@ func rules() []rule {
 		{"fhir/r4", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "tables lie below what uses them"},
 		{"fhir/path", append([]string{"store/...", "fhir/index"}, above...), "expressions know no keys"},
 		{"fhir/ucum", append([]string{"store/...", "fhir/r4", "fhir/path", "fhir/index"}, above...), "units know no resources"},
+		{"fhir/term", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "terminology knows no keys and finds resources by what it is handed"},
 		{"fhir/edit", append([]string{"store/...", "fhir/index"}, above...), "edits know no keys"},
 		{"fhir/xml", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "formats know bodies and no keys"},
 		{"fhir/patch", append([]string{"store/...", "fhir/index"}, above...), "patches know bodies and no keys"},

@@ -13,4 +13,4 @@
 // type of a choice (value[x] is valueQuantity, valueString ...).
 package r4
 
-//go:generate go run carerecord/cmd/fhirgen -package ../../.cache/hl7.fhir.r4.examples-4.0.1.tgz -out .
+//go:generate go run carerecord/cmd/fhirgen -package ../../.cache/hl7.fhir.r4.examples-4.0.1.tgz -out ..
