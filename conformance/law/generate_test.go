@@ -210,6 +210,16 @@ func (g *generator) somebody() string {
 	return g.aRow("Practitioner")
 }
 
+// quantity is a value in one of two units, or of a code that is none.
+func (g *generator) quantity() string {
+	unit := pick(g, "mg", "mg", "mg", "ug", "(score)")
+	value := g.IntN(5)
+	if unit == "ug" {
+		value *= 1000
+	}
+	return fmt.Sprintf(`{"value":%d.5,"unit":"mg","system":"http://unitsofmeasure.org","code":"%s"}`, value, unit)
+}
+
 // body makes a random body of a row.
 func (g *generator) body(typ, id, ods string) string {
 	head := `"resourceType":"` + typ + `","id":"` + id + `"`
@@ -220,7 +230,7 @@ func (g *generator) body(typ, id, ods string) string {
 	case "Observation":
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
 			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.maybe(15, `"performer":[`+g.somebody()+`]`),
-			g.maybe(60, fmt.Sprintf(`"valueQuantity":{"value":%d.5,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}`, g.IntN(5))),
+			g.maybe(60, `"valueQuantity":`+g.quantity()),
 			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`))
 	case "Condition":
 		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note))

@@ -119,6 +119,7 @@ var filters = map[string][]string{
 	"Patient": {"family=%F", "family:exact=Ely", "family:contains=r", "given=ann", "gender=female", "gender:not=male", "birthdate=gt%d", "birthdate:missing=true", "active=true",
 		"general-practitioner:missing=true", "name=fox", "link=Patient/%P", "gender:missing=true", "name:missing=true"},
 	"Observation": {"code=http://c|%c", "code=%c,one", "code:not=%c", "status=final", "date=ge%d", "date=lt%d", "date:missing=true", "value-quantity=gt2", "value-quantity=1.5||mg",
+		"value-quantity=gt1500|http://unitsofmeasure.org|ug", "value-quantity=0.002|http://unitsofmeasure.org|g",
 		"encounter=Encounter/%E", "has-member=Observation/%O", "has-member:missing=false", "performer=Patient/%P", "performer:missing=true", "code=http://c|", "code:text=on", "performer:identifier=" + nhsSystem + "|", "performer:Patient=%P", "value-quantity:missing=true", "encounter:missing=true"},
 	"Condition":          {"code=%c", "code:not=%c", "code:missing=true", "onset-date=%d", "asserter=Patient/%P", "asserter:missing=false"},
 	"Encounter":          {"status=finished", "class=AMB", "date=ge%d", "service-provider:missing=true"},

@@ -13,7 +13,7 @@
 // Text must be free of U+0000, which fhir.Parse sees to for resources and
 // Predicate for queries: it separates the parts of keys.
 //
-// # The grammar, version 2
+// # The grammar, version 3
 //
 // A key is two bytes, big endian, a class, and a value:
 //
@@ -41,6 +41,8 @@
 //	number,    n "p" point     any unit
 //	quantity   n "v" lo hi     a Range, a comparator, or more than 34 digits
 //	           m hi lo         again, of an interval
+//	           q dimension 0 number  of a UCUM unit: in base units, as behind n
+//	           o dimension 0 hi lo   again, of an interval
 //	reference  r Type/id       a resource of this server, without version
 //	           r address       anything else: other servers, URNs, canonicals
 //	                           without version
@@ -57,7 +59,8 @@
 //	           L text          folded and whole, where longer than 256 bytes
 //	reference, V address       with version: Type/id/_history/v or url|v
 //	uri
-//	quantity   Q system 0 code 0 number   number as behind class n
+//	quantity   Q system 0 code 0 number   number as behind class n; not of units
+//	                           that have a key q
 //	           T unit 0 number            code, and unit text where it differs
 //	           Y system 0 number
 //
@@ -78,6 +81,12 @@
 //
 // A number is twenty bytes: three of sign and exponent, seventeen of two decimal
 // digits each (number.go). All zero and all 0xff are the ends of the number line.
+//
+// A unit of UCUM is converted (package ucum): its dimension names what it
+// measures, "m-3.g" of mg/dL, and the number is in base units, an interval where
+// 34 digits do not hold it. A query in any unit of the dimension is converted with
+// its range, so that both meet there (SRCH-087). What is no unit of UCUM, or a unit
+// that cannot be converted, is compared as written.
 //
 // Both orders are those of the bytes. Folding is described at fold.
 package index

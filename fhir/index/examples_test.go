@@ -217,7 +217,15 @@ func valueQueries(v path.Value, kind index.Kind) []ask {
 		}
 	case "quantity Quantity":
 		if value := v.GetText("value"); value != "" && v.GetText("comparator") == "" {
-			return []ask{{"", value}, {"", value + "|" + escaper.Replace(v.GetText("system")+"|") + "|"}}[:1]
+			list := []ask{{"", value}}
+			system, code, unit := escaper.Replace(v.GetText("system")), escaper.Replace(v.GetText("code")), escaper.Replace(v.GetText("unit"))
+			if system != "" && code != "" {
+				list = append(list, ask{"", value + "|" + system + "|" + code}, ask{"", "ge" + value + "|" + system + "|" + code}, ask{"", value + "|" + system + "|"}, ask{"", value + "||" + code})
+			}
+			if unit != "" {
+				list = append(list, ask{"", value + "||" + unit})
+			}
+			return list
 		}
 	case "reference Reference":
 		if r := v.GetText("reference"); r != "" && r[0] != '#' {

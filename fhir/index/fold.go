@@ -101,5 +101,5 @@ func digits(s string) string {
 func caseCounts(system string) bool {
 	return strings.HasPrefix(system, "http://hl7.org/fhir/") ||
 		strings.HasPrefix(system, "http://terminology.hl7.org/") ||
-		system == "http://unitsofmeasure.org"
+		system == ucumSystem
 }

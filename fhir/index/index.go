@@ -11,6 +11,7 @@ import (
 	"carerecord/fhir"
 	"carerecord/fhir/path"
 	"carerecord/fhir/r4"
+	"carerecord/fhir/ucum"
 	"carerecord/store"
 )
 
@@ -29,6 +30,7 @@ type Indexer struct {
 	clock func() time.Time
 	rules map[string]ownerLine
 	plans map[string]func() (*plan, error)
+	units unitCodes
 	work  sync.Pool // of *work
 }
 
@@ -59,6 +61,7 @@ func New(cfg Config) (*Indexer, error) {
 	if x.rules, err = parseOwners(ownerTable); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
+	x.units.known = map[string]*ucum.Unit{}
 	x.plans = make(map[string]func() (*plan, error))
 	for _, typ := range r4.Resources() {
 		x.plans[typ] = sync.OnceValues(func() (*plan, error) { return x.compile(typ) })
@@ -177,6 +180,7 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 		if a, ok := amountOf(v); ok {
 			b.amount(p.number, a)
 			if p.Kind == Quantity {
+				a.canonical = x.units.convert(a)
 				b.units(p.number, a)
 			}
 		}

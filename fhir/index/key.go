@@ -6,26 +6,28 @@ import (
 
 // Version is the version of the grammar in doc.go. A change that gives a
 // resource other keys gives it another number, and stores are keyed anew.
-const Version = 2
+const Version = 3
 
 // The class byte of a key, behind the number of its parameter. doc.go has the
 // grammar of what follows each.
 const (
-	classCode    = 'c' // token: code as written
-	classFolded  = 'f' // token: code folded
-	classPhone   = 'p' // token: digits of a phone number
-	classSystem  = 's' // token: system 0 code
-	classStart   = 'a' // string: folded
-	classWord    = 'b' // string: folded, from a later word on
-	classPostal  = 'z' // string: folded, without spaces
-	classDate    = 'd' // date: unit, start, end
-	classDateEnd = 'e' // date: end, start of an interval
-	classNumber  = 'n' // number: p point, or v start end
-	classNumEnd  = 'm' // number: end, start of an interval
-	classRef     = 'r' // reference: Type/id or address
-	classURI     = 'u' // uri as written
-	classLogical = 'i' // reference: system 0 folded value of its identifier
-	classBearer  = 'j' // reference: folded value of its identifier
+	classCode         = 'c' // token: code as written
+	classFolded       = 'f' // token: code folded
+	classPhone        = 'p' // token: digits of a phone number
+	classSystem       = 's' // token: system 0 code
+	classStart        = 'a' // string: folded
+	classWord         = 'b' // string: folded, from a later word on
+	classPostal       = 'z' // string: folded, without spaces
+	classDate         = 'd' // date: unit, start, end
+	classDateEnd      = 'e' // date: end, start of an interval
+	classNumber       = 'n' // number: p point, or v start end
+	classNumEnd       = 'm' // number: end, start of an interval
+	classCanonical    = 'q' // quantity: dimension 0, then as classNumber
+	classCanonicalEnd = 'o' // quantity: dimension 0, then as classNumEnd
+	classRef          = 'r' // reference: Type/id or address
+	classURI          = 'u' // uri as written
+	classLogical      = 'i' // reference: system 0 folded value of its identifier
+	classBearer       = 'j' // reference: folded value of its identifier
 
 	// Behind a number with the high bit: verifying.
 	classPresent  = 'P' // presence: nothing
@@ -34,7 +36,7 @@ const (
 	classText     = 'W' // token: folded text or display
 	classTyped    = 'O' // token: system 0 code 0 folded value of an identifier and its type
 	classVersion  = 'V' // reference or uri with its version
-	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber
+	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber, of units that are not converted
 	classUnitText = 'T' // quantity: code or unit 0, then as classNumber
 	classUnitSys  = 'Y' // quantity: system 0, then as classNumber
 )

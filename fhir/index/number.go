@@ -158,49 +158,14 @@ func parseAsked(s string) (asked, error) {
 			return asked{}, errNumber
 		}
 	}
+	e = min(max(e, -1e9), 1e9) // beyond every number that keys hold
 	return asked{c, e - len(part), hasExponent && len(strings.TrimLeft(whole, "+-"))+len(part) == 1}, nil
 }
 
 // shifted returns the number with c added to its coefficient, both times 10^n
-// and the exponent less n, encoded outward.
-func (a asked) shifted(c *big.Int, n int) (lo, hi string) {
+// and the exponent less n, as keys hold it on a scale.
+func (a asked) shifted(c *big.Int, n int, on scale) (lo, hi string) {
 	scaled := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 	scaled.Mul(scaled, a.coefficient)
-	scaled.Add(scaled, c)
-	d, err := parseDecimal(scaled.String() + "e" + strconv.Itoa(a.exponent-n))
-	if err != nil {
-		panic("index: arithmetic made no number: " + err.Error())
-	}
-	return d.encode()
-}
-
-// point returns the number itself.
-func (a asked) point() (lo, hi string) { return a.shifted(new(big.Int), 0) }
-
-// near returns the ends of what equals the number as precisely as it was
-// written: half a unit of its last digit either side (SRCH-080).
-func (a asked) near() (below, above string) {
-	half := big.NewInt(50)
-	if a.oneDigit {
-		half.SetInt64(5)
-	}
-	below, _ = a.shifted(new(big.Int).Neg(half), 2)
-	return below, upper(a.shifted(half, 2))
-}
-
-// about returns the ends of what lies within a tenth of the number (SRCH-085).
-func (a asked) about() (below, above string) {
-	tenth := new(big.Int).Abs(a.coefficient)
-	below, _ = a.shifted(new(big.Int).Neg(tenth), 1)
-	lo, hi := a.shifted(tenth, 1)
-	return below, max(hi, upper(lo, hi))
-}
-
-// upper is the end of a range that ends below a number: one that had to be
-// rounded is still in it.
-func upper(lo, hi string) string {
-	if lo != hi {
-		return hi + "\x00"
-	}
-	return hi
+	return on.encode(scaled.Add(scaled, c), a.exponent-n)
 }

@@ -80,7 +80,7 @@ func TestNearIsHalfAUnit(t *testing.T) {
 			t.Fatal(err)
 		}
 		lo, hi := d.encode()
-		below, above := a.near()
+		below, above := a.near(scale{})
 		if got := lo >= below && hi < above; got != want {
 			t.Errorf("asked %s, stored %s: got %v, want %v", asked, stored, got, want)
 		}
@@ -100,12 +100,12 @@ func FuzzDecimal(f *testing.F) {
 			t.Errorf("%q: ends %x %x", s, lo, hi)
 		}
 		if a, err := parseAsked(s); err == nil {
-			lo, hi := a.point()
-			below, above := a.near()
+			lo, hi := a.point(scale{})
+			below, above := a.near(scale{})
 			if below > lo || above < hi {
 				t.Errorf("%q lies outside of what is near it", s)
 			}
-			a.about()
+			a.about(scale{})
 		}
 	})
 }

@@ -14,6 +14,8 @@ import (
 type amount struct {
 	lo, hi             string
 	system, code, text string
+	highCode           string // of the upper end, where it has a unit of its own
+	canonical          canonical
 }
 
 // amountOf reads a number, quantity, Range, Money or SampledData.
@@ -81,10 +83,15 @@ func rangeOf(v path.Value) (amount, bool) {
 	if low, ok := v.Get("low"); ok {
 		if q, ok := quantityOf(low); ok {
 			q.hi = a.hi
+			if q.system == "" && q.code == "" {
+				q.system, q.code = a.system, a.code
+			} else if a.system == q.system && a.code != q.code {
+				q.highCode = a.code
+			}
 			a, found = q, true
 		}
 	}
-	if a.hi < a.lo {
+	if a.hi < a.lo && a.highCode == "" {
 		a.lo, a.hi = a.hi, a.lo
 	}
 	return a, found
@@ -133,13 +140,20 @@ func (b *builder) amount(number uint16, a amount) {
 	}
 }
 
-// units makes the keys of a quantity's unit, which verify.
+// units makes the keys of a quantity with its unit: the canonical value drives,
+// all others verify. A unit that is converted has no key of its code and system.
 func (b *builder) units(number uint16, a amount) {
+	if c := a.canonical; c.dimension != "" {
+		b.number(number, classCanonical, amount{lo: c.lo, hi: c.hi}, c.dimension)
+		if c.lo != c.hi {
+			b.add(number, classCanonicalEnd, c.dimension, "\x00", c.hi, c.lo)
+		}
+	}
 	number |= verifies
 	if a.system != "" {
 		b.number(number, classUnitSys, a, a.system)
 	}
-	if a.system != "" && a.code != "" {
+	if a.system != "" && a.code != "" && a.canonical.dimension == "" {
 		b.number(number, classUnit, a, a.system, a.code)
 	}
 	if a.code != "" {
@@ -171,15 +185,10 @@ func (b *builder) number(number uint16, class byte, a amount, names ...string) {
 }
 
 // quantityPred compares numbers and quantities.
-func quantityPred(p *param, value string) (store.Pred, error) {
-	parts, err := Split(value, '|')
+func (x *Indexer) quantityPred(p *param, value string) (store.Pred, error) {
+	parts, err := bars(value)
 	if err != nil {
 		return nil, err
-	}
-	for i := range parts {
-		if parts[i], err = Unescape(parts[i]); err != nil {
-			return nil, err
-		}
 	}
 	if len(parts) != 1 && (len(parts) != 3 || p.Kind != Quantity) {
 		return nil, fault("value", "%s: %q is not a number%s.", p.Code, value, map[bool]string{true: ", or number|system|code"}[p.Kind == Quantity])
@@ -189,14 +198,24 @@ func quantityPred(p *param, value string) (store.Pred, error) {
 	if err != nil {
 		return nil, fault("value", "%s: %q %s.", p.Code, text, err)
 	}
-	limits := n.limits(op, p.whole)
+	if len(parts) == 3 && parts[1] == ucumSystem {
+		if unit, ok := x.units.of(parts[2]); ok {
+			return p.canonicalSpans(unit.Dimension(), n.limits(op, false, scale{unit, true})), nil // SRCH-087
+		}
+	}
+	limits := n.limits(op, p.whole, scale{})
 	drive := p.numberSpans(limits)
 	if len(parts) == 1 || parts[1] == "" && parts[2] == "" {
 		return drive, nil
 	}
+	return store.And{drive, p.unitSpans(parts[1], parts[2], limits)}, nil
+}
+
+// unitSpans verifies a value with its unit as written.
+func (p *param) unitSpans(system, code string, limits []bounds) store.Pred {
 	number := p.number | verifies
 	var under store.Key
-	switch system, code := parts[1], parts[2]; {
+	switch {
 	case code == "":
 		under = prefix(number, classUnitSys) + store.Key(system+"\x00")
 	case system == "":
@@ -208,43 +227,21 @@ func quantityPred(p *param, value string) (store.Pred, error) {
 	for i, l := range limits {
 		verify[i] = l.span(under, numberWidth, nil)
 	}
-	return store.And{drive, anyOf(verify...)}, nil
-}
-
-// limits are the bounds that a stored interval lo..hi must satisfy, one of them
-// (SRCH-080, 082, 083, 085, 088). Number lines have no gaps, so bounds that
-// include their end get a byte more.
-func (a asked) limits(op string, whole bool) []bounds {
-	lo, hi := a.point()
-	switch op {
-	case "gt":
-		return []bounds{{hiMin: hi + "\x00"}}
-	case "ge":
-		return []bounds{{hiMin: lo}}
-	case "lt":
-		return []bounds{{loMax: lo}}
-	case "le":
-		return []bounds{{loMax: hi + "\x00"}}
-	case "sa":
-		return []bounds{{loMin: hi + "\x00"}}
-	case "eb":
-		return []bounds{{hiMax: lo}}
-	case "ap":
-		below, above := a.about()
-		return []bounds{{loMax: above + "\x00", hiMin: below}}
-	}
-	below, above := a.near()
-	if whole {
-		below, above = lo, hi+"\x00"
-	}
-	if op == "ne" {
-		return []bounds{{loMax: below}, {hiMin: above}}
-	}
-	return []bounds{{loMin: below, hiMax: above}}
+	return anyOf(verify...)
 }
 
 func (p *param) numberSpans(limits []bounds) store.Pred {
-	under := prefix(p.number, classNumber)
+	return spans(prefix(p.number, classNumber), prefix(p.number, classNumEnd), limits)
+}
+
+func (p *param) canonicalSpans(dimension string, limits []bounds) store.Pred {
+	of := store.Key(dimension + "\x00")
+	return spans(prefix(p.number, classCanonical)+of, prefix(p.number, classCanonicalEnd)+of, limits)
+}
+
+// spans are the predicates of one of some limits, over keys that hold p and a
+// point or v and an interval, and those that hold intervals by their end.
+func spans(under, byEnd store.Key, limits []bounds) store.Pred {
 	preds := make([]store.Pred, len(limits))
 	for i, b := range limits {
 		low, high := max(b.loMin, b.hiMin), b.loMax
@@ -253,7 +250,7 @@ func (p *param) numberSpans(limits []bounds) store.Pred {
 		}
 		preds[i] = b.span(under, numberWidth, []store.Range{
 			between(under+pointMark, numberWidth, low, high),
-			b.intervals(under+intervalMark, prefix(p.number, classNumEnd), numberWidth),
+			b.intervals(under+intervalMark, byEnd, numberWidth),
 		})
 	}
 	return anyOf(preds...)

@@ -149,7 +149,7 @@ func (x *Indexer) one(p *param, modifier, value string) (store.Pred, error) {
 	case URI:
 		return uriPred(p, modifier, value)
 	case Number, Quantity:
-		return quantityPred(p, value)
+		return x.quantityPred(p, value)
 	case DateTime:
 		value, err := Unescape(value)
 		if err != nil {

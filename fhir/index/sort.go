@@ -10,8 +10,10 @@ import (
 // SortValue returns the value by which a document sorts: the smallest one
 // ascending, the largest one descending (SRCH-191, SRCH-193): strings by folded
 // form and then as written, tokens by code, dates and numbers by their start
-// ascending and by their end descending. Values compare by their bytes. It is
-// false for a document that has none, and for a parameter that does not sort.
+// ascending and by their end descending; quantities by dimension and then by
+// canonical value, where they have one that is converted, else as written, which
+// comes first. Values compare by their bytes. It is false for a document that has
+// none, and for a parameter that does not sort.
 func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool) (string, bool) {
 	p, err := x.served(typ, name)
 	if err != nil || !Sortable(p.Kind) {
@@ -25,6 +27,9 @@ func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool)
 		}
 	}
 	for _, s := range p.sorts() {
+		if s.class == classNumber && found {
+			break // these are the canonical ones again, as written
+		}
 		for value := range below(keys, prefix(s.number, s.class)) {
 			consider(s.value(value, descending))
 		}
@@ -50,6 +55,14 @@ func (p *param) sorts() []sorted {
 		return []sorted{{p.number, classURI, func(s string, _ bool) string { return s }}}
 	case DateTime:
 		return []sorted{{p.number, classDate, ends(dateWidth)}}
+	case Quantity:
+		byEnds := ends(numberWidth)
+		canonical := func(s string, descending bool) string {
+			dimension, rest, _ := strings.Cut(s, "\x00")
+			return dimension + "\x00" + byEnds(rest, descending)
+		}
+		written := func(s string, descending bool) string { return "\x00" + byEnds(s, descending) }
+		return []sorted{{p.number, classCanonical, canonical}, {p.number, classNumber, written}}
 	}
 	return []sorted{{p.number, classNumber, ends(numberWidth)}}
 }

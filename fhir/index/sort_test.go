@@ -33,6 +33,16 @@ func TestSortValue(t *testing.T) {
 			`{"resourceType":"Observation","valueQuantity":{"value":-10}}`,
 			`{"resourceType":"Observation","valueQuantity":{"value":9}}`,
 			`{"resourceType":"Observation","valueQuantity":{"value":10.0}}`}},
+		{"SRCH-193 quantities by canonical value", "Observation", "value-quantity", []string{
+			`{"resourceType":"Observation","valueQuantity":{"value":70000,"unit":"kg"}}`,
+			`{"resourceType":"Observation","valueQuantity":{"value":9,"system":"http://unitsofmeasure.org","code":"mg"}}`,
+			`{"resourceType":"Observation","valueQuantity":{"value":0.01,"system":"http://unitsofmeasure.org","code":"g"}}`,
+			`{"resourceType":"Observation","valueQuantity":{"value":1e-5,"system":"http://unitsofmeasure.org","code":"kg","comparator":">"}}`,
+			`{"resourceType":"Observation","valueQuantity":{"value":1,"system":"http://unitsofmeasure.org","code":"kg"}}`}},
+		{"SRCH-193 units that fall", "Observation", "value-quantity", []string{
+			`{"resourceType":"Observation","valueQuantity":{"value":9,"system":"http://unitsofmeasure.org","code":"[pH]"}}`,
+			`{"resourceType":"Observation","valueQuantity":{"value":7.4,"system":"http://unitsofmeasure.org","code":"[pH]"}}`,
+			`{"resourceType":"Observation","valueQuantity":{"value":1,"system":"http://unitsofmeasure.org","code":"umol/L"}}`}},
 		{"SRCH-194 uris", "ValueSet", "url", []string{
 			`{"resourceType":"ValueSet","url":"http://a"}`, `{"resourceType":"ValueSet","url":"http://b"}`}},
 	} {

@@ -1,0 +1,110 @@
+package index
+
+import "math/big"
+
+// limits are the bounds that a stored interval lo..hi must satisfy, one of them
+// (SRCH-080, 082, 083, 085, 088). Number lines have no gaps, so bounds that
+// include their end get a byte more. On a scale that falls what is more of the
+// unit is less in the keys.
+func (a asked) limits(op string, whole bool, on scale) []bounds {
+	if on.falls() {
+		return a.fallingLimits(op, on)
+	}
+	lo, hi := a.point(on)
+	switch op {
+	case "ap":
+		below, above := a.about(on)
+		return []bounds{{loMax: above + "\x00", hiMin: below}}
+	case "eq", "ne":
+		below, above := a.near(on)
+		if whole {
+			below, above = lo, hi+"\x00"
+		}
+		if op == "ne" {
+			return []bounds{{loMax: below}, {hiMin: above}}
+		}
+		return []bounds{{loMin: below, hiMax: above}}
+	}
+	return compared(op, lo, hi)
+}
+
+// fallingLimits are the limits of a unit such as [pH]. Equal is what lies in
+// [v-h, v+h), which has its ends the other way round in the keys.
+func (a asked) fallingLimits(op string, on scale) []bounds {
+	switch op {
+	case "ap":
+		below, above := a.about(on)
+		return []bounds{{loMax: above + "\x00", hiMin: below}}
+	case "eq", "ne":
+		half := a.half()
+		_, first := a.shifted(half, 2, on)
+		_, last := a.shifted(new(big.Int).Neg(half), 2, on)
+		if op == "ne" {
+			return []bounds{{loMax: first + "\x00"}, {hiMin: last + "\x00"}}
+		}
+		return []bounds{{loMin: first + "\x00", hiMax: last + "\x00"}}
+	}
+	lo, hi := a.point(on)
+	return compared(map[string]string{"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "sa": "eb", "eb": "sa"}[op], lo, hi)
+}
+
+// compared are the bounds of the prefixes that take a number as exact.
+func compared(op, lo, hi string) []bounds {
+	switch op {
+	case "gt":
+		return []bounds{{hiMin: hi + "\x00"}}
+	case "ge":
+		return []bounds{{hiMin: lo}}
+	case "lt":
+		return []bounds{{loMax: lo}}
+	case "le":
+		return []bounds{{loMax: hi + "\x00"}}
+	case "sa":
+		return []bounds{{loMin: hi + "\x00"}}
+	}
+	return []bounds{{hiMax: lo}} // eb
+}
+
+// point returns the number itself.
+func (a asked) point(on scale) (lo, hi string) { return a.shifted(new(big.Int), 0, on) }
+
+// half is half a unit of the last written digit, in hundredths of that unit; of
+// one digit with an exponent less (SRCH-080).
+func (a asked) half() *big.Int {
+	if a.oneDigit {
+		return big.NewInt(5)
+	}
+	return big.NewInt(50)
+}
+
+// near returns the ends of what equals the number as precisely as it was
+// written: half a unit of its last digit either side (SRCH-080).
+func (a asked) near(on scale) (below, above string) {
+	half := a.half()
+	below, _ = a.shifted(new(big.Int).Neg(half), 2, on)
+	lo, hi := a.shifted(half, 2, on)
+	if on.converts {
+		return below, hi
+	}
+	return below, upper(lo, hi)
+}
+
+// about returns the ends of what lies within a tenth of the number (SRCH-085).
+func (a asked) about(on scale) (below, above string) {
+	tenth := new(big.Int).Abs(a.coefficient)
+	lo, hi := a.shifted(new(big.Int).Neg(tenth), 1, on)
+	lo2, hi2 := a.shifted(tenth, 1, on)
+	if on.falls() {
+		return lo2, hi
+	}
+	return lo, max(hi2, upper(lo2, hi2))
+}
+
+// upper is the end of a range that ends below a number: one that had to be
+// rounded is still in it.
+func upper(lo, hi string) string {
+	if lo != hi {
+		return hi + "\x00"
+	}
+	return hi
+}
