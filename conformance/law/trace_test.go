@@ -108,12 +108,33 @@ func (e *evaluator) headless() bool {
 			return true
 		}
 	}
+	if slices.ContainsFunc(e.versions, e.inheritsUnseen) {
+		return true
+	}
 	if !e.who.clinician {
 		return false
 	}
 	for _, v := range e.newest {
 		if v.Ref.Type == "Patient" && !v.Dead() && v.ordinary() && !e.gone(v.Ref.ID) && !e.sees(v) {
 			return true
+		}
+	}
+	return false
+}
+
+// inheritsUnseen: a visible version of the past has its owners from a document that
+// is hidden. Whom it is about is found anew for each question, and the visible
+// part does not know.
+func (e *evaluator) inheritsUnseen(v *version) bool {
+	if newest := e.newest[v.Ref.String()]; !v.Dead() && v == newest || !e.sees(v) {
+		return false
+	}
+	for _, path := range owned[v.Ref.Type] {
+		for _, reference := range at(v.m, path) {
+			typ, id := target(reference)
+			if from := e.newest[typ+"/"+id]; owned[typ] != nil && from != nil && !e.sees(from) {
+				return true
+			}
 		}
 	}
 	return false
