@@ -24,11 +24,17 @@ type Capability struct {
 	ConditionalDelete string   // single or multiple
 	PatchFormat       []string
 	Compartments      []string // types that have one
-	Operations        []string // of Resource, on types and instances
+	Operations        []Operation
 	Index             *index.Indexer
 	UpdateCreate      bool
 
 	pointing map[string][]string
+}
+
+// Operation is an operation that is routed, once or more.
+type Operation struct {
+	Name  string
+	Types []string // that have it; nil for all
 }
 
 type statement struct {
@@ -153,8 +159,15 @@ func (c Capability) resource(typ string) resource {
 			r.SearchInclude = append(r.SearchInclude, typ+":"+p.Code)
 		}
 	}
-	for _, name := range c.Operations {
-		r.Operation = append(r.Operation, operation{name, "http://hl7.org/fhir/OperationDefinition/Resource-" + name})
+	for _, op := range c.Operations {
+		of := "Resource"
+		if op.Types != nil {
+			of = typ
+		}
+		told := operation{op.Name, "http://hl7.org/fhir/OperationDefinition/" + of + "-" + op.Name}
+		if (op.Types == nil || slices.Contains(op.Types, typ)) && !slices.Contains(r.Operation, told) {
+			r.Operation = append(r.Operation, told)
+		}
 	}
 	return r
 }

@@ -234,14 +234,7 @@ func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) ([]string
 }
 
 // ownersOf reads the owners back from a document's keys.
-func ownersOf(keys []store.Key) []string { return names(keys, index.OwnerPrefix()) }
+func ownersOf(keys []store.Key) []string { return index.Owners(keys) }
 
 // names returns what stands behind a prefix in a document's keys.
-func names(keys []store.Key, prefix store.Key) []string {
-	var out []string
-	i, _ := slices.BinarySearch(keys, prefix)
-	for ; i < len(keys) && len(keys[i]) >= len(prefix) && keys[i][:len(prefix)] == prefix; i++ {
-		out = append(out, string(keys[i][len(prefix):]))
-	}
-	return out
-}
+func names(keys []store.Key, prefix store.Key) []string { return index.Names(keys, prefix) }

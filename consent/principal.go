@@ -107,4 +107,5 @@ const (
 	Batch         Interaction = "batch"
 	Transaction   Interaction = "transaction"
 	Validate      Interaction = "validate"
+	Everything    Interaction = "everything"
 )

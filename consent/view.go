@@ -49,6 +49,11 @@ func (v *View) Grant() *Grant { return v.grant }
 // Index returns the indexer of the keys.
 func (v *View) Index() *index.Indexer { return v.guard.index }
 
+// Types returns the types of which the store holds documents, or once did,
+// sorted: of no other need anybody ask. It says nothing of what is visible, and
+// is not to be changed.
+func (v *View) Types() []string { return v.guard.types.list() }
+
 // Signals returns the patient whom the request names, and whether the requester
 // must be told that something of that record is withheld (S2, CON-1103). The
 // other signal, S1, is a Refusal.

@@ -32,7 +32,7 @@ func (l *limits) fields() map[string]any {
 		"bundle-entries": &l.rest.Entries, "url": &l.rest.URL, "conditional-delete": &l.rest.ConditionalDelete,
 		"requests": &l.rest.Requests, "client-requests": &l.rest.ClientRequests, "client-rate": &l.rest.ClientRate,
 		"search-deadline": &l.rest.Deadline, "bundle-deadline": &l.rest.BundleDeadline, "page-life": &l.pageLife,
-		"page": &l.search.Page, "page-maximum": &l.search.PageMaximum, "count-budget": &l.search.CountBudget, "sort-maximum": &l.search.SortMaximum,
+		"page": &l.search.Page, "page-maximum": &l.search.PageMaximum, "everything-maximum": &l.search.Everything, "count-budget": &l.search.CountBudget, "sort-maximum": &l.search.SortMaximum,
 		"scan-maximum": &l.search.ScanMaximum, "or-values": &l.search.ORValues, "includes-per-page": &l.search.IncludesPerPage,
 		"need-if-match": &l.rest.NeedIfMatch, "no-delete": &l.rest.NoDelete,
 	}

@@ -49,6 +49,14 @@ func brokenGuards() []broken {
 			{"fhir/search/include.go", "in.view.With(\"s\").Scan(ctx, store.Query{Type: inc.Source, Where: any})", "in.view.RawScan(ctx, store.Query{Type: inc.Source, Where: any})"},
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
 		}},
+		{"$everything: the rows of a type are walked without the guard", "TestReading$", []edit{
+			{"fhir/search/walk.go", "range w.view.Scan(ctx, q) {\n				if err == nil", "range w.view.RawScan(ctx, q) {\n				if err == nil"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
+		}},
+		{"$everything: what a row refers to is fetched without the guard", "TestReading$", []edit{
+			{"fhir/search/support.go", "s.view.Get(ctx, ref)", "s.view.Raw(ctx, ref)"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, ref store.Ref) (store.Doc, error) { return v.snap.Get(ctx, ref) }\n\n// Grant returns the decision"},
+		}},
 		{"chain: hidden targets satisfy it", "TestReading$", []edit{
 			{"fhir/search/join.go", "	rows := j.view.Scan(ctx, q)\n", "	rows := j.view.RawScan(ctx, q)\n"},
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},

@@ -220,6 +220,11 @@ func (g *generator) quantity() string {
 	return fmt.Sprintf(`{"value":%d.5,"unit":"mg","system":"http://unitsofmeasure.org","code":"%s"}`, value, unit)
 }
 
+// tie is the extension that ties a row to an encounter.
+func (g *generator) tie() string {
+	return `"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter","valueReference":` + g.aRow("Encounter") + `}]`
+}
+
 // body makes a random body of a row.
 func (g *generator) body(typ, id, ods string) string {
 	head := `"resourceType":"` + typ + `","id":"` + id + `"`
@@ -231,9 +236,9 @@ func (g *generator) body(typ, id, ods string) string {
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
 			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.maybe(15, `"performer":[`+g.somebody()+`]`),
 			g.maybe(60, `"valueQuantity":`+g.quantity()),
-			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`))
+			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybe(8, g.tie()))
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note))
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note), g.maybe(8, g.tie()))
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
 			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")))

@@ -48,6 +48,8 @@ func (g *generator) reading() question {
 		return g.history()
 	case n < 30:
 		return g.wide()
+	case n < 40:
+		return g.everything()
 	}
 	return g.search()
 }

@@ -54,6 +54,8 @@ func channelOf(q question) string {
 	switch {
 	case strings.Contains(q.path, "_page="):
 		return "06 pages"
+	case strings.Contains(q.path, "$everything"):
+		return "19 $everything"
 	case strings.Contains(q.path, "$"):
 		return "19 operations"
 	case strings.Contains(q.path, "_history"):
@@ -268,7 +270,7 @@ func (r requester) permitted(q question) bool {
 	case len(parts) == 2 && parts[1] == "_history":
 		return true // what may not be searched is left out
 	case strings.Contains(path, "$"):
-		return r.may(parts[1], "r")
+		return r.may(parts[1], "r") && !slices.ContainsFunc(namedTypes(q.path), func(typ string) bool { return !r.may(typ, "s") })
 	case len(parts) == 1: // several types
 		_, list, _ := strings.Cut(query, "_type=")
 		list, _, _ = strings.Cut(list, "&")
@@ -304,6 +306,9 @@ func (l *reading) count(a asked, r *httptest.ResponseRecorder, got string, part 
 func isSearch(q question) bool {
 	path, _, _ := strings.Cut(q.path, "?")
 	parts := strings.Split(path, "/")
+	if strings.Contains(path, "$everything") {
+		return q.method != "HEAD"
+	}
 	return q.method == "POST" || q.method == "GET" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
 }
 

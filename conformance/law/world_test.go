@@ -168,7 +168,7 @@ func patient(id, scope string) consent.Principal {
 
 // unguarded is somebody without any guard who has the scopes of a requester.
 func unguarded(p consent.Principal) consent.Principal {
-	return consent.Principal{Kind: consent.System, Subject: "unguarded", Scopes: p.Scopes}
+	return consent.Principal{Kind: consent.System, Subject: "unguarded", Scopes: p.Scopes, Patient: p.Patient}
 }
 
 func scopes(text string) consent.Scopes {

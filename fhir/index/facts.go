@@ -1,6 +1,10 @@
 package index
 
-import "carerecord/store"
+import (
+	"slices"
+
+	"carerecord/store"
+)
 
 // The server's own facts about a document, as driving keys: parameter numbers
 // 1 to 0xff, then the name. None of them comes from the body by a search
@@ -22,6 +26,20 @@ func OwnerKey(patientID string) store.Key { return factOwner + store.Key(patient
 
 // OwnerPrefix begins every OwnerKey; behind it stands the patient's id.
 func OwnerPrefix() store.Key { return factOwner }
+
+// Owners returns the ids of the patients whom a document is about, read from its
+// keys, sorted.
+func Owners(keys []store.Key) []string { return Names(keys, factOwner) }
+
+// Names returns what stands behind a prefix in a document's keys, sorted.
+func Names(keys []store.Key, prefix store.Key) []string {
+	var out []string
+	i, _ := slices.BinarySearch(keys, prefix)
+	for ; i < len(keys) && len(keys[i]) >= len(prefix) && keys[i][:len(prefix)] == prefix; i++ {
+		out = append(out, string(keys[i][len(prefix):]))
+	}
+	return out
+}
 
 // WantsKey says that a document names a patient as owner who is not there.
 func WantsKey(patientID string) store.Key { return factWants + store.Key(patientID) }

@@ -23,8 +23,9 @@ import (
 // shared serves the store under a real guard. The header "Authorization: feed",
 // "gp", "clerk" or "writer" says who asks: the feed of practice G and a person
 // of it who records opt-outs, a person of trust A, and a feed of G that may
-// write and not read.
-func shared(t *testing.T, db store.Store) http.Handler {
+// write and not read. "doctor" is a person of A who may break the glass, and
+// scopes in its place make a clerk with these.
+func shared(t testing.TB, db store.Store) http.Handler {
 	t.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {
@@ -50,11 +51,20 @@ func shared(t *testing.T, db store.Store) http.Handler {
 	gp, writer := callers["gp"], callers["writer"]
 	gp.Organisation, gp.Activities = "G", []string{policy.ActivityRead, policy.ActivityOptOut}
 	writer.Scopes = scopes("system/*.cud")
-	callers["gp"], callers["writer"] = gp, writer
+	doctor := person
+	doctor.Activities = []string{policy.ActivityRead, policy.ActivityBreakGlass}
+	region := feed // of synthetic patients
+	region.IDPrefix = "x"
+	callers["region"] = region
+	callers["gp"], callers["writer"], callers["doctor"] = gp, writer, doctor
 	return handlerWith(t, db, func(c *rest.Config) {
 		c.Guard, c.Index, c.Search.Index, c.Unguarded = guard, x, x, false
 		c.Verify = func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
 			p, ok := callers[h.Get("Authorization")]
+			if who := h.Get("Authorization"); strings.HasPrefix(who, "user/") {
+				p, ok = person, true
+				p.Scopes = scopes(who)
+			}
 			if !ok {
 				return p, fhir.Fault(401, "login", "Nobody.")
 			}

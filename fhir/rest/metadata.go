@@ -32,10 +32,15 @@ func (s *Server) describe() (capability, error) {
 		}
 	}
 	of, system := []string{}, []string{"transaction", "batch"}
+	var operations []conformance.Operation
 	for _, r := range s.routes() {
 		code := string(r.interaction)
+		if name := r.operation(); name != "" {
+			operations = append(operations, conformance.Operation{Name: name, Types: typesOf(s.operations(), name)})
+			continue
+		}
 		switch r.interaction {
-		case consent.Batch, consent.Validate, consent.SearchWithin, consent.Meta, consent.MetaAdd, consent.MetaDelete:
+		case consent.Batch, consent.SearchWithin:
 		case consent.SearchAll, consent.HistoryOfAll:
 			system = append(system, code)
 		case consent.Search:
@@ -49,7 +54,7 @@ func (s *Server) describe() (capability, error) {
 	c.body, c.etag, err = conformance.Statement(conformance.Capability{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: c.types, Interactions: of,
 		System: system, Index: s.cfg.Index, UpdateCreate: s.cfg.Unguarded,
-		Operations: []string{"validate", "meta", "meta-add", "meta-delete"}, PatchFormat: []string{jsonPatch, fhirJSON},
+		Operations: operations, PatchFormat: []string{jsonPatch, fhirJSON},
 		Compartments: []string{"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"}, ConditionalDelete: map[bool]string{true: "multiple", false: "single"}[s.cfg.Limits.ConditionalDelete > 0],
 	})
 	return c, err

@@ -29,12 +29,12 @@ func open(t *testing.T) http.Handler {
 }
 
 // handlerWith is open over a store, with other settings.
-func handlerWith(t *testing.T, db store.Store, change func(*rest.Config)) http.Handler {
+func handlerWith(t testing.TB, db store.Store, change func(*rest.Config)) http.Handler {
 	return guarded(t, db, func(*consent.Config) {}, change)
 }
 
 // guarded is handlerWith, with other settings of the guard too.
-func guarded(t *testing.T, db store.Store, guards func(*consent.Config), change func(*rest.Config)) http.Handler {
+func guarded(t testing.TB, db store.Store, guards func(*consent.Config), change func(*rest.Config)) http.Handler {
 	t.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {
@@ -70,6 +70,9 @@ func TestSection42(t *testing.T) { script(t, open(t), "testdata/section42.txt") 
 // TestProtocol and TestSearch run the scripts that go by requirement numbers.
 func TestProtocol(t *testing.T) { script(t, open(t), "testdata/protocol.txt") }
 func TestSearch(t *testing.T)   { script(t, open(t), "testdata/search.txt") }
+
+// TestOperations runs the script of operations that answer with many resources.
+func TestOperations(t *testing.T) { script(t, open(t), "testdata/operations.txt") }
 
 // script runs the requests of a file and holds the answers against what stands
 // behind them.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"carerecord/consent"
-	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/r4"
 	"carerecord/fhir/search"
@@ -122,10 +121,7 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 		if err != nil {
 			return err
 		}
-		a = &answer{status: 200, body: found.Body, count: found.Count}
-		for _, d := range found.Disclosed {
-			a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.Cuts()))
-		}
+		a = disclosing(v, found)
 		return nil
 	})
 	return a, err

@@ -103,7 +103,7 @@ type route struct {
 }
 
 func (s *Server) routes() []route {
-	return []route{
+	return append(s.typed(), []route{
 		{http.MethodGet, "/:type/:id", consent.Read, s.read},
 		{http.MethodPut, "/:type/:id", consent.Update, s.update},
 		{http.MethodPut, "/:type", consent.Update, s.updateWhere},
@@ -138,7 +138,7 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/:type/:id/$meta-delete", consent.MetaDelete, s.metaDelete},
 		{http.MethodGet, "/:type/:id/$meta-delete", consent.MetaDelete, s.postOnly},
 		{http.MethodPost, "", consent.Batch, s.bundle},
-	}
+	}...)
 }
 
 // Handler returns the routes under /fhir.

@@ -144,7 +144,7 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 		status             int
 	}{
 		{"PUT", "/Patient/g.1", patient, 201}, {"GET", "/Patient/g.1", "", 200}, {"HEAD", "/Patient/g.1", "", 200}, {"GET", "/Patient/g.9", "", 404},
-		{"GET", "/Patient?family=ely", "", 200}, {"GET", "/Patient?family:foo=ely", "", 400}, {"GET", "/Nothing/1", "", 404}, {"GET", "/Patient/g.1/$everything", "", 404},
+		{"GET", "/Patient?family=ely", "", 200}, {"GET", "/Patient?family:foo=ely", "", 400}, {"GET", "/Nothing/1", "", 404}, {"GET", "/Patient/g.1/$everything", "", 200}, {"GET", "/Patient/g.1/$graphql", "", 404},
 		{"PUT", "/Patient/other.1", strings.Replace(patient, "g.1", "other.1", 1), 403}, {"PUT", "/Patient/g.1", `{"resourceType":"Patient"}`, 400},
 		{"DELETE", "/Patient/g.7", "", 204}, {"DELETE", "/Patient/g.1", "", 204}, {"GET", "/Patient/g.1", "", 410}, {"PATCH", "/Patient/g.1", "[]", 400},
 		{"POST", "/Patient/$validate", patient, 200}, {"POST", "/Patient/g.1/$validate", `{"resourceType":"Patient","x":1}`, 200},

@@ -38,6 +38,7 @@ type Ask struct {
 	Cursor Cursor
 	Token  string   // the token of a later page, empty on the first
 	before []Cursor // where the pages before this one began, as far as they are kept
+	seen   []byte   // marks of what $everything sent along before
 }
 
 // Scope says what is searched: one type, several, or the members of a
@@ -55,27 +56,32 @@ type Scope struct {
 // Plan reads the parameters of a first page, or the token of a later one.
 func (s *Service) Plan(p consent.Principal, scope Scope, params []Param, strict bool) (Ask, error) {
 	ask := Ask{Path: scope.Path}
-	token, later, err := pageToken(params)
+	params, err := s.resume(p, &ask, params)
 	if err != nil {
 		return ask, err
-	}
-	if later {
-		pos, err := s.Sealer.Open(p, token)
-		if err != nil {
-			return ask, err
-		}
-		if pos.Path != scope.Path {
-			return ask, fhir.Fault(400, "invalid", "The page link belongs to another search.")
-		}
-		if params, err = ParseQuery(pos.Query); err != nil {
-			return ask, err
-		}
-		ask.Token, ask.Cursor, ask.before = token, pos.At.cursor(), cursors(pos.Before)
 	}
 	if ask.Plan, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
 		return ask, err
 	}
 	return ask, ask.Plan.within(scope)
+}
+
+// resume returns the parameters of the first page: those that are given, or
+// those in a page token, which then says where the page begins.
+func (s *Service) resume(p consent.Principal, ask *Ask, params []Param) ([]Param, error) {
+	token, later, err := pageToken(params)
+	if err != nil || !later {
+		return params, err
+	}
+	pos, err := s.Sealer.Open(p, token)
+	if err != nil {
+		return nil, err
+	}
+	if pos.Path != ask.Path {
+		return nil, fhir.Fault(400, "invalid", "The page link belongs to another search.")
+	}
+	ask.Token, ask.Cursor, ask.before, ask.seen = token, pos.At.cursor(), cursors(pos.Before), pos.Seen
+	return ParseQuery(pos.Query)
 }
 
 // within narrows a plan to its scope.
@@ -139,7 +145,7 @@ func (s *Service) url(path, query string) string {
 const keptPages = 8
 
 // links writes self, first, previous and next (SRCH-206, 207).
-func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Cursor) error {
+func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Cursor, seen []byte) error {
 	used := encode(ask.Plan.Used)
 	first := s.url(ask.Path, used)
 	self := first
@@ -152,7 +158,7 @@ func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Curs
 	}
 	b.Link("first", first)
 	page := func(relation string, at Cursor, before []Cursor) error {
-		token, err := s.Sealer.Seal(p, Position{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before)})
+		token, err := s.Sealer.Seal(p, Position{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before), Seen: seen[:at.Seen*seenSize]})
 		if err == nil {
 			b.Link(relation, s.url(ask.Path, PageParam+"="+token))
 		}
@@ -175,7 +181,7 @@ func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Curs
 func (s *Service) bundle(v *consent.View, ask Ask, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
-	if err := s.links(b, v.Grant().Principal(), ask, page.Next); err != nil {
+	if err := s.links(b, v.Grant().Principal(), ask, page.Next, page.seen); err != nil {
 		return nil, err
 	}
 	a := &Answer{Count: page.Total}

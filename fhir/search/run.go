@@ -13,6 +13,10 @@ import (
 // Cursor is the place behind which a page begins. The zero Cursor is the start.
 type Cursor struct {
 	After *store.DocID
+	// Type is the section of $everything that the last row is of, empty for the
+	// owner; Seen how many resources were sent along before the page.
+	Type string
+	Seen int
 	// Values are the sort values of the last row, where the plan sorts.
 	Values []Value
 }
@@ -32,6 +36,7 @@ type Page struct {
 	Next     *Cursor // nil when nothing more can follow
 
 	cursors []Cursor // behind each match
+	seen    []byte   // marks of what $everything has sent along by the end of the page
 }
 
 // Run makes the page behind a cursor. It returns *fhir.Error of status 400 for a

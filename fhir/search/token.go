@@ -47,6 +47,8 @@ type Position struct {
 	// At is the cursor of a search, Before where earlier pages began.
 	At     Mark   `json:"a"`
 	Before []Mark `json:"b,omitempty"`
+	// Seen marks what $everything has sent along.
+	Seen []byte `json:"e,omitempty"`
 	// Mark of a history.
 	Updated int64  `json:"u,omitempty"`
 	Seq     uint64 `json:"s,omitempty"`
@@ -59,6 +61,8 @@ type Mark struct {
 	Place  uint64   `json:"l,omitempty"`
 	Order  []byte   `json:"o,omitempty"`
 	Values [][]byte `json:"v,omitempty"` // nil within for a missing value
+	Type   string   `json:"t,omitempty"`
+	Seen   int      `json:"e,omitempty"`
 }
 
 // bucket is what token lengths are rounded up to, so that they tell little.
@@ -118,7 +122,7 @@ func markOf(c Cursor) Mark {
 	if c.After == nil {
 		return Mark{}
 	}
-	m := Mark{Place: uint64(c.After.Place), Order: c.After.Order[:]}
+	m := Mark{Place: uint64(c.After.Place), Order: c.After.Order[:], Type: c.Type, Seen: c.Seen}
 	for _, v := range c.Values {
 		if v.Has {
 			m.Values = append(m.Values, append([]byte{}, v.Text...))
@@ -133,7 +137,7 @@ func (m Mark) cursor() Cursor {
 	if m.Order == nil {
 		return Cursor{}
 	}
-	c := Cursor{After: &store.DocID{Place: store.Place(m.Place)}}
+	c := Cursor{After: &store.DocID{Place: store.Place(m.Place)}, Type: m.Type, Seen: m.Seen}
 	copy(c.After.Order[:], m.Order)
 	for _, v := range m.Values {
 		c.Values = append(c.Values, Value{string(v), v != nil})

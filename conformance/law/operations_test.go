@@ -1,0 +1,57 @@
+package law_test
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// everything is $everything of a patient or an encounter, with its parameters.
+func (g *generator) everything() question {
+	owner := pick(g, "Patient", "Patient", "Patient", "Encounter")
+	id := g.anID(owner)
+	q := question{method: "GET", path: "/" + owner + "/" + id + "/$everything", named: naming(owner, id)}
+	if g.chance(6) {
+		q.path, q.named = "/Patient/$everything", ""
+	}
+	param := func(name, value string) string { return name + "=" + url.QueryEscape(value) }
+	var params []string
+	if g.chance(45) {
+		params = append(params, fmt.Sprintf("_count=%d", g.IntN(8)))
+	}
+	if g.chance(25) {
+		params = append(params, param("_type", pick(g, "Observation", "Patient,Encounter", "Condition,Practitioner,Organization", "Consent,Provenance,List", "Observation,Medication,MedicationRequest")))
+		if g.chance(30) {
+			params = append(params, "_type=Observation")
+		}
+	}
+	if g.chance(20) {
+		params = append(params, fmt.Sprintf("_since=2026-06-01T12:00:%02dZ", g.IntN(60)))
+	}
+	if owner == "Patient" && g.chance(25) {
+		params = append(params, param(pick(g, "start", "end"), g.date()[:10]))
+	}
+	if g.chance(10) {
+		q.method, q.header = "POST", []string{"Content-Type", "application/fhir+json"}
+		q.body = `{"resourceType":"Parameters","parameter":[{"name":"_count","valueInteger":4}]}`
+		params = slices.DeleteFunc(params, func(p string) bool { return strings.HasPrefix(p, "_count") })
+	}
+	if q.method == "GET" && g.chance(5) {
+		q.method = "HEAD"
+	}
+	if len(params) > 0 {
+		q.path += "?" + strings.Join(params, "&")
+	}
+	return q
+}
+
+// namedTypes are the types that the _type parameters of a path name.
+func namedTypes(path string) []string {
+	_, query, _ := strings.Cut(path, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil
+	}
+	return strings.FieldsFunc(strings.Join(values["_type"], ","), func(c rune) bool { return c == ',' })
+}

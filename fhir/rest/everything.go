@@ -1,0 +1,70 @@
+package rest
+
+import (
+	"context"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+// everything is $everything of a Patient or an Encounter (OPER-010 to 014).
+func (s *Server) everything(ctx context.Context, c *call) (*answer, error) {
+	return s.everythingOf(ctx, c, c.typ+"/"+c.id+"/$everything")
+}
+
+// everythingOfMine is Patient/$everything: the record of the patient to whom the
+// caller is bound (OPER-013).
+func (s *Server) everythingOfMine(ctx context.Context, c *call) (*answer, error) {
+	c.id = c.caller.Patient
+	return s.everythingOf(ctx, c, c.typ+"/$everything")
+}
+
+func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answer, error) {
+	if err := s.inputs(c); err != nil {
+		return nil, err
+	}
+	ask, err := s.cfg.Search.Everything(c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
+	if err != nil {
+		return nil, err
+	}
+	for _, typ := range ask.Types { // a type that is named needs the letter (SMART-295)
+		if !s.capability.serves(typ) {
+			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
+		}
+		if err := s.cfg.Guard.Check(ctx, c.caller, consent.Request{Interaction: c.interaction, Type: typ, Letter: consent.SearchLetter}); err != nil {
+			return nil, err
+		}
+	}
+	if c.id == "" {
+		if err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.ReadLetter)); err != nil {
+			return nil, err
+		}
+		return nil, fhir.Fault(400, "too-costly", "Patient/$everything is for a token that is bound to one patient: name the patient, Patient/[id]/$everything.")
+	}
+	c.nameSelf()
+	var a *answer
+	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
+		c.granted = v.Grant()
+		if !fhir.ValidID(c.id) {
+			return fhir.NotFound()
+		}
+		found, err := s.cfg.Search.RunEverything(ctx, v, ask)
+		if err == nil {
+			a = disclosing(v, found)
+		}
+		return err
+	})
+	return a, err
+}
+
+// disclosing is a searchset as an answer, with what the trail keeps of it.
+func disclosing(v *consent.View, found *search.Answer) *answer {
+	a := &answer{status: 200, body: found.Body, count: found.Count}
+	for _, d := range found.Disclosed {
+		a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.Cuts()))
+	}
+	return a
+}

@@ -1,0 +1,122 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+)
+
+// operation is one that only some types have.
+type operation struct {
+	route
+	types []string
+}
+
+func (s *Server) operations() []operation {
+	owners, patient := []string{"Encounter", "Patient"}, []string{"Patient"}
+	return []operation{
+		{route{http.MethodGet, "/:type/:id/$everything", consent.Everything, s.everything}, owners},
+		{route{http.MethodPost, "/:type/:id/$everything", consent.Everything, s.everything}, owners},
+		{route{http.MethodGet, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
+		{route{http.MethodPost, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
+	}
+}
+
+// typed are the routes of operations that only some types have. Of others they
+// are no routes.
+func (s *Server) typed() []route {
+	var out []route
+	for _, op := range s.operations() {
+		r := op.route
+		r.handle = func(ctx context.Context, c *call) (*answer, error) {
+			if !slices.Contains(op.types, c.typ) {
+				return noRoute(ctx, c)
+			}
+			return op.handle(ctx, c)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// operation is the name of the operation that a route is, or "".
+func (r route) operation() string {
+	_, name, _ := strings.Cut(r.path, "/$")
+	return name
+}
+
+// typesOf are the types that have an operation, on whatever level; nil for all.
+func typesOf(operations []operation, name string) []string {
+	var out []string
+	for _, op := range operations {
+		if op.operation() == name {
+			out = append(out, op.types...)
+		}
+	}
+	return distinct(out)
+}
+
+// inputs adds the simple parameters of a Parameters body to those of the URL
+// (OPER-001). A POST without a body has those of the URL alone.
+func (s *Server) inputs(c *call) error {
+	if c.r.Method != http.MethodPost {
+		return nil
+	}
+	body := c.body
+	if body == nil {
+		if c.r.ContentLength == 0 {
+			return nil
+		}
+		if err := bodyType(c.r.Header); err != nil {
+			return err
+		}
+		var err error
+		if body, err = readBody(c.r, s.cfg.Limits.Form); err != nil {
+			return err
+		}
+	}
+	r, _, err := accept(body, "Parameters", c.validation)
+	if err != nil {
+		return err
+	}
+	var given []string
+	r.Get("parameter").ForEach(func(_, p gjson.Result) bool {
+		param, ok := input(p)
+		if !ok {
+			err = &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "not-supported", Expression: "Parameters.parameter[" + strconv.Itoa(len(given)) + "]",
+				Text: "The operation takes parameters of simple values only."}}}
+			return false
+		}
+		c.params, given = append(c.params, param), append(given, param.String())
+		return true
+	})
+	if len(c.params) > search.MaxParams {
+		return fhir.Fault(400, "too-costly", "There are more than %d parameters.", search.MaxParams)
+	}
+	c.asked = strings.Join(given, "&")
+	return err
+}
+
+// input reads one parameter of a Parameters resource.
+func input(p gjson.Result) (search.Param, bool) {
+	name, modifier, _ := strings.Cut(p.Get("name").Str, ":")
+	param, ok := search.Param{Name: name, Modifier: modifier}, false
+	p.ForEach(func(key, value gjson.Result) bool {
+		if strings.HasPrefix(key.Str, "value") && !value.IsObject() && !value.IsArray() {
+			param.Value, ok = value.Raw, true
+			if value.Type == gjson.String {
+				param.Value = value.Str
+			}
+		}
+		return true
+	})
+	return param, ok
+}

@@ -1,0 +1,228 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
+	"carerecord/store"
+)
+
+// walk is $everything on its way through one View.
+type walk struct {
+	*Everything
+	view     *consent.View
+	owner    store.Doc
+	own      bool // the owner itself is a row
+	sections []section
+}
+
+// section is the rows of one type.
+type section struct {
+	typ   string
+	where store.Pred
+	// loose rows are candidates: of those outside the compartment only what
+	// bears the extension is a row.
+	loose  bool
+	member store.Pred
+}
+
+// prepare decides which types are walked: of those that the store holds, the
+// members of the compartment that the request and the token allow.
+func (w *walk) prepare() error {
+	x := w.view.Index()
+	since, err := w.recorded(x, w.Owner.Type)
+	if err != nil {
+		return err
+	}
+	named := w.Types == nil || slices.Contains(w.Types, w.Owner.Type)
+	w.own = named && store.Match(since, w.owner.Keys)
+	for _, typ := range w.view.Types() {
+		if !w.takes(w.view, typ) {
+			continue
+		}
+		sec, err := w.section(x, typ)
+		if err != nil {
+			return err
+		}
+		if sec != nil {
+			w.sections = append(w.sections, *sec)
+		}
+	}
+	return nil
+}
+
+// section is nil for a type that has no rows.
+func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
+	params, member := r4.Compartment(w.Owner.Type)[typ]
+	sec := &section{typ: typ, member: store.Or{}}
+	var err error
+	if member {
+		if sec.member, err = x.Within(w.Owner.Type, w.Owner.ID, typ, params); err != nil {
+			return nil, err
+		}
+	}
+	sec.where = sec.member
+	if w.Owner.Type == "Encounter" {
+		patients := store.Or{sec.member}
+		for _, p := range index.Owners(w.owner.Keys) {
+			patients = append(patients, store.Eq{Key: index.OwnerKey(p)})
+		}
+		sec.where, sec.loose = patients, true
+	} else if !member {
+		return nil, nil
+	}
+	since, err := w.recorded(x, typ)
+	if err != nil {
+		return nil, err
+	}
+	dated, err := x.ClinicalDate(typ, w.start, w.end)
+	if err != nil {
+		return nil, err
+	}
+	sec.where = store.And{sec.where, since, dated}
+	if typ == w.Owner.Type { // the owner comes first, and once
+		self, err := x.Predicate(index.Query{Type: typ, Name: "_id", Values: []string{w.Owner.ID}})
+		if err != nil {
+			return nil, err
+		}
+		sec.where = store.And{sec.where, store.Not{Pred: self}}
+	}
+	return sec, nil
+}
+
+// rows yields the rows behind a cursor.
+func (w *walk) rows(ctx context.Context, at Cursor) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		if at.After == nil && w.own && !yield(w.owner, nil) {
+			return
+		}
+		for _, sec := range w.sections {
+			if sec.typ < at.Type {
+				continue
+			}
+			q := store.Query{Type: sec.typ, Where: sec.where}
+			if sec.typ == at.Type {
+				q.After = at.After
+			}
+			for d, err := range w.view.Scan(ctx, q) {
+				if err == nil && !w.holds(&sec, d) {
+					continue
+				}
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// holds reports whether a document of a section is a row.
+func (w *walk) holds(sec *section, d store.Doc) bool {
+	return !sec.loose || store.Match(sec.member, d.Keys) || tied(w.view.Index().Base(), d.Body, w.Owner)
+}
+
+// associated is the extension that ties a resource to an Encounter (OPER-014).
+const associated = "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter"
+
+// tied reports whether a resource bears the extension for an Encounter.
+func tied(base string, body []byte, encounter store.Ref) bool {
+	found := false
+	gjson.GetBytes(body, "extension").ForEach(func(_, e gjson.Result) bool {
+		if e.Get("url").Str == associated {
+			ref, ok := fhir.ParseRef(base, e.Get("valueReference.reference").Str)
+			found = found || ok && ref.Type == encounter.Type && ref.ID == encounter.ID
+		}
+		return !found
+	})
+	return found
+}
+
+// page fills a page: rows, and with them what they refer to. Where that is more
+// than a page holds, the page has fewer rows (SRCH-178).
+func (w *walk) page(ctx context.Context, page *Page, includes int) error {
+	for d, err := range w.rows(ctx, w.ask.Cursor) {
+		if err != nil {
+			return err
+		}
+		if len(page.Matches) == w.count {
+			page.Next = &page.cursors[w.count-1]
+			break
+		}
+		page.Matches = append(page.Matches, d)
+		at := Cursor{Type: d.Ref.Type, After: &d.ID}
+		if d.Ref == w.Owner {
+			at.Type = ""
+		}
+		page.cursors = append(page.cursors, at)
+	}
+	whole, err := w.support(ctx, page, includes)
+	if err != nil {
+		return err
+	}
+	if whole < len(page.Matches) {
+		if whole == 0 {
+			page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "too-costly",
+				Text: fmt.Sprintf("The page includes its first %d resources only.", includes)})
+		}
+		page.shorten(max(1, whole))
+	}
+	if page.Next != nil {
+		page.Next.Seen = len(page.seen) / seenSize
+	}
+	return nil
+}
+
+// total counts the rows of all pages: those of the first one, and what follows.
+func (w *walk) total(ctx context.Context, page *Page) error {
+	n, at := len(page.Matches), Cursor{}
+	switch {
+	case page.Next != nil:
+		at = *page.Next
+	case !w.only:
+		page.Total = &n
+		return nil
+	case w.own:
+		n++
+	}
+	for _, sec := range w.sections {
+		if sec.typ < at.Type {
+			continue
+		}
+		q := store.Query{Type: sec.typ, Where: sec.where, KeysOnly: !sec.loose}
+		if sec.typ == at.Type {
+			q.After = at.After
+		}
+		more, err := w.size(ctx, &sec, q)
+		if err != nil {
+			return err
+		}
+		n += more
+	}
+	page.Total = &n
+	return nil
+}
+
+// size is how many rows a query finds in a section.
+func (w *walk) size(ctx context.Context, sec *section, q store.Query) (int, error) {
+	if !sec.loose {
+		return w.view.Count(ctx, q, 0)
+	}
+	n := 0
+	for d, err := range w.view.Scan(ctx, q) {
+		if err != nil {
+			return 0, err
+		}
+		if w.holds(sec, d) {
+			n++
+		}
+	}
+	return n, nil
+}
