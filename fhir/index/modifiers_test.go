@@ -22,12 +22,17 @@ func TestModifiers(t *testing.T) {
 	check(t, "SRCH-115 :above and :below on uri",
 		`ValueSet "url":"http://a/b","meta":{"source":"http://x/y"}`,
 		"_source:above=http://x/y/z", "_source:above=http://x/y", "!_source:above=http://x", "_source:below=http://x", "!_source:below=http://x/y/z", "!_source:above=urn:x", "_source=http://x/y")
+	check(t, "SRCH-053 :below on media types leaves their parameters out",
+		`DocumentReference "content":[{"attachment":{"contentType":"Text/XML; charset=UTF-8"}}]`,
+		"contenttype:below=text/xml", "contenttype:below=urn:ietf:bcp:13|text/xml", "!contenttype:below=text/x", "!contenttype=text/xml", "!contenttype:below=http://x|text/xml")
 	for _, q := range []string{"identifier:of-type=http://t|MR", "identifier:of-type=|MR|1", "identifier:of-type=a|b|c|d"} {
 		refuse(t, "Patient", q, "value")
 	}
 	refuse(t, "Patient", "active:of-type=a|b|c", "not-supported")
 	refuse(t, "Patient", "active:text=a", "not-supported")
 	refuse(t, "Observation", "code:identifier=a", "not-supported")
+	refuse(t, "Observation", "code:in=http://v", "not-supported") // by CodedIn only
+	refuse(t, "DocumentReference", "contenttype:below=urn:ietf:bcp:13|", "value")
 }
 
 // refuse asks what must be an error.

@@ -49,6 +49,8 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 		return nil, fault("value", "%s: a value holds the character U+0000.", p.Code)
 	case q.Modifier == "missing":
 		return p.missing(values)
+	case p.asksTerms(q.Modifier):
+		return nil, fault("not-supported", "%s:%s needs terminology, which is not asked here.", p.Code, q.Modifier)
 	}
 	preds := make([]store.Pred, len(values))
 	for i, value := range values {
@@ -101,7 +103,7 @@ func (x *Indexer) served(typ, name string) (*param, error) {
 // names as modifiers of references are not among them.
 var modifiers = map[Kind][]string{
 	String:    {"contains", "exact"},
-	Token:     {"not", "text", "of-type"},
+	Token:     {"not", "text", "of-type", "in", "not-in", "above", "below"},
 	URI:       {"below", "above"},
 	Reference: {"identifier"},
 }
@@ -117,7 +119,8 @@ func Modifiers(k Kind) []string {
 func (p *param) takes(modifier string) error {
 	switch {
 	case modifier == "of-type" && !p.some("Identifier"), modifier == "text" && !p.some("CodeableConcept", "Coding", "Identifier"),
-		modifier == "identifier" && !p.some("Reference"):
+		modifier == "identifier" && !p.some("Reference"),
+		p.Kind == Token && isTerms(modifier) && !p.some("code", "Coding", "CodeableConcept"):
 	case modifier == "", modifier == "missing", slices.Contains(modifiers[p.Kind], modifier):
 		return nil
 	case p.Kind == Reference && r4.IsResource(modifier) && slices.Contains(p.Targets, modifier):

@@ -184,8 +184,11 @@ func tokenPred(p *param, modifier, value string) (store.Pred, error) {
 	if err != nil {
 		return nil, err
 	}
-	if modifier == "of-type" {
+	switch modifier {
+	case "of-type":
 		return p.typedPred(parts, value)
+	case "below":
+		return p.mimePred(parts, value)
 	}
 	switch {
 	case len(parts) > 2 || len(parts) == 2 && parts[0] == "" && parts[1] == "":
@@ -197,18 +200,23 @@ func tokenPred(p *param, modifier, value string) (store.Pred, error) {
 	case len(parts) == 1:
 		return p.bareCode(parts[0]), nil
 	}
-	system, code := parts[0], parts[1]
+	return p.codeOf(parts[0], parts[1]), nil
+}
+
+// codeOf compares a code together with its system; any code of the system if
+// code is empty.
+func (p *param) codeOf(system, code string) store.Pred {
 	switch {
 	case p.system != "":
-		return p.codeOfOneSystem(system, code), nil
+		return p.codeOfOneSystem(system, code)
 	case system == "" && p.all("id", "string"):
-		return p.bareCode(code), nil
+		return p.bareCode(code)
 	case code == "":
-		return under(p.number, classSystem, system, "\x00"), nil
+		return under(p.number, classSystem, system, "\x00")
 	case !caseCounts(system):
 		code = foldCode(code)
 	}
-	return eq(p.number, classSystem, system, "\x00", code), nil
+	return eq(p.number, classSystem, system, "\x00", code)
 }
 
 func (p *param) bareCode(code string) store.Pred {

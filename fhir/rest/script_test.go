@@ -67,9 +67,11 @@ func guarded(t testing.TB, db store.Store, guards func(*consent.Config), change 
 // TestSection42 runs the script of the forty cases.
 func TestSection42(t *testing.T) { script(t, open(t), "testdata/section42.txt") }
 
-// TestProtocol and TestSearch run the scripts that go by requirement numbers.
+// TestProtocol and TestSearch run the scripts that go by requirement numbers, TestTerms
+// that of terminology.
 func TestProtocol(t *testing.T) { script(t, open(t), "testdata/protocol.txt") }
 func TestSearch(t *testing.T)   { script(t, open(t), "testdata/search.txt") }
+func TestTerms(t *testing.T)    { script(t, open(t), "testdata/terms.txt") }
 
 // TestOperations runs the script of operations that answer with many resources.
 func TestOperations(t *testing.T) { script(t, open(t), "testdata/operations.txt") }

@@ -32,6 +32,9 @@ func (p *planner) filter(param Param) error {
 	if len(values) > p.opt.Limits.ORValues {
 		return fhir.Fault(400, "too-costly", "%s has more than %d values.", param.Name, p.opt.Limits.ORValues)
 	}
+	if done, err := p.coded(param, values); done || err != nil {
+		return err
+	}
 	for i, part := range p.plan.Parts {
 		pred, err := p.x.Predicate(index.Query{Type: part.Type, Name: param.Name, Modifier: param.Modifier, Values: values})
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
+	"carerecord/fhir/term"
 	"carerecord/store"
 )
 
@@ -16,12 +17,15 @@ import (
 // hop by hop from the far end: what is hidden satisfies no hop (VIS-003).
 type node interface {
 	resolve(ctx context.Context, j *joiner) (store.Pred, error)
+	// positive reports whether the node says what must be there, in a way that an
+	// index can drive by.
+	positive() bool
 }
 
 // leaf is a parameter of the type itself.
 type leaf struct {
-	pred     store.Pred
-	positive bool
+	pred   store.Pred
+	drives bool
 }
 
 // chain asks for a reference of typ to a target that satisfies inner.
@@ -38,10 +42,15 @@ type has struct {
 
 // joiner resolves the nodes of one search.
 type joiner struct {
-	view *consent.View
-	plan *Plan
-	lim  Limits
+	view  *consent.View
+	plan  *Plan
+	lim   Limits
+	terms *term.Terms
 }
+
+func (l leaf) positive() bool { return l.drives }
+func (chain) positive() bool  { return true }
+func (has) positive() bool    { return true }
 
 func (l leaf) resolve(context.Context, *joiner) (store.Pred, error) { return l.pred, nil }
 
@@ -96,7 +105,7 @@ func (j *joiner) each(ctx context.Context, typ string, inner node, f func(store.
 	}
 	q := store.Query{Type: typ, Where: pred, KeysOnly: true}
 	rows := j.view.Scan(ctx, q)
-	if l, ok := inner.(leaf); ok && !l.positive {
+	if !inner.positive() {
 		rows = j.plan.walk(ctx, j.view, q, j.lim)
 	}
 	for d, err := range rows {
@@ -119,6 +128,7 @@ func (p *Plan) Resolve(ctx context.Context, v *consent.View, lim Limits) (*Plan,
 	out := *p
 	out.Parts = slices.Clone(p.Parts)
 	j := &joiner{view: v.With("s"), plan: p, lim: lim}
+	j.terms = &term.Terms{Find: j.find, Most: lim.ExpansionMaximum}
 	for i, nodes := range p.joins {
 		where := store.And{out.Parts[i].Where}
 		for _, n := range nodes {
@@ -149,15 +159,12 @@ func (p *planner) join(param Param) error {
 	if param.Modifier != "" {
 		expr += ":" + param.Modifier
 	}
-	if p.plan.joins == nil {
-		p.plan.joins = make([][]node, len(p.plan.Parts))
-	}
 	for i, part := range p.plan.Parts {
 		n, err := p.node(part.Type, expr, values, 0)
 		if err != nil {
 			return err
 		}
-		p.plan.joins[i] = append(p.plan.joins[i], n)
+		p.add(i, n)
 		if c, ok := n.(chain); ok && len(p.plan.Parts) == 1 {
 			p.nameChained(c, expr, values)
 		}
@@ -166,6 +173,14 @@ func (p *planner) join(param Param) error {
 	p.plan.simple, p.plan.positive = false, true
 	p.plan.Used = append(p.plan.Used, param)
 	return nil
+}
+
+// add adds a node to a part of the plan.
+func (p *planner) add(part int, n node) {
+	if p.plan.joins == nil {
+		p.plan.joins = make([][]node, len(p.plan.Parts))
+	}
+	p.plan.joins[part] = append(p.plan.joins[part], n)
 }
 
 // node reads one link after the other; depth is how many were read.
@@ -239,6 +254,9 @@ func (p *planner) last(typ, expr string, values []string) (node, error) {
 	name, modifier, _ := strings.Cut(expr, ":")
 	if _, known := p.x.Param(typ, name); !known {
 		return nil, fhir.Fault(400, "not-supported", "%s has no search parameter %s.", typ, name)
+	}
+	if n, err := p.terms(typ, name, modifier, values); n != nil || err != nil {
+		return n, err
 	}
 	pred, err := p.x.Predicate(index.Query{Type: typ, Name: name, Modifier: modifier, Values: values})
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 
 // Limits are the settings of LIM-001 that a search obeys.
 type Limits struct {
-	Page, PageMaximum, Everything, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth, ChainDepth int
+	Page, PageMaximum, Everything, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth, ChainDepth, ExpansionMaximum int
 }
 
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
-	return Limits{Page: 50, PageMaximum: 1000, Everything: 5000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5}
+	return Limits{Page: 50, PageMaximum: 1000, Everything: 5000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5, ExpansionMaximum: 10_000}
 }
 
 // Plan is a search, ready to run: of one type, or of several whose rows come

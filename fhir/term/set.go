@@ -24,6 +24,13 @@ func (s Set) Systems() []string {
 // Codes returns the codes of one of Systems, sorted.
 func (s Set) Codes(system string) []string { return slices.Sorted(maps.Keys(s.codes[system])) }
 
+// Of is the set of some codes of a system.
+func Of(system string, codes ...string) Set {
+	s := emptySet()
+	s.add(system, codes...)
+	return s
+}
+
 func emptySet() Set { return Set{map[string]bool{}, map[string]map[string]bool{}} }
 
 func (s Set) add(system string, codes ...string) {

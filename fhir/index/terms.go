@@ -1,0 +1,99 @@
+package index
+
+import (
+	"slices"
+
+	"carerecord/fhir/term"
+	"carerecord/store"
+)
+
+// isTerms reports whether a modifier of tokens asks about code systems or value
+// sets (SRCH-051, 052).
+func isTerms(modifier string) bool {
+	return slices.Contains([]string{"in", "not-in", "above", "below"}, modifier)
+}
+
+// mime is the system of media types, whose :below needs no terminology.
+const mime = "urn:ietf:bcp:13"
+
+func (p *param) asksTerms(modifier string) bool {
+	return p.Kind == Token && isTerms(modifier) && !(p.system == mime && modifier == "below")
+}
+
+// AsksTerms reports whether a modifier of a parameter asks about code systems or
+// value sets: then CodedIn makes the predicate, from the set that they say. system
+// is the one to which all codes of the parameter belong, where there is but one
+// (SRCH-043). Errors are *Error.
+func (x *Indexer) AsksTerms(typ, name, modifier string) (system string, asks bool, err error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return "", false, err
+	}
+	if !p.asksTerms(modifier) {
+		return "", false, nil
+	}
+	return p.system, true, p.takes(modifier)
+}
+
+// CodedIn is what a document must satisfy to have a code of a set in a token
+// parameter. Up to mostDriven codes drive one by one, more by their systems.
+func (x *Indexer) CodedIn(typ, name string, set term.Set) (store.Pred, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	any := store.Or{}
+	for _, system := range set.Whole() {
+		any = append(any, p.codeOf(system, ""))
+	}
+	for _, system := range set.Systems() {
+		if p.system != "" && p.system != system {
+			continue
+		}
+		codes := set.Codes(system)
+		if len(any)+len(codes) > mostDriven {
+			any = append(any, store.And{p.codeOf(system, ""), p.among(system, codes)})
+			continue
+		}
+		for _, code := range codes {
+			any = append(any, p.codeOf(system, code))
+		}
+	}
+	return any, nil
+}
+
+// among holds if one of many codes of a system is there.
+func (p *param) among(system string, codes []string) store.Pred {
+	names := make(namesSet, len(codes))
+	for _, code := range codes {
+		if !caseCounts(system) {
+			code = foldCode(code)
+		}
+		names[code] = true
+	}
+	switch {
+	case p.system == "":
+		return store.In{Prefix: prefix(p.number, classSystem) + store.Key(system+"\x00"), Set: names}
+	case caseCounts(system):
+		return store.In{Prefix: prefix(p.number, classCode), Set: names}
+	}
+	return store.In{Prefix: prefix(p.number, classFolded), Set: names}
+}
+
+// namesSet is a store.Set of given names.
+type namesSet map[string]bool
+
+// Has reports membership.
+func (s namesSet) Has(name string) bool { return s[name] }
+
+// mimePred finds a media type whatever its parameters (SRCH-053).
+func (p *param) mimePred(parts []string, value string) (store.Pred, error) {
+	if len(parts) == 2 && parts[0] != mime {
+		return store.Or{}, nil
+	}
+	if len(parts) > 2 || parts[len(parts)-1] == "" {
+		return nil, fault("value", "%s:below: %q is no media type.", p.Code, value)
+	}
+	code := foldCode(parts[len(parts)-1])
+	return store.Or{eq(p.number, classFolded, code), under(p.number, classFolded, code, ";"), under(p.number, classFolded, code, " ")}, nil
+}
