@@ -149,7 +149,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if s.limits != nil {
 		lim = *s.limits
 	}
-	sealer, err := search.NewSealer(k.page, lim.pageLife, time.Now)
+	sealer, err := search.NewSealer(k.page, lim.pageLife, time.Now, r.engine)
 	if err != nil {
 		return err
 	}

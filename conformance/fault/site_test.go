@@ -63,7 +63,7 @@ func serve(t *testing.T, e engine) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := search.NewSealer(key, time.Hour, time.Now)
+	sealer, err := search.NewSealer(key, time.Hour, time.Now, e)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
 	"carerecord/store"
+	"carerecord/store/storetest"
 )
 
 const (
@@ -62,7 +63,7 @@ func serve(t testing.TB, s store.Store) *side {
 	w.must(err)
 	lim := search.DefaultLimits()
 	lim.IncludesPerPage = 8 // pages are cut
-	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock)
+	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock, storetest.NewReference(clock))
 	w.must(err)
 	server, err := rest.New(rest.Config{Base: base, Guard: w.guard, Index: x, Limits: rest.DefaultLimits(), Clock: clock,
 		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim},

@@ -26,7 +26,7 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 	if err := s.inputs(c); err != nil {
 		return nil, err
 	}
-	ask, err := s.cfg.Search.Everything(c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
+	ask, err := s.cfg.Search.Everything(ctx, c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (s *Server) history(ctx context.Context, c *call, letter consent.Letter, q 
 		}
 		path = strings.TrimSuffix(c.typ+"/"+q.ID, "/") + "/_history"
 	}
-	ask, err := s.historyAsk(c, path)
+	ask, err := s.historyAsk(ctx, c, path)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +116,11 @@ func currentIn(ctx context.Context, v *consent.View, seq iter.Seq2[store.Doc, er
 var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 // historyAsk reads the parameters; none may repeat (REST-204).
-func (s *Server) historyAsk(c *call, path string) (historyAsk, error) {
+func (s *Server) historyAsk(ctx context.Context, c *call, path string) (historyAsk, error) {
 	ask := historyAsk{path: path, count: s.cfg.Search.Limits.Page}
 	params := c.params
 	if len(params) == 1 && params[0].Name == search.PageParam {
-		pos, err := s.cfg.Search.Sealer.Open(c.caller, params[0].Value)
+		pos, err := s.cfg.Search.Sealer.Open(ctx, c.caller, params[0].Value)
 		if err != nil {
 			return ask, err
 		}
@@ -211,7 +211,7 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 	}
 	if more {
 		m := docs[len(docs)-1].Mark()
-		token, err := s.cfg.Search.Sealer.Seal(c.caller, search.Position{Path: ask.path, Query: ask.query,
+		token, err := s.cfg.Search.Sealer.Seal(ctx, c.caller, search.Position{Path: ask.path, Query: ask.query,
 			Updated: m.Updated.UnixMilli(), Seq: m.Seq, Ref: m.Ref.String(), Version: m.Version})
 		if err != nil {
 			return nil, err

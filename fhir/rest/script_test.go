@@ -46,7 +46,7 @@ func guarded(t testing.TB, db store.Store, guards func(*consent.Config), change 
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, time.Now)
+	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, time.Now, storetest.NewReference(time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 	if err := s.readForm(c); err != nil {
 		return nil, err
 	}
-	params, err := s.unsealed(c, "")
+	params, err := s.unsealed(ctx, c, "")
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 	if len(scope.Types) == 0 {
 		return nil, fhir.Fault(403, "forbidden", "The token has no scope to search any of these types.")
 	}
-	ask, err := s.cfg.Search.Plan(c.caller, scope, c.params, c.prefer.strict)
+	ask, err := s.cfg.Search.Plan(ctx, c.caller, scope, c.params, c.prefer.strict)
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +128,11 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 }
 
 // unsealed are the parameters of a call, or those in its page token.
-func (s *Server) unsealed(c *call, path string) ([]search.Param, error) {
+func (s *Server) unsealed(ctx context.Context, c *call, path string) ([]search.Param, error) {
 	if len(c.params) != 1 || c.params[0].Name != search.PageParam {
 		return c.params, nil
 	}
-	pos, err := s.cfg.Search.Sealer.Open(c.caller, c.params[0].Value)
+	pos, err := s.cfg.Search.Sealer.Open(ctx, c.caller, c.params[0].Value)
 	if err != nil {
 		return nil, err
 	}

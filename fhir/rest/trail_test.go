@@ -72,7 +72,7 @@ func handler(t *testing.T, f *failing) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := search.NewSealer(key, time.Hour, time.Now)
+	sealer, err := search.NewSealer(key, time.Hour, time.Now, f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,9 +54,9 @@ type Scope struct {
 }
 
 // Plan reads the parameters of a first page, or the token of a later one.
-func (s *Service) Plan(p consent.Principal, scope Scope, params []Param, strict bool) (Ask, error) {
+func (s *Service) Plan(ctx context.Context, p consent.Principal, scope Scope, params []Param, strict bool) (Ask, error) {
 	ask := Ask{Path: scope.Path}
-	params, err := s.resume(p, &ask, params)
+	params, err := s.resume(ctx, p, &ask, params)
 	if err != nil {
 		return ask, err
 	}
@@ -68,12 +68,12 @@ func (s *Service) Plan(p consent.Principal, scope Scope, params []Param, strict 
 
 // resume returns the parameters of the first page: those that are given, or
 // those in a page token, which then says where the page begins.
-func (s *Service) resume(p consent.Principal, ask *Ask, params []Param) ([]Param, error) {
+func (s *Service) resume(ctx context.Context, p consent.Principal, ask *Ask, params []Param) ([]Param, error) {
 	token, later, err := pageToken(params)
 	if err != nil || !later {
 		return params, err
 	}
-	pos, err := s.Sealer.Open(p, token)
+	pos, err := s.Sealer.Open(ctx, p, token)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (s *Service) Run(ctx context.Context, v *consent.View, ask Ask) (*Answer, e
 	if err != nil {
 		return nil, err
 	}
-	return s.bundle(v, ask, page)
+	return s.bundle(ctx, v, ask, page)
 }
 
 // url is the address of a path below the base.
@@ -145,7 +145,7 @@ func (s *Service) url(path, query string) string {
 const keptPages = 8
 
 // links writes self, first, previous and next (SRCH-206, 207).
-func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Cursor, seen []byte) error {
+func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, ask Ask, next *Cursor, seen []byte) error {
 	used := encode(ask.Plan.Used)
 	first := s.url(ask.Path, used)
 	self := first
@@ -158,7 +158,7 @@ func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Curs
 	}
 	b.Link("first", first)
 	page := func(relation string, at Cursor, before []Cursor) error {
-		token, err := s.Sealer.Seal(p, Position{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before), Seen: seen[:at.Seen*seenSize]})
+		token, err := s.Sealer.Seal(ctx, p, Position{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before), Seen: seen[:at.Seen*seenSize]})
 		if err == nil {
 			b.Link(relation, s.url(ask.Path, PageParam+"="+token))
 		}
@@ -178,10 +178,10 @@ func (s *Service) links(b *fhir.Bundle, p consent.Principal, ask Ask, next *Curs
 	return page("next", *next, before[max(0, len(before)-keptPages):])
 }
 
-func (s *Service) bundle(v *consent.View, ask Ask, page *Page) (*Answer, error) {
+func (s *Service) bundle(ctx context.Context, v *consent.View, ask Ask, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
-	if err := s.links(b, v.Grant().Principal(), ask, page.Next, page.seen); err != nil {
+	if err := s.links(ctx, b, v.Grant().Principal(), ask, page.Next, page.seen); err != nil {
 		return nil, err
 	}
 	a := &Answer{Count: page.Total}

@@ -32,9 +32,9 @@ type Everything struct {
 
 // Everything reads the parameters of a first page, or the token of a later one.
 // path is where it was asked, below the base. Errors are *fhir.Error.
-func (s *Service) Everything(p consent.Principal, owner store.Ref, path string, params []Param) (*Everything, error) {
+func (s *Service) Everything(ctx context.Context, p consent.Principal, owner store.Ref, path string, params []Param) (*Everything, error) {
 	e := &Everything{Owner: owner, ask: Ask{Path: path, Plan: &Plan{}}, count: s.Limits.Everything}
-	params, err := s.resume(p, &e.ask, params)
+	params, err := s.resume(ctx, p, &e.ask, params)
 	if err != nil {
 		return nil, err
 	}
@@ -135,5 +135,5 @@ func (s *Service) RunEverything(ctx context.Context, v *consent.View, e *Everyth
 			return nil, fmt.Errorf("count everything: %w", err)
 		}
 	}
-	return s.bundle(v, e.ask, page)
+	return s.bundle(ctx, v, e.ask, page)
 }

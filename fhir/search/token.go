@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,17 +20,20 @@ import (
 
 // Sealer makes and opens page tokens: sealed (AEAD), bound to the query, the
 // caller, client, purpose and scopes, and never to a state of consent: a token
-// proves nothing, each page is decided anew (SRCH-204, 205). It is safe for
-// concurrent use.
+// proves nothing, each page is decided anew (SRCH-204, 205). All tokens are of
+// one length. What does not fit, as a query of over 2 KiB, is kept sealed in
+// State for the life of the page, and the token holds a random handle. It is
+// safe for concurrent use.
 type Sealer struct {
-	aead cipher.AEAD
-	life time.Duration
-	now  func() time.Time
+	aead  cipher.AEAD
+	life  time.Duration
+	now   func() time.Time
+	state store.State
 }
 
 // NewSealer makes a Sealer from a 32-byte key. Tokens older than life are
 // expired.
-func NewSealer(key []byte, life time.Duration, now func() time.Time) (*Sealer, error) {
+func NewSealer(key []byte, life time.Duration, now func() time.Time, state store.State) (*Sealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("page tokens: %w", err)
@@ -37,7 +42,7 @@ func NewSealer(key []byte, life time.Duration, now func() time.Time) (*Sealer, e
 	if err != nil {
 		return nil, fmt.Errorf("page tokens: %w", err)
 	}
-	return &Sealer{aead: aead, life: life, now: now}, nil
+	return &Sealer{aead: aead, life: life, now: now, state: state}, nil
 }
 
 // Position is what a page token holds: where the walk stands, and in what.
@@ -65,45 +70,86 @@ type Mark struct {
 	Seen   int      `json:"e,omitempty"`
 }
 
-// bucket is what token lengths are rounded up to, so that they tell little.
-const bucket = 512
+// A token is sealed around its instant, what it is, a length, and so many bytes.
+const (
+	inline = 2 << 10 // the largest position that stands in the token itself
+	head   = 8 + 1 + 4
+	held   = 'h' // a handle
+	whole  = 'w' // a position
+)
 
-// Seal makes a token for a caller.
-func (s *Sealer) Seal(p consent.Principal, pos Position) (string, error) {
+// Seal makes a token for a caller. Errors are those of State.
+func (s *Sealer) Seal(ctx context.Context, p consent.Principal, pos Position) (string, error) {
 	body, err := json.Marshal(pos)
 	if err != nil {
 		return "", fmt.Errorf("seal a page token: %w", err)
 	}
-	plain := binary.BigEndian.AppendUint64(nil, uint64(s.now().UnixMilli()))
-	plain = binary.BigEndian.AppendUint32(plain, uint32(len(body)))
+	now, kind := s.now(), byte(whole)
+	if len(body) > inline {
+		handle := make([]byte, 16)
+		rand.Read(handle)
+		if err := s.state.Insert(ctx, stateOf(handle), s.seal(body, p), now.Add(s.life)); err != nil {
+			return "", fmt.Errorf("keep a page: %w", err)
+		}
+		kind, body = held, handle
+	}
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, head+inline), uint64(now.UnixMilli()))
+	plain = binary.BigEndian.AppendUint32(append(plain, kind), uint32(len(body)))
 	plain = append(plain, body...)
-	plain = append(plain, make([]byte, (bucket-len(plain)%bucket)%bucket)...)
-	nonce := make([]byte, s.aead.NonceSize())
+	return base64.RawURLEncoding.EncodeToString(s.seal(plain[:head+inline], p)), nil
+}
+
+func stateOf(handle []byte) string { return "page/" + base64.RawURLEncoding.EncodeToString(handle) }
+
+// seal encrypts bytes for a caller, behind a nonce.
+func (s *Sealer) seal(plain []byte, p consent.Principal) []byte {
+	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plain)+s.aead.Overhead())
 	rand.Read(nonce)
-	sealed := s.aead.Seal(nonce, nonce, plain, caller(p))
-	return base64.RawURLEncoding.EncodeToString(sealed), nil
+	return s.aead.Seal(nonce, nonce, plain, caller(p))
+}
+
+// open is false for what was not sealed for this caller.
+func (s *Sealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
+	n := s.aead.NonceSize()
+	if len(raw) < n {
+		return nil, false
+	}
+	plain, err := s.aead.Open(nil, raw[:n], raw[n:], caller(p))
+	return plain, err == nil
 }
 
 // Open reads a token of this caller: 400 invalid for one that is altered or
-// foreign, 410 expired for an old one.
-func (s *Sealer) Open(p consent.Principal, token string) (Position, error) {
+// foreign, 410 expired for an old one, 503 where State does not answer.
+func (s *Sealer) Open(ctx context.Context, p consent.Principal, token string) (pos Position, err error) {
 	bad := fhir.Fault(400, "invalid", "The page link is not one of yours, or was altered.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < s.aead.NonceSize() {
-		return Position{}, bad
+	if err != nil {
+		return pos, bad
 	}
-	n := s.aead.NonceSize()
-	plain, err := s.aead.Open(nil, raw[:n], raw[n:], caller(p))
-	if err != nil || len(plain) < 12 {
-		return Position{}, bad
+	plain, ok := s.open(raw, p)
+	if !ok || len(plain) != head+inline {
+		return pos, bad
 	}
-	made := time.UnixMilli(int64(binary.BigEndian.Uint64(plain)))
-	if s.now().Sub(made) > s.life {
-		return Position{}, fhir.Fault(410, "expired", "The page link is older than %s: start the search again.", s.life)
+	old := fhir.Fault(410, "expired", "The page link is older than %s: start the search again.", s.life)
+	if s.now().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(plain)))) > s.life {
+		return pos, old
 	}
-	var pos Position
-	if err := json.Unmarshal(plain[12:12+binary.BigEndian.Uint32(plain[8:])], &pos); err != nil {
-		return Position{}, bad
+	body := plain[head : head+binary.BigEndian.Uint32(plain[9:])]
+	if plain[8] == held {
+		kept, err := s.state.Lookup(ctx, stateOf(body))
+		if errors.Is(err, store.ErrNotFound) {
+			return pos, old
+		}
+		if err != nil {
+			return pos, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The page cannot be looked up now. Try again."}},
+				Cause: err, Header: map[string]string{"Retry-After": "1"}}
+		}
+		if body, ok = s.open(kept, p); !ok {
+			return pos, bad
+		}
+	}
+	if err := json.Unmarshal(body, &pos); err != nil {
+		return pos, bad
 	}
 	return pos, nil
 }
