@@ -48,6 +48,8 @@
 //	                           without version
 //	           i system 0 value  Reference.identifier, case folded
 //	           j value         the same without its system
+//	           w               to a Patient of this server who is not the first
+//	                           whom it is about: it stands in another place
 //	uri        u address       canonicals without version
 //
 // Verifying classes:

@@ -126,8 +126,9 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 	for _, p := range pl.order {
 		x.collect(w, p, id, updated)
 	}
-	row := Row{Keys: w.keys.keys()}
-	row.Owners = x.ownership(w, pl.owners, id)
+	owners := x.ownership(w, pl.owners, id)
+	w.keys.strays(owners.home())
+	row := Row{Keys: w.keys.keys(), Owners: owners}
 	row.Mentions, row.Numbers = x.mentions(w, row.Owners.Patients), mentionedNumbers(w, row.Owners.Identifiers)
 	row.Date = x.clinicalDate(w, pl.owners)
 	if typ == "Patient" {

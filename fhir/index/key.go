@@ -28,6 +28,7 @@ const (
 	classURI          = 'u' // uri as written
 	classLogical      = 'i' // reference: system 0 folded value of its identifier
 	classBearer       = 'j' // reference: folded value of its identifier
+	classStray        = 'w' // reference: nothing; to a Patient with whom the document does not stand
 
 	// Behind a number with the high bit: verifying.
 	classPresent  = 'P' // presence: nothing

@@ -43,7 +43,8 @@ func (p *planner) filter(param Param) error {
 		p.wheres[i] = append(p.wheres[i], pred)
 	}
 	p.plan.filters++
-	p.plan.positive = p.plan.positive || positive(param.Modifier)
+	p.plan.driven = p.plan.driven || positive(param.Modifier)
+	p.plan.positive = p.plan.positive || p.plan.driven
 	if param.Modifier == "" {
 		for _, value := range values {
 			for _, part := range p.plan.Parts {

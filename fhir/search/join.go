@@ -15,8 +15,12 @@ import (
 
 // node is a filter that may lead to other resources. It is resolved on a View,
 // hop by hop from the far end: what is hidden satisfies no hop (VIS-003).
+//
+// What resolve returns has to be right for the documents among which it is asked
+// alone: those that the rest of the question leaves, where they are few, or all
+// of the type, for nil.
 type node interface {
-	resolve(ctx context.Context, j *joiner) (store.Pred, error)
+	resolve(ctx context.Context, j *joiner, among *few) (store.Pred, error)
 	// positive reports whether the node says what must be there, in a way that an
 	// index can drive by.
 	positive() bool
@@ -52,11 +56,18 @@ func (l leaf) positive() bool { return l.drives }
 func (chain) positive() bool  { return true }
 func (has) positive() bool    { return true }
 
-func (l leaf) resolve(context.Context, *joiner) (store.Pred, error) { return l.pred, nil }
+func (l leaf) resolve(context.Context, *joiner, *few) (store.Pred, error) { return l.pred, nil }
 
-func (c chain) resolve(ctx context.Context, j *joiner) (store.Pred, error) {
+func (c chain) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, error) {
 	found := ids{}
-	err := j.each(ctx, c.target, c.inner, func(d store.Doc) error {
+	targets, err := j.targets(ctx, c, among)
+	if err != nil {
+		return nil, err
+	}
+	if targets != nil {
+		return j.narrowed(ctx, c, targets)
+	}
+	err = j.each(ctx, c.target, c.inner, func(d store.Doc) error {
 		found[d.Ref.ID] = true
 		return nil
 	})
@@ -66,8 +77,11 @@ func (c chain) resolve(ctx context.Context, j *joiner) (store.Pred, error) {
 	return j.view.Index().PointsTo(c.typ, c.param, c.target, found, found.list())
 }
 
-func (h has) resolve(ctx context.Context, j *joiner) (store.Pred, error) {
+func (h has) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, error) {
 	found := ids{}
+	if among != nil {
+		return j.referring(ctx, h, among)
+	}
 	err := j.each(ctx, h.typ, h.inner, func(d store.Doc) error {
 		to, err := j.view.Index().Pointees(h.typ, h.param, h.here, d.Keys)
 		for _, id := range to {
@@ -99,7 +113,7 @@ func (s ids) list() []string {
 // each calls f for every visible document of a type that satisfies a node, its
 // keys alone.
 func (j *joiner) each(ctx context.Context, typ string, inner node, f func(store.Doc) error) error {
-	pred, err := inner.resolve(ctx, j)
+	pred, err := inner.resolve(ctx, j, nil)
 	if err != nil {
 		return err
 	}
@@ -122,6 +136,11 @@ func (j *joiner) each(ctx context.Context, typ string, inner node, f func(store.
 // Resolve returns the plan with its chains and _has resolved on a View: it is
 // for that View alone.
 func (p *Plan) Resolve(ctx context.Context, v *consent.View, lim Limits) (*Plan, error) {
+	return p.resolve(ctx, v, lim, false)
+}
+
+// resolve is Resolve, where one _has may be left to a stream.
+func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams bool) (*Plan, error) {
 	if p.joins == nil {
 		return p, nil
 	}
@@ -131,8 +150,18 @@ func (p *Plan) Resolve(ctx context.Context, v *consent.View, lim Limits) (*Plan,
 	j.terms = &term.Terms{Find: j.find, Most: lim.ExpansionMaximum}
 	for i, nodes := range p.joins {
 		where := store.And{out.Parts[i].Where}
+		among, err := j.few(ctx, out.Parts[i], p.driven || !p.Named.None())
+		if err != nil {
+			return nil, err
+		}
 		for _, n := range nodes {
-			pred, err := n.resolve(ctx, j)
+			if h, ok := n.(has); ok && streams && among == nil && out.stream == nil && h.streams() {
+				if out.stream, err = j.stream(ctx, h); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			pred, err := n.resolve(ctx, j, among)
 			if err != nil {
 				return nil, err
 			}

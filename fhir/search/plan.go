@@ -38,7 +38,9 @@ type Plan struct {
 	Claims   []store.Key    // equalities of the criteria, for conditional writes
 	simple   bool           // counted from the index alone
 	positive bool           // some filter says what must be there
+	driven   bool           // some filter of the type itself does
 	joins    [][]node       // of each part; nil for none
+	stream   *stream        // where the rows of the one part come from; nil for its predicate
 	bare     [][]store.Pred // what the target types make of ids without a type
 	filters  int
 }

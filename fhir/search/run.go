@@ -47,7 +47,7 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	if err := p.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}
-	p, err := p.Resolve(ctx, v, lim)
+	p, err := p.resolve(ctx, v, lim, p.mayStream(v))
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,9 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 
 // scan yields the rows of all parts in the order of the store.
 func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.DocID, keysOnly bool, lim Limits) iter.Seq2[store.Doc, error] {
+	if p.stream != nil {
+		return p.stream.rows(ctx, v, p.Where(), after)
+	}
 	query := func(part Part) iter.Seq2[store.Doc, error] {
 		if p.walks() {
 			return p.walk(ctx, v, store.Query{Type: part.Type, Where: part.Where, After: after, KeysOnly: keysOnly}, lim)

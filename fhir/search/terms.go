@@ -58,7 +58,7 @@ func (p *planner) coded(param Param, values []string) (bool, error) {
 
 func (c coded) positive() bool { return c.modifier != "not-in" }
 
-func (c coded) resolve(ctx context.Context, j *joiner) (store.Pred, error) {
+func (c coded) resolve(ctx context.Context, j *joiner, _ *few) (store.Pred, error) {
 	var any store.Or
 	for _, value := range c.values {
 		set, err := c.set(ctx, j, value)

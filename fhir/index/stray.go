@@ -1,0 +1,51 @@
+package index
+
+import (
+	"bytes"
+
+	"carerecord/store"
+)
+
+// home is the patient with whom a document stands in the order of the store, as
+// far as a reference names one, or "".
+func (o Ownership) home() string {
+	if len(o.Patients) == 0 {
+		return ""
+	}
+	return o.Patients[0]
+}
+
+// strays adds a key for each reference parameter with a key that leads to a
+// Patient other than home. What has none stands in the place of every Patient to
+// whom the parameter leads, so that hops between them can follow the order of the
+// store.
+func (b *builder) strays(home string) {
+	start, last := 0, uint16(0)
+	for _, end := range b.ends[:len(b.ends):len(b.ends)] {
+		key := b.buf[start:end]
+		start = end
+		if key[2] != classRef || key[0] >= verifies>>8 {
+			continue
+		}
+		number := uint16(key[0])<<8 | uint16(key[1])
+		if id, ok := bytes.CutPrefix(key[3:], []byte("Patient/")); ok && string(id) != home && number != last {
+			last = number
+			b.add(number, classStray)
+		}
+	}
+}
+
+// Stray is what a document satisfies that refers, by a reference parameter, to a
+// Patient in whose place it does not stand. Errors are *Error.
+func (x *Indexer) Stray(typ, name string) (store.Pred, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	return eq(p.number, classStray), nil
+}
+
+// PatientID returns where a Patient stands in the order of the store.
+func PatientID(id string) store.DocID {
+	return store.DocID{Place: Place(id), Order: Order(noDate(), "Patient", id)}
+}
