@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -34,10 +35,13 @@ type Config struct {
 	// nothing else.
 	Mix         bool
 	MixPatients int
-	Only        string // measure the rows of this name: read, create, trail or load; "" for all
-	Open        Opener
-	Raw         func(dir string) (Raw, error)
-	Say         func(string) // told what is under way; nil for nobody
+	// Ladder measures the search mix at each of these numbers of patients, one
+	// region after the other, with four clients, and nothing else.
+	Ladder []int
+	Only   string // measure the rows of this name: read, create, trail or load; "" for all
+	Open   Opener
+	Raw    func(dir string) (Raw, error)
+	Say    func(string) // told what is under way; nil for nobody
 }
 
 // Opener opens a record in a folder, to be served at the address url to
@@ -81,6 +85,9 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	if cfg.Patients == 0 {
 		cfg.Patients = 100
 	}
+	if len(cfg.Ladder) > 0 && (cfg.Mix || cfg.Only != "" || cfg.Data != "" || slices.Min(cfg.Ladder) < 1) {
+		return nil, errors.New("bench: the rungs of a ladder have at least one patient each, and it goes alone")
+	}
 	if cfg.Mix && (cfg.MixPatients < 1 || cfg.Only != "" || cfg.Data != "") {
 		return nil, errors.New("bench: the mix is of at least one patient, and goes alone")
 	}
@@ -89,8 +96,8 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	for _, step := range []struct {
 		name string
 		f    func(context.Context) error
-	}{{"read", b.reading}, {"create", b.creating}, {"trail", b.trail}, {"load", b.loading}, {"mix", b.mixing}} {
-		if cfg.Mix != (step.name == "mix") {
+	}{{"read", b.reading}, {"create", b.creating}, {"trail", b.trail}, {"load", b.loading}, {"mix", b.mixing}, {"ladder", b.climbing}} {
+		if cfg.Mix != (step.name == "mix") || (len(cfg.Ladder) > 0) != (step.name == "ladder") {
 			continue
 		}
 		if cfg.Only != "" && cfg.Only != step.name {

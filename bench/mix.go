@@ -31,28 +31,35 @@ type Mix struct {
 	Patients  int           `json:"patients"`
 	Resources int           `json:"resources"`
 	Loading   time.Duration `json:"loading_ns"`
+	Clients   int           `json:"clients"`
 	Queries   []Mixed       `json:"queries"`
+	Disk      *Disk         `json:"disk,omitempty"` // of a rung of the ladder
 }
 
-// mixing loads a region as a stream and asks it every query of the mix, with
-// one client. A query that is not supported is listed; one that finds nothing is
-// an error, since its values are those of the region.
+// mixing measures the mix with one client.
 func (b *run) mixing(ctx context.Context) error {
-	cfg := synth.Config{Patients: b.cfg.MixPatients, Seed: 1}
 	s, err := b.open(ctx, false, false)
-	if err != nil {
-		return err
+	if err == nil {
+		b.report.Mix, err = b.mix(ctx, s, b.cfg.MixPatients, 1)
 	}
-	m := &Mix{Patients: cfg.Patients}
+	return err
+}
+
+// mix loads a region as a stream and asks it every query of the mix. A query that
+// is not supported is listed; one that finds nothing is an error, since its values
+// are those of the region.
+func (b *run) mix(ctx context.Context, s *site, patients, clients int) (*Mix, error) {
+	cfg := synth.Config{Patients: patients, Seed: 1}
+	m := &Mix{Patients: cfg.Patients, Clients: clients}
 	if err := m.load(s, cfg); err != nil {
-		return err
+		return nil, err
 	}
 	queries := synth.Mix(cfg, examples)
 	served := make([]*side, len(queries))
 	for i, q := range queries {
 		row, err := probe(ctx, s, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		m.Queries = append(m.Queries, row)
 		if row.Refused == "" {
@@ -64,8 +71,8 @@ func (b *run) mixing(ctx context.Context) error {
 			if served[i] == nil {
 				continue
 			}
-			if err := b.ask(ctx, served[i], s, 1, q.Examples); err != nil {
-				return fmt.Errorf("%s: %w", q.Name, err)
+			if err := b.ask(ctx, served[i], s, clients, q.Examples); err != nil {
+				return nil, fmt.Errorf("%s: %w", q.Name, err)
 			}
 		}
 	}
@@ -74,8 +81,7 @@ func (b *run) mixing(ctx context.Context) error {
 			m.Queries[i].Figure = of.figure()
 		}
 	}
-	b.report.Mix = m
-	return nil
+	return m, nil
 }
 
 // load sends the region, one bundle after the other.

@@ -14,6 +14,7 @@ type Report struct {
 	Rows    []Row  `json:"rows"`
 	Disk    *Disk  `json:"disk,omitempty"`
 	Mix     *Mix   `json:"mix,omitempty"`
+	Ladder  []*Mix `json:"ladder,omitempty"`
 }
 
 // Row is a subject beside its limit.
@@ -43,8 +44,12 @@ func machine() string {
 // Print writes the report as a table.
 func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n", r.Machine)
-	if r.Mix != nil {
+	switch {
+	case r.Mix != nil:
 		r.Mix.print(w)
+		return
+	case r.Ladder != nil:
+		printLadder(w, r.Ladder)
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -65,7 +70,7 @@ func (r *Report) Print(w io.Writer) {
 }
 
 func (m *Mix) print(w io.Writer) {
-	fmt.Fprintf(w, "%d patients, %d resources, loaded over HTTP at %.0f resources/s; one client\n", m.Patients, m.Resources, float64(m.Resources)/m.Loading.Seconds())
+	fmt.Fprintf(w, "%d patients, %d resources, loaded over HTTP at %.0f resources/s; clients: %d\n", m.Patients, m.Resources, float64(m.Resources)/m.Loading.Seconds(), m.Clients)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "n\trows\tbytes\tp50\tp99\tcpu\tallocs\t what")
 	for _, q := range m.Queries {

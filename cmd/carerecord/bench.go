@@ -24,6 +24,8 @@ type benchCmd struct {
 	Only     string  `help:"Measure these rows only." enum:"read,create,trail,load," default:""`
 	Mix      bool    `help:"Measure the search mix over a synthetic region instead."`
 	Patients int     `help:"How many patients the region of --mix has." default:"200"`
+	Ladder   []int   `help:"Measure the search mix at each of these numbers of patients, with four clients."`
+	Plot     string  `help:"File for an SVG plot of the ladder." type:"path"`
 	JSON     bool    `name:"json" help:"Print JSON instead of the table."`
 	Profile  string  `help:"File for a CPU profile of the whole run." type:"path"`
 }
@@ -48,10 +50,15 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err er
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients, Mix: c.Mix, MixPatients: c.Patients,
+	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients, Mix: c.Mix, MixPatients: c.Patients, Ladder: c.Ladder,
 		Open: openBench, Raw: openRaw, Say: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
 	if err != nil {
 		return err
+	}
+	if c.Plot != "" && report.Ladder != nil {
+		if err := plot(c.Plot, report.Ladder); err != nil {
+			return err
+		}
 	}
 	if c.JSON {
 		enc := json.NewEncoder(out)
@@ -60,6 +67,14 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err er
 	}
 	report.Print(out)
 	return nil
+}
+
+func plot(name string, rungs []*bench.Mix) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("write the plot: %w", err)
+	}
+	return errors.Join(bench.Plot(f, rungs), f.Close())
 }
 
 // openBench wires what serve --auth off does, over an engine that tells what

@@ -119,3 +119,26 @@ func TestBenchMeasuresTheMix(t *testing.T) {
 		}
 	}
 }
+
+// TestBenchClimbs measures two small regions: each rung has every query, and the
+// plot is drawn. Times are not judged.
+func TestBenchClimbs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ladder.svg")
+	report := measure(t, benchCmd{Seconds: 0.05, Dir: t.TempDir(), Ladder: []int{20, 40}, Plot: file})
+	if len(report.Ladder) != 2 {
+		t.Fatalf("got %d rungs, want 2", len(report.Ladder))
+	}
+	for _, m := range report.Ladder {
+		if m.Disk == nil || m.Disk.PerResource <= 0 || m.Clients != 4 || len(m.Queries) != 16 {
+			t.Errorf("%d patients: got disk %+v, %d clients and %d queries, want 4 clients and 16 queries", m.Patients, m.Disk, m.Clients, len(m.Queries))
+		}
+		for _, q := range m.Queries {
+			if q.Refused != "" || q.Figure.Operations == 0 || q.Rows <= 0 {
+				t.Errorf("%d patients: %s: got %+v, want it asked", m.Patients, q.Name, q)
+			}
+		}
+	}
+	if plot, err := os.ReadFile(file); err != nil || bytes.Count(plot, []byte("<polyline")) != 16 {
+		t.Errorf("got a plot of %d bytes (%v), want 16 lines in it", len(plot), err)
+	}
+}

@@ -35,7 +35,7 @@ func (l *limits) fields() map[string]any {
 		"page": &l.search.Page, "page-maximum": &l.search.PageMaximum, "everything-maximum": &l.search.Everything, "count-budget": &l.search.CountBudget, "sort-maximum": &l.search.SortMaximum,
 		"scan-maximum": &l.search.ScanMaximum, "or-values": &l.search.ORValues, "includes-per-page": &l.search.IncludesPerPage,
 		"expansion-maximum": &l.search.ExpansionMaximum,
-		"need-if-match": &l.rest.NeedIfMatch, "no-delete": &l.rest.NoDelete,
+		"need-if-match":     &l.rest.NeedIfMatch, "no-delete": &l.rest.NoDelete,
 	}
 }
 
