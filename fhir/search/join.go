@@ -247,7 +247,7 @@ func (p *planner) targetOf(typ, name string, def index.Param, rest, target strin
 		}
 		return target, nil
 	}
-	next := rest[:len(rest)-len(strings.TrimLeft(rest, "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"))]
+	next := rest[:len(rest)-len(strings.TrimLeft(rest, nameChars))]
 	var fit []string
 	for _, t := range def.Targets {
 		if _, known := p.x.Param(t, next); known || next == "_has" {

@@ -138,7 +138,7 @@ func (p *Plan) Empty() {
 // notBuilt are names that the standard knows for every type and that are not
 // served: they are refused under lenient handling too.
 var notBuilt = map[string]bool{
-	"_filter": true, "_list": true, "_text": true, "_content": true,
+	"_text": true, "_content": true,
 	"_query": true, "_contained": true, "_containedType": true, "_score": true,
 }
 
@@ -151,6 +151,10 @@ func (p *planner) param(param Param) error {
 		return p.join(param)
 	}
 	switch {
+	case param.Name == "_list":
+		return p.list(param)
+	case param.Name == "_filter":
+		return p.expression(param)
 	case !Control(param.Name) && param.Name != "_type":
 		return p.filter(param)
 	case p.opt.Criteria:

@@ -16,7 +16,7 @@ import (
 
 const base = "http://record.test/fhir"
 
-func indexer(t *testing.T) *index.Indexer {
+func indexer(t testing.TB) *index.Indexer {
 	t.Helper()
 	x, err := index.New(index.Config{Base: base})
 	if err != nil {

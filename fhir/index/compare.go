@@ -1,0 +1,150 @@
+package index
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/store"
+)
+
+// Compare is what a document must satisfy for a test of _filter: an operator of
+// search_filter.html (SRCH-158) between a parameter and one value, written as in a
+// parameter. The operators in, ni, ss and sb are modifiers of tokens (AsksTerms)
+// and none of Compare's, but for ss on media types. Errors are *Error.
+func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	if value == "" || strings.Contains(value, "\x00") {
+		return nil, fault("value", "%s: a value is empty, or holds the character U+0000.", p.Code)
+	}
+	ask := func(modifier, value string) (store.Pred, error) {
+		return x.Predicate(Query{Type: typ, Name: name, Modifier: modifier, Values: []string{value}})
+	}
+	switch {
+	case op == "pr" && (value == "true" || value == "false"):
+		return p.missing([]string{map[string]string{"true": "false", "false": "true"}[value]})
+	case op == "pr":
+		return nil, fault("value", "%s pr takes true or false, not %q.", p.Code, value)
+	}
+	switch p.Kind {
+	case DateTime:
+		if op == "po" {
+			return x.overlap(p, value)
+		}
+		if strings.Contains(comparators, op) {
+			return ask("", op+value)
+		}
+	case Number, Quantity:
+		if strings.Contains(comparators, op) {
+			return ask("", op+value)
+		}
+	case String:
+		switch op {
+		case "eq", "ne":
+			return p.wholeText(op, value)
+		case "co":
+			return ask("contains", value)
+		case "sw":
+			return ask("", value)
+		}
+	case Token, URI, Reference:
+		switch {
+		case op == "eq", op == "re" && p.Kind == Reference:
+			return ask("", value)
+		case op == "ss" && p.Kind == Token:
+			return ask("below", value)
+		case op == "ne":
+			equal, err := ask("", value)
+			if err != nil {
+				return nil, err
+			}
+			return p.unequal(equal)
+		}
+	case Composite:
+		if op == "eq" {
+			return ask("", value)
+		}
+	}
+	return nil, fault("not-supported", "_filter: the operator %s is not served for %s, which is a %s.", op, p.Code, p.Kind)
+}
+
+// overlap holds if a date has some time in common with the value.
+func (x *Indexer) overlap(p *param, value string) (store.Pred, error) {
+	sp, err := parseDate(value, x.zone)
+	if err != nil {
+		return nil, fault("value", "%s: %q %s.", p.Code, value, err)
+	}
+	return p.dateSpan(bounds{loMax: sp.hi.String(), hiMin: sp.lo.String() + "\x00"}), nil
+}
+
+// wholeText compares whole strings, folded. Of those that are longer than a key
+// holds the key tells the beginning and classLong the whole; one that ends where a
+// key does is not told from a longer one.
+func (p *param) wholeText(op, value string) (store.Pred, error) {
+	value, err := Unescape(value)
+	if err != nil {
+		return nil, err
+	}
+	folded := fold(value)
+	begins, whole := eq(p.number, classStart, cut(folded)), eq(p.number|verifies, classLong, folded)
+	if op == "ne" {
+		return store.Or{gaps(begins), gaps(whole)}, nil
+	}
+	switch {
+	case folded == "":
+		return store.Or{}, nil
+	case cut(folded) != folded:
+		return store.And{begins, whole}, nil
+	}
+	return begins, nil
+}
+
+// unequal holds if there is a value other than those that equal finds.
+func (p *param) unequal(equal store.Pred) (store.Pred, error) {
+	if or, ok := equal.(store.Or); ok && len(or) == 0 {
+		return eq(p.number|verifies, classPresent), nil // no value can be equal
+	}
+	if pred := gaps(equal); pred != nil {
+		return pred, nil
+	}
+	return nil, fault("not-supported", "_filter: ne is not served for such a value of %s.", p.Code)
+}
+
+// gaps are the ranges of the keys of the same classes that equal does not name;
+// nil where it is not made of keys and ranges alone.
+func gaps(equal store.Pred) store.Pred {
+	var named []store.Range
+	switch e := equal.(type) {
+	case store.Eq:
+		named = []store.Range{{Low: e.Key, High: e.Key + "\x00"}}
+	case store.Range:
+		named = []store.Range{e}
+	case store.Or:
+		for _, q := range e {
+			switch q := q.(type) {
+			case store.Eq:
+				named = append(named, store.Range{Low: q.Key, High: q.Key + "\x00"})
+			case store.Range:
+				named = append(named, q)
+			default:
+				return nil
+			}
+		}
+	default:
+		return nil
+	}
+	slices.SortFunc(named, func(a, b store.Range) int { return strings.Compare(string(a.Low), string(b.Low)) })
+	var out store.Or
+	for i := 0; i < len(named); {
+		class := named[i].Low[:3]
+		low := class
+		for ; i < len(named) && named[i].Low[:3] == class; i++ {
+			out = append(out, store.Range{Low: low, High: named[i].Low})
+			low = max(low, named[i].High)
+		}
+		out = append(out, store.Range{Low: low, High: store.After(class)})
+	}
+	return out
+}

@@ -1,0 +1,278 @@
+package search
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+)
+
+// expression reads the value of _filter (SRCH-158, search_filter.html), for one
+// type:
+//
+//	filter = unit (("and" | "or") unit)*            left to right, no precedence
+//	unit   = "(" filter ")" | "not" "(" filter ")" | test
+//	test   = path SP operator SP value
+//	path   = name [":" Type] [["[" filter "]"] "." path]
+//	value  = JSON string | what ends before white space, ")" or "]"
+//
+// A type behind a name of a path is an addition of this server, since a chain
+// over several types needs one. Values are written as in parameters.
+type expression struct {
+	planner *planner
+	text    string
+	at      int
+	deep    int // brackets that are open
+	tests   int
+}
+
+const (
+	mostDeep  = 50
+	mostTests = 200 // as many as a query may have parameters
+)
+
+// expression reads _filter, for every part of the plan.
+func (p *planner) expression(param Param) error {
+	if param.Modifier != "" {
+		return notSupported(param, "is not supported")
+	}
+	says := true
+	for i, part := range p.plan.Parts {
+		e := &expression{planner: p, text: param.Value}
+		n, err := e.filter(part.Type, 0)
+		if err != nil {
+			return err
+		}
+		if e.space(); e.at < len(e.text) {
+			return e.fault("expected and, or, or the end")
+		}
+		p.add(i, n)
+		says = says && n.positive()
+	}
+	p.plan.filters++
+	p.plan.simple, p.plan.positive = false, p.plan.positive || says
+	p.plan.Used = append(p.plan.Used, param)
+	return nil
+}
+
+func (e *expression) fault(what string) error {
+	return fhir.Fault(400, "value", "_filter: %s at character %d.", what, utf8.RuneCountInString(e.text[:e.at])+1)
+}
+
+func (e *expression) space() {
+	for e.at < len(e.text) {
+		r, n := utf8.DecodeRuneInString(e.text[e.at:])
+		if !unicode.IsSpace(r) {
+			return
+		}
+		e.at += n
+	}
+}
+
+// next reports whether a character stands here, and passes it.
+func (e *expression) next(c byte) bool {
+	if e.at < len(e.text) && e.text[e.at] == c {
+		e.at++
+		return true
+	}
+	return false
+}
+
+const nameChars = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+
+// word passes the letters of a name.
+func (e *expression) word() string {
+	rest := e.text[e.at:]
+	w := rest[:len(rest)-len(strings.TrimLeft(rest, nameChars))]
+	e.at += len(w)
+	return w
+}
+
+// filter reads units and what joins them.
+func (e *expression) filter(typ string, links int) (node, error) {
+	left, err := e.unit(typ, links)
+	for err == nil {
+		e.space()
+		was := e.at
+		var right node
+		switch e.word() {
+		case "and":
+			right, err = e.unit(typ, links)
+			left = every{left, right}
+		case "or":
+			right, err = e.unit(typ, links)
+			left = some{left, right}
+		default:
+			e.at = was
+			return left, nil
+		}
+	}
+	return nil, err
+}
+
+func (e *expression) unit(typ string, links int) (node, error) {
+	e.space()
+	was := e.at
+	not := e.word() == "not"
+	if e.space(); e.at < len(e.text) && e.text[e.at] == '(' && (not || e.at == was) {
+		n, err := e.bracketed(typ, links, '(', ')')
+		if err == nil && not {
+			n = none{n}
+		}
+		return n, err
+	}
+	e.at = was
+	return e.test(typ, links)
+}
+
+// bracketed reads a filter between brackets.
+func (e *expression) bracketed(typ string, links int, open, shut byte) (node, error) {
+	e.next(open)
+	if e.deep++; e.deep > mostDeep {
+		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d brackets within each other.", mostDeep)
+	}
+	n, err := e.filter(typ, links)
+	if err != nil {
+		return nil, err
+	}
+	e.deep--
+	if e.space(); !e.next(shut) {
+		return nil, e.fault("expected " + string(shut))
+	}
+	return n, nil
+}
+
+// test reads a path, an operator and a value.
+func (e *expression) test(typ string, links int) (node, error) {
+	name := e.word()
+	if name == "" {
+		return nil, e.fault("expected a name")
+	}
+	target, typed := "", e.next(':')
+	if typed {
+		target = e.word()
+	}
+	if e.at < len(e.text) && (e.text[e.at] == '.' || e.text[e.at] == '[') {
+		return e.link(typ, name, target, typed, links+1)
+	}
+	if typed {
+		return nil, e.fault("expected . or [ behind the type")
+	}
+	if e.tests++; e.tests > mostTests {
+		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d tests.", mostTests)
+	}
+	if _, known := e.planner.x.Param(typ, name); !known {
+		return nil, fhir.Fault(400, "not-supported", "%s has no search parameter %s.", typ, name)
+	}
+	was := e.at
+	if e.space(); e.at == was {
+		return nil, e.fault("expected a space and an operator")
+	}
+	op := e.word()
+	if op == "" {
+		return nil, e.fault("expected an operator")
+	}
+	was = e.at
+	if e.space(); e.at == was {
+		return nil, e.fault("expected a space and a value")
+	}
+	value, err := e.value()
+	if err != nil {
+		return nil, err
+	}
+	return e.planner.test(typ, name, op, value)
+}
+
+// link reads what stands behind a reference: a filter for its target, and the
+// rest of the path.
+func (e *expression) link(typ, name, target string, typed bool, links int) (node, error) {
+	p := e.planner
+	if links > p.opt.Limits.ChainDepth {
+		return nil, fhir.Fault(400, "too-costly", "A chain has more than %d links.", p.opt.Limits.ChainDepth)
+	}
+	def, known := p.x.Param(typ, name)
+	if !known || !def.Indexed || def.Kind != index.Reference {
+		return nil, fhir.Fault(400, "not-supported", "%s has no reference parameter %s to chain by.", typ, name)
+	}
+	target, err := p.targetOf(typ, name, def, firstName(e.text[e.at+1:]), target, typed)
+	if err != nil {
+		return nil, err
+	}
+	p.crosses(target)
+	var inner every
+	if e.text[e.at] == '[' {
+		n, err := e.bracketed(target, links, '[', ']')
+		if err != nil {
+			return nil, err
+		}
+		inner = append(inner, n)
+	}
+	if !e.next('.') {
+		return nil, e.fault("expected .")
+	}
+	n, err := e.test(target, links)
+	if err != nil {
+		return nil, err
+	}
+	return chain{typ, name, target, append(inner, n)}, nil
+}
+
+// firstName is a filter from its first test on.
+func firstName(text string) string {
+	for {
+		text = strings.TrimLeft(text, " (")
+		rest, not := strings.CutPrefix(text, "not")
+		if rest = strings.TrimLeft(rest, " "); !not || !strings.HasPrefix(rest, "(") {
+			return text
+		}
+		text = rest
+	}
+}
+
+// value reads the value of a test.
+func (e *expression) value() (string, error) {
+	rest := e.text[e.at:]
+	if !strings.HasPrefix(rest, `"`) {
+		end := strings.IndexFunc(rest, func(r rune) bool { return unicode.IsSpace(r) || r == ')' || r == ']' })
+		if end < 0 {
+			end = len(rest)
+		}
+		if end == 0 {
+			return "", e.fault("expected a value")
+		}
+		e.at += end
+		return rest[:end], nil
+	}
+	for i := 1; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			var value string
+			if json.Unmarshal([]byte(rest[:i+1]), &value) != nil || value == "" {
+				return "", e.fault("expected a JSON string that is not empty")
+			}
+			e.at += i + 1
+			return value, nil
+		}
+	}
+	return "", e.fault("a string without its end")
+}
+
+// test makes the node of one test.
+func (p *planner) test(typ, name, op, value string) (node, error) {
+	if modifier := map[string]string{"in": "in", "ni": "not-in", "ss": "below", "sb": "above"}[op]; modifier != "" {
+		n, err := p.terms(typ, name, modifier, []string{value})
+		if n != nil || err != nil {
+			return n, err
+		}
+	}
+	pred, err := p.x.Compare(typ, name, op, value)
+	if err != nil {
+		return nil, asFault(err, Param{Name: name})
+	}
+	return leaf{pred, op != "pr" && op != "ne" && op != "co"}, nil
+}
