@@ -235,7 +235,7 @@ func (g *generator) body(typ, id, ods string) string {
 	case "Observation":
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
 			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.maybe(15, `"performer":[`+g.somebody()+`]`),
-			g.maybe(60, `"valueQuantity":`+g.quantity()),
+			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
 			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybe(8, g.tie()))
 	case "Condition":
 		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note), g.maybe(8, g.tie()))

@@ -122,6 +122,7 @@ var filters = map[string][]string{
 		"general-practitioner:missing=true", "name=fox", "link=Patient/%P", "gender:missing=true", "name:missing=true"},
 	"Observation": {"code=http://c|%c", "code=%c,one", "code:not=%c", "status=final", "date=ge%d", "date=lt%d", "date:missing=true", "value-quantity=gt2", "value-quantity=1.5||mg",
 		"value-quantity=gt1500|http://unitsofmeasure.org|ug", "value-quantity=0.002|http://unitsofmeasure.org|g",
+		"code-value-quantity=http://c|%c$gt1", "code-value-quantity=%c$ge1500|http://unitsofmeasure.org|ug,one$2.5||mg", "combo-code-value-quantity=%c$lt3.5", "component-code-value-quantity=http://c|$gt2", "component-code-value-quantity=%c$2.5|http://unitsofmeasure.org|mg",
 		"encounter=Encounter/%E", "has-member=Observation/%O", "has-member:missing=false", "performer=Patient/%P", "performer:missing=true", "code=http://c|", "code:text=on", "performer:identifier=" + nhsSystem + "|", "performer:Patient=%P", "value-quantity:missing=true", "encounter:missing=true"},
 	"Condition":          {"code=%c", "code:not=%c", "code:missing=true", "onset-date=%d", "asserter=Patient/%P", "asserter:missing=false"},
 	"Encounter":          {"status=finished", "class=AMB", "date=ge%d", "service-provider:missing=true"},
@@ -143,7 +144,7 @@ var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_
 var chains = map[string][]string{
 	"Patient": {"_has:Observation:patient:code=%c", "_has:Observation:subject:status=final", "_has:Condition:patient:code:not=one", "_has:Observation:performer:code=one,two",
 		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active"},
-	"Observation": {"patient.family=%F", "subject:Patient.gender:not=male", "encounter.status=finished", "encounter.patient.family=%F", "has-member:Observation.code=%c", "performer:Patient.gender=female",
+	"Observation": {"patient.family=%F", "subject:Patient.gender:not=male", "encounter.status=finished", "encounter.patient.family=%F", "has-member:Observation.code=%c", "has-member:Observation.combo-code-value-quantity=%c$gt1", "performer:Patient.gender=female",
 		"_has:Provenance:target:_id=%I", "patient._has:Condition:patient:code=%c", "subject:Patient.birthdate:missing=true"},
 	"Condition": {"patient.gender=male", "asserter:Patient.family=%F"}, "Encounter": {"patient.family:contains=r", "service-provider.name=north", "_has:Observation:encounter:code=%c"},
 	"MedicationRequest": {"medication.code=%c", "patient.identifier:missing=false"}, "Provenance": {"target:Observation.status=final", "target:Consent.status=active"}, "List": {"item:Observation.code=%c"},

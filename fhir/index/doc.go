@@ -13,7 +13,7 @@
 // Text must be free of U+0000, which fhir.Parse sees to for resources and
 // Predicate for queries: it separates the parts of keys.
 //
-// # The grammar, version 3
+// # The grammar, version 4
 //
 // A key is two bytes, big endian, a class, and a value:
 //
@@ -51,6 +51,9 @@
 //	           w               to a Patient of this server who is not the first
 //	                           whom it is about: it stands in another place
 //	uri        u address       canonicals without version
+//	composite  k code 0 key    of Observation: the code of the first part, folded,
+//	                           then class and value of a driving key of the second
+//	near       g cell latitude longitude  near.go
 //
 // Verifying classes:
 //
@@ -65,6 +68,7 @@
 //	                           that have a key q
 //	           T unit 0 number            code, and unit text where it differs
 //	           Y system 0 number
+//	composite  G tuple         the keys of all parts of one element
 //
 // A parameter whose values are all codes bound to one system has no s keys: the
 // system is part of the parameter, and a query that names it is one for the
@@ -89,6 +93,14 @@
 // 34 digits do not hold it. A query in any unit of the dimension is converted with
 // its range, so that both meet there (SRCH-087). What is no unit of UCUM, or a unit
 // that cannot be converted, is compared as written.
+//
+// A tuple is the keys that the parts of a composite have in one element of its
+// base, each behind its length as a uvarint. Their numbers are 1 for the first part and so
+// on; keys that answer modifiers only are left out. A query asks whether one tuple
+// satisfies the predicates of all parts, so that nothing is matched across
+// elements: store.In with a set that is given by a predicate (SRCH-120, 122).
+// Parameters named combo have no keys: they ask the other two. Driving keys of
+// pairs are made for Observation; elsewhere the parameter of the first part drives.
 //
 // Both orders are those of the bytes. Folding is described at fold.
 package index

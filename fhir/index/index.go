@@ -39,6 +39,8 @@ type work struct {
 	doc    path.Doc
 	keys   builder
 	values []path.Value
+	tuple  builder      // of one element of a composite
+	inner  []path.Value // of one part of it
 }
 
 // New checks the configuration. The parameters of a resource type are compiled
@@ -139,6 +141,9 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 
 // collect makes the keys of one parameter.
 func (x *Indexer) collect(w *work, p *param, id string, updated time.Time) {
+	if p.composition != nil && p.composition.either != nil {
+		return
+	}
 	switch p.Code {
 	case "_id":
 		w.keys.add(p.number, classCode, id)
@@ -151,6 +156,13 @@ func (x *Indexer) collect(w *work, p *param, id string, updated time.Time) {
 		return
 	}
 	w.values = p.expr.Eval(&w.doc, w.values[:0])
+	if p.Kind == Composite {
+		for _, v := range w.values {
+			x.composite(w, p, v)
+		}
+		clear(w.values)
+		return
+	}
 	present := false
 	for _, v := range w.values {
 		present = present || v.Valued()
@@ -173,6 +185,10 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 		x.reference(b, p.number, v)
 	case URI:
 		b.uri(p.number, v)
+	case Special:
+		if at, ok := positionOf(v); ok {
+			b.position(p.number, at)
+		}
 	case DateTime:
 		if sp, ok := x.spanOf(v); ok {
 			b.date(p.number, sp)

@@ -6,7 +6,7 @@ import (
 
 // Version is the version of the grammar in doc.go. A change that gives a
 // resource other keys gives it another number, and stores are keyed anew.
-const Version = 3
+const Version = 4
 
 // The class byte of a key, behind the number of its parameter. doc.go has the
 // grammar of what follows each.
@@ -26,6 +26,8 @@ const (
 	classCanonicalEnd = 'o' // quantity: dimension 0, then as classNumEnd
 	classRef          = 'r' // reference: Type/id or address
 	classURI          = 'u' // uri as written
+	classPosition     = 'g' // special: cell, latitude, longitude
+	classPair         = 'k' // composite: folded code 0, then class and value of the second part
 	classLogical      = 'i' // reference: system 0 folded value of its identifier
 	classBearer       = 'j' // reference: folded value of its identifier
 	classStray        = 'w' // reference: nothing; to a Patient with whom the document does not stand
@@ -40,6 +42,7 @@ const (
 	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber, of units that are not converted
 	classUnitText = 'T' // quantity: code or unit 0, then as classNumber
 	classUnitSys  = 'Y' // quantity: system 0, then as classNumber
+	classTuple    = 'G' // composite: the keys of all parts of one element, each behind its length
 )
 
 // verifies is the bit of a parameter's number in keys that only verify.

@@ -20,13 +20,14 @@ type plan struct {
 // param is a search parameter of one resource type.
 type param struct {
 	Param
-	number uint16
-	expr   *path.Expr
-	yields []path.Yield
-	types  []string // distinct types of the yields
-	forms  forms    // of a token
-	system string   // of all codes of a token, where it is but one
-	whole  bool     // all its numbers are integers
+	number      uint16
+	expr        *path.Expr
+	yields      []path.Yield
+	types       []string     // distinct types of the yields
+	forms       forms        // of a token
+	system      string       // of all codes of a token, where it is but one
+	whole       bool         // all its numbers are integers
+	composition *composition // of a composite
 	// why says why a parameter is not indexed.
 	why string
 }
@@ -55,7 +56,7 @@ func compileParam(typ string, def *r4.SearchParam) *param {
 	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Kind(def.Type)}}
 	p.number = numbers()[paramName{typ, def.Code}]
 	switch {
-	case p.Kind == Composite, p.Kind == Special:
+	case p.Kind == Special && def.Code != "near":
 		p.why = "parameters of type " + def.Type + " are not served"
 	case def.Expression == "":
 		p.why = "it has no expression"
@@ -79,8 +80,12 @@ func compileParam(typ string, def *r4.SearchParam) *param {
 		return p
 	}
 	p.expr, p.Monotone = expr, expr.Monotone()
-	p.describe(def)
-	if !p.hasKeys() {
+	if p.Kind == Composite {
+		if err := p.compose(typ, def); err != nil {
+			p.why = err.Error()
+			return p
+		}
+	} else if p.describe(def); !p.hasKeys() {
 		p.why = "its values have no keys"
 		return p
 	}
@@ -114,6 +119,7 @@ var keyed = map[Kind][]string{
 	Reference: {"Reference", "canonical", "uri", "url", "Extension"},
 	Quantity:  {"Quantity", "Age", "Count", "Distance", "Duration", "Money", "Range", "SampledData", "Extension"},
 	URI:       {"uri", "url", "canonical", "oid", "uuid", "Extension"},
+	Special:   {"Location.position"},
 }
 
 func (p *param) hasKeys() bool {

@@ -54,7 +54,7 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 	}
 	preds := make([]store.Pred, len(values))
 	for i, value := range values {
-		if preds[i], err = x.one(p, q.Modifier, value); err != nil {
+		if preds[i], err = x.one(q.Type, p, q.Modifier, value); err != nil {
 			return nil, err
 		}
 		if url, version, ok := strings.Cut(value, "|"); ok && q.Name == "url" && q.Modifier == "" && p.Kind == URI {
@@ -72,7 +72,7 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 // ofVersion tests the url and the business version of a conformance resource
 // (SRCH-116).
 func (x *Indexer) ofVersion(typ string, p *param, url, version string) (store.Pred, error) {
-	byURL, err := x.one(p, "", url)
+	byURL, err := x.one(typ, p, "", url)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (x *Indexer) served(typ, name string) (*param, error) {
 }
 
 // modifiers are those served, by kind of parameter, besides :missing. Type
-// names as modifiers of references are not among them.
+// names as modifiers of references are not among them, and composites take none.
 var modifiers = map[Kind][]string{
 	String:    {"contains", "exact"},
 	Token:     {"not", "text", "of-type", "in", "not-in", "above", "below"},
@@ -111,6 +111,9 @@ var modifiers = map[Kind][]string{
 // Modifiers returns the modifiers that parameters of a kind take, sorted, type
 // names left out.
 func Modifiers(k Kind) []string {
+	if k == Composite {
+		return nil
+	}
 	list := append([]string{"missing"}, modifiers[k]...)
 	slices.Sort(list)
 	return list
@@ -118,6 +121,7 @@ func Modifiers(k Kind) []string {
 
 func (p *param) takes(modifier string) error {
 	switch {
+	case p.Kind == Composite && modifier != "":
 	case modifier == "of-type" && !p.some("Identifier"), modifier == "text" && !p.some("CodeableConcept", "Coding", "Identifier"),
 		modifier == "identifier" && !p.some("Reference"),
 		p.Kind == Token && isTerms(modifier) && !p.some("code", "Coding", "CodeableConcept"):
@@ -141,7 +145,7 @@ func (p *param) missing(values []string) (store.Pred, error) {
 }
 
 // one is the predicate of one value.
-func (x *Indexer) one(p *param, modifier, value string) (store.Pred, error) {
+func (x *Indexer) one(typ string, p *param, modifier, value string) (store.Pred, error) {
 	switch p.Kind {
 	case String:
 		return textPred(p, modifier, value)
@@ -153,6 +157,10 @@ func (x *Indexer) one(p *param, modifier, value string) (store.Pred, error) {
 		return uriPred(p, modifier, value)
 	case Number, Quantity:
 		return x.quantityPred(p, value)
+	case Special:
+		return x.nearPred(p, value)
+	case Composite:
+		return x.compositePred(typ, p, value)
 	case DateTime:
 		value, err := Unescape(value)
 		if err != nil {

@@ -83,6 +83,19 @@ func (x *Expr) Eval(d *Doc, out []Value) []Value {
 	return out
 }
 
+// EvalOn appends what the expression yields for a value of the resource, from
+// which its paths begin, to out.
+func (x *Expr) EvalOn(d *Doc, v Value, out []Value) []Value {
+	m := machines.Get().(*machine)
+	m.root[0] = d.Root()
+	in := append(m.borrow(), v)
+	out = x.root.eval(m, in, out)
+	m.giveBack(in)
+	m.root[0] = Value{}
+	machines.Put(m)
+	return out
+}
+
 // Monotone reports whether cutting a whole value out of a resource can only
 // take values away from what the expression yields, never change or add one.
 func (x *Expr) Monotone() bool { return x.root.monotone() }
@@ -104,6 +117,16 @@ func (x *Expr) Yields(typ string) ([]Yield, error) {
 	out, err := x.root.static(in, typ)
 	if err != nil {
 		return nil, fmt.Errorf("path: %s on %s: %w", x.source, typ, err)
+	}
+	return out, nil
+}
+
+// YieldsOn returns what the expression can have on values that another one can
+// have, on resources of a type.
+func (x *Expr) YieldsOn(of []Yield, typ string) ([]Yield, error) {
+	out, err := x.root.static(of, typ)
+	if err != nil {
+		return nil, fmt.Errorf("path: %s within %s: %w", x.source, typ, err)
 	}
 	return out, nil
 }

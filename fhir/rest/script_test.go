@@ -20,6 +20,7 @@ import (
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
 	"carerecord/store"
+	"carerecord/store/pebble"
 	"carerecord/store/storetest"
 )
 
@@ -75,6 +76,20 @@ func TestTerms(t *testing.T)    { script(t, open(t), "testdata/terms.txt") }
 
 // TestOperations runs the script of operations that answer with many resources.
 func TestOperations(t *testing.T) { script(t, open(t), "testdata/operations.txt") }
+
+// TestValues runs the script of composites, units and places, on both the reference
+// store and the embedded engine: what drives them differs.
+func TestValues(t *testing.T) {
+	t.Run("reference", func(t *testing.T) { script(t, open(t), "testdata/values.txt") })
+	t.Run("pebble", func(t *testing.T) {
+		db, err := pebble.Open(pebble.Config{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		script(t, handlerWith(t, db, func(*rest.Config) {}), "testdata/values.txt")
+	})
+}
 
 // script runs the requests of a file and holds the answers against what stands
 // behind them.

@@ -1,0 +1,144 @@
+package index
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"carerecord/fhir/path"
+	"carerecord/fhir/r4"
+	"carerecord/store"
+)
+
+// composition is what a composite parameter has in place of values of its own
+// (SRCH-120).
+type composition struct {
+	parts []*param
+	// either are the two parameters whose tuples together are this one's, which
+	// then has no keys.
+	either []*param
+	// leads says that the pairs have driving keys, first part first. Without them
+	// the parameter of the first part drives.
+	leads bool
+}
+
+// leading is the type whose composites have driving keys: the others are of
+// conformance resources and of a few more, which are not many.
+const leading = "Observation"
+
+// compose compiles the parts of a composite parameter.
+func (p *param) compose(typ string, def *r4.SearchParam) error {
+	c := &composition{leads: typ == leading}
+	for i, part := range meant(def) {
+		of := r4.SearchParamByURL(part.Definition)
+		if of == nil {
+			return fmt.Errorf("%s is not known", part.Definition)
+		}
+		q := &param{Param: Param{Code: of.Code, URL: of.URL, Kind: Kind(of.Type)}, number: uint16(i + 1)}
+		expr, err := path.Compile(part.Expression)
+		if err != nil {
+			return err
+		}
+		q.expr = expr
+		if q.yields, err = expr.YieldsOn(p.yields, typ); err != nil {
+			return err
+		}
+		if q.describe(of); !q.hasKeys() {
+			return fmt.Errorf("the values of %s have no keys", of.Code)
+		}
+		p.Monotone = p.Monotone && expr.Monotone()
+		c.parts = append(c.parts, q)
+	}
+	p.composition = c
+	return nil
+}
+
+// meant are the parts of a composite parameter. Two faults of the definitions of
+// 4.0.1 are mended: DocumentReference relationship has the expressions of its two
+// parts crossed, and Observation code-value-date asks for a type DateTime.
+func meant(def *r4.SearchParam) []r4.Component {
+	parts := append([]r4.Component(nil), def.Components...)
+	if def.Code == "relationship" && len(parts) == 2 {
+		parts[0].Expression, parts[1].Expression = parts[1].Expression, parts[0].Expression
+	}
+	for i := range parts {
+		parts[i].Expression = strings.ReplaceAll(parts[i].Expression, "as(DateTime)", "as(dateTime)")
+	}
+	return parts
+}
+
+// join lets the combo parameters of Observation, whose tuples are those of the
+// root and those of the components, do without keys of their own.
+func (pl *plan) join() {
+	for code, p := range pl.params {
+		rest, ok := strings.CutPrefix(code, "combo-code-")
+		if !ok || p.composition == nil {
+			continue
+		}
+		root, component := pl.params["code-"+rest], pl.params["component-code-"+rest]
+		if root != nil && component != nil && root.Indexed && component.Indexed {
+			p.composition.either = []*param{root, component}
+		}
+	}
+}
+
+// composite makes the keys of one element of the base expression: a verifying
+// one with the keys of all parts, and the driving ones of pairs. An element that
+// lacks a part has none.
+func (x *Indexer) composite(w *work, p *param, base path.Value) {
+	w.tuple.reset()
+	for _, part := range p.composition.parts {
+		before := len(w.tuple.ends)
+		w.inner = part.expr.EvalOn(&w.doc, base, w.inner[:0])
+		for _, v := range w.inner {
+			x.keys(&w.tuple, part, v)
+		}
+		clear(w.inner)
+		if len(w.tuple.ends) == before {
+			return
+		}
+	}
+	keys := w.tuple.keys()
+	w.keys.begin(p.number|verifies, classTuple)
+	for _, k := range keys {
+		if !plain(k) {
+			continue
+		}
+		w.keys.buf = binary.AppendUvarint(w.keys.buf, uint64(len(k)))
+		w.keys.buf = append(w.keys.buf, k...)
+	}
+	w.keys.end()
+	if p.composition.leads {
+		w.keys.pairs(p.number, keys)
+	}
+}
+
+// plain reports whether a key of a part answers a query without modifiers: the
+// only kind that composites take.
+func plain(k store.Key) bool {
+	switch k[2] {
+	case classPresent, classExact, classText, classTyped, classLogical, classBearer:
+		return false
+	}
+	return true
+}
+
+// pairs makes the driving keys of a tuple: the code of the first part, folded, and
+// each driving key of the second; the code alone where it has none.
+func (b *builder) pairs(number uint16, keys []store.Key) {
+	for _, first := range keys {
+		if first[1] != 1 || !first.Drives() || first[2] != classCode && first[2] != classFolded {
+			continue
+		}
+		code, paired := foldCode(string(first[3:])), false
+		for _, second := range keys {
+			if second[1] == 2 && second.Drives() && second[2] != classSystem && plain(second) {
+				b.add(number, classPair, code, "\x00", string(second[2:]))
+				paired = true
+			}
+		}
+		if !paired {
+			b.add(number, classPair, code, "\x00")
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package index
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"carerecord/store"
+)
+
+// tuples is the set of the tuples that satisfy a predicate over the keys of
+// their parts.
+type tuples struct{ where store.Pred }
+
+// Has reports whether a tuple, as a key holds it, is one of them. What is no tuple is not.
+func (t tuples) Has(name string) bool {
+	var keys []store.Key
+	for name != "" {
+		n, size := binary.Uvarint([]byte(name[:min(len(name), binary.MaxVarintLen64)]))
+		if size <= 0 || n > uint64(len(name)-size) {
+			return false
+		}
+		keys = append(keys, store.Key(name[size:size+int(n)]))
+		name = name[size+int(n):]
+	}
+	return store.Match(t.where, keys)
+}
+
+// compositePred compares tuples: each part by its own rules, all within one
+// element (SRCH-120, 122).
+func (x *Indexer) compositePred(typ string, p *param, value string) (store.Pred, error) {
+	if either := p.composition.either; either != nil {
+		first, err := x.compositePred(typ, either[0], value)
+		if err != nil {
+			return nil, err
+		}
+		second, err := x.compositePred(typ, either[1], value)
+		return store.Or{first, second}, err
+	}
+	texts, err := Split(value, '$')
+	if err != nil {
+		return nil, err
+	}
+	if len(texts) != len(p.composition.parts) {
+		return nil, fault("value", "%s: %q has %d parts and not %d, joined by $.", p.Code, value, len(texts), len(p.composition.parts))
+	}
+	all := make(store.And, len(texts))
+	for i, part := range p.composition.parts {
+		if texts[i] == "" {
+			return nil, fault("value", "%s: %q lacks its part %s.", p.Code, value, part.Code)
+		}
+		if all[i], err = x.one(typ, part, "", texts[i]); err != nil {
+			return nil, err
+		}
+	}
+	verify := store.In{Prefix: prefix(p.number|verifies, classTuple), Set: tuples{all}}
+	if lead := x.leadOf(typ, p, texts, all); lead != nil {
+		return store.And{lead, verify}, nil
+	}
+	return verify, nil
+}
+
+// leadOf is a predicate that every match satisfies and that an index can drive by,
+// or nil.
+func (x *Indexer) leadOf(typ string, p *param, texts []string, all store.And) store.Pred {
+	first := p.composition.parts[0]
+	if !p.composition.leads {
+		of, err := x.served(typ, first.Code)
+		if err != nil {
+			return nil
+		}
+		lead, err := x.one(typ, of, "", texts[0])
+		if err != nil {
+			return nil
+		}
+		return lead
+	}
+	parts, err := bars(texts[0])
+	if err != nil || parts[len(parts)-1] == "" {
+		return nil
+	}
+	of := prefix(p.number, classPair) + store.Key(foldCode(parts[len(parts)-1])+"\x00")
+	if lead := paired(all[1], of); lead != nil {
+		return lead
+	}
+	return store.Under(of)
+}
+
+// paired moves what drives a predicate of the second part behind the first; nil
+// where nothing does.
+func paired(p store.Pred, of store.Key) store.Pred {
+	move := func(k store.Key) store.Key { return of + k[2:] }
+	ranged := func(r store.Range) (store.Range, bool) {
+		return store.Range{Low: move(r.Low), High: move(r.High)}, r.Low.Drives() && len(r.High) > 2 && r.High.Drives() && r.Low[2] != classSystem
+	}
+	switch p := p.(type) {
+	case store.Eq:
+		if p.Key.Drives() && p.Key[2] != classSystem {
+			return store.Eq{Key: move(p.Key)}
+		}
+		if p.Key.Drives() { // system 0 code: by the code, as written or folded
+			return pairedCode(p.Key, of)
+		}
+	case store.Range:
+		if r, ok := ranged(p); ok {
+			return r
+		}
+	case store.Span:
+		if len(p.Scan) == 0 || !p.Prefix.Drives() {
+			return nil
+		}
+		s := p
+		s.Prefix, s.Scan = move(p.Prefix), nil
+		for _, r := range p.Scan {
+			moved, ok := ranged(r)
+			if !ok {
+				return nil
+			}
+			s.Scan = append(s.Scan, moved)
+		}
+		return s
+	case store.And:
+		for _, q := range p {
+			if lead := paired(q, of); lead != nil {
+				return lead
+			}
+		}
+	case store.Or:
+		any := make(store.Or, len(p))
+		for i, q := range p {
+			if any[i] = paired(q, of); any[i] == nil {
+				return nil
+			}
+		}
+		return any
+	}
+	return nil
+}
+
+// pairedCode drives system|code of a second part by its code.
+func pairedCode(k, of store.Key) store.Pred {
+	_, code, _ := strings.Cut(string(k[3:]), "\x00")
+	if code == "" {
+		return nil
+	}
+	return store.Or{
+		store.Eq{Key: of + classCodeKey + store.Key(code)},
+		store.Eq{Key: of + classFoldedKey + store.Key(foldCode(code))},
+	}
+}
+
+// The classes as text, for keys that are put together.
+const (
+	classCodeKey   store.Key = "c"
+	classFoldedKey store.Key = "f"
+)
