@@ -228,8 +228,10 @@ func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return d, err
 }
 
+func (c *commit) standing() standing { return c.view.guard.standing(c.view.snap) }
+
 func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
-	stands := standing{c.view.snap, c.view.guard.index}
+	stands := c.standing()
 	where, err := stands.bearers(number)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"carerecord/consent/policy"
 	"carerecord/fhir"
@@ -47,6 +48,8 @@ type world interface {
 	newest(ctx context.Context, ref store.Ref) (store.Doc, error)
 	// byNHS returns the ids of live Patients who bear an NHS number.
 	byNHS(ctx context.Context, number string) ([]string, error)
+	// holders returns the live documents that attach a Binary, by its id.
+	holders(ctx context.Context, binary string) ([]store.Doc, error)
 }
 
 // row reads the body of a document.
@@ -88,6 +91,15 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 		}
 	}
 	keys = append(keys, g.named(d, row, resolved)...)
+	if d.Ref.Type == "Binary" {
+		if keys, err = g.led(ctx, w, d, row.Owners, keys); err != nil {
+			return described{}, err
+		}
+	} else if !inheriting(d.Ref.Type) {
+		for _, id := range row.Holds {
+			keys = append(keys, index.HoldsKey(id))
+		}
+	}
 	return described{
 		keys: store.Sorted(keys),
 		id:   store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)},
@@ -194,11 +206,11 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 	for _, ref := range o.Through {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
 		wants = append(wants, target.String())
-		of, ok, err := g.inherited(ctx, w, target)
+		of, waits, ok, err := g.inherited(ctx, w, target)
 		if err != nil {
 			return nil, nil, false, err
 		}
-		owners, resolved = append(owners, of...), resolved && ok
+		owners, wants, resolved = append(owners, of...), append(wants, waits...), resolved && ok
 	}
 	slices.Sort(owners)
 	owners = slices.Compact(owners)
@@ -220,17 +232,45 @@ func (g *Guard) live(ctx context.Context, w world, self, ref store.Ref) (bool, e
 	return !d.Dead(), nil
 }
 
-// inherited returns the owners of a document that another one points at. It is
-// false where the target is not there or is not resolved itself.
-func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) ([]string, bool, error) {
+// inherited returns the owners of a document that another one points at, and the
+// names of what would change them beside the document. It is false where the
+// target is not there or is not resolved itself.
+func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (owners, wants []string, resolved bool, err error) {
 	d, err := w.newest(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("look up owners of a target: %w", err)
+		return nil, nil, false, fmt.Errorf("look up owners of a target: %w", err)
 	}
-	return ownersOf(d.Keys), !d.Dead() && store.Match(store.Eq{Key: index.FactKey(factResolved)}, d.Keys), nil
+	if d.Dead() {
+		owners, wants, err = g.ended(ctx, w, d)
+		return owners, wants, false, err
+	}
+	return ownersOf(d.Keys), nil, store.Match(store.Eq{Key: index.FactKey(factResolved)}, d.Keys), nil
+}
+
+// ended returns whom a tombstone is about: nothing keys it anew when a Patient
+// goes or comes, so those count whom its keys name and who are there now.
+func (g *Guard) ended(ctx context.Context, w world, d store.Doc) (owners, wants []string, err error) {
+	named := ownersOf(d.Keys)
+	for _, name := range names(d.Keys, index.WantsPrefix()) {
+		if id, ok := strings.CutPrefix(name, "Patient/"); ok {
+			named = append(named, id)
+		}
+	}
+	for _, p := range named {
+		there, err := g.live(ctx, w, store.Ref{}, store.Ref{Type: "Patient", ID: p})
+		if err != nil {
+			return nil, nil, err
+		}
+		if there {
+			owners = append(owners, p)
+		} else {
+			wants = append(wants, "Patient/"+p)
+		}
+	}
+	return owners, wants, nil
 }
 
 // ownersOf reads the owners back from a document's keys.

@@ -15,7 +15,10 @@ import (
 type standing struct {
 	snap  store.Snap
 	index *index.Indexer
+	types *present
 }
+
+func (g *Guard) standing(snap store.Snap) standing { return standing{snap, g.index, g.types} }
 
 func (s standing) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.snap.Get(ctx, ref)
@@ -68,7 +71,7 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	if err != nil {
 		return store.Doc{}, err
 	}
-	made, err := v.guard.describe(ctx, standing{v.snap, v.guard.index}, body, row)
+	made, err := v.guard.describe(ctx, v.guard.standing(v.snap), body, row)
 	if err != nil {
 		return store.Doc{}, err
 	}

@@ -61,7 +61,7 @@ func (c *commit) key(ctx context.Context, w *store.Write) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	changed := !sameOwners(w.Doc.Keys, made.keys)
+	changed := !sameHeirs(w.Doc.Keys, made.keys)
 	w.Doc.Keys, w.Doc.ID = made.keys, made.id
 	wants := names(made.keys, index.WantsPrefix())
 	c.view.guard.types.want(wants)
@@ -75,10 +75,12 @@ func (c *commit) key(ctx context.Context, w *store.Write) (bool, error) {
 	return changed, nil
 }
 
-// sameOwners compares what documents that inherit from this one would take.
-func sameOwners(a, b []store.Key) bool {
-	resolved := fact(factResolved)
-	return slices.Equal(ownersOf(a), ownersOf(b)) && store.Match(resolved, a) == store.Match(resolved, b)
+// sameHeirs compares what documents that inherit from this one would take: its
+// owners, and a Binary also its mentions and named facts.
+func sameHeirs(a, b []store.Key) bool {
+	return slices.Equal(ownersOf(a), ownersOf(b)) &&
+		slices.Equal(names(a, index.MentionPrefix()), names(b, index.MentionPrefix())) &&
+		!slices.ContainsFunc(inherits, func(name string) bool { return store.Match(fact(name), a) != store.Match(fact(name), b) })
 }
 
 // rippleMaximum is how many documents of the store one batch keys anew.
@@ -91,7 +93,8 @@ func (c *commit) ripple(ctx context.Context, ref store.Ref) ([]store.Ref, error)
 	now, before := c.pending[ref].Doc, c.before[ref]
 	appears := before.Version == 0 || before.Dead()
 	var names []string
-	if appears || now.Dead() || !sameOwners(now.Keys, before.Keys) {
+	differs := appears || now.Dead() || !sameHeirs(now.Keys, before.Keys)
+	if differs {
 		names = append(names, ref.String())
 	}
 	if ref.Type == "Patient" {
@@ -112,6 +115,11 @@ func (c *commit) ripple(ctx context.Context, ref store.Ref) ([]store.Ref, error)
 					return nil, err
 				}
 			}
+		}
+	}
+	if differs || !slices.Equal(held(now), held(before)) {
+		if err := c.attached(ctx, now, before, &changed); err != nil {
+			return nil, err
 		}
 	}
 	if now.Dead() && ref.Type == "Patient" {

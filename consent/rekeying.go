@@ -26,6 +26,14 @@ func (w rekeying) newest(ctx context.Context, ref store.Ref) (store.Doc, error) 
 	return d, err
 }
 
+func (w rekeying) holders(ctx context.Context, binary string) ([]store.Doc, error) {
+	docs, err := w.standing.holders(ctx, binary)
+	for _, d := range docs {
+		w.checks[d.Ref] = d.Version
+	}
+	return docs, err
+}
+
 // reindexTries is how often a page is keyed that other writes overtook, and
 // reindexPatience how long a store may not answer: a transaction of a process
 // that was killed keeps its documents on MongoDB for a minute.
@@ -104,7 +112,7 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 // keyAnew reads one page and makes the writes of the documents that stand under
 // other keys than they should. It returns how many documents it read.
 func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing) (b store.Batch, n int, err error) {
-	w := rekeying{standing{snap, g.index}, map[store.Ref]uint64{}}
+	w := rekeying{g.standing(snap), map[store.Ref]uint64{}}
 	for d, err := range snap.Scan(ctx, store.Query{Type: at.Type, Where: everything, After: at.After}) {
 		if err != nil {
 			return b, n, err

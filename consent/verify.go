@@ -49,7 +49,7 @@ func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, aft
 		var made described
 		row, err := g.row(d)
 		if err == nil {
-			made, err = g.describe(ctx, standing{snap, g.index}, d, row)
+			made, err = g.describe(ctx, g.standing(snap), d, row)
 		}
 		switch {
 		case err != nil:

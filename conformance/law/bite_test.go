@@ -57,6 +57,12 @@ func brokenGuards() []broken {
 			{"fhir/search/support.go", "s.view.Get(ctx, ref)", "s.view.Raw(ctx, ref)"},
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, ref store.Ref) (store.Doc, error) { return v.snap.Get(ctx, ref) }\n\n// Grant returns the decision"},
 		}},
+		{"Binary: it is seen without the labels of its document", "TestReading$", []edit{
+			{"consent/binary.go", "		for _, name := range inherits {\n", "		for _, name := range inherits[:1] {\n"},
+		}},
+		{"Binary: a document of another source gives it away", "TestReading$", []edit{
+			{"consent/binary.go", "return h.Source != d.Source", "return h.Source == \"\""},
+		}},
 		{"chain: hidden targets satisfy it", "TestReading$", []edit{
 			{"fhir/search/join.go", "	rows := j.view.Scan(ctx, q)\n", "	rows := j.view.RawScan(ctx, q)\n"},
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},

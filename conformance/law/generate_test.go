@@ -11,7 +11,7 @@ const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
 
 // rowTypes are the types of a world beside Patient.
 var rowTypes = []string{"Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
-	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication"}
+	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication", "Binary"}
 
 // write is one write of a world: a question and who asks it.
 type write struct {
@@ -62,7 +62,7 @@ func (g *generator) world() []write {
 		}
 	}
 	for range 15 + g.IntN(40) {
-		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "Appointment")))
+		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "DocumentReference", "Binary", "Appointment")))
 	}
 	for range g.IntN(5) {
 		out = append(out, g.row(pick(g, "List", "Provenance")))
@@ -86,7 +86,7 @@ func (g *generator) world() []write {
 
 // change is an update, a deletion or a return of something written before.
 func (g *generator) change() write {
-	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment")
+	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients
@@ -247,7 +247,9 @@ func (g *generator) body(typ, id, ods string) string {
 	case "AllergyIntolerance":
 		return with(`"code":`+g.concept(), `"patient":`+g.aPatient(), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note))
 	case "DocumentReference":
-		return with(`"status":"current"`, subject, `"content":[{"attachment":{"title":"x"}}]`)
+		return with(`"status":"current"`, subject, `"content":[{"attachment":`+g.attachment()+`}]`)
+	case "Binary":
+		return g.binary(head)
 	case "Appointment":
 		return with(`"status":"booked"`, `"participant":[{"actor":`+g.aPatient()+`,"status":"accepted"}`+g.maybe(30, `,{"actor":`+g.aPatient()+`,"status":"accepted"}`)+g.maybe(30, `,{"actor":`+g.aRow("Practitioner")+`,"status":"accepted"}`)+`]`)
 	case "List":

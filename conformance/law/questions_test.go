@@ -50,6 +50,8 @@ func (g *generator) reading() question {
 		return g.wide()
 	case n < 40:
 		return g.everything()
+	case n < 44:
+		return g.bytes()
 	}
 	return g.search()
 }

@@ -54,6 +54,8 @@ func channelOf(q question) string {
 	switch {
 	case strings.Contains(q.path, "_page="):
 		return "06 pages"
+	case strings.HasPrefix(q.path, "/Binary/"):
+		return "01 bytes"
 	case strings.Contains(q.path, "$everything"):
 		return "19 $everything"
 	case strings.Contains(q.path, "$"):

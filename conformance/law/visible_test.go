@@ -33,6 +33,10 @@ func (r requester) reads(typ string) bool { return r.may(typ, "r") || r.may(typ,
 type version struct {
 	store.Doc
 	m map[string]any // the body; of a tombstone that of the version before
+	// led are the documents that lead to a Binary, and complete says that there are
+	// some and that all are there.
+	led      []*version
+	complete bool
 }
 
 // evaluator works out what is visible, from the bodies and the three facts that
@@ -63,6 +67,11 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 		bodies[name] = v.m
 		e.versions = append(e.versions, v)
 		e.newest[name] = v
+	}
+	for _, v := range e.versions {
+		if v.Ref.Type == "Binary" {
+			v.led, v.complete = e.leads(v)
+		}
 	}
 	for _, v := range e.newest {
 		if v.Ref.Type == "Consent" && !v.Dead() {
@@ -138,7 +147,7 @@ func (e *evaluator) live(name string) bool {
 var owned = map[string][]string{
 	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
 	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
-	"List": {"subject", "entry.item"}, "Provenance": {"target"}, "Appointment": {"participant.actor"},
+	"Binary": {"securityContext"}, "List": {"subject", "entry.item"}, "Provenance": {"target"}, "Appointment": {"participant.actor"},
 }
 
 // at returns the values at a path of at most two names.
@@ -164,6 +173,9 @@ func at(m map[string]any, path string) []any {
 func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	if v.Ref.Type == "Patient" {
 		return []string{v.Ref.ID}, true
+	}
+	if v.Ref.Type == "Binary" {
+		return e.ownersOfBinary(v)
 	}
 	paths, ok := owned[v.Ref.Type]
 	if !ok {
@@ -277,6 +289,13 @@ func (e *evaluator) mentioned(v *version) []string {
 		}
 	}
 	walk(v.m)
+	for _, lead := range v.led {
+		for _, p := range e.mentioned(lead) {
+			if !slices.Contains(owners, p) {
+				out = append(out, p)
+			}
+		}
+	}
 	return out
 }
 
@@ -300,6 +319,9 @@ func (v *version) labelled(codes ...string) bool {
 var sensitivity = []string{"HIV", "STD", "SEX", "SDV", "GDIS", "ETH", "SPI", "MH", "PSY", "BH", "SUD", "ETHUD", "OPIOIDUD"}
 
 func (v *version) ordinary() bool {
+	if slices.ContainsFunc(v.led, func(lead *version) bool { return !lead.ordinary() }) {
+		return false
+	}
 	return !v.labelled(append([]string{"R", "V", "REDACTED"}, sensitivity...)...)
 }
 
@@ -332,6 +354,9 @@ func (e *evaluator) keepsOwn(patient string) bool {
 // directiveOrTrace: directives are patient data that reveal what they hide
 // (CON-409).
 func (v *version) directiveOrTrace() bool {
+	if slices.ContainsFunc(v.led, (*version).directiveOrTrace) {
+		return true
+	}
 	return v.Ref.Type == "Consent" || slices.ContainsFunc(at(v.m, "target"), func(r any) bool {
 		typ, _ := target(r)
 		return typ == "Consent"

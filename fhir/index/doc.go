@@ -24,7 +24,7 @@
 // The number stands for one parameter of one resource type, by params.txt, which
 // is append only: a key implies its type. Numbers 1 to 0xff are facts: 1 the
 // type, 2 an owner, 3 an owner who is not there, 4 a mentioned patient, 5 the
-// source organisation, 6 a named yes; their name follows without a class.
+// source organisation, 6 a named yes, 7 a Binary that is attached; their name follows without a class.
 //
 // Driving classes, with 0 for a zero byte:
 //

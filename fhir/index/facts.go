@@ -16,6 +16,7 @@ const (
 	factMention = "\x00\x04"
 	factSource  = "\x00\x05"
 	factNamed   = "\x00\x06"
+	factHolds   = "\x00\x07"
 )
 
 // TypeKey is the key of every document of a type.
@@ -52,6 +53,12 @@ func MentionKey(patientID string) store.Key { return factMention + store.Key(pat
 
 // MentionPrefix begins every MentionKey; behind it stands the patient's id.
 func MentionPrefix() store.Key { return factMention }
+
+// HoldsKey says that a document attaches a Binary, by the Binary's id.
+func HoldsKey(binaryID string) store.Key { return factHolds + store.Key(binaryID) }
+
+// HoldsPrefix begins every HoldsKey; behind it stands the Binary's id.
+func HoldsPrefix() store.Key { return factHolds }
 
 // SourceKey says which organisation a document came from, by ODS code.
 func SourceKey(ods string) store.Key { return factSource + store.Key(ods) }

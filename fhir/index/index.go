@@ -103,6 +103,9 @@ type Row struct {
 	// Numbers are the NHS numbers by which a Reference anywhere in the body names
 	// somebody who is no owner. Sorted and distinct.
 	Numbers []string
+	// Holds are the ids of local Binaries that an Attachment of the body names by
+	// its url. Sorted and distinct.
+	Holds []string
 	// NHS are the well-formed NHS numbers that a Patient bears as identifiers,
 	// sorted and distinct; nil for every other type.
 	NHS []string
@@ -132,6 +135,7 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 	w.keys.strays(owners.home())
 	row := Row{Keys: w.keys.keys(), Owners: owners}
 	row.Mentions, row.Numbers = x.mentions(w, row.Owners.Patients), mentionedNumbers(w, row.Owners.Identifiers)
+	row.Holds = x.attached(w)
 	row.Date = x.clinicalDate(w, pl.owners)
 	if typ == "Patient" {
 		row.NHS = nhsNumbers(w.doc.Root())
@@ -213,6 +217,21 @@ func (x *Indexer) mentions(w *work, owners []string) []string {
 		}
 		ref, ok := fhir.ParseRef(x.base, reference)
 		if ok && ref.Type == "Patient" && !slices.Contains(owners, ref.ID) {
+			ids = append(ids, ref.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// attached finds the local Binaries that a body names by a url.
+func (x *Indexer) attached(w *work) []string {
+	var ids []string
+	for url := range w.doc.Strings("url") {
+		if !strings.Contains(url, "Binary/") {
+			continue
+		}
+		if ref, ok := fhir.ParseRef(x.base, url); ok && ref.Type == "Binary" {
 			ids = append(ids, ref.ID)
 		}
 	}

@@ -21,11 +21,8 @@ func (s *Server) incoming(ctx context.Context, c *call, letter consent.Letter) (
 	}
 	body := c.body
 	if body == nil {
-		if err := bodyType(c.r.Header); err != nil {
-			return fhir.Resource{}, err
-		}
 		var err error
-		if body, err = readBody(c.r, s.cfg.Limits.Resource); err != nil {
+		if body, err = s.sent(c); err != nil {
 			return fhir.Resource{}, err
 		}
 	}
@@ -39,6 +36,38 @@ func (s *Server) incoming(ctx context.Context, c *call, letter consent.Letter) (
 	}
 	c.warnings = issues
 	return r, err
+}
+
+// sent reads the body of a write: a resource, or the bytes of a Binary as one.
+func (s *Server) sent(c *call) ([]byte, error) {
+	if c.typ != "Binary" {
+		if err := bodyType(c.r.Header); err != nil {
+			return nil, err
+		}
+		return readBody(c.r, s.cfg.Limits.Resource)
+	}
+	most := rawLimit(s.cfg.Limits.Resource)
+	limit := s.cfg.Limits.Resource
+	surely, err := c.writesRaw([]byte(`{"resourceType":"Binary"}`)) // whatever JSON may say
+	if err != nil {
+		return nil, err
+	}
+	if surely {
+		limit = most
+	}
+	body, err := readBody(c.r, limit)
+	if err != nil {
+		return nil, err
+	}
+	switch raw, err := c.writesRaw(body); {
+	case err != nil:
+		return nil, err
+	case !raw:
+		return body, bodyType(c.r.Header)
+	case int64(len(body)) > most:
+		return nil, fhir.Fault(413, "too-long", "The body is larger than %d bytes.", most)
+	}
+	return c.rawBinary(body)
 }
 
 // checkBody tests what a resource says of itself against where it was sent.

@@ -53,6 +53,8 @@ type answer struct {
 	status    int
 	header    map[string]string
 	body      []byte
+	// contentType is that of the body where it is not FHIR.
+	contentType string
 	disclosed []audit.Item
 	count     *int
 	recorded  bool // its record is durable already
@@ -136,7 +138,7 @@ func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
 	if c.params, err = search.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return err
 	}
-	if c.contentType, err = negotiate(c.r.Header, c.params); err != nil {
+	if c.contentType, err = c.formatOf(c.params); err != nil {
 		return err
 	}
 	c.prefer = readPrefer(c.r.Header)

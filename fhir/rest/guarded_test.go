@@ -55,7 +55,9 @@ func shared(t testing.TB, db store.Store) http.Handler {
 	doctor.Activities = []string{policy.ActivityRead, policy.ActivityBreakGlass}
 	region := feed // of synthetic patients
 	region.IDPrefix = "x"
-	callers["region"] = region
+	other := feed // of trust A
+	other.Subject, other.Organisation, other.IDPrefix = "other", "A", "a."
+	callers["region"], callers["other"] = region, other
 	callers["gp"], callers["writer"], callers["doctor"] = gp, writer, doctor
 	return handlerWith(t, db, func(c *rest.Config) {
 		c.Guard, c.Index, c.Search.Index, c.Unguarded = guard, x, x, false

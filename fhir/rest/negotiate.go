@@ -63,18 +63,26 @@ func pick(accept string) string {
 			if rank <= specific {
 				continue
 			}
-			specific, q = rank, 1
-			if text, ok := params["q"]; ok {
-				if q, err = strconv.ParseFloat(text, 64); err != nil {
-					q = 0
-				}
-			}
+			specific, q = rank, quality(params)
 		}
 		if q > bestQ {
 			best, bestQ = offer, q
 		}
 	}
 	return best
+}
+
+// quality is the q of a media range: 1 without one, 0 for what is no number.
+func quality(params map[string]string) float64 {
+	text, ok := params["q"]
+	if !ok {
+		return 1
+	}
+	q, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return q
 }
 
 // fits says how specifically a media range fits an offer; -1 if it does not.

@@ -57,7 +57,12 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 		if err != nil {
 			return err
 		}
-		if a, err = shown(c, v, d); err == nil && a.body != nil {
+		a, err = shown(c, v, d)
+		switch {
+		case err != nil || a.body == nil:
+		case c.readsRaw():
+			err = c.raw(a, d)
+		default:
 			a.body = shape.Cut(a.body)
 		}
 		return err

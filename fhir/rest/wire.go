@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	h := w.Header()
 	h.Set("Vary", "Accept, Authorization")
 	h.Set("Cache-Control", "private, no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 	if a.public {
 		h.Set("Cache-Control", "no-cache")
 	}
@@ -31,7 +33,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	}
 	body := a.body
 	if len(body) > 0 {
-		h.Set("Content-Type", c.contentType)
+		h.Set("Content-Type", cmp.Or(a.contentType, c.contentType))
 		if len(body) >= worthPacking && acceptsGzip(c.r.Header) {
 			body = packed(body)
 			h.Set("Content-Encoding", "gzip")
@@ -99,8 +101,8 @@ func unpack(r *http.Request) (io.ReadCloser, error) {
 
 // The headers that pages of registered origins may send and read (REST-021).
 const (
-	corsSends = "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-None-Exist, If-Modified-Since, X-Request-Id"
-	corsReads = "ETag, Location, Content-Location, Last-Modified, X-Request-Id"
+	corsSends = "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-None-Exist, If-Modified-Since, X-Request-Id, X-Security-Context"
+	corsReads = "ETag, Location, Content-Location, Content-Disposition, Last-Modified, X-Request-Id, X-Security-Context"
 )
 
 // cors answers pages of registered origins; others get no header of it.

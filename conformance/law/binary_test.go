@@ -1,0 +1,81 @@
+package law_test
+
+import (
+	"slices"
+	"strings"
+)
+
+// leads are the documents that lead to a version of a Binary (SMART-257): what
+// its securityContext names, or else the documents of its source that attach it
+// today. It is not complete where there are none, or one is not there.
+func (e *evaluator) leads(v *version) (led []*version, complete bool) {
+	if context, governed := v.m["securityContext"]; governed {
+		typ, id := target(context)
+		lead := e.newest[typ+"/"+id]
+		if _, isOwned := owned[typ]; lead == nil || !isOwned && typ != "Patient" {
+			return nil, false
+		}
+		return []*version{lead}, !lead.Dead()
+	}
+	for _, d := range e.newest {
+		if d.Dead() || d.Source != v.Source {
+			continue
+		}
+		for _, content := range at(d.m, "content") {
+			m, _ := content.(map[string]any)
+			attachment, _ := m["attachment"].(map[string]any)
+			if url, _ := attachment["url"].(string); strings.TrimPrefix(url, base+"/") == v.Ref.String() {
+				led = append(led, d)
+			}
+		}
+	}
+	return led, len(led) > 0
+}
+
+// ownersOfBinary are those of all that leads to it.
+func (e *evaluator) ownersOfBinary(v *version) (owners []string, resolved bool) {
+	resolved = v.complete
+	for _, lead := range v.led {
+		if lead.Ref.Type == "Patient" && lead.Dead() {
+			resolved = false
+			continue
+		}
+		who, known := e.owners(lead)
+		owners, resolved = append(owners, who...), resolved && known
+	}
+	slices.Sort(owners)
+	return slices.Compact(owners), resolved
+}
+
+// binary is the body of a Binary, with or without a securityContext.
+func (g *generator) binary(head string) string {
+	context := ""
+	switch g.IntN(6) {
+	case 0:
+		context = `"securityContext":{"reference":"Patient/` + g.patients[g.IntN(len(g.patients))] + `"}`
+	case 1:
+		context = `"securityContext":` + g.aRow("DocumentReference", "Observation", "Consent")
+	}
+	return object(head, g.meta(10), `"contentType":"`+pick(g, "text/plain", "application/pdf")+`"`, context, `"data":"`+pick(g, "b25l", "dHdv", "dGhyZWU=")+`"`)
+}
+
+// attachment is of a document: a title, or the address of a Binary that is there,
+// or will be.
+func (g *generator) attachment() string {
+	if g.chance(30) {
+		return `{"title":"x"}`
+	}
+	return `{"url":"` + pick(g, "", base+"/") + "Binary/" + g.anID("Binary") + `"}`
+}
+
+// bytes is a read of a Binary as what it holds, or as FHIR.
+func (g *generator) bytes() question {
+	q := question{method: pick(g, "GET", "GET", "HEAD"), path: "/Binary/" + g.anID("Binary")}
+	if g.chance(25) {
+		q.path += "/_history/1"
+	}
+	if g.chance(50) {
+		q.header = []string{"Accept", pick(g, "application/fhir+json", "text/plain", "application/pdf, */*;q=0.1")}
+	}
+	return q
+}

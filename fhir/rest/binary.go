@@ -1,0 +1,156 @@
+package rest
+
+import (
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+// A Binary is read as the bytes that it holds, in their own type, unless FHIR is
+// asked for, and it is written as bytes of any type, or as FHIR (REST-253).
+
+// readsRaw reports whether a call reads a Binary and does not ask for FHIR: by
+// _format, or by naming a type of JSON in Accept.
+func (c *call) readsRaw() bool {
+	if c.typ != "Binary" || c.entry || c.interaction != consent.Read && c.interaction != consent.VRead {
+		return false
+	}
+	for _, p := range c.params {
+		if p.Name == "_format" && p.Value != "" {
+			return false
+		}
+	}
+	for _, part := range strings.Split(strings.Join(c.r.Header.Values("Accept"), ","), ",") {
+		typ, params, err := mime.ParseMediaType(strings.TrimSpace(part))
+		if err == nil && fits(typ, typ) >= 0 && isFHIR(typ) && quality(params) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isFHIR reports whether a media type asks for FHIR, be it served or not.
+func isFHIR(typ string) bool {
+	for _, offer := range offers {
+		if typ == offer {
+			return true
+		}
+	}
+	return typ == "application/fhir+xml"
+}
+
+// raw turns the answer of a read into the bytes that the Binary holds. Nothing in
+// them runs in a browser that is led here: they are a file to be kept.
+func (c *call) raw(a *answer, d store.Doc) error {
+	if a.body == nil { // 304
+		return nil
+	}
+	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(gjson.GetBytes(d.Body, "data").Str), ""))
+	if err != nil {
+		return fhir.Fault(406, "not-supported", "The data of this Binary cannot be decoded: ask for %s.", fhirJSON)
+	}
+	typ := gjson.GetBytes(d.Body, "contentType").Str
+	if _, _, err := mime.ParseMediaType(typ); err != nil {
+		typ = "application/octet-stream"
+	}
+	if !accepts(c.r.Header, typ) {
+		return fhir.Fault(406, "not-supported", "The Binary is of a type that is not accepted: ask for its own, or for %s.", fhirJSON)
+	}
+	a.body, a.contentType = data, typ
+	a.header["Content-Type"] = typ // of no bytes too
+	a.header["Content-Disposition"] = `attachment; filename="` + d.Ref.ID + `"`
+	a.header["Content-Security-Policy"] = "default-src 'none'; sandbox"
+	if ref := printable(gjson.GetBytes(d.Body, "securityContext.reference").Str); ref != "" {
+		a.header["X-Security-Context"] = ref
+	}
+	return nil
+}
+
+// accepts reports whether Accept lets a type be sent: the most specific range
+// that fits it decides.
+func accepts(h http.Header, contentType string) bool {
+	accept := strings.Join(h.Values("Accept"), ",")
+	if strings.TrimSpace(accept) == "" {
+		return true
+	}
+	typ, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	best, q := -1, 0.0
+	for _, part := range strings.Split(accept, ",") {
+		r, params, err := mime.ParseMediaType(strings.TrimSpace(part))
+		if err != nil {
+			continue
+		}
+		if rank := fits(r, typ); rank > best {
+			best, q = rank, quality(params)
+		}
+	}
+	return q > 0
+}
+
+// writesRaw reports whether the body of a write is the bytes of a Binary: it is of
+// any type that is not FHIR, or JSON that says it is something else.
+func (c *call) writesRaw(body []byte) (bool, error) {
+	if c.typ != "Binary" {
+		return false, nil
+	}
+	typ, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	switch {
+	case err != nil || !strings.Contains(typ, "/"):
+		return false, fhir.Fault(415, "not-supported", "The bytes of a Binary need a Content-Type.")
+	case typ == fhirJSON:
+		return false, nil
+	case typ == "application/fhir+xml":
+		return false, fhir.Fault(415, "not-supported", "FHIR is taken as %s only.", fhirJSON)
+	case typ == "application/json":
+		return gjson.GetBytes(body, "resourceType").Str != "Binary", nil
+	}
+	return true, nil
+}
+
+// rawBinary is the Binary that holds the bytes of a write.
+func (c *call) rawBinary(body []byte) ([]byte, error) {
+	contexts := c.r.Header.Values("X-Security-Context")
+	if len(contexts) > 1 {
+		return nil, fhir.Fault(400, "invalid", "X-Security-Context stands twice.")
+	}
+	out := []byte(`{"resourceType":"Binary"`)
+	if c.id != "" {
+		out = append(append(out, `,"id":`...), fhir.Quoted(c.id)...)
+	}
+	out = append(append(out, `,"contentType":`...), fhir.Quoted(c.r.Header.Get("Content-Type"))...)
+	if len(contexts) == 1 {
+		out = append(append(append(out, `,"securityContext":{"reference":`...), fhir.Quoted(contexts[0])...), '}')
+	}
+	if len(body) > 0 {
+		out = append(out, `,"data":"`...)
+		out = append(base64.StdEncoding.AppendEncode(out, body), '"')
+	}
+	if c.prefer.ret == "" { // the sender has the bytes
+		c.prefer.ret = "minimal"
+	}
+	return append(out, '}'), nil
+}
+
+// rawLimit is how many bytes a Binary takes, so that as FHIR it is no larger than
+// a resource may be.
+func rawLimit(resource int64) int64 { return max(0, resource-1024) / 4 * 3 }
+
+// formatOf chooses the type of the answer, before any work. Of the bytes of a
+// Binary it is known once they are found; what goes wrong before is told in FHIR.
+func (c *call) formatOf(params []search.Param) (string, error) {
+	if c.readsRaw() {
+		return fhirJSON + "; charset=utf-8", nil
+	}
+	return negotiate(c.r.Header, params)
+}
