@@ -87,6 +87,8 @@ func (pl *plan) join() {
 // lacks a part has none.
 func (x *Indexer) composite(w *work, p *param, base path.Value) {
 	w.tuple.reset()
+	w.tuple.last = w.keys.last
+	defer func() { w.keys.last = w.tuple.last }()
 	for _, part := range p.composition.parts {
 		before := len(w.tuple.ends)
 		w.inner = part.expr.EvalOn(&w.doc, base, w.inner[:0])

@@ -13,7 +13,7 @@
 // Text must be free of U+0000, which fhir.Parse sees to for resources and
 // Predicate for queries: it separates the parts of keys.
 //
-// # The grammar, version 4
+// # The grammar, version 5
 //
 // A key is two bytes, big endian, a class, and a value:
 //

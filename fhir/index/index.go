@@ -201,8 +201,7 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 		if a, ok := amountOf(v); ok {
 			b.amount(p.number, a)
 			if p.Kind == Quantity {
-				a.canonical = x.units.convert(a)
-				b.units(p.number, a)
+				b.units(p.number, b.converted(a, &x.units))
 			}
 		}
 	}

@@ -6,7 +6,7 @@ import (
 
 // Version is the version of the grammar in doc.go. A change that gives a
 // resource other keys gives it another number, and stores are keyed anew.
-const Version = 4
+const Version = 5
 
 // The class byte of a key, behind the number of its parameter. doc.go has the
 // grammar of what follows each.
@@ -57,9 +57,10 @@ func prefix(number uint16, class byte) store.Key {
 type builder struct {
 	buf  []byte
 	ends []int
+	last amount // the last one that was converted: several parameters read it
 }
 
-func (b *builder) reset() { b.buf, b.ends = b.buf[:0], b.ends[:0] }
+func (b *builder) reset() { b.buf, b.ends, b.last = b.buf[:0], b.ends[:0], amount{} }
 
 // begin starts a key; what is appended to buf until end is its value.
 func (b *builder) begin(number uint16, class byte) {

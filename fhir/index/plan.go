@@ -49,6 +49,7 @@ func (x *Indexer) compile(typ string) (*plan, error) {
 			pl.monotone[p.number] = p.Monotone
 		}
 	}
+	pl.join()
 	return pl, nil
 }
 

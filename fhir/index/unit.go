@@ -65,8 +65,21 @@ func (c *unitCodes) convert(a amount) canonical {
 		}
 	}
 	lo, lo2 := end(low, a.lo)
+	if a.lo == a.hi && a.highCode == "" {
+		return canonical{low.Dimension(), lo, lo2}
+	}
 	hi, hi2 := end(high, a.hi)
 	return canonical{low.Dimension(), min(lo, hi), max(lo2, hi2)}
+}
+
+// converted is an amount with its canonical one.
+func (b *builder) converted(a amount, units *unitCodes) amount {
+	known := b.last
+	if known.canonical = (canonical{}); known != a {
+		b.last = a
+		b.last.canonical = units.convert(a)
+	}
+	return b.last
 }
 
 // end converts one encoded end of an amount.
