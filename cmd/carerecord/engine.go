@@ -20,6 +20,7 @@ type engine interface {
 	store.State
 	store.Log
 	store.Copier
+	store.Explainer
 	// Verify reads everything and reports what does not agree.
 	Verify(context.Context) error
 }

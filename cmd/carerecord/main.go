@@ -31,6 +31,7 @@ type cli struct {
 	Backup  backupCmd  `cmd:"" help:"Copy a store into a folder, while it is served."`
 	Restore restoreCmd `cmd:"" help:"Fill an empty store with a backup, or let a restored one answer."`
 	Reindex reindexCmd `cmd:"" help:"Key every document anew, online, going on where an interrupted one stopped."`
+	Explain explainCmd `cmd:"" help:"Say how a search is answered: its plan, keys and indexes."`
 	Bench   benchCmd   `cmd:"" help:"Measure the embedded engine beside its limits."`
 }
 

@@ -51,6 +51,7 @@ type record struct {
 	held   *holding
 	guard  *consent.Guard
 	policy *policy.Folder
+	search *search.Service
 	trail  *audit.Trail // nil under --auth off
 	tokens *smart.Tokens
 	rest   *rest.Server
@@ -169,8 +170,8 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if err != nil {
 		return err
 	}
-	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x,
-		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim.search},
+	r.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim.search}
+	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x, Search: r.search,
 		Verify: verify, Trail: r.trail, Limits: lim.rest, Origins: s.origins, Clock: time.Now, Log: s.log,
 		Unguarded: s.unguarded, Version: version, Validation: s.validation, Watch: s.watch})
 	return err

@@ -74,6 +74,7 @@ func (r *record) operator(s settings) http.Handler {
 		json.NewEncoder(w).Encode(report)
 	})
 	r.reindexRoutes(mux)
+	r.explainRoutes(mux, s)
 	r.backupRoutes(mux, s)
 	mux.HandleFunc("POST /load", func(w http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)

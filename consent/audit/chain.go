@@ -48,6 +48,12 @@ func Confirmation(at time.Time, who string, from time.Time) ([]byte, error) {
 		Decision: Decision{Outcome: "permit", Reason: "wishes recorded since " + from.Format(time.RFC3339Nano) + " may be missing"}})
 }
 
+// Explained is the record of an operator who asked how a search is answered: the
+// search, sealed, and that nothing of anybody's record left but counts where told.
+func (t *Trail) Explained(at time.Time, who, query string) Record {
+	return Record{Recorded: at.UTC(), Interaction: "explain", Agent: operator(who), Status: 200, Query: query, Decision: Decision{Outcome: "permit", Reason: "operator"}}
+}
+
 func encode(r Record) ([]byte, error) {
 	if r.Disclosed == nil {
 		r.Disclosed = []Item{}

@@ -23,5 +23,6 @@ type Engine interface {
 	store.State
 	store.Log
 	store.Copier
+	store.Explainer
 	Verify(context.Context) error
 }

@@ -19,6 +19,8 @@ type whole struct{ *storetest.Reference }
 
 func (whole) Verify(context.Context) error { return nil }
 
+func (whole) Explain(context.Context, store.Query) (store.Way, error) { return store.Way{}, nil }
+
 func told(m *Metrics) string {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

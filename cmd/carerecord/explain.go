@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/fhir/index"
+	"carerecord/fhir/search"
+	"carerecord/store"
+)
+
+// explainCmd says how a search is answered.
+type explainCmd struct {
+	storeFlags
+	PublicURL string `help:"Address of the site that the record is served at. Default: that of a demonstration, else http://127.0.0.1:8080. A running server knows its own."`
+	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+	Search    string `arg:"" help:"The search as it stands behind the base: Observation?patient=1&code=x"`
+}
+
+// Run asks the server that holds the store, or opens the store.
+func (c *explainCmd) Run(ctx context.Context) error {
+	s, err := c.settings()
+	if err != nil {
+		return err
+	}
+	s.unguarded = c.Auth == "off"
+	if c.PublicURL != "" {
+		s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
+	}
+	if client := socketClient(s); client != nil {
+		text, err := ask(ctx, client, http.MethodGet, "/explain?search="+url.QueryEscape(c.Search)+"&who="+url.QueryEscape(operatorName()), nil)
+		if err == nil {
+			fmt.Print(string(text))
+		}
+		return err
+	}
+	r, err := openRecord(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	text, err := r.explain(ctx, s, operatorName(), c.Search)
+	if err == nil {
+		fmt.Print(text)
+	}
+	return err
+}
+
+func (r *record) explainRoutes(mux *http.ServeMux, s settings) {
+	mux.HandleFunc("GET /explain", func(w http.ResponseWriter, q *http.Request) {
+		text, err := r.explain(q.Context(), s, q.URL.Query().Get("who"), q.URL.Query().Get("search"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		fmt.Fprint(w, text)
+	})
+}
+
+// explain spells the plan of a search, with a record in the trail before anything
+// is told. Documents are counted, and the search is timed, only where everybody may
+// know what is there: under --auth off, and in a demonstration.
+func (r *record) explain(ctx context.Context, s settings, who, text string) (string, error) {
+	path, query, _ := strings.Cut(text, "?")
+	params, err := search.ParseQuery(query)
+	if err != nil {
+		return "", err
+	}
+	if path == "" || strings.Contains(path, "/") {
+		return "", errors.New("a search of one type is explained: Type?parameter=value&…")
+	}
+	everybody := consent.Principal{Kind: consent.System}
+	asked, err := r.search.Plan(ctx, everybody, search.Scope{Path: path, Types: []string{path}}, params, true)
+	if err != nil {
+		return "", err
+	}
+	if r.trail != nil {
+		if err := r.trail.Append(ctx, r.trail.Explained(time.Now(), who, text)); err != nil {
+			return "", err
+		}
+	}
+	x := &explaining{ctx: ctx, engine: r.engine, counts: s.unguarded || s.demo}
+	fmt.Fprintf(&x.out, "%s\n", text)
+	for _, n := range asked.Plan.Explain() {
+		x.node(n, 0)
+	}
+	if x.err != nil || !x.counts {
+		return x.out.String(), x.err
+	}
+	began := time.Now()
+	err = r.guard.Read(ctx, everybody, consent.Request{Interaction: consent.Search, Type: path, Letter: consent.SearchLetter}, func(v *consent.View) error {
+		page, err := asked.Plan.Run(ctx, v, search.Cursor{}, r.search.Limits)
+		if err == nil {
+			fmt.Fprintf(&x.out, "first page: %d matches, %d included, in %s, unguarded\n", len(page.Matches), len(page.Included), time.Since(began).Round(time.Microsecond))
+		}
+		return err
+	})
+	return x.out.String(), err
+}
+
+// explaining writes one explanation.
+type explaining struct {
+	ctx    context.Context
+	out    bytes.Buffer
+	engine engine
+	counts bool
+	err    error
+}
+
+func (x *explaining) line(depth int, format string, args ...any) {
+	io.WriteString(&x.out, strings.Repeat("  ", depth))
+	fmt.Fprintf(&x.out, format+"\n", args...)
+}
+
+func (x *explaining) node(n search.Node, depth int) {
+	words := []string{n.What}
+	if n.Type != "" {
+		words = append(words, n.Type, "(needs "+strings.Join(strings.Split(n.Needs, ""), " or ")+", guarded)")
+	}
+	if n.How != "" {
+		words = append(words, n.How)
+	}
+	x.line(depth, "%s", strings.Join(words, ": "))
+	if n.Where != nil && n.Type != "" {
+		x.line(depth+1, "asks %s", index.SpellPred(n.Where))
+		way, err := x.engine.Explain(x.ctx, store.Query{Type: n.Type, Where: n.Where})
+		if err != nil && x.err == nil {
+			x.err = err
+		}
+		x.way(n.Type, way, depth+1)
+	}
+	if n.Where != nil && n.Type == "" {
+		x.line(depth+1, "asks %s", index.SpellPred(n.Where))
+	}
+	for _, of := range n.Of {
+		x.node(of, depth+1)
+	}
+}
+
+// mostCounted is up to how many documents of one key are counted.
+const mostCounted = 100_000
+
+func (x *explaining) way(typ string, w store.Way, depth int) {
+	text := w.Do
+	if w.Index != "" {
+		text += " " + w.Index
+	}
+	if w.Key != "" {
+		text += ": " + index.Spell(w.Key)
+	}
+	if w.High != "" {
+		text += " to before " + index.Spell(w.High)
+	}
+	if w.Verify {
+		text += "; each candidate is verified"
+	}
+	if x.counts && w.Do == "walk" {
+		text += x.counted(typ, w.Key)
+	}
+	x.line(depth, "%s", text)
+	for _, of := range w.Of {
+		x.way(typ, of, depth+1)
+	}
+}
+
+func (x *explaining) counted(typ string, k store.Key) string {
+	where := store.Pred(store.And{})
+	if k != "" {
+		where = store.Eq{Key: k}
+	}
+	n := 0
+	err := x.engine.Read(x.ctx, func(s store.Snap) (err error) {
+		n, err = s.Count(x.ctx, store.Query{Type: typ, Where: where, KeysOnly: true}, mostCounted)
+		return err
+	})
+	if err != nil && x.err == nil {
+		x.err = err
+	}
+	if n == mostCounted {
+		return fmt.Sprintf(" [%d documents or more]", n)
+	}
+	return fmt.Sprintf(" [%d documents]", n)
+}

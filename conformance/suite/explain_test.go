@@ -1,0 +1,54 @@
+package suite
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"carerecord/consent/audit"
+)
+
+// TestExplain asks a running server and a store at rest how searches are answered:
+// plan, keys and index are told, counts in a demonstration only, and the trail
+// knows who asked, with the search sealed.
+func TestExplain(t *testing.T) {
+	engines(t, func(t *testing.T, s *server) {
+		const ask = "Observation?patient=Patient/demo&code=http://loinc.org|8480-6&subject:Patient.birthdate=gt1950"
+		s.start("--demo", "--public-url", "http://record.test")
+		for _, name := range []string{"served", "at rest"} {
+			out, err := s.run("explain", ask)
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, out)
+			}
+			for _, want := range []string{"rows: Observation: (needs s, guarded)", `Observation.patient r "Patient/demo"`, "walk ", "chain: Patient: (needs s, guarded)", "documents]", "first page: 0 matches"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("%s: %q is not told:\n%s", name, want, out)
+				}
+			}
+			if out, err := s.run("explain", "Observation?nothing=1"); err == nil || !strings.Contains(out, "no search parameter nothing") {
+				t.Errorf("%s: an unknown parameter: got %v\n%s", name, err, out)
+			}
+			if name == "served" {
+				s.stop()
+			}
+		}
+		db := s.engine()
+		defer db.Close()
+		explained := 0
+		for rec, err := range db.Records(context.Background(), 1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r audit.Record
+			if json.Unmarshal(rec.Payload, &r) == nil && r.Interaction == "explain" {
+				if explained++; r.Agent.Subject == "" || r.Query == "" || strings.Contains(r.Query, "8480-6") {
+					t.Errorf("the trail holds %s, want who asked and what, sealed", rec.Payload)
+				}
+			}
+		}
+		if explained != 2 {
+			t.Errorf("the trail knows of %d explanations, want 2", explained)
+		}
+	})
+}

@@ -1,0 +1,80 @@
+package index
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"carerecord/store"
+)
+
+var names = sync.OnceValue(func() map[uint16]paramName {
+	out := map[uint16]paramName{}
+	for name, number := range numbers() {
+		out[number] = name
+	}
+	return out
+})
+
+// factWord is the word for one of the server's own facts, by its number.
+func factWord(number byte) string {
+	words := [...]string{1: "type", 2: "owner", 3: "waits for", 4: "mentions", 5: "source", 6: "fact"}
+	if int(number) < len(words) {
+		return words[number]
+	}
+	return "fact"
+}
+
+// Spell writes a key so that an operator can read it: the parameter, the class of
+// doc.go, and the value, quoted where it is no text.
+func Spell(k store.Key) string {
+	if IsFact(k) && len(k) > 1 {
+		return fmt.Sprintf("(%s) %q", factWord(k[1]), string(k[2:]))
+	}
+	if len(k) < 3 {
+		return fmt.Sprintf("%q", string(k))
+	}
+	name := names()[(uint16(k[0])<<8|uint16(k[1]))&^verifies]
+	return fmt.Sprintf("%s.%s %c %q", name.typ, name.code, k[2], string(k[3:]))
+}
+
+// SpellPred writes what a predicate asks, with the keys spelled.
+func SpellPred(p store.Pred) string {
+	list := func(members []store.Pred, between, none string) string {
+		if len(members) == 0 {
+			return none
+		}
+		const most = 12
+		words := make([]string, 0, len(members))
+		for i, q := range members {
+			if i == most {
+				words = append(words, fmt.Sprintf("%d more", len(members)-most))
+				break
+			}
+			words = append(words, SpellPred(q))
+		}
+		if len(words) == 1 {
+			return words[0]
+		}
+		return "(" + strings.Join(words, between) + ")"
+	}
+	switch p := p.(type) {
+	case store.Eq:
+		return Spell(p.Key)
+	case store.Range:
+		return "from " + Spell(p.Low) + " to before " + Spell(p.High)
+	case store.Span:
+		return "an interval of " + Spell(p.Prefix)
+	case store.Contains:
+		return Spell(p.Prefix) + " contains " + fmt.Sprintf("%q", p.Text)
+	case store.In:
+		return Spell(p.Prefix) + " is one of a set"
+	case store.And:
+		return list(p, " and ", "everything")
+	case store.Or:
+		return list(p, " or ", "nothing")
+	case store.Not:
+		return "not " + SpellPred(p.Pred)
+	}
+	return "another predicate"
+}

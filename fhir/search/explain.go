@@ -1,0 +1,133 @@
+package search
+
+import (
+	"fmt"
+	"strings"
+
+	"carerecord/store"
+)
+
+// Node is one node of a plan, for who asks how a search is answered. The guard of
+// the caller is ANDed at every node that names a type.
+type Node struct {
+	What  string // "rows", "chain", "_has", "terms", "_filter", "_list", "include", "order", "total"
+	Type  string // the type that is read; empty for none
+	Needs string // the letters of which the caller needs one on the type
+	How   string
+	// Where is what the node asks by itself, hops left out; nil for nothing that is
+	// known before they are followed.
+	Where store.Pred
+	Of    []Node
+}
+
+// Explain returns the nodes of a plan. It reads nothing.
+func (p *Plan) Explain() []Node {
+	var out []Node
+	for i, part := range p.Parts {
+		n := Node{What: "rows", Type: part.Type, Needs: "s", How: p.howRows(), Where: part.Where}
+		if p.joins != nil {
+			for _, j := range p.joins[i] {
+				n.Of = append(n.Of, explainNode(j))
+			}
+		}
+		out = append(out, n)
+	}
+	out = append(out, p.explainOrder(), Node{What: "total", How: p.howTotal()})
+	for _, inc := range p.Includes {
+		n := Node{What: "include", Type: inc.Target, Needs: "rs", How: fmt.Sprintf("what %s.%s of each row on the page names, read by address", inc.Source, inc.Param)}
+		if inc.Reverse {
+			n.Type, n.Needs, n.How = inc.Source, "s", fmt.Sprintf("for each row on the page, what refers to it by %s, from the index", inc.Param)
+		}
+		if inc.Iterate {
+			n.How += "; again from what was included"
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+func (p *Plan) howRows() string {
+	switch {
+	case p.walks():
+		return "every visible document of the type, one after the other, up to scan-maximum"
+	case p.joins != nil && p.driven:
+		return "from the index; hops first, from the rows where these are at most a hundred, else over the record"
+	case p.joins != nil:
+		return "from the index; hops first, over the record"
+	}
+	return "from the index"
+}
+
+func (p *Plan) explainOrder() Node {
+	if len(p.Sort) == 0 {
+		return Node{What: "order", How: fmt.Sprintf("that of the store (place of the patient, newest first); a page of %d", p.Count)}
+	}
+	keys := make([]string, len(p.Sort))
+	for i, k := range p.Sort {
+		keys[i] = k.Name
+		if k.Descending {
+			keys[i] = "-" + k.Name
+		}
+	}
+	return Node{What: "order", How: fmt.Sprintf("all visible matches, up to sort-maximum, sorted by %s; a page of %d", strings.Join(keys, ","), p.Count)}
+}
+
+func (p *Plan) howTotal() string {
+	switch {
+	case p.OnlyHow || p.Total == TotalAccurate:
+		return "counted"
+	case p.Total == TotalNone:
+		return "not asked for"
+	case !p.Named.None():
+		return "counted: the search names a patient"
+	case p.simple:
+		return "counted from the index, up to count-budget"
+	}
+	return "left out: more than one index decides"
+}
+
+// explainNode spells a filter that may lead elsewhere.
+func explainNode(n node) Node {
+	switch n := n.(type) {
+	case leaf:
+		return Node{What: "filter", Where: n.pred}
+	case chain:
+		return hop(Node{What: "chain", Type: n.target, Needs: "s", How: fmt.Sprintf("%s.%s leads to it", n.typ, n.param)}, n.inner)
+	case has:
+		out := hop(Node{What: "_has", Type: n.typ, Needs: "s", How: fmt.Sprintf("its %s leads to a %s", n.param, n.here)}, n.inner)
+		if n.here == "Patient" && n.streams() {
+			out.How += "; a page of Patients in the order of the store is streamed from it"
+		}
+		return out
+	case coded:
+		return Node{What: "terms", Type: "ValueSet, CodeSystem", Needs: "s", How: fmt.Sprintf("%s:%s: the codes first, from the tables of R4 and from what the caller sees", n.name, n.modifier)}
+	case listed:
+		return Node{What: "_list", Type: "List", Needs: "s", How: "read by id; what it names, each by its own right"}
+	case every:
+		return Node{What: "all of", Of: explainAll(n)}
+	case some:
+		return Node{What: "one of", Of: explainAll(n)}
+	case none:
+		return Node{What: "not", Of: explainAll([]node{n.of})}
+	}
+	panic(fmt.Sprintf("search: no words for a %T", n))
+}
+
+func explainAll(list []node) []Node {
+	out := make([]Node, len(list))
+	for i, n := range list {
+		out[i] = explainNode(n)
+	}
+	return out
+}
+
+// hop puts what is asked at the end of a hop into its node.
+func hop(n Node, inner node) Node {
+	in := explainNode(inner)
+	if in.What == "filter" && in.Type == "" {
+		n.Where = in.Where
+		return n
+	}
+	n.Of = append(n.Of, in)
+	return n
+}

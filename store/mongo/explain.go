@@ -1,0 +1,43 @@
+package mongo
+
+import (
+	"context"
+
+	"carerecord/store"
+)
+
+// Explain returns how Scan would find the candidates of a query: the leaf that
+// names k, with the index that is hinted. Match decides over every candidate.
+func (db *DB) Explain(ctx context.Context, q store.Query) (way store.Way, err error) {
+	err = db.Read(ctx, func(view store.Snap) error {
+		s, ok := view.(*snap)
+		if !ok {
+			return nil
+		}
+		l, err := s.lead(ctx, q)
+		if err == nil {
+			way = l.way(db.limits.merge)
+		}
+		return err
+	})
+	return way, err
+}
+
+// way spells a lead; streams is how many are merged at most.
+func (l lead) way(streams int) store.Way {
+	w := store.Way{Do: "merge", Verify: true}
+	for _, e := range l.eqs {
+		w.Of = append(w.Of, store.Way{Do: "walk", Index: "K", Key: e.key})
+	}
+	for _, r := range l.ranges {
+		w.Of = append(w.Of, store.Way{Do: "range", Index: "K", Key: r.Low, High: r.High})
+	}
+	switch {
+	case !l.ordered(streams):
+		w.Do = "collect"
+	case len(w.Of) == 1:
+		w = w.Of[0]
+		w.Verify = true
+	}
+	return w
+}
