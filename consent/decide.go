@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -290,7 +291,15 @@ func implied(ctx context.Context, d *decision) *Refusal {
 	if g.Step == 0 {
 		g.Step = 13
 	}
-	if d.p.Kind != Clinician || g.patient == "" {
+	if d.p.Kind != Clinician {
+		return nil
+	}
+	if g.patient == "" {
+		// A request that names nobody who is there does what one does that names a
+		// patient whose record is hidden, so that time tells neither (CON-1510).
+		if !d.req.Named.None() && !g.hidden.looked {
+			_, d.err = g.hidden.look(cmp.Or(d.req.Named.ID, "nobody"))
+		}
 		return nil
 	}
 	some, err := d.guard.types.some(ctx, d.snap, d.withheldRows())

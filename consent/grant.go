@@ -71,6 +71,7 @@ type hiddenPatients struct {
 	organisation string
 	without      store.Set // by a Decider; nil for nobody
 	known        map[string]bool
+	looked       bool // for own-source rows of somebody
 	failed       *error // set when the store did not answer: the request fails
 }
 
@@ -86,13 +87,19 @@ func (h *hiddenPatients) Has(patient string) bool {
 	if hidden, ok := h.known[patient]; ok {
 		return hidden
 	}
-	left, err := h.types.some(h.ctx, h.snap, ownRows(patient, h.organisation))
+	left, err := h.look(patient)
 	if err != nil {
 		*h.failed = err
 		return true
 	}
 	h.known[patient] = !left
 	return !left
+}
+
+// look asks whether own-source rows of a patient are there.
+func (h *hiddenPatients) look(patient string) (bool, error) {
+	h.looked = true
+	return h.types.some(h.ctx, h.snap, ownRows(patient, h.organisation))
 }
 
 // ownRows are the rows of a patient that an organisation wrote and that its
