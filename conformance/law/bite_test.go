@@ -67,6 +67,17 @@ func brokenGuards() []broken {
 			{"fhir/search/join.go", "	rows := j.view.Scan(ctx, q)\n", "	rows := j.view.RawScan(ctx, q)\n"},
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
 		}},
+		{"_list: a hidden List has members", "TestReading$", []edit{
+			{"fhir/search/list.go", "j.view.Get(ctx, store.Ref{Type: \"List\", ID: id})", "j.view.Raw(ctx, store.Ref{Type: \"List\", ID: id})"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, ref store.Ref) (store.Doc, error) { return v.snap.Get(ctx, ref) }\n\n// Grant returns the decision"},
+		}},
+		{"scope of _list: none is asked for", "TestReading$", []edit{
+			{"fhir/search/list.go", "	p.crosses(\"List\")\n", ""},
+		}},
+		{":in: a hidden value set is known", "TestReading$", []edit{
+			{"fhir/search/terms.go", "view.Scan(ctx, store.Query{Type: typ, Where: where})", "view.RawScan(ctx, store.Query{Type: typ, Where: where})"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
+		}},
 		{"scope of a joined type: none is asked for", "TestReading$", []edit{
 			{"fhir/rest/search.go", "for _, typ := range ask.Plan.Joined {", "for _, typ := range ask.Plan.Joined[:0] {"},
 		}},

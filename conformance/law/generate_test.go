@@ -11,7 +11,7 @@ const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
 
 // rowTypes are the types of a world beside Patient.
 var rowTypes = []string{"Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
-	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication", "Binary"}
+	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication", "Binary", "ValueSet"}
 
 // write is one write of a world: a question and who asks it.
 type write struct {
@@ -56,7 +56,7 @@ func (g *generator) world() []write {
 		}
 		out = append(out, g.put(ods, "Patient", id, g.patientBody(id)))
 	}
-	for _, unowned := range []string{"Organization", "Practitioner", "Medication"} {
+	for _, unowned := range []string{"Organization", "Practitioner", "Medication", "ValueSet"} {
 		for range 2 {
 			out = append(out, g.row(unowned))
 		}
@@ -64,8 +64,8 @@ func (g *generator) world() []write {
 	for range 15 + g.IntN(40) {
 		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "DocumentReference", "Binary", "Appointment")))
 	}
-	for range g.IntN(5) {
-		out = append(out, g.row(pick(g, "List", "Provenance")))
+	for range 2 + g.IntN(5) {
+		out = append(out, g.row(pick(g, "List", "List", "Provenance", "ValueSet")))
 	}
 	for range 2 + g.IntN(3) {
 		out = append(out, g.row("Consent"))
@@ -86,7 +86,7 @@ func (g *generator) world() []write {
 
 // change is an update, a deletion or a return of something written before.
 func (g *generator) change() write {
-	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary")
+	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients
@@ -253,7 +253,8 @@ func (g *generator) body(typ, id, ods string) string {
 	case "Appointment":
 		return with(`"status":"booked"`, `"participant":[{"actor":`+g.aPatient()+`,"status":"accepted"}`+g.maybe(30, `,{"actor":`+g.aPatient()+`,"status":"accepted"}`)+g.maybe(30, `,{"actor":`+g.aRow("Practitioner")+`,"status":"accepted"}`)+`]`)
 	case "List":
-		return with(`"status":"current","mode":"working"`, g.maybe(60, subject), `"entry":[{"item":`+g.aRow("Observation", "Condition")+`}`+g.maybe(50, `,{"item":`+g.aRow("Observation", "Encounter")+`}`)+`]`)
+		return with(`"status":"current","mode":"working"`, g.maybe(60, subject), `"entry":[{"item":`+g.aRow("Observation", "Condition")+`}`+g.maybe(50, `,{"item":`+g.aRow("Observation", "Encounter")+`}`)+
+			g.maybe(50, `,{"item":`+g.aRow("Observation")+`}`)+g.maybe(20, `,{"item":`+g.aRow("Observation")+`,"deleted":true}`)+`]`)
 	case "Provenance":
 		return with(`"target":[`+g.aRow("Observation", "Observation", "Condition", "Consent", "List")+g.maybe(30, `,`+g.aRow("Observation", "Encounter"))+`]`, `"recorded":"`+g.date()+`"`, `"agent":[{"who":`+g.aRow("Practitioner")+`}]`)
 	case "Consent":
@@ -264,6 +265,9 @@ func (g *generator) body(typ, id, ods string) string {
 		return with(`"name":[{"family":"` + pick(g, "Hale", "Ives") + `"}]`)
 	case "Medication":
 		return with(`"code":` + g.concept())
+	case "ValueSet":
+		return with(`"url":"http://v/`+pick(g, "1", "2")+`","version":"`+pick(g, "1", "2")+`","status":"active"`, `"compose":{"include":[`+pick(g, `{"valueSet":["http://v/2"]}`,
+			`{"system":"http://c","concept":[{"code":"one"}]}`, `{"system":"http://c","concept":[{"code":"two"},{"code":"three"}]}`, `{"system":"http://c","concept":[{"code":"three"}]}`, `{"system":"http://c"}`)+`]}`)
 	}
 	panic("no body of " + typ)
 }

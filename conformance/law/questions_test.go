@@ -153,10 +153,24 @@ var chains = map[string][]string{
 	"AllergyIntolerance": {"patient._tag=http://t|b"},
 }
 
+// further are what terminology, lists and _filter ask. %V is the address of a value
+// set, %L a List.
+var further = map[string][]string{
+	"Observation": {"_list=%L", "_list=%L", "_list=%L,none", "code:in=%V", "code:in=%V", "code:not-in=%V", "subject:Patient.gender:in=%V", "code:in=http://v/1,http://v/2", "_filter=code in %V or status eq amended",
+		"_filter=not(code eq %c) and date pr true", "_filter=patient.family co \"%F\"", "_filter=patient[gender pr true].family sw %F", "_filter=encounter.status eq finished or date ge %d", "_filter=code ni %V",
+		"_filter=has-member re Observation/%O or performer re Patient/%P", "_filter=not(patient.gender eq male)", "_filter=value-quantity gt 2 and not(status ne final)"},
+	"Condition":          {"_list=%L", "code:in=%V", "code:not-in=%V", "_filter=code ne %c or not(patient.gender eq female)", "_filter=asserter pr false and code in %V"},
+	"Encounter":          {"_list=%L", "_filter=date po %d or service-provider.name co nor"},
+	"Patient":            {"_has:Observation:patient:code:in=%V", "_filter=family eq %F or gender pr false", "_filter=not(birthdate lt %d)", "_has:Condition:patient:code:not-in=%V"},
+	"AllergyIntolerance": {"code:not-in=%V"},
+	"Medication":         {"code:in=%V"},
+	"MedicationRequest":  {"medication.code:in=%V", "_filter=medication.code eq %c"},
+}
+
 // crossing is what a type that a chain crosses looks like in a query.
 var crossing = map[string][]string{
-	"Patient": {"patient.", ":Patient."}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
-	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."},
+	"Patient": {"patient.", ":Patient.", "patient%5B"}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
+	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list="},
 }
 
 var sorts = map[string][]string{
@@ -191,7 +205,10 @@ func (g *generator) fill(typ, param string) string {
 	for mark, value := range map[string]func() string{
 		"%F": func() string { return pick(g, "ely", "fox", "gray") }, "%P": func() string { return g.anID("Patient") }, "%O": func() string { return g.anID("Observation") },
 		"%E": func() string { return g.anID("Encounter") }, "%N": func() string { return g.anID("Consent") }, "%d": func() string { return g.date()[:10] },
-		"%c": func() string { return pick(g, "one", "two", "three") },
+		"%c": func() string { return pick(g, "one", "two", "three") }, "%L": func() string { return g.anID("List") },
+		"%V": func() string {
+			return pick(g, "http://v/1", "http://v/1", "http://v/2", "http://v/1|1", "ValueSet/"+g.anID("ValueSet"))
+		},
 	} {
 		param = strings.Replace(param, mark, value(), 1)
 	}
@@ -235,6 +252,9 @@ func (g *generator) search() question {
 	}
 	if joins := chains[typ]; len(joins) > 0 && g.chance(15) {
 		params = append(params, g.fill(typ, pick(g, joins...)))
+	}
+	if more := further[typ]; len(more) > 0 && g.chance(12) {
+		params = append(params, g.fill(typ, pick(g, more...)))
 	}
 	if s := sorts[typ]; len(s) > 0 && g.chance(25) {
 		params = append(params, "_sort="+pick(g, s...))

@@ -70,6 +70,12 @@ func channelOf(q question) string {
 		return "02 conditional read"
 	case !searches && strings.Count(q.path, "/") > 1:
 		return "01 read"
+	case strings.Contains(query, "_list="):
+		return "11 _list"
+	case strings.Contains(query, "_filter="):
+		return "11 _filter"
+	case strings.Contains(query, "in=") && (strings.Contains(query, ":in=") || strings.Contains(query, ":not-in=")):
+		return "11 :in"
 	case strings.Contains(query, "_has:"):
 		return "10 _has"
 	case strings.Contains(query, "."):
