@@ -58,3 +58,18 @@ func (x *Indexer) Pointees(typ, name, target string, keys []store.Key) ([]string
 	}
 	return ids, nil
 }
+
+// NamesVersion reports whether a document refers by a reference parameter to a
+// version of a resource of a type, from its keys.
+func (x *Indexer) NamesVersion(typ, name, target string, keys []store.Key) (bool, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return false, err
+	}
+	for rest := range below(keys, prefix(p.number|verifies, classVersion)) {
+		if strings.HasPrefix(rest, target+"/") {
+			return true, nil
+		}
+	}
+	return false, nil
+}

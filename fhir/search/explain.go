@@ -100,7 +100,7 @@ func explainNode(n node) Node {
 		}
 		return out
 	case coded:
-		return Node{What: "terms", Type: "ValueSet, CodeSystem", Needs: "s", How: fmt.Sprintf("%s:%s: the codes first, from the tables of R4 and from what the caller sees", n.name, n.modifier)}
+		return Node{What: "terms", Type: "ValueSet, CodeSystem", Needs: "rs", How: fmt.Sprintf("%s:%s: the codes first, from the tables of R4 and from what the caller sees", n.name, n.modifier)}
 	case listed:
 		return Node{What: "_list", Type: "List", Needs: "s", How: "read by id; what it names, each by its own right"}
 	case every:

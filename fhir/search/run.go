@@ -31,7 +31,7 @@ type Value struct {
 type Page struct {
 	Matches  []store.Doc
 	Included []store.Doc
-	Warnings []fhir.Issue // of this page: types that the token does not include
+	Warnings []fhir.Issue // of this page
 	Total    *int
 	Next     *Cursor // nil when nothing more can follow
 
@@ -62,6 +62,9 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 		rows = p.sorted
 	}
 	if err := rows(ctx, v, at, page, lim); err != nil {
+		return nil, err
+	}
+	if err := p.versions(ctx, v, page); err != nil {
 		return nil, err
 	}
 	return page, p.include(ctx, v, page, lim)
