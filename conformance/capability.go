@@ -67,6 +67,7 @@ type rest struct {
 	Mode        string        `json:"mode"`
 	Resource    []resource    `json:"resource"`
 	Interaction []interaction `json:"interaction,omitempty"`
+	SearchParam []searchParam `json:"searchParam,omitempty"`
 	Compartment []string      `json:"compartment,omitempty"`
 }
 
@@ -111,7 +112,7 @@ func Statement(c Capability) (body []byte, etag string, err error) {
 		Date: date, Kind: "instance", Software: software{c.Software, c.Version},
 		Implementation: implementation{"Shared care record", c.Base}, FHIRVersion: "4.0.1",
 		Format: []string{"application/fhir+json", "json"}, PatchFormat: c.PatchFormat}
-	r := rest{Mode: "server"}
+	r := rest{Mode: "server", SearchParam: everywhere()}
 	for _, code := range c.System {
 		r.Interaction = append(r.Interaction, interaction{code})
 	}
@@ -128,6 +129,11 @@ func Statement(c Capability) (body []byte, etag string, err error) {
 	}
 	sum := sha256.Sum256(body)
 	return body, `W/"` + hex.EncodeToString(sum[:8]) + `"`, nil
+}
+
+// everywhere are the parameters of all types that are no keys of their resources.
+func everywhere() []searchParam {
+	return []searchParam{{"_filter", "http://hl7.org/fhir/SearchParameter/filter", "special"}, {Name: "_list", Type: "special"}}
 }
 
 // pointers lists, for every type, the parameters that can point to it.

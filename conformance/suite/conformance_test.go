@@ -9,7 +9,7 @@ import (
 )
 
 // TestConformancePage holds docs/conformance.md against the server: the
-// interactions, operations and formats that metadata tells are on the page, the
+// interactions, operations, formats and common parameters that metadata tells are on the page, the
 // requests that it says are refused are refused so, and the limits that it
 // names are those in force by default.
 func TestConformancePage(t *testing.T) {
@@ -22,13 +22,13 @@ func TestConformancePage(t *testing.T) {
 
 	told := map[string]bool{}
 	meta := s.get("", "metadata")
-	for _, path := range []string{"rest.0.interaction.#.code", "rest.0.resource.#.interaction.#.code", "rest.0.resource.#.operation.#.name", "format", "patchFormat"} {
+	for _, path := range []string{"rest.0.interaction.#.code", "rest.0.resource.#.interaction.#.code", "rest.0.resource.#.operation.#.name", "format", "patchFormat", "rest.0.searchParam.#.name"} {
 		for _, list := range meta.get(path + "|@flatten").Array() {
 			told[list.Str] = true
 		}
 	}
-	if len(told) < 18 {
-		t.Fatalf("metadata tells %v, want at least 18 words", told)
+	if len(told) < 20 || !told["_list"] || !told["_filter"] {
+		t.Fatalf("metadata tells %v, want at least 20 words, _list and _filter among them", told)
 	}
 	for word := range told {
 		if !strings.Contains(page, "`"+word+"`") {

@@ -139,3 +139,28 @@ func TestBareIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestExpansionMaximum: a set of codes that is larger is an error, never fewer rows
+// (SRCH-051, SRCH-052, LIM-001).
+func TestExpansionMaximum(t *testing.T) {
+	h := handlerWith(t, storetest.NewReference(time.Now), func(c *rest.Config) { c.Search.Limits.ExpansionMaximum = 8 })
+	const hl7 = "http://terminology.hl7.org/"
+	for query, status := range map[string]int{
+		"code:in=http://hl7.org/fhir/ValueSet/observation-status":     200, // eight codes
+		"code:in=" + hl7 + "ValueSet/v3-ActMood":                      400,
+		"code:not-in=" + hl7 + "ValueSet/v3-ActMood":                  400,
+		"code:below=" + hl7 + "CodeSystem/v3-RoleCode%7CPRN":          400,
+		"code:below=" + hl7 + "CodeSystem/v3-RoleCode%7CNMTH":         200,
+		"_filter=code%20in%20" + hl7 + "ValueSet/v3-ActMood":          400,
+		"_filter=subject:Patient.language%20ss%20" + hl7 + "x%7Cpart": 400,
+	} {
+		w := send(h, "GET", "/Observation?"+query, "")
+		code := "too-costly"
+		if strings.HasSuffix(query, "part") {
+			code = "not-supported"
+		}
+		if w.Code != status || status == 400 && gjson.Get(w.Body.String(), "issue.0.code").Str != code {
+			t.Errorf("SRCH-051: %s: got %d %s, want %d %s", query, w.Code, w.Body, status, code)
+		}
+	}
+}
