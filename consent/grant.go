@@ -71,7 +71,7 @@ type hiddenPatients struct {
 	organisation string
 	without      store.Set // by a Decider; nil for nobody
 	known        map[string]bool
-	looked       bool // for own-source rows of somebody
+	looked       bool   // for own-source rows of somebody
 	failed       *error // set when the store did not answer: the request fails
 }
 

@@ -240,9 +240,12 @@ func metadata(t *testing.T, s *server) {
 			t.Errorf("REST-250: search of %s is claimed: got %d %s", typ, r.status, r.body)
 		}
 	}
-	for _, p := range m.get(`rest.0.resource.#(type=="Observation").searchParam.#.name`).Array() {
-		if r := s.get("consultant", "Observation?_summary=count&"+p.Str+":missing=true"); r.status != 200 {
-			t.Errorf("REST-250: the parameter %s is claimed: got %d %s", p, r.status, r.body)
+	for _, p := range m.get(`rest.0.resource.#(type=="Observation").searchParam`).Array() {
+		name := p.Get("name").Str
+		if p.Get("type").Str == "composite" { // these take no modifier; a value of one part is known to be wrong
+			want(t, "REST-250: the parameter "+name+" is claimed", s.get("consultant", "Observation?"+name+"=x"), 400, "value")
+		} else if r := s.get("consultant", "Observation?_summary=count&"+name+":missing=true"); r.status != 200 {
+			t.Errorf("REST-250: the parameter %s is claimed: got %d %s", name, r.status, r.body)
 		}
 	}
 }

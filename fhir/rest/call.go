@@ -50,16 +50,16 @@ type call struct {
 
 // answer is what a handler made. Nothing of it has left.
 type answer struct {
-	status    int
-	header    map[string]string
-	body      []byte
+	status int
+	header map[string]string
+	body   []byte
 	// contentType is that of the body where it is not FHIR.
 	contentType string
-	disclosed []audit.Item
-	count     *int
-	recorded  bool // its record is durable already
-	doc       store.Doc
-	public    bool // holds no patient data
+	disclosed   []audit.Item
+	count       *int
+	recorded    bool // its record is durable already
+	doc         store.Doc
+	public      bool // holds no patient data
 }
 
 // serve turns a handler into a gin handler. open needs no token.
