@@ -7,7 +7,7 @@ type Way struct {
 	// Do is one of: "walk" (the documents of one posting, or of the type without a
 	// Key, in the order of the store), "range" (those with a key from Key to
 	// before High), "meet" (what all of the ways below propose), "merge" (what one
-	// of them does), "collect" (the same, collected and sorted before the first is
+	// of them does), "least" (what the one of them does that has the fewest), "collect" (the same, collected and sorted before the first is
 	// proposed).
 	Do        string
 	Index     string // the engine's name of what it reads; empty for a way of ways

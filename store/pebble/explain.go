@@ -32,6 +32,8 @@ func wayOf(p plan) store.Way {
 		return of("meet", p)
 	case join:
 		return of("merge", p)
+	case least:
+		return of("least", p)
 	case collected:
 		w := store.Way{Do: "collect", Verify: !p.whole}
 		for _, r := range p.ranges {

@@ -35,6 +35,10 @@ type (
 	}
 )
 
+// least is plans of which any drives: the one with the fewest postings does, which
+// is counted when the query runs.
+type least []plan
+
 // maxMerged is how many postings a join merges. A wider one is collected:
 // its postings one after the other cost less than as many open iterators.
 const maxMerged = 16
@@ -87,14 +91,14 @@ func flatten(p store.And, into []store.Pred) []store.Pred {
 	return into
 }
 
-// proposeAnd drives by all members that are cheap, or else by the first that
+// proposeAnd drives by all members that are cheap, or else by the smallest that
 // can drive at all.
 func proposeAnd(members []store.Pred) plan {
 	if len(members) == 0 {
 		return everything{}
 	}
 	var cheap meet
-	var first plan
+	var dear least
 	left := 0 // members that the cheap ones do not decide
 	for _, q := range members {
 		pl := propose(q)
@@ -104,18 +108,18 @@ func proposeAnd(members []store.Pred) plan {
 			continue
 		case !pl.cheap():
 			left++
+			dear = append(dear, pl)
 		case !slices.ContainsFunc(cheap, func(other plan) bool { return other.String() == pl.String() }):
 			cheap = append(cheap, pl)
 		}
-		if first == nil {
-			first = pl
-		}
 	}
 	switch {
-	case len(cheap) == 0 && first == nil:
+	case len(cheap) == 0 && len(dear) == 0:
 		return nil
+	case len(cheap) == 0 && len(dear) == 1:
+		return inexact(dear[0], len(members) > 1)
 	case len(cheap) == 0:
-		return inexact(first, len(members) > 1)
+		return verified{dear}
 	case len(cheap) == 1:
 		return inexact(cheap[0], left > 0)
 	case left > 0:
@@ -170,12 +174,14 @@ func (posting) exact() bool     { return true }
 func (m meet) exact() bool      { return all(m, plan.exact) }
 func (j join) exact() bool      { return all(j, plan.exact) }
 func (c collected) exact() bool { return c.whole }
+func (least) exact() bool       { return false }
 
 func (everything) cheap() bool { return true }
 func (posting) cheap() bool    { return true }
 func (m meet) cheap() bool     { return all(m, plan.cheap) }
 func (j join) cheap() bool     { return all(j, plan.cheap) }
 func (collected) cheap() bool  { return false }
+func (least) cheap() bool      { return false }
 
 func all(plans []plan, holds func(plan) bool) bool {
 	return !slices.ContainsFunc(plans, func(p plan) bool { return !holds(p) })
@@ -185,6 +191,7 @@ func (everything) String() string { return "all" }
 func (p posting) String() string  { return fmt.Sprintf("posting(%q)", string(p.key)) }
 func (m meet) String() string     { return "meet(" + list(m) + ")" }
 func (j join) String() string     { return "join(" + list(j) + ")" }
+func (l least) String() string    { return "least(" + list(l) + ")" }
 func (v verified) String() string { return "verify(" + v.plan.String() + ")" }
 
 func (c collected) String() string {

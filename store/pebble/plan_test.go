@@ -30,7 +30,7 @@ func TestPlan(t *testing.T) {
 		{"what does not drive is verified", store.And{eq("a"), store.Not{Pred: eq("b")}}, `verify(posting("a"))`, false},
 		{"a range drives alone", store.Under("a"), `collect("a":"b")`, true},
 		{"a range does not drive beside an equality", store.And{store.Under("a"), eq("b")}, `verify(posting("b"))`, false},
-		{"of two ranges the first drives", store.And{store.Under("a"), store.Under("b")}, `verify(collect("a":"b"))`, false},
+		{"of two ranges the smaller drives", store.And{store.Under("a"), store.Under("b")}, `verify(least(collect("a":"b"), collect("b":"c")))`, false},
 		{"a range into verifying keys does not drive", store.Range{Low: "a", High: "\x81"}, `verify(all)`, false},
 		{"a range without an upper bound does not drive", store.Range{Low: "a"}, `verify(all)`, false},
 		{"a range from the empty key does not drive", store.Range{High: "b"}, `verify(all)`, false},

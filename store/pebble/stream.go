@@ -41,6 +41,12 @@ func (s *snap) open(ctx context.Context, p plan, code typeCode, from docID) (str
 		return &joinStream{streams: streams, heads: make([]head, len(streams))}, err
 	case collected:
 		return s.collect(ctx, p, code, from)
+	case least:
+		p2, err := s.smallest(ctx, p, code)
+		if err != nil {
+			return nil, err
+		}
+		return s.open(ctx, p2, code, from)
 	}
 	panic("pebble: no stream for plan " + p.String())
 }
