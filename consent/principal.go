@@ -108,4 +108,5 @@ const (
 	Transaction   Interaction = "transaction"
 	Validate      Interaction = "validate"
 	Everything    Interaction = "everything"
+	LastN         Interaction = "lastn"
 )

@@ -46,6 +46,19 @@ func (g *generator) everything() question {
 	return q
 }
 
+// lastN is Observation/$lastn of a patient, with filters of its own.
+func (g *generator) lastN() question {
+	q := question{named: g.anID("Patient")}
+	q.method, q.path = "GET", "/Observation/$lastn?patient=Patient/"+q.named+"&"+g.fill("Observation", pick(g, "code=%c", "code=%c,one,two", "code:not=%c"))
+	if g.chance(50) {
+		q.path += fmt.Sprintf("&max=%d", 1+g.IntN(3))
+	}
+	if g.chance(40) {
+		q.path += "&" + g.fill("Observation", pick(g, "date=ge%d", "status=final", "_tag=http://t|a", "performer:missing=true"))
+	}
+	return q
+}
+
 // namedTypes are the types that the _type parameters of a path name.
 func namedTypes(path string) []string {
 	_, query, _ := strings.Cut(path, "?")

@@ -52,6 +52,8 @@ func (g *generator) reading() question {
 		return g.everything()
 	case n < 44:
 		return g.bytes()
+	case n < 47:
+		return g.lastN()
 	}
 	return g.search()
 }

@@ -277,6 +277,8 @@ func (r requester) permitted(q question) bool {
 	switch {
 	case len(parts) == 2 && parts[1] == "_history":
 		return true // what may not be searched is left out
+	case strings.Contains(path, "$lastn"):
+		return r.may("Observation", "s")
 	case strings.Contains(path, "$"):
 		return r.may(parts[1], "r") && !slices.ContainsFunc(namedTypes(q.path), func(typ string) bool { return !r.may(typ, "s") })
 	case len(parts) == 1: // several types
@@ -314,7 +316,7 @@ func (l *reading) count(a asked, r *httptest.ResponseRecorder, got string, part 
 func isSearch(q question) bool {
 	path, _, _ := strings.Cut(q.path, "?")
 	parts := strings.Split(path, "/")
-	if strings.Contains(path, "$everything") {
+	if strings.Contains(path, "$everything") || strings.Contains(path, "$lastn") {
 		return q.method != "HEAD"
 	}
 	return q.method == "POST" || q.method == "GET" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)

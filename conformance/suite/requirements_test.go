@@ -18,7 +18,7 @@ var asked = []struct {
 	not      []int // XML, invariants and profiles, which come later
 }{
 	{"REST", 1, 254, []int{37, 38, 66, 94, 95, 162, 243}},
-	{"LIM", 1, 9, nil}, {"VIS", 1, 14, nil}, {"OPER", 1, 14, nil}, {"OPER", 20, 31, nil},
+	{"LIM", 1, 9, nil}, {"VIS", 1, 14, nil}, {"OPER", 1, 14, nil}, {"OPER", 20, 40, nil},
 	{"SRCH", 1, 89, []int{38}}, {"SRCH", 100, 116, []int{109, 110}}, {"SRCH", 130, 136, []int{135}}, {"SRCH", 140, 142, nil}, {"SRCH", 150, 158, nil}, {"SRCH", 190, 224, []int{195}},
 }
 

@@ -27,6 +27,8 @@ func (s *Server) operations() []operation {
 		{route{http.MethodPost, "/:type/:id/$everything", consent.Everything, s.everything}, owners},
 		{route{http.MethodGet, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
 		{route{http.MethodPost, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
+		{route{http.MethodGet, "/:type/$lastn", consent.LastN, s.lastN}, []string{"Observation"}},
+		{route{http.MethodPost, "/:type/$lastn", consent.LastN, s.lastN}, []string{"Observation"}},
 	}
 }
 

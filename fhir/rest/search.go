@@ -100,6 +100,11 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 	if err != nil {
 		return nil, err
 	}
+	return s.run(ctx, c, ask, owner)
+}
+
+// run runs a planned search.
+func (s *Server) run(ctx context.Context, c *call, ask search.Ask, owner *store.Ref) (*answer, error) {
 	for _, typ := range ask.Plan.Joined {
 		req := consent.Request{Interaction: c.interaction, Type: typ, Letter: consent.SearchLetter}
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
@@ -108,7 +113,7 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 	}
 	c.named = ask.Plan.Named
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.SearchLetter), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.SearchLetter), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if owner != nil {
 			if there, err := alive(ctx, v, *owner); err != nil {

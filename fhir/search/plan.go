@@ -43,6 +43,7 @@ type Plan struct {
 	stream   *stream        // where the rows of the one part come from; nil for its predicate
 	bare     [][]store.Pred // what the target types make of ids without a type
 	filters  int
+	latest   int // of each code, of $lastn; 0 for a search
 }
 
 // Part is the search of one type.

@@ -47,9 +47,12 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	if err := p.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}
-	p, err := p.resolve(ctx, v, lim, p.mayStream(v))
+	p, err := p.resolve(ctx, v, lim, p.latest == 0 && p.mayStream(v))
 	if err != nil {
 		return nil, err
+	}
+	if p.latest > 0 {
+		return page, p.lastOfEach(ctx, v, page, lim)
 	}
 	if err := p.total(ctx, v, at, page, lim); err != nil {
 		return nil, err

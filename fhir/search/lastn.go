@@ -1,0 +1,159 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// LastN plans Observation/$lastn: the newest observations of each code, of those
+// that a search would find (OPER-040). It has no pages. Errors are *fhir.Error of
+// status 400.
+func (s *Service) LastN(path string, params []Param) (Ask, error) {
+	ask := Ask{Path: path}
+	most, whose, what := 1, false, false
+	var filters []Param
+	for _, param := range params {
+		switch {
+		case param.Value == "":
+			continue
+		case param.Name == PageParam || Control(param.Name) && !slices.Contains([]string{"_elements", "_summary", "_format", "_pretty"}, param.Name):
+			return ask, notSupported(param, "has no place in $lastn")
+		case param.Name == "max" && param.Modifier == "":
+			n, err := strconv.Atoi(param.Value)
+			if err != nil || n < 1 {
+				return ask, fhir.Fault(400, "value", "max is a whole number above 0, not %q.", param.Value)
+			}
+			most = n
+			continue
+		case param.Name == "patient" || param.Name == "subject":
+			whose = whose || !strings.Contains(param.Modifier, ".") && param.Modifier != "missing"
+		case param.Name == "category" || param.Name == "code" || strings.HasSuffix(param.Name, "-code"):
+			what = what || param.Modifier != "missing"
+		}
+		filters = append(filters, param)
+	}
+	if !whose || !what {
+		return ask, fhir.Fault(400, "required", "$lastn needs patient or subject, and category or a code parameter.")
+	}
+	var err error
+	if ask.Plan, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
+		return ask, err
+	}
+	if ask.Plan.OnlyHow {
+		return ask, fhir.Fault(400, "not-supported", "_summary=count has no place in $lastn.")
+	}
+	ask.Plan.latest = most
+	ask.Plan.Used = append(ask.Plan.Used, Param{Name: "max", Value: strconv.Itoa(most)})
+	return ask, nil
+}
+
+// result is an observation on its way into its group.
+type result struct {
+	ref    store.Ref
+	id     store.DocID
+	at     string // its date, which orders; empty for none
+	group  string // one of the codings that are joined to its own
+	newest string // date of the newest of its group
+}
+
+// lastOfEach takes the newest observations of each group, and all that are as new
+// as the last of them. Codes are one where an observation among those that the
+// search finds bears both.
+func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim Limits) error {
+	var rows []result
+	joined := union{}
+	for d, err := range p.scan(ctx, v, nil, false, lim) {
+		if err != nil {
+			return fmt.Errorf("$lastn: %w", err)
+		}
+		if len(rows) == lim.SortMaximum {
+			return fhir.Fault(400, "too-costly", "More than %d observations would have to be grouped: narrow the search.", lim.SortMaximum)
+		}
+		at, _ := v.Index().SortValue("Observation", "date", d.Keys, true)
+		codes := codesOf(d.Body)
+		joined.join(codes)
+		rows = append(rows, result{ref: d.Ref, id: d.ID, at: at, group: codes[0]})
+	}
+	groups := map[string][]result{}
+	for _, r := range rows {
+		g := joined.root(r.group)
+		groups[g] = append(groups[g], r)
+	}
+	var chosen []result
+	for g, list := range groups {
+		slices.SortFunc(list, newestFirst)
+		n := min(p.latest, len(list))
+		for n < len(list) && list[n].at == list[n-1].at {
+			n++
+		}
+		for _, r := range list[:n] {
+			r.group, r.newest = g, list[0].at
+			chosen = append(chosen, r)
+		}
+	}
+	slices.SortFunc(chosen, func(a, b result) int {
+		return cmp.Or(strings.Compare(b.newest, a.newest), strings.Compare(a.group, b.group), newestFirst(a, b))
+	})
+	for _, r := range chosen {
+		d, err := v.Get(ctx, r.ref)
+		if err != nil {
+			return fmt.Errorf("fetch a row of $lastn: %w", err)
+		}
+		page.Matches = append(page.Matches, d)
+	}
+	n := len(page.Matches)
+	page.Total = &n
+	return nil
+}
+
+// newestFirst orders by date, undated last, and then as the store does.
+func newestFirst(a, b result) int { return cmp.Or(strings.Compare(b.at, a.at), a.id.Compare(b.id)) }
+
+// codesOf names what an observation is, of whom: its codings, or its text where
+// it has none. There is always one.
+func codesOf(body []byte) []string {
+	code := gjson.GetBytes(body, "code")
+	of := gjson.GetBytes(body, "subject.reference").Str + "\x00"
+	var out []string
+	for _, c := range code.Get("coding").Array() {
+		if c.Get("code").Str != "" {
+			out = append(out, of+c.Get("system").Str+"|"+c.Get("code").Str)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, of+"\x00"+strings.ToLower(strings.TrimSpace(code.Get("text").Str)))
+	}
+	return out
+}
+
+// union joins codings that stand on one observation, and by that transitively.
+type union map[string]string
+
+func (u union) root(s string) string {
+	for u[s] != "" && u[s] != s {
+		s = u[s]
+	}
+	return s
+}
+
+// join puts codings into one set, which bears the name of its least member.
+func (u union) join(codes []string) {
+	least := u.root(codes[0])
+	for _, c := range codes[1:] {
+		least = min(least, u.root(c))
+	}
+	for _, c := range codes {
+		u[u.root(c)] = least
+		u[c] = least
+	}
+}
