@@ -133,6 +133,10 @@ func TestAborts(t *testing.T) {
 		}
 	}
 	r := s.get(feed, "Basic/xac01.a")
+	if r.status == 404 {
+		t.Log("no write was done before its client was found to be gone: it is not there")
+		return
+	}
 	want(t, "LIM-009 a write whose client hung up is whole or not there", r, 200, "")
 	if got := r.get("code.text").Str; got != strings.Repeat("x", 5000) {
 		t.Errorf("LIM-009: got %.40s…, want the whole text", got)

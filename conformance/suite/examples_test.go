@@ -77,7 +77,7 @@ func readBack(t *testing.T, s *server, name, typ string, body []byte, refused bo
 		t.Errorf("%s: %v", name, err)
 		return
 	}
-	got := s.get("", typ+"/"+gjson.Get(r.body, "id").Str)
+	got := s.get("", typ+"/"+gjson.Get(r.body, "id").Str, "Accept: application/fhir+json") // a Binary is bytes without it
 	at, err := time.Parse(fhir.InstantFormat, got.get("meta.lastUpdated").Str)
 	if err != nil {
 		t.Errorf("%s: %v in %.200s", name, err, got.body)
