@@ -185,7 +185,14 @@ func readWorldBy(t testing.TB, seed uint64, questions int, rules bool, c *tally,
 		part.at(600)
 		l := &reading{TB: t, seed: seed, all: all, part: part, e: e, p: p, tally: c}
 		for range min(20, questions-asked) {
-			asked += l.pages(g.reading())
+			q := g.reading()
+			switch {
+			case rules && g.chance(12):
+				q = g.negation()
+			case rules && g.chance(12):
+				q = g.past(e)
+			}
+			asked += l.pages(q)
 		}
 	}
 }

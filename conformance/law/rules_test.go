@@ -37,6 +37,37 @@ func (g *generator) decision() consenttest.Decision {
 	return consenttest.Random(g.Rand, consenttest.World{Patients: g.patients, Traits: traits, Paths: paths})
 }
 
+// negations ask for what is not there, by the elements that rules cut.
+var negations = map[string][]string{
+	"Observation": {"value-quantity:missing=true", "encounter:missing=true", "performer:missing=true", "has-member:missing=true", "_tag:not=a"},
+	"Condition":   {"code:not=one", "code:not=two", "code:not=three", "code:missing=true", "_tag:not=b"},
+	"Patient":     {"gender:not=female", "gender:not=male", "gender:missing=true", "name:missing=true", "birthdate:missing=true", "active:missing=true"},
+	"Encounter":   {"service-provider:missing=true", "_tag:not=b"}, "AllergyIntolerance": {"code:not=one", "code:missing=true"},
+}
+
+// negation is a search for what is not there, beside something that an index can
+// drive by: without that all visible documents are walked.
+func (g *generator) negation() question {
+	typ := pick(g, "Observation", "Condition", "Patient", "Patient", "Encounter", "AllergyIntolerance")
+	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + pick(g, negations[typ]...) + pick(g, "", "&_total=accurate", "&_count=3")}
+}
+
+// past asks for the versions of a document that has several.
+func (g *generator) past(e *evaluator) question {
+	var changed []string
+	for name, v := range e.newest {
+		if v.Version > 1 && e.sees(v) {
+			changed = append(changed, name)
+		}
+	}
+	if len(changed) == 0 {
+		return g.history()
+	}
+	slices.Sort(changed)
+	typ, id, _ := strings.Cut(pick(g, changed...), "/")
+	return question{method: "GET", path: "/" + typ + "/" + id + pick(g, "/_history", "/_history", "/_history/1"), named: naming(typ, id)}
+}
+
 // bears: a version is what a trait says, by its body alone.
 func (v *version) bears(t consenttest.Trait) bool {
 	if t.Type != "" && t.Type != v.Ref.Type {
