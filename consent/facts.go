@@ -112,8 +112,8 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 // So it is the first patient whom the document names by reference, else by NHS
 // number; what inherits its owners stands by its own address.
 func home(self store.Ref, o index.Ownership) string {
-	if len(o.Patients) > 0 {
-		return o.Patients[0]
+	if patient := o.Home(); patient != "" {
+		return patient
 	}
 	for _, id := range o.Identifiers {
 		if id.System == nhsNumber {

@@ -36,7 +36,8 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 	asked, keysOnly := q.Where, q.KeysOnly
 	proposes := v.guard.index.BeforeCut(q.Type, asked)
 	q.Where = store.And{proposes, v.where(q.Type)}
-	if touched := v.grant.touched(); touched != nil {
+	touched := v.grant.touched()
+	if touched != nil {
 		q.Where = store.And{q.Where, either(asked, touched)}
 	} else {
 		q.KeysOnly = false
@@ -44,7 +45,7 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
 			if err == nil {
-				d, err = v.candidate(ctx, d, q.KeysOnly)
+				d, err = v.candidate(ctx, d, touched, q.KeysOnly)
 			}
 			if errors.Is(err, store.ErrNotFound) || err == nil && !store.Match(asked, d.Keys) {
 				continue
@@ -59,10 +60,10 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 	}
 }
 
-// candidate projects a proposed row. bare: it came without the body, which is
-// read where a cut needs it.
-func (v *View) candidate(ctx context.Context, d store.Doc, bare bool) (store.Doc, error) {
-	if touched := v.grant.touched(); touched != nil && !store.Match(touched, d.Keys) {
+// candidate projects a proposed row, if it is one that rules may touch. bare: it
+// came without the body, which is read where a cut needs it.
+func (v *View) candidate(ctx context.Context, d store.Doc, touched store.Pred, bare bool) (store.Doc, error) {
+	if touched != nil && !store.Match(touched, d.Keys) {
 		return d, *v.failed
 	}
 	if bare {

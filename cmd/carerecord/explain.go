@@ -19,10 +19,8 @@ import (
 
 // explainCmd says how a search is answered.
 type explainCmd struct {
-	storeFlags
-	PublicURL string `help:"Address of the site that the record is served at. Default: that of a demonstration, else http://127.0.0.1:8080. A running server knows its own."`
-	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
-	Search    string `arg:"" help:"The search as it stands behind the base: Observation?patient=1&code=x"`
+	siteFlags
+	Search string `arg:"" help:"The search as it stands behind the base: Observation?patient=1&code=x"`
 }
 
 // Run asks the server that holds the store, or opens the store.
@@ -30,10 +28,6 @@ func (c *explainCmd) Run(ctx context.Context) error {
 	s, err := c.settings()
 	if err != nil {
 		return err
-	}
-	s.unguarded = c.Auth == "off"
-	if c.PublicURL != "" {
-		s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
 	}
 	if client := socketClient(s); client != nil {
 		text, err := ask(ctx, client, http.MethodGet, "/explain?search="+url.QueryEscape(c.Search)+"&who="+url.QueryEscape(operatorName()), nil)

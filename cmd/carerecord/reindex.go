@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"carerecord/consent"
@@ -15,11 +14,9 @@ import (
 
 // reindexCmd keys every document anew.
 type reindexCmd struct {
-	storeFlags
-	PublicURL string `help:"Address of the site that the record is served at: keys of absolute references depend on it. Default: that of a demonstration, else http://127.0.0.1:8080. A running server knows its own."`
-	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
-	Status    bool   `help:"Say how far the last one has come, and change nothing."`
-	Rate      int    `help:"Documents a second at most. Default: as fast as it goes on a store at rest, 2000 beside a running server. -1 is as fast as it goes."`
+	siteFlags
+	Status bool `help:"Say how far the last one has come, and change nothing."`
+	Rate   int  `help:"Documents a second at most. Default: as fast as it goes on a store at rest, 2000 beside a running server. -1 is as fast as it goes."`
 }
 
 // besideServer is how many documents a second are keyed anew beside requests,
@@ -35,10 +32,6 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 	s, err := c.settings()
 	if err != nil {
 		return err
-	}
-	s.unguarded = c.Auth == "off"
-	if c.PublicURL != "" {
-		s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
 	}
 	if client := socketClient(s); client != nil {
 		method, path := http.MethodPost, "/reindex?rate="+strconv.Itoa(c.Rate)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"carerecord/consent/audit"
 	"carerecord/interop/smart"
@@ -36,6 +37,23 @@ func (f storeFlags) settings() (settings, error) {
 		s.demo, s.publicURL = true, string(b)
 	}
 	return s, nil
+}
+
+// siteFlags are those of a command that keys or reads keys as the server of a store
+// does.
+type siteFlags struct {
+	storeFlags
+	PublicURL string `help:"Address of the site that the record is served at: keys of absolute references depend on it. Default: that of a demonstration, else http://127.0.0.1:8080. A running server knows its own."`
+	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+}
+
+func (f siteFlags) settings() (settings, error) {
+	s, err := f.storeFlags.settings()
+	s.unguarded = f.Auth == "off"
+	if f.PublicURL != "" {
+		s.publicURL = strings.TrimSuffix(f.PublicURL, "/")
+	}
+	return s, err
 }
 
 // tokenCmd prints a bare access token.

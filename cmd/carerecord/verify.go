@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // verifyCmd verifies a store that no server holds.
 type verifyCmd struct {
-	storeFlags
-	PublicURL string `help:"Address of the site that the record was served at: keys of absolute references depend on it. Default: that of a demonstration, else http://127.0.0.1:8080."`
-	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+	siteFlags
 }
 
 // maxTold is how many documents under wrong keys are named.
@@ -23,10 +20,6 @@ func (c *verifyCmd) Run(ctx context.Context) error {
 	s, err := c.settings()
 	if err != nil {
 		return err
-	}
-	s.unguarded = c.Auth == "off"
-	if c.PublicURL != "" {
-		s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
 	}
 	if socketClient(s) != nil {
 		return errors.New("a server holds this store: a store is verified at rest, so stop it first")

@@ -132,7 +132,7 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 		x.collect(w, p, id, updated)
 	}
 	owners := x.ownership(w, pl.owners, id)
-	w.keys.strays(owners.home())
+	w.keys.strays(owners.Home())
 	row := Row{Keys: w.keys.keys(), Owners: owners}
 	row.Mentions, row.Numbers = x.mentions(w, row.Owners.Patients), mentionedNumbers(w, row.Owners.Identifiers)
 	row.Holds = x.attached(w)

@@ -6,9 +6,9 @@ import (
 	"carerecord/store"
 )
 
-// home is the patient with whom a document stands in the order of the store, as
+// Home is the patient with whom a document stands in the order of the store, as
 // far as a reference names one, or "".
-func (o Ownership) home() string {
+func (o Ownership) Home() string {
 	if len(o.Patients) == 0 {
 		return ""
 	}

@@ -21,16 +21,9 @@ func (p *planner) filter(param Param) error {
 			return nil
 		}
 	}
-	values, err := index.Split(param.Value, ',')
-	if err != nil {
-		return asFault(err, param)
-	}
-	values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
-	if len(values) == 0 {
-		return nil
-	}
-	if len(values) > p.opt.Limits.ORValues {
-		return fhir.Fault(400, "too-costly", "%s has more than %d values.", param.Name, p.opt.Limits.ORValues)
+	values, err := p.values(param)
+	if err != nil || len(values) == 0 {
+		return err
 	}
 	if done, err := p.coded(param, values); done || err != nil {
 		return err
@@ -64,6 +57,20 @@ func (p *planner) filter(param Param) error {
 		p.name(param, def, pred)
 	}
 	return nil
+}
+
+// values are the members of the comma list of a parameter, empty ones left out
+// (SRCH-004, LIM-003).
+func (p *planner) values(param Param) ([]string, error) {
+	values, err := index.Split(param.Value, ',')
+	if err != nil {
+		return nil, asFault(err, param)
+	}
+	values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
+	if len(values) > p.opt.Limits.ORValues {
+		return nil, fhir.Fault(400, "too-costly", "%s has more than %d values.", param.Name, p.opt.Limits.ORValues)
+	}
+	return values, nil
 }
 
 // positive reports whether a parameter with a modifier says what must be there,

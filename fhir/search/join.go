@@ -174,15 +174,9 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 
 // join reads a chained parameter or _has, for every part of the plan.
 func (p *planner) join(param Param) error {
-	values, err := index.Split(param.Value, ',')
-	if err != nil {
-		return asFault(err, param)
-	}
-	if values = slices.DeleteFunc(values, func(v string) bool { return v == "" }); len(values) == 0 {
-		return nil
-	}
-	if len(values) > p.opt.Limits.ORValues {
-		return fhir.Fault(400, "too-costly", "%s has more than %d values.", param.Name, p.opt.Limits.ORValues)
+	values, err := p.values(param)
+	if err != nil || len(values) == 0 {
+		return err
 	}
 	expr := param.Name
 	if param.Modifier != "" {

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
-	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -26,16 +24,9 @@ func (p *planner) list(param Param) error {
 	if param.Modifier != "" {
 		return notSupported(param, "is not supported")
 	}
-	values, err := index.Split(param.Value, ',')
-	if err != nil {
-		return asFault(err, param)
-	}
-	values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
-	if len(values) == 0 {
-		return nil
-	}
-	if len(values) > p.opt.Limits.ORValues {
-		return fhir.Fault(400, "too-costly", "_list has more than %d values.", p.opt.Limits.ORValues)
+	values, err := p.values(param)
+	if err != nil || len(values) == 0 {
+		return err
 	}
 	var lists []string
 	for _, value := range values {

@@ -2,8 +2,10 @@
 // consent.View. It knows nothing of a store: what a View does not show is not
 // there for any part of a plan.
 //
-// A plan of today is small: one predicate, one sort key, includes of one hop.
-// The engine drives by the cheapest positive leaf and verifies the rest. What
+// A plan is a predicate for each type that is searched, and nodes that lead
+// elsewhere: chains, _has, lists, terminology. These are resolved on the View
+// first, from few rows or over the record, or streamed (stream.go). The engine
+// drives by the cheapest positive leaf and verifies the rest. What
 // the standard knows and this package does not is refused, under lenient
 // handling too, since ignoring it would widen an answer; only names that the
 // standard does not know are ignored.
