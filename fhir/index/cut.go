@@ -47,7 +47,7 @@ func (x *Indexer) lasting(typ string, k store.Key, p store.Pred) store.Pred {
 	if err != nil || len(k) < 2 {
 		return store.And{}
 	}
-	if number := (uint16(k[0])<<8 | uint16(k[1])) &^ verifies; pl.monotone[number] {
+	if pl.monotone[numberOf(k)] {
 		return p
 	}
 	return store.And{}

@@ -22,7 +22,9 @@
 //	        / 0x00 fact name              the server's own facts (facts.go)
 //
 // The number stands for one parameter of one resource type, by params.txt, which
-// is append only: a key implies its type. Numbers 1 to 0xff are facts: 1 the
+// is append only: a key implies its type. Numbers from 0x4000 on are those of
+// parameters that a stored SearchParameter defines (define.go): whoever installs
+// them gives each number once. Numbers 1 to 0xff are facts: 1 the
 // type, 2 an owner, 3 an owner who is not there, 4 a mentioned patient, 5 the
 // source organisation, 6 a named yes, 7 a Binary that is attached; their name follows without a class.
 //

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"carerecord/fhir"
@@ -22,9 +23,16 @@ type Config struct {
 	Clock func() time.Time // for ap on dates; nil is time.Now
 }
 
-// Indexer makes keys of resources and predicates of search parameters. It is
-// safe for concurrent use.
+// Indexer makes keys of resources and predicates of search parameters: those of
+// the standard, and those that were installed (Install). It is safe for
+// concurrent use.
 type Indexer struct {
+	*standard
+	defined *atomic.Pointer[Definitions]
+}
+
+// standard is what never changes.
+type standard struct {
 	base  string
 	zone  *time.Location
 	clock func() time.Time
@@ -46,7 +54,7 @@ type work struct {
 // New checks the configuration. The parameters of a resource type are compiled
 // when the type is first used.
 func New(cfg Config) (*Indexer, error) {
-	x := &Indexer{base: cfg.Base, zone: cfg.Zone, clock: cfg.Clock}
+	x := &Indexer{&standard{base: cfg.Base, zone: cfg.Zone, clock: cfg.Clock}, newDefined()}
 	if strings.HasSuffix(x.base, "/") {
 		return nil, fmt.Errorf("index: the base %q ends with a slash", x.base)
 	}
@@ -72,6 +80,12 @@ func New(cfg Config) (*Indexer, error) {
 	return x, nil
 }
 
+func newDefined() *atomic.Pointer[Definitions] {
+	p := &atomic.Pointer[Definitions]{}
+	p.Store(&Definitions{})
+	return p
+}
+
 // Base returns the public FHIR base, without a slash at the end.
 func (x *Indexer) Base() string { return x.base }
 
@@ -79,6 +93,14 @@ func (x *Indexer) Base() string { return x.base }
 var errType = errors.New("index: no resource type")
 
 func (x *Indexer) plan(typ string) (*plan, error) {
+	if pl := x.defined.Load().plans[typ]; pl != nil {
+		return pl, nil
+	}
+	return x.standard.plan(typ)
+}
+
+// plan is that of the parameters of the standard alone.
+func (x *standard) plan(typ string) (*plan, error) {
 	f := x.plans[typ]
 	if f == nil {
 		return nil, fmt.Errorf("%w: %q", errType, typ)

@@ -53,6 +53,10 @@ func prefix(number uint16, class byte) store.Key {
 	return store.Key([]byte{byte(number >> 8), byte(number), class})
 }
 
+// numberOf is the number of the parameter that a key, at least two bytes long,
+// belongs to.
+func numberOf(k store.Key) uint16 { return (uint16(k[0])<<8 | uint16(k[1])) &^ verifies }
+
 // builder collects the keys of one resource in one piece of memory.
 type builder struct {
 	buf  []byte

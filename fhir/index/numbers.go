@@ -15,6 +15,13 @@ type paramName struct{ typ, code string }
 // server's own facts.
 const firstNumber = 0x100
 
+// FirstDefined and LastDefined bound the numbers of parameters that stored
+// definitions bring. params.txt gives none of them.
+const (
+	FirstDefined = 0x4000
+	LastDefined  = 0x7fff
+)
+
 //go:embed params.txt
 var numberTable string
 
@@ -41,7 +48,7 @@ func parseNumbers(table string) (map[paramName]uint16, error) {
 		}
 		n, err := strconv.ParseUint(f[0], 10, 15)
 		name := paramName{f[1], f[2]}
-		if err != nil || n < firstNumber || seen[uint16(n)] || all[name] != 0 {
+		if err != nil || n < firstNumber || n >= FirstDefined || seen[uint16(n)] || all[name] != 0 {
 			return nil, fmt.Errorf("params.txt: the number of %q is out of range or not its own", line)
 		}
 		seen[uint16(n)] = true

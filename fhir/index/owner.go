@@ -103,7 +103,7 @@ func parseOwnerLine(words []string) (l ownerLine, ok bool) {
 }
 
 // ownerRule compiles the line of a type; a type without one is nobody's.
-func (x *Indexer) ownerRule(typ string) (*ownerRule, error) {
+func (x *standard) ownerRule(typ string) (*ownerRule, error) {
 	r := &ownerRule{ownerLine: x.rules[typ]}
 	for _, owner := range r.owners {
 		p, limit, _ := strings.Cut(owner, ":")

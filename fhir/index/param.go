@@ -1,5 +1,10 @@
 package index
 
+import (
+	"slices"
+	"strings"
+)
+
 // Kind is the type of a search parameter: "string", "token" and so on.
 type Kind string
 
@@ -25,7 +30,10 @@ type Param struct {
 	// Monotone says that cutting whole values out of a resource can only take
 	// matches away.
 	Monotone bool
-	Indexed  bool // keys are made; false for a known parameter that is not served
+	Indexed  bool // false for a known parameter that is not served
+	// Defined says that a stored SearchParameter defines it, and not the standard.
+	// Scopes, directives and whom a request names never go by such a one.
+	Defined bool
 }
 
 // Param returns a parameter of a type by its name, those of Resource and
@@ -38,16 +46,19 @@ func (x *Indexer) Param(typ, name string) (Param, bool) {
 	return pl.params[name].Param, true
 }
 
-// Params returns the indexed parameters of a type, sorted by code.
+// Params returns the parameters of a type that are served, sorted by code.
 func (x *Indexer) Params(typ string) []Param {
 	pl, err := x.plan(typ)
 	if err != nil {
 		return nil
 	}
-	list := make([]Param, len(pl.order))
-	for i, p := range pl.order {
-		list[i] = p.Param
+	list := make([]Param, 0, len(pl.order))
+	for _, p := range pl.order {
+		if p.Indexed {
+			list = append(list, p.Param)
+		}
 	}
+	slices.SortFunc(list, func(a, b Param) int { return strings.Compare(a.Code, b.Code) })
 	return list
 }
 

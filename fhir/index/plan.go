@@ -11,9 +11,9 @@ import (
 // plan is what Index does for one resource type.
 type plan struct {
 	params map[string]*param
-	order  []*param // the indexed ones, by code
+	order  []*param // those with keys, by code; of the installed ones behind them
 	owners *ownerRule
-	// monotone are the numbers of the indexed parameters that are.
+	// monotone are the numbers of the parameters with keys that are.
 	monotone map[uint16]bool
 }
 
@@ -35,14 +35,14 @@ type param struct {
 // unserved are parameters that compile but need what is not built.
 var unserved = []string{"phonetic"}
 
-func (x *Indexer) compile(typ string) (*plan, error) {
+func (x *standard) compile(typ string) (*plan, error) {
 	owners, err := x.ownerRule(typ)
 	if err != nil {
 		return nil, err
 	}
 	pl := &plan{params: map[string]*param{}, owners: owners, monotone: map[uint16]bool{}}
 	for _, def := range r4.SearchParams(typ) {
-		p := compileParam(typ, def)
+		p := compileParam(typ, def, numbers()[paramName{typ, def.Code}])
 		pl.params[def.Code] = p
 		if p.Indexed {
 			pl.order = append(pl.order, p)
@@ -53,9 +53,8 @@ func (x *Indexer) compile(typ string) (*plan, error) {
 	return pl, nil
 }
 
-func compileParam(typ string, def *r4.SearchParam) *param {
-	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Kind(def.Type)}}
-	p.number = numbers()[paramName{typ, def.Code}]
+func compileParam(typ string, def *r4.SearchParam, number uint16) *param {
+	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Kind(def.Type)}, number: number}
 	switch {
 	case p.Kind == Special && def.Code != "near":
 		p.why = "parameters of type " + def.Type + " are not served"

@@ -57,7 +57,7 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 		if preds[i], err = x.one(q.Type, p, q.Modifier, value); err != nil {
 			return nil, err
 		}
-		if url, version, ok := strings.Cut(value, "|"); ok && q.Name == "url" && q.Modifier == "" && p.Kind == URI {
+		if url, version, ok := strings.Cut(value, "|"); ok && q.Name == "url" && !p.Defined && q.Modifier == "" && p.Kind == URI {
 			if preds[i], err = x.ofVersion(q.Type, p, url, version); err != nil {
 				return nil, err
 			}

@@ -34,7 +34,11 @@ func Spell(k store.Key) string {
 	if len(k) < 3 {
 		return fmt.Sprintf("%q", string(k))
 	}
-	name := names()[(uint16(k[0])<<8|uint16(k[1]))&^verifies]
+	number := numberOf(k)
+	if number >= FirstDefined {
+		return fmt.Sprintf("(defined %d) %c %q", number, k[2], string(k[3:]))
+	}
+	name := names()[number]
 	return fmt.Sprintf("%s.%s %c %q", name.typ, name.code, k[2], string(k[3:]))
 }
 
