@@ -74,7 +74,7 @@ type Record func([]Result) ([][]byte, error)
 // in their order. store.ErrConflict: another write was faster; read and decide
 // anew. A *fhir.Error is for the client, and nothing was written.
 func (v *View) Commit(ctx context.Context, changes []Change, record Record, marks ...store.StateWrite) ([]Result, error) {
-	c := &commit{view: v, pending: map[store.Ref]*store.Write{}}
+	c := &commit{view: v, pending: map[store.Ref]*store.Write{}, installed: v.guard.index.Installed()}
 	var landed func()
 	c.at, landed = v.guard.flights.depart(v.guard.clock())
 	defer landed()
@@ -98,6 +98,9 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 		if err != nil {
 			return nil, at(err, changes[i].Place)
 		}
+	}
+	if err := c.define(changes); err != nil {
+		return nil, err
 	}
 	results, err := c.results(ctx, changes)
 	if err != nil {
@@ -128,6 +131,9 @@ type commit struct {
 	described map[store.Ref]int       // when a document of the batch was keyed
 	keyed     int                     // how often one was
 	rekeyed   int                     // documents of the store that were keyed anew
+
+	installed *index.Definitions // the defined search parameters that the batch is keyed with
+	table     *parameters        // the table that the batch brings; nil for the one that stands
 }
 
 // target is what stands where a change wants to write. cur is as stored, shown
@@ -163,6 +169,9 @@ func (c *commit) target(ctx context.Context, ch *Change) (t target, err error) {
 // stage reads what stands, tests the rights and conditions that need it, and
 // puts the new version into the batch, not yet described.
 func (c *commit) stage(ctx context.Context, ch *Change) error {
+	if ch.Ref.Type == definitionType && ch.Form != ToFind && !c.view.grant.principal.Operates() {
+		return notAllowed(c.view.guard)
+	}
 	t, err := c.target(ctx, ch)
 	if err != nil {
 		return err
@@ -316,11 +325,20 @@ func (c *commit) apply(ctx context.Context, results []Result, record Record, mar
 		c.view.guard.rekeys.RLock()
 		defer c.view.guard.rekeys.RUnlock()
 	}
+	release, err := c.hold(ctx, &b)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer release()
 	if speaks {
 		reg.commits.Lock()
 		defer reg.commits.Unlock()
 	}
-	if _, err := c.view.guard.store.Commit(ctx, b); err != nil {
+	_, err = c.view.guard.store.Commit(ctx, b)
+	if err := c.view.guard.tableOutcome(c.table, err); err != nil {
+		return err
+	}
+	if err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			return err
 		}
@@ -347,6 +365,10 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 		return nil
 	case Feed:
 		return c.keepsPatient(w)
+	case Backend: // who operates the record: stage has seen to it
+		if ch.Ref.Type == definitionType {
+			return nil
+		}
 	}
 	if ch.Ref.Type != "Consent" {
 		return notAllowed(c.view.guard)

@@ -88,14 +88,29 @@ func purpose(_ context.Context, d *decision) *Refusal {
 		want = patientOwn
 	}
 	registered := slices.Contains(d.p.ClientMay, d.p.Purpose)
+	if d.operates() && registered {
+		return nil
+	}
 	if classOf(d.p.Purpose) != want || !registered || d.p.Kind == Patient && d.p.Purpose != "PATRQT" {
 		return d.forbid(2, PurposeRefused, "This client may not ask for the purpose of use %q.", d.p.Purpose)
 	}
 	return nil
 }
 
-// flow is step 5, thin: no secondary use, and of backend clients only feeds.
+// operates: a backend client that operates the record asks about definitions of
+// search parameters, which are about nobody, or for a bundle whose entries are
+// judged alone. Nothing else is there for it.
+func (d *decision) operates() bool {
+	bundle := d.req.Type == "" && (d.req.Interaction == Batch || d.req.Interaction == Transaction)
+	return d.p.Kind == Backend && d.p.Operates() && (d.req.Type == definitionType || bundle)
+}
+
+// flow is step 5, thin: no secondary use, and of backend clients only feeds, and
+// who operates the record.
 func flow(_ context.Context, d *decision) *Refusal {
+	if d.operates() {
+		return nil
+	}
 	if d.p.Kind == Backend || d.p.Kind == Feed && d.p.Flow != FlowIngest {
 		return d.forbid(5, FlowNotApproved, "No approved flow of data covers this request.")
 	}
@@ -153,16 +168,24 @@ func relationship(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// scope is step 11 for the interaction: some scope has the letter on the type.
+// scope is step 11 for the interaction: some scope has the letter on the type, and
+// who writes definitions of search parameters operates the record (SRCH-240).
 // Rows are cut by it where they are asked for.
 func scope(_ context.Context, d *decision) *Refusal {
 	if d.p.unlimited() || d.req.Letter == 0 || d.req.Type == "" {
 		return nil
 	}
+	if d.req.Write && d.req.Type == definitionType && !d.p.Operates() {
+		return d.lacks(Operations())
+	}
 	if d.p.Scopes.Allow(d.req.Type, d.req.Letter) {
 		return nil
 	}
-	missing := Scope{Level: level(d.p.Kind), Type: d.req.Type, Letters: string(rune(d.req.Letter))}
+	return d.lacks(Scope{Level: level(d.p.Kind), Type: d.req.Type, Letters: string(rune(d.req.Letter))})
+}
+
+// lacks is the refusal for want of a scope.
+func (d *decision) lacks(missing Scope) *Refusal {
 	r := d.forbid(11, ScopeNotGranted, "The token has no scope for this: %s is missing.", missing)
 	r.Err.Header = map[string]string{"WWW-Authenticate": fmt.Sprintf(`Bearer realm="carerecord", error="insufficient_scope", scope="%s"`, missing)}
 	return r

@@ -14,7 +14,10 @@ import (
 
 // Config is what a Guard is made of.
 type Config struct {
-	Store     store.Store
+	Store store.Store
+	// State holds which search parameters stored definitions bring. nil is for a
+	// store that holds none: definitions hold until the Guard ends.
+	State     store.State
 	Index     *index.Indexer
 	Policy    *policy.Folder // nil only with Open
 	Clock     func() time.Time
@@ -34,6 +37,7 @@ type Config struct {
 // for concurrent use.
 type Guard struct {
 	store     store.Store
+	state     store.State // nil for none
 	index     *index.Indexer
 	policy    *policy.Folder
 	clock     func() time.Time
@@ -46,7 +50,8 @@ type Guard struct {
 	integrity bool
 	// rekeys is held over a page of a reindex, and shared by commits that key
 	// documents anew or bring a Patient.
-	rekeys sync.RWMutex
+	rekeys  sync.RWMutex
+	defined defined // taken behind rekeys
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -61,9 +66,9 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 		cfg.Clock = time.Now
 	}
 	g := &Guard{
-		store: cfg.Store, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
+		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
 		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: &present{wanted: map[string]bool{}},
-		decider: cfg.Decider, deciding: cfg.Deciding,
+		decider: cfg.Decider, deciding: cfg.Deciding, defined: defined{wake: make(chan struct{}, 1)},
 	}
 	if g.deciding == nil {
 		g.deciding = func(context.Context) func() { return func() {} }
@@ -74,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if err := g.types.load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
-	return g, nil
+	return g, g.loadParameters(ctx)
 }
 
 // Check runs the steps that look at no patient. A *Refusal ends the request.
@@ -114,7 +119,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 
 // view runs the steps that look at the named patient.
 func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.Snap) (*View, error) {
-	v := &View{guard: g, snap: snap, failed: new(error)}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error)}
 	if !req.Write && req.Letter != 0 {
 		v.letters = string(rune(req.Letter))
 	}

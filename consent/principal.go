@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"slices"
 	"time"
 
 	"carerecord/store"
@@ -60,6 +61,12 @@ func (p Principal) unlimited() bool { return p.Kind == System && p.Scopes == nil
 // May reports whether the scopes give one of the letters on a type.
 func (p Principal) May(typ, letters string) bool {
 	return p.unlimited() || p.Scopes.AllowAny(typ, letters)
+}
+
+// Operates reports whether the Principal operates the record: everybody does
+// under --auth off.
+func (p Principal) Operates() bool {
+	return p.Kind == System || slices.Contains(p.Scopes, Operations())
 }
 
 // Request is what a Principal asks for, as far as the decision needs it.

@@ -37,7 +37,7 @@ func (v *View) project(d store.Doc, newest []store.Key) (store.Doc, error) {
 	if body == nil {
 		return store.Doc{}, store.ErrNotFound
 	}
-	row, err := v.guard.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
+	row, err := v.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
 	if err != nil {
 		return store.Doc{}, fmt.Errorf("key the projection of %s: %w", d.Ref, err)
 	}

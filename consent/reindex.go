@@ -110,14 +110,23 @@ type Reindexing struct {
 	Rekeyed int       `json:"rekeyed"` // of which stood under other keys
 	Done    bool      `json:"done"`
 
+	// Types are those that are walked, of a walk for defined search parameters; nil
+	// for all. Parameters are the numbers of those that are complete when it is done.
+	Types      []string `json:"types,omitempty"`
+	Parameters []uint16 `json:"parameters,omitempty"`
+
 	After   *store.DocID `json:"after,omitempty"`   // the last document that is done
 	Changed bool         `json:"changed,omitempty"` // this round keyed a document anew
 }
 
 // ReindexStatus returns where the walk stands; false if there never was one.
 func ReindexStatus(ctx context.Context, state store.State) (Reindexing, bool, error) {
+	return walkStatus(ctx, state, progressMark)
+}
+
+func walkStatus(ctx context.Context, state store.State, mark string) (Reindexing, bool, error) {
 	var r Reindexing
-	b, err := state.Lookup(ctx, progressMark)
+	b, err := state.Lookup(ctx, mark)
 	if errors.Is(err, store.ErrNotFound) {
 		return r, false, nil
 	}
@@ -150,18 +159,26 @@ func (g *Guard) Reindex(ctx context.Context, state store.State, rest func(contex
 	}
 	if !found || at.Done || at.Keying != CurrentKeying() {
 		at = Reindexing{Keying: CurrentKeying(), Began: g.clock().UTC(), Type: walk(0)[0]}
+		for _, p := range g.toIndex() {
+			at.Parameters = append(at.Parameters, p.Number)
+		}
 	} else {
 		at.Resumed++
 	}
+	return at, g.walkOn(ctx, &at, rest)
+}
+
+// walkOn walks from where at stands to the end.
+func (g *Guard) walkOn(ctx context.Context, at *Reindexing, rest func(context.Context, Reindexing) error) error {
 	for !at.Done {
-		if err := g.reindexSome(ctx, &at); err != nil {
-			return at, fmt.Errorf("reindex %s: %w", at.Type, err)
+		if err := g.reindexSome(ctx, at); err != nil {
+			return fmt.Errorf("reindex %s: %w", at.Type, err)
 		}
-		if err := rest(ctx, at); err != nil {
-			return at, err
+		if err := rest(ctx, *at); err != nil {
+			return err
 		}
 	}
-	return at, nil
+	return nil
 }
 
 // inheriting reports whether documents of a type take their owners from what
@@ -201,6 +218,14 @@ func walk(round int) []string {
 func (r *Reindexing) next() {
 	types := walk(r.Round)
 	r.After = nil
+	if r.Types != nil {
+		if i := slices.Index(r.Types, r.Type); i+1 < len(r.Types) {
+			r.Type = r.Types[i+1]
+		} else {
+			r.Type, r.Done = "", true
+		}
+		return
+	}
 	if i := slices.Index(types, r.Type); i+1 < len(types) {
 		if r.Type = types[i+1]; r.Round == 0 && inheriting(r.Type) && !inheriting(types[i]) {
 			r.Changed = false // what others changed asks for no other round

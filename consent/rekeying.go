@@ -53,6 +53,7 @@ func (g *Guard) reindexSome(ctx context.Context, at *Reindexing) error {
 		case err == nil:
 			*at = next
 			return nil
+		case errors.Is(err, errDefined) && ctx.Err() == nil: // whoever defines parameters ends some time
 		case errors.Is(err, store.ErrConflict) && try < reindexTries:
 			try++
 		case errors.Is(err, store.ErrUnavailable) && time.Since(began) < reindexPatience:
@@ -72,6 +73,7 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	// made between the snapshot and the commit.
 	g.rekeys.Lock()
 	defer g.rekeys.Unlock()
+	installed := g.index.Installed()
 	var b store.Batch
 	n := 0
 	err := g.store.Read(ctx, func(snap store.Snap) error {
@@ -85,7 +87,7 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	at.Read += n
 	at.Rekeyed += len(b.Writes)
 	at.Changed = at.Changed || len(b.Writes) > 0
-	if n < reindexPage {
+	if n < at.page() {
 		at.next()
 	}
 	if n == 0 && !at.Done {
@@ -95,11 +97,8 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	if err != nil {
 		return fmt.Errorf("mark how far the reindex is: %w", err)
 	}
-	b.State = append(b.State, store.StateWrite{Key: progressMark, Value: mark})
-	if at.Done {
-		b.State = append(b.State, keyed())
-	}
-	if _, err := g.store.Commit(ctx, b); err != nil {
+	b.State = append(b.State, store.StateWrite{Key: at.mark(), Value: mark})
+	if err := g.commitPage(ctx, b, at, installed); err != nil {
 		return err
 	}
 	for _, w := range b.Writes { // what was found under wrong keys may speak now
@@ -107,6 +106,32 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 		g.register.apply(w.Doc)
 	}
 	return nil
+}
+
+// commitPage commits a page that was keyed with some defined parameters. With the
+// last one those that were walked for are complete.
+func (g *Guard) commitPage(ctx context.Context, b store.Batch, at *Reindexing, installed *index.Definitions) error {
+	release, err := g.holdTable(ctx, at.Done)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if g.index.Installed() != installed {
+		return errDefined
+	}
+	var table *parameters
+	if at.Done {
+		if at.Types == nil {
+			b.State = append(b.State, keyed())
+		}
+		if len(at.Parameters) > 0 {
+			t := g.defined.table.completed(at.Parameters, g.clock())
+			table = &t
+			b.State = append(b.State, t.mark())
+		}
+	}
+	_, err = g.store.Commit(ctx, b)
+	return errors.Join(g.tableOutcome(table, err), err)
 }
 
 // keyAnew reads one page and makes the writes of the documents that stand under
@@ -132,7 +157,7 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing) (b
 			d.ID, d.Keys = made.id, made.keys
 			b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version, Rekey: true})
 		}
-		if n == reindexPage {
+		if n == at.page() {
 			break
 		}
 	}

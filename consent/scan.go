@@ -34,7 +34,7 @@ func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 // both, in the order of the store.
 func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	asked, keysOnly := q.Where, q.KeysOnly
-	proposes := v.guard.index.BeforeCut(q.Type, asked)
+	proposes := v.index.BeforeCut(q.Type, asked)
 	q.Where = store.And{proposes, v.where(q.Type)}
 	touched := v.grant.touched()
 	if touched != nil {

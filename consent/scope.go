@@ -22,13 +22,27 @@ const letters = "cruds"
 
 // Scope is one resource scope: level / type . letters.
 type Scope struct {
-	Level   string // patient, user or system
+	Level   string // patient, user or system; carerecord for a scope of this server's own
 	Type    string // a type or *
-	Letters string // a subset of cruds in that order
+	Letters string // a subset of cruds in that order; empty for a scope of this server's own
 }
 
+// Operations is the scope of who operates the record: it alone lets somebody
+// write what everybody's requests depend on, the definitions of search parameters
+// (SRCH-240), and read how far the index is.
+func Operations() Scope { return Scope{Level: ownLevel, Type: "operations"} }
+
+// ownLevel is the level of this server's own scopes. They permit no letter on any
+// type.
+const ownLevel = "carerecord"
+
 // String writes the scope as SMART 2.2 does.
-func (s Scope) String() string { return s.Level + "/" + s.Type + "." + s.Letters }
+func (s Scope) String() string {
+	if s.Level == ownLevel {
+		return s.Level + "/" + s.Type
+	}
+	return s.Level + "/" + s.Type + "." + s.Letters
+}
 
 // Scopes is a set of resource scopes. The empty set permits nothing.
 type Scopes []Scope
@@ -84,6 +98,9 @@ func ParseScopes(text string, known func(string) bool) (Scopes, error) {
 }
 
 func parseScope(token string, known func(string) bool) (Scope, error) {
+	if token == Operations().String() {
+		return Operations(), nil
+	}
 	if strings.Contains(token, "?") {
 		return Scope{}, fmt.Errorf("scope %q: granular scopes are not built yet", token)
 	}
@@ -122,6 +139,9 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 func (s Scopes) Within(ceiling Scopes) Scopes {
 	var out Scopes
 	for _, ask := range s {
+		if ask.Level == ownLevel && slices.Contains(ceiling, ask) && !slices.Contains(out, ask) {
+			out = append(out, ask)
+		}
 		for _, c := range ceiling {
 			if c.Level != ask.Level || c.Type != "*" && ask.Type != "*" && c.Type != ask.Type {
 				continue

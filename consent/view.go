@@ -17,6 +17,7 @@ import (
 // function it was given to.
 type View struct {
 	guard   *Guard
+	index   *index.Indexer
 	snap    store.Snap
 	grant   *Grant
 	failed  *error    // the store did not answer in the middle of a predicate
@@ -47,7 +48,15 @@ func (v *View) where(typ string) store.Pred {
 func (v *View) Grant() *Grant { return v.grant }
 
 // Index returns the indexer of the keys.
-func (v *View) Index() *index.Indexer { return v.guard.index }
+func (v *View) Index() *index.Indexer { return v.index }
+
+// By returns the View for a question that was planned by an Indexer of this
+// record (index.Pinned), whose search parameters it is to be answered by.
+func (v *View) By(x *index.Indexer) *View {
+	out := *v
+	out.index = x
+	return &out
+}
 
 // Types returns the types of which the store holds documents, or once did,
 // sorted: of no other need anybody ask. It says nothing of what is visible, and

@@ -54,6 +54,10 @@ func (g *Grant) pipeline(typ string) store.Pred {
 		return g.whereClinician(typ)
 	case Patient:
 		return g.wherePatient(typ)
+	case Backend:
+		if typ == definitionType && g.principal.Operates() {
+			return everything
+		}
 	}
 	return nothing
 }

@@ -8,14 +8,18 @@ import (
 	"carerecord/conformance"
 	"carerecord/consent"
 	"carerecord/fhir"
+	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 )
 
-// capability is what metadata answers.
-type capability struct {
-	types []string
-	body  []byte
-	etag  string
+// capability is what the server serves.
+type capability struct{ types []string }
+
+// statement is what metadata answers, as long as some search parameters are in force.
+type statement struct {
+	installed *index.Definitions
+	body      []byte
+	etag      string
 }
 
 func (c capability) serves(typ string) bool {
@@ -23,14 +27,34 @@ func (c capability) serves(typ string) bool {
 	return ok
 }
 
-// describe makes the CapabilityStatement from the routes and the index.
-func (s *Server) describe() (capability, error) {
+// current is the CapabilityStatement of now: it changes when a search parameter
+// is complete, or defined no more (SRCH-243, 245).
+func (s *Server) current() (*statement, error) {
+	last := s.statement.Load()
+	if last != nil && last.installed == s.cfg.Index.Installed() {
+		return last, nil
+	}
+	next, err := s.describe(s.cfg.Index.Pinned())
+	if err == nil {
+		s.statement.Store(next)
+	}
+	return next, err
+}
+
+// capable finds out what the server serves.
+func (s *Server) capable() capability {
 	c := capability{}
 	for _, typ := range r4.Resources() {
 		if s.cfg.Unguarded || typ != "AuditEvent" && typ != "Parameters" && typ != "OperationOutcome" {
 			c.types = append(c.types, typ)
 		}
 	}
+	return c
+}
+
+// describe makes the CapabilityStatement from the routes and the index.
+func (s *Server) describe(x *index.Indexer) (*statement, error) {
+	t := &statement{installed: x.Installed()}
 	of, system := []string{}, []string{"transaction", "batch"}
 	var operations []conformance.Operation
 	for _, r := range s.routes() {
@@ -51,13 +75,13 @@ func (s *Server) describe() (capability, error) {
 	}
 	of, system = distinct(of), distinct(system)
 	var err error
-	c.body, c.etag, err = conformance.Statement(conformance.Capability{
-		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: c.types, Interactions: of,
-		System: system, Index: s.cfg.Index, UpdateCreate: s.cfg.Unguarded,
+	t.body, t.etag, err = conformance.Statement(conformance.Capability{
+		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: s.capability.types, Interactions: of,
+		System: system, Index: x, UpdateCreate: s.cfg.Unguarded,
 		Operations: operations, PatchFormat: []string{jsonPatch, fhirJSON},
 		Compartments: []string{"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"}, ConditionalDelete: map[bool]string{true: "multiple", false: "single"}[s.cfg.Limits.ConditionalDelete > 0],
 	})
-	return c, err
+	return t, err
 }
 
 // metadata answers without a token (REST-250, 251).
@@ -67,9 +91,13 @@ func (s *Server) metadata(_ context.Context, c *call) (*answer, error) {
 			return nil, fhir.Fault(400, "value", "mode is full or normative, not %q.", p.Value)
 		}
 	}
-	a := &answer{status: 200, header: map[string]string{"ETag": s.capability.etag}, body: s.capability.body, public: true}
+	t, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{status: 200, header: map[string]string{"ETag": t.etag}, body: t.body, public: true}
 	for _, v := range c.r.Header.Values("If-None-Match") {
-		if v == "*" || strings.Contains(v, strings.TrimPrefix(s.capability.etag, "W/")) {
+		if v == "*" || strings.Contains(v, strings.TrimPrefix(t.etag, "W/")) {
 			a.status, a.body = 304, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -78,6 +79,7 @@ type Config struct {
 type Server struct {
 	cfg        Config
 	capability capability
+	statement  atomic.Pointer[statement]
 	crowd      crowd
 }
 
@@ -87,8 +89,8 @@ func New(cfg Config) (*Server, error) {
 		cfg.NewID = consent.NewID
 	}
 	s := &Server{cfg: cfg, crowd: crowd{limits: cfg.Limits, now: time.Now}}
-	var err error
-	s.capability, err = s.describe()
+	s.capability = s.capable()
+	_, err := s.current()
 	return s, err
 }
 

@@ -83,7 +83,7 @@ func (p *planner) sorts(name string) (string, error) {
 	for _, part := range p.plan.Parts {
 		def, known := p.x.Param(part.Type, name)
 		if known && !def.Indexed {
-			return "", fhir.Fault(400, "not-supported", "_sort by %s is not supported.", name)
+			return "", p.unserved(part.Type, name)
 		}
 		if !known || !index.Sortable(def.Kind) {
 			return fmt.Sprintf("%s cannot be sorted by %s: it was ignored.", part.Type, name), nil
@@ -114,6 +114,9 @@ func (p *planner) include(param Param) error {
 		return fhir.Fault(400, "not-supported", "%s is no resource type.", inc.Source)
 	}
 	def, known := p.x.Param(inc.Source, inc.Param)
+	if err := p.unserved(inc.Source, inc.Param); known && err != nil {
+		return err
+	}
 	if inc.Param != "*" && (!known || def.Kind != index.Reference || !def.Indexed) {
 		return fhir.Fault(400, "not-supported", "%s is no reference parameter of %s.", inc.Param, inc.Source)
 	}

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"carerecord/fhir"
-	"carerecord/fhir/index"
 )
 
 // expression reads the value of _filter (SRCH-158, search_filter.html), for one
@@ -193,11 +192,11 @@ func (e *expression) link(typ, name, target string, typed bool, links int) (node
 	if links > p.opt.Limits.ChainDepth {
 		return nil, fhir.Fault(400, "too-costly", "A chain has more than %d links.", p.opt.Limits.ChainDepth)
 	}
-	def, known := p.x.Param(typ, name)
-	if !known || !def.Indexed || def.Kind != index.Reference {
-		return nil, fhir.Fault(400, "not-supported", "%s has no reference parameter %s to chain by.", typ, name)
+	def, err := p.reference(typ, name)
+	if err != nil {
+		return nil, err
 	}
-	target, err := p.targetOf(typ, name, def, firstName(e.text[e.at+1:]), target, typed)
+	target, err = p.targetOf(typ, name, def, firstName(e.text[e.at+1:]), target, typed)
 	if err != nil {
 		return nil, err
 	}

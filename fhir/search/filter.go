@@ -109,6 +109,7 @@ func claims(pred store.Pred, def index.Param) []store.Key {
 // name notes a parameter that names one patient (consent.md section 1).
 func (p *planner) name(param Param, def index.Param, pred store.Pred) {
 	switch {
+	case def.Defined: // a record is named by the standard's parameters alone
 	case p.plan.Type() == "Patient" && param.Name == "_id" && param.Modifier == "":
 		p.named = append(p.named, consent.Named{ID: param.Value})
 	case p.plan.Type() == "Patient" && param.Name == "identifier" && param.Modifier == "":

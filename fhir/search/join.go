@@ -146,7 +146,7 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 	}
 	out := *p
 	out.Parts = slices.Clone(p.Parts)
-	j := &joiner{view: v.With("s"), plan: p, lim: lim}
+	j := &joiner{view: v.With("s").By(p.x), plan: p, lim: lim}
 	j.terms = &term.Terms{Find: j.find, Most: lim.ExpansionMaximum}
 	for i, nodes := range p.joins {
 		where := store.And{out.Parts[i].Where}
@@ -219,17 +219,38 @@ func (p *planner) node(typ, expr string, values []string, depth int) (node, erro
 		return p.last(typ, expr, values)
 	}
 	name, target, typed := strings.Cut(link, ":")
-	def, known := p.x.Param(typ, name)
-	if !known || !def.Indexed || def.Kind != index.Reference {
-		return nil, fhir.Fault(400, "not-supported", "%s has no reference parameter %s to chain by.", typ, name)
+	def, err := p.reference(typ, name)
+	if err != nil {
+		return nil, err
 	}
-	target, err := p.targetOf(typ, name, def, rest, target, typed)
+	target, err = p.targetOf(typ, name, def, rest, target, typed)
 	if err != nil {
 		return nil, err
 	}
 	p.crosses(target)
 	inner, err := p.node(target, rest, values, depth+1)
 	return chain{typ, name, target, inner}, err
+}
+
+// unserved says why a parameter does not answer, one that is being indexed among
+// them (SRCH-243); nil for one that does.
+func (p *planner) unserved(typ, name string) error {
+	if err := p.x.Served(typ, name); err != nil {
+		return asFault(err, Param{Name: name})
+	}
+	return nil
+}
+
+// reference is a parameter that a link goes by.
+func (p *planner) reference(typ, name string) (index.Param, error) {
+	def, known := p.x.Param(typ, name)
+	if err := p.unserved(typ, name); known && err != nil {
+		return def, err
+	}
+	if !known || def.Kind != index.Reference {
+		return def, fhir.Fault(400, "not-supported", "%s has no reference parameter %s to chain by.", typ, name)
+	}
+	return def, nil
 }
 
 // targetOf chooses the type that a link leads to: the one that is written, or
@@ -264,6 +285,9 @@ func (p *planner) reverse(here, expr string, values []string, depth int) (node, 
 		return nil, fhir.Fault(400, "not-supported", "_has is _has:Type:reference:parameter, not _has:%s.", expr)
 	}
 	def, known := p.x.Param(parts[0], parts[1])
+	if err := p.unserved(parts[0], parts[1]); known && err != nil {
+		return nil, err
+	}
 	if !known || !def.Indexed || def.Kind != index.Reference || !slices.Contains(def.Targets, here) {
 		return nil, fhir.Fault(400, "not-supported", "%s of %q is no reference parameter that leads to a %s.", parts[1], parts[0], here)
 	}
@@ -299,6 +323,9 @@ func (p *planner) crosses(typ string) {
 // nameChained notes a chain that names one patient: patient.identifier with an
 // NHS number (consent.md, section 1).
 func (p *planner) nameChained(c chain, expr string, values []string) {
+	if def, _ := p.x.Param(c.typ, c.param); def.Defined {
+		return
+	}
 	l, ok := c.inner.(leaf)
 	if !ok || c.target != "Patient" || c.param != "patient" && c.param != "subject" || len(values) != 1 || !strings.HasSuffix(expr, ".identifier") {
 		return

@@ -43,7 +43,8 @@ type Plan struct {
 	stream   *stream        // where the rows of the one part come from; nil for its predicate
 	bare     [][]store.Pred // what the target types make of ids without a type
 	filters  int
-	latest   int // of each code, of $lastn; 0 for a search
+	latest   int            // of each code, of $lastn; 0 for a search
+	x        *index.Indexer // with the parameters that were in force when it was planned
 }
 
 // Part is the search of one type.
@@ -90,8 +91,9 @@ type planner struct {
 // New plans a search of one type, or of several. Errors are *fhir.Error of
 // status 400.
 func New(x *index.Indexer, types []string, params []Param, opt Options) (*Plan, error) {
+	x = x.Pinned()
 	p := &planner{x: x, opt: opt, seen: map[string]bool{}, wheres: make([]store.And, len(types)),
-		plan: &Plan{Count: opt.Limits.Page, simple: len(types) == 1}}
+		plan: &Plan{Count: opt.Limits.Page, simple: len(types) == 1, x: x}}
 	for _, typ := range types {
 		p.plan.Parts = append(p.plan.Parts, Part{Type: typ})
 	}

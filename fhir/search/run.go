@@ -43,7 +43,7 @@ type Page struct {
 // search that is too costly, and the store's errors.
 func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) (*Page, error) {
 	page := &Page{}
-	v = v.With("s")
+	v = v.With("s").By(p.x)
 	if err := p.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,84 @@
+package consent
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
+	"carerecord/store"
+)
+
+// definitionType is the type of resources that define search parameters.
+const definitionType = "SearchParameter"
+
+// definition is what a stored SearchParameter asks for: parameters of its base
+// types while its status is active, and else nothing (SRCH-240, 245).
+type definition struct {
+	id      string
+	version uint64
+	place   string // of its entry in a bundle, for errors
+	of      []index.Defined
+}
+
+// definitionOf reads a version of a SearchParameter. The error is a *fhir.Error.
+func definitionOf(d store.Doc, place string) (definition, error) {
+	def := definition{id: d.Ref.ID, version: d.Version, place: place}
+	if d.Dead() || gjson.GetBytes(d.Body, "status").Str != "active" {
+		return def, nil
+	}
+	read := gjson.GetManyBytes(d.Body, "code", "url", "type", "expression", "xpathUsage", "base", "target")
+	if usage := read[4].Str; usage != "" && usage != "normal" {
+		return def, def.refuse(&index.DefinitionError{Code: "invariant", Element: "xpathUsage", Text: "Comparisons other than normal are not built: " + usage + "."})
+	}
+	var targets []string
+	for _, t := range read[6].Array() {
+		targets = append(targets, t.Str)
+	}
+	for _, typ := range basesOf(read[5]) {
+		def.of = append(def.of, index.Defined{Type: typ, Code: read[0].Str, URL: read[1].Str, Kind: index.Kind(read[2].Str),
+			Expression: read[3].Str, Targets: targets, Phase: index.Indexing})
+	}
+	return def, nil
+}
+
+// basesOf are the resource types that a list of bases stands for, sorted.
+func basesOf(list gjson.Result) []string {
+	var out []string
+	for _, b := range list.Array() {
+		switch b.Str {
+		case "Resource":
+			out = append(out, r4.Resources()...)
+		case "DomainResource":
+			for _, typ := range r4.Resources() {
+				if r4.TypeOf(typ).Element("contained") != nil {
+					out = append(out, typ)
+				}
+			}
+		default:
+			out = append(out, b.Str)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// refuse is the answer to a definition that cannot be one: 409 for a name that is
+// taken, else 422, with the element that it is about.
+func (d *definition) refuse(err error) error {
+	var why *index.DefinitionError
+	if !errors.As(err, &why) {
+		return err
+	}
+	e := &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: why.Code, Text: why.Text, Expression: definitionType + "." + why.Element}}}
+	if why.Code == "duplicate" {
+		e.Status = 409
+	}
+	if d.place != "" {
+		return e.At(d.place + ".resource")
+	}
+	return e
+}

@@ -1,0 +1,157 @@
+package consent
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Parameter is a search parameter of one type that a stored SearchParameter
+// defines, with the version that does.
+type Parameter struct {
+	index.Defined
+	ID      string `json:"id"` // of the SearchParameter
+	Version uint64 `json:"version"`
+
+	ended time.Time // of a retired one
+}
+
+// parametersMark is where State holds the table.
+const parametersMark = "index/parameters"
+
+// retiredFor is how long documents get keys of a parameter that is defined no
+// more: longer than any request that was planned with it may take (LIM-009).
+const retiredFor = 5 * time.Minute
+
+// parameters is the table of defined parameters. It is never changed in place.
+type parameters struct {
+	// Next is the number of the next one: numbers are given once.
+	Next uint16      `json:"next"`
+	List []Parameter `json:"list"`
+}
+
+// defined is the table that is in force, in a Guard.
+type defined struct {
+	// mu is held shared over every commit to the store, and alone over one that
+	// changes the table, so that none is made with keys of another table.
+	mu    sync.RWMutex
+	table parameters
+	// doubtful: a change of the table may have been made, and nobody could say.
+	doubtful bool
+	wake     chan struct{} // has an element when something may have to be indexed
+}
+
+// live are the parameters that are not retired.
+func (t parameters) live() []Parameter {
+	return slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return p.Phase == index.Retired })
+}
+
+// indexing are the parameters that documents are walked for.
+func (t parameters) indexing() []Parameter {
+	return slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return p.Phase != index.Indexing })
+}
+
+// compiled is the table for an Indexer.
+func (t parameters) compiled(x *index.Indexer) (*index.Definitions, error) {
+	list := make([]index.Defined, len(t.List))
+	for i, p := range t.List {
+		list[i] = p.Defined
+	}
+	d, err := x.Compile(list)
+	if err != nil {
+		return nil, fmt.Errorf("compile the defined parameters: %w", err)
+	}
+	return d, nil
+}
+
+// mark is the table as State holds it: what is retired is nothing after a restart.
+func (t parameters) mark() store.StateWrite {
+	t.List = t.live()
+	b, err := json.Marshal(t)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return store.StateWrite{Key: parametersMark, Value: b}
+}
+
+// without leaves out what was retired long ago.
+func (t parameters) without(now time.Time) parameters {
+	t.List = slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool {
+		return p.Phase == index.Retired && now.Sub(p.ended) > retiredFor
+	})
+	return t
+}
+
+// with is the table after some definitions were written, each in place of what
+// its SearchParameter defined before. What has the same name, kind and expression
+// on a type keeps its number and its keys; everything else gets a new number, so
+// that no key of an old meaning answers (SRCH-245). The error is a *fhir.Error.
+func (t parameters) with(x *index.Indexer, defs []definition, now time.Time) (parameters, bool, error) {
+	written := func(p Parameter) bool {
+		return p.Phase != index.Retired && slices.ContainsFunc(defs, func(d definition) bool { return d.id == p.ID })
+	}
+	was := slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return !written(p) })
+	next := t.without(now)
+	next.Next = max(next.Next, index.FirstDefined)
+	next.List = slices.DeleteFunc(next.List, written)
+	changes := len(was) > 0
+	for _, def := range defs {
+		for _, of := range def.of {
+			changes = true
+			p, err := next.place(x, def, of, &was)
+			if err != nil {
+				return t, false, def.refuse(err)
+			}
+			next.List = append(next.List, p)
+		}
+	}
+	for _, p := range was {
+		p.Phase, p.ended = index.Retired, now
+		next.List = append(next.List, p)
+	}
+	return next, changes, nil
+}
+
+// place makes the entry of a parameter, from that in was which it goes on with, if
+// there is one.
+func (t *parameters) place(x *index.Indexer, def definition, of index.Defined, was *[]Parameter) (Parameter, error) {
+	p := Parameter{Defined: of, ID: def.id, Version: def.version}
+	for _, other := range t.List {
+		if other.Phase != index.Retired && other.Type == of.Type && strings.EqualFold(other.Code, of.Code) {
+			return p, &index.DefinitionError{Code: "duplicate", Element: "code", Text: fmt.Sprintf("%s has a search parameter %q already.", of.Type, other.Code)}
+		}
+	}
+	same := func(o Parameter) bool {
+		return o.ID == def.id && o.Type == of.Type && o.Code == of.Code && o.Kind == of.Kind && o.Expression == of.Expression
+	}
+	if i := slices.IndexFunc(*was, same); i >= 0 {
+		p.Number, p.Phase = (*was)[i].Number, (*was)[i].Phase
+		*was = slices.Delete(*was, i, i+1)
+		return p, nil
+	}
+	if p.Number = t.Next; p.Number > index.LastDefined {
+		return p, &index.DefinitionError{Code: "invariant", Element: "base", Text: "No more parameters can be defined here: all numbers were given."}
+	}
+	if err := x.Check(p.Defined); err != nil {
+		return p, err
+	}
+	t.Next++
+	return p, nil
+}
+
+// completed is the table after a walk for the parameters of some numbers.
+func (t parameters) completed(numbers []uint16, now time.Time) parameters {
+	t = t.without(now)
+	for i, p := range t.List {
+		if p.Phase == index.Indexing && slices.Contains(numbers, p.Number) {
+			t.List[i].Phase = index.Complete
+		}
+	}
+	return t
+}
