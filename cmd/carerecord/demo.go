@@ -48,6 +48,8 @@ func sample() *policy.Folder {
 			{ID: "demo-ehr", Name: "Sample EHR", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: scopes},
 			{ID: "demo-app", Name: "Sample app", Kind: "public", People: []string{"clinician", "patient"}, Purposes: []string{"TREAT", "PATRQT"},
 				Scopes: "patient/*.cruds user/*.cruds"},
+			{ID: "demo-operator", Name: "Operator of the record", Kind: "backend", Purposes: []string{"HOPERAT"},
+				Scopes: "carerecord/operations system/SearchParameter.cruds"},
 		},
 	}
 	for _, o := range synth.Sources() { // a larger region can be loaded as well

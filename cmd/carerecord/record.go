@@ -136,7 +136,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if err != nil {
 		return err
 	}
-	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Integrity: s.integrity, Unguarded: s.unguarded, Deciding: s.deciding})
+	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, State: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Integrity: s.integrity, Unguarded: s.unguarded, Deciding: s.deciding})
 	if err != nil {
 		return err
 	}
@@ -198,6 +198,7 @@ func (r *record) feedOf(source string) (consent.Principal, error) {
 	for _, c := range r.policy.Clients {
 		if c.Organisation == source && c.Flow == consent.FlowIngest {
 			scopes, err := consent.ParseScopes(c.Scopes, func(string) bool { return true })
+			scopes = append(scopes, consent.Operations()) // whoever has the store operates the record
 			return consent.Principal{Kind: consent.Feed, Subject: c.ID, Organisation: source, Purpose: "TREAT", Client: c.ID,
 				ClientClass: c.Kind, ClientMay: c.Purposes, Scopes: scopes, Flow: c.Flow, IDPrefix: c.IDPrefix, Address: "local", At: time.Now()}, err
 		}

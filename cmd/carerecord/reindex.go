@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -42,11 +44,11 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var r consent.Reindexing
-		if err := json.Unmarshal(out, &r); err != nil {
+		var st indexStatus
+		if err := json.Unmarshal(out, &st); err != nil {
 			return fmt.Errorf("read the server's answer: %w", err)
 		}
-		return tellReindex(r)
+		return st.tell(os.Stdout)
 	}
 	s.anyKeying = true
 	r, err := openRecord(ctx, s)
@@ -55,31 +57,18 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 	}
 	defer r.close()
 	if c.Status {
-		at, _, err := consent.ReindexStatus(ctx, r.engine)
+		st, err := r.indexStatus(ctx)
 		if err != nil {
 			return err
 		}
-		return tellReindex(at)
+		return st.tell(os.Stdout)
 	}
-	at, err := r.reindex(ctx, c.Rate)
-	if told := tellReindex(at); err == nil {
-		err = told
+	_, err = r.reindex(ctx, c.Rate)
+	st, failed := r.indexStatus(ctx)
+	if failed == nil {
+		failed = st.tell(os.Stdout)
 	}
-	return err
-}
-
-func tellReindex(r consent.Reindexing) error {
-	if r.Began.IsZero() {
-		fmt.Println("this store was never keyed anew")
-		return nil
-	}
-	state := "done"
-	if !r.Done {
-		state = fmt.Sprintf("at %s, round %d", r.Type, r.Round)
-	}
-	_, err := fmt.Printf("keying %s, begun %s, resumed %d times, %s: %d documents read, of which %d stood under other keys\n",
-		r.Keying, r.Began.Format(time.RFC3339), r.Resumed, state, r.Read, r.Rekeyed)
-	return err
+	return cmp.Or(err, failed)
 }
 
 // reindex keys every document anew, at most rate a second where rate is
@@ -89,13 +78,20 @@ func (r *record) reindex(ctx context.Context, rate int) (consent.Reindexing, err
 		return consent.Reindexing{}, errReindexing
 	}
 	defer r.reindexing.Unlock()
-	began, read := time.Now(), -1
-	return r.guard.Reindex(ctx, r.engine, func(ctx context.Context, at consent.Reindexing) error {
+	return r.guard.Reindex(ctx, r.engine, r.throttle(rate))
+}
+
+// throttle lets a walk read at most rate documents a second, where rate is greater
+// than 0, as long as the record is held.
+func (r *record) throttle(rate int) func(context.Context, consent.Reindexing) error {
+	var walk, began time.Time
+	read := 0
+	return func(ctx context.Context, at consent.Reindexing) error {
 		if !r.held.sure() {
 			return errLost
 		}
-		if read < 0 { // what earlier walks read does not count
-			read = at.Read
+		if !walk.Equal(at.Began) || began.IsZero() { // what earlier walks read does not count
+			walk, began, read = at.Began, time.Now(), at.Read
 		}
 		if rate <= 0 {
 			return ctx.Err()
@@ -107,22 +103,12 @@ func (r *record) reindex(ctx context.Context, rate int) (consent.Reindexing, err
 		case <-time.After(time.Until(due)):
 			return nil
 		}
-	})
+	}
 }
 
 // reindexRoutes are the operator's requests for it.
 func (r *record) reindexRoutes(mux *http.ServeMux) {
-	answer := func(w http.ResponseWriter, at consent.Reindexing, err error) {
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		json.NewEncoder(w).Encode(at)
-	}
-	mux.HandleFunc("GET /reindex", func(w http.ResponseWriter, q *http.Request) {
-		at, _, err := consent.ReindexStatus(q.Context(), r.engine)
-		answer(w, at, err)
-	})
+	mux.HandleFunc("GET /reindex", func(w http.ResponseWriter, q *http.Request) { r.answerStatus(q.Context(), w) })
 	mux.HandleFunc("POST /reindex", func(w http.ResponseWriter, q *http.Request) {
 		rate, err := strconv.Atoi(q.URL.Query().Get("rate"))
 		if err != nil {
@@ -132,7 +118,10 @@ func (r *record) reindexRoutes(mux *http.ServeMux) {
 		if rate == 0 {
 			rate = besideServer
 		}
-		at, err := r.reindex(q.Context(), rate)
-		answer(w, at, err)
+		if _, err := r.reindex(q.Context(), rate); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		r.answerStatus(q.Context(), w)
 	})
 }

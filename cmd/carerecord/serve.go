@@ -27,10 +27,12 @@ type serveCmd struct {
 
 	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted with a warning." default:"strict"`
 
-	Admin string `help:"Address of /metrics, /healthz and /readyz for the operator, as 127.0.0.1:8081. Default: no /metrics."`
+	Admin string `help:"Address of /metrics, /healthz, /readyz and /admin/reindex for the operator, as 127.0.0.1:8081. Default: no /metrics."`
 
 	Limit     map[string]string `help:"A limit, as page=50; repeat it for more. The log of the start shows all of them." placeholder:"NAME=VALUE"`
 	Integrity bool              `help:"Refuse writes that refer to local resources which are not there."`
+
+	ReindexRate int `help:"Documents a second at most that are read to index a search parameter that was defined, beside requests. -1 is as fast as it goes." default:"2000"`
 
 	Origin []string `help:"Origin of pages that may call from a browser, as https://app.example; repeat it for more."`
 
@@ -119,6 +121,9 @@ func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener ne
 		return err
 	}
 	defer closeSocket()
+	indexing, stop := context.WithCancel(ctx)
+	defer r.keepIndexing(indexing, c.ReindexRate)()
+	defer stop()
 	server := &http.Server{Handler: r.held.whileHeld(r.site()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		WriteTimeout: s.limits.rest.BundleDeadline + lastBytes,
 		ErrorLog:     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}

@@ -60,7 +60,7 @@ func (f siteFlags) settings() (settings, error) {
 type tokenCmd struct {
 	storeFlags
 	User    string `help:"Sample person: gp, consultant, clerk, nurse, patient."`
-	Client  string `help:"Client: demo-ehr, demo-app, demo-feed, demo-gp-feed." required:""`
+	Client  string `help:"Client: demo-ehr, demo-app, demo-feed, demo-gp-feed, demo-operator." required:""`
 	Scope   string `help:"SMART 2.2 scopes. Default: what the client may have."`
 	Patient string `help:"Launch context; not built yet."`
 	Purpose string `help:"Purpose of use. Default: TREAT, a patient's PATRQT."`

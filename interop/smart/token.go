@@ -95,6 +95,9 @@ func (t *Tokens) grant(spec Spec) (grant, error) {
 		return grant{}, unknown("client", spec.Client, []string{"demo-backend", "demo-index"})
 	}
 	kind, fallback := "", "TREAT"
+	if len(client.Purposes) == 1 {
+		fallback = client.Purposes[0]
+	}
 	if spec.User != "" {
 		person, ok := t.cfg.Policy.Person(spec.User)
 		if !ok {
@@ -147,7 +150,9 @@ func (t *Tokens) scopes(client policy.Client, kind, asked string) (consent.Scope
 		return nil, fmt.Errorf("ceiling of client %s: %w", client.ID, err)
 	}
 	levels := map[string][]string{"": {"system"}, "clinician": {"user"}, "patient": {"patient", "user"}}[kind]
-	ceiling = slices.DeleteFunc(ceiling, func(s consent.Scope) bool { return !slices.Contains(levels, s.Level) })
+	ceiling = slices.DeleteFunc(ceiling, func(s consent.Scope) bool {
+		return !slices.Contains(levels, s.Level) && (kind != "" || s != consent.Operations())
+	})
 	if asked == "" {
 		return ceiling, nil
 	}
