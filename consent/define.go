@@ -118,6 +118,22 @@ func (c *commit) define(changes []Change) error {
 	return nil
 }
 
+// Defines returns why a body cannot be stored under an address as the definition
+// of a search parameter, a *fhir.Error, or nil; nil for every other type.
+func (g *Guard) Defines(ref store.Ref, body []byte) error {
+	if ref.Type != definitionType {
+		return nil
+	}
+	def, err := definitionOf(store.Doc{Ref: ref, Body: body}, "")
+	if err != nil {
+		return err
+	}
+	g.defined.mu.RLock()
+	defer g.defined.mu.RUnlock()
+	_, _, err = g.defined.table.with(g.index, []definition{def}, g.clock())
+	return err
+}
+
 // hold keeps the table as it is until released, or is alone with it where the
 // batch changes it, which then carries the new one. store.ErrConflict: the
 // documents were keyed by a table that is not in force any more.

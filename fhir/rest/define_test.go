@@ -259,6 +259,15 @@ func TestDefinitionsRefused(t *testing.T) {
 		refused(409, "duplicate", "SearchParameter.code", put(definition("x", "active", "Family", "string", "Patient.name.family", "Patient")))
 		refused(409, "duplicate", "SearchParameter.code", send(d, "POST", "/SearchParameter", definition("y", "active", "nickname", "string", "Patient.name.given", "Patient")))
 
+		for _, path := range []string{"/SearchParameter/$validate", "/SearchParameter/x/$validate"} {
+			w := d.want(200, "POST", path, definition("x", "active", "nickname", "string", nickname, "Patient"))
+			if gjson.Get(w.Body.String(), "issue.0.code").Str != "duplicate" {
+				t.Errorf("%s: %s", path, w.Body)
+			}
+		}
+		if w := d.want(200, "POST", "/SearchParameter/nick/$validate", definition("nick", "active", "nickname", "string", nickname, "Patient")); !strings.Contains(w.Body.String(), "would be accepted") {
+			t.Errorf("of what stands: %s", w.Body)
+		}
 		d.want(201, "PUT", "/SearchParameter/x", definition("x", "draft", "nickname", "string", "Patient.subject.resolve().name", "Patient"))
 		d.want(200, "PUT", "/SearchParameter/x", definition("x", "draft", "nickname", "string", nickname, "Patient"))
 		refused(409, "duplicate", "SearchParameter.code", send(d, "PATCH", "/SearchParameter/x", `[{"op":"replace","path":"/status","value":"active"}]`, "Content-Type: application/json-patch+json"))

@@ -10,6 +10,7 @@ import (
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/validate"
+	"carerecord/store"
 )
 
 // asked is what a call of $validate wants.
@@ -176,6 +177,9 @@ func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, e
 		_, err = updateChange(r, c.typ, c.id, http.Header{})
 	} else if err == nil {
 		err = noConditionalReferences(r)
+	}
+	if err == nil {
+		err = s.cfg.Guard.Defines(store.Ref{Type: c.typ, ID: c.id}, r.Body)
 	}
 	if err != nil {
 		return told(err)
