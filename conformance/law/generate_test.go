@@ -28,11 +28,16 @@ type generator struct {
 	rows     map[string][]string // ids by type
 	source   map[string]string   // ODS code by Type/id
 	last     map[string]string   // the last body by Type/id
+	insides  *generator          // draws what is contained, so that the rest of a world is what it was
 	n        int
 }
 
 func newGenerator(seed uint64) *generator {
-	return &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, source: map[string]string{}, last: map[string]string{}}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, source: map[string]string{}, last: map[string]string{}}
+	insides := *g
+	insides.Rand = rand.New(rand.NewPCG(seed, 16))
+	g.insides = &insides
+	return g
 }
 
 // chance is true in so many of a hundred cases.
@@ -210,6 +215,20 @@ func (g *generator) somebody() string {
 	return g.aRow("Practitioner")
 }
 
+// held is a contained Patient with the id c, and the member that refers to it, in
+// so many of a hundred cases; else it is the other member. What it says goes with
+// the row, and whom it names may hide that.
+func (g *generator) held(percent int, param, other string) string {
+	in := g.insides
+	in.patients = g.patients
+	if !in.chance(percent) {
+		return other
+	}
+	g = in
+	return `"contained":[` + object(`"resourceType":"Patient","id":"c"`, g.meta(30), `"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`"}]`,
+		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(40, `"link":[{"other":`+g.aPatient()+`,"type":"seealso"}]`)) + `],` + strings.Replace(param, "%", `{"reference":"#c"}`, 1)
+}
+
 // quantity is a value in one of two units, or of a code that is none.
 func (g *generator) quantity() string {
 	unit := pick(g, "mg", "mg", "mg", "ug", "(score)")
@@ -234,11 +253,11 @@ func (g *generator) body(typ, id, ods string) string {
 	switch typ {
 	case "Observation":
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
-			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.maybe(15, `"performer":[`+g.somebody()+`]`),
+			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(25, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
 			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybe(8, g.tie()))
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note), g.maybe(8, g.tie()))
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(20, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.maybe(8, g.tie()))
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
 			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")))

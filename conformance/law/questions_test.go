@@ -149,8 +149,9 @@ var chains = map[string][]string{
 	"Patient": {"_has:Observation:patient:code=%c", "_has:Observation:subject:status=final", "_has:Condition:patient:code:not=one", "_has:Observation:performer:code=one,two",
 		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active"},
 	"Observation": {"patient.family=%F", "subject:Patient.gender:not=male", "encounter.status=finished", "encounter.patient.family=%F", "has-member:Observation.code=%c", "has-member:Observation.combo-code-value-quantity=%c$gt1", "performer:Patient.gender=female",
-		"_has:Provenance:target:_id=%I", "patient._has:Condition:patient:code=%c", "subject:Patient.birthdate:missing=true"},
-	"Condition": {"patient.gender=male", "asserter:Patient.family=%F"}, "Encounter": {"patient.family:contains=r", "service-provider.name=north", "_has:Observation:encounter:code=%c"},
+		"_has:Provenance:target:_id=%I", "patient._has:Condition:patient:code=%c", "subject:Patient.birthdate:missing=true",
+		"performer:Patient.family=%F", "performer:Patient.gender:not=male", "performer:Patient.link:Patient.family=%F", "performer:Patient._security=HIV,R"},
+	"Condition": {"patient.gender=male", "asserter:Patient.gender:not=female", "asserter:Patient.family=%F"}, "Encounter": {"patient.family:contains=r", "service-provider.name=north", "_has:Observation:encounter:code=%c"},
 	"MedicationRequest": {"medication.code=%c", "patient.identifier:missing=false"}, "Provenance": {"target:Observation.status=final", "target:Consent.status=active"}, "List": {"item:Observation.code=%c"},
 	"AllergyIntolerance": {"patient._tag=http://t|b"},
 }

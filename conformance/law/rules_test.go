@@ -1,6 +1,7 @@
 package law_test
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +22,8 @@ var (
 		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
 		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"}}
 	paths = map[string][]string{
-		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note"},
-		"Condition":          {"Condition.code", "Condition.asserter", "Condition.meta.tag"},
+		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.name"},
+		"Condition":          {"Patient.gender", "Condition.code", "Condition.asserter", "Condition.meta.tag"},
 		"Encounter":          {"Encounter.serviceProvider", "Encounter.meta.tag"},
 		"MedicationRequest":  {"MedicationRequest.requester"},
 		"AllergyIntolerance": {"AllergyIntolerance.code", "AllergyIntolerance.asserter"},
@@ -39,8 +40,8 @@ func (g *generator) decision() consenttest.Decision {
 
 // negations ask for what is not there, by the elements that rules cut.
 var negations = map[string][]string{
-	"Observation": {"value-quantity:missing=true", "encounter:missing=true", "performer:missing=true", "has-member:missing=true", "_tag:not=a"},
-	"Condition":   {"code:not=one", "code:not=two", "code:not=three", "code:missing=true", "_tag:not=b"},
+	"Observation": {"value-quantity:missing=true", "encounter:missing=true", "performer:missing=true", "has-member:missing=true", "_tag:not=a", "performer:Patient.gender:not=female", "performer:Patient.gender:not=male", "performer:Patient.gender:missing=true"},
+	"Condition":   {"asserter:Patient.gender:not=male", "asserter:Patient.gender:missing=true", "code:not=one", "code:not=two", "code:not=three", "code:missing=true", "_tag:not=b"},
 	"Patient":     {"gender:not=female", "gender:not=male", "gender:missing=true", "name:missing=true", "birthdate:missing=true", "active:missing=true"},
 	"Encounter":   {"service-provider:missing=true", "_tag:not=b"}, "AllergyIntolerance": {"code:not=one", "code:missing=true"},
 }
@@ -122,8 +123,25 @@ func (e *evaluator) cutByRules(v *version, body []byte) []byte {
 				continue
 			}
 			for _, path := range r.Cut {
-				body, _ = off(gjson.ParseBytes(body), strings.Split(path, ".")[1:])
+				body = offType(gjson.ParseBytes(body), path)
 			}
+		}
+	}
+	return body
+}
+
+// offType takes the element at a path out of a resource, if it is of the type with
+// which the path begins, and out of those that it contains.
+func offType(r gjson.Result, path string) []byte {
+	names := strings.Split(path, ".")
+	body := []byte(r.Raw)
+	if r.Get("resourceType").Str == names[0] {
+		body, _ = off(r, names[1:])
+	}
+	for _, c := range gjson.GetBytes(body, "contained").Array() {
+		was := c.Raw
+		if left := offType(c, path); string(left) != was {
+			body = bytes.Replace(body, []byte(was), left, 1)
 		}
 	}
 	return body

@@ -85,13 +85,13 @@ func (pl *plan) join() {
 // composite makes the keys of one element of the base expression: a verifying
 // one with the keys of all parts, and the driving ones of pairs. An element that
 // lacks a part has none.
-func (x *Indexer) composite(w *work, p *param, base path.Value) {
+func (x *Indexer) composite(w *work, b *builder, p *param, of, base path.Value) {
 	w.tuple.reset()
-	w.tuple.last = w.keys.last
-	defer func() { w.keys.last = w.tuple.last }()
+	w.tuple.last = b.last
+	defer func() { b.last = w.tuple.last }()
 	for _, part := range p.composition.parts {
 		before := len(w.tuple.ends)
-		w.inner = part.expr.EvalOn(&w.doc, base, w.inner[:0])
+		w.inner = part.expr.EvalOn(of, base, w.inner[:0])
 		for _, v := range w.inner {
 			x.keys(&w.tuple, part, v)
 		}
@@ -101,18 +101,22 @@ func (x *Indexer) composite(w *work, p *param, base path.Value) {
 		}
 	}
 	keys := w.tuple.keys()
-	w.keys.begin(p.number|verifies, classTuple)
+	b.begin(p.number|verifies, classTuple)
 	for _, k := range keys {
-		if !plain(k) {
-			continue
+		if plain(k) {
+			b.nested(k)
 		}
-		w.keys.buf = binary.AppendUvarint(w.keys.buf, uint64(len(k)))
-		w.keys.buf = append(w.keys.buf, k...)
 	}
-	w.keys.end()
+	b.end()
 	if p.composition.leads {
-		w.keys.pairs(p.number, keys)
+		b.pairs(p.number, keys)
 	}
+}
+
+// nested puts a key into the value of another, behind its length.
+func (b *builder) nested(k store.Key) {
+	b.buf = binary.AppendUvarint(b.buf, uint64(len(k)))
+	b.buf = append(b.buf, k...)
 }
 
 // plain reports whether a key of a part answers a query without modifiers: the

@@ -32,6 +32,9 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	case store.Contains:
 		return x.lasting(typ, p.Prefix, p)
 	case store.In:
+		if inside, ok := p.Set.(inside); ok {
+			p.Set = x.insideBeforeCut(inside)
+		}
 		return x.lasting(typ, p.Prefix, p)
 	}
 	return store.And{}

@@ -13,7 +13,7 @@
 // Text must be free of U+0000, which fhir.Parse sees to for resources and
 // Predicate for queries: it separates the parts of keys.
 //
-// # The grammar, version 5
+// # The grammar, version 6
 //
 // A key is two bytes, big endian, a class, and a value:
 //
@@ -50,6 +50,7 @@
 //	                           without version
 //	           i system 0 value  Reference.identifier, case folded
 //	           j value         the same without its system
+//	           h Type          to a contained resource of that type
 //	           w               to a Patient of this server who is not the first
 //	                           whom it is about: it stands in another place
 //	uri        u address       canonicals without version
@@ -66,6 +67,7 @@
 //	           L text          folded and whole, where longer than 256 bytes
 //	reference, V address       with version: Type/id/_history/v or url|v
 //	uri
+//	reference  H Type 0 keys   the keys of a contained resource
 //	quantity   Q system 0 code 0 number   number as behind class n; not of units
 //	                           that have a key q
 //	           T unit 0 number            code, and unit text where it differs
@@ -103,6 +105,14 @@
 // elements: store.In with a set that is given by a predicate (SRCH-120, 122).
 // Parameters named combo have no keys: they ask the other two. Driving keys of
 // pairs are made for Observation; elsewhere the parameter of the first part drives.
+//
+// A contained resource has no keys of its own: it is found by what refers to it, as
+// part of its container (SRCH-135). Its keys, those of _id left out, are one key
+// of each reference parameter that leads to it, put together as tuples are, and a
+// chain asks whether they satisfy what it asks of its targets. A contained resource
+// that it refers to is inside again. Where containedDeep references or containedRoom
+// bytes do not suffice, the one key says 0: nothing is known of what is inside, and
+// no chain finds it.
 //
 // Both orders are those of the bytes. Folding is described at fold.
 package index

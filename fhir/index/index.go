@@ -49,6 +49,7 @@ type work struct {
 	values []path.Value
 	tuple  builder      // of one element of a composite
 	inner  []path.Value // of one part of it
+	room   int          // bytes left for the keys of contained resources
 }
 
 // New checks the configuration. The parameters of a resource type are compiled
@@ -150,8 +151,19 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 		return Row{}, fmt.Errorf("index: the body of a %s says it is a %q", typ, got)
 	}
 	w.keys.reset()
+	w.room = containedRoom
 	for _, p := range pl.order {
-		x.collect(w, p, id, updated)
+		switch p.Code {
+		case "_id":
+			w.keys.add(p.number, classCode, id)
+			w.keys.add(p.number|verifies, classPresent)
+		case "_lastUpdated":
+			lo := momentOf(updated)
+			w.keys.date(p.number, span{lo, lo.add(0, 1), unitInstant})
+			w.keys.add(p.number|verifies, classPresent)
+		default:
+			x.collect(w, &w.keys, p, w.doc.Root(), 0)
+		}
 	}
 	owners := x.ownership(w, pl.owners, id)
 	w.keys.strays(owners.Home())
@@ -165,26 +177,16 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 	return row, nil
 }
 
-// collect makes the keys of one parameter.
-func (x *Indexer) collect(w *work, p *param, id string, updated time.Time) {
+// collect makes the keys of one parameter for a resource: that of the body, or one
+// it contains, at some depth of references among those.
+func (x *Indexer) collect(w *work, b *builder, p *param, of path.Value, depth int) {
 	if p.composition != nil && p.composition.either != nil {
 		return
 	}
-	switch p.Code {
-	case "_id":
-		w.keys.add(p.number, classCode, id)
-		w.keys.add(p.number|verifies, classPresent)
-		return
-	case "_lastUpdated":
-		lo := momentOf(updated)
-		w.keys.date(p.number, span{lo, lo.add(0, 1), unitInstant})
-		w.keys.add(p.number|verifies, classPresent)
-		return
-	}
-	w.values = p.expr.Eval(&w.doc, w.values[:0])
+	w.values = p.expr.EvalOn(of, of, w.values[:0])
 	if p.Kind == Composite {
 		for _, v := range w.values {
-			x.composite(w, p, v)
+			x.composite(w, b, p, of, v)
 		}
 		clear(w.values)
 		return
@@ -192,12 +194,19 @@ func (x *Indexer) collect(w *work, p *param, id string, updated time.Time) {
 	present := false
 	for _, v := range w.values {
 		present = present || v.Valued()
-		x.keys(&w.keys, p, v)
+		x.keys(b, p, v)
 	}
 	if present {
-		w.keys.add(p.number|verifies, classPresent)
+		b.add(p.number|verifies, classPresent)
+	}
+	var held []path.Value
+	if p.Kind == Reference {
+		held = contained(w.values)
 	}
 	clear(w.values)
+	for _, c := range held {
+		x.contain(w, b, p.number, c, depth+1)
+	}
 }
 
 // keys makes the keys of one value.

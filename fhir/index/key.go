@@ -6,7 +6,7 @@ import (
 
 // Version is the version of the grammar in doc.go. A change that gives a
 // resource other keys gives it another number, and stores are keyed anew.
-const Version = 5
+const Version = 6
 
 // The class byte of a key, behind the number of its parameter. doc.go has the
 // grammar of what follows each.
@@ -30,6 +30,7 @@ const (
 	classPair         = 'k' // composite: folded code 0, then class and value of the second part
 	classLogical      = 'i' // reference: system 0 folded value of its identifier
 	classBearer       = 'j' // reference: folded value of its identifier
+	classHeld         = 'h' // reference: type of a contained resource that it leads to
 	classStray        = 'w' // reference: nothing; to a Patient with whom the document does not stand
 
 	// Behind a number with the high bit: verifying.
@@ -38,6 +39,7 @@ const (
 	classLong     = 'L' // string: folded, whole, where longer than classStart holds
 	classText     = 'W' // token: folded text or display
 	classTyped    = 'O' // token: system 0 code 0 folded value of an identifier and its type
+	classInside   = 'H' // reference: type 0 keys of a contained resource, each behind its length
 	classVersion  = 'V' // reference or uri with its version
 	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber, of units that are not converted
 	classUnitText = 'T' // quantity: code or unit 0, then as classNumber

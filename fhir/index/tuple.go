@@ -12,17 +12,22 @@ import (
 type tuples struct{ where store.Pred }
 
 // Has reports whether a tuple, as a key holds it, is one of them. What is no tuple is not.
-func (t tuples) Has(name string) bool {
-	var keys []store.Key
-	for name != "" {
-		n, size := binary.Uvarint([]byte(name[:min(len(name), binary.MaxVarintLen64)]))
-		if size <= 0 || n > uint64(len(name)-size) {
-			return false
+func (t tuples) Has(tuple string) bool {
+	keys, ok := parted(tuple)
+	return ok && store.Match(t.where, keys)
+}
+
+// parted are the keys that stand in one, each behind its length.
+func parted(tuple string) (keys []store.Key, ok bool) {
+	for tuple != "" {
+		n, size := binary.Uvarint([]byte(tuple[:min(len(tuple), binary.MaxVarintLen64)]))
+		if size <= 0 || n > uint64(len(tuple)-size) {
+			return nil, false
 		}
-		keys = append(keys, store.Key(name[size:size+int(n)]))
-		name = name[size+int(n):]
+		keys = append(keys, store.Key(tuple[size:size+int(n)]))
+		tuple = tuple[size+int(n):]
 	}
-	return store.Match(t.where, keys)
+	return keys, true
 }
 
 // compositePred compares tuples: each part by its own rules, all within one

@@ -21,7 +21,8 @@
 // without birthDate) are not there.
 //
 // resolve() resolves nothing: it looks at what a literal reference says about
-// the type of its target, or else at Reference.type.
+// the type of its target, or else at Reference.type; of a contained resource at
+// its type.
 //
 // # The full language
 //

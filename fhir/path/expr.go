@@ -74,20 +74,13 @@ func prune(e expr, typ string) expr {
 }
 
 // Eval appends what the expression yields for a resource to out.
-func (x *Expr) Eval(d *Doc, out []Value) []Value {
-	m := machines.Get().(*machine)
-	m.root[0] = d.Root()
-	out = x.root.eval(m, m.root[:], out)
-	m.root[0] = Value{}
-	machines.Put(m)
-	return out
-}
+func (x *Expr) Eval(d *Doc, out []Value) []Value { return x.EvalOn(d.Root(), d.Root(), out) }
 
-// EvalOn appends what the expression yields for a value of the resource, from
-// which its paths begin, to out.
-func (x *Expr) EvalOn(d *Doc, v Value, out []Value) []Value {
+// EvalOn appends what the expression yields for a value of a resource, from which
+// its paths begin, to out. The resource is a Doc's root or one that it contains.
+func (x *Expr) EvalOn(resource, v Value, out []Value) []Value {
 	m := machines.Get().(*machine)
-	m.root[0] = d.Root()
+	m.root[0] = resource
 	in := append(m.borrow(), v)
 	out = x.root.eval(m, in, out)
 	m.giveBack(in)

@@ -124,6 +124,10 @@ func targetType(v Value) string {
 	if v.Type == "Reference" {
 		literal = v.GetText("reference")
 	}
+	if strings.HasPrefix(literal, "#") { // what Reference.type says of a resource that is not there counts for nothing
+		contained, _ := v.Contained(literal)
+		return contained.Type
+	}
 	literal, _, _ = strings.Cut(literal, "/_history/")
 	if parts := strings.Split(literal, "/"); len(parts) >= 2 && r4.IsResource(parts[len(parts)-2]) {
 		return parts[len(parts)-2]

@@ -112,6 +112,21 @@ func (v Value) All(property string) iter.Seq[Value] {
 	}
 }
 
+// Contained returns the contained resource that a reference of the same document
+// leads to: one that is # and its id.
+func (v Value) Contained(reference string) (Value, bool) {
+	id, ok := strings.CutPrefix(reference, "#")
+	if !ok || id == "" || v.doc == nil {
+		return Value{}, false
+	}
+	for c := range v.doc.Root().All("contained") {
+		if c.GetText("id") == id {
+			return c, c.Type != ""
+		}
+	}
+	return Value{}, false
+}
+
 // Choice returns the first value of a choice element, such as "value" of an
 // Extension.
 func (v Value) Choice(name string) (Value, bool) {

@@ -20,9 +20,13 @@ import (
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
 	"carerecord/store"
+	"carerecord/store/mongo"
+	"carerecord/store/mongo/mongotest"
 	"carerecord/store/pebble"
 	"carerecord/store/storetest"
 )
+
+func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 
 // open serves an empty record to somebody who sees and writes everything.
 func open(t *testing.T) http.Handler {
@@ -68,26 +72,41 @@ func guarded(t testing.TB, db store.Store, guards func(*consent.Config), change 
 // TestSection42 runs the script of the forty cases.
 func TestSection42(t *testing.T) { script(t, open(t), "testdata/section42.txt") }
 
-// TestProtocol and TestSearch run the scripts that go by requirement numbers, TestTerms
-// that of terminology.
+// TestProtocol and TestSearch run the scripts that go by requirement numbers.
 func TestProtocol(t *testing.T) { script(t, open(t), "testdata/protocol.txt") }
 func TestSearch(t *testing.T)   { script(t, open(t), "testdata/search.txt") }
-func TestTerms(t *testing.T)    { script(t, open(t), "testdata/terms.txt") }
 
 // TestOperations runs the script of operations that answer with many resources.
 func TestOperations(t *testing.T) { script(t, open(t), "testdata/operations.txt") }
 
-// TestValues runs the script of composites, units and places, on both the reference
-// store and the embedded engine: what drives them differs.
-func TestValues(t *testing.T) {
-	t.Run("reference", func(t *testing.T) { script(t, open(t), "testdata/values.txt") })
+// TestTerms, TestValues and TestContained run the scripts of terminology, of
+// composites, units and places, and of chains into contained resources, on every
+// engine: what drives them differs.
+func TestTerms(t *testing.T)     { onEveryStore(t, "testdata/terms.txt") }
+func TestValues(t *testing.T)    { onEveryStore(t, "testdata/values.txt") }
+func TestContained(t *testing.T) { onEveryStore(t, "testdata/contained.txt") }
+
+// onEveryStore runs a script on the reference store, the embedded engine and MongoDB.
+func onEveryStore(t *testing.T, file string) {
+	t.Run("reference", func(t *testing.T) { script(t, open(t), file) })
 	t.Run("pebble", func(t *testing.T) {
 		db, err := pebble.Open(pebble.Config{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { db.Close() })
-		script(t, handlerWith(t, db, func(*rest.Config) {}), "testdata/values.txt")
+		script(t, handlerWith(t, db, func(*rest.Config) {}), file)
+	})
+	t.Run("mongo", func(t *testing.T) {
+		server := mongotest.Start(t)
+		uri, name := server.Database(t)
+		db, err := mongo.Open(context.Background(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		t.Log(server.Describe())
+		script(t, handlerWith(t, db, func(*rest.Config) {}), file)
 	})
 }
 

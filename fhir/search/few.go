@@ -13,7 +13,7 @@ import (
 // may stand at the other end of a hop.
 const fewest = 100
 
-// few are documents, their keys alone.
+// few are documents, their keys alone. Contained resources among them have no id.
 type few struct{ docs []store.Doc }
 
 // few returns the rows that the rest of a part leaves, or nil where it leaves
@@ -46,8 +46,15 @@ func (j *joiner) targets(ctx context.Context, c chain, from *few) (*few, error) 
 	if from == nil {
 		return nil, nil
 	}
-	named := ids{}
+	named, out := ids{}, &few{}
 	for _, d := range from.docs {
+		inside, err := j.view.Index().Inside(c.typ, c.param, c.target, d.Keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, keys := range inside {
+			out.docs = append(out.docs, store.Doc{Ref: store.Ref{Type: c.target}, Keys: keys})
+		}
 		to, err := j.view.Index().Pointees(c.typ, c.param, c.target, d.Keys)
 		if err != nil {
 			return nil, err
@@ -56,10 +63,9 @@ func (j *joiner) targets(ctx context.Context, c chain, from *few) (*few, error) 
 			named[id] = true
 		}
 	}
-	if len(named) > 10*fewest {
+	if len(named)+len(out.docs) > 10*fewest {
 		return nil, nil
 	}
-	out := &few{}
 	for _, id := range named.list() {
 		d, err := j.view.Get(ctx, store.Ref{Type: c.target, ID: id})
 		switch {
@@ -73,26 +79,13 @@ func (j *joiner) targets(ctx context.Context, c chain, from *few) (*few, error) 
 	return out, nil
 }
 
-// narrowed is a chain that leads to a few targets.
-func (j *joiner) narrowed(ctx context.Context, c chain, targets *few) (store.Pred, error) {
-	pred, err := c.inner.resolve(ctx, j, targets)
-	if err != nil {
-		return nil, err
-	}
-	found := ids{}
-	for _, d := range targets.docs {
-		if store.Match(pred, d.Keys) {
-			found[d.Ref.ID] = true
-		}
-	}
-	return j.view.Index().PointsTo(c.typ, c.param, c.target, found, found.list())
-}
-
 // referring is what refers to a few rows and satisfies the rest of a _has.
 func (j *joiner) referring(ctx context.Context, h has, to *few) (store.Pred, error) {
 	rows := ids{}
 	for _, d := range to.docs {
-		rows[d.Ref.ID] = true
+		if d.Ref.ID != "" { // nothing refers to a contained resource
+			rows[d.Ref.ID] = true
+		}
 	}
 	points, err := j.view.Index().PointsTo(h.typ, h.param, h.here, rows, rows.list())
 	if err != nil {

@@ -32,7 +32,9 @@ type leaf struct {
 	drives bool
 }
 
-// chain asks for a reference of typ to a target that satisfies inner.
+// chain asks for a reference of typ to a target that satisfies inner: a document
+// that the View shows, or a resource that the row contains and that goes with it
+// (SRCH-135, SMART-262).
 type chain struct {
 	typ, param, target string
 	inner              node
@@ -59,22 +61,33 @@ func (has) positive() bool    { return true }
 func (l leaf) resolve(context.Context, *joiner, *few) (store.Pred, error) { return l.pred, nil }
 
 func (c chain) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, error) {
-	found := ids{}
 	targets, err := j.targets(ctx, c, among)
 	if err != nil {
 		return nil, err
 	}
-	if targets != nil {
-		return j.narrowed(ctx, c, targets)
-	}
-	err = j.each(ctx, c.target, c.inner, func(d store.Doc) error {
-		found[d.Ref.ID] = true
-		return nil
-	})
+	pred, err := c.inner.resolve(ctx, j, targets)
 	if err != nil {
 		return nil, err
 	}
-	return j.view.Index().PointsTo(c.typ, c.param, c.target, found, found.list())
+	found := ids{}
+	if targets != nil {
+		for _, d := range targets.docs {
+			if d.Ref.ID != "" && store.Match(pred, d.Keys) {
+				found[d.Ref.ID] = true
+			}
+		}
+	} else if err = j.each(ctx, c.target, pred, c.inner.positive(), func(d store.Doc) error {
+		found[d.Ref.ID] = true
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	points, err := j.view.Index().PointsTo(c.typ, c.param, c.target, found, found.list())
+	if err != nil {
+		return nil, err
+	}
+	inside, err := j.view.Index().PointsInside(c.typ, c.param, c.target, pred)
+	return store.Or{points, inside}, err
 }
 
 func (h has) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, error) {
@@ -82,7 +95,11 @@ func (h has) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, er
 	if among != nil {
 		return j.referring(ctx, h, among)
 	}
-	err := j.each(ctx, h.typ, h.inner, func(d store.Doc) error {
+	pred, err := h.inner.resolve(ctx, j, nil)
+	if err != nil {
+		return nil, err
+	}
+	err = j.each(ctx, h.typ, pred, h.inner.positive(), func(d store.Doc) error {
 		to, err := j.view.Index().Pointees(h.typ, h.param, h.here, d.Keys)
 		for _, id := range to {
 			found[id] = true
@@ -110,16 +127,12 @@ func (s ids) list() []string {
 	return out
 }
 
-// each calls f for every visible document of a type that satisfies a node, its
-// keys alone.
-func (j *joiner) each(ctx context.Context, typ string, inner node, f func(store.Doc) error) error {
-	pred, err := inner.resolve(ctx, j, nil)
-	if err != nil {
-		return err
-	}
+// each calls f for every visible document of a type that satisfies a predicate, its
+// keys alone. positive: an index can drive by it.
+func (j *joiner) each(ctx context.Context, typ string, pred store.Pred, positive bool, f func(store.Doc) error) error {
 	q := store.Query{Type: typ, Where: pred, KeysOnly: true}
 	rows := j.view.Scan(ctx, q)
-	if !inner.positive() {
+	if !positive {
 		rows = j.plan.walk(ctx, j.view, q, j.lim)
 	}
 	for d, err := range rows {
