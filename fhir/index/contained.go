@@ -38,7 +38,7 @@ func contained(references []path.Value) []path.Value {
 // contain makes the keys by which chains over a reference parameter reach into a
 // contained resource (SRCH-135): its type, which drives, and all its keys as one.
 func (x *Indexer) contain(w *work, b *builder, number uint16, c path.Value, depth int) {
-	pl, err := x.plan(c.Type)
+	pl, err := x.standard.plan(c.Type)
 	if err != nil {
 		return // no type that anything can lead to
 	}
@@ -56,7 +56,8 @@ func (x *Indexer) contain(w *work, b *builder, number uint16, c path.Value, dept
 }
 
 // inside are the keys of a contained resource: it has no instant, and an id that
-// means nothing outside (SRCH-107). It is false where there was no room for them.
+// means nothing outside (SRCH-107). Parameters that stored definitions bring have
+// none: they are indexed where their type is, and containers are of another. It is false where there was no room for them.
 func (x *Indexer) inside(w *work, pl *plan, c path.Value, depth int) ([]store.Key, bool) {
 	if w.room -= containedCost; w.room < 0 || depth > containedDeep {
 		return nil, false
@@ -98,11 +99,15 @@ func (x *Indexer) insideBeforeCut(i inside) inside {
 }
 
 // PointsInside is what a document must satisfy to refer, by a reference parameter,
-// to a contained resource of a type that satisfies a predicate. Errors are *Error.
+// to a contained resource of a type that satisfies a predicate. Nothing does where
+// the predicate asks for a parameter that is not the standard's. Errors are *Error.
 func (x *Indexer) PointsInside(typ, name, target string, where store.Pred) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
+	}
+	if !ofStandard(where) {
+		return store.Or{}, nil
 	}
 	return store.And{
 		eq(p.number, classHeld, target),
@@ -125,4 +130,31 @@ func (x *Indexer) Inside(typ, name, target string, keys []store.Key) ([][]store.
 		}
 	}
 	return out, nil
+}
+
+// ofStandard reports whether a predicate asks for parameters of the standard alone.
+func ofStandard(p store.Pred) bool {
+	known := func(k store.Key) bool { return numberOf(k) < FirstDefined }
+	every := func(list []store.Pred) bool {
+		return !slices.ContainsFunc(list, func(q store.Pred) bool { return !ofStandard(q) })
+	}
+	switch p := p.(type) {
+	case store.Eq:
+		return known(p.Key)
+	case store.Range:
+		return known(p.Low)
+	case store.Span:
+		return known(p.Prefix)
+	case store.Contains:
+		return known(p.Prefix)
+	case store.In:
+		return known(p.Prefix)
+	case store.And:
+		return every(p)
+	case store.Or:
+		return every(p)
+	case store.Not:
+		return ofStandard(p.Pred)
+	}
+	return false
 }

@@ -155,3 +155,25 @@ func TestContainedTakesBoundedRoom(t *testing.T) {
 		}
 	}
 }
+
+// A parameter that a stored definition brings is indexed where its type is, so what
+// is contained is not asked for it, negated neither.
+func TestContainedIsNotAskedForDefinedParameters(t *testing.T) {
+	x := newIndexer(t)
+	d, err := x.Compile([]index.Defined{{Number: index.FirstDefined, Type: "Patient", Code: "sex", Kind: index.Token, Expression: "Patient.gender", Phase: index.Complete}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Install(d)
+	keys := container(t, x, `{"resourceType":"Patient","id":"p","gender":"male"}`)
+	for query, want := range map[string]bool{"gender=male": true, "gender:not=female": true, "sex=male": false, "sex:not=female": false} {
+		pred, err := x.Predicate(parse(t, "Patient", query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inside, err := x.PointsInside("Observation", "subject", "Patient", pred)
+		if err != nil || store.Match(inside, keys) != want {
+			t.Errorf("subject.%s: got %v, %v, want %v", query, !want, err, want)
+		}
+	}
+}
