@@ -191,6 +191,8 @@ func readWorldBy(t testing.TB, seed uint64, questions int, rules bool, c *tally,
 				q = g.negation()
 			case rules && g.chance(12):
 				q = g.past(e)
+			case rules && g.insides.chance(10):
+				q = g.insides.inside()
 			}
 			asked += l.pages(q)
 		}

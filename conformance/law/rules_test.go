@@ -22,7 +22,7 @@ var (
 		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
 		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"}}
 	paths = map[string][]string{
-		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.name"},
+		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.gender", "Patient.name"},
 		"Condition":          {"Patient.gender", "Condition.code", "Condition.asserter", "Condition.meta.tag"},
 		"Encounter":          {"Encounter.serviceProvider", "Encounter.meta.tag"},
 		"MedicationRequest":  {"MedicationRequest.requester"},
@@ -51,6 +51,12 @@ var negations = map[string][]string{
 func (g *generator) negation() question {
 	typ := pick(g, "Observation", "Condition", "Patient", "Patient", "Encounter", "AllergyIntolerance")
 	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + pick(g, negations[typ]...) + pick(g, "", "&_total=accurate", "&_count=3")}
+}
+
+// inside is a chain that may lead into a contained resource, of which rules cut,
+// beside what finds other rows.
+func (g *generator) inside() question {
+	return question{method: "GET", path: "/Observation?_filter=status+eq+" + pick(g, "final", "amended") + "+or+performer:Patient.gender+" + pick(g, "eq", "ne") + "+" + pick(g, "female", "male")}
 }
 
 // past asks for the versions of a document that has several.
