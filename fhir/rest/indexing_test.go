@@ -174,10 +174,10 @@ func TestDefinitionsRaced(t *testing.T) {
 				if err := d.walk(nil); err != nil {
 					t.Error(err)
 				}
+				before := gjson.Get(d.want(200, "GET", "/Patient?_summary=count", "").Body.String(), "total").Int()
 				if w := send(d, "GET", "/Patient?nickname=bob&_summary=count", ""); w.Code == 200 {
-					whole := d.want(200, "GET", "/Patient?_summary=count", "")
-					if got, all := gjson.Get(w.Body.String(), "total").Int(), gjson.Get(whole.Body.String(), "total").Int(); got == 0 && all > 100 {
-						t.Errorf("SRCH-243: %d of %d from half an index", got, all)
+					if got := gjson.Get(w.Body.String(), "total").Int(); got < before {
+						t.Errorf("SRCH-243: %d of at least %d from half an index", got, before)
 					}
 				}
 			}
