@@ -36,6 +36,7 @@ type call struct {
 	params      []search.Param
 	prefer      prefer
 	contentType string // of the answer
+	pretty      bool   // the answer is indented
 	body        []byte // of a bundle entry; nil to read it from the request
 	entry       bool   // an entry of a batch
 	requestID   string
@@ -139,6 +140,9 @@ func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
 		return err
 	}
 	if c.contentType, err = c.formatOf(c.params); err != nil {
+		return err
+	}
+	if err = c.indent(c.params); err != nil {
 		return err
 	}
 	c.prefer = readPrefer(c.r.Header)

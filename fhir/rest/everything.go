@@ -30,6 +30,9 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 	if err != nil {
 		return nil, err
 	}
+	if err := c.indent(ask.Used()); err != nil {
+		return nil, err
+	}
 	for _, typ := range ask.Types { // a type that is named needs the letter (SMART-295)
 		if !s.capability.serves(typ) {
 			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)

@@ -133,6 +133,9 @@ func (s *Server) historyAsk(ctx context.Context, c *call, path string) (historyA
 		if params, err = search.ParseQuery(pos.Query); err != nil {
 			return ask, err
 		}
+		if err := c.indent(params); err != nil {
+			return ask, err
+		}
 	}
 	seen := map[string]bool{}
 	var used []string
@@ -155,8 +158,9 @@ func (s *Server) historyAsk(ctx context.Context, c *call, path string) (historyA
 				return ask, fhir.Fault(400, "value", "_since is not a full instant with a zone: %q.", p.Value)
 			}
 			ask.since = t
-		case "_format", "_pretty":
+		case "_format":
 			continue
+		case "_pretty": // on later pages too
 		case "_at":
 			var err error
 			if ask.from, ask.end, err = s.cfg.Index.Period(strings.ReplaceAll(p.Value, " ", "+")); err != nil {

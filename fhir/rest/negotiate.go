@@ -42,6 +42,24 @@ func negotiate(h http.Header, params []search.Param) (string, error) {
 	return best + "; charset=utf-8", nil
 }
 
+// indent reads _pretty (REST-038).
+func (c *call) indent(params []search.Param) error {
+	value := ""
+	for _, p := range params {
+		if p.Name != "_pretty" || p.Value == "" {
+			continue
+		}
+		if value != "" {
+			return fhir.Fault(400, "invalid", "_pretty stands twice.")
+		}
+		if value = p.Value; value != "true" && value != "false" {
+			return fhir.Fault(400, "value", "_pretty is true or false, not %q.", value)
+		}
+	}
+	c.pretty = value == "true"
+	return nil
+}
+
 // offers are the media types of JSON, the preferred one first.
 var offers = [...]string{fhirJSON, "application/json", "text/json"}
 

@@ -111,6 +111,9 @@ func (s *Server) run(ctx context.Context, c *call, ask search.Ask, owner *store.
 			return nil, err
 		}
 	}
+	if err := c.indent(ask.Plan.Used); err != nil {
+		return nil, err
+	}
 	c.named = ask.Plan.Named
 	var a *answer
 	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.SearchLetter), func(v *consent.View) error {
@@ -172,7 +175,7 @@ func (s *Server) readForm(c *call) error {
 	if c.params = append(c.params, params...); len(c.params) > search.MaxParams {
 		return fhir.Fault(400, "too-costly", "The query has more than %d parameters.", search.MaxParams)
 	}
-	return nil
+	return c.indent(c.params)
 }
 
 // alive reports whether a live resource is visible.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
@@ -34,6 +35,9 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	body := a.body
 	if len(body) > 0 {
 		h.Set("Content-Type", cmp.Or(a.contentType, c.contentType))
+		if c.pretty && a.contentType == "" && len(body) <= indentable {
+			body = indented(body)
+		}
 		if len(body) >= worthPacking && acceptsGzip(c.r.Header) {
 			body = packed(body)
 			h.Set("Content-Encoding", "gzip")
@@ -47,6 +51,20 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 			s.cfg.Log.Debug("client went away", "request", c.requestID)
 		}
 	}
+}
+
+// indentable is the size in bytes up to which an answer is indented: deep nesting
+// makes many times as much of it.
+const indentable = 4 << 20
+
+// indented writes JSON on lines of its own; names, numbers and texts keep their
+// characters (REST-038). What is no JSON stays as it is.
+func indented(body []byte) []byte {
+	var out bytes.Buffer
+	if err := json.Indent(&out, body, "", "  "); err != nil {
+		return body
+	}
+	return out.Bytes()
 }
 
 // worthPacking is the size in bytes from which an answer is packed.

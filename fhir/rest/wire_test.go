@@ -3,6 +3,7 @@ package rest_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +18,30 @@ import (
 	"carerecord/fhir/rest"
 	"carerecord/store/storetest"
 )
+
+// TestPrettyPages: pages and histories stay indented behind their links, which say
+// nothing of it, and answers say the same without white space (REST-038).
+func TestPrettyPages(t *testing.T) {
+	h := open(t)
+	for i := range 3 {
+		send(h, "PUT", fmt.Sprintf("/Flag/%d", i), fmt.Sprintf(`{"resourceType":"Flag","id":"%d","status":"active","code":{"text":"x"},"subject":{"reference":"Patient/1"}}`, i))
+		send(h, "PUT", fmt.Sprintf("/Patient/%d", i), fmt.Sprintf(`{"resourceType":"Patient","id":"%d"}`, i))
+	}
+	for _, path := range []string{"/Patient?_count=1&_pretty=true", "/Patient/_history?_count=1&_pretty=true", "/Patient/1/$everything?_count=1&_pretty=true"} {
+		for page := range 3 {
+			body := send(h, "GET", path, "").Body.String()
+			if !strings.HasPrefix(body, "{\n  \"resourceType\": \"Bundle\"") || !strings.HasSuffix(body, "\n}") {
+				t.Errorf("REST-038: page %d of %s: got %.80q", page, path, body)
+			}
+			path = strings.TrimPrefix(gjson.Get(body, `link.#(relation=="next").url`).Str, site+"/fhir")
+		}
+	}
+	plain, pretty := send(h, "GET", "/Patient/1", "").Body.Bytes(), send(h, "GET", "/Patient/1?_pretty=true", "").Body.Bytes()
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, pretty); err != nil || !bytes.Equal(compact.Bytes(), plain) {
+		t.Errorf("REST-038: got %s, %v, want %s indented", pretty, err, plain)
+	}
+}
 
 func zipped(text string) string {
 	var out bytes.Buffer

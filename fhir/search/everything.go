@@ -40,7 +40,7 @@ func (s *Service) Everything(ctx context.Context, p consent.Principal, owner sto
 	}
 	seen := map[string]bool{}
 	for _, param := range params {
-		if param.Value == "" || param.Name == "_format" || param.Name == "_pretty" {
+		if param.Value == "" || param.Name == "_format" {
 			continue
 		}
 		if seen[param.Name] && param.Name != "_type" {
@@ -63,12 +63,16 @@ func (s *Service) Everything(ctx context.Context, p consent.Principal, owner sto
 	return e, nil
 }
 
+// Used are the parameters of this page, those of its token included.
+func (e *Everything) Used() []Param { return e.ask.Plan.Used }
+
 // param reads one parameter.
 func (e *Everything) param(s *Service, param Param) error {
 	dated := e.Owner.Type == "Patient" // an Encounter has no start and end (OPER-014)
 	switch {
 	case param.Modifier != "":
 		return notSupported(param, "is not supported")
+	case param.Name == "_pretty": // for later pages; how it is written is its caller's
 	case param.Name == "start" && dated:
 		e.start = param.Value
 	case param.Name == "end" && dated:

@@ -162,7 +162,10 @@ func (p *planner) param(param Param) error {
 		return p.filter(param)
 	case p.opt.Criteria:
 		return notSupported(param, "has no place in criteria")
-	case param.Name == "_format" || param.Name == "_pretty":
+	case param.Name == "_format":
+		return nil
+	case param.Name == "_pretty":
+		p.plan.Used = append(p.plan.Used, param) // for later pages
 		return nil
 	case param.Name == "_type":
 		if !p.opt.System || param.Modifier != "" {
