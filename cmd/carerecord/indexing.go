@@ -49,7 +49,7 @@ func (st indexStatus) tell(w io.Writer) error {
 	}
 	var err error
 	for _, p := range st.Parameters {
-		_, err = fmt.Fprintf(w, "SearchParameter/%s, version %d: %s of %s is %s\n", p.ID, p.Version, p.Code, p.Type, map[index.Phase]string{index.Indexing: "indexing", index.Complete: "complete"}[p.Phase])
+		_, err = fmt.Fprintf(w, "SearchParameter/%s, version %d: %s of %s is %s\n", p.ID, p.Version, p.Code, p.Type, p.Phase)
 	}
 	return err
 }

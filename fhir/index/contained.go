@@ -57,7 +57,8 @@ func (x *Indexer) contain(w *work, b *builder, number uint16, c path.Value, dept
 
 // inside are the keys of a contained resource: it has no instant, and an id that
 // means nothing outside (SRCH-107). Parameters that stored definitions bring have
-// none: they are indexed where their type is, and containers are of another. It is false where there was no room for them.
+// none: they are indexed where their type is, and containers are of another. It is
+// false where there was no room for them.
 func (x *Indexer) inside(w *work, pl *plan, c path.Value, depth int) ([]store.Key, bool) {
 	if w.room -= containedCost; w.room < 0 || depth > containedDeep {
 		return nil, false

@@ -20,7 +20,8 @@ import (
 )
 
 // TestPrettyPages: pages and histories stay indented behind their links, which say
-// nothing of it, and answers say the same without white space (REST-038).
+// nothing of it, and answers say the same without white space; those over 4 MiB stay
+// as they are (REST-038).
 func TestPrettyPages(t *testing.T) {
 	h := open(t)
 	for i := range 3 {
@@ -40,6 +41,10 @@ func TestPrettyPages(t *testing.T) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, pretty); err != nil || !bytes.Equal(compact.Bytes(), plain) {
 		t.Errorf("REST-038: got %s, %v, want %s indented", pretty, err, plain)
+	}
+	send(h, "PUT", "/Patient/long", `{"resourceType":"Patient","id":"long","name":[{"text":"x"}`+strings.Repeat(`,{"text":"`+strings.Repeat("long", 1<<17)+`"}`, 10)+`]}`)
+	if w := send(h, "GET", "/Patient/long?_pretty=true", ""); w.Code != 200 || w.Body.Len() <= 4<<20 || strings.Contains(w.Body.String(), "\n") {
+		t.Errorf("REST-038: an answer over 4 MiB is not indented: got %d, %d bytes, %.60q", w.Code, w.Body.Len(), w.Body)
 	}
 }
 
