@@ -64,7 +64,7 @@ func (g *Guard) IndexParameters(ctx context.Context, state store.State, rest fun
 		waits := func(number uint16) bool {
 			return slices.ContainsFunc(waiting, func(p Parameter) bool { return p.Number == number })
 		}
-		if found && !at.Done && at.Keying == CurrentKeying() && slices.ContainsFunc(at.Parameters, waits) {
+		if found && !at.Done && at.Keying == g.keying() && slices.ContainsFunc(at.Parameters, waits) {
 			at.Resumed++
 		} else {
 			at = g.walkFor(waiting)
@@ -77,7 +77,7 @@ func (g *Guard) IndexParameters(ctx context.Context, state store.State, rest fun
 
 // walkFor is the beginning of a walk for some parameters.
 func (g *Guard) walkFor(waiting []Parameter) Reindexing {
-	at := Reindexing{Keying: CurrentKeying(), Began: g.clock().UTC(), Types: []string{}}
+	at := Reindexing{Keying: g.keying(), Began: g.clock().UTC(), Types: []string{}}
 	for _, p := range waiting {
 		at.Parameters = append(at.Parameters, p.Number)
 		at.Types = append(at.Types, p.Type)

@@ -22,13 +22,22 @@ const factsVersion = 2
 type Keying struct {
 	Index int `json:"index"`
 	Facts int `json:"facts"`
+	// Words: every word has a key, for full text.
+	Words bool `json:"words,omitempty"`
 }
 
-// CurrentKeying is how this program keys documents, and how it asks for them.
-func CurrentKeying() Keying { return Keying{Index: index.Version, Facts: factsVersion} }
+// keying is how this Guard keys documents, and how it asks for them.
+func (g *Guard) keying() Keying {
+	return Keying{Index: index.Version, Facts: factsVersion, Words: g.index.Words()}
+}
 
-// String writes both numbers, as 2.1.
-func (k Keying) String() string { return fmt.Sprintf("%d.%d", k.Index, k.Facts) }
+// String writes both numbers, as 2.1, and whether words have keys.
+func (k Keying) String() string {
+	if k.Words {
+		return fmt.Sprintf("%d.%d with words", k.Index, k.Facts)
+	}
+	return fmt.Sprintf("%d.%d", k.Index, k.Facts)
+}
 
 // ErrKeying says that the documents of a store were keyed by other rules than
 // this program's: what it asks would not find them, or not hide them.
@@ -48,12 +57,12 @@ func (g *Guard) CheckKeying(ctx context.Context, state store.State) error {
 	switch {
 	case err != nil:
 		return err
-	case found && stands == CurrentKeying():
+	case found && stands == g.keying():
 		return nil
 	case found:
-		return fmt.Errorf("%w: %s, and this program's are %s", ErrKeying, stands, CurrentKeying())
+		return fmt.Errorf("%w: %s, and this program's are %s", ErrKeying, stands, g.keying())
 	case len(g.types.list()) > 0:
-		return fmt.Errorf("%w: the store does not say by which, and this program's are %s", ErrKeying, CurrentKeying())
+		return fmt.Errorf("%w: the store does not say by which, and this program's are %s", ErrKeying, g.keying())
 	}
 	return g.MarkKeying(ctx, state)
 }
@@ -61,16 +70,16 @@ func (g *Guard) CheckKeying(ctx context.Context, state store.State) error {
 // MarkKeying says that all documents are keyed as this program does it: of an
 // empty store, or after a walk.
 func (g *Guard) MarkKeying(ctx context.Context, state store.State) error {
-	if _, err := g.store.Commit(ctx, store.Batch{State: []store.StateWrite{keyed()}}); err != nil {
+	if _, err := g.store.Commit(ctx, store.Batch{State: []store.StateWrite{g.keyed()}}); err != nil {
 		return fmt.Errorf("mark the keying of the store: %w", err)
 	}
 	return nil
 }
 
-func keyed() store.StateWrite {
-	b, err := json.Marshal(CurrentKeying())
+func (g *Guard) keyed() store.StateWrite {
+	b, err := json.Marshal(g.keying())
 	if err != nil {
-		panic(err) // two numbers
+		panic(err) // of numbers and a truth
 	}
 	return store.StateWrite{Key: keyingMark, Value: b}
 }
@@ -83,6 +92,13 @@ func KeyingOf(ctx context.Context, state store.State) (string, error) {
 		return "", err
 	}
 	return k.String(), nil
+}
+
+// KeyedWords reports whether the words of all documents of a store have keys; false
+// where the store does not say how it is keyed.
+func KeyedWords(ctx context.Context, state store.State) (bool, error) {
+	k, _, err := keyingOf(ctx, state)
+	return k.Words, err
 }
 
 func keyingOf(ctx context.Context, state store.State) (k Keying, found bool, err error) {
@@ -157,8 +173,8 @@ func (g *Guard) Reindex(ctx context.Context, state store.State, rest func(contex
 	if err != nil {
 		return at, err
 	}
-	if !found || at.Done || at.Keying != CurrentKeying() {
-		at = Reindexing{Keying: CurrentKeying(), Began: g.clock().UTC(), Type: walk(0)[0]}
+	if !found || at.Done || at.Keying != g.keying() {
+		at = Reindexing{Keying: g.keying(), Began: g.clock().UTC(), Type: walk(0)[0]}
 		for _, p := range g.toIndex() {
 			at.Parameters = append(at.Parameters, p.Number)
 		}

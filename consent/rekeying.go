@@ -122,7 +122,7 @@ func (g *Guard) commitPage(ctx context.Context, b store.Batch, at *Reindexing, i
 	var table *parameters
 	if at.Done {
 		if at.Types == nil {
-			b.State = append(b.State, keyed())
+			b.State = append(b.State, g.keyed())
 		}
 		if len(at.Parameters) > 0 {
 			t := g.defined.table.completed(at.Parameters, g.clock())

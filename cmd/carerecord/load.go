@@ -25,12 +25,13 @@ var timeNever time.Time
 
 // loadCmd loads files, a stream or a synthetic region into a record.
 type loadCmd struct {
-	Store  string `help:"pebble:DIR or mongodb://HOST/DATABASE; needs --source." xor:"where" required:""`
-	To     string `help:"FHIR base of a running server; the token in CARERECORD_TOKEN decides what it may write." xor:"where" required:""`
-	Source string `help:"ODS code of the organisation that the data comes from, with --store."`
-	Keys   string `help:"Folder of the sealing keys." type:"path"`
-	Policy string `help:"Folder of the policy." type:"path"`
-	Auth   string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+	Store     string `help:"pebble:DIR or mongodb://HOST/DATABASE; needs --source." xor:"where" required:""`
+	To        string `help:"FHIR base of a running server; the token in CARERECORD_TOKEN decides what it may write." xor:"where" required:""`
+	Source    string `help:"ODS code of the organisation that the data comes from, with --store."`
+	Keys      string `help:"Folder of the sealing keys." type:"path"`
+	Policy    string `help:"Folder of the policy." type:"path"`
+	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+	WordIndex *bool  `help:"Keep an index of all words in a new store, with --store. Default: as the store is keyed." negatable:""`
 	// Validation is how strictly resources are judged.
 	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted. With --store; with --to the server decides." default:"strict"`
 	Report     string        `help:"File for the report of refusals. Default: standard error." type:"path"`
@@ -75,6 +76,8 @@ func (c *loadCmd) Run(ctx context.Context) error {
 // check names a mistake in what is to be loaded.
 func (c *loadCmd) check() error {
 	switch {
+	case c.WordIndex != nil && c.To != "":
+		return errors.New("--word-index goes with --store: a server has its own")
 	case c.Synth < 0 || c.Synth > synth.MaxPatients:
 		return fmt.Errorf("--synth is from 1 to %d, not %d: the test range holds no more NHS numbers", synth.MaxPatients, c.Synth)
 	case c.Synth > 0 && len(c.Path) > 0:
@@ -125,8 +128,11 @@ func (c *loadCmd) target(ctx context.Context) (func(source string) load.Send, fu
 	if err != nil {
 		return nil, nil, err
 	}
-	s.unguarded = c.Auth == "off"
+	s.unguarded, s.words = c.Auth == "off", c.WordIndex
 	if client := socketClient(s); client != nil {
+		if c.WordIndex != nil {
+			return nil, nil, errors.New("a server is running and keys as it does: load without --word-index")
+		}
 		return func(source string) load.Send { return c.through(client, source) }, func() {}, nil
 	}
 	r, err := openRecord(ctx, s)

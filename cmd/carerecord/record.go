@@ -38,6 +38,7 @@ type settings struct {
 	limits     *limits       // nil for those of the requirements
 	origins    []string      // of pages that may call
 	integrity  bool          // of references
+	words      *bool         // whether words have keys; nil is as the store is keyed
 
 	watch   rest.Watch          // around each request; nil is none
 	measure func(engine) engine // around the engine; nil is none
@@ -132,7 +133,14 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	r.unconfirmed.Store(r.restored != nil && r.restored.State != restoreConfirmed)
 	r.trailed = !s.unguarded || s.trailed
 	base := s.publicURL + "/fhir"
-	x, err := index.New(index.Config{Base: base, Clock: time.Now})
+	words, err := consent.KeyedWords(ctx, r.engine)
+	if err != nil {
+		return err
+	}
+	if s.words != nil {
+		words = *s.words
+	}
+	x, err := index.New(index.Config{Base: base, Clock: time.Now, Words: words})
 	if err != nil {
 		return err
 	}
@@ -142,7 +150,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	}
 	if err := r.guard.CheckKeying(ctx, r.engine); err != nil && !(s.anyKeying && errors.Is(err, consent.ErrKeying)) {
 		if errors.Is(err, consent.ErrKeying) {
-			err = fmt.Errorf("%w: key them anew first, with carerecord reindex --store %s and the flags that this store goes with", err, redact(s.place.address))
+			err = fmt.Errorf("%w: key them anew first, with carerecord reindex --store %s and the flags of this command that it has too", err, redact(s.place.address))
 		}
 		return err
 	}

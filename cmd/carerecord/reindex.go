@@ -17,8 +17,9 @@ import (
 // reindexCmd keys every document anew.
 type reindexCmd struct {
 	siteFlags
-	Status bool `help:"Say how far the last one has come, and change nothing."`
-	Rate   int  `help:"Documents a second at most. Default: as fast as it goes on a store at rest, 2000 beside a running server. -1 is as fast as it goes."`
+	Status    bool  `help:"Say how far the last one has come, and change nothing."`
+	WordIndex *bool `help:"Keep an index of all words, for _text and _content, or no longer. Default: as the store is keyed. Not beside a running server." negatable:""`
+	Rate      int   `help:"Documents a second at most. Default: as fast as it goes on a store at rest, 2000 beside a running server. -1 is as fast as it goes."`
 }
 
 // besideServer is how many documents a second are keyed anew beside requests,
@@ -36,6 +37,9 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if client := socketClient(s); client != nil {
+		if c.WordIndex != nil {
+			return errors.New("a server is running: words get keys, or lose them, while none does")
+		}
 		method, path := http.MethodPost, "/reindex?rate="+strconv.Itoa(c.Rate)
 		if c.Status {
 			method, path = http.MethodGet, "/reindex"
@@ -50,7 +54,7 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 		}
 		return st.tell(os.Stdout)
 	}
-	s.anyKeying = true
+	s.anyKeying, s.words = true, c.WordIndex
 	r, err := openRecord(ctx, s)
 	if err != nil {
 		return err

@@ -32,6 +32,8 @@ type serveCmd struct {
 	Limit     map[string]string `help:"A limit, as page=50; repeat it for more. The log of the start shows all of them." placeholder:"NAME=VALUE"`
 	Integrity bool              `help:"Refuse writes that refer to local resources which are not there."`
 
+	WordIndex *bool `help:"Keep an index of all words, for _text and _content: takes room and time. Default: as the store is keyed, a new one without; carerecord reindex changes it." negatable:""`
+
 	ReindexRate int `help:"Documents a second at most that are read to index a search parameter that was defined, beside requests. -1 is as fast as it goes." default:"2000"`
 
 	Origin []string `help:"Origin of pages that may call from a browser, as https://app.example; repeat it for more."`
@@ -92,7 +94,7 @@ func (c *serveCmd) settings() (settings, error) {
 	if err := lim.set(c.Limit); err != nil {
 		all = append(all, err)
 	}
-	s.limits, s.origins, s.integrity = &lim, c.Origin, c.Integrity
+	s.limits, s.origins, s.integrity, s.words = &lim, c.Origin, c.Integrity, c.WordIndex
 	_, _, err := net.SplitHostPort(c.Listen)
 	no(err != nil, "--listen is HOST:PORT, not %q", c.Listen)
 	no(err == nil && s.unguarded && !loopback(c.Listen), "--auth off lets everybody read everything: it needs a loopback address, not %s", c.Listen)

@@ -65,7 +65,8 @@ func (x *Indexer) inside(w *work, pl *plan, c path.Value, depth int) ([]store.Ke
 	}
 	var b builder
 	for _, p := range pl.order {
-		if p.Code == "_id" || p.Code == "_lastUpdated" {
+		switch p.Code {
+		case "_id", "_lastUpdated", textParam, contentParam:
 			continue
 		}
 		before := len(b.buf)
@@ -101,13 +102,13 @@ func (x *Indexer) insideBeforeCut(i inside) inside {
 
 // PointsInside is what a document must satisfy to refer, by a reference parameter,
 // to a contained resource of a type that satisfies a predicate. Nothing does where
-// the predicate asks for a parameter that is not the standard's. Errors are *Error.
+// the predicate asks for full text, or for a parameter that is not the standard's. Errors are *Error.
 func (x *Indexer) PointsInside(typ, name, target string, where store.Pred) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
 	}
-	if !ofStandard(where) {
+	if pl, err := x.plan(target); err != nil || !pl.asksInside(where) {
 		return store.Or{}, nil
 	}
 	return store.And{
@@ -133,11 +134,15 @@ func (x *Indexer) Inside(typ, name, target string, keys []store.Key) ([][]store.
 	return out, nil
 }
 
-// ofStandard reports whether a predicate asks for parameters of the standard alone.
-func ofStandard(p store.Pred) bool {
-	known := func(k store.Key) bool { return numberOf(k) < FirstDefined }
+// asksInside reports whether a predicate asks for such parameters alone as contained
+// resources have keys of: those of the standard, full text left out.
+func (pl *plan) asksInside(p store.Pred) bool {
+	known := func(k store.Key) bool {
+		n := numberOf(k)
+		return n < FirstDefined && !pl.full[n]
+	}
 	every := func(list []store.Pred) bool {
-		return !slices.ContainsFunc(list, func(q store.Pred) bool { return !ofStandard(q) })
+		return !slices.ContainsFunc(list, func(q store.Pred) bool { return !pl.asksInside(q) })
 	}
 	switch p := p.(type) {
 	case store.Eq:
@@ -155,7 +160,7 @@ func ofStandard(p store.Pred) bool {
 	case store.Or:
 		return every(p)
 	case store.Not:
-		return ofStandard(p.Pred)
+		return pl.asksInside(p.Pred)
 	}
 	return false
 }

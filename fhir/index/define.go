@@ -57,7 +57,7 @@ func (x *Indexer) Compile(list []Defined) (*Definitions, error) {
 			if err != nil {
 				return nil, err
 			}
-			pl = &plan{params: maps.Clone(base.params), order: slices.Clone(base.order), owners: base.owners, monotone: maps.Clone(base.monotone)}
+			pl = &plan{params: maps.Clone(base.params), order: slices.Clone(base.order), owners: base.owners, monotone: maps.Clone(base.monotone), full: base.full}
 			d.plans[def.Type] = pl
 		}
 		pl.order = append(pl.order, p)

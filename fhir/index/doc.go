@@ -57,6 +57,8 @@
 //	composite  k code 0 key    of Observation: the code of the first part, folded,
 //	                           then class and value of a driving key of the second
 //	near       g cell latitude longitude  near.go
+//	_text,     x word          folded, its first 64 bytes (words.go), where words
+//	_content                   have keys at all (Config.Words)
 //
 // Verifying classes:
 //

@@ -21,6 +21,7 @@ type Config struct {
 	Base  string           // public FHIR base, without a slash at the end
 	Zone  *time.Location   // the local zone; nil is Europe/London
 	Clock func() time.Time // for ap on dates; nil is time.Now
+	Words bool             // keys of every word, for _text and _content (SRCH-157)
 }
 
 // Indexer makes keys of resources and predicates of search parameters: those of
@@ -34,6 +35,7 @@ type Indexer struct {
 // standard is what never changes.
 type standard struct {
 	base  string
+	words bool
 	zone  *time.Location
 	clock func() time.Time
 	rules map[string]ownerLine
@@ -55,7 +57,7 @@ type work struct {
 // New checks the configuration. The parameters of a resource type are compiled
 // when the type is first used.
 func New(cfg Config) (*Indexer, error) {
-	x := &Indexer{&standard{base: cfg.Base, zone: cfg.Zone, clock: cfg.Clock}, newDefined()}
+	x := &Indexer{&standard{base: cfg.Base, words: cfg.Words, zone: cfg.Zone, clock: cfg.Clock}, newDefined()}
 	if strings.HasSuffix(x.base, "/") {
 		return nil, fmt.Errorf("index: the base %q ends with a slash", x.base)
 	}
@@ -89,6 +91,9 @@ func newDefined() *atomic.Pointer[Definitions] {
 
 // Base returns the public FHIR base, without a slash at the end.
 func (x *Indexer) Base() string { return x.base }
+
+// Words reports whether words have keys.
+func (x *Indexer) Words() bool { return x.words }
 
 // errType is for a type that is no resource type.
 var errType = errors.New("index: no resource type")
@@ -161,6 +166,8 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 			lo := momentOf(updated)
 			w.keys.date(p.number, span{lo, lo.add(0, 1), unitInstant})
 			w.keys.add(p.number|verifies, classPresent)
+		case textParam, contentParam:
+			w.keys.content(p, w.doc.Root())
 		default:
 			x.collect(w, &w.keys, p, w.doc.Root(), 0)
 		}

@@ -27,6 +27,7 @@ const (
 	classRef          = 'r' // reference: Type/id or address
 	classURI          = 'u' // uri as written
 	classPosition     = 'g' // special: cell, latitude, longitude
+	classContent      = 'x' // _text, _content: a word
 	classPair         = 'k' // composite: folded code 0, then class and value of the second part
 	classLogical      = 'i' // reference: system 0 folded value of its identifier
 	classBearer       = 'j' // reference: folded value of its identifier

@@ -15,6 +15,8 @@ type plan struct {
 	owners *ownerRule
 	// monotone are the numbers of the parameters with keys that are.
 	monotone map[uint16]bool
+	// full are the numbers of _text and _content, where words have keys.
+	full map[uint16]bool
 }
 
 // param is a search parameter of one resource type.
@@ -28,6 +30,7 @@ type param struct {
 	system      string       // of all codes of a token, where it is but one
 	whole       bool         // all its numbers are integers
 	composition *composition // of a composite
+	narrative   uint16       // number of _text, of _content
 	// why says why a parameter is not indexed.
 	why string
 }
@@ -42,7 +45,11 @@ func (x *standard) compile(typ string) (*plan, error) {
 	}
 	pl := &plan{params: map[string]*param{}, owners: owners, monotone: map[uint16]bool{}}
 	for _, def := range r4.SearchParams(typ) {
-		p := compileParam(typ, def, numbers()[paramName{typ, def.Code}])
+		number := numbers()[paramName{typ, def.Code}]
+		p := compileParam(typ, def, number)
+		if isWords(def.Code) {
+			p = x.wordsParam(def, number)
+		}
 		pl.params[def.Code] = p
 		if p.Indexed {
 			pl.order = append(pl.order, p)
@@ -50,6 +57,7 @@ func (x *standard) compile(typ string) (*plan, error) {
 		}
 	}
 	pl.join()
+	pl.readNarrative()
 	return pl, nil
 }
 

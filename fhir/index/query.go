@@ -146,6 +146,9 @@ func (p *param) missing(values []string) (store.Pred, error) {
 
 // one is the predicate of one value.
 func (x *Indexer) one(typ string, p *param, modifier, value string) (store.Pred, error) {
+	if isWords(p.Code) {
+		return p.fullText(value)
+	}
 	switch p.Kind {
 	case String:
 		return textPred(p, modifier, value)

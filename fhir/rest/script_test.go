@@ -41,7 +41,13 @@ func handlerWith(t testing.TB, db store.Store, change func(*rest.Config)) http.H
 // guarded is handlerWith, with other settings of the guard too.
 func guarded(t testing.TB, db store.Store, guards func(*consent.Config), change func(*rest.Config)) http.Handler {
 	t.Helper()
-	x, err := index.New(index.Config{Base: site + "/fhir"})
+	return indexed(t, db, index.Config{Base: site + "/fhir"}, guards, change)
+}
+
+// indexed is guarded, with other keys too.
+func indexed(t testing.TB, db store.Store, keys index.Config, guards func(*consent.Config), change func(*rest.Config)) http.Handler {
+	t.Helper()
+	x, err := index.New(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,20 +88,27 @@ func TestOperations(t *testing.T) { script(t, open(t), "testdata/operations.txt"
 // TestTerms, TestValues and TestContained run the scripts of terminology, of
 // composites, units and places, and of chains into contained resources, on every
 // engine: what drives them differs.
-func TestTerms(t *testing.T)     { onEveryStore(t, "testdata/terms.txt") }
-func TestValues(t *testing.T)    { onEveryStore(t, "testdata/values.txt") }
-func TestContained(t *testing.T) { onEveryStore(t, "testdata/contained.txt") }
+func TestTerms(t *testing.T)     { onEveryStore(t, "testdata/terms.txt", index.Config{}) }
+func TestValues(t *testing.T)    { onEveryStore(t, "testdata/values.txt", index.Config{}) }
+func TestContained(t *testing.T) { onEveryStore(t, "testdata/contained.txt", index.Config{}) }
+
+// TestWords runs the script of full text.
+func TestWords(t *testing.T) { onEveryStore(t, "testdata/words.txt", index.Config{Words: true}) }
 
 // onEveryStore runs a script on the reference store, the embedded engine and MongoDB.
-func onEveryStore(t *testing.T, file string) {
-	t.Run("reference", func(t *testing.T) { script(t, open(t), file) })
+func onEveryStore(t *testing.T, file string, keys index.Config) {
+	keys.Base = site + "/fhir"
+	handler := func(t *testing.T, db store.Store) http.Handler {
+		return indexed(t, db, keys, func(*consent.Config) {}, func(*rest.Config) {})
+	}
+	t.Run("reference", func(t *testing.T) { script(t, handler(t, storetest.NewReference(time.Now)), file) })
 	t.Run("pebble", func(t *testing.T) {
 		db, err := pebble.Open(pebble.Config{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { db.Close() })
-		script(t, handlerWith(t, db, func(*rest.Config) {}), file)
+		script(t, handler(t, db), file)
 	})
 	t.Run("mongo", func(t *testing.T) {
 		server := mongotest.Start(t)
@@ -106,7 +119,7 @@ func onEveryStore(t *testing.T, file string) {
 		}
 		t.Cleanup(func() { db.Close() })
 		t.Log(server.Describe())
-		script(t, handlerWith(t, db, func(*rest.Config) {}), file)
+		script(t, handler(t, db), file)
 	})
 }
 

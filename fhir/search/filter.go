@@ -14,7 +14,12 @@ import (
 // filter reads a search parameter, for every part of the plan.
 func (p *planner) filter(param Param) error {
 	for _, part := range p.plan.Parts {
-		if _, known := p.x.Param(part.Type, param.Name); !known {
+		_, known := p.x.Param(part.Type, param.Name)
+		switch {
+		case known:
+		case param.Name == "_text" || param.Name == "_content": // the standard knows them (SRCH-157)
+			return notSupported(param, "is no parameter of "+part.Type)
+		default:
 			p.unknown = append(p.unknown, param.Name)
 			p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported",
 				Text: fmt.Sprintf("%s has no search parameter %s: it was ignored.", part.Type, param.Name)})
@@ -36,7 +41,8 @@ func (p *planner) filter(param Param) error {
 		p.wheres[i] = append(p.wheres[i], pred)
 	}
 	p.plan.filters++
-	p.plan.driven = p.plan.driven || positive(param.Modifier)
+	says := !slices.ContainsFunc(p.wheres, func(where store.And) bool { return !drives(param.Modifier, where[len(where)-1]) })
+	p.plan.driven = p.plan.driven || says
 	p.plan.positive = p.plan.positive || p.plan.driven
 	if param.Modifier == "" {
 		for _, value := range values {
@@ -77,6 +83,24 @@ func (p *planner) values(param Param) ([]string, error) {
 // in a way that an index can drive by.
 func positive(modifier string) bool {
 	return !slices.Contains([]string{"not", "missing", "contains", "text"}, modifier)
+}
+
+// drives reports whether a parameter with a modifier, and a predicate of it, says
+// what must be there, in a way that an index can drive by. Full text may ask for what
+// must not be there alone.
+func drives(modifier string, pred store.Pred) bool { return positive(modifier) && affirms(pred) }
+
+func affirms(pred store.Pred) bool {
+	no := func(q store.Pred) bool { return !affirms(q) }
+	switch pred := pred.(type) {
+	case store.Not:
+		return false
+	case store.And:
+		return len(pred) == 0 || slices.ContainsFunc(pred, affirms)
+	case store.Or:
+		return !slices.ContainsFunc(pred, no)
+	}
+	return true
 }
 
 // claims are the equalities that every match must satisfy: those of a parameter

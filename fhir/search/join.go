@@ -322,7 +322,7 @@ func (p *planner) last(typ, expr string, values []string) (node, error) {
 	if err != nil {
 		return nil, asFault(err, Param{Name: name, Modifier: modifier})
 	}
-	return leaf{pred, positive(modifier)}, nil
+	return leaf{pred, drives(modifier, pred)}, nil
 }
 
 // crosses notes a type that a join reads: it needs the letter of a search

@@ -141,7 +141,6 @@ func (p *Plan) Empty() {
 // notBuilt are names that the standard knows for every type and that are not
 // served: they are refused under lenient handling too.
 var notBuilt = map[string]bool{
-	"_text": true, "_content": true,
 	"_query": true, "_contained": true, "_containedType": true, "_score": true,
 }
 

@@ -1,0 +1,157 @@
+package index
+
+import (
+	"encoding/xml"
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"carerecord/fhir/path"
+	"carerecord/fhir/r4"
+)
+
+// The parameters of full text (SRCH-157).
+const (
+	textParam    = "_text"    // words of the narrative
+	contentParam = "_content" // words of the whole resource
+)
+
+// maxWord is how many bytes of a folded word count.
+const maxWord = 64
+
+func isWords(code string) bool { return code == textParam || code == contentParam }
+
+// wordsParam is _text or _content of a type. A cut takes whole values away and
+// leaves the words of the others, so both are monotone.
+func (x *standard) wordsParam(def *r4.SearchParam, number uint16) *param {
+	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Special, Monotone: true, Indexed: x.words}, number: number}
+	if !x.words {
+		p.why = "this server keeps no index of words"
+	}
+	return p
+}
+
+// readNarrative lets _content ask for the words of the narrative too, which have the
+// keys of _text alone.
+func (pl *plan) readNarrative() {
+	pl.full = map[uint16]bool{}
+	for _, p := range pl.order {
+		if isWords(p.Code) {
+			pl.full[p.number] = true
+		}
+	}
+	if c, t := pl.params[contentParam], pl.params[textParam]; c != nil && t != nil {
+		c.narrative = t.number
+	}
+}
+
+// content makes the keys of _text or _content: one of each word.
+func (b *builder) content(p *param, resource path.Value) {
+	before := len(b.ends)
+	texts := prose(resource)
+	if p.Code == textParam {
+		texts = narrative(resource)
+	}
+	for text := range texts {
+		for word := range wordsOf(text) {
+			b.add(p.number, classContent, word)
+		}
+	}
+	if len(b.ends) > before {
+		b.add(p.number|verifies, classPresent)
+	}
+}
+
+// narrative yields the texts that a person reads in text.div: what elements of a
+// line are put into makes no border of a word, every other element does.
+func narrative(resource path.Value) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		text, _ := resource.Get("text")
+		div := text.GetText("div")
+		if div == "" {
+			return
+		}
+		var all strings.Builder
+		d := xml.NewDecoder(strings.NewReader(div))
+		d.Strict, d.Entity = false, xml.HTMLEntity
+		for {
+			token, err := d.RawToken()
+			if err != nil { // its end, or what lenient validation let through
+				break
+			}
+			switch t := token.(type) {
+			case xml.CharData:
+				all.Write(t)
+			case xml.StartElement:
+				border(&all, t.Name.Local)
+			case xml.EndElement:
+				border(&all, t.Name.Local)
+			}
+		}
+		yield(all.String())
+	}
+}
+
+func border(text *strings.Builder, element string) {
+	switch element {
+	case "a", "abbr", "acronym", "b", "bdo", "big", "cite", "code", "dfn", "em", "font", "i", "ins", "del",
+		"kbd", "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var":
+	default:
+		text.WriteByte(' ')
+	}
+}
+
+// prose yields what people wrote or picked anywhere else in a resource: strings,
+// markdown and codes. Where a reference leads and what meta says have parameters of
+// their own; addresses, ids, dates, numbers and data are no words.
+func prose(resource path.Value) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for v := range resource.Primitives() {
+			switch v.Type {
+			case "string", "markdown", "code":
+			default:
+				continue
+			}
+			if v.Element != nil {
+				switch v.Element.Path {
+				case "Reference.reference", "Narrative.status", "Attachment.contentType", "Attachment.language", "Binary.contentType":
+					continue
+				}
+			}
+			if !yield(v.Text()) {
+				return
+			}
+		}
+	}
+}
+
+// wordsOf yields the words of a text: letters, marks and digits, and apostrophes
+// between them, folded as strings are.
+func wordsOf(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for part := range strings.FieldsFuncSeq(text, noLetter) {
+			for word := range strings.FieldsSeq(fold(part)) {
+				if !yield(cutWord(word)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func noLetter(r rune) bool {
+	return !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Cf) && r != '\'' && r != '\u2019'
+}
+
+// cutWord shortens a word at the border of a character.
+func cutWord(word string) string {
+	if len(word) <= maxWord {
+		return word
+	}
+	n := maxWord
+	for !utf8.RuneStart(word[n]) {
+		n--
+	}
+	return word[:n]
+}

@@ -1,0 +1,38 @@
+package path
+
+import (
+	"iter"
+	"strings"
+
+	"carerecord/fhir/r4"
+)
+
+// Primitives yields every primitive at and below a value, in document order, with
+// the type and element that R4 gives it; those of extensions are among them. What R4
+// does not know, and contained resources, are left out.
+func (v Value) Primitives() iter.Seq[Value] {
+	return func(yield func(Value) bool) { v.primitives(yield) }
+}
+
+func (v Value) primitives(yield func(Value) bool) bool {
+	if v.kind != '{' {
+		return yield(v)
+	}
+	if v.of == nil {
+		return true
+	}
+	below := func(w Value) bool { return w.primitives(yield) }
+	nodes := v.doc.nodes
+	for i, end := v.at+1, nodes[v.at].end; i < end; i = nodes[i].end {
+		p, known := v.of.Property(nodes[i].name)
+		if name, twin := strings.CutPrefix(nodes[i].name, "_"); twin {
+			if p, known = v.of.Property(name); known {
+				p = r4.Property{Type: "Element", Of: r4.TypeOf("Element")}
+			}
+		}
+		if known && nodes[i].name != "contained" && !v.doc.each(i, p, below) {
+			return false
+		}
+	}
+	return true
+}
