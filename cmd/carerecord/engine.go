@@ -23,6 +23,8 @@ type engine interface {
 	store.Explainer
 	// Verify reads everything and reports what does not agree.
 	Verify(context.Context) error
+	// Recount lets the counts go that are kept of keys.
+	Recount(context.Context) error
 }
 
 // place says where a store is: an engine's address, and the folder in which

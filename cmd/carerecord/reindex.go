@@ -82,6 +82,9 @@ func (r *record) reindex(ctx context.Context, rate int) (consent.Reindexing, err
 		return consent.Reindexing{}, errReindexing
 	}
 	defer r.reindexing.Unlock()
+	if err := r.engine.Recount(ctx); err != nil {
+		return consent.Reindexing{}, err
+	}
 	return r.guard.Reindex(ctx, r.engine, r.throttle(rate))
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"carerecord/store"
 )
@@ -81,6 +83,43 @@ func BenchmarkPutParallel8(b *testing.B) {
 		_, err := db.Commit(b.Context(), batchOf(d))
 		return err
 	})
+}
+
+// BenchmarkPutKept measures a create on a disk in memory, where some of its keys
+// have counts that are kept: its processor time.
+func BenchmarkPutKept(b *testing.B) {
+	for _, keys := range [][]store.Key{nil, {""}, {"", "\x01\x01all", "\x01\x02cat0"}} {
+		b.Run(fmt.Sprint(len(keys)), func(b *testing.B) {
+			db, err := Open(Config{Dir: "db", FS: vfs.NewMem()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			docs := make([]store.Doc, 2000)
+			for i := range docs {
+				docs[i] = benchDoc(10 * i)
+			}
+			if _, err := db.Commit(b.Context(), batchOf(benchDoc(100_000))); err != nil {
+				b.Fatal(err)
+			}
+			keepAll(db, 100, math.MaxInt64)
+			for _, key := range keys {
+				if err := db.keep(wanted{code: 1, key: key}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				d := docs[n%len(docs)]
+				d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+				if _, err := db.Commit(b.Context(), batchOf(d)); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+		})
+	}
 }
 
 // BenchmarkRawParallel8 is the measure of BenchmarkPutParallel8: the same rows,

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -243,10 +242,11 @@ func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, err
 	for _, w := range s.batch.State {
 		err = errors.Join(err, out.Set(nameRow(rowState, w.Key), encodeState(w.Value, w.Expires), nil))
 	}
-	err = errors.Join(err, out.Set(nameRow(rowMeta, metaSeq), binary.BigEndian.AppendUint64(nil, seq), nil))
+	err = errors.Join(err, out.Set(nameRow(rowMeta, metaSeq), commitNumber(seq), nil))
 	if err != nil {
 		return 0, unavailable("write", err)
 	}
+	db.counts.step(out, s.changes, seq)
 	db.seq = seq
 	return seq, nil
 }

@@ -15,12 +15,13 @@
 //	b docid                      → body            and its body
 //	a code docid                 →                 live documents of a type
 //	p code key· docid            →                 live documents with a driving key
+//	c code key·                  → count           how many those are, of a few keys (kept.go)
 //	v code id· version           → docid, facts, keys   a superseded version or a tombstone
 //	w code id· version           → body            and its body, if it has one
 //	h code ^updated ^seq id      → version         every version, newest first
 //	s name                       → expiry, value   state
 //	l position                   → hash, payload   the log
-//	m name                       → …               format, last seq
+//	m name                       → …               format, last seq, last seq that kept the counts
 //
 // A document that is alive stands under d, b, a and p, and i points to it. A
 // create writes these and one h, no v. What supersedes it copies d and b to v
@@ -39,7 +40,8 @@
 // Read takes a Pebble snapshot, one for all reads between two commits
 // (share.go). A query becomes a plan (plan.go), a plan opens
 // streams of docids in order (stream.go), and what the streams propose is read
-// from d and decided by store.Match (scan.go). Bodies are read last.
+// from d and decided by store.Match (scan.go). Bodies are read last. A count of
+// one key, or of a type, walks over postings alone, or looks up what is kept.
 //
 // # Writing
 //

@@ -141,7 +141,7 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) er
 	if in.last.Version > 1 {
 		return fmt.Errorf("pebble: import: the versions of %s: %w", in.last.Ref, errOrder)
 	}
-	set(in.out, nameRow(rowMeta, metaSeq), binary.BigEndian.AppendUint64(nil, in.seq))
+	set(in.out, nameRow(rowMeta, metaSeq), commitNumber(in.seq))
 	if err := in.flush(pebble.Sync); err != nil {
 		return err
 	}

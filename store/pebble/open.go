@@ -52,6 +52,8 @@ type DB struct {
 	durable atomic.Uint64 // the last log position on disk
 	applied atomic.Uint64 // seq, for those who do not hold the mutex
 	reads   shared
+	counts  counts
+	keeper  keeper
 }
 
 var (
@@ -132,6 +134,9 @@ func (db *DB) load() error {
 		return err
 	}
 	db.durable.Store(db.head.Pos)
+	if err := db.counts.load(db.rows, db.seq); err != nil {
+		return err
+	}
 	return db.types.load(db.rows)
 }
 
@@ -141,6 +146,7 @@ func (db *DB) Close() error {
 	if db.closed.Swap(true) {
 		return nil
 	}
+	db.keeper.close()
 	db.reads.drop()
 	if err := db.rows.Close(); err != nil {
 		return fmt.Errorf("pebble: close: %w", err)

@@ -30,6 +30,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 // snap implements store.Snap on a Pebble snapshot or, under the mutex, on the
 // current rows.
 type snap struct {
+	db    *DB
 	rows  pebble.Reader
 	types *types
 	limit int // of docids to collect
@@ -41,7 +42,7 @@ type snap struct {
 const maxCollected = 1_000_000
 
 func (db *DB) snap(rows pebble.Reader) *snap {
-	return &snap{rows: rows, types: &db.types, limit: db.limit}
+	return &snap{db: db, rows: rows, types: &db.types, limit: db.limit}
 }
 
 var errEnded = errors.New("the snapshot has ended")

@@ -14,6 +14,7 @@ import (
 const (
 	rowAll      = 'a'
 	rowBody     = 'b'
+	rowCount    = 'c'
 	rowDoc      = 'd'
 	rowHistory  = 'h'
 	rowNewest   = 'i'
@@ -26,6 +27,7 @@ const (
 	rowOldBody  = 'w'
 	metaSeq     = "seq"
 	metaFormat  = "format"
+	metaCounted = "counted"
 	formatValue = "carerecord 1"
 )
 
@@ -190,6 +192,9 @@ func logRow(pos uint64) []byte { return binary.BigEndian.AppendUint64([]byte{row
 func nameRow(row byte, name string) []byte {
 	return append(append(make([]byte, 0, 1+len(name)), row), name...)
 }
+
+// commitNumber is the value of a row that names a commit.
+func commitNumber(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 // behind returns the first row behind all that begin with prefix.
 func behind(prefix []byte) []byte {

@@ -15,7 +15,7 @@ import (
 func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		c := candidates{snap: s, q: q}
-		err := c.each(ctx, false, func(rec record, id docID, keys []store.Key) (bool, error) {
+		err := c.each(ctx, planOf(q.Where), false, func(rec record, id docID, keys []store.Key) (bool, error) {
 			d := rec.doc(q.Type, id.id(), slices.Clone(keys))
 			if !q.KeysOnly {
 				var err error
@@ -32,11 +32,15 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 }
 
 // Count implements store.Snap. An exact plan is counted without looking at a
-// document.
+// document, and one of a single key by what is kept of it.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
+	p := planOf(q.Where)
+	if key, ok := bare(p); ok && q.After == nil {
+		return s.countType(ctx, q.Type, key, max)
+	}
 	c := candidates{snap: s, q: q}
 	n := 0
-	err := c.each(ctx, true, func(record, docID, []store.Key) (bool, error) {
+	err := c.each(ctx, p, true, func(record, docID, []store.Key) (bool, error) {
 		n++
 		return n != max, nil
 	})
@@ -44,6 +48,33 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 		return 0, err
 	}
 	return n, nil
+}
+
+// bare returns the key that is all that a plan asks; empty where it asks nothing.
+func bare(p plan) (store.Key, bool) {
+	switch p := p.(type) {
+	case everything:
+		return "", true
+	case posting:
+		return p.key, true
+	}
+	return "", false
+}
+
+// countType is Count of a bare key.
+func (s *snap) countType(ctx context.Context, typ string, key store.Key, max int) (int, error) {
+	if err := s.check(ctx); err != nil {
+		return 0, err
+	}
+	code, found := s.types.code(typ)
+	if !found {
+		return 0, nil
+	}
+	n, err := s.countBare(code, key, max, func() error { return s.check(ctx) })
+	if err != nil && ctx.Err() == nil {
+		err = unavailable("count "+typ, err)
+	}
+	return n, err
 }
 
 // candidates is one run of a Query.
@@ -57,7 +88,7 @@ type candidates struct {
 // each calls f with what matches until f says false or fails. With idsOnly f
 // needs no more than to be called, and an exact plan is taken at its word. The
 // keys are f's until it returns.
-func (c *candidates) each(ctx context.Context, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
+func (c *candidates) each(ctx context.Context, p plan, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
 	if err := c.check(ctx); err != nil {
 		return err
 	}
@@ -75,7 +106,7 @@ func (c *candidates) each(ctx context.Context, idsOnly bool, f func(record, docI
 	if !found {
 		return nil
 	}
-	err := c.run(ctx, planOf(c.q.Where), code, from, idsOnly, f)
+	err := c.run(ctx, p, code, from, idsOnly, f)
 	if errors.Is(err, errTooMany) {
 		err = c.run(ctx, verified{everything{}}, code, from, idsOnly, f)
 	}

@@ -16,7 +16,8 @@ const maxFaults = 20
 // Verify reads the whole engine and reports every row that does not agree with
 // the others: postings without a document, documents whose postings, body or
 // address are missing, addresses and history without a version, versions
-// without history, a log with a gap or a broken chain. Nil is a sound engine.
+// without history, kept counts that are not those of the postings, a log with a
+// gap or a broken chain. Nil is a sound engine.
 // Writers may go on meanwhile.
 func (db *DB) Verify(ctx context.Context) error {
 	if err := db.up(); err != nil {
@@ -25,7 +26,7 @@ func (db *DB) Verify(ctx context.Context) error {
 	snapshot := db.rows.NewSnapshot()
 	defer snapshot.Close()
 	v := verifier{snap: db.snap(snapshot), names: db.types.names()}
-	for _, walk := range []func(context.Context) error{v.documents, v.postings, v.all, v.bodies, v.newestRows, v.versions, v.oldBodies, v.histories, v.log} {
+	for _, walk := range []func(context.Context) error{v.documents, v.postings, v.all, v.bodies, v.newestRows, v.versions, v.oldBodies, v.histories, v.kept, v.log} {
 		if err := walk(ctx); err != nil && !errors.Is(err, errFaults) {
 			return fmt.Errorf("pebble: verify: %w", err)
 		}
@@ -283,6 +284,33 @@ func (v *verifier) histories(ctx context.Context) error {
 			}
 		}
 		return v.fault("history of %s/%s names version %d of commit %d, which is not there: %v", v.names[code], e.id, e.version, e.seq, err)
+	})
+}
+
+// kept counts anew what is kept counted.
+func (v *verifier) kept(ctx context.Context) error {
+	seq, err := v.seq()
+	if err != nil {
+		return err
+	}
+	counted, err := get(v.rows, nameRow(rowMeta, metaCounted))
+	if err != nil {
+		return err
+	}
+	return v.walk(ctx, rowCount, func(row, value []byte) error {
+		code, key, ok := parseCountRow(row)
+		n, err := parseCount(value)
+		if !ok || err != nil || v.names[code] == "" {
+			return v.fault("count row %x is damaged: %v", row, err)
+		}
+		if string(counted) != string(commitNumber(seq)) {
+			return v.fault("counts are kept at commit %x and the last one is %d", counted, seq)
+		}
+		stands, err := v.walkBare(code, key, 0, ctx.Err)
+		if err == nil && stands != n {
+			err = v.fault("%d are kept counted of %s with key %q, and there are %d", n, v.names[code], string(key), stands)
+		}
+		return err
 	})
 }
 

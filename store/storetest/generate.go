@@ -177,3 +177,17 @@ func (d dice) query() store.Query {
 	}
 	return q
 }
+
+// bareQuery asks for the documents with one key, or for all.
+func (d dice) bareQuery() store.Query {
+	q := store.Query{Type: d.typ(), Where: store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b", "s", "n1", "\x80x")}, KeysOnly: true}
+	switch d.IntN(6) {
+	case 0:
+		q.Where = store.And{}
+	case 1:
+		q.Where = store.And{q.Where, store.And{}}
+	case 2:
+		q.Where = store.Or{q.Where}
+	}
+	return q
+}

@@ -97,13 +97,8 @@ func (d *duel) operation() error {
 		return d.commitBoth()
 	case n < 75:
 		return d.readBoth(d.questions)
-	case n < 80: // what was begun before a commit does not see it
-		return d.readBoth(func(a, b store.Snap) error {
-			if err := d.commitBoth(); err != nil {
-				return err
-			}
-			return d.questions(a, b)
-		})
+	case n < 80:
+		return d.readBoth(d.meanwhile)
 	case n < 92:
 		return d.stateBoth()
 	case n < 97:
@@ -175,11 +170,51 @@ func (d *duel) readBoth(f func(a, b store.Snap) error) error {
 	})
 }
 
+// meanwhile commits while snapshots are held, which do not see it; others that
+// are taken since do.
+func (d *duel) meanwhile(a, b store.Snap) error {
+	for range 1 + d.IntN(3) {
+		if err := d.commitBoth(); err != nil {
+			return err
+		}
+		for _, ask := range []func() error{
+			func() error { return d.readBoth(d.counts) },
+			func() error { return d.counts(a, b) },
+		} {
+			if err := ask(); err != nil {
+				return err
+			}
+		}
+	}
+	return d.questions(a, b)
+}
+
+// counts asks for the number of documents with one key, as engines may keep it,
+// and of all.
+func (d *duel) counts(a, b store.Snap) error {
+	for range 3 {
+		if err := d.countBoth(a, b, d.bareQuery(), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *duel) countBoth(a, b store.Snap, q store.Query, max int) error {
+	want, _ := a.Count(d.ctx, q, max)
+	got, err := b.Count(d.ctx, q, max)
+	d.tell("count %s, at most %d: %d", describe(q), max, want)
+	if err != nil || got != want {
+		return fmt.Errorf("count %s, at most %d: got %d, %v, want %d", describe(q), max, got, err, want)
+	}
+	return nil
+}
+
 // questions asks both snapshots a few things.
 func (d *duel) questions(a, b store.Snap) error {
 	for range 3 {
 		var err error
-		switch d.IntN(6) {
+		switch d.IntN(7) {
 		case 0:
 			ref := d.dice.ref()
 			want, wantErr := a.Get(d.ctx, ref)
@@ -191,15 +226,11 @@ func (d *duel) questions(a, b store.Snap) error {
 			got, gotErr := b.Version(d.ctx, ref, v)
 			err = d.compare(fmt.Sprint("version ", v, " of ", ref), []store.Doc{got}, []store.Doc{want}, gotErr, wantErr)
 		case 2:
-			q, max := d.query(), d.IntN(4)
-			want, _ := a.Count(d.ctx, q, max)
-			got, gotErr := b.Count(d.ctx, q, max)
-			d.tell("count %s, at most %d: %d", describe(q), max, want)
-			if gotErr != nil || got != want {
-				err = fmt.Errorf("count %s, at most %d: got %d, %v, want %d", describe(q), max, got, gotErr, want)
-			}
+			err = d.countBoth(a, b, d.query(), d.IntN(4))
 		case 3:
 			err = d.historyBoth(a, b)
+		case 4:
+			err = d.countBoth(a, b, d.bareQuery(), d.IntN(2)*d.IntN(4))
 		default:
 			q := d.query()
 			want, wantErr := collect(a.Scan(d.ctx, q))

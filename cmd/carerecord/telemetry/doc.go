@@ -25,4 +25,5 @@ type Engine interface {
 	store.Copier
 	store.Explainer
 	Verify(context.Context) error
+	Recount(context.Context) error
 }

@@ -1,0 +1,226 @@
+package pebble
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"carerecord/store"
+)
+
+// How a count comes to be kept: a question that had to walk over many postings
+// says so, and one worker counts them again, once for all who asked, beside the
+// requests. It begins under the mutex, with a snapshot and a note of what commits
+// change from then on, so that at the end the two together are the count of that
+// moment. Where nothing was committed since the question, its own answer serves
+// and nothing is walked again.
+
+// wanted is a count that is to be kept.
+type wanted struct {
+	code typeCode
+	key  store.Key
+	n    int    // what the question found
+	at   uint64 // the last commit that it saw; 0 if it did not find all
+}
+
+// keeper is the worker's queue. It is safe for concurrent use.
+type keeper struct {
+	mu      sync.Mutex
+	queue   []wanted
+	working bool
+	closed  bool
+	worker  sync.WaitGroup
+}
+
+// maxQueue is how many counts wait to be kept. More are not heard: whoever asks
+// again is.
+const maxQueue = 64
+
+// want asks for a count to be kept; work is called if nobody is at it.
+func (k *keeper) want(w wanted, work func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed || len(k.queue) == maxQueue {
+		return
+	}
+	for _, other := range k.queue {
+		if other.code == w.code && other.key == w.key {
+			return
+		}
+	}
+	if k.queue = append(k.queue, w); !k.working {
+		k.working = true
+		k.worker.Go(work) // ends with the queue, or when the engine is closed
+	}
+}
+
+// next takes from the queue. After false the worker has ended.
+func (k *keeper) next() (w wanted, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.queue) == 0 {
+		k.working = false
+		return w, false
+	}
+	w, k.queue = k.queue[0], k.queue[1:]
+	return w, true
+}
+
+// close empties the queue and waits for the worker.
+func (k *keeper) close() {
+	k.mu.Lock()
+	k.closed, k.queue = true, nil
+	k.mu.Unlock()
+	k.worker.Wait()
+}
+
+// work keeps the counts that are wanted until there are no more. One that cannot
+// be kept, the disk being gone, is not: reads and writes say why.
+func (db *DB) work() {
+	for w, ok := db.keeper.next(); ok; w, ok = db.keeper.next() {
+		if err := db.keep(w); err != nil {
+			db.mu.Lock()
+			db.counts.set(w.code, w.key, nil)
+			db.mu.Unlock()
+		}
+	}
+}
+
+// keep counts the postings of a key and puts the row of the count, which commits
+// keep from then on.
+func (db *DB) keep(w wanted) error {
+	k, rows, err := db.begin(w)
+	if k == nil || err != nil {
+		return err
+	}
+	n := w.n
+	if rows != nil {
+		n, err = db.snap(rows).walkBare(w.code, w.key, 0, db.up)
+		if err = errors.Join(err, rows.Close()); err != nil {
+			return err
+		}
+	}
+	return db.finish(k, n)
+}
+
+// finish puts the row of a count, n being what the snapshot of its beginning has.
+func (db *DB) finish(k *kept, n int) error {
+	err := db.write(context.Background(), 0, func(out *pebble.Batch) error {
+		if db.counts.size() > db.counts.room {
+			db.counts.forget(db.counts.coldest(), out)
+		}
+		k.n, k.ready = k.n+int64(n), true
+		set(out, k.row, binary.AppendUvarint(nil, uint64(k.n)))
+		set(out, nameRow(rowMeta, metaCounted), commitNumber(db.seq))
+		return nil
+	})
+	db.reads.drop() // no commit tells reads that there is something new
+	return err
+}
+
+// Recount lets all counts that are kept go: they are counted anew when they are
+// asked for.
+func (db *DB) Recount(ctx context.Context) error {
+	if err := db.up(); err != nil {
+		return err
+	}
+	err := db.write(ctx, 0, func(out *pebble.Batch) error {
+		for _, of := range *db.counts.keys.Load() {
+			for _, k := range of {
+				if k.ready {
+					db.counts.forget(k, out)
+				}
+			}
+		}
+		return nil
+	})
+	db.reads.drop()
+	return err
+}
+
+// begin notes from now on what commits change of a count. The snapshot is of this
+// moment; it is nil where the question saw the last commit, and found all. Without
+// a count it is kept already.
+func (db *DB) begin(w wanted) (*kept, *pebble.Snapshot, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.up(); err != nil {
+		return nil, nil, err
+	}
+	if db.counts.keys.Load().find(w.code, w.key) != nil {
+		return nil, nil, nil
+	}
+	k := &kept{row: countRow(w.code, w.key)}
+	k.asked.Store(db.seq)
+	db.counts.set(w.code, w.key, k)
+	if w.at != 0 && w.at == db.seq {
+		return k, nil, nil
+	}
+	return k, db.rows.NewSnapshot(), nil
+}
+
+// countBare counts the live documents of a type that have a key, at most max of
+// them where max > 0; the empty key asks for all.
+func (s *snap) countBare(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+	if k := s.db.counts.keys.Load().find(code, key); k != nil {
+		value, err := get(s.rows, k.row)
+		if err != nil {
+			return 0, err
+		}
+		if value != nil { // else the snapshot is older than the row
+			k.idle.Store(0)
+			k.asked.Store(s.db.applied.Load())
+			n, err := parseCount(value)
+			if max > 0 {
+				n = min(n, max)
+			}
+			return n, err
+		}
+	}
+	n, err := s.walkBare(code, key, max, alive)
+	if err != nil || n < s.db.counts.from {
+		return n, err
+	}
+	w := wanted{code: code, key: key, n: n}
+	if n != max {
+		if w.at, err = s.seq(); err != nil {
+			return 0, err
+		}
+	}
+	s.db.keeper.want(w, s.db.work)
+	return n, nil
+}
+
+// seq is the last commit that the snapshot has; 0 for none.
+func (s *snap) seq() (uint64, error) {
+	value, err := get(s.rows, nameRow(rowMeta, metaSeq))
+	if err != nil || len(value) != 8 {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
+// walkBare counts postings.
+func (s *snap) walkBare(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+	prefix := postingPrefix(nil, code, key)
+	if key == "" {
+		prefix = appendCode(nil, rowAll, code)
+	}
+	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: behind(prefix)})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	// The prefix is before all rows that have a docid behind it.
+	for ok := it.SeekPrefixGE(prefix); ok && (max <= 0 || n < max); ok = it.Next() {
+		if n++; n%1024 == 0 {
+			if err := alive(); err != nil {
+				return 0, errors.Join(err, it.Close())
+			}
+		}
+	}
+	return n, it.Close()
+}
