@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 // Scan yields the live documents that match and are visible, in the order of
 // the store.
 func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	if v.cutsSome() {
+	if v.cutsSome() || v.follows(q.Type) {
 		return v.scanCut(ctx, q)
 	}
 	q.Where = store.And{q.Where, v.where(q.Type)}
@@ -37,6 +38,9 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 	proposes := v.index.BeforeCut(q.Type, asked)
 	q.Where = store.And{proposes, v.where(q.Type)}
 	touched := v.grant.touched()
+	if v.follows(q.Type) {
+		touched = nil
+	}
 	if touched != nil {
 		q.Where = store.And{q.Where, either(asked, touched)}
 	} else {
@@ -73,13 +77,16 @@ func (v *View) candidate(ctx context.Context, d store.Doc, touched store.Pred, b
 		}
 		d = whole
 	}
+	if led, err := v.led(ctx, d); err != nil || !led {
+		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
+	}
 	d, err := v.project(d, d.Keys)
 	return d, errors.Join(err, *v.failed)
 }
 
 // Count returns how many documents Scan would yield, at most max when max > 0.
 func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
-	if v.cutsSome() {
+	if v.cutsSome() || v.follows(q.Type) {
 		n := 0
 		q.KeysOnly = true
 		for _, err := range v.scanCut(ctx, q) {

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,6 +90,9 @@ func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error)
 	}
 	if !store.Match(v.where(d.Ref.Type), d.Keys) {
 		return store.Doc{}, store.ErrNotFound
+	}
+	if led, err := v.led(ctx, d); err != nil || !led {
+		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
 	now := d
 	if d.Version != newest.Version {

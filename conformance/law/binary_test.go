@@ -1,6 +1,7 @@
 package law_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -21,15 +22,60 @@ func (e *evaluator) leads(v *version) (led []*version, complete bool) {
 		if d.Dead() || d.Source != v.Source {
 			continue
 		}
-		for _, content := range at(d.m, "content") {
-			m, _ := content.(map[string]any)
-			attachment, _ := m["attachment"].(map[string]any)
-			if url, _ := attachment["url"].(string); strings.TrimPrefix(url, base+"/") == v.Ref.String() {
-				led = append(led, d)
-			}
+		if names(d.m, v.Ref.String()) {
+			led = append(led, d)
 		}
 	}
 	return led, len(led) > 0
+}
+
+// led: a document that is there today leads to a Binary and is visible, as something
+// of which the scopes let anything be read, or there is none (SMART-257).
+func (e *evaluator) led(v *version) bool {
+	if v.Ref.Type != "Binary" || e.who.feed {
+		return true
+	}
+	none := true
+	for _, lead := range v.led {
+		if lead.Dead() {
+			continue
+		}
+		if none = false; e.readable(lead.Ref.Type) && e.shows(lead) && e.attaches(lead, v) {
+			return true
+		}
+	}
+	return none
+}
+
+// attaches: a lead names the Binary still where rules have cut it. One that a
+// securityContext names need not.
+func (e *evaluator) attaches(lead, v *version) bool {
+	if v.m["securityContext"] != nil {
+		return true
+	}
+	var left map[string]any
+	if err := json.Unmarshal(e.cutByRules(lead, lead.Body), &left); err != nil {
+		panic(err)
+	}
+	return names(left, v.Ref.String())
+}
+
+// names: a document attaches what stands at an address.
+func names(document map[string]any, address string) bool {
+	for _, content := range at(document, "content") {
+		m, _ := content.(map[string]any)
+		attachment, _ := m["attachment"].(map[string]any)
+		if url, _ := attachment["url"].(string); strings.TrimPrefix(url, base+"/") == address {
+			return true
+		}
+	}
+	return false
+}
+
+// readable: scopes and rules leave a letter by which resources of a type are read.
+func (e *evaluator) readable(typ string) bool {
+	left, named := e.decision.Letters[typ]
+	return e.who.may(typ, "r") && (!named || strings.Contains(left, "r")) || e.who.may(typ, "s") && (!named || strings.Contains(left, "s"))
 }
 
 // ownersOfBinary are those of all that leads to it.
@@ -65,7 +111,7 @@ func (g *generator) attachment() string {
 	if g.chance(30) {
 		return `{"title":"x"}`
 	}
-	return `{"url":"` + pick(g, "", base+"/") + "Binary/" + g.anID("Binary") + `"}`
+	return `{"title":"x","url":"` + pick(g, "", base+"/") + "Binary/" + g.anID("Binary") + `"}` // rules cut the address alone
 }
 
 // bytes is a read of a Binary as what it holds, or as FHIR.

@@ -20,7 +20,7 @@ import (
 var (
 	traits = []consenttest.Trait{{Type: "Observation", Param: "code", Value: "one"}, {Type: "Observation", Param: "code", Value: "two"}, {Type: "Observation", Param: "status", Value: "amended"},
 		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
-		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"}}
+		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "DocumentReference"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"}}
 	paths = map[string][]string{
 		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.gender", "Patient.name"},
 		"Condition":          {"Patient.gender", "Condition.code", "Condition.asserter", "Condition.meta.tag"},
@@ -28,6 +28,7 @@ var (
 		"MedicationRequest":  {"MedicationRequest.requester"},
 		"AllergyIntolerance": {"AllergyIntolerance.code", "AllergyIntolerance.asserter"},
 		"Patient":            {"Patient.name", "Patient.gender", "Patient.birthDate", "Patient.active", "Patient.generalPractitioner", "Patient.link", "Patient.name.family", "Patient.identifier"},
+		"DocumentReference":  {"DocumentReference.content.attachment.url"},
 		"List":               {"List.subject"},
 		"Provenance":         {"Provenance.meta.tag"},
 	}

@@ -371,7 +371,7 @@ func (e *evaluator) sees(v *version) bool {
 
 func (e *evaluator) shows(v *version) bool {
 	switch {
-	case e.ruledOut(v):
+	case e.ruledOut(v), !e.led(v):
 		return false
 	case e.who.feed:
 		return v.Source == e.who.organisation

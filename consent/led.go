@@ -1,0 +1,79 @@
+package consent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"carerecord/store"
+)
+
+// led reports whether something that the View shows leads to a version of a Binary
+// (SMART-257, CON-1206). The keys of a Binary say what the pipeline decides of its
+// documents; what rules hide or cut of these, and on what types the scopes give no
+// letter, is asked of each. One to which nothing leads is its source's alone, as its
+// keys say.
+func (v *View) led(ctx context.Context, d store.Doc) (bool, error) {
+	if !v.follows(d.Ref.Type) {
+		return true, nil
+	}
+	body := d
+	if d.Dead() {
+		var err error
+		if body, err = v.snap.Version(ctx, d.Ref, d.Version-1); err != nil {
+			return false, fmt.Errorf("read what a tombstone of %s ended: %w", d.Ref, err)
+		}
+	}
+	row, err := v.guard.row(body)
+	if err != nil {
+		return false, err
+	}
+	docs, _, err := v.guard.leads(ctx, v.guard.standing(v.snap), body, row.Owners)
+	if err != nil {
+		return false, err
+	}
+	docs = slices.DeleteFunc(docs, func(lead store.Doc) bool { return lead.Dead() })
+	for _, lead := range docs {
+		if shown, err := v.With("rs").leadsTo(ctx, lead, d.Ref.ID); shown || err != nil {
+			return shown, err
+		}
+	}
+	return len(docs) == 0, nil
+}
+
+// follows reports whether documents of a type are there only for who sees what leads
+// to them.
+func (v *View) follows(typ string) bool {
+	kind := v.grant.principal.Kind
+	return typ == "Binary" && kind != System && kind != Feed
+}
+
+// leadsTo reports whether a document that leads to a Binary is shown, and still
+// attaches it if it did. A Binary that stands for the access to another is judged by
+// its own keys.
+func (v *View) leadsTo(ctx context.Context, lead store.Doc, binary string) (bool, error) {
+	if !store.Match(v.where(lead.Ref.Type), lead.Keys) {
+		return false, *v.failed
+	}
+	if !v.cutsSome() {
+		return true, *v.failed
+	}
+	whole, err := v.snap.Get(ctx, lead.Ref)
+	if err != nil {
+		return false, fmt.Errorf("read what leads to a Binary: %w: %w", store.ErrUnavailable, err)
+	}
+	attached := slices.Contains(held(whole), binary)
+	paths := map[string]bool{}
+	if v.grant.rules.apply(whole.Keys, paths) {
+		return false, *v.failed
+	}
+	body, changed := v.cut(whole.Body, paths)
+	if body == nil || !changed || !attached {
+		return body != nil, *v.failed
+	}
+	row, err := v.index.Index(whole.Ref.Type, whole.Ref.ID, whole.Updated, body)
+	if err != nil {
+		return false, fmt.Errorf("read the projection of %s: %w", whole.Ref, err)
+	}
+	return slices.Contains(row.Holds, binary), *v.failed
+}

@@ -1,0 +1,89 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/consenttest"
+	"carerecord/store"
+)
+
+// TestBinaryIsLedTo: a Binary is there only for who sees a document that attaches it,
+// or what its securityContext names (SMART-257, CON-1206): read, searched, counted and
+// in its history.
+func TestBinaryIsLedTo(t *testing.T) {
+	r := newRegion(t, "assumed")
+	g := r.feed("A")
+	r.mustPut(g, `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(g, seen)
+	r.mustPut(g, `{"resourceType":"Binary","id":"A.attached","contentType":"text/plain","data":"b25l"}`)
+	r.mustPut(g, `{"resourceType":"Binary","id":"A.governed","contentType":"text/plain","securityContext":{"reference":"Observation/A.o"},"data":"b25l"}`)
+	r.mustPut(g, `{"resourceType":"Binary","id":"A.alone","contentType":"text/plain","data":"b25l"}`)
+	r.mustPut(g, `{"resourceType":"DocumentReference","id":"A.d","status":"current","subject":{"reference":"Patient/A.1"},"content":[{"attachment":{"title":"t","url":"Binary/A.attached"}}]}`)
+	document := consenttest.Trait{Type: "DocumentReference"}
+	one := consenttest.Trait{Type: "Observation", Param: "code", Value: "one"}
+	cut := consenttest.Rule{Patient: "A.1", Trait: document, Cut: []string{"DocumentReference.content.attachment.url"}}
+	for _, c := range []struct {
+		name, scopes              string
+		decision                  consenttest.Decision
+		attached, governed, alone bool
+	}{
+		{"nothing is decided", "user/*.rs", consenttest.Decision{}, true, true, true},
+		{"no scope on what leads", "user/Binary.rs", consenttest.Decision{}, false, false, true},
+		{"a search of documents", "user/Binary.rs user/DocumentReference.s", consenttest.Decision{}, true, false, true},
+		{"a read of documents", "user/Binary.rs user/DocumentReference.r", consenttest.Decision{}, true, false, true},
+		{"writing documents", "user/Binary.rs user/DocumentReference.cud", consenttest.Decision{}, false, false, true},
+		{"no letter left on documents", "user/*.rs", consenttest.Decision{Letters: map[string]string{"DocumentReference": ""}}, false, true, true},
+		{"documents of everybody hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Trait: document, Hide: true}}}, false, true, true},
+		{"documents of the patient hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "A.1", Trait: document, Hide: true}}}, false, true, true},
+		{"the address cut", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{cut}}, false, true, true},
+		{"the observation hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "A.1", Trait: one, Hide: true}}}, true, false, true},
+	} {
+		r.decider.Set(c.decision)
+		p := r.clinician("A")
+		p.Scopes = scopes(t, c.scopes)
+		want := map[string]bool{"A.attached": c.attached, "A.governed": c.governed, "A.alone": c.alone}
+		req := consent.Request{Interaction: consent.Search, Type: "Binary", Letter: consent.SearchLetter}
+		err := r.guard.Read(context.Background(), p, req, func(v *consent.View) error { r.seesBinaries(v, c.name, want); return nil })
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// seesBinaries asks a View for Binaries by every way there is.
+func (r *region) seesBinaries(v *consent.View, name string, want map[string]bool) {
+	r.Helper()
+	ctx, found, n := context.Background(), map[string]bool{}, 0
+	for d, err := range v.Scan(ctx, store.Query{Type: "Binary", Where: store.And{}}) {
+		if err != nil {
+			r.Fatal(err)
+		}
+		found[d.Ref.ID] = true
+	}
+	for id, there := range want {
+		ref := store.Ref{Type: "Binary", ID: id}
+		_, read := v.Get(ctx, ref)
+		_, past := v.Version(ctx, ref, 1)
+		listed := 0
+		for _, err := range v.History(ctx, store.HistoryQuery{Type: "Binary", ID: id}) {
+			if err != nil {
+				r.Fatal(err)
+			}
+			listed++
+		}
+		if there {
+			n++
+		}
+		for how, got := range map[string]bool{"a search": found[id], "a read": !errors.Is(read, store.ErrNotFound), "a version": !errors.Is(past, store.ErrNotFound), "the history": listed == 1} {
+			if got != there {
+				r.Errorf("SMART-257: %s: %s finds %s: %v, want %v", name, how, ref, got, there)
+			}
+		}
+	}
+	if got, err := v.Count(ctx, store.Query{Type: "Binary", Where: store.And{}}, 0); got != n || err != nil {
+		r.Errorf("SMART-257: %s: a count is %d (%v), want %d", name, got, err, n)
+	}
+}
