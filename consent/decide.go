@@ -220,7 +220,7 @@ func patient(ctx context.Context, d *decision) *Refusal {
 func (g *Guard) find(ctx context.Context, snap store.Snap, n Named) (string, error) {
 	if n.Where != nil {
 		var found []string
-		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true}) {
+		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, Steady: true}) {
 			if err != nil {
 				return "", fmt.Errorf("find the named patient: %w", err)
 			}
@@ -251,7 +251,7 @@ func (g *Guard) find(ctx context.Context, snap store.Snap, n Named) (string, err
 // request stops naming somebody, so that no signal speaks of it.
 func restriction(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Clinician && d.grant.patient != "" && d.grant.sets.restricted.Has(d.grant.patient) {
-		d.grant.patient, d.grant.Step = "", 4
+		d.grant.patient, d.grant.gone, d.grant.Step = "", tailOf(d.req.Named), 4
 	}
 	return nil
 }
@@ -276,7 +276,7 @@ func (d *decision) dissent(no int, set store.Set) *Refusal {
 	}
 	g.Step, g.Reason = no, NoPatientConsent
 	if !slices.Contains(d.p.Activities, policy.ActivityBreakGlass) {
-		g.patient = ""
+		g.patient, g.gone = "", tailOf(d.req.Named)
 		return nil
 	}
 	return d.refuse(no, NoPatientConsent, &fhir.Error{Status: 403, Issues: []fhir.Issue{{
@@ -325,12 +325,24 @@ func implied(ctx context.Context, d *decision) *Refusal {
 		}
 		return nil
 	}
-	some, err := d.guard.types.some(ctx, d.snap, d.withheldRows())
+	some, err := d.withholds(ctx)
 	if err != nil {
 		d.err = fmt.Errorf("look for withheld rows: %w", err)
 	}
 	g.withheld = some || g.rules.Withheld
 	return nil
+}
+
+// withholds reports whether rows of the named patient are withheld. Of one who
+// dissents nearly all are, so that the first type with rows has one; of all others
+// those alone can be that stand apart.
+func (d *decision) withholds(ctx context.Context) (bool, error) {
+	rows, patient := d.withheldRows(), d.grant.patient
+	if d.grant.sets.optedOut.Has(patient) || d.grant.sets.denied.Has(patient) {
+		return d.guard.types.some(ctx, d.snap, rows)
+	}
+	n, err := d.snap.Count(ctx, store.Query{Where: all(store.Eq{Key: index.ApartKey(patient)}, rows), KeysOnly: true}, 1)
+	return n > 0, err
 }
 
 // withheldRows are the rows of the named patient that steps 7 to 9 hide from
@@ -346,7 +358,7 @@ func (d *decision) withheldRows() store.Pred {
 	}
 	rows := store.And{
 		store.Eq{Key: index.OwnerKey(g.patient)},
-		fact(factResolved), fact(factShared),
+		usual(factResolved), usual(factShared),
 		none(owned(g.sets.restricted)),
 		hides,
 	}

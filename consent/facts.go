@@ -101,9 +101,25 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 		}
 	}
 	return described{
-		keys: store.Sorted(keys),
+		keys: withCommon(store.Sorted(keys), d.Source),
 		id:   store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)},
 	}, nil
+}
+
+// withCommon returns sorted keys with those by which documents of every type are
+// found about a patient. They say again what the facts among the keys say.
+func withCommon(keys []store.Key, source string) []store.Key {
+	owners := ownersOf(keys)
+	ordinary := store.Match(fact(factOrdinary), keys)
+	for _, p := range owners {
+		if ordinary && source != "" {
+			keys = append(keys, index.OwnKey(p, source))
+		}
+		if !ordinary || len(owners) > 1 {
+			keys = append(keys, index.ApartKey(p))
+		}
+	}
+	return store.Sorted(keys)
 }
 
 // home says with whom a document stands in the order of the store. It is read

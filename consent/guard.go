@@ -125,7 +125,7 @@ func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.S
 	}
 	held := sets{optedOut: g.register.optedOut(), denied: g.register.denied(), restricted: g.register.restrictedTo()}
 	v.grant = &Grant{principal: p, sets: held, hidden: &hiddenPatients{
-		ctx: ctx, snap: snap, types: g.types, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: v.failed,
+		ctx: ctx, snap: snap, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: v.failed,
 	}}
 	defer g.deciding(ctx)()
 	d := &decision{guard: g, p: p, req: req, snap: snap, grant: v.grant}

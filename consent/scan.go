@@ -16,6 +16,7 @@ func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	if v.cutsSome() || v.follows(q.Type) {
 		return v.scanCut(ctx, q)
 	}
+	q = v.asked(q)
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
@@ -34,6 +35,7 @@ func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 // no cut can touch the stored keys decide alone: one pass over the candidates of
 // both, in the order of the store.
 func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	q = v.asked(q)
 	asked, keysOnly := q.Where, q.KeysOnly
 	proposes := v.index.BeforeCut(q.Type, asked)
 	q.Where = store.And{proposes, v.where(q.Type)}
@@ -99,6 +101,7 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 		}
 		return n, nil
 	}
+	q = v.asked(q)
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	n, err := v.snap.Count(ctx, q, max)
 	return n, errors.Join(err, *v.failed)

@@ -7,19 +7,23 @@ import (
 	"carerecord/store"
 )
 
-// Nothing and everything, as predicates.
+// Predicates that a Grant is made of. usual is a fact by which no index is driven:
+// nearly all documents have it, so that its postings would propose everything, and
+// time would be lost with them.
 var (
 	nothing    = store.Or{}
 	everything = store.And{}
 )
 
 func fact(name string) store.Pred           { return store.Eq{Key: index.FactKey(name)} }
+func usual(name string) store.Pred          { return none(none(fact(name))) }
 func owned(in store.Set) store.Pred         { return store.In{Prefix: index.OwnerPrefix(), Set: in} }
 func mentions(in store.Set) store.Pred      { return store.In{Prefix: index.MentionPrefix(), Set: in} }
 func from(organisation string) store.Pred   { return store.Eq{Key: index.SourceKey(organisation)} }
 func none(p store.Pred) store.Pred          { return store.Not{Pred: p} }
 func either(preds ...store.Pred) store.Pred { return store.Or(preds) }
 func all(preds ...store.Pred) store.Pred    { return store.And(preds) }
+
 func otherThan(prefix, own store.Key) store.Pred {
 	return store.Or{
 		store.Range{Low: prefix, High: own},
@@ -66,7 +70,7 @@ func (g *Grant) pipeline(typ string) store.Pred {
 func (g *Grant) whereClinician(typ string) store.Pred {
 	own := from(g.principal.Organisation)
 	always := store.And{
-		fact(factOrdinary),             // step 9
+		usual(factOrdinary),            // step 9
 		none(owned(g.sets.restricted)), // step 4
 		none(owned(g.sets.denied)),     // step 8
 		none(mentions(g.hidden)),       // section 12, thin
@@ -76,10 +80,10 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 		return append(always, own) // CON-409
 	case "Patient":
 		// Own-source rows bring the Patient of their record with them.
-		return append(always, fact(factResolved), either(own, none(owned(g.hidden))))
+		return append(always, usual(factResolved), either(own, none(owned(g.hidden))))
 	}
 	return append(always, either(own, all(
-		fact(factShared), fact(factResolved), none(owned(g.sets.optedOut)), // step 7
+		usual(factShared), usual(factResolved), none(owned(g.sets.optedOut)), // step 7
 	)))
 }
 
@@ -92,7 +96,7 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 	}
 	return store.And{
 		store.Eq{Key: index.OwnerKey(p)},
-		fact(factReleased), fact(factResolved), fact(factOrdinary),
+		usual(factReleased), usual(factResolved), usual(factOrdinary),
 		none(owned(g.sets.restricted)),
 		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
 		none(store.Under(index.MentionPrefix())),

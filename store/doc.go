@@ -38,6 +38,9 @@ var (
 	// ErrTooLarge says that a document is too large for the engine. Nothing
 	// was written.
 	ErrTooLarge = errors.New("store: too large")
+	// ErrCommon says that a query without a type asks no common key: a fault of the
+	// caller.
+	ErrCommon = errors.New("store: a query of every type without a common key")
 	// ErrUnavailable says that the engine cannot answer now. Nothing that was
 	// asked may be taken as absent because of it. After a Commit, State or Log
 	// write it also says that nothing was written, unless ErrUnknown is joined.

@@ -8,8 +8,29 @@ import "strings"
 // only verify: they are kept with the document and read by Match.
 type Key string
 
-// Drives reports whether the key is posted in the index.
-func (k Key) Drives() bool { return k != "" && k[0] < 0x80 }
+// Drives reports whether the key is posted in the index, under the type of its
+// document.
+func (k Key) Drives() bool { return k != "" && k[0] < 0x80 && !k.Common() }
+
+// Common reports whether the key is posted under no type: it begins with two zero
+// bytes. A Query without a type asks one, of documents of every type.
+func (k Key) Common() bool { return strings.HasPrefix(string(k), "\x00\x00") }
+
+// CommonKey returns the first common key that a predicate asks for with everything
+// else: its own, or one of a member of a conjunction.
+func CommonKey(p Pred) (Key, bool) {
+	switch p := p.(type) {
+	case Eq:
+		return p.Key, p.Key.Common()
+	case And:
+		for _, q := range p {
+			if k, ok := CommonKey(q); ok {
+				return k, true
+			}
+		}
+	}
+	return "", false
+}
 
 // Pred is a predicate over the keys of one document: the closed sum of the
 // types below. Match gives its meaning.
@@ -21,6 +42,9 @@ type Eq struct{ Key Key }
 // Range holds if the document has a key k with Low <= k < High. An empty High
 // is no upper bound.
 type Range struct{ Low, High Key }
+
+// Drives reports whether every key of the range is posted under its type.
+func (r Range) Drives() bool { return r.Low >= "\x00\x01" && r.High != "" && r.High <= "\x80" }
 
 // Span asks one interval about another. The keys under Prefix hold, after Skip
 // more bytes, the two ends of an interval, each Width bytes and ordered by

@@ -54,12 +54,16 @@ type Snap interface {
 	History(ctx context.Context, q HistoryQuery) iter.Seq2[Doc, error]
 }
 
-// Query asks for live documents of one type.
+// Query asks for live documents of one type, or of every type that have a common key.
 type Query struct {
-	Type     string // required
+	Type     string // empty: of every type, and Where has a CommonKey, else ErrCommon
 	Where    Pred   // required; And{} for all
 	After    *DocID // only rows behind this place in the order; nil from the start
 	KeysOnly bool   // leave Body nil
+	// Steady: an answer without a row does not tell by its time whether there was a
+	// candidate that did not match. It changes nothing else, and an engine on another
+	// machine may leave it out.
+	Steady bool
 }
 
 // HistoryQuery asks for versions of one type, or of one document of it.

@@ -2,57 +2,72 @@ package suite
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 )
 
-// TestHiddenTakesAsLongAsAbsent: how long a read takes does not tell that its
-// resource is hidden. Reads of a hidden and of an absent id come in random turn;
-// of two times drawn one from each, the hidden one is the longer about as often
-// as not. 1,500 samples each, 10,000 in a soak of ten or more.
-//
-// Searches that name a hidden id or patient take longer than those that name
-// none by what reading the hidden rows takes (about 50 µs of 0.7 ms), and are
-// measured here without being held to it. So the requirement on
-// times is not met yet, and its number is not claimed by this test.
+// TestHiddenTakesAsLongAsAbsent: how long a request takes does not tell that what
+// it names is hidden (VIS-013, CON-1510). Requests for a hidden and for an absent id
+// or patient come in random turn; of two times drawn one from each, the hidden one
+// is the longer about as often as not. The hidden patient has 101 rows. 1,500 samples
+// each; in a soak of ten or more 10,000, and then the distance of Kolmogorov and
+// Smirnov is at most 0.10. docs/decisions/021 says what is not held.
 func TestHiddenTakesAsLongAsAbsent(t *testing.T) {
 	s := onPebble(t).start("--demo")
-	patient := "Patient/" + s.do("demo-gp-feed", "POST", "Patient", `{"resourceType":"Patient","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]}`).id()
-	hidden := s.do("demo-gp-feed", "POST", "Observation", storyObservation(patient, "")).id()
-	if r := s.do("gp", "POST", "Consent", optOutOf(patient, "active")); r.status != 201 {
+	patient := s.do("demo-gp-feed", "POST", "Patient", `{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990007772"}],`+
+		`"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]}`).id()
+	var hidden string
+	for range 101 {
+		hidden = s.do("demo-gp-feed", "POST", "Observation", storyObservation("Patient/"+patient, "")).id()
+	}
+	if r := s.do("gp", "POST", "Consent", optOutOf("Patient/"+patient, "active")); r.status != 201 {
 		t.Fatalf("opt-out: got %d %s", r.status, r.body)
 	}
-	samples := 1500
-	if soak(t) >= 10 {
+	samples, long := 1500, soak(t) >= 10
+	if long {
 		samples = 10_000
 	}
-	for _, c := range []struct {
-		name, hidden, absent string
-		held                 bool
-	}{
-		{"read", "Observation/" + hidden, "Observation/neverwas00000000000000000000000a", true},
-		{"search by id", "Observation?_id=" + hidden, "Observation?_id=neverwas00000000000000000000000a", false},
-		{"search by patient", "Observation?patient=" + patient, "Observation?patient=Patient/neverwas00000000000000000000000a", false},
+	const never = "neverwas00000000000000000000000a"
+	for _, c := range []struct{ name, hidden, absent string }{
+		{"read", "Observation/" + hidden, "Observation/" + never},
+		{"version", "Observation/" + hidden + "/_history/1", "Observation/" + never + "/_history/1"},
+		{"history", "Observation/" + hidden + "/_history", "Observation/" + never + "/_history"},
+		{"read of a patient", "Patient/" + patient, "Patient/" + never},
+		{"search by id", "Observation?_id=" + hidden, "Observation?_id=" + never},
+		{"search by patient", "Observation?patient=" + patient, "Observation?patient=" + never},
+		{"newest of a patient", "Observation?patient=" + patient + "&category=laboratory&_sort=-date&_count=20", "Observation?patient=" + never + "&category=laboratory&_sort=-date&_count=20"},
+		{"search by number", "Patient?identifier=https://fhir.nhs.uk/Id/nhs-number%7C9990007772", "Patient?identifier=https://fhir.nhs.uk/Id/nhs-number%7C9990007780"},
+		{"chain by number", "Observation?patient.identifier=https://fhir.nhs.uk/Id/nhs-number%7C9990007772", "Observation?patient.identifier=https://fhir.nhs.uk/Id/nhs-number%7C9990007780"},
+		{"compartment", "Patient/" + patient + "/Observation", "Patient/" + never + "/Observation"},
+		{"everything", "Patient/" + patient + "/$everything", "Patient/" + never + "/$everything"},
 	} {
-		times := [2][]time.Duration{}
-		paths := [2]string{c.hidden, c.absent}
-		for len(times[0]) < samples || len(times[1]) < samples {
-			which := rand.IntN(2)
-			began := time.Now()
-			s.get("clerk", paths[which])
-			times[which] = append(times[which], time.Since(began))
-		}
+		times := s.timed(samples, c.hidden, c.absent)
 		longer := above(times[0], times[1])
 		slices.Sort(times[0])
 		slices.Sort(times[1])
-		said := fmt.Sprintf("%s: medians %s hidden, %s absent; hidden is longer in %.3f", c.name, times[0][len(times[0])/2], times[1][len(times[1])/2], longer)
+		distance := apart(times[0], times[1])
+		said := fmt.Sprintf("%s: medians %s hidden, %s absent; hidden is longer in %.3f, distance %.3f", c.name, times[0][len(times[0])/2], times[1][len(times[1])/2], longer, distance)
 		t.Logf("%d samples: %s", len(times[0])+len(times[1]), said)
-		if c.held && (longer < 0.4 || longer > 0.6) {
-			t.Errorf("%s, want 0.4 to 0.6", said)
+		if longer < 0.4 || longer > 0.6 || long && distance > 0.1 {
+			t.Errorf("%s, want 0.4 to 0.6, and in a soak a distance of at most 0.1", said)
 		}
 	}
+}
+
+// timed asks for two pages in random turn and returns how long each took, at least so
+// many times.
+func (s *server) timed(samples int, paths ...string) [2][]time.Duration {
+	times := [2][]time.Duration{}
+	for len(times[0]) < samples || len(times[1]) < samples {
+		which := rand.IntN(2)
+		began := time.Now()
+		s.get("clerk", paths[which])
+		times[which] = append(times[which], time.Since(began))
+	}
+	return times
 }
 
 // above is how often a value of a is longer than one of b.
@@ -69,4 +84,21 @@ func above(a, b []time.Duration) float64 {
 		}
 	}
 	return n / float64(len(a)*len(b))
+}
+
+// apart is the Kolmogorov-Smirnov distance of two sorted samples: the most by which
+// the shares of those that are not above some value differ.
+func apart(a, b []time.Duration) float64 {
+	most, i, j := 0.0, 0, 0
+	for i < len(a) && j < len(b) {
+		at := min(a[i], b[j])
+		for i < len(a) && a[i] == at {
+			i++
+		}
+		for j < len(b) && b[j] == at {
+			j++
+		}
+		most = max(most, math.Abs(float64(i)/float64(len(a))-float64(j)/float64(len(b))))
+	}
+	return most
 }

@@ -20,6 +20,7 @@
 //	key     = number class value          driving
 //	        / (number + 0x8000) class value   verifying
 //	        / 0x00 fact name              the server's own facts (facts.go)
+//	        / 0x00 0x00 letter name       the same, posted under no type
 //
 // The number stands for one parameter of one resource type, by params.txt, which
 // is append only: a key implies its type. Numbers from 0x4000 on are those of

@@ -17,6 +17,8 @@ const (
 	factSource  = "\x00\x05"
 	factNamed   = "\x00\x06"
 	factHolds   = "\x00\x07"
+	commonOwn   = "\x00\x00o"
+	commonApart = "\x00\x00x"
 )
 
 // TypeKey is the key of every document of a type.
@@ -59,6 +61,16 @@ func HoldsKey(binaryID string) store.Key { return factHolds + store.Key(binaryID
 
 // HoldsPrefix begins every HoldsKey; behind it stands the Binary's id.
 func HoldsPrefix() store.Key { return factHolds }
+
+// OwnKey is the common key (store.Key.Common) of the ordinary documents about a
+// patient that came from an organisation, by ODS code: whether there is one is asked
+// of all types at once.
+func OwnKey(patientID, ods string) store.Key { return commonOwn + store.Key(patientID+"\x00"+ods) }
+
+// ApartKey is the common key of the documents about a patient that may be withheld
+// for another reason than what this patient wishes: by a label, or because they are
+// about somebody else too.
+func ApartKey(patientID string) store.Key { return commonApart + store.Key(patientID) }
 
 // SourceKey says which organisation a document came from, by ODS code.
 func SourceKey(ods string) store.Key { return factSource + store.Key(ods) }

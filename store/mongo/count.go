@@ -47,7 +47,7 @@ func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok 
 		switch p := member.(type) {
 		case store.Eq:
 		case store.Range:
-			if !drivable(p) {
+			if !p.Drives() || q.Type == "" {
 				return nil, false, nil
 			}
 			ranges = append(ranges, p)

@@ -32,7 +32,8 @@
 // binary values by length first, so k holds strings (see encode), each behind
 // the type of its document: "Observation/" and the key. That makes a post tight
 // for a type, and the post of the empty key, which every live document has, is
-// the type's own key: it drives where nothing else can. A tombstone has no k.
+// the type's own key: it drives where nothing else can. A common key stands behind no
+// type, so that one post finds documents of every type. A tombstone has no k.
 // f is only ever asked for equality and stays binary.
 //
 // # Indexes

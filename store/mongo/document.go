@@ -67,7 +67,11 @@ func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
 		b = bsoncore.AppendStringElement(b, "0", post(d.Ref.Type, ""))
 		n := 1
 		for _, key := range d.Keys {
-			if key.Drives() {
+			switch {
+			case key.Common():
+				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), post("", key))
+				n++
+			case key.Drives():
 				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), post(d.Ref.Type, key))
 				n++
 			}

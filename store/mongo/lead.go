@@ -64,13 +64,15 @@ func within(typ string, r store.Range) bson.D {
 	}}}
 }
 
-// drivable reports whether every key of a range is posted.
-func drivable(r store.Range) bool {
-	return r.Low.Drives() && r.High != "" && r.High <= "\x80"
-}
-
 // lead chooses what drives a query; the type's own key if nothing else can.
 func (s *snap) lead(ctx context.Context, q store.Query) (lead, error) {
+	if q.Type == "" {
+		key, ok := store.CommonKey(q.Where)
+		if !ok {
+			return lead{}, store.ErrCommon
+		}
+		return lead{eqs: []eq{{key, without(equalities(conjuncts(q.Where)), key)}}}, nil
+	}
 	l, ok, err := s.leadOf(ctx, q.Type, q.Where, nil)
 	if err != nil {
 		return lead{}, err
@@ -88,10 +90,10 @@ func (s *snap) leadOf(ctx context.Context, typ string, p store.Pred, also []stor
 	case store.Eq:
 		return lead{eqs: []eq{{p.Key, without(also, p.Key)}}}, p.Key.Drives(), nil
 	case store.Range:
-		return lead{ranges: []store.Range{p}}, drivable(p), nil
+		return lead{ranges: []store.Range{p}}, p.Drives(), nil
 	case store.Span:
 		for _, r := range p.Scan {
-			if !drivable(r) {
+			if !r.Drives() {
 				return lead{}, false, nil
 			}
 		}

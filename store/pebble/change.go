@@ -41,8 +41,8 @@ func (c *change) create(out *pebble.Batch, posted *postings) {
 	posted.rows = slices.Grow(posted.rows, 48*len(d.Keys))
 	posted.ends = slices.Grow(posted.ends, len(d.Keys))
 	for _, k := range d.Keys {
-		if k.Drives() {
-			posted.add(c.code, k, c.id)
+		if code, ok := postedUnder(c.code, k); ok {
+			posted.add(code, k, c.id)
 		}
 	}
 	set(out, allRow(c.code, c.id), nil)
@@ -50,6 +50,14 @@ func (c *change) create(out *pebble.Batch, posted *postings) {
 		set(out, docRow(rowBody, c.id), d.Body)
 	}
 	set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
+}
+
+// postedUnder returns the type under which a key of a document is posted, if it is.
+func postedUnder(code typeCode, k store.Key) (typeCode, bool) {
+	if k.Common() {
+		return common, true
+	}
+	return code, k.Drives()
 }
 
 // postings are rows collected in one piece of memory, to be put in their order:
@@ -141,8 +149,8 @@ func (c *change) unpost(out *pebble.Batch) {
 		del(out, docRow(rowBody, c.was.id))
 	}
 	for _, k := range c.keys {
-		if k.Drives() && !has(kept, k) {
-			del(out, postingRow(nil, c.code, k, c.was.id))
+		if code, ok := postedUnder(c.code, k); ok && !has(kept, k) {
+			del(out, postingRow(nil, code, k, c.was.id))
 		}
 	}
 }
@@ -194,8 +202,8 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 		set(out, allRow(c.code, c.id), nil)
 	}
 	for _, k := range d.Keys {
-		if k.Drives() && !(c.stays() && has(c.keys, k)) {
-			set(out, postingRow(nil, c.code, k, c.id), nil)
+		if code, ok := postedUnder(c.code, k); ok && !(c.stays() && has(c.keys, k)) {
+			set(out, postingRow(nil, code, k, c.id), nil)
 		}
 	}
 	set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())

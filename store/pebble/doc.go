@@ -14,7 +14,8 @@
 //	d docid                      → facts, keys     a live document
 //	b docid                      → body            and its body
 //	a code docid                 →                 live documents of a type
-//	p code key· docid            →                 live documents with a driving key
+//	p code key· docid            →                 live documents with a driving key; with a
+//	                                               common key, under code 0
 //	c code key·                  → count           how many those are, of a few keys (kept.go)
 //	v code id· version           → docid, facts, keys   a superseded version or a tombstone
 //	w code id· version           → body            and its body, if it has one

@@ -11,7 +11,11 @@ func (db *DB) Explain(_ context.Context, q store.Query) (store.Way, error) {
 	if err := db.up(); err != nil {
 		return store.Way{}, err
 	}
-	return wayOf(planOf(q.Where)), nil
+	p, err := planOf(q)
+	if err != nil {
+		return store.Way{}, err
+	}
+	return wayOf(p), nil
 }
 
 func wayOf(p plan) store.Way {

@@ -27,11 +27,11 @@ func TestTheSmallerRangeDrives(t *testing.T) {
 		err := db.Read(t.Context(), func(view store.Snap) error {
 			s := view.(*snap)
 			code, _ := s.types.code("Observation")
-			got, err := s.smallest(t.Context(), planOf(where).(verified).plan.(least), code)
+			got, err := s.smallest(t.Context(), planTyped(where).(verified).plan.(least), code)
 			if err != nil {
 				return err
 			}
-			if want := planOf(narrow).String(); got.String() != want {
+			if want := planTyped(narrow).String(); got.String() != want {
 				t.Errorf("%s drives, want %s", got, want)
 			}
 			n, err := s.Count(t.Context(), store.Query{Type: "Observation", Where: where}, 0)

@@ -54,6 +54,7 @@ type DB struct {
 	reads   shared
 	counts  counts
 	keeper  keeper
+	glimpse atomic.Pointer[docID] // a row that a steady question looked at
 }
 
 var (

@@ -44,9 +44,27 @@ type least []plan
 const maxMerged = 16
 
 // Plan explains how the engine will find candidates for a query.
-func Plan(q store.Query) string { return fmt.Sprintf("%s: %s", q.Type, planOf(q.Where)) }
+func Plan(q store.Query) string {
+	p, err := planOf(q)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s: %s", q.Type, p)
+}
 
-func planOf(p store.Pred) plan {
+func planOf(q store.Query) (plan, error) {
+	if q.Type != "" {
+		return planTyped(q.Where), nil
+	}
+	key, ok := store.CommonKey(q.Where)
+	if !ok {
+		return nil, store.ErrCommon
+	}
+	_, whole := q.Where.(store.Eq)
+	return inexact(posting{key}, !whole), nil
+}
+
+func planTyped(p store.Pred) plan {
 	if pl := propose(p); pl != nil {
 		return pl
 	}
@@ -61,11 +79,11 @@ func propose(p store.Pred) plan {
 			return posting{p.Key}
 		}
 	case store.Range:
-		if drives(p) {
+		if p.Drives() {
 			return collected{[]store.Range{p}, true}
 		}
 	case store.Span:
-		if len(p.Scan) > 0 && !slices.ContainsFunc(p.Scan, func(r store.Range) bool { return !drives(r) }) {
+		if len(p.Scan) > 0 && !slices.ContainsFunc(p.Scan, func(r store.Range) bool { return !r.Drives() }) {
 			return collected{ranges: p.Scan}
 		}
 	case store.And:
@@ -75,9 +93,6 @@ func propose(p store.Pred) plan {
 	}
 	return nil
 }
-
-// drives reports whether every key in a range is posted.
-func drives(r store.Range) bool { return r.Low.Drives() && r.High != "" && r.High <= "\x80" }
 
 // flatten lists the members of a conjunction and of those within it.
 func flatten(p store.And, into []store.Pred) []store.Pred {

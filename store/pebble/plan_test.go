@@ -47,12 +47,12 @@ func TestPlan(t *testing.T) {
 			if got := Plan(store.Query{Type: "T", Where: c.where}); got != "T: "+c.want {
 				t.Errorf("plan of %#v:\n got %s\nwant T: %s", c.where, got, c.want)
 			}
-			if got := planOf(c.where).exact(); got != c.exact {
+			if got := planTyped(c.where).exact(); got != c.exact {
 				t.Errorf("plan of %#v is exact: %v, want %v", c.where, got, c.exact)
 			}
 		})
 	}
-	if pl, ok := planOf(wide).(collected); !ok || len(pl.ranges) != len(wide) || !pl.exact() {
-		t.Errorf("plan of 20 alternatives: got %s, want them collected", planOf(wide))
+	if pl, ok := planTyped(wide).(collected); !ok || len(pl.ranges) != len(wide) || !pl.exact() {
+		t.Errorf("plan of 20 alternatives: got %s, want them collected", planTyped(wide))
 	}
 }

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -14,9 +15,14 @@ import (
 // Scan implements store.Snap.
 func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
+		p, err := planOf(q)
+		if err != nil {
+			yield(store.Doc{}, err)
+			return
+		}
 		c := candidates{snap: s, q: q}
-		err := c.each(ctx, planOf(q.Where), false, func(rec record, id docID, keys []store.Key) (bool, error) {
-			d := rec.doc(q.Type, id.id(), slices.Clone(keys))
+		err = c.each(ctx, p, false, func(rec record, id docID, keys []store.Key) (bool, error) {
+			d := rec.doc(cmp.Or(q.Type, s.types.name(rec.code)), id.id(), slices.Clone(keys))
 			if !q.KeysOnly {
 				var err error
 				if d.Body, err = c.body(id); err != nil {
@@ -34,13 +40,16 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 // Count implements store.Snap. An exact plan is counted without looking at a
 // document, and one of a single key by what is kept of it.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
-	p := planOf(q.Where)
+	p, err := planOf(q)
+	if err != nil {
+		return 0, err
+	}
 	if key, ok := bare(p); ok && q.After == nil {
 		return s.countType(ctx, q.Type, key, max)
 	}
 	c := candidates{snap: s, q: q}
 	n := 0
-	err := c.each(ctx, p, true, func(record, docID, []store.Key) (bool, error) {
+	err = c.each(ctx, p, true, func(record, docID, []store.Key) (bool, error) {
 		n++
 		return n != max, nil
 	})
@@ -70,7 +79,11 @@ func (s *snap) countType(ctx context.Context, typ string, key store.Key, max int
 	if !found {
 		return 0, nil
 	}
-	n, err := s.countBare(code, key, max, func() error { return s.check(ctx) })
+	count := s.countBare
+	if code == common {
+		count = s.walkBare // nothing is kept of common keys
+	}
+	n, err := count(code, key, max, func() error { return s.check(ctx) })
 	if err != nil && ctx.Err() == nil {
 		err = unavailable("count "+typ, err)
 	}
@@ -81,9 +94,19 @@ func (s *snap) countType(ctx context.Context, typ string, key store.Key, max int
 type candidates struct {
 	*snap
 	q      store.Query
-	docs   *pebble.Iterator // over d rows
-	bodies *pebble.Iterator // over b rows
+	docs   rows // d rows
+	bodies rows // b rows
 }
+
+// rows is a way to rows of one kind, which are asked for in their order.
+type rows struct {
+	got int              // rows that were got one by one
+	it  *pebble.Iterator // for those behind them; opened when needed
+}
+
+// gets is how many rows are got one by one. Opening an iterator costs as much as
+// that; most questions have fewer candidates.
+const gets = 4
 
 // each calls f with what matches until f says false or fails. With idsOnly f
 // needs no more than to be called, and an exact plan is taken at its word. The
@@ -133,6 +156,9 @@ func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID,
 		}
 		id, ok := st.seek(from)
 		if !ok {
+			if n == 0 && !blind && c.q.Steady {
+				c.pretend()
+			}
 			return st.err()
 		}
 		var rec record
@@ -166,7 +192,26 @@ func (c *candidates) record(id docID) (record, error) {
 	if value == nil {
 		return record{}, errNoDoc
 	}
+	if c.docs.got == 1 && c.q.Steady {
+		c.db.glimpse.Store(&id)
+	}
 	return parseRecord(value)
+}
+
+// pretend does what deciding over a candidate takes, with a row that some question
+// looked at before.
+func (c *candidates) pretend() {
+	id := c.db.glimpse.Load()
+	if id == nil {
+		return
+	}
+	rec, err := c.record(*id)
+	if err != nil { // the row is gone
+		return
+	}
+	if keys, err := decodeKeys(rec.keys, nil); err == nil {
+		store.Match(c.q.Where, keys)
+	}
 }
 
 // body returns a copy of the body of a candidate.
@@ -181,22 +226,26 @@ func (c *candidates) body(id docID) ([]byte, error) {
 	return append(make([]byte, 0, len(value)), value...), nil
 }
 
-// step moves an iterator that only ever goes forward, opened when first needed,
-// to the row of a docid, and returns its value; nil if there is none.
-func (c *candidates) step(it **pebble.Iterator, row byte, id docID) (_ []byte, err error) {
-	if *it == nil {
-		if *it, err = c.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{row}, UpperBound: []byte{row + 1}}); err != nil {
+// step returns the value of the row of a docid, which is behind those asked for
+// before; nil if there is none. It is good until the next call.
+func (c *candidates) step(r *rows, kind byte, id docID) (_ []byte, err error) {
+	row := docRow(kind, id)
+	if r.got < gets {
+		r.got++
+		return get(c.rows, row)
+	}
+	if r.it == nil {
+		if r.it, err = c.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}}); err != nil {
 			return nil, err
 		}
 	}
-	key := docRow(row, id)
-	if !(*it).SeekGE(key) {
-		return nil, (*it).Error()
+	if !r.it.SeekGE(row) {
+		return nil, r.it.Error()
 	}
-	if string((*it).Key()) != string(key) {
+	if string(r.it.Key()) != string(row) {
 		return nil, nil
 	}
-	value, err := (*it).ValueAndErr()
+	value, err := r.it.ValueAndErr()
 	if value == nil && err == nil {
 		value = []byte{}
 	}
@@ -204,7 +253,7 @@ func (c *candidates) step(it **pebble.Iterator, row byte, id docID) (_ []byte, e
 }
 
 func (c *candidates) closeIterators() {
-	for _, it := range []*pebble.Iterator{c.docs, c.bodies} {
+	for _, it := range []*pebble.Iterator{c.docs.it, c.bodies.it} {
 		if it != nil {
 			_ = it.Close() // its errors were told by step
 		}

@@ -33,8 +33,14 @@ func (t *types) load(rows *pebble.DB) error {
 	return it.Close()
 }
 
+// common stands for no type, in the postings of common keys.
+const common typeCode = 0
+
 // code returns the code of a type; false if nothing of it was ever written.
 func (t *types) code(typ string) (typeCode, bool) {
+	if typ == "" {
+		return common, true
+	}
 	code, found := (*t.codes.Load())[typ]
 	return code, found
 }
@@ -61,6 +67,16 @@ func (t *types) give(rows *pebble.DB, typ string) (typeCode, error) {
 	codes[typ] = code
 	t.codes.Store(&codes)
 	return code, nil
+}
+
+// name returns the type of a code.
+func (t *types) name(of typeCode) string {
+	for typ, code := range *t.codes.Load() {
+		if code == of {
+			return typ
+		}
+	}
+	return ""
 }
 
 // names returns the types by their codes.

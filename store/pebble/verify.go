@@ -119,11 +119,12 @@ func (v *verifier) documents(ctx context.Context) error {
 			return err
 		}
 		for _, k := range keys {
-			if !k.Drives() {
+			code, ok := postedUnder(rec.code, k)
+			if !ok {
 				continue
 			}
 			v.posted++
-			if err := v.lacks(postingRow(nil, rec.code, k, id), "%s has no posting of key %q", name, string(k)); err != nil {
+			if err := v.lacks(postingRow(nil, code, k, id), "%s has no posting of key %q", name, string(k)); err != nil {
 				return err
 			}
 		}
@@ -166,7 +167,8 @@ func (v *verifier) owned(row []byte, id docID, key store.Key) error {
 	if err != nil {
 		return v.fault("document at %x: %w", id, err)
 	}
-	code := appendCode(nil, row[0], stored.code)
+	under, _ := postedUnder(stored.code, key)
+	code := appendCode(nil, row[0], under)
 	if string(row[:3]) != string(code) || key != "" && !has(keys, key) {
 		return v.fault("row %x stands for %s/%s, which has no such key or type", row, v.names[stored.code], stored.record.id)
 	}

@@ -33,7 +33,7 @@ func (d dice) place() store.DocID {
 // key is any key of the alphabet but an interval.
 func (d dice) key() store.Key {
 	return pick[store.Key](d, "a", "a\x00", "a\x00\x01", "a\x01", "a\xff", "ab", "abc", "b", "b\x00\xff", "\x00", "\x7f\xff",
-		"", "s", "n1", "n2", "\x80x", "\x80xy", "\x80z", "\xff", "\xff\xff")
+		"", "s", "n1", "n2", "\x00\x00", "\x00\x00c", "\x00\x00c", "\x00\x00d", "\x80x", "\x80xy", "\x80z", "\xff", "\xff\xff")
 }
 
 func (d dice) digit() string { return pick(d, "1", "2", "3", "4", "5", "\x00", "\xff") }
@@ -171,6 +171,9 @@ func (d dice) query() store.Query {
 		common := func() store.Pred { return store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b")} }
 		q.Where = store.And{common(), common(), d.pred(2)}
 	}
+	if d.once(5) {
+		q.Type, q.Where = "", d.common()
+	}
 	if d.once(3) {
 		after := d.place()
 		q.After = &after
@@ -178,10 +181,21 @@ func (d dice) query() store.Query {
 	return q
 }
 
+// common is a predicate over documents of every type.
+func (d dice) common() store.Pred {
+	p := store.Pred(store.Eq{Key: pick[store.Key](d, "\x00\x00", "\x00\x00c", "\x00\x00c", "\x00\x00d")})
+	if d.once(2) {
+		p = store.And{d.pred(2), store.And{p, d.pred(1)}}
+	}
+	return p
+}
+
 // bareQuery asks for the documents with one key, or for all.
 func (d dice) bareQuery() store.Query {
 	q := store.Query{Type: d.typ(), Where: store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b", "s", "n1", "\x80x")}, KeysOnly: true}
-	switch d.IntN(6) {
+	switch d.IntN(7) {
+	case 6:
+		q.Type, q.Where = "", d.common()
 	case 0:
 		q.Where = store.And{}
 	case 1:

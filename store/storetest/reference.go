@@ -256,7 +256,7 @@ func (s *documents) apply(writes []store.Write) {
 func (s *documents) live(typ string) []store.Doc {
 	var docs []store.Doc
 	for _, ref := range s.places {
-		if ref.Type == typ {
+		if ref.Type == typ || typ == "" {
 			d, _ := s.newest(ref)
 			docs = append(docs, d)
 		}

@@ -23,6 +23,7 @@ func Run(t *testing.T, subject Subject) {
 		{"rekey", rekeySentences()},
 		{"absent", absentSentences()},
 		{"read", readSentences()},
+		{"common", commonSentences()},
 		{"history", historySentences()},
 		{"race", raceSentences()},
 		{"state", stateSentences()},

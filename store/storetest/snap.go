@@ -46,6 +46,10 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 			yield(store.Doc{}, err)
 			return
 		}
+		if _, ok := store.CommonKey(q.Where); q.Type == "" && !ok {
+			yield(store.Doc{}, store.ErrCommon)
+			return
+		}
 		docs := slices.DeleteFunc(s.live(q.Type), func(d store.Doc) bool {
 			return q.After != nil && d.ID.Compare(*q.After) <= 0 || !store.Match(q.Where, d.Keys)
 		})
