@@ -18,7 +18,7 @@ var names = sync.OnceValue(func() map[uint16]paramName {
 
 // factWord is the word for one of the server's own facts, by its number.
 func factWord(number byte) string {
-	words := [...]string{1: "type", 2: "owner", 3: "waits for", 4: "mentions", 5: "source", 6: "fact"}
+	words := [...]string{0: "common", 1: "type", 2: "owner", 3: "waits for", 4: "mentions", 5: "source", 6: "fact"}
 	if int(number) < len(words) {
 		return words[number]
 	}

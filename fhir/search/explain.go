@@ -92,7 +92,7 @@ func explainNode(n node) Node {
 	case leaf:
 		return Node{What: "filter", Where: n.pred}
 	case chain:
-		return hop(Node{What: "chain", Type: n.target, Needs: "s", How: fmt.Sprintf("%s.%s leads to it", n.typ, n.param)}, n.inner)
+		return hop(Node{What: "chain", Type: n.target, Needs: "s", How: fmt.Sprintf("%s.%s leads to it, or to one that the row contains", n.typ, n.param)}, n.inner)
 	case has:
 		out := hop(Node{What: "_has", Type: n.typ, Needs: "s", How: fmt.Sprintf("its %s leads to a %s", n.param, n.here)}, n.inner)
 		if n.here == "Patient" && n.streams() {
