@@ -11,8 +11,8 @@
 // Order of the document). Nothing in that order depends on arrival, so a row
 // that a caller may not see moves no other row.
 //
-// Beside documents a store has two ports: State (values with an expiry) and
-// Log (append only, gapless, hash chained).
+// Beside documents a store has three ports: State (values with an expiry), Log
+// (append only, gapless, hash chained) and Feed (what changed, in order).
 //
 // Two engines implement the contract, store/pebble and store/mongo, and
 // storetest holds both against a small reference store.
@@ -45,6 +45,11 @@ var (
 	// asked may be taken as absent because of it. After a Commit, State or Log
 	// write it also says that nothing was written, unless ErrUnknown is joined.
 	ErrUnavailable = errors.New("store: unavailable")
+	// ErrPosition says that a position is none of a feed: it is of another store,
+	// of this one before it was filled from a copy, from the future, or from before
+	// what is kept. Whoever follows the feed begins anew, at the zero Position or
+	// at the End after reading everything.
+	ErrPosition = errors.New("store: no position of this feed")
 	// ErrUnknown says that the outcome of a write could not be learned.
 	ErrUnknown = errors.New("store: outcome unknown")
 )

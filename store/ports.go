@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -38,6 +40,55 @@ type Log interface {
 	// Head returns the last record, its payload left out; the zero Record for
 	// an empty log.
 	Head(ctx context.Context) (Record, error)
+}
+
+// Feed says what changed: the commits that made versions, in the order of their
+// numbers, each whole and once, also across restarts. A commit that made none is
+// not in it: values, records of the log, Rekeys. It is safe for concurrent use,
+// in the process that writes.
+//
+// A commit is shown when it is durable and no commit of a lower number can come
+// any more, so that nothing is ever filled in before what was shown. What is
+// shown can be read. Versions are kept for ever, and so is the feed.
+//
+// Every method that takes a Position returns ErrPosition for one that is none of
+// this feed.
+type Feed interface {
+	// Changes returns the first commits behind a position, at most max of them
+	// (max > 0), and none only where there is none.
+	Changes(ctx context.Context, after Position, max int) ([]Change, error)
+	// End returns the position behind all that is shown.
+	End(ctx context.Context) (Position, error)
+	// Await returns nil as soon as there is a commit behind a position, and the
+	// context's error when it ends before.
+	Await(ctx context.Context, after Position) error
+}
+
+// Position is a place in a Feed: behind the commit with a number, or behind
+// where it would stand. The zero Position is before the first commit of every
+// feed.
+type Position struct {
+	// Feed says of which feed. A store has another after Copier.Import and
+	// Copier.Renew.
+	Feed string
+	Seq  uint64
+}
+
+// Change is a commit in a Feed.
+type Change struct {
+	At       Position    // behind this commit
+	Versions []VersionID // that it made, tombstones among them, by address
+}
+
+// VersionID names a version of a document.
+type VersionID struct {
+	Ref     Ref
+	Version uint64
+}
+
+// CompareVersions orders versions by address, then by number.
+func CompareVersions(a, b VersionID) int {
+	return cmp.Or(strings.Compare(a.Ref.Type, b.Ref.Type), strings.Compare(a.Ref.ID, b.Ref.ID), cmp.Compare(a.Version, b.Version))
 }
 
 // Hash is a link of a log's chain.

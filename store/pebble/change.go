@@ -177,7 +177,7 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 	d := &c.write.Doc
 	if !c.write.Rekey {
 		setSeq(c.row, seq)
-		set(out, historyRow(c.code, d.Updated.UnixMilli(), seq, d.Ref.ID), binary.AppendUvarint(nil, d.Version))
+		c.recordIn(out, seq)
 	}
 	if !c.lives() {
 		set(out, versionRow(rowVersion, c.code, d.Ref.ID, d.Version), append(c.id[:len(c.id):len(c.id)], c.row...))
@@ -208,4 +208,13 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 	}
 	set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
 	return nil
+}
+
+// recordIn puts the rows by which history and feed find the new version.
+func (c *change) recordIn(out *pebble.Batch, seq uint64) {
+	d := &c.write.Doc
+	var room [binary.MaxVarintLen64]byte
+	version := binary.AppendUvarint(room[:0], d.Version)
+	set(out, historyRow(c.code, d.Updated.UnixMilli(), seq, d.Ref.ID), version)
+	set(out, changeRow(seq, c.code, d.Ref.ID), version)
 }

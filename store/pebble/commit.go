@@ -73,7 +73,7 @@ func (db *DB) through(ctx context.Context, size int, build func(*pebble.Batch) e
 	if size > 0 {
 		out = db.rows.NewBatchWithSize(size) // grown, it would be copied again and again
 	}
-	pos, err := db.apply(ctx, out, build)
+	pos, seq, err := db.apply(ctx, out, build)
 	if err != nil {
 		if !errors.Is(err, store.ErrUnknown) {
 			_ = out.Close() // it was not applied; closing gives back its memory
@@ -90,35 +90,37 @@ func (db *DB) through(ctx context.Context, size int, build func(*pebble.Batch) e
 			break
 		}
 	}
+	db.shown.upTo(seq)
 	// The rows are durable and pebble has no use for the batch any more.
 	_ = out.Close()
 	return nil
 }
 
-// apply returns the position of the last log record that is applied by now.
-func (db *DB) apply(ctx context.Context, out *pebble.Batch, build func(*pebble.Batch) error) (uint64, error) {
+// apply returns the position of the last log record and the number of the last
+// commit that are applied by now.
+func (db *DB) apply(ctx context.Context, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := db.up(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	head := db.head
 	if err := build(out); err != nil {
 		db.head = head
-		return 0, err
+		return 0, 0, err
 	}
 	if db.batch != nil {
 		db.batch(out.Repr())
 	}
 	if err := db.rows.ApplyNoSyncWait(out, pebble.Sync); err != nil {
 		db.fail(fmt.Errorf("a batch could not be applied: %w", err))
-		return 0, fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
+		return 0, 0, fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
 	}
 	db.applied.Store(db.seq)
-	return db.head.Pos, nil
+	return db.head.Pos, db.seq, nil
 }
 
 // wellFormed refuses a batch that breaks the rules of its own types, whatever

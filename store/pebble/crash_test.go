@@ -5,8 +5,10 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"carerecord/store"
 )
@@ -16,7 +18,14 @@ import (
 // moment would have left.
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	disk := vfs.NewCrashableMem()
-	db, err := Open(Config{Dir: "db", FS: disk})
+	// A sync that takes no time would leave nothing between visible and durable.
+	slow := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync {
+			time.Sleep(100 * time.Microsecond)
+		}
+		return nil
+	})
+	db, err := Open(Config{Dir: "db", FS: errorfs.Wrap(disk, slow)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +35,7 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 		logged  uint64                   // and the last log position
 		writers sync.WaitGroup
 	)
-	const perWriter = 1000
+	const perWriter = 200
 	for w := range 4 {
 		writers.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(w), 2))
@@ -58,6 +67,9 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { writers.Wait(); close(done) }()
+	var feed followed
+	reader := make(chan struct{})
+	go func() { feed.follow(t, db, done); close(reader) }()
 	for crash := 0; ; crash++ {
 		mu.Lock()
 		want, pos := make(map[store.Ref]uint64, len(acked)), logged
@@ -65,9 +77,12 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 			want[ref] = v
 		}
 		mu.Unlock()
-		survives(t, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (crash % 2), RNG: rand.New(rand.NewPCG(uint64(crash), 3))}), want, pos)
+		seen := feed.now()
+		survives(t, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (crash % 2), RNG: rand.New(rand.NewPCG(uint64(crash), 3))}), want, pos, seen)
 		select {
 		case <-done:
+			<-reader
+			stillShows(t, db, feed.now(), acked)
 			if err := db.Close(); err != nil {
 				t.Error(err)
 			}
@@ -77,8 +92,9 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-// survives opens what a crash has left and looks for what was acknowledged.
-func survives(t *testing.T, disk vfs.FS, want map[store.Ref]uint64, pos uint64) {
+// survives opens what a crash has left and looks for what was acknowledged, and
+// for what the feed had shown.
+func survives(t *testing.T, disk vfs.FS, want map[store.Ref]uint64, pos uint64, seen []store.Change) {
 	t.Helper()
 	db, err := Open(Config{Dir: "db", FS: disk})
 	if err != nil {
@@ -91,6 +107,7 @@ func survives(t *testing.T, disk vfs.FS, want map[store.Ref]uint64, pos uint64) 
 	if head, err := db.Head(t.Context()); err != nil || head.Pos < pos {
 		t.Errorf("after a crash the log ends at %d, %v; %d was acknowledged", head.Pos, err, pos)
 	}
+	stillShows(t, db, seen, want)
 	err = db.Read(t.Context(), func(s store.Snap) error {
 		for ref, v := range want {
 			if d, err := s.Get(t.Context(), ref); err != nil || d.Version < v {

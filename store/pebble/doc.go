@@ -20,12 +20,13 @@
 //	v code id· version           → docid, facts, keys   a superseded version or a tombstone
 //	w code id· version           → body            and its body, if it has one
 //	h code ^updated ^seq id      → version         every version, newest first
+//	f seq code id                → version         every version by its commit: the feed
 //	s name                       → expiry, value   state
 //	l position                   → hash, payload   the log
-//	m name                       → …               format, last seq, last seq that kept the counts
+//	m name                       → …               format, last seq, last seq that kept the counts, which feed
 //
 // A document that is alive stands under d, b, a and p, and i points to it. A
-// create writes these and one h, no v. What supersedes it copies d and b to v
+// create writes these, one h and one f, no v. What supersedes it copies d and b to v
 // and w. A tombstone goes to v at once, and i alone leads to it: that is why
 // Get finds it and Scan cannot.
 //
@@ -52,7 +53,7 @@
 // applied and acknowledged when it is durable; all rows go through one journal
 // in one order, so whatever is made durable later, a log record for instance,
 // makes durable everything that was visible before it. The log itself shows
-// only what is durable.
+// only what is durable, and so does the feed.
 //
 // After a failed sync nothing is known about what the disk holds, and the
 // engine answers ErrUnavailable until it is opened again.

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -142,12 +143,15 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) er
 		return fmt.Errorf("pebble: import: the versions of %s: %w", in.last.Ref, errOrder)
 	}
 	set(in.out, nameRow(rowMeta, metaSeq), commitNumber(in.seq))
+	feed := rand.Text()
+	set(in.out, nameRow(rowMeta, metaFeed), []byte(feed))
 	if err := in.flush(pebble.Sync); err != nil {
 		return err
 	}
 	db.seq, db.head = in.seq, in.head
 	db.applied.Store(db.seq)
 	db.durable.Store(db.head.Pos)
+	db.shown.begin(feed, db.seq)
 	return nil
 }
 
@@ -216,10 +220,10 @@ func (in *intake) version(d *store.Doc) error {
 	in.last = store.Doc{Ref: d.Ref, Version: d.Version}
 	in.seq = max(in.seq, d.Seq)
 	row := appendRecord(nil, d, code)
-	set(in.out, historyRow(code, d.Updated.UnixMilli(), d.Seq, d.Ref.ID), binary.AppendUvarint(nil, d.Version))
+	c := &change{write: &store.Write{Doc: *d}, code: code, id: id}
+	c.recordIn(in.out, d.Seq)
 	if newest && !d.Dead() {
 		var posted postings
-		c := &change{write: &store.Write{Doc: *d}, code: code, id: id}
 		c.create(in.out, &posted)
 		posted.putSorted(in.out)
 		set(in.out, docRow(rowDoc, id), row)

@@ -32,8 +32,8 @@ type Config struct {
 	FS vfs.FS
 }
 
-// DB is the embedded engine. It implements store.Store, store.State and
-// store.Log and is safe for concurrent use. One process at a time holds a
+// DB is the embedded engine. It implements store.Store, store.State, store.Log,
+// store.Feed and store.Copier and is safe for concurrent use. One process at a time holds a
 // folder.
 type DB struct {
 	rows  *pebble.DB
@@ -55,6 +55,7 @@ type DB struct {
 	counts  counts
 	keeper  keeper
 	glimpse atomic.Pointer[docID] // a row that a steady question looked at
+	shown   shown
 }
 
 var (
@@ -116,8 +117,8 @@ func (db *DB) load() error {
 	switch {
 	case err != nil:
 		return err
-	case format == nil:
-		if err := db.rows.Set(nameRow(rowMeta, metaFormat), []byte(formatValue), pebble.Sync); err != nil {
+	case format == nil, string(format) == formatOne:
+		if err := db.upgrade(upgradeBytes); err != nil {
 			return err
 		}
 	case string(format) != formatValue:
@@ -135,7 +136,7 @@ func (db *DB) load() error {
 		return err
 	}
 	db.durable.Store(db.head.Pos)
-	if err := db.counts.load(db.rows, db.seq); err != nil {
+	if err := errors.Join(db.counts.load(db.rows, db.seq), db.loadFeed()); err != nil {
 		return err
 	}
 	return db.types.load(db.rows)
@@ -156,7 +157,11 @@ func (db *DB) Close() error {
 }
 
 // fail makes everything unavailable from now on; false if it was already.
-func (db *DB) fail(why error) bool { return db.down.CompareAndSwap(nil, &why) }
+func (db *DB) fail(why error) bool {
+	first := db.down.CompareAndSwap(nil, &why)
+	db.shown.wake() // whoever waits for a commit waits in vain
+	return first
+}
 
 // up returns why the engine is down, or nil.
 func (db *DB) up() error {

@@ -16,6 +16,7 @@ const (
 	rowBody     = 'b'
 	rowCount    = 'c'
 	rowDoc      = 'd'
+	rowChange   = 'f'
 	rowHistory  = 'h'
 	rowNewest   = 'i'
 	rowLog      = 'l'
@@ -28,7 +29,9 @@ const (
 	metaSeq     = "seq"
 	metaFormat  = "format"
 	metaCounted = "counted"
-	formatValue = "carerecord 1"
+	metaFeed    = "feed"
+	formatValue = "carerecord 2"
+	formatOne   = "carerecord 1" // without f rows, see upgrade
 )
 
 // typeCode stands for a type in rows.
@@ -164,6 +167,36 @@ func historyPrefix(code typeCode, milli int64, seq uint64) []byte {
 
 func historyRow(code typeCode, milli int64, seq uint64, id string) []byte {
 	return append(historyPrefix(code, milli, seq), id...)
+}
+
+// changePrefix is where the rows of a commit begin.
+func changePrefix(seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 11+40), rowChange), seq)
+}
+
+func changeRow(seq uint64, code typeCode, id string) []byte {
+	return append(binary.BigEndian.AppendUint16(changePrefix(seq), uint16(code)), id...)
+}
+
+// changeEntry is a change row, read.
+type changeEntry struct {
+	seq     uint64
+	code    typeCode
+	id      string
+	version uint64
+}
+
+func parseChange(row, value []byte) (e changeEntry, err error) {
+	version, n := binary.Uvarint(value)
+	if len(row) < 11 || n <= 0 {
+		return e, fmt.Errorf("change row %x is damaged", row)
+	}
+	return changeEntry{
+		seq:     binary.BigEndian.Uint64(row[1:]),
+		code:    typeCode(binary.BigEndian.Uint16(row[9:])),
+		id:      string(row[11:]),
+		version: version,
+	}, nil
 }
 
 // historyEntry is a history row, read.

@@ -15,9 +15,9 @@ const maxFaults = 20
 
 // Verify reads the whole engine and reports every row that does not agree with
 // the others: postings without a document, documents whose postings, body or
-// address are missing, addresses and history without a version, versions
-// without history, kept counts that are not those of the postings, a log with a
-// gap or a broken chain. Nil is a sound engine.
+// address are missing, addresses, history and feed without a version, versions
+// without history or not in the feed, kept counts that are not those of the
+// postings, a log with a gap or a broken chain. Nil is a sound engine.
 // Writers may go on meanwhile.
 func (db *DB) Verify(ctx context.Context) error {
 	if err := db.up(); err != nil {
@@ -26,7 +26,7 @@ func (db *DB) Verify(ctx context.Context) error {
 	snapshot := db.rows.NewSnapshot()
 	defer snapshot.Close()
 	v := verifier{snap: db.snap(snapshot), names: db.types.names()}
-	for _, walk := range []func(context.Context) error{v.documents, v.postings, v.all, v.bodies, v.newestRows, v.versions, v.oldBodies, v.histories, v.kept, v.log} {
+	for _, walk := range []func(context.Context) error{v.documents, v.postings, v.all, v.bodies, v.newestRows, v.versions, v.oldBodies, v.histories, v.changes, v.kept, v.log} {
 		if err := walk(ctx); err != nil && !errors.Is(err, errFaults) {
 			return fmt.Errorf("pebble: verify: %w", err)
 		}
@@ -132,9 +132,13 @@ func (v *verifier) documents(ctx context.Context) error {
 	})
 }
 
-// recorded looks for the history row of a version.
+// recorded looks for the rows by which history and feed find a version.
 func (v *verifier) recorded(code typeCode, id string, rec record) error {
-	return v.lacks(historyRow(code, rec.milli, rec.seq, id), "%s/%s version %d is not in the history", v.names[code], id, rec.version)
+	err := v.lacks(historyRow(code, rec.milli, rec.seq, id), "%s/%s version %d is not in the history", v.names[code], id, rec.version)
+	if err != nil {
+		return err
+	}
+	return v.lacks(changeRow(rec.seq, code, id), "%s/%s version %d is not in the feed", v.names[code], id, rec.version)
 }
 
 // postings counts the postings. If there are more than the documents have, each
@@ -262,30 +266,6 @@ func (v *verifier) oldBodies(ctx context.Context) error {
 	return v.walk(ctx, rowOldBody, func(row, _ []byte) error {
 		version := append([]byte{rowVersion}, row[1:]...)
 		return v.lacks(version, "body row %x stands for no version", row)
-	})
-}
-
-// histories counts the history rows: as many as there are versions, each of
-// which has one. If there are more, each is asked for its version.
-func (v *verifier) histories(ctx context.Context) error {
-	n := 0
-	if err := v.walk(ctx, rowHistory, func(_, _ []byte) error { n++; return nil }); err != nil || n == v.live+v.superseded+v.dead {
-		return err
-	}
-	return v.walk(ctx, rowHistory, func(row, value []byte) error {
-		e, err := parseHistory(row, value)
-		if err != nil {
-			return v.fault("%w", err)
-		}
-		code := typeCode(row[1])<<8 | typeCode(row[2])
-		now, err := v.newest(code, e.id)
-		if err == nil && e.version <= now.version {
-			var stored stored
-			if stored, err = v.version(code, e.id, e.version, now); err == nil && stored.seq == e.seq && stored.milli == e.milli {
-				return nil
-			}
-		}
-		return v.fault("history of %s/%s names version %d of commit %d, which is not there: %v", v.names[code], e.id, e.version, e.seq, err)
 	})
 }
 

@@ -84,6 +84,8 @@ func TestVerifyFindsStrayRows(t *testing.T) {
 		{"a listing of another type", allRow(2, a), nil, "no such key or type"},
 		{"an address that leads nowhere", newestRow(nil, 1, "c"), standing{version: 1, live: true, id: id}.encode(), "T/c leads to"},
 		{"history without a version", historyRow(1, 5, 5, "a"), []byte{3}, "history of T/a"},
+		{"a change without a version", changeRow(5, 1, "a"), []byte{3}, "the feed names version 3 of T/a"},
+		{"a change of another commit", changeRow(4, 1, "a"), []byte{2}, "the feed names version 2 of T/a in commit 4"},
 		{"a body without a document", docRow(rowBody, id), nil, "bodies"},
 		{"an old body without a version", versionRow(rowOldBody, 1, "a", 7), nil, "no version"},
 		{"a log record behind a gap", logRow(9), make([]byte, 40), "log record 9"},

@@ -59,5 +59,5 @@ func (r *Reference) Import(ctx context.Context, parts iter.Seq2[store.Part, erro
 		}
 	}
 	r.Seed(docs)
-	return nil
+	return r.Renew(ctx)
 }

@@ -22,6 +22,7 @@ import (
 func Copies(t *testing.T, subject Subject) {
 	t.Run("a copy is the same", func(t *testing.T) { copiesAll(newKit(t, subject)) })
 	t.Run("a copy made beside writers is one state", func(t *testing.T) { copiesBesideWriters(newKit(t, subject)) })
+	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { copiesFeed(newKit(t, subject)) })
 	t.Run("a store with something in it takes no copy", func(t *testing.T) { copiesIntoEmptyOnly(newKit(t, subject)) })
 }
 
@@ -208,6 +209,52 @@ func copiesBesideWriters(k *kit) {
 			}
 		}
 	}
+}
+
+// copiesFeed: whoever followed the store that was copied notices, since what the
+// copy's next commits are is not what that store's were.
+func copiesFeed(k *kit) {
+	k.renewed(news(k))
+	want := k.follow(store.Position{}, 9)
+	to, _ := k.copied()
+	before := to.end()
+	if before.Feed == k.end().Feed {
+		k.Error("the copy has the feed of the store that was copied")
+	}
+	for i := range want {
+		to.refusesPosition(want[i].At)
+		want[i].At.Feed = before.Feed
+	}
+	to.feeds(store.Position{}, want...)
+	to.renewed(want)
+	to.feeds(to.end())
+	want = to.follow(store.Position{}, 9)
+	want = append(want, to.changeOf(to.put(observation("new", 99))[0]))
+	if k.subject.Reopen != nil {
+		to.Engine = k.subject.Reopen(k, to.Engine, to.clock.Now)
+	}
+	to.feeds(store.Position{}, want...)
+}
+
+// renewed renews the feed, which shows want, and tests what that means.
+func (k *kit) renewed(want []store.Change) {
+	k.Helper()
+	old := k.end()
+	waits := make(chan error, 1)
+	go func() { waits <- k.Await(k.ctx, old) }() // ends with the feed, at the latest with the test
+	if err := k.copier().Renew(k.ctx); err != nil {
+		k.Fatalf("renew: %v", err)
+	}
+	if err := <-waits; !errors.Is(err, store.ErrPosition) {
+		k.Errorf("await of a feed that was renewed: got %v, want ErrPosition", err)
+	}
+	k.refusesPosition(old)
+	want = slices.Clone(want)
+	for i := range want {
+		k.refusesPosition(want[i].At)
+		want[i].At.Feed = k.end().Feed
+	}
+	k.feeds(store.Position{}, want...)
 }
 
 func copiesIntoEmptyOnly(k *kit) {

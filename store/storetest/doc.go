@@ -21,11 +21,12 @@ import (
 	"carerecord/store"
 )
 
-// Engine is what an engine offers: all three ports.
+// Engine is what an engine offers: documents and all three ports.
 type Engine interface {
 	store.Store
 	store.State
 	store.Log
+	store.Feed
 }
 
 // Subject is an engine under test.

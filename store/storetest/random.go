@@ -67,6 +67,8 @@ type duel struct {
 	step  int
 	seqs  map[uint64]uint64 // the engine's Seq for that of the reference
 	last  uint64            // the engine's last Seq
+	at    store.Position    // how far the feed of the reference was followed,
+	their store.Position    // and that of the engine
 	story *[]string
 }
 
@@ -101,8 +103,10 @@ func (d *duel) operation() error {
 		return d.readBoth(d.meanwhile)
 	case n < 92:
 		return d.stateBoth()
-	case n < 97:
+	case n < 95:
 		return d.logBoth()
+	case n < 97:
+		return d.feedBoth()
 	case n < 99:
 		d.clock.Advance(time.Duration(d.IntN(90)) * time.Second)
 	case d.subject.Reopen != nil:

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,8 +14,8 @@ import (
 )
 
 // Reference is a store in memory, made to be read rather than to be fast. It
-// implements store.Store, store.State and store.Log and is safe for concurrent
-// use. A snapshot that is used after Read has ended panics.
+// implements store.Store, store.State, store.Log, store.Feed and store.Copier and
+// is safe for concurrent use. A snapshot that is used after Read has ended panics.
 type Reference struct {
 	clock func() time.Time
 
@@ -22,6 +23,8 @@ type Reference struct {
 	state  *documents // what the next snapshot sees
 	values map[string]value
 	log    []store.Record
+	feed   string        // which feed it is
+	grown  chan struct{} // closed when there may be more in it
 }
 
 // documents is one state of the documents. It does not change while a snapshot
@@ -48,6 +51,8 @@ func NewReference(clock func() time.Time) *Reference {
 		clock:  clock,
 		state:  &documents{versions: map[store.Ref][]store.Doc{}, places: map[store.DocID]store.Ref{}},
 		values: map[string]value{},
+		feed:   rand.Text(),
+		grown:  make(chan struct{}),
 	}
 }
 
@@ -91,6 +96,7 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	for _, w := range b.State {
 		r.values[w.Key] = value{bytes.Clone(w.Value), w.Expires}
 	}
+	r.wake()
 	return r.state.seq, nil
 }
 

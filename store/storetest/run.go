@@ -28,6 +28,7 @@ func Run(t *testing.T, subject Subject) {
 		{"race", raceSentences()},
 		{"state", stateSentences()},
 		{"log", logSentences()},
+		{"feed", feedSentences()},
 	}
 	for _, chapter := range chapters {
 		t.Run(chapter.name, func(t *testing.T) {

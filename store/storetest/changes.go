@@ -1,0 +1,91 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+
+	"carerecord/store"
+)
+
+// changes lists all commits that made versions, from the versions. r.mu must be
+// held.
+func (r *Reference) changes() []store.Change {
+	made := map[uint64][]store.VersionID{}
+	for ref, versions := range r.state.versions {
+		for _, d := range versions {
+			if d.Version > 0 {
+				made[d.Seq] = append(made[d.Seq], store.VersionID{Ref: ref, Version: d.Version})
+			}
+		}
+	}
+	var all []store.Change
+	for seq, versions := range made {
+		slices.SortFunc(versions, store.CompareVersions)
+		all = append(all, store.Change{At: store.Position{Feed: r.feed, Seq: seq}, Versions: versions})
+	}
+	slices.SortFunc(all, func(a, b store.Change) int { return int(a.At.Seq) - int(b.At.Seq) })
+	return all
+}
+
+// behind returns the commits behind a position, and what is closed when there
+// may be more.
+func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.Change, <-chan struct{}, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if after != (store.Position{}) && after.Feed != r.feed || after.Seq > r.state.seq {
+		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.Feed, store.ErrPosition)
+	}
+	all := slices.DeleteFunc(r.changes(), func(c store.Change) bool { return c.At.Seq <= after.Seq })
+	return all, r.grown, nil
+}
+
+// Changes implements store.Feed.
+func (r *Reference) Changes(ctx context.Context, after store.Position, max int) ([]store.Change, error) {
+	all, _, err := r.behind(ctx, after)
+	return all[:min(len(all), max)], err
+}
+
+// End implements store.Feed.
+func (r *Reference) End(ctx context.Context) (store.Position, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return store.Position{Feed: r.feed, Seq: r.state.seq}, ctx.Err()
+}
+
+// Await implements store.Feed.
+func (r *Reference) Await(ctx context.Context, after store.Position) error {
+	for {
+		all, grown, err := r.behind(ctx, after)
+		if err != nil || len(all) > 0 {
+			return err
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Renew implements store.Copier.
+func (r *Reference) Renew(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.feed = rand.Text()
+	r.wake()
+	return nil
+}
+
+// wake tells those who wait that there may be more. r.mu must be held.
+func (r *Reference) wake() {
+	close(r.grown)
+	r.grown = make(chan struct{})
+}

@@ -1,0 +1,145 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"carerecord/store"
+)
+
+// follows has writers race, some of them for the same documents, while two
+// follow the feed.
+func follows(k *kit) {
+	var mu sync.Mutex
+	acknowledged := map[uint64]store.Change{}
+	feed := k.end().Feed
+	ctx, stop := context.WithCancel(k.ctx)
+	defer stop()
+	var followers, writers sync.WaitGroup
+	seen := make([][]store.Change, 2)
+	for i := range seen {
+		followers.Go(func() { seen[i] = k.followBeside(ctx, rand.New(rand.NewPCG(uint64(i), 5))) })
+	}
+	for w := range 8 {
+		writers.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 4))
+			for n := range max(k.subject.racers()/10, 10) {
+				docs := k.racing(rng, fmt.Sprint(w, "-", n))
+				seq, err := k.Commit(k.ctx, writes(docs...))
+				if errors.Is(err, store.ErrConflict) {
+					continue
+				}
+				if err != nil {
+					k.Errorf("commit: %v", err)
+					return
+				}
+				c := store.Change{At: store.Position{Feed: feed, Seq: seq}}
+				for _, d := range docs {
+					c.Versions = append(c.Versions, store.VersionID{Ref: d.Ref, Version: d.Version})
+				}
+				slices.SortFunc(c.Versions, store.CompareVersions)
+				mu.Lock()
+				acknowledged[seq] = c
+				mu.Unlock()
+			}
+		})
+	}
+	writers.Wait()
+	stop()
+	followers.Wait()
+	var want []store.Change
+	for _, c := range acknowledged {
+		want = append(want, c)
+	}
+	slices.SortFunc(want, func(a, b store.Change) int { return int(a.At.Seq) - int(b.At.Seq) })
+	for i, all := range seen {
+		var from store.Position
+		if len(all) > 0 {
+			from = all[len(all)-1].At
+		}
+		if d := diff(append(all, k.follow(from, 100)...), want); d != "" {
+			k.Errorf("follower %d (-got +want):\n%s", i, d)
+		}
+	}
+	k.feeds(store.Position{}, want...)
+}
+
+// racing is what one writer writes: a new document, and often the next version
+// of one that others want too, which may be a tombstone.
+func (k *kit) racing(rng *rand.Rand, id string) []store.Doc {
+	docs := []store.Doc{observation("new"+id, rng.Uint64()>>1)}
+	if rng.IntN(3) == 0 {
+		return docs
+	}
+	shared := fmt.Sprint("shared", rng.IntN(4))
+	d, err := k.get(shared)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		d = observation(shared, 1<<63|rng.Uint64(), "k")
+	case err != nil:
+		k.Errorf("get: %v", err)
+	case !d.Dead() && rng.IntN(4) == 0:
+		d = next(d, store.Deleted)
+	case d.Dead():
+		d = next(d, store.Upserted)
+		d.Body = []byte("back")
+	default:
+		d = next(d, store.Updated)
+	}
+	return append(docs, d)
+}
+
+// followBeside follows the feed until ctx ends and returns what it showed. Now
+// and then it looks back: what was shown once is shown again, the same.
+func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Change) {
+	var at store.Position
+	for {
+		if err := k.Await(ctx, at); err != nil {
+			if ctx.Err() == nil {
+				k.Errorf("await: %v", err)
+			}
+			return seen
+		}
+		page, err := k.Changes(k.ctx, at, 1+rng.IntN(5))
+		if err != nil || len(page) == 0 {
+			k.Errorf("changes after %v: got %d, %v, and await had returned", at, len(page), err)
+			return seen
+		}
+		for _, c := range page {
+			if c.At.Seq <= at.Seq {
+				k.Errorf("commit %d follows %d", c.At.Seq, at.Seq)
+			}
+			at = c.At
+		}
+		seen = append(seen, page...)
+		k.shown(page[len(page)-1])
+		if rng.IntN(4) > 0 {
+			continue
+		}
+		from := rng.IntN(len(seen))
+		again, err := k.Changes(k.ctx, seen[from].At, 10)
+		n := min(len(again), len(seen)-from-1)
+		if d := diff(again[:n], seen[from+1:from+1+n]); err != nil || d != "" {
+			k.Errorf("behind %v, seen before: %v (-got +want):\n%s", seen[from].At, err, d)
+		}
+	}
+}
+
+// shown fails the test unless what the feed shows can be read.
+func (k *kit) shown(c store.Change) {
+	err := k.Read(k.ctx, func(s store.Snap) error {
+		for _, v := range c.Versions {
+			if d, err := s.Version(k.ctx, v.Ref, v.Version); err != nil || d.Seq != c.At.Seq {
+				return fmt.Errorf("version %d of %s, of commit %d: got one of commit %d, %w", v.Version, v.Ref, c.At.Seq, d.Seq, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		k.Errorf("the feed shows what cannot be read: %v", err)
+	}
+}
