@@ -37,6 +37,8 @@ func (h held) Export(context.Context) iter.Seq2[store.Part, error] {
 
 func (held) Import(context.Context, iter.Seq2[store.Part, error]) error { panic("not asked for") }
 
+func (held) Renew(context.Context) error { panic("not asked for") }
+
 func sample() held {
 	var h held
 	for n := range 50 {

@@ -21,12 +21,31 @@ func TestCrash(t *testing.T) {
 	c := Config{URI: uri, Database: name, Timeout: 5 * time.Second}
 	acknowledged := map[string]uint64{} // newest version of a document
 	maybe := map[string]uint64{}        // one whose commit failed with ErrUnknown
+	var feed followed
 	for round := range rounds {
 		db := openWatched(t, c)
+		db.seq.doubt = time.Millisecond // nothing outlives the server
+		reader := make(chan struct{})
+		ctx, leave := context.WithCancel(t.Context())
+		go func() { // ends with the server, or when it is left
+			defer close(reader)
+			at := store.Position{}
+			if len(feed.seen) > 0 {
+				at = feed.seen[len(feed.seen)-1].At
+			}
+			feed.follow(ctx, db, at)
+		}()
 		load(t, db, server, writers, round, acknowledged, maybe)
+		leave()
+		<-reader
 		server.Restart(t)
 		again := openWatched(t, c)
+		again.seq.doubt = time.Second
 		verify(t, again, acknowledged, maybe)
+		verifyFeed(t, again, feed.seen, acknowledged)
+		if round == 0 && len(feed.seen) == 0 {
+			t.Error("nothing was seen of the feed")
+		}
 		if t.Failed() {
 			return
 		}

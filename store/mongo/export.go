@@ -168,12 +168,17 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) er
 			return failed("import", err)
 		}
 	}
-	_, err := db.counters.UpdateOne(ctx, bson.D{{Key: "_id", Value: "seq"}},
-		bson.D{{Key: "$max", Value: bson.D{{Key: "n", Value: signed(in.seq)}}}}, options.UpdateOne().SetUpsert(true).SetHint(byID))
+	_, err := db.counters.UpdateOne(ctx, numbersOf(), bson.D{
+		{Key: "$max", Value: bson.D{{Key: "n", Value: signed(in.seq)}}},
+		{Key: "$set", Value: bson.D{{Key: "open", Value: false}}},
+	}, options.UpdateOne().SetUpsert(true).SetHint(byID))
 	if err != nil {
 		return failed("import", err)
 	}
 	db.seq.forget()
+	if err := db.Renew(ctx); err != nil {
+		return err
+	}
 	return db.tail.reread(ctx)
 }
 

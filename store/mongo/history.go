@@ -68,7 +68,7 @@ func (s *snap) versions(ctx context.Context, q store.HistoryQuery) iter.Seq2[sto
 			}
 		}
 		slices.SortFunc(older, compareDocs)
-		rows := mergeHistory(s.fetch(ctx, s.db.res, newest, false), s.fetch(ctx, s.db.old, older, false))
+		rows := mergeBy(compareDocs, s.fetch(ctx, s.db.res, newest, false), s.fetch(ctx, s.db.old, older, false))
 		for d, err := range rows {
 			if !yield(d, err) || err != nil {
 				return
@@ -79,7 +79,7 @@ func (s *snap) versions(ctx context.Context, q store.HistoryQuery) iter.Seq2[sto
 
 // typeHistory yields the versions of a type, read by L from res and old.
 func (s *snap) typeHistory(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
-	rows := mergeHistory(
+	rows := mergeBy(compareDocs,
 		grouped(s.byUpdated(ctx, s.db.res, q)),
 		grouped(s.byUpdated(ctx, s.db.old, q)),
 	)
@@ -155,8 +155,8 @@ func grouped(rows iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	}
 }
 
-// mergeHistory merges two histories.
-func mergeHistory(a, b iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+// mergeBy merges two sequences that are in the order of compare.
+func mergeBy(compare func(a, b store.Doc) int, a, b iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		next, stop := iter.Pull2(b)
 		defer stop()
@@ -166,7 +166,7 @@ func mergeHistory(a, b iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] 
 				yield(store.Doc{}, errA)
 				return
 			}
-			for ok && err == nil && compareDocs(other, d) < 0 {
+			for ok && err == nil && compare(other, d) < 0 {
 				if !yield(other, nil) {
 					return
 				}

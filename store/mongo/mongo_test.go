@@ -142,8 +142,8 @@ func (w *watch) all() []string {
 // faultOf says what is wrong with a command; nothing for most.
 func faultOf(e *event.CommandStartedEvent) string {
 	known := map[string][]string{
-		"res":   {byID, byPost, byPlace, byUpdated, byOrder},
-		"old":   {byID, byPlace, byUpdated},
+		"res":   {byID, byPost, byPlace, byUpdated, byOrder, byCommit},
+		"old":   {byID, byPlace, byUpdated, byCommit},
 		"state": {byID, byExpiry},
 		"marks": {byID, byExpiry},
 	}

@@ -25,6 +25,12 @@ const format = 1
 // defaultTimeout bounds what Config leaves open.
 const defaultTimeout = 10 * time.Second
 
+// buildTimeout bounds the building of the indexes, where no deadline does.
+const buildTimeout = 24 * time.Hour
+
+// closeTimeout bounds what Close writes to a server that may be gone.
+const closeTimeout = 2 * time.Second
+
 // Config says where the record is.
 type Config struct {
 	URI      string // of a replica set, as MongoDB writes it
@@ -47,8 +53,8 @@ type Config struct {
 	Monitor *event.CommandMonitor
 }
 
-// DB is an open record. It implements store.Store, store.State and store.Log
-// and is safe for concurrent use.
+// DB is an open record. It implements store.Store, store.State, store.Log,
+// store.Feed and store.Copier and is safe for concurrent use.
 type DB struct {
 	client  *mongo.Client
 	clock   func() time.Time
@@ -64,6 +70,7 @@ type DB struct {
 	guess  *guesses
 	sweeps sweeps
 	tail   *tail
+	feed   feed
 
 	unasked unasked
 	aborts  sync.WaitGroup // of transactions whose callers have gone; for Close
@@ -73,6 +80,7 @@ var (
 	_ store.Store = (*DB)(nil)
 	_ store.State = (*DB)(nil)
 	_ store.Log   = (*DB)(nil)
+	_ store.Feed  = (*DB)(nil)
 )
 
 // Open connects to a record, making its collections and indexes where they are
@@ -116,7 +124,7 @@ func newDB(client *mongo.Client, c Config) *DB {
 		limits:   usual(), gate: newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
 	}
 	db.tail = &tail{db: db}
-	db.seq.flying = map[uint64]time.Time{}
+	db.seq.flying, db.seq.doubt = map[uint64]time.Time{}, unknownFor
 	db.unasked.snaps = map[*snap]struct{}{}
 	return db
 }
@@ -139,8 +147,11 @@ func (db *DB) prepare(ctx context.Context) error {
 			return failed("create collection "+c.Name(), err)
 		}
 	}
+	// One that is new in this program is built on all that stands.
+	long, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
 	for _, index := range indexes(db) {
-		if _, err := index.on.Indexes().CreateOne(ctx, index.model); err != nil {
+		if _, err := index.on.Indexes().CreateOne(long, index.model); err != nil {
 			return failed("create an index of "+index.on.Name(), err)
 		}
 	}
@@ -206,6 +217,7 @@ const (
 	byPlace   = "P"
 	byUpdated = "L"
 	byOrder   = "D"
+	byCommit  = "Q"
 	byExpiry  = "X"
 )
 
@@ -226,6 +238,8 @@ func indexes(db *DB) []index {
 		named(db.res, byPlace, plain(), up("p"), up("t"), up("_id")),
 		named(db.res, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
 		named(db.res, byOrder, plain().SetUnique(true), up("p"), up("o"), up("d")),
+		named(db.res, byCommit, plain(), up("q")),
+		named(db.old, byCommit, plain(), up("q")),
 		named(db.old, byPlace, plain(), up("p"), up("t"), up("_id")),
 		named(db.old, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
 		named(db.state, byExpiry, plain(), up("x")),
@@ -237,6 +251,9 @@ func indexes(db *DB) []index {
 func (db *DB) Close() error {
 	db.tail.wait()
 	db.aborts.Wait()
+	note, done := context.WithTimeout(context.Background(), min(db.timeout, closeTimeout))
+	db.closeNumbers(note)
+	done()
 	ctx, cancel := context.WithTimeout(context.Background(), db.timeout)
 	defer cancel()
 	if err := db.client.Disconnect(ctx); err != nil {

@@ -22,6 +22,7 @@ type Engine interface {
 	store.Store
 	store.State
 	store.Log
+	store.Feed
 	store.Copier
 	store.Explainer
 	Verify(context.Context) error

@@ -1,0 +1,172 @@
+package mongo
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"carerecord/store"
+)
+
+// feed remembers which feed it is, once that was read.
+type feed struct {
+	mu   sync.Mutex
+	name string
+}
+
+// feedName returns which feed it is; a database without one is given one.
+func (db *DB) feedName(ctx context.Context) (string, error) {
+	db.feed.mu.Lock()
+	defer db.feed.mu.Unlock()
+	if db.feed.name != "" {
+		return db.feed.name, nil
+	}
+	var stands struct {
+		Name string `bson:"feed"`
+	}
+	err := db.counters.FindOneAndUpdate(ctx, bson.D{{Key: "_id", Value: "feed"}},
+		bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "feed", Value: rand.Text()}}}},
+		options.FindOneAndUpdate().SetUpsert(true).SetHint(byID).SetReturnDocument(options.After)).Decode(&stands)
+	if err != nil {
+		return "", failed("read which feed it is", err)
+	}
+	db.feed.name = stands.Name
+	return stands.Name, nil
+}
+
+// Renew implements store.Copier.
+func (db *DB) Renew(ctx context.Context) error {
+	db.feed.mu.Lock()
+	defer db.feed.mu.Unlock()
+	_, err := db.counters.UpdateOne(ctx, bson.D{{Key: "_id", Value: "feed"}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "feed", Value: rand.Text()}}}}, options.UpdateOne().SetUpsert(true).SetHint(byID))
+	db.feed.name = "" // read anew
+	if err != nil {
+		return failedWrite("begin another feed", err)
+	}
+	db.seq.mu.Lock()
+	defer db.seq.mu.Unlock()
+	db.seq.tell()
+	return nil
+}
+
+// within returns the end of the feed that a position is one of, and by when the
+// end may be another though no commit lands.
+func (db *DB) within(ctx context.Context, p store.Position) (end store.Position, by time.Time, err error) {
+	if err := ctx.Err(); err != nil {
+		return end, by, failed("read the feed", err)
+	}
+	name, err := db.feedName(ctx)
+	if err != nil {
+		return end, by, err
+	}
+	last, upTo, by, err := db.ends(ctx)
+	if err != nil {
+		return end, by, err
+	}
+	// Behind the end is no fault: after a kill it goes back for a while.
+	if p != (store.Position{}) && (p.Feed != name || p.Seq > last) {
+		return end, by, fmt.Errorf("mongo: position %d of feed %q, and the last number of feed %q is %d: %w", p.Seq, p.Feed, name, last, store.ErrPosition)
+	}
+	return store.Position{Feed: name, Seq: upTo}, by, nil
+}
+
+// End implements store.Feed.
+func (db *DB) End(ctx context.Context) (store.Position, error) {
+	end, _, err := db.within(ctx, store.Position{})
+	return end, err
+}
+
+// Await implements store.Feed.
+func (db *DB) Await(ctx context.Context, after store.Position) error {
+	for {
+		later := db.seq.later() // before looking, so that nothing falls between
+		_, by, err := db.within(ctx, after)
+		if err != nil {
+			return err
+		}
+		page, err := db.Changes(ctx, after, 1)
+		if err != nil || len(page) > 0 {
+			return err
+		}
+		if err := wait(ctx, later, by); err != nil {
+			return failed("wait for a commit", err)
+		}
+	}
+}
+
+// wait returns when later is closed or an instant has come, if one is given, and
+// the context's error when that ends before.
+func wait(ctx context.Context, later <-chan struct{}, by time.Time) error {
+	var come <-chan time.Time
+	if !by.IsZero() {
+		timer := time.NewTimer(time.Until(by))
+		defer timer.Stop()
+		come = timer.C
+	}
+	select {
+	case <-later:
+	case <-come:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// maxNamed is about how many versions a page of the feed names at most.
+const maxNamed = 10_000
+
+// Changes implements store.Feed. The end is looked up before the snapshot is
+// taken: what had landed by then is in it.
+func (db *DB) Changes(ctx context.Context, after store.Position, max int) (page []store.Change, err error) {
+	end, _, err := db.within(ctx, after)
+	if err != nil || after.Seq >= end.Seq {
+		return nil, err
+	}
+	err = db.Read(ctx, func(s store.Snap) (err error) {
+		page, err = s.(*snap).changes(ctx, after.Seq, end, max)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// changes reads the commits between a number and the end, by Q from res and old.
+func (s *snap) changes(ctx context.Context, after uint64, end store.Position, max int) (page []store.Change, err error) {
+	versions := func(c *mongo.Collection) func(func(store.Doc, error) bool) {
+		filter := bson.D{{Key: "q", Value: bson.D{{Key: "$gt", Value: signed(after)}, {Key: "$lte", Value: signed(end.Seq)}}}}
+		return s.find(ctx, c, filter, s.db.by(byCommit).SetSort(bson.D{{Key: "q", Value: 1}}).
+			SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "q", Value: 1}}).
+			SetBatchSize(int32(min(max+1, s.db.limits.keys))))
+	}
+	bySeq := func(a, b store.Doc) int { return cmp.Compare(a.Seq, b.Seq) }
+	named := 0
+	for d, err := range mergeBy(bySeq, versions(s.db.res), versions(s.db.old)) {
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 || page[len(page)-1].At.Seq != d.Seq {
+			if len(page) == max || named >= maxNamed {
+				break
+			}
+			page = append(page, store.Change{At: store.Position{Feed: end.Feed, Seq: d.Seq}})
+		}
+		c := &page[len(page)-1]
+		c.Versions = append(c.Versions, store.VersionID{Ref: d.Ref, Version: d.Version})
+		named++
+	}
+	for _, c := range page {
+		slices.SortFunc(c.Versions, store.CompareVersions)
+	}
+	return page, nil
+}
