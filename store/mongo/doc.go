@@ -15,7 +15,8 @@
 //	state    the values of store.State
 //	log      the records of store.Log, _id the position
 //	marks    marks of commits that leave no other trace, for an hour
-//	counters the number of the last commit, in blocks; the format
+//	counters the number of the last commit, in blocks, and whether the process
+//	         that took them has closed; the format; which feed
 //
 // A document of res:
 //
@@ -43,6 +44,7 @@
 //	L  {t, lu:-1, q:-1, _id} on res and old: history
 //	D  {p, o, d} unique     on res: no two live documents share a DocID
 //	X  {x}                  on state: expiry
+//	Q  {q}                  on res and old: versions by their commits, the feed
 //
 // L holds the seq before the address because a history is ordered so. Every
 // command names its index by a hint. The program
@@ -74,4 +76,9 @@
 // each other out on the server; the server's conflicts decide between
 // processes. A commit whose outcome is unknown is settled by a transaction that
 // either finds its trace or locks its place.
+//
+// # Feed
+//
+// The feed ends before the lowest number under way, see sequence and
+// docs/decisions/018.
 package mongo
