@@ -59,6 +59,8 @@ func feedShows(t *testing.T, db *DB, ids ...string) {
 func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	db.seq.doubt = 300 * time.Millisecond
+	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	put(t, db, "1", "2")
 	for i, unknown := range []bool{false, true} {
 		number, err := db.nextSeq(t.Context())
@@ -70,7 +72,7 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 			t.Fatalf("the feed ends at %v, %v, while commit %d is under way", end, err, number)
 		}
 		waits := make(chan error, 1)
-		go func() { waits <- db.Await(t.Context(), end) }() // ends with the commit
+		go func() { waits <- db.Await(patient, end) }() // ends with the commit
 		last := put(t, db, fmt.Sprint(3+i))
 		if page, err := db.Changes(t.Context(), end, 1); err != nil || len(page) > 0 {
 			t.Errorf("behind commit %d, which is under way: %v, %v", number, page, err)
@@ -85,8 +87,13 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if len(waits) > 0 {
 			t.Error("await returned")
 		}
-		began := time.Now()
+		began, told := time.Now(), db.seq.later()
 		db.seq.land(number, unknown)
+		select {
+		case <-told:
+		default: // or they wait for a commit that may never come
+			t.Errorf("unknown outcome %v: those who wait do not look again", unknown)
+		}
 		if err := <-waits; err != nil {
 			t.Error(err)
 		}
@@ -172,7 +179,8 @@ func (f *followed) follow(ctx context.Context, db *DB, at store.Position) {
 // verifyFeed holds the feed against what was seen of it, what was acknowledged
 // and what stands.
 func verifyFeed(t *testing.T, db *DB, seen []store.Change, acknowledged map[string]uint64) {
-	ctx := t.Context()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	if err := db.Await(ctx, store.Position{}); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type sequence struct {
 	sure   uint64    // up to which none of those is under way
 	until  time.Time // until when the others may be
 
-	grown chan struct{} // closed when a commit is over; nil while nobody waits
+	grown chan struct{} // closed when land is called; nil while nobody waits
 }
 
 // numbering is the document of counters that numbers are taken from.
@@ -71,16 +71,17 @@ func (db *DB) learn(ctx context.Context) error {
 	return nil
 }
 
-// land says that the commit of a number is over. Zero is no number.
+// land says that the commit of a number is over, or that nobody knows whether it
+// is. Zero is no number.
 func (s *sequence) land(n uint64, unknown bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if unknown && n > 0 {
 		s.flying[n] = time.Now().Add(s.doubt)
-		return
+	} else {
+		delete(s.flying, n)
 	}
-	delete(s.flying, n)
-	s.tell()
+	s.tell() // of an unknown outcome too: there is an instant to wait for now
 }
 
 // landed reports whether no commit of a number up to n is under way.
@@ -127,7 +128,7 @@ func (db *DB) ends(ctx context.Context) (last, upTo uint64, by time.Time, err er
 	return last, upTo, by, nil
 }
 
-// later returns what is closed when a commit is over.
+// later returns what is closed when a commit is over or in doubt.
 func (s *sequence) later() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
