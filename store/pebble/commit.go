@@ -226,6 +226,7 @@ func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, err
 	}
 	seq := db.seq + 1
 	for i := range s.changes {
+		db.recent.write(s.changes[i].write.Doc.Ref, seq)
 		if err := s.changes[i].leave(now, out); err != nil {
 			return 0, unavailable("write "+s.changes[i].write.Doc.Ref.String(), err)
 		}

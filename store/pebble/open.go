@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,7 +24,10 @@ type Config struct {
 	Dir   string           // required; made if it is not there
 	Clock func() time.Time // decides what has expired; nil is time.Now
 	Cache int64            // bytes of decompressed blocks in memory; 0 is 256 MB
-	Log   *slog.Logger     // what Pebble has to say about faults; nil is slog.Default
+	// Recent is about how many bytes of documents read of late are kept ready; 0 is 64 MB, less
+	// than nothing none.
+	Recent int
+	Log    *slog.Logger // what Pebble has to say about faults; nil is slog.Default
 	// Batches is told the bytes of every batch before it is applied, under the
 	// mutex; they are valid until it returns. It is for measuring, see Raw.
 	Batches func([]byte)
@@ -52,6 +56,7 @@ type DB struct {
 	durable atomic.Uint64 // the last log position on disk
 	applied atomic.Uint64 // seq, for those who do not hold the mutex
 	reads   shared
+	recent  *recent
 	counts  counts
 	keeper  keeper
 	glimpse atomic.Pointer[docID] // a row that a steady question looked at
@@ -76,7 +81,11 @@ func Open(c Config) (*DB, error) {
 		return nil, fmt.Errorf("pebble: open %s: %w", c.Dir, err)
 	}
 	db := &DB{rows: rows, clock: c.Clock, limit: maxCollected, batch: c.Batches}
-	if err := db.load(); err != nil {
+	db.recent, err = newRecent(max(cmp.Or(c.Recent, recentBytes), 0))
+	if err == nil {
+		err = db.load()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("pebble: open %s: %w", c.Dir, err), rows.Close())
 	}
 	return db, nil

@@ -20,6 +20,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 	}
 	l := db.reads.take(db.rows, db.applied.Load())
 	s := db.snap(l.Snapshot)
+	s.recent, s.at = db.recent, l.at
 	defer func() {
 		s.ended = true
 		db.reads.give(l)
@@ -35,6 +36,9 @@ type snap struct {
 	types *types
 	limit int // of docids to collect
 	ended bool
+
+	recent *recent // nil under the mutex
+	at     uint64  // commits that the snapshot holds, or more
 }
 
 // maxCollected is how many docids a plan may collect, 19 bytes each. Beyond it
@@ -72,6 +76,12 @@ func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Do
 	if err := s.check(ctx); err != nil {
 		return store.Doc{}, err
 	}
+	current := version == 0 && s.recent != nil
+	if current {
+		if d, ok := s.recent.get(ref, s.at); ok {
+			return d, nil
+		}
+	}
 	code, found := s.types.code(ref.Type)
 	if !found {
 		return store.Doc{}, fmt.Errorf("%s: %w", ref, store.ErrNotFound)
@@ -90,6 +100,9 @@ func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Do
 	if err == nil {
 		var d store.Doc
 		if d, err = s.document(ref.Type, v); err == nil {
+			if current && !d.Dead() {
+				s.recent.put(d, s.at)
+			}
 			return d, nil
 		}
 	}
