@@ -83,7 +83,7 @@ func (p *Plan) howTotal() string {
 	case p.simple:
 		return "counted from the index, up to count-budget"
 	}
-	return "left out: more than one index decides"
+	return "left out: postings alone do not decide"
 }
 
 // explainNode spells a filter that may lead elsewhere.
