@@ -13,7 +13,7 @@ import (
 // whether bodies are cut, and what is told of hidden things. It holds for one
 // snapshot and one request.
 type Grant struct {
-	principal Principal
+	principal *Principal
 	patient   string // the patient whom the request names, as found; empty for none
 	gone      string // how keys end that name a patient of whom nothing is left; empty for none
 	sets      sets
@@ -33,7 +33,7 @@ type sets struct{ optedOut, denied, restricted store.Set }
 func (g *Grant) Patient() string { return g.patient }
 
 // Principal returns who asked.
-func (g *Grant) Principal() Principal { return g.principal }
+func (g *Grant) Principal() Principal { return *g.principal }
 
 // May reports whether the scopes and the rules give one of the letters on a type.
 func (g *Grant) May(typ, letters string) bool {
@@ -91,6 +91,9 @@ func (h *hiddenPatients) Has(patient string) bool {
 	if err != nil {
 		*h.failed = err
 		return true
+	}
+	if h.known == nil {
+		h.known = map[string]bool{}
 	}
 	h.known[patient] = !left
 	return !left

@@ -84,8 +84,11 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 
 // Check runs the steps that look at no patient. A *Refusal ends the request.
 func (g *Guard) Check(ctx context.Context, p Principal, req Request) error {
+	return g.check(ctx, &decision{guard: g, p: p, req: req})
+}
+
+func (g *Guard) check(ctx context.Context, d *decision) error {
 	defer g.deciding(ctx)()
-	d := &decision{guard: g, p: p, req: req}
 	for _, s := range before() {
 		if r := s.run(ctx, d); r != nil {
 			return r
@@ -98,12 +101,13 @@ func (g *Guard) Check(ctx context.Context, p Principal, req Request) error {
 // a *fhir.Error of status 503 where the store does not answer, or what f
 // returns. f must not keep the View.
 func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View) error) error {
-	if err := g.Check(ctx, p, req); err != nil {
+	d := &decision{guard: g, p: p, req: req}
+	if err := g.check(ctx, d); err != nil {
 		return err
 	}
 	until := g.flights.lowest()
 	err := g.store.Read(ctx, func(snap store.Snap) error {
-		v, err := g.view(ctx, p, req, &recent{Snap: snap})
+		v, err := g.view(ctx, d, &recent{Snap: snap})
 		if err != nil {
 			return err
 		}
@@ -118,17 +122,17 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 }
 
 // view runs the steps that look at the named patient.
-func (g *Guard) view(ctx context.Context, p Principal, req Request, snap store.Snap) (*View, error) {
+func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
 	v := &View{guard: g, index: g.index, snap: snap, failed: new(error)}
-	if !req.Write && req.Letter != 0 {
-		v.letters = string(rune(req.Letter))
+	if !d.req.Write && d.req.Letter != 0 {
+		v.letters = string(rune(d.req.Letter))
 	}
 	held := sets{optedOut: g.register.optedOut(), denied: g.register.denied(), restricted: g.register.restrictedTo()}
-	v.grant = &Grant{principal: p, sets: held, hidden: &hiddenPatients{
-		ctx: ctx, snap: snap, sets: held, organisation: p.Organisation, known: map[string]bool{}, failed: v.failed,
+	v.grant = &Grant{principal: &d.p, sets: held, hidden: &hiddenPatients{
+		ctx: ctx, snap: snap, sets: held, organisation: d.p.Organisation, failed: v.failed,
 	}}
 	defer g.deciding(ctx)()
-	d := &decision{guard: g, p: p, req: req, snap: snap, grant: v.grant}
+	d.snap, d.grant, d.err = snap, v.grant, nil // a store may read again
 	for _, s := range after() {
 		r := s.run(ctx, d)
 		if d.err != nil {

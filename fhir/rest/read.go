@@ -94,7 +94,11 @@ func unchanged(h http.Header, d store.Doc) bool {
 	if match := h.Values("If-None-Match"); len(match) > 0 {
 		return noneMatch(match, d.Version)
 	}
-	since, err := http.ParseTime(h.Get("If-Modified-Since"))
+	asked := h.Get("If-Modified-Since")
+	if asked == "" {
+		return false
+	}
+	since, err := http.ParseTime(asked)
 	return err == nil && !d.Updated.Truncate(time.Second).After(since)
 }
 

@@ -81,6 +81,7 @@ type Server struct {
 	capability capability
 	statement  atomic.Pointer[statement]
 	crowd      crowd
+	usual      usual
 }
 
 // New makes a Server.
@@ -88,7 +89,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = consent.NewID
 	}
-	s := &Server{cfg: cfg, crowd: crowd{limits: cfg.Limits, now: time.Now}}
+	s := &Server{cfg: cfg, crowd: crowd{limits: cfg.Limits, now: time.Now}, usual: newUsual()}
 	s.capability = s.capable()
 	_, err := s.current()
 	return s, err

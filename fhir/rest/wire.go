@@ -20,9 +20,9 @@ import (
 // write sends an answer. HEAD has the headers of GET and no body (REST-016).
 func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	h := w.Header()
-	h.Set("Vary", "Accept, Authorization")
-	h.Set("Cache-Control", "private, no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Vary"] = append(s.usual.vary, h["Vary"]...) // of an origin too
+	h["Cache-Control"] = s.usual.private
+	h["X-Content-Type-Options"] = s.usual.nosniff
 	if a.public {
 		h.Set("Cache-Control", "no-cache")
 	}
@@ -41,7 +41,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 		if len(body) >= worthPacking && acceptsGzip(c.r.Header) {
 			body = packed(body)
 			h.Set("Content-Encoding", "gzip")
-			h.Set("Vary", "Accept, Authorization, Accept-Encoding")
+			h.Add("Vary", "Accept-Encoding")
 		}
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
@@ -51,6 +51,14 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 			s.cfg.Log.Debug("client went away", "request", c.requestID)
 		}
 	}
+}
+
+// usual are values of headers that each answer has, made once. Each is as long as
+// it is wide, so that who appends to one makes another.
+type usual struct{ vary, private, nosniff []string }
+
+func newUsual() usual {
+	return usual{vary: []string{"Accept, Authorization"}, private: []string{"private, no-store"}, nosniff: []string{"nosniff"}}
 }
 
 // indentable is the size in bytes up to which an answer is indented: deep nesting
