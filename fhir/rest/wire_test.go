@@ -268,6 +268,9 @@ func TestCORS(t *testing.T) {
 	if w.Header().Get("Access-Control-Allow-Origin") != "https://app.test" || !strings.Contains(w.Header().Get("Access-Control-Expose-Headers"), "ETag") {
 		t.Errorf("REST-021: an answer for a page: got %v", w.Header())
 	}
+	if vary := strings.Join(w.Header().Values("Vary"), ", "); vary != "Accept, Authorization, Origin" {
+		t.Errorf("REST-021: an answer to a registered page varies by %q", vary)
+	}
 	if w = send(h, "GET", "/Patient/1", "", "Origin: https://other.test"); w.Header().Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("REST-021: another origin is let in: %v", w.Header())
 	}
