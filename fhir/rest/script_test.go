@@ -75,19 +75,21 @@ func indexed(t testing.TB, db store.Store, keys index.Config, guards func(*conse
 	return s.Handler()
 }
 
+// The scripts run on every engine: what drives a search, and what a commit meets,
+// differs.
+
 // TestSection42 runs the script of the forty cases.
-func TestSection42(t *testing.T) { script(t, open(t), "testdata/section42.txt") }
+func TestSection42(t *testing.T) { onEveryStore(t, "testdata/section42.txt", index.Config{}) }
 
 // TestProtocol and TestSearch run the scripts that go by requirement numbers.
-func TestProtocol(t *testing.T) { script(t, open(t), "testdata/protocol.txt") }
-func TestSearch(t *testing.T)   { script(t, open(t), "testdata/search.txt") }
+func TestProtocol(t *testing.T) { onEveryStore(t, "testdata/protocol.txt", index.Config{}) }
+func TestSearch(t *testing.T)   { onEveryStore(t, "testdata/search.txt", index.Config{}) }
 
 // TestOperations runs the script of operations that answer with many resources.
-func TestOperations(t *testing.T) { script(t, open(t), "testdata/operations.txt") }
+func TestOperations(t *testing.T) { onEveryStore(t, "testdata/operations.txt", index.Config{}) }
 
 // TestTerms, TestValues and TestContained run the scripts of terminology, of
-// composites, units and places, and of chains into contained resources, on every
-// engine: what drives them differs.
+// composites, units and places, and of chains into contained resources.
 func TestTerms(t *testing.T)     { onEveryStore(t, "testdata/terms.txt", index.Config{}) }
 func TestValues(t *testing.T)    { onEveryStore(t, "testdata/values.txt", index.Config{}) }
 func TestContained(t *testing.T) { onEveryStore(t, "testdata/contained.txt", index.Config{}) }
