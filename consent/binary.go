@@ -100,14 +100,11 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 // holders returns the live documents that attach a Binary, with their keys.
 func (s standing) holders(ctx context.Context, binary string) ([]store.Doc, error) {
 	var out []store.Doc
-	for _, typ := range s.types.list() {
-		q := store.Query{Type: typ, Where: store.Eq{Key: index.HoldsKey(binary)}, KeysOnly: true}
-		for d, err := range s.snap.Scan(ctx, q) {
-			if err != nil {
-				return nil, fmt.Errorf("look for documents of a Binary: %w", err)
-			}
-			out = append(out, d)
+	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.HoldsKey(binary)}, KeysOnly: true}) {
+		if err != nil {
+			return nil, fmt.Errorf("look for documents of a Binary: %w", err)
 		}
+		out = append(out, d)
 	}
 	return out, nil
 }
@@ -120,7 +117,7 @@ func (c *commit) holders(ctx context.Context, binary string) ([]store.Doc, error
 		return nil, err
 	}
 	if len(stored) == 0 { // nor may one come meanwhile
-		c.absent = append(c.absent, store.Absent{Type: "DocumentReference",
+		c.absent = append(c.absent, store.Absent{
 			Where: store.Eq{Key: index.HoldsKey(binary)}, Claims: []store.Key{index.HoldsKey(binary)}})
 	}
 	var out []store.Doc

@@ -21,6 +21,7 @@ const site = "http://record.test"
 type region struct {
 	*testing.T
 	guard   *consent.Guard
+	db      store.Store
 	decider *consenttest.Decider
 }
 
@@ -32,12 +33,13 @@ func newRegion(t *testing.T, relationship string) *region {
 		t.Fatal(err)
 	}
 	decider := consenttest.New(x)
-	g, err := consent.Open(context.Background(), consent.Config{Store: storetest.NewReference(clock), Index: x, Clock: clock, PublicURL: site, Decider: decider,
+	db := storetest.NewReference(clock)
+	g, err := consent.Open(context.Background(), consent.Config{Store: db, Index: x, Clock: clock, PublicURL: site, Decider: decider,
 		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: relationship}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &region{T: t, guard: g, decider: decider}
+	return &region{T: t, guard: g, db: db, decider: decider}
 }
 
 func scopes(t *testing.T, text string) consent.Scopes {
@@ -64,13 +66,17 @@ func (r *region) patient(id string) consent.Principal {
 }
 
 // put writes a resource as somebody and returns the error.
-func (r *region) put(p consent.Principal, body string) error {
+func (r *region) put(p consent.Principal, body string) error { return r.putAfter(p, body, func() {}) }
+
+// putAfter is put, with something else between what it sees and what it does.
+func (r *region) putAfter(p consent.Principal, body string, between func()) error {
 	res, err := fhir.Parse([]byte(body))
 	if err != nil {
 		r.Fatal(err)
 	}
 	req := consent.Request{Interaction: consent.Update, Type: res.Type, Letter: consent.UpdateLetter, Write: true}
 	return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
+		between()
 		_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToUpdate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
 		return err
 	})

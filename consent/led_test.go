@@ -3,10 +3,12 @@ package consent_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -86,4 +88,44 @@ func (r *region) seesBinaries(v *consent.View, name string, want map[string]bool
 	if got, err := v.Count(ctx, store.Query{Type: "Binary", Where: store.And{}}, 0); got != n || err != nil {
 		r.Errorf("SMART-257: %s: a count is %d (%v), want %d", name, got, err, n)
 	}
+}
+
+// TestBinaryBesideItsDocument: a document of any type that attaches a Binary may be
+// stored while the Binary is: the slower of the two begins anew, so that the Binary is
+// never left without the owner that its document gives it (CON-406, SMART-257).
+func TestBinaryBesideItsDocument(t *testing.T) {
+	for typ, document := range map[string]string{
+		"DocumentReference": `{"resourceType":"DocumentReference","id":"A.d","status":"current","subject":{"reference":"Patient/A.1"},"content":[{"attachment":{"url":"Binary/A.b"}}]}`,
+		"Media":             `{"resourceType":"Media","id":"A.d","status":"completed","subject":{"reference":"Patient/A.1"},"content":{"url":"Binary/A.b"}}`,
+		"DiagnosticReport":  `{"resourceType":"DiagnosticReport","id":"A.d","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/A.1"},"presentedForm":[{"url":"Binary/A.b"}]}`,
+	} {
+		binary := `{"resourceType":"Binary","id":"A.b","contentType":"text/plain","data":"b25l"}`
+		for _, c := range []struct{ slow, quick string }{{binary, document}, {document, binary}} {
+			r := newRegion(t, "assumed")
+			g := r.feed("A")
+			r.mustPut(g, `{"resourceType":"Patient","id":"A.1"}`)
+			err := r.putAfter(g, c.slow, func() { r.mustPut(g, c.quick) })
+			if !errors.Is(err, store.ErrConflict) {
+				t.Errorf("%s: what was stored meanwhile is not noticed: %v", typ, err)
+			}
+			r.mustPut(g, c.slow)
+			if owners := r.ownersOf("Binary", "A.b"); !slices.Equal(owners, []string{"A.1"}) {
+				t.Errorf("%s: the Binary is about %v, want A.1", typ, owners)
+			}
+		}
+	}
+}
+
+// ownersOf reads the owners of a document of the store.
+func (r *region) ownersOf(typ, id string) (owners []string) {
+	r.Helper()
+	err := r.db.Read(context.Background(), func(s store.Snap) error {
+		d, err := s.Get(context.Background(), store.Ref{Type: typ, ID: id})
+		owners = index.Owners(d.Keys)
+		return err
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return owners
 }

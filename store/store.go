@@ -139,7 +139,7 @@ type Check struct {
 // two simultaneous commits that share a claim and would each break the other's
 // demand, one fails with ErrConflict. There is at least one claim.
 type Absent struct {
-	Type   string
+	Type   string // empty: of every type, as in a Query
 	Where  Pred
 	Claims []Key
 }

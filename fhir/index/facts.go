@@ -16,7 +16,7 @@ const (
 	factMention = "\x00\x04"
 	factSource  = "\x00\x05"
 	factNamed   = "\x00\x06"
-	factHolds   = "\x00\x07"
+	commonHolds = "\x00\x00h"
 	commonOwn   = "\x00\x00o"
 	commonApart = "\x00\x00x"
 )
@@ -56,11 +56,12 @@ func MentionKey(patientID string) store.Key { return factMention + store.Key(pat
 // MentionPrefix begins every MentionKey; behind it stands the patient's id.
 func MentionPrefix() store.Key { return factMention }
 
-// HoldsKey says that a document attaches a Binary, by the Binary's id.
-func HoldsKey(binaryID string) store.Key { return factHolds + store.Key(binaryID) }
+// HoldsKey is the common key (store.Key.Common) of the documents that attach a
+// Binary, by the Binary's id: they may be of any type.
+func HoldsKey(binaryID string) store.Key { return commonHolds + store.Key(binaryID) }
 
 // HoldsPrefix begins every HoldsKey; behind it stands the Binary's id.
-func HoldsPrefix() store.Key { return factHolds }
+func HoldsPrefix() store.Key { return commonHolds }
 
 // OwnKey is the common key (store.Key.Common) of the ordinary documents about a
 // patient that came from an organisation, by ODS code: whether there is one is asked

@@ -56,6 +56,19 @@ func commonSentences() []sentence {
 			k.finds(store.Range{Low: "\x00", High: "\x01"}, "a")
 			k.finds(store.Or{store.Eq{Key: commonC}, store.Eq{Key: "k"}}, "a")
 		}},
+		{"what must be absent of every type", func(k *kit) {
+			demand := func(order uint64, where store.Pred) store.Batch {
+				b := writes(ofType("Binary", "new", order, "k"))
+				b.Absent = []store.Absent{{Where: where, Claims: []store.Key{commonC}}}
+				return b
+			}
+			c := k.put(ofType("Condition", "a", 10, commonC))[0]
+			k.put(ofType("Observation", "o", 11, "k"))
+			k.refuses(demand(20, store.Eq{Key: commonC}), store.ErrConflict)
+			k.refuses(demand(20, store.Eq{Key: "k"}), store.ErrCommon)
+			k.put(next(c, store.Deleted))
+			k.commit(demand(20, store.Eq{Key: commonC}))
+		}},
 		{"a common key follows its document", func(k *kit) {
 			v1 := k.put(ofType("Observation", "a", 10, commonC))[0]
 			v2 := k.put(next(v1, store.Updated, commonD))[0]

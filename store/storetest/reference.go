@@ -186,6 +186,9 @@ func (s *documents) allows(b store.Batch) error {
 		}
 	}
 	for _, a := range b.Absent {
+		if _, ok := store.CommonKey(a.Where); a.Type == "" && !ok {
+			return store.ErrCommon
+		}
 		for _, d := range s.live(a.Type) {
 			if store.Match(a.Where, d.Keys) {
 				return fmt.Errorf("absence: %s matches: %w", d.Ref, store.ErrConflict)
