@@ -1,6 +1,9 @@
 package fhir
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Bundle writes a Bundle as bytes: the resources in it are the stored bodies.
 type Bundle struct {
@@ -30,18 +33,26 @@ func (b *Bundle) Link(relation, url string) {
 	b.out = append(b.out, '}')
 }
 
-// Entry adds an entry from its finished members.
-func (b *Bundle) Entry(members ...string) {
-	if b.entries == 0 {
-		if b.links > 0 {
-			b.out = append(b.out, ']')
-		}
-		b.out = append(b.out, `,"entry":[`...)
-	} else {
-		b.out = append(b.out, ',')
+// Room says about how many bytes are still to come, so that what is written is not
+// copied as it grows.
+func (b *Bundle) Room(bytes int) { b.out = slices.Grow(b.out, bytes) }
+
+// next begins an entry.
+func (b *Bundle) next() {
+	switch {
+	case b.entries > 0:
+		b.out = append(b.out, `,{`...)
+	case b.links > 0:
+		b.out = append(b.out, `],"entry":[{`...)
+	default:
+		b.out = append(b.out, `,"entry":[{`...)
 	}
 	b.entries++
-	b.out = append(b.out, '{')
+}
+
+// Entry adds an entry from its finished members.
+func (b *Bundle) Entry(members ...string) {
+	b.next()
 	for i, m := range members {
 		if i > 0 {
 			b.out = append(b.out, ',')
@@ -53,7 +64,11 @@ func (b *Bundle) Entry(members ...string) {
 
 // Resource adds a resource with its search mode.
 func (b *Bundle) Resource(fullURL string, body []byte, mode string) {
-	b.Entry(`"fullUrl":`+Quoted(fullURL), `"resource":`+string(body), `"search":{"mode":"`+mode+`"}`)
+	b.next()
+	b.out = append(append(b.out, `"fullUrl":`...), Quoted(fullURL)...)
+	b.out = append(append(b.out, `,"resource":`...), body...)
+	b.out = append(append(b.out, `,"search":{"mode":"`...), mode...)
+	b.out = append(b.out, `"}}`...)
 }
 
 // Outcome adds an OperationOutcome entry, if there is anything to say.

@@ -184,7 +184,8 @@ func (s *Service) bundle(ctx context.Context, v *consent.View, ask Ask, page *Pa
 	if err := s.links(ctx, b, v.Grant().Principal(), ask, page.Next, page.seen); err != nil {
 		return nil, err
 	}
-	a := &Answer{Count: page.Total}
+	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
+	b.Room(roomFor(page.Matches) + roomFor(page.Included))
 	for _, d := range page.Matches {
 		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Shape.Cut(d.Body), "match")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
@@ -210,4 +211,14 @@ func withheld() fhir.Issue {
 	return fhir.Issue{Severity: "warning", Code: "suppressed",
 		Text:   "Items excluded due to confidentiality and/or patient preferences.",
 		Detail: fhir.Coding{System: "https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1", Code: "confidential-items"}}
+}
+
+// roomFor is about how many bytes the entries of documents take.
+func roomFor(docs []store.Doc) int {
+	const frame = 160 // address, mode and what is around them
+	n := 0
+	for _, d := range docs {
+		n += len(d.Body) + frame
+	}
+	return n
 }

@@ -152,7 +152,8 @@ func (p *Plan) inOrder(ctx context.Context, v *consent.View, at Cursor, page *Pa
 			return nil
 		}
 		page.Matches = append(page.Matches, d)
-		page.cursors = append(page.cursors, Cursor{After: &d.ID})
+		id := d.ID // not the whole document
+		page.cursors = append(page.cursors, Cursor{After: &id})
 	}
 	return nil
 }

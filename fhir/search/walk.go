@@ -145,9 +145,13 @@ func tied(base string, body []byte, encounter store.Ref) bool {
 	return found
 }
 
+// usualPage is for how many rows room is made beforehand.
+const usualPage = 128
+
 // page fills a page: rows, and with them what they refer to. Where that is more
 // than a page holds, the page has fewer rows (SRCH-178).
 func (w *walk) page(ctx context.Context, page *Page, includes int) error {
+	page.Matches, page.cursors = make([]store.Doc, 0, min(w.count, usualPage)), make([]Cursor, 0, min(w.count, usualPage))
 	for d, err := range w.rows(ctx, w.ask.Cursor) {
 		if err != nil {
 			return err
@@ -157,7 +161,8 @@ func (w *walk) page(ctx context.Context, page *Page, includes int) error {
 			break
 		}
 		page.Matches = append(page.Matches, d)
-		at := Cursor{Type: d.Ref.Type, After: &d.ID}
+		id := d.ID // not the whole document
+		at := Cursor{Type: d.Ref.Type, After: &id}
 		if d.Ref == w.Owner {
 			at.Type = ""
 		}
