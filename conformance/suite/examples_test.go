@@ -1,12 +1,7 @@
 package suite
 
 import (
-	"archive/tar"
-	"compress/gzip"
-	"errors"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +10,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
+	"carerecord/fhir/r4/r4test"
 )
-
-const examplePackage = "../../.cache/hl7.fhir.r4.examples-4.0.1.tgz"
 
 // definitions are the types of the package that define the standard; the others
 // are instances of it.
@@ -107,31 +101,11 @@ func exclusions(t *testing.T) map[string]bool {
 // examples calls f for every file of the package, but for the ten large Bundles
 // that repeat its definitions.
 func examples(t *testing.T, f func(name string, body []byte)) {
-	file, err := os.Open(examplePackage)
-	if err != nil {
-		t.Skipf("skipped: the example package is not at %s (make generate fetches it)", examplePackage)
-	}
-	defer file.Close()
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for files := tar.NewReader(z); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Base(h.Name)
-		if !strings.HasSuffix(name, ".json") || name == "package.json" || name == ".index.json" || h.Size > 8<<20 || strings.HasPrefix(name, "Bundle-") && h.Size > 1<<20 {
+	for file := range r4test.Files(t) {
+		name := file.Name
+		if !strings.HasSuffix(name, ".json") || name == "package.json" || name == ".index.json" || file.Size > 8<<20 || strings.HasPrefix(name, "Bundle-") && file.Size > 1<<20 {
 			continue
 		}
-		body, err := io.ReadAll(files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f(name, []byte(strings.TrimPrefix(string(body), "\ufeff")))
+		f(name, file.Body())
 	}
 }

@@ -1,11 +1,8 @@
 package index_test
 
 import (
-	"archive/tar"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,13 +12,11 @@ import (
 	"carerecord/fhir/index"
 	"carerecord/fhir/path"
 	"carerecord/fhir/r4"
+	"carerecord/fhir/r4/r4test"
 	"carerecord/store"
 )
 
-const (
-	examplePackage = "../../.cache/hl7.fhir.r4.examples-4.0.1.tgz"
-	synthea        = "../../../shared/data/synthea/bundles"
-)
+const synthea = "../../../shared/data/synthea/bundles"
 
 // example is a resource of a corpus.
 type example struct {
@@ -32,36 +27,16 @@ type example struct {
 // examples reads the examples of the standard.
 func examples(t testing.TB) []example {
 	t.Helper()
-	f, err := os.Open(examplePackage)
-	if err != nil {
-		t.Skipf("the examples of the standard are not here: %v (make generate fetches them)", err)
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list []example
-	for files := tar.NewReader(unzipped); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return list
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Base(h.Name)
-		typ, _, _ := strings.Cut(name, "-")
+	for f := range r4test.Files(t) {
+		typ, _, _ := strings.Cut(f.Name, "-")
 		// Definitions are thousands and much alike; every sixteenth will do.
-		if !r4.IsResource(typ) || typ == "Bundle" || conformance(typ) && len(name)%16 != 0 {
+		if !r4.IsResource(typ) || typ == "Bundle" || conformance(typ) && len(f.Name)%16 != 0 {
 			continue
 		}
-		body, err := io.ReadAll(files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, resource(t, name, body))
+		list = append(list, resource(t, f.Name, f.Body()))
 	}
+	return list
 }
 
 func conformance(typ string) bool {

@@ -1,22 +1,14 @@
 package term_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"io"
-	"os"
-	"path"
 	"slices"
 	"strings"
 	"testing"
 
+	"carerecord/fhir/r4/r4test"
 	"carerecord/fhir/term"
 )
-
-const examples = "../../.cache/hl7.fhir.r4.examples-4.0.1.tgz"
 
 // expansion is what the package's own expansion of a value set holds.
 type expansion struct {
@@ -75,31 +67,10 @@ func unused(system string, list []concept, into map[string]bool) {
 // packaged reads the expansions that come with the package, and the codes that
 // they leave out.
 func packaged(t *testing.T) (map[string]expansion, map[string]bool) {
-	f, err := os.Open(examples)
-	if err != nil {
-		t.Skipf("the package is not here: %v (make generate fetches it)", err)
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	out, without := map[string]expansion{}, map[string]bool{}
-	for files := tar.NewReader(unzipped); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return out, without
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := path.Base(h.Name)
-		if name != "Bundle-valueset-expansions.json" && !strings.HasPrefix(name, "CodeSystem-") {
+	for f := range r4test.Files(t) {
+		if f.Name != "Bundle-valueset-expansions.json" && !strings.HasPrefix(f.Name, "CodeSystem-") {
 			continue
-		}
-		body, err := io.ReadAll(files)
-		if err != nil {
-			t.Fatal(err)
 		}
 		var r struct {
 			URL     string
@@ -111,14 +82,15 @@ func packaged(t *testing.T) (map[string]expansion, map[string]bool) {
 				}
 			}
 		}
-		if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &r); err != nil {
-			t.Fatalf("%s: %v", name, err)
+		if err := json.Unmarshal(f.Body(), &r); err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
 		}
 		for _, e := range r.Entry {
 			out[e.Resource.URL] = e.Resource.Expansion
 		}
 		unused(r.URL, r.Concept, without)
 	}
+	return out, without
 }
 
 // byProperty is a value set whose root has children by a property alone, which

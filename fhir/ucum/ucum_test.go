@@ -1,10 +1,8 @@
 package ucum_test
 
 import (
-	"archive/tar"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"io"
 	"math/big"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"carerecord/fhir/r4/r4test"
 	"carerecord/fhir/ucum"
 )
 
@@ -213,29 +212,11 @@ func TestSpecialUnitsStandAlone(t *testing.T) {
 	}
 }
 
-const definitions = "../../.cache/hl7.fhir.r4.examples-4.0.1.tgz"
-
 // common reads the codes of the value set ucum-common.
 func common(t *testing.T) []string {
 	t.Helper()
-	f, err := os.Open(definitions)
-	if err != nil {
-		t.Skipf("skipped: the definitions of the standard are not here: %v (make generate fetches them)", err)
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for files := tar.NewReader(unzipped); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			t.Fatal("there is no ucum-common in the package")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Name != "package/ValueSet-ucum-common.json" {
+	for f := range r4test.Files(t) {
+		if f.Name != "ValueSet-ucum-common.json" {
 			continue
 		}
 		var set struct {
@@ -243,7 +224,7 @@ func common(t *testing.T) []string {
 				Include []struct{ Concept []struct{ Code string } }
 			}
 		}
-		if err := json.NewDecoder(files).Decode(&set); err != nil {
+		if err := json.Unmarshal(f.Body(), &set); err != nil {
 			t.Fatal(err)
 		}
 		var codes []string
@@ -254,6 +235,8 @@ func common(t *testing.T) []string {
 		}
 		return codes
 	}
+	t.Fatal("there is no ucum-common in the package")
+	return nil
 }
 
 func TestCommonUnits(t *testing.T) {

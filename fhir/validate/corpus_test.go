@@ -1,11 +1,10 @@
 package validate_test
 
 import (
-	"archive/tar"
 	"compress/gzip"
-	"errors"
 	"hash/crc32"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,13 +15,13 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
+	"carerecord/fhir/r4/r4test"
 	"carerecord/fhir/validate"
 )
 
 const (
-	examplePackage = "../../.cache/hl7.fhir.r4.examples-4.0.1.tgz"
-	sharedData     = "../../../shared/data"
-	sharedCases    = "../../../shared/spec/fhir-test-cases/r4/examples"
+	sharedData  = "../../../shared/data"
+	sharedCases = "../../../shared/spec/fhir-test-cases/r4/examples"
 )
 
 // repeaters are the Bundles that repeat the definitions of the package.
@@ -30,35 +29,12 @@ var repeaters = []string{"Bundle-conceptmaps.json", "Bundle-dataelements.json", 
 	"Bundle-resources.json", "Bundle-searchParams.json", "Bundle-types.json", "Bundle-v2-valuesets.json", "Bundle-v3-valuesets.json",
 	"Bundle-valueset-expansions.json", "Bundle-valuesets.json"}
 
-// packed calls f for every JSON file of a .tgz; it skips the test where there is none.
-func packed(t testing.TB, name string, f func(name string, body []byte)) {
-	t.Helper()
-	file, err := os.Open(name)
-	if err != nil {
-		t.Skipf("%v: not here, so nothing was tested (make generate fetches the examples of the standard)", err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for files := tar.NewReader(unzipped); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return
+// packed calls f for every JSON file of a package.
+func packed(files iter.Seq[r4test.File], f func(name string, body []byte)) {
+	for file := range files {
+		if strings.HasSuffix(file.Name, ".json") && file.Name != "package.json" && file.Name != ".index.json" {
+			f(file.Name, file.Body())
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		base := filepath.Base(h.Name)
-		if !strings.HasSuffix(base, ".json") || base == "package.json" || base == ".index.json" {
-			continue
-		}
-		body, err := io.ReadAll(files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f(base, []byte(strings.TrimPrefix(string(body), "\ufeff")))
 	}
 }
 
@@ -136,7 +112,7 @@ func faults(body []byte) []fhir.Issue {
 // accepted, or breaks a named rule.
 func TestExamplesOfTheStandard(t *testing.T) {
 	c := newCorpus(t, "standard")
-	packed(t, examplePackage, func(name string, body []byte) {
+	packed(r4test.Files(t), func(name string, body []byte) {
 		if !slices.Contains(repeaters, name) {
 			c.check(name, body)
 		}
@@ -185,7 +161,7 @@ func TestUKExamples(t *testing.T) {
 		t.Skip("no examples of UK Core: nothing was tested")
 	}
 	for _, name := range names {
-		packed(t, name, c.check)
+		packed(r4test.Packed(t, name), c.check)
 	}
 	c.end()
 }

@@ -13,6 +13,7 @@ import (
 
 	"carerecord/fhir"
 	"carerecord/fhir/r4"
+	"carerecord/fhir/r4/r4test"
 	"carerecord/fhir/validate"
 )
 
@@ -146,7 +147,7 @@ func mutate(rnd *rand.Rand, body []byte, sites []site) ([]byte, string) {
 func TestMutations(t *testing.T) {
 	const ways = 12
 	files, mutations := 0, 0
-	packed(t, examplePackage, func(name string, body []byte) {
+	packed(r4test.Files(t), func(name string, body []byte) {
 		if len(body) > 24<<10 || len(faults(body)) > 0 {
 			return
 		}
