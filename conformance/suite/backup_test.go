@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"carerecord/store"
 )
 
 // TestBackupAndRestore: a backup that is taken while a feed writes holds whole
@@ -244,8 +247,13 @@ func TestCopiedByOtherMeans(t *testing.T) {
 		t.Errorf("mark a store that is served: got %v\n%s", err, text)
 	}
 	s.stop()
+	seen := s.endOfFeed(store.Position{}, nil)
 	if text, err := s.run("restore", "--copied", "2026-05-01T12:00:00Z"); err != nil {
 		t.Fatalf("mark: %v\n%s", err, text)
+	}
+	// Who followed the store that was copied begins anew.
+	if now := s.endOfFeed(seen, store.ErrPosition); now.Feed == seen.Feed {
+		t.Errorf("the feed of the copy is still %q", now.Feed)
 	}
 	if text, err := s.run("audit", "verify"); err != nil || !strings.Contains(text, "chain 2 begins at") {
 		t.Errorf("audit verify: %v\n%s", err, text)
@@ -259,4 +267,20 @@ func TestCopiedByOtherMeans(t *testing.T) {
 	}
 	s.start("--demo", "--public-url", "http://record.test")
 	want(t, "after", s.get("gp", "Patient/xgp01.p0"), 200, "")
+}
+
+// endOfFeed returns the end of the feed of a stopped server, and fails the test
+// unless going on behind a position ends with want.
+func (s *server) endOfFeed(behind store.Position, want error) store.Position {
+	s.t.Helper()
+	db := s.engine()
+	defer db.Close()
+	end, err := db.End(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := db.Changes(s.t.Context(), behind, 1); !errors.Is(err, want) {
+		s.t.Errorf("behind %v: got %v, want %v", behind, err, want)
+	}
+	return end
 }

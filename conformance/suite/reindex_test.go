@@ -23,6 +23,7 @@ func (s *server) engine() interface {
 	store.Store
 	store.State
 	store.Log
+	store.Feed
 } {
 	s.t.Helper()
 	if dir, ok := strings.CutPrefix(s.store, "pebble:"); ok {
