@@ -254,7 +254,11 @@ func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
 		return pending
 	})
 	for ref, w := range c.pending {
-		if ref.Type == "Patient" && !w.Doc.Dead() && store.Match(where, w.Doc.Keys) {
+		says := w.Doc.Keys
+		if row, read := c.rows[ref]; read { // what the body says, be it keyed yet or not
+			says = row.Keys
+		}
+		if ref.Type == "Patient" && !w.Doc.Dead() && store.Match(where, says) {
 			ids = append(ids, ref.ID)
 		}
 	}
