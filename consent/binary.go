@@ -85,6 +85,9 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 			}
 		}
 	}
+	for _, p := range o.Patients { // whose labels are the Binary's too
+		keys = append(keys, index.WantsKey("Patient/"+p))
+	}
 	keys = slices.DeleteFunc(keys, func(k store.Key) bool { return without[k] })
 	for _, p := range owners {
 		keys = append(keys, index.OwnerKey(p))
@@ -146,7 +149,13 @@ func (c *commit) attached(ctx context.Context, now, before store.Doc, changed *[
 		ref := store.Ref{Type: "Binary", ID: id}
 		if _, pending := c.pending[ref]; !pending {
 			d, err := c.newest(ctx, ref)
-			if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
+			if err == nil && d.Dead() { // what inherits from it depends on what attaches it
+				if err := c.rekey(ctx, store.Eq{Key: index.WantsKey(ref.String())}, changed); err != nil {
+					return err
+				}
+				continue
+			}
+			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
 			if err != nil {

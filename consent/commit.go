@@ -223,7 +223,8 @@ func (c *commit) put(w store.Write, before store.Doc) {
 	c.order = append(c.order, w.Doc.Ref)
 }
 
-// newest and byNHS make a commit a world: the snapshot with the batch on top.
+// newest, last, byNHS and holders make a commit a world: the snapshot with the batch
+// on top.
 func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	if w, ok := c.pending[ref]; ok {
 		return w.Doc, nil
@@ -245,6 +246,14 @@ func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+// last is what stood before a tombstone, of the batch or of the store.
+func (c *commit) last(ctx context.Context, d store.Doc) (store.Doc, error) {
+	if _, pending := c.pending[d.Ref]; pending {
+		return c.before[d.Ref], nil
+	}
+	return c.standing().last(ctx, d)
+}
+
 	ids, err := stands.byNHS(ctx, number)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"carerecord/consent/policy"
 	"carerecord/fhir"
@@ -46,6 +45,8 @@ type described struct {
 type world interface {
 	// newest returns the newest version of a document, or store.ErrNotFound.
 	newest(ctx context.Context, ref store.Ref) (store.Doc, error)
+	// last returns the version that a tombstone, as newest returned it, ended.
+	last(ctx context.Context, tombstone store.Doc) (store.Doc, error)
 	// byNHS returns the ids of live Patients who bear an NHS number.
 	byNHS(ctx context.Context, number string) ([]string, error)
 	// holders returns the live documents that attach a Binary, by its id.
@@ -266,27 +267,39 @@ func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (owners, 
 	return ownersOf(d.Keys), nil, store.Match(store.Eq{Key: index.FactKey(factResolved)}, d.Keys), nil
 }
 
-// ended returns whom a tombstone is about: nothing keys it anew when a Patient
-// goes or comes, so those count whom its keys name and who are there now.
+// graves is a world that is asked on the way through tombstones, which may name one
+// another: each is asked once.
+type graves struct {
+	world
+	met []store.Ref
+}
+
+// ended returns whom a tombstone is about: those whom its last version would be
+// about now (docs/decisions/019), and the names of what would change that.
 func (g *Guard) ended(ctx context.Context, w world, d store.Doc) (owners, wants []string, err error) {
-	named := ownersOf(d.Keys)
-	for _, name := range names(d.Keys, index.WantsPrefix()) {
-		if id, ok := strings.CutPrefix(name, "Patient/"); ok {
-			named = append(named, id)
-		}
+	way, on := w.(graves)
+	if !on {
+		way.world = w
 	}
-	for _, p := range named {
-		there, err := g.live(ctx, w, store.Ref{}, store.Ref{Type: "Patient", ID: p})
-		if err != nil {
-			return nil, nil, err
-		}
-		if there {
-			owners = append(owners, p)
-		} else {
-			wants = append(wants, "Patient/"+p)
-		}
+	if slices.Contains(way.met, d.Ref) {
+		return nil, nil, nil
 	}
-	return owners, wants, nil
+	way.met = append(slices.Clone(way.met), d.Ref)
+	last, err := w.last(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	row, err := g.row(last)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Not by its own address: a Patient who is dead is nobody.
+	if owners, wants, _, err = g.owners(ctx, way, store.Ref{}, row.Owners); err != nil || d.Ref.Type != "Binary" {
+		return owners, wants, err
+	}
+	keys, err := g.led(ctx, way, last, row.Owners, nil)
+	keys = store.Sorted(keys)
+	return append(owners, ownersOf(keys)...), append(wants, names(keys, index.WantsPrefix())...), err
 }
 
 // ownersOf reads the owners back from a document's keys.

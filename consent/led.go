@@ -20,8 +20,8 @@ func (v *View) led(ctx context.Context, d store.Doc) (bool, error) {
 	body := d
 	if d.Dead() {
 		var err error
-		if body, err = v.snap.Version(ctx, d.Ref, d.Version-1); err != nil {
-			return false, fmt.Errorf("read what a tombstone of %s ended: %w", d.Ref, err)
+		if body, err = v.guard.standing(v.snap).last(ctx, d); err != nil {
+			return false, err
 		}
 	}
 	row, err := v.guard.row(body)

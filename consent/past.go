@@ -24,6 +24,14 @@ func (s standing) newest(ctx context.Context, ref store.Ref) (store.Doc, error) 
 	return s.snap.Get(ctx, ref)
 }
 
+func (s standing) last(ctx context.Context, d store.Doc) (store.Doc, error) {
+	before, err := s.snap.Version(ctx, d.Ref, d.Version-1)
+	if err != nil {
+		err = fmt.Errorf("read what a tombstone of %s ended: %w", d.Ref, err)
+	}
+	return before, err
+}
+
 func (s standing) byNHS(ctx context.Context, number string) ([]string, error) {
 	where, err := s.bearers(number)
 	if err != nil {
@@ -63,8 +71,8 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	body := d
 	if d.Dead() {
 		var err error
-		if body, err = v.snap.Version(ctx, d.Ref, d.Version-1); err != nil {
-			return store.Doc{}, fmt.Errorf("read what a tombstone of %s ended: %w", d.Ref, err)
+		if body, err = v.guard.standing(v.snap).last(ctx, d); err != nil {
+			return store.Doc{}, err
 		}
 	}
 	row, err := v.guard.row(body)
