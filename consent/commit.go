@@ -27,6 +27,11 @@ const (
 	ToPatch                  // the next version, made from the one that stands
 )
 
+// letter is what a form of writing needs; empty for what writes nothing.
+func (f Form) letter() string {
+	return [...]string{ToCreate: "c", ToUpdate: "u", ToDelete: "d", ToFind: "", ToPatch: "u"}[f]
+}
+
 // Change is one write as it is asked for.
 type Change struct {
 	Form Form
@@ -172,6 +177,9 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	if ch.Ref.Type == definitionType && ch.Form != ToFind && !c.view.grant.principal.Operates() {
 		return notAllowed(c.view.guard)
 	}
+	if l := ch.Form.letter(); l != "" && !c.view.grant.rules.leave(ch.Ref.Type, l) {
+		return notAllowed(c.view.guard)
+	}
 	t, err := c.target(ctx, ch)
 	if err != nil {
 		return err
@@ -238,14 +246,6 @@ func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return d, err
 }
 
-func (c *commit) standing() standing { return c.view.guard.standing(c.view.snap) }
-
-func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
-	stands := c.standing()
-	where, err := stands.bearers(number)
-	if err != nil {
-		return nil, err
-	}
 // last is what stood before a tombstone, of the batch or of the store.
 func (c *commit) last(ctx context.Context, d store.Doc) (store.Doc, error) {
 	if _, pending := c.pending[d.Ref]; pending {
@@ -254,6 +254,14 @@ func (c *commit) last(ctx context.Context, d store.Doc) (store.Doc, error) {
 	return c.standing().last(ctx, d)
 }
 
+func (c *commit) standing() standing { return c.view.guard.standing(c.view.snap) }
+
+func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
+	stands := c.standing()
+	where, err := stands.bearers(number)
+	if err != nil {
+		return nil, err
+	}
 	ids, err := stands.byNHS(ctx, number)
 	if err != nil {
 		return nil, err
@@ -291,7 +299,10 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 			}
 			continue
 		}
-		d, err := c.view.project(w.Doc, w.Doc.Keys)
+		d, err := w.Doc, store.ErrNotFound
+		if store.Match(c.view.where(ch.Ref.Type), w.Doc.Keys) {
+			d, err = c.view.project(w.Doc, w.Doc.Keys)
+		}
 		if errors.Is(err, store.ErrNotFound) { // hidden from its writer
 			d, err = w.Doc, nil
 			d.Body = nil

@@ -8,6 +8,8 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -126,5 +128,32 @@ func TestDeciderThatFails(t *testing.T) {
 	})
 	if err == nil {
 		t.Error("the decision failed, and the request did not")
+	}
+}
+
+// TestLettersOfWrites: of a type of which rules leave nothing, a person updates
+// nothing, and of one that rules leave to be read only neither; an id that never
+// was is answered alike (SMART-250, 254).
+func TestLettersOfWrites(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	g := r.feed("G")
+	r.mustPut(g, `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
+	r.mustPut(g, optOut("G.c", "G.1"))
+	p := r.clinician("G", policy.ActivityOptOut)
+	for _, c := range []struct {
+		left           string
+		stands, absent int
+	}{{"", 403, 403}, {"rs", 403, 403}, {"cd", 403, 403}, {"u", 0, 405}, {"cruds", 0, 405}} {
+		r.decider.Set(consenttest.Decision{Letters: map[string]string{"Consent": c.left}})
+		for id, want := range map[string]int{"G.c": c.stands, "G.none": c.absent} {
+			err := r.put(p, optOut(id, "G.1"))
+			got := 0
+			if e, ok := fhir.AsError(err); ok {
+				got = e.Status
+			}
+			if got != want || want == 0 && err != nil {
+				t.Errorf("letters %q left: the update of %s is answered %d (%v), want %d", c.left, id, got, err, want)
+			}
+		}
 	}
 }

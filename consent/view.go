@@ -39,7 +39,10 @@ func (v *View) With(letters string) *View {
 
 // where is the predicate of what the View shows of a type.
 func (v *View) where(typ string) store.Pred {
-	if v.letters != "" && !v.grant.May(typ, v.letters) {
+	switch {
+	case v.letters != "" && !v.grant.May(typ, v.letters):
+		return nothing
+	case !v.grant.rules.leave(typ, letters): // nor for who writes
 		return nothing
 	}
 	return v.grant.Where(typ)
