@@ -100,6 +100,9 @@ func (b *builder) date(number uint16, sp span) {
 // comparators are the prefixes of ordered values.
 const comparators = "eq ne gt lt ge le sa eb ap"
 
+// Comparators returns the prefixes of values that have an order.
+func Comparators() []string { return strings.Fields(comparators) }
+
 // comparator cuts the prefix off a value; eq where there is none.
 func comparator(s string) (op, rest string) {
 	if len(s) > 2 && s[0] >= 'a' && s[0] <= 'z' && strings.Contains(comparators, s[:2]) && s[1] != ' ' {

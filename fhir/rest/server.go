@@ -144,6 +144,25 @@ func (s *Server) routes() []route {
 	}...)
 }
 
+// Route is one path and verb of a Server, in no order that would say anything.
+type Route struct {
+	Method      string
+	Path        string // below the base, with :type, :id, :vid and :member; empty for the base itself
+	Interaction consent.Interaction
+}
+
+// Routes returns all routes that are served. A GET is a HEAD too.
+func (s *Server) Routes() []Route {
+	out := []Route{{http.MethodGet, "/metadata", metadataRead}}
+	for _, r := range s.routes() {
+		out = append(out, Route{r.method, r.path, r.interaction})
+	}
+	return out
+}
+
+// metadataRead is the interaction of the CapabilityStatement.
+const metadataRead consent.Interaction = "metadata"
+
 // Handler returns the routes under /fhir.
 func (s *Server) Handler() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
@@ -151,8 +170,8 @@ func (s *Server) Handler() http.Handler {
 	e.RedirectTrailingSlash, e.RedirectFixedPath, e.HandleMethodNotAllowed = false, false, true
 	e.Use(s.cors)
 	base := e.Group("/fhir")
-	base.GET("/metadata", s.serve("metadata", s.metadata, true))
-	base.HEAD("/metadata", s.serve("metadata", s.metadata, true))
+	base.GET("/metadata", s.serve(metadataRead, s.metadata, true))
+	base.HEAD("/metadata", s.serve(metadataRead, s.metadata, true))
 	for _, r := range s.routes() {
 		base.Handle(r.method, r.path, s.serve(r.interaction, r.handle, false))
 		if r.method == http.MethodGet {

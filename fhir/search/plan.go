@@ -3,6 +3,8 @@ package search
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"carerecord/consent"
@@ -177,13 +179,16 @@ func (p *planner) param(param Param) error {
 }
 
 // Control reports whether a parameter shapes the answer and does not filter.
-func Control(name string) bool {
-	switch name {
-	case "_sort", "_count", "_total", "_summary", "_include", "_revinclude", "_elements", "_format", "_pretty":
-		return true
-	}
-	return false
+func Control(name string) bool { return slices.Contains(Controls(), name) }
+
+// Controls returns the parameters that shape the answer and do not filter.
+func Controls() []string {
+	return []string{"_sort", "_count", "_total", "_summary", "_include", "_revinclude", "_elements", "_format", "_pretty"}
 }
+
+// NotBuilt returns the names that the standard knows for every type and that are
+// refused here, sorted.
+func NotBuilt() []string { return slices.Sorted(maps.Keys(notBuilt)) }
 
 func notSupported(param Param, why string) *fhir.Error {
 	name := param.Name
