@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +74,7 @@ func (l *linker) conditional(ctx context.Context) error {
 	if len(l.asks) == 0 {
 		return nil
 	}
-	for ask := range l.asks {
+	for _, ask := range slices.Sorted(maps.Keys(l.asks)) { // of several that fail, always the same is told
 		ref, err := l.find(ctx, ask)
 		if err != nil {
 			if e, ok := fhir.AsError(err); ok {
