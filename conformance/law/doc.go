@@ -11,9 +11,13 @@
 // requester may see of it is worked out by a plain evaluator (visible_test.go),
 // written from the requirements alone: it imports neither fhir/index nor
 // consent, and never asks store.Match. The visible part is put into a second
-// store, and the same requests are sent to both. That the test bites is tested
-// too: the guard is broken on purpose, in one place at a time, and the tests
-// have to fail (bite_test.go).
+// store, and the same requests are sent to both, in process or over the network
+// (http_test.go). That the test bites is tested too: the guard is broken on purpose,
+// in one place at a time, and the tests have to fail (bite_test.go).
+//
+// A channel is a way by which something hidden could be told (channels_test.go). A
+// run fails where one has too few cases, and where the product offers a route, a
+// parameter or a link that no channel asks (tables_test.go).
 //
 // A case is one request. CARERECORD_SOAK multiplies the cases; with the race
 // detector a twentieth of them run. CARERECORD_LAW_SEED runs one world.

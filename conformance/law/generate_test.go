@@ -11,7 +11,8 @@ const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
 
 // rowTypes are the types of a world beside Patient.
 var rowTypes = []string{"Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
-	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication", "Binary", "ValueSet"}
+	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication", "Binary", "ValueSet",
+	"Group", "CareTeam", "RiskAssessment", "Location", "CodeSystem"}
 
 // write is one write of a world: a question and who asks it.
 type write struct {
@@ -28,6 +29,7 @@ type generator struct {
 	rows     map[string][]string // ids by type
 	source   map[string]string   // ODS code by Type/id
 	last     map[string]string   // the last body by Type/id
+	ended    []string            // Type/id of what was deleted at some time
 	insides  *generator          // draws what is contained, so that the rest of a world is what it was
 	n        int
 }
@@ -61,13 +63,16 @@ func (g *generator) world() []write {
 		}
 		out = append(out, g.put(ods, "Patient", id, g.patientBody(id)))
 	}
-	for _, unowned := range []string{"Organization", "Practitioner", "Medication", "ValueSet"} {
+	for _, unowned := range []string{"Organization", "Practitioner", "Medication", "ValueSet", "Location", "CodeSystem"} {
 		for range 2 {
 			out = append(out, g.row(unowned))
 		}
 	}
+	for range g.IntN(4) {
+		out = append(out, g.row("Group"))
+	}
 	for range 15 + g.IntN(40) {
-		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "DocumentReference", "Binary", "Appointment")))
+		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "DocumentReference", "Binary", "Appointment", "CareTeam", "RiskAssessment")))
 	}
 	for range 2 + g.IntN(5) {
 		out = append(out, g.row(pick(g, "List", "List", "Provenance", "ValueSet")))
@@ -91,7 +96,7 @@ func (g *generator) world() []write {
 
 // change is an update, a deletion or a return of something written before.
 func (g *generator) change() write {
-	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet")
+	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients
@@ -106,6 +111,7 @@ func (g *generator) change() write {
 		body := strings.Replace(g.last[typ+"/"+id], `"status":"active"`, `"status":"inactive"`, 1)
 		return g.put(ods, typ, id, body)
 	case g.chance(30):
+		g.ended = append(g.ended, typ+"/"+id)
 		return write{by: ods, question: question{method: "DELETE", path: "/" + typ + "/" + id}}
 	case typ == "Patient":
 		return g.put(ods, typ, id, g.patientBody(id))
@@ -154,7 +160,8 @@ func (g *generator) meta(labelled int) string {
 	}
 	tag := g.maybe(15, `"tag":[{"system":"http://t","code":"`+pick(g, "a", "b")+`"}]`)
 	profile := g.maybe(10, `"profile":["http://p/`+pick(g, "1", "2")+`"]`)
-	if m := object(label, tag, profile); m != "{}" {
+	source := g.maybe(10, `"source":"http://s/`+pick(g, "1", "1/2")+`"`)
+	if m := object(source, profile, label, tag); m != "{}" {
 		return `"meta":` + m
 	}
 	return ""
@@ -164,7 +171,7 @@ func (g *generator) patientBody(id string) string {
 	practice := `"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`
 	return object(`"resourceType":"Patient","id":"`+id+`"`, g.meta(12), g.maybe(50, narrative),
 		g.maybe(20, `"extension":[{"url":"http://e","value`+pick(g, "String", "Markdown")+`":"x"}]`),
-		`"identifier":[{"system":"`+nhsSystem+`","value":"`+g.numbers[id]+`"}]`, g.maybe(50, `"active":true`),
+		`"identifier":[`+object(g.maybe(30, `"type":{"coding":[{"system":"http://t","code":"NH"}]}`), `"system":"`+nhsSystem+`"`, `"value":"`+g.numbers[id]+`"`)+`]`, g.maybe(50, `"active":true`),
 		`"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`","given":["`+pick(g, "Ann", "Ben")+`"]}]`,
 		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(80, `"birthDate":"`+g.date()[:10]+`"`),
 		g.maybe(20, `"photo":[{"title":"x"}]`), g.maybe(90, practice),
@@ -252,6 +259,9 @@ func (g *generator) body(typ, id, ods string) string {
 	with := func(members ...string) string { return object(append(usual, members...)...) }
 	switch typ {
 	case "Observation":
+		if g.chance(4) {
+			subject = `"subject":` + g.aRow("Group")
+		}
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
 			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(25, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
@@ -287,6 +297,24 @@ func (g *generator) body(typ, id, ods string) string {
 	case "ValueSet":
 		return with(`"url":"http://v/`+pick(g, "1", "2")+`","version":"`+pick(g, "1", "2")+`","status":"active"`, `"compose":{"include":[`+pick(g, `{"valueSet":["http://v/2"]}`,
 			`{"system":"http://c","concept":[{"code":"one"}]}`, `{"system":"http://c","concept":[{"code":"two"},{"code":"three"}]}`, `{"system":"http://c","concept":[{"code":"three"}]}`, `{"system":"http://c"}`)+`]}`)
+	}
+	return g.other(typ, with, subject)
+}
+
+// other makes the body of a type of which a world has few.
+func (g *generator) other(typ string, with func(...string) string, subject string) string {
+	switch typ {
+	case "Group":
+		return with(`"type":"person","actual":true`, `"member":[{"entity":`+g.aPatient()+`}`+g.maybe(40, `,{"entity":`+g.aPatient()+`}`)+g.maybe(30, `,{"entity":`+g.aRow("Practitioner")+`}`)+`]`)
+	case "CareTeam":
+		return with(`"status":"active"`, subject, g.maybe(70, `"participant":[{"member":`+g.somebody()+`}`+g.maybe(30, `,{"member":`+g.somebody()+`}`)+`]`))
+	case "RiskAssessment":
+		return with(`"status":"final"`, subject, `"prediction":[{"probabilityDecimal":0.`+pick(g, "2", "5", "75")+`}]`)
+	case "Location":
+		return with(`"name":"`+pick(g, "North", "South")+`"`, `"position":{"longitude":-0.`+pick(g, "1", "2")+`,"latitude":51.5}`)
+	case "CodeSystem":
+		return with(`"url":"http://c","version":"`+pick(g, "1", "2")+`","status":"active","content":"complete","hierarchyMeaning":"is-a"`,
+			`"concept":[{"code":"one","concept":[{"code":"two"}`+g.maybe(50, `,{"code":"three"}`)+`]}]`)
 	}
 	panic("no body of " + typ)
 }

@@ -56,6 +56,23 @@ func (g *generator) lastN() question {
 	if g.chance(40) {
 		q.path += "&" + g.fill("Observation", pick(g, "date=ge%d", "status=final", "_tag=http://t|a", "performer:missing=true"))
 	}
+	if g.chance(15) {
+		q.method = "POST"
+	}
+	return q
+}
+
+// validate is $validate of a body, on a type or an id: it looks at nothing stored
+// (SMART-300).
+func (g *generator) validate() question {
+	typ, id := g.known()
+	q := question{method: "POST", path: "/" + typ + "/$validate"}
+	if g.chance(40) {
+		q.path = "/" + typ + "/" + id + "/$validate"
+	}
+	if q.body = g.any(typ, id, "XAC01"); g.chance(40) {
+		q.body = strings.Replace(q.body, `"status":"`, `"status":"wrong-`, 1)
+	}
 	return q
 }
 

@@ -16,7 +16,7 @@ import (
 // keeps of a version go with it.
 func visiblePart(t testing.TB, e *evaluator) *side {
 	t.Helper()
-	x, err := index.New(index.Config{Base: base})
+	x, err := indexer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,27 +41,34 @@ func (g *generator) requester() consent.Principal {
 
 // reading is a random question that does not write.
 func (g *generator) reading() question {
-	switch n := g.IntN(100); {
-	case n < 10:
-		return g.read()
-	case n < 20:
-		return g.history()
-	case n < 30:
-		return g.wide()
-	case n < 40:
-		return g.everything()
-	case n < 44:
-		return g.bytes()
-	case n < 47:
-		return g.lastN()
+	q := g.search
+	switch n := g.IntN(1000); {
+	case n < 100:
+		q = g.read
+	case n < 190:
+		q = g.history
+	case n < 280:
+		q = g.wide
+	case n < 370:
+		q = g.everything
+	case n < 410:
+		q = g.bytes
+	case n < 435:
+		q = g.lastN
+	case n < 453:
+		q = g.validate
+	case n < 455:
+		return question{method: "GET", path: "/metadata"}
 	}
-	return g.search()
+	asked := q()
+	asked.packed = asked.method != "HEAD" && g.chance(10)
+	return asked
 }
 
 // known is a type with an id that a world may hold.
 func (g *generator) known() (typ, id string) {
 	typ = pick(g, "Patient", "Patient", "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest",
-		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner")
+		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Group", "CareTeam")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients
@@ -82,18 +89,41 @@ func naming(typ, id string) string {
 
 func (g *generator) read() question {
 	typ, id := g.known()
+	if len(g.ended) > 0 && g.chance(20) {
+		typ, id, _ = strings.Cut(pick(g, g.ended...), "/")
+	}
 	q := question{method: pick(g, "GET", "GET", "GET", "HEAD"), path: "/" + typ + "/" + id, named: naming(typ, id)}
 	switch g.IntN(5) {
 	case 0:
 		q.header = []string{"If-None-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
+		if g.chance(40) {
+			q.header = []string{"If-Modified-Since", fmt.Sprintf("Mon, 01 Jun 2026 12:0%d:%02d GMT", g.IntN(2), g.IntN(60))}
+		}
 	case 1, 2:
 		q.path += fmt.Sprintf("/_history/%d", 1+g.IntN(4))
 	case 3:
-		q.method, q.path = "GET", q.path+"/$meta"
-		if g.chance(30) {
-			q.path, q.named = "/"+typ+"/$meta", ""
-		}
+		return g.labels(typ, q)
 	}
+	return q
+}
+
+// labels is $meta of an id, a version, a type or everything; or an operation that is
+// to be posted, by another verb.
+func (g *generator) labels(typ string, q question) question {
+	q.method = pick(g, "GET", "GET", "GET", "POST")
+	switch g.IntN(10) {
+	case 0, 1:
+		q.path, q.named = "/"+typ, ""
+	case 2:
+		q.path, q.named = "", ""
+	case 3:
+		q.method, q.path = "GET", q.path+fmt.Sprintf("/_history/%d", 1+g.IntN(2))
+	case 4:
+		q.method, q.named = "GET", ""
+		q.path = pick(g, q.path+"/$meta-add", q.path+"/$meta-delete", q.path+"/$validate", "/"+typ+"/$validate")
+		return q
+	}
+	q.path += "/$meta"
 	return q
 }
 
@@ -103,7 +133,7 @@ func (g *generator) history() question {
 	if g.chance(75) {
 		q.path, q.named = "/"+typ+"/_history", ""
 	}
-	if g.chance(20) {
+	if g.chance(22) {
 		q.path, q.named = "/_history", ""
 	}
 	var params []string
@@ -140,17 +170,38 @@ var filters = map[string][]string{
 	"Organization":       {"name=north"},
 	"Practitioner":       {"family=hale"},
 	"Medication":         {"code=%c"},
+	"Group":              {"type=person", "actual=true", "member=Patient/%P", "member:missing=false"},
+	"CareTeam":           {"status=active", "participant=Patient/%P", "participant:missing=true"},
+	"RiskAssessment":     {"probability=gt0.3", "probability=le0.5", "probability:missing=false"},
+	"Location":           {"name=north", "near=51.5|-0.1|5|km", "near:missing=false"},
+	"ValueSet":           {"status=active", "url=http://v/1", "url:below=http://v", "url:above=http://v/1/more", "version=1"},
 }
+
+// seldom are filters whose channels would have few cases if they were drawn as
+// often as others; most find many rows.
+var seldom = map[string][]string{
+	"Patient": {"identifier:of-type=http://t|NH|%U", "name:missing=false", "name:missing=true", "family:exact=Ely", "link:missing=true", "birthdate=ap%d"},
+	"Observation": {"code:text=on", "code:text=on", "code:text=tw", "code:text=tw", "code:text=o", "code-value-quantity=http://c|%c$gt1", "combo-code-value-quantity=%c$lt3.5", "component-code-value-quantity=http://c|$gt0", "_list=%L", "_list=%L,none", "performer:Patient.gender:not=male", "performer:Patient.gender:missing=true", "performer:identifier=" + nhsSystem + "|", "code:below=http://c|one", "code:above=http://c|two", "date=ne%d", "date=sa%d", "date=eb%d", "date=ap%d", "date=eq%d", "value-quantity=ne2.5", "value-quantity=ap2.5", "value-quantity=sa1", "value-quantity=eb4", "code:in=%V", "_filter=code ni %V or status eq final",
+		"_has:Provenance:target:recorded=gt2018-01-01", "status:not=amended"},
+	"Condition": {"code:text=on", "code:text=tw", "code:text=o", "asserter:Patient.gender:not=female", "asserter:Patient.gender:missing=true", "_list=%L", "code:below=http://c|one", "onset-date=ne%d", "code:not-in=%V"},
+	"Encounter": {"_list=%L", "date=sa%d", "date=le%d", "status:not=planned"},
+}
+
+// always are filters of every type whose channels would have few cases.
+var always = []string{"_text=told", "_text=told OR one", "_content=told", "_content=confidence OR final OR current OR active", "_content=NOT nobody", "_source:below=http://s", "_source:missing=true", "_source:missing=true",
+	"_profile=http://p/1", "_profile:missing=true", "_profile:missing=true", "_security=HIV,NOPAT,N", "_security:not=R", "_security:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_lastUpdated=le2026-06-01T12:01:00Z", "_tag=http://t|a,http://t|b", "_tag:not=a", "_id=%I,%I,%I"}
 
 var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_source:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
 
 // chains are filters that lead to other resources.
 var chains = map[string][]string{
 	"Patient": {"_has:Observation:patient:code=%c", "_has:Observation:subject:status=final", "_has:Condition:patient:code:not=one", "_has:Observation:performer:code=one,two",
-		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active"},
+		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active", "_has:Group:member:type=person", "_has:CareTeam:participant:status=active", "_has:Observation:patient:_has:Provenance:target:recorded=gt2018-01-01"},
+	"Group":    {"member:Patient.gender=female", "member:Patient.family=%F"},
+	"CareTeam": {"participant:Patient.family=%F", "subject:Patient.gender:not=male"},
 	"Observation": {"patient.family=%F", "subject:Patient.gender:not=male", "encounter.status=finished", "encounter.patient.family=%F", "has-member:Observation.code=%c", "has-member:Observation.combo-code-value-quantity=%c$gt1", "performer:Patient.gender=female",
 		"_has:Provenance:target:_id=%I", "patient._has:Condition:patient:code=%c", "subject:Patient.birthdate:missing=true",
-		"performer:Patient.family=%F", "performer:Patient.gender:not=male", "performer:Patient.link:Patient.family=%F", "performer:Patient._security=HIV,R"},
+		"performer:Patient.family=%F", "performer:Patient.gender:not=male", "performer:Patient.link:Patient.family=%F", "performer:Patient._security=HIV,R", "subject:Group.type=person"},
 	"Condition": {"patient.gender=male", "asserter:Patient.gender:not=female", "asserter:Patient.family=%F"}, "Encounter": {"patient.family:contains=r", "service-provider.name=north", "_has:Observation:encounter:code=%c"},
 	"MedicationRequest": {"medication.code=%c", "patient.identifier:missing=false"}, "Provenance": {"target:Observation.status=final", "target:Consent.status=active"}, "List": {"item:Observation.code=%c"},
 	"AllergyIntolerance": {"patient._tag=http://t|b"},
@@ -170,26 +221,33 @@ var further = map[string][]string{
 	"MedicationRequest":  {"medication.code:in=%V", "_filter=medication.code eq %c"},
 }
 
+// odd are parameters that are refused, or ignored with a warning: the texts of both
+// must not depend on what is hidden.
+var odd = []string{"_sort=nothing", "unknown=1", "_elements=status,nothing", "_include=Observation:nothing", "_revinclude=*", "_count=-1", "_total=some", "_contained=true", "_containedType=both", "_query=x", "_score=1", "status:nothing=1",
+	"_lastUpdated=yesterday", "_list=$current", "_filter=status", "_filter=nothing+eq+1", "_has:Observation:nothing:code=1", "_text=%22two+words%22"}
+
 // crossing is what a type that a chain crosses looks like in a query.
 var crossing = map[string][]string{
 	"Patient": {"patient.", ":Patient.", "patient%5B"}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
-	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list="},
+	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list="}, "Group": {"_has:Group:", ":Group."}, "CareTeam": {"_has:CareTeam:"},
 }
 
 var sorts = map[string][]string{
 	"Patient": {"family", "-birthdate", "_lastUpdated", "gender,-birthdate", "family,given"}, "Observation": {"date", "-date", "code", "-value-quantity", "_id", "code,-date", "status,code,_id"}, "Condition": {"-onset-date", "code"},
-	"Encounter": {"date"}, "MedicationRequest": {"-authoredon"}, "Consent": {"status", "-_lastUpdated"}, "Provenance": {"recorded"},
+	"Encounter": {"date"}, "MedicationRequest": {"-authoredon"}, "Consent": {"status", "-_lastUpdated"}, "Provenance": {"recorded"}, "CareTeam": {"status"}, "RiskAssessment": {"-probability"}, "ValueSet": {"url"},
 }
 
 var includes = map[string][]string{
 	"Observation": {"subject", "subject:Patient", "has-member", "encounter", "performer", "performer:Patient"}, "Condition": {"subject", "asserter"}, "Encounter": {"subject", "service-provider"},
 	"MedicationRequest": {"subject", "medication", "requester"}, "AllergyIntolerance": {"patient"}, "List": {"item", "subject"}, "Provenance": {"target"}, "Appointment": {"actor"}, "Consent": {"patient"}, "Patient": {"link"},
+	"Group": {"member", "member:Patient"}, "CareTeam": {"participant", "subject"}, "RiskAssessment": {"subject"},
 }
 
 // subjects are the parameters that name the patient of a type.
 var subjects = map[string][]string{
 	"Observation": {"patient", "subject"}, "Condition": {"patient", "subject"}, "Encounter": {"patient", "subject"}, "MedicationRequest": {"patient"}, "AllergyIntolerance": {"patient"},
 	"DocumentReference": {"patient"}, "Appointment": {"patient"}, "List": {"patient", "subject"}, "Provenance": {"patient"}, "Consent": {"patient"},
+	"CareTeam": {"patient", "subject"}, "RiskAssessment": {"patient", "subject"},
 }
 
 func (g *generator) anID(typ string) string {
@@ -203,17 +261,32 @@ func (g *generator) anID(typ string) string {
 	return ids[g.IntN(len(ids))]
 }
 
+// marks are what stands in a parameter for a value of the world, in the order in
+// which they are drawn.
+var marks = []struct {
+	mark string
+	draw func(*generator) string
+}{
+	{"%F", func(g *generator) string { return pick(g, "ely", "fox", "gray") }},
+	{"%P", func(g *generator) string { return g.anID("Patient") }},
+	{"%O", func(g *generator) string { return g.anID("Observation") }},
+	{"%E", func(g *generator) string { return g.anID("Encounter") }},
+	{"%N", func(g *generator) string { return g.anID("Consent") }},
+	{"%d", func(g *generator) string { return g.date()[:10] }},
+	{"%c", func(g *generator) string { return pick(g, "one", "two", "three") }},
+	{"%L", func(g *generator) string { return g.anID("List") }},
+	{"%U", func(g *generator) string { return g.numbers[g.patients[g.IntN(len(g.patients))]] }},
+	{"%V", func(g *generator) string {
+		return pick(g, "http://v/1", "http://v/1", "http://v/2", "http://v/1|1", "ValueSet/"+g.anID("ValueSet"))
+	}},
+}
+
 // fill puts values into a parameter.
 func (g *generator) fill(typ, param string) string {
-	for mark, value := range map[string]func() string{
-		"%F": func() string { return pick(g, "ely", "fox", "gray") }, "%P": func() string { return g.anID("Patient") }, "%O": func() string { return g.anID("Observation") },
-		"%E": func() string { return g.anID("Encounter") }, "%N": func() string { return g.anID("Consent") }, "%d": func() string { return g.date()[:10] },
-		"%c": func() string { return pick(g, "one", "two", "three") }, "%L": func() string { return g.anID("List") },
-		"%V": func() string {
-			return pick(g, "http://v/1", "http://v/1", "http://v/2", "http://v/1|1", "ValueSet/"+g.anID("ValueSet"))
-		},
-	} {
-		param = strings.Replace(param, mark, value(), 1)
+	for _, m := range marks {
+		if before, after, stands := strings.Cut(param, m.mark); stands {
+			param = before + m.draw(g) + after
+		}
 	}
 	for strings.Contains(param, "%I") {
 		param = strings.Replace(param, "%I", g.anID(typ), 1)
@@ -225,7 +298,7 @@ func (g *generator) fill(typ, param string) string {
 // search is a search of one type, of one patient or of all.
 func (g *generator) search() question {
 	typ := pick(g, "Observation", "Observation", "Observation", "Observation", "Patient", "Patient", "Condition", "Condition", "Encounter", "Encounter", "MedicationRequest",
-		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization")
+		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Group", "CareTeam", pick(g, "Organization", "RiskAssessment", "Location", "ValueSet"))
 	q := question{method: "GET"}
 	var params []string
 	if names := subjects[typ]; len(names) > 0 && g.chance(22) {
@@ -246,12 +319,22 @@ func (g *generator) search() question {
 			params = append(params, "identifier="+url.QueryEscape(nhsSystem+"|"+q.number))
 		}
 	}
-	for range pick(g, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2) {
+	for range pick(g, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2) {
 		param := g.fill(typ, pick(g, append(filters[typ], common...)...))
 		if typ == "Patient" && strings.HasPrefix(param, "_id=") && !strings.Contains(param, "%2C") {
 			continue // would name somebody else
 		}
 		params = append(params, param)
+	}
+	if g.chance(32) {
+		more := always
+		if len(seldom[typ]) > 0 && g.chance(65) {
+			more = seldom[typ]
+		}
+		params = append(params, g.fill(typ, pick(g, more...)))
+	}
+	if g.chance(2) {
+		params = append(params, pick(g, odd...))
 	}
 	if joins := chains[typ]; len(joins) > 0 && g.chance(15) {
 		params = append(params, g.fill(typ, pick(g, joins...)))
@@ -267,7 +350,7 @@ func (g *generator) search() question {
 	}
 	switch g.IntN(8) {
 	case 0:
-		params = append(params, "_summary=count")
+		params = append(params, pick(g, "_summary=count", "_summary=count", "_count=0"))
 	case 1, 2:
 		params = append(params, "_total="+pick(g, "accurate", "none"))
 	}
@@ -282,7 +365,7 @@ func (g *generator) search() question {
 		}
 	}
 	if g.chance(12) {
-		params = append(params, pick(g, "_elements=status", "_elements=code,subject", "_summary=true", "_summary=data"))
+		params = append(params, pick(g, "_elements=status", "_elements=code,subject", "_summary=true", "_summary=data", "_summary=false"))
 		if strings.Contains(strings.Join(params, "&"), "_summary=count") {
 			params = params[:len(params)-1]
 		}
@@ -293,7 +376,12 @@ func (g *generator) search() question {
 // sent asks by GET, or by a form.
 func (g *generator) sent(q question, path string, params []string) question {
 	query := strings.Join(params, "&")
+	if g.chance(2) {
+		query = strings.Join(append(params, pick(g, "_pretty=true", "_format=json")), "&")
+	}
 	switch q.path = path; {
+	case g.chance(2):
+		q.method, q.path = "HEAD", path+"?"+query
 	case g.chance(8):
 		q.method, q.path, q.body = "POST", path+"/_search", query
 		q.header = []string{"Content-Type", "application/x-www-form-urlencoded"}
@@ -326,7 +414,7 @@ func (g *generator) wide() question {
 	}
 	member := "*"
 	if g.chance(60) {
-		member = map[string]string{"Patient": pick(g, "Observation", "Condition", "Appointment", "Provenance", "Patient", "Encounter"), "Encounter": "Observation", "Practitioner": "Observation"}[owner]
+		member = map[string]string{"Patient": pick(g, "Observation", "Condition", "Appointment", "Provenance", "Patient", "Encounter", "Group", "CareTeam"), "Encounter": "Observation", "Practitioner": "Observation"}[owner]
 	}
 	q := question{method: "GET", named: naming(owner, id)}
 	return g.sent(q, "/"+owner+"/"+id+"/"+member, params)

@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -20,92 +21,26 @@ import (
 const confidential = `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed","details":{"coding":[{"system":"https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1","code":"confidential-items"}],` +
 	`"text":"Items excluded due to confidentiality and/or patient preferences."}}]},"search":{"mode":"outcome"}}`
 
-// tally counts what the cases were (CON-1511).
-type tally struct {
-	cases, differ, rows, both int
-	channels                  map[string]int
-}
-
-// add counts a case: whether the unguarded answer differs, and whether the
-// guarded one has a row.
-func (c *tally) add(q question, differs, hasRow bool) {
-	c.cases++
-	if differs {
-		c.differ++
-	}
-	if hasRow {
-		c.rows++
-	}
-	if differs && hasRow {
-		c.both++
-	}
-	if c.channels == nil {
-		c.channels = map[string]int{}
-	}
-	c.channels[channelOf(q)]++
-}
-
-// channelOf is the channel of a reading (CON-1504).
-func channelOf(q question) string {
-	path, query, searches := strings.Cut(strings.TrimSuffix(q.path, "/_search"), "?")
-	if q.method == "POST" {
-		query, searches = q.body, true
-	}
-	switch {
-	case strings.Contains(q.path, "_page="):
-		return "06 pages"
-	case strings.HasPrefix(q.path, "/Binary/"):
-		return "01 bytes"
-	case strings.Contains(q.path, "$everything"):
-		return "19 $everything"
-	case strings.Contains(q.path, "$"):
-		return "19 operations"
-	case strings.Contains(q.path, "_history"):
-		return "14 history"
-	case strings.HasPrefix(q.path, "?") || strings.HasPrefix(q.path, "/_search"):
-		return "04 several types"
-	case isSearch(q) && strings.Count(path, "/") > 2:
-		return "04 compartment"
-	case len(q.header) > 0 && q.method != "POST":
-		return "02 conditional read"
-	case !searches && strings.Count(q.path, "/") > 1:
-		return "01 read"
-	case strings.Contains(query, "_list="):
-		return "11 _list"
-	case strings.Contains(query, "_filter="):
-		return "11 _filter"
-	case strings.Contains(query, "in=") && (strings.Contains(query, ":in=") || strings.Contains(query, ":not-in=")):
-		return "11 :in"
-	case strings.Contains(query, "_has:"):
-		return "10 _has"
-	case strings.Contains(query, "."):
-		return "09 chains"
-	case strings.Contains(query, "_include"):
-		return "08 include"
-	case strings.Contains(query, "_sort"):
-		return "07 sort"
-	case strings.Contains(query, "count") || strings.Contains(query, "_total"):
-		return "05 totals"
-	case strings.Contains(query, ":not") || strings.Contains(query, ":missing"):
-		return "11 negations"
-	case strings.Contains(query, "_"):
-		return "12 metadata"
-	}
-	return "04 rows"
-}
-
 var pageToken = regexp.MustCompile(`_page=[A-Za-z0-9_-]+`)
 
-// shape is an answer as it is compared: status, headers that tell something,
-// and the body, where a page token counts by its length alone.
-func shape(r *httptest.ResponseRecorder) string {
+// shape is an answer as it is compared: status, headers and body, where a page
+// token counts by its length alone.
+func shape(r *httptest.ResponseRecorder) string { return head(r) + blurred(r.Body.String()) }
+
+// head is the status and every header, in the order of their names. Date is left
+// out; Content-Length stays where there is no body beside it (side.unpack).
+func head(r *httptest.ResponseRecorder) string {
 	out := fmt.Sprintln(r.Code)
-	for _, name := range []string{"ETag", "Last-Modified", "Location", "Content-Type", "Allow", "WWW-Authenticate", "Retry-After", "Cache-Control"} {
-		if v := r.Header().Values(name); len(v) > 0 {
-			out += fmt.Sprintln(name, v)
+	for _, name := range slices.Sorted(maps.Keys(r.Header())) {
+		if name != "Date" {
+			out += fmt.Sprintln(name, r.Header()[name])
 		}
 	}
-	return out + pageToken.ReplaceAllStringFunc(r.Body.String(), func(token string) string { return fmt.Sprintf("_page=%d", len(token)) })
+	return out
+}
+
+func blurred(body string) string {
+	return pageToken.ReplaceAllStringFunc(body, func(token string) string { return fmt.Sprintf("_page=%d", len(token)) })
 }
 
 // unsigned takes the second signal off an answer, and says whether it was there.
@@ -154,60 +89,92 @@ func populate(t testing.TB, g *generator, sides ...*side) {
 	}
 }
 
-// readWorld asks one world many questions and holds L1 for each.
-func readWorld(t testing.TB, seed uint64, questions int, c *tally, stores ...store.Store) {
-	t.Helper()
-	readWorldBy(t, seed, questions, false, c, stores...)
+// how says how a world is asked.
+type how struct {
+	rules bool // a random decision is made for each requester
+	wire  bool // over HTTP, and not in process
 }
 
-// readWorldBy is readWorld where, by rules, a random decision is made for each
-// requester.
-func readWorldBy(t testing.TB, seed uint64, questions int, rules bool, c *tally, stores ...store.Store) {
+// open makes the sides of a world.
+func (h how) open(t testing.TB, stores ...store.Store) []*side {
 	t.Helper()
-	g := newGenerator(seed)
 	var all []*side
 	for _, s := range stores {
-		all = append(all, serve(t, s))
+		w := serve(t, s)
+		if h.wire {
+			w.overWire()
+		}
+		all = append(all, w)
 	}
+	return all
+}
+
+// readWorld asks one world many questions and holds L1 for each.
+func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores ...store.Store) {
+	t.Helper()
+	g := newGenerator(seed)
+	all := h.open(t, stores...)
+	defer closed(all...)
 	populate(t, g, all...)
 	docs := all[0].versions()
 	for asked := 0; asked < questions; {
-		p := g.requester()
+		l := &reading{TB: t, g: g, seed: seed, how: h, all: all, docs: docs, p: g.requester(), tally: c}
 		var decision consenttest.Decision
-		if rules {
+		if h.rules {
 			decision = g.decision()
 		}
-		for _, s := range all {
-			s.decider.Set(decision)
-		}
-		e := evaluate(docs, asRequester(p), decision)
-		part := visiblePart(t, e)
-		part.at(600)
-		l := &reading{TB: t, seed: seed, all: all, part: part, e: e, p: p, tally: c}
-		for range min(20, questions-asked) {
+		l.decide(decision)
+		for n := min(20, questions-asked); n > 0; n-- {
 			q := g.reading()
 			switch {
-			case rules && g.chance(12):
+			case h.rules && g.chance(12):
 				q = g.negation()
-			case rules && g.chance(12):
-				q = g.past(e)
-			case rules && g.insides.chance(10):
+			case h.rules && g.chance(12):
+				q = g.past(l.e)
+			case h.rules && g.insides.chance(10):
 				q = g.insides.inside()
+			case g.chance(3):
+				if entries := g.batch(); len(entries) > 0 {
+					l.batch(entries)
+					asked++
+				}
+				continue
 			}
 			asked += l.pages(q)
 		}
+		closed(l.part)
 	}
 }
 
 // reading is the questions of one requester to one world.
 type reading struct {
 	testing.TB
+	g     *generator
 	seed  uint64
+	how   how
 	all   []*side
 	part  *side
+	docs  []store.Doc
 	e     *evaluator
 	p     consent.Principal
 	tally *tally
+}
+
+// decide makes a decision for the requester, and the part that is visible by it.
+func (l *reading) decide(d consenttest.Decision) {
+	l.Helper()
+	for _, s := range l.all {
+		s.decider.Set(d)
+	}
+	if l.part != nil {
+		closed(l.part)
+	}
+	l.e = evaluate(l.docs, asRequester(l.p), d)
+	l.part = visiblePart(l, l.e)
+	if l.how.wire {
+		l.part.overWire()
+	}
+	l.part.at(600)
 }
 
 // asked is one request as each side has to be asked: page tokens are bound to
@@ -219,37 +186,31 @@ type asked struct {
 	open *question
 }
 
-// pages asks a question and follows its next links. It returns how many
-// requests that were.
-func (l *reading) pages(q question) int {
-	a := &asked{q, q, &q}
-	for n := 1; ; n++ {
-		if a = l.one(*a); a == nil || n == 8 {
-			return n
-		}
-	}
-}
+// answered is what the sides said: the requester on all data, somebody without a
+// guard on the visible part, and on all data.
+type answered struct{ guarded, unguarded, open *httptest.ResponseRecorder }
 
-// one asks all sides and compares. It returns the request of the next page, if
-// there is one.
-func (l *reading) one(a asked) *asked {
+// one asks all sides and compares.
+func (l *reading) one(a asked) answered {
 	l.Helper()
 	q := a.guarded
 	s1, s2 := l.e.signals(l.e.find(q))
-	part := l.part.ask(unguarded(l.p), a.unguarded)
+	out := answered{unguarded: l.part.ask(unguarded(l.p), a.unguarded)}
 	if !strings.Contains(q.path, "_page=") && !l.e.who.permitted(q) {
-		if part = l.part.ask(l.p, q); !strings.Contains(part.Header().Get("WWW-Authenticate"), "insufficient_scope") {
-			l.fail(0, q, shape(part), "403 "+consent.ScopeNotGranted)
+		out.unguarded = l.part.ask(l.p, q)
+		// What is not understood is refused before.
+		if out.unguarded.Code != 400 && !strings.Contains(out.unguarded.Header().Get("WWW-Authenticate"), "insufficient_scope") {
+			l.fail(0, q, shape(out.unguarded), "403 "+consent.ScopeNotGranted)
 		}
 		s1, s2 = false, false
 	}
-	want := shape(part)
-	var next *asked
+	want := shape(out.unguarded)
 	for i, s := range l.all {
 		r := s.ask(l.p, q)
 		got := shape(r)
 		if i == 0 {
-			next = l.count(a, r, got, part)
+			out.guarded = r
+			l.count(a, got, &out)
 		}
 		for _, m := range resourceIn.FindAllStringSubmatch(got, -1) {
 			if !l.e.who.reads(m[1]) && m[1] != "OperationOutcome" {
@@ -257,7 +218,11 @@ func (l *reading) one(a asked) *asked {
 			}
 		}
 		bare, told := unsigned(got)
+		if s2 && q.method == "HEAD" {
+			bare = unsignedLength(got, want)
+		}
 		switch {
+		case s1 && r.Code == 400 && got == want: // it was not understood, before anybody was looked at
 		case s1:
 			if r.Code != 403 || q.method != "HEAD" && !strings.Contains(got, consent.NoPatientConsent) {
 				l.fail(i, q, got, "403 "+consent.NoPatientConsent+" (S1)")
@@ -268,7 +233,7 @@ func (l *reading) one(a asked) *asked {
 			l.fail(i, q, got, want)
 		}
 	}
-	return next
+	return out
 }
 
 // resourceIn finds the types of the resources of a Bundle.
@@ -286,6 +251,12 @@ func (r requester) permitted(q question) bool {
 	switch {
 	case len(parts) == 2 && parts[1] == "_history":
 		return true // what may not be searched is left out
+	case path == "/metadata", path == "/$meta": // of types without the letter nothing is gathered
+		return true
+	case q.method == "GET" && (strings.Contains(path, "/$meta-") || strings.HasSuffix(path, "/$validate")): // the verb is wrong for everybody
+		return true
+	case strings.HasSuffix(path, "/$validate"):
+		return r.may(parts[1], "r") || len(parts) == 3 && (r.may(parts[1], "c") || r.may(parts[1], "u"))
 	case strings.Contains(path, "$lastn"):
 		return r.may("Observation", "s")
 	case strings.Contains(path, "$"):
@@ -305,20 +276,19 @@ func (r requester) permitted(q question) bool {
 	return r.may(parts[1], "r")
 }
 
-// count counts a case, and finds the next page.
-func (l *reading) count(a asked, r *httptest.ResponseRecorder, got string, part *httptest.ResponseRecorder) *asked {
+// count counts a case, and asks what somebody without a guard is told on all data.
+func (l *reading) count(a asked, got string, out *answered) {
 	open := ""
-	var openNext *question
 	if a.open != nil {
-		o := l.all[0].ask(unguarded(l.p), *a.open)
-		open, openNext = shape(o), nextPage(a.guarded, o)
+		out.open = l.all[0].ask(unguarded(l.p), *a.open)
+		open = shape(out.open)
 	}
-	l.tally.add(a.guarded, open != got, hasRow(got))
-	guarded, unguarded := nextPage(a.guarded, r), nextPage(a.guarded, part)
-	if guarded == nil || unguarded == nil {
-		return nil // that both have one is in the comparison
+	var more []string
+	parts := strings.Split(a.guarded.path, "/")
+	if v := l.e.newest[strings.Join(parts[1:min(3, len(parts))], "/")]; v != nil && v.Dead() {
+		more = []string{deleted}
 	}
-	return &asked{*guarded, *unguarded, openNext}
+	l.tally.add(a.guarded, out.guarded, open != got, hasRow(got), more...)
 }
 
 // isSearch: what answers with a searchset.
@@ -328,7 +298,7 @@ func isSearch(q question) bool {
 	if strings.Contains(path, "$everything") || strings.Contains(path, "$lastn") {
 		return q.method != "HEAD"
 	}
-	return q.method == "POST" || q.method == "GET" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
+	return q.method == "POST" && strings.HasSuffix(path, "/_search") || q.method == "GET" && path != "/metadata" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
 }
 
 // fail ends the test with the case, and with the documents about which guard
@@ -355,17 +325,6 @@ func hasRow(answer string) bool {
 
 // counted is a total above zero without rows.
 var counted = regexp.MustCompile(`"total":[1-9]`)
-
-var nextLink = regexp.MustCompile(`"relation":"next","url":"` + base + `([^"]+)"`)
-
-// nextPage is the question behind a next link.
-func nextPage(q question, r *httptest.ResponseRecorder) *question {
-	m := nextLink.FindStringSubmatch(r.Body.String())
-	if m == nil {
-		return nil
-	}
-	return &question{method: "GET", path: m[1], named: q.named, number: q.number}
-}
 
 // parting shows where two answers part.
 func parting(got, want string) string {

@@ -20,7 +20,8 @@ import (
 var (
 	traits = []consenttest.Trait{{Type: "Observation", Param: "code", Value: "one"}, {Type: "Observation", Param: "code", Value: "two"}, {Type: "Observation", Param: "status", Value: "amended"},
 		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
-		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "DocumentReference"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"}}
+		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "DocumentReference"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"},
+		{Type: "Consent"}, {Type: "Consent", Param: "status", Value: "inactive"}, {Type: "Group"}, {Type: "CareTeam"}, {Type: "Binary"}, {Type: "RiskAssessment"}}
 	paths = map[string][]string{
 		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.gender", "Patient.name"},
 		"Condition":          {"Patient.gender", "Condition.code", "Condition.asserter", "Condition.meta.tag"},
@@ -31,6 +32,9 @@ var (
 		"DocumentReference":  {"DocumentReference.content.attachment.url"},
 		"List":               {"List.subject"},
 		"Provenance":         {"Provenance.meta.tag"},
+		"Consent":            {"Consent.meta.tag"},
+		"Group":              {"Group.member"},
+		"CareTeam":           {"CareTeam.participant", "CareTeam.meta.tag"},
 	}
 )
 
@@ -198,7 +202,7 @@ func TestRules(t *testing.T) {
 	n := cases(t, 20_000)
 	var c tally
 	seeds(t, 4_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		onPebble(t, func(p store.Store) { readWorldBy(t, seed, 100, true, &c, storetest.NewReference(nil), p) })
+		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{rules: true}, &c, storetest.NewReference(nil), p) })
 	})
 	c.report(t, "reference store and embedded engine, by rules", began)
 }
@@ -210,7 +214,7 @@ func TestRulesOnMongoDB(t *testing.T) {
 	var c tally
 	server := mongotest.Start(t)
 	seeds(t, 5_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		readWorldBy(t, seed, 60, true, &c, openMongo(t, server))
+		readWorld(t, seed, 60, how{rules: true}, &c, openMongo(t, server))
 	})
 	c.report(t, server.Describe()+", by rules", began)
 }
@@ -221,7 +225,7 @@ func TestTracesByRules(t *testing.T) {
 	n := cases(t, 5_000)
 	var c tally
 	seeds(t, 6_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		onPebble(t, func(p store.Store) { traceWorldBy(t, seed, true, &c, storetest.NewReference(nil), p) })
+		onPebble(t, func(p store.Store) { traceWorld(t, seed, how{rules: true}, &c, storetest.NewReference(nil), p) })
 	})
 	c.told(t, "reference store and embedded engine, by rules", began)
 }

@@ -148,6 +148,7 @@ var owned = map[string][]string{
 	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
 	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
 	"Binary": {"securityContext"}, "List": {"subject", "entry.item"}, "Provenance": {"target"}, "Appointment": {"participant.actor"},
+	"Group": {"member.entity"}, "CareTeam": {"subject"}, "RiskAssessment": {"subject"},
 }
 
 // at returns the values at a path of at most two names.

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
 	"carerecord/consent/policy"
+	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/fhir/rest"
@@ -35,14 +37,26 @@ var organisations = []string{"XGP01", "XAC01", "XCO01"}
 
 func prefix(ods string) string { return strings.ToLower(ods) + "." }
 
+// indexer is the index of all sides: to make one costs more than to ask a whole
+// world. No world defines search parameters.
+var indexer = sync.OnceValues(func() (*index.Indexer, error) {
+	return index.New(index.Config{Base: base, Clock: func() time.Time { return began.Add(time.Hour) }, Words: true})
+})
+
+// began is when every world begins.
+var began = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
 // side is one server over one store: all data, or a visible part.
 type side struct {
 	testing.TB
 	store   store.Store
 	guard   *consent.Guard
 	decider *consenttest.Decider
+	server  *rest.Server
 	handler http.Handler
-	caller  consent.Principal
+	wire    *httptest.Server // nil for one that is asked in process
+	pages   store.State      // where long page tokens are kept
+	callers map[string]consent.Principal
 	now     time.Time
 	made    int // ids made since the last request
 	request int
@@ -53,9 +67,10 @@ type side struct {
 // that do the same name the same.
 func serve(t testing.TB, s store.Store) *side {
 	t.Helper()
-	w := &side{TB: t, store: s, now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
+	w := &side{TB: t, store: s, now: began, callers: map[string]consent.Principal{}}
 	clock := func() time.Time { return w.now }
-	x, err := index.New(index.Config{Base: base, Clock: clock})
+	w.pages = storetest.NewReference(clock)
+	x, err := indexer()
 	w.must(err)
 	w.decider = consenttest.New(x)
 	w.guard, err = consent.Open(context.Background(), consent.Config{Store: s, Index: x, Clock: clock, PublicURL: site, Decider: w.decider,
@@ -63,9 +78,9 @@ func serve(t testing.TB, s store.Store) *side {
 	w.must(err)
 	lim := search.DefaultLimits()
 	lim.IncludesPerPage = 8 // pages are cut
-	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock, storetest.NewReference(clock))
+	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock, w.pages)
 	w.must(err)
-	server, err := rest.New(rest.Config{Base: base, Guard: w.guard, Index: x, Limits: rest.DefaultLimits(), Clock: clock,
+	w.server, err = rest.New(rest.Config{Base: base, Guard: w.guard, Index: x, Limits: rest.DefaultLimits(), Clock: clock,
 		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim},
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		NewID: func() string {
@@ -73,10 +88,23 @@ func serve(t testing.TB, s store.Store) *side {
 			sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.made))
 			return hex.EncodeToString(sum[:16])
 		},
-		Verify: func(context.Context, http.Header, string) (consent.Principal, error) { return w.caller, nil }})
+		Verify: func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
+			p, known := w.callers[h.Get("Authorization")]
+			if !known {
+				return p, fhir.Fault(http.StatusUnauthorized, "login", "Nobody.")
+			}
+			return p, nil
+		}})
 	w.must(err)
-	w.handler = server.Handler()
+	w.handler = w.server.Handler()
 	return w
+}
+
+// bearer is the token of a caller.
+func (w *side) bearer(p consent.Principal) string {
+	token := fmt.Sprintf("Bearer %v", p)
+	w.callers[token] = p
+	return token
 }
 
 func (w *side) must(err error) {
@@ -90,7 +118,7 @@ func (w *side) must(err error) {
 // it makes follow.
 func (w *side) at(request int) {
 	w.request, w.made = request, 0
-	w.now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(request) * time.Second)
+	w.now = began.Add(time.Duration(request) * time.Second)
 }
 
 // question is one request of a test.
@@ -101,6 +129,7 @@ type question struct {
 	// named is the patient whom the question names, as an id or as an NHS
 	// number (consent.md, section 1); empty for none.
 	named, number string
+	packed        bool // the answer may be packed
 }
 
 func (q question) String() string {
@@ -116,9 +145,16 @@ func (q question) String() string {
 
 // ask sends a question as a caller.
 func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
-	w.caller = p
-	r := httptest.NewRequest(q.method, base+q.path, strings.NewReader(q.body))
+	at := base
+	if w.wire != nil {
+		at = w.wire.URL + "/fhir"
+	}
+	r := httptest.NewRequest(q.method, at+q.path, strings.NewReader(q.body))
+	r.Header.Set("Authorization", w.bearer(p))
 	r.Header.Set("X-Request-Id", "law")
+	if q.packed {
+		r.Header.Set("Accept-Encoding", "gzip")
+	}
 	if q.method != "GET" && q.method != "HEAD" {
 		r.Header.Set("Content-Type", "application/fhir+json")
 	}
@@ -126,7 +162,12 @@ func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
 		r.Header.Set(q.header[i], q.header[i+1])
 	}
 	out := httptest.NewRecorder()
-	w.handler.ServeHTTP(out, r)
+	if w.wire == nil {
+		w.handler.ServeHTTP(out, r)
+	} else {
+		w.send(out, r)
+	}
+	w.unpack(out, q)
 	if out.Code == http.StatusInternalServerError {
 		w.Fatalf("a fault of ours: %s\n%s", q, out.Body)
 	}

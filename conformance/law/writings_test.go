@@ -28,17 +28,17 @@ func (g *generator) writing(p consent.Principal, n int) question {
 	if p.Kind != consent.Feed {
 		return g.wish(n)
 	}
-	switch g.IntN(12) {
-	case 0, 1:
+	switch g.IntN(18) {
+	case 0, 1, 2:
 		return g.bundle(p.Organisation, n)
-	case 2, 3, 4:
+	case 3, 4:
 		return g.conditional(p.Organisation)
-	case 5:
+	case 5, 6:
 		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
-	case 6:
+	case 7, 8, 9, 10:
 		return g.where(p.Organisation, n)
-	case 7:
-		if g.chance(30) {
+	case 11, 12, 13, 14:
+		if g.chance(45) {
 			return question{method: "POST", path: g.path() + pick(g, "/$meta-add", "/$meta-delete"), header: g.ifMatch(),
 				body: `{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"tag":[{"system":"http://t","code":"` + pick(g, "a", "b") + `"}]}}]}`}
 		}
@@ -113,7 +113,7 @@ func (g *generator) conditional(ods string) question {
 func (g *generator) patch() question {
 	typ, id := g.known()
 	q := question{method: "PATCH", path: "/" + typ + "/" + id, header: append(g.ifMatch(), "Content-Type", "application/json-patch+json")}
-	if g.chance(30) {
+	if g.chance(65) {
 		typ = "Observation"
 		q.path = "/" + typ + "?" + g.criteria(typ)
 	}
@@ -130,7 +130,7 @@ func (g *generator) patch() question {
 func (g *generator) where(ods string, n int) question {
 	typ := pick(g, "Observation", "Observation", "Patient", "Condition", "Encounter")
 	q := question{method: "DELETE", path: "/" + typ + "?" + g.criteria(typ), header: g.ifMatch()}
-	if g.chance(60) {
+	if g.chance(50) {
 		_, id := g.address(ods, n)
 		q.method, q.body = "PUT", g.any(typ, id, ods)
 		if g.chance(50) {
@@ -145,7 +145,7 @@ func (g *generator) bundle(ods string, n int) question {
 	var entries []string
 	for i := range 1 + g.IntN(4) {
 		request, body := "", ""
-		switch g.IntN(7) {
+		switch g.IntN(8) {
 		case 5:
 			q := g.where(ods, 100*n+i)
 			request, body = `"method":"`+q.method+`","url":"`+strings.TrimPrefix(q.path, "/")+`"`, q.body
@@ -156,10 +156,11 @@ func (g *generator) bundle(ods string, n int) question {
 			request, body = `"method":"POST","url":"`+typ+`","ifNoneExist":"`+g.criteria(typ)+`"`, g.any(typ, "ignored", ods)
 		case 1:
 			request = `"method":"DELETE","url":"` + strings.TrimPrefix(g.path(), "/") + `"`
-		case 2:
+		case 2, 7:
 			body = strings.Replace(g.body("Observation", "ignored", ods), `"subject":`, `"specimen":{"reference":"Specimen/none"},"subject":`, 1)
-			if g.chance(60) {
-				body = strings.Replace(body, `"reference":"Patient/`+g.anID("Patient"), `"reference":"Patient?`+g.criteria("Patient"), 1)
+			if before, subject, named := strings.Cut(body, `"subject":{"reference":"Patient/`); named && g.chance(80) {
+				_, after, _ := strings.Cut(subject, `"`)
+				body = before + `"subject":{"reference":"Patient?` + g.criteria("Patient") + `"` + after
 			}
 			request = `"method":"POST","url":"Observation"`
 		default:

@@ -115,7 +115,8 @@ func Random(r *rand.Rand, w World) Decision {
 		out.Without = append(out.Without, w.Patients[r.IntN(len(w.Patients))])
 	}
 	if r.IntN(4) == 0 {
-		out.Letters = map[string]string{w.Traits[r.IntN(len(w.Traits))].Type: ""}
+		left := []string{"", "", "rs"}[r.IntN(3)] // nothing, or reading alone
+		out.Letters = map[string]string{w.Traits[r.IntN(len(w.Traits))].Type: left}
 	}
 	return out
 }

@@ -1,0 +1,108 @@
+package law_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent"
+)
+
+// batch is some questions as the entries of one Bundle (SMART-293).
+func (g *generator) batch() []question {
+	var entries []question
+	for range 1 + g.IntN(4) {
+		if q := pick(g, g.read, g.history, g.search, g.search, g.everything, g.lastN)(); q.method == "GET" && !strings.HasPrefix(q.path, "?") {
+			entries = append(entries, q)
+		}
+	}
+	return entries
+}
+
+// bundled is the one request of a batch.
+func bundled(entries []question) question {
+	var list []string
+	for _, e := range entries {
+		url, err := json.Marshal(strings.TrimPrefix(e.path, "/"))
+		if err != nil {
+			panic(err)
+		}
+		request := `"method":"GET","url":` + string(url)
+		if len(e.header) > 0 {
+			value, name := e.header[1], map[string]string{"If-None-Match": "ifNoneMatch", "If-Modified-Since": "ifModifiedSince"}[e.header[0]]
+			if name == "ifNoneMatch" {
+				request += `,"ifNoneMatch":"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
+			}
+		}
+		list = append(list, `{"request":{`+request+`}}`)
+	}
+	return question{method: "POST", body: `{"resourceType":"Bundle","type":"batch","entry":[` + strings.Join(list, ",") + `]}`}
+}
+
+// batch asks some questions at once: the answer to each is what it would be alone,
+// and both signals are those of the entry (CON-1501, channel 18).
+func (l *reading) batch(entries []question) {
+	l.Helper()
+	q := bundled(entries)
+	// An entry that no scope lets be asked is refused as the requester is, not as somebody
+	// without a guard.
+	free, bound := l.part.ask(unguarded(l.p), q), l.part.ask(l.p, q)
+	open := l.all[0].ask(unguarded(l.p), q)
+	want, refused := answersOf(free), answersOf(bound)
+	for i, s := range l.all {
+		r := s.ask(l.p, q)
+		got := answersOf(r)
+		if i == 0 {
+			l.tally.add(q, r, shape(open) != shape(r), strings.Contains(shape(r), `"search":{"mode":"match"}`) || strings.Contains(shape(r), `"resource":{`))
+		}
+		if head(r) != head(free) || len(got) != len(want) || len(got) != len(entries) {
+			l.fail(i, q, shape(r), shape(free))
+		}
+		for n, e := range entries {
+			s1, s2 := l.e.signals(l.e.find(e))
+			if !l.e.who.permitted(e) {
+				s1, s2, want[n] = false, false, refused[n]
+			}
+			l.entry(i, q, e, got[n], want[n], s1, s2)
+		}
+	}
+}
+
+// entry compares the answer to one entry.
+func (l *reading) entry(store int, q, e question, got, want string, s1, s2 bool) {
+	l.Helper()
+	for _, m := range resourceIn.FindAllStringSubmatch(got, -1) {
+		if !l.e.who.reads(m[1]) && m[1] != "OperationOutcome" && m[1] != "Bundle" && m[1] != "Parameters" {
+			l.fail(store, q, got, "no "+m[1]+": no scope lets it be read")
+		}
+	}
+	ok := gjson.Get(got, "response.status").Str == "200 OK"
+	bare, told := strings.Replace(got, ","+confidential+"]}", "]}", 1), strings.Contains(got, confidential)
+	if strings.Contains(got, `,"entry":[`+confidential+"]}") {
+		bare = strings.Replace(got, `,"entry":[`+confidential+"]}", "}", 1)
+	}
+	switch {
+	case s1 && got == want && strings.HasPrefix(gjson.Get(got, "response.status").Str, "400"): // not understood
+	case s1:
+		if gjson.Get(got, "response.status").Str != "403 Forbidden" || !strings.Contains(got, consent.NoPatientConsent) {
+			l.fail(store, q, got, fmt.Sprintf("%s: 403 %s (S1)", e, consent.NoPatientConsent))
+		}
+	case told != (s2 && ok && isSearch(e)):
+		l.fail(store, q, got, fmt.Sprintf("%s: S2: %v", e, s2))
+	case bare != want:
+		l.fail(store, q, e.String()+"\n"+got, want)
+	}
+}
+
+// answersOf are the entries of a batch-response, where page tokens count by their
+// length.
+func answersOf(r *httptest.ResponseRecorder) []string {
+	var out []string
+	for _, e := range gjson.GetBytes(r.Body.Bytes(), "entry").Array() {
+		out = append(out, blurred(e.Raw))
+	}
+	return out
+}

@@ -1,0 +1,225 @@
+package law_test
+
+import (
+	"maps"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// channel is a way by which something hidden could be told (CON-1504), with the
+// pattern of the requests that ask it: method, path and query, or form.
+type channel struct {
+	name string
+	of   *regexp.Regexp // nil where the answer, or what is behind the address, decides
+}
+
+// Channels that do not show in the request.
+const (
+	deleted = "03 deleted"
+	faults  = "25 errors and warnings"
+	forged  = "06 forged and foreign pages"
+)
+
+// searches begins the pattern of a search with a parameter.
+const searches = `^(GET|HEAD|POST) [^?]*\?(.*&)?`
+
+func asks(name, pattern string) channel { return channel{name, regexp.MustCompile(pattern)} }
+
+// readings are the channels of requests that do not write. One request may be a case
+// of several.
+var readings = []channel{
+	asks("01 read", `^(GET|HEAD) /[A-Z]\w+/[a-z0-9][\w.-]*\?`),
+	asks("01 version read", `^(GET|HEAD) /\w+/[^/?]+/_history/\d+`),
+	asks("01 compartment", `^(GET|HEAD|POST) /(Patient|Encounter|Practitioner)/[^/?]+/(\*|[A-Z]\w+)[/?]`),
+	asks("01 several types", `^(GET|HEAD) \?|^POST /_search`),
+	asks("02 conditional read", ` If-(None-Match|Modified-Since):`),
+	{name: deleted},
+	asks("04 rows", `^(GET|HEAD) /[A-Z]\w+\?`),
+	asks("04 form", `^POST .*/_search\?`),
+	asks("05 totals", searches+`(_total=|_summary=count|_count=0)`),
+	asks("06 pages", `_page=`),
+	{name: forged},
+	asks("07 sort", searches+`_sort=`),
+	asks("08 include", searches+`_include(:iterate)?=[A-Z]`),
+	asks("08 revinclude", searches+`_revinclude`),
+	asks("08 iterate", searches+`_(rev)?include:iterate=`),
+	asks("08 wildcard", searches+`_(rev)?include=(\w+:)?\*`),
+	asks("09 chain", searches+`[a-z-]+(:[A-Z]\w+)?\.`),
+	asks("10 _has", searches+`_has:`),
+	asks("11 composite", searches+`[a-z-]*code-value-quantity`),
+	asks("11 _filter", searches+`_filter=`),
+	asks("11 _text and _content", searches+`_(text|content)=`),
+	asks("11 _list", searches+`_list=`),
+	asks("11 :identifier", searches+`[a-z]+:identifier=`),
+	asks("11 :in and :not-in", searches+`[^=]*:(not-)?in=`),
+	asks("11 :not", searches+`[^=]*:not=`),
+	asks("11 :missing", searches+`[^=]*:missing=`),
+	asks("11 :text", searches+`[^=]*:text=`),
+	asks("12 _lastUpdated", searches+`_lastUpdated=`),
+	asks("12 _since and _at", searches+`_(since|at)=`),
+	asks("12 _elements and _summary", searches+`(_elements=|_summary=(true|data|text))`),
+	asks("12 _tag", searches+`[^=]*_tag(:not)?=`),
+	asks("12 _security", searches+`_security[:=]`),
+	asks("12 _profile", searches+`_profile[:=]`),
+	asks("12 _source", searches+`_source[:=]`),
+	asks("13 contained", searches+`(_filter=.*)?(performer|asserter)(:Patient|%3APatient)\.`),
+	asks("14 history of one", `/[A-Z]\w+/[^/?]+/_history\?`),
+	asks("14 history of a type", `/[A-Z]\w+/_history\?`),
+	asks("14 history of all", ` /_history\?`),
+	asks("18 batch", `"type":"batch"`),
+	asks("19 $everything", `/\$everything`),
+	asks("19 $lastn", `/\$lastn`),
+	asks("19 $meta", `^(GET|HEAD) .*/\$meta\?`),
+	asks("19 $validate", `/\$validate`),
+	asks("22 Binary", `^(GET|HEAD) /Binary`),
+	asks("23 Provenance, List, Group, CareTeam", `^(GET|HEAD|POST) /(Provenance|List|Group|CareTeam)\b`),
+	{name: faults},
+}
+
+// writings are the channels of requests that write.
+var writings = []channel{
+	asks("15 conditional create", ` If-None-Exist:`),
+	asks("15 conditional update", `^PUT /\w+\?.+ `),
+	asks("15 conditional delete", `^DELETE /\w+\?.`),
+	asks("15 conditional patch", `^PATCH /\w+\?.+ `),
+	asks("16 update", `^PUT /\w+/`),
+	asks("16 delete", `^DELETE /\w+/`),
+	asks("16 patch", `^PATCH /\w+/`),
+	asks("16 meta", `/\$meta-(add|delete)\?`),
+	asks("17 create", `^POST /\w+\? `),
+	asks("18 bundle", `^POST \? .*"type":"(batch|transaction)"`),
+	asks("18 conditional reference", `^POST \? .*"reference":"Patient\?`),
+}
+
+// text is a question as the patterns of channels read it: a query, of the address or
+// of a form, behind a ?, then a space and what else there is.
+func (q question) text() string {
+	path, query, _ := strings.Cut(q.path, "?")
+	body := q.body
+	if strings.HasSuffix(path, "/_search") {
+		query, body = strings.Trim(query+"&"+body, "&"), ""
+	}
+	out := q.method + " " + path + "?" + query + " " + body
+	for i := 0; i+1 < len(q.header); i += 2 {
+		out += " " + q.header[i] + ":" + q.header[i+1]
+	}
+	return out
+}
+
+// channelsOf are the channels of which a question is a case.
+func channelsOf(q question, of []channel) []string {
+	text := q.text()
+	var out []string
+	for _, ch := range of {
+		if ch.of != nil && ch.of.MatchString(text) {
+			out = append(out, ch.name)
+		}
+	}
+	return out
+}
+
+// tally counts what the cases were (CON-1504, CON-1511).
+type tally struct {
+	cases, differ, rows, both int
+	channels                  map[string]int
+	links                     map[string]int // by relation
+}
+
+// add counts a case: whether the unguarded answer differs, and whether the
+// guarded one, r, has a row.
+func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bool, more ...string) {
+	c.cases++
+	if differs {
+		c.differ++
+	}
+	if hasRow {
+		c.rows++
+	}
+	if differs && hasRow {
+		c.both++
+	}
+	c.ask(append(more, channelsOf(q, readings)...)...)
+	if body := r.Body.String(); strings.Contains(body, `"resourceType":"OperationOutcome"`) && !strings.HasSuffix(body, confidential+"]}") {
+		c.ask(faults)
+	}
+	for _, m := range relations.FindAllStringSubmatch(r.Body.String(), -1) {
+		if c.links == nil {
+			c.links = map[string]int{}
+		}
+		c.links[m[1]]++
+	}
+}
+
+// ask counts channels.
+func (c *tally) ask(names ...string) {
+	if c.channels == nil {
+		c.channels = map[string]int{}
+	}
+	for _, name := range names {
+		c.channels[name]++
+	}
+}
+
+// least is how many cases of each channel CON-1504 demands of a run, and whole of how
+// many cases the runs are that have to have them: shorter ones have to have a
+// proportional part.
+const (
+	least  = 300
+	whole  = 24_000
+	traced = 8_000 // of requests in traces
+)
+
+// alone is a run of one world that was asked for, or of a broken guard: its numbers
+// say nothing.
+func alone() bool {
+	return os.Getenv("CARERECORD_LAW_SEED") != "" || os.Getenv("CARERECORD_LAW_CASES") != ""
+}
+
+// minima prints how many cases each channel had, and fails where one had too few. of
+// is how many cases a run has to have for the whole of the minimum.
+func (c *tally) minima(t *testing.T, of int, channels []channel) {
+	t.Helper()
+	floor := least * c.cases / of
+	var told []string
+	for _, ch := range channels {
+		told = append(told, ch.name)
+		if n := c.channels[ch.name]; n < floor && !alone() {
+			t.Errorf("CON-1504: the channel %s has %d cases of %d, want at least %d", ch.name, n, c.cases, floor)
+		}
+	}
+	slices.Sort(told)
+	for _, name := range told {
+		t.Logf("%d cases of channel %s (CON-1504: at least %d)", c.channels[name], name, floor)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.channels)) {
+		if !slices.Contains(told, name) {
+			t.Logf("%d cases of channel %s beside", c.channels[name], name)
+		}
+	}
+}
+
+// report prints the shares, and fails where the cases said too little
+// (CON-1511).
+func (c *tally) report(t *testing.T, on string, began time.Time) {
+	t.Helper()
+	share := 100 * c.both / max(c.cases, 1)
+	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
+		100*c.differ/max(c.cases, 1), 100*c.rows/max(c.cases, 1), share)
+	if share < 30 && !alone() {
+		t.Errorf("CON-1511: %d %% of the cases differ and have a row, want at least 30 %%", share)
+	}
+}
+
+// told prints what traces were, and fails where hardly a write succeeded.
+func (c *tally) told(t *testing.T, on string, began time.Time) {
+	t.Helper()
+	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.rows)
+	if c.rows < c.cases/10 && !alone() {
+		t.Errorf("%d of %d requests changed something, want a tenth", c.rows, c.cases)
+	}
+}

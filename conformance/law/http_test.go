@@ -1,0 +1,73 @@
+package law_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"carerecord/store"
+	"carerecord/store/mongo/mongotest"
+)
+
+// TestReadingOverHTTP holds L1 where every side is a server on the network, in every
+// second world under rules, over the embedded engine (CON-1501, CON-1506).
+func TestReadingOverHTTP(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 5_000)
+	var c tally
+	seeds(t, 8_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{wire: true, rules: seed%2 == 0}, &c, p) })
+	})
+	c.report(t, "embedded engine, over HTTP", began)
+	c.minima(t, whole, readings)
+	c.followed(t)
+}
+
+// TestReadingOverHTTPOnMongoDB holds the same over MongoDB.
+func TestReadingOverHTTPOnMongoDB(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 1_000)
+	var c tally
+	server := mongotest.Start(t)
+	seeds(t, 9_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		readWorld(t, seed, 60, how{wire: true, rules: seed%2 == 0}, &c, openMongo(t, server))
+	})
+	c.report(t, server.Describe()+", over HTTP", began)
+}
+
+// TestTracesOverHTTP holds L2 over HTTP, in every second world under rules
+// (CON-1502).
+func TestTracesOverHTTP(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 1_500)
+	var c tally
+	seeds(t, 10_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		onPebble(t, func(p store.Store) {
+			traceWorld(t, seed, how{wire: true, rules: seed%2 == 0}, &c, p)
+		})
+	})
+	c.told(t, "embedded engine, over HTTP", began)
+	c.minima(t, traced, writings)
+}
+
+// TestTracesOverHTTPOnMongoDB holds L2 over HTTP and MongoDB.
+func TestTracesOverHTTPOnMongoDB(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 250)
+	var c tally
+	server := mongotest.Start(t)
+	seeds(t, 11_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		traceWorld(t, seed, how{wire: true, rules: seed%2 == 0}, &c, openMongo(t, server))
+	})
+	c.told(t, server.Describe()+", over HTTP", began)
+}
+
+// followed fails where an answer had a link by a relation that no question follows,
+// or none by one that questions do.
+func (c *tally) followed(t *testing.T) {
+	t.Helper()
+	if got, want := slices.Sorted(maps.Keys(c.links)), slices.Sorted(maps.Keys(pageLinks)); !slices.Equal(got, want) {
+		t.Errorf("CON-1504, channel 06: answers have links %v, the table has %v", got, want)
+	}
+}

@@ -1,0 +1,111 @@
+package law_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// pages asks a question and follows the links of its pages. It returns how many
+// requests that were.
+func (l *reading) pages(q question) int {
+	l.Helper()
+	n := 0
+	for a := (&asked{q, q, &q}); a != nil; {
+		at := l.one(*a)
+		if n++; n >= 8 {
+			break
+		}
+		next := at.follow(*a, "next")
+		if next == nil {
+			break // that all sides have one is in the comparison
+		}
+		if l.g.chance(8) {
+			n += l.tampered(*next)
+		}
+		if back := at.follow(*a, pick(l.g, "previous", "first", "self")); back != nil && l.g.chance(15) {
+			l.one(*back)
+			n++
+		}
+		if l.how.rules && l.g.chance(8) {
+			l.decide(l.g.decision()) // the page that follows is decided anew (CON-1402)
+		}
+		a = next
+	}
+	return n
+}
+
+// follow is the request behind a link, nil where there is none.
+func (at answered) follow(a asked, relation string) *asked {
+	guarded, unguarded := linked(a.guarded, at.guarded, relation), linked(a.unguarded, at.unguarded, relation)
+	if guarded == nil || unguarded == nil {
+		return nil
+	}
+	out := asked{guarded: *guarded, unguarded: *unguarded}
+	if at.open != nil {
+		out.open = linked(*a.open, at.open, relation)
+	}
+	return &out
+}
+
+// linked is the question behind a link of an answer.
+func linked(q question, r *httptest.ResponseRecorder, relation string) *question {
+	url := gjson.GetBytes(r.Body.Bytes(), `link.#(relation=="`+relation+`").url`).Str
+	path, ours := strings.CutPrefix(url, base)
+	if !ours {
+		return nil
+	}
+	return &question{method: "GET", path: path, named: q.named, number: q.number, packed: q.packed}
+}
+
+// relations finds the names of links.
+var relations = regexp.MustCompile(`"relation":"([a-z]+)"`)
+
+// tampered sends the token of a page in other ways than it was given for: altered, at
+// another address, and as somebody else. The answers are the same on both sides, and
+// the last is that to an altered token (SMART-276, SRCH-204, CON-1402).
+func (l *reading) tampered(a asked) int {
+	l.Helper()
+	altered := asked{guarded: alter(a.guarded), unguarded: alter(a.unguarded)}
+	refusal := shape(l.one(altered).unguarded)
+	if !strings.HasPrefix(refusal, "400") {
+		l.fail(0, altered.guarded, refusal, "400")
+	}
+	elsewhere := asked{guarded: a.guarded, unguarded: a.unguarded}
+	for _, q := range []*question{&elsewhere.guarded, &elsewhere.unguarded} {
+		_, token, _ := strings.Cut(q.path, "?")
+		q.path = "/Medication?" + token
+	}
+	l.one(elsewhere)
+	other := l.p
+	if other.Subject = "another"; l.g.chance(50) {
+		if other = l.g.requester(); other.Subject == l.p.Subject && other.Scopes.String() == l.p.Scopes.String() {
+			other.Subject = "another"
+		}
+	}
+	foreign := a.guarded
+	for i, s := range l.all {
+		r := s.ask(other, foreign)
+		if got := shape(r); got != refusal {
+			l.fail(i, foreign, fmt.Sprintf("as %v: %s", other, got), refusal)
+		} else if i == 0 {
+			l.tally.add(foreign, r, true, false, forged)
+		}
+	}
+	l.tally.channels[forged] += 2
+	return 3
+}
+
+// alter changes one character of a page token.
+func alter(q question) question {
+	at := strings.Index(q.path, "_page=") + 40
+	changed := byte('A')
+	if q.path[at] == changed {
+		changed = 'B'
+	}
+	q.path = q.path[:at] + string(changed) + q.path[at+1:]
+	return q
+}

@@ -1,0 +1,44 @@
+package law_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// drawn is what a seed gives: a world, who asks, decisions, and questions of every
+// kind.
+func drawn(seed uint64) []string {
+	var out []string
+	g := newGenerator(seed)
+	for _, w := range g.world() {
+		out = append(out, w.by+" "+w.String())
+	}
+	for n := range 40 {
+		p, writer := g.requester(), g.writer()
+		out = append(out, fmt.Sprint(p), fmt.Sprint(writer), fmt.Sprint(g.decision()))
+		for _, q := range []question{g.reading(), g.reading(), g.negation(), g.insides.inside(), g.writing(writer, n)} {
+			out = append(out, q.String(), q.named, q.number)
+		}
+	}
+	return out
+}
+
+// TestSeedsRepeat: the same seed gives the same world and the same questions, or a
+// case that failed could not be run again (CON-1505).
+func TestSeedsRepeat(t *testing.T) {
+	for seed := range uint64(20) {
+		first, again := drawn(seed), drawn(seed)
+		if !slices.Equal(first, again) {
+			for i := range first {
+				if i >= len(again) || first[i] != again[i] {
+					t.Fatalf("seed %d: draw %d is once %s\nand once %s", seed, i, first[i], again[min(i, len(again)-1)])
+				}
+			}
+			t.Fatalf("seed %d: %d draws and %d", seed, len(first), len(again))
+		}
+		if slices.Equal(first, drawn(seed+1000)) {
+			t.Fatalf("seeds %d and %d give the same", seed, seed+1000)
+		}
+	}
+}

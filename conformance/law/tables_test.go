@@ -1,0 +1,280 @@
+package law_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
+	"carerecord/fhir/search"
+	"carerecord/store/storetest"
+)
+
+// row says which channel of the law asks something that the product offers, and what
+// such a question looks like. A row without a channel says why nothing asks it.
+type row struct {
+	channel string
+	asked   string // a pattern of question.text
+	why     string
+}
+
+// routeRows are the routes of a server, and pageLinks the relations of its links.
+var (
+	routeRows = map[string]row{
+		"GET /metadata":                      {channel: faults, asked: `^GET /metadata`},
+		"GET /:type/:id":                     {channel: "01 read", asked: `^GET /[A-Z]\w+/[a-z0-9][\w.-]*\?`},
+		"PUT /:type/:id":                     {channel: "16 update", asked: `^PUT /\w+/`},
+		"PUT /:type":                         {channel: "15 conditional update", asked: `^PUT /\w+\?.`},
+		"PATCH /:type/:id":                   {channel: "16 patch", asked: `^PATCH /\w+/`},
+		"PATCH /:type":                       {channel: "15 conditional patch", asked: `^PATCH /\w+\?.`},
+		"DELETE /:type/:id":                  {channel: "16 delete", asked: `^DELETE /\w+/`},
+		"DELETE /:type":                      {channel: "15 conditional delete", asked: `^DELETE /\w+\?.`},
+		"GET /:type/:id/_history":            {channel: "14 history of one", asked: `^GET /[A-Z]\w+/[^/?]+/_history\?`},
+		"GET /:type/:id/_history/:vid":       {channel: "01 version read", asked: `^GET /\w+/[^/?]+/_history/\d+\?`},
+		"GET /:type/_history":                {channel: "14 history of a type", asked: `^GET /[A-Z]\w+/_history\?`},
+		"GET /_history":                      {channel: "14 history of all", asked: `^GET /_history\?`},
+		"POST /:type":                        {channel: "17 create", asked: `^POST /\w+\? `},
+		"POST /:type/$validate":              {channel: "19 $validate", asked: `^POST /\w+/\$validate`},
+		"GET /:type/$validate":               {channel: faults, asked: `^GET /\w+/\$validate`},
+		"POST /:type/:id/$validate":          {channel: "19 $validate", asked: `^POST /\w+/[^/]+/\$validate`},
+		"GET /:type/:id/$validate":           {channel: faults, asked: `^GET /\w+/[^/]+/\$validate`},
+		"GET /:type":                         {channel: "04 rows", asked: `^GET /[A-Z]\w+\?`},
+		"POST /:type/_search":                {channel: "04 form", asked: `^POST /\w+/_search\?`},
+		"GET ":                               {channel: "01 several types", asked: `^GET \?`},
+		"POST /_search":                      {channel: "01 several types", asked: `^POST /_search\?`},
+		"GET /:type/:id/:member":             {channel: "01 compartment", asked: `^GET /\w+/[^/?]+/(\*|[A-Z]\w+)\?`},
+		"POST /:type/:id/:member/_search":    {channel: "01 compartment", asked: `^POST /\w+/[^/?]+/(\*|[A-Z]\w+)/_search\?`},
+		"GET /$meta":                         {channel: "19 $meta", asked: `^GET /\$meta\?`},
+		"POST /$meta":                        {channel: "19 $meta", asked: `^POST /\$meta\?`},
+		"GET /:type/$meta":                   {channel: "19 $meta", asked: `^GET /\w+/\$meta\?`},
+		"POST /:type/$meta":                  {channel: "19 $meta", asked: `^POST /\w+/\$meta\?`},
+		"GET /:type/:id/$meta":               {channel: "19 $meta", asked: `^GET /\w+/[^/?]+/\$meta\?`},
+		"POST /:type/:id/$meta":              {channel: "19 $meta", asked: `^POST /\w+/[^/?]+/\$meta\?`},
+		"GET /:type/:id/_history/:vid/$meta": {channel: "19 $meta", asked: `^GET /\w+/[^/?]+/_history/\d+/\$meta\?`},
+		"POST /:type/:id/$meta-add":          {channel: "16 meta", asked: `^POST /\w+/[^/?]+/\$meta-add\?`},
+		"GET /:type/:id/$meta-add":           {channel: faults, asked: `^GET /\w+/[^/?]+/\$meta-add\?`},
+		"POST /:type/:id/$meta-delete":       {channel: "16 meta", asked: `^POST /\w+/[^/?]+/\$meta-delete\?`},
+		"GET /:type/:id/$meta-delete":        {channel: faults, asked: `^GET /\w+/[^/?]+/\$meta-delete\?`},
+		"POST ":                              {channel: "18 batch", asked: `^POST \? .*"type":"batch"`},
+		"GET /:type/:id/$everything":         {channel: "19 $everything", asked: `^GET /\w+/[^/?]+/\$everything\?`},
+		"POST /:type/:id/$everything":        {channel: "19 $everything", asked: `^POST /\w+/[^/?]+/\$everything\?`},
+		"GET /:type/$everything":             {channel: "19 $everything", asked: `^GET /\w+/\$everything\?`},
+		"POST /:type/$everything":            {channel: "19 $everything", asked: `^POST /\w+/\$everything\?`},
+		"GET /:type/$lastn":                  {channel: "19 $lastn", asked: `^GET /\w+/\$lastn\?`},
+		"POST /:type/$lastn":                 {channel: "19 $lastn", asked: `^POST /\w+/\$lastn\?`},
+	}
+	pageLinks = map[string]row{"self": {channel: "06 pages"}, "first": {channel: "06 pages"}, "previous": {channel: "06 pages"}, "next": {channel: "06 pages"}}
+)
+
+// kindRows are the kinds of search parameters, modifierRows their modifiers by kind,
+// :Type for the name of a type, prefixRows the prefixes of values that have an order.
+var (
+	kindRows = map[string]row{
+		"number": {channel: "04 rows", asked: searches + `probability=`}, "date": {channel: "04 rows", asked: searches + `(date|birthdate|onset-date|authoredon|recorded)=`},
+		"string": {channel: "04 rows", asked: searches + `(family|name|given)=`}, "token": {channel: "04 rows", asked: searches + `(code|gender|status)=`},
+		"reference": {channel: "04 rows", asked: searches + `(patient|subject|performer|actor)=`}, "composite": {channel: "11 composite", asked: searches + `[a-z-]*code-value-quantity=`},
+		"quantity": {channel: "04 rows", asked: searches + `value-quantity=`}, "uri": {channel: "04 rows", asked: searches + `(url|_profile|_source)=`},
+		"special": {channel: "04 rows", asked: searches + `near=`},
+	}
+	modifierRows = map[string]row{
+		"string:contains": {channel: "04 rows", asked: searches + `family:contains=`}, "string:exact": {channel: "04 rows", asked: searches + `family:exact=`},
+		"token:not": {channel: "11 :not", asked: searches + `[^=]*:not=`}, "token:text": {channel: "11 :text", asked: searches + `code:text=`}, "token:of-type": {channel: "04 rows", asked: searches + `identifier:of-type=`},
+		"token:in": {channel: "11 :in and :not-in", asked: searches + `code:in=`}, "token:not-in": {channel: "11 :in and :not-in", asked: searches + `code:not-in=`},
+		"token:above": {channel: "04 rows", asked: searches + `code:above=`}, "token:below": {channel: "04 rows", asked: searches + `code:below=`},
+		"uri:below": {channel: "04 rows", asked: searches + `(url|_source):below=`}, "uri:above": {channel: "04 rows", asked: searches + `url:above=`},
+		"reference:identifier": {channel: "11 :identifier", asked: searches + `[a-z]+:identifier=`}, "reference:Type": {channel: "04 rows", asked: searches + `performer:Patient=`},
+		"string:missing": {channel: "11 :missing", asked: searches + `name:missing=`}, "token:missing": {channel: "11 :missing", asked: searches + `(gender|code):missing=`}, "date:missing": {channel: "11 :missing", asked: searches + `(date|birthdate):missing=`},
+		"reference:missing": {channel: "11 :missing", asked: searches + `performer:missing=`}, "quantity:missing": {channel: "11 :missing", asked: searches + `value-quantity:missing=`}, "uri:missing": {channel: "11 :missing", asked: searches + `_(source|profile):missing=`},
+		"number:missing": {channel: "11 :missing", asked: searches + `probability:missing=`}, "special:missing": {channel: "11 :missing", asked: searches + `near:missing=`},
+	}
+	prefixRows = func() map[string]row {
+		rows := map[string]row{}
+		for _, prefix := range []string{"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"} {
+			rows[prefix] = row{channel: "04 rows", asked: searches + `(date|onset-date|birthdate|authoredon|value-quantity|probability|_lastUpdated)=` + prefix}
+		}
+		return rows
+	}()
+)
+
+// controlRows are the parameters that shape an answer, and refusedRows those that the
+// standard has and that are refused.
+var (
+	controlRows = map[string]row{
+		"_sort": {channel: "07 sort", asked: searches + `_sort=`}, "_count": {channel: "06 pages", asked: searches + `_count=[1-9]`}, "_total": {channel: "05 totals", asked: searches + `_total=`},
+		"_summary": {channel: "12 _elements and _summary", asked: searches + `_summary=true`}, "_include": {channel: "08 include", asked: searches + `_include=`}, "_revinclude": {channel: "08 revinclude", asked: searches + `_revinclude=`},
+		"_elements": {channel: "12 _elements and _summary", asked: searches + `_elements=`}, "_format": {channel: "04 rows", asked: searches + `_format=`}, "_pretty": {channel: "04 rows", asked: searches + `_pretty=`},
+	}
+	refusedRows = map[string]row{
+		"_query": {channel: faults, asked: searches + `_query=`}, "_contained": {channel: faults, asked: searches + `_contained=`}, "_containedType": {channel: faults, asked: searches + `_containedType=`}, "_score": {channel: faults, asked: searches + `_score=`},
+	}
+)
+
+// absentRows are the channels of CON-1504 that have no cases here.
+var absentRows = map[string]row{
+	"20": {why: "there is no export: TestAbsentChannels"}, "21": {why: "there are no subscriptions over HTTP: TestAbsentChannels"},
+	"24": {why: "there are no views, measures or aggregates: TestAbsentChannels"}, "26": {why: "there are no pages or interfaces of choices, of the access log or of apps: TestAbsentChannels"},
+	"27": {why: "the command explain is the operator's; over HTTP there is none: TestAbsentChannels"}, "28": {why: "measured in make soak only"},
+	"29": {why: "measured in make soak only: TestHiddenTakesAsLongAsAbsent of conformance/suite"}, "30": {why: "no requester can read logs, traces or metrics: TestAbsentChannels"},
+}
+
+// questions draws many questions, those of bundles by themselves.
+func questions() []string {
+	var out []string
+	for seed := range uint64(15) {
+		g := newGenerator(seed)
+		g.world()
+		for n := range 300 {
+			q := g.reading()
+			out = append(out, q.text(), g.negation().text())
+			p := g.writer()
+			out = append(out, g.writing(p, n).text())
+			if entries := g.batch(); len(entries) > 0 {
+				out = append(out, bundled(entries).text())
+			}
+		}
+	}
+	return out
+}
+
+// TestTables: everything by which the product can be asked has a row that says which
+// channel of the law asks it, and questions of that form are drawn (CON-1504).
+func TestTables(t *testing.T) {
+	side := serve(t, storetest.NewReference(nil))
+	routes := map[string]bool{}
+	for _, r := range side.server.Routes() {
+		routes[r.Method+" "+r.Path] = true
+	}
+	kinds, modifiers := map[string]bool{}, map[string]bool{}
+	x, err := indexer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range r4.Resources() {
+		for _, p := range x.Params(typ) {
+			if !p.Indexed || p.Code == "_text" || p.Code == "_content" {
+				continue
+			}
+			kinds[string(p.Kind)] = true
+			for _, m := range index.Modifiers(p.Kind) {
+				modifiers[string(p.Kind)+":"+m] = true
+			}
+		}
+	}
+	modifiers["reference:Type"] = true
+	drawn := questions()
+	t.Logf("%d questions drawn for %d routes", len(drawn), len(routes))
+	for _, table := range []struct {
+		what string
+		has  map[string]bool
+		rows map[string]row
+	}{
+		{"route", routes, routeRows}, {"kind of search parameter", kinds, kindRows}, {"modifier", modifiers, modifierRows},
+		{"prefix", set(index.Comparators()), prefixRows}, {"result parameter", set(search.Controls()), controlRows}, {"refused parameter", set(search.NotBuilt()), refusedRows},
+	} {
+		for _, name := range slices.Sorted(maps.Keys(table.has)) {
+			if _, stands := table.rows[name]; !stands {
+				t.Errorf("CON-1504: the %s %q has no row that says which channel asks it", table.what, name)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(table.rows)) {
+			if !table.has[name] {
+				t.Errorf("the row of the %s %q is about nothing that is served", table.what, name)
+			}
+			table.rows[name].check(t, table.what+" "+name, drawn)
+		}
+	}
+}
+
+// check fails where a row names no channel, or where no question is drawn of its
+// form.
+func (r row) check(t *testing.T, what string, drawn []string) {
+	t.Helper()
+	named := func(ch channel) bool { return ch.name == r.channel }
+	if !slices.ContainsFunc(readings, named) && !slices.ContainsFunc(writings, named) {
+		t.Errorf("%s: there is no channel %q", what, r.channel)
+	}
+	pattern, n := regexp.MustCompile(r.asked), 0
+	for _, text := range drawn {
+		if pattern.MatchString(text) {
+			n++
+		}
+	}
+	if n == 0 {
+		t.Errorf("%s: none of %d questions is %s: nobody asks it", what, len(drawn), r.asked)
+	}
+}
+
+func set(names []string) map[string]bool {
+	out := map[string]bool{}
+	for _, name := range names {
+		out[name] = true
+	}
+	return out
+}
+
+// TestEveryChannel: each of the thirty channels of CON-1504 has cases, or a row that
+// says why it has none.
+func TestEveryChannel(t *testing.T) {
+	has := map[string]bool{}
+	for _, ch := range append(slices.Clone(readings), writings...) {
+		has[ch.name[:2]] = true
+	}
+	for n := 1; n <= 30; n++ {
+		number := fmt.Sprintf("%02d", n)
+		if _, absent := absentRows[number]; absent == has[number] {
+			t.Errorf("CON-1504: channel %s has cases: %v, and a row that says it has none: %v", number, has[number], absent)
+		}
+	}
+}
+
+// absent are requests of what is not built, by channel.
+var absent = []string{
+	"20 GET /$export", "20 POST /$export", "20 GET /Patient/$export", "20 GET /Group/%s/$export", "20 GET /$export-status/1", "20 GET /bulkstatus/1", "20 DELETE /bulkstatus/1",
+	"21 GET /Subscription/%s/$status", "21 GET /Subscription/%s/$events", "21 POST /Subscription/$get-ws-binding-token", "21 GET /$subscribe",
+	"24 GET /Measure/%s/$evaluate-measure", "24 GET /Observation/$stats", "24 GET /$viewdefinition-run", "24 POST /ViewDefinition/$run", "24 GET /Patient/$aggregate",
+	"26 GET /choices", "26 GET /access-log", "26 GET /apps", "26 GET /Patient/%s/$access-log", "26 GET /Patient/%s/$choices",
+	"27 GET /$explain", "27 GET /Observation/$explain?code=one", "27 POST /Observation/$explain",
+	"30 GET /metrics", "30 GET /logs", "30 GET /traces", "30 GET /debug/pprof/heap",
+	"19 GET /Composition/%s/$document", "19 GET /Patient/%s/$graph", "19 POST /Patient/$match", "19 GET /Patient/%s/$summary", "19 POST /$graphql", "19 GET /ValueSet/%s/$expand", "19 GET /ValueSet/$validate-code", "19 GET /CodeSystem/$lookup",
+	"19 GET /ConceptMap/$translate", "19 GET /Patient/%s/$break-glass", "19 POST /Patient/$merge",
+}
+
+// TestAbsentChannels: what is not built is no channel: it is refused with a text that
+// is the same for every requester and every id (CON-1504).
+func TestAbsentChannels(t *testing.T) {
+	g := newGenerator(1)
+	side := serve(t, storetest.NewReference(nil))
+	populate(t, g, side)
+	people := []consent.Principal{clinician("XAC01", "user/*.cruds"), clinician("XGP01", "user/*.rs"), patient(g.patients[0], "patient/*.rs"), feed("XAC01")}
+	for _, line := range absent {
+		channel, asked, _ := strings.Cut(line, " ")
+		method, path, _ := strings.Cut(asked, " ")
+		var first string
+		for _, p := range people {
+			for _, id := range []string{g.patients[0], g.patients[1], "none"} {
+				q := question{method: method, path: strings.ReplaceAll(path, "%s", id)}
+				if method == "POST" {
+					q.body = `{"resourceType":"Parameters"}`
+				}
+				r := side.ask(p, q)
+				got := shape(r)
+				if refused := r.Code == http.StatusNotFound || r.Code == http.StatusBadRequest || r.Code == http.StatusMethodNotAllowed; !refused || !strings.Contains(got, `"code":"not-supported"`) {
+					t.Errorf("channel %s: %s is answered %d: %s", channel, q, r.Code, got)
+				}
+				if first == "" {
+					first = got
+				}
+				if got != first {
+					t.Errorf("channel %s: %s of %s is answered\n%s\nand another\n%s", channel, q, p.Kind, got, first)
+				}
+			}
+		}
+	}
+	t.Logf("%d requests of what is not built, by %d requesters and 3 ids each", len(absent), len(people))
+}

@@ -1,0 +1,108 @@
+package law_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+)
+
+// overWire puts a side behind a server of its own: it is asked over HTTP from then
+// on.
+func (w *side) overWire() {
+	w.wire = httptest.NewServer(w.handler)
+	w.wire.Client().Transport.(*http.Transport).DisableCompression = true // a question says whether it takes it
+	w.wire.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+}
+
+// closed ends the servers of sides.
+func closed(sides ...*side) {
+	for _, w := range sides {
+		if w.wire != nil {
+			w.wire.Close()
+		}
+	}
+}
+
+// send sends a request over the network and keeps the answer as a recorder would.
+func (w *side) send(out *httptest.ResponseRecorder, r *http.Request) {
+	w.Helper()
+	if r.RequestURI = ""; r.ContentLength == 0 {
+		r.Body = http.NoBody
+	}
+	answer, err := w.wire.Client().Do(r)
+	if err != nil {
+		w.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		w.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	for name, values := range answer.Header {
+		out.Header()[name] = values
+	}
+	out.WriteHeader(answer.StatusCode)
+	out.Body.Write(body)
+}
+
+// unpack undoes the packing of an answer, which must be as long as it says. Then its
+// length says no more than the body, and is left where there is none.
+func (w *side) unpack(out *httptest.ResponseRecorder, q question) {
+	w.Helper()
+	h := out.Header()
+	if length := h.Get("Content-Length"); q.method == "HEAD" {
+		return
+	} else if length != "" && length != strconv.Itoa(out.Body.Len()) {
+		w.Fatalf("%s: an answer of %d bytes says it has %s", q, out.Body.Len(), length)
+	}
+	h.Del("Content-Length")
+	h.Set("Vary", strings.TrimSuffix(h.Get("Vary"), ", Accept-Encoding"))
+	if h.Get("Content-Encoding") != "" {
+		w.unzip(out, q)
+	}
+	if body := out.Body.Bytes(); bytes.HasPrefix(body, []byte("{\n")) { // _pretty
+		h.Set("Indented", "yes")
+		var flat bytes.Buffer
+		w.must(json.Compact(&flat, body))
+		*out.Body = flat
+	}
+}
+
+// unzip unpacks a body.
+func (w *side) unzip(out *httptest.ResponseRecorder, q question) {
+	w.Helper()
+	h := out.Header()
+	if !q.packed || h.Get("Content-Encoding") != "gzip" {
+		w.Fatalf("%s: the answer is packed by %s", q, h.Get("Content-Encoding"))
+	}
+	z, err := gzip.NewReader(out.Body)
+	w.must(err)
+	body, err := io.ReadAll(z)
+	w.must(err)
+	h.Del("Content-Encoding")
+	out.Body.Reset()
+	out.Body.Write(body)
+}
+
+// unsignedLength takes the length of the second signal off that of an answer to HEAD,
+// where the answer to the same GET has it.
+func unsignedLength(got, want string) string {
+	const name = "Content-Length ["
+	before, rest, found := strings.Cut(got, name)
+	text, after, _ := strings.Cut(rest, "]")
+	n, err := strconv.Atoi(text)
+	if !found || err != nil {
+		return got
+	}
+	for _, signal := range []string{"," + confidential, `,"entry":[` + confidential + "]"} {
+		if bare := before + name + strconv.Itoa(n-len(signal)) + "]" + after; bare == want {
+			return bare
+		}
+	}
+	return got
+}
