@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"maps"
+	"math"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -165,13 +166,13 @@ func (c *tally) ask(names ...string) {
 	}
 }
 
-// least is how many cases of each channel CON-1504 demands of a run, and whole of how
-// many cases the runs are that have to have them: shorter ones have to have a
-// proportional part.
+// least is how many cases of each channel CON-1504 demands, and whole and traced of how
+// many cases the runs are that have to have them. A shorter run has to have its part of
+// them, less what chance takes: three times the square root.
 const (
 	least  = 300
-	whole  = 24_000
-	traced = 8_000 // of requests in traces
+	whole  = 30_000
+	traced = 12_000 // of requests in traces
 )
 
 // alone is a run of one world that was asked for, or of a broken guard: its numbers
@@ -185,6 +186,9 @@ func alone() bool {
 func (c *tally) minima(t *testing.T, of int, channels []channel) {
 	t.Helper()
 	floor := least * c.cases / of
+	if c.cases < of {
+		floor = max(1, floor-3*int(math.Sqrt(float64(floor))))
+	}
 	var told []string
 	for _, ch := range channels {
 		told = append(told, ch.name)

@@ -14,7 +14,7 @@ import (
 // second world under rules, over the embedded engine (CON-1501, CON-1506).
 func TestReadingOverHTTP(t *testing.T) {
 	began := time.Now()
-	n := cases(t, 5_000)
+	n := cases(t, 10_000)
 	var c tally
 	seeds(t, 8_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{wire: true, rules: seed%2 == 0}, &c, p) })
@@ -40,7 +40,7 @@ func TestReadingOverHTTPOnMongoDB(t *testing.T) {
 // (CON-1502).
 func TestTracesOverHTTP(t *testing.T) {
 	began := time.Now()
-	n := cases(t, 1_500)
+	n := cases(t, 3_000)
 	var c tally
 	seeds(t, 10_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) {

@@ -93,15 +93,15 @@ func (g *generator) read() question {
 		typ, id, _ = strings.Cut(pick(g, g.ended...), "/")
 	}
 	q := question{method: pick(g, "GET", "GET", "GET", "HEAD"), path: "/" + typ + "/" + id, named: naming(typ, id)}
-	switch g.IntN(5) {
-	case 0:
+	switch g.IntN(11) {
+	case 0, 1:
 		q.header = []string{"If-None-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
 		if g.chance(40) {
 			q.header = []string{"If-Modified-Since", fmt.Sprintf("Mon, 01 Jun 2026 12:0%d:%02d GMT", g.IntN(2), g.IntN(60))}
 		}
-	case 1, 2:
+	case 2, 3, 4:
 		q.path += fmt.Sprintf("/_history/%d", 1+g.IntN(4))
-	case 3:
+	case 5, 6, 7:
 		return g.labels(typ, q)
 	}
 	return q
@@ -181,11 +181,16 @@ var filters = map[string][]string{
 // often as others; most find many rows.
 var seldom = map[string][]string{
 	"Patient": {"identifier:of-type=http://t|NH|%U", "name:missing=false", "name:missing=true", "family:exact=Ely", "link:missing=true", "birthdate=ap%d"},
-	"Observation": {"code:text=on", "code:text=on", "code:text=tw", "code:text=tw", "code:text=o", "code-value-quantity=http://c|%c$gt1", "combo-code-value-quantity=%c$lt3.5", "component-code-value-quantity=http://c|$gt0", "_list=%L", "_list=%L,none", "performer:Patient.gender:not=male", "performer:Patient.gender:missing=true", "performer:identifier=" + nhsSystem + "|", "code:below=http://c|one", "code:above=http://c|two", "date=ne%d", "date=sa%d", "date=eb%d", "date=ap%d", "date=eq%d", "value-quantity=ne2.5", "value-quantity=ap2.5", "value-quantity=sa1", "value-quantity=eb4", "code:in=%V", "_filter=code ni %V or status eq final",
+	"Observation": {"code:text=on", "code:text=on", "code:text=tw", "code:text=tw", "code:text=o", "code:text=o", "code:text=o", "code-value-quantity=http://c|%c$gt1", "combo-code-value-quantity=%c$lt3.5", "component-code-value-quantity=http://c|$gt0", "component-code-value-quantity=http://c|$lt9", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0",
+		"_list=%L", "_list=%L,%L", "_list=%L,%L", "performer:Patient.gender:not=male", "performer:Patient.gender:missing=true", "performer:Patient.gender:missing=true", "performer:Patient.name:missing=false", "performer:identifier=" + nhsSystem + "|", "code:below=http://c|one", "code:above=http://c|two", "date=ne%d", "date=sa%d", "date=eb%d", "date=ap%d", "date=eq%d", "value-quantity=ne2.5", "value-quantity=ap2.5", "value-quantity=sa1", "value-quantity=eb4", "code:in=%V", "_filter=code ni %V or status eq final",
 		"_has:Provenance:target:recorded=gt2018-01-01", "status:not=amended"},
-	"Condition": {"code:text=on", "code:text=tw", "code:text=o", "asserter:Patient.gender:not=female", "asserter:Patient.gender:missing=true", "_list=%L", "code:below=http://c|one", "onset-date=ne%d", "code:not-in=%V"},
+	"Condition":      {"code:text=on", "code:text=tw", "code:text=o", "asserter:Patient.gender:not=female", "asserter:Patient.gender:missing=true", "_list=%L", "_list=%L,%L", "code:text=o", "code:below=http://c|one", "code:above=http://c|two", "onset-date=ne%d", "code:not-in=%V"},
+	"RiskAssessment": {"probability:missing=false", "probability=ge0.2"}, "Location": {"near:missing=false", "near=51.5|-0.1|9|km"},
 	"Encounter": {"_list=%L", "date=sa%d", "date=le%d", "status:not=planned"},
 }
+
+// rarest are filters of Observations for channels that no other question asks.
+var rarest = []string{"component-code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0", "code:text=o", "code:text=o", "code:text=tw", "_list=%L,%L,%L", "performer:identifier=" + nhsSystem + "|"}
 
 // always are filters of every type whose channels would have few cases.
 var always = []string{"_text=told", "_text=told OR one", "_content=told", "_content=confidence OR final OR current OR active", "_content=NOT nobody", "_source:below=http://s", "_source:missing=true", "_source:missing=true",
@@ -284,8 +289,8 @@ var marks = []struct {
 // fill puts values into a parameter.
 func (g *generator) fill(typ, param string) string {
 	for _, m := range marks {
-		if before, after, stands := strings.Cut(param, m.mark); stands {
-			param = before + m.draw(g) + after
+		for strings.Contains(param, m.mark) {
+			param = strings.Replace(param, m.mark, m.draw(g), 1)
 		}
 	}
 	for strings.Contains(param, "%I") {
@@ -333,10 +338,13 @@ func (g *generator) search() question {
 		}
 		params = append(params, g.fill(typ, pick(g, more...)))
 	}
+	if typ == "Observation" && g.chance(18) {
+		params = append(params, g.fill(typ, pick(g, rarest...)))
+	}
 	if g.chance(2) {
 		params = append(params, pick(g, odd...))
 	}
-	if joins := chains[typ]; len(joins) > 0 && g.chance(15) {
+	if joins := chains[typ]; len(joins) > 0 && (g.chance(15) || typ == "Patient" && g.chance(12)) {
 		params = append(params, g.fill(typ, pick(g, joins...)))
 	}
 	if more := further[typ]; len(more) > 0 && g.chance(12) {
@@ -375,12 +383,13 @@ func (g *generator) search() question {
 
 // sent asks by GET, or by a form.
 func (g *generator) sent(q question, path string, params []string) question {
+	head := g.chance(2)
 	query := strings.Join(params, "&")
-	if g.chance(2) {
+	if !head && g.chance(2) { // the second signal is longer indented
 		query = strings.Join(append(params, pick(g, "_pretty=true", "_format=json")), "&")
 	}
 	switch q.path = path; {
-	case g.chance(2):
+	case head:
 		q.method, q.path = "HEAD", path+"?"+query
 	case g.chance(8):
 		q.method, q.path, q.body = "POST", path+"/_search", query

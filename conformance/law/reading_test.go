@@ -126,6 +126,9 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 		l.decide(decision)
 		for n := min(20, questions-asked); n > 0; n-- {
 			q := g.reading()
+			if (l.e.gone(l.e.find(q)) || !l.e.who.permitted(q)) && g.chance(50) {
+				q = g.reading() // of refusals a part is enough
+			}
 			switch {
 			case h.rules && g.chance(12):
 				q = g.negation()
@@ -133,6 +136,10 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 				q = g.past(l.e)
 			case h.rules && g.insides.chance(10):
 				q = g.insides.inside()
+			case h.rules && g.chance(6):
+				q = g.led()
+			case !h.rules && g.chance(5):
+				q = g.past(l.e)
 			case g.chance(3):
 				if entries := g.batch(); len(entries) > 0 {
 					l.batch(entries)

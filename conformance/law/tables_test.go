@@ -126,7 +126,7 @@ var absentRows = map[string]row{
 // questions draws many questions, those of bundles by themselves.
 func questions() []string {
 	var out []string
-	for seed := range uint64(15) {
+	for seed := range uint64(30) {
 		g := newGenerator(seed)
 		g.world()
 		for n := range 300 {

@@ -28,8 +28,8 @@ func (g *generator) writing(p consent.Principal, n int) question {
 	if p.Kind != consent.Feed {
 		return g.wish(n)
 	}
-	switch g.IntN(18) {
-	case 0, 1, 2:
+	switch g.IntN(19) {
+	case 0, 1, 2, 18:
 		return g.bundle(p.Organisation, n)
 	case 3, 4:
 		return g.conditional(p.Organisation)
@@ -145,7 +145,7 @@ func (g *generator) bundle(ods string, n int) question {
 	var entries []string
 	for i := range 1 + g.IntN(4) {
 		request, body := "", ""
-		switch g.IntN(8) {
+		switch g.IntN(10) {
 		case 5:
 			q := g.where(ods, 100*n+i)
 			request, body = `"method":"`+q.method+`","url":"`+strings.TrimPrefix(q.path, "/")+`"`, q.body
@@ -156,9 +156,9 @@ func (g *generator) bundle(ods string, n int) question {
 			request, body = `"method":"POST","url":"`+typ+`","ifNoneExist":"`+g.criteria(typ)+`"`, g.any(typ, "ignored", ods)
 		case 1:
 			request = `"method":"DELETE","url":"` + strings.TrimPrefix(g.path(), "/") + `"`
-		case 2, 7:
+		case 2, 7, 8, 9:
 			body = strings.Replace(g.body("Observation", "ignored", ods), `"subject":`, `"specimen":{"reference":"Specimen/none"},"subject":`, 1)
-			if before, subject, named := strings.Cut(body, `"subject":{"reference":"Patient/`); named && g.chance(80) {
+			if before, subject, named := strings.Cut(body, `"subject":{"reference":"Patient/`); named && g.chance(95) {
 				_, after, _ := strings.Cut(subject, `"`)
 				body = before + `"subject":{"reference":"Patient?` + g.criteria("Patient") + `"` + after
 			}
