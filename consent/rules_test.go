@@ -157,3 +157,35 @@ func TestLettersOfWrites(t *testing.T) {
 		}
 	}
 }
+
+// TestUnseenAfterWriting: a writer is given back what they wrote only where they may
+// see it (CON-1307): not a directive with a label that keeps it from patients, nor one
+// that a rule hides, nor anything where they have no record.
+func TestUnseenAfterWriting(t *testing.T) {
+	for _, c := range []struct {
+		name, label string
+		decision    consenttest.Decision
+		seen        bool
+	}{
+		{"their own", "", consenttest.Decision{}, true},
+		{"kept from patients", `"meta":{"security":[{"code":"NOPAT"}]},`, consenttest.Decision{}, false},
+		{"hidden by a rule", "", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "G.1", Trait: consenttest.Trait{Type: "Consent"}, Hide: true}}}, false},
+		{"no record", "", consenttest.Decision{Without: []string{"G.1"}}, false},
+	} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+		r.decider.Set(c.decision)
+		body := strings.Replace(optOut("x", "G.1"), `"id":"x",`, c.label, 1)
+		req := consent.Request{Interaction: consent.Create, Type: "Consent", Letter: consent.CreateLetter, Write: true}
+		err := r.guard.Read(context.Background(), r.patient("G.1"), req, func(v *consent.View) error {
+			made, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToCreate, Ref: store.Ref{Type: "Consent", ID: "x"}, Body: []byte(body)}}, nil)
+			if err == nil && (made[0].Doc.Body != nil) != c.seen {
+				t.Errorf("%s: the writer is given %q", c.name, made[0].Doc.Body)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
