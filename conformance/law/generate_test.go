@@ -233,7 +233,7 @@ func (g *generator) held(percent int, param, other string) string {
 	}
 	g = in
 	return `"contained":[` + object(`"resourceType":"Patient","id":"c"`, g.meta(30), `"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`"}]`,
-		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(40, `"link":[{"other":`+g.aPatient()+`,"type":"seealso"}]`)) + `],` + strings.Replace(param, "%", `{"reference":"#c"}`, 1)
+		g.maybe(80, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(30, `"link":[{"other":`+g.aPatient()+`,"type":"seealso"}]`)) + `],` + strings.Replace(param, "%", `{"reference":"#c"}`, 1)
 }
 
 // quantity is a value in one of two units, or of a code that is none.
@@ -263,11 +263,11 @@ func (g *generator) body(typ, id, ods string) string {
 			subject = `"subject":` + g.aRow("Group")
 		}
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
-			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(25, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
+			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
 			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybe(8, g.tie()))
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(20, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.maybe(8, g.tie()))
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.maybe(8, g.tie()))
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
 			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")))

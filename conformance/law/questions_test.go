@@ -233,8 +233,8 @@ var odd = []string{"_sort=nothing", "unknown=1", "_elements=status,nothing", "_i
 
 // crossing is what a type that a chain crosses looks like in a query.
 var crossing = map[string][]string{
-	"Patient": {"patient.", ":Patient.", "patient%5B"}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
-	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list="}, "Group": {"_has:Group:", ":Group."}, "CareTeam": {"_has:CareTeam:"},
+	"Patient": {"patient.", ":Patient.", "patient%5B", "_has:Patient:"}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
+	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list=", "_has:List:"}, "Group": {"_has:Group:", ":Group."}, "CareTeam": {"_has:CareTeam:"},
 }
 
 var sorts = map[string][]string{

@@ -131,13 +131,13 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 			}
 			switch {
 			case h.rules && g.chance(12):
+				q = g.about(l.e.decision)
+			case h.rules && g.chance(6):
 				q = g.negation()
 			case h.rules && g.chance(12):
 				q = g.past(l.e)
 			case h.rules && g.insides.chance(10):
 				q = g.insides.inside()
-			case h.rules && g.chance(6):
-				q = g.led()
 			case !h.rules && g.chance(5):
 				q = g.past(l.e)
 			case g.chance(3):

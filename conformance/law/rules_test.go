@@ -23,8 +23,8 @@ var (
 		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "DocumentReference"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"},
 		{Type: "Consent"}, {Type: "Consent", Param: "status", Value: "inactive"}, {Type: "Group"}, {Type: "CareTeam"}, {Type: "Binary"}, {Type: "RiskAssessment"}}
 	paths = map[string][]string{
-		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.gender", "Patient.name"},
-		"Condition":          {"Patient.gender", "Condition.code", "Condition.asserter", "Condition.meta.tag"},
+		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.gender", "Patient.gender", "Patient.gender", "Patient.name"},
+		"Condition":          {"Patient.gender", "Patient.gender", "Condition.code", "Condition.asserter", "Condition.meta.tag"},
 		"Encounter":          {"Encounter.serviceProvider", "Encounter.meta.tag"},
 		"MedicationRequest":  {"MedicationRequest.requester"},
 		"AllergyIntolerance": {"AllergyIntolerance.code", "AllergyIntolerance.asserter"},
@@ -62,12 +62,54 @@ func (g *generator) negation() question {
 	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + pick(g, negations[typ]...) + pick(g, "", "&_total=accurate", "&_count=3")}
 }
 
-// led is a search whose rows or whose order come from what rules cut: by a
-// reference from elsewhere, or by the values that rows stand by.
-func (g *generator) led() question {
-	return question{method: "GET", path: pick(g, "/Patient?_has:Observation:performer:status=final,amended", "/Patient?_has:Observation:patient:status=final,amended", "/Patient?_has:Condition:asserter:_lastUpdated=gt2026-01-01",
-		"/Encounter?_has:Observation:encounter:status=final,amended", "/Observation?_has:Observation:has-member:status=final,amended", "/Patient?_has:CareTeam:participant:status=active", "/Patient?_has:Group:member:type=person",
-		"/Patient?_sort=gender", "/Patient?_sort=-birthdate", "/Patient?_sort=family", "/AllergyIntolerance?_sort=code", "/Condition?_sort=code")}
+// asking are questions by paths; behind a type and a slash, about what documents of it
+// contain. They are questions whose rows or whose order come from what stands at a path that
+// rules cut: by the element itself, by its absence, by a reference from elsewhere, or
+// by the values that rows stand by.
+var asking = map[string][]string{
+	"Observation.value":          {"/Observation?value-quantity=gt0", "/Observation?value-quantity:missing=true", "/Patient?_has:Observation:patient:value-quantity=gt0", "/Observation?_sort=-value-quantity"},
+	"Observation.encounter":      {"/Observation?encounter:missing=true", "/Encounter?_has:Observation:encounter:status=final,amended", "/Observation?_include=Observation:encounter", "/Observation?encounter.status=finished"},
+	"Observation.performer":      {"/Observation?performer:missing=true", "/Patient?_has:Observation:performer:status=final,amended", "/Observation?_include=Observation:performer"},
+	"Observation.hasMember":      {"/Observation?has-member:missing=false", "/Observation?_has:Observation:has-member:status=final,amended", "/Observation?has-member:Observation.status=final,amended"},
+	"Observation.meta.tag":       {"/Observation?_tag:not=a", "/Observation?_tag=a,b", "/Patient?_has:Observation:patient:_tag=a,b"},
+	"Observation.subject":        {"/Patient?_has:Observation:patient:status=final,amended", "/Patient?_has:Observation:subject:status=final,amended", "/Observation?subject:missing=true", "/Patient?_revinclude=Observation:subject"},
+	"Observation.note":           {"/Observation?_content=confidence", "/Observation?_content=NOT+confidence"},
+	"Observation.contained":      {"/Observation?performer:Patient.gender=female,male", "/Observation?performer:Patient.name:missing=false"},
+	"Patient.gender":             {"/Patient?gender:missing=true", "/Patient?gender=female,male", "/Patient?_sort=gender", "/Patient?gender:not=male"},
+	"Observation/Patient.gender": {"/Observation?performer:Patient.gender=female,male", "/Observation?performer:Patient.gender=female,male", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.gender:missing=true", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.gender:not=female,male"},
+	"Observation/Patient.name":   {"/Observation?performer:Patient.family=ely,fox,gray", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.name:missing=true"},
+	"Condition/Patient.gender":   {"/Condition?asserter:Patient.gender=female,male", "/Condition?_lastUpdated=gt2026-01-01&asserter:Patient.gender:missing=true"},
+	"Patient.name":               {"/Patient?name:missing=true", "/Patient?_sort=family", "/Observation?performer:Patient.family=ely,fox,gray", "/Condition?patient.family=ely,fox,gray"},
+	"Patient.name.family":        {"/Patient?_sort=family", "/Patient?family=ely,fox,gray"},
+	"Patient.birthDate":          {"/Patient?birthdate:missing=true", "/Patient?_sort=-birthdate"},
+	"Patient.link":               {"/Patient?link:missing=true", "/Patient?_has:Patient:link:name:missing=false"},
+	"Condition.code":             {"/Condition?code:missing=true", "/Condition?_sort=code", "/Patient?_has:Condition:patient:code=one,two,three", "/Condition?code:not=one"},
+	"Condition.asserter":         {"/Condition?asserter:missing=true", "/Patient?_has:Condition:asserter:_lastUpdated=gt2026-01-01"},
+	"AllergyIntolerance.code":    {"/AllergyIntolerance?code:missing=true", "/AllergyIntolerance?_sort=code"},
+	"CareTeam.participant":       {"/CareTeam?participant:missing=true", "/Patient?_has:CareTeam:participant:status=active"},
+	"Group.member":               {"/Group?member:missing=true", "/Patient?_has:Group:member:type=person"},
+	"List.subject":               {"/List?subject:missing=true", "/Patient?_has:List:subject:status=current"},
+	"Encounter.serviceProvider":  {"/Encounter?service-provider:missing=true", "/Organization?_has:Encounter:service-provider:status=finished"},
+}
+
+// about is a question about something that a decision cuts, or a negation where it
+// cuts nothing.
+func (g *generator) about(d consenttest.Decision) question {
+	var cut []string
+	for _, rule := range d.Rules {
+		for _, path := range rule.Cut {
+			if within := rule.Trait.Type + "/" + path; len(asking[within]) > 0 {
+				path = within
+			}
+			if len(asking[path]) > 0 {
+				cut = append(cut, path)
+			}
+		}
+	}
+	if len(cut) == 0 {
+		return g.negation()
+	}
+	return question{method: "GET", path: pick(g, asking[pick(g, cut...)]...)}
 }
 
 // inside is a chain that may lead into a contained resource, of which rules cut,

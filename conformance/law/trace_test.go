@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"carerecord/consent"
 	"carerecord/consent/consenttest"
 	"carerecord/store"
 )
@@ -24,6 +25,9 @@ func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Stor
 	var decision consenttest.Decision
 	if h.rules {
 		decision = g.decision()
+		if p.Kind != consent.Feed && g.chance(40) { // what people write
+			decision.Letters = map[string]string{"Consent": pick(g, "", "", "rs")}
+		}
 	}
 	e := evaluate(docs, asRequester(p), decision)
 	if e.headless() {
