@@ -150,7 +150,10 @@ func (c *commit) attached(ctx context.Context, now, before store.Doc, changed *[
 		if _, pending := c.pending[ref]; !pending {
 			d, err := c.newest(ctx, ref)
 			if err == nil && d.Dead() { // what inherits from it depends on what attaches it
-				if err := c.rekey(ctx, store.Eq{Key: index.WantsKey(ref.String())}, changed); err != nil {
+				if c.view.guard.types.wants(ref.String()) {
+					err = c.rekey(ctx, store.Eq{Key: index.WantsKey(ref.String())}, changed)
+				}
+				if err != nil {
 					return err
 				}
 				continue
