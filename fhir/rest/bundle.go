@@ -193,7 +193,8 @@ func (c *call) take(r route, parts []string) bool {
 		return false
 	}
 	for i, p := range pattern {
-		if !strings.HasPrefix(p, ":") && p != parts[i] || strings.HasPrefix(p, ":") && strings.HasPrefix(parts[i], "_") {
+		named := strings.HasPrefix(parts[i], "_") || strings.HasPrefix(parts[i], "$") // no type, id or member
+		if given := strings.HasPrefix(p, ":"); !given && p != parts[i] || given && named {
 			return false
 		}
 	}
