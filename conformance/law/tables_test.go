@@ -126,6 +126,9 @@ var absentRows = map[string]row{
 // questions draws many questions, those of bundles by themselves.
 func questions() []string {
 	var out []string
+	if raced {
+		return nil // matching takes minutes then
+	}
 	for seed := range uint64(30) {
 		g := newGenerator(seed)
 		g.world()
@@ -205,7 +208,7 @@ func (r row) check(t *testing.T, what string, drawn []string) {
 			n++
 		}
 	}
-	if n == 0 {
+	if n == 0 && !raced {
 		t.Errorf("%s: none of %d questions is %s: nobody asks it", what, len(drawn), r.asked)
 	}
 }
@@ -264,7 +267,7 @@ func TestAbsentChannels(t *testing.T) {
 				}
 				r := side.ask(p, q)
 				got := shape(r)
-				if refused := r.Code == http.StatusNotFound || r.Code == http.StatusBadRequest || r.Code == http.StatusMethodNotAllowed; !refused || !strings.Contains(got, `"code":"not-supported"`) {
+				if refused := r.Code == http.StatusNotFound || r.Code == http.StatusBadRequest; !refused || !strings.Contains(got, `"code":"not-supported"`) {
 					t.Errorf("channel %s: %s is answered %d: %s", channel, q, r.Code, got)
 				}
 				if first == "" {
