@@ -184,7 +184,7 @@ func TestBites(t *testing.T) {
 			t.Parallel() // a run uses one processor
 			began := time.Now()
 			overlay := overlayOf(t, root, b.edit)
-			c := exec.Command("go", "test", "-count=1", "-vet=off", "-overlay", overlay, "-run", b.run, "./conformance/law")
+			c := exec.Command("go", "test", "-count=1", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-run", b.run, "./conformance/law")
 			c.Dir, c.Env = root, append(os.Environ(), "CARERECORD_LAW_CASES=10000", "CARERECORD_SOAK=")
 			out, err := c.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), "LAW BROKEN") {
