@@ -3,6 +3,7 @@ package law_test
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -21,6 +22,7 @@ type channel struct {
 // Channels that do not show in the request.
 const (
 	deleted = "03 deleted"
+	costly  = "28 too costly"
 	faults  = "25 errors and warnings"
 	forged  = "06 forged and foreign pages"
 )
@@ -79,6 +81,7 @@ var readings = []channel{
 	asks("22 Binary", `^(GET|HEAD) /Binary`),
 	asks("23 Provenance, List, Group, CareTeam", `^(GET|HEAD|POST) /(Provenance|List|Group|CareTeam)\b`),
 	{name: faults},
+	{name: costly},
 }
 
 // writings are the channels of requests that write.
@@ -146,6 +149,9 @@ func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bo
 	c.ask(append(more, channelsOf(q, readings)...)...)
 	if body := r.Body.String(); strings.Contains(body, `"resourceType":"OperationOutcome"`) && !strings.HasSuffix(body, confidential+"]}") {
 		c.ask(faults)
+		if r.Code == http.StatusBadRequest && strings.Contains(body, `"code":"too-costly"`) {
+			c.ask(costly)
+		}
 	}
 	for _, m := range relations.FindAllStringSubmatch(r.Body.String(), -1) {
 		if c.links == nil {

@@ -93,6 +93,7 @@ func populate(t testing.TB, g *generator, sides ...*side) {
 type how struct {
 	rules bool // a random decision is made for each requester
 	wire  bool // over HTTP, and not in process
+	tight bool // with small limits
 }
 
 // open makes the sides of a world.
@@ -101,18 +102,27 @@ func (h how) open(t testing.TB, stores ...store.Store) []*side {
 	var all []*side
 	for _, s := range stores {
 		w := serve(t, s)
-		if h.wire {
-			w.overWire()
-		}
+		h.set(w)
 		all = append(all, w)
 	}
 	return all
+}
+
+// set makes a side as it is asked.
+func (h how) set(w *side) {
+	if h.wire {
+		w.overWire()
+	}
+	if h.tight {
+		w.tighten()
+	}
 }
 
 // readWorld asks one world many questions and holds L1 for each.
 func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
+	h.tight = seed%5 == 0
 	all := h.open(t, stores...)
 	defer closed(all...)
 	populate(t, g, all...)
@@ -130,6 +140,8 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 				q = g.reading() // of refusals a part is enough
 			}
 			switch {
+			case h.tight && g.chance(12):
+				q = g.costly()
 			case h.rules && g.chance(12):
 				q = g.about(l.e.decision)
 			case h.rules && g.chance(6):
@@ -178,9 +190,7 @@ func (l *reading) decide(d consenttest.Decision) {
 	}
 	l.e = evaluate(l.docs, asRequester(l.p), d)
 	l.part = visiblePart(l, l.e)
-	if l.how.wire {
-		l.part.overWire()
-	}
+	l.how.set(l.part)
 	l.part.at(600)
 }
 

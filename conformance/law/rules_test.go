@@ -62,6 +62,12 @@ func (g *generator) negation() question {
 	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + pick(g, negations[typ]...) + pick(g, "", "&_total=accurate", "&_count=3")}
 }
 
+// costly asks a search that nothing drives, or one that sorts all there is.
+func (g *generator) costly() question {
+	typ := pick(g, "Observation", "Condition", "Patient", "Encounter")
+	return question{method: "GET", path: "/" + typ + "?" + pick(g, pick(g, negations[typ]...), "_sort=_lastUpdated", "_sort=-_id") + pick(g, "", "&_count=2")}
+}
+
 // asking are questions by paths; behind a type and a slash, about what documents of it
 // contain. They are questions whose rows or whose order come from what stands at a path that
 // rules cut: by the element itself, by its absence, by a reference from elsewhere, or

@@ -55,7 +55,8 @@ type side struct {
 	server  *rest.Server
 	handler http.Handler
 	wire    *httptest.Server // nil for one that is asked in process
-	pages   store.State      // where long page tokens are kept
+	limits  *search.Limits
+	pages   store.State // where long page tokens are kept
 	callers map[string]consent.Principal
 	now     time.Time
 	made    int // ids made since the last request
@@ -80,8 +81,10 @@ func serve(t testing.TB, s store.Store) *side {
 	lim.IncludesPerPage = 8 // pages are cut
 	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock, w.pages)
 	w.must(err)
+	service := &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim}
+	w.limits = &service.Limits
 	w.server, err = rest.New(rest.Config{Base: base, Guard: w.guard, Index: x, Limits: rest.DefaultLimits(), Clock: clock,
-		Search: &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim},
+		Search: service,
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		NewID: func() string {
 			w.made++
@@ -99,6 +102,10 @@ func serve(t testing.TB, s store.Store) *side {
 	w.handler = w.server.Handler()
 	return w
 }
+
+// tighten makes the limits small at which a request is too costly: whether it is must
+// depend on what is visible alone (LIM-004).
+func (w *side) tighten() { w.limits.ScanMaximum, w.limits.SortMaximum, w.limits.CountBudget = 4, 3, 2 }
 
 // bearer is the token of a caller.
 func (w *side) bearer(p consent.Principal) string {
