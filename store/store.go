@@ -56,10 +56,11 @@ type Snap interface {
 
 // Query asks for live documents of one type, or of every type that have a common key.
 type Query struct {
-	Type     string // empty: of every type, and Where has a CommonKey, else ErrCommon
-	Where    Pred   // required; And{} for all
-	After    *DocID // only rows behind this place in the order; nil from the start
-	KeysOnly bool   // leave Body nil
+	Type     string  // empty: of every type, and Where has a CommonKey, else ErrCommon
+	Where    Pred    // required; And{} for all
+	After    *DocID  // only rows behind this place in the order; nil from the start
+	Places   []Place // only rows in these, which are sorted and distinct; nil for all
+	KeysOnly bool    // leave Body nil
 	// Steady: an answer without a row does not tell by its time whether there was a
 	// candidate that did not match. It changes nothing else, and an engine on another
 	// machine may leave it out.

@@ -37,7 +37,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 
 // countable makes a filter that holds exactly for what matches.
 func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok bool, err error) {
-	if q.After != nil {
+	if q.After != nil || q.Places != nil {
 		return nil, false, nil
 	}
 	var ranges []store.Range

@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"sync"
 	"time"
@@ -106,7 +107,8 @@ func (l *lead) name(typ string) string {
 	if len(l.eqs) == 1 && len(l.ranges) == 0 {
 		return post(typ, l.eqs[0].key)
 	}
-	return fmt.Sprintf("%s %q %q", typ, l.eqs, l.ranges)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", l.eqs, l.ranges)) // a lead of many ids has a long name
+	return typ + " " + string(sum[:])
 }
 
 // count counts the candidates of a lead in K, up to limits.count.

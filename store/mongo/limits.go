@@ -4,6 +4,7 @@ package mongo
 // the same. Tests make them small.
 type limits struct {
 	merge   int // ordered streams that are merged; of more posts the candidates are collected
+	apart   int // posts that are asked for apart even where they have few candidates
 	collect int // candidates that are collected to be sorted here
 	posts   int // posts that one command names
 	fetch   int // documents that are read by their addresses at once
@@ -19,7 +20,7 @@ type limits struct {
 // usual are the limits in service.
 func usual() limits {
 	return limits{
-		merge: 32, collect: 10_000, posts: 500, fetch: 100, bodies: 200, keys: 1000,
+		merge: 32, apart: 3, collect: 10_000, posts: 500, fetch: 100, bodies: 200, keys: 1000,
 		chunk: 1000, whole: 16, count: 1000, rare: 100,
 		// A transaction is limited by the share of the server's cache that it dirties.
 		large: 5000,

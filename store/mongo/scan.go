@@ -46,7 +46,14 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 // drive gives the candidates of a lead in the order of the store. verified says
 // that Match has decided them already.
 func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2[store.Doc, error], verified bool, err error) {
-	if !l.ordered(s.db.limits.merge) {
+	if !l.ordered(s.db.limits.merge) && q.Places != nil {
+		l = l.otherwise() // in a few places it has few candidates
+	}
+	apart, err := s.apart(ctx, q, l)
+	if err != nil {
+		return nil, false, err
+	}
+	if !apart {
 		docs, complete, err := s.collect(ctx, q, l)
 		if err != nil {
 			return nil, false, err
@@ -54,7 +61,9 @@ func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2
 		if complete {
 			return s.fetch(ctx, s.db.res, docs, q.KeysOnly), true, nil
 		}
-		l = l.otherwise()
+		if !l.ordered(s.db.limits.merge) {
+			l = l.otherwise()
+		}
 	}
 	streams := make([]iter.Seq2[store.Doc, error], len(l.eqs))
 	for i, e := range l.eqs {
@@ -66,6 +75,24 @@ func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2
 	return merge(streams), false, nil
 }
 
+// apart reports whether each post of a lead is asked for by a command of its own, in
+// the order of the store. All in one are cheaper where they are several and have few
+// candidates: the ids that a search looks up.
+func (s *snap) apart(ctx context.Context, q store.Query, l lead) (bool, error) {
+	if !l.ordered(s.db.limits.merge) || len(l.eqs) <= s.db.limits.apart || q.Places != nil {
+		return l.ordered(s.db.limits.merge), nil
+	}
+	n, known := s.db.guess.get(l.name(q.Type))
+	if !known {
+		var err error
+		if n, err = s.count(ctx, q.Type, l); err != nil {
+			return false, err
+		}
+		s.db.guess.put(l.name(q.Type), n)
+	}
+	return n >= s.db.limits.count, nil
+}
+
 // walk yields the documents behind one post, in the order of the store. It is
 // one of width streams that are merged.
 func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Seq2[store.Doc, error] {
@@ -74,7 +101,10 @@ func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Se
 		base = append(base, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(e.also)}}})
 	}
 	filters := []bson.D{base}
-	if q.After != nil {
+	switch {
+	case q.Places != nil:
+		filters = s.inPlaces(base, q)
+	case q.After != nil:
 		place, order := int64(q.After.Place), binary(q.After.Order[:])
 		filters = []bson.D{
 			append(slices.Clone(base), bson.E{Key: "p", Value: place}, bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: order}}}),

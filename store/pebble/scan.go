@@ -44,7 +44,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if key, ok := bare(p); ok && q.After == nil {
+	if key, ok := bare(p); ok && q.After == nil && q.Places == nil {
 		return s.countType(ctx, q.Type, key, max)
 	}
 	c := candidates{snap: s, q: q}
@@ -140,11 +140,15 @@ func (c *candidates) each(ctx context.Context, p plan, idsOnly bool, f func(reco
 }
 
 func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
+	p = within(c.q.Places, p)
 	st, err := c.open(ctx, p, code, from)
 	if err != nil {
 		return err
 	}
 	defer st.close()
+	if c.q.Places != nil {
+		st = &placed{st, c.q.Places}
+	}
 	defer c.closeIterators()
 	var keys []store.Key
 	blind := idsOnly && p.exact()

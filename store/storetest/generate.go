@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"carerecord/store"
 )
@@ -178,7 +179,23 @@ func (d dice) query() store.Query {
 		after := d.place()
 		q.After = &after
 	}
+	if d.once(4) {
+		q.Places = d.places()
+	}
 	return q
+}
+
+// places are some of those where documents stand, and one where none does.
+func (d dice) places() []store.Place {
+	out := make([]store.Place, d.IntN(4), 5)
+	for i := range out {
+		out[i] = d.place().Place
+	}
+	if d.once(3) {
+		out = append(out, 3)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // common is a predicate over documents of every type.

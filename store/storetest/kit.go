@@ -150,7 +150,7 @@ func (k *kit) scans(s store.Snap, q store.Query, ids ...string) {
 	k.Helper()
 	docs := k.all(s.Scan(k.ctx, q))
 	if diff := cmp.Diff(names(docs), ids, cmpopts.EquateEmpty()); diff != "" {
-		k.Errorf("scan of %s where %v, after %v (-got +want):\n%s", q.Type, q.Where, q.After, diff)
+		k.Errorf("scan of %s where %v, after %v, in places %v (-got +want):\n%s", q.Type, q.Where, q.After, q.Places, diff)
 	}
 	n, err := s.Count(k.ctx, q, 0)
 	if err != nil || n != len(ids) {

@@ -302,6 +302,9 @@ func describe(q store.Query) string {
 	if q.After != nil {
 		s += fmt.Sprintf(" after %v", *q.After)
 	}
+	if q.Places != nil {
+		s += fmt.Sprintf(" in %v", q.Places)
+	}
 	return s
 }
 

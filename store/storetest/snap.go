@@ -51,7 +51,7 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 			return
 		}
 		docs := slices.DeleteFunc(s.live(q.Type), func(d store.Doc) bool {
-			return q.After != nil && d.ID.Compare(*q.After) <= 0 || !store.Match(q.Where, d.Keys)
+			return q.After != nil && d.ID.Compare(*q.After) <= 0 || q.Places != nil && !slices.Contains(q.Places, d.ID.Place) || !store.Match(q.Where, d.Keys)
 		})
 		slices.SortFunc(docs, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
 		s.yield(ctx, docs, q.KeysOnly, yield)
