@@ -79,6 +79,7 @@ func serve(t testing.TB, s store.Store) *side {
 	w.must(err)
 	lim := search.DefaultLimits()
 	lim.IncludesPerPage = 8 // pages are cut
+	lim.Hop = 1             // streams take many stretches
 	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock, w.pages)
 	w.must(err)
 	service := &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim}

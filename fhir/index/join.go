@@ -18,13 +18,32 @@ func (x *Indexer) PointsTo(typ, name, target string, ids store.Set, list []strin
 		return nil, err
 	}
 	if len(list) > mostDriven {
-		return store.In{Prefix: prefix(p.number, classRef) + store.Key(target+"/"), Set: ids}, nil
+		return x.Points(typ, name, target, ids)
 	}
 	any := make(store.Or, len(list))
 	for i, id := range list {
 		any[i] = eq(p.number, classRef, target, "/", id)
 	}
 	return any, nil
+}
+
+// Points is PointsTo where no index is to be driven by the targets. Errors are *Error.
+func (x *Indexer) Points(typ, name, target string, ids store.Set) (store.Pred, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	return store.In{Prefix: prefix(p.number, classRef) + store.Key(target+"/"), Set: ids}, nil
+}
+
+// Holds is what a document satisfies that refers, by a reference parameter, to a
+// contained resource of a type. Errors are *Error.
+func (x *Indexer) Holds(typ, name, target string) (store.Pred, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	return eq(p.number, classHeld, target), nil
 }
 
 // OneOf is what a document of a type must satisfy to have one of some ids.
@@ -34,13 +53,22 @@ func (x *Indexer) OneOf(typ string, ids store.Set, list []string) (store.Pred, e
 		return nil, err
 	}
 	if len(list) > mostDriven {
-		return store.In{Prefix: prefix(p.number, classCode), Set: ids}, nil
+		return x.Among(typ, ids)
 	}
 	any := make(store.Or, len(list))
 	for i, id := range list {
 		any[i] = eq(p.number, classCode, id)
 	}
 	return any, nil
+}
+
+// Among is OneOf where no index is to be driven by the ids. Errors are *Error.
+func (x *Indexer) Among(typ string, ids store.Set) (store.Pred, error) {
+	p, err := x.served(typ, "_id")
+	if err != nil {
+		return nil, err
+	}
+	return store.In{Prefix: prefix(p.number, classCode), Set: ids}, nil
 }
 
 // Pointees returns the ids of the resources of a type to which a document

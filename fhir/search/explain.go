@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"carerecord/store"
@@ -34,9 +35,9 @@ func (p *Plan) Explain() []Node {
 	}
 	out = append(out, p.explainOrder(), Node{What: "total", How: p.howTotal()})
 	for _, inc := range p.Includes {
-		n := Node{What: "include", Type: inc.Target, Needs: "rs", How: fmt.Sprintf("what %s.%s of each row on the page names, read by address", inc.Source, inc.Param)}
+		n := Node{What: "include", Type: inc.Target, Needs: "rs", How: fmt.Sprintf("what %s.%s of the rows on the page names, looked up by id, up to %d in one question", inc.Source, inc.Param, atOnce)}
 		if inc.Reverse {
-			n.Type, n.Needs, n.How = inc.Source, "s", fmt.Sprintf("for each row on the page, what refers to it by %s, from the index", inc.Param)
+			n.Type, n.Needs, n.How = inc.Source, "s", fmt.Sprintf("what refers to the rows on the page by %s, from the index, to up to %d rows in one question", inc.Param, merged)
 		}
 		if inc.Iterate {
 			n.How += "; again from what was included"
@@ -50,12 +51,34 @@ func (p *Plan) howRows() string {
 	switch {
 	case p.walks():
 		return "every visible document of the type, one after the other, up to scan-maximum"
+	case p.mayStream() && p.flows():
+		return p.howStream()
 	case p.joins != nil && p.driven:
 		return "from the index; hops first, from the rows where these are at most a hundred, else over the record"
 	case p.joins != nil:
 		return "from the index; hops first, over the record"
 	}
 	return "from the index"
+}
+
+// flows reports whether a page that may be streamed is.
+func (p *Plan) flows() bool { return p.driven || slices.ContainsFunc(p.joins[0], promising) }
+
+func (p *Plan) howStream() string {
+	how := "from the index; the page is a stream: hops are followed from the rows, chunk by chunk"
+	for _, n := range p.joins[0] {
+		switch n := n.(type) {
+		case chain:
+			if n.target == "Patient" && promising(n) {
+				return how + ", or rows are looked for in the places of the Patients to whom " + n.param + " leads, whichever comes further"
+			}
+		case has:
+			if n.here == "Patient" && promising(n) {
+				return how + ", or Patients are met by what refers to them, whichever comes further"
+			}
+		}
+	}
+	return how
 }
 
 func (p *Plan) explainOrder() Node {
@@ -94,11 +117,7 @@ func explainNode(n node) Node {
 	case chain:
 		return hop(Node{What: "chain", Type: n.target, Needs: "s", How: fmt.Sprintf("%s.%s leads to it, or to one that the row contains", n.typ, n.param)}, n.inner)
 	case has:
-		out := hop(Node{What: "_has", Type: n.typ, Needs: "s", How: fmt.Sprintf("its %s leads to a %s", n.param, n.here)}, n.inner)
-		if n.here == "Patient" && n.streams() {
-			out.How += "; a page of Patients in the order of the store is streamed from it"
-		}
-		return out
+		return hop(Node{What: "_has", Type: n.typ, Needs: "s", How: fmt.Sprintf("its %s leads to a %s", n.param, n.here)}, n.inner)
 	case coded:
 		return Node{What: "terms", Type: "ValueSet, CodeSystem", Needs: "rs", How: fmt.Sprintf("%s:%s: the codes first, from the tables of R4 and from what the caller sees", n.name, n.modifier)}
 	case listed:

@@ -2,16 +2,28 @@ package search
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
+	"slices"
 
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
 // fewest is how many rows the rest of a question may leave for its hops to be
-// asked from them, and not over the whole record; ten times as many documents
-// may stand at the other end of a hop.
+// asked from them, and not over the whole record.
 const fewest = 100
+
+// How many resources one question names.
+const (
+	atOnce = 100 // of those that are looked up
+	merged = 16  // of those to which something refers: engines merge the postings of so many
+)
+
+// first and most are of how many documents hops are followed at once: of a few at
+// first, since a page may need no more.
+func (j *joiner) first() int { return max(1, j.lim.Hop) }
+func (j *joiner) most() int  { return 16 * j.first() }
 
 // few are documents, their keys alone. Contained resources among them have no id.
 type few struct{ docs []store.Doc }
@@ -22,17 +34,12 @@ func (j *joiner) few(ctx context.Context, part Part, driven bool) (*few, error) 
 	if !driven {
 		return nil, nil
 	}
-	return j.gather(ctx, store.Query{Type: part.Type, Where: part.Where, KeysOnly: true}, fewest)
-}
-
-// gather returns the documents that match, or nil where there are more than max.
-func (j *joiner) gather(ctx context.Context, q store.Query, max int) (*few, error) {
 	out := &few{}
-	for d, err := range j.view.Scan(ctx, q) {
+	for d, err := range j.view.Scan(ctx, store.Query{Type: part.Type, Where: part.Where, KeysOnly: true}) {
 		if err != nil {
-			return nil, fmt.Errorf("gather %s for a hop: %w", q.Type, err)
+			return nil, fmt.Errorf("gather %s for a hop: %w", part.Type, err)
 		}
-		if len(out.docs) == max {
+		if len(out.docs) == fewest {
 			return nil, nil
 		}
 		out.docs = append(out.docs, d)
@@ -40,22 +47,20 @@ func (j *joiner) gather(ctx context.Context, q store.Query, max int) (*few, erro
 	return out, nil
 }
 
-// targets are the documents that a chain leads to from few, or nil where these
-// are many.
-func (j *joiner) targets(ctx context.Context, c chain, from *few) (*few, error) {
-	if from == nil {
-		return nil, nil
-	}
-	named, out := ids{}, &few{}
+// along is a chain asked from a few rows: of the targets that they name, chunk by
+// chunk, and of what they contain.
+func (j *joiner) along(ctx context.Context, c chain, from *few) (store.Pred, error) {
+	x := j.view.Index()
+	named, inside := ids{}, &few{}
 	for _, d := range from.docs {
-		inside, err := j.view.Index().Inside(c.typ, c.param, c.target, d.Keys)
+		held, err := x.Inside(c.typ, c.param, c.target, d.Keys)
 		if err != nil {
 			return nil, err
 		}
-		for _, keys := range inside {
-			out.docs = append(out.docs, store.Doc{Ref: store.Ref{Type: c.target}, Keys: keys})
+		for _, keys := range held {
+			inside.docs = append(inside.docs, store.Doc{Ref: store.Ref{Type: c.target}, Keys: keys})
 		}
-		to, err := j.view.Index().Pointees(c.typ, c.param, c.target, d.Keys)
+		to, err := x.Pointees(c.typ, c.param, c.target, d.Keys)
 		if err != nil {
 			return nil, err
 		}
@@ -63,59 +68,217 @@ func (j *joiner) targets(ctx context.Context, c chain, from *few) (*few, error) 
 			named[id] = true
 		}
 	}
-	if len(named)+len(out.docs) > 10*fewest {
-		return nil, nil
-	}
-	for _, id := range named.list() {
-		d, err := j.view.Get(ctx, store.Ref{Type: c.target, ID: id})
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
-			return nil, fmt.Errorf("follow a hop: %w", err)
-		case !d.Dead():
-			out.docs = append(out.docs, d)
+	found := ids{}
+	for chunk := range slices.Chunk(named.list(), atOnce) {
+		targets, err := j.fit(ctx, c.target, chunk, c.inner)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range targets {
+			found[d.Ref.ID] = true
 		}
 	}
-	return out, nil
+	points, err := x.PointsTo(c.typ, c.param, c.target, found, found.list())
+	if err != nil || len(inside.docs) == 0 {
+		return points, err
+	}
+	pred, err := c.inner.resolve(ctx, j, inside)
+	if err != nil {
+		return nil, err
+	}
+	within, err := x.PointsInside(c.typ, c.param, c.target, pred)
+	return store.Or{points, within}, err
+}
+
+// fit returns those of some resources of a type that the View shows and that
+// satisfy a node, their keys alone.
+func (j *joiner) fit(ctx context.Context, typ string, names []string, n node) ([]store.Doc, error) {
+	where := store.Pred(store.And{})
+	if l, ok := n.(leaf); ok {
+		where = l.pred
+	}
+	docs, err := j.named(ctx, typ, names, where, true)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := n.(leaf); ok {
+		return docs, nil
+	}
+	return j.satisfying(ctx, docs, []node{n})
+}
+
+// named is what the View shows of some resources of a type, and satisfies a predicate.
+func (j *joiner) named(ctx context.Context, typ string, names []string, where store.Pred, keysOnly bool) ([]store.Doc, error) {
+	q, err := naming(j.view.Index(), typ, names)
+	if err != nil {
+		return nil, err
+	}
+	q.Where, q.KeysOnly = store.And{q.Where, where}, keysOnly
+	var docs []store.Doc
+	for d, err := range j.other(ctx, q) {
+		if err != nil {
+			return nil, fmt.Errorf("look up %s: %w", typ, err)
+		}
+		docs = append(docs, d)
+	}
+	return docs, nil
+}
+
+// naming is the one question for some resources of a type, at most a thousand. Where
+// Patients stand is known by their ids.
+func naming(x *index.Indexer, typ string, names []string) (store.Query, error) {
+	set := ids{}
+	for _, id := range names {
+		set[id] = true
+	}
+	q := store.Query{Type: typ}
+	var err error
+	if typ == "Patient" {
+		q.Places = placesOf(names)
+		q.Where, err = x.Among(typ, set)
+	} else {
+		q.Where, err = x.OneOf(typ, set, names)
+	}
+	return q, err
+}
+
+// placesOf are the places of Patients, sorted.
+func placesOf(patients []string) []store.Place {
+	out := make([]store.Place, len(patients))
+	for i, id := range patients {
+		out[i] = index.Place(id)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // referring is what refers to a few rows and satisfies the rest of a _has.
 func (j *joiner) referring(ctx context.Context, h has, to *few) (store.Pred, error) {
-	rows := ids{}
+	rows, found := ids{}, ids{}
 	for _, d := range to.docs {
 		if d.Ref.ID != "" { // nothing refers to a contained resource
 			rows[d.Ref.ID] = true
 		}
 	}
-	points, err := j.view.Index().PointsTo(h.typ, h.param, h.here, rows, rows.list())
-	if err != nil {
-		return nil, err
-	}
-	from := (*few)(nil)
-	switch h.inner.(type) {
-	case chain, has:
-		if from, err = j.gather(ctx, store.Query{Type: h.typ, Where: points, KeysOnly: true}, 10*fewest); err != nil {
-			return nil, err
-		}
-	}
-	pred, err := h.inner.resolve(ctx, j, from)
-	if err != nil {
-		return nil, err
-	}
-	found := ids{}
-	for d, err := range j.view.Scan(ctx, store.Query{Type: h.typ, Where: store.And{points, pred}, KeysOnly: true}) {
-		if err != nil {
-			return nil, fmt.Errorf("look what refers to a few rows: %w", err)
-		}
-		to, err := j.view.Index().Pointees(h.typ, h.param, h.here, d.Keys)
+	where, nodes := store.Pred(store.And{}), []node{h.inner}
+	if !hops(h.inner) {
+		pred, err := h.inner.resolve(ctx, j, nil)
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range to {
-			if rows[id] {
-				found[id] = true
+		where, nodes = pred, nil
+	}
+	for chunk := range slices.Chunk(rows.list(), merged) {
+		points, err := j.view.Index().PointsTo(h.typ, h.param, h.here, rows, chunk)
+		if err != nil {
+			return nil, err
+		}
+		docs := j.other(ctx, store.Query{Type: h.typ, Where: store.And{points, where}, KeysOnly: true})
+		for d, err := range j.follow(ctx, docs, nodes) {
+			if err != nil {
+				return nil, fmt.Errorf("look what refers to a few rows: %w", err)
+			}
+			to, err := j.view.Index().Pointees(h.typ, h.param, h.here, d.Keys)
+			if err != nil {
+				return nil, err
+			}
+			for _, id := range to {
+				if rows[id] {
+					found[id] = true
+				}
 			}
 		}
 	}
 	return j.view.Index().OneOf(h.here, found, found.list())
+}
+
+// follow yields those of some documents of a type, their keys alone and in their
+// order, that satisfy nodes. Hops are asked from the documents, chunk by chunk.
+func (j *joiner) follow(ctx context.Context, docs iter.Seq2[store.Doc, error], nodes []node) iter.Seq2[store.Doc, error] {
+	if len(nodes) == 0 {
+		return docs
+	}
+	return func(yield func(store.Doc, error) bool) {
+		var chunk []store.Doc
+		leave := func() bool {
+			fit, err := j.satisfying(ctx, chunk, nodes)
+			if err != nil {
+				yield(store.Doc{}, err)
+				return false
+			}
+			chunk = nil
+			for _, d := range fit {
+				if !yield(d, nil) {
+					return false
+				}
+			}
+			return true
+		}
+		size := j.first()
+		for d, err := range docs {
+			if err != nil {
+				yield(d, err)
+				return
+			}
+			if chunk = append(chunk, d); len(chunk) == size {
+				size = min(2*size, j.most())
+				if !leave() {
+					return
+				}
+			}
+		}
+		leave()
+	}
+}
+
+// satisfying returns those of a few documents that satisfy nodes.
+func (j *joiner) satisfying(ctx context.Context, docs []store.Doc, nodes []node) ([]store.Doc, error) {
+	for _, n := range nodes {
+		if len(docs) == 0 {
+			break
+		}
+		pred, err := n.resolve(ctx, j, &few{docs})
+		if err != nil {
+			return nil, err
+		}
+		docs = slices.DeleteFunc(docs, func(d store.Doc) bool { return !store.Match(pred, d.Keys) })
+	}
+	return docs, nil
+}
+
+// whole yields documents whose keys are known with their bodies, so many at once.
+func (j *joiner) whole(ctx context.Context, typ string, docs iter.Seq2[store.Doc, error], size int) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		var names []string
+		leave := func() bool {
+			if len(names) == 0 {
+				return true
+			}
+			chunk, err := j.named(ctx, typ, names, store.And{}, false)
+			if err == nil && len(chunk) != len(names) {
+				err = fmt.Errorf("%d of %d rows of a page are gone: %w", len(names)-len(chunk), len(names), store.ErrUnavailable)
+			}
+			if err != nil {
+				yield(store.Doc{}, err)
+				return false
+			}
+			names = nil
+			for _, d := range chunk {
+				if !yield(d, nil) {
+					return false
+				}
+			}
+			return true
+		}
+		for d, err := range docs {
+			if err != nil {
+				yield(d, err)
+				return
+			}
+			if names = append(names, d.Ref.ID); len(names) == size && !leave() {
+				return
+			}
+		}
+		leave()
+	}
 }

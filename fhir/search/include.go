@@ -38,6 +38,16 @@ type includer struct {
 	on       map[version]bool // what is on the page
 	included []store.Doc
 	warned   map[string]bool // types that the token does not include
+
+	// What was read ahead, for many rows in one question.
+	named    map[store.Ref]*store.Doc // what rows refer to; nil for what is not there
+	pointers map[pointed][]store.Doc  // what points to rows
+}
+
+// pointed is a row to which something points by an include.
+type pointed struct {
+	by Include
+	to store.Ref
 }
 
 var errFull = errors.New("search: the page is full")
@@ -81,6 +91,11 @@ func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Lim
 // how many of them all was added.
 func (in *includer) gather(ctx context.Context, matches []store.Doc) (int, error) {
 	for i, d := range matches {
+		if i%merged == 0 {
+			if err := in.ahead(ctx, matches[i:min(i+merged, len(matches))], 0); err != nil {
+				return i, err
+			}
+		}
 		err := in.from(ctx, d)
 		if errors.Is(err, errFull) {
 			return i, nil
@@ -98,6 +113,11 @@ func (in *includer) from(ctx context.Context, match store.Doc) error {
 	at := []store.Doc{match}
 	for depth := 0; len(at) > 0 && depth < max(1, in.lim.IncludeDepth); depth++ {
 		was := len(in.included)
+		if depth > 0 {
+			if err := in.ahead(ctx, at, depth); err != nil {
+				return err
+			}
+		}
 		for _, d := range at {
 			for _, inc := range in.plan.Includes {
 				if depth > 0 && !inc.Iterate {
@@ -121,21 +141,33 @@ func (in *includer) follow(ctx context.Context, inc Include, d store.Doc) error 
 	if inc.Source != "*" && inc.Source != d.Ref.Type {
 		return nil
 	}
-	for name := range in.params(d.Ref.Type, inc.Param) {
-		refs, err := in.view.Index().References(d.Ref.Type, name, d.Body)
-		if err != nil {
-			return fmt.Errorf("follow %s: %w", name, err)
-		}
-		for _, ref := range refs {
-			if inc.Target != "" && ref.Type != inc.Target {
-				continue
-			}
-			if err := in.target(ctx, ref); err != nil {
-				return err
-			}
+	refs, err := in.refers(inc, d)
+	if err != nil {
+		return err
+	}
+	for i, ref := range refs {
+		if err := in.target(ctx, ref, refs[i:]); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// refers lists what a row points to by an include.
+func (in *includer) refers(inc Include, d store.Doc) ([]fhir.Ref, error) {
+	var out []fhir.Ref
+	for name := range in.params(d.Ref.Type, inc.Param) {
+		refs, err := in.view.Index().References(d.Ref.Type, name, d.Body)
+		if err != nil {
+			return nil, fmt.Errorf("follow %s: %w", name, err)
+		}
+		for _, ref := range refs {
+			if inc.Target == "" || ref.Type == inc.Target {
+				out = append(out, ref)
+			}
+		}
+	}
+	return out, nil
 }
 
 // params yields the parameter, or all reference parameters of a type.
@@ -154,63 +186,115 @@ func (in *includer) params(typ, name string) iter.Seq[string] {
 }
 
 // target adds what a reference names, if it can be found (SRCH-173): the
-// version that it names, if it names one (SRCH-177).
-func (in *includer) target(ctx context.Context, ref fhir.Ref) error {
+// version that it names, if it names one (SRCH-177). With it are read those behind it,
+// if they were not yet.
+func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref) error {
 	to := version{ref: store.Ref{Type: ref.Type, ID: ref.ID}}
 	if in.on[to] {
 		return nil
 	}
-	if !in.view.Grant().Principal().May(ref.Type, "rs") {
+	if !in.mayName(ref.Type) {
 		in.warned[ref.Type] = true
 		return nil
 	}
 	var d store.Doc
-	var err error
 	if ref.Version == "" {
-		d, err = in.view.Get(ctx, to.ref)
+		if _, known := in.named[to.ref]; !known {
+			if err := in.name(ctx, behind[:min(atOnce, len(behind))]); err != nil {
+				return err
+			}
+		}
+		found := in.named[to.ref]
+		if found == nil {
+			return nil
+		}
+		d = *found
 	} else {
+		var err error
 		if to.n, err = strconv.ParseUint(ref.Version, 10, 64); err != nil {
 			return nil // no version of ours
 		}
 		d, err = in.view.Version(ctx, to.ref, to.n)
-	}
-	if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("include: %w", err)
+		if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("include: %w", err)
+		}
 	}
 	return in.add(to, d)
 }
 
+// mayName reports whether the token includes what rows refer to of a type.
+func (in *includer) mayName(typ string) bool { return in.view.Grant().Principal().May(typ, "rs") }
+
 // pointing adds what points to a row (SRCH-170).
 func (in *includer) pointing(ctx context.Context, inc Include, to store.Ref) error {
-	if inc.Target != "" && inc.Target != to.Type {
+	if !in.mayPoint(inc, to) {
 		return nil
+	}
+	docs, known := in.pointers[pointed{inc, to}]
+	if known {
+		for _, d := range docs {
+			if err := in.add(version{ref: d.Ref}, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	any, err := in.points(inc, to)
+	if err != nil {
+		return err
+	}
+	for d, err := range in.pointersTo(ctx, inc, any) {
+		if err == nil {
+			err = in.add(version{ref: d.Ref}, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayPoint reports whether an include asks what points to a row, and the token
+// includes that.
+func (in *includer) mayPoint(inc Include, to store.Ref) bool {
+	if inc.Target != "" && inc.Target != to.Type {
+		return false
 	}
 	if !in.view.Grant().Principal().May(inc.Source, "s") {
 		in.warned[inc.Source] = true
-		return nil
+		return false
 	}
+	return true
+}
+
+// points is what points to a row by an include.
+func (in *includer) points(inc Include, to store.Ref) (store.Or, error) {
 	var any store.Or
 	for name := range in.params(inc.Source, inc.Param) {
 		pred, err := in.view.Index().Predicate(index.Query{Type: inc.Source, Name: name, Values: []string{to.String()}})
 		if err != nil {
-			return fmt.Errorf("look what points by %s: %w", name, err)
+			return nil, fmt.Errorf("look what points by %s: %w", name, err)
 		}
 		any = append(any, pred)
 	}
-	for d, err := range in.view.With("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
-		if err != nil {
-			return fmt.Errorf("include what points to a row: %w", err)
-		}
-		if on := (version{ref: d.Ref}); !in.on[on] {
-			if err := in.add(on, d); err != nil {
-				return err
+	return any, nil
+}
+
+// pointersTo yields what satisfies points of one row, or of several.
+func (in *includer) pointersTo(ctx context.Context, inc Include, any store.Or) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range in.view.With("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
+			if err != nil {
+				err = fmt.Errorf("include what points to a row: %w", err)
+			}
+			if !yield(d, err) || err != nil {
+				return
 			}
 		}
 	}
-	return nil
 }
 
 func (in *includer) add(key version, d store.Doc) error {

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -61,22 +62,15 @@ func (has) positive() bool    { return true }
 func (l leaf) resolve(context.Context, *joiner, *few) (store.Pred, error) { return l.pred, nil }
 
 func (c chain) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, error) {
-	targets, err := j.targets(ctx, c, among)
-	if err != nil {
-		return nil, err
+	if among != nil {
+		return j.along(ctx, c, among)
 	}
-	pred, err := c.inner.resolve(ctx, j, targets)
+	pred, err := c.inner.resolve(ctx, j, nil)
 	if err != nil {
 		return nil, err
 	}
 	found := ids{}
-	if targets != nil {
-		for _, d := range targets.docs {
-			if d.Ref.ID != "" && store.Match(pred, d.Keys) {
-				found[d.Ref.ID] = true
-			}
-		}
-	} else if err = j.each(ctx, c.target, pred, c.inner.positive(), func(d store.Doc) error {
+	if err = j.each(ctx, c.target, pred, c.inner.positive(), func(d store.Doc) error {
 		found[d.Ref.ID] = true
 		return nil
 	}); err != nil {
@@ -91,10 +85,10 @@ func (c chain) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, 
 }
 
 func (h has) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, error) {
-	found := ids{}
 	if among != nil {
 		return j.referring(ctx, h, among)
 	}
+	found := ids{}
 	pred, err := h.inner.resolve(ctx, j, nil)
 	if err != nil {
 		return nil, err
@@ -131,7 +125,7 @@ func (s ids) list() []string {
 // keys alone. positive: an index can drive by it.
 func (j *joiner) each(ctx context.Context, typ string, pred store.Pred, positive bool, f func(store.Doc) error) error {
 	q := store.Query{Type: typ, Where: pred, KeysOnly: true}
-	rows := j.view.Scan(ctx, q)
+	rows := j.other(ctx, q)
 	if !positive {
 		rows = j.plan.walk(ctx, j.view, q, j.lim)
 	}
@@ -146,13 +140,18 @@ func (j *joiner) each(ctx context.Context, typ string, pred store.Pred, positive
 	return nil
 }
 
+// other asks for what is at the other end of a hop.
+func (j *joiner) other(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	return j.view.Scan(ctx, q)
+}
+
 // Resolve returns the plan with its chains and _has resolved on a View: it is
 // for that View alone.
 func (p *Plan) Resolve(ctx context.Context, v *consent.View, lim Limits) (*Plan, error) {
 	return p.resolve(ctx, v, lim, false)
 }
 
-// resolve is Resolve, where one _has may be left to a stream.
+// resolve is Resolve, where the joins of the one part may be left to a stream.
 func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams bool) (*Plan, error) {
 	if p.joins == nil {
 		return p, nil
@@ -161,6 +160,17 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 	out.Parts = slices.Clone(p.Parts)
 	j := &joiner{view: v.With("s").By(p.x), plan: p, lim: lim}
 	j.terms = &term.Terms{Find: j.find, Most: lim.ExpansionMaximum}
+	if streams {
+		f, err := j.flow(ctx, out.Parts[0], p.driven, p.joins[0])
+		if err != nil {
+			return nil, err
+		}
+		if f.streams() {
+			f.own = true
+			out.stream = f
+			return &out, nil
+		}
+	}
 	for i, nodes := range p.joins {
 		where := store.And{out.Parts[i].Where}
 		among, err := j.few(ctx, out.Parts[i], p.driven || !p.Named.None())
@@ -168,12 +178,6 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 			return nil, err
 		}
 		for _, n := range nodes {
-			if h, ok := n.(has); ok && streams && among == nil && out.stream == nil && h.streams() {
-				if out.stream, err = j.stream(ctx, h); err != nil {
-					return nil, err
-				}
-				continue
-			}
 			pred, err := n.resolve(ctx, j, among)
 			if err != nil {
 				return nil, err

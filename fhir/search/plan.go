@@ -16,11 +16,13 @@ import (
 // Limits are the settings of LIM-001 that a search obeys.
 type Limits struct {
 	Page, PageMaximum, Everything, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth, ChainDepth, ExpansionMaximum int
+	// Hop is of how many documents a page first follows its hops at once; 1 at least.
+	Hop int
 }
 
 // DefaultLimits are those of the requirements.
 func DefaultLimits() Limits {
-	return Limits{Page: 50, PageMaximum: 1000, Everything: 5000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5, ExpansionMaximum: 10_000}
+	return Limits{Page: 50, PageMaximum: 1000, Everything: 5000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5, ExpansionMaximum: 10_000, Hop: 64}
 }
 
 // Plan is a search, ready to run: of one type, or of several whose rows come
@@ -42,7 +44,7 @@ type Plan struct {
 	positive bool           // some filter says what must be there
 	driven   bool           // some filter of the type itself does
 	joins    [][]node       // of each part; nil for none
-	stream   *stream        // where the rows of the one part come from; nil for its predicate
+	stream   *flow          // where the rows of the one part come from; nil for its predicate
 	bare     [][]store.Pred // what the target types make of ids without a type
 	filters  int
 	latest   int            // of each code, of $lastn; 0 for a search

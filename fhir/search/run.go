@@ -47,7 +47,7 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	if err := p.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}
-	p, err := p.resolve(ctx, v, lim, p.latest == 0 && p.mayStream(v))
+	p, err := p.resolve(ctx, v, lim, p.mayStream())
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 
 // scan yields the rows of all parts in the order of the store.
 func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.DocID, keysOnly bool, lim Limits) iter.Seq2[store.Doc, error] {
-	if p.stream != nil {
-		return p.stream.rows(ctx, v, p.Where(), after)
+	if p.stream != nil { // asked for a page in the order of the store alone
+		return p.stream.j.whole(ctx, p.Type(), p.stream.rows(ctx, after), min(p.Count+1, atOnce))
 	}
 	query := func(part Part) iter.Seq2[store.Doc, error] {
 		if p.walks() {

@@ -1,0 +1,136 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// ahead reads what belongs to rows before each of them is followed: a question for
+// each type and not for each row.
+func (in *includer) ahead(ctx context.Context, rows []store.Doc, depth int) error {
+	if depth == 0 {
+		in.named, in.pointers = map[store.Ref]*store.Doc{}, map[pointed][]store.Doc{}
+	}
+	var refs []fhir.Ref
+	for _, inc := range in.plan.Includes {
+		if depth > 0 && !inc.Iterate {
+			continue
+		}
+		if inc.Reverse {
+			if err := in.point(ctx, inc, rows); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, d := range rows {
+			if len(refs) > in.room() || inc.Source != "*" && inc.Source != d.Ref.Type {
+				continue
+			}
+			more, err := in.refers(inc, d)
+			if err != nil {
+				return err
+			}
+			refs = append(refs, more...)
+		}
+	}
+	return in.name(ctx, refs[:min(len(refs), in.room())])
+}
+
+// room is how many resources the page still takes, and one more.
+func (in *includer) room() int { return in.lim.IncludesPerPage - len(in.included) + 1 }
+
+// name reads what references name, those to versions left out.
+func (in *includer) name(ctx context.Context, refs []fhir.Ref) error {
+	wanted := map[string][]string{}
+	for _, ref := range refs {
+		to := store.Ref{Type: ref.Type, ID: ref.ID}
+		if _, known := in.named[to]; known || ref.Version != "" || in.on[version{ref: to}] || !in.mayName(ref.Type) {
+			continue
+		}
+		in.named[to] = nil
+		wanted[to.Type] = append(wanted[to.Type], to.ID)
+	}
+	for typ, names := range wanted {
+		for chunk := range slices.Chunk(names, atOnce) {
+			if err := in.nameOf(ctx, typ, chunk); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (in *includer) nameOf(ctx context.Context, typ string, names []string) error {
+	q, err := naming(in.view.Index(), typ, names)
+	if err != nil {
+		return err
+	}
+	for d, err := range in.view.Scan(ctx, q) {
+		if err != nil {
+			return fmt.Errorf("include: %w", err)
+		}
+		in.named[d.Ref] = &d
+	}
+	return nil
+}
+
+// point reads what points to rows, to so many at once that the page takes it. Where
+// it does not take what points to one, this is left to pointing.
+func (in *includer) point(ctx context.Context, inc Include, rows []store.Doc) error {
+	size := merged
+	for len(rows) > 1 {
+		size = min(size, len(rows))
+		whole, err := in.pointTo(ctx, inc, rows[:size])
+		switch {
+		case err != nil:
+			return err
+		case whole:
+			rows = rows[size:]
+		case size == 2:
+			return nil
+		default:
+			size /= 2
+		}
+	}
+	return nil
+}
+
+// pointTo is false, and reads nothing, where more points to the rows than the page
+// takes.
+func (in *includer) pointTo(ctx context.Context, inc Include, rows []store.Doc) (bool, error) {
+	var any store.Or
+	each := map[store.Ref]store.Or{}
+	for _, d := range rows {
+		if !in.mayPoint(inc, d.Ref) {
+			continue
+		}
+		points, err := in.points(inc, d.Ref)
+		if err != nil {
+			return false, err
+		}
+		each[d.Ref] = points
+		any = append(any, points...)
+	}
+	if len(any) == 0 {
+		return true, nil
+	}
+	found, n := map[store.Ref][]store.Doc{}, 0
+	for d, err := range in.pointersTo(ctx, inc, any) {
+		if n++; err != nil || n > in.room() {
+			return false, err
+		}
+		for to, points := range each {
+			if store.Match(points, d.Keys) {
+				found[to] = append(found[to], d)
+			}
+		}
+	}
+	for to := range each {
+		in.pointers[pointed{inc, to}] = found[to]
+	}
+	return true, nil
+}

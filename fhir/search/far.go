@@ -1,0 +1,229 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"carerecord/store"
+)
+
+// standing is a Patient at the far end of a hop, and where that Patient stands.
+type standing struct {
+	id      store.DocID
+	patient string
+}
+
+// far is the way to the rows of a flow from the other end of one of its hops: it meets
+// the Patients there in the order of the store, and rows stand in their places. It is
+// for one goroutine; stop ends it.
+type far struct {
+	flow *flow
+	node int // which of the hops it is
+	// ends yields the Patients behind a place, and may yield those in it again.
+	ends func(context.Context, *store.DocID) iter.Seq2[standing, error]
+	// joined is what a row has that is joined to one of some Patients.
+	joined func(ids) (store.Pred, error)
+	// loose rows may be joined to a Patient in whose place they do not stand: the hop
+	// is followed from them. nil where there are none.
+	loose store.Pred
+
+	met    cursor[standing]
+	astray cursor[store.Doc]
+}
+
+// far returns the far way of a flow, or nil where it has none: no hop that an index
+// drives is to or from a Patient, or keys may have been cut, so that they do not say
+// where documents stand.
+func (f *flow) far(ctx context.Context) (*far, error) {
+	if f.j.view.Cuts() {
+		return nil, nil
+	}
+	for i, n := range f.nodes {
+		var out *far
+		var err error
+		switch n := n.(type) {
+		case chain:
+			out, err = f.farChain(ctx, n)
+		case has:
+			out, err = f.farHas(ctx, n)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if out != nil {
+			out.flow, out.node = f, i
+			return out, nil
+		}
+	}
+	return nil, nil
+}
+
+// farChain goes by the Patients to whom a chain leads.
+func (f *flow) farChain(ctx context.Context, c chain) (*far, error) {
+	if c.target != "Patient" {
+		return nil, nil
+	}
+	x := f.j.view.Index()
+	to, err := f.j.flow(ctx, Part{c.target, store.And{}}, false, []node{c.inner})
+	if err != nil || !to.streams() {
+		return nil, err
+	}
+	stray, err := x.Stray(c.typ, c.param)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := x.Holds(c.typ, c.param, c.target)
+	if err != nil {
+		return nil, err
+	}
+	loose := store.Or{stray, holds}
+	return &far{
+		ends: func(ctx context.Context, after *store.DocID) iter.Seq2[standing, error] {
+			return func(yield func(standing, error) bool) {
+				for d, err := range to.rows(ctx, placeOf(after)) {
+					if !yield(standing{d.ID, d.Ref.ID}, err) || err != nil {
+						return
+					}
+				}
+			}
+		},
+		joined: func(patients ids) (store.Pred, error) {
+			points, err := x.Points(c.typ, c.param, c.target, patients)
+			return store.And{points, store.Not{Pred: loose}}, err
+		},
+		loose: loose,
+	}, nil
+}
+
+// placeOf is where the documents in the place of a document begin.
+func placeOf(d *store.DocID) *store.DocID {
+	if d == nil {
+		return nil
+	}
+	return &store.DocID{Place: d.Place}
+}
+
+// stretch is the rows that the next few Patients bring.
+type stretch struct {
+	rows iter.Seq2[store.Doc, error]
+	to   *store.DocID // they are all rows up to here; nil for all
+	met  int          // Patients
+}
+
+// stretch takes the next n Patients behind a place.
+func (r *far) stretch(ctx context.Context, at *store.DocID, n int) (s stretch, err error) {
+	r.met.begin(at, func() iter.Seq2[standing, error] { return r.ends(ctx, at) })
+	patients := ids{}
+	places := []store.Place{}
+	for ; s.met < n; s.met++ {
+		e, err, more := r.met.next()
+		if err != nil {
+			return s, fmt.Errorf("meet the patients at the far end of a hop: %w", err)
+		}
+		if !more {
+			break
+		}
+		patients[e.patient] = true
+		if len(places) == 0 || places[len(places)-1] != e.id.Place {
+			places = append(places, e.id.Place)
+		}
+	}
+	if s.met == n {
+		s.to = &store.DocID{Place: places[len(places)-1]}
+		for i := range s.to.Order {
+			s.to.Order[i] = 0xff
+		}
+	}
+	r.met.at = s.to
+	s.rows = noRows
+	if s.met > 0 {
+		where, err := r.joined(patients)
+		if err != nil {
+			return s, err
+		}
+		s.rows = r.flow.scan(ctx, at, places, where)
+	}
+	if r.loose != nil {
+		s.rows = Merge([]iter.Seq2[store.Doc, error]{s.rows, r.elsewhere(ctx, at, s.to)}, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
+	}
+	return s, nil
+}
+
+func noRows(func(store.Doc, error) bool) {}
+
+// elsewhere yields the loose rows that satisfy the hop, from one place to another.
+func (r *far) elsewhere(ctx context.Context, at, to *store.DocID) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		r.astray.begin(at, func() iter.Seq2[store.Doc, error] {
+			return r.flow.j.follow(ctx, r.flow.scan(ctx, at, nil, r.loose), r.flow.nodes[r.node:r.node+1])
+		})
+		r.astray.at = to
+		for {
+			d, err, more := r.astray.peek()
+			switch {
+			case err != nil:
+				yield(d, err)
+				return
+			case !more || to != nil && d.ID.Compare(*to) > 0:
+				return
+			}
+			r.astray.drop()
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (r *far) stop() {
+	r.met.stop()
+	r.astray.stop()
+}
+
+// cursor is a sequence that is gone on with where it was left.
+type cursor[T any] struct {
+	pull func() (T, error, bool)
+	halt func()
+	at   *store.DocID // behind which the next is
+	head []T          // what was looked at and not taken
+}
+
+// begin begins a sequence, unless the one that was left stands behind a place.
+func (c *cursor[T]) begin(at *store.DocID, sequence func() iter.Seq2[T, error]) {
+	if c.pull != nil && same(c.at, at) {
+		return
+	}
+	c.stop()
+	c.pull, c.halt = iter.Pull2(sequence())
+}
+
+func (c *cursor[T]) next() (T, error, bool) {
+	v, err, more := c.peek()
+	c.drop()
+	return v, err, more
+}
+
+func (c *cursor[T]) peek() (v T, err error, more bool) {
+	if len(c.head) == 0 {
+		if v, err, more = c.pull(); err != nil || !more {
+			return v, err, more
+		}
+		c.head = append(c.head, v)
+	}
+	return c.head[0], nil, true
+}
+
+func (c *cursor[T]) drop() { c.head = c.head[:0] }
+
+// stop ends the sequence.
+func (c *cursor[T]) stop() {
+	if c.halt != nil {
+		c.halt()
+	}
+	*c = cursor[T]{}
+}
+
+func same(a, b *store.DocID) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
+}
