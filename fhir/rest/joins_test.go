@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,9 @@ import (
 
 	"carerecord/fhir/rest"
 	"carerecord/store"
+	"carerecord/store/mongo"
+	"carerecord/store/mongo/mongotest"
+	"carerecord/store/pebble"
 	"carerecord/store/storetest"
 )
 
@@ -136,6 +140,56 @@ func TestPagesOfJoins(t *testing.T) {
 				t.Errorf("%s: a page reads %d documents of 200 patients, %d of 1000", q, of[0], of[1])
 			}
 		}
+	}
+}
+
+// TestJoinsOnEveryStore: all pages of joins together are what the sets give, on the
+// reference store, the embedded engine and MongoDB, in stretches of one document and more.
+func TestJoinsOnEveryStore(t *testing.T) {
+	stores := map[string]func(t *testing.T) store.Store{
+		"reference": func(*testing.T) store.Store { return storetest.NewReference(time.Now) },
+		"pebble": func(t *testing.T) store.Store {
+			db, err := pebble.Open(pebble.Config{Dir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return db
+		},
+		"mongo": func(t *testing.T) store.Store {
+			server := mongotest.Start(t)
+			uri, name := server.Database(t)
+			db, err := mongo.Open(context.Background(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return db
+		},
+	}
+	ids := func(body string) (out []string) {
+		for _, id := range gjson.Get(body, `entry.#(search.mode=="match")#.resource.id`).Array() {
+			out = append(out, id.Str)
+		}
+		return out
+	}
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			h := handlerWith(t, open(t), func(c *rest.Config) { c.Search.Limits.Hop = 2 })
+			joined(t, h, 12)
+			for _, q := range broad {
+				want := ids(send(h, "GET", "/"+q+"&_count=100&_total=accurate", "").Body.String())
+				var got []string
+				for next := "/" + q + "&_count=4"; next != ""; {
+					body := send(h, "GET", next, "").Body.String()
+					got = append(got, ids(body)...)
+					next = strings.TrimPrefix(gjson.Get(body, `link.#(relation=="next").url`).Str, site+"/fhir")
+				}
+				if len(want) == 0 || !slices.Equal(got, want) {
+					t.Errorf("%s: the pages hold %v, the sets give %v", q, got, want)
+				}
+			}
+		})
 	}
 }
 

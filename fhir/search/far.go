@@ -176,6 +176,15 @@ func (r *far) elsewhere(ctx context.Context, at, to *store.DocID) iter.Seq2[stor
 	}
 }
 
+// growth is how many times as many Patients the next stretch takes. To meet one to whom
+// a chain leads is to look at one document; to meet one by what refers to them, at many.
+func (r *far) growth() int {
+	if r.loose == nil {
+		return 2
+	}
+	return 4
+}
+
 func (r *far) stop() {
 	r.met.stop()
 	r.astray.stop()

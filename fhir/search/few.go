@@ -91,29 +91,14 @@ func (j *joiner) along(ctx context.Context, c chain, from *few) (store.Pred, err
 }
 
 // fit returns those of some resources of a type that the View shows and that
-// satisfy a node, their keys alone.
+// satisfy a node, their keys alone. They are asked for by their ids alone: an engine may
+// take anything else that drives for the better way, and walk it over all the record.
 func (j *joiner) fit(ctx context.Context, typ string, names []string, n node) ([]store.Doc, error) {
-	where := store.Pred(store.And{})
-	if l, ok := n.(leaf); ok {
-		where = l.pred
-	}
-	docs, err := j.named(ctx, typ, names, where, true)
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := n.(leaf); ok {
-		return docs, nil
-	}
-	return j.satisfying(ctx, docs, []node{n})
-}
-
-// named is what the View shows of some resources of a type, and satisfies a predicate.
-func (j *joiner) named(ctx context.Context, typ string, names []string, where store.Pred, keysOnly bool) ([]store.Doc, error) {
 	q, err := naming(j.view.Index(), typ, names)
 	if err != nil {
 		return nil, err
 	}
-	q.Where, q.KeysOnly = store.And{q.Where, where}, keysOnly
+	q.KeysOnly = true
 	var docs []store.Doc
 	for d, err := range j.other(ctx, q) {
 		if err != nil {
@@ -121,7 +106,7 @@ func (j *joiner) named(ctx context.Context, typ string, names []string, where st
 		}
 		docs = append(docs, d)
 	}
-	return docs, nil
+	return j.satisfying(ctx, docs, []node{n})
 }
 
 // naming is the one question for some resources of a type, at most a thousand. Where
@@ -254,21 +239,22 @@ func (j *joiner) whole(ctx context.Context, typ string, docs iter.Seq2[store.Doc
 			if len(names) == 0 {
 				return true
 			}
-			chunk, err := j.named(ctx, typ, names, store.And{}, false)
-			if err == nil && len(chunk) != len(names) {
-				err = fmt.Errorf("%d of %d rows of a page are gone: %w", len(names)-len(chunk), len(names), store.ErrUnavailable)
-			}
+			q, err := naming(j.view.Index(), typ, names)
 			if err != nil {
 				yield(store.Doc{}, err)
 				return false
 			}
+			n := len(names)
 			names = nil
-			for _, d := range chunk {
-				if !yield(d, nil) {
+			for d, err := range j.view.Scan(ctx, q) {
+				if n--; !yield(d, err) || err != nil {
 					return false
 				}
 			}
-			return true
+			if n > 0 {
+				yield(store.Doc{}, fmt.Errorf("%d rows of a page are gone: %w", n, store.ErrUnavailable))
+			}
+			return n == 0
 		}
 		for d, err := range docs {
 			if err != nil {

@@ -28,6 +28,7 @@ type flow struct {
 	drives bool
 	nodes  []node // hops
 	own    bool   // its rows are those of the page, and not at the end of a hop
+	want   int    // rows that a page takes; 0 for not known
 }
 
 // flow prepares a flow: whatever is no hop is resolved.

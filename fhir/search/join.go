@@ -166,7 +166,7 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 			return nil, err
 		}
 		if f.streams() {
-			f.own = true
+			f.own, f.want = true, p.Count+1
 			out.stream = f
 			return &out, nil
 		}

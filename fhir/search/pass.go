@@ -43,6 +43,9 @@ func (p *pass) stop() {
 // run goes through the flow, in stretches of the better way.
 func (p *pass) run(ctx context.Context) error {
 	near, far := p.j.first(), max(1, p.j.first()/4)
+	if p.far != nil && p.far.loose == nil && p.want > 0 {
+		far = p.want // each Patient is a row
+	}
 	for turn := 0; !p.ended && !p.stopped; turn++ {
 		if err := p.look(ctx, turn); err != nil {
 			return err
@@ -52,15 +55,16 @@ func (p *pass) run(ctx context.Context) error {
 		case !byFar:
 		case turn == 0:
 			byFar = !p.drives
-		case p.speeds[0].docs == 0 || p.speeds[1].docs == 0:
-			byFar = p.speeds[1].docs == 0
+		case p.speeds[1].docs == 0:
+		case p.speeds[0].docs == 0:
+			byFar = p.speeds[1].docs < 4*p.j.first() // the whole type is not walked for a page that is nearly full
 		default:
 			byFar = p.speeds[1].beats(p.speeds[0])
 		}
 		var err error
 		if byFar {
 			err = p.stretchFar(ctx, far)
-			far = min(4*far, p.j.most())
+			far = min(p.far.growth()*far, p.j.most())
 		} else {
 			err = p.stretchNear(ctx, near)
 			near = min(2*near, p.j.most())

@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,13 +66,16 @@ func versioned(ctx context.Context, v *consent.View, n node, from []store.Doc, m
 			return nil
 		}
 		from, within = nil, []node{n.inner}
-		for _, id := range named.list() {
-			d, err := v.Get(ctx, store.Ref{Type: n.target, ID: id})
-			switch {
-			case errors.Is(err, store.ErrNotFound):
-			case err != nil:
-				return fmt.Errorf("look for versions that a chain names: %w", err)
-			case !d.Dead():
+		for chunk := range slices.Chunk(named.list(), atOnce) {
+			q, err := naming(v.Index(), n.target, chunk)
+			if err != nil {
+				return err
+			}
+			q.KeysOnly = true
+			for d, err := range v.Scan(ctx, q) {
+				if err != nil {
+					return fmt.Errorf("look for versions that a chain names: %w", err)
+				}
 				from = append(from, d)
 			}
 		}

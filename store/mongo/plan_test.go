@@ -119,6 +119,7 @@ func TestPlans(t *testing.T) {
 		"one post":         {{Key: "k", Value: post("Patient", "a")}},
 		"the type's own":   {{Key: "k", Value: post("Patient", "")}},
 		"behind a place":   {{Key: "k", Value: post("Patient", "a")}, {Key: "p", Value: bson.D{{Key: "$gt", Value: int64(0)}}}},
+		"in some places":   {{Key: "k", Value: post("Patient", "a")}, {Key: "p", Value: bson.D{{Key: "$in", Value: bson.A{int64(0), int64(7), int64(9)}}}}},
 		"with another key": {{Key: "k", Value: post("Patient", "a")}, {Key: "f", Value: bson.D{{Key: "$all", Value: binaries([]store.Key{"id1"})}}}},
 	} {
 		var plan bson.Raw
