@@ -13,7 +13,7 @@ import (
 // each type and not for each row.
 func (in *includer) ahead(ctx context.Context, rows []store.Doc, depth int) error {
 	if depth == 0 {
-		in.named, in.pointers = map[store.Ref]*store.Doc{}, map[pointed][]store.Doc{}
+		in.links, in.named, in.pointers = map[linked][]fhir.Ref{}, map[store.Ref]*store.Doc{}, map[pointed][]store.Doc{}
 	}
 	var refs []fhir.Ref
 	for _, inc := range in.plan.Includes {

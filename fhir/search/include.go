@@ -40,8 +40,15 @@ type includer struct {
 	warned   map[string]bool // types that the token does not include
 
 	// What was read ahead, for many rows in one question.
-	named    map[store.Ref]*store.Doc // what rows refer to; nil for what is not there
+	links    map[linked][]fhir.Ref    // what rows refer to by an include
+	named    map[store.Ref]*store.Doc // what is there of that; nil for what is not
 	pointers map[pointed][]store.Doc  // what points to rows
+}
+
+// linked is a row, one version of it, that refers to something by an include.
+type linked struct {
+	by   Include
+	from version
 }
 
 // pointed is a row to which something points by an include.
@@ -155,7 +162,11 @@ func (in *includer) follow(ctx context.Context, inc Include, d store.Doc) error 
 
 // refers lists what a row points to by an include.
 func (in *includer) refers(inc Include, d store.Doc) ([]fhir.Ref, error) {
-	var out []fhir.Ref
+	key := linked{inc, version{d.Ref, d.Version}}
+	out, known := in.links[key]
+	if known {
+		return out, nil
+	}
 	for name := range in.params(d.Ref.Type, inc.Param) {
 		refs, err := in.view.Index().References(d.Ref.Type, name, d.Body)
 		if err != nil {
@@ -167,6 +178,7 @@ func (in *includer) refers(inc Include, d store.Doc) ([]fhir.Ref, error) {
 			}
 		}
 	}
+	in.links[key] = out
 	return out, nil
 }
 
