@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/store"
 	"carerecord/store/mongo"
@@ -167,30 +168,75 @@ func TestJoinsOnEveryStore(t *testing.T) {
 			return db
 		},
 	}
-	ids := func(body string) (out []string) {
-		for _, id := range gjson.Get(body, `entry.#(search.mode=="match")#.resource.id`).Array() {
-			out = append(out, id.Str)
-		}
-		return out
-	}
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			h := handlerWith(t, open(t), func(c *rest.Config) { c.Search.Limits.Hop = 2 })
 			joined(t, h, 12)
 			for _, q := range broad {
-				want := ids(send(h, "GET", "/"+q+"&_count=100&_total=accurate", "").Body.String())
-				var got []string
-				for next := "/" + q + "&_count=4"; next != ""; {
-					body := send(h, "GET", next, "").Body.String()
-					got = append(got, ids(body)...)
-					next = strings.TrimPrefix(gjson.Get(body, `link.#(relation=="next").url`).Str, site+"/fhir")
-				}
+				want := matches(send(h, "GET", "/"+q+"&_count=100&_total=accurate", "").Body.String())
+				got := pages(h, q+"&_count=4")
 				if len(want) == 0 || !slices.Equal(got, want) {
 					t.Errorf("%s: the pages hold %v, the sets give %v", q, got, want)
 				}
 			}
 		})
 	}
+}
+
+// TestPatientsWhoShareAPlace: two Patients whose ids have the same hash of 48 bits are
+// both met, wherever a stretch or a page ends.
+func TestPatientsWhoShareAPlace(t *testing.T) {
+	const one, other = "p27858680", "p9103343"
+	if index.Place(one) != index.Place(other) {
+		t.Fatal("the two have places of their own: the test says nothing")
+	}
+	for _, hop := range []int{1, 4, 64} {
+		h := handlerWith(t, storetest.NewReference(time.Now), func(c *rest.Config) { c.Search.Limits.Hop = hop })
+		joined(t, h, 4)
+		for _, id := range []string{one, other} {
+			put(t, h, "Patient", id, `"gender":"male","name":[{"family":"Shared"}]`)
+			for i := range 3 {
+				put(t, h, "Observation", fmt.Sprint(id, "-", i), fmt.Sprintf(`"status":"final","code":{"coding":[{"system":"s","code":"c1"}]},"subject":{"reference":"Patient/%s"}`, id))
+			}
+		}
+		for _, q := range []string{
+			"Observation?subject:Patient.family=shared", "Observation?patient.gender=male&code=c1", "Patient?_has:Observation:patient:code=c1",
+			"Patient?family=shared&_has:Observation:subject:status=final", "Observation?patient._has:Observation:patient:status=final&code=c1",
+		} {
+			want := matches(send(h, "GET", "/"+q+"&_count=100&_total=accurate", "").Body.String())
+			for _, count := range []string{"1", "2", "5"} {
+				if got := pages(h, q+"&_count="+count); len(want) < 2 || !slices.Equal(got, want) {
+					t.Errorf("%s, pages of %s, stretches of %d: got %v, want %v", q, count, hop, got, want)
+				}
+			}
+		}
+	}
+}
+
+// put writes a resource with some members.
+func put(t testing.TB, h http.Handler, typ, id, members string) {
+	t.Helper()
+	if w := send(h, "PUT", "/"+typ+"/"+id, fmt.Sprintf(`{"resourceType":"%s","id":"%s",%s}`, typ, id, members)); w.Code >= 300 {
+		t.Fatalf("%s/%s: %d %.300s", typ, id, w.Code, w.Body)
+	}
+}
+
+// matches are the ids of the matches of a page, in their order.
+func matches(body string) (out []string) {
+	for _, id := range gjson.Get(body, `entry.#(search.mode=="match")#.resource.id`).Array() {
+		out = append(out, id.Str)
+	}
+	return out
+}
+
+// pages are the ids of the matches of all pages.
+func pages(h http.Handler, query string) (out []string) {
+	for next := "/" + query; next != ""; {
+		body := send(h, "GET", next, "").Body.String()
+		out = append(out, matches(body)...)
+		next = strings.TrimPrefix(gjson.Get(body, `link.#(relation=="next").url`).Str, site+"/fhir")
+	}
+	return out
 }
 
 // TestIncludesInChunks: what rows refer to, and what refers to them, is asked for many

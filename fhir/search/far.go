@@ -104,6 +104,15 @@ func placeOf(d *store.DocID) *store.DocID {
 	return &store.DocID{Place: d.Place}
 }
 
+// endOf is behind all documents in a place.
+func endOf(p store.Place) *store.DocID {
+	end := store.DocID{Place: p}
+	for i := range end.Order {
+		end.Order[i] = 0xff
+	}
+	return &end
+}
+
 // stretch is the rows that the next few Patients bring.
 type stretch struct {
 	rows iter.Seq2[store.Doc, error]
@@ -116,24 +125,24 @@ func (r *far) stretch(ctx context.Context, at *store.DocID, n int) (s stretch, e
 	r.met.begin(at, func() iter.Seq2[standing, error] { return r.ends(ctx, at) })
 	patients := ids{}
 	places := []store.Place{}
-	for ; s.met < n; s.met++ {
-		e, err, more := r.met.next()
+	for {
+		e, err, more := r.met.peek()
 		if err != nil {
 			return s, fmt.Errorf("meet the patients at the far end of a hop: %w", err)
 		}
 		if !more {
 			break
 		}
-		patients[e.patient] = true
 		if len(places) == 0 || places[len(places)-1] != e.id.Place {
+			if s.met >= n { // and not between two Patients who share a place
+				s.to = endOf(places[len(places)-1])
+				break
+			}
 			places = append(places, e.id.Place)
 		}
-	}
-	if s.met == n {
-		s.to = &store.DocID{Place: places[len(places)-1]}
-		for i := range s.to.Order {
-			s.to.Order[i] = 0xff
-		}
+		patients[e.patient] = true
+		s.met++
+		r.met.drop()
 	}
 	r.met.at = s.to
 	s.rows = noRows
