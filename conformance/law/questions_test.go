@@ -344,7 +344,9 @@ func (g *generator) search() question {
 	if g.chance(2) {
 		params = append(params, pick(g, odd...))
 	}
+	joined := false
 	if joins := chains[typ]; len(joins) > 0 && (g.chance(15) || typ == "Patient" && g.chance(12)) {
+		joined = true
 		params = append(params, g.fill(typ, pick(g, joins...)))
 	}
 	if more := further[typ]; len(more) > 0 && g.chance(12) {
@@ -356,11 +358,13 @@ func (g *generator) search() question {
 	if g.chance(35) {
 		params = append(params, fmt.Sprintf("_count=%d", 1+g.IntN(5)))
 	}
-	switch g.IntN(8) {
-	case 0:
+	switch n := g.IntN(8); {
+	case n == 0:
 		params = append(params, pick(g, "_summary=count", "_summary=count", "_count=0"))
-	case 1, 2:
+	case n <= 2:
 		params = append(params, "_total="+pick(g, "accurate", "none"))
+	case n <= 4 && joined: // pages are streams: sets have to be asked for
+		params = append(params, "_total=accurate")
 	}
 	if inc := includes[typ]; len(inc) > 0 && g.chance(35) {
 		params = append(params, pick(g, "_include=", "_include=", "_include:iterate=")+typ+":"+pick(g, inc...))

@@ -59,7 +59,11 @@ var negations = map[string][]string{
 // drive by: without that all visible documents are walked.
 func (g *generator) negation() question {
 	typ := pick(g, "Observation", "Condition", "Patient", "Patient", "Encounter", "AllergyIntolerance")
-	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + pick(g, negations[typ]...) + pick(g, "", "&_total=accurate", "&_count=3")}
+	param, how := pick(g, negations[typ]...), pick(g, "", "&_total=accurate", "&_count=3")
+	if strings.Contains(param, ".") && !strings.Contains(how, "_total") {
+		how += "&_total=accurate" // else the page is a stream, and what is cut is followed from the rows
+	}
+	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + param + how}
 }
 
 // costly asks a search that nothing drives, or one that sorts all there is.
@@ -121,7 +125,7 @@ func (g *generator) about(d consenttest.Decision) question {
 // inside is a chain that may lead into a contained resource, of which rules cut,
 // beside what finds other rows.
 func (g *generator) inside() question {
-	return question{method: "GET", path: "/Observation?_filter=status+eq+" + pick(g, "final", "amended") + "+or+performer:Patient.gender+" + pick(g, "eq", "ne") + "+" + pick(g, "female", "male")}
+	return question{method: "GET", path: "/Observation?_filter=status+eq+" + pick(g, "final", "amended") + "+or+performer:Patient.gender+" + pick(g, "eq", "ne") + "+" + pick(g, "female", "male") + pick(g, "", "&_total=accurate")}
 }
 
 // past asks for the versions of a document that has several.

@@ -23,7 +23,7 @@ var streams = map[string][]string{
 		"performer:Patient.gender=male", "performer:Patient.family=ely&code=one,two", "performer:Patient.link:Patient.family=gray", "subject:Patient.gender:not=male&status=final", "patient._has:Condition:patient:code=one",
 		"patient._has:Observation:performer:code=one", "patient.link:Patient.gender=female", "encounter.status=finished", "encounter.patient.family=ely", "encounter.patient.gender=male&status=final", "has-member:Observation.code=one",
 		"has-member:Observation.patient.gender=male", "patient.gender=male&has-member:Observation.status=final", "_has:Provenance:target:recorded=gt2018-01-01", "code=one&_has:List:item:status=current",
-		"_filter=patient.gender eq male and not(performer:Patient.family eq ely)", "_filter=code eq one and (patient.family eq ely or performer:Patient.gender eq male)", "date=gt2019&patient.birthdate=gt2019"},
+		"_filter=patient.gender eq male and not(performer:Patient.family eq ely)", "_filter=code eq one and (patient.family eq ely or performer:Patient.gender eq male)", "_filter=code eq two or patient.family eq fox", "_filter=encounter.status eq finished or (status eq final and not(patient.gender eq male))", "date=gt2019&patient.birthdate=gt2019"},
 	"Condition":         {"patient.gender=male", "asserter:Patient.family=ely", "asserter:Patient.gender:not=female&code=one", "code=two&subject:Patient.family=gray"},
 	"Encounter":         {"patient.gender=male", "service-provider.name=north", "_has:Observation:encounter:code=one", "patient._has:Observation:subject:status=amended"},
 	"MedicationRequest": {"medication.code=one", "patient.family=ely&medication.code=one,two", "status=active&patient.gender=female"},

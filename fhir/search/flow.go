@@ -119,6 +119,8 @@ func promising(n node) bool {
 		return promising(n.inner)
 	case every:
 		return slices.ContainsFunc(n, promising)
+	case some:
+		return !slices.ContainsFunc(n, func(n node) bool { return !promising(n) })
 	}
 	return n.positive()
 }
@@ -166,35 +168,53 @@ func (f *flow) rows(ctx context.Context, after *store.DocID) iter.Seq2[store.Doc
 // fewDriven is of how many ids an index can be driven.
 const fewDriven = 1000
 
-// narrow asks in addition for what a hop implies, where that is one of a few ids, so
-// that an index drives by them; it says whether it did. The hop itself is still to be
-// followed.
-func (f *flow) narrow(ctx context.Context, n node, most int) (bool, error) {
+// implied is what a node implies, in a way that an index can drive by: of a hop, that it
+// leads to one of a few ids; nil for what implies nothing, or more of them than most.
+// The node itself is still to be followed.
+func (f *flow) implied(ctx context.Context, n node, most int) (store.Pred, error) {
+	x := f.j.view.Index()
 	switch n := n.(type) {
+	case leaf:
+		if n.drives {
+			return n.pred, nil
+		}
 	case chain:
 		to, few, err := f.ends(ctx, n.target, n.inner, most, func(d store.Doc) ([]string, error) { return []string{d.Ref.ID}, nil })
 		if !few || err != nil {
-			return false, err
+			return nil, err
 		}
-		points, err := f.j.view.Index().PointsTo(n.typ, n.param, n.target, to, to.list())
+		points, err := x.PointsTo(n.typ, n.param, n.target, to, to.list())
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		holds, err := f.j.view.Index().Holds(n.typ, n.param, n.target)
-		f.where = append(slices.Clone(f.where), store.Or{points, holds})
-		return err == nil, err
+		holds, err := x.Holds(n.typ, n.param, n.target)
+		return store.Or{points, holds}, err
 	case has:
 		to, few, err := f.ends(ctx, n.typ, n.inner, most, func(d store.Doc) ([]string, error) {
-			return f.j.view.Index().Pointees(n.typ, n.param, n.here, d.Keys)
+			return x.Pointees(n.typ, n.param, n.here, d.Keys)
 		})
 		if !few || err != nil {
-			return false, err
+			return nil, err
 		}
-		one, err := f.j.view.Index().OneOf(n.here, to, to.list())
-		f.where = append(slices.Clone(f.where), one)
-		return err == nil, err
+		return x.OneOf(n.here, to, to.list())
+	case every:
+		for _, of := range n {
+			if pred, err := f.implied(ctx, of, most); pred != nil || err != nil {
+				return pred, err
+			}
+		}
+	case some:
+		any := make(store.Or, len(n))
+		for i, of := range n {
+			pred, err := f.implied(ctx, of, most)
+			if pred == nil || err != nil {
+				return nil, err
+			}
+			any[i] = pred
+		}
+		return any, nil
 	}
-	return false, nil
+	return nil, nil
 }
 
 // ends are the ids at the end of a hop of the documents that satisfy the rest of it,

@@ -96,11 +96,12 @@ func (p *pass) look(ctx context.Context, turn int) error {
 		if p.far != nil && p.far.node == i {
 			continue // it is asked from there anyhow
 		}
-		narrowed, err := p.narrow(ctx, n, most)
+		pred, err := p.implied(ctx, n, most)
 		if err != nil {
 			return err
 		}
-		if narrowed {
+		if pred != nil {
+			p.where = append(slices.Clone(p.where), pred)
 			p.drives, p.looked, p.speeds = true, gaze, [2]speed{}
 			p.near.stop()
 			if p.far != nil {
