@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -64,7 +65,15 @@ func (in *includer) name(ctx context.Context, refs []fhir.Ref) error {
 	return nil
 }
 
+// fewNamed is how many resources are read one by one: an engine may have them at hand,
+// and where each is a command, a question for a few is not fewer.
+const fewNamed = 3
+
+// nameOf reads resources of one type.
 func (in *includer) nameOf(ctx context.Context, typ string, names []string) error {
+	if len(names) <= fewNamed {
+		return in.nameEach(ctx, typ, names)
+	}
 	q, err := naming(in.view.Index(), typ, names)
 	if err != nil {
 		return err
@@ -74,6 +83,20 @@ func (in *includer) nameOf(ctx context.Context, typ string, names []string) erro
 			return fmt.Errorf("include: %w", err)
 		}
 		in.named[d.Ref] = &d
+	}
+	return nil
+}
+
+func (in *includer) nameEach(ctx context.Context, typ string, names []string) error {
+	for _, id := range names {
+		d, err := in.view.Get(ctx, store.Ref{Type: typ, ID: id})
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return fmt.Errorf("include: %w", err)
+		case !d.Dead():
+			in.named[d.Ref] = &d
+		}
 	}
 	return nil
 }
