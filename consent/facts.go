@@ -101,10 +101,11 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 			keys = append(keys, index.HoldsKey(id))
 		}
 	}
-	return described{
-		keys: withCommon(store.Sorted(keys), d.Source),
-		id:   store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)},
-	}, nil
+	id := store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}
+	if keys = withCommon(store.Sorted(keys), d.Source); apart(keys, id.Place) {
+		keys = store.Sorted(append(keys, index.FactKey(factApart)))
+	}
+	return described{keys: keys, id: id}, nil
 }
 
 // withCommon returns sorted keys with those by which documents of every type are

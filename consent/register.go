@@ -138,3 +138,16 @@ func (s members) Has(patient string) bool {
 	defer s.r.mu.RUnlock()
 	return s.m[patient] > 0
 }
+
+// patients are those in any of the sets, now.
+func (r *register) patients() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	out := make([]string, 0, len(r.optOut)+len(r.directive)+len(r.restricted))
+	for _, m := range []map[string]int{r.optOut, r.directive, r.restricted} {
+		for p := range m {
+			out = append(out, p)
+		}
+	}
+	return out
+}

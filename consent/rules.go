@@ -36,6 +36,11 @@ type Rules struct {
 	Withheld bool
 }
 
+// idle reports whether the rules hide and cut nothing, and leave all letters.
+func (r Rules) idle() bool {
+	return r.Hide == nil && r.Without == nil && len(r.Owners) == 0 && len(r.Letters) == 0
+}
+
 // OwnerRule is a rule over documents about one patient.
 type OwnerRule struct {
 	When store.Pred // over stored keys; nil for every document

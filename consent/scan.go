@@ -101,6 +101,9 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 		}
 		return n, nil
 	}
+	if n, ok, err := v.less(ctx, q, max); ok || err != nil {
+		return n, err
+	}
 	q = v.asked(q)
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	n, err := v.snap.Count(ctx, q, max)

@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Key is one fact that a search can ask about, built by fhir/index alone and
 // ordered by its bytes. A key whose first byte is below 0x80 is driving: the
@@ -136,3 +139,23 @@ func within(v, min, max string) bool {
 func (c Contains) holds(k Key) bool { return strings.Contains(string(k[len(c.Prefix):]), c.Text) }
 
 func (i In) holds(k Key) bool { return i.Set.Has(string(k[len(i.Prefix):])) }
+
+// Posted reports whether postings alone decide a predicate: no document has to be looked
+// at to count what matches. It goes by the shape of the question and by nothing that
+// stands in a store.
+func Posted(p Pred) bool {
+	switch p := p.(type) {
+	case Eq:
+		return p.Key.Drives()
+	case Range:
+		return p.Drives()
+	case And:
+		if len(p) == 1 {
+			return Posted(p[0])
+		}
+		return !slices.ContainsFunc(p, func(q Pred) bool { e, ok := q.(Eq); return !ok || !e.Key.Drives() })
+	case Or:
+		return !slices.ContainsFunc(p, func(q Pred) bool { return !Posted(q) })
+	}
+	return false
+}

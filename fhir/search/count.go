@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 
 	"carerecord/consent"
 	"carerecord/fhir"
@@ -36,26 +35,6 @@ func (p *Plan) total(ctx context.Context, v *consent.View, at Cursor, page *Page
 		page.Total = &total
 	}
 	return nil
-}
-
-// posted reports whether what a predicate asks is counted from postings alone: no
-// document has to be looked at. It goes by the shape of the question and by nothing
-// that stands in a store.
-func posted(where store.Pred) bool {
-	switch p := where.(type) {
-	case store.Eq:
-		return p.Key.Drives()
-	case store.Range:
-		return p.Drives()
-	case store.And:
-		if len(p) == 1 {
-			return posted(p[0])
-		}
-		return !slices.ContainsFunc(p, func(q store.Pred) bool { e, ok := q.(store.Eq); return !ok || !e.Key.Drives() })
-	case store.Or:
-		return !slices.ContainsFunc(p, func(q store.Pred) bool { return !posted(q) })
-	}
-	return false
 }
 
 // walks reports whether the plan has to look at every visible document of its

@@ -122,7 +122,7 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Plan, 
 	for i := range p.plan.Parts {
 		p.plan.Parts[i].Where = p.wheres[i]
 	}
-	p.plan.simple = p.plan.simple && p.plan.filters <= 1 && posted(p.plan.Where())
+	p.plan.simple = p.plan.simple && p.plan.filters <= 1 && store.Posted(p.plan.Where())
 	if len(p.named) == 1 {
 		p.plan.Named = p.named[0]
 	}

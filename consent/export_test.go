@@ -1,0 +1,12 @@
+package consent
+
+import (
+	"context"
+
+	"carerecord/store"
+)
+
+// Less is what Count makes a count over the region of; ok is false where it does not.
+func (v *View) Less(ctx context.Context, q store.Query) (n int, ok bool, err error) {
+	return v.less(ctx, q, 0)
+}

@@ -1,0 +1,85 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// A count over the region is the count of all less what is hidden. To look at each
+// document would cost what the answer is large; nearly all of it is about one patient,
+// stands in that patient's place, and is hidden only where the patient wishes it. So
+// what is hidden is found in two small parts: the documents that stand apart, and
+// what stands in the places of patients with wishes.
+
+// factApart: what a clinician sees of the document may depend on something else than
+// the wishes of one patient in whose place it stands.
+const factApart = "apart"
+
+// apart reports whether a document with these keys at a place stands apart.
+func apart(keys []store.Key, at store.Place) bool {
+	owners := ownersOf(keys)
+	for _, name := range []string{factResolved, factOrdinary, factShared} {
+		if !store.Match(fact(name), keys) {
+			return true
+		}
+	}
+	return len(owners) > 1 || len(owners) == 1 && index.Place(owners[0]) != at || len(names(keys, index.MentionPrefix())) > 0
+}
+
+// whole reports whether a count is made of the count of all: a clinician asks for
+// many patients, postings alone decide what is asked, and only the steps that are built
+// in hide.
+func (v *View) whole(q store.Query) bool {
+	g := v.grant
+	return g.principal.Kind == Clinician && g.patient == "" && g.gone == "" && g.rules.idle() &&
+		q.After == nil && q.Places == nil && q.Type != "" && q.Type != "Consent" && !unseen(q.Type) &&
+		(v.letters == "" || g.May(q.Type, v.letters)) && store.Posted(q.Where)
+}
+
+// perPatient is about how many documents are looked at in the time of a look into the
+// place of one patient.
+const perPatient = 4
+
+// less counts what is visible as what there is less what is hidden, at most max where
+// max > 0. ok is false where to look at each document costs less.
+func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool, err error) {
+	if !v.whole(q) {
+		return 0, false, nil
+	}
+	q.KeysOnly, q.Steady = true, false
+	n, err = v.snap.Count(ctx, q, 0)
+	if err != nil {
+		return 0, false, err
+	}
+	looks := n
+	if max > 0 {
+		looks = min(n, max)
+	}
+	wish := v.guard.register.patients()
+	if looks <= perPatient*(len(wish)+1) {
+		return 0, false, nil
+	}
+	stands, hidden := fact(factApart), none(v.where(q.Type))
+	odd, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, stands, hidden}, KeysOnly: true}, 0)
+	if err != nil || len(wish) == 0 {
+		return bounded(n-odd, max), true, errors.Join(err, *v.failed)
+	}
+	places := make([]store.Place, len(wish))
+	for i, p := range wish {
+		places[i] = index.Place(p)
+	}
+	slices.Sort(places)
+	of, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, none(stands), hidden}, Places: slices.Compact(places), KeysOnly: true}, 0)
+	return bounded(n-odd-of, max), true, errors.Join(err, *v.failed)
+}
+
+func bounded(n, max int) int {
+	if max > 0 {
+		return min(n, max)
+	}
+	return n
+}

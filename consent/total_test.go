@@ -1,0 +1,128 @@
+package consent_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/consenttest"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// crowded is a region in which a few patients wish something, and documents of every
+// kind stand apart: labelled, about nobody who is there, about several, by their own
+// address, mentioning others, or directives.
+func crowded(t *testing.T, r *rand.Rand) *region {
+	t.Helper()
+	reg := newRegion(t, "assumed")
+	const patients = 24
+	for i := range patients {
+		g := reg.feed([]string{"A", "G"}[r.IntN(2)])
+		label := ""
+		if r.IntN(10) == 0 {
+			label = `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},`
+		}
+		reg.mustPut(g, fmt.Sprintf(`{"resourceType":"Patient","id":"%s%d",%s"gender":"male"}`, g.IDPrefix, i, label))
+		own := fmt.Sprintf("%s%d", g.IDPrefix, i)
+		for n := range 8 {
+			g := reg.feed([]string{"A", "G"}[r.IntN(2)])
+			id, extra, subject := fmt.Sprintf("%so%d.%d", g.IDPrefix, i, n), "", own
+			switch r.IntN(8) {
+			case 0:
+				extra = `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},`
+			case 1:
+				extra = fmt.Sprintf(`"performer":[{"reference":"Patient/%s%d"}],`, []string{"A.", "G."}[r.IntN(2)], r.IntN(patients))
+			case 2:
+				subject = "A.nobody"
+			}
+			reg.mustPut(g, observation(id, subject, extra))
+			reg.mustPut(g, fmt.Sprintf(`{"resourceType":"Appointment","id":"%sa%d.%d","status":"booked","participant":[{"actor":{"reference":"Patient/%s"},"status":"accepted"},{"actor":{"reference":"Patient/%s%d"},"status":"accepted"}]}`,
+				g.IDPrefix, i, n, own, []string{"A.", "G."}[r.IntN(2)], r.IntN(i+1)))
+			if r.IntN(6) == 0 {
+				reg.mustPut(g, fmt.Sprintf(`{"resourceType":"Provenance","id":"%sp%d.%d","target":[{"reference":"Observation/%s"}],"recorded":"2026-01-01T00:00:00Z","agent":[{"who":{"display":"x"}}]}`, g.IDPrefix, i, n, id))
+			}
+		}
+		if r.IntN(6) == 0 {
+			reg.mustPut(reg.feed("G"), optOut(fmt.Sprintf("G.c%d", i), own))
+		}
+	}
+	for i := range 5 {
+		reg.mustPut(reg.feed("A"), fmt.Sprintf(`{"resourceType":"Organization","id":"A.org%d","active":true,"name":"x"}`, i))
+	}
+	return reg
+}
+
+// TestCountIsWhatScanYields: a count over the region, made of the count of all less what
+// is hidden, is how many rows there are (VIS-002, SRCH-210).
+func TestCountIsWhatScanYields(t *testing.T) {
+	made, asked := 0, 0
+	for seed := range uint64(12) {
+		reg := crowded(t, rand.New(rand.NewPCG(seed, 1)))
+		for _, ods := range []string{"A", "G"} {
+			for _, typ := range []string{"Patient", "Observation", "Appointment", "Provenance", "Organization", "Consent", "Condition"} {
+				for _, where := range []store.Pred{store.And{}, store.And{store.Eq{Key: index.SourceKey("A")}}, store.Or{store.Eq{Key: index.SourceKey("A")}, store.Eq{Key: index.SourceKey("G")}}} {
+					req := consent.Request{Interaction: consent.Search, Type: typ, Letter: consent.SearchLetter}
+					err := reg.guard.Read(context.Background(), reg.clinician(ods), req, func(v *consent.View) error {
+						q := store.Query{Type: typ, Where: where}
+						rows := 0
+						for _, err := range v.Scan(context.Background(), q) {
+							if err != nil {
+								return err
+							}
+							rows++
+						}
+						for _, max := range []int{0, 1, 30, 1000} {
+							want := rows
+							if max > 0 {
+								want = min(rows, max)
+							}
+							if n, err := v.Count(context.Background(), q, max); err != nil || n != want {
+								t.Errorf("seed %d: %s of %s, at most %d: counted %d (%v), and there are %d", seed, typ, ods, max, n, err, want)
+							}
+						}
+						asked++
+						if n, ok, err := v.Less(context.Background(), q); ok {
+							made++
+							if n != rows || err != nil {
+								t.Errorf("seed %d: %s of %s: all less what is hidden is %d (%v), and there are %d", seed, typ, ods, n, err, rows)
+							}
+						}
+						return nil
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d counts, %d of them all less what is hidden", asked, made)
+	if made < asked/4 {
+		t.Errorf("only %d of %d counts were made of the whole", made, asked)
+	}
+}
+
+// TestRulesAreCountedOneByOne: where a Decider hides or cuts, each document is looked at.
+func TestRulesAreCountedOneByOne(t *testing.T) {
+	reg := crowded(t, rand.New(rand.NewPCG(1, 1)))
+	for _, d := range []consenttest.Decision{
+		{Rules: []consenttest.Rule{{Trait: consenttest.Trait{Type: "Observation"}, Hide: true}}},
+		{Without: []string{"A.0", "G.0", "A.1", "G.1"}},
+		{Letters: map[string]string{"Observation": "r"}},
+	} {
+		reg.decider.Set(d)
+		req := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter}
+		err := reg.guard.Read(context.Background(), reg.clinician("A"), req, func(v *consent.View) error {
+			if _, ok, err := v.Less(context.Background(), store.Query{Type: "Observation", Where: store.And{}}); ok || err != nil {
+				t.Errorf("%+v: the count is made of the whole (%v)", d, err)
+			}
+			return nil
+		})
+		if _, refused := consent.AsRefusal(err); err != nil && !refused {
+			t.Fatal(err)
+		}
+	}
+}
