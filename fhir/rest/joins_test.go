@@ -137,7 +137,7 @@ func TestPagesOfJoins(t *testing.T) {
 		t.Logf("%-90s first page %4d and %4d, second %4d and %4d documents", q, few1[q], many1[q], few2[q], many2[q])
 		// Patients stand in random places, so that pages differ: by no more than a stretch.
 		for _, of := range [][2]int{{few1[q], many1[q]}, {few2[q], many2[q]}} {
-			if of[1] > of[0]+300 {
+			if of[1] > of[0]+100 {
 				t.Errorf("%s: a page reads %d documents of 200 patients, %d of 1000", q, of[0], of[1])
 			}
 		}
