@@ -84,6 +84,24 @@ func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return v.show(ctx, d, d)
 }
 
+// All yields those of some documents that are there and alive, each once, in no order
+// that would say anything.
+func (v *View) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for d, err := range v.snap.All(ctx, refs) {
+			if err == nil {
+				d, err = v.show(ctx, d, d)
+			}
+			if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
+				continue
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // show projects a version, or hides it. What a rule says of the newest version
 // holds for the older ones too (VIS-005).
 func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error) {

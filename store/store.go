@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"strings"
 	"time"
@@ -36,6 +37,10 @@ type Snap interface {
 	// Get returns the newest version of a document, a tombstone included, or
 	// ErrNotFound if it never was.
 	Get(ctx context.Context, ref Ref) (Doc, error)
+	// All yields what Get returns of some documents, each once, in no order that
+	// would say anything; what never was is left out. It is one question where a
+	// question is dear.
+	All(ctx context.Context, refs []Ref) iter.Seq2[Doc, error]
 
 	// Version returns one version, a tombstone included, or ErrNotFound.
 	Version(ctx context.Context, ref Ref, version uint64) (Doc, error)
@@ -150,4 +155,35 @@ type StateWrite struct {
 	Key     string
 	Value   []byte
 	Expires time.Time // zero: never
+}
+
+// EachOf is All of an engine that has a document as cheaply as a question.
+func EachOf(ctx context.Context, refs []Ref, get func(context.Context, Ref) (Doc, error)) iter.Seq2[Doc, error] {
+	return func(yield func(Doc, error) bool) {
+		for _, ref := range Distinct(refs) {
+			d, err := get(ctx, ref)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Distinct returns references in their order, each once.
+func Distinct(refs []Ref) []Ref {
+	if len(refs) < 2 {
+		return refs
+	}
+	met := make(map[Ref]bool, len(refs))
+	out := make([]Ref, 0, len(refs))
+	for _, ref := range refs {
+		if !met[ref] {
+			met[ref] = true
+			out = append(out, ref)
+		}
+	}
+	return out
 }

@@ -48,9 +48,8 @@ func brokenGuards() []broken {
 			{"consent/view.go", "	if newest == nil {\n		return store.Doc{}, store.ErrNotFound\n	}\n	return v.show(ctx, d, *newest)", "	if newest == nil {\n		newest = &d\n	}\n	return v.show(ctx, d, *newest)"},
 		}},
 		{"include: what a match points to is fetched without the guard", "TestReading$", []edit{
-			{"fhir/search/ahead.go", "in.view.Scan(ctx, q)", "in.view.RawScan(ctx, q)"},
-			{"fhir/search/ahead.go", "in.view.Get(ctx, store.Ref{Type: typ, ID: id})", "in.view.Raw(ctx, store.Ref{Type: typ, ID: id})"},
-			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, ref store.Ref) (store.Doc, error) { return v.snap.Get(ctx, ref) }\n\nfunc (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
+			{"fhir/search/ahead.go", "in.view.All(ctx, wanted)", "in.view.Raw(ctx, wanted)"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] { return v.snap.All(ctx, refs) }\n\n// Grant returns the decision"},
 		}},
 		{"revinclude: what points to a match is found without the guard", "TestReading$", []edit{
 			{"fhir/search/include.go", "in.view.With(\"s\").Scan(ctx, store.Query{Type: inc.Source, Where: any})", "in.view.RawScan(ctx, store.Query{Type: inc.Source, Where: any})"},

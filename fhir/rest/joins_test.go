@@ -43,10 +43,18 @@ func (s touchedSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) 
 	return s.Snap.Get(ctx, ref)
 }
 
+func (s touchedSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
+	return s.touch(s.Snap.All(ctx, refs))
+}
+
 func (s touchedSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	return s.touch(s.Snap.Scan(ctx, q))
+}
+
+func (s touchedSnap) touch(all iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	s.of.asked++
 	return func(yield func(store.Doc, error) bool) {
-		for d, err := range s.Snap.Scan(ctx, q) {
+		for d, err := range all {
 			s.of.docs++
 			if !yield(d, err) {
 				return

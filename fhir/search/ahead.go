@@ -2,9 +2,7 @@ package search
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"carerecord/fhir"
 	"carerecord/store"
@@ -46,57 +44,23 @@ func (in *includer) room() int { return in.lim.IncludesPerPage - len(in.included
 
 // name reads what references name, those to versions left out.
 func (in *includer) name(ctx context.Context, refs []fhir.Ref) error {
-	wanted := map[string][]string{}
+	var wanted []store.Ref
 	for _, ref := range refs {
 		to := store.Ref{Type: ref.Type, ID: ref.ID}
 		if _, known := in.named[to]; known || ref.Version != "" || in.on[version{ref: to}] || !in.mayName(ref.Type) {
 			continue
 		}
 		in.named[to] = nil
-		wanted[to.Type] = append(wanted[to.Type], to.ID)
+		wanted = append(wanted, to)
 	}
-	for typ, names := range wanted {
-		for chunk := range slices.Chunk(names, atOnce) {
-			if err := in.nameOf(ctx, typ, chunk); err != nil {
-				return err
-			}
-		}
+	if len(wanted) == 0 {
+		return nil
 	}
-	return nil
-}
-
-// fewNamed is how many resources are read one by one: an engine may have them at hand,
-// and where each is a command, a question for a few is not fewer.
-const fewNamed = 3
-
-// nameOf reads resources of one type.
-func (in *includer) nameOf(ctx context.Context, typ string, names []string) error {
-	if len(names) <= fewNamed {
-		return in.nameEach(ctx, typ, names)
-	}
-	q, err := naming(in.view.Index(), typ, names)
-	if err != nil {
-		return err
-	}
-	for d, err := range in.view.Scan(ctx, q) {
+	for d, err := range in.view.All(ctx, wanted) {
 		if err != nil {
 			return fmt.Errorf("include: %w", err)
 		}
 		in.named[d.Ref] = &d
-	}
-	return nil
-}
-
-func (in *includer) nameEach(ctx context.Context, typ string, names []string) error {
-	for _, id := range names {
-		d, err := in.view.Get(ctx, store.Ref{Type: typ, ID: id})
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
-			return fmt.Errorf("include: %w", err)
-		case !d.Dead():
-			in.named[d.Ref] = &d
-		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -114,6 +115,27 @@ func (s *snap) end(ctx context.Context) {
 // Get implements store.Snap.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.one(ctx, s.db.res, ref, refID(ref))
+}
+
+// All implements store.Snap: a command for as many as are read by their addresses at
+// once.
+func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for chunk := range slices.Chunk(store.Distinct(refs), s.db.limits.fetch) {
+			ids := make(bson.A, len(chunk))
+			for i, ref := range chunk {
+				ids[i] = refID(ref)
+			}
+			filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+			for d, err := range s.find(ctx, s.db.res, filter, s.db.by(byID)) {
+				s.given = s.given || err == nil
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+			s.given = true // an absence is an answer too
+		}
+	}
 }
 
 // Version implements store.Snap.

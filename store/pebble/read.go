@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -61,6 +62,11 @@ func (s *snap) check(ctx context.Context) error {
 // Get implements store.Snap.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.one(ctx, ref, 0)
+}
+
+// All implements store.Snap.
+func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
+	return store.EachOf(ctx, refs, s.Get)
 }
 
 // Version implements store.Snap.

@@ -27,6 +27,39 @@ func readSentences() []sentence {
 				}
 			})
 		}},
+		{"several documents are one question, each once, tombstones too", func(k *kit) {
+			a, b := k.put(observation("a", 1, "k"))[0], k.put(ofType("Condition", "b", 2))[0]
+			b = k.put(next(b, store.Deleted))[0]
+			k.put(observation("other", 3))
+			never, twice := store.Ref{Type: "Encounter", ID: "a"}, a.Ref
+			k.read(func(s store.Snap) {
+				for _, refs := range [][]store.Ref{nil, {never}, {a.Ref}, {never, b.Ref, a.Ref, twice}} {
+					want := map[store.Ref]store.Doc{}
+					for _, ref := range refs {
+						if d, err := s.Get(k.ctx, ref); err == nil {
+							want[ref] = d
+						}
+					}
+					n := 0
+					for _, got := range k.all(s.All(k.ctx, refs)) {
+						if d := diff(got, want[got.Ref]); d != "" {
+							k.Errorf("of %v: (-got +want)\n%s", refs, d)
+						}
+						n++
+					}
+					if n != len(want) {
+						k.Errorf("of %v: got %d documents, want %d", refs, n, len(want))
+					}
+				}
+				many := []store.Ref{a.Ref}
+				for i := range 300 {
+					many = append(many, store.Ref{Type: "Encounter", ID: fmt.Sprint("none", i)})
+				}
+				if got := k.all(s.All(k.ctx, many)); len(got) != 1 || got[0].Ref != a.Ref {
+					k.Errorf("one of 301: got %d documents", len(got))
+				}
+			})
+		}},
 		{"every version stays to be read", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(next(v1, store.Updated, "l"))[0]

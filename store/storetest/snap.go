@@ -27,6 +27,11 @@ func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.Version(ctx, ref, uint64(len(s.versions[ref])))
 }
 
+// All implements store.Snap.
+func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
+	return store.EachOf(ctx, refs, s.Get)
+}
+
 // Version implements store.Snap.
 func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	if err := s.check(ctx); err != nil {

@@ -85,6 +85,10 @@ func (s *timedSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.Snap.Get(ctx, ref)
 }
 
+func (s *timedSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
+	return s.rows(s.Snap.All(ctx, refs))
+}
+
 func (s *timedSnap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	defer s.since(time.Now())
 	return s.Snap.Version(ctx, ref, version)
