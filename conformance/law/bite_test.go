@@ -60,8 +60,8 @@ func brokenGuards() []broken {
 			{"consent/view.go", "// Grant returns the decision", "func (v *View) RawScan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] { return v.snap.Scan(ctx, q) }\n\n// Grant returns the decision"},
 		}},
 		{"$everything: what a row refers to is fetched without the guard", "TestReading$", []edit{
-			{"fhir/search/support.go", "s.view.Get(ctx, ref)", "s.view.Raw(ctx, ref)"},
-			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, ref store.Ref) (store.Doc, error) { return v.snap.Get(ctx, ref) }\n\n// Grant returns the decision"},
+			{"fhir/search/support.go", "s.view.All(ctx, wanted)", "s.view.Raw(ctx, wanted)"},
+			{"consent/view.go", "// Grant returns the decision", "func (v *View) Raw(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] { return v.snap.All(ctx, refs) }\n\n// Grant returns the decision"},
 		}},
 		{"Binary: it is seen without the labels of its document", "TestReading$", []edit{
 			{"consent/binary.go", "		for _, name := range inherits {\n", "		for _, name := range inherits[:1] {\n"},

@@ -119,7 +119,7 @@ var (
 var absentRows = map[string]row{
 	"20": {why: "there is no export: TestAbsentChannels"}, "21": {why: "there are no subscriptions over HTTP: TestAbsentChannels"},
 	"24": {why: "there are no views, measures or aggregates: TestAbsentChannels"}, "26": {why: "there are no pages or interfaces of choices, of the access log or of apps: TestAbsentChannels"},
-	"27": {why: "the command explain is the operator's; over HTTP there is none: TestAbsentChannels"}, "28": {why: "measured in make soak only"},
+	"27": {why: "the command explain is the operator's; over HTTP there is none: TestAbsentChannels"},
 	"29": {why: "measured in make soak only: TestHiddenTakesAsLongAsAbsent of conformance/suite"}, "30": {why: "no requester can read logs, traces or metrics: TestAbsentChannels"},
 }
 

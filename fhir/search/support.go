@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 
 	"carerecord/fhir"
@@ -26,7 +25,13 @@ type supporter struct {
 	met  map[store.Ref]bool // on this page, or of no use
 	sent map[[seenSize]byte]bool
 	most int
+
+	named [][]store.Ref // by the rows whose references were looked up together
+	found map[store.Ref]store.Doc
 }
+
+// rowsAtOnce is for how many rows what they refer to is one question.
+const rowsAtOnce = 64
 
 // support adds what the rows of a page refer to, outside of the compartment: by
 // a Reference, or by the address of a Binary. What was sent with an earlier page
@@ -37,10 +42,15 @@ func (w *walk) support(ctx context.Context, page *Page, most int) (int, error) {
 		s.sent[[seenSize]byte(page.seen[at:])] = true
 	}
 	seen := page.seen[:len(page.seen):len(page.seen)]
-	for i, d := range page.Matches {
+	for i := range page.Matches {
 		before, marked := len(page.Included), len(seen)
-		for _, ref := range s.refers(d) {
-			target, err := s.target(ctx, ref)
+		if i%rowsAtOnce == 0 {
+			if err := s.ahead(ctx, page.Matches[i:min(i+rowsAtOnce, len(page.Matches))]); err != nil {
+				return i, err
+			}
+		}
+		for _, ref := range s.named[i%rowsAtOnce] {
+			target, err := s.target(ref)
 			if err != nil {
 				return i, err
 			}
@@ -64,6 +74,28 @@ func (w *walk) support(ctx context.Context, page *Page, most int) (int, error) {
 	return len(page.Matches), nil
 }
 
+// ahead looks up what some rows refer to.
+func (s *supporter) ahead(ctx context.Context, rows []store.Doc) error {
+	s.named, s.found = s.named[:0], map[store.Ref]store.Doc{}
+	var wanted []store.Ref
+	for _, d := range rows {
+		refs := s.refers(d)
+		s.named = append(s.named, refs)
+		for _, ref := range refs {
+			if s.takes(s.view, ref.Type) && !s.sent[mark(ref)] {
+				wanted = append(wanted, ref)
+			}
+		}
+	}
+	for d, err := range s.view.All(ctx, wanted) {
+		if err != nil {
+			return fmt.Errorf("follow references: %w", err)
+		}
+		s.found[d.Ref] = d
+	}
+	return nil
+}
+
 // refers lists what a row refers to and what was not met before.
 func (s *supporter) refers(d store.Doc) []store.Ref {
 	var out []store.Ref
@@ -82,16 +114,10 @@ func (s *supporter) refers(d store.Doc) []store.Ref {
 
 // target is the resource that a reference names, if it is to be sent along: nil
 // for what cannot be found, is a row itself, or was sent before.
-func (s *supporter) target(ctx context.Context, ref store.Ref) (*store.Doc, error) {
-	if !s.takes(s.view, ref.Type) || s.sent[mark(ref)] {
+func (s *supporter) target(ref store.Ref) (*store.Doc, error) {
+	d, found := s.found[ref]
+	if !found {
 		return nil, nil
-	}
-	d, err := s.view.Get(ctx, ref)
-	if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("follow a reference: %w", err)
 	}
 	since, err := s.recorded(s.view.Index(), ref.Type)
 	if err != nil || !store.Match(since, d.Keys) {
