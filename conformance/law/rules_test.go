@@ -72,7 +72,8 @@ func (g *generator) costly() question {
 	return question{method: "GET", path: "/" + typ + "?" + pick(g, pick(g, negations[typ]...), "_sort=_lastUpdated", "_sort=-_id") + pick(g, "", "&_count=2")}
 }
 
-// asking are questions by paths; behind a type and a slash, about what documents of it
+// asking are questions by paths, where pages of hops would be streams with the total
+// that sets are made for; behind a type and a slash, about what documents of it
 // contain. They are questions whose rows or whose order come from what stands at a path that
 // rules cut: by the element itself, by its absence, by a reference from elsewhere, or
 // by the values that rows stand by.
@@ -86,9 +87,9 @@ var asking = map[string][]string{
 	"Observation.note":           {"/Observation?_content=confidence", "/Observation?_content=NOT+confidence"},
 	"Observation.contained":      {"/Observation?performer:Patient.gender=female,male", "/Observation?performer:Patient.name:missing=false"},
 	"Patient.gender":             {"/Patient?gender:missing=true", "/Patient?gender=female,male", "/Patient?_sort=gender", "/Patient?gender:not=male"},
-	"Observation/Patient.gender": {"/Observation?performer:Patient.gender=female,male", "/Observation?performer:Patient.gender=female,male", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.gender:missing=true", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.gender:not=female,male"},
-	"Observation/Patient.name":   {"/Observation?performer:Patient.family=ely,fox,gray", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.name:missing=true"},
-	"Condition/Patient.gender":   {"/Condition?asserter:Patient.gender=female,male", "/Condition?_lastUpdated=gt2026-01-01&asserter:Patient.gender:missing=true"},
+	"Observation/Patient.gender": {"/Observation?performer:Patient.gender=female,male", "/Observation?performer:Patient.gender=female,male", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.gender:missing=true&_total=accurate", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.gender:not=female,male&_total=accurate"},
+	"Observation/Patient.name":   {"/Observation?performer:Patient.family=ely,fox,gray", "/Observation?_lastUpdated=gt2026-01-01&performer:Patient.name:missing=true&_total=accurate"},
+	"Condition/Patient.gender":   {"/Condition?asserter:Patient.gender=female,male", "/Condition?_lastUpdated=gt2026-01-01&asserter:Patient.gender:missing=true&_total=accurate"},
 	"Patient.name":               {"/Patient?name:missing=true", "/Patient?_sort=family", "/Observation?performer:Patient.family=ely,fox,gray", "/Condition?patient.family=ely,fox,gray"},
 	"Patient.name.family":        {"/Patient?_sort=family", "/Patient?family=ely,fox,gray"},
 	"Patient.birthDate":          {"/Patient?birthdate:missing=true", "/Patient?_sort=-birthdate"},
@@ -119,7 +120,11 @@ func (g *generator) about(d consenttest.Decision) question {
 	if len(cut) == 0 {
 		return g.negation()
 	}
-	return question{method: "GET", path: pick(g, asking[pick(g, cut...)]...)}
+	q := question{method: "GET", path: pick(g, asking[pick(g, cut...)]...)}
+	if strings.Contains(q.path, "_has:") && g.chance(60) { // a set, and not a stream
+		q.path += "&_total=accurate"
+	}
+	return q
 }
 
 // inside is a chain that may lead into a contained resource, of which rules cut,
