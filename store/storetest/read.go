@@ -27,39 +27,7 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"several documents are one question, each once, tombstones too", func(k *kit) {
-			a, b := k.put(observation("a", 1, "k"))[0], k.put(ofType("Condition", "b", 2))[0]
-			b = k.put(next(b, store.Deleted))[0]
-			k.put(observation("other", 3))
-			never, twice := store.Ref{Type: "Encounter", ID: "a"}, a.Ref
-			k.read(func(s store.Snap) {
-				for _, refs := range [][]store.Ref{nil, {never}, {a.Ref}, {never, b.Ref, a.Ref, twice}} {
-					want := map[store.Ref]store.Doc{}
-					for _, ref := range refs {
-						if d, err := s.Get(k.ctx, ref); err == nil {
-							want[ref] = d
-						}
-					}
-					n := 0
-					for _, got := range k.all(s.All(k.ctx, refs)) {
-						if d := diff(got, want[got.Ref]); d != "" {
-							k.Errorf("of %v: (-got +want)\n%s", refs, d)
-						}
-						n++
-					}
-					if n != len(want) {
-						k.Errorf("of %v: got %d documents, want %d", refs, n, len(want))
-					}
-				}
-				many := []store.Ref{a.Ref}
-				for i := range 300 {
-					many = append(many, store.Ref{Type: "Encounter", ID: fmt.Sprint("none", i)})
-				}
-				if got := k.all(s.All(k.ctx, many)); len(got) != 1 || got[0].Ref != a.Ref {
-					k.Errorf("one of 301: got %d documents", len(got))
-				}
-			})
-		}},
+		{"several documents are one question, each once, tombstones too", several},
 		{"every version stays to be read", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(next(v1, store.Updated, "l"))[0]
@@ -113,33 +81,7 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"rows of some places", func(k *kit) {
-			var all []store.Doc
-			for i := range 6 {
-				d := observation(fmt.Sprint("d", i), uint64(i), "k", "m", store.Key(fmt.Sprint("n", i)))
-				d.ID.Place = store.Place(10 * (i / 2))
-				all = append(all, d)
-			}
-			k.put(all...)
-			k.read(func(s store.Snap) {
-				among := store.Or{store.Eq{Key: "n1"}, store.Eq{Key: "n2"}, store.Eq{Key: "n3"}, store.Eq{Key: "n4"}}
-				for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Under("k"), store.And{store.Eq{Key: "k"}, store.Eq{Key: "m"}}, store.Not{Pred: store.Eq{Key: "x"}}} {
-					after := all[2].ID
-					k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{0, 20}}, "d0", "d1", "d4", "d5")
-					k.scans(s, store.Query{Type: "Observation", Where: store.And{p, among}, Places: []store.Place{0, 20}}, "d1", "d4")
-					k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{5, 10, 15}}, "d2", "d3")
-					k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{0, 10, 20}, After: &after}, "d3", "d4", "d5")
-					k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{0, 20}, After: &after}, "d4", "d5")
-					k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{15, 1 << 47}})
-					k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{}})
-					for max, want := range map[int]int{0: 4, 1: 1, 5: 4} {
-						if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p, Places: []store.Place{10, 20}}, max); err != nil || n != want {
-							k.Errorf("count of %v in two places, at most %d: got %d, %v, want %d", p, max, n, err, want)
-						}
-					}
-				}
-			})
-		}},
+		{"rows of some places", inPlaces},
 		{"a row that matched throughout is seen once while the data change", pagesWhileChanging},
 		{"keys only leaves the body out", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
