@@ -44,29 +44,26 @@ func (v *View) whole(q store.Query) bool {
 // place of one patient.
 const perPatient = 4
 
-// less counts what is visible as what there is less what is hidden, at most max where
-// max > 0. ok is false where to look at each document costs less.
+// less counts what is visible as what there is less what is hidden. ok is false where
+// to look at each document costs less, or where there are max and more: to count on would
+// cost what the record holds, and no more than max of them need to be looked at.
 func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool, err error) {
 	if !v.whole(q) {
 		return 0, false, nil
 	}
 	q.KeysOnly, q.Steady = true, false
-	n, err = v.snap.Count(ctx, q, 0)
+	n, err = v.snap.Count(ctx, q, max)
 	if err != nil {
 		return 0, false, err
 	}
-	looks := n
-	if max > 0 {
-		looks = min(n, max)
-	}
 	wish := v.guard.register.patients()
-	if looks <= perPatient*(len(wish)+1) {
+	if max > 0 && n == max || n <= perPatient*(len(wish)+1) {
 		return 0, false, nil
 	}
 	stands, hidden := fact(factApart), none(v.where(q.Type))
 	odd, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, stands, hidden}, KeysOnly: true}, 0)
 	if err != nil || len(wish) == 0 {
-		return bounded(n-odd, max), true, errors.Join(err, *v.failed)
+		return n - odd, true, errors.Join(err, *v.failed)
 	}
 	places := make([]store.Place, len(wish))
 	for i, p := range wish {
@@ -74,12 +71,5 @@ func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool
 	}
 	slices.Sort(places)
 	of, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, none(stands), hidden}, Places: slices.Compact(places), KeysOnly: true}, 0)
-	return bounded(n-odd-of, max), true, errors.Join(err, *v.failed)
-}
-
-func bounded(n, max int) int {
-	if max > 0 {
-		return min(n, max)
-	}
-	return n
+	return n - odd - of, true, errors.Join(err, *v.failed)
 }
