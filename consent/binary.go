@@ -126,7 +126,7 @@ func (c *commit) holders(ctx context.Context, binary string) ([]store.Doc, error
 	var out []store.Doc
 	for _, d := range stored {
 		if _, pending := c.pending[d.Ref]; !pending {
-			c.checks = append(c.checks, store.Check{Ref: d.Ref, Version: d.Version})
+			c.checks = append(c.checks, store.Check{Ref: d.Ref, Version: d.Version, Keying: d.Keying})
 			out = append(out, d)
 		}
 	}
@@ -164,7 +164,7 @@ func (c *commit) attached(ctx context.Context, now, before store.Doc, changed *[
 			if err != nil {
 				return fmt.Errorf("look for an attached Binary: %w", err)
 			}
-			c.put(store.Write{Doc: d, Expect: d.Version, Rekey: true}, d)
+			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
 			if err := c.keyAgain(ctx, c.pending[ref], changed); err != nil {
 				return err
 			}

@@ -186,7 +186,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	}
 	w := store.Write{Doc: store.Doc{Ref: ch.Ref, Body: ch.Body, Source: c.view.grant.principal.Organisation}}
 	if t.exists {
-		w.Expect, w.Doc.Source = t.cur.Version, t.cur.Source
+		w.Expect, w.Keying, w.Doc.Source = t.cur.Version, t.cur.Keying, t.cur.Source
 		if !t.cur.Updated.Before(c.at) {
 			c.at = t.cur.Updated.Add(time.Millisecond) // REST-042
 		}
@@ -195,7 +195,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	write, err := c.view.form(ch, &w, &t)
 	if err != nil || !write {
 		if err == nil && t.visible {
-			c.checks = append(c.checks, store.Check{Ref: ch.Ref, Version: t.cur.Version})
+			c.checks = append(c.checks, store.Check{Ref: ch.Ref, Version: t.cur.Version, Keying: t.cur.Keying})
 		}
 		return err
 	}
@@ -239,7 +239,7 @@ func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	}
 	d, err := c.view.snap.Get(ctx, ref)
 	if err == nil {
-		c.checks = append(c.checks, store.Check{Ref: ref, Version: d.Version})
+		c.checks = append(c.checks, store.Check{Ref: ref, Version: d.Version, Keying: d.Keying})
 	} else if errors.Is(err, store.ErrNotFound) {
 		c.checks = append(c.checks, store.Check{Ref: ref})
 	}

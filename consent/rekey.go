@@ -167,7 +167,7 @@ func (c *commit) rekey(ctx context.Context, ask store.Pred, changed *[]store.Ref
 		if c.rekeyed++; c.rekeyed > rippleMaximum {
 			return fhir.Fault(400, "too-costly", "More than %d resources depend on this one.", rippleMaximum)
 		}
-		c.put(store.Write{Doc: d, Expect: d.Version, Rekey: true}, d)
+		c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
 		if err := c.keyAgain(ctx, c.pending[d.Ref], changed); err != nil {
 			return err
 		}

@@ -15,13 +15,13 @@ import (
 // rekeying is a world that remembers what it was asked for.
 type rekeying struct {
 	standing
-	checks map[store.Ref]uint64
+	checks map[store.Ref]store.Check
 }
 
 func (w rekeying) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	d, err := w.standing.newest(ctx, ref)
 	if err == nil || errors.Is(err, store.ErrNotFound) {
-		w.checks[ref] = d.Version
+		w.checks[ref] = store.Check{Ref: ref, Version: d.Version, Keying: d.Keying}
 	}
 	return d, err
 }
@@ -29,7 +29,7 @@ func (w rekeying) newest(ctx context.Context, ref store.Ref) (store.Doc, error) 
 func (w rekeying) holders(ctx context.Context, binary string) ([]store.Doc, error) {
 	docs, err := w.standing.holders(ctx, binary)
 	for _, d := range docs {
-		w.checks[d.Ref] = d.Version
+		w.checks[d.Ref] = store.Check{Ref: d.Ref, Version: d.Version, Keying: d.Keying}
 	}
 	return docs, err
 }
@@ -137,7 +137,7 @@ func (g *Guard) commitPage(ctx context.Context, b store.Batch, at *Reindexing, i
 // keyAnew reads one page and makes the writes of the documents that stand under
 // other keys than they should. It returns how many documents it read.
 func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing) (b store.Batch, n int, err error) {
-	w := rekeying{g.standing(snap), map[store.Ref]uint64{}}
+	w := rekeying{g.standing(snap), map[store.Ref]store.Check{}}
 	for d, err := range snap.Scan(ctx, store.Query{Type: at.Type, Where: everything, After: at.After}) {
 		if err != nil {
 			return b, n, err
@@ -155,7 +155,7 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing) (b
 		}
 		if d.ID != made.id || !slices.Equal(d.Keys, made.keys) {
 			d.ID, d.Keys = made.id, made.keys
-			b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version, Rekey: true})
+			b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true})
 		}
 		if n == at.page() {
 			break
@@ -167,8 +167,8 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing) (b
 	for _, write := range b.Writes {
 		delete(w.checks, write.Doc.Ref)
 	}
-	for ref, version := range w.checks {
-		b.Checks = append(b.Checks, store.Check{Ref: ref, Version: version})
+	for _, check := range w.checks {
+		b.Checks = append(b.Checks, check)
 	}
 	return b, n, nil
 }

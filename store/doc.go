@@ -132,8 +132,11 @@ type Doc struct {
 	ID      DocID     // where it stands in the order of the store
 	Source  string    // source organisation (ODS code), empty if none
 	Origin  Origin
-	Keys    []Key  // sorted and distinct; a tombstone keeps those of the version before
-	Body    []byte // nil for a tombstone, and where a query asked for keys only
+	// Keying counts how often a Rekey replaced the keys of this version; set by the
+	// engine. A new version has 0, and one that is superseded keeps what it had.
+	Keying uint64
+	Keys   []Key  // sorted and distinct; a tombstone keeps those of the version before
+	Body   []byte // nil for a tombstone, and where a query asked for keys only
 }
 
 // Dead reports whether the version is a tombstone.

@@ -25,7 +25,9 @@ type Copier interface {
 	// Import fills an empty store with what Export yielded, by this engine or
 	// another: versions, instants, Seq, positions and links stay as they were.
 	// ErrExists: a document or a record is there already. After any other error
-	// the store holds a part, and nothing but deleting it is of use. Nobody else
+	// the store holds a part, and nothing but deleting it is of use. Keying is not
+	// copied, every version begins at 0: it tells readings of one store apart, and
+	// there is none yet of the store that is filled. Nobody else
 	// may use the store meanwhile. The store has another Feed afterwards: with the
 	// same commits, of which some may be missing at its end, so no position of the
 	// feed before is one of it.

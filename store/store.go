@@ -123,21 +123,26 @@ type Batch struct {
 // Write makes Doc the newest version of its address. Doc.Version must be
 // Expect+1; with Rekey it must be Expect.
 type Write struct {
-	Doc    Doc
+	Doc    Doc    // Seq and Keying are ignored
 	Expect uint64 // the newest version that must stand now, 0 for none ever
+	// Keying is the Keying that the expected version must have: the keys of the
+	// new version may be derived from those of the version before, so a Rekey
+	// since the reading is a conflict like a new version. 0 with Expect 0.
+	Keying uint64
 	// Rekey replaces ID, Keys and Source of the newest version in place: no new
 	// version, the same Updated, Seq, Origin and Body as stored (Doc's are
-	// ignored). It does not show in Expect: a write prepared before a Rekey of
-	// the version that it expects still succeeds, with the keys it brings. So
-	// whoever derives keys from other documents names those in Checks.
+	// ignored), and a Keying that is greater by one. A tombstone can be rekeyed.
+	// Whoever derives keys from other documents names those in Checks, with the
+	// Keying that was read.
 	Rekey bool
 }
 
-// Check demands that a version is the newest one of a document; 0 that the
-// document never was.
+// Check demands that a version is the newest one of a document and was not
+// rekeyed since it was read; Version 0 that the document never was.
 type Check struct {
 	Ref     Ref
 	Version uint64
+	Keying  uint64
 }
 
 // Absent demands that no live document matches. Claims are driving keys of

@@ -66,7 +66,7 @@ func (s *server) keyOtherwise() int {
 					}
 				}
 				d.Keys = store.Sorted(keys)
-				writes = append(writes, store.Write{Doc: d, Expect: d.Version, Rekey: true})
+				writes = append(writes, store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true})
 			}
 			return nil
 		})

@@ -19,7 +19,8 @@ const maxFrame = 256 << 20
 
 var errFrame = errors.New("a frame does not read as it was written")
 
-// appendPart appends a part as a frame without its length.
+// appendPart appends a part as a frame without its length. Keying is left out:
+// Import does not copy it, so a backup of before there was one is read as one of now.
 func appendPart(b []byte, p store.Part) []byte {
 	if r := p.Record; r != nil {
 		b = binary.AppendUvarint(append(b, frameRecord), r.Pos)

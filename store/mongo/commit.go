@@ -177,7 +177,9 @@ func newPlan(b store.Batch) (*plan, error) {
 			continue
 		}
 		var err error
-		if p.raws[i], err = marshal(&w.Doc); err != nil {
+		d := w.Doc
+		d.Keying = 0
+		if p.raws[i], err = marshal(&d); err != nil {
 			return nil, err
 		}
 	}
@@ -213,6 +215,8 @@ func wellFormed(w *store.Write) error {
 		return fmt.Errorf("mongo: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 	case !w.Rekey && d.Version != w.Expect+1:
 		return fmt.Errorf("mongo: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+	case w.Expect == 0 && w.Keying != 0:
+		return fmt.Errorf("mongo: write of %s: keying %d of no version", d.Ref, w.Keying)
 	case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 		return fmt.Errorf("mongo: write of %s: %s", d.Ref, d.Origin)
 	case !w.Rekey && d.Updated.Nanosecond()%int(time.Millisecond) != 0:

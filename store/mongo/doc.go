@@ -24,6 +24,7 @@
 //	lu   updated              p   place, a number  o  order, 13 bytes
 //	s    source               q   seq              g  origin
 //	k    posts: what drives   f   all keys, bytes  b  body
+//	r    how often this version was rekeyed; left out for 0
 //	d    only in tombstones: its own _id, so that D does not bind it
 //	c    counter of the checks that locked this version
 //

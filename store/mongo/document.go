@@ -56,7 +56,8 @@ func marshal(d *store.Doc) (bson.Raw, error) {
 	return b, nil
 }
 
-// appendIndexed appends the elements that a rekey replaces.
+// appendIndexed appends the elements that a rekey replaces, which counts up
+// d.Keying.
 func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
 	b = bsoncore.AppendInt64Element(b, "p", int64(d.ID.Place))
 	b = bsoncore.AppendBinaryElement(b, "o", 0, d.ID.Order[:])
@@ -83,6 +84,9 @@ func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
 		b = bsoncore.AppendBinaryElement(b, strconv.Itoa(i), 0, []byte(key))
 	}
 	b, _ = bsoncore.AppendArrayEnd(b, at)
+	if d.Keying > 0 {
+		b = bsoncore.AppendInt64Element(b, "r", signed(d.Keying))
+	}
 	return b
 }
 
@@ -114,7 +118,7 @@ func superseded(raw bson.Raw) (bson.Raw, error) {
 	return bsoncore.AppendDocumentEnd(b, index)
 }
 
-// rekeyed is a document of res with what a rekey replaces.
+// rekeyed is a document of res with what a rekey replaces, d.Keying included.
 func rekeyed(raw bson.Raw, d *store.Doc, dead bool) (bson.Raw, error) {
 	elements, err := raw.Elements()
 	if err != nil {
@@ -123,7 +127,7 @@ func rekeyed(raw bson.Raw, d *store.Doc, dead bool) (bson.Raw, error) {
 	index, b := bsoncore.AppendDocumentStart(make([]byte, 0, len(raw)+64*len(d.Keys)))
 	for _, e := range elements {
 		switch e.Key() {
-		case "p", "o", "s", "k", "f", "c":
+		case "p", "o", "s", "k", "f", "c", "r":
 		default:
 			b = append(b, e...)
 		}
@@ -163,6 +167,8 @@ func unmarshal(raw bson.Raw) (d store.Doc, err error) {
 			d.Source, _ = decode(v.StringValue())
 		case "q":
 			d.Seq = uint64(v.Int64())
+		case "r":
+			d.Keying = uint64(v.Int64())
 		case "g":
 			d.Origin = store.Origin(v.Int32())
 		case "f":

@@ -206,7 +206,9 @@ func (in *intake) part(ctx context.Context, p store.Part) error {
 		}
 		return in.log.add(ctx, raw, in.db.limits.chunk)
 	}
-	raw, err := marshal(p.Doc)
+	d := *p.Doc
+	d.Keying = 0 // is not copied
+	raw, err := marshal(&d)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 // head is what a commit knows of the newest version of a document.
 type head struct {
 	version uint64
+	keying  uint64
 	dead    bool
 	id      store.DocID
 	raw     bson.Raw // nil if not kept
@@ -59,7 +60,7 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 	for chunk := range slices.Chunk(ids, s.db.limits.chunk) {
 		o := s.db.by(byID)
 		if !whole {
-			o.SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}})
+			o.SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "r", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}})
 		}
 		for raw, err := range s.findRaw(ctx, s.db.res, oneOf(chunk), o) {
 			if err != nil {
@@ -69,7 +70,7 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 			if err != nil {
 				return nil, err
 			}
-			h := head{version: d.Version, dead: d.Dead(), id: d.ID}
+			h := head{version: d.Version, keying: d.Keying, dead: d.Dead(), id: d.ID}
 			if whole {
 				h.raw = slices.Clone(raw)
 			}
@@ -83,18 +84,31 @@ func oneOf(ids []string) bson.D {
 	return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 }
 
-// allow tests the versions that a commit expects. Creates are left to the
+// allow tests the versions and keyings that a commit expects. Creates are left to the
 // unique index.
 func (h heads) allow(p *plan) error {
 	for _, w := range p.Writes {
-		if have := h[refID(w.Doc.Ref)].version; w.Expect > 0 && have != w.Expect {
-			return fmt.Errorf("mongo: write of %s: version %d stands, not %d: %w", w.Doc.Ref, have, w.Expect, store.ErrConflict)
+		if w.Expect == 0 {
+			continue
+		}
+		if err := h.stands("write", w.Doc.Ref, w.Expect, w.Keying); err != nil {
+			return err
 		}
 	}
 	for _, c := range p.Checks {
-		if have := h[refID(c.Ref)].version; have != c.Version {
-			return fmt.Errorf("mongo: check of %s: version %d stands, not %d: %w", c.Ref, have, c.Version, store.ErrConflict)
+		if err := h.stands("check", c.Ref, c.Version, c.Keying); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// stands tests that a version, rekeyed so often, is the newest one; version 0 that
+// there is none.
+func (h heads) stands(doing string, ref store.Ref, version, keying uint64) error {
+	if have := h[refID(ref)]; have.version != version || have.keying != keying {
+		return fmt.Errorf("mongo: %s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w",
+			doing, ref, have.version, have.keying, version, keying, store.ErrConflict)
 	}
 	return nil
 }

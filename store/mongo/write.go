@@ -111,8 +111,9 @@ func (s *snap) rekey(ctx context.Context, p *plan, writes []int, heads heads) (m
 			c.take(w)
 			continue
 		}
+		d := keyedAgain(w)
 		index, b := bsoncore.AppendDocumentStart(nil)
-		fields, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &w.Doc, heads[refID(w.Doc.Ref)].dead), index)
+		fields, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, heads[refID(w.Doc.Ref)].dead), index)
 		if err != nil {
 			return nil, err
 		}
@@ -124,14 +125,21 @@ func (s *snap) rekey(ctx context.Context, p *plan, writes []int, heads heads) (m
 		return nil, err
 	}
 	for _, n := range moving {
-		d := &p.Writes[n].Doc
-		raw, err := rekeyed(raws[refID(d.Ref)], d, heads[refID(d.Ref)].dead)
+		d := keyedAgain(&p.Writes[n])
+		raw, err := rekeyed(raws[refID(d.Ref)], &d, heads[refID(d.Ref)].dead)
 		if err != nil {
 			return nil, err
 		}
 		moved = append(moved, raw)
 	}
 	return moved, s.change(ctx, c)
+}
+
+// keyedAgain is the document of a rekey with the Keying that it makes.
+func keyedAgain(w *store.Write) store.Doc {
+	d := w.Doc
+	d.Keying = w.Keying + 1
+	return d
 }
 
 // stored returns the documents that writes replace, by _id.

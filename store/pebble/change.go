@@ -32,6 +32,18 @@ func (c *change) lives() bool {
 	return !c.write.Doc.Dead()
 }
 
+// after is what stands after the change.
+func (c *change) after() standing {
+	after := standing{version: c.write.Doc.Version, live: c.lives()}
+	if after.live {
+		after.id = c.id
+	}
+	if c.write.Rekey {
+		after.keying = c.was.keying + 1
+	}
+	return after
+}
+
 // stays reports whether the document is alive before and after at one docid.
 func (c *change) stays() bool { return c.was.live && c.lives() && c.was.id == c.id }
 
@@ -167,7 +179,7 @@ func (c *change) rekeyed(old []byte, skip int) error {
 		return err
 	}
 	d := rec.doc(c.write.Doc.Ref.Type, c.write.Doc.ID, c.write.Doc.Keys)
-	d.Source = c.write.Doc.Source
+	d.Source, d.Keying = c.write.Doc.Source, rec.keying+1
 	c.row = appendRecord(nil, &d, c.code)
 	return nil
 }
@@ -181,7 +193,7 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 	}
 	if !c.lives() {
 		set(out, versionRow(rowVersion, c.code, d.Ref.ID, d.Version), append(c.id[:len(c.id):len(c.id)], c.row...))
-		set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version}.encode())
+		set(out, newestRow(nil, c.code, d.Ref.ID), c.after().encode())
 		return nil
 	}
 	set(out, docRow(rowDoc, c.id), c.row)
@@ -206,7 +218,7 @@ func (c *change) come(out *pebble.Batch, seq uint64) error {
 			set(out, postingRow(nil, code, k, c.id), nil)
 		}
 	}
-	set(out, newestRow(nil, c.code, d.Ref.ID), standing{version: d.Version, live: true, id: c.id}.encode())
+	set(out, newestRow(nil, c.code, d.Ref.ID), c.after().encode())
 	return nil
 }
 

@@ -147,6 +147,8 @@ func wellFormed(b store.Batch) error {
 			return fmt.Errorf("pebble: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case !w.Rekey && d.Version != w.Expect+1:
 			return fmt.Errorf("pebble: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+		case w.Expect == 0 && w.Keying != 0:
+			return fmt.Errorf("pebble: write of %s: keying %d of no version", d.Ref, w.Keying)
 		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 			return fmt.Errorf("pebble: write of %s: %s", d.Ref, d.Origin)
 		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
@@ -186,7 +188,9 @@ func (db *DB) prepare(b store.Batch) (*step, error) {
 		c.id, _ = toDocID(w.Doc.ID)
 		c.bodyLate = s.bodies > muchBody
 		if !w.Rekey {
-			c.row = appendRecord(make([]byte, 0, 512), &w.Doc, code)
+			d := w.Doc
+			d.Keying = 0
+			c.row = appendRecord(make([]byte, 0, 512), &d, code)
 		}
 		if w.Expect == 0 && !w.Doc.Dead() {
 			c.create(s.ready, &posted)
@@ -261,8 +265,8 @@ func (s *step) allowed(ctx context.Context, now *snap) (err error) {
 		if c.was, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
 			return unavailable("write "+c.write.Doc.Ref.String(), err)
 		}
-		if c.was.version != c.write.Expect {
-			return conflict("write", c.write.Doc.Ref, c.was.version, c.write.Expect)
+		if want := (versionKeying{c.write.Expect, c.write.Keying}); c.was.head() != want {
+			return conflict("write", c.write.Doc.Ref, c.was.head(), want)
 		}
 	}
 	for _, check := range s.batch.Checks {
@@ -272,8 +276,8 @@ func (s *step) allowed(ctx context.Context, now *snap) (err error) {
 				return unavailable("check "+check.Ref.String(), err)
 			}
 		}
-		if was.version != check.Version {
-			return conflict("check", check.Ref, was.version, check.Version)
+		if want := (versionKeying{check.Version, check.Keying}); was.head() != want {
+			return conflict("check", check.Ref, was.head(), want)
 		}
 	}
 	if err := s.apart(now); err != nil {
@@ -291,8 +295,8 @@ func (s *step) allowed(ctx context.Context, now *snap) (err error) {
 	return nil
 }
 
-func conflict(doing string, ref store.Ref, stands, want uint64) error {
-	return fmt.Errorf("pebble: %s of %s: version %d stands, not %d: %w", doing, ref, stands, want, store.ErrConflict)
+func conflict(doing string, ref store.Ref, stands, want versionKeying) error {
+	return fmt.Errorf("pebble: %s of %s: version %v stands, not %v: %w", doing, ref, stands, want, store.ErrConflict)
 }
 
 // apart tests that after the step no two live documents share a docid: each is

@@ -10,7 +10,7 @@
 // that postings order by (key, docid) exactly, whatever bytes keys are made of.
 //
 //	t type                       → code            the dictionary of types
-//	i code id                    → version, docid  the newest version of an address
+//	i code id                    → version, docid, keying   the newest version of an address
 //	d docid                      → facts, keys     a live document
 //	b docid                      → body            and its body
 //	a code docid                 →                 live documents of a type
@@ -29,6 +29,11 @@
 // create writes these, one h and one f, no v. What supersedes it copies d and b to v
 // and w. A tombstone goes to v at once, and i alone leads to it: that is why
 // Get finds it and Scan cannot.
+//
+// How often the newest version was rekeyed (store.Doc.Keying) stands twice: in i,
+// where a commit tests it together with the version, and among the facts of d or v,
+// where every reader finds it. It is left out while it is 0, as in all rows that were
+// written before there was one.
 //
 // The type is part of a posting, so an intersection of postings is already of
 // one type: candidates of other types are never met, and a conjunction of

@@ -207,7 +207,9 @@ func (in *intake) flush(o *pebble.WriteOptions) error {
 }
 
 // version puts the rows of a version: of the newest where the address is new.
-func (in *intake) version(d *store.Doc) error {
+func (in *intake) version(exported *store.Doc) error {
+	d := *exported
+	d.Keying = 0 // is not copied
 	code, err := in.db.types.give(in.db.rows, d.Ref.Type)
 	if err != nil {
 		return err
@@ -219,8 +221,8 @@ func (in *intake) version(d *store.Doc) error {
 	}
 	in.last = store.Doc{Ref: d.Ref, Version: d.Version}
 	in.seq = max(in.seq, d.Seq)
-	row := appendRecord(nil, d, code)
-	c := &change{write: &store.Write{Doc: *d}, code: code, id: id}
+	row := appendRecord(nil, &d, code)
+	c := &change{write: &store.Write{Doc: d}, code: code, id: id}
 	c.recordIn(in.out, d.Seq)
 	if newest && !d.Dead() {
 		var posted postings

@@ -130,6 +130,11 @@ func (db *DB) load() error {
 		if err := db.upgrade(upgradeBytes); err != nil {
 			return err
 		}
+	case string(format) == formatTwo:
+		// An older program would misread a row with a Keying, and rekey without counting.
+		if err := db.rows.Set(nameRow(rowMeta, metaFormat), []byte(formatValue), pebble.Sync); err != nil {
+			return err
+		}
 	case string(format) != formatValue:
 		return fmt.Errorf("%w: %q", errFormat, format)
 	}

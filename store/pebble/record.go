@@ -3,6 +3,7 @@ package pebble
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type record struct {
 	seq     uint64
 	milli   int64
 	version uint64
+	keying  uint64
 	origin  store.Origin
 	code    typeCode
 	id      []byte // these three are views of the row
@@ -26,12 +28,23 @@ type record struct {
 	keys    []byte
 }
 
+// rekeyedBit marks an origin behind whose type the Keying stands; without it that is
+// 0, as in all rows written before there was one.
+const rekeyedBit = 0x80
+
 func appendRecord(b []byte, d *store.Doc, code typeCode) []byte {
+	origin := byte(d.Origin)
+	if d.Keying > 0 {
+		origin |= rekeyedBit
+	}
 	b = binary.BigEndian.AppendUint64(b, d.Seq)
 	b = binary.AppendVarint(b, d.Updated.UnixMilli())
 	b = binary.AppendUvarint(b, d.Version)
-	b = append(b, byte(d.Origin))
+	b = append(b, origin)
 	b = binary.BigEndian.AppendUint16(b, uint16(code))
+	if d.Keying > 0 {
+		b = binary.AppendUvarint(b, d.Keying)
+	}
 	b = appendString(b, d.Ref.ID)
 	b = appendString(b, d.Source)
 	return appendKeys(b, d.Keys)
@@ -115,7 +128,10 @@ func parseRecord(b []byte) (record, error) {
 	rec.milli = r.varint()
 	rec.version = r.uvarint()
 	if v := r.bytes(3); v != nil {
-		rec.origin, rec.code = store.Origin(v[0]), typeCode(binary.BigEndian.Uint16(v[1:]))
+		rec.origin, rec.code = store.Origin(v[0]&^rekeyedBit), typeCode(binary.BigEndian.Uint16(v[1:]))
+		if v[0]&rekeyedBit != 0 {
+			rec.keying = r.uvarint()
+		}
 	}
 	rec.id = r.bytes(r.uvarint())
 	rec.source = r.bytes(r.uvarint())
@@ -167,6 +183,7 @@ func (r *record) doc(typ string, id store.DocID, keys []store.Key) store.Doc {
 		ID:      id,
 		Source:  string(r.source),
 		Origin:  r.origin,
+		Keying:  r.keying,
 		Keys:    keys,
 	}
 }
@@ -175,13 +192,30 @@ func (r *record) doc(typ string, id store.DocID, keys []store.Key) store.Doc {
 type standing struct {
 	version uint64 // 0: there is none
 	live    bool
-	id      docID // of a live one
+	id      docID  // of a live one
+	keying  uint64 // how often the version was rekeyed
 }
 
+// head returns the version with its keying, as a write or a check expects it.
+func (s standing) head() versionKeying { return versionKeying{s.version, s.keying} }
+
+// versionKeying is a version and how often it was rekeyed.
+type versionKeying struct{ version, keying uint64 }
+
+// String is for the texts of errors.
+func (h versionKeying) String() string {
+	return fmt.Sprintf("%d, rekeyed %d times", h.version, h.keying)
+}
+
+// encode writes the version, the docid where it is alive, and the keying where
+// there is one, which takes fewer bytes than a docid.
 func (s standing) encode() []byte {
-	b := binary.AppendUvarint(make([]byte, 0, 4+docIDSize), s.version)
+	b := binary.AppendUvarint(make([]byte, 0, 8+docIDSize), s.version)
 	if s.live {
 		b = append(b, s.id[:]...)
+	}
+	if s.keying > 0 {
+		b = binary.AppendUvarint(b, s.keying)
 	}
 	return b
 }
@@ -189,14 +223,15 @@ func (s standing) encode() []byte {
 func parseStanding(b []byte) (s standing, err error) {
 	r := reader{b: b}
 	s.version = r.uvarint()
-	switch {
-	case r.bad || s.version == 0:
-		return s, errDamaged
-	case len(r.b) == docIDSize:
+	if len(r.b) >= docIDSize {
 		s.live = true
-		copy(s.id[:], r.b)
-	case len(r.b) != 0:
-		return s, errDamaged
+		copy(s.id[:], r.bytes(docIDSize))
+	}
+	if len(r.b) > 0 {
+		s.keying = r.uvarint()
+	}
+	if r.bad || s.version == 0 || len(r.b) > 0 {
+		return standing{}, errDamaged
 	}
 	return s, nil
 }

@@ -12,12 +12,13 @@ import (
 )
 
 func FuzzRecordsReadBack(f *testing.F) {
-	f.Add("id", "RX1", "a|ab|b", uint64(3), int64(17), uint64(9), byte(2))
-	f.Add("", "", "", uint64(0), int64(-62135596800000), uint64(0), byte(0))
-	f.Fuzz(func(t *testing.T, id, source, keys string, version uint64, milli int64, seq uint64, origin byte) {
+	f.Add("id", "RX1", "a|ab|b", uint64(3), int64(17), uint64(9), byte(2), uint64(0))
+	f.Add("id", "", "a", uint64(3), int64(17), uint64(9), byte(2), uint64(300))
+	f.Add("", "", "", uint64(0), int64(-62135596800000), uint64(0), byte(0), uint64(1))
+	f.Fuzz(func(t *testing.T, id, source, keys string, version uint64, milli int64, seq uint64, origin byte, keying uint64) {
 		want := store.Doc{
 			Ref: store.Ref{Type: "T", ID: id}, Version: version, Seq: seq, Updated: time.UnixMilli(milli).UTC(),
-			ID: testID(5, "order"), Source: source, Origin: store.Origin(origin), Keys: split(keys),
+			ID: testID(5, "order"), Source: source, Origin: store.Origin(origin &^ rekeyedBit), Keys: split(keys), Keying: keying,
 		}
 		want.Updated = time.UnixMilli(want.Updated.UnixMilli()).UTC()
 		row := appendRecord(nil, &want, 12)

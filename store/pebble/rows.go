@@ -30,8 +30,9 @@ const (
 	metaFormat  = "format"
 	metaCounted = "counted"
 	metaFeed    = "feed"
-	formatValue = "carerecord 2"
-	formatOne   = "carerecord 1" // without f rows, see upgrade
+	formatValue = "carerecord 3"
+	formatTwo   = "carerecord 2" // without a Keying, which is 0 then
+	formatOne   = "carerecord 1" // without f rows too, see upgrade
 )
 
 // typeCode stands for a type in rows.

@@ -212,6 +212,9 @@ func (v *verifier) newestRows(ctx context.Context) error {
 		if now.live {
 			live++
 			stored, err := v.snap.live(now.id)
+			if err == nil && stored.record.keying != now.keying {
+				return v.fault("%s/%s was rekeyed %d times by its address and %d by its document", v.names[code], id, now.keying, stored.record.keying)
+			}
 			if err != nil || stored.code != code || string(stored.record.id) != id {
 				return v.fault("%s/%s leads to %x, which is not its document: %v", v.names[code], id, now.id, err)
 			}
@@ -248,6 +251,9 @@ func (v *verifier) versions(ctx context.Context) error {
 		now, err := v.newest(code, id)
 		if err != nil || now.version < stored.version || now.live && now.version == stored.version {
 			return v.fault("%s is kept as superseded and the address says %+v, %v", name, now, err)
+		}
+		if now.version == stored.version && now.keying != stored.keying {
+			return v.fault("%s was rekeyed %d times by its address and %d by itself", name, now.keying, stored.keying)
 		}
 		if stored.body != nil {
 			if err := v.lacks(stored.body, "%s has no body", name); err != nil {

@@ -257,6 +257,7 @@ func malformed(k *kit) {
 	for name, b := range map[string]store.Batch{
 		"a version that does not follow": {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
 		"a rekey that makes a version":   {Writes: []store.Write{{Doc: next(a, store.Updated), Expect: 1, Rekey: true}}},
+		"a keying of no version":         {Writes: []store.Write{{Doc: observation("b", 2), Keying: 1}}},
 		"two writes of one address":      writes(observation("b", 2), observation("b", 3)),
 		"an absence without a claim":     {Absent: []store.Absent{{Type: "Patient", Where: store.Eq{Key: "k"}}}},
 	} {

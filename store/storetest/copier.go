@@ -51,7 +51,9 @@ func (r *Reference) Import(ctx context.Context, parts iter.Seq2[store.Part, erro
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case p.Doc != nil:
-			docs = append(docs, *p.Doc)
+			d := *p.Doc
+			d.Keying = 0
+			docs = append(docs, d)
 		default:
 			r.mu.Lock()
 			r.log = append(r.log, *p.Record)

@@ -90,14 +90,22 @@ func copiesAll(k *kit) {
 	k.put(all...)
 	k.put(next(all[1], store.Updated, "a", "b"), next(all[2], store.Deleted), next(all[3], store.Deleted))
 	k.put(next(next(all[1], store.Updated), store.Updated, "c"), next(next(all[3], store.Deleted), store.Upserted, "a"))
-	moved := all[4]
-	moved.ID, moved.Keys = at(2, 77), []store.Key{"r"}
-	k.commit(store.Batch{Writes: []store.Write{{Doc: moved, Expect: 1, Rekey: true}}, Log: [][]byte{[]byte("one"), {}}})
+	moved, dead := all[4], next(all[2], store.Deleted)
+	b := rekey(moved, at(2, 77), moved.Source, "r")
+	b.Log = [][]byte{[]byte("one"), {}}
+	k.commit(b)
+	k.commit(rekey(dead, dead.ID, dead.Source, "r"))
+	k.commit(rekey(all[5], all[5].ID, all[5].Source, "a"))
+	all[5].Keying = 1
+	k.put(next(all[5], store.Updated))
 	if _, err := k.Append(k.ctx, []byte("three")); err != nil {
 		k.Fatal(err)
 	}
 	to, parts := k.copied()
 	docs, records := k.everything()
+	for i := range docs {
+		docs[i].Keying = 0 // is not copied
+	}
 	gotDocs, gotRecords := to.everything()
 	if diff := cmp.Diff(gotDocs, docs); diff != "" {
 		k.Errorf("history of the copy (-got +want):\n%s", diff)
@@ -114,6 +122,9 @@ func copiesAll(k *kit) {
 			to.finds(p, want...)
 		})
 	}
+	moved.ID = at(2, 77)
+	to.commit(rekey(moved, moved.ID, moved.Source, "r"))
+	to.commit(rekey(dead, dead.ID, dead.Source, "r"))
 	// The copy goes on where the other stood.
 	last := slices.MaxFunc(docs, func(a, b store.Doc) int { return int(a.Seq) - int(b.Seq) })
 	if d := to.put(observation("new", 999, "a")); d[0].Seq <= last.Seq {

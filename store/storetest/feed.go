@@ -31,6 +31,7 @@ func feedSentences() []sentence {
 			k.commit(store.Batch{Log: [][]byte{[]byte("record")}, State: []store.StateWrite{{Key: "s", Value: []byte("v")}}})
 			k.feeds(store.Position{}, first)
 			k.feeds(k.end())
+			a.Keying = 1
 			both := writes(next(a, store.Updated))
 			b := observation("b", 3, "k")
 			b = k.put(b)[0]

@@ -147,7 +147,13 @@ func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 		expect += uint64(d.IntN(3))
 		expect -= min(expect, 1)
 	}
-	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now + d.IntN(3)), ID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32())}
+	keying := newest.Keying
+	if expect == 0 {
+		keying = 0
+	} else if d.once(15) {
+		keying = uint64(d.IntN(3))
+	}
+	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now + d.IntN(3)), ID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32()), Keying: uint64(d.IntN(3))}
 	switch {
 	case expect == 0:
 		doc.Origin = pick(d, store.Created, store.Upserted)
@@ -156,14 +162,14 @@ func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 		doc.Keys, doc.Source, doc.ID = newest.Keys, newest.Source, newest.ID
 	case d.once(4):
 		doc.Version = expect
-		return store.Write{Doc: doc, Expect: expect, Rekey: true}
+		return store.Write{Doc: doc, Expect: expect, Keying: keying, Rekey: true}
 	default:
 		doc.Origin = store.Updated
 		if d.once(2) {
 			doc.ID = newest.ID
 		}
 	}
-	return store.Write{Doc: doc, Expect: expect}
+	return store.Write{Doc: doc, Expect: expect, Keying: keying}
 }
 
 func (d dice) query() store.Query {

@@ -57,7 +57,8 @@ func observation(id string, order uint64, keys ...store.Key) store.Doc {
 	}
 }
 
-// next is a version after d, with other keys if any are given.
+// next is a version after d, with other keys if any are given. Its Keying stays
+// that of d, for writes.
 func next(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
 	d.Version++
 	d.Updated = d.Updated.Add(time.Second)
@@ -76,7 +77,7 @@ func next(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
 func writes(docs ...store.Doc) store.Batch {
 	var b store.Batch
 	for _, d := range docs {
-		b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version - 1})
+		b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version - 1, Keying: d.Keying})
 	}
 	return b
 }
@@ -91,12 +92,12 @@ func (k *kit) commit(b store.Batch) uint64 {
 	return seq
 }
 
-// put commits documents and returns them with the Seq they got.
+// put commits documents and returns them with the Seq and the Keying they got.
 func (k *kit) put(docs ...store.Doc) []store.Doc {
 	k.Helper()
 	seq := k.commit(writes(docs...))
 	for i := range docs {
-		docs[i].Seq = seq
+		docs[i].Seq, docs[i].Keying = seq, 0
 	}
 	return docs
 }

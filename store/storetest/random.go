@@ -127,11 +127,15 @@ func (d *duel) commitBoth() error {
 	}
 	if d.once(5) {
 		ref := d.dice.ref()
-		version := uint64(len(d.ref.state.versions[ref]))
+		newest, _ := d.ref.state.newest(ref)
+		check := store.Check{Ref: ref, Version: newest.Version, Keying: newest.Keying}
 		if d.once(6) {
-			version = uint64(d.IntN(3))
+			check.Version = uint64(d.IntN(3))
 		}
-		b.Checks = append(b.Checks, store.Check{Ref: ref, Version: version})
+		if d.once(6) {
+			check.Keying = uint64(d.IntN(3))
+		}
+		b.Checks = append(b.Checks, check)
 	}
 	if d.once(6) {
 		claim := pick[store.Key](d.dice, "a", "b", "n1")
@@ -315,10 +319,10 @@ func describeBatch(b store.Batch) string {
 		if w.Rekey {
 			kind = "rekeyed"
 		}
-		words = append(words, fmt.Sprintf("%s version %d over %d %s at %v, keys %q", w.Doc.Ref, w.Doc.Version, w.Expect, kind, w.Doc.ID, w.Doc.Keys))
+		words = append(words, fmt.Sprintf("%s version %d over %d, rekeyed %d times, %s at %v, keys %q", w.Doc.Ref, w.Doc.Version, w.Expect, w.Keying, kind, w.Doc.ID, w.Doc.Keys))
 	}
 	for _, c := range b.Checks {
-		words = append(words, fmt.Sprintf("check %s at version %d", c.Ref, c.Version))
+		words = append(words, fmt.Sprintf("check %s at version %d, rekeyed %d times", c.Ref, c.Version, c.Keying))
 	}
 	for _, a := range b.Absent {
 		words = append(words, fmt.Sprintf("no %s where %#v", a.Type, a.Where))

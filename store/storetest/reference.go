@@ -138,6 +138,8 @@ func wellFormed(b store.Batch) error {
 			return fmt.Errorf("storetest: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case !w.Rekey && d.Version != w.Expect+1:
 			return fmt.Errorf("storetest: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
+		case w.Expect == 0 && w.Keying != 0:
+			return fmt.Errorf("storetest: write of %s: keying %d of no version", d.Ref, w.Keying)
 		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 			return fmt.Errorf("storetest: write of %s: %s", d.Ref, d.Origin)
 		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
@@ -176,13 +178,13 @@ func (s *documents) newest(ref store.Ref) (store.Doc, bool) {
 // allows tests the preconditions of a batch.
 func (s *documents) allows(b store.Batch) error {
 	for _, w := range b.Writes {
-		if have := uint64(len(s.versions[w.Doc.Ref])); have != w.Expect {
-			return fmt.Errorf("write of %s: version %d stands, not %d: %w", w.Doc.Ref, have, w.Expect, store.ErrConflict)
+		if err := s.stands("write", w.Doc.Ref, w.Expect, w.Keying); err != nil {
+			return err
 		}
 	}
 	for _, c := range b.Checks {
-		if have := uint64(len(s.versions[c.Ref])); have != c.Version {
-			return fmt.Errorf("check of %s: version %d stands, not %d: %w", c.Ref, have, c.Version, store.ErrConflict)
+		if err := s.stands("check", c.Ref, c.Version, c.Keying); err != nil {
+			return err
 		}
 	}
 	for _, a := range b.Absent {
@@ -196,6 +198,16 @@ func (s *documents) allows(b store.Batch) error {
 		}
 	}
 	return s.keepsApart(b.Writes)
+}
+
+// stands tests that a version, rekeyed so often, is the newest one; version 0 that
+// there is none.
+func (s *documents) stands(doing string, ref store.Ref, version, keying uint64) error {
+	have, _ := s.newest(ref)
+	if have.Version != version || have.Keying != keying {
+		return fmt.Errorf("%s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w", doing, ref, have.Version, have.Keying, version, keying, store.ErrConflict)
+	}
+	return nil
 }
 
 // keepsApart tests that no two live documents share a place after the writes.
@@ -227,9 +239,10 @@ func (s *documents) after(w store.Write) store.Doc {
 	if w.Rekey {
 		d, _ = s.newest(w.Doc.Ref)
 		d.ID, d.Keys, d.Source = w.Doc.ID, w.Doc.Keys, w.Doc.Source
+		d.Keying++
 		return d
 	}
-	d.Updated = d.Updated.UTC()
+	d.Updated, d.Keying = d.Updated.UTC(), 0
 	if d.Dead() {
 		d.Body = nil
 	}

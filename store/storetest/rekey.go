@@ -6,11 +6,12 @@ import (
 	"carerecord/store"
 )
 
-// rekey is a batch that replaces what the server derived from a document.
+// rekey is a batch that replaces what the server derived from a document, as it was
+// read.
 func rekey(d store.Doc, id store.DocID, source string, keys ...store.Key) store.Batch {
 	d.ID, d.Source, d.Keys = id, source, store.Sorted(keys)
 	d.Updated, d.Origin, d.Body = epoch(99).Add(time.Hour), store.Upserted, []byte("to be ignored")
-	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Rekey: true}}}
+	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}}}
 }
 
 func rekeySentences() []sentence {
@@ -19,7 +20,7 @@ func rekeySentences() []sentence {
 			docs := k.put(observation("a", 1, "k", "l"), observation("b", 2, "k"))
 			k.commit(rekey(docs[0], at(5, 5), "RX2", "l", "m"))
 			want := docs[0]
-			want.ID, want.Source, want.Keys = at(5, 5), "RX2", []store.Key{"l", "m"}
+			want.ID, want.Source, want.Keys, want.Keying = at(5, 5), "RX2", []store.Key{"l", "m"}, 1
 			k.holds(want, docs[1])
 			k.finds(store.Eq{Key: "k"}, "b")
 			k.finds(store.Eq{Key: "l"}, "a")
@@ -35,7 +36,7 @@ func rekeySentences() []sentence {
 		{"a rekey may keep the place", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			k.commit(rekey(a, a.ID, a.Source, "m"))
-			a.Keys = []store.Key{"m"}
+			a.Keys, a.Keying = []store.Key{"m"}, 1
 			k.holds(a)
 			k.finds(store.Eq{Key: "k"})
 			k.finds(store.Eq{Key: "m"}, "a")
@@ -44,7 +45,7 @@ func rekeySentences() []sentence {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(next(v1, store.Updated, "l"))[0]
 			k.commit(rekey(v2, at(2, 2), "RX2", "m"))
-			v2.ID, v2.Source, v2.Keys = at(2, 2), "RX2", []store.Key{"m"}
+			v2.ID, v2.Source, v2.Keys, v2.Keying = at(2, 2), "RX2", []store.Key{"m"}, 1
 			v3 := k.put(next(v2, store.Updated, "n"))[0]
 			k.read(func(s store.Snap) {
 				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"}))
@@ -58,7 +59,7 @@ func rekeySentences() []sentence {
 			dead := k.put(next(a, store.Deleted))[0]
 			b := k.put(observation("b", 1, "k"))[0] // where a stood
 			k.commit(rekey(dead, at(1, 1), "RX2", "m"))
-			dead.ID, dead.Source, dead.Keys = at(1, 1), "RX2", []store.Key{"m"}
+			dead.ID, dead.Source, dead.Keys, dead.Keying = at(1, 1), "RX2", []store.Key{"m"}, 1
 			k.holds(dead, b)
 			k.finds(store.Eq{Key: "m"})
 			k.finds(store.And{}, "b")

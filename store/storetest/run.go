@@ -21,6 +21,7 @@ func Run(t *testing.T, subject Subject) {
 	}{
 		{"commit", commitSentences()},
 		{"rekey", rekeySentences()},
+		{"keying", keyingSentences()},
 		{"absent", absentSentences()},
 		{"read", readSentences()},
 		{"common", commonSentences()},
