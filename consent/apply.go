@@ -2,69 +2,38 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
-// apply commits the batch and tells the register before anybody hears of it.
+// apply commits the batch, with the record of it.
 func (c *commit) apply(ctx context.Context, results []Result, record Record, marks []store.StateWrite) error {
-	b := store.Batch{Absent: c.absent, State: marks}
-	speaks, rekeys := false, false
-	reg := c.view.guard.register
-	for _, ref := range c.order {
-		b.Writes = append(b.Writes, *c.pending[ref])
-		c.view.guard.types.add(ref.Type)
-		speaks = speaks || reg.tells(c.before[ref], c.pending[ref].Doc)
-		rekeys = rekeys || c.pending[ref].Rekey || ref.Type == "Patient"
-	}
-	written := map[store.Ref]bool{}
-	for _, w := range b.Writes {
-		written[w.Doc.Ref] = true
-	}
-	for _, check := range c.checks {
-		if !written[check.Ref] {
-			written[check.Ref] = true
-			b.Checks = append(b.Checks, check)
-		}
-	}
+	l := c.landing()
+	l.State = marks
 	if record != nil {
 		var err error
-		if b.Log, err = record(results); err != nil {
+		if l.Log, err = record(results); err != nil {
 			return fmt.Errorf("make the record of a write: %w", err)
 		}
 	}
-	if len(b.Writes) == 0 && len(b.Log) == 0 && len(marks) == 0 {
+	if len(l.Writes) == 0 && len(l.Log) == 0 && len(marks) == 0 {
 		return nil
 	}
-	if rekeys {
-		c.view.guard.rekeys.RLock()
-		defer c.view.guard.rekeys.RUnlock()
+	return c.view.guard.land(ctx, l)
+}
+
+// landing is the batch as it goes to the store.
+func (c *commit) landing() *landing {
+	l := &landing{changed: c.changed, stale: c.stale, installed: c.installed, table: c.table,
+		before: func(ref store.Ref) store.Doc { return c.before[ref] }}
+	for _, ref := range c.order {
+		w := c.pending[ref]
+		l.Writes = append(l.Writes, *w)
+		l.wants = append(l.wants, names(w.Doc.Keys, index.WantsPrefix())...)
 	}
-	release, err := c.hold(ctx, &b)
-	if err != nil {
-		return unavailable(err)
-	}
-	defer release()
-	if speaks {
-		reg.commits.Lock()
-		defer reg.commits.Unlock()
-	}
-	_, err = c.view.guard.store.Commit(ctx, b)
-	if err := c.view.guard.tableOutcome(c.table, err); err != nil {
-		return err
-	}
-	if err != nil {
-		if errors.Is(err, store.ErrConflict) {
-			return err
-		}
-		return unavailable(fmt.Errorf("commit: %w", err))
-	}
-	if speaks {
-		for _, w := range b.Writes {
-			reg.apply(w.Doc)
-		}
-	}
-	return nil
+	l.Absent = c.demands
+	c.reads.demand(&l.Batch)
+	return l
 }

@@ -97,14 +97,3 @@ func (c *commit) keepsPatient(w *store.Write) error {
 	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
 		Text: "The patient of a directive does not change: end it, and record another."}}}
 }
-
-// nhsNumbers reads the NHS numbers that a Patient bears.
-func nhsNumbers(body []byte) []string {
-	var out []string
-	for _, id := range gjson.GetBytes(body, "identifier").Array() {
-		if v := id.Get("value").Str; id.Get("system").Str == nhsNumber && v != "" {
-			out = append(out, v)
-		}
-	}
-	return out
-}

@@ -22,8 +22,7 @@ import (
 // there are none, or one is not there.
 func (g *Guard) leads(ctx context.Context, w world, d store.Doc, o index.Ownership) (docs []store.Doc, complete bool, err error) {
 	if !gjson.GetBytes(d.Body, "securityContext").Exists() {
-		holders, err := w.holders(ctx, d.Ref.ID)
-		docs = slices.DeleteFunc(holders, func(h store.Doc) bool { return h.Source != d.Source })
+		docs, err = w.holders(ctx, d.Ref.ID, d.Source)
 		return docs, len(docs) > 0, err
 	}
 	var refs []store.Ref
@@ -67,17 +66,14 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 	owners := index.Owners(store.Sorted(slices.Clone(keys)))
 	var mentions []string
 	for _, lead := range docs {
-		of := ownersOf(lead.Keys)
+		of := ownership{owners: ownersOf(lead.Keys), about: names(lead.Keys, index.AboutPrefix())}
 		if lead.Dead() {
-			var waits []string
-			if of, waits, err = g.ended(ctx, w, lead); err != nil {
+			if of, err = g.ended(ctx, w, lead); err != nil {
 				return nil, err
 			}
-			for _, name := range waits {
-				keys = append(keys, index.WantsKey(name))
-			}
 		}
-		owners = append(owners, of...)
+		keys = of.keys(keys)
+		owners = append(owners, of.owners...)
 		mentions = append(mentions, names(lead.Keys, index.MentionPrefix())...)
 		for _, name := range inherits {
 			if k := index.FactKey(name); !store.Match(store.Eq{Key: k}, lead.Keys) {
@@ -100,10 +96,18 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 	return keys, nil
 }
 
-// holders returns the live documents that attach a Binary, with their keys.
-func (s standing) holders(ctx context.Context, binary string) ([]store.Doc, error) {
+// attaches is the predicate of the documents of a source that attach a Binary.
+func attaches(binary, source string) store.Pred {
+	if source == "" {
+		return all(store.Eq{Key: index.HoldsKey(binary)}, none(store.Under(index.SourcePrefix())))
+	}
+	return all(store.Eq{Key: index.HoldsKey(binary)}, from(source))
+}
+
+// holders implements world: the documents come with their keys.
+func (s standing) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	var out []store.Doc
-	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.HoldsKey(binary)}, KeysOnly: true}) {
+	for d, err := range s.snap.Scan(ctx, store.Query{Where: attaches(binary, source), KeysOnly: true}) {
 		if err != nil {
 			return nil, fmt.Errorf("look for documents of a Binary: %w", err)
 		}
@@ -112,67 +116,5 @@ func (s standing) holders(ctx context.Context, binary string) ([]store.Doc, erro
 	return out, nil
 }
 
-// holders are those of the snapshot with the batch on top. Each must still be the
-// newest when the batch is applied.
-func (c *commit) holders(ctx context.Context, binary string) ([]store.Doc, error) {
-	stored, err := c.standing().holders(ctx, binary)
-	if err != nil {
-		return nil, err
-	}
-	if len(stored) == 0 { // nor may one come meanwhile
-		c.absent = append(c.absent, store.Absent{
-			Where: store.Eq{Key: index.HoldsKey(binary)}, Claims: []store.Key{index.HoldsKey(binary)}})
-	}
-	var out []store.Doc
-	for _, d := range stored {
-		if _, pending := c.pending[d.Ref]; !pending {
-			c.checks = append(c.checks, store.Check{Ref: d.Ref, Version: d.Version, Keying: d.Keying})
-			out = append(out, d)
-		}
-	}
-	for _, w := range c.pending {
-		if !w.Doc.Dead() && store.Match(store.Eq{Key: index.HoldsKey(binary)}, w.Doc.Keys) {
-			out = append(out, w.Doc)
-		}
-	}
-	return out, nil
-}
-
 // held are the ids of the Binaries that a document attaches.
 func held(d store.Doc) []string { return names(d.Keys, index.HoldsPrefix()) }
-
-// attached keys anew the Binaries that a document attaches, or did before.
-func (c *commit) attached(ctx context.Context, now, before store.Doc, changed *[]store.Ref) error {
-	ids := append(held(before), held(now)...)
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		ref := store.Ref{Type: "Binary", ID: id}
-		if _, pending := c.pending[ref]; !pending {
-			d, err := c.newest(ctx, ref)
-			if err == nil && d.Dead() { // what inherits from it depends on what attaches it
-				if c.view.guard.types.wants(ref.String()) {
-					err = c.rekey(ctx, store.Eq{Key: index.WantsKey(ref.String())}, changed)
-				}
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("look for an attached Binary: %w", err)
-			}
-			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
-			if err := c.keyAgain(ctx, c.pending[ref], changed); err != nil {
-				return err
-			}
-		} else if w := c.pending[ref]; !w.Doc.Dead() && c.described[ref] < c.described[now.Ref] {
-			if err := c.keyAgain(ctx, w, changed); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}

@@ -79,7 +79,7 @@ type Record func([]Result) ([][]byte, error)
 // in their order. store.ErrConflict: another write was faster; read and decide
 // anew. A *fhir.Error is for the client, and nothing was written.
 func (v *View) Commit(ctx context.Context, changes []Change, record Record, marks ...store.StateWrite) ([]Result, error) {
-	c := &commit{view: v, pending: map[store.Ref]*store.Write{}, installed: v.guard.index.Installed()}
+	c := v.newCommit()
 	var landed func()
 	c.at, landed = v.guard.flights.depart(v.guard.clock())
 	defer landed()
@@ -111,7 +111,11 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 	if err != nil {
 		return nil, err
 	}
-	return results, c.apply(ctx, results, record, marks)
+	if err := c.apply(ctx, results, record, marks); err != nil {
+		return results, err
+	}
+	v.guard.catchUpInline(ctx, c.stale)
+	return results, nil
 }
 
 func at(err error, place string) error {
@@ -121,24 +125,37 @@ func at(err error, place string) error {
 	return err
 }
 
-// commit is one batch in the making.
+// commit is one batch in the making. It is a world: the snapshot with the batch on
+// top.
 type commit struct {
+	*reads
 	view    *View
 	at      time.Time
 	pending map[store.Ref]*store.Write // what this batch makes newest
 	order   []store.Ref
 	before  map[store.Ref]store.Doc // the versions that were newest
-	absent  []store.Absent
-	checks  []store.Check
+	demands []store.Absent          // of conditional creates
 
 	rows      map[store.Ref]index.Row // what the bodies of the batch say
-	waiting   map[string][]store.Ref  // documents of the batch by the names they wait for
+	waiting   waiters
 	described map[store.Ref]int       // when a document of the batch was keyed
 	keyed     int                     // how often one was
-	rekeyed   int                     // documents of the store that were keyed anew
+	told      map[store.Ref]store.Doc // documents as those that depend on them know them
+
+	changed map[string]bool     // the names that the batch changes: whether documents were looked for that depend on them
+	stale   map[string][]string // those that some do depend on, with staleName.Of
 
 	installed *index.Definitions // the defined search parameters that the batch is keyed with
 	table     *parameters        // the table that the batch brings; nil for the one that stands
+}
+
+func (v *View) newCommit() *commit {
+	return &commit{
+		reads: v.guard.reads(v.snap), view: v, installed: v.guard.index.Installed(),
+		pending: map[store.Ref]*store.Write{}, before: map[store.Ref]store.Doc{}, rows: map[store.Ref]index.Row{},
+		waiting: waiters{}, described: map[store.Ref]int{}, told: map[store.Ref]store.Doc{},
+		changed: map[string]bool{}, stale: map[string][]string{},
+	}
 }
 
 // target is what stands where a change wants to write. cur is as stored, shown
@@ -195,7 +212,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	write, err := c.view.form(ch, &w, &t)
 	if err != nil || !write {
 		if err == nil && t.visible {
-			c.checks = append(c.checks, store.Check{Ref: ch.Ref, Version: t.cur.Version, Keying: t.cur.Keying})
+			c.checked(t.cur)
 		}
 		return err
 	}
@@ -203,7 +220,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 		return fhir.Fault(400, "invalid", "The resource is written twice in one bundle.")
 	}
 	if ch.Absent != nil {
-		c.absent = append(c.absent, store.Absent{
+		c.demands = append(c.demands, store.Absent{
 			Type: ch.Ref.Type, Where: c.view.absent(ch), Claims: ch.Claims,
 		})
 	}
@@ -223,27 +240,16 @@ func (v *View) absent(ch *Change) store.Pred {
 }
 
 func (c *commit) put(w store.Write, before store.Doc) {
-	if c.before == nil {
-		c.before = map[store.Ref]store.Doc{}
-	}
 	c.before[w.Doc.Ref] = before
 	c.pending[w.Doc.Ref] = &w
 	c.order = append(c.order, w.Doc.Ref)
 }
 
-// newest, last, byNHS and holders make a commit a world: the snapshot with the batch
-// on top.
 func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	if w, ok := c.pending[ref]; ok {
 		return w.Doc, nil
 	}
-	d, err := c.view.snap.Get(ctx, ref)
-	if err == nil {
-		c.checks = append(c.checks, store.Check{Ref: ref, Version: d.Version, Keying: d.Keying})
-	} else if errors.Is(err, store.ErrNotFound) {
-		c.checks = append(c.checks, store.Check{Ref: ref})
-	}
-	return d, err
+	return c.reads.newest(ctx, ref)
 }
 
 // last is what stood before a tombstone, of the batch or of the store.
@@ -251,36 +257,56 @@ func (c *commit) last(ctx context.Context, d store.Doc) (store.Doc, error) {
 	if _, pending := c.pending[d.Ref]; pending {
 		return c.before[d.Ref], nil
 	}
-	return c.standing().last(ctx, d)
+	return c.reads.last(ctx, d)
 }
 
-func (c *commit) standing() standing { return c.view.guard.standing(c.view.snap) }
-
-func (c *commit) byNHS(ctx context.Context, number string) ([]string, error) {
-	stands := c.standing()
-	where, err := stands.bearers(number)
+func (c *commit) bearers(ctx context.Context, number string) ([]string, error) {
+	pending := func(id string) bool {
+		_, there := c.pending[store.Ref{Type: "Patient", ID: id}]
+		return there
+	}
+	found, err := c.reads.others(ctx, number, pending)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := stands.byNHS(ctx, number)
+	where, err := c.bears(number)
 	if err != nil {
 		return nil, err
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool {
-		_, pending := c.pending[store.Ref{Type: "Patient", ID: id}]
-		return pending
-	})
 	for ref, w := range c.pending {
 		says := w.Doc.Keys
 		if row, read := c.rows[ref]; read { // what the body says, be it keyed yet or not
 			says = row.Keys
 		}
 		if ref.Type == "Patient" && !w.Doc.Dead() && store.Match(where, says) {
-			ids = append(ids, ref.ID)
+			found = append(found, ref.ID)
 		}
 	}
-	slices.Sort(ids)
-	return ids, nil
+	slices.Sort(found)
+	return found[:min(2, len(found))], nil
+}
+
+// bore is what the version before a new one bears and bore: its keys say so.
+func (c *commit) bore(_ context.Context, d store.Doc) ([]string, error) {
+	return names(c.before[d.Ref].Keys, index.BearsPrefix()), nil
+}
+
+// holders are those of the snapshot with the batch on top.
+func (c *commit) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
+	stored, err := c.reads.holders(ctx, binary, source)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.DeleteFunc(stored, func(d store.Doc) bool {
+		_, pending := c.pending[d.Ref]
+		return pending
+	})
+	for _, w := range c.pending {
+		if !w.Doc.Dead() && store.Match(attaches(binary, source), w.Doc.Keys) {
+			out = append(out, w.Doc)
+		}
+	}
+	return out, nil
 }
 
 // results projects what was made for the writer.

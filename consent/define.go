@@ -134,20 +134,24 @@ func (g *Guard) Defines(ref store.Ref, body []byte) error {
 	return err
 }
 
-// hold keeps the table as it is until released, or is alone with it where the
-// batch changes it, which then carries the new one. store.ErrConflict: the
-// documents were keyed by a table that is not in force any more.
-func (c *commit) hold(ctx context.Context, b *store.Batch) (release func(), err error) {
-	g := c.view.guard
-	if release, err = g.holdTable(ctx, c.table != nil); err != nil {
+// hold keeps the table of defined parameters as it is until released, or is alone
+// with it where a batch changes it, which then carries the new one.
+// store.ErrConflict: the documents were keyed by a table that is not in force any
+// more.
+func (g *Guard) hold(ctx context.Context, l *landing) (release func(), err error) {
+	if release, err = g.holdTable(ctx, l.table != nil || len(l.completes) > 0); err != nil {
 		return nil, err
 	}
-	if g.index.Installed() != c.installed {
+	if g.index.Installed() != l.installed {
 		release()
 		return nil, errDefined
 	}
-	if c.table != nil {
-		b.State = append(slices.Clone(b.State), c.table.mark())
+	if len(l.completes) > 0 {
+		t := g.defined.table.completed(l.completes, g.clock())
+		l.table = &t
+	}
+	if l.table != nil {
+		l.State = append(slices.Clone(l.State), l.table.mark())
 	}
 	return release, nil
 }

@@ -3,7 +3,6 @@ package consent
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
 
@@ -12,16 +11,22 @@ import (
 	"carerecord/store"
 )
 
-// present is the resource types of which the store holds documents. A question
-// about one patient across all types asks these, one after the other: the
-// engines post keys by type. A type stays in the set when its last document
-// goes. It is safe for concurrent use.
+// present is the resource types of which the store holds documents, and the names
+// that documents depend on. A question about one patient across all types asks
+// these types, one after the other: the engines post keys by type. A type stays in
+// the set when its last document goes. It is safe for concurrent use.
 type present struct {
 	mu    sync.RWMutex
 	types []string // sorted, never changed in place
-	// wanted are the names that some document waits for (index.WantsKey), or
-	// did once: what is not among them needs no look into the store.
+	// wanted are the names that some document depends on (index.WantsKey), or did
+	// once: nothing depends on a name that is not among them.
 	wanted map[string]bool
+	// changing are the names that commits under way change.
+	changing map[string]int
+}
+
+func newPresent() *present {
+	return &present{wanted: map[string]bool{}, changing: map[string]int{}}
 }
 
 // load finds the types that are there.
@@ -36,11 +41,13 @@ func (p *present) load(ctx context.Context, s store.Store) error {
 				p.add(typ)
 			}
 		}
-		for d, err := range p.scan(ctx, snap, store.Under(index.WantsPrefix())) {
-			if err != nil {
-				return fmt.Errorf("look for documents that wait: %w", err)
+		for _, typ := range p.list() {
+			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: store.Under(index.WantsPrefix()), KeysOnly: true}) {
+				if err != nil {
+					return fmt.Errorf("look for documents that depend on others: %w", err)
+				}
+				p.want(names(d.Keys, index.WantsPrefix()))
 			}
-			p.want(names(d.Keys, index.WantsPrefix()))
 		}
 		return nil
 	})
@@ -61,11 +68,8 @@ func (p *present) add(typ string) {
 	}
 }
 
-// want notes names that a document waits for, before it is committed.
+// want notes names that a document depends on.
 func (p *present) want(names []string) {
-	if len(names) == 0 {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range names {
@@ -73,30 +77,56 @@ func (p *present) want(names []string) {
 	}
 }
 
-// wants reports whether a document may wait for a name.
+// wants reports whether a document may depend on a name.
 func (p *present) wants(name string) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.wanted[name]
 }
 
+// depart begins the last part of a commit, which ends with arrive: the documents of
+// the commit depend on the names in wants, and it changes those in changed. The
+// values of changed say of which the commit has looked for documents in the store.
+//
+// Of two commits where one changes what the other's documents depend on, the second
+// to depart is a conflict if it could miss the other: a document that comes to
+// depend on a name while that changes, and a change that did not look for documents
+// although there may be some.
+func (p *present) depart(wants []string, changed map[string]bool) (arrive func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range wants {
+		if p.changing[name] > 0 {
+			return nil, fmt.Errorf("%s changes in another commit: %w", name, store.ErrConflict)
+		}
+	}
+	for name, looked := range changed {
+		if p.wanted[name] && !looked {
+			return nil, fmt.Errorf("a document came to depend on %s: %w", name, store.ErrConflict)
+		}
+	}
+	for _, name := range wants {
+		p.wanted[name] = true
+	}
+	for name := range changed {
+		p.changing[name]++
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for name := range changed {
+			if p.changing[name]--; p.changing[name] == 0 {
+				delete(p.changing, name)
+			}
+		}
+	}, nil
+}
+
+// list returns the types that are there, sorted.
 func (p *present) list() []string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.types
-}
-
-// scan yields the documents of every type that match.
-func (p *present) scan(ctx context.Context, snap store.Snap, where store.Pred) iter.Seq2[store.Doc, error] {
-	return func(yield func(store.Doc, error) bool) {
-		for _, typ := range p.list() {
-			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: where}) {
-				if !yield(d, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
 }
 
 // some reports whether a document of any type matches.

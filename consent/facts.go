@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -29,10 +28,14 @@ const (
 	factDirective = "directive-other"
 	// factRestricted: a Patient with a restriction label.
 	factRestricted = "restricted"
+	// factBarred: the document names a Patient who was restricted when deleted, and
+	// so it is hidden as if it bore the label itself.
+	factBarred = "barred"
+	// factInPerson: a statement that a person made, not a feed (CON-502). It follows
+	// from who created the document and is carried from version to version.
+	factInPerson = "in-person"
 )
 
-// nhsNumber is the identifier system of NHS numbers.
-const nhsNumber = "https://fhir.nhs.uk/Id/nhs-number"
 
 // described is a document's keys and where it stands, made anew from its body.
 type described struct {
@@ -47,10 +50,14 @@ type world interface {
 	newest(ctx context.Context, ref store.Ref) (store.Doc, error)
 	// last returns the version that a tombstone, as newest returned it, ended.
 	last(ctx context.Context, tombstone store.Doc) (store.Doc, error)
-	// byNHS returns the ids of live Patients who bear an NHS number.
-	byNHS(ctx context.Context, number string) ([]string, error)
-	// holders returns the live documents that attach a Binary, by its id.
-	holders(ctx context.Context, binary string) ([]store.Doc, error)
+	// bearers returns the ids of live Patients whose current version bears an NHS
+	// number: of more than two the first two.
+	bearers(ctx context.Context, number string) ([]string, error)
+	// bore returns the names of the identifiers that older versions of a Patient
+	// bear (index.BearsKey).
+	bore(ctx context.Context, patient store.Doc) ([]string, error)
+	// holders returns the live documents of a source that attach a Binary, by its id.
+	holders(ctx context.Context, binary, source string) ([]store.Doc, error)
 }
 
 // row reads the body of a document.
@@ -63,22 +70,18 @@ func (g *Guard) row(d store.Doc) (index.Row, error) {
 }
 
 // describe makes the keys of a document: those of its body, which row are, and
-// the facts.
+// the facts. d.Keys are the keys that it stands under, if it stands: of these the
+// carried facts are kept.
 func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Row) (described, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
 		keys = append(keys, index.SourceKey(d.Source))
 	}
-	owners, wants, resolved, err := g.owners(ctx, w, d.Ref, row.Owners)
+	about, err := g.owners(ctx, w, d.Ref, row.Owners)
 	if err != nil {
 		return described{}, err
 	}
-	for _, p := range owners {
-		keys = append(keys, index.OwnerKey(p))
-	}
-	for _, name := range wants {
-		keys = append(keys, index.WantsKey(name))
-	}
+	keys = about.keys(keys)
 	mentions, waits, err := mentioned(ctx, w, row)
 	if err != nil {
 		return described{}, err
@@ -87,11 +90,17 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 		keys = append(keys, index.WantsKey(name))
 	}
 	for _, p := range mentions {
-		if !slices.Contains(owners, p) {
+		if !slices.Contains(about.owners, p) {
 			keys = append(keys, index.MentionKey(p))
 		}
 	}
-	keys = append(keys, g.named(d, row, resolved)...)
+	keys = append(keys, g.named(d, row, about)...)
+	keys = append(keys, carried(d.Keys)...)
+	if d.Ref.Type == "Patient" {
+		if keys, err = g.bears(ctx, w, d, keys); err != nil {
+			return described{}, err
+		}
+	}
 	if d.Ref.Type == "Binary" {
 		if keys, err = g.led(ctx, w, d, row.Owners, keys); err != nil {
 			return described{}, err
@@ -108,9 +117,35 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 	return described{keys: keys, id: id}, nil
 }
 
+// carried are the facts that do not follow from the body and from other documents,
+// but from who wrote the first version.
+func carried(keys []store.Key) []store.Key {
+	if store.Match(fact(factInPerson), keys) {
+		return []store.Key{index.FactKey(factInPerson)}
+	}
+	return nil
+}
+
+// bears adds the identifiers that a Patient bears or bore: a directive by one of
+// them covers the Patient for good.
+func (g *Guard) bears(ctx context.Context, w world, d store.Doc, keys []store.Key) ([]store.Key, error) {
+	bore, err := w.bore(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(bore, identifierNames(d.Body)...) {
+		keys = append(keys, index.BearsKey(name))
+	}
+	return keys, nil
+}
+
 // withCommon returns sorted keys with those by which documents of every type are
 // found about a patient. They say again what the facts among the keys say.
 func withCommon(keys []store.Key, source string) []store.Key {
+	for _, name := range names(keys, index.WantsPrefix()) {
+		keys = append(keys, index.DependsKey(name))
+	}
+	keys = store.Sorted(keys)
 	owners := ownersOf(keys)
 	ordinary := store.Match(fact(factOrdinary), keys)
 	for _, p := range owners {
@@ -147,7 +182,7 @@ func home(self store.Ref, o index.Ownership) string {
 func mentioned(ctx context.Context, w world, row index.Row) (patients, wants []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
-		found, err := w.byNHS(ctx, number)
+		found, err := w.bearers(ctx, number)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -160,7 +195,7 @@ func mentioned(ctx context.Context, w world, row index.Row) (patients, wants []s
 }
 
 // named returns the named facts of a document.
-func (g *Guard) named(d store.Doc, row index.Row, resolved bool) []store.Key {
+func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
 	var keys []store.Key
 	fact := func(name string, holds bool) {
 		if holds {
@@ -169,138 +204,21 @@ func (g *Guard) named(d store.Doc, row index.Row, resolved bool) []store.Key {
 	}
 	labels := policy.LabelsOf(d.Body)
 	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.Through, func(r fhir.Ref) bool { return r.Type == "Consent" })
-	fact(factResolved, resolved)
-	fact(factOrdinary, !labels.Restricted && !labels.Sensitive)
+	fact(factResolved, about.resolved)
+	fact(factBarred, about.barred)
+	fact(factOrdinary, !labels.Restricted && !labels.Sensitive && !about.barred)
 	fact(factReleased, !labels.NoPatient)
 	fact(factShared, !directive)
 	if d.Ref.Type == "Consent" {
 		kind := policy.Read(d.Body)
 		fact(factOptOut, kind == policy.OptOut)
 		fact(factDirective, kind == policy.Other)
+		for _, name := range g.covers(d.Body) {
+			keys = append(keys, index.CoversKey(name))
+		}
 	}
 	fact(factRestricted, d.Ref.Type == "Patient" && (labels.Restricted || labels.Sensitive)) // CON-703
 	return keys
-}
-
-// owners resolves the patients whom a document is about. wants are the names of
-// what would change the answer when it arrives or goes: a Patient who is not
-// there, an NHS number that no Patient bears, a resource that the owners are
-// inherited from.
-func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Ownership) (owners, wants []string, resolved bool, err error) {
-	switch {
-	case o.Rule == index.Unowned:
-		return nil, nil, true, nil
-	case o.Rule == index.Nobody:
-		return nil, nil, false, nil
-	}
-	resolved = true
-	for _, p := range o.Patients {
-		there, err := g.live(ctx, w, self, store.Ref{Type: "Patient", ID: p})
-		if err != nil {
-			return nil, nil, false, err
-		}
-		if there {
-			owners = append(owners, p)
-		} else {
-			wants, resolved = append(wants, "Patient/"+p), false
-		}
-	}
-	for _, id := range o.Identifiers {
-		if id.System != nhsNumber {
-			resolved = false
-			continue
-		}
-		wants = append(wants, "nhs:"+id.Value)
-		found, err := w.byNHS(ctx, id.Value)
-		if err != nil {
-			return nil, nil, false, err
-		}
-		if len(found) == 1 {
-			owners = append(owners, found[0])
-		} else {
-			resolved = false
-		}
-	}
-	for _, ref := range o.Through {
-		target := store.Ref{Type: ref.Type, ID: ref.ID}
-		wants = append(wants, target.String())
-		of, waits, ok, err := g.inherited(ctx, w, target)
-		if err != nil {
-			return nil, nil, false, err
-		}
-		owners, wants, resolved = append(owners, of...), append(wants, waits...), resolved && ok
-	}
-	slices.Sort(owners)
-	owners = slices.Compact(owners)
-	named := len(o.Patients) + len(o.Identifiers) + len(o.Through)
-	return owners, wants, resolved && named > 0 && (!o.Unresolved || len(owners) > 0), nil
-}
-
-func (g *Guard) live(ctx context.Context, w world, self, ref store.Ref) (bool, error) {
-	if self == ref {
-		return true, nil
-	}
-	d, err := w.newest(ctx, ref)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look up owner: %w", err)
-	}
-	return !d.Dead(), nil
-}
-
-// inherited returns the owners of a document that another one points at, and the
-// names of what would change them beside the document. It is false where the
-// target is not there or is not resolved itself.
-func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (owners, wants []string, resolved bool, err error) {
-	d, err := w.newest(ctx, ref)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil, false, nil
-	}
-	if err != nil {
-		return nil, nil, false, fmt.Errorf("look up owners of a target: %w", err)
-	}
-	if d.Dead() {
-		owners, wants, err = g.ended(ctx, w, d)
-		return owners, wants, false, err
-	}
-	return ownersOf(d.Keys), nil, store.Match(store.Eq{Key: index.FactKey(factResolved)}, d.Keys), nil
-}
-
-// graves is a world that is asked on the way through tombstones, which may name one
-// another: each is asked once.
-type graves struct {
-	world
-	met []store.Ref
-}
-
-// ended returns whom a tombstone is about: those whom its last version would be
-// about now (docs/decisions/019), and the names of what would change that.
-func (g *Guard) ended(ctx context.Context, w world, d store.Doc) (owners, wants []string, err error) {
-	way, on := w.(graves)
-	if !on {
-		way.world = w
-	}
-	if slices.Contains(way.met, d.Ref) {
-		return nil, nil, nil
-	}
-	way.met = append(slices.Clone(way.met), d.Ref)
-	last, err := w.last(ctx, d)
-	if err != nil {
-		return nil, nil, err
-	}
-	row, err := g.row(last)
-	if err != nil {
-		return nil, nil, err
-	}
-	// Not by its own address: a Patient who is dead is nobody.
-	if owners, wants, _, err = g.owners(ctx, way, store.Ref{}, row.Owners); err != nil || d.Ref.Type != "Binary" {
-		return owners, wants, err
-	}
-	keys, err := g.led(ctx, way, last, row.Owners, nil)
-	keys = store.Sorted(keys)
-	return append(owners, ownersOf(keys)...), append(wants, names(keys, index.WantsPrefix())...), err
 }
 
 // ownersOf reads the owners back from a document's keys.

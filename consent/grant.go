@@ -18,6 +18,7 @@ type Grant struct {
 	gone      string // how keys end that name a patient of whom nothing is left; empty for none
 	sets      sets
 	hidden    *hiddenPatients // patients whose record is not there at all
+	stale     *staleSet       // documents that may stand under keys that are not theirs any more
 	rules     Rules           // what a Decider takes away
 	withheld  bool            // S2
 	nothing   bool            // a patient's own record is withheld whole

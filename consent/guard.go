@@ -3,7 +3,6 @@ package consent
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"carerecord/consent/policy"
@@ -48,10 +47,8 @@ type Guard struct {
 	deciding  func(context.Context) (done func())
 	flights   flights
 	integrity bool
-	// rekeys is held over a page of a reindex, and shared by commits that key
-	// documents anew or bring a Patient.
-	rekeys  sync.RWMutex
-	defined defined // taken behind rekeys
+	defined   defined
+	backlog   *backlog
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -67,7 +64,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	}
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: &present{wanted: map[string]bool{}},
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(),
 		decider: cfg.Decider, deciding: cfg.Deciding, defined: defined{wake: make(chan struct{}, 1)},
 	}
 	if g.deciding == nil {
@@ -77,6 +74,12 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 		return nil, err
 	}
 	if err := g.types.load(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
+	if err := g.backlog.load(ctx, cfg.State); err != nil {
+		return nil, err
+	}
+	if err := g.register.loadGone(ctx, cfg.Store, g.backlog.gone()); err != nil {
 		return nil, err
 	}
 	return g, g.loadParameters(ctx)
@@ -106,6 +109,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 		return err
 	}
 	until := g.flights.lowest()
+	defer g.backlog.enter()()
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		v, err := g.view(ctx, d, &recent{Snap: snap})
 		if err != nil {
@@ -128,7 +132,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 		v.letters = string(rune(d.req.Letter))
 	}
 	held := sets{optedOut: g.register.optedOut(), denied: g.register.denied(), restricted: g.register.restrictedTo()}
-	v.grant = &Grant{principal: &d.p, sets: held, hidden: &hiddenPatients{
+	v.grant = &Grant{principal: &d.p, sets: held, stale: g.backlog.now(), hidden: &hiddenPatients{
 		ctx: ctx, snap: snap, sets: held, organisation: d.p.Organisation, failed: v.failed,
 	}}
 	defer g.deciding(ctx)()
@@ -176,7 +180,7 @@ func unavailable(err error) error {
 // or "" where there is none or more than one (CON-204). It is for sign-in, and
 // tells nobody anything about a record.
 func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
-	where, err := standing{index: g.index}.bearers(number)
+	where, err := standing{index: g.index}.bears(number)
 	if err != nil {
 		return "", err
 	}

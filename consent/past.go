@@ -32,8 +32,13 @@ func (s standing) last(ctx context.Context, d store.Doc) (store.Doc, error) {
 	return before, err
 }
 
-func (s standing) byNHS(ctx context.Context, number string) ([]string, error) {
-	where, err := s.bearers(number)
+func (s standing) bearers(ctx context.Context, number string) ([]string, error) {
+	return s.others(ctx, number, func(string) bool { return false })
+}
+
+// others are the bearers of an NHS number beside those who are left out.
+func (s standing) others(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
+	where, err := s.bears(number)
 	if err != nil {
 		return nil, err
 	}
@@ -42,20 +47,48 @@ func (s standing) byNHS(ctx context.Context, number string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("look up an NHS number: %w", err)
 		}
-		ids = append(ids, d.Ref.ID)
+		if leftOut(d.Ref.ID) {
+			continue
+		}
+		if ids = append(ids, d.Ref.ID); len(ids) == 2 {
+			break
+		}
 	}
 	slices.Sort(ids)
 	return ids, nil
 }
 
-// bearers is the predicate of the Patients with an NHS number.
-func (s standing) bearers(number string) (store.Pred, error) {
+// bore implements world: from the older versions.
+func (s standing) bore(ctx context.Context, d store.Doc) ([]string, error) {
+	if d.Version <= 1 {
+		return nil, nil
+	}
+	var out []string
+	for v, err := range s.snap.History(ctx, store.HistoryQuery{Type: d.Ref.Type, ID: d.Ref.ID}) {
+		if err != nil {
+			return nil, fmt.Errorf("read what %s bore: %w", d.Ref, err)
+		}
+		if v.Version < d.Version && !v.Dead() {
+			out = append(out, identifierNames(v.Body)...)
+		}
+	}
+	return out, nil
+}
+
+// bears is the predicate of the Patients with an NHS number.
+func (s standing) bears(number string) (store.Pred, error) {
 	where, err := s.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
 	if err != nil {
 		return nil, fmt.Errorf("look up an NHS number: %w", err)
 	}
 	return where, nil
 }
+
+// past is a world for the keys of one older version: what a Patient bore before it
+// decides nothing about the version.
+type past struct{ standing }
+
+func (past) bore(context.Context, store.Doc) ([]string, error) { return nil, nil }
 
 // asOfNow keys a version anew where it is not the newest live one: whom it is
 // about is decided by what is there now, not by what was when it was stored
@@ -79,7 +112,7 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	if err != nil {
 		return store.Doc{}, err
 	}
-	made, err := v.guard.describe(ctx, v.guard.standing(v.snap), body, row)
+	made, err := v.guard.describe(ctx, past{v.guard.standing(v.snap)}, body, row)
 	if err != nil {
 		return store.Doc{}, err
 	}

@@ -43,7 +43,6 @@ func (c *commit) prepare(ctx context.Context, refs []store.Ref) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c.rows = make(map[store.Ref]index.Row, len(refs))
 	for n, ref := range refs {
 		if errs[n] != nil {
 			return errs[n]

@@ -2,7 +2,10 @@ package consent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -10,37 +13,56 @@ import (
 	"carerecord/store"
 )
 
-// register is the set of patients with directives or a restriction, in memory:
-// the authority on them (CON-1603). It is filled at start from the store and
-// changed by every commit before that commit is acknowledged, so that what was
-// acknowledged governs the next request. It is safe for concurrent use.
+// register says who has a directive or a restriction, in memory: the authority on
+// that (CON-1603). It goes by names (index.AboutKey): a Consent may name somebody by
+// a number that several Patients bear, or none yet. A directive by a number covers
+// every Patient that bears the number in any version, and every document that names
+// it; one by id covers what is about that id.
+//
+// It is a function of the committed documents: load makes it from them. A commit
+// that says something new passes through expect before it is made, which puts into
+// force what it denies, and then through over, which puts into force what it says
+// and nothing else. These commits are made one after the other, so that the register
+// follows them in the order of the store. It is safe for concurrent use.
 type register struct {
-	// commits is held over every commit that says something new to the
-	// register, so that what it hears is in the order of the store.
+	// commits is held over every commit that says something new to the register.
 	commits sync.Mutex
 
 	mu sync.RWMutex
 	// by document: what it says now.
 	docs map[store.Ref]entry
-	// by patient: how many documents say so.
+	// by document: what commits of unknown outcome would have it say. It is in force
+	// beside what docs has, until another version of the document is committed.
+	doubtful map[store.Ref][]entry
+	// by name: how many documents say so.
 	optOut, directive, restricted map[string]int
+	// by name of an identifier: how many Consents name it, whatever they say.
+	named map[string]int
+	// bearers are the Patients that bear an identifier which a Consent names, by its
+	// name; bears is the reverse. The value is whether that is committed.
+	bearers, bears map[string]map[string]bool
+	// coming are the identifiers of Patients that commits under way write.
+	coming map[*store.Write][]string
 }
 
+// entry is what one document says of whom.
 type entry struct {
-	patients                      []string
+	names                         []string
 	optOut, directive, restricted bool
 }
 
 func newRegister() *register {
 	return &register{
-		docs:   map[store.Ref]entry{},
-		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{},
+		docs: map[store.Ref]entry{}, doubtful: map[store.Ref][]entry{},
+		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, named: map[string]int{},
+		bearers: map[string]map[string]bool{}, bears: map[string]map[string]bool{},
+		coming: map[*store.Write][]string{},
 	}
 }
 
 // load reads all directives and restrictions of the store.
 func (r *register) load(ctx context.Context, s store.Store) error {
-	return s.Read(ctx, func(snap store.Snap) error {
+	err := s.Read(ctx, func(snap store.Snap) error {
 		for _, q := range []store.Query{
 			{Type: "Consent", Where: fact(factOptOut), KeysOnly: true},
 			{Type: "Consent", Where: fact(factDirective), KeysOnly: true},
@@ -50,104 +72,279 @@ func (r *register) load(ctx context.Context, s store.Store) error {
 				if err != nil {
 					return fmt.Errorf("load directives: %w", err)
 				}
-				r.apply(d)
+				r.take(d)
 			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.meet(ctx, s, slices.Collect(maps.Keys(r.named)))
+}
+
+// take puts a committed document into force that was not expected.
+func (r *register) take(d store.Doc) {
+	writes := []store.Write{{Doc: d}}
+	r.expect(writes)
+	r.over(writes, nil)
+}
+
+// loadGone takes in Patients that were deleted and are still named by documents that
+// are to be keyed anew.
+func (r *register) loadGone(ctx context.Context, s store.Store, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.Read(ctx, func(snap store.Snap) error {
+		for _, id := range ids {
+			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("read a deleted Patient: %w", err)
+			}
+			r.take(d)
 		}
 		return nil
 	})
 }
 
-// tells reports whether a document, or its older self, says anything here. Such
-// a commit runs under commits.
-func (r *register) tells(old, now store.Doc) bool {
-	return read(old).speaks() || read(now).speaks()
-}
-
 // read says what a document says of its patients.
 func read(d store.Doc) entry {
-	if d.Dead() || d.Ref.Type != "Consent" && d.Ref.Type != "Patient" {
-		return entry{}
+	switch {
+	case d.Ref.Type == "Consent" && !d.Dead():
+		return entry{
+			names:     names(d.Keys, index.CoversPrefix()),
+			optOut:    store.Match(fact(factOptOut), d.Keys),
+			directive: store.Match(fact(factDirective), d.Keys),
+		}
+	case d.Ref.Type == "Patient":
+		// A tombstone keeps the keys of the version before: whoever was restricted
+		// stays so until all that names the Patient is keyed anew.
+		return entry{names: []string{d.Ref.ID}, restricted: store.Match(fact(factRestricted), d.Keys)}
 	}
-	return entry{
-		patients:   subjects(d.Keys),
-		optOut:     store.Match(fact(factOptOut), d.Keys),
-		directive:  store.Match(fact(factDirective), d.Keys),
-		restricted: store.Match(fact(factRestricted), d.Keys),
-	}
+	return entry{}
 }
 
 func (e entry) speaks() bool { return e.optOut || e.directive || e.restricted }
 
-// apply takes in the newest version of a document.
-func (r *register) apply(d store.Doc) {
-	now := read(d)
+// tells reports whether a document, or its older self, says anything here. Such a
+// commit runs under commits.
+func (r *register) tells(old, now store.Doc) bool {
+	return read(old).speaks() || read(now).speaks()
+}
+
+// expect puts into force what the writes of a commit deny, before it is made, and
+// notes which Patients they bring. over has to follow.
+func (r *register) expect(writes []store.Write) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.docs[d.Ref]
-	r.count(old, -1)
-	r.count(now, +1)
-	if now.speaks() {
-		r.docs[d.Ref] = now
-	} else {
-		delete(r.docs, d.Ref)
+	for i := range writes {
+		w := &writes[i]
+		r.count(read(w.Doc), +1)
+		if w.Doc.Ref.Type != "Patient" {
+			continue
+		}
+		if bears := names(w.Doc.Keys, index.BearsPrefix()); len(bears) > 0 {
+			r.coming[w] = bears
+			r.joinNamed(bears, w.Doc.Ref.ID, false)
+		}
 	}
 }
 
-// subjects are the owners of a directive, those who are not there yet included:
-// a wish recorded before its patient arrives holds from the first moment.
-func subjects(keys []store.Key) []string {
-	out := ownersOf(keys)
-	for _, name := range names(keys, index.WantsPrefix()) {
-		if id, ok := strings.CutPrefix(name, "Patient/"); ok {
-			out = append(out, id)
+// over puts into force what the writes of a commit say, all at once, or takes back
+// what expect did where the commit failed. err is the outcome of the commit.
+func (r *register) over(writes []store.Write, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range writes {
+		w := &writes[i]
+		ref, now := w.Doc.Ref, read(w.Doc)
+		bears := r.coming[w]
+		delete(r.coming, w)
+		switch {
+		case err == nil:
+			r.count(r.docs[ref], -1)
+			for _, e := range r.doubtful[ref] {
+				r.count(e, -1)
+			}
+			delete(r.doubtful, ref)
+			if delete(r.docs, ref); now.speaks() {
+				r.docs[ref] = now
+			}
+			r.joinNamed(bears, ref.ID, true)
+		case errors.Is(err, store.ErrUnknown):
+			if now.speaks() {
+				r.doubtful[ref] = append(r.doubtful[ref], now)
+			}
+		default:
+			r.count(now, -1)
+			r.part(bears, ref.ID)
+		}
+	}
+}
+
+// count takes an entry in or out. What is committed was expected: expect counted it.
+func (r *register) count(e entry, by int) {
+	add := func(m map[string]int, name string, holds bool) {
+		if !holds {
+			return
+		}
+		if m[name] += by; m[name] == 0 {
+			delete(m, name)
+		}
+	}
+	for _, name := range e.names {
+		add(r.optOut, name, e.optOut)
+		add(r.directive, name, e.directive)
+		add(r.restricted, name, e.restricted)
+		add(r.named, name, e.speaks() && ofIdentifier(name))
+		if by < 0 && r.named[name] == 0 {
+			r.leave(name)
+		}
+	}
+}
+
+// ofIdentifier reports whether a name is not the id of a Patient.
+func ofIdentifier(name string) bool { return strings.ContainsRune(name, ':') }
+
+// newNames are the identifiers that writes name and that were not met yet.
+func (r *register) newNames(writes []store.Write) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var out []string
+	for _, w := range writes {
+		if w.Doc.Ref.Type != "Consent" {
+			continue
+		}
+		for _, name := range read(w.Doc).names {
+			if ofIdentifier(name) {
+				out = append(out, name)
+			}
 		}
 	}
 	return out
 }
 
-func (r *register) count(e entry, by int) {
-	add := func(m map[string]int, holds bool) {
-		if !holds {
-			return
+// meet finds the Patients that bear identifiers. Patients that are written
+// meanwhile join by themselves.
+func (r *register) meet(ctx context.Context, s store.Store, identifiers []string) error {
+	if len(identifiers) == 0 {
+		return nil
+	}
+	err := s.Read(ctx, func(snap store.Snap) error {
+		for _, name := range identifiers {
+			for d, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(name)}, KeysOnly: true}) {
+				if err != nil {
+					return err
+				}
+				r.mu.Lock()
+				r.join(name, d.Ref.ID, true)
+				r.mu.Unlock()
+			}
 		}
-		for _, p := range e.patients {
-			if m[p] += by; m[p] == 0 {
-				delete(m, p)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for whom a directive covers: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for w, bears := range r.coming {
+		for _, name := range bears {
+			if slices.Contains(identifiers, name) {
+				r.join(name, w.Doc.Ref.ID, false)
 			}
 		}
 	}
-	add(r.optOut, e.optOut)
-	add(r.directive, e.directive)
-	add(r.restricted, e.restricted)
+	return nil
+}
+
+// joinNamed notes which of the identifiers that a Patient bears are named by a
+// Consent. mu must be held, here and below.
+func (r *register) joinNamed(bears []string, patient string, committed bool) {
+	for _, name := range bears {
+		if r.named[name] > 0 {
+			r.join(name, patient, committed)
+		}
+	}
+}
+
+func (r *register) join(name, patient string, committed bool) {
+	if r.bearers[name] == nil {
+		r.bearers[name] = map[string]bool{}
+	}
+	if r.bears[patient] == nil {
+		r.bears[patient] = map[string]bool{}
+	}
+	committed = committed || r.bearers[name][patient]
+	r.bearers[name][patient], r.bears[patient][name] = committed, committed
+}
+
+// part takes back what a commit that failed would have made a Patient bear, unless
+// another one did or may.
+func (r *register) part(bears []string, patient string) {
+	for _, name := range bears {
+		committed, joined := r.bearers[name][patient]
+		for w, coming := range r.coming {
+			committed = committed || w.Doc.Ref.ID == patient && slices.Contains(coming, name)
+		}
+		if joined && !committed {
+			delete(r.bearers[name], patient)
+			delete(r.bears[patient], name)
+		}
+	}
+	if len(r.bears[patient]) == 0 {
+		delete(r.bears, patient)
+	}
+}
+
+// leave forgets who bears an identifier that no Consent names any more.
+func (r *register) leave(name string) {
+	for patient := range r.bearers[name] {
+		if delete(r.bears[patient], name); len(r.bears[patient]) == 0 {
+			delete(r.bears, patient)
+		}
+	}
+	delete(r.bearers, name)
 }
 
 // The three sets, for predicates and decisions.
-func (r *register) optedOut() store.Set     { return members{r, r.optOut} }
-func (r *register) denied() store.Set       { return members{r, r.directive} }
-func (r *register) restrictedTo() store.Set { return members{r, r.restricted} }
+func (r *register) optedOut() store.Set     { return covered{r, r.optOut} }
+func (r *register) denied() store.Set       { return covered{r, r.directive} }
+func (r *register) restrictedTo() store.Set { return covered{r, r.restricted} }
 
-// members is one of the register's sets.
-type members struct {
+// covered is one of the register's sets: of names, and of the Patients that bear
+// them.
+type covered struct {
 	r *register
 	m map[string]int
 }
 
 // Has reports membership now.
-func (s members) Has(patient string) bool {
+func (s covered) Has(name string) bool {
 	s.r.mu.RLock()
 	defer s.r.mu.RUnlock()
-	return s.m[patient] > 0
+	if s.m[name] > 0 {
+		return true
+	}
+	for of := range s.r.bears[name] {
+		if s.m[of] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
-// patients are those in any of the sets, now.
+// patients are those in any of the sets, now, and the names of numbers among them.
 func (r *register) patients() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	out := make([]string, 0, len(r.optOut)+len(r.directive)+len(r.restricted))
+	var out []string
 	for _, m := range []map[string]int{r.optOut, r.directive, r.restricted} {
-		for p := range m {
-			out = append(out, p)
-		}
+		out = slices.AppendSeq(out, maps.Keys(m))
 	}
-	return out
+	return slices.AppendSeq(out, maps.Keys(r.bears))
 }

@@ -1,23 +1,25 @@
 package consent
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
-	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
-// describeAll stamps and keys every document of the batch: Patients first,
-// since others ask whether they are there, and those that inherit owners last.
-// Then it keys anew what looks different now, in the store and in the batch,
-// until nothing changes.
+// describeAll stamps and keys every document of the batch: Patients first, since
+// others ask whether they are there, and those that inherit owners last. Then it
+// keys anew those documents of the batch that depend on another one of it, and
+// notes which names the batch changes: what depends on these in the store is keyed
+// anew behind the commit (backlog.go).
 func (c *commit) describeAll(ctx context.Context) error {
 	refs := slices.Clone(c.order)
 	slices.SortStableFunc(refs, func(a, b store.Ref) int { return turn(a.Type) - turn(b.Type) })
-	c.waiting, c.described = map[string][]store.Ref{}, map[store.Ref]int{}
 	if err := c.prepare(ctx, refs); err != nil {
 		return err
 	}
@@ -26,14 +28,7 @@ func (c *commit) describeAll(ctx context.Context) error {
 			return err
 		}
 	}
-	for len(refs) > 0 {
-		changed, err := c.ripple(ctx, refs[0])
-		if err != nil {
-			return err
-		}
-		refs = append(refs[1:], changed...)
-	}
-	return nil
+	return c.follow(ctx, refs)
 }
 
 func (c *commit) describe(ctx context.Context, w *store.Write) error {
@@ -42,135 +37,235 @@ func (c *commit) describe(ctx context.Context, w *store.Write) error {
 		w.Doc.Keys, w.Doc.ID = before.Keys, before.ID
 		return nil
 	}
-	_, err := c.key(ctx, w)
-	return err
+	return c.key(ctx, w)
 }
 
-// key makes the keys of a live document of the batch. It reports whether the
-// owners are others than before, or are known now and were not.
-func (c *commit) key(ctx context.Context, w *store.Write) (bool, error) {
+// key makes the keys of a live document of the batch.
+func (c *commit) key(ctx context.Context, w *store.Write) error {
 	row, read := c.rows[w.Doc.Ref]
 	if !read { // a document of the store
 		var err error
 		if row, err = c.view.guard.row(w.Doc); err != nil {
-			return false, err
+			return err
 		}
 		c.rows[w.Doc.Ref] = row
 	}
 	made, err := c.view.guard.describe(ctx, c, w.Doc, row)
 	if err != nil {
-		return false, err
+		return err
 	}
-	changed := !sameHeirs(w.Doc.Keys, made.keys)
 	w.Doc.Keys, w.Doc.ID = made.keys, made.id
-	wants := names(made.keys, index.WantsPrefix())
-	c.view.guard.types.want(wants)
-	for _, name := range wants {
-		if !slices.Contains(c.waiting[name], w.Doc.Ref) {
-			c.waiting[name] = append(c.waiting[name], w.Doc.Ref)
-		}
+	for _, name := range names(made.keys, index.WantsPrefix()) {
+		c.waiting.add(name, w.Doc.Ref)
 	}
 	c.keyed++
 	c.described[w.Doc.Ref] = c.keyed
-	return changed, nil
+	return nil
 }
 
-// sameHeirs compares what documents that inherit from this one would take: its
-// owners, and a Binary also its mentions and named facts.
+// waiters are the documents of a batch by the names that they depend on.
+type waiters map[string]map[store.Ref]bool
+
+func (w waiters) add(name string, ref store.Ref) {
+	if w[name] == nil {
+		w[name] = map[store.Ref]bool{}
+	}
+	w[name][ref] = true
+}
+
+// sameHeirs compares what documents that depend on this one take from it: its
+// owners, the names that it is about, and named facts; a Binary also its mentions.
 func sameHeirs(a, b []store.Key) bool {
-	return slices.Equal(ownersOf(a), ownersOf(b)) &&
-		slices.Equal(names(a, index.MentionPrefix()), names(b, index.MentionPrefix())) &&
-		!slices.ContainsFunc(inherits, func(name string) bool { return store.Match(fact(name), a) != store.Match(fact(name), b) })
-}
-
-// rippleMaximum is how many documents of the store one batch keys anew.
-const rippleMaximum = 20_000
-
-// ripple keys anew the documents that waited for this one, or whose owner goes
-// with it (CON-406): no new version, the same body. It returns those of which
-// the owners changed by that.
-func (c *commit) ripple(ctx context.Context, ref store.Ref) ([]store.Ref, error) {
-	now, before := c.pending[ref].Doc, c.before[ref]
-	appears := before.Version == 0 || before.Dead()
-	var names []string
-	differs := appears || now.Dead() || !sameHeirs(now.Keys, before.Keys)
-	if differs {
-		names = append(names, ref.String())
-	}
-	if ref.Type == "Patient" {
-		for _, number := range c.numbersOf(now, before) {
-			names = append(names, "nhs:"+number)
+	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix()} {
+		if !slices.Equal(names(a, prefix), names(b, prefix)) {
+			return false
 		}
 	}
-	var changed []store.Ref
-	for _, name := range names {
-		if c.view.guard.types.wants(name) {
-			if err := c.rekey(ctx, store.Eq{Key: index.WantsKey(name)}, &changed); err != nil {
-				return nil, err
+	return !slices.ContainsFunc(inherits, func(name string) bool { return store.Match(fact(name), a) != store.Match(fact(name), b) })
+}
+
+// followRounds bounds how often the batch is followed: a chain of that many
+// documents that inherit from one another is none that a record has. What is left
+// then is keyed behind the commit.
+const followRounds = 20
+
+// follow tells what the documents changed, round by round: each round keys every
+// document of the batch that depends on a change once, however many changes it
+// depends on.
+func (c *commit) follow(ctx context.Context, refs []store.Ref) error {
+	for round := 0; len(refs) > 0; round++ {
+		changed, err := c.changes(ctx, refs)
+		if err != nil {
+			return err
+		}
+		if round == followRounds {
+			for name := range changed {
+				c.stale[name] = joined(c.stale[name], nil)
 			}
-		}
-		for _, waiting := range c.waiting[name] {
-			if w := c.pending[waiting]; !w.Doc.Dead() && c.described[waiting] <= c.described[ref] {
-				if err := c.keyAgain(ctx, w, &changed); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	if differs || !slices.Equal(held(now), held(before)) {
-		if err := c.attached(ctx, now, before, &changed); err != nil {
-			return nil, err
-		}
-	}
-	if now.Dead() && ref.Type == "Patient" {
-		return changed, c.rekey(ctx, store.Eq{Key: index.OwnerKey(ref.ID)}, &changed)
-	}
-	return changed, nil
-}
-
-// keyAgain keys a document of the batch and notes it where its owners changed.
-func (c *commit) keyAgain(ctx context.Context, w *store.Write, changed *[]store.Ref) error {
-	differs, err := c.key(ctx, w)
-	if err == nil && differs {
-		*changed = append(*changed, w.Doc.Ref)
-	}
-	return err
-}
-
-// numbersOf returns the NHS numbers that a Patient gains or loses.
-func (c *commit) numbersOf(now, before store.Doc) []string {
-	of := func(d store.Doc) []string {
-		if d.Version == 0 || d.Dead() {
 			return nil
 		}
-		return nhsNumbers(d.Body)
-	}
-	a, b := of(now), of(before)
-	var out []string
-	for _, n := range append(slices.Clone(a), b...) {
-		if slices.Contains(a, n) != slices.Contains(b, n) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// rekey puts the documents that match, newly described, into the batch.
-func (c *commit) rekey(ctx context.Context, ask store.Pred, changed *[]store.Ref) error {
-	for d, err := range c.view.guard.types.scan(ctx, c.view.snap, ask) {
-		if err != nil {
-			return fmt.Errorf("find what depends on a write: %w", err)
-		}
-		if _, there := c.pending[d.Ref]; there {
-			continue
-		}
-		if c.rekeyed++; c.rekeyed > rippleMaximum {
-			return fhir.Fault(400, "too-costly", "More than %d resources depend on this one.", rippleMaximum)
-		}
-		c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
-		if err := c.keyAgain(ctx, c.pending[d.Ref], changed); err != nil {
+		if refs, err = c.keyAgain(ctx, changed); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// changes returns the names that documents change, each with the time of the
+// latest of these, and notes what depends on them in the store.
+func (c *commit) changes(ctx context.Context, refs []store.Ref) (map[string]int, error) {
+	changed := map[string]int{}
+	for _, ref := range refs {
+		now, before := c.pending[ref].Doc, c.toldOf(ref)
+		c.told[ref] = now
+		for _, name := range changedNames(now, before) {
+			changed[name] = max(changed[name], c.described[ref])
+			if err := c.look(ctx, name, now); err != nil {
+				return nil, err
+			}
+		}
+		if err := c.attached(ctx, now, before, changed); err != nil {
+			return nil, err
+		}
+		if now.Dead() && ref.Type == "Patient" && !before.Dead() && before.Version > 0 {
+			c.stale[ownerName+ref.ID] = []string{ref.ID}
+		}
+	}
+	return changed, nil
+}
+
+// toldOf is a document as those that depend on it know it.
+func (c *commit) toldOf(ref store.Ref) store.Doc {
+	if d, told := c.told[ref]; told {
+		return d
+	}
+	return c.before[ref]
+}
+
+// changedNames are the names of which a new version changes what they stand for.
+func changedNames(now, before store.Doc) []string {
+	var out []string
+	appears := before.Version == 0 || before.Dead()
+	if appears || now.Dead() || !sameHeirs(now.Keys, before.Keys) {
+		out = append(out, now.Ref.String())
+	}
+	if now.Ref.Type != "Patient" {
+		return out
+	}
+	var a, b []string
+	if !now.Dead() {
+		a = nhsNumbers(now.Body)
+	}
+	if !appears {
+		b = nhsNumbers(before.Body)
+	}
+	for _, number := range append(slices.Clone(a), b...) {
+		if slices.Contains(a, number) != slices.Contains(b, number) {
+			out = append(out, "nhs:"+number)
+		}
+	}
+	return out
+}
+
+// look finds out whether documents of the store depend on a name that the batch
+// changes. If there are, they are keyed behind the commit, and until then they are
+// their source's alone; if not, none may come before the commit.
+func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
+	if _, stale := c.stale[name]; stale {
+		c.stale[name] = joined(c.stale[name], subjects(by))
+		return nil
+	}
+	if looked := c.changed[name]; looked {
+		return nil
+	}
+	looks := c.view.guard.types.wants(name)
+	if c.changed[name] = looks; !looks {
+		return nil
+	}
+	where := store.Eq{Key: index.DependsKey(name)}
+	n, err := c.view.snap.Count(ctx, store.Query{Where: where, KeysOnly: true}, 1)
+	if err != nil {
+		return fmt.Errorf("look for what depends on a write: %w", err)
+	}
+	if n > 0 {
+		c.stale[name] = subjects(by)
+		return nil
+	}
+	c.reads.absent["depends "+name] = store.Absent{Where: where, Claims: []store.Key{where.Key}}
+	return nil
+}
+
+// subjects are the names of those whom documents may be about that follow from one.
+func subjects(d store.Doc) []string {
+	if d.Ref.Type == "Patient" {
+		return []string{d.Ref.ID}
+	}
+	return append(ownersOf(d.Keys), names(d.Keys, index.AboutPrefix())...)
+}
+
+// keyAgain keys the documents of the batch that depend on changed names and were
+// keyed before the change, and returns them.
+func (c *commit) keyAgain(ctx context.Context, changed map[string]int) ([]store.Ref, error) {
+	again := map[store.Ref]bool{}
+	for name, when := range changed {
+		for ref := range c.waiting[name] {
+			if w := c.pending[ref]; !w.Doc.Dead() && c.described[ref] <= when {
+				again[ref] = true
+			}
+		}
+	}
+	refs := make([]store.Ref, 0, len(again))
+	for ref := range again {
+		refs = append(refs, ref)
+	}
+	slices.SortFunc(refs, func(a, b store.Ref) int {
+		return cmp.Or(turn(a.Type)-turn(b.Type), strings.Compare(a.Type, b.Type), strings.Compare(a.ID, b.ID))
+	})
+	for _, ref := range refs {
+		if err := c.key(ctx, c.pending[ref]); err != nil {
+			return nil, err
+		}
+	}
+	return refs, nil
+}
+
+// attached keys anew the Binaries of the same source that a document attaches, or
+// did before, as part of the batch.
+func (c *commit) attached(ctx context.Context, now, before store.Doc, changed map[string]int) error {
+	if slices.Equal(held(now), held(before)) && !now.Dead() && before.Version > 0 && !before.Dead() && sameHeirs(now.Keys, before.Keys) {
+		return nil
+	}
+	refs := append(held(before), held(now)...)
+	slices.Sort(refs)
+	for _, id := range slices.Compact(refs) {
+		ref := store.Ref{Type: "Binary", ID: id}
+		if _, pending := c.pending[ref]; !pending {
+			d, err := c.newest(ctx, ref)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("look for an attached Binary: %w", err)
+			}
+			if d.Source != now.Source { // it does not follow from documents of others
+				continue
+			}
+			if d.Dead() { // what inherits from it depends on what attaches it
+				changed[ref.String()] = max(changed[ref.String()], c.described[now.Ref])
+				if err := c.look(ctx, ref.String(), now); err != nil {
+					return err
+				}
+				continue
+			}
+			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
+		}
+		name := attachedName(id)
+		changed[name] = max(changed[name], c.described[now.Ref])
+		c.waiting.add(name, ref)
+	}
+	return nil
+}
+
+// attachedName is the name by which a Binary depends, within a batch, on the
+// documents that attach it.
+func attachedName(id string) string { return "attached " + id }

@@ -27,7 +27,7 @@ func apart(keys []store.Key, at store.Place) bool {
 			return true
 		}
 	}
-	return len(owners) > 1 || len(owners) == 1 && index.Place(owners[0]) != at || len(names(keys, index.MentionPrefix())) > 0
+	return len(names(keys, index.AboutPrefix())) > 0 || len(owners) > 1 || len(owners) == 1 && index.Place(owners[0]) != at || len(names(keys, index.MentionPrefix())) > 0
 }
 
 // whole reports whether a count is made of the count of all: a clinician asks for
@@ -35,7 +35,7 @@ func apart(keys []store.Key, at store.Place) bool {
 // in hide.
 func (v *View) whole(q store.Query) bool {
 	g := v.grant
-	return g.principal.Kind == Clinician && g.patient == "" && g.gone == "" && g.rules.idle() &&
+	return g.principal.Kind == Clinician && g.patient == "" && g.gone == "" && g.rules.idle() && g.stale.empty() &&
 		q.After == nil && q.Places == nil && q.Type != "" && q.Type != "Consent" && !unseen(q.Type) &&
 		(v.letters == "" || g.May(q.Type, v.letters)) && store.Posted(q.Where)
 }

@@ -17,12 +17,16 @@ var (
 
 func fact(name string) store.Pred           { return store.Eq{Key: index.FactKey(name)} }
 func usual(name string) store.Pred          { return none(none(fact(name))) }
-func owned(in store.Set) store.Pred         { return store.In{Prefix: index.OwnerPrefix(), Set: in} }
 func mentions(in store.Set) store.Pred      { return store.In{Prefix: index.MentionPrefix(), Set: in} }
 func from(organisation string) store.Pred   { return store.Eq{Key: index.SourceKey(organisation)} }
 func none(p store.Pred) store.Pred          { return store.Not{Pred: p} }
 func either(preds ...store.Pred) store.Pred { return store.Or(preds) }
 func all(preds ...store.Pred) store.Pred    { return store.And(preds) }
+
+// owned is what is about somebody in a set: as an owner, or by another name.
+func owned(in store.Set) store.Pred {
+	return either(store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in})
+}
 
 func otherThan(prefix, own store.Key) store.Pred {
 	return store.Or{
@@ -75,6 +79,11 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 		none(owned(g.sets.denied)),     // step 8
 		none(mentions(g.hidden)),       // section 12, thin
 	}
+	shared := store.And{usual(factShared), usual(factResolved), none(owned(g.sets.optedOut))} // step 7
+	if !g.stale.empty() {
+		always = append(always, none(g.stale.of(g.sets.denied)), none(g.stale.of(g.sets.restricted)))
+		shared = append(shared, none(g.stale.where()))
+	}
 	switch typ {
 	case "Consent":
 		return append(always, own) // CON-409
@@ -82,9 +91,7 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 		// Own-source rows bring the Patient of their record with them.
 		return append(always, usual(factResolved), either(own, none(owned(g.hidden))))
 	}
-	return append(always, either(own, all(
-		usual(factShared), usual(factResolved), none(owned(g.sets.optedOut)), // step 7
-	)))
+	return append(always, either(own, shared))
 }
 
 // wherePatient is step 10, thin: the own record alone, and of it what is
@@ -94,11 +101,15 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 	if p == "" || g.nothing || keptFromPatients(typ) {
 		return nothing
 	}
-	return store.And{
+	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
 		usual(factReleased), usual(factResolved), usual(factOrdinary),
 		none(owned(g.sets.restricted)),
 		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
 		none(store.Under(index.MentionPrefix())),
 	}
+	if !g.stale.empty() {
+		out = append(out, none(g.stale.where()))
+	}
+	return out
 }

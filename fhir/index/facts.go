@@ -16,9 +16,13 @@ const (
 	factMention = "\x00\x04"
 	factSource  = "\x00\x05"
 	factNamed   = "\x00\x06"
+	factAbout   = "\x00\x07"
+	factCovers  = "\x00\x08"
+	factBears   = "\x00\x09"
 	commonHolds = "\x00\x00h"
 	commonOwn   = "\x00\x00o"
 	commonApart = "\x00\x00x"
+	commonWants = "\x00\x00w"
 )
 
 // TypeKey is the key of every document of a type.
@@ -44,11 +48,40 @@ func Names(keys []store.Key, prefix store.Key) []string {
 	return out
 }
 
-// WantsKey says that a document names a patient as owner who is not there.
-func WantsKey(patientID string) store.Key { return factWants + store.Key(patientID) }
+// WantsKey says that the facts of a document follow from something else: the
+// address of a document (Type/id), or an identifier of a Patient ("nhs:" and the
+// NHS number). When that changes, the document is keyed anew.
+func WantsKey(name string) store.Key { return factWants + store.Key(name) }
 
-// WantsPrefix begins every WantsKey; behind it stands the patient's id.
+// WantsPrefix begins every WantsKey; behind it stands the name.
 func WantsPrefix() store.Key { return factWants }
+
+// DependsKey is the common key (store.Key.Common) of the documents that have the
+// WantsKey of a name: they may be of any type.
+func DependsKey(name string) store.Key { return commonWants + store.Key(name) }
+
+// AboutKey names somebody whom a document is about beside its owners, or as whom it
+// names an owner: the id of a Patient who is not there, "nhs:" and an NHS number,
+// "id:" and system|value of another identifier. A directive by such a name covers
+// the document.
+func AboutKey(name string) store.Key { return factAbout + store.Key(name) }
+
+// AboutPrefix begins every AboutKey; behind it stands the name.
+func AboutPrefix() store.Key { return factAbout }
+
+// CoversKey says whom a Consent is about, in the names of AboutKey or as the id of a
+// Patient.
+func CoversKey(name string) store.Key { return factCovers + store.Key(name) }
+
+// CoversPrefix begins every CoversKey; behind it stands the name.
+func CoversPrefix() store.Key { return factCovers }
+
+// BearsKey says that a version of a Patient, this one or an older one, bears an
+// identifier, in the names of AboutKey.
+func BearsKey(name string) store.Key { return factBears + store.Key(name) }
+
+// BearsPrefix begins every BearsKey; behind it stands the name.
+func BearsPrefix() store.Key { return factBears }
 
 // MentionKey says that a document names a patient who is no owner of it.
 func MentionKey(patientID string) store.Key { return factMention + store.Key(patientID) }

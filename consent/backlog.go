@@ -1,0 +1,321 @@
+package consent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// A write can change facts of documents that it does not write: whom they are about.
+// How many these are is not for the writer to bear, since anybody may write documents
+// that name a Patient. So a commit keys none of them. It names what it changes, in
+// the same step, and the documents are keyed behind it, page by page: a few at once,
+// many in the background. From the commit on, and until a document has been keyed
+// anew, it is its source's alone. What a patient refuses does not wait for it: the
+// register goes by the names in documents (index.AboutKey).
+
+// staleName is a name of which a commit changed what it stands for, and how far the
+// documents that depend on it have been keyed anew.
+type staleName struct {
+	// Name is Type/id or nhs: and an NHS number: of what documents depend on; or
+	// owner: and the id of a Patient who was deleted, whose documents these are.
+	Name string `json:"name"`
+	// Of are the patients, by name, whom documents that depend on it may be about
+	// from now on: what these refuse holds for the documents already.
+	Of []string `json:"of,omitempty"`
+	// Type is that of the documents owned by a Patient that are keyed now; empty for
+	// those that depend on the name.
+	Type  string       `json:"type,omitempty"`
+	After *store.DocID `json:"after,omitempty"` // the last one that is done
+	Done  int          `json:"done"`            // documents looked at
+	Round int          `json:"round,omitempty"` // how often it was added before it ended
+}
+
+// ownerName begins the names of deleted Patients.
+const ownerName = "owner:"
+
+// from reports whether a page that was read where o stands goes on from s.
+func (s staleName) from(o staleName) bool {
+	same := s.After == nil && o.After == nil || s.After != nil && o.After != nil && *s.After == *o.After
+	return same && s.Name == o.Name && s.Type == o.Type && s.Round == o.Round
+}
+
+// backlog is the names whose dependents are not all keyed anew. It is a function of
+// what State holds under backlogMark, which changes in the commits that add a name,
+// move on or end one. Additions take force before their commit. It is safe for
+// concurrent use.
+type backlog struct {
+	// commits is held over every commit that changes what State holds.
+	commits sync.Mutex
+
+	mu    sync.RWMutex
+	stale map[string]staleName
+	// coming are the names of the commit under way, with Of.
+	coming map[string][]string
+	// ended are names that are done, each with the epoch in which it ended, for as
+	// long as somebody reads who began in that epoch or before: the snapshot may be
+	// from before the last document was keyed.
+	ended   map[string]ended
+	epoch   uint64
+	readers map[uint64]int // by the epoch in which they began
+	set     *staleSet      // of all these names, never changed in place
+	wake    chan struct{}
+}
+
+type ended struct {
+	at uint64 // epoch
+	of []string
+}
+
+// backlogMark is where State holds the names.
+const backlogMark = "index/backlog"
+
+func newBacklog() *backlog {
+	return &backlog{stale: map[string]staleName{}, ended: map[string]ended{}, readers: map[uint64]int{}, set: &staleSet{}, wake: make(chan struct{}, 1)}
+}
+
+// load reads the names from State; nil holds none.
+func (b *backlog) load(ctx context.Context, state store.State) error {
+	if state == nil {
+		return nil
+	}
+	list, err := backlogOf(ctx, state)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stale = map[string]staleName{}
+	for _, s := range list {
+		b.stale[s.Name] = s
+	}
+	b.settle()
+	return nil
+}
+
+func backlogOf(ctx context.Context, state store.State) ([]staleName, error) {
+	var list []staleName
+	raw, err := state.Lookup(ctx, backlogMark)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &list)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read which documents are to be keyed: %w", err)
+	}
+	return list, nil
+}
+
+// settle makes the set anew and wakes who keys. mu must be held.
+func (b *backlog) settle() {
+	set := &staleSet{patients: map[string]bool{}, names: map[string][]string{}}
+	add := func(name string, of []string) {
+		set.names[name] = joined(set.names[name], of)
+		if id, ok := strings.CutPrefix(name, ownerName); ok {
+			set.patients[id] = true
+		}
+	}
+	for name, s := range b.stale {
+		add(name, s.Of)
+	}
+	for name, of := range b.coming {
+		add(name, of)
+	}
+	for name, e := range b.ended {
+		add(name, e.of)
+	}
+	b.set = set
+	if len(b.stale) > 0 {
+		select {
+		case b.wake <- struct{}{}:
+		default: // somebody is to look already
+		}
+	}
+}
+
+// now is the set of stale names.
+func (b *backlog) now() *staleSet {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.set
+}
+
+// keyedPage is a page of the documents of a stale name.
+type keyedPage struct {
+	from, to staleName // where it began, and where the next one does
+	done     bool      // there is no next one
+}
+
+// next is the list that follows when some names are added, and a page of one was
+// keyed. store.ErrConflict: that page was keyed by somebody else, or the name was added
+// anew. commits must be held.
+func (b *backlog) next(added map[string][]string, page *keyedPage) ([]staleName, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	all := maps.Clone(b.stale)
+	if page != nil {
+		stands, there := all[page.from.Name]
+		if !there || !page.from.from(stands) {
+			return nil, fmt.Errorf("another one keys what depends on %s: %w", page.from.Name, store.ErrConflict)
+		}
+		if all[page.to.Name] = page.to; page.done {
+			delete(all, page.to.Name)
+		}
+	}
+	for name, of := range added { // from the beginning, also of one that is under way
+		was, there := all[name]
+		s := staleName{Name: name, Of: joined(was.Of, of)}
+		if there {
+			s.Round = was.Round + 1
+		}
+		all[name] = s
+	}
+	list := slices.Collect(maps.Values(all))
+	slices.SortFunc(list, func(a, b staleName) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// expect lets names take force before the commit that adds them. over ends that, and
+// takes the outcome of the commit; where nobody knows it, the names stay. commits must
+// be held from before to behind the commit.
+func (b *backlog) expect(added map[string][]string) (over func(list []staleName, err error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.coming = added
+	b.settle()
+	return func(list []staleName, err error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if err == nil {
+			b.take(list)
+		}
+		if err != nil && errors.Is(err, store.ErrUnknown) {
+			for name, of := range added { // keyed for nothing, if the commit was none
+				b.stale[name] = staleName{Name: name, Of: joined(b.stale[name].Of, of)}
+			}
+		}
+		b.coming = nil
+		b.settle()
+	}
+}
+
+// take puts the list of a commit into force. mu must be held.
+func (b *backlog) take(list []staleName) {
+	was := b.stale
+	b.stale = make(map[string]staleName, len(list))
+	for _, s := range list {
+		b.stale[s.Name] = s
+	}
+	for name := range was {
+		if _, still := b.stale[name]; !still && len(b.readers) > 0 {
+			b.ended[name] = ended{b.epoch, was[name].Of}
+		}
+	}
+	b.epoch++
+}
+
+// enter begins a read. It is to be called before the snapshot is taken; leave ends it.
+func (b *backlog) enter() (leave func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	began := b.epoch
+	b.readers[began]++
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.readers[began]--; b.readers[began] > 0 {
+			return
+		}
+		delete(b.readers, began)
+		if len(b.ended) == 0 {
+			return
+		}
+		oldest := b.epoch
+		for epoch := range b.readers {
+			oldest = min(oldest, epoch)
+		}
+		maps.DeleteFunc(b.ended, func(_ string, e ended) bool { return e.at < oldest })
+		b.settle()
+	}
+}
+
+// get returns where a name stands.
+func (b *backlog) get(name string) (staleName, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	s, there := b.stale[name]
+	return s, there
+}
+
+// list returns the names, sorted.
+func (b *backlog) list() []string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Sorted(maps.Keys(b.stale))
+}
+
+// gone are the ids of the deleted Patients among the names.
+func (b *backlog) gone() []string {
+	var ids []string
+	for _, name := range b.list() {
+		if id, ok := strings.CutPrefix(name, ownerName); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// joined is the union of two lists of names.
+func joined(a, b []string) []string {
+	out := append(slices.Clone(a), b...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// staleSet says which documents may stand under keys that are not theirs any more.
+type staleSet struct {
+	patients map[string]bool     // ids of Patients whose documents these are
+	names    map[string][]string // on which these depend, with Of
+}
+
+func (s *staleSet) empty() bool { return len(s.names) == 0 }
+
+// where is what such documents satisfy.
+func (s *staleSet) where() store.Pred {
+	return either(
+		store.In{Prefix: index.OwnerPrefix(), Set: members(s.patients)},
+		store.In{Prefix: index.WantsPrefix(), Set: namedIn(s.names)},
+	)
+}
+
+// of is what those of such documents satisfy that may be about somebody in a set.
+func (s *staleSet) of(set store.Set) store.Pred {
+	found := members{}
+	for name, of := range s.names {
+		if slices.ContainsFunc(of, set.Has) {
+			found[name] = true
+		}
+	}
+	return store.In{Prefix: index.WantsPrefix(), Set: found}
+}
+
+// members is a set that does not change.
+type members map[string]bool
+
+// Has implements store.Set.
+func (m members) Has(name string) bool { return m[name] }
+
+type namedIn map[string][]string
+
+// Has implements store.Set.
+func (m namedIn) Has(name string) bool { _, there := m[name]; return there }

@@ -1,0 +1,88 @@
+package consent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// landing is a batch on its last way to the store, with what it changes in memory.
+type landing struct {
+	store.Batch
+	before    func(store.Ref) store.Doc // the versions that stand
+	wants     []string                  // names that documents of the batch depend on
+	changed   map[string]bool           // names that the batch changes (present.depart)
+	stale     map[string][]string       // names that documents of the store depend on, with staleName.Of
+	page      *keyedPage                // of the backlog, which the batch keys
+	installed *index.Definitions        // the search parameters that the batch was keyed with
+	table     *parameters               // the table that the batch brings; nil for the one that stands
+	completes []uint16                  // numbers of parameters that are complete with the batch
+}
+
+// land is the only way by which documents are committed. It keeps everything in
+// memory that decides in step with the store: the types and names that are there,
+// the register of directives, the backlog, and the table of defined search
+// parameters (docs/memory.md). What a batch denies is in force before the commit,
+// what it permits behind it.
+//
+// store.ErrConflict: another commit was faster. Every other error is unavailable's.
+func (g *Guard) land(ctx context.Context, l *landing) error {
+	speaks := false
+	for _, w := range l.Writes {
+		g.types.add(w.Doc.Ref.Type)
+		speaks = speaks || g.register.tells(l.before(w.Doc.Ref), w.Doc)
+	}
+	arrive, err := g.types.depart(l.wants, l.changed)
+	if err != nil {
+		return err
+	}
+	defer arrive()
+	release, err := g.hold(ctx, l)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer release()
+	if speaks {
+		g.register.commits.Lock()
+		defer g.register.commits.Unlock()
+	}
+	g.register.expect(l.Writes)
+	if err = g.register.meet(ctx, g.store, g.register.newNames(l.Writes)); err == nil {
+		err = g.commitBacklog(ctx, l)
+	}
+	g.register.over(l.Writes, err)
+	if err := g.tableOutcome(l.table, err); err != nil {
+		return err
+	}
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		return unavailable(fmt.Errorf("commit: %w", err))
+	}
+	return err
+}
+
+// commitBacklog commits a batch with what it changes in the backlog.
+func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
+	if len(l.stale) == 0 && l.page == nil {
+		_, err := g.store.Commit(ctx, l.Batch)
+		return err
+	}
+	g.backlog.commits.Lock()
+	defer g.backlog.commits.Unlock()
+	list, err := g.backlog.next(l.stale, l.page)
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("mark which documents are to be keyed: %w", err)
+	}
+	l.State = append(l.State, store.StateWrite{Key: backlogMark, Value: value})
+	over := g.backlog.expect(l.stale)
+	_, err = g.store.Commit(ctx, l.Batch)
+	over(list, err)
+	return err
+}

@@ -1,0 +1,185 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// ownership says whom a document is about, as found in a world.
+type ownership struct {
+	owners []string // ids of live Patients, sorted and distinct
+	// about are the names (index.AboutKey) of those whom it names by something else
+	// than the id of a live Patient, sorted and distinct.
+	about []string
+	// wants are the names of what would change the answer when it arrives or goes: a
+	// Patient who is not there, an NHS number, a resource that owners are inherited
+	// from.
+	wants    []string
+	resolved bool // every patient whom it is about is known and there
+	barred   bool // one of them was restricted when deleted
+}
+
+// add takes in the owners of another document.
+func (o *ownership) add(of ownership) {
+	o.owners, o.about, o.wants = append(o.owners, of.owners...), append(o.about, of.about...), append(o.wants, of.wants...)
+	o.barred = o.barred || of.barred
+}
+
+// keys appends the keys of the owners and of the names.
+func (o *ownership) keys(keys []store.Key) []store.Key {
+	for _, p := range o.owners {
+		keys = append(keys, index.OwnerKey(p))
+	}
+	for _, name := range o.about {
+		keys = append(keys, index.AboutKey(name))
+	}
+	for _, name := range o.wants {
+		keys = append(keys, index.WantsKey(name))
+	}
+	return keys
+}
+
+// owners resolves the patients whom a document is about.
+func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Ownership) (ownership, error) {
+	switch {
+	case o.Rule == index.Unowned:
+		return ownership{resolved: true}, nil
+	case o.Rule == index.Nobody:
+		return ownership{}, nil
+	}
+	out := ownership{resolved: true}
+	for _, p := range o.Patients {
+		of, err := g.patient(ctx, w, self, store.Ref{Type: "Patient", ID: p})
+		if err != nil {
+			return ownership{}, err
+		}
+		out.add(of)
+		out.resolved = out.resolved && of.resolved
+	}
+	for _, id := range o.Identifiers {
+		of, err := g.identified(ctx, w, id)
+		if err != nil {
+			return ownership{}, err
+		}
+		out.add(of)
+		out.resolved = out.resolved && of.resolved
+	}
+	for _, ref := range o.Through {
+		target := store.Ref{Type: ref.Type, ID: ref.ID}
+		of, err := g.inherited(ctx, w, target)
+		if err != nil {
+			return ownership{}, err
+		}
+		of.wants = append(of.wants, target.String())
+		out.add(of)
+		out.resolved = out.resolved && of.resolved
+	}
+	slices.Sort(out.owners)
+	out.owners = slices.Compact(out.owners)
+	slices.Sort(out.about)
+	out.about = slices.Compact(out.about)
+	named := len(o.Patients) + len(o.Identifiers) + len(o.Through)
+	out.resolved = out.resolved && named > 0 && (!o.Unresolved || len(out.owners) > 0)
+	return out, nil
+}
+
+// patient resolves an owner that is named by the id of a Patient. One who was
+// deleted is still covered by the directives about the identifiers that the Patient
+// bore.
+func (g *Guard) patient(ctx context.Context, w world, self, ref store.Ref) (ownership, error) {
+	if self == ref {
+		return ownership{owners: []string{ref.ID}, resolved: true}, nil
+	}
+	d, err := w.newest(ctx, ref)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return ownership{}, fmt.Errorf("look up owner: %w", err)
+	}
+	if err == nil && !d.Dead() {
+		return ownership{owners: []string{ref.ID}, resolved: true}, nil
+	}
+	out := ownership{about: []string{ref.ID}, wants: []string{ref.String()}}
+	if err == nil {
+		out.about = append(out.about, names(d.Keys, index.BearsPrefix())...)
+		out.barred = store.Match(fact(factRestricted), d.Keys)
+	}
+	return out, nil
+}
+
+// identified resolves an owner that is named by an identifier: an NHS number that
+// exactly one Patient bears.
+func (g *Guard) identified(ctx context.Context, w world, id index.Identifier) (ownership, error) {
+	out := ownership{about: []string{identifierName(id.System, id.Value)}}
+	if id.System != nhsNumber {
+		return out, nil
+	}
+	out.wants = []string{"nhs:" + id.Value}
+	found, err := w.bearers(ctx, id.Value)
+	if err == nil && len(found) == 1 {
+		out.owners, out.resolved = found, true
+	}
+	return out, err
+}
+
+// inherited returns the owners of a document that another one points at, and the
+// names of what would change them beside the document. They are not resolved where
+// the target is not there or is not resolved itself.
+func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (ownership, error) {
+	d, err := w.newest(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return ownership{}, nil
+	}
+	if err != nil {
+		return ownership{}, fmt.Errorf("look up owners of a target: %w", err)
+	}
+	if d.Dead() {
+		out, err := g.ended(ctx, w, d)
+		out.resolved = false
+		return out, err
+	}
+	return ownership{
+		owners: ownersOf(d.Keys), about: names(d.Keys, index.AboutPrefix()),
+		resolved: store.Match(fact(factResolved), d.Keys), barred: store.Match(fact(factBarred), d.Keys),
+	}, nil
+}
+
+// visited is a world that is asked on the way through tombstones, which may name one
+// another: each is asked once.
+type visited struct {
+	world
+	met []store.Ref
+}
+
+// ended returns whom a tombstone is about: those whom its last version would be
+// about now (docs/decisions/019), and the names of what would change that.
+func (g *Guard) ended(ctx context.Context, w world, d store.Doc) (ownership, error) {
+	way, on := w.(visited)
+	if !on {
+		way.world = w
+	}
+	if slices.Contains(way.met, d.Ref) {
+		return ownership{}, nil
+	}
+	way.met = append(slices.Clone(way.met), d.Ref)
+	last, err := w.last(ctx, d)
+	if err != nil {
+		return ownership{}, err
+	}
+	row, err := g.row(last)
+	if err != nil {
+		return ownership{}, err
+	}
+	// Not by its own address: a Patient who is dead is nobody.
+	out, err := g.owners(ctx, way, store.Ref{}, row.Owners)
+	if err != nil || d.Ref.Type != "Binary" {
+		return out, err
+	}
+	keys, err := g.led(ctx, way, last, row.Owners, nil)
+	keys = store.Sorted(keys)
+	out.add(ownership{owners: ownersOf(keys), about: names(keys, index.AboutPrefix()), wants: names(keys, index.WantsPrefix())})
+	return out, err
+}

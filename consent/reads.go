@@ -1,0 +1,113 @@
+package consent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// reads is a world that remembers what it answered, so that a commit can demand
+// that all of it still holds: every fact that is derived from another document, or
+// from its absence, is a check or an absence of the batch.
+type reads struct {
+	standing
+	checks map[store.Ref]store.Check
+	absent map[string]store.Absent // by what is asked
+}
+
+func (g *Guard) reads(snap store.Snap) *reads {
+	return &reads{g.standing(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}}
+}
+
+// checked demands that a version stays the newest, under the keys that it has.
+func (r *reads) checked(d store.Doc) {
+	r.checks[d.Ref] = store.Check{Ref: d.Ref, Version: d.Version, Keying: d.Keying}
+}
+
+func (r *reads) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
+	d, err := r.standing.newest(ctx, ref)
+	switch {
+	case err == nil:
+		r.checked(d)
+	case errors.Is(err, store.ErrNotFound):
+		r.checks[ref] = store.Check{Ref: ref}
+	}
+	return d, err
+}
+
+func (r *reads) bearers(ctx context.Context, number string) ([]string, error) {
+	return r.others(ctx, number, func(string) bool { return false })
+}
+
+// others demands that those who were found stay, and that nobody comes who would
+// change what follows: where two were found, no number of others does.
+func (r *reads) others(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
+	ids, err := r.standing.others(ctx, number, leftOut)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if _, err := r.newest(ctx, store.Ref{Type: "Patient", ID: id}); err != nil {
+			return nil, err
+		}
+	}
+	if len(ids) == 2 {
+		return ids, nil
+	}
+	where, err := r.bears(number)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.index.Among("Patient", leftOutOr(leftOut, ids))
+	if err != nil {
+		return nil, err
+	}
+	r.absent["bearers "+number] = store.Absent{Type: "Patient", Where: all(where, none(known)), Claims: []store.Key{index.DependsKey("nhs:" + number)}}
+	return ids, nil
+}
+
+func (r *reads) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
+	docs, err := r.standing.holders(ctx, binary, source)
+	for _, d := range docs {
+		r.checked(d)
+	}
+	if err == nil && len(docs) == 0 { // nor may one come meanwhile
+		r.absent["holders "+binary] = store.Absent{Where: attaches(binary, source), Claims: []store.Key{index.HoldsKey(binary)}}
+	}
+	return docs, err
+}
+
+// demand puts what was read into a batch, what it writes itself left out.
+func (r *reads) demand(b *store.Batch) {
+	written := map[store.Ref]bool{}
+	for _, w := range b.Writes {
+		written[w.Doc.Ref] = true
+	}
+	for ref, check := range r.checks {
+		if !written[ref] {
+			b.Checks = append(b.Checks, check)
+		}
+	}
+	slices.SortFunc(b.Checks, func(a, b store.Check) int {
+		return cmp.Or(strings.Compare(a.Ref.Type, b.Ref.Type), strings.Compare(a.Ref.ID, b.Ref.ID))
+	})
+	for _, name := range slices.Sorted(maps.Keys(r.absent)) {
+		b.Absent = append(b.Absent, r.absent[name])
+	}
+}
+
+// ids is a set of ids, as a function.
+type ids func(id string) bool
+
+// Has implements store.Set.
+func (f ids) Has(id string) bool { return f(id) }
+
+func leftOutOr(leftOut func(string) bool, known []string) store.Set {
+	return ids(func(id string) bool { return leftOut(id) || slices.Contains(known, id) })
+}
