@@ -126,7 +126,7 @@ func brokenGuards() []broken {
 			{"consent/rules.go", "	return !named || strings.ContainsAny(left, letters)", "	return !named || strings.ContainsAny(left, letters) || true"},
 		}},
 		{"contained: its labels are not read", "TestReading$", []edit{
-			{"consent/policy/label.go", "		l.read(c.Get(\"meta.security\"))\n		return true", "		return c.Exists()"},
+			{"consent/policy/label.go", "l.read(body, 0)\n", "l.read([]byte(gjson.GetBytes(body, \"meta\").Raw), 0)\n"},
 		}},
 		{"contained: what is cut inside can still be asked for", "TestRules$", []edit{
 			{"consent/project.go", "		if index.IsFact(k) {\n			keys = append(keys, k)", "		if index.IsFact(k) || k[2] == 'H' {\n			keys = append(keys, k)"},
