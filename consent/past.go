@@ -128,6 +128,9 @@ func (v *View) Superseded(ctx context.Context, d store.Doc) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("newest version of %s: %w", d.Ref, err)
 	}
 	for n := d.Version + 1; n <= newest.Version; n++ {
+		if err := v.usable(ctx); err != nil {
+			return time.Time{}, err
+		}
 		next, err := v.snap.Version(ctx, d.Ref, n)
 		if err == nil {
 			next, err = v.show(ctx, next, newest)

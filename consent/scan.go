@@ -21,7 +21,7 @@ func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
 			if err == nil {
-				err = *v.failed
+				err = v.usable(ctx)
 			}
 			if !yield(d, err) || err != nil {
 				return
@@ -50,6 +50,9 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
+			if err == nil {
+				err = v.usable(ctx)
+			}
 			if err == nil {
 				d, err = v.candidate(ctx, d, touched, q.KeysOnly)
 			}
@@ -88,6 +91,9 @@ func (v *View) candidate(ctx context.Context, d store.Doc, touched store.Pred, b
 
 // Count returns how many documents Scan would yield, at most max when max > 0.
 func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
+	if err := v.usable(ctx); err != nil {
+		return 0, err
+	}
 	if v.cutsSome() || v.follows(q.Type) {
 		n := 0
 		q.KeysOnly = true

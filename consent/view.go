@@ -74,9 +74,17 @@ func (v *View) Signals() (patient string, withheld bool) {
 	return v.grant.patient, v.grant.withheld
 }
 
+// usable returns the error that ends all reading: the deadline has passed, the client
+// has hung up, or the store failed in the middle of a predicate. Every loop over
+// documents tests it for each, whatever the engine does.
+func (v *View) usable(ctx context.Context) error { return cmp.Or(ctx.Err(), *v.failed) }
+
 // Get returns the newest version of a document, a tombstone included, or
 // store.ErrNotFound for what never was and for what is hidden.
 func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
+	if err := v.usable(ctx); err != nil {
+		return store.Doc{}, err
+	}
 	d, err := v.snap.Get(ctx, ref)
 	if err != nil {
 		return store.Doc{}, err
@@ -89,6 +97,9 @@ func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 func (v *View) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.All(ctx, refs) {
+			if err == nil {
+				err = v.usable(ctx)
+			}
 			if err == nil {
 				d, err = v.show(ctx, d, d)
 			}
@@ -124,7 +135,7 @@ func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error)
 	if d, err = v.project(d, now.Keys); err != nil {
 		return store.Doc{}, err
 	}
-	return d, *v.failed
+	return d, v.usable(ctx)
 }
 
 // Version returns one version, judged by its own body and by the newest version
@@ -151,6 +162,9 @@ func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 	return func(yield func(store.Doc, error) bool) {
 		newest := map[store.Ref]*store.Doc{} // nil for hidden
 		for d, err := range v.snap.History(ctx, q) {
+			if err == nil {
+				err = v.usable(ctx)
+			}
 			if err == nil && q.ID == "" && !v.until.IsZero() && d.Updated.After(v.until) {
 				continue
 			}

@@ -32,6 +32,7 @@ type generator struct {
 	ended    []string            // Type/id of what was deleted at some time
 	insides  *generator          // draws what is contained, so that the rest of a world is what it was
 	n        int
+	feeds    bool // feeds alone ask, and rows are often tied to an encounter
 }
 
 func newGenerator(seed uint64) *generator {
@@ -168,10 +169,14 @@ func (g *generator) meta(labelled int) string {
 }
 
 func (g *generator) patientBody(id string) string {
+	number := g.numbers[id]
+	if g.feeds && g.chance(40) { // a second Patient of a number, perhaps of another source
+		number = g.numbers[pick(g, g.patients...)]
+	}
 	practice := `"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`
 	return object(`"resourceType":"Patient","id":"`+id+`"`, g.meta(12), g.maybe(50, narrative),
 		g.maybe(20, `"extension":[{"url":"http://e","value`+pick(g, "String", "Markdown")+`":"x"}]`),
-		`"identifier":[`+object(g.maybe(30, `"type":{"coding":[{"system":"http://t","code":"NH"}]}`), `"system":"`+nhsSystem+`"`, `"value":"`+g.numbers[id]+`"`)+`]`, g.maybe(50, `"active":true`),
+		`"identifier":[`+object(g.maybe(30, `"type":{"coding":[{"system":"http://t","code":"NH"}]}`), `"system":"`+nhsSystem+`"`, `"value":"`+number+`"`)+`]`, g.maybe(50, `"active":true`),
 		`"name":[{"family":"`+pick(g, "Ely", "Fox", "Gray")+`","given":["`+pick(g, "Ann", "Ben")+`"]}]`,
 		g.maybe(70, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(80, `"birthDate":"`+g.date()[:10]+`"`),
 		g.maybe(20, `"photo":[{"title":"x"}]`), g.maybe(90, practice),
@@ -251,6 +256,14 @@ func (g *generator) tie() string {
 	return `"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter","valueReference":` + g.aRow("Encounter") + `}]`
 }
 
+// tied is tie in some rows, or in most of those of a world that feeds ask.
+func (g *generator) tied() string {
+	if g.feeds {
+		return g.maybe(60, g.tie())
+	}
+	return g.maybe(8, g.tie())
+}
+
 // body makes a random body of a row.
 func (g *generator) body(typ, id, ods string) string {
 	head := `"resourceType":"` + typ + `","id":"` + id + `"`
@@ -265,9 +278,9 @@ func (g *generator) body(typ, id, ods string) string {
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
 			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
-			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybe(8, g.tie()))
+			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.tied())
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.maybe(8, g.tie()))
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.tied())
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
 			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")))

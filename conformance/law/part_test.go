@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"cmp"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -13,7 +14,8 @@ import (
 
 // visiblePart makes the second side: a store that holds only what the evaluator
 // shows, each version as it is to be seen, keyed anew. The facts that the server
-// keeps of a version go with it.
+// keeps of a version go with it; of what a feed is shown its source alone, since all
+// other facts depend on Patients of other sources.
 func visiblePart(t testing.TB, e *evaluator) *side {
 	t.Helper()
 	x, err := indexer()
@@ -40,7 +42,7 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 		}
 		keys := append([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys...)
 		for _, k := range d.Keys {
-			if index.IsFact(k) {
+			if index.IsFact(k) && (!e.who.feed || strings.HasPrefix(string(k), string(index.SourcePrefix()))) {
 				keys = append(keys, k)
 			}
 		}

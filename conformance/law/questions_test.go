@@ -24,6 +24,9 @@ func (g *generator) requester() consent.Principal {
 		}
 		return strings.Join(list, " ")
 	}
+	if g.feeds {
+		return feed(pick(g, organisations...))
+	}
 	switch g.IntN(11) {
 	case 0, 1, 2, 10:
 		return clinician("XAC01", scope("user"), policy.ActivityBreakGlass)
@@ -43,6 +46,8 @@ func (g *generator) requester() consent.Principal {
 func (g *generator) reading() question {
 	q := g.search
 	switch n := g.IntN(1000); {
+	case g.feeds && n < 350:
+		return pick(g, g.everything, g.everything, g.lastN)()
 	case n < 100:
 		q = g.read
 	case n < 190:

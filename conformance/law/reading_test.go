@@ -94,6 +94,7 @@ type how struct {
 	rules bool // a random decision is made for each requester
 	wire  bool // over HTTP, and not in process
 	tight bool // with small limits
+	feeds bool // by feeds alone
 }
 
 // open makes the sides of a world.
@@ -122,7 +123,7 @@ func (h how) set(w *side) {
 func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
-	h.tight = seed%5 == 0
+	g.feeds, h.tight = h.feeds, seed%5 == 0
 	all := h.open(t, stores...)
 	defer closed(all...)
 	populate(t, g, all...)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -13,13 +14,14 @@ type Kind byte
 
 // The kinds of a Consent.
 const (
-	// Silent takes nothing from anybody: not active, of another scope, or a
-	// proxy authority (CON-601).
+	// Silent takes nothing from anybody: surely not active, surely of another
+	// scope, or a proxy authority (CON-601).
 	Silent Kind = iota
-	// OptOut is the regional shared-record opt-out (CON-501).
+	// OptOut is the regional shared-record opt-out (CON-501), and nothing else.
 	OptOut
-	// Other is a directive that the consent engine will read. Until it exists a
-	// person may not write it, and one from a feed denies all direct care.
+	// Other is every other active Consent: a directive that the consent engine will
+	// read, or one that is not understood. Until it is read a person may not write
+	// it, and one from a feed denies all direct care (CON-641).
 	Other
 )
 
@@ -27,6 +29,7 @@ const (
 	scopeSystem  = "http://terminology.hl7.org/CodeSystem/consentscope"
 	snomed       = "http://snomed.info/sct"
 	dissentCode  = "416409005" // refused consent for upload to a shared record
+	liftCode     = "417528008" // consented to upload to a shared record
 	policySystem = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 )
 
@@ -37,46 +40,161 @@ var proxyBases = map[string]bool{
 	"lasting-power-of-attorney": true, "best-interest": true,
 }
 
-// Read says what a Consent asks for. body is a Consent that fhir.Parse
-// accepted.
+// Read says what a Consent asks for. body is a Consent that fhir.Parse accepted,
+// whatever else it is: a Consent is Silent only where that is certain, so that a
+// misspelt refusal still refuses (CON-641).
 func Read(body []byte) Kind {
 	r := gjson.ParseBytes(body)
-	if r.Get("status").Str != "active" {
+	place, _ := narrowed(r)
+	switch {
+	case notActive(r.Get("status")):
 		return Silent
-	}
-	scope := coded(r.Get("scope"), scopeSystem, "patient-privacy")
-	if scope && categoryIs(r, snomed, dissentCode) && coded(r.Get("policyRule"), policySystem, "OPTOUT") {
+	case place == "":
 		return OptOut
-	}
-	if proxyAuthority(r) {
+	case categoryHas(r, dissent):
+		return Other // of whatever scope it says it is (CON-503)
+	case otherScope(r.Get("scope")), ProxyAuthority(body):
 		return Silent
 	}
-	if scope || coded(r.Get("scope"), scopeSystem, "research") {
-		return Other
+	return Other
+}
+
+// notActive reports whether a status is surely one of no effect. Absent, misspelt
+// and unknown ones count as active.
+func notActive(status gjson.Result) bool {
+	switch status.Str {
+	case "draft", "proposed", "rejected", "inactive", "entered-in-error":
+		return true
 	}
-	return Silent
+	return false
+}
+
+// otherScope reports whether a scope is surely treatment or adr: every coding says
+// so in the right system, and nothing else is said.
+func otherScope(scope gjson.Result) bool {
+	names := map[string][]string{"treatment": {"treatment"}, "adr": {"adr", "advanced care directive"}}
+	said := ""
+	sure := allMembers(scope, func(name string, value gjson.Result) bool {
+		return name == "id" || name == "text" || name == "coding" && value.IsArray()
+	})
+	for _, c := range scope.Get("coding").Array() {
+		code := c.Get("code").Str
+		sure = sure && names[code] != nil && (said == "" || said == code) && c.Get("system").Str == scopeSystem &&
+			allMembers(c, func(name string, value gjson.Result) bool {
+				return slices.Contains([]string{"id", "system", "version", "code", "userSelected"}, name) ||
+					name == "display" && slices.Contains(names[code], folded(value.Str))
+			})
+		said = code
+	}
+	text := scope.Get("text")
+	return sure && said != "" && (!text.Exists() || slices.Contains(names[said], folded(text.Str)))
+}
+
+// allMembers reports whether a value is an object with members, all of which pass.
+func allMembers(object gjson.Result, passes func(name string, value gjson.Result) bool) bool {
+	all, any := object.IsObject(), false
+	object.ForEach(func(name, value gjson.Result) bool {
+		any = true
+		all = all && passes(name.String(), value)
+		return all
+	})
+	return all && any
+}
+
+// ProxyAuthority reports whether a Consent is a proxy authority (CON-601): category
+// INFA with proxy legal bases alone as policyRule, nothing denied. It reads narrow,
+// since it silences a Consent: system and code must both be as written. The caller
+// knows who wrote it: a proxy authority comes from practice staff or the authority
+// feed, and else is a directive (CON-641).
+func ProxyAuthority(body []byte) bool {
+	r := gjson.ParseBytes(body)
+	infa := false
+	for _, concept := range r.Get("category").Array() {
+		for _, c := range concept.Get("coding").Array() {
+			infa = infa || c.Get("system").Str == policySystem && c.Get("code").Str == "INFA"
+		}
+	}
+	rules := r.Get("policyRule.coding").Array()
+	for _, c := range rules {
+		infa = infa && proxyBases[strings.ToLower(c.Get("code").Str)]
+	}
+	return infa && len(rules) > 0 && permits(r.Get("provision")) && !r.Get("modifierExtension").Exists()
+}
+
+// permits reports whether a provision and those nested in it say nothing but permit.
+func permits(provision gjson.Result) bool {
+	typ := provision.Get("type")
+	ok := (!typ.Exists() || typ.Str == "permit") && !provision.Get("_type").Exists() && !provision.Get("modifierExtension").Exists()
+	for _, nested := range provision.Get("provision").Array() {
+		ok = ok && permits(nested)
+	}
+	return ok
+}
+
+// narrowed returns the place and the reason why a Consent is not exactly the
+// regional opt-out of the whole record; an empty place for one that is. Codes are
+// read wide: in any letter case, without a system or with a known spelling of it. A
+// period narrows nothing here: a refusal that is honoured for longer hides more.
+func narrowed(r gjson.Result) (place, text string) {
+	scope, rule, provision := r.Get("scope"), r.Get("policyRule"), r.Get("provision")
+	switch {
+	case !has(scope, privacy) || has(scope, research) || has(scope, treatment) || has(scope, directive):
+		return "scope", "Only Consents of scope patient-privacy that record the regional opt-out can be written yet."
+	case !categoryHas(r, dissent) || categoryHas(r, lift):
+		return "category", "Only the regional opt-out (SNOMED CT 416409005) can be recorded yet: this Consent could not be enforced."
+	case !has(rule, optOut) || has(rule, optIn):
+		return "policyRule", "The regional opt-out has the policyRule OPTOUT of " + policySystem + "."
+	}
+	whole := "The regional opt-out is for the whole record: "
+	for _, name := range []string{"modifierExtension", "implicitRules"} {
+		if r.Get(name).Exists() || r.Get("_"+name).Exists() {
+			return name, whole + name + " could not be enforced."
+		}
+	}
+	if provision.Exists() && !provision.IsObject() {
+		return "provision", whole + "provision is no object."
+	}
+	provision.ForEach(func(key, value gjson.Result) bool {
+		name := strings.TrimPrefix(key.String(), "_")
+		switch {
+		case key.String() == "id", key.String() == "period" && value.IsObject():
+		case key.String() == "type" && folded(value.Str) == "deny":
+		case name == "type":
+			place, text = "provision.type", "The regional opt-out is a refusal: its provision is of type deny, or has none."
+		default:
+			place, text = "provision."+name, whole+"provision."+name+" could not be enforced."
+		}
+		return place == ""
+	})
+	return place, text
 }
 
 // Check says why a person may not write this Consent, or nil. What cannot be
-// enforced exactly is refused with its place (CON-640).
+// enforced exactly is refused with its place (CON-640). An active Consent that it
+// lets pass is an OptOut to Read.
 func Check(body []byte) *fhir.Error {
 	r := gjson.ParseBytes(body)
 	refuse := func(place, text string) *fhir.Error {
 		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Text: text, Expression: "Consent." + place}}}
 	}
-	if !coded(r.Get("scope"), scopeSystem, "patient-privacy") {
-		return refuse("scope", "Only Consents of scope patient-privacy that record the regional opt-out can be written yet.")
+	if place, text := narrowed(r); place != "" {
+		return refuse(place, text)
 	}
-	if !categoryIs(r, snomed, dissentCode) {
-		return refuse("category", "Only the regional opt-out (SNOMED CT 416409005) can be recorded yet: this Consent could not be enforced.")
-	}
-	if !coded(r.Get("policyRule"), policySystem, "OPTOUT") {
-		return refuse("policyRule", "The regional opt-out has the policyRule OPTOUT of "+policySystem+".")
-	}
-	for _, name := range []string{"provision", "modifierExtension", "implicitRules"} {
-		if r.Get(name).Exists() {
-			return refuse(name, "The regional opt-out is for the whole record: "+name+" could not be enforced.")
+	for _, c := range []struct {
+		place string
+		well  bool
+	}{
+		{"scope", exactly(r.Get("scope"), privacy)},
+		{"category", slices.ContainsFunc(r.Get("category").Array(), func(c gjson.Result) bool { return exactly(c, dissent) })},
+		{"policyRule", exactly(r.Get("policyRule"), optOut)},
+		{"provision.type", !r.Get("provision.type").Exists() || r.Get("provision.type").Str == "deny"},
+	} {
+		if !c.well {
+			return refuse(c.place, "The code or its system is not written as its code system writes it.")
 		}
+	}
+	if text := periodFault(r); text != "" {
+		return refuse("provision.period", text)
 	}
 	switch r.Get("status").Str {
 	case "active", "inactive", "entered-in-error":
@@ -86,41 +204,22 @@ func Check(body []byte) *fhir.Error {
 	return nil
 }
 
-// coded reports whether a CodeableConcept has a coding. A coding without a
-// system counts, since a deny reads wide.
-func coded(concept gjson.Result, system, code string) bool {
-	found := false
-	concept.Get("coding").ForEach(func(_, c gjson.Result) bool {
-		s := c.Get("system")
-		found = c.Get("code").Str == code && (!s.Exists() || s.Str == system)
-		return !found
-	})
-	return found
-}
-
-func categoryIs(r gjson.Result, system, code string) bool {
-	found := false
-	r.Get("category").ForEach(func(_, c gjson.Result) bool {
-		found = coded(c, system, code)
-		return !found
-	})
-	return found
-}
-
-// proxyAuthority reads narrow: it silences a Consent, so system and code must
-// both be as written.
-func proxyAuthority(r gjson.Result) bool {
-	infa, basis := false, false
-	r.Get("category").ForEach(func(_, concept gjson.Result) bool {
-		concept.Get("coding").ForEach(func(_, c gjson.Result) bool {
-			infa = infa || c.Get("system").Str == policySystem && c.Get("code").Str == "INFA"
-			return true
-		})
-		return true
-	})
-	r.Get("policyRule.coding").ForEach(func(_, c gjson.Result) bool {
-		basis = basis || proxyBases[strings.ToLower(c.Get("code").Str)]
-		return true
-	})
-	return infa && basis
+// periodFault says why the period of an opt-out cannot be enforced: it ends, or it
+// begins after the Consent was given.
+func periodFault(r gjson.Result) string {
+	period := r.Get("provision.period")
+	start, given := period.Get("start"), r.Get("dateTime").Str
+	begins := start.Str
+	n := min(len(begins), len(given), len("2006-01-02"))
+	switch {
+	case !period.Exists():
+		return ""
+	case !allMembers(period, func(name string, value gjson.Result) bool {
+		return name == "id" || name == "start" && value.Type == gjson.String
+	}):
+		return "The regional opt-out holds until it is ended by its status: an end could not be enforced."
+	case given == "" || begins[:n] > given[:n]:
+		return "The regional opt-out holds from when it is recorded: a later start could not be enforced."
+	}
+	return ""
 }

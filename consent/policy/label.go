@@ -1,6 +1,13 @@
 package policy
 
-import "github.com/tidwall/gjson"
+import (
+	"bytes"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir/payload"
+)
 
 // Confidentiality is the code system of confidentiality labels.
 const Confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -12,35 +19,191 @@ var sensitive = map[string]bool{
 }
 
 // Labels is what the security labels of a body say, as far as it is decided
-// today. Labels are read wide: a code counts whatever its system.
+// today. Labels are read wide: a code counts whatever its system and letter case.
 type Labels struct {
-	Restricted bool // R, V or REDACTED
+	Restricted bool // R, V or REDACTED; or labels of elements, which are not read yet (CON-710)
 	Sensitive  bool // a sensitivity code
 	NoPatient  bool // NOPAT: not to be shown to the patient
 }
 
-// LabelsOf reads the labels of a body, contained resources included.
+// LabelsOf reads the labels of a body and of every resource that it embeds, at any
+// depth: contained, in a Bundle, in Parameters, in a payload of base64. Labels are
+// meta.security, the labels of a document (DocumentReference.securityLabel,
+// Composition.confidentiality), and those of single elements (inline security labels),
+// which count for the whole. What a provision of a Consent names is no label. body is one
+// that fhir.Parse accepted.
 func LabelsOf(body []byte) Labels {
 	var l Labels
-	r := gjson.ParseBytes(body)
-	l.read(r.Get("meta.security"))
-	r.Get("contained").ForEach(func(_, c gjson.Result) bool {
-		l.read(c.Get("meta.security"))
-		return true
-	})
+	l.read(body, 0)
 	return l
 }
 
-func (l *Labels) read(list gjson.Result) {
-	list.ForEach(func(_, c gjson.Result) bool {
-		switch code := c.Get("code").Str; {
-		case code == "R", code == "V", code == "REDACTED":
-			l.Restricted = true
-		case code == "NOPAT":
-			l.NoPatient = true
-		case sensitive[code]:
-			l.Sensitive = true
+// marks are what a body holds that may have labels: without them it is not read. Names
+// may hide behind escapes.
+var marks = [][]byte{
+	[]byte(`"security`), []byte(`"confidentiality"`), []byte(`sec-label`), []byte(`security-label`),
+	[]byte(`"data"`), []byte(`Base64Binary"`), []byte(`"data:`), []byte(`\u`),
+}
+
+func (l *Labels) read(body []byte, payloads int) {
+	for _, mark := range marks {
+		if bytes.Contains(body, mark) {
+			r := labelReader{src: body, labels: l, payloads: payloads}
+			r.value("", false)
+			return
 		}
-		return true
-	})
+	}
+}
+
+// add takes in one code.
+func (l *Labels) add(code string) {
+	switch code = strings.ToUpper(strings.TrimSpace(code)); {
+	case code == "R", code == "V", code == "REDACTED", code == "PROCESSINLINELABEL":
+		l.Restricted = true
+	case code == "NOPAT":
+		l.NoPatient = true
+	case sensitive[code]:
+		l.Sensitive = true
+	}
+}
+
+// labelReader reads a body once, from its first byte to its last. Parse has seen to it
+// that the bytes are JSON.
+type labelReader struct {
+	src      []byte
+	i        int
+	labels   *Labels
+	payloads int // how many payloads the body stands in
+}
+
+// next passes over white space and returns the byte behind it.
+func (r *labelReader) next() byte {
+	for r.i < len(r.src) {
+		switch c := r.src[r.i]; c {
+		case ' ', '\t', '\n', '\r':
+			r.i++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// text passes over a string and returns what it says.
+func (r *labelReader) text() string {
+	from, escaped := r.i, false
+	for r.i++; r.i < len(r.src); r.i++ {
+		switch r.src[r.i] {
+		case '\\':
+			escaped = true
+			r.i++
+		case '"':
+			r.i++
+			if escaped {
+				return gjson.ParseBytes(r.src[from:r.i]).Str
+			}
+			return string(r.src[from+1 : r.i-1])
+		}
+	}
+	return ""
+}
+
+// value reads one value. name is that of the property that holds it, and labels says
+// that all codes in it are labels.
+func (r *labelReader) value(name string, labels bool) {
+	switch r.next() {
+	case '{':
+		r.object(name, labels)
+	case '[':
+		r.i++
+		for r.next() != ']' && r.i < len(r.src) {
+			r.value(name, labels)
+			if r.next() == ',' {
+				r.i++
+			}
+		}
+		r.i++
+	case '"':
+		if from := r.i; !r.wanted(name, labels) {
+			r.skip(from)
+			return
+		}
+		r.said(name, r.text())
+	default:
+		for r.i < len(r.src) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(r.src[r.i])) {
+			r.i++
+		}
+	}
+}
+
+// skip passes over a string.
+func (r *labelReader) skip(from int) {
+	for r.i = from + 1; r.i < len(r.src); r.i++ {
+		switch r.src[r.i] {
+		case '\\':
+			r.i++
+		case '"':
+			r.i++
+			return
+		}
+	}
+}
+
+// wanted reports whether the text of a property may be a label or hold one.
+func (r *labelReader) wanted(name string, labels bool) bool {
+	return labels && (name == "code" || name == "valueCode") || name == "confidentiality" ||
+		payload.Property(name) || bytes.HasPrefix(r.src[r.i:], []byte(`"data:`))
+}
+
+// said takes in a text that is wanted.
+func (r *labelReader) said(name, text string) {
+	data, held := text, payload.Property(name)
+	if !held {
+		_, data, held = payload.DataURL(text)
+	}
+	if !held {
+		r.labels.add(text)
+		return
+	}
+	if r.payloads == payload.MaxDepth {
+		return // unreadable, which ownership knows
+	}
+	bodies, _ := payload.Read("", data)
+	for _, body := range bodies {
+		r.labels.read(body, r.payloads+1)
+	}
+}
+
+// object reads an object. An extension that is an inline label says so by its url,
+// which may stand behind its value: such an object is read again for its codes.
+func (r *labelReader) object(name string, labels bool) {
+	from, inline := r.i, false
+	r.i++
+	for r.next() == '"' {
+		member := r.text()
+		r.next()
+		r.i++ // the colon
+		switch {
+		case member == "url" && r.next() == '"':
+			at := r.i
+			url := r.text()
+			inline = inline || strings.Contains(url, "sec-label") || strings.Contains(url, "security-label")
+			if strings.HasPrefix(url, "data:") {
+				r.i = at
+				r.value(member, labels)
+			}
+		default:
+			r.value(member, labels || member == "security" || member == "securityLabel" && name != "provision")
+		}
+		if r.next() == ',' {
+			r.i++
+		}
+	}
+	r.i++
+	if inline && !labels {
+		end := r.i
+		r.i = from
+		r.object(name, true)
+		r.i = end
+	}
 }

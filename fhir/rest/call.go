@@ -97,6 +97,9 @@ func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *
 		defer c.leave()
 	}
 	if err == nil {
+		err = over(ctx) // for the entries of a batch that are left when its time is up
+	}
+	if err == nil {
 		a, err = s.guarded(ctx, c, h)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 
 	"carerecord/fhir"
@@ -26,4 +27,15 @@ func (s *Server) failed(c *call, err error) *answer {
 		s.cfg.Log.Error("request failed", "request", c.requestID, "interaction", string(c.interaction), "err", err)
 	}
 	return &answer{status: e.Status, header: e.Header, body: fhir.Outcome(e.Issues)}
+}
+
+// over returns the error of a request whose time is up, or whose client has hung up,
+// before anything was done; nil for one that may go on.
+func over(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing was done; it may be repeated."}},
+		Cause: err, Header: map[string]string{"Retry-After": "1"}}
 }

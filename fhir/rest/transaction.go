@@ -193,6 +193,9 @@ func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, 
 	full, exist := map[string]bool{}, map[string]bool{}
 	var faults []fhir.Issue // of the resources, told together
 	for i, en := range entries {
+		if err := over(ctx); err != nil {
+			return nil, err
+		}
 		st, err := s.stepOf(ctx, c, en)
 		if err == nil && (en.method == "POST" || en.method == "PUT") {
 			if err := st.acceptPart(c.validation); err != nil {

@@ -65,8 +65,9 @@ func (in *includer) name(ctx context.Context, refs []fhir.Ref) error {
 	return nil
 }
 
-// point reads what points to rows, to so many at once that the page takes it. Where
-// it does not take what points to one, this is left to pointing.
+// point reads what points to rows, to as many rows at once as the page has room for.
+// Each turn either takes rows or halves their number. Where there is no room for what
+// points to two rows, or to one, the rest is left to pointing.
 func (in *includer) point(ctx context.Context, inc Include, rows []store.Doc) error {
 	size := merged
 	for len(rows) > 1 {
@@ -77,7 +78,7 @@ func (in *includer) point(ctx context.Context, inc Include, rows []store.Doc) er
 			return err
 		case whole:
 			rows = rows[size:]
-		case size == 2:
+		case size <= 2:
 			return nil
 		default:
 			size /= 2

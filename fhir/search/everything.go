@@ -125,7 +125,7 @@ func (s *Service) RunEverything(ctx context.Context, v *consent.View, e *Everyth
 		return nil, store.ErrNotFound
 	}
 	w := &walk{Everything: e, view: v.With("s"), owner: owner}
-	if err := w.prepare(); err != nil {
+	if err := w.prepare(ctx); err != nil {
 		return nil, err
 	}
 	page := &Page{seen: e.ask.seen}

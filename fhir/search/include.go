@@ -68,7 +68,10 @@ func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Lim
 	if len(p.Includes) == 0 {
 		return nil
 	}
-	for {
+	for { // each turn answers, or has fewer matches than the one before
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		in := &includer{plan: p, view: v.With("rs"), lim: lim, on: map[version]bool{}, warned: map[string]bool{}}
 		for _, d := range page.Matches {
 			in.on[version{ref: d.Ref}] = true

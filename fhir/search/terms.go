@@ -61,6 +61,9 @@ func (c coded) positive() bool { return c.modifier != "not-in" }
 func (c coded) resolve(ctx context.Context, j *joiner, _ *few) (store.Pred, error) {
 	var any store.Or
 	for _, value := range c.values {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		set, err := c.set(ctx, j, value)
 		if err != nil {
 			return nil, refusedTerm(err)

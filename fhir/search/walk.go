@@ -6,8 +6,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/tidwall/gjson"
-
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -22,6 +20,7 @@ type walk struct {
 	owner    store.Doc
 	own      bool // the owner itself is a row
 	sections []section
+	subject  subject // of an Encounter
 }
 
 // section is the rows of one type.
@@ -36,7 +35,12 @@ type section struct {
 
 // prepare decides which types are walked: of those that the store holds, the
 // members of the compartment that the request and the token allow.
-func (w *walk) prepare() error {
+func (w *walk) prepare(ctx context.Context) error {
+	if w.Owner.Type == "Encounter" {
+		if err := w.findSubject(ctx); err != nil {
+			return err
+		}
+	}
 	x := w.view.Index()
 	since, err := w.recorded(x, w.Owner.Type)
 	if err != nil {
@@ -71,11 +75,11 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 	}
 	sec.where = sec.member
 	if w.Owner.Type == "Encounter" {
-		patients := store.Or{sec.member}
-		for _, p := range index.Owners(w.owner.Keys) {
-			patients = append(patients, store.Eq{Key: index.OwnerKey(p)})
+		about, err := w.subject.rows(x, typ)
+		if err != nil {
+			return nil, err
 		}
-		sec.where, sec.loose = patients, true
+		sec.where, sec.loose = append(about, sec.member), true
 	} else if !member {
 		return nil, nil
 	}
@@ -127,22 +131,6 @@ func (w *walk) rows(ctx context.Context, at Cursor) iter.Seq2[store.Doc, error] 
 // holds reports whether a document of a section is a row.
 func (w *walk) holds(sec *section, d store.Doc) bool {
 	return !sec.loose || store.Match(sec.member, d.Keys) || tied(w.view.Index().Base(), d.Body, w.Owner)
-}
-
-// associated is the extension that ties a resource to an Encounter (OPER-014).
-const associated = "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter"
-
-// tied reports whether a resource bears the extension for an Encounter.
-func tied(base string, body []byte, encounter store.Ref) bool {
-	found := false
-	gjson.GetBytes(body, "extension").ForEach(func(_, e gjson.Result) bool {
-		if e.Get("url").Str == associated {
-			ref, ok := fhir.ParseRef(base, e.Get("valueReference.reference").Str)
-			found = found || ok && ref.Type == encounter.Type && ref.ID == encounter.ID
-		}
-		return !found
-	})
-	return found
 }
 
 // usualPage is for how many rows room is made beforehand.

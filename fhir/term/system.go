@@ -32,11 +32,19 @@ func (s *system) add(code, parent string) {
 	}
 }
 
-// link says that a code lies below another, where both are known.
+// link says that a code lies below another, where both are known. A repeated link is
+// looked for in the shorter list: a stored system may give one code to very many.
 func (s *system) link(parent, child string) {
-	_, one := s.parents[parent]
-	_, two := s.parents[child]
-	if one && two && parent != child && !slices.Contains(s.parents[child], parent) {
+	parents, one := s.parents[child]
+	_, two := s.parents[parent]
+	children := s.children[parent]
+	repeated := false
+	if len(parents) < len(children) {
+		repeated = slices.Contains(parents, parent)
+	} else {
+		repeated = slices.Contains(children, child)
+	}
+	if one && two && parent != child && !repeated {
 		s.parents[child] = append(s.parents[child], parent)
 		s.children[parent] = append(s.children[parent], child)
 	}

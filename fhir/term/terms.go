@@ -194,6 +194,9 @@ func (t *Terms) ofSystem(ctx context.Context, c clause) (Set, error) {
 		out.whole[c.system] = true
 	}
 	for _, f := range c.filters {
+		if err := ctx.Err(); err != nil {
+			return Set{}, err
+		}
 		codes, err := s.filtered(f)
 		if err != nil {
 			return Set{}, err

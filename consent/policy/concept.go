@@ -1,0 +1,65 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// concept is a code that a Consent may hold, with the spellings of its system.
+type concept struct {
+	code    string
+	systems []string // the first is the right one
+}
+
+// Codes that decide, with the spellings of their systems. Tables, never changed.
+var (
+	scopes    = []string{scopeSystem, "http://hl7.org/fhir/consentscope"}
+	acts      = []string{policySystem, "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
+	clinical  = []string{snomed, "urn:oid:2.16.840.1.113883.6.96"}
+	privacy   = concept{"patient-privacy", scopes}
+	research  = concept{"research", scopes}
+	treatment = concept{"treatment", scopes}
+	directive = concept{"adr", scopes}
+	optOut    = concept{"OPTOUT", acts}
+	optIn     = concept{"OPTIN", acts}
+	dissent   = concept{dissentCode, clinical}
+	lift      = concept{liftCode, clinical}
+)
+
+// has reports whether a CodeableConcept has a coding, read wide: in any letter
+// case, without a system or with a spelling of it.
+func has(value gjson.Result, want concept) bool {
+	return slices.ContainsFunc(value.Get("coding").Array(), func(c gjson.Result) bool {
+		if folded(c.Get("code").String()) != folded(want.code) {
+			return false
+		}
+		system := spelling(c.Get("system").String())
+		return system == "" || slices.ContainsFunc(want.systems, func(s string) bool { return spelling(s) == system })
+	})
+}
+
+// exactly reports whether a CodeableConcept has a coding as its code system writes
+// it. A coding without a system counts, since a deny reads wide.
+func exactly(value gjson.Result, want concept) bool {
+	return slices.ContainsFunc(value.Get("coding").Array(), func(c gjson.Result) bool {
+		system := c.Get("system")
+		return c.Get("code").Str == want.code && (!system.Exists() || system.Str == want.systems[0])
+	})
+}
+
+func categoryHas(consent gjson.Result, want concept) bool {
+	return slices.ContainsFunc(consent.Get("category").Array(), func(c gjson.Result) bool { return has(c, want) })
+}
+
+// folded is a text without blanks at its ends, in lower case.
+func folded(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+
+// spelling is the system of a code without what is often misspelt: letter case, blanks,
+// the scheme, a slash at the end, a version.
+func spelling(system string) string {
+	system, _, _ = strings.Cut(folded(system), "|")
+	system = strings.TrimPrefix(strings.TrimPrefix(system, "https://"), "http://")
+	return strings.TrimRight(system, "/ ")
+}

@@ -1,0 +1,145 @@
+package policy_test
+
+import (
+	"strings"
+	"testing"
+
+	"carerecord/consent/policy"
+)
+
+// The elements of the regional opt-out as the product writes it.
+const (
+	privacyScope = `"scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]}`
+	dissentCat   = `"category":[{"coding":[{"system":"http://snomed.info/sct","code":"416409005"}]}]`
+	optOutRule   = `"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]}`
+	otherCat     = `"category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}]`
+	proxyCat     = `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"INFA"}]}]`
+	proxyRule    = `"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"parental-responsibility"}]}`
+)
+
+func consent(members ...string) []byte {
+	return []byte(`{"resourceType":"Consent","patient":{"reference":"Patient/1"},"dateTime":"2026-03-01",` + strings.Join(members, ",") + `}`)
+}
+
+func scoped(coding string) string { return `"scope":{"coding":[` + coding + `]}` }
+
+// TestRead: a Consent is Silent only where that is certain (CON-601, CON-641).
+func TestRead(t *testing.T) {
+	const (
+		active = `"status":"active"`
+		absent = `"scope":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}`
+		system = `"system":"http://terminology.hl7.org/CodeSystem/consentscope"`
+	)
+	for _, c := range []struct {
+		name    string
+		members []string
+		want    policy.Kind
+	}{
+		{"CON-501 the regional opt-out", []string{active, privacyScope, dissentCat, optOutRule}, policy.OptOut},
+		{"CON-641 with provision.type deny, as most profiles write it", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny"}`}, policy.OptOut},
+		{"with a period", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","period":{"start":"2020-01-01"}}`}, policy.OptOut},
+		{"the code in odd case and without a system", []string{active, scoped(`{"code":" Patient-Privacy"}`), `"category":[{"coding":[{"code":"416409005 "}]}]`, `"policyRule":{"coding":[{"code":"OptOut"}]}`}, policy.OptOut},
+		{"systems as they are often spelt", []string{active, scoped(`{"system":"https://terminology.hl7.org/CodeSystem/consentscope/","code":"patient-privacy"}`), `"category":[{"coding":[{"system":"urn:oid:2.16.840.1.113883.6.96","code":"416409005"}]}]`, `"policyRule":{"coding":[{"system":"http://hl7.org/fhir/v3/ActCode","code":"OPTOUT"}]}`}, policy.OptOut},
+		{"the second category", []string{active, privacyScope, `"category":[{"text":"x"},{"coding":[{"code":"59284-0"},{"code":"416409005"}]}]`, optOutRule}, policy.OptOut},
+
+		{"narrowed by a condition", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","class":[{"code":"Condition"}]}`}, policy.Other},
+		{"narrowed by an actor", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"actor":[{"role":{"coding":[{"code":"IRCP"}]},"reference":{"reference":"Organization/1"}}]}`}, policy.Other},
+		{"with an exception", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","provision":[{"type":"permit"}]}`}, policy.Other},
+		{"a permit", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"permit"}`}, policy.Other},
+		{"narrowed by an extension", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","extension":[{"url":"u","valueString":"x"}]}`}, policy.Other},
+		{"a type that is only an extension", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"_type":{"extension":[{"url":"u","valueString":"x"}]}}`}, policy.Other},
+		{"CON-640 a modifierExtension", []string{active, privacyScope, dissentCat, optOutRule, `"modifierExtension":[{"url":"u","valueString":"x"}]`}, policy.Other},
+		{"implicit rules", []string{active, privacyScope, dissentCat, optOutRule, `"implicitRules":"http://x"`}, policy.Other},
+		{"said and taken back at once", []string{active, privacyScope, `"category":[{"coding":[{"code":"416409005"},{"code":"417528008"}]}]`, optOutRule}, policy.Other},
+		{"both rules", []string{active, privacyScope, dissentCat, `"policyRule":{"coding":[{"code":"OPTOUT"},{"code":"OPTIN"}]}`}, policy.Other},
+		{"no policyRule", []string{active, privacyScope, dissentCat}, policy.Other},
+		{"another category", []string{active, privacyScope, otherCat, optOutRule}, policy.Other},
+		{"CON-503 the code under another scope", []string{active, scoped(`{` + system + `,"code":"treatment"}`), dissentCat, optOutRule}, policy.Other},
+		{"the code in a proxy authority", []string{active, privacyScope, `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"INFA"},{"code":"416409005"}]}]`, proxyRule}, policy.Other},
+		{"CON-614 a permit closes", []string{active, privacyScope, otherCat, `"provision":{"type":"permit"}`}, policy.Other},
+		{"CON-601 research", []string{active, scoped(`{` + system + `,"code":"research"}`), otherCat}, policy.Other},
+
+		{"CON-641 no scope", []string{active, otherCat}, policy.Other},
+		{"CON-641 scope as text only", []string{active, `"scope":{"text":"privacy"}`, otherCat}, policy.Other},
+		{"CON-641 scope as text only, that says treatment", []string{active, `"scope":{"text":"treatment"}`, otherCat}, policy.Other},
+		{"CON-641 scope absent with data-absent-reason", []string{active, absent, otherCat}, policy.Other},
+		{"CON-641 a misspelt scope", []string{active, scoped(`{` + system + `,"code":"patient_privacy"}`), otherCat}, policy.Other},
+		{"CON-641 a scope in odd case", []string{active, scoped(`{` + system + `,"code":"Treatment"}`), otherCat}, policy.Other},
+		{"CON-641 an unknown scope", []string{active, scoped(`{` + system + `,"code":"directed"}`), otherCat}, policy.Other},
+		{"CON-641 treatment of another system", []string{active, scoped(`{"system":"http://local/scope","code":"treatment"}`), otherCat}, policy.Other},
+		{"CON-641 treatment without a system", []string{active, scoped(`{"code":"treatment"}`), otherCat}, policy.Other},
+		{"treatment and another code", []string{active, scoped(`{` + system + `,"code":"treatment"},{"system":"http://local","code":"privacy"}`), otherCat}, policy.Other},
+		{"treatment and adr", []string{active, scoped(`{` + system + `,"code":"treatment"},{` + system + `,"code":"adr"}`), otherCat}, policy.Other},
+		{"treatment whose text says something else", []string{active, `"scope":{"coding":[{` + system + `,"code":"treatment"}],"text":"no sharing"}`, otherCat}, policy.Other},
+		{"treatment whose display says something else", []string{active, scoped(`{` + system + `,"code":"treatment","display":"Privacy Consent"}`), otherCat}, policy.Other},
+		{"treatment with an extension", []string{active, `"scope":{"extension":[{"url":"u","valueString":"x"}],"coding":[{` + system + `,"code":"treatment"}]}`, otherCat}, policy.Other},
+		{"CON-601 surely treatment", []string{active, scoped(`{` + system + `,"code":"treatment"}`), otherCat}, policy.Silent},
+		{"CON-601 treatment with its display and text", []string{active, `"scope":{"coding":[{` + system + `,"version":"4.0.1","code":"treatment","display":"Treatment"}],"text":"treatment"}`, otherCat}, policy.Silent},
+		{"CON-601 surely adr", []string{active, scoped(`{` + system + `,"code":"adr","display":"Advanced Care Directive"}`), otherCat}, policy.Silent},
+
+		{"CON-603 draft", []string{`"status":"draft"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
+		{"CON-603 proposed", []string{`"status":"proposed"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
+		{"CON-603 rejected", []string{`"status":"rejected"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
+		{"CON-603 inactive", []string{`"status":"inactive"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
+		{"CON-603 entered-in-error", []string{`"status":"entered-in-error"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
+		{"CON-641 status as extension only", []string{`"_status":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}`, privacyScope, dissentCat, optOutRule}, policy.OptOut},
+		{"CON-641 a misspelt status", []string{`"status":"actve"`, privacyScope, otherCat}, policy.Other},
+		{"CON-641 no status", []string{privacyScope, otherCat}, policy.Other},
+		{"CON-641 inactive in odd case", []string{`"status":"Inactive"`, privacyScope, otherCat}, policy.Other},
+
+		{"CON-601 a proxy authority", []string{active, privacyScope, proxyCat, proxyRule}, policy.Silent},
+		{"CON-601 one that permits", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"permit","provision":[{"type":"permit"}]}`}, policy.Silent},
+		{"CON-641 one that denies", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"deny"}`}, policy.Other},
+		{"CON-641 one that denies within a permit", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"permit","provision":[{"type":"deny"}]}`}, policy.Other},
+		{"CON-641 another rule beside its basis", []string{active, privacyScope, proxyCat, `"policyRule":{"coding":[{"code":"best-interest"},{"code":"OPTOUT"}]}`}, policy.Other},
+		{"CON-601 INFA of another system", []string{active, privacyScope, `"category":[{"coding":[{"code":"INFA"}]}]`, proxyRule}, policy.Other},
+		{"CON-601 INFA without a basis", []string{active, privacyScope, proxyCat, optOutRule}, policy.Other},
+	} {
+		if got := policy.Read(consent(c.members...)); got != c.want {
+			t.Errorf("%s: got kind %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// TestCheck: what a person writes is the regional opt-out, exactly (CON-640).
+func TestCheck(t *testing.T) {
+	with := func(more ...string) []string {
+		return append([]string{`"status":"active"`, privacyScope, dissentCat, optOutRule}, more...)
+	}
+	for _, c := range []struct {
+		name    string
+		members []string
+		place   string // of the fault; empty for none
+	}{
+		{"the opt-out", with(), ""},
+		{"CON-641 with provision.type deny", with(`"provision":{"type":"deny"}`), ""},
+		{"a period that has begun", with(`"provision":{"type":"deny","period":{"start":"2026-03-01T09:00:00Z"}}`), ""},
+		{"an end", with(`"provision":{"type":"deny","period":{"start":"2026-03-01","end":"2027-03-01"}}`), "provision.period"},
+		{"a start to come", with(`"provision":{"period":{"start":"2026-04-01"}}`), "provision.period"},
+		{"a permit", with(`"provision":{"type":"permit"}`), "provision.type"},
+		{"a type in odd case", with(`"provision":{"type":"Deny"}`), "provision.type"},
+		{"a condition", with(`"provision":{"type":"deny","purpose":[{"code":"TREAT"}]}`), "provision.purpose"},
+		{"an exception", with(`"provision":{"type":"deny","provision":[{"type":"permit"}]}`), "provision.provision"},
+		{"a modifierExtension", with(`"modifierExtension":[{"url":"u","valueString":"x"}]`), "modifierExtension"},
+		{"implicit rules", with(`"implicitRules":"http://x"`), "implicitRules"},
+		{"another scope", []string{`"status":"active"`, scoped(`{"code":"research"}`), dissentCat, optOutRule}, "scope"},
+		{"a scope in odd case", []string{`"status":"active"`, scoped(`{"code":"Patient-Privacy"}`), dissentCat, optOutRule}, "scope"},
+		{"another category", []string{`"status":"active"`, privacyScope, otherCat, optOutRule}, "category"},
+		{"another policyRule", []string{`"status":"active"`, privacyScope, dissentCat, `"policyRule":{"coding":[{"code":"OPTIN"}]}`}, "policyRule"},
+		{"a draft", []string{`"status":"draft"`, privacyScope, dissentCat, optOutRule}, "status"},
+		{"ended", []string{`"status":"inactive"`, privacyScope, dissentCat, optOutRule}, ""},
+	} {
+		body, place := consent(c.members...), ""
+		if err := policy.Check(body); err != nil {
+			place = strings.TrimPrefix(err.Issues[0].Expression, "Consent.")
+			if err.Status != 422 {
+				t.Errorf("%s: got %d, want 422", c.name, err.Status)
+			}
+		} else if strings.Contains(string(body), `"active"`) && policy.Read(body) != policy.OptOut {
+			t.Errorf("%s: a person may write it, and it is no opt-out", c.name)
+		}
+		if place != c.place {
+			t.Errorf("%s: got a fault at %q, want %q", c.name, place, c.place)
+		}
+	}
+}

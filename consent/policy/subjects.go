@@ -1,0 +1,256 @@
+package policy
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir"
+	"carerecord/fhir/r4"
+)
+
+// Identifier is the system and value of an identifier, without blanks at their ends.
+type Identifier struct{ System, Value string }
+
+// Subjects are the people whom a Consent may mean, read wide: whoever is named by one
+// of the forms below is meant (CON-641). Each list is sorted and distinct.
+type Subjects struct {
+	// IDs are those of Patients of this server.
+	IDs []string
+	// Numbers are NHS numbers: ten digits, the check digit not tested where the system
+	// says that they are NHS numbers.
+	Numbers []string
+	// Identifiers are all others.
+	Identifiers []Identifier
+	// URLs are references that are none of this server's Patients, as written without
+	// blanks: of another server, a urn, another type. Their last part is no id here.
+	URLs []string
+	// None says that the Consent names nobody at all: patient holds no reference, no
+	// identifier and no contained Patient.
+	None bool
+}
+
+// maxSubjectDepth bounds references from contained resources to each other.
+const maxSubjectDepth = 4
+
+// SubjectsOf reads the people whom a Consent may mean. base is the public FHIR base,
+// without a slash at the end.
+func SubjectsOf(body []byte, base string) Subjects {
+	r := gjson.ParseBytes(body)
+	s := subjectReader{base: base}
+	for _, c := range list(r.Get("contained")) {
+		c := &containedResource{Result: c, id: strings.TrimLeft(strings.TrimSpace(c.Get("id").String()), "#"), typ: c.Get("resourceType").String()}
+		s.contained = append(s.contained, c)
+		if s.byID == nil {
+			s.byID = map[string][]*containedResource{}
+		}
+		s.byID[strings.ToLower(c.id)] = append(s.byID[strings.ToLower(c.id)], c)
+	}
+	for _, ref := range list(r.Get("patient")) {
+		s.reference(ref, 0)
+	}
+	s.sort()
+	s.None = len(s.IDs)+len(s.Numbers)+len(s.Identifiers)+len(s.URLs) == 0
+	return s.Subjects
+}
+
+// subjectReader collects Subjects.
+type subjectReader struct {
+	Subjects
+	base      string
+	contained []*containedResource
+	byID      map[string][]*containedResource // by id in lower case
+	unmatched bool                            // a reference led to no contained resource
+}
+
+// containedResource is a contained resource. Each is read once, whoever refers to it.
+type containedResource struct {
+	gjson.Result
+	id, typ string
+	read    bool
+}
+
+func list(v gjson.Result) []gjson.Result {
+	if !v.Exists() {
+		return nil
+	}
+	return v.Array()
+}
+
+// reference reads a Reference: its literal, its identifier, and those that stand in
+// extensions of it.
+func (s *subjectReader) reference(ref gjson.Result, depth int) {
+	if depth > maxSubjectDepth {
+		return
+	}
+	if literal := ref.Get("reference").String(); literal != "" {
+		s.literal(literal, depth)
+	}
+	for _, id := range list(ref.Get("identifier")) {
+		s.identifier(id.Get("system").String(), id.Get("value").String())
+	}
+	for _, ext := range slices.Concat(list(ref.Get("extension")), list(ref.Get("_reference.extension"))) {
+		s.extension(ext, depth+1)
+	}
+}
+
+func (s *subjectReader) extension(ext gjson.Result, depth int) {
+	if depth > maxSubjectDepth {
+		return
+	}
+	s.reference(ext.Get("valueReference"), depth+1)
+	if id := ext.Get("valueIdentifier"); id.Exists() {
+		s.identifier(id.Get("system").String(), id.Get("value").String())
+	}
+	for _, inner := range list(ext.Get("extension")) {
+		s.extension(inner, depth+1)
+	}
+}
+
+// literal reads a Reference.reference in any of its forms.
+func (s *subjectReader) literal(written string, depth int) {
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, written)
+	if id, ok := strings.CutPrefix(text, "#"); ok {
+		s.within(id, text, depth)
+		return
+	}
+	address, query, search := strings.Cut(text, "?")
+	address, _, _ = strings.Cut(address, "#")
+	address = strings.TrimRight(address, "/")
+	path, local := s.relative(address)
+	parts := strings.Split(path, "/")
+	if len(parts) == 4 && parts[2] == "_history" {
+		parts = parts[:2]
+	}
+	patient := strings.EqualFold(parts[0], "Patient")
+	switch {
+	case search && s.search(query):
+	case local && len(parts) == 2 && patient && fhir.ValidID(parts[1]):
+		s.IDs = append(s.IDs, parts[1])
+	case local && len(parts) == 1 && !patient && fhir.ValidID(path):
+		s.IDs = append(s.IDs, path) // an id without its type
+	case text != "":
+		s.URLs = append(s.URLs, text)
+	}
+	// Servers of the NHS give Patients their NHS numbers as ids.
+	last := address[strings.LastIndexAny(address, "/:")+1:]
+	if fhir.ValidNHSNumber(last) {
+		s.Numbers = append(s.Numbers, last)
+	}
+}
+
+// relative returns what stands behind the base of this server, and whether an address
+// is one of this server: relative, or below the base in any letter case and scheme.
+func (s *subjectReader) relative(address string) (string, bool) {
+	scheme, rest, absolute := strings.Cut(address, "://")
+	if !absolute {
+		return strings.TrimLeft(address, "/"), !strings.Contains(address, ":")
+	}
+	_, base, _ := strings.Cut(s.base, "://")
+	if base == "" || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") ||
+		len(rest) <= len(base) || !strings.EqualFold(rest[:len(base)], base) || rest[len(base)] != '/' {
+		return address, false
+	}
+	return strings.TrimLeft(rest[len(base):], "/"), true
+}
+
+// search reads the parameters of a conditional reference. It is false where they name
+// nobody.
+func (s *subjectReader) search(query string) bool {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return false
+	}
+	before := len(s.IDs) + len(s.Numbers) + len(s.Identifiers)
+	for name, all := range values {
+		name, _, _ = strings.Cut(strings.ToLower(name), ":")
+		for _, value := range strings.Split(strings.Join(all, ","), ",") {
+			switch {
+			case name == "identifier":
+				system, number, found := strings.Cut(value, "|")
+				if !found {
+					system, number = "", value
+				}
+				s.identifier(system, number)
+			case name == "_id" && fhir.ValidID(value):
+				s.IDs = append(s.IDs, value)
+			}
+		}
+	}
+	return len(s.IDs)+len(s.Numbers)+len(s.Identifiers) > before
+}
+
+// within reads the contained resource that a reference leads to, or every contained
+// Patient where it leads to none.
+func (s *subjectReader) within(id, text string, depth int) {
+	found := s.byID[strings.ToLower(id)]
+	for _, c := range found {
+		s.person(c, depth)
+	}
+	if len(found) > 0 {
+		return
+	}
+	s.URLs = append(s.URLs, text)
+	if s.unmatched {
+		return
+	}
+	s.unmatched = true
+	for _, c := range s.contained {
+		if strings.EqualFold(c.typ, "Patient") {
+			s.person(c, depth)
+		}
+	}
+}
+
+// person reads a contained resource as the person whom it stands for: by its id, its
+// identifiers, and the Patients that it is linked to.
+func (s *subjectReader) person(c *containedResource, depth int) {
+	if c.read || depth > maxSubjectDepth {
+		return
+	}
+	c.read = true
+	if fhir.ValidID(c.id) && (c.typ == "Patient" || !r4.IsResource(c.typ)) {
+		s.IDs = append(s.IDs, c.id)
+	}
+	for _, id := range list(c.Get("identifier")) {
+		s.identifier(id.Get("system").String(), id.Get("value").String())
+	}
+	for _, ref := range slices.Concat(list(c.Get("patient")), list(c.Get("link.#.other")), list(c.Get("link.#.target"))) {
+		s.reference(ref, depth+1)
+	}
+}
+
+// identifier sorts an identifier into numbers and others.
+func (s *subjectReader) identifier(system, value string) {
+	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
+	digits, clean := fhir.CleanNHSNumber(value)
+	switch {
+	case value == "":
+	case clean && (fhir.LooksLikeNHSNumberSystem(system) || system == "" && fhir.ValidNHSNumber(digits)):
+		s.Numbers = append(s.Numbers, digits)
+	default:
+		s.Identifiers = append(s.Identifiers, Identifier{system, value})
+	}
+}
+
+func (s *subjectReader) sort() {
+	for _, names := range []*[]string{&s.IDs, &s.Numbers, &s.URLs} {
+		slices.Sort(*names)
+		*names = slices.Compact(*names)
+	}
+	slices.SortFunc(s.Identifiers, func(a, b Identifier) int {
+		if c := strings.Compare(a.System, b.System); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Value, b.Value)
+	})
+	s.Identifiers = slices.Compact(s.Identifiers)
+}

@@ -1,0 +1,70 @@
+package fhir
+
+import "strings"
+
+// NHSNumberSystem is the identifier system of NHS numbers.
+const NHSNumberSystem = "https://fhir.nhs.uk/Id/nhs-number"
+
+// nhsNumberOID is the object identifier of NHS numbers, as older messages write it.
+const nhsNumberOID = "2.16.840.1.113883.2.1.4.1"
+
+// LooksLikeNHSNumberSystem reports whether an identifier system is that of NHS
+// numbers or a likely spelling of it: another letter case, http, a slash at the end,
+// an older host, the object identifier. It is for readings that must miss nobody; who
+// resolves a Patient compares with NHSNumberSystem.
+func LooksLikeNHSNumberSystem(system string) bool {
+	if system == NHSNumberSystem {
+		return true
+	}
+	s := strings.ToLower(strings.TrimSpace(system))
+	if strings.TrimPrefix(s, "urn:oid:") == nhsNumberOID {
+		return true
+	}
+	letters := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r
+		}
+		return -1
+	}, s)
+	return strings.Contains(letters, "nhsnumber") || strings.HasSuffix(letters, "nhsno")
+}
+
+// CleanNHSNumber returns the ten digits of an NHS number that may be written with
+// blanks or hyphens. It is false for whatever is not ten digits; the check digit is
+// not tested.
+func CleanNHSNumber(value string) (string, bool) {
+	digits := strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\t', '\n', '\r', '\u00a0', '\u2009', '\u202f', '-', '\u2010', '\u2011', '\u2012', '\u2013':
+			return -1
+		}
+		return r
+	}, value)
+	if len(digits) != 10 {
+		return "", false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return "", false
+		}
+	}
+	return digits, true
+}
+
+// ValidNHSNumber reports whether ten digits have the check digit of an NHS number
+// (modulus 11) and are not one digit ten times (CON-806).
+func ValidNHSNumber(digits string) bool {
+	if len(digits) != 10 || strings.Count(digits, digits[:1]) == 10 {
+		return false
+	}
+	sum := 0
+	for i := range 9 {
+		c := digits[i]
+		if c < '0' || c > '9' {
+			return false
+		}
+		sum += int(c-'0') * (10 - i)
+	}
+	check := (11 - sum%11) % 11
+	return check < 10 && digits[9] == byte('0'+check)
+}
