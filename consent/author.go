@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -83,17 +85,60 @@ func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string)
 	return false, nil
 }
 
-// keepsPatient refuses a directive that an update would move to another
-// patient.
+// mayChange refuses an edition of a Consent by somebody who did not make it: a
+// feed's write never edits what a person said, nor the reverse (CON-502).
+func (c *commit) mayChange(ch *Change, t *target) error {
+	if ch.Ref.Type != "Consent" || !t.visible {
+		return nil
+	}
+	inPerson := store.Match(fact(factInPerson), t.cur.Keys)
+	switch c.view.grant.principal.Kind {
+	case Feed:
+		if inPerson {
+			return foreignID()
+		}
+	case Clinician, Patient:
+		if !inPerson {
+			return notAllowed(c.view.guard)
+		}
+	}
+	return nil
+}
+
+// origin are the facts of a new version that follow from who made the first one.
+func (c *commit) origin(ref store.Ref, t *target) []store.Key {
+	kind := c.view.grant.principal.Kind
+	switch {
+	case t.exists:
+		return carried(t.cur.Keys)
+	case ref.Type == "Consent" && (kind == Clinician || kind == Patient):
+		return []store.Key{index.FactKey(factInPerson)}
+	}
+	return nil
+}
+
+// namesSomebody refuses a Consent that names nobody at all (CON-641).
+func namesSomebody(g *Guard, w *store.Write) error {
+	if w.Doc.Ref.Type != "Consent" || len(g.covers(w.Doc.Body)) > 0 {
+		return nil
+	}
+	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
+		Text: "A Consent names its patient by a reference, an identifier or a contained Patient."}}}
+}
+
+// keepsPatient refuses a directive that an update would take from a patient whom it
+// covers.
 func (c *commit) keepsPatient(w *store.Write) error {
 	before := c.before[w.Doc.Ref]
 	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Dead() {
 		return nil
 	}
-	was, is := gjson.GetBytes(before.Body, "patient.reference").Str, gjson.GetBytes(w.Doc.Body, "patient.reference").Str
-	if was == is {
-		return nil
+	is := c.view.guard.covers(w.Doc.Body)
+	for _, name := range c.view.guard.covers(before.Body) {
+		if !slices.Contains(is, name) {
+			return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
+				Text: "The patient of a directive does not change: end it, and record another."}}}
+		}
 	}
-	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
-		Text: "The patient of a directive does not change: end it, and record another."}}}
+	return nil
 }

@@ -208,7 +208,10 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 			c.at = t.cur.Updated.Add(time.Millisecond) // REST-042
 		}
 	}
-	w.Doc.Version = w.Expect + 1
+	w.Doc.Version, w.Doc.Keys = w.Expect+1, c.origin(ch.Ref, &t)
+	if err := c.mayChange(ch, &t); err != nil {
+		return err
+	}
 	write, err := c.view.form(ch, &w, &t)
 	if err != nil || !write {
 		if err == nil && t.visible {
@@ -353,6 +356,9 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 	case System:
 		return nil
 	case Feed:
+		if err := namesSomebody(c.view.guard, w); err != nil {
+			return err
+		}
 		return c.keepsPatient(w)
 	case Backend: // who operates the record: stage has seen to it
 		if ch.Ref.Type == definitionType {
@@ -362,10 +368,16 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 	if ch.Ref.Type != "Consent" {
 		return notAllowed(c.view.guard)
 	}
-	if err := c.mayRecordFor(ctx, ch.Body); err != nil {
+	// Rights are judged on what is written, whatever the form, and on what stood.
+	if before := c.before[ch.Ref]; before.Version > 0 && !before.Dead() {
+		if err := c.mayRecordFor(ctx, before.Body); err != nil {
+			return err
+		}
+	}
+	if err := c.mayRecordFor(ctx, w.Doc.Body); err != nil {
 		return err
 	}
-	if err := policy.Check(ch.Body); err != nil {
+	if err := policy.Check(w.Doc.Body); err != nil {
 		return err
 	}
 	return c.keepsPatient(w)

@@ -36,7 +36,6 @@ const (
 	factInPerson = "in-person"
 )
 
-
 // described is a document's keys and where it stands, made anew from its body.
 type described struct {
 	keys []store.Key

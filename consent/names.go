@@ -1,32 +1,27 @@
 package consent
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent/policy"
 	"carerecord/fhir"
 )
 
 // nhsNumber is the identifier system of NHS numbers.
-const nhsNumber = "https://fhir.nhs.uk/Id/nhs-number"
+const nhsNumber = fhir.NHSNumberSystem
 
-// identifierName is the name (index.AboutKey) of whoever bears an identifier.
+// identifierName is the name (index.AboutKey) of whoever bears an identifier, the same
+// for every spelling of it.
 func identifierName(system, value string) string {
-	if system == nhsNumber {
-		return "nhs:" + compact(value)
+	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
+	digits, clean := fhir.CleanNHSNumber(value)
+	if clean && (fhir.LooksLikeNHSNumberSystem(system) || system == "" && fhir.ValidNHSNumber(digits)) {
+		return "nhs:" + digits
 	}
-	return "id:" + system + "|" + strings.TrimSpace(value)
-}
-
-// compact takes the blanks and hyphens out of an NHS number.
-func compact(number string) string {
-	return strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' || r == '\u00a0' {
-			return -1
-		}
-		return r
-	}, number)
+	return "id:" + system + "|" + value
 }
 
 // identifierNames are the names of the identifiers that a Patient bears.
@@ -43,13 +38,16 @@ func identifierNames(body []byte) []string {
 
 // covers are the names of those whom a Consent may be about.
 func (g *Guard) covers(body []byte) []string {
-	patient := gjson.GetBytes(body, "patient")
-	var out []string
-	if ref, ok := fhir.ParseRef(g.publicURL+"/fhir", patient.Get("reference").Str); ok && ref.Type == "Patient" {
-		out = append(out, ref.ID)
+	s := policy.SubjectsOf(body, g.publicURL+"/fhir")
+	out := slices.Clone(s.IDs)
+	for _, number := range s.Numbers {
+		out = append(out, "nhs:"+number)
 	}
-	if value := patient.Get("identifier.value").Str; value != "" {
-		out = append(out, identifierName(patient.Get("identifier.system").Str, value))
+	for _, id := range s.Identifiers {
+		out = append(out, identifierName(id.System, id.Value))
+	}
+	for _, url := range s.URLs {
+		out = append(out, "url:"+url)
 	}
 	return out
 }

@@ -138,8 +138,8 @@ func TestLettersOfWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
-	r.mustPut(g, optOut("G.c", "G.1"))
 	p := r.clinician("G", policy.ActivityOptOut)
+	r.create(p, optOut("G.c", "G.1"))
 	for _, c := range []struct {
 		left           string
 		stands, absent int
@@ -159,8 +159,8 @@ func TestLettersOfWrites(t *testing.T) {
 }
 
 // TestUnseenAfterWriting: a writer is given back what they wrote only where they may
-// see it (CON-1307): not a directive with a label that keeps it from patients, nor one
-// that a rule hides, nor anything where they have no record.
+// see it (CON-1307): not one that a rule hides, nor anything where they have no record.
+// The labels of their own statement do not hide it from them.
 func TestUnseenAfterWriting(t *testing.T) {
 	for _, c := range []struct {
 		name, label string
@@ -168,7 +168,7 @@ func TestUnseenAfterWriting(t *testing.T) {
 		seen        bool
 	}{
 		{"their own", "", consenttest.Decision{}, true},
-		{"kept from patients", `"meta":{"security":[{"code":"NOPAT"}]},`, consenttest.Decision{}, false},
+		{"with a label that keeps rows from patients", `"meta":{"security":[{"code":"NOPAT"}]},`, consenttest.Decision{}, true},
 		{"hidden by a rule", "", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "G.1", Trait: consenttest.Trait{Type: "Consent"}, Hide: true}}}, false},
 		{"no record", "", consenttest.Decision{Without: []string{"G.1"}}, false},
 	} {

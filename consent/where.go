@@ -74,7 +74,6 @@ func (g *Grant) pipeline(typ string) store.Pred {
 func (g *Grant) whereClinician(typ string) store.Pred {
 	own := from(g.principal.Organisation)
 	always := store.And{
-		usual(factOrdinary),            // step 9
 		none(owned(g.sets.restricted)), // step 4
 		none(owned(g.sets.denied)),     // step 8
 		none(mentions(g.hidden)),       // section 12, thin
@@ -86,7 +85,11 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 	}
 	switch typ {
 	case "Consent":
-		return append(always, own) // CON-409
+		// CON-409. Its own labels do not hide it: somebody has to be able to end it.
+		return append(always, own)
+	}
+	always = append(always, usual(factOrdinary)) // step 9
+	switch typ {
 	case "Patient":
 		// Own-source rows bring the Patient of their record with them.
 		return append(always, usual(factResolved), either(own, none(owned(g.hidden))))
@@ -103,10 +106,16 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 	}
 	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
-		usual(factReleased), usual(factResolved), usual(factOrdinary),
+		usual(factResolved),
 		none(owned(g.sets.restricted)),
 		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
 		none(store.Under(index.MentionPrefix())),
+	}
+	switch typ {
+	case "Consent": // its own labels do not hide what the patient said
+		out = append(out, either(usual(factReleased), all(fact(factInPerson), none(store.Under(index.SourcePrefix())))))
+	default:
+		out = append(out, usual(factReleased), usual(factOrdinary))
 	}
 	if !g.stale.empty() {
 		out = append(out, none(g.stale.where()))

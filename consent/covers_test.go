@@ -1,0 +1,205 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// bearing is a Patient with an NHS number.
+func bearing(id, number string) string {
+	return `{"resourceType":"Patient","id":"` + id + `","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}]}`
+}
+
+// byNumber is an observation that names its patient by NHS number.
+func byNumber(id, number string) string {
+	return `{"resourceType":"Observation","id":"` + id + `","status":"final","code":{"text":"x"},"subject":{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}}`
+}
+
+// directive is an active Consent about somebody; patient is the Reference.
+func directive(id, kind, patient string) string {
+	body := optOut(id, "x")
+	if kind == "denial" {
+		body = strings.Replace(body, "416409005", "somethingelse", 1)
+	}
+	return strings.Replace(body, `{"reference":"Patient/x"}`, patient, 1)
+}
+
+const (
+	number = "9990000001"
+	logic  = `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`
+)
+
+// TestOthersDoNotEndARefusal: a directive by NHS number covers every Patient that
+// bears the number in any version and every row that names it, whatever other feeds
+// write, and one by id what is about that id, whatever becomes of the Patient (item
+// 3 and 9; CON-406, CON-502). It holds after a restart as well.
+func TestOthersDoNotEndARefusal(t *testing.T) {
+	steps := map[string]func(*region){
+		"nothing happens":                      func(*region) {},
+		"another feed brings a second Patient": func(r *region) { r.mustPut(r.feed("A"), bearing("A.1", number)) },
+		"the number of the Patient changes":    func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", "9990000002")) },
+		"the Patient loses the number":         func(r *region) { r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`) },
+		"the Patient is deleted":               func(r *region) { r.delete(r.feed("G"), "Patient", "G.1") },
+		"the Patient is deleted and comes back": func(r *region) {
+			r.delete(r.feed("G"), "Patient", "G.1")
+			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+		},
+		"the number changes, then a second comes": func(r *region) {
+			r.mustPut(r.feed("G"), bearing("G.1", "9990000002"))
+			r.mustPut(r.feed("A"), bearing("A.1", number))
+		},
+	}
+	before := map[string]func(*region){
+		"the Patient is there":    func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", number)) },
+		"the Patient comes later": func(*region) {},
+		"the number was another's": func(r *region) {
+			r.mustPut(r.feed("G"), bearing("G.1", "9990000003"))
+			r.mustPut(r.feed("G"), bearing("G.1", number))
+		},
+	}
+	for _, kind := range []string{"opt-out", "denial"} {
+		for _, by := range []string{logic, `{"reference":"Patient/G.1"}`} {
+			for first, prepare := range before {
+				for then, happens := range steps {
+					t.Run(fmt.Sprintf("%s by %s, %s, %s", kind, by, first, then), func(t *testing.T) {
+						r := newRegion(t, policy.RelationshipAssumed)
+						prepare(r)
+						r.mustPut(r.feed("A"), directive("A.c", kind, by))
+						r.mustPut(r.feed("G"), bearing("G.1", number))
+						r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+						r.mustPut(r.feed("G"), byNumber("G.n", number))
+						r.mustPut(r.feed("A"), observation("A.o", "G.1", ""))
+						happens(r)
+						r.covered(kind, by == logic)
+						r.restart()
+						r.covered(kind, by == logic)
+					})
+				}
+			}
+		}
+	}
+}
+
+// covered: nobody but the organisation that wrote a row sees it under an opt-out, and
+// not even that one under a denial. A row by number is covered by a directive by number.
+func (r *region) covered(kind string, byNumber bool) {
+	r.Helper()
+	r.verified()
+	for _, c := range []struct{ ods, id, source string }{{"A", "G.o", "G"}, {"A", "G.n", "G"}, {"G", "A.o", "A"}, {"G", "G.o", "G"}, {"G", "G.n", "G"}} {
+		if c.id == "G.n" && !byNumber {
+			continue // the number may be another Patient's by now, whom the directive does not name
+		}
+		_, err := r.get(r.clinician(c.ods), "Observation", c.id)
+		hidden := errors.Is(err, store.ErrNotFound)
+		if want := kind == "denial" || c.ods != c.source; hidden != want {
+			r.Errorf("%s of %s for a clinician of %s: hidden is %v (%v), want %v", c.id, c.source, c.ods, hidden, err, want)
+		}
+	}
+}
+
+func (r *region) get(p consent.Principal, typ, id string) (d store.Doc, err error) {
+	req := consent.Request{Interaction: consent.Read, Type: typ, Letter: consent.ReadLetter}
+	err = r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
+		d, err = v.Get(context.Background(), store.Ref{Type: typ, ID: id})
+		return err
+	})
+	return d, err
+}
+
+// TestDeletingRestrictedPatientsReopensNothing (item 9).
+func TestDeletingRestrictedPatientsReopensNothing(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"r"}]},"id"`, 1))
+	r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+	r.mustPut(r.feed("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.o"}}]}`)
+	r.delete(r.feed("G"), "Patient", "G.1")
+	for range 2 {
+		for _, ref := range []store.Ref{{Type: "Observation", ID: "G.o"}, {Type: "List", ID: "G.l"}} {
+			if _, err := r.get(r.clinician("G"), ref.Type, ref.ID); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s of a restricted Patient who was deleted: got %v, want it hidden", ref, err)
+			}
+		}
+		r.verified()
+		r.restart()
+	}
+}
+
+// TestStatementsBelongToTheirMakers: a feed's write never edits what a person said,
+// nor the reverse, and PATCH has the rights that PUT has (CON-502; item 9).
+func TestStatementsBelongToTheirMakers(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
+	staff := r.clinician("G", policy.ActivityOptOut)
+	r.create(staff, optOut("said", "G.1"))
+	r.mustPut(r.feed("G"), optOut("G.fed", "G.1"))
+	ended := func(id string) string { return strings.Replace(optOut(id, "G.1"), "active", "inactive", 1) }
+	patch := func(p consent.Principal, id string) error {
+		req := consent.Request{Interaction: consent.Patch, Type: "Consent", Letter: consent.UpdateLetter, Write: true}
+		return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
+			_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToPatch, Ref: store.Ref{Type: "Consent", ID: id},
+				Edit: func(b []byte) ([]byte, error) {
+					return []byte(strings.Replace(string(b), `"active"`, `"inactive"`, 1)), nil
+				}}}, nil)
+			return err
+		})
+	}
+	for range 2 { // rekeying keeps who said it
+		for _, c := range []struct {
+			name string
+			do   func() error
+			want int
+		}{
+			{"a feed's PUT of what staff said", func() error { return r.put(r.feed("G"), ended("said")) }, 403},
+			{"a feed's PATCH of what staff said", func() error { return patch(r.feed("G"), "said") }, 403},
+			{"staff's PUT of what a feed brought", func() error { return r.put(staff, ended("G.fed")) }, 403},
+			{"staff's PATCH of what a feed brought", func() error { return patch(staff, "G.fed") }, 403},
+			{"the patient's PUT of what a feed brought", func() error { return r.put(r.patient("G.1"), ended("G.fed")) }, 403},
+			{"staff of another practice", func() error { return patch(r.clinician("A", policy.ActivityOptOut), "said") }, 404},
+		} {
+			status := 0
+			err := c.do()
+			if e, ok := fhir.AsError(err); ok {
+				status = e.Status
+			} else if errors.Is(err, store.ErrNotFound) {
+				status = 404
+			}
+			if status != c.want {
+				t.Errorf("%s: got %v, want %d", c.name, err, c.want)
+			}
+		}
+		r.reindex()
+	}
+	if err := patch(staff, "said"); err != nil {
+		t.Errorf("staff's PATCH of what they said: got %v", err)
+	}
+	if err := patch(r.feed("G"), "G.fed"); err != nil {
+		t.Errorf("a feed's PATCH of what it brought: got %v", err)
+	}
+}
+
+// TestLabelsOfAStatement: they hide it from nobody who has to be able to end it (item
+// 9).
+func TestLabelsOfAStatement(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+	r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+	for _, label := range []string{"HIV", "R", "NOPAT"} {
+		body := strings.Replace(optOut("c"+label, "G.1"), `"status"`, `"meta":{"security":[{"code":"`+label+`"}]},"status"`, 1)
+		r.create(r.patient("G.1"), body)
+		r.mustPut(r.feed("G"), strings.Replace(body, `"id":"`, `"id":"G.`, 1))
+		if _, err := r.get(r.patient("G.1"), "Consent", "c"+label); err != nil {
+			t.Errorf("label %s: the patient reads what they said: %v", label, err)
+		}
+		if _, err := r.get(r.clinician("G"), "Consent", "G.c"+label); err != nil {
+			t.Errorf("label %s: the practice reads what it recorded: %v", label, err)
+		}
+	}
+}
