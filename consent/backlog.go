@@ -31,6 +31,8 @@ type staleName struct {
 	// Of are the patients, by name, whom documents that depend on it may be about
 	// from now on: what these refuse holds for the documents already.
 	Of []string `json:"of,omitempty"`
+	// Barred: the Patient was restricted when deleted.
+	Barred bool `json:"barred,omitempty"`
 	// Type is that of the documents owned by a Patient that are keyed now; empty for
 	// those that depend on the name.
 	Type  string       `json:"type,omitempty"`
@@ -58,8 +60,8 @@ type backlog struct {
 
 	mu    sync.RWMutex
 	stale map[string]staleName
-	// coming are the names of the commit under way, with Of.
-	coming map[string][]string
+	// coming are the names of the commit under way.
+	coming map[string]staleName
 	// ended are names that are done, each with the epoch in which it ended, for as
 	// long as somebody reads who began in that epoch or before: the snapshot may be
 	// from before the last document was keyed.
@@ -71,8 +73,8 @@ type backlog struct {
 }
 
 type ended struct {
+	staleName
 	at uint64 // epoch
-	of []string
 }
 
 // backlogMark is where State holds the names.
@@ -118,21 +120,15 @@ func backlogOf(ctx context.Context, state store.State) ([]staleName, error) {
 
 // settle makes the set anew and wakes who keys. mu must be held.
 func (b *backlog) settle() {
-	set := &staleSet{patients: map[string]bool{}, names: map[string][]string{}}
-	add := func(name string, of []string) {
-		set.names[name] = joined(set.names[name], of)
-		if id, ok := strings.CutPrefix(name, ownerName); ok {
-			set.patients[id] = true
-		}
-	}
+	set := &staleSet{patients: members{}, barred: members{}, names: map[string][]string{}}
 	for name, s := range b.stale {
-		add(name, s.Of)
+		set.add(name, s)
 	}
-	for name, of := range b.coming {
-		add(name, of)
+	for name, s := range b.coming {
+		set.add(name, s)
 	}
 	for name, e := range b.ended {
-		add(name, e.of)
+		set.add(name, e.staleName)
 	}
 	b.set = set
 	if len(b.stale) > 0 {
@@ -159,7 +155,7 @@ type keyedPage struct {
 // next is the list that follows when some names are added, and a page of one was
 // keyed. store.ErrConflict: that page was keyed by somebody else, or the name was added
 // anew. commits must be held.
-func (b *backlog) next(added map[string][]string, page *keyedPage) ([]staleName, error) {
+func (b *backlog) next(added map[string]staleName, page *keyedPage) ([]staleName, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	all := maps.Clone(b.stale)
@@ -172,12 +168,12 @@ func (b *backlog) next(added map[string][]string, page *keyedPage) ([]staleName,
 			delete(all, page.to.Name)
 		}
 	}
-	for name, of := range added { // from the beginning, also of one that is under way
-		was, there := all[name]
-		s := staleName{Name: name, Of: joined(was.Of, of)}
-		if there {
+	for name, s := range added { // from the beginning, also of one that is under way
+		if was, there := all[name]; there {
+			s = s.with(was)
 			s.Round = was.Round + 1
 		}
+		s.Name = name
 		all[name] = s
 	}
 	list := slices.Collect(maps.Values(all))
@@ -188,7 +184,7 @@ func (b *backlog) next(added map[string][]string, page *keyedPage) ([]staleName,
 // expect lets names take force before the commit that adds them. over ends that, and
 // takes the outcome of the commit; where nobody knows it, the names stay. commits must
 // be held from before to behind the commit.
-func (b *backlog) expect(added map[string][]string) (over func(list []staleName, err error)) {
+func (b *backlog) expect(added map[string]staleName) (over func(list []staleName, err error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.coming = added
@@ -200,8 +196,9 @@ func (b *backlog) expect(added map[string][]string) (over func(list []staleName,
 			b.take(list)
 		}
 		if err != nil && errors.Is(err, store.ErrUnknown) {
-			for name, of := range added { // keyed for nothing, if the commit was none
-				b.stale[name] = staleName{Name: name, Of: joined(b.stale[name].Of, of)}
+			for name, s := range added { // keyed for nothing, if the commit was none
+				s.Name = name
+				b.stale[name] = s.with(b.stale[name])
 			}
 		}
 		b.coming = nil
@@ -218,7 +215,7 @@ func (b *backlog) take(list []staleName) {
 	}
 	for name := range was {
 		if _, still := b.stale[name]; !still && len(b.readers) > 0 {
-			b.ended[name] = ended{b.epoch, was[name].Of}
+			b.ended[name] = ended{was[name], b.epoch}
 		}
 	}
 	b.epoch++
@@ -264,28 +261,31 @@ func (b *backlog) list() []string {
 	return slices.Sorted(maps.Keys(b.stale))
 }
 
-// gone are the ids of the deleted Patients among the names.
-func (b *backlog) gone() []string {
-	var ids []string
-	for _, name := range b.list() {
-		if id, ok := strings.CutPrefix(name, ownerName); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// joined is the union of two lists of names.
-func joined(a, b []string) []string {
-	out := append(slices.Clone(a), b...)
-	slices.Sort(out)
-	return slices.Compact(out)
+// with is the name with what another entry of it says beside.
+func (s staleName) with(o staleName) staleName {
+	s.Of = append(slices.Clone(s.Of), o.Of...)
+	slices.Sort(s.Of)
+	s.Of, s.Barred = slices.Compact(s.Of), s.Barred || o.Barred
+	return s
 }
 
 // staleSet says which documents may stand under keys that are not theirs any more.
 type staleSet struct {
-	patients map[string]bool     // ids of Patients whose documents these are
-	names    map[string][]string // on which these depend, with Of
+	patients members             // ids of deleted Patients, whose documents these are
+	barred   members             // those of them who were restricted
+	names    map[string][]string // the other names, on which documents depend, with Of
+}
+
+func (s *staleSet) add(name string, entry staleName) {
+	s.names[name] = append(s.names[name], entry.Of...)
+	id, owner := strings.CutPrefix(name, ownerName)
+	if !owner {
+		return
+	}
+	s.patients[id] = true
+	if entry.Barred {
+		s.barred[id] = true
+	}
 }
 
 func (s *staleSet) empty() bool { return len(s.names) == 0 }
@@ -293,20 +293,31 @@ func (s *staleSet) empty() bool { return len(s.names) == 0 }
 // where is what such documents satisfy.
 func (s *staleSet) where() store.Pred {
 	return either(
-		store.In{Prefix: index.OwnerPrefix(), Set: members(s.patients)},
+		store.In{Prefix: index.OwnerPrefix(), Set: s.patients},
 		store.In{Prefix: index.WantsPrefix(), Set: namedIn(s.names)},
 	)
 }
 
 // of is what those of such documents satisfy that may be about somebody in a set.
 func (s *staleSet) of(set store.Set) store.Pred {
-	found := members{}
+	owners, names := members{}, members{}
 	for name, of := range s.names {
-		if slices.ContainsFunc(of, set.Has) {
-			found[name] = true
+		if !slices.ContainsFunc(of, set.Has) {
+			continue
+		}
+		if id, owner := strings.CutPrefix(name, ownerName); owner {
+			owners[id] = true
+		} else {
+			names[name] = true
 		}
 	}
-	return store.In{Prefix: index.WantsPrefix(), Set: found}
+	return either(store.In{Prefix: index.OwnerPrefix(), Set: owners}, store.In{Prefix: index.WantsPrefix(), Set: names})
+}
+
+// restricted is what those of such documents satisfy that are about a Patient who was
+// restricted when deleted.
+func (s *staleSet) restricted() store.Pred {
+	return store.In{Prefix: index.OwnerPrefix(), Set: s.barred}
 }
 
 // members is a set that does not change.

@@ -75,7 +75,7 @@ func (g *Guard) catchUpWith(ctx context.Context, name string, rest func(context.
 
 // catchUpInline keys what depends on names that a write changed, where that is
 // little. The write is committed, so that a failure is for the background.
-func (g *Guard) catchUpInline(ctx context.Context, stale map[string][]string) {
+func (g *Guard) catchUpInline(ctx context.Context, stale map[string]staleName) {
 	queue := slices.Sorted(maps.Keys(stale))
 	for left := catchUpMost; left > 0 && len(queue) > 0; {
 		p, err := g.keyPage(ctx, queue[0])

@@ -142,8 +142,8 @@ type commit struct {
 	keyed     int                     // how often one was
 	told      map[store.Ref]store.Doc // documents as those that depend on them know them
 
-	changed map[string]bool     // the names that the batch changes: whether documents were looked for that depend on them
-	stale   map[string][]string // those that some do depend on, with staleName.Of
+	changed map[string]bool      // the names that the batch changes: whether documents were looked for that depend on them
+	stale   map[string]staleName // those that some do depend on
 
 	installed *index.Definitions // the defined search parameters that the batch is keyed with
 	table     *parameters        // the table that the batch brings; nil for the one that stands
@@ -154,7 +154,7 @@ func (v *View) newCommit() *commit {
 		reads: v.guard.reads(v.snap), view: v, installed: v.guard.index.Installed(),
 		pending: map[store.Ref]*store.Write{}, before: map[store.Ref]store.Doc{}, rows: map[store.Ref]index.Row{},
 		waiting: waiters{}, described: map[store.Ref]int{}, told: map[store.Ref]store.Doc{},
-		changed: map[string]bool{}, stale: map[string][]string{},
+		changed: map[string]bool{}, stale: map[string]staleName{},
 	}
 }
 

@@ -186,7 +186,7 @@ func mentioned(ctx context.Context, w world, row index.Row) (patients, wants []s
 			return nil, nil, err
 		}
 		if len(found) != 1 {
-			found = []string{"nhs:" + number}
+			found = []string{identifierName(nhsNumber, number)}
 		}
 		patients, wants = append(patients, found...), append(wants, "nhs:"+number)
 	}

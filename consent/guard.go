@@ -79,9 +79,6 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if err := g.backlog.load(ctx, cfg.State); err != nil {
 		return nil, err
 	}
-	if err := g.register.loadGone(ctx, cfg.Store, g.backlog.gone()); err != nil {
-		return nil, err
-	}
 	return g, g.loadParameters(ctx)
 }
 

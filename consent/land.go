@@ -16,7 +16,7 @@ type landing struct {
 	before    func(store.Ref) store.Doc // the versions that stand
 	wants     []string                  // names that documents of the batch depend on
 	changed   map[string]bool           // names that the batch changes (present.depart)
-	stale     map[string][]string       // names that documents of the store depend on, with staleName.Of
+	stale     map[string]staleName      // names that documents of the store depend on
 	page      *keyedPage                // of the backlog, which the batch keys
 	installed *index.Definitions        // the search parameters that the batch was keyed with
 	table     *parameters               // the table that the batch brings; nil for the one that stands

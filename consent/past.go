@@ -117,6 +117,12 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 		return store.Doc{}, err
 	}
 	d.Keys = made.keys
+	if d.Ref.Type == "Patient" && newest.Dead() { // the register does not know who was deleted
+		for _, name := range names(newest.Keys, index.BearsPrefix()) {
+			d.Keys = append(d.Keys, index.AboutKey(name))
+		}
+		d.Keys = store.Sorted(d.Keys)
+	}
 	return d, nil
 }
 

@@ -90,27 +90,6 @@ func (r *register) take(d store.Doc) {
 	r.over(writes, nil)
 }
 
-// loadGone takes in Patients that were deleted and are still named by documents that
-// are to be keyed anew.
-func (r *register) loadGone(ctx context.Context, s store.Store, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return s.Read(ctx, func(snap store.Snap) error {
-		for _, id := range ids {
-			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("read a deleted Patient: %w", err)
-			}
-			r.take(d)
-		}
-		return nil
-	})
-}
-
 // read says what a document says of its patients.
 func read(d store.Doc) entry {
 	switch {
@@ -120,9 +99,7 @@ func read(d store.Doc) entry {
 			optOut:    store.Match(fact(factOptOut), d.Keys),
 			directive: store.Match(fact(factDirective), d.Keys),
 		}
-	case d.Ref.Type == "Patient":
-		// A tombstone keeps the keys of the version before: whoever was restricted
-		// stays so until all that names the Patient is keyed anew.
+	case d.Ref.Type == "Patient" && !d.Dead():
 		return entry{names: []string{d.Ref.ID}, restricted: store.Match(fact(factRestricted), d.Keys)}
 	}
 	return entry{}
@@ -144,7 +121,7 @@ func (r *register) expect(writes []store.Write) {
 	for i := range writes {
 		w := &writes[i]
 		r.count(read(w.Doc), +1)
-		if w.Doc.Ref.Type != "Patient" {
+		if w.Doc.Ref.Type != "Patient" || w.Doc.Dead() {
 			continue
 		}
 		if bears := names(w.Doc.Keys, index.BearsPrefix()); len(bears) > 0 {
@@ -174,7 +151,9 @@ func (r *register) over(writes []store.Write, err error) {
 			if delete(r.docs, ref); now.speaks() {
 				r.docs[ref] = now
 			}
-			r.joinNamed(bears, ref.ID, true)
+			if r.joinNamed(bears, ref.ID, true); ref.Type == "Patient" && w.Doc.Dead() {
+				r.end(ref.ID)
+			}
 		case errors.Is(err, store.ErrUnknown):
 			if now.speaks() {
 				r.doubtful[ref] = append(r.doubtful[ref], now)
@@ -299,6 +278,14 @@ func (r *register) part(bears []string, patient string) {
 	if len(r.bears[patient]) == 0 {
 		delete(r.bears, patient)
 	}
+}
+
+// end forgets what a deleted Patient bears: its documents say it themselves.
+func (r *register) end(patient string) {
+	for name := range r.bears[patient] {
+		delete(r.bearers[name], patient)
+	}
+	delete(r.bears, patient)
 }
 
 // leave forgets who bears an identifier that no Consent names any more.

@@ -100,7 +100,7 @@ func (c *commit) follow(ctx context.Context, refs []store.Ref) error {
 		}
 		if round == followRounds {
 			for name := range changed {
-				c.stale[name] = joined(c.stale[name], nil)
+				c.stale[name] = c.stale[name].with(staleName{})
 			}
 			return nil
 		}
@@ -128,7 +128,7 @@ func (c *commit) changes(ctx context.Context, refs []store.Ref) (map[string]int,
 			return nil, err
 		}
 		if now.Dead() && ref.Type == "Patient" && !before.Dead() && before.Version > 0 {
-			c.stale[ownerName+ref.ID] = []string{ref.ID}
+			c.stale[ownerName+ref.ID] = staleName{Of: append(names(before.Keys, index.BearsPrefix()), ref.ID), Barred: store.Match(fact(factRestricted), before.Keys)}
 		}
 	}
 	return changed, nil
@@ -171,8 +171,8 @@ func changedNames(now, before store.Doc) []string {
 // changes. If there are, they are keyed behind the commit, and until then they are
 // their source's alone; if not, none may come before the commit.
 func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
-	if _, stale := c.stale[name]; stale {
-		c.stale[name] = joined(c.stale[name], subjects(by))
+	if s, stale := c.stale[name]; stale {
+		c.stale[name] = s.with(staleName{Of: subjects(by)})
 		return nil
 	}
 	if looked := c.changed[name]; looked {
@@ -188,7 +188,7 @@ func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
 		return fmt.Errorf("look for what depends on a write: %w", err)
 	}
 	if n > 0 {
-		c.stale[name] = subjects(by)
+		c.stale[name] = staleName{Of: subjects(by)}
 		return nil
 	}
 	c.reads.absent["depends "+name] = store.Absent{Where: where, Claims: []store.Key{where.Key}}

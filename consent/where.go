@@ -80,7 +80,7 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 	}
 	shared := store.And{usual(factShared), usual(factResolved), none(owned(g.sets.optedOut))} // step 7
 	if !g.stale.empty() {
-		always = append(always, none(g.stale.of(g.sets.denied)), none(g.stale.of(g.sets.restricted)))
+		always = append(always, none(g.stale.of(g.sets.denied)), none(g.stale.of(g.sets.restricted)), none(g.stale.restricted()))
 		shared = append(shared, none(g.stale.where()))
 	}
 	switch typ {

@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func (g *generator) world() []write {
 		ods := pick(g, organisations[0], organisations[0], organisations[0], organisations[1], organisations[2])
 		id := fmt.Sprintf("%sp%d", prefix(ods), i)
 		g.patients = append(g.patients, id)
-		g.numbers[id] = fmt.Sprintf("999%07d", g.IntN(10_000_000))
+		g.numbers[id] = g.number(10)
 		g.source["Patient/"+id] = ods
 		if g.chance(12) {
 			late++ // arrives after its rows
@@ -95,6 +96,15 @@ func (g *generator) world() []write {
 	return out
 }
 
+// number is an NHS number: in so many of a hundred cases one that somebody bears.
+func (g *generator) number(taken int) string {
+	if len(g.numbers) > 0 && g.chance(taken) {
+		of := slices.Sorted(maps.Keys(g.numbers))
+		return g.numbers[of[g.IntN(len(of))]]
+	}
+	return fmt.Sprintf("999%07d", g.IntN(10_000_000))
+}
+
 // change is an update, a deletion or a return of something written before.
 func (g *generator) change() write {
 	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam")
@@ -115,6 +125,9 @@ func (g *generator) change() write {
 		g.ended = append(g.ended, typ+"/"+id)
 		return write{by: ods, question: question{method: "DELETE", path: "/" + typ + "/" + id}}
 	case typ == "Patient":
+		if g.chance(20) {
+			g.numbers[id] = g.number(50) // what others said by the old one stays about this Patient
+		}
 		return g.put(ods, typ, id, g.patientBody(id))
 	}
 	return g.put(ods, typ, id, g.body(typ, id, ods))
@@ -157,7 +170,7 @@ const (
 func (g *generator) meta(labelled int) string {
 	label := ""
 	if g.chance(labelled) {
-		label = `"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"` + pick(g, "R", "V", "HIV", "NOPAT", "NOPAT", "N", "MH") + `"}]`
+		label = `"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"` + pick(g, "R", "V", "HIV", "NOPAT", "NOPAT", "N", "MH", "r", "Hiv", "nopat", "redacted") + `"}]`
 	}
 	tag := g.maybe(15, `"tag":[{"system":"http://t","code":"`+pick(g, "a", "b")+`"}]`)
 	profile := g.maybe(10, `"profile":["http://p/`+pick(g, "1", "2")+`"]`)
@@ -332,19 +345,61 @@ func (g *generator) other(typ string, with func(...string) string, subject strin
 	panic("no body of " + typ)
 }
 
-// consent is a directive of one of four forms (item 9).
+// consent is a directive: an opt-out, something else that is understood, or a refusal
+// that is not (item 9; CON-641).
 func (g *generator) consent(head string) string {
-	scope, category, policy := "patient-privacy", `{"system":"http://snomed.info/sct","code":"416409005"}`, "OPTOUT"
-	switch g.IntN(8) {
+	scope, category, policy := coding(consentScope, "patient-privacy"), coding("http://snomed.info/sct", "416409005"), coding(actCode, "OPTOUT")
+	status, provision := `"status":"`+pick(g, "active", "active", "active", "inactive")+`"`, ""
+	switch g.IntN(14) {
 	case 0:
-		category = `{"system":"http://loinc.org","code":"59284-0"}` // another directive
+		category = coding("http://loinc.org", "59284-0") // another directive
 	case 1:
-		scope = "treatment"
+		scope = coding(consentScope, "treatment")
+		category = coding("http://loinc.org", "59284-0")
 	case 2:
-		category, policy = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"INFA"}`, "parental-responsibility"
+		category, policy = coding(actCode, "INFA"), coding(actCode, "parental-responsibility")
+	case 3:
+		scope = `{"text":"privacy"}`
+	case 4:
+		scope = coding(consentScope, "patient-privasy")
+	case 5:
+		scope = coding("http://wrong", pick(g, "treatment", "adr"))
+	case 6:
+		status = `"_status":{"extension":[{"url":"http://s","valueCode":"active"}]}`
+	case 7:
+		provision = `"provision":{"type":"deny"}` // the opt-out, as most profiles write it
+	case 8:
+		provision = `"provision":{"type":"deny","code":[{"text":"some"}]}`
 	}
-	return object(head, g.meta(8), `"status":"`+pick(g, "active", "active", "active", "inactive")+`"`,
-		`"scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"`+scope+`"}]}`,
-		`"category":[{"coding":[`+category+`]}]`, `"patient":`+g.aPatient(),
-		`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"`+policy+`"}]}`)
+	return object(head, g.meta(12), status, `"scope":`+scope, `"category":[`+category+`]`, g.whoConsents(), `"policyRule":`+policy, provision)
+}
+
+const (
+	consentScope = "http://terminology.hl7.org/CodeSystem/consentscope"
+	actCode      = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+)
+
+func coding(system, code string) string {
+	return `{"coding":[{"system":"` + system + `","code":"` + code + `"}]}`
+}
+
+// whoConsents names the patient of a Consent, in one of the forms that a feed may send.
+func (g *generator) whoConsents() string {
+	id := g.patients[g.IntN(len(g.patients))]
+	number := g.numbers[id]
+	spaced := number[:3] + " " + number[3:6] + " " + number[6:]
+	identifier := `"identifier":{"system":"` + nhsSystem + `","value":"` + pick(g, number, spaced) + `"}`
+	switch g.IntN(12) {
+	case 0, 1:
+		return `"patient":{` + identifier + `}`
+	case 2:
+		return `"patient":{"reference":"https://elsewhere.test/fhir/Patient/x",` + identifier + `}`
+	case 3:
+		return `"contained":[{"resourceType":"Patient","id":"p","identifier":[{"system":"` + nhsSystem + `","value":"` + number + `"}]}],"patient":{"reference":"#p"}`
+	case 4:
+		return `"patient":{"reference":"Patient/nobody"}`
+	case 5:
+		return `"patient":{"reference":"Patient/` + id + `/_history/1","display":"x"}`
+	}
+	return `"patient":{"reference":"Patient/` + id + `"}`
 }

@@ -176,7 +176,7 @@ func (e *evaluator) ruledOut(v *version) bool {
 }
 
 func (e *evaluator) decidedAway(v *version, owners []string) bool {
-	if slices.ContainsFunc(owners, func(p string) bool { return slices.Contains(e.decision.Without, p) }) {
+	if slices.ContainsFunc(append(e.about(v), owners...), func(p string) bool { return slices.Contains(e.decision.Without, p) }) {
 		return true
 	}
 	return slices.ContainsFunc(e.decision.Rules, func(r consenttest.Rule) bool {

@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,13 +47,14 @@ type evaluator struct {
 	versions []*version
 	newest   map[string]*version // by Type/id
 	who      requester
-	optedOut map[string]bool // patients with an opt-out in force
-	denied   map[string]bool // patients with another directive in force
+	optedOut map[string]bool            // patients with an opt-out in force
+	denied   map[string]bool            // patients with another directive in force
+	bore     map[string]map[string]bool // the names of the numbers of any version, by id of the Patient
 	decision consenttest.Decision
 }
 
 func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *evaluator {
-	e := &evaluator{newest: map[string]*version{}, who: who, optedOut: map[string]bool{}, denied: map[string]bool{}, decision: decision}
+	e := &evaluator{newest: map[string]*version{}, who: who, optedOut: map[string]bool{}, denied: map[string]bool{}, bore: map[string]map[string]bool{}, decision: decision}
 	bodies := map[string]map[string]any{}
 	ordered := slices.Clone(docs)
 	slices.SortFunc(ordered, func(a, b store.Doc) int { return int(a.Version) - int(b.Version) })
@@ -65,6 +67,9 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 			panic(err)
 		}
 		bodies[name] = v.m
+		if d.Ref.Type == "Patient" {
+			e.bears(d.Ref.ID, v.m)
+		}
 		e.versions = append(e.versions, v)
 		e.newest[name] = v
 	}
@@ -81,24 +86,23 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 	return e
 }
 
-// directive takes in a Consent in force (CON-501, 601; item 9).
+// directive takes in a Consent in force (CON-501, 601, 641): for everybody whom it
+// names, and for every Patient that bears or bore a number that it names.
 func (e *evaluator) directive(v *version) {
-	if v.m["status"] != "active" {
-		return
-	}
 	set := e.denied
-	switch {
-	case has(v.m["scope"], "patient-privacy") && has(v.m["category"], "416409005") && has(v.m["policyRule"], "OPTOUT"):
-		set = e.optedOut
-	case has(v.m["category"], "INFA"), !has(v.m["scope"], "patient-privacy") && !has(v.m["scope"], "research"):
+	switch kindOf(v.m) {
+	case silent:
 		return
+	case optOut:
+		set = e.optedOut
 	}
-	owners, _ := e.owners(v)
-	for _, p := range owners {
-		set[p] = true
-	}
-	if id := patientOf(v.m["patient"]); id != "" {
-		set[id] = true // a wish recorded before its patient arrives
+	for _, name := range meant(v.m) {
+		set[name] = true
+		for patient, numbers := range e.bore {
+			if numbers[name] && e.live("Patient/"+patient) {
+				set[patient] = true
+			}
+		}
 	}
 }
 
@@ -229,8 +233,86 @@ func (e *evaluator) whom(of string, reference any) (who []string, counts, known 
 	return nil, false, false // a name alone is nobody beside a patient who is known
 }
 
+// bears notes the numbers of a version of a Patient.
+func (e *evaluator) bears(id string, body map[string]any) {
+	if e.bore[id] == nil {
+		e.bore[id] = map[string]bool{}
+	}
+	for _, identifier := range at(body, "identifier") {
+		if m, _ := identifier.(map[string]any); m["system"] == nhsSystem {
+			number, _ := m["value"].(string)
+			e.bore[id][numberName(number)] = true
+		}
+	}
+}
+
+// about are the names of those whom a version is about otherwise than as the live
+// Patient of an id: ids of Patients who are not there, the numbers that such a one
+// bore, and numbers.
+func (e *evaluator) about(v *version) []string { return e.aboutBeyond(v, nil) }
+
+func (e *evaluator) aboutBeyond(v *version, met []string) []string {
+	switch {
+	case slices.Contains(met, v.Ref.String()):
+		return nil
+	case v.Ref.Type == "Patient" && !e.live(v.Ref.String()):
+		return slices.Collect(maps.Keys(e.bore[v.Ref.ID]))
+	case v.Ref.Type == "Patient":
+		return nil
+	}
+	met = append(slices.Clone(met), v.Ref.String())
+	var out []string
+	for _, lead := range v.led {
+		if lead.Ref.Type != "Patient" {
+			out = append(out, e.aboutBeyond(lead, met)...)
+		}
+	}
+	for _, path := range owned[v.Ref.Type] {
+		for _, reference := range at(v.m, path) {
+			typ, id := target(reference)
+			_, isOwned := owned[typ]
+			switch number := numberOf(reference); {
+			case typ == "Patient" && !e.live("Patient/"+id):
+				out = append(out, id)
+				if e.newest["Patient/"+id] != nil {
+					for name := range e.bore[id] {
+						out = append(out, name)
+					}
+				}
+			case isOwned && e.newest[typ+"/"+id] != nil && v.Ref.Type != "Appointment":
+				out = append(out, e.aboutBeyond(e.newest[typ+"/"+id], met)...)
+			case typ == "" && number != "":
+				out = append(out, numberName(number))
+			}
+		}
+	}
+	return out
+}
+
+// concerns are all whom a version is about, by every name.
+func (e *evaluator) concerns(v *version) []string {
+	owners, _ := e.owners(v)
+	return append(e.about(v), owners...)
+}
+
+// barred: the version is about a Patient who was restricted when deleted.
+func (e *evaluator) barred(v *version) bool {
+	return slices.ContainsFunc(e.about(v), func(name string) bool {
+		p := e.newest["Patient/"+name]
+		return p != nil && p.Dead() && !p.ordinary()
+	})
+}
+
+// numberOf is the NHS number by which a Reference names somebody, as written.
 func numberOf(reference any) string {
 	m, _ := reference.(map[string]any)
+	if m["reference"] != nil {
+		return ""
+	}
+	return numberIn(m)
+}
+
+func numberIn(m map[string]any) string {
 	id, _ := m["identifier"].(map[string]any)
 	if id["system"] == nhsSystem {
 		number, _ := id["value"].(string)
@@ -238,6 +320,9 @@ func numberOf(reference any) string {
 	}
 	return ""
 }
+
+// numberName is a number as a name, the same for every spelling.
+func numberName(number string) string { return "nhs:" + strings.ReplaceAll(number, " ", "") }
 
 // bearers are the live Patients with an NHS number.
 func (e *evaluator) bearers(number string) []string {
@@ -262,7 +347,7 @@ func (e *evaluator) mentioned(v *version) []string {
 	owners, _ := e.owners(v)
 	for _, path := range owned[v.Ref.Type] {
 		for _, reference := range at(v.m, path) {
-			owners = append(owners, patientOf(reference), "nhs:"+numberOf(reference))
+			owners = append(owners, patientOf(reference), numberName(numberOf(reference)))
 		}
 	}
 	var out []string
@@ -271,8 +356,8 @@ func (e *evaluator) mentioned(v *version) []string {
 		switch value := value.(type) {
 		case map[string]any:
 			id := patientOf(value)
-			if number := numberOf(value); id == "" && number != "" {
-				id = "nhs:" + number // somebody, whom nobody is
+			if number := numberIn(value); id == "" && number != "" {
+				id = numberName(number) // somebody, whom nobody is
 				if who := e.bearers(number); len(who) == 1 {
 					id = who[0]
 				}
@@ -307,7 +392,7 @@ func (v *version) labelled(codes ...string) bool {
 		meta, _ := m["meta"].(map[string]any)
 		for _, label := range at(meta, "security") {
 			code, _ := label.(map[string]any)["code"].(string)
-			found = found || slices.Contains(codes, code)
+			found = found || slices.Contains(codes, strings.ToUpper(code))
 		}
 	}
 	each(v.m)
@@ -342,7 +427,7 @@ func (e *evaluator) gone(patient string) bool {
 // people may see.
 func (e *evaluator) keepsOwn(patient string) bool {
 	for _, v := range e.newest {
-		if v.Dead() || v.Source != e.who.organisation || !v.ordinary() {
+		if v.Dead() || v.Source != e.who.organisation || !v.ordinary() || e.barred(v) {
 			continue
 		}
 		if owners, _ := e.owners(v); slices.Contains(owners, patient) {
@@ -383,12 +468,16 @@ func (e *evaluator) shows(v *version) bool {
 }
 
 func (e *evaluator) showsClinician(v *version) bool {
-	owners, resolved := e.owners(v)
-	own := v.Source == e.who.organisation
+	_, resolved := e.owners(v)
+	concerns, own := e.concerns(v), v.Source == e.who.organisation
 	switch {
-	case !v.ordinary(), slices.ContainsFunc(owners, e.restricted), slices.ContainsFunc(owners, func(p string) bool { return e.denied[p] }):
+	case slices.ContainsFunc(concerns, e.restricted), slices.ContainsFunc(concerns, func(p string) bool { return e.denied[p] }):
 		return false
 	case slices.ContainsFunc(e.mentioned(v), e.gone):
+		return false
+	case v.Ref.Type == "Consent": // its own labels do not hide it from those who may have to end it
+		return own
+	case !v.ordinary(), e.barred(v):
 		return false
 	case v.directiveOrTrace():
 		return own
@@ -397,7 +486,7 @@ func (e *evaluator) showsClinician(v *version) bool {
 	case own:
 		return true
 	}
-	return resolved && !slices.ContainsFunc(owners, func(p string) bool { return e.optedOut[p] })
+	return resolved && !slices.ContainsFunc(concerns, func(p string) bool { return e.optedOut[p] })
 }
 
 func (e *evaluator) showsPatient(v *version) bool {
@@ -411,7 +500,11 @@ func (e *evaluator) showsPatient(v *version) bool {
 	if self := e.newest["Patient/"+e.who.id]; self == nil || self.Dead() || e.selfDecidedAway(self) || v != self && !e.showsPatient(self) {
 		return false
 	}
-	return resolved && len(owners) == 1 && owners[0] == e.who.id && v.ordinary() && !v.labelled("NOPAT") &&
+	if v.Ref.Type == "Consent" { // its own labels do not hide what the patient said
+		return resolved && len(owners) == 1 && owners[0] == e.who.id && (v.Source == "" || !v.labelled("NOPAT")) &&
+			!e.restricted(e.who.id) && len(e.mentioned(v)) == 0
+	}
+	return resolved && len(owners) == 1 && owners[0] == e.who.id && v.ordinary() && !e.barred(v) && !v.labelled("NOPAT") &&
 		!e.restricted(e.who.id) && len(e.mentioned(v)) == 0
 }
 
@@ -430,10 +523,11 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	}
 	for _, v := range e.newest {
 		owners, resolved := e.owners(v)
-		if v.Dead() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.who.reads(v.Ref.Type) || slices.ContainsFunc(owners, e.restricted) {
+		concerns := e.concerns(v)
+		if v.Dead() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.who.reads(v.Ref.Type) || slices.ContainsFunc(concerns, e.restricted) {
 			continue
 		}
-		dissent := slices.ContainsFunc(owners, func(p string) bool {
+		dissent := slices.ContainsFunc(concerns, func(p string) bool {
 			return e.denied[p] || e.optedOut[p] && v.Source != e.who.organisation
 		})
 		if v.Ref.Type == "Patient" {

@@ -1,0 +1,64 @@
+package law_test
+
+import "slices"
+
+// kind is what a Consent asks for, as far as it is decided today.
+type kind int
+
+const (
+	silent kind = iota
+	optOut
+	denial
+)
+
+// kindOf reads a Consent from consent.md alone: it is silent only where that is
+// certain (CON-601, 641).
+func kindOf(m map[string]any) kind {
+	if status, _ := m["status"].(string); slices.Contains([]string{"draft", "proposed", "rejected", "inactive", "entered-in-error"}, status) {
+		return silent
+	}
+	if has(m["scope"], "patient-privacy") && has(m["category"], "416409005") && has(m["policyRule"], "OPTOUT") && !narrows(m["provision"]) {
+		return optOut
+	}
+	switch {
+	case has(m["category"], "416409005"):
+		return denial
+	case has(m["category"], "INFA") && has(m["policyRule"], "parental-responsibility"), has(m["scope"], "treatment"):
+		return silent
+	}
+	return denial
+}
+
+// narrows reports whether a provision makes an opt-out something else than a refusal
+// of the whole record.
+func narrows(provision any) bool {
+	p, _ := provision.(map[string]any)
+	for name, value := range p {
+		if name != "type" || value != "deny" {
+			return true
+		}
+	}
+	return false
+}
+
+// meant are the names of those whom a Consent may be about, of the forms that these
+// worlds have.
+func meant(m map[string]any) []string {
+	reference, _ := m["patient"].(map[string]any)
+	var out []string
+	if id := patientOf(reference); id != "" {
+		out = append(out, id)
+	}
+	if number := numberIn(reference); number != "" {
+		out = append(out, numberName(number))
+	}
+	if reference["reference"] == "#p" {
+		for _, c := range at(m, "contained") {
+			out = append(out, "p")
+			for _, id := range at(c.(map[string]any), "identifier") {
+				out = append(out, numberName(id.(map[string]any)["value"].(string)))
+			}
+		}
+	}
+	return out
+}
