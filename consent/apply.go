@@ -10,7 +10,7 @@ import (
 
 // apply commits the batch and tells the register before anybody hears of it.
 func (c *commit) apply(ctx context.Context, results []Result, record Record, marks []store.StateWrite) error {
-	b := store.Batch{Absent: c.absent, State: marks}
+	b := store.Batch{Absent: c.absent, State: marks, Within: c.view.snap.Reading()}
 	speaks, rekeys := false, false
 	reg := c.view.guard.register
 	for _, ref := range c.order {
