@@ -33,7 +33,7 @@ func (c *commit) landing() *landing {
 		l.Writes = append(l.Writes, *w)
 		l.wants = append(l.wants, names(w.Doc.Keys, index.WantsPrefix())...)
 	}
-	l.Absent = c.demands
+	l.Absent, l.Within = c.demands, c.view.snap.Reading()
 	c.reads.demand(&l.Batch)
 	return l
 }

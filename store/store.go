@@ -18,14 +18,25 @@ type Store interface {
 	// was acknowledged before Read was called and no part of any other than
 	// whole commits. The snapshot, and the sequences made from it, end with f.
 	// Whether it holds a commit made while f runs, by f itself too, is open.
-	// Read returns what f returns, or why no snapshot was to be had. An engine
-	// may call f again after a transient fault only if f has not yet been given
-	// a row.
+	// Read returns what f returns, or why no snapshot was to be had.
+	//
+	// f is called at most once, whatever it returns and whatever fails: f may have
+	// committed, and a commit that is made again is a second write. What an engine
+	// may repeat after a transient fault is a question of the snapshot, as long as
+	// nothing else was read from it.
+	//
+	// An engine may have to confirm its snapshot when f has returned nil. Where
+	// that fails Read returns ErrUnavailable, and nothing that f was given counts.
+	// A snapshot within which a commit was stored, or may have been (Batch.Within),
+	// is not confirmed, since the preconditions of the commit decided: Read returns
+	// what f returned. One within which a commit was refused (ErrConflict) was only
+	// read, and is confirmed.
 	Read(ctx context.Context, f func(Snap) error) error
 
 	// Commit applies the batch as one atomic step, durable when it returns, and
 	// returns its sequence number. ErrConflict: a precondition failed, nothing
-	// was written; read again and decide anew.
+	// was written; read again and decide anew. ErrUnknown is joined to any error
+	// after which the batch may be stored, or may be yet, and to no other.
 	Commit(ctx context.Context, b Batch) (seq uint64, err error)
 
 	// Close releases the engine. Calls under way must have ended.
@@ -34,6 +45,9 @@ type Store interface {
 
 // Snap is a consistent state of the store. It is for one goroutine.
 type Snap interface {
+	// Reading is for Batch.Within of a commit that is decided on this snapshot.
+	Reading() *Reading
+
 	// Get returns the newest version of a document, a tombstone included, or
 	// ErrNotFound if it never was.
 	Get(ctx context.Context, ref Ref) (Doc, error)
@@ -118,6 +132,9 @@ type Batch struct {
 	Log [][]byte
 	// State is written in the same step: marks of a resumable load.
 	State []StateWrite
+	// Within is the Reading of the snapshot that the batch was decided on, for a
+	// commit that the function of a Read makes; nil for any other. See Store.Read.
+	Within *Reading
 }
 
 // Write makes Doc the newest version of its address. Doc.Version must be

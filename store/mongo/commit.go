@@ -32,7 +32,8 @@ type plan struct {
 }
 
 // Commit implements store.Store.
-func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+func (db *DB) Commit(ctx context.Context, b store.Batch) (seq uint64, err error) {
+	defer func() { b.Within.Ended(err) }()
 	p, err := newPlan(b)
 	if err != nil {
 		return 0, err
@@ -56,10 +57,20 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	}
 	if len(b.Log) > 0 {
 		if _, err := db.Append(ctx, b.Log...); err != nil {
-			return 0, err
+			return 0, unlogged(ctx, err)
 		}
 	}
 	return db.repeat(ctx, p)
+}
+
+// unlogged is the error of a commit whose records could not be appended. Whether they
+// were is not known to the end, but nothing of the commit itself was stored, which is
+// what ErrUnknown would be about.
+func unlogged(ctx context.Context, err error) error {
+	if errors.Is(err, store.ErrUnknown) {
+		return fmt.Errorf("mongo: commit: append its records: %w: %v", errors.Join(store.ErrUnavailable, ctx.Err()), err)
+	}
+	return fmt.Errorf("commit: append its records: %w", err)
 }
 
 // repeat attempts a commit until it succeeds, must not succeed, or time is up.
@@ -150,7 +161,7 @@ func (p *plan) run(ctx context.Context, s *snap) (seq uint64, err error) {
 		return 0, err
 	}
 	if p.versioned() == nil {
-		err = s.mark(ctx, seq)
+		err = s.mark(ctx, seq, false)
 	}
 	return seq, err
 }

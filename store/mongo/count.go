@@ -17,9 +17,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 		return 0, err
 	}
 	if ok {
-		n, err := s.aggregate(ctx, filter, max)
-		s.given = s.given || err == nil
-		return n, err
+		return s.aggregate(ctx, filter, max)
 	}
 	q.KeysOnly = true
 	n := 0
@@ -31,7 +29,6 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 			break
 		}
 	}
-	s.given = true
 	return n, nil
 }
 

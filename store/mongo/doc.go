@@ -12,7 +12,7 @@
 //	res      the newest version of every document, tombstones too
 //	old      the versions that were superseded, _id "Type/id/00000000000000000003"
 //	claims   a counter for each claim of a commit's Absent
-//	state    the values of store.State
+//	state    the values of store.State: v the value, x its expiry, n the call that wrote it
 //	log      the records of store.Log, _id the position
 //	marks    marks of commits that leave no other trace, for an hour
 //	counters the number of the last commit, in blocks, and whether the process

@@ -51,6 +51,11 @@ func failedWrite(doing string, err error) error {
 	return failed(doing, err)
 }
 
+// unsureWrite is failed for the question whether a call has written, which it may have.
+func unsureWrite(doing string, err error) error {
+	return fmt.Errorf("mongo: %s: %w: %w: %w", doing, store.ErrUnavailable, store.ErrUnknown, err)
+}
+
 // unsure reports whether a write that failed so may stand all the same.
 func unsure(err error) bool {
 	var selection topology.ServerSelectionError

@@ -223,6 +223,51 @@ func TestCommitWithoutAnswer(t *testing.T) {
 	}
 }
 
+// A commit that never arrives is not taken for one that did because the transaction that
+// settles it left a trace whose answer got lost.
+func TestSettlingLeavesNoTraceOfACommit(t *testing.T) {
+	for _, what := range []string{"state", "create", "update"} {
+		t.Run(what, func(t *testing.T) {
+			uri, name := mongotest.Start(t).Database(t)
+			ctx := t.Context()
+			proxy, through := newProxy(t, uri)
+			db := openWatched(t, Config{URI: through, Database: name, Timeout: 5 * time.Second})
+			b := store.Batch{State: []store.StateWrite{{Key: "s", Value: []byte("v")}}}
+			switch what {
+			case "create":
+				b = write(document("1", 1))
+			case "update":
+				if _, err := db.Commit(ctx, write(document("1", 1))); err != nil {
+					t.Fatal(err)
+				}
+				b = write(document("1", 2))
+			}
+			p, err := newPlan(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seq, err := db.nextSeq(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			proxy.loseNext("commitTransaction", 1_000_000, true)
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if done, err := db.tryToSettle(short, p, seq); err == nil {
+				t.Fatalf("settling without an answer: got %t, want an error", done)
+			}
+			proxy.loseNext("", 0, false)
+			waitFor(t, "the outcome", func() error {
+				done, err := db.tryToSettle(ctx, p, seq)
+				if done {
+					t.Error("a commit that was never made is found to be carried out")
+				}
+				return err
+			})
+		})
+	}
+}
+
 // Where an outcome cannot be learned the error says so, and only then.
 func TestUnknownOutcome(t *testing.T) {
 	server := mongotest.Own(t)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
@@ -133,19 +134,20 @@ func (s *snap) aggregate(ctx context.Context, filter bson.D, max int) (int, erro
 		pipeline = append(pipeline, bson.D{{Key: "$limit", Value: max}})
 	}
 	pipeline = append(pipeline, bson.D{{Key: "$count", Value: "n"}})
-	ctx = s.in(ctx)
 	o := options.Aggregate().SetAllowDiskUse(false)
 	if !s.db.noHints {
 		o.SetHint(byPost)
 	}
-	cursor, err := s.db.res.Aggregate(ctx, pipeline, o)
+	cursor, err := first(ctx, s, func(ctx context.Context) (*mongo.Cursor, error) {
+		return s.db.res.Aggregate(ctx, pipeline, o)
+	})
 	if err != nil {
 		return 0, failed("count", err)
 	}
 	var rows []struct {
 		N int `bson:"n"`
 	}
-	if err := cursor.All(ctx, &rows); err != nil {
+	if err := cursor.All(s.in(ctx), &rows); err != nil {
 		return 0, failed("count", err)
 	}
 	if len(rows) == 0 {

@@ -25,7 +25,6 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 				yield(store.Doc{}, err)
 				return
 			}
-			s.given = true
 			if !yield(d, nil) {
 				return
 			}

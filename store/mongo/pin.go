@@ -43,12 +43,12 @@ func (u *unasked) all() []*snap {
 // pin fixes the snapshots that have asked nothing yet.
 func (db *DB) pin(ctx context.Context) {
 	for _, s := range db.unasked.all() {
-		s.first.Do(func() {
+		s.asked.Do(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
 			defer cancel()
 			// A snapshot that could not be fixed fails at its next command.
-			_ = db.counters.FindOne(mongo.NewSessionContext(ctx, s.session),
-				bson.D{{Key: "_id", Value: "format"}}, db.byAddress()).Err()
+			s.taken = db.counters.FindOne(mongo.NewSessionContext(ctx, s.session),
+				bson.D{{Key: "_id", Value: "format"}}, db.byAddress()).Err() == nil
 			db.unasked.remove(s)
 		})
 	}
@@ -56,4 +56,4 @@ func (db *DB) pin(ctx context.Context) {
 
 // ask says that the snapshot is about to be used, or is not needed any more. It
 // waits for a commit that is fixing it.
-func (s *snap) ask() { s.first.Do(func() { s.db.unasked.remove(s) }) }
+func (s *snap) ask() { s.asked.Do(func() { s.db.unasked.remove(s) }) }

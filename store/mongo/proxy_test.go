@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
@@ -24,10 +25,19 @@ type proxy struct {
 	lose     int    // how many of them
 	forward  bool   // whether the server gets them, so that only the answer is lost
 	lostSeen int
+	step     *step // the one command that fails; nil for none
+}
+
+// step is the n-th command from when it was armed, which fails.
+type step struct {
+	n          int
+	carriedOut bool // the server gets it all the same
+	refused    bool // it is answered as by a server that is primary no more; else the connection breaks
+	seen       int
 }
 
 // newProxy returns a proxy to the server at uri, and the address to use.
-func newProxy(t *testing.T, uri string) (*proxy, string) {
+func newProxy(t testing.TB, uri string) (*proxy, string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,6 +99,7 @@ func (p *proxy) serve(client, server net.Conn) {
 	defer server.Close()
 	var mute sync.Mutex
 	muted := false
+	var instead []byte // to be answered, once
 	p.wg.Go(func() {
 		defer client.Close()
 		for {
@@ -98,6 +109,9 @@ func (p *proxy) serve(client, server net.Conn) {
 			}
 			mute.Lock()
 			drop := muted
+			if instead != nil {
+				m, instead = instead, nil
+			}
 			mute.Unlock()
 			if drop {
 				return // the server has done its part
@@ -111,6 +125,28 @@ func (p *proxy) serve(client, server net.Conn) {
 		m, err := message(client)
 		if err != nil {
 			return
+		}
+		if s := p.fails(m); s != nil && s.refused {
+			mute.Lock()
+			instead = refusal(m, s.carriedOut)
+			answer := instead
+			if !s.carriedOut {
+				instead = nil
+			}
+			mute.Unlock()
+			if !s.carriedOut {
+				if _, err := client.Write(answer); err != nil {
+					return
+				}
+				continue
+			}
+		} else if s != nil {
+			if !s.carriedOut {
+				return
+			}
+			mute.Lock()
+			muted = true
+			mute.Unlock()
 		}
 		lose, forward := p.loses(m)
 		if lose && !forward {
@@ -136,6 +172,90 @@ func (p *proxy) loses(m []byte) (lose, forward bool) {
 	p.lose--
 	p.lostSeen++
 	return true, p.forward
+}
+
+// arm makes the n-th command from now on fail.
+func (p *proxy) arm(s step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.step = &s
+}
+
+// disarm makes no further command fail, and reports whether one did.
+func (p *proxy) disarm() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.step
+	p.step = nil
+	return s != nil && s.seen >= s.n
+}
+
+// fails returns the step if a command is to fail.
+func (p *proxy) fails(m []byte) *step {
+	c, _ := command(m)
+	if c == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.step == nil {
+		return nil
+	}
+	if p.step.seen++; p.step.seen != p.step.n {
+		return nil
+	}
+	return p.step
+}
+
+const opMsg = 2013
+
+// command returns a command and its name; nil for what the driver asks on its own.
+func command(m []byte) (bson.Raw, string) {
+	if len(m) < 26 || wire.LittleEndian.Uint32(m[12:]) != opMsg {
+		return nil, ""
+	}
+	c := bson.Raw(m[21:])
+	first, err := c.IndexErr(0)
+	if err != nil {
+		return nil, ""
+	}
+	switch name := first.Key(); name {
+	case "hello", "isMaster", "ismaster", "ping", "buildInfo", "endSessions":
+		return nil, ""
+	default:
+		return c, name
+	}
+}
+
+// refusal is what a server answers that is primary no more, or stepped down while it
+// carried a command out.
+func refusal(m []byte, carriedOut bool) []byte {
+	c, name := command(m)
+	code, text := int32(10107), "NotWritablePrimary"
+	if carriedOut {
+		code, text = 11602, "InterruptedDueToReplStateChange"
+	}
+	labels := bson.A{}
+	_, err := c.LookupErr("autocommit")
+	switch {
+	case name == "commitTransaction" || name == "abortTransaction":
+		labels = bson.A{"RetryableWriteError"}
+	case err == nil:
+		labels = bson.A{transientLabel}
+	default:
+		if _, err := c.LookupErr("txnNumber"); err == nil {
+			labels = bson.A{"RetryableWriteError"}
+		}
+	}
+	body, err := bson.Marshal(bson.D{{Key: "ok", Value: 0.0}, {Key: "errmsg", Value: text}, {Key: "code", Value: code}, {Key: "codeName", Value: text}, {Key: "errorLabels", Value: labels}})
+	if err != nil {
+		panic(err) // constants
+	}
+	out := wire.LittleEndian.AppendUint32(nil, uint32(21+len(body)))
+	out = wire.LittleEndian.AppendUint32(out, 0)
+	out = append(out, m[4:8]...) // in answer to
+	out = wire.LittleEndian.AppendUint32(out, opMsg)
+	return append(append(out, 0, 0, 0, 0, 0), body...)
 }
 
 // message reads one message of MongoDB's wire protocol.

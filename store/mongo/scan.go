@@ -35,7 +35,6 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 			if !verified && !store.Match(q.Where, d.Keys) {
 				continue
 			}
-			s.given = true
 			if !yield(d, nil) {
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"carerecord/store"
@@ -46,14 +47,28 @@ func (db *DB) tryToSettle(ctx context.Context, p *plan, seq uint64) (done bool, 
 	}
 	if w := p.versioned(); w != nil {
 		done, err = s.stands(ctx, w, seq)
-	} else if err = s.mark(ctx, seq); mongo.IsDuplicateKeyError(err) {
-		done, err = true, nil
+	} else {
+		done, err = s.marked(ctx, seq)
 	}
 	if err != nil || done {
 		s.abort(ctx)
 		return done, err
 	}
 	return false, s.commit(ctx)
+}
+
+// marked reports whether the mark of commit seq is there. If none is, it takes the
+// mark's place: with one that says that the commit was dropped, so that it is not taken
+// for the other where the answer to this transaction gets lost too.
+func (s *snap) marked(ctx context.Context, seq uint64) (bool, error) {
+	var mark struct {
+		Dropped bool `bson:"d"`
+	}
+	err := s.db.marks.FindOne(s.in(ctx), bson.D{{Key: "_id", Value: signed(seq)}}, s.db.byAddress()).Decode(&mark)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return false, s.mark(ctx, seq, true)
+	}
+	return err == nil && !mark.Dropped, err
 }
 
 // stands reports whether the version that a write would have made by commit seq

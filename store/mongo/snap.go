@@ -17,29 +17,21 @@ import (
 	"carerecord/store"
 )
 
-// readTries is how often a snapshot is tried that a passing fault took away.
+// readTries is how often the first command of a snapshot is tried.
 const readTries = 3
 
 // Read implements store.Store. See the package comment for what a snapshot is
-// and how long it may last.
+// and how long it may last. Only the first command of the snapshot is repeated
+// (see first): f has been given nothing by then, and does not notice.
 func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
-	for try := 1; ; try++ {
-		again, err := db.readOnce(ctx, f)
-		if !again || try == readTries {
-			return err
-		}
-	}
-}
-
-// readOnce reports with an error whether another snapshot may do better.
-func (db *DB) readOnce(ctx context.Context, f func(store.Snap) error) (again bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return false, failed("read", err)
+		return failed("read", err)
 	}
 	s, err := db.begin()
 	if err != nil {
-		return false, failed("read: begin", err)
+		return failed("read: begin", err)
 	}
+	s.reading = &store.Reading{}
 	db.unasked.add(s)
 	ended := false
 	defer func() {
@@ -47,11 +39,16 @@ func (db *DB) readOnce(ctx context.Context, f func(store.Snap) error) (again boo
 			s.abort(ctx)
 		}
 	}()
-	if err = f(s); err == nil {
+	err = f(s)
+	switch {
+	case s.reading.Stored():
+		ended = true
+		s.abandon(ctx)
+	case err == nil:
 		ended = true
 		err = s.commit(ctx)
 	}
-	return hasLabel(err, transientLabel) && !s.given, err
+	return err
 }
 
 // snap is a transaction. It implements store.Snap; commits use it to look
@@ -59,10 +56,14 @@ func (db *DB) readOnce(ctx context.Context, f func(store.Snap) error) (again boo
 type snap struct {
 	db      *DB
 	session *mongo.Session
-	given   bool   // the caller has had something of it
-	number  uint64 // of the commit that runs in it
-	first   sync.Once
+	reading *store.Reading // nil for a transaction of the engine's own
+	taken   bool           // a command was answered, so the server has taken the snapshot
+	number  uint64         // of the commit that runs in it
+	asked   sync.Once
 }
+
+// Reading implements store.Snap.
+func (s *snap) Reading() *store.Reading { return s.reading }
 
 func (db *DB) begin() (*snap, error) {
 	session, err := db.client.StartSession()
@@ -74,6 +75,30 @@ func (db *DB) begin() (*snap, error) {
 		return nil, err
 	}
 	return &snap{db: db, session: session}, nil
+}
+
+// first runs a command of a snapshot. The first one of a Read, which makes the server
+// take the snapshot, is run again in a new transaction where a passing fault ended the
+// one that was begun: it has no effect, and nothing was read that another snapshot could
+// contradict. No other is: not one of a commit's transaction, which has written, and not
+// the second of a Read.
+func first[T any](ctx context.Context, s *snap, command func(context.Context) (T, error)) (T, error) {
+	for try := 1; ; try++ {
+		answer, err := command(s.in(ctx))
+		if err == nil || errors.Is(err, mongo.ErrNoDocuments) {
+			s.taken = true
+			return answer, err
+		}
+		if s.taken || s.reading == nil || try == readTries || !hasLabel(err, transientLabel) || ctx.Err() != nil {
+			return answer, err
+		}
+		next, beginErr := s.db.begin()
+		if beginErr != nil {
+			return answer, err
+		}
+		s.abandon(ctx)
+		s.session = next.session
+	}
 }
 
 // in makes commands under ctx part of the transaction. A session is for one
@@ -99,17 +124,25 @@ func (s *snap) commit(ctx context.Context) error {
 func (s *snap) abort(ctx context.Context) {
 	s.ask()
 	if ctx.Err() == nil {
-		s.end(ctx)
+		s.db.end(ctx, s.session)
 		return
 	}
-	s.db.aborts.Go(func() { s.end(ctx) }) // ends in time, see end
+	s.abandon(ctx)
 }
 
-func (s *snap) end(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.db.timeout)
+// abandon is abort for whoever does not wait for it: the request is over, or goes on
+// elsewhere.
+func (s *snap) abandon(ctx context.Context) {
+	s.ask()
+	session := s.session
+	s.db.aborts.Go(func() { s.db.end(ctx, session) }) // ends in time, see end
+}
+
+func (db *DB) end(ctx context.Context, session *mongo.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
 	defer cancel()
-	_ = s.session.AbortTransaction(ctx)
-	s.session.EndSession(ctx)
+	_ = session.AbortTransaction(ctx)
+	session.EndSession(ctx)
 }
 
 // Get implements store.Snap.
@@ -128,12 +161,10 @@ func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, e
 			}
 			filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 			for d, err := range s.find(ctx, s.db.res, filter, s.db.by(byID)) {
-				s.given = s.given || err == nil
 				if !yield(d, err) || err != nil {
 					return
 				}
 			}
-			s.given = true // an absence is an answer too
 		}
 	}
 }
@@ -152,15 +183,15 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 
 // one reads the document with an _id. ref is for the texts of errors.
 func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, id string) (store.Doc, error) {
-	raw, err := c.FindOne(s.in(ctx), bson.D{{Key: "_id", Value: id}}, s.db.byAddress()).Raw()
+	raw, err := first(ctx, s, func(ctx context.Context) (bson.Raw, error) {
+		return c.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, s.db.byAddress()).Raw()
+	})
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		s.given = true // an absence is an answer too
 		return store.Doc{}, fmt.Errorf("mongo: %s: %w", ref, store.ErrNotFound)
 	}
 	if err != nil {
 		return store.Doc{}, failed("read "+ref.Type, err)
 	}
-	s.given = true
 	return unmarshal(raw)
 }
 
@@ -203,12 +234,14 @@ func (s *snap) find(ctx context.Context, c *mongo.Collection, filter bson.D, o *
 // findRaw is find before unmarshalling. A row is valid until the next.
 func (s *snap) findRaw(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
-		ctx := s.in(ctx)
-		cursor, err := c.Find(ctx, filter, o.SetAllowDiskUse(false))
+		cursor, err := first(ctx, s, func(ctx context.Context) (*mongo.Cursor, error) {
+			return c.Find(ctx, filter, o.SetAllowDiskUse(false))
+		})
 		if err != nil {
 			yield(nil, err)
 			return
 		}
+		ctx := s.in(ctx)
 		defer cursor.Close(ctx)
 		for cursor.Next(ctx) {
 			if !yield(cursor.Current, nil) {

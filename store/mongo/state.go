@@ -2,8 +2,10 @@ package mongo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -43,6 +45,20 @@ func stateFields(v []byte, expires time.Time) bson.D {
 	return bson.D{{Key: "v", Value: binary(v)}, {Key: "x", Value: bson.DateTime(expires.UnixMilli())}}
 }
 
+// A server that fails may have carried a command out before the driver sends it again.
+// MongoDB tells the two apart and repeats its answer; so that it does not matter whether
+// a server does, each call writes a random name of its own into n, and one that finds
+// nothing to do looks whether that is because it has been done.
+
+// byCall is the element n of a call.
+func byCall(call string) bson.E { return bson.E{Key: "n", Value: call} }
+
+// wrote reads what a call has written; mongo.ErrNoDocuments if it has not.
+func (db *DB) wrote(ctx context.Context, key, call string) (v value, err error) {
+	err = db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}, byCall(call)}, options.FindOne().SetHint(byID)).Decode(&v)
+	return v, err
+}
+
 // now is the time in the form of x: a value lives while its x is greater.
 func (db *DB) now() bson.DateTime { return bson.DateTime(db.clock().UnixMilli()) }
 
@@ -62,8 +78,9 @@ func (db *DB) Insert(ctx context.Context, key string, v []byte, expires time.Tim
 	if err := db.sweep(ctx); err != nil {
 		return failed("remove expired values", err)
 	}
+	call := rand.Text()
 	for {
-		_, err := db.state.InsertOne(ctx, stateDocument(key, v, expires))
+		_, err := db.state.InsertOne(ctx, append(stateDocument(key, v, expires), byCall(call)))
 		if !mongo.IsDuplicateKeyError(err) {
 			if err != nil {
 				return failedWrite("insert a value", err)
@@ -74,12 +91,17 @@ func (db *DB) Insert(ctx context.Context, key string, v []byte, expires time.Tim
 		// since the winner's has not expired.
 		r, err := db.state.UpdateOne(ctx,
 			bson.D{{Key: "_id", Value: encode(key)}, {Key: "x", Value: bson.D{{Key: "$lte", Value: db.now()}}}},
-			bson.D{{Key: "$set", Value: stateFields(v, expires)}}, options.UpdateOne().SetHint(byID))
+			bson.D{{Key: "$set", Value: append(stateFields(v, expires), byCall(call))}}, options.UpdateOne().SetHint(byID))
 		if err != nil {
 			return failedWrite("insert a value", err)
 		}
 		if r.MatchedCount == 1 {
 			return nil
+		}
+		if _, err := db.wrote(ctx, key, call); err == nil {
+			return nil
+		} else if !errors.Is(err, mongo.ErrNoDocuments) {
+			return unsureWrite("insert a value", err)
 		}
 		if _, err := db.Lookup(ctx, key); err == nil {
 			return fmt.Errorf("mongo: insert a value: %w", store.ErrExists)
@@ -102,14 +124,22 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 	return given("look up a value", found, failed, err)
 }
 
-// Take implements store.State.
+// Take implements store.State. What is taken has expired from then on, and is removed
+// like all that has.
 func (db *DB) Take(ctx context.Context, key string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, failed("take a value", err)
 	}
+	call := rand.Text()
 	var found value
-	err := db.state.FindOneAndDelete(ctx, db.living(key), options.FindOneAndDelete().SetHint(byID)).Decode(&found)
-	return given("take a value", found, failedWrite, err)
+	err := db.state.FindOneAndUpdate(ctx, db.living(key),
+		bson.D{{Key: "$set", Value: bson.D{{Key: "x", Value: bson.DateTime(math.MinInt64)}, byCall(call)}}},
+		options.FindOneAndUpdate().SetHint(byID)).Decode(&found)
+	if !errors.Is(err, mongo.ErrNoDocuments) {
+		return given("take a value", found, failedWrite, err)
+	}
+	found, err = db.wrote(ctx, key, call)
+	return given("take a value", found, unsureWrite, err)
 }
 
 func given(doing string, v value, failed func(string, error) error, err error) ([]byte, error) {
@@ -127,12 +157,18 @@ func (db *DB) Swap(ctx context.Context, key string, old, v []byte, expires time.
 	if err := ctx.Err(); err != nil {
 		return failed("swap a value", err)
 	}
+	call := rand.Text()
 	r, err := db.state.UpdateOne(ctx, db.living(key, bson.E{Key: "v", Value: binary(old)}),
-		bson.D{{Key: "$set", Value: stateFields(v, expires)}}, options.UpdateOne().SetHint(byID))
+		bson.D{{Key: "$set", Value: append(stateFields(v, expires), byCall(call))}}, options.UpdateOne().SetHint(byID))
 	if err != nil {
 		return failedWrite("swap a value", err)
 	}
 	if r.MatchedCount == 0 {
+		if _, err := db.wrote(ctx, key, call); err == nil {
+			return nil
+		} else if !errors.Is(err, mongo.ErrNoDocuments) {
+			return unsureWrite("swap a value", err)
+		}
 		return fmt.Errorf("mongo: swap a value: %w", store.ErrConflict)
 	}
 	return nil

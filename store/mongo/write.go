@@ -214,9 +214,14 @@ func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error 
 	return nil
 }
 
-// mark leaves a trace of a commit that makes no version.
-func (s *snap) mark(ctx context.Context, seq uint64) error {
+// mark leaves a trace of a commit that makes no version, or of one that was dropped
+// and must not be carried out any more.
+func (s *snap) mark(ctx context.Context, seq uint64, dropped bool) error {
 	// The server's TTL index clears marks away, by the server's clock.
-	_, err := s.db.marks.InsertOne(s.in(ctx), bson.D{{Key: "_id", Value: signed(seq)}, {Key: "x", Value: time.Now()}})
+	mark := bson.D{{Key: "_id", Value: signed(seq)}, {Key: "x", Value: time.Now()}}
+	if dropped {
+		mark = append(mark, bson.E{Key: "d", Value: true})
+	}
+	_, err := s.db.marks.InsertOne(s.in(ctx), mark)
 	return err
 }

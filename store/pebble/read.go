@@ -59,6 +59,9 @@ func (s *snap) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Reading implements store.Snap: a snapshot of this engine needs no confirmation.
+func (s *snap) Reading() *store.Reading { return nil }
+
 // Get implements store.Snap.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.one(ctx, ref, 0)

@@ -27,6 +27,7 @@ func Run(t *testing.T, subject Subject) {
 		{"common", commonSentences()},
 		{"history", historySentences()},
 		{"race", raceSentences()},
+		{"repeat", repeatSentences()},
 		{"state", stateSentences()},
 		{"log", logSentences()},
 		{"feed", feedSentences()},

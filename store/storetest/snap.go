@@ -22,6 +22,9 @@ func (s *snap) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Reading implements store.Snap: no snapshot is confirmed.
+func (s *snap) Reading() *store.Reading { return nil }
+
 // Get implements store.Snap.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.Version(ctx, ref, uint64(len(s.versions[ref])))

@@ -1,0 +1,197 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"carerecord/store"
+)
+
+// Fault makes one step between an engine and what it keeps its rows in fail: a command
+// to a server, a write to a disk.
+type Fault interface {
+	// Arm makes the n-th step from now on fail, before it is carried out or after.
+	Arm(n int, carriedOut bool)
+	// Disarm makes no further step fail and reports whether one did. Whatever the
+	// engine still has under way has ended when it returns.
+	Disarm() (failed bool)
+}
+
+// Faulty makes engines whose steps can be made to fail.
+type Faulty struct {
+	Open func(t testing.TB, clock func() time.Time) (Engine, Fault)
+	// Reopen opens an engine again that one fault put out of service, without faults;
+	// nil for engines that recover.
+	Reopen func(t testing.TB, e Engine, clock func() time.Time) Engine
+}
+
+// faultPatience is how long an engine may take to answer again after a fault.
+const faultPatience = 30 * time.Second
+
+// Faults makes each step of each operation fail once, before and after it is carried
+// out, and counts what the operation did. What returned nil did it once; what returned
+// an error with ErrUnknown did it once or not at all; what returned another error did
+// nothing. A fault is neither an absence nor a conflict.
+func Faults(t *testing.T, subject Faulty) {
+	var all sync.WaitGroup // they wait more than they work
+	for _, o := range append(faultyWrites(), faultyReads()...) {
+		all.Go(func() {
+			t.Run(o.name, func(t *testing.T) {
+				f := &faultKit{operation: o, subject: subject}
+				for _, carriedOut := range []bool{false, true} {
+					for n := 1; f.try(t, n, carriedOut) && !t.Failed(); n++ {
+						f.faults++
+					}
+				}
+				if f.faults == 0 && (o.effects != nil || subject.Reopen == nil) {
+					t.Error("no step failed")
+				}
+				t.Logf("%d faults", f.faults)
+			})
+		})
+	}
+	all.Wait()
+}
+
+// operation is something that an engine is asked to do, under an id of its own.
+type operation struct {
+	name string
+	// prepare makes what the operation needs; nil for nothing.
+	prepare func(k *kit, id string) error
+	run     func(k *kit, id string) error
+	// effects counts how often the operation was carried out; nil for a read.
+	effects func(k *kit, id string) (int, error)
+}
+
+// faultKit tries one operation again and again.
+type faultKit struct {
+	operation
+	subject Faulty
+	kit     *kit
+	fault   Fault
+	faults  int
+}
+
+// try makes the n-th step fail. It is false if the operation has fewer.
+func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
+	if f.kit == nil || f.subject.Reopen != nil {
+		clock := NewClock()
+		f.kit = &kit{T: t, clock: clock, ctx: t.Context()}
+		f.kit.Engine, f.fault = f.subject.Open(t, clock.Now)
+	}
+	k := f.kit
+	id := fmt.Sprint("n", n, carriedOut)
+	k.clock.Advance(5 * time.Minute) // what is done now and then is due
+	if f.prepare != nil {
+		f.patiently(func() error { return f.prepare(k, id) })
+	}
+	f.fault.Arm(n, carriedOut)
+	err := f.run(k, id)
+	if !f.fault.Disarm() {
+		if err != nil {
+			k.Errorf("without a fault: %v", err)
+		}
+		return false
+	}
+	if f.subject.Reopen != nil {
+		k.Engine = f.subject.Reopen(t, k.Engine, k.clock.Now)
+	}
+	what := fmt.Sprintf("step %d failed, carried out: %t", n, carriedOut)
+	unknown := errors.Is(err, store.ErrUnknown)
+	if err != nil && !errors.Is(err, store.ErrUnavailable) {
+		k.Errorf("%s: got error %v, want none or ErrUnavailable", what, err)
+	}
+	for _, wrong := range []error{store.ErrConflict, store.ErrNotFound, store.ErrExists} {
+		if errors.Is(err, wrong) {
+			k.Errorf("%s: got error %v", what, err)
+		}
+	}
+	if f.effects == nil {
+		if unknown {
+			k.Errorf("%s: a read of unknown outcome: %v", what, err)
+		}
+		return true
+	}
+	var did int
+	f.patiently(func() (err error) { did, err = f.effects(k, id); return err })
+	if did > 1 || did == 0 && err == nil || did == 1 && err != nil && !unknown {
+		k.Errorf("%s: got %d effects and error %v", what, did, err)
+	}
+	return true
+}
+
+// patiently repeats something without effects until the engine answers.
+func (f *faultKit) patiently(do func() error) {
+	f.kit.Helper()
+	var err error
+	for until := time.Now().Add(faultPatience); time.Now().Before(until); {
+		if err = do(); !errors.Is(err, store.ErrUnavailable) {
+			break
+		}
+	}
+	if err != nil {
+		f.kit.Fatalf("after a fault: %v", err)
+	}
+}
+
+// faulty is version 1 of a document of an operation.
+func faulty(id string, keys ...store.Key) store.Doc {
+	d := observation(id, 1, append(keys, store.Key("is"+id))...)
+	copy(d.ID.Order[1:], id)
+	return d
+}
+
+// readDoc is Get in a Read of its own.
+func (k *kit) readDoc(ref store.Ref) (d store.Doc, err error) {
+	err = k.Read(k.ctx, func(s store.Snap) (err error) {
+		d, err = s.Get(k.ctx, ref)
+		return err
+	})
+	return d, err
+}
+
+// put1 makes a document unless it is there: a preparation that is repeated.
+func (k *kit) put1(d store.Doc) error {
+	if _, err := k.readDoc(d.Ref); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	_, err := k.Commit(k.ctx, writes(d))
+	return err
+}
+
+// made counts the versions that were made of documents with the key of an id.
+func (k *kit) made(id string) (n int, err error) {
+	err = k.Read(k.ctx, func(s store.Snap) error {
+		n = 0
+		for _, err := range s.History(k.ctx, store.HistoryQuery{Type: "Observation", Where: store.Eq{Key: store.Key("is" + id)}}) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// logged counts the records of an id.
+func (k *kit) logged(ctx context.Context, id string) (n int, err error) {
+	var last store.Record
+	for r, err := range k.Records(ctx, 1) {
+		if err != nil {
+			return 0, err
+		}
+		if r.Pos != last.Pos+1 || r.Hash != store.Link(last.Hash, r.Pos, r.Payload) {
+			return 0, fmt.Errorf("record %d does not follow %d", r.Pos, last.Pos)
+		}
+		last = r
+		if string(r.Payload) == id {
+			n++
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,94 @@
+package storetest
+
+import (
+	"fmt"
+
+	"carerecord/store"
+)
+
+// faultyReads are the operations that change nothing. Each fails, or finds what is
+// there.
+func faultyReads() []operation {
+	read := func(name string, ask func(k *kit, s store.Snap, id string) (n int, err error)) operation {
+		return operation{name, func(k *kit, id string) error { return k.put1(faulty(id, "k")) }, func(k *kit, id string) error {
+			calls, n := 0, 0
+			err := k.Read(k.ctx, func(s store.Snap) (err error) {
+				calls++
+				n, err = ask(k, s, id)
+				return err
+			})
+			if calls > 1 || err == nil && n != 1 {
+				k.Errorf("got %d documents in %d calls, want one of each", n, calls)
+			}
+			return err
+		}, nil}
+	}
+	rows := func(docs []store.Doc, err error) (int, error) { return len(docs), err }
+	return []operation{
+		read("get", func(k *kit, s store.Snap, id string) (int, error) {
+			_, err := s.Get(k.ctx, faulty(id).Ref)
+			return 1, err
+		}),
+		read("all", func(k *kit, s store.Snap, id string) (int, error) {
+			return rows(collect(s.All(k.ctx, []store.Ref{faulty(id).Ref, faulty("none").Ref})))
+		}),
+		read("version", func(k *kit, s store.Snap, id string) (int, error) {
+			_, err := s.Version(k.ctx, faulty(id).Ref, 1)
+			return 1, err
+		}),
+		read("scan", func(k *kit, s store.Snap, id string) (int, error) {
+			return rows(collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.And{store.Eq{Key: "k"}, store.Eq{Key: store.Key("is" + id)}}})))
+		}),
+		read("count", func(k *kit, s store.Snap, id string) (int, error) {
+			return s.Count(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: store.Key("is" + id)}}, 0)
+		}),
+		read("history", func(k *kit, s store.Snap, id string) (int, error) {
+			return rows(collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: id})))
+		}),
+		read("get within which a commit is refused", func(k *kit, s store.Snap, id string) (int, error) {
+			b := writes(faulty(id))
+			b.Within = s.Reading()
+			if _, err := k.Commit(k.ctx, b); err == nil {
+				return 0, fmt.Errorf("a second create of %s succeeded", id)
+			}
+			_, err := s.Get(k.ctx, faulty(id).Ref)
+			return 1, err
+		}),
+		{"lookup", func(k *kit, id string) error {
+			return k.commitValue(id)
+		}, func(k *kit, id string) error {
+			v, err := k.Lookup(k.ctx, id)
+			if err == nil && string(v) != "v" {
+				k.Errorf("lookup: got %q, want v", v)
+			}
+			return err
+		}, nil},
+		{"head", func(k *kit, id string) error { _, err := k.Append(k.ctx, []byte(id)); return err }, func(k *kit, _ string) error {
+			r, err := k.Head(k.ctx)
+			if err == nil && r.Pos == 0 {
+				k.Error("head: got none")
+			}
+			return err
+		}, nil},
+		{"records", func(k *kit, id string) error { _, err := k.Append(k.ctx, []byte(id)); return err }, func(k *kit, id string) error {
+			n, err := k.logged(k.ctx, id)
+			if err == nil && n == 0 {
+				k.Error("records: one is missing")
+			}
+			return err
+		}, nil},
+		{"changes", func(k *kit, id string) error { return k.put1(faulty(id)) }, func(k *kit, id string) error {
+			page, err := k.Changes(k.ctx, store.Position{}, 100)
+			if err == nil && len(page) == 0 {
+				k.Error("changes: got none")
+			}
+			return err
+		}, nil},
+	}
+}
+
+// commitValue makes a value stand under an id.
+func (k *kit) commitValue(id string) error {
+	_, err := k.Commit(k.ctx, store.Batch{State: []store.StateWrite{{Key: id, Value: []byte("v")}}})
+	return err
+}

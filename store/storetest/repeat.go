@@ -1,0 +1,75 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"carerecord/store"
+)
+
+// repeatSentences say that no engine calls the function of a Read a second time. What a
+// fault of the engine may do to it, Faults shows.
+func repeatSentences() []sentence {
+	return []sentence{
+		{"the function of a read is called once, whatever it returns", func(k *kit) {
+			for _, want := range []error{nil, store.ErrConflict, store.ErrNotFound, store.ErrUnavailable,
+				errors.Join(store.ErrUnavailable, store.ErrUnknown), context.DeadlineExceeded, errors.New("another")} {
+				calls := 0
+				err := k.Read(k.ctx, func(store.Snap) error { calls++; return want })
+				if calls != 1 || !errors.Is(err, want) {
+					k.Errorf("a function that returns %v: called %d times, read returned %v", want, calls, err)
+				}
+			}
+		}},
+		{"a read within which a commit was made returns what its function returns", func(k *kit) {
+			for i, want := range []error{nil, store.ErrUnavailable, errors.New("another")} {
+				calls := 0
+				err := k.Read(k.ctx, func(s store.Snap) error {
+					calls++
+					b := writes(observation(fmt.Sprint("d", i, "-", calls), uint64(10*i+calls), "k"))
+					b.Within = s.Reading()
+					if _, err := k.Commit(k.ctx, b); err != nil {
+						k.Errorf("commit: %v", err)
+					}
+					return want
+				})
+				if calls != 1 || !errors.Is(err, want) {
+					k.Errorf("a function that commits and returns %v: called %d times, read returned %v", want, calls, err)
+				}
+			}
+			k.finds(store.Eq{Key: "k"}, "d0-1", "d1-1", "d2-1")
+		}},
+		{"a read within which a commit was refused is a read", func(k *kit) {
+			k.put(observation("a", 1, "k"))
+			var d store.Doc
+			err := k.Read(k.ctx, func(s store.Snap) (err error) {
+				b := writes(observation("a", 2, "l"))
+				b.Within = s.Reading()
+				if _, err := k.Commit(k.ctx, b); !errors.Is(err, store.ErrConflict) {
+					k.Errorf("commit: got %v, want ErrConflict", err)
+				}
+				d, err = s.Get(k.ctx, b.Writes[0].Doc.Ref)
+				return err
+			})
+			if err != nil || len(d.Keys) != 1 || d.Keys[0] != "k" {
+				k.Errorf("read: got keys %q, %v, want k", d.Keys, err)
+			}
+		}},
+		{"a commit in an ended context was surely not made", func(k *kit) {
+			ctx, cancel := context.WithCancel(k.ctx)
+			cancel()
+			for what, do := range map[string]func() error{
+				"commit": func() error { _, err := k.Commit(ctx, writes(observation("a", 1))); return err },
+				"append": func() error { _, err := k.Append(ctx, []byte("a")); return err },
+				"insert": func() error { return k.Insert(ctx, "a", nil, epoch(0)) },
+				"swap":   func() error { return k.Swap(ctx, "a", nil, nil, epoch(0)) },
+				"take":   func() error { _, err := k.Take(ctx, "a"); return err },
+			} {
+				if err := do(); err == nil || errors.Is(err, store.ErrUnknown) {
+					k.Errorf("%s: got %v, want an error without ErrUnknown", what, err)
+				}
+			}
+		}},
+	}
+}
