@@ -216,9 +216,10 @@ func patient(id, scope string) consent.Principal {
 	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes(scope)}
 }
 
-// unguarded is somebody without any guard who has the scopes of a requester.
+// unguarded is somebody without any guard who has the scopes of a requester and acts for
+// the same organisation, whose terminology counts.
 func unguarded(p consent.Principal) consent.Principal {
-	return consent.Principal{Kind: consent.System, Subject: "unguarded", Scopes: p.Scopes, Patient: p.Patient}
+	return consent.Principal{Kind: consent.System, Subject: "unguarded", Organisation: p.Organisation, Scopes: p.Scopes, Patient: p.Patient}
 }
 
 func scopes(text string) consent.Scopes {

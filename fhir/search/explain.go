@@ -119,7 +119,7 @@ func explainNode(n node) Node {
 	case has:
 		return hop(Node{What: "_has", Type: n.typ, Needs: "s", How: fmt.Sprintf("its %s leads to a %s", n.param, n.here)}, n.inner)
 	case coded:
-		return Node{What: "terms", Type: "ValueSet, CodeSystem", Needs: "rs", How: fmt.Sprintf("%s:%s: the codes first, from the tables of R4 and from what the caller sees", n.name, n.modifier)}
+		return Node{What: "terms", Type: "ValueSet, CodeSystem", Needs: "rs", How: fmt.Sprintf("%s:%s: the codes first, from what the caller's organisation defines, else the operator, else the tables of R4", n.name, n.modifier)}
 	case listed:
 		return Node{What: "_list", Type: "List", Needs: "s", How: "read by id; what it names, each by its own right"}
 	case every:

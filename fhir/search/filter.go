@@ -3,9 +3,7 @@ package search
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -56,11 +54,13 @@ func (p *planner) filter(param Param) error {
 	p.plan.Used = append(p.plan.Used, param)
 	if slices.Contains([]string{"not", "missing", "contains", "text", "above"}, param.Modifier) {
 		p.plan.simple = false
-	} else if len(values) == 1 && len(p.plan.Parts) == 1 {
+	} else if len(p.plan.Parts) == 1 {
 		def, _ := p.x.Param(p.plan.Type(), param.Name)
 		pred := p.wheres[0][len(p.wheres[0])-1]
-		p.plan.Claims = append(p.plan.Claims, claims(pred, def)...)
-		p.name(param, def, pred)
+		if len(values) == 1 {
+			p.plan.Claims = append(p.plan.Claims, claims(pred, def)...)
+		}
+		p.name(param, def, values, pred)
 	}
 	return nil
 }
@@ -128,42 +128,4 @@ func claims(pred store.Pred, def index.Param) []store.Key {
 		return out
 	}
 	return nil
-}
-
-// name notes a parameter that names one patient (consent.md section 1).
-func (p *planner) name(param Param, def index.Param, pred store.Pred) {
-	switch {
-	case def.Defined: // a record is named by the standard's parameters alone
-	case p.plan.Type() == "Patient" && param.Name == "_id" && param.Modifier == "":
-		p.named = append(p.named, consent.Named{ID: param.Value})
-	case p.plan.Type() == "Patient" && param.Name == "identifier" && param.Modifier == "":
-		p.named = append(p.named, consent.Named{Where: pred})
-	case param.Name == "patient" || param.Name == "subject":
-		if named, ok := p.subject(param, def); ok {
-			p.named = append(p.named, named)
-		}
-	}
-}
-
-// nhsNumber is the identifier system of NHS numbers.
-const nhsNumber = "https://fhir.nhs.uk/Id/nhs-number"
-
-// subject is the patient whom a patient or subject parameter names.
-func (p *planner) subject(param Param, def index.Param) (consent.Named, bool) {
-	value := param.Value
-	if param.Modifier == "identifier" {
-		number, ok := strings.CutPrefix(value, nhsNumber+"|")
-		if !ok || number == "" {
-			return consent.Named{}, false
-		}
-		where, err := p.x.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{value}})
-		return consent.Named{Where: where}, err == nil
-	}
-	if param.Modifier == "Patient" || param.Modifier == "" && len(def.Targets) == 1 && def.Targets[0] == "Patient" || param.Name == "patient" {
-		if fhir.ValidID(value) {
-			value = "Patient/" + value
-		}
-	}
-	ref, ok := fhir.ParseRef(p.x.Base(), value)
-	return consent.Named{ID: ref.ID}, ok && ref.Type == "Patient"
 }

@@ -336,18 +336,3 @@ func (p *planner) crosses(typ string) {
 		p.plan.Joined = append(p.plan.Joined, typ)
 	}
 }
-
-// nameChained notes a chain that names one patient: patient.identifier with an
-// NHS number (consent.md, section 1).
-func (p *planner) nameChained(c chain, expr string, values []string) {
-	if def, _ := p.x.Param(c.typ, c.param); def.Defined {
-		return
-	}
-	l, ok := c.inner.(leaf)
-	if !ok || c.target != "Patient" || c.param != "patient" && c.param != "subject" || len(values) != 1 || !strings.HasSuffix(expr, ".identifier") {
-		return
-	}
-	if number, ok := strings.CutPrefix(values[0], nhsNumber+"|"); ok && number != "" {
-		p.named = append(p.named, consent.Named{Where: l.pred})
-	}
-}

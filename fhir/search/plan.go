@@ -89,7 +89,7 @@ type planner struct {
 	wheres  []store.And     // of each part
 	seen    map[string]bool // result parameters that may stand once
 	unknown []string
-	named   []consent.Named
+	named   []consent.Named // by each value that may name a patient; the zero Named for one that names nobody
 }
 
 // New plans a search of one type, or of several. Errors are *fhir.Error of

@@ -85,6 +85,60 @@ func TestNames(t *testing.T) {
 		"Patient?_id=1,2":                                     {},
 		"Patient?name=ely":                                    {},
 		"Patient?identifier:not=" + nhs + "|1":                {},
+
+		// Of an identifier the value is what identifies.
+		"Patient?identifier=1":                                        where("1"),
+		"Patient?identifier=http://local|1":                           where("http://local|1"),
+		"Patient?identifier=" + nhs + "|":                             {},
+		"Patient?identifier=http://local|":                            {},
+		"Patient?identifier=|1":                                       {}, // of no system: of anybody
+		"Patient?identifier=" + nhs + "|1," + nhs + "|2":              {},
+		"Patient?identifier=" + nhs + "|1," + nhs + "|":               {},
+		"Patient?identifier=" + nhs + "|1&identifier=2":               {},
+		"Patient?identifier=" + nhs + "|&_id=1":                       one, // the system alone is a filter
+		"Patient?identifier:of-type=http://t|MR|1":                    {},
+		"Patient?identifier:text=1":                                   {},
+		"Patient?identifier:missing=false":                            {},
+		"Patient?identifier=" + nhs + "|1&family=ely":                 where(nhs + "|1"),
+		"Patient?identifier=" + nhs + "|1,":                           where(nhs + "|1"), // an empty member is none
+		"Observation?identifier=" + nhs + "|1":                        {},
+		"Observation?patient.identifier=" + nhs + "|1":                where(nhs + "|1"),
+		"Observation?subject:Patient.identifier=" + nhs + "|1":        where(nhs + "|1"),
+		"Observation?patient.identifier=" + nhs + "|":                 {},
+		"Observation?patient.identifier=1":                            {}, // an NHS number has its system
+		"Observation?patient.identifier=http://local|1":               {},
+		"Observation?patient.identifier=|1":                           {},
+		"Observation?patient.identifier=" + nhs + "|1," + nhs + "|2":  {},
+		"Observation?patient.identifier=" + nhs + "|1,http://local|2": {},
+		"Observation?patient.identifier:not=" + nhs + "|1":            {},
+		"Observation?patient.identifier=" + nhs + "|1&patient=1":      {},
+		"Observation?patient.link:Patient.identifier=" + nhs + "|1":   {},
+		"Observation?performer:Patient.identifier=" + nhs + "|1":      {},
+		"Observation?patient:identifier=1":                            {},
+		"Observation?patient:identifier=|1":                           {},
+		"Observation?patient:identifier=" + nhs + "|1," + nhs + "|2":  {},
+		"Observation?patient.name=ely":                                {},
+		"Observation?_has:Provenance:target:patient=1":                {},
+
+		// Exactly one value of patient and subject together.
+		"Observation?patient=1,":                                one,
+		"Observation?patient=1&patient=2,3":                     {},
+		"Observation?patient=1&subject=Group/1":                 {},
+		"Observation?patient=1&subject=Patient/1,":              {},
+		"Observation?patient=1&patient:missing=false":           one,
+		"Observation?patient=1&patient.gender=male":             one,
+		"Observation?patient=Patient/1/_history/2":              one,
+		"Observation?patient=Practitioner/1":                    {},
+		"Observation?subject:Patient=1,2":                       {},
+		"Patient?_id=1,":                                        one,
+		"Patient?_id=1&_id=2,3":                                 one, // the second is a filter
+		"Patient?_id=1&_id=2":                                   {},
+		"Patient?_id=1&identifier=" + nhs + "|1":                {},
+		"Patient?_id=|1":                                        {},
+		"Patient?_id:missing=false":                             {},
+		"Patient?link=Patient/1":                                {},
+		"Condition?_filter=patient%20eq%20Patient/1":            {},
+		"Encounter?patient=1&_revinclude=Observation:encounter": one,
 	} {
 		plan, err := planned(t, x, query, search.Options{})
 		if err != nil {

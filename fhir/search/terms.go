@@ -1,14 +1,15 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/term"
@@ -125,8 +126,9 @@ func refusedTerm(err error) error {
 }
 
 // find returns the body of a CodeSystem or ValueSet of the record: of an address
-// of a resource, or of a canonical address. Of several that have it, the one with
-// the greatest version counts, or the first.
+// of a resource, or of a canonical address. A canonical address is what the caller's own
+// organisation defines, else what the operator does: what another source stores under it
+// changes no answer but its own. Of several the greatest version counts, then the least id.
 func (j *joiner) find(ctx context.Context, typ, address string) ([]byte, bool, error) {
 	view := j.view.With("rs")
 	if ref, ok := fhir.ParseRef(view.Index().Base(), address); ok && ref.Type == typ && ref.Version == "" {
@@ -141,17 +143,40 @@ func (j *joiner) find(ctx context.Context, typ, address string) ([]byte, bool, e
 	if err != nil || address == "" {
 		return nil, false, err
 	}
-	var found []store.Doc
+	for _, of := range definers(view.Grant().Principal()) {
+		body, found, err := newestOf(ctx, view, typ, store.And{where, of})
+		if found || err != nil {
+			return body, found, err
+		}
+	}
+	return nil, false, nil
+}
+
+// definers are the sources that define terminology for a caller, the nearest first: the own
+// organisation, and the operator, whose resources have no source. Somebody without a guard
+// and an organisation takes all sources for the own.
+func definers(p consent.Principal) []store.Pred {
+	operator := store.Not{Pred: store.Under(index.SourcePrefix())}
+	switch {
+	case p.Organisation != "":
+		return []store.Pred{store.Eq{Key: index.SourceKey(p.Organisation)}, operator}
+	case p.Kind == consent.System:
+		return []store.Pred{store.And{}}
+	}
+	return []store.Pred{operator}
+}
+
+// newestOf returns the body of the greatest version that satisfies a predicate.
+func newestOf(ctx context.Context, view *consent.View, typ string, where store.Pred) ([]byte, bool, error) {
+	var best store.Doc
+	version := func(d store.Doc) string { return gjson.GetBytes(d.Body, "version").Str }
 	for d, err := range view.Scan(ctx, store.Query{Type: typ, Where: where}) {
 		if err != nil {
 			return nil, false, fmt.Errorf("look for %s: %w", typ, err)
 		}
-		found = append(found, d)
+		if best.Ref.ID == "" || cmp.Or(term.CompareVersions(version(d), version(best)), strings.Compare(best.Ref.ID, d.Ref.ID)) > 0 {
+			best = d
+		}
 	}
-	if len(found) == 0 {
-		return nil, false, nil
-	}
-	version := func(d store.Doc) string { return gjson.GetBytes(d.Body, "version").Str }
-	best := slices.MaxFunc(found, func(a, b store.Doc) int { return strings.Compare(version(a), version(b)) })
-	return best.Body, true, nil
+	return best.Body, best.Ref.ID != "", nil
 }

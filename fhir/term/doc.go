@@ -4,9 +4,9 @@
 // Code systems and value sets come from two places. Those of the package of FHIR
 // 4.0.1 are in the *_gen.tsv tables, written by cmd/fhirgen: every system of which
 // the package has all codes (20,007 of its 20,731 codes), and what every value set
-// is composed of. They are read first, so that no resource of a record can change
-// what the standard means. All others are resources that Terms.Find finds:
-// CodeSystems with the content "complete" and ValueSets with a compose.
+// is composed of. Resources that Terms.Find finds come before them: CodeSystems with the
+// content "complete" and ValueSets with a compose. Whoever gives Find decides whose
+// resources count for a caller, so that nobody changes what a code means to others.
 //
 // A value set is evaluated from its compose, the table's and a resource's alike:
 // lists of codes, whole systems, other value sets, the filters is-a and descendent-of

@@ -82,12 +82,15 @@ func closure(code string, next map[string][]string) []string {
 	return all
 }
 
+// complete reports whether a CodeSystem resource holds all codes of its system.
+func complete(body []byte) bool { return gjson.GetBytes(body, "content").Str == "complete" }
+
 // storedSystem reads a CodeSystem resource. It is an Error unless the content is
 // complete.
 func storedSystem(url string, body []byte) (*system, error) {
 	r := gjson.ParseBytes(body)
-	if content := r.Get("content").Str; content != "complete" {
-		return nil, unsupported("The code system %s is here with the content %q: its codes are not all known.", url, content)
+	if !complete(body) {
+		return nil, unsupported("The code system %s is here with the content %q: its codes are not all known.", url, r.Get("content").Str)
 	}
 	meaning := r.Get("hierarchyMeaning").Str
 	s := newSystem(url, meaning != "" && meaning != "is-a")

@@ -11,7 +11,7 @@ import (
 type Terms struct {
 	// Find returns the body of the CodeSystem or ValueSet of an address: a
 	// canonical one, perhaps with |version, or that of a resource. It is false
-	// where there is none that the caller may see. nil finds nothing.
+	// where there is none that counts for the caller. nil finds nothing.
 	Find func(ctx context.Context, typ, address string) (body []byte, found bool, err error)
 	// Most is the expansion maximum (LIM-001): how many codes an answer holds.
 	Most int
@@ -83,19 +83,9 @@ func (t *Terms) Members(ctx context.Context, address string) (Set, error) {
 }
 
 func (t *Terms) members(ctx context.Context, address string) (Set, error) {
-	url, version, _ := strings.Cut(address, "|")
-	c := standardSet(url, version)
-	if c == nil {
-		body, found, err := t.find(ctx, "ValueSet", address)
-		if err != nil {
-			return Set{}, err
-		}
-		if !found {
-			return Set{}, unsupported("The value set %s is not known here.", address)
-		}
-		if c, err = storedSet(address, body); err != nil {
-			return Set{}, err
-		}
+	c, err := t.compose(ctx, address)
+	if err != nil {
+		return Set{}, err
 	}
 	all, err := t.together(ctx, address, c.include)
 	if err != nil || len(c.exclude) == 0 {
@@ -106,6 +96,23 @@ func (t *Terms) members(ctx context.Context, address string) (Set, error) {
 		err = all.without(out)
 	}
 	return all, err
+}
+
+// compose is what the value set of an address is composed of: a stored one, else that of
+// the standard.
+func (t *Terms) compose(ctx context.Context, address string) (*compose, error) {
+	body, found, err := t.find(ctx, "ValueSet", address)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		return storedSet(address, body)
+	}
+	url, version, _ := strings.Cut(address, "|")
+	if c := standardSet(url, version); c != nil {
+		return c, nil
+	}
+	return nil, unsupported("The value set %s is not known here.", address)
 }
 
 func (t *Terms) find(ctx context.Context, typ, address string) ([]byte, bool, error) {
@@ -217,21 +224,30 @@ func (t *Terms) system(ctx context.Context, url, version string) (*system, error
 	if s, met := t.systems[name]; met {
 		return s, nil
 	}
-	s := standardSystem(url, version)
-	if s == nil {
-		body, found, err := t.find(ctx, "CodeSystem", name)
-		if err != nil {
-			return nil, err
-		}
-		if found {
-			if s, err = storedSystem(url, body); err != nil {
-				return nil, err
-			}
-		}
+	s, err := t.read(ctx, url, version, name)
+	if err != nil {
+		return nil, err
 	}
 	if t.systems == nil {
 		t.systems = map[string]*system{}
 	}
 	t.systems[name] = s
+	return s, nil
+}
+
+// read reads a code system: a stored one that holds all its codes, else that of the
+// standard; nil for none. Part of the codes defines no system.
+func (t *Terms) read(ctx context.Context, url, version, name string) (*system, error) {
+	body, found, err := t.find(ctx, "CodeSystem", name)
+	if err != nil {
+		return nil, err
+	}
+	if found && complete(body) {
+		return storedSystem(url, body)
+	}
+	s := standardSystem(url, version)
+	if s == nil && found {
+		return storedSystem(url, body) // which says what is missing
+	}
 	return s, nil
 }
