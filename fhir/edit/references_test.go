@@ -13,6 +13,7 @@ import (
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/r4"
+	"carerecord/fhir/validate"
 )
 
 const site = "https://record.test/fhir"
@@ -235,6 +236,9 @@ func TestCutReferencesExamples(t *testing.T) {
 			cuts++
 			if slices.Contains(edit.References(cut, site), hidden) {
 				t.Errorf("%s: %s is left", filepath.Base(file), hidden)
+			}
+			if was, is := validate.Resource(r.Body, validate.Strict), validate.Resource(cut, validate.Strict); len(is) > len(was) {
+				t.Errorf("%s without %s: CON-1202: %v", filepath.Base(file), hidden, is)
 			}
 			if got := edit.Restore(r.Body, cut, cut); string(got) != string(r.Body) {
 				t.Errorf("%s without %s: got\n%.2000s\nwant\n%.2000s", filepath.Base(file), hidden, got, r.Body)
