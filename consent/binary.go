@@ -26,10 +26,7 @@ func (g *Guard) leads(ctx context.Context, w world, d store.Doc, o index.Ownersh
 		return docs, len(docs) > 0, err
 	}
 	var refs []store.Ref
-	for _, p := range o.Patients {
-		refs = append(refs, store.Ref{Type: "Patient", ID: p})
-	}
-	for _, r := range o.Through {
+	for _, r := range o.Context {
 		refs = append(refs, store.Ref{Type: r.Type, ID: r.ID})
 	}
 	complete = len(refs) > 0
@@ -59,9 +56,9 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 	if err != nil {
 		return nil, err
 	}
-	without := map[store.Key]bool{index.FactKey(factResolved): !complete}
-	if complete && !gjson.GetBytes(d.Body, "securityContext").Exists() {
-		keys = append(keys, index.FactKey(factResolved)) // the documents say whom it is about
+	without := map[store.Key]bool{index.FactKey(factResolved): !complete || o.Unsettled}
+	if complete && len(o.Patients)+len(o.Identifiers)+len(o.Through) == 0 && !gjson.GetBytes(d.Body, "securityContext").Exists() {
+		keys = append(keys, index.FactKey(factResolved)) // the documents alone say whom it is about
 	}
 	owners := index.Owners(store.Sorted(slices.Clone(keys)))
 	var mentions []string

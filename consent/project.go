@@ -67,16 +67,17 @@ func (v *View) cut(body []byte, paths map[string]bool) ([]byte, bool) {
 	return body, changed || more
 }
 
-// cutForPatients takes narrative, Annotation, markdown and Attachment elements
-// out of a body (CON-1102), and what R4 does not know: the same for every
-// patient, so that a gap says nothing. It is nil where nothing may be left.
+// cutForPatients takes unstructured content out of a body (CON-1102), wherever it stands
+// or is embedded: narrative, Annotation, markdown, Attachment and base64Binary elements,
+// documents in a Bundle, in Parameters or contained, and what R4 does not know. It is the
+// same for every patient, so that a gap says nothing, and nil where nothing may be left.
 func cutForPatients(body []byte) ([]byte, bool) {
 	return edit.Cut(body, func(fhirType string) bool {
 		switch fhirType {
-		case "", "Narrative", "Annotation", "markdown", "Attachment":
+		case "", "Narrative", "Annotation", "markdown", "Attachment", "base64Binary":
 			return true
 		}
-		return false
+		return keptFromPatients(fhirType)
 	})
 }
 

@@ -16,6 +16,9 @@ func LooksLikeNHSNumberSystem(system string) bool {
 	if system == NHSNumberSystem {
 		return true
 	}
+	if !mayBeNHS(system) {
+		return false
+	}
 	s := strings.ToLower(strings.TrimSpace(system))
 	if strings.TrimPrefix(s, "urn:oid:") == nhsNumberOID {
 		return true
@@ -27,6 +30,16 @@ func LooksLikeNHSNumberSystem(system string) bool {
 		return -1
 	}, s)
 	return strings.Contains(letters, "nhsnumber") || strings.HasSuffix(letters, "nhsno")
+}
+
+// mayBeNHS tells most systems apart without making their text anew.
+func mayBeNHS(system string) bool {
+	for i := 0; i+3 <= len(system); i++ {
+		if c := system[i]; (c == 'n' || c == 'N') && strings.EqualFold(system[i:i+3], "nhs") || c == '1' && system[i:i+3] == "113" {
+			return true
+		}
+	}
+	return false
 }
 
 // CleanNHSNumber returns the ten digits of an NHS number that may be written with

@@ -5,6 +5,7 @@ package edit
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -18,13 +19,18 @@ type walker struct {
 	// know no such property.
 	doomed func(fhirType string) bool
 	// paths are the elements to take out by their paths; nil for none.
-	paths   map[string]bool
+	paths map[string]bool
+	// links are the references to take out; nil for none.
+	links   *hiddenLinks
 	changed bool
 }
 
 // resource walks a resource; false where nothing may be left of it.
 func (w *walker) resource(obj gjson.Result) ([]byte, bool) {
 	typ := obj.Get("resourceType").Str
+	if w.links != nil {
+		return w.unlinked(typ, obj)
+	}
 	return w.object(r4.TypeOf(typ), typ, obj)
 }
 
@@ -35,7 +41,7 @@ func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool
 	out := make([]byte, 0, len(obj.Raw))
 	out = append(out, '{')
 	lost := map[string]bool(nil)
-	ok := true
+	ok := w.links == nil || !w.links.entry(t, obj)
 	obj.ForEach(func(key, value gjson.Result) bool {
 		name := key.String()
 		if name == "resourceType" {
@@ -49,7 +55,10 @@ func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool
 		}
 		prop, known := property(t, base)
 		raw, kept := []byte(nil), false
-		if at := w.below(path, prop, known); !w.paths[at] {
+		if w.links != nil && known {
+			value = w.listed(t, prop, obj, value)
+		}
+		if at := w.below(path, prop, known); value.Exists() && !w.paths[at] {
 			raw, kept = w.value(prop, at, known, base != name, value)
 		}
 		if kept {
@@ -61,16 +70,42 @@ func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool
 			lost = map[string]bool{}
 		}
 		lost[base] = true
-		if known && prop.Element.Min > 0 && base == name {
+		if known && base == name && (prop.Element.Min > 0 || w.emptied(t, prop.Element.Name)) {
 			ok = false
 		}
 		return true
 	})
 	out = append(out, '}')
-	if lost != nil && (len(out) == 2 || t != nil && t.Name == "Extension" && bare(out)) {
+	if lost != nil && (len(out) == 2 || t != nil && hollow(t.Name, out)) {
 		return nil, false
 	}
 	return out, ok
+}
+
+// emptied reports whether an object says nothing without an element, or nothing that is
+// allowed: an entry of a Bundle without its resource, a parameter without its value.
+func (w *walker) emptied(t *r4.Type, element string) bool {
+	switch t.Name {
+	case "Bundle.entry":
+		return element == "resource"
+	case "Parameters.parameter":
+		return element == "value" || element == "resource" || element == "part"
+	}
+	return w.links != nil && slices.Contains(linked[t.Name], element)
+}
+
+// hollow reports whether an object of which something went has nothing left that it
+// must have: an Extension without a value (ext-1), a section of a Composition without
+// content (cmp-1).
+func hollow(typ string, object []byte) bool {
+	switch typ {
+	case "Extension":
+		return bare(object)
+	case "Composition.section":
+		r := gjson.ParseBytes(object)
+		return !r.Get("text").Exists() && !r.Get("entry").Exists() && !r.Get("section").Exists()
+	}
+	return false
 }
 
 // bare reports whether an Extension holds neither a value nor extensions, which
@@ -142,7 +177,7 @@ func (w *walker) one(prop r4.Property, path string, known, twin bool, value gjso
 	if twin { // the id and extensions of a primitive
 		typ = "Element"
 	}
-	if w.doomed != nil && w.doomed(typ) {
+	if w.doomed != nil && w.doomed(typ) || w.links != nil && !twin && w.links.cuts(typ, value) {
 		return nil, false
 	}
 	if !value.IsObject() {
@@ -153,6 +188,9 @@ func (w *walker) one(prop r4.Property, path string, known, twin bool, value gjso
 	case twin:
 		of = r4.TypeOf("Element")
 	case (of == nil || of.Class == r4.Abstract) && value.Get("resourceType").Exists():
+		if w.doomed != nil && w.doomed(value.Get("resourceType").Str) {
+			return nil, false
+		}
 		return w.resource(value)
 	}
 	return w.object(of, path, value)
@@ -169,7 +207,8 @@ func (w *walker) below(path string, prop r4.Property, known bool) string {
 }
 
 // Cut takes out every element whose FHIR type doomed names; it is asked with ""
-// for a property that R4 does not know. Arrays close up (those of primitives' ids
+// for a property that R4 does not know, and with the type of each resource that the body
+// embeds, which goes as a whole. Arrays close up (those of primitives' ids
 // and extensions keep null in the place), empty parents go too, and where a
 // mandatory element would go, its parent goes (CON-1202). It returns the body and
 // whether anything went; nil, true where nothing of the resource may be left.

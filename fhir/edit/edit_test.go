@@ -10,7 +10,7 @@ import (
 func TestCut(t *testing.T) {
 	doomed := func(typ string) bool {
 		switch typ {
-		case "", "Narrative", "Annotation", "markdown", "Attachment":
+		case "", "Narrative", "Annotation", "markdown", "Attachment", "base64Binary", "DocumentReference":
 			return true
 		}
 		return false
@@ -31,6 +31,16 @@ func TestCut(t *testing.T) {
 			`{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"id":"b"}]}]}`},
 		{"and go as a whole when nothing of them is left", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"extension":[{"url":"u","valueAttachment":{"title":"x"}}]}]}]}`,
 			`{"resourceType":"Patient","name":[{"given":["A","B"]}]}`},
+		{"base64, markdown and notes in extensions", `{"resourceType":"Patient","extension":[{"url":"u","valueBase64Binary":"eA=="},{"url":"u","extension":[{"url":"v","valueMarkdown":"x"},{"url":"v","valueAnnotation":{"text":"x"}}]},{"url":"v","valueString":"1"}],"_active":{"extension":[{"url":"u","valueBase64Binary":"eA=="}]},"active":true}`,
+			`{"resourceType":"Patient","extension":[{"url":"v","valueString":"1"}],"active":true}`},
+		{"in entries of a Bundle in a Bundle", `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Condition","note":[{"text":"t"}],"subject":{"display":"x"}}},{"resource":{"resourceType":"Binary","contentType":"text/plain","data":"eA=="}}]}}]}`,
+			`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Condition","subject":{"display":"x"}}},{"resource":{"resourceType":"Binary","contentType":"text/plain"}}]}}]}`},
+		{"the outcome of a response", `{"resourceType":"Bundle","type":"batch-response","entry":[{"response":{"status":"200","outcome":{"resourceType":"OperationOutcome","text":{"status":"generated","div":"<div/>"},"issue":[{"severity":"error","code":"value"}]}}}]}`,
+			`{"resourceType":"Bundle","type":"batch-response","entry":[{"response":{"status":"200","outcome":{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"value"}]}}}]}`},
+		{"values and resources of nested parameters", `{"resourceType":"Parameters","parameter":[{"name":"a","part":[{"name":"b","valueMarkdown":"x"},{"name":"c","resource":{"resourceType":"Condition","note":[{"text":"t"}],"subject":{"display":"x"}}}]},{"name":"d","valueBase64Binary":"eA=="},{"name":"e","part":[{"name":"f","valueAttachment":{"title":"x"}}]}]}`,
+			`{"resourceType":"Parameters","parameter":[{"name":"a","part":[{"name":"c","resource":{"resourceType":"Condition","subject":{"display":"x"}}}]}]}`},
+		{"documents that are embedded go whole, with their entry", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"DocumentReference","description":"x"}},{"resource":{"resourceType":"Basic","contained":[{"resourceType":"DocumentReference","id":"d"}],"code":{"text":"x"}}}]}`,
+			`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Basic","code":{"text":"x"}}}]}`},
 		{"the twin of a cut primitive", `{"resourceType":"Questionnaire","status":"draft","description":"x","_description":{"id":"a"}}`,
 			`{"resourceType":"Questionnaire","status":"draft"}`},
 	} {

@@ -17,25 +17,31 @@ func restoreArray(p r4.Property, s, c, w *Node) *Node {
 			out[now[j]] = restoreValue(p, s.Items[i], c.Items[j], w.Items[now[j]])
 		}
 	}
-	// behind[k] are the hidden entries that follow entry k of w; behind[0] those
+	return &Node{Kind: '[', Items: interleave(s.Items, kept, now, out)}
+}
+
+// interleave returns out with the entries of s that are hidden: those without a position
+// in kept. now says where each entry that was shown stands in out.
+func interleave(s []*Node, kept, now []int, out []*Node) []*Node {
+	// behind[k] are the hidden entries that follow entry k of out; behind[0] those
 	// at the front, the last those at the end.
 	behind := make([][]*Node, len(out)+2)
 	at := 0
 	for i, j := range kept {
 		switch {
 		case j < 0:
-			behind[at] = append(behind[at], s.Items[i])
+			behind[at] = append(behind[at], s[i])
 		case now[j] >= 0:
 			at = now[j] + 1
 		default:
 			at = len(out) + 1
 		}
 	}
-	all := &Node{Kind: '['}
+	var all []*Node
 	for k := range behind {
-		all.Items = append(all.Items, behind[k]...)
+		all = append(all, behind[k]...)
 		if k < len(out) {
-			all.Items = append(all.Items, out[k])
+			all = append(all, out[k])
 		}
 	}
 	return all
@@ -168,7 +174,7 @@ func isTwins(name string, n *Node) bool { return strings.HasPrefix(name, "_") &&
 
 // restorePrimitives restores a list of primitives and the list of their ids and
 // extensions beside it, entry by entry; it returns both by their names. Cut takes
-// such a list as a whole, or parts of an entry's extensions.
+// such a list as a whole, or parts of an entry's extensions; CutReferences takes entries.
 func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 	twin := "_" + name
 	before, left, now := entries(s, name), entries(c, name), entries(w, name)
@@ -176,15 +182,16 @@ func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 	switch {
 	case len(left) == 0 && len(before) > 0:
 		out = append(before, now...)
-	case len(left) != len(before): // not what Cut does
-		out = now
 	default:
+		kept, places := align(before, left), match(left, now)
 		out = slices.Clone(now)
-		for j, k := range match(left, now) {
-			if k >= 0 {
-				out[k] = &Node{Kind: '[', Items: []*Node{now[k].Items[0], restoreTwin(before[j].Items[1], left[j].Items[1], now[k].Items[1])}}
+		for i, j := range kept {
+			if j >= 0 && places[j] >= 0 {
+				k := places[j]
+				out[k] = &Node{Kind: '[', Items: []*Node{now[k].Items[0], restoreTwin(before[i].Items[1], left[j].Items[1], now[k].Items[1])}}
 			}
 		}
+		out = interleave(before, kept, places, out)
 	}
 	result := map[string]*Node{}
 	for i, n := range []string{name, twin} {

@@ -128,11 +128,13 @@ type Row struct {
 	// body names, contained resources and extensions included, and that are
 	// not owners. Sorted and distinct.
 	Mentions []string
-	// Numbers are the NHS numbers by which a Reference anywhere in the body names
-	// somebody who is no owner. Sorted and distinct.
+	// Numbers are the NHS numbers of identifiers anywhere in the body and what it
+	// embeds, those of the resource itself and of owners left out. Sorted and
+	// distinct. An embedded Patient who is an owner by its address has its numbers
+	// here.
 	Numbers []string
-	// Holds are the ids of local Binaries that an Attachment of the body names by
-	// its url. Sorted and distinct.
+	// Holds are the ids of local Binaries that an Attachment of the body, or of what
+	// it embeds, names by its url. Sorted and distinct.
 	Holds []string
 	// NHS are the well-formed NHS numbers that a Patient bears as identifiers,
 	// sorted and distinct; nil for every other type.
@@ -172,11 +174,11 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 			x.collect(w, &w.keys, p, w.doc.Root(), 0)
 		}
 	}
-	owners := x.ownership(w, pl.owners, id)
-	w.keys.strays(owners.Home())
-	row := Row{Keys: w.keys.keys(), Owners: owners}
-	row.Mentions, row.Numbers = x.mentions(w, row.Owners.Patients), mentionedNumbers(w, row.Owners.Identifiers)
-	row.Holds = x.attached(w)
+	row := Row{Owners: x.ownership(w, pl.owners, id)}
+	docs, readable := payloads(&w.doc, 0)
+	x.related(w, pl.owners, &row, docs, readable)
+	w.keys.strays(row.Owners.Home())
+	row.Keys = w.keys.keys()
 	row.Date = x.clinicalDate(w, pl.owners)
 	if typ == "Patient" {
 		row.NHS = nhsNumbers(w.doc.Root())
@@ -245,51 +247,8 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 	}
 }
 
-// mentions finds the local Patients of all references of a body.
-func (x *Indexer) mentions(w *work, owners []string) []string {
-	var ids []string
-	for reference := range w.doc.Strings("reference") {
-		if !strings.Contains(reference, "Patient/") {
-			continue
-		}
-		ref, ok := fhir.ParseRef(x.base, reference)
-		if ok && ref.Type == "Patient" && !slices.Contains(owners, ref.ID) {
-			ids = append(ids, ref.ID)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
-
-// attached finds the local Binaries that a body names by a url.
-func (x *Indexer) attached(w *work) []string {
-	var ids []string
-	for url := range w.doc.Strings("url") {
-		if !strings.Contains(url, "Binary/") {
-			continue
-		}
-		if ref, ok := fhir.ParseRef(x.base, url); ok && ref.Type == "Binary" {
-			ids = append(ids, ref.ID)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
-
-// mentionedNumbers finds the NHS numbers in the references of a body that name no owner.
-func mentionedNumbers(w *work, owners []Identifier) []string {
-	var list []string
-	for system, value := range w.doc.Identifiers() {
-		if system == nhsSystem && value != "" && !slices.Contains(owners, Identifier{system, value}) {
-			list = append(list, value)
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
 // nhsSystem is the identifier system of NHS numbers.
-const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
+const nhsSystem = fhir.NHSNumberSystem
 
 func nhsNumbers(patient path.Value) []string {
 	var list []string

@@ -3,7 +3,6 @@ package index
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 
 	"carerecord/fhir"
@@ -34,6 +33,16 @@ type Ownership struct {
 	// List, targets of a Provenance, the securityContext of a Binary, the Group
 	// that is a subject. Sorted and distinct, without versions.
 	Through []fhir.Ref
+	// Context is what the securityContext of a Binary names, a Patient included:
+	// Patients and Through hold whom its data is about as well.
+	Context []fhir.Ref
+	// Maybe is that of a type that is about nobody where its paths lead to nobody:
+	// so it is where all of Through are there and about nobody.
+	Maybe bool
+	// Unsettled is that of a body that embeds resources of which it cannot be said
+	// whom they are about (people.go). It is its source's alone, whoever else the
+	// ownership names.
+	Unsettled bool
 }
 
 // Identifier is the system and value of a Reference.identifier.
@@ -136,15 +145,12 @@ func compileFor(typ, source string) (*path.Expr, error) {
 
 // ownership follows the owner paths.
 func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
-	o := Ownership{Rule: r.rule}
+	o := Ownership{Rule: r.rule, Maybe: r.maybe}
 	if r.rule != Owned {
 		return o
 	}
-	switch {
-	case r.self:
+	if r.self {
 		o.Patients = []string{id}
-	case r.mentioned:
-		o.Patients = x.mentions(w, nil)
 	}
 	anybody := false
 	for _, p := range r.ownerPaths {
@@ -157,11 +163,14 @@ func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
 	if r.maybe && !anybody {
 		return Ownership{Rule: Unowned}
 	}
-	slices.Sort(o.Patients)
-	o.Patients = slices.Compact(o.Patients)
-	slices.SortFunc(o.Through, func(a, b fhir.Ref) int { return strings.Compare(a.String(), b.String()) })
-	o.Through = slices.Compact(o.Through)
+	o.Patients, o.Through = distinct(o.Patients, strings.Compare), distinct(o.Through, compareRefs)
 	o.Unresolved = len(o.Patients) == 0
+	if w.doc.Root().Type == "Binary" {
+		for _, p := range o.Patients {
+			o.Context = append(o.Context, fhir.Ref{Type: "Patient", ID: p})
+		}
+		o.Context = append(o.Context, o.Through...)
+	}
 	return o
 }
 

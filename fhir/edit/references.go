@@ -1,0 +1,300 @@
+package edit
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir"
+	"carerecord/fhir/payload"
+	"carerecord/fhir/r4"
+)
+
+// linked are elements that stand for what one of their own elements leads to: where that
+// is cut they go as a whole, with what they repeat of it (CON-1206).
+var linked = map[string][]string{
+	"Appointment.participant":             {"actor"},
+	"AuditEvent":                          {"entity"},
+	"AuditEvent.entity":                   {"what"},
+	"CarePlan.activity":                   {"reference"},
+	"CareTeam.participant":                {"member"},
+	"Claim.related":                       {"claim"},
+	"Claim.supportingInfo":                {"value"},
+	"ClinicalImpression.finding":          {"itemReference"},
+	"ClinicalImpression.investigation":    {"item"},
+	"Composition.attester":                {"party"},
+	"Composition.event":                   {"detail"},
+	"Condition.evidence":                  {"detail"},
+	"DetectedIssue.evidence":              {"detail"},
+	"Encounter.participant":               {"individual"},
+	"ExplanationOfBenefit.related":        {"claim"},
+	"ExplanationOfBenefit.supportingInfo": {"value"},
+	"Immunization.reaction":               {"detail"},
+	"QuestionnaireResponse.item.answer":   {"value"},
+	"RequestGroup.action":                 {"resource"},
+	"SupplyDelivery.suppliedItem":         {"item"},
+}
+
+// CutReferences takes out everything that leads to a hidden resource of this server
+// (CON-1201): References whole, Attachments by their url, canonicals and other addresses,
+// base64 that holds a reference to one, narrative that links to one, entries of a Bundle
+// that are one. hidden is asked without versions; base is the public FHIR base. Arrays
+// close up and keep their order, empty parents go, and a cut that would leave a mandatory
+// element unsatisfied grows to the nearest element that is optional (CON-1202); so do
+// those that leave an entry without what it stands for (CON-1206). A contained resource
+// goes where nothing leads to it any more, and the references to one that went go too
+// (CON-1204). With anything else goes the narrative of the resource, which may repeat it.
+//
+// It returns the body and whether anything went; nil, true where nothing of the resource
+// may be left. References by identifier alone are not looked at.
+func CutReferences(body []byte, hidden func(fhir.Ref) bool, base string) (out []byte, changed bool) {
+	w := &walker{links: &hiddenLinks{hidden: hidden, base: base}}
+	return w.cut(body)
+}
+
+// References returns the resources of this server to which a body leads, distinct and
+// without versions: whatever CutReferences asks for.
+func References(body []byte, base string) []fhir.Ref {
+	var refs []fhir.Ref
+	seen := map[fhir.Ref]bool{}
+	l := &hiddenLinks{base: base, hidden: func(r fhir.Ref) bool {
+		if !seen[r] {
+			seen[r] = true
+			refs = append(refs, r)
+		}
+		return false
+	}}
+	w := &walker{links: l}
+	w.cut(body)
+	return refs
+}
+
+// hiddenLinks are the links that CutReferences takes out.
+type hiddenLinks struct {
+	hidden    func(fhir.Ref) bool
+	base      string
+	fragments map[string]bool // contained resources that went, by "#" and id
+	payloads  int             // how many payloads the body stands in
+}
+
+// leads reports whether an address leads to a hidden resource.
+func (l *hiddenLinks) leads(address string) bool {
+	if address == "" {
+		return false
+	}
+	if address[0] == '#' {
+		return l.fragments[address]
+	}
+	address, _, _ = strings.Cut(address, "#")
+	address, _, _ = strings.Cut(address, "|")
+	ref, ok := fhir.ParseRef(l.base, address)
+	return ok && r4.IsResource(ref.Type) && l.hidden(fhir.Ref{Type: ref.Type, ID: ref.ID})
+}
+
+// cuts reports whether a value goes that is no list.
+func (l *hiddenLinks) cuts(typ string, value gjson.Result) bool {
+	switch typ {
+	case "Reference":
+		return l.leads(value.Get("reference").Str)
+	case "Attachment":
+		return l.leads(value.Get("url").Str) || l.holds(value.Get("data").Str)
+	case "canonical", "uri", "url", "oid", "uuid":
+		return l.leads(value.Str) || l.holdsData(value.Str)
+	case "base64Binary":
+		return l.holds(value.Str)
+	case "Narrative":
+		return l.tells(value.Get("div").Str)
+	}
+	return false
+}
+
+// tells reports whether narrative links to a hidden resource.
+func (l *hiddenLinks) tells(div string) bool {
+	found := false
+	linker := &linker{f: func(link Link) string {
+		found = found || l.leads(link.Value)
+		return link.Value
+	}}
+	linker.narrative(0, div)
+	return found
+}
+
+// holds reports whether base64 holds a resource with a link to a hidden one.
+func (l *hiddenLinks) holds(data string) bool {
+	if data == "" || l.payloads == payload.MaxDepth {
+		return false
+	}
+	bodies, _ := payload.Read("", data)
+	return slices.ContainsFunc(bodies, func(body []byte) bool {
+		w := &walker{links: &hiddenLinks{hidden: l.hidden, base: l.base, payloads: l.payloads + 1}}
+		_, changed := w.cut(body)
+		return changed
+	})
+}
+
+func (l *hiddenLinks) holdsData(url string) bool {
+	_, data, ok := payload.DataURL(url)
+	return ok && l.holds(data)
+}
+
+// entry reports whether an object is the entry of a Bundle that is, or asks for, a hidden
+// resource.
+func (l *hiddenLinks) entry(t *r4.Type, obj gjson.Result) bool {
+	return t != nil && t.Name == "Bundle.entry" &&
+		(l.leads(obj.Get("fullUrl").Str) || l.leads(obj.Get("request.url").Str) || l.leads(obj.Get("response.location").Str))
+}
+
+// listed is the value of a property without what is decided by other properties: entries
+// of a list of addresses go with their ids and extensions, and so does the quantity of a
+// Group whose members do.
+func (w *walker) listed(t *r4.Type, prop r4.Property, obj, value gjson.Result) gjson.Result {
+	l := w.links
+	switch prop.Type {
+	case "canonical", "uri", "url", "oid", "uuid":
+		list := obj.Get(prop.Name)
+		if !list.IsArray() || !value.IsArray() {
+			return value
+		}
+		out, any := []byte{'['}, false
+		items := list.Array()
+		for i, item := range value.Array() {
+			if i < len(items) && l.cuts(prop.Type, items[i]) {
+				any = true
+				continue
+			}
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(out, item.Raw...)
+		}
+		switch {
+		case !any:
+			return value
+		case len(out) == 1:
+			return gjson.Result{}
+		}
+		w.changed = true
+		return gjson.ParseBytes(append(out, ']'))
+	case "unsignedInt":
+		if t.Name == "Group" && prop.Name == "quantity" && slices.ContainsFunc(obj.Get("member").Array(), func(m gjson.Result) bool {
+			return l.cuts("Reference", m.Get("entity"))
+		}) {
+			return gjson.Result{}
+		}
+	}
+	return value
+}
+
+// mostPasses is how often a resource is walked because what went takes contained
+// resources along, or these take what refers to them. Of what needs more nothing is left.
+const mostPasses = 16
+
+// unlinked walks a resource.
+func (w *walker) unlinked(typ string, obj gjson.Result) ([]byte, bool) {
+	t, outer, fragments := r4.TypeOf(typ), w.changed, w.links.fragments
+	holds := obj.Get("contained").Exists()
+	if holds {
+		w.links.fragments = map[string]bool{}
+	}
+	defer func() { w.changed, w.links.fragments = w.changed || outer, fragments }()
+	w.changed = false
+	out, ok := w.object(t, typ, obj)
+	for pass := 1; ok && w.changed && holds; pass++ {
+		out = withoutOrphans(obj, out)
+		if !w.links.gone(obj, out) {
+			break
+		}
+		if pass == mostPasses {
+			return nil, false
+		}
+		out, ok = w.object(t, typ, gjson.ParseBytes(out))
+	}
+	if ok && w.changed && typ != "Bundle" && typ != "Parameters" {
+		text := &walker{doomed: func(typ string) bool { return typ == "Narrative" }}
+		out, ok = text.object(t, typ, gjson.ParseBytes(out))
+	}
+	return out, ok
+}
+
+// gone notes the contained resources that went from a resource, and reports whether there
+// are more of them than before.
+func (l *hiddenLinks) gone(was gjson.Result, out []byte) bool {
+	more, left := false, contents(gjson.ParseBytes(out))
+	for id := range contents(was) {
+		if !left[id] && !l.fragments[id] {
+			l.fragments[id], more = true, true
+		}
+	}
+	return more
+}
+
+// contents are the contained resources of a resource, by "#" and id.
+func contents(obj gjson.Result) map[string]bool {
+	ids := map[string]bool{}
+	for _, c := range obj.Get("contained").Array() {
+		if id := c.Get("id").Str; id != "" {
+			ids["#"+id] = true
+		}
+	}
+	return ids
+}
+
+// withoutOrphans takes out the contained resources to which something referred and
+// nothing does any more, directly or through others.
+func withoutOrphans(was gjson.Result, out []byte) []byte {
+	tree, err := Tree(out)
+	list := tree.Get("contained")
+	if err != nil || list == nil {
+		return out
+	}
+	byID := map[string]*Node{}
+	for _, c := range list.Items {
+		byID["#"+c.Get("id").String()] = c
+	}
+	rest := tree.Clone()
+	rest.Remove(rest.Find("contained"))
+	reached := map[string]bool{}
+	open := fragmentsOf(rest.Append(nil))
+	for len(open) > 0 {
+		next := map[string]bool{}
+		for id := range open {
+			if c := byID[id]; c != nil && !reached[id] {
+				reached[id] = true
+				maps.Copy(next, fragmentsOf(c.Append(nil)))
+			}
+		}
+		open = next
+	}
+	before := fragmentsOf([]byte(was.Raw))
+	kept := slices.DeleteFunc(slices.Clone(list.Items), func(c *Node) bool {
+		id := "#" + c.Get("id").String()
+		return before[id] && !reached[id]
+	})
+	switch len(kept) {
+	case len(list.Items):
+		return out
+	case 0:
+		tree.Remove(tree.Find("contained"))
+	default:
+		list.Items = kept
+	}
+	return tree.Append(make([]byte, 0, len(out)))
+}
+
+// fragmentsOf are the references of a body to contained resources.
+func fragmentsOf(body []byte) map[string]bool {
+	found := map[string]bool{}
+	if !bytes.Contains(body, []byte(`"#`)) {
+		return found
+	}
+	Links(body, func(l Link) string {
+		if strings.HasPrefix(l.Value, "#") {
+			found[l.Value] = true
+		}
+		return l.Value
+	})
+	return found
+}

@@ -1,0 +1,139 @@
+package index
+
+import (
+	"net/url"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/fhir/path"
+	"carerecord/fhir/r4"
+)
+
+// scope is what the entries of a Bundle are called, with their types; outer is that of
+// the Bundle around it.
+type scope struct {
+	types map[string]string
+	outer *scope
+}
+
+func (s *scope) typeOf(address string) (string, bool) {
+	for ; s != nil; s = s.outer {
+		if typ, ok := s.types[address]; ok {
+			return typ, true
+		}
+	}
+	return "", false
+}
+
+// embedder is a resource in which references stand.
+type embedder struct {
+	scope     *scope
+	base      string            // what relative references are relative to; empty for this server
+	contained map[string]string // the types of the contained resources, by id
+}
+
+// containedTypes reads the types of what a resource contains, by id.
+func containedTypes(v path.Value) map[string]string {
+	var types map[string]string
+	for e := range v.Embedded() {
+		if e.Name != "contained" {
+			continue
+		}
+		if types == nil {
+			types = map[string]string{}
+		}
+		types[e.GetText("id")] = e.Type
+	}
+	return types
+}
+
+// entries reads what the entries of a Bundle are called.
+func entries(bundle path.Value, outer *scope) *scope {
+	s := &scope{types: map[string]string{}, outer: outer}
+	for e := range bundle.Embedded() {
+		if full := e.Holder.GetText("fullUrl"); full != "" && e.Name == "resource" {
+			s.types[unversioned(full)] = e.Type
+		}
+		if request, ok := e.Holder.Member("request"); ok && e.Name == "resource" {
+			if ref, ok := fhir.ParseRef("", request.GetText("url")); ok && ref.Type == e.Type && e.Type != "Patient" {
+				s.types[ref.Type+"/"+ref.ID] = e.Type
+			}
+		}
+	}
+	return s
+}
+
+func unversioned(address string) string {
+	address, _, _ = strings.Cut(address, "/_history/")
+	return address
+}
+
+// baseOf is the address of a server, from that of a resource on it; empty for a urn and
+// the like.
+func baseOf(full string) string {
+	parts := strings.Split(unversioned(full), "/")
+	if n := len(parts); n > 2 && strings.HasPrefix(full, "http") && r4.IsResource(parts[n-2]) {
+		return strings.Join(parts[:n-2], "/")
+	}
+	return ""
+}
+
+// target is where a literal reference leads: inside the Bundle or resource, to a local
+// resource, or elsewhere, of a type as far as it says one.
+type target struct {
+	typ, id       string
+	inside, local bool
+}
+
+func (p *people) follow(literal string, at embedder) target {
+	if id, ok := strings.CutPrefix(literal, "#"); ok {
+		typ, ok := at.contained[id]
+		return target{typ: typ, inside: ok}
+	}
+	if typ, ok := at.scope.typeOf(unversioned(literal)); ok {
+		return target{typ: typ, inside: true}
+	}
+	if ref, ok := fhir.ParseRef("", literal); ok { // relative
+		if at.base == "" || at.base == p.x.base {
+			if typ, ok := at.scope.typeOf(p.x.base + "/" + ref.Type + "/" + ref.ID); ok {
+				return target{typ: typ, inside: true}
+			}
+			return target{typ: ref.Type, id: ref.ID, local: true}
+		}
+		if typ, ok := at.scope.typeOf(at.base + "/" + ref.Type + "/" + ref.ID); ok {
+			return target{typ: typ, inside: true}
+		}
+		return target{typ: ref.Type}
+	}
+	if ref, ok := fhir.ParseRef(p.x.base, literal); ok {
+		if typ, ok := at.scope.typeOf(ref.Type + "/" + ref.ID); ok {
+			return target{typ: typ, inside: true}
+		}
+		return target{typ: ref.Type, id: ref.ID, local: true}
+	}
+	if head, query, ok := strings.Cut(literal, "?"); ok {
+		return p.search(head[strings.LastIndexByte(head, '/')+1:], query)
+	}
+	parts := strings.Split(unversioned(literal), "/")
+	if n := len(parts); n > 1 && r4.IsResource(parts[n-2]) {
+		return target{typ: parts[n-2]}
+	}
+	return target{}
+}
+
+// search reads a conditional reference: one by NHS number names whom it says.
+func (p *people) search(typ, query string) target {
+	if !r4.IsResource(typ) {
+		return target{}
+	}
+	to := target{typ: typ}
+	values, err := url.ParseQuery(query)
+	if err != nil || typ != "Patient" {
+		return to
+	}
+	for _, value := range values["identifier"] {
+		system, number, _ := strings.Cut(value, "|")
+		to.inside = p.number(system, number) || to.inside
+	}
+	return to
+}

@@ -1,0 +1,128 @@
+package index
+
+import (
+	"slices"
+	"strings"
+
+	"carerecord/fhir"
+	"carerecord/fhir/path"
+	"carerecord/fhir/payload"
+)
+
+// related completes a row by what its embedded resources say, and finds whom else it
+// mentions and what it attaches. docs are the payloads of the body.
+func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, readable bool) {
+	if r.mentioned || len(docs) > 0 || !readable {
+		added := x.embedded(w.doc.Root(), r, docs, readable)
+		if r.self { // a Patient stays about itself
+			row.Mentions = added.Patients
+			for _, id := range added.Identifiers {
+				row.Numbers = append(row.Numbers, id.Value)
+			}
+			added = Ownership{Unsettled: added.Unsettled || len(added.Through) > 0}
+		}
+		row.Owners.join(added)
+	}
+	all := append([]*path.Doc{&w.doc}, docs...)
+	if !r.mentioned { // whom the others mention they are about
+		row.Mentions = append(row.Mentions, x.mentions(&w.doc)...)
+	}
+	for _, doc := range all {
+		row.Numbers = append(row.Numbers, mentionedNumbers(doc)...)
+		row.Holds = append(row.Holds, x.attached(doc)...)
+	}
+	row.Mentions = slices.DeleteFunc(row.Mentions, func(id string) bool {
+		_, owns := slices.BinarySearch(row.Owners.Patients, id)
+		return owns
+	})
+	if len(row.Numbers) > 0 {
+		owners := map[string]bool{}
+		for _, i := range row.Owners.Identifiers {
+			owners[cleanNumber(i.Value)] = true
+		}
+		row.Numbers = slices.DeleteFunc(row.Numbers, func(number string) bool { return owners[number] })
+	}
+	for _, list := range []*[]string{&row.Mentions, &row.Numbers, &row.Holds} {
+		*list = distinct(*list, strings.Compare)
+	}
+}
+
+// mentions finds the local Patients of all references of a body.
+func (x *Indexer) mentions(doc *path.Doc) []string {
+	var ids []string
+	for reference := range doc.Strings("reference") {
+		if !strings.Contains(reference, "Patient/") {
+			continue
+		}
+		if ref, ok := fhir.ParseRef(x.base, reference); ok && ref.Type == "Patient" {
+			ids = append(ids, ref.ID)
+		}
+	}
+	return ids
+}
+
+// attached finds the local Binaries that a body names by a url.
+func (x *Indexer) attached(doc *path.Doc) []string {
+	var ids []string
+	for url := range doc.Strings("url") {
+		if !strings.Contains(url, "Binary/") {
+			continue
+		}
+		if ref, ok := fhir.ParseRef(x.base, url); ok && ref.Type == "Binary" {
+			ids = append(ids, ref.ID)
+		}
+	}
+	return ids
+}
+
+// mentionedNumbers finds the NHS numbers of all identifiers of a body, its own list left
+// out.
+func mentionedNumbers(doc *path.Doc) []string {
+	var list []string
+	for _, value := range doc.Systems(fhir.LooksLikeNHSNumberSystem) {
+		if value = cleanNumber(value); value != "" {
+			list = append(list, value)
+		}
+	}
+	return list
+}
+
+// cleanNumber is an NHS number without blanks and hyphens; text that is none stays.
+func cleanNumber(value string) string {
+	if digits, ok := fhir.CleanNHSNumber(value); ok {
+		return digits
+	}
+	return strings.TrimSpace(value)
+}
+
+// payloads reads the resources that base64 holds anywhere in a body, and those that
+// stand in their own payloads. It is false where one is unreadable.
+func payloads(doc *path.Doc, depth int) (docs []*path.Doc, readable bool) {
+	readable = true
+	read := func(contentType, data string) {
+		bodies, ok := payload.Read(contentType, data)
+		readable = readable && ok
+		if len(bodies) > 0 && depth == payload.MaxDepth {
+			readable = false
+			return
+		}
+		for _, body := range bodies {
+			inner, err := path.Parse(body)
+			if err != nil {
+				readable = false
+				continue
+			}
+			more, ok := payloads(inner, depth+1)
+			docs, readable = append(append(docs, inner), more...), readable && ok
+		}
+	}
+	for p := range doc.Payloads(payload.Property) {
+		read(p.ContentType, p.Data)
+	}
+	for url := range doc.Strings("url") {
+		if contentType, data, ok := payload.DataURL(url); ok {
+			read(contentType, data)
+		}
+	}
+	return docs, readable
+}
