@@ -104,7 +104,7 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 		if keys, err = g.led(ctx, w, d, row.Owners, keys); err != nil {
 			return described{}, err
 		}
-	} else if !inheriting(d.Ref.Type) {
+	} else if !followsAnything(d.Ref.Type) {
 		for _, id := range row.Holds {
 			keys = append(keys, index.HoldsKey(id))
 		}

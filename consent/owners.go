@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -84,7 +85,10 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 	slices.Sort(out.about)
 	out.about = slices.Compact(out.about)
 	named := len(o.Patients) + len(o.Identifiers) + len(o.Through)
-	out.resolved = out.resolved && named > 0 && (!o.Unresolved || len(out.owners) > 0)
+	// What may be about nobody is, where all that it follows is about nobody: a Slot of
+	// a Practitioner's Schedule.
+	nobody := o.Maybe && len(o.Identifiers) == 0
+	out.resolved = out.resolved && !o.Unsettled && named > 0 && (!o.Unresolved || nobody || len(out.owners) > 0)
 	return out, nil
 }
 
@@ -113,12 +117,14 @@ func (g *Guard) patient(ctx context.Context, w world, self, ref store.Ref) (owne
 // identified resolves an owner that is named by an identifier: an NHS number that
 // exactly one Patient bears.
 func (g *Guard) identified(ctx context.Context, w world, id index.Identifier) (ownership, error) {
-	out := ownership{about: []string{identifierName(id.System, id.Value)}}
-	if id.System != nhsNumber {
+	name := identifierName(id.System, id.Value)
+	out := ownership{about: []string{name}}
+	number, ok := strings.CutPrefix(name, "nhs:")
+	if !ok || id.System != nhsNumber { // a likely spelling of the system resolves nobody
 		return out, nil
 	}
-	out.wants = []string{"nhs:" + id.Value}
-	found, err := w.bearers(ctx, id.Value)
+	out.wants = []string{name}
+	found, err := w.bearers(ctx, number)
 	if err == nil && len(found) == 1 {
 		out.owners, out.resolved = found, true
 	}

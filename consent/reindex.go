@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"carerecord/fhir/index"
@@ -132,7 +133,7 @@ type Reindexing struct {
 	Parameters []uint16 `json:"parameters,omitempty"`
 
 	After   *store.DocID `json:"after,omitempty"`   // the last document that is done
-	Changed bool         `json:"changed,omitempty"` // this round keyed a document anew
+	Changed bool         `json:"changed,omitempty"` // this round keyed a document anew that others of its kind may follow
 }
 
 // ReindexStatus returns where the walk stands; false if there never was one.
@@ -197,9 +198,9 @@ func (g *Guard) walkOn(ctx context.Context, at *Reindexing, rest func(context.Co
 	return nil
 }
 
-// inheriting reports whether documents of a type take their owners from what
-// they point at.
-func inheriting(typ string) bool {
+// followsAnything reports whether documents of a type take their owners from
+// documents of any type: a Binary does not follow these.
+func followsAnything(typ string) bool {
 	switch typ {
 	case "Provenance", "List", "Group", "Linkage", "AuditEvent", "Binary":
 		return true
@@ -207,25 +208,43 @@ func inheriting(typ string) bool {
 	return false
 }
 
-// turn says when documents of a type are keyed: Patients first, since others ask
-// whether they are there, and those that inherit owners last.
-func turn(typ string) int {
-	switch {
-	case typ == "Patient":
-		return 0
-	case inheriting(typ):
-		return 2
+// turns says when documents of a type are keyed: behind those of the types that they
+// may inherit owners from, Patients first. Types that inherit from one another in a
+// circle come last, in lastTurn.
+var turns = sync.OnceValue(func() map[string]int {
+	at := map[string]int{}
+	for range lastTurn {
+		for _, typ := range r4.Resources() {
+			if typ == "Patient" {
+				continue
+			}
+			at[typ] = max(at[typ], 1)
+			for _, from := range index.InheritsFrom(typ) {
+				if from != typ {
+					at[typ] = min(max(at[typ], at[from]+1), lastTurn)
+				}
+			}
+		}
 	}
-	return 1
+	return at
+})
+
+const lastTurn = 12
+
+func turn(typ string) int { return turns()[typ] }
+
+// loops reports whether a document of a type may inherit from another one of it, by
+// whatever way, so that one walk over the type may not be enough.
+func loops(typ string) bool {
+	return turn(typ) == lastTurn || slices.Contains(index.InheritsFrom(typ), typ)
 }
 
-// walk is the order of types in a round. Later rounds walk those alone that
-// inherit, since they inherit from each other too.
+// walk is the order of types in a round. Later rounds walk those alone that inherit.
 func walk(round int) []string {
-	if round > 0 {
-		return slices.DeleteFunc(slices.Clone(r4.Resources()), func(typ string) bool { return !inheriting(typ) })
-	}
 	types := slices.Clone(r4.Resources())
+	if round > 0 {
+		types = slices.DeleteFunc(types, func(typ string) bool { return !index.Inherits(typ) })
+	}
 	slices.SortStableFunc(types, func(a, b string) int { return turn(a) - turn(b) })
 	return types
 }
@@ -243,9 +262,7 @@ func (r *Reindexing) next() {
 		return
 	}
 	if i := slices.Index(types, r.Type); i+1 < len(types) {
-		if r.Type = types[i+1]; r.Round == 0 && inheriting(r.Type) && !inheriting(types[i]) {
-			r.Changed = false // what others changed asks for no other round
-		}
+		r.Type = types[i+1]
 		return
 	}
 	if r.Changed && r.Round < reindexRounds {

@@ -59,7 +59,7 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	}
 	at.Read += n
 	at.Rekeyed += len(l.Writes)
-	at.Changed = at.Changed || len(l.Writes) > 0
+	at.Changed = at.Changed || len(l.Writes) > 0 && loops(at.Type)
 	if n < at.page() {
 		at.next()
 	}

@@ -326,6 +326,7 @@ func numberName(number string) string { return "nhs:" + strings.ReplaceAll(numbe
 
 // bearers are the live Patients with an NHS number.
 func (e *evaluator) bearers(number string) []string {
+	number = strings.ReplaceAll(number, " ", "")
 	var out []string
 	for _, v := range e.newest {
 		if v.Ref.Type != "Patient" || v.Dead() {
@@ -364,6 +365,11 @@ func (e *evaluator) mentioned(v *version) []string {
 			}
 			if id != "" && !slices.Contains(owners, id) {
 				out = append(out, id)
+			}
+			if value["resourceType"] == "Patient" && value["id"] == "p" { // contained: whoever bears its numbers
+				for _, identifier := range at(value, "identifier") {
+					walk(map[string]any{"identifier": identifier})
+				}
 			}
 			for _, inner := range value {
 				walk(inner)
@@ -482,7 +488,7 @@ func (e *evaluator) showsClinician(v *version) bool {
 	case v.directiveOrTrace():
 		return own
 	case v.Ref.Type == "Patient":
-		return own || !e.gone(v.Ref.ID)
+		return own || !slices.ContainsFunc(concerns, e.gone)
 	case own:
 		return true
 	}
