@@ -164,7 +164,8 @@ func (db *DB) Renew(ctx context.Context) error {
 		return err
 	}
 	feed := rand.Text()
-	if err := db.rows.Set(nameRow(rowMeta, metaFeed), []byte(feed), pebble.Sync); err != nil {
+	if err := setDurably(db.rows, nameRow(rowMeta, metaFeed), []byte(feed)); err != nil {
+		db.fail(err)
 		return unavailable("begin another feed", err)
 	}
 	db.shown.begin(feed, db.shown.now().Seq)
