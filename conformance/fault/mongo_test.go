@@ -50,7 +50,9 @@ func TestPrimary(t *testing.T) {
 			t.Logf("%d of %d requests were refused meanwhile", refused, all)
 			s.answersAgain()
 			s.look(true)
-			s.over(open(uri)).look(true)
+			after := s.over(open(uri))
+			after.look(true)
+			after.count()
 			if err := open(uri).Verify(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -73,7 +73,9 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("a full disk refused none of %d requests", all)
 	}
 	db2 := reopen()
-	s.over(db2).look(true)
+	after := s.over(db2)
+	after.look(true)
+	after.count()
 	if err := db2.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -118,5 +120,7 @@ func TestDiskSlow(t *testing.T) {
 	if err := db.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
-	s.over(reopen()).look(true)
+	after := s.over(reopen())
+	after.look(true)
+	after.count()
 }

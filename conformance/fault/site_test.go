@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -44,6 +45,7 @@ type site struct {
 	mu       sync.Mutex
 	versions map[string]string // version that was acknowledged last, by id; "" where the last write is in doubt
 	statuses map[int]int       // how many answers of each
+	created  map[string]bool   // whether a create was acknowledged, by the name that it alone has
 }
 
 // serve makes a site over an engine.
@@ -83,13 +85,13 @@ func serve(t *testing.T, e engine) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t: t, handler: s.Handler(), versions: map[string]string{}, statuses: map[int]int{}}
+	return &site{t: t, handler: s.Handler(), versions: map[string]string{}, statuses: map[int]int{}, created: map[string]bool{}}
 }
 
 // over serves another engine that holds the same record.
 func (s *site) over(e engine) *site {
 	next := serve(s.t, e)
-	next.versions = s.versions
+	next.versions, next.created = s.versions, s.created
 	return next
 }
 
@@ -147,6 +149,47 @@ func (s *site) put(id string, n int) {
 	default:
 		s.t.Errorf("PUT %s: got %d %s, want 200, 201 or 503", id, w.Code, w.Body)
 	}
+}
+
+// create makes a Patient with a name of its own, alone or in a transaction, and remembers
+// whether that was acknowledged. It asks once.
+func (s *site) create(family string, transaction bool) {
+	path, body, done := "/Patient", fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":"%s"}]}`, family), 201
+	if transaction {
+		path, done = "", 200
+		body = fmt.Sprintf(`{"resourceType":"Bundle","type":"transaction","entry":[{"resource":%s,"request":{"method":"POST","url":"Patient"}}]}`, body)
+	}
+	w := s.send("POST", path, body)
+	if w.Code != done && w.Code != 503 {
+		s.t.Errorf("POST %s: got %d %s, want %d or 503", path, w.Code, w.Body, done)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.created[family] = w.Code == done
+}
+
+// count looks how often each Patient that was created stands: once where that was
+// acknowledged, and never twice. Every answer must be there. Of those that were
+// acknowledged it looks at some.
+func (s *site) count() {
+	s.t.Helper()
+	s.mu.Lock()
+	created := maps.Clone(s.created)
+	s.mu.Unlock()
+	acknowledged := 0
+	for family, done := range created {
+		if done {
+			if acknowledged++; acknowledged > 200 {
+				continue
+			}
+		}
+		w := s.send("GET", "/Patient?_summary=count&family:exact="+family, "")
+		n := gjson.Get(w.Body.String(), "total").Int()
+		if w.Code != 200 || n > 1 || done && n != 1 {
+			s.t.Errorf("%s was created %d times, acknowledged: %t: %d %s", family, n, done, w.Code, w.Body)
+		}
+	}
+	s.t.Logf("%d of %d creates were acknowledged", acknowledged, len(created))
 }
 
 // look reads everything that was ever acknowledged, and what never was. With
@@ -209,6 +252,13 @@ func (s *site) work() (stop func()) {
 		group.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				s.put(fmt.Sprintf("g.%d-%d", w, n%5), n)
+			}
+		})
+	}
+	for w := range 2 {
+		group.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				s.create(fmt.Sprintf("made-%d-%d", w, n), w == 1)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -46,18 +47,22 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 // write runs build under the mutex, applies what it put into the batch, and
 // waits for the disk outside of the mutex. When build fails nothing is written.
 // A disk that does not answer is waited for as long as ctx lets it; build, and
-// what follows, may then run on after write has returned. size is about how many
+// what follows, may then run on after write has returned, which is ErrUnknown. A write
+// that is still waiting for the mutex then is not made any more. size is about how many
 // bytes build puts into the batch, where that is much; else 0.
 func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- db.through(ctx, size, build) }() // ends when the disk answers
+	done, turn := make(chan error, 1), new(turn)
+	go func() { done <- db.through(ctx, turn, size, build) }() // ends when the disk answers
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+	}
+	if turn.leave() {
+		return fmt.Errorf("pebble: write: %w", ctx.Err())
 	}
 	select {
 	case err := <-done:
@@ -67,13 +72,20 @@ func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) err
 	}
 }
 
+// turn is whether a write has begun or nobody waits for it any more: the first of both
+// to happen keeps the other from it.
+type turn struct{ taken atomic.Bool }
+
+func (t *turn) begin() bool { return t.taken.CompareAndSwap(false, true) }
+func (t *turn) leave() bool { return t.taken.CompareAndSwap(false, true) }
+
 // through is write, however long it takes.
-func (db *DB) through(ctx context.Context, size int, build func(*pebble.Batch) error) error {
+func (db *DB) through(ctx context.Context, turn *turn, size int, build func(*pebble.Batch) error) error {
 	out := db.rows.NewBatch()
 	if size > 0 {
 		out = db.rows.NewBatchWithSize(size) // grown, it would be copied again and again
 	}
-	pos, seq, err := db.apply(ctx, out, build)
+	pos, seq, err := db.apply(ctx, turn, out, build)
 	if err != nil {
 		if !errors.Is(err, store.ErrUnknown) {
 			_ = out.Close() // it was not applied; closing gives back its memory
@@ -81,7 +93,7 @@ func (db *DB) through(ctx context.Context, size int, build func(*pebble.Batch) e
 		return err
 	}
 	if err := out.SyncWait(); err != nil {
-		db.fail(fmt.Errorf("the journal failed: %w", err))
+		db.fail(fmt.Errorf("%w: %w", errJournal, err))
 		return fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
 	}
 	for {
@@ -98,7 +110,7 @@ func (db *DB) through(ctx context.Context, size int, build func(*pebble.Batch) e
 
 // apply returns the position of the last log record and the number of the last
 // commit that are applied by now.
-func (db *DB) apply(ctx context.Context, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
+func (db *DB) apply(ctx context.Context, turn *turn, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -106,6 +118,9 @@ func (db *DB) apply(ctx context.Context, out *pebble.Batch, build func(*pebble.B
 	}
 	if err := db.up(); err != nil {
 		return 0, 0, err
+	}
+	if !turn.begin() {
+		return 0, 0, fmt.Errorf("pebble: write: %w", context.Canceled)
 	}
 	head := db.head
 	if err := build(out); err != nil {
@@ -181,6 +196,9 @@ func (db *DB) prepare(b store.Batch) (*step, error) {
 		w := &b.Writes[i]
 		code, err := db.types.give(db.rows, w.Doc.Ref.Type)
 		if err != nil {
+			if errors.Is(err, errJournal) {
+				db.fail(err)
+			}
 			return nil, errors.Join(unavailable("write "+w.Doc.Ref.String(), err), s.ready.Close())
 		}
 		c := &s.changes[i]

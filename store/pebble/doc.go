@@ -60,6 +60,33 @@
 // makes durable everything that was visible before it. The log itself shows
 // only what is durable, and so does the feed.
 //
+// # Memory
+//
+// What is kept in memory beside the rows is a function of the rows that are applied,
+// changed by nobody but whoever applies rows, in their order, under the mutex.
+// CheckMemory compares each with its rebuild; the contract's tests call it at their end.
+//
+//	last commit     m seq: read when a folder is opened, counted up by each commit
+//	types           t: read when a folder is opened; a new code is durable before it is
+//	                used, under a mutex of its own
+//	end of the log  the last l: read when a folder is opened, moved on by each record;
+//	                how much is durable by each sync
+//	feed            m feed and m seq: as the end of the log; another name by Renew
+//	kept counts     c and m counted: read when a folder is opened, deleted where the
+//	                last commit did not keep them (kept.go); changed by each commit with
+//	                its rows; begun by one worker, under the mutex (keep.go)
+//	recent          documents as d and b have them: empty when a folder is opened; a
+//	                commit takes out what it writes before its rows are applied, a read
+//	                puts in what it has read unless a commit has written since (recent.go)
+//	shared snapshot a snapshot of a commit: made by the first read after a commit or
+//	                after a count was put, never changed (share.go)
+//
+// None of it decides alone: what is kept of a count has its row in the same batch, and a
+// snapshot reads the row. Three things decide nothing: the counts that wait to be kept
+// (keeper), where the search for expired values goes on (sweep), and the row that a
+// steady question looks at (glimpse). How few postings a plan has (least.go) is counted
+// anew for each question.
+//
 // After a failed sync nothing is known about what the disk holds, and the
 // engine answers ErrUnavailable until it is opened again.
 package pebble

@@ -148,6 +148,11 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) er
 	if err := in.flush(pebble.Sync); err != nil {
 		return err
 	}
+	// Counts that were kept of the empty store are not those of the rows that came.
+	db.counts.keys.Store(&keptKeys{})
+	if err := db.counts.deleteRows(db.rows); err != nil {
+		return unavailable("import", err)
+	}
 	db.seq, db.head = in.seq, in.head
 	db.applied.Store(db.seq)
 	db.durable.Store(db.head.Pos)

@@ -39,6 +39,14 @@ func (s *shown) begin(feed string, seq uint64) {
 	s.tell()
 }
 
+// renew says that the feed, as far as it is shown, has another name.
+func (s *shown) renew(feed string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end.Feed = feed
+	s.tell()
+}
+
 // wake lets those who wait look again.
 func (s *shown) wake() {
 	s.mu.Lock()
@@ -163,10 +171,13 @@ func (db *DB) Renew(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
 	}
+	db.mu.Lock()
+	defer db.mu.Unlock() // so that of two, and of a commit beside it, memory and rows tell the same
 	feed := rand.Text()
-	if err := db.rows.Set(nameRow(rowMeta, metaFeed), []byte(feed), pebble.Sync); err != nil {
+	if err := setDurably(db.rows, nameRow(rowMeta, metaFeed), []byte(feed)); err != nil {
+		db.fail(err)
 		return unavailable("begin another feed", err)
 	}
-	db.shown.begin(feed, db.shown.now().Seq)
+	db.shown.renew(feed)
 	return nil
 }

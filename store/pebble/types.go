@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -61,12 +62,30 @@ func (t *types) give(rows *pebble.DB, typ string) (typeCode, error) {
 		return 0, fmt.Errorf("there are too many types for another, %q", typ)
 	}
 	code := typeCode(len(codes) + 1)
-	if err := rows.Set(nameRow(rowType, typ), binary.BigEndian.AppendUint16(nil, uint16(code)), pebble.Sync); err != nil {
+	if err := setDurably(rows, nameRow(rowType, typ), binary.BigEndian.AppendUint16(nil, uint16(code))); err != nil {
 		return 0, err
 	}
 	codes[typ] = code
 	t.codes.Store(&codes)
 	return code, nil
+}
+
+// errJournal says that nothing is known of what the disk holds, nor will be before the
+// engine is opened again.
+var errJournal = errors.New("the journal failed")
+
+// setDurably is Set of Pebble, which ends the process where the journal fails, for
+// whoever can say instead that the engine is out of service.
+func setDurably(rows *pebble.DB, row, value []byte) error {
+	out := rows.NewBatch()
+	set(out, row, value)
+	if err := rows.ApplyNoSyncWait(out, pebble.Sync); err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	if err := out.SyncWait(); err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	return out.Close()
 }
 
 // name returns the type of a code.

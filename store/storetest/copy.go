@@ -20,10 +20,17 @@ import (
 // while others write is one state, and what an empty store was filled with is
 // that state, to the last version.
 func Copies(t *testing.T, subject Subject) {
-	t.Run("a copy is the same", func(t *testing.T) { copiesAll(newKit(t, subject)) })
-	t.Run("a copy made beside writers is one state", func(t *testing.T) { copiesBesideWriters(newKit(t, subject)) })
-	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { copiesFeed(newKit(t, subject)) })
+	t.Run("a copy is the same", func(t *testing.T) { onKit(t, subject, copiesAll) })
+	t.Run("a copy made beside writers is one state", func(t *testing.T) { onKit(t, subject, copiesBesideWriters) })
+	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { onKit(t, subject, copiesFeed) })
 	t.Run("a store with something in it takes no copy", func(t *testing.T) { copiesIntoEmptyOnly(newKit(t, subject)) })
+}
+
+// onKit runs a test and looks at what the engine remembers then.
+func onKit(t *testing.T, subject Subject, test func(*kit)) {
+	k := newKit(t, subject)
+	test(k)
+	k.checkMemory()
 }
 
 func (k *kit) copier() store.Copier {
@@ -130,6 +137,7 @@ func copiesAll(k *kit) {
 	if d := to.put(observation("new", 999, "a")); d[0].Seq <= last.Seq {
 		k.Errorf("a commit of the copy has number %d, and the store had come to %d", d[0].Seq, last.Seq)
 	}
+	to.checkMemory()
 	if first, err := to.Append(k.ctx, []byte("four")); err != nil || first != 4 {
 		k.Errorf("append to the copied log: got %d, %v, want 4", first, err)
 	}

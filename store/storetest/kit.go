@@ -30,6 +30,22 @@ func newKit(t *testing.T, subject Subject) *kit {
 	return &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
 }
 
+// remembers is an engine that keeps something in memory beside what it stores.
+type remembers interface {
+	// CheckMemory compares each such thing with a rebuild. Nobody else uses the engine.
+	CheckMemory(ctx context.Context) error
+}
+
+// checkMemory fails the test if an engine remembers what is not so.
+func (k *kit) checkMemory() {
+	k.Helper()
+	if r, ok := k.Engine.(remembers); ok {
+		if err := r.CheckMemory(k.ctx); err != nil && !errors.Is(err, store.ErrUnavailable) {
+			k.Errorf("what is kept in memory is not what is stored: %v", err)
+		}
+	}
+}
+
 // epoch is when the documents of the tests were written.
 func epoch(seconds int) time.Time {
 	return time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)

@@ -84,7 +84,10 @@ func play(t *testing.T, subject Subject, ops []uint64, story *[]string) (n int, 
 			return i + 1, err
 		}
 	}
-	return len(ops), nil
+	if r, ok := d.Engine.(remembers); ok {
+		err = r.CheckMemory(d.ctx)
+	}
+	return len(ops), err
 }
 
 func (d *duel) tell(format string, args ...any) {

@@ -35,7 +35,7 @@ func Run(t *testing.T, subject Subject) {
 	for _, chapter := range chapters {
 		t.Run(chapter.name, func(t *testing.T) {
 			for _, s := range chapter.sentences {
-				t.Run(s.name, func(t *testing.T) { s.test(newKit(t, subject)) })
+				t.Run(s.name, func(t *testing.T) { onKit(t, subject, s.test) })
 			}
 		})
 	}

@@ -1,0 +1,180 @@
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"carerecord/store"
+)
+
+// CheckMemory compares what the engine keeps in memory beside its rows with what a
+// rebuild from the rows gives, and reports every difference: see the package
+// documentation for what there is. Nobody may use the engine meanwhile. It is for the
+// end of tests that use it from many sides; what it costs grows with the postings that
+// are kept counted.
+func (db *DB) CheckMemory(ctx context.Context) error {
+	if err := db.up(); err != nil {
+		return err
+	}
+	db.keeper.worker.Wait()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	m := &memory{db: db, snap: db.snap(db.rows)}
+	for _, check := range []func(context.Context) error{m.numbers, m.types, m.feed, m.head, m.counts, m.recent, m.shared} {
+		if err := check(ctx); err != nil {
+			return fmt.Errorf("pebble: check memory: %w", err)
+		}
+	}
+	return errors.Join(m.faults...)
+}
+
+// memory collects differences. Its snapshot is of the current rows, and remembers
+// nothing. The mutex of the engine must be held.
+type memory struct {
+	*snap
+	db     *DB
+	faults []error
+}
+
+func (m *memory) differs(what string, has, want any) {
+	m.faults = append(m.faults, fmt.Errorf("pebble: %s in memory: %v, and the rows say %v", what, has, want))
+}
+
+func (m *memory) numbers(context.Context) error {
+	seq, err := m.seq()
+	if err != nil {
+		return err
+	}
+	if m.db.seq != seq || m.db.applied.Load() != seq {
+		m.differs("the last commit", fmt.Sprint(m.db.seq, " and ", m.db.applied.Load()), seq)
+	}
+	return nil
+}
+
+func (m *memory) types(context.Context) error {
+	var again types
+	if err := again.load(m.db.rows); err != nil {
+		return err
+	}
+	if has, want := *m.db.types.codes.Load(), *again.codes.Load(); !maps.Equal(has, want) {
+		m.differs("the codes of types", has, want)
+	}
+	return nil
+}
+
+func (m *memory) feed(context.Context) error {
+	name, err := get(m.rows, nameRow(rowMeta, metaFeed))
+	if err != nil {
+		return err
+	}
+	if has, want := m.db.shown.now(), (store.Position{Feed: string(name), Seq: m.db.seq}); has != want {
+		m.differs("the end of the feed", has, want)
+	}
+	return nil
+}
+
+func (m *memory) head(context.Context) error {
+	last, err := m.db.lastRecord()
+	if err != nil {
+		return err
+	}
+	if has := m.db.head; has.Pos != last.Pos || has.Hash != last.Hash || m.db.durable.Load() != last.Pos {
+		m.differs("the end of the log", fmt.Sprint(has.Pos, " and ", m.db.durable.Load()), last.Pos)
+	}
+	return nil
+}
+
+func (m *memory) counts(ctx context.Context) error {
+	kept := 0
+	for code, of := range *m.db.counts.keys.Load() {
+		for key, k := range of {
+			kept++
+			what := fmt.Sprintf("the count of type %d with key %q", code, string(key))
+			stands, err := m.walkBare(code, key, 0, ctx.Err)
+			if err != nil {
+				return err
+			}
+			if k.n != int64(stands) || !k.ready || k.delta != 0 || !bytes.Equal(k.row, countRow(code, key)) {
+				m.differs(what, fmt.Sprintf("%d, ready %t, delta %d", k.n, k.ready, k.delta), stands)
+			}
+			value, err := get(m.rows, k.row)
+			if err != nil {
+				return err
+			}
+			if n, w := binary.Uvarint(value); w <= 0 || n != uint64(k.n) {
+				m.differs(what, k.n, fmt.Sprintf("%x", value))
+			}
+		}
+	}
+	return m.walkRows(rowCount, kept)
+}
+
+// walkRows compares the number of the rows of a kind.
+func (m *memory) walkRows(kind byte, want int) error {
+	v := verifier{snap: m.snap}
+	n := 0
+	if err := v.walk(context.Background(), kind, func(_, _ []byte) error { n++; return nil }); err != nil {
+		return err
+	}
+	if n != want {
+		m.differs("the number of kept counts", want, n)
+	}
+	return nil
+}
+
+func (m *memory) recent(ctx context.Context) error {
+	for i := range m.db.recent.shelves {
+		s := &m.db.recent.shelves[i]
+		s.mu.Lock()
+		docs, taken := s.docs.Values(), s.taken
+		s.mu.Unlock()
+		size := 0
+		for _, k := range docs {
+			size += k.size
+			d, err := m.Get(ctx, k.doc.Ref)
+			if errors.Is(err, store.ErrNotFound) {
+				m.differs("a kept document", k.doc.Ref, "that it never was")
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if !sameDoc(&d, &k.doc) || k.at > m.db.seq {
+				m.differs(fmt.Sprint("the kept document ", k.doc.Ref), fmt.Sprint(k.doc, " of commit ", k.at), d)
+			}
+		}
+		if size != taken {
+			m.differs("the bytes of kept documents", taken, size)
+		}
+	}
+	return nil
+}
+
+func sameDoc(a, b *store.Doc) bool {
+	return a.Ref == b.Ref && a.Version == b.Version && a.Updated.Equal(b.Updated) && a.Seq == b.Seq && a.ID == b.ID &&
+		a.Source == b.Source && a.Origin == b.Origin && a.Keying == b.Keying && slices.Equal(a.Keys, b.Keys) && bytes.Equal(a.Body, b.Body)
+}
+
+// shared looks whether the snapshot for the next read holds what it says. A newer one is
+// made where that is not the last commit.
+func (m *memory) shared(context.Context) error {
+	m.db.reads.mu.Lock()
+	defer m.db.reads.mu.Unlock()
+	l := m.db.reads.now
+	if l == nil {
+		return nil
+	}
+	holds, err := m.db.snap(l.Snapshot).seq()
+	if err != nil {
+		return err
+	}
+	if l.at > holds || holds > m.db.seq || l.users != 0 {
+		m.differs("the shared snapshot", fmt.Sprintf("of commit %d with %d readers", l.at, l.users), holds)
+	}
+	return nil
+}

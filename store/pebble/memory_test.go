@@ -1,0 +1,145 @@
+package pebble
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"carerecord/store"
+)
+
+// remembering is an engine with something of all that it keeps in memory.
+func remembering(t *testing.T) *DB {
+	t.Helper()
+	db := open(t, t.TempDir(), nil)
+	keepAll(db, 100, 100)
+	put(t, db, "a", 1, "k")
+	put(t, db, "b", 1, "k", "l")
+	if n := count(t, db, "k"); n != 2 {
+		t.Fatalf("count: got %d, want 2", n)
+	}
+	settle(db)
+	if _, err := db.Append(t.Context(), []byte("record")); err != nil {
+		t.Fatal(err)
+	}
+	newest(t, db, "a")
+	if d := newest(t, db, "a"); d.Version != 1 {
+		t.Fatalf("got version %d, want 1", d.Version)
+	}
+	if err := db.CheckMemory(t.Context()); err != nil {
+		t.Fatalf("of a sound engine: %v", err)
+	}
+	return db
+}
+
+// CheckMemory finds each thing that is not as the rows are.
+func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
+	ref := store.Ref{Type: "T", ID: "a"}
+	for _, c := range []struct {
+		name string
+		do   func(db *DB)
+		want string
+	}{
+		{"a commit more", func(db *DB) { db.seq++ }, "the last commit"},
+		{"a commit that readers do not know of", func(db *DB) { db.applied.Store(1) }, "the last commit"},
+		{"a type without a row", func(db *DB) { db.types.codes.Store(&map[string]typeCode{"T": 1, "U": 2}) }, "the codes of types"},
+		{"a feed of another name", func(db *DB) { db.shown.renew("other") }, "the end of the feed"},
+		{"a feed that lags", func(db *DB) { db.shown.begin(db.shown.now().Feed, 1) }, "the end of the feed"},
+		{"a log that goes on elsewhere", func(db *DB) { db.head.Hash[0] ^= 1 }, "the end of the log"},
+		{"a record that is not shown", func(db *DB) { db.durable.Store(0) }, "the end of the log"},
+		{"a count too many", func(db *DB) { (*db.counts.keys.Load())[1]["k"].n++ }, `the count of type 1 with key "k"`},
+		{"a count that was let go but for its row", func(db *DB) { db.counts.keys.Store(&keptKeys{}) }, "the number of kept counts"},
+		{"a count without its row", func(db *DB) { deleteRow(t, db, countRow(1, "k")) }, `the count of type 1 with key "k"`},
+		{"a document of other keys", func(db *DB) {
+			rec := db.recent.shelf(ref)
+			k, _ := rec.docs.Get(ref)
+			k.doc.Keys = []store.Key{"z"}
+			rec.docs.Add(ref, k)
+		}, "the kept document T/a"},
+		{"a document of another keying", func(db *DB) {
+			rec := db.recent.shelf(ref)
+			k, _ := rec.docs.Get(ref)
+			k.doc.Keying = 1
+			rec.docs.Add(ref, k)
+		}, "the kept document T/a"},
+		{"a document that never was", func(db *DB) { db.recent.put(store.Doc{Ref: store.Ref{Type: "T", ID: "none"}}, db.seq) }, "a kept document"},
+		{"a body that a reader changed", func(db *DB) {
+			k, _ := db.recent.shelf(ref).docs.Get(ref)
+			k.doc.Body[0]++
+		}, "the kept document T/a"},
+		{"a snapshot older than it says", func(db *DB) { db.reads.now.at = 99 }, "the shared snapshot"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db := remembering(t)
+			c.do(db)
+			if err := db.CheckMemory(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("check memory: got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// deleteRow takes a row away.
+func deleteRow(t *testing.T, db *DB, row []byte) {
+	t.Helper()
+	if err := db.rows.Delete(row, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A store that is filled has no count of before.
+func TestImportForgetsWhatWasCounted(t *testing.T) {
+	from := open(t, t.TempDir(), nil)
+	sample(t, from)
+	to := open(t, t.TempDir(), nil)
+	keepAll(to, 100, 100)
+	to.counts.from = 0
+	code, err := to.types.give(to.rows, "T")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := to.keep(wanted{code: code, key: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Import(t.Context(), from.Export(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, to, "k"); n != 1 {
+		t.Errorf("count after the import: got %d, want 1", n)
+	}
+	if err := errors.Join(to.CheckMemory(t.Context()), to.Verify(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+// Renewals beside commits leave memory as the rows are, and nothing that was
+// acknowledged is missing from the feed.
+func TestRenewBesideCommits(t *testing.T) {
+	db := open(t, t.TempDir(), nil)
+	var last uint64
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range 100 {
+			if err := db.Renew(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	both.Go(func() {
+		for n := range 100 {
+			seq, err := db.Commit(t.Context(), batchOf(benchDoc(n)))
+			if err != nil {
+				t.Error(err)
+			}
+			last = seq
+		}
+	})
+	both.Wait()
+	if end, err := db.End(t.Context()); err != nil || end.Seq != last {
+		t.Errorf("the feed ends at %d, %v, and %d was acknowledged", end.Seq, err, last)
+	}
+	if err := db.CheckMemory(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
