@@ -30,7 +30,7 @@ func (l *limits) fields() map[string]any {
 	return map[string]any{
 		"resource-size": &l.rest.Resource, "bundle-size": &l.rest.Bundle, "form-body": &l.rest.Form,
 		"bundle-entries": &l.rest.Entries, "url": &l.rest.URL, "conditional-delete": &l.rest.ConditionalDelete,
-		"requests": &l.rest.Requests, "client-requests": &l.rest.ClientRequests, "client-rate": &l.rest.ClientRate,
+		"requests": &l.rest.Requests, "client-requests": &l.rest.ClientRequests, "client-rate": &l.rest.ClientRate, "unidentified-rate": &l.rest.UnidentifiedRate,
 		"search-deadline": &l.rest.Deadline, "bundle-deadline": &l.rest.BundleDeadline, "page-life": &l.pageLife,
 		"page": &l.search.Page, "page-maximum": &l.search.PageMaximum, "everything-maximum": &l.search.Everything, "count-budget": &l.search.CountBudget, "sort-maximum": &l.search.SortMaximum,
 		"scan-maximum": &l.search.ScanMaximum, "or-values": &l.search.ORValues, "includes-per-page": &l.search.IncludesPerPage,
@@ -40,7 +40,7 @@ func (l *limits) fields() map[string]any {
 }
 
 // zeroes are the limits that may be 0: none, or for conditional-delete single.
-var zeroes = []string{"conditional-delete", "requests", "client-requests", "client-rate"}
+var zeroes = []string{"conditional-delete", "requests", "client-requests", "client-rate", "unidentified-rate"}
 
 // set changes limits by their names and tells every mistake.
 func (l *limits) set(values map[string]string) error {

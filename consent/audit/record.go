@@ -40,6 +40,11 @@ type Record struct {
 	Disclosed   []Item    `json:"disclosed"`       // what leaves, empty for nothing
 	Count       *int      `json:"count,omitempty"` // a number that was told
 	Written     []Item    `json:"written,omitempty"`
+	// LeakedToken is the id of a token that came in a wrong place, beside that of the agent.
+	LeakedToken string `json:"leakedToken,omitempty"`
+	// More is how many requests without a valid token came from the address since its last
+	// record and have none of their own.
+	More int `json:"more,omitempty"`
 
 	Genesis     *Genesis   `json:"genesis,omitempty"`           // the record begins a chain
 	MissingFrom *time.Time `json:"wishesMissingFrom,omitempty"` // see Confirmation

@@ -47,11 +47,17 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := s.leaksInEntries(ctx, c, entries); err != nil {
+			return nil, err
+		}
 		return s.batch(ctx, c, entries)
 	case "transaction":
 		c.interaction = consent.Transaction
 		entries, err := s.entries(r)
 		if err != nil {
+			return nil, err
+		}
+		if err := s.leaksInEntries(ctx, c, entries); err != nil {
 			return nil, err
 		}
 		return s.transaction(ctx, c, entries)

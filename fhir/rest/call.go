@@ -44,9 +44,13 @@ type call struct {
 	warnings    []fhir.Issue // of the body, once accepted
 	place       string       // of a batch entry, Bundle.entry[i]
 	named       consent.Named
+	criteria    consent.Named      // whom the criteria of a conditional write name, for the trail
 	granted     *consent.Grant     // once decided
 	marks       []store.StateWrite // of a load, in the same commit
 	leave       func()             // the crowd of requests under way
+
+	unidentified bool   // it came without a valid token
+	leakedToken  string // id of another caller's token that stood in a wrong place
 }
 
 // answer is what a handler made. Nothing of it has left.
@@ -105,10 +109,30 @@ func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *
 	if err != nil {
 		a = s.failed(c, err)
 	}
-	if a.recorded || open || s.cfg.Trail == nil {
+	if a.recorded || open {
 		return a
 	}
-	if err := s.cfg.Trail.Append(ctx, s.record(c, a, err)); err != nil {
+	return s.recorded(ctx, c, a, err)
+}
+
+// recorded returns an answer once its record is durable, or the answer that says that it
+// cannot be. Requests without a valid token are limited by address first (AUD-101, LIM-006).
+func (s *Server) recorded(ctx context.Context, c *call, a *answer, cause error) *answer {
+	appended := func(r audit.Record) error { return s.cfg.Trail.Append(ctx, r) }
+	if c.unidentified {
+		sent := s.cfg.Unidentified.Met(address(c.r), s.cfg.Clock())
+		if most := s.cfg.Limits.UnidentifiedRate; most > 0 && sent > most {
+			return s.failed(c, throttled("This address sends more than %d requests a second without a valid token.", most))
+		}
+		if sent > 1 {
+			return a // counted
+		}
+		appended = func(r audit.Record) error { return s.cfg.Unidentified.Append(ctx, s.cfg.Trail, r) }
+	}
+	if s.cfg.Trail == nil {
+		return a
+	}
+	if err := appended(s.record(ctx, c, a, cause)); err != nil {
 		return s.failed(c, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The request cannot be recorded now, so it cannot be answered. Try again."}},
 			Cause: err, Header: map[string]string{"Retry-After": "1"}})
 	}
@@ -132,9 +156,40 @@ func (s *Server) guarded(ctx context.Context, c *call, h handler) (a *answer, er
 	return h(ctx, c)
 }
 
-// prepare reads what every call has: URL, format, parameters, caller.
+// prepare finds out who calls, and reads what every call has: URL, format, parameters. Who
+// calls is known before anything is refused, or anybody could fill the trail with requests
+// that are not understood.
 func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
 	c.contentType = fhirJSON + "; charset=utf-8"
+	misread := s.readURL(c)
+	if open || c.entry {
+		return misread
+	}
+	var err error
+	c.caller, err = s.cfg.Verify(ctx, c.r.Header, address(c.r))
+	if e, ok := fhir.AsError(err); ok && e.Status == http.StatusUnauthorized {
+		c.unidentified = true
+	}
+	err = s.misplaced(ctx, c, err)
+	if !c.unidentified {
+		var crowded error
+		if c.leave, crowded = s.crowd.enter(cmp.Or(c.caller.Client, address(c.r))); crowded != nil {
+			return crowded
+		}
+	}
+	if s.cfg.Closed != nil {
+		if closed := s.cfg.Closed(); closed != nil {
+			return closed
+		}
+	}
+	if err == nil {
+		err = misread
+	}
+	return err
+}
+
+// readURL reads URL, format and parameters.
+func (s *Server) readURL(c *call) error {
 	if len(c.r.URL.RequestURI()) > s.cfg.Limits.URL {
 		return fhir.Fault(414, "too-long", "The URL is longer than %d bytes.", s.cfg.Limits.URL)
 	}
@@ -145,23 +200,8 @@ func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
 	if c.contentType, err = c.formatOf(c.params); err != nil {
 		return err
 	}
-	if err = c.indent(c.params); err != nil {
-		return err
-	}
 	c.prefer = readPrefer(c.r.Header)
-	if open || c.entry {
-		return nil
-	}
-	for _, p := range c.params {
-		if p.Name == "access_token" {
-			return fhir.Fault(400, "invalid", "A token in the URL is refused: it belongs into the Authorization header. Treat it as leaked.")
-		}
-	}
-	if c.caller, err = s.cfg.Verify(ctx, c.r.Header, address(c.r)); err != nil {
-		return err
-	}
-	c.leave, err = s.crowd.enter(cmp.Or(c.caller.Client, address(c.r)))
-	return err
+	return c.indent(c.params)
 }
 
 // address is the network address of the client, without its port.
@@ -184,7 +224,7 @@ func (c *call) request(letter consent.Letter) consent.Request {
 }
 
 // record is the record of a call and its answer.
-func (s *Server) record(c *call, a *answer, err error) audit.Record {
+func (s *Server) record(ctx context.Context, c *call, a *answer, err error) audit.Record {
 	r := audit.Record{Recorded: s.cfg.Clock().UTC(), Request: c.requestID, Interaction: string(c.interaction), Type: c.typ,
 		Status: a.status, Disclosed: a.disclosed, Count: a.count, Query: c.query()}
 	if c.id != "" {
@@ -199,6 +239,18 @@ func (s *Server) record(c *call, a *answer, err error) audit.Record {
 		if p := c.granted.Patient(); p != "" {
 			r.Named = p
 		}
+	}
+	switch {
+	case r.Named != "":
+	case c.typ == "Patient" && c.id != "":
+		r.Named = c.id
+	case c.named.Where != nil: // whatever was decided, the trail says of whom (AUD-303)
+		r.Named = s.cfg.Guard.Whom(ctx, c.named)
+	case err != nil && !c.criteria.None():
+		r.Named = s.cfg.Guard.Whom(ctx, c.criteria)
+	}
+	if c.leakedToken != "" {
+		r.LeakedToken = c.leakedToken
 	}
 	var refusal *consent.Refusal
 	switch {
@@ -215,10 +267,11 @@ func (s *Server) record(c *call, a *answer, err error) audit.Record {
 // query is what was asked for, as the trail keeps it: the query string and the
 // form of a search.
 func (c *call) query() string {
-	if c.asked == "" || c.r.URL.RawQuery == "" {
-		return c.r.URL.RawQuery + c.asked
+	url, asked := withoutTokens(c.r.URL.RawQuery), withoutTokens(c.asked)
+	if asked == "" || url == "" {
+		return url + asked
 	}
-	return c.r.URL.RawQuery + "&" + c.asked
+	return url + "&" + asked
 }
 
 // requestID takes the client's id if it is usable, else makes one (REST-020).

@@ -34,7 +34,7 @@ func (s *Server) commit(ctx context.Context, c *call, letter consent.Letter, pre
 					changes, results = []consent.Change{{Form: consent.ToDelete}}, []consent.Result{{}}
 				}
 				a = s.written(c, v, changes[0], results[0])
-				return s.recordOf(c, a, results)
+				return s.recordOf(ctx, c, a, results)
 			})
 			if err == nil {
 				a.recorded = s.cfg.Trail != nil
@@ -60,11 +60,11 @@ func (s *Server) retry(ctx context.Context, f func() error) error {
 }
 
 // recordOf is the record that a commit carries.
-func (s *Server) recordOf(c *call, a *answer, results []consent.Result) ([][]byte, error) {
+func (s *Server) recordOf(ctx context.Context, c *call, a *answer, results []consent.Result) ([][]byte, error) {
 	if s.cfg.Trail == nil {
 		return nil, nil
 	}
-	r := s.record(c, a, nil)
+	r := s.record(ctx, c, a, nil)
 	for _, res := range results {
 		if res.Written {
 			r.Written = append(r.Written, audit.ItemOf(res.Doc, false, false))

@@ -40,10 +40,15 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 // criteriaOf is criteria for a caller, who needs the letter of a search too
 // (SMART-290, 291).
 func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*search.Plan, error) {
-	if err := s.maySearch(ctx, c.caller, c.typ); err != nil {
-		return nil, err
+	refused := s.maySearch(ctx, c.caller, c.typ)
+	plan, err := s.criteria(ctx, c.caller, c.typ, values)
+	if plan != nil {
+		c.criteria = plan.Named
 	}
-	return s.criteria(ctx, c.caller, c.typ, values)
+	if refused != nil {
+		return nil, refused
+	}
+	return plan, err
 }
 
 func (s *Server) maySearch(ctx context.Context, p consent.Principal, typ string) error {

@@ -23,7 +23,8 @@ func (s *Server) everythingOfMine(ctx context.Context, c *call) (*answer, error)
 }
 
 func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answer, error) {
-	if err := s.inputs(c); err != nil {
+	c.nameSelf()
+	if err := s.inputs(ctx, c); err != nil {
 		return nil, err
 	}
 	ask, err := s.cfg.Search.Everything(ctx, c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
@@ -47,7 +48,6 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 		}
 		return nil, fhir.Fault(400, "too-costly", "Patient/$everything is for a token that is bound to one patient: name the patient, Patient/[id]/$everything.")
 	}
-	c.nameSelf()
 	var a *answer
 	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
 		c.granted = v.Grant()

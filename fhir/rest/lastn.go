@@ -4,7 +4,7 @@ import "context"
 
 // lastN is Observation/$lastn (OPER-040).
 func (s *Server) lastN(ctx context.Context, c *call) (*answer, error) {
-	if err := s.inputs(c); err != nil {
+	if err := s.inputs(ctx, c); err != nil {
 		return nil, err
 	}
 	ask, err := s.cfg.Search.LastN(c.typ+"/$lastn", c.params)

@@ -37,7 +37,7 @@ func (s *Server) Load(ctx context.Context, p consent.Principal, body []byte, mar
 		a = s.failed(c, err)
 	}
 	if s.cfg.Trail != nil {
-		if lost := s.cfg.Trail.Append(ctx, s.record(c, a, err)); lost != nil {
+		if lost := s.cfg.Trail.Append(ctx, s.record(ctx, c, a, err)); lost != nil {
 			return lost
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/consent"
+	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/store"
 )
@@ -50,6 +51,7 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
 		c.granted = v.Grant()
 		lists, seen := map[string][]string{}, map[string]map[fhir.Coding]bool{}
+		var disclosed []audit.Item // the resources from which something was taken
 		for _, typ := range types {
 			if !v.Grant().May(typ, "r") {
 				continue
@@ -58,10 +60,14 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 				if err != nil {
 					return fmt.Errorf("gather meta: %w", err)
 				}
-				fhir.EachMeta(d.Body, seen, func(list, raw string) { lists[list] = append(lists[list], raw) })
+				taken := false
+				fhir.EachMeta(d.Body, seen, func(list, raw string) { lists[list], taken = append(lists[list], raw), true })
+				if taken {
+					disclosed = append(disclosed, audit.ItemOf(d, false, v.Cuts()))
+				}
 			}
 		}
-		a = &answer{status: http.StatusOK, body: returned(string(fhir.MetaLists(lists)))}
+		a = &answer{status: http.StatusOK, disclosed: disclosed, body: returned(string(fhir.MetaLists(lists)))}
 		return nil
 	})
 	return a, err

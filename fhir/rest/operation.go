@@ -68,7 +68,7 @@ func typesOf(operations []operation, name string) []string {
 
 // inputs adds the simple parameters of a Parameters body to those of the URL
 // (OPER-001). A POST without a body has those of the URL alone.
-func (s *Server) inputs(c *call) error {
+func (s *Server) inputs(ctx context.Context, c *call) error {
 	if c.r.Method != http.MethodPost {
 		return nil
 	}
@@ -100,10 +100,13 @@ func (s *Server) inputs(c *call) error {
 		c.params, given = append(c.params, param), append(given, param.String())
 		return true
 	})
+	c.asked = strings.Join(given, "&")
+	if token, found := leakedIn(c.asked); found {
+		return s.leaked(ctx, c, "a body", token)
+	}
 	if len(c.params) > search.MaxParams {
 		return fhir.Fault(400, "too-costly", "There are more than %d parameters.", search.MaxParams)
 	}
-	c.asked = strings.Join(given, "&")
 	return err
 }
 

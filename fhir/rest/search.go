@@ -26,7 +26,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 // searchAll is the search of several types, or of all (SRCH-151, 152): a named
 // type without the scope's letter is refused, others are left out (SMART-277).
 func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
-	if err := s.readForm(c); err != nil {
+	if err := s.readForm(ctx, c); err != nil {
 		return nil, err
 	}
 	params, err := s.unsealed(ctx, c, "")
@@ -90,7 +90,7 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 // find runs a search. Where it is the search of a compartment whose owner is
 // not there, it finds nothing (SRCH-155).
 func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *store.Ref) (*answer, error) {
-	if err := s.readForm(c); err != nil {
+	if err := s.readForm(ctx, c); err != nil {
 		return nil, err
 	}
 	if len(scope.Types) == 0 {
@@ -105,6 +105,7 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 
 // run runs a planned search.
 func (s *Server) run(ctx context.Context, c *call, ask search.Ask, owner *store.Ref) (*answer, error) {
+	c.named = ask.Plan.Named
 	for _, typ := range ask.Plan.Joined {
 		req := consent.Request{Interaction: c.interaction, Type: typ, Letter: consent.SearchLetter}
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
@@ -114,7 +115,6 @@ func (s *Server) run(ctx context.Context, c *call, ask search.Ask, owner *store.
 	if err := c.indent(ask.Plan.Used); err != nil {
 		return nil, err
 	}
-	c.named = ask.Plan.Named
 	var a *answer
 	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.SearchLetter), func(v *consent.View) error {
 		c.granted = v.Grant()
@@ -151,7 +151,7 @@ func (s *Server) unsealed(ctx context.Context, c *call, path string) ([]search.P
 }
 
 // readForm adds the parameters of a form body to those of the URL (SRCH-002).
-func (s *Server) readForm(c *call) error {
+func (s *Server) readForm(ctx context.Context, c *call) error {
 	if c.r.Method != http.MethodPost || c.form {
 		return nil
 	}
@@ -167,11 +167,14 @@ func (s *Server) readForm(c *call) error {
 	if err != nil {
 		return err
 	}
-	params, err := search.ParseQuery(string(body))
+	c.asked = string(body)
+	if token, found := leakedIn(c.asked); found {
+		return s.leaked(ctx, c, "a form", token)
+	}
+	params, err := search.ParseQuery(c.asked)
 	if err != nil {
 		return err
 	}
-	c.asked = string(body)
 	if c.params = append(c.params, params...); len(c.params) > search.MaxParams {
 		return fhir.Fault(400, "too-costly", "The query has more than %d parameters.", search.MaxParams)
 	}

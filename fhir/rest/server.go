@@ -33,6 +33,9 @@ type Limits struct {
 	// Requests is how many requests may be under way; ClientRequests how many of
 	// one client, and ClientRate how many it may begin a second. 0 is no limit.
 	Requests, ClientRequests, ClientRate int
+	// UnidentifiedRate is how many requests without a valid token an address may send a
+	// second; 0 is no limit.
+	UnidentifiedRate int
 	// NeedIfMatch and NoDelete are types whose updates need If-Match, and types
 	// closed to deletion (REST-048, 184).
 	NeedIfMatch, NoDelete []string
@@ -46,7 +49,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{Resource: 10 << 20, Bundle: 256 << 20, Form: 1 << 20, Entries: 50_000, URL: 8 << 10,
 		Deadline: 10 * time.Second, BundleDeadline: 60 * time.Second,
-		Requests: 2000, ClientRequests: 1000, ClientRate: 20_000}
+		Requests: 2000, ClientRequests: 1000, ClientRate: 20_000, UnidentifiedRate: 100}
 }
 
 // Verifier makes a Principal of a request's headers. Errors are *fhir.Error.
@@ -60,6 +63,12 @@ type Config struct {
 	Search *search.Service
 	Verify Verifier
 	Trail  *audit.Trail // nil only under --auth off
+	// Unidentified counts the requests without a valid token. Whoever gives one flushes it;
+	// nil makes one of the Server's own, whose last counts are lost.
+	Unidentified *audit.Unidentified
+	// Closed returns why the record does not answer now, a *fhir.Error, or nil. It is asked
+	// once the caller is known. nil is never closed.
+	Closed func() error
 	Limits Limits
 	Clock  func() time.Time
 	Log    *slog.Logger
@@ -88,6 +97,9 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = consent.NewID
+	}
+	if cfg.Unidentified == nil {
+		cfg.Unidentified = &audit.Unidentified{}
 	}
 	s := &Server{cfg: cfg, crowd: crowd{limits: cfg.Limits, now: time.Now}, usual: newUsual()}
 	s.capability = s.capable()

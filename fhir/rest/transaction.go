@@ -50,7 +50,7 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 						a.disclosed = append(a.disclosed, w.disclosed...)
 					}
 				}
-				return s.recordOf(c, a, results)
+				return s.recordOf(ctx, c, a, results)
 			}, c.marks...)
 			a.recorded = err == nil && s.cfg.Trail != nil
 			return err

@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"carerecord/consent"
+	"carerecord/fhir"
+)
+
+// A token belongs into one Authorization header (SMART-410). Anywhere else it is in logs,
+// histories or caches by now, so the request is refused, whatever else it asks, and the
+// token is recorded as leaked: by its id, where it is one of ours, and never itself.
+
+// tokenLeaked is the reason of such a refusal in the trail.
+const tokenLeaked = "TOKEN_LEAKED"
+
+// tokenParam is the parameter by which a token may come in a form or a URL (RFC 6750).
+const tokenParam = "access_token"
+
+// leaked refuses a request that holds a token in a wrong place, and notes whose it is.
+func (s *Server) leaked(ctx context.Context, c *call, where, token string) error {
+	if p, err := s.cfg.Verify(ctx, http.Header{"Authorization": {"Bearer " + token}}, address(c.r)); err == nil && c.caller.Kind == consent.Nobody {
+		c.caller, c.unidentified = p, false
+	} else if err == nil {
+		c.leakedToken = p.Token
+	}
+	return &consent.Refusal{Step: 1, Reason: tokenLeaked, Err: fhir.Fault(400, "invalid",
+		"A token in %s is refused: it belongs into one Authorization header. Treat it as leaked.", where)}
+}
+
+// misplaced refuses a request that holds a token in its URL, in more than one header or,
+// without a valid token, in a form. err is what the header gave.
+func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
+	if token, found := leakedIn(c.r.URL.RawQuery); found {
+		return s.leaked(ctx, c, "the URL", token)
+	}
+	e, refused := fhir.AsError(err)
+	if refused && len(c.r.Header.Values("Authorization")) > 1 {
+		return &consent.Refusal{Step: 1, Reason: tokenLeaked, Err: e}
+	}
+	if !c.unidentified || !isForm(c.r) {
+		return err
+	}
+	if body, failed := readBody(c.r, s.cfg.Limits.Form); failed == nil {
+		if token, found := leakedIn(string(body)); found {
+			return s.leaked(ctx, c, "a form", token)
+		}
+	}
+	return err
+}
+
+// isForm reports whether the body of a request is a form.
+func isForm(r *http.Request) bool {
+	typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return r.Method == http.MethodPost && err == nil && typ == "application/x-www-form-urlencoded"
+}
+
+// leaksInEntries refuses a bundle in whose URLs a token stands: in one of them it is as
+// leaked as in that of the bundle.
+func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) error {
+	for _, en := range entries {
+		_, query, _ := strings.Cut(en.url, "?")
+		for _, raw := range append([]string{query}, en.header.Values("If-None-Exist")...) {
+			if token, found := leakedIn(raw); found {
+				err := s.leaked(ctx, c, "the URL of an entry", token)
+				if refusal, ok := consent.AsRefusal(err); ok {
+					refusal.Err = refusal.Err.At(en.place + ".request")
+				}
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// leakedIn finds a token in a query string, be the rest of it well formed or not.
+func leakedIn(query string) (token string, found bool) {
+	for part := range strings.SplitSeq(query, "&") {
+		if name, value, _ := strings.Cut(part, "="); isToken(name) {
+			if plain, err := url.QueryUnescape(value); err == nil {
+				value = plain
+			}
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// isToken reports whether the name of a parameter, as it was sent, is that of a token.
+func isToken(name string) bool {
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	name, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(name), "?"), ":")
+	return strings.EqualFold(name, tokenParam)
+}
+
+// withoutTokens is a query string as the trail keeps it.
+func withoutTokens(query string) string {
+	if _, found := leakedIn(query); !found {
+		return query
+	}
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		if name, _, _ := strings.Cut(part, "="); isToken(name) {
+			parts[i] = name + "=REDACTED"
+		}
+	}
+	return strings.Join(parts, "&")
+}
