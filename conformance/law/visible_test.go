@@ -90,6 +90,7 @@ func (e *evaluator) directive(v *version) {
 	switch {
 	case has(v.m["scope"], "patient-privacy") && has(v.m["category"], "416409005") && has(v.m["policyRule"], "OPTOUT"):
 		set = e.optedOut
+	case has(v.m["category"], "416409005"): // of whatever scope it says it is (CON-503)
 	case has(v.m["category"], "INFA"), !has(v.m["scope"], "patient-privacy") && !has(v.m["scope"], "research"):
 		return
 	}
