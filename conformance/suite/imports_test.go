@@ -34,6 +34,7 @@ func rules() []rule {
 		{"fhir/term", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "terminology knows no keys and finds resources by what it is handed"},
 		{"fhir/edit", append([]string{"store/...", "fhir/index"}, above...), "edits know no keys"},
 		{"fhir/xml", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "formats know bodies and no keys"},
+		{"fhir/payload", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "payloads know bodies and no keys"},
 		{"fhir/patch", append([]string{"store/...", "fhir/index"}, above...), "patches know bodies and no keys"},
 		{"fhir/validate", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index"}, above...), "validation stands on the tables alone"},
 		{"fhir/index", above, "keys lie below the guard"},
