@@ -65,7 +65,7 @@ func (c *serveCmd) listenAdmin(r *record, s settings, m *telemetry.Metrics) (fun
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
 	r.healthRoutes(mux)
-	r.adminRoutes(mux)
+	mux.Handle("/admin/", r.held.whileHeld(r.admin()))
 	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
 	go server.Serve(l) // ends with Close
 	s.log.Info("metrics", "at", "http://"+l.Addr().String()+"/metrics")

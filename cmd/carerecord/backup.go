@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"carerecord/consent"
+	"carerecord/consent/audit"
 	"carerecord/store/backup"
 )
 
@@ -45,8 +46,12 @@ func (c *backupCmd) Run(ctx context.Context) error {
 			return err
 		}
 		defer r.close()
-		if m, err = r.backup(ctx, s, c.Out); err != nil {
+		o := audit.Operation{Name: "backup", Who: operatorName()}
+		if err := r.note(ctx, o); err != nil {
 			return err
+		}
+		if m, err = r.backup(ctx, s, c.Out); err != nil {
+			return errors.Join(err, r.note(ctx, failed(o, err)))
 		}
 	}
 	fmt.Printf("%d versions and %d records of the trail, as of %s, are in %s: %d bytes\n",
@@ -69,25 +74,24 @@ func (r *record) backup(ctx context.Context, s settings, dir string) (backup.Man
 	return m, err
 }
 
-// backupRoutes are the operator's requests for it.
-func (r *record) backupRoutes(mux *http.ServeMux, s settings) {
-	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, q *http.Request) {
-		m, err := r.backup(q.Context(), s, q.URL.Query().Get("out"))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		json.NewEncoder(w).Encode(m)
-	})
-	mux.HandleFunc("POST /restore/confirm", func(w http.ResponseWriter, q *http.Request) {
-		from, err := time.Parse(time.RFC3339Nano, q.URL.Query().Get("from"))
-		if err == nil {
-			err = r.confirm(q.Context(), q.URL.Query().Get("who"), from)
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
-		}
-	})
+func (r *record) answerBackup(w http.ResponseWriter, q *http.Request, s settings) {
+	m, err := r.backup(q.Context(), s, q.URL.Query().Get("out"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	json.NewEncoder(w).Encode(m)
+}
+
+func (r *record) answerConfirm(w http.ResponseWriter, q *http.Request) {
+	from, err := time.Parse(time.RFC3339Nano, q.URL.Query().Get("from"))
+	if err == nil {
+		err = r.confirm(q.Context(), q.Header.Get(operatorHeader), from)
+	}
+	if err == nil {
+		return
+	}
+	r.refused(w, q, "confirm-restore", err)
 }
 
 // openHeld opens a store without what serves it: for commands that look at no

@@ -30,7 +30,7 @@ func (c *explainCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if client := socketClient(s); client != nil {
-		text, err := ask(ctx, client, http.MethodGet, "/explain?search="+url.QueryEscape(c.Search)+"&who="+url.QueryEscape(operatorName()), nil)
+		text, err := ask(ctx, client, http.MethodGet, "/explain?search="+url.QueryEscape(c.Search), nil)
 		if err == nil {
 			fmt.Print(string(text))
 		}
@@ -48,40 +48,34 @@ func (c *explainCmd) Run(ctx context.Context) error {
 	return err
 }
 
-func (r *record) explainRoutes(mux *http.ServeMux, s settings) {
-	mux.HandleFunc("GET /explain", func(w http.ResponseWriter, q *http.Request) {
-		text, err := r.explain(q.Context(), s, q.URL.Query().Get("who"), q.URL.Query().Get("search"))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		fmt.Fprint(w, text)
-	})
+func (r *record) answerExplain(w http.ResponseWriter, q *http.Request, s settings) {
+	text, err := r.explain(q.Context(), s, q.Header.Get(operatorHeader), q.URL.Query().Get("search"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fmt.Fprint(w, text)
 }
 
 // explain spells the plan of a search, with a record in the trail before anything
 // is told. Documents are counted, and the search is timed, only where everybody may
 // know what is there: under --auth off, and in a demonstration.
 func (r *record) explain(ctx context.Context, s settings, who, text string) (string, error) {
-	path, query, _ := strings.Cut(text, "?")
-	params, err := search.ParseQuery(query)
-	if err != nil {
-		return "", err
-	}
-	if path == "" || strings.Contains(path, "/") {
-		return "", errors.New("a search of one type is explained: Type?parameter=value&…")
-	}
 	everybody := consent.Principal{Kind: consent.System}
-	asked, err := r.search.Plan(ctx, everybody, search.Scope{Path: path, Types: []string{path}}, params, true)
-	if err != nil {
-		return "", err
-	}
+	path, asked, err := r.planned(ctx, everybody, text)
 	if r.trail != nil {
-		if err := r.trail.Append(ctx, r.trail.Explained(time.Now(), who, text)); err != nil {
-			return "", err
+		explained := r.trail.Explained(time.Now(), who, text)
+		if err != nil {
+			explained.Status, explained.Decision.Outcome = http.StatusBadRequest, "refuse"
+		}
+		if unrecorded := r.trail.Append(ctx, explained); unrecorded != nil {
+			return "", unrecorded
 		}
 	}
-	x := &explaining{ctx: ctx, engine: r.engine, counts: s.unguarded || s.demo}
+	if err != nil {
+		return "", err
+	}
+	x := &explaining{ctx: ctx, engine: r.engine, counts: (s.unguarded || s.demo) && r.confirmed() == nil}
 	fmt.Fprintf(&x.out, "%s\n", text)
 	for _, n := range asked.Plan.Explain() {
 		x.node(n, 0)
@@ -98,6 +92,20 @@ func (r *record) explain(ctx context.Context, s settings, who, text string) (str
 		return err
 	})
 	return x.out.String(), err
+}
+
+// planned plans the search of one type that a text writes.
+func (r *record) planned(ctx context.Context, p consent.Principal, text string) (typ string, asked search.Ask, err error) {
+	typ, query, _ := strings.Cut(text, "?")
+	params, err := search.ParseQuery(query)
+	if err != nil {
+		return typ, asked, err
+	}
+	if typ == "" || strings.Contains(typ, "/") {
+		return typ, asked, errors.New("a search of one type is explained: Type?parameter=value&…")
+	}
+	asked, err = r.search.Plan(ctx, p, search.Scope{Path: typ, Types: []string{typ}}, params, true)
+	return typ, asked, err
 }
 
 // explaining writes one explanation.

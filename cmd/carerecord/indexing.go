@@ -10,16 +10,16 @@ import (
 	"time"
 
 	"carerecord/consent"
-	"carerecord/fhir"
 	"carerecord/fhir/index"
 )
 
-// indexStatus is what an operator learns of the index.
+// indexStatus is what an operator learns of the index: how far the work is, and no number
+// of documents (CON-206).
 type indexStatus struct {
 	// Reindex is the last walk over all documents, Indexing the last one for
 	// search parameters that stored definitions bring; null where there was none.
-	Reindex    *consent.Reindexing `json:"reindex"`
-	Indexing   *consent.Reindexing `json:"indexing"`
+	Reindex    *consent.Progress   `json:"reindex"`
+	Indexing   *consent.Progress   `json:"indexing"`
 	Parameters []consent.Parameter `json:"parameters"`
 }
 
@@ -28,11 +28,13 @@ func (r *record) indexStatus(ctx context.Context) (indexStatus, error) {
 	if at, found, err := consent.ReindexStatus(ctx, r.engine); err != nil {
 		return st, err
 	} else if found {
-		st.Reindex = &at
+		p := at.Progress()
+		st.Reindex = &p
 	}
 	at, found, err := consent.IndexingStatus(ctx, r.engine)
 	if found {
-		st.Indexing = &at
+		p := at.Progress()
+		st.Indexing = &p
 	}
 	return st, err
 }
@@ -54,13 +56,12 @@ func (st indexStatus) tell(w io.Writer) error {
 	return err
 }
 
-func walked(at consent.Reindexing) string {
-	state := "done"
-	if !at.Done {
-		state = fmt.Sprintf("at %s, round %d", at.Type, at.Round)
+func walked(p consent.Progress) string {
+	state := "done: 100 %"
+	if p.Phase != consent.PhaseDone {
+		state = fmt.Sprintf("in %s, %.0f %%", p.Phase, 100*p.Share)
 	}
-	return fmt.Sprintf("begun %s, resumed %d times, %s: %d documents read, of which %d stood under other keys",
-		at.Began.Format(time.RFC3339), at.Resumed, state, at.Read, at.Rekeyed)
+	return fmt.Sprintf("begun %s, resumed %d times, %s of the way", p.Began.Format(time.RFC3339), p.Resumed, state)
 }
 
 func (r *record) answerStatus(ctx context.Context, w http.ResponseWriter) {
@@ -72,45 +73,6 @@ func (r *record) answerStatus(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	json.NewEncoder(w).Encode(st)
-}
-
-// adminRoutes are the operator's requests on the address of --admin. Each needs a
-// token with the scope carerecord/operations, but under --auth off.
-func (r *record) adminRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /admin/reindex", func(w http.ResponseWriter, q *http.Request) {
-		if err := r.operates(q); err != nil {
-			refuse(w, err)
-			return
-		}
-		r.answerStatus(q.Context(), w)
-	})
-}
-
-// operates refuses who does not operate the record. The error is a *fhir.Error.
-func (r *record) operates(q *http.Request) error {
-	if r.tokens == nil {
-		return nil // --auth off
-	}
-	p, err := r.tokens.Verify(q.Context(), q.Header, q.RemoteAddr)
-	if err != nil || p.Operates() {
-		return err
-	}
-	e := fhir.Fault(403, "forbidden", "The token has no scope for this: %s is missing.", consent.Operations())
-	e.Header = map[string]string{"WWW-Authenticate": fmt.Sprintf(`Bearer realm="carerecord", error="insufficient_scope", scope="%s"`, consent.Operations())}
-	return e
-}
-
-func refuse(w http.ResponseWriter, err error) {
-	e, ok := fhir.AsError(err)
-	if !ok {
-		e = fhir.Fault(500, "exception", "The request cannot be answered.")
-	}
-	for name, value := range e.Header {
-		w.Header().Set(name, value)
-	}
-	w.Header().Set("Content-Type", "application/fhir+json")
-	w.WriteHeader(e.Status)
-	w.Write(fhir.Outcome(e.Issues))
 }
 
 // indexAgain is how long the server waits after a walk that failed.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/validate"
 	"carerecord/load"
@@ -168,8 +169,11 @@ func (c *loadCmd) through(client *http.Client, source string) load.Send {
 // loadBundle stores one transaction bundle as the feed of an organisation, with
 // its mark in the same commit. A bundle whose mark stands is skipped.
 func (r *record) loadBundle(ctx context.Context, source, mark string, body []byte, mode validate.Mode) load.Outcome {
+	notBegun := func(err error) load.Outcome {
+		return load.Outcome{Failed: errors.Join(err, r.note(ctx, failed(audit.Operation{Name: "load", Who: operatorName()}, err))).Error()}
+	}
 	if err := r.confirmed(); err != nil {
-		return load.Outcome{Failed: err.Error()}
+		return notBegun(err)
 	}
 	if mark != "" {
 		switch _, err := r.engine.Lookup(ctx, "load/"+mark); {
@@ -181,7 +185,7 @@ func (r *record) loadBundle(ctx context.Context, source, mark string, body []byt
 	}
 	feed, err := r.feedOf(source)
 	if err != nil {
-		return load.Outcome{Failed: err.Error()}
+		return notBegun(err)
 	}
 	var marks []store.StateWrite
 	if mark != "" {

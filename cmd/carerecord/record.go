@@ -58,6 +58,9 @@ type record struct {
 	rest   *rest.Server
 	log    *slog.Logger
 
+	unidentified     audit.Unidentified // requests without a valid token
+	unidentifiedRate int                // how many of them an address may send a second; 0 is no limit
+
 	reindexing sync.Mutex // held by the walk under way
 
 	trailed     bool        // what an operator does goes into the trail
@@ -178,9 +181,10 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if err != nil {
 		return err
 	}
+	r.unidentifiedRate = lim.rest.UnidentifiedRate
 	r.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim.search}
 	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x, Search: r.search,
-		Verify: verify, Trail: r.trail, Limits: lim.rest, Origins: s.origins, Clock: time.Now, Log: s.log,
+		Verify: verify, Trail: r.trail, Unidentified: &r.unidentified, Closed: r.closed, Limits: lim.rest, Origins: s.origins, Clock: time.Now, Log: s.log,
 		Unguarded: s.unguarded, Version: version, Validation: s.validation, Watch: s.watch})
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"carerecord/consent"
+	"carerecord/consent/audit"
 )
 
 // reindexCmd keys every document anew.
@@ -60,6 +61,13 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.close()
+	o := audit.Operation{Name: "reindex", Who: operatorName()}
+	if c.Status {
+		o.Name, o.Status = "reindex-status", http.StatusOK
+	}
+	if err := r.note(ctx, o); err != nil {
+		return err
+	}
 	if c.Status {
 		st, err := r.indexStatus(ctx)
 		if err != nil {
@@ -67,12 +75,14 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 		}
 		return st.tell(os.Stdout)
 	}
-	_, err = r.reindex(ctx, c.Rate)
-	st, failed := r.indexStatus(ctx)
-	if failed == nil {
-		failed = st.tell(os.Stdout)
+	if _, err = r.reindex(ctx, c.Rate); err != nil {
+		err = errors.Join(err, r.note(ctx, failed(o, err)))
 	}
-	return cmp.Or(err, failed)
+	st, untold := r.indexStatus(ctx)
+	if untold == nil {
+		untold = st.tell(os.Stdout)
+	}
+	return cmp.Or(err, untold)
 }
 
 // reindex keys every document anew, at most rate a second where rate is
@@ -113,22 +123,18 @@ func (r *record) throttle(rate int) func(context.Context, consent.Reindexing) er
 	}
 }
 
-// reindexRoutes are the operator's requests for it.
-func (r *record) reindexRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /reindex", func(w http.ResponseWriter, q *http.Request) { r.answerStatus(q.Context(), w) })
-	mux.HandleFunc("POST /reindex", func(w http.ResponseWriter, q *http.Request) {
-		rate, err := strconv.Atoi(q.URL.Query().Get("rate"))
-		if err != nil {
-			http.Error(w, "rate is a number", http.StatusBadRequest)
-			return
-		}
-		if rate == 0 {
-			rate = besideServer
-		}
-		if _, err := r.reindex(q.Context(), rate); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		r.answerStatus(q.Context(), w)
-	})
+func (r *record) answerReindex(w http.ResponseWriter, q *http.Request) {
+	rate, err := strconv.Atoi(q.URL.Query().Get("rate"))
+	if err != nil {
+		http.Error(w, "rate is a number", http.StatusBadRequest)
+		return
+	}
+	if rate == 0 {
+		rate = besideServer
+	}
+	if _, err := r.reindex(q.Context(), rate); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	r.answerStatus(q.Context(), w)
 }

@@ -67,7 +67,7 @@ func (c *restoreCmd) Run(ctx context.Context) error {
 	}
 	defer r.close()
 	if err := r.restore(ctx, s, b); err != nil {
-		return err
+		return errors.Join(err, r.note(ctx, failed(audit.Operation{Name: "restore", Who: operatorName()}, err)))
 	}
 	taken := b.Manifest.Taken.Format(time.RFC3339Nano)
 	fmt.Printf("%d versions and %d records of the trail are restored, as of %s\n", b.Manifest.Versions, b.Manifest.Records, taken)
@@ -84,7 +84,7 @@ func (c *restoreCmd) confirm(ctx context.Context, s settings, client *http.Clien
 	}
 	who := operatorName()
 	if client != nil {
-		q := url.Values{"from": {from.Format(time.RFC3339Nano)}, "who": {who}}
+		q := url.Values{"from": {from.Format(time.RFC3339Nano)}}
 		if _, err := ask(ctx, client, http.MethodPost, "/restore/confirm?"+q.Encode(), nil); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (c *restoreCmd) confirm(ctx context.Context, s settings, client *http.Clien
 			return err
 		}
 		if err := r.confirm(ctx, who, from); err != nil {
-			return err
+			return errors.Join(err, r.note(ctx, failed(audit.Operation{Name: "confirm-restore", Who: who}, err)))
 		}
 	}
 	fmt.Printf("the store answers: %s confirmed that wishes recorded since %s may be missing\n", who, from.UTC().Format(time.RFC3339Nano))
@@ -174,7 +174,7 @@ func (r *record) restore(ctx context.Context, s settings, b *backup.Backup) erro
 	if _, err := r.reindex(ctx, 0); err != nil {
 		return fmt.Errorf("key the documents anew: %w", err)
 	}
-	if b.Manifest.Records > 0 {
+	if b.Manifest.Records > 0 || !s.unguarded {
 		g := audit.Genesis{Software: version, Backup: b.Manifest.Taken}
 		if err := audit.Begin(ctx, r.engine, time.Now(), operatorName(), g); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"carerecord/consent/audit"
@@ -113,17 +112,11 @@ func (r *record) confirm(ctx context.Context, who string, from time.Time) error 
 	return nil
 }
 
-// whileConfirmed answers 503 to everything but metadata while a restored store
-// waits for confirmation.
-func (r *record) whileConfirmed(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if r.unconfirmed.Load() && q.URL.Path != "/fhir/metadata" {
-			w.Header().Set("Content-Type", "application/fhir+json; charset=utf-8")
-			w.Header().Set("Retry-After", "60")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			w.Write(fhir.Outcome([]fhir.Issue{{Code: "transient", Text: "The record was restored from a backup and does not answer yet. Nothing was done; it may be repeated."}}))
-			return
-		}
-		next.ServeHTTP(w, q)
-	})
+// closed returns the 503 of a restored store that waits for confirmation, or nil.
+func (r *record) closed() error {
+	if !r.unconfirmed.Load() {
+		return nil
+	}
+	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The record was restored from a backup and does not answer yet. Nothing was done; it may be repeated."}},
+		Header: map[string]string{"Retry-After": "60"}}
 }

@@ -124,6 +124,7 @@ func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener ne
 	}
 	defer closeSocket()
 	indexing, stop := context.WithCancel(ctx)
+	defer r.keepCounts(indexing)()
 	defer r.keepIndexing(indexing, c.ReindexRate)()
 	defer stop()
 	server := &http.Server{Handler: r.held.whileHeld(r.site()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -174,7 +175,7 @@ func say(s settings, r *record) {
 // site is what the server answers.
 func (r *record) site() http.Handler {
 	mux := http.NewServeMux()
-	fhir := r.whileConfirmed(r.rest.Handler())
+	fhir := r.rest.Handler()
 	mux.Handle("/fhir", fhir)
 	mux.Handle("/fhir/", fhir)
 	r.healthRoutes(mux)

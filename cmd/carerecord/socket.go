@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir/validate"
 	"carerecord/interop/smart"
@@ -52,53 +53,93 @@ func (r *record) listenSocket(s settings) (func(), error) {
 // operator answers on the socket.
 func (r *record) operator(s settings) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /token", func(w http.ResponseWriter, q *http.Request) {
-		var spec smart.Spec
-		if err := json.NewDecoder(q.Body).Decode(&spec); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		token, err := r.issue(q.Context(), s, spec)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
-			return
-		}
-		fmt.Fprint(w, token)
-	})
-	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, q *http.Request) {
-		report, err := audit.Verify(q.Context(), r.engine)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		json.NewEncoder(w).Encode(report)
-	})
-	r.reindexRoutes(mux)
-	r.explainRoutes(mux, s)
-	r.backupRoutes(mux, s)
-	mux.HandleFunc("POST /load", func(w http.ResponseWriter, q *http.Request) {
-		body, err := io.ReadAll(q.Body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		var mode validate.Mode
-		if err := mode.UnmarshalText([]byte(q.URL.Query().Get("validation"))); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		out := r.loadBundle(q.Context(), q.URL.Query().Get("source"), q.URL.Query().Get("mark"), body, mode)
-		json.NewEncoder(w).Encode(out)
-	})
+	for _, op := range r.operations(s) {
+		mux.HandleFunc(op.pattern, r.recording(op))
+	}
 	return mux
 }
 
-// issue makes a token, on a demo store only.
-func (r *record) issue(ctx context.Context, s settings, spec smart.Spec) (string, error) {
-	if !s.demo {
-		return "", errors.New("tokens are printed for a --demo store only")
+// operations is the table of what an operator may ask on the socket.
+func (r *record) operations(s settings) []operation {
+	return []operation{
+		{pattern: "POST /token", name: "token-issue", itself: true, handle: func(w http.ResponseWriter, q *http.Request) { r.answerToken(w, q, s) }},
+		{pattern: "GET /audit", name: "audit-verify", handle: r.answerAudit},
+		{pattern: "GET /reindex", name: "reindex-status", handle: func(w http.ResponseWriter, q *http.Request) { r.answerStatus(q.Context(), w) }},
+		{pattern: "POST /reindex", name: "reindex", before: true, handle: r.answerReindex},
+		{pattern: "GET /explain", name: "explain", itself: true, handle: func(w http.ResponseWriter, q *http.Request) { r.answerExplain(w, q, s) }},
+		{pattern: "POST /backup", name: "backup", before: true, handle: func(w http.ResponseWriter, q *http.Request) { r.answerBackup(w, q, s) }},
+		{pattern: "POST /restore/confirm", name: "confirm-restore", itself: true, handle: r.answerConfirm},
+		{pattern: "POST /load", name: "load", itself: true, handle: r.answerLoad},
+		{pattern: "/", name: "unknown", handle: http.NotFound},
 	}
-	return r.tokens.Issue(ctx, spec)
+}
+
+func (r *record) answerToken(w http.ResponseWriter, q *http.Request, s settings) {
+	var spec smart.Spec
+	if err := json.NewDecoder(q.Body).Decode(&spec); err != nil {
+		r.refused(w, q, "token-issue", err)
+		return
+	}
+	token, err := r.issue(q.Context(), s, q.Header.Get(operatorHeader), spec)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	fmt.Fprint(w, token)
+}
+
+func (r *record) answerAudit(w http.ResponseWriter, q *http.Request) {
+	report, err := audit.Verify(q.Context(), r.engine)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	json.NewEncoder(w).Encode(report)
+}
+
+func (r *record) answerLoad(w http.ResponseWriter, q *http.Request) {
+	body, err := io.ReadAll(q.Body)
+	var mode validate.Mode
+	if err == nil {
+		err = mode.UnmarshalText([]byte(q.URL.Query().Get("validation")))
+	}
+	if err != nil {
+		r.refused(w, q, "load", err)
+		return
+	}
+	out := r.loadBundle(q.Context(), q.URL.Query().Get("source"), q.URL.Query().Get("mark"), body, mode)
+	json.NewEncoder(w).Encode(out)
+}
+
+// refused answers an operation that makes its own record and was not begun.
+func (r *record) refused(w http.ResponseWriter, q *http.Request, name string, err error) {
+	if unrecorded := r.note(q.Context(), failed(audit.Operation{Name: name, Who: q.Header.Get(operatorHeader)}, err)); unrecorded != nil {
+		err = errors.Join(err, unrecorded)
+	}
+	http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+}
+
+// issue makes a token, on a demo store only, and records that before it is given out.
+func (r *record) issue(ctx context.Context, s settings, who string, spec smart.Spec) (string, error) {
+	token, err := "", errors.New("tokens are printed for a --demo store only")
+	var p consent.Principal // of the token, whose id the record names
+	if s.demo {
+		token, err = r.tokens.Issue(ctx, spec)
+	}
+	if err == nil {
+		p, err = r.tokens.Verify(ctx, http.Header{"Authorization": {"Bearer " + token}}, "local")
+	}
+	o := failed(audit.Operation{Name: "token-issue", Who: who, Client: spec.Client}, err)
+	if err == nil {
+		o.Of = "token/" + p.Token
+	}
+	if unrecorded := r.note(ctx, o); unrecorded != nil {
+		return "", errors.Join(err, unrecorded)
+	}
+	if err != nil {
+		return "", err
+	}
+	return token, nil
 }
 
 // socketClient talks to the server that holds a store; nil if none does.
@@ -121,6 +162,7 @@ func ask(ctx context.Context, client *http.Client, method, path string, body []b
 	if err != nil {
 		return nil, err
 	}
+	q.Header.Set(operatorHeader, operatorName())
 	resp, err := client.Do(q)
 	if err != nil {
 		return nil, fmt.Errorf("ask the running server: %w", err)

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,9 +72,6 @@ func (c *tokenCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.demo {
-		return errors.New("tokens are printed for a --demo store only")
-	}
 	spec := smart.Spec{User: c.User, Client: c.Client, Scope: c.Scope, Patient: c.Patient, Purpose: c.Purpose}
 	if client := socketClient(s); client != nil {
 		body, err := json.Marshal(spec)
@@ -93,7 +90,7 @@ func (c *tokenCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.close()
-	token, err := r.issue(ctx, s, spec)
+	token, err := r.issue(ctx, s, operatorName(), spec)
 	if err != nil {
 		return err
 	}
@@ -128,12 +125,15 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("read the server's report: %w", err)
 		}
 	} else {
-		e, err := s.place.open(ctx)
+		r, err := openHeld(ctx, s)
 		if err != nil {
-			return fmt.Errorf("open %s: %w", redact(s.place.address), err)
+			return err
 		}
-		defer e.Close()
-		if report, err = audit.Verify(ctx, e); err != nil {
+		defer r.close()
+		if report, err = audit.Verify(ctx, r.engine); err != nil {
+			return err
+		}
+		if err := r.note(ctx, audit.Operation{Name: "audit-verify", Who: operatorName(), Status: http.StatusOK}); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"carerecord/consent/audit"
 )
 
 // verifyCmd verifies a store that no server holds.
@@ -29,6 +31,9 @@ func (c *verifyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.close()
+	if err := r.note(ctx, audit.Operation{Name: "verify", Who: operatorName()}); err != nil {
+		return err
+	}
 	var faults []error
 	if err := r.engine.Verify(ctx); err != nil {
 		faults = append(faults, err)

@@ -160,6 +160,11 @@ func (s *server) mayRead(t *testing.T, at string) {
 	says(t, "no scope", s.get("gp", at+"/admin/reindex"), 403, "carerecord/operations")
 	r := s.get(operator, at+"/admin/reindex")
 	says(t, "SRCH-242 progress", r, 200, `"phase":"indexing"`)
+	for _, count := range []string{"read", "rekeyed", "changed", "after"} {
+		if r.get("indexing."+count).Exists() || r.get("reindex."+count).Exists() {
+			t.Errorf("CON-206: the operator is told %q of documents: %s", count, r.body)
+		}
+	}
 	if n := len(r.get("parameters").Array()); n != 4 {
 		t.Errorf("SRCH-242: %d parameters are told of: %s", n, r.body)
 	}

@@ -150,7 +150,7 @@ func (s *server) interruptReindex(t *testing.T, all int, killed func()) {
 		s.reindexUntilKilled(t, all, after)
 		killed()
 		out, err := s.run("reindex", "--status")
-		if err == nil && strings.Contains(out, "round 0") && !strings.Contains(out, ": 0 documents") {
+		if err == nil && strings.Contains(out, "in round 0, ") && !strings.Contains(out, ", 0 %") {
 			return
 		}
 		if err != nil || after > 10*time.Second {

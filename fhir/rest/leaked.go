@@ -15,8 +15,8 @@ import (
 // histories or caches by now, so the request is refused, whatever else it asks, and the
 // token is recorded as leaked: by its id, where it is one of ours, and never itself.
 
-// tokenLeaked is the reason of such a refusal in the trail.
-const tokenLeaked = "TOKEN_LEAKED"
+// TokenLeaked is the reason of such a refusal in the trail.
+const TokenLeaked = "TOKEN_LEAKED"
 
 // tokenParam is the parameter by which a token may come in a form or a URL (RFC 6750).
 const tokenParam = "access_token"
@@ -28,25 +28,30 @@ func (s *Server) leaked(ctx context.Context, c *call, where, token string) error
 	} else if err == nil {
 		c.leakedToken = p.Token
 	}
-	return &consent.Refusal{Step: 1, Reason: tokenLeaked, Err: fhir.Fault(400, "invalid",
+	return RefuseLeaked(where)
+}
+
+// RefuseLeaked is the refusal of a request that holds a token in a wrong place.
+func RefuseLeaked(where string) error {
+	return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: fhir.Fault(400, "invalid",
 		"A token in %s is refused: it belongs into one Authorization header. Treat it as leaked.", where)}
 }
 
 // misplaced refuses a request that holds a token in its URL, in more than one header or,
 // without a valid token, in a form. err is what the header gave.
 func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
-	if token, found := leakedIn(c.r.URL.RawQuery); found {
+	if token, found := LeakedToken(c.r.URL.RawQuery); found {
 		return s.leaked(ctx, c, "the URL", token)
 	}
 	e, refused := fhir.AsError(err)
 	if refused && len(c.r.Header.Values("Authorization")) > 1 {
-		return &consent.Refusal{Step: 1, Reason: tokenLeaked, Err: e}
+		return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: e}
 	}
 	if !c.unidentified || !isForm(c.r) {
 		return err
 	}
 	if body, failed := readBody(c.r, s.cfg.Limits.Form); failed == nil {
-		if token, found := leakedIn(string(body)); found {
+		if token, found := LeakedToken(string(body)); found {
 			return s.leaked(ctx, c, "a form", token)
 		}
 	}
@@ -65,7 +70,7 @@ func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) e
 	for _, en := range entries {
 		_, query, _ := strings.Cut(en.url, "?")
 		for _, raw := range append([]string{query}, en.header.Values("If-None-Exist")...) {
-			if token, found := leakedIn(raw); found {
+			if token, found := LeakedToken(raw); found {
 				err := s.leaked(ctx, c, "the URL of an entry", token)
 				if refusal, ok := consent.AsRefusal(err); ok {
 					refusal.Err = refusal.Err.At(en.place + ".request")
@@ -77,8 +82,8 @@ func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) e
 	return nil
 }
 
-// leakedIn finds a token in a query string, be the rest of it well formed or not.
-func leakedIn(query string) (token string, found bool) {
+// LeakedToken finds a token in a query string, be the rest of it well formed or not.
+func LeakedToken(query string) (token string, found bool) {
 	for part := range strings.SplitSeq(query, "&") {
 		if name, value, _ := strings.Cut(part, "="); isToken(name) {
 			if plain, err := url.QueryUnescape(value); err == nil {
@@ -101,7 +106,7 @@ func isToken(name string) bool {
 
 // withoutTokens is a query string as the trail keeps it.
 func withoutTokens(query string) string {
-	if _, found := leakedIn(query); !found {
+	if _, found := LeakedToken(query); !found {
 		return query
 	}
 	parts := strings.Split(query, "&")

@@ -101,7 +101,7 @@ func (s *Server) inputs(ctx context.Context, c *call) error {
 		return true
 	})
 	c.asked = strings.Join(given, "&")
-	if token, found := leakedIn(c.asked); found {
+	if token, found := LeakedToken(c.asked); found {
 		return s.leaked(ctx, c, "a body", token)
 	}
 	if len(c.params) > search.MaxParams {

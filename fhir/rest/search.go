@@ -168,7 +168,7 @@ func (s *Server) readForm(ctx context.Context, c *call) error {
 		return err
 	}
 	c.asked = string(body)
-	if token, found := leakedIn(c.asked); found {
+	if token, found := LeakedToken(c.asked); found {
 		return s.leaked(ctx, c, "a form", token)
 	}
 	params, err := search.ParseQuery(c.asked)
