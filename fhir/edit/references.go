@@ -154,8 +154,11 @@ func (w *walker) listed(t *r4.Type, prop r4.Property, obj, value gjson.Result) g
 	l := w.links
 	switch prop.Type {
 	case "canonical", "uri", "url", "oid", "uuid":
+		if !value.IsArray() {
+			return value
+		}
 		list := obj.Get(prop.Name)
-		if !list.IsArray() || !value.IsArray() {
+		if !list.IsArray() {
 			return value
 		}
 		out, any := []byte{'['}, false
