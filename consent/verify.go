@@ -40,6 +40,7 @@ func (g *Guard) Verify(ctx context.Context, fault func(error)) (int, error) {
 // many, and the last one's place.
 func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, after *store.DocID, fault func(error)) (int, *store.DocID, error) {
 	n := 0
+	stale := g.backlog.now().where()
 	for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: everything, After: after}) {
 		if err != nil {
 			return n, after, err
@@ -52,6 +53,7 @@ func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, aft
 			made, err = g.describe(ctx, g.standing(snap), d, row)
 		}
 		switch {
+		case store.Match(stale, d.Keys): // the backlog knows that it is to be keyed anew
 		case err != nil:
 			fault(fmt.Errorf("%s cannot be keyed: %w", d.Ref, err))
 		case d.ID != made.id:

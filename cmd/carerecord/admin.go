@@ -61,6 +61,14 @@ func (c *serveCmd) listenAdmin(r *record, s settings, m *telemetry.Metrics) (fun
 	if err != nil {
 		return nil, fmt.Errorf("listen on the address of --admin: %w", err)
 	}
+	m.Gauge("carerecord_backlog_names", "Patients, NHS numbers and documents that were written and whose dependent documents are not all keyed anew.", func() float64 {
+		names, _ := r.guard.Backlog()
+		return float64(names)
+	})
+	m.Gauge("carerecord_backlog_documents_done", "Documents looked at so far for these names.", func() float64 {
+		_, done := r.guard.Backlog()
+		return float64(done)
+	})
 	m.Flag("carerecord_held", "1 while this process is sure that nobody else writes to the record.", r.held.sure)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())

@@ -140,7 +140,13 @@ func (c *loadCmd) target(ctx context.Context) (func(source string) load.Send, fu
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(source string) load.Send { return r.sender(source, c.Validation) }, func() { r.close() }, nil
+	finish := func() {
+		if err := r.catchUp(ctx); err != nil && ctx.Err() == nil {
+			r.log.Warn("documents that depend on what was loaded are keyed when the store is next served", "err", err)
+		}
+		r.close()
+	}
+	return func(source string) load.Send { return r.sender(source, c.Validation) }, finish, nil
 }
 
 // sender stores bundles of a source in a record that is held here.

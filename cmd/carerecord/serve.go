@@ -126,6 +126,7 @@ func (c *serveCmd) serve(ctx context.Context, r *record, s settings, listener ne
 	indexing, stop := context.WithCancel(ctx)
 	defer r.keepCounts(indexing)()
 	defer r.keepIndexing(indexing, c.ReindexRate)()
+	defer r.keepCatchingUp(indexing)()
 	defer stop()
 	server := &http.Server{Handler: r.held.whileHeld(r.site()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		WriteTimeout: s.limits.rest.BundleDeadline + lastBytes,

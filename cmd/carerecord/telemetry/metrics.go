@@ -57,6 +57,11 @@ func (m *Metrics) Flag(name, help string, f func() bool) {
 	}))
 }
 
+// Gauge adds a number. f is called at each look.
+func (m *Metrics) Gauge(name, help string, f func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+}
+
 // Handler answers with all metrics as Prometheus reads them.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
