@@ -50,7 +50,9 @@ var (
 	// what is kept. Whoever follows the feed begins anew, at the zero Position or
 	// at the End after reading everything.
 	ErrPosition = errors.New("store: no position of this feed")
-	// ErrUnknown says that the outcome of a write could not be learned.
+	// ErrUnknown says that the outcome of a write could not be learned: it may be
+	// stored, or may be yet. It is joined to ErrUnavailable or to the context's error,
+	// never to ErrConflict, and not to an error after which surely nothing was stored.
 	ErrUnknown = errors.New("store: outcome unknown")
 )
 

@@ -78,6 +78,24 @@
 // processes. A commit whose outcome is unknown is settled by a transaction that
 // either finds its trace or locks its place.
 //
+// # Memory
+//
+// What a process keeps in memory beside the database is right while it alone writes.
+// CheckMemory compares each with its rebuild; the contract's tests call it at their end.
+//
+//	end of the log  the last record of log: read before the first record is added and
+//	                again after any fault; moved on by the one writer of the log
+//	numbers         the rest of the block that was taken last, counters seq: a new block
+//	                is taken where there is none; which commits are under way, by
+//	                themselves (sequence.go)
+//	feed            its name, counters feed: read when it is asked for, again after Renew
+//
+// Guesses of how many documents a post has decide what drives a query, never its
+// answer, and are believed for five minutes. The turns of the gate and the snapshots
+// that have asked nothing are those of callers under way. When expired values are
+// removed next decides nothing, since they are not there. A Lease is its holder's: that
+// of the database decides.
+//
 // # Feed
 //
 // The feed ends before the lowest number under way, see sequence and

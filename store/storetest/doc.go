@@ -9,6 +9,9 @@
 // every answer; a play that differs is made as short as it can be and printed
 // with its seed.
 //
+// Faults makes each step between an engine and what it keeps its rows in fail once, and
+// counts what each operation did.
+//
 // An engine is brought in as a Subject:
 //
 //	storetest.Run(t, storetest.Subject{Open: func(t testing.TB, clock func() time.Time) storetest.Engine { … }})

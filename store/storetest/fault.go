@@ -118,6 +118,9 @@ func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
 	}
 	var did int
 	f.patiently(func() (err error) { did, err = f.effects(k, id); return err })
+	if r, ok := k.Engine.(remembers); ok {
+		f.patiently(func() error { return r.CheckMemory(k.ctx) })
+	}
 	if did > 1 || did == 0 && err == nil || did == 1 && err != nil && !unknown {
 		k.Errorf("%s: got %d effects and error %v", what, did, err)
 	}
