@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"carerecord/consent"
+	"carerecord/consent/audit"
 	"carerecord/fhir/index"
 	"carerecord/fhir/search"
 	"carerecord/store"
@@ -66,7 +67,8 @@ func (r *record) explain(ctx context.Context, s settings, who, text string) (str
 	if r.trail != nil {
 		explained := r.trail.Explained(time.Now(), who, text)
 		if err != nil {
-			explained.Status, explained.Decision.Outcome = http.StatusBadRequest, "refuse"
+			explained.Interaction, explained.Type = audit.OperationRefused, "explain"
+			explained.Status, explained.Decision = http.StatusBadRequest, audit.Decision{Outcome: "refuse"}
 		}
 		if unrecorded := r.trail.Append(ctx, explained); unrecorded != nil {
 			return "", unrecorded

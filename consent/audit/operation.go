@@ -12,21 +12,25 @@ import (
 type Operation struct {
 	Name   string // as the trail names it: backup, token-issue
 	Who    string // the operator, as the machine knows them
-	Of     string // what it is about: token/ID; empty for the store
+	Of     string // what it made: token/ID; empty for nothing
 	Client string // registered client that it is about
 	Status int    // of the answer; 0 for one that was recorded before it began
 	Reason string // of a refusal or a failure, a word
 }
 
+// OperationRefused is the interaction of an operation that was refused or failed; what it
+// was stands in the place of the type.
+const OperationRefused = "operation-refused"
+
 // record is the record of the operation.
 func (o Operation) record(at time.Time) Record {
 	r := Record{Recorded: at.UTC(), Interaction: o.Name, Type: o.Of, Status: o.Status, Agent: operator(o.Who), Client: Client{ID: o.Client},
 		Decision: Decision{Outcome: "permit", Reason: o.Reason}}
-	switch {
-	case o.Status >= 500:
+	if o.Status >= 400 {
+		r.Interaction, r.Type, r.Decision.Outcome = OperationRefused, o.Name, "refuse"
+	}
+	if o.Status >= 500 {
 		r.Decision.Outcome = "fail"
-	case o.Status >= 400:
-		r.Decision.Outcome = "refuse"
 	}
 	return r
 }
