@@ -1,10 +1,14 @@
 package consent_test
 
 import (
+	"context"
 	"encoding/base64"
+	"strings"
 	"testing"
 
+	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/store"
 )
 
 // TestBinaryIsAboutWhomItHolds: a Binary that holds FHIR is about whom that is about,
@@ -44,6 +48,42 @@ func TestBinaryIsAboutWhomItHolds(t *testing.T) {
 				t.Errorf("got %d, %v, want %d", n, err, c.seen)
 			}
 			r.verified()
+		})
+	}
+}
+
+// TestPatientsGetNoEmbeddedDocuments: unstructured content is cut for a patient wherever
+// it is embedded (CON-1102).
+func TestPatientsGetNoEmbeddedDocuments(t *testing.T) {
+	const (
+		head  = `{"resourceType":"Parameters","id":"G.p"`
+		about = `{"name":"a","valueReference":{"reference":"Patient/G.1"}}`
+		told  = `"valueBase64Binary":"dG9sZA=="`
+	)
+	for _, c := range []struct{ name, parameter string }{
+		{"base64", `{"name":"b",` + told + `}`},
+		{"in an extension", `{"name":"b","extension":[{"url":"u",` + told + `}],"valueMarkdown":"dG9sZA=="}`},
+		{"in a part", `{"name":"b","part":[{"name":"c",` + told + `}]}`},
+		{"an attachment in a part", `{"name":"b","part":[{"name":"c","valueAttachment":{"data":"dG9sZA=="}}]}`},
+		{"a Binary", `{"name":"b","resource":{"resourceType":"Binary","contentType":"text/plain","data":"dG9sZA=="}}`},
+		{"a document in a Bundle", `{"name":"b","resource":{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"DocumentReference","status":"current","subject":{"reference":"Patient/G.1"},"description":"dG9sZA==","content":[{"attachment":{"title":"x"}}]}}]}}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRegion(t, policy.RelationshipAssumed)
+			g := r.feed("G")
+			r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)
+			r.mustPut(g, head+`,"parameter":[`+about+`,`+c.parameter+`]}`)
+			req := consent.Request{Interaction: consent.Read, Type: "Parameters", Letter: consent.ReadLetter}
+			err := r.guard.Read(context.Background(), r.patient("G.1"), req, func(v *consent.View) error {
+				d, err := v.Get(context.Background(), store.Ref{Type: "Parameters", ID: "G.p"})
+				if err == nil && (strings.Contains(string(d.Body), "dG9sZA==") || !strings.Contains(string(d.Body), about)) {
+					t.Errorf("the patient gets %s", d.Body)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 }

@@ -21,7 +21,7 @@ var (
 	privacy   = concept{"patient-privacy", scopes}
 	research  = concept{"research", scopes}
 	treatment = concept{"treatment", scopes}
-	directive = concept{"adr", scopes}
+	advanced  = concept{"adr", scopes}
 	optOut    = concept{"OPTOUT", acts}
 	optIn     = concept{"OPTIN", acts}
 	dissent   = concept{dissentCode, clinical}

@@ -138,7 +138,7 @@ func permits(provision gjson.Result) bool {
 func narrowed(r gjson.Result) (place, text string) {
 	scope, rule, provision := r.Get("scope"), r.Get("policyRule"), r.Get("provision")
 	switch {
-	case !has(scope, privacy) || has(scope, research) || has(scope, treatment) || has(scope, directive):
+	case !has(scope, privacy) || has(scope, research) || has(scope, treatment) || has(scope, advanced):
 		return "scope", "Only Consents of scope patient-privacy that record the regional opt-out can be written yet."
 	case !categoryHas(r, dissent) || categoryHas(r, lift):
 		return "category", "Only the regional opt-out (SNOMED CT 416409005) can be recorded yet: this Consent could not be enforced."

@@ -29,7 +29,7 @@ type walker struct {
 func (w *walker) resource(obj gjson.Result) ([]byte, bool) {
 	typ := obj.Get("resourceType").Str
 	if w.links != nil {
-		return w.unlinked(typ, obj)
+		return w.cutResource(typ, obj)
 	}
 	return w.object(r4.TypeOf(typ), typ, obj)
 }
@@ -41,7 +41,7 @@ func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool
 	out := make([]byte, 0, len(obj.Raw))
 	out = append(out, '{')
 	lost := map[string]bool(nil)
-	ok := w.links == nil || !w.links.entry(t, obj)
+	ok := w.links == nil || !w.links.hidesEntry(t, obj)
 	obj.ForEach(func(key, value gjson.Result) bool {
 		name := key.String()
 		if name == "resourceType" {
@@ -56,7 +56,7 @@ func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool
 		prop, known := property(t, base)
 		raw, kept := []byte(nil), false
 		if w.links != nil && known {
-			value = w.listed(t, prop, obj, value)
+			value = w.withoutCutItems(t, prop, obj, value)
 		}
 		if at := w.below(path, prop, known); value.Exists() && !w.paths[at] {
 			raw, kept = w.value(prop, at, known, base != name, value)
@@ -91,7 +91,7 @@ func (w *walker) emptied(t *r4.Type, element string) bool {
 	case "Parameters.parameter":
 		return element == "value" || element == "resource" || element == "part"
 	}
-	return w.links != nil && slices.Contains(linked[t.Name], element)
+	return w.links != nil && slices.Contains(standsFor[t.Name], element)
 }
 
 // hollow reports whether an object of which something went has nothing left that it

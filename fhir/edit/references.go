@@ -13,9 +13,9 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// linked are elements that stand for what one of their own elements leads to: where that
-// is cut they go as a whole, with what they repeat of it (CON-1206).
-var linked = map[string][]string{
+// standsFor holds the elements that describe the target of one of their own elements.
+// Where that one is cut, the whole goes, since the rest may repeat the target (CON-1206).
+var standsFor = map[string][]string{
 	"Appointment.participant":             {"actor"},
 	"AuditEvent":                          {"entity"},
 	"AuditEvent.entity":                   {"what"},
@@ -100,19 +100,19 @@ func (l *hiddenLinks) cuts(typ string, value gjson.Result) bool {
 	case "Reference":
 		return l.leads(value.Get("reference").Str)
 	case "Attachment":
-		return l.leads(value.Get("url").Str) || l.holds(value.Get("data").Str)
+		return l.leads(value.Get("url").Str) || l.payloadLeads(value.Get("data").Str)
 	case "canonical", "uri", "url", "oid", "uuid":
-		return l.leads(value.Str) || l.holdsData(value.Str)
+		return l.leads(value.Str) || l.dataURLLeads(value.Str)
 	case "base64Binary":
-		return l.holds(value.Str)
+		return l.payloadLeads(value.Str)
 	case "Narrative":
-		return l.tells(value.Get("div").Str)
+		return l.narrativeLeads(value.Get("div").Str)
 	}
 	return false
 }
 
-// tells reports whether narrative links to a hidden resource.
-func (l *hiddenLinks) tells(div string) bool {
+// narrativeLeads reports whether narrative links to a hidden resource.
+func (l *hiddenLinks) narrativeLeads(div string) bool {
 	found := false
 	linker := &linker{f: func(link Link) string {
 		found = found || l.leads(link.Value)
@@ -122,8 +122,8 @@ func (l *hiddenLinks) tells(div string) bool {
 	return found
 }
 
-// holds reports whether base64 holds a resource with a link to a hidden one.
-func (l *hiddenLinks) holds(data string) bool {
+// payloadLeads reports whether base64 holds a resource with a link to a hidden one.
+func (l *hiddenLinks) payloadLeads(data string) bool {
 	if data == "" || l.payloads == payload.MaxDepth {
 		return false
 	}
@@ -135,22 +135,22 @@ func (l *hiddenLinks) holds(data string) bool {
 	})
 }
 
-func (l *hiddenLinks) holdsData(url string) bool {
+func (l *hiddenLinks) dataURLLeads(url string) bool {
 	_, data, ok := payload.DataURL(url)
-	return ok && l.holds(data)
+	return ok && l.payloadLeads(data)
 }
 
-// entry reports whether an object is the entry of a Bundle that is, or asks for, a hidden
+// hidesEntry reports whether an object is the entry of a Bundle that is, or asks for, a hidden
 // resource.
-func (l *hiddenLinks) entry(t *r4.Type, obj gjson.Result) bool {
+func (l *hiddenLinks) hidesEntry(t *r4.Type, obj gjson.Result) bool {
 	return t != nil && t.Name == "Bundle.entry" &&
 		(l.leads(obj.Get("fullUrl").Str) || l.leads(obj.Get("request.url").Str) || l.leads(obj.Get("response.location").Str))
 }
 
-// listed is the value of a property without what is decided by other properties: entries
+// withoutCutItems is the value of a property without what is decided by other properties: entries
 // of a list of addresses go with their ids and extensions, and so does the quantity of a
 // Group whose members do.
-func (w *walker) listed(t *r4.Type, prop r4.Property, obj, value gjson.Result) gjson.Result {
+func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.Result) gjson.Result {
 	l := w.links
 	switch prop.Type {
 	case "canonical", "uri", "url", "oid", "uuid":
@@ -195,8 +195,8 @@ func (w *walker) listed(t *r4.Type, prop r4.Property, obj, value gjson.Result) g
 // resources along, or these take what refers to them. Of what needs more nothing is left.
 const mostPasses = 16
 
-// unlinked walks a resource.
-func (w *walker) unlinked(typ string, obj gjson.Result) ([]byte, bool) {
+// cutResource walks a resource and cuts its references.
+func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
 	t, outer, fragments := r4.TypeOf(typ), w.changed, w.links.fragments
 	holds := obj.Get("contained").Exists()
 	if holds {
@@ -207,7 +207,7 @@ func (w *walker) unlinked(typ string, obj gjson.Result) ([]byte, bool) {
 	out, ok := w.object(t, typ, obj)
 	for pass := 1; ok && w.changed && holds; pass++ {
 		out = withoutOrphans(obj, out)
-		if !w.links.gone(obj, out) {
+		if !w.links.noteRemoved(obj, out) {
 			break
 		}
 		if pass == mostPasses {
@@ -222,9 +222,9 @@ func (w *walker) unlinked(typ string, obj gjson.Result) ([]byte, bool) {
 	return out, ok
 }
 
-// gone notes the contained resources that went from a resource, and reports whether there
+// noteRemoved notes the contained resources that went from a resource, and reports whether there
 // are more of them than before.
-func (l *hiddenLinks) gone(was gjson.Result, out []byte) bool {
+func (l *hiddenLinks) noteRemoved(was gjson.Result, out []byte) bool {
 	more, left := false, contents(gjson.ParseBytes(out))
 	for id := range contents(was) {
 		if !left[id] && !l.fragments[id] {

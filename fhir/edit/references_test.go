@@ -250,3 +250,12 @@ func TestCutReferencesExamples(t *testing.T) {
 	}
 	t.Logf("%d examples, cut %d times", len(files), cuts)
 }
+
+// TestStandsFor: the elements that stand for a target are elements of R4.
+func TestStandsFor(t *testing.T) {
+	for _, path := range edit.StandsFor() {
+		if r4.ElementAt(path) == nil {
+			t.Errorf("there is no %s", path)
+		}
+	}
+}

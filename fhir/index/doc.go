@@ -8,7 +8,8 @@
 // store.Match asks of the keys. The rules are those of search.html as the
 // requirements SRCH-020 to SRCH-089 and SRCH-100 to SRCH-116 read them; a test
 // carries the number of what it proves. Whom a resource is about and when is
-// read from owners.txt (owner.go).
+// read from owners.txt (owner.go), and from the resources that it embeds
+// (embedded.go).
 //
 // Text must be free of U+0000, which fhir.Parse sees to for resources and
 // Predicate for queries: it separates the parts of keys.

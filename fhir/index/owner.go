@@ -40,7 +40,7 @@ type Ownership struct {
 	// so it is where all of Through are there and about nobody.
 	Maybe bool
 	// Unsettled is that of a body that embeds resources of which it cannot be said
-	// whom they are about (people.go). It is its source's alone, whoever else the
+	// whom they are about (embedded.go). It is its source's alone, whoever else the
 	// ownership names.
 	Unsettled bool
 }

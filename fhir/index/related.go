@@ -9,11 +9,11 @@ import (
 	"carerecord/fhir/payload"
 )
 
-// related completes a row by what its embedded resources say, and finds whom else it
-// mentions and what it attaches. docs are the payloads of the body.
+// related adds the owners of embedded resources to a row, and reads its mentions, its
+// numbers and its attached Binaries. docs are the payloads of the body.
 func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, readable bool) {
 	if r.mentioned || len(docs) > 0 || !readable {
-		added := x.embedded(w.doc.Root(), r, docs, readable)
+		added := x.embeddedOwners(w.doc.Root(), r, docs, readable)
 		if r.self { // a Patient stays about itself
 			row.Mentions = added.Patients
 			for _, id := range added.Identifiers {
@@ -24,7 +24,7 @@ func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, rea
 		row.Owners.join(added)
 	}
 	all := append([]*path.Doc{&w.doc}, docs...)
-	if !r.mentioned { // whom the others mention they are about
+	if !r.mentioned { // those are about everybody whom they mention
 		row.Mentions = append(row.Mentions, x.mentions(&w.doc)...)
 	}
 	for _, doc := range all {
@@ -95,8 +95,8 @@ func cleanNumber(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// payloads reads the resources that base64 holds anywhere in a body, and those that
-// stand in their own payloads. It is false where one is unreadable.
+// payloads reads the resources of all base64 payloads of a body, and of the payloads in
+// these. It is false where one is unreadable.
 func payloads(doc *path.Doc, depth int) (docs []*path.Doc, readable bool) {
 	readable = true
 	read := func(contentType, data string) {

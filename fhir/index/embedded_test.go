@@ -95,6 +95,7 @@ func TestEmbedded(t *testing.T) {
 		{"a conditional reference to a practitioner", bundle(entry("", `{"resourceType":"Condition","subject":{"reference":"Patient/1"},"asserter":{"reference":"Practitioner?identifier=x"}}`)), "1"},
 		{"display only", bundle(entry("", `{"resourceType":"Condition","subject":{"display":"Somebody"}}`)), "?"},
 		{"nobody at all", bundle(entry("", `{"resourceType":"Condition"}`)), "?"},
+		{"a reference to another server without a type", bundle(entry("", `{"resourceType":"Condition","subject":{"reference":"Patient/1"},"asserter":{"reference":"http://other/x"}}`)), "1 ?"},
 		{"an unknown type", bundle(entry("", `{"resourceType":"Story"}`)), "?"},
 		{"entries about nobody", bundle(entry("", `{"resourceType":"Practitioner"}`), entry("", `{"resourceType":"Device"}`)), ""},
 		{"an entry that inherits its owners", bundle(entry("", `{"resourceType":"Provenance","target":[{"reference":"Condition/c"}]}`)), ">Condition/c"},

@@ -9,27 +9,27 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// What embeds resources is about every patient whom these are about or name: a Bundle or
-// Parameters by their entries, and every resource by payloads of base64. A reference
-// leads to a resource of the same Bundle first, then to one of this server. Where it
-// leads to neither, and an embedded Patient has neither an address here nor an NHS
-// number, nobody knows who is meant: the ownership is Unsettled.
+// A resource that embeds others is about every patient whom these are about or name. A
+// Bundle and Parameters embed by their entries, every resource by base64 payloads. A
+// reference is resolved within its Bundle first, then against this server. The ownership
+// is Unsettled where a reference resolves to neither, and where an embedded Patient has
+// neither an address on this server nor an NHS number.
 
-// people adds to an Ownership whom embedded resources are about.
-type people struct {
+// ownerCollector adds the owners of embedded resources to an Ownership.
+type ownerCollector struct {
 	x      *Indexer
 	o      *Ownership
 	values []path.Value
 }
 
-// within reads what stands in a resource: references, and the resources that it embeds.
-func (p *people) within(v path.Value, at embedder) {
+// collect reads the references of a resource and of all resources that it embeds.
+func (p *ownerCollector) collect(v path.Value, at refContext) {
 	if v.Type == "Bundle" {
-		at.scope = entries(v, at.scope)
+		at.scope = bundleScope(v, at.scope)
 		p.addresses(v)
 	}
 	for object := range v.Objects() {
-		p.named(object, at)
+		p.mention(object, at)
 	}
 	for e := range v.Embedded() {
 		inner := at
@@ -37,12 +37,13 @@ func (p *people) within(v path.Value, at embedder) {
 			inner.contained, inner.base = containedTypes(e.Value), baseOf(e.Holder.GetText("fullUrl"))
 		}
 		p.resource(e, inner)
-		p.within(e.Value, inner)
+		p.collect(e.Value, inner)
 	}
 }
 
-// addresses are Patients whom entries name without embedding them.
-func (p *people) addresses(bundle path.Value) {
+// addresses adds the Patients that entries name by an address: those of a history or a
+// transaction need not embed them.
+func (p *ownerCollector) addresses(bundle path.Value) {
 	for object := range bundle.Objects() {
 		for _, name := range []string{"fullUrl", "url", "location"} {
 			if ref, ok := fhir.ParseRef(p.x.base, object.GetText(name)); ok && ref.Type == "Patient" {
@@ -52,8 +53,8 @@ func (p *people) addresses(bundle path.Value) {
 	}
 }
 
-// resource reads whom an embedded resource is about, by the rule of its type.
-func (p *people) resource(e path.Embedded, at embedder) {
+// resource adds the owners of one embedded resource, by the rule of its type.
+func (p *ownerCollector) resource(e path.Embedded, at refContext) {
 	rule, known := p.x.rules[e.Type]
 	switch {
 	case !known:
@@ -79,9 +80,8 @@ func (p *people) resource(e path.Embedded, at embedder) {
 	}
 }
 
-// patient settles who an embedded Patient is: by its address on this server, else by NHS
-// number.
-func (p *people) patient(e path.Embedded) {
+// patient adds an embedded Patient: by its address on this server, else by NHS number.
+func (p *ownerCollector) patient(e path.Embedded) {
 	addresses := []string{e.Holder.GetText("fullUrl")}
 	for _, name := range []string{"request", "response"} {
 		if m, ok := e.Holder.Member(name); ok {
@@ -103,8 +103,8 @@ func (p *people) patient(e path.Embedded) {
 	}
 }
 
-// number takes in an NHS number; false for any other identifier.
-func (p *people) number(system, value string) bool {
+// number adds the bearer of an NHS number. It is false for any other identifier.
+func (p *ownerCollector) number(system, value string) bool {
 	if !fhir.LooksLikeNHSNumberSystem(system) {
 		return false
 	}
@@ -115,14 +115,14 @@ func (p *people) number(system, value string) bool {
 	return ok
 }
 
-// numberOf takes in the NHS number of a Reference.identifier.
-func (p *people) numberOf(reference path.Value) bool {
+// numberOf adds the bearer of the NHS number in a Reference.identifier.
+func (p *ownerCollector) numberOf(reference path.Value) bool {
 	id, ok := reference.Member("identifier")
 	return ok && p.number(id.GetText("system"), id.GetText("value"))
 }
 
-// named takes in whom a reference names that stands anywhere but at an owner path.
-func (p *people) named(object path.Value, at embedder) {
+// mention adds the Patient that an object refers to, wherever it stands.
+func (p *ownerCollector) mention(object path.Value, at refContext) {
 	literal, typ := object.GetText("reference"), object.GetText("type")
 	switch {
 	case literal == "":
@@ -136,7 +136,7 @@ func (p *people) named(object path.Value, at embedder) {
 	case literal[0] == '#':
 		return // contained, and read where it stands
 	}
-	to := p.follow(literal, at)
+	to := p.resolve(literal, at)
 	if to.typ != "" {
 		typ = to.typ
 	}
@@ -144,22 +144,16 @@ func (p *people) named(object path.Value, at embedder) {
 	case to.inside:
 	case to.local && typ == "Patient":
 		p.o.Patients = append(p.o.Patients, to.id)
-	case to.local:
-	case p.surelyNobody(typ), p.numberOf(object):
-	case typ == "" || typ == "Patient":
+	case to.local, typ != "Patient" && r4.IsResource(typ): // such a type counts at owner paths only
+	case !p.numberOf(object):
 		p.o.Unsettled = true
 	}
 }
 
-// surelyNobody reports whether a type is about patients by no rule. Another type that is
-// no Patient names somebody only where it is an owner.
-func (p *people) surelyNobody(typ string) bool {
-	return typ != "" && typ != "Patient" && r4.IsResource(typ)
-}
-
-// owner takes in the reference at an owner path of an embedded resource. It is false
-// where the reference surely names no patient.
-func (p *people) owner(v path.Value, limit string, at embedder) bool {
+// owner adds the Patient, or the resource with owners, that a reference at an owner path
+// of an embedded resource leads to. It is false where the reference surely names no
+// patient.
+func (p *ownerCollector) owner(v path.Value, limit string, at refContext) bool {
 	literal, typ := v.GetText("reference"), v.GetText("type")
 	id, hasIdentifier := v.Member("identifier")
 	if literal == "" {
@@ -173,7 +167,7 @@ func (p *people) owner(v path.Value, limit string, at embedder) bool {
 		}
 		return true
 	}
-	to := p.follow(literal, at)
+	to := p.resolve(literal, at)
 	if to.typ != "" {
 		typ = to.typ
 	}
@@ -192,19 +186,20 @@ func (p *people) owner(v path.Value, limit string, at embedder) bool {
 	return true
 }
 
-// embedded returns whom the embedded resources of a body are about, those of its payloads
-// too. Only what follows its documents anyway takes owners through another resource.
-func (x *Indexer) embedded(root path.Value, r *ownerRule, docs []*path.Doc, readable bool) Ownership {
+// embeddedOwners returns the owners of all resources that a body embeds. docs are its
+// payloads. Only Bundle, Parameters and Binary inherit owners through other resources
+// that way; for every other type such a payload is Unsettled.
+func (x *Indexer) embeddedOwners(root path.Value, r *ownerRule, docs []*path.Doc, readable bool) Ownership {
 	added := Ownership{Unsettled: !readable}
-	p := people{x: x, o: &added}
+	p := ownerCollector{x: x, o: &added}
 	if r.mentioned {
-		p.within(root, embedder{contained: containedTypes(root)})
+		p.collect(root, refContext{contained: containedTypes(root)})
 	}
 	for _, doc := range docs {
 		inner := doc.Root()
-		at := embedder{contained: containedTypes(inner)}
+		at := refContext{contained: containedTypes(inner)}
 		p.resource(path.Embedded{Value: inner}, at)
-		p.within(inner, at)
+		p.collect(inner, at)
 	}
 	if !r.mentioned && root.Type != "Binary" && len(added.Through) > 0 {
 		added.Through, added.Unsettled = nil, true
@@ -212,8 +207,8 @@ func (x *Indexer) embedded(root path.Value, r *ownerRule, docs []*path.Doc, read
 	return added
 }
 
-// join adds whom embedded resources are about to an ownership. A resource about nobody
-// is about whom it embeds.
+// join adds the owners of embedded resources. A resource of a type without owners gets
+// them too.
 func (o *Ownership) join(added Ownership) {
 	o.Unsettled = added.Unsettled
 	if len(added.Patients)+len(added.Through)+len(added.Identifiers) > 0 || o.Unsettled {

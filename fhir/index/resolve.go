@@ -9,8 +9,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// scope is what the entries of a Bundle are called, with their types; outer is that of
-// the Bundle around it.
+// scope holds the types of the entries of a Bundle by their addresses; outer is the scope
+// of the Bundle around it.
 type scope struct {
 	types map[string]string
 	outer *scope
@@ -25,8 +25,8 @@ func (s *scope) typeOf(address string) (string, bool) {
 	return "", false
 }
 
-// embedder is a resource in which references stand.
-type embedder struct {
+// refContext says against what the references of a resource are resolved.
+type refContext struct {
 	scope     *scope
 	base      string            // what relative references are relative to; empty for this server
 	contained map[string]string // the types of the contained resources, by id
@@ -47,8 +47,9 @@ func containedTypes(v path.Value) map[string]string {
 	return types
 }
 
-// entries reads what the entries of a Bundle are called.
-func entries(bundle path.Value, outer *scope) *scope {
+// bundleScope reads the addresses of the entries of a Bundle: fullUrl, and the url of the
+// request that puts them.
+func bundleScope(bundle path.Value, outer *scope) *scope {
 	s := &scope{types: map[string]string{}, outer: outer}
 	for e := range bundle.Embedded() {
 		if full := e.Holder.GetText("fullUrl"); full != "" && e.Name == "resource" {
@@ -68,8 +69,7 @@ func unversioned(address string) string {
 	return address
 }
 
-// baseOf is the address of a server, from that of a resource on it; empty for a urn and
-// the like.
+// baseOf returns the base of a RESTful fullUrl, empty for a urn and every other address.
 func baseOf(full string) string {
 	parts := strings.Split(unversioned(full), "/")
 	if n := len(parts); n > 2 && strings.HasPrefix(full, "http") && r4.IsResource(parts[n-2]) {
@@ -78,14 +78,15 @@ func baseOf(full string) string {
 	return ""
 }
 
-// target is where a literal reference leads: inside the Bundle or resource, to a local
-// resource, or elsewhere, of a type as far as it says one.
+// target is what a literal reference resolves to: a resource inside the same body, one of
+// this server, or neither. The type is empty where the reference says none.
 type target struct {
 	typ, id       string
 	inside, local bool
 }
 
-func (p *people) follow(literal string, at embedder) target {
+// resolve finds the target of a literal reference.
+func (p *ownerCollector) resolve(literal string, at refContext) target {
 	if id, ok := strings.CutPrefix(literal, "#"); ok {
 		typ, ok := at.contained[id]
 		return target{typ: typ, inside: ok}
@@ -121,8 +122,8 @@ func (p *people) follow(literal string, at embedder) target {
 	return target{}
 }
 
-// search reads a conditional reference: one by NHS number names whom it says.
-func (p *people) search(typ, query string) target {
+// search resolves a conditional reference. One by NHS number adds its bearer.
+func (p *ownerCollector) search(typ, query string) target {
 	if !r4.IsResource(typ) {
 		return target{}
 	}
