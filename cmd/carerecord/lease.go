@@ -27,6 +27,9 @@ const renewals = 3
 // errLost says that another process may write to the record from now on.
 var errLost = errors.New("the lease of the record is lost: another process may hold it, so this one ends")
 
+// errHeld says that another process holds the record.
+var errHeld = errors.New("another process writes to this record")
+
 // errNotSure says that another process may hold the record.
 var errNotSure = errors.New("the lease was not renewed in time")
 
@@ -62,12 +65,12 @@ func hold(ctx context.Context, e engine, s settings) (*holding, error) {
 	}
 	holder := fmt.Sprintf("process %d of %s", os.Getpid(), host)
 	h.lease, err = db.AcquireLease(ctx, holder, h.life)
-	if errors.Is(err, store.ErrExists) {
+	if errors.Is(err, store.ErrExists) && !s.atOnce {
 		s.log.Info("another process holds the record: waiting to see whether it lives", "err", err)
 		h.lease, err = db.AwaitLease(ctx, holder, h.life)
 	}
 	if errors.Is(err, store.ErrExists) {
-		return nil, fmt.Errorf("another process writes to this record, and one may: write through that server with --to URL, or stop it first: %w", err)
+		return nil, fmt.Errorf("%w, and one may: write through that server with --to URL, or stop it first: %w", errHeld, err)
 	}
 	if err != nil {
 		return nil, err

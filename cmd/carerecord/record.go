@@ -31,6 +31,7 @@ type settings struct {
 	unguarded bool
 	anyKeying bool          // open a store that is keyed by other rules: reindex
 	trailed   bool          // keep a trail under --auth off as well: the bench
+	atOnce    bool          // do not wait whether the process that holds the record lives
 	lease     time.Duration // life of the lease of a MongoDB record; zero is leaseLife
 	log       *slog.Logger
 

@@ -19,26 +19,26 @@ import (
 	"carerecord/store/storetest"
 )
 
-// deaf is an engine that does not look at contexts. It calls hangUp when it has given
-// out left documents, and counts those that it gives out afterwards.
-type deaf struct {
+// ignoring is an engine that ignores contexts. It calls hangUp when it has given out left
+// documents, and counts those that it gives out afterwards.
+type ignoring struct {
 	*storetest.Reference
 	left, late int
 	hangUp     func()
 }
 
-// deafSnap is a snapshot of a deaf engine.
-type deafSnap struct {
+// ignoringSnap is a snapshot of such an engine.
+type ignoringSnap struct {
 	store.Snap
-	of *deaf
+	of *ignoring
 }
 
-func (s *deaf) Read(ctx context.Context, f func(store.Snap) error) error {
-	return s.Reference.Read(context.WithoutCancel(ctx), func(snap store.Snap) error { return f(deafSnap{snap, s}) })
+func (s *ignoring) Read(ctx context.Context, f func(store.Snap) error) error {
+	return s.Reference.Read(context.WithoutCancel(ctx), func(snap store.Snap) error { return f(ignoringSnap{snap, s}) })
 }
 
 // gives counts one document.
-func (s *deaf) gives() {
+func (s *ignoring) gives() {
 	if s.left--; s.left < 0 {
 		s.late++
 	}
@@ -47,34 +47,34 @@ func (s *deaf) gives() {
 	}
 }
 
-func (s deafSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
+func (s ignoringSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	s.of.gives()
 	return s.Snap.Get(context.WithoutCancel(ctx), ref)
 }
 
-func (s deafSnap) Version(ctx context.Context, ref store.Ref, n uint64) (store.Doc, error) {
+func (s ignoringSnap) Version(ctx context.Context, ref store.Ref, n uint64) (store.Doc, error) {
 	s.of.gives()
 	return s.Snap.Version(context.WithoutCancel(ctx), ref, n)
 }
 
-func (s deafSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
+func (s ignoringSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
 	return s.rows(s.Snap.All(context.WithoutCancel(ctx), refs))
 }
 
-func (s deafSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+func (s ignoringSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return s.rows(s.Snap.Scan(context.WithoutCancel(ctx), q))
 }
 
-func (s deafSnap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
+func (s ignoringSnap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return s.rows(s.Snap.History(context.WithoutCancel(ctx), q))
 }
 
-func (s deafSnap) Count(ctx context.Context, q store.Query, max int) (int, error) {
+func (s ignoringSnap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	s.of.gives()
 	return s.Snap.Count(context.WithoutCancel(ctx), q, max)
 }
 
-func (s deafSnap) rows(all iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+func (s ignoringSnap) rows(all iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range all {
 			s.of.gives()
@@ -102,7 +102,7 @@ var loops = []string{
 // TestHangUp: whoever hangs up, or runs out of time, is not worked for: whatever the
 // loop, at most one more document is asked for (LIM-005).
 func TestHangUp(t *testing.T) {
-	db := &deaf{Reference: storetest.NewReference(time.Now), hangUp: func() {}}
+	db := &ignoring{Reference: storetest.NewReference(time.Now), hangUp: func() {}}
 	h := handlerWith(t, db, func(c *rest.Config) {
 		c.Search.Limits.Hop = 4
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -137,7 +137,7 @@ func TestHangUp(t *testing.T) {
 // TestHangUpInBatch: of a batch whose client hangs up the entries that are left are not
 // begun; a transaction is not begun either (LIM-005).
 func TestHangUpInBatch(t *testing.T) {
-	db := &deaf{Reference: storetest.NewReference(time.Now), hangUp: func() {}}
+	db := &ignoring{Reference: storetest.NewReference(time.Now), hangUp: func() {}}
 	h := handlerWith(t, db, func(c *rest.Config) { c.Log = slog.New(slog.NewTextHandler(io.Discard, nil)) })
 	for i := range 20 {
 		put(t, h, "Patient", fmt.Sprint("p", i), `"gender":"male"`)

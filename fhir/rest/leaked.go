@@ -37,8 +37,9 @@ func RefuseLeaked(where string) error {
 		"A token in %s is refused: it belongs into one Authorization header. Treat it as leaked.", where)}
 }
 
-// misplaced refuses a request that holds a token in its URL, in more than one header or,
-// without a valid token, in a form. err is what the header gave.
+// misplaced refuses a request that holds a token in its URL, in more than one header or in a
+// form, but for the form of a search by a known caller, which readForm reads. err is what
+// the header gave.
 func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
 	if token, found := LeakedToken(c.r.URL.RawQuery); found {
 		return s.leaked(ctx, c, "the URL", token)
@@ -47,7 +48,7 @@ func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
 	if refused && len(c.r.Header.Values("Authorization")) > 1 {
 		return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: e}
 	}
-	if !c.unidentified || !isForm(c.r) {
+	if !isForm(c.r) || !c.unidentified && strings.HasSuffix(c.r.URL.Path, "/_search") {
 		return err
 	}
 	if body, failed := readBody(c.r, s.cfg.Limits.Form); failed == nil {

@@ -135,7 +135,7 @@ func (w *trailed) fresh() (out []audit.Record) {
 // filled is a record of practice G: a patient who has opted out, and another one.
 func (w *trailed) filled() {
 	w.Helper()
-	const number = `"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"999000000%d"}]`
+	const number = `"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"999000000%d"},{"system":"http://local/%[1]d","value":"7"}]`
 	for path, body := range map[string]string{
 		"/Patient/g.1":     fmt.Sprintf(`{"resourceType":"Patient","id":"g.1",`+number+`}`, 1),
 		"/Patient/g.2":     fmt.Sprintf(`{"resourceType":"Patient","id":"g.2",`+number+`,"meta":{"tag":[{"system":"t","code":"a"}]}}`, 2),
@@ -264,6 +264,7 @@ func TestLeakedTokens(t *testing.T) {
 		{"form, without a header", "POST", "/Observation/_search", "code=x&access_token=s3cret", []string{form}, true},
 		{"form that is malformed otherwise", "POST", "/_search", "x=%zz&access_token=s3cret", []string{feed, form}, false},
 		{"form to a path that takes none", "POST", "/Patient", "access_token=s3cret", []string{form}, true},
+		{"form to a path that takes none, with a header", "POST", "/Patient", "access_token=s3cret", []string{feed, form}, false},
 		{"parameters of an operation", "POST", "/Patient/g.2/$everything", `{"resourceType":"Parameters","parameter":[{"name":"access_token","valueString":"s3cret"}]}`, []string{feed}, false},
 		{"two headers", "GET", "/Patient/g.2", "", []string{feed, "Authorization: Bearer s3cret"}, false},
 		{"entry of a batch", "POST", "", bundle("batch", get), []string{feed}, false},
@@ -324,6 +325,8 @@ func TestRefusalsNameThePatient(t *testing.T) {
 		{"doctor", "DELETE", "/Patient/g.2", 403, "g.2"},
 		{"doctor", "GET", "/Patient?identifier=" + nhs + "9990000003", 200, ""},
 		{"doctor", "GET", "/Patient?identifier=" + nhs, 200, ""},
+		{"doctor", "GET", "/Patient?identifier=http://local/1%7C7", 403, "g.1"},
+		{"doctor", "GET", "/Patient?identifier=http://local/1%7C", 200, ""}, // the system alone names nobody, though one Patient has it (CON-1702)
 	} {
 		body := ""
 		if c.method == "PUT" {
