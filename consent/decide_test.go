@@ -21,7 +21,7 @@ const site = "http://record.test"
 type region struct {
 	*testing.T
 	guard   *consent.Guard
-	db      store.Store
+	db      *hooked
 	decider *consenttest.Decider
 }
 
@@ -33,8 +33,8 @@ func newRegion(t *testing.T, relationship string) *region {
 		t.Fatal(err)
 	}
 	decider := consenttest.New(x)
-	db := storetest.NewReference(clock)
-	g, err := consent.Open(context.Background(), consent.Config{Store: db, Index: x, Clock: clock, PublicURL: site, Decider: decider,
+	db := &hooked{Reference: storetest.NewReference(clock)}
+	g, err := consent.Open(context.Background(), consent.Config{Store: db, State: db, Index: x, Clock: clock, PublicURL: site, Decider: decider,
 		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: relationship}}})
 	if err != nil {
 		t.Fatal(err)

@@ -31,10 +31,11 @@ type landing struct {
 //
 // store.ErrConflict: another commit was faster. Every other error is unavailable's.
 func (g *Guard) land(ctx context.Context, l *landing) error {
-	speaks := false
-	for _, w := range l.Writes {
-		g.types.add(w.Doc.Ref.Type)
-		speaks = speaks || g.register.tells(l.before(w.Doc.Ref), w.Doc)
+	tells := func(w *store.Write) bool { return g.register.tells(l.before(w.Doc.Ref), w.Doc) }
+	ordered := false
+	for i := range l.Writes {
+		g.types.add(l.Writes[i].Doc.Ref.Type)
+		ordered = ordered || tells(&l.Writes[i])
 	}
 	arrive, err := g.types.depart(l.wants, l.changed)
 	if err != nil {
@@ -46,7 +47,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 		return unavailable(err)
 	}
 	defer release()
-	if speaks {
+	if ordered {
 		g.register.commits.Lock()
 		defer g.register.commits.Unlock()
 	}
@@ -54,7 +55,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 	if err = g.register.meet(ctx, g.store, g.register.newNames(l.Writes)); err == nil {
 		err = g.commitBacklog(ctx, l)
 	}
-	g.register.over(l.Writes, err)
+	g.register.over(l.Writes, tells, err)
 	if err := g.tableOutcome(l.table, err); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/fhir/index"
-	"carerecord/store"
 )
 
 // restart opens another Guard over the same store.
@@ -16,8 +15,7 @@ func (r *region) restart() {
 	if err != nil {
 		r.Fatal(err)
 	}
-	state, _ := r.db.(store.State)
-	r.guard, err = consent.Open(context.Background(), consent.Config{Store: r.db, State: state, Index: x, PublicURL: site, Decider: r.decider,
+	r.guard, err = consent.Open(context.Background(), consent.Config{Store: r.db, State: r.db, Index: x, PublicURL: site, Decider: r.decider,
 		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}}})
 	if err != nil {
 		r.Fatal(err)
@@ -27,7 +25,16 @@ func (r *region) restart() {
 // reindex keys every document anew.
 func (r *region) reindex() {
 	r.Helper()
-	_, err := r.guard.Reindex(context.Background(), r.db.(store.State), func(ctx context.Context, _ consent.Reindexing) error { return ctx.Err() })
+	r.reindexing(func(consent.Reindexing) {})
+}
+
+// reindexing calls before with where the next page begins.
+func (r *region) reindexing(before func(next consent.Reindexing)) {
+	r.Helper()
+	_, err := r.guard.Reindex(context.Background(), r.db, func(ctx context.Context, next consent.Reindexing) error {
+		before(next)
+		return ctx.Err()
+	})
 	if err != nil {
 		r.Fatal(err)
 	}

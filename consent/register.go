@@ -87,7 +87,7 @@ func (r *register) load(ctx context.Context, s store.Store) error {
 func (r *register) take(d store.Doc) {
 	writes := []store.Write{{Doc: d}}
 	r.expect(writes)
-	r.over(writes, nil)
+	r.over(writes, func(*store.Write) bool { return true }, nil)
 }
 
 // read says what a document says of its patients.
@@ -107,10 +107,17 @@ func read(d store.Doc) entry {
 
 func (e entry) speaks() bool { return e.optOut || e.directive || e.restricted }
 
-// tells reports whether a document, or its older self, says anything here. Such a
-// commit runs under commits.
+// tells reports whether the register depends on the order of a write and others of the
+// same document. Such a commit runs under commits: every one of a Consent, and of a
+// Patient one that sets or ends a restriction, deletes the Patient or brings it back.
 func (r *register) tells(old, now store.Doc) bool {
-	return read(old).speaks() || read(now).speaks()
+	switch now.Ref.Type {
+	case "Consent":
+		return true
+	case "Patient":
+		return now.Dead() || old.Dead() || read(old).speaks() || read(now).speaks()
+	}
+	return false
 }
 
 // expect puts into force what the writes of a commit deny, before it is made, and
@@ -132,8 +139,9 @@ func (r *register) expect(writes []store.Write) {
 }
 
 // over puts into force what the writes of a commit say, all at once, or takes back
-// what expect did where the commit failed. err is the outcome of the commit.
-func (r *register) over(writes []store.Write, err error) {
+// what expect did where the commit failed. err is the outcome of the commit. tells says
+// which writes were made in order.
+func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range writes {
@@ -142,6 +150,8 @@ func (r *register) over(writes []store.Write, err error) {
 		bears := r.coming[w]
 		delete(r.coming, w)
 		switch {
+		case err == nil && !tells(w):
+			r.joinNamed(bears, ref.ID, true)
 		case err == nil:
 			r.count(r.docs[ref], -1)
 			for _, e := range r.doubtful[ref] {
@@ -271,31 +281,32 @@ func (r *register) part(bears []string, patient string) {
 			committed = committed || w.Doc.Ref.ID == patient && slices.Contains(coming, name)
 		}
 		if joined && !committed {
-			delete(r.bearers[name], patient)
-			delete(r.bears[patient], name)
+			r.unjoin(name, patient)
 		}
-	}
-	if len(r.bears[patient]) == 0 {
-		delete(r.bears, patient)
 	}
 }
 
 // end forgets what a deleted Patient bears: its documents say it themselves.
 func (r *register) end(patient string) {
 	for name := range r.bears[patient] {
-		delete(r.bearers[name], patient)
+		r.unjoin(name, patient)
 	}
-	delete(r.bears, patient)
+}
+
+func (r *register) unjoin(name, patient string) {
+	if delete(r.bearers[name], patient); len(r.bearers[name]) == 0 {
+		delete(r.bearers, name)
+	}
+	if delete(r.bears[patient], name); len(r.bears[patient]) == 0 {
+		delete(r.bears, patient)
+	}
 }
 
 // leave forgets who bears an identifier that no Consent names any more.
 func (r *register) leave(name string) {
 	for patient := range r.bearers[name] {
-		if delete(r.bears[patient], name); len(r.bears[patient]) == 0 {
-			delete(r.bears, patient)
-		}
+		r.unjoin(name, patient)
 	}
-	delete(r.bearers, name)
 }
 
 // The three sets, for predicates and decisions.

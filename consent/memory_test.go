@@ -1,0 +1,188 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/store"
+)
+
+// sees reports whether somebody sees a document.
+func (r *region) sees(p consent.Principal, typ, id string) bool {
+	r.Helper()
+	_, err := r.get(p, typ, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		r.Fatal(err)
+	}
+	return err == nil
+}
+
+func (r *region) checked() {
+	r.Helper()
+	if err := r.guard.CheckMemory(context.Background()); err != nil {
+		r.Error(err)
+	}
+	r.verified()
+}
+
+// once is a hook for the first commit that has a write of a document.
+func once(typ, id string, f func()) func(store.Batch) bool {
+	done := false
+	return func(b store.Batch) bool {
+		for _, w := range b.Writes {
+			if !done && w.Doc.Ref == (store.Ref{Type: typ, ID: id}) {
+				done = true
+				f()
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// TestRegisterFollowsTheStore: while documents are rekeyed, an update of a Consent is
+// acknowledged; the version that the rekeying read does not take its place in memory
+// (issue 15, item 1; CON-1603).
+func TestRegisterFollowsTheStore(t *testing.T) {
+	for _, moment := range []string{"behind the reading", "behind the commit"} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+		r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+		r.mustPut(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1))
+		r.unkey("Consent", "G.c")
+		acknowledged := make(chan struct{})
+		update := func() {
+			defer close(acknowledged)
+			for errors.Is(r.put(r.feed("G"), optOut("G.c", "G.1")), store.ErrConflict) {
+			}
+		}
+		before := func(consent.Reindexing) {}
+		if moment == "behind the reading" {
+			before = func(next consent.Reindexing) {
+				if next.Type == "Consent" && r.db.read == nil {
+					r.db.read = update
+				}
+			}
+		} else {
+			begin := once("Consent", "G.c", func() { go update() })
+			r.db.set(nil, func(b store.Batch, err error) error { begin(b); return err })
+		}
+		r.reindexing(before)
+		<-acknowledged
+		r.db.set(nil, nil)
+		if r.sees(r.clinician("A"), "Observation", "G.o") {
+			t.Errorf("%s: an acknowledged opt-out is not in force", moment)
+		}
+		r.checked()
+	}
+}
+
+// unkey gives a document other keys than it should have, as an older program would.
+func (r *region) unkey(typ, id string) {
+	r.Helper()
+	ref := store.Ref{Type: typ, ID: id}
+	err := r.db.Reference.Read(context.Background(), func(s store.Snap) error {
+		d, err := s.Get(context.Background(), ref)
+		if err != nil {
+			return err
+		}
+		d.Keys = append(d.Keys[:1:1], d.Keys[2:]...)
+		_, err = r.db.Reference.Commit(context.Background(), store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}}})
+		return err
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// TestUnknownOutcomes: where nobody can say whether a commit was made, what it denies is
+// in force and what it permits is not, until the document is committed again.
+func TestUnknownOutcomes(t *testing.T) {
+	for _, made := range []bool{true, false} {
+		t.Run(fmt.Sprintf("made %v", made), func(t *testing.T) {
+			r := newRegion(t, policy.RelationshipAssumed)
+			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+			r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+			unknown := fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)
+			lose := func() {
+				if made {
+					r.db.set(nil, func(_ store.Batch, err error) error { return errors.Join(err, unknown) })
+				} else {
+					r.db.set(func(store.Batch) error { return unknown }, nil)
+				}
+			}
+			lose()
+			if err := r.put(r.feed("G"), optOut("G.c", "G.1")); !errors.Is(err, store.ErrUnknown) {
+				t.Fatalf("got %v", err)
+			}
+			r.db.set(nil, nil)
+			if r.sees(r.clinician("A"), "Observation", "G.o") {
+				t.Error("an opt-out of which nobody knows whether it was stored is not in force")
+			}
+			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+			lose()
+			if err := r.put(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1)); !errors.Is(err, store.ErrUnknown) {
+				t.Fatalf("got %v", err)
+			}
+			r.db.set(nil, nil)
+			if r.sees(r.clinician("A"), "Observation", "G.o") {
+				t.Error("a lift of which nobody knows whether it was stored is in force")
+			}
+			r.mustPut(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), "active", "entered-in-error", 1))
+			if !r.sees(r.clinician("A"), "Observation", "G.o") {
+				t.Error("the opt-out has ended, and is in force")
+			}
+			r.checked()
+		})
+	}
+}
+
+// TestNoInstantWithoutARefusal: at the instant when a commit is made, and before its
+// writer hears of it, nobody sees what a directive covers that was acknowledged before
+// (CON-1401).
+func TestNoInstantWithoutARefusal(t *testing.T) {
+	for name, c := range map[string]struct{ prepare, happens func(*region) }{
+		"the Patient arrives whose number is refused": {
+			func(r *region) { r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic)) },
+			func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", number)) },
+		},
+		"the Patient comes to bear the number": {
+			func(r *region) {
+				r.mustPut(r.feed("G"), bearing("G.1", "9990000007"))
+				r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic))
+				r.mustPut(r.feed("A"), directive("A.d", "opt-out", `{"reference":"Patient/G.1"}`))
+			},
+			func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", number)) },
+		},
+		"the Patient is deleted": {
+			func(r *region) {
+				r.mustPut(r.feed("G"), bearing("G.1", number))
+				r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic))
+			},
+			func(r *region) { r.delete(r.feed("G"), "Patient", "G.1") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegion(t, policy.RelationshipAssumed)
+			r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+			r.mustPut(r.feed("G"), byNumber("G.n", number))
+			c.prepare(r)
+			r.db.set(nil, func(b store.Batch, err error) error {
+				for _, id := range []string{"G.o", "G.n"} {
+					if r.sees(r.clinician("A"), "Observation", id) {
+						t.Errorf("%s is seen the moment that %v is stored", id, b.Writes[0].Doc.Ref)
+					}
+				}
+				return err
+			})
+			c.happens(r)
+			r.db.set(nil, nil)
+			r.checked()
+		})
+	}
+}
