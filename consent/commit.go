@@ -111,9 +111,13 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 	if err != nil {
 		return nil, err
 	}
+	if *v.failed != nil { // what was found is not to be acted upon
+		return nil, *v.failed
+	}
 	if err := c.apply(ctx, results, record, marks); err != nil {
 		return results, err
 	}
+	v.stored = true
 	v.guard.catchUpInline(ctx, c.stale)
 	return results, nil
 }

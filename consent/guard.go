@@ -3,10 +3,10 @@ package consent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"carerecord/consent/policy"
-	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -107,6 +107,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	}
 	until := g.flights.lowest()
 	defer g.backlog.enter()()
+	writes := req.Write || req.Interaction == Transaction
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		v, err := g.view(ctx, d, &recent{Snap: snap})
 		if err != nil {
@@ -114,11 +115,14 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 		}
 		v.until = until
 		err = f(v)
-		if *v.failed != nil {
+		if *v.failed != nil && !v.stored {
 			return *v.failed
 		}
 		return err
 	})
+	if err != nil && writes {
+		return unstored(err)
+	}
 	return unavailable(err)
 }
 
@@ -149,33 +153,10 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 	return v, nil
 }
 
-// unavailable turns a store that does not answer into the one 503 (CON-1705).
-func unavailable(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := AsRefusal(err); ok {
-		return err
-	}
-	if _, ok := fhir.AsError(err); ok {
-		return err
-	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing partial is sent; it may be repeated."}},
-			Cause: err, Header: map[string]string{"Retry-After": "1"}}
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
-		return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The record cannot be reached now. Try again."}},
-			Cause: err, Header: map[string]string{"Retry-After": "1"}}
-	case errors.Is(err, store.ErrTooLarge):
-		return &fhir.Error{Status: 413, Issues: []fhir.Issue{{Code: "too-long", Text: "The resource is too large."}}, Cause: err}
-	}
-	return err
-}
-
-// PatientByNHS returns the id of the one live Patient who bears an NHS number,
-// or "" where there is none or more than one (CON-204). It is for sign-in, and
-// tells nobody anything about a record.
+// PatientByNHS returns the id of the one live Patient who bears an NHS number now, or
+// "" where there is none or more than one (CON-204). A number that is marked as old, or
+// of which the period has ended, is borne by nobody. It is for sign-in, and tells nobody
+// anything about a record.
 func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
 	where, err := standing{index: g.index}.bears(number)
 	if err != nil {
@@ -183,13 +164,31 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 	}
 	var id string
 	err = g.store.Read(ctx, func(snap store.Snap) error {
-		id, err = g.find(ctx, snap, Named{Where: where})
-		return err
+		id = ""
+		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
+			switch {
+			case err != nil:
+				return fmt.Errorf("find who signs in: %w", err)
+			case !bearsNow(p.Body, number, g.clock()):
+			case id != "":
+				id = ""
+				return nil
+			default:
+				id = p.Ref.ID
+			}
+		}
+		return nil
 	})
 	return id, unavailable(err)
 }
 
 // Ready reports whether the store answers.
 func (g *Guard) Ready(ctx context.Context) error {
-	return g.store.Read(ctx, func(store.Snap) error { return nil })
+	return g.store.Read(ctx, func(snap store.Snap) error {
+		_, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: "nobody"})
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
 }

@@ -29,7 +29,8 @@ type landing struct {
 // parameters (docs/memory.md). What a batch denies is in force before the commit,
 // what it permits behind it.
 //
-// store.ErrConflict: another commit was faster. Every other error is unavailable's.
+// store.ErrConflict: another commit was faster. Every other error is unstored's: it says
+// whether nothing was stored, or it may have been.
 func (g *Guard) land(ctx context.Context, l *landing) error {
 	tells := func(w *store.Write) bool { return g.register.tells(l.before(w.Doc.Ref), w.Doc) }
 	ordered := false
@@ -44,7 +45,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 	defer arrive()
 	release, err := g.hold(ctx, l)
 	if err != nil {
-		return unavailable(err)
+		return unstored(err)
 	}
 	defer release()
 	if ordered {
@@ -60,7 +61,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 		return err
 	}
 	if err != nil && !errors.Is(err, store.ErrConflict) {
-		return unavailable(fmt.Errorf("commit: %w", err))
+		return unstored(fmt.Errorf("commit: %w", err))
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package consent
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -61,4 +62,21 @@ func nhsNumbers(body []byte) []string {
 		}
 	}
 	return out
+}
+
+// bearsNow reports whether a Patient bears an NHS number at an instant: not one that is
+// marked as old, nor one of which the period has ended or not begun.
+func bearsNow(body []byte, number string, now time.Time) bool {
+	day := now.UTC().Format(time.RFC3339)
+	for _, id := range gjson.GetBytes(body, "identifier").Array() {
+		if id.Get("system").Str != nhsNumber || id.Get("value").Str != number || id.Get("use").Str == "old" {
+			continue
+		}
+		start, end := id.Get("period.start").Str, id.Get("period.end").Str
+		// Partial dates compare as the texts that they begin.
+		if start <= day[:min(len(start), len(day))] && (end == "" || end >= day[:min(len(end), len(day))]) {
+			return true
+		}
+	}
+	return false
 }

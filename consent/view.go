@@ -22,6 +22,7 @@ type View struct {
 	snap    store.Snap
 	grant   *Grant
 	failed  *error    // the store did not answer in the middle of a predicate
+	stored  bool      // a commit was made
 	letters string    // of which one is needed on what is shown; empty for none
 	until   time.Time // where histories of more than one resource end; zero for no bound
 }

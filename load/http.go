@@ -13,8 +13,9 @@ import (
 	"carerecord/fhir"
 )
 
-// HTTP sends bundles to a server with a bearer token. Marks are not kept there:
-// a bundle whose answer was lost is sent again.
+// HTTP sends bundles to a server with a bearer token. Marks are not kept there. A
+// bundle is sent again where the server says that nothing was stored, or where a second
+// time has no other effect than the first; else the load ends, since it may be stored.
 func HTTP(client *http.Client, base, token string) Send {
 	return func(ctx context.Context, _ string, bundle []byte) (Outcome, error) {
 		q, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/"), bytes.NewReader(bundle))
@@ -27,15 +28,34 @@ func HTTP(client *http.Client, base, token string) Send {
 		}
 		resp, err := client.Do(q)
 		if err != nil {
-			return Outcome{Failed: err.Error()}, nil
+			return lost(err.Error(), bundle)
 		}
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
 		if err != nil {
-			return Outcome{Failed: err.Error()}, nil
+			return lost(err.Error(), bundle)
 		}
 		return outcome(resp.StatusCode, bundle, body)
 	}
+}
+
+// lost is the outcome of a bundle of which nobody knows whether it was stored.
+func lost(cause string, bundle []byte) (Outcome, error) {
+	if repeatable(bundle) {
+		return Outcome{Failed: cause}, nil
+	}
+	return Outcome{}, fmt.Errorf("%s: the bundle may be stored; look for what it creates before it is loaded again", cause)
+}
+
+// repeatable reports whether a transaction has the effect that it has once however often
+// it is applied: it makes no resource by a plain POST.
+func repeatable(bundle []byte) bool {
+	all := true
+	gjson.GetBytes(bundle, "entry").ForEach(func(_, e gjson.Result) bool {
+		all = e.Get("request.method").Str != http.MethodPost || e.Get("request.ifNoneExist").Str != ""
+		return all
+	})
+	return all
 }
 
 func outcome(status int, bundle, body []byte) (Outcome, error) {
@@ -45,7 +65,11 @@ func outcome(status int, bundle, body []byte) (Outcome, error) {
 	case status == 401 || status == 403:
 		return Outcome{}, fmt.Errorf("the server refuses: %d %s", status, gjson.GetBytes(body, "issue.0.details.text").Str)
 	case status >= 500 || status == 429:
-		return Outcome{Failed: fmt.Sprintf("%d %s", status, gjson.GetBytes(body, "issue.0.details.text").Str)}, nil
+		cause := fmt.Sprintf("%d %s", status, gjson.GetBytes(body, "issue.0.details.text").Str)
+		if status != 429 && gjson.GetBytes(body, "issue.0.details.coding.0.code").Str != "NOT_STORED" {
+			return lost(cause, bundle)
+		}
+		return Outcome{Failed: cause}, nil
 	}
 	out := Outcome{}
 	gjson.GetBytes(body, "issue").ForEach(func(_, i gjson.Result) bool {

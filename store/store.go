@@ -177,6 +177,9 @@ type StateWrite struct {
 	Key     string
 	Value   []byte
 	Expires time.Time // zero: never
+	// New demands that no live value stands under the key, else the commit is
+	// ErrConflict.
+	New bool
 }
 
 // EachOf is All of an engine that has a document as cheaply as a question.

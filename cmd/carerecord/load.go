@@ -195,7 +195,7 @@ func (r *record) loadBundle(ctx context.Context, source, mark string, body []byt
 	}
 	var marks []store.StateWrite
 	if mark != "" {
-		marks = []store.StateWrite{{Key: "load/" + mark, Value: []byte("1")}}
+		marks = []store.StateWrite{{Key: "load/" + mark, Value: []byte("1"), New: true}}
 	}
 	err = r.rest.Load(ctx, feed, body, marks, mode)
 	switch e, ok := fhir.AsError(err); {

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"carerecord/consent"
 	"carerecord/fhir"
 )
 
@@ -32,7 +33,7 @@ func (c *crowd) enter(name string) (leave func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.limits.Requests > 0 && c.inside >= c.limits.Requests {
-		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The server is busy. Nothing was done; it may be repeated."}},
+		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The server is busy. Nothing was done; it may be repeated.", Detail: consent.NothingStored()}},
 			Header: map[string]string{"Retry-After": "1"}}
 	}
 	now := c.now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/store"
 )
@@ -18,7 +19,7 @@ func (s *Server) failed(c *call, err error) *answer {
 	case errors.Is(err, store.ErrNotFound):
 		e = fhir.NotFound()
 	case errors.Is(err, store.ErrConflict):
-		e = &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Other writes were faster, again and again. Nothing was written; it may be repeated."}},
+		e = &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Other writes were faster, again and again. Nothing was stored; it may be repeated.", Detail: consent.NothingStored()}},
 			Header: map[string]string{"Retry-After": "1"}}
 	default:
 		e = fhir.Fault(500, "exception", "Something is wrong here. Tell the operator this request: %s", c.requestID)
@@ -36,6 +37,6 @@ func over(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing was done; it may be repeated."}},
+	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing was done; it may be repeated.", Detail: consent.NothingStored()}},
 		Cause: err, Header: map[string]string{"Retry-After": "1"}}
 }

@@ -2,12 +2,14 @@ package mongo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"carerecord/store"
@@ -197,6 +199,19 @@ func (s *snap) change(ctx context.Context, c changes) error {
 
 // writeState applies the state writes of a commit.
 func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error {
+	for _, w := range writes {
+		if !w.New {
+			continue
+		}
+		var found value
+		err := s.db.state.FindOne(s.in(ctx), s.db.living(w.Key), options.FindOne().SetHint(byID)).Decode(&found)
+		if err == nil {
+			return fmt.Errorf("mongo: a value stands under %s: %w", w.Key, store.ErrConflict)
+		}
+		if !errors.Is(err, mongo.ErrNoDocuments) {
+			return err
+		}
+	}
 	for chunk := range slices.Chunk(writes, s.db.limits.chunk) {
 		models := make([]mongo.WriteModel, len(chunk))
 		for i, w := range chunk {

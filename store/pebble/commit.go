@@ -243,7 +243,7 @@ func (s *step) size() int {
 // mutex must be held.
 func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, error) {
 	now := db.snap(db.rows)
-	if err := s.allowed(ctx, now); err != nil {
+	if err := s.allowed(ctx, db, now); err != nil {
 		return 0, err
 	}
 	seq := db.seq + 1
@@ -277,7 +277,7 @@ func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, err
 }
 
 // allowed tests the preconditions, what is cheap first.
-func (s *step) allowed(ctx context.Context, now *snap) (err error) {
+func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
 	for i := range s.changes {
 		c := &s.changes[i]
 		if c.was, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
@@ -301,6 +301,9 @@ func (s *step) allowed(ctx context.Context, now *snap) (err error) {
 	if err := s.apart(now); err != nil {
 		return err
 	}
+	if err := s.newValues(db); err != nil {
+		return err
+	}
 	for _, a := range s.batch.Absent {
 		n, err := now.Count(ctx, store.Query{Type: a.Type, Where: a.Where}, 1)
 		if err != nil {
@@ -315,6 +318,23 @@ func (s *step) allowed(ctx context.Context, now *snap) (err error) {
 
 func conflict(doing string, ref store.Ref, stands, want versionKeying) error {
 	return fmt.Errorf("pebble: %s of %s: version %v stands, not %v: %w", doing, ref, stands, want, store.ErrConflict)
+}
+
+// newValues tests that no value stands where the step asks for a new one.
+func (s *step) newValues(db *DB) error {
+	for _, w := range s.batch.State {
+		if !w.New {
+			continue
+		}
+		stands, err := db.standing(w.Key)
+		if err != nil {
+			return unavailable("look for a value", err)
+		}
+		if stands != nil {
+			return fmt.Errorf("pebble: a value stands under %s: %w", w.Key, store.ErrConflict)
+		}
+	}
+	return nil
 }
 
 // apart tests that after the step no two live documents share a docid: each is

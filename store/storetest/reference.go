@@ -88,6 +88,11 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	if err := r.state.allows(b); err != nil {
 		return 0, err
 	}
+	for _, w := range b.State {
+		if _, there := r.standing(w.Key); w.New && there {
+			return 0, fmt.Errorf("a value stands under %s: %w", w.Key, store.ErrConflict)
+		}
+	}
 	if r.state.readers > 0 {
 		r.state = &documents{seq: r.state.seq, versions: maps.Clone(r.state.versions), places: maps.Clone(r.state.places)}
 	}

@@ -98,6 +98,29 @@ func stateSentences() []sentence {
 			k.stands("a", []byte("2"))
 			k.stands("b", []byte("3"))
 		}},
+		{"a batch that demands a new value is a conflict where a live one stands, and writes nothing", func(k *kit) {
+			b := writes(observation("d", 1))
+			b.State = []store.StateWrite{{Key: "a", Value: []byte("1"), Expires: k.clock.Now().Add(time.Minute), New: true}}
+			k.commit(b)
+			again := writes(observation("e", 2))
+			again.State = []store.StateWrite{{Key: "a", Value: []byte("2"), New: true}}
+			_, err := k.Commit(k.ctx, again)
+			k.want(store.ErrConflict, err, "a value stands")
+			k.stands("a", []byte("1"))
+			k.clock.Advance(time.Minute)
+			k.commit(again)
+			k.stands("a", []byte("2"))
+		}},
+		{"of racing batches that demand one new value one succeeds", func(k *kit) {
+			var won atomic.Int64
+			together(max(k.subject.racers()/10, 10), func(i int) {
+				b := writes(observation(fmt.Sprint("d", i), uint64(i)))
+				b.State = []store.StateWrite{{Key: "a", Value: fmt.Append(nil, i), New: true}}
+				_, err := k.Commit(k.ctx, b)
+				k.won(&won, store.ErrConflict, err)
+			})
+			k.single(won.Load())
+		}},
 		{"of racing inserts one succeeds", func(k *kit) {
 			var won atomic.Int64
 			together(max(k.subject.racers()/10, 10), func(i int) {

@@ -1,0 +1,69 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// TestOutagesOfWrites: a 503 to a write says whether nothing was stored or it may have
+// been, and only the first says when to repeat it (issue 15, item 15).
+func TestOutagesOfWrites(t *testing.T) {
+	for _, c := range []struct {
+		name, code string
+		again      bool
+		err        error
+	}{
+		{"the store cannot be reached", consent.NotStored, true, store.ErrUnavailable},
+		{"time is up before the commit", consent.NotStored, true, context.DeadlineExceeded},
+		{"the client hangs up", consent.NotStored, true, context.Canceled},
+		{"the outcome is unknown", consent.MayBeStored, false, fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)},
+		{"time is up while the commit is under way", consent.MayBeStored, false, fmt.Errorf("%w: %w", context.DeadlineExceeded, store.ErrUnknown)},
+	} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		r.db.set(func(store.Batch) error { return c.err }, nil)
+		e, ok := fhir.AsError(r.put(r.feed("G"), bearing("G.1", number)))
+		if !ok || e.Status != 503 || e.Issues[0].Detail.Code != c.code || (e.Header["Retry-After"] != "") != c.again {
+			t.Errorf("%s: got %+v, want a 503 with %s", c.name, e, c.code)
+		}
+		if !errors.Is(e.Cause, c.err) {
+			t.Errorf("%s: the cause is %v", c.name, e.Cause)
+		}
+	}
+}
+
+// TestWhoSignsIn: a number that is marked as old or has ended signs nobody in (item 9).
+func TestWhoSignsIn(t *testing.T) {
+	identifier := func(more string) string {
+		return `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"` + more + `}`
+	}
+	for _, c := range []struct {
+		name, one, other string
+		want             string
+	}{
+		{"one Patient", identifier(""), "", "G.1"},
+		{"two Patients", identifier(""), identifier(""), ""},
+		{"the other's is old", identifier(""), identifier(`,"use":"old"`), "G.1"},
+		{"the other's has ended", identifier(""), identifier(`,"period":{"end":"2026-05"}`), "G.1"},
+		{"the other's has not begun", identifier(""), identifier(`,"period":{"start":"2026-06-02"}`), "G.1"},
+		{"the only one is old", identifier(`,"use":"old"`), "", ""},
+		{"the only one ended yesterday", identifier(`,"period":{"start":"2020","end":"2026-05-31"}`), "", ""},
+		{"the only one ends today", identifier(`,"period":{"end":"2026-06-01"}`), "", "G.1"},
+		{"old once and current once", identifier(`,"use":"old"`) + "," + identifier(""), "", "G.1"},
+	} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","identifier":[`+c.one+`]}`)
+		if c.other != "" {
+			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.2","identifier":[`+c.other+`]}`)
+		}
+		if got, err := r.guard.PatientByNHS(context.Background(), number); got != c.want || err != nil {
+			t.Errorf("%s: got %q, %v, want %q", c.name, got, err, c.want)
+		}
+	}
+}

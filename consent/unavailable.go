@@ -1,0 +1,77 @@
+package consent
+
+import (
+	"context"
+	"errors"
+
+	"carerecord/fhir"
+	"carerecord/store"
+)
+
+// The codes of a 503 to a write, as details beside the text.
+const (
+	NotStored   = "NOT_STORED"    // nothing was stored, and nothing will be
+	MayBeStored = "MAY_BE_STORED" // the change may stand, or may stand yet
+)
+
+// unavailable turns a store that does not answer into the one 503 (CON-1705). A write
+// of which nobody knows whether it was stored says so, whatever else is said of it, and
+// names no time after which to repeat it: to repeat it could store it twice.
+func unavailable(err error) error {
+	if err == nil || settled(err) {
+		return err
+	}
+	again := map[string]string{"Retry-After": "1"}
+	switch {
+	case errors.Is(err, store.ErrUnknown):
+		return outage("transient", "Whether the change was stored could not be learned: it may be. Read before you repeat it.", MayBeStored, err, nil)
+	case errors.Is(err, context.DeadlineExceeded):
+		return outage("timeout", "The request took too long. Nothing partial is sent; it may be repeated.", "", err, again)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
+		return outage("transient", "The record cannot be reached now. Try again.", "", err, again)
+	case errors.Is(err, store.ErrTooLarge):
+		return &fhir.Error{Status: 413, Issues: []fhir.Issue{{Code: "too-long", Text: "The resource is too large."}}, Cause: err}
+	}
+	return err
+}
+
+// unstored is unavailable for a request that writes and did not store anything, unless
+// the error says otherwise.
+func unstored(err error) error {
+	if err == nil || settled(err) {
+		return err
+	}
+	again := map[string]string{"Retry-After": "1"}
+	switch {
+	case errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrTooLarge):
+		return unavailable(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return outage("timeout", "The request took too long. Nothing was stored; it may be repeated.", NotStored, err, again)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
+		return outage("transient", "The record cannot be reached now. Nothing was stored; it may be repeated.", NotStored, err, again)
+	}
+	return err
+}
+
+// settled reports whether an error is an answer already.
+func settled(err error) bool {
+	if _, ok := AsRefusal(err); ok {
+		return true
+	}
+	_, ok := fhir.AsError(err)
+	return ok
+}
+
+func outage(code, text, detail string, cause error, header map[string]string) *fhir.Error {
+	e := &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: code, Text: text}}, Cause: cause, Header: header}
+	if detail != "" {
+		e.Issues[0].Detail = fhir.Coding{System: outcomeSystem, Code: detail}
+	}
+	return e
+}
+
+// NothingStored says of a 503 that the request may be repeated without effect twice.
+func NothingStored() fhir.Coding { return fhir.Coding{System: outcomeSystem, Code: NotStored} }
+
+// outcomeSystem is the code system of what is said of the outcome of a write.
+const outcomeSystem = "urn:carerecord:write-outcome"
