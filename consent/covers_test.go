@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -200,6 +201,85 @@ func TestLabelsOfAStatement(t *testing.T) {
 		}
 		if _, err := r.get(r.clinician("G"), "Consent", "G.c"+label); err != nil {
 			t.Errorf("label %s: the practice reads what it recorded: %v", label, err)
+		}
+	}
+}
+
+// TestWhoeverItMayMean: a refusal that names its patient in any form covers the rows that
+// name the patient in that form, own ones included, and the Patient if it can be known
+// (item 4; CON-641).
+func TestWhoeverItMayMean(t *testing.T) {
+	const local = `{"identifier":{"system":"http://local","value":"17"}}`
+	for _, c := range []struct {
+		name, patient string   // of the Consent
+		hidden        []string // rows of the source that are hidden from its own staff
+	}{
+		{"by id", `{"reference":"Patient/G.1"}`, []string{"id"}},
+		{"by a version of it", `{"reference":"Patient/G.1/_history/1"}`, []string{"id"}},
+		{"by NHS number", logic, []string{"id", "number", "elsewhere"}},
+		{"by NHS number with blanks", `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":" 999 000 0001 "}}`, []string{"id", "number", "elsewhere"}},
+		{"by NHS number beside another server's address", `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`, []string{"id", "number", "elsewhere"}},
+		{"by another server's address", `{"reference":"https://elsewhere.test/fhir/Patient/9"}`, []string{"elsewhere"}},
+		{"by a local number", local, []string{"id", "local"}},
+	} {
+		for _, first := range []bool{true, false} {
+			r := newRegion(t, policy.RelationshipAssumed)
+			consent := func() { r.mustPut(r.feed("A"), directive("A.c", "denial", c.patient)) }
+			if first {
+				consent()
+			}
+			r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"identifier":[`, `"identifier":[{"system":"http://local","value":"17"},`, 1))
+			rows := map[string]string{
+				"id": `{"reference":"Patient/G.1"}`, "number": logic, "local": local,
+				"elsewhere": `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`,
+			}
+			for id, subject := range rows {
+				r.mustPut(r.feed("G"), `{"resourceType":"Observation","id":"G.`+id+`","status":"final","code":{"text":"x"},"subject":`+subject+`}`)
+			}
+			if !first {
+				consent()
+			}
+			for id := range rows {
+				// What is resolved to the Patient by number is hidden with the Patient.
+				want := slices.Contains(c.hidden, id) || (id == "number" || id == "elsewhere") && slices.Contains(c.hidden, "id")
+				if got := !r.sees(r.clinician("G"), "Observation", "G."+id); got != want {
+					t.Errorf("%s, stored first %v: the row by %s is hidden: %v, want %v", c.name, first, id, got, want)
+				}
+			}
+			r.checked()
+			r.restart()
+			r.checked()
+		}
+	}
+}
+
+// TestConsentOfNobody: a feed's Consent that names nobody at all is refused with its
+// place (CON-641).
+func TestConsentOfNobody(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	e, ok := fhir.AsError(r.put(r.feed("G"), directive("G.c", "denial", `{"display":"somebody"}`)))
+	if !ok || e.Status != 422 || e.Issues[0].Expression != "Consent.patient" {
+		t.Errorf("got %v, want 422 at Consent.patient", e)
+	}
+}
+
+// TestSlotsFollowTheirSchedules: a Slot of a Practitioner's Schedule is about nobody, and
+// one of a patient's Schedule about that patient (item 9; CON-406).
+func TestSlotsFollowTheirSchedules(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+	r.mustPut(r.feed("A"), optOut("A.c", "G.1"))
+	r.mustPut(r.feed("G"), `{"resourceType":"Slot","id":"G.slot","status":"free","schedule":{"reference":"Schedule/G.s"}}`)
+	schedule := func(actor string) {
+		r.mustPut(r.feed("G"), `{"resourceType":"Schedule","id":"G.s","actor":[{"reference":"`+actor+`"}]}`)
+	}
+	for range 2 {
+		for actor, want := range map[string]bool{"Practitioner/p": true, "Patient/G.1": false} {
+			schedule(actor)
+			if got := r.sees(r.clinician("A"), "Slot", "G.slot"); got != want {
+				t.Errorf("the Slot of the Schedule of %s is seen: %v, want %v", actor, got, want)
+			}
+			r.checked()
 		}
 	}
 }

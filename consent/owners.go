@@ -70,6 +70,9 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 		out.add(of)
 		out.resolved = out.resolved && of.resolved
 	}
+	for _, url := range o.Elsewhere {
+		out.about = append(out.about, "url:"+url)
+	}
 	for _, ref := range o.Through {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
 		of, err := g.inherited(ctx, w, target)

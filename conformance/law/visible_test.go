@@ -306,7 +306,7 @@ func (e *evaluator) barred(v *version) bool {
 // numberOf is the NHS number by which a Reference names somebody, as written.
 func numberOf(reference any) string {
 	m, _ := reference.(map[string]any)
-	if m["reference"] != nil {
+	if typ, _ := target(reference); typ != "" {
 		return ""
 	}
 	return numberIn(m)
@@ -319,6 +319,11 @@ func numberIn(m map[string]any) string {
 		return number
 	}
 	return ""
+}
+
+// bornBy reports whether one of some Patients who are there bears or bore a number.
+func (e *evaluator) bornBy(patients []string, number string) bool {
+	return slices.ContainsFunc(patients, func(p string) bool { return e.live("Patient/"+p) && e.bore[p][numberName(number)] })
 }
 
 // numberName is a number as a name, the same for every spelling.
@@ -346,6 +351,7 @@ func (e *evaluator) bearers(number string) []string {
 // number.
 func (e *evaluator) mentioned(v *version) []string {
 	owners, _ := e.owners(v)
+	whose := owners
 	for _, path := range owned[v.Ref.Type] {
 		for _, reference := range at(v.m, path) {
 			owners = append(owners, patientOf(reference), numberName(numberOf(reference)))
@@ -357,7 +363,7 @@ func (e *evaluator) mentioned(v *version) []string {
 		switch value := value.(type) {
 		case map[string]any:
 			id := patientOf(value)
-			if number := numberIn(value); id == "" && number != "" {
+			if number := numberIn(value); id == "" && number != "" && !e.bornBy(whose, number) {
 				id = numberName(number) // somebody, whom nobody is
 				if who := e.bearers(number); len(who) == 1 {
 					id = who[0]

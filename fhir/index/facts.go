@@ -62,8 +62,8 @@ func DependsKey(name string) store.Key { return commonWants + store.Key(name) }
 
 // AboutKey names somebody whom a document is about beside its owners, or as whom it
 // names an owner: the id of a Patient who is not there, "nhs:" and an NHS number,
-// "id:" and system|value of another identifier. A directive by such a name covers
-// the document.
+// "id:" and system|value of another identifier, "url:" and a reference that leads to
+// another server. A directive by such a name covers the document.
 func AboutKey(name string) store.Key { return factAbout + store.Key(name) }
 
 // AboutPrefix begins every AboutKey; behind it stands the name.

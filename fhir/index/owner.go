@@ -27,7 +27,8 @@ type Ownership struct {
 	// Unresolved is an Owned resource without any local Patient at its owner
 	// paths. It may still get owners through other resources.
 	Unresolved bool
-	// Identifiers stand at an owner path in place of a literal reference.
+	// Identifiers stand at an owner path in place of a literal reference, or beside one
+	// that leads to no resource of this server.
 	Identifiers []Identifier
 	// Through are the resources whose owners this one inherits: items of a
 	// List, targets of a Provenance, the securityContext of a Binary, the Group
@@ -43,6 +44,9 @@ type Ownership struct {
 	// whom they are about (embedded.go). It is its source's alone, whoever else the
 	// ownership names.
 	Unsettled bool
+	// Elsewhere are the literal references at owner paths that lead to no resource of
+	// this server, as written.
+	Elsewhere []string
 }
 
 // Identifier is the system and value of a Reference.identifier.
@@ -190,9 +194,12 @@ func (x *Indexer) owner(o *Ownership, v path.Value, limit string) bool {
 		o.Through = append(o.Through, fhir.Ref{Type: ref.Type, ID: ref.ID})
 	case local:
 		return x.rules[ref.Type].rule == Nobody
-	case literal == "":
+	default:
 		if i, ok := v.Get("identifier"); ok && i.GetText("value") != "" {
 			o.Identifiers = append(o.Identifiers, Identifier{i.GetText("system"), i.GetText("value")})
+		}
+		if literal != "" && literal[0] != '#' {
+			o.Elsewhere = append(o.Elsewhere, literal)
 		}
 	}
 	return true
