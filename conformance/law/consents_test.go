@@ -52,6 +52,9 @@ func meant(m map[string]any) []string {
 	if number := numberIn(reference); number != "" {
 		out = append(out, numberName(number))
 	}
+	if url := elsewhere(reference); url != "" {
+		out = append(out, "url:"+url)
+	}
 	if reference["reference"] == "#p" {
 		for _, c := range at(m, "contained") {
 			out = append(out, "p")

@@ -271,6 +271,9 @@ func (e *evaluator) aboutBeyond(v *version, met []string) []string {
 		for _, reference := range at(v.m, path) {
 			typ, id := target(reference)
 			_, isOwned := owned[typ]
+			if url := elsewhere(reference); url != "" {
+				out = append(out, "url:"+url)
+			}
 			switch number := numberOf(reference); {
 			case typ == "Patient" && !e.live("Patient/"+id):
 				out = append(out, id)
@@ -301,6 +304,15 @@ func (e *evaluator) barred(v *version) bool {
 		p := e.newest["Patient/"+name]
 		return p != nil && p.Dead() && !p.ordinary()
 	})
+}
+
+// elsewhere is a literal reference to another server.
+func elsewhere(reference any) string {
+	m, _ := reference.(map[string]any)
+	if text, _ := m["reference"].(string); strings.HasPrefix(text, "http") && !strings.HasPrefix(text, base+"/") {
+		return text
+	}
+	return ""
 }
 
 // numberOf is the NHS number by which a Reference names somebody, as written.
