@@ -93,18 +93,10 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 	return keys, nil
 }
 
-// attaches is the predicate of the documents of a source that attach a Binary.
-func attaches(binary, source string) store.Pred {
-	if source == "" {
-		return all(store.Eq{Key: index.HoldsKey(binary)}, none(store.Under(index.SourcePrefix())))
-	}
-	return all(store.Eq{Key: index.HoldsKey(binary)}, from(source))
-}
-
 // holders implements world: the documents come with their keys.
 func (s standing) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	var out []store.Doc
-	for d, err := range s.snap.Scan(ctx, store.Query{Where: attaches(binary, source), KeysOnly: true}) {
+	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.HoldsKey(binary, source)}, KeysOnly: true}) {
 		if err != nil {
 			return nil, fmt.Errorf("look for documents of a Binary: %w", err)
 		}
@@ -114,4 +106,4 @@ func (s standing) holders(ctx context.Context, binary, source string) ([]store.D
 }
 
 // held are the ids of the Binaries that a document attaches.
-func held(d store.Doc) []string { return names(d.Keys, index.HoldsPrefix()) }
+func held(d store.Doc) []string { return index.Held(d.Keys) }

@@ -309,7 +309,7 @@ func (c *commit) holders(ctx context.Context, binary, source string) ([]store.Do
 		return pending
 	})
 	for _, w := range c.pending {
-		if !w.Doc.Dead() && store.Match(attaches(binary, source), w.Doc.Keys) {
+		if !w.Doc.Dead() && store.Match(store.Eq{Key: index.HoldsKey(binary, source)}, w.Doc.Keys) {
 			out = append(out, w.Doc)
 		}
 	}

@@ -113,7 +113,7 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 		}
 	} else if !followsAnything(d.Ref.Type) {
 		for _, id := range row.Holds {
-			keys = append(keys, index.HoldsKey(id))
+			keys = append(keys, index.HoldsKey(id, d.Source))
 		}
 	}
 	id := store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}

@@ -78,7 +78,8 @@ func (r *reads) holders(ctx context.Context, binary, source string) ([]store.Doc
 		r.checked(d)
 	}
 	if err == nil && len(docs) == 0 { // nor may one come meanwhile
-		r.absent["holders "+binary] = store.Absent{Where: attaches(binary, source), Claims: []store.Key{index.HoldsKey(binary)}}
+		key := index.HoldsKey(binary, source)
+		r.absent["holders "+binary] = store.Absent{Where: store.Eq{Key: key}, Claims: []store.Key{key}}
 	}
 	return docs, err
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"slices"
+	"strings"
 
 	"carerecord/store"
 )
@@ -89,12 +90,20 @@ func MentionKey(patientID string) store.Key { return factMention + store.Key(pat
 // MentionPrefix begins every MentionKey; behind it stands the patient's id.
 func MentionPrefix() store.Key { return factMention }
 
-// HoldsKey is the common key (store.Key.Common) of the documents that attach a
-// Binary, by the Binary's id: they may be of any type.
-func HoldsKey(binaryID string) store.Key { return commonHolds + store.Key(binaryID) }
+// HoldsKey is the common key (store.Key.Common) of the documents of a source (ODS code)
+// that attach a Binary, by the Binary's id: they may be of any type.
+func HoldsKey(binaryID, ods string) store.Key {
+	return commonHolds + store.Key(binaryID+"\x00"+ods)
+}
 
-// HoldsPrefix begins every HoldsKey; behind it stands the Binary's id.
-func HoldsPrefix() store.Key { return commonHolds }
+// Held returns the ids of the Binaries that a document attaches, from its keys.
+func Held(keys []store.Key) []string {
+	ids := Names(keys, commonHolds)
+	for i, name := range ids {
+		ids[i], _, _ = strings.Cut(name, "\x00")
+	}
+	return ids
+}
 
 // OwnKey is the common key (store.Key.Common) of the ordinary documents about a
 // patient that came from an organisation, by ODS code: whether there is one is asked
