@@ -15,6 +15,18 @@
 // patients whom it only mentions, its source organisation, and named facts (see
 // facts.go). All guards are positive: a fact that is missing hides.
 //
+// Facts may follow from other documents: the owners of a List from its entries, those
+// of a row by NHS number from the Patient that bears it. What a commit reads for that is
+// a check or an absence of its batch (reads.go). What depends on a commit is keyed
+// behind it, and is its source's alone until then (backlog.go, catchup.go).
+//
+// # Memory
+//
+// land.go is the only way by which documents are committed. It keeps what is in memory
+// and decides in step with the store: the register of directives, the types and names
+// that are there, the backlog, the table of defined search parameters. docs/memory.md
+// lists them, and Guard.CheckMemory compares them with a rebuild.
+//
 // # What is decided today
 //
 // Steps 1, 2, 3, 11 and 13 of the decision order whole; of step 6 agreement and
