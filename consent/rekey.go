@@ -188,7 +188,15 @@ func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
 		return fmt.Errorf("look for what depends on a write: %w", err)
 	}
 	if n > 0 {
-		c.stale[name] = staleName{Of: subjects(by)}
+		of := subjects(by)
+		if number, is := strings.CutPrefix(name, "nhs:"); is { // whom it stands for from now on
+			bearers, err := c.bearers(ctx, number)
+			if err != nil {
+				return err
+			}
+			of = append(of, bearers...)
+		}
+		c.stale[name] = staleName{Of: of}
 		return nil
 	}
 	c.reads.absent["depends "+name] = store.Absent{Where: where, Claims: []store.Key{where.Key}}
