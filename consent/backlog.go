@@ -31,7 +31,7 @@ type staleName struct {
 	// Of are the patients, by name, whom documents that depend on it may be about
 	// from now on: what these refuse holds for the documents already.
 	Of []string `json:"of,omitempty"`
-	// Barred: the Patient was restricted when deleted.
+	// Barred: they may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
 	// Type is that of the documents owned by a Patient that are keyed now; empty for
 	// those that depend on the name.
@@ -265,19 +265,18 @@ func (s staleName) with(o staleName) staleName {
 // staleSet says which documents may stand under keys that are not theirs any more.
 type staleSet struct {
 	patients members             // ids of deleted Patients, whose documents these are
-	barred   members             // those of them who were restricted
-	names    map[string][]string // the other names, on which documents depend, with Of
+	names    map[string][]string // all names, on which documents depend, with Of
+	barred   members             // those of both that are Barred
 }
 
 func (s *staleSet) add(name string, entry staleName) {
 	s.names[name] = append(s.names[name], entry.Of...)
 	id, owner := strings.CutPrefix(name, ownerName)
-	if !owner {
-		return
+	if owner {
+		s.patients[id] = true
 	}
-	s.patients[id] = true
 	if entry.Barred {
-		s.barred[id] = true
+		s.barred[name] = true
 	}
 }
 
@@ -307,10 +306,13 @@ func (s *staleSet) of(set store.Set) store.Pred {
 	return either(store.In{Prefix: index.OwnerPrefix(), Set: owners}, store.In{Prefix: index.WantsPrefix(), Set: names})
 }
 
-// restricted is what those of such documents satisfy that are about a Patient who was
+// restricted is what those of such documents satisfy that may be about a Patient who was
 // restricted when deleted.
 func (s *staleSet) restricted() store.Pred {
-	return store.In{Prefix: index.OwnerPrefix(), Set: s.barred}
+	return either(
+		store.In{Prefix: index.OwnerPrefix(), Set: ids(func(id string) bool { return s.barred[ownerName+id] })},
+		store.In{Prefix: index.WantsPrefix(), Set: s.barred},
+	)
 }
 
 // members is a set that does not change.
