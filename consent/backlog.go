@@ -31,7 +31,7 @@ type staleName struct {
 	// Of are the patients, by name, whom documents that depend on it may be about
 	// from now on: what these refuse holds for the documents already.
 	Of []string `json:"of,omitempty"`
-	// Barred: the Patient was restricted when deleted.
+	// Barred: they may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
 	// Type is that of the documents owned by a Patient that are keyed now; empty for
 	// those that depend on the name.
@@ -62,26 +62,21 @@ type backlog struct {
 	stale map[string]staleName
 	// coming are the names of the commit under way.
 	coming map[string]staleName
-	// ended are names that are done, each with the epoch in which it ended, for as
-	// long as somebody reads who began in that epoch or before: the snapshot may be
-	// from before the last document was keyed.
-	ended   map[string]ended
-	epoch   uint64
-	readers map[uint64]int // by the epoch in which they began
-	set     *staleSet      // of all these names, never changed in place
+	// ended are names that are done, by the number of the commit that ended them, for
+	// as long as somebody reads whose snapshot may be from before the last document was
+	// keyed.
+	ended   map[uint64][]staleName
+	last    uint64
+	readers *readers
+	set     *staleSet // of all these names, never changed in place
 	wake    chan struct{}
-}
-
-type ended struct {
-	staleName
-	at uint64 // epoch
 }
 
 // backlogMark is where State holds the names.
 const backlogMark = "index/backlog"
 
-func newBacklog() *backlog {
-	return &backlog{stale: map[string]staleName{}, ended: map[string]ended{}, readers: map[uint64]int{}, set: &staleSet{}, wake: make(chan struct{}, 1)}
+func newBacklog(r *readers) *backlog {
+	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, readers: r, set: &staleSet{}, wake: make(chan struct{}, 1)}
 }
 
 // load reads the names from State; nil holds none.
@@ -127,8 +122,10 @@ func (b *backlog) settle() {
 	for name, s := range b.coming {
 		set.add(name, s)
 	}
-	for name, e := range b.ended {
-		set.add(name, e.staleName)
+	for _, names := range b.ended {
+		for _, s := range names {
+			set.add(s.Name, s)
+		}
 	}
 	b.set = set
 	if len(b.stale) > 0 {
@@ -190,58 +187,54 @@ func (b *backlog) expect(added map[string]staleName) (over func(list []staleName
 	b.coming = added
 	b.settle()
 	return func(list []staleName, err error) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if err == nil {
-			b.take(list)
+		if forget := b.outcome(added, list, err); forget != nil {
+			b.readers.after(forget)
 		}
-		if err != nil && errors.Is(err, store.ErrUnknown) {
-			for name, s := range added { // keyed for nothing, if the commit was none
-				s.Name = name
-				b.stale[name] = s.with(b.stale[name])
-			}
-		}
-		b.coming = nil
-		b.settle()
 	}
 }
 
+// outcome takes the outcome of a commit. forget is to be called when nobody reads any
+// more who began before; it is nil if no name ended.
+func (b *backlog) outcome(added map[string]staleName, list []staleName, err error) (forget func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		forget = b.take(list)
+	}
+	if err != nil && errors.Is(err, store.ErrUnknown) {
+		for name, s := range added { // keyed for nothing, if the commit was none
+			s.Name = name
+			b.stale[name] = s.with(b.stale[name])
+		}
+	}
+	b.coming = nil
+	b.settle()
+	return forget
+}
+
 // take puts the list of a commit into force. mu must be held.
-func (b *backlog) take(list []staleName) {
+func (b *backlog) take(list []staleName) (forget func()) {
 	was := b.stale
 	b.stale = make(map[string]staleName, len(list))
 	for _, s := range list {
 		b.stale[s.Name] = s
 	}
+	var ended []staleName
 	for name := range was {
-		if _, still := b.stale[name]; !still && len(b.readers) > 0 {
-			b.ended[name] = ended{was[name], b.epoch}
+		if _, still := b.stale[name]; !still {
+			ended = append(ended, was[name])
 		}
 	}
-	b.epoch++
-}
-
-// enter begins a read. It is to be called before the snapshot is taken; leave ends it.
-func (b *backlog) enter() (leave func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	began := b.epoch
-	b.readers[began]++
+	if ended == nil {
+		return nil
+	}
+	b.last++
+	at := b.last
+	b.ended[at] = ended
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.readers[began]--; b.readers[began] > 0 {
-			return
-		}
-		delete(b.readers, began)
-		if len(b.ended) == 0 {
-			return
-		}
-		oldest := b.epoch
-		for epoch := range b.readers {
-			oldest = min(oldest, epoch)
-		}
-		maps.DeleteFunc(b.ended, func(_ string, e ended) bool { return e.at < oldest })
+		delete(b.ended, at)
 		b.settle()
 	}
 }
@@ -272,19 +265,18 @@ func (s staleName) with(o staleName) staleName {
 // staleSet says which documents may stand under keys that are not theirs any more.
 type staleSet struct {
 	patients members             // ids of deleted Patients, whose documents these are
-	barred   members             // those of them who were restricted
-	names    map[string][]string // the other names, on which documents depend, with Of
+	names    map[string][]string // all names, on which documents depend, with Of
+	barred   members             // those of both that are Barred
 }
 
 func (s *staleSet) add(name string, entry staleName) {
 	s.names[name] = append(s.names[name], entry.Of...)
 	id, owner := strings.CutPrefix(name, ownerName)
-	if !owner {
-		return
+	if owner {
+		s.patients[id] = true
 	}
-	s.patients[id] = true
 	if entry.Barred {
-		s.barred[id] = true
+		s.barred[name] = true
 	}
 }
 
@@ -314,10 +306,13 @@ func (s *staleSet) of(set store.Set) store.Pred {
 	return either(store.In{Prefix: index.OwnerPrefix(), Set: owners}, store.In{Prefix: index.WantsPrefix(), Set: names})
 }
 
-// restricted is what those of such documents satisfy that are about a Patient who was
+// restricted is what those of such documents satisfy that may be about a Patient who was
 // restricted when deleted.
 func (s *staleSet) restricted() store.Pred {
-	return store.In{Prefix: index.OwnerPrefix(), Set: s.barred}
+	return either(
+		store.In{Prefix: index.OwnerPrefix(), Set: ids(func(id string) bool { return s.barred[ownerName+id] })},
+		store.In{Prefix: index.WantsPrefix(), Set: s.barred},
+	)
 }
 
 // members is a set that does not change.

@@ -22,11 +22,18 @@ type present struct {
 	// once: nothing depends on a name that is not among them.
 	wanted map[string]bool
 	// changing are the names that commits under way change.
-	changing map[string]int
+	changing map[string]*changing
+}
+
+// changing is how many commits under way change a name; over is closed when there is
+// none any more.
+type changing struct {
+	commits int
+	over    chan struct{}
 }
 
 func newPresent() *present {
-	return &present{wanted: map[string]bool{}, changing: map[string]int{}}
+	return &present{wanted: map[string]bool{}, changing: map[string]*changing{}}
 }
 
 // load finds the types that are there.
@@ -91,13 +98,21 @@ func (p *present) wants(name string) bool {
 // Of two commits where one changes what the other's documents depend on, the second
 // to depart is a conflict if it could miss the other: a document that comes to
 // depend on a name while that changes, and a change that did not look for documents
-// although there may be some.
-func (p *present) depart(wants []string, changed map[string]bool) (arrive func(), err error) {
+// although there may be some. The conflict of a name that is changing is returned when
+// it changes no more, so that beginning again is of use: nothing may be held meanwhile
+// that another commit waits for.
+func (p *present) depart(ctx context.Context, wants []string, changed map[string]bool) (arrive func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range wants {
-		if p.changing[name] > 0 {
-			return nil, fmt.Errorf("%s changes in another commit: %w", name, store.ErrConflict)
+		if c := p.changing[name]; c != nil {
+			p.mu.Unlock()
+			defer p.mu.Lock()
+			select {
+			case <-c.over:
+			case <-ctx.Done():
+			}
+			return nil, fmt.Errorf("%s changed in another commit: %w", name, store.ErrConflict)
 		}
 	}
 	for name, looked := range changed {
@@ -109,14 +124,19 @@ func (p *present) depart(wants []string, changed map[string]bool) (arrive func()
 		p.wanted[name] = true
 	}
 	for name := range changed {
-		p.changing[name]++
+		if p.changing[name] == nil {
+			p.changing[name] = &changing{over: make(chan struct{})}
+		}
+		p.changing[name].commits++
 	}
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for name := range changed {
-			if p.changing[name]--; p.changing[name] == 0 {
+			c := p.changing[name]
+			if c.commits--; c.commits == 0 {
 				delete(p.changing, name)
+				close(c.over)
 			}
 		}
 	}, nil

@@ -49,6 +49,7 @@ type Guard struct {
 	integrity bool
 	defined   defined
 	backlog   *backlog
+	readers   *readers
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -62,9 +63,10 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	reading := newReaders()
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(),
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(reading), readers: reading,
 		decider: cfg.Decider, deciding: cfg.Deciding, defined: defined{wake: make(chan struct{}, 1)},
 	}
 	if g.deciding == nil {
@@ -106,7 +108,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 		return err
 	}
 	until := g.flights.lowest()
-	defer g.backlog.enter()()
+	defer g.readers.enter()()
 	writes := req.Write || req.Interaction == Transaction
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		v, err := g.view(ctx, d, &recent{Snap: snap})
@@ -132,7 +134,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 	if !d.req.Write && d.req.Letter != 0 {
 		v.letters = string(rune(d.req.Letter))
 	}
-	held := sets{optedOut: g.register.optedOut(), denied: g.register.denied(), restricted: g.register.restrictedTo()}
+	held := g.register.observed().sets()
 	v.grant = &Grant{principal: &d.p, sets: held, stale: g.backlog.now(), hidden: &hiddenPatients{
 		ctx: ctx, snap: snap, sets: held, organisation: d.p.Organisation, failed: v.failed,
 	}}

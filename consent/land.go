@@ -38,7 +38,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 		g.types.add(l.Writes[i].Doc.Ref.Type)
 		ordered = ordered || tells(&l.Writes[i])
 	}
-	arrive, err := g.types.depart(l.wants, l.changed)
+	arrive, err := g.types.depart(ctx, l.wants, l.changed)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,9 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 	if err = g.register.meet(ctx, g.store, g.register.newNames(l.Writes)); err == nil {
 		err = g.commitBacklog(ctx, l)
 	}
-	g.register.over(l.Writes, tells, err)
+	if left := g.register.over(l.Writes, tells, err); len(left) > 0 {
+		g.readers.after(func() { g.register.forget(left) })
+	}
 	if err := g.tableOutcome(l.table, err); err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ func (g *Guard) checkRegister(ctx context.Context) error {
 		"numbers of a Patient":   {r.bears, fresh.bears},
 		"doubtful commits":       {r.doubtful, fresh.doubtful},
 		"Patients being written": {r.coming, fresh.coming},
+		"deleted Patients":       {r.leaving, fresh.leaving},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			return fmt.Errorf("the register differs from a rebuild in %s: it has %v, the store %v", name, pair[0], pair[1])
@@ -89,8 +90,8 @@ func (g *Guard) checkBacklog(ctx context.Context) error {
 	if !reflect.DeepEqual(kept, b.stale) {
 		return fmt.Errorf("the backlog differs from the store: it has %v, the store %v", b.stale, kept)
 	}
-	if len(b.coming)+len(b.readers)+len(b.ended) > 0 {
-		return fmt.Errorf("the backlog waits for what is over: %v, %v, %v", b.coming, b.readers, slices.Collect(maps.Keys(b.ended)))
+	if len(b.coming)+len(b.ended) > 0 || !g.readers.none() {
+		return fmt.Errorf("something waits for what is over: %v, %v", b.coming, slices.Collect(maps.Keys(b.ended)))
 	}
 	return nil
 }

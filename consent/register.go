@@ -43,6 +43,10 @@ type register struct {
 	bearers, bears map[string]map[string]bool
 	// coming are the identifiers of Patients that commits under way write.
 	coming map[*store.Write][]string
+	// leaving are the Patients that were deleted, by the version that did it. What is in
+	// docs and bears of them stays until nobody reads any more whose snapshot may be from
+	// before: there their documents are still found by their ids.
+	leaving map[store.Ref]uint64
 }
 
 // entry is what one document says of whom.
@@ -56,7 +60,7 @@ func newRegister() *register {
 		docs: map[store.Ref]entry{}, doubtful: map[store.Ref][]entry{},
 		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, named: map[string]int{},
 		bearers: map[string]map[string]bool{}, bears: map[string]map[string]bool{},
-		coming: map[*store.Write][]string{},
+		coming: map[*store.Write][]string{}, leaving: map[store.Ref]uint64{},
 	}
 }
 
@@ -87,7 +91,7 @@ func (r *register) load(ctx context.Context, s store.Store) error {
 func (r *register) take(d store.Doc) {
 	writes := []store.Write{{Doc: d}}
 	r.expect(writes)
-	r.over(writes, func(*store.Write) bool { return true }, nil)
+	r.over(writes, func(*store.Write) bool { return true }, nil) // of what is live: nobody leaves
 }
 
 // read says what a document says of its patients.
@@ -140,8 +144,8 @@ func (r *register) expect(writes []store.Write) {
 
 // over puts into force what the writes of a commit say, all at once, or takes back
 // what expect did where the commit failed. err is the outcome of the commit. tells says
-// which writes were made in order.
-func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err error) {
+// which writes were made in order. left are the deleted Patients, for forget.
+func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err error) (left map[store.Ref]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range writes {
@@ -152,18 +156,15 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 		switch {
 		case err == nil && !tells(w):
 			r.joinNamed(bears, ref.ID, true)
+		case err == nil && ref.Type == "Patient" && w.Doc.Dead():
+			if left == nil {
+				left = map[store.Ref]uint64{}
+			}
+			left[ref], r.leaving[ref] = w.Doc.Version, w.Doc.Version
 		case err == nil:
-			r.count(r.docs[ref], -1)
-			for _, e := range r.doubtful[ref] {
-				r.count(e, -1)
-			}
-			delete(r.doubtful, ref)
-			if delete(r.docs, ref); now.speaks() {
-				r.docs[ref] = now
-			}
-			if r.joinNamed(bears, ref.ID, true); ref.Type == "Patient" && w.Doc.Dead() {
-				r.end(ref.ID)
-			}
+			delete(r.leaving, ref)
+			r.said(ref, now)
+			r.joinNamed(bears, ref.ID, true)
 		case errors.Is(err, store.ErrUnknown):
 			if now.speaks() {
 				r.doubtful[ref] = append(r.doubtful[ref], now)
@@ -172,6 +173,38 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 			r.count(now, -1)
 			r.part(bears, ref.ID)
 		}
+	}
+	return left
+}
+
+// forget takes deleted Patients out, unless they have come back. What a commit under way
+// brings back stays until its outcome is known.
+func (r *register) forget(left map[store.Ref]uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for ref, version := range left {
+		if r.leaving[ref] != version {
+			continue
+		}
+		delete(r.leaving, ref)
+		r.said(ref, entry{})
+		bears := slices.Collect(maps.Keys(r.bears[ref.ID]))
+		for _, name := range bears {
+			r.bearers[name][ref.ID], r.bears[ref.ID][name] = false, false // not committed any more
+		}
+		r.part(bears, ref.ID)
+	}
+}
+
+// said puts what a document says now in the place of what it said and may have said.
+func (r *register) said(ref store.Ref, now entry) {
+	r.count(r.docs[ref], -1)
+	for _, e := range r.doubtful[ref] {
+		r.count(e, -1)
+	}
+	delete(r.doubtful, ref)
+	if delete(r.docs, ref); now.speaks() {
+		r.docs[ref] = now
 	}
 }
 
@@ -199,16 +232,17 @@ func (r *register) count(e entry, by int) {
 // ofIdentifier reports whether a name is not the id of a Patient.
 func ofIdentifier(name string) bool { return strings.ContainsRune(name, ':') }
 
-// newNames are the identifiers that writes name and that were not met yet.
+// newNames are the identifiers that writes name which say something.
 func (r *register) newNames(writes []store.Write) []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var out []string
 	for _, w := range writes {
-		if w.Doc.Ref.Type != "Consent" {
+		says := read(w.Doc)
+		if w.Doc.Ref.Type != "Consent" || !says.speaks() {
 			continue
 		}
-		for _, name := range read(w.Doc).names {
+		for _, name := range says.names {
 			if ofIdentifier(name) {
 				out = append(out, name)
 			}
@@ -286,13 +320,6 @@ func (r *register) part(bears []string, patient string) {
 	}
 }
 
-// end forgets what a deleted Patient bears: its documents say it themselves.
-func (r *register) end(patient string) {
-	for name := range r.bears[patient] {
-		r.unjoin(name, patient)
-	}
-}
-
 func (r *register) unjoin(name, patient string) {
 	if delete(r.bearers[name], patient); len(r.bearers[name]) == 0 {
 		delete(r.bearers, name)
@@ -309,31 +336,50 @@ func (r *register) leave(name string) {
 	}
 }
 
-// The three sets, for predicates and decisions.
-func (r *register) optedOut() store.Set     { return covered{r, r.optOut} }
-func (r *register) denied() store.Set       { return covered{r, r.directive} }
-func (r *register) restrictedTo() store.Set { return covered{r, r.restricted} }
-
-// covered is one of the register's sets: of names, and of the Patients that bear
-// them.
-type covered struct {
-	r *register
-	m map[string]int
+// covered reports what is in force for a name, at one instant.
+func (r *register) covered(name string) (c entry) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	add := func(name string) {
+		c.optOut = c.optOut || r.optOut[name] > 0
+		c.directive = c.directive || r.directive[name] > 0
+		c.restricted = c.restricted || r.restricted[name] > 0
+	}
+	add(name)
+	for of := range r.bears[name] {
+		add(of)
+	}
+	return c
 }
 
-// Has reports membership now.
-func (s covered) Has(name string) bool {
-	s.r.mu.RLock()
-	defer s.r.mu.RUnlock()
-	if s.m[name] > 0 {
-		return true
+// observed is the register as one request sees it. A directive may change its kind between
+// two questions of a request, so that none of the kinds is in force when it is asked for
+// it: whoever was found in one set stays as found. It is for the goroutine of the request.
+type observed struct {
+	*register
+	known map[string]entry // of those for whom something is in force
+}
+
+func (r *register) observed() *observed { return &observed{r, map[string]entry{}} }
+
+func (d *observed) of(name string) entry {
+	if c, met := d.known[name]; met {
+		return c
 	}
-	for of := range s.r.bears[name] {
-		if s.m[of] > 0 {
-			return true
-		}
+	c := d.covered(name)
+	if c.speaks() {
+		d.known[name] = c
 	}
-	return false
+	return c
+}
+
+// sets are the three sets, for predicates and decisions.
+func (d *observed) sets() sets {
+	return sets{
+		optedOut:   ids(func(name string) bool { return d.of(name).optOut }),
+		denied:     ids(func(name string) bool { return d.of(name).directive }),
+		restricted: ids(func(name string) bool { return d.of(name).restricted }),
+	}
 }
 
 // patients are those in any of the sets, now, and the names of numbers among them.

@@ -128,7 +128,7 @@ func (c *commit) changes(ctx context.Context, refs []store.Ref) (map[string]int,
 			return nil, err
 		}
 		if now.Dead() && ref.Type == "Patient" && !before.Dead() && before.Version > 0 {
-			c.stale[ownerName+ref.ID] = staleName{Of: append(names(before.Keys, index.BearsPrefix()), ref.ID), Barred: store.Match(fact(factRestricted), before.Keys)}
+			c.stale[ownerName+ref.ID] = staleName{Of: append(names(before.Keys, index.BearsPrefix()), ref.ID), Barred: staleBy(before).Barred}
 		}
 	}
 	return changed, nil
@@ -172,7 +172,7 @@ func changedNames(now, before store.Doc) []string {
 // their source's alone; if not, none may come before the commit.
 func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
 	if s, stale := c.stale[name]; stale {
-		c.stale[name] = s.with(staleName{Of: subjects(by)})
+		c.stale[name] = s.with(staleBy(by))
 		return nil
 	}
 	if looked := c.changed[name]; looked {
@@ -188,11 +188,24 @@ func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
 		return fmt.Errorf("look for what depends on a write: %w", err)
 	}
 	if n > 0 {
-		c.stale[name] = staleName{Of: subjects(by)}
+		s := staleBy(by)
+		if number, is := strings.CutPrefix(name, "nhs:"); is { // whom it stands for from now on
+			bearers, err := c.bearers(ctx, number)
+			if err != nil {
+				return err
+			}
+			s.Of = append(s.Of, bearers...)
+		}
+		c.stale[name] = s
 		return nil
 	}
 	c.reads.absent["depends "+name] = store.Absent{Where: where, Claims: []store.Key{where.Key}}
 	return nil
+}
+
+// staleBy is a name that a document changes.
+func staleBy(d store.Doc) staleName {
+	return staleName{Of: subjects(d), Barred: store.Match(either(fact(factBarred), fact(factRestricted)), d.Keys)}
 }
 
 // subjects are the names of those whom documents may be about that follow from one.

@@ -49,6 +49,7 @@ func (g *Guard) reindexSome(ctx context.Context, at *Reindexing) error {
 func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	l := &landing{installed: g.index.Installed()}
 	n := 0
+	defer g.readers.enter()()
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		var err error
 		n, err = g.keyAnew(ctx, snap, at, l)
@@ -85,6 +86,7 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l *landing) (n int, err error) {
 	w := g.reads(snap)
 	before := map[store.Ref]store.Doc{}
+	stale := g.backlog.now().where()
 	l.Batch, l.wants = store.Batch{}, nil // a store may read again
 	l.before = func(ref store.Ref) store.Doc { return before[ref] }
 	for d, err := range snap.Scan(ctx, store.Query{Type: at.Type, Where: everything, After: at.After}) {
@@ -102,7 +104,12 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 		if err != nil {
 			return n, err
 		}
-		if d.ID != made.id || !slices.Equal(d.Keys, made.keys) {
+		switch {
+		case d.ID == made.id && slices.Equal(d.Keys, made.keys):
+		case store.Match(stale, d.Keys) && !sameHeirs(d.Keys, made.keys):
+			// The backlog keys it, and then what depends on it, which nobody would know to
+			// be stale if it was found keyed.
+		default:
 			before[d.Ref] = d
 			d.ID, d.Keys = made.id, made.keys
 			l.Writes = append(l.Writes, store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true})

@@ -1,0 +1,136 @@
+package atonce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"carerecord/consent"
+	"carerecord/store"
+)
+
+// round is how much a round does.
+type round struct {
+	seed   uint64
+	writes int // of each feed
+}
+
+// run is one round: all writers, the walks and the readers at once, and the comparison.
+func (w *world) run(r round) {
+	prepare := newDice(r.seed, 0)
+	for range 6 {
+		w.take(prepare.feedStep(pick(prepare, "G", "A")))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), paused)
+	defer cancel()
+	var writers, others sync.WaitGroup
+	done := make(chan struct{})
+	for i, source := range []string{"G", "G", "A", "A"} {
+		writers.Go(func() {
+			d := newDice(r.seed, uint64(1+i))
+			for range r.writes {
+				w.take(d.feedStep(source))
+			}
+		})
+	}
+	for i, who := range []string{"staff", "patient"} {
+		writers.Go(func() {
+			d := newDice(r.seed, uint64(10+i))
+			for range r.writes / 2 {
+				w.take(d.personStep(who))
+			}
+		})
+	}
+	writers.Go(func() { w.define(ctx, r.seed) })
+	others.Go(func() { w.reindex(ctx, done) })
+	others.Go(func() { w.catchUp(ctx, done) })
+	for i, ods := range organisations {
+		others.Go(func() {
+			for over := false; !over && !w.failed.Load(); {
+				select {
+				case <-done:
+					over = true // once more when all is written
+				case <-w.db.readers[i]:
+				}
+				w.look(w.guard, ods)
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	others.Wait()
+	w.compare()
+}
+
+// define defines a search parameter on Consent, indexes it, retires it and defines it
+// again, as an operator does.
+func (w *world) define(ctx context.Context, seed uint64) {
+	id := fmt.Sprintf("p%d", seed%3)
+	for _, active := range []bool{true, false, true} {
+		change := consent.Change{Form: consent.ToUpdate, Ref: store.Ref{Type: "SearchParameter", ID: id}, Body: []byte(definition(id, active))}
+		if _, err := w.commit(consent.Principal{Kind: consent.System}, []consent.Change{change}); err != nil {
+			w.fault("define a search parameter: %v", err)
+		}
+		if err := w.guard.IndexParameters(ctx, w.db, func(ctx context.Context, _ consent.Reindexing) error { return ctx.Err() }); err != nil {
+			w.fault("index a search parameter: %v", err)
+		}
+	}
+}
+
+// reindex keys everything anew, again and again until all is written.
+func (w *world) reindex(ctx context.Context, done chan struct{}) {
+	for {
+		if _, err := w.guard.Reindex(ctx, w.db, func(ctx context.Context, _ consent.Reindexing) error { return ctx.Err() }); err != nil {
+			w.fault("reindex: %v", err)
+			return
+		}
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}
+
+// catchUp keys in the background what depends on what was written.
+func (w *world) catchUp(ctx context.Context, done chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-w.guard.WakeBacklog():
+		}
+		if err := w.guard.CatchUp(ctx, func(ctx context.Context, _ int) error { return ctx.Err() }); err != nil {
+			w.fault("key what depends on what was written: %v", err)
+			return
+		}
+	}
+}
+
+// compare holds everything in memory and every document against a rebuild, and a guard
+// that is opened now against the one that was there all the time.
+func (w *world) compare() {
+	ctx := context.Background()
+	if err := w.guard.CatchUp(ctx, func(ctx context.Context, _ int) error { return ctx.Err() }); err != nil {
+		w.fault("key what depends on what was written, at the end: %v", err)
+	}
+	if err := w.guard.CheckMemory(ctx); err != nil {
+		w.fault("%v", err)
+	}
+	if _, err := w.guard.Verify(ctx, func(err error) { w.fault("%v", err) }); err != nil {
+		w.fault("%v", err)
+	}
+	if e, can := w.db.engine.(checked); can {
+		if err := errors.Join(e.CheckMemory(ctx), e.Verify(ctx)); err != nil {
+			w.fault("%v", err)
+		}
+	}
+	fresh := w.open()
+	for _, ods := range organisations {
+		if now, then := w.look(w.guard, ods), w.look(fresh, ods); !slices.Equal(now, then) {
+			w.fault("staff of %s see %v, and after a restart %v", ods, now, then)
+		}
+	}
+}
