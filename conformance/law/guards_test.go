@@ -215,5 +215,17 @@ func brokenDirectives() []broken {
 		{"register: order", "the state of a Consent that a rekeying wrote takes the place of a newer one", "TestReading$", []edit{
 			behind("consent/register.go", "			r.count(r.docs[ref], -1)\n", "			if broken(\"register: order\") {\n				defer r.late(w)\n			}\n"),
 		}},
+		{"rekeying", "the checks of a commit do not see that a document was rekeyed", "TestOvertaken$", []edit{
+			ahead("consent/apply.go", "	return l\n", "	if broken(\"rekeying\") {\n		c.view.guard.rekeyingUnseen(l.Checks)\n	}\n"),
+		}},
+		{"labels: embedded", "the labels of embedded resources are not read", "TestReading$", []edit{
+			ahead("consent/policy/label.go", "	l.read(body, 0)\n", "	if broken(\"labels: embedded\") && embeds(body) {\n		body = ownMeta(body)\n	}\n"),
+		}},
+		{"owners: embedded", "a Bundle is about those alone whom its entries name by id", "TestReading$", []edit{
+			ahead("fhir/index/embedded.go", "	digits, ok := fhir.CleanNHSNumber(value)\n", "	if broken(\"owners: embedded\") {\n		return true\n	}\n"),
+		}},
+		{"owners: unsettled", "what embeds somebody of whom nothing is known is everybody's", "TestReading$", []edit{
+			behind("fhir/index/embedded.go", "func (o *Ownership) join(added Ownership) {\n", "	if broken(\"owners: unsettled\") {\n		added.Unsettled = false\n	}\n"),
+		}},
 	}
 }

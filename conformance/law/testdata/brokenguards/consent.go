@@ -66,3 +66,15 @@ func (r *register) late(w *store.Write) {
 		r.docs[of.ref] = e
 	}
 }
+
+// rekeyingUnseen makes checks hold for documents that were rekeyed after they were read.
+func (g *Guard) rekeyingUnseen(checks []store.Check) {
+	_ = g.store.Read(context.Background(), func(snap store.Snap) error {
+		for i := range checks {
+			if d, err := snap.Get(context.Background(), checks[i].Ref); err == nil && d.Version == checks[i].Version {
+				checks[i].Keying = d.Keying
+			}
+		}
+		return nil
+	})
+}
