@@ -89,6 +89,8 @@ func (e *evaluator) ownersOfBinary(v *version) (owners []string, resolved bool) 
 		who, known := e.owners(lead)
 		owners, resolved = append(owners, who...), resolved && known
 	}
+	who, known := e.embeddedOwners(v)
+	owners, resolved = append(owners, who...), resolved && known
 	slices.Sort(owners)
 	return slices.Compact(owners), resolved
 }
@@ -102,7 +104,7 @@ func (g *generator) binary(head string) string {
 	case 1:
 		context = `"securityContext":` + g.aRow("DocumentReference", "Observation", "Consent")
 	}
-	return object(head, g.meta(10), `"contentType":"`+pick(g, "text/plain", "application/pdf")+`"`, context, `"data":"`+pick(g, "b25l", "dHdv", "dGhyZWU=")+`"`)
+	return object(head, g.meta(10), `"contentType":"`+pick(g, "text/plain", "application/pdf")+`"`, context, `"data":"`+g.payload()+`"`)
 }
 
 // attachment is of a document: a title, or the address of a Binary that is there,

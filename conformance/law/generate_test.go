@@ -13,7 +13,7 @@ const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
 // rowTypes are the types of a world beside Patient.
 var rowTypes = []string{"Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
 	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication", "Binary", "ValueSet",
-	"Group", "CareTeam", "RiskAssessment", "Location", "CodeSystem"}
+	"Group", "CareTeam", "RiskAssessment", "Location", "CodeSystem", "Bundle"}
 
 // write is one write of a world: a question and who asks it.
 type write struct {
@@ -25,15 +25,16 @@ type write struct {
 // never will.
 type generator struct {
 	*rand.Rand
-	patients []string            // ids
-	numbers  map[string]string   // NHS numbers by patient id
-	rows     map[string][]string // ids by type
-	source   map[string]string   // ODS code by Type/id
-	last     map[string]string   // the last body by Type/id
-	ended    []string            // Type/id of what was deleted at some time
-	insides  *generator          // draws what is contained, so that the rest of a world is what it was
-	n        int
-	feeds    bool // feeds alone ask, and rows are often tied to an encounter
+	patients  []string            // ids
+	numbers   map[string]string   // NHS numbers by patient id
+	rows      map[string][]string // ids by type
+	source    map[string]string   // ODS code by Type/id
+	last      map[string]string   // the last body by Type/id
+	ended     []string            // Type/id of what was deleted at some time
+	insides   *generator          // draws what is contained, so that the rest of a world is what it was
+	n         int
+	feeds     bool // feeds alone ask, and rows are often tied to an encounter
+	overtakes bool // writes overtake one another
 }
 
 func newGenerator(seed uint64) *generator {
@@ -79,6 +80,9 @@ func (g *generator) world() []write {
 	for range 2 + g.IntN(5) {
 		out = append(out, g.row(pick(g, "List", "List", "Provenance", "ValueSet")))
 	}
+	for range 1 + g.IntN(5) {
+		out = append(out, g.row("Bundle"))
+	}
 	for range 2 + g.IntN(3) {
 		out = append(out, g.row("Consent"))
 	}
@@ -87,13 +91,57 @@ func (g *generator) world() []write {
 	}
 	for _, id := range g.patients {
 		if _, written := g.last["Patient/"+id]; !written {
+			if g.overtakes {
+				out = append(out, g.followers(id)...)
+			}
 			out = append(out, g.put(g.source["Patient/"+id], "Patient", id, g.patientBody(id)))
 		}
 	}
 	for range g.IntN(20) {
 		out = append(out, g.change())
 	}
+	if g.chance(20) {
+		out = append(out, g.endings()...)
+	}
 	return out
+}
+
+// rowsAbout are the ids of the rows of a type that name a Patient.
+func (g *generator) rowsAbout(typ, patient string) []string {
+	return slices.DeleteFunc(slices.Clone(g.rows[typ]), func(id string) bool {
+		return !strings.Contains(g.last[typ+"/"+id], `Patient/`+patient+`"`)
+	})
+}
+
+// followers is a List that takes its owners from a row about a Patient, where there is
+// such a row.
+func (g *generator) followers(patient string) []write {
+	ids := g.rowsAbout("Observation", patient)
+	if len(ids) == 0 {
+		return nil
+	}
+	w := g.row("List")
+	typ, id, _ := strings.Cut(strings.TrimPrefix(w.path, "/"), "/")
+	return []write{g.put(w.by, typ, id, object(`"resourceType":"List","id":"`+id+`"`, `"status":"current","mode":"working"`, `"entry":[{"item":{"reference":"Observation/`+pick(g, ids...)+`"}}]`))}
+}
+
+// endings are the end of rows about a Patient, and then the end of that Patient, which
+// decides who may know that the rows have been.
+func (g *generator) endings() []write {
+	patient := pick(g, g.patients...)
+	var out []write
+	for _, typ := range []string{"Observation", "Condition"} {
+		if ids := g.rowsAbout(typ, patient); len(ids) > 0 {
+			out = append(out, g.end(typ, pick(g, ids...)))
+		}
+	}
+	return append(out, g.end("Patient", patient))
+}
+
+// end deletes a row.
+func (g *generator) end(typ, id string) write {
+	g.ended = append(g.ended, typ+"/"+id)
+	return write{by: g.source[typ+"/"+id], question: question{method: "DELETE", path: "/" + typ + "/" + id}}
 }
 
 // number is an NHS number: in so many of a hundred cases one that somebody bears.
@@ -107,7 +155,7 @@ func (g *generator) number(taken int) string {
 
 // change is an update, a deletion or a return of something written before.
 func (g *generator) change() write {
-	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam")
+	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam", "Bundle")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients
@@ -122,8 +170,7 @@ func (g *generator) change() write {
 		body := strings.Replace(g.last[typ+"/"+id], `"status":"active"`, `"status":"inactive"`, 1)
 		return g.put(ods, typ, id, body)
 	case g.chance(30):
-		g.ended = append(g.ended, typ+"/"+id)
-		return write{by: ods, question: question{method: "DELETE", path: "/" + typ + "/" + id}}
+		return g.end(typ, id)
 	case typ == "Patient":
 		if g.chance(20) {
 			g.numbers[id] = g.number(50) // what others said by the old one stays about this Patient
@@ -305,6 +352,8 @@ func (g *generator) body(typ, id, ods string) string {
 		return with(`"status":"current"`, subject, `"content":[{"attachment":`+g.attachment()+`}]`)
 	case "Binary":
 		return g.binary(head)
+	case "Bundle":
+		return g.bundleBody(head)
 	case "Appointment":
 		return with(`"status":"booked"`, `"participant":[{"actor":`+g.aPatient()+`,"status":"accepted"}`+g.maybe(30, `,{"actor":`+g.aPatient()+`,"status":"accepted"}`)+g.maybe(30, `,{"actor":`+g.aRow("Practitioner")+`,"status":"accepted"}`)+`]`)
 	case "List":

@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,7 +76,13 @@ func home(v *version) string {
 			}
 		}
 	}
-	return cmp.Or(first, number, v.Ref.String())
+	if v.embedded != nil {
+		first = slices.Min(append([]string{cmp.Or(first, "~")}, v.embedded.ids...))
+		for _, n := range v.embedded.numbers[:min(1, len(v.embedded.numbers))] {
+			number = "nhs:" + n
+		}
+	}
+	return cmp.Or(strings.TrimPrefix(first, "~"), number, v.Ref.String())
 }
 
 // before returns the body that stood before a tombstone.

@@ -73,7 +73,7 @@ func (g *generator) reading() question {
 // known is a type with an id that a world may hold.
 func (g *generator) known() (typ, id string) {
 	typ = pick(g, "Patient", "Patient", "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest",
-		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Group", "CareTeam")
+		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Group", "CareTeam", "Bundle")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients
@@ -168,6 +168,7 @@ var filters = map[string][]string{
 	"MedicationRequest":  {"status=active", "authoredon=le%d", "medication:missing=false", "requester=Patient/%P"},
 	"AllergyIntolerance": {"code=%c", "asserter=Patient/%P"},
 	"DocumentReference":  {"status=current"},
+	"Bundle":             {"type=collection", "type=document", "timestamp=gt%d"},
 	"Appointment":        {"status=booked", "actor=Patient/%P", "actor:missing=true"},
 	"List":               {"status=current", "item=Observation/%O"},
 	"Provenance":         {"target=Observation/%O", "target=Consent/%N", "recorded=ge%d"},
@@ -308,7 +309,7 @@ func (g *generator) fill(typ, param string) string {
 // search is a search of one type, of one patient or of all.
 func (g *generator) search() question {
 	typ := pick(g, "Observation", "Observation", "Observation", "Observation", "Patient", "Patient", "Condition", "Condition", "Encounter", "Encounter", "MedicationRequest",
-		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Group", "CareTeam", pick(g, "Organization", "RiskAssessment", "Location", "ValueSet"))
+		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Group", "CareTeam", "Bundle", pick(g, "Organization", "RiskAssessment", "Location", "ValueSet"))
 	q := question{method: "GET"}
 	var params []string
 	if names := subjects[typ]; len(names) > 0 && g.chance(22) {

@@ -21,7 +21,7 @@ var (
 	traits = []consenttest.Trait{{Type: "Observation", Param: "code", Value: "one"}, {Type: "Observation", Param: "code", Value: "two"}, {Type: "Observation", Param: "status", Value: "amended"},
 		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
 		{Type: "Patient"}, {Type: "MedicationRequest"}, {Type: "AllergyIntolerance", Param: "code", Value: "one"}, {Type: "DocumentReference"}, {Type: "List"}, {Type: "Provenance"}, {Type: "Appointment"},
-		{Type: "Consent"}, {Type: "Consent", Param: "status", Value: "inactive"}, {Type: "Group"}, {Type: "CareTeam"}, {Type: "Binary"}, {Type: "RiskAssessment"}}
+		{Type: "Consent"}, {Type: "Consent", Param: "status", Value: "inactive"}, {Type: "Group"}, {Type: "CareTeam"}, {Type: "Binary"}, {Type: "RiskAssessment"}, {Type: "Bundle"}}
 	paths = map[string][]string{
 		"Observation":        {"Observation.value", "Observation.encounter", "Observation.performer", "Observation.hasMember", "Observation.meta.tag", "Observation.subject", "Observation.note", "Observation.contained", "Patient.gender", "Patient.gender", "Patient.gender", "Patient.gender", "Patient.name"},
 		"Condition":          {"Patient.gender", "Patient.gender", "Condition.code", "Condition.asserter", "Condition.meta.tag"},

@@ -38,6 +38,7 @@ type version struct {
 	// some and that all are there.
 	led      []*version
 	complete bool
+	embedded *embedded // nil where it embeds nothing
 }
 
 // evaluator works out what is visible, from the bodies and the three facts that
@@ -67,6 +68,7 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 			panic(err)
 		}
 		bodies[name] = v.m
+		v.embedded = embeddedIn(v.m)
 		if d.Ref.Type == "Patient" {
 			e.bears(d.Ref.ID, v.m)
 		}
@@ -182,6 +184,11 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	if v.Ref.Type == "Binary" {
 		return e.ownersOfBinary(v)
 	}
+	if embeds(v.Ref.Type) {
+		owners, resolved = e.embeddedOwners(v)
+		slices.Sort(owners)
+		return slices.Compact(owners), resolved
+	}
 	paths, ok := owned[v.Ref.Type]
 	if !ok {
 		return nil, true
@@ -261,7 +268,7 @@ func (e *evaluator) aboutBeyond(v *version, met []string) []string {
 		return nil
 	}
 	met = append(slices.Clone(met), v.Ref.String())
-	var out []string
+	out := e.embeddedAbout(v)
 	for _, lead := range v.led {
 		if lead.Ref.Type != "Patient" {
 			out = append(out, e.aboutBeyond(lead, met)...)
@@ -364,6 +371,7 @@ func (e *evaluator) bearers(number string) []string {
 func (e *evaluator) mentioned(v *version) []string {
 	owners, _ := e.owners(v)
 	whose := owners
+	owners = append(owners, v.embeddedNames()...)
 	for _, path := range owned[v.Ref.Type] {
 		for _, reference := range at(v.m, path) {
 			owners = append(owners, patientOf(reference), numberName(numberOf(reference)))
@@ -384,7 +392,7 @@ func (e *evaluator) mentioned(v *version) []string {
 			if id != "" && !slices.Contains(owners, id) {
 				out = append(out, id)
 			}
-			if value["resourceType"] == "Patient" && value["id"] == "p" { // contained: whoever bears its numbers
+			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // held by another resource: whoever bears its numbers
 				for _, identifier := range at(value, "identifier") {
 					walk(map[string]any{"identifier": identifier})
 				}
@@ -399,6 +407,7 @@ func (e *evaluator) mentioned(v *version) []string {
 		}
 	}
 	walk(v.m)
+	walk(payloadOf(v.m))
 	for _, lead := range v.led {
 		for _, p := range e.mentioned(lead) {
 			if !slices.Contains(owners, p) {
@@ -422,6 +431,11 @@ func (v *version) labelled(codes ...string) bool {
 	each(v.m)
 	for _, c := range at(v.m, "contained") {
 		each(c.(map[string]any))
+	}
+	if v.embedded != nil {
+		for _, m := range v.embedded.resources {
+			each(m)
+		}
 	}
 	return found
 }

@@ -1,0 +1,62 @@
+package law_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"carerecord/store"
+	"carerecord/store/storetest"
+)
+
+// overtaken is a store in which one request overtakes another: once the snapshot of the
+// next reading is taken, and before it is read, another request is made whole. A write
+// that reads in that snapshot commits what it found there after the other has committed.
+type overtaken struct {
+	store.Store
+	by func() // nil for no request
+}
+
+// Read implements store.Store.
+func (o *overtaken) Read(ctx context.Context, f func(store.Snap) error) error {
+	by := o.by
+	o.by = nil
+	if by == nil {
+		return o.Store.Read(ctx, f)
+	}
+	return o.Store.Read(ctx, func(snap store.Snap) error {
+		by()
+		return f(snap)
+	})
+}
+
+// write asks a write of a world, and with it the next one where that overtakes it. It
+// returns the answers, in the order of the questions.
+func (s *side) write(i int, writes []write, overtakes bool) []string {
+	s.at(i)
+	if !overtakes {
+		return []string{shape(s.ask(feed(writes[i].by), writes[i].question))}
+	}
+	var second string
+	s.store.(*overtaken).by = func() {
+		s.at(i + 1)
+		second = shape(s.ask(feed(writes[i+1].by), writes[i+1].question))
+	}
+	first := shape(s.ask(feed(writes[i].by), writes[i].question))
+	return []string{first, second}
+}
+
+// TestOvertaken holds L1 in worlds whose writes overtake one another: what a document is
+// about follows from what stands when it is committed, not from what its writer has read
+// (CON-1501, CON-1603; issue 15, items 1 and 2).
+func TestOvertaken(t *testing.T) {
+	began := time.Now()
+	n := cases(t, 4_000)
+	var c tally
+	seeds(t, 10_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+		onPebble(t, func(p store.Store) {
+			readWorld(t, seed, 40, how{overtakes: true}, &c, &overtaken{Store: storetest.NewReference(nil)}, &overtaken{Store: p})
+		})
+	})
+	c.told(t, "reference store and embedded engine, whose writes overtake one another", began)
+}

@@ -1,0 +1,80 @@
+package consent
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"carerecord/conformance/law/brokenguard"
+	"carerecord/store"
+)
+
+func broken(name string) bool { return brokenguard.On(name) }
+
+// reader is a View, or the snapshot below it.
+type reader interface {
+	Get(ctx context.Context, ref store.Ref) (store.Doc, error)
+	All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error]
+	Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error]
+	History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error]
+}
+
+// Unguarded returns the snapshot where on is true, else the View.
+func (v *View) Unguarded(on bool) reader {
+	if on {
+		return v.snap
+	}
+	return v
+}
+
+// firstRules are the rules that a guard was given first.
+var firstRules sync.Map
+
+// first returns the rules that were first decided, for a context that says so.
+func (d *decision) first(ctx context.Context, rules Rules) Rules {
+	if first, kept := firstRules.Load(d.guard); kept && ctx.Value(Kind(0)) != nil {
+		return first.(Rules)
+	}
+	firstRules.Store(d.guard, rules)
+	return rules
+}
+
+// rekeyed is what a rekeying has written of a document.
+type rekeyed struct {
+	r   *register
+	ref store.Ref
+}
+
+var rekeyings sync.Map
+
+// late puts the entry that a rekeying wrote in place of the next version's. mu must be
+// held.
+func (r *register) late(w *store.Write) {
+	of := rekeyed{r, w.Doc.Ref}
+	if w.Rekey {
+		rekeyings.Store(of, read(w.Doc))
+		return
+	}
+	old, kept := rekeyings.LoadAndDelete(of)
+	if !kept {
+		return
+	}
+	r.count(r.docs[of.ref], -1)
+	delete(r.docs, of.ref)
+	if e := old.(entry); e.speaks() {
+		r.count(e, +1)
+		r.docs[of.ref] = e
+	}
+}
+
+// rekeyingUnseen makes checks hold for documents that were rekeyed after they were read.
+func (g *Guard) rekeyingUnseen(checks []store.Check) {
+	_ = g.store.Read(context.Background(), func(snap store.Snap) error {
+		for i := range checks {
+			if d, err := snap.Get(context.Background(), checks[i].Ref); err == nil && d.Version == checks[i].Version {
+				checks[i].Keying = d.Keying
+			}
+		}
+		return nil
+	})
+}
