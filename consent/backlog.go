@@ -26,15 +26,16 @@ import (
 // documents that depend on it have been keyed anew.
 type staleName struct {
 	// Name is Type/id or nhs: and an NHS number: of what documents depend on; or
-	// owner: and the id of a Patient who was deleted, whose documents these are.
+	// owner: and the id of a Patient who was deleted, whose documents these are; or
+	// labels: and the name of a person, whose documents are to be marked (relabel.go).
 	Name string `json:"name"`
 	// Of are the patients, by name, whom documents that depend on it may be about
 	// from now on: what these refuse holds for the documents already.
 	Of []string `json:"of,omitempty"`
 	// Barred: the Patient was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
-	// Type is that of the documents owned by a Patient that are keyed now; empty for
-	// those that depend on the name.
+	// Type is that of the documents of a person that are keyed now; empty for those
+	// that depend on the name.
 	Type  string       `json:"type,omitempty"`
 	After *store.DocID `json:"after,omitempty"` // the last one that is done
 	Done  int          `json:"done"`            // documents looked at
@@ -65,7 +66,10 @@ type backlog struct {
 	// ended are names that are done, each with the epoch in which it ended, for as
 	// long as somebody reads who began in that epoch or before: the snapshot may be
 	// from before the last document was keyed.
-	ended   map[string]ended
+	ended map[string]ended
+	// added is in which epoch a name was added last, for as long as somebody reads who
+	// began before.
+	added   map[string]uint64
 	epoch   uint64
 	readers map[uint64]int // by the epoch in which they began
 	set     *staleSet      // of all these names, never changed in place
@@ -81,7 +85,7 @@ type ended struct {
 const backlogMark = "index/backlog"
 
 func newBacklog() *backlog {
-	return &backlog{stale: map[string]staleName{}, ended: map[string]ended{}, readers: map[uint64]int{}, set: &staleSet{}, wake: make(chan struct{}, 1)}
+	return &backlog{stale: map[string]staleName{}, ended: map[string]ended{}, added: map[string]uint64{}, readers: map[uint64]int{}, set: &staleSet{}, wake: make(chan struct{}, 1)}
 }
 
 // load reads the names from State; nil holds none.
@@ -120,7 +124,7 @@ func backlogOf(ctx context.Context, state store.State) ([]staleName, error) {
 
 // settle makes the set anew and wakes who keys. mu must be held.
 func (b *backlog) settle() {
-	set := &staleSet{patients: members{}, barred: members{}, names: map[string][]string{}}
+	set := &staleSet{patients: members{}, barred: members{}, names: map[string][]string{}, relabelled: members{}}
 	for name, s := range b.stale {
 		set.add(name, s)
 	}
@@ -200,6 +204,10 @@ func (b *backlog) expect(added map[string]staleName) (over func(list []staleName
 				s.Name = name
 				b.stale[name] = s.with(b.stale[name])
 			}
+			b.epoch++
+		}
+		for name := range added {
+			b.added[name] = b.epoch
 		}
 		b.coming = nil
 		b.settle()
@@ -221,29 +229,42 @@ func (b *backlog) take(list []staleName) {
 	b.epoch++
 }
 
-// enter begins a read. It is to be called before the snapshot is taken; leave ends it.
-func (b *backlog) enter() (leave func()) {
+// enter begins a read, in an epoch. It is to be called before the snapshot is taken;
+// leave ends it.
+func (b *backlog) enter() (began uint64, leave func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	began := b.epoch
+	began = b.epoch
 	b.readers[began]++
-	return func() {
+	return began, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.readers[began]--; b.readers[began] > 0 {
 			return
 		}
 		delete(b.readers, began)
-		if len(b.ended) == 0 {
+		if len(b.ended)+len(b.added) == 0 {
 			return
 		}
 		oldest := b.epoch
 		for epoch := range b.readers {
 			oldest = min(oldest, epoch)
 		}
+		maps.DeleteFunc(b.added, func(_ string, at uint64) bool { return at <= oldest })
+		if len(b.ended) == 0 {
+			return
+		}
 		maps.DeleteFunc(b.ended, func(_ string, e ended) bool { return e.at < oldest })
 		b.settle()
 	}
+}
+
+// addedSince reports whether a name was added by a commit that who began to read in an
+// epoch may not see.
+func (b *backlog) addedSince(name string, began uint64) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.added[name] > began
 }
 
 // get returns where a name stands.
@@ -274,9 +295,16 @@ type staleSet struct {
 	patients members             // ids of deleted Patients, whose documents these are
 	barred   members             // those of them who were restricted
 	names    map[string][]string // the other names, on which documents depend, with Of
+	// relabelled are persons, by name, whose documents may lack factPoints. Their keys
+	// are theirs otherwise.
+	relabelled members
 }
 
 func (s *staleSet) add(name string, entry staleName) {
+	if person, labels := strings.CutPrefix(name, labelsName); labels {
+		s.relabelled[person] = true
+		return
+	}
 	s.names[name] = append(s.names[name], entry.Of...)
 	id, owner := strings.CutPrefix(name, ownerName)
 	if !owner {
@@ -297,6 +325,22 @@ func (s *staleSet) where() store.Pred {
 		store.In{Prefix: index.WantsPrefix(), Set: namedIn(s.names)},
 	)
 }
+
+// unmarked is what documents satisfy that may lack factPoints, as far as where does not
+// hide them; the empty Or for none. It drives an index where they are of few persons.
+func (s *staleSet) unmarked() store.Or {
+	if len(s.relabelled) > unmarkedMost {
+		return store.Or{owned(s.relabelled)}
+	}
+	var out store.Or
+	for name := range s.relabelled {
+		out = append(out, aboutPerson(name)...)
+	}
+	return out
+}
+
+// unmarkedMost is of how many persons documents are found by the index.
+const unmarkedMost = 50
 
 // of is what those of such documents satisfy that may be about somebody in a set.
 func (s *staleSet) of(set store.Set) store.Pred {

@@ -49,6 +49,7 @@ type Guard struct {
 	integrity bool
 	defined   defined
 	backlog   *backlog
+	labelling *labelling
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -64,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	}
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(),
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(), labelling: newLabelling(),
 		decider: cfg.Decider, deciding: cfg.Deciding, defined: defined{wake: make(chan struct{}, 1)},
 	}
 	if g.deciding == nil {
@@ -106,13 +107,14 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 		return err
 	}
 	until := g.flights.lowest()
-	defer g.backlog.enter()()
+	began, leave := g.backlog.enter()
+	defer leave()
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		v, err := g.view(ctx, d, &recent{Snap: snap})
 		if err != nil {
 			return err
 		}
-		v.until = until
+		v.until, v.began = until, began
 		err = f(v)
 		if *v.failed != nil {
 			return *v.failed
@@ -124,7 +126,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 
 // view runs the steps that look at the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
-	v := &View{guard: g, index: g.index, snap: snap, failed: new(error)}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.labelled(snap, nil)}
 	if !d.req.Write && d.req.Letter != 0 {
 		v.letters = string(rune(d.req.Letter))
 	}
@@ -132,6 +134,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 	v.grant = &Grant{principal: &d.p, sets: held, stale: g.backlog.now(), hidden: &hiddenPatients{
 		ctx: ctx, snap: snap, sets: held, organisation: d.p.Organisation, failed: v.failed,
 	}}
+	v.grant.pointing = pointing(v.grant.stale)
 	defer g.deciding(ctx)()
 	d.snap, d.grant, d.err = snap, v.grant, nil // a store may read again
 	for _, s := range after() {
