@@ -26,7 +26,7 @@ func (c *commit) apply(ctx context.Context, results []Result, record Record, mar
 
 // landing is the batch as it goes to the store.
 func (c *commit) landing() *landing {
-	l := &landing{changed: c.changed, stale: c.stale, installed: c.installed, table: c.table,
+	l := &landing{changed: c.changed, stale: c.stale, began: c.view.began, installed: c.installed, table: c.table,
 		before: func(ref store.Ref) store.Doc { return c.before[ref] }}
 	for _, ref := range c.order {
 		w := c.pending[ref]

@@ -26,15 +26,16 @@ import (
 // documents that depend on it have been keyed anew.
 type staleName struct {
 	// Name is Type/id or nhs: and an NHS number: of what documents depend on; or
-	// owner: and the id of a Patient who was deleted, whose documents these are.
+	// owner: and the id of a Patient who was deleted, whose documents these are; or
+	// labels: and the name of a person, whose documents are to be marked (relabel.go).
 	Name string `json:"name"`
 	// Of are the patients, by name, whom documents that depend on it may be about
 	// from now on: what these refuse holds for the documents already.
 	Of []string `json:"of,omitempty"`
 	// Barred: they may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
-	// Type is that of the documents owned by a Patient that are keyed now; empty for
-	// those that depend on the name.
+	// Type is that of the documents of a person that are keyed now; empty for those
+	// that depend on the name.
 	Type  string       `json:"type,omitempty"`
 	After *store.DocID `json:"after,omitempty"` // the last one that is done
 	Done  int          `json:"done"`            // documents looked at
@@ -65,8 +66,12 @@ type backlog struct {
 	// ended are names that are done, by the number of the commit that ended them, for
 	// as long as somebody reads whose snapshot may be from before the last document was
 	// keyed.
-	ended   map[uint64][]staleName
-	last    uint64
+	ended map[uint64][]staleName
+	last  uint64
+	// added is in which epoch a name was added last, for as long as somebody reads who
+	// began before. An epoch ends when a commit adds names.
+	added   map[string]uint64
+	epoch   uint64
 	readers *readers
 	set     *staleSet // of all these names, never changed in place
 	wake    chan struct{}
@@ -76,7 +81,7 @@ type backlog struct {
 const backlogMark = "index/backlog"
 
 func newBacklog(r *readers) *backlog {
-	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, readers: r, set: &staleSet{}, wake: make(chan struct{}, 1)}
+	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, set: &staleSet{}, wake: make(chan struct{}, 1)}
 }
 
 // load reads the names from State; nil holds none.
@@ -115,7 +120,7 @@ func backlogOf(ctx context.Context, state store.State) ([]staleName, error) {
 
 // settle makes the set anew and wakes who keys. mu must be held.
 func (b *backlog) settle() {
-	set := &staleSet{patients: members{}, barred: members{}, names: map[string][]string{}}
+	set := &staleSet{patients: members{}, barred: members{}, names: map[string][]string{}, relabelled: members{}}
 	for name, s := range b.stale {
 		set.add(name, s)
 	}
@@ -187,29 +192,61 @@ func (b *backlog) expect(added map[string]staleName) (over func(list []staleName
 	b.coming = added
 	b.settle()
 	return func(list []staleName, err error) {
-		if forget := b.outcome(added, list, err); forget != nil {
+		for _, forget := range b.outcome(added, list, err) {
 			b.readers.after(forget)
 		}
 	}
 }
 
-// outcome takes the outcome of a commit. forget is to be called when nobody reads any
-// more who began before; it is nil if no name ended.
-func (b *backlog) outcome(added map[string]staleName, list []staleName, err error) (forget func()) {
+// outcome takes the outcome of a commit. forget are to be called when nobody reads any
+// more who began before.
+func (b *backlog) outcome(added map[string]staleName, list []staleName, err error) (forget []func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err == nil {
-		forget = b.take(list)
-	}
-	if err != nil && errors.Is(err, store.ErrUnknown) {
+	unknown := err != nil && errors.Is(err, store.ErrUnknown)
+	switch {
+	case err == nil:
+		if f := b.take(list); f != nil {
+			forget = append(forget, f)
+		}
+	case unknown:
 		for name, s := range added { // keyed for nothing, if the commit was none
 			s.Name = name
 			b.stale[name] = s.with(b.stale[name])
 		}
 	}
+	if len(added) > 0 && (err == nil || unknown) {
+		forget = append(forget, b.note(added))
+	}
 	b.coming = nil
 	b.settle()
 	return forget
+}
+
+// note begins an epoch in which names were added. mu must be held.
+func (b *backlog) note(added map[string]staleName) (forget func()) {
+	b.epoch++
+	at := b.epoch
+	for name := range added {
+		b.added[name] = at
+	}
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for name := range added {
+			if b.added[name] == at {
+				delete(b.added, name)
+			}
+		}
+	}
+}
+
+// began returns the epoch of now: of a read that is entered already, and whose snapshot
+// is not taken yet.
+func (b *backlog) began() uint64 {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.epoch
 }
 
 // take puts the list of a commit into force. mu must be held.
@@ -239,6 +276,14 @@ func (b *backlog) take(list []staleName) (forget func()) {
 	}
 }
 
+// addedSince reports whether a name was added by a commit that who began to read in an
+// epoch may not see.
+func (b *backlog) addedSince(name string, began uint64) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.added[name] > began
+}
+
 // get returns where a name stands.
 func (b *backlog) get(name string) (staleName, bool) {
 	b.mu.RLock()
@@ -265,11 +310,18 @@ func (s staleName) with(o staleName) staleName {
 // staleSet says which documents may stand under keys that are not theirs any more.
 type staleSet struct {
 	patients members             // ids of deleted Patients, whose documents these are
-	names    map[string][]string // all names, on which documents depend, with Of
+	names    map[string][]string // the other names, on which documents depend, with Of
 	barred   members             // those of both that are Barred
+	// relabelled are persons, by name, whose documents may lack factPoints. Their keys
+	// are theirs otherwise.
+	relabelled members
 }
 
 func (s *staleSet) add(name string, entry staleName) {
+	if person, labels := strings.CutPrefix(name, labelsName); labels {
+		s.relabelled[person] = true
+		return
+	}
 	s.names[name] = append(s.names[name], entry.Of...)
 	id, owner := strings.CutPrefix(name, ownerName)
 	if owner {
@@ -289,6 +341,22 @@ func (s *staleSet) where() store.Pred {
 		store.In{Prefix: index.WantsPrefix(), Set: namedIn(s.names)},
 	)
 }
+
+// unmarked is what documents satisfy that may lack factPoints, as far as where does not
+// hide them; the empty Or for none. It drives an index where they are of few persons.
+func (s *staleSet) unmarked() store.Or {
+	if len(s.relabelled) > unmarkedMost {
+		return store.Or{owned(s.relabelled)}
+	}
+	var out store.Or
+	for name := range s.relabelled {
+		out = append(out, aboutPerson(name)...)
+	}
+	return out
+}
+
+// unmarkedMost is of how many persons documents are found by the index.
+const unmarkedMost = 50
 
 // of is what those of such documents satisfy that may be about somebody in a set.
 func (s *staleSet) of(set store.Set) store.Pred {

@@ -109,16 +109,23 @@ func (g *Guard) keyPage(ctx context.Context, name string) (p page, err error) {
 }
 
 func (g *Guard) keyPageOnce(ctx context.Context, s staleName, size int) (p page, err error) {
+	defer g.readers.enter()()
+	began := g.backlog.began()
 	err = g.store.Read(ctx, func(snap store.Snap) error {
-		c := (&View{guard: g, index: g.index, snap: snap}).newCommit()
+		c := (&View{guard: g, index: g.index, snap: snap, began: began}).newCommit()
 		of := &keyedPage{from: s}
-		if p.looked, err = c.keyDependents(ctx, of, size); err != nil {
+		next := c.keyDependents
+		if strings.HasPrefix(s.Name, labelsName) {
+			next = c.markPage
+		}
+		if p.looked, err = next(ctx, of, size); err != nil {
 			return err
 		}
-		p.more, p.added = !of.done, slices.Sorted(maps.Keys(c.stale))
 		l := c.landing()
 		l.page = of
-		return g.land(ctx, l)
+		err = g.land(ctx, l)
+		p.more, p.added = !of.done, slices.Sorted(maps.Keys(c.stale))
+		return err
 	})
 	return p, err
 }
@@ -127,12 +134,44 @@ func (g *Guard) keyPageOnce(ctx context.Context, s staleName, size int) (p page,
 // as it stands under other keys than it should, and says where the page ends. It
 // returns how many documents were looked at.
 func (c *commit) keyDependents(ctx context.Context, page *keyedPage, size int) (n int, err error) {
+	docs, err := c.pageOf(ctx, page, size)
+	if err != nil {
+		return 0, err
+	}
+	rows := c.view.guard.labelled(c.view.snap, nil)
+	var refs []store.Ref
+	for _, d := range docs {
+		if c.pending[d.Ref] != nil {
+			continue
+		}
+		c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
+		if err := c.key(ctx, c.pending[d.Ref]); err != nil {
+			return 0, err
+		}
+		w := c.pending[d.Ref]
+		marked, err := rows.marked(ctx, w.Doc.Keys, w.Doc.ID.Place, d.Body)
+		if err != nil {
+			return 0, err
+		}
+		if w.Doc.ID == d.ID && slices.Equal(marked, d.Keys) {
+			c.drop(d.Ref)
+			continue
+		}
+		refs = append(refs, d.Ref)
+	}
+	if err := c.follow(ctx, refs); err != nil {
+		return 0, err
+	}
+	return len(docs), c.mark(ctx)
+}
+
+// pageOf reads the next page of the documents of a stale name, and says where it ends.
+func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int) (docs []store.Doc, err error) {
 	page.to = page.from
 	q := c.view.guard.dependents(page.to)
-	var docs []store.Doc
 	for d, err := range c.view.snap.Scan(ctx, q) {
 		if err != nil {
-			return 0, fmt.Errorf("find what depends on a write: %w", err)
+			return nil, fmt.Errorf("find what depends on a write: %w", err)
 		}
 		if docs = append(docs, d); len(docs) == size {
 			break
@@ -144,22 +183,7 @@ func (c *commit) keyDependents(ctx context.Context, page *keyedPage, size int) (
 	} else {
 		page.done = !page.to.nextType(c.view.guard.types.list())
 	}
-	var refs []store.Ref
-	for _, d := range docs {
-		if c.pending[d.Ref] != nil {
-			continue
-		}
-		c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
-		if err := c.key(ctx, c.pending[d.Ref]); err != nil {
-			return 0, err
-		}
-		if w := c.pending[d.Ref]; w.Doc.ID == d.ID && slices.Equal(w.Doc.Keys, d.Keys) {
-			c.drop(d.Ref)
-			continue
-		}
-		refs = append(refs, d.Ref)
-	}
-	return len(docs), c.follow(ctx, refs)
+	return docs, nil
 }
 
 // drop takes the last document out of the batch again.
@@ -174,20 +198,27 @@ func (c *commit) drop(ref store.Ref) {
 
 // dependents is the question for the documents of a stale name, from where it stands.
 func (g *Guard) dependents(s staleName) store.Query {
+	typ := s.Type
+	if typ == "" && byType(s.Name) {
+		typ = g.types.list()[0]
+	}
 	if id, owned := strings.CutPrefix(s.Name, ownerName); owned {
-		typ := s.Type
-		if typ == "" {
-			typ = g.types.list()[0]
-		}
 		return store.Query{Type: typ, Where: store.Eq{Key: index.OwnerKey(id)}, After: s.After}
+	}
+	if person, labels := strings.CutPrefix(s.Name, labelsName); labels {
+		return store.Query{Type: typ, Where: aboutPerson(person), After: s.After}
 	}
 	return store.Query{Where: store.Eq{Key: index.DependsKey(s.Name)}, After: s.After}
 }
 
-// nextType moves the documents of a deleted Patient on to the next type, if there is
-// one.
+// byType reports whether the documents of a stale name are found type by type.
+func byType(name string) bool {
+	return strings.HasPrefix(name, ownerName) || strings.HasPrefix(name, labelsName)
+}
+
+// nextType moves the documents of a person on to the next type, if there is one.
 func (s *staleName) nextType(types []string) bool {
-	if !strings.HasPrefix(s.Name, ownerName) {
+	if !byType(s.Name) {
 		return false
 	}
 	at := 0

@@ -334,7 +334,7 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 		}
 		d, err := w.Doc, store.ErrNotFound
 		if store.Match(c.view.where(ch.Ref.Type), w.Doc.Keys) {
-			d, err = c.view.project(w.Doc, w.Doc.Keys)
+			d, err = c.view.project(ctx, w.Doc, w.Doc.Keys)
 		}
 		if errors.Is(err, store.ErrNotFound) { // hidden from its writer
 			d, err = w.Doc, nil

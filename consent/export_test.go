@@ -10,3 +10,11 @@ import (
 func (v *View) Less(ctx context.Context, q store.Query) (n int, ok bool, err error) {
 	return v.less(ctx, q, 0)
 }
+
+// Relabels reports whether a commit is under way that changes the labelled rows of a
+// person.
+func (g *Guard) Relabels(person string) bool {
+	g.labelling.mu.Lock()
+	defer g.labelling.mu.Unlock()
+	return g.labelling.changing[person] > 0
+}

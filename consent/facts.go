@@ -70,7 +70,7 @@ func (g *Guard) row(d store.Doc) (index.Row, error) {
 }
 
 // describe makes the keys of a document: those of its body, which row are, and
-// the facts. d.Keys are the keys that it stands under, if it stands: of these the
+// the facts, factPoints left out (labels.go). d.Keys are the keys that it stands under, if it stands: of these the
 // carried facts are kept.
 func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Row) (described, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
@@ -117,10 +117,9 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 		}
 	}
 	id := store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}
-	if keys = withCommon(store.Sorted(keys), d.Source); apart(keys, id.Place) {
-		keys = store.Sorted(append(keys, index.FactKey(factApart)))
-	}
-	return described{keys: keys, id: id}, nil
+	keys = withCommon(store.Sorted(keys), d.Source)
+	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))
+	return described{keys: withPoints(keys, id.Place, false), id: id}, nil
 }
 
 // carried are the facts that do not follow from the body and from other documents,

@@ -19,6 +19,7 @@ type Grant struct {
 	sets      sets
 	hidden    *hiddenPatients // patients whose record is not there at all
 	stale     *staleSet       // documents that may stand under keys that are not theirs any more
+	pointing  store.Pred      // documents that may refer to rows that labels hide
 	rules     Rules           // what a Decider takes away
 	withheld  bool            // S2
 	nothing   bool            // a patient's own record is withheld whole

@@ -50,6 +50,7 @@ type Guard struct {
 	defined   defined
 	backlog   *backlog
 	readers   *readers
+	labelling *labelling
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -66,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	reading := newReaders()
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(reading), readers: reading,
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(reading), readers: reading, labelling: newLabelling(),
 		decider: cfg.Decider, deciding: cfg.Deciding, defined: defined{wake: make(chan struct{}, 1)},
 	}
 	if g.deciding == nil {
@@ -109,13 +110,14 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	}
 	until := g.flights.lowest()
 	defer g.readers.enter()()
+	began := g.backlog.began()
 	writes := req.Write || req.Interaction == Transaction
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		v, err := g.view(ctx, d, &recent{Snap: snap})
 		if err != nil {
 			return err
 		}
-		v.until = until
+		v.until, v.began = until, began
 		err = f(v)
 		if *v.failed != nil && !v.stored {
 			return *v.failed
@@ -130,7 +132,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 
 // view runs the steps that look at the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
-	v := &View{guard: g, index: g.index, snap: snap, failed: new(error)}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.labelled(snap, nil)}
 	if !d.req.Write && d.req.Letter != 0 {
 		v.letters = string(rune(d.req.Letter))
 	}
@@ -138,6 +140,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 	v.grant = &Grant{principal: &d.p, sets: held, stale: g.backlog.now(), hidden: &hiddenPatients{
 		ctx: ctx, snap: snap, sets: held, organisation: d.p.Organisation, failed: v.failed,
 	}}
+	v.grant.pointing = pointing(v.grant.stale)
 	defer g.deciding(ctx)()
 	d.snap, d.grant, d.err = snap, v.grant, nil // a store may read again
 	for _, s := range after() {

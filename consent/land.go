@@ -20,6 +20,7 @@ type landing struct {
 	page      *keyedPage                // of the backlog, which the batch keys
 	installed *index.Definitions        // the search parameters that the batch was keyed with
 	table     *parameters               // the table that the batch brings; nil for the one that stands
+	began     uint64                    // the epoch of the backlog before the snapshot of the batch
 	completes []uint16                  // numbers of parameters that are complete with the batch
 }
 
@@ -43,6 +44,11 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 		return err
 	}
 	defer arrive()
+	over, err := g.keepLabels(ctx, l)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer over()
 	release, err := g.hold(ctx, l)
 	if err != nil {
 		return unstored(err)

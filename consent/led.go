@@ -55,7 +55,7 @@ func (v *View) leadsTo(ctx context.Context, lead store.Doc, binary string) (bool
 	if !store.Match(v.where(lead.Ref.Type), lead.Keys) {
 		return false, *v.failed
 	}
-	if !v.cutsSome() {
+	if !v.touches(lead.Keys) {
 		return true, *v.failed
 	}
 	whole, err := v.snap.Get(ctx, lead.Ref)
@@ -67,7 +67,11 @@ func (v *View) leadsTo(ctx context.Context, lead store.Doc, binary string) (bool
 	if v.grant.rules.apply(whole.Keys, paths) {
 		return false, *v.failed
 	}
-	body, changed := v.cut(whole.Body, paths)
+	hidden, err := v.hiddenReferences(ctx, whole, whole.Keys)
+	if err != nil {
+		return false, err
+	}
+	body, changed := v.cut(whole.Body, hidden, paths)
 	if body == nil || !changed || !attached {
 		return body != nil, *v.failed
 	}

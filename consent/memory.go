@@ -90,8 +90,13 @@ func (g *Guard) checkBacklog(ctx context.Context) error {
 	if !reflect.DeepEqual(kept, b.stale) {
 		return fmt.Errorf("the backlog differs from the store: it has %v, the store %v", b.stale, kept)
 	}
-	if len(b.coming)+len(b.ended) > 0 || !g.readers.none() {
-		return fmt.Errorf("something waits for what is over: %v, %v", b.coming, slices.Collect(maps.Keys(b.ended)))
+	if len(b.coming)+len(b.ended)+len(b.added) > 0 || !g.readers.none() {
+		return fmt.Errorf("something waits for what is over: %v, %v, %v", b.coming, slices.Collect(maps.Keys(b.ended)), b.added)
+	}
+	g.labelling.mu.Lock()
+	defer g.labelling.mu.Unlock()
+	if len(g.labelling.changing)+len(g.labelling.writing) > 0 {
+		return fmt.Errorf("persons stay marked as written about: %v, %v", g.labelling.changing, g.labelling.writing)
 	}
 	return nil
 }

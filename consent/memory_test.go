@@ -85,13 +85,19 @@ func TestRegisterFollowsTheStore(t *testing.T) {
 // unkey gives a document other keys than it should have, as an older program would.
 func (r *region) unkey(typ, id string) {
 	r.Helper()
+	r.rekey(typ, id, func(keys []store.Key) []store.Key { return append(keys[:1:1], keys[2:]...) })
+}
+
+// rekey gives a document the keys that change makes of its own.
+func (r *region) rekey(typ, id string, change func([]store.Key) []store.Key) {
+	r.Helper()
 	ref := store.Ref{Type: typ, ID: id}
 	err := r.db.Reference.Read(context.Background(), func(s store.Snap) error {
 		d, err := s.Get(context.Background(), ref)
 		if err != nil {
 			return err
 		}
-		d.Keys = append(d.Keys[:1:1], d.Keys[2:]...)
+		d.Keys = change(d.Keys)
 		_, err = r.db.Reference.Commit(context.Background(), store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}}})
 		return err
 	})

@@ -116,8 +116,8 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	if err != nil {
 		return store.Doc{}, err
 	}
-	d.Keys = made.keys
-	if d.Ref.Type == "Patient" && newest.Dead() { // the register does not know who was deleted
+	d.Keys = withPoints(made.keys, made.id.Place, true) // the projection finds out
+	if d.Ref.Type == "Patient" && newest.Dead() {       // the register does not know who was deleted
 		for _, name := range names(newest.Keys, index.BearsPrefix()) {
 			d.Keys = append(d.Keys, index.AboutKey(name))
 		}

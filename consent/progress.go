@@ -20,18 +20,25 @@ type Progress struct {
 const (
 	PhaseFirst = "round 0"      // every document of the types
 	PhaseLater = "later rounds" // those that inherit their owners, again
+	PhaseMarks = "marking"      // of rows that refer to labelled ones
 	PhaseDone  = "done"
 )
 
 // shareFirst is which share of a walk over all documents the first round is.
 const shareFirst = 0.9
 
+// shareMarks is where the last round begins, if there is one.
+const shareMarks = 0.95
+
 // Progress returns how far the walk is, by types and, within a type, by places. Places are
 // hashes, so that they are passed evenly.
 func (r Reindexing) Progress() Progress {
 	p := Progress{Keying: r.Keying, Began: r.Began, Resumed: r.Resumed}
 	types := r.Types
-	if types == nil {
+	switch {
+	case types == nil && r.Marking:
+		types = walk(0)
+	case types == nil:
 		types = walk(r.Round)
 	}
 	done := float64(max(0, slices.Index(types, r.Type)))
@@ -44,10 +51,12 @@ func (r Reindexing) Progress() Progress {
 		p.Phase, p.Share = PhaseDone, 1
 	case r.Types != nil:
 		p.Phase, p.Share = PhaseFirst, part
+	case r.Marking:
+		p.Phase, p.Share = PhaseMarks, shareMarks+(1-shareMarks)*part
 	case r.Round == 0:
 		p.Phase, p.Share = PhaseFirst, shareFirst*part
 	default:
-		p.Phase, p.Share = PhaseLater, shareFirst+(1-shareFirst)*(float64(r.Round-1)+part)/reindexRounds
+		p.Phase, p.Share = PhaseLater, shareFirst+(shareMarks-shareFirst)*(float64(r.Round-1)+part)/reindexRounds
 	}
 	p.Share = float64(int(p.Share*100)) / 100
 	return p

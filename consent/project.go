@@ -1,8 +1,10 @@
 package consent
 
 import (
+	"context"
 	"fmt"
 
+	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -11,15 +13,30 @@ import (
 // cutsSome reports whether this Grant may change what bodies hold, so that keys
 // have to be made anew.
 func (v *View) cutsSome() bool {
+	return v.grant.principal.Kind == Clinician || v.cutsAny()
+}
+
+// cutsAny reports whether other bodies may be changed than those of touched documents.
+func (v *View) cutsAny() bool {
 	return v.grant.principal.Kind == Patient || len(v.grant.rules.Owners) > 0
+}
+
+// touches reports whether this Grant may change what the body of a document holds.
+func (v *View) touches(keys []store.Key) bool {
+	if !v.cutsSome() {
+		return false
+	}
+	touched := v.grant.touched()
+	return touched == nil || store.Match(touched, keys)
 }
 
 // project cuts out of a visible version what the requester may not see, and
 // makes its search keys anew, or returns store.ErrNotFound where nothing may be
-// left. newest are the keys of the newest version: what a rule says of it holds
-// for the older ones too. The server's facts stay as they are.
-func (v *View) project(d store.Doc, newest []store.Key) (store.Doc, error) {
-	if !v.cutsSome() {
+// left. newest are the keys of the newest version: what a rule or a label says of it
+// holds for the older ones too. The server's facts stay as they are, but for factPoints:
+// a projection has it where references were cut.
+func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (store.Doc, error) {
+	if !v.touches(d.Keys) && !v.touches(newest) {
 		return d, nil
 	}
 	paths := map[string]bool{}
@@ -27,11 +44,19 @@ func (v *View) project(d store.Doc, newest []store.Key) (store.Doc, error) {
 	if rules.apply(d.Keys, paths) || rules.apply(newest, paths) {
 		return store.Doc{}, store.ErrNotFound
 	}
-	if d.Dead() || d.Body == nil {
+	if d.Dead() {
+		return d, v.showsEnd(ctx, d, newest)
+	}
+	if d.Body == nil {
 		return d, nil
 	}
-	body, changed := v.cut(d.Body, paths)
+	hidden, err := v.hiddenReferences(ctx, d, d.Keys, newest)
+	if err != nil {
+		return store.Doc{}, err
+	}
+	body, changed := v.cut(d.Body, hidden, paths)
 	if !changed {
+		d.Keys = withPoints(d.Keys, d.ID.Place, false)
 		return d, nil
 	}
 	if body == nil {
@@ -47,18 +72,76 @@ func (v *View) project(d store.Doc, newest []store.Key) (store.Doc, error) {
 			keys = append(keys, k)
 		}
 	}
-	d.Body, d.Keys = body, store.Sorted(keys)
+	d.Body, d.Keys = body, withPoints(store.Sorted(keys), d.ID.Place, len(hidden) > 0)
 	return d, nil
 }
 
-// cut takes out of a body what a patient is not given, and what is at paths. It
-// is nil where nothing may be left.
-func (v *View) cut(body []byte, paths map[string]bool) ([]byte, bool) {
-	changed := false
+// showsEnd returns store.ErrNotFound for a tombstone of a version of which nothing would
+// be left: nothing is told of its end either.
+func (v *View) showsEnd(ctx context.Context, d store.Doc, newest []store.Key) error {
+	if !store.Match(v.grant.pointing, d.Keys) {
+		return nil
+	}
+	last, err := v.guard.standing(v.snap).last(ctx, d)
+	if err != nil {
+		return err
+	}
+	hidden, err := v.hiddenReferences(ctx, last, d.Keys, newest)
+	if err != nil {
+		return err
+	}
+	if body, _ := cutReferences(last.Body, hidden, v.index.Base()); body == nil {
+		return store.ErrNotFound
+	}
+	return nil
+}
+
+// hiddenReferences are the rows to which a document refers and that their labels hide
+// from the requester: those about a person whom the document is about, by one of some
+// lists of keys (CON-1201).
+func (v *View) hiddenReferences(ctx context.Context, d store.Doc, keys ...[]store.Key) (map[fhir.Ref]bool, error) {
+	var about []string
+	marked := false
+	for _, k := range keys {
+		about = append(about, persons(k)...)
+		marked = marked || store.Match(v.grant.pointing, k)
+	}
+	if !marked {
+		return nil, nil
+	}
+	found, err := v.labelled.references(ctx, distinctNames(about), d.Body)
+	if err != nil {
+		return nil, fmt.Errorf("look for hidden rows to which %s refers: %w: %w", d.Ref, store.ErrUnavailable, err)
+	}
+	hidden := map[fhir.Ref]bool{}
+	for ref, from := range found {
+		if v.grant.principal.Kind == Patient && from.patients || v.grant.principal.Kind == Clinician && from.staff {
+			hidden[ref] = true
+		}
+	}
+	return hidden, nil
+}
+
+func cutReferences(body []byte, hidden map[fhir.Ref]bool, base string) ([]byte, bool) {
+	if len(hidden) == 0 {
+		return body, false
+	}
+	return edit.CutReferences(body, func(ref fhir.Ref) bool { return hidden[ref] }, base)
+}
+
+// cut takes out of a body the references to hidden rows, what a patient is not given,
+// and what is at paths. It is nil where nothing may be left.
+func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool) ([]byte, bool) {
+	body, changed := cutReferences(body, hidden, v.index.Base())
+	if body == nil {
+		return nil, true
+	}
 	if v.grant.principal.Kind == Patient {
-		if body, changed = cutForPatients(body); body == nil {
+		var more bool
+		if body, more = cutForPatients(body); body == nil {
 			return nil, true
 		}
+		changed = changed || more
 	}
 	if len(paths) == 0 {
 		return body, changed
@@ -81,5 +164,10 @@ func cutForPatients(body []byte) ([]byte, bool) {
 	})
 }
 
-// Cuts reports whether bodies that this View shows may have been cut.
-func (v *View) Cuts() bool { return v.cutsSome() }
+// Cuts reports whether bodies of any document that this View shows may have been cut.
+func (v *View) Cuts() bool { return v.cutsAny() }
+
+// CutsIn reports whether the body of a document that this View showed may have been cut.
+func (v *View) CutsIn(d store.Doc) bool {
+	return v.grant.principal.Kind == Patient || store.Match(either(fact(factPoints), owned(ruled(v.grant.rules.Owners))), d.Keys)
+}

@@ -16,7 +16,7 @@ import (
 
 // factsVersion is the version of the facts that describe adds to the keys of a
 // body. A change that gives a document other facts gives it another number.
-const factsVersion = 7
+const factsVersion = 8
 
 // Keying names the rules by which documents were keyed: those of fhir/index and
 // those of the facts beside them.
@@ -134,6 +134,11 @@ type Reindexing struct {
 
 	After   *store.DocID `json:"after,omitempty"`   // the last document that is done
 	Changed bool         `json:"changed,omitempty"` // this round keyed a document anew that others of its kind may follow
+
+	// Relabelled: the walk changed which rows of a person are labelled. Then it ends with
+	// one more round, over all types, which marks the rows that refer to these: Marking.
+	Relabelled bool `json:"relabelled,omitempty"`
+	Marking    bool `json:"marking,omitempty"`
 }
 
 // ReindexStatus returns where the walk stands; false if there never was one.
@@ -252,6 +257,9 @@ func walk(round int) []string {
 // next moves on behind the last document of a type.
 func (r *Reindexing) next() {
 	types := walk(r.Round)
+	if r.Marking {
+		types = walk(0)
+	}
 	r.After = nil
 	if r.Types != nil {
 		if i := slices.Index(r.Types, r.Type); i+1 < len(r.Types) {
@@ -265,8 +273,12 @@ func (r *Reindexing) next() {
 		r.Type = types[i+1]
 		return
 	}
-	if r.Changed && r.Round < reindexRounds {
+	if r.Changed && !r.Marking && r.Round < reindexRounds {
 		r.Round, r.Type, r.Changed = r.Round+1, walk(1)[0], false
+		return
+	}
+	if r.Relabelled && !r.Marking {
+		r.Marking, r.Type, r.Changed = true, walk(0)[0], false
 		return
 	}
 	r.Type, r.Done = "", true

@@ -28,7 +28,10 @@ func (c *commit) describeAll(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.follow(ctx, refs)
+	if err := c.follow(ctx, refs); err != nil {
+		return err
+	}
+	return c.mark(ctx)
 }
 
 func (c *commit) describe(ctx context.Context, w *store.Write) error {

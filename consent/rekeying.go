@@ -47,9 +47,9 @@ func (g *Guard) reindexSome(ctx context.Context, at *Reindexing) error {
 }
 
 func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
-	l := &landing{installed: g.index.Installed()}
-	n := 0
 	defer g.readers.enter()()
+	l := &landing{installed: g.index.Installed(), began: g.backlog.began()}
+	n := 0
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		var err error
 		n, err = g.keyAnew(ctx, snap, at, l)
@@ -58,7 +58,9 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	if err != nil {
 		return err
 	}
-	at.Read += n
+	if !at.Marking {
+		at.Read += n
+	}
 	at.Rekeyed += len(l.Writes)
 	at.Changed = at.Changed || len(l.Writes) > 0 && loops(at.Type)
 	if n < at.page() {
@@ -88,6 +90,7 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 	before := map[store.Ref]store.Doc{}
 	stale := g.backlog.now().where()
 	l.Batch, l.wants = store.Batch{}, nil // a store may read again
+	rows := g.labelled(snap, nil)
 	l.before = func(ref store.Ref) store.Doc { return before[ref] }
 	for d, err := range snap.Scan(ctx, store.Query{Type: at.Type, Where: everything, After: at.After}) {
 		if err != nil {
@@ -96,12 +99,17 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 		n++
 		after := d.ID
 		at.After = &after
-		row, err := g.row(d)
-		if err != nil {
-			return n, err
+		made := described{keys: d.Keys, id: d.ID}
+		if !at.Marking {
+			row, err := g.row(d)
+			if err != nil {
+				return n, err
+			}
+			if made, err = g.describe(ctx, w, d, row); err != nil {
+				return n, err
+			}
 		}
-		made, err := g.describe(ctx, w, d, row)
-		if err != nil {
+		if made.keys, err = rows.marked(ctx, made.keys, made.id.Place, d.Body); err != nil {
 			return n, err
 		}
 		switch {
@@ -111,6 +119,11 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 			// be stale if it was found keyed.
 		default:
 			before[d.Ref] = d
+			for _, name := range relabels(d, store.Doc{Version: d.Version, Keys: made.keys}) {
+				if at.Relabelled = true; at.Types != nil { // another walk marks at its end
+					l.addStale(labelsName + name)
+				}
+			}
 			d.ID, d.Keys = made.id, made.keys
 			l.Writes = append(l.Writes, store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true})
 			l.wants = append(l.wants, names(made.keys, index.WantsPrefix())...)

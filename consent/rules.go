@@ -56,13 +56,24 @@ type ruled map[string][]OwnerRule
 // Has reports whether a patient has rules.
 func (r ruled) Has(patient string) bool { return len(r[patient]) > 0 }
 
-// touched is which documents rules may cut or hide one by one; nil where that
+// touched is which documents may be cut, or hidden by rules, one by one; nil where that
 // may be any.
 func (g *Grant) touched() store.Pred {
-	if g.principal.Kind == Patient {
+	switch {
+	case g.principal.Kind == Patient:
 		return nil
+	case len(g.rules.Owners) == 0:
+		return g.pointing
 	}
-	return owned(ruled(g.rules.Owners))
+	return either(owned(ruled(g.rules.Owners)), g.pointing)
+}
+
+// pointing is which documents may refer to rows that labels hide.
+func pointing(stale *staleSet) store.Pred {
+	if unmarked := stale.unmarked(); len(unmarked) > 0 {
+		return append(unmarked, fact(factPoints))
+	}
+	return fact(factPoints)
 }
 
 // apply returns the paths that the rules of a document's owners cut, and whether

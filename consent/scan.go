@@ -11,23 +11,48 @@ import (
 )
 
 // Scan yields the live documents that match and are visible, in the order of
-// the store.
+// the store. Of documents that a cut may touch the keys of the projection decide.
 func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	if v.cutsSome() || v.follows(q.Type) {
+	if v.cutsAny() || v.follows(q.Type) {
 		return v.scanCut(ctx, q)
 	}
 	q = v.asked(q)
+	asked, touched := q.Where, store.Pred(nothing)
+	if v.cutsSome() {
+		touched = v.grant.touched()
+	}
+	if v.cutsSome() && !v.index.Monotone(q.Type, asked) {
+		q.Where = either(asked, all(touched, v.index.BeforeCut(q.Type, asked)))
+	}
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
 			if err == nil {
 				err = v.usable(ctx)
 			}
+			if err == nil && store.Match(touched, d.Keys) {
+				if d, err = v.match(ctx, d, asked, touched, q.KeysOnly); errors.Is(err, store.ErrNotFound) {
+					continue
+				}
+			}
 			if !yield(d, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// match projects a proposed row and returns it if it is visible and matches what was
+// asked, or store.ErrNotFound.
+func (v *View) match(ctx context.Context, d store.Doc, asked, touched store.Pred, keysOnly bool) (store.Doc, error) {
+	d, err := v.candidate(ctx, d, touched, keysOnly)
+	if err == nil && !store.Match(asked, d.Keys) {
+		err = store.ErrNotFound
+	}
+	if keysOnly {
+		d.Body = nil
+	}
+	return d, err
 }
 
 // scanCut proposes from stored keys what a projection may match, then projects,
@@ -54,9 +79,9 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 				err = v.usable(ctx)
 			}
 			if err == nil {
-				d, err = v.candidate(ctx, d, touched, q.KeysOnly)
+				d, err = v.match(ctx, d, asked, touched, q.KeysOnly)
 			}
-			if errors.Is(err, store.ErrNotFound) || err == nil && !store.Match(asked, d.Keys) {
+			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
 			if keysOnly {
@@ -85,7 +110,7 @@ func (v *View) candidate(ctx context.Context, d store.Doc, touched store.Pred, b
 	if led, err := v.led(ctx, d); err != nil || !led {
 		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
-	d, err := v.project(d, d.Keys)
+	d, err := v.project(ctx, d, d.Keys)
 	return d, errors.Join(err, *v.failed)
 }
 
@@ -94,7 +119,7 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	if err := v.usable(ctx); err != nil {
 		return 0, err
 	}
-	if v.cutsSome() || v.follows(q.Type) {
+	if v.cutsAny() || v.follows(q.Type) {
 		n := 0
 		q.KeysOnly = true
 		for _, err := range v.scanCut(ctx, q) {
@@ -111,7 +136,45 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 		return n, err
 	}
 	q = v.asked(q)
+	asked := q.Where
+	if v.cutsSome() {
+		q.Where = store.And{asked, none(v.grant.touched())}
+	}
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	n, err := v.snap.Count(ctx, q, max)
+	if err != nil || !v.cutsSome() || max > 0 && n >= max {
+		return n, errors.Join(err, *v.failed)
+	}
+	q.Where = asked
+	err = v.eachTouched(ctx, q, func(_, matches bool) bool {
+		if matches {
+			n++
+		}
+		return max <= 0 || n < max
+	})
 	return n, errors.Join(err, *v.failed)
+}
+
+// eachTouched calls f for visible documents that a cut may touch, with whether the whole
+// document matches q and whether its projection does, until f returns false. It leaves
+// out some of which neither does.
+func (v *View) eachTouched(ctx context.Context, q store.Query, f func(whole, cut bool) bool) error {
+	asked, touched := q.Where, v.grant.touched()
+	q.Where, q.KeysOnly = store.And{touched, v.index.BeforeCut(q.Type, asked), v.where(q.Type)}, true
+	for d, err := range v.snap.Scan(ctx, q) {
+		if err == nil {
+			err = v.usable(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		_, err := v.match(ctx, d, asked, touched, true)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if !f(store.Match(asked, d.Keys), err == nil) {
+			break
+		}
+	}
+	return nil
 }

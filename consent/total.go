@@ -12,11 +12,12 @@ import (
 // A count over the region is the count of all less what is hidden. To look at each
 // document would cost what the answer is large; nearly all of it is about one patient,
 // stands in that patient's place, and is hidden only where the patient wishes it. So
-// what is hidden is found in two small parts: the documents that stand apart, and
-// what stands in the places of patients with wishes.
+// what is hidden is found in small parts: the documents that stand apart, those of them
+// that match otherwise when references are cut, and what stands in the places of patients
+// with wishes.
 
 // factApart: what a clinician sees of the document may depend on something else than
-// the wishes of one patient in whose place it stands.
+// the wishes of one patient in whose place it stands. Documents with factPoints have it.
 const factApart = "apart"
 
 // apart reports whether a document with these keys at a place stands apart.
@@ -35,7 +36,7 @@ func apart(keys []store.Key, at store.Place) bool {
 // in hide.
 func (v *View) whole(q store.Query) bool {
 	g := v.grant
-	return g.principal.Kind == Clinician && g.patient == "" && g.gone == "" && g.rules.idle() && g.stale.empty() &&
+	return g.principal.Kind == Clinician && g.patient == "" && g.gone == "" && g.rules.idle() && g.stale.empty() && len(g.stale.relabelled) == 0 &&
 		q.After == nil && q.Places == nil && q.Type != "" && q.Type != "Consent" && !unseen(q.Type) &&
 		(v.letters == "" || g.May(q.Type, v.letters)) && store.Posted(q.Where)
 }
@@ -62,6 +63,17 @@ func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool
 	}
 	stands, hidden := fact(factApart), none(v.where(q.Type))
 	odd, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, stands, hidden}, KeysOnly: true}, 0)
+	if err == nil {
+		err = v.eachTouched(ctx, q, func(whole, cut bool) bool {
+			if whole {
+				odd++
+			}
+			if cut {
+				odd--
+			}
+			return true
+		})
+	}
 	if err != nil || len(wish) == 0 {
 		return n - odd, true, errors.Join(err, *v.failed)
 	}

@@ -40,7 +40,8 @@ func (g *Guard) Verify(ctx context.Context, fault func(error)) (int, error) {
 // many, and the last one's place.
 func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, after *store.DocID, fault func(error)) (int, *store.DocID, error) {
 	n := 0
-	stale := g.backlog.now().where()
+	stale := either(g.backlog.now().where(), g.backlog.now().unmarked())
+	rows := g.labelled(snap, nil)
 	for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: everything, After: after}) {
 		if err != nil {
 			return n, after, err
@@ -51,6 +52,9 @@ func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, aft
 		row, err := g.row(d)
 		if err == nil {
 			made, err = g.describe(ctx, g.standing(snap), d, row)
+		}
+		if err == nil {
+			made.keys, err = rows.marked(ctx, made.keys, made.id.Place, d.Body)
 		}
 		switch {
 		case store.Match(stale, d.Keys): // the backlog knows that it is to be keyed anew

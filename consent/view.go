@@ -17,14 +17,16 @@ import (
 // is cut is gone from body and keys. It is for one goroutine and ends with the
 // function it was given to.
 type View struct {
-	guard   *Guard
-	index   *index.Indexer
-	snap    store.Snap
-	grant   *Grant
-	failed  *error    // the store did not answer in the middle of a predicate
-	stored  bool      // a commit was made
-	letters string    // of which one is needed on what is shown; empty for none
-	until   time.Time // where histories of more than one resource end; zero for no bound
+	guard    *Guard
+	index    *index.Indexer
+	snap     store.Snap
+	grant    *Grant
+	failed   *error    // the store did not answer in the middle of a predicate
+	stored   bool      // a commit was made
+	letters  string    // of which one is needed on what is shown; empty for none
+	until    time.Time // where histories of more than one resource end; zero for no bound
+	began    uint64    // the epoch of the backlog before the snapshot was taken
+	labelled *labelled // rows of the snapshot that labels hide from somebody
 }
 
 // With returns the View for a node of a question that needs one of the letters on
@@ -133,7 +135,7 @@ func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error)
 			return store.Doc{}, err
 		}
 	}
-	if d, err = v.project(d, now.Keys); err != nil {
+	if d, err = v.project(ctx, d, now.Keys); err != nil {
 		return store.Doc{}, err
 	}
 	return d, v.usable(ctx)

@@ -28,6 +28,11 @@ func owned(in store.Set) store.Pred {
 	return either(store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in})
 }
 
+// aboutPerson is what is about somebody, by a name. It drives an index.
+func aboutPerson(name string) store.Or {
+	return store.Or{store.Eq{Key: index.OwnerKey(name)}, store.Eq{Key: index.AboutKey(name)}}
+}
+
 func otherThan(prefix, own store.Key) store.Pred {
 	return store.Or{
 		store.Range{Low: prefix, High: own},

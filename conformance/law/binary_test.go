@@ -53,8 +53,9 @@ func (e *evaluator) attaches(lead, v *version) bool {
 	if v.m["securityContext"] != nil {
 		return true
 	}
+	body, _ := e.cutByLabels(lead, lead.Body)
 	var left map[string]any
-	if err := json.Unmarshal(e.cutByRules(lead, lead.Body), &left); err != nil {
+	if err := json.Unmarshal(e.cutByRules(lead, body), &left); err != nil {
 		panic(err)
 	}
 	return names(left, v.Ref.String())

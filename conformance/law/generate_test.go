@@ -338,14 +338,16 @@ func (g *generator) body(typ, id, ods string) string {
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
 			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
-			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.tied())
+			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.tied(),
+			g.mentioning(20, subject, `"derivedFrom":[`, `]`, "Observation"))
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.tied())
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.tied(),
+			g.mentioning(25, subject, `"evidence":[{"code":[{"text":"told"}],"detail":[`, `]}]`, "Observation", "Condition"))
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
-			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")))
+			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")), g.mentioning(40, subject, `"diagnosis":[{"condition":`, `,"rank":1}]`, "Condition"))
 	case "MedicationRequest":
-		return with(`"status":"active","intent":"order"`, `"medicationReference":`+g.aRow("Medication"), subject, g.maybe(60, `"authoredOn":"`+g.date()+`"`), g.maybe(15, `"requester":`+g.somebody()))
+		return with(`"status":"active","intent":"order"`, `"medicationReference":`+g.aRow("Medication"), subject, g.maybe(60, `"authoredOn":"`+g.date()+`"`), g.maybe(15, `"requester":`+g.somebody()), g.mentioning(40, subject, `"reasonReference":[`, `]`, "Condition", "Observation"))
 	case "AllergyIntolerance":
 		return with(`"code":`+g.concept(), `"patient":`+g.aPatient(), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note))
 	case "DocumentReference":
@@ -382,7 +384,7 @@ func (g *generator) other(typ string, with func(...string) string, subject strin
 	case "Group":
 		return with(`"type":"person","actual":true`, `"member":[{"entity":`+g.aPatient()+`}`+g.maybe(40, `,{"entity":`+g.aPatient()+`}`)+g.maybe(30, `,{"entity":`+g.aRow("Practitioner")+`}`)+`]`)
 	case "CareTeam":
-		return with(`"status":"active"`, subject, g.maybe(70, `"participant":[{"member":`+g.somebody()+`}`+g.maybe(30, `,{"member":`+g.somebody()+`}`)+`]`))
+		return with(`"status":"active"`, subject, g.maybe(70, `"participant":[{"member":`+g.somebody()+`}`+g.maybe(30, `,{"member":`+g.somebody()+`}`)+g.mentioning(50, subject, `,{"member":`, `}`, "CareTeam")+`]`))
 	case "RiskAssessment":
 		return with(`"status":"final"`, subject, `"prediction":[{"probabilityDecimal":0.`+pick(g, "2", "5", "75")+`}]`)
 	case "Location":

@@ -33,6 +33,7 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 		if d.Dead() {
 			body = e.before(v)
 		}
+		body, _ = e.cutByLabels(v, body)
 		if !e.who.clinician && !e.who.feed {
 			body = cut(body)
 		}

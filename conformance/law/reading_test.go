@@ -158,6 +158,8 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 				q = g.past(l.e)
 			case h.rules && g.insides.chance(10):
 				q = g.insides.inside()
+			case g.insides.chance(5):
+				q = g.insides.byMention()
 			case !h.rules && g.chance(5):
 				q = g.past(l.e)
 			case g.chance(3):

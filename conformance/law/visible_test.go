@@ -495,7 +495,7 @@ func (e *evaluator) sees(v *version) bool {
 
 func (e *evaluator) shows(v *version) bool {
 	switch {
-	case e.ruledOut(v), !e.led(v):
+	case e.ruledOut(v), !e.led(v), !e.leavesSomething(v):
 		return false
 	case e.who.feed:
 		return v.Source == e.who.organisation

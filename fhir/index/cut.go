@@ -1,6 +1,10 @@
 package index
 
-import "carerecord/store"
+import (
+	"slices"
+
+	"carerecord/store"
+)
 
 // BeforeCut is what the keys of a whole resource must satisfy for the resource,
 // with values cut out, to be able to satisfy p: every resource whose keys fail
@@ -40,18 +44,45 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	return store.And{}
 }
 
+// Monotone reports whether a resource that does not satisfy p cannot satisfy it with
+// values cut out: BeforeCut is p itself.
+func (x *Indexer) Monotone(typ string, p store.Pred) bool {
+	changes := func(q store.Pred) bool { return !x.Monotone(typ, q) }
+	switch p := p.(type) {
+	case store.And:
+		return !slices.ContainsFunc(p, changes)
+	case store.Or:
+		return !slices.ContainsFunc(p, changes)
+	case store.Eq:
+		return x.lasts(typ, p.Key)
+	case store.Range:
+		return x.lasts(typ, p.Low)
+	case store.Span:
+		return x.lasts(typ, p.Prefix)
+	case store.Contains:
+		return x.lasts(typ, p.Prefix)
+	case store.In:
+		_, contained := p.Set.(inside)
+		return !contained && x.lasts(typ, p.Prefix)
+	}
+	return false
+}
+
 // lasting is p where the parameter that a key belongs to is monotone or the key
 // is a fact of the server's own, and else what always holds.
 func (x *Indexer) lasting(typ string, k store.Key, p store.Pred) store.Pred {
-	if IsFact(k) {
-		return p
-	}
-	pl, err := x.plan(typ)
-	if err != nil || len(k) < 2 {
-		return store.And{}
-	}
-	if pl.monotone[numberOf(k)] {
+	if x.lasts(typ, k) {
 		return p
 	}
 	return store.And{}
+}
+
+// lasts reports whether a key is a fact of the server's own, or of a parameter that is
+// monotone.
+func (x *Indexer) lasts(typ string, k store.Key) bool {
+	if IsFact(k) {
+		return true
+	}
+	pl, err := x.plan(typ)
+	return err == nil && len(k) >= 2 && pl.monotone[numberOf(k)]
 }

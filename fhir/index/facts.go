@@ -24,6 +24,7 @@ const (
 	commonOwn   = "\x00\x00o"
 	commonApart = "\x00\x00x"
 	commonWants = "\x00\x00w"
+	commonLabel = "\x00\x00l"
 )
 
 // TypeKey is the key of every document of a type.
@@ -114,6 +115,14 @@ func OwnKey(patientID, ods string) store.Key { return commonOwn + store.Key(pati
 // for another reason than what this patient wishes: by a label, or because they are
 // about somebody else too.
 func ApartKey(patientID string) store.Key { return commonApart + store.Key(patientID) }
+
+// LabelledKey is the common key (store.Key.Common) of the documents that a label of
+// their own hides from somebody, for each name of somebody whom they are about: the id
+// of a Patient, or a name of AboutKey.
+func LabelledKey(name string) store.Key { return commonLabel + store.Key(name) }
+
+// LabelledPrefix begins every LabelledKey; behind it stands the name.
+func LabelledPrefix() store.Key { return commonLabel }
 
 // SourceKey says which organisation a document came from, by ODS code.
 func SourceKey(ods string) store.Key { return factSource + store.Key(ods) }

@@ -113,7 +113,7 @@ func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.
 		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, c.warnings...))
 	default:
 		a.body = r.Doc.Body
-		a.disclosed = []audit.Item{audit.ItemOf(r.Doc, false, v.Cuts())}
+		a.disclosed = []audit.Item{audit.ItemOf(r.Doc, false, v.CutsIn(r.Doc))}
 	}
 	return a
 }

@@ -67,7 +67,7 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 func disclosing(v *consent.View, found *search.Answer) *answer {
 	a := &answer{status: 200, body: found.Body, count: found.Count}
 	for _, d := range found.Disclosed {
-		a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.Cuts()))
+		a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.CutsIn(d.Doc)))
 	}
 	return a
 }

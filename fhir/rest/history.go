@@ -226,7 +226,7 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 	for _, d := range docs {
 		s.historyEntry(b, d)
 		if !d.Dead() {
-			a.disclosed = append(a.disclosed, audit.ItemOf(d, false, v.Cuts()))
+			a.disclosed = append(a.disclosed, audit.ItemOf(d, false, v.CutsIn(d)))
 		}
 	}
 	a.body = b.Bytes()

@@ -63,7 +63,7 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 				taken := false
 				fhir.EachMeta(d.Body, seen, func(list, raw string) { lists[list], taken = append(lists[list], raw), true })
 				if taken {
-					disclosed = append(disclosed, audit.ItemOf(d, false, v.Cuts()))
+					disclosed = append(disclosed, audit.ItemOf(d, false, v.CutsIn(d)))
 				}
 			}
 		}

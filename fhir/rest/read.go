@@ -83,7 +83,7 @@ func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
 		return a, nil
 	}
 	a.body = d.Body
-	a.disclosed = []audit.Item{audit.ItemOf(d, false, v.Cuts())}
+	a.disclosed = []audit.Item{audit.ItemOf(d, false, v.CutsIn(d))}
 	return a, nil
 }
 

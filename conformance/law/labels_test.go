@@ -1,0 +1,194 @@
+package law_test
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// labelHides: the labels of a document that is there hide it from the requester, as
+// step 9 has it for staff and step 10 for patients. Those of a Patient hide the record
+// whole, with what refers to it.
+func (e *evaluator) labelHides(v *version) bool {
+	if v == nil || v.Dead() || e.who.feed {
+		return false
+	}
+	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.led, func(lead *version) bool { return lead.labelled("NOPAT") })
+	ordinary := v.ordinary() && !e.barred(v)
+	switch {
+	case v.Ref.Type == "Patient":
+		return false
+	case v.Ref.Type == "Consent":
+		return !e.who.clinician && !released && v.Source != ""
+	case e.who.clinician:
+		return !ordinary
+	}
+	return !ordinary || !released
+}
+
+// hiddenTargets are the documents, by Type/id, that labels hide from the requester and
+// that are about somebody whom a version is about as it was or as it is now (CON-1201).
+func (e *evaluator) hiddenTargets(v *version) map[string]bool {
+	about := append(e.concerns(v), e.concerns(e.newest[v.Ref.String()])...)
+	out := map[string]bool{}
+	for name, other := range e.newest {
+		if e.labelHides(other) && slices.ContainsFunc(e.concerns(other), func(p string) bool { return slices.Contains(about, p) }) {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// cutByLabels takes the references to hidden documents out of the body of a version. It
+// is false where nothing may be left of it.
+func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
+	hidden := e.hiddenTargets(v)
+	if len(hidden) == 0 {
+		return body, true
+	}
+	c := cutter{hidden: hidden}
+	out, left := c.value(v.Ref.Type, gjson.ParseBytes(body))
+	if !c.cut || !left {
+		return out, left
+	}
+	return withoutNarrative(out), true
+}
+
+// leavesSomething: something is left of a version where references are cut. Of a
+// tombstone that is what its last version was.
+func (e *evaluator) leavesSomething(v *version) bool {
+	body := v.Body
+	if v.Dead() {
+		body = e.before(v)
+	}
+	_, left := e.cutByLabels(v, body)
+	return left
+}
+
+// needed are the members without which an element of these worlds is not: it is cut with
+// them, since they are mandatory or are what it stands for (CON-1202, CON-1206).
+var needed = map[string][]string{
+	"Provenance": {"target"}, "List.entry": {"item"}, "DocumentReference": {"content"}, "DocumentReference.content": {"attachment"},
+	"Encounter.diagnosis": {"condition"}, "Condition.evidence": {"detail"}, "CareTeam.participant": {"member"},
+}
+
+// cutter takes references out of a body.
+type cutter struct {
+	hidden map[string]bool
+	cut    bool
+}
+
+// value is what is left of a value at a path of names; false where nothing is.
+func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
+	if v.IsArray() {
+		out := []byte{'['}
+		for _, item := range v.Array() {
+			if raw, left := c.value(path, item); left {
+				if len(out) > 1 {
+					out = append(out, ',')
+				}
+				out = append(out, raw...)
+			}
+		}
+		return append(out, ']'), len(out) > 1
+	}
+	if !v.IsObject() {
+		return []byte(v.Raw), true
+	}
+	if c.leads(v.Get("reference").Str) || c.leads(v.Get("url").Str) {
+		c.cut = true
+		return nil, false
+	}
+	out, whole := []byte{'{'}, true
+	v.ForEach(func(key, value gjson.Result) bool {
+		raw, left := c.value(path+"."+key.Str, value)
+		if !left {
+			whole = whole && !slices.Contains(needed[path], key.Str)
+			return true
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, key.Raw...), ':'), raw...)
+		return true
+	})
+	out = append(out, '}')
+	return out, whole && len(out) > 2 && !(strings.HasSuffix(path, ".extension") && bareExtension(out))
+}
+
+// leads: an address is that of a hidden document, or of a version of it.
+func (c *cutter) leads(address string) bool {
+	typ, id := target(map[string]any{"reference": address})
+	return typ != "" && c.hidden[typ+"/"+id]
+}
+
+// withoutNarrative is a body without its own text.
+func withoutNarrative(body []byte) []byte {
+	out := []byte{'{'}
+	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		if key.Str == "text" && value.IsObject() {
+			return true
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, key.Raw...), ':'), value.Raw...)
+		return true
+	})
+	return append(out, '}')
+}
+
+// mentioning is a member with a reference to a row of a type, in so many of a hundred
+// cases: mostly to one about the patient whom subject names, and often labelled.
+func (g *generator) mentioning(percent int, subject, before, after string, types ...string) string {
+	in := g.insides
+	if !in.chance(percent) {
+		return ""
+	}
+	typ := pick(in, types...)
+	var same []string
+	if _, about, named := strings.Cut(subject, `"Patient/`); named {
+		about, _, _ = strings.Cut(about, `"`)
+		for _, id := range g.rows[typ] {
+			body := g.last[typ+"/"+id]
+			times := 1
+			if strings.Contains(body, `"security":`) {
+				times = 3
+			}
+			if strings.Contains(body, `"Patient/`+about+`"`) {
+				same = append(same, slices.Repeat([]string{id}, times)...)
+			}
+		}
+	}
+	if len(same) == 0 || in.chance(15) {
+		same = append(slices.Clone(g.rows[typ]), "none")
+	}
+	address := typ + "/" + pick(in, same...)
+	switch in.IntN(8) {
+	case 0:
+		address = base + "/" + address
+	case 1:
+		address += "/_history/1"
+	}
+	return before + `{"reference":"` + address + `","display":"` + pick(in, "One", "Two") + `"}` + after
+}
+
+// mentionedBy are searches that labelled rows decide where references to them are not cut.
+var mentionedBy = []string{
+	"/Encounter?diagnosis:missing=true&_lastUpdated=gt2026-01-01", "/Encounter?diagnosis=%R", "/Encounter?diagnosis:missing=false", "/Condition?_has:Encounter:diagnosis:status=finished", "/Encounter?_include=Encounter:diagnosis",
+	"/Condition?evidence-detail:missing=true&_lastUpdated=gt2026-01-01", "/Condition?evidence-detail=%R", "/Condition?evidence-detail:missing=false&_total=accurate", "/Observation?_has:Condition:evidence-detail:_lastUpdated=gt2026-01-01",
+	"/Condition?evidence-detail:Observation.status=final,amended", "/Observation?_revinclude=Condition:evidence-detail",
+	"/Observation?derived-from:missing=true&_lastUpdated=gt2026-01-01&_total=accurate", "/Observation?derived-from=%R", "/Observation?derived-from:missing=false", "/Observation?_has:Observation:derived-from:status=final,amended&_total=accurate",
+	"/Observation?derived-from:Observation.status=final,amended", "/Observation?_include=Observation:derived-from", "/Observation?has-member=%R", "/Observation?has-member:missing=true&_lastUpdated=gt2026-01-01&_total=accurate", "/Observation?encounter=%R",
+	"/CareTeam?participant:missing=true", "/CareTeam?participant=%R", "/CareTeam?_has:CareTeam:participant:status=active", "/List?item=%R", "/List?item:missing=true", "/List?item:missing=false&_total=accurate", "/Observation?_list=%L",
+	"/Provenance?target=%R", "/Provenance?_total=accurate", "/List?_total=accurate", "/Observation?_has:Provenance:target:recorded=gt2018-01-01", "/Observation?_has:List:item:status=current&_total=accurate", "/Observation?_revinclude=List:item",
+	"/Observation?_text=told&_total=accurate", "/Encounter?_text:missing=true&_lastUpdated=gt2026-01-01", "/Observation?_sort=-_lastUpdated&derived-from:missing=true", "/MedicationRequest?_content=one OR two", "/Observation?_filter=derived-from+pr+false",
+}
+
+// byMention asks one of them.
+func (g *generator) byMention() question {
+	path := strings.ReplaceAll(pick(g, mentionedBy...), "%L", g.anID("List"))
+	typ := pick(g, "Observation", "Condition", "Encounter", "CareTeam")
+	return question{method: "GET", path: strings.ReplaceAll(strings.ReplaceAll(path, "%R", typ+"/"+g.anID(typ)), " ", "%20")}
+}

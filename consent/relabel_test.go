@@ -1,0 +1,194 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// member is an observation that refers to A.o.
+func member(id string) string {
+	return observation(id, "A.1", `"hasMember":[{"reference":"Observation/A.o","display":"secret"}],`)
+}
+
+// TestLabelsNeverHoldUpAWrite: a row is written from a snapshot in which what it refers
+// to bears no label yet. The write succeeds at the first attempt, and what is shown of the
+// row is cut (LIM-002, CON-1201).
+func TestLabelsNeverHoldUpAWrite(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
+	err := r.putAfter(r.feed("A"), member("A.r"), func() {
+		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	})
+	if err != nil {
+		t.Fatalf("a write beside a label: %v", err)
+	}
+	r.cuts("Observation", member("A.r"), observation("A.r", "A.1", ""))
+}
+
+// TestLabelsWaitForEarlierWrites: a row is on its way to the store when what it refers to
+// is labelled. The label lands behind it, so that the rows that are marked then have the
+// row among them; a later one does not wait for the label.
+func TestLabelsWaitForEarlierWrites(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
+	reached, release := make(chan struct{}), make(chan struct{})
+	var landed atomic.Bool
+	r.db.set(func(b store.Batch) error {
+		for _, w := range b.Writes {
+			switch w.Doc.Ref.ID {
+			case "A.r":
+				if !w.Rekey {
+					close(reached)
+					<-release
+					landed.Store(true)
+				}
+			case "A.o":
+				if !landed.Load() {
+					t.Error("the label lands before the row that did not see it")
+				}
+			}
+		}
+		return nil
+	}, nil)
+	var all sync.WaitGroup
+	all.Go(func() { r.mustPut(r.feed("A"), member("A.r")) })
+	<-reached
+	var labelled atomic.Bool
+	all.Go(func() {
+		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+		labelled.Store(true)
+	})
+	for !r.guard.Relabels("A.1") && !labelled.Load() {
+		runtime.Gosched()
+	}
+	r.mustPut(r.feed("A"), member("A.later"))
+	close(release)
+	all.Wait()
+	r.cuts("Observation", member("A.r"), observation("A.r", "A.1", ""))
+	if got := r.shown(r.clinician("G"), "Observation", "A.later"); got != observation("A.later", "A.1", "") {
+		t.Errorf("the later row is shown as\n%s", got)
+	}
+}
+
+// TestLabelsAndRowsAtOnce: rows are written, labels come and go and people read, all at
+// once. No View shows a reference to a row that it hides, and all is marked as a rebuild
+// would in the end.
+func TestLabelsAndRowsAtOnce(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
+	const writers, writes = 3, 40
+	var all, readers sync.WaitGroup
+	var over atomic.Bool
+	again := func(write func() error) {
+		for {
+			if err := write(); err == nil {
+				return
+			} else if !errors.Is(err, store.ErrConflict) {
+				t.Error(err)
+				return
+			}
+		}
+	}
+	for w := range writers {
+		draw := rand.New(rand.NewPCG(uint64(w), 1))
+		all.Go(func() {
+			for range writes {
+				id := fmt.Sprintf("A.r%d.%d", w, draw.IntN(4))
+				again(func() error { return r.put(r.feed("A"), member(id)) })
+			}
+		})
+	}
+	all.Go(func() {
+		for n := range writes {
+			label := consent.Change{Form: consent.ToUpdate, Ref: store.Ref{Type: "Observation", ID: "A.o"}, ExactMeta: true,
+				Body: []byte(observation("A.o", "A.1", []string{"", sensitive}[n%2]))}
+			again(func() error { return r.change(r.feed("A"), label) })
+		}
+	})
+	for range 2 {
+		readers.Go(func() {
+			for !over.Load() {
+				r.consistent()
+			}
+		})
+	}
+	all.Wait()
+	over.Store(true)
+	readers.Wait()
+	r.consistent()
+	r.checked()
+}
+
+func (r *region) change(p consent.Principal, change consent.Change) error {
+	req := consent.Request{Interaction: consent.Update, Type: change.Ref.Type, Letter: consent.UpdateLetter, Write: true}
+	return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
+		_, err := v.Commit(context.Background(), []consent.Change{change}, nil)
+		return err
+	})
+}
+
+// consistent: a View that hides A.o shows no reference to it, and one that shows it shows
+// every reference.
+func (r *region) consistent() {
+	r.within(r.clinician("G"), func(v *consent.View) {
+		_, err := v.Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
+		for d, failed := range v.Scan(context.Background(), store.Query{Type: "Observation", Where: store.And{}}) {
+			if told := strings.Contains(string(d.Body), "secret"); failed != nil || d.Ref.ID != "A.o" && told != (err == nil) {
+				r.Errorf("A.o is hidden: %v; %s is shown as %s (%v)", err != nil, d.Ref, d.Body, failed)
+			}
+		}
+	})
+}
+
+// TestManyLabelledRows: of more labelled rows of one person than are listed, references
+// are looked up one by one.
+func TestManyLabelledRows(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), bearing("A.1", number))
+	for n := range 120 {
+		r.create(r.feed("A"), observation(fmt.Sprintf("l%d", n), "A.1", sensitive))
+	}
+	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	c := referring["entry of a List"]
+	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
+	r.mustPut(r.feed("A"), c.body)
+	r.cuts("List", c.body, c.cut)
+}
+
+// TestWalkMarks: a walk over documents that were keyed before there were marks gives
+// them marks, also where it comes to the row that refers before it comes to the labelled
+// one.
+func TestWalkMarks(t *testing.T) {
+	r := newRegion(t, "assumed")
+	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
+	body := `{"resourceType":"AllergyIntolerance","id":"A.r",%s"patient":{"reference":"Patient/A.1"}}`
+	whole := fmt.Sprintf(body, `"extension":[{"url":"http://e","valueReference":{"reference":"Observation/A.o","display":"secret"}}],`)
+	r.mustPut(r.feed("A"), whole)
+	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	older := func(keys []store.Key) []store.Key {
+		return slices.DeleteFunc(slices.Clone(keys), func(k store.Key) bool {
+			return strings.HasPrefix(string(k), string(index.LabelledPrefix())) || k == index.FactKey("points")
+		})
+	}
+	r.rekey("AllergyIntolerance", "A.r", older)
+	r.rekey("Observation", "A.o", older)
+	r.restart()
+	r.reindex()
+	r.cuts("AllergyIntolerance", whole, fmt.Sprintf(body, ""))
+}
