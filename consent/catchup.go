@@ -17,6 +17,9 @@ import (
 const (
 	catchUpPage = 50
 	catchUpMost = 200
+	// catchUpNames is of how many names one commit keys what depends on them. What
+	// depends on many, such as a List of many rows, is keyed once for all of these.
+	catchUpNames = 500
 	// catchUpTries is how often a page that lost a race is tried again; from
 	// catchUpSingly on it is one document.
 	catchUpTries  = 100
@@ -42,12 +45,17 @@ func (g *Guard) WakeBacklog() <-chan struct{} { return g.backlog.wake }
 // documents were looked at since the last time, and may wait.
 func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, looked int) error) error {
 	for {
-		names := g.backlog.list()
-		if len(names) == 0 {
+		queue := g.backlog.list()
+		if len(queue) == 0 {
 			return nil
 		}
-		for _, name := range names {
-			if err := g.catchUpWith(ctx, name, rest); err != nil {
+		for len(queue) > 0 {
+			p, err := g.keyPage(ctx, queue)
+			if err != nil {
+				return fmt.Errorf("key what depends on a write: %w", err)
+			}
+			queue = append(queue[p.ended:], p.added...)
+			if err := rest(ctx, p.looked); err != nil {
 				return err
 			}
 		}
@@ -58,19 +66,7 @@ func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, look
 type page struct {
 	looked int      // documents that were looked at
 	added  []string // names that the page changed in turn
-	more   bool     // the name is not done
-}
-
-func (g *Guard) catchUpWith(ctx context.Context, name string, rest func(context.Context, int) error) error {
-	for {
-		p, err := g.keyPage(ctx, name)
-		if err != nil {
-			return fmt.Errorf("key what depends on a write: %w", err)
-		}
-		if err := rest(ctx, p.looked); err != nil || !p.more {
-			return err
-		}
-	}
+	ended  int      // how many of the names are done
 }
 
 // catchUpInline keys what depends on names that a write changed, where that is
@@ -78,46 +74,63 @@ func (g *Guard) catchUpWith(ctx context.Context, name string, rest func(context.
 func (g *Guard) catchUpInline(ctx context.Context, stale map[string]staleName) {
 	queue := slices.Sorted(maps.Keys(stale))
 	for left := catchUpMost; left > 0 && len(queue) > 0; {
-		p, err := g.keyPage(ctx, queue[0])
+		p, err := g.keyPage(ctx, queue)
 		if err != nil {
 			return
 		}
 		left -= max(1, p.looked)
-		if queue = append(queue, p.added...); !p.more {
-			queue = queue[1:]
-		}
+		queue = append(queue[p.ended:], p.added...)
 	}
 }
 
-// keyPage keys the next page of what depends on a name, in one commit with where it
-// ends.
-func (g *Guard) keyPage(ctx context.Context, name string) (p page, err error) {
+// keyPage keys the next page of what depends on the first of some names, and on those that
+// follow as long as there is room, in one commit with where it ends.
+func (g *Guard) keyPage(ctx context.Context, names []string) (p page, err error) {
 	for try := 0; ; try++ {
-		size := catchUpPage
+		size, most := catchUpPage, catchUpNames
 		if try >= catchUpSingly {
-			size = 1
+			size, most = 1, 1
 		}
-		s, there := g.backlog.get(name)
-		if !there {
-			return page{}, nil
-		}
-		p, err = g.keyPageOnce(ctx, s, size)
+		p, err = g.keyPageOnce(ctx, names[:min(most, len(names))], size)
 		if !errors.Is(err, store.ErrConflict) || try == catchUpTries || ctx.Err() != nil {
 			return p, err
 		}
 	}
 }
 
-func (g *Guard) keyPageOnce(ctx context.Context, s staleName, size int) (p page, err error) {
+func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p page, err error) {
 	err = g.store.Read(ctx, func(snap store.Snap) error {
 		c := (&View{guard: g, index: g.index, snap: snap}).newCommit()
-		of := &keyedPage{from: s}
-		if p.looked, err = c.keyDependents(ctx, of, size); err != nil {
+		var pages []*keyedPage
+		met := map[store.Ref]bool{}
+		for _, name := range names {
+			s, there := g.backlog.get(name)
+			if !there {
+				p.ended++
+				continue
+			}
+			of := &keyedPage{from: s}
+			n, err := c.keyDependents(ctx, of, size-p.looked, met)
+			if err != nil {
+				return err
+			}
+			p.looked, pages = p.looked+n, append(pages, of)
+			if !of.done {
+				break
+			}
+			if p.ended++; p.looked == size {
+				break
+			}
+		}
+		if len(pages) == 0 {
+			return nil
+		}
+		if err := c.follow(ctx, c.order); err != nil {
 			return err
 		}
-		p.more, p.added = !of.done, slices.Sorted(maps.Keys(c.stale))
+		p.added = slices.Sorted(maps.Keys(c.stale))
 		l := c.landing()
-		l.page = of
+		l.pages = pages
 		return g.land(ctx, l)
 	})
 	return p, err
@@ -125,26 +138,31 @@ func (g *Guard) keyPageOnce(ctx context.Context, s staleName, size int) (p page,
 
 // keyDependents puts the next page of what depends on a name into the batch, as far
 // as it stands under other keys than it should, and says where the page ends. It
-// returns how many documents were looked at.
-func (c *commit) keyDependents(ctx context.Context, page *keyedPage, size int) (n int, err error) {
+// returns how many documents were looked at, without those that are in met, which were
+// looked at for this batch before: what changed since is noted as a name of its own.
+func (c *commit) keyDependents(ctx context.Context, page *keyedPage, size int, met map[store.Ref]bool) (n int, err error) {
 	page.to = page.from
-	q := c.view.guard.dependents(page.to)
 	var docs []store.Doc
-	for d, err := range c.view.snap.Scan(ctx, q) {
+	var last store.DocID
+	for d, err := range c.view.snap.Scan(ctx, c.view.guard.dependents(page.to)) {
 		if err != nil {
 			return 0, fmt.Errorf("find what depends on a write: %w", err)
 		}
+		last = d.ID
+		if met[d.Ref] {
+			continue
+		}
+		met[d.Ref] = true
 		if docs = append(docs, d); len(docs) == size {
 			break
 		}
 	}
 	page.to.Done += len(docs)
 	if len(docs) == size {
-		page.to.After = &docs[size-1].ID
+		page.to.After = &last
 	} else {
 		page.done = !page.to.nextType(c.view.guard.types.list())
 	}
-	var refs []store.Ref
 	for _, d := range docs {
 		if c.pending[d.Ref] != nil {
 			continue
@@ -155,11 +173,9 @@ func (c *commit) keyDependents(ctx context.Context, page *keyedPage, size int) (
 		}
 		if w := c.pending[d.Ref]; w.Doc.ID == d.ID && slices.Equal(w.Doc.Keys, d.Keys) {
 			c.drop(d.Ref)
-			continue
 		}
-		refs = append(refs, d.Ref)
 	}
-	return len(docs), c.follow(ctx, refs)
+	return len(docs), nil
 }
 
 // drop takes the last document out of the batch again.
