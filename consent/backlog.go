@@ -154,14 +154,14 @@ type keyedPage struct {
 	done     bool      // there is no next one
 }
 
-// next is the list that follows when some names are added, and a page of one was
+// next is the list that follows when some names are added, and pages of others were
 // keyed. store.ErrConflict: that page was keyed by somebody else, or the name was added
 // anew. commits must be held.
-func (b *backlog) next(added map[string]staleName, page *keyedPage) ([]staleName, error) {
+func (b *backlog) next(added map[string]staleName, pages []*keyedPage) ([]staleName, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	all := maps.Clone(b.stale)
-	if page != nil {
+	for _, page := range pages {
 		stands, there := all[page.from.Name]
 		if !there || !page.from.from(stands) {
 			return nil, fmt.Errorf("another one keys what depends on %s: %w", page.from.Name, store.ErrConflict)
@@ -292,11 +292,23 @@ func (b *backlog) get(name string) (staleName, bool) {
 	return s, there
 }
 
-// list returns the names, sorted.
+// list returns the names, those of Patients first: what these key changes other names, and
+// what depends on many of them is then keyed once.
 func (b *backlog) list() []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return slices.Sorted(maps.Keys(b.stale))
+	names := slices.Sorted(maps.Keys(b.stale))
+	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
+	return names
+}
+
+func rank(name string) int {
+	for _, prefix := range []string{"Patient/", "nhs:", ownerName} {
+		if strings.HasPrefix(name, prefix) {
+			return 0
+		}
+	}
+	return 1
 }
 
 // with is the name with what another entry of it says beside.

@@ -17,6 +17,9 @@ import (
 const (
 	catchUpPage = 50
 	catchUpMost = 200
+	// catchUpNames is of how many names one commit keys what depends on them. What
+	// depends on many, such as a List of many rows, is keyed once for all of these.
+	catchUpNames = 500
 	// catchUpTries is how often a page that lost a race is tried again; from
 	// catchUpSingly on it is one document.
 	catchUpTries  = 100
@@ -42,12 +45,17 @@ func (g *Guard) WakeBacklog() <-chan struct{} { return g.backlog.wake }
 // documents were looked at since the last time, and may wait.
 func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, looked int) error) error {
 	for {
-		names := g.backlog.list()
-		if len(names) == 0 {
+		queue := g.backlog.list()
+		if len(queue) == 0 {
 			return nil
 		}
-		for _, name := range names {
-			if err := g.catchUpWith(ctx, name, rest); err != nil {
+		for len(queue) > 0 {
+			p, err := g.keyPage(ctx, queue)
+			if err != nil {
+				return fmt.Errorf("key what depends on a write: %w", err)
+			}
+			queue = append(queue[p.ended:], p.added...)
+			if err := rest(ctx, p.looked); err != nil {
 				return err
 			}
 		}
@@ -58,19 +66,7 @@ func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, look
 type page struct {
 	looked int      // documents that were looked at
 	added  []string // names that the page changed in turn
-	more   bool     // the name is not done
-}
-
-func (g *Guard) catchUpWith(ctx context.Context, name string, rest func(context.Context, int) error) error {
-	for {
-		p, err := g.keyPage(ctx, name)
-		if err != nil {
-			return fmt.Errorf("key what depends on a write: %w", err)
-		}
-		if err := rest(ctx, p.looked); err != nil || !p.more {
-			return err
-		}
-	}
+	ended  int      // how many of the names are done
 }
 
 // catchUpInline keys what depends on names that a write changed, where that is
@@ -78,108 +74,135 @@ func (g *Guard) catchUpWith(ctx context.Context, name string, rest func(context.
 func (g *Guard) catchUpInline(ctx context.Context, stale map[string]staleName) {
 	queue := slices.Sorted(maps.Keys(stale))
 	for left := catchUpMost; left > 0 && len(queue) > 0; {
-		p, err := g.keyPage(ctx, queue[0])
+		p, err := g.keyPage(ctx, queue)
 		if err != nil {
 			return
 		}
 		left -= max(1, p.looked)
-		if queue = append(queue, p.added...); !p.more {
-			queue = queue[1:]
-		}
+		queue = append(queue[p.ended:], p.added...)
 	}
 }
 
-// keyPage keys the next page of what depends on a name, in one commit with where it
-// ends.
-func (g *Guard) keyPage(ctx context.Context, name string) (p page, err error) {
+// keyPage keys the next page of what depends on the first of some names, and on those that
+// follow as long as there is room, in one commit with where it ends.
+func (g *Guard) keyPage(ctx context.Context, names []string) (p page, err error) {
 	for try := 0; ; try++ {
-		size := catchUpPage
+		size, most := catchUpPage, catchUpNames
 		if try >= catchUpSingly {
-			size = 1
+			size, most = 1, 1
 		}
-		s, there := g.backlog.get(name)
-		if !there {
-			return page{}, nil
-		}
-		p, err = g.keyPageOnce(ctx, s, size)
+		p, err = g.keyPageOnce(ctx, names[:min(most, len(names))], size)
 		if !errors.Is(err, store.ErrConflict) || try == catchUpTries || ctx.Err() != nil {
 			return p, err
 		}
 	}
 }
 
-func (g *Guard) keyPageOnce(ctx context.Context, s staleName, size int) (p page, err error) {
+func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p page, err error) {
 	defer g.readers.enter()()
 	began := g.backlog.began()
 	err = g.store.Read(ctx, func(snap store.Snap) error {
 		c := (&View{guard: g, index: g.index, snap: snap, began: began}).newCommit()
-		of := &keyedPage{from: s}
-		next := c.keyDependents
-		if strings.HasPrefix(s.Name, labelsName) {
-			next = c.markPage
-		}
-		if p.looked, err = next(ctx, of, size); err != nil {
+		pages, err := c.keyNames(ctx, names, size, &p)
+		if err != nil || len(pages) == 0 {
 			return err
 		}
 		l := c.landing()
-		l.page = of
+		l.pages = pages
 		err = g.land(ctx, l)
-		p.more, p.added = !of.done, slices.Sorted(maps.Keys(c.stale))
+		p.added = slices.Sorted(maps.Keys(c.stale))
 		return err
 	})
 	return p, err
 }
 
-// keyDependents puts the next page of what depends on a name into the batch, as far
-// as it stands under other keys than it should, and says where the page ends. It
-// returns how many documents were looked at.
-func (c *commit) keyDependents(ctx context.Context, page *keyedPage, size int) (n int, err error) {
-	docs, err := c.pageOf(ctx, page, size)
-	if err != nil {
-		return 0, err
+// keyNames puts the next pages of what depends on some names into the batch, as long as
+// there is room. Names that labels brought are keyed apart from the others, since of
+// their documents the marks alone may be old.
+func (c *commit) keyNames(ctx context.Context, names []string, size int, p *page) (pages []*keyedPage, err error) {
+	labels := strings.HasPrefix(names[0], labelsName)
+	rows, met := c.view.guard.labelled(c.view.snap, nil), map[store.Ref]bool{}
+	put := c.keyDocs
+	if labels {
+		put = c.markDocs
 	}
-	rows := c.view.guard.labelled(c.view.snap, nil)
-	var refs []store.Ref
+	for _, name := range names {
+		s, there := c.view.guard.backlog.get(name)
+		if !there {
+			p.ended++
+			continue
+		}
+		if strings.HasPrefix(name, labelsName) != labels || p.looked == size {
+			break
+		}
+		of := &keyedPage{from: s}
+		docs, err := c.pageOf(ctx, of, size-p.looked, met)
+		if err == nil {
+			err = put(ctx, docs, rows)
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.looked, pages = p.looked+len(docs), append(pages, of)
+		if !of.done {
+			break
+		}
+		p.ended++
+	}
+	if labels || len(pages) == 0 {
+		return pages, nil
+	}
+	if err := c.follow(ctx, c.order); err != nil {
+		return nil, err
+	}
+	return pages, c.mark(ctx)
+}
+
+// keyDocs puts documents into the batch as far as they stand under other keys than they
+// should.
+func (c *commit) keyDocs(ctx context.Context, docs []store.Doc, rows *labelled) error {
 	for _, d := range docs {
 		if c.pending[d.Ref] != nil {
 			continue
 		}
 		c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
-		if err := c.key(ctx, c.pending[d.Ref]); err != nil {
-			return 0, err
-		}
 		w := c.pending[d.Ref]
+		if err := c.key(ctx, w); err != nil {
+			return err
+		}
 		marked, err := rows.marked(ctx, w.Doc.Keys, w.Doc.ID.Place, d.Body)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if w.Doc.ID == d.ID && slices.Equal(marked, d.Keys) {
 			c.drop(d.Ref)
-			continue
 		}
-		refs = append(refs, d.Ref)
 	}
-	if err := c.follow(ctx, refs); err != nil {
-		return 0, err
-	}
-	return len(docs), c.mark(ctx)
+	return nil
 }
 
 // pageOf reads the next page of the documents of a stale name, and says where it ends.
-func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int) (docs []store.Doc, err error) {
+// Documents that are in met are left out, since they were looked at for this batch
+// before: what changed since is noted as a name of its own.
+func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int, met map[store.Ref]bool) (docs []store.Doc, err error) {
 	page.to = page.from
-	q := c.view.guard.dependents(page.to)
-	for d, err := range c.view.snap.Scan(ctx, q) {
+	var last store.DocID
+	for d, err := range c.view.snap.Scan(ctx, c.view.guard.dependents(page.to)) {
 		if err != nil {
 			return nil, fmt.Errorf("find what depends on a write: %w", err)
 		}
+		last = d.ID
+		if met[d.Ref] {
+			continue
+		}
+		met[d.Ref] = true
 		if docs = append(docs, d); len(docs) == size {
 			break
 		}
 	}
 	page.to.Done += len(docs)
 	if len(docs) == size {
-		page.to.After = &docs[size-1].ID
+		page.to.After = &last
 	} else {
 		page.done = !page.to.nextType(c.view.guard.types.list())
 	}

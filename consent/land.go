@@ -17,7 +17,7 @@ type landing struct {
 	wants     []string                  // names that documents of the batch depend on
 	changed   map[string]bool           // names that the batch changes (present.depart)
 	stale     map[string]staleName      // names that documents of the store depend on
-	page      *keyedPage                // of the backlog, which the batch keys
+	pages     []*keyedPage              // of the backlog, which the batch keys
 	installed *index.Definitions        // the search parameters that the batch was keyed with
 	table     *parameters               // the table that the batch brings; nil for the one that stands
 	began     uint64                    // the epoch of the backlog before the snapshot of the batch
@@ -76,13 +76,13 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 
 // commitBacklog commits a batch with what it changes in the backlog.
 func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
-	if len(l.stale) == 0 && l.page == nil {
+	if len(l.stale) == 0 && len(l.pages) == 0 {
 		_, err := g.store.Commit(ctx, l.Batch)
 		return err
 	}
 	g.backlog.commits.Lock()
 	defer g.backlog.commits.Unlock()
-	list, err := g.backlog.next(l.stale, l.page)
+	list, err := g.backlog.next(l.stale, l.pages)
 	if err != nil {
 		return err
 	}

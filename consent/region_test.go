@@ -6,16 +6,23 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/fhir/index"
+	"carerecord/store"
 )
 
 // restart opens another Guard over the same store.
 func (r *region) restart() {
 	r.Helper()
+	r.over(r.db)
+}
+
+// over opens another Guard, over a store that leads to the same one.
+func (r *region) over(s store.Store) {
+	r.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.guard, err = consent.Open(context.Background(), consent.Config{Store: r.db, State: r.db, Index: x, PublicURL: site, Decider: r.decider,
+	r.guard, err = consent.Open(context.Background(), consent.Config{Store: s, State: r.db, Index: x, PublicURL: site, Decider: r.decider,
 		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}}})
 	if err != nil {
 		r.Fatal(err)

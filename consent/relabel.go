@@ -155,19 +155,13 @@ func relabels(before, now store.Doc) []string {
 	})
 }
 
-// markPage puts the next page of the documents of a person into the batch, as far as
-// they are to be marked otherwise, and says where the page ends. It returns how many
-// documents were looked at.
-func (c *commit) markPage(ctx context.Context, page *keyedPage, size int) (n int, err error) {
-	docs, err := c.pageOf(ctx, page, size)
-	if err != nil {
-		return 0, err
-	}
-	rows := c.view.guard.labelled(c.view.snap, nil)
+// markDocs puts documents of a person into the batch, as far as they are to be marked
+// otherwise.
+func (c *commit) markDocs(ctx context.Context, docs []store.Doc, rows *labelled) error {
 	for _, d := range docs {
 		keys, err := rows.marked(ctx, d.Keys, d.ID.Place, d.Body)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if !slices.Equal(keys, d.Keys) {
 			before := d
@@ -175,5 +169,5 @@ func (c *commit) markPage(ctx context.Context, page *keyedPage, size int) (n int
 			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, before)
 		}
 	}
-	return len(docs), nil
+	return nil
 }

@@ -42,6 +42,9 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) engine) {
 		return v, true
 	}
 	seed, one := number("CARERECORD_ATONCE_SEED")
+	if raced { // each takes several times as long
+		n = max(2, n/6)
+	}
 	if one {
 		n = again
 	} else if times, set := number("CARERECORD_SOAK"); set {

@@ -1,0 +1,223 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/store"
+)
+
+// reading calls between while somebody reads, behind the snapshot, and reports whether the
+// reader sees a document afterwards.
+func (r *region) reading(p consent.Principal, ref store.Ref, between func()) bool {
+	r.Helper()
+	err := r.guard.Read(context.Background(), p, consent.Request{Interaction: consent.Read, Type: ref.Type, Letter: consent.ReadLetter}, func(v *consent.View) error {
+		between()
+		_, err := v.Get(context.Background(), ref)
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		r.Fatal(err)
+	}
+	return err == nil
+}
+
+// TestReadersFromBeforeADeletion: a reader whose snapshot is from before a Patient was
+// deleted is shown nothing that the patient refused, by number or by a restriction, also
+// where the Patient comes back meanwhile (CON-1401).
+func TestReadersFromBeforeADeletion(t *testing.T) {
+	restricted := strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1)
+	for name, c := range map[string]struct{ patient, consent string }{
+		"denied by number":    {bearing("G.1", number), directive("A.c", "denial", logic)},
+		"opted out by number": {bearing("G.1", number), directive("A.c", "opt-out", logic)},
+		"restricted":          {restricted, ""},
+	} {
+		for _, back := range []bool{false, true} {
+			r := newRegion(t, policy.RelationshipAssumed)
+			r.mustPut(r.feed("G"), c.patient)
+			r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+			if c.consent != "" {
+				r.mustPut(r.feed("A"), c.consent)
+			}
+			happens := func() {
+				r.delete(r.feed("G"), "Patient", "G.1")
+				if back {
+					r.mustPut(r.feed("G"), c.patient)
+				}
+			}
+			if r.reading(r.clinician("A"), store.Ref{Type: "Observation", ID: "G.o"}, happens) {
+				t.Errorf("%s, comes back %v: seen in the snapshot from before the deletion", name, back)
+			}
+			r.checked()
+		}
+	}
+}
+
+// TestRestrictedPatientComesBackUnrestricted: what a reader from before made the
+// register keep does not outlast the reader.
+func TestRestrictedPatientComesBackUnrestricted(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))
+	r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+	r.reading(r.clinician("A"), store.Ref{Type: "Observation", ID: "G.o"}, func() {
+		r.delete(r.feed("G"), "Patient", "G.1")
+		r.mustPut(r.feed("G"), bearing("G.1", number))
+	})
+	if !r.sees(r.clinician("A"), "Observation", "G.o") {
+		t.Error("the restriction outlasts the Patient who had it")
+	}
+	r.checked()
+}
+
+// TestConsentThatSaysNothing: it leaves nothing in the register, whoever bears its number.
+func TestConsentThatSaysNothing(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), bearing("G.1", number))
+	r.mustPut(r.feed("A"), strings.Replace(directive("A.c", "opt-out", logic), `"active"`, `"inactive"`, 1))
+	r.checked()
+}
+
+// TestDirectiveChangesItsKind: a Consent that turns from opt-out into denial, between the
+// questions that a predicate asks the register, is in force in both (CON-1603).
+func TestDirectiveChangesItsKind(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	for _, id := range []string{"G.1", "G.2"} {
+		r.mustPut(r.feed("G"), body("Patient", id, ""))
+		r.mustPut(r.feed("G"), optOut("G.c"+id, id))
+	}
+	r.mustPut(r.feed("A"), observation("A.own", "G.2", "")) // so that the mention hides nothing
+	r.mustPut(r.feed("G"), observation("G.o", "G.1", `"performer":[`+to("Patient/G.2")+`],`))
+	look := &looking{Store: r.db}
+	r.over(look)
+	if r.reading(r.clinician("A"), store.Ref{Type: "Observation", ID: "G.o"}, func() {
+		look.onCount = func() { r.mustPut(r.feed("G"), directive("G.cG.1", "denial", to("Patient/G.1"))) }
+	}) {
+		t.Error("a row is seen while an opt-out turns into a denial")
+	}
+	if look.onCount != nil {
+		t.Error("the predicate asked for no mention: the test tests nothing")
+	}
+	r.checked()
+}
+
+// TestReadersFromBeforeTheBacklogEnded: one who began to read before the last document was
+// keyed, and looks when the name has ended, is not shown what stands under old keys there.
+func TestReadersFromBeforeTheBacklogEnded(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.named(many, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
+	r.delete(r.feed("G"), "Patient", "G.1")
+	last := store.Ref{Type: "Observation", ID: r.last("Observation")}
+	if r.reading(r.clinician("G"), last, func() { r.caughtUp() }) {
+		t.Error("another organisation sees what was not keyed in its snapshot")
+	}
+	r.checked()
+}
+
+// TestWritersBesideTheBacklog: a feed that goes on rewriting the documents that wait does
+// not keep the backlog from its end, and a name that is changed again while it is under way
+// begins again (item 11).
+func TestWritersBesideTheBacklog(t *testing.T) {
+	for name, beside := range map[string]func(*region, int){
+		"the feed rewrites": func(r *region, page int) {
+			for i := range 20 {
+				r.mustPut(r.feed("A"), observation(fmt.Sprintf("A.%d", (page*37+i)%many), "G.1", fmt.Sprintf(`"language":"p%d",`, page)))
+			}
+		},
+		"the Patient comes back": func(r *region, page int) {
+			if page == 1 {
+				r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+			}
+		},
+		"the Patient comes back and goes": func(r *region, page int) {
+			if page == 1 {
+				r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+				r.delete(r.feed("G"), "Patient", "G.1")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegion(t, policy.RelationshipAssumed)
+			r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+			r.named(many, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
+			r.delete(r.feed("G"), "Patient", "G.1")
+			pages := 0
+			err := r.guard.CatchUp(context.Background(), func(context.Context, int) error {
+				if pages++; pages > 100 {
+					return errStop
+				}
+				beside(r, pages)
+				return nil
+			})
+			if err != nil {
+				t.Errorf("after %d pages: %v", pages, err)
+			}
+			r.checked()
+		})
+	}
+}
+
+// TestWalksLeaveTheBacklogAlone: a walk for a search parameter that meets documents of the
+// backlog does not key them, for what depends on them would be passed by.
+func TestWalksLeaveTheBacklogAlone(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.named(many, func(i int) string { return byNumber(fmt.Sprintf("A.%d", i), number) })
+	r.mustPut(r.feed("A"), body("List", "A.l", `,"status":"current","mode":"working","entry":[{"item":`+to("Observation/"+r.last("Observation"))+`}]`))
+	r.mustPut(r.feed("G"), bearing("G.1", number))
+	r.mustPut(consent.Principal{Kind: consent.System}, `{"resourceType":"SearchParameter","id":"p","url":"http://p","name":"p","status":"active","description":"x","code":"p","base":["Observation"],"type":"token","expression":"Observation.language"}`)
+	if err := r.guard.IndexParameters(context.Background(), r.db, func(context.Context, consent.Reindexing) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	r.caughtUp()
+	r.checked()
+	if !r.sees(r.clinician("G"), "List", "A.l") {
+		t.Error("a List of what was keyed in the background is not keyed")
+	}
+}
+
+// TestWaitingForWhoRemains: documents by a number that two Patients bore are covered, from
+// the commit on that leaves one of them, by what that one denied.
+func TestWaitingForWhoRemains(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), bearing("G.1", number))
+	r.mustPut(r.feed("G"), bearing("G.2", number))
+	r.named(many, func(i int) string { return byNumber(fmt.Sprintf("A.%d", i), number) })
+	r.mustPut(r.feed("G"), directive("G.c", "denial", to("Patient/G.1")))
+	r.delete(r.feed("G"), "Patient", "G.2")
+	if names, _ := r.guard.Backlog(); names == 0 {
+		t.Error("nothing waits: the test tests nothing")
+	}
+	if r.sees(r.clinician("A"), "Observation", r.last("Observation")) {
+		t.Error("staff of the source see what is about who denied it")
+	}
+	r.caughtUp()
+	r.checked()
+}
+
+// TestWaitingForARestrictedPatient: what follows a restricted Patient through another
+// document stays hidden while it waits to be keyed after the deletion.
+func TestWaitingForARestrictedPatient(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))
+	r.mustPut(r.feed("A"), body("Schedule", "A.s", `,"actor":[`+to("Patient/G.1")+`]`))
+	r.named(many, func(i int) string {
+		return body("List", fmt.Sprintf("A.%d", i), `,"status":"current","mode":"working","entry":[{"item":`+to("Schedule/A.s")+`}]`)
+	})
+	last := r.last("List")
+	r.delete(r.feed("G"), "Patient", "G.1")
+	err := r.guard.CatchUp(context.Background(), func(context.Context, int) error {
+		if r.sees(r.clinician("A"), "List", last) {
+			return fmt.Errorf("staff of the source see %s", last)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	r.checked()
+}

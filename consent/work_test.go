@@ -1,0 +1,163 @@
+package consent_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// times writes something n times, with commas between.
+func times(n int, write func(i int) string) string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = write(i)
+	}
+	return strings.Join(out, ",")
+}
+
+func id(i int) string { return fmt.Sprintf("A.%d", i) }
+
+func listOf(id string, n int, member func(i int) string) string {
+	return body("List", id, `,"status":"current","mode":"working","entry":[`+times(n, func(i int) string { return `{"item":` + to(member(i)) + `}` })+`]`)
+}
+
+func attaching(i int) string {
+	return body("DocumentReference", id(i), `,"status":"current","subject":`+to("Patient/G.1")+`,"content":[{"attachment":{"url":"Binary/A.b"}}]`)
+}
+
+// conditionally commits n creates in one step, each on the condition that nothing has its
+// identifier.
+func (r *region) conditionally(n int) {
+	r.Helper()
+	var changes []consent.Change
+	for i := range n {
+		res, err := fhir.Parse([]byte(observation(id(i), "G.1", "")))
+		if err != nil {
+			r.Fatal(err)
+		}
+		key := index.DependsKey(fmt.Sprintf("nothing%d", i))
+		changes = append(changes, consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body,
+			Absent: store.Eq{Key: key}, Claims: []store.Key{key}})
+	}
+	req := consent.Request{Interaction: consent.Transaction, Write: true}
+	err := r.guard.Read(context.Background(), r.feed("A"), req, func(v *consent.View) error {
+		_, err := v.Commit(context.Background(), changes, nil)
+		return err
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// workCase is a record of some size and what is done to it.
+type workCase struct {
+	name   string
+	before func(r *region, n int)
+	steps  []func(r *region, n int)
+	known  map[int]string // why the work of a step, by its number, grows faster
+}
+
+const binaries = "each page of fifty documents keys the Binary that they attach, from all documents that do"
+
+func workCases() []workCase {
+	created := func(r *region, _ int) { r.mustPut(r.feed("G"), bearing("G.1", number)) }
+	renumbered := func(r *region, _ int) { r.mustPut(r.feed("G"), bearing("G.1", "9990000002")) }
+	deleted := func(r *region, _ int) { r.delete(r.feed("G"), "Patient", "G.1") }
+	life := []func(*region, int){created, renumbered, created, deleted, created}
+	rows := func(r *region, n int) {
+		r.named(n, func(i int) string { return observation(id(i), "G.1", "") })
+	}
+	gone := func(typ, id string) func(*region, int) {
+		return func(r *region, _ int) { r.delete(r.feed("A"), typ, id) }
+	}
+	put := func(write func(n int) string) func(*region, int) {
+		return func(r *region, n int) { r.mustPut(r.feed("A"), write(n)) }
+	}
+	list := put(func(n int) string { return listOf("A.l", n, func(i int) string { return "Observation/" + id(i) }) })
+	group := put(func(n int) string {
+		return body("Group", "A.g", `,"type":"person","actual":true,"member":[`+times(n, func(i int) string { return `{"entity":` + to("Patient/"+id(i)) + `}` })+`]`)
+	})
+	meeting := put(func(n int) string {
+		return body("Appointment", "A.a", `,"status":"booked","participant":[`+times(n, func(i int) string { return `{"actor":` + to("Patient/"+id(i)) + `,"status":"accepted"}` })+`]`)
+	})
+	target := put(func(int) string { return observation("A.o", "G.1", "") })
+	elsewhere := put(func(int) string { return observation("A.o", "G.2", "") })
+	patients := func(r *region, n int) {
+		r.named(n, func(i int) string { return bearing(id(i), number) })
+	}
+	return []workCase{
+		{"Lists that name a patient", func(r *region, n int) {
+			r.named(n, func(i int) string { return listOf(id(i), 1, func(int) string { return "Patient/G.1" }) })
+		}, life, nil},
+		{"rows by id of a patient", rows, life, nil},
+		{"rows by number of a patient", func(r *region, n int) { r.named(n, func(i int) string { return byNumber(id(i), number) }) }, life, nil},
+		{"members of a List", func(r *region, n int) { created(r, n); rows(r, n) }, []func(*region, int){list, put(func(int) string { return observation(id(0), "G.2", "") }), gone("List", "A.l"), list}, nil},
+		{"members of a List, of one patient", func(r *region, n int) { created(r, n); rows(r, n); list(r, n) }, []func(*region, int){deleted, created}, nil},
+		{"members of a Group", patients, []func(*region, int){group, gone("Patient", id(0)), gone("Group", "A.g")}, nil},
+		{"participants of an Appointment", patients, []func(*region, int){meeting, gone("Patient", id(0)), gone("Appointment", "A.a")}, nil},
+		{"rows of a Group of one patient", func(r *region, n int) {
+			created(r, n)
+			r.mustPut(r.feed("A"), body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`))
+			r.named(n, func(i int) string {
+				return body("Observation", id(i), `,"status":"final","code":{"text":"x"},"subject":`+to("Group/A.g"))
+			})
+		}, []func(*region, int){deleted, created}, nil},
+		{"Provenances of a target", func(r *region, n int) {
+			created(r, n)
+			target(r, n)
+			r.named(n, func(i int) string { return body("Provenance", id(i), `,"target":[`+to("Observation/A.o")+`]`) })
+		}, []func(*region, int){elsewhere, gone("Observation", "A.o"), target, deleted}, nil},
+		{"documents that attach a Binary", func(r *region, n int) {
+			created(r, n)
+			r.named(n, attaching)
+		}, []func(*region, int){put(func(int) string { return body("Binary", "A.b", `,"contentType":"text/plain","data":"b25l"`) }),
+			gone("DocumentReference", id(0)), put(func(int) string { return attaching(0) }), deleted, created, gone("Binary", "A.b")},
+			map[int]string{4: binaries, 5: binaries}},
+		{"Patients with a number", patients, []func(*region, int){
+			put(func(int) string { return byNumber("A.n", number) }), put(func(int) string { return directive("A.c", "denial", logic) }),
+			gone("Patient", id(0)), put(func(int) string { return bearing(id(0), number) })}, nil},
+		{"criteria of conditional creates", created, []func(*region, int){func(r *region, n int) { r.conditionally(n) }}, nil},
+	}
+}
+
+// TestWorkGrowsWithItsInput: what a write does, and what follows from it in the
+// background, grows no faster than n log n with the number of documents that are concerned.
+// What is counted are reads, questions, documents found, writes and preconditions.
+func TestWorkGrowsWithItsInput(t *testing.T) {
+	const n = 150 // 2n is more than is keyed before a write is answered
+	for _, c := range workCases() {
+		t.Run(c.name, func(t *testing.T) {
+			work := make([][]int, 2)
+			for i, size := range []int{2 * n, 4 * n} {
+				r := newRegion(t, policy.RelationshipAssumed)
+				look := &looking{Store: r.db}
+				r.over(look)
+				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+				c.before(r, size)
+				r.caughtUp()
+				look.work()
+				for _, step := range c.steps {
+					step(r, size)
+					r.caughtUp()
+					work[i] = append(work[i], look.work())
+				}
+				r.checked()
+			}
+			// 4n log 4n is 2.3 times 2n log 2n for this n, and 4n squared is four times.
+			for i := range c.steps {
+				small, large := work[0][i], work[1][i]
+				if grows, known := large*10 > small*25, c.known[1+i]; grows != (known != "") {
+					t.Errorf("step %d: the work grows from %d to %d as the input doubles; known: %q", 1+i, small, large, known)
+				}
+			}
+			t.Logf("work for 2n and 4n, step by step: %v, %v", work[0], work[1])
+		})
+	}
+}
