@@ -33,5 +33,6 @@
 // role, and a relationship only where the agreement assumes it; of step 7 the
 // regional opt-out; of step 8 that any other directive from a feed denies all
 // direct care of that patient; of steps 4, 9 and 10 the thin forms that
-// facts.go and where.go say. Everything else is denied.
+// facts.go and where.go say; of section 12 that references to rows that a label
+// hides are cut (labels.go). Everything else is denied.
 package consent

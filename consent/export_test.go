@@ -18,3 +18,12 @@ func (g *Guard) Relabels(person string) bool {
 	defer g.labelling.mu.Unlock()
 	return g.labelling.changing[person] > 0
 }
+
+// AddsStale reports whether a commit is under way that changes the backlog.
+func (g *Guard) AddsStale() bool {
+	if g.backlog.commits.TryLock() {
+		g.backlog.commits.Unlock()
+		return false
+	}
+	return true
+}

@@ -40,12 +40,13 @@ func TestLabelsNeverHoldUpAWrite(t *testing.T) {
 
 // TestLabelsWaitForEarlierWrites: a row is on its way to the store when what it refers to
 // is labelled. The label lands behind it, so that the rows that are marked then have the
-// row among them; a later one does not wait for the label.
+// row among them. A later row, which does not see the label either, has itself marked.
 func TestLabelsWaitForEarlierWrites(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), bearing("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
 	reached, release := make(chan struct{}), make(chan struct{})
+	later, marked := make(chan struct{}), make(chan struct{})
 	var landed atomic.Bool
 	r.db.set(func(b store.Batch) error {
 		for _, w := range b.Writes {
@@ -55,6 +56,14 @@ func TestLabelsWaitForEarlierWrites(t *testing.T) {
 					close(reached)
 					<-release
 					landed.Store(true)
+				}
+			case "A.later":
+				if w.Rekey {
+					break
+				}
+				close(later)
+				if !r.guard.AddsStale() {
+					<-marked
 				}
 			case "A.o":
 				if !landed.Load() {
@@ -71,11 +80,13 @@ func TestLabelsWaitForEarlierWrites(t *testing.T) {
 	all.Go(func() {
 		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
 		labelled.Store(true)
+		close(marked)
 	})
 	for !r.guard.Relabels("A.1") && !labelled.Load() {
 		runtime.Gosched()
 	}
-	r.mustPut(r.feed("A"), member("A.later"))
+	all.Go(func() { r.mustPut(r.feed("A"), member("A.later")) })
+	<-later
 	close(release)
 	all.Wait()
 	r.cuts("Observation", member("A.r"), observation("A.r", "A.1", ""))
