@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +35,9 @@ type staleName struct {
 	Of []string `json:"of,omitempty"`
 	// Barred: they may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
+	// Depth is how many documents lead to this one from a document that was written, of
+	// one that only follows: it is keyed behind these.
+	Depth int `json:"depth,omitempty"`
 	// Type is that of the documents of a person that are keyed now; empty for those
 	// that depend on the name.
 	Type  string       `json:"type,omitempty"`
@@ -297,8 +301,10 @@ func (b *backlog) get(name string) (staleName, bool) {
 func (b *backlog) list() []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	names := slices.Sorted(maps.Keys(b.stale))
-	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
+	stale, names := b.stale, slices.Sorted(maps.Keys(b.stale))
+	slices.SortStableFunc(names, func(a, b string) int {
+		return cmp.Or(rank(a)-rank(b), stale[a].Depth-stale[b].Depth)
+	})
 	return names
 }
 
@@ -316,6 +322,7 @@ func (s staleName) with(o staleName) staleName {
 	s.Of = append(slices.Clone(s.Of), o.Of...)
 	slices.Sort(s.Of)
 	s.Of, s.Barred = slices.Compact(s.Of), s.Barred || o.Barred
+	s.Depth = max(s.Depth, o.Depth)
 	return s
 }
 
@@ -351,7 +358,19 @@ func (s *staleSet) where() store.Pred {
 	return either(
 		store.In{Prefix: index.OwnerPrefix(), Set: s.patients},
 		store.In{Prefix: index.WantsPrefix(), Set: namedIn(s.names)},
+		// What follows such a document through others is about the person by the same name.
+		store.In{Prefix: index.AboutPrefix(), Set: ids(s.person)},
 	)
+}
+
+// person reports whether a name (index.AboutKey) is that of a Patient or a number among
+// the stale names.
+func (s *staleSet) person(name string) bool {
+	if _, number := s.names[name]; number {
+		return true
+	}
+	_, patient := s.names["Patient/"+name]
+	return patient
 }
 
 // unmarked is what documents satisfy that may lack factPoints, as far as where does not

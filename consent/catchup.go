@@ -73,6 +73,7 @@ type page struct {
 // little. The write is committed, so that a failure is for the background.
 func (g *Guard) catchUpInline(ctx context.Context, stale map[string]staleName) {
 	queue := slices.Sorted(maps.Keys(stale))
+	slices.SortStableFunc(queue, func(a, b string) int { return stale[a].Depth - stale[b].Depth })
 	for left := catchUpMost; left > 0 && len(queue) > 0; {
 		p, err := g.keyPage(ctx, queue)
 		if err != nil {

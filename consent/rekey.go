@@ -200,9 +200,45 @@ func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
 			s.Of = append(s.Of, bearers...)
 		}
 		c.stale[name] = s
-		return nil
+		return c.chain(ctx, name, s)
 	}
 	c.reads.absent["depends "+name] = store.Absent{Where: where, Claims: []store.Key{where.Key}}
+	return nil
+}
+
+// chainMost bounds how many documents are looked at for what follows a change through
+// others.
+const chainMost = 200
+
+// chain notes the documents that depend on a stale one, and on these, as stale too: what
+// follows them is to be its source's alone from the commit on, not only when they are
+// keyed. What follows a person has the person's name, and needs none of this. Where there
+// are very many, all documents of those whom they are about now are.
+func (c *commit) chain(ctx context.Context, name string, s staleName) error {
+	if strings.HasPrefix(name, "nhs:") || strings.HasPrefix(name, "Patient/") {
+		return nil
+	}
+	looked := 0
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		s.Depth = c.stale[queue[0]].Depth + 1
+		for d, err := range c.view.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.DependsKey(queue[0])}, KeysOnly: true}) {
+			if err != nil {
+				return fmt.Errorf("look for what follows a write: %w", err)
+			}
+			if looked++; looked > chainMost {
+				for _, p := range ownersOf(d.Keys) {
+					c.stale[ownerName+p] = c.stale[ownerName+p].with(staleName{Of: s.Of, Barred: s.Barred})
+				}
+				return nil
+			}
+			next := d.Ref.String()
+			if _, known := c.stale[next]; known || !c.view.guard.types.wants(next) {
+				continue
+			}
+			c.stale[next] = s
+			queue = append(queue, next)
+		}
+	}
 	return nil
 }
 

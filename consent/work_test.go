@@ -131,7 +131,7 @@ func workCases() []workCase {
 // background, grows no faster than n log n with the number of documents that are concerned.
 // What is counted are reads, questions, documents found, writes and preconditions.
 func TestWorkGrowsWithItsInput(t *testing.T) {
-	const n = 150 // 2n is more than is keyed before a write is answered
+	const n = 110 // 2n is more than is keyed before a write is answered
 	for _, c := range workCases() {
 		t.Run(c.name, func(t *testing.T) {
 			work := make([][]int, 2)
