@@ -212,7 +212,7 @@ func (c *tally) report(t *testing.T, on string, began time.Time) {
 	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
 		100*c.differ/max(c.cases, 1), 100*c.rows/max(c.cases, 1), share)
 	want := 30
-	if c.cases < 1000 { // of few cases, less what chance takes
+	if c.cases < 2000 { // of few cases, less what chance takes: a thousand are of 18 worlds
 		want -= int(300 * math.Sqrt(0.3*0.7/float64(max(c.cases, 1))))
 	}
 	if share < want && !alone() {

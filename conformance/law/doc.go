@@ -12,8 +12,11 @@
 // written from the requirements alone: it imports neither fhir/index nor
 // consent, and never asks store.Match. The visible part is put into a second
 // store, and the same requests are sent to both, in process or over the network
-// (http_test.go). That the test bites is tested too: the guard is broken on purpose,
-// in one place at a time, and the tests have to fail (bite_test.go).
+// (http_test.go). The writes of some worlds overtake one another (overtaken_test.go).
+//
+// That the tests bite is tested too: each guard is broken on purpose (guards_test.go), and
+// the tests have to fail. All broken guards are compiled into one test binary, which
+// chooses one by name (bite_test.go, package brokenguard).
 //
 // A channel is a way by which something hidden could be told (channels_test.go). A
 // run fails where one has too few cases, and where the product offers a route, a

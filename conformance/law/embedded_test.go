@@ -238,15 +238,16 @@ func (g *generator) parameters() string {
 // about others.
 func (g *generator) entries() []string {
 	var out []string
-	of := `{"reference":"Patient/` + g.anID("Patient") + `"}`
+	patient := g.anID("Patient") // whom most of it is about
+	of := `{"reference":"Patient/` + patient + `"}`
 	if g.chance(60) {
 		address := fmt.Sprintf("urn:uuid:00000000-0000-4000-8000-%012d", g.IntN(1_000_000))
-		identifier := `"identifier":[{"system":"` + nhsSystem + `","value":"` + g.spelt(g.anID("Patient")) + `"}]`
+		identifier := `"identifier":[{"system":"` + nhsSystem + `","value":"` + g.spelt(patient) + `"}]`
 		switch g.IntN(10) {
 		case 0:
 			identifier = `"identifier":[{"system":"http://mrn","value":"1"}]`
 		case 1, 2, 3, 4:
-			address = base + "/Patient/" + g.anID("Patient")
+			address = base + "/Patient/" + patient
 			identifier = g.maybe(50, identifier)
 		}
 		of = `{"reference":"` + address + `"}`
@@ -260,8 +261,8 @@ func (g *generator) entries() []string {
 		case 1:
 			subject = `{"display":"somebody"}`
 		case 2, 3, 4, 5:
-			subject = `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.spelt(g.anID("Patient")) + `"}}`
-		case 6, 7, 8:
+			subject = `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.spelt(pick(g, patient, g.anID("Patient"))) + `"}}`
+		case 6, 7:
 			subject = g.aPatient()
 		}
 		out = append(out, `{"resource":`+g.inner(g.maybe(10, "contained"), subject)+`}`)

@@ -100,7 +100,7 @@ func (g *generator) world() []write {
 	for range g.IntN(20) {
 		out = append(out, g.change())
 	}
-	if g.chance(20) {
+	if g.chance(10) {
 		out = append(out, g.endings()...)
 	}
 	return out

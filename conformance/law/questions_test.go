@@ -16,7 +16,10 @@ func (g *generator) requester() consent.Principal {
 		if !g.chance(15) {
 			return level + "/*.rs"
 		}
-		list := []string{level + "/Patient.rs", level + "/Observation.rs"}
+		list := []string{level + "/Observation.rs"}
+		if g.chance(60) { // else nothing that rows refer to most is included
+			list = append(list, level+"/Patient.rs")
+		}
 		for _, typ := range rowTypes {
 			if g.chance(50) {
 				list = append(list, level+"/"+typ+"."+pick(g, "r", "s", "rs"))

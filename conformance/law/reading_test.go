@@ -144,7 +144,7 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 		l.decide(decision)
 		for n := min(20, questions-asked); n > 0; n-- {
 			q := g.reading()
-			if (l.e.gone(l.e.find(q)) || !l.e.who.permitted(q)) && g.chance(50) {
+			for (l.e.gone(l.e.find(q)) || !l.e.who.permitted(q)) && g.chance(80) {
 				q = g.reading() // of refusals a part is enough
 			}
 			switch {
