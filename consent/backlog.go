@@ -391,7 +391,7 @@ const unmarkedMost = 50
 
 // of is what those of such documents satisfy that may be about somebody in a set.
 func (s *staleSet) of(set store.Set) store.Pred {
-	owners, names := members{}, members{}
+	owners, names, persons := members{}, members{}, members{}
 	for name, of := range s.names {
 		if !slices.ContainsFunc(of, set.Has) {
 			continue
@@ -400,9 +400,11 @@ func (s *staleSet) of(set store.Set) store.Pred {
 			owners[id] = true
 		} else {
 			names[name] = true
+			persons[strings.TrimPrefix(name, "Patient/")] = true
 		}
 	}
-	return either(store.In{Prefix: index.OwnerPrefix(), Set: owners}, store.In{Prefix: index.WantsPrefix(), Set: names})
+	return either(store.In{Prefix: index.OwnerPrefix(), Set: owners}, store.In{Prefix: index.WantsPrefix(), Set: names},
+		store.In{Prefix: index.AboutPrefix(), Set: persons})
 }
 
 // restricted is what those of such documents satisfy that may be about a Patient who was
@@ -411,6 +413,7 @@ func (s *staleSet) restricted() store.Pred {
 	return either(
 		store.In{Prefix: index.OwnerPrefix(), Set: ids(func(id string) bool { return s.barred[ownerName+id] })},
 		store.In{Prefix: index.WantsPrefix(), Set: s.barred},
+		store.In{Prefix: index.AboutPrefix(), Set: ids(func(name string) bool { return s.barred[name] || s.barred["Patient/"+name] })},
 	)
 }
 

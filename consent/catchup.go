@@ -44,13 +44,19 @@ func (g *Guard) WakeBacklog() <-chan struct{} { return g.backlog.wake }
 // left. An interrupted one goes on. rest is called between pages, with how many
 // documents were looked at since the last time, and may wait.
 func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, looked int) error) error {
+	var failed []error
 	for {
 		queue := g.backlog.list()
-		if len(queue) == 0 {
-			return nil
+		if len(queue) == 0 || len(failed) > 0 {
+			return errors.Join(failed...)
 		}
 		for len(queue) > 0 {
 			p, err := g.keyPage(ctx, queue)
+			if err != nil && ctx.Err() == nil { // what follows other names does not wait for this one
+				failed = append(failed, fmt.Errorf("key what depends on %s: %w", queue[0], err))
+				queue = queue[1:]
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("key what depends on a write: %w", err)
 			}
@@ -133,6 +139,9 @@ func (c *commit) keyNames(ctx context.Context, names []string, size int, p *page
 			p.ended++
 			continue
 		}
+		if c.view.guard.backlog.addedSince(name, c.view.began) { // the snapshot may be from before
+			return nil, fmt.Errorf("%s changed meanwhile: %w", name, store.ErrConflict)
+		}
 		if strings.HasPrefix(name, labelsName) != labels || p.looked == size {
 			break
 		}
@@ -187,24 +196,23 @@ func (c *commit) keyDocs(ctx context.Context, docs []store.Doc, rows *labelled) 
 // before: what changed since is noted as a name of its own.
 func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int, met map[store.Ref]bool) (docs []store.Doc, err error) {
 	page.to = page.from
-	var last store.DocID
-	for d, err := range c.view.snap.Scan(ctx, c.view.guard.dependents(page.to)) {
-		if err != nil {
-			return nil, fmt.Errorf("find what depends on a write: %w", err)
+	for !page.done {
+		var last store.DocID
+		for d, err := range c.view.snap.Scan(ctx, c.view.guard.dependents(page.to)) {
+			if err != nil {
+				return nil, fmt.Errorf("find what depends on a write: %w", err)
+			}
+			last = d.ID
+			if met[d.Ref] {
+				continue
+			}
+			met[d.Ref] = true
+			page.to.Done++
+			if docs = append(docs, d); len(docs) == size {
+				page.to.After = &last
+				return docs, nil
+			}
 		}
-		last = d.ID
-		if met[d.Ref] {
-			continue
-		}
-		met[d.Ref] = true
-		if docs = append(docs, d); len(docs) == size {
-			break
-		}
-	}
-	page.to.Done += len(docs)
-	if len(docs) == size {
-		page.to.After = &last
-	} else {
 		page.done = !page.to.nextType(c.view.guard.types.list())
 	}
 	return docs, nil

@@ -46,7 +46,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 	defer arrive()
 	over, err := g.keepLabels(ctx, l)
 	if err != nil {
-		return unavailable(err)
+		return unstored(err)
 	}
 	defer over()
 	release, err := g.hold(ctx, l)

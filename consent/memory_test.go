@@ -192,3 +192,72 @@ func TestNoInstantWithoutARefusal(t *testing.T) {
 		})
 	}
 }
+
+// TestPatientsOfUnknownOutcome: a Patient whose commit may have been made is covered by
+// the directives about the number, those recorded later too, whatever becomes of other
+// attempts.
+func TestPatientsOfUnknownOutcome(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+		refuse := func() { r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic)) }
+		if first {
+			refuse()
+		}
+		// The commit is made, and shows itself later than its error.
+		var late store.Batch
+		r.db.set(func(b store.Batch) error {
+			late = b
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)
+		}, nil)
+		if err := r.put(r.feed("G"), bearing("G.1", number)); !errors.Is(err, store.ErrUnknown) {
+			t.Fatalf("got %v", err)
+		}
+		r.db.set(func(store.Batch) error { return store.ErrUnavailable }, nil)
+		if err := r.put(r.feed("G"), bearing("G.1", number)); err == nil {
+			t.Fatal("the second attempt succeeds")
+		}
+		r.db.set(nil, nil)
+		if !first {
+			refuse()
+		}
+		if _, err := r.db.Reference.Commit(context.Background(), late); err != nil {
+			t.Fatal(err)
+		}
+		r.mustPut(r.feed("G"), observation("G.p", "G.1", ""))
+		if r.sees(r.clinician("A"), "Observation", "G.p") {
+			t.Errorf("refused first %v: a row of a Patient whose number is refused is seen", first)
+		}
+		r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"active":true,"id"`, 1))
+		if r.sees(r.clinician("A"), "Observation", "G.p") {
+			t.Errorf("refused first %v: after another version it is seen", first)
+		}
+	}
+}
+
+// TestDenialsHoldForWhatFollows: a row by number, and what follows it through others, is
+// hidden from its own staff from the instant on in which the number is that of somebody
+// who denies everything.
+func TestDenialsHoldForWhatFollows(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), byNumber("G.n", number))
+	r.mustPut(r.feed("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.n"}}]}`)
+	r.mustPut(r.feed("G"), `{"resourceType":"Provenance","id":"G.p","target":[{"reference":"List/G.l"}]}`)
+	r.mustPut(r.feed("G"), directive("G.c", "denial", `{"reference":"Patient/A.1"}`))
+	looks := 0
+	r.db.set(nil, func(b store.Batch, err error) error {
+		looks++
+		for _, ref := range []store.Ref{{Type: "Observation", ID: "G.n"}, {Type: "List", ID: "G.l"}, {Type: "Provenance", ID: "G.p"}} {
+			if r.sees(r.clinician("G"), ref.Type, ref.ID) {
+				t.Errorf("%s is seen behind commit %d", ref, looks)
+			}
+		}
+		return err
+	})
+	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.db.set(nil, nil)
+	if looks < 2 {
+		t.Errorf("%d commits were looked at, want the write and a page behind it", looks)
+	}
+	r.checked()
+}

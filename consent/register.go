@@ -43,6 +43,9 @@ type register struct {
 	bearers, bears map[string]map[string]bool
 	// coming are the identifiers of Patients that commits under way write.
 	coming map[*store.Write][]string
+	// unsure are those of them whose outcome is unknown, until another version of the
+	// Patient is committed.
+	unsure map[*store.Write]bool
 	// leaving are the Patients that were deleted, by the version that did it. What is in
 	// docs and bears of them stays until nobody reads any more whose snapshot may be from
 	// before: there their documents are still found by their ids.
@@ -60,7 +63,7 @@ func newRegister() *register {
 		docs: map[store.Ref]entry{}, doubtful: map[store.Ref][]entry{},
 		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, named: map[string]int{},
 		bearers: map[string]map[string]bool{}, bears: map[string]map[string]bool{},
-		coming: map[*store.Write][]string{}, leaving: map[store.Ref]uint64{},
+		coming: map[*store.Write][]string{}, unsure: map[*store.Write]bool{}, leaving: map[store.Ref]uint64{},
 	}
 }
 
@@ -153,6 +156,9 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 		ref, now := w.Doc.Ref, read(w.Doc)
 		bears := r.coming[w]
 		delete(r.coming, w)
+		if err == nil {
+			defer r.sure(ref)
+		}
 		switch {
 		case err == nil && !tells(w):
 			r.joinNamed(bears, ref.ID, true)
@@ -166,8 +172,12 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 			r.said(ref, now)
 			r.joinNamed(bears, ref.ID, true)
 		case errors.Is(err, store.ErrUnknown):
+			delete(r.leaving, ref)
 			if now.speaks() {
 				r.doubtful[ref] = append(r.doubtful[ref], now)
+			}
+			if len(bears) > 0 { // it may be there, or come yet
+				r.coming[w], r.unsure[w] = bears, true
 			}
 		default:
 			r.count(now, -1)
@@ -175,6 +185,20 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 		}
 	}
 	return left
+}
+
+// sure ends what was kept of commits of unknown outcome, where another version of the
+// Patient was committed since.
+func (r *register) sure(ref store.Ref) {
+	for w := range r.unsure {
+		if w.Doc.Ref != ref {
+			continue
+		}
+		bears := r.coming[w]
+		delete(r.coming, w)
+		delete(r.unsure, w)
+		r.part(bears, ref.ID)
+	}
 }
 
 // forget takes deleted Patients out, unless they have come back. What a commit under way

@@ -213,7 +213,8 @@ const chainMost = 200
 // chain notes the documents that depend on a stale one, and on these, as stale too: what
 // follows them is to be its source's alone from the commit on, not only when they are
 // keyed. What follows a person has the person's name, and needs none of this. Where there
-// are very many, all documents of those whom they are about now are.
+// are very many, all documents are of those whom the change and the last one looked at
+// are about.
 func (c *commit) chain(ctx context.Context, name string, s staleName) error {
 	if strings.HasPrefix(name, "nhs:") || strings.HasPrefix(name, "Patient/") {
 		return nil
@@ -226,7 +227,8 @@ func (c *commit) chain(ctx context.Context, name string, s staleName) error {
 				return fmt.Errorf("look for what follows a write: %w", err)
 			}
 			if looked++; looked > chainMost {
-				for _, p := range ownersOf(d.Keys) {
+				of := slices.DeleteFunc(slices.Clone(s.Of), ofIdentifier)
+				for _, p := range append(of, ownersOf(d.Keys)...) {
 					c.stale[ownerName+p] = c.stale[ownerName+p].with(staleName{Of: s.Of, Barred: s.Barred})
 				}
 				return nil

@@ -102,7 +102,7 @@ func decided(ctx context.Context, d *decision) *Refusal {
 	}
 	rules, err := d.guard.decider.Decide(ctx, d.p, d.req, d.grant.patient)
 	if err != nil {
-		d.err = unavailable(err)
+		d.err = err
 		return nil
 	}
 	d.grant.rules = rules
