@@ -162,8 +162,10 @@ func (c *commit) keyDependents(ctx context.Context, page *keyedPage, size int) (
 	return len(docs), c.follow(ctx, refs)
 }
 
-// drop takes the last document out of the batch again.
+// drop takes the last document out of the batch again. Other documents of the batch may
+// follow from it, so the batch demands that it stays as it is.
 func (c *commit) drop(ref store.Ref) {
+	c.checked(c.before[ref])
 	delete(c.pending, ref)
 	delete(c.before, ref)
 	c.order = c.order[:len(c.order)-1]
