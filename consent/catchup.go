@@ -218,8 +218,10 @@ func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int, met map[
 	return docs, nil
 }
 
-// drop takes the last document out of the batch again.
+// drop takes the last document out of the batch again. Other documents of the batch may
+// follow from it, so the batch demands that it stays as it is.
 func (c *commit) drop(ref store.Ref) {
+	c.checked(c.before[ref])
 	delete(c.pending, ref)
 	delete(c.before, ref)
 	c.order = c.order[:len(c.order)-1]

@@ -268,11 +268,15 @@ func (c *commit) last(ctx context.Context, d store.Doc) (store.Doc, error) {
 }
 
 func (c *commit) bearers(ctx context.Context, number string) ([]string, error) {
-	pending := func(id string) bool {
-		_, there := c.pending[store.Ref{Type: "Patient", ID: id}]
-		return there
+	// As of now: the demand that follows is tested when the batch is committed, and a
+	// document may have left the batch by then (drop).
+	pending := map[string]bool{}
+	for ref := range c.pending {
+		if ref.Type == "Patient" {
+			pending[ref.ID] = true
+		}
 	}
-	found, err := c.reads.others(ctx, number, pending)
+	found, err := c.reads.others(ctx, number, func(id string) bool { return pending[id] })
 	if err != nil {
 		return nil, err
 	}
