@@ -223,6 +223,9 @@ func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int, met map[
 func (c *commit) drop(ref store.Ref) {
 	c.checked(c.before[ref])
 	delete(c.pending, ref)
+	if ref.Type == "Patient" {
+		delete(c.patients, ref.ID)
+	}
 	delete(c.before, ref)
 	c.order = c.order[:len(c.order)-1]
 	for _, waiting := range c.waiting {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -136,9 +137,11 @@ type commit struct {
 	view    *View
 	at      time.Time
 	pending map[store.Ref]*store.Write // what this batch makes newest
-	order   []store.Ref
-	before  map[store.Ref]store.Doc // the versions that were newest
-	demands []store.Absent          // of conditional creates
+	// patients are the ids of the Patients among them.
+	patients map[string]bool
+	order    []store.Ref
+	before   map[store.Ref]store.Doc // the versions that were newest
+	demands  []store.Absent          // of conditional creates
 
 	rows      map[store.Ref]index.Row // what the bodies of the batch say
 	waiting   waiters
@@ -156,7 +159,7 @@ type commit struct {
 func (v *View) newCommit() *commit {
 	return &commit{
 		reads: v.guard.reads(v.snap), view: v, installed: v.guard.index.Installed(),
-		pending: map[store.Ref]*store.Write{}, before: map[store.Ref]store.Doc{}, rows: map[store.Ref]index.Row{},
+		pending: map[store.Ref]*store.Write{}, patients: map[string]bool{}, before: map[store.Ref]store.Doc{}, rows: map[store.Ref]index.Row{},
 		waiting: waiters{}, described: map[store.Ref]int{}, told: map[store.Ref]store.Doc{},
 		changed: map[string]bool{}, stale: map[string]staleName{},
 	}
@@ -249,6 +252,9 @@ func (v *View) absent(ch *Change) store.Pred {
 func (c *commit) put(w store.Write, before store.Doc) {
 	c.before[w.Doc.Ref] = before
 	c.pending[w.Doc.Ref] = &w
+	if w.Doc.Ref.Type == "Patient" {
+		c.patients[w.Doc.Ref.ID] = true
+	}
 	c.order = append(c.order, w.Doc.Ref)
 }
 
@@ -270,12 +276,7 @@ func (c *commit) last(ctx context.Context, d store.Doc) (store.Doc, error) {
 func (c *commit) bearers(ctx context.Context, number string) ([]string, error) {
 	// As of now: the demand that follows is tested when the batch is committed, and a
 	// document may have left the batch by then (drop).
-	pending := map[string]bool{}
-	for ref := range c.pending {
-		if ref.Type == "Patient" {
-			pending[ref.ID] = true
-		}
-	}
+	pending := maps.Clone(c.patients)
 	found, err := c.reads.others(ctx, number, func(id string) bool { return pending[id] })
 	if err != nil {
 		return nil, err
@@ -284,13 +285,14 @@ func (c *commit) bearers(ctx context.Context, number string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for ref, w := range c.pending {
+	for id := range c.patients {
+		w := c.pending[store.Ref{Type: "Patient", ID: id}]
 		says := w.Doc.Keys
-		if row, read := c.rows[ref]; read { // what the body says, be it keyed yet or not
+		if row, read := c.rows[w.Doc.Ref]; read { // what the body says, be it keyed yet or not
 			says = row.Keys
 		}
-		if ref.Type == "Patient" && !w.Doc.Dead() && store.Match(where, says) {
-			found = append(found, ref.ID)
+		if !w.Doc.Dead() && store.Match(where, says) {
+			found = append(found, id)
 		}
 	}
 	slices.Sort(found)
