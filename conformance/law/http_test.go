@@ -16,7 +16,7 @@ func TestReadingOverHTTP(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 10_000)
 	var c tally
-	seeds(t, 8_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+	seeds(t, 8_000_008, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{wire: true, rules: seed%2 == 0}, &c, p) })
 	})
 	c.report(t, "embedded engine, over HTTP", began)

@@ -177,7 +177,7 @@ func TestCommitWithoutAnswer(t *testing.T) {
 	uri, name := mongotest.Start(t).Database(t)
 	ctx := t.Context()
 	proxy, through := newProxy(t, uri)
-	db := openWatched(t, Config{URI: through, Database: name, Timeout: 5 * time.Second})
+	db := openWatched(t, Config{URI: through, Database: name, Timeout: 20 * time.Second})
 	if _, err := db.Commit(ctx, write(document("1", 1), document("2", 1))); err != nil {
 		t.Fatal(err)
 	}
