@@ -270,7 +270,7 @@ func TestRules(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 24_000)
 	var c tally
-	seeds(t, 4_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
+	seeds(t, 4_050_001, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{rules: true}, &c, storetest.NewReference(nil), p) })
 	})
 	c.report(t, "reference store and embedded engine, by rules", began)
