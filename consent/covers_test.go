@@ -283,3 +283,34 @@ func TestSlotsFollowTheirSchedules(t *testing.T) {
 		}
 	}
 }
+
+// TestMentionsOfTheDeleted: deleting a Patient shows no mention of the Patient that was
+// hidden (item 9; CON-407).
+func TestMentionsOfTheDeleted(t *testing.T) {
+	for name, refuse := range map[string]func(*region){
+		"by number": func(r *region) { r.mustPut(r.feed("G"), directive("G.c", "opt-out", logic)) },
+		"by id":     func(r *region) { r.mustPut(r.feed("A"), directive("A.c", "denial", `{"reference":"Patient/G.1"}`)) },
+		"restricted": func(r *region) {
+			r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"V"}]},"id"`, 1))
+		},
+		"not at all": func(*region) {},
+	} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		r.mustPut(r.feed("G"), bearing("G.1", number))
+		r.mustPut(r.feed("G"), bearing("G.2", "9990000002"))
+		r.mustPut(r.feed("G"), observation("G.o", "G.2", `"performer":[{"reference":"Patient/G.1"}],`))
+		refuse(r)
+		want := name == "not at all"
+		for _, when := range []string{"before", "after the deletion", "after a restart"} {
+			switch when {
+			case "after the deletion":
+				r.delete(r.feed("G"), "Patient", "G.1")
+			case "after a restart":
+				r.restart()
+			}
+			if got := r.sees(r.clinician("A"), "Observation", "G.o"); got != want {
+				t.Errorf("refused %s, %s: the row that mentions the Patient is seen: %v, want %v", name, when, got, want)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -73,8 +74,9 @@ type hiddenPatients struct {
 	organisation string
 	without      store.Set // by a Decider; nil for nobody
 	known        map[string]bool
-	looked       bool   // for own-source rows of somebody
-	failed       *error // set when the store did not answer: the request fails
+	ended        map[string]bool // of deleted Patients: whether the record was hidden
+	looked       bool            // for own-source rows of somebody
+	failed       *error          // set when the store did not answer: the request fails
 }
 
 // Has reports whether a patient's record is hidden. Where the store does not
@@ -106,4 +108,34 @@ func (h *hiddenPatients) look(patient string) (bool, error) {
 	h.looked = true
 	n, err := h.snap.Count(h.ctx, store.Query{Where: store.Eq{Key: index.OwnKey(patient, h.organisation)}, KeysOnly: true}, 1)
 	return n > 0, err
+}
+
+// mentionedHidden is hiddenPatients for those whom a document mentions (CON-407): they may
+// have been deleted, and the register knows the living only.
+type mentionedHidden struct{ *hiddenPatients }
+
+// Has reports whether a patient's record is hidden, or was when the Patient was deleted, or
+// is refused by an identifier that the Patient bore.
+func (h mentionedHidden) Has(patient string) bool {
+	if h.hiddenPatients.Has(patient) {
+		return true
+	}
+	if ofIdentifier(patient) {
+		return false
+	}
+	if was, known := h.ended[patient]; known {
+		return was
+	}
+	d, err := h.snap.Get(h.ctx, store.Ref{Type: "Patient", ID: patient})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		*h.failed = err
+		return true
+	}
+	was := err == nil && d.Dead() && (store.Match(fact(factRestricted), d.Keys) ||
+		slices.ContainsFunc(names(d.Keys, index.BearsPrefix()), h.hiddenPatients.Has))
+	if h.ended == nil {
+		h.ended = map[string]bool{}
+	}
+	h.ended[patient] = was
+	return was
 }

@@ -79,9 +79,9 @@ func (g *Grant) pipeline(typ string) store.Pred {
 func (g *Grant) whereClinician(typ string) store.Pred {
 	own := from(g.principal.Organisation)
 	always := store.And{
-		none(owned(g.sets.restricted)), // step 4
-		none(owned(g.sets.denied)),     // step 8
-		none(mentions(g.hidden)),       // section 12, thin
+		none(owned(g.sets.restricted)),            // step 4
+		none(owned(g.sets.denied)),                // step 8
+		none(mentions(mentionedHidden{g.hidden})), // section 12, thin
 	}
 	shared := store.And{usual(factShared), usual(factResolved), none(owned(g.sets.optedOut))} // step 7
 	if !g.stale.empty() {

@@ -461,6 +461,21 @@ func (e *evaluator) gone(patient string) bool {
 	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.Without, patient) || e.optedOut[patient] && !e.keepsOwn(patient)
 }
 
+// goneOrEnded: nothing of a record is there for a clinician, or the Patient was deleted
+// and was restricted, or bore a number that a directive names.
+func (e *evaluator) goneOrEnded(patient string) bool {
+	p := e.newest["Patient/"+patient]
+	if e.gone(patient) || p == nil || !p.Dead() {
+		return e.gone(patient)
+	}
+	for name := range e.bore[patient] {
+		if e.gone(name) {
+			return true
+		}
+	}
+	return !p.ordinary()
+}
+
 // keepsOwn: the requester's organisation wrote a row of the patient that its
 // people may see.
 func (e *evaluator) keepsOwn(patient string) bool {
@@ -511,7 +526,7 @@ func (e *evaluator) showsClinician(v *version) bool {
 	switch {
 	case slices.ContainsFunc(concerns, e.restricted), slices.ContainsFunc(concerns, func(p string) bool { return e.denied[p] }):
 		return false
-	case slices.ContainsFunc(e.mentioned(v), e.gone):
+	case slices.ContainsFunc(e.mentioned(v), e.goneOrEnded):
 		return false
 	case v.Ref.Type == "Consent": // its own labels do not hide it from those who may have to end it
 		return own
