@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -88,7 +87,7 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 			return slices.Contains(own, identifierName(nhsNumber, number))
 		})
 	}
-	mentions, waits, err := mentioned(ctx, w, row, about)
+	mentions, waits, err := mentioned(ctx, w, row)
 	if err != nil {
 		return described{}, err
 	}
@@ -183,18 +182,10 @@ func home(self store.Ref, o index.Ownership) string {
 
 // mentioned returns the patients to whom a document refers without being about
 // them, by literal reference or by NHS number, and the names of what would change
-// that. A number that nobody bears is somebody, whom nobody is; one that an owner bears
-// or bore is the owner.
-func mentioned(ctx context.Context, w world, row index.Row, about ownership) (patients, wants []string, err error) {
+// that. A number that nobody bears, or several, stands for itself.
+func mentioned(ctx context.Context, w world, row index.Row) (patients, wants []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
-		owns, err := bearsAny(ctx, w, about.owners, number)
-		if err != nil {
-			return nil, nil, err
-		}
-		if owns {
-			continue
-		}
 		found, err := w.bearers(ctx, number)
 		if err != nil {
 			return nil, nil, err
@@ -205,23 +196,6 @@ func mentioned(ctx context.Context, w world, row index.Row, about ownership) (pa
 		patients, wants = append(patients, found...), append(wants, "nhs:"+number)
 	}
 	return patients, wants, nil
-}
-
-// bearsAny reports whether one of some live Patients bears or bore a number.
-func bearsAny(ctx context.Context, w world, patients []string, number string) (bool, error) {
-	for _, id := range patients {
-		d, err := w.newest(ctx, store.Ref{Type: "Patient", ID: id})
-		if errors.Is(err, store.ErrNotFound) {
-			continue // the Patient itself, which is being written
-		}
-		if err != nil {
-			return false, fmt.Errorf("look up an owner's numbers: %w", err)
-		}
-		if store.Match(store.Eq{Key: index.BearsKey(identifierName(nhsNumber, number))}, d.Keys) {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // named returns the named facts of a document.

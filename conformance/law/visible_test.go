@@ -340,9 +340,13 @@ func numberIn(m map[string]any) string {
 	return ""
 }
 
-// bornBy reports whether one of some Patients who are there bears or bore a number.
-func (e *evaluator) bornBy(patients []string, number string) bool {
-	return slices.ContainsFunc(patients, func(p string) bool { return e.live("Patient/"+p) && e.bore[p][numberName(number)] })
+// itself reports whether a version of a Patient bears a number.
+func (v *version) itself(number string) bool {
+	return v.Ref.Type == "Patient" && slices.ContainsFunc(at(v.m, "identifier"), func(identifier any) bool {
+		m, _ := identifier.(map[string]any)
+		value, _ := m["value"].(string)
+		return m["system"] == nhsSystem && numberName(value) == numberName(number)
+	})
 }
 
 // numberName is a number as a name, the same for every spelling.
@@ -370,7 +374,6 @@ func (e *evaluator) bearers(number string) []string {
 // number.
 func (e *evaluator) mentioned(v *version) []string {
 	owners, _ := e.owners(v)
-	whose := owners
 	owners = append(owners, v.embeddedNames()...)
 	for _, path := range owned[v.Ref.Type] {
 		for _, reference := range at(v.m, path) {
@@ -383,7 +386,7 @@ func (e *evaluator) mentioned(v *version) []string {
 		switch value := value.(type) {
 		case map[string]any:
 			id := patientOf(value)
-			if number := numberIn(value); id == "" && number != "" && !e.bornBy(whose, number) {
+			if number := numberIn(value); id == "" && number != "" && !v.itself(number) {
 				id = numberName(number) // somebody, whom nobody is
 				if who := e.bearers(number); len(who) == 1 {
 					id = who[0]
