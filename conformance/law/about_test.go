@@ -1,0 +1,282 @@
+package law_test
+
+// Whom a version is about and whom it mentions, for the evaluator (visible_test.go).
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// owned are the elements that say whom a type is about (CON-406), for the types
+// of these worlds.
+var owned = map[string][]string{
+	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
+	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
+	"Binary": {"securityContext"}, "List": {"subject", "entry.item"}, "Provenance": {"target"}, "Appointment": {"participant.actor"},
+	"Group": {"member.entity"}, "CareTeam": {"subject"}, "RiskAssessment": {"subject"},
+}
+
+// at returns the values at a path of at most two names.
+func at(m map[string]any, path string) []any {
+	var out []any
+	name, rest, deeper := strings.Cut(path, ".")
+	list, isList := m[name].([]any)
+	if !isList && m[name] != nil {
+		list = []any{m[name]}
+	}
+	for _, v := range list {
+		if inner, ok := v.(map[string]any); deeper && ok {
+			out = append(out, at(inner, rest)...)
+		} else if !deeper {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// owners returns whom a version is about, and whether all of them are known
+// and there. A type about nobody is resolved.
+func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
+	if v.Ref.Type == "Patient" {
+		return []string{v.Ref.ID}, true
+	}
+	if v.Ref.Type == "Binary" {
+		return e.ownersOfBinary(v)
+	}
+	if embeds(v.Ref.Type) {
+		owners, resolved = e.embeddedOwners(v)
+		slices.Sort(owners)
+		return slices.Compact(owners), resolved
+	}
+	paths, ok := owned[v.Ref.Type]
+	if !ok {
+		return nil, true
+	}
+	named, resolved := 0, true
+	for _, path := range paths {
+		for _, reference := range at(v.m, path) {
+			who, counts, known := e.whom(v.Ref.Type, reference)
+			if counts {
+				named++
+				owners, resolved = append(owners, who...), resolved && known
+			}
+		}
+	}
+	slices.Sort(owners)
+	return slices.Compact(owners), resolved && named > 0
+}
+
+// whom resolves one reference at an owner element. It does not count where it
+// surely names no patient.
+func (e *evaluator) whom(of string, reference any) (who []string, counts, known bool) {
+	typ, id := target(reference)
+	_, isOwned := owned[typ]
+	switch {
+	case typ == "Patient":
+		if !e.live("Patient/" + id) {
+			return nil, true, false
+		}
+		return []string{id}, true, true
+	case of == "Appointment" && typ != "":
+		return nil, false, false
+	case isOwned:
+		v := e.newest[typ+"/"+id]
+		if v == nil {
+			return nil, true, false
+		}
+		who, known = e.owners(v)
+		return who, true, known && !v.Dead()
+	case typ != "":
+		return nil, false, false
+	}
+	if number := numberOf(reference); number != "" {
+		who = e.bearers(number)
+		if len(who) != 1 {
+			return nil, true, false
+		}
+		return who, true, true
+	}
+	return nil, false, false // a name alone is nobody beside a patient who is known
+}
+
+// bears notes the numbers of a version of a Patient.
+func (e *evaluator) bears(id string, body map[string]any) {
+	if e.bore[id] == nil {
+		e.bore[id] = map[string]bool{}
+	}
+	for _, identifier := range at(body, "identifier") {
+		if m, _ := identifier.(map[string]any); m["system"] == nhsSystem {
+			number, _ := m["value"].(string)
+			e.bore[id][numberName(number)] = true
+		}
+	}
+}
+
+// about are the names of those whom a version is about otherwise than as the live
+// Patient of an id: ids of Patients who are not there, the numbers that such a one
+// bore, and numbers.
+func (e *evaluator) about(v *version) []string { return e.aboutBeyond(v, nil) }
+
+func (e *evaluator) aboutBeyond(v *version, met []string) []string {
+	switch {
+	case slices.Contains(met, v.Ref.String()):
+		return nil
+	case v.Ref.Type == "Patient" && !e.live(v.Ref.String()):
+		return slices.Collect(maps.Keys(e.bore[v.Ref.ID]))
+	case v.Ref.Type == "Patient":
+		return nil
+	}
+	met = append(slices.Clone(met), v.Ref.String())
+	out := e.embeddedAbout(v)
+	for _, lead := range v.led {
+		if lead.Ref.Type != "Patient" {
+			out = append(out, e.aboutBeyond(lead, met)...)
+		}
+	}
+	for _, path := range owned[v.Ref.Type] {
+		for _, reference := range at(v.m, path) {
+			typ, id := target(reference)
+			_, isOwned := owned[typ]
+			if url := elsewhere(reference); url != "" {
+				out = append(out, "url:"+url)
+			}
+			switch number := numberOf(reference); {
+			case typ == "Patient" && !e.live("Patient/"+id):
+				out = append(out, id)
+				if e.newest["Patient/"+id] != nil {
+					for name := range e.bore[id] {
+						out = append(out, name)
+					}
+				}
+			case isOwned && e.newest[typ+"/"+id] != nil && v.Ref.Type != "Appointment":
+				out = append(out, e.aboutBeyond(e.newest[typ+"/"+id], met)...)
+			case typ == "" && number != "":
+				out = append(out, numberName(number))
+			}
+		}
+	}
+	return out
+}
+
+// concerns are all whom a version is about, by every name.
+func (e *evaluator) concerns(v *version) []string {
+	owners, _ := e.owners(v)
+	return append(e.about(v), owners...)
+}
+
+// barred: the version is about a Patient who was restricted when deleted.
+func (e *evaluator) barred(v *version) bool {
+	return slices.ContainsFunc(e.about(v), func(name string) bool {
+		p := e.newest["Patient/"+name]
+		return p != nil && p.Dead() && !p.ordinary()
+	})
+}
+
+// elsewhere is a literal reference to another server.
+func elsewhere(reference any) string {
+	m, _ := reference.(map[string]any)
+	if text, _ := m["reference"].(string); strings.HasPrefix(text, "http") && !strings.HasPrefix(text, base+"/") {
+		return text
+	}
+	return ""
+}
+
+// numberOf is the NHS number by which a Reference names somebody, as written.
+func numberOf(reference any) string {
+	m, _ := reference.(map[string]any)
+	if typ, _ := target(reference); typ != "" {
+		return ""
+	}
+	return numberIn(m)
+}
+
+func numberIn(m map[string]any) string {
+	id, _ := m["identifier"].(map[string]any)
+	if id["system"] == nhsSystem {
+		number, _ := id["value"].(string)
+		return number
+	}
+	return ""
+}
+
+// itself reports whether a version of a Patient bears a number.
+func (v *version) itself(number string) bool {
+	return v.Ref.Type == "Patient" && slices.ContainsFunc(at(v.m, "identifier"), func(identifier any) bool {
+		m, _ := identifier.(map[string]any)
+		value, _ := m["value"].(string)
+		return m["system"] == nhsSystem && numberName(value) == numberName(number)
+	})
+}
+
+// numberName is a number as a name, the same for every spelling.
+func numberName(number string) string { return "nhs:" + strings.ReplaceAll(number, " ", "") }
+
+// bearers are the live Patients with an NHS number.
+func (e *evaluator) bearers(number string) []string {
+	number = strings.ReplaceAll(number, " ", "")
+	var out []string
+	for _, v := range e.newest {
+		if v.Ref.Type != "Patient" || v.Dead() {
+			continue
+		}
+		for _, id := range at(v.m, "identifier") {
+			if m := id.(map[string]any); m["system"] == nhsSystem && m["value"] == number {
+				out = append(out, v.Ref.ID)
+			}
+		}
+	}
+	return out
+}
+
+// mentioned are the patients to whom a version refers at all, those whom it is
+// about left out, be they there or not (CON-407), by literal reference or by NHS
+// number.
+func (e *evaluator) mentioned(v *version) []string {
+	owners, _ := e.owners(v)
+	owners = append(owners, v.embeddedNames()...)
+	for _, path := range owned[v.Ref.Type] {
+		for _, reference := range at(v.m, path) {
+			owners = append(owners, patientOf(reference), numberName(numberOf(reference)))
+		}
+	}
+	var out []string
+	var walk func(any)
+	walk = func(value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			id := patientOf(value)
+			if number := numberIn(value); id == "" && number != "" && !v.itself(number) {
+				id = numberName(number) // somebody, whom nobody is
+				if who := e.bearers(number); len(who) == 1 {
+					id = who[0]
+				}
+			}
+			if id != "" && !slices.Contains(owners, id) {
+				out = append(out, id)
+			}
+			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // held by another resource: whoever bears its numbers
+				for _, identifier := range at(value, "identifier") {
+					walk(map[string]any{"identifier": identifier})
+				}
+			}
+			for _, inner := range value {
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range value {
+				walk(inner)
+			}
+		}
+	}
+	walk(v.m)
+	walk(payloadOf(v.m))
+	for _, lead := range v.led {
+		for _, p := range e.mentioned(lead) {
+			if !slices.Contains(owners, p) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
