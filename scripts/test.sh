@@ -11,15 +11,17 @@ beside=
 trap '[ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 export CARERECORD_TEST_SERVER_FILE=$dir/server
+touch "$CARERECORD_TEST_SERVER_FILE"
+packages=$(go list ./... | grep -v '/conformance/suite$')
 timeout=25m
 [ "${CARERECORD_SOAK:-1}" = 1 ] || timeout=6h
 
 # part NAME ARGUMENTS... runs go test. A package that fails shows everything it said; of one that passes, what its tests
 # counted, and those that took five seconds or more.
 part() {
-  local name=$1 began=$SECONDS status=0
+  local name=$1 status=0 took=$dir/took-$BASHPID TIMEFORMAT='%0R s, %0U s and %0S s of a processor in user and system mode'
   shift
-  go test -v -timeout "$timeout" "$@" 2>&1 | tr '\r' '\n' | awk '
+  { time go test -v -timeout "$timeout" "$@" 2>&1 | tr '\r' '\n' | awk '
 	{ all = all $0 "\n" }
 	/_test\.go:[0-9]+: ([0-9]+ |skipped|with the race|load: |read back|.*: caught in )|random\.go:[0-9]+: / { said = said "    " $0 "\n" }
 	/^ *--- (PASS|SKIP): .*\(([5-9]|[0-9][0-9]+)\.[0-9]+s\)/ { said = said $0 "\n" }
@@ -28,8 +30,8 @@ part() {
 		if (!/^\?/) print
 		all = said = ""; fflush()
 	}
-	END { printf "%s", all }' || status=1
-  echo "part: $name, $((SECONDS - began)) s$([ $status = 0 ] || echo ", FAILED")"
+	END { printf "%s", all }'; } 2>"$took" || status=1
+  echo "part: $name, $(cat "$took")$([ $status = 0 ] || echo ", FAILED")"
   return $status
 }
 
@@ -45,8 +47,8 @@ others >"$dir/others" 2>&1 &
 beside=$!
 set +m
 status=0
-# shellcheck disable=SC2046
-part "with the race detector" -race $(go list ./... | grep -v '/conformance/suite$') || status=1
+# shellcheck disable=SC2086
+part "with the race detector" -race $packages || status=1
 wait "$beside" || status=1
 beside=
 cat "$dir/others"
