@@ -79,6 +79,9 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if err := g.types.load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
+	if err := g.flights.load(ctx, cfg.Store, g.types.list()); err != nil {
+		return nil, err
+	}
 	if err := g.backlog.load(ctx, cfg.State); err != nil {
 		return nil, err
 	}
@@ -108,7 +111,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	if err := g.check(ctx, d); err != nil {
 		return err
 	}
-	until := g.flights.lowest()
+	until := g.flights.lowest(g.clock())
 	defer g.readers.enter()()
 	began := g.backlog.began()
 	writes := req.Write || req.Interaction == Transaction
