@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -61,7 +63,7 @@ func (s staleName) from(o staleName) bool {
 // concurrent use.
 type backlog struct {
 	// commits is held over every commit that changes what State holds.
-	commits sync.Mutex
+	commits *semaphore.Weighted
 
 	mu    sync.RWMutex
 	stale map[string]staleName
@@ -85,7 +87,7 @@ type backlog struct {
 const backlogMark = "index/backlog"
 
 func newBacklog(r *readers) *backlog {
-	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, set: &staleSet{}, wake: make(chan struct{}, 1)}
+	return &backlog{commits: semaphore.NewWeighted(1), stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, set: &staleSet{}, wake: make(chan struct{}, 1)}
 }
 
 // load reads the names from State; nil holds none.

@@ -28,8 +28,14 @@ import (
 
 const address = "http://record.test"
 
-// deadline is how long a request may take.
-const deadline = 2 * time.Second
+// deadline is how long a request may take. After it the outcome of a commit is learned,
+// first from the commit and then from the store, and the answer is recorded; each of these
+// has a bound of its own. afterwards is all of them, with what a busy machine adds.
+const (
+	deadline   = 2 * time.Second
+	recorded   = time.Second
+	afterwards = 2*deadline + recorded + 10*time.Second
+)
 
 // engine is a store with what a site needs of it.
 type engine interface {
@@ -72,7 +78,7 @@ func serve(t *testing.T, e engine, deadline time.Duration) *site {
 		t.Fatal(err)
 	}
 	key := make([]byte, 32)
-	trail, err := audit.New(e, key, time.Second)
+	trail, err := audit.New(e, key, recorded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +122,8 @@ func (s *site) send(method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	began := time.Now()
 	s.handler.ServeHTTP(w, r)
-	if took := time.Since(began); took > s.deadline+5*time.Second {
-		s.t.Errorf("LIM-005: %s %s took %s, the deadline is %s", method, path, took, s.deadline)
+	if took := time.Since(began); took > s.deadline+afterwards {
+		s.t.Errorf("LIM-005: %s %s took %s, the deadline is %s and nothing takes longer than %s more", method, path, took, s.deadline, afterwards)
 	}
 	// Only a write that may be stored names no time after which to repeat it (decision 024).
 	mayBeStored := gjson.Get(w.Body.String(), "issue.0.details.coding.0.code").Str == consent.MayBeStored
