@@ -30,11 +30,11 @@ const address = "http://record.test"
 
 // deadline is how long a request may take. After it the outcome of a commit is learned,
 // first from the commit and then from the store, and the answer is recorded; each of these
-// has a bound of its own. afterwards is all of them, with what a busy machine adds.
+// has a bound of its own. behind is all of them, with what a busy machine adds.
 const (
-	deadline   = 2 * time.Second
-	recorded   = time.Second
-	afterwards = 2*deadline + recorded + 10*time.Second
+	deadline = 2 * time.Second
+	recorded = time.Second
+	behind   = 2*deadline + recorded + 10*time.Second
 )
 
 // engine is a store with what a site needs of it.
@@ -122,8 +122,8 @@ func (s *site) send(method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	began := time.Now()
 	s.handler.ServeHTTP(w, r)
-	if took := time.Since(began); took > s.deadline+afterwards {
-		s.t.Errorf("LIM-005: %s %s took %s, the deadline is %s and nothing takes longer than %s more", method, path, took, s.deadline, afterwards)
+	if took := time.Since(began); took > s.deadline+behind {
+		s.t.Errorf("LIM-005: %s %s took %s, the deadline is %s and nothing takes %s more", method, path, took, s.deadline, behind)
 	}
 	// Only a write that may be stored names no time after which to repeat it (decision 024).
 	mayBeStored := gjson.Get(w.Body.String(), "issue.0.details.coding.0.code").Str == consent.MayBeStored
