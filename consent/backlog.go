@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -28,6 +27,7 @@ import (
 type staleName struct {
 	// Name is Type/id or nhs: and an NHS number: of what documents depend on; or
 	// owner: and the id of a Patient who was deleted, whose documents these are; or
+	// attached: and the id of a Binary, which is to be keyed from what attaches it; or
 	// labels: and the name of a person, whose documents are to be marked (relabel.go).
 	Name string `json:"name"`
 	// Of are the patients, by name, whom documents that depend on it may be about
@@ -35,6 +35,9 @@ type staleName struct {
 	Of []string `json:"of,omitempty"`
 	// Barred: they may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
+	// Rest: what follows from the documents that depend on it through others is not all
+	// noted by name; nil where it is.
+	Rest *rest `json:"rest,omitempty"`
 	// Depth is how many documents lead to this one from a document that was written, of
 	// one that only follows: it is keyed behind these.
 	Depth int `json:"depth,omitempty"`
@@ -77,15 +80,17 @@ type backlog struct {
 	added   map[string]uint64
 	epoch   uint64
 	readers *readers
-	set     *staleSet // of all these names, never changed in place
-	wake    chan struct{}
+	set     *staleSet // of all these names; nil where it is to be made anew
+	// binaryIDs begins the key of the id of a Binary.
+	binaryIDs store.Key
+	wake      chan struct{}
 }
 
 // backlogMark is where State holds the names.
 const backlogMark = "index/backlog"
 
 func newBacklog(r *readers) *backlog {
-	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, set: &staleSet{}, wake: make(chan struct{}, 1)}
+	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, wake: make(chan struct{}, 1)}
 }
 
 // load reads the names from State; nil holds none.
@@ -122,21 +127,9 @@ func backlogOf(ctx context.Context, state store.State) ([]staleName, error) {
 	return list, nil
 }
 
-// settle makes the set anew and wakes who keys. mu must be held.
+// settle forgets the set and wakes who keys. mu must be held.
 func (b *backlog) settle() {
-	set := &staleSet{patients: members{}, barred: members{}, names: map[string][]string{}, relabelled: members{}}
-	for name, s := range b.stale {
-		set.add(name, s)
-	}
-	for name, s := range b.coming {
-		set.add(name, s)
-	}
-	for _, names := range b.ended {
-		for _, s := range names {
-			set.add(s.Name, s)
-		}
-	}
-	b.set = set
+	b.set = nil
 	if len(b.stale) > 0 {
 		select {
 		case b.wake <- struct{}{}:
@@ -148,8 +141,35 @@ func (b *backlog) settle() {
 // now is the set of stale names.
 func (b *backlog) now() *staleSet {
 	b.mu.RLock()
-	defer b.mu.RUnlock()
+	set := b.set
+	b.mu.RUnlock()
+	if set != nil {
+		return set
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.set == nil {
+		b.set = b.make()
+	}
 	return b.set
+}
+
+// make makes the set. mu must be held.
+func (b *backlog) make() *staleSet {
+	set := newStaleSet(b.binaryIDs)
+	for _, s := range b.stale {
+		set.add(s)
+	}
+	for name, s := range b.coming {
+		s.Name = name
+		set.add(s)
+	}
+	for _, names := range b.ended {
+		for _, s := range names {
+			set.add(s)
+		}
+	}
+	return set
 }
 
 // keyedPage is a page of the documents of a stale name.
@@ -322,108 +342,6 @@ func (s staleName) with(o staleName) staleName {
 	s.Of = append(slices.Clone(s.Of), o.Of...)
 	slices.Sort(s.Of)
 	s.Of, s.Barred = slices.Compact(s.Of), s.Barred || o.Barred
-	s.Depth = max(s.Depth, o.Depth)
+	s.Rest, s.Depth = s.Rest.with(o.Rest), max(s.Depth, o.Depth)
 	return s
 }
-
-// staleSet says which documents may stand under keys that are not theirs any more.
-type staleSet struct {
-	patients members             // ids of deleted Patients, whose documents these are
-	names    map[string][]string // the other names, on which documents depend, with Of
-	barred   members             // those of both that are Barred
-	// relabelled are persons, by name, whose documents may lack factPoints. Their keys
-	// are theirs otherwise.
-	relabelled members
-}
-
-func (s *staleSet) add(name string, entry staleName) {
-	if person, labels := strings.CutPrefix(name, labelsName); labels {
-		s.relabelled[person] = true
-		return
-	}
-	s.names[name] = append(s.names[name], entry.Of...)
-	id, owner := strings.CutPrefix(name, ownerName)
-	if owner {
-		s.patients[id] = true
-	}
-	if entry.Barred {
-		s.barred[name] = true
-	}
-}
-
-func (s *staleSet) empty() bool { return len(s.names) == 0 }
-
-// where is what such documents satisfy.
-func (s *staleSet) where() store.Pred {
-	return either(
-		store.In{Prefix: index.OwnerPrefix(), Set: s.patients},
-		store.In{Prefix: index.WantsPrefix(), Set: namedIn(s.names)},
-		// What follows such a document through others is about the person by the same name.
-		store.In{Prefix: index.AboutPrefix(), Set: ids(s.person)},
-	)
-}
-
-// person reports whether a name (index.AboutKey) is that of a Patient or a number among
-// the stale names.
-func (s *staleSet) person(name string) bool {
-	if _, number := s.names[name]; number {
-		return true
-	}
-	_, patient := s.names["Patient/"+name]
-	return patient
-}
-
-// unmarked is what documents satisfy that may lack factPoints, as far as where does not
-// hide them; the empty Or for none. It drives an index where they are of few persons.
-func (s *staleSet) unmarked() store.Or {
-	if len(s.relabelled) > unmarkedMost {
-		return store.Or{owned(s.relabelled)}
-	}
-	var out store.Or
-	for name := range s.relabelled {
-		out = append(out, aboutPerson(name)...)
-	}
-	return out
-}
-
-// unmarkedMost is of how many persons documents are found by the index.
-const unmarkedMost = 50
-
-// of is what those of such documents satisfy that may be about somebody in a set.
-func (s *staleSet) of(set store.Set) store.Pred {
-	owners, names, persons := members{}, members{}, members{}
-	for name, of := range s.names {
-		if !slices.ContainsFunc(of, set.Has) {
-			continue
-		}
-		if id, owner := strings.CutPrefix(name, ownerName); owner {
-			owners[id] = true
-		} else {
-			names[name] = true
-			persons[strings.TrimPrefix(name, "Patient/")] = true
-		}
-	}
-	return either(store.In{Prefix: index.OwnerPrefix(), Set: owners}, store.In{Prefix: index.WantsPrefix(), Set: names},
-		store.In{Prefix: index.AboutPrefix(), Set: persons})
-}
-
-// restricted is what those of such documents satisfy that may be about a Patient who was
-// restricted when deleted.
-func (s *staleSet) restricted() store.Pred {
-	return either(
-		store.In{Prefix: index.OwnerPrefix(), Set: ids(func(id string) bool { return s.barred[ownerName+id] })},
-		store.In{Prefix: index.WantsPrefix(), Set: s.barred},
-		store.In{Prefix: index.AboutPrefix(), Set: ids(func(name string) bool { return s.barred[name] || s.barred["Patient/"+name] })},
-	)
-}
-
-// members is a set that does not change.
-type members map[string]bool
-
-// Has implements store.Set.
-func (m members) Has(name string) bool { return m[name] }
-
-type namedIn map[string][]string
-
-// Has implements store.Set.
-func (m namedIn) Has(name string) bool { _, there := m[name]; return there }

@@ -110,6 +110,7 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p pa
 	began := g.backlog.began()
 	err = g.store.Read(ctx, func(snap store.Snap) error {
 		c := (&View{guard: g, index: g.index, snap: snap, began: began}).newCommit()
+		c.behind = true
 		pages, err := c.keyNames(ctx, names, size, &p)
 		if err != nil || len(pages) == 0 {
 			return err
@@ -125,9 +126,10 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p pa
 
 // keyNames puts the next pages of what depends on some names into the batch, as long as
 // there is room. Names that labels brought are keyed apart from the others, since of
-// their documents the marks alone may be old.
+// their documents the marks alone may be old; and so are Binaries, which what attaches
+// them in the same batch would make stale again.
 func (c *commit) keyNames(ctx context.Context, names []string, size int, p *page) (pages []*keyedPage, err error) {
-	labels := strings.HasPrefix(names[0], labelsName)
+	labels, binaries := strings.HasPrefix(names[0], labelsName), strings.HasPrefix(names[0], attachedName)
 	rows, met := c.view.guard.labelled(c.view.snap, nil), map[store.Ref]bool{}
 	put := c.keyDocs
 	if labels {
@@ -142,9 +144,10 @@ func (c *commit) keyNames(ctx context.Context, names []string, size int, p *page
 		if c.view.guard.backlog.addedSince(name, c.view.began) { // the snapshot may be from before
 			return nil, fmt.Errorf("%s changed meanwhile: %w", name, store.ErrConflict)
 		}
-		if strings.HasPrefix(name, labelsName) != labels || p.looked == size {
+		if strings.HasPrefix(name, labelsName) != labels || strings.HasPrefix(name, attachedName) != binaries || p.looked == size {
 			break
 		}
+		c.depth = max(c.depth, s.Depth+1)
 		of := &keyedPage{from: s}
 		docs, err := c.pageOf(ctx, of, size-p.looked, met)
 		if err == nil {
@@ -244,6 +247,9 @@ func (g *Guard) dependents(s staleName) store.Query {
 	}
 	if person, labels := strings.CutPrefix(s.Name, labelsName); labels {
 		return store.Query{Type: typ, Where: aboutPerson(person), After: s.After}
+	}
+	if id, attached := strings.CutPrefix(s.Name, attachedName); attached {
+		return store.Query{Type: "Binary", Where: store.Eq{Key: g.backlog.binaryIDs + store.Key(id)}, After: s.After}
 	}
 	return store.Query{Where: store.Eq{Key: index.DependsKey(s.Name)}, After: s.After}
 }

@@ -152,6 +152,9 @@ type commit struct {
 	changed map[string]bool      // the names that the batch changes: whether documents were looked for that depend on them
 	stale   map[string]staleName // those that some do depend on
 
+	behind bool // the batch is a page of the backlog
+	depth  int  // staleName.Depth of the names that it changes
+
 	installed *index.Definitions // the defined search parameters that the batch is keyed with
 	table     *parameters        // the table that the batch brings; nil for the one that stands
 }
