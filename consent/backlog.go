@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"carerecord/store"
 )
@@ -59,8 +60,8 @@ func (s staleName) from(o staleName) bool {
 }
 
 // backlog is the names whose dependents are not all keyed anew. It is a function of
-// what State holds under backlogMark, which changes in the commits that add a name,
-// move on or end one. Additions take force before their commit. It is safe for
+// what State holds under backlogPrefix, a value a name, which changes in the commits that
+// add the name, move on or end it. Additions take force before their commit. It is safe for
 // concurrent use.
 type backlog struct {
 	// commits is held over every commit that changes what State holds.
@@ -68,6 +69,9 @@ type backlog struct {
 
 	mu    sync.RWMutex
 	stale map[string]staleName
+	// listed: State still holds the names as one list, under backlogMark. The next commit
+	// moves them.
+	listed bool
 	// coming are the names of the commit under way.
 	coming map[string]staleName
 	// ended are names that are done, by the number of the commit that ended them, for
@@ -86,8 +90,12 @@ type backlog struct {
 	wake      chan struct{}
 }
 
-// backlogMark is where State holds the names.
-const backlogMark = "index/backlog"
+// backlogPrefix begins where State holds a name; behind it stands the name. backlogMark is
+// where older programs held all of them, in one list.
+const (
+	backlogPrefix = "index/backlog/"
+	backlogMark   = "index/backlog"
+)
 
 func newBacklog(r *readers) *backlog {
 	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, wake: make(chan struct{}, 1)}
@@ -98,33 +106,43 @@ func (b *backlog) load(ctx context.Context, state store.State) error {
 	if state == nil {
 		return nil
 	}
-	list, err := backlogOf(ctx, state)
+	stale, listed, err := backlogOf(ctx, state)
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stale = map[string]staleName{}
-	for _, s := range list {
-		b.stale[s.Name] = s
-	}
+	b.stale, b.listed = stale, listed
 	b.settle()
 	return nil
 }
 
-func backlogOf(ctx context.Context, state store.State) ([]staleName, error) {
-	var list []staleName
+// backlogOf reads the names from State. listed: some are in the list of an older program.
+func backlogOf(ctx context.Context, state store.State) (stale map[string]staleName, listed bool, err error) {
+	stale = map[string]staleName{}
 	raw, err := state.Lookup(ctx, backlogMark)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
 	if err == nil {
-		err = json.Unmarshal(raw, &list)
+		var list []staleName
+		listed, err = true, json.Unmarshal(raw, &list)
+		for _, s := range list {
+			stale[s.Name] = s
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read which documents are to be keyed: %w", err)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
 	}
-	return list, nil
+	for v, err := range state.Values(ctx, backlogPrefix) {
+		var s staleName
+		if err == nil {
+			err = json.Unmarshal(v.Value, &s)
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
+		}
+		s.Name = strings.TrimPrefix(v.Key, backlogPrefix)
+		stale[s.Name] = s
+	}
+	return stale, listed, nil
 }
 
 // settle forgets the set and wakes who keys. mu must be held.
@@ -178,45 +196,81 @@ type keyedPage struct {
 	done     bool      // there is no next one
 }
 
-// next is the list that follows when some names are added, and pages of others were
-// keyed. store.ErrConflict: that page was keyed by somebody else, or the name was added
+// backlogChange is what a commit changes in the backlog.
+type backlogChange struct {
+	stands map[string]staleName // names that it adds or moves on
+	ended  map[string]staleName // names that it ends, with where they stood
+	moves  bool                 // it moves the list of an older program
+}
+
+// next is what a commit changes that adds some names, and keys pages of others.
+// store.ErrConflict: that page was keyed by somebody else, or the name was added
 // anew. commits must be held.
-func (b *backlog) next(added map[string]staleName, pages []*keyedPage) ([]staleName, error) {
+func (b *backlog) next(added map[string]staleName, pages []*keyedPage) (*backlogChange, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	all := maps.Clone(b.stale)
+	c := &backlogChange{stands: map[string]staleName{}, ended: map[string]staleName{}, moves: b.listed}
+	if b.listed {
+		maps.Copy(c.stands, b.stale)
+	}
 	for _, page := range pages {
-		stands, there := all[page.from.Name]
+		name := page.from.Name
+		stands, there := b.stale[name]
 		if !there || !page.from.from(stands) {
-			return nil, fmt.Errorf("another one keys what depends on %s: %w", page.from.Name, store.ErrConflict)
+			return nil, fmt.Errorf("another one keys what depends on %s: %w", name, store.ErrConflict)
 		}
-		if all[page.to.Name] = page.to; page.done {
-			delete(all, page.to.Name)
+		if c.stands[name] = page.to; page.done {
+			delete(c.stands, name)
+			c.ended[name] = stands
 		}
 	}
 	for name, s := range added { // from the beginning, also of one that is under way
-		if was, there := all[name]; there {
+		was, there := c.stands[name]
+		if _, ends := c.ended[name]; !there && !ends {
+			was, there = b.stale[name]
+		}
+		if there {
 			s = s.with(was)
 			s.Round = was.Round + 1
 		}
 		s.Name = name
-		all[name] = s
+		c.stands[name] = s
 	}
-	list := slices.Collect(maps.Values(all))
-	slices.SortFunc(list, func(a, b staleName) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return c, nil
+}
+
+// writes is the change as State takes it.
+func (c *backlogChange) writes() ([]store.StateWrite, error) {
+	out := make([]store.StateWrite, 0, len(c.stands)+len(c.ended))
+	for _, name := range slices.Sorted(maps.Keys(c.stands)) {
+		value, err := json.Marshal(c.stands[name])
+		if err != nil {
+			return nil, fmt.Errorf("mark which documents are to be keyed: %w", err)
+		}
+		out = append(out, store.StateWrite{Key: backlogPrefix + name, Value: value})
+	}
+	past := time.Unix(0, 0)
+	for _, name := range slices.Sorted(maps.Keys(c.ended)) {
+		if _, again := c.stands[name]; !again {
+			out = append(out, store.StateWrite{Key: backlogPrefix + name, Expires: past})
+		}
+	}
+	if c.moves {
+		out = append(out, store.StateWrite{Key: backlogMark, Expires: past})
+	}
+	return out, nil
 }
 
 // expect lets names take force before the commit that adds them. over ends that, and
 // takes the outcome of the commit; where nobody knows it, the names stay. commits must
 // be held from before to behind the commit.
-func (b *backlog) expect(added map[string]staleName) (over func(list []staleName, err error)) {
+func (b *backlog) expect(added map[string]staleName) (over func(c *backlogChange, err error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.coming = added
 	b.settle()
-	return func(list []staleName, err error) {
-		for _, forget := range b.outcome(added, list, err) {
+	return func(c *backlogChange, err error) {
+		for _, forget := range b.outcome(added, c, err) {
 			b.readers.after(forget)
 		}
 	}
@@ -224,13 +278,13 @@ func (b *backlog) expect(added map[string]staleName) (over func(list []staleName
 
 // outcome takes the outcome of a commit. forget are to be called when nobody reads any
 // more who began before.
-func (b *backlog) outcome(added map[string]staleName, list []staleName, err error) (forget []func()) {
+func (b *backlog) outcome(added map[string]staleName, c *backlogChange, err error) (forget []func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	unknown := err != nil && errors.Is(err, store.ErrUnknown)
 	switch {
 	case err == nil:
-		if f := b.take(list); f != nil {
+		if f := b.take(c); f != nil {
 			forget = append(forget, f)
 		}
 	case unknown:
@@ -273,19 +327,17 @@ func (b *backlog) began() uint64 {
 	return b.epoch
 }
 
-// take puts the list of a commit into force. mu must be held.
-func (b *backlog) take(list []staleName) (forget func()) {
-	was := b.stale
-	b.stale = make(map[string]staleName, len(list))
-	for _, s := range list {
-		b.stale[s.Name] = s
-	}
+// take puts what a commit changed into force. mu must be held.
+func (b *backlog) take(c *backlogChange) (forget func()) {
+	b.listed = b.listed && !c.moves
 	var ended []staleName
-	for name := range was {
-		if _, still := b.stale[name]; !still {
-			ended = append(ended, was[name])
+	for name, s := range c.ended {
+		delete(b.stale, name)
+		if _, again := c.stands[name]; !again {
+			ended = append(ended, s)
 		}
 	}
+	maps.Copy(b.stale, c.stands)
 	if ended == nil {
 		return nil
 	}

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -82,17 +81,17 @@ func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
 	}
 	g.backlog.commits.Lock()
 	defer g.backlog.commits.Unlock()
-	list, err := g.backlog.next(l.stale, l.pages)
+	change, err := g.backlog.next(l.stale, l.pages)
 	if err != nil {
 		return err
 	}
-	value, err := json.Marshal(list)
+	writes, err := change.writes()
 	if err != nil {
-		return fmt.Errorf("mark which documents are to be keyed: %w", err)
+		return err
 	}
-	l.State = append(l.State, store.StateWrite{Key: backlogMark, Value: value})
+	l.State = append(l.State, writes...)
 	over := g.backlog.expect(l.stale)
 	_, err = g.store.Commit(ctx, l.Batch)
-	over(list, err)
+	over(change, err)
 	return err
 }
