@@ -1,7 +1,6 @@
 package consent
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +46,7 @@ type staleName struct {
 	Type  string       `json:"type,omitempty"`
 	After *store.DocID `json:"after,omitempty"` // the last one that is done
 	Done  int          `json:"done"`            // documents looked at
-	Round int          `json:"round,omitempty"` // how often it was added before it ended
+	Round int          `json:"round,omitempty"` // which addition of a name it was
 }
 
 // ownerName begins the names of deleted Patients.
@@ -69,6 +68,9 @@ type backlog struct {
 
 	mu    sync.RWMutex
 	stale map[string]staleName
+	// rounds counts the additions of names, so that nobody who keys a page of a name that
+	// ended takes it for the same name that was added again. commits guards it.
+	rounds int
 	// listed: State still holds the names as one list, under backlogMark. The next commit
 	// moves them.
 	listed bool
@@ -113,6 +115,9 @@ func (b *backlog) load(ctx context.Context, state store.State) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stale, b.listed = stale, listed
+	for _, s := range stale {
+		b.rounds = max(b.rounds, s.Round)
+	}
 	b.settle()
 	return nil
 }
@@ -200,6 +205,7 @@ type keyedPage struct {
 type backlogChange struct {
 	stands map[string]staleName // names that it adds or moves on
 	ended  map[string]staleName // names that it ends, with where they stood
+	fresh  map[string]bool      // names that it adds which nobody else had added
 	moves  bool                 // it moves the list of an older program
 }
 
@@ -209,7 +215,7 @@ type backlogChange struct {
 func (b *backlog) next(added map[string]staleName, pages []*keyedPage) (*backlogChange, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	c := &backlogChange{stands: map[string]staleName{}, ended: map[string]staleName{}, moves: b.listed}
+	c := &backlogChange{stands: map[string]staleName{}, ended: map[string]staleName{}, fresh: map[string]bool{}, moves: b.listed}
 	if b.listed {
 		maps.Copy(c.stands, b.stale)
 	}
@@ -229,10 +235,11 @@ func (b *backlog) next(added map[string]staleName, pages []*keyedPage) (*backlog
 		if _, ends := c.ended[name]; !there && !ends {
 			was, there = b.stale[name]
 		}
-		if there {
+		if c.fresh[name] = !there; there {
 			s = s.with(was)
-			s.Round = was.Round + 1
 		}
+		b.rounds++
+		s.Round = b.rounds
 		s.Name = name
 		c.stands[name] = s
 	}
@@ -368,25 +375,11 @@ func (b *backlog) get(name string) (staleName, bool) {
 	return s, there
 }
 
-// list returns the names, those of Patients first: what these key changes other names, and
-// what depends on many of them is then keyed once.
+// list returns the names.
 func (b *backlog) list() []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	stale, names := b.stale, slices.Sorted(maps.Keys(b.stale))
-	slices.SortStableFunc(names, func(a, b string) int {
-		return cmp.Or(rank(a)-rank(b), stale[a].Depth-stale[b].Depth)
-	})
-	return names
-}
-
-func rank(name string) int {
-	for _, prefix := range []string{"Patient/", "nhs:", ownerName} {
-		if strings.HasPrefix(name, prefix) {
-			return 0
-		}
-	}
-	return 1
+	return slices.Collect(maps.Keys(b.stale))
 }
 
 // with is the name with what another entry of it says beside.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/store"
 )
@@ -113,4 +114,12 @@ func TestBacklogIsWrittenByName(t *testing.T) {
 		t.Errorf("a commit writes %d bytes of %d that wait: %v", got, most, changed)
 	}
 	r.checked()
+}
+
+// TestPageOfAnEndedName: whoever keys a page of a name does not end it for another one who
+// added the name again since it ended.
+func TestPageOfAnEndedName(t *testing.T) {
+	if consent.TakesOldPages() {
+		t.Error("a page of a name that has ended ends the name that was added again")
+	}
 }

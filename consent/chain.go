@@ -49,12 +49,12 @@ func (c *commit) look(ctx context.Context, name string, s staleName, before stor
 	return c.chain(ctx, name, s, before)
 }
 
-// note adds a stale name, and reports whether that says anything new.
+// note adds a stale name, and reports whether that says anything new to what follows.
 func (c *commit) note(name string, s staleName) bool {
 	was, there := c.stale[name]
 	now := s.with(was)
 	c.stale[name] = now
-	return !there || len(now.Of) > len(was.Of) || now.Barred != was.Barred
+	return !there || len(now.Of) > len(was.Of) || now.Barred != was.Barred || now.Depth > was.Depth
 }
 
 // staleBy is a name that a document of the batch changes.

@@ -16,6 +16,7 @@ type landing struct {
 	wants     []string                  // names that documents of the batch depend on
 	changed   map[string]bool           // names that the batch changes (present.depart)
 	stale     map[string]staleName      // names that documents of the store depend on
+	fresh     map[string]bool           // those of stale that nobody else had added, once it is committed
 	pages     []*keyedPage              // of the backlog, which the batch keys
 	installed *index.Definitions        // the search parameters that the batch was keyed with
 	table     *parameters               // the table that the batch brings; nil for the one that stands
@@ -93,5 +94,6 @@ func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
 	over := g.backlog.expect(l.stale)
 	_, err = g.store.Commit(ctx, l.Batch)
 	over(change, err)
+	l.fresh = change.fresh
 	return err
 }
