@@ -17,7 +17,7 @@ run: build ## serve the demonstration at http://127.0.0.1:8080/fhir, from ./var/
 build: need-go ## build bin/carerecord
 	CGO_ENABLED=0 $(GO) build -o bin/carerecord ./cmd/carerecord
 
-test: need-go need-python ## the whole suite with the race detector, on both engines
+test: need-go need-python ## all tests on both engines, with the race detector where the program runs in the test
 	scripts/test.sh
 
 soak: need-go need-python ## the same with ten times the cases of long tests

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"carerecord/store"
 )
 
@@ -64,7 +66,7 @@ func (s staleName) from(o staleName) bool {
 // concurrent use.
 type backlog struct {
 	// commits is held over every commit that changes what State holds.
-	commits sync.Mutex
+	commits *semaphore.Weighted
 
 	mu    sync.RWMutex
 	stale map[string]staleName
@@ -100,7 +102,7 @@ const (
 )
 
 func newBacklog(r *readers) *backlog {
-	return &backlog{stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, wake: make(chan struct{}, 1)}
+	return &backlog{commits: semaphore.NewWeighted(1), stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, wake: make(chan struct{}, 1)}
 }
 
 // load reads the names from State; nil holds none.

@@ -205,7 +205,9 @@ func (c *commit) keyDocs(ctx context.Context, docs []store.Doc, rows *labelled) 
 			return err
 		}
 		if w.Doc.ID == d.ID && slices.Equal(marked, d.Keys) {
-			c.drop(d.Ref)
+			if err := c.drop(d.Ref); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -239,9 +241,11 @@ func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int, met map[
 }
 
 // drop takes the last document out of the batch again. Other documents of the batch may
-// follow from it, so the batch demands that it stays as it is.
-func (c *commit) drop(ref store.Ref) {
-	c.checked(c.before[ref])
+// follow from it, so the batch demands that it gives them what it gives now.
+func (c *commit) drop(ref store.Ref) error {
+	if err := c.followed(c.before[ref]); err != nil {
+		return err
+	}
 	delete(c.pending, ref)
 	if ref.Type == "Patient" {
 		delete(c.patients, ref.ID)
@@ -251,6 +255,7 @@ func (c *commit) drop(ref store.Ref) {
 	for _, waiting := range c.waiting {
 		delete(waiting, ref)
 	}
+	return nil
 }
 
 // dependents is the question for the documents of a stale name, from where it stands.

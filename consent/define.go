@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"carerecord/store"
 )
 
@@ -17,34 +19,47 @@ var errDefined = fmt.Errorf("search parameters were defined meanwhile: %w", stor
 
 // Parameters returns the search parameters that stored definitions bring.
 func (g *Guard) Parameters() []Parameter {
-	g.defined.mu.RLock()
-	defer g.defined.mu.RUnlock()
-	return g.defined.table.live()
+	return g.defined.now().live()
 }
 
-// loadParameters reads the table. A store without one, which was restored from a
-// backup or written by an older program, gets it from the definitions that stand,
-// and all of it is to be indexed. The caller holds defined.mu or is alone.
+// loadParameters puts the table of the store into force.
 func (g *Guard) loadParameters(ctx context.Context) error {
-	if g.state == nil {
-		return nil
+	t, err := g.readParameters(ctx)
+	if err != nil {
+		return err
 	}
-	var t parameters
+	return g.install(t)
+}
+
+// reloadParameters does so where the table is not the one in force.
+func (g *Guard) reloadParameters(ctx context.Context) error {
+	t, err := g.readParameters(ctx)
+	if err != nil || slices.Equal(t.mark().Value, g.defined.now().mark().Value) {
+		return err
+	}
+	return g.install(t)
+}
+
+// readParameters reads the table. A store without one, which was restored from a
+// backup or written by an older program, gets it from the definitions that stand,
+// and all of it is to be indexed. The caller holds defined.commits or is alone.
+func (g *Guard) readParameters(ctx context.Context) (t parameters, err error) {
+	if g.state == nil {
+		return t, nil
+	}
 	b, err := g.state.Lookup(ctx, parametersMark)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		if t, err = g.gatherParameters(ctx); err != nil {
-			return err
-		}
+		t, err = g.gatherParameters(ctx)
 	case err == nil:
 		err = json.Unmarshal(b, &t)
 	}
 	if err != nil {
-		return fmt.Errorf("read the defined search parameters: %w", err)
+		return t, fmt.Errorf("read the defined search parameters: %w", err)
 	}
 	// What an older program took may be a parameter of the standard in this one.
 	t.List = slices.DeleteFunc(t.List, func(p Parameter) bool { return g.index.Check(p.Defined) != nil })
-	return g.install(t)
+	return t, nil
 }
 
 // gatherParameters makes the table from what stands, and keeps it.
@@ -78,8 +93,10 @@ func (g *Guard) install(t parameters) error {
 	if err != nil {
 		return err
 	}
+	g.defined.mu.Lock()
 	g.index.Install(d)
-	g.defined.table, g.defined.doubtful = t, false
+	g.defined.table = t
+	g.defined.mu.Unlock()
 	if len(t.indexing()) > 0 {
 		select {
 		case g.defined.wake <- struct{}{}:
@@ -106,11 +123,7 @@ func (c *commit) define(changes []Change) error {
 	if defs == nil {
 		return nil
 	}
-	d := &c.view.guard.defined
-	d.mu.RLock()
-	table := d.table
-	d.mu.RUnlock()
-	next, differs, err := table.with(c.view.guard.index, defs, c.view.guard.clock())
+	next, differs, err := c.view.guard.defined.now().with(c.view.guard.index, defs, c.view.guard.clock())
 	if err != nil || !differs {
 		return err
 	}
@@ -128,9 +141,7 @@ func (g *Guard) Defines(ref store.Ref, body []byte) error {
 	if err != nil {
 		return err
 	}
-	g.defined.mu.RLock()
-	defer g.defined.mu.RUnlock()
-	_, _, err = g.defined.table.with(g.index, []definition{def}, g.clock())
+	_, _, err = g.defined.now().with(g.index, []definition{def}, g.clock())
 	return err
 }
 
@@ -147,7 +158,7 @@ func (g *Guard) hold(ctx context.Context, l *landing) (release func(), err error
 		return nil, errDefined
 	}
 	if len(l.completes) > 0 {
-		t := g.defined.table.completed(l.completes, g.clock())
+		t := g.defined.now().completed(l.completes, g.clock())
 		l.table = &t
 	}
 	if l.table != nil {
@@ -156,40 +167,44 @@ func (g *Guard) hold(ctx context.Context, l *landing) (release func(), err error
 	return release, nil
 }
 
-// holdTable locks the table, and reads it anew where nobody knows it.
+// holdTable keeps the table until released, and reads it anew where it is in doubt.
 func (g *Guard) holdTable(ctx context.Context, alone bool) (release func(), err error) {
 	d := &g.defined
-	d.mu.RLock()
-	if !alone && !d.doubtful {
-		return d.mu.RUnlock, nil
+	if !alone && !d.inDoubt(g.clock()) {
+		return take(ctx, d.commits, 1)
 	}
-	d.mu.RUnlock()
-	d.mu.Lock()
-	if d.doubtful {
-		if err := g.loadParameters(ctx); err != nil {
-			d.mu.Unlock()
-			return nil, fmt.Errorf("which search parameters are defined: %w", errors.Join(err, store.ErrUnavailable))
-		}
-		d.mu.Unlock()
-		return nil, errDefined
+	release, err = take(ctx, d.commits, everyCommit)
+	if err != nil || !d.inDoubt(g.clock()) {
+		return release, err
 	}
-	return d.mu.Unlock, nil
+	if err := g.reloadParameters(ctx); err != nil {
+		release()
+		return nil, fmt.Errorf("which search parameters are defined: %w", errors.Join(err, store.ErrUnavailable))
+	}
+	return release, nil
 }
 
 // tableOutcome puts the table of a batch into force that was committed, or has it
-// read anew where that cannot be known. The caller holds defined.mu alone.
-func (g *Guard) tableOutcome(t *parameters, committed error) error {
+// read anew where that cannot be known. The caller holds defined.commits alone.
+func (g *Guard) tableOutcome(t *parameters, committed error) {
 	switch {
-	case t == nil:
-		return nil
+	case t == nil || errors.Is(committed, store.ErrConflict):
 	case committed == nil:
-		return g.install(*t)
-	case !errors.Is(committed, store.ErrConflict):
+		if g.install(*t) != nil { // it is committed: the next commit reads it
+			g.defined.doubted(g.clock().Add(doubtful))
+		}
+	case errors.Is(committed, store.ErrUnknown):
+		g.defined.doubted(g.clock().Add(doubtful))
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		if err := g.loadParameters(ctx); err != nil {
-			g.defined.doubtful = true
-		}
+		_ = g.reloadParameters(ctx) // else the next commit does
 	}
-	return nil
+}
+
+// take waits for a lock, no longer than the context. release gives it back.
+func take(ctx context.Context, lock *semaphore.Weighted, weight int64) (release func(), err error) {
+	if err := lock.Acquire(ctx, weight); err != nil {
+		return nil, fmt.Errorf("wait for a commit that is under way: %w", err)
+	}
+	return func() { lock.Release(weight) }, nil
 }

@@ -23,17 +23,12 @@ type present struct {
 	wanted map[string]bool
 	// changing are the names that commits under way change.
 	changing map[string]*changing
-}
-
-// changing is how many commits under way change a name; over is closed when there is
-// none any more.
-type changing struct {
-	commits int
-	over    chan struct{}
+	// wanting are the commits under way, by the names that their documents depend on.
+	wanting map[string]map[*departed]bool
 }
 
 func newPresent() *present {
-	return &present{wanted: map[string]bool{}, changing: map[string]*changing{}}
+	return &present{wanted: map[string]bool{}, changing: map[string]*changing{}, wanting: map[string]map[*departed]bool{}}
 }
 
 // load finds the types that are there.
@@ -89,57 +84,6 @@ func (p *present) wants(name string) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.wanted[name]
-}
-
-// depart begins the last part of a commit, which ends with arrive: the documents of
-// the commit depend on the names in wants, and it changes those in changed. The
-// values of changed say of which the commit has looked for documents in the store.
-//
-// Of two commits where one changes what the other's documents depend on, the second
-// to depart is a conflict if it could miss the other: a document that comes to
-// depend on a name while that changes, and a change that did not look for documents
-// although there may be some. The conflict of a name that is changing is returned when
-// it changes no more, so that beginning again is of use: nothing may be held meanwhile
-// that another commit waits for.
-func (p *present) depart(ctx context.Context, wants []string, changed map[string]bool) (arrive func(), err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, name := range wants {
-		if c := p.changing[name]; c != nil {
-			p.mu.Unlock()
-			defer p.mu.Lock()
-			select {
-			case <-c.over:
-			case <-ctx.Done():
-			}
-			return nil, fmt.Errorf("%s changed in another commit: %w", name, store.ErrConflict)
-		}
-	}
-	for name, looked := range changed {
-		if p.wanted[name] && !looked {
-			return nil, fmt.Errorf("a document came to depend on %s: %w", name, store.ErrConflict)
-		}
-	}
-	for _, name := range wants {
-		p.wanted[name] = true
-	}
-	for name := range changed {
-		if p.changing[name] == nil {
-			p.changing[name] = &changing{over: make(chan struct{})}
-		}
-		p.changing[name].commits++
-	}
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for name := range changed {
-			c := p.changing[name]
-			if c.commits--; c.commits == 0 {
-				delete(p.changing, name)
-				close(c.over)
-			}
-		}
-	}, nil
 }
 
 // list returns the types that are there, sorted.

@@ -43,8 +43,8 @@ func TakesOldPages() bool {
 
 // AddsStale reports whether a commit is under way that changes the backlog.
 func (g *Guard) AddsStale() bool {
-	if g.backlog.commits.TryLock() {
-		g.backlog.commits.Unlock()
+	if g.backlog.commits.TryAcquire(1) {
+		g.backlog.commits.Release(1)
 		return false
 	}
 	return true

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -87,7 +88,7 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 			return slices.Contains(own, identifierName(nhsNumber, number))
 		})
 	}
-	mentions, waits, err := mentioned(ctx, w, row)
+	mentions, waits, err := mentioned(ctx, w, row, about.owners)
 	if err != nil {
 		return described{}, err
 	}
@@ -182,20 +183,51 @@ func home(self store.Ref, o index.Ownership) string {
 
 // mentioned returns the patients to whom a document refers without being about
 // them, by literal reference or by NHS number, and the names of what would change
-// that. A number that nobody bears, or several, stands for itself.
-func mentioned(ctx context.Context, w world, row index.Row) (patients, wants []string, err error) {
+// that. A number that nobody bears, or several, stands for itself; where an owner of
+// the document is among several, it stands for the owner: what covers the number covers
+// the owner.
+func mentioned(ctx context.Context, w world, row index.Row, owners []string) (patients, wants []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
+		wants = append(wants, "nhs:"+number)
 		found, err := w.bearers(ctx, number)
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(found) != 1 {
-			found = []string{identifierName(nhsNumber, number)}
+		if len(found) == 1 {
+			patients = append(patients, found[0])
+			continue
 		}
-		patients, wants = append(patients, found...), append(wants, "nhs:"+number)
+		name := identifierName(nhsNumber, number)
+		if len(found) > 1 {
+			owned, err := anyBears(ctx, w, owners, name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if owned {
+				continue
+			}
+		}
+		patients = append(patients, name)
 	}
 	return patients, wants, nil
+}
+
+// anyBears reports whether one of some live Patients bears an identifier now.
+func anyBears(ctx context.Context, w world, patients []string, name string) (bool, error) {
+	for _, id := range patients {
+		d, err := w.newest(ctx, store.Ref{Type: "Patient", ID: id})
+		if errors.Is(err, store.ErrNotFound) {
+			continue // the Patient itself, which is being written
+		}
+		if err != nil {
+			return false, fmt.Errorf("look up the identifiers of an owner: %w", err)
+		}
+		if !d.Dead() && slices.Contains(identifierNames(d.Body), name) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // named returns the named facts of a document.

@@ -1,14 +1,18 @@
 package consent
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	"carerecord/store"
 )
 
 // flights are the commits under way, by their instants. A history ends at the
-// lowest of them: what commits later with an earlier instant would otherwise
-// appear behind a reader who polls with _since (REST-208). It is safe for
-// concurrent use.
+// lowest of them, or at the latest instant that was given out where there is none:
+// what commits later with an earlier instant would otherwise appear behind a reader
+// who polls with _since (REST-208). It is safe for concurrent use.
 type flights struct {
 	mu    sync.Mutex
 	last  time.Time // the latest instant that was ever given out
@@ -47,16 +51,36 @@ func (f *flights) reach(at time.Time) {
 	}
 }
 
-// lowest is the last instant that a history may show now. It is to be asked
-// before the snapshot is taken; zero for no bound.
-func (f *flights) lowest() time.Time {
+// lowest is the last instant that a history may show now: no commit that begins or
+// ends later has an earlier one. It is to be asked before the snapshot is taken.
+func (f *flights) lowest(now time.Time) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var lowest time.Time
+	if f.last.IsZero() {
+		f.last = now.UTC().Truncate(time.Millisecond)
+	}
+	lowest := f.last
 	for at := range f.under {
-		if lowest.IsZero() || at.Before(lowest) {
+		if at.Before(lowest) {
 			lowest = at
 		}
 	}
 	return lowest
+}
+
+// load makes the latest instant of the store the first: instants do not go back where
+// the server starts again under a clock that did.
+func (f *flights) load(ctx context.Context, s store.Store, types []string) error {
+	return s.Read(ctx, func(snap store.Snap) error {
+		for _, typ := range types {
+			for d, err := range snap.History(ctx, store.HistoryQuery{Type: typ}) {
+				if err != nil {
+					return fmt.Errorf("look for the latest instant: %w", err)
+				}
+				f.reach(d.Updated)
+				break
+			}
+		}
+		return nil
+	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"carerecord/consent/policy"
 	"carerecord/fhir/index"
+	"carerecord/fhir/r4"
 	"carerecord/store"
 )
 
@@ -68,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
 		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(reading), readers: reading, labelling: newLabelling(),
-		decider: cfg.Decider, deciding: cfg.Deciding, defined: defined{wake: make(chan struct{}, 1)},
+		decider: cfg.Decider, deciding: cfg.Deciding, defined: newDefined(),
 	}
 	if g.deciding == nil {
 		g.deciding = func(context.Context) func() { return func() {} }
@@ -81,6 +82,9 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 		return nil, err
 	}
 	if err := g.types.load(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
+	if err := g.flights.load(ctx, cfg.Store, r4.Resources()); err != nil {
 		return nil, err
 	}
 	if err := g.backlog.load(ctx, cfg.State); err != nil {
@@ -112,7 +116,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	if err := g.check(ctx, d); err != nil {
 		return err
 	}
-	until := g.flights.lowest()
+	until := g.flights.lowest(g.clock())
 	defer g.readers.enter()()
 	began := g.backlog.began()
 	writes := req.Write || req.Interaction == Transaction

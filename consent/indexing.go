@@ -41,9 +41,7 @@ func (g *Guard) Wake() <-chan struct{} { return g.defined.wake }
 
 // toIndex are the parameters that wait for a walk.
 func (g *Guard) toIndex() []Parameter {
-	g.defined.mu.RLock()
-	defer g.defined.mu.RUnlock()
-	return g.defined.table.indexing()
+	return g.defined.now().indexing()
 }
 
 // IndexParameters walks all documents of the base types of the search parameters

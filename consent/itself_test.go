@@ -2,8 +2,10 @@ package consent_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"carerecord/consent"
 	"carerecord/consent/policy"
 )
 
@@ -23,4 +25,39 @@ func TestBacklogEnds(t *testing.T) {
 			t.Errorf("%s: the row by its number is hidden", id)
 		}
 	}
+}
+
+// TestNumberOfAnOwner: a document that holds a copy of its patient names the number beside
+// the id. Where several Patients bear the number, the patient whose document it is sees it,
+// and a denial of whoever bears it, or of the one who does once the others do not, hides it
+// (CON-402, CON-407).
+func TestNumberOfAnOwner(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	for _, id := range []string{"G.1", "G.2"} {
+		r.mustPut(r.feed("G"), bearing(id, number))
+	}
+	r.mustPut(r.feed("G"), body("Patient", "G.3", ""))
+	copied := `"contained":[{"resourceType":"Patient","id":"p","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}]}],"performer":[{"reference":"#p"}],`
+	r.mustPut(r.feed("G"), observation("G.own", "G.1", copied))
+	r.mustPut(r.feed("G"), observation("G.other", "G.3", copied))
+	sees := func(when string, p consent.Principal, own, other bool) {
+		t.Helper()
+		r.caughtUp()
+		for id, want := range map[string]bool{"G.own": own, "G.other": other} {
+			if got := r.sees(p, "Observation", id); got != want {
+				t.Errorf("%s: %s is seen: %t, want %t", when, id, got, want)
+			}
+		}
+		r.checked()
+	}
+	sees("two bear the number, the owner", r.patient("G.1"), true, false)
+	sees("two bear the number, somebody else", r.patient("G.3"), false, false)
+	sees("two bear the number, staff", r.clinician("A"), true, true)
+	r.mustPut(r.feed("G"), directive("G.c", "denial", logic))
+	sees("the number is denied", r.clinician("A"), false, false)
+	r.mustPut(r.feed("G"), strings.Replace(directive("G.c", "denial", logic), `"active"`, `"inactive"`, 1))
+	r.mustPut(r.feed("G"), directive("G.d", "denial", to("Patient/G.2")))
+	sees("the other one denies", r.clinician("A"), true, true)
+	r.mustPut(r.feed("G"), bearing("G.1", "9990000002"))
+	sees("the other one alone bears the number", r.clinician("A"), false, false)
 }

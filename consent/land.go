@@ -41,7 +41,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 	}
 	arrive, err := g.types.depart(ctx, l.wants, l.changed)
 	if err != nil {
-		return err
+		return unstored(err)
 	}
 	defer arrive()
 	over, err := g.keepLabels(ctx, l)
@@ -55,8 +55,11 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 	}
 	defer release()
 	if ordered {
-		g.register.commits.Lock()
-		defer g.register.commits.Unlock()
+		release, err := take(ctx, g.register.commits, 1)
+		if err != nil {
+			return unstored(err)
+		}
+		defer release()
 	}
 	g.register.expect(l.Writes)
 	if err = g.register.meet(ctx, g.store, g.register.newNames(l.Writes)); err == nil {
@@ -65,9 +68,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 	if left := g.register.over(l.Writes, tells, err); len(left) > 0 {
 		g.readers.after(func() { g.register.forget(left) })
 	}
-	if err := g.tableOutcome(l.table, err); err != nil {
-		return err
-	}
+	g.tableOutcome(l.table, err)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return unstored(fmt.Errorf("commit: %w", err))
 	}
@@ -80,8 +81,11 @@ func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
 		_, err := g.store.Commit(ctx, l.Batch)
 		return err
 	}
-	g.backlog.commits.Lock()
-	defer g.backlog.commits.Unlock()
+	release, err := take(ctx, g.backlog.commits, 1)
+	if err != nil {
+		return err
+	}
+	defer release()
 	change, err := g.backlog.next(l.stale, l.pages)
 	if err != nil {
 		return err

@@ -110,9 +110,7 @@ func (g *Guard) checkTable(ctx context.Context) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read the defined search parameters: %w", err)
 	}
-	g.defined.mu.RLock()
-	defer g.defined.mu.RUnlock()
-	if a, b := string(g.defined.table.mark().Value), string(kept.mark().Value); a != b {
+	if a, b := string(g.defined.now().mark().Value), string(kept.mark().Value); a != b {
 		return fmt.Errorf("the table of search parameters differs from the store: it is %s, the store has %s", a, b)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -38,13 +40,48 @@ type parameters struct {
 
 // defined is the table that is in force, in a Guard.
 type defined struct {
-	// mu is held shared over every commit to the store, and alone over one that
+	// commits is held shared over every commit to the store, and alone over one that
 	// changes the table, so that none is made with keys of another table.
+	commits *semaphore.Weighted
+
 	mu    sync.RWMutex
 	table parameters
-	// doubtful: a change of the table may have been made, and nobody could say.
-	doubtful bool
-	wake     chan struct{} // has an element when something may have to be indexed
+	// doubt is until when a change of the table may be made of which nobody could say
+	// whether it was: each commit reads the table first.
+	doubt time.Time
+	wake  chan struct{} // has an element when something may have to be indexed
+}
+
+// everyCommit is the weight of defined.commits.
+const everyCommit = 1 << 30
+
+// doubtful is how long a commit of unknown outcome may be carried out yet: MongoDB ends
+// a transaction of its own after a minute.
+const doubtful = 2 * time.Minute
+
+func newDefined() defined {
+	return defined{commits: semaphore.NewWeighted(everyCommit), wake: make(chan struct{}, 1)}
+}
+
+// now is the table in force.
+func (d *defined) now() parameters {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.table
+}
+
+// inDoubt reports whether the table is to be read before a commit.
+func (d *defined) inDoubt(now time.Time) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return now.Before(d.doubt)
+}
+
+// doubted says until when the table is in doubt.
+func (d *defined) doubted(until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.doubt = until
 }
 
 // live are the parameters that are not retired.

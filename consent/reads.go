@@ -19,10 +19,11 @@ type reads struct {
 	standing
 	checks map[store.Ref]store.Check
 	absent map[string]store.Absent // by what is asked
+	holds  map[store.Ref]members   // the keys by which documents attach Binaries, of those that have to go on doing so
 }
 
 func (g *Guard) reads(snap store.Snap) *reads {
-	return &reads{g.standing(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}}
+	return &reads{g.standing(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]members{}}
 }
 
 // checked demands that a version stays the newest, under the keys that it has.
@@ -30,11 +31,66 @@ func (r *reads) checked(d store.Doc) {
 	r.checks[d.Ref] = store.Check{Ref: d.Ref, Version: d.Version, Keying: d.Keying}
 }
 
+// followed demands that a document gives what it gives now to those that depend on it.
+// Other versions of it may come: who updates a document often holds up nobody who writes
+// about it (LIM-002).
+func (r *reads) followed(d store.Doc) error {
+	if d.Dead() {
+		r.checked(d)
+		return nil
+	}
+	where, err := r.gives(d)
+	if err != nil {
+		return err
+	}
+	r.checks[d.Ref] = store.Check{Ref: d.Ref, Where: where}
+	return nil
+}
+
+// gives is satisfied by the keys of a live document that gives the same as another to
+// those that depend on it (sameHeirs), and the numbers of a Patient.
+func (r *reads) gives(d store.Doc) (store.Pred, error) {
+	out := store.And{}
+	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix(), index.BearsPrefix()} {
+		of := members{}
+		for _, name := range names(d.Keys, prefix) {
+			of[name] = true
+			out = append(out, store.Eq{Key: prefix + store.Key(name)})
+		}
+		out = append(out, none(store.In{Prefix: prefix, Set: ids(func(name string) bool { return !of[name] })}))
+	}
+	for _, name := range append([]string{factBarred}, inherits...) {
+		if store.Match(fact(name), d.Keys) {
+			out = append(out, fact(name))
+		} else {
+			out = append(out, none(fact(name)))
+		}
+	}
+	if d.Ref.Type != "Patient" {
+		return out, nil
+	}
+	for _, name := range names(d.Keys, index.BearsPrefix()) { // now, or once
+		number, is := strings.CutPrefix(name, "nhs:")
+		if !is {
+			continue
+		}
+		bears, err := r.bears(number)
+		if err != nil {
+			return nil, err
+		}
+		if !store.Match(bears, d.Keys) {
+			bears = none(bears)
+		}
+		out = append(out, bears)
+	}
+	return out, nil
+}
+
 func (r *reads) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	d, err := r.standing.newest(ctx, ref)
 	switch {
 	case err == nil:
-		r.checked(d)
+		err = r.followed(d)
 	case errors.Is(err, store.ErrNotFound):
 		r.checks[ref] = store.Check{Ref: ref}
 	}
@@ -74,11 +130,17 @@ func (r *reads) others(ctx context.Context, number string, leftOut func(id strin
 
 func (r *reads) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	docs, err := r.standing.holders(ctx, binary, source)
+	key := index.HoldsKey(binary, source)
 	for _, d := range docs {
-		r.checked(d)
+		if err := r.followed(d); err != nil {
+			return nil, err
+		}
+		if r.holds[d.Ref] == nil {
+			r.holds[d.Ref] = members{}
+		}
+		r.holds[d.Ref][string(key)] = true
 	}
 	if err == nil && len(docs) == 0 { // nor may one come meanwhile
-		key := index.HoldsKey(binary, source)
 		r.absent["holders "+binary] = store.Absent{Where: store.Eq{Key: key}, Claims: []store.Key{key}}
 	}
 	return docs, err
@@ -91,9 +153,15 @@ func (r *reads) demand(b *store.Batch) {
 		written[w.Doc.Ref] = true
 	}
 	for ref, check := range r.checks {
-		if !written[ref] {
-			b.Checks = append(b.Checks, check)
+		if written[ref] {
+			continue
 		}
+		if check.Where != nil {
+			for _, key := range slices.Sorted(maps.Keys(r.holds[ref])) {
+				check.Where = all(check.Where, store.Eq{Key: store.Key(key)})
+			}
+		}
+		b.Checks = append(b.Checks, check)
 	}
 	slices.SortFunc(b.Checks, func(a, b store.Check) int {
 		return cmp.Or(strings.Compare(a.Ref.Type, b.Ref.Type), strings.Compare(a.Ref.ID, b.Ref.ID))

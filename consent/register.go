@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -26,7 +28,7 @@ import (
 // follows them in the order of the store. It is safe for concurrent use.
 type register struct {
 	// commits is held over every commit that says something new to the register.
-	commits sync.Mutex
+	commits *semaphore.Weighted
 
 	mu sync.RWMutex
 	// by document: what it says now.
@@ -60,7 +62,8 @@ type entry struct {
 
 func newRegister() *register {
 	return &register{
-		docs: map[store.Ref]entry{}, doubtful: map[store.Ref][]entry{},
+		commits: semaphore.NewWeighted(1),
+		docs:    map[store.Ref]entry{}, doubtful: map[store.Ref][]entry{},
 		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, named: map[string]int{},
 		bearers: map[string]map[string]bool{}, bears: map[string]map[string]bool{},
 		coming: map[*store.Write][]string{}, unsure: map[*store.Write]bool{}, leaving: map[store.Ref]uint64{},

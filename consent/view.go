@@ -168,7 +168,7 @@ func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 			if err == nil {
 				err = v.usable(ctx)
 			}
-			if err == nil && q.ID == "" && !v.until.IsZero() && d.Updated.After(v.until) {
+			if err == nil && q.ID == "" && d.Updated.After(v.until) {
 				continue
 			}
 			if err == nil {

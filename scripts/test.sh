@@ -1,26 +1,56 @@
 #!/usr/bin/env bash
-# Runs the whole suite with the race detector, then without it what is too long for it. The last line says which MongoDB server
-# the tests ran on. CARERECORD_SOAK=10 makes long tests ten times as long (make soak).
+# Runs all tests in three parts: every package but conformance/suite with the race detector, the law once more without it, with
+# all of its cases and with the broken guards, and conformance/suite, which drives the program from outside. The first runs beside
+# the other two, since none of them alone keeps two processors busy. Each part is printed whole, and all of them run; if one
+# fails, the script fails. The last line says which MongoDB server the tests ran on. CARERECORD_SOAK=10 makes long tests ten
+# times as long (make soak).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-server=$(mktemp)
-trap 'rm -f "$server"' EXIT
-export CARERECORD_TEST_SERVER_FILE=$server
+dir=$(mktemp -d)
+beside=
+trap '[ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true; rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+export CARERECORD_TEST_SERVER_FILE=$dir/server
+touch "$CARERECORD_TEST_SERVER_FILE"
+packages=$(go list ./... | grep -v '/conformance/suite$')
 timeout=25m
 [ "${CARERECORD_SOAK:-1}" = 1 ] || timeout=6h
-# A package that fails shows everything it said; of one that passes, what its tests counted, and those that took five seconds or more.
-go test -race -v -timeout "$timeout" ./... 2>&1 | tr '\r' '\n' | awk '
+
+# part NAME ARGUMENTS... runs go test. A package that fails shows everything it said; of one that passes, what its tests
+# counted, and those that took five seconds or more.
+part() {
+  local name=$1 status=0 took=$dir/took-$BASHPID TIMEFORMAT='%0R s, %0U s and %0S s of a processor in user and system mode'
+  shift
+  { time go test -v -timeout "$timeout" "$@" 2>&1 | tr '\r' '\n' | awk '
 	{ all = all $0 "\n" }
-	/_test\.go:[0-9]+: [0-9]+ |_test\.go:[0-9]+: (skipped|with the race)|random\.go:[0-9]+: / { said = said "    " $0 "\n" }
+	/_test\.go:[0-9]+: ([0-9]+ |skipped|with the race|load: |read back|.*: caught in )|random\.go:[0-9]+: / { said = said "    " $0 "\n" }
 	/^ *--- (PASS|SKIP): .*\(([5-9]|[0-9][0-9]+)\.[0-9]+s\)/ { said = said $0 "\n" }
 	/^(ok|FAIL|\?) *\t/ {
 		printf "%s", /^FAIL/ ? all : said
 		if (!/^\?/) print
 		all = said = ""; fflush()
 	}
-	END { printf "%s", all }'
-# The law of the record once more, with all of its cases and with the broken guards.
-go test -count=1 -timeout "$timeout" -v -run . ./conformance/law | grep -aE "^(ok|FAIL|panic)|cases|requests|caught|LAW|CON-"
-# The whole Synthea set on both engines, which with the race detector is fifteen bundles.
-go test -count=1 -timeout 20m -v -run TestSyntheaWhole ./conformance/suite | tr '\r' '\n' | grep -avE 'loading \('
-echo "MongoDB tests ran on: $(sort -u "$server" | paste -sd';')"
+	END { printf "%s", all }'; } 2>"$took" || status=1
+  echo "part: $name, $(cat "$took")$([ $status = 0 ] || echo ", FAILED")"
+  return $status
+}
+
+others() {
+  local status=0
+  part "the whole law" -count=1 ./conformance/law || status=1
+  part "the suite" -count=1 -parallel 4 ./conformance/suite || status=1 # last: it fills both processors
+  return $status
+}
+
+set -m # the parts beside are a group of processes, which the trap can end
+others >"$dir/others" 2>&1 &
+beside=$!
+set +m
+status=0
+# shellcheck disable=SC2086
+part "with the race detector" -race $packages || status=1
+wait "$beside" || status=1
+beside=
+cat "$dir/others"
+echo "MongoDB tests ran on: $(sort -u "$CARERECORD_TEST_SERVER_FILE" | paste -sd';')"
+exit $status

@@ -124,7 +124,7 @@ func CompareMarks(a, b HistoryMark) int {
 // together, or nothing is.
 type Batch struct {
 	Writes []Write  // at most one for each address
-	Checks []Check  // versions that must still be the newest
+	Checks []Check  // documents that must still be as they were read
 	Absent []Absent // questions that must have no answer
 	// Log is appended to the store's Log with the writes or durably before
 	// them, in this order. When the commit fails an engine without common
@@ -155,11 +155,14 @@ type Write struct {
 }
 
 // Check demands that a version is the newest one of a document and was not
-// rekeyed since it was read; Version 0 that the document never was.
+// rekeyed since it was read; Version 0 that the document never was. With Where it
+// demands instead that the document is live under keys that match, whatever the version:
+// what was read of it is then the facts that Where asks for.
 type Check struct {
 	Ref     Ref
 	Version uint64
 	Keying  uint64
+	Where   Pred // nil for the version; with it Version and Keying are ignored
 }
 
 // Absent demands that no live document matches. Claims are driving keys of

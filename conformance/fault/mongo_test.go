@@ -15,7 +15,7 @@ func TestPrimary(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		fault  fault
-		always bool // some requests must be refused
+		always bool // requests must be refused
 	}{
 		{"that is cut off", cut, true},
 		{"that hangs", hangs, true},
@@ -24,36 +24,43 @@ func TestPrimary(t *testing.T) {
 		{"whose connections break", flickers, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()                              // it mostly waits for deadlines to pass
 			uri, name := mongotest.Own(t).Database(t) // the stand-in never ends what nobody ends
 			proxy, through := newProxy(t, uri)
-			open := func(uri string) *mongo.DB {
+			open := func(uri string, timeout time.Duration) *mongo.DB {
 				t.Helper()
-				db, err := mongo.Open(t.Context(), mongo.Config{URI: uri, Database: name, Timeout: deadline, NoticeStandIn: true})
+				db, err := mongo.Open(t.Context(), mongo.Config{URI: uri, Database: name, Timeout: timeout, NoticeStandIn: true})
 				if err != nil {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { db.Close() })
 				return db
 			}
-			s := serve(t, open(through))
+			s := serve(t, open(through, deadline), deadline)
 			stop := s.work()
-			time.Sleep(500 * time.Millisecond)
-			s.told(0)
+			s.await(writes, 10, 200, 201)
 			proxy.set(c.fault)
-			time.Sleep(3 * deadline)
-			refused, all := s.told(503)
-			if refused == 0 && c.always || all == 0 {
-				t.Errorf("%d of %d requests were refused meanwhile", refused, all)
+			s.forget()
+			if c.always {
+				s.await(everything, 3, 503)
+			} else {
+				s.await(everything, 4, 200, 201, 404, 503)
+			}
+			for _, method := range everything {
+				refused, all := s.counted(method, 503)
+				t.Logf("%d of %d answers to %s meanwhile were refusals", refused, all, method)
 			}
 			proxy.set(none)
+			if n := proxy.broke(); c.fault == flickers && n < 10 {
+				t.Errorf("%d connections broke, want 10 or more", n)
+			}
 			stop()
-			t.Logf("%d of %d requests were refused meanwhile", refused, all)
 			s.answersAgain()
 			s.look(true)
-			after := s.over(open(uri))
+			after := s.over(open(uri, patience))
 			after.look(true)
 			after.count()
-			if err := open(uri).Verify(t.Context()); err != nil {
+			if err := open(uri, patience).Verify(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -64,7 +71,7 @@ func TestPrimary(t *testing.T) {
 // now and then.
 func (s *site) answersAgain() {
 	s.t.Helper()
-	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		if s.send("GET", "/Patient/g.unheard-of", "").Code == 404 {
 			return
 		}

@@ -61,17 +61,14 @@ func onDisk(t *testing.T) (d *disk, db *pebble.DB, reopen func() *pebble.DB) {
 
 func TestDiskFull(t *testing.T) {
 	d, db, reopen := onDisk(t)
-	s := serve(t, db)
+	s := serve(t, db, deadline)
 	stop := s.work()
-	time.Sleep(300 * time.Millisecond)
-	s.told(0)
+	s.await(writes, 10, 200, 201)
 	d.full.Store(true)
-	time.Sleep(500 * time.Millisecond)
+	s.forget()
+	s.await(writes, 10, 503)
 	stop()
 	s.look(false)
-	if refused, all := s.told(503); refused == 0 {
-		t.Errorf("a full disk refused none of %d requests", all)
-	}
 	db2 := reopen()
 	after := s.over(db2)
 	after.look(true)
@@ -83,7 +80,7 @@ func TestDiskFull(t *testing.T) {
 
 func TestDiskThatReadsNothing(t *testing.T) {
 	d, db, reopen := onDisk(t)
-	s := serve(t, db)
+	s := serve(t, db, deadline)
 	for n := range 200 {
 		s.put(fmt.Sprint("g.", n), n)
 	}
@@ -91,10 +88,10 @@ func TestDiskThatReadsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.look(true)
-	s.told(0)
 	d.failing.Store(true)
+	s.forget()
 	s.look(false)
-	if refused, all := s.told(503); refused == 0 {
+	if refused, all := s.counted("GET", 503); refused == 0 {
 		t.Errorf("a disk that reads nothing refused none of %d requests", all)
 	}
 	d.failing.Store(false)
@@ -104,17 +101,15 @@ func TestDiskThatReadsNothing(t *testing.T) {
 
 func TestDiskSlow(t *testing.T) {
 	d, db, reopen := onDisk(t)
-	s := serve(t, db)
+	s := serve(t, db, deadline)
 	stop := s.work()
-	time.Sleep(300 * time.Millisecond)
-	s.told(0)
+	s.await(writes, 10, 200, 201)
 	d.slow.Store(int64(2 * deadline))
-	time.Sleep(2 * deadline)
-	if refused, all := s.told(503); refused == 0 {
-		t.Errorf("a disk of which each write takes %s refused none of %d requests", 2*deadline, all)
-	}
+	s.forget()
+	s.await(writes, 2, 503)
 	d.slow.Store(0)
-	time.Sleep(3 * deadline) // what hangs ends
+	s.forget()
+	s.await(writes, 10, 200, 201) // what hung has ended
 	stop()
 	s.look(true)
 	if err := db.Verify(t.Context()); err != nil {

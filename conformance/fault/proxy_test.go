@@ -30,11 +30,12 @@ type proxy struct {
 	server   string
 	group    sync.WaitGroup
 
-	mu    sync.Mutex
-	fault fault
-	ended chan struct{} // closed when the fault changes
-	conns []net.Conn
-	n     int // commands seen
+	mu     sync.Mutex
+	fault  fault
+	ended  chan struct{} // closed when the fault changes
+	conns  []net.Conn
+	n      int // commands seen
+	broken int // connections that flickers broke
 }
 
 // newProxy returns a proxy to the server at uri and the address to use.
@@ -129,12 +130,22 @@ func (p *proxy) up(client, server net.Conn) {
 				server.Write(m)
 				message(server) // it has done its part, and nobody hears of it
 			}
+			p.mu.Lock()
+			p.broken++
+			p.mu.Unlock()
 			return
 		}
 		if _, err := server.Write(m); err != nil {
 			return
 		}
 	}
+}
+
+// broke returns how many connections flickers broke.
+func (p *proxy) broke() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
 }
 
 // down carries what the server answers.

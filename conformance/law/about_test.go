@@ -234,6 +234,7 @@ func (e *evaluator) bearers(number string) []string {
 // number.
 func (e *evaluator) mentioned(v *version) []string {
 	owners, _ := e.owners(v)
+	whose := owners
 	owners = append(owners, v.embeddedNames()...)
 	for _, path := range owned[v.Ref.Type] {
 		for _, reference := range at(v.m, path) {
@@ -247,9 +248,11 @@ func (e *evaluator) mentioned(v *version) []string {
 		case map[string]any:
 			id := patientOf(value)
 			if number := numberIn(value); id == "" && number != "" && !v.itself(number) {
-				id = numberName(number) // somebody, whom nobody is
-				if who := e.bearers(number); len(who) == 1 {
+				switch who := e.bearers(number); {
+				case len(who) == 1:
 					id = who[0]
+				case !slices.ContainsFunc(who, func(p string) bool { return slices.Contains(whose, p) }):
+					id = numberName(number) // somebody, whom nobody is; several of whom an owner is one are the owner
 				}
 			}
 			if id != "" && !slices.Contains(owners, id) {

@@ -20,6 +20,7 @@ import (
 // answers for that, on record (CON-1407). Each engine's backup is restored into
 // the other too.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	pebble := func(t *testing.T) *server { return onPebble(t) }
 	mongo := func(t *testing.T) *server { return onMongo(t) }
 	for _, c := range []struct {
@@ -29,6 +30,7 @@ func TestBackupAndRestore(t *testing.T) {
 		{"pebble", pebble, pebble}, {"mongo", mongo, mongo}, {"from pebble to mongo", pebble, mongo}, {"from mongo to pebble", mongo, pebble},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			out := filepath.Join(t.TempDir(), "backup")
 			taken, w := backUp(t, c.from(t), out)
 			refusesDamage(t, c.to(t), out)
@@ -240,6 +242,7 @@ func (s *server) hasRecorded(t *testing.T, taken time.Time) {
 // TestCopiedByOtherMeans: a store that the engine's own tools filled is marked by
 // hand, and then waits like a restored one.
 func TestCopiedByOtherMeans(t *testing.T) {
+	t.Parallel()
 	s := onPebble(t)
 	s.start("--demo", "--public-url", "http://record.test")
 	want(t, "before", s.get("gp", "Patient/xgp01.p0"), 200, "")

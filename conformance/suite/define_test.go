@@ -31,8 +31,10 @@ func defining(id, status, code, base, kind, expression string) string {
 // requests, also when the server is killed meanwhile, and answer then as those of
 // the standard with the same expressions do, to everybody (SRCH-240 to 245).
 func TestDefinedParameters(t *testing.T) {
-	t.Run("pebble", func(t *testing.T) { definedParameters(t, onPebble(t), func() {}) })
+	t.Parallel()
+	t.Run("pebble", func(t *testing.T) { t.Parallel(); definedParameters(t, onPebble(t), func() {}) })
 	t.Run("mongo", func(t *testing.T) {
+		t.Parallel()
 		m := mongotest.Own(t)
 		definedParameters(t, onServer(t, m), func() {
 			if !m.Real() { // see TestReindex
@@ -176,7 +178,7 @@ func (s *server) mayRead(t *testing.T, at string) {
 // awaitIndexed waits until all parameters are complete.
 func (s *server) awaitIndexed(t *testing.T, at string) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		r := s.get(operator, at+"/admin/reindex")
 		says(t, "SRCH-242 progress", r, 200, "")
 		if !strings.Contains(r.body, `"phase":"indexing"`) {
@@ -195,7 +197,7 @@ func (s *server) twinsAnswer(t *testing.T, who string, twins []string) {
 	var values [4][]string
 	page, rows := "12", "200"
 	if s.onMongo() {
-		page, rows = "5", "20"
+		page, rows = "3", "20"
 	}
 	for _, e := range s.get(who, "Observation?_count="+page).get("entry").Array() {
 		o := e.Get("resource")
@@ -250,6 +252,7 @@ func (s *server) loadsDefinition(t *testing.T) {
 // TestDraftsDefineNothing: all definitions of the standard's package, which are
 // drafts, are stored and do nothing (SRCH-240).
 func TestDraftsDefineNothing(t *testing.T) {
+	t.Parallel()
 	s, at := admin(onPebble(t), "--auth", "off")
 	before := s.get("", "metadata").header.Get("ETag")
 	refused, n := exclusions(t), 0

@@ -31,9 +31,13 @@ func (s *server) head(method, path string, length int) string {
 		method, path, s.token(feed), length)
 }
 
+// drained is how long a server may take to finish running requests (LIM-009).
+const drained = 30 * time.Second
+
 // TestDrain: a server that is told to end finishes the request that runs, takes
 // no new one, and ends well (LIM-009).
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	s := onPebble(t).start("--demo")
 	body := `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":` + basic("xac01.drained", "kept") + `,"request":{"method":"PUT","url":"Basic/xac01.drained"}}]}`
 	s.token(feed)
@@ -44,7 +48,7 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("got %v %v", answered, err)
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(drained); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
 		if err != nil {
 			break // refused
@@ -60,7 +64,7 @@ func TestDrain(t *testing.T) {
 	if _, err := running.Write([]byte(body[50:])); err != nil {
 		t.Fatal(err)
 	}
-	running.SetReadDeadline(time.Now().Add(10 * time.Second))
+	running.SetReadDeadline(time.Now().Add(drained))
 	resp, err := http.ReadResponse(bufio.NewReader(running), nil)
 	if err != nil {
 		t.Fatalf("LIM-009: the running request got no answer: %v\n%s", err, s.output)
@@ -70,7 +74,7 @@ func TestDrain(t *testing.T) {
 	}
 	select {
 	case <-s.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(drained):
 		t.Fatal("LIM-009: the server does not end once nothing runs")
 	}
 	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
@@ -84,6 +88,7 @@ func TestDrain(t *testing.T) {
 // or not at all, leave nothing behind (LIM-009): 200 that hang up, 10,000 in
 // soak.
 func TestAborts(t *testing.T) {
+	t.Parallel()
 	s, at := admin(onPebble(t), "--demo", "--limit", "search-deadline=1s", "--limit", "bundle-deadline=1s")
 	s.token(feed)
 	want(t, "before", s.get(feed, "Basic"), 200, "")
@@ -116,14 +121,14 @@ func TestAborts(t *testing.T) {
 	}
 	began := time.Now()
 	for i, conn := range slow {
-		conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(patience))
 		_, err := bufio.NewReader(conn).WriteTo(&output{})
 		if e, ok := err.(net.Error); ok && e.Timeout() {
 			t.Fatalf("LIM-009: slow client %d still has its connection after %s", i, time.Since(began))
 		}
 	}
 	t.Logf("%d clients hung up; 40 slow ones were let go after %s", n, time.Since(began).Round(time.Millisecond))
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		after := gauges(t, at)
 		if after.underWay == 0 && after.goroutines <= before.goroutines+5 && after.files <= before.files+5 {
 			break

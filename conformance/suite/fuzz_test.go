@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ var fuzzedTypes = []string{"Patient", "Observation", "Encounter", "Condition", "
 // besides (REST-005, LIM-005). CARERECORD_FUZZ_SECONDS, 30 if it is not set, is
 // how long.
 func TestFuzzedServer(t *testing.T) {
+	t.Parallel()
 	seconds := 30
 	if text := os.Getenv("CARERECORD_FUZZ_SECONDS"); text != "" {
 		var err error
@@ -44,33 +46,43 @@ func TestFuzzedServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(strings.TrimSpace(string(out)), "run", file, "--url", s.base, "--no-color", "--max-time", strconv.Itoa(seconds), "--continue-on-failure",
-		"--checks", "not_a_server_error,response_schema_conformance,content_type_conformance", "--request-timeout", "15", "--phases", "examples,coverage,fuzzing,stateful",
-		"--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink", "--max-failures", "20")
-	cmd.Dir = dir
+	needed := []string{"create 2xx", "update 2xx", "search 2xx", "read 2xx"}
 	began := time.Now()
-	report, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("REST-005: %v\n%s", err, tail(string(report), 12_000))
-	}
-	asked := strings.Count(s.output.String(), "msg=request")
-	counts := map[string]int{}
-	for _, m := range regexp.MustCompile(`msg=request interaction=(\S+) type=\S+ status=(\d)`).FindAllStringSubmatch(s.output.String(), -1) {
-		counts[m[1]+" "+m[2]+"xx"]++
-	}
-	t.Logf("%d requests in %s: %v", asked, time.Since(began).Round(time.Second), counts)
-	for _, needed := range []string{"create 2xx", "update 2xx", "search 2xx", "read 2xx"} {
-		if counts[needed] == 0 {
-			t.Errorf("the fuzzer met no %s: it tested refusals only", needed)
+	for run := 1; ; run++ { // a busy machine takes more than one
+		cmd := exec.Command(strings.TrimSpace(string(out)), "run", file, "--url", s.base, "--no-color", "--max-time", strconv.Itoa(seconds), "--continue-on-failure",
+			"--checks", "not_a_server_error,response_schema_conformance,content_type_conformance", "--request-timeout", "15", "--phases", "examples,coverage,fuzzing,stateful",
+			"--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink", "--max-failures", "20")
+		cmd.Dir = dir
+		report, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("REST-005: %v\n%s", err, tail(string(report), 12_000))
+			break
 		}
-	}
-	if asked < 20*seconds {
-		t.Errorf("the fuzzer made %d requests in %d s: it tested next to nothing\n%s", asked, seconds, tail(string(report), 4000))
+		asked, counts := s.wasAsked()
+		t.Logf("%d requests in %s: %v", asked, time.Since(began).Round(time.Second), counts)
+		missing := slices.IndexFunc(needed, func(kind string) bool { return counts[kind] == 0 })
+		if missing < 0 && asked >= 20*seconds {
+			break
+		}
+		if run == 5 {
+			t.Errorf("the fuzzer made %d requests, want %d or more, and of each of %v one or more, or it tested next to nothing: got %v\n%s", asked, 20*seconds, needed, counts, tail(string(report), 4000))
+			break
+		}
 	}
 	for _, line := range regexp.MustCompile(`(?m)^.*msg="request failed".*$`).FindAllString(s.output.String(), 5) {
 		t.Errorf("REST-005: %s", line)
 	}
 	want(t, "the server lives", s.get("", "metadata"), 200, "")
+}
+
+// wasAsked counts the requests that the server has logged, and by interaction and status.
+func (s *server) wasAsked() (all int, counts map[string]int) {
+	log := s.output.String()
+	counts = map[string]int{}
+	for _, m := range regexp.MustCompile(`msg=request interaction=(\S+) type=\S+ status=(\d)`).FindAllStringSubmatch(log, -1) {
+		counts[m[1]+" "+m[2]+"xx"]++
+	}
+	return strings.Count(log, "msg=request"), counts
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }

@@ -46,8 +46,10 @@ const writers = 4
 // bundle that was not answered is there as a whole or not at all; the index
 // equals a rebuild, and the trail holds.
 func TestKilledInALoad(t *testing.T) {
-	t.Run("pebble", func(t *testing.T) { killInALoad(t, onPebble(t)) })
+	t.Parallel()
+	t.Run("pebble", func(t *testing.T) { t.Parallel(); killInALoad(t, onPebble(t)) })
 	t.Run("mongo", func(t *testing.T) { // on a server of its own: transactions of the killed stay open there
+		t.Parallel()
 		killInALoad(t, onServer(t, mongotest.Own(t)), "--lease", lease.String())
 	})
 }

@@ -1,6 +1,8 @@
 package suite
 
 import (
+	"bufio"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -64,6 +66,7 @@ func (s *server) folder(name string) string {
 // One process writes to a MongoDB record (design §6): beside a server a second
 // one and every command that writes are refused, and told what to do.
 func TestLeaseRefusesASecondWriter(t *testing.T) {
+	t.Parallel()
 	s := onMongo(t).start("--demo", "--lease", lease.String())
 	other := s.elsewhere()
 	file := filepath.Join(t.TempDir(), "basic.json")
@@ -102,6 +105,7 @@ func TestLeaseRefusesASecondWriter(t *testing.T) {
 
 // After kill -9 the record is free again within the life of the lease.
 func TestLeaseEndsWithAKilledServer(t *testing.T) {
+	t.Parallel()
 	s := onMongo(t).start("--demo", "--lease", lease.String())
 	s.kill()
 	began := time.Now()
@@ -114,15 +118,24 @@ func TestLeaseEndsWithAKilledServer(t *testing.T) {
 // A server that was held up until its lease was another's answers no request
 // any more, and ends (design, laws 5 and 8).
 func TestLeaseLost(t *testing.T) {
+	t.Parallel()
 	s := onMongo(t).start("--demo", "--lease", lease.String())
 	s.token("consultant")
 	want(t, "before", s.get("consultant", "Observation?_summary=count"), 200, "")
 	freeze(t, s, syscall.SIGSTOP)
 	t.Cleanup(func() { freeze(t, s, syscall.SIGCONT) })
 	next := s.elsewhere().start("--demo", "--lease", lease.String())
+	// A request waits for the server when it goes on, however long this test is held up.
+	waiting := s.raw(fmt.Sprintf("GET /fhir/Observation?_summary=count HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", s.tokens["consultant"]))
+	waiting.SetReadDeadline(time.Now().Add(patience))
 	freeze(t, s, syscall.SIGCONT)
 	statuses := map[int]int{}
-	for deadline := time.Now().Add(20 * time.Second); s.running(); time.Sleep(20 * time.Millisecond) {
+	if resp, err := http.ReadResponse(bufio.NewReader(waiting), nil); err != nil {
+		t.Errorf("the request that waited: %v", err)
+	} else {
+		statuses[resp.StatusCode]++
+	}
+	for deadline := time.Now().Add(patience); s.running(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the server did not end: %v\n%s", statuses, s.output)
 		}

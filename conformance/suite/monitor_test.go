@@ -3,7 +3,6 @@ package suite
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -13,12 +12,7 @@ import (
 // admin starts a server with an address for its operator and returns both.
 func admin(s *server, args ...string) (*server, string) {
 	s.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := s.freeAddress()
 	return s.start(append(args, "--admin", address)...), "http://" + address
 }
 
@@ -27,6 +21,7 @@ func admin(s *server, args ...string) (*server, string) {
 // place where a request can, none of it stands in the metrics or in the log
 // (issue 6; SMART-481, REST-005).
 func TestMonitor(t *testing.T) {
+	t.Parallel()
 	s, at := admin(onPebble(t), "--demo")
 	const secret = "Quillfeather"
 	patient := fmt.Sprintf(`{"resourceType":"Patient","id":"xac01.%s","name":[{"family":"%s"}],"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}]}`, secret, secret)

@@ -10,6 +10,7 @@ import (
 // TestProtocol drives the thin REST and search of the walking record as clients
 // do, one function a topic.
 func TestProtocol(t *testing.T) {
+	t.Parallel()
 	s := onPebble(t).start("--demo")
 	t.Run("versions", func(t *testing.T) { versions(t, s) })
 	t.Run("pages", func(t *testing.T) { pages(t, s) })

@@ -10,6 +10,7 @@ import (
 // TestReadme runs the lines of the README as a reader pastes them, against the
 // demonstration, and holds the answers that it shows against those that came.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "sed"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("skipped: the README's lines need %s", tool)

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,8 +92,10 @@ func (s *server) keyOtherwise() int {
 // questions would miss documents; it is keyed anew, also when that is killed in
 // the middle, and is then what a rebuild gives (design §4).
 func TestReindex(t *testing.T) {
-	t.Run("pebble", func(t *testing.T) { reindex(t, onPebble(t), func() {}) })
+	t.Parallel()
+	t.Run("pebble", func(t *testing.T) { t.Parallel(); reindex(t, onPebble(t), func() {}) })
 	t.Run("mongo", func(t *testing.T) {
+		t.Parallel()
 		m := mongotest.Own(t)
 		reindex(t, onServer(t, m), func() {
 			if !m.Real() { // MongoDB ends the transactions of a killed process within a minute, the stand-in never
@@ -143,32 +146,33 @@ func reindex(t *testing.T, s *server, killed func(), args ...string) {
 
 // interruptReindex kills a reindex when a part of the documents is done: later
 // and later, until its mark says so, since how long it takes to begin is the
-// machine's.
+// machine's. The rate is so low that all documents take longer than the longest try.
 func (s *server) interruptReindex(t *testing.T, all int, killed func()) {
 	t.Helper()
+	const tries = 6
 	for after := time.Second; ; after += time.Second {
-		s.reindexUntilKilled(t, all, after)
+		s.reindexUntilKilled(t, all, all/(2*tries*tries), after)
 		killed()
 		out, err := s.run("reindex", "--status")
 		if err == nil && strings.Contains(out, "in round 0, ") && !strings.Contains(out, ", 0 %") {
 			return
 		}
-		if err != nil || after > 10*time.Second {
+		if err != nil || after > tries*time.Second {
 			t.Fatalf("status of an interrupted reindex: %v\n%s", err, out)
 		}
 	}
 }
 
 // reindexUntilKilled kills a reindex some time after it was started.
-func (s *server) reindexUntilKilled(t *testing.T, all int, after time.Duration) {
+func (s *server) reindexUntilKilled(t *testing.T, all, rate int, after time.Duration) {
 	t.Helper()
 	output := &output{}
-	cmd := exec.Command(binary, append([]string{"reindex", "--rate", "2000", "--store", s.store}, s.flags...)...)
+	cmd := exec.Command(binary, append([]string{"reindex", "--rate", strconv.Itoa(rate), "--store", s.store}, s.flags...)...)
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(after) // about half: the rate says how long all takes
+	time.Sleep(after)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Error(err)
 	}

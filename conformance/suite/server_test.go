@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,9 @@ import (
 
 	"carerecord/store/mongo/mongotest"
 )
+
+// patience is how long a test waits for what must happen, on a machine that is busy.
+const patience = 2 * time.Minute
 
 // binary is the program under test, built once.
 var binary string
@@ -75,17 +77,20 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// engines runs a test on both engines.
+// engines runs a test on both engines, beside other tests: a test mostly waits for the
+// one process that answers it.
 func engines(t *testing.T, f func(t *testing.T, s *server)) {
-	t.Run("pebble", func(t *testing.T) { f(t, onPebble(t)) })
-	t.Run("mongo", func(t *testing.T) { f(t, onMongo(t)) })
+	t.Helper()
+	t.Parallel()
+	t.Run("pebble", func(t *testing.T) { t.Parallel(); f(t, onPebble(t)) })
+	t.Run("mongo", func(t *testing.T) { t.Parallel(); f(t, onMongo(t)) })
 }
 
 func onPebble(t *testing.T) *server {
 	return &server{t: t, store: "pebble:" + filepath.Join(t.TempDir(), "store"), tokens: map[string]string{}}
 }
 
-func onMongo(t *testing.T) *server { return onServer(t, mongotest.Start(t)) }
+func onMongo(t *testing.T) *server { return onServer(t, mongotest.Apart(t)) }
 
 // onServer is on a fresh database of a MongoDB server.
 func onServer(t *testing.T, m *mongotest.Server) *server {
@@ -112,12 +117,7 @@ func (s *server) start(args ...string) *server {
 func (s *server) spawn(args ...string) {
 	s.t.Helper()
 	s.args = args
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := s.freeAddress()
 	s.site = "http://" + address
 	s.base = s.site + "/fhir"
 	s.output = &output{}
@@ -134,10 +134,20 @@ func (s *server) spawn(args ...string) {
 	s.t.Cleanup(s.stop)
 }
 
+// freeAddress is an address on which nobody listens.
+func (s *server) freeAddress() string {
+	s.t.Helper()
+	port, err := mongotest.FreePort()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
 // await waits until a page answers 200.
 func (s *server) await(path string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		resp, err := http.Get(s.site + path)
 		if err == nil {
 			resp.Body.Close()

@@ -1,13 +1,8 @@
 package suite
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -17,50 +12,6 @@ import (
 
 // synthea is where the shared bundles lie.
 const synthea = "../../../shared/data/synthea/bundles"
-
-// TestSyntheaReadsBack posts real transaction bundles and reads every resource
-// back token for token, id, meta and rewritten references apart (REST-092, 226):
-// fifteen bundles, with the race detector too; TestSyntheaWhole takes them all.
-func TestSyntheaReadsBack(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(synthea, "*.json.gz"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("skipped: the Synthea bundles are not at %s", synthea)
-	}
-	engines(t, func(t *testing.T, s *server) {
-		s.start("--auth", "off")
-		resources, began := 0, time.Now()
-		for _, file := range files[:min(15, len(files))] {
-			bundle := unpack(t, file)
-			n, err := readsBack(s, bundle, s.do("", "POST", "", bundle))
-			if err != nil {
-				t.Fatal(err)
-			}
-			resources += n
-		}
-		if resources < 1000 {
-			t.Errorf("got %d resources, want more than 1000", resources)
-		}
-		t.Logf("%d resources in %.1f s", resources, time.Since(began).Seconds())
-	})
-}
-
-func unpack(t *testing.T, file string) string {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
 
 // readsBack reads every resource of a transaction that was answered, compares it
 // with what was sent, and counts them.

@@ -7,6 +7,7 @@ import (
 // TestValidateOperation: $validate says what the interaction would say, and
 // does nothing (OPER-020, 022, SMART-300, VIS-009).
 func TestValidateOperation(t *testing.T) {
+	t.Parallel()
 	s := onPebble(t).start("--demo")
 	const (
 		good = `{"resourceType":"Basic","id":"xac01.op","code":{"text":"x"}}`

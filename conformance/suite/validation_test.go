@@ -13,6 +13,7 @@ import (
 // TestValidation: what the types of the standard do not allow is refused on
 // every way in, with all faults and their places (REST-002, 003, 080 to 088).
 func TestValidation(t *testing.T) {
+	t.Parallel()
 	s := onPebble(t).start("--demo")
 	t.Run("strict", func(t *testing.T) { strict(t, s) })
 	t.Run("transaction", func(t *testing.T) { faultyTransaction(t, s) })
@@ -134,6 +135,7 @@ func loadModes(t *testing.T, s *server) {
 // TestValidationLenient: missing elements and unknown codes are accepted and
 // told where an OperationOutcome is asked for; all else is refused.
 func TestValidationLenient(t *testing.T) {
+	t.Parallel()
 	s := onPebble(t).start("--auth", "off", "--validation", "lenient")
 	const outcome = "Prefer: return=OperationOutcome"
 	r := s.do("", "POST", "Patient", `{"resourceType":"Patient","gender":"x","link":[{"type":"seealso"}]}`, outcome)

@@ -1,5 +1,3 @@
-//go:build !race
-
 package suite
 
 import (
@@ -18,9 +16,8 @@ import (
 )
 
 // TestSyntheaWhole loads the whole Synthea set through carerecord load and reads
-// every resource back token for token, on both engines (REST-092, 220, 226). It
-// takes a few minutes, and so is left out under the race detector, which would
-// watch this test alone and not the server.
+// every resource back token for token, id, meta and rewritten references apart, on both
+// engines (REST-092, 220, 226).
 func TestSyntheaWhole(t *testing.T) {
 	const bundles, resources = 150, 46_693
 	files, err := filepath.Glob(filepath.Join(synthea, "*.json.gz"))

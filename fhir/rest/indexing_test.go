@@ -192,14 +192,19 @@ func TestDefinitionsRaced(t *testing.T) {
 	})
 }
 
-// forgetful is a store that commits once without saying so, and whose State does
-// not answer for a while.
+// forgetful is a store that commits once without saying so, or later, and whose State
+// does not answer for a while.
 type forgetful struct {
 	engine
-	forgets, silent bool
+	forgets, silent, later bool
+	kept                   store.Batch // what is to be committed later
 }
 
 func (f *forgetful) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	if f.forgets && f.later {
+		f.forgets, f.kept = false, b
+		return 0, errors.Join(store.ErrUnavailable, store.ErrUnknown)
+	}
 	seq, err := f.engine.Commit(ctx, b)
 	if f.forgets && err == nil {
 		f.forgets = false
@@ -213,6 +218,29 @@ func (f *forgetful) Lookup(ctx context.Context, key string) ([]byte, error) {
 		return nil, store.ErrUnavailable
 	}
 	return f.engine.Lookup(ctx, key)
+}
+
+// TestDefinitionLate: a definition of which nobody knew whether it was stored is in force
+// when it is carried out behind other commits (SRCH-242).
+func TestDefinitionLate(t *testing.T) {
+	f := &forgetful{engine: storetest.NewReference(time.Now)}
+	d := define(t, f)
+	d.want(201, "PUT", "/SearchParameter/alias", definition("alias", "active", "alias", "string", nickname, "Patient"))
+	f.forgets, f.later = true, true
+	d.want(503, "PUT", "/SearchParameter/nick", definition("nick", "active", "nickname", "string", nickname, "Patient"))
+	d.add("Patient", `"name":[{"use":"nickname","given":["Al"]}]`)
+	if _, err := f.engine.Commit(t.Context(), f.kept); err != nil {
+		t.Fatal(err)
+	}
+	id := d.add("Patient", `"name":[{"use":"nickname","given":["Bob"]}]`)
+	d.indexing("Patient?nickname=bob")
+	d.complete()
+	for _, name := range []string{"nickname", "alias"} {
+		if got := d.found("Patient?" + name + "=bob"); !slices.Equal(got, []string{id}) {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+	d.sound()
 }
 
 // TestDefinitionUnknown: where nobody knows whether a definition was stored, no

@@ -19,7 +19,7 @@ import (
 // and may be repeated, metadata answers, and the one that runs goes on
 // (LIM-007).
 func TestOverload(t *testing.T) {
-	const deadline = 2 * time.Second
+	const deadline = 4 * time.Second // time enough for the next request, on a busy machine too
 	entered := make(chan struct{}, 1)
 	h := &hanging{Reference: storetest.NewReference(time.Now)}
 	site := handlerWith(t, entering{h, entered}, func(c *rest.Config) {
@@ -27,16 +27,18 @@ func TestOverload(t *testing.T) {
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	})
 	h.at = "commit"
-	first := make(chan *httptest.ResponseRecorder)
+	first := make(chan *httptest.ResponseRecorder, 1)
 	go func() { first <- send(site, "POST", "/Patient", `{"resourceType":"Patient"}`) }() // ends with the deadline
 	<-entered
-	began := time.Now()
 	w := send(site, "GET", "/Patient/1", "")
-	if w.Code != 503 || gjson.Get(w.Body.String(), "issue.0.code").Str != "transient" || w.Header().Get("Retry-After") == "" || time.Since(began) > deadline/2 {
-		t.Errorf("LIM-007: got %d %s after %s, want 503 transient at once", w.Code, w.Body, time.Since(began))
+	if w.Code != 503 || gjson.Get(w.Body.String(), "issue.0.code").Str != "transient" || w.Header().Get("Retry-After") == "" {
+		t.Errorf("LIM-007: got %d %s, want 503 transient", w.Code, w.Body)
 	}
 	if w := send(site, "GET", "/metadata", ""); w.Code != 200 {
 		t.Errorf("LIM-007: metadata answers %d under load, want 200", w.Code)
+	}
+	if len(first) > 0 {
+		t.Error("LIM-007: the refusal came when the request that runs was done, want at once")
 	}
 	if w := <-first; gjson.Get(w.Body.String(), "issue.0.code").Str != "timeout" {
 		t.Errorf("LIM-007: the request that ran got %d %s, want what its commit gives", w.Code, w.Body)

@@ -183,12 +183,19 @@ func TestHistoryWhileWriting(t *testing.T) {
 			}
 		})
 	}
+	page := func(path string) string {
+		w := send(h, "GET", path, "")
+		if w.Code != 200 {
+			t.Errorf("GET %s: got %d %s, want 200", path, w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
 	polled, since := map[string]bool{}, "2000-01-01T00:00:00Z"
 	poll := func() {
 		path := "/Patient/_history?_count=1000&_since=" + since
 		newest := ""
 		for path != "" {
-			body := send(h, "GET", path, "").Body.String()
+			body := page(path)
 			for _, e := range gjson.Get(body, "entry").Array() {
 				polled[e.Get("resource.id").Str] = true
 				if at := e.Get("resource.meta.lastUpdated").Str; at > newest {
@@ -203,7 +210,7 @@ func TestHistoryWhileWriting(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for path := "/Patient/_history?_count=7"; path != ""; {
-		body := send(h, "GET", path, "").Body.String()
+		body := page(path)
 		for _, e := range gjson.Get(body, "entry").Array() {
 			seen[e.Get("resource.id").Str]++
 		}

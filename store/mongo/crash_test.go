@@ -54,7 +54,7 @@ func TestCrash(t *testing.T) {
 
 // load writes until the server is killed.
 func load(t *testing.T, db *DB, server *mongotest.Server, writers, round int, acknowledged, maybe map[string]uint64) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var mu sync.Mutex
 	var wg sync.WaitGroup

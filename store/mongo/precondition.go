@@ -18,7 +18,8 @@ type head struct {
 	keying  uint64
 	dead    bool
 	id      store.DocID
-	raw     bson.Raw // nil if not kept
+	keys    []store.Key // of what is checked by its keys
+	raw     bson.Raw    // nil if not kept
 }
 
 // heads are the newest versions by _id. What is not there never was.
@@ -53,14 +54,22 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 		}
 	}
 	whole := len(ids) <= s.db.limits.whole
+	byKeys := map[string]bool{}
 	for _, c := range p.Checks {
 		ids = append(ids, refID(c.Ref))
+		if c.Where != nil {
+			byKeys[refID(c.Ref)] = true
+		}
 	}
 	all := make(heads, len(ids))
 	for chunk := range slices.Chunk(ids, s.db.limits.chunk) {
 		o := s.db.by(byID)
 		if !whole {
-			o.SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "r", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}})
+			fields := bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "r", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}}
+			if slices.ContainsFunc(chunk, func(id string) bool { return byKeys[id] }) {
+				fields = append(fields, bson.E{Key: "f", Value: 1})
+			}
+			o.SetProjection(fields)
 		}
 		for raw, err := range s.findRaw(ctx, s.db.res, oneOf(chunk), o) {
 			if err != nil {
@@ -73,6 +82,9 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 			h := head{version: d.Version, keying: d.Keying, dead: d.Dead(), id: d.ID}
 			if whole {
 				h.raw = slices.Clone(raw)
+			}
+			if byKeys[refID(d.Ref)] {
+				h.keys = d.Keys
 			}
 			all[refID(d.Ref)] = h
 		}
@@ -96,9 +108,20 @@ func (h heads) allow(p *plan) error {
 		}
 	}
 	for _, c := range p.Checks {
-		if err := h.stands("check", c.Ref, c.Version, c.Keying); err != nil {
+		if err := h.check(c); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// check tests one precondition.
+func (h heads) check(c store.Check) error {
+	if c.Where == nil {
+		return h.stands("check", c.Ref, c.Version, c.Keying)
+	}
+	if have := h[refID(c.Ref)]; have.version == 0 || have.dead || !store.Match(c.Where, have.keys) {
+		return fmt.Errorf("mongo: check of %s: version %d does not match: %w", c.Ref, have.version, store.ErrConflict)
 	}
 	return nil
 }
@@ -126,7 +149,7 @@ func (s *snap) lockChecks(ctx context.Context, p *plan) error {
 			continue
 		}
 		written[c.Ref] = true
-		if err := s.lock(ctx, c.Ref, c.Version); err != nil {
+		if err := s.lock(ctx, c.Ref, c.Version > 0 || c.Where != nil); err != nil {
 			return err
 		}
 	}
@@ -134,11 +157,11 @@ func (s *snap) lockChecks(ctx context.Context, p *plan) error {
 }
 
 // lock makes the transaction conflict with every other that writes a document:
-// it counts up a field of the document if one stands (version > 0), or puts one
+// it counts up a field of the document if one stands, or puts one
 // where none is and takes it away again.
-func (s *snap) lock(ctx context.Context, ref store.Ref, version uint64) error {
+func (s *snap) lock(ctx context.Context, ref store.Ref, stands bool) error {
 	ctx, id := s.in(ctx), refID(ref)
-	if version > 0 {
+	if stands {
 		r, err := s.db.res.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}},
 			bson.D{{Key: "$inc", Value: bson.D{{Key: "c", Value: int64(1)}}}}, options.UpdateOne().SetHint(byID))
 		if err == nil && r.MatchedCount == 0 {

@@ -76,7 +76,7 @@ func (s *snap) marked(ctx context.Context, seq uint64) (bool, error) {
 func (s *snap) stands(ctx context.Context, w *store.Write, seq uint64) (bool, error) {
 	d, err := s.Version(ctx, w.Doc.Ref, w.Doc.Version)
 	if errors.Is(err, store.ErrNotFound) {
-		return false, s.lock(ctx, w.Doc.Ref, w.Expect)
+		return false, s.lock(ctx, w.Doc.Ref, w.Expect > 0)
 	}
 	return err == nil && d.Seq == seq, err
 }

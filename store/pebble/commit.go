@@ -288,14 +288,8 @@ func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
 		}
 	}
 	for _, check := range s.batch.Checks {
-		var was standing
-		if code, found := now.types.code(check.Ref.Type); found {
-			if was, err = now.newest(code, check.Ref.ID); err != nil {
-				return unavailable("check "+check.Ref.String(), err)
-			}
-		}
-		if want := (versionKeying{check.Version, check.Keying}); was.head() != want {
-			return conflict("check", check.Ref, was.head(), want)
+		if err := now.allows(check); err != nil {
+			return err
 		}
 	}
 	if err := s.apart(now); err != nil {
@@ -312,6 +306,38 @@ func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
 		if n > 0 {
 			return fmt.Errorf("pebble: absence of %s: one matches: %w", a.Type, store.ErrConflict)
 		}
+	}
+	return nil
+}
+
+// allows tests the precondition about one document.
+func (s *snap) allows(c store.Check) (err error) {
+	var was standing
+	if code, found := s.types.code(c.Ref.Type); found {
+		if was, err = s.newest(code, c.Ref.ID); err != nil {
+			return unavailable("check "+c.Ref.String(), err)
+		}
+	}
+	if c.Where == nil {
+		if want := (versionKeying{c.Version, c.Keying}); was.head() != want {
+			return conflict("check", c.Ref, was.head(), want)
+		}
+		return nil
+	}
+	matches := false
+	if was.live {
+		v, err := s.live(was.id)
+		if err != nil {
+			return unavailable("check "+c.Ref.String(), err)
+		}
+		keys, err := decodeKeys(v.keys, nil)
+		if err != nil {
+			return unavailable("check "+c.Ref.String(), err)
+		}
+		matches = store.Match(c.Where, keys)
+	}
+	if !matches {
+		return fmt.Errorf("pebble: check of %s: version %d does not match: %w", c.Ref, was.version, store.ErrConflict)
 	}
 	return nil
 }

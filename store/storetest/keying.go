@@ -30,6 +30,41 @@ func keyingSentences() []sentence {
 			b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "none"}, Keying: 1}}
 			k.refuses(b, store.ErrConflict)
 		}},
+		{"a check by keys is of any live version that has them", func(k *kit) {
+			a, dead := k.put(observation("a", 1, "k", "l"))[0], k.put(observation("dead", 2, "k"))[0]
+			k.put(next(dead, store.Deleted))
+			n := 0
+			check := func(id string, where store.Pred, version uint64, holds bool) {
+				k.Helper()
+				n++
+				b := writes(observation(fmt.Sprint("w", n), uint64(100+n)))
+				b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: id}, Where: where, Version: version}}
+				if holds {
+					k.commit(b)
+				} else {
+					k.refuses(b, store.ErrConflict)
+				}
+			}
+			both := func(holds bool, m, l bool) {
+				k.Helper()
+				check("a", store.And{}, 9, holds) // the version is ignored
+				check("a", store.Eq{Key: "k"}, 0, holds)
+				check("a", store.Not{Pred: store.Eq{Key: "k"}}, 0, false)
+				check("a", store.Eq{Key: "m"}, 0, m)
+				check("a", store.And{store.Eq{Key: "k"}, store.Not{Pred: store.Eq{Key: "l"}}}, 0, holds && !l)
+			}
+			both(true, false, true)
+			a = k.put(next(a, store.Updated, "k"))[0]
+			both(true, false, false)
+			k.commit(rekey(a, a.ID, a.Source, "k", "m"))
+			both(true, true, false)
+			a.Keying = 1
+			k.put(next(a, store.Deleted))
+			both(false, false, false)
+			check("dead", store.Eq{Key: "k"}, 2, false)
+			check("dead", store.And{}, 2, false)
+			check("none", store.And{}, 0, false)
+		}},
 		{"a write over what was rekeyed since is a conflict", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			k.commit(rekey(a, a.ID, a.Source, "m"))

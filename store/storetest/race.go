@@ -209,8 +209,11 @@ func writeSkew(k *kit) {
 		docs := k.put(a, b)
 		var won atomic.Int64
 		together(2, func(i int) {
-			batch := writes(next(docs[i], store.Updated))
+			batch := writes(next(docs[i], store.Updated, "m"))
 			batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Version: 1}}
+			if round%2 == 1 { // by a key that each takes away
+				batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Where: store.Eq{Key: "k"}}}
+			}
 			k.race(batch, &won)
 		})
 		if won.Load() > 1 {

@@ -138,6 +138,9 @@ func (d *duel) commitBoth() error {
 		if d.once(6) {
 			check.Keying = uint64(d.IntN(3))
 		}
+		if d.once(2) {
+			check.Where = d.pred(2)
+		}
 		b.Checks = append(b.Checks, check)
 	}
 	if d.once(6) {
@@ -325,7 +328,7 @@ func describeBatch(b store.Batch) string {
 		words = append(words, fmt.Sprintf("%s version %d over %d, rekeyed %d times, %s at %v, keys %q", w.Doc.Ref, w.Doc.Version, w.Expect, w.Keying, kind, w.Doc.ID, w.Doc.Keys))
 	}
 	for _, c := range b.Checks {
-		words = append(words, fmt.Sprintf("check %s at version %d, rekeyed %d times", c.Ref, c.Version, c.Keying))
+		words = append(words, fmt.Sprintf("check %s at version %d, rekeyed %d times, or where %#v", c.Ref, c.Version, c.Keying, c.Where))
 	}
 	for _, a := range b.Absent {
 		words = append(words, fmt.Sprintf("no %s where %#v", a.Type, a.Where))

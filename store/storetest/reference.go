@@ -188,7 +188,7 @@ func (s *documents) allows(b store.Batch) error {
 		}
 	}
 	for _, c := range b.Checks {
-		if err := s.stands("check", c.Ref, c.Version, c.Keying); err != nil {
+		if err := s.check(c); err != nil {
 			return err
 		}
 	}
@@ -203,6 +203,17 @@ func (s *documents) allows(b store.Batch) error {
 		}
 	}
 	return s.keepsApart(b.Writes)
+}
+
+// check tests one precondition.
+func (s *documents) check(c store.Check) error {
+	if c.Where == nil {
+		return s.stands("check", c.Ref, c.Version, c.Keying)
+	}
+	if have, found := s.newest(c.Ref); !found || have.Dead() || !store.Match(c.Where, have.Keys) {
+		return fmt.Errorf("check of %s: version %d does not match: %w", c.Ref, have.Version, store.ErrConflict)
+	}
+	return nil
 }
 
 // stands tests that a version, rekeyed so often, is the newest one; version 0 that

@@ -102,6 +102,17 @@ func Start(tb testing.TB) *Server {
 // test.
 func Own(tb testing.TB) *Server { return own(tb, false) }
 
+// Apart returns the server of this test binary if that is MongoDB, and else a stand-in of
+// the test's own, for tests that run beside others: the stand-in answers nobody while it
+// drops a database, which takes it up to a minute.
+func Apart(tb testing.TB) *Server {
+	tb.Helper()
+	if s := Start(tb); s.real {
+		return s
+	}
+	return Own(tb)
+}
+
 // Standalone returns a server of the test's own that is no replica set.
 func Standalone(tb testing.TB) *Server { return own(tb, true) }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -48,7 +49,7 @@ func newProcess(standalone bool) (*process, error) {
 	if err := os.Mkdir(filepath.Join(p.dir, "data"), 0o700); err != nil {
 		return nil, err
 	}
-	p.port, err = freePort()
+	p.port, err = FreePort()
 	return p, err
 }
 
@@ -74,13 +75,20 @@ func standIn() (string, error) {
 	}
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// FreePort returns a TCP port of this machine on which nobody listens. It lies below
+// the ports that systems give to clients (32768 and above), or a connection of some
+// client could take it before the server listens, or while the server restarts.
+func FreePort() (int, error) {
+	const first, last, attempts = 10_000, 29_999, 100
+	var err error
+	for range attempts {
+		port := first + rand.IntN(last-first+1)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("find a free port: %w", err)
 }
 
 func (p *process) args() []string {

@@ -67,11 +67,14 @@ func (r *register) late(w *store.Write) {
 	}
 }
 
-// rekeyingUnseen makes checks hold for documents that were rekeyed after they were read.
+// rekeyingUnseen makes checks hold for documents that were rekeyed after they were read, or
+// whose keys changed.
 func (g *Guard) rekeyingUnseen(checks []store.Check) {
 	_ = g.store.Read(context.Background(), func(snap store.Snap) error {
 		for i := range checks {
-			if d, err := snap.Get(context.Background(), checks[i].Ref); err == nil && d.Version == checks[i].Version {
+			if checks[i].Where != nil {
+				checks[i].Where = store.And{}
+			} else if d, err := snap.Get(context.Background(), checks[i].Ref); err == nil && d.Version == checks[i].Version {
 				checks[i].Keying = d.Keying
 			}
 		}

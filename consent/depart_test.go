@@ -1,0 +1,78 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"carerecord/consent/policy"
+	"carerecord/store"
+)
+
+// slow is a store as an engine may be whose preconditions see what was committed when
+// they are tested, and not what is committed at the same time: a batch that slow picks is
+// tested, waits, and is then committed without its preconditions.
+type slow struct {
+	store.Store
+	pick  func(store.Batch) bool
+	until func() // the batch waits here
+}
+
+// Commit implements store.Store.
+func (s *slow) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	if s.pick == nil || !s.pick(b) {
+		return s.Store.Commit(ctx, b)
+	}
+	tested := store.Batch{Checks: b.Checks, Absent: b.Absent}
+	if _, err := s.Store.Commit(ctx, tested); err != nil {
+		return 0, err
+	}
+	s.until()
+	b.Checks, b.Absent = nil, nil
+	return s.Store.Commit(ctx, b)
+}
+
+// TestChangeWaitsForWhatDependsOnIt: a row names a number, and a Patient that bears the
+// number is written at the same time, so that the engine may commit both. The row is keyed
+// by the Patient, whatever else depends on the number (CON-1509, CON-1603).
+func TestChangeWaitsForWhatDependsOnIt(t *testing.T) {
+	for _, others := range []bool{false, true} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		db := &slow{Store: r.db}
+		r.over(db)
+		r.mustPut(r.feed("G"), directive("G.c", "denial", to("Patient/G.1")))
+		if others { // something depends on the number already
+			r.mustPut(r.feed("G"), byNumber("G.n", number))
+		}
+		under, ended, failed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		db.pick = func(b store.Batch) bool { return len(b.Writes) > 0 && b.Writes[0].Doc.Ref.ID == "A.n" }
+		db.until = func() {
+			close(under)
+			select { // the Patient waits for this row, or does not wait at all
+			case <-ended:
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+		go func() { failed <- r.put(r.feed("A"), byNumber("A.n", number)) }()
+		<-under
+		db.pick = nil
+		err := r.put(r.feed("G"), bearing("G.1", number))
+		if errors.Is(err, store.ErrConflict) { // the row came first: package rest begins again
+			err = r.put(r.feed("G"), bearing("G.1", number))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		close(ended)
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+		r.caughtUp()
+		if r.sees(r.clinician("A"), "Observation", "A.n") {
+			t.Errorf("others: %t: the row by the number of a Patient who denies is seen", others)
+		}
+		r.checked()
+		r.verified()
+	}
+}
