@@ -21,7 +21,9 @@ func (c *commit) apply(ctx context.Context, results []Result, record Record, mar
 	if len(l.Writes) == 0 && len(l.Log) == 0 && len(marks) == 0 {
 		return nil
 	}
-	return c.view.guard.land(ctx, l)
+	err := c.view.guard.land(ctx, l)
+	c.fresh = l.fresh
+	return err
 }
 
 // landing is the batch as it goes to the store.

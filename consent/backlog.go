@@ -1,7 +1,6 @@
 package consent
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,10 +9,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
-	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -30,6 +29,7 @@ import (
 type staleName struct {
 	// Name is Type/id or nhs: and an NHS number: of what documents depend on; or
 	// owner: and the id of a Patient who was deleted, whose documents these are; or
+	// attached: and the id of a Binary, which is to be keyed from what attaches it; or
 	// labels: and the name of a person, whose documents are to be marked (relabel.go).
 	Name string `json:"name"`
 	// Of are the patients, by name, whom documents that depend on it may be about
@@ -37,6 +37,9 @@ type staleName struct {
 	Of []string `json:"of,omitempty"`
 	// Barred: they may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
+	// Rest: what follows from the documents that depend on it through others is not all
+	// noted by name; nil where it is.
+	Rest *rest `json:"rest,omitempty"`
 	// Depth is how many documents lead to this one from a document that was written, of
 	// one that only follows: it is keyed behind these.
 	Depth int `json:"depth,omitempty"`
@@ -45,7 +48,7 @@ type staleName struct {
 	Type  string       `json:"type,omitempty"`
 	After *store.DocID `json:"after,omitempty"` // the last one that is done
 	Done  int          `json:"done"`            // documents looked at
-	Round int          `json:"round,omitempty"` // how often it was added before it ended
+	Round int          `json:"round,omitempty"` // which addition of a name it was
 }
 
 // ownerName begins the names of deleted Patients.
@@ -58,8 +61,8 @@ func (s staleName) from(o staleName) bool {
 }
 
 // backlog is the names whose dependents are not all keyed anew. It is a function of
-// what State holds under backlogMark, which changes in the commits that add a name,
-// move on or end one. Additions take force before their commit. It is safe for
+// what State holds under backlogPrefix, a value a name, which changes in the commits that
+// add the name, move on or end it. Additions take force before their commit. It is safe for
 // concurrent use.
 type backlog struct {
 	// commits is held over every commit that changes what State holds.
@@ -67,6 +70,12 @@ type backlog struct {
 
 	mu    sync.RWMutex
 	stale map[string]staleName
+	// rounds counts the additions of names, so that nobody who keys a page of a name that
+	// ended takes it for the same name that was added again. commits guards it.
+	rounds int
+	// listed: State still holds the names as one list, under backlogMark. The next commit
+	// moves them.
+	listed bool
 	// coming are the names of the commit under way.
 	coming map[string]staleName
 	// ended are names that are done, by the number of the commit that ended them, for
@@ -79,15 +88,21 @@ type backlog struct {
 	added   map[string]uint64
 	epoch   uint64
 	readers *readers
-	set     *staleSet // of all these names, never changed in place
-	wake    chan struct{}
+	set     *staleSet // of all these names; nil where it is to be made anew
+	// binaryIDs begins the key of the id of a Binary.
+	binaryIDs store.Key
+	wake      chan struct{}
 }
 
-// backlogMark is where State holds the names.
-const backlogMark = "index/backlog"
+// backlogPrefix begins where State holds a name; behind it stands the name. backlogMark is
+// where older programs held all of them, in one list.
+const (
+	backlogPrefix = "index/backlog/"
+	backlogMark   = "index/backlog"
+)
 
 func newBacklog(r *readers) *backlog {
-	return &backlog{commits: semaphore.NewWeighted(1), stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, set: &staleSet{}, wake: make(chan struct{}, 1)}
+	return &backlog{commits: semaphore.NewWeighted(1), stale: map[string]staleName{}, ended: map[uint64][]staleName{}, added: map[string]uint64{}, readers: r, wake: make(chan struct{}, 1)}
 }
 
 // load reads the names from State; nil holds none.
@@ -95,50 +110,51 @@ func (b *backlog) load(ctx context.Context, state store.State) error {
 	if state == nil {
 		return nil
 	}
-	list, err := backlogOf(ctx, state)
+	stale, listed, err := backlogOf(ctx, state)
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stale = map[string]staleName{}
-	for _, s := range list {
-		b.stale[s.Name] = s
+	b.stale, b.listed = stale, listed
+	for _, s := range stale {
+		b.rounds = max(b.rounds, s.Round)
 	}
 	b.settle()
 	return nil
 }
 
-func backlogOf(ctx context.Context, state store.State) ([]staleName, error) {
-	var list []staleName
+// backlogOf reads the names from State. listed: some are in the list of an older program.
+func backlogOf(ctx context.Context, state store.State) (stale map[string]staleName, listed bool, err error) {
+	stale = map[string]staleName{}
 	raw, err := state.Lookup(ctx, backlogMark)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
 	if err == nil {
-		err = json.Unmarshal(raw, &list)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read which documents are to be keyed: %w", err)
-	}
-	return list, nil
-}
-
-// settle makes the set anew and wakes who keys. mu must be held.
-func (b *backlog) settle() {
-	set := &staleSet{patients: members{}, barred: members{}, names: map[string][]string{}, relabelled: members{}}
-	for name, s := range b.stale {
-		set.add(name, s)
-	}
-	for name, s := range b.coming {
-		set.add(name, s)
-	}
-	for _, names := range b.ended {
-		for _, s := range names {
-			set.add(s.Name, s)
+		var list []staleName
+		listed, err = true, json.Unmarshal(raw, &list)
+		for _, s := range list {
+			stale[s.Name] = s
 		}
 	}
-	b.set = set
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
+	}
+	for v, err := range state.Values(ctx, backlogPrefix) {
+		var s staleName
+		if err == nil {
+			err = json.Unmarshal(v.Value, &s)
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
+		}
+		s.Name = strings.TrimPrefix(v.Key, backlogPrefix)
+		stale[s.Name] = s
+	}
+	return stale, listed, nil
+}
+
+// settle forgets the set and wakes who keys. mu must be held.
+func (b *backlog) settle() {
+	b.set = nil
 	if len(b.stale) > 0 {
 		select {
 		case b.wake <- struct{}{}:
@@ -150,8 +166,35 @@ func (b *backlog) settle() {
 // now is the set of stale names.
 func (b *backlog) now() *staleSet {
 	b.mu.RLock()
-	defer b.mu.RUnlock()
+	set := b.set
+	b.mu.RUnlock()
+	if set != nil {
+		return set
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.set == nil {
+		b.set = b.make()
+	}
 	return b.set
+}
+
+// make makes the set. mu must be held.
+func (b *backlog) make() *staleSet {
+	set := newStaleSet(b.binaryIDs)
+	for _, s := range b.stale {
+		set.add(s)
+	}
+	for name, s := range b.coming {
+		s.Name = name
+		set.add(s)
+	}
+	for _, names := range b.ended {
+		for _, s := range names {
+			set.add(s)
+		}
+	}
+	return set
 }
 
 // keyedPage is a page of the documents of a stale name.
@@ -160,45 +203,83 @@ type keyedPage struct {
 	done     bool      // there is no next one
 }
 
-// next is the list that follows when some names are added, and pages of others were
-// keyed. store.ErrConflict: that page was keyed by somebody else, or the name was added
+// backlogChange is what a commit changes in the backlog.
+type backlogChange struct {
+	stands map[string]staleName // names that it adds or moves on
+	ended  map[string]staleName // names that it ends, with where they stood
+	fresh  map[string]bool      // names that it adds which nobody else had added
+	moves  bool                 // it moves the list of an older program
+}
+
+// next is what a commit changes that adds some names, and keys pages of others.
+// store.ErrConflict: that page was keyed by somebody else, or the name was added
 // anew. commits must be held.
-func (b *backlog) next(added map[string]staleName, pages []*keyedPage) ([]staleName, error) {
+func (b *backlog) next(added map[string]staleName, pages []*keyedPage) (*backlogChange, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	all := maps.Clone(b.stale)
+	c := &backlogChange{stands: map[string]staleName{}, ended: map[string]staleName{}, fresh: map[string]bool{}, moves: b.listed}
+	if b.listed {
+		maps.Copy(c.stands, b.stale)
+	}
 	for _, page := range pages {
-		stands, there := all[page.from.Name]
+		name := page.from.Name
+		stands, there := b.stale[name]
 		if !there || !page.from.from(stands) {
-			return nil, fmt.Errorf("another one keys what depends on %s: %w", page.from.Name, store.ErrConflict)
+			return nil, fmt.Errorf("another one keys what depends on %s: %w", name, store.ErrConflict)
 		}
-		if all[page.to.Name] = page.to; page.done {
-			delete(all, page.to.Name)
+		if c.stands[name] = page.to; page.done {
+			delete(c.stands, name)
+			c.ended[name] = stands
 		}
 	}
 	for name, s := range added { // from the beginning, also of one that is under way
-		if was, there := all[name]; there {
-			s = s.with(was)
-			s.Round = was.Round + 1
+		was, there := c.stands[name]
+		if _, ends := c.ended[name]; !there && !ends {
+			was, there = b.stale[name]
 		}
+		if c.fresh[name] = !there; there {
+			s = s.with(was)
+		}
+		b.rounds++
+		s.Round = b.rounds
 		s.Name = name
-		all[name] = s
+		c.stands[name] = s
 	}
-	list := slices.Collect(maps.Values(all))
-	slices.SortFunc(list, func(a, b staleName) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return c, nil
+}
+
+// writes is the change as State takes it.
+func (c *backlogChange) writes() ([]store.StateWrite, error) {
+	out := make([]store.StateWrite, 0, len(c.stands)+len(c.ended))
+	for _, name := range slices.Sorted(maps.Keys(c.stands)) {
+		value, err := json.Marshal(c.stands[name])
+		if err != nil {
+			return nil, fmt.Errorf("mark which documents are to be keyed: %w", err)
+		}
+		out = append(out, store.StateWrite{Key: backlogPrefix + name, Value: value})
+	}
+	past := time.Unix(0, 0)
+	for _, name := range slices.Sorted(maps.Keys(c.ended)) {
+		if _, again := c.stands[name]; !again {
+			out = append(out, store.StateWrite{Key: backlogPrefix + name, Expires: past})
+		}
+	}
+	if c.moves {
+		out = append(out, store.StateWrite{Key: backlogMark, Expires: past})
+	}
+	return out, nil
 }
 
 // expect lets names take force before the commit that adds them. over ends that, and
 // takes the outcome of the commit; where nobody knows it, the names stay. commits must
 // be held from before to behind the commit.
-func (b *backlog) expect(added map[string]staleName) (over func(list []staleName, err error)) {
+func (b *backlog) expect(added map[string]staleName) (over func(c *backlogChange, err error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.coming = added
 	b.settle()
-	return func(list []staleName, err error) {
-		for _, forget := range b.outcome(added, list, err) {
+	return func(c *backlogChange, err error) {
+		for _, forget := range b.outcome(added, c, err) {
 			b.readers.after(forget)
 		}
 	}
@@ -206,13 +287,13 @@ func (b *backlog) expect(added map[string]staleName) (over func(list []staleName
 
 // outcome takes the outcome of a commit. forget are to be called when nobody reads any
 // more who began before.
-func (b *backlog) outcome(added map[string]staleName, list []staleName, err error) (forget []func()) {
+func (b *backlog) outcome(added map[string]staleName, c *backlogChange, err error) (forget []func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	unknown := err != nil && errors.Is(err, store.ErrUnknown)
 	switch {
 	case err == nil:
-		if f := b.take(list); f != nil {
+		if f := b.take(c); f != nil {
 			forget = append(forget, f)
 		}
 	case unknown:
@@ -255,19 +336,17 @@ func (b *backlog) began() uint64 {
 	return b.epoch
 }
 
-// take puts the list of a commit into force. mu must be held.
-func (b *backlog) take(list []staleName) (forget func()) {
-	was := b.stale
-	b.stale = make(map[string]staleName, len(list))
-	for _, s := range list {
-		b.stale[s.Name] = s
-	}
+// take puts what a commit changed into force. mu must be held.
+func (b *backlog) take(c *backlogChange) (forget func()) {
+	b.listed = b.listed && !c.moves
 	var ended []staleName
-	for name := range was {
-		if _, still := b.stale[name]; !still {
-			ended = append(ended, was[name])
+	for name, s := range c.ended {
+		delete(b.stale, name)
+		if _, again := c.stands[name]; !again {
+			ended = append(ended, s)
 		}
 	}
+	maps.Copy(b.stale, c.stands)
 	if ended == nil {
 		return nil
 	}
@@ -298,25 +377,11 @@ func (b *backlog) get(name string) (staleName, bool) {
 	return s, there
 }
 
-// list returns the names, those of Patients first: what these key changes other names, and
-// what depends on many of them is then keyed once.
+// list returns the names.
 func (b *backlog) list() []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	stale, names := b.stale, slices.Sorted(maps.Keys(b.stale))
-	slices.SortStableFunc(names, func(a, b string) int {
-		return cmp.Or(rank(a)-rank(b), stale[a].Depth-stale[b].Depth)
-	})
-	return names
-}
-
-func rank(name string) int {
-	for _, prefix := range []string{"Patient/", "nhs:", ownerName} {
-		if strings.HasPrefix(name, prefix) {
-			return 0
-		}
-	}
-	return 1
+	return slices.Collect(maps.Keys(b.stale))
 }
 
 // with is the name with what another entry of it says beside.
@@ -324,108 +389,6 @@ func (s staleName) with(o staleName) staleName {
 	s.Of = append(slices.Clone(s.Of), o.Of...)
 	slices.Sort(s.Of)
 	s.Of, s.Barred = slices.Compact(s.Of), s.Barred || o.Barred
-	s.Depth = max(s.Depth, o.Depth)
+	s.Rest, s.Depth = s.Rest.with(o.Rest), max(s.Depth, o.Depth)
 	return s
 }
-
-// staleSet says which documents may stand under keys that are not theirs any more.
-type staleSet struct {
-	patients members             // ids of deleted Patients, whose documents these are
-	names    map[string][]string // the other names, on which documents depend, with Of
-	barred   members             // those of both that are Barred
-	// relabelled are persons, by name, whose documents may lack factPoints. Their keys
-	// are theirs otherwise.
-	relabelled members
-}
-
-func (s *staleSet) add(name string, entry staleName) {
-	if person, labels := strings.CutPrefix(name, labelsName); labels {
-		s.relabelled[person] = true
-		return
-	}
-	s.names[name] = append(s.names[name], entry.Of...)
-	id, owner := strings.CutPrefix(name, ownerName)
-	if owner {
-		s.patients[id] = true
-	}
-	if entry.Barred {
-		s.barred[name] = true
-	}
-}
-
-func (s *staleSet) empty() bool { return len(s.names) == 0 }
-
-// where is what such documents satisfy.
-func (s *staleSet) where() store.Pred {
-	return either(
-		store.In{Prefix: index.OwnerPrefix(), Set: s.patients},
-		store.In{Prefix: index.WantsPrefix(), Set: namedIn(s.names)},
-		// What follows such a document through others is about the person by the same name.
-		store.In{Prefix: index.AboutPrefix(), Set: ids(s.person)},
-	)
-}
-
-// person reports whether a name (index.AboutKey) is that of a Patient or a number among
-// the stale names.
-func (s *staleSet) person(name string) bool {
-	if _, number := s.names[name]; number {
-		return true
-	}
-	_, patient := s.names["Patient/"+name]
-	return patient
-}
-
-// unmarked is what documents satisfy that may lack factPoints, as far as where does not
-// hide them; the empty Or for none. It drives an index where they are of few persons.
-func (s *staleSet) unmarked() store.Or {
-	if len(s.relabelled) > unmarkedMost {
-		return store.Or{owned(s.relabelled)}
-	}
-	var out store.Or
-	for name := range s.relabelled {
-		out = append(out, aboutPerson(name)...)
-	}
-	return out
-}
-
-// unmarkedMost is of how many persons documents are found by the index.
-const unmarkedMost = 50
-
-// of is what those of such documents satisfy that may be about somebody in a set.
-func (s *staleSet) of(set store.Set) store.Pred {
-	owners, names, persons := members{}, members{}, members{}
-	for name, of := range s.names {
-		if !slices.ContainsFunc(of, set.Has) {
-			continue
-		}
-		if id, owner := strings.CutPrefix(name, ownerName); owner {
-			owners[id] = true
-		} else {
-			names[name] = true
-			persons[strings.TrimPrefix(name, "Patient/")] = true
-		}
-	}
-	return either(store.In{Prefix: index.OwnerPrefix(), Set: owners}, store.In{Prefix: index.WantsPrefix(), Set: names},
-		store.In{Prefix: index.AboutPrefix(), Set: persons})
-}
-
-// restricted is what those of such documents satisfy that may be about a Patient who was
-// restricted when deleted.
-func (s *staleSet) restricted() store.Pred {
-	return either(
-		store.In{Prefix: index.OwnerPrefix(), Set: ids(func(id string) bool { return s.barred[ownerName+id] })},
-		store.In{Prefix: index.WantsPrefix(), Set: s.barred},
-		store.In{Prefix: index.AboutPrefix(), Set: ids(func(name string) bool { return s.barred[name] || s.barred["Patient/"+name] })},
-	)
-}
-
-// members is a set that does not change.
-type members map[string]bool
-
-// Has implements store.Set.
-func (m members) Has(name string) bool { return m[name] }
-
-type namedIn map[string][]string
-
-// Has implements store.Set.
-func (m namedIn) Has(name string) bool { _, there := m[name]; return there }

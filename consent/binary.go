@@ -107,3 +107,86 @@ func (s standing) holders(ctx context.Context, binary, source string) ([]store.D
 
 // held are the ids of the Binaries that a document attaches.
 func held(d store.Doc) []string { return index.Held(d.Keys) }
+
+// attachedName begins the name by which a Binary depends on the documents that attach it;
+// behind it stands the id of the Binary.
+const attachedName = "attached:"
+
+// attached keys anew the Binaries of the same source that a document attaches, or
+// did before, as part of the batch. A page of the backlog notes those that many documents
+// attach as stale: pages of the same name share them, and each would ask all these documents.
+func (c *commit) attached(ctx context.Context, now, before store.Doc, changed map[string]int) error {
+	if slices.Equal(held(now), held(before)) && !now.Dead() && before.Version > 0 && !before.Dead() && sameHeirs(now.Keys, before.Keys) {
+		return nil
+	}
+	for _, id := range distinctNames(held(before), held(now)) {
+		ref := store.Ref{Type: "Binary", ID: id}
+		if _, pending := c.pending[ref]; !pending {
+			d, err := c.newest(ctx, ref)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("look for an attached Binary: %w", err)
+			}
+			if d.Source != now.Source { // it does not follow from documents of others
+				continue
+			}
+			if d.Dead() { // what inherits from it depends on what attaches it
+				changed[ref.String()] = max(changed[ref.String()], c.described[now.Ref])
+				if err := c.look(ctx, ref.String(), c.staleBy(now), d); err != nil {
+					return err
+				}
+				continue
+			}
+			if postponed, err := c.postpone(ctx, d, now); err != nil || postponed {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
+		}
+		name := attachedName + id
+		changed[name] = max(changed[name], c.described[now.Ref])
+		c.waiting.add(name, ref)
+	}
+	return nil
+}
+
+// postpone notes a Binary that a document attaches as stale, where the batch is a page of
+// the backlog and more documents attach it than a page has. What depends on the Binary is
+// stale by the same name (staleNames.add); what follows through others is noted too.
+func (c *commit) postpone(ctx context.Context, binary, by store.Doc) (bool, error) {
+	if !c.behind {
+		return false, nil
+	}
+	name := attachedName + binary.Ref.ID
+	if _, noted := c.stale[name]; !noted {
+		q := store.Query{Where: store.Eq{Key: index.HoldsKey(binary.Ref.ID, by.Source)}, KeysOnly: true}
+		n, err := c.view.snap.Count(ctx, q, catchUpPage+1)
+		if err != nil {
+			return false, fmt.Errorf("count the documents that attach a Binary: %w", err)
+		}
+		if n <= catchUpPage {
+			return false, nil
+		}
+	}
+	s := c.staleBy(by)
+	c.note(name, s)
+	s.Depth++
+	return true, c.look(ctx, binary.Ref.String(), s, binary)
+}
+
+// attaches reports whether a stored document leads to a Binary that it attaches: one of the
+// same source.
+func (c *commit) attaches(ctx context.Context, d store.Doc, id string) (bool, error) {
+	b, err := c.view.snap.Get(ctx, store.Ref{Type: "Binary", ID: id})
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for an attached Binary: %w", err)
+	}
+	return b.Source == d.Source, nil
+}

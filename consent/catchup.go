@@ -46,21 +46,23 @@ func (g *Guard) WakeBacklog() <-chan struct{} { return g.backlog.wake }
 func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, looked int) error) error {
 	var failed []error
 	for {
-		queue := g.backlog.list()
-		if len(queue) == 0 || len(failed) > 0 {
+		all := g.backlog.list()
+		if len(all) == 0 || len(failed) > 0 {
 			return errors.Join(failed...)
 		}
-		for len(queue) > 0 {
-			p, err := g.keyPage(ctx, queue)
+		queue := g.backlog.queue(all...)
+		for names := queue.take(catchUpNames); len(names) > 0; names = queue.take(catchUpNames) {
+			p, err := g.keyPage(ctx, names)
 			if err != nil && ctx.Err() == nil { // what follows other names does not wait for this one
-				failed = append(failed, fmt.Errorf("key what depends on %s: %w", queue[0], err))
-				queue = queue[1:]
+				failed = append(failed, fmt.Errorf("key what depends on %s: %w", names[0], err))
+				queue.add(names[1:]...)
 				continue
 			}
 			if err != nil {
 				return fmt.Errorf("key what depends on a write: %w", err)
 			}
-			queue = append(queue[p.ended:], p.added...)
+			queue.add(names[p.ended:]...)
+			queue.add(slices.Sorted(maps.Keys(p.added))...)
 			if err := rest(ctx, p.looked); err != nil {
 				return err
 			}
@@ -70,23 +72,38 @@ func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, look
 
 // page is what keyPage did.
 type page struct {
-	looked int      // documents that were looked at
-	added  []string // names that the page changed in turn
-	ended  int      // how many of the names are done
+	looked int                  // documents that were looked at
+	ended  int                  // how many of the names are done
+	added  map[string]staleName // names that the page changed in turn
+	fresh  map[string]bool      // those of added that nobody else had added
 }
 
 // catchUpInline keys what depends on names that a write changed, where that is
-// little. The write is committed, so that a failure is for the background.
-func (g *Guard) catchUpInline(ctx context.Context, stale map[string]staleName) {
-	queue := slices.Sorted(maps.Keys(stale))
-	slices.SortStableFunc(queue, func(a, b string) int { return stale[a].Depth - stale[b].Depth })
-	for left := catchUpMost; left > 0 && len(queue) > 0; {
-		p, err := g.keyPage(ctx, queue)
+// little. The write is committed, so that a failure is for the background. So is what
+// follows other names too: these may come first.
+func (g *Guard) catchUpInline(ctx context.Context, c *commit) {
+	own := map[string]bool{}
+	queue := g.backlog.queue()
+	add := func(stale map[string]staleName, fresh map[string]bool) {
+		for name, s := range stale {
+			if own[name] = own[name] || fresh[name]; own[name] || s.Depth == 0 {
+				queue.add(name)
+			}
+		}
+	}
+	add(c.stale, c.fresh)
+	for left := catchUpMost; left > 0; {
+		names := queue.take(catchUpNames)
+		if len(names) == 0 {
+			return
+		}
+		p, err := g.keyPage(ctx, names)
 		if err != nil {
 			return
 		}
 		left -= max(1, p.looked)
-		queue = append(queue[p.ended:], p.added...)
+		queue.add(names[p.ended:]...)
+		add(p.added, p.fresh)
 	}
 }
 
@@ -110,6 +127,7 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p pa
 	began := g.backlog.began()
 	err = g.store.Read(ctx, func(snap store.Snap) error {
 		c := (&View{guard: g, index: g.index, snap: snap, began: began}).newCommit()
+		c.behind = true
 		pages, err := c.keyNames(ctx, names, size, &p)
 		if err != nil || len(pages) == 0 {
 			return err
@@ -117,7 +135,7 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p pa
 		l := c.landing()
 		l.pages = pages
 		err = g.land(ctx, l)
-		p.added = slices.Sorted(maps.Keys(c.stale))
+		p.added, p.fresh = c.stale, l.fresh
 		return err
 	})
 	return p, err
@@ -125,9 +143,10 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p pa
 
 // keyNames puts the next pages of what depends on some names into the batch, as long as
 // there is room. Names that labels brought are keyed apart from the others, since of
-// their documents the marks alone may be old.
+// their documents the marks alone may be old; and so are Binaries, which what attaches
+// them in the same batch would make stale again.
 func (c *commit) keyNames(ctx context.Context, names []string, size int, p *page) (pages []*keyedPage, err error) {
-	labels := strings.HasPrefix(names[0], labelsName)
+	labels, binaries := strings.HasPrefix(names[0], labelsName), strings.HasPrefix(names[0], attachedName)
 	rows, met := c.view.guard.labelled(c.view.snap, nil), map[store.Ref]bool{}
 	put := c.keyDocs
 	if labels {
@@ -142,9 +161,10 @@ func (c *commit) keyNames(ctx context.Context, names []string, size int, p *page
 		if c.view.guard.backlog.addedSince(name, c.view.began) { // the snapshot may be from before
 			return nil, fmt.Errorf("%s changed meanwhile: %w", name, store.ErrConflict)
 		}
-		if strings.HasPrefix(name, labelsName) != labels || p.looked == size {
+		if strings.HasPrefix(name, labelsName) != labels || strings.HasPrefix(name, attachedName) != binaries || p.looked == size {
 			break
 		}
+		c.depth = max(c.depth, s.Depth+1)
 		of := &keyedPage{from: s}
 		docs, err := c.pageOf(ctx, of, size-p.looked, met)
 		if err == nil {
@@ -249,6 +269,9 @@ func (g *Guard) dependents(s staleName) store.Query {
 	}
 	if person, labels := strings.CutPrefix(s.Name, labelsName); labels {
 		return store.Query{Type: typ, Where: aboutPerson(person), After: s.After}
+	}
+	if id, attached := strings.CutPrefix(s.Name, attachedName); attached {
+		return store.Query{Type: "Binary", Where: store.Eq{Key: g.backlog.binaryIDs + store.Key(id)}, After: s.After}
 	}
 	return store.Query{Where: store.Eq{Key: index.DependsKey(s.Name)}, After: s.After}
 }

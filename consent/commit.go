@@ -119,7 +119,7 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 		return results, err
 	}
 	v.stored = true
-	v.guard.catchUpInline(ctx, c.stale)
+	v.guard.catchUpInline(ctx, c)
 	return results, nil
 }
 
@@ -151,6 +151,10 @@ type commit struct {
 
 	changed map[string]bool      // the names that the batch changes: whether documents were looked for that depend on them
 	stale   map[string]staleName // those that some do depend on
+	fresh   map[string]bool      // those of stale that nobody else had added, once the batch is committed
+
+	behind bool // the batch is a page of the backlog
+	depth  int  // staleName.Depth of the names that it changes
 
 	installed *index.Definitions // the defined search parameters that the batch is keyed with
 	table     *parameters        // the table that the batch brings; nil for the one that stands

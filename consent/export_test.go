@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"errors"
 
 	"carerecord/store"
 )
@@ -17,6 +18,27 @@ func (g *Guard) Relabels(person string) bool {
 	g.labelling.mu.Lock()
 	defer g.labelling.mu.Unlock()
 	return g.labelling.changing[person] > 0
+}
+
+// TakesOldPages reports whether a page of a name of the backlog that has ended passes for
+// one of the same name that was added again.
+func TakesOldPages() bool {
+	b := newBacklog(newReaders())
+	commit := func(added map[string]staleName, pages ...*keyedPage) error {
+		c, err := b.next(added, pages)
+		if err == nil {
+			b.take(c)
+		}
+		return err
+	}
+	add := func() error { return commit(map[string]staleName{"a": {}}) }
+	err := add()
+	s, _ := b.get("a")
+	page := &keyedPage{from: s, to: s, done: true}
+	if err = errors.Join(err, commit(nil, page), add()); err != nil {
+		panic(err)
+	}
+	return commit(nil, page) == nil
 }
 
 // AddsStale reports whether a commit is under way that changes the backlog.

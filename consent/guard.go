@@ -74,6 +74,10 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if g.deciding == nil {
 		g.deciding = func(context.Context) func() { return func() {} }
 	}
+	var err error
+	if g.backlog.binaryIDs, err = g.index.IDPrefix("Binary"); err != nil {
+		return nil, fmt.Errorf("keys of Binaries: %w", err)
+	}
 	if err := g.register.load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}

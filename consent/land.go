@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -17,6 +16,7 @@ type landing struct {
 	wants     []string                  // names that documents of the batch depend on
 	changed   map[string]bool           // names that the batch changes (present.depart)
 	stale     map[string]staleName      // names that documents of the store depend on
+	fresh     map[string]bool           // those of stale that nobody else had added, once it is committed
 	pages     []*keyedPage              // of the backlog, which the batch keys
 	installed *index.Definitions        // the search parameters that the batch was keyed with
 	table     *parameters               // the table that the batch brings; nil for the one that stands
@@ -86,17 +86,18 @@ func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
 		return err
 	}
 	defer release()
-	list, err := g.backlog.next(l.stale, l.pages)
+	change, err := g.backlog.next(l.stale, l.pages)
 	if err != nil {
 		return err
 	}
-	value, err := json.Marshal(list)
+	writes, err := change.writes()
 	if err != nil {
-		return fmt.Errorf("mark which documents are to be keyed: %w", err)
+		return err
 	}
-	l.State = append(l.State, store.StateWrite{Key: backlogMark, Value: value})
+	l.State = append(l.State, writes...)
 	over := g.backlog.expect(l.stale)
 	_, err = g.store.Commit(ctx, l.Batch)
-	over(list, err)
+	over(change, err)
+	l.fresh = change.fresh
 	return err
 }

@@ -76,19 +76,15 @@ func (g *Guard) checkBacklog(ctx context.Context) error {
 	if g.state == nil {
 		return nil
 	}
-	list, err := backlogOf(ctx, g.state)
+	kept, listed, err := backlogOf(ctx, g.state)
 	if err != nil {
 		return err
-	}
-	kept := map[string]staleName{}
-	for _, s := range list {
-		kept[s.Name] = s
 	}
 	b := g.backlog
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if !reflect.DeepEqual(kept, b.stale) {
-		return fmt.Errorf("the backlog differs from the store: it has %v, the store %v", b.stale, kept)
+	if !reflect.DeepEqual(kept, b.stale) || listed != b.listed {
+		return fmt.Errorf("the backlog differs from the store: it has %v, the store %v; listed: %v, %v", b.stale, kept, b.listed, listed)
 	}
 	if len(b.coming)+len(b.ended)+len(b.added) > 0 || !g.readers.none() {
 		return fmt.Errorf("something waits for what is over: %v, %v, %v", b.coming, slices.Collect(maps.Keys(b.ended)), b.added)

@@ -192,8 +192,10 @@ func (g *Guard) Reindex(ctx context.Context, state store.State, rest func(contex
 
 // walkOn walks from where at stands to the end.
 func (g *Guard) walkOn(ctx context.Context, at *Reindexing, rest func(context.Context, Reindexing) error) error {
+	size := at.page()
 	for !at.Done {
-		if err := g.reindexSome(ctx, at); err != nil {
+		var err error
+		if size, err = g.reindexSome(ctx, at, size); err != nil {
 			return fmt.Errorf("reindex %s: %w", at.Type, err)
 		}
 		if err := rest(ctx, *at); err != nil {

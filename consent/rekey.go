@@ -3,8 +3,6 @@ package consent
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -123,7 +121,7 @@ func (c *commit) changes(ctx context.Context, refs []store.Ref) (map[string]int,
 		c.told[ref] = now
 		for _, name := range changedNames(now, before) {
 			changed[name] = max(changed[name], c.described[ref])
-			if err := c.look(ctx, name, now); err != nil {
+			if err := c.look(ctx, name, c.staleBy(now), c.before[ref]); err != nil {
 				return nil, err
 			}
 		}
@@ -131,7 +129,7 @@ func (c *commit) changes(ctx context.Context, refs []store.Ref) (map[string]int,
 			return nil, err
 		}
 		if now.Dead() && ref.Type == "Patient" && !before.Dead() && before.Version > 0 {
-			c.stale[ownerName+ref.ID] = staleName{Of: append(names(before.Keys, index.BearsPrefix()), ref.ID), Barred: staleBy(before).Barred}
+			c.stale[ownerName+ref.ID] = staleName{Of: append(names(before.Keys, index.BearsPrefix()), ref.ID), Barred: c.staleBy(before).Barred}
 		}
 	}
 	return changed, nil
@@ -170,93 +168,6 @@ func changedNames(now, before store.Doc) []string {
 	return out
 }
 
-// look finds out whether documents of the store depend on a name that the batch
-// changes. If there are, they are keyed behind the commit, and until then they are
-// their source's alone; if not, none may come before the commit.
-func (c *commit) look(ctx context.Context, name string, by store.Doc) error {
-	if s, stale := c.stale[name]; stale {
-		c.stale[name] = s.with(staleBy(by))
-		return nil
-	}
-	if looked := c.changed[name]; looked {
-		return nil
-	}
-	looks := c.view.guard.types.wants(name)
-	if c.changed[name] = looks; !looks {
-		return nil
-	}
-	where := store.Eq{Key: index.DependsKey(name)}
-	n, err := c.view.snap.Count(ctx, store.Query{Where: where, KeysOnly: true}, 1)
-	if err != nil {
-		return fmt.Errorf("look for what depends on a write: %w", err)
-	}
-	if n > 0 {
-		s := staleBy(by)
-		if number, is := strings.CutPrefix(name, "nhs:"); is { // whom it stands for from now on
-			bearers, err := c.bearers(ctx, number)
-			if err != nil {
-				return err
-			}
-			s.Of = append(s.Of, bearers...)
-		}
-		c.stale[name] = s
-		return c.chain(ctx, name, s)
-	}
-	c.reads.absent["depends "+name] = store.Absent{Where: where, Claims: []store.Key{where.Key}}
-	return nil
-}
-
-// chainMost bounds how many documents are looked at for what follows a change through
-// others.
-const chainMost = 200
-
-// chain notes the documents that depend on a stale one, and on these, as stale too: what
-// follows them is to be its source's alone from the commit on, not only when they are
-// keyed. What follows a person has the person's name, and needs none of this. Where there
-// are very many, all documents are of those whom the change and the last one looked at
-// are about.
-func (c *commit) chain(ctx context.Context, name string, s staleName) error {
-	if strings.HasPrefix(name, "nhs:") || strings.HasPrefix(name, "Patient/") {
-		return nil
-	}
-	looked := 0
-	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
-		s.Depth = c.stale[queue[0]].Depth + 1
-		for d, err := range c.view.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.DependsKey(queue[0])}, KeysOnly: true}) {
-			if err != nil {
-				return fmt.Errorf("look for what follows a write: %w", err)
-			}
-			if looked++; looked > chainMost {
-				of := slices.DeleteFunc(slices.Clone(s.Of), ofIdentifier)
-				for _, p := range append(of, ownersOf(d.Keys)...) {
-					c.stale[ownerName+p] = c.stale[ownerName+p].with(staleName{Of: s.Of, Barred: s.Barred})
-				}
-				return nil
-			}
-			next := d.Ref.String()
-			if _, known := c.stale[next]; known || !c.view.guard.types.wants(next) {
-				continue
-			}
-			c.stale[next] = s
-			queue = append(queue, next)
-		}
-	}
-	return nil
-}
-
-// staleBy is a name that a document changes.
-func staleBy(d store.Doc) staleName {
-	return staleName{Of: subjects(d), Barred: store.Match(either(fact(factBarred), fact(factRestricted)), d.Keys)}
-}
-
-// subjects are the names of those whom documents may be about that follow from one.
-func subjects(d store.Doc) []string {
-	if d.Ref.Type == "Patient" {
-		return []string{d.Ref.ID}
-	}
-	return append(ownersOf(d.Keys), names(d.Keys, index.AboutPrefix())...)
-}
-
 // keyAgain keys the documents of the batch that depend on changed names and were
 // keyed before the change, and returns them.
 func (c *commit) keyAgain(ctx context.Context, changed map[string]int) ([]store.Ref, error) {
@@ -282,44 +193,3 @@ func (c *commit) keyAgain(ctx context.Context, changed map[string]int) ([]store.
 	}
 	return refs, nil
 }
-
-// attached keys anew the Binaries of the same source that a document attaches, or
-// did before, as part of the batch.
-func (c *commit) attached(ctx context.Context, now, before store.Doc, changed map[string]int) error {
-	if slices.Equal(held(now), held(before)) && !now.Dead() && before.Version > 0 && !before.Dead() && sameHeirs(now.Keys, before.Keys) {
-		return nil
-	}
-	refs := append(held(before), held(now)...)
-	slices.Sort(refs)
-	for _, id := range slices.Compact(refs) {
-		ref := store.Ref{Type: "Binary", ID: id}
-		if _, pending := c.pending[ref]; !pending {
-			d, err := c.newest(ctx, ref)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("look for an attached Binary: %w", err)
-			}
-			if d.Source != now.Source { // it does not follow from documents of others
-				continue
-			}
-			if d.Dead() { // what inherits from it depends on what attaches it
-				changed[ref.String()] = max(changed[ref.String()], c.described[now.Ref])
-				if err := c.look(ctx, ref.String(), now); err != nil {
-					return err
-				}
-				continue
-			}
-			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
-		}
-		name := attachedName(id)
-		changed[name] = max(changed[name], c.described[now.Ref])
-		c.waiting.add(name, ref)
-	}
-	return nil
-}
-
-// attachedName is the name by which a Binary depends, within a batch, on the
-// documents that attach it.
-func attachedName(id string) string { return "attached " + id }

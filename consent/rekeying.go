@@ -12,47 +12,47 @@ import (
 	"carerecord/store"
 )
 
-// reindexTries is how often a page is keyed that other writes overtook, and
-// reindexPatience how long a store may not answer: a transaction of a process
+// reindexTries is how often a page is keyed that other writes overtook, each time with half
+// as many documents, and reindexPatience how long a store may not answer: a transaction of a process
 // that was killed keeps its documents on MongoDB for a minute.
 const (
-	reindexTries    = 20
+	reindexTries    = 100
 	reindexPatience = 2 * time.Minute
 	reindexPause    = time.Second
 )
 
 // reindexSome keys the next page anew, in one commit with its mark, and moves
-// at on.
-func (g *Guard) reindexSome(ctx context.Context, at *Reindexing) error {
+// at on. The page has at most size documents; next is the size for the page behind it.
+func (g *Guard) reindexSome(ctx context.Context, at *Reindexing, size int) (next int, err error) {
 	for began, try := time.Now(), 1; ; {
-		next := *at
-		err := g.reindexOnce(ctx, &next)
+		to := *at
+		err := g.reindexOnce(ctx, &to, size)
 		switch {
 		case err == nil:
-			*at = next
-			return nil
+			*at = to
+			return min(2*size, at.page()), nil
 		case errors.Is(err, errDefined) && ctx.Err() == nil: // whoever defines parameters ends some time
 		case errors.Is(err, store.ErrConflict) && try < reindexTries:
-			try++
+			try, size = try+1, max(size/2, 1)
 		case errors.Is(err, store.ErrUnavailable) && time.Since(began) < reindexPatience:
 			select {
 			case <-ctx.Done():
-				return errors.Join(err, ctx.Err())
+				return size, errors.Join(err, ctx.Err())
 			case <-time.After(reindexPause):
 			}
 		default:
-			return err
+			return size, err
 		}
 	}
 }
 
-func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
+func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing, size int) error {
 	defer g.readers.enter()()
 	l := &landing{installed: g.index.Installed(), began: g.backlog.began()}
 	n := 0
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		var err error
-		n, err = g.keyAnew(ctx, snap, at, l)
+		n, err = g.keyAnew(ctx, snap, at, l, size)
 		return err
 	})
 	if err != nil {
@@ -63,7 +63,7 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	}
 	at.Rekeyed += len(l.Writes)
 	at.Changed = at.Changed || len(l.Writes) > 0 && loops(at.Type)
-	if n < at.page() {
+	if n < size {
 		at.next()
 	}
 	if n == 0 && !at.Done {
@@ -83,9 +83,9 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing) error {
 	return g.land(ctx, l)
 }
 
-// keyAnew reads one page and makes the writes of the documents that stand under
+// keyAnew reads one page of at most size documents and makes the writes of the documents that stand under
 // other keys than they should. It returns how many documents it read.
-func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l *landing) (n int, err error) {
+func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l *landing, size int) (n int, err error) {
 	w := g.reads(snap)
 	before := map[store.Ref]store.Doc{}
 	stale := g.backlog.now().where()
@@ -128,7 +128,7 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 			l.Writes = append(l.Writes, store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true})
 			l.wants = append(l.wants, names(made.keys, index.WantsPrefix())...)
 		}
-		if n == at.page() {
+		if n == size {
 			break
 		}
 	}

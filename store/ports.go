@@ -24,6 +24,16 @@ type State interface {
 	// Take removes a value and returns it, or ErrNotFound: of any number of
 	// simultaneous takers one gets it.
 	Take(ctx context.Context, key string) ([]byte, error)
+	// Values yields the values whose keys begin with a prefix, each once, in no order that
+	// would say anything. One that comes or goes meanwhile may be among them or not. An
+	// error ends the sequence.
+	Values(ctx context.Context, prefix string) iter.Seq2[StateValue, error]
+}
+
+// StateValue is a value of a State with its key.
+type StateValue struct {
+	Key   string
+	Value []byte
 }
 
 // Log is append only. Positions start at 1 and have no gaps, also across

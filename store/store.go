@@ -179,7 +179,7 @@ type Absent struct {
 type StateWrite struct {
 	Key     string
 	Value   []byte
-	Expires time.Time // zero: never
+	Expires time.Time // zero: never; an instant of the past removes the value
 	// New demands that no live value stands under the key, else the commit is
 	// ErrConflict.
 	New bool

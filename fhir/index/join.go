@@ -64,11 +64,21 @@ func (x *Indexer) OneOf(typ string, ids store.Set, list []string) (store.Pred, e
 
 // Among is OneOf where no index is to be driven by the ids. Errors are *Error.
 func (x *Indexer) Among(typ string, ids store.Set) (store.Pred, error) {
-	p, err := x.served(typ, "_id")
+	p, err := x.IDPrefix(typ)
 	if err != nil {
 		return nil, err
 	}
-	return store.In{Prefix: prefix(p.number, classCode), Set: ids}, nil
+	return store.In{Prefix: p, Set: ids}, nil
+}
+
+// IDPrefix begins the key of a document of a type that says its id, which stands behind
+// it. The key drives an index under the type. Errors are *Error.
+func (x *Indexer) IDPrefix(typ string) (store.Key, error) {
+	p, err := x.served(typ, "_id")
+	if err != nil {
+		return "", err
+	}
+	return prefix(p.number, classCode), nil
 }
 
 // Pointees returns the ids of the resources of a type to which a document

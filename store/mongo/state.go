@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"sync"
 	"time"
@@ -122,6 +123,46 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 		err = mongo.ErrNoDocuments
 	}
 	return given("look up a value", found, failed, err)
+}
+
+// Values implements store.State.
+func (db *DB) Values(ctx context.Context, prefix string) iter.Seq2[store.StateValue, error] {
+	return func(yield func(store.StateValue, error) bool) {
+		if err := db.values(ctx, prefix, func(v store.StateValue) bool { return yield(v, nil) }); err != nil {
+			yield(store.StateValue{}, failed("list values", err))
+		}
+	}
+}
+
+// values calls f for each value under a prefix until f returns false.
+func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue) bool) error {
+	under := bson.D{{Key: "$gte", Value: encode(prefix)}}
+	if end := store.After(store.Key(prefix)); end != "" {
+		under = append(under, bson.E{Key: "$lt", Value: encode(string(end))})
+	}
+	filter := bson.D{{Key: "_id", Value: under}, {Key: "x", Value: bson.D{{Key: "$gt", Value: db.now()}}}}
+	cursor, err := db.state.Find(ctx, filter, db.by(byID))
+	if err != nil {
+		return err
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	for cursor.Next(ctx) {
+		var found struct {
+			ID    string      `bson:"_id"`
+			Value bson.Binary `bson:"v"`
+		}
+		if err := cursor.Decode(&found); err != nil {
+			return err
+		}
+		key, ok := decode(found.ID)
+		if !ok {
+			return fmt.Errorf("a value stands under %q", found.ID)
+		}
+		if !f(store.StateValue{Key: key, Value: found.Value.Data}) {
+			return nil
+		}
+	}
+	return cursor.Err()
 }
 
 // Take implements store.State. What is taken has expired from then on, and is removed

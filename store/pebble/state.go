@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math"
 	"time"
 
@@ -100,6 +101,50 @@ func (db *DB) Take(ctx context.Context, key string) ([]byte, error) {
 		return nil, err
 	}
 	return value, nil
+}
+
+// Values implements store.State.
+func (db *DB) Values(ctx context.Context, prefix string) iter.Seq2[store.StateValue, error] {
+	return func(yield func(store.StateValue, error) bool) {
+		if err := db.values(ctx, prefix, func(v store.StateValue) bool { return yield(v, nil) }); err != nil {
+			yield(store.StateValue{}, err)
+		}
+	}
+}
+
+// values calls f for each value under a prefix until f returns false.
+func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue) bool) error {
+	if err := db.up(); err != nil {
+		return err
+	}
+	low := nameRow(rowState, prefix)
+	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: behind(low)})
+	if err != nil {
+		return unavailable("list values", err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		row, err := it.ValueAndErr()
+		if err == nil && len(row) < 8 {
+			err = errDamaged
+		}
+		if err != nil {
+			return unavailable("list values", err)
+		}
+		if db.expired(row) {
+			continue
+		}
+		if !f(store.StateValue{Key: string(it.Key()[1:]), Value: bytes.Clone(row[8:])}) {
+			return nil
+		}
+	}
+	if err := it.Error(); err != nil {
+		return unavailable("list values", err)
+	}
+	return nil
 }
 
 // alter is one step on one value: f sees what stands, nil for nothing.

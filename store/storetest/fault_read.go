@@ -63,6 +63,21 @@ func faultyReads() []operation {
 			}
 			return err
 		}, nil},
+		{"values", func(k *kit, id string) error {
+			return k.commitValue(id)
+		}, func(k *kit, id string) error {
+			n := 0
+			for v, err := range k.Values(k.ctx, id) {
+				if err != nil {
+					return err
+				}
+				n += once(v.Key == id && string(v.Value) == "v")
+			}
+			if n != 1 {
+				k.Errorf("values: got %d, want one", n)
+			}
+			return nil
+		}, nil},
 		{"head", func(k *kit, id string) error { _, err := k.Append(k.ctx, []byte(id)); return err }, func(k *kit, _ string) error {
 			r, err := k.Head(k.ctx)
 			if err == nil && r.Pos == 0 {

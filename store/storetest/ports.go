@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"carerecord/store"
@@ -61,6 +64,29 @@ func (r *Reference) Swap(ctx context.Context, key string, old, b []byte, expires
 	}
 	r.values[key] = value{bytes.Clone(b), expires}
 	return nil
+}
+
+// Values implements store.State.
+func (r *Reference) Values(ctx context.Context, prefix string) iter.Seq2[store.StateValue, error] {
+	return func(yield func(store.StateValue, error) bool) {
+		r.mu.Lock()
+		var found []store.StateValue
+		for _, key := range slices.Sorted(maps.Keys(r.values)) {
+			if v, stands := r.standing(key); stands && strings.HasPrefix(key, prefix) {
+				found = append(found, store.StateValue{Key: key, Value: bytes.Clone(v.bytes)})
+			}
+		}
+		r.mu.Unlock()
+		for _, v := range found {
+			if err := ctx.Err(); err != nil {
+				yield(store.StateValue{}, err)
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Take implements store.State.

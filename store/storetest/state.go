@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +91,42 @@ func stateSentences() []sentence {
 		{"a value that has expired before it was kept is not there", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
 			k.gone("a")
+		}},
+		{"a batch removes a value that expires in the past", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			b := store.Batch{State: []store.StateWrite{{Key: "a", Expires: time.Unix(0, 0)}, {Key: "b", Expires: time.Unix(0, 0)}}}
+			k.commit(b)
+			k.gone("a")
+			k.gone("b")
+			k.listed("a")
+			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.stands("a", []byte("2"))
+		}},
+		{"values are listed by a prefix of their keys", func(k *kit) {
+			k.listed("a/")
+			for _, key := range []string{"a/\xff", "a", "a/b/c", "a/b", "b", "a/\x00", "a/b\x01", "a0", "a/", "\xff\xff", "\xff"} {
+				k.want(nil, k.Insert(k.ctx, key, []byte(key), never), "insert")
+			}
+			k.listed("a/", "a/", "a/\x00", "a/b", "a/b\x01", "a/b/c", "a/\xff")
+			k.listed("a/b", "a/b", "a/b\x01", "a/b/c")
+			k.listed("\xff", "\xff", "\xff\xff")
+			k.listed("c")
+			for v, err := range k.Values(k.ctx, "a/") { // one may be enough
+				if err != nil || !strings.HasPrefix(v.Key, "a/") {
+					k.Errorf("the first value: got %q, %v", v.Key, err)
+				}
+				break
+			}
+		}},
+		{"what has expired or was taken is not listed", func(k *kit) {
+			k.want(nil, k.Insert(k.ctx, "a/1", []byte("a/1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.want(nil, k.Insert(k.ctx, "a/2", []byte("a/2"), never), "insert")
+			k.commit(store.Batch{State: []store.StateWrite{{Key: "a/3", Value: []byte("a/3")}}})
+			k.listed("a/", "a/1", "a/2", "a/3")
+			_, err := k.Take(k.ctx, "a/2")
+			k.want(nil, err, "take")
+			k.clock.Advance(time.Minute)
+			k.listed("a/", "a/3")
 		}},
 		{"a batch replaces what stands", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
@@ -176,6 +214,22 @@ func (k *kit) stands(key string, want []byte) {
 	k.Helper()
 	if got, err := k.Lookup(k.ctx, key); err != nil || !bytes.Equal(got, want) {
 		k.Errorf("lookup %q: got %.40q, %v, want %.40q", key, got, err, want)
+	}
+}
+
+// listed wants the values under a prefix to be those under some sorted keys, each its own key.
+func (k *kit) listed(prefix string, want ...string) {
+	k.Helper()
+	var got []string
+	for v, err := range k.Values(k.ctx, prefix) {
+		if err != nil || string(v.Value) != v.Key {
+			k.Errorf("values under %q: got %q under %q, %v", prefix, v.Value, v.Key, err)
+		}
+		got = append(got, v.Key)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		k.Errorf("values under %q: got %q, want %q", prefix, got, want)
 	}
 }
 

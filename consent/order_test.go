@@ -1,0 +1,76 @@
+package consent_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"carerecord/consent/policy"
+	"carerecord/store"
+)
+
+// TestNamesAreKeyedInOrder: documents depend on two that change, through others. Whoever
+// keys them, and whatever changes beside, no follower is seen before all is keyed that it
+// follows from (CON-406).
+func TestNamesAreKeyedInOrder(t *testing.T) {
+	const n = 220
+	one := func(int) string { return "A.y" }
+	each := func(i int) string { return fmt.Sprintf("A.y%d", i) }
+	for name, c := range map[string]struct {
+		row    func(i int) string // on which the Lists depend beside the Schedule
+		before int                // of these change before the Schedule does, and the others
+		beside bool               // change between pages
+	}{
+		"one row changes before":        {one, 1, false},
+		"rows change between the pages": {each, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegion(t, policy.RelationshipAssumed)
+			r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+			for _, id := range []string{"G.1", "G.2", "G.3"} {
+				r.mustPut(r.feed("G"), body("Patient", id, ""))
+			}
+			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+			var refs []store.Ref
+			list := func(id string, members ...string) {
+				r.mustPut(r.feed("A"), listOf(id, len(members), func(i int) string { return members[i] }))
+			}
+			for i := range n {
+				first, second, third, follower := fmt.Sprintf("A.j%d", i), fmt.Sprintf("A.k%d", i), fmt.Sprintf("A.l%d", i), fmt.Sprintf("A.m%d", i)
+				r.mustPut(r.feed("A"), observation(c.row(i), "G.2", ""))
+				list(first, "Schedule/A.w", "Patient/G.2")
+				list(second, "List/"+first)
+				list(third, "List/"+second, "Observation/"+c.row(i))
+				list(follower, "List/"+third)
+				if i < 60 && i%5 == 0 {
+					refs = append(refs, store.Ref{Type: "List", ID: follower})
+				}
+			}
+			r.caughtUp()
+			for _, ref := range refs {
+				if !r.sees(r.clinician("G"), ref.Type, ref.ID) {
+					t.Fatalf("%s is hidden before: the test tests nothing", ref)
+				}
+			}
+			for i := range c.before {
+				r.mustPut(r.feed("A"), observation(c.row(i), "G.3", ""))
+			}
+			r.hiddenWhile(r.clinician("G"), func() {
+				r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+				changed := 0
+				err := r.guard.CatchUp(context.Background(), func(context.Context, int) error {
+					for i := 0; i < 10 && c.beside && changed < n; i++ {
+						r.mustPut(r.feed("A"), observation(c.row(changed), "G.3", ""))
+						changed++
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}, refs...)
+			r.checked()
+		})
+	}
+}
