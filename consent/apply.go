@@ -37,5 +37,10 @@ func (c *commit) landing() *landing {
 	}
 	l.Absent, l.Within = c.demands, c.view.snap.Reading()
 	c.reads.demand(&l.Batch)
+	for ref, d := range c.targets {
+		if c.pending[ref] == nil {
+			l.targets = append(l.targets, d)
+		}
+	}
 	return l
 }

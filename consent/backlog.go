@@ -377,6 +377,12 @@ func (b *backlog) get(name string) (staleName, bool) {
 	return s, there
 }
 
+// depth is how many documents lead to a name.
+func (b *backlog) depth(name string) int {
+	s, _ := b.get(name)
+	return s.Depth
+}
+
 // list returns the names.
 func (b *backlog) list() []string {
 	b.mu.RLock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -42,7 +43,8 @@ func (g *Guard) WakeBacklog() <-chan struct{} { return g.backlog.wake }
 
 // CatchUp keys anew all documents that depend on what was written, until none is
 // left. An interrupted one goes on. rest is called between pages, with how many
-// documents were looked at since the last time, and may wait.
+// documents were looked at since the last time, and may wait. Where a name fails, what may
+// follow it waits too: it would be keyed from old keys.
 func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, looked int) error) error {
 	var failed []error
 	for {
@@ -50,11 +52,17 @@ func (g *Guard) CatchUp(ctx context.Context, rest func(ctx context.Context, look
 		if len(all) == 0 || len(failed) > 0 {
 			return errors.Join(failed...)
 		}
-		queue := g.backlog.queue(all...)
+		queue, deepest := g.backlog.queue(all...), math.MaxInt
 		for names := queue.take(catchUpNames); len(names) > 0; names = queue.take(catchUpNames) {
+			if deep := slices.IndexFunc(names, func(name string) bool { return g.backlog.depth(name) > deepest }); deep == 0 {
+				break
+			} else if deep > 0 {
+				names = names[:deep]
+			}
 			p, err := g.keyPage(ctx, names)
-			if err != nil && ctx.Err() == nil { // what follows other names does not wait for this one
+			if err != nil && ctx.Err() == nil {
 				failed = append(failed, fmt.Errorf("key what depends on %s: %w", names[0], err))
+				deepest = min(deepest, g.backlog.depth(names[0]))
 				queue.add(names[1:]...)
 				continue
 			}

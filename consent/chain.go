@@ -119,8 +119,8 @@ func (c *commit) following(ctx context.Context, d store.Doc, s staleName) (names
 			next = append(next, "Binary/"+id)
 		}
 	}
-	return slices.DeleteFunc(next, func(name string) bool {
-		return !c.view.guard.types.wants(name) || !c.note(name, s)
+	return slices.DeleteFunc(next, func(name string) bool { // noted also where nothing depends on it yet: it may come
+		return !c.note(name, s) || !c.view.guard.types.wants(name)
 	}), nil
 }
 

@@ -17,6 +17,8 @@ type landing struct {
 	changed   map[string]bool           // names that the batch changes (present.depart)
 	stale     map[string]staleName      // names that documents of the store depend on
 	fresh     map[string]bool           // those of stale that nobody else had added, once it is committed
+	late      map[string]bool           // those of stale that follow what other commits made stale
+	targets   []store.Doc               // documents of the store that those of the batch follow from, without bodies
 	pages     []*keyedPage              // of the backlog, which the batch keys
 	installed *index.Definitions        // the search parameters that the batch was keyed with
 	table     *parameters               // the table that the batch brings; nil for the one that stands
@@ -44,6 +46,7 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 		return unstored(err)
 	}
 	defer arrive()
+	g.newcomers(l)
 	over, err := g.keepLabels(ctx, l)
 	if err != nil {
 		return unstored(err)
@@ -99,5 +102,8 @@ func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
 	_, err = g.store.Commit(ctx, l.Batch)
 	over(change, err)
 	l.fresh = change.fresh
+	for name := range l.late {
+		delete(l.fresh, name)
+	}
 	return err
 }

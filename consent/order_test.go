@@ -74,3 +74,51 @@ func TestNamesAreKeyedInOrder(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatFollowsAFailureWaits: documents that cannot be keyed hold up those that follow
+// from them, and no others (CON-406).
+func TestWhatFollowsAFailureWaits(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+	r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+	entry := func(id, of string) string {
+		return listOf(id, 2, func(i int) string { return []string{of, "Patient/G.2"}[i] })
+	}
+	for _, s := range []string{"A.w", "A.v"} {
+		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
+	}
+	for _, b := range []string{entry("A.k", "Schedule/A.w"), entry("A.l", "List/A.k"), entry("A.m", "List/A.l"), entry("A.other", "Schedule/A.v")} {
+		r.mustPut(r.feed("A"), b)
+	}
+	failing := func(b store.Batch) error {
+		for _, w := range b.Writes {
+			if w.Rekey && w.Doc.Ref.ID == "A.k" {
+				return store.ErrUnavailable
+			}
+		}
+		return nil
+	}
+	r.db.set(failing, nil)
+	for _, s := range []string{"A.w", "A.v"} {
+		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Patient/G.1")+`]`))
+	}
+	for range 2 {
+		if err := r.guard.CatchUp(t.Context(), func(context.Context, int) error { return nil }); err == nil {
+			t.Error("nobody is told that documents could not be keyed")
+		}
+		for _, id := range []string{"A.k", "A.l", "A.m"} {
+			if r.sees(r.clinician("G"), "List", id) {
+				t.Errorf("another organisation sees %s, which follows from what could not be keyed", id)
+			}
+		}
+	}
+	if names := r.ownersOf("List", "A.other"); len(names) != 2 {
+		t.Errorf("what follows from nothing that failed is about %v, want two", names)
+	}
+	r.db.set(nil, nil)
+	r.caughtUp()
+	r.checked()
+	r.verified()
+}

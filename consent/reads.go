@@ -17,13 +17,14 @@ import (
 // from its absence, is a check or an absence of the batch.
 type reads struct {
 	standing
-	checks map[store.Ref]store.Check
-	absent map[string]store.Absent // by what is asked
-	holds  map[store.Ref]members   // the keys by which documents attach Binaries, of those that have to go on doing so
+	checks  map[store.Ref]store.Check
+	absent  map[string]store.Absent // by what is asked
+	targets map[store.Ref]store.Doc // the live ones that something is taken from
+	holds   map[store.Ref]members   // the keys by which documents attach Binaries, of those that have to go on doing so
 }
 
 func (g *Guard) reads(snap store.Snap) *reads {
-	return &reads{g.standing(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]members{}}
+	return &reads{g.standing(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]members{}}
 }
 
 // checked demands that a version stays the newest, under the keys that it has.
@@ -44,6 +45,8 @@ func (r *reads) followed(d store.Doc) error {
 		return err
 	}
 	r.checks[d.Ref] = store.Check{Ref: d.Ref, Where: where}
+	d.Body = nil
+	r.targets[d.Ref] = d
 	return nil
 }
 

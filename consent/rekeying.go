@@ -121,7 +121,7 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 			before[d.Ref] = d
 			for _, name := range relabels(d, store.Doc{Version: d.Version, Keys: made.keys}) {
 				if at.Relabelled = true; at.Types != nil { // another walk marks at its end
-					l.addStale(labelsName + name)
+					l.addStale(labelsName+name, staleName{})
 				}
 			}
 			d.ID, d.Keys = made.id, made.keys

@@ -105,17 +105,18 @@ func (g *Guard) keepLabels(ctx context.Context, l *landing) (over func(), err er
 	}
 	for _, name := range writes { // behind depart: who arrived before it has said what changed
 		if slices.Contains(doubtful, name) || g.backlog.addedSince(labelsName+name, l.began) {
-			l.addStale(labelsName + name)
+			l.addStale(labelsName+name, staleName{})
 		}
 	}
 	return over, nil
 }
 
-func (l *landing) addStale(name string) {
+// addStale adds a stale name, or what else is said of it.
+func (l *landing) addStale(name string, s staleName) {
 	if l.stale == nil {
 		l.stale = map[string]staleName{}
 	}
-	l.stale[name] = l.stale[name].with(staleName{})
+	l.stale[name] = s.with(l.stale[name])
 }
 
 // mark completes the keys of the live documents of the batch, and notes of whom it

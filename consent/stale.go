@@ -37,6 +37,18 @@ func (s *staleSet) add(entry staleName) {
 
 func (s *staleSet) empty() bool { return len(s.entries) == 0 }
 
+// covering says why a document is stale: what the names say by which it is.
+func (s *staleSet) covering(keys []store.Key) (out staleName) {
+	for _, entry := range s.entries {
+		one := newStaleNames(s.all.binaryIDs)
+		one.add(entry)
+		if store.Match(one.where(), keys) {
+			out = out.with(staleName{Of: entry.Of, Barred: entry.Barred, Depth: entry.Depth})
+		}
+	}
+	return out
+}
+
 // where is what such documents satisfy.
 func (s *staleSet) where() store.Pred { return s.all.where() }
 

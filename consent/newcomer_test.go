@@ -1,0 +1,72 @@
+package consent_test
+
+import (
+	"slices"
+	"testing"
+
+	"carerecord/consent/policy"
+	"carerecord/store"
+)
+
+// TestNewDependentsOfStaleDocuments: a document changes whom it is about, and those that
+// depend on it wait to be keyed. Whoever writes a document meanwhile that depends on one of
+// these, or on such a new one, shows nobody else what is then keyed from old keys (CON-406).
+func TestNewDependentsOfStaleDocuments(t *testing.T) {
+	entry := func(id, of string) string {
+		return listOf(id, 2, func(i int) string { return []string{of, "Patient/G.2"}[i] })
+	}
+	for name, c := range map[string]struct {
+		last  store.Ref  // the document that depends on the Schedule
+		waits []string   // what makes it
+		news  [][]string // what is written while it waits, commit by commit
+	}{
+		"a List": {store.Ref{Type: "List", ID: "A.k"}, []string{entry("A.k", "Schedule/A.w")},
+			[][]string{{entry("A.n1", "List/A.k")}, {entry("A.n2", "List/A.n1")}, {entry("A.n3", "List/A.n2"), entry("A.n4", "List/A.n3")}}},
+		"a List of a List": {store.Ref{Type: "List", ID: "A.l"}, []string{entry("A.k", "Schedule/A.w"), entry("A.l", "List/A.k")},
+			[][]string{{entry("A.n1", "List/A.l")}, {entry("A.n2", "List/A.n1"), entry("A.n3", "List/A.n2")}, {entry("A.n4", "List/A.n3")}}},
+		"a Provenance": {store.Ref{Type: "List", ID: "A.k"}, []string{entry("A.k", "Schedule/A.w")},
+			[][]string{{body("Provenance", "A.n1", `,"target":[`+to("List/A.k")+`]`)}, {entry("A.n2", "List/A.k"), entry("A.n3", "List/A.n2")}, {entry("A.n4", "List/A.n2")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegion(t, policy.RelationshipAssumed)
+			r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+			r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+			r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+			for _, b := range c.waits {
+				r.mustPut(r.feed("A"), b)
+			}
+			if !r.sees(r.clinician("G"), c.last.Type, c.last.ID) {
+				t.Fatal("it is hidden before: the test tests nothing")
+			}
+			r.db.set(func(b store.Batch) error { // nothing is keyed
+				if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return w.Rekey }) {
+					return store.ErrUnavailable
+				}
+				return nil
+			}, nil)
+			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+			hidden := func(when string) {
+				t.Helper()
+				for _, id := range []string{c.last.ID, "A.n1", "A.n2", "A.n3", "A.n4"} {
+					for _, typ := range []string{"List", "Provenance"} {
+						if r.sees(r.clinician("G"), typ, id) {
+							t.Errorf("%s: another organisation sees %s/%s", when, typ, id)
+						}
+					}
+				}
+			}
+			hidden("when the Schedule changed")
+			for _, bodies := range c.news {
+				r.putAll(r.feed("A"), bodies...)
+				hidden("while nothing is keyed")
+			}
+			r.db.set(nil, nil)
+			r.caughtUp()
+			hidden("when all is keyed")
+			r.checked()
+			r.verified()
+		})
+	}
+}
