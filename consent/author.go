@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -120,7 +121,9 @@ func (c *commit) origin(ref store.Ref, t *target) []store.Key {
 
 // namesSomebody refuses a Consent that names nobody at all (CON-641).
 func namesSomebody(g *Guard, w *store.Write) error {
-	if w.Doc.Ref.Type != "Consent" || len(g.covers(w.Doc.Body)) > 0 {
+	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.covers(w.Doc.Body), func(name string) bool {
+		return !strings.HasPrefix(name, "url:urn:") // which stands for what a bundle brings, and none did
+	}) {
 		return nil
 	}
 	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
@@ -132,7 +135,7 @@ func namesSomebody(g *Guard, w *store.Write) error {
 // read (policy.SubjectsOf), since it would refuse for them too, and as anybody else, since
 // a refusal by them would hide it from those who may end it (CON-502, CON-640).
 func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
-	if policy.Read(w.Doc.Body) == policy.Silent {
+	if policy.Read(w.Doc.Body, true) == policy.Silent {
 		return nil
 	}
 	ref, _ := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gjson.GetBytes(w.Doc.Body, "patient.reference").Str)

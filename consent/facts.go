@@ -138,7 +138,7 @@ func (g *Guard) bears(ctx context.Context, w world, d store.Doc, keys []store.Ke
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(bore, identifierNames(d.Body)...) {
+	for _, name := range append(bore, bornNames(d.Body)...) {
 		keys = append(keys, index.BearsKey(name))
 	}
 	return keys, nil
@@ -238,7 +238,7 @@ func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
 			keys = append(keys, index.FactKey(name))
 		}
 	}
-	labels := policy.LabelsOf(d.Body)
+	labels, inPerson := policy.LabelsOf(d.Body), len(carried(d.Keys)) > 0
 	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.Through, func(r fhir.Ref) bool { return r.Type == "Consent" })
 	fact(factResolved, about.resolved)
 	fact(factBarred, about.barred)
@@ -246,7 +246,7 @@ func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
 	fact(factReleased, !labels.NoPatient)
 	fact(factShared, !directive)
 	if d.Ref.Type == "Consent" {
-		kind := policy.Read(d.Body)
+		kind := policy.Read(d.Body, inPerson)
 		fact(factOptOut, kind == policy.OptOut)
 		fact(factDirective, kind == policy.Other)
 		for _, name := range g.covers(d.Body) {

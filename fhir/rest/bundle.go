@@ -138,7 +138,7 @@ func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, 
 	b := fhir.NewBundle("batch-response")
 	made := map[string]string{} // place of the entry that makes what has a fullUrl
 	for _, en := range entries {
-		if en.method == "POST" && en.fullURL != "" {
+		if (en.method == "POST" || strings.HasPrefix(en.fullURL, "urn:")) && en.fullURL != "" {
 			made[en.fullURL] = en.place
 		}
 	}
