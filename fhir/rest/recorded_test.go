@@ -53,7 +53,8 @@ func callers(t *testing.T) map[string]consent.Principal {
 	clerk, writer := doctor, feed
 	clerk.Activities, clerk.Token = []string{policy.ActivityRead}, "id-of-clerk"
 	writer.Scopes, writer.Token = scopes("system/*.cud"), "id-of-writer"
-	return map[string]consent.Principal{"feed": feed, "doctor": doctor, "clerk": clerk, "writer": writer, "s3cret": doctor}
+	patient := consent.Principal{Kind: consent.Patient, Subject: "q", Patient: "g.2", Client: "app", Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes("patient/*.cruds"), Token: "id-of-patient"}
+	return map[string]consent.Principal{"feed": feed, "doctor": doctor, "clerk": clerk, "writer": writer, "s3cret": doctor, "patient": patient}
 }
 
 func newTrailed(t *testing.T, change func(*rest.Config)) *trailed {
