@@ -81,6 +81,7 @@ func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gi
 			// says more; a writer of a test that has none goes without.
 			_ = http.NewResponseController(g.Writer).SetReadDeadline(time.Now().Add(s.deadline(c) + lastBytes))
 		}
+		open := open && !Leaks(g.Request)
 		s.watched(g.Request.Context(), c, func(ctx context.Context) *answer {
 			a := s.answer(ctx, c, h, open)
 			s.write(g.Writer, c, a)
