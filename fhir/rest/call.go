@@ -65,6 +65,7 @@ type answer struct {
 	recorded    bool // its record is durable already
 	doc         store.Doc
 	public      bool // holds no patient data
+	hungUp      bool // the client hung up before it was made
 }
 
 // serve turns a handler into a gin handler. open needs no token.
@@ -227,7 +228,7 @@ func (c *call) request(letter consent.Letter) consent.Request {
 // record is the record of a call and its answer.
 func (s *Server) record(ctx context.Context, c *call, a *answer, err error) audit.Record {
 	r := audit.Record{Recorded: s.cfg.Clock().UTC(), Request: c.requestID, Interaction: string(c.interaction), Type: c.typ,
-		Status: a.status, Disclosed: a.disclosed, Count: a.count, Query: c.query()}
+		Status: a.reported(), Disclosed: a.disclosed, Count: a.count, Query: c.query()}
 	if c.id != "" {
 		r.Type += "/" + c.id
 	}
