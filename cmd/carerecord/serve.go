@@ -27,6 +27,8 @@ type serveCmd struct {
 
 	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted with a warning." default:"strict"`
 
+	Handling string `help:"strict, or lenient: what a request that names no handling gets. strict refuses parameters that the server does not know, lenient ignores them; searches warn." enum:"strict,lenient" default:"lenient"`
+
 	Admin string `help:"Address of /metrics, /healthz, /readyz and /admin/reindex for the operator, as 127.0.0.1:8081. Default: no /metrics."`
 
 	Limit     map[string]string `help:"A limit, as page=50; repeat it for more. The log of the start shows all of them." placeholder:"NAME=VALUE"`
@@ -89,7 +91,7 @@ func (c *serveCmd) settings() (settings, error) {
 		}
 	}
 	s := settings{publicURL: strings.TrimSuffix(c.PublicURL, "/"), keysDir: c.Keys, policyDir: c.Policy, demo: c.Demo,
-		unguarded: c.Auth == "off", lease: c.Lease, validation: c.Validation}
+		unguarded: c.Auth == "off", lease: c.Lease, validation: c.Validation, strict: c.Handling == "strict"}
 	lim := defaultLimits()
 	if err := lim.set(c.Limit); err != nil {
 		all = append(all, err)

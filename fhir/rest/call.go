@@ -202,7 +202,7 @@ func (s *Server) readURL(c *call) error {
 	if c.contentType, err = c.formatOf(c.params); err != nil {
 		return err
 	}
-	c.prefer = readPrefer(c.r.Header)
+	c.prefer = readPrefer(c.r.Header, s.cfg.Strict)
 	return c.indent(c.params)
 }
 

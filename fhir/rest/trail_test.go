@@ -180,3 +180,21 @@ func TestNotBuiltIsRefused(t *testing.T) {
 		t.Errorf("SRCH-008: got %d, want 400", w.Code)
 	}
 }
+
+// TestStrictByDefault: a setting makes strict the handling of requests that name none; one
+// that says lenient is read so (SRCH-007, 008, REST-018).
+func TestStrictByDefault(t *testing.T) {
+	for _, c := range []struct {
+		strict bool
+		prefer string
+		status int
+	}{{false, "", 200}, {false, "handling=strict", 400}, {false, "handling=x", 200}, {true, "", 400}, {true, "return=minimal", 400}, {true, "handling=x", 400}, {true, "handling=lenient", 200}, {true, "handling=strict", 400}} {
+		h := handlerWith(t, storetest.NewReference(time.Now), func(g *rest.Config) { g.Strict = c.strict })
+		put(t, h, "Patient", "p", `"gender":"male"`)
+		for _, path := range []string{"/Patient?nonsense=x", "/Patient/p?nonsense=x"} {
+			if w := send(h, "GET", path, "", "Prefer: "+c.prefer); w.Code != c.status {
+				t.Errorf("SRCH-007: %s with Prefer %q, strict by default %v: got %d, want %d", path, c.prefer, c.strict, w.Code, c.status)
+			}
+		}
+	}
+}
