@@ -198,3 +198,28 @@ func TestStrictByDefault(t *testing.T) {
 		}
 	}
 }
+
+// TestDotSegments: no resource has the id "." or "..", since its URL would be that of another
+// one for clients and proxies. They are answered like every text that is no id (REST-013).
+func TestDotSegments(t *testing.T) {
+	h := handlerWith(t, storetest.NewReference(time.Now), func(*rest.Config) {})
+	for _, id := range []string{".", "..", "%2e%2e", "a_b"} {
+		plain := strings.ReplaceAll(id, "%2e", ".")
+		body := `{"resourceType":"Basic","id":"` + plain + `","code":{"text":"x"}}`
+		batch := `{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + body + `,"request":{"method":"PUT","url":"Basic/` + id + `"}}]}`
+		if w := send(h, "PUT", "/Basic/"+id, body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"value"`) {
+			t.Errorf("REST-013: PUT Basic/%s: got %d %s, want 400 value", id, w.Code, w.Body)
+		}
+		if w := send(h, "POST", "", batch); !strings.Contains(w.Body.String(), `"status":"400 Bad Request"`) {
+			t.Errorf("REST-013: PUT Basic/%s in a batch: got %s, want 400", id, w.Body)
+		}
+		for _, method := range []string{"GET", "DELETE"} {
+			if w := send(h, method, "/Basic/"+id, ""); w.Code != 404 && (method != "DELETE" || w.Code != 204) {
+				t.Errorf("REST-013: %s Basic/%s: got %d %s, want it unknown", method, id, w.Code, w.Body)
+			}
+		}
+	}
+	if w := send(h, "PUT", "/Basic/..a", `{"resourceType":"Basic","id":"..a","code":{"text":"x"}}`); w.Code != 201 {
+		t.Errorf("REST-013: PUT Basic/..a: got %d %s, want 201", w.Code, w.Body)
+	}
+}
