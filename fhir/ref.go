@@ -12,9 +12,10 @@ import (
 )
 
 // ValidID reports whether s is an id of the standard: 1 to 64 of letters,
-// digits, hyphen and dot (datatypes.html#id).
+// digits, hyphen and dot (datatypes.html#id). "." and ".." are none: in a URL they are
+// dot segments, which clients and proxies take out (RFC 3986, 5.2.4).
 func ValidID(s string) bool {
-	if len(s) == 0 || len(s) > 64 {
+	if len(s) == 0 || len(s) > 64 || s == "." || s == ".." {
 		return false
 	}
 	for i := range len(s) {
