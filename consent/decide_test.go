@@ -220,6 +220,10 @@ func TestWhatIsSeen(t *testing.T) {
 			t.Errorf("%s: got %d rows, S2 %v, %v; want %d, %v", c.name, n, withheld, err, c.n, c.withheld)
 		}
 	}
+	r.mustPut(g, observation("G.p", "G.late", `"performer":[{"reference":"Patient/G.1"}],`))
+	if n, _, err := r.count(r.patient("G.1"), "Observation", "G.late"); n != 0 || err != nil {
+		t.Errorf("SMART-255: a patient who performed what is about another sees it: got %d, %v", n, err)
+	}
 	r.mustPut(g, optOut("G.c", "G.1"))
 	if n, withheld, err := r.count(r.clinician("A", glass), "Observation", "G.1"); n != 1 || !withheld || err != nil {
 		t.Errorf("CON-501: own-source rows under an opt-out: got %d, S2 %v, %v; want 1, true", n, withheld, err)
@@ -236,7 +240,7 @@ func TestWhatIsSeen(t *testing.T) {
 }
 
 // TestWritesOfStrangers: an id outside a feed's rows and space has one answer,
-// and others never create by PUT (CON-1303, VIS-007).
+// and others never create by PUT (CON-1303, VIS-007, SMART-287).
 func TestWritesOfStrangers(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","active":true}`)

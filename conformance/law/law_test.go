@@ -59,7 +59,7 @@ func seeds(t testing.TB, first uint64, enough func() bool, run func(seed uint64)
 
 // TestReading holds L1 over the reference store and the embedded engine, each
 // case on both (CON-1501, CON-1503; VIS-001, VIS-002, VIS-003, VIS-004, VIS-005,
-// VIS-010).
+// VIS-010, SMART-251).
 func TestReading(t *testing.T) {
 	began := time.Now()
 	n := cases(t, whole)
@@ -85,7 +85,7 @@ func TestReadingOnMongoDB(t *testing.T) {
 
 // TestTraces holds L2 over the reference store and the embedded engine, each
 // request on both (CON-1502, CON-1304, CON-1305; VIS-006, VIS-007, VIS-008,
-// VIS-009, VIS-012).
+// VIS-009, VIS-012; SMART-287, SMART-289).
 func TestTraces(t *testing.T) {
 	began := time.Now()
 	n := cases(t, traced)

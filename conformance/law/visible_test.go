@@ -303,7 +303,7 @@ func (e *evaluator) showsPatient(v *version) bool {
 
 // signals says what the requester is told when a request names a patient: S1,
 // that nothing is left of the record, or S2, that something is withheld
-// (CON-1103, 1104, 1702).
+// (CON-1103, 1104, 1105, 1702).
 func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	if !e.who.clinician || patient == "" || !e.live("Patient/"+patient) || e.restricted(patient) {
 		return false, false

@@ -133,7 +133,7 @@ func bundles(t *testing.T, s *server) {
 		t.Errorf("REST-231: got %s", again.body)
 	}
 	bad := s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:d", "POST", "Basic", "", basic("x", "undone")), entry("urn:uuid:e", "PUT", "Basic/foreign", "", basic("foreign", "x"))))
-	want(t, "VIS-012, REST-222 one forbidden entry fails all", bad, 403, "forbidden")
+	want(t, "VIS-012, REST-222, SMART-294 one forbidden entry fails all", bad, 403, "forbidden")
 	if !strings.HasPrefix(bad.get("issue.0.expression.0").Str, "Bundle.entry[1]") {
 		t.Errorf("REST-222: the place is %s", bad.get("issue.0.expression.0"))
 	}

@@ -1,69 +1,125 @@
 package suite
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// asked are the requirements that the record and its search must meet by now,
-// by family and range; those of later work are left out.
-var asked = []struct {
-	family   string
-	from, to int
-	not      []int // XML, invariants and profiles, which come later
-}{
-	{"REST", 1, 254, []int{37, 38, 66, 94, 95, 162, 243}},
-	{"LIM", 1, 9, nil}, {"VIS", 1, 14, nil}, {"OPER", 1, 14, nil}, {"OPER", 20, 40, nil},
-	{"SRCH", 1, 89, []int{38}}, {"SRCH", 100, 116, []int{109, 110}}, {"SRCH", 130, 136, nil}, {"SRCH", 140, 142, nil}, {"SRCH", 150, 158, nil}, {"SRCH", 190, 224, []int{195}}, {"SRCH", 240, 245, nil},
+const requirements = "../../docs/requirements"
+
+// TestRequirementsHaveTests compares the requirement texts, the numbers that tests name and
+// docs/requirements/not-built.txt. A requirement of priority P0 or P1 is named by a test or is in
+// the list, never both, and every number exists.
+func TestRequirementsHaveTests(t *testing.T) {
+	priority, named, list := readRequirements(t), namedByTests(t), readNotBuilt(t)
+	var asked, covered int
+	for _, id := range slices.Sorted(maps.Keys(priority)) {
+		if priority[id] == "P2" {
+			continue
+		}
+		asked++
+		if named[id] != "" {
+			covered++
+		} else if !slices.Contains(list.all, id) {
+			t.Errorf("no test names %s (%s), and not-built.txt does not list it", id, priority[id])
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(named)) {
+		if priority[id] == "" {
+			t.Errorf("%s names %s, which does not exist", named[id], id)
+		}
+	}
+	seen := map[string]bool{}
+	for _, id := range list.all {
+		switch {
+		case priority[id] == "":
+			t.Errorf("not-built.txt lists %s, which does not exist", id)
+		case named[id] != "":
+			t.Errorf("not-built.txt lists %s, which %s names", id, named[id])
+		case seen[id]:
+			t.Errorf("not-built.txt lists %s twice", id)
+		}
+		seen[id] = true
+	}
+	t.Logf("requirements of P0 and P1: %d, named by a test: %d, not built or in part only: %d. Built, without a test: %d %s",
+		asked, covered, len(list.all)-len(list.untested), len(list.untested), strings.Join(list.untested, " "))
 }
 
-// TestRequirementsHaveTests lists the requirements of priority P0 and P1 that no
-// test names. It fails where a test names a number that does not exist.
-func TestRequirementsHaveTests(t *testing.T) {
-	text, err := os.ReadFile("../../../shared/requirements/rest-and-search.md")
+// row is a requirement as the texts write it: a row of a table, or an item "- **CON-201 [P0]** ".
+var row = regexp.MustCompile(`(?m)^(?:\| ([A-Z]+-T?\d+) \| (P\d) |- \*\*([A-Z]+-\d+) \[(P\d)\]\*\* )`)
+
+// readRequirements returns the priority of each requirement by its number.
+func readRequirements(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(requirements + "/*.md")
 	if err != nil {
-		t.Skipf("skipped: the requirements are not at hand: %v", err)
+		t.Fatal(err)
 	}
-	exists, wanted := map[string]bool{}, []string{}
-	for _, m := range regexp.MustCompile(`(?m)^\| ([A-Z]+)-(\d+) \| (P\d) `).FindAllStringSubmatch(string(text), -1) {
-		id := m[1] + "-" + m[2]
-		exists[id] = true
-		n, _ := strconv.Atoi(m[2])
-		if m[3] != "P2" && slices.ContainsFunc(asked, func(a struct {
-			family   string
-			from, to int
-			not      []int
-		}) bool {
-			return a.family == m[1] && a.from <= n && n <= a.to && !slices.Contains(a.not, n)
-		}) {
-			wanted = append(wanted, id)
+	priority := map[string]string{}
+	for _, file := range files {
+		for _, m := range row.FindAllStringSubmatch(readText(t, file), -1) {
+			id := m[1] + m[3]
+			if priority[id] != "" {
+				t.Errorf("%s: %s is defined twice", file, id)
+			}
+			priority[id] = m[2] + m[4]
 		}
 	}
+	for _, family := range []string{"REST", "LIM", "VIS", "OPER", "SRCH", "CON", "AUD", "IDN", "SMART"} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(priority)), func(id string) bool { return strings.HasPrefix(id, family+"-") }) {
+			t.Errorf("%s holds no requirement %s", requirements, family)
+		}
+	}
+	return priority
+}
+
+// notBuilt is docs/requirements/not-built.txt: all numbers, and those under its last heading.
+type notBuilt struct{ all, untested []string }
+
+// readNotBuilt reads lines that begin with a number. Lines that begin with # are headings and remarks.
+func readNotBuilt(t *testing.T) (list notBuilt) {
+	t.Helper()
+	untested := false
+	for n, line := range strings.Split(readText(t, requirements+"/not-built.txt"), "\n") {
+		id, _, _ := strings.Cut(line, " ")
+		switch {
+		case line == "# Built, without a test":
+			untested = true
+		case line == "" || strings.HasPrefix(line, "#"):
+		case !slices.Equal(numbersIn(id), []string{id}):
+			t.Errorf("not-built.txt:%d does not begin with one number: %s", n+1, line)
+		default:
+			list.all = append(list.all, id)
+			if untested {
+				list.untested = append(list.untested, id)
+			}
+		}
+	}
+	return list
+}
+
+// namedByTests returns the numbers that tests name, each with a file that names it.
+func namedByTests(t *testing.T) map[string]string {
+	t.Helper()
 	named := map[string]string{}
 	for _, file := range testFiles(t) {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, id := range numbersIn(string(raw)) {
+		for _, id := range numbersIn(readText(t, file)) {
 			named[id] = file
 		}
 	}
-	missing := slices.DeleteFunc(slices.Clone(wanted), func(id string) bool { return named[id] != "" })
-	t.Logf("requirements of P0 and P1: %d, named by a test: %d. Without one: %s", len(wanted), len(wanted)-len(missing), strings.Join(missing, " "))
-	for id, file := range named {
-		if !exists[id] {
-			t.Errorf("%s names %s, which does not exist", file, id)
-		}
-	}
+	return named
 }
 
+// testFiles are the files whose numbers count, this one left out: it names numbers as examples.
 func testFiles(t *testing.T) []string {
+	t.Helper()
 	var files []string
 	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
 		if err != nil {
@@ -71,6 +127,9 @@ func testFiles(t *testing.T) []string {
 		}
 		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." && d.Name() != "." {
 			return filepath.SkipDir
+		}
+		if d.Name() == "requirements_test.go" {
+			return nil
 		}
 		if strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/testdata/") && strings.HasSuffix(path, ".txt") || strings.Contains(path, "/storetest/") && strings.HasSuffix(path, ".go") {
 			files = append(files, path)
@@ -83,31 +142,45 @@ func testFiles(t *testing.T) []string {
 	return files
 }
 
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
 var (
-	numbers = regexp.MustCompile(`\b(REST|LIM|VIS|OPER|SRCH)-(\d{3})((?:(?:, and |, | to | and |/)\d{3}\b)*)`)
-	further = regexp.MustCompile(`(, and |, | to | and |/)(\d{3})`)
+	numbers = regexp.MustCompile(`\b(REST|LIM|VIS|OPER|SRCH|CON|AUD|IDN|SMART)-(T\d{2}|\d{3,4})\b((?:(?:, and |, | to | and |/)\d{3,4}\b)*)`)
+	further = regexp.MustCompile(`(, and |, | to | and |/)(\d{3,4})`)
 )
 
-// numbersIn reads "REST-050, 146 to 152 and 187".
+// numbersIn reads "REST-050, 146 to 152 and 187". Of a range it takes the first number alone: a
+// range says that some of them are there, not which.
 func numbersIn(text string) []string {
 	var out []string
-	add := func(family string, n int) { out = append(out, family+"-"+pad(n)) }
 	for _, m := range numbers.FindAllStringSubmatch(text, -1) {
-		last, _ := strconv.Atoi(m[2])
-		add(m[1], last)
+		out = append(out, m[1]+"-"+m[2])
 		for _, f := range further.FindAllStringSubmatch(m[3], -1) {
-			n, _ := strconv.Atoi(f[2])
-			if f[1] == " to " {
-				continue // a range says that some of them are there, not which
+			if f[1] != " to " {
+				out = append(out, m[1]+"-"+f[2])
 			}
-			add(m[1], n)
-			last = n
 		}
 	}
 	return out
 }
 
-func pad(n int) string {
-	s := strconv.Itoa(n)
-	return strings.Repeat("0", max(0, 3-len(s))) + s
+func TestNumbersInTests(t *testing.T) {
+	for text, want := range map[string][]string{
+		"REST-050, 146 to 152 and 187": {"REST-050", "REST-146", "REST-187"},
+		"CON-1510: not CON-151":        {"CON-1510", "CON-151"},
+		"CON-1501, 1502, and 601":      {"CON-1501", "CON-1502", "CON-601"},
+		"SMART-T05/REST-002":           {"SMART-T05", "REST-002"},
+		"CON-15101 and ICON-151":       nil,
+	} {
+		if diff := cmp.Diff(want, numbersIn(text)); diff != "" {
+			t.Errorf("%s: -want +got\n%s", text, diff)
+		}
+	}
 }

@@ -84,7 +84,7 @@ func (st *story) optOut() {
 	st.consent = st.created(st.do("gp", "POST", "Consent", optOutOf(st.patient, "active")))
 }
 
-// dissent: for the consultant, who may break the glass, S1; all else is absent.
+// dissent: for the consultant, who may break the glass, S1; all else is absent (CON-1701).
 func (st *story) dissent() {
 	t := st.t
 	for _, path := range []string{"Observation?patient=" + st.patient, "Observation?patient=" + st.patient + "&_summary=count", st.patient, st.patient + "/_history", st.patient + "/_history/1"} {
@@ -138,7 +138,8 @@ func (st *story) ownSource() {
 	}
 }
 
-// lifted: made inactive, the opt-out is over with the next request.
+// lifted: made inactive, the opt-out is over with the next request, by the tokens from before
+// (CON-1403).
 func (st *story) lifted() {
 	body := strings.Replace(optOutOf(st.patient, "inactive"), `"status"`, `"id":"`+st.consent+`","status"`, 1)
 	if r := st.do("gp", "PUT", "Consent/"+st.consent, body); r.status != 200 {

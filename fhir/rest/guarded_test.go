@@ -66,6 +66,9 @@ func shared(t testing.TB, db store.Store) http.Handler {
 			if who := h.Get("Authorization"); strings.HasPrefix(who, "user/") {
 				p, ok = person, true
 				p.Scopes = scopes(who)
+			} else if strings.HasPrefix(who, "system/") {
+				p, ok = feed, true
+				p.Scopes = scopes(who)
 			}
 			if !ok {
 				return p, fhir.Fault(401, "login", "Nobody.")
@@ -217,7 +220,7 @@ func TestPagesByPost(t *testing.T) {
 }
 
 // TestWriteWithoutRead: who may write and not read gets no content back,
-// whatever is preferred, in every form of writing (VIS-011).
+// whatever is preferred, in every form of writing (VIS-011, SMART-285).
 func TestWriteWithoutRead(t *testing.T) {
 	h := shared(t, storetest.NewReference(time.Now))
 	const secret = "Ely"

@@ -154,7 +154,8 @@ func (w *trailed) filled() {
 }
 
 // TestEveryRouteIsRecorded walks the table of routes: each leaves a record, whoever asks, and
-// whatever the answer is (AUD-101).
+// whatever the answer is (AUD-101), with purpose, role and organisation (SMART-432). All but
+// metadata need a token (SMART-414).
 func TestEveryRouteIsRecorded(t *testing.T) {
 	w := newTrailed(t, func(*rest.Config) {})
 	w.filled()
@@ -179,7 +180,11 @@ func TestEveryRouteIsRecorded(t *testing.T) {
 				from++
 				out, records := w.ask(fmt.Sprintf("10.1.%d.%d", from/256, from%256), route.Method, path, body, header, "Authorization: "+who)
 				want := 1
-				switch known := slices.Contains([]string{"Bearer feed", "Bearer doctor", "Bearer writer"}, who); {
+				known := slices.Contains([]string{"Bearer feed", "Bearer doctor", "Bearer writer"}, who)
+				if needed := route.Path != "/metadata"; !known && (out.Code == 401) != needed {
+					t.Errorf("SMART-414: %s %s by %q: got %d, a token is needed: %v", route.Method, path, who, out.Code, needed)
+				}
+				switch {
 				case route.Path == "/metadata":
 					want = 0
 				case body == batch && known:
@@ -191,6 +196,14 @@ func TestEveryRouteIsRecorded(t *testing.T) {
 				for _, r := range records {
 					if r.Status == 0 || r.Interaction == "" || r.Decision.Outcome == "" || out.Code == 401 && r.Decision.Outcome != "refuse" {
 						t.Errorf("AUD-101: %s %s by %q: the record says too little: %+v", route.Method, path, who, r)
+					}
+					if organisation, role := "G", ""; known {
+						if who == "Bearer doctor" {
+							organisation, role = "A", "R"
+						}
+						if a := r.Agent; a.Purpose != "TREAT" || a.Organisation != organisation || a.Role != role {
+							t.Errorf("SMART-432: %s %s by %q: the record tells of %+v", route.Method, path, who, a)
+						}
 					}
 				}
 			}

@@ -109,8 +109,8 @@ func send(h http.Handler, method, path, body string, header ...string) *httptest
 
 const patient = `{"resourceType":"Patient","id":"g.1","name":[{"family":"Ely"}]}`
 
-// TestTrailFails: without a trail nothing leaves and nothing is stored
-// (AUD-403).
+// TestTrailFails: without a durable record nothing leaves, nothing is acknowledged and nothing
+// is stored (AUD-401, AUD-403).
 func TestTrailFails(t *testing.T) {
 	f := &failing{Reference: storetest.NewReference(time.Now)}
 	h := handler(t, f)
@@ -163,11 +163,11 @@ func TestEveryRequestIsRecorded(t *testing.T) {
 }
 
 // TestNotBuiltIsRefused: what the standard knows and is not built is refused,
-// under lenient handling too; only unknown names are ignored (SRCH-007, 009).
+// under lenient handling too; only unknown names are ignored (SRCH-007, 009, 159).
 func TestNotBuiltIsRefused(t *testing.T) {
 	h := handler(t, &failing{Reference: storetest.NewReference(time.Now)})
 	for _, q := range []string{"_include:recurse=Observation:subject", "_revinclude:recurse=Observation:subject",
-		"_filter=code%20ew%20x", "_list=$current-problems", "_text=x", "_content=x", "_query=x", "code:in=x", "code:below=x", "_contained=true"} {
+		"_filter=code%20ew%20x", "_list=$current-problems", "_text=x", "_content=x", "_query=x", "_query=x&_query=y", "code:in=x", "code:below=x", "_contained=true"} {
 		w := send(h, "GET", "/Observation?"+q, "", "Prefer: handling=lenient")
 		if w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"not-supported"`) {
 			t.Errorf("%s: got %d %s, want 400 not-supported", q, w.Code, w.Body)

@@ -92,3 +92,45 @@ func TestEverythingLetters(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsAboutNobody: a row about nobody is decided by role and scope, and what a join says of
+// it by the rows that it joins: those that are hidden lead to none (CON-408).
+func TestRowsAboutNobody(t *testing.T) {
+	h := shared(t, storetest.NewReference(time.Now))
+	for path, body := range map[string]string{
+		"/Patient/g.1": registered(1), "/Practitioner/g.d": `{"resourceType":"Practitioner","id":"g.d"}`,
+		"/Observation/g.o": `{"resourceType":"Observation","id":"g.o","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/g.1"},"performer":[{"reference":"Practitioner/g.d"}]}`,
+		"/List/g.l":        `{"resourceType":"List","id":"g.l","status":"current","mode":"working","subject":{"reference":"Patient/g.1"},"entry":[{"item":{"reference":"Practitioner/g.d"}}]}`,
+	} {
+		if w := send(h, "PUT", path, body, "Authorization: feed"); w.Code != 201 {
+			t.Fatalf("PUT %s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	asked := []string{"_has:Observation:performer:status=final", "_list=g.l", "_id=g.d&_revinclude=Observation:performer"}
+	found := func(q string) int {
+		t.Helper()
+		w := send(h, "GET", "/Practitioner?"+q, "", "Authorization: clerk")
+		if w.Code != 200 {
+			t.Fatalf("%s: %d %s", q, w.Code, w.Body)
+		}
+		return int(gjson.Get(w.Body.String(), "entry.#").Int())
+	}
+	for _, q := range asked {
+		if want := 1 + strings.Count(q, "_revinclude"); found(q) != want {
+			t.Errorf("CON-408: Practitioner?%s: got %d, want %d", q, found(q), want)
+		}
+	}
+	if w := send(h, "POST", "/Consent", fmt.Sprintf(optOut, "g.1"), "Authorization: gp"); w.Code != 201 {
+		t.Fatalf("opt-out: %d %s", w.Code, w.Body)
+	}
+	for _, q := range asked {
+		if want := strings.Count(q, "_revinclude"); found(q) != want {
+			t.Errorf("CON-408: Practitioner?%s, while its rows are hidden: got %d, want %d", q, found(q), want)
+		}
+	}
+	for scopes, want := range map[string]int{"user/Practitioner.r": 200, "user/Observation.rs": 403} {
+		if w := send(h, "GET", "/Practitioner/g.d", "", "Authorization: "+scopes); w.Code != want {
+			t.Errorf("CON-408: Practitioner/g.d with %s: got %d, want %d", scopes, w.Code, want)
+		}
+	}
+}

@@ -236,7 +236,7 @@ func TestSilentState(t *testing.T) {
 }
 
 // TestTodaysRole: organisation, role and parents are those of the moment of the
-// request, not of the token.
+// request, not of the token (CON-1403).
 func TestTodaysRole(t *testing.T) {
 	d := newDesk()
 	token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})

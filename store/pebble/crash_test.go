@@ -15,7 +15,7 @@ import (
 
 // TestCrashLosesNothingAcknowledged writes from several sides on a disk in
 // memory that remembers what was synced, and looks at what a crash at some
-// moment would have left.
+// moment would have left: documents and records of the log (AUD-401).
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	disk := vfs.NewCrashableMem()
 	// A sync that takes no time would leave nothing between visible and durable.

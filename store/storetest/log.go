@@ -8,6 +8,8 @@ import (
 	"carerecord/store"
 )
 
+// logSentences: records are in the order of their commits, and positions have no gap, also
+// across restart (AUD-405).
 func logSentences() []sentence {
 	return []sentence{
 		{"an empty log has a zero head and no records", func(k *kit) {
