@@ -8,6 +8,7 @@ go vet ./...
 .cache/bin/staticcheck ./...
 go mod tidy -diff
 go test -run 'TestImports' ./conformance/suite
+go test -run 'TestGrammar' ./fhir/index
 # The numbers of the requirements without a test, for whoever reads this.
 go test -count=1 -run 'TestRequirementsHaveTests' -v ./conformance/suite | sed -n 's/^ *requirements_test.go:[0-9]*: //p'
 out=$(mktemp -d)

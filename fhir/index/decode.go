@@ -253,3 +253,17 @@ func decodeNested(s string, parts bool) (string, bool) {
 	}
 	return strings.Join(out, " "), true
 }
+
+// OrderDate returns the clinical date with which an Order begins, in whole seconds; false
+// for a document that has none.
+func OrderDate(o store.Order) (time.Time, bool) {
+	d := Date(o[:len(Date{})])
+	if d == noDate() {
+		return time.Time{}, false
+	}
+	var sec int64
+	for _, b := range d {
+		sec = sec<<8 | int64(^b)
+	}
+	return time.Unix(sec+yearOne, 0).UTC(), true
+}

@@ -53,7 +53,7 @@ func TestDecode(t *testing.T) {
 		{BearsKey("nhs:9000000009"), "bears", "", `name "nhs:9000000009"`},
 		{HoldsKey("b", "XGP01"), "attaches", "", `binary "b", ods "XGP01"`},
 		{OwnKey("1", "XGP01"), "own source", "", `patient "1", ods "XGP01"`},
-		{ApartKey("1"), "withheld apart", "", `patient "1"`},
+		{ApartKey("1"), "withheld", "", `patient "1"`},
 		{DependsKey("Patient/1"), "depends on", "", `name "Patient/1"`},
 		{LabelledKey("1"), "labelled", "", `name "1"`},
 
@@ -148,4 +148,15 @@ func FuzzDecode(f *testing.F) {
 		}
 		_ = Spell(store.Key(key))
 	})
+}
+
+// OrderDate is the opposite of what Order does with a Date.
+func TestOrderDate(t *testing.T) {
+	at := time.Date(2026, 3, 4, 9, 30, 1, 0, time.UTC)
+	if got, ok := OrderDate(Order(dateOf(momentOf(at)), "Observation", "1")); !ok || got != at {
+		t.Errorf("got %v %v, want %v", got, ok, at)
+	}
+	if got, ok := OrderDate(Order(noDate(), "Observation", "1")); ok {
+		t.Errorf("no date is read as %v", got)
+	}
 }

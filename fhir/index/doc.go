@@ -30,7 +30,8 @@
 // package consent makes them (facts.go) and asks for them. In the tables 0 is a zero byte.
 //
 // The tables are written from those of grammar.go by
-// UPDATE=1 go test -run TestGrammar ./fhir/index.
+// UPDATE=1 go test -run TestGrammar ./fhir/index. All keys of one Observation are in
+// docs/storage-example.md.
 //
 // # Facts
 //
@@ -70,7 +71,7 @@
 //	directive-other   it is an active Consent that asks for anything else
 //	restricted        it is a Patient with a label R, V, REDACTED or a sensitivity label
 //	barred            it names a Patient who had fact restricted when deleted
-//	in-person         a person made it, and no feed; kept from version to version
+//	in-person         it is a Consent of which a member of staff or a patient made the first version
 //	points            it may refer to a document about the same person that a label hides from somebody
 //	apart             whether staff see it depends on more than the directives of the one patient in whose place
 //	                  it is; every document with points has it

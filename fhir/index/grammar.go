@@ -52,7 +52,7 @@ func facts() []keyFact {
 		{factBears, "bears", name, "is a Patient of whom this version or an older one has the identifier, as in fact 7", "register.go"},
 		{commonHolds, "attaches", []piece{{"binary", asText}, {"ods", asText}}, "attaches the Binary with this id, and came from this organisation", "binary.go"},
 		{commonOwn, "own source", []piece{{"patient", asText}, {"ods", asText}}, "is about this Patient, is ordinary, and came from this organisation", "grant.go"},
-		{commonApart, "withheld apart", []piece{{"patient", asText}}, "is about this Patient, and is not ordinary or has more than one owner", "decide.go"},
+		{commonApart, "withheld", []piece{{"patient", asText}}, "is about this Patient, and is not ordinary or has more than one owner", "decide.go"},
 		{commonWants, "depends on", name, "has fact 3 with the same name", "chain.go"},
 		{commonLabel, "labelled", name, "is hidden from somebody by a label of its own, and is about this person: an id of a Patient, or a name as in fact 7", "labels.go"},
 	}
@@ -87,7 +87,7 @@ func NamedFacts() []NamedFact {
 		{FactDirective, "it is an active Consent that asks for anything else"},
 		{FactRestricted, "it is a Patient with a label R, V, REDACTED or a sensitivity label"},
 		{FactBarred, "it names a Patient who had fact restricted when deleted"},
-		{FactInPerson, "a person made it, and no feed; kept from version to version"},
+		{FactInPerson, "it is a Consent of which a member of staff or a patient made the first version"},
 		{FactPoints, "it may refer to a document about the same person that a label hides from somebody"},
 		{FactApart, "whether staff see it depends on more than the directives of the one patient in whose place it is; every document with points has it"},
 	}

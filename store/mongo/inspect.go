@@ -11,8 +11,8 @@ import (
 )
 
 // Inspect decodes a document of res or old for people who look at a store: its fields in
-// their order. In k each post is the key that it stands for, the empty key for the post
-// of the type itself.
+// their order. In k each posting is the key that it stands for, the empty key for the
+// posting of the type itself.
 func Inspect(raw bson.Raw) ([]store.Field, error) {
 	if err := raw.Validate(); err != nil {
 		return nil, fmt.Errorf("mongo: stored document: %w", err)
@@ -46,7 +46,7 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 		case "s":
 			f.Says, f.Text = "source", d.Source
 		case "k":
-			f.Says = "posts: the keys that drive, and the post of the type itself"
+			f.Says = "postings: the driving and cross-type keys, and one of the type itself"
 			if f.Keys, err = posted(e.Value()); err != nil {
 				return nil, err
 			}
@@ -74,11 +74,11 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 func posted(v bson.RawValue) ([]store.Key, error) {
 	array, ok := v.ArrayOK()
 	if !ok {
-		return nil, fmt.Errorf("mongo: posts are a %s", v.Type)
+		return nil, fmt.Errorf("mongo: postings are a %s", v.Type)
 	}
 	values, err := array.Values()
 	if err != nil {
-		return nil, fmt.Errorf("mongo: posts: %w", err)
+		return nil, fmt.Errorf("mongo: postings: %w", err)
 	}
 	keys := make([]store.Key, len(values))
 	for i, p := range values {
@@ -86,7 +86,7 @@ func posted(v bson.RawValue) ([]store.Key, error) {
 		_, encoded, ok := strings.Cut(text, "/")
 		key, valid := decode(encoded)
 		if !ok || !valid {
-			return nil, fmt.Errorf("mongo: %q is no post", text)
+			return nil, fmt.Errorf("mongo: %q is no posting", text)
 		}
 		keys[i] = store.Key(key)
 	}
