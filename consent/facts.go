@@ -17,24 +17,24 @@ import (
 const (
 	// factResolved: every patient whom the document is about is known and
 	// there, or its type is about nobody.
-	factResolved = "resolved"
+	factResolved = index.FactResolved
 	// factOrdinary: no label R, V, REDACTED, and no sensitivity label.
-	factOrdinary = "ordinary"
+	factOrdinary = index.FactOrdinary
 	// factReleased: no label NOPAT.
-	factReleased = "released"
+	factReleased = index.FactReleased
 	// factShared: no directive, nor a trace of one (CON-409).
-	factShared = "shared"
+	factShared = index.FactShared
 	// factOptOut and factDirective: an active Consent, by what it asks for.
-	factOptOut    = "directive-optout"
-	factDirective = "directive-other"
+	factOptOut    = index.FactOptOut
+	factDirective = index.FactDirective
 	// factRestricted: a Patient with a restriction label.
-	factRestricted = "restricted"
+	factRestricted = index.FactRestricted
 	// factBarred: the document names a Patient who was restricted when deleted, and
 	// so it is hidden as if it bore the label itself.
-	factBarred = "barred"
+	factBarred = index.FactBarred
 	// factInPerson: a statement that a person made, not a feed (CON-502). It follows
 	// from who created the document and is carried from version to version.
-	factInPerson = "in-person"
+	factInPerson = index.FactInPerson
 )
 
 // described is a document's keys and where it stands, made anew from its body.
