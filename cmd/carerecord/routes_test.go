@@ -70,3 +70,23 @@ func TestNoPathIsRedirected(t *testing.T) {
 		}
 	}
 }
+
+// TestLeaksWithAuthOff: a token in the URL is refused under --auth off too (SMART-410).
+func TestLeaksWithAuthOff(t *testing.T) {
+	s := demo(t, t.TempDir())
+	s.demo, s.unguarded = false, true
+	r, err := openRecord(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	for name, h := range map[string]http.Handler{"listen": r.site(), "admin": r.adminSite(telemetry.NewMetrics().Handler())} {
+		for _, path := range []string{"/fhir/metadata", "/fhir//Patient", "/healthz", "/readyz", "/metrics", "/admin", "/admin/reindex"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", path+"?access_token=s3cret", nil))
+			if w.Code != 400 || strings.Contains(fmt.Sprint(w.Header(), w.Body), "s3cret") {
+				t.Errorf("SMART-410: %s: %s with a token in the URL: got %d %v %s, want 400", name, path, w.Code, w.Header(), w.Body)
+			}
+		}
+	}
+}
