@@ -90,6 +90,9 @@ func (r *record) recordAdmin(q *http.Request, pattern string, p consent.Principa
 // Errors are *fhir.Error, or hold one.
 func (r *record) operates(q *http.Request) (consent.Principal, error) {
 	if r.tokens == nil { // --auth off
+		if _, found := rest.LeakedToken(q.URL.RawQuery); found {
+			return consent.Principal{Kind: consent.System}, rest.RefuseLeaked("the URL")
+		}
 		return consent.Principal{Kind: consent.System}, r.closed()
 	}
 	p, err := r.tokens.Verify(q.Context(), q.Header, q.RemoteAddr)

@@ -62,10 +62,35 @@ func TestNoPathIsRedirected(t *testing.T) {
 			}
 		}
 	}
+	for path, status := range map[string]int{"/metrics": 404, "/": 404, "//x": 404, "/healthz/": 404, "/Fhir/Patient": 404, "//fhir/Patient": 404, "/fhir//": 401, "/fhir/none/of/these/at/all": 401} {
+		if w, records := ask(r.site(), "GET", path, http.Header{}); w.Code != status || records != 1 || !strings.Contains(w.Body.String(), "OperationOutcome") {
+			t.Errorf("REST-014: GET %s without a token: got %d %s and %d records, want %d with one", path, w.Code, w.Body, records, status)
+		}
+	}
 	for _, path := range []string{"//", "//audit", "/audit/", "/backup/..", "/./token"} {
 		for _, method := range []string{"GET", "POST"} {
 			if w, records := ask(r.operator(s), method, path, http.Header{}); w.Code != 404 || records != 1 {
 				t.Errorf("AUD-101: socket: %s %s: got %d and %d records, want 404 with one", method, path, w.Code, records)
+			}
+		}
+	}
+}
+
+// TestLeaksWithAuthOff: a token in the URL is refused under --auth off too (SMART-410).
+func TestLeaksWithAuthOff(t *testing.T) {
+	s := demo(t, t.TempDir())
+	s.demo, s.unguarded = false, true
+	r, err := openRecord(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	for name, h := range map[string]http.Handler{"listen": r.site(), "admin": r.adminSite(telemetry.NewMetrics().Handler())} {
+		for _, path := range []string{"/fhir/metadata", "/fhir//Patient", "/healthz", "/readyz", "/metrics", "/admin", "/admin/reindex"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", path+"?access_token=s3cret", nil))
+			if w.Code != 400 || strings.Contains(fmt.Sprint(w.Header(), w.Body), "s3cret") {
+				t.Errorf("SMART-410: %s: %s with a token in the URL: got %d %v %s, want 400", name, path, w.Code, w.Header(), w.Body)
 			}
 		}
 	}

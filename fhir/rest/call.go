@@ -173,6 +173,9 @@ func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
 		c.unidentified = true
 	}
 	err = s.misplaced(ctx, c, err)
+	if _, leaked := consent.AsRefusal(err); c.unidentified && c.outside() && !leaked {
+		err = nil // 404 for everybody: there is nothing to be let in to
+	}
 	if !c.unidentified {
 		var crowded error
 		if c.leave, crowded = s.crowd.enter(cmp.Or(c.caller.Client, address(c.r))); crowded != nil {
@@ -188,6 +191,11 @@ func (s *Server) prepare(ctx context.Context, c *call, open bool) error {
 		err = misread
 	}
 	return err
+}
+
+// outside reports whether the path is neither the base nor below it.
+func (c *call) outside() bool {
+	return c.r.URL.Path != "/fhir" && !strings.HasPrefix(c.r.URL.Path, "/fhir/")
 }
 
 // readURL reads URL, format and parameters.
