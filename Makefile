@@ -32,8 +32,10 @@ fuzz: need-go ## every fuzz target for some seconds (FUZZ_SECONDS=5)
 image: ## the container image; without an engine its files in bin/image, tried there
 	scripts/image.sh
 
-generate: need-go need-npm $(DEFINITIONS) ## write the tables of the standard anew
+generate: need-go need-npm need-python $(DEFINITIONS) ## write the tables of the standard, the grammar of fhir/index/doc.go, docs/storage-example.md
 	$(GO) run ./cmd/fhirgen -package $(DEFINITIONS) -out fhir
+	UPDATE=1 $(GO) test -count=1 -run TestGrammarInDoc ./fhir/index
+	UPDATE=1 $(GO) test -count=1 -run TestStorageExample ./conformance/example
 
 bench: build ## measure the server beside its limits, then run the benchmarks that lie beside the code
 	bin/carerecord bench

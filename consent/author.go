@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -119,11 +121,43 @@ func (c *commit) origin(ref store.Ref, t *target) []store.Key {
 
 // namesSomebody refuses a Consent that names nobody at all (CON-641).
 func namesSomebody(g *Guard, w *store.Write) error {
-	if w.Doc.Ref.Type != "Consent" || len(g.covers(w.Doc.Body)) > 0 {
+	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.covers(w.Doc.Body), func(name string) bool {
+		return !strings.HasPrefix(name, "url:urn:") // which stands for what a bundle brings, and none did
+	}) {
 		return nil
 	}
 	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
 		Text: "A Consent names its patient by a reference, an identifier or a contained Patient."}}}
+}
+
+// namesNobodyElse refuses an active directive of a person that names somebody beside the
+// patient for whom the person may record it: as the one it is about, in any form that is
+// read (policy.SubjectsOf), since it would refuse for them too, and as anybody else, since
+// a refusal by them would hide it from those who may end it (CON-502, CON-640).
+func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
+	if policy.Read(w.Doc.Body, true) == policy.Silent {
+		return nil
+	}
+	ref, _ := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gjson.GetBytes(w.Doc.Body, "patient.reference").Str)
+	patient, err := c.newest(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("read the patient of a directive: %w", err)
+	}
+	own := append(names(patient.Keys, index.BearsPrefix()), ref.ID)
+	refuse := func(place, text string) error {
+		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: place, Text: text}}}
+	}
+	for _, name := range c.view.guard.covers(w.Doc.Body) {
+		if !slices.Contains(own, name) {
+			return refuse("Consent.patient", "A person records a directive for one patient: it names nobody but the Patient of its reference, and no identifier that this Patient does not bear.")
+		}
+	}
+	for _, name := range names(w.Doc.Keys, index.MentionPrefix()) {
+		if !slices.Contains(own, name) {
+			return refuse("Consent", "A directive of a person refers to no other patient.")
+		}
+	}
+	return nil
 }
 
 // keepsPatient refuses a directive that an update would take from a patient whom it

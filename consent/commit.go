@@ -394,5 +394,8 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 	if err := policy.Check(w.Doc.Body); err != nil {
 		return err
 	}
+	if err := c.namesNobodyElse(ctx, w); err != nil {
+		return err
+	}
 	return c.keepsPatient(w)
 }

@@ -214,8 +214,11 @@ func TestWhoeverItMayMean(t *testing.T) {
 		name, patient string   // of the Consent
 		hidden        []string // rows of the source that are hidden from its own staff
 	}{
-		{"by id", `{"reference":"Patient/G.1"}`, []string{"id"}},
-		{"by a version of it", `{"reference":"Patient/G.1/_history/1"}`, []string{"id"}},
+		{"by id", `{"reference":"Patient/G.1"}`, []string{"id", "local"}},
+		{"by a version of it", `{"reference":"Patient/G.1/_history/1"}`, []string{"id", "local"}},
+		{"by an id in another spelling", `{"reference":"/patient/G%2E1/"}`, []string{"id", "local"}},
+		{"by the value of a local number", `{"identifier":{"value":"17"}}`, []string{"id", "local"}},
+		{"by a local number in another spelling of its system", `{"identifier":{"system":"HTTP://Local/","value":"17"}}`, []string{"id", "local"}},
 		{"by NHS number", logic, []string{"id", "number", "elsewhere"}},
 		{"by NHS number with blanks", `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":" 999 000 0001 "}}`, []string{"id", "number", "elsewhere"}},
 		{"by NHS number beside another server's address", `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`, []string{"id", "number", "elsewhere"}},
@@ -311,6 +314,66 @@ func TestMentionsOfTheDeleted(t *testing.T) {
 			if got := r.sees(r.clinician("A"), "Observation", "G.o"); got != want {
 				t.Errorf("refused %s, %s: the row that mentions the Patient is seen: %v, want %v", name, when, got, want)
 			}
+		}
+	}
+}
+
+// TestRowsByNumberStayCovered: a directive by the id of a Patient covers rows that name a
+// number of that Patient alone, whatever other Patients of the number come, and whatever
+// becomes of the first (issue 15, item 3; CON-406). Those others it does not cover.
+func TestRowsByNumberStayCovered(t *testing.T) {
+	for name, c := range map[string]func(r *region){
+		"before the directive":   func(r *region) {},
+		"the number changes":     func(r *region) { r.mustPut(r.feed("A"), bearing("A.u", "9990000002")) },
+		"the Patient loses it":   func(r *region) { r.mustPut(r.feed("A"), body("Patient", "A.u", "")) },
+		"the Patient is deleted": func(r *region) { r.delete(r.feed("A"), "Patient", "A.u") },
+		"deleted, and comes again": func(r *region) {
+			r.delete(r.feed("A"), "Patient", "A.u")
+			r.mustPut(r.feed("A"), body("Patient", "A.u", ""))
+		},
+	} {
+		for _, second := range []string{"before", "between", "after"} {
+			t.Run(name+", a second Patient "+second, func(t *testing.T) {
+				r := newRegion(t, policy.RelationshipAssumed)
+				other := func() {
+					r.mustPut(r.feed("G"), bearing("G.u", number))
+					r.mustPut(r.feed("G"), observation("G.other", "G.u", ""))
+				}
+				r.mustPut(r.feed("A"), bearing("A.u", number))
+				r.mustPut(r.feed("A"), byNumber("A.n", number))
+				if second == "before" {
+					other()
+				}
+				r.mustPut(r.feed("A"), directive("A.c", "denial", to("Patient/A.u")))
+				if second == "between" {
+					other()
+				}
+				c(r)
+				if second == "after" {
+					other()
+				}
+				covered := func(when string) {
+					t.Helper()
+					r.caughtUp()
+					for _, ods := range []string{"A", "G"} {
+						if r.sees(r.clinician(ods), "Observation", "A.n") {
+							t.Errorf("%s: staff of %s see a row by the number", when, ods)
+						}
+					}
+					if !r.sees(r.clinician("A"), "Observation", "G.other") {
+						t.Errorf("%s: the other Patient is covered too", when)
+					}
+				}
+				covered("at once")
+				r.checked()
+				r.verified()
+				r.restart()
+				covered("after a restart")
+				r.mustPut(r.feed("A"), strings.Replace(directive("A.c", "denial", to("Patient/A.u")), `"active"`, `"inactive"`, 1))
+				r.checked()
+				r.delete(r.feed("G"), "Patient", "G.u")
+				r.checked()
+			})
 		}
 	}
 }

@@ -92,17 +92,21 @@ func (r *region) mustPut(p consent.Principal, body string) {
 // create writes a new resource under the id that it has.
 func (r *region) create(p consent.Principal, body string) {
 	r.Helper()
-	res, err := fhir.Parse([]byte(body))
-	if err == nil {
-		req := consent.Request{Interaction: consent.Create, Type: res.Type, Letter: consent.CreateLetter, Write: true}
-		err = r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
-			_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
-			return err
-		})
-	}
-	if err != nil {
+	if err := r.tryCreate(p, body); err != nil {
 		r.Fatalf("create %s: %v", body, err)
 	}
+}
+
+func (r *region) tryCreate(p consent.Principal, body string) error {
+	res, err := fhir.Parse([]byte(body))
+	if err != nil {
+		return err
+	}
+	req := consent.Request{Interaction: consent.Create, Type: res.Type, Letter: consent.CreateLetter, Write: true}
+	return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
+		_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
+		return err
+	})
 }
 
 // count is how many documents of a type somebody sees, naming a patient or

@@ -17,24 +17,24 @@ import (
 const (
 	// factResolved: every patient whom the document is about is known and
 	// there, or its type is about nobody.
-	factResolved = "resolved"
+	factResolved = index.FactResolved
 	// factOrdinary: no label R, V, REDACTED, and no sensitivity label.
-	factOrdinary = "ordinary"
+	factOrdinary = index.FactOrdinary
 	// factReleased: no label NOPAT.
-	factReleased = "released"
+	factReleased = index.FactReleased
 	// factShared: no directive, nor a trace of one (CON-409).
-	factShared = "shared"
+	factShared = index.FactShared
 	// factOptOut and factDirective: an active Consent, by what it asks for.
-	factOptOut    = "directive-optout"
-	factDirective = "directive-other"
+	factOptOut    = index.FactOptOut
+	factDirective = index.FactDirective
 	// factRestricted: a Patient with a restriction label.
-	factRestricted = "restricted"
+	factRestricted = index.FactRestricted
 	// factBarred: the document names a Patient who was restricted when deleted, and
 	// so it is hidden as if it bore the label itself.
-	factBarred = "barred"
+	factBarred = index.FactBarred
 	// factInPerson: a statement that a person made, not a feed (CON-502). It follows
 	// from who created the document and is carried from version to version.
-	factInPerson = "in-person"
+	factInPerson = index.FactInPerson
 )
 
 // described is a document's keys and where it stands, made anew from its body.
@@ -138,7 +138,7 @@ func (g *Guard) bears(ctx context.Context, w world, d store.Doc, keys []store.Ke
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(bore, identifierNames(d.Body)...) {
+	for _, name := range append(bore, bornNames(d.Body)...) {
 		keys = append(keys, index.BearsKey(name))
 	}
 	return keys, nil
@@ -238,7 +238,7 @@ func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
 			keys = append(keys, index.FactKey(name))
 		}
 	}
-	labels := policy.LabelsOf(d.Body)
+	labels, inPerson := policy.LabelsOf(d.Body), len(carried(d.Keys)) > 0
 	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.Through, func(r fhir.Ref) bool { return r.Type == "Consent" })
 	fact(factResolved, about.resolved)
 	fact(factBarred, about.barred)
@@ -246,7 +246,7 @@ func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
 	fact(factReleased, !labels.NoPatient)
 	fact(factShared, !directive)
 	if d.Ref.Type == "Consent" {
-		kind := policy.Read(d.Body)
+		kind := policy.Read(d.Body, inPerson)
 		fact(factOptOut, kind == policy.OptOut)
 		fact(factDirective, kind == policy.Other)
 		for _, name := range g.covers(d.Body) {

@@ -22,7 +22,7 @@ import (
 
 // factPoints: a reference of the document may lead to a row about the same person that
 // a label hides from somebody.
-const factPoints = "points"
+const factPoints = index.FactPoints
 
 // labelHides reports from whom the labels of a document with these keys hide it, as the
 // predicates of where.go do. The labels of a Patient hide the whole record, rows that

@@ -65,7 +65,8 @@ func (g *Guard) land(ctx context.Context, l *landing) error {
 		defer release()
 	}
 	g.register.expect(l.Writes)
-	if err = g.register.meet(ctx, g.store, g.register.newNames(l.Writes)); err == nil {
+	identifiers, patients := g.register.newNames(l.Writes)
+	if err = g.register.meet(ctx, g.store, identifiers, patients); err == nil {
 		err = g.commitBacklog(ctx, l)
 	}
 	if left := g.register.over(l.Writes, tells, err); len(left) > 0 {

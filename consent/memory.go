@@ -34,6 +34,8 @@ func (g *Guard) checkRegister(ctx context.Context) error {
 		"denials":                {r.directive, fresh.directive},
 		"restrictions":           {r.restricted, fresh.restricted},
 		"names":                  {r.named, fresh.named},
+		"Patients spoken of":     {r.spoken, fresh.spoken},
+		"Patients who ended":     {r.ended, fresh.ended},
 		"bearers of a number":    {r.bearers, fresh.bearers},
 		"numbers of a Patient":   {r.bears, fresh.bears},
 		"doubtful commits":       {r.doubtful, fresh.doubtful},

@@ -22,7 +22,22 @@ func identifierName(system, value string) string {
 	if clean && (fhir.LooksLikeNHSNumberSystem(system) || system == "" && fhir.ValidNHSNumber(digits)) {
 		return "nhs:" + digits
 	}
-	return "id:" + system + "|" + value
+	return "id:" + strings.ToLower(strings.TrimRight(system, "/")) + "|" + value
+}
+
+// aliases are the names by which a Consent may mean whoever bears an identifier beside
+// the identifier's own: the value alone, which a Consent may give without a system, and an
+// NHS number under an unknown one.
+func aliases(system, value string) []string {
+	name, value := identifierName(system, value), strings.TrimSpace(value)
+	if strings.HasPrefix(name, "nhs:") || value == "" {
+		return nil
+	}
+	out := []string{"id:|" + value}
+	if digits, clean := fhir.CleanNHSNumber(value); clean && fhir.ValidNHSNumber(digits) {
+		out = append(out, "nhs:"+digits)
+	}
+	return out
 }
 
 // identifierNames are the names of the identifiers that a Patient bears.
@@ -32,6 +47,17 @@ func identifierNames(body []byte) []string {
 		if value := id.Get("value").Str; value != "" {
 			out = append(out, identifierName(id.Get("system").Str, value))
 		}
+		return true
+	})
+	return out
+}
+
+// bornNames are the names by which a Consent may mean a Patient for the identifiers that
+// the Patient bears.
+func bornNames(body []byte) []string {
+	out := identifierNames(body)
+	gjson.GetBytes(body, "identifier").ForEach(func(_, id gjson.Result) bool {
+		out = append(out, aliases(id.Get("system").Str, id.Get("value").Str)...)
 		return true
 	})
 	return out

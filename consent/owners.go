@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/policy"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -71,7 +72,7 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 		out.resolved = out.resolved && of.resolved
 	}
 	for _, url := range o.Elsewhere {
-		out.about = append(out.about, "url:"+url)
+		out.about = append(append(out.about, "url:"+url), policy.MeantBy(url)...)
 	}
 	for _, ref := range o.Through {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
@@ -121,7 +122,7 @@ func (g *Guard) patient(ctx context.Context, w world, self, ref store.Ref) (owne
 // exactly one Patient bears.
 func (g *Guard) identified(ctx context.Context, w world, id index.Identifier) (ownership, error) {
 	name := identifierName(id.System, id.Value)
-	out := ownership{about: []string{name}}
+	out := ownership{about: append(aliases(id.System, id.Value), name)}
 	number, ok := strings.CutPrefix(name, "nhs:")
 	if !ok || id.System != nhsNumber { // a likely spelling of the system resolves nobody
 		return out, nil

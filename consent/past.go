@@ -69,7 +69,7 @@ func (s standing) bore(ctx context.Context, d store.Doc) ([]string, error) {
 			return nil, fmt.Errorf("read what %s bore: %w", d.Ref, err)
 		}
 		if v.Version < d.Version && !v.Dead() {
-			out = append(out, identifierNames(v.Body)...)
+			out = append(out, bornNames(v.Body)...)
 		}
 	}
 	return out, nil

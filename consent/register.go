@@ -19,7 +19,8 @@ import (
 // that (CON-1603). It goes by names (index.AboutKey): a Consent may name somebody by
 // a number that several Patients bear, or none yet. A directive by a number covers
 // every Patient that bears the number in any version, and every document that names
-// it; one by id covers what is about that id.
+// it; one by id covers what is about that id, and documents that name a number which that
+// Patient bears or bore, whoever else bears it.
 //
 // It is a function of the committed documents: load makes it from them. A commit
 // that says something new passes through expect before it is made, which puts into
@@ -40,9 +41,14 @@ type register struct {
 	optOut, directive, restricted map[string]int
 	// by name of an identifier: how many Consents name it, whatever they say.
 	named map[string]int
-	// bearers are the Patients that bear an identifier which a Consent names, by its
-	// name; bears is the reverse. The value is whether that is committed.
+	// by id of a Patient: how many documents say something of the Patient by the id.
+	spoken map[string]int
+	// bearers are the Patients that bear or bore an identifier, by its name, where a Consent
+	// names the identifier or something is said of the Patient by the id; bears is the
+	// reverse. The value is whether that is committed.
 	bearers, bears map[string]map[string]bool
+	// ended are the deleted Patients among these: of whom something is said by the id.
+	ended map[string]bool
 	// coming are the identifiers of Patients that commits under way write.
 	coming map[*store.Write][]string
 	// unsure are those of them whose outcome is unknown, until another version of the
@@ -64,7 +70,7 @@ func newRegister() *register {
 	return &register{
 		commits: semaphore.NewWeighted(1),
 		docs:    map[store.Ref]entry{}, doubtful: map[store.Ref][]entry{},
-		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, named: map[string]int{},
+		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, named: map[string]int{}, spoken: map[string]int{}, ended: map[string]bool{},
 		bearers: map[string]map[string]bool{}, bears: map[string]map[string]bool{},
 		coming: map[*store.Write][]string{}, unsure: map[*store.Write]bool{}, leaving: map[store.Ref]uint64{},
 	}
@@ -90,7 +96,7 @@ func (r *register) load(ctx context.Context, s store.Store) error {
 	if err != nil {
 		return err
 	}
-	return r.meet(ctx, s, slices.Collect(maps.Keys(r.named)))
+	return r.meet(ctx, s, slices.Collect(maps.Keys(r.named)), slices.Collect(maps.Keys(r.spoken)))
 }
 
 // take puts a committed document into force that was not expected.
@@ -172,6 +178,9 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 			left[ref], r.leaving[ref] = w.Doc.Version, w.Doc.Version
 		case err == nil:
 			delete(r.leaving, ref)
+			if ref.Type == "Patient" {
+				delete(r.ended, ref.ID)
+			}
 			r.said(ref, now)
 			r.joinNamed(bears, ref.ID, true)
 		case errors.Is(err, store.ErrUnknown):
@@ -215,6 +224,10 @@ func (r *register) forget(left map[store.Ref]uint64) {
 		}
 		delete(r.leaving, ref)
 		r.said(ref, entry{})
+		if r.spoken[ref.ID] > 0 { // what is said of the Patient by the id stays in force
+			r.ended[ref.ID] = true
+			continue
+		}
 		bears := slices.Collect(maps.Keys(r.bears[ref.ID]))
 		for _, name := range bears {
 			r.bearers[name][ref.ID], r.bears[ref.ID][name] = false, false // not committed any more
@@ -250,8 +263,13 @@ func (r *register) count(e entry, by int) {
 		add(r.directive, name, e.directive)
 		add(r.restricted, name, e.restricted)
 		add(r.named, name, e.speaks() && ofIdentifier(name))
-		if by < 0 && r.named[name] == 0 {
+		add(r.spoken, name, e.speaks() && !ofIdentifier(name))
+		switch {
+		case by > 0:
+		case ofIdentifier(name) && r.named[name] == 0:
 			r.leave(name)
+		case !ofIdentifier(name) && r.spoken[name] == 0:
+			r.leavePatient(name)
 		}
 	}
 }
@@ -259,11 +277,9 @@ func (r *register) count(e entry, by int) {
 // ofIdentifier reports whether a name is not the id of a Patient.
 func ofIdentifier(name string) bool { return strings.ContainsRune(name, ':') }
 
-// newNames are the identifiers that writes name which say something.
-func (r *register) newNames(writes []store.Write) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var out []string
+// newNames are the identifiers, and the ids of Patients, that Consents among some writes
+// name which say something.
+func (r *register) newNames(writes []store.Write) (identifiers, patients []string) {
 	for _, w := range writes {
 		says := read(w.Doc)
 		if w.Doc.Ref.Type != "Consent" || !says.speaks() {
@@ -271,17 +287,19 @@ func (r *register) newNames(writes []store.Write) []string {
 		}
 		for _, name := range says.names {
 			if ofIdentifier(name) {
-				out = append(out, name)
+				identifiers = append(identifiers, name)
+			} else {
+				patients = append(patients, name)
 			}
 		}
 	}
-	return out
+	return identifiers, patients
 }
 
-// meet finds the Patients that bear identifiers. Patients that are written
-// meanwhile join by themselves.
-func (r *register) meet(ctx context.Context, s store.Store, identifiers []string) error {
-	if len(identifiers) == 0 {
+// meet finds the Patients that bear identifiers, and what some Patients bear or bore.
+// Patients that are written meanwhile join by themselves.
+func (r *register) meet(ctx context.Context, s store.Store, identifiers, patients []string) error {
+	if len(identifiers)+len(patients) == 0 {
 		return nil
 	}
 	err := s.Read(ctx, func(snap store.Snap) error {
@@ -295,6 +313,23 @@ func (r *register) meet(ctx context.Context, s store.Store, identifiers []string
 				r.mu.Unlock()
 			}
 		}
+		for _, id := range patients {
+			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			r.mu.Lock()
+			for _, name := range names(d.Keys, index.BearsPrefix()) {
+				r.join(name, id, true)
+			}
+			if d.Dead() {
+				r.ended[id] = true
+			}
+			r.mu.Unlock()
+		}
 		return nil
 	})
 	if err != nil {
@@ -304,7 +339,7 @@ func (r *register) meet(ctx context.Context, s store.Store, identifiers []string
 	defer r.mu.Unlock()
 	for w, bears := range r.coming {
 		for _, name := range bears {
-			if slices.Contains(identifiers, name) {
+			if slices.Contains(identifiers, name) || slices.Contains(patients, w.Doc.Ref.ID) {
 				r.join(name, w.Doc.Ref.ID, false)
 			}
 		}
@@ -313,10 +348,11 @@ func (r *register) meet(ctx context.Context, s store.Store, identifiers []string
 }
 
 // joinNamed notes which of the identifiers that a Patient bears are named by a
-// Consent. mu must be held, here and below.
+// Consent, and all where something is said of the Patient by the id. mu must be held, here
+// and below.
 func (r *register) joinNamed(bears []string, patient string, committed bool) {
 	for _, name := range bears {
-		if r.named[name] > 0 {
+		if r.named[name] > 0 || r.spoken[patient] > 0 {
 			r.join(name, patient, committed)
 		}
 	}
@@ -359,8 +395,21 @@ func (r *register) unjoin(name, patient string) {
 // leave forgets who bears an identifier that no Consent names any more.
 func (r *register) leave(name string) {
 	for patient := range r.bearers[name] {
-		r.unjoin(name, patient)
+		if r.spoken[patient] == 0 {
+			r.unjoin(name, patient)
+		}
 	}
+}
+
+// leavePatient forgets what a Patient bears of whom nothing is said by the id any more, as
+// far as no Consent names it.
+func (r *register) leavePatient(patient string) {
+	for name := range r.bears[patient] {
+		if r.named[name] == 0 || r.ended[patient] {
+			r.unjoin(name, patient)
+		}
+	}
+	delete(r.ended, patient)
 }
 
 // covered reports what is in force for a name, at one instant.
@@ -375,6 +424,9 @@ func (r *register) covered(name string) (c entry) {
 	add(name)
 	for of := range r.bears[name] {
 		add(of)
+	}
+	for patient := range r.bearers[name] { // it may mean that one, whoever else bears it by now
+		add(patient)
 	}
 	return c
 }
@@ -417,5 +469,5 @@ func (r *register) patients() []string {
 	for _, m := range []map[string]int{r.optOut, r.directive, r.restricted} {
 		out = slices.AppendSeq(out, maps.Keys(m))
 	}
-	return slices.AppendSeq(out, maps.Keys(r.bears))
+	return slices.AppendSeq(slices.AppendSeq(out, maps.Keys(r.bears)), maps.Keys(r.bearers))
 }

@@ -16,7 +16,7 @@ import (
 
 // factsVersion is the version of the facts that describe adds to the keys of a
 // body. A change that gives a document other facts gives it another number.
-const factsVersion = 8
+const factsVersion = 9
 
 // Keying names the rules by which documents were keyed: those of fhir/index and
 // those of the facts beside them.

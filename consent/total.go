@@ -18,7 +18,7 @@ import (
 
 // factApart: what a clinician sees of the document may depend on something else than
 // the wishes of one patient in whose place it stands. Documents with factPoints have it.
-const factApart = "apart"
+const factApart = index.FactApart
 
 // apart reports whether a document with these keys at a place stands apart.
 func apart(keys []store.Key, at store.Place) bool {

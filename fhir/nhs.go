@@ -1,6 +1,10 @@
 package fhir
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
 
 // NHSNumberSystem is the identifier system of NHS numbers.
 const NHSNumberSystem = "https://fhir.nhs.uk/Id/nhs-number"
@@ -62,6 +66,18 @@ func CleanNHSNumber(value string) (string, bool) {
 		}
 	}
 	return digits, true
+}
+
+// NHSNumberIn returns the NHS number that a text holds: it has ten digits, of whatever
+// width and with anything between, which pass the check of ValidNHSNumber.
+func NHSNumberIn(text string) (string, bool) {
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, norm.NFKC.String(text))
+	return digits, ValidNHSNumber(digits)
 }
 
 // ValidNHSNumber reports whether ten digits have the check digit of an NHS number

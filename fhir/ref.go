@@ -5,12 +5,17 @@
 // checked once by Parse and kept; fields are read from the bytes by path.
 package fhir
 
-import "strings"
+import (
+	"net/url"
+	"path"
+	"strings"
+)
 
 // ValidID reports whether s is an id of the standard: 1 to 64 of letters,
-// digits, hyphen and dot (datatypes.html#id).
+// digits, hyphen and dot (datatypes.html#id). "." and ".." are none: in a URL they are
+// dot segments, which clients and proxies take out (RFC 3986, 5.2.4).
 func ValidID(s string) bool {
-	if len(s) == 0 || len(s) > 64 {
+	if len(s) == 0 || len(s) > 64 || s == "." || s == ".." {
 		return false
 	}
 	for i := range len(s) {
@@ -53,23 +58,66 @@ func (r Ref) String() string {
 // public FHIR base without a trailing slash). It is false for fragments, URNs,
 // addresses of other servers, searches and whatever else names no resource
 // here (references.html#literal).
+//
+// Every spelling of an address is the same address: http or https and the host in any
+// letter case, slashes before, behind and between doubled, dot segments, percent
+// encoding, a fragment behind, blanks around, "patient" for "Patient". A reference to
+// a Patient that were none for its spelling would be shown to whom the patient refuses.
 func ParseRef(base, s string) (Ref, bool) {
-	if base != "" && strings.HasPrefix(s, base+"/") {
-		s = s[len(base)+1:]
+	if ref, ok := parsePath(s); ok {
+		return ref, true
 	}
-	parts := strings.Split(s, "/")
-	if len(parts) != 2 && (len(parts) != 4 || parts[2] != "_history") {
+	path, ok := local(base, s)
+	if !ok {
 		return Ref{}, false
 	}
-	r := Ref{Type: parts[0], ID: parts[1]}
+	return parsePath(path)
+}
+
+// parsePath reads Type/id or Type/id/_history/version.
+func parsePath(s string) (Ref, bool) {
+	typ, rest, _ := strings.Cut(s, "/")
+	id, rest, versioned := strings.Cut(rest, "/")
+	r := Ref{Type: typ, ID: id}
+	if r.Type == "patient" {
+		r.Type = "Patient"
+	}
 	if !typeName(r.Type) || !ValidID(r.ID) {
 		return Ref{}, false
 	}
-	if len(parts) == 4 {
-		if !ValidID(parts[3]) {
+	if versioned {
+		if r.Version, versioned = strings.CutPrefix(rest, "_history/"); !versioned || !ValidID(r.Version) {
 			return Ref{}, false
 		}
-		r.Version = parts[3]
 	}
 	return r, true
+}
+
+// local returns the path of an address below base, or of a relative one, in its plain
+// spelling. It is false for addresses of other servers, and for searches.
+func local(base, s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if i := strings.IndexByte(s, '#'); i > 0 {
+		s = s[:i]
+	}
+	if strings.ContainsRune(s, '%') {
+		plain, err := url.PathUnescape(s)
+		if err != nil {
+			return "", false
+		}
+		s = plain
+	}
+	if scheme, rest, absolute := strings.Cut(s, "://"); absolute {
+		_, own, _ := strings.Cut(base, "://")
+		rest = strings.TrimLeft(rest, "/")
+		if own == "" || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") ||
+			len(rest) <= len(own) || !strings.EqualFold(rest[:len(own)], own) || rest[len(own)] != '/' {
+			return "", false
+		}
+		s = rest[len(own):]
+	}
+	if s == "" || strings.ContainsAny(s, "?:#") || !strings.Contains(s, "/") {
+		return "", false
+	}
+	return strings.TrimPrefix(path.Clean("/"+s), "/"), true
 }

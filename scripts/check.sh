@@ -8,6 +8,7 @@ go vet ./...
 .cache/bin/staticcheck ./...
 go mod tidy -diff
 go test -run 'TestImports' ./conformance/suite
+go test -run 'TestGrammar' ./fhir/index
 # Each requirement of P0 and P1 has a test or is in docs/requirements/not-built.txt. The counts are for whoever reads this.
 go test -count=1 -run 'TestRequirementsHaveTests' -v ./conformance/suite | sed -n 's/^ *requirements_test.go:[0-9]*: //p'
 out=$(mktemp -d)

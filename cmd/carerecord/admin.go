@@ -70,38 +70,46 @@ func (c *serveCmd) listenAdmin(r *record, s settings, m *telemetry.Metrics) (fun
 		return float64(done)
 	})
 	m.Flag("carerecord_held", "1 while this process is sure that nobody else writes to the record.", r.held.sure)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", m.Handler())
-	r.healthRoutes(mux)
-	mux.Handle("/admin/", r.held.whileHeld(r.admin()))
-	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	server := &http.Server{Handler: r.adminSite(m.Handler()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
 	go server.Serve(l) // ends with Close
 	s.log.Info("metrics", "at", "http://"+l.Addr().String()+"/metrics")
 	return func() { server.Close() }, nil
 }
 
+// adminSite is what the operator's address answers. Every request that needs no token is in
+// a table; any other one is decided and recorded.
+func (r *record) adminSite(metrics http.Handler) http.Handler {
+	open := r.healthRoutes()
+	open["GET /metrics"] = metrics.ServeHTTP
+	return open.before(r.held.whileHeld(r.admin()))
+}
+
 // healthRoutes are /healthz, which says that the process runs, and /readyz,
 // which says whether it can serve, and what stands in the way.
-func (r *record) healthRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
-		var b strings.Builder
-		status := http.StatusOK
-		for _, p := range r.parts() {
-			err := p.well(q.Context())
-			if err != nil {
-				status = http.StatusServiceUnavailable
-				r.log.Warn("not ready", "part", p.name, "err", err)
-				fmt.Fprintf(&b, "%s: %s\n", p.name, p.fault)
-				continue
-			}
-			fmt.Fprintf(&b, "%s: ready\n", p.name)
+func (r *record) healthRoutes() routes {
+	return routes{
+		"GET /healthz": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") },
+		"GET /readyz":  r.answerReady,
+	}
+}
+
+func (r *record) answerReady(w http.ResponseWriter, q *http.Request) {
+	var b strings.Builder
+	status := http.StatusOK
+	for _, p := range r.parts() {
+		err := p.well(q.Context())
+		if err != nil {
+			status = http.StatusServiceUnavailable
+			r.log.Warn("not ready", "part", p.name, "err", err)
+			fmt.Fprintf(&b, "%s: %s\n", p.name, p.fault)
+			continue
 		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(status)
-		fmt.Fprint(w, b.String())
-	})
+		fmt.Fprintf(&b, "%s: ready\n", p.name)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	fmt.Fprint(w, b.String())
 }
 
 // part is something that a request needs.

@@ -14,26 +14,26 @@ import (
 
 // adminRoutes is the table of the operator's requests on the address of --admin. Each needs a
 // token with the scope carerecord/operations, but under --auth off.
-func (r *record) adminRoutes() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{
+func (r *record) adminRoutes() routes {
+	return routes{
 		"GET /admin/reindex": func(w http.ResponseWriter, q *http.Request) { r.answerStatus(q.Context(), w) },
 	}
 }
 
-// admin answers what is asked below /admin, known or not, each with its record.
+// admin answers the requests of an operator, known or not, each with its record.
 func (r *record) admin() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, handle := range r.adminRoutes() {
-		mux.HandleFunc(pattern, handle)
-	}
+	known := r.adminRoutes()
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		handler, pattern := mux.Handler(q)
+		handle, pattern := known.find(q)
 		out := &prepared{header: http.Header{}, status: http.StatusOK}
 		p, err := r.operates(q)
-		if err != nil {
+		switch {
+		case err != nil:
 			refuse(out, err)
-		} else {
-			handler.ServeHTTP(out, q)
+		case handle == nil:
+			refuse(out, known.missing(q))
+		default:
+			handle(out, q)
 		}
 		if unrecorded := r.recordAdmin(q, pattern, p, out.status, err); unrecorded != nil {
 			out = &prepared{header: http.Header{}}

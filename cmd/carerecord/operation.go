@@ -12,7 +12,7 @@ import (
 // operation is a request on the socket of a running server. The table of them is the whole
 // of what an operator may ask there (socket.go).
 type operation struct {
-	pattern string // of the mux
+	pattern string // method and path, or unknownOperation
 	name    string // as the trail names it
 	handle  http.HandlerFunc
 	// before: it is recorded before it begins, since what it does leaves the store or lasts.

@@ -36,6 +36,7 @@ type settings struct {
 	log       *slog.Logger
 
 	validation validate.Mode // of bodies
+	strict     bool          // handling=strict where a request names no handling
 	limits     *limits       // nil for those of the requirements
 	origins    []string      // of pages that may call
 	integrity  bool          // of references
@@ -186,7 +187,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	r.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim.search}
 	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x, Search: r.search,
 		Verify: verify, Trail: r.trail, Unidentified: &r.unidentified, Closed: r.closed, Limits: lim.rest, Origins: s.origins, Clock: time.Now, Log: s.log,
-		Unguarded: s.unguarded, Version: version, Validation: s.validation, Watch: s.watch})
+		Unguarded: s.unguarded, Version: version, Validation: s.validation, Strict: s.strict, Watch: s.watch})
 	return err
 }
 

@@ -52,12 +52,21 @@ func (r *record) listenSocket(s settings) (func(), error) {
 
 // operator answers on the socket.
 func (r *record) operator(s settings) http.Handler {
-	mux := http.NewServeMux()
+	known := routes{}
 	for _, op := range r.operations(s) {
-		mux.HandleFunc(op.pattern, r.recording(op))
+		known[op.pattern] = r.recording(op)
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		handle, _ := known.find(q)
+		if handle == nil {
+			handle = known[unknownOperation]
+		}
+		handle(w, q)
+	})
 }
+
+// unknownOperation is the pattern of every request that is none of the others.
+const unknownOperation = "/"
 
 // operations is the table of what an operator may ask on the socket.
 func (r *record) operations(s settings) []operation {
@@ -70,7 +79,7 @@ func (r *record) operations(s settings) []operation {
 		{pattern: "POST /backup", name: "backup", before: true, handle: func(w http.ResponseWriter, q *http.Request) { r.answerBackup(w, q, s) }},
 		{pattern: "POST /restore/confirm", name: "confirm-restore", itself: true, handle: r.answerConfirm},
 		{pattern: "POST /load", name: "load", itself: true, handle: r.answerLoad},
-		{pattern: "/", name: "unknown", handle: http.NotFound},
+		{pattern: unknownOperation, name: "unknown", handle: http.NotFound},
 	}
 }
 

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -175,7 +176,11 @@ func message(r io.Reader) ([]byte, error) {
 	if _, err := io.ReadFull(r, head); err != nil {
 		return nil, err
 	}
-	m := make([]byte, binary.LittleEndian.Uint32(head))
+	length := binary.LittleEndian.Uint32(head)
+	if length < 16 || length > 64<<20 { // another goroutine reads from the same connection, which is to break
+		return nil, fmt.Errorf("a message of %d bytes", length)
+	}
+	m := make([]byte, length)
 	copy(m, head)
 	_, err := io.ReadFull(r, m[4:])
 	return m, err

@@ -23,7 +23,7 @@ func kindOf(m map[string]any) kind {
 	switch {
 	case has(m["category"], "416409005"):
 		return denial
-	case has(m["category"], "INFA") && has(m["policyRule"], "parental-responsibility"), has(m["scope"], "treatment"):
+	case has(m["scope"], "treatment"): // what looks like a proxy authority is none from a feed
 		return silent
 	}
 	return denial

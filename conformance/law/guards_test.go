@@ -207,7 +207,7 @@ func brokenDirectives() []broken {
 			behind("consent/where.go", "func owned(in store.Set) store.Pred {\n", "	if broken(\"directives: other names\") {\n		return store.In{Prefix: index.OwnerPrefix(), Set: in}\n	}\n"),
 		}},
 		{"directives: odd", "a Consent that is not understood is read as silent", "TestReading$", []edit{
-			ahead("consent/policy/directive.go", "	case otherScope(r.Get(\"scope\")), ProxyAuthority(body):\n", "	case broken(\"directives: odd\"):\n		return Silent\n"),
+			ahead("consent/policy/directive.go", "	case otherScope(r.Get(\"scope\")), inPerson && ProxyAuthority(body):\n", "	case broken(\"directives: odd\"):\n		return Silent\n"),
 		}},
 		{"directives: dead Patients", "the numbers of a deleted Patient are forgotten", "TestReading$", []edit{
 			{"consent/owners.go", "	if err == nil {\n		out.about = append(", "	if err == nil && !broken(\"directives: dead Patients\") {\n		out.about = append("},

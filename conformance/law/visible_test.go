@@ -88,7 +88,8 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 }
 
 // directive takes in a Consent in force (CON-501, 601, 641): for everybody whom it
-// names, and for every Patient that bears or bore a number that it names.
+// names, for every Patient that bears or bore a number that it names, and for the numbers
+// of every Patient that it names.
 func (e *evaluator) directive(v *version) {
 	set := e.denied
 	switch kindOf(v.m) {
@@ -99,6 +100,9 @@ func (e *evaluator) directive(v *version) {
 	}
 	for _, name := range meant(v.m) {
 		set[name] = true
+		for number := range e.bore[name] {
+			set[number] = true
+		}
 		for patient, numbers := range e.bore {
 			if numbers[name] && e.live("Patient/"+patient) {
 				set[patient] = true
@@ -181,6 +185,13 @@ func (v *version) ordinary() bool {
 // restricted: the patient's record bears a restriction, or a sensitivity label,
 // which raises it to one (CON-703).
 func (e *evaluator) restricted(patient string) bool {
+	if strings.HasPrefix(patient, "nhs:") { // of whoever bears or bore it
+		for p, numbers := range e.bore {
+			if numbers[patient] && e.restricted(p) {
+				return true
+			}
+		}
+	}
 	v := e.newest["Patient/"+patient]
 	return v != nil && !v.Dead() && !v.ordinary()
 }

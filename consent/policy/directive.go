@@ -42,8 +42,10 @@ var proxyBases = map[string]bool{
 
 // Read says what a Consent asks for. body is a Consent that fhir.Parse accepted,
 // whatever else it is: a Consent is Silent only where that is certain, so that a
-// misspelt refusal still refuses (CON-641).
-func Read(body []byte) Kind {
+// misspelt refusal still refuses (CON-641). inPerson: a person made it. What looks like
+// a proxy authority and came from a feed is a directive, since no feed is one of
+// authorities yet.
+func Read(body []byte, inPerson bool) Kind {
 	r := gjson.ParseBytes(body)
 	place, _ := narrowed(r)
 	switch {
@@ -53,7 +55,7 @@ func Read(body []byte) Kind {
 		return OptOut
 	case categoryHas(r, dissent):
 		return Other // of whatever scope it says it is (CON-503)
-	case otherScope(r.Get("scope")), ProxyAuthority(body):
+	case otherScope(r.Get("scope")), inPerson && ProxyAuthority(body):
 		return Silent
 	}
 	return Other

@@ -95,8 +95,15 @@ func TestRead(t *testing.T) {
 		{"CON-601 INFA of another system", []string{active, privacyScope, `"category":[{"coding":[{"code":"INFA"}]}]`, proxyRule}, policy.Other},
 		{"CON-601 INFA without a basis", []string{active, privacyScope, proxyCat, optOutRule}, policy.Other},
 	} {
-		if got := policy.Read(consent(c.members...)); got != c.want {
+		if got := policy.Read(consent(c.members...), true); got != c.want {
 			t.Errorf("%s: got kind %d, want %d", c.name, got, c.want)
+		}
+		want := c.want
+		if want == policy.Silent && policy.ProxyAuthority(consent(c.members...)) {
+			want = policy.Other
+		}
+		if got := policy.Read(consent(c.members...), false); got != want {
+			t.Errorf("CON-641: %s, from a feed: got kind %d, want %d", c.name, got, want)
 		}
 	}
 }
@@ -135,7 +142,7 @@ func TestCheck(t *testing.T) {
 			if err.Status != 422 {
 				t.Errorf("%s: got %d, want 422", c.name, err.Status)
 			}
-		} else if strings.Contains(string(body), `"active"`) && policy.Read(body) != policy.OptOut {
+		} else if strings.Contains(string(body), `"active"`) && policy.Read(body, true) != policy.OptOut {
 			t.Errorf("%s: a person may write it, and it is no opt-out", c.name)
 		}
 		if place != c.place {

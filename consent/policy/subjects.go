@@ -122,6 +122,9 @@ func (s *subjectReader) literal(written string, depth int) {
 		s.within(id, text, depth)
 		return
 	}
+	if ref, ok := fhir.ParseRef(s.base, text); ok && ref.Type == "Patient" {
+		text = ref.Type + "/" + ref.ID
+	}
 	address, query, search := strings.Cut(text, "?")
 	address, _, _ = strings.Cut(address, "#")
 	address = strings.TrimRight(address, "/")
@@ -140,11 +143,32 @@ func (s *subjectReader) literal(written string, depth int) {
 	case text != "":
 		s.URLs = append(s.URLs, text)
 	}
-	// Servers of the NHS give Patients their NHS numbers as ids.
-	last := address[strings.LastIndexAny(address, "/:")+1:]
-	if fhir.ValidNHSNumber(last) {
-		s.Numbers = append(s.Numbers, last)
+	if number, ok := numberOf(address); ok {
+		s.Numbers = append(s.Numbers, number)
 	}
+}
+
+// numberOf reads the NHS number at the end of an address: servers of the NHS give
+// Patients their NHS numbers as ids.
+func numberOf(address string) (string, bool) {
+	last := address[strings.LastIndexAny(address, "/:")+1:]
+	return last, fhir.ValidNHSNumber(last)
+}
+
+// MeantBy returns the names (index.AboutKey) of whom a literal reference may mean that is
+// no reference to a resource of this server: an NHS number at its end, or an id without a
+// type.
+func MeantBy(literal string) []string {
+	address, _, _ := strings.Cut(strings.TrimSpace(literal), "?")
+	address = strings.TrimRight(address, "/")
+	var out []string
+	if number, ok := numberOf(address); ok {
+		out = append(out, "nhs:"+number)
+	}
+	if fhir.ValidID(address) {
+		out = append(out, address)
+	}
+	return out
 }
 
 // relative returns what stands behind the base of this server, and whether an address
@@ -238,6 +262,9 @@ func (s *subjectReader) identifier(system, value string) {
 		s.Numbers = append(s.Numbers, digits)
 	default:
 		s.Identifiers = append(s.Identifiers, Identifier{system, value})
+		if digits, holds := fhir.NHSNumberIn(value); holds { // whatever the system is, and what is around it
+			s.Numbers = append(s.Numbers, digits)
+		}
 	}
 }
 

@@ -16,67 +16,126 @@
 //
 // # The grammar, version 6
 //
-// A key is two bytes, big endian, a class, and a value:
+// A key begins with two bytes, big endian, then a class, and a value:
 //
-//	key     = number class value          driving
-//	        / (number + 0x8000) class value   verifying
-//	        / 0x00 fact name              the server's own facts (facts.go)
-//	        / 0x00 0x00 letter name       the same, posted under no type
+//	key = number class value             driving: posted under the type of its document
+//	    / (number + 0x8000) class value  verifying: not posted
+//	    / 0x00 fact value                a fact, driving
+//	    / 0x00 0x00 letter value         a cross-type key: posted under no type
 //
-// The number stands for one parameter of one resource type, by params.txt, which
+// The number is that of one parameter of one resource type, by params.txt, which
 // is append only: a key implies its type. Numbers from 0x4000 on are those of
 // parameters that a stored SearchParameter defines (define.go): whoever installs
-// them gives each number once. Numbers 1 to 0xff are facts: 1 the
-// type, 2 an owner, 3 an owner who is not there, 4 a mentioned patient, 5 the
-// source organisation, 6 a named yes, 7 a Binary that is attached; their name follows without a class.
+// them gives each number once. Facts and cross-type keys come from no search parameter:
+// package consent makes them (facts.go) and asks for them. In the tables 0 is a zero byte.
 //
-// Driving classes, with 0 for a zero byte:
+// The tables are written from those of grammar.go by
+// UPDATE=1 go test -run TestGrammar ./fhir/index. All keys of one Observation are in
+// docs/storage-example.md.
 //
-//	token      c code          as written: code systems that tell case apart
-//	                           (FHIR's own, UCUM), booleans, ids, uris
-//	           f code          case folded: all other codes, strings, e-mail
-//	           p digits        telephone numbers without spaces . - ( ) [ ]
-//	           s system 0 code the code as in c or f; the system empty if none
-//	string     a text          folded, its first 256 bytes
-//	           b text          HumanName.family: the same from each later word on
-//	           z text          Address.postalCode: folded, without spaces
-//	date       d unit lo hi    the interval [lo,hi)
-//	           e hi lo         again, for unit z only
-//	number,    n "p" point     any unit
-//	quantity   n "v" lo hi     a Range, a comparator, or more than 34 digits
-//	           m hi lo         again, of an interval
-//	           q dimension 0 number  of a UCUM unit: in base units, as behind n
-//	           o dimension 0 hi lo   again, of an interval
-//	reference  r Type/id       a resource of this server, without version
-//	           r address       anything else: other servers, URNs, canonicals
-//	                           without version
-//	           i system 0 value  Reference.identifier, case folded
-//	           j value         the same without its system
-//	           h Type          to a contained resource of that type
-//	           w               to a Patient of this server who is not the first
-//	                           whom it is about: it stands in another place
-//	uri        u address       canonicals without version
-//	composite  k code 0 key    of Observation: the code of the first part, folded,
-//	                           then class and value of a driving key of the second
-//	near       g cell latitude longitude  near.go
-//	_text,     x word          folded, its first 64 bytes (words.go), where words
-//	_content                   have keys at all (Config.Words)
+// # Facts
 //
-// Verifying classes:
+// A document with the key … (in brackets a file of package consent that asks for it):
 //
-//	all        P               the parameter has a value (:missing)
-//	token      W text          text and display, folded (:text)
-//	           O system 0 code 0 value  an identifier with its type (:of-type)
-//	string     X text          whole, in canonical composition (:exact)
-//	           L text          folded and whole, where longer than 256 bytes
-//	reference, V address       with version: Type/id/_history/v or url|v
-//	uri
-//	reference  H Type 0 keys   the keys of a contained resource
-//	quantity   Q system 0 code 0 number   number as behind class n; not of units
-//	                           that have a key q
-//	           T unit 0 number            code, and unit text where it differs
-//	           Y system 0 number
-//	composite  G tuple         the keys of all parts of one element
+//	1   type          is of this resource type [decide.go]
+//	2   patient       is about the Patient with this id, who exists [where.go]
+//	3   name          has facts that follow from something else, and is keyed anew when that changes: Type/id of
+//	                  another document (an owner that does not exist, a document from which owners are
+//	                  inherited, the Patient of a Binary), or nhs: and an NHS number [everytype.go]
+//	4   name          refers to a Patient who is not its owner: the id, or nhs: and an NHS number that no
+//	                  Patient has, or several have [where.go]
+//	5   ods           came from the organisation with this ODS code [where.go]
+//	6   fact          has a named fact, see below [where.go]
+//	7   name          is about somebody else than its owners, or names an owner in another way: the id of a
+//	                  Patient who does not exist, nhs: and an NHS number, id: and system|value of another
+//	                  identifier, url: and a reference to another server [where.go]
+//	8   name          is a Consent about this person, by an id of a Patient or a name as in fact 7 [register.go]
+//	9   name          is a Patient of whom this version or an older one has the identifier, as in fact 7
+//	                  [register.go]
+//	0 h binary 0 ods  attaches the Binary with this id, and came from this organisation [binary.go]
+//	0 o patient 0 ods is about this Patient, is ordinary, and came from this organisation [grant.go]
+//	0 x patient       is about this Patient, and is not ordinary or has more than one owner [decide.go]
+//	0 w name          has fact 3 with the same name [chain.go]
+//	0 l name          is hidden from somebody by a label of its own, and is about this person: an id of a
+//	                  Patient, or a name as in fact 7 [labels.go]
+//
+// # Named facts
+//
+// Behind fact 6 is one of these names. A document has it if:
+//
+//	resolved          every patient whom it is about is known and exists, or its type is about nobody
+//	ordinary          it has no label R, V or REDACTED and no sensitivity label, and is not barred
+//	released          it has no label NOPAT
+//	shared            it is no directive, and takes no owners from one
+//	directive-optout  it is an active Consent that opts out of sharing
+//	directive-other   it is an active Consent that asks for anything else
+//	restricted        it is a Patient with a label R, V, REDACTED or a sensitivity label
+//	barred            it names a Patient who had fact restricted when deleted
+//	in-person         it is a Consent of which a member of staff or a patient made the first version
+//	points            it may refer to a document about the same person that a label hides from somebody
+//	apart             whether staff see it depends on more than the directives of the one patient in whose place
+//	                  it is; every document with points has it
+//
+// # Driving classes
+//
+// By kinds of search parameters; in brackets the forms of a query that read the class:
+//
+//	token            c code                      as written: code systems that tell case apart (FHIR's own,
+//	                                             UCUM), booleans, ids, uris [code, _sort; system|code of a
+//	                                             parameter that has one system]
+//	                 f code                      case folded: all other codes, strings, e-mail and web addresses
+//	                                             [as c]
+//	                 p digits                    telephone numbers without spaces . - ( ) [ ] [code, _sort]
+//	                 s system 0 code             the code as in c or f; the system is empty if there is none
+//	                                             [system|code, system|, |code]
+//	string           a text                      folded, its first 256 bytes [text, :contains, :exact]
+//	                 b text                      HumanName.family: the same from each later word on [text]
+//	                 z text                      Address.postalCode: folded, without spaces [text]
+//	date             d unit lo hi                the interval [lo,hi) [every comparator, _sort]
+//	                 e hi lo                     the same again, for unit z only [comparators that bound the
+//	                                             end]
+//	number, quantity n number                    in any unit; an interval for a Range, a comparator, or more
+//	                                             than 34 digits [every comparator, _sort]
+//	                 m hi lo                     the same again, of an interval [comparators that bound the end]
+//	quantity         q dimension 0 number        of a UCUM unit, in base units [number|UCUM|code, _sort]
+//	                 o dimension 0 hi lo         the same again, of an interval [comparators that bound the end]
+//	reference        r address                   Type/id of a resource of this server, without version; else the
+//	                                             address: other servers, URNs, canonicals without version
+//	                                             [reference, chains, _has]
+//	                 i system 0 value            Reference.identifier, the value case folded [:identifier]
+//	                 j value                     the same without its system [:identifier]
+//	                 h Type                      refers to a contained resource of that type [chains]
+//	                 w                           refers to a Patient of this server in whose place the document
+//	                                             is not [chains]
+//	uri              u address                   as written; canonicals without version [uri, :above, :below,
+//	                                             _sort]
+//	composite        k code 0 key                of Observation: the code of the first part, case folded, then
+//	                                             class and value of a driving key of the second, if it has one
+//	                                             [code$value]
+//	near             g cell latitude longitude   a position (near.go) [near]
+//	_text, _content  x word                      folded, its first 64 bytes (words.go), where words have keys at
+//	                                             all (Config.Words) [words]
+//
+// # Verifying classes
+//
+// The same for keys that confirm a candidate and find none:
+//
+//	all              P                           the parameter has a value [:missing, ne of _filter]
+//	token            W text                      text and display, folded [:text]
+//	                 O system 0 code 0 value     an identifier with the coding of its type, the value case
+//	                                             folded [:of-type]
+//	string           X text                      whole, in canonical composition [:exact, _sort]
+//	                 L text                      folded and whole, where longer than 256 bytes [text and
+//	                                             :contains beyond 256 bytes]
+//	reference, uri   V address                   with version: Type/id/_history/v or url|v [a value with a
+//	                                             version]
+//	reference        H Type 0 keys               the keys of a contained resource [chains]
+//	quantity         Q system 0 code 0 number    of units that have no key q [number|system|code]
+//	                 T unit 0 number             code, and unit text where it differs [number||code]
+//	                 Y system 0 number           by its system alone [number|system|]
+//	composite        G keys                      the keys of all parts of one element [a$b]
+//
+// # Rules of some classes
 //
 // A parameter whose values are all codes bound to one system has no s keys: the
 // system is part of the parameter, and a query that names it is one for the
@@ -85,6 +144,9 @@
 // Range over "s system 0" is "system|", over "a text" is "starts with".
 //
 // # Encodings
+//
+// A number in the tables (classes n, q, Q, T, Y) is p and one number, or v and both ends of
+// an interval.
 //
 // A moment is nine bytes: five of seconds since two days before the year 1, four
 // of nanoseconds. All zero is the beginning, all 0xff the end of time. The unit

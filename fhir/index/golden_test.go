@@ -37,6 +37,9 @@ func TestKeysStandStill(t *testing.T) {
 		fmt.Fprintf(&got, "\n%s\n", typ)
 		for _, k := range row.Keys {
 			fmt.Fprintf(&got, "%x %q\n", string(k[:2]), string(k[2:]))
+			if d, ok := index.Decode(k); !ok {
+				t.Errorf("%s: %q is not decoded: %+v", typ, string(k), d)
+			}
 		}
 	}
 	const golden = "testdata/keys.txt"

@@ -16,20 +16,14 @@ var names = sync.OnceValue(func() map[uint16]paramName {
 	return out
 })
 
-// factWord is the word for one of the server's own facts, by its number.
-func factWord(number byte) string {
-	words := [...]string{0: "common", 1: "type", 2: "owner", 3: "waits for", 4: "mentions", 5: "source", 6: "fact"}
-	if int(number) < len(words) {
-		return words[number]
-	}
-	return "fact"
-}
-
 // Spell writes a key so that an operator can read it: the parameter, the class of
 // doc.go, and the value, quoted where it is no text.
 func Spell(k store.Key) string {
-	if IsFact(k) && len(k) > 1 {
-		return fmt.Sprintf("(%s) %q", factWord(k[1]), string(k[2:]))
+	if f, ok := factOf(k); ok {
+		return fmt.Sprintf("(%s) %q", f.name, string(k[len(f.prefix):]))
+	}
+	if IsFact(k) { // also what begins the keys of several facts
+		return fmt.Sprintf("(fact) %q", string(k))
 	}
 	if len(k) < 3 {
 		return fmt.Sprintf("%q", string(k))

@@ -138,10 +138,11 @@ func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, 
 	b := fhir.NewBundle("batch-response")
 	made := map[string]string{} // place of the entry that makes what has a fullUrl
 	for _, en := range entries {
-		if en.method == "POST" && en.fullURL != "" {
+		if (en.method == "POST" || strings.HasPrefix(en.fullURL, "urn:")) && en.fullURL != "" {
 			made[en.fullURL] = en.place
 		}
 	}
+	hungUp := false
 	for _, en := range entries {
 		sub, h, err := s.subcall(ctx, c, en)
 		if err == nil {
@@ -153,8 +154,9 @@ func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, 
 		}
 		a := s.answer(ctx, sub, h, false)
 		s.responseEntry(b, sub, a)
+		hungUp = hungUp || a.hungUp
 	}
-	return &answer{status: 200, body: b.Bytes()}, nil
+	return &answer{status: 200, body: b.Bytes(), hungUp: hungUp}, nil
 }
 
 // independent refuses an entry of a batch that refers to what another one makes

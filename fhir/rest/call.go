@@ -65,6 +65,7 @@ type answer struct {
 	recorded    bool // its record is durable already
 	doc         store.Doc
 	public      bool // holds no patient data
+	hungUp      bool // the client hung up before it was made
 }
 
 // serve turns a handler into a gin handler. open needs no token.
@@ -81,6 +82,7 @@ func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gi
 			// says more; a writer of a test that has none goes without.
 			_ = http.NewResponseController(g.Writer).SetReadDeadline(time.Now().Add(s.deadline(c) + lastBytes))
 		}
+		open := open && !Leaks(g.Request)
 		s.watched(g.Request.Context(), c, func(ctx context.Context) *answer {
 			a := s.answer(ctx, c, h, open)
 			s.write(g.Writer, c, a)
@@ -200,7 +202,7 @@ func (s *Server) readURL(c *call) error {
 	if c.contentType, err = c.formatOf(c.params); err != nil {
 		return err
 	}
-	c.prefer = readPrefer(c.r.Header)
+	c.prefer = readPrefer(c.r.Header, s.cfg.Strict)
 	return c.indent(c.params)
 }
 
@@ -226,7 +228,7 @@ func (c *call) request(letter consent.Letter) consent.Request {
 // record is the record of a call and its answer.
 func (s *Server) record(ctx context.Context, c *call, a *answer, err error) audit.Record {
 	r := audit.Record{Recorded: s.cfg.Clock().UTC(), Request: c.requestID, Interaction: string(c.interaction), Type: c.typ,
-		Status: a.status, Disclosed: a.disclosed, Count: a.count, Query: c.query()}
+		Status: a.reported(), Disclosed: a.disclosed, Count: a.count, Query: c.query()}
 	if c.id != "" {
 		r.Type += "/" + c.id
 	}

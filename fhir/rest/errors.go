@@ -24,10 +24,32 @@ func (s *Server) failed(c *call, err error) *answer {
 	default:
 		e = fhir.Fault(500, "exception", "Something is wrong here. Tell the operator this request: %s", c.requestID)
 	}
-	if e.Status >= 500 {
+	a := &answer{status: e.Status, header: e.Header, body: fhir.Outcome(e.Issues), hungUp: c.hungUp(err)}
+	switch {
+	case a.hungUp:
+		s.cfg.Log.Debug("the client hung up", "request", c.requestID, "interaction", string(c.interaction), "err", err)
+	case e.Status >= 500:
 		s.cfg.Log.Error("request failed", "request", c.requestID, "interaction", string(c.interaction), "err", err)
 	}
-	return &answer{status: e.Status, header: e.Header, body: fhir.Outcome(e.Issues)}
+	return a
+}
+
+// ClientClosedRequest is the status of a request whose client hung up before it was
+// answered, in the trail and in an Exchange. No client reads it.
+const ClientClosedRequest = 499
+
+// hungUp reports whether a call failed because its client hung up. Where nobody knows
+// whether a write was stored, the fault is of the store.
+func (c *call) hungUp(err error) bool {
+	return errors.Is(err, context.Canceled) && errors.Is(c.r.Context().Err(), context.Canceled) && !errors.Is(err, store.ErrUnknown)
+}
+
+// reported is the status of an answer outside of HTTP.
+func (a *answer) reported() int {
+	if a.hungUp {
+		return ClientClosedRequest
+	}
+	return a.status
 }
 
 // over returns the error of a request whose time is up, or whose client has hung up,

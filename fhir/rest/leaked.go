@@ -83,6 +83,13 @@ func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) e
 	return nil
 }
 
+// Leaks reports whether a request holds a token in its URL, or more than one header that
+// may hold one. Routes that need no token refuse it like all others.
+func Leaks(r *http.Request) bool {
+	_, found := LeakedToken(r.URL.RawQuery)
+	return found || len(r.Header.Values("Authorization")) > 1
+}
+
 // LeakedToken finds a token in a query string, be the rest of it well formed or not.
 func LeakedToken(query string) (token string, found bool) {
 	for part := range strings.SplitSeq(query, "&") {

@@ -139,7 +139,8 @@ type prefer struct {
 	applied string // what Preference-Applied tells
 }
 
-func readPrefer(h http.Header) prefer {
+// readPrefer reads the Prefer headers. strict is the handling where they ask for none.
+func readPrefer(h http.Header, strict bool) prefer {
 	var p prefer
 	handling := ""
 	for _, part := range strings.FieldsFunc(strings.Join(h.Values("Prefer"), ","), func(r rune) bool { return r == ',' || r == ';' }) {
@@ -152,9 +153,10 @@ func readPrefer(h http.Header) prefer {
 			handling = value
 		}
 	}
-	p.strict = handling == "strict"
+	asked := handling == "strict" || handling == "lenient"
+	p.strict = handling == "strict" || strict && !asked
 	var applied []string
-	if p.strict || handling == "lenient" {
+	if asked {
 		applied = append(applied, "handling="+handling)
 	}
 	if p.ret != "" {

@@ -80,6 +80,8 @@ type Config struct {
 	NewID     func() string // ids of new resources; nil is consent.NewID
 	// Validation says how strictly bodies are judged; the zero value is strict.
 	Validation validate.Mode
+	// Strict makes handling=strict the default of requests that name no handling (SRCH-007).
+	Strict bool
 	// Watch goes around each request: metrics, log, traces. nil is none.
 	Watch Watch
 }

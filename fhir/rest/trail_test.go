@@ -180,3 +180,46 @@ func TestNotBuiltIsRefused(t *testing.T) {
 		t.Errorf("SRCH-008: got %d, want 400", w.Code)
 	}
 }
+
+// TestStrictByDefault: a setting makes strict the handling of requests that name none; one
+// that says lenient is read so (SRCH-007, 008, REST-018).
+func TestStrictByDefault(t *testing.T) {
+	for _, c := range []struct {
+		strict bool
+		prefer string
+		status int
+	}{{false, "", 200}, {false, "handling=strict", 400}, {false, "handling=x", 200}, {true, "", 400}, {true, "return=minimal", 400}, {true, "handling=x", 400}, {true, "handling=lenient", 200}, {true, "handling=strict", 400}} {
+		h := handlerWith(t, storetest.NewReference(time.Now), func(g *rest.Config) { g.Strict = c.strict })
+		put(t, h, "Patient", "p", `"gender":"male"`)
+		for _, path := range []string{"/Patient?nonsense=x", "/Patient/p?nonsense=x"} {
+			if w := send(h, "GET", path, "", "Prefer: "+c.prefer); w.Code != c.status {
+				t.Errorf("SRCH-007: %s with Prefer %q, strict by default %v: got %d, want %d", path, c.prefer, c.strict, w.Code, c.status)
+			}
+		}
+	}
+}
+
+// TestDotSegments: no resource has the id "." or "..", since its URL would be that of another
+// one for clients and proxies. They are answered like every text that is no id (REST-013).
+func TestDotSegments(t *testing.T) {
+	h := handlerWith(t, storetest.NewReference(time.Now), func(*rest.Config) {})
+	for _, id := range []string{".", "..", "%2e%2e", "a_b"} {
+		plain := strings.ReplaceAll(id, "%2e", ".")
+		body := `{"resourceType":"Basic","id":"` + plain + `","code":{"text":"x"}}`
+		batch := `{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + body + `,"request":{"method":"PUT","url":"Basic/` + id + `"}}]}`
+		if w := send(h, "PUT", "/Basic/"+id, body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"value"`) {
+			t.Errorf("REST-013: PUT Basic/%s: got %d %s, want 400 value", id, w.Code, w.Body)
+		}
+		if w := send(h, "POST", "", batch); !strings.Contains(w.Body.String(), `"status":"400 Bad Request"`) {
+			t.Errorf("REST-013: PUT Basic/%s in a batch: got %s, want 400", id, w.Body)
+		}
+		for _, method := range []string{"GET", "DELETE"} {
+			if w := send(h, method, "/Basic/"+id, ""); w.Code != 404 && (method != "DELETE" || w.Code != 204) {
+				t.Errorf("REST-013: %s Basic/%s: got %d %s, want it unknown", method, id, w.Code, w.Body)
+			}
+		}
+	}
+	if w := send(h, "PUT", "/Basic/..a", `{"resourceType":"Basic","id":"..a","code":{"text":"x"}}`); w.Code != 201 {
+		t.Errorf("REST-013: PUT Basic/..a: got %d %s, want 201", w.Code, w.Body)
+	}
+}

@@ -15,7 +15,7 @@ type Exchange struct {
 	Type        string              // the resource type of the path; empty where it is none of R4
 	Request     string              // id of the request
 	Client      string              // registered id of the client, at the end; empty for a caller nobody knows
-	Status      int                 // of the answer, at the end
+	Status      int                 // of the answer, at the end; ClientClosedRequest if the client hung up before
 }
 
 // Watch goes around each request. It calls next once, with a context made of
@@ -35,6 +35,6 @@ func (s *Server) watched(ctx context.Context, c *call, do func(context.Context) 
 	}
 	s.cfg.Watch(ctx, x, func(ctx context.Context) {
 		a := do(ctx)
-		x.Interaction, x.Client, x.Status = c.interaction, c.caller.Client, a.status
+		x.Interaction, x.Client, x.Status = c.interaction, c.caller.Client, a.reported()
 	})
 }

@@ -12,8 +12,12 @@ import (
 	"carerecord/store"
 )
 
-// class is the class of a status: 2xx, 4xx; "none" where no answer was made.
+// class is the class of a status: 2xx, 4xx; "none" where no answer was made, "canceled" where
+// the client hung up before.
 func class(status int) string {
+	if status == rest.ClientClosedRequest {
+		return "canceled"
+	}
 	if status < 100 || status > 599 {
 		return "none"
 	}

@@ -124,10 +124,12 @@ func TestRequestsAreCounted(t *testing.T) {
 		x.Status = 200
 	})
 	ask(func(x *rest.Exchange) { x.Status = 404 })
+	ask(func(x *rest.Exchange) { x.Status = rest.ClientClosedRequest })
 	ask(func(x *rest.Exchange) { panic("broken") })
 	wantLine(t, m, `carerecord_requests_total{class="2xx",interaction="read"} 1`)
 	wantLine(t, m, `carerecord_requests_total{class="4xx",interaction="read"} 1`)
+	wantLine(t, m, `carerecord_requests_total{class="canceled",interaction="read"} 1`)
 	wantLine(t, m, `carerecord_requests_total{class="none",interaction="read"} 1`)
 	wantLine(t, m, "carerecord_requests_under_way 0")
-	wantLine(t, m, `carerecord_request_seconds_count{interaction="read"} 3`)
+	wantLine(t, m, `carerecord_request_seconds_count{interaction="read"} 4`)
 }

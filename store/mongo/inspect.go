@@ -1,0 +1,94 @@
+package mongo
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"carerecord/store"
+)
+
+// Inspect decodes a document of res or old for people who look at a store: its fields in
+// their order. In k each posting is the key that it stands for, the empty key for the
+// posting of the type itself.
+func Inspect(raw bson.Raw) ([]store.Field, error) {
+	if err := raw.Validate(); err != nil {
+		return nil, fmt.Errorf("mongo: stored document: %w", err)
+	}
+	d, err := unmarshal(raw)
+	if err != nil {
+		return nil, err
+	}
+	elements, err := raw.Elements()
+	if err != nil {
+		return nil, fmt.Errorf("mongo: stored document: %w", err)
+	}
+	var out []store.Field
+	for _, e := range elements {
+		f := store.Field{Name: e.Key()}
+		switch e.Key() {
+		case "_id":
+			f.Says, f.Text = "address; behind it the version, in old", e.Value().StringValue()
+		case "v":
+			f.Says, f.Text = "version", fmt.Sprint(d.Version)
+		case "t":
+			f.Says, f.Text = "type", d.Ref.Type
+		case "lu":
+			f.Says, f.Text = "updated", d.Updated.Format(time.RFC3339Nano)
+		case "g":
+			f.Says, f.Text = "origin", d.Origin.String()
+		case "p":
+			f.Says, f.Text = "place", fmt.Sprintf("%012x", uint64(d.ID.Place))
+		case "o":
+			f.Says, f.Text = "order", fmt.Sprintf("%x", d.ID.Order)
+		case "s":
+			f.Says, f.Text = "source", d.Source
+		case "k":
+			f.Says = "postings: the driving and cross-type keys, and one of the type itself"
+			if f.Keys, err = posted(e.Value()); err != nil {
+				return nil, err
+			}
+		case "f":
+			f.Says, f.Keys = "all keys", d.Keys
+		case "q":
+			f.Says, f.Text = "number of the commit", fmt.Sprint(d.Seq)
+		case "r":
+			f.Says, f.Text = "how often this version was rekeyed", fmt.Sprint(d.Keying)
+		case "b":
+			f.Says, f.Text = "body", string(d.Body)
+		case "d":
+			f.Says, f.Text = "of a tombstone: its own address", e.Value().StringValue()
+		case "c":
+			f.Says, f.Text = "counter of the checks that locked this version", e.Value().String()
+		default:
+			return nil, fmt.Errorf("mongo: stored document %s has a field %q that no program writes", d.Ref, e.Key())
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// posted reads k.
+func posted(v bson.RawValue) ([]store.Key, error) {
+	array, ok := v.ArrayOK()
+	if !ok {
+		return nil, fmt.Errorf("mongo: postings are a %s", v.Type)
+	}
+	values, err := array.Values()
+	if err != nil {
+		return nil, fmt.Errorf("mongo: postings: %w", err)
+	}
+	keys := make([]store.Key, len(values))
+	for i, p := range values {
+		text, _ := p.StringValueOK()
+		_, encoded, ok := strings.Cut(text, "/")
+		key, valid := decode(encoded)
+		if !ok || !valid {
+			return nil, fmt.Errorf("mongo: %q is no posting", text)
+		}
+		keys[i] = store.Key(key)
+	}
+	return keys, nil
+}

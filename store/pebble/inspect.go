@@ -1,0 +1,267 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"carerecord/store"
+)
+
+// Row is one row of the tree, decoded for people who look at a store.
+type Row struct {
+	Kind       byte   // the first byte, as the package documentation lists it
+	Says       string // what such a row is
+	Key, Value []store.Field
+	RawKey     []byte
+	RawValue   []byte
+}
+
+// Rows yields all rows of one snapshot in their order. An error ends the sequence: a row
+// that does not read as it was written is one.
+func (db *DB) Rows(ctx context.Context) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		fail := func(err error) { yield(Row{}, unavailable("read the rows", err)) }
+		if err := db.up(); err != nil {
+			yield(Row{}, err)
+			return
+		}
+		rows := db.rows.NewSnapshot()
+		defer rows.Close()
+		it, err := rows.NewIter(nil)
+		if err != nil {
+			fail(err)
+			return
+		}
+		defer it.Close()
+		d := decoder{types: db.types.names()}
+		for ok := it.First(); ok; ok = it.Next() {
+			value, err := it.ValueAndErr()
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				fail(err)
+				return
+			}
+			row, err := d.row(append([]byte(nil), it.Key()...), append([]byte(nil), value...))
+			if err != nil {
+				fail(err)
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if err := it.Error(); err != nil {
+			fail(err)
+		}
+	}
+}
+
+// decoder takes rows apart.
+type decoder struct{ types map[typeCode]string }
+
+func (d decoder) row(key, value []byte) (Row, error) {
+	if len(key) == 0 {
+		return Row{}, errDamaged
+	}
+	out := Row{Kind: key[0], RawKey: key, RawValue: value}
+	k, v := &fields{reader: reader{b: key[1:]}, types: d.types}, &fields{reader: reader{b: value}, types: d.types}
+	switch out.Kind {
+	case rowType:
+		out.Says = "dictionary of types: the code that stands for a type in rows"
+		k.text("type")
+		v.number("code", 2)
+	case rowNewest:
+		out.Says = "the newest version of an address"
+		k.typ()
+		k.text("id")
+		v.standing()
+	case rowDoc:
+		out.Says = "a live document: facts and keys"
+		k.docID()
+		v.record()
+	case rowBody:
+		out.Says = "the body of a live document"
+		k.docID()
+		v.text("body")
+	case rowAll:
+		out.Says = "a live document of a type"
+		k.typ()
+		k.docID()
+	case rowPosting:
+		out.Says = "a posting: a live document with a driving or cross-type key"
+		k.typ()
+		k.key()
+		k.docID()
+	case rowCount:
+		out.Says = "how many live documents have a key; of few keys only"
+		k.typ()
+		k.key()
+		v.uvarints("count")
+	case rowVersion:
+		out.Says = "a superseded version or a tombstone: where it was, facts and keys"
+		k.version()
+		v.docID()
+		v.record()
+	case rowOldBody:
+		out.Says = "the body of a superseded version"
+		k.version()
+		v.text("body")
+	case rowHistory:
+		out.Says = "a version in the history of its type, newest first"
+		k.typ()
+		k.descending()
+		k.text("id")
+		v.uvarints("version")
+	case rowChange:
+		out.Says = "a version in the change feed, by its commit"
+		k.number("seq", 8)
+		k.typ()
+		k.text("id")
+		v.uvarints("version")
+	case rowState:
+		out.Says = "a value of State"
+		k.text("name")
+		v.expiry()
+		v.text("value")
+	case rowLog:
+		out.Says = "a record of the log"
+		k.number("position", 8)
+		v.hex("hash", uint64(len(store.Hash{})))
+		v.text("payload")
+	case rowMeta:
+		out.Says = "what the folder as a whole has"
+		k.text("name")
+		switch string(key[1:]) {
+		case metaSeq, metaCounted:
+			v.number("commit", 8)
+		default:
+			v.text("value")
+		}
+	default:
+		return Row{}, fmt.Errorf("row %x: %w", key, errDamaged)
+	}
+	if k.bad || v.bad || len(k.b) > 0 || len(v.b) > 0 {
+		return Row{}, fmt.Errorf("row %x: %w", key, errDamaged)
+	}
+	out.Key, out.Value = k.out, v.out
+	return out, nil
+}
+
+// fields reads key or value of a row piece by piece.
+type fields struct {
+	reader
+	types map[typeCode]string
+	out   []store.Field
+}
+
+func (f *fields) add(name, text string) { f.out = append(f.out, store.Field{Name: name, Text: text}) }
+
+// text takes the rest.
+func (f *fields) text(name string) { f.add(name, string(f.bytes(uint64(len(f.b))))) }
+
+func (f *fields) hex(name string, n uint64) { f.add(name, fmt.Sprintf("%x", f.bytes(n))) }
+
+func (f *fields) uvarints(names ...string) {
+	for _, name := range names {
+		f.add(name, fmt.Sprint(f.uvarint()))
+	}
+}
+
+// uint reads n bytes, big endian.
+func (f *fields) uint(n int) (v uint64) {
+	for _, b := range f.bytes(uint64(n)) {
+		v = v<<8 | uint64(b)
+	}
+	return v
+}
+
+func (f *fields) number(name string, bytes int) { f.add(name, fmt.Sprint(f.uint(bytes))) }
+
+func (f *fields) typ() {
+	code := typeCode(f.uint(2))
+	name := f.types[code]
+	if f.bad = f.bad || name == "" && code != common; code == common {
+		name = "none: a cross-type key"
+	}
+	f.add("type", name)
+}
+
+func (f *fields) docID() {
+	f.hex("place", 6)
+	f.hex("order", store.OrderSize)
+}
+
+// escaped reads what appendKey wrote, with its end.
+func (f *fields) escaped() string {
+	s, rest, ok := cutKey(f.b)
+	f.bad, f.b = f.bad || !ok, rest
+	return s
+}
+
+func (f *fields) key() {
+	f.out = append(f.out, store.Field{Name: "key", Keys: []store.Key{store.Key(f.escaped())}})
+}
+
+func (f *fields) version() {
+	f.typ()
+	f.add("id", f.escaped())
+	f.number("version", 8)
+}
+
+func (f *fields) descending() {
+	f.add("updated", written(ascending(f.uint(8))))
+	f.add("seq", fmt.Sprint(^f.uint(8)))
+}
+
+func (f *fields) expiry() {
+	micro := int64(f.uint(8))
+	text := "never"
+	if micro != never {
+		text = time.UnixMicro(micro).UTC().Format(time.RFC3339Nano)
+	}
+	f.add("expires", text)
+}
+
+func (f *fields) standing() {
+	s, err := parseStanding(f.b)
+	if f.bad = f.bad || err != nil; f.bad {
+		return
+	}
+	f.uvarints("version")
+	if s.live {
+		f.docID()
+	}
+	if s.keying > 0 {
+		f.uvarints("keying")
+	}
+}
+
+// record reads what appendRecord wrote.
+func (f *fields) record() {
+	rec, err := parseRecord(f.b)
+	if f.bad = f.bad || err != nil; f.bad {
+		return
+	}
+	keys, err := decodeKeys(rec.keys, nil)
+	typ := f.types[rec.code]
+	if f.bad, f.b = err != nil || typ == "", nil; f.bad {
+		return
+	}
+	f.add("seq", fmt.Sprint(rec.seq))
+	f.add("updated", written(rec.milli))
+	f.add("version", fmt.Sprint(rec.version))
+	f.add("origin", rec.origin.String())
+	f.add("type", typ)
+	if rec.keying > 0 {
+		f.add("keying", fmt.Sprint(rec.keying))
+	}
+	f.add("id", string(rec.id))
+	f.add("source", string(rec.source))
+	f.out = append(f.out, store.Field{Name: "keys", Keys: keys})
+}
+
+func written(milli int64) string { return instant(milli).Format(time.RFC3339Nano) }
