@@ -266,8 +266,8 @@ func (l *reading) one(a asked) answered {
 // resourceIn finds the types of the resources of a Bundle.
 var resourceIn = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
 
-// permitted: the scopes let the question be asked (SMART-270, 271, 272, 273, 274, 275, 277, 278,
-// 279, 280, 282, and 283).
+// permitted: the scopes let the question be asked (SMART-270, 271, 272, 273, 274, 275, 277, 278;
+// SMART-279, 280, 283).
 func (r requester) permitted(q question) bool {
 	path, query, _ := strings.Cut(strings.TrimSuffix(q.path, "/_search")+"?"+q.body, "?")
 	parts := strings.Split(path, "/")

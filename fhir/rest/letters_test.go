@@ -54,3 +54,34 @@ func TestLettersOfInteractions(t *testing.T) {
 		}
 	}
 }
+
+// TestLettersOfIncludes: what matches point to is included with r or s on its type, and what
+// points to them with s alone (SMART-281, SMART-282).
+func TestLettersOfIncludes(t *testing.T) {
+	h := shared(t, storetest.NewReference(time.Now))
+	for path, body := range map[string]string{
+		"/Patient/g.1":     registered(1),
+		"/Observation/g.1": `{"resourceType":"Observation","id":"g.1","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/g.1"}}`,
+	} {
+		if w := send(h, "PUT", path, body, "Authorization: feed"); w.Code != 201 {
+			t.Fatalf("PUT %s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	for _, c := range []struct {
+		id, path, scopes string
+		included         bool
+	}{
+		{"SMART-281", "/Observation?_include=Observation:subject", "user/Observation.s user/Patient.r", true},
+		{"SMART-281", "/Observation?_include=Observation:subject", "user/Observation.s user/Patient.s", true},
+		{"SMART-281", "/Observation?_include=Observation:subject", "user/Observation.s user/Patient.cud", false},
+		{"SMART-281", "/Observation?_include=Observation:subject", "user/Observation.s", false},
+		{"SMART-282", "/Patient?_revinclude=Observation:subject", "user/Patient.s user/Observation.s", true},
+		{"SMART-282", "/Patient?_revinclude=Observation:subject", "user/Patient.s user/Observation.crud", false},
+		{"SMART-282", "/Patient?_revinclude=Observation:subject", "user/Patient.s", false},
+	} {
+		w := send(h, "GET", c.path, "", "Authorization: "+c.scopes)
+		if got := strings.Contains(w.Body.String(), `"mode":"include"`); w.Code != 200 || got != c.included {
+			t.Errorf("%s: %s with %s: got %d, included %v, want %v\n%s", c.id, c.path, c.scopes, w.Code, got, c.included, w.Body)
+		}
+	}
+}
