@@ -176,7 +176,7 @@ func (e *evaluator) barred(v *version) bool {
 // elsewhere is a literal reference to another server.
 func elsewhere(reference any) string {
 	m, _ := reference.(map[string]any)
-	if text, _ := m["reference"].(string); strings.HasPrefix(text, "http") && !strings.HasPrefix(text, base+"/") {
+	if text, _ := m["reference"].(string); strings.HasPrefix(plain(text), "http") {
 		return text
 	}
 	return ""

@@ -167,7 +167,7 @@ func (g *generator) mentioning(percent int, subject, before, after string, types
 	address := typ + "/" + pick(in, same...)
 	switch in.IntN(8) {
 	case 0:
-		address = base + "/" + address
+		address = spelled(address, g.spelling())
 	case 1:
 		address += "/_history/1"
 	}

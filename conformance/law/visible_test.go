@@ -130,8 +130,7 @@ func has(value any, code string) bool {
 func target(reference any) (typ, id string) {
 	m, _ := reference.(map[string]any)
 	text, _ := m["reference"].(string)
-	text = strings.TrimPrefix(text, base+"/")
-	text, _, _ = strings.Cut(text, "/_history/")
+	text, _, _ = strings.Cut(plain(text), "/_history/")
 	typ, id, ok := strings.Cut(text, "/")
 	if !ok || strings.Contains(text, ":") {
 		return "", ""
