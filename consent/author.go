@@ -143,7 +143,7 @@ func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
-	own := append(names(patient.Keys, index.BearsPrefix()), ref.ID)
+	own := append(bornNames(patient.Body), ref.ID)
 	refuse := func(place, text string) error {
 		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: place, Text: text}}}
 	}

@@ -18,6 +18,7 @@ func TestPersonsRecordForOnePatient(t *testing.T) {
 	own := `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}`
 	r := newRegion(t, policy.RelationshipAssumed)
 	registered := `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`
+	r.mustPut(r.feed("G"), bearing("G.1", "9990000003")) // by mistake
 	r.mustPut(r.feed("G"), strings.TrimSuffix(bearing("G.1", number), "}")+registered)
 	r.mustPut(r.feed("G"), bearing("G.2", "9990000002"))
 	for name, c := range map[string]struct {
@@ -27,6 +28,7 @@ func TestPersonsRecordForOnePatient(t *testing.T) {
 		"the reference alone":        {`{"reference":"Patient/G.1"}`, ``, true},
 		"the number of the patient":  {`{"reference":"Patient/G.1","identifier":` + own + `}`, ``, true},
 		"the number of a stranger":   {`{"reference":"Patient/G.1","identifier":` + stranger + `}`, ``, false},
+		"a number borne by mistake":  {`{"reference":"Patient/G.1","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000003"}}`, ``, false},
 		"in an extension":            {`{"reference":"Patient/G.1","extension":[{"url":"http://e","valueIdentifier":` + stranger + `}]}`, ``, false},
 		"by reference there":         {`{"reference":"Patient/G.1","extension":[{"url":"http://e","valueReference":{"reference":"Patient/G.2"}}]}`, ``, false},
 		"beside the literal":         {`{"reference":"Patient/G.1","_reference":{"extension":[{"url":"http://e","valueReference":{"reference":"Patient/G.2"}}]}}`, ``, false},

@@ -124,8 +124,14 @@ func (g *Guard) keyPage(ctx context.Context, names []string) (p page, err error)
 			size, most = 1, 1
 		}
 		p, err = g.keyPageOnce(ctx, names[:min(most, len(names))], size)
-		if !errors.Is(err, store.ErrConflict) || try == catchUpTries || ctx.Err() != nil {
+		if err == nil || try >= catchUpTries || ctx.Err() != nil {
 			return p, err
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			if most == 1 {
+				return p, err
+			}
+			try = catchUpSingly - 1 // is it the first name, or one that came with it?
 		}
 	}
 }

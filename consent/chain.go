@@ -70,9 +70,12 @@ func subjects(d store.Doc) []string {
 	return persons(d.Keys)
 }
 
-// chainMost bounds how many documents are looked at for what follows a change through
-// others.
-const chainMost = 200
+// chainMost bounds how many documents are noted for what follows a change through others,
+// and chainLooks how often one is looked at: on each way that leads to it.
+const (
+	chainMost  = 200
+	chainLooks = 1000
+)
 
 // chain notes the documents that depend on a stale one, and on these, as stale too: what
 // follows them is to be its source's alone from the commit on, not only when they are
@@ -82,20 +85,21 @@ func (c *commit) chain(ctx context.Context, name string, s staleName, before sto
 	if !ofDocument(name) {
 		return nil
 	}
-	looked := 0
+	met, looked, from := map[string]bool{name: true}, 0, c.stale[name].Depth
 	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
 		s.Depth = c.stale[queue[0]].Depth + 1
 		for d, err := range c.view.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.DependsKey(queue[0])}, KeysOnly: true}) {
 			if err != nil {
 				return fmt.Errorf("look for what follows a write: %w", err)
 			}
-			if looked += 1 + len(held(d)); looked > chainMost {
+			looked += 1 + len(held(d))
+			if met[d.Ref.String()] = true; len(met) > chainMost || looked > chainLooks {
 				s := c.stale[name]
 				s.Rest = s.Rest.with(c.restOf(name, before))
 				c.stale[name] = s
 				return nil
 			}
-			next, err := c.following(ctx, d, s)
+			next, err := c.following(ctx, d, s, from+len(met))
 			if err != nil {
 				return err
 			}
@@ -106,8 +110,9 @@ func (c *commit) chain(ctx context.Context, name string, s staleName, before sto
 }
 
 // following notes what follows from a stale document, and returns the names of which
-// that is news.
-func (c *commit) following(ctx context.Context, d store.Doc, s staleName) (names []string, err error) {
+// that is news. deepest is the depth that a way has at most which meets no document twice:
+// documents that follow from themselves end there.
+func (c *commit) following(ctx context.Context, d store.Doc, s staleName, deepest int) (names []string, err error) {
 	next := []string{d.Ref.String()}
 	for _, id := range held(d) {
 		attached, err := c.attaches(ctx, d, id)
@@ -120,7 +125,7 @@ func (c *commit) following(ctx context.Context, d store.Doc, s staleName) (names
 		}
 	}
 	return slices.DeleteFunc(next, func(name string) bool { // noted also where nothing depends on it yet: it may come
-		return !c.note(name, s) || !c.view.guard.types.wants(name)
+		return s.Depth > deepest || !c.note(name, s) || !c.view.guard.types.wants(name)
 	}), nil
 }
 

@@ -170,8 +170,12 @@ func (g *Guard) hold(ctx context.Context, l *landing) (release func(), err error
 // holdTable keeps the table until released, and reads it anew where it is in doubt.
 func (g *Guard) holdTable(ctx context.Context, alone bool) (release func(), err error) {
 	d := &g.defined
-	if !alone && !d.inDoubt(g.clock()) {
-		return take(ctx, d.commits, 1)
+	if !alone {
+		release, err = take(ctx, d.commits, 1)
+		if err != nil || !d.inDoubt(g.clock()) {
+			return release, err
+		}
+		release() // while it is in doubt all commits are made one by one
 	}
 	release, err = take(ctx, d.commits, everyCommit)
 	if err != nil || !d.inDoubt(g.clock()) {

@@ -1,8 +1,6 @@
 package consent
 
 import (
-	"slices"
-
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -20,11 +18,12 @@ func (g *Guard) newcomers(l *landing) {
 	if len(l.pages) > 0 || set.empty() {
 		return
 	}
-	n := newcomers{landing: l, met: map[store.Ref]bool{}}
+	n := newNewcomers(l)
 	where := set.where()
 	meet := func(d *store.Doc) {
 		if !d.Dead() && d.Ref.Type != "Patient" && store.Match(where, d.Keys) {
-			n.follow(d, set.covering(d.Keys))
+			s := set.covering(d.Keys)
+			n.follow(d, s, s.Depth+1+len(l.Writes))
 		}
 	}
 	for i := range l.targets {
@@ -38,29 +37,47 @@ func (g *Guard) newcomers(l *landing) {
 // newcomers are the documents of a batch that follow from stale ones.
 type newcomers struct {
 	*landing
-	met map[store.Ref]bool
+	said     map[store.Ref]staleName // why a document is stale, as far as what follows it was told
+	waiting  map[string][]*store.Doc // the documents of the batch by the names that they depend on
+	binaries map[string]*store.Doc   // those that are Binaries, by id
 }
 
-// follow notes what follows from a stale document in the batch. s says why it is stale.
-func (n *newcomers) follow(d *store.Doc, s staleName) {
-	if n.met[d.Ref] {
-		return
-	}
-	n.met[d.Ref] = true
-	s.Depth++
-	name, attached := d.Ref.String(), held(*d)
-	for i := range n.Writes {
-		w := &n.Writes[i].Doc
+func newNewcomers(l *landing) newcomers {
+	n := newcomers{landing: l, said: map[store.Ref]staleName{}, waiting: map[string][]*store.Doc{}, binaries: map[string]*store.Doc{}}
+	for i := range l.Writes {
+		w := &l.Writes[i].Doc
 		if w.Dead() {
 			continue
 		}
-		if store.Match(store.Eq{Key: index.WantsKey(name)}, w.Keys) {
-			n.note(name, s)
-			n.follow(w, s)
+		for _, name := range names(w.Keys, index.WantsPrefix()) {
+			n.waiting[name] = append(n.waiting[name], w)
 		}
-		if w.Ref.Type == "Binary" && w.Source == d.Source && slices.Contains(attached, w.Ref.ID) {
-			n.note(attachedName+w.Ref.ID, s)
-			n.follow(w, s)
+		if w.Ref.Type == "Binary" {
+			n.binaries[w.Ref.ID] = w
+		}
+	}
+	return n
+}
+
+// follow notes what follows from a stale document in the batch. s says why it is stale.
+// Documents that follow from themselves end where they are deeper than any way that meets
+// none twice.
+func (n *newcomers) follow(d *store.Doc, s staleName, deepest int) {
+	was, met := n.said[d.Ref]
+	s = s.with(was)
+	if met && len(s.Of) == len(was.Of) && s.Barred == was.Barred && (s.Depth == was.Depth || s.Depth > deepest) {
+		return
+	}
+	n.said[d.Ref] = s
+	s.Depth++
+	for _, w := range n.waiting[d.Ref.String()] {
+		n.note(d.Ref.String(), s)
+		n.follow(w, s, deepest)
+	}
+	for _, id := range held(*d) {
+		if w := n.binaries[id]; w != nil && w.Source == d.Source {
+			n.note(attachedName+id, s)
+			n.follow(w, s, deepest)
 		}
 	}
 }

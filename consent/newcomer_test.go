@@ -1,7 +1,6 @@
 package consent_test
 
 import (
-	"slices"
 	"testing"
 
 	"carerecord/consent/policy"
@@ -40,12 +39,7 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 			if !r.sees(r.clinician("G"), c.last.Type, c.last.ID) {
 				t.Fatal("it is hidden before: the test tests nothing")
 			}
-			r.db.set(func(b store.Batch) error { // nothing is keyed
-				if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return w.Rekey }) {
-					return store.ErrUnavailable
-				}
-				return nil
-			}, nil)
+			r.db.set(unkeyed, nil)
 			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 			hidden := func(when string) {
 				t.Helper()
@@ -68,5 +62,36 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 			r.checked()
 			r.verified()
 		})
+	}
+}
+
+// TestNewDependentsHaveAllReasons: a new document follows from two that wait, and another
+// one from it. A denial by whom either may be about hides both at once, from staff of their
+// source too (CON-406).
+func TestNewDependentsHaveAllReasons(t *testing.T) {
+	for _, denies := range []string{"G.1", "G.2"} {
+		r := newRegion(t, policy.RelationshipAssumed)
+		r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+		for _, id := range []string{"G.1", "G.2", "G.3"} {
+			r.mustPut(r.feed("G"), body("Patient", id, ""))
+		}
+		r.mustPut(r.feed("G"), directive("G.c", "denial", to("Patient/"+denies)))
+		for _, s := range []string{"A.w1", "A.w2"} {
+			r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
+			r.mustPut(r.feed("A"), listOf("A.k"+s[3:], 2, func(i int) string { return []string{"Schedule/" + s, "Patient/G.3"}[i] }))
+		}
+		r.db.set(unkeyed, nil)
+		r.mustPut(r.feed("A"), body("Schedule", "A.w1", `,"actor":[`+to("Patient/G.1")+`]`))
+		r.mustPut(r.feed("A"), body("Schedule", "A.w2", `,"actor":[`+to("Patient/G.2")+`]`))
+		r.putAll(r.feed("A"), listOf("A.d", 2, func(i int) string { return []string{"List/A.k1", "List/A.k2"}[i] }), listOf("A.e", 2, func(i int) string { return []string{"List/A.d", "Patient/G.3"}[i] }))
+		for _, id := range []string{"A.d", "A.e"} {
+			if r.sees(r.clinician("A"), "List", id) {
+				t.Errorf("%s denies: staff of the source see %s", denies, id)
+			}
+		}
+		r.db.set(nil, nil)
+		r.caughtUp()
+		r.checked()
+		r.verified()
 	}
 }

@@ -3,6 +3,7 @@ package consent_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"carerecord/consent/policy"
@@ -100,10 +101,11 @@ func TestWhatFollowsAFailureWaits(t *testing.T) {
 		}
 		return nil
 	}
-	r.db.set(failing, nil)
+	r.db.set(unkeyed, nil)
 	for _, s := range []string{"A.w", "A.v"} {
 		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Patient/G.1")+`]`))
 	}
+	r.db.set(failing, nil)
 	for range 2 {
 		if err := r.guard.CatchUp(t.Context(), func(context.Context, int) error { return nil }); err == nil {
 			t.Error("nobody is told that documents could not be keyed")
@@ -116,6 +118,47 @@ func TestWhatFollowsAFailureWaits(t *testing.T) {
 	}
 	if names := r.ownersOf("List", "A.other"); len(names) != 2 {
 		t.Errorf("what follows from nothing that failed is about %v, want two", names)
+	}
+	r.db.set(nil, nil)
+	r.caughtUp()
+	r.checked()
+	r.verified()
+}
+
+// unkeyed refuses commits that key documents anew.
+func unkeyed(b store.Batch) error {
+	if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return w.Rekey }) {
+		return store.ErrUnavailable
+	}
+	return nil
+}
+
+// TestDocumentsInACircle: documents that follow from one another in a circle, and many ways
+// that lead to one, make nobody else's documents stale (LIM-002).
+func TestDocumentsInACircle(t *testing.T) {
+	r := newRegion(t, policy.RelationshipAssumed)
+	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+	r.mustPut(r.feed("G"), observation("G.o", "G.2", ""))
+	r.mustPut(r.feed("G"), body("Provenance", "G.v", `,"target":[`+to("Observation/G.o")+`]`))
+	r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+	entries := func(id string, of ...string) {
+		r.mustPut(r.feed("A"), listOf(id, len(of), func(i int) string { return of[i] }))
+	}
+	entries("A.a", "Schedule/A.w", "List/A.b", "Patient/G.2")
+	entries("A.b", "List/A.a", "List/A.b")
+	for i := range 6 { // twice as many ways with each
+		entries(fmt.Sprintf("A.c%d", i), fmt.Sprintf("List/A.c%d", i-1), "List/A.a", "List/A.b")
+	}
+	r.caughtUp()
+	r.db.set(unkeyed, nil)
+	r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+	if n, _ := r.guard.Backlog(); n == 0 {
+		t.Fatal("nothing waits: the test tests nothing")
+	}
+	if !r.sees(r.clinician("A"), "Provenance", "G.v") {
+		t.Error("what has nothing to do with the change is hidden while documents wait")
 	}
 	r.db.set(nil, nil)
 	r.caughtUp()

@@ -24,7 +24,7 @@ type View struct {
 	failed   *error    // the store did not answer in the middle of a predicate
 	stored   bool      // a commit was made
 	letters  string    // of which one is needed on what is shown; empty for none
-	until    time.Time // where histories of more than one resource end; zero for no bound
+	until    time.Time // where histories of more than one resource end (flights.lowest)
 	began    uint64    // the epoch of the backlog before the snapshot was taken
 	labelled *labelled // rows of the snapshot that labels hide from somebody
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode"
 )
 
 // ValidID reports whether s is an id of the standard: 1 to 64 of letters,
@@ -61,7 +62,7 @@ func (r Ref) String() string {
 //
 // Every spelling of an address is the same address: http or https and the host in any
 // letter case, slashes before, behind and between doubled, dot segments, percent
-// encoding, a fragment behind, blanks around, "patient" for "Patient". A reference to
+// encoding, a fragment or a query behind, blanks, "patient" for "Patient". A reference to
 // a Patient that were none for its spelling would be shown to whom the patient refuses.
 func ParseRef(base, s string) (Ref, bool) {
 	if ref, ok := parsePath(s); ok {
@@ -79,7 +80,7 @@ func parsePath(s string) (Ref, bool) {
 	typ, rest, _ := strings.Cut(s, "/")
 	id, rest, versioned := strings.Cut(rest, "/")
 	r := Ref{Type: typ, ID: id}
-	if r.Type == "patient" {
+	if strings.EqualFold(r.Type, "Patient") {
 		r.Type = "Patient"
 	}
 	if !typeName(r.Type) || !ValidID(r.ID) {
@@ -96,8 +97,16 @@ func parsePath(s string) (Ref, bool) {
 // local returns the path of an address below base, or of a relative one, in its plain
 // spelling. It is false for addresses of other servers, and for searches.
 func local(base, s string) (string, bool) {
-	s = strings.TrimSpace(s)
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
 	if i := strings.IndexByte(s, '#'); i > 0 {
+		s = s[:i]
+	}
+	if i := strings.IndexByte(s, '?'); i > 0 && strings.Contains(s[:i], "/") { // Patient?… is a search
 		s = s[:i]
 	}
 	if strings.ContainsRune(s, '%') {
