@@ -461,13 +461,17 @@ func (d *observed) sets() sets {
 	}
 }
 
-// patients are those in any of the sets, now, and the names of numbers among them.
+// patients are the ids of those of whom something may be in force, now, by the id or by
+// an identifier; each once.
 func (r *register) patients() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	var out []string
-	for _, m := range []map[string]int{r.optOut, r.directive, r.restricted} {
-		out = slices.AppendSeq(out, maps.Keys(m))
+	all := map[string]bool{}
+	for name := range r.spoken {
+		all[name] = true
 	}
-	return slices.AppendSeq(slices.AppendSeq(out, maps.Keys(r.bears)), maps.Keys(r.bearers))
+	for patient := range r.bears {
+		all[patient] = true
+	}
+	return slices.Collect(maps.Keys(all))
 }

@@ -51,7 +51,7 @@ func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, rea
 func (x *Indexer) mentions(doc *path.Doc) []string {
 	var ids []string
 	for reference := range doc.Strings("reference") {
-		if !strings.Contains(reference, "Patient/") {
+		if !mayName(reference, "Patient") {
 			continue
 		}
 		if ref, ok := fhir.ParseRef(x.base, reference); ok && ref.Type == "Patient" {
@@ -61,11 +61,22 @@ func (x *Indexer) mentions(doc *path.Doc) []string {
 	return ids
 }
 
+// mayName reports whether an address may be that of a resource of a type, in any spelling
+// (fhir.ParseRef).
+func mayName(address, typ string) bool {
+	for i := range address {
+		if address[i] == '%' || len(address)-i >= len(typ) && strings.EqualFold(address[i:i+len(typ)], typ) {
+			return true
+		}
+	}
+	return false
+}
+
 // attached finds the local Binaries that a body names by a url.
 func (x *Indexer) attached(doc *path.Doc) []string {
 	var ids []string
 	for url := range doc.Strings("url") {
-		if !strings.Contains(url, "Binary/") {
+		if !mayName(url, "Binary") {
 			continue
 		}
 		if ref, ok := fhir.ParseRef(x.base, url); ok && ref.Type == "Binary" {
