@@ -33,9 +33,9 @@ func (c *commit) landing() *landing {
 	for _, ref := range c.order {
 		w := c.pending[ref]
 		l.Writes = append(l.Writes, *w)
-		l.wants = append(l.wants, names(w.Doc.Keys, index.WantsPrefix())...)
+		l.wants = append(l.wants, names(w.Doc.Keys, index.DependsOnPrefix())...)
 	}
-	l.Absent, l.Within = c.demands, c.view.snap.Reading()
+	l.Absent, l.Tracker = c.demands, c.view.snap.Tracker()
 	c.reads.demand(&l.Batch)
 	for ref, d := range c.targets {
 		if c.pending[ref] == nil {

@@ -44,7 +44,7 @@ func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
 		return nil
 	}
 	patient, err := c.view.Get(ctx, store.Ref{Type: "Patient", ID: ref.ID})
-	if errors.Is(err, store.ErrNotFound) || err == nil && patient.Dead() {
+	if errors.Is(err, store.ErrNotFound) || err == nil && patient.Deleted() {
 		return notAllowed(g)
 	}
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string)
 			continue
 		}
 		org, err := c.view.Get(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
-		if errors.Is(err, store.ErrNotFound) || err == nil && org.Dead() {
+		if errors.Is(err, store.ErrNotFound) || err == nil && org.Deleted() {
 			continue
 		}
 		if err != nil {
@@ -95,11 +95,11 @@ func (c *commit) mayChange(ch *Change, t *target) error {
 	}
 	inPerson := store.Match(fact(factInPerson), t.cur.Keys)
 	switch c.view.grant.principal.Kind {
-	case Feed:
+	case SourceSystem:
 		if inPerson {
 			return foreignID()
 		}
-	case Clinician, Patient:
+	case Staff, Patient:
 		if !inPerson {
 			return notAllowed(c.view.guard)
 		}
@@ -113,7 +113,7 @@ func (c *commit) origin(ref store.Ref, t *target) []store.Key {
 	switch {
 	case t.exists:
 		return carried(t.cur.Keys)
-	case ref.Type == "Consent" && (kind == Clinician || kind == Patient):
+	case ref.Type == "Consent" && (kind == Staff || kind == Patient):
 		return []store.Key{index.FactKey(factInPerson)}
 	}
 	return nil
@@ -135,7 +135,7 @@ func namesSomebody(g *Guard, w *store.Write) error {
 // read (policy.SubjectsOf), since it would refuse for them too, and as anybody else, since
 // a refusal by them would hide it from those who may end it (CON-502, CON-640).
 func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
-	if policy.Read(w.Doc.Body, true) == policy.Silent {
+	if policy.Read(w.Doc.Body, true) == policy.NotADirective {
 		return nil
 	}
 	ref, _ := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gjson.GetBytes(w.Doc.Body, "patient.reference").Str)
@@ -164,7 +164,7 @@ func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
 // covers.
 func (c *commit) keepsPatient(w *store.Write) error {
 	before := c.before[w.Doc.Ref]
-	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Dead() {
+	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Deleted() {
 		return nil
 	}
 	is := c.view.guard.covers(w.Doc.Body)

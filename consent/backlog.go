@@ -46,7 +46,7 @@ type staleName struct {
 	// Type is that of the documents of a person that are keyed now; empty for those
 	// that depend on the name.
 	Type  string       `json:"type,omitempty"`
-	After *store.DocID `json:"after,omitempty"` // the last one that is done
+	After *store.RowID `json:"after,omitempty"` // the last one that is done
 	Done  int          `json:"done"`            // documents looked at
 	Round int          `json:"round,omitempty"` // which addition of a name it was
 }

@@ -55,7 +55,7 @@ func TestRefusalsBeforeThePatient(t *testing.T) {
 		silent.on = true
 		var told []string
 		for _, named := range []string{"G.1", "G.2", "never"} {
-			req := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter, Named: consent.Named{ID: named}}
+			req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch, Named: consent.NamedPatient{ID: named}}
 			err := guard.Read(context.Background(), c.p, req, func(*consent.View) error { return nil })
 			refusal, ok := consent.AsRefusal(err)
 			if !ok || refusal.Reason != c.reason || refusal.Err.Status != c.status {
@@ -96,7 +96,7 @@ func TestGuardsArePositive(t *testing.T) {
 		"a clinician": {r.clinician("A"), []string{"ordinary", "resolved", "shared"}},
 		"a patient":   {r.patient("G.1"), []string{"ordinary", "released", "resolved"}},
 	} {
-		req := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter}
+		req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}
 		err := r.guard.Read(context.Background(), c.p, req, func(v *consent.View) error {
 			where := v.Grant().Where("Observation")
 			for missing := -1; missing < len(c.facts); missing++ {
@@ -116,7 +116,7 @@ func TestGuardsArePositive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := r.guard.Read(context.Background(), r.feed("G"), consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter}, func(v *consent.View) error {
+	err := r.guard.Read(context.Background(), r.feed("G"), consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}, func(v *consent.View) error {
 		if store.Match(v.Grant().Where("Observation"), nil) {
 			t.Error("CON-1605: a feed is shown a document without a source")
 		}

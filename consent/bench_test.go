@@ -34,7 +34,7 @@ func BenchmarkScan(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	every := consent.Scopes{{Level: "user", Type: "*", Letters: "cruds"}}
+	every := consent.Scopes{{Level: "user", Type: "*", Permissions: "cruds"}}
 	for p := range 100 {
 		patient := fmt.Sprintf("p%d", p)
 		bodies := []string{fmt.Sprintf(`{"resourceType":"Patient","id":"%s"}`, patient)}
@@ -55,7 +55,7 @@ func BenchmarkScan(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			changes = append(changes, consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body})
+			changes = append(changes, consent.Change{Kind: consent.ChangeCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body})
 		}
 		err := guard.Read(ctx, consent.Principal{Kind: consent.System}, consent.Request{Interaction: consent.Transaction, Write: true}, func(v *consent.View) error {
 			_, err := v.Commit(ctx, changes, nil)
@@ -65,9 +65,9 @@ func BenchmarkScan(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	staff := consent.Principal{Kind: consent.Clinician, Subject: "c", Organisation: "A", Role: "R", Activities: []string{policy.ActivityRead},
-		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: every}
-	req := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter}
+	staff := consent.Principal{Kind: consent.Staff, Subject: "c", Organisation: "A", Role: "R", Activities: []string{policy.ActivityRead},
+		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: every}
+	req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}
 	for _, c := range []struct {
 		name    string
 		q       index.Query
@@ -81,7 +81,7 @@ func BenchmarkScan(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		req.Named = consent.Named{ID: c.subject}
+		req.Named = consent.NamedPatient{ID: c.subject}
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				err := guard.Read(ctx, staff, req, func(v *consent.View) error {

@@ -16,7 +16,7 @@ import (
 // reader sees a document afterwards.
 func (r *region) reading(p consent.Principal, ref store.Ref, between func()) bool {
 	r.Helper()
-	err := r.guard.Read(context.Background(), p, consent.Request{Interaction: consent.Read, Type: ref.Type, Letter: consent.ReadLetter}, func(v *consent.View) error {
+	err := r.guard.Read(context.Background(), p, consent.Request{Interaction: consent.Read, Type: ref.Type, Permission: consent.PermitRead}, func(v *consent.View) error {
 		between()
 		_, err := v.Get(context.Background(), ref)
 		return err

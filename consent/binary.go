@@ -26,7 +26,7 @@ func (g *Guard) leads(ctx context.Context, w world, d store.Doc, o index.Ownersh
 		return docs, len(docs) > 0, err
 	}
 	var refs []store.Ref
-	for _, r := range o.Context {
+	for _, r := range o.SecurityContext {
 		refs = append(refs, store.Ref{Type: r.Type, ID: r.ID})
 	}
 	complete = len(refs) > 0
@@ -39,7 +39,7 @@ func (g *Guard) leads(ctx context.Context, w world, d store.Doc, o index.Ownersh
 		if err != nil {
 			return nil, false, fmt.Errorf("look up what a Binary belongs to: %w", err)
 		}
-		docs, complete = append(docs, lead), complete && !lead.Dead()
+		docs, complete = append(docs, lead), complete && !lead.Deleted()
 	}
 	return docs, complete, nil
 }
@@ -57,14 +57,14 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 		return nil, err
 	}
 	without := map[store.Key]bool{index.FactKey(factResolved): !complete || o.Unsettled}
-	if complete && len(o.Patients)+len(o.Identifiers)+len(o.Through) == 0 && !gjson.GetBytes(d.Body, "securityContext").Exists() {
+	if complete && len(o.Patients)+len(o.Identifiers)+len(o.InheritFrom) == 0 && !gjson.GetBytes(d.Body, "securityContext").Exists() {
 		keys = append(keys, index.FactKey(factResolved)) // the documents alone say whom it is about
 	}
 	owners := index.Owners(store.Sorted(slices.Clone(keys)))
 	var mentions []string
 	for _, lead := range docs {
 		of := ownership{owners: ownersOf(lead.Keys), about: names(lead.Keys, index.AboutPrefix())}
-		if lead.Dead() {
+		if lead.Deleted() {
 			if of, err = g.ended(ctx, w, lead); err != nil {
 				return nil, err
 			}
@@ -79,7 +79,7 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 		}
 	}
 	for _, p := range o.Patients { // whose labels are the Binary's too
-		keys = append(keys, index.WantsKey("Patient/"+p))
+		keys = append(keys, index.DependsOnKey("Patient/"+p))
 	}
 	keys = slices.DeleteFunc(keys, func(k store.Key) bool { return without[k] })
 	for _, p := range owners {
@@ -96,7 +96,7 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 // holders implements world: the documents come with their keys.
 func (s standing) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	var out []store.Doc
-	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.HoldsKey(binary, source)}, KeysOnly: true}) {
+	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.AttachesKey(binary, source)}, KeysOnly: true}) {
 		if err != nil {
 			return nil, fmt.Errorf("look for documents of a Binary: %w", err)
 		}
@@ -106,7 +106,7 @@ func (s standing) holders(ctx context.Context, binary, source string) ([]store.D
 }
 
 // held are the ids of the Binaries that a document attaches.
-func held(d store.Doc) []string { return index.Held(d.Keys) }
+func held(d store.Doc) []string { return index.Attached(d.Keys) }
 
 // attachedName begins the name by which a Binary depends on the documents that attach it;
 // behind it stands the id of the Binary.
@@ -116,7 +116,7 @@ const attachedName = "attached:"
 // did before, as part of the batch. A page of the backlog notes those that many documents
 // attach as stale: pages of the same name share them, and each would ask all these documents.
 func (c *commit) attached(ctx context.Context, now, before store.Doc, changed map[string]int) error {
-	if slices.Equal(held(now), held(before)) && !now.Dead() && before.Version > 0 && !before.Dead() && sameHeirs(now.Keys, before.Keys) {
+	if slices.Equal(held(now), held(before)) && !now.Deleted() && before.Version > 0 && !before.Deleted() && sameHeirs(now.Keys, before.Keys) {
 		return nil
 	}
 	for _, id := range distinctNames(held(before), held(now)) {
@@ -132,7 +132,7 @@ func (c *commit) attached(ctx context.Context, now, before store.Doc, changed ma
 			if d.Source != now.Source { // it does not follow from documents of others
 				continue
 			}
-			if d.Dead() { // what inherits from it depends on what attaches it
+			if d.Deleted() { // what inherits from it depends on what attaches it
 				changed[ref.String()] = max(changed[ref.String()], c.described[now.Ref])
 				if err := c.look(ctx, ref.String(), c.staleBy(now), d); err != nil {
 					return err
@@ -145,7 +145,7 @@ func (c *commit) attached(ctx context.Context, now, before store.Doc, changed ma
 				}
 				continue
 			}
-			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
+			c.put(store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}, d)
 		}
 		name := attachedName + id
 		changed[name] = max(changed[name], c.described[now.Ref])
@@ -163,7 +163,7 @@ func (c *commit) postpone(ctx context.Context, binary, by store.Doc) (bool, erro
 	}
 	name := attachedName + binary.Ref.ID
 	if _, noted := c.stale[name]; !noted {
-		q := store.Query{Where: store.Eq{Key: index.HoldsKey(binary.Ref.ID, by.Source)}, KeysOnly: true}
+		q := store.Query{Where: store.Eq{Key: index.AttachesKey(binary.Ref.ID, by.Source)}, KeysOnly: true}
 		n, err := c.view.snap.Count(ctx, q, catchUpPage+1)
 		if err != nil {
 			return false, fmt.Errorf("count the documents that attach a Binary: %w", err)

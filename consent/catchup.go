@@ -38,8 +38,8 @@ func (g *Guard) Backlog() (names, done int) {
 	return len(g.backlog.stale), done
 }
 
-// WakeBacklog has an element when documents may have to be keyed anew.
-func (g *Guard) WakeBacklog() <-chan struct{} { return g.backlog.wake }
+// BacklogWork has an element when documents may have to be keyed anew.
+func (g *Guard) BacklogWork() <-chan struct{} { return g.backlog.wake }
 
 // CatchUp keys anew all documents that depend on what was written, until none is
 // left. An interrupted one goes on. rest is called between pages, with how many
@@ -209,16 +209,16 @@ func (c *commit) keyDocs(ctx context.Context, docs []store.Doc, rows *labelled) 
 		if c.pending[d.Ref] != nil {
 			continue
 		}
-		c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, d)
+		c.put(store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}, d)
 		w := c.pending[d.Ref]
 		if err := c.key(ctx, w); err != nil {
 			return err
 		}
-		marked, err := rows.marked(ctx, w.Doc.Keys, w.Doc.ID.Place, d.Body)
+		marked, err := rows.marked(ctx, w.Doc.Keys, w.Doc.RowID.Partition, d.Body)
 		if err != nil {
 			return err
 		}
-		if w.Doc.ID == d.ID && slices.Equal(marked, d.Keys) {
+		if w.Doc.RowID == d.RowID && slices.Equal(marked, d.Keys) {
 			if err := c.drop(d.Ref); err != nil {
 				return err
 			}
@@ -233,12 +233,12 @@ func (c *commit) keyDocs(ctx context.Context, docs []store.Doc, rows *labelled) 
 func (c *commit) pageOf(ctx context.Context, page *keyedPage, size int, met map[store.Ref]bool) (docs []store.Doc, err error) {
 	page.to = page.from
 	for !page.done {
-		var last store.DocID
+		var last store.RowID
 		for d, err := range c.view.snap.Scan(ctx, c.view.guard.dependents(page.to)) {
 			if err != nil {
 				return nil, fmt.Errorf("find what depends on a write: %w", err)
 			}
-			last = d.ID
+			last = d.RowID
 			if met[d.Ref] {
 				continue
 			}
@@ -287,7 +287,7 @@ func (g *Guard) dependents(s staleName) store.Query {
 	if id, attached := strings.CutPrefix(s.Name, attachedName); attached {
 		return store.Query{Type: "Binary", Where: store.Eq{Key: g.backlog.binaryIDs + store.Key(id)}, After: s.After}
 	}
-	return store.Query{Where: store.Eq{Key: index.DependsKey(s.Name)}, After: s.After}
+	return store.Query{Where: store.Eq{Key: index.CrossTypeDependsOnKey(s.Name)}, After: s.After}
 }
 
 // byType reports whether the documents of a stale name are found type by type.

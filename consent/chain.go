@@ -29,7 +29,7 @@ func (c *commit) look(ctx context.Context, name string, s staleName, before stor
 	if c.changed[name] = looks; !looks {
 		return nil
 	}
-	where := store.Eq{Key: index.DependsKey(name)}
+	where := store.Eq{Key: index.CrossTypeDependsOnKey(name)}
 	n, err := c.view.snap.Count(ctx, store.Query{Where: where, KeysOnly: true}, 1)
 	if err != nil {
 		return fmt.Errorf("look for what depends on a write: %w", err)
@@ -88,7 +88,7 @@ func (c *commit) chain(ctx context.Context, name string, s staleName, before sto
 	met, looked, from := map[string]bool{name: true}, 0, c.stale[name].Depth
 	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
 		s.Depth = c.stale[queue[0]].Depth + 1
-		for d, err := range c.view.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.DependsKey(queue[0])}, KeysOnly: true}) {
+		for d, err := range c.view.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.CrossTypeDependsOnKey(queue[0])}, KeysOnly: true}) {
 			if err != nil {
 				return fmt.Errorf("look for what follows a write: %w", err)
 			}
@@ -150,7 +150,7 @@ func (c *commit) restOf(name string, before store.Doc) *rest {
 	_, pending := c.view.guard.backlog.get(name)
 	switch {
 	case pending: // some of what follows does so from older keys
-	case before.Version == 0 || before.Dead():
+	case before.Version == 0 || before.Deleted():
 		return &rest{Unresolved: true}
 	case len(of) > 0:
 		return &rest{Of: of[:1]}
@@ -178,5 +178,5 @@ func (r *rest) where() store.Pred {
 	if len(r.Of) > 0 {
 		some = append(some, owned(ids(func(name string) bool { _, is := slices.BinarySearch(r.Of, name); return is })))
 	}
-	return all(either(store.In{Prefix: index.WantsPrefix(), Set: ids(ofDocument)}, store.Eq{Key: index.TypeKey("Binary")}), some)
+	return all(either(store.In{Prefix: index.DependsOnPrefix(), Set: ids(ofDocument)}, store.Eq{Key: index.TypeKey("Binary")}), some)
 }

@@ -16,26 +16,26 @@ import (
 	"carerecord/store"
 )
 
-// Form is a form of writing.
-type Form byte
+// ChangeKind is a form of writing.
+type ChangeKind byte
 
 // The forms of writing.
 const (
-	ToCreate Form = 1 + iota // a new document under an id that NewID made
-	ToUpdate                 // the next version, or, for a feed, a new document in its id space
-	ToDelete                 // a tombstone
-	ToFind                   // nothing: a conditional create that matched
-	ToPatch                  // the next version, made from the one that stands
+	ChangeCreate ChangeKind = 1 + iota // a new document under an id that NewID made
+	ChangeUpdate                       // the next version, or, for a feed, a new document in its id space
+	ChangeDelete                       // a tombstone
+	ChangeFind                         // nothing: a conditional create that matched
+	ChangePatch                        // the next version, made from the one that stands
 )
 
-// letter is what a form of writing needs; empty for what writes nothing.
-func (f Form) letter() string {
-	return [...]string{ToCreate: "c", ToUpdate: "u", ToDelete: "d", ToFind: "", ToPatch: "u"}[f]
+// permission is what a form of writing needs; empty for what writes nothing.
+func (f ChangeKind) permission() string {
+	return [...]string{ChangeCreate: "c", ChangeUpdate: "u", ChangeDelete: "d", ChangeFind: "", ChangePatch: "u"}[f]
 }
 
 // Change is one write as it is asked for.
 type Change struct {
-	Form Form
+	Kind ChangeKind
 	Ref  store.Ref
 	Body []byte // as fhir.Parse kept it, references final; nil for a delete
 	// IfMatch are the versions one of which must be current; nil for any state.
@@ -53,8 +53,8 @@ type Change struct {
 	Absent store.Pred
 	// Claims are the equalities of Absent.
 	Claims []store.Key
-	// Place is where the change stands in a bundle, for errors; empty outside.
-	Place string
+	// Location is where the change stands in a bundle, for errors; empty outside.
+	Location string
 }
 
 // Result is what a change did. Doc is the new version, projected for the writer,
@@ -86,7 +86,7 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 	defer landed()
 	for i := range changes {
 		if err := c.stage(ctx, &changes[i]); err != nil {
-			return nil, at(err, changes[i].Place)
+			return nil, at(err, changes[i].Location)
 		}
 	}
 	v.guard.flights.reach(c.at)
@@ -102,7 +102,7 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 			err = c.integrity(ctx, w)
 		}
 		if err != nil {
-			return nil, at(err, changes[i].Place)
+			return nil, at(err, changes[i].Location)
 		}
 	}
 	if err := c.define(changes); err != nil {
@@ -143,7 +143,7 @@ type commit struct {
 	before   map[store.Ref]store.Doc // the versions that were newest
 	demands  []store.Absent          // of conditional creates
 
-	rows      map[store.Ref]index.Row // what the bodies of the batch say
+	rows      map[store.Ref]index.Entry // what the bodies of the batch say
 	waiting   waiters
 	described map[store.Ref]int       // when a document of the batch was keyed
 	keyed     int                     // how often one was
@@ -163,7 +163,7 @@ type commit struct {
 func (v *View) newCommit() *commit {
 	return &commit{
 		reads: v.guard.reads(v.snap), view: v, installed: v.guard.index.Installed(),
-		pending: map[store.Ref]*store.Write{}, patients: map[string]bool{}, before: map[store.Ref]store.Doc{}, rows: map[store.Ref]index.Row{},
+		pending: map[store.Ref]*store.Write{}, patients: map[string]bool{}, before: map[store.Ref]store.Doc{}, rows: map[store.Ref]index.Entry{},
 		waiting: waiters{}, described: map[store.Ref]int{}, told: map[store.Ref]store.Doc{},
 		changed: map[string]bool{}, stale: map[string]staleName{},
 	}
@@ -177,11 +177,11 @@ type target struct {
 }
 
 // live: there is a current version, and the writer sees it.
-func (t *target) live() bool { return t.visible && !t.cur.Dead() }
+func (t *target) live() bool { return t.visible && !t.cur.Deleted() }
 
 // target reads what stands.
 func (c *commit) target(ctx context.Context, ch *Change) (t target, err error) {
-	if ch.Form == ToCreate { // an id that NewID made: Expect 0 sees to it that it is new
+	if ch.Kind == ChangeCreate { // an id that NewID made: Expect 0 sees to it that it is new
 		return t, nil
 	}
 	t.cur, err = c.view.snap.Get(ctx, ch.Ref)
@@ -202,10 +202,10 @@ func (c *commit) target(ctx context.Context, ch *Change) (t target, err error) {
 // stage reads what stands, tests the rights and conditions that need it, and
 // puts the new version into the batch, not yet described.
 func (c *commit) stage(ctx context.Context, ch *Change) error {
-	if ch.Ref.Type == definitionType && ch.Form != ToFind && !c.view.grant.principal.Operates() {
+	if ch.Ref.Type == definitionType && ch.Kind != ChangeFind && !c.view.grant.principal.Operates() {
 		return notAllowed(c.view.guard)
 	}
-	if l := ch.Form.letter(); l != "" && !c.view.grant.rules.leave(ch.Ref.Type, l) {
+	if l := ch.Kind.permission(); l != "" && !c.view.grant.rules.leave(ch.Ref.Type, l) {
 		return notAllowed(c.view.guard)
 	}
 	t, err := c.target(ctx, ch)
@@ -214,7 +214,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	}
 	w := store.Write{Doc: store.Doc{Ref: ch.Ref, Body: ch.Body, Source: c.view.grant.principal.Organisation}}
 	if t.exists {
-		w.Expect, w.Keying, w.Doc.Source = t.cur.Version, t.cur.Keying, t.cur.Source
+		w.Expect, w.KeyRevision, w.Doc.Source = t.cur.Version, t.cur.KeyRevision, t.cur.Source
 		if !t.cur.Updated.Before(c.at) {
 			c.at = t.cur.Updated.Add(time.Millisecond) // REST-042
 		}
@@ -295,7 +295,7 @@ func (c *commit) bearers(ctx context.Context, number string) ([]string, error) {
 		if row, read := c.rows[w.Doc.Ref]; read { // what the body says, be it keyed yet or not
 			says = row.Keys
 		}
-		if !w.Doc.Dead() && store.Match(where, says) {
+		if !w.Doc.Deleted() && store.Match(where, says) {
 			found = append(found, id)
 		}
 	}
@@ -319,7 +319,7 @@ func (c *commit) holders(ctx context.Context, binary, source string) ([]store.Do
 		return pending
 	})
 	for _, w := range c.pending {
-		if !w.Doc.Dead() && store.Match(store.Eq{Key: index.HoldsKey(binary, source)}, w.Doc.Keys) {
+		if !w.Doc.Deleted() && store.Match(store.Eq{Key: index.AttachesKey(binary, source)}, w.Doc.Keys) {
 			out = append(out, w.Doc)
 		}
 	}
@@ -333,7 +333,7 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 		w, ok := c.pending[ch.Ref]
 		if !ok {
 			out[i] = Result{Doc: store.Doc{Ref: ch.Ref}}
-			if ch.Form != ToDelete { // found, or changed into what it was
+			if ch.Kind != ChangeDelete { // found, or changed into what it was
 				d, err := c.view.Get(ctx, ch.Ref)
 				if err != nil {
 					return nil, err
@@ -362,14 +362,14 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 // directive about whom.
 func (c *commit) judge(ctx context.Context, ch *Change) error {
 	w, ok := c.pending[ch.Ref]
-	if !ok || ch.Form == ToFind || ch.Form == ToDelete {
+	if !ok || ch.Kind == ChangeFind || ch.Kind == ChangeDelete {
 		return nil
 	}
 	p := c.view.grant.principal
 	switch p.Kind {
 	case System:
 		return nil
-	case Feed:
+	case SourceSystem:
 		if err := namesSomebody(c.view.guard, w); err != nil {
 			return err
 		}
@@ -383,7 +383,7 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 		return notAllowed(c.view.guard)
 	}
 	// Rights are judged on what is written, whatever the form, and on what stood.
-	if before := c.before[ch.Ref]; before.Version > 0 && !before.Dead() {
+	if before := c.before[ch.Ref]; before.Version > 0 && !before.Deleted() {
 		if err := c.mayRecordFor(ctx, before.Body); err != nil {
 			return err
 		}

@@ -107,7 +107,7 @@ func (r *region) covered(kind string, byNumber bool) {
 }
 
 func (r *region) get(p consent.Principal, typ, id string) (d store.Doc, err error) {
-	req := consent.Request{Interaction: consent.Read, Type: typ, Letter: consent.ReadLetter}
+	req := consent.Request{Interaction: consent.Read, Type: typ, Permission: consent.PermitRead}
 	err = r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
 		d, err = v.Get(context.Background(), store.Ref{Type: typ, ID: id})
 		return err
@@ -143,9 +143,9 @@ func TestStatementsBelongToTheirMakers(t *testing.T) {
 	r.mustPut(r.feed("G"), optOut("G.fed", "G.1"))
 	ended := func(id string) string { return strings.Replace(optOut(id, "G.1"), "active", "inactive", 1) }
 	patch := func(p consent.Principal, id string) error {
-		req := consent.Request{Interaction: consent.Patch, Type: "Consent", Letter: consent.UpdateLetter, Write: true}
+		req := consent.Request{Interaction: consent.Patch, Type: "Consent", Permission: consent.PermitUpdate, Write: true}
 		return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
-			_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToPatch, Ref: store.Ref{Type: "Consent", ID: id},
+			_, err := v.Commit(context.Background(), []consent.Change{{Kind: consent.ChangePatch, Ref: store.Ref{Type: "Consent", ID: id},
 				Edit: func(b []byte) ([]byte, error) {
 					return []byte(strings.Replace(string(b), `"active"`, `"inactive"`, 1)), nil
 				}}}, nil)

@@ -87,7 +87,7 @@ func purpose(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Patient {
 		want = patientOwn
 	}
-	registered := slices.Contains(d.p.ClientMay, d.p.Purpose)
+	registered := slices.Contains(d.p.ClientPurposes, d.p.Purpose)
 	if d.operates() && registered {
 		return nil
 	}
@@ -111,7 +111,7 @@ func flow(_ context.Context, d *decision) *Refusal {
 	if d.operates() {
 		return nil
 	}
-	if d.p.Kind == Backend || d.p.Kind == Feed && d.p.Flow != FlowIngest {
+	if d.p.Kind == Backend || d.p.Kind == SourceSystem && d.p.Flow != FlowIngest {
 		return d.forbid(5, FlowNotApproved, "No approved flow of data covers this request.")
 	}
 	return nil
@@ -119,7 +119,7 @@ func flow(_ context.Context, d *decision) *Refusal {
 
 // agreement is step 6, first part: the acting organisation signed it.
 func agreement(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind != Clinician && d.p.Kind != Feed {
+	if d.p.Kind != Staff && d.p.Kind != SourceSystem {
 		return nil
 	}
 	if d.p.Organisation == "" || !d.guard.policy.Signed(d.p.Organisation) {
@@ -135,7 +135,7 @@ func role(_ context.Context, d *decision) *Refusal {
 		return d.forbid(6, RoleNotAllowed, "The acting role does not allow this.")
 	}
 	switch d.p.Kind {
-	case Clinician:
+	case Staff:
 		if d.p.Role == "" {
 			return no()
 		}
@@ -162,7 +162,7 @@ func (d *decision) writesDirective() bool {
 // relationship is step 6, third part. It is assumed or refused, for everybody
 // alike, so it needs no patient yet (CON-404).
 func relationship(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind == Clinician && d.guard.policy.Agreement.Relationship != policy.RelationshipAssumed {
+	if d.p.Kind == Staff && d.guard.policy.Agreement.Relationship != policy.RelationshipAssumed {
 		return d.forbid(6, NoRelationship, "No legitimate relationship with a patient can be shown: claims and evidence of relationships are not built yet.")
 	}
 	return nil
@@ -172,16 +172,16 @@ func relationship(_ context.Context, d *decision) *Refusal {
 // who writes definitions of search parameters operates the record (SRCH-240).
 // Rows are cut by it where they are asked for.
 func scope(_ context.Context, d *decision) *Refusal {
-	if d.p.unlimited() || d.req.Letter == 0 || d.req.Type == "" {
+	if d.p.unlimited() || d.req.Permission == 0 || d.req.Type == "" {
 		return nil
 	}
 	if d.req.Write && d.req.Type == definitionType && !d.p.Operates() {
 		return d.lacks(Operations())
 	}
-	if d.p.Scopes.Allow(d.req.Type, d.req.Letter) {
+	if d.p.Scopes.Allow(d.req.Type, d.req.Permission) {
 		return nil
 	}
-	return d.lacks(Scope{Level: level(d.p.Kind), Type: d.req.Type, Letters: string(rune(d.req.Letter))})
+	return d.lacks(Scope{Level: level(d.p.Kind), Type: d.req.Type, Permissions: string(rune(d.req.Permission))})
 }
 
 // lacks is the refusal for want of a scope.
@@ -193,7 +193,7 @@ func (d *decision) lacks(missing Scope) *Refusal {
 
 func level(k Kind) string {
 	switch k {
-	case Clinician:
+	case Staff:
 		return "user"
 	case Patient:
 		return "patient"
@@ -217,10 +217,10 @@ func patient(ctx context.Context, d *decision) *Refusal {
 }
 
 // find returns the id of the one live Patient who is named, or "".
-func (g *Guard) find(ctx context.Context, snap store.Snap, n Named) (string, error) {
+func (g *Guard) find(ctx context.Context, snap store.Snap, n NamedPatient) (string, error) {
 	if n.Where != nil {
 		var found []string
-		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, Steady: true}) {
+		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
 			if err != nil {
 				return "", fmt.Errorf("find the named patient: %w", err)
 			}
@@ -237,7 +237,7 @@ func (g *Guard) find(ctx context.Context, snap store.Snap, n Named) (string, err
 		return "", nil
 	}
 	p, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: n.ID})
-	if errors.Is(err, store.ErrNotFound) || err == nil && p.Dead() {
+	if errors.Is(err, store.ErrNotFound) || err == nil && p.Deleted() {
 		return "", nil
 	}
 	if err != nil {
@@ -250,7 +250,7 @@ func (g *Guard) find(ctx context.Context, snap store.Snap, n Named) (string, err
 // for anybody but its feed. The predicate of the Grant hides it; here the
 // request stops naming somebody, so that no signal speaks of it.
 func restriction(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind == Clinician && d.grant.patient != "" && d.grant.sets.restricted.Has(d.grant.patient) {
+	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.restricted.Has(d.grant.patient) {
 		d.grant.patient, d.grant.gone, d.grant.Step = "", tailOf(d.req.Named), 4
 	}
 	return nil
@@ -271,7 +271,7 @@ func directives(_ context.Context, d *decision) *Refusal {
 
 func (d *decision) dissent(no int, set store.Set) *Refusal {
 	g := d.grant
-	if d.p.Kind != Clinician || g.patient == "" || !set.Has(g.patient) || !g.hidden.Has(g.patient) {
+	if d.p.Kind != Staff || g.patient == "" || !set.Has(g.patient) || !g.hidden.Has(g.patient) {
 		return nil
 	}
 	g.Step, g.Reason = no, NoPatientConsent
@@ -300,7 +300,7 @@ func own(ctx context.Context, d *decision) *Refusal {
 		d.err = fmt.Errorf("read the own Patient: %w", err)
 		return nil
 	}
-	g.nothing = err != nil || p.Dead() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
+	g.nothing = err != nil || p.Deleted() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
 	if g.patient != d.p.Patient || g.nothing {
 		g.patient, g.Step = "", 10
 	}
@@ -314,7 +314,7 @@ func implied(ctx context.Context, d *decision) *Refusal {
 	if g.Step == 0 {
 		g.Step = 13
 	}
-	if d.p.Kind != Clinician {
+	if d.p.Kind != Staff {
 		return nil
 	}
 	if g.patient == "" {
@@ -341,7 +341,7 @@ func (d *decision) withholds(ctx context.Context) (bool, error) {
 	if d.grant.sets.optedOut.Has(patient) || d.grant.sets.denied.Has(patient) {
 		return d.guard.types.some(ctx, d.snap, rows)
 	}
-	n, err := d.snap.Count(ctx, store.Query{Where: all(store.Eq{Key: index.ApartKey(patient)}, rows), KeysOnly: true}, 1)
+	n, err := d.snap.Count(ctx, store.Query{Where: all(store.Eq{Key: index.IrregularKey(patient)}, rows), KeysOnly: true}, 1)
 	return n > 0, err
 }
 

@@ -52,17 +52,17 @@ func scopes(t *testing.T, text string) consent.Scopes {
 }
 
 func (r *region) feed(ods string) consent.Principal {
-	return consent.Principal{Kind: consent.Feed, Subject: ods, Organisation: ods, Purpose: "TREAT", ClientMay: []string{"TREAT"},
+	return consent.Principal{Kind: consent.SourceSystem, Subject: ods, Organisation: ods, Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: ods + ".", Scopes: scopes(r.T, "system/*.cruds")}
 }
 
 func (r *region) clinician(ods string, activities ...string) consent.Principal {
-	return consent.Principal{Kind: consent.Clinician, Subject: "c", Organisation: ods, Role: "R", Activities: append(activities, policy.ActivityRead),
-		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: scopes(r.T, "user/*.cruds")}
+	return consent.Principal{Kind: consent.Staff, Subject: "c", Organisation: ods, Role: "R", Activities: append(activities, policy.ActivityRead),
+		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: scopes(r.T, "user/*.cruds")}
 }
 
 func (r *region) patient(id string) consent.Principal {
-	return consent.Principal{Kind: consent.Patient, Subject: "p", Patient: id, Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes(r.T, "patient/*.cruds")}
+	return consent.Principal{Kind: consent.Patient, Subject: "p", Patient: id, Purpose: "PATRQT", ClientPurposes: []string{"PATRQT"}, Scopes: scopes(r.T, "patient/*.cruds")}
 }
 
 // put writes a resource as somebody and returns the error.
@@ -74,10 +74,10 @@ func (r *region) putAfter(p consent.Principal, body string, between func()) erro
 	if err != nil {
 		r.Fatal(err)
 	}
-	req := consent.Request{Interaction: consent.Update, Type: res.Type, Letter: consent.UpdateLetter, Write: true}
+	req := consent.Request{Interaction: consent.Update, Type: res.Type, Permission: consent.PermitUpdate, Write: true}
 	return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
 		between()
-		_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToUpdate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
+		_, err := v.Commit(context.Background(), []consent.Change{{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
 		return err
 	})
 }
@@ -102,9 +102,9 @@ func (r *region) tryCreate(p consent.Principal, body string) error {
 	if err != nil {
 		return err
 	}
-	req := consent.Request{Interaction: consent.Create, Type: res.Type, Letter: consent.CreateLetter, Write: true}
+	req := consent.Request{Interaction: consent.Create, Type: res.Type, Permission: consent.PermitCreate, Write: true}
 	return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
-		_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
+		_, err := v.Commit(context.Background(), []consent.Change{{Kind: consent.ChangeCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}}, nil)
 		return err
 	})
 }
@@ -112,7 +112,7 @@ func (r *region) tryCreate(p consent.Principal, body string) error {
 // count is how many documents of a type somebody sees, naming a patient or
 // nobody.
 func (r *region) count(p consent.Principal, typ, named string) (n int, withheld bool, err error) {
-	req := consent.Request{Interaction: consent.Search, Type: typ, Letter: consent.SearchLetter, Named: consent.Named{ID: named}}
+	req := consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch, Named: consent.NamedPatient{ID: named}}
 	where := store.Pred(store.And{})
 	if named != "" {
 		where = store.Eq{Key: index.OwnerKey(named)}
@@ -120,7 +120,7 @@ func (r *region) count(p consent.Principal, typ, named string) (n int, withheld 
 	err = r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
 		var err error
 		n, err = v.Count(context.Background(), store.Query{Type: typ, Where: where}, 0)
-		_, withheld = v.Signals()
+		_, withheld = v.WithheldNotice()
 		return err
 	})
 	return n, withheld, err
@@ -146,8 +146,8 @@ func TestPipeline(t *testing.T) {
 		change(&p)
 		return p
 	}
-	search := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter, Named: consent.Named{ID: "G.1"}}
-	write := consent.Request{Interaction: consent.Create, Type: "Observation", Letter: consent.CreateLetter, Write: true}
+	search := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch, Named: consent.NamedPatient{ID: "G.1"}}
+	write := consent.Request{Interaction: consent.Create, Type: "Observation", Permission: consent.PermitCreate, Write: true}
 	for _, c := range []struct {
 		name   string
 		p      consent.Principal
@@ -158,8 +158,8 @@ func TestPipeline(t *testing.T) {
 		{"1 nobody", consent.Principal{}, search, 1, "UNAUTHENTICATED"},
 		{"2 no purpose (CON-301)", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose = "" }), search, 2, consent.PurposeRefused},
 		{"2 a purpose the client lacks", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose = "ETREAT" }), search, 2, consent.PurposeRefused},
-		{"2 secondary use is no direct care", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose, p.ClientMay = "POPHLTH", []string{"POPHLTH"} }), search, 2, consent.PurposeRefused},
-		{"2 BTG proves nothing (CON-304)", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose, p.ClientMay = "BTG", []string{"BTG"} }), search, 2, consent.PurposeRefused},
+		{"2 secondary use is no direct care", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose, p.ClientPurposes = "POPHLTH", []string{"POPHLTH"} }), search, 2, consent.PurposeRefused},
+		{"2 BTG proves nothing (CON-304)", with(r.clinician("A"), func(p *consent.Principal) { p.Purpose, p.ClientPurposes = "BTG", []string{"BTG"} }), search, 2, consent.PurposeRefused},
 		{"5 a backend without a flow", with(r.feed("A"), func(p *consent.Principal) { p.Kind = consent.Backend }), search, 5, consent.FlowNotApproved},
 		{"6 an organisation outside the agreement", r.clinician("X"), search, 6, consent.NoAgreement},
 		{"6 no role chosen (CON-203)", with(r.clinician("A"), func(p *consent.Principal) { p.Role = "" }), search, 6, consent.RoleNotAllowed},
@@ -263,7 +263,7 @@ func TestCutElementsReturn(t *testing.T) {
 	told := `"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">told</div>"},`
 	r.create(r.patient("G.1"), strings.Replace(optOut("G.c", "G.1"), `"status"`, told+`"status"`, 1))
 	r.mustPut(r.patient("G.1"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1))
-	err := r.guard.Read(context.Background(), consent.Principal{Kind: consent.System}, consent.Request{Interaction: consent.Read, Type: "Consent", Letter: consent.ReadLetter}, func(v *consent.View) error {
+	err := r.guard.Read(context.Background(), consent.Principal{Kind: consent.System}, consent.Request{Interaction: consent.Read, Type: "Consent", Permission: consent.PermitRead}, func(v *consent.View) error {
 		d, err := v.Get(context.Background(), store.Ref{Type: "Consent", ID: "G.c"})
 		if err == nil && (!strings.Contains(string(d.Body), told) || !strings.Contains(string(d.Body), `"inactive"`)) {
 			t.Errorf("CON-1306: got %s", d.Body)

@@ -58,7 +58,7 @@ func (g *Guard) readParameters(ctx context.Context) (t parameters, err error) {
 		return t, fmt.Errorf("read the defined search parameters: %w", err)
 	}
 	// What an older program took may be a parameter of the standard in this one.
-	t.List = slices.DeleteFunc(t.List, func(p Parameter) bool { return g.index.Check(p.Defined) != nil })
+	t.List = slices.DeleteFunc(t.List, func(p Parameter) bool { return g.index.Check(p.DefinedParam) != nil })
 	return t, nil
 }
 
@@ -114,7 +114,7 @@ func (c *commit) define(changes []Change) error {
 		if w == nil || changes[i].Ref.Type != definitionType {
 			continue
 		}
-		def, err := definitionOf(w.Doc, changes[i].Place)
+		def, err := definitionOf(w.Doc, changes[i].Location)
 		if err != nil {
 			return err
 		}

@@ -21,13 +21,13 @@ type definition struct {
 	id      string
 	version uint64
 	place   string // of its entry in a bundle, for errors
-	of      []index.Defined
+	of      []index.DefinedParam
 }
 
 // definitionOf reads a version of a SearchParameter. The error is a *fhir.Error.
 func definitionOf(d store.Doc, place string) (definition, error) {
 	def := definition{id: d.Ref.ID, version: d.Version, place: place}
-	if d.Dead() || gjson.GetBytes(d.Body, "status").Str != "active" {
+	if d.Deleted() || gjson.GetBytes(d.Body, "status").Str != "active" {
 		return def, nil
 	}
 	read := gjson.GetManyBytes(d.Body, "code", "url", "type", "expression", "xpathUsage", "base", "target")
@@ -39,7 +39,7 @@ func definitionOf(d store.Doc, place string) (definition, error) {
 		targets = append(targets, t.Str)
 	}
 	for _, typ := range basesOf(read[5]) {
-		def.of = append(def.of, index.Defined{Type: typ, Code: read[0].Str, URL: read[1].Str, Kind: index.Kind(read[2].Str),
+		def.of = append(def.of, index.DefinedParam{Type: typ, Code: read[0].Str, URL: read[1].Str, Kind: index.Kind(read[2].Str),
 			Expression: read[3].Str, Targets: targets, Phase: index.Indexing})
 	}
 	return def, nil

@@ -73,7 +73,7 @@ func TestPatientsGetNoEmbeddedDocuments(t *testing.T) {
 			g := r.feed("G")
 			r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)
 			r.mustPut(g, head+`,"parameter":[`+about+`,`+c.parameter+`]}`)
-			req := consent.Request{Interaction: consent.Read, Type: "Parameters", Letter: consent.ReadLetter}
+			req := consent.Request{Interaction: consent.Read, Type: "Parameters", Permission: consent.PermitRead}
 			err := r.guard.Read(context.Background(), r.patient("G.1"), req, func(v *consent.View) error {
 				d, err := v.Get(context.Background(), store.Ref{Type: "Parameters", ID: "G.p"})
 				if err == nil && (strings.Contains(string(d.Body), "dG9sZA==") || !strings.Contains(string(d.Body), about)) {

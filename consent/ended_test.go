@@ -23,9 +23,9 @@ func (r *region) verified() {
 // delete writes a tombstone.
 func (r *region) delete(p consent.Principal, typ, id string) {
 	r.Helper()
-	req := consent.Request{Interaction: consent.Delete, Type: typ, Letter: consent.DeleteLetter, Write: true}
+	req := consent.Request{Interaction: consent.Delete, Type: typ, Permission: consent.PermitDelete, Write: true}
 	err := r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
-		_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToDelete, Ref: store.Ref{Type: typ, ID: id}}}, nil)
+		_, err := v.Commit(context.Background(), []consent.Change{{Kind: consent.ChangeDelete, Ref: store.Ref{Type: typ, ID: id}}}, nil)
 		return err
 	})
 	if err != nil {

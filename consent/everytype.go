@@ -18,7 +18,7 @@ import (
 type present struct {
 	mu    sync.RWMutex
 	types []string // sorted, never changed in place
-	// wanted are the names that some document depends on (index.WantsKey), or did
+	// wanted are the names that some document depends on (index.DependsOnKey), or did
 	// once: nothing depends on a name that is not among them.
 	wanted map[string]bool
 	// changing are the names that commits under way change.
@@ -44,11 +44,11 @@ func (p *present) load(ctx context.Context, s store.Store) error {
 			}
 		}
 		for _, typ := range p.list() {
-			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: store.Under(index.WantsPrefix()), KeysOnly: true}) {
+			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: store.WithPrefix(index.DependsOnPrefix()), KeysOnly: true}) {
 				if err != nil {
 					return fmt.Errorf("look for documents that depend on others: %w", err)
 				}
-				p.want(names(d.Keys, index.WantsPrefix()))
+				p.want(names(d.Keys, index.DependsOnPrefix()))
 			}
 		}
 		return nil

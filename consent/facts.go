@@ -40,7 +40,7 @@ const (
 // described is a document's keys and where it stands, made anew from its body.
 type described struct {
 	keys []store.Key
-	id   store.DocID
+	id   store.RowID
 }
 
 // world answers what is there, from a snapshot and the batch that is being
@@ -61,10 +61,10 @@ type world interface {
 }
 
 // row reads the body of a document.
-func (g *Guard) row(d store.Doc) (index.Row, error) {
+func (g *Guard) row(d store.Doc) (index.Entry, error) {
 	row, err := g.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
 	if err != nil {
-		return index.Row{}, fmt.Errorf("index %s: %w", d.Ref, err)
+		return index.Entry{}, fmt.Errorf("index %s: %w", d.Ref, err)
 	}
 	return row, nil
 }
@@ -72,7 +72,7 @@ func (g *Guard) row(d store.Doc) (index.Row, error) {
 // describe makes the keys of a document: those of its body, which row are, and
 // the facts, factPoints left out (labels.go). d.Keys are the keys that it stands under, if it stands: of these the
 // carried facts are kept.
-func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Row) (described, error) {
+func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Entry) (described, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
 		keys = append(keys, index.SourceKey(d.Source))
@@ -93,7 +93,7 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 		return described{}, err
 	}
 	for _, name := range waits {
-		keys = append(keys, index.WantsKey(name))
+		keys = append(keys, index.DependsOnKey(name))
 	}
 	for _, p := range mentions {
 		if !slices.Contains(about.owners, p) {
@@ -112,14 +112,14 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Ro
 			return described{}, err
 		}
 	} else if !followsAnything(d.Ref.Type) {
-		for _, id := range row.Holds {
-			keys = append(keys, index.HoldsKey(id, d.Source))
+		for _, id := range row.Attachments {
+			keys = append(keys, index.AttachesKey(id, d.Source))
 		}
 	}
-	id := store.DocID{Place: index.Place(home(d.Ref, row.Owners)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}
+	id := store.RowID{Partition: index.PartitionOf(home(d.Ref, row.Owners)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
 	keys = withCommon(store.Sorted(keys), d.Source)
 	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))
-	return described{keys: withPoints(keys, id.Place, false), id: id}, nil
+	return described{keys: withPoints(keys, id.Partition, false), id: id}, nil
 }
 
 // carried are the facts that do not follow from the body and from other documents,
@@ -147,18 +147,18 @@ func (g *Guard) bears(ctx context.Context, w world, d store.Doc, keys []store.Ke
 // withCommon returns sorted keys with those by which documents of every type are
 // found about a patient. They say again what the facts among the keys say.
 func withCommon(keys []store.Key, source string) []store.Key {
-	for _, name := range names(keys, index.WantsPrefix()) {
-		keys = append(keys, index.DependsKey(name))
+	for _, name := range names(keys, index.DependsOnPrefix()) {
+		keys = append(keys, index.CrossTypeDependsOnKey(name))
 	}
 	keys = store.Sorted(keys)
 	owners := ownersOf(keys)
 	ordinary := store.Match(fact(factOrdinary), keys)
 	for _, p := range owners {
 		if ordinary && source != "" {
-			keys = append(keys, index.OwnKey(p, source))
+			keys = append(keys, index.SourceRowKey(p, source))
 		}
 		if !ordinary || len(owners) > 1 {
-			keys = append(keys, index.ApartKey(p))
+			keys = append(keys, index.IrregularKey(p))
 		}
 	}
 	return store.Sorted(keys)
@@ -170,7 +170,7 @@ func withCommon(keys []store.Key, source string) []store.Key {
 // So it is the first patient whom the document names by reference, else by NHS
 // number; what inherits its owners stands by its own address.
 func home(self store.Ref, o index.Ownership) string {
-	if patient := o.Home(); patient != "" {
+	if patient := o.HomePatient(); patient != "" {
 		return patient
 	}
 	for _, id := range o.Identifiers {
@@ -186,7 +186,7 @@ func home(self store.Ref, o index.Ownership) string {
 // that. A number that nobody bears, or several, stands for itself; where an owner of
 // the document is among several, it stands for the owner: what covers the number covers
 // the owner.
-func mentioned(ctx context.Context, w world, row index.Row, owners []string) (patients, wants []string, err error) {
+func mentioned(ctx context.Context, w world, row index.Entry, owners []string) (patients, wants []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
 		wants = append(wants, "nhs:"+number)
@@ -223,7 +223,7 @@ func anyBears(ctx context.Context, w world, patients []string, name string) (boo
 		if err != nil {
 			return false, fmt.Errorf("look up the identifiers of an owner: %w", err)
 		}
-		if !d.Dead() && slices.Contains(identifierNames(d.Body), name) {
+		if !d.Deleted() && slices.Contains(identifierNames(d.Body), name) {
 			return true, nil
 		}
 	}
@@ -231,7 +231,7 @@ func anyBears(ctx context.Context, w world, patients []string, name string) (boo
 }
 
 // named returns the named facts of a document.
-func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
+func (g *Guard) named(d store.Doc, row index.Entry, about ownership) []store.Key {
 	var keys []store.Key
 	fact := func(name string, holds bool) {
 		if holds {
@@ -239,7 +239,7 @@ func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
 		}
 	}
 	labels, inPerson := policy.LabelsOf(d.Body), len(carried(d.Keys)) > 0
-	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.Through, func(r fhir.Ref) bool { return r.Type == "Consent" })
+	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.InheritFrom, func(r fhir.Ref) bool { return r.Type == "Consent" })
 	fact(factResolved, about.resolved)
 	fact(factBarred, about.barred)
 	fact(factOrdinary, !labels.Restricted && !labels.Sensitive && !about.barred)
@@ -248,7 +248,7 @@ func (g *Guard) named(d store.Doc, row index.Row, about ownership) []store.Key {
 	if d.Ref.Type == "Consent" {
 		kind := policy.Read(d.Body, inPerson)
 		fact(factOptOut, kind == policy.OptOut)
-		fact(factDirective, kind == policy.Other)
+		fact(factDirective, kind == policy.OtherDirective)
 		for _, name := range g.covers(d.Body) {
 			keys = append(keys, index.CoversKey(name))
 		}

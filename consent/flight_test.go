@@ -73,7 +73,7 @@ func TestHistoryEndsBeforeCommitsUnderWay(t *testing.T) {
 // instant of the newest version.
 func (r *region) polled(since time.Time, met map[string]bool) time.Time {
 	r.Helper()
-	req := consent.Request{Interaction: consent.HistoryOfType, Type: "Patient", Letter: consent.ReadLetter}
+	req := consent.Request{Interaction: consent.HistoryOfType, Type: "Patient", Permission: consent.PermitRead}
 	err := r.guard.Read(context.Background(), r.feed("G"), req, func(v *consent.View) error {
 		for d, err := range v.History(context.Background(), store.HistoryQuery{Type: "Patient", Since: since}) {
 			if err != nil {

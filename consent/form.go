@@ -13,26 +13,26 @@ import (
 // form applies the rules of one form of writing. It is false where nothing is
 // to be written.
 func (v *View) form(ch *Change, w *store.Write, t *target) (bool, error) {
-	switch ch.Form {
-	case ToFind:
+	switch ch.Kind {
+	case ChangeFind:
 		return false, nil
-	case ToCreate:
+	case ChangeCreate:
 		w.Doc.Origin = store.Created
 		return true, nil
-	case ToUpdate:
+	case ChangeUpdate:
 		return v.update(ch, w, t)
-	case ToPatch:
+	case ChangePatch:
 		return v.patch(ch, w, t)
-	case ToDelete:
+	case ChangeDelete:
 		return v.delete(ch, w, t)
 	}
-	return false, fmt.Errorf("consent: no form of writing %d", ch.Form)
+	return false, fmt.Errorf("consent: no form of writing %d", ch.Kind)
 }
 
 // foreign: a feed asks about an id that is neither its row nor in its id space.
 func (v *View) foreign(ch *Change, t *target) bool {
 	p := v.grant.principal
-	return p.Kind == Feed && !t.visible && (t.exists || !inSpace(p.IDPrefix, ch.Ref.ID))
+	return p.Kind == SourceSystem && !t.visible && (t.exists || !inSpace(p.IDPrefix, ch.Ref.ID))
 }
 
 func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
@@ -40,7 +40,7 @@ func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 	switch {
 	case v.foreign(ch, t):
 		return false, foreignID()
-	case kind != Feed && kind != System && !t.visible:
+	case kind != SourceSystem && kind != System && !t.visible:
 		return false, noUpsert()
 	case ch.OnlyNew && t.live():
 		return false, fhir.Fault(412, "duplicate", "The resource exists, and If-None-Match: * asks for a new one.")
@@ -70,7 +70,7 @@ func (v *View) patch(ch *Change, w *store.Write, t *target) (bool, error) {
 	switch {
 	case !t.visible:
 		return false, fhir.NotFound()
-	case t.cur.Dead():
+	case t.cur.Deleted():
 		return false, fhir.Fault(410, "deleted", "The resource was deleted.")
 	}
 	if err := ifMatch(ch.IfMatch, t.cur, true); err != nil {
@@ -131,7 +131,7 @@ func ifMatch(want []uint64, cur store.Doc, visible bool) error {
 		return nil
 	}
 	for _, version := range want {
-		if visible && (version == cur.Version || version == 0 && !cur.Dead()) {
+		if visible && (version == cur.Version || version == 0 && !cur.Deleted()) {
 			return nil
 		}
 	}

@@ -106,7 +106,7 @@ func (h *hiddenPatients) Has(patient string) bool {
 // look asks whether own-source rows of a patient are there.
 func (h *hiddenPatients) look(patient string) (bool, error) {
 	h.looked = true
-	n, err := h.snap.Count(h.ctx, store.Query{Where: store.Eq{Key: index.OwnKey(patient, h.organisation)}, KeysOnly: true}, 1)
+	n, err := h.snap.Count(h.ctx, store.Query{Where: store.Eq{Key: index.SourceRowKey(patient, h.organisation)}, KeysOnly: true}, 1)
 	return n > 0, err
 }
 
@@ -131,7 +131,7 @@ func (h mentionedHidden) Has(patient string) bool {
 		*h.failed = err
 		return true
 	}
-	was := err == nil && d.Dead() && (store.Match(fact(factRestricted), d.Keys) ||
+	was := err == nil && d.Deleted() && (store.Match(fact(factRestricted), d.Keys) ||
 		slices.ContainsFunc(names(d.Keys, index.BearsPrefix()), h.hiddenPatients.Has))
 	if h.ended == nil {
 		h.ended = map[string]bool{}

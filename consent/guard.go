@@ -28,9 +28,9 @@ type Config struct {
 	Unguarded bool
 	// Decider decides beside the pipeline; nil is none.
 	Decider Decider
-	// Deciding is called as steps of a decision begin, and what it returns when
+	// TraceStep is called as steps of a decision begin, and what it returns when
 	// they are over: for traces. nil is none.
-	Deciding func(context.Context) (done func())
+	TraceStep func(context.Context) (done func())
 }
 
 // Guard is the way to the record: it decides, and hands out Views. It is safe
@@ -69,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
 		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(reading), readers: reading, labelling: newLabelling(),
-		decider: cfg.Decider, deciding: cfg.Deciding, defined: newDefined(),
+		decider: cfg.Decider, deciding: cfg.TraceStep, defined: newDefined(),
 	}
 	if g.deciding == nil {
 		g.deciding = func(context.Context) func() { return func() {} }
@@ -141,8 +141,8 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 // view runs the steps that look at the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
 	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.labelled(snap, nil)}
-	if !d.req.Write && d.req.Letter != 0 {
-		v.letters = string(rune(d.req.Letter))
+	if !d.req.Write && d.req.Permission != 0 {
+		v.letters = string(rune(d.req.Permission))
 	}
 	held := g.register.observed().sets()
 	v.grant = &Grant{principal: &d.p, sets: held, stale: g.backlog.now(), hidden: &hiddenPatients{

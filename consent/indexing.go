@@ -36,8 +36,8 @@ func IndexingStatus(ctx context.Context, state store.State) (Reindexing, bool, e
 	return walkStatus(ctx, state, indexingMark)
 }
 
-// Wake has an element when a search parameter may have to be indexed.
-func (g *Guard) Wake() <-chan struct{} { return g.defined.wake }
+// ParameterWork has an element when a search parameter may have to be indexed.
+func (g *Guard) ParameterWork() <-chan struct{} { return g.defined.wake }
 
 // toIndex are the parameters that wait for a walk.
 func (g *Guard) toIndex() []Parameter {
@@ -62,7 +62,7 @@ func (g *Guard) IndexParameters(ctx context.Context, state store.State, rest fun
 		waits := func(number uint16) bool {
 			return slices.ContainsFunc(waiting, func(p Parameter) bool { return p.Number == number })
 		}
-		if found && !at.Done && at.Keying == g.keying() && slices.ContainsFunc(at.Parameters, waits) {
+		if found && !at.Done && at.Format == g.keying() && slices.ContainsFunc(at.Parameters, waits) {
 			at.Resumed++
 		} else {
 			at = g.walkFor(waiting)
@@ -75,7 +75,7 @@ func (g *Guard) IndexParameters(ctx context.Context, state store.State, rest fun
 
 // walkFor is the beginning of a walk for some parameters.
 func (g *Guard) walkFor(waiting []Parameter) Reindexing {
-	at := Reindexing{Keying: g.keying(), Began: g.clock().UTC(), Types: []string{}}
+	at := Reindexing{Format: g.keying(), Began: g.clock().UTC(), Types: []string{}}
 	for _, p := range waiting {
 		at.Parameters = append(at.Parameters, p.Number)
 		at.Types = append(at.Types, p.Type)

@@ -14,7 +14,7 @@ import (
 // there for the writer, with one text for absent, deleted and hidden (REST-096,
 // CON-1305). What the same batch writes is there.
 func (c *commit) integrity(ctx context.Context, w *store.Write) error {
-	if !c.view.guard.integrity || w.Doc.Dead() {
+	if !c.view.guard.integrity || w.Doc.Deleted() {
 		return nil
 	}
 	var issues []fhir.Issue
@@ -32,7 +32,7 @@ func (c *commit) integrity(ctx context.Context, w *store.Write) error {
 			known[target] = there
 		}
 		if !there {
-			issues = append(issues, fhir.Issue{Code: "business-rule", Expression: link.Place(), Text: "The reference leads to no resource here."})
+			issues = append(issues, fhir.Issue{Code: "business-rule", Expression: link.FHIRPath(), Text: "The reference leads to no resource here."})
 		}
 		return link.Value
 	})
@@ -49,11 +49,11 @@ func (c *commit) integrity(ctx context.Context, w *store.Write) error {
 // is applied.
 func (c *commit) stands(ctx context.Context, ref store.Ref) (bool, error) {
 	if w, ok := c.pending[ref]; ok {
-		return !w.Doc.Dead(), nil
+		return !w.Doc.Deleted(), nil
 	}
 	d, err := c.view.Get(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && !d.Dead(), err
+	return err == nil && !d.Deleted(), err
 }

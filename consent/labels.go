@@ -22,7 +22,7 @@ import (
 
 // factPoints: a reference of the document may lead to a row about the same person that
 // a label hides from somebody.
-const factPoints = index.FactPoints
+const factPoints = index.FactRefersToLabelled
 
 // labelHides reports from whom the labels of a document with these keys hide it, as the
 // predicates of where.go do. The labels of a Patient hide the whole record, rows that
@@ -63,7 +63,7 @@ func distinctNames(lists ...[]string) []string {
 }
 
 // withPoints returns sorted keys with factPoints or without it, and with what follows.
-func withPoints(keys []store.Key, at store.Place, points bool) []store.Key {
+func withPoints(keys []store.Key, at store.Partition, points bool) []store.Key {
 	if is := store.Match(fact(factPoints), keys); is == points && (is || store.Match(fact(factApart), keys) == apart(keys, at)) {
 		return keys
 	}
@@ -106,7 +106,7 @@ type labelled struct {
 func (g *Guard) labelled(snap store.Snap, batch map[store.Ref]*store.Write) *labelled {
 	l := &labelled{snap: snap, base: g.index.Base(), batch: batch, brings: map[string][]*store.Write{}, known: map[string]labelledRows{}}
 	for _, w := range batch {
-		if w.Doc.Dead() {
+		if w.Doc.Deleted() {
 			continue
 		}
 		for _, name := range names(w.Doc.Keys, index.LabelledPrefix()) {
@@ -181,7 +181,7 @@ func (l *labelled) each(ctx context.Context, persons []string, refs []fhir.Ref) 
 	out := labelledRows{rows: map[fhir.Ref]hiding{}}
 	take := func(d store.Doc) {
 		about := func(name string) bool { return store.Match(store.Eq{Key: index.LabelledKey(name)}, d.Keys) }
-		if !d.Dead() && slices.ContainsFunc(persons, about) {
+		if !d.Deleted() && slices.ContainsFunc(persons, about) {
 			out.take(d)
 		}
 	}
@@ -205,7 +205,7 @@ func (l *labelled) each(ctx context.Context, persons []string, refs []fhir.Ref) 
 
 // marked returns the keys of a live document with factPoints, if it has a reference to a
 // labelled row.
-func (l *labelled) marked(ctx context.Context, keys []store.Key, at store.Place, body []byte) ([]store.Key, error) {
+func (l *labelled) marked(ctx context.Context, keys []store.Key, at store.Partition, body []byte) ([]store.Key, error) {
 	found, err := l.references(ctx, persons(keys), body)
 	return withPoints(keys, at, len(found) > 0), err
 }

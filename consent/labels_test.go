@@ -152,7 +152,7 @@ func (r *region) commit(p consent.Principal, form consent.Change, bodies ...stri
 		if err != nil {
 			r.Fatal(err)
 		}
-		form.Form, form.Ref, form.Body = consent.ToUpdate, store.Ref{Type: res.Type, ID: res.ID}, res.Body
+		form.Kind, form.Ref, form.Body = consent.ChangeUpdate, store.Ref{Type: res.Type, ID: res.ID}, res.Body
 		changes = append(changes, form)
 	}
 	req := consent.Request{Interaction: consent.Transaction, Write: true}

@@ -18,7 +18,7 @@ func (v *View) led(ctx context.Context, d store.Doc) (bool, error) {
 		return true, nil
 	}
 	body := d
-	if d.Dead() {
+	if d.Deleted() {
 		var err error
 		if body, err = v.guard.standing(v.snap).last(ctx, d); err != nil {
 			return false, err
@@ -32,9 +32,9 @@ func (v *View) led(ctx context.Context, d store.Doc) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	docs = slices.DeleteFunc(docs, func(lead store.Doc) bool { return lead.Dead() })
+	docs = slices.DeleteFunc(docs, func(lead store.Doc) bool { return lead.Deleted() })
 	for _, lead := range docs {
-		if shown, err := v.With("rs").leadsTo(ctx, lead, d.Ref.ID); shown || err != nil {
+		if shown, err := v.WithPermission("rs").leadsTo(ctx, lead, d.Ref.ID); shown || err != nil {
 			return shown, err
 		}
 	}
@@ -45,7 +45,7 @@ func (v *View) led(ctx context.Context, d store.Doc) (bool, error) {
 // to them.
 func (v *View) follows(typ string) bool {
 	kind := v.grant.principal.Kind
-	return typ == "Binary" && kind != System && kind != Feed
+	return typ == "Binary" && kind != System && kind != SourceSystem
 }
 
 // leadsTo reports whether a document that leads to a Binary is shown, and still
@@ -79,5 +79,5 @@ func (v *View) leadsTo(ctx context.Context, lead store.Doc, binary string) (bool
 	if err != nil {
 		return false, fmt.Errorf("read the projection of %s: %w", whole.Ref, err)
 	}
-	return slices.Contains(row.Holds, binary), *v.failed
+	return slices.Contains(row.Attachments, binary), *v.failed
 }

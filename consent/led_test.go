@@ -47,7 +47,7 @@ func TestBinaryIsLedTo(t *testing.T) {
 		p := r.clinician("A")
 		p.Scopes = scopes(t, c.scopes)
 		want := map[string]bool{"A.attached": c.attached, "A.governed": c.governed, "A.alone": c.alone}
-		req := consent.Request{Interaction: consent.Search, Type: "Binary", Letter: consent.SearchLetter}
+		req := consent.Request{Interaction: consent.Search, Type: "Binary", Permission: consent.PermitSearch}
 		err := r.guard.Read(context.Background(), p, req, func(v *consent.View) error { r.seesBinaries(v, c.name, want); return nil })
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)

@@ -98,7 +98,7 @@ func (r *region) rekey(typ, id string, change func([]store.Key) []store.Key) {
 			return err
 		}
 		d.Keys = change(d.Keys)
-		_, err = r.db.Reference.Commit(context.Background(), store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}}})
+		_, err = r.db.Reference.Commit(context.Background(), store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}}})
 		return err
 	})
 	if err != nil {

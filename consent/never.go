@@ -13,7 +13,7 @@ import (
 
 // tailOf is how keys that name a patient end: with the id, or where a predicate over
 // Patients names them, with the value that it asks for.
-func tailOf(n Named) string {
+func tailOf(n NamedPatient) string {
 	if n.Where == nil {
 		return n.ID
 	}
@@ -68,7 +68,7 @@ func never(p store.Pred, tail string) store.Pred {
 // asked is a query as the View puts it to the store, the guard apart.
 func (v *View) asked(q store.Query) store.Query {
 	kind := v.grant.principal.Kind
-	q.Steady = kind != System && kind != Feed
+	q.TimingSafe = kind != System && kind != SourceSystem
 	if v.grant.gone != "" {
 		q.Where = never(q.Where, v.grant.gone)
 	}

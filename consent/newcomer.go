@@ -21,7 +21,7 @@ func (g *Guard) newcomers(l *landing) {
 	n := newNewcomers(l)
 	where := set.where()
 	meet := func(d *store.Doc) {
-		if !d.Dead() && d.Ref.Type != "Patient" && store.Match(where, d.Keys) {
+		if !d.Deleted() && d.Ref.Type != "Patient" && store.Match(where, d.Keys) {
 			s := set.covering(d.Keys)
 			n.follow(d, s, s.Depth+1+len(l.Writes))
 		}
@@ -46,10 +46,10 @@ func newNewcomers(l *landing) newcomers {
 	n := newcomers{landing: l, said: map[store.Ref]staleName{}, waiting: map[string][]*store.Doc{}, binaries: map[string]*store.Doc{}}
 	for i := range l.Writes {
 		w := &l.Writes[i].Doc
-		if w.Dead() {
+		if w.Deleted() {
 			continue
 		}
-		for _, name := range names(w.Keys, index.WantsPrefix()) {
+		for _, name := range names(w.Keys, index.DependsOnPrefix()) {
 			n.waiting[name] = append(n.waiting[name], w)
 		}
 		if w.Ref.Type == "Binary" {

@@ -41,7 +41,7 @@ func (o *ownership) keys(keys []store.Key) []store.Key {
 		keys = append(keys, index.AboutKey(name))
 	}
 	for _, name := range o.wants {
-		keys = append(keys, index.WantsKey(name))
+		keys = append(keys, index.DependsOnKey(name))
 	}
 	return keys
 }
@@ -51,7 +51,7 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 	switch {
 	case o.Rule == index.Unowned:
 		return ownership{resolved: true}, nil
-	case o.Rule == index.Nobody:
+	case o.Rule == index.NoRule:
 		return ownership{}, nil
 	}
 	out := ownership{resolved: true}
@@ -71,10 +71,10 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 		out.add(of)
 		out.resolved = out.resolved && of.resolved
 	}
-	for _, url := range o.Elsewhere {
-		out.about = append(append(out.about, "url:"+url), policy.MeantBy(url)...)
+	for _, url := range o.Foreign {
+		out.about = append(append(out.about, "url:"+url), policy.NamesInLiteral(url)...)
 	}
-	for _, ref := range o.Through {
+	for _, ref := range o.InheritFrom {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
 		of, err := g.inherited(ctx, w, target)
 		if err != nil {
@@ -88,10 +88,10 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 	out.owners = slices.Compact(out.owners)
 	slices.Sort(out.about)
 	out.about = slices.Compact(out.about)
-	named := len(o.Patients) + len(o.Identifiers) + len(o.Through)
+	named := len(o.Patients) + len(o.Identifiers) + len(o.InheritFrom)
 	// What may be about nobody is, where all that it follows is about nobody: a Slot of
 	// a Practitioner's Schedule.
-	nobody := o.Maybe && len(o.Identifiers) == 0
+	nobody := o.Optional && len(o.Identifiers) == 0
 	out.resolved = out.resolved && !o.Unsettled && named > 0 && (!o.Unresolved || nobody || len(out.owners) > 0)
 	return out, nil
 }
@@ -107,7 +107,7 @@ func (g *Guard) patient(ctx context.Context, w world, self, ref store.Ref) (owne
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return ownership{}, fmt.Errorf("look up owner: %w", err)
 	}
-	if err == nil && !d.Dead() {
+	if err == nil && !d.Deleted() {
 		return ownership{owners: []string{ref.ID}, resolved: true}, nil
 	}
 	out := ownership{about: []string{ref.ID}, wants: []string{ref.String()}}
@@ -146,7 +146,7 @@ func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (ownershi
 	if err != nil {
 		return ownership{}, fmt.Errorf("look up owners of a target: %w", err)
 	}
-	if d.Dead() {
+	if d.Deleted() {
 		out, err := g.ended(ctx, w, d)
 		out.resolved = false
 		return out, err
@@ -190,6 +190,6 @@ func (g *Guard) ended(ctx context.Context, w world, d store.Doc) (ownership, err
 	}
 	keys, err := g.led(ctx, way, last, row.Owners, nil)
 	keys = store.Sorted(keys)
-	out.add(ownership{owners: ownersOf(keys), about: names(keys, index.AboutPrefix()), wants: names(keys, index.WantsPrefix())})
+	out.add(ownership{owners: ownersOf(keys), about: names(keys, index.AboutPrefix()), wants: names(keys, index.DependsOnPrefix())})
 	return out, err
 }

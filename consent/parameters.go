@@ -17,7 +17,7 @@ import (
 // Parameter is a search parameter of one type that a stored SearchParameter
 // defines, with the version that does.
 type Parameter struct {
-	index.Defined
+	index.DefinedParam
 	ID      string `json:"id"` // of the SearchParameter
 	Version uint64 `json:"version"`
 
@@ -96,9 +96,9 @@ func (t parameters) indexing() []Parameter {
 
 // compiled is the table for an Indexer.
 func (t parameters) compiled(x *index.Indexer) (*index.Definitions, error) {
-	list := make([]index.Defined, len(t.List))
+	list := make([]index.DefinedParam, len(t.List))
 	for i, p := range t.List {
-		list[i] = p.Defined
+		list[i] = p.DefinedParam
 	}
 	d, err := x.Compile(list)
 	if err != nil {
@@ -157,8 +157,8 @@ func (t parameters) with(x *index.Indexer, defs []definition, now time.Time) (pa
 
 // place makes the entry of a parameter, from that in was which it goes on with, if
 // there is one.
-func (t *parameters) place(x *index.Indexer, def definition, of index.Defined, was *[]Parameter) (Parameter, error) {
-	p := Parameter{Defined: of, ID: def.id, Version: def.version}
+func (t *parameters) place(x *index.Indexer, def definition, of index.DefinedParam, was *[]Parameter) (Parameter, error) {
+	p := Parameter{DefinedParam: of, ID: def.id, Version: def.version}
 	for _, other := range t.List {
 		if other.Phase != index.Retired && other.Type == of.Type && strings.EqualFold(other.Code, of.Code) {
 			return p, &index.DefinitionError{Code: "duplicate", Element: "code", Text: fmt.Sprintf("%s has a search parameter %q already.", of.Type, other.Code)}
@@ -175,7 +175,7 @@ func (t *parameters) place(x *index.Indexer, def definition, of index.Defined, w
 	if p.Number = t.Next; p.Number > index.LastDefined {
 		return p, &index.DefinitionError{Code: "invariant", Element: "base", Text: "No more parameters can be defined here: all numbers were given."}
 	}
-	if err := x.Check(p.Defined); err != nil {
+	if err := x.Check(p.DefinedParam); err != nil {
 		return p, err
 	}
 	t.Next++

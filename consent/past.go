@@ -68,7 +68,7 @@ func (s standing) bore(ctx context.Context, d store.Doc) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read what %s bore: %w", d.Ref, err)
 		}
-		if v.Version < d.Version && !v.Dead() {
+		if v.Version < d.Version && !v.Deleted() {
 			out = append(out, bornNames(v.Body)...)
 		}
 	}
@@ -95,14 +95,14 @@ func (past) bore(context.Context, store.Doc) ([]string, error) { return nil, nil
 // (CON-406). The newest live versions are kept so by every commit. A tombstone
 // is judged by the version before it.
 func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
-	if kind := v.grant.principal.Kind; kind == System || kind == Feed {
+	if kind := v.grant.principal.Kind; kind == System || kind == SourceSystem {
 		return d, nil // asks for nothing that changes
 	}
-	if !d.Dead() && d.Version == newest.Version {
+	if !d.Deleted() && d.Version == newest.Version {
 		return d, nil
 	}
 	body := d
-	if d.Dead() {
+	if d.Deleted() {
 		var err error
 		if body, err = v.guard.standing(v.snap).last(ctx, d); err != nil {
 			return store.Doc{}, err
@@ -116,8 +116,8 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	if err != nil {
 		return store.Doc{}, err
 	}
-	d.Keys = withPoints(made.keys, made.id.Place, true) // the projection finds out
-	if d.Ref.Type == "Patient" && newest.Dead() {       // the register does not know who was deleted
+	d.Keys = withPoints(made.keys, made.id.Partition, true) // the projection finds out
+	if d.Ref.Type == "Patient" && newest.Deleted() {        // the register does not know who was deleted
 		for _, name := range names(newest.Keys, index.BearsPrefix()) {
 			d.Keys = append(d.Keys, index.AboutKey(name))
 		}

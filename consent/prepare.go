@@ -20,7 +20,7 @@ const alone = 16
 // of a large bundle are shared out among the processors; every goroutine has
 // ended when prepare returns.
 func (c *commit) prepare(ctx context.Context, refs []store.Ref) error {
-	rows, errs := make([]index.Row, len(refs)), make([]error, len(refs))
+	rows, errs := make([]index.Entry, len(refs)), make([]error, len(refs))
 	var next atomic.Int64
 	work := func() {
 		for ctx.Err() == nil {
@@ -55,14 +55,14 @@ func (c *commit) prepare(ctx context.Context, refs []store.Ref) error {
 // readOne stamps and reads one document. A panic is an error: it must end the
 // request, and nothing else, also where it does not run in the request's own
 // goroutine.
-func (c *commit) readOne(w *store.Write) (row index.Row, err error) {
+func (c *commit) readOne(w *store.Write) (row index.Entry, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("index %s: panic: %v", w.Doc.Ref, p)
 		}
 	}()
-	if w.Doc.Dead() {
-		return index.Row{}, nil
+	if w.Doc.Deleted() {
+		return index.Entry{}, nil
 	}
 	w.Doc.Body = fhir.Stamp(w.Doc.Body, w.Doc.Ref.ID, w.Doc.Version, w.Doc.Updated)
 	return c.view.guard.row(w.Doc)

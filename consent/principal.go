@@ -12,12 +12,12 @@ type Kind byte
 
 // The kinds of those who ask.
 const (
-	Nobody    Kind = iota
-	Clinician      // a person of an organisation, in one role
-	Patient        // a patient about the own record
-	Feed           // a backend client with the flow "ingest"
-	Backend        // any other backend client
-	System         // everybody under --auth off
+	Nobody       Kind = iota
+	Staff             // a person of an organisation, in one role
+	Patient           // a patient about the own record
+	SourceSystem      // a backend client with the flow "ingest"
+	Backend           // any other backend client
+	System            // everybody under --auth off
 )
 
 // String returns the word that the trail uses.
@@ -31,27 +31,27 @@ const FlowIngest = "ingest"
 // Principal is the verified requester (CON-202). It is built in one place, from
 // a verified token and the client registry, and never changed.
 type Principal struct {
-	Kind         Kind
-	Subject      string   // stable id of the person or client
-	Organisation string   // acting organisation, ODS code
-	Parents      []string // organisations above it
-	Role         string   // acting role
-	Activities   []string // what the role allows
-	OtherRoles   []string // all further roles held
-	Purpose      string   // exactly one code of v3-ActReason
-	Client       string
-	ClientClass  string // confidential, public or backend
-	ClientMay    []string
-	Scopes       Scopes
-	Patient      string // id of the bound Patient; empty for none
-	Authority    string // of a proxy
-	Flow         string
-	IDPrefix     string // id space of a feed
-	Level        int    // authentication level
-	Session      string
-	Token        string // id of the token, never the token
-	Address      string // network address
-	At           time.Time
+	Kind           Kind
+	Subject        string   // stable id of the person or client
+	Organisation   string   // acting organisation, ODS code
+	Parents        []string // organisations above it
+	Role           string   // acting role
+	Activities     []string // what the role allows
+	OtherRoles     []string // all further roles held
+	Purpose        string   // exactly one code of v3-ActReason
+	Client         string
+	ClientClass    string // confidential, public or backend
+	ClientPurposes []string
+	Scopes         Scopes
+	Patient        string // id of the bound Patient; empty for none
+	Authority      string // of a proxy
+	Flow           string
+	IDPrefix       string // id space of a feed
+	Level          int    // authentication level
+	Session        string
+	Token          string // id of the token, never the token
+	Address        string // network address
+	At             time.Time
 }
 
 // unlimited reports that no scope limits the Principal: an all-seeing System
@@ -72,24 +72,24 @@ func (p Principal) Operates() bool {
 // Request is what a Principal asks for, as far as the decision needs it.
 type Request struct {
 	Interaction Interaction
-	Type        string // the type asked for; empty for none in particular
-	Letter      Letter // what the interaction needs on Type
-	// Named is the one patient whom the request names, if it names one
-	// (consent.md section 1). The zero Named names nobody.
-	Named Named
+	Type        string     // the type asked for; empty for none in particular
+	Permission  Permission // what the interaction needs on Type
+	// NamedPatient is the one patient whom the request names, if it names one
+	// (consent.md section 1). The zero NamedPatient names nobody.
+	Named NamedPatient
 	// Write marks an interaction that writes.
 	Write bool
 }
 
-// Named is how a request names its patient: by id, or by a predicate over the
+// NamedPatient is how a request names its patient: by id, or by a predicate over the
 // Patients that must have exactly one answer.
-type Named struct {
+type NamedPatient struct {
 	ID    string
 	Where store.Pred
 }
 
 // None reports that nobody is named.
-func (n Named) None() bool { return n.ID == "" && n.Where == nil }
+func (n NamedPatient) None() bool { return n.ID == "" && n.Where == nil }
 
 // Interaction is a RESTful interaction as the trail names it.
 type Interaction string

@@ -9,7 +9,7 @@ import (
 // documents: how many of them stood under other keys says how many an expression finds,
 // and an operator reads nothing about people (CON-206).
 type Progress struct {
-	Keying  Keying    `json:"keying"`  // by which rules documents are keyed
+	Format  KeyFormat `json:"keying"`  // by which rules documents are keyed
 	Began   time.Time `json:"began"`   // the first time
 	Resumed int       `json:"resumed"` // how often it went on after an interruption
 	Phase   string    `json:"phase"`   // one of the phases below
@@ -33,7 +33,7 @@ const shareMarks = 0.95
 // Progress returns how far the walk is, by types and, within a type, by places. Places are
 // hashes, so that they are passed evenly.
 func (r Reindexing) Progress() Progress {
-	p := Progress{Keying: r.Keying, Began: r.Began, Resumed: r.Resumed}
+	p := Progress{Format: r.Format, Began: r.Began, Resumed: r.Resumed}
 	types := r.Types
 	switch {
 	case types == nil && r.Marking:
@@ -43,7 +43,7 @@ func (r Reindexing) Progress() Progress {
 	}
 	done := float64(max(0, slices.Index(types, r.Type)))
 	if r.After != nil {
-		done += float64(r.After.Place) / (1 << 48)
+		done += float64(r.After.Partition) / (1 << 48)
 	}
 	part := min(1, done/float64(max(1, len(types))))
 	switch {

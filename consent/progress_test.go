@@ -12,7 +12,7 @@ import (
 // TestProgress: an operator learns how far a walk is, and no number that depends on what
 // documents hold (CON-206).
 func TestProgress(t *testing.T) {
-	place := func(share float64) *store.DocID { return &store.DocID{Place: store.Place(share * (1 << 48))} }
+	place := func(share float64) *store.RowID { return &store.RowID{Partition: store.Partition(share * (1 << 48))} }
 	for _, c := range []struct {
 		name  string
 		at    consent.Reindexing

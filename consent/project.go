@@ -13,7 +13,7 @@ import (
 // cutsSome reports whether this Grant may change what bodies hold, so that keys
 // have to be made anew.
 func (v *View) cutsSome() bool {
-	return v.grant.principal.Kind == Clinician || v.cutsAny()
+	return v.grant.principal.Kind == Staff || v.cutsAny()
 }
 
 // cutsAny reports whether other bodies may be changed than those of touched documents.
@@ -44,7 +44,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	if rules.apply(d.Keys, paths) || rules.apply(newest, paths) {
 		return store.Doc{}, store.ErrNotFound
 	}
-	if d.Dead() {
+	if d.Deleted() {
 		return d, v.showsEnd(ctx, d, newest)
 	}
 	if d.Body == nil {
@@ -56,7 +56,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	}
 	body, changed := v.cut(d.Body, hidden, paths)
 	if !changed {
-		d.Keys = withPoints(d.Keys, d.ID.Place, false)
+		d.Keys = withPoints(d.Keys, d.RowID.Partition, false)
 		return d, nil
 	}
 	if body == nil {
@@ -72,7 +72,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 			keys = append(keys, k)
 		}
 	}
-	d.Body, d.Keys = body, withPoints(store.Sorted(keys), d.ID.Place, len(hidden) > 0)
+	d.Body, d.Keys = body, withPoints(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
 	return d, nil
 }
 
@@ -115,7 +115,7 @@ func (v *View) hiddenReferences(ctx context.Context, d store.Doc, keys ...[]stor
 	}
 	hidden := map[fhir.Ref]bool{}
 	for ref, from := range found {
-		if v.grant.principal.Kind == Patient && from.patients || v.grant.principal.Kind == Clinician && from.staff {
+		if v.grant.principal.Kind == Patient && from.patients || v.grant.principal.Kind == Staff && from.staff {
 			hidden[ref] = true
 		}
 	}
@@ -126,7 +126,7 @@ func cutReferences(body []byte, hidden map[fhir.Ref]bool, base string) ([]byte, 
 	if len(hidden) == 0 {
 		return body, false
 	}
-	return edit.CutReferences(body, func(ref fhir.Ref) bool { return hidden[ref] }, base)
+	return edit.RemoveReferences(body, func(ref fhir.Ref) bool { return hidden[ref] }, base)
 }
 
 // cut takes out of a body the references to hidden rows, what a patient is not given,
@@ -146,7 +146,7 @@ func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool)
 	if len(paths) == 0 {
 		return body, changed
 	}
-	body, more := edit.CutPaths(body, paths)
+	body, more := edit.RemovePaths(body, paths)
 	return body, changed || more
 }
 
@@ -155,7 +155,7 @@ func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool)
 // documents in a Bundle, in Parameters or contained, and what R4 does not know. It is the
 // same for every patient, so that a gap says nothing, and nil where nothing may be left.
 func cutForPatients(body []byte) ([]byte, bool) {
-	return edit.Cut(body, func(fhirType string) bool {
+	return edit.RemoveTypes(body, func(fhirType string) bool {
 		switch fhirType {
 		case "", "Narrative", "Annotation", "markdown", "Attachment", "base64Binary":
 			return true
@@ -164,10 +164,10 @@ func cutForPatients(body []byte) ([]byte, bool) {
 	})
 }
 
-// Cuts reports whether bodies of any document that this View shows may have been cut.
-func (v *View) Cuts() bool { return v.cutsAny() }
+// MayCut reports whether bodies of any document that this View shows may have been cut.
+func (v *View) MayCut() bool { return v.cutsAny() }
 
-// CutsIn reports whether the body of a document that this View showed may have been cut.
-func (v *View) CutsIn(d store.Doc) bool {
+// MayHaveCut reports whether the body of a document that this View showed may have been cut.
+func (v *View) MayHaveCut(d store.Doc) bool {
 	return v.grant.principal.Kind == Patient || store.Match(either(fact(factPoints), owned(ruled(v.grant.rules.Owners))), d.Keys)
 }

@@ -29,14 +29,14 @@ func (g *Guard) reads(snap store.Snap) *reads {
 
 // checked demands that a version stays the newest, under the keys that it has.
 func (r *reads) checked(d store.Doc) {
-	r.checks[d.Ref] = store.Check{Ref: d.Ref, Version: d.Version, Keying: d.Keying}
+	r.checks[d.Ref] = store.Check{Ref: d.Ref, Version: d.Version, KeyRevision: d.KeyRevision}
 }
 
 // followed demands that a document gives what it gives now to those that depend on it.
 // Other versions of it may come: who updates a document often holds up nobody who writes
 // about it (LIM-002).
 func (r *reads) followed(d store.Doc) error {
-	if d.Dead() {
+	if d.Deleted() {
 		r.checked(d)
 		return nil
 	}
@@ -123,17 +123,17 @@ func (r *reads) others(ctx context.Context, number string, leftOut func(id strin
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.index.Among("Patient", leftOutOr(leftOut, ids))
+	known, err := r.index.IDIn("Patient", leftOutOr(leftOut, ids))
 	if err != nil {
 		return nil, err
 	}
-	r.absent["bearers "+number] = store.Absent{Type: "Patient", Where: all(where, none(known)), Claims: []store.Key{index.DependsKey("nhs:" + number)}}
+	r.absent["bearers "+number] = store.Absent{Type: "Patient", Where: all(where, none(known)), Claims: []store.Key{index.CrossTypeDependsOnKey("nhs:" + number)}}
 	return ids, nil
 }
 
 func (r *reads) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	docs, err := r.standing.holders(ctx, binary, source)
-	key := index.HoldsKey(binary, source)
+	key := index.AttachesKey(binary, source)
 	for _, d := range docs {
 		if err := r.followed(d); err != nil {
 			return nil, err

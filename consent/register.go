@@ -109,13 +109,13 @@ func (r *register) take(d store.Doc) {
 // read says what a document says of its patients.
 func read(d store.Doc) entry {
 	switch {
-	case d.Ref.Type == "Consent" && !d.Dead():
+	case d.Ref.Type == "Consent" && !d.Deleted():
 		return entry{
 			names:     names(d.Keys, index.CoversPrefix()),
 			optOut:    store.Match(fact(factOptOut), d.Keys),
 			directive: store.Match(fact(factDirective), d.Keys),
 		}
-	case d.Ref.Type == "Patient" && !d.Dead():
+	case d.Ref.Type == "Patient" && !d.Deleted():
 		return entry{names: []string{d.Ref.ID}, restricted: store.Match(fact(factRestricted), d.Keys)}
 	}
 	return entry{}
@@ -131,7 +131,7 @@ func (r *register) tells(old, now store.Doc) bool {
 	case "Consent":
 		return true
 	case "Patient":
-		return now.Dead() || old.Dead() || read(old).speaks() || read(now).speaks()
+		return now.Deleted() || old.Deleted() || read(old).speaks() || read(now).speaks()
 	}
 	return false
 }
@@ -144,7 +144,7 @@ func (r *register) expect(writes []store.Write) {
 	for i := range writes {
 		w := &writes[i]
 		r.count(read(w.Doc), +1)
-		if w.Doc.Ref.Type != "Patient" || w.Doc.Dead() {
+		if w.Doc.Ref.Type != "Patient" || w.Doc.Deleted() {
 			continue
 		}
 		if bears := names(w.Doc.Keys, index.BearsPrefix()); len(bears) > 0 {
@@ -171,7 +171,7 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 		switch {
 		case err == nil && !tells(w):
 			r.joinNamed(bears, ref.ID, true)
-		case err == nil && ref.Type == "Patient" && w.Doc.Dead():
+		case err == nil && ref.Type == "Patient" && w.Doc.Deleted():
 			if left == nil {
 				left = map[store.Ref]uint64{}
 			}
@@ -325,7 +325,7 @@ func (r *register) meet(ctx context.Context, s store.Store, identifiers, patient
 			for _, name := range names(d.Keys, index.BearsPrefix()) {
 				r.join(name, id, true)
 			}
-			if d.Dead() {
+			if d.Deleted() {
 				r.ended[id] = true
 			}
 			r.mu.Unlock()

@@ -18,9 +18,9 @@ import (
 // body. A change that gives a document other facts gives it another number.
 const factsVersion = 9
 
-// Keying names the rules by which documents were keyed: those of fhir/index and
+// KeyFormat names the rules by which documents were keyed: those of fhir/index and
 // those of the facts beside them.
-type Keying struct {
+type KeyFormat struct {
 	Index int `json:"index"`
 	Facts int `json:"facts"`
 	// Words: every word has a key, for full text.
@@ -28,21 +28,21 @@ type Keying struct {
 }
 
 // keying is how this Guard keys documents, and how it asks for them.
-func (g *Guard) keying() Keying {
-	return Keying{Index: index.Version, Facts: factsVersion, Words: g.index.Words()}
+func (g *Guard) keying() KeyFormat {
+	return KeyFormat{Index: index.Version, Facts: factsVersion, Words: g.index.IndexesWords()}
 }
 
 // String writes both numbers, as 2.1, and whether words have keys.
-func (k Keying) String() string {
+func (k KeyFormat) String() string {
 	if k.Words {
 		return fmt.Sprintf("%d.%d with words", k.Index, k.Facts)
 	}
 	return fmt.Sprintf("%d.%d", k.Index, k.Facts)
 }
 
-// ErrKeying says that the documents of a store were keyed by other rules than
+// ErrKeyFormat says that the documents of a store were keyed by other rules than
 // this program's: what it asks would not find them, or not hide them.
-var ErrKeying = errors.New("the documents were keyed by other rules")
+var ErrKeyFormat = errors.New("the documents were keyed by other rules")
 
 // keyingMark and progressMark are where State holds the keying of the whole
 // store, and how far a walk has come.
@@ -51,9 +51,9 @@ const (
 	progressMark = "index/progress"
 )
 
-// CheckKeying returns ErrKeying unless all documents are keyed as this program
+// CheckKeyFormat returns ErrKeyFormat unless all documents are keyed as this program
 // does it. A store without documents is marked so.
-func (g *Guard) CheckKeying(ctx context.Context, state store.State) error {
+func (g *Guard) CheckKeyFormat(ctx context.Context, state store.State) error {
 	stands, found, err := keyingOf(ctx, state)
 	switch {
 	case err != nil:
@@ -61,16 +61,16 @@ func (g *Guard) CheckKeying(ctx context.Context, state store.State) error {
 	case found && stands == g.keying():
 		return nil
 	case found:
-		return fmt.Errorf("%w: %s, and this program's are %s", ErrKeying, stands, g.keying())
+		return fmt.Errorf("%w: %s, and this program's are %s", ErrKeyFormat, stands, g.keying())
 	case len(g.types.list()) > 0:
-		return fmt.Errorf("%w: the store does not say by which, and this program's are %s", ErrKeying, g.keying())
+		return fmt.Errorf("%w: the store does not say by which, and this program's are %s", ErrKeyFormat, g.keying())
 	}
-	return g.MarkKeying(ctx, state)
+	return g.MarkKeyFormat(ctx, state)
 }
 
-// MarkKeying says that all documents are keyed as this program does it: of an
+// MarkKeyFormat says that all documents are keyed as this program does it: of an
 // empty store, or after a walk.
-func (g *Guard) MarkKeying(ctx context.Context, state store.State) error {
+func (g *Guard) MarkKeyFormat(ctx context.Context, state store.State) error {
 	if _, err := g.store.Commit(ctx, store.Batch{State: []store.StateWrite{g.keyed()}}); err != nil {
 		return fmt.Errorf("mark the keying of the store: %w", err)
 	}
@@ -85,9 +85,9 @@ func (g *Guard) keyed() store.StateWrite {
 	return store.StateWrite{Key: keyingMark, Value: b}
 }
 
-// KeyingOf writes by which rules the documents of a store are keyed, for people;
+// DescribeKeyFormat writes by which rules the documents of a store are keyed, for people;
 // empty where the store does not say.
-func KeyingOf(ctx context.Context, state store.State) (string, error) {
+func DescribeKeyFormat(ctx context.Context, state store.State) (string, error) {
 	k, found, err := keyingOf(ctx, state)
 	if err != nil || !found {
 		return "", err
@@ -95,14 +95,14 @@ func KeyingOf(ctx context.Context, state store.State) (string, error) {
 	return k.String(), nil
 }
 
-// KeyedWords reports whether the words of all documents of a store have keys; false
+// WordsIndexed reports whether the words of all documents of a store have keys; false
 // where the store does not say how it is keyed.
-func KeyedWords(ctx context.Context, state store.State) (bool, error) {
+func WordsIndexed(ctx context.Context, state store.State) (bool, error) {
 	k, _, err := keyingOf(ctx, state)
 	return k.Words, err
 }
 
-func keyingOf(ctx context.Context, state store.State) (k Keying, found bool, err error) {
+func keyingOf(ctx context.Context, state store.State) (k KeyFormat, found bool, err error) {
 	b, err := state.Lookup(ctx, keyingMark)
 	if errors.Is(err, store.ErrNotFound) {
 		return k, false, nil
@@ -118,7 +118,7 @@ func keyingOf(ctx context.Context, state store.State) (k Keying, found bool, err
 
 // Reindexing is how far a walk over all documents has come.
 type Reindexing struct {
-	Keying  Keying    `json:"keying"`  // by which rules documents are keyed
+	Format  KeyFormat `json:"keying"`  // by which rules documents are keyed
 	Began   time.Time `json:"began"`   // of the walk, the first time
 	Resumed int       `json:"resumed"` // how often it went on after an interruption
 	Round   int       `json:"round"`   // of the types that inherit their owners; 0 is the first, over all types
@@ -132,7 +132,7 @@ type Reindexing struct {
 	Types      []string `json:"types,omitempty"`
 	Parameters []uint16 `json:"parameters,omitempty"`
 
-	After   *store.DocID `json:"after,omitempty"`   // the last document that is done
+	After   *store.RowID `json:"after,omitempty"`   // the last document that is done
 	Changed bool         `json:"changed,omitempty"` // this round keyed a document anew that others of its kind may follow
 
 	// Relabelled: the walk changed which rows of a person are labelled. Then it ends with
@@ -179,8 +179,8 @@ func (g *Guard) Reindex(ctx context.Context, state store.State, rest func(contex
 	if err != nil {
 		return at, err
 	}
-	if !found || at.Done || at.Keying != g.keying() {
-		at = Reindexing{Keying: g.keying(), Began: g.clock().UTC(), Type: walk(0)[0]}
+	if !found || at.Done || at.Format != g.keying() {
+		at = Reindexing{Format: g.keying(), Began: g.clock().UTC(), Type: walk(0)[0]}
 		for _, p := range g.toIndex() {
 			at.Parameters = append(at.Parameters, p.Number)
 		}

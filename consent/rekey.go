@@ -33,9 +33,9 @@ func (c *commit) describeAll(ctx context.Context) error {
 }
 
 func (c *commit) describe(ctx context.Context, w *store.Write) error {
-	if w.Doc.Dead() {
+	if w.Doc.Deleted() {
 		before := c.before[w.Doc.Ref]
-		w.Doc.Keys, w.Doc.ID = before.Keys, before.ID
+		w.Doc.Keys, w.Doc.RowID = before.Keys, before.RowID
 		return nil
 	}
 	return c.key(ctx, w)
@@ -55,8 +55,8 @@ func (c *commit) key(ctx context.Context, w *store.Write) error {
 	if err != nil {
 		return err
 	}
-	w.Doc.Keys, w.Doc.ID = made.keys, made.id
-	for _, name := range names(made.keys, index.WantsPrefix()) {
+	w.Doc.Keys, w.Doc.RowID = made.keys, made.id
+	for _, name := range names(made.keys, index.DependsOnPrefix()) {
 		c.waiting.add(name, w.Doc.Ref)
 	}
 	c.keyed++
@@ -128,7 +128,7 @@ func (c *commit) changes(ctx context.Context, refs []store.Ref) (map[string]int,
 		if err := c.attached(ctx, now, before, changed); err != nil {
 			return nil, err
 		}
-		if now.Dead() && ref.Type == "Patient" && !before.Dead() && before.Version > 0 {
+		if now.Deleted() && ref.Type == "Patient" && !before.Deleted() && before.Version > 0 {
 			c.stale[ownerName+ref.ID] = staleName{Of: append(names(before.Keys, index.BearsPrefix()), ref.ID), Barred: c.staleBy(before).Barred}
 		}
 	}
@@ -146,15 +146,15 @@ func (c *commit) toldOf(ref store.Ref) store.Doc {
 // changedNames are the names of which a new version changes what they stand for.
 func changedNames(now, before store.Doc) []string {
 	var out []string
-	appears := before.Version == 0 || before.Dead()
-	if appears || now.Dead() || !sameHeirs(now.Keys, before.Keys) {
+	appears := before.Version == 0 || before.Deleted()
+	if appears || now.Deleted() || !sameHeirs(now.Keys, before.Keys) {
 		out = append(out, now.Ref.String())
 	}
 	if now.Ref.Type != "Patient" {
 		return out
 	}
 	var a, b []string
-	if !now.Dead() {
+	if !now.Deleted() {
 		a = nhsNumbers(now.Body)
 	}
 	if !appears {
@@ -174,7 +174,7 @@ func (c *commit) keyAgain(ctx context.Context, changed map[string]int) ([]store.
 	again := map[store.Ref]bool{}
 	for name, when := range changed {
 		for ref := range c.waiting[name] {
-			if w := c.pending[ref]; !w.Doc.Dead() && c.described[ref] <= when {
+			if w := c.pending[ref]; !w.Doc.Deleted() && c.described[ref] <= when {
 				again[ref] = true
 			}
 		}

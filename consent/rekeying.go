@@ -97,9 +97,9 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 			return n, err
 		}
 		n++
-		after := d.ID
+		after := d.RowID
 		at.After = &after
-		made := described{keys: d.Keys, id: d.ID}
+		made := described{keys: d.Keys, id: d.RowID}
 		if !at.Marking {
 			row, err := g.row(d)
 			if err != nil {
@@ -109,11 +109,11 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 				return n, err
 			}
 		}
-		if made.keys, err = rows.marked(ctx, made.keys, made.id.Place, d.Body); err != nil {
+		if made.keys, err = rows.marked(ctx, made.keys, made.id.Partition, d.Body); err != nil {
 			return n, err
 		}
 		switch {
-		case d.ID == made.id && slices.Equal(d.Keys, made.keys):
+		case d.RowID == made.id && slices.Equal(d.Keys, made.keys):
 		case store.Match(stale, d.Keys) && !sameHeirs(d.Keys, made.keys):
 			// The backlog keys it, and then what depends on it, which nobody would know to
 			// be stale if it was found keyed.
@@ -124,9 +124,9 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 					l.addStale(labelsName+name, staleName{})
 				}
 			}
-			d.ID, d.Keys = made.id, made.keys
-			l.Writes = append(l.Writes, store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true})
-			l.wants = append(l.wants, names(made.keys, index.WantsPrefix())...)
+			d.RowID, d.Keys = made.id, made.keys
+			l.Writes = append(l.Writes, store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true})
+			l.wants = append(l.wants, names(made.keys, index.DependsOnPrefix())...)
 		}
 		if n == size {
 			break

@@ -89,7 +89,7 @@ func (g *Guard) keepLabels(ctx context.Context, l *landing) (over func(), err er
 		}
 	}
 	for i := range l.Writes {
-		if !l.Writes[i].Doc.Dead() {
+		if !l.Writes[i].Doc.Deleted() {
 			writes = append(writes, persons(l.Writes[i].Doc.Keys)...)
 		}
 	}
@@ -125,9 +125,9 @@ func (c *commit) mark(ctx context.Context) error {
 	rows := c.view.guard.labelled(c.view.snap, c.pending)
 	for _, ref := range c.order {
 		w := c.pending[ref]
-		if !w.Doc.Dead() {
+		if !w.Doc.Deleted() {
 			var err error
-			if w.Doc.Keys, err = rows.marked(ctx, w.Doc.Keys, w.Doc.ID.Place, w.Doc.Body); err != nil {
+			if w.Doc.Keys, err = rows.marked(ctx, w.Doc.Keys, w.Doc.RowID.Partition, w.Doc.Body); err != nil {
 				return err
 			}
 		}
@@ -145,7 +145,7 @@ func relabels(before, now store.Doc) []string {
 		return nil
 	}
 	of := func(d store.Doc) []string {
-		if d.Version == 0 || d.Dead() {
+		if d.Version == 0 || d.Deleted() {
 			return nil
 		}
 		return names(d.Keys, index.LabelledPrefix())
@@ -160,14 +160,14 @@ func relabels(before, now store.Doc) []string {
 // otherwise.
 func (c *commit) markDocs(ctx context.Context, docs []store.Doc, rows *labelled) error {
 	for _, d := range docs {
-		keys, err := rows.marked(ctx, d.Keys, d.ID.Place, d.Body)
+		keys, err := rows.marked(ctx, d.Keys, d.RowID.Partition, d.Body)
 		if err != nil {
 			return err
 		}
 		if !slices.Equal(keys, d.Keys) {
 			before := d
 			d.Keys = keys
-			c.put(store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}, before)
+			c.put(store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}, before)
 		}
 	}
 	return nil

@@ -126,7 +126,7 @@ func TestLabelsAndRowsAtOnce(t *testing.T) {
 	}
 	all.Go(func() {
 		for n := range writes {
-			label := consent.Change{Form: consent.ToUpdate, Ref: store.Ref{Type: "Observation", ID: "A.o"}, ExactMeta: true,
+			label := consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: "Observation", ID: "A.o"}, ExactMeta: true,
 				Body: []byte(observation("A.o", "A.1", []string{"", sensitive}[n%2]))}
 			again(func() error { return r.change(r.feed("A"), label) })
 		}
@@ -146,7 +146,7 @@ func TestLabelsAndRowsAtOnce(t *testing.T) {
 }
 
 func (r *region) change(p consent.Principal, change consent.Change) error {
-	req := consent.Request{Interaction: consent.Update, Type: change.Ref.Type, Letter: consent.UpdateLetter, Write: true}
+	req := consent.Request{Interaction: consent.Update, Type: change.Ref.Type, Permission: consent.PermitUpdate, Write: true}
 	return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
 		_, err := v.Commit(context.Background(), []consent.Change{change}, nil)
 		return err

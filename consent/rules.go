@@ -23,14 +23,14 @@ type Rules struct {
 	// Hide is what is not there, of any type and whoever it is about: a
 	// predicate over stored keys. nil hides nothing.
 	Hide store.Pred
-	// Without are patients of whom there is no record, the Patient included. nil
+	// NoRecord are patients of whom there is no record, the Patient included. nil
 	// for nobody.
-	Without store.Set
+	NoRecord store.Set
 	// Owners are rules over single documents, by the id of the patient whom they
 	// are about. For a document of several patients the rules of each hold.
 	Owners map[string][]OwnerRule
-	// Letters are what is left of the letters of a type that it names.
-	Letters map[string]string
+	// Permissions are what is left of the letters of a type that it names.
+	Permissions map[string]string
 	// Withheld: the requester must be told that something of the named patient is
 	// withheld (S2). That nothing is left of a record (S1) follows from Without.
 	Withheld bool
@@ -38,14 +38,14 @@ type Rules struct {
 
 // idle reports whether the rules hide and cut nothing, and leave all letters.
 func (r Rules) idle() bool {
-	return r.Hide == nil && r.Without == nil && len(r.Owners) == 0 && len(r.Letters) == 0
+	return r.Hide == nil && r.NoRecord == nil && len(r.Owners) == 0 && len(r.Permissions) == 0
 }
 
 // OwnerRule is a rule over documents about one patient.
 type OwnerRule struct {
 	When store.Pred // over stored keys; nil for every document
 	Hide bool
-	// Cut are paths of elements that are taken out, as edit.CutPaths names them.
+	// Cut are paths of elements that are taken out, as edit.RemovePaths names them.
 	// Each is a whole value with its indexes, never a part of one.
 	Cut []string
 }
@@ -97,7 +97,7 @@ func (r *Rules) apply(keys []store.Key, paths map[string]bool) (hidden bool) {
 
 // decided is step 8 as an engine of directives decides it.
 func decided(ctx context.Context, d *decision) *Refusal {
-	if d.guard.decider == nil || d.p.Kind != Clinician && d.p.Kind != Patient {
+	if d.guard.decider == nil || d.p.Kind != Staff && d.p.Kind != Patient {
 		return nil
 	}
 	rules, err := d.guard.decider.Decide(ctx, d.p, d.req, d.grant.patient)
@@ -106,30 +106,30 @@ func decided(ctx context.Context, d *decision) *Refusal {
 		return nil
 	}
 	d.grant.rules = rules
-	if rules.Without == nil {
+	if rules.NoRecord == nil {
 		return nil
 	}
-	d.grant.hidden.without = rules.Without
-	return d.dissent(8, rules.Without)
+	d.grant.hidden.without = rules.NoRecord
+	return d.dissent(8, rules.NoRecord)
 }
 
 // narrowed is what the rules leave of a predicate of the pipeline.
 func (r *Rules) narrowed(where store.Pred) store.Pred {
-	if r.Hide == nil && r.Without == nil {
+	if r.Hide == nil && r.NoRecord == nil {
 		return where
 	}
 	out := store.And{where}
 	if r.Hide != nil {
 		out = append(out, none(r.Hide))
 	}
-	if r.Without != nil {
-		out = append(out, none(owned(r.Without)))
+	if r.NoRecord != nil {
+		out = append(out, none(owned(r.NoRecord)))
 	}
 	return out
 }
 
 // leave reports whether the rules leave one of the letters of a type.
 func (r *Rules) leave(typ, letters string) bool {
-	left, named := r.Letters[typ]
+	left, named := r.Permissions[typ]
 	return !named || strings.ContainsAny(left, letters)
 }

@@ -19,7 +19,7 @@ const seen = `{"resourceType":"Observation","id":"A.o","status":"final","code":{
 // within calls f with a View of a search of Observations.
 func (r *region) within(p consent.Principal, f func(*consent.View)) {
 	r.Helper()
-	req := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter, Named: consent.Named{ID: "A.1"}}
+	req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch, Named: consent.NamedPatient{ID: "A.1"}}
 	if err := r.guard.Read(context.Background(), p, req, func(v *consent.View) error { f(v); return nil }); err != nil {
 		r.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestLettersOfNodes(t *testing.T) {
 				t.Errorf("letters %q left: a search finds the row: %v, want %v", c.left, got, c.searched)
 			}
 			for letters, want := range map[string]bool{"s": c.searched, "r": c.read, "rs": c.referredTo} {
-				_, err := v.With(letters).Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
+				_, err := v.WithPermission(letters).Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
 				if got := err == nil; got != want || err != nil && !errors.Is(err, store.ErrNotFound) {
 					t.Errorf("letters %q left, %q needed: there: %v (%v), want %v", c.left, letters, got, err, want)
 				}
@@ -104,7 +104,7 @@ func TestWithoutRecord(t *testing.T) {
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
 	r.mustPut(r.feed("A"), seen)
 	r.decider.Set(consenttest.Decision{Without: []string{"A.1"}})
-	req := consent.Request{Interaction: consent.Read, Type: "Patient", Letter: consent.ReadLetter, Named: consent.Named{ID: "A.1"}}
+	req := consent.Request{Interaction: consent.Read, Type: "Patient", Permission: consent.PermitRead, Named: consent.NamedPatient{ID: "A.1"}}
 	err := r.guard.Read(context.Background(), r.clinician("A", "break-glass"), req, func(*consent.View) error { return nil })
 	if refusal, ok := consent.AsRefusal(err); !ok || refusal.Reason != consent.NoPatientConsent {
 		t.Errorf("who may break the glass: got %v, want %s", err, consent.NoPatientConsent)
@@ -121,7 +121,7 @@ func TestDeciderThatFails(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
 	r.decider.Set(consenttest.Decision{Rules: []consenttest.Rule{{Trait: consenttest.Trait{Type: "Observation", Param: "date", Value: "no date"}}}})
-	req := consent.Request{Interaction: consent.Read, Type: "Patient", Letter: consent.ReadLetter}
+	req := consent.Request{Interaction: consent.Read, Type: "Patient", Permission: consent.PermitRead}
 	err := r.guard.Read(context.Background(), r.clinician("A"), req, func(*consent.View) error {
 		t.Error("a View is handed out")
 		return nil
@@ -176,9 +176,9 @@ func TestUnseenAfterWriting(t *testing.T) {
 		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
 		r.decider.Set(c.decision)
 		body := strings.Replace(optOut("x", "G.1"), `"id":"x",`, c.label, 1)
-		req := consent.Request{Interaction: consent.Create, Type: "Consent", Letter: consent.CreateLetter, Write: true}
+		req := consent.Request{Interaction: consent.Create, Type: "Consent", Permission: consent.PermitCreate, Write: true}
 		err := r.guard.Read(context.Background(), r.patient("G.1"), req, func(v *consent.View) error {
-			made, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToCreate, Ref: store.Ref{Type: "Consent", ID: "x"}, Body: []byte(body)}}, nil)
+			made, err := v.Commit(context.Background(), []consent.Change{{Kind: consent.ChangeCreate, Ref: store.Ref{Type: "Consent", ID: "x"}, Body: []byte(body)}}, nil)
 			if err == nil && (made[0].Doc.Body != nil) != c.seen {
 				t.Errorf("%s: the writer is given %q", c.name, made[0].Doc.Body)
 			}

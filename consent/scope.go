@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Letter is one of the permissions of a SMART 2.2 scope.
-type Letter byte
+// Permission is one of the permissions of a SMART 2.2 scope.
+type Permission byte
 
 // The letters, in the order in which a scope writes them.
 const (
-	CreateLetter Letter = 'c'
-	ReadLetter   Letter = 'r'
-	UpdateLetter Letter = 'u'
-	DeleteLetter Letter = 'd'
-	SearchLetter Letter = 's'
+	PermitCreate Permission = 'c'
+	PermitRead   Permission = 'r'
+	PermitUpdate Permission = 'u'
+	PermitDelete Permission = 'd'
+	PermitSearch Permission = 's'
 )
 
 const letters = "cruds"
 
 // Scope is one resource scope: level / type . letters.
 type Scope struct {
-	Level   string // patient, user or system; carerecord for a scope of this server's own
-	Type    string // a type or *
-	Letters string // a subset of cruds in that order; empty for a scope of this server's own
+	Level       string // patient, user or system; carerecord for a scope of this server's own
+	Type        string // a type or *
+	Permissions string // a subset of cruds in that order; empty for a scope of this server's own
 }
 
 // Operations is the scope of who operates the record: it alone lets somebody
@@ -41,7 +41,7 @@ func (s Scope) String() string {
 	if s.Level == ownLevel {
 		return s.Level + "/" + s.Type
 	}
-	return s.Level + "/" + s.Type + "." + s.Letters
+	return s.Level + "/" + s.Type + "." + s.Permissions
 }
 
 // Scopes is a set of resource scopes. The empty set permits nothing.
@@ -57,16 +57,16 @@ func (s Scopes) String() string {
 }
 
 // Allow reports whether the scopes permit a letter on a type.
-func (s Scopes) Allow(typ string, l Letter) bool {
+func (s Scopes) Allow(typ string, l Permission) bool {
 	return slices.ContainsFunc(s, func(one Scope) bool {
-		return (one.Type == "*" || one.Type == typ) && strings.IndexByte(one.Letters, byte(l)) >= 0
+		return (one.Type == "*" || one.Type == typ) && strings.IndexByte(one.Permissions, byte(l)) >= 0
 	})
 }
 
 // AllowAny reports whether the scopes permit one of the letters on a type.
 func (s Scopes) AllowAny(typ string, any string) bool {
 	for i := range len(any) {
-		if s.Allow(typ, Letter(any[i])) {
+		if s.Allow(typ, Permission(any[i])) {
 			return true
 		}
 	}
@@ -131,7 +131,7 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 	if perms == "" {
 		return Scope{}, fmt.Errorf("scope %q has no letters", token)
 	}
-	return Scope{Level: level, Type: typ, Letters: perms}, nil
+	return Scope{Level: level, Type: typ, Permissions: perms}, nil
 }
 
 // Within cuts scopes to a ceiling: each asked scope is kept as far as one of
@@ -151,11 +151,11 @@ func (s Scopes) Within(ceiling Scopes) Scopes {
 				both.Type = c.Type
 			}
 			for i := range len(letters) {
-				if strings.IndexByte(ask.Letters, letters[i]) >= 0 && strings.IndexByte(c.Letters, letters[i]) >= 0 {
-					both.Letters += letters[i : i+1]
+				if strings.IndexByte(ask.Permissions, letters[i]) >= 0 && strings.IndexByte(c.Permissions, letters[i]) >= 0 {
+					both.Permissions += letters[i : i+1]
 				}
 			}
-			if both.Letters != "" && !slices.Contains(out, both) {
+			if both.Permissions != "" && !slices.Contains(out, both) {
 				out = append(out, both)
 			}
 		}

@@ -56,7 +56,7 @@ func TestScopesAddUp(t *testing.T) {
 	} {
 		got := ""
 		for _, letter := range "cruds" {
-			if scopes(t, text).Allow("Patient", consent.Letter(letter)) {
+			if scopes(t, text).Allow("Patient", consent.Permission(letter)) {
 				got += string(letter)
 			}
 		}
@@ -71,7 +71,7 @@ func TestScopesAddUp(t *testing.T) {
 func TestWildcard(t *testing.T) {
 	all := scopes(t, "user/*.cruds system/*.cruds")
 	for _, typ := range r4.Resources() {
-		if !all.Allow(typ, consent.ReadLetter) {
+		if !all.Allow(typ, consent.PermitRead) {
 			t.Errorf("SMART-243: a wildcard does not cover %s", typ)
 		}
 	}

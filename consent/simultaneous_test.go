@@ -27,15 +27,15 @@ func deletes(typ, id string) act { return act{typ: typ, id: id} }
 
 // makes does what feed G does, with something else between its reading and its commit.
 func (r *region) makes(a act, between func()) error {
-	ch := consent.Change{Form: consent.ToDelete, Ref: store.Ref{Type: a.typ, ID: a.id}}
-	req := consent.Request{Interaction: consent.Delete, Type: a.typ, Letter: consent.DeleteLetter, Write: true}
+	ch := consent.Change{Kind: consent.ChangeDelete, Ref: store.Ref{Type: a.typ, ID: a.id}}
+	req := consent.Request{Interaction: consent.Delete, Type: a.typ, Permission: consent.PermitDelete, Write: true}
 	if a.body != "" {
 		res, err := fhir.Parse([]byte(a.body))
 		if err != nil {
 			r.Fatal(err)
 		}
-		ch = consent.Change{Form: consent.ToUpdate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}
-		req = consent.Request{Interaction: consent.Update, Type: res.Type, Letter: consent.UpdateLetter, Write: true}
+		ch = consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}
+		req = consent.Request{Interaction: consent.Update, Type: res.Type, Permission: consent.PermitUpdate, Write: true}
 	}
 	return r.guard.Read(context.Background(), r.feed("G"), req, func(v *consent.View) error {
 		between()

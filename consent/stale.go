@@ -122,7 +122,7 @@ func (n *staleNames) add(entry staleName) {
 func (n *staleNames) where() store.Pred {
 	out := store.Or{
 		store.In{Prefix: index.OwnerPrefix(), Set: n.owners},
-		store.In{Prefix: index.WantsPrefix(), Set: n.wants},
+		store.In{Prefix: index.DependsOnPrefix(), Set: n.wants},
 		store.In{Prefix: index.AboutPrefix(), Set: n.persons},
 		store.In{Prefix: n.binaryIDs, Set: n.binaries},
 	}

@@ -18,17 +18,17 @@ import (
 
 // factApart: what a clinician sees of the document may depend on something else than
 // the wishes of one patient in whose place it stands. Documents with factPoints have it.
-const factApart = index.FactApart
+const factApart = index.FactIrregular
 
 // apart reports whether a document with these keys at a place stands apart.
-func apart(keys []store.Key, at store.Place) bool {
+func apart(keys []store.Key, at store.Partition) bool {
 	owners := ownersOf(keys)
 	for _, name := range []string{factResolved, factOrdinary, factShared} {
 		if !store.Match(fact(name), keys) {
 			return true
 		}
 	}
-	return len(names(keys, index.AboutPrefix())) > 0 || len(owners) > 1 || len(owners) == 1 && index.Place(owners[0]) != at || len(names(keys, index.MentionPrefix())) > 0
+	return len(names(keys, index.AboutPrefix())) > 0 || len(owners) > 1 || len(owners) == 1 && index.PartitionOf(owners[0]) != at || len(names(keys, index.MentionPrefix())) > 0
 }
 
 // whole reports whether a count is made of the count of all: a clinician asks for
@@ -36,9 +36,9 @@ func apart(keys []store.Key, at store.Place) bool {
 // in hide.
 func (v *View) whole(q store.Query) bool {
 	g := v.grant
-	return g.principal.Kind == Clinician && g.patient == "" && g.gone == "" && g.rules.idle() && g.stale.empty() && len(g.stale.relabelled) == 0 &&
-		q.After == nil && q.Places == nil && q.Type != "" && q.Type != "Consent" && !unseen(q.Type) &&
-		(v.letters == "" || g.May(q.Type, v.letters)) && store.Posted(q.Where)
+	return g.principal.Kind == Staff && g.patient == "" && g.gone == "" && g.rules.idle() && g.stale.empty() && len(g.stale.relabelled) == 0 &&
+		q.After == nil && q.Partitions == nil && q.Type != "" && q.Type != "Consent" && !unseen(q.Type) &&
+		(v.letters == "" || g.May(q.Type, v.letters)) && store.DecidedByPostings(q.Where)
 }
 
 // perPatient is about how many documents are looked at in the time of a look into the
@@ -52,7 +52,7 @@ func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool
 	if !v.whole(q) {
 		return 0, false, nil
 	}
-	q.KeysOnly, q.Steady = true, false
+	q.KeysOnly, q.TimingSafe = true, false
 	n, err = v.snap.Count(ctx, q, max)
 	if err != nil {
 		return 0, false, err
@@ -77,11 +77,11 @@ func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool
 	if err != nil || len(wish) == 0 {
 		return n - odd, true, errors.Join(err, *v.failed)
 	}
-	places := make([]store.Place, len(wish))
+	places := make([]store.Partition, len(wish))
 	for i, p := range wish {
-		places[i] = index.Place(p)
+		places[i] = index.PartitionOf(p)
 	}
 	slices.Sort(places)
-	of, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, none(stands), hidden}, Places: slices.Compact(places), KeysOnly: true}, 0)
+	of, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, none(stands), hidden}, Partitions: slices.Compact(places), KeysOnly: true}, 0)
 	return n - odd - of, true, errors.Join(err, *v.failed)
 }

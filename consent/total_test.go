@@ -84,7 +84,7 @@ func TestCountIsWhatScanYields(t *testing.T) {
 					members, none = missing(t, "has-member", "false"), missing(t, "has-member", "true")
 				}
 				for _, where := range []store.Pred{members, none, store.And{}, store.And{store.Eq{Key: index.SourceKey("A")}}, store.Or{store.Eq{Key: index.SourceKey("A")}, store.Eq{Key: index.SourceKey("G")}}} {
-					req := consent.Request{Interaction: consent.Search, Type: typ, Letter: consent.SearchLetter}
+					req := consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch}
 					err := reg.guard.Read(context.Background(), reg.clinician(ods), req, func(v *consent.View) error {
 						q := store.Query{Type: typ, Where: where}
 						rows := 0
@@ -134,7 +134,7 @@ func TestRulesAreCountedOneByOne(t *testing.T) {
 		{Letters: map[string]string{"Observation": "r"}},
 	} {
 		reg.decider.Set(d)
-		req := consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter}
+		req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}
 		err := reg.guard.Read(context.Background(), reg.clinician("A"), req, func(v *consent.View) error {
 			if _, ok, err := v.Less(context.Background(), store.Query{Type: "Observation", Where: store.And{}}); ok || err != nil {
 				t.Errorf("%+v: the count is made of the whole (%v)", d, err)

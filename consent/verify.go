@@ -21,7 +21,7 @@ const verifyPage = 1000
 func (g *Guard) Verify(ctx context.Context, fault func(error)) (int, error) {
 	all := 0
 	for _, typ := range r4.Resources() {
-		var after *store.DocID
+		var after *store.RowID
 		for n := verifyPage; n == verifyPage; all += n {
 			err := g.store.Read(ctx, func(snap store.Snap) error {
 				var err error
@@ -38,7 +38,7 @@ func (g *Guard) Verify(ctx context.Context, fault func(error)) (int, error) {
 
 // verifySome verifies at most verifyPage documents of a type and returns how
 // many, and the last one's place.
-func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, after *store.DocID, fault func(error)) (int, *store.DocID, error) {
+func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, after *store.RowID, fault func(error)) (int, *store.RowID, error) {
 	n := 0
 	stale := either(g.backlog.now().where(), g.backlog.now().unmarked())
 	rows := g.labelled(snap, nil)
@@ -47,21 +47,21 @@ func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, aft
 			return n, after, err
 		}
 		n++
-		after = &d.ID
+		after = &d.RowID
 		var made described
 		row, err := g.row(d)
 		if err == nil {
 			made, err = g.describe(ctx, g.standing(snap), d, row)
 		}
 		if err == nil {
-			made.keys, err = rows.marked(ctx, made.keys, made.id.Place, d.Body)
+			made.keys, err = rows.marked(ctx, made.keys, made.id.Partition, d.Body)
 		}
 		switch {
 		case store.Match(stale, d.Keys): // the backlog knows that it is to be keyed anew
 		case err != nil:
 			fault(fmt.Errorf("%s cannot be keyed: %w", d.Ref, err))
-		case d.ID != made.id:
-			fault(fmt.Errorf("%s stands at %x, a rebuild puts it at %x", d.Ref, d.ID, made.id))
+		case d.RowID != made.id:
+			fault(fmt.Errorf("%s stands at %x, a rebuild puts it at %x", d.Ref, d.RowID, made.id))
 		case !slices.Equal(d.Keys, made.keys):
 			// Not all documents have the keys of a parameter that is being indexed, and
 			// some still have those of one that is gone: neither answers.
@@ -79,7 +79,7 @@ func (g *Guard) verifySome(ctx context.Context, snap store.Snap, typ string, aft
 
 // settled are the keys that a rebuild can be held against.
 func (g *Guard) settled(keys []store.Key) []store.Key {
-	return slices.DeleteFunc(slices.Clone(keys), func(k store.Key) bool { return !g.index.Settled(k) })
+	return slices.DeleteFunc(slices.Clone(keys), func(k store.Key) bool { return !g.index.IsComplete(k) })
 }
 
 // differ names a key that only one side has.

@@ -71,12 +71,12 @@ func TestTracesOfDirectives(t *testing.T) {
 // the commit is a conflict, and a hidden one is no match (REST-126, CON-1304).
 func TestConditionalCreateLosesItsRace(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	key := index.WantsKey("Observation/never")
+	key := index.DependsOnKey("Observation/never")
 	create := func(p consent.Principal, between func()) error {
-		req := consent.Request{Interaction: consent.Create, Type: "Provenance", Letter: consent.CreateLetter, Write: true}
+		req := consent.Request{Interaction: consent.Create, Type: "Provenance", Permission: consent.PermitCreate, Write: true}
 		return r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
 			between()
-			_, err := v.Commit(context.Background(), []consent.Change{{Form: consent.ToCreate, Ref: store.Ref{Type: "Provenance", ID: consent.NewID()},
+			_, err := v.Commit(context.Background(), []consent.Change{{Kind: consent.ChangeCreate, Ref: store.Ref{Type: "Provenance", ID: consent.NewID()},
 				Body: []byte(`{"resourceType":"Provenance","target":[{"reference":"Observation/never"}]}`), Absent: store.Eq{Key: key}, Claims: []store.Key{key}}}, nil)
 			return err
 		})

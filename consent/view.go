@@ -29,12 +29,12 @@ type View struct {
 	labelled *labelled // rows of the snapshot that labels hide from somebody
 }
 
-// With returns the View for a node of a question that needs one of the letters on
+// WithPermission returns the View for a node of a question that needs one of the letters on
 // the types that it asks: "s" for what is searched, joined or refers to a row,
 // "rs" for what a row refers to (SMART-270 to 283, 295). What the scopes or the
 // rules give none of them on is not there. A View begins with the letter of its
 // request, one for writing with none.
-func (v *View) With(letters string) *View {
+func (v *View) WithPermission(letters string) *View {
 	out := *v
 	out.letters = letters
 	return &out
@@ -57,23 +57,23 @@ func (v *View) Grant() *Grant { return v.grant }
 // Index returns the indexer of the keys.
 func (v *View) Index() *index.Indexer { return v.index }
 
-// By returns the View for a question that was planned by an Indexer of this
+// WithIndexer returns the View for a question that was planned by an Indexer of this
 // record (index.Pinned), whose search parameters it is to be answered by.
-func (v *View) By(x *index.Indexer) *View {
+func (v *View) WithIndexer(x *index.Indexer) *View {
 	out := *v
 	out.index = x
 	return &out
 }
 
-// Types returns the types of which the store holds documents, or once did,
+// StoredTypes returns the types of which the store holds documents, or once did,
 // sorted: of no other need anybody ask. It says nothing of what is visible, and
 // is not to be changed.
-func (v *View) Types() []string { return v.guard.types.list() }
+func (v *View) StoredTypes() []string { return v.guard.types.list() }
 
-// Signals returns the patient whom the request names, and whether the requester
+// WithheldNotice returns the patient whom the request names, and whether the requester
 // must be told that something of that record is withheld (S2, CON-1103). The
 // other signal, S1, is a Refusal.
-func (v *View) Signals() (patient string, withheld bool) {
+func (v *View) WithheldNotice() (patient string, withheld bool) {
 	return v.grant.patient, v.grant.withheld
 }
 
@@ -106,7 +106,7 @@ func (v *View) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, e
 			if err == nil {
 				d, err = v.show(ctx, d, d)
 			}
-			if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
+			if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
 				continue
 			}
 			if !yield(d, err) || err != nil {

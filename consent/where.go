@@ -36,7 +36,7 @@ func aboutPerson(name string) store.Or {
 func otherThan(prefix, own store.Key) store.Pred {
 	return store.Or{
 		store.Range{Low: prefix, High: own},
-		store.Range{Low: own + "\x00", High: store.After(prefix)},
+		store.Range{Low: own + "\x00", High: store.PrefixEnd(prefix)},
 	}
 }
 
@@ -61,9 +61,9 @@ func (g *Grant) pipeline(typ string) store.Pred {
 	switch g.principal.Kind {
 	case System:
 		return everything
-	case Feed:
+	case SourceSystem:
 		return from(g.principal.Organisation)
-	case Clinician:
+	case Staff:
 		return g.whereClinician(typ)
 	case Patient:
 		return g.wherePatient(typ)
@@ -114,11 +114,11 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 		usual(factResolved),
 		none(owned(g.sets.restricted)),
 		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
-		none(store.Under(index.MentionPrefix())),
+		none(store.WithPrefix(index.MentionPrefix())),
 	}
 	switch typ {
 	case "Consent": // its own labels do not hide what the patient said
-		out = append(out, either(usual(factReleased), all(fact(factInPerson), none(store.Under(index.SourcePrefix())))))
+		out = append(out, either(usual(factReleased), all(fact(factInPerson), none(store.WithPrefix(index.SourcePrefix())))))
 	default:
 		out = append(out, usual(factReleased), usual(factOrdinary))
 	}

@@ -42,8 +42,8 @@ func (r *region) conditionally(n int) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		key := index.DependsKey(fmt.Sprintf("nothing%d", i))
-		changes = append(changes, consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body,
+		key := index.CrossTypeDependsOnKey(fmt.Sprintf("nothing%d", i))
+		changes = append(changes, consent.Change{Kind: consent.ChangeCreate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body,
 			Absent: store.Eq{Key: key}, Claims: []store.Key{key}})
 	}
 	req := consent.Request{Interaction: consent.Transaction, Write: true}

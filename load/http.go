@@ -16,7 +16,7 @@ import (
 // HTTP sends bundles to a server with a bearer token. Marks are not kept there. A
 // bundle is sent again where the server says that nothing was stored, or where a second
 // time has no other effect than the first; else the load ends, since it may be stored.
-func HTTP(client *http.Client, base, token string) Send {
+func HTTP(client *http.Client, base, token string) Sender {
 	return func(ctx context.Context, _ string, bundle []byte) (Outcome, error) {
 		q, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/"), bytes.NewReader(bundle))
 		if err != nil {

@@ -37,8 +37,8 @@ type Outcome struct {
 	Failed    string       `json:"failed,omitempty"`  // it may be tried again
 }
 
-// Send stores one transaction bundle. An error ends the load.
-type Send func(ctx context.Context, mark string, bundle []byte) (Outcome, error)
+// Sender stores one transaction bundle. An error ends the load.
+type Sender func(ctx context.Context, mark string, bundle []byte) (Outcome, error)
 
 // Refusal is a bundle that was not stored.
 type Refusal struct {
@@ -74,7 +74,7 @@ const gather = 200
 // Files loads files and folders, in the order of their names. progress is told
 // how many resources were stored. Refusals are in the report; the error says
 // why the load ended early, and Files may then be called again.
-func Files(ctx context.Context, paths []string, send Send, progress func(int)) (*Report, error) {
+func Files(ctx context.Context, paths []string, send Sender, progress func(int)) (*Report, error) {
 	start := time.Now()
 	r := &Report{}
 	defer func() { r.Took = time.Since(start) }()
@@ -114,7 +114,7 @@ func expand(paths []string) ([]string, error) {
 	return slices.Compact(files), nil
 }
 
-func (r *Report) file(ctx context.Context, file string, send Send, progress func(int)) error {
+func (r *Report) file(ctx context.Context, file string, send Sender, progress func(int)) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (r *Report) file(ctx context.Context, file string, send Send, progress func
 }
 
 // each returns what is done with every bundle of a file.
-func (r *Report) each(ctx context.Context, file string, send Send, progress func(int)) func([]byte) error {
+func (r *Report) each(ctx context.Context, file string, send Sender, progress func(int)) func([]byte) error {
 	n := 0
 	return func(bundle []byte) error {
 		n++
@@ -150,7 +150,7 @@ func (r *Report) each(ctx context.Context, file string, send Send, progress func
 }
 
 // bundle sends the nth bundle of a file.
-func (r *Report) bundle(ctx context.Context, file string, n int, send Send, progress func(int), bundle []byte) error {
+func (r *Report) bundle(ctx context.Context, file string, n int, send Sender, progress func(int), bundle []byte) error {
 	r.Bundles++
 	out, err := attempt(ctx, send, markOf(file, bundle), bundle)
 	if err != nil {
@@ -170,7 +170,7 @@ func (r *Report) bundle(ctx context.Context, file string, n int, send Send, prog
 // tries is how often a bundle is sent while the receiver does not answer.
 const tries = 5
 
-func attempt(ctx context.Context, send Send, mark string, bundle []byte) (Outcome, error) {
+func attempt(ctx context.Context, send Sender, mark string, bundle []byte) (Outcome, error) {
 	for i := 1; ; i++ {
 		out, err := send(ctx, mark, bundle)
 		if err != nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Lines loads NDJSON from a stream, as Files does from a file: bundles as they
+// NDJSON loads NDJSON from a stream, as Files does from a file: bundles as they
 // are, single resources gathered.
-func Lines(ctx context.Context, in io.Reader, send Send, progress func(int)) (*Report, error) {
+func NDJSON(ctx context.Context, in io.Reader, send Sender, progress func(int)) (*Report, error) {
 	start := time.Now()
 	r := &Report{Files: 1}
 	err := lines(in, r.each(ctx, "-", send, progress))
@@ -21,21 +21,21 @@ func Lines(ctx context.Context, in io.Reader, send Send, progress func(int)) (*R
 	return r, nil
 }
 
-// Item is one transaction bundle of a source.
-type Item struct {
+// SourceBundle is one transaction bundle of a source.
+type SourceBundle struct {
 	Source string // ODS code
 	Name   string
 	Bundle []byte
 }
 
-// Stream loads bundles of several sources as they come, in bounded memory. to
+// Bundles loads bundles of several sources as they come, in bounded memory. to
 // returns what stores the bundles of a source. Marks are of a bundle's name and
 // bytes, so that a stream that is made again is resumed.
-func Stream(ctx context.Context, items iter.Seq[Item], to func(source string) Send, progress func(int)) (*Report, error) {
+func Bundles(ctx context.Context, items iter.Seq[SourceBundle], to func(source string) Sender, progress func(int)) (*Report, error) {
 	start := time.Now()
 	r := &Report{}
 	defer func() { r.Took = time.Since(start) }()
-	senders := map[string]Send{}
+	senders := map[string]Sender{}
 	for item := range items {
 		send := senders[item.Source]
 		if send == nil {

@@ -24,7 +24,7 @@ func TestLinesLoadsAStream(t *testing.T) {
 		return load.Outcome{Resources: load.Size(body)}, nil
 	}
 	in := bundle + "\n\n" + strings.Replace(bundle, `"a"`, `"b"`, 1) + "\n" + `{"resourceType":"Basic","id":"c"}` + "\n" + `{"resourceType":"Basic","id":"d"}`
-	report, err := load.Lines(t.Context(), strings.NewReader(in), send, func(int) {})
+	report, err := load.NDJSON(t.Context(), strings.NewReader(in), send, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,15 +39,15 @@ func TestLinesLoadsAStream(t *testing.T) {
 // TestStreamSendsToTheSourceOfEach: every item goes to its own source, under a
 // mark that is the same in the next run, and differs between names.
 func TestStreamSendsToTheSourceOfEach(t *testing.T) {
-	items := []load.Item{{"XGP01", "one", []byte(bundle)}, {"XAC01", "one", []byte(bundle)}, {"XGP01", "two", []byte(bundle)}}
+	items := []load.SourceBundle{{"XGP01", "one", []byte(bundle)}, {"XAC01", "one", []byte(bundle)}, {"XGP01", "two", []byte(bundle)}}
 	run := func() (sources, marks []string) {
-		to := func(source string) load.Send {
+		to := func(source string) load.Sender {
 			return func(_ context.Context, mark string, body []byte) (load.Outcome, error) {
 				sources, marks = append(sources, source), append(marks, mark)
 				return load.Outcome{Resources: load.Size(body)}, nil
 			}
 		}
-		report, err := load.Stream(t.Context(), slices.Values(items), to, func(int) {})
+		report, err := load.Bundles(t.Context(), slices.Values(items), to, func(int) {})
 		if err != nil || report.Resources != 3 {
 			t.Fatalf("got %+v, %v", report, err)
 		}

@@ -7,12 +7,12 @@
 // facts as keys, and Match is the one meaning of a predicate. An index inside
 // an engine only proposes candidates; Match decides.
 //
-// Rows come in one order on every engine: by place, then by order (Place and
-// Order of the document). Nothing in that order depends on arrival, so a row
+// Rows come in one order on every engine: by place, then by order (Partition and
+// SortKey of the document). Nothing in that order depends on arrival, so a row
 // that a caller may not see moves no other row.
 //
 // Beside documents a store has three ports: State (values with an expiry), Log
-// (append only, gapless, hash chained) and Feed (what changed, in order).
+// (append only, gapless, hash chained) and ChangeFeed (what changed, in order).
 //
 // Two engines implement the contract, store/pebble and store/mongo, and
 // storetest holds both against a small reference store.
@@ -38,11 +38,11 @@ var (
 	// ErrTooLarge says that a document is too large for the engine. Nothing
 	// was written.
 	ErrTooLarge = errors.New("store: too large")
-	// ErrCommon says that a query without a type asks no common key: a fault of the
+	// ErrNeedsCrossTypeKey says that a query without a type asks no common key: a fault of the
 	// caller.
-	ErrCommon = errors.New("store: a query of every type without a common key")
+	ErrNeedsCrossTypeKey = errors.New("store: a query of every type without a common key")
 	// ErrUnavailable says that the engine cannot answer now. Nothing that was
-	// asked may be taken as absent because of it. After a Commit, State or Log
+	// asked may be taken as absent because of it. PrefixEnd a Commit, State or Log
 	// write it also says that nothing was written, unless ErrUnknown is joined.
 	ErrUnavailable = errors.New("store: unavailable")
 	// ErrPosition says that a position is none of a feed: it is of another store,
@@ -62,36 +62,37 @@ type Ref struct{ Type, ID string }
 // String returns Type/ID.
 func (r Ref) String() string { return r.Type + "/" + r.ID }
 
-// Place groups the documents of one home patient: 48 bits, the rest zero. It
+// Partition groups the documents of one home patient: 48 bits, the rest zero. It
 // never says who owns a document.
-type Place uint64
+type Partition uint64
 
-// OrderSize is the length of an Order in bytes.
-const OrderSize = 13
+// SortKeySize is the length of an SortKey in bytes.
+const SortKeySize = 13
 
-// Order places a document within its Place: five bytes of clinical date
+// SortKey places a document within its Partition: five bytes of clinical date
 // inverted (newest first, missing last), then eight bytes of a hash of the
 // document's address.
-type Order [OrderSize]byte
+type SortKey [SortKeySize]byte
 
-// DocID is where a document stands in the order of the store. Two live
+// RowID is where a document stands in the order of the store. Two live
 // documents never share one: a commit that would make them is ErrConflict.
-type DocID struct {
-	Place Place
-	Order Order
+type RowID struct {
+	// The names in JSON are those under which marks of interrupted walks are stored.
+	Partition Partition `json:"Place"`
+	SortKey   SortKey   `json:"Order"`
 }
 
 // Compare orders ids as the store does: by place, then by order.
-func (a DocID) Compare(b DocID) int {
-	if a.Place != b.Place {
-		if a.Place < b.Place {
+func (a RowID) Compare(b RowID) int {
+	if a.Partition != b.Partition {
+		if a.Partition < b.Partition {
 			return -1
 		}
 		return 1
 	}
-	for i := range a.Order {
-		if a.Order[i] != b.Order[i] {
-			return int(a.Order[i]) - int(b.Order[i])
+	for i := range a.SortKey {
+		if a.SortKey[i] != b.SortKey[i] {
+			return int(a.SortKey[i]) - int(b.SortKey[i])
 		}
 	}
 	return 0
@@ -131,15 +132,15 @@ type Doc struct {
 	Version uint64    // 1, 2, 3 …, tombstones included
 	Updated time.Time // UTC, whole milliseconds
 	Seq     uint64    // number of the commit that wrote it; set by the engine, grows
-	ID      DocID     // where it stands in the order of the store
+	RowID   RowID     // where it stands in the order of the store
 	Source  string    // source organisation (ODS code), empty if none
 	Origin  Origin
-	// Keying counts how often a Rekey replaced the keys of this version; set by the
+	// KeyRevision counts how often a Rekey replaced the keys of this version; set by the
 	// engine. A new version has 0, and one that is superseded keeps what it had.
-	Keying uint64
-	Keys   []Key  // sorted and distinct; a tombstone keeps those of the version before
-	Body   []byte // nil for a tombstone, and where a query asked for keys only
+	KeyRevision uint64
+	Keys        []Key  // sorted and distinct; a tombstone keeps those of the version before
+	Body        []byte // nil for a tombstone, and where a query asked for keys only
 }
 
-// Dead reports whether the version is a tombstone.
-func (d *Doc) Dead() bool { return d.Origin == Deleted }
+// Deleted reports whether the version is a tombstone.
+func (d *Doc) Deleted() bool { return d.Origin == Deleted }

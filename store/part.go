@@ -24,16 +24,16 @@ type Copier interface {
 	Export(ctx context.Context) iter.Seq2[Part, error]
 	// Import fills an empty store with what Export yielded, by this engine or
 	// another: versions, instants, Seq, positions and links stay as they were.
-	// ErrExists: a document or a record is there already. After any other error
+	// ErrExists: a document or a record is there already. PrefixEnd any other error
 	// the store holds a part, and nothing but deleting it is of use. Keying is not
 	// copied, every version begins at 0: it tells readings of one store apart, and
 	// there is none yet of the store that is filled. Nobody else
-	// may use the store meanwhile. The store has another Feed afterwards: with the
+	// may use the store meanwhile. The store has another ChangeFeed afterwards: with the
 	// same commits, of which some may be missing at its end, so no position of the
 	// feed before is one of it.
 	Import(ctx context.Context, parts iter.Seq2[Part, error]) error
-	// Renew gives the store another Feed, with the same commits. It is for a store
+	// RenewFeed gives the store another ChangeFeed, with the same commits. It is for a store
 	// that was filled from a copy by other means than Import: a position that was
 	// given out behind the copy would name other commits than those it was behind.
-	Renew(ctx context.Context) error
+	RenewFeed(ctx context.Context) error
 }

@@ -52,7 +52,7 @@ type Log interface {
 	Head(ctx context.Context) (Record, error)
 }
 
-// Feed says what changed: the commits that made versions, in the order of their
+// ChangeFeed says what changed: the commits that made versions, in the order of their
 // numbers, each whole and once, also across restarts. A commit that made none is
 // not in it: values, records of the log, Rekeys. It is safe for concurrent use,
 // in the process that writes.
@@ -63,7 +63,7 @@ type Log interface {
 //
 // Every method that takes a Position returns ErrPosition for one that is none of
 // this feed.
-type Feed interface {
+type ChangeFeed interface {
 	// Changes returns the first commits behind a position, at most max of them
 	// (max > 0), and none only where there is none.
 	Changes(ctx context.Context, after Position, max int) ([]Change, error)
@@ -74,17 +74,17 @@ type Feed interface {
 	Await(ctx context.Context, after Position) error
 }
 
-// Position is a place in a Feed: behind the commit with a number, or behind
+// Position is a place in a ChangeFeed: behind the commit with a number, or behind
 // where it would stand. The zero Position is before the first commit of every
 // feed.
 type Position struct {
-	// Feed says of which feed. A store has another after Copier.Import and
+	// ChangeFeed says of which feed. A store has another after Copier.Import and
 	// Copier.Renew.
 	Feed string
 	Seq  uint64
 }
 
-// Change is a commit in a Feed.
+// Change is a commit in a ChangeFeed.
 type Change struct {
 	At       Position    // behind this commit
 	Versions []VersionID // that it made, tombstones among them, by address
@@ -107,14 +107,14 @@ type Hash [sha256.Size]byte
 // Record is one entry of a Log.
 type Record struct {
 	Pos     uint64
-	Hash    Hash // Link of the record before and this one
+	Hash    Hash // ChainHash of the record before and this one
 	Payload []byte
 }
 
-// Link computes the hash of a record from that of the record before it (zero
+// ChainHash computes the hash of a record from that of the record before it (zero
 // for the first): SHA-256(previous ‖ position, 8 bytes big endian ‖
 // SHA-256(payload)), as AUD-501 says.
-func Link(previous Hash, pos uint64, payload []byte) Hash {
+func ChainHash(previous Hash, pos uint64, payload []byte) Hash {
 	inner := sha256.Sum256(payload)
 	b := make([]byte, 0, 2*sha256.Size+8)
 	b = append(b, previous[:]...)

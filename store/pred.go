@@ -11,23 +11,23 @@ import (
 // only verify: they are kept with the document and read by Match.
 type Key string
 
-// Drives reports whether the key is posted in the index, under the type of its
+// Driving reports whether the key is posted in the index, under the type of its
 // document.
-func (k Key) Drives() bool { return k != "" && k[0] < 0x80 && !k.Common() }
+func (k Key) Driving() bool { return k != "" && k[0] < 0x80 && !k.CrossType() }
 
-// Common reports whether the key is posted under no type: it begins with two zero
+// CrossType reports whether the key is posted under no type: it begins with two zero
 // bytes. A Query without a type asks one, of documents of every type.
-func (k Key) Common() bool { return strings.HasPrefix(string(k), "\x00\x00") }
+func (k Key) CrossType() bool { return strings.HasPrefix(string(k), "\x00\x00") }
 
-// CommonKey returns the first common key that a predicate asks for with everything
+// CrossTypeKey returns the first common key that a predicate asks for with everything
 // else: its own, or one of a member of a conjunction.
-func CommonKey(p Pred) (Key, bool) {
+func CrossTypeKey(p Pred) (Key, bool) {
 	switch p := p.(type) {
 	case Eq:
-		return p.Key, p.Key.Common()
+		return p.Key, p.Key.CrossType()
 	case And:
 		for _, q := range p {
-			if k, ok := CommonKey(q); ok {
+			if k, ok := CrossTypeKey(q); ok {
 				return k, true
 			}
 		}
@@ -46,8 +46,8 @@ type Eq struct{ Key Key }
 // is no upper bound.
 type Range struct{ Low, High Key }
 
-// Drives reports whether every key of the range is posted under its type.
-func (r Range) Drives() bool { return r.Low >= "\x00\x01" && r.High != "" && r.High <= "\x80" }
+// Driving reports whether every key of the range is posted under its type.
+func (r Range) Driving() bool { return r.Low >= "\x00\x01" && r.High != "" && r.High <= "\x80" }
 
 // Span asks one interval about another. The keys under Prefix hold, after Skip
 // more bytes, the two ends of an interval, each Width bytes and ordered by
@@ -102,12 +102,12 @@ func (And) pred()      {}
 func (Or) pred()       {}
 func (Not) pred()      {}
 
-// Under is the range of all keys that begin with prefix.
-func Under(prefix Key) Range { return Range{Low: prefix, High: After(prefix)} }
+// WithPrefix is the range of all keys that begin with prefix.
+func WithPrefix(prefix Key) Range { return Range{Low: prefix, High: PrefixEnd(prefix)} }
 
-// After returns the first key behind all keys that begin with prefix, or the
+// PrefixEnd returns the first key behind all keys that begin with prefix, or the
 // empty key if there is none.
-func After(prefix Key) Key {
+func PrefixEnd(prefix Key) Key {
 	b := []byte(prefix)
 	for i := len(b) - 1; i >= 0; i-- {
 		if b[i] != 0xff {
@@ -140,22 +140,22 @@ func (c Contains) holds(k Key) bool { return strings.Contains(string(k[len(c.Pre
 
 func (i In) holds(k Key) bool { return i.Set.Has(string(k[len(i.Prefix):])) }
 
-// Posted reports whether postings alone decide a predicate: no document has to be looked
+// DecidedByPostings reports whether postings alone decide a predicate: no document has to be looked
 // at to count what matches. It goes by the shape of the question and by nothing that
 // stands in a store.
-func Posted(p Pred) bool {
+func DecidedByPostings(p Pred) bool {
 	switch p := p.(type) {
 	case Eq:
-		return p.Key.Drives()
+		return p.Key.Driving()
 	case Range:
-		return p.Drives()
+		return p.Driving()
 	case And:
 		if len(p) == 1 {
-			return Posted(p[0])
+			return DecidedByPostings(p[0])
 		}
-		return !slices.ContainsFunc(p, func(q Pred) bool { e, ok := q.(Eq); return !ok || !e.Key.Drives() })
+		return !slices.ContainsFunc(p, func(q Pred) bool { e, ok := q.(Eq); return !ok || !e.Key.Driving() })
 	case Or:
-		return !slices.ContainsFunc(p, func(q Pred) bool { return !Posted(q) })
+		return !slices.ContainsFunc(p, func(q Pred) bool { return !DecidedByPostings(q) })
 	}
 	return false
 }

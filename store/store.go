@@ -27,7 +27,7 @@ type Store interface {
 	//
 	// An engine may have to confirm its snapshot when f has returned nil. Where
 	// that fails Read returns ErrUnavailable, and nothing that f was given counts.
-	// A snapshot within which a commit was stored, or may have been (Batch.Within),
+	// A snapshot within which a commit was stored, or may have been (Batch.Tracker),
 	// is not confirmed, since the preconditions of the commit decided: Read returns
 	// what f returned. One within which a commit was refused (ErrConflict) was only
 	// read, and is confirmed.
@@ -45,8 +45,8 @@ type Store interface {
 
 // Snap is a consistent state of the store. It is for one goroutine.
 type Snap interface {
-	// Reading is for Batch.Within of a commit that is decided on this snapshot.
-	Reading() *Reading
+	// CommitTracker is for Batch.Tracker of a commit that is decided on this snapshot.
+	Tracker() *CommitTracker
 
 	// Get returns the newest version of a document, a tombstone included, or
 	// ErrNotFound if it never was.
@@ -75,15 +75,15 @@ type Snap interface {
 
 // Query asks for live documents of one type, or of every type that have a common key.
 type Query struct {
-	Type     string  // empty: of every type, and Where has a CommonKey, else ErrCommon
-	Where    Pred    // required; And{} for all
-	After    *DocID  // only rows behind this place in the order; nil from the start
-	Places   []Place // only rows in these, which are sorted and distinct; nil for all
-	KeysOnly bool    // leave Body nil
-	// Steady: an answer without a row does not tell by its time whether there was a
+	Type       string      // empty: of every type, and Where has a CrossTypeKey, else ErrNeedsCrossTypeKey
+	Where      Pred        // required; And{} for all
+	After      *RowID      // only rows behind this place in the order; nil from the start
+	Partitions []Partition // only rows in these, which are sorted and distinct; nil for all
+	KeysOnly   bool        // leave Body nil
+	// TimingSafe: an answer without a row does not tell by its time whether there was a
 	// candidate that did not match. It changes nothing else, and an engine on another
 	// machine may leave it out.
-	Steady bool
+	TimingSafe bool
 }
 
 // HistoryQuery asks for versions of one type, or of one document of it.
@@ -104,8 +104,8 @@ type HistoryMark struct {
 	Version uint64
 }
 
-// Mark returns the place of a version in a history.
-func (d *Doc) Mark() HistoryMark {
+// HistoryMark returns the place of a version in a history.
+func (d *Doc) HistoryMark() HistoryMark {
 	return HistoryMark{Updated: d.Updated, Seq: d.Seq, Ref: d.Ref, Version: d.Version}
 }
 
@@ -132,9 +132,9 @@ type Batch struct {
 	Log [][]byte
 	// State is written in the same step: marks of a resumable load.
 	State []StateWrite
-	// Within is the Reading of the snapshot that the batch was decided on, for a
+	// Tracker is the CommitTracker of the snapshot that the batch was decided on, for a
 	// commit that the function of a Read makes; nil for any other. See Store.Read.
-	Within *Reading
+	Tracker *CommitTracker
 }
 
 // Write makes Doc the newest version of its address. Doc.Version must be
@@ -142,10 +142,10 @@ type Batch struct {
 type Write struct {
 	Doc    Doc    // Seq and Keying are ignored
 	Expect uint64 // the newest version that must stand now, 0 for none ever
-	// Keying is the Keying that the expected version must have: the keys of the
+	// KeyRevision is the Keying that the expected version must have: the keys of the
 	// new version may be derived from those of the version before, so a Rekey
 	// since the reading is a conflict like a new version. 0 with Expect 0.
-	Keying uint64
+	KeyRevision uint64
 	// Rekey replaces ID, Keys and Source of the newest version in place: no new
 	// version, the same Updated, Seq, Origin and Body as stored (Doc's are
 	// ignored), and a Keying that is greater by one. A tombstone can be rekeyed.
@@ -159,10 +159,10 @@ type Write struct {
 // demands instead that the document is live under keys that match, whatever the version:
 // what was read of it is then the facts that Where asks for.
 type Check struct {
-	Ref     Ref
-	Version uint64
-	Keying  uint64
-	Where   Pred // nil for the version; with it Version and Keying are ignored
+	Ref         Ref
+	Version     uint64
+	KeyRevision uint64
+	Where       Pred // nil for the version; with it Version and Keying are ignored
 }
 
 // Absent demands that no live document matches. Claims are driving keys of
@@ -185,8 +185,8 @@ type StateWrite struct {
 	New bool
 }
 
-// EachOf is All of an engine that has a document as cheaply as a question.
-func EachOf(ctx context.Context, refs []Ref, get func(context.Context, Ref) (Doc, error)) iter.Seq2[Doc, error] {
+// GetEach is All of an engine that has a document as cheaply as a question.
+func GetEach(ctx context.Context, refs []Ref, get func(context.Context, Ref) (Doc, error)) iter.Seq2[Doc, error] {
 	return func(yield func(Doc, error) bool) {
 		for _, ref := range Distinct(refs) {
 			d, err := get(ctx, ref)

@@ -25,16 +25,16 @@ func (c *serveCmd) observe(ctx context.Context, s *settings) (o observers, err e
 	if o.traces, err = telemetry.NewTraces(ctx, s.log); err != nil {
 		return o, err
 	}
-	s.watch = telemetry.Lines(s.log)
+	s.watch = telemetry.LogRequests(s.log)
 	s.measure = func(e engine) engine { return e }
 	if c.Admin != "" {
 		o.metrics = telemetry.NewMetrics()
-		s.watch = telemetry.Watches(s.watch, o.metrics.Watch)
+		s.watch = telemetry.Chain(s.watch, o.metrics.Middleware)
 		s.measure = func(e engine) engine { return o.metrics.Engine(e) }
 	}
 	if o.traces != nil {
 		measured := s.measure
-		s.watch = telemetry.Watches(o.traces.Watch, s.watch)
+		s.watch = telemetry.Chain(o.traces.Middleware, s.watch)
 		s.measure = func(e engine) engine { return o.traces.Engine(measured(e)) }
 		s.deciding = o.traces.Deciding
 	}

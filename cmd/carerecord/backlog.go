@@ -22,7 +22,7 @@ func (r *record) keepCatchingUp(ctx context.Context) (wait func()) {
 			case <-ctx.Done():
 				return
 			case <-again:
-			case <-r.guard.WakeBacklog():
+			case <-r.guard.BacklogWork():
 			}
 		}
 	}()

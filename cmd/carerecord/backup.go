@@ -62,7 +62,7 @@ func (c *backupCmd) Run(ctx context.Context) error {
 
 // backup copies the store while it is written to.
 func (r *record) backup(ctx context.Context, s settings, dir string) (backup.Manifest, error) {
-	keying, err := consent.KeyingOf(ctx, r.engine)
+	keying, err := consent.DescribeKeyFormat(ctx, r.engine)
 	if err != nil {
 		return backup.Manifest{}, err
 	}

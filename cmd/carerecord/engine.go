@@ -19,7 +19,7 @@ type engine interface {
 	store.Store
 	store.State
 	store.Log
-	store.Feed
+	store.ChangeFeed
 	store.Copier
 	store.Explainer
 	// Verify reads everything and reports what does not agree.

@@ -86,7 +86,7 @@ func (r *record) explain(ctx context.Context, s settings, who, text string) (str
 		return x.out.String(), x.err
 	}
 	began := time.Now()
-	err = r.guard.Read(ctx, everybody, consent.Request{Interaction: consent.Search, Type: path, Letter: consent.SearchLetter}, func(v *consent.View) error {
+	err = r.guard.Read(ctx, everybody, consent.Request{Interaction: consent.Search, Type: path, Permission: consent.PermitSearch}, func(v *consent.View) error {
 		page, err := asked.Plan.Run(ctx, v, search.Cursor{}, r.search.Limits)
 		if err == nil {
 			fmt.Fprintf(&x.out, "first page: %d matches, %d included, in %s, unguarded\n", len(page.Matches), len(page.Included), time.Since(began).Round(time.Microsecond))
@@ -97,7 +97,7 @@ func (r *record) explain(ctx context.Context, s settings, who, text string) (str
 }
 
 // planned plans the search of one type that a text writes.
-func (r *record) planned(ctx context.Context, p consent.Principal, text string) (typ string, asked search.Ask, err error) {
+func (r *record) planned(ctx context.Context, p consent.Principal, text string) (typ string, asked search.PageRequest, err error) {
 	typ, query, _ := strings.Cut(text, "?")
 	params, err := search.ParseQuery(query)
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *record) planned(ctx context.Context, p consent.Principal, text string) 
 	if typ == "" || strings.Contains(typ, "/") {
 		return typ, asked, errors.New("a search of one type is explained: Type?parameter=value&…")
 	}
-	asked, err = r.search.Plan(ctx, p, search.Scope{Path: typ, Types: []string{typ}}, params, true)
+	asked, err = r.search.Plan(ctx, p, search.SearchTarget{Path: typ, Types: []string{typ}}, params, true)
 	return typ, asked, err
 }
 
@@ -124,17 +124,17 @@ func (x *explaining) line(depth int, format string, args ...any) {
 	fmt.Fprintf(&x.out, format+"\n", args...)
 }
 
-func (x *explaining) node(n search.Node, depth int) {
-	words := []string{n.What}
+func (x *explaining) node(n search.PlanNode, depth int) {
+	words := []string{n.Kind}
 	if n.Type != "" {
-		words = append(words, n.Type, "(needs "+strings.Join(strings.Split(n.Needs, ""), " or ")+", guarded)")
+		words = append(words, n.Type, "(needs "+strings.Join(strings.Split(n.Permission, ""), " or ")+", guarded)")
 	}
-	if n.How != "" {
-		words = append(words, n.How)
+	if n.Detail != "" {
+		words = append(words, n.Detail)
 	}
 	x.line(depth, "%s", strings.Join(words, ": "))
 	if n.Where != nil && n.Type != "" {
-		x.line(depth+1, "asks %s", index.SpellPred(n.Where))
+		x.line(depth+1, "asks %s", index.DescribePred(n.Where))
 		way, err := x.engine.Explain(x.ctx, store.Query{Type: n.Type, Where: n.Where})
 		if err != nil && x.err == nil {
 			x.err = err
@@ -142,9 +142,9 @@ func (x *explaining) node(n search.Node, depth int) {
 		x.way(n.Type, way, depth+1)
 	}
 	if n.Where != nil && n.Type == "" {
-		x.line(depth+1, "asks %s", index.SpellPred(n.Where))
+		x.line(depth+1, "asks %s", index.DescribePred(n.Where))
 	}
-	for _, of := range n.Of {
+	for _, of := range n.Children {
 		x.node(of, depth+1)
 	}
 }
@@ -152,25 +152,25 @@ func (x *explaining) node(n search.Node, depth int) {
 // mostCounted is up to how many documents of one key are counted.
 const mostCounted = 100_000
 
-func (x *explaining) way(typ string, w store.Way, depth int) {
-	text := w.Do
+func (x *explaining) way(typ string, w store.PlanNode, depth int) {
+	text := w.Action
 	if w.Index != "" {
 		text += " " + w.Index
 	}
 	if w.Key != "" {
-		text += ": " + index.Spell(w.Key)
+		text += ": " + index.Describe(w.Key)
 	}
 	if w.High != "" {
-		text += " to before " + index.Spell(w.High)
+		text += " to before " + index.Describe(w.High)
 	}
 	if w.Verify {
 		text += "; each candidate is verified"
 	}
-	if x.counts && w.Do == "walk" {
+	if x.counts && w.Action == "walk" {
 		text += x.counted(typ, w.Key)
 	}
 	x.line(depth, "%s", text)
-	for _, of := range w.Of {
+	for _, of := range w.Children {
 		x.way(typ, of, depth+1)
 	}
 }

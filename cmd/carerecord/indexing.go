@@ -44,7 +44,7 @@ func (st indexStatus) tell(w io.Writer) error {
 	if st.Reindex == nil {
 		fmt.Fprintln(w, "this store was never keyed anew")
 	} else {
-		fmt.Fprintf(w, "keying %s, %s\n", st.Reindex.Keying, walked(*st.Reindex))
+		fmt.Fprintf(w, "keying %s, %s\n", st.Reindex.Format, walked(*st.Reindex))
 	}
 	if st.Indexing != nil {
 		fmt.Fprintf(w, "search parameters, %s\n", walked(*st.Indexing))
@@ -95,7 +95,7 @@ func (r *record) keepIndexing(ctx context.Context, rate int) (wait func()) {
 			case <-ctx.Done():
 				return
 			case <-again:
-			case <-r.guard.Wake():
+			case <-r.guard.ParameterWork():
 			}
 		}
 	}()

@@ -159,7 +159,7 @@ func (h *holding) release() {
 // laws 5 and 8).
 func (h *holding) whileHeld(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if reports := q.URL.Path == "/healthz" || q.URL.Path == "/readyz"; !h.sure() && (!reports || rest.Leaks(q)) { // those say how things are
+		if reports := q.URL.Path == "/healthz" || q.URL.Path == "/readyz"; !h.sure() && (!reports || rest.HasLeakedToken(q)) { // those say how things are
 			w.Header().Set("Content-Type", "application/fhir+json; charset=utf-8")
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusServiceUnavailable)

@@ -94,24 +94,24 @@ func (c *loadCmd) check() error {
 }
 
 // load loads what the command line names.
-func (c *loadCmd) load(ctx context.Context, to func(source string) load.Send, progress func(int)) (*load.Report, error) {
+func (c *loadCmd) load(ctx context.Context, to func(source string) load.Sender, progress func(int)) (*load.Report, error) {
 	switch {
 	case c.Synth > 0:
-		return load.Stream(ctx, func(yield func(load.Item) bool) {
+		return load.Bundles(ctx, func(yield func(load.SourceBundle) bool) {
 			for b := range synth.Region(synth.Config{Patients: c.Synth, Seed: c.Seed}) {
-				if !yield(load.Item{Source: b.Source, Name: b.Name, Bundle: b.Body}) {
+				if !yield(load.SourceBundle{Source: b.Source, Name: b.Name, Bundle: b.Body}) {
 					return
 				}
 			}
 		}, to, progress)
 	case c.Path[0] == "-":
-		return load.Lines(ctx, os.Stdin, to(c.Source), progress)
+		return load.NDJSON(ctx, os.Stdin, to(c.Source), progress)
 	}
 	return load.Files(ctx, c.Path, to(c.Source), progress)
 }
 
 // target makes the functions that store the bundles of a source.
-func (c *loadCmd) target(ctx context.Context) (func(source string) load.Send, func(), error) {
+func (c *loadCmd) target(ctx context.Context) (func(source string) load.Sender, func(), error) {
 	if c.To != "" {
 		if c.Source != "" {
 			return nil, nil, errors.New("--source goes with --store: with --to the token says whose data it is")
@@ -120,7 +120,7 @@ func (c *loadCmd) target(ctx context.Context) (func(source string) load.Send, fu
 			return nil, nil, errors.New("--validation goes with --store: with --to the server judges as it was started")
 		}
 		send := load.HTTP(http.DefaultClient, c.To, os.Getenv("CARERECORD_TOKEN"))
-		return func(string) load.Send { return send }, func() {}, nil
+		return func(string) load.Sender { return send }, func() {}, nil
 	}
 	if c.Source == "" && c.Auth != "off" && c.Synth == 0 {
 		return nil, nil, errors.New("--store needs --source: the ODS code of the organisation that the data comes from")
@@ -134,7 +134,7 @@ func (c *loadCmd) target(ctx context.Context) (func(source string) load.Send, fu
 		if c.WordIndex != nil {
 			return nil, nil, errors.New("a server is running and keys as it does: load without --word-index")
 		}
-		return func(source string) load.Send { return c.through(client, source) }, func() {}, nil
+		return func(source string) load.Sender { return c.through(client, source) }, func() {}, nil
 	}
 	r, err := openRecord(ctx, s)
 	if err != nil {
@@ -146,11 +146,11 @@ func (c *loadCmd) target(ctx context.Context) (func(source string) load.Send, fu
 		}
 		r.close()
 	}
-	return func(source string) load.Send { return r.sender(source, c.Validation) }, finish, nil
+	return func(source string) load.Sender { return r.sender(source, c.Validation) }, finish, nil
 }
 
 // sender stores bundles of a source in a record that is held here.
-func (r *record) sender(source string, mode validate.Mode) load.Send {
+func (r *record) sender(source string, mode validate.Mode) load.Sender {
 	return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
 		if !r.held.sure() {
 			return load.Outcome{}, errLost
@@ -160,7 +160,7 @@ func (r *record) sender(source string, mode validate.Mode) load.Send {
 }
 
 // through sends bundles to the server that holds the store.
-func (c *loadCmd) through(client *http.Client, source string) load.Send {
+func (c *loadCmd) through(client *http.Client, source string) load.Sender {
 	return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
 		q := url.Values{"source": {source}, "mark": {mark}, "validation": {c.Validation.String()}}
 		out, err := ask(ctx, client, "POST", "/load?"+q.Encode(), bundle)

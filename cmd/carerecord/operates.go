@@ -67,7 +67,7 @@ func (r *record) recordAdmin(q *http.Request, pattern string, p consent.Principa
 	if p.Kind != consent.Nobody {
 		err = r.trail.Append(q.Context(), a)
 	} else {
-		sent := r.unidentified.Met(host, a.Recorded)
+		sent := r.unidentified.Admit(host, a.Recorded)
 		if r.unidentifiedRate > 0 && sent > r.unidentifiedRate {
 			e := fhir.Fault(429, "throttled", "This address sends more than %d requests a second without a valid token.", r.unidentifiedRate)
 			e.Header = map[string]string{"Retry-After": "1"}
@@ -91,7 +91,7 @@ func (r *record) recordAdmin(q *http.Request, pattern string, p consent.Principa
 func (r *record) operates(q *http.Request) (consent.Principal, error) {
 	if r.tokens == nil { // --auth off
 		if _, found := rest.LeakedToken(q.URL.RawQuery); found {
-			return consent.Principal{Kind: consent.System}, rest.RefuseLeaked("the URL")
+			return consent.Principal{Kind: consent.System}, rest.RefuseLeakedToken("the URL")
 		}
 		return consent.Principal{Kind: consent.System}, r.closed()
 	}
@@ -100,7 +100,7 @@ func (r *record) operates(q *http.Request) (consent.Principal, error) {
 		if p.Kind == consent.Nobody {
 			p, _ = r.tokens.Verify(q.Context(), http.Header{"Authorization": {"Bearer " + token}}, q.RemoteAddr)
 		}
-		return p, rest.RefuseLeaked("the URL")
+		return p, rest.RefuseLeakedToken("the URL")
 	}
 	if e, ok := fhir.AsError(err); ok && len(q.Header.Values("Authorization")) > 1 {
 		return p, &consent.Refusal{Step: 1, Reason: rest.TokenLeaked, Err: e}

@@ -42,7 +42,7 @@ type settings struct {
 	integrity  bool          // of references
 	words      *bool         // whether words have keys; nil is as the store is keyed
 
-	watch   rest.Watch          // around each request; nil is none
+	watch   rest.Middleware     // around each request; nil is none
 	measure func(engine) engine // around the engine; nil is none
 
 	deciding func(context.Context) (done func()) // around decisions; nil is none
@@ -55,13 +55,13 @@ type record struct {
 	guard  *consent.Guard
 	policy *policy.Folder
 	search *search.Service
-	trail  *audit.Trail // nil under --auth off
+	trail  *audit.Writer // nil under --auth off
 	tokens *smart.Tokens
 	rest   *rest.Server
 	log    *slog.Logger
 
-	unidentified     audit.Unidentified // requests without a valid token
-	unidentifiedRate int                // how many of them an address may send a second; 0 is no limit
+	unidentified     audit.UnidentifiedLimiter // requests without a valid token
+	unidentifiedRate int                       // how many of them an address may send a second; 0 is no limit
 
 	reindexing sync.Mutex // held by the walk under way
 
@@ -138,23 +138,23 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	r.unconfirmed.Store(r.restored != nil && r.restored.State != restoreConfirmed)
 	r.trailed = !s.unguarded || s.trailed
 	base := s.publicURL + "/fhir"
-	words, err := consent.KeyedWords(ctx, r.engine)
+	words, err := consent.WordsIndexed(ctx, r.engine)
 	if err != nil {
 		return err
 	}
 	if s.words != nil {
 		words = *s.words
 	}
-	x, err := index.New(index.Config{Base: base, Clock: time.Now, Words: words})
+	x, err := index.New(index.Config{Base: base, Clock: time.Now, IndexWords: words})
 	if err != nil {
 		return err
 	}
-	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, State: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Integrity: s.integrity, Unguarded: s.unguarded, Deciding: s.deciding})
+	r.guard, err = consent.Open(ctx, consent.Config{Store: r.engine, State: r.engine, Index: x, Policy: r.policy, Clock: time.Now, PublicURL: s.publicURL, Integrity: s.integrity, Unguarded: s.unguarded, TraceStep: s.deciding})
 	if err != nil {
 		return err
 	}
-	if err := r.guard.CheckKeying(ctx, r.engine); err != nil && !(s.anyKeying && errors.Is(err, consent.ErrKeying)) {
-		if errors.Is(err, consent.ErrKeying) {
+	if err := r.guard.CheckKeyFormat(ctx, r.engine); err != nil && !(s.anyKeying && errors.Is(err, consent.ErrKeyFormat)) {
+		if errors.Is(err, consent.ErrKeyFormat) {
 			err = fmt.Errorf("%w: key them anew first, with carerecord reindex --store %s and the flags of this command that it has too", err, redact(s.place.address))
 		}
 		return err
@@ -163,7 +163,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if s.limits != nil {
 		lim = *s.limits
 	}
-	sealer, err := search.NewSealer(k.page, lim.pageLife, time.Now, r.engine)
+	sealer, err := search.NewTokenSealer(k.page, lim.pageLife, time.Now, r.engine)
 	if err != nil {
 		return err
 	}
@@ -186,8 +186,8 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	r.unidentifiedRate = lim.rest.UnidentifiedRate
 	r.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim.search}
 	r.rest, err = rest.New(rest.Config{Base: base, Guard: r.guard, Index: x, Search: r.search,
-		Verify: verify, Trail: r.trail, Unidentified: &r.unidentified, Closed: r.closed, Limits: lim.rest, Origins: s.origins, Clock: time.Now, Log: s.log,
-		Unguarded: s.unguarded, Version: version, Validation: s.validation, Strict: s.strict, Watch: s.watch})
+		Verify: verify, Audit: r.trail, Unidentified: &r.unidentified, Closed: r.closed, Limits: lim.rest, Origins: s.origins, Clock: time.Now, Log: s.log,
+		Unguarded: s.unguarded, Version: version, Validation: s.validation, Strict: s.strict, Middleware: s.watch})
 	return err
 }
 
@@ -213,8 +213,8 @@ func (r *record) feedOf(source string) (consent.Principal, error) {
 		if c.Organisation == source && c.Flow == consent.FlowIngest {
 			scopes, err := consent.ParseScopes(c.Scopes, func(string) bool { return true })
 			scopes = append(scopes, consent.Operations()) // whoever has the store operates the record
-			return consent.Principal{Kind: consent.Feed, Subject: c.ID, Organisation: source, Purpose: "TREAT", Client: c.ID,
-				ClientClass: c.Kind, ClientMay: c.Purposes, Scopes: scopes, Flow: c.Flow, IDPrefix: c.IDPrefix, Address: "local", At: time.Now()}, err
+			return consent.Principal{Kind: consent.SourceSystem, Subject: c.ID, Organisation: source, Purpose: "TREAT", Client: c.ID,
+				ClientClass: c.Kind, ClientPurposes: c.Purposes, Scopes: scopes, Flow: c.Flow, IDPrefix: c.IDPrefix, Address: "local", At: time.Now()}, err
 		}
 	}
 	return consent.Principal{}, fmt.Errorf("no client of the policy is the feed of %q", source)

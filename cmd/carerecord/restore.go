@@ -119,7 +119,7 @@ func (c *restoreCmd) mark(ctx context.Context, s settings) error {
 	defer r.close()
 	// Whoever followed the store that was copied must notice: what this one commits
 	// now has numbers that they may have seen there.
-	if err := r.engine.Renew(ctx); err != nil {
+	if err := r.engine.RenewFeed(ctx); err != nil {
 		return err
 	}
 	m := restored{State: restoreUnconfirmed, Taken: taken.UTC(), At: time.Now().UTC()}

@@ -32,7 +32,7 @@ func (t routes) find(q *http.Request) (http.HandlerFunc, string) {
 func (t routes) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if !strings.HasPrefix(q.URL.Path, "/fhir/") {
-			if handle, _ := t.find(q); handle != nil && !rest.Leaks(q) {
+			if handle, _ := t.find(q); handle != nil && !rest.HasLeakedToken(q) {
 				handle(w, q)
 				return
 			}

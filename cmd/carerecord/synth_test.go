@@ -46,7 +46,7 @@ func TestRegionLoads(t *testing.T) {
 	}
 	r := regionStore(t)
 	c := loadCmd{Synth: patients, Seed: 1}
-	to := func(source string) load.Send { return r.sender(source, validate.Strict) }
+	to := func(source string) load.Sender { return r.sender(source, validate.Strict) }
 	report, err := c.load(t.Context(), to, func(int) {})
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestRegionGoesBesideTheSample(t *testing.T) {
 		}
 		numbers[gjson.GetBytes(b.Body, `entry.0.resource.identifier.0.value`).Str] = true
 	}
-	report, err := c.load(t.Context(), func(source string) load.Send { return r.sender(source, validate.Strict) }, func(int) {})
+	report, err := c.load(t.Context(), func(source string) load.Sender { return r.sender(source, validate.Strict) }, func(int) {})
 	if err != nil || len(report.Refused) > 0 {
 		t.Fatalf("region: %+v, %v", report, err)
 	}

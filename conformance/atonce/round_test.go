@@ -69,7 +69,7 @@ func (w *world) run(r round) {
 func (w *world) define(ctx context.Context, seed uint64) {
 	id := fmt.Sprintf("p%d", seed%3)
 	for _, active := range []bool{true, false, true} {
-		change := consent.Change{Form: consent.ToUpdate, Ref: store.Ref{Type: "SearchParameter", ID: id}, Body: []byte(definition(id, active))}
+		change := consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: "SearchParameter", ID: id}, Body: []byte(definition(id, active))}
 		if _, err := w.commit(consent.Principal{Kind: consent.System}, []consent.Change{change}); err != nil {
 			w.fault("define a search parameter: %v", err)
 		}
@@ -100,7 +100,7 @@ func (w *world) catchUp(ctx context.Context, done chan struct{}) {
 		select {
 		case <-done:
 			return
-		case <-w.guard.WakeBacklog():
+		case <-w.guard.BacklogWork():
 		}
 		if err := w.guard.CatchUp(ctx, func(ctx context.Context, _ int) error { return ctx.Err() }); err != nil {
 			w.fault("key what depends on what was written: %v", err)

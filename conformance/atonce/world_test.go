@@ -119,17 +119,17 @@ func scopes(text string) consent.Scopes {
 }
 
 func feed(ods string) consent.Principal {
-	return consent.Principal{Kind: consent.Feed, Subject: "feed-" + ods, Organisation: ods, Purpose: "TREAT", ClientMay: []string{"TREAT"},
+	return consent.Principal{Kind: consent.SourceSystem, Subject: "feed-" + ods, Organisation: ods, Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: ods + ".", Scopes: scopes("system/*.cruds")}
 }
 
 func staff(ods string, activities ...string) consent.Principal {
-	return consent.Principal{Kind: consent.Clinician, Subject: "person-" + ods, Organisation: ods, Role: "role", Activities: append(activities, policy.ActivityRead),
-		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: scopes("user/*.cruds")}
+	return consent.Principal{Kind: consent.Staff, Subject: "person-" + ods, Organisation: ods, Role: "role", Activities: append(activities, policy.ActivityRead),
+		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: scopes("user/*.cruds")}
 }
 
 func patient(id string) consent.Principal {
-	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes("patient/*.cruds")}
+	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.cruds")}
 }
 
 // attempts is how often a write that loses a race is tried again, as package rest does.
@@ -144,12 +144,12 @@ func (w *world) take(s step) {
 		steps = append(steps, *s.with)
 	}
 	for _, s := range steps {
-		ch := consent.Change{Form: consent.ToDelete, Ref: s.ref}
+		ch := consent.Change{Kind: consent.ChangeDelete, Ref: s.ref}
 		if !s.content.dead {
-			ch.Form, ch.Body = consent.ToUpdate, []byte(body(s.ref, s.content, w.model.number(s.content)))
+			ch.Kind, ch.Body = consent.ChangeUpdate, []byte(body(s.ref, s.content, w.model.number(s.content)))
 		}
 		if s.create {
-			ch.Form = consent.ToCreate
+			ch.Kind = consent.ChangeCreate
 		}
 		changes, notes = append(changes, ch), append(notes, w.model.begin(s.ref, s.content))
 	}
@@ -174,12 +174,12 @@ func (w *world) take(s step) {
 
 // commit makes changes, and tries again while it loses races.
 func (w *world) commit(by consent.Principal, changes []consent.Change) (results []consent.Result, err error) {
-	req := consent.Request{Interaction: consent.Update, Type: changes[0].Ref.Type, Letter: consent.UpdateLetter, Write: true}
-	switch changes[0].Form {
-	case consent.ToCreate:
-		req.Interaction, req.Letter = consent.Create, consent.CreateLetter
-	case consent.ToDelete:
-		req.Interaction, req.Letter = consent.Delete, consent.DeleteLetter
+	req := consent.Request{Interaction: consent.Update, Type: changes[0].Ref.Type, Permission: consent.PermitUpdate, Write: true}
+	switch changes[0].Kind {
+	case consent.ChangeCreate:
+		req.Interaction, req.Permission = consent.Create, consent.PermitCreate
+	case consent.ChangeDelete:
+		req.Interaction, req.Permission = consent.Delete, consent.PermitDelete
 	}
 	for try := 0; ; try++ {
 		err = w.guard.Read(context.Background(), by, req, func(v *consent.View) error {
@@ -204,7 +204,7 @@ func (w *world) look(g *consent.Guard, ods string) (found []string) {
 	var all []seen
 	from := w.model.now()
 	behind, _ := g.Backlog()
-	err := g.Read(context.Background(), staff(ods), consent.Request{Interaction: consent.Search, Type: "Observation", Letter: consent.SearchLetter}, func(v *consent.View) error {
+	err := g.Read(context.Background(), staff(ods), consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}, func(v *consent.View) error {
 		for _, typ := range readTypes {
 			for d, err := range v.Scan(context.Background(), store.Query{Type: typ, Where: store.And{}}) {
 				if err != nil {

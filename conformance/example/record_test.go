@@ -66,10 +66,10 @@ func write(t *testing.T, db engine, ref store.Ref, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	feed := consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: ods, Purpose: "TREAT", ClientMay: []string{"TREAT"},
+	feed := consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: ods, Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: "xgp01.", Scopes: scopes}
-	err = g.Read(t.Context(), feed, consent.Request{Interaction: consent.Update, Type: ref.Type, Letter: consent.UpdateLetter, Write: true}, func(v *consent.View) error {
-		_, err := v.Commit(t.Context(), []consent.Change{{Form: consent.ToUpdate, Ref: ref, Body: []byte(body)}}, nil)
+	err = g.Read(t.Context(), feed, consent.Request{Interaction: consent.Update, Type: ref.Type, Permission: consent.PermitUpdate, Write: true}, func(v *consent.View) error {
+		_, err := v.Commit(t.Context(), []consent.Change{{Kind: consent.ChangeUpdate, Ref: ref, Body: []byte(body)}}, nil)
 		return err
 	})
 	if err != nil {
@@ -92,7 +92,7 @@ func newest(t *testing.T, db store.Store, ref store.Ref) (d store.Doc) {
 
 // inPebble writes the example into the embedded engine and returns the Observation, and
 // the rows that its commit added or changed.
-func inPebble(t *testing.T) (store.Doc, []pebble.Row) {
+func inPebble(t *testing.T) (store.Doc, []pebble.StoredRow) {
 	db, err := pebble.Open(pebble.Config{Dir: "example", FS: vfs.NewMem(), Cache: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func inPebble(t *testing.T) (store.Doc, []pebble.Row) {
 		before[string(row.RawKey)] = string(row.RawValue)
 	}
 	write(t, db, observation, observationBody)
-	var rows []pebble.Row
+	var rows []pebble.StoredRow
 	for row, err := range db.Rows(t.Context()) {
 		if err != nil {
 			t.Fatal(err)

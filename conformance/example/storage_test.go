@@ -42,11 +42,11 @@ type page struct {
 }
 
 // key is a decoded key. Value is a cell of a table, as are the texts of the types below.
-type key struct{ Begin, Name, Class, Value, Says string }
+type key struct{ Begin, Name, Class, Value, Meaning string }
 
 // rows are the rows of one kind: one, or postings.
 type rows struct {
-	Kind, Says string
+	Kind, Meaning string
 	Key, Value []field
 	Postings   []posting
 }
@@ -57,7 +57,7 @@ type posting struct {
 	Size int
 }
 
-type field struct{ Name, Says, Text string }
+type field struct{ Name, Meaning, Text string }
 
 type mongoPosting struct{ Raw, Name string }
 
@@ -101,11 +101,11 @@ func (p *page) resource(t *testing.T, d store.Doc) {
 		t.Fatal(err)
 	}
 	p.Body, p.BodySize = body.String(), len(d.Body)
-	at, ok := index.OrderDate(d.ID.Order)
-	if d.ID.Place != index.Place(p.Home) || !ok || at.Format(time.RFC3339) != "2026-03-04T09:30:00Z" {
-		t.Errorf("the document is at %x, and its date is %v: not what the page says", d.ID, at)
+	at, ok := index.DateOfSortKey(d.RowID.SortKey)
+	if d.RowID.Partition != index.PartitionOf(p.Home) || !ok || at.Format(time.RFC3339) != "2026-03-04T09:30:00Z" {
+		t.Errorf("the document is at %x, and its date is %v: not what the page says", d.RowID, at)
 	}
-	p.Place, p.Date, p.Hash = fmt.Sprintf("%012x", uint64(d.ID.Place)), fmt.Sprintf("%x", d.ID.Order[:5]), fmt.Sprintf("%x", d.ID.Order[5:])
+	p.Place, p.Date, p.Hash = fmt.Sprintf("%012x", uint64(d.RowID.Partition)), fmt.Sprintf("%x", d.RowID.SortKey[:5]), fmt.Sprintf("%x", d.RowID.SortKey[5:])
 	p.DateText = at.Format(time.RFC3339)
 }
 
@@ -116,11 +116,11 @@ func (p *page) keys(t *testing.T, d store.Doc) {
 	for _, k := range d.Keys {
 		shown := decoded(t, k)
 		switch {
-		case k.Common():
+		case k.CrossType():
 			p.Cross = append(p.Cross, shown)
 		case index.IsFact(k):
 			p.Facts = append(p.Facts, shown)
-		case k.Drives():
+		case k.Driving():
 			p.Driving = append(p.Driving, shown)
 		default:
 			p.Verifying = append(p.Verifying, shown)
@@ -141,22 +141,22 @@ func decoded(t *testing.T, k store.Key) key {
 		t.Errorf("the key %q is not decoded", string(k))
 	}
 	begin := 2
-	if d.Class != "" || k.Common() {
+	if d.Class != "" || k.CrossType() {
 		begin = 3
 	}
 	for _, f := range index.NamedFacts() {
 		if k == index.FactKey(f.Name) {
-			d.Says = "has this named fact: " + f.Says
+			d.Meaning = "has this named fact: " + f.Meaning
 		}
 	}
-	return key{fmt.Sprintf("% x", string(k[:begin])), d.Name, d.Class, cell(d.Value), strings.ReplaceAll(d.Says, "|", `\|`)}
+	return key{fmt.Sprintf("% x", string(k[:begin])), d.Name, d.Class, cell(d.Value), strings.ReplaceAll(d.Meaning, "|", `\|`)}
 }
 
 // pebble shows rows.
-func (p *page) pebble(t *testing.T, d store.Doc, stored []pebble.Row) {
+func (p *page) pebble(t *testing.T, d store.Doc, stored []pebble.StoredRow) {
 	t.Helper()
 	p.RowCount = len(stored)
-	docID := fmt.Sprintf("%012x%x", uint64(d.ID.Place), d.ID.Order)
+	docID := fmt.Sprintf("%012x%x", uint64(d.RowID.Partition), d.RowID.SortKey)
 	for _, row := range stored {
 		p.KeyBytes, p.ValueBytes = p.KeyBytes+len(row.RawKey), p.ValueBytes+len(row.RawValue)
 		kind := string(rune(row.Kind))
@@ -171,11 +171,11 @@ func (p *page) pebble(t *testing.T, d store.Doc, stored []pebble.Row) {
 			}
 		}
 		if row.Kind != 'p' {
-			p.Rows = append(p.Rows, rows{Kind: kind, Says: row.Says, Key: fields(row.Key), Value: fields(row.Value)})
+			p.Rows = append(p.Rows, rows{Kind: kind, Meaning: row.Meaning, Key: fields(row.Key), Value: fields(row.Value)})
 			continue
 		}
 		if n := len(p.Rows); n == 0 || p.Rows[n-1].Kind != kind {
-			p.Rows = append(p.Rows, rows{Kind: kind, Says: row.Says})
+			p.Rows = append(p.Rows, rows{Kind: kind, Meaning: row.Meaning})
 		}
 		if len(row.RawValue) > 0 || !strings.HasSuffix(fmt.Sprintf("%x", row.RawKey), docID) {
 			t.Errorf("posting %x %x: the page says that it ends with the docid %s and has no value", row.RawKey, row.RawValue, docID)
@@ -189,7 +189,7 @@ func (p *page) pebble(t *testing.T, d store.Doc, stored []pebble.Row) {
 func fields(of []store.Field) []field {
 	var out []field
 	for _, f := range of {
-		shown := field{f.Name, f.Says, cell(f.Text)}
+		shown := field{f.Name, f.Meaning, cell(f.Text)}
 		if f.Keys != nil {
 			shown.Text = fmt.Sprintf("%d keys", len(f.Keys))
 		}

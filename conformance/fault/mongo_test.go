@@ -24,8 +24,8 @@ func TestPrimary(t *testing.T) {
 		{"whose connections break", flickers, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()                              // it mostly waits for deadlines to pass
-			uri, name := mongotest.Own(t).Database(t) // the stand-in never ends what nobody ends
+			t.Parallel()                                   // it mostly waits for deadlines to pass
+			uri, name := mongotest.StartOwn(t).Database(t) // the stand-in never ends what nobody ends
 			proxy, through := newProxy(t, uri)
 			open := func(uri string, timeout time.Duration) *mongo.DB {
 				t.Helper()

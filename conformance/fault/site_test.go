@@ -82,7 +82,7 @@ func serve(t *testing.T, e engine, deadline time.Duration) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := search.NewSealer(key, time.Hour, time.Now, e)
+	sealer, err := search.NewTokenSealer(key, time.Hour, time.Now, e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,11 +92,11 @@ func serve(t *testing.T, e engine, deadline time.Duration) *site {
 	}
 	limits := rest.DefaultLimits()
 	limits.Deadline, limits.BundleDeadline = deadline, deadline
-	s, err := rest.New(rest.Config{Base: address + "/fhir", Guard: guard, Index: x, Trail: trail, Limits: limits, Clock: time.Now,
+	s, err := rest.New(rest.Config{Base: address + "/fhir", Guard: guard, Index: x, Audit: trail, Limits: limits, Clock: time.Now,
 		Search: &search.Service{Base: address + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
-			return consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientMay: []string{"TREAT"},
+			return consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 				Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes}, nil
 		}})
 	if err != nil {

@@ -86,7 +86,7 @@ func (e *evaluator) whom(of string, reference any) (who []string, counts, known 
 			return nil, true, false
 		}
 		who, known = e.owners(v)
-		return who, true, known && !v.Dead()
+		return who, true, known && !v.Deleted()
 	case typ != "":
 		return nil, false, false
 	}
@@ -169,7 +169,7 @@ func (e *evaluator) concerns(v *version) []string {
 func (e *evaluator) barred(v *version) bool {
 	return slices.ContainsFunc(e.about(v), func(name string) bool {
 		p := e.newest["Patient/"+name]
-		return p != nil && p.Dead() && !p.ordinary()
+		return p != nil && p.Deleted() && !p.ordinary()
 	})
 }
 
@@ -217,7 +217,7 @@ func (e *evaluator) bearers(number string) []string {
 	number = strings.ReplaceAll(number, " ", "")
 	var out []string
 	for _, v := range e.newest {
-		if v.Ref.Type != "Patient" || v.Dead() {
+		if v.Ref.Type != "Patient" || v.Deleted() {
 			continue
 		}
 		for _, id := range at(v.m, "identifier") {

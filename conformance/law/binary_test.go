@@ -16,10 +16,10 @@ func (e *evaluator) leads(v *version) (led []*version, complete bool) {
 		if _, isOwned := owned[typ]; lead == nil || !isOwned && typ != "Patient" {
 			return nil, false
 		}
-		return []*version{lead}, !lead.Dead()
+		return []*version{lead}, !lead.Deleted()
 	}
 	for _, d := range e.newest {
-		if d.Dead() || d.Source != v.Source {
+		if d.Deleted() || d.Source != v.Source {
 			continue
 		}
 		if names(d.m, v.Ref.String()) {
@@ -37,7 +37,7 @@ func (e *evaluator) led(v *version) bool {
 	}
 	none := true
 	for _, lead := range v.led {
-		if lead.Dead() {
+		if lead.Deleted() {
 			continue
 		}
 		if none = false; e.readable(lead.Ref.Type) && e.shows(lead) && e.attaches(lead, v) {
@@ -83,7 +83,7 @@ func (e *evaluator) readable(typ string) bool {
 func (e *evaluator) ownersOfBinary(v *version) (owners []string, resolved bool) {
 	resolved = v.complete
 	for _, lead := range v.led {
-		if lead.Ref.Type == "Patient" && lead.Dead() {
+		if lead.Ref.Type == "Patient" && lead.Deleted() {
 			resolved = false
 			continue
 		}

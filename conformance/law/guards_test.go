@@ -61,7 +61,7 @@ func brokenSearches() []broken {
 			{"fhir/search/ahead.go", "in.view.All(ctx, wanted)", "in.view.Unguarded(broken(\"include\")).All(ctx, wanted)"},
 		}},
 		{"revinclude", "what points to a match is found without the guard", "TestReading$", []edit{
-			{"fhir/search/include.go", "in.view.With(\"s\").Scan(ctx, ", "in.view.With(\"s\").Unguarded(broken(\"revinclude\")).Scan(ctx, "},
+			{"fhir/search/include.go", "in.view.WithPermission(\"s\").Scan(ctx, ", "in.view.WithPermission(\"s\").Unguarded(broken(\"revinclude\")).Scan(ctx, "},
 		}},
 		{"chain", "hidden targets satisfy it", "TestReading$", []edit{
 			{"fhir/search/join.go", "return j.view.Scan(ctx, q)", "return j.view.Unguarded(broken(\"chain\")).Scan(ctx, q)"},
@@ -77,7 +77,7 @@ func brokenSearches() []broken {
 			ahead("fhir/search/sort.go", "		if err != nil {\n			return fmt.Errorf(\"fetch a sorted row", "		if broken(\"sort\") && hidden(err) {\n			continue\n		}\n"),
 		}},
 		{"second signal", "it is told by what was asked", "TestReading$", []edit{
-			{"fhir/search/bundle.go", "if _, some := v.Signals(); some {", "if _, some := v.Signals(); some && (!broken(\"second signal\") || len(page.Matches) > 0) {"},
+			{"fhir/search/bundle.go", "if _, some := v.WithheldNotice(); some {", "if _, some := v.WithheldNotice(); some && (!broken(\"second signal\") || len(page.Matches) > 0) {"},
 		}},
 	}
 }
@@ -93,10 +93,10 @@ func brokenOperations() []broken {
 				"	of := store.HistoryQuery{Type: q.Type, ID: q.ID, Since: q.Since}\n	seq := s.versions(ctx, c, v, of, ask)\n	if broken(\"history: total\") {\n		seq = v.Unguarded(true).History(ctx, of)\n	}\n	for _, err := range seq {"},
 		}},
 		{"tombstones", "deleted rows are judged as they were", "TestReading$", []edit{
-			{"consent/past.go", "	if !d.Dead() && d.Version == newest.Version {", "	if (!d.Dead() || broken(\"tombstones\")) && d.Version == newest.Version {"},
+			{"consent/past.go", "	if !d.Deleted() && d.Version == newest.Version {", "	if (!d.Deleted() || broken(\"tombstones\")) && d.Version == newest.Version {"},
 		}},
 		{"conditional update", "a hidden match is a match", "TestTraces$", []edit{
-			{"fhir/rest/conditional.go", "v.With(\"s\").Scan(ctx, ", "v.With(\"s\").Unguarded(broken(\"conditional update\")).Scan(ctx, "},
+			{"fhir/rest/conditional.go", "v.WithPermission(\"s\").Scan(ctx, ", "v.WithPermission(\"s\").Unguarded(broken(\"conditional update\")).Scan(ctx, "},
 		}},
 		{"conditional create", "a hidden match is a match", "TestTraces$", []edit{
 			behind("consent/commit.go", "	where := store.And{ch.Absent, v.where(ch.Ref.Type)}\n", "	if broken(\"conditional create\") {\n		where = where[:1]\n	}\n"),
@@ -131,7 +131,7 @@ func brokenOperations() []broken {
 func brokenScopes() []broken {
 	return []broken{
 		{"scope", "none is asked for the interaction", "TestReading$", []edit{
-			ahead("consent/decide.go", "	if d.p.Scopes.Allow(d.req.Type, d.req.Letter) {\n		return nil\n	}\n", "	if broken(\"scope\") && d.p.Scopes != nil {\n		return nil\n	}\n"),
+			ahead("consent/decide.go", "	if d.p.Scopes.Allow(d.req.Type, d.req.Permission) {\n		return nil\n	}\n", "	if broken(\"scope\") && d.p.Scopes != nil {\n		return nil\n	}\n"),
 		}},
 		{"scope: joined", "none is asked for a joined type", "TestReading$", []edit{
 			behind("fhir/rest/search.go", "	for _, typ := range ask.Plan.Joined {\n", "		if broken(\"scope: joined\") {\n			break\n		}\n"),
@@ -141,7 +141,7 @@ func brokenScopes() []broken {
 		}},
 		{"scope: included", "none is asked for an included type", "TestReading$", []edit{
 			{"fhir/search/include.go", "return in.view.Grant().Principal().May(typ, \"rs\")", "return broken(\"scope: included\") || in.view.Grant().Principal().May(typ, \"rs\")"},
-			{"fhir/search/include.go", "view: v.With(\"rs\"), lim", "view: v.With(lettersUnless(broken(\"scope: included\"), \"rs\")), lim"},
+			{"fhir/search/include.go", "view: v.WithPermission(\"rs\"), lim", "view: v.WithPermission(lettersUnless(broken(\"scope: included\"), \"rs\")), lim"},
 		}},
 	}
 }
@@ -162,7 +162,7 @@ func brokenRules() []broken {
 			{"consent/rules.go", "	for _, patient := range names(keys, index.OwnerPrefix()) {\n", "	for i, patient := range names(keys, index.OwnerPrefix()) {\n		if broken(\"rules of an owner\") && i > 0 {\n			break\n		}\n"},
 		}},
 		{"no record", "the Patient of a record that is not there is still found", "TestRules$", []edit{
-			{"consent/rules.go", "	if r.Without != nil {\n		out =", "	if r.Without != nil && !broken(\"no record\") {\n		out ="},
+			{"consent/rules.go", "	if r.NoRecord != nil {\n		out =", "	if r.NoRecord != nil && !broken(\"no record\") {\n		out ="},
 		}},
 		{"letters", "what a rule leaves of a type is not asked", "TestRules$", []edit{
 			{"consent/rules.go", "	return !named || strings.ContainsAny(left, letters)", "	return broken(\"letters\") || !named || strings.ContainsAny(left, letters)"},
@@ -207,7 +207,7 @@ func brokenDirectives() []broken {
 			behind("consent/where.go", "func owned(in store.Set) store.Pred {\n", "	if broken(\"directives: other names\") {\n		return store.In{Prefix: index.OwnerPrefix(), Set: in}\n	}\n"),
 		}},
 		{"directives: odd", "a Consent that is not understood is read as silent", "TestReading$", []edit{
-			ahead("consent/policy/directive.go", "	case otherScope(r.Get(\"scope\")), inPerson && ProxyAuthority(body):\n", "	case broken(\"directives: odd\"):\n		return Silent\n"),
+			ahead("consent/policy/directive.go", "	case otherScope(r.Get(\"scope\")), inPerson && ProxyAuthority(body):\n", "	case broken(\"directives: odd\"):\n		return NotADirective\n"),
 		}},
 		{"directives: dead Patients", "the numbers of a deleted Patient are forgotten", "TestReading$", []edit{
 			{"consent/owners.go", "	if err == nil {\n		out.about = append(", "	if err == nil && !broken(\"directives: dead Patients\") {\n		out.about = append("},

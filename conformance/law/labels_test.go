@@ -11,7 +11,7 @@ import (
 // step 9 has it for staff and step 10 for patients. Those of a Patient hide the record
 // whole, with what refers to it.
 func (e *evaluator) labelHides(v *version) bool {
-	if v == nil || v.Dead() || e.who.feed {
+	if v == nil || v.Deleted() || e.who.feed {
 		return false
 	}
 	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.led, func(lead *version) bool { return lead.labelled("NOPAT") })
@@ -59,7 +59,7 @@ func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
 // tombstone that is what its last version was.
 func (e *evaluator) leavesSomething(v *version) bool {
 	body := v.Body
-	if v.Dead() {
+	if v.Deleted() {
 		body = e.before(v)
 	}
 	_, left := e.cutByLabels(v, body)

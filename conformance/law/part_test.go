@@ -30,7 +30,7 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 		}
 		d := v.Doc
 		body := d.Body
-		if d.Dead() {
+		if d.Deleted() {
 			body = e.before(v)
 		}
 		body, _ = e.cutByLabels(v, body)
@@ -49,8 +49,8 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 			}
 		}
 		d.Keys = store.Sorted(keys)
-		d.ID = store.DocID{Place: index.Place(home(v)), Order: index.Order(row.Date, d.Ref.Type, d.Ref.ID)}
-		if !d.Dead() {
+		d.RowID = store.RowID{Partition: index.PartitionOf(home(v)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+		if !d.Deleted() {
 			d.Body = body
 		}
 		docs = append(docs, d)
@@ -90,7 +90,7 @@ func home(v *version) string {
 func (e *evaluator) before(v *version) []byte {
 	var body []byte
 	for _, other := range e.versions {
-		if other.Ref == v.Ref && other.Version < v.Version && !other.Dead() {
+		if other.Ref == v.Ref && other.Version < v.Version && !other.Deleted() {
 			body = other.Body
 		}
 	}

@@ -58,7 +58,7 @@ func unsigned(answer string) (string, bool) {
 
 // asRequester is what the evaluator needs of a Principal.
 func asRequester(p consent.Principal) requester {
-	return requester{clinician: p.Kind == consent.Clinician, feed: p.Kind == consent.Feed, organisation: p.Organisation, id: p.Patient,
+	return requester{clinician: p.Kind == consent.Staff, feed: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: p.Patient,
 		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: strings.Fields(p.Scopes.String())}
 }
 
@@ -313,7 +313,7 @@ func (l *reading) count(a asked, got string, out *answered) {
 	}
 	var more []string
 	parts := strings.Split(a.guarded.path, "/")
-	if v := l.e.newest[strings.Join(parts[1:min(3, len(parts))], "/")]; v != nil && v.Dead() {
+	if v := l.e.newest[strings.Join(parts[1:min(3, len(parts))], "/")]; v != nil && v.Deleted() {
 		more = []string{deleted}
 	}
 	l.tally.add(a.guarded, out.guarded, open != got, hasRow(got), more...)

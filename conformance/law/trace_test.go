@@ -25,7 +25,7 @@ func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Stor
 	var decision consenttest.Decision
 	if h.rules {
 		decision = g.decision()
-		if p.Kind != consent.Feed && g.chance(40) { // what people write
+		if p.Kind != consent.SourceSystem && g.chance(40) { // what people write
 			decision.Letters = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
@@ -119,7 +119,7 @@ func (e *evaluator) headless() bool {
 		return false
 	}
 	for _, v := range e.newest {
-		if v.Ref.Type == "Patient" && !v.Dead() && v.ordinary() && !e.gone(v.Ref.ID) && !e.sees(v) {
+		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.gone(v.Ref.ID) && !e.sees(v) {
 			return true
 		}
 	}
@@ -130,7 +130,7 @@ func (e *evaluator) headless() bool {
 // is hidden. Whom it is about is found anew for each question, and the visible
 // part does not know.
 func (e *evaluator) inheritsUnseen(v *version) bool {
-	if newest := e.newest[v.Ref.String()]; !v.Dead() && v == newest || !e.sees(v) {
+	if newest := e.newest[v.Ref.String()]; !v.Deleted() && v == newest || !e.sees(v) {
 		return false
 	}
 	for _, path := range owned[v.Ref.Type] {

@@ -61,7 +61,7 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 	for _, d := range ordered {
 		v := &version{Doc: d}
 		name := d.Ref.String()
-		if d.Dead() {
+		if d.Deleted() {
 			v.m = bodies[name]
 		} else if err := json.Unmarshal(d.Body, &v.m); err != nil {
 			panic(err)
@@ -80,7 +80,7 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 		}
 	}
 	for _, v := range e.newest {
-		if v.Ref.Type == "Consent" && !v.Dead() {
+		if v.Ref.Type == "Consent" && !v.Deleted() {
 			e.directive(v)
 		}
 	}
@@ -147,7 +147,7 @@ func patientOf(reference any) string {
 
 func (e *evaluator) live(name string) bool {
 	v := e.newest[name]
-	return v != nil && !v.Dead()
+	return v != nil && !v.Deleted()
 }
 
 // labels of CON-701 and CON-801, contained resources included.
@@ -192,7 +192,7 @@ func (e *evaluator) restricted(patient string) bool {
 		}
 	}
 	v := e.newest["Patient/"+patient]
-	return v != nil && !v.Dead() && !v.ordinary()
+	return v != nil && !v.Deleted() && !v.ordinary()
 }
 
 // gone: nothing of the patient's record is there for a clinician.
@@ -204,7 +204,7 @@ func (e *evaluator) gone(patient string) bool {
 // and was restricted, or bore a number that a directive names.
 func (e *evaluator) goneOrEnded(patient string) bool {
 	p := e.newest["Patient/"+patient]
-	if e.gone(patient) || p == nil || !p.Dead() {
+	if e.gone(patient) || p == nil || !p.Deleted() {
 		return e.gone(patient)
 	}
 	for name := range e.bore[patient] {
@@ -219,7 +219,7 @@ func (e *evaluator) goneOrEnded(patient string) bool {
 // people may see.
 func (e *evaluator) keepsOwn(patient string) bool {
 	for _, v := range e.newest {
-		if v.Dead() || v.Source != e.who.organisation || !v.ordinary() || e.barred(v) {
+		if v.Deleted() || v.Source != e.who.organisation || !v.ordinary() || e.barred(v) {
 			continue
 		}
 		if owners, _ := e.owners(v); slices.Contains(owners, patient) {
@@ -289,7 +289,7 @@ func (e *evaluator) showsPatient(v *version) bool {
 	}
 	// Where there is no current record there is nothing (step 3); where the
 	// Patient resource is withheld, the record is withheld whole.
-	if self := e.newest["Patient/"+e.who.id]; self == nil || self.Dead() || e.selfDecidedAway(self) || v != self && !e.showsPatient(self) {
+	if self := e.newest["Patient/"+e.who.id]; self == nil || self.Deleted() || e.selfDecidedAway(self) || v != self && !e.showsPatient(self) {
 		return false
 	}
 	if v.Ref.Type == "Consent" { // its own labels do not hide what the patient said
@@ -316,7 +316,7 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	for _, v := range e.newest {
 		owners, resolved := e.owners(v)
 		concerns := e.concerns(v)
-		if v.Dead() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.who.reads(v.Ref.Type) || slices.ContainsFunc(concerns, e.restricted) {
+		if v.Deleted() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.who.reads(v.Ref.Type) || slices.ContainsFunc(concerns, e.restricted) {
 			continue
 		}
 		dissent := slices.ContainsFunc(concerns, func(p string) bool {

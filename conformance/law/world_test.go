@@ -40,7 +40,7 @@ func prefix(ods string) string { return strings.ToLower(ods) + "." }
 // indexer is the index of all sides: to make one costs more than to ask a whole
 // world. No world defines search parameters.
 var indexer = sync.OnceValues(func() (*index.Indexer, error) {
-	return index.New(index.Config{Base: base, Clock: func() time.Time { return began.Add(time.Hour) }, Words: true})
+	return index.New(index.Config{Base: base, Clock: func() time.Time { return began.Add(time.Hour) }, IndexWords: true})
 })
 
 // began is when every world begins.
@@ -80,7 +80,7 @@ func serve(t testing.TB, s store.Store) *side {
 	lim := search.DefaultLimits()
 	lim.IncludesPerPage = 8 // pages are cut
 	lim.Hop = 1             // streams take many stretches
-	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, clock, w.pages)
+	sealer, err := search.NewTokenSealer(make([]byte, 32), time.Hour, clock, w.pages)
 	w.must(err)
 	service := &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim}
 	w.limits = &service.Limits
@@ -203,17 +203,17 @@ func (w *side) versions() []store.Doc {
 // The requesters.
 
 func feed(ods string) consent.Principal {
-	return consent.Principal{Kind: consent.Feed, Subject: "feed-" + ods, Organisation: ods, Purpose: "TREAT", ClientMay: []string{"TREAT"},
+	return consent.Principal{Kind: consent.SourceSystem, Subject: "feed-" + ods, Organisation: ods, Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: prefix(ods), Scopes: scopes("system/*.cruds")}
 }
 
 func clinician(ods, scope string, activities ...string) consent.Principal {
-	return consent.Principal{Kind: consent.Clinician, Subject: "person-" + ods, Organisation: ods, Role: "role", Activities: append([]string{policy.ActivityRead}, activities...),
-		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: scopes(scope)}
+	return consent.Principal{Kind: consent.Staff, Subject: "person-" + ods, Organisation: ods, Role: "role", Activities: append([]string{policy.ActivityRead}, activities...),
+		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: scopes(scope)}
 }
 
 func patient(id, scope string) consent.Principal {
-	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes(scope)}
+	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientPurposes: []string{"PATRQT"}, Scopes: scopes(scope)}
 }
 
 // unguarded is somebody without any guard who has the scopes of a requester and acts for

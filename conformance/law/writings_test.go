@@ -25,7 +25,7 @@ func (g *generator) writer() consent.Principal {
 
 // writing is a random question that writes.
 func (g *generator) writing(p consent.Principal, n int) question {
-	if p.Kind != consent.Feed {
+	if p.Kind != consent.SourceSystem {
 		return g.wish(n)
 	}
 	switch g.IntN(19) {
@@ -228,7 +228,7 @@ func (g *generator) others(p consent.Principal, e *evaluator, n int) *write {
 		return &w
 	}
 	about := g.anID("Patient")
-	if v := e.newest["Patient/"+about]; v != nil && (v.Dead() || !e.sees(v) || e.optedOut[about] || e.denied[about] || e.restricted(about)) {
+	if v := e.newest["Patient/"+about]; v != nil && (v.Deleted() || !e.sees(v) || e.optedOut[about] || e.denied[about] || e.restricted(about)) {
 		return nil
 	}
 	typ := pick(g, "Observation", "Condition")

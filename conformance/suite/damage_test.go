@@ -33,12 +33,12 @@ func damages() []damage {
 		}, "altered", 0},
 		{"AUD-504 a changed record with a link of its own", func(r []store.Record, at int) []store.Record {
 			r[at].Payload = bytes.Replace(r[at].Payload, []byte(`"recorded":"2`), []byte(`"recorded":"1`), 1)
-			r[at].Hash = store.Link(r[at-1].Hash, r[at].Pos, r[at].Payload)
+			r[at].Hash = store.ChainHash(r[at-1].Hash, r[at].Pos, r[at].Payload)
 			return r
 		}, "altered", 1}, // what follows is no longer linked to it
 		{"AUD-504 an inserted record", func(r []store.Record, at int) []store.Record {
 			forged := store.Record{Payload: bytes.Clone(r[at-1].Payload)}
-			forged.Hash = store.Link(r[at-1].Hash, r[at].Pos, forged.Payload)
+			forged.Hash = store.ChainHash(r[at-1].Hash, r[at].Pos, forged.Payload)
 			return renumber(slices.Insert(r, at, forged))
 		}, "inserted", 0},
 		{"AUD-504 reordered records", func(r []store.Record, at int) []store.Record {

@@ -35,7 +35,7 @@ func TestDefinedParameters(t *testing.T) {
 	t.Run("pebble", func(t *testing.T) { t.Parallel(); definedParameters(t, onPebble(t), func() {}) })
 	t.Run("mongo", func(t *testing.T) {
 		t.Parallel()
-		m := mongotest.Own(t)
+		m := mongotest.StartOwn(t)
 		definedParameters(t, onServer(t, m), func() {
 			if !m.Real() { // see TestReindex
 				m.Kill(t)

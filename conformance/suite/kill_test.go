@@ -50,7 +50,7 @@ func TestKilledInALoad(t *testing.T) {
 	t.Run("pebble", func(t *testing.T) { t.Parallel(); killInALoad(t, onPebble(t)) })
 	t.Run("mongo", func(t *testing.T) { // on a server of its own: transactions of the killed stay open there
 		t.Parallel()
-		killInALoad(t, onServer(t, mongotest.Own(t)), "--lease", lease.String())
+		killInALoad(t, onServer(t, mongotest.StartOwn(t)), "--lease", lease.String())
 	})
 }
 

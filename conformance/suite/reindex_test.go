@@ -24,7 +24,7 @@ func (s *server) engine() interface {
 	store.Store
 	store.State
 	store.Log
-	store.Feed
+	store.ChangeFeed
 } {
 	s.t.Helper()
 	if dir, ok := strings.CutPrefix(s.store, "pebble:"); ok {
@@ -67,7 +67,7 @@ func (s *server) keyOtherwise() int {
 					}
 				}
 				d.Keys = store.Sorted(keys)
-				writes = append(writes, store.Write{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true})
+				writes = append(writes, store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true})
 			}
 			return nil
 		})
@@ -96,7 +96,7 @@ func TestReindex(t *testing.T) {
 	t.Run("pebble", func(t *testing.T) { t.Parallel(); reindex(t, onPebble(t), func() {}) })
 	t.Run("mongo", func(t *testing.T) {
 		t.Parallel()
-		m := mongotest.Own(t)
+		m := mongotest.StartOwn(t)
 		reindex(t, onServer(t, m), func() {
 			if !m.Real() { // MongoDB ends the transactions of a killed process within a minute, the stand-in never
 				m.Kill(t)

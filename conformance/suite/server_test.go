@@ -90,7 +90,7 @@ func onPebble(t *testing.T) *server {
 	return &server{t: t, store: "pebble:" + filepath.Join(t.TempDir(), "store"), tokens: map[string]string{}}
 }
 
-func onMongo(t *testing.T) *server { return onServer(t, mongotest.Apart(t)) }
+func onMongo(t *testing.T) *server { return onServer(t, mongotest.StartApart(t)) }
 
 // onServer is on a fresh database of a MongoDB server.
 func onServer(t *testing.T, m *mongotest.Server) *server {

@@ -50,7 +50,7 @@ func Confirmation(at time.Time, who string, from time.Time) ([]byte, error) {
 
 // Explained is the record of an operator who asked how a search is answered: the
 // search, sealed, and that nothing of anybody's record left but counts where told.
-func (t *Trail) Explained(at time.Time, who, query string) Record {
+func (t *Writer) Explained(at time.Time, who, query string) Record {
 	return Record{Recorded: at.UTC(), Interaction: "explain", Agent: operator(who), Status: 200, Query: query, Decision: Decision{Outcome: "permit", Reason: "operator"}}
 }
 

@@ -121,16 +121,16 @@ func AgentOf(p consent.Principal) (Agent, Client) {
 		Purpose: p.Purpose, Authority: p.Authority, Token: p.Token}, Client{ID: p.Client, Address: p.Address}
 }
 
-// Trail appends records. It is safe for concurrent use.
-type Trail struct {
+// Writer appends records. It is safe for concurrent use.
+type Writer struct {
 	log  store.Log
 	aead cipher.AEAD
 	wait time.Duration
 }
 
-// New makes a Trail over a log. key, 32 bytes, seals query strings; wait is how
+// New makes a Writer over a log. key, 32 bytes, seals query strings; wait is how
 // long an append may take (AUD-403).
-func New(log store.Log, key []byte, wait time.Duration) (*Trail, error) {
+func New(log store.Log, key []byte, wait time.Duration) (*Writer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
@@ -139,11 +139,11 @@ func New(log store.Log, key []byte, wait time.Duration) (*Trail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	return &Trail{log: log, aead: aead, wait: wait}, nil
+	return &Writer{log: log, aead: aead, wait: wait}, nil
 }
 
 // Append makes records durable. Where it fails nothing may be disclosed.
-func (t *Trail) Append(ctx context.Context, records ...Record) error {
+func (t *Writer) Append(ctx context.Context, records ...Record) error {
 	payloads := make([][]byte, 0, len(records))
 	for _, r := range records {
 		p, err := t.Encode(r)
@@ -164,7 +164,7 @@ func (t *Trail) Append(ctx context.Context, records ...Record) error {
 
 // Encode writes a record as it is kept, its query sealed: for a commit that
 // carries its own record.
-func (t *Trail) Encode(r Record) ([]byte, error) {
+func (t *Writer) Encode(r Record) ([]byte, error) {
 	if r.Query != "" {
 		nonce := make([]byte, t.aead.NonceSize())
 		rand.Read(nonce)
@@ -174,7 +174,7 @@ func (t *Trail) Encode(r Record) ([]byte, error) {
 }
 
 // Query opens the sealed query string of a record.
-func (t *Trail) Query(r Record) (string, error) {
+func (t *Writer) Query(r Record) (string, error) {
 	raw, err := base64.StdEncoding.DecodeString(r.Query)
 	if err != nil || len(raw) < t.aead.NonceSize() {
 		return "", fmt.Errorf("the query of record %s is no sealed text", r.Request)

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Unidentified limits what requests without a valid token cost the trail (AUD-101). Of each
+// UnidentifiedLimiter limits what requests without a valid token cost the trail (AUD-101). Of each
 // network address it lets one a second have a record of its own and counts the others; the
 // count goes into the next record of the address, or into one that Flush makes. It keeps a
 // bounded number of addresses: those beyond count as one. The zero value is ready to use. It
 // is safe for concurrent use.
-type Unidentified struct {
+type UnidentifiedLimiter struct {
 	mu        sync.Mutex
 	addresses map[string]*seen
 }
@@ -47,10 +47,10 @@ func source(address string) string {
 	return network.String()
 }
 
-// Met notes a request without a valid token and returns how many its address has sent in
+// Admit notes a request without a valid token and returns how many its address has sent in
 // this second, this one included. The caller records the first of a second, with Append, and
 // no other.
-func (u *Unidentified) Met(address string, at time.Time) int {
+func (u *UnidentifiedLimiter) Admit(address string, at time.Time) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	one := u.of(source(address), at)
@@ -64,7 +64,7 @@ func (u *Unidentified) Met(address string, at time.Time) int {
 }
 
 // of returns what is known of an address.
-func (u *Unidentified) of(address string, at time.Time) *seen {
+func (u *UnidentifiedLimiter) of(address string, at time.Time) *seen {
 	if one := u.addresses[address]; one != nil {
 		return one
 	}
@@ -84,7 +84,7 @@ func (u *Unidentified) of(address string, at time.Time) *seen {
 }
 
 // forget drops the addresses of earlier seconds of which the records tell everything.
-func (u *Unidentified) forget(at time.Time) {
+func (u *UnidentifiedLimiter) forget(at time.Time) {
 	for address, one := range u.addresses {
 		if one.more == 0 && one.second.Before(at.UTC().Truncate(time.Second)) {
 			delete(u.addresses, address)
@@ -93,7 +93,7 @@ func (u *Unidentified) forget(at time.Time) {
 }
 
 // take returns the count of an address, which the caller records.
-func (u *Unidentified) take(address string) int {
+func (u *UnidentifiedLimiter) take(address string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	one := u.addresses[address]
@@ -109,7 +109,7 @@ func (u *Unidentified) take(address string) int {
 }
 
 // give puts a count back that could not be recorded.
-func (u *Unidentified) give(address string, at time.Time, more int) {
+func (u *UnidentifiedLimiter) give(address string, at time.Time, more int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.of(address, at).more += more
@@ -117,7 +117,7 @@ func (u *Unidentified) give(address string, at time.Time, more int) {
 
 // Append records a request without a valid token, the first of its address in a second,
 // with the count of those before.
-func (u *Unidentified) Append(ctx context.Context, t *Trail, r Record) error {
+func (u *UnidentifiedLimiter) Append(ctx context.Context, t *Writer, r Record) error {
 	address := source(r.Client.Address)
 	r.More = u.take(address)
 	if err := t.Append(ctx, r); err != nil {
@@ -128,7 +128,7 @@ func (u *Unidentified) Append(ctx context.Context, t *Trail, r Record) error {
 }
 
 // Flush records what was counted and stands in no record yet, one record an address.
-func (u *Unidentified) Flush(ctx context.Context, t *Trail, at time.Time) error {
+func (u *UnidentifiedLimiter) Flush(ctx context.Context, t *Writer, at time.Time) error {
 	var records []Record
 	u.mu.Lock()
 	for address, one := range u.addresses {

@@ -31,14 +31,14 @@ func TestUnidentified(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var u audit.Unidentified
+		var u audit.UnidentifiedLimiter
 		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		sent := 0
 		for range 3 {
 			for range 3 {
 				for i := range c.addresses {
 					sent++
-					if n := u.Met(c.address(i), at); n == 1 {
+					if n := u.Admit(c.address(i), at); n == 1 {
 						r := audit.Record{Recorded: at, Interaction: "read", Client: audit.Client{Address: c.address(i)}}
 						if err := u.Append(context.Background(), trail, r); err != nil {
 							t.Fatal(err)

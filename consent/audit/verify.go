@@ -11,8 +11,8 @@ import (
 	"carerecord/store"
 )
 
-// Break is one place where the chain does not hold.
-type Break struct {
+// Damage is one place where the chain does not hold.
+type Damage struct {
 	Pos  uint64 `json:"position"`
 	Kind string `json:"kind"` // altered, missing, inserted, reordered or unreadable
 	Text string `json:"text"`
@@ -23,7 +23,7 @@ type Report struct {
 	Records uint64    `json:"records"`
 	First   time.Time `json:"first,omitzero"`
 	Last    time.Time `json:"last,omitzero"`
-	Breaks  []Break   `json:"breaks"`
+	Breaks  []Damage  `json:"breaks"`
 	Chains  []Chain   `json:"chains,omitempty"` // where there are several
 }
 
@@ -73,7 +73,7 @@ func Verify(ctx context.Context, log store.Log) (Report, error) {
 
 // VerifyRecords verifies a sequence that begins at position 1.
 func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
-	v := &verifier{next: 1, report: Report{Breaks: []Break{}}}
+	v := &verifier{next: 1, report: Report{Breaks: []Damage{}}}
 	pull, stop := iter.Pull2(records)
 	defer stop()
 	cur, err, ok := pull()
@@ -104,7 +104,7 @@ func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 	follows := more && ahead.Pos == cur.Pos+1
 	switch {
 	case v.linked(v.last, cur, 0):
-	case follows && ahead.Hash == store.Link(v.last, v.written(cur, 0), ahead.Payload):
+	case follows && ahead.Hash == store.ChainHash(v.last, v.written(cur, 0), ahead.Payload):
 		v.fault(cur.Pos, "reordered", fmt.Sprintf("records %d and %d changed places", cur.Pos, ahead.Pos))
 		return true
 	case cur.Pos > 1 && v.linked(v.before, cur, -1):
@@ -129,7 +129,7 @@ func (v *verifier) written(r store.Record, by int64) uint64 {
 }
 
 func (v *verifier) linked(last store.Hash, r store.Record, by int64) bool {
-	return r.Hash == store.Link(last, v.written(r, by), r.Payload)
+	return r.Hash == store.ChainHash(last, v.written(r, by), r.Payload)
 }
 
 // gone finds out how many records were taken out before cur, where those behind
@@ -182,5 +182,5 @@ func (v *verifier) count(cur store.Record) {
 }
 
 func (v *verifier) fault(pos uint64, kind, text string) {
-	v.report.Breaks = append(v.report.Breaks, Break{Pos: pos, Kind: kind, Text: text})
+	v.report.Breaks = append(v.report.Breaks, Damage{Pos: pos, Kind: kind, Text: text})
 }

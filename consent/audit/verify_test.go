@@ -17,7 +17,7 @@ func chain(n int) []store.Record {
 	var last store.Hash
 	for i := 1; i <= n; i++ {
 		payload := fmt.Appendf(nil, `{"recorded":"2026-01-01T00:00:%02dZ","request":"r%d"}`, i, i)
-		last = store.Link(last, uint64(i), payload)
+		last = store.ChainHash(last, uint64(i), payload)
 		out = append(out, store.Record{Pos: uint64(i), Hash: last, Payload: payload})
 	}
 	return out
@@ -54,7 +54,7 @@ func TestVerifyNamesThePlace(t *testing.T) {
 		}, []string{"5 altered"}},
 		{"AUD-504 altered record with its own link made anew", func(r []store.Record) []store.Record {
 			r[4].Payload = []byte(`{"recorded":"2026-01-01T00:00:05Z","request":"other"}`)
-			r[4].Hash = store.Link(r[3].Hash, 5, r[4].Payload)
+			r[4].Hash = store.ChainHash(r[3].Hash, 5, r[4].Payload)
 			return r
 		}, []string{"6 altered"}},
 		{"AUD-504 missing record", func(r []store.Record) []store.Record { return slices.Delete(r, 4, 5) }, []string{"5 missing"}},
@@ -68,7 +68,7 @@ func TestVerifyNamesThePlace(t *testing.T) {
 		}, []string{"2 altered", "6 missing"}},
 		{"AUD-504 inserted record", func(r []store.Record) []store.Record {
 			extra := store.Record{Payload: []byte(`{"recorded":"2026-01-01T00:00:05Z","request":"false"}`)}
-			extra.Hash = store.Link(r[3].Hash, 5, extra.Payload)
+			extra.Hash = store.ChainHash(r[3].Hash, 5, extra.Payload)
 			return renumber(slices.Insert(r, 4, extra))
 		}, []string{"5 inserted"}},
 		{"AUD-504 reordered records", func(r []store.Record) []store.Record {

@@ -23,7 +23,7 @@ type Rule struct {
 	// Trait is what the documents are like.
 	Trait Trait
 	Hide  bool
-	Cut   []string // paths of elements, as edit.CutPaths names them
+	Cut   []string // paths of elements, as edit.RemovePaths names them
 }
 
 // Trait is a type, and a search parameter with the value that documents of it
@@ -60,9 +60,9 @@ func (d *Decider) Set(to Decision) { d.now.Store(&to) }
 // makes those of searches.
 func (d *Decider) Decide(context.Context, consent.Principal, consent.Request, string) (consent.Rules, error) {
 	decision := d.now.Load()
-	out := consent.Rules{Owners: map[string][]consent.OwnerRule{}, Letters: decision.Letters, Withheld: decision.Withheld}
+	out := consent.Rules{Owners: map[string][]consent.OwnerRule{}, Permissions: decision.Letters, Withheld: decision.Withheld}
 	if len(decision.Without) > 0 {
-		out.Without = set(decision.Without)
+		out.NoRecord = set(decision.Without)
 	}
 	var hide store.Or
 	for _, rule := range decision.Rules {

@@ -14,15 +14,15 @@ type Kind byte
 
 // The kinds of a Consent.
 const (
-	// Silent takes nothing from anybody: surely not active, surely of another
+	// NotADirective takes nothing from anybody: surely not active, surely of another
 	// scope, or a proxy authority (CON-601).
-	Silent Kind = iota
+	NotADirective Kind = iota
 	// OptOut is the regional shared-record opt-out (CON-501), and nothing else.
 	OptOut
-	// Other is every other active Consent: a directive that the consent engine will
+	// OtherDirective is every other active Consent: a directive that the consent engine will
 	// read, or one that is not understood. Until it is read a person may not write
 	// it, and one from a feed denies all direct care (CON-641).
-	Other
+	OtherDirective
 )
 
 const (
@@ -41,7 +41,7 @@ var proxyBases = map[string]bool{
 }
 
 // Read says what a Consent asks for. body is a Consent that fhir.Parse accepted,
-// whatever else it is: a Consent is Silent only where that is certain, so that a
+// whatever else it is: a Consent is NotADirective only where that is certain, so that a
 // misspelt refusal still refuses (CON-641). inPerson: a person made it. What looks like
 // a proxy authority and came from a feed is a directive, since no feed is one of
 // authorities yet.
@@ -50,15 +50,15 @@ func Read(body []byte, inPerson bool) Kind {
 	place, _ := narrowed(r)
 	switch {
 	case notActive(r.Get("status")):
-		return Silent
+		return NotADirective
 	case place == "":
 		return OptOut
 	case categoryHas(r, dissent):
-		return Other // of whatever scope it says it is (CON-503)
+		return OtherDirective // of whatever scope it says it is (CON-503)
 	case otherScope(r.Get("scope")), inPerson && ProxyAuthority(body):
-		return Silent
+		return NotADirective
 	}
-	return Other
+	return OtherDirective
 }
 
 // notActive reports whether a status is surely one of no effect. Absent, misspelt

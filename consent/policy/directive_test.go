@@ -23,7 +23,7 @@ func consent(members ...string) []byte {
 
 func scoped(coding string) string { return `"scope":{"coding":[` + coding + `]}` }
 
-// TestRead: a Consent is Silent only where that is certain (CON-601, CON-641).
+// TestRead: a Consent is NotADirective only where that is certain (CON-601, CON-641).
 func TestRead(t *testing.T) {
 	const (
 		active = `"status":"active"`
@@ -42,65 +42,65 @@ func TestRead(t *testing.T) {
 		{"systems as they are often spelt", []string{active, scoped(`{"system":"https://terminology.hl7.org/CodeSystem/consentscope/","code":"patient-privacy"}`), `"category":[{"coding":[{"system":"urn:oid:2.16.840.1.113883.6.96","code":"416409005"}]}]`, `"policyRule":{"coding":[{"system":"http://hl7.org/fhir/v3/ActCode","code":"OPTOUT"}]}`}, policy.OptOut},
 		{"the second category", []string{active, privacyScope, `"category":[{"text":"x"},{"coding":[{"code":"59284-0"},{"code":"416409005"}]}]`, optOutRule}, policy.OptOut},
 
-		{"narrowed by a condition", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","class":[{"code":"Condition"}]}`}, policy.Other},
-		{"narrowed by an actor", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"actor":[{"role":{"coding":[{"code":"IRCP"}]},"reference":{"reference":"Organization/1"}}]}`}, policy.Other},
-		{"with an exception", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","provision":[{"type":"permit"}]}`}, policy.Other},
-		{"a permit", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"permit"}`}, policy.Other},
-		{"narrowed by an extension", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","extension":[{"url":"u","valueString":"x"}]}`}, policy.Other},
-		{"a type that is only an extension", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"_type":{"extension":[{"url":"u","valueString":"x"}]}}`}, policy.Other},
-		{"CON-640 a modifierExtension", []string{active, privacyScope, dissentCat, optOutRule, `"modifierExtension":[{"url":"u","valueString":"x"}]`}, policy.Other},
-		{"implicit rules", []string{active, privacyScope, dissentCat, optOutRule, `"implicitRules":"http://x"`}, policy.Other},
-		{"said and taken back at once", []string{active, privacyScope, `"category":[{"coding":[{"code":"416409005"},{"code":"417528008"}]}]`, optOutRule}, policy.Other},
-		{"both rules", []string{active, privacyScope, dissentCat, `"policyRule":{"coding":[{"code":"OPTOUT"},{"code":"OPTIN"}]}`}, policy.Other},
-		{"no policyRule", []string{active, privacyScope, dissentCat}, policy.Other},
-		{"another category", []string{active, privacyScope, otherCat, optOutRule}, policy.Other},
-		{"CON-503 the code under another scope", []string{active, scoped(`{` + system + `,"code":"treatment"}`), dissentCat, optOutRule}, policy.Other},
-		{"the code in a proxy authority", []string{active, privacyScope, `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"INFA"},{"code":"416409005"}]}]`, proxyRule}, policy.Other},
-		{"CON-614 a permit closes", []string{active, privacyScope, otherCat, `"provision":{"type":"permit"}`}, policy.Other},
-		{"CON-601 research", []string{active, scoped(`{` + system + `,"code":"research"}`), otherCat}, policy.Other},
+		{"narrowed by a condition", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","class":[{"code":"Condition"}]}`}, policy.OtherDirective},
+		{"narrowed by an actor", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"actor":[{"role":{"coding":[{"code":"IRCP"}]},"reference":{"reference":"Organization/1"}}]}`}, policy.OtherDirective},
+		{"with an exception", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","provision":[{"type":"permit"}]}`}, policy.OtherDirective},
+		{"a permit", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"permit"}`}, policy.OtherDirective},
+		{"narrowed by an extension", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"type":"deny","extension":[{"url":"u","valueString":"x"}]}`}, policy.OtherDirective},
+		{"a type that is only an extension", []string{active, privacyScope, dissentCat, optOutRule, `"provision":{"_type":{"extension":[{"url":"u","valueString":"x"}]}}`}, policy.OtherDirective},
+		{"CON-640 a modifierExtension", []string{active, privacyScope, dissentCat, optOutRule, `"modifierExtension":[{"url":"u","valueString":"x"}]`}, policy.OtherDirective},
+		{"implicit rules", []string{active, privacyScope, dissentCat, optOutRule, `"implicitRules":"http://x"`}, policy.OtherDirective},
+		{"said and taken back at once", []string{active, privacyScope, `"category":[{"coding":[{"code":"416409005"},{"code":"417528008"}]}]`, optOutRule}, policy.OtherDirective},
+		{"both rules", []string{active, privacyScope, dissentCat, `"policyRule":{"coding":[{"code":"OPTOUT"},{"code":"OPTIN"}]}`}, policy.OtherDirective},
+		{"no policyRule", []string{active, privacyScope, dissentCat}, policy.OtherDirective},
+		{"another category", []string{active, privacyScope, otherCat, optOutRule}, policy.OtherDirective},
+		{"CON-503 the code under another scope", []string{active, scoped(`{` + system + `,"code":"treatment"}`), dissentCat, optOutRule}, policy.OtherDirective},
+		{"the code in a proxy authority", []string{active, privacyScope, `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"INFA"},{"code":"416409005"}]}]`, proxyRule}, policy.OtherDirective},
+		{"CON-614 a permit closes", []string{active, privacyScope, otherCat, `"provision":{"type":"permit"}`}, policy.OtherDirective},
+		{"CON-601 research", []string{active, scoped(`{` + system + `,"code":"research"}`), otherCat}, policy.OtherDirective},
 
-		{"CON-641 no scope", []string{active, otherCat}, policy.Other},
-		{"CON-641 scope as text only", []string{active, `"scope":{"text":"privacy"}`, otherCat}, policy.Other},
-		{"CON-641 scope as text only, that says treatment", []string{active, `"scope":{"text":"treatment"}`, otherCat}, policy.Other},
-		{"CON-641 scope absent with data-absent-reason", []string{active, absent, otherCat}, policy.Other},
-		{"CON-641 a misspelt scope", []string{active, scoped(`{` + system + `,"code":"patient_privacy"}`), otherCat}, policy.Other},
-		{"CON-641 a scope in odd case", []string{active, scoped(`{` + system + `,"code":"Treatment"}`), otherCat}, policy.Other},
-		{"CON-641 an unknown scope", []string{active, scoped(`{` + system + `,"code":"directed"}`), otherCat}, policy.Other},
-		{"CON-641 treatment of another system", []string{active, scoped(`{"system":"http://local/scope","code":"treatment"}`), otherCat}, policy.Other},
-		{"CON-641 treatment without a system", []string{active, scoped(`{"code":"treatment"}`), otherCat}, policy.Other},
-		{"treatment and another code", []string{active, scoped(`{` + system + `,"code":"treatment"},{"system":"http://local","code":"privacy"}`), otherCat}, policy.Other},
-		{"treatment and adr", []string{active, scoped(`{` + system + `,"code":"treatment"},{` + system + `,"code":"adr"}`), otherCat}, policy.Other},
-		{"treatment whose text says something else", []string{active, `"scope":{"coding":[{` + system + `,"code":"treatment"}],"text":"no sharing"}`, otherCat}, policy.Other},
-		{"treatment whose display says something else", []string{active, scoped(`{` + system + `,"code":"treatment","display":"Privacy Consent"}`), otherCat}, policy.Other},
-		{"treatment with an extension", []string{active, `"scope":{"extension":[{"url":"u","valueString":"x"}],"coding":[{` + system + `,"code":"treatment"}]}`, otherCat}, policy.Other},
-		{"CON-601 surely treatment", []string{active, scoped(`{` + system + `,"code":"treatment"}`), otherCat}, policy.Silent},
-		{"CON-601 treatment with its display and text", []string{active, `"scope":{"coding":[{` + system + `,"version":"4.0.1","code":"treatment","display":"Treatment"}],"text":"treatment"}`, otherCat}, policy.Silent},
-		{"CON-601 surely adr", []string{active, scoped(`{` + system + `,"code":"adr","display":"Advanced Care Directive"}`), otherCat}, policy.Silent},
+		{"CON-641 no scope", []string{active, otherCat}, policy.OtherDirective},
+		{"CON-641 scope as text only", []string{active, `"scope":{"text":"privacy"}`, otherCat}, policy.OtherDirective},
+		{"CON-641 scope as text only, that says treatment", []string{active, `"scope":{"text":"treatment"}`, otherCat}, policy.OtherDirective},
+		{"CON-641 scope absent with data-absent-reason", []string{active, absent, otherCat}, policy.OtherDirective},
+		{"CON-641 a misspelt scope", []string{active, scoped(`{` + system + `,"code":"patient_privacy"}`), otherCat}, policy.OtherDirective},
+		{"CON-641 a scope in odd case", []string{active, scoped(`{` + system + `,"code":"Treatment"}`), otherCat}, policy.OtherDirective},
+		{"CON-641 an unknown scope", []string{active, scoped(`{` + system + `,"code":"directed"}`), otherCat}, policy.OtherDirective},
+		{"CON-641 treatment of another system", []string{active, scoped(`{"system":"http://local/scope","code":"treatment"}`), otherCat}, policy.OtherDirective},
+		{"CON-641 treatment without a system", []string{active, scoped(`{"code":"treatment"}`), otherCat}, policy.OtherDirective},
+		{"treatment and another code", []string{active, scoped(`{` + system + `,"code":"treatment"},{"system":"http://local","code":"privacy"}`), otherCat}, policy.OtherDirective},
+		{"treatment and adr", []string{active, scoped(`{` + system + `,"code":"treatment"},{` + system + `,"code":"adr"}`), otherCat}, policy.OtherDirective},
+		{"treatment whose text says something else", []string{active, `"scope":{"coding":[{` + system + `,"code":"treatment"}],"text":"no sharing"}`, otherCat}, policy.OtherDirective},
+		{"treatment whose display says something else", []string{active, scoped(`{` + system + `,"code":"treatment","display":"Privacy Consent"}`), otherCat}, policy.OtherDirective},
+		{"treatment with an extension", []string{active, `"scope":{"extension":[{"url":"u","valueString":"x"}],"coding":[{` + system + `,"code":"treatment"}]}`, otherCat}, policy.OtherDirective},
+		{"CON-601 surely treatment", []string{active, scoped(`{` + system + `,"code":"treatment"}`), otherCat}, policy.NotADirective},
+		{"CON-601 treatment with its display and text", []string{active, `"scope":{"coding":[{` + system + `,"version":"4.0.1","code":"treatment","display":"Treatment"}],"text":"treatment"}`, otherCat}, policy.NotADirective},
+		{"CON-601 surely adr", []string{active, scoped(`{` + system + `,"code":"adr","display":"Advanced Care Directive"}`), otherCat}, policy.NotADirective},
 
-		{"CON-603 draft", []string{`"status":"draft"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
-		{"CON-603 proposed", []string{`"status":"proposed"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
-		{"CON-603 rejected", []string{`"status":"rejected"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
-		{"CON-603 inactive", []string{`"status":"inactive"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
-		{"CON-603 entered-in-error", []string{`"status":"entered-in-error"`, privacyScope, dissentCat, optOutRule}, policy.Silent},
+		{"CON-603 draft", []string{`"status":"draft"`, privacyScope, dissentCat, optOutRule}, policy.NotADirective},
+		{"CON-603 proposed", []string{`"status":"proposed"`, privacyScope, dissentCat, optOutRule}, policy.NotADirective},
+		{"CON-603 rejected", []string{`"status":"rejected"`, privacyScope, dissentCat, optOutRule}, policy.NotADirective},
+		{"CON-603 inactive", []string{`"status":"inactive"`, privacyScope, dissentCat, optOutRule}, policy.NotADirective},
+		{"CON-603 entered-in-error", []string{`"status":"entered-in-error"`, privacyScope, dissentCat, optOutRule}, policy.NotADirective},
 		{"CON-641 status as extension only", []string{`"_status":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}`, privacyScope, dissentCat, optOutRule}, policy.OptOut},
-		{"CON-641 a misspelt status", []string{`"status":"actve"`, privacyScope, otherCat}, policy.Other},
-		{"CON-641 no status", []string{privacyScope, otherCat}, policy.Other},
-		{"CON-641 inactive in odd case", []string{`"status":"Inactive"`, privacyScope, otherCat}, policy.Other},
+		{"CON-641 a misspelt status", []string{`"status":"actve"`, privacyScope, otherCat}, policy.OtherDirective},
+		{"CON-641 no status", []string{privacyScope, otherCat}, policy.OtherDirective},
+		{"CON-641 inactive in odd case", []string{`"status":"Inactive"`, privacyScope, otherCat}, policy.OtherDirective},
 
-		{"CON-601 a proxy authority", []string{active, privacyScope, proxyCat, proxyRule}, policy.Silent},
-		{"CON-601 one that permits", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"permit","provision":[{"type":"permit"}]}`}, policy.Silent},
-		{"CON-641 one that denies", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"deny"}`}, policy.Other},
-		{"CON-641 one that denies within a permit", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"permit","provision":[{"type":"deny"}]}`}, policy.Other},
-		{"CON-641 another rule beside its basis", []string{active, privacyScope, proxyCat, `"policyRule":{"coding":[{"code":"best-interest"},{"code":"OPTOUT"}]}`}, policy.Other},
-		{"CON-601 INFA of another system", []string{active, privacyScope, `"category":[{"coding":[{"code":"INFA"}]}]`, proxyRule}, policy.Other},
-		{"CON-601 INFA without a basis", []string{active, privacyScope, proxyCat, optOutRule}, policy.Other},
+		{"CON-601 a proxy authority", []string{active, privacyScope, proxyCat, proxyRule}, policy.NotADirective},
+		{"CON-601 one that permits", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"permit","provision":[{"type":"permit"}]}`}, policy.NotADirective},
+		{"CON-641 one that denies", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"deny"}`}, policy.OtherDirective},
+		{"CON-641 one that denies within a permit", []string{active, privacyScope, proxyCat, proxyRule, `"provision":{"type":"permit","provision":[{"type":"deny"}]}`}, policy.OtherDirective},
+		{"CON-641 another rule beside its basis", []string{active, privacyScope, proxyCat, `"policyRule":{"coding":[{"code":"best-interest"},{"code":"OPTOUT"}]}`}, policy.OtherDirective},
+		{"CON-601 INFA of another system", []string{active, privacyScope, `"category":[{"coding":[{"code":"INFA"}]}]`, proxyRule}, policy.OtherDirective},
+		{"CON-601 INFA without a basis", []string{active, privacyScope, proxyCat, optOutRule}, policy.OtherDirective},
 	} {
 		if got := policy.Read(consent(c.members...), true); got != c.want {
 			t.Errorf("%s: got kind %d, want %d", c.name, got, c.want)
 		}
 		want := c.want
-		if want == policy.Silent && policy.ProxyAuthority(consent(c.members...)) {
-			want = policy.Other
+		if want == policy.NotADirective && policy.ProxyAuthority(consent(c.members...)) {
+			want = policy.OtherDirective
 		}
 		if got := policy.Read(consent(c.members...), false); got != want {
 			t.Errorf("CON-641: %s, from a feed: got kind %d, want %d", c.name, got, want)

@@ -155,10 +155,10 @@ func numberOf(address string) (string, bool) {
 	return last, fhir.ValidNHSNumber(last)
 }
 
-// MeantBy returns the names (index.AboutKey) of whom a literal reference may mean that is
+// NamesInLiteral returns the names (index.AboutKey) of whom a literal reference may mean that is
 // no reference to a resource of this server: an NHS number at its end, or an id without a
 // type.
-func MeantBy(literal string) []string {
+func NamesInLiteral(literal string) []string {
 	address, _, _ := strings.Cut(strings.TrimSpace(literal), "?")
 	address = strings.TrimRight(address, "/")
 	var out []string

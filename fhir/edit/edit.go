@@ -206,22 +206,22 @@ func (w *walker) below(path string, prop r4.Property, known bool) string {
 	return path + name[strings.LastIndexByte(name, '.'):]
 }
 
-// Cut takes out every element whose FHIR type doomed names; it is asked with ""
+// RemoveTypes takes out every element whose FHIR type doomed names; it is asked with ""
 // for a property that R4 does not know, and with the type of each resource that the body
 // embeds, which goes as a whole. Arrays close up (those of primitives' ids
 // and extensions keep null in the place), empty parents go too, and where a
 // mandatory element would go, its parent goes (CON-1202). It returns the body and
 // whether anything went; nil, true where nothing of the resource may be left.
-func Cut(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
+func RemoveTypes(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
 	w := &walker{doomed: doomed}
 	return w.cut(body)
 }
 
-// CutPaths is Cut of the elements at paths, each from the type of a resource on
+// RemovePaths is RemoveTypes of the elements at paths, each from the type of a resource on
 // ("Observation.component.code"), a choice by its name without a type
 // ("Observation.value"). Contained resources have paths of their own. An element
 // goes whole, with its extensions.
-func CutPaths(body []byte, paths map[string]bool) ([]byte, bool) {
+func RemovePaths(body []byte, paths map[string]bool) ([]byte, bool) {
 	w := &walker{paths: paths}
 	return w.cut(body)
 }

@@ -45,7 +45,7 @@ func TestCut(t *testing.T) {
 			`{"resourceType":"Questionnaire","status":"draft"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, changed := edit.Cut([]byte(c.in), doomed)
+			got, changed := edit.RemoveTypes([]byte(c.in), doomed)
 			want := c.want
 			if want == "" {
 				want = c.in
@@ -65,7 +65,7 @@ func TestLinks(t *testing.T) {
 	places := map[string]bool{}
 	got := string(edit.Links([]byte(in), func(l edit.Link) string {
 		if l.Reference {
-			places[l.Place()] = true
+			places[l.FHIRPath()] = true
 		}
 		if l.Value == "urn:uuid:a" {
 			return "Patient/1"
@@ -111,7 +111,7 @@ func TestCutPaths(t *testing.T) {
 		{"not the same name elsewhere", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"component":[{"code":{"text":"y"},"valueString":"z"}]}`, "Observation.component.value",
 			`{"resourceType":"Observation","status":"final","code":{"text":"x"},"component":[{"code":{"text":"y"}}]}`},
 	} {
-		got, changed := edit.CutPaths([]byte(c.in), map[string]bool{c.path: true})
+		got, changed := edit.RemovePaths([]byte(c.in), map[string]bool{c.path: true})
 		if string(got) != c.want || !changed {
 			t.Errorf("%s: got  %s (%v)\nwant %s", c.name, got, changed, c.want)
 		}

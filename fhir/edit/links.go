@@ -19,9 +19,9 @@ type Link struct {
 	at *linker
 }
 
-// Place is where the link stands, as a simple FHIRPath. It is to be asked while
+// FHIRPath is where the link stands, as a simple FHIRPath. It is to be asked while
 // the link is visited.
-func (l Link) Place() string {
+func (l Link) FHIRPath() string {
 	out := l.at.root
 	for _, s := range l.at.path {
 		if s.name == nil {

@@ -38,7 +38,7 @@ var standsFor = map[string][]string{
 	"SupplyDelivery.suppliedItem":         {"item"},
 }
 
-// CutReferences takes out everything that leads to a hidden resource of this server
+// RemoveReferences takes out everything that leads to a hidden resource of this server
 // (CON-1201): References whole, Attachments by their url, canonicals and other addresses,
 // base64 that holds a reference to one, narrative that links to one, entries of a Bundle
 // that are one. hidden is asked without versions; base is the public FHIR base. Arrays
@@ -50,13 +50,13 @@ var standsFor = map[string][]string{
 //
 // It returns the body and whether anything went; nil, true where nothing of the resource
 // may be left. References by identifier alone are not looked at.
-func CutReferences(body []byte, hidden func(fhir.Ref) bool, base string) (out []byte, changed bool) {
+func RemoveReferences(body []byte, hidden func(fhir.Ref) bool, base string) (out []byte, changed bool) {
 	w := &walker{links: &hiddenLinks{hidden: hidden, base: base}}
 	return w.cut(body)
 }
 
 // References returns the resources of this server to which a body leads, distinct and
-// without versions: whatever CutReferences asks for.
+// without versions: whatever RemoveReferences asks for.
 func References(body []byte, base string) []fhir.Ref {
 	var refs []fhir.Ref
 	seen := map[fhir.Ref]bool{}
@@ -72,7 +72,7 @@ func References(body []byte, base string) []fhir.Ref {
 	return refs
 }
 
-// hiddenLinks are the links that CutReferences takes out.
+// hiddenLinks are the links that RemoveReferences takes out.
 type hiddenLinks struct {
 	hidden    func(fhir.Ref) bool
 	base      string

@@ -98,7 +98,7 @@ func TestCutReferences(t *testing.T) {
 			`{"resourceType":"Parameters","parameter":[{"name":"d","valueString":"x"}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, changed := edit.CutReferences([]byte(c.in), hiddenIDs, site)
+			got, changed := edit.RemoveReferences([]byte(c.in), hiddenIDs, site)
 			want := c.want
 			switch want {
 			case "":
@@ -157,7 +157,7 @@ func TestRestoreReferences(t *testing.T) {
 		{"another reference in its place does not replace it", `{"resourceType":"Observation","status":"final","encounter":{"reference":"Encounter/h"}}`, `"final"`, `"final","encounter":{"reference":"Encounter/1"}`,
 			`{"resourceType":"Observation","status":"final","encounter":{"reference":"Encounter/h"}}`},
 	} {
-		cut, changed := edit.CutReferences([]byte(c.stored), hiddenIDs, site)
+		cut, changed := edit.RemoveReferences([]byte(c.stored), hiddenIDs, site)
 		written := strings.Replace(string(cut), c.old, c.now, 1)
 		if !changed || written == string(cut) {
 			t.Fatalf("%s: nothing was changed in %s", c.name, cut)
@@ -183,7 +183,7 @@ func TestCutReferencesLaws(t *testing.T) {
 			drawn = strings.ReplaceAll(drawn, `"reference":`+text, `"reference":"Condition/`+rapid.SampledFrom([]string{"h1", "h2", "1", "2"}).Draw(t, "to")+`"`)
 			drawn = strings.ReplaceAll(drawn, `"url":`+text, `"url":"Binary/`+rapid.SampledFrom([]string{"h1", "1", "2", "3"}).Draw(t, "url")+`"`)
 		}
-		cut, changed := edit.CutReferences([]byte(drawn), hiddenIDs, site)
+		cut, changed := edit.RemoveReferences([]byte(drawn), hiddenIDs, site)
 		if cut == nil {
 			return
 		}
@@ -196,7 +196,7 @@ func TestCutReferencesLaws(t *testing.T) {
 		if slices.ContainsFunc(edit.References(cut, site), hiddenIDs) {
 			t.Fatalf("a hidden reference is left of %s:\n%s", drawn, cut)
 		}
-		if again, changed := edit.CutReferences(cut, hiddenIDs, site); changed {
+		if again, changed := edit.RemoveReferences(cut, hiddenIDs, site); changed {
 			t.Fatalf("%s is cut again to\n%s", cut, again)
 		}
 		if got := string(edit.Restore([]byte(drawn), cut, cut)); got != drawn {
@@ -226,7 +226,7 @@ func TestCutReferencesExamples(t *testing.T) {
 			t.Fatalf("%s: %v", file, err)
 		}
 		for _, hidden := range edit.References(r.Body, site) {
-			cut, changed := edit.CutReferences(r.Body, func(ref fhir.Ref) bool { return ref == hidden }, site)
+			cut, changed := edit.RemoveReferences(r.Body, func(ref fhir.Ref) bool { return ref == hidden }, site)
 			if !changed {
 				t.Errorf("%s: %s is not cut", filepath.Base(file), hidden)
 			}

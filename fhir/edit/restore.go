@@ -8,7 +8,7 @@ import (
 )
 
 // Restore gives what was cut back to a body whose writer could not see it
-// (CON-1306). cut is what Cut left of stored, and written what its reader made of
+// (CON-1306). cut is what RemoveTypes left of stored, and written what its reader made of
 // it; the result is written with every element of stored that is not in cut:
 //
 //   - a single element in its place, behind the member that it followed;
@@ -24,7 +24,7 @@ import (
 // not see it; lists hold both, and so do backbone elements and elements of which
 // nothing but extensions was hidden.
 //
-// All else of written stays token for token. Cut of the result is written again,
+// All else of written stays token for token. RemoveTypes of the result is written again,
 // and Restore(stored, cut, cut) is stored. The three bodies are resources of one
 // type that fhir.Parse accepted; where one of them is none, written is returned.
 func Restore(stored, cut, written []byte) []byte {

@@ -47,7 +47,7 @@ func interleave(s []*Node, kept, now []int, out []*Node) []*Node {
 	return all
 }
 
-// align finds the entries of s that are left in c. Cut keeps order and decides
+// align finds the entries of s that are left in c. RemoveTypes keeps order and decides
 // by content alone, so the first entry that an entry of c can come from is the one.
 func align(s, c []*Node) []int {
 	kept := make([]int, len(s))
@@ -62,7 +62,7 @@ func align(s, c []*Node) []int {
 	return kept
 }
 
-// prunes reports whether c can be what Cut left of s.
+// prunes reports whether c can be what RemoveTypes left of s.
 func prunes(s, c *Node) bool {
 	if s.Kind != c.Kind {
 		return false
@@ -155,7 +155,7 @@ func sameEntry(c, w *Node) bool {
 		return false
 	}
 	for _, name := range []string{"resourceType", "id", "url"} {
-		if a, b := c.Get(name), w.Get(name); a != nil && b != nil && !Same(a, b) {
+		if a, b := c.Get(name), w.Get(name); a != nil && b != nil && !SameJSON(a, b) {
 			return false
 		}
 	}
@@ -173,8 +173,8 @@ func isPrimitiveList(n *Node) bool {
 func isTwins(name string, n *Node) bool { return strings.HasPrefix(name, "_") && n.Kind == '[' }
 
 // restorePrimitives restores a list of primitives and the list of their ids and
-// extensions beside it, entry by entry; it returns both by their names. Cut takes
-// such a list as a whole, or parts of an entry's extensions; CutReferences takes entries.
+// extensions beside it, entry by entry; it returns both by their names. RemoveTypes takes
+// such a list as a whole, or parts of an entry's extensions; RemoveReferences takes entries.
 func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 	twin := "_" + name
 	before, left, now := entries(s, name), entries(c, name), entries(w, name)

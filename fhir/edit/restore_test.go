@@ -64,7 +64,7 @@ func TestRestore(t *testing.T) {
 			`"final"→"final","note":[{"text":"n"}]`, `{"resourceType":"Observation","status":"final","note":[` + note + `,{"text":"n"}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cut, changed := edit.Cut([]byte(c.stored), texts)
+			cut, changed := edit.RemoveTypes([]byte(c.stored), texts)
 			if !changed {
 				t.Fatalf("nothing was cut of %s", c.stored)
 			}
@@ -92,7 +92,7 @@ func TestRestoreLaws(t *testing.T) {
 		stored := drawObject(t, r4.TypeOf(typ), `"resourceType":"`+typ+`"`, 4)
 		hidden := rapid.SliceOfN(rapid.SampledFrom([]string{"Narrative", "Annotation", "Attachment", "string", "markdown", "CodeableConcept", "Identifier", "Reference", "Period", "HumanName", "dateTime", "Element", "Coding", "Extension", ""}), 1, 4).Draw(t, "hidden")
 		doomed := func(typ string) bool { return slices.Contains(hidden, typ) }
-		cut, changed := edit.Cut([]byte(stored), doomed)
+		cut, changed := edit.RemoveTypes([]byte(stored), doomed)
 		if cut == nil {
 			return
 		}
@@ -113,14 +113,14 @@ func TestRestoreLaws(t *testing.T) {
 		if _, err := fhir.Parse(written); err != nil || bareExtension(tree) {
 			return // it is no longer a resource
 		}
-		if again, changed := edit.Cut(written, doomed); again == nil || changed {
+		if again, changed := edit.RemoveTypes(written, doomed); again == nil || changed {
 			return // the writer wrote what it could not have seen
 		}
 		if changed && string(written) != string(cut) {
 			edits++
 		}
 		restored := edit.Restore([]byte(stored), cut, written)
-		got, _ := edit.Cut(restored, doomed)
+		got, _ := edit.RemoveTypes(restored, doomed)
 		if string(got) != string(written) {
 			t.Fatalf("hidden %v\nstored   %s\ncut      %s\nwritten  %s\nrestored %s\ncut of it %s", hidden, stored, cut, written, restored, got)
 		}
@@ -149,7 +149,7 @@ func TestRestoreExamples(t *testing.T) {
 			t.Fatalf("%s: %v", file, err)
 		}
 		for _, hidden := range []string{"Narrative", "Annotation", "markdown", "string", "Reference", "Coding", "Extension", "Period", "Element", "Quantity", "uri", ""} {
-			cut, changed := edit.Cut(r.Body, func(typ string) bool { return typ == hidden })
+			cut, changed := edit.RemoveTypes(r.Body, func(typ string) bool { return typ == hidden })
 			if cut == nil || !changed {
 				continue
 			}

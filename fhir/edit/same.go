@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Same reports whether two values are equal in the sense of RFC 6902, section
+// SameJSON reports whether two values are equal in the sense of RFC 6902, section
 // 4.6: strings by their characters, numbers by their value, arrays item by item,
 // objects member by member whatever the order.
-func Same(a, b *Node) bool {
+func SameJSON(a, b *Node) bool {
 	if a.Kind != b.Kind || len(a.Items) != len(b.Items) {
 		return false
 	}
@@ -25,7 +25,7 @@ func Same(a, b *Node) bool {
 				return false
 			}
 		}
-		if !Same(item, other) {
+		if !SameJSON(item, other) {
 			return false
 		}
 	}

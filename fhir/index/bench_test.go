@@ -23,7 +23,7 @@ func BenchmarkIndexObservation(b *testing.B) {
 	driving, bytes, drivingBytes := 0, 0, 0
 	for _, k := range row.Keys {
 		bytes += len(k)
-		if k.Drives() {
+		if k.Driving() {
 			driving++
 			drivingBytes += len(k)
 		}

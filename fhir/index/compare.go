@@ -9,7 +9,7 @@ import (
 
 // Compare is what a document must satisfy for a test of _filter: an operator of
 // search_filter.html (SRCH-158) between a parameter and one value, written as in a
-// parameter. The operators in, ni, ss and sb are modifiers of tokens (AsksTerms)
+// parameter. The operators in, ni, ss and sb are modifiers of tokens (NeedsTerminology)
 // and none of Compare's, but for ss on media types. Errors are *Error.
 func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 	p, err := x.served(typ, name)
@@ -144,7 +144,7 @@ func gaps(equal store.Pred) store.Pred {
 			out = append(out, store.Range{Low: low, High: named[i].Low})
 			low = max(low, named[i].High)
 		}
-		out = append(out, store.Range{Low: low, High: store.After(class)})
+		out = append(out, store.Range{Low: low, High: store.PrefixEnd(class)})
 	}
 	return out
 }

@@ -133,12 +133,12 @@ func plain(k store.Key) bool {
 // each driving key of the second; the code alone where it has none.
 func (b *builder) pairs(number uint16, keys []store.Key) {
 	for _, first := range keys {
-		if first[1] != 1 || !first.Drives() || first[2] != classCode && first[2] != classFolded {
+		if first[1] != 1 || !first.Driving() || first[2] != classCode && first[2] != classFolded {
 			continue
 		}
 		code, paired := foldCode(string(first[3:])), false
 		for _, second := range keys {
-			if second[1] == 2 && second.Drives() && second[2] != classSystem && plain(second) {
+			if second[1] == 2 && second.Driving() && second[2] != classSystem && plain(second) {
 				b.add(number, classPair, code, "\x00", string(second[2:]))
 				paired = true
 			}

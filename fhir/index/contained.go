@@ -100,10 +100,10 @@ func (x *Indexer) insideBeforeCut(i inside) inside {
 	return inside{i.typ, tuples{x.BeforeCut(i.typ, i.where.where)}, true}
 }
 
-// PointsInside is what a document must satisfy to refer, by a reference parameter,
+// RefersToContained is what a document must satisfy to refer, by a reference parameter,
 // to a contained resource of a type that satisfies a predicate. Nothing does where
 // the predicate asks for full text, or for a parameter that is not the standard's. Errors are *Error.
-func (x *Indexer) PointsInside(typ, name, target string, where store.Pred) (store.Pred, error) {
+func (x *Indexer) RefersToContained(typ, name, target string, where store.Pred) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
@@ -117,10 +117,10 @@ func (x *Indexer) PointsInside(typ, name, target string, where store.Pred) (stor
 	}, nil
 }
 
-// Inside returns the keys of each contained resource of a type to which a document
+// ContainedKeys returns the keys of each contained resource of a type to which a document
 // refers by a reference parameter, from the keys of the document. Those without
 // room are left out.
-func (x *Indexer) Inside(typ, name, target string, keys []store.Key) ([][]store.Key, error) {
+func (x *Indexer) ContainedKeys(typ, name, target string, keys []store.Key) ([][]store.Key, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err

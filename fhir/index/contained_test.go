@@ -34,7 +34,7 @@ func TestContainedIsFoundAsStored(t *testing.T) {
 				found++
 			}
 			for _, param := range []string{"subject", "patient"} {
-				inside, err := x.PointsInside("Observation", param, "Patient", ask.pred)
+				inside, err := x.RefersToContained("Observation", param, "Patient", ask.pred)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -113,7 +113,7 @@ func TestContainedTakesBoundedRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inside, err := x.PointsInside("Observation", "subject", "Patient", pred)
+		inside, err := x.RefersToContained("Observation", "subject", "Patient", pred)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestContainedTakesBoundedRoom(t *testing.T) {
 // is contained is not asked for it, negated neither.
 func TestContainedIsNotAskedForDefinedParameters(t *testing.T) {
 	x := newIndexer(t)
-	d, err := x.Compile([]index.Defined{{Number: index.FirstDefined, Type: "Patient", Code: "sex", Kind: index.Token, Expression: "Patient.gender", Phase: index.Complete}})
+	d, err := x.Compile([]index.DefinedParam{{Number: index.FirstDefined, Type: "Patient", Code: "sex", Kind: index.Token, Expression: "Patient.gender", Phase: index.Complete}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestContainedIsNotAskedForDefinedParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inside, err := x.PointsInside("Observation", "subject", "Patient", pred)
+		inside, err := x.RefersToContained("Observation", "subject", "Patient", pred)
 		if err != nil || store.Match(inside, keys) != want {
 			t.Errorf("subject.%s: got %v, %v, want %v", query, !want, err, want)
 		}

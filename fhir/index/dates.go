@@ -206,9 +206,9 @@ func between(under store.Key, width int, low, high string) store.Range {
 	r := store.Range{Low: under + store.Key(low)}
 	switch {
 	case high == "":
-		r.High = store.After(under)
+		r.High = store.PrefixEnd(under)
 	case len(high) > width:
-		r.High = store.After(under + store.Key(high[:width]))
+		r.High = store.PrefixEnd(under + store.Key(high[:width]))
 	default:
 		r.High = under + store.Key(high)
 	}

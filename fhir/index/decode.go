@@ -12,17 +12,17 @@ import (
 
 // Decoded is a key taken apart, for people who look at a store.
 type Decoded struct {
-	Name  string // of the fact, or Type.code of the search parameter
-	Class string // the letter of the class; empty for a fact
-	Says  string // what the tables of the package documentation say of the fact or class
-	Value string // what is behind fact or class, each piece with its name
+	Name    string // of the fact, or Type.code of the search parameter
+	Class   string // the letter of the class; empty for a fact
+	Meaning string // what the tables of the package documentation say of the fact or class
+	Value   string // what is behind fact or class, each piece with its name
 }
 
 // Decode takes a key apart. It is false for what is no key of this grammar.
 func Decode(k store.Key) (Decoded, bool) {
 	if f, ok := factOf(k); ok {
 		value, ok := decodePieces(f.value, string(k[len(f.prefix):]))
-		return Decoded{Name: f.name, Says: f.says, Value: value}, ok
+		return Decoded{Name: f.name, Meaning: f.meaning, Value: value}, ok
 	}
 	if IsFact(k) || len(k) < 3 {
 		return Decoded{}, false
@@ -33,7 +33,7 @@ func Decode(k store.Key) (Decoded, bool) {
 	}
 	number := numberOf(k)
 	name, known := names()[number]
-	out := Decoded{Name: name.typ + "." + name.code, Class: string(rune(c.class)), Says: c.says}
+	out := Decoded{Name: name.typ + "." + name.code, Class: string(rune(c.class)), Meaning: c.meaning}
 	if number >= FirstDefined {
 		out.Name, known = fmt.Sprintf("defined parameter %d", number), true
 	}
@@ -254,9 +254,9 @@ func decodeNested(s string, parts bool) (string, bool) {
 	return strings.Join(out, " "), true
 }
 
-// OrderDate returns the clinical date with which an Order begins, in whole seconds; false
+// DateOfSortKey returns the clinical date with which an SortKeyOf begins, in whole seconds; false
 // for a document that has none.
-func OrderDate(o store.Order) (time.Time, bool) {
+func DateOfSortKey(o store.SortKey) (time.Time, bool) {
 	d := Date(o[:len(Date{})])
 	if d == noDate() {
 		return time.Time{}, false

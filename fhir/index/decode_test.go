@@ -44,17 +44,17 @@ func TestDecode(t *testing.T) {
 	}{
 		{TypeKey("Observation"), "type", "", `type "Observation"`},
 		{OwnerKey("1"), "owner", "", `patient "1"`},
-		{WantsKey("nhs:9000000009"), "waits for", "", `name "nhs:9000000009"`},
+		{DependsOnKey("nhs:9000000009"), "waits for", "", `name "nhs:9000000009"`},
 		{MentionKey("2"), "mentions", "", `name "2"`},
 		{SourceKey("XGP01"), "source", "", `ods "XGP01"`},
 		{FactKey(FactShared), "fact", "", `fact "shared"`},
 		{AboutKey("id:s|v"), "about", "", `name "id:s|v"`},
 		{CoversKey("1"), "covers", "", `name "1"`},
 		{BearsKey("nhs:9000000009"), "bears", "", `name "nhs:9000000009"`},
-		{HoldsKey("b", "XGP01"), "attaches", "", `binary "b", ods "XGP01"`},
-		{OwnKey("1", "XGP01"), "own source", "", `patient "1", ods "XGP01"`},
-		{ApartKey("1"), "withheld", "", `patient "1"`},
-		{DependsKey("Patient/1"), "depends on", "", `name "Patient/1"`},
+		{AttachesKey("b", "XGP01"), "attaches", "", `binary "b", ods "XGP01"`},
+		{SourceRowKey("1", "XGP01"), "own source", "", `patient "1", ods "XGP01"`},
+		{IrregularKey("1"), "withheld", "", `patient "1"`},
+		{CrossTypeDependsOnKey("Patient/1"), "depends on", "", `name "Patient/1"`},
 		{LabelledKey("1"), "labelled", "", `name "1"`},
 
 		{prefix(code, classCode) + "A", "Observation.code", "c", `code "A"`},
@@ -143,20 +143,20 @@ func FuzzDecode(f *testing.F) {
 	f.Add(string(prefix(numbers()[paramName{"Observation", "subject"}]|verifies, classInside)) + "Patient\x00\x00")
 	f.Add(string(prefix(numbers()[paramName{"Observation", "code-value-quantity"}]|verifies, classTuple)) + "\x04\x00\x01fa")
 	f.Fuzz(func(t *testing.T, key string) {
-		if d, ok := Decode(store.Key(key)); ok && (d.Name == "" || d.Says == "") {
+		if d, ok := Decode(store.Key(key)); ok && (d.Name == "" || d.Meaning == "") {
 			t.Errorf("%q decodes as %+v", key, d)
 		}
-		_ = Spell(store.Key(key))
+		_ = Describe(store.Key(key))
 	})
 }
 
-// OrderDate is the opposite of what Order does with a Date.
+// DateOfSortKey is the opposite of what SortKeyOf does with a Date.
 func TestOrderDate(t *testing.T) {
 	at := time.Date(2026, 3, 4, 9, 30, 1, 0, time.UTC)
-	if got, ok := OrderDate(Order(dateOf(momentOf(at)), "Observation", "1")); !ok || got != at {
+	if got, ok := DateOfSortKey(SortKeyOf(dateOf(momentOf(at)), "Observation", "1")); !ok || got != at {
 		t.Errorf("got %v %v, want %v", got, ok, at)
 	}
-	if got, ok := OrderDate(Order(noDate(), "Observation", "1")); ok {
+	if got, ok := DateOfSortKey(SortKeyOf(noDate(), "Observation", "1")); ok {
 		t.Errorf("no date is read as %v", got)
 	}
 }

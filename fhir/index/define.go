@@ -22,9 +22,9 @@ const (
 	Retired Phase = "retired"
 )
 
-// Defined is a search parameter of one resource type that a stored
+// DefinedParam is a search parameter of one resource type that a stored
 // SearchParameter defines (SRCH-240).
-type Defined struct {
+type DefinedParam struct {
 	Number     uint16   `json:"number"` // of its keys, FirstDefined to LastDefined; given once, to nothing else ever
 	Type       string   `json:"type"`   // resource type
 	Code       string   `json:"code"`
@@ -44,7 +44,7 @@ type Definitions struct {
 
 // Compile makes Definitions of a list. The error is a *DefinitionError of the
 // first that Check would refuse.
-func (x *Indexer) Compile(list []Defined) (*Definitions, error) {
+func (x *Indexer) Compile(list []DefinedParam) (*Definitions, error) {
 	d := &Definitions{plans: map[string]*plan{}, complete: map[uint16]bool{}}
 	for _, def := range list {
 		p, err := x.standard.define(def)
@@ -88,10 +88,10 @@ func (x *Indexer) Pinned() *Indexer {
 	return p
 }
 
-// Settled reports whether every document has a key that it should have of its
+// IsComplete reports whether every document has a key that it should have of its
 // parameter, and no other: true of the standard's and of complete ones. A
 // rebuild compares these.
-func (x *Indexer) Settled(k store.Key) bool {
+func (x *Indexer) IsComplete(k store.Key) bool {
 	if IsFact(k) || len(k) < 2 {
 		return true
 	}
@@ -119,13 +119,13 @@ func refused(element, format string, args ...any) error {
 
 // Check returns why a definition cannot become a parameter of its type beside
 // those of the standard (SRCH-240, 241), or nil. The error is a *DefinitionError.
-func (x *Indexer) Check(def Defined) error {
+func (x *Indexer) Check(def DefinedParam) error {
 	_, err := x.standard.define(def)
 	return err
 }
 
 // define compiles one definition.
-func (x *standard) define(def Defined) (*param, error) {
+func (x *standard) define(def DefinedParam) (*param, error) {
 	if !r4.IsResource(def.Type) {
 		return nil, refused("base", "%q is no resource type.", def.Type)
 	}

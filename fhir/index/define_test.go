@@ -67,7 +67,7 @@ func TestDefinitions(t *testing.T) {
 		{"a name that begins with a digit", "Patient", "1a", index.String, "Patient.name", "invariant code letters"},
 		{"a name too long", "Patient", strings.Repeat("a", 65), index.String, "Patient.name", "invariant code letters"},
 	} {
-		err := x.Check(index.Defined{Number: index.FirstDefined, Type: c.typ, Code: c.code, Kind: c.kind, Expression: c.expression, Phase: index.Indexing})
+		err := x.Check(index.DefinedParam{Number: index.FirstDefined, Type: c.typ, Code: c.code, Kind: c.kind, Expression: c.expression, Phase: index.Indexing})
 		if c.refusal == "" {
 			if err != nil {
 				t.Errorf("%s: refused: %v", c.name, err)
@@ -90,11 +90,11 @@ func TestPhases(t *testing.T) {
 	x := indexer(t)
 	body := []byte(`{"resourceType":"Patient","id":"1","name":[{"use":"nickname","given":["Bob"]}]}`)
 	ask := index.Query{Type: "Patient", Name: "nickname", Values: []string{"bo"}}
-	def := index.Defined{Number: index.FirstDefined + 7, Type: "Patient", Code: "nickname", Kind: index.String, Expression: "Patient.name.where(use = 'nickname').given"}
+	def := index.DefinedParam{Number: index.FirstDefined + 7, Type: "Patient", Code: "nickname", Kind: index.String, Expression: "Patient.name.where(use = 'nickname').given"}
 	install := func(phase index.Phase) {
 		t.Helper()
 		def.Phase = phase
-		d, err := x.Compile([]index.Defined{def})
+		d, err := x.Compile([]index.DefinedParam{def})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,8 +134,8 @@ func TestPhases(t *testing.T) {
 		t.Fatal("no keys are made while it is indexing")
 	}
 	for _, k := range keyed() {
-		if own := !slices.Contains(plain, k); own == x.Settled(k) {
-			t.Errorf("key %s: settled is %v", index.Spell(k), x.Settled(k))
+		if own := !slices.Contains(plain, k); own == x.IsComplete(k) {
+			t.Errorf("key %s: settled is %v", index.Describe(k), x.IsComplete(k))
 		}
 	}
 
@@ -164,7 +164,7 @@ func TestPhases(t *testing.T) {
 // TestTwins: a parameter that is defined as one of the standard is has the same
 // keys, but for the number, on every example, and the same marks (SRCH-244).
 func TestTwins(t *testing.T) {
-	x, list := indexer(t), []index.Defined{}
+	x, list := indexer(t), []index.DefinedParam{}
 	of := map[[2]string]uint16{}
 	for _, typ := range r4.Resources() {
 		for _, p := range x.Params(typ) {
@@ -174,7 +174,7 @@ func TestTwins(t *testing.T) {
 			}
 			n := uint16(index.FirstDefined + len(list))
 			of[[2]string{typ, p.Code}] = n
-			list = append(list, index.Defined{Number: n, Type: typ, Code: "x-" + strings.Trim(p.Code, "_"), Kind: p.Kind, Expression: def.Expression, Targets: def.Targets, Phase: index.Complete})
+			list = append(list, index.DefinedParam{Number: n, Type: typ, Code: "x-" + strings.Trim(p.Code, "_"), Kind: p.Kind, Expression: def.Expression, Targets: def.Targets, Phase: index.Complete})
 		}
 	}
 	d, err := x.Compile(list)
@@ -225,7 +225,7 @@ func twin(x *index.Indexer, of map[[2]string]uint16, typ string, k store.Key) st
 	if index.IsFact(k) {
 		return ""
 	}
-	_, rest, _ := strings.Cut(index.Spell(k), ".")
+	_, rest, _ := strings.Cut(index.Describe(k), ".")
 	code, _, _ := strings.Cut(rest, " ")
 	n := of[[2]string{typ, code}]
 	if n == 0 {
@@ -238,7 +238,7 @@ func twin(x *index.Indexer, of map[[2]string]uint16, typ string, k store.Key) st
 // of the parameter, but for the number (SRCH-244).
 func TestTwinsAnswer(t *testing.T) {
 	x := indexer(t)
-	d, err := x.Compile([]index.Defined{
+	d, err := x.Compile([]index.DefinedParam{
 		twinOf("Patient", "name", index.FirstDefined), twinOf("Patient", "birthdate", index.FirstDefined+1),
 		twinOf("Observation", "code", index.FirstDefined+2), twinOf("Observation", "subject", index.FirstDefined+3),
 		twinOf("Observation", "value-quantity", index.FirstDefined+4), twinOf("ValueSet", "url", index.FirstDefined+5),
@@ -268,13 +268,13 @@ func TestTwinsAnswer(t *testing.T) {
 		}
 		spelled := strings.NewReplacer(pick[0]+"."+pick[1]+" ", "it ")
 		number := map[string]string{"name": "16384", "birthdate": "16385", "code": "16386", "subject": "16387", "value-quantity": "16388", "url": "16389", "probability": "16390", "deceased": "16391"}[pick[1]]
-		if a, b := spelled.Replace(index.SpellPred(want)), strings.ReplaceAll(index.SpellPred(got), "(defined "+number+") ", "it "); a != b {
+		if a, b := spelled.Replace(index.DescribePred(want)), strings.ReplaceAll(index.DescribePred(got), "(defined "+number+") ", "it "); a != b {
 			t.Fatalf("%+v:\ngot  %s\nwant %s", ask, b, a)
 		}
 	})
 }
 
-func twinOf(typ, code string, number uint16) index.Defined {
+func twinOf(typ, code string, number uint16) index.DefinedParam {
 	def := r4.LookupSearchParam(typ, code)
-	return index.Defined{Number: number, Type: typ, Code: "x-" + code, Kind: index.Kind(def.Type), Expression: def.Expression, Targets: def.Targets, Phase: index.Complete}
+	return index.DefinedParam{Number: number, Type: typ, Code: "x-" + code, Kind: index.Kind(def.Type), Expression: def.Expression, Targets: def.Targets, Phase: index.Complete}
 }

@@ -179,7 +179,7 @@ func (p *ownerCollector) owner(v path.Value, limit string, at refContext) bool {
 	case to.local && typ == "Patient":
 		p.o.Patients = append(p.o.Patients, to.id)
 	case to.local && rule.rule == Owned:
-		p.o.Through = append(p.o.Through, fhir.Ref{Type: typ, ID: to.id})
+		p.o.InheritFrom = append(p.o.InheritFrom, fhir.Ref{Type: typ, ID: to.id})
 	case !p.numberOf(v):
 		p.o.Unsettled = true
 	}
@@ -201,8 +201,8 @@ func (x *Indexer) embeddedOwners(root path.Value, r *ownerRule, docs []*path.Doc
 		p.resource(path.Embedded{Value: inner}, at)
 		p.collect(inner, at)
 	}
-	if !r.mentioned && root.Type != "Binary" && len(added.Through) > 0 {
-		added.Through, added.Unsettled = nil, true
+	if !r.mentioned && root.Type != "Binary" && len(added.InheritFrom) > 0 {
+		added.InheritFrom, added.Unsettled = nil, true
 	}
 	return added
 }
@@ -211,11 +211,11 @@ func (x *Indexer) embeddedOwners(root path.Value, r *ownerRule, docs []*path.Doc
 // them too.
 func (o *Ownership) join(added Ownership) {
 	o.Unsettled = added.Unsettled
-	if len(added.Patients)+len(added.Through)+len(added.Identifiers) > 0 || o.Unsettled {
+	if len(added.Patients)+len(added.InheritFrom)+len(added.Identifiers) > 0 || o.Unsettled {
 		o.Rule = Owned
 	}
 	o.Patients = distinct(append(o.Patients, added.Patients...), strings.Compare)
-	o.Through = distinct(append(o.Through, added.Through...), compareRefs)
+	o.InheritFrom = distinct(append(o.InheritFrom, added.InheritFrom...), compareRefs)
 	o.Identifiers = distinct(append(o.Identifiers, added.Identifiers...), func(a, b Identifier) int {
 		return strings.Compare(a.System+"\x00"+a.Value, b.System+"\x00"+b.Value)
 	})

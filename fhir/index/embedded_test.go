@@ -16,12 +16,12 @@ import (
 // about is whom a body is about and mentions, in one line: owners, nhs:numbers,
 // >resources whose owners it inherits, ?unsettled; behind a bar the mentions, and behind
 // another one the Binaries.
-func about(row index.Row) string {
+func about(row index.Entry) string {
 	out := append([]string{}, row.Owners.Patients...)
 	for _, i := range row.Owners.Identifiers {
 		out = append(out, strings.Replace(i.System, "https://fhir.nhs.uk/Id/nhs-number", "nhs", 1)+":"+i.Value)
 	}
-	for _, r := range row.Owners.Through {
+	for _, r := range row.Owners.InheritFrom {
 		out = append(out, ">"+r.String())
 	}
 	if row.Owners.Unsettled {
@@ -34,7 +34,7 @@ func about(row index.Row) string {
 	for _, n := range row.Numbers {
 		out = append(out, "nhs:"+n)
 	}
-	out = append(append(out, "|"), row.Holds...)
+	out = append(append(out, "|"), row.Attachments...)
 	return strings.Trim(strings.Join(out, " "), " |")
 }
 
@@ -160,7 +160,7 @@ func TestContextOfBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := []fhir.Ref{{Type: "DocumentReference", ID: "d"}}
-	want := index.Ownership{Rule: index.Owned, Patients: []string{"2"}, Through: d, Context: d}
+	want := index.Ownership{Rule: index.Owned, Patients: []string{"2"}, InheritFrom: d, SecurityContext: d}
 	if diff := cmp.Diff(want, row.Owners, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -50,17 +50,17 @@ func Names(keys []store.Key, prefix store.Key) []string {
 	return out
 }
 
-// WantsKey says that the facts of a document follow from something else: the
+// DependsOnKey says that the facts of a document follow from something else: the
 // address of a document (Type/id), or an identifier of a Patient ("nhs:" and the
 // NHS number). When that changes, the document is keyed anew.
-func WantsKey(name string) store.Key { return factWants + store.Key(name) }
+func DependsOnKey(name string) store.Key { return factWants + store.Key(name) }
 
-// WantsPrefix begins every WantsKey; behind it stands the name.
-func WantsPrefix() store.Key { return factWants }
+// DependsOnPrefix begins every DependsOnKey; behind it stands the name.
+func DependsOnPrefix() store.Key { return factWants }
 
-// DependsKey is the common key (store.Key.Common) of the documents that have the
-// WantsKey of a name: they may be of any type.
-func DependsKey(name string) store.Key { return commonWants + store.Key(name) }
+// CrossTypeDependsOnKey is the common key (store.Key.CrossType) of the documents that have the
+// DependsOnKey of a name: they may be of any type.
+func CrossTypeDependsOnKey(name string) store.Key { return commonWants + store.Key(name) }
 
 // AboutKey names somebody whom a document is about beside its owners, or as whom it
 // names an owner: the id of a Patient who is not there, "nhs:" and an NHS number,
@@ -91,14 +91,14 @@ func MentionKey(patientID string) store.Key { return factMention + store.Key(pat
 // MentionPrefix begins every MentionKey; behind it stands the patient's id.
 func MentionPrefix() store.Key { return factMention }
 
-// HoldsKey is the common key (store.Key.Common) of the documents of a source (ODS code)
+// AttachesKey is the common key (store.Key.CrossType) of the documents of a source (ODS code)
 // that attach a Binary, by the Binary's id: they may be of any type.
-func HoldsKey(binaryID, ods string) store.Key {
+func AttachesKey(binaryID, ods string) store.Key {
 	return commonHolds + store.Key(binaryID+"\x00"+ods)
 }
 
-// Held returns the ids of the Binaries that a document attaches, from its keys.
-func Held(keys []store.Key) []string {
+// Attached returns the ids of the Binaries that a document attaches, from its keys.
+func Attached(keys []store.Key) []string {
 	ids := Names(keys, commonHolds)
 	for i, name := range ids {
 		ids[i], _, _ = strings.Cut(name, "\x00")
@@ -106,17 +106,19 @@ func Held(keys []store.Key) []string {
 	return ids
 }
 
-// OwnKey is the common key (store.Key.Common) of the ordinary documents about a
+// SourceRowKey is the common key (store.Key.CrossType) of the ordinary documents about a
 // patient that came from an organisation, by ODS code: whether there is one is asked
 // of all types at once.
-func OwnKey(patientID, ods string) store.Key { return commonOwn + store.Key(patientID+"\x00"+ods) }
+func SourceRowKey(patientID, ods string) store.Key {
+	return commonOwn + store.Key(patientID+"\x00"+ods)
+}
 
-// ApartKey is the common key of the documents about a patient that may be withheld
+// IrregularKey is the common key of the documents about a patient that may be withheld
 // for another reason than what this patient wishes: by a label, or because they are
 // about somebody else too.
-func ApartKey(patientID string) store.Key { return commonApart + store.Key(patientID) }
+func IrregularKey(patientID string) store.Key { return commonApart + store.Key(patientID) }
 
-// LabelledKey is the common key (store.Key.Common) of the documents that a label of
+// LabelledKey is the common key (store.Key.CrossType) of the documents that a label of
 // their own hides from somebody, for each name of somebody whom they are about: the id
 // of a Patient, or a name of AboutKey.
 func LabelledKey(name string) store.Key { return commonLabel + store.Key(name) }

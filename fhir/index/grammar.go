@@ -3,7 +3,7 @@ package index
 import "carerecord/store"
 
 // The tables of this file define the grammar of the keys for everything that takes keys
-// apart or describes them: Decode, Spell, and the tables in the package documentation,
+// apart or describes them: Decode, Describe, and the tables in the package documentation,
 // which a test compares with them.
 
 // piece is one part of the value of a key. A piece of kind asText ends at a zero byte or
@@ -31,11 +31,11 @@ const (
 // keyFact is one of the server's own facts. Its keys begin with prefix, and value is
 // behind it.
 type keyFact struct {
-	prefix store.Key
-	name   string // for Spell
-	value  []piece
-	says   string // what a document with the key is
-	readBy string // files of package consent that ask for it, or the package
+	prefix  store.Key
+	name    string // for Describe
+	value   []piece
+	meaning string // what a document with the key is
+	readBy  string // files of package consent that ask for it, or the package
 }
 
 func facts() []keyFact {
@@ -60,21 +60,21 @@ func facts() []keyFact {
 
 // The names of facts of number 6. Package consent decides which documents have them.
 const (
-	FactResolved   = "resolved"
-	FactOrdinary   = "ordinary"
-	FactReleased   = "released"
-	FactShared     = "shared"
-	FactOptOut     = "directive-optout"
-	FactDirective  = "directive-other"
-	FactRestricted = "restricted"
-	FactBarred     = "barred"
-	FactInPerson   = "in-person"
-	FactPoints     = "points"
-	FactApart      = "apart"
+	FactResolved         = "resolved"
+	FactOrdinary         = "ordinary"
+	FactReleased         = "released"
+	FactShared           = "shared"
+	FactOptOut           = "directive-optout"
+	FactDirective        = "directive-other"
+	FactRestricted       = "restricted"
+	FactBarred           = "barred"
+	FactInPerson         = "in-person"
+	FactRefersToLabelled = "points"
+	FactIrregular        = "apart"
 )
 
 // NamedFact is a name that FactKey takes, and when a document has it.
-type NamedFact struct{ Name, Says string }
+type NamedFact struct{ Name, Meaning string }
 
 // NamedFacts returns all named facts.
 func NamedFacts() []NamedFact {
@@ -88,19 +88,19 @@ func NamedFacts() []NamedFact {
 		{FactRestricted, "it is a Patient with a label R, V, REDACTED or a sensitivity label"},
 		{FactBarred, "it names a Patient who had fact restricted when deleted"},
 		{FactInPerson, "it is a Consent of which a member of staff or a patient made the first version"},
-		{FactPoints, "it may refer to a document about the same person that a label hides from somebody"},
-		{FactApart, "whether staff see it depends on more than the directives of the one patient in whose place it is; every document with points has it"},
+		{FactRefersToLabelled, "it may refer to a document about the same person that a label hides from somebody"},
+		{FactIrregular, "whether staff see it depends on more than the directives of the one patient in whose place it is; every document with points has it"},
 	}
 }
 
 // keyClass is a class of keys of search parameters, and value is behind it.
 type keyClass struct {
-	class    byte
-	verifies bool
-	kinds    string // of search parameters
-	value    []piece
-	says     string
-	asked    string // forms of a query that read it
+	class     byte
+	verifies  bool
+	kinds     string // of search parameters
+	value     []piece
+	meaning   string
+	queriedBy string // forms of a query that read it
 }
 
 func classes() []keyClass {

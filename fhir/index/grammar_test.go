@@ -68,10 +68,10 @@ func factTable() []string {
 	var out []string
 	for _, f := range facts() {
 		key := fmt.Sprint(f.prefix[1])
-		if f.prefix.Common() {
+		if f.prefix.CrossType() {
 			key = "0 " + string(f.prefix[2])
 		}
-		out = append(out, columns([]int{4, 14}, []string{key, layout(f.value)}, fmt.Sprintf("%s [%s]", f.says, f.readBy))...)
+		out = append(out, columns([]int{4, 14}, []string{key, layout(f.value)}, fmt.Sprintf("%s [%s]", f.meaning, f.readBy))...)
 	}
 	return out
 }
@@ -79,7 +79,7 @@ func factTable() []string {
 func namedTable() []string {
 	var out []string
 	for _, f := range NamedFacts() {
-		out = append(out, columns([]int{18}, []string{f.Name}, f.Says)...)
+		out = append(out, columns([]int{18}, []string{f.Name}, f.Meaning)...)
 	}
 	return out
 }
@@ -97,7 +97,7 @@ func classTable(verifying bool) []string {
 		}
 		last = c.kinds
 		cells := []string{kinds, strings.TrimSpace(string(rune(c.class)) + " " + layout(c.value))}
-		out = append(out, columns([]int{17, 28}, cells, fmt.Sprintf("%s [%s]", c.says, c.asked))...)
+		out = append(out, columns([]int{17, 28}, cells, fmt.Sprintf("%s [%s]", c.meaning, c.queriedBy))...)
 	}
 	return out
 }

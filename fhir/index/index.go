@@ -18,10 +18,10 @@ import (
 
 // Config is what the keys depend on besides the resource.
 type Config struct {
-	Base  string           // public FHIR base, without a slash at the end
-	Zone  *time.Location   // the local zone; nil is Europe/London
-	Clock func() time.Time // for ap on dates; nil is time.Now
-	Words bool             // keys of every word, for _text and _content (SRCH-157)
+	Base       string           // public FHIR base, without a slash at the end
+	Zone       *time.Location   // the local zone; nil is Europe/London
+	Clock      func() time.Time // for ap on dates; nil is time.Now
+	IndexWords bool             // keys of every word, for _text and _content (SRCH-157)
 }
 
 // Indexer makes keys of resources and predicates of search parameters: those of
@@ -57,7 +57,7 @@ type work struct {
 // New checks the configuration. The parameters of a resource type are compiled
 // when the type is first used.
 func New(cfg Config) (*Indexer, error) {
-	x := &Indexer{&standard{base: cfg.Base, words: cfg.Words, zone: cfg.Zone, clock: cfg.Clock}, newDefined()}
+	x := &Indexer{&standard{base: cfg.Base, words: cfg.IndexWords, zone: cfg.Zone, clock: cfg.Clock}, newDefined()}
 	if strings.HasSuffix(x.base, "/") {
 		return nil, fmt.Errorf("index: the base %q ends with a slash", x.base)
 	}
@@ -92,8 +92,8 @@ func newDefined() *atomic.Pointer[Definitions] {
 // Base returns the public FHIR base, without a slash at the end.
 func (x *Indexer) Base() string { return x.base }
 
-// Words reports whether words have keys.
-func (x *Indexer) Words() bool { return x.words }
+// IndexesWords reports whether words have keys.
+func (x *Indexer) IndexesWords() bool { return x.words }
 
 // errType is for a type that is no resource type.
 var errType = errors.New("index: no resource type")
@@ -114,13 +114,13 @@ func (x *standard) plan(typ string) (*plan, error) {
 	return f()
 }
 
-// Row is what Index finds in a resource.
-type Row struct {
+// Entry is what Index finds in a resource.
+type Entry struct {
 	// Keys are those of the search parameters and of _id, _lastUpdated and the
 	// rest of meta: sorted and distinct. The server's own facts (facts.go) are
 	// not among them.
 	Keys []store.Key
-	// Date is the clinical date for Order.
+	// Date is the clinical date for SortKeyOf.
 	Date Date
 	// Owners says whom the resource is about.
 	Owners Ownership
@@ -133,9 +133,9 @@ type Row struct {
 	// distinct. An embedded Patient who is an owner by its address has its numbers
 	// here.
 	Numbers []string
-	// Holds are the ids of local Binaries that an Attachment of the body, or of what
+	// Attachments are the ids of local Binaries that an Attachment of the body, or of what
 	// it embeds, names by its url. Sorted and distinct.
-	Holds []string
+	Attachments []string
 	// NHS are the well-formed NHS numbers that a Patient bears as identifiers,
 	// sorted and distinct; nil for every other type.
 	NHS []string
@@ -144,18 +144,18 @@ type Row struct {
 // Index makes the row of a resource. body must have passed fhir.Parse. updated
 // is what _lastUpdated tests; the body's own id and meta.lastUpdated are not
 // read.
-func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, error) {
+func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, error) {
 	pl, err := x.plan(typ)
 	if err != nil {
-		return Row{}, err
+		return Entry{}, err
 	}
 	w := x.work.Get().(*work)
 	defer x.work.Put(w)
 	if err := w.doc.Reset(body); err != nil {
-		return Row{}, err
+		return Entry{}, err
 	}
 	if got := w.doc.Root().Type; got != typ {
-		return Row{}, fmt.Errorf("index: the body of a %s says it is a %q", typ, got)
+		return Entry{}, fmt.Errorf("index: the body of a %s says it is a %q", typ, got)
 	}
 	w.keys.reset()
 	w.room = containedRoom
@@ -174,10 +174,10 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Row, er
 			x.collect(w, &w.keys, p, w.doc.Root(), 0)
 		}
 	}
-	row := Row{Owners: x.ownership(w, pl.owners, id)}
+	row := Entry{Owners: x.ownership(w, pl.owners, id)}
 	docs, readable := payloads(&w.doc, 0)
 	x.related(w, pl.owners, &row, docs, readable)
-	w.keys.strays(row.Owners.Home())
+	w.keys.strays(row.Owners.HomePatient())
 	row.Keys = w.keys.keys()
 	row.Date = x.clinicalDate(w, pl.owners)
 	if typ == "Patient" {

@@ -6,19 +6,19 @@ import (
 	"carerecord/store"
 )
 
-// mostDriven is how many targets a predicate of PointsTo names one by one, so
+// mostDriven is how many targets a predicate of RefersToOneOf names one by one, so
 // that an index can drive by them; more are a set.
 const mostDriven = 1000
 
-// PointsTo is what a document must satisfy to refer, by a reference parameter,
+// RefersToOneOf is what a document must satisfy to refer, by a reference parameter,
 // to one of some resources of a type. Errors are *Error.
-func (x *Indexer) PointsTo(typ, name, target string, ids store.Set, list []string) (store.Pred, error) {
+func (x *Indexer) RefersToOneOf(typ, name, target string, ids store.Set, list []string) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
 	}
 	if len(list) > mostDriven {
-		return x.Points(typ, name, target, ids)
+		return x.RefersTo(typ, name, target, ids)
 	}
 	any := make(store.Or, len(list))
 	for i, id := range list {
@@ -27,8 +27,8 @@ func (x *Indexer) PointsTo(typ, name, target string, ids store.Set, list []strin
 	return any, nil
 }
 
-// Points is PointsTo where no index is to be driven by the targets. Errors are *Error.
-func (x *Indexer) Points(typ, name, target string, ids store.Set) (store.Pred, error) {
+// RefersTo is RefersToOneOf where no index is to be driven by the targets. Errors are *Error.
+func (x *Indexer) RefersTo(typ, name, target string, ids store.Set) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
@@ -36,9 +36,9 @@ func (x *Indexer) Points(typ, name, target string, ids store.Set) (store.Pred, e
 	return store.In{Prefix: prefix(p.number, classRef) + store.Key(target+"/"), Set: ids}, nil
 }
 
-// Holds is what a document satisfies that refers, by a reference parameter, to a
+// HasContained is what a document satisfies that refers, by a reference parameter, to a
 // contained resource of a type. Errors are *Error.
-func (x *Indexer) Holds(typ, name, target string) (store.Pred, error) {
+func (x *Indexer) HasContained(typ, name, target string) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
@@ -46,14 +46,14 @@ func (x *Indexer) Holds(typ, name, target string) (store.Pred, error) {
 	return eq(p.number, classHeld, target), nil
 }
 
-// OneOf is what a document of a type must satisfy to have one of some ids.
-func (x *Indexer) OneOf(typ string, ids store.Set, list []string) (store.Pred, error) {
+// IDOneOf is what a document of a type must satisfy to have one of some ids.
+func (x *Indexer) IDOneOf(typ string, ids store.Set, list []string) (store.Pred, error) {
 	p, err := x.served(typ, "_id")
 	if err != nil {
 		return nil, err
 	}
 	if len(list) > mostDriven {
-		return x.Among(typ, ids)
+		return x.IDIn(typ, ids)
 	}
 	any := make(store.Or, len(list))
 	for i, id := range list {
@@ -62,8 +62,8 @@ func (x *Indexer) OneOf(typ string, ids store.Set, list []string) (store.Pred, e
 	return any, nil
 }
 
-// Among is OneOf where no index is to be driven by the ids. Errors are *Error.
-func (x *Indexer) Among(typ string, ids store.Set) (store.Pred, error) {
+// IDIn is IDOneOf where no index is to be driven by the ids. Errors are *Error.
+func (x *Indexer) IDIn(typ string, ids store.Set) (store.Pred, error) {
 	p, err := x.IDPrefix(typ)
 	if err != nil {
 		return nil, err
@@ -81,9 +81,9 @@ func (x *Indexer) IDPrefix(typ string) (store.Key, error) {
 	return prefix(p.number, classCode), nil
 }
 
-// Pointees returns the ids of the resources of a type to which a document
+// ReferredIDs returns the ids of the resources of a type to which a document
 // refers by a reference parameter, from its keys.
-func (x *Indexer) Pointees(typ, name, target string, keys []store.Key) ([]string, error) {
+func (x *Indexer) ReferredIDs(typ, name, target string, keys []store.Key) ([]string, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
@@ -97,9 +97,9 @@ func (x *Indexer) Pointees(typ, name, target string, keys []store.Key) ([]string
 	return ids, nil
 }
 
-// NamesVersion reports whether a document refers by a reference parameter to a
+// RefersToVersion reports whether a document refers by a reference parameter to a
 // version of a resource of a type, from its keys.
-func (x *Indexer) NamesVersion(typ, name, target string, keys []store.Key) (bool, error) {
+func (x *Indexer) RefersToVersion(typ, name, target string, keys []store.Key) (bool, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return false, err

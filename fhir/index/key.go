@@ -112,7 +112,7 @@ func under(number uint16, class byte, parts ...string) store.Pred {
 	for _, part := range parts {
 		k += store.Key(part)
 	}
-	return store.Under(k)
+	return store.WithPrefix(k)
 }
 
 // anyOf joins predicates by or, the single one as it is.

@@ -31,7 +31,7 @@ func TestModifiers(t *testing.T) {
 	refuse(t, "Patient", "active:of-type=a|b|c", "not-supported")
 	refuse(t, "Patient", "active:text=a", "not-supported")
 	refuse(t, "Observation", "code:identifier=a", "not-supported")
-	refuse(t, "Observation", "code:in=http://v", "not-supported") // by CodedIn only
+	refuse(t, "Observation", "code:in=http://v", "not-supported") // by InCodes only
 	refuse(t, "DocumentReference", "contenttype:below=urn:ietf:bcp:13|", "value")
 }
 

@@ -190,7 +190,7 @@ func cells(under store.Key, south, north, west, east uint32) []store.Pred {
 			key := func(cell uint64) store.Key {
 				return under + store.Key(binary.BigEndian.AppendUint64(nil, cell))
 			}
-			all = append(all, store.Range{Low: key(first), High: store.After(key(last))})
+			all = append(all, store.Range{Low: key(first), High: store.PrefixEnd(key(last))})
 		}
 	}
 	return all

@@ -9,20 +9,20 @@ import (
 	"carerecord/fhir/path"
 )
 
-// Rule says how the owners of a resource type are found.
-type Rule byte
+// OwnerRule says how the owners of a resource type are found.
+type OwnerRule byte
 
-// The rules of owners.txt. The zero Rule is for a type that has none: nobody
+// The rules of owners.txt. The zero OwnerRule is for a type that has none: nobody
 // may see it.
 const (
-	Nobody  Rule = iota // no line in owners.txt
-	Unowned             // about nobody: Practitioner, Location, ValueSet ...
-	Owned               // about patients
+	NoRule  OwnerRule = iota // no line in owners.txt
+	Unowned                  // about nobody: Practitioner, Location, ValueSet ...
+	Owned                    // about patients
 )
 
 // Ownership says which patients a resource is about (CON-406).
 type Ownership struct {
-	Rule     Rule
+	Rule     OwnerRule
 	Patients []string // ids of local Patients, sorted and distinct
 	// Unresolved is an Owned resource without any local Patient at its owner
 	// paths. It may still get owners through other resources.
@@ -30,23 +30,23 @@ type Ownership struct {
 	// Identifiers stand at an owner path in place of a literal reference, or beside one
 	// that leads to no resource of this server.
 	Identifiers []Identifier
-	// Through are the resources whose owners this one inherits: items of a
+	// InheritFrom are the resources whose owners this one inherits: items of a
 	// List, targets of a Provenance, the securityContext of a Binary, the Group
 	// that is a subject. Sorted and distinct, without versions.
-	Through []fhir.Ref
-	// Context is what the securityContext of a Binary names, a Patient included:
+	InheritFrom []fhir.Ref
+	// SecurityContext is what the securityContext of a Binary names, a Patient included:
 	// Patients and Through hold whom its data is about as well.
-	Context []fhir.Ref
-	// Maybe is that of a type that is about nobody where its paths lead to nobody:
+	SecurityContext []fhir.Ref
+	// Optional is that of a type that is about nobody where its paths lead to nobody:
 	// so it is where all of Through are there and about nobody.
-	Maybe bool
+	Optional bool
 	// Unsettled is that of a body that embeds resources of which it cannot be said
 	// whom they are about (embedded.go). It is its source's alone, whoever else the
 	// ownership names.
 	Unsettled bool
-	// Elsewhere are the literal references at owner paths that lead to no resource of
+	// Foreign are the literal references at owner paths that lead to no resource of
 	// this server, as written.
-	Elsewhere []string
+	Foreign []string
 }
 
 // Identifier is the system and value of a Reference.identifier.
@@ -57,7 +57,7 @@ var ownerTable string
 
 // ownerLine is a line of owners.txt.
 type ownerLine struct {
-	rule      Rule
+	rule      OwnerRule
 	self      bool     // a Patient is about itself
 	maybe     bool     // about nobody where the paths hold nobody
 	mentioned bool     // about whomever it refers to
@@ -100,11 +100,11 @@ func parseOwners(table string) (map[string]ownerLine, error) {
 func parseOwnerLine(words []string) (l ownerLine, ok bool) {
 	for len(words) > 0 {
 		switch {
-		case words[0] == "unowned" && l.rule == Nobody:
+		case words[0] == "unowned" && l.rule == NoRule:
 			l.rule, words = Unowned, words[1:]
-		case (words[0] == "self" || words[0] == "mentioned") && l.rule == Nobody:
+		case (words[0] == "self" || words[0] == "mentioned") && l.rule == NoRule:
 			l.rule, l.self, l.mentioned, words = Owned, words[0] == "self", words[0] == "mentioned", words[1:]
-		case (words[0] == "owned" || words[0] == "maybe") && l.rule == Nobody && len(words) > 1:
+		case (words[0] == "owned" || words[0] == "maybe") && l.rule == NoRule && len(words) > 1:
 			l.rule, l.maybe, l.owners, words = Owned, words[0] == "maybe", strings.Split(words[1], ","), words[2:]
 		case words[0] == "date" && l.dates == nil && len(words) > 1:
 			l.dates, words = strings.Split(words[1], ","), words[2:]
@@ -112,7 +112,7 @@ func parseOwnerLine(words []string) (l ownerLine, ok bool) {
 			return l, false
 		}
 	}
-	return l, l.rule != Nobody
+	return l, l.rule != NoRule
 }
 
 // ownerRule compiles the line of a type; a type without one is nobody's.
@@ -149,7 +149,7 @@ func compileFor(typ, source string) (*path.Expr, error) {
 
 // ownership follows the owner paths.
 func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
-	o := Ownership{Rule: r.rule, Maybe: r.maybe}
+	o := Ownership{Rule: r.rule, Optional: r.maybe}
 	if r.rule != Owned {
 		return o
 	}
@@ -167,13 +167,13 @@ func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
 	if r.maybe && !anybody {
 		return Ownership{Rule: Unowned}
 	}
-	o.Patients, o.Through = distinct(o.Patients, strings.Compare), distinct(o.Through, compareRefs)
+	o.Patients, o.InheritFrom = distinct(o.Patients, strings.Compare), distinct(o.InheritFrom, compareRefs)
 	o.Unresolved = len(o.Patients) == 0
 	if w.doc.Root().Type == "Binary" {
 		for _, p := range o.Patients {
-			o.Context = append(o.Context, fhir.Ref{Type: "Patient", ID: p})
+			o.SecurityContext = append(o.SecurityContext, fhir.Ref{Type: "Patient", ID: p})
 		}
-		o.Context = append(o.Context, o.Through...)
+		o.SecurityContext = append(o.SecurityContext, o.InheritFrom...)
 	}
 	return o
 }
@@ -191,15 +191,15 @@ func (x *Indexer) owner(o *Ownership, v path.Value, limit string) bool {
 	case local && ref.Type == "Patient":
 		o.Patients = append(o.Patients, ref.ID)
 	case local && x.rules[ref.Type].rule == Owned:
-		o.Through = append(o.Through, fhir.Ref{Type: ref.Type, ID: ref.ID})
+		o.InheritFrom = append(o.InheritFrom, fhir.Ref{Type: ref.Type, ID: ref.ID})
 	case local:
-		return x.rules[ref.Type].rule == Nobody
+		return x.rules[ref.Type].rule == NoRule
 	default:
 		if i, ok := v.Get("identifier"); ok && i.GetText("value") != "" {
 			o.Identifiers = append(o.Identifiers, Identifier{i.GetText("system"), i.GetText("value")})
 		}
 		if literal != "" && literal[0] != '#' {
-			o.Elsewhere = append(o.Elsewhere, literal)
+			o.Foreign = append(o.Foreign, literal)
 		}
 	}
 	return true

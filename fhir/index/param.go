@@ -31,7 +31,7 @@ type Param struct {
 	// matches away.
 	Monotone bool
 	Indexed  bool // false for a known parameter that is not served
-	// Defined says that a stored SearchParameter defines it, and not the standard.
+	// DefinedParam says that a stored SearchParameter defines it, and not the standard.
 	// Scopes, directives and whom a request names never go by such a one.
 	Defined bool
 }

@@ -7,7 +7,7 @@ import (
 	"carerecord/store"
 )
 
-// Date is a clinical date as an Order begins with it: seconds since the year 1,
+// Date is a clinical date as an SortKeyOf begins with it: seconds since the year 1,
 // inverted, so that the newest comes first and a missing date last.
 type Date [5]byte
 
@@ -22,17 +22,17 @@ func dateOf(m moment) Date {
 	return d
 }
 
-// Place returns the place of the documents of a patient, or of a document
+// PartitionOf returns the place of the documents of a patient, or of a document
 // without owners by its own Type/id: the first 48 bits of a SHA-256.
-func Place(patientOrOwnID string) store.Place {
+func PartitionOf(patientOrOwnID string) store.Partition {
 	sum := sha256.Sum256([]byte(patientOrOwnID))
-	return store.Place(binary.BigEndian.Uint64(sum[:8]) >> 16)
+	return store.Partition(binary.BigEndian.Uint64(sum[:8]) >> 16)
 }
 
-// Order returns where a document stands within its place: its date, then eight
+// SortKeyOf returns where a document stands within its place: its date, then eight
 // bytes of the SHA-256 of Type/id.
-func Order(date Date, typ, id string) store.Order {
-	var o store.Order
+func SortKeyOf(date Date, typ, id string) store.SortKey {
+	var o store.SortKey
 	n := copy(o[:], date[:])
 	sum := sha256.Sum256([]byte(typ + "/" + id))
 	copy(o[n:], sum[:8])

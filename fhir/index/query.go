@@ -119,9 +119,9 @@ func Modifiers(k Kind) []string {
 	return list
 }
 
-// Takes reports whether a search parameter of a type is served and takes a modifier. A
+// Supports reports whether a search parameter of a type is served and takes a modifier. A
 // reference parameter over canonicals or extensions does not take :identifier (SRCH-106, 108).
-func (x *Indexer) Takes(typ, name, modifier string) bool {
+func (x *Indexer) Supports(typ, name, modifier string) bool {
 	p, err := x.served(typ, name)
 	return err == nil && p.takes(modifier) == nil
 }

@@ -120,9 +120,9 @@ func (x *Indexer) referencePred(p *param, modifier, value string) (store.Pred, e
 	return anyOf(preds...), nil
 }
 
-// BareID returns what each target type makes of a value that is an id alone, or
+// IDOfEachTarget returns what each target type makes of a value that is an id alone, or
 // nil where the value says its type or only one type is possible (SRCH-103).
-func (x *Indexer) BareID(typ, name, value string) []store.Pred {
+func (x *Indexer) IDOfEachTarget(typ, name, value string) []store.Pred {
 	p, err := x.served(typ, name)
 	if err != nil || p.Kind != Reference || len(p.Targets) < 2 || !p.some("Reference", "Extension") {
 		return nil

@@ -11,7 +11,7 @@ import (
 
 // related adds the owners of embedded resources to a row, and reads its mentions, its
 // numbers and its attached Binaries. docs are the payloads of the body.
-func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, readable bool) {
+func (x *Indexer) related(w *work, r *ownerRule, row *Entry, docs []*path.Doc, readable bool) {
 	if r.mentioned || len(docs) > 0 || !readable {
 		added := x.embeddedOwners(w.doc.Root(), r, docs, readable)
 		if r.self { // a Patient stays about itself
@@ -19,7 +19,7 @@ func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, rea
 			for _, id := range added.Identifiers {
 				row.Numbers = append(row.Numbers, id.Value)
 			}
-			added = Ownership{Unsettled: added.Unsettled || len(added.Through) > 0}
+			added = Ownership{Unsettled: added.Unsettled || len(added.InheritFrom) > 0}
 		}
 		row.Owners.join(added)
 	}
@@ -29,7 +29,7 @@ func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, rea
 	}
 	for _, doc := range all {
 		row.Numbers = append(row.Numbers, mentionedNumbers(doc)...)
-		row.Holds = append(row.Holds, x.attached(doc)...)
+		row.Attachments = append(row.Attachments, x.attached(doc)...)
 	}
 	row.Mentions = slices.DeleteFunc(row.Mentions, func(id string) bool {
 		_, owns := slices.BinarySearch(row.Owners.Patients, id)
@@ -42,7 +42,7 @@ func (x *Indexer) related(w *work, r *ownerRule, row *Row, docs []*path.Doc, rea
 		}
 		row.Numbers = slices.DeleteFunc(row.Numbers, func(number string) bool { return owners[number] })
 	}
-	for _, list := range []*[]string{&row.Mentions, &row.Numbers, &row.Holds} {
+	for _, list := range []*[]string{&row.Mentions, &row.Numbers, &row.Attachments} {
 		*list = distinct(*list, strings.Compare)
 	}
 }

@@ -95,11 +95,11 @@ func TestSortValueOfSeveral(t *testing.T) {
 
 // Documents lie in stores by these: they may never change.
 func TestPlaceAndOrderStandStill(t *testing.T) {
-	if got := index.Place("1"); got != 0x6b86b273ff34 {
+	if got := index.PartitionOf("1"); got != 0x6b86b273ff34 {
 		t.Errorf("Place: got %x", uint64(got))
 	}
 	x := newIndexer(t)
-	var last store.Order
+	var last store.SortKey
 	for _, c := range []struct{ name, body string }{
 		{"the newest first", `{"resourceType":"Observation","effectiveDateTime":"2024-05-01T10:00:01Z"}`},
 		{"older", `{"resourceType":"Observation","effectivePeriod":{"start":"2024-05-01T10:00:00Z"}}`},
@@ -112,7 +112,7 @@ func TestPlaceAndOrderStandStill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := index.Order(row.Date, "Observation", "1")
+		o := index.SortKeyOf(row.Date, "Observation", "1")
 		if string(o[:]) <= string(last[:]) {
 			t.Errorf("%s: %x does not follow %x", c.name, o, last)
 		}

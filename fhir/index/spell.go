@@ -16,9 +16,9 @@ var names = sync.OnceValue(func() map[uint16]paramName {
 	return out
 })
 
-// Spell writes a key so that an operator can read it: the parameter, the class of
+// Describe writes a key so that an operator can read it: the parameter, the class of
 // doc.go, and the value, quoted where it is no text.
-func Spell(k store.Key) string {
+func Describe(k store.Key) string {
 	if f, ok := factOf(k); ok {
 		return fmt.Sprintf("(%s) %q", f.name, string(k[len(f.prefix):]))
 	}
@@ -36,8 +36,8 @@ func Spell(k store.Key) string {
 	return fmt.Sprintf("%s.%s %c %q", name.typ, name.code, k[2], string(k[3:]))
 }
 
-// SpellPred writes what a predicate asks, with the keys spelled.
-func SpellPred(p store.Pred) string {
+// DescribePred writes what a predicate asks, with the keys spelled.
+func DescribePred(p store.Pred) string {
 	list := func(members []store.Pred, between, none string) string {
 		if len(members) == 0 {
 			return none
@@ -49,7 +49,7 @@ func SpellPred(p store.Pred) string {
 				words = append(words, fmt.Sprintf("%d more", len(members)-most))
 				break
 			}
-			words = append(words, SpellPred(q))
+			words = append(words, DescribePred(q))
 		}
 		if len(words) == 1 {
 			return words[0]
@@ -58,21 +58,21 @@ func SpellPred(p store.Pred) string {
 	}
 	switch p := p.(type) {
 	case store.Eq:
-		return Spell(p.Key)
+		return Describe(p.Key)
 	case store.Range:
-		return "from " + Spell(p.Low) + " to before " + Spell(p.High)
+		return "from " + Describe(p.Low) + " to before " + Describe(p.High)
 	case store.Span:
-		return "an interval of " + Spell(p.Prefix)
+		return "an interval of " + Describe(p.Prefix)
 	case store.Contains:
-		return Spell(p.Prefix) + " contains " + fmt.Sprintf("%q", p.Text)
+		return Describe(p.Prefix) + " contains " + fmt.Sprintf("%q", p.Text)
 	case store.In:
-		return Spell(p.Prefix) + " is one of a set"
+		return Describe(p.Prefix) + " is one of a set"
 	case store.And:
 		return list(p, " and ", "everything")
 	case store.Or:
 		return list(p, " or ", "nothing")
 	case store.Not:
-		return "not " + SpellPred(p.Pred)
+		return "not " + DescribePred(p.Pred)
 	}
 	return "another predicate"
 }

@@ -6,9 +6,9 @@ import (
 	"carerecord/store"
 )
 
-// Home is the patient with whom a document stands in the order of the store, as
+// HomePatient is the patient with whom a document stands in the order of the store, as
 // far as a reference names one, or "".
-func (o Ownership) Home() string {
+func (o Ownership) HomePatient() string {
 	if len(o.Patients) == 0 {
 		return ""
 	}
@@ -35,9 +35,9 @@ func (b *builder) strays(home string) {
 	}
 }
 
-// Stray is what a document satisfies that refers, by a reference parameter, to a
+// CrossPartitionRefs is what a document satisfies that refers, by a reference parameter, to a
 // Patient in whose place it does not stand. Errors are *Error.
-func (x *Indexer) Stray(typ, name string) (store.Pred, error) {
+func (x *Indexer) CrossPartitionRefs(typ, name string) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (x *Indexer) Stray(typ, name string) (store.Pred, error) {
 	return eq(p.number, classStray), nil
 }
 
-// PatientID returns where a Patient stands in the order of the store.
-func PatientID(id string) store.DocID {
-	return store.DocID{Place: Place(id), Order: Order(noDate(), "Patient", id)}
+// PatientRowID returns where a Patient stands in the order of the store.
+func PatientRowID(id string) store.RowID {
+	return store.RowID{Partition: PartitionOf(id), SortKey: SortKeyOf(noDate(), "Patient", id)}
 }

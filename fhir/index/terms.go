@@ -20,11 +20,11 @@ func (p *param) asksTerms(modifier string) bool {
 	return p.Kind == Token && isTerms(modifier) && !(p.system == mime && modifier == "below")
 }
 
-// AsksTerms reports whether a modifier of a parameter asks about code systems or
-// value sets: then CodedIn makes the predicate, from the set that they say. system
+// NeedsTerminology reports whether a modifier of a parameter asks about code systems or
+// value sets: then InCodes makes the predicate, from the set that they say. system
 // is the one to which all codes of the parameter belong, where there is but one
 // (SRCH-043). Errors are *Error.
-func (x *Indexer) AsksTerms(typ, name, modifier string) (system string, asks bool, err error) {
+func (x *Indexer) NeedsTerminology(typ, name, modifier string) (system string, asks bool, err error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return "", false, err
@@ -35,9 +35,9 @@ func (x *Indexer) AsksTerms(typ, name, modifier string) (system string, asks boo
 	return p.system, true, p.takes(modifier)
 }
 
-// CodedIn is what a document must satisfy to have a code of a set in a token
+// InCodes is what a document must satisfy to have a code of a set in a token
 // parameter. Up to mostDriven codes drive one by one, more by their systems.
-func (x *Indexer) CodedIn(typ, name string, set term.Set) (store.Pred, error) {
+func (x *Indexer) InCodes(typ, name string, set term.Set) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func TestCodedIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := x.CodedIn("Observation", c.param, c.set)
+		p, err := x.InCodes("Observation", c.param, c.set)
 		if err != nil {
 			t.Fatal(err)
 		}

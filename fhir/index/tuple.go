@@ -87,7 +87,7 @@ func (x *Indexer) leadOf(typ string, p *param, texts []string, all store.And) st
 	if lead := paired(all[1], of); lead != nil {
 		return lead
 	}
-	return store.Under(of)
+	return store.WithPrefix(of)
 }
 
 // paired moves what drives a predicate of the second part behind the first; nil
@@ -95,14 +95,14 @@ func (x *Indexer) leadOf(typ string, p *param, texts []string, all store.And) st
 func paired(p store.Pred, of store.Key) store.Pred {
 	move := func(k store.Key) store.Key { return of + k[2:] }
 	ranged := func(r store.Range) (store.Range, bool) {
-		return store.Range{Low: move(r.Low), High: move(r.High)}, r.Low.Drives() && len(r.High) > 2 && r.High.Drives() && r.Low[2] != classSystem
+		return store.Range{Low: move(r.Low), High: move(r.High)}, r.Low.Driving() && len(r.High) > 2 && r.High.Driving() && r.Low[2] != classSystem
 	}
 	switch p := p.(type) {
 	case store.Eq:
-		if p.Key.Drives() && p.Key[2] != classSystem {
+		if p.Key.Driving() && p.Key[2] != classSystem {
 			return store.Eq{Key: move(p.Key)}
 		}
-		if p.Key.Drives() { // system 0 code: by the code, as written or folded
+		if p.Key.Driving() { // system 0 code: by the code, as written or folded
 			return pairedCode(p.Key, of)
 		}
 	case store.Range:
@@ -110,7 +110,7 @@ func paired(p store.Pred, of store.Key) store.Pred {
 			return r
 		}
 	case store.Span:
-		if len(p.Scan) == 0 || !p.Prefix.Drives() {
+		if len(p.Scan) == 0 || !p.Prefix.Driving() {
 			return nil
 		}
 		s := p

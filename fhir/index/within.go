@@ -6,11 +6,11 @@ import (
 	"carerecord/store"
 )
 
-// Within is what a document of a type must satisfy to belong to a compartment:
+// InCompartment is what a document of a type must satisfy to belong to a compartment:
 // any of the parameters of the CompartmentDefinition points to its owner
 // (SRCH-153). The owner itself belongs to its own compartment. Errors are
 // *Error: a parameter of the definition that is not served.
-func (x *Indexer) Within(compartment, id, typ string, params []string) (store.Pred, error) {
+func (x *Indexer) InCompartment(compartment, id, typ string, params []string) (store.Pred, error) {
 	var any []store.Pred
 	ask := func(name, value string) error {
 		pred, err := x.Predicate(Query{Type: typ, Name: name, Values: []string{value}})

@@ -16,7 +16,7 @@ func TestWithinServesEveryCompartment(t *testing.T) {
 			t.Errorf("%s has no members", compartment)
 		}
 		for typ, params := range members {
-			if _, err := x.Within(compartment, "1", typ, params); err != nil {
+			if _, err := x.InCompartment(compartment, "1", typ, params); err != nil {
 				t.Errorf("SRCH-153: %v", err)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 func newWordIndexer(t testing.TB) *index.Indexer {
 	t.Helper()
-	x, err := index.New(index.Config{Base: base, Words: true})
+	x, err := index.New(index.Config{Base: base, IndexWords: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func (o pathOperation) run(d *doc) *fhir.Error {
 	if err != nil {
 		return err
 	}
-	if way, _ := it.Place(); len(way) == 0 {
+	if way, _ := it.Path(); len(way) == 0 {
 		return fhir.Fault(422, "processing", "A patch does not %s the resource itself.", o.op)
 	}
 	if o.op == "delete" {
@@ -97,7 +97,7 @@ func single(found []path.Item) (path.Item, *fhir.Error) {
 	default:
 		return path.Item{}, fhir.Fault(422, "processing", "The path leads to %d elements, where one is wanted.", len(found))
 	}
-	if _, ok := found[0].Place(); !ok {
+	if _, ok := found[0].Path(); !ok {
 		return path.Item{}, fhir.Fault(422, "processing", "The path leads to a value that is no element of the resource.")
 	}
 	return found[0], nil
@@ -105,7 +105,7 @@ func single(found []path.Item) (path.Item, *fhir.Error) {
 
 // walk goes down a way and returns the nodes on it, and the names that lead on
 // from each. What is missing of an element's twin is made.
-func (d *doc) walk(way []path.Step) (nodes []*edit.Node, names []string) {
+func (d *doc) walk(way []path.PathElement) (nodes []*edit.Node, names []string) {
 	n := d.root
 	for _, s := range way {
 		next := n.Get(s.Name)
@@ -135,7 +135,7 @@ func (d *doc) walk(way []path.Step) (nodes []*edit.Node, names []string) {
 // holder returns the object that has the members of an element, its type, and
 // the way to it.
 func (d *doc) holder(it path.Item) (nodes []*edit.Node, names []string, of *r4.Type) {
-	way, _ := it.Place()
+	way, _ := it.Path()
 	of = r4.TypeOf(it.Type)
 	if of == nil || of.Class == r4.Primitive {
 		of = r4.TypeOf("Element")
@@ -225,7 +225,7 @@ func (m made) clone() made {
 
 // change puts a value in the place of an element, or for nil takes it out.
 func (o pathOperation) change(d *doc, it path.Item, now *made) *fhir.Error {
-	way, _ := it.Place()
+	way, _ := it.Path()
 	last := way[len(way)-1]
 	nodes, names := d.walk(way[:len(way)-1])
 	holder := nodes[len(nodes)-1]

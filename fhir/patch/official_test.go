@@ -63,7 +63,7 @@ func TestOfficialJSONPatch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !edit.Same(d.root, want) {
+			if !edit.SameJSON(d.root, want) {
 				t.Errorf("got  %s\nwant %s", d.root.Append(nil), want.Append(nil))
 			}
 		})
@@ -127,7 +127,7 @@ func TestOfficialFHIRPathPatch(t *testing.T) {
 					text.Set("div", edit.Text(strings.Join(strings.Fields(html.UnescapeString(text.Get("div").String())), "")))
 				}
 			}
-			if !edit.Same(got, want) {
+			if !edit.SameJSON(got, want) {
 				t.Errorf("got  %s\nwant %s", got.Append(nil), want.Append(nil))
 			}
 		})

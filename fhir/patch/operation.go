@@ -28,7 +28,7 @@ func (o jsonOperation) apply(d *doc) *fhir.Error {
 		return d.replace(o)
 	case "test":
 		n, err := d.read(o.path, o.at+".path")
-		if err == nil && !edit.Same(n, o.value) {
+		if err == nil && !edit.SameJSON(n, o.value) {
 			err = at(fhir.Fault(422, "processing", "The value is another one than the test names: nothing was changed."), o.at)
 		}
 		return err

@@ -32,7 +32,7 @@ func places(expr, body string) string {
 	}
 	var all []string
 	for _, it := range out {
-		way, ok := it.Place()
+		way, ok := it.Path()
 		if !ok {
 			all = append(all, it.TypeName()+"="+it.String())
 			continue

@@ -47,25 +47,25 @@ const (
 // step leads from a resource to an element.
 type step struct {
 	up *step
-	Step
+	PathElement
 }
 
-// Step is one part of the place of an element: a JSON property, and the position
+// PathElement is one part of the place of an element: a JSON property, and the position
 // in its array, or -1 where it is in none.
-type Step struct {
+type PathElement struct {
 	Name  string
 	Index int
 }
 
-// Place returns the way from the resource to an element; false for what an
+// Path returns the way from the resource to an element; false for what an
 // expression made. It is empty for the resource itself.
-func (it Item) Place() ([]Step, bool) {
+func (it Item) Path() ([]PathElement, bool) {
 	if it.kind != element {
 		return nil, false
 	}
-	var way []Step
+	var way []PathElement
 	for s := it.step; s != nil; s = s.up {
-		way = append(way, s.Step)
+		way = append(way, s.PathElement)
 	}
 	slices.Reverse(way)
 	return way, true

@@ -184,7 +184,7 @@ func (d *Doc) pair(p r4.Property, value, twin int32, up *step, open bool, out []
 	values, list := d.items(value)
 	twins, twinList := d.items(twin)
 	for i := range max(len(values), len(twins)) {
-		it := Item{step: &step{up, Step{p.Name, -1}}, open: open}
+		it := Item{step: &step{up, PathElement{p.Name, -1}}, open: open}
 		if list || twinList {
 			it.step.Index = i
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // incoming tests what needs no patient, then reads and checks the body.
-func (s *Server) incoming(ctx context.Context, c *call, letter consent.Letter) (fhir.Resource, error) {
+func (s *Server) incoming(ctx context.Context, c *call, letter consent.Permission) (fhir.Resource, error) {
 	if err := s.served(c.typ); err != nil {
 		return fhir.Resource{}, err
 	}

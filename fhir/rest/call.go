@@ -43,11 +43,11 @@ type call struct {
 	validation  validate.Mode
 	warnings    []fhir.Issue // of the body, once accepted
 	place       string       // of a batch entry, Bundle.entry[i]
-	named       consent.Named
-	criteria    consent.Named      // whom the criteria of a conditional write name, for the trail
-	granted     *consent.Grant     // once decided
-	marks       []store.StateWrite // of a load, in the same commit
-	leave       func()             // the crowd of requests under way
+	named       consent.NamedPatient
+	criteria    consent.NamedPatient // whom the criteria of a conditional write name, for the trail
+	granted     *consent.Grant       // once decided
+	marks       []store.StateWrite   // of a load, in the same commit
+	leave       func()               // the crowd of requests under way
 
 	unidentified bool   // it came without a valid token
 	leakedToken  string // id of another caller's token that stood in a wrong place
@@ -82,7 +82,7 @@ func (s *Server) serve(interaction consent.Interaction, h handler, open bool) gi
 			// says more; a writer of a test that has none goes without.
 			_ = http.NewResponseController(g.Writer).SetReadDeadline(time.Now().Add(s.deadline(c) + lastBytes))
 		}
-		open := open && !Leaks(g.Request)
+		open := open && !HasLeakedToken(g.Request)
 		s.watched(g.Request.Context(), c, func(ctx context.Context) *answer {
 			a := s.answer(ctx, c, h, open)
 			s.write(g.Writer, c, a)
@@ -120,18 +120,18 @@ func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *
 // recorded returns an answer once its record is durable, or the answer that says that it
 // cannot be. Requests without a valid token are limited by address first (AUD-101, LIM-006).
 func (s *Server) recorded(ctx context.Context, c *call, a *answer, cause error) *answer {
-	appended := func(r audit.Record) error { return s.cfg.Trail.Append(ctx, r) }
+	appended := func(r audit.Record) error { return s.cfg.Audit.Append(ctx, r) }
 	if c.unidentified {
-		sent := s.cfg.Unidentified.Met(address(c.r), s.cfg.Clock())
+		sent := s.cfg.Unidentified.Admit(address(c.r), s.cfg.Clock())
 		if most := s.cfg.Limits.UnidentifiedRate; most > 0 && sent > most {
 			return s.failed(c, throttled("This address sends more than %d requests a second without a valid token.", most))
 		}
 		if sent > 1 {
 			return a // counted
 		}
-		appended = func(r audit.Record) error { return s.cfg.Unidentified.Append(ctx, s.cfg.Trail, r) }
+		appended = func(r audit.Record) error { return s.cfg.Unidentified.Append(ctx, s.cfg.Audit, r) }
 	}
-	if s.cfg.Trail == nil {
+	if s.cfg.Audit == nil {
 		return a
 	}
 	if err := appended(s.record(ctx, c, a, cause)); err != nil {
@@ -223,8 +223,8 @@ func address(r *http.Request) string {
 }
 
 // request says what the call asks for, for the decision.
-func (c *call) request(letter consent.Letter) consent.Request {
-	req := consent.Request{Interaction: c.interaction, Type: c.typ, Letter: letter, Named: c.named}
+func (c *call) request(letter consent.Permission) consent.Request {
+	req := consent.Request{Interaction: c.interaction, Type: c.typ, Permission: letter, Named: c.named}
 	if c.interaction == consent.SearchWithin {
 		if req.Type = c.member; req.Type == "*" {
 			req.Type = "" // types without the letter are left out
@@ -255,9 +255,9 @@ func (s *Server) record(ctx context.Context, c *call, a *answer, err error) audi
 	case c.typ == "Patient" && c.id != "":
 		r.Named = c.id
 	case c.named.Where != nil: // whatever was decided, the trail says of whom (AUD-303)
-		r.Named = s.cfg.Guard.Whom(ctx, c.named)
+		r.Named = s.cfg.Guard.ResolveNamed(ctx, c.named)
 	case err != nil && !c.criteria.None():
-		r.Named = s.cfg.Guard.Whom(ctx, c.criteria)
+		r.Named = s.cfg.Guard.ResolveNamed(ctx, c.criteria)
 	}
 	if c.leakedToken != "" {
 		r.LeakedToken = c.leakedToken

@@ -19,7 +19,7 @@ const attempts = 100
 
 // commit decides, makes the changes as one step and answers with the first; a
 // lost race is run again. Without a change there was nothing to delete.
-func (s *Server) commit(ctx context.Context, c *call, letter consent.Letter, prepare func(*consent.View) ([]consent.Change, error)) (*answer, error) {
+func (s *Server) commit(ctx context.Context, c *call, letter consent.Permission, prepare func(*consent.View) ([]consent.Change, error)) (*answer, error) {
 	var a *answer
 	err := s.retry(ctx, func() error {
 		a = nil
@@ -31,13 +31,13 @@ func (s *Server) commit(ctx context.Context, c *call, letter consent.Letter, pre
 			}
 			_, err = v.Commit(ctx, changes, func(results []consent.Result) ([][]byte, error) {
 				if len(changes) == 0 {
-					changes, results = []consent.Change{{Form: consent.ToDelete}}, []consent.Result{{}}
+					changes, results = []consent.Change{{Kind: consent.ChangeDelete}}, []consent.Result{{}}
 				}
 				a = s.written(c, v, changes[0], results[0])
 				return s.recordOf(ctx, c, a, results)
 			})
 			if err == nil {
-				a.recorded = s.cfg.Trail != nil
+				a.recorded = s.cfg.Audit != nil
 			}
 			return err
 		})
@@ -61,7 +61,7 @@ func (s *Server) retry(ctx context.Context, f func() error) error {
 
 // recordOf is the record that a commit carries.
 func (s *Server) recordOf(ctx context.Context, c *call, a *answer, results []consent.Result) ([][]byte, error) {
-	if s.cfg.Trail == nil {
+	if s.cfg.Audit == nil {
 		return nil, nil
 	}
 	r := s.record(ctx, c, a, nil)
@@ -70,7 +70,7 @@ func (s *Server) recordOf(ctx context.Context, c *call, a *answer, results []con
 			r.Written = append(r.Written, audit.ItemOf(res.Doc, false, false))
 		}
 	}
-	payload, err := s.cfg.Trail.Encode(r)
+	payload, err := s.cfg.Audit.Encode(r)
 	return [][]byte{payload}, err
 }
 
@@ -83,7 +83,7 @@ func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.
 	if r.Written {
 		a.doc = r.Doc
 	}
-	if ch.Form == consent.ToDelete {
+	if ch.Kind == consent.ChangeDelete {
 		a.status = 204
 		if !r.Written {
 			a.header = nil
@@ -98,7 +98,7 @@ func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.
 	case r.Written && r.Doc.Origin != store.Updated:
 		a.status = 201
 		a.header["Location"] = location
-	case ch.Form == consent.ToFind:
+	case ch.Kind == consent.ChangeFind:
 		a.header["Location"] = location
 	}
 	ret := c.prefer.ret
@@ -113,7 +113,7 @@ func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.
 		a.body = fhir.Outcome(append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource is stored."}}, c.warnings...))
 	default:
 		a.body = r.Doc.Body
-		a.disclosed = []audit.Item{audit.ItemOf(r.Doc, false, v.CutsIn(r.Doc))}
+		a.disclosed = []audit.Item{audit.ItemOf(r.Doc, false, v.MayHaveCut(r.Doc))}
 	}
 	return a
 }

@@ -52,7 +52,7 @@ func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*sea
 }
 
 func (s *Server) maySearch(ctx context.Context, p consent.Principal, typ string) error {
-	return s.cfg.Guard.Check(ctx, p, consent.Request{Interaction: consent.Search, Type: typ, Letter: consent.SearchLetter})
+	return s.cfg.Guard.Check(ctx, p, consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch})
 }
 
 // matches returns up to most visible matches of criteria, those left out that
@@ -63,7 +63,7 @@ func (s *Server) matches(ctx context.Context, v *consent.View, plan *search.Plan
 		return nil, nil, err
 	}
 	var refs []store.Ref
-	for d, err := range v.With("s").Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
+	for d, err := range v.WithPermission("s").Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("evaluate criteria: %w", err)
 		}
@@ -84,7 +84,7 @@ func multiple() error {
 // toCreate makes the change of a create: the match of its criteria, or a new
 // document. plan is nil for a plain create (section 9).
 func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
-	ch := consent.Change{Form: consent.ToCreate, Ref: store.Ref{Type: r.Type, ID: s.cfg.NewID()}, Body: r.Body}
+	ch := consent.Change{Kind: consent.ChangeCreate, Ref: store.Ref{Type: r.Type, ID: s.cfg.NewID()}, Body: r.Body}
 	if plan == nil {
 		return ch, nil
 	}
@@ -96,7 +96,7 @@ func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource,
 	case 0:
 		claim(&ch, plan, deleted)
 	case 1:
-		return consent.Change{Form: consent.ToFind, Ref: refs[0]}, nil
+		return consent.Change{Kind: consent.ChangeFind, Ref: refs[0]}, nil
 	default:
 		return ch, multiple()
 	}
@@ -124,17 +124,17 @@ func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Chang
 	case len(refs) == 1 && r.ID != "" && r.ID != refs[0].ID:
 		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id of the body is not that of the match."}}}
 	case len(refs) == 1:
-		ch.Form, ch.Ref = consent.ToUpdate, refs[0]
+		ch.Kind, ch.Ref = consent.ChangeUpdate, refs[0]
 		return ch, nil
 	case ch.IfMatch != nil:
 		return ch, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
 	}
 	claim(&ch, plan, deleted)
 	if ch.Ref.Type = r.Type; r.ID == "" {
-		ch.Form, ch.Ref.ID = consent.ToCreate, s.cfg.NewID()
+		ch.Kind, ch.Ref.ID = consent.ChangeCreate, s.cfg.NewID()
 		return ch, nil
 	}
-	ch.Form, ch.Ref.ID = consent.ToUpdate, r.ID
+	ch.Kind, ch.Ref.ID = consent.ChangeUpdate, r.ID
 	if taken, err := alive(ctx, v, ch.Ref); err != nil || !taken {
 		return ch, err
 	}
@@ -159,7 +159,7 @@ func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Chang
 	changes := make([]consent.Change, len(refs))
 	for i, ref := range refs {
 		changes[i] = ch
-		changes[i].Form, changes[i].Ref = consent.ToDelete, ref
+		changes[i].Kind, changes[i].Ref = consent.ChangeDelete, ref
 	}
 	return changes, nil
 }
@@ -175,7 +175,7 @@ func criteriaText(c *call) string {
 
 // updateWhere is PUT of a type with criteria.
 func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
-	r, err := s.incoming(ctx, c, consent.UpdateLetter)
+	r, err := s.incoming(ctx, c, consent.PermitUpdate)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
 	if err := noConditionalReferences(r); err != nil {
 		return nil, err
 	}
-	return s.commit(ctx, c, consent.UpdateLetter, func(v *consent.View) ([]consent.Change, error) {
+	return s.commit(ctx, c, consent.PermitUpdate, func(v *consent.View) ([]consent.Change, error) {
 		ch, err := s.toUpdate(ctx, v, ch, r, plan, nil)
 		return []consent.Change{ch}, err
 	})
@@ -204,7 +204,7 @@ func (s *Server) deleteWhere(ctx context.Context, c *call) (*answer, error) {
 	if err := s.served(c.typ); err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.DeleteLetter)); err != nil {
+	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitDelete)); err != nil {
 		return nil, err
 	}
 	if err := s.closed(c.typ); err != nil {
@@ -218,7 +218,7 @@ func (s *Server) deleteWhere(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.commit(ctx, c, consent.DeleteLetter, func(v *consent.View) ([]consent.Change, error) {
+	return s.commit(ctx, c, consent.PermitDelete, func(v *consent.View) ([]consent.Change, error) {
 		return s.toDelete(ctx, v, consent.Change{IfMatch: match}, plan)
 	})
 }

@@ -38,23 +38,23 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 		if !s.capability.serves(typ) {
 			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
 		}
-		if err := s.cfg.Guard.Check(ctx, c.caller, consent.Request{Interaction: c.interaction, Type: typ, Letter: consent.SearchLetter}); err != nil {
+		if err := s.cfg.Guard.Check(ctx, c.caller, consent.Request{Interaction: c.interaction, Type: typ, Permission: consent.PermitSearch}); err != nil {
 			return nil, err
 		}
 	}
 	if c.id == "" {
-		if err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.ReadLetter)); err != nil {
+		if err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.PermitRead)); err != nil {
 			return nil, err
 		}
 		return nil, fhir.Fault(400, "too-costly", "Patient/$everything is for a token that is bound to one patient: name the patient, Patient/[id]/$everything.")
 	}
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()
 		}
-		found, err := s.cfg.Search.RunEverything(ctx, v, ask)
+		found, err := s.cfg.Search.RunEverythingPage(ctx, v, ask)
 		if err == nil {
 			a = disclosing(v, found)
 		}
@@ -67,7 +67,7 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 func disclosing(v *consent.View, found *search.Answer) *answer {
 	a := &answer{status: 200, body: found.Body, count: found.Count}
 	for _, d := range found.Disclosed {
-		a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.CutsIn(d.Doc)))
+		a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.MayHaveCut(d.Doc)))
 	}
 	return a
 }

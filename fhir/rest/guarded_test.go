@@ -43,10 +43,10 @@ func shared(t testing.TB, db store.Store) http.Handler {
 		}
 		return s
 	}
-	feed := consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientMay: []string{"TREAT"},
+	feed := consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes("system/*.cruds")}
-	person := consent.Principal{Kind: consent.Clinician, Subject: "p", Organisation: "A", Role: "R", Activities: []string{policy.ActivityRead},
-		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: scopes("user/*.cruds")}
+	person := consent.Principal{Kind: consent.Staff, Subject: "p", Organisation: "A", Role: "R", Activities: []string{policy.ActivityRead},
+		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: scopes("user/*.cruds")}
 	callers := map[string]consent.Principal{"feed": feed, "gp": person, "clerk": person, "writer": feed}
 	gp, writer := callers["gp"], callers["writer"]
 	gp.Organisation, gp.Activities = "G", []string{policy.ActivityRead, policy.ActivityOptOut}

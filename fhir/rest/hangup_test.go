@@ -69,8 +69,8 @@ func TestHangUpIsNoFault(t *testing.T) {
 	var told rest.Exchange
 	h := handlerWith(t, db, func(c *rest.Config) {
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))
-		c.Trail, _ = audit.New(db, make([]byte, 32), time.Second)
-		c.Watch = func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
+		c.Audit, _ = audit.New(db, make([]byte, 32), time.Second)
+		c.Middleware = func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 			next(ctx)
 			told = *x
 		}

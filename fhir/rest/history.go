@@ -19,18 +19,18 @@ import (
 // historyOfOne is the history of one resource (REST-200 to 207).
 func (s *Server) historyOfOne(ctx context.Context, c *call) (*answer, error) {
 	c.nameSelf()
-	return s.history(ctx, c, consent.ReadLetter, store.HistoryQuery{Type: c.typ, ID: c.id})
+	return s.history(ctx, c, consent.PermitRead, store.HistoryQuery{Type: c.typ, ID: c.id})
 }
 
 // historyOfType is the history of a type.
 func (s *Server) historyOfType(ctx context.Context, c *call) (*answer, error) {
-	return s.history(ctx, c, consent.SearchLetter, store.HistoryQuery{Type: c.typ})
+	return s.history(ctx, c, consent.PermitSearch, store.HistoryQuery{Type: c.typ})
 }
 
 // historyOfAll is the history of all types that the token may search
 // (SMART-273).
 func (s *Server) historyOfAll(ctx context.Context, c *call) (*answer, error) {
-	return s.history(ctx, c, consent.SearchLetter, store.HistoryQuery{})
+	return s.history(ctx, c, consent.PermitSearch, store.HistoryQuery{})
 }
 
 // historyAsk is what the parameters of a history say.
@@ -44,7 +44,7 @@ type historyAsk struct {
 	query     string // of the first page
 }
 
-func (s *Server) history(ctx context.Context, c *call, letter consent.Letter, q store.HistoryQuery) (*answer, error) {
+func (s *Server) history(ctx context.Context, c *call, letter consent.Permission, q store.HistoryQuery) (*answer, error) {
 	path := "_history"
 	if q.Type != "" {
 		if err := s.served(c.typ); err != nil {
@@ -87,7 +87,7 @@ func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store
 				streams = append(streams, v.History(ctx, of))
 			}
 		}
-		seq = search.Merge(streams, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
+		seq = search.MergeStreams(streams, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
 	}
 	if ask.from.IsZero() {
 		return seq
@@ -214,8 +214,8 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 		b.Link("first", first)
 	}
 	if more {
-		m := docs[len(docs)-1].Mark()
-		token, err := s.cfg.Search.Sealer.Seal(ctx, c.caller, search.Position{Path: ask.path, Query: ask.query,
+		m := docs[len(docs)-1].HistoryMark()
+		token, err := s.cfg.Search.Sealer.Seal(ctx, c.caller, search.PageToken{Path: ask.path, Query: ask.query,
 			Updated: m.Updated.UnixMilli(), Seq: m.Seq, Ref: m.Ref.String(), Version: m.Version})
 		if err != nil {
 			return nil, err
@@ -225,8 +225,8 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 	a := &answer{status: 200, count: total}
 	for _, d := range docs {
 		s.historyEntry(b, d)
-		if !d.Dead() {
-			a.disclosed = append(a.disclosed, audit.ItemOf(d, false, v.CutsIn(d)))
+		if !d.Deleted() {
+			a.disclosed = append(a.disclosed, audit.ItemOf(d, false, v.MayHaveCut(d)))
 		}
 	}
 	a.body = b.Bytes()
@@ -261,7 +261,7 @@ func (s *Server) historyEntry(b *fhir.Bundle, d store.Doc) {
 		method, status = "DELETE", "204 No Content"
 	}
 	members := []string{`"fullUrl":` + fhir.Quoted(s.cfg.Base+"/"+d.Ref.String())}
-	if !d.Dead() {
+	if !d.Deleted() {
 		members = append(members, `"resource":`+string(d.Body))
 	}
 	members = append(members,

@@ -78,7 +78,7 @@ func TestKeyedBefore(t *testing.T) {
 		body := []byte(`{"resourceType":"Patient","name":[{"use":"nickname","given":["Bob"]}]}`)
 		write := func(meanwhile func()) error {
 			return d.guard.Read(ctx, consent.Principal{Kind: consent.System}, consent.Request{Interaction: consent.Create, Type: "Patient", Write: true}, func(v *consent.View) error {
-				_, err := v.Commit(ctx, []consent.Change{{Form: consent.ToCreate, Ref: store.Ref{Type: "Patient", ID: consent.NewID()}, Body: body}}, func([]consent.Result) ([][]byte, error) {
+				_, err := v.Commit(ctx, []consent.Change{{Kind: consent.ChangeCreate, Ref: store.Ref{Type: "Patient", ID: consent.NewID()}, Body: body}}, func([]consent.Result) ([][]byte, error) {
 					meanwhile()
 					return nil, nil
 				})

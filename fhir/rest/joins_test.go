@@ -195,7 +195,7 @@ func TestJoinsOnEveryStore(t *testing.T) {
 // both met, wherever a stretch or a page ends.
 func TestPatientsWhoShareAPlace(t *testing.T) {
 	const one, other = "p27858680", "p9103343"
-	if index.Place(one) != index.Place(other) {
+	if index.PartitionOf(one) != index.PartitionOf(other) {
 		t.Fatal("the two have places of their own: the test says nothing")
 	}
 	for _, hop := range []int{1, 4, 64} {

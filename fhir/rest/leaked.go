@@ -28,11 +28,11 @@ func (s *Server) leaked(ctx context.Context, c *call, where, token string) error
 	} else if err == nil {
 		c.leakedToken = p.Token
 	}
-	return RefuseLeaked(where)
+	return RefuseLeakedToken(where)
 }
 
-// RefuseLeaked is the refusal of a request that holds a token in a wrong place.
-func RefuseLeaked(where string) error {
+// RefuseLeakedToken is the refusal of a request that holds a token in a wrong place.
+func RefuseLeakedToken(where string) error {
 	return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: fhir.Fault(400, "invalid",
 		"A token in %s is refused: it belongs into one Authorization header. Treat it as leaked.", where)}
 }
@@ -83,9 +83,9 @@ func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) e
 	return nil
 }
 
-// Leaks reports whether a request holds a token in its URL, or more than one header that
+// HasLeakedToken reports whether a request holds a token in its URL, or more than one header that
 // may hold one. Routes that need no token refuse it like all others.
-func Leaks(r *http.Request) bool {
+func HasLeakedToken(r *http.Request) bool {
 	_, found := LeakedToken(r.URL.RawQuery)
 	return found || len(r.Header.Values("Authorization")) > 1
 }

@@ -43,7 +43,7 @@ func (l *linker) rewrite(st *step) []byte {
 				l.asks, l.where = map[string]string{}, map[string]string{}
 			}
 			l.asks[link.Value] = ""
-			_, rest, _ := strings.Cut(link.Place(), ".")
+			_, rest, _ := strings.Cut(link.FHIRPath(), ".")
 			l.where[link.Value] = st.place + ".resource." + rest
 		}
 		return link.Value
@@ -119,11 +119,11 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 		found[ref] = true
 	}
 	for i, ch := range l.changes {
-		if ch.Ref.Type != typ || ch.Form == consent.ToFind {
+		if ch.Ref.Type != typ || ch.Kind == consent.ChangeFind {
 			continue
 		}
 		delete(found, ch.Ref)
-		if ch.Form == consent.ToDelete {
+		if ch.Kind == consent.ChangeDelete {
 			continue
 		}
 		row, err := l.view.Index().Index(typ, ch.Ref.ID, time.Time{}, ch.Body)
@@ -153,7 +153,7 @@ func noConditionalReferences(r fhir.Resource) error {
 	var issues []fhir.Issue
 	edit.Links(r.Body, func(link edit.Link) string {
 		if link.Reference && conditional(link.Value) {
-			issues = append(issues, fhir.Issue{Code: "invalid", Expression: link.Place(),
+			issues = append(issues, fhir.Issue{Code: "invalid", Expression: link.FHIRPath(),
 				Text: "A conditional reference can stand in a transaction only."})
 		}
 		return link.Value

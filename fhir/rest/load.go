@@ -30,14 +30,14 @@ func (s *Server) Load(ctx context.Context, p consent.Principal, body []byte, mar
 		}
 		return s.transaction(ctx, c, entries)
 	})
-	if err == nil && (a.recorded || s.cfg.Trail == nil) {
+	if err == nil && (a.recorded || s.cfg.Audit == nil) {
 		return nil
 	}
 	if err != nil {
 		a = s.failed(c, err)
 	}
-	if s.cfg.Trail != nil {
-		if lost := s.cfg.Trail.Append(ctx, s.record(ctx, c, a, err)); lost != nil {
+	if s.cfg.Audit != nil {
+		if lost := s.cfg.Audit.Append(ctx, s.record(ctx, c, a, err)); lost != nil {
 			return lost
 		}
 	}

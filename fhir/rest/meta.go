@@ -48,7 +48,7 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 		types = []string{c.typ}
 	}
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		lists, seen := map[string][]string{}, map[string]map[fhir.Coding]bool{}
 		var disclosed []audit.Item // the resources from which something was taken
@@ -63,7 +63,7 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 				taken := false
 				fhir.EachMeta(d.Body, seen, func(list, raw string) { lists[list], taken = append(lists[list], raw), true })
 				if taken {
-					disclosed = append(disclosed, audit.ItemOf(d, false, v.CutsIn(d)))
+					disclosed = append(disclosed, audit.ItemOf(d, false, v.MayHaveCut(d)))
 				}
 			}
 		}
@@ -96,10 +96,10 @@ func (s *Server) metaChange(ctx context.Context, c *call, change func(body, meta
 	if err != nil {
 		return nil, err
 	}
-	ch := consent.Change{Form: consent.ToPatch, Ref: store.Ref{Type: c.typ, ID: c.id}, IfMatch: match, ExactMeta: exact,
+	ch := consent.Change{Kind: consent.ChangePatch, Ref: store.Ref{Type: c.typ, ID: c.id}, IfMatch: match, ExactMeta: exact,
 		Edit: func(body []byte) ([]byte, error) { return change(body, meta), nil }}
 	c.prefer.ret = "representation"
-	a, err := s.commit(ctx, c, consent.UpdateLetter, func(*consent.View) ([]consent.Change, error) {
+	a, err := s.commit(ctx, c, consent.PermitUpdate, func(*consent.View) ([]consent.Change, error) {
 		if !fhir.ValidID(c.id) {
 			return nil, fhir.NotFound()
 		}
@@ -118,7 +118,7 @@ func (s *Server) metaInput(ctx context.Context, c *call) (fhir.Resource, error) 
 	if err := s.served(typ); err != nil {
 		return fhir.Resource{}, err
 	}
-	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.UpdateLetter)); err != nil {
+	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitUpdate)); err != nil {
 		return fhir.Resource{}, err
 	}
 	body := c.body

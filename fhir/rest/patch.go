@@ -22,7 +22,7 @@ func (s *Server) patch(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.commit(ctx, c, consent.UpdateLetter, func(*consent.View) ([]consent.Change, error) {
+	return s.commit(ctx, c, consent.PermitUpdate, func(*consent.View) ([]consent.Change, error) {
 		if !fhir.ValidID(c.id) {
 			return nil, fhir.NotFound()
 		}
@@ -41,7 +41,7 @@ func (s *Server) patchWhere(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.commit(ctx, c, consent.UpdateLetter, func(v *consent.View) ([]consent.Change, error) {
+	return s.commit(ctx, c, consent.PermitUpdate, func(v *consent.View) ([]consent.Change, error) {
 		ch, err := s.toPatch(ctx, v, ch, plan, nil)
 		return []consent.Change{ch}, err
 	})
@@ -64,11 +64,11 @@ func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change
 
 // patchOf reads the patch document and the conditions of a call.
 func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
-	ch := consent.Change{Form: consent.ToPatch}
+	ch := consent.Change{Kind: consent.ChangePatch}
 	if err := s.served(c.typ); err != nil {
 		return ch, err
 	}
-	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.UpdateLetter)); err != nil {
+	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitUpdate)); err != nil {
 		return ch, err
 	}
 	p, err := s.document(c)
@@ -119,7 +119,7 @@ func entryPatch(resource []byte) (patch.Patch, error) {
 // (SMART-288).
 func (s *Server) editor(ctx context.Context, c *call, p patch.Patch) (func([]byte) ([]byte, error), error) {
 	if p.Reads() {
-		req := c.request(consent.ReadLetter)
+		req := c.request(consent.PermitRead)
 		req.Interaction = consent.Read
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 	}
 	c.nameSelf()
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.ReadLetter), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()
@@ -72,7 +72,7 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 
 // shown answers with a version, its headers, or 304 or 410.
 func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
-	if d.Dead() {
+	if d.Deleted() {
 		e := fhir.Fault(410, "deleted", "The resource was deleted.")
 		e.Header = map[string]string{"ETag": etag(d.Version)}
 		return nil, e
@@ -83,7 +83,7 @@ func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
 		return a, nil
 	}
 	a.body = d.Body
-	a.disclosed = []audit.Item{audit.ItemOf(d, false, v.CutsIn(d))}
+	a.disclosed = []audit.Item{audit.ItemOf(d, false, v.MayHaveCut(d))}
 	return a, nil
 }
 
@@ -113,14 +113,14 @@ func (s *Server) served(typ string) error {
 // nameSelf notes the patient whom a path Patient/[id] names.
 func (c *call) nameSelf() {
 	if c.typ == "Patient" {
-		c.named = consent.Named{ID: c.id}
+		c.named = consent.NamedPatient{ID: c.id}
 	}
 }
 
 // shape reads _elements and _summary of a read (REST-114); other parameters are
 // ignored, and refused under strict handling (REST-018).
-func (c *call) shape() (search.Shape, error) {
-	var shape search.Shape
+func (c *call) shape() (search.Projection, error) {
+	var shape search.Projection
 	var unknown []string
 	for _, p := range c.params {
 		switch {
@@ -129,7 +129,7 @@ func (c *call) shape() (search.Shape, error) {
 			if p.Value == "count" && p.Name == "_summary" {
 				return shape, fhir.Fault(400, "value", "_summary=count does not apply to a read.")
 			}
-			names, err := shape.ReadShape(p, func(name string) bool { return search.ElementOf(c.typ, name) })
+			names, err := shape.ReadParam(p, func(name string) bool { return search.ElementOf(c.typ, name) })
 			if err != nil {
 				return shape, err
 			}

@@ -26,7 +26,7 @@ func BenchmarkReadOne(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			h := handlerWith(b, db, func(c *rest.Config) { c.Limits.ClientRate, c.Trail = 0, nil })
+			h := handlerWith(b, db, func(c *rest.Config) { c.Limits.ClientRate, c.Audit = 0, nil })
 			if w := send(h, "PUT", "/Patient/g.1", patient); w.Code != 201 {
 				b.Fatalf("got %d %s", w.Code, w.Body)
 			}

@@ -31,7 +31,7 @@ type trailed struct {
 	store   *storetest.Reference
 	server  *rest.Server
 	handler http.Handler
-	trail   *audit.Trail
+	trail   *audit.Writer
 	now     time.Time
 	met     uint64 // records that were read
 }
@@ -46,14 +46,14 @@ func callers(t *testing.T) map[string]consent.Principal {
 		}
 		return s
 	}
-	feed := consent.Principal{Kind: consent.Feed, Subject: "feed", Client: "feed", Organisation: "G", Purpose: "TREAT", ClientMay: []string{"TREAT"},
+	feed := consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Client: "feed", Organisation: "G", Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes("system/*.cruds"), Token: "id-of-feed"}
-	doctor := consent.Principal{Kind: consent.Clinician, Subject: "p", Organisation: "A", Role: "R", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass},
-		Purpose: "TREAT", ClientMay: []string{"TREAT"}, Scopes: scopes("user/*.cruds"), Token: "id-of-doctor"}
+	doctor := consent.Principal{Kind: consent.Staff, Subject: "p", Organisation: "A", Role: "R", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass},
+		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: scopes("user/*.cruds"), Token: "id-of-doctor"}
 	clerk, writer := doctor, feed
 	clerk.Activities, clerk.Token = []string{policy.ActivityRead}, "id-of-clerk"
 	writer.Scopes, writer.Token = scopes("system/*.cud"), "id-of-writer"
-	patient := consent.Principal{Kind: consent.Patient, Subject: "q", Patient: "g.2", Client: "app", Purpose: "PATRQT", ClientMay: []string{"PATRQT"}, Scopes: scopes("patient/*.cruds"), Token: "id-of-patient"}
+	patient := consent.Principal{Kind: consent.Patient, Subject: "q", Patient: "g.2", Client: "app", Purpose: "PATRQT", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.cruds"), Token: "id-of-patient"}
 	return map[string]consent.Principal{"feed": feed, "doctor": doctor, "clerk": clerk, "writer": writer, "s3cret": doctor, "patient": patient}
 }
 
@@ -68,10 +68,10 @@ func newTrailed(t *testing.T, change func(*rest.Config)) *trailed {
 	w.must(err)
 	w.trail, err = audit.New(w.store, make([]byte, 32), time.Second)
 	w.must(err)
-	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, time.Now, w.store)
+	sealer, err := search.NewTokenSealer(make([]byte, 32), time.Hour, time.Now, w.store)
 	w.must(err)
 	known := callers(t)
-	c := rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Trail: w.trail, Limits: rest.DefaultLimits(), Clock: func() time.Time { return w.now },
+	c := rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Audit: w.trail, Limits: rest.DefaultLimits(), Clock: func() time.Time { return w.now },
 		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Verify: func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
@@ -215,7 +215,7 @@ func TestEveryRouteIsRecorded(t *testing.T) {
 // record, the others are counted in the next one, and beyond the limit they are throttled;
 // nothing of that touches who has a token (AUD-101, LIM-006).
 func TestUnidentifiedRequests(t *testing.T) {
-	var unidentified audit.Unidentified
+	var unidentified audit.UnidentifiedLimiter
 	w := newTrailed(t, func(c *rest.Config) { c.Limits.UnidentifiedRate, c.Unidentified = 5, &unidentified })
 	w.filled()
 	told, sent := 0, 0

@@ -57,7 +57,7 @@ func indexed(t testing.TB, db store.Store, keys index.Config, guards func(*conse
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := search.NewSealer(make([]byte, 32), time.Hour, time.Now, storetest.NewReference(time.Now))
+	sealer, err := search.NewTokenSealer(make([]byte, 32), time.Hour, time.Now, storetest.NewReference(time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestValues(t *testing.T)    { onEveryStore(t, "testdata/values.txt", index.
 func TestContained(t *testing.T) { onEveryStore(t, "testdata/contained.txt", index.Config{}) }
 
 // TestWords runs the script of full text.
-func TestWords(t *testing.T) { onEveryStore(t, "testdata/words.txt", index.Config{Words: true}) }
+func TestWords(t *testing.T) { onEveryStore(t, "testdata/words.txt", index.Config{IndexWords: true}) }
 
 // onEveryStore runs a script on the reference store, the embedded engine and MongoDB.
 func onEveryStore(t *testing.T, file string, keys index.Config) {

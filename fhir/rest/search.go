@@ -20,7 +20,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	if err := s.served(c.typ); err != nil {
 		return nil, err
 	}
-	return s.find(ctx, c, search.Scope{Path: c.typ, Types: []string{c.typ}}, nil)
+	return s.find(ctx, c, search.SearchTarget{Path: c.typ, Types: []string{c.typ}}, nil)
 }
 
 // searchAll is the search of several types, or of all (SRCH-151, 152): a named
@@ -39,7 +39,7 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 		if p.Name == "_type" && p.Modifier == "" && p.Value != "" {
 			types = append(types, strings.Split(p.Value, ",")...)
 		}
-		filtered = filtered || p.Name != "_type" && !search.Control(p.Name) && p.Value != ""
+		filtered = filtered || p.Name != "_type" && !search.IsControl(p.Name) && p.Value != ""
 	}
 	switch {
 	case len(types) == 0 && !filtered:
@@ -53,13 +53,13 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 		if !s.capability.serves(typ) {
 			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
 		}
-		req := c.request(consent.SearchLetter)
+		req := c.request(consent.PermitSearch)
 		req.Type = typ
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err
 		}
 	}
-	return s.find(ctx, c, search.Scope{Types: types}, nil)
+	return s.find(ctx, c, search.SearchTarget{Types: types}, nil)
 }
 
 // searchWithin is the search of a compartment, of one type or of all its types
@@ -82,14 +82,14 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 	}
 	owner := store.Ref{Type: c.typ, ID: c.id}
 	c.nameSelf()
-	scope := search.Scope{Path: owner.String() + "/" + c.member, Types: types, Named: c.named.ID,
-		Within: func(typ string) (store.Pred, error) { return s.cfg.Index.Within(c.typ, c.id, typ, members[typ]) }}
+	scope := search.SearchTarget{Path: owner.String() + "/" + c.member, Types: types, Named: c.named.ID,
+		Within: func(typ string) (store.Pred, error) { return s.cfg.Index.InCompartment(c.typ, c.id, typ, members[typ]) }}
 	return s.find(ctx, c, scope, &owner)
 }
 
 // find runs a search. Where it is the search of a compartment whose owner is
 // not there, it finds nothing (SRCH-155).
-func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *store.Ref) (*answer, error) {
+func (s *Server) find(ctx context.Context, c *call, scope search.SearchTarget, owner *store.Ref) (*answer, error) {
 	if err := s.readForm(ctx, c); err != nil {
 		return nil, err
 	}
@@ -104,10 +104,10 @@ func (s *Server) find(ctx context.Context, c *call, scope search.Scope, owner *s
 }
 
 // run runs a planned search.
-func (s *Server) run(ctx context.Context, c *call, ask search.Ask, owner *store.Ref) (*answer, error) {
+func (s *Server) run(ctx context.Context, c *call, ask search.PageRequest, owner *store.Ref) (*answer, error) {
 	c.named = ask.Plan.Named
 	for _, typ := range ask.Plan.Joined {
-		req := consent.Request{Interaction: c.interaction, Type: typ, Letter: consent.SearchLetter}
+		req := consent.Request{Interaction: c.interaction, Type: typ, Permission: consent.PermitSearch}
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (s *Server) run(ctx context.Context, c *call, ask search.Ask, owner *store.
 		return nil, err
 	}
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.SearchLetter), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitSearch), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if owner != nil {
 			if there, err := alive(ctx, v, *owner); err != nil {
@@ -186,12 +186,12 @@ func alive(ctx context.Context, v *consent.View, ref store.Ref) (bool, error) {
 	if !fhir.ValidID(ref.ID) {
 		return false, nil
 	}
-	d, err := v.With("rs").Get(ctx, ref)
+	d, err := v.WithPermission("rs").Get(ctx, ref)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
 	case err != nil:
 		return false, err
 	}
-	return !d.Dead(), nil
+	return !d.Deleted(), nil
 }

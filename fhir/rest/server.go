@@ -62,10 +62,10 @@ type Config struct {
 	Index  *index.Indexer
 	Search *search.Service
 	Verify Verifier
-	Trail  *audit.Trail // nil only under --auth off
+	Audit  *audit.Writer // nil only under --auth off
 	// Unidentified counts the requests without a valid token. Whoever gives one flushes it;
 	// nil makes one of the Server's own, whose last counts are lost.
-	Unidentified *audit.Unidentified
+	Unidentified *audit.UnidentifiedLimiter
 	// Closed returns why the record does not answer now, a *fhir.Error, or nil. It is asked
 	// once the caller is known. nil is never closed.
 	Closed func() error
@@ -82,8 +82,8 @@ type Config struct {
 	Validation validate.Mode
 	// Strict makes handling=strict the default of requests that name no handling (SRCH-007).
 	Strict bool
-	// Watch goes around each request: metrics, log, traces. nil is none.
-	Watch Watch
+	// Middleware goes around each request: metrics, log, traces. nil is none.
+	Middleware Middleware
 }
 
 // Server serves one FHIR base. It is safe for concurrent use.
@@ -101,7 +101,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.NewID = consent.NewID
 	}
 	if cfg.Unidentified == nil {
-		cfg.Unidentified = &audit.Unidentified{}
+		cfg.Unidentified = &audit.UnidentifiedLimiter{}
 	}
 	s := &Server{cfg: cfg, crowd: crowd{limits: cfg.Limits, now: time.Now}, usual: newUsual()}
 	s.capability = s.capable()

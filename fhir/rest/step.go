@@ -29,13 +29,13 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 	req := consent.Request{Type: st.typ, Write: true}
 	switch where := u.RawQuery != ""; {
 	case en.method == "POST" && st.id == "" && !where:
-		req.Interaction, req.Letter = consent.Create, consent.CreateLetter
+		req.Interaction, req.Permission = consent.Create, consent.PermitCreate
 	case en.method == "PUT" && (st.id == "") == where:
-		req.Interaction, req.Letter = consent.Update, consent.UpdateLetter
+		req.Interaction, req.Permission = consent.Update, consent.PermitUpdate
 	case en.method == "PATCH" && (st.id == "") == where:
-		req.Interaction, req.Letter = consent.Patch, consent.UpdateLetter
+		req.Interaction, req.Permission = consent.Patch, consent.PermitUpdate
 	case en.method == "DELETE" && (st.id == "") == where:
-		req.Interaction, req.Letter = consent.Delete, consent.DeleteLetter
+		req.Interaction, req.Permission = consent.Delete, consent.PermitDelete
 	case (en.method == "PUT" || en.method == "PATCH" || en.method == "DELETE") && st.id == "":
 		return nil, fhir.Fault(400, "required", "%s of a type needs criteria.", en.method)
 	default:
@@ -78,7 +78,7 @@ func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) 
 
 func (st *step) prepareDelete() error {
 	match, err := readIfMatch(st.header.Values("If-Match"))
-	st.change = consent.Change{Form: consent.ToDelete, Ref: store.Ref{Type: st.typ, ID: st.id}, IfMatch: match}
+	st.change = consent.Change{Kind: consent.ChangeDelete, Ref: store.Ref{Type: st.typ, ID: st.id}, IfMatch: match}
 	return err
 }
 
@@ -114,7 +114,7 @@ func (s *Server) preparePatch(ctx context.Context, c *call, st *step) error {
 		return at(err, "entry.resource")
 	}
 	own := &call{r: c.r, caller: c.caller, typ: st.typ, interaction: consent.Patch, validation: c.validation}
-	st.change = consent.Change{Form: consent.ToPatch, Ref: store.Ref{Type: st.typ, ID: st.id}}
+	st.change = consent.Change{Kind: consent.ChangePatch, Ref: store.Ref{Type: st.typ, ID: st.id}}
 	if st.change.Edit, err = s.editor(ctx, own, p); err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func handler(t *testing.T, f *failing) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := search.NewSealer(key, time.Hour, time.Now, f)
+	sealer, err := search.NewTokenSealer(key, time.Hour, time.Now, f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,11 +80,11 @@ func handler(t *testing.T, f *failing) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := rest.New(rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Trail: trail, Limits: rest.DefaultLimits(), Clock: time.Now,
+	s, err := rest.New(rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Audit: trail, Limits: rest.DefaultLimits(), Clock: time.Now,
 		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
-			return consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientMay: []string{"TREAT"},
+			return consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 				Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes}, nil
 		}})
 	if err != nil {

@@ -52,7 +52,7 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 				}
 				return s.recordOf(ctx, c, a, results)
 			}, c.marks...)
-			a.recorded = err == nil && s.cfg.Trail != nil
+			a.recorded = err == nil && s.cfg.Audit != nil
 			return err
 		})
 	})
@@ -80,7 +80,7 @@ func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*step) ([
 	l := &linker{server: s, view: v, ids: r.ids, changes: r.changes}
 	for _, st := range steps {
 		for i := st.first; i < st.first+st.changes; i++ {
-			if ch := &r.changes[i]; ch.Form == consent.ToCreate || ch.Form == consent.ToUpdate {
+			if ch := &r.changes[i]; ch.Kind == consent.ChangeCreate || ch.Kind == consent.ChangeUpdate {
 				ch.Body = l.rewrite(st)
 			}
 		}
@@ -113,13 +113,13 @@ func (r *resolver) identify(ctx context.Context, st *step) error {
 	}
 	st.first, st.changes = len(r.changes), len(made)
 	for _, ch := range made {
-		ch.Place = st.place
-		if ch.Form != consent.ToFind && r.written[ch.Ref] {
+		ch.Location = st.place
+		if ch.Kind != consent.ChangeFind && r.written[ch.Ref] {
 			return fhir.Fault(400, "invalid", "The resource is written twice in one transaction.")
 		}
-		r.written[ch.Ref] = ch.Form != consent.ToFind
-		r.deleted[ch.Ref] = ch.Form == consent.ToDelete
-		if st.fullURL != "" && ch.Form != consent.ToDelete {
+		r.written[ch.Ref] = ch.Kind != consent.ChangeFind
+		r.deleted[ch.Ref] = ch.Kind == consent.ChangeDelete
+		if st.fullURL != "" && ch.Kind != consent.ChangeDelete {
 			r.ids[st.fullURL] = ch.Ref
 		}
 		if st.method == "PUT" {
@@ -157,7 +157,7 @@ func (s *Server) writtenSteps(c *call, v *consent.View, steps []*step, changes [
 		}
 		sub := &call{r: c.r, caller: c.caller, prefer: c.prefer, entry: true, interaction: consent.Create, warnings: st.issues}
 		if st.changes == 0 {
-			out[i] = s.written(sub, v, consent.Change{Form: consent.ToDelete}, consent.Result{})
+			out[i] = s.written(sub, v, consent.Change{Kind: consent.ChangeDelete}, consent.Result{})
 			continue
 		}
 		out[i] = s.written(sub, v, changes[st.first], results[st.first])

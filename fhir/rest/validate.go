@@ -55,11 +55,11 @@ func (s *Server) postOnly(_ context.Context, c *call) (*answer, error) {
 
 // mayValidate: c, u or r on the type; r for an instance (SMART-300).
 func (s *Server) mayValidate(ctx context.Context, c *call) error {
-	err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.ReadLetter))
+	err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.PermitRead))
 	if c.id != "" {
 		return err
 	}
-	for _, letter := range []consent.Letter{consent.CreateLetter, consent.UpdateLetter} {
+	for _, letter := range []consent.Permission{consent.PermitCreate, consent.PermitUpdate} {
 		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.request(letter)) == nil {
 			return nil
 		}
@@ -160,9 +160,9 @@ func (q *asked) check(c *call) error {
 // verdict is what the interaction would say of the caller and the content.
 func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, error) {
 	req := map[string]consent.Request{
-		"create": {Interaction: consent.Create, Type: c.typ, Letter: consent.CreateLetter, Write: true},
-		"update": {Interaction: consent.Update, Type: c.typ, Letter: consent.UpdateLetter, Write: true},
-		"delete": {Interaction: consent.Delete, Type: c.typ, Letter: consent.DeleteLetter, Write: true},
+		"create": {Interaction: consent.Create, Type: c.typ, Permission: consent.PermitCreate, Write: true},
+		"update": {Interaction: consent.Update, Type: c.typ, Permission: consent.PermitUpdate, Write: true},
+		"delete": {Interaction: consent.Delete, Type: c.typ, Permission: consent.PermitDelete, Write: true},
 	}
 	if r, ok := req[q.mode]; ok {
 		if err := s.cfg.Guard.Check(ctx, c.caller, r); err != nil {

@@ -18,14 +18,14 @@ type Exchange struct {
 	Status      int                 // of the answer, at the end; ClientClosedRequest if the client hung up before
 }
 
-// Watch goes around each request. It calls next once, with a context made of
+// Middleware goes around each request. It calls next once, with a context made of
 // its own, and finds the rest of the Exchange in place when next is back. Where
 // the answer could not be made it has no Status. It is called concurrently.
-type Watch func(ctx context.Context, x *Exchange, next func(context.Context))
+type Middleware func(ctx context.Context, x *Exchange, next func(context.Context))
 
 // watched answers a call under the watch, if there is one.
 func (s *Server) watched(ctx context.Context, c *call, do func(context.Context) *answer) {
-	if s.cfg.Watch == nil {
+	if s.cfg.Middleware == nil {
 		do(ctx)
 		return
 	}
@@ -33,7 +33,7 @@ func (s *Server) watched(ctx context.Context, c *call, do func(context.Context) 
 	if r4.IsResource(c.typ) {
 		x.Type = c.typ
 	}
-	s.cfg.Watch(ctx, x, func(ctx context.Context) {
+	s.cfg.Middleware(ctx, x, func(ctx context.Context) {
 		a := do(ctx)
 		x.Interaction, x.Client, x.Status = c.interaction, c.caller.Client, a.reported()
 	})

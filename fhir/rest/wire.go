@@ -141,7 +141,7 @@ func (s *Server) cors(g *gin.Context) {
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Expose-Headers", corsReads)
-	if g.Request.Method == http.MethodOptions && !Leaks(g.Request) && g.GetHeader("Access-Control-Request-Method") != "" {
+	if g.Request.Method == http.MethodOptions && !HasLeakedToken(g.Request) && g.GetHeader("Access-Control-Request-Method") != "" {
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
 		h.Set("Access-Control-Allow-Headers", corsSends)
 		h.Set("Access-Control-Max-Age", "600")

@@ -15,7 +15,7 @@ import (
 
 // create is POST of a type, plain or conditional (section 9).
 func (s *Server) create(ctx context.Context, c *call) (*answer, error) {
-	r, err := s.incoming(ctx, c, consent.CreateLetter)
+	r, err := s.incoming(ctx, c, consent.PermitCreate)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (s *Server) create(ctx context.Context, c *call) (*answer, error) {
 			return nil, err
 		}
 	}
-	return s.commit(ctx, c, consent.CreateLetter, func(v *consent.View) ([]consent.Change, error) {
+	return s.commit(ctx, c, consent.PermitCreate, func(v *consent.View) ([]consent.Change, error) {
 		ch, err := s.toCreate(ctx, v, r, plan, nil)
 		return []consent.Change{ch}, err
 	})
@@ -39,7 +39,7 @@ func (s *Server) create(ctx context.Context, c *call) (*answer, error) {
 
 // update is PUT of an id (section 10).
 func (s *Server) update(ctx context.Context, c *call) (*answer, error) {
-	r, err := s.incoming(ctx, c, consent.UpdateLetter)
+	r, err := s.incoming(ctx, c, consent.PermitUpdate)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *Server) update(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.commit(ctx, c, consent.UpdateLetter, func(*consent.View) ([]consent.Change, error) { return []consent.Change{ch}, nil })
+	return s.commit(ctx, c, consent.PermitUpdate, func(*consent.View) ([]consent.Change, error) { return []consent.Change{ch}, nil })
 }
 
 func updateChange(r fhir.Resource, typ, id string, h http.Header) (consent.Change, error) {
@@ -62,7 +62,7 @@ func updateChange(r fhir.Resource, typ, id string, h http.Header) (consent.Chang
 	case r.ID != id:
 		return consent.Change{}, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "The id of the body is not that of the URL.", Expression: typ + ".id"}}}
 	}
-	ch := consent.Change{Form: consent.ToUpdate, Ref: store.Ref{Type: typ, ID: id}, Body: r.Body}
+	ch := consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: typ, ID: id}, Body: r.Body}
 	if err := conditions(&ch, h); err != nil {
 		return consent.Change{}, err
 	}
@@ -136,18 +136,18 @@ func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	if !fhir.ValidID(c.id) {
-		if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.DeleteLetter)); err != nil {
+		if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitDelete)); err != nil {
 			return nil, err
 		}
 		return &answer{status: 204}, nil
 	}
-	return s.commit(ctx, c, consent.DeleteLetter, func(*consent.View) ([]consent.Change, error) {
-		return []consent.Change{{Form: consent.ToDelete, Ref: store.Ref{Type: c.typ, ID: c.id}, IfMatch: match}}, nil
+	return s.commit(ctx, c, consent.PermitDelete, func(*consent.View) ([]consent.Change, error) {
+		return []consent.Change{{Kind: consent.ChangeDelete, Ref: store.Ref{Type: c.typ, ID: c.id}, IfMatch: match}}, nil
 	})
 }
 
 // writing says that the call writes, for the decision.
-func (c *call) writing(letter consent.Letter) consent.Request {
+func (c *call) writing(letter consent.Permission) consent.Request {
 	req := c.request(letter)
 	req.Write = true
 	return req

@@ -27,12 +27,12 @@ type Answer struct {
 type Service struct {
 	Base   string // public FHIR base
 	Index  *index.Indexer
-	Sealer *Sealer
+	Sealer *TokenSealer
 	Limits Limits
 }
 
-// Ask is one search request, first page or later.
-type Ask struct {
+// PageRequest is one search request, first page or later.
+type PageRequest struct {
 	Plan   *Plan
 	Path   string // where it was asked, below the base
 	Cursor Cursor
@@ -41,9 +41,9 @@ type Ask struct {
 	seen   []byte   // marks of what $everything sent along before
 }
 
-// Scope says what is searched: one type, several, or the members of a
+// SearchTarget says what is searched: one type, several, or the members of a
 // compartment.
-type Scope struct {
+type SearchTarget struct {
 	Path  string // below the base: "Observation", "", "Patient/1/Observation"
 	Types []string
 	// Within is what rows of a type must satisfy besides the parameters; nil for
@@ -54,8 +54,8 @@ type Scope struct {
 }
 
 // Plan reads the parameters of a first page, or the token of a later one.
-func (s *Service) Plan(ctx context.Context, p consent.Principal, scope Scope, params []Param, strict bool) (Ask, error) {
-	ask := Ask{Path: scope.Path}
+func (s *Service) Plan(ctx context.Context, p consent.Principal, scope SearchTarget, params []Param, strict bool) (PageRequest, error) {
+	ask := PageRequest{Path: scope.Path}
 	params, err := s.resume(ctx, p, &ask, params)
 	if err != nil {
 		return ask, err
@@ -68,7 +68,7 @@ func (s *Service) Plan(ctx context.Context, p consent.Principal, scope Scope, pa
 
 // resume returns the parameters of the first page: those that are given, or
 // those in a page token, which then says where the page begins.
-func (s *Service) resume(ctx context.Context, p consent.Principal, ask *Ask, params []Param) ([]Param, error) {
+func (s *Service) resume(ctx context.Context, p consent.Principal, ask *PageRequest, params []Param) ([]Param, error) {
 	token, later, err := pageToken(params)
 	if err != nil || !later {
 		return params, err
@@ -85,20 +85,20 @@ func (s *Service) resume(ctx context.Context, p consent.Principal, ask *Ask, par
 }
 
 // within narrows a plan to its scope.
-func (p *Plan) within(scope Scope) error {
+func (p *Plan) within(scope SearchTarget) error {
 	if scope.Named != "" {
-		p.Named = consent.Named{ID: scope.Named}
+		p.Named = consent.NamedPatient{ID: scope.Named}
 	}
 	if scope.Within == nil {
 		return nil
 	}
 	p.simple, p.positive = false, true
-	for i := range p.Parts {
-		pred, err := scope.Within(p.Parts[i].Type)
+	for i := range p.Types {
+		pred, err := scope.Within(p.Types[i].Type)
 		if err != nil {
 			return err
 		}
-		p.Parts[i].Where = store.And{pred, p.Parts[i].Where}
+		p.Types[i].Where = store.And{pred, p.Types[i].Where}
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func pageToken(params []Param) (string, bool, error) {
 const PageParam = "_page"
 
 // Run makes the answer of one page.
-func (s *Service) Run(ctx context.Context, v *consent.View, ask Ask) (*Answer, error) {
+func (s *Service) Run(ctx context.Context, v *consent.View, ask PageRequest) (*Answer, error) {
 	page, err := ask.Plan.Run(ctx, v, ask.Cursor, s.Limits)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (s *Service) url(path, query string) string {
 const keptPages = 8
 
 // links writes self, first, previous and next (SRCH-206, 207).
-func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, ask Ask, next *Cursor, seen []byte) error {
+func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, ask PageRequest, next *Cursor, seen []byte) error {
 	used := encode(ask.Plan.Used)
 	first := s.url(ask.Path, used)
 	self := first
@@ -158,7 +158,7 @@ func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal
 	}
 	b.Link("first", first)
 	page := func(relation string, at Cursor, before []Cursor) error {
-		token, err := s.Sealer.Seal(ctx, p, Position{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before), Seen: seen[:at.Seen*seenSize]})
+		token, err := s.Sealer.Seal(ctx, p, PageToken{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before), Seen: seen[:at.Seen*seenSize]})
 		if err == nil {
 			b.Link(relation, s.url(ask.Path, PageParam+"="+token))
 		}
@@ -178,7 +178,7 @@ func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal
 	return page("next", *next, before[max(0, len(before)-keptPages):])
 }
 
-func (s *Service) bundle(ctx context.Context, v *consent.View, ask Ask, page *Page) (*Answer, error) {
+func (s *Service) bundle(ctx context.Context, v *consent.View, ask PageRequest, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
 	if err := s.links(ctx, b, v.Grant().Principal(), ask, page.Next, page.seen); err != nil {
@@ -187,11 +187,11 @@ func (s *Service) bundle(ctx context.Context, v *consent.View, ask Ask, page *Pa
 	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
 	b.Room(roomFor(page.Matches) + roomFor(page.Included))
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Shape.Cut(d.Body), "match")
+		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Projection.Cut(d.Body), "match")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Shape.included().Cut(d.Body), "include")
+		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Projection.included().Cut(d.Body), "include")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings
@@ -199,7 +199,7 @@ func (s *Service) bundle(ctx context.Context, v *consent.View, ask Ask, page *Pa
 		warnings = append(ask.Plan.Warnings, warnings...)
 	}
 	b.Outcome(warnings)
-	if _, some := v.Signals(); some {
+	if _, some := v.WithheldNotice(); some {
 		b.Outcome([]fhir.Issue{withheld()})
 	}
 	a.Body = b.Bytes()

@@ -34,7 +34,7 @@ func (p *planner) control(param Param) error {
 			return fhir.Fault(400, "value", "_count is not a whole number: %q.", param.Value)
 		}
 		p.plan.Count = min(n, p.opt.Limits.PageMaximum)
-		p.plan.OnlyHow = p.plan.OnlyHow || n == 0
+		p.plan.CountOnly = p.plan.CountOnly || n == 0
 	case "_total":
 		switch param.Value {
 		case "accurate":
@@ -66,10 +66,10 @@ func (p *planner) sort(param Param) error {
 			p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported", Text: why})
 			continue
 		}
-		if slices.ContainsFunc(p.plan.Sort, func(k SortKey) bool { return k.Name == name }) {
+		if slices.ContainsFunc(p.plan.Sort, func(k SortBy) bool { return k.Name == name }) {
 			return fhir.Fault(400, "invalid", "_sort names %s twice.", name)
 		}
-		p.plan.Sort = append(p.plan.Sort, SortKey{Name: name, Descending: descending})
+		p.plan.Sort = append(p.plan.Sort, SortBy{Name: name, Descending: descending})
 		applied = append(applied, key)
 	}
 	if len(applied) > 0 {
@@ -80,7 +80,7 @@ func (p *planner) sort(param Param) error {
 
 // sorts says why a name is no sort key of the plan's types; empty if it is one.
 func (p *planner) sorts(name string) (string, error) {
-	for _, part := range p.plan.Parts {
+	for _, part := range p.plan.Types {
 		def, known := p.x.Param(part.Type, name)
 		if known && !def.Indexed {
 			return "", p.unserved(part.Type, name)

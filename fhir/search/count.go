@@ -14,7 +14,7 @@ import (
 func (p *Plan) total(ctx context.Context, v *consent.View, at Cursor, page *Page, lim Limits) error {
 	max := 0
 	switch {
-	case p.OnlyHow || p.Total == TotalAccurate:
+	case p.CountOnly || p.Total == TotalAccurate:
 	case p.Total == TotalNone || at.After != nil:
 		return nil
 	case !p.Named.None():
@@ -24,7 +24,7 @@ func (p *Plan) total(ctx context.Context, v *consent.View, at Cursor, page *Page
 		return nil
 	}
 	total := 0
-	for _, part := range p.Parts {
+	for _, part := range p.Types {
 		n, err := p.count(ctx, v, part, max, lim)
 		if err != nil {
 			return fmt.Errorf("count %s: %w", part.Type, err)
@@ -42,7 +42,7 @@ func (p *Plan) total(ctx context.Context, v *consent.View, at Cursor, page *Page
 func (p *Plan) walks() bool { return p.filters > 0 && !p.positive && p.Named.None() }
 
 // count counts the rows of a part, at most max of them when max > 0.
-func (p *Plan) count(ctx context.Context, v *consent.View, part Part, max int, lim Limits) (int, error) {
+func (p *Plan) count(ctx context.Context, v *consent.View, part TypeQuery, max int, lim Limits) (int, error) {
 	q := store.Query{Type: part.Type, Where: part.Where, KeysOnly: true}
 	if !p.walks() {
 		return v.Count(ctx, q, max)
@@ -87,7 +87,7 @@ func (p *Plan) unambiguous(ctx context.Context, v *consent.View) error {
 	for _, preds := range p.bare {
 		fits := 0
 		for _, pred := range preds {
-			for _, part := range p.Parts {
+			for _, part := range p.Types {
 				n, err := v.Count(ctx, store.Query{Type: part.Type, Where: pred, KeysOnly: true}, 1)
 				if err != nil {
 					return fmt.Errorf("look what an id fits: %w", err)

@@ -14,7 +14,7 @@ func TestDefinedNameNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := x.Compile([]index.Defined{{Number: index.FirstDefined, Type: "Schedule", Code: "patient", Kind: index.Reference, Expression: "Schedule.actor", Phase: index.Complete}})
+	d, err := x.Compile([]index.DefinedParam{{Number: index.FirstDefined, Type: "Schedule", Code: "patient", Kind: index.Reference, Expression: "Schedule.actor", Phase: index.Complete}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,15 +14,15 @@ import (
 	"carerecord/store"
 )
 
-// Everything is $everything of a Patient or an Encounter: first the owner, then
+// EverythingRequest is $everything of a Patient or an Encounter: first the owner, then
 // the members of its compartment, type by type in the order of their names and
 // within a type in the order of the store; with each page what its rows refer
 // to, each resource once in the whole walk. So a page opens the types that it
 // shows and no others.
-type Everything struct {
+type EverythingRequest struct {
 	Owner store.Ref
 	Types []string // of _type, sorted; nil for all
-	ask   Ask
+	ask   PageRequest
 	since []string // the value of _since, nil for none
 	start string
 	end   string
@@ -30,10 +30,10 @@ type Everything struct {
 	only  bool // _count=0: the total alone
 }
 
-// Everything reads the parameters of a first page, or the token of a later one.
+// EverythingRequest reads the parameters of a first page, or the token of a later one.
 // path is where it was asked, below the base. Errors are *fhir.Error.
-func (s *Service) Everything(ctx context.Context, p consent.Principal, owner store.Ref, path string, params []Param) (*Everything, error) {
-	e := &Everything{Owner: owner, ask: Ask{Path: path, Plan: &Plan{}}, count: s.Limits.Everything}
+func (s *Service) Everything(ctx context.Context, p consent.Principal, owner store.Ref, path string, params []Param) (*EverythingRequest, error) {
+	e := &EverythingRequest{Owner: owner, ask: PageRequest{Path: path, Plan: &Plan{}}, count: s.Limits.Everything}
 	params, err := s.resume(ctx, p, &e.ask, params)
 	if err != nil {
 		return nil, err
@@ -64,10 +64,10 @@ func (s *Service) Everything(ctx context.Context, p consent.Principal, owner sto
 }
 
 // Used are the parameters of this page, those of its token included.
-func (e *Everything) Used() []Param { return e.ask.Plan.Used }
+func (e *EverythingRequest) Used() []Param { return e.ask.Plan.Used }
 
 // param reads one parameter.
-func (e *Everything) param(s *Service, param Param) error {
+func (e *EverythingRequest) param(s *Service, param Param) error {
 	dated := e.Owner.Type == "Patient" // an Encounter has no start and end (OPER-014)
 	switch {
 	case param.Modifier != "":
@@ -100,31 +100,31 @@ func (e *Everything) param(s *Service, param Param) error {
 
 // takes reports whether resources of a type are wanted, and the token may search
 // them (SMART-295).
-func (e *Everything) takes(v *consent.View, typ string) bool {
+func (e *EverythingRequest) takes(v *consent.View, typ string) bool {
 	_, named := slices.BinarySearch(e.Types, typ)
 	return (named || e.Types == nil) && v.Grant().May(typ, "s")
 }
 
 // recorded is what _since asks of a type.
-func (e *Everything) recorded(x *index.Indexer, typ string) (store.Pred, error) {
+func (e *EverythingRequest) recorded(x *index.Indexer, typ string) (store.Pred, error) {
 	if e.since == nil {
 		return store.And{}, nil
 	}
 	return x.Predicate(index.Query{Type: typ, Name: "_lastUpdated", Values: e.since})
 }
 
-// RunEverything makes the answer of one page: the owner by the letter r of its
+// RunEverythingPage makes the answer of one page: the owner by the letter r of its
 // request, all else by s. It returns store.ErrNotFound where the owner is not
 // there or hidden, on whatever page.
-func (s *Service) RunEverything(ctx context.Context, v *consent.View, e *Everything) (*Answer, error) {
+func (s *Service) RunEverythingPage(ctx context.Context, v *consent.View, e *EverythingRequest) (*Answer, error) {
 	owner, err := v.Get(ctx, e.Owner)
 	if err != nil {
 		return nil, err
 	}
-	if owner.Dead() {
+	if owner.Deleted() {
 		return nil, store.ErrNotFound
 	}
-	w := &walk{Everything: e, view: v.With("s"), owner: owner}
+	w := &walk{EverythingRequest: e, view: v.WithPermission("s"), owner: owner}
 	if err := w.prepare(ctx); err != nil {
 		return nil, err
 	}

@@ -8,39 +8,39 @@ import (
 	"carerecord/store"
 )
 
-// Node is one node of a plan, for who asks how a search is answered. The guard of
+// PlanNode is one node of a plan, for who asks how a search is answered. The guard of
 // the caller is ANDed at every node that names a type.
-type Node struct {
-	What  string // "rows", "chain", "_has", "terms", "_filter", "_list", "include", "order", "total"
-	Type  string // the type that is read; empty for none
-	Needs string // the letters of which the caller needs one on the type
-	How   string
+type PlanNode struct {
+	Kind       string // "rows", "chain", "_has", "terms", "_filter", "_list", "include", "order", "total"
+	Type       string // the type that is read; empty for none
+	Permission string // the letters of which the caller needs one on the type
+	Detail     string
 	// Where is what the node asks by itself, hops left out; nil for nothing that is
 	// known before they are followed.
-	Where store.Pred
-	Of    []Node
+	Where    store.Pred
+	Children []PlanNode
 }
 
 // Explain returns the nodes of a plan. It reads nothing.
-func (p *Plan) Explain() []Node {
-	var out []Node
-	for i, part := range p.Parts {
-		n := Node{What: "rows", Type: part.Type, Needs: "s", How: p.howRows(), Where: part.Where}
+func (p *Plan) Explain() []PlanNode {
+	var out []PlanNode
+	for i, part := range p.Types {
+		n := PlanNode{Kind: "rows", Type: part.Type, Permission: "s", Detail: p.howRows(), Where: part.Where}
 		if p.joins != nil {
 			for _, j := range p.joins[i] {
-				n.Of = append(n.Of, explainNode(j))
+				n.Children = append(n.Children, explainNode(j))
 			}
 		}
 		out = append(out, n)
 	}
-	out = append(out, p.explainOrder(), Node{What: "total", How: p.howTotal()})
+	out = append(out, p.explainOrder(), PlanNode{Kind: "total", Detail: p.howTotal()})
 	for _, inc := range p.Includes {
-		n := Node{What: "include", Type: inc.Target, Needs: "rs", How: fmt.Sprintf("what %s.%s of the rows on the page names, looked up by id, up to %d in one question", inc.Source, inc.Param, atOnce)}
+		n := PlanNode{Kind: "include", Type: inc.Target, Permission: "rs", Detail: fmt.Sprintf("what %s.%s of the rows on the page names, looked up by id, up to %d in one question", inc.Source, inc.Param, atOnce)}
 		if inc.Reverse {
-			n.Type, n.Needs, n.How = inc.Source, "s", fmt.Sprintf("what refers to the rows on the page by %s, from the index, to up to %d rows in one question", inc.Param, merged)
+			n.Type, n.Permission, n.Detail = inc.Source, "s", fmt.Sprintf("what refers to the rows on the page by %s, from the index, to up to %d rows in one question", inc.Param, merged)
 		}
 		if inc.Iterate {
-			n.How += "; again from what was included"
+			n.Detail += "; again from what was included"
 		}
 		out = append(out, n)
 	}
@@ -81,9 +81,9 @@ func (p *Plan) howStream() string {
 	return how
 }
 
-func (p *Plan) explainOrder() Node {
+func (p *Plan) explainOrder() PlanNode {
 	if len(p.Sort) == 0 {
-		return Node{What: "order", How: fmt.Sprintf("that of the store (place of the patient, newest first); a page of %d", p.Count)}
+		return PlanNode{Kind: "order", Detail: fmt.Sprintf("that of the store (place of the patient, newest first); a page of %d", p.Count)}
 	}
 	keys := make([]string, len(p.Sort))
 	for i, k := range p.Sort {
@@ -92,12 +92,12 @@ func (p *Plan) explainOrder() Node {
 			keys[i] = "-" + k.Name
 		}
 	}
-	return Node{What: "order", How: fmt.Sprintf("all visible matches, up to sort-maximum, sorted by %s; a page of %d", strings.Join(keys, ","), p.Count)}
+	return PlanNode{Kind: "order", Detail: fmt.Sprintf("all visible matches, up to sort-maximum, sorted by %s; a page of %d", strings.Join(keys, ","), p.Count)}
 }
 
 func (p *Plan) howTotal() string {
 	switch {
-	case p.OnlyHow || p.Total == TotalAccurate:
+	case p.CountOnly || p.Total == TotalAccurate:
 		return "counted"
 	case p.Total == TotalNone:
 		return "not asked for"
@@ -110,30 +110,30 @@ func (p *Plan) howTotal() string {
 }
 
 // explainNode spells a filter that may lead elsewhere.
-func explainNode(n node) Node {
+func explainNode(n node) PlanNode {
 	switch n := n.(type) {
 	case leaf:
-		return Node{What: "filter", Where: n.pred}
+		return PlanNode{Kind: "filter", Where: n.pred}
 	case chain:
-		return hop(Node{What: "chain", Type: n.target, Needs: "s", How: fmt.Sprintf("%s.%s leads to it, or to one that the row contains", n.typ, n.param)}, n.inner)
+		return hop(PlanNode{Kind: "chain", Type: n.target, Permission: "s", Detail: fmt.Sprintf("%s.%s leads to it, or to one that the row contains", n.typ, n.param)}, n.inner)
 	case has:
-		return hop(Node{What: "_has", Type: n.typ, Needs: "s", How: fmt.Sprintf("its %s leads to a %s", n.param, n.here)}, n.inner)
+		return hop(PlanNode{Kind: "_has", Type: n.typ, Permission: "s", Detail: fmt.Sprintf("its %s leads to a %s", n.param, n.here)}, n.inner)
 	case coded:
-		return Node{What: "terms", Type: "ValueSet, CodeSystem", Needs: "rs", How: fmt.Sprintf("%s:%s: the codes first, from what the caller's organisation defines, else the operator, else the tables of R4", n.name, n.modifier)}
+		return PlanNode{Kind: "terms", Type: "ValueSet, CodeSystem", Permission: "rs", Detail: fmt.Sprintf("%s:%s: the codes first, from what the caller's organisation defines, else the operator, else the tables of R4", n.name, n.modifier)}
 	case listed:
-		return Node{What: "_list", Type: "List", Needs: "s", How: "read by id; what it names, each by its own right"}
+		return PlanNode{Kind: "_list", Type: "List", Permission: "s", Detail: "read by id; what it names, each by its own right"}
 	case every:
-		return Node{What: "all of", Of: explainAll(n)}
+		return PlanNode{Kind: "all of", Children: explainAll(n)}
 	case some:
-		return Node{What: "one of", Of: explainAll(n)}
+		return PlanNode{Kind: "one of", Children: explainAll(n)}
 	case none:
-		return Node{What: "not", Of: explainAll([]node{n.of})}
+		return PlanNode{Kind: "not", Children: explainAll([]node{n.of})}
 	}
 	panic(fmt.Sprintf("search: no words for a %T", n))
 }
 
-func explainAll(list []node) []Node {
-	out := make([]Node, len(list))
+func explainAll(list []node) []PlanNode {
+	out := make([]PlanNode, len(list))
 	for i, n := range list {
 		out[i] = explainNode(n)
 	}
@@ -141,12 +141,12 @@ func explainAll(list []node) []Node {
 }
 
 // hop puts what is asked at the end of a hop into its node.
-func hop(n Node, inner node) Node {
+func hop(n PlanNode, inner node) PlanNode {
 	in := explainNode(inner)
-	if in.What == "filter" && in.Type == "" {
+	if in.Kind == "filter" && in.Type == "" {
 		n.Where = in.Where
 		return n
 	}
-	n.Of = append(n.Of, in)
+	n.Children = append(n.Children, in)
 	return n
 }

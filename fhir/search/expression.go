@@ -39,7 +39,7 @@ func (p *planner) expression(param Param) error {
 		return notSupported(param, "is not supported")
 	}
 	says := true
-	for i, part := range p.plan.Parts {
+	for i, part := range p.plan.Types {
 		e := &expression{planner: p, text: param.Value}
 		n, err := e.filter(part.Type, 0)
 		if err != nil {

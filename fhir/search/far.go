@@ -10,7 +10,7 @@ import (
 
 // standing is a Patient at the far end of a hop, and where that Patient stands.
 type standing struct {
-	id      store.DocID
+	id      store.RowID
 	patient string
 }
 
@@ -21,7 +21,7 @@ type far struct {
 	flow *flow
 	node int // which of the hops it is
 	// ends yields the Patients behind a place, and may yield those in it again.
-	ends func(context.Context, *store.DocID) iter.Seq2[standing, error]
+	ends func(context.Context, *store.RowID) iter.Seq2[standing, error]
 	// joined is what a row has that is joined to one of some Patients.
 	joined func(ids) (store.Pred, error)
 	// loose rows may be joined to a Patient in whose place they do not stand: the hop
@@ -36,7 +36,7 @@ type far struct {
 // drives is to or from a Patient, or keys may have been cut, so that they do not say
 // where documents stand.
 func (f *flow) far(ctx context.Context) (*far, error) {
-	if f.j.view.Cuts() {
+	if f.j.view.MayCut() {
 		return nil, nil
 	}
 	for i, n := range f.nodes {
@@ -65,31 +65,31 @@ func (f *flow) farChain(ctx context.Context, c chain) (*far, error) {
 		return nil, nil
 	}
 	x := f.j.view.Index()
-	to, err := f.j.flow(ctx, Part{c.target, store.And{}}, false, []node{c.inner})
+	to, err := f.j.flow(ctx, TypeQuery{c.target, store.And{}}, false, []node{c.inner})
 	if err != nil || !to.streams() {
 		return nil, err
 	}
-	stray, err := x.Stray(c.typ, c.param)
+	stray, err := x.CrossPartitionRefs(c.typ, c.param)
 	if err != nil {
 		return nil, err
 	}
-	holds, err := x.Holds(c.typ, c.param, c.target)
+	holds, err := x.HasContained(c.typ, c.param, c.target)
 	if err != nil {
 		return nil, err
 	}
 	loose := store.Or{stray, holds}
 	return &far{
-		ends: func(ctx context.Context, after *store.DocID) iter.Seq2[standing, error] {
+		ends: func(ctx context.Context, after *store.RowID) iter.Seq2[standing, error] {
 			return func(yield func(standing, error) bool) {
 				for d, err := range to.rows(ctx, placeOf(after)) {
-					if !yield(standing{d.ID, d.Ref.ID}, err) || err != nil {
+					if !yield(standing{d.RowID, d.Ref.ID}, err) || err != nil {
 						return
 					}
 				}
 			}
 		},
 		joined: func(patients ids) (store.Pred, error) {
-			points, err := x.Points(c.typ, c.param, c.target, patients)
+			points, err := x.RefersTo(c.typ, c.param, c.target, patients)
 			return store.And{points, store.Not{Pred: loose}}, err
 		},
 		loose: loose,
@@ -97,18 +97,18 @@ func (f *flow) farChain(ctx context.Context, c chain) (*far, error) {
 }
 
 // placeOf is where the documents in the place of a document begin.
-func placeOf(d *store.DocID) *store.DocID {
+func placeOf(d *store.RowID) *store.RowID {
 	if d == nil {
 		return nil
 	}
-	return &store.DocID{Place: d.Place}
+	return &store.RowID{Partition: d.Partition}
 }
 
 // endOf is behind all documents in a place.
-func endOf(p store.Place) *store.DocID {
-	end := store.DocID{Place: p}
-	for i := range end.Order {
-		end.Order[i] = 0xff
+func endOf(p store.Partition) *store.RowID {
+	end := store.RowID{Partition: p}
+	for i := range end.SortKey {
+		end.SortKey[i] = 0xff
 	}
 	return &end
 }
@@ -116,15 +116,15 @@ func endOf(p store.Place) *store.DocID {
 // stretch is the rows that the next few Patients bring.
 type stretch struct {
 	rows iter.Seq2[store.Doc, error]
-	to   *store.DocID // they are all rows up to here; nil for all
+	to   *store.RowID // they are all rows up to here; nil for all
 	met  int          // Patients
 }
 
 // stretch takes the next n Patients behind a place.
-func (r *far) stretch(ctx context.Context, at *store.DocID, n int) (s stretch, err error) {
+func (r *far) stretch(ctx context.Context, at *store.RowID, n int) (s stretch, err error) {
 	r.met.begin(at, func() iter.Seq2[standing, error] { return r.ends(ctx, at) })
 	patients := ids{}
-	places := []store.Place{}
+	places := []store.Partition{}
 	for {
 		e, err, more := r.met.peek()
 		if err != nil {
@@ -133,12 +133,12 @@ func (r *far) stretch(ctx context.Context, at *store.DocID, n int) (s stretch, e
 		if !more {
 			break
 		}
-		if len(places) == 0 || places[len(places)-1] != e.id.Place {
+		if len(places) == 0 || places[len(places)-1] != e.id.Partition {
 			if s.met >= n { // and not between two Patients who share a place
 				s.to = endOf(places[len(places)-1])
 				break
 			}
-			places = append(places, e.id.Place)
+			places = append(places, e.id.Partition)
 		}
 		patients[e.patient] = true
 		s.met++
@@ -154,7 +154,7 @@ func (r *far) stretch(ctx context.Context, at *store.DocID, n int) (s stretch, e
 		s.rows = r.flow.scan(ctx, at, places, where)
 	}
 	if r.loose != nil {
-		s.rows = Merge([]iter.Seq2[store.Doc, error]{s.rows, r.elsewhere(ctx, at, s.to)}, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
+		s.rows = MergeStreams([]iter.Seq2[store.Doc, error]{s.rows, r.elsewhere(ctx, at, s.to)}, func(a, b store.Doc) int { return a.RowID.Compare(b.RowID) })
 	}
 	return s, nil
 }
@@ -162,7 +162,7 @@ func (r *far) stretch(ctx context.Context, at *store.DocID, n int) (s stretch, e
 func noRows(func(store.Doc, error) bool) {}
 
 // elsewhere yields the loose rows that satisfy the hop, from one place to another.
-func (r *far) elsewhere(ctx context.Context, at, to *store.DocID) iter.Seq2[store.Doc, error] {
+func (r *far) elsewhere(ctx context.Context, at, to *store.RowID) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		r.astray.begin(at, func() iter.Seq2[store.Doc, error] {
 			return r.flow.j.follow(ctx, r.flow.scan(ctx, at, nil, r.loose), r.flow.nodes[r.node:r.node+1])
@@ -174,7 +174,7 @@ func (r *far) elsewhere(ctx context.Context, at, to *store.DocID) iter.Seq2[stor
 			case err != nil:
 				yield(d, err)
 				return
-			case !more || to != nil && d.ID.Compare(*to) > 0:
+			case !more || to != nil && d.RowID.Compare(*to) > 0:
 				return
 			}
 			r.astray.drop()
@@ -203,12 +203,12 @@ func (r *far) stop() {
 type cursor[T any] struct {
 	pull func() (T, error, bool)
 	halt func()
-	at   *store.DocID // behind which the next is
+	at   *store.RowID // behind which the next is
 	head []T          // what was looked at and not taken
 }
 
 // begin begins a sequence, unless the one that was left stands behind a place.
-func (c *cursor[T]) begin(at *store.DocID, sequence func() iter.Seq2[T, error]) {
+func (c *cursor[T]) begin(at *store.RowID, sequence func() iter.Seq2[T, error]) {
 	if c.pull != nil && same(c.at, at) {
 		return
 	}
@@ -242,6 +242,6 @@ func (c *cursor[T]) stop() {
 	*c = cursor[T]{}
 }
 
-func same(a, b *store.DocID) bool {
+func same(a, b *store.RowID) bool {
 	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }

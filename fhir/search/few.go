@@ -30,7 +30,7 @@ type few struct{ docs []store.Doc }
 
 // few returns the rows that the rest of a part leaves, or nil where it leaves
 // many, or does not say what must be there.
-func (j *joiner) few(ctx context.Context, part Part, driven bool) (*few, error) {
+func (j *joiner) few(ctx context.Context, part TypeQuery, driven bool) (*few, error) {
 	if !driven {
 		return nil, nil
 	}
@@ -53,14 +53,14 @@ func (j *joiner) along(ctx context.Context, c chain, from *few) (store.Pred, err
 	x := j.view.Index()
 	named, inside := ids{}, &few{}
 	for _, d := range from.docs {
-		held, err := x.Inside(c.typ, c.param, c.target, d.Keys)
+		held, err := x.ContainedKeys(c.typ, c.param, c.target, d.Keys)
 		if err != nil {
 			return nil, err
 		}
 		for _, keys := range held {
 			inside.docs = append(inside.docs, store.Doc{Ref: store.Ref{Type: c.target}, Keys: keys})
 		}
-		to, err := x.Pointees(c.typ, c.param, c.target, d.Keys)
+		to, err := x.ReferredIDs(c.typ, c.param, c.target, d.Keys)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (j *joiner) along(ctx context.Context, c chain, from *few) (store.Pred, err
 			found[d.Ref.ID] = true
 		}
 	}
-	points, err := x.PointsTo(c.typ, c.param, c.target, found, found.list())
+	points, err := x.RefersToOneOf(c.typ, c.param, c.target, found, found.list())
 	if err != nil || len(inside.docs) == 0 {
 		return points, err
 	}
@@ -86,7 +86,7 @@ func (j *joiner) along(ctx context.Context, c chain, from *few) (store.Pred, err
 	if err != nil {
 		return nil, err
 	}
-	within, err := x.PointsInside(c.typ, c.param, c.target, pred)
+	within, err := x.RefersToContained(c.typ, c.param, c.target, pred)
 	return store.Or{points, within}, err
 }
 
@@ -119,19 +119,19 @@ func naming(x *index.Indexer, typ string, names []string) (store.Query, error) {
 	q := store.Query{Type: typ}
 	var err error
 	if typ == "Patient" {
-		q.Places = placesOf(names)
-		q.Where, err = x.Among(typ, set)
+		q.Partitions = placesOf(names)
+		q.Where, err = x.IDIn(typ, set)
 	} else {
-		q.Where, err = x.OneOf(typ, set, names)
+		q.Where, err = x.IDOneOf(typ, set, names)
 	}
 	return q, err
 }
 
 // placesOf are the places of Patients, sorted.
-func placesOf(patients []string) []store.Place {
-	out := make([]store.Place, len(patients))
+func placesOf(patients []string) []store.Partition {
+	out := make([]store.Partition, len(patients))
 	for i, id := range patients {
-		out[i] = index.Place(id)
+		out[i] = index.PartitionOf(id)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -154,7 +154,7 @@ func (j *joiner) referring(ctx context.Context, h has, to *few) (store.Pred, err
 		where, nodes = pred, nil
 	}
 	for chunk := range slices.Chunk(rows.list(), merged) {
-		points, err := j.view.Index().PointsTo(h.typ, h.param, h.here, rows, chunk)
+		points, err := j.view.Index().RefersToOneOf(h.typ, h.param, h.here, rows, chunk)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (j *joiner) referring(ctx context.Context, h has, to *few) (store.Pred, err
 			if err != nil {
 				return nil, fmt.Errorf("look what refers to a few rows: %w", err)
 			}
-			to, err := j.view.Index().Pointees(h.typ, h.param, h.here, d.Keys)
+			to, err := j.view.Index().ReferredIDs(h.typ, h.param, h.here, d.Keys)
 			if err != nil {
 				return nil, err
 			}
@@ -174,7 +174,7 @@ func (j *joiner) referring(ctx context.Context, h has, to *few) (store.Pred, err
 			}
 		}
 	}
-	return j.view.Index().OneOf(h.here, found, found.list())
+	return j.view.Index().IDOneOf(h.here, found, found.list())
 }
 
 // follow yields those of some documents of a type, their keys alone and in their

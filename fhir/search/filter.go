@@ -11,7 +11,7 @@ import (
 
 // filter reads a search parameter, for every part of the plan.
 func (p *planner) filter(param Param) error {
-	for _, part := range p.plan.Parts {
+	for _, part := range p.plan.Types {
 		_, known := p.x.Param(part.Type, param.Name)
 		switch {
 		case known:
@@ -31,7 +31,7 @@ func (p *planner) filter(param Param) error {
 	if done, err := p.coded(param, values); done || err != nil {
 		return err
 	}
-	for i, part := range p.plan.Parts {
+	for i, part := range p.plan.Types {
 		pred, err := p.x.Predicate(index.Query{Type: part.Type, Name: param.Name, Modifier: param.Modifier, Values: values})
 		if err != nil {
 			return asFault(err, param)
@@ -44,8 +44,8 @@ func (p *planner) filter(param Param) error {
 	p.plan.positive = p.plan.positive || p.plan.driven
 	if param.Modifier == "" {
 		for _, value := range values {
-			for _, part := range p.plan.Parts {
-				if preds := p.x.BareID(part.Type, param.Name, value); preds != nil {
+			for _, part := range p.plan.Types {
+				if preds := p.x.IDOfEachTarget(part.Type, param.Name, value); preds != nil {
 					p.plan.bare = append(p.plan.bare, preds)
 				}
 			}
@@ -54,7 +54,7 @@ func (p *planner) filter(param Param) error {
 	p.plan.Used = append(p.plan.Used, param)
 	if slices.Contains([]string{"not", "missing", "contains", "text", "above"}, param.Modifier) {
 		p.plan.simple = false
-	} else if len(p.plan.Parts) == 1 {
+	} else if len(p.plan.Types) == 1 {
 		def, _ := p.x.Param(p.plan.Type(), param.Name)
 		pred := p.wheres[0][len(p.wheres[0])-1]
 		if len(values) == 1 {
@@ -113,7 +113,7 @@ func claims(pred store.Pred, def index.Param) []store.Key {
 	}
 	switch pred := pred.(type) {
 	case store.Eq:
-		if pred.Key.Drives() {
+		if pred.Key.Driving() {
 			return []store.Key{pred.Key}
 		}
 	case store.Or:

@@ -32,7 +32,7 @@ type flow struct {
 }
 
 // flow prepares a flow: whatever is no hop is resolved.
-func (j *joiner) flow(ctx context.Context, part Part, drives bool, nodes []node) (*flow, error) {
+func (j *joiner) flow(ctx context.Context, part TypeQuery, drives bool, nodes []node) (*flow, error) {
 	f := &flow{j: j, typ: part.Type, where: store.And{part.Where}, drives: drives}
 	for _, n := range nodes {
 		n, err := j.settle(ctx, n)
@@ -131,13 +131,13 @@ func (f *flow) streams() bool { return f.drives || slices.ContainsFunc(f.nodes, 
 
 // mayStream: the rows are wanted in the order of the store, a page of them.
 func (p *Plan) mayStream() bool {
-	return p.joins != nil && len(p.Parts) == 1 && p.latest == 0 && len(p.Sort) == 0 && !p.OnlyHow && p.Total != TotalAccurate && p.Named.None()
+	return p.joins != nil && len(p.Types) == 1 && p.latest == 0 && len(p.Sort) == 0 && !p.CountOnly && p.Total != TotalAccurate && p.Named.None()
 }
 
 // scan yields what the question proposes, hops left out, behind a place; nil places
 // for all.
-func (f *flow) scan(ctx context.Context, after *store.DocID, places []store.Place, more ...store.Pred) iter.Seq2[store.Doc, error] {
-	q := store.Query{Type: f.typ, Where: append(slices.Clone(f.where), more...), After: after, Places: places, KeysOnly: true}
+func (f *flow) scan(ctx context.Context, after *store.RowID, places []store.Partition, more ...store.Pred) iter.Seq2[store.Doc, error] {
+	q := store.Query{Type: f.typ, Where: append(slices.Clone(f.where), more...), After: after, Partitions: places, KeysOnly: true}
 	if f.own {
 		return f.j.view.Scan(ctx, q)
 	}
@@ -145,7 +145,7 @@ func (f *flow) scan(ctx context.Context, after *store.DocID, places []store.Plac
 }
 
 // rows yields the documents behind a place, their keys alone.
-func (f *flow) rows(ctx context.Context, after *store.DocID) iter.Seq2[store.Doc, error] {
+func (f *flow) rows(ctx context.Context, after *store.RowID) iter.Seq2[store.Doc, error] {
 	if len(f.nodes) == 0 {
 		return f.scan(ctx, after, nil)
 	}
@@ -183,20 +183,20 @@ func (f *flow) implied(ctx context.Context, n node, most int) (store.Pred, error
 		if !few || err != nil {
 			return nil, err
 		}
-		points, err := x.PointsTo(n.typ, n.param, n.target, to, to.list())
+		points, err := x.RefersToOneOf(n.typ, n.param, n.target, to, to.list())
 		if err != nil {
 			return nil, err
 		}
-		holds, err := x.Holds(n.typ, n.param, n.target)
+		holds, err := x.HasContained(n.typ, n.param, n.target)
 		return store.Or{points, holds}, err
 	case has:
 		to, few, err := f.ends(ctx, n.typ, n.inner, most, func(d store.Doc) ([]string, error) {
-			return x.Pointees(n.typ, n.param, n.here, d.Keys)
+			return x.ReferredIDs(n.typ, n.param, n.here, d.Keys)
 		})
 		if !few || err != nil {
 			return nil, err
 		}
-		return x.OneOf(n.here, to, to.list())
+		return x.IDOneOf(n.here, to, to.list())
 	case every:
 		for _, of := range n {
 			if pred, err := f.implied(ctx, of, most); pred != nil || err != nil {
@@ -220,7 +220,7 @@ func (f *flow) implied(ctx context.Context, n node, most int) (store.Pred, error
 // ends are the ids at the end of a hop of the documents that satisfy the rest of it,
 // where these are at most so many.
 func (f *flow) ends(ctx context.Context, typ string, inner node, most int, of func(store.Doc) ([]string, error)) (ids, bool, error) {
-	g, err := f.j.flow(ctx, Part{typ, store.And{}}, false, []node{inner})
+	g, err := f.j.flow(ctx, TypeQuery{typ, store.And{}}, false, []node{inner})
 	if err != nil || !g.streams() {
 		return nil, false, err
 	}

@@ -31,7 +31,7 @@ func TestExplainsStreams(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", query, err)
 		}
-		if how := plan.Explain()[0].How; !strings.Contains(how, want) {
+		if how := plan.Explain()[0].Detail; !strings.Contains(how, want) {
 			t.Errorf("%s: got %q, want that it says %q", query, how, want)
 		}
 	}

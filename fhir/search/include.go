@@ -72,7 +72,7 @@ func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Lim
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		in := &includer{plan: p, view: v.With("rs"), lim: lim, on: map[version]bool{}, warned: map[string]bool{}}
+		in := &includer{plan: p, view: v.WithPermission("rs"), lim: lim, on: map[version]bool{}, warned: map[string]bool{}}
 		for _, d := range page.Matches {
 			in.on[version{ref: d.Ref}] = true
 		}
@@ -230,7 +230,7 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref)
 			return nil // no version of ours
 		}
 		d, err = in.view.Version(ctx, to.ref, to.n)
-		if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
+		if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
 			return nil
 		}
 		if err != nil {
@@ -301,7 +301,7 @@ func (in *includer) points(inc Include, to store.Ref) (store.Or, error) {
 // pointersTo yields what satisfies points of one row, or of several.
 func (in *includer) pointersTo(ctx context.Context, inc Include, any store.Or) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
-		for d, err := range in.view.With("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
+		for d, err := range in.view.WithPermission("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
 			if err != nil {
 				err = fmt.Errorf("include what points to a row: %w", err)
 			}

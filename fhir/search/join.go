@@ -76,11 +76,11 @@ func (c chain) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, 
 	}); err != nil {
 		return nil, err
 	}
-	points, err := j.view.Index().PointsTo(c.typ, c.param, c.target, found, found.list())
+	points, err := j.view.Index().RefersToOneOf(c.typ, c.param, c.target, found, found.list())
 	if err != nil {
 		return nil, err
 	}
-	inside, err := j.view.Index().PointsInside(c.typ, c.param, c.target, pred)
+	inside, err := j.view.Index().RefersToContained(c.typ, c.param, c.target, pred)
 	return store.Or{points, inside}, err
 }
 
@@ -94,7 +94,7 @@ func (h has) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, er
 		return nil, err
 	}
 	err = j.each(ctx, h.typ, pred, h.inner.positive(), func(d store.Doc) error {
-		to, err := j.view.Index().Pointees(h.typ, h.param, h.here, d.Keys)
+		to, err := j.view.Index().ReferredIDs(h.typ, h.param, h.here, d.Keys)
 		for _, id := range to {
 			found[id] = true
 		}
@@ -103,7 +103,7 @@ func (h has) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, er
 	if err != nil {
 		return nil, err
 	}
-	return j.view.Index().OneOf(h.here, found, found.list())
+	return j.view.Index().IDOneOf(h.here, found, found.list())
 }
 
 // ids is a set of ids.
@@ -157,11 +157,11 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 		return p, nil
 	}
 	out := *p
-	out.Parts = slices.Clone(p.Parts)
-	j := &joiner{view: v.With("s").By(p.x), plan: p, lim: lim}
+	out.Types = slices.Clone(p.Types)
+	j := &joiner{view: v.WithPermission("s").WithIndexer(p.x), plan: p, lim: lim}
 	j.terms = &term.Terms{Find: j.find, Most: lim.ExpansionMaximum}
 	if streams {
-		f, err := j.flow(ctx, out.Parts[0], p.driven, p.joins[0])
+		f, err := j.flow(ctx, out.Types[0], p.driven, p.joins[0])
 		if err != nil {
 			return nil, err
 		}
@@ -172,8 +172,8 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 		}
 	}
 	for i, nodes := range p.joins {
-		where := store.And{out.Parts[i].Where}
-		among, err := j.few(ctx, out.Parts[i], p.driven || !p.Named.None())
+		where := store.And{out.Types[i].Where}
+		among, err := j.few(ctx, out.Types[i], p.driven || !p.Named.None())
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +184,7 @@ func (p *Plan) resolve(ctx context.Context, v *consent.View, lim Limits, streams
 			}
 			where = append(where, pred)
 		}
-		out.Parts[i].Where = where
+		out.Types[i].Where = where
 	}
 	return &out, nil
 }
@@ -199,13 +199,13 @@ func (p *planner) join(param Param) error {
 	if param.Modifier != "" {
 		expr += ":" + param.Modifier
 	}
-	for i, part := range p.plan.Parts {
+	for i, part := range p.plan.Types {
 		n, err := p.node(part.Type, expr, values, 0)
 		if err != nil {
 			return err
 		}
 		p.add(i, n)
-		if c, ok := n.(chain); ok && len(p.plan.Parts) == 1 {
+		if c, ok := n.(chain); ok && len(p.plan.Types) == 1 {
 			p.nameChained(c, expr, values)
 		}
 	}
@@ -218,7 +218,7 @@ func (p *planner) join(param Param) error {
 // add adds a node to a part of the plan.
 func (p *planner) add(part int, n node) {
 	if p.plan.joins == nil {
-		p.plan.joins = make([][]node, len(p.plan.Parts))
+		p.plan.joins = make([][]node, len(p.plan.Types))
 	}
 	p.plan.joins[part] = append(p.plan.joins[part], n)
 }

@@ -18,15 +18,15 @@ import (
 // LastN plans Observation/$lastn: the newest observations of each code, of those
 // that a search would find (OPER-040). It has no pages. Errors are *fhir.Error of
 // status 400.
-func (s *Service) LastN(path string, params []Param) (Ask, error) {
-	ask := Ask{Path: path}
+func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
+	ask := PageRequest{Path: path}
 	most, whose, what := 1, false, false
 	var filters []Param
 	for _, param := range params {
 		switch {
 		case param.Value == "":
 			continue
-		case param.Name == PageParam || Control(param.Name) && !slices.Contains([]string{"_elements", "_summary", "_format", "_pretty"}, param.Name):
+		case param.Name == PageParam || IsControl(param.Name) && !slices.Contains([]string{"_elements", "_summary", "_format", "_pretty"}, param.Name):
 			return ask, notSupported(param, "has no place in $lastn")
 		case param.Name == "max" && param.Modifier == "":
 			n, err := strconv.Atoi(param.Value)
@@ -49,7 +49,7 @@ func (s *Service) LastN(path string, params []Param) (Ask, error) {
 	if ask.Plan, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
 		return ask, err
 	}
-	if ask.Plan.OnlyHow {
+	if ask.Plan.CountOnly {
 		return ask, fhir.Fault(400, "not-supported", "_summary=count has no place in $lastn.")
 	}
 	ask.Plan.latest = most
@@ -60,7 +60,7 @@ func (s *Service) LastN(path string, params []Param) (Ask, error) {
 // result is an observation on its way into its group.
 type result struct {
 	ref    store.Ref
-	id     store.DocID
+	id     store.RowID
 	at     string // its date, which orders; empty for none
 	group  string // one of the codings that are joined to its own
 	newest string // date of the newest of its group
@@ -82,7 +82,7 @@ func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim 
 		at, _ := v.Index().SortValue("Observation", "date", d.Keys, true)
 		codes := codesOf(d.Body)
 		joined.join(codes)
-		rows = append(rows, result{ref: d.Ref, id: d.ID, at: at, group: codes[0]})
+		rows = append(rows, result{ref: d.Ref, id: d.RowID, at: at, group: codes[0]})
 	}
 	groups := map[string][]result{}
 	for _, r := range rows {

@@ -38,7 +38,7 @@ func (p *planner) list(param Param) error {
 		}
 	}
 	p.crosses("List")
-	for i, part := range p.plan.Parts {
+	for i, part := range p.plan.Types {
 		p.add(i, listed{part.Type, lists})
 	}
 	p.plan.filters++
@@ -53,7 +53,7 @@ func (l listed) resolve(ctx context.Context, j *joiner, _ *few) (store.Pred, err
 	members := ids{}
 	for _, id := range l.lists {
 		d, err := j.view.Get(ctx, store.Ref{Type: "List", ID: id})
-		if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
+		if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
 			continue
 		}
 		if err != nil {
@@ -67,5 +67,5 @@ func (l listed) resolve(ctx context.Context, j *joiner, _ *few) (store.Pred, err
 			return true
 		})
 	}
-	return j.view.Index().OneOf(l.typ, members, members.list())
+	return j.view.Index().IDOneOf(l.typ, members, members.list())
 }

@@ -32,7 +32,7 @@ func (p *planner) name(param Param, def index.Param, values []string, pred store
 		if param.Name == "_id" {
 			p.named = append(p.named, byID(values[0]))
 		} else if identifies(values[0]) {
-			p.named = append(p.named, consent.Named{Where: pred})
+			p.named = append(p.named, consent.NamedPatient{Where: pred})
 		}
 	case subject && param.Modifier != "missing":
 		for _, value := range values {
@@ -42,11 +42,11 @@ func (p *planner) name(param Param, def index.Param, values []string, pred store
 }
 
 // byID names the patient of an id.
-func byID(value string) consent.Named {
+func byID(value string) consent.NamedPatient {
 	if !fhir.ValidID(value) {
-		return consent.Named{}
+		return consent.NamedPatient{}
 	}
-	return consent.Named{ID: value}
+	return consent.NamedPatient{ID: value}
 }
 
 // identifies reports whether a token asks for the identifier of one patient: a value alone,
@@ -57,20 +57,20 @@ func identifies(value string) bool {
 }
 
 // subject is the patient whom a value of a patient or subject parameter names.
-func (p *planner) subject(param Param, def index.Param, value string) consent.Named {
+func (p *planner) subject(param Param, def index.Param, value string) consent.NamedPatient {
 	if param.Modifier == "identifier" {
 		if !isNHSNumber(value) {
-			return consent.Named{}
+			return consent.NamedPatient{}
 		}
 		where, err := p.x.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{value}})
 		if err != nil {
-			return consent.Named{}
+			return consent.NamedPatient{}
 		}
-		return consent.Named{Where: where}
+		return consent.NamedPatient{Where: where}
 	}
 	value, err := index.Unescape(value)
 	if err != nil {
-		return consent.Named{}
+		return consent.NamedPatient{}
 	}
 	if param.Modifier == "Patient" || param.Modifier == "" && len(def.Targets) == 1 && def.Targets[0] == "Patient" || param.Name == "patient" {
 		if fhir.ValidID(value) {
@@ -80,7 +80,7 @@ func (p *planner) subject(param Param, def index.Param, value string) consent.Na
 	if ref, ok := fhir.ParseRef(p.x.Base(), value); ok && ref.Type == "Patient" {
 		return byID(ref.ID)
 	}
-	return consent.Named{}
+	return consent.NamedPatient{}
 }
 
 // isNHSNumber reports whether a token is a value of the system of NHS numbers.
@@ -101,8 +101,8 @@ func (p *planner) nameChained(c chain, expr string, values []string) {
 	}
 	switch {
 	case len(values) > 1:
-		p.named = append(p.named, consent.Named{}, consent.Named{})
+		p.named = append(p.named, consent.NamedPatient{}, consent.NamedPatient{})
 	case isNHSNumber(values[0]):
-		p.named = append(p.named, consent.Named{Where: l.pred})
+		p.named = append(p.named, consent.NamedPatient{Where: l.pred})
 	}
 }

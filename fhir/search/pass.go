@@ -12,7 +12,7 @@ import (
 // it.
 type pass struct {
 	flow
-	at    *store.DocID // all rows up to here were yielded; nil for none
+	at    *store.RowID // all rows up to here were yielded; nil for none
 	far   *far         // nil where there is none
 	yield func(store.Doc) bool
 
@@ -113,12 +113,12 @@ func (p *pass) look(ctx context.Context, turn int) error {
 }
 
 // come notes how far a way has come with so many documents.
-func (p *pass) come(way int, to store.DocID, docs int) {
-	from := store.Place(0)
+func (p *pass) come(way int, to store.RowID, docs int) {
+	from := store.Partition(0)
 	if p.at != nil {
-		from = p.at.Place
+		from = p.at.Partition
 	}
-	p.speeds[way].places += float64(to.Place - from)
+	p.speeds[way].places += float64(to.Partition - from)
 	p.speeds[way].docs += docs
 	p.at = &to
 }
@@ -142,7 +142,7 @@ func (p *pass) stretchNear(ctx context.Context, n int) error {
 	if len(docs) == 0 {
 		return nil
 	}
-	last := docs[len(docs)-1].ID
+	last := docs[len(docs)-1].RowID
 	fit, err := p.j.satisfying(ctx, docs, p.nodes)
 	if err != nil {
 		return err

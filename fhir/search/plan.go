@@ -28,37 +28,37 @@ func DefaultLimits() Limits {
 // Plan is a search, ready to run: of one type, or of several whose rows come
 // merged in the order of the store.
 type Plan struct {
-	Parts    []Part
-	Named    consent.Named // the patient whom the search names, if any
-	Sort     []SortKey     // in the order of their priority
-	Count    int           // matches a page
-	OnlyHow  bool          // _summary=count or _count=0: the total alone
-	Total    Total
-	Includes []Include
-	Shape    Shape
-	Used     []Param        // what self shows, in order
-	Warnings []fhir.Issue   // what was ignored
-	Joined   []string       // types that chains and _has cross
-	Claims   []store.Key    // equalities of the criteria, for conditional writes
-	simple   bool           // counted from the index alone
-	positive bool           // some filter says what must be there
-	driven   bool           // some filter of the type itself does
-	joins    [][]node       // of each part; nil for none
-	stream   *flow          // where the rows of the one part come from; nil for its predicate
-	bare     [][]store.Pred // what the target types make of ids without a type
-	filters  int
-	latest   int            // of each code, of $lastn; 0 for a search
-	x        *index.Indexer // with the parameters that were in force when it was planned
+	Types      []TypeQuery
+	Named      consent.NamedPatient // the patient whom the search names, if any
+	Sort       []SortBy             // in the order of their priority
+	Count      int                  // matches a page
+	CountOnly  bool                 // _summary=count or _count=0: the total alone
+	Total      Total
+	Includes   []Include
+	Projection Projection
+	Used       []Param        // what self shows, in order
+	Warnings   []fhir.Issue   // what was ignored
+	Joined     []string       // types that chains and _has cross
+	Claims     []store.Key    // equalities of the criteria, for conditional writes
+	simple     bool           // counted from the index alone
+	positive   bool           // some filter says what must be there
+	driven     bool           // some filter of the type itself does
+	joins      [][]node       // of each part; nil for none
+	stream     *flow          // where the rows of the one part come from; nil for its predicate
+	bare       [][]store.Pred // what the target types make of ids without a type
+	filters    int
+	latest     int            // of each code, of $lastn; 0 for a search
+	x          *index.Indexer // with the parameters that were in force when it was planned
 }
 
-// Part is the search of one type.
-type Part struct {
+// TypeQuery is the search of one type.
+type TypeQuery struct {
 	Type  string
 	Where store.Pred
 }
 
-// SortKey is one key of _sort.
-type SortKey struct {
+// SortBy is one key of _sort.
+type SortBy struct {
 	Name       string
 	Descending bool
 }
@@ -89,7 +89,7 @@ type planner struct {
 	wheres  []store.And     // of each part
 	seen    map[string]bool // result parameters that may stand once
 	unknown []string
-	named   []consent.Named // by each value that may name a patient; the zero Named for one that names nobody
+	named   []consent.NamedPatient // by each value that may name a patient; the zero Named for one that names nobody
 }
 
 // New plans a search of one type, or of several. Errors are *fhir.Error of
@@ -99,7 +99,7 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Plan, 
 	p := &planner{x: x, opt: opt, seen: map[string]bool{}, wheres: make([]store.And, len(types)),
 		plan: &Plan{Count: opt.Limits.Page, simple: len(types) == 1, x: x}}
 	for _, typ := range types {
-		p.plan.Parts = append(p.plan.Parts, Part{Type: typ})
+		p.plan.Types = append(p.plan.Types, TypeQuery{Type: typ})
 	}
 	for _, param := range params {
 		if param.Value == "" { // SRCH-004
@@ -119,10 +119,10 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Plan, 
 	if err := p.coherent(); err != nil {
 		return nil, err
 	}
-	for i := range p.plan.Parts {
-		p.plan.Parts[i].Where = p.wheres[i]
+	for i := range p.plan.Types {
+		p.plan.Types[i].Where = p.wheres[i]
 	}
-	p.plan.simple = p.plan.simple && p.plan.filters <= 1 && store.Posted(p.plan.Where())
+	p.plan.simple = p.plan.simple && p.plan.filters <= 1 && store.DecidedByPostings(p.plan.Where())
 	if len(p.named) == 1 {
 		p.plan.Named = p.named[0]
 	}
@@ -130,15 +130,15 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Plan, 
 }
 
 // Type returns the type of a search of one type.
-func (p *Plan) Type() string { return p.Parts[0].Type }
+func (p *Plan) Type() string { return p.Types[0].Type }
 
 // Where returns the predicate of a search of one type.
-func (p *Plan) Where() store.Pred { return p.Parts[0].Where }
+func (p *Plan) Where() store.Pred { return p.Types[0].Where }
 
 // Empty makes a plan find nothing.
 func (p *Plan) Empty() {
-	for i := range p.Parts {
-		p.Parts[i].Where = store.Or{}
+	for i := range p.Types {
+		p.Types[i].Where = store.Or{}
 	}
 }
 
@@ -161,7 +161,7 @@ func (p *planner) param(param Param) error {
 		return p.list(param)
 	case param.Name == "_filter":
 		return p.expression(param)
-	case !Control(param.Name) && param.Name != "_type":
+	case !IsControl(param.Name) && param.Name != "_type":
 		return p.filter(param)
 	case p.opt.Criteria:
 		return notSupported(param, "has no place in criteria")
@@ -180,8 +180,8 @@ func (p *planner) param(param Param) error {
 	return p.control(param)
 }
 
-// Control reports whether a parameter shapes the answer and does not filter.
-func Control(name string) bool { return slices.Contains(Controls(), name) }
+// IsControl reports whether a parameter shapes the answer and does not filter.
+func IsControl(name string) bool { return slices.Contains(Controls(), name) }
 
 // Controls returns the parameters that shape the answer and do not filter.
 func Controls() []string {

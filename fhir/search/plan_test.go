@@ -50,16 +50,16 @@ func refused(err error, status int, code string) error {
 // whose wishes are asked and who hears of them (CON-1702).
 func TestNames(t *testing.T) {
 	x := indexer(t)
-	where := func(value string) consent.Named {
+	where := func(value string) consent.NamedPatient {
 		p, err := x.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{value}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return consent.Named{Where: p}
+		return consent.NamedPatient{Where: p}
 	}
-	one := consent.Named{ID: "1"}
+	one := consent.NamedPatient{ID: "1"}
 	const nhs = "https://fhir.nhs.uk/Id/nhs-number"
-	for query, want := range map[string]consent.Named{
+	for query, want := range map[string]consent.NamedPatient{
 		"Observation?patient=1":                               one,
 		"Observation?patient=Patient/1":                       one,
 		"Observation?patient=" + base + "/Patient/1":          one,
@@ -244,7 +244,7 @@ func TestClaims(t *testing.T) {
 			t.Errorf("REST-126: %s: got the claims %q, want %d", query, plan.Claims, want)
 		}
 		for _, key := range plan.Claims {
-			if !key.Drives() {
+			if !key.Driving() {
 				t.Errorf("REST-126: %s: the claim %q does not drive", query, key)
 			}
 		}

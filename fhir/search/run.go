@@ -12,7 +12,7 @@ import (
 
 // Cursor is the place behind which a page begins. The zero Cursor is the start.
 type Cursor struct {
-	After *store.DocID
+	After *store.RowID
 	// Type is the section of $everything that the last row is of, empty for the
 	// owner; Seen how many resources were sent along before the page.
 	Type string
@@ -43,7 +43,7 @@ type Page struct {
 // search that is too costly, and the store's errors.
 func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) (*Page, error) {
 	page := &Page{}
-	v = v.With("s").By(p.x)
+	v = v.WithPermission("s").WithIndexer(p.x)
 	if err := p.unambiguous(ctx, v); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	if err := p.total(ctx, v, at, page, lim); err != nil {
 		return nil, err
 	}
-	if p.OnlyHow {
+	if p.CountOnly {
 		return page, nil
 	}
 	rows := p.inOrder
@@ -74,29 +74,29 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 }
 
 // scan yields the rows of all parts in the order of the store.
-func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.DocID, keysOnly bool, lim Limits) iter.Seq2[store.Doc, error] {
+func (p *Plan) scan(ctx context.Context, v *consent.View, after *store.RowID, keysOnly bool, lim Limits) iter.Seq2[store.Doc, error] {
 	if p.stream != nil { // asked for a page in the order of the store alone
 		return p.stream.j.whole(ctx, p.Type(), p.stream.rows(ctx, after), min(p.Count+1, atOnce))
 	}
-	query := func(part Part) iter.Seq2[store.Doc, error] {
+	query := func(part TypeQuery) iter.Seq2[store.Doc, error] {
 		if p.walks() {
 			return p.walk(ctx, v, store.Query{Type: part.Type, Where: part.Where, After: after, KeysOnly: keysOnly}, lim)
 		}
 		return v.Scan(ctx, store.Query{Type: part.Type, Where: part.Where, After: after, KeysOnly: keysOnly})
 	}
-	if len(p.Parts) == 1 {
-		return query(p.Parts[0])
+	if len(p.Types) == 1 {
+		return query(p.Types[0])
 	}
-	streams := make([]iter.Seq2[store.Doc, error], len(p.Parts))
-	for i, part := range p.Parts {
+	streams := make([]iter.Seq2[store.Doc, error], len(p.Types))
+	for i, part := range p.Types {
 		streams[i] = query(part)
 	}
-	return Merge(streams, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
+	return MergeStreams(streams, func(a, b store.Doc) int { return a.RowID.Compare(b.RowID) })
 }
 
-// Merge yields the documents of streams, each in an order, in that order. The
+// MergeStreams yields the documents of streams, each in an order, in that order. The
 // first error ends it.
-func Merge(streams []iter.Seq2[store.Doc, error], compare func(a, b store.Doc) int) iter.Seq2[store.Doc, error] {
+func MergeStreams(streams []iter.Seq2[store.Doc, error], compare func(a, b store.Doc) int) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		type head struct {
 			doc  store.Doc
@@ -147,12 +147,12 @@ func (p *Plan) inOrder(ctx context.Context, v *consent.View, at Cursor, page *Pa
 			return fmt.Errorf("search: %w", err)
 		}
 		if len(page.Matches) == p.Count {
-			last := page.Matches[p.Count-1].ID
+			last := page.Matches[p.Count-1].RowID
 			page.Next = &Cursor{After: &last}
 			return nil
 		}
 		page.Matches = append(page.Matches, d)
-		id := d.ID // not the whole document
+		id := d.RowID // not the whole document
 		page.cursors = append(page.cursors, Cursor{After: &id})
 	}
 	return nil

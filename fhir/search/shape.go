@@ -10,19 +10,19 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Shape says which elements of a resource are sent (SRCH-220 to 224). The zero
-// Shape sends all.
-type Shape struct {
+// Projection says which elements of a resource are sent (SRCH-220 to 224). The zero
+// Projection sends all.
+type Projection struct {
 	Elements []string // root elements, nil for all
 	Summary  string   // true, text, data, or empty
 }
 
 // Whole reports that everything is sent.
-func (s Shape) Whole() bool { return s.Elements == nil && s.Summary == "" }
+func (s Projection) Whole() bool { return s.Elements == nil && s.Summary == "" }
 
 // Cut takes out of a body what the shape leaves out, and marks a body that lost
 // something as SUBSETTED.
-func (s Shape) Cut(body []byte) []byte {
+func (s Projection) Cut(body []byte) []byte {
 	switch {
 	case s.Elements != nil:
 		return edit.Subset(body, func(e *r4.Element, root bool) bool {
@@ -40,14 +40,14 @@ func (s Shape) Cut(body []byte) []byte {
 
 // included is the shape of what a page includes: _elements leaves it whole
 // (SRCH-223).
-func (s Shape) included() Shape { return Shape{Summary: s.Summary} }
+func (s Projection) included() Projection { return Projection{Summary: s.Summary} }
 
 // always are the elements that no shape leaves out.
 func always(e *r4.Element) bool { return e.Min > 0 || e.Name == "id" || e.Name == "meta" }
 
-// ReadShape reads the value of _elements or _summary into a shape. known tells
+// ReadParam reads the value of _elements or _summary into a shape. known tells
 // which names are elements; what is not is returned. Errors are *fhir.Error.
-func (s *Shape) ReadShape(param Param, known func(string) bool) (unknown []string, err error) {
+func (s *Projection) ReadParam(param Param, known func(string) bool) (unknown []string, err error) {
 	if param.Name == "_elements" {
 		s.Elements = []string{}
 		for _, name := range strings.Split(param.Value, ",") {
@@ -72,7 +72,7 @@ func (s *Shape) ReadShape(param Param, known func(string) bool) (unknown []strin
 }
 
 // Coherent refuses shapes that contradict each other (SRCH-222).
-func (s Shape) Coherent() error {
+func (s Projection) Coherent() error {
 	if s.Elements != nil && s.Summary != "" {
 		return fhir.Fault(400, "invalid", "_elements and _summary=%s contradict each other.", s.Summary)
 	}
@@ -87,8 +87,8 @@ func ElementOf(typ, name string) bool {
 
 // shape reads _elements and _summary of a search.
 func (p *planner) shape(param Param) error {
-	unknown, err := p.plan.Shape.ReadShape(param, func(name string) bool {
-		return slices.ContainsFunc(p.plan.Parts, func(part Part) bool { return ElementOf(part.Type, name) })
+	unknown, err := p.plan.Projection.ReadParam(param, func(name string) bool {
+		return slices.ContainsFunc(p.plan.Types, func(part TypeQuery) bool { return ElementOf(part.Type, name) })
 	})
 	if err != nil {
 		return err
@@ -100,13 +100,13 @@ func (p *planner) shape(param Param) error {
 	}
 	switch {
 	case param.Name == "_elements":
-		if len(p.plan.Shape.Elements) == 0 {
-			p.plan.Shape.Elements = nil
+		if len(p.plan.Projection.Elements) == 0 {
+			p.plan.Projection.Elements = nil
 			return nil
 		}
-		param.Value = strings.Join(p.plan.Shape.Elements, ",")
+		param.Value = strings.Join(p.plan.Projection.Elements, ",")
 	case param.Value == "count":
-		p.plan.OnlyHow = true
+		p.plan.CountOnly = true
 	}
 	p.plan.Used = append(p.plan.Used, param)
 	return nil
@@ -114,11 +114,11 @@ func (p *planner) shape(param Param) error {
 
 // coherent refuses shapes that contradict other parameters (SRCH-222).
 func (p *planner) coherent() error {
-	if p.plan.Shape.Summary == "text" && len(p.plan.Includes) > 0 {
+	if p.plan.Projection.Summary == "text" && len(p.plan.Includes) > 0 {
 		return fhir.Fault(400, "invalid", "_summary=text and _include contradict each other.")
 	}
-	if p.plan.Shape.Elements != nil && p.plan.OnlyHow {
+	if p.plan.Projection.Elements != nil && p.plan.CountOnly {
 		return nil
 	}
-	return p.plan.Shape.Coherent()
+	return p.plan.Projection.Coherent()
 }

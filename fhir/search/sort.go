@@ -14,7 +14,7 @@ import (
 // row is a match without its body, with its sort values.
 type row struct {
 	ref    store.Ref
-	id     store.DocID
+	id     store.RowID
 	values []Value
 }
 
@@ -56,7 +56,7 @@ func (p *Plan) rows(ctx context.Context, v *consent.View, lim Limits) ([]row, er
 		if len(rows) == lim.SortMaximum {
 			return nil, fhir.Fault(400, "too-costly", "More than %d resources would have to be sorted: narrow the search.", lim.SortMaximum)
 		}
-		r := row{ref: d.Ref, id: d.ID, values: make([]Value, len(p.Sort))}
+		r := row{ref: d.Ref, id: d.RowID, values: make([]Value, len(p.Sort))}
 		for i, key := range p.Sort {
 			r.values[i].Text, r.values[i].Has = v.Index().SortValue(d.Ref.Type, key.Name, d.Keys, key.Descending)
 		}

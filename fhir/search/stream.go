@@ -19,8 +19,8 @@ type stream struct {
 	j    *joiner
 	has  has
 	from *flow // the referring documents
-	away []store.DocID
-	ids  map[store.DocID]string // of the Patients of away; nil before they were asked for
+	away []store.RowID
+	ids  map[store.RowID]string // of the Patients of away; nil before they were asked for
 }
 
 // farHas goes by what refers to Patients.
@@ -28,14 +28,14 @@ func (f *flow) farHas(ctx context.Context, h has) (*far, error) {
 	if h.here != "Patient" {
 		return nil, nil
 	}
-	from, err := f.j.flow(ctx, Part{h.typ, store.And{}}, false, []node{h.inner})
+	from, err := f.j.flow(ctx, TypeQuery{h.typ, store.And{}}, false, []node{h.inner})
 	if err != nil || !from.streams() {
 		return nil, err
 	}
 	s := &stream{j: f.j, has: h, from: from}
 	return &far{
 		ends:   s.named,
-		joined: func(patients ids) (store.Pred, error) { return f.j.view.Index().Among(h.here, patients) },
+		joined: func(patients ids) (store.Pred, error) { return f.j.view.Index().IDIn(h.here, patients) },
 	}, nil
 }
 
@@ -44,13 +44,13 @@ func (s *stream) strays(ctx context.Context) error {
 	if s.ids != nil {
 		return nil
 	}
-	stray, err := s.j.view.Index().Stray(s.has.typ, s.has.param)
+	stray, err := s.j.view.Index().CrossPartitionRefs(s.has.typ, s.has.param)
 	if err != nil {
 		return err
 	}
 	from := *s.from
 	from.where = append(slices.Clone(from.where), stray)
-	found := map[store.DocID]string{}
+	found := map[store.RowID]string{}
 	for d, err := range from.rows(ctx, nil) {
 		if err == nil {
 			err = s.pointees(d, found)
@@ -59,22 +59,22 @@ func (s *stream) strays(ctx context.Context) error {
 			return fmt.Errorf("stream _has: %w", err)
 		}
 	}
-	s.ids, s.away = found, slices.SortedFunc(maps.Keys(found), store.DocID.Compare)
+	s.ids, s.away = found, slices.SortedFunc(maps.Keys(found), store.RowID.Compare)
 	return nil
 }
 
 // pointees adds the Patients to whom a document refers.
-func (s *stream) pointees(d store.Doc, to map[store.DocID]string) error {
-	list, err := s.j.view.Index().Pointees(s.has.typ, s.has.param, s.has.here, d.Keys)
+func (s *stream) pointees(d store.Doc, to map[store.RowID]string) error {
+	list, err := s.j.view.Index().ReferredIDs(s.has.typ, s.has.param, s.has.here, d.Keys)
 	for _, id := range list {
-		to[index.PatientID(id)] = id
+		to[index.PatientRowID(id)] = id
 	}
 	return err
 }
 
 // named yields the Patients to whom something refers, each once, in order, behind
 // a place.
-func (s *stream) named(ctx context.Context, after *store.DocID) iter.Seq2[standing, error] {
+func (s *stream) named(ctx context.Context, after *store.RowID) iter.Seq2[standing, error] {
 	return func(yield func(standing, error) bool) {
 		if err := s.strays(ctx); err != nil {
 			yield(standing{}, err)
@@ -82,7 +82,7 @@ func (s *stream) named(ctx context.Context, after *store.DocID) iter.Seq2[standi
 		}
 		away := s.away
 		if after != nil {
-			i, found := slices.BinarySearchFunc(away, *after, store.DocID.Compare)
+			i, found := slices.BinarySearchFunc(away, *after, store.RowID.Compare)
 			if found {
 				i++
 			}
@@ -109,12 +109,12 @@ func (s *stream) named(ctx context.Context, after *store.DocID) iter.Seq2[standi
 
 // here yields the Patients in whose places something stands that refers to them,
 // each once, in order, behind a place.
-func (s *stream) here(ctx context.Context, after *store.DocID) iter.Seq2[standing, error] {
+func (s *stream) here(ctx context.Context, after *store.RowID) iter.Seq2[standing, error] {
 	return func(yield func(standing, error) bool) {
-		at, place := map[store.DocID]string{}, store.Place(0)
+		at, place := map[store.RowID]string{}, store.Partition(0)
 		leave := func() bool {
-			for _, id := range slices.SortedFunc(maps.Keys(at), store.DocID.Compare) {
-				if id.Place == place && (after == nil || id.Compare(*after) > 0) && !yield(standing{id, at[id]}, nil) {
+			for _, id := range slices.SortedFunc(maps.Keys(at), store.RowID.Compare) {
+				if id.Partition == place && (after == nil || id.Compare(*after) > 0) && !yield(standing{id, at[id]}, nil) {
 					return false
 				}
 			}
@@ -122,11 +122,11 @@ func (s *stream) here(ctx context.Context, after *store.DocID) iter.Seq2[standin
 			return true
 		}
 		for d, err := range s.from.rows(ctx, placeOf(after)) {
-			if err == nil && d.ID.Place != place {
+			if err == nil && d.RowID.Partition != place {
 				if !leave() {
 					return
 				}
-				place = d.ID.Place
+				place = d.RowID.Partition
 			}
 			if err == nil {
 				err = s.pointees(d, at)

@@ -27,7 +27,7 @@ type coded struct {
 
 // terms plans a modifier that asks terminology; nil for any other.
 func (p *planner) terms(typ, name, modifier string, values []string) (node, error) {
-	system, asks, err := p.x.AsksTerms(typ, name, modifier)
+	system, asks, err := p.x.NeedsTerminology(typ, name, modifier)
 	if err != nil {
 		return nil, asFault(err, Param{Name: name, Modifier: modifier})
 	}
@@ -40,8 +40,8 @@ func (p *planner) terms(typ, name, modifier string, values []string) (node, erro
 // coded reads a parameter whose modifier asks terminology, for every part of the
 // plan. It is false for any other.
 func (p *planner) coded(param Param, values []string) (bool, error) {
-	nodes := make([]node, len(p.plan.Parts))
-	for i, part := range p.plan.Parts {
+	nodes := make([]node, len(p.plan.Types))
+	for i, part := range p.plan.Types {
 		n, err := p.terms(part.Type, param.Name, param.Modifier, values)
 		if n == nil || err != nil {
 			return false, err
@@ -69,7 +69,7 @@ func (c coded) resolve(ctx context.Context, j *joiner, _ *few) (store.Pred, erro
 		if err != nil {
 			return nil, refusedTerm(err)
 		}
-		pred, err := j.view.Index().CodedIn(c.typ, c.name, set)
+		pred, err := j.view.Index().InCodes(c.typ, c.name, set)
 		if err != nil {
 			return nil, asFault(err, Param{Name: c.name})
 		}
@@ -130,10 +130,10 @@ func refusedTerm(err error) error {
 // organisation defines, else what the operator does: what another source stores under it
 // changes no answer but its own. Of several the greatest version counts, then the least id.
 func (j *joiner) find(ctx context.Context, typ, address string) ([]byte, bool, error) {
-	view := j.view.With("rs")
+	view := j.view.WithPermission("rs")
 	if ref, ok := fhir.ParseRef(view.Index().Base(), address); ok && ref.Type == typ && ref.Version == "" {
 		d, err := view.Get(ctx, store.Ref{Type: typ, ID: ref.ID})
-		if errors.Is(err, store.ErrNotFound) || err == nil && d.Dead() {
+		if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
 			return nil, false, nil
 		}
 		return d.Body, err == nil, err
@@ -156,7 +156,7 @@ func (j *joiner) find(ctx context.Context, typ, address string) ([]byte, bool, e
 // organisation, and the operator, whose resources have no source. Somebody without a guard
 // and an organisation takes all sources for the own.
 func definers(p consent.Principal) []store.Pred {
-	operator := store.Not{Pred: store.Under(index.SourcePrefix())}
+	operator := store.Not{Pred: store.WithPrefix(index.SourcePrefix())}
 	switch {
 	case p.Organisation != "":
 		return []store.Pred{store.Eq{Key: index.SourceKey(p.Organisation)}, operator}

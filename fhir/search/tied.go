@@ -109,7 +109,7 @@ func (s subject) rows(x *index.Indexer, typ string) (store.Or, error) {
 				}
 			}
 		}
-		if len(s.identifiers) > 0 && slices.Contains(p.Targets, "Patient") && x.Takes(typ, p.Code, "identifier") {
+		if len(s.identifiers) > 0 && slices.Contains(p.Targets, "Patient") && x.Supports(typ, p.Code, "identifier") {
 			if err := ask(p.Code, "identifier", s.identifiers...); err != nil {
 				return nil, err
 			}

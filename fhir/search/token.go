@@ -18,22 +18,22 @@ import (
 	"carerecord/store"
 )
 
-// Sealer makes and opens page tokens: sealed (AEAD), bound to the query, the
+// TokenSealer makes and opens page tokens: sealed (AEAD), bound to the query, the
 // caller, client, purpose and scopes, and never to a state of consent: a token
 // proves nothing, each page is decided anew (SRCH-204, 205). All tokens are of
 // one length. What does not fit, as a query of over 2 KiB, is kept sealed in
 // State for the life of the page, and the token holds a random handle. It is
 // safe for concurrent use.
-type Sealer struct {
+type TokenSealer struct {
 	aead  cipher.AEAD
 	life  time.Duration
 	now   func() time.Time
 	state store.State
 }
 
-// NewSealer makes a Sealer from a 32-byte key. Tokens older than life are
+// NewTokenSealer makes a TokenSealer from a 32-byte key. Tokens older than life are
 // expired.
-func NewSealer(key []byte, life time.Duration, now func() time.Time, state store.State) (*Sealer, error) {
+func NewTokenSealer(key []byte, life time.Duration, now func() time.Time, state store.State) (*TokenSealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("page tokens: %w", err)
@@ -42,32 +42,32 @@ func NewSealer(key []byte, life time.Duration, now func() time.Time, state store
 	if err != nil {
 		return nil, fmt.Errorf("page tokens: %w", err)
 	}
-	return &Sealer{aead: aead, life: life, now: now, state: state}, nil
+	return &TokenSealer{aead: aead, life: life, now: now, state: state}, nil
 }
 
-// Position is what a page token holds: where the walk stands, and in what.
-type Position struct {
+// PageToken is what a page token holds: where the walk stands, and in what.
+type PageToken struct {
 	Path  string `json:"p"` // Type, or Type/id/_history and so on
 	Query string `json:"q"` // the parameters of the first page
 	// At is the cursor of a search, Before where earlier pages began.
-	At     Mark   `json:"a"`
-	Before []Mark `json:"b,omitempty"`
+	At     TokenCursor   `json:"a"`
+	Before []TokenCursor `json:"b,omitempty"`
 	// Seen marks what $everything has sent along.
 	Seen []byte `json:"e,omitempty"`
-	// Mark of a history.
+	// TokenCursor of a history.
 	Updated int64  `json:"u,omitempty"`
 	Seq     uint64 `json:"s,omitempty"`
 	Ref     string `json:"r,omitempty"`
 	Version uint64 `json:"n,omitempty"`
 }
 
-// Mark is a Cursor as a token holds it. The zero Mark is the start.
-type Mark struct {
-	Place  uint64   `json:"l,omitempty"`
-	Order  []byte   `json:"o,omitempty"`
-	Values [][]byte `json:"v,omitempty"` // nil within for a missing value
-	Type   string   `json:"t,omitempty"`
-	Seen   int      `json:"e,omitempty"`
+// TokenCursor is a Cursor as a token holds it. The zero TokenCursor is the start.
+type TokenCursor struct {
+	Partition uint64   `json:"l,omitempty"`
+	SortKey   []byte   `json:"o,omitempty"`
+	Values    [][]byte `json:"v,omitempty"` // nil within for a missing value
+	Type      string   `json:"t,omitempty"`
+	Seen      int      `json:"e,omitempty"`
 }
 
 // A token is sealed around its instant, what it is, a length, and so many bytes.
@@ -79,7 +79,7 @@ const (
 )
 
 // Seal makes a token for a caller. Errors are those of State.
-func (s *Sealer) Seal(ctx context.Context, p consent.Principal, pos Position) (string, error) {
+func (s *TokenSealer) Seal(ctx context.Context, p consent.Principal, pos PageToken) (string, error) {
 	body, err := json.Marshal(pos)
 	if err != nil {
 		return "", fmt.Errorf("seal a page token: %w", err)
@@ -102,14 +102,14 @@ func (s *Sealer) Seal(ctx context.Context, p consent.Principal, pos Position) (s
 func stateOf(handle []byte) string { return "page/" + base64.RawURLEncoding.EncodeToString(handle) }
 
 // seal encrypts bytes for a caller, behind a nonce.
-func (s *Sealer) seal(plain []byte, p consent.Principal) []byte {
+func (s *TokenSealer) seal(plain []byte, p consent.Principal) []byte {
 	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plain)+s.aead.Overhead())
 	rand.Read(nonce)
 	return s.aead.Seal(nonce, nonce, plain, caller(p))
 }
 
 // open is false for what was not sealed for this caller.
-func (s *Sealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
+func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 	n := s.aead.NonceSize()
 	if len(raw) < n {
 		return nil, false
@@ -120,7 +120,7 @@ func (s *Sealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 
 // Open reads a token of this caller: 400 invalid for one that is altered or
 // foreign, 410 expired for an old one, 503 where State does not answer.
-func (s *Sealer) Open(ctx context.Context, p consent.Principal, token string) (pos Position, err error) {
+func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token string) (pos PageToken, err error) {
 	bad := fhir.Fault(400, "invalid", "The page link is not one of yours, or was altered.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil {
@@ -164,11 +164,11 @@ func caller(p consent.Principal) []byte {
 	return h.Sum(nil)
 }
 
-func markOf(c Cursor) Mark {
+func markOf(c Cursor) TokenCursor {
 	if c.After == nil {
-		return Mark{}
+		return TokenCursor{}
 	}
-	m := Mark{Place: uint64(c.After.Place), Order: c.After.Order[:], Type: c.Type, Seen: c.Seen}
+	m := TokenCursor{Partition: uint64(c.After.Partition), SortKey: c.After.SortKey[:], Type: c.Type, Seen: c.Seen}
 	for _, v := range c.Values {
 		if v.Has {
 			m.Values = append(m.Values, append([]byte{}, v.Text...))
@@ -179,27 +179,27 @@ func markOf(c Cursor) Mark {
 	return m
 }
 
-func (m Mark) cursor() Cursor {
-	if m.Order == nil {
+func (m TokenCursor) cursor() Cursor {
+	if m.SortKey == nil {
 		return Cursor{}
 	}
-	c := Cursor{After: &store.DocID{Place: store.Place(m.Place)}, Type: m.Type, Seen: m.Seen}
-	copy(c.After.Order[:], m.Order)
+	c := Cursor{After: &store.RowID{Partition: store.Partition(m.Partition)}, Type: m.Type, Seen: m.Seen}
+	copy(c.After.SortKey[:], m.SortKey)
 	for _, v := range m.Values {
 		c.Values = append(c.Values, Value{string(v), v != nil})
 	}
 	return c
 }
 
-func marks(cs []Cursor) []Mark {
-	out := make([]Mark, len(cs))
+func marks(cs []Cursor) []TokenCursor {
+	out := make([]TokenCursor, len(cs))
 	for i, c := range cs {
 		out[i] = markOf(c)
 	}
 	return out
 }
 
-func cursors(ms []Mark) []Cursor {
+func cursors(ms []TokenCursor) []Cursor {
 	out := make([]Cursor, len(ms))
 	for i, m := range ms {
 		out[i] = m.cursor()

@@ -15,21 +15,21 @@ import (
 	"carerecord/store/storetest"
 )
 
-// sealers makes a Sealer whose hour the test sets.
-func sealers(t *testing.T, key byte, now *time.Time) *search.Sealer {
+// sealers makes a TokenSealer whose hour the test sets.
+func sealers(t *testing.T, key byte, now *time.Time) *search.TokenSealer {
 	t.Helper()
-	s, err := search.NewSealer([]byte(strings.Repeat(string(rune(key)), 32)), time.Hour, func() time.Time { return *now }, storetest.NewReference(func() time.Time { return *now }))
+	s, err := search.NewTokenSealer([]byte(strings.Repeat(string(rune(key)), 32)), time.Hour, func() time.Time { return *now }, storetest.NewReference(func() time.Time { return *now }))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-var asker = consent.Principal{Kind: consent.Clinician, Subject: "s", Organisation: "T1", Role: "R", Client: "ehr", Purpose: "TREAT",
-	Scopes: consent.Scopes{{Level: "user", Type: "*", Letters: "rs"}}, Session: "one", Token: "one", Address: "192.0.2.1"}
+var asker = consent.Principal{Kind: consent.Staff, Subject: "s", Organisation: "T1", Role: "R", Client: "ehr", Purpose: "TREAT",
+	Scopes: consent.Scopes{{Level: "user", Type: "*", Permissions: "rs"}}, Session: "one", Token: "one", Address: "192.0.2.1"}
 
-var position = search.Position{Path: "Observation", Query: "patient=Patient/1&code=secret", Updated: 7, Seq: 8, Ref: "Observation/2", Version: 3,
-	At: search.Mark{Place: 1 << 40, Order: []byte("order"), Values: [][]byte{[]byte("2026"), nil, {}}}, Before: []search.Mark{{}, {Place: 2, Order: []byte("o")}}}
+var position = search.PageToken{Path: "Observation", Query: "patient=Patient/1&code=secret", Updated: 7, Seq: 8, Ref: "Observation/2", Version: 3,
+	At: search.TokenCursor{Partition: 1 << 40, SortKey: []byte("order"), Values: [][]byte{[]byte("2026"), nil, {}}}, Before: []search.TokenCursor{{}, {Partition: 2, SortKey: []byte("o")}}}
 
 // TestPageToken: a page link opens for whom it was made, until it is old, and
 // for nobody else; it was not altered; it tells nothing (SRCH-204).
@@ -59,14 +59,16 @@ func TestPageToken(t *testing.T) {
 	}
 
 	foreign := map[string]func(*consent.Principal){
-		"kind":                   func(p *consent.Principal) { p.Kind = consent.Backend },
-		"subject":                func(p *consent.Principal) { p.Subject = "x" },
-		"organisation":           func(p *consent.Principal) { p.Organisation = "T2" },
-		"role":                   func(p *consent.Principal) { p.Role = "" },
-		"client":                 func(p *consent.Principal) { p.Client = "app" },
-		"purpose":                func(p *consent.Principal) { p.Purpose = "COC" },
-		"patient":                func(p *consent.Principal) { p.Patient = "1" },
-		"scopes":                 func(p *consent.Principal) { p.Scopes = consent.Scopes{{Level: "user", Type: "Patient", Letters: "rs"}} },
+		"kind":         func(p *consent.Principal) { p.Kind = consent.Backend },
+		"subject":      func(p *consent.Principal) { p.Subject = "x" },
+		"organisation": func(p *consent.Principal) { p.Organisation = "T2" },
+		"role":         func(p *consent.Principal) { p.Role = "" },
+		"client":       func(p *consent.Principal) { p.Client = "app" },
+		"purpose":      func(p *consent.Principal) { p.Purpose = "COC" },
+		"patient":      func(p *consent.Principal) { p.Patient = "1" },
+		"scopes": func(p *consent.Principal) {
+			p.Scopes = consent.Scopes{{Level: "user", Type: "Patient", Permissions: "rs"}}
+		},
 		"borders between fields": func(p *consent.Principal) { p.Subject, p.Organisation = "sT", "1" },
 	}
 	for what, change := range foreign {
@@ -110,7 +112,7 @@ func TestTokenLengths(t *testing.T) {
 	s := sealers(t, 'k', &now)
 	lengths := map[int]int{}
 	for _, n := range []int{0, 1, 100, 1000, 1900, 2000, 2100, 8000, 100_000} {
-		token, err := s.Seal(context.Background(), asker, search.Position{Path: "Observation", Query: strings.Repeat("q", n)})
+		token, err := s.Seal(context.Background(), asker, search.PageToken{Path: "Observation", Query: strings.Repeat("q", n)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,14 +153,14 @@ func TestLongQueries(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	state := &kept{Reference: storetest.NewReference(clock)}
-	s, err := search.NewSealer([]byte(strings.Repeat("k", 32)), time.Hour, clock, state)
+	s, err := search.NewTokenSealer([]byte(strings.Repeat("k", 32)), time.Hour, clock, state)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
 	seal := func(n int) string {
 		t.Helper()
-		token, err := s.Seal(ctx, asker, search.Position{Path: "Patient", Query: "name=" + strings.Repeat("secret", n)})
+		token, err := s.Seal(ctx, asker, search.PageToken{Path: "Patient", Query: "name=" + strings.Repeat("secret", n)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ func (p *Plan) versions(ctx context.Context, v *consent.View, page *Page) error 
 		return nil
 	}
 	met := map[string]bool{}
-	view := v.With("s")
-	for i, part := range p.Parts {
+	view := v.WithPermission("s")
+	for i, part := range p.Types {
 		rows := slices.DeleteFunc(slices.Clone(page.Matches), func(d store.Doc) bool { return d.Ref.Type != part.Type })
 		for _, n := range p.joins[i] {
 			if err := versioned(ctx, view, n, rows, met); err != nil {
@@ -47,14 +47,14 @@ func versioned(ctx context.Context, v *consent.View, n node, from []store.Doc, m
 	case chain:
 		named := ids{}
 		for _, d := range from {
-			names, err := v.Index().NamesVersion(n.typ, n.param, n.target, d.Keys)
+			names, err := v.Index().RefersToVersion(n.typ, n.param, n.target, d.Keys)
 			if err != nil {
 				return err
 			}
 			if names {
 				met[n.typ+"."+n.param] = true
 			}
-			to, err := v.Index().Pointees(n.typ, n.param, n.target, d.Keys)
+			to, err := v.Index().ReferredIDs(n.typ, n.param, n.target, d.Keys)
 			if err != nil {
 				return err
 			}

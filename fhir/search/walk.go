@@ -15,7 +15,7 @@ import (
 
 // walk is $everything on its way through one View.
 type walk struct {
-	*Everything
+	*EverythingRequest
 	view     *consent.View
 	owner    store.Doc
 	own      bool // the owner itself is a row
@@ -48,7 +48,7 @@ func (w *walk) prepare(ctx context.Context) error {
 	}
 	named := w.Types == nil || slices.Contains(w.Types, w.Owner.Type)
 	w.own = named && store.Match(since, w.owner.Keys)
-	for _, typ := range w.view.Types() {
+	for _, typ := range w.view.StoredTypes() {
 		if !w.takes(w.view, typ) {
 			continue
 		}
@@ -69,7 +69,7 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 	sec := &section{typ: typ, member: store.Or{}}
 	var err error
 	if member {
-		if sec.member, err = x.Within(w.Owner.Type, w.Owner.ID, typ, params); err != nil {
+		if sec.member, err = x.InCompartment(w.Owner.Type, w.Owner.ID, typ, params); err != nil {
 			return nil, err
 		}
 	}
@@ -149,7 +149,7 @@ func (w *walk) page(ctx context.Context, page *Page, includes int) error {
 			break
 		}
 		page.Matches = append(page.Matches, d)
-		id := d.ID // not the whole document
+		id := d.RowID // not the whole document
 		at := Cursor{Type: d.Ref.Type, After: &id}
 		if d.Ref == w.Owner {
 			at.Type = ""

@@ -231,13 +231,13 @@ func (t *Tokens) principal(ctx context.Context, g grant, address string) (consen
 		return consent.Principal{}, fmt.Errorf("read the scopes of a token: %w", err)
 	}
 	p := consent.Principal{
-		Client: client.ID, ClientClass: client.Kind, ClientMay: client.Purposes, Scopes: scopes,
+		Client: client.ID, ClientClass: client.Kind, ClientPurposes: client.Purposes, Scopes: scopes,
 		Purpose: g.Purpose, Token: g.ID, Session: g.ID, Address: address, At: t.cfg.Clock(),
 	}
 	if g.User == "" {
 		p.Kind, p.Subject, p.Organisation, p.Flow, p.IDPrefix = consent.Backend, client.ID, client.Organisation, client.Flow, client.IDPrefix
 		if client.Flow == consent.FlowIngest {
-			p.Kind = consent.Feed
+			p.Kind = consent.SourceSystem
 		}
 		return p, nil
 	}
@@ -255,7 +255,7 @@ func (t *Tokens) principal(ctx context.Context, g grant, address string) (consen
 		return p, nil
 	}
 	role, _ := t.cfg.Policy.Role(person.Role)
-	p.Kind, p.Organisation, p.Role, p.Activities = consent.Clinician, person.Organisation, person.Role, role.Activities
+	p.Kind, p.Organisation, p.Role, p.Activities = consent.Staff, person.Organisation, person.Role, role.Activities
 	if org, ok := t.cfg.Policy.Organisation(person.Organisation); ok && org.Parent != "" {
 		p.Parents = []string{org.Parent}
 	}

@@ -108,20 +108,20 @@ func TestPrincipal(t *testing.T) {
 		spec smart.Spec
 		want consent.Principal
 	}{
-		"a clinician": {smart.Spec{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Clinician, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
-			Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}, Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientMay: []string{"TREAT"},
+		"a clinician": {smart.Spec{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
+			Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}, Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientPurposes: []string{"TREAT"},
 			Scopes: scopes("user/*.cruds"), Level: 3}},
 		"a patient": {smart.Spec{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Purpose: "PATRQT",
-			Client: "app", ClientClass: "public", ClientMay: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 9}},
+			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 9}},
 		"a patient without a record is bound to none": {smart.Spec{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
-			Client: "app", ClientClass: "public", ClientMay: []string{"PATRQT"}, Scopes: scopes("patient/*.rs")}},
-		"a feed": {smart.Spec{Client: "feed"}, consent.Principal{Kind: consent.Feed, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
-			Client: "feed", ClientClass: "backend", ClientMay: []string{"TREAT"}, Scopes: scopes("system/*.cruds")}},
+			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs")}},
+		"a feed": {smart.Spec{Client: "feed"}, consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
+			Client: "feed", ClientClass: "backend", ClientPurposes: []string{"TREAT"}, Scopes: scopes("system/*.cruds")}},
 		"another backend": {smart.Spec{Client: "reader"}, consent.Principal{Kind: consent.Backend, Subject: "reader", Organisation: "G1", Flow: "care", Purpose: "TREAT",
-			Client: "reader", ClientClass: "backend", ClientMay: []string{"TREAT"}, Scopes: scopes("system/Patient.rs")}},
+			Client: "reader", ClientClass: "backend", ClientPurposes: []string{"TREAT"}, Scopes: scopes("system/Patient.rs")}},
 		"SMART-236: scopes are cut to the ceiling": {smart.Spec{User: "doctor", Client: "ehr", Scope: "user/Observation.rs system/*.cruds patient/Patient.r"}, consent.Principal{
-			Kind: consent.Clinician, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"}, Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass},
-			Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientMay: []string{"TREAT"}, Scopes: scopes("user/Observation.rs"), Level: 3}},
+			Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"}, Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass},
+			Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientPurposes: []string{"TREAT"}, Scopes: scopes("user/Observation.rs"), Level: 3}},
 	} {
 		got, err := d.verify("Bearer " + d.issue(t, c.spec))
 		if err != nil {

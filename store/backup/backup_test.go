@@ -37,13 +37,13 @@ func (h held) Export(context.Context) iter.Seq2[store.Part, error] {
 
 func (held) Import(context.Context, iter.Seq2[store.Part, error]) error { panic("not asked for") }
 
-func (held) Renew(context.Context) error { panic("not asked for") }
+func (held) RenewFeed(context.Context) error { panic("not asked for") }
 
 func sample() held {
 	var h held
 	for n := range 50 {
 		d := &store.Doc{Ref: store.Ref{Type: "Patient", ID: fmt.Sprint("p", n)}, Version: uint64(n + 1), Updated: time.UnixMilli(int64(n) * 1234567).UTC(),
-			Seq: uint64(1000 + n), ID: store.DocID{Place: 1<<48 - 1, Order: store.Order{1, 2, 255}}, Source: "RX1", Origin: store.Upserted,
+			Seq: uint64(1000 + n), RowID: store.RowID{Partition: 1<<48 - 1, SortKey: store.SortKey{1, 2, 255}}, Source: "RX1", Origin: store.Upserted,
 			Keys: []store.Key{"", "a\x00b", "\xff\xfe"}, Body: bytes.Repeat([]byte("{}"), n)}
 		if n%7 == 3 {
 			d.Origin, d.Body = store.Deleted, nil
@@ -53,7 +53,7 @@ func sample() held {
 	var last store.Record
 	for n := range 20 {
 		payload := fmt.Append(nil, "record ", n)
-		last = store.Record{Pos: last.Pos + 1, Hash: store.Link(last.Hash, last.Pos+1, payload), Payload: payload}
+		last = store.Record{Pos: last.Pos + 1, Hash: store.ChainHash(last.Hash, last.Pos+1, payload), Payload: payload}
 		h.parts = append(h.parts, store.Part{Record: &store.Record{Pos: last.Pos, Hash: last.Hash, Payload: payload}})
 	}
 	return h
@@ -61,7 +61,7 @@ func sample() held {
 
 func TestWhatIsWrittenIsRead(t *testing.T) {
 	h, dir := sample(), filepath.Join(t.TempDir(), "out")
-	h.parts[0].Doc.Keying = 7
+	h.parts[0].Doc.KeyRevision = 7
 	m, err := Write(t.Context(), dir, Manifest{Software: "x", Taken: time.Unix(1, 0).UTC(), PublicURL: "http://record.test"}, h)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		}
 		got = append(got, p)
 	}
-	h.parts[0].Doc.Keying = 0 // is not copied
+	h.parts[0].Doc.KeyRevision = 0 // is not copied
 	if diff := cmp.Diff(got, h.parts); diff != "" {
 		t.Errorf("parts (-read +written):\n%s", diff)
 	}

@@ -32,8 +32,8 @@ func appendPart(b []byte, p store.Part) []byte {
 	b = binary.AppendUvarint(b, d.Version)
 	b = binary.AppendVarint(b, d.Updated.UnixMilli())
 	b = binary.AppendUvarint(b, d.Seq)
-	b = binary.AppendUvarint(b, uint64(d.ID.Place))
-	b = append(b, d.ID.Order[:]...)
+	b = binary.AppendUvarint(b, uint64(d.RowID.Partition))
+	b = append(b, d.RowID.SortKey[:]...)
 	b = appendText(b, d.Source)
 	b = append(b, byte(d.Origin))
 	b = binary.AppendUvarint(b, uint64(len(d.Keys)))
@@ -63,8 +63,8 @@ func parsePart(b []byte) (store.Part, error) {
 		d := &store.Doc{Ref: store.Ref{Type: r.text(), ID: r.text()}, Version: r.uvarint()}
 		d.Updated = time.UnixMilli(r.varint()).UTC()
 		d.Seq = r.uvarint()
-		d.ID.Place = store.Place(r.uvarint())
-		copy(d.ID.Order[:], r.bytes(store.OrderSize))
+		d.RowID.Partition = store.Partition(r.uvarint())
+		copy(d.RowID.SortKey[:], r.bytes(store.SortKeySize))
 		d.Source = r.text()
 		if origin := r.bytes(1); origin != nil {
 			d.Origin = store.Origin(origin[0])

@@ -33,7 +33,7 @@ type plan struct {
 
 // Commit implements store.Store.
 func (db *DB) Commit(ctx context.Context, b store.Batch) (seq uint64, err error) {
-	defer func() { b.Within.Ended(err) }()
+	defer func() { b.Tracker.Note(err) }()
 	p, err := newPlan(b)
 	if err != nil {
 		return 0, err
@@ -189,7 +189,7 @@ func newPlan(b store.Batch) (*plan, error) {
 		}
 		var err error
 		d := w.Doc
-		d.Keying = 0
+		d.KeyRevision = 0
 		if p.raws[i], err = marshal(&d); err != nil {
 			return nil, err
 		}
@@ -226,8 +226,8 @@ func wellFormed(w *store.Write) error {
 		return fmt.Errorf("mongo: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 	case !w.Rekey && d.Version != w.Expect+1:
 		return fmt.Errorf("mongo: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
-	case w.Expect == 0 && w.Keying != 0:
-		return fmt.Errorf("mongo: write of %s: keying %d of no version", d.Ref, w.Keying)
+	case w.Expect == 0 && w.KeyRevision != 0:
+		return fmt.Errorf("mongo: write of %s: keying %d of no version", d.Ref, w.KeyRevision)
 	case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 		return fmt.Errorf("mongo: write of %s: %s", d.Ref, d.Origin)
 	case !w.Rekey && d.Updated.Nanosecond()%int(time.Millisecond) != 0:

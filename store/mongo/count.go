@@ -34,7 +34,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 
 // countable makes a filter that holds exactly for what matches.
 func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok bool, err error) {
-	if q.After != nil || q.Places != nil {
+	if q.After != nil || q.Partitions != nil {
 		return nil, false, nil
 	}
 	var ranges []store.Range
@@ -44,7 +44,7 @@ func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok 
 		switch p := member.(type) {
 		case store.Eq:
 		case store.Range:
-			if !p.Drives() || q.Type == "" {
+			if !p.Driving() || q.Type == "" {
 				return nil, false, nil
 			}
 			ranges = append(ranges, p)

@@ -16,7 +16,7 @@ import (
 // (kill -9) in the middle of a load.
 func TestCrash(t *testing.T) {
 	const writers, rounds = 4, 2
-	server := mongotest.Own(t)
+	server := mongotest.StartOwn(t)
 	uri, name := server.Database(t)
 	c := Config{URI: uri, Database: name, Timeout: 5 * time.Second}
 	acknowledged := map[string]uint64{} // newest version of a document
@@ -147,7 +147,7 @@ func verify(t *testing.T, db *DB, acknowledged, maybe map[string]uint64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Pos != last.Pos+1 || r.Hash != store.Link(last.Hash, r.Pos, r.Payload) {
+		if r.Pos != last.Pos+1 || r.Hash != store.ChainHash(last.Hash, r.Pos, r.Payload) {
 			t.Fatalf("log record %d after %d does not continue the chain", r.Pos, last.Pos)
 		}
 		last = r

@@ -40,8 +40,8 @@ func marshal(d *store.Doc) (bson.Raw, error) {
 	b = bsoncore.AppendStringElement(b, "t", d.Ref.Type)
 	b = bsoncore.AppendDateTimeElement(b, "lu", d.Updated.UnixMilli())
 	b = bsoncore.AppendInt32Element(b, "g", int32(d.Origin))
-	b = appendIndexed(b, d, d.Dead())
-	if d.Dead() {
+	b = appendIndexed(b, d, d.Deleted())
+	if d.Deleted() {
 		b = bsoncore.AppendStringElement(b, "d", refID(d.Ref))
 	} else if d.Body != nil {
 		b = bsoncore.AppendBinaryElement(b, "b", 0, d.Body)
@@ -59,8 +59,8 @@ func marshal(d *store.Doc) (bson.Raw, error) {
 // appendIndexed appends the elements that a rekey replaces, which counts up
 // d.Keying.
 func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
-	b = bsoncore.AppendInt64Element(b, "p", int64(d.ID.Place))
-	b = bsoncore.AppendBinaryElement(b, "o", 0, d.ID.Order[:])
+	b = bsoncore.AppendInt64Element(b, "p", int64(d.RowID.Partition))
+	b = bsoncore.AppendBinaryElement(b, "o", 0, d.RowID.SortKey[:])
 	b = bsoncore.AppendStringElement(b, "s", encode(d.Source))
 	var at int32
 	if !dead {
@@ -69,10 +69,10 @@ func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
 		n := 1
 		for _, key := range d.Keys {
 			switch {
-			case key.Common():
+			case key.CrossType():
 				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), post("", key))
 				n++
-			case key.Drives():
+			case key.Driving():
 				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), post(d.Ref.Type, key))
 				n++
 			}
@@ -84,8 +84,8 @@ func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
 		b = bsoncore.AppendBinaryElement(b, strconv.Itoa(i), 0, []byte(key))
 	}
 	b, _ = bsoncore.AppendArrayEnd(b, at)
-	if d.Keying > 0 {
-		b = bsoncore.AppendInt64Element(b, "r", signed(d.Keying))
+	if d.KeyRevision > 0 {
+		b = bsoncore.AppendInt64Element(b, "r", signed(d.KeyRevision))
 	}
 	return b
 }
@@ -159,16 +159,16 @@ func unmarshal(raw bson.Raw) (d store.Doc, err error) {
 		case "lu":
 			d.Updated = time.UnixMilli(v.DateTime()).UTC()
 		case "p":
-			d.ID.Place = store.Place(v.Int64())
+			d.RowID.Partition = store.Partition(v.Int64())
 		case "o":
 			_, o := v.Binary()
-			copy(d.ID.Order[:], o)
+			copy(d.RowID.SortKey[:], o)
 		case "s":
 			d.Source, _ = decode(v.StringValue())
 		case "q":
 			d.Seq = uint64(v.Int64())
 		case "r":
-			d.Keying = uint64(v.Int64())
+			d.KeyRevision = uint64(v.Int64())
 		case "g":
 			d.Origin = store.Origin(v.Int32())
 		case "f":

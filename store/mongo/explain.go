@@ -8,7 +8,7 @@ import (
 
 // Explain returns how Scan would find the candidates of a query: the leaf that
 // names k, with the index that is hinted. Match decides over every candidate.
-func (db *DB) Explain(ctx context.Context, q store.Query) (way store.Way, err error) {
+func (db *DB) Explain(ctx context.Context, q store.Query) (way store.PlanNode, err error) {
 	err = db.Read(ctx, func(view store.Snap) error {
 		s, ok := view.(*snap)
 		if !ok {
@@ -24,19 +24,19 @@ func (db *DB) Explain(ctx context.Context, q store.Query) (way store.Way, err er
 }
 
 // way spells a lead; streams is how many are merged at most.
-func (l lead) way(streams int) store.Way {
-	w := store.Way{Do: "merge", Verify: true}
+func (l lead) way(streams int) store.PlanNode {
+	w := store.PlanNode{Action: "merge", Verify: true}
 	for _, e := range l.eqs {
-		w.Of = append(w.Of, store.Way{Do: "walk", Index: "K", Key: e.key})
+		w.Children = append(w.Children, store.PlanNode{Action: "walk", Index: "K", Key: e.key})
 	}
 	for _, r := range l.ranges {
-		w.Of = append(w.Of, store.Way{Do: "range", Index: "K", Key: r.Low, High: r.High})
+		w.Children = append(w.Children, store.PlanNode{Action: "range", Index: "K", Key: r.Low, High: r.High})
 	}
 	switch {
 	case !l.ordered(streams):
-		w.Do = "collect"
-	case len(w.Of) == 1:
-		w = w.Of[0]
+		w.Action = "collect"
+	case len(w.Children) == 1:
+		w = w.Children[0]
 		w.Verify = true
 	}
 	return w

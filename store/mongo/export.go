@@ -176,7 +176,7 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) er
 		return failed("import", err)
 	}
 	db.seq.forget()
-	if err := db.Renew(ctx); err != nil {
+	if err := db.RenewFeed(ctx); err != nil {
 		return err
 	}
 	return db.tail.reread(ctx)
@@ -207,7 +207,7 @@ func (in *intake) part(ctx context.Context, p store.Part) error {
 		return in.log.add(ctx, raw, in.db.limits.chunk)
 	}
 	d := *p.Doc
-	d.Keying = 0 // is not copied
+	d.KeyRevision = 0 // is not copied
 	raw, err := marshal(&d)
 	if err != nil {
 		return err

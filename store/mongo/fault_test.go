@@ -25,7 +25,7 @@ func document(id string, n uint64) store.Doc {
 	if n == 1 {
 		d.Origin = store.Created
 	}
-	copy(d.ID.Order[:], fmt.Sprintf("%13s", id))
+	copy(d.RowID.SortKey[:], fmt.Sprintf("%13s", id))
 	return d
 }
 
@@ -76,7 +76,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // LIM-008: a store that is gone is unavailable; nothing is absent because of it.
 func TestServerGone(t *testing.T) {
-	server := mongotest.Own(t)
+	server := mongotest.StartOwn(t)
 	uri, name := server.Database(t)
 	ctx := t.Context()
 	db := openWatched(t, Config{URI: uri, Database: name, Timeout: 2 * time.Second})
@@ -102,7 +102,7 @@ func TestServerGone(t *testing.T) {
 		},
 		"collect": func(string) error {
 			return db.Read(ctx, func(s store.Snap) error {
-				for _, err := range s.Scan(ctx, store.Query{Type: "Patient", Where: store.Under("i")}) {
+				for _, err := range s.Scan(ctx, store.Query{Type: "Patient", Where: store.WithPrefix("i")}) {
 					return err
 				}
 				return nil
@@ -270,7 +270,7 @@ func TestSettlingLeavesNoTraceOfACommit(t *testing.T) {
 
 // Where an outcome cannot be learned the error says so, and only then.
 func TestUnknownOutcome(t *testing.T) {
-	server := mongotest.Own(t)
+	server := mongotest.StartOwn(t)
 	uri, name := server.Database(t)
 	ctx := t.Context()
 	proxy, through := newProxy(t, uri)
@@ -355,7 +355,7 @@ func checkChain(t *testing.T, db *DB, want int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Pos != last.Pos+1 || r.Hash != store.Link(last.Hash, r.Pos, r.Payload) {
+		if r.Pos != last.Pos+1 || r.Hash != store.ChainHash(last.Hash, r.Pos, r.Payload) {
 			t.Fatalf("record %d after %d does not continue the chain", r.Pos, last.Pos)
 		}
 		if got, want := string(r.Payload), fmt.Sprint(r.Pos-1); want != got {

@@ -42,8 +42,8 @@ func (db *DB) feedName(ctx context.Context) (string, error) {
 	return stands.Name, nil
 }
 
-// Renew implements store.Copier.
-func (db *DB) Renew(ctx context.Context) error {
+// RenewFeed implements store.Copier.
+func (db *DB) RenewFeed(ctx context.Context) error {
 	db.feed.mu.Lock()
 	defer db.feed.mu.Unlock()
 	_, err := db.counters.UpdateOne(ctx, bson.D{{Key: "_id", Value: "feed"}},
@@ -79,13 +79,13 @@ func (db *DB) within(ctx context.Context, p store.Position) (end store.Position,
 	return store.Position{Feed: name, Seq: upTo}, by, nil
 }
 
-// End implements store.Feed.
+// End implements store.ChangeFeed.
 func (db *DB) End(ctx context.Context) (store.Position, error) {
 	end, _, err := db.within(ctx, store.Position{})
 	return end, err
 }
 
-// Await implements store.Feed.
+// Await implements store.ChangeFeed.
 func (db *DB) Await(ctx context.Context, after store.Position) error {
 	for {
 		later := db.seq.later() // before looking, so that nothing falls between
@@ -124,7 +124,7 @@ func wait(ctx context.Context, later <-chan struct{}, by time.Time) error {
 // maxNamed is about how many versions a page of the feed names at most.
 const maxNamed = 10_000
 
-// Changes implements store.Feed. The end is looked up before the snapshot is
+// Changes implements store.ChangeFeed. The end is looked up before the snapshot is
 // taken: what had landed by then is in it.
 func (db *DB) Changes(ctx context.Context, after store.Position, max int) (page []store.Change, err error) {
 	end, _, err := db.within(ctx, after)

@@ -35,11 +35,11 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 // shows reports whether a version is asked for.
 func shows(q store.HistoryQuery, d *store.Doc) bool {
 	return !d.Updated.Before(q.Since) &&
-		(q.Before == nil || store.CompareMarks(d.Mark(), *q.Before) > 0) &&
+		(q.Before == nil || store.CompareMarks(d.HistoryMark(), *q.Before) > 0) &&
 		(q.Where == nil || store.Match(q.Where, d.Keys))
 }
 
-func compareDocs(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) }
+func compareDocs(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) }
 
 // versions yields the versions of one document: all of them are read without
 // bodies, sorted here and then fetched.

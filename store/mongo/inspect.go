@@ -30,38 +30,38 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 		f := store.Field{Name: e.Key()}
 		switch e.Key() {
 		case "_id":
-			f.Says, f.Text = "address; behind it the version, in old", e.Value().StringValue()
+			f.Meaning, f.Text = "address; behind it the version, in old", e.Value().StringValue()
 		case "v":
-			f.Says, f.Text = "version", fmt.Sprint(d.Version)
+			f.Meaning, f.Text = "version", fmt.Sprint(d.Version)
 		case "t":
-			f.Says, f.Text = "type", d.Ref.Type
+			f.Meaning, f.Text = "type", d.Ref.Type
 		case "lu":
-			f.Says, f.Text = "updated", d.Updated.Format(time.RFC3339Nano)
+			f.Meaning, f.Text = "updated", d.Updated.Format(time.RFC3339Nano)
 		case "g":
-			f.Says, f.Text = "origin", d.Origin.String()
+			f.Meaning, f.Text = "origin", d.Origin.String()
 		case "p":
-			f.Says, f.Text = "place", fmt.Sprintf("%012x", uint64(d.ID.Place))
+			f.Meaning, f.Text = "place", fmt.Sprintf("%012x", uint64(d.RowID.Partition))
 		case "o":
-			f.Says, f.Text = "order", fmt.Sprintf("%x", d.ID.Order)
+			f.Meaning, f.Text = "order", fmt.Sprintf("%x", d.RowID.SortKey)
 		case "s":
-			f.Says, f.Text = "source", d.Source
+			f.Meaning, f.Text = "source", d.Source
 		case "k":
-			f.Says = "postings: the driving and cross-type keys, and one of the type itself"
+			f.Meaning = "postings: the driving and cross-type keys, and one of the type itself"
 			if f.Keys, err = posted(e.Value()); err != nil {
 				return nil, err
 			}
 		case "f":
-			f.Says, f.Keys = "all keys", d.Keys
+			f.Meaning, f.Keys = "all keys", d.Keys
 		case "q":
-			f.Says, f.Text = "number of the commit", fmt.Sprint(d.Seq)
+			f.Meaning, f.Text = "number of the commit", fmt.Sprint(d.Seq)
 		case "r":
-			f.Says, f.Text = "how often this version was rekeyed", fmt.Sprint(d.Keying)
+			f.Meaning, f.Text = "how often this version was rekeyed", fmt.Sprint(d.KeyRevision)
 		case "b":
-			f.Says, f.Text = "body", string(d.Body)
+			f.Meaning, f.Text = "body", string(d.Body)
 		case "d":
-			f.Says, f.Text = "of a tombstone: its own address", e.Value().StringValue()
+			f.Meaning, f.Text = "of a tombstone: its own address", e.Value().StringValue()
 		case "c":
-			f.Says, f.Text = "counter of the checks that locked this version", e.Value().String()
+			f.Meaning, f.Text = "counter of the checks that locked this version", e.Value().String()
 		default:
 			return nil, fmt.Errorf("mongo: stored document %s has a field %q that no program writes", d.Ref, e.Key())
 		}

@@ -13,8 +13,8 @@ import (
 
 // Inspect decodes every field that documents of res and old have.
 func TestInspect(t *testing.T) {
-	d := store.Doc{Ref: store.Ref{Type: "T", ID: "a"}, Version: 3, Updated: time.UnixMilli(2000).UTC(), Source: "\x01S", Origin: store.Updated, Keying: 2,
-		ID: store.DocID{Place: 0xabc, Order: store.Order{1}}, Keys: []store.Key{"\x00\x00h\x01", "\x01k\xff", "\x80v"}, Body: []byte("{}")}
+	d := store.Doc{Ref: store.Ref{Type: "T", ID: "a"}, Version: 3, Updated: time.UnixMilli(2000).UTC(), Source: "\x01S", Origin: store.Updated, KeyRevision: 2,
+		RowID: store.RowID{Partition: 0xabc, SortKey: store.SortKey{1}}, Keys: []store.Key{"\x00\x00h\x01", "\x01k\xff", "\x80v"}, Body: []byte("{}")}
 	live := stored(t, d)
 	d.Origin, d.Body = store.Deleted, nil
 	dead := stored(t, d)
@@ -38,7 +38,7 @@ func TestInspect(t *testing.T) {
 			if f.Keys != nil {
 				text = fmt.Sprintf("%q", f.Keys)
 			}
-			if out = append(out, f.Name+" "+text); f.Says == "" {
+			if out = append(out, f.Name+" "+text); f.Meaning == "" {
 				t.Errorf("%s: %s has no meaning", name, f.Name)
 			}
 		}

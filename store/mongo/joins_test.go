@@ -99,7 +99,7 @@ func TestJoinsInChunks(t *testing.T) {
 	var docs []store.Doc
 	for i := range 120 {
 		d := document(fmt.Sprintf("%03d", i), 1)
-		d.ID.Place = store.Place(i / 2)
+		d.RowID.Partition = store.Partition(i / 2)
 		docs = append(docs, d)
 	}
 	if _, err := db.Commit(t.Context(), write(docs...)); err != nil {
@@ -112,14 +112,14 @@ func TestJoinsInChunks(t *testing.T) {
 		}
 		return any
 	}
-	places := func(n int) []store.Place {
-		var out []store.Place
+	places := func(n int) []store.Partition {
+		var out []store.Partition
 		for i := range n {
-			out = append(out, store.Place(i))
+			out = append(out, store.Partition(i))
 		}
 		return out
 	}
-	after := docs[10].ID
+	after := docs[10].RowID
 	for _, c := range []struct {
 		name string
 		q    store.Query
@@ -131,11 +131,11 @@ func TestJoinsInChunks(t *testing.T) {
 		{"two are a stream each", store.Query{Where: ids(2), KeysOnly: true}, 2, []string{"find k 1 p 0", "find k 1 p 0"}},
 		{"a hundred are chunks", store.Query{Where: ids(100), KeysOnly: true}, 100, []string{"find k 50 p 0", "find k 50 p 0"}},
 		{"bodies are fetched in chunks", store.Query{Where: ids(45)}, 45, []string{"find k 45 p 0", "bodies", "bodies"}},
-		{"rows in places", store.Query{Where: store.Eq{Key: "a"}, Places: places(30), KeysOnly: true}, 60, []string{"find k 1 p 30"}},
-		{"rows in places, from the middle of one", store.Query{Where: store.Eq{Key: "a"}, Places: places(30), After: &after, KeysOnly: true}, 49, []string{"find k 1 p 0", "find k 1 p 24"}},
-		{"rows in many places", store.Query{Where: store.And{}, Places: places(60), KeysOnly: true}, 120, []string{"find k 1 p 50", "find k 1 p 10"}},
-		{"a range in places is not collected", store.Query{Where: store.Under("id"), Places: places(30), KeysOnly: true}, 60, []string{"find k 1 p 30"}},
-		{"a set is asked of what is found", store.Query{Where: store.And{store.Eq{Key: "a"}, store.In{Prefix: "id", Set: everyone{}}}, Places: places(3), KeysOnly: true}, 6, []string{"find k 1 p 3"}},
+		{"rows in places", store.Query{Where: store.Eq{Key: "a"}, Partitions: places(30), KeysOnly: true}, 60, []string{"find k 1 p 30"}},
+		{"rows in places, from the middle of one", store.Query{Where: store.Eq{Key: "a"}, Partitions: places(30), After: &after, KeysOnly: true}, 49, []string{"find k 1 p 0", "find k 1 p 24"}},
+		{"rows in many places", store.Query{Where: store.And{}, Partitions: places(60), KeysOnly: true}, 120, []string{"find k 1 p 50", "find k 1 p 10"}},
+		{"a range in places is not collected", store.Query{Where: store.WithPrefix("id"), Partitions: places(30), KeysOnly: true}, 60, []string{"find k 1 p 30"}},
+		{"a set is asked of what is found", store.Query{Where: store.And{store.Eq{Key: "a"}, store.In{Prefix: "id", Set: everyone{}}}, Partitions: places(3), KeysOnly: true}, 6, []string{"find k 1 p 3"}},
 	} {
 		h.take()
 		rows := 0

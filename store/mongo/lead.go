@@ -67,9 +67,9 @@ func within(typ string, r store.Range) bson.D {
 // lead chooses what drives a query; the type's own key if nothing else can.
 func (s *snap) lead(ctx context.Context, q store.Query) (lead, error) {
 	if q.Type == "" {
-		key, ok := store.CommonKey(q.Where)
+		key, ok := store.CrossTypeKey(q.Where)
 		if !ok {
-			return lead{}, store.ErrCommon
+			return lead{}, store.ErrNeedsCrossTypeKey
 		}
 		return lead{eqs: []eq{{key, without(equalities(conjuncts(q.Where)), key)}}}, nil
 	}
@@ -88,12 +88,12 @@ func (s *snap) lead(ctx context.Context, q store.Query) (lead, error) {
 func (s *snap) leadOf(ctx context.Context, typ string, p store.Pred, also []store.Key) (l lead, ok bool, err error) {
 	switch p := p.(type) {
 	case store.Eq:
-		return lead{eqs: []eq{{p.Key, without(also, p.Key)}}}, p.Key.Drives(), nil
+		return lead{eqs: []eq{{p.Key, without(also, p.Key)}}}, p.Key.Driving(), nil
 	case store.Range:
-		return lead{ranges: []store.Range{p}}, p.Drives(), nil
+		return lead{ranges: []store.Range{p}}, p.Driving(), nil
 	case store.Span:
 		for _, r := range p.Scan {
-			if !r.Drives() {
+			if !r.Driving() {
 				return lead{}, false, nil
 			}
 		}

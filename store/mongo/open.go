@@ -54,7 +54,7 @@ type Config struct {
 }
 
 // DB is an open record. It implements store.Store, store.State, store.Log,
-// store.Feed and store.Copier and is safe for concurrent use.
+// store.ChangeFeed and store.Copier and is safe for concurrent use.
 type DB struct {
 	client  *mongo.Client
 	clock   func() time.Time
@@ -77,10 +77,10 @@ type DB struct {
 }
 
 var (
-	_ store.Store = (*DB)(nil)
-	_ store.State = (*DB)(nil)
-	_ store.Log   = (*DB)(nil)
-	_ store.Feed  = (*DB)(nil)
+	_ store.Store      = (*DB)(nil)
+	_ store.State      = (*DB)(nil)
+	_ store.Log        = (*DB)(nil)
+	_ store.ChangeFeed = (*DB)(nil)
 )
 
 // Open connects to a record, making its collections and indexes where they are

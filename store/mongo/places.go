@@ -13,13 +13,13 @@ import (
 // places as points of p: K gives their documents in order, without a sort.
 func (s *snap) inPlaces(base bson.D, q store.Query) []bson.D {
 	var filters []bson.D
-	places := q.Places
+	places := q.Partitions
 	if q.After != nil {
-		at, found := slices.BinarySearch(places, q.After.Place)
+		at, found := slices.BinarySearch(places, q.After.Partition)
 		places = places[at:]
 		if found {
-			filters = append(filters, append(slices.Clone(base), bson.E{Key: "p", Value: int64(q.After.Place)},
-				bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: binary(q.After.Order[:])}}}))
+			filters = append(filters, append(slices.Clone(base), bson.E{Key: "p", Value: int64(q.After.Partition)},
+				bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: binary(q.After.SortKey[:])}}}))
 			places = places[1:]
 		}
 	}

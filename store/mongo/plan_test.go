@@ -89,7 +89,7 @@ func TestRareLeafDrives(t *testing.T) {
 	}
 	rare, common := store.Eq{Key: "id7"}, store.Eq{Key: "a"}
 	err := db.Read(ctx, func(s store.Snap) error {
-		for _, p := range []store.And{{rare, common}, {common, rare}, {store.Or{rare}, common}, {store.Under("a"), rare}} {
+		for _, p := range []store.And{{rare, common}, {common, rare}, {store.Or{rare}, common}, {store.WithPrefix("a"), rare}} {
 			l, err := s.(*snap).lead(ctx, store.Query{Type: "Patient", Where: p})
 			if err != nil {
 				return err

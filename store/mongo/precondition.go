@@ -17,7 +17,7 @@ type head struct {
 	version uint64
 	keying  uint64
 	dead    bool
-	id      store.DocID
+	id      store.RowID
 	keys    []store.Key // of what is checked by its keys
 	raw     bson.Raw    // nil if not kept
 }
@@ -79,7 +79,7 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 			if err != nil {
 				return nil, err
 			}
-			h := head{version: d.Version, keying: d.Keying, dead: d.Dead(), id: d.ID}
+			h := head{version: d.Version, keying: d.KeyRevision, dead: d.Deleted(), id: d.RowID}
 			if whole {
 				h.raw = slices.Clone(raw)
 			}
@@ -103,7 +103,7 @@ func (h heads) allow(p *plan) error {
 		if w.Expect == 0 {
 			continue
 		}
-		if err := h.stands("write", w.Doc.Ref, w.Expect, w.Keying); err != nil {
+		if err := h.stands("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (h heads) allow(p *plan) error {
 // check tests one precondition.
 func (h heads) check(c store.Check) error {
 	if c.Where == nil {
-		return h.stands("check", c.Ref, c.Version, c.Keying)
+		return h.stands("check", c.Ref, c.Version, c.KeyRevision)
 	}
 	if have := h[refID(c.Ref)]; have.version == 0 || have.dead || !store.Match(c.Where, have.keys) {
 		return fmt.Errorf("mongo: check of %s: version %d does not match: %w", c.Ref, have.version, store.ErrConflict)

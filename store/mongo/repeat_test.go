@@ -33,7 +33,7 @@ func (f *oneFault) Disarm() bool {
 func TestEachCommandFailsOnce(t *testing.T) {
 	for name, refused := range map[string]bool{"the connection breaks": false, "the server steps down": true} {
 		t.Run(name, func(t *testing.T) {
-			storetest.Faults(t, storetest.Faulty{Open: func(t testing.TB, clock func() time.Time) (storetest.Engine, storetest.Fault) {
+			storetest.Faults(t, storetest.Faulty{Open: func(t testing.TB, clock func() time.Time) (storetest.Engine, storetest.FaultInjector) {
 				uri, name := mongotest.Start(t).Database(t)
 				proxy, through := newProxy(t, uri)
 				db := openWatched(t, Config{URI: through + "&serverMonitoringMode=poll&heartbeatFrequencyMS=500", Database: name, Clock: clock, Timeout: 5 * time.Second})

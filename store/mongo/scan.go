@@ -45,7 +45,7 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 // drive gives the candidates of a lead in the order of the store. verified says
 // that Match has decided them already.
 func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2[store.Doc, error], verified bool, err error) {
-	if !l.ordered(s.db.limits.merge) && q.Places != nil {
+	if !l.ordered(s.db.limits.merge) && q.Partitions != nil {
 		l = l.otherwise() // in a few places it has few candidates
 	}
 	apart, err := s.apart(ctx, q, l)
@@ -78,7 +78,7 @@ func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2
 // the order of the store. All in one are cheaper where they are several and have few
 // candidates: the ids that a search looks up.
 func (s *snap) apart(ctx context.Context, q store.Query, l lead) (bool, error) {
-	if !l.ordered(s.db.limits.merge) || len(l.eqs) <= s.db.limits.apart || q.Places != nil {
+	if !l.ordered(s.db.limits.merge) || len(l.eqs) <= s.db.limits.apart || q.Partitions != nil {
 		return l.ordered(s.db.limits.merge), nil
 	}
 	n, known := s.db.guess.get(l.name(q.Type))
@@ -101,10 +101,10 @@ func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Se
 	}
 	filters := []bson.D{base}
 	switch {
-	case q.Places != nil:
+	case q.Partitions != nil:
 		filters = s.inPlaces(base, q)
 	case q.After != nil:
-		place, order := int64(q.After.Place), binary(q.After.Order[:])
+		place, order := int64(q.After.Partition), binary(q.After.SortKey[:])
 		filters = []bson.D{
 			append(slices.Clone(base), bson.E{Key: "p", Value: place}, bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: order}}}),
 			append(slices.Clone(base), bson.E{Key: "p", Value: bson.D{{Key: "$gt", Value: place}}}),
@@ -161,7 +161,7 @@ func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 		for len(heads) > 0 {
 			least := heads[0].doc
 			for _, h := range heads[1:] {
-				if h.doc.ID.Compare(least.ID) < 0 {
+				if h.doc.RowID.Compare(least.RowID) < 0 {
 					least = h.doc
 				}
 			}
@@ -171,7 +171,7 @@ func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 			var fault error
 			heads = slices.DeleteFunc(heads, func(h *head) bool {
 				ok := true
-				for ok && h.doc.ID == least.ID { // two live documents never share an id
+				for ok && h.doc.RowID == least.RowID { // two live documents never share an id
 					var err error
 					if h.doc, err, ok = h.next(); err != nil {
 						fault = err
@@ -195,7 +195,7 @@ func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store
 	for _, on := range l.conditions(q.Type, s.db.limits.posts) {
 		filter := bson.D{{Key: "k", Value: on}}
 		if q.After != nil {
-			filter = append(filter, bson.E{Key: "p", Value: bson.D{{Key: "$gte", Value: int64(q.After.Place)}}})
+			filter = append(filter, bson.E{Key: "p", Value: bson.D{{Key: "$gte", Value: int64(q.After.Partition)}}})
 		}
 		o := s.db.by(byPost).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
 		for d, err := range s.find(ctx, s.db.res, filter, o) {
@@ -209,12 +209,12 @@ func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store
 				return nil, false, nil
 			}
 			seen[d.Ref] = true
-			if (q.After == nil || d.ID.Compare(*q.After) > 0) && store.Match(q.Where, d.Keys) {
+			if (q.After == nil || d.RowID.Compare(*q.After) > 0) && store.Match(q.Where, d.Keys) {
 				docs = append(docs, d)
 			}
 		}
 	}
-	slices.SortFunc(docs, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(docs, func(a, b store.Doc) int { return a.RowID.Compare(b.RowID) })
 	return docs, true, nil
 }
 

@@ -31,7 +31,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 	if err != nil {
 		return failed("read: begin", err)
 	}
-	s.reading = &store.Reading{}
+	s.reading = &store.CommitTracker{}
 	db.unasked.add(s)
 	ended := false
 	defer func() {
@@ -56,14 +56,14 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 type snap struct {
 	db      *DB
 	session *mongo.Session
-	reading *store.Reading // nil for a transaction of the engine's own
-	taken   bool           // a command was answered, so the server has taken the snapshot
-	number  uint64         // of the commit that runs in it
+	reading *store.CommitTracker // nil for a transaction of the engine's own
+	taken   bool                 // a command was answered, so the server has taken the snapshot
+	number  uint64               // of the commit that runs in it
 	asked   sync.Once
 }
 
-// Reading implements store.Snap.
-func (s *snap) Reading() *store.Reading { return s.reading }
+// Tracker implements store.Snap.
+func (s *snap) Tracker() *store.CommitTracker { return s.reading }
 
 func (db *DB) begin() (*snap, error) {
 	session, err := db.client.StartSession()

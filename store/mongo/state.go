@@ -137,7 +137,7 @@ func (db *DB) Values(ctx context.Context, prefix string) iter.Seq2[store.StateVa
 // values calls f for each value under a prefix until f returns false.
 func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue) bool) error {
 	under := bson.D{{Key: "$gte", Value: encode(prefix)}}
-	if end := store.After(store.Key(prefix)); end != "" {
+	if end := store.PrefixEnd(store.Key(prefix)); end != "" {
 		under = append(under, bson.E{Key: "$lt", Value: encode(string(end))})
 	}
 	filter := bson.D{{Key: "_id", Value: under}, {Key: "x", Value: bson.D{{Key: "$gt", Value: db.now()}}}}

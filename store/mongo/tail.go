@@ -162,7 +162,7 @@ func (t *tail) relink(records []record) {
 	last := t.head
 	for i := range records {
 		pos := last.Pos + 1
-		hash := store.Link(last.Hash, pos, records[i].Payload.Data)
+		hash := store.ChainHash(last.Hash, pos, records[i].Payload.Data)
 		records[i].Pos, records[i].Hash = int64(pos), binary(hash[:])
 		last = store.Record{Pos: pos, Hash: hash}
 	}

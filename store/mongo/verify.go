@@ -193,7 +193,7 @@ func (v *verifier) records(ctx context.Context) error {
 				return v.fault("a log record is damaged: %w", err)
 			}
 			rec := r.plain()
-			if rec.Pos != last.Pos+1 || rec.Hash != store.Link(last.Hash, rec.Pos, rec.Payload) {
+			if rec.Pos != last.Pos+1 || rec.Hash != store.ChainHash(last.Hash, rec.Pos, rec.Payload) {
 				return v.fault("log record %d does not follow record %d", rec.Pos, last.Pos)
 			}
 			last = rec

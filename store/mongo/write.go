@@ -55,7 +55,7 @@ func (s *snap) write(ctx context.Context, p *plan, heads heads, seq uint64) erro
 // moves reports whether a write changes the entry of a document in D.
 func (h heads) moves(w *store.Write) bool {
 	old := h[refID(w.Doc.Ref)]
-	return old.id != w.Doc.ID || !w.Rekey && old.dead != w.Doc.Dead()
+	return old.id != w.Doc.RowID || !w.Rekey && old.dead != w.Doc.Deleted()
 }
 
 // insert adds documents in pieces that a server takes well.
@@ -140,7 +140,7 @@ func (s *snap) rekey(ctx context.Context, p *plan, writes []int, heads heads) (m
 // keyedAgain is the document of a rekey with the Keying that it makes.
 func keyedAgain(w *store.Write) store.Doc {
 	d := w.Doc
-	d.Keying = w.Keying + 1
+	d.KeyRevision = w.KeyRevision + 1
 	return d
 }
 

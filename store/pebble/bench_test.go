@@ -30,9 +30,9 @@ func benchDoc(n int) store.Doc {
 	id := fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", rng.Uint32(), rng.Uint32()>>16, rng.Uint32()>>16, rng.Uint32()>>16, rng.Uint64()>>16)
 	h := fnv.New64a()
 	fmt.Fprint(h, patient)
-	at := store.DocID{Place: store.Place(h.Sum64() >> 16)}
-	at.Order = [store.OrderSize]byte{0, 0, 0, byte(n >> 8), byte(n)}
-	binary.BigEndian.PutUint64(at.Order[5:], rng.Uint64())
+	at := store.RowID{Partition: store.Partition(h.Sum64() >> 16)}
+	at.SortKey = [store.SortKeySize]byte{0, 0, 0, byte(n >> 8), byte(n)}
+	binary.BigEndian.PutUint64(at.SortKey[5:], rng.Uint64())
 	keys := []store.Key{patientKey(patient), store.Key(fmt.Sprintf("\x01\x02cat%d", n%10)), "\x01\x01all"}
 	for i := range 13 {
 		keys = append(keys, store.Key(fmt.Sprintf("\x02%chttp://loinc.org|%05d", i, rng.IntN(2000))))
@@ -44,7 +44,7 @@ func benchDoc(n int) store.Doc {
 	for body.Len() < 2000 {
 		fmt.Fprintf(&body, `{"system":"http://terminology.hl7.org/CodeSystem/observation-category","value":%d,"unit":"mmol/L"},`, rng.Uint32())
 	}
-	return store.Doc{Ref: store.Ref{Type: "Observation", ID: id}, Version: 1, Updated: time.UnixMilli(int64(n)).UTC(), ID: at, Source: "RX1",
+	return store.Doc{Ref: store.Ref{Type: "Observation", ID: id}, Version: 1, Updated: time.UnixMilli(int64(n)).UTC(), RowID: at, Source: "RX1",
 		Origin: store.Created, Keys: store.Sorted(keys), Body: []byte(body.String())}
 }
 
@@ -70,7 +70,7 @@ func BenchmarkPut(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		d := docs[n%len(docs)]
-		d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+		d.Ref.ID, d.RowID.Partition = fmt.Sprint(d.Ref.ID, n), d.RowID.Partition^store.Partition(n/len(docs))
 		if _, err := db.Commit(b.Context(), batchOf(d)); err != nil {
 			b.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func BenchmarkPutKept(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				d := docs[n%len(docs)]
-				d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+				d.Ref.ID, d.RowID.Partition = fmt.Sprint(d.Ref.ID, n), d.RowID.Partition^store.Partition(n/len(docs))
 				if _, err := db.Commit(b.Context(), batchOf(d)); err != nil {
 					b.Fatal(err)
 				}
@@ -151,7 +151,7 @@ func parallel8(b *testing.B, put func(*DB, store.Doc) error) {
 		for pb.Next() {
 			n := int(next.Add(1))
 			d := docs[n%len(docs)]
-			d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+			d.Ref.ID, d.RowID.Partition = fmt.Sprint(d.Ref.ID, n), d.RowID.Partition^store.Partition(n/len(docs))
 			if err := put(db, d); err != nil {
 				b.Error(err)
 				return
@@ -173,7 +173,7 @@ func BenchmarkLoad(b *testing.B) {
 		var batch store.Batch
 		for range min(100, b.N-n) {
 			d := docs[n%len(docs)]
-			d.Ref.ID, d.ID.Place = fmt.Sprint(d.Ref.ID, n), d.ID.Place^store.Place(n/len(docs))
+			d.Ref.ID, d.RowID.Partition = fmt.Sprint(d.Ref.ID, n), d.RowID.Partition^store.Partition(n/len(docs))
 			batch.Writes = append(batch.Writes, store.Write{Doc: d})
 			n++
 		}
@@ -263,5 +263,5 @@ func BenchmarkRead(b *testing.B) {
 	read("CountOf5000", count(func() store.Pred { return category }))
 	read("CountOf50000", count(func() store.Pred { return store.Eq{Key: "\x01\x01all"} }))
 	read("CountOfTypeVerified", count(func() store.Pred { return store.Not{Pred: category} }))
-	read("RangeOf250Rows", scan(func() store.Pred { return store.Under("\x02\x00http://loinc.org|0042") }, 0, true))
+	read("RangeOf250Rows", scan(func() store.Pred { return store.WithPrefix("\x02\x00http://loinc.org|0042") }, 0, true))
 }

@@ -29,7 +29,7 @@ func (c *change) lives() bool {
 	if c.write.Rekey {
 		return c.was.live
 	}
-	return !c.write.Doc.Dead()
+	return !c.write.Doc.Deleted()
 }
 
 // after is what stands after the change.
@@ -66,10 +66,10 @@ func (c *change) create(out *pebble.Batch, posted *postings) {
 
 // postedUnder returns the type under which a key of a document is posted, if it is.
 func postedUnder(code typeCode, k store.Key) (typeCode, bool) {
-	if k.Common() {
+	if k.CrossType() {
 		return common, true
 	}
-	return code, k.Drives()
+	return code, k.Driving()
 }
 
 // postings are rows collected in one piece of memory, to be put in their order:
@@ -178,8 +178,8 @@ func (c *change) rekeyed(old []byte, skip int) error {
 	if err != nil {
 		return err
 	}
-	d := rec.doc(c.write.Doc.Ref.Type, c.write.Doc.ID, c.write.Doc.Keys)
-	d.Source, d.Keying = c.write.Doc.Source, rec.keying+1
+	d := rec.doc(c.write.Doc.Ref.Type, c.write.Doc.RowID, c.write.Doc.Keys)
+	d.Source, d.KeyRevision = c.write.Doc.Source, rec.keying+1
 	c.row = appendRecord(nil, &d, c.code)
 	return nil
 }

@@ -152,7 +152,7 @@ func wellFormed(b store.Batch) error {
 			}
 			size += len(k)
 		}
-		_, fits := toDocID(d.ID)
+		_, fits := toDocID(d.RowID)
 		switch {
 		case seen[d.Ref]:
 			return fmt.Errorf("pebble: two writes of %s in one batch", d.Ref)
@@ -162,8 +162,8 @@ func wellFormed(b store.Batch) error {
 			return fmt.Errorf("pebble: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case !w.Rekey && d.Version != w.Expect+1:
 			return fmt.Errorf("pebble: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
-		case w.Expect == 0 && w.Keying != 0:
-			return fmt.Errorf("pebble: write of %s: keying %d of no version", d.Ref, w.Keying)
+		case w.Expect == 0 && w.KeyRevision != 0:
+			return fmt.Errorf("pebble: write of %s: keying %d of no version", d.Ref, w.KeyRevision)
 		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 			return fmt.Errorf("pebble: write of %s: %s", d.Ref, d.Origin)
 		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
@@ -203,14 +203,14 @@ func (db *DB) prepare(b store.Batch) (*step, error) {
 		}
 		c := &s.changes[i]
 		c.write, c.code = w, code
-		c.id, _ = toDocID(w.Doc.ID)
+		c.id, _ = toDocID(w.Doc.RowID)
 		c.bodyLate = s.bodies > muchBody
 		if !w.Rekey {
 			d := w.Doc
-			d.Keying = 0
+			d.KeyRevision = 0
 			c.row = appendRecord(make([]byte, 0, 512), &d, code)
 		}
-		if w.Expect == 0 && !w.Doc.Dead() {
+		if w.Expect == 0 && !w.Doc.Deleted() {
 			c.create(s.ready, &posted)
 		}
 	}
@@ -283,7 +283,7 @@ func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
 		if c.was, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
 			return unavailable("write "+c.write.Doc.Ref.String(), err)
 		}
-		if want := (versionKeying{c.write.Expect, c.write.Keying}); c.was.head() != want {
+		if want := (versionKeying{c.write.Expect, c.write.KeyRevision}); c.was.head() != want {
 			return conflict("write", c.write.Doc.Ref, c.was.head(), want)
 		}
 	}
@@ -319,7 +319,7 @@ func (s *snap) allows(c store.Check) (err error) {
 		}
 	}
 	if c.Where == nil {
-		if want := (versionKeying{c.Version, c.Keying}); was.head() != want {
+		if want := (versionKeying{c.Version, c.KeyRevision}); was.head() != want {
 			return conflict("check", c.Ref, was.head(), want)
 		}
 		return nil

@@ -43,7 +43,7 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 			for range perWriter {
 				id := fmt.Sprintf("w%d-%d", w, rng.IntN(20))
 				v := versions[id]
-				d := store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: v + 1, Origin: store.Upserted, Body: []byte(id), ID: testID(uint64(rng.IntN(3)), id),
+				d := store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: v + 1, Origin: store.Upserted, Body: []byte(id), RowID: testID(uint64(rng.IntN(3)), id),
 					Keys: store.Sorted([]store.Key{"k", store.Key(fmt.Sprint("v", rng.IntN(10)))})}
 				if v%4 == 3 {
 					d.Origin, d.Body = store.Deleted, nil

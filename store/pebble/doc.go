@@ -5,7 +5,7 @@
 //
 // Everything is a row of one ordered map. A row's first byte says what it is.
 // A type stands as its code, two bytes that the dictionary (t) gave it; a docid
-// is a store.DocID in 19 bytes, place (6) and order (13), so that rows order as
+// is a store.RowID in 19 bytes, place (6) and order (13), so that rows order as
 // the store does; "key·" is an index key escaped and ended (see appendKey), so
 // that postings order by (key, docid) exactly, whatever bytes keys are made of.
 //
@@ -30,7 +30,7 @@
 // and w. A tombstone goes to v at once, and i alone leads to it: that is why
 // Get finds it and Scan cannot.
 //
-// How often the newest version was rekeyed (store.Doc.Keying) stands twice: in i,
+// How often the newest version was rekeyed (store.Doc.KeyRevision) stands twice: in i,
 // where a commit tests it together with the version, and among the facts of d or v,
 // where every reader finds it. It is left out while it is 0, as in all rows that were
 // written before there was one.

@@ -7,31 +7,31 @@ import (
 )
 
 // Explain returns how Scan would find the candidates of a query.
-func (db *DB) Explain(_ context.Context, q store.Query) (store.Way, error) {
+func (db *DB) Explain(_ context.Context, q store.Query) (store.PlanNode, error) {
 	if err := db.up(); err != nil {
-		return store.Way{}, err
+		return store.PlanNode{}, err
 	}
 	p, err := planOf(q)
 	if err != nil {
-		return store.Way{}, err
+		return store.PlanNode{}, err
 	}
 	return wayOf(p), nil
 }
 
-func wayOf(p plan) store.Way {
+func wayOf(p plan) store.PlanNode {
 	const index = "postings"
-	of := func(do string, plans []plan) store.Way {
-		w := store.Way{Do: do}
+	of := func(do string, plans []plan) store.PlanNode {
+		w := store.PlanNode{Action: do}
 		for _, q := range plans {
-			w.Of = append(w.Of, wayOf(q))
+			w.Children = append(w.Children, wayOf(q))
 		}
 		return w
 	}
 	switch p := p.(type) {
 	case everything:
-		return store.Way{Do: "walk", Index: "documents of the type"}
+		return store.PlanNode{Action: "walk", Index: "documents of the type"}
 	case posting:
-		return store.Way{Do: "walk", Index: index, Key: p.key}
+		return store.PlanNode{Action: "walk", Index: index, Key: p.key}
 	case meet:
 		return of("meet", p)
 	case join:
@@ -39,9 +39,9 @@ func wayOf(p plan) store.Way {
 	case least:
 		return of("least", p)
 	case collected:
-		w := store.Way{Do: "collect", Verify: !p.whole}
+		w := store.PlanNode{Action: "collect", Verify: !p.whole}
 		for _, r := range p.ranges {
-			w.Of = append(w.Of, store.Way{Do: "range", Index: index, Key: r.Low, High: r.High})
+			w.Children = append(w.Children, store.PlanNode{Action: "range", Index: index, Key: r.Low, High: r.High})
 		}
 		return w
 	case verified:
@@ -49,5 +49,5 @@ func wayOf(p plan) store.Way {
 		w.Verify = true
 		return w
 	}
-	return store.Way{}
+	return store.PlanNode{}
 }

@@ -186,7 +186,7 @@ func (in *intake) part(p store.Part) error {
 	switch {
 	case p.Record != nil:
 		r := *p.Record
-		if r.Pos != in.head.Pos+1 || r.Hash != store.Link(in.head.Hash, r.Pos, r.Payload) {
+		if r.Pos != in.head.Pos+1 || r.Hash != store.ChainHash(in.head.Hash, r.Pos, r.Payload) {
 			return fmt.Errorf("log record %d: %w", r.Pos, errOrder)
 		}
 		set(in.out, logRow(r.Pos), append(append(make([]byte, 0, len(r.Hash)+len(r.Payload)), r.Hash[:]...), r.Payload...))
@@ -214,12 +214,12 @@ func (in *intake) flush(o *pebble.WriteOptions) error {
 // version puts the rows of a version: of the newest where the address is new.
 func (in *intake) version(exported *store.Doc) error {
 	d := *exported
-	d.Keying = 0 // is not copied
+	d.KeyRevision = 0 // is not copied
 	code, err := in.db.types.give(in.db.rows, d.Ref.Type)
 	if err != nil {
 		return err
 	}
-	id, fits := toDocID(d.ID)
+	id, fits := toDocID(d.RowID)
 	newest := in.last.Ref != d.Ref
 	if !fits || d.Version == 0 || !newest && d.Version != in.last.Version-1 || newest && in.last.Version > 1 {
 		return errOrder
@@ -229,7 +229,7 @@ func (in *intake) version(exported *store.Doc) error {
 	row := appendRecord(nil, &d, code)
 	c := &change{write: &store.Write{Doc: d}, code: code, id: id}
 	c.recordIn(in.out, d.Seq)
-	if newest && !d.Dead() {
+	if newest && !d.Deleted() {
 		var posted postings
 		c.create(in.out, &posted)
 		posted.putSorted(in.out)
@@ -240,7 +240,7 @@ func (in *intake) version(exported *store.Doc) error {
 		set(in.out, newestRow(nil, code, d.Ref.ID), standing{version: d.Version}.encode())
 	}
 	set(in.out, versionRow(rowVersion, code, d.Ref.ID, d.Version), append(id[:len(id):len(id)], row...))
-	if !d.Dead() {
+	if !d.Deleted() {
 		set(in.out, versionRow(rowOldBody, code, d.Ref.ID, d.Version), d.Body)
 	}
 	return nil

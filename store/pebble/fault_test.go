@@ -25,14 +25,14 @@ type brittle struct {
 	seen       int
 }
 
-// Arm implements storetest.Fault.
+// Arm implements storetest.FaultInjector.
 func (b *brittle) Arm(n int, carriedOut bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.n, b.carriedOut, b.seen = n, carriedOut, 0
 }
 
-// Disarm implements storetest.Fault.
+// Disarm implements storetest.FaultInjector.
 func (b *brittle) Disarm() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,7 +92,7 @@ func TestEachStepFailsOnce(t *testing.T) {
 	dirs := map[storetest.Engine]string{}
 	quiet := slog.New(slog.DiscardHandler)
 	storetest.Faults(t, storetest.Faulty{
-		Open: func(t testing.TB, clock func() time.Time) (storetest.Engine, storetest.Fault) {
+		Open: func(t testing.TB, clock func() time.Time) (storetest.Engine, storetest.FaultInjector) {
 			disk, dir := &brittle{FS: vfs.Default}, t.TempDir()
 			db, err := Open(Config{Dir: dir, Clock: clock, Cache: 1 << 20, FS: disk, Log: quiet})
 			if err != nil {

@@ -94,12 +94,12 @@ func (db *DB) within(ctx context.Context, p store.Position) (store.Position, err
 	return end, nil
 }
 
-// End implements store.Feed.
+// End implements store.ChangeFeed.
 func (db *DB) End(ctx context.Context) (store.Position, error) {
 	return db.within(ctx, store.Position{})
 }
 
-// Await implements store.Feed.
+// Await implements store.ChangeFeed.
 func (db *DB) Await(ctx context.Context, after store.Position) error {
 	for {
 		later := db.shown.later() // before looking, so that nothing falls between
@@ -118,7 +118,7 @@ func (db *DB) Await(ctx context.Context, after store.Position) error {
 // maxNamed is about how many versions a page of the feed names at most.
 const maxNamed = 10_000
 
-// Changes implements store.Feed.
+// Changes implements store.ChangeFeed.
 func (db *DB) Changes(ctx context.Context, after store.Position, max int) ([]store.Change, error) {
 	end, err := db.within(ctx, after)
 	if err != nil {
@@ -163,8 +163,8 @@ func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max
 	return page, it.Error()
 }
 
-// Renew implements store.Copier.
-func (db *DB) Renew(ctx context.Context) error {
+// RenewFeed implements store.Copier.
+func (db *DB) RenewFeed(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -9,10 +9,10 @@ import (
 	"carerecord/store"
 )
 
-// Row is one row of the tree, decoded for people who look at a store.
-type Row struct {
+// StoredRow is one row of the tree, decoded for people who look at a store.
+type StoredRow struct {
 	Kind       byte   // the first byte, as the package documentation lists it
-	Says       string // what such a row is
+	Meaning    string // what such a row is
 	Key, Value []store.Field
 	RawKey     []byte
 	RawValue   []byte
@@ -20,11 +20,11 @@ type Row struct {
 
 // Rows yields all rows of one snapshot in their order. An error ends the sequence: a row
 // that does not read as it was written is one.
-func (db *DB) Rows(ctx context.Context) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		fail := func(err error) { yield(Row{}, unavailable("read the rows", err)) }
+func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
+	return func(yield func(StoredRow, error) bool) {
+		fail := func(err error) { yield(StoredRow{}, unavailable("read the rows", err)) }
 		if err := db.up(); err != nil {
-			yield(Row{}, err)
+			yield(StoredRow{}, err)
 			return
 		}
 		rows := db.rows.NewSnapshot()
@@ -63,77 +63,77 @@ func (db *DB) Rows(ctx context.Context) iter.Seq2[Row, error] {
 // decoder takes rows apart.
 type decoder struct{ types map[typeCode]string }
 
-func (d decoder) row(key, value []byte) (Row, error) {
+func (d decoder) row(key, value []byte) (StoredRow, error) {
 	if len(key) == 0 {
-		return Row{}, errDamaged
+		return StoredRow{}, errDamaged
 	}
-	out := Row{Kind: key[0], RawKey: key, RawValue: value}
+	out := StoredRow{Kind: key[0], RawKey: key, RawValue: value}
 	k, v := &fields{reader: reader{b: key[1:]}, types: d.types}, &fields{reader: reader{b: value}, types: d.types}
 	switch out.Kind {
 	case rowType:
-		out.Says = "dictionary of types: the code that stands for a type in rows"
+		out.Meaning = "dictionary of types: the code that stands for a type in rows"
 		k.text("type")
 		v.number("code", 2)
 	case rowNewest:
-		out.Says = "the newest version of an address"
+		out.Meaning = "the newest version of an address"
 		k.typ()
 		k.text("id")
 		v.standing()
 	case rowDoc:
-		out.Says = "a live document: facts and keys"
+		out.Meaning = "a live document: facts and keys"
 		k.docID()
 		v.record()
 	case rowBody:
-		out.Says = "the body of a live document"
+		out.Meaning = "the body of a live document"
 		k.docID()
 		v.text("body")
 	case rowAll:
-		out.Says = "a live document of a type"
+		out.Meaning = "a live document of a type"
 		k.typ()
 		k.docID()
 	case rowPosting:
-		out.Says = "a posting: a live document with a driving or cross-type key"
+		out.Meaning = "a posting: a live document with a driving or cross-type key"
 		k.typ()
 		k.key()
 		k.docID()
 	case rowCount:
-		out.Says = "how many live documents have a key; of few keys only"
+		out.Meaning = "how many live documents have a key; of few keys only"
 		k.typ()
 		k.key()
 		v.uvarints("count")
 	case rowVersion:
-		out.Says = "a superseded version or a tombstone: where it was, facts and keys"
+		out.Meaning = "a superseded version or a tombstone: where it was, facts and keys"
 		k.version()
 		v.docID()
 		v.record()
 	case rowOldBody:
-		out.Says = "the body of a superseded version"
+		out.Meaning = "the body of a superseded version"
 		k.version()
 		v.text("body")
 	case rowHistory:
-		out.Says = "a version in the history of its type, newest first"
+		out.Meaning = "a version in the history of its type, newest first"
 		k.typ()
 		k.descending()
 		k.text("id")
 		v.uvarints("version")
 	case rowChange:
-		out.Says = "a version in the change feed, by its commit"
+		out.Meaning = "a version in the change feed, by its commit"
 		k.number("seq", 8)
 		k.typ()
 		k.text("id")
 		v.uvarints("version")
 	case rowState:
-		out.Says = "a value of State"
+		out.Meaning = "a value of State"
 		k.text("name")
 		v.expiry()
 		v.text("value")
 	case rowLog:
-		out.Says = "a record of the log"
+		out.Meaning = "a record of the log"
 		k.number("position", 8)
 		v.hex("hash", uint64(len(store.Hash{})))
 		v.text("payload")
 	case rowMeta:
-		out.Says = "what the folder as a whole has"
+		out.Meaning = "what the folder as a whole has"
 		k.text("name")
 		switch string(key[1:]) {
 		case metaSeq, metaCounted:
@@ -142,10 +142,10 @@ func (d decoder) row(key, value []byte) (Row, error) {
 			v.text("value")
 		}
 	default:
-		return Row{}, fmt.Errorf("row %x: %w", key, errDamaged)
+		return StoredRow{}, fmt.Errorf("row %x: %w", key, errDamaged)
 	}
 	if k.bad || v.bad || len(k.b) > 0 || len(v.b) > 0 {
-		return Row{}, fmt.Errorf("row %x: %w", key, errDamaged)
+		return StoredRow{}, fmt.Errorf("row %x: %w", key, errDamaged)
 	}
 	out.Key, out.Value = k.out, v.out
 	return out, nil
@@ -192,7 +192,7 @@ func (f *fields) typ() {
 
 func (f *fields) docID() {
 	f.hex("place", 6)
-	f.hex("order", store.OrderSize)
+	f.hex("order", store.SortKeySize)
 }
 
 // escaped reads what appendKey wrote, with its end.

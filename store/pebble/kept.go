@@ -178,7 +178,7 @@ func (c *counts) step(out *pebble.Batch, changes []change, seq uint64) {
 func (c *counts) add(of map[store.Key]*kept, keys []store.Key, by int64) {
 	c.note(of[""], by)
 	for _, key := range keys {
-		if key.Drives() {
+		if key.Driving() {
 			c.note(of[key], by)
 		}
 	}

@@ -82,7 +82,7 @@ func TestRandomWithEveryCountKept(t *testing.T) {
 // put writes a document with keys, or deletes it where there are none.
 func put(t testing.TB, db *DB, id string, version uint64, keys ...store.Key) {
 	t.Helper()
-	d := store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: version, Origin: store.Upserted, Keys: store.Sorted(keys), Body: []byte(id), ID: testID(1, id)}
+	d := store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: version, Origin: store.Upserted, Keys: store.Sorted(keys), Body: []byte(id), RowID: testID(1, id)}
 	if keys == nil {
 		d.Origin, d.Body = store.Deleted, nil
 	}

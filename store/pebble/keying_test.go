@@ -12,7 +12,7 @@ import (
 // rekeyOf rekeys a version that was read with a keying.
 func rekeyOf(d store.Doc, keys string) store.Batch {
 	d.Keys = split(keys)
-	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}}}
+	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}}}
 }
 
 func newest(t *testing.T, db *DB, id string) (d store.Doc) {
@@ -46,8 +46,8 @@ func TestFolderWithoutKeying(t *testing.T) {
 	for _, id := range []string{"a", "b"} { // alive and a tombstone
 		for n := range uint64(2) {
 			d := newest(t, db, id)
-			if d.Keying != n {
-				t.Errorf("%s: got keying %d, want %d", id, d.Keying, n)
+			if d.KeyRevision != n {
+				t.Errorf("%s: got keying %d, want %d", id, d.KeyRevision, n)
 			}
 			if _, err := db.Commit(t.Context(), rekeyOf(d, "k|n")); err != nil {
 				t.Fatal(err)

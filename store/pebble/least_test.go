@@ -22,7 +22,7 @@ func TestTheSmallerRangeDrives(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wide, narrow := store.Under("a"), store.Under("b")
+	wide, narrow := store.WithPrefix("a"), store.WithPrefix("b")
 	for _, where := range []store.And{{wide, narrow}, {narrow, wide}} {
 		err := db.Read(t.Context(), func(view store.Snap) error {
 			s := view.(*snap)

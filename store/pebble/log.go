@@ -42,7 +42,7 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 // link puts a record behind the head. The mutex must be held.
 func (db *DB) link(out *pebble.Batch, payload []byte) error {
 	pos := db.head.Pos + 1
-	db.head = store.Record{Pos: pos, Hash: store.Link(db.head.Hash, pos, payload)}
+	db.head = store.Record{Pos: pos, Hash: store.ChainHash(db.head.Hash, pos, payload)}
 	value := append(make([]byte, 0, len(db.head.Hash)+len(payload)), db.head.Hash[:]...)
 	return out.Set(logRow(pos), append(value, payload...), nil)
 }

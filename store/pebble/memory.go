@@ -156,8 +156,8 @@ func (m *memory) recent(ctx context.Context) error {
 }
 
 func sameDoc(a, b *store.Doc) bool {
-	return a.Ref == b.Ref && a.Version == b.Version && a.Updated.Equal(b.Updated) && a.Seq == b.Seq && a.ID == b.ID &&
-		a.Source == b.Source && a.Origin == b.Origin && a.Keying == b.Keying && slices.Equal(a.Keys, b.Keys) && bytes.Equal(a.Body, b.Body)
+	return a.Ref == b.Ref && a.Version == b.Version && a.Updated.Equal(b.Updated) && a.Seq == b.Seq && a.RowID == b.RowID &&
+		a.Source == b.Source && a.Origin == b.Origin && a.KeyRevision == b.KeyRevision && slices.Equal(a.Keys, b.Keys) && bytes.Equal(a.Body, b.Body)
 }
 
 // shared looks whether the snapshot for the next read holds what it says. A newer one is

@@ -60,7 +60,7 @@ func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 		{"a document of another keying", func(db *DB) {
 			rec := db.recent.shelf(ref)
 			k, _ := rec.docs.Get(ref)
-			k.doc.Keying = 1
+			k.doc.KeyRevision = 1
 			rec.docs.Add(ref, k)
 		}, "the kept document T/a"},
 		{"a document that never was", func(db *DB) { db.recent.put(store.Doc{Ref: store.Ref{Type: "T", ID: "none"}}, db.seq) }, "a kept document"},
@@ -121,7 +121,7 @@ func TestRenewBesideCommits(t *testing.T) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		for range 100 {
-			if err := db.Renew(t.Context()); err != nil {
+			if err := db.RenewFeed(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}

@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // DB is the embedded engine. It implements store.Store, store.State, store.Log,
-// store.Feed and store.Copier and is safe for concurrent use. One process at a time holds a
+// store.ChangeFeed and store.Copier and is safe for concurrent use. One process at a time holds a
 // folder.
 type DB struct {
 	rows  *pebble.DB

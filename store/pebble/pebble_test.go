@@ -164,7 +164,7 @@ func TestMuchBody(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	body := make([]byte, muchBody/2+1)
 	doc := func(id string, version uint64) store.Doc {
-		return store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: version, Origin: store.Upserted, ID: testID(1, id), Keys: []store.Key{"k"}, Body: append(body, id...)}
+		return store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: version, Origin: store.Upserted, RowID: testID(1, id), Keys: []store.Key{"k"}, Body: append(body, id...)}
 	}
 	for _, b := range []store.Batch{
 		{Writes: []store.Write{{Doc: doc("a", 1)}, {Doc: doc("b", 1)}}},

@@ -56,9 +56,9 @@ func planOf(q store.Query) (plan, error) {
 	if q.Type != "" {
 		return planTyped(q.Where), nil
 	}
-	key, ok := store.CommonKey(q.Where)
+	key, ok := store.CrossTypeKey(q.Where)
 	if !ok {
-		return nil, store.ErrCommon
+		return nil, store.ErrNeedsCrossTypeKey
 	}
 	_, whole := q.Where.(store.Eq)
 	return inexact(posting{key}, !whole), nil
@@ -75,15 +75,15 @@ func planTyped(p store.Pred) plan {
 func propose(p store.Pred) plan {
 	switch p := p.(type) {
 	case store.Eq:
-		if p.Key.Drives() {
+		if p.Key.Driving() {
 			return posting{p.Key}
 		}
 	case store.Range:
-		if p.Drives() {
+		if p.Driving() {
 			return collected{[]store.Range{p}, true}
 		}
 	case store.Span:
-		if len(p.Scan) > 0 && !slices.ContainsFunc(p.Scan, func(r store.Range) bool { return !r.Drives() }) {
+		if len(p.Scan) > 0 && !slices.ContainsFunc(p.Scan, func(r store.Range) bool { return !r.Driving() }) {
 			return collected{ranges: p.Scan}
 		}
 	case store.And:

@@ -59,8 +59,8 @@ func (s *snap) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Reading implements store.Snap: a snapshot of this engine needs no confirmation.
-func (s *snap) Reading() *store.Reading { return nil }
+// Tracker implements store.Snap: a snapshot of this engine needs no confirmation.
+func (s *snap) Tracker() *store.CommitTracker { return nil }
 
 // Get implements store.Snap.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
@@ -69,7 +69,7 @@ func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 
 // All implements store.Snap.
 func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
-	return store.EachOf(ctx, refs, s.Get)
+	return store.GetEach(ctx, refs, s.Get)
 }
 
 // Version implements store.Snap.
@@ -109,7 +109,7 @@ func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Do
 	if err == nil {
 		var d store.Doc
 		if d, err = s.document(ref.Type, v); err == nil {
-			if current && !d.Dead() {
+			if current && !d.Deleted() {
 				s.recent.put(d, s.at)
 			}
 			return d, nil

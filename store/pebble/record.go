@@ -34,7 +34,7 @@ const rekeyedBit = 0x80
 
 func appendRecord(b []byte, d *store.Doc, code typeCode) []byte {
 	origin := byte(d.Origin)
-	if d.Keying > 0 {
+	if d.KeyRevision > 0 {
 		origin |= rekeyedBit
 	}
 	b = binary.BigEndian.AppendUint64(b, d.Seq)
@@ -42,8 +42,8 @@ func appendRecord(b []byte, d *store.Doc, code typeCode) []byte {
 	b = binary.AppendUvarint(b, d.Version)
 	b = append(b, origin)
 	b = binary.BigEndian.AppendUint16(b, uint16(code))
-	if d.Keying > 0 {
-		b = binary.AppendUvarint(b, d.Keying)
+	if d.KeyRevision > 0 {
+		b = binary.AppendUvarint(b, d.KeyRevision)
 	}
 	b = appendString(b, d.Ref.ID)
 	b = appendString(b, d.Source)
@@ -174,17 +174,17 @@ func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
 
 // doc makes the document of a record, all of it copied from the row, without
 // body and with the keys given.
-func (r *record) doc(typ string, id store.DocID, keys []store.Key) store.Doc {
+func (r *record) doc(typ string, id store.RowID, keys []store.Key) store.Doc {
 	return store.Doc{
-		Ref:     store.Ref{Type: typ, ID: string(r.id)},
-		Version: r.version,
-		Updated: instant(r.milli),
-		Seq:     r.seq,
-		ID:      id,
-		Source:  string(r.source),
-		Origin:  r.origin,
-		Keying:  r.keying,
-		Keys:    keys,
+		Ref:         store.Ref{Type: typ, ID: string(r.id)},
+		Version:     r.version,
+		Updated:     instant(r.milli),
+		Seq:         r.seq,
+		RowID:       id,
+		Source:      string(r.source),
+		Origin:      r.origin,
+		KeyRevision: r.keying,
+		Keys:        keys,
 	}
 }
 

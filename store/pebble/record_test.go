@@ -18,7 +18,7 @@ func FuzzRecordsReadBack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, source, keys string, version uint64, milli int64, seq uint64, origin byte, keying uint64) {
 		want := store.Doc{
 			Ref: store.Ref{Type: "T", ID: id}, Version: version, Seq: seq, Updated: time.UnixMilli(milli).UTC(),
-			ID: testID(5, "order"), Source: source, Origin: store.Origin(origin &^ rekeyedBit), Keys: split(keys), Keying: keying,
+			RowID: testID(5, "order"), Source: source, Origin: store.Origin(origin &^ rekeyedBit), Keys: split(keys), KeyRevision: keying,
 		}
 		want.Updated = time.UnixMilli(want.Updated.UnixMilli()).UTC()
 		row := appendRecord(nil, &want, 12)
@@ -30,7 +30,7 @@ func FuzzRecordsReadBack(f *testing.F) {
 		if err != nil {
 			t.Fatalf("keys: %v", err)
 		}
-		if diff := cmp.Diff(rec.doc("T", want.ID, read), want, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(rec.doc("T", want.RowID, read), want, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("record (-got +want):\n%s", diff)
 		}
 	})

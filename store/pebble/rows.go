@@ -38,25 +38,25 @@ const (
 // typeCode stands for a type in rows.
 type typeCode uint16
 
-const docIDSize = 6 + store.OrderSize
+const docIDSize = 6 + store.SortKeySize
 
-// docID is a store.DocID as it stands in rows.
+// docID is a store.RowID as it stands in rows.
 type docID [docIDSize]byte
 
 // toDocID is false for a place that has more than 48 bits.
-func toDocID(id store.DocID) (d docID, ok bool) {
+func toDocID(id store.RowID) (d docID, ok bool) {
 	var place [8]byte
-	binary.BigEndian.PutUint64(place[:], uint64(id.Place))
+	binary.BigEndian.PutUint64(place[:], uint64(id.Partition))
 	copy(d[:6], place[2:])
-	copy(d[6:], id.Order[:])
-	return d, id.Place>>48 == 0
+	copy(d[6:], id.SortKey[:])
+	return d, id.Partition>>48 == 0
 }
 
-func (d docID) id() store.DocID {
+func (d docID) id() store.RowID {
 	var place [8]byte
 	copy(place[2:], d[:6])
-	id := store.DocID{Place: store.Place(binary.BigEndian.Uint64(place[:]))}
-	copy(id.Order[:], d[6:])
+	id := store.RowID{Partition: store.Partition(binary.BigEndian.Uint64(place[:]))}
+	copy(id.SortKey[:], d[6:])
 	return id
 }
 
@@ -232,7 +232,7 @@ func commitNumber(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil,
 
 // behind returns the first row behind all that begin with prefix.
 func behind(prefix []byte) []byte {
-	return []byte(store.After(store.Key(prefix)))
+	return []byte(store.PrefixEnd(store.Key(prefix)))
 }
 
 func instant(milli int64) time.Time { return time.UnixMilli(milli).UTC() }

@@ -50,9 +50,9 @@ func FuzzPostingsOrderByKeyThenDocID(f *testing.F) {
 	})
 }
 
-func testID(place uint64, order string) store.DocID {
-	id := store.DocID{Place: store.Place(place & (1<<48 - 1))}
-	copy(id.Order[:], order)
+func testID(place uint64, order string) store.RowID {
+	id := store.RowID{Partition: store.Partition(place & (1<<48 - 1))}
+	copy(id.SortKey[:], order)
 	return id
 }
 

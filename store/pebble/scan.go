@@ -44,7 +44,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if key, ok := bare(p); ok && q.After == nil && q.Places == nil {
+	if key, ok := bare(p); ok && q.After == nil && q.Partitions == nil {
 		return s.countType(ctx, q.Type, key, max)
 	}
 	c := candidates{snap: s, q: q}
@@ -140,14 +140,14 @@ func (c *candidates) each(ctx context.Context, p plan, idsOnly bool, f func(reco
 }
 
 func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
-	p = within(c.q.Places, p)
+	p = within(c.q.Partitions, p)
 	st, err := c.open(ctx, p, code, from)
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	if c.q.Places != nil {
-		st = &placed{st, c.q.Places}
+	if c.q.Partitions != nil {
+		st = &placed{st, c.q.Partitions}
 	}
 	defer c.closeIterators()
 	var keys []store.Key
@@ -160,7 +160,7 @@ func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID,
 		}
 		id, ok := st.seek(from)
 		if !ok {
-			if n == 0 && !blind && c.q.Steady {
+			if n == 0 && !blind && c.q.TimingSafe {
 				c.pretend()
 			}
 			return st.err()
@@ -196,7 +196,7 @@ func (c *candidates) record(id docID) (record, error) {
 	if value == nil {
 		return record{}, errNoDoc
 	}
-	if c.docs.got == 1 && c.q.Steady {
+	if c.docs.got == 1 && c.q.TimingSafe {
 		c.db.glimpse.Store(&id)
 	}
 	return parseRecord(value)

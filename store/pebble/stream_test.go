@@ -27,7 +27,7 @@ func TestStreamsThatNeverMeetHearTheContext(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	var b store.Batch
 	for i := range 4000 { // eight by eight, so that streams cannot follow by steps
-		d := store.Doc{Ref: store.Ref{Type: "T", ID: fmt.Sprint(i)}, Version: 1, Origin: store.Created, ID: testID(uint64(i), ""), Keys: []store.Key{[]store.Key{"a", "b"}[i/8%2]}}
+		d := store.Doc{Ref: store.Ref{Type: "T", ID: fmt.Sprint(i)}, Version: 1, Origin: store.Created, RowID: testID(uint64(i), ""), Keys: []store.Key{[]store.Key{"a", "b"}[i/8%2]}}
 		b.Writes = append(b.Writes, store.Write{Doc: d})
 	}
 	if _, err := db.Commit(t.Context(), b); err != nil {

@@ -318,7 +318,7 @@ func (v *verifier) log(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if rec.Pos != last.Pos+1 || rec.Hash != store.Link(last.Hash, rec.Pos, rec.Payload) {
+		if rec.Pos != last.Pos+1 || rec.Hash != store.ChainHash(last.Hash, rec.Pos, rec.Payload) {
 			return v.fault("log record %d does not follow record %d", rec.Pos, last.Pos)
 		}
 		last = rec

@@ -16,10 +16,10 @@ import (
 func sample(t *testing.T, db *DB) {
 	t.Helper()
 	for i, d := range []store.Doc{
-		{Ref: store.Ref{Type: "T", ID: "a"}, Version: 1, Origin: store.Created, Keys: split("k|l|\x80v"), Body: []byte("1"), ID: testID(1, "a")},
-		{Ref: store.Ref{Type: "T", ID: "b"}, Version: 1, Origin: store.Created, Keys: split("k"), Body: []byte("2"), ID: testID(1, "b")},
-		{Ref: store.Ref{Type: "T", ID: "a"}, Version: 2, Origin: store.Updated, Keys: split("k|m|\x80v"), Body: []byte("3"), ID: testID(1, "a")},
-		{Ref: store.Ref{Type: "T", ID: "b"}, Version: 2, Origin: store.Deleted, Keys: split("k"), ID: testID(1, "b")},
+		{Ref: store.Ref{Type: "T", ID: "a"}, Version: 1, Origin: store.Created, Keys: split("k|l|\x80v"), Body: []byte("1"), RowID: testID(1, "a")},
+		{Ref: store.Ref{Type: "T", ID: "b"}, Version: 1, Origin: store.Created, Keys: split("k"), Body: []byte("2"), RowID: testID(1, "b")},
+		{Ref: store.Ref{Type: "T", ID: "a"}, Version: 2, Origin: store.Updated, Keys: split("k|m|\x80v"), Body: []byte("3"), RowID: testID(1, "a")},
+		{Ref: store.Ref{Type: "T", ID: "b"}, Version: 2, Origin: store.Deleted, Keys: split("k"), RowID: testID(1, "b")},
 	} {
 		d.Updated = time.UnixMilli(int64(i)).UTC()
 		b := store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version - 1}}, Log: [][]byte{fmt.Append(nil, i)}}

@@ -44,20 +44,20 @@ func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.C
 	return all, r.grown, nil
 }
 
-// Changes implements store.Feed.
+// Changes implements store.ChangeFeed.
 func (r *Reference) Changes(ctx context.Context, after store.Position, max int) ([]store.Change, error) {
 	all, _, err := r.behind(ctx, after)
 	return all[:min(len(all), max)], err
 }
 
-// End implements store.Feed.
+// End implements store.ChangeFeed.
 func (r *Reference) End(ctx context.Context) (store.Position, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return store.Position{Feed: r.feed, Seq: r.state.seq}, ctx.Err()
 }
 
-// Await implements store.Feed.
+// Await implements store.ChangeFeed.
 func (r *Reference) Await(ctx context.Context, after store.Position) error {
 	for {
 		all, grown, err := r.behind(ctx, after)
@@ -72,8 +72,8 @@ func (r *Reference) Await(ctx context.Context, after store.Position) error {
 	}
 }
 
-// Renew implements store.Copier.
-func (r *Reference) Renew(ctx context.Context) error {
+// RenewFeed implements store.Copier.
+func (r *Reference) RenewFeed(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func commitSentences() []sentence {
 		{"a tombstone is found by Get and not by Scan", func(k *kit) {
 			a := k.put(observation("a", 1, "k"), observation("b", 2, "k"))[0]
 			dead := k.put(next(a, store.Deleted))[0]
-			if !dead.Dead() {
+			if !dead.Deleted() {
 				k.Error("a deleted document does not call itself dead")
 			}
 			k.holds(dead)
@@ -116,7 +116,7 @@ func commitSentences() []sentence {
 		{"an update may move a document in the order", func(k *kit) {
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
 			moved := next(docs[0], store.Updated)
-			moved.ID = at(7, 1)
+			moved.RowID = at(7, 1)
 			k.holds(k.put(moved)...)
 			k.finds(store.Eq{Key: "k"}, "b", "c", "a")
 			k.finds(store.And{}, "b", "c", "a")
@@ -151,7 +151,7 @@ func commitSentences() []sentence {
 			}
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
 			moved := next(docs[0], store.Updated, "l")
-			moved.ID = at(9, 9)
+			moved.RowID = at(9, 9)
 			moved, dead := k.put(moved)[0], k.put(next(docs[1], store.Deleted))[0]
 			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
 			k.holds(moved, dead, docs[2])
@@ -229,12 +229,12 @@ func places(k *kit) {
 	k.refuses(writes(observation("c", 3), observation("d", 3)), store.ErrConflict)
 
 	onto := next(docs[0], store.Updated)
-	onto.ID = at(1, 2)
+	onto.RowID = at(1, 2)
 	k.refuses(writes(onto), store.ErrConflict)
 
 	// In one step two documents change places; what counts is the end.
 	a, b = next(docs[0], store.Updated, "k"), next(docs[1], store.Updated, "k")
-	a.ID, b.ID = b.ID, a.ID
+	a.RowID, b.RowID = b.RowID, a.RowID
 	docs = k.put(a, b)
 	k.finds(store.And{}, "b", "a")
 	k.finds(store.Eq{Key: "k"}, "b", "a")
@@ -245,7 +245,7 @@ func places(k *kit) {
 	k.finds(store.Eq{Key: "k"}, "b", "c")
 	back := next(dead, store.Upserted)
 	k.refuses(writes(back), store.ErrConflict)
-	back.ID = at(1, 9)
+	back.RowID = at(1, 9)
 	k.put(back)
 	k.finds(store.Eq{Key: "k"}, "b", "c", "a")
 }
@@ -257,7 +257,7 @@ func malformed(k *kit) {
 	for name, b := range map[string]store.Batch{
 		"a version that does not follow": {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
 		"a rekey that makes a version":   {Writes: []store.Write{{Doc: next(a, store.Updated), Expect: 1, Rekey: true}}},
-		"a keying of no version":         {Writes: []store.Write{{Doc: observation("b", 2), Keying: 1}}},
+		"a keying of no version":         {Writes: []store.Write{{Doc: observation("b", 2), KeyRevision: 1}}},
 		"two writes of one address":      writes(observation("b", 2), observation("b", 3)),
 		"an absence without a claim":     {Absent: []store.Absent{{Type: "Patient", Where: store.Eq{Key: "k"}}}},
 	} {

@@ -52,7 +52,7 @@ func commonSentences() []sentence {
 			k.put(ofType("Observation", "a", 10, commonC))
 			k.put(ofType("Condition", "b", 20, commonC))
 			k.finds(store.Eq{Key: commonC}, "a")
-			k.finds(store.Under("\x00"), "a")
+			k.finds(store.WithPrefix("\x00"), "a")
 			k.finds(store.Range{Low: "\x00", High: "\x01"}, "a")
 			k.finds(store.Or{store.Eq{Key: commonC}, store.Eq{Key: "k"}}, "a")
 		}},
@@ -65,7 +65,7 @@ func commonSentences() []sentence {
 			c := k.put(ofType("Condition", "a", 10, commonC))[0]
 			k.put(ofType("Observation", "o", 11, "k"))
 			k.refuses(demand(20, store.Eq{Key: commonC}), store.ErrConflict)
-			k.refuses(demand(20, store.Eq{Key: "k"}), store.ErrCommon)
+			k.refuses(demand(20, store.Eq{Key: "k"}), store.ErrNeedsCrossTypeKey)
 			k.put(next(c, store.Deleted))
 			k.commit(demand(20, store.Eq{Key: commonC}))
 		}},
@@ -80,12 +80,12 @@ func commonSentences() []sentence {
 		{"a question of every type without a common key is refused", func(k *kit) {
 			k.put(ofType("Observation", "a", 10, commonC, "k"))
 			k.read(func(s store.Snap) {
-				for _, p := range []store.Pred{store.And{}, store.Eq{Key: "k"}, store.Or{store.Eq{Key: commonC}}, store.Under(commonC), store.Not{Pred: store.Eq{Key: commonC}}} {
-					if n, err := s.Count(k.ctx, store.Query{Where: p}, 0); !errors.Is(err, store.ErrCommon) {
+				for _, p := range []store.Pred{store.And{}, store.Eq{Key: "k"}, store.Or{store.Eq{Key: commonC}}, store.WithPrefix(commonC), store.Not{Pred: store.Eq{Key: commonC}}} {
+					if n, err := s.Count(k.ctx, store.Query{Where: p}, 0); !errors.Is(err, store.ErrNeedsCrossTypeKey) {
 						k.Errorf("count of %v: got %d, %v, want ErrCommon", p, n, err)
 					}
 					for d, err := range s.Scan(k.ctx, store.Query{Where: p}) {
-						if !errors.Is(err, store.ErrCommon) {
+						if !errors.Is(err, store.ErrNeedsCrossTypeKey) {
 							k.Errorf("scan of %v: got %v, %v, want ErrCommon", p, d.Ref, err)
 						}
 					}

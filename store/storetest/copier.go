@@ -52,7 +52,7 @@ func (r *Reference) Import(ctx context.Context, parts iter.Seq2[store.Part, erro
 			return ctx.Err()
 		case p.Doc != nil:
 			d := *p.Doc
-			d.Keying = 0
+			d.KeyRevision = 0
 			docs = append(docs, d)
 		default:
 			r.mu.Lock()
@@ -61,5 +61,5 @@ func (r *Reference) Import(ctx context.Context, parts iter.Seq2[store.Part, erro
 		}
 	}
 	r.Seed(docs)
-	return r.Renew(ctx)
+	return r.RenewFeed(ctx)
 }

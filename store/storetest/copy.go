@@ -101,9 +101,9 @@ func copiesAll(k *kit) {
 	b := rekey(moved, at(2, 77), moved.Source, "r")
 	b.Log = [][]byte{[]byte("one"), {}}
 	k.commit(b)
-	k.commit(rekey(dead, dead.ID, dead.Source, "r"))
-	k.commit(rekey(all[5], all[5].ID, all[5].Source, "a"))
-	all[5].Keying = 1
+	k.commit(rekey(dead, dead.RowID, dead.Source, "r"))
+	k.commit(rekey(all[5], all[5].RowID, all[5].Source, "a"))
+	all[5].KeyRevision = 1
 	k.put(next(all[5], store.Updated))
 	if _, err := k.Append(k.ctx, []byte("three")); err != nil {
 		k.Fatal(err)
@@ -111,7 +111,7 @@ func copiesAll(k *kit) {
 	to, parts := k.copied()
 	docs, records := k.everything()
 	for i := range docs {
-		docs[i].Keying = 0 // is not copied
+		docs[i].KeyRevision = 0 // is not copied
 	}
 	gotDocs, gotRecords := to.everything()
 	if diff := cmp.Diff(gotDocs, docs); diff != "" {
@@ -129,9 +129,9 @@ func copiesAll(k *kit) {
 			to.finds(p, want...)
 		})
 	}
-	moved.ID = at(2, 77)
-	to.commit(rekey(moved, moved.ID, moved.Source, "r"))
-	to.commit(rekey(dead, dead.ID, dead.Source, "r"))
+	moved.RowID = at(2, 77)
+	to.commit(rekey(moved, moved.RowID, moved.Source, "r"))
+	to.commit(rekey(dead, dead.RowID, dead.Source, "r"))
 	// The copy goes on where the other stood.
 	last := slices.MaxFunc(docs, func(a, b store.Doc) int { return int(a.Seq) - int(b.Seq) })
 	if d := to.put(observation("new", 999, "a")); d[0].Seq <= last.Seq {
@@ -261,7 +261,7 @@ func (k *kit) renewed(want []store.Change) {
 	old := k.end()
 	waits := make(chan error, 1)
 	go func() { waits <- k.Await(k.ctx, old) }() // ends with the feed, at the latest with the test
-	if err := k.copier().Renew(k.ctx); err != nil {
+	if err := k.copier().RenewFeed(k.ctx); err != nil {
 		k.Fatalf("renew: %v", err)
 	}
 	if err := <-waits; !errors.Is(err, store.ErrPosition) {

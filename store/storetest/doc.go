@@ -29,7 +29,7 @@ type Engine interface {
 	store.Store
 	store.State
 	store.Log
-	store.Feed
+	store.ChangeFeed
 }
 
 // Subject is an engine under test.

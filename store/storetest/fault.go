@@ -11,9 +11,9 @@ import (
 	"carerecord/store"
 )
 
-// Fault makes one step between an engine and what it keeps its rows in fail: a command
+// FaultInjector makes one step between an engine and what it keeps its rows in fail: a command
 // to a server, a write to a disk.
-type Fault interface {
+type FaultInjector interface {
 	// Arm makes the n-th step from now on fail, before it is carried out or after.
 	Arm(n int, carriedOut bool)
 	// Disarm makes no further step fail and reports whether one did. Whatever the
@@ -23,7 +23,7 @@ type Fault interface {
 
 // Faulty makes engines whose steps can be made to fail.
 type Faulty struct {
-	Open func(t testing.TB, clock func() time.Time) (Engine, Fault)
+	Open func(t testing.TB, clock func() time.Time) (Engine, FaultInjector)
 	// Reopen opens an engine again that one fault put out of service, without faults;
 	// nil for engines that recover.
 	Reopen func(t testing.TB, e Engine, clock func() time.Time) Engine
@@ -72,7 +72,7 @@ type faultKit struct {
 	operation
 	subject Faulty
 	kit     *kit
-	fault   Fault
+	fault   FaultInjector
 	faults  int
 }
 
@@ -144,7 +144,7 @@ func (f *faultKit) patiently(do func() error) {
 // faulty is version 1 of a document of an operation.
 func faulty(id string, keys ...store.Key) store.Doc {
 	d := observation(id, 1, append(keys, store.Key("is"+id))...)
-	copy(d.ID.Order[1:], id)
+	copy(d.RowID.SortKey[1:], id)
 	return d
 }
 
@@ -188,7 +188,7 @@ func (k *kit) logged(ctx context.Context, id string) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if r.Pos != last.Pos+1 || r.Hash != store.Link(last.Hash, r.Pos, r.Payload) {
+		if r.Pos != last.Pos+1 || r.Hash != store.ChainHash(last.Hash, r.Pos, r.Payload) {
 			return 0, fmt.Errorf("record %d does not follow %d", r.Pos, last.Pos)
 		}
 		last = r

@@ -47,7 +47,7 @@ func faultyReads() []operation {
 		}),
 		read("get within which a commit is refused", func(k *kit, s store.Snap, id string) (int, error) {
 			b := writes(faulty(id))
-			b.Within = s.Reading()
+			b.Tracker = s.Tracker()
 			if _, err := k.Commit(k.ctx, b); err == nil {
 				return 0, fmt.Errorf("a second create of %s succeeded", id)
 			}

@@ -42,16 +42,16 @@ func faultyWrites() []operation {
 		{"update", first, func(k *kit, id string) error { return commit(writes(next(faulty(id, "l"), store.Updated)), k) }, versions(1)},
 		{"update that moves", first, func(k *kit, id string) error {
 			d := next(faulty(id, "l"), store.Updated)
-			d.ID.Place = 2
+			d.RowID.Partition = 2
 			return commit(writes(d), k)
 		}, versions(1)},
 		{"delete", first, func(k *kit, id string) error { return commit(writes(next(faulty(id, "k"), store.Deleted)), k) }, versions(1)},
 		{"rekey", first, func(k *kit, id string) error {
 			d := faulty(id, "k")
-			return commit(rekey(d, d.ID, d.Source, "m", store.Key("is"+id)), k)
+			return commit(rekey(d, d.RowID, d.Source, "m", store.Key("is"+id)), k)
 		}, func(k *kit, id string) (int, error) {
 			d, err := k.readDoc(faulty(id).Ref)
-			return int(d.Keying), err
+			return int(d.KeyRevision), err
 		}},
 		{"commit of a value", nil, func(k *kit, id string) error {
 			return commit(store.Batch{State: []store.StateWrite{{Key: id, Value: []byte("v")}}}, k)
@@ -91,9 +91,9 @@ func (k *kit) createWithin(id string, read func(store.Snap) error) error {
 		}
 		d := faulty(id)
 		d.Ref.ID = fmt.Sprint("new", calls, id)
-		d.ID.Place = store.Place(100 + calls)
+		d.RowID.Partition = store.Partition(100 + calls)
 		b := writes(d)
-		b.Within = s.Reading()
+		b.Tracker = s.Tracker()
 		_, err := k.Commit(k.ctx, b)
 		return err
 	})

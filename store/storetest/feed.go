@@ -26,12 +26,12 @@ func feedSentences() []sentence {
 			a := k.put(observation("a", 1, "k"))[0]
 			first := k.changeOf(a)
 			moved := a
-			moved.ID, moved.Keys = at(2, 2), []store.Key{"l"}
+			moved.RowID, moved.Keys = at(2, 2), []store.Key{"l"}
 			k.commit(store.Batch{Writes: []store.Write{{Doc: moved, Expect: 1, Rekey: true}}})
 			k.commit(store.Batch{Log: [][]byte{[]byte("record")}, State: []store.StateWrite{{Key: "s", Value: []byte("v")}}})
 			k.feeds(store.Position{}, first)
 			k.feeds(k.end())
-			a.Keying = 1
+			a.KeyRevision = 1
 			both := writes(next(a, store.Updated))
 			b := observation("b", 3, "k")
 			b = k.put(b)[0]
@@ -186,7 +186,7 @@ func news(k *kit) (want []store.Change) {
 	put(other, next(a, store.Updated, "l"))
 	b = put(next(b, store.Deleted))[0]
 	back := next(b, store.Upserted, "k")
-	back.ID, back.Body = at(4, 4), []byte("back")
+	back.RowID, back.Body = at(4, 4), []byte("back")
 	back.Updated = epoch(-100) // the clock went back
 	put(back, observation("a.1", 5), observation("a-1", 6), observation("ab", 7))
 	put(observation("c", 3, "l"))

@@ -82,9 +82,9 @@ func (k *kit) racing(rng *rand.Rand, id string) []store.Doc {
 		d = observation(shared, 1<<63|rng.Uint64(), "k")
 	case err != nil:
 		k.Errorf("get: %v", err)
-	case !d.Dead() && rng.IntN(4) == 0:
+	case !d.Deleted() && rng.IntN(4) == 0:
 		d = next(d, store.Deleted)
-	case d.Dead():
+	case d.Deleted():
 		d = next(d, store.Upserted)
 		d.Body = []byte("back")
 	default:

@@ -25,9 +25,9 @@ func (d dice) ref() store.Ref {
 	return store.Ref{Type: d.typ(), ID: pick(d, "a", "b", "ab", "a-1", "a.1", "B", "c", "d")}
 }
 
-func (d dice) place() store.DocID {
-	id := at(pick[store.Place](d, 0, 1, 2, 256, 1<<47), pick[uint64](d, 0, 1, 2, 255, 256, 1<<63, 1<<64-1))
-	id.Order[0] = pick[byte](d, 0, 0, 0, 1, 255)
+func (d dice) place() store.RowID {
+	id := at(pick[store.Partition](d, 0, 1, 2, 256, 1<<47), pick[uint64](d, 0, 1, 2, 255, 256, 1<<63, 1<<64-1))
+	id.SortKey[0] = pick[byte](d, 0, 0, 0, 1, 255)
 	return id
 }
 
@@ -79,7 +79,7 @@ func (d dice) pred(depth int) store.Pred {
 	case 0:
 		return store.Range{Low: d.bound(), High: d.bound()}
 	case 1:
-		return store.Under(d.key())
+		return store.WithPrefix(d.key())
 	case 2, 3:
 		return d.span()
 	case 4:
@@ -108,7 +108,7 @@ func (d dice) span() store.Pred {
 	s := store.Span{Prefix: "s", Width: 1, LoMin: end(), LoMax: end(), HiMin: end(), HiMax: end()}
 	// Within a digit of two bounds a key under prefix begins with that digit.
 	scan := func(prefix store.Key, min, max string) {
-		r := store.Under(prefix)
+		r := store.WithPrefix(prefix)
 		if min != "" {
 			r.Low = prefix + store.Key(min)
 		}
@@ -147,29 +147,29 @@ func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 		expect += uint64(d.IntN(3))
 		expect -= min(expect, 1)
 	}
-	keying := newest.Keying
+	keying := newest.KeyRevision
 	if expect == 0 {
 		keying = 0
 	} else if d.once(15) {
 		keying = uint64(d.IntN(3))
 	}
-	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now + d.IntN(3)), ID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32()), Keying: uint64(d.IntN(3))}
+	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now + d.IntN(3)), RowID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32()), KeyRevision: uint64(d.IntN(3))}
 	switch {
 	case expect == 0:
 		doc.Origin = pick(d, store.Created, store.Upserted)
 	case d.once(4):
 		doc.Origin, doc.Body = store.Deleted, nil
-		doc.Keys, doc.Source, doc.ID = newest.Keys, newest.Source, newest.ID
+		doc.Keys, doc.Source, doc.RowID = newest.Keys, newest.Source, newest.RowID
 	case d.once(4):
 		doc.Version = expect
-		return store.Write{Doc: doc, Expect: expect, Keying: keying, Rekey: true}
+		return store.Write{Doc: doc, Expect: expect, KeyRevision: keying, Rekey: true}
 	default:
 		doc.Origin = store.Updated
 		if d.once(2) {
-			doc.ID = newest.ID
+			doc.RowID = newest.RowID
 		}
 	}
-	return store.Write{Doc: doc, Expect: expect, Keying: keying}
+	return store.Write{Doc: doc, Expect: expect, KeyRevision: keying}
 }
 
 func (d dice) query() store.Query {
@@ -186,16 +186,16 @@ func (d dice) query() store.Query {
 		q.After = &after
 	}
 	if d.once(4) {
-		q.Places = d.places()
+		q.Partitions = d.places()
 	}
 	return q
 }
 
 // places are some of those where documents stand, and one where none does.
-func (d dice) places() []store.Place {
-	out := make([]store.Place, d.IntN(4), 5)
+func (d dice) places() []store.Partition {
+	out := make([]store.Partition, d.IntN(4), 5)
 	for i := range out {
-		out[i] = d.place().Place
+		out[i] = d.place().Partition
 	}
 	if d.once(3) {
 		out = append(out, 3)

@@ -34,7 +34,7 @@ func historySentences() []sentence {
 		{"Before keeps what is behind the mark", func(k *kit) {
 			all := past(k)
 			for i, d := range all {
-				mark := d.Mark()
+				mark := d.HistoryMark()
 				k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
 				k.chronicle(store.HistoryQuery{Type: "Observation", ID: "b", Before: &mark},
 					only(all[i+1:], func(d store.Doc) bool { return d.Ref.ID == "b" }))
@@ -52,7 +52,7 @@ func historySentences() []sentence {
 					{Updated: d.Updated, Seq: d.Seq, Ref: d.Ref, Version: d.Version + 1},
 					{Updated: d.Updated.Add(time.Millisecond), Ref: d.Ref},
 				} {
-					want := only(all, func(d store.Doc) bool { return store.CompareMarks(d.Mark(), mark) > 0 })
+					want := only(all, func(d store.Doc) bool { return store.CompareMarks(d.HistoryMark(), mark) > 0 })
 					k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, want)
 				}
 			}
@@ -63,7 +63,7 @@ func historySentences() []sentence {
 				want := only(all, func(d store.Doc) bool { return store.Match(p, d.Keys) })
 				k.chronicle(store.HistoryQuery{Type: "Observation", Where: p}, want)
 			}
-			mark, p := all[2].Mark(), store.Eq{Key: "k"}
+			mark, p := all[2].HistoryMark(), store.Eq{Key: "k"}
 			k.chronicle(store.HistoryQuery{Type: "Observation", Where: p, Before: &mark, Since: all[len(all)-2].Updated},
 				only(all[3:], func(d store.Doc) bool { return store.Match(p, d.Keys) && !d.Updated.Before(all[len(all)-2].Updated) }))
 		}},
@@ -75,10 +75,10 @@ func historySentences() []sentence {
 				all = append(all, k.put(d)...)
 				d = next(d, store.Updated)
 			}
-			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
+			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
 			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
 			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
-			mark := all[1].Mark()
+			mark := all[1].HistoryMark()
 			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a", Before: &mark}, all[2:])
 		}},
 		{"documents of one commit come by their address", func(k *kit) {
@@ -87,10 +87,10 @@ func historySentences() []sentence {
 				all = append(all, observation(id, uint64(len(all)), "k"))
 			}
 			all = k.put(all...)
-			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
+			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
 			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
 			for i, d := range all {
-				mark := d.Mark()
+				mark := d.HistoryMark()
 				k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
 			}
 		}},
@@ -123,7 +123,7 @@ func past(k *kit) []store.Doc {
 	a = put(next(a, store.Deleted))[0]
 	b = put(next(b, store.Updated, "k", "l"))[0]
 	back := next(a, store.Upserted, "k")
-	back.ID, back.Body = at(4, 4), []byte("back")
+	back.RowID, back.Body = at(4, 4), []byte("back")
 	put(back)
 	b2 := next(b, store.Updated, "m")
 	b2.Updated = b.Updated // the clock stood
@@ -131,7 +131,7 @@ func past(k *kit) []store.Doc {
 	other := observation("a", 100, "k")
 	other.Ref.Type = "Condition"
 	k.put(other)
-	slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
+	slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
 	return all
 }
 

@@ -18,16 +18,16 @@ func keyingSentences() []sentence {
 			dead = k.put(next(dead, store.Deleted))[0]
 			for i, d := range []store.Doc{a, dead} {
 				b := writes(observation(fmt.Sprint("b", i), uint64(10+i)))
-				b.Checks = []store.Check{{Ref: d.Ref, Version: d.Version, Keying: 0}}
-				k.commit(rekey(d, d.ID, d.Source, "m"))
+				b.Checks = []store.Check{{Ref: d.Ref, Version: d.Version, KeyRevision: 0}}
+				k.commit(rekey(d, d.RowID, d.Source, "m"))
 				k.refuses(b, store.ErrConflict)
-				b.Checks[0].Keying = 2
+				b.Checks[0].KeyRevision = 2
 				k.refuses(b, store.ErrConflict)
-				b.Checks[0].Keying = 1
+				b.Checks[0].KeyRevision = 1
 				k.commit(b)
 			}
 			b := writes(observation("c", 20))
-			b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "none"}, Keying: 1}}
+			b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "none"}, KeyRevision: 1}}
 			k.refuses(b, store.ErrConflict)
 		}},
 		{"a check by keys is of any live version that has them", func(k *kit) {
@@ -56,9 +56,9 @@ func keyingSentences() []sentence {
 			both(true, false, true)
 			a = k.put(next(a, store.Updated, "k"))[0]
 			both(true, false, false)
-			k.commit(rekey(a, a.ID, a.Source, "k", "m"))
+			k.commit(rekey(a, a.RowID, a.Source, "k", "m"))
 			both(true, true, false)
-			a.Keying = 1
+			a.KeyRevision = 1
 			k.put(next(a, store.Deleted))
 			both(false, false, false)
 			check("dead", store.Eq{Key: "k"}, 2, false)
@@ -67,15 +67,15 @@ func keyingSentences() []sentence {
 		}},
 		{"a write over what was rekeyed since is a conflict", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			k.commit(rekey(a, a.ID, a.Source, "m"))
+			k.commit(rekey(a, a.RowID, a.Source, "m"))
 			k.refuses(writes(next(a, store.Updated, "l")), store.ErrConflict)
 			k.refuses(writes(next(a, store.Deleted)), store.ErrConflict)
 			k.finds(store.Eq{Key: "m"}, "a")
-			a.Keying = 1
+			a.KeyRevision = 1
 			a = k.put(next(a, store.Deleted))[0]
-			k.commit(rekey(a, a.ID, a.Source, "n"))
+			k.commit(rekey(a, a.RowID, a.Source, "n"))
 			k.refuses(writes(next(a, store.Upserted, "l")), store.ErrConflict)
-			a.Keying = 1
+			a.KeyRevision = 1
 			k.put(next(a, store.Upserted, "l"))
 			k.finds(store.Eq{Key: "l"}, "a")
 		}},
@@ -83,19 +83,19 @@ func keyingSentences() []sentence {
 			a, dead := k.put(observation("a", 1, "k"))[0], k.put(observation("dead", 2, "k"))[0]
 			dead = k.put(next(dead, store.Deleted))[0]
 			for _, d := range []store.Doc{a, dead} {
-				k.commit(rekey(d, d.ID, d.Source, "m"))
-				k.refuses(rekey(d, d.ID, d.Source, "l"), store.ErrConflict)
-				d.Keys, d.Keying = []store.Key{"m"}, 1
+				k.commit(rekey(d, d.RowID, d.Source, "m"))
+				k.refuses(rekey(d, d.RowID, d.Source, "l"), store.ErrConflict)
+				d.Keys, d.KeyRevision = []store.Key{"m"}, 1
 				k.holds(d)
 			}
 		}},
 		{"a document that is rekeyed and checked in one batch stands as before it", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			b := rekey(a, a.ID, a.Source, "m")
+			b := rekey(a, a.RowID, a.Source, "m")
 			b.Checks = []store.Check{{Ref: a.Ref, Version: 1}}
 			k.commit(b)
-			a.Keying = 1
-			b = rekey(a, a.ID, a.Source, "n")
+			a.KeyRevision = 1
+			b = rekey(a, a.RowID, a.Source, "n")
 			b.Checks = []store.Check{{Ref: a.Ref, Version: 1}}
 			k.refuses(b, store.ErrConflict)
 		}},
@@ -105,20 +105,20 @@ func keyingSentences() []sentence {
 			}
 			docs := k.put(observation("a", 1, "k"), observation("dead", 2, "k"))
 			dead := k.put(next(docs[1], store.Deleted))[0]
-			k.commit(rekey(docs[0], docs[0].ID, docs[0].Source, "k"))
-			k.commit(rekey(dead, dead.ID, dead.Source, "k"))
-			docs[0].Keying, dead.Keying = 1, 1
+			k.commit(rekey(docs[0], docs[0].RowID, docs[0].Source, "k"))
+			k.commit(rekey(dead, dead.RowID, dead.Source, "k"))
+			docs[0].KeyRevision, dead.KeyRevision = 1, 1
 			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
 			k.holds(docs[0], dead)
-			k.commit(rekey(docs[0], docs[0].ID, docs[0].Source, "k"))
+			k.commit(rekey(docs[0], docs[0].RowID, docs[0].Source, "k"))
 		}},
 		{"of racing rekeys made from one reading one succeeds", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			var won atomic.Int64
 			together(max(k.subject.racers()/10, 10), func(i int) {
-				k.race(rekey(a, a.ID, a.Source, store.Key(fmt.Sprint("v", i))), &won)
+				k.race(rekey(a, a.RowID, a.Source, store.Key(fmt.Sprint("v", i))), &won)
 			})
-			k.one(won.Load(), store.Under("v"))
+			k.one(won.Load(), store.WithPrefix("v"))
 		}},
 		{"a check and a rekey of what it checks do not both succeed unseen", rekeySkew},
 	}
@@ -127,19 +127,19 @@ func keyingSentences() []sentence {
 func keyingCounts(k *kit) {
 	a := k.put(observation("a", 1, "k"))[0]
 	for n := range uint64(130) { // more than one byte holds
-		k.commit(rekey(a, a.ID, a.Source, "m"))
-		a.Keys, a.Keying = []store.Key{"m"}, n+1
+		k.commit(rekey(a, a.RowID, a.Source, "m"))
+		a.Keys, a.KeyRevision = []store.Key{"m"}, n+1
 		k.holds(a)
 	}
 	second := next(a, store.Updated, "l")
 	second = k.put(second)[0]
 	k.holds(second)
 	k.commit(rekey(second, at(3, 3), "RX2", "m"))
-	second.ID, second.Source, second.Keys, second.Keying = at(3, 3), "RX2", []store.Key{"m"}, 1
+	second.RowID, second.Source, second.Keys, second.KeyRevision = at(3, 3), "RX2", []store.Key{"m"}, 1
 	dead := k.put(next(second, store.Deleted))[0]
 	k.holds(dead)
 	k.commit(rekey(dead, at(4, 4), "RX3", "n"))
-	dead.ID, dead.Source, dead.Keys, dead.Keying = at(4, 4), "RX3", []store.Key{"n"}, 1
+	dead.RowID, dead.Source, dead.Keys, dead.KeyRevision = at(4, 4), "RX3", []store.Key{"n"}, 1
 	k.holds(dead)
 	back := next(dead, store.Upserted, "l")
 	back.Body = []byte("back")
@@ -150,7 +150,7 @@ func keyingCounts(k *kit) {
 func keyingIsRead(k *kit) {
 	a := k.put(observation("a", 1, "k", commonC))[0]
 	k.commit(rekey(a, at(2, 2), a.Source, "k", "l", commonC))
-	a.ID, a.Keys, a.Keying = at(2, 2), store.Sorted([]store.Key{"k", "l", commonC}), 1
+	a.RowID, a.Keys, a.KeyRevision = at(2, 2), store.Sorted([]store.Key{"k", "l", commonC}), 1
 	bare := a
 	bare.Body = nil
 	k.holds(a) // a second time an engine may remember it
@@ -165,7 +165,7 @@ func keyingIsRead(k *kit) {
 		for _, q := range []store.Query{
 			{Type: "Observation", Where: store.And{}},
 			{Type: "Observation", Where: store.Eq{Key: "l"}},
-			{Type: "Observation", Where: store.Under("l")},
+			{Type: "Observation", Where: store.WithPrefix("l")},
 			{Type: "Observation", Where: store.And{store.Eq{Key: "k"}, store.Eq{Key: "l"}}},
 			{Where: store.Eq{Key: commonC}},
 		} {
@@ -189,7 +189,7 @@ func rekeySkew(k *kit) {
 		docs := k.put(observation(fmt.Sprint("a", round), uint64(2*round), "k"), observation(fmt.Sprint("b", round), uint64(2*round+1), "k"))
 		var won atomic.Int64
 		together(2, func(i int) {
-			batch := rekey(docs[i], docs[i].ID, docs[i].Source, "m")
+			batch := rekey(docs[i], docs[i].RowID, docs[i].Source, "m")
 			batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Version: 1}}
 			k.race(batch, &won)
 		})

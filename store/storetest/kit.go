@@ -52,9 +52,9 @@ func epoch(seconds int) time.Time {
 }
 
 // at is a place in the order of the store.
-func at(place store.Place, order uint64) store.DocID {
-	id := store.DocID{Place: place}
-	binary.BigEndian.PutUint64(id.Order[store.OrderSize-8:], order)
+func at(place store.Partition, order uint64) store.RowID {
+	id := store.RowID{Partition: place}
+	binary.BigEndian.PutUint64(id.SortKey[store.SortKeySize-8:], order)
 	return id
 }
 
@@ -65,7 +65,7 @@ func observation(id string, order uint64, keys ...store.Key) store.Doc {
 		Ref:     store.Ref{Type: "Observation", ID: id},
 		Version: 1,
 		Updated: epoch(0),
-		ID:      at(1, order),
+		RowID:   at(1, order),
 		Source:  "RX1",
 		Origin:  store.Created,
 		Keys:    store.Sorted(keys),
@@ -93,7 +93,7 @@ func next(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
 func writes(docs ...store.Doc) store.Batch {
 	var b store.Batch
 	for _, d := range docs {
-		b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version - 1, Keying: d.Keying})
+		b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version - 1, KeyRevision: d.KeyRevision})
 	}
 	return b
 }
@@ -113,7 +113,7 @@ func (k *kit) put(docs ...store.Doc) []store.Doc {
 	k.Helper()
 	seq := k.commit(writes(docs...))
 	for i := range docs {
-		docs[i].Seq, docs[i].Keying = seq, 0
+		docs[i].Seq, docs[i].KeyRevision = seq, 0
 	}
 	return docs
 }
@@ -167,7 +167,7 @@ func (k *kit) scans(s store.Snap, q store.Query, ids ...string) {
 	k.Helper()
 	docs := k.all(s.Scan(k.ctx, q))
 	if diff := cmp.Diff(names(docs), ids, cmpopts.EquateEmpty()); diff != "" {
-		k.Errorf("scan of %s where %v, after %v, in places %v (-got +want):\n%s", q.Type, q.Where, q.After, q.Places, diff)
+		k.Errorf("scan of %s where %v, after %v, in places %v (-got +want):\n%s", q.Type, q.Where, q.After, q.Partitions, diff)
 	}
 	n, err := s.Count(k.ctx, q, 0)
 	if err != nil || n != len(ids) {

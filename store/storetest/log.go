@@ -137,7 +137,7 @@ func (k *kit) chain() []string {
 		if rec.Pos != last.Pos+1 {
 			k.Fatalf("record %d follows record %d", rec.Pos, last.Pos)
 		}
-		if rec.Hash != store.Link(last.Hash, rec.Pos, rec.Payload) {
+		if rec.Hash != store.ChainHash(last.Hash, rec.Pos, rec.Payload) {
 			k.Fatalf("record %d is not linked to the one before", rec.Pos)
 		}
 		last = rec

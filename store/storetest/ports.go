@@ -112,7 +112,7 @@ func (r *Reference) append(payloads [][]byte) {
 			last = r.log[len(r.log)-1]
 		}
 		pos := last.Pos + 1
-		r.log = append(r.log, store.Record{Pos: pos, Hash: store.Link(last.Hash, pos, p), Payload: bytes.Clone(p)})
+		r.log = append(r.log, store.Record{Pos: pos, Hash: store.ChainHash(last.Hash, pos, p), Payload: bytes.Clone(p)})
 	}
 }
 

@@ -51,7 +51,7 @@ func raceSentences() []sentence {
 			together(max(k.subject.racers()/10, 10), func(i int) {
 				k.race(writes(next(a, store.Updated, store.Key(fmt.Sprint("v", i)))), &updated)
 			})
-			k.one(updated.Load(), store.Under("v"))
+			k.one(updated.Load(), store.WithPrefix("v"))
 		}},
 		{"a check and a write of what it checks do not both succeed unseen", writeSkew},
 		{"numbers of racing commits are distinct", func(k *kit) {
@@ -156,7 +156,7 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 			docs[i].Body = binary.BigEndian.AppendUint64(nil, balances[i])
 		}
 		if move {
-			docs[0].ID.Place ^= 2
+			docs[0].RowID.Partition ^= 2
 		}
 		switch _, err = k.Commit(k.ctx, writes(docs[:]...)); {
 		case err == nil:

@@ -131,12 +131,12 @@ func (d *duel) commitBoth() error {
 	if d.once(5) {
 		ref := d.dice.ref()
 		newest, _ := d.ref.state.newest(ref)
-		check := store.Check{Ref: ref, Version: newest.Version, Keying: newest.Keying}
+		check := store.Check{Ref: ref, Version: newest.Version, KeyRevision: newest.KeyRevision}
 		if d.once(6) {
 			check.Version = uint64(d.IntN(3))
 		}
 		if d.once(6) {
-			check.Keying = uint64(d.IntN(3))
+			check.KeyRevision = uint64(d.IntN(3))
 		}
 		if d.once(2) {
 			check.Where = d.pred(2)
@@ -276,7 +276,7 @@ func (d *duel) historyBoth(a, b store.Snap) error {
 			return err
 		}
 		if len(all) > 0 {
-			mark := all[d.IntN(len(all))].Mark()
+			mark := all[d.IntN(len(all))].HistoryMark()
 			q.Before = &mark
 			theirs := mark
 			theirs.Seq = d.seqs[mark.Seq]
@@ -312,8 +312,8 @@ func describe(q store.Query) string {
 	if q.After != nil {
 		s += fmt.Sprintf(" after %v", *q.After)
 	}
-	if q.Places != nil {
-		s += fmt.Sprintf(" in %v", q.Places)
+	if q.Partitions != nil {
+		s += fmt.Sprintf(" in %v", q.Partitions)
 	}
 	return s
 }
@@ -325,10 +325,10 @@ func describeBatch(b store.Batch) string {
 		if w.Rekey {
 			kind = "rekeyed"
 		}
-		words = append(words, fmt.Sprintf("%s version %d over %d, rekeyed %d times, %s at %v, keys %q", w.Doc.Ref, w.Doc.Version, w.Expect, w.Keying, kind, w.Doc.ID, w.Doc.Keys))
+		words = append(words, fmt.Sprintf("%s version %d over %d, rekeyed %d times, %s at %v, keys %q", w.Doc.Ref, w.Doc.Version, w.Expect, w.KeyRevision, kind, w.Doc.RowID, w.Doc.Keys))
 	}
 	for _, c := range b.Checks {
-		words = append(words, fmt.Sprintf("check %s at version %d, rekeyed %d times, or where %#v", c.Ref, c.Version, c.Keying, c.Where))
+		words = append(words, fmt.Sprintf("check %s at version %d, rekeyed %d times, or where %#v", c.Ref, c.Version, c.KeyRevision, c.Where))
 	}
 	for _, a := range b.Absent {
 		words = append(words, fmt.Sprintf("no %s where %#v", a.Type, a.Where))

@@ -42,21 +42,21 @@ func readSentences() []sentence {
 			})
 		}},
 		{"rows come by place, then by order", func(k *kit) {
-			ids := []store.DocID{at(0, 0), at(0, 1), at(0, 256), at(0, 1<<63), at(1, 0), at(255, 7), at(256, 7), at(1<<47, 3), at(1<<48-1, 1<<64-1)}
+			ids := []store.RowID{at(0, 0), at(0, 1), at(0, 256), at(0, 1<<63), at(1, 0), at(255, 7), at(256, 7), at(1<<47, 3), at(1<<48-1, 1<<64-1)}
 			early := at(1, 0)
-			early.Order[0] = 1
-			ids = append(ids[:5:5], append([]store.DocID{early}, ids[5:]...)...)
+			early.SortKey[0] = 1
+			ids = append(ids[:5:5], append([]store.RowID{early}, ids[5:]...)...)
 			var want []string
 			for i := range ids {
 				n := (i*7 + 3) % len(ids)
 				d := observation(fmt.Sprintf("d%02d", n), 0, "k")
-				d.ID = ids[n]
+				d.RowID = ids[n]
 				k.put(d)
 				want = append(want, fmt.Sprintf("d%02d", i))
 			}
 			k.finds(store.Eq{Key: "k"}, want...)
 			k.finds(store.And{}, want...)
-			k.finds(store.Under("k"), want...)
+			k.finds(store.WithPrefix("k"), want...)
 		}},
 		{"a predicate means what Match says", predicates},
 		{"a cursor may stand anywhere", func(k *kit) {
@@ -64,7 +64,7 @@ func readSentences() []sentence {
 				k.put(observation(fmt.Sprint("d", i), uint64(10*i+10), "k"))
 			}
 			k.read(func(s store.Snap) {
-				for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Under("k"), store.Not{Pred: store.Eq{Key: "x"}}} {
+				for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.WithPrefix("k"), store.Not{Pred: store.Eq{Key: "x"}}} {
 					for order := uint64(0); order <= 70; order += 5 {
 						var want []string
 						for i := range 6 {
@@ -129,7 +129,7 @@ func readSentences() []sentence {
 					if err != nil {
 						k.Fatal(err)
 					}
-					for b, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, After: &a.ID}) {
+					for b, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, After: &a.RowID}) {
 						if got, err2 := s.Get(k.ctx, b.Ref); err != nil || err2 != nil || diff(got, b) != "" {
 							k.Fatalf("get in a scan in a scan: %v %v", err, err2)
 						}
@@ -190,17 +190,17 @@ func predicates(k *kit) {
 	for _, p := range []store.Pred{
 		eq("ka"), eq("kb"), eq("none"), eq("\x80kx"), eq(""),
 		store.Range{Low: "ka", High: "kb"}, store.Range{Low: "ka", High: "kc"}, store.Range{Low: "kb"}, store.Range{}, store.Range{Low: "kb", High: "ka"},
-		store.Range{Low: "k", High: "\x80l"}, store.Range{Low: "\x80", High: "\x81"}, store.Under("k"), store.Under("ka"), store.Under("\xff"),
-		span, scanned, store.Not{Pred: scanned}, store.Span{Prefix: "s:", Width: 1, Scan: []store.Range{store.Under("s:")}},
+		store.Range{Low: "k", High: "\x80l"}, store.Range{Low: "\x80", High: "\x81"}, store.WithPrefix("k"), store.WithPrefix("ka"), store.WithPrefix("\xff"),
+		span, scanned, store.Not{Pred: scanned}, store.Span{Prefix: "s:", Width: 1, Scan: []store.Range{store.WithPrefix("s:")}},
 		store.Contains{Prefix: "\x80t", Text: "b"}, store.Contains{Prefix: "k", Text: ""},
 		store.In{Prefix: "n", Set: fixed{"red": true}}, store.In{Prefix: "k", Set: fixed{"": true, "aa": true}},
 		store.And{}, store.Or{}, store.And{store.And{}, store.And{eq("ka")}}, store.Or{store.Or{}, store.And{}},
 		store.And{eq("ka"), eq("kb")}, store.And{eq("ka"), store.And{eq("kb"), store.And{eq("kc")}}}, store.And{eq("ka"), eq("none")},
-		store.Or{eq("ka"), eq("kb")}, store.Or{eq("ka"), eq("ka")}, store.Or{eq("ka"), eq("\x80kx")}, store.Or{eq("kc"), store.Under("s:")},
+		store.Or{eq("ka"), eq("kb")}, store.Or{eq("ka"), eq("ka")}, store.Or{eq("ka"), eq("\x80kx")}, store.Or{eq("kc"), store.WithPrefix("s:")},
 		store.Or{store.And{eq("ka"), eq("kb")}, eq("nred")}, store.And{store.Or{eq("ka"), eq("kb")}, eq("kc")},
 		store.Not{Pred: eq("ka")}, store.Not{Pred: store.And{}}, store.Not{Pred: store.Or{}}, store.Not{Pred: store.Not{Pred: eq("ka")}},
-		store.And{eq("kb"), store.Not{Pred: eq("ka")}}, store.Or{store.Not{Pred: eq("ka")}, eq("kb")}, store.And{store.Under("k"), store.Not{Pred: eq("kb")}},
-		store.And{eq("ka"), eq("kb"), store.Not{Pred: eq("kc")}}, store.And{store.Under("s:"), scanned}, store.And{store.Or{}, eq("ka")},
+		store.And{eq("kb"), store.Not{Pred: eq("ka")}}, store.Or{store.Not{Pred: eq("ka")}, eq("kb")}, store.And{store.WithPrefix("k"), store.Not{Pred: eq("kb")}},
+		store.And{eq("ka"), eq("kb"), store.Not{Pred: eq("kc")}}, store.And{store.WithPrefix("s:"), scanned}, store.And{store.Or{}, eq("ka")},
 	} {
 		var want []string
 		for _, id := range byID {
@@ -227,10 +227,10 @@ func pagesWhileChanging(k *kit) {
 		d := observation(fmt.Sprintf("d%02d", i), uint64(100*i), "k")
 		docs[d.Ref.ID] = k.put(d)[0]
 	}
-	for name, p := range map[string]store.Pred{"key": store.Eq{Key: "k"}, "type": store.And{}, "range": store.Under("k")} {
+	for name, p := range map[string]store.Pred{"key": store.Eq{Key: "k"}, "type": store.And{}, "range": store.WithPrefix("k")} {
 		k.Run(name, func(t *testing.T) {
 			seen := map[string]int{}
-			var after *store.DocID
+			var after *store.RowID
 			for page := 0; ; page++ {
 				var last *store.Doc
 				rows := 0
@@ -249,10 +249,10 @@ func pagesWhileChanging(k *kit) {
 				if last == nil {
 					break
 				}
-				after = &last.ID
+				after = &last.RowID
 				// Odd ones move, die or are born around the cursor; even ones stay.
 				id := fmt.Sprintf("d%02d", (7*page+1)%n|1)
-				if d := docs[id]; d.Dead() {
+				if d := docs[id]; d.Deleted() {
 					back := next(d, store.Upserted)
 					back.Body = []byte("back")
 					docs[id] = k.put(back)[0]
@@ -260,7 +260,7 @@ func pagesWhileChanging(k *kit) {
 					docs[id] = k.put(next(d, store.Deleted))[0]
 				} else {
 					moved := next(d, store.Updated)
-					moved.ID = at(1, moved.Seq*10000+7)
+					moved.RowID = at(1, moved.Seq*10000+7)
 					docs[id] = k.put(moved)[0]
 				}
 				if page > 4*n {
@@ -280,7 +280,7 @@ func snapshotStands(k *kit) {
 	docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
 	k.read(func(s store.Snap) {
 		moved := next(docs[0], store.Updated, "l")
-		moved.ID = at(8, 8)
+		moved.RowID = at(8, 8)
 		begun := false
 		for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}}) {
 			if err != nil {
@@ -295,7 +295,7 @@ func snapshotStands(k *kit) {
 				k.Error("a scan saw a later commit")
 			}
 		}
-		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Under("k")} {
+		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.WithPrefix("k")} {
 			k.scans(s, store.Query{Type: "Observation", Where: p}, "a", "b", "c")
 		}
 		for _, want := range docs {

@@ -14,7 +14,7 @@ import (
 )
 
 // Reference is a store in memory, made to be read rather than to be fast. It
-// implements store.Store, store.State, store.Log, store.Feed and store.Copier and
+// implements store.Store, store.State, store.Log, store.ChangeFeed and store.Copier and
 // is safe for concurrent use. A snapshot that is used after Read has ended panics.
 type Reference struct {
 	clock func() time.Time
@@ -33,7 +33,7 @@ type documents struct {
 	readers  int                       // snapshots open on this very state
 	seq      uint64                    // of the last commit
 	versions map[store.Ref][]store.Doc // version n at index n-1; slices are replaced, never written to
-	places   map[store.DocID]store.Ref // the live ones
+	places   map[store.RowID]store.Ref // the live ones
 }
 
 type value struct {
@@ -49,7 +49,7 @@ func NewReference(clock func() time.Time) *Reference {
 	}
 	return &Reference{
 		clock:  clock,
-		state:  &documents{versions: map[store.Ref][]store.Doc{}, places: map[store.DocID]store.Ref{}},
+		state:  &documents{versions: map[store.Ref][]store.Doc{}, places: map[store.RowID]store.Ref{}},
 		values: map[string]value{},
 		feed:   rand.Text(),
 		grown:  make(chan struct{}),
@@ -121,8 +121,8 @@ func (r *Reference) Seed(docs []store.Doc) {
 		r.state.seq = max(r.state.seq, d.Seq)
 	}
 	for ref, all := range r.state.versions {
-		if d := all[len(all)-1]; !d.Dead() {
-			r.state.places[d.ID] = ref
+		if d := all[len(all)-1]; !d.Deleted() {
+			r.state.places[d.RowID] = ref
 		}
 	}
 }
@@ -143,8 +143,8 @@ func wellFormed(b store.Batch) error {
 			return fmt.Errorf("storetest: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case !w.Rekey && d.Version != w.Expect+1:
 			return fmt.Errorf("storetest: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
-		case w.Expect == 0 && w.Keying != 0:
-			return fmt.Errorf("storetest: write of %s: keying %d of no version", d.Ref, w.Keying)
+		case w.Expect == 0 && w.KeyRevision != 0:
+			return fmt.Errorf("storetest: write of %s: keying %d of no version", d.Ref, w.KeyRevision)
 		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 			return fmt.Errorf("storetest: write of %s: %s", d.Ref, d.Origin)
 		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
@@ -183,7 +183,7 @@ func (s *documents) newest(ref store.Ref) (store.Doc, bool) {
 // allows tests the preconditions of a batch.
 func (s *documents) allows(b store.Batch) error {
 	for _, w := range b.Writes {
-		if err := s.stands("write", w.Doc.Ref, w.Expect, w.Keying); err != nil {
+		if err := s.stands("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
 			return err
 		}
 	}
@@ -193,8 +193,8 @@ func (s *documents) allows(b store.Batch) error {
 		}
 	}
 	for _, a := range b.Absent {
-		if _, ok := store.CommonKey(a.Where); a.Type == "" && !ok {
-			return store.ErrCommon
+		if _, ok := store.CrossTypeKey(a.Where); a.Type == "" && !ok {
+			return store.ErrNeedsCrossTypeKey
 		}
 		for _, d := range s.live(a.Type) {
 			if store.Match(a.Where, d.Keys) {
@@ -208,9 +208,9 @@ func (s *documents) allows(b store.Batch) error {
 // check tests one precondition.
 func (s *documents) check(c store.Check) error {
 	if c.Where == nil {
-		return s.stands("check", c.Ref, c.Version, c.Keying)
+		return s.stands("check", c.Ref, c.Version, c.KeyRevision)
 	}
-	if have, found := s.newest(c.Ref); !found || have.Dead() || !store.Match(c.Where, have.Keys) {
+	if have, found := s.newest(c.Ref); !found || have.Deleted() || !store.Match(c.Where, have.Keys) {
 		return fmt.Errorf("check of %s: version %d does not match: %w", c.Ref, have.Version, store.ErrConflict)
 	}
 	return nil
@@ -220,31 +220,31 @@ func (s *documents) check(c store.Check) error {
 // there is none.
 func (s *documents) stands(doing string, ref store.Ref, version, keying uint64) error {
 	have, _ := s.newest(ref)
-	if have.Version != version || have.Keying != keying {
-		return fmt.Errorf("%s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w", doing, ref, have.Version, have.Keying, version, keying, store.ErrConflict)
+	if have.Version != version || have.KeyRevision != keying {
+		return fmt.Errorf("%s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w", doing, ref, have.Version, have.KeyRevision, version, keying, store.ErrConflict)
 	}
 	return nil
 }
 
 // keepsApart tests that no two live documents share a place after the writes.
 func (s *documents) keepsApart(writes []store.Write) error {
-	leaving := map[store.DocID]bool{}
+	leaving := map[store.RowID]bool{}
 	for _, w := range writes {
-		if d, found := s.newest(w.Doc.Ref); found && !d.Dead() {
-			leaving[d.ID] = true
+		if d, found := s.newest(w.Doc.Ref); found && !d.Deleted() {
+			leaving[d.RowID] = true
 		}
 	}
-	coming := map[store.DocID]bool{}
+	coming := map[store.RowID]bool{}
 	for _, w := range writes {
 		d := s.after(w)
-		if d.Dead() {
+		if d.Deleted() {
 			continue
 		}
-		_, taken := s.places[d.ID]
-		if coming[d.ID] || taken && !leaving[d.ID] {
+		_, taken := s.places[d.RowID]
+		if coming[d.RowID] || taken && !leaving[d.RowID] {
 			return fmt.Errorf("write of %s: its place in the order is taken: %w", d.Ref, store.ErrConflict)
 		}
-		coming[d.ID] = true
+		coming[d.RowID] = true
 	}
 	return nil
 }
@@ -254,12 +254,12 @@ func (s *documents) after(w store.Write) store.Doc {
 	d := w.Doc
 	if w.Rekey {
 		d, _ = s.newest(w.Doc.Ref)
-		d.ID, d.Keys, d.Source = w.Doc.ID, w.Doc.Keys, w.Doc.Source
-		d.Keying++
+		d.RowID, d.Keys, d.Source = w.Doc.RowID, w.Doc.Keys, w.Doc.Source
+		d.KeyRevision++
 		return d
 	}
-	d.Updated, d.Keying = d.Updated.UTC(), 0
-	if d.Dead() {
+	d.Updated, d.KeyRevision = d.Updated.UTC(), 0
+	if d.Deleted() {
 		d.Body = nil
 	}
 	return d
@@ -274,8 +274,8 @@ func (s *documents) apply(writes []store.Write) {
 		if !w.Rekey {
 			docs[i].Seq = s.seq
 		}
-		if d, found := s.newest(w.Doc.Ref); found && !d.Dead() {
-			delete(s.places, d.ID)
+		if d, found := s.newest(w.Doc.Ref); found && !d.Deleted() {
+			delete(s.places, d.RowID)
 		}
 	}
 	for i, d := range docs {
@@ -284,8 +284,8 @@ func (s *documents) apply(writes []store.Write) {
 		if !writes[i].Rekey && len(all) != int(d.Version-1) || writes[i].Rekey && len(all) != int(d.Version) {
 			panic("storetest: versions have a gap")
 		}
-		if !d.Dead() {
-			s.places[d.ID] = d.Ref
+		if !d.Deleted() {
+			s.places[d.RowID] = d.Ref
 		}
 	}
 }

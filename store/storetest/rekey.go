@@ -8,10 +8,10 @@ import (
 
 // rekey is a batch that replaces what the server derived from a document, as it was
 // read.
-func rekey(d store.Doc, id store.DocID, source string, keys ...store.Key) store.Batch {
-	d.ID, d.Source, d.Keys = id, source, store.Sorted(keys)
+func rekey(d store.Doc, id store.RowID, source string, keys ...store.Key) store.Batch {
+	d.RowID, d.Source, d.Keys = id, source, store.Sorted(keys)
 	d.Updated, d.Origin, d.Body = epoch(99).Add(time.Hour), store.Upserted, []byte("to be ignored")
-	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, Keying: d.Keying, Rekey: true}}}
+	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}}}
 }
 
 func rekeySentences() []sentence {
@@ -20,7 +20,7 @@ func rekeySentences() []sentence {
 			docs := k.put(observation("a", 1, "k", "l"), observation("b", 2, "k"))
 			k.commit(rekey(docs[0], at(5, 5), "RX2", "l", "m"))
 			want := docs[0]
-			want.ID, want.Source, want.Keys, want.Keying = at(5, 5), "RX2", []store.Key{"l", "m"}, 1
+			want.RowID, want.Source, want.Keys, want.KeyRevision = at(5, 5), "RX2", []store.Key{"l", "m"}, 1
 			k.holds(want, docs[1])
 			k.finds(store.Eq{Key: "k"}, "b")
 			k.finds(store.Eq{Key: "l"}, "a")
@@ -35,8 +35,8 @@ func rekeySentences() []sentence {
 		}},
 		{"a rekey may keep the place", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			k.commit(rekey(a, a.ID, a.Source, "m"))
-			a.Keys, a.Keying = []store.Key{"m"}, 1
+			k.commit(rekey(a, a.RowID, a.Source, "m"))
+			a.Keys, a.KeyRevision = []store.Key{"m"}, 1
 			k.holds(a)
 			k.finds(store.Eq{Key: "k"})
 			k.finds(store.Eq{Key: "m"}, "a")
@@ -45,7 +45,7 @@ func rekeySentences() []sentence {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(next(v1, store.Updated, "l"))[0]
 			k.commit(rekey(v2, at(2, 2), "RX2", "m"))
-			v2.ID, v2.Source, v2.Keys, v2.Keying = at(2, 2), "RX2", []store.Key{"m"}, 1
+			v2.RowID, v2.Source, v2.Keys, v2.KeyRevision = at(2, 2), "RX2", []store.Key{"m"}, 1
 			v3 := k.put(next(v2, store.Updated, "n"))[0]
 			k.read(func(s store.Snap) {
 				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"}))
@@ -59,7 +59,7 @@ func rekeySentences() []sentence {
 			dead := k.put(next(a, store.Deleted))[0]
 			b := k.put(observation("b", 1, "k"))[0] // where a stood
 			k.commit(rekey(dead, at(1, 1), "RX2", "m"))
-			dead.ID, dead.Source, dead.Keys, dead.Keying = at(1, 1), "RX2", []store.Key{"m"}, 1
+			dead.RowID, dead.Source, dead.Keys, dead.KeyRevision = at(1, 1), "RX2", []store.Key{"m"}, 1
 			k.holds(dead, b)
 			k.finds(store.Eq{Key: "m"})
 			k.finds(store.And{}, "b")
@@ -67,7 +67,7 @@ func rekeySentences() []sentence {
 		{"a rekey demands the newest version", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(next(v1, store.Updated, "l"))[0]
-			k.refuses(rekey(v1, v1.ID, "", "m"), store.ErrConflict)
+			k.refuses(rekey(v1, v1.RowID, "", "m"), store.ErrConflict)
 			k.refuses(rekey(observation("none", 7), at(1, 7), "", "m"), store.ErrConflict)
 			k.holds(v2)
 		}},

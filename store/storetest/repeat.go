@@ -28,7 +28,7 @@ func repeatSentences() []sentence {
 				err := k.Read(k.ctx, func(s store.Snap) error {
 					calls++
 					b := writes(observation(fmt.Sprint("d", i, "-", calls), uint64(10*i+calls), "k"))
-					b.Within = s.Reading()
+					b.Tracker = s.Tracker()
 					if _, err := k.Commit(k.ctx, b); err != nil {
 						k.Errorf("commit: %v", err)
 					}
@@ -45,7 +45,7 @@ func repeatSentences() []sentence {
 			var d store.Doc
 			err := k.Read(k.ctx, func(s store.Snap) (err error) {
 				b := writes(observation("a", 2, "l"))
-				b.Within = s.Reading()
+				b.Tracker = s.Tracker()
 				if _, err := k.Commit(k.ctx, b); !errors.Is(err, store.ErrConflict) {
 					k.Errorf("commit: got %v, want ErrConflict", err)
 				}

@@ -46,23 +46,23 @@ func inPlaces(k *kit) {
 	var all []store.Doc
 	for i := range 6 {
 		d := observation(fmt.Sprint("d", i), uint64(i), "k", "m", store.Key(fmt.Sprint("n", i)))
-		d.ID.Place = store.Place(10 * (i / 2))
+		d.RowID.Partition = store.Partition(10 * (i / 2))
 		all = append(all, d)
 	}
 	k.put(all...)
 	k.read(func(s store.Snap) {
 		among := store.Or{store.Eq{Key: "n1"}, store.Eq{Key: "n2"}, store.Eq{Key: "n3"}, store.Eq{Key: "n4"}}
-		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Under("k"), store.And{store.Eq{Key: "k"}, store.Eq{Key: "m"}}, store.Not{Pred: store.Eq{Key: "x"}}} {
-			after := all[2].ID
-			k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{0, 20}}, "d0", "d1", "d4", "d5")
-			k.scans(s, store.Query{Type: "Observation", Where: store.And{p, among}, Places: []store.Place{0, 20}}, "d1", "d4")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{5, 10, 15}}, "d2", "d3")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{0, 10, 20}, After: &after}, "d3", "d4", "d5")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{0, 20}, After: &after}, "d4", "d5")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{15, 1 << 47}})
-			k.scans(s, store.Query{Type: "Observation", Where: p, Places: []store.Place{}})
+		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.WithPrefix("k"), store.And{store.Eq{Key: "k"}, store.Eq{Key: "m"}}, store.Not{Pred: store.Eq{Key: "x"}}} {
+			after := all[2].RowID
+			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 20}}, "d0", "d1", "d4", "d5")
+			k.scans(s, store.Query{Type: "Observation", Where: store.And{p, among}, Partitions: []store.Partition{0, 20}}, "d1", "d4")
+			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{5, 10, 15}}, "d2", "d3")
+			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 10, 20}, After: &after}, "d3", "d4", "d5")
+			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 20}, After: &after}, "d4", "d5")
+			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{15, 1 << 47}})
+			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{}})
 			for max, want := range map[int]int{0: 4, 1: 1, 5: 4} {
-				if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p, Places: []store.Place{10, 20}}, max); err != nil || n != want {
+				if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{10, 20}}, max); err != nil || n != want {
 					k.Errorf("count of %v in two places, at most %d: got %d, %v, want %d", p, max, n, err, want)
 				}
 			}

@@ -22,8 +22,8 @@ func (s *snap) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Reading implements store.Snap: no snapshot is confirmed.
-func (s *snap) Reading() *store.Reading { return nil }
+// Tracker implements store.Snap: no snapshot is confirmed.
+func (s *snap) Tracker() *store.CommitTracker { return nil }
 
 // Get implements store.Snap.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
@@ -32,7 +32,7 @@ func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 
 // All implements store.Snap.
 func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
-	return store.EachOf(ctx, refs, s.Get)
+	return store.GetEach(ctx, refs, s.Get)
 }
 
 // Version implements store.Snap.
@@ -54,14 +54,14 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 			yield(store.Doc{}, err)
 			return
 		}
-		if _, ok := store.CommonKey(q.Where); q.Type == "" && !ok {
-			yield(store.Doc{}, store.ErrCommon)
+		if _, ok := store.CrossTypeKey(q.Where); q.Type == "" && !ok {
+			yield(store.Doc{}, store.ErrNeedsCrossTypeKey)
 			return
 		}
 		docs := slices.DeleteFunc(s.live(q.Type), func(d store.Doc) bool {
-			return q.After != nil && d.ID.Compare(*q.After) <= 0 || q.Places != nil && !slices.Contains(q.Places, d.ID.Place) || !store.Match(q.Where, d.Keys)
+			return q.After != nil && d.RowID.Compare(*q.After) <= 0 || q.Partitions != nil && !slices.Contains(q.Partitions, d.RowID.Partition) || !store.Match(q.Where, d.Keys)
 		})
-		slices.SortFunc(docs, func(a, b store.Doc) int { return a.ID.Compare(b.ID) })
+		slices.SortFunc(docs, func(a, b store.Doc) int { return a.RowID.Compare(b.RowID) })
 		s.yield(ctx, docs, q.KeysOnly, yield)
 	}
 }
@@ -95,14 +95,14 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 			}
 			for _, d := range all {
 				if d.Version == 0 || d.Updated.Before(q.Since) ||
-					q.Before != nil && store.CompareMarks(d.Mark(), *q.Before) <= 0 ||
+					q.Before != nil && store.CompareMarks(d.HistoryMark(), *q.Before) <= 0 ||
 					q.Where != nil && !store.Match(q.Where, d.Keys) {
 					continue
 				}
 				docs = append(docs, d)
 			}
 		}
-		slices.SortFunc(docs, func(a, b store.Doc) int { return store.CompareMarks(a.Mark(), b.Mark()) })
+		slices.SortFunc(docs, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
 		s.yield(ctx, docs, false, yield)
 	}
 }

@@ -17,7 +17,7 @@ import (
 func BenchmarkWatched(b *testing.B) {
 	m := NewMetrics()
 	e := m.Engine(whole{storetest.NewReference(time.Now)})
-	watch := Watches(Lines(slog.New(slog.NewTextHandler(io.Discard, nil))), m.Watch)
+	watch := Chain(LogRequests(slog.New(slog.NewTextHandler(io.Discard, nil))), m.Middleware)
 	read := func(ctx context.Context) { e.Read(ctx, func(store.Snap) error { return nil }) }
 	b.Run("watched", func(b *testing.B) {
 		for b.Loop() {

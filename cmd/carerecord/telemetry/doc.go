@@ -1,7 +1,7 @@
 // Package telemetry tells an operator how the server does: metrics, one line of
 // log per request, and traces.
 //
-// It goes around the parts and is in none of them: a rest.Watch around each
+// It goes around the parts and is in none of them: a rest.Middleware around each
 // request, and an Engine around the engine, with the same interface. What is not
 // asked for is not there.
 //
@@ -22,7 +22,7 @@ type Engine interface {
 	store.Store
 	store.State
 	store.Log
-	store.Feed
+	store.ChangeFeed
 	store.Copier
 	store.Explainer
 	Verify(context.Context) error

@@ -41,14 +41,14 @@ func cause(err error) string {
 	return "other"
 }
 
-// Watches makes one Watch of several, the first outermost.
-func Watches(all ...rest.Watch) rest.Watch {
+// Chain makes one Watch of several, the first outermost.
+func Chain(all ...rest.Middleware) rest.Middleware {
 	return func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 		around(ctx, x, all, next)
 	}
 }
 
-func around(ctx context.Context, x *rest.Exchange, all []rest.Watch, next func(context.Context)) {
+func around(ctx context.Context, x *rest.Exchange, all []rest.Middleware, next func(context.Context)) {
 	if len(all) == 0 {
 		next(ctx)
 		return
@@ -56,8 +56,8 @@ func around(ctx context.Context, x *rest.Exchange, all []rest.Watch, next func(c
 	all[0](ctx, x, func(ctx context.Context) { around(ctx, x, all[1:], next) })
 }
 
-// Lines writes one line of log per request, with its trace if it has one.
-func Lines(log *slog.Logger) rest.Watch {
+// LogRequests writes one line of log per request, with its trace if it has one.
+func LogRequests(log *slog.Logger) rest.Middleware {
 	return func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 		began := time.Now()
 		defer func() { // a request that panics has its line as well

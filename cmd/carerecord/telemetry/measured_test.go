@@ -20,7 +20,9 @@ type whole struct{ *storetest.Reference }
 func (whole) Verify(context.Context) error  { return nil }
 func (whole) Recount(context.Context) error { return nil }
 
-func (whole) Explain(context.Context, store.Query) (store.Way, error) { return store.Way{}, nil }
+func (whole) Explain(context.Context, store.Query) (store.PlanNode, error) {
+	return store.PlanNode{}, nil
+}
 
 func told(m *Metrics) string {
 	w := httptest.NewRecorder()
@@ -117,7 +119,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	ask := func(next func(*rest.Exchange)) {
 		defer func() { recover() }()
 		x := &rest.Exchange{Interaction: "read"}
-		m.Watch(t.Context(), x, func(context.Context) { next(x) })
+		m.Middleware(t.Context(), x, func(context.Context) { next(x) })
 	}
 	ask(func(x *rest.Exchange) {
 		wantLine(t, m, "carerecord_requests_under_way 1")

@@ -67,8 +67,8 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// Watch counts and times a request.
-func (m *Metrics) Watch(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
+// Middleware counts and times a request.
+func (m *Metrics) Middleware(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 	began := time.Now()
 	m.underWay.Inc()
 	defer func() { // a request that panics is counted as well

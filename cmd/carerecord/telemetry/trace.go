@@ -63,8 +63,8 @@ func (t *Traces) Close() error {
 	return t.provider.Shutdown(ctx)
 }
 
-// Watch makes the span of a request.
-func (t *Traces) Watch(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
+// Middleware makes the span of a request.
+func (t *Traces) Middleware(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 	ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
 	defer func() { // a request that panics has its span as well
 		span.SetAttributes(interactionKey.String(string(x.Interaction)), typeKey.String(x.Type), statusKey.Int(x.Status))

@@ -12,8 +12,8 @@
 //
 //	func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 //
-// Crash tests take a server of their own (Own), which they may Kill and
-// Restart. A server at $MONGODB_URI is not ours to kill: Own passes over it.
+// Crash tests take a server of their own (StartOwn), which they may Kill and
+// Restart. A server at $MONGODB_URI is not ours to kill: StartOwn passes over it.
 package mongotest
 
 import (
@@ -98,19 +98,19 @@ func Start(tb testing.TB) *Server {
 	return binary.server
 }
 
-// Own returns a server of the test's own, which it may kill. It ends with the
+// StartOwn returns a server of the test's own, which it may kill. It ends with the
 // test.
-func Own(tb testing.TB) *Server { return own(tb, false) }
+func StartOwn(tb testing.TB) *Server { return own(tb, false) }
 
-// Apart returns the server of this test binary if that is MongoDB, and else a stand-in of
+// StartApart returns the server of this test binary if that is MongoDB, and else a stand-in of
 // the test's own, for tests that run beside others: the stand-in answers nobody while it
 // drops a database, which takes it up to a minute.
-func Apart(tb testing.TB) *Server {
+func StartApart(tb testing.TB) *Server {
 	tb.Helper()
 	if s := Start(tb); s.real {
 		return s
 	}
-	return Own(tb)
+	return StartOwn(tb)
 }
 
 // Standalone returns a server of the test's own that is no replica set.

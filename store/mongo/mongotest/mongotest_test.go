@@ -31,7 +31,7 @@ func TestServer(t *testing.T) {
 
 // What was acknowledged with majority write concern stands after kill -9.
 func TestKillAndRestart(t *testing.T) {
-	s := mongotest.Own(t)
+	s := mongotest.StartOwn(t)
 	uri, name := s.Database(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

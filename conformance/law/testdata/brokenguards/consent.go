@@ -75,7 +75,7 @@ func (g *Guard) rekeyingUnseen(checks []store.Check) {
 			if checks[i].Where != nil {
 				checks[i].Where = store.And{}
 			} else if d, err := snap.Get(context.Background(), checks[i].Ref); err == nil && d.Version == checks[i].Version {
-				checks[i].Keying = d.Keying
+				checks[i].KeyRevision = d.KeyRevision
 			}
 		}
 		return nil
