@@ -42,5 +42,6 @@ func (c *commit) landing() *landing {
 			l.targets = append(l.targets, d)
 		}
 	}
+	//law:checks-made
 	return l
 }

@@ -73,6 +73,7 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 		owners = append(owners, of.owners...)
 		mentions = append(mentions, names(lead.Keys, index.MentionPrefix())...)
 		for _, name := range inherits {
+			//law:binary-facts
 			if k := index.FactKey(name); !store.Match(store.Eq{Key: k}, lead.Keys) {
 				without[k] = true
 			}

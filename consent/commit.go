@@ -205,6 +205,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 	if ch.Ref.Type == definitionType && ch.Kind != ChangeFind && !c.view.grant.principal.Operates() {
 		return notAllowed(c.view.guard)
 	}
+	//law:write-permission
 	if l := ch.Kind.permission(); l != "" && !c.view.grant.rules.leave(ch.Ref.Type, l) {
 		return notAllowed(c.view.guard)
 	}
@@ -247,6 +248,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 // is one depends on what the writer does not see.
 func (v *View) absent(ch *Change) store.Pred {
 	where := store.And{ch.Absent, v.where(ch.Ref.Type)}
+	//law:criteria-absent
 	if touched := v.grant.touched(); v.cutsSome() && touched != nil {
 		where = append(where, none(touched))
 	}

@@ -178,6 +178,7 @@ func scope(_ context.Context, d *decision) *Refusal {
 	if d.req.Write && d.req.Type == definitionType && !d.p.Operates() {
 		return d.lacks(Operations())
 	}
+	//law:scope-checked
 	if d.p.Scopes.Allow(d.req.Type, d.req.Permission) {
 		return nil
 	}

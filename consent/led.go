@@ -45,6 +45,7 @@ func (v *View) led(ctx context.Context, d store.Doc) (bool, error) {
 // to them.
 func (v *View) follows(typ string) bool {
 	kind := v.grant.principal.Kind
+	//law:binary-visible
 	return typ == "Binary" && kind != System && kind != SourceSystem
 }
 

@@ -111,6 +111,7 @@ func (g *Guard) patient(ctx context.Context, w world, self, ref store.Ref) (owne
 		return ownership{owners: []string{ref.ID}, resolved: true}, nil
 	}
 	out := ownership{about: []string{ref.ID}, wants: []string{ref.String()}}
+	//law:dead-patient
 	if err == nil {
 		out.about = append(out.about, names(d.Keys, index.BearsPrefix())...)
 		out.barred = store.Match(fact(factRestricted), d.Keys)

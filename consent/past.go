@@ -98,6 +98,7 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	if kind := v.grant.principal.Kind; kind == System || kind == SourceSystem {
 		return d, nil // asks for nothing that changes
 	}
+	//law:version-keys
 	if !d.Deleted() && d.Version == newest.Version {
 		return d, nil
 	}

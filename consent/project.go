@@ -41,6 +41,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	}
 	paths := map[string]bool{}
 	rules := &v.grant.rules
+	//law:projection-rules
 	if rules.apply(d.Keys, paths) || rules.apply(newest, paths) {
 		return store.Doc{}, store.ErrNotFound
 	}
@@ -68,6 +69,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	}
 	keys := append([]store.Key(nil), row.Keys...)
 	for _, k := range d.Keys {
+		//law:projection-keys
 		if index.IsFact(k) {
 			keys = append(keys, k)
 		}

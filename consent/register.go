@@ -182,6 +182,7 @@ func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err
 				delete(r.ended, ref.ID)
 			}
 			r.said(ref, now)
+			//law:register-said
 			r.joinNamed(bears, ref.ID, true)
 		case errors.Is(err, store.ErrUnknown):
 			delete(r.leaving, ref)
@@ -422,6 +423,7 @@ func (r *register) covered(name string) (c entry) {
 		c.restricted = c.restricted || r.restricted[name] > 0
 	}
 	add(name)
+	//law:bearers-covered
 	for of := range r.bears[name] {
 		add(of)
 	}

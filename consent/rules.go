@@ -80,6 +80,7 @@ func pointing(stale *staleSet) store.Pred {
 // one of them hides it.
 func (r *Rules) apply(keys []store.Key, paths map[string]bool) (hidden bool) {
 	for _, patient := range names(keys, index.OwnerPrefix()) {
+		//law:owner-rules
 		for _, rule := range r.Owners[patient] {
 			if rule.When != nil && !store.Match(rule.When, keys) {
 				continue
@@ -101,6 +102,7 @@ func decided(ctx context.Context, d *decision) *Refusal {
 		return nil
 	}
 	rules, err := d.guard.decider.Decide(ctx, d.p, d.req, d.grant.patient)
+	//law:rules-decided
 	if err != nil {
 		d.err = err
 		return nil
@@ -122,6 +124,7 @@ func (r *Rules) narrowed(where store.Pred) store.Pred {
 	if r.Hide != nil {
 		out = append(out, none(r.Hide))
 	}
+	//law:no-record
 	if r.NoRecord != nil {
 		out = append(out, none(owned(r.NoRecord)))
 	}
@@ -131,5 +134,6 @@ func (r *Rules) narrowed(where store.Pred) store.Pred {
 // leave reports whether the rules leave one of the letters of a type.
 func (r *Rules) leave(typ, letters string) bool {
 	left, named := r.Permissions[typ]
+	//law:permissions-left
 	return !named || strings.ContainsAny(left, letters)
 }

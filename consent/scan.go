@@ -24,6 +24,7 @@ func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	if v.cutsSome() && !v.index.Monotone(q.Type, asked) {
 		q.Where = either(asked, all(touched, v.index.BeforeCut(q.Type, asked)))
 	}
+	//law:view-scan
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
@@ -140,6 +141,7 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	if v.cutsSome() {
 		q.Where = store.And{asked, none(v.grant.touched())}
 	}
+	//law:view-count
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	n, err := v.snap.Count(ctx, q, max)
 	if err != nil || !v.cutsSome() || max > 0 && n >= max {

@@ -83,5 +83,6 @@ func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool
 	}
 	slices.Sort(places)
 	of, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, none(stands), hidden}, Partitions: slices.Compact(places), KeysOnly: true}, 0)
+	//law:count-by-complement
 	return n - odd - of, true, errors.Join(err, *v.failed)
 }

@@ -42,6 +42,7 @@ func (v *View) WithPermission(letters string) *View {
 
 // where is the predicate of what the View shows of a type.
 func (v *View) where(typ string) store.Pred {
+	//law:type-permission
 	switch {
 	case v.letters != "" && !v.grant.May(typ, v.letters):
 		return nothing
@@ -202,6 +203,7 @@ func (v *View) past(ctx context.Context, d store.Doc, known map[store.Ref]*store
 		}
 		known[d.Ref] = newest
 	}
+	//law:version-shown
 	if newest == nil {
 		return store.Doc{}, store.ErrNotFound
 	}

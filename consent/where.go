@@ -25,6 +25,7 @@ func all(preds ...store.Pred) store.Pred    { return store.And(preds) }
 
 // owned is what is about somebody in a set: as an owner, or by another name.
 func owned(in store.Set) store.Pred {
+	//law:names-covered
 	return either(store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in})
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,8 @@ import (
 	"carerecord/conformance/law/brokenguard"
 )
 
-// added are sources with which the packages of edited files are built: each has the
-// function broken, and what the edits need beside it.
+// added are source files that are compiled into the packages with anchors: each has the
+// function broken, and helpers of the insertions.
 var added = map[string]string{"consent": "consent.go", "consent/policy": "policy.go", "fhir/index": "index.go", "fhir/rest": "rest.go", "fhir/search": "search.go"}
 
 // TestBites builds one test binary with all broken guards in it, and demands of each
@@ -59,7 +60,7 @@ func place(out string) string {
 	return line
 }
 
-// brokenBinary builds the tests of this package over the sources with all edits.
+// brokenBinary builds the tests of this package from the sources with all insertions.
 func brokenBinary(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -77,8 +78,8 @@ func brokenBinary(t *testing.T) string {
 	return binary
 }
 
-// overlayOf writes the edited files, and the table that tells the compiler to take them,
-// and the sources that are added, in place of the real ones.
+// overlayOf writes the files with insertions, and the table by which the compiler reads
+// these, and the added sources, instead of the real ones.
 func overlayOf(t *testing.T, root string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -86,7 +87,7 @@ func overlayOf(t *testing.T, root string) string {
 	for pkg, file := range added {
 		replace[filepath.Join(root, pkg, "brokenguard.go")] = filepath.Join(root, "conformance/law/testdata/brokenguards", file)
 	}
-	for name, text := range edited(t, root) {
+	for name, text := range inserted(t, anchors(t, root)) {
 		file := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -104,31 +105,65 @@ func overlayOf(t *testing.T, root string) string {
 	return file
 }
 
-// edited returns the texts of all files with all edits, by file.
-func edited(t *testing.T, root string) map[string]string {
+// anchored is a source file of the program with the anchors in it.
+type anchored struct{ file, text string }
+
+var anchorLine = regexp.MustCompile(`(?m)^\t*//law:([a-z-]+)$`)
+
+// anchors returns the files that hold each anchor of the program.
+func anchors(t *testing.T, root string) map[string]*anchored {
 	t.Helper()
-	text, names := map[string]string{}, map[string]bool{}
+	out := map[string]*anchored{}
+	for pkg := range added {
+		files, err := filepath.Glob(filepath.Join(root, pkg, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := &anchored{file: pkg + "/" + filepath.Base(file), text: string(raw)}
+			for _, m := range anchorLine.FindAllStringSubmatch(a.text, -1) {
+				if first := out[m[1]]; first != nil {
+					t.Fatalf("the anchor %s is in %s and in %s", m[1], first.file, a.file)
+				}
+				out[m[1]] = a
+			}
+		}
+	}
+	return out
+}
+
+// inserted returns the texts of all files with all insertions, by file.
+func inserted(t *testing.T, at map[string]*anchored) map[string]string {
+	t.Helper()
+	code, names := map[string]string{}, map[string]bool{}
 	for _, b := range brokenGuards() {
 		if names[b.name] {
 			t.Fatalf("two broken guards are named %s", b.name)
 		}
 		names[b.name] = true
-		for _, e := range b.edit {
-			if text[e.file] == "" {
-				raw, err := os.ReadFile(filepath.Join(root, e.file))
-				if err != nil {
-					t.Fatal(err)
-				}
-				text[e.file] = string(raw)
+		for _, in := range b.at {
+			if at[in.anchor] == nil {
+				t.Fatalf("%s: no source has the anchor //law:%s", b.name, in.anchor)
 			}
-			if n := strings.Count(text[e.file], e.old); n != 1 {
-				t.Fatalf("%s: %s holds %d times what is to be broken:\n%s", b.name, e.file, n, e.old)
+			if !strings.Contains(in.code, `broken("`+b.name+`")`) {
+				t.Fatalf("an insertion of %s does not test its name:\n%s", b.name, in.code)
 			}
-			if !strings.Contains(e.new, `broken("`+b.name+`")`) {
-				t.Fatalf("an edit of %s is not chosen by its name:\n%s", b.name, e.new)
-			}
-			text[e.file] = strings.Replace(text[e.file], e.old, e.new, 1)
+			code[in.anchor] += in.code + "\n"
 		}
 	}
-	return text
+	texts := map[string]string{}
+	for anchor, a := range at {
+		if code[anchor] == "" {
+			t.Fatalf("%s: no broken guard uses the anchor //law:%s", a.file, anchor)
+		}
+		texts[a.file] = anchorLine.ReplaceAllStringFunc(a.text, func(line string) string {
+			_, name, _ := strings.Cut(line, ":")
+			return code[name]
+		})
+	}
+	return texts
 }

@@ -55,6 +55,7 @@ func Read(body []byte, inPerson bool) Kind {
 		return OptOut
 	case categoryHas(r, dissent):
 		return OtherDirective // of whatever scope it says it is (CON-503)
+	//law:directive-scope
 	case otherScope(r.Get("scope")), inPerson && ProxyAuthority(body):
 		return NotADirective
 	}

@@ -34,6 +34,7 @@ type Labels struct {
 // that fhir.Parse accepted.
 func LabelsOf(body []byte) Labels {
 	var l Labels
+	//law:labels-read
 	l.read(body, 0)
 	return l
 }
@@ -57,6 +58,7 @@ func (l *Labels) read(body []byte, payloads int) {
 
 // add takes in one code.
 func (l *Labels) add(code string) {
+	//law:label-code
 	switch code = strings.ToUpper(strings.TrimSpace(code)); {
 	case code == "R", code == "V", code == "REDACTED", code == "PROCESSINLINELABEL":
 		l.Restricted = true

@@ -26,6 +26,7 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 		}
 		return out
 	case store.Not:
+		//law:negation-cut
 		return store.And{}
 	case store.Eq:
 		return x.lasting(typ, p.Key, p)
@@ -36,6 +37,7 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	case store.Contains:
 		return x.lasting(typ, p.Prefix, p)
 	case store.In:
+		//law:contained-cut
 		if inside, ok := p.Set.(inside); ok {
 			p.Set = x.insideBeforeCut(inside)
 		}

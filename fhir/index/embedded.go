@@ -108,6 +108,7 @@ func (p *ownerCollector) number(system, value string) bool {
 	if !fhir.LooksLikeNHSNumberSystem(system) {
 		return false
 	}
+	//law:embedded-number
 	digits, ok := fhir.CleanNHSNumber(value)
 	if ok {
 		p.o.Identifiers = append(p.o.Identifiers, Identifier{nhsSystem, digits})
@@ -210,6 +211,7 @@ func (x *Indexer) embeddedOwners(root path.Value, r *ownerRule, docs []*path.Doc
 // join adds the owners of embedded resources. A resource of a type without owners gets
 // them too.
 func (o *Ownership) join(added Ownership) {
+	//law:ownership-join
 	o.Unsettled = added.Unsettled
 	if len(added.Patients)+len(added.InheritFrom)+len(added.Identifiers) > 0 || o.Unsettled {
 		o.Rule = Owned

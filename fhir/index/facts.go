@@ -94,6 +94,7 @@ func MentionPrefix() store.Key { return factMention }
 // AttachesKey is the common key (store.Key.CrossType) of the documents of a source (ODS code)
 // that attach a Binary, by the Binary's id: they may be of any type.
 func AttachesKey(binaryID, ods string) store.Key {
+	//law:attaches-key
 	return commonHolds + store.Key(binaryID+"\x00"+ods)
 }
 

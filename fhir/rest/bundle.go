@@ -152,6 +152,7 @@ func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, 
 			sub = &call{r: c.r, interaction: "unknown", caller: c.caller, requestID: c.requestID, entry: true}
 			h = func(context.Context, *call) (*answer, error) { return nil, err }
 		}
+		//law:batch-entry
 		a := s.answer(ctx, sub, h, false)
 		s.responseEntry(b, sub, a)
 		hungUp = hungUp || a.hungUp

@@ -62,6 +62,7 @@ func (s *Server) matches(ctx context.Context, v *consent.View, plan *search.Plan
 	if err != nil {
 		return nil, nil, err
 	}
+	//law:criteria-scan
 	var refs []store.Ref
 	for d, err := range v.WithPermission("s").Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
 		if err != nil {

@@ -239,6 +239,7 @@ func (s *Server) instanceTotal(ctx context.Context, c *call, v *consent.View, q 
 	if q.ID == "" || ask.token != "" {
 		return nil, nil
 	}
+	//law:history-count
 	n := 0
 	for _, err := range s.versions(ctx, c, v, store.HistoryQuery{Type: q.Type, ID: q.ID, Since: q.Since}, ask) {
 		if err != nil {

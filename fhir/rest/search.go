@@ -106,7 +106,9 @@ func (s *Server) find(ctx context.Context, c *call, scope search.SearchTarget, o
 // run runs a planned search.
 func (s *Server) run(ctx context.Context, c *call, ask search.PageRequest, owner *store.Ref) (*answer, error) {
 	c.named = ask.Plan.Named
+	//law:page-decision
 	for _, typ := range ask.Plan.Joined {
+		//law:joined-type
 		req := consent.Request{Interaction: c.interaction, Type: typ, Permission: consent.PermitSearch}
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err

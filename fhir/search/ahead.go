@@ -56,6 +56,7 @@ func (in *includer) name(ctx context.Context, refs []fhir.Ref) error {
 	if len(wanted) == 0 {
 		return nil
 	}
+	//law:include-read
 	for d, err := range in.view.All(ctx, wanted) {
 		if err != nil {
 			return fmt.Errorf("include: %w", err)

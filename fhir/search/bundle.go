@@ -199,6 +199,7 @@ func (s *Service) bundle(ctx context.Context, v *consent.View, ask PageRequest, 
 		warnings = append(ask.Plan.Warnings, warnings...)
 	}
 	b.Outcome(warnings)
+	//law:withheld-notice
 	if _, some := v.WithheldNotice(); some {
 		b.Outcome([]fhir.Issue{withheld()})
 	}

@@ -73,6 +73,7 @@ func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Lim
 			return err
 		}
 		in := &includer{plan: p, view: v.WithPermission("rs"), lim: lim, on: map[version]bool{}, warned: map[string]bool{}}
+		//law:includer
 		for _, d := range page.Matches {
 			in.on[version{ref: d.Ref}] = true
 		}
@@ -241,7 +242,10 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref)
 }
 
 // mayName reports whether the token includes what rows refer to of a type.
-func (in *includer) mayName(typ string) bool { return in.view.Grant().Principal().May(typ, "rs") }
+func (in *includer) mayName(typ string) bool {
+	//law:included-type
+	return in.view.Grant().Principal().May(typ, "rs")
+}
 
 // pointing adds what points to a row (SRCH-170).
 func (in *includer) pointing(ctx context.Context, inc Include, to store.Ref) error {
@@ -301,6 +305,7 @@ func (in *includer) points(inc Include, to store.Ref) (store.Or, error) {
 // pointersTo yields what satisfies points of one row, or of several.
 func (in *includer) pointersTo(ctx context.Context, inc Include, any store.Or) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
+		//law:revinclude-scan
 		for d, err := range in.view.WithPermission("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
 			if err != nil {
 				err = fmt.Errorf("include what points to a row: %w", err)

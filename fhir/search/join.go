@@ -94,6 +94,7 @@ func (h has) resolve(ctx context.Context, j *joiner, among *few) (store.Pred, er
 		return nil, err
 	}
 	err = j.each(ctx, h.typ, pred, h.inner.positive(), func(d store.Doc) error {
+		//law:has-target
 		to, err := j.view.Index().ReferredIDs(h.typ, h.param, h.here, d.Keys)
 		for _, id := range to {
 			found[id] = true
@@ -142,6 +143,7 @@ func (j *joiner) each(ctx context.Context, typ string, pred store.Pred, positive
 
 // other asks for what is at the other end of a hop.
 func (j *joiner) other(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	//law:chain-scan
 	return j.view.Scan(ctx, q)
 }
 

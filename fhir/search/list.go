@@ -37,6 +37,7 @@ func (p *planner) list(param Param) error {
 			lists = append(lists, id)
 		}
 	}
+	//law:list-joined
 	p.crosses("List")
 	for i, part := range p.plan.Types {
 		p.add(i, listed{part.Type, lists})
@@ -50,6 +51,7 @@ func (p *planner) list(param Param) error {
 func (listed) positive() bool { return true }
 
 func (l listed) resolve(ctx context.Context, j *joiner, _ *few) (store.Pred, error) {
+	//law:list-read
 	members := ids{}
 	for _, id := range l.lists {
 		d, err := j.view.Get(ctx, store.Ref{Type: "List", ID: id})

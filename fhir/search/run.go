@@ -70,6 +70,7 @@ func (p *Plan) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits) 
 	if err := p.versions(ctx, v, page); err != nil {
 		return nil, err
 	}
+	//law:page-filled
 	return page, p.include(ctx, v, page, lim)
 }
 

@@ -34,6 +34,7 @@ func (p *Plan) sorted(ctx context.Context, v *consent.View, at Cursor, page *Pag
 	to := min(from+p.Count, len(rows))
 	for _, r := range rows[from:to] {
 		d, err := v.Get(ctx, r.ref)
+		//law:sort-fetched
 		if err != nil {
 			return fmt.Errorf("fetch a sorted row: %w", err)
 		}
@@ -48,6 +49,7 @@ func (p *Plan) sorted(ctx context.Context, v *consent.View, at Cursor, page *Pag
 }
 
 func (p *Plan) rows(ctx context.Context, v *consent.View, lim Limits) ([]row, error) {
+	//law:sort-scan
 	var rows []row
 	for d, err := range p.scan(ctx, v, nil, true, lim) {
 		if err != nil {
@@ -56,6 +58,7 @@ func (p *Plan) rows(ctx context.Context, v *consent.View, lim Limits) ([]row, er
 		if len(rows) == lim.SortMaximum {
 			return nil, fhir.Fault(400, "too-costly", "More than %d resources would have to be sorted: narrow the search.", lim.SortMaximum)
 		}
+		//law:sort-row
 		r := row{ref: d.Ref, id: d.RowID, values: make([]Value, len(p.Sort))}
 		for i, key := range p.Sort {
 			r.values[i].Text, r.values[i].Has = v.Index().SortValue(d.Ref.Type, key.Name, d.Keys, key.Descending)

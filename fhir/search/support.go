@@ -87,6 +87,7 @@ func (s *supporter) ahead(ctx context.Context, rows []store.Doc) error {
 			}
 		}
 	}
+	//law:everything-references
 	for d, err := range s.view.All(ctx, wanted) {
 		if err != nil {
 			return fmt.Errorf("follow references: %w", err)

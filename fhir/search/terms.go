@@ -168,6 +168,7 @@ func definers(p consent.Principal) []store.Pred {
 
 // newestOf returns the body of the greatest version that satisfies a predicate.
 func newestOf(ctx context.Context, view *consent.View, typ string, where store.Pred) ([]byte, bool, error) {
+	//law:terms-scan
 	var best store.Doc
 	version := func(d store.Doc) string { return gjson.GetBytes(d.Body, "version").Str }
 	for d, err := range view.Scan(ctx, store.Query{Type: typ, Where: where}) {

@@ -156,6 +156,7 @@ func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token strin
 
 // caller is what a token is bound to.
 func caller(p consent.Principal) []byte {
+	//law:token-caller
 	h := sha256.New()
 	for _, part := range []string{p.Kind.String(), p.Subject, p.Organisation, p.Role, p.Client, p.Purpose, p.Patient, p.Scopes.String()} {
 		binary.Write(h, binary.BigEndian, uint32(len(part)))

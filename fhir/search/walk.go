@@ -79,6 +79,7 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 		if err != nil {
 			return nil, err
 		}
+		//law:everything-section
 		sec.where, sec.loose = append(about, sec.member), true
 	} else if !member {
 		return nil, nil
@@ -116,6 +117,7 @@ func (w *walk) rows(ctx context.Context, at Cursor) iter.Seq2[store.Doc, error] 
 			if sec.typ == at.Type {
 				q.After = at.After
 			}
+			//law:everything-scan
 			for d, err := range w.view.Scan(ctx, q) {
 				if err == nil && !w.holds(&sec, d) {
 					continue

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"iter"
 	"sync"
 
 	"carerecord/conformance/law/brokenguard"
@@ -11,20 +10,19 @@ import (
 
 func broken(name string) bool { return brokenguard.On(name) }
 
-// reader is a View, or the snapshot below it.
-type reader interface {
-	Get(ctx context.Context, ref store.Ref) (store.Doc, error)
-	All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error]
-	Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error]
-	History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error]
+// Open returns the View with which the program runs under --auth off.
+func (v *View) Open() *View {
+	out := *v
+	out.grant, out.letters = &Grant{principal: &Principal{Kind: System}}, ""
+	return &out
 }
 
-// Unguarded returns the snapshot where on is true, else the View.
-func (v *View) Unguarded(on bool) reader {
-	if on {
-		return v.snap
-	}
-	return v
+// allPermitted returns the View without the permissions that rules leave.
+func (v *View) allPermitted() *View {
+	grant, out := *v.grant, *v
+	grant.rules.Permissions = nil
+	out.grant = &grant
+	return &out
 }
 
 // firstRules are the rules that a guard was given first.

@@ -22,7 +22,7 @@ func shown(ctx context.Context, v *consent.View, docs []store.Doc) []store.Doc {
 
 // uncut are the stored keys of a row that a View may have cut.
 func uncut(ctx context.Context, v *consent.View, d store.Doc) []store.Key {
-	stored, err := v.Unguarded(true).Get(ctx, d.Ref)
+	stored, err := v.Open().Get(ctx, d.Ref)
 	if err != nil {
 		return d.Keys
 	}
@@ -31,10 +31,30 @@ func uncut(ctx context.Context, v *consent.View, d store.Doc) []store.Key {
 
 func hidden(err error) bool { return errors.Is(err, store.ErrNotFound) }
 
-// lettersUnless are the letters of a View, or none.
-func lettersUnless(broken bool, letters string) string {
-	if broken {
-		return ""
-	}
-	return letters
+// open returns the includer with an unguarded View.
+func (in *includer) open() *includer {
+	out := *in
+	out.view = in.view.Open()
+	return &out
+}
+
+// open returns the joiner with an unguarded View.
+func (j *joiner) open() *joiner {
+	out := *j
+	out.view = j.view.Open()
+	return &out
+}
+
+// open returns the walk with an unguarded View.
+func (w *walk) open() *walk {
+	out := *w
+	out.view = w.view.Open()
+	return &out
+}
+
+// open gives the supporter an unguarded View until the returned function is called.
+func (s *supporter) open() (restore func()) {
+	guarded := s.view
+	s.view = guarded.Open()
+	return func() { s.view = guarded }
 }
