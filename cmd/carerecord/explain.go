@@ -15,6 +15,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/fhir/index"
 	"carerecord/fhir/search"
+	"carerecord/fhir/search/join"
 	"carerecord/store"
 )
 
@@ -79,7 +80,7 @@ func (r *record) explain(ctx context.Context, s settings, who, text string) (str
 	}
 	x := &explaining{ctx: ctx, engine: r.engine, counts: (s.unguarded || s.demo) && r.confirmed() == nil}
 	fmt.Fprintf(&x.out, "%s\n", text)
-	for _, n := range asked.Plan.Explain() {
+	for _, n := range asked.Query.Explain() {
 		x.node(n, 0)
 	}
 	if x.err != nil || !x.counts {
@@ -87,7 +88,7 @@ func (r *record) explain(ctx context.Context, s settings, who, text string) (str
 	}
 	began := time.Now()
 	err = r.guard.Read(ctx, everybody, consent.Request{Interaction: consent.Search, Type: path, Permission: consent.PermitSearch}, func(v *consent.View) error {
-		page, err := asked.Plan.Run(ctx, v, search.Cursor{}, r.search.Limits)
+		page, err := asked.Query.Run(ctx, v, search.Cursor{}, r.search.Limits)
 		if err == nil {
 			fmt.Fprintf(&x.out, "first page: %d matches, %d included, in %s, unguarded\n", len(page.Matches), len(page.Included), time.Since(began).Round(time.Microsecond))
 		}
@@ -124,7 +125,7 @@ func (x *explaining) line(depth int, format string, args ...any) {
 	fmt.Fprintf(&x.out, format+"\n", args...)
 }
 
-func (x *explaining) node(n search.PlanNode, depth int) {
+func (x *explaining) node(n join.PlanNode, depth int) {
 	words := []string{n.Kind}
 	if n.Type != "" {
 		words = append(words, n.Type, "(needs "+strings.Join(strings.Split(n.Permission, ""), " or ")+", guarded)")

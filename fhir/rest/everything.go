@@ -7,6 +7,7 @@ import (
 	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/search"
+	"carerecord/fhir/search/compartment"
 	"carerecord/store"
 )
 
@@ -27,14 +28,14 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 	if err := s.inputs(ctx, c); err != nil {
 		return nil, err
 	}
-	ask, err := s.cfg.Search.Everything(ctx, c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
+	request, err := compartment.Read(ctx, s.cfg.Search, c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.indent(ask.Used()); err != nil {
+	if err := c.indent(request.Used()); err != nil {
 		return nil, err
 	}
-	for _, typ := range ask.Types { // a type that is named needs the letter (SMART-295)
+	for _, typ := range request.Types { // a type that is named needs the letter (SMART-295)
 		if !s.capability.serves(typ) {
 			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
 		}
@@ -46,7 +47,7 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 		if err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.PermitRead)); err != nil {
 			return nil, err
 		}
-		return nil, fhir.Fault(400, "too-costly", "Patient/$everything is for a token that is bound to one patient: name the patient, Patient/[id]/$everything.")
+		return nil, fhir.Fault(400, "too-costly", "Patient/$everything needs a token that is bound to one patient. Name the patient instead: Patient/[id]/$everything.")
 	}
 	var a *answer
 	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
@@ -54,7 +55,7 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()
 		}
-		found, err := s.cfg.Search.RunEverythingPage(ctx, v, ask)
+		found, err := compartment.Run(ctx, s.cfg.Search, v, request)
 		if err == nil {
 			a = disclosing(v, found)
 		}

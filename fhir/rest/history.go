@@ -87,7 +87,7 @@ func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store
 				streams = append(streams, v.History(ctx, of))
 			}
 		}
-		seq = search.MergeStreams(streams, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
+		seq = store.Merge(streams, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
 	}
 	if ask.from.IsZero() {
 		return seq

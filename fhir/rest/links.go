@@ -106,12 +106,12 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 	if !l.view.Grant().Principal().May(typ, "s") {
 		return store.Ref{}, fhir.Fault(403, "forbidden", "The token may not search %s.", typ)
 	}
-	plan, err := l.server.criteria(ctx, l.view.Grant().Principal(), typ, []string{criteria})
+	q, err := l.server.criteria(ctx, l.view.Grant().Principal(), typ, []string{criteria})
 	if err != nil {
 		return store.Ref{}, err
 	}
 	found := map[store.Ref]bool{}
-	plan, refs, err := l.server.matches(ctx, l.view, plan, 2, nil)
+	where, refs, err := l.server.matches(ctx, l.view, q, 2, nil)
 	if err != nil {
 		return store.Ref{}, err
 	}
@@ -130,7 +130,7 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 		if err != nil {
 			return store.Ref{}, fmt.Errorf("key an entry: %w", err)
 		}
-		if store.Match(plan.Where(), row.Keys) {
+		if store.Match(where, row.Keys) {
 			found[l.changes[i].Ref] = true
 		}
 	}

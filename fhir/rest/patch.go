@@ -37,19 +37,19 @@ func (s *Server) patchWhere(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
+	criteria, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
 	if err != nil {
 		return nil, err
 	}
 	return s.commit(ctx, c, consent.PermitUpdate, func(v *consent.View) ([]consent.Change, error) {
-		ch, err := s.toPatch(ctx, v, ch, plan, nil)
+		ch, err := s.toPatch(ctx, v, ch, criteria, nil)
 		return []consent.Change{ch}, err
 	})
 }
 
 // toPatch makes the change of a conditional patch.
-func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
-	_, refs, err := s.matches(ctx, v, plan, 2, deleted)
+func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change, criteria *search.Query, deleted map[store.Ref]bool) (consent.Change, error) {
+	_, refs, err := s.matches(ctx, v, criteria, 2, deleted)
 	switch {
 	case err != nil:
 		return ch, err

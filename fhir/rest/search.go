@@ -105,16 +105,16 @@ func (s *Server) find(ctx context.Context, c *call, scope search.SearchTarget, o
 
 // run runs a planned search.
 func (s *Server) run(ctx context.Context, c *call, ask search.PageRequest, owner *store.Ref) (*answer, error) {
-	c.named = ask.Plan.Named
+	c.named = ask.Query.Named
 	//law:page-decision
-	for _, typ := range ask.Plan.Joined {
+	for _, typ := range ask.Query.Joined {
 		//law:joined-type
 		req := consent.Request{Interaction: c.interaction, Type: typ, Permission: consent.PermitSearch}
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.indent(ask.Plan.Used); err != nil {
+	if err := c.indent(ask.Query.Used); err != nil {
 		return nil, err
 	}
 	var a *answer
@@ -124,7 +124,7 @@ func (s *Server) run(ctx context.Context, c *call, ask search.PageRequest, owner
 			if there, err := alive(ctx, v, *owner); err != nil {
 				return err
 			} else if !there {
-				ask.Plan.Empty()
+				ask.Query.Empty()
 			}
 		}
 		found, err := s.cfg.Search.Run(ctx, v, ask)

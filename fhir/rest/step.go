@@ -71,7 +71,7 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) error {
 	err := s.maySearch(ctx, c.caller, st.typ)
 	if err == nil {
-		st.plan, err = s.criteria(ctx, c.caller, st.typ, []string{criteria})
+		st.criteria, err = s.criteria(ctx, c.caller, st.typ, []string{criteria})
 	}
 	return err
 }
@@ -91,7 +91,7 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
 		return nil
 	}
 	var err error
-	if st.plan != nil {
+	if st.criteria != nil {
 		if err = conditions(&st.change, st.header); err == nil {
 			err = s.careful(st.typ, &st.change)
 		}

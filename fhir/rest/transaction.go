@@ -18,10 +18,10 @@ type step struct {
 	typ, id  string // of the URL; no id for a conditional form
 	resource fhir.Resource
 	change   consent.Change
-	plan     *search.Plan // criteria of a conditional form
-	issues   []fhir.Issue // of the resource, with the place of the entry
-	first    int          // index of its first change
-	changes  int          // how many it has
+	criteria *search.Query // criteria of a conditional form
+	issues   []fhir.Issue  // of the resource, with the place of the entry
+	first    int           // index of its first change
+	changes  int           // how many it has
 }
 
 // transaction applies all entries or none (REST-221 to 234). It is resolved on
@@ -132,16 +132,16 @@ func (r *resolver) identify(ctx context.Context, st *step) error {
 
 func (r *resolver) made(ctx context.Context, st *step) ([]consent.Change, error) {
 	switch {
-	case st.method == "DELETE" && st.plan != nil:
-		return r.server.toDelete(ctx, r.view, st.change, st.plan)
-	case st.method == "PUT" && st.plan != nil:
-		ch, err := r.server.toUpdate(ctx, r.view, st.change, st.resource, st.plan, r.deleted)
+	case st.method == "DELETE" && st.criteria != nil:
+		return r.server.toDelete(ctx, r.view, st.change, st.criteria)
+	case st.method == "PUT" && st.criteria != nil:
+		ch, err := r.server.toUpdate(ctx, r.view, st.change, st.resource, st.criteria, r.deleted)
 		return []consent.Change{ch}, err
-	case st.method == "PATCH" && st.plan != nil:
-		ch, err := r.server.toPatch(ctx, r.view, st.change, st.plan, r.deleted)
+	case st.method == "PATCH" && st.criteria != nil:
+		ch, err := r.server.toPatch(ctx, r.view, st.change, st.criteria, r.deleted)
 		return []consent.Change{ch}, err
 	case st.method == "POST":
-		ch, err := r.server.toCreate(ctx, r.view, st.resource, st.plan, r.deleted)
+		ch, err := r.server.toCreate(ctx, r.view, st.resource, st.criteria, r.deleted)
 		return []consent.Change{ch}, err
 	}
 	return []consent.Change{st.change}, nil

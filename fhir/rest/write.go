@@ -25,14 +25,14 @@ func (s *Server) create(ctx context.Context, c *call) (*answer, error) {
 	if err := noConditionalReferences(r); err != nil {
 		return nil, err
 	}
-	var plan *search.Plan
-	if criteria := c.r.Header.Values("If-None-Exist"); len(criteria) > 0 {
-		if plan, err = s.criteriaOf(ctx, c, criteria); err != nil {
+	var criteria *search.Query
+	if values := c.r.Header.Values("If-None-Exist"); len(values) > 0 {
+		if criteria, err = s.criteriaOf(ctx, c, values); err != nil {
 			return nil, err
 		}
 	}
 	return s.commit(ctx, c, consent.PermitCreate, func(v *consent.View) ([]consent.Change, error) {
-		ch, err := s.toCreate(ctx, v, r, plan, nil)
+		ch, err := s.toCreate(ctx, v, r, criteria, nil)
 		return []consent.Change{ch}, err
 	})
 }

@@ -33,12 +33,12 @@ type Service struct {
 
 // PageRequest is one search request, first page or later.
 type PageRequest struct {
-	Plan   *Plan
+	Query  *Query
 	Path   string // where it was asked, below the base
 	Cursor Cursor
 	Token  string   // the token of a later page, empty on the first
 	before []Cursor // where the pages before this one began, as far as they are kept
-	seen   []byte   // marks of what $everything sent along before
+	Sent   []byte   // marks of what $everything sent along before
 }
 
 // SearchTarget says what is searched: one type, several, or the members of a
@@ -56,19 +56,19 @@ type SearchTarget struct {
 // Plan reads the parameters of a first page, or the token of a later one.
 func (s *Service) Plan(ctx context.Context, p consent.Principal, scope SearchTarget, params []Param, strict bool) (PageRequest, error) {
 	ask := PageRequest{Path: scope.Path}
-	params, err := s.resume(ctx, p, &ask, params)
+	params, err := s.Resume(ctx, p, &ask, params)
 	if err != nil {
 		return ask, err
 	}
-	if ask.Plan, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
+	if ask.Query, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
 		return ask, err
 	}
-	return ask, ask.Plan.within(scope)
+	return ask, ask.Query.within(scope)
 }
 
 // resume returns the parameters of the first page: those that are given, or
 // those in a page token, which then says where the page begins.
-func (s *Service) resume(ctx context.Context, p consent.Principal, ask *PageRequest, params []Param) ([]Param, error) {
+func (s *Service) Resume(ctx context.Context, p consent.Principal, ask *PageRequest, params []Param) ([]Param, error) {
 	token, later, err := pageToken(params)
 	if err != nil || !later {
 		return params, err
@@ -80,25 +80,25 @@ func (s *Service) resume(ctx context.Context, p consent.Principal, ask *PageRequ
 	if pos.Path != ask.Path {
 		return nil, fhir.Fault(400, "invalid", "The page link belongs to another search.")
 	}
-	ask.Token, ask.Cursor, ask.before, ask.seen = token, pos.At.cursor(), cursors(pos.Before), pos.Seen
+	ask.Token, ask.Cursor, ask.before, ask.Sent = token, pos.At.cursor(), cursors(pos.Before), pos.Seen
 	return ParseQuery(pos.Query)
 }
 
 // within narrows a plan to its scope.
-func (p *Plan) within(scope SearchTarget) error {
+func (q *Query) within(scope SearchTarget) error {
 	if scope.Named != "" {
-		p.Named = consent.NamedPatient{ID: scope.Named}
+		q.Named = consent.NamedPatient{ID: scope.Named}
 	}
 	if scope.Within == nil {
 		return nil
 	}
-	p.simple, p.positive = false, true
-	for i := range p.Types {
-		pred, err := scope.Within(p.Types[i].Type)
+	q.countable, q.affirmative = false, true
+	for i := range q.Types {
+		pred, err := scope.Within(q.Types[i].Type)
 		if err != nil {
 			return err
 		}
-		p.Types[i].Where = store.And{pred, p.Types[i].Where}
+		q.Types[i].Where = store.And{pred, q.Types[i].Where}
 	}
 	return nil
 }
@@ -122,11 +122,11 @@ const PageParam = "_page"
 
 // Run makes the answer of one page.
 func (s *Service) Run(ctx context.Context, v *consent.View, ask PageRequest) (*Answer, error) {
-	page, err := ask.Plan.Run(ctx, v, ask.Cursor, s.Limits)
+	page, err := ask.Query.Run(ctx, v, ask.Cursor, s.Limits)
 	if err != nil {
 		return nil, err
 	}
-	return s.bundle(ctx, v, ask, page)
+	return s.Bundle(ctx, v, ask, page)
 }
 
 // url is the address of a path below the base.
@@ -146,7 +146,7 @@ const keptPages = 8
 
 // links writes self, first, previous and next (SRCH-206, 207).
 func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, ask PageRequest, next *Cursor, seen []byte) error {
-	used := encode(ask.Plan.Used)
+	used := encode(ask.Query.Used)
 	first := s.url(ask.Path, used)
 	self := first
 	if ask.Token != "" {
@@ -158,7 +158,7 @@ func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal
 	}
 	b.Link("first", first)
 	page := func(relation string, at Cursor, before []Cursor) error {
-		token, err := s.Sealer.Seal(ctx, p, PageToken{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before), Seen: seen[:at.Seen*seenSize]})
+		token, err := s.Sealer.Seal(ctx, p, PageToken{Path: ask.Path, Query: used, At: tokenCursorOf(at), Before: tokenCursors(before), Seen: seen[:at.Seen*SentSize]})
 		if err == nil {
 			b.Link(relation, s.url(ask.Path, PageParam+"="+token))
 		}
@@ -178,25 +178,25 @@ func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal
 	return page("next", *next, before[max(0, len(before)-keptPages):])
 }
 
-func (s *Service) bundle(ctx context.Context, v *consent.View, ask PageRequest, page *Page) (*Answer, error) {
+func (s *Service) Bundle(ctx context.Context, v *consent.View, ask PageRequest, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
-	if err := s.links(ctx, b, v.Grant().Principal(), ask, page.Next, page.seen); err != nil {
+	if err := s.links(ctx, b, v.Grant().Principal(), ask, page.Next, page.Sent); err != nil {
 		return nil, err
 	}
 	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
 	b.Room(roomFor(page.Matches) + roomFor(page.Included))
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Projection.Cut(d.Body), "match")
+		b.Resource(s.Base+"/"+d.Ref.String(), ask.Query.Projection.Cut(d.Body), "match")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Projection.included().Cut(d.Body), "include")
+		b.Resource(s.Base+"/"+d.Ref.String(), ask.Query.Projection.included().Cut(d.Body), "include")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings
 	if ask.Token == "" {
-		warnings = append(ask.Plan.Warnings, warnings...)
+		warnings = append(ask.Query.Warnings, warnings...)
 	}
 	b.Outcome(warnings)
 	//law:withheld-notice

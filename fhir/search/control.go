@@ -17,7 +17,7 @@ func (p *planner) control(param Param) error {
 		return p.include(param)
 	}
 	if param.Modifier != "" {
-		return notSupported(param, "is not supported")
+		return NotSupported(param, "is not supported")
 	}
 	if p.seen[param.Name] {
 		return fhir.Fault(400, "invalid", "%s stands twice.", param.Name)
@@ -27,26 +27,26 @@ func (p *planner) control(param Param) error {
 	case "_sort":
 		return p.sort(param)
 	case "_elements", "_summary":
-		return p.shape(param)
+		return p.projection(param)
 	case "_count":
 		n, err := strconv.Atoi(param.Value)
 		if err != nil || n < 0 {
 			return fhir.Fault(400, "value", "_count is not a whole number: %q.", param.Value)
 		}
-		p.plan.Count = min(n, p.opt.Limits.PageMaximum)
-		p.plan.CountOnly = p.plan.CountOnly || n == 0
+		p.query.Count = min(n, p.opt.Limits.PageMaximum)
+		p.query.CountOnly = p.query.CountOnly || n == 0
 	case "_total":
 		switch param.Value {
 		case "accurate":
-			p.plan.Total = TotalAccurate
+			p.query.Total = TotalAccurate
 		case "none":
-			p.plan.Total = TotalNone
+			p.query.Total = TotalNone
 		case "estimate":
 		default:
 			return fhir.Fault(400, "value", "_total is none, estimate or accurate, not %q.", param.Value)
 		}
 	}
-	p.plan.Used = append(p.plan.Used, param)
+	p.query.Used = append(p.query.Used, param)
 	return nil
 }
 
@@ -63,27 +63,27 @@ func (p *planner) sort(param Param) error {
 			return err
 		} else if why != "" {
 			p.unknown = append(p.unknown, "_sort="+key)
-			p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported", Text: why})
+			p.query.Warnings = append(p.query.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported", Text: why})
 			continue
 		}
-		if slices.ContainsFunc(p.plan.Sort, func(k SortBy) bool { return k.Name == name }) {
+		if slices.ContainsFunc(p.query.Sort, func(k SortBy) bool { return k.Name == name }) {
 			return fhir.Fault(400, "invalid", "_sort names %s twice.", name)
 		}
-		p.plan.Sort = append(p.plan.Sort, SortBy{Name: name, Descending: descending})
+		p.query.Sort = append(p.query.Sort, SortBy{Name: name, Descending: descending})
 		applied = append(applied, key)
 	}
 	if len(applied) > 0 {
-		p.plan.Used = append(p.plan.Used, Param{Name: "_sort", Value: strings.Join(applied, ",")})
+		p.query.Used = append(p.query.Used, Param{Name: "_sort", Value: strings.Join(applied, ",")})
 	}
 	return nil
 }
 
 // sorts says why a name is no sort key of the plan's types; empty if it is one.
 func (p *planner) sorts(name string) (string, error) {
-	for _, part := range p.plan.Types {
+	for _, part := range p.query.Types {
 		def, known := p.x.Param(part.Type, name)
 		if known && !def.Indexed {
-			return "", p.unserved(part.Type, name)
+			return "", p.checkServed(part.Type, name)
 		}
 		if !known || !index.Sortable(def.Kind) {
 			return fmt.Sprintf("%s cannot be sorted by %s: it was ignored.", part.Type, name), nil
@@ -96,7 +96,7 @@ func (p *planner) sorts(name string) (string, error) {
 func (p *planner) include(param Param) error {
 	inc := Include{Reverse: param.Name == "_revinclude", Iterate: param.Modifier == "iterate"}
 	if param.Modifier != "" && !inc.Iterate {
-		return notSupported(param, "is not supported")
+		return NotSupported(param, "is not supported")
 	}
 	parts := strings.Split(param.Value, ":")
 	if param.Value == "*" && !inc.Reverse {
@@ -114,7 +114,7 @@ func (p *planner) include(param Param) error {
 		return fhir.Fault(400, "not-supported", "%s is no resource type.", inc.Source)
 	}
 	def, known := p.x.Param(inc.Source, inc.Param)
-	if err := p.unserved(inc.Source, inc.Param); known && err != nil {
+	if err := p.checkServed(inc.Source, inc.Param); known && err != nil {
 		return err
 	}
 	if inc.Param != "*" && (!known || def.Kind != index.Reference || !def.Indexed) {
@@ -130,7 +130,7 @@ func (p *planner) include(param Param) error {
 }
 
 func (p *planner) included(inc Include, param Param) error {
-	p.plan.Includes = append(p.plan.Includes, inc)
-	p.plan.Used = append(p.plan.Used, param)
+	p.query.Includes = append(p.query.Includes, inc)
+	p.query.Used = append(p.query.Used, param)
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/store"
 )
@@ -27,7 +26,7 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		case param.Value == "":
 			continue
 		case param.Name == PageParam || IsControl(param.Name) && !slices.Contains([]string{"_elements", "_summary", "_format", "_pretty"}, param.Name):
-			return ask, notSupported(param, "has no place in $lastn")
+			return ask, NotSupported(param, "has no place in $lastn")
 		case param.Name == "max" && param.Modifier == "":
 			n, err := strconv.Atoi(param.Value)
 			if err != nil || n < 1 {
@@ -46,14 +45,14 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		return ask, fhir.Fault(400, "required", "$lastn needs patient or subject, and category or a code parameter.")
 	}
 	var err error
-	if ask.Plan, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
+	if ask.Query, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
 		return ask, err
 	}
-	if ask.Plan.CountOnly {
+	if ask.Query.CountOnly {
 		return ask, fhir.Fault(400, "not-supported", "_summary=count has no place in $lastn.")
 	}
-	ask.Plan.latest = most
-	ask.Plan.Used = append(ask.Plan.Used, Param{Name: "max", Value: strconv.Itoa(most)})
+	ask.Query.latest = most
+	ask.Query.Used = append(ask.Query.Used, Param{Name: "max", Value: strconv.Itoa(most)})
 	return ask, nil
 }
 
@@ -69,17 +68,17 @@ type result struct {
 // lastOfEach takes the newest observations of each group, and all that are as new
 // as the last of them. Codes are one where an observation among those that the
 // search finds bears both.
-func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim Limits) error {
+func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 	var rows []result
 	joined := union{}
-	for d, err := range p.scan(ctx, v, nil, false, lim) {
+	for d, err := range x.scan(ctx, nil, false) {
 		if err != nil {
 			return fmt.Errorf("$lastn: %w", err)
 		}
-		if len(rows) == lim.SortMaximum {
-			return fhir.Fault(400, "too-costly", "More than %d observations would have to be grouped: narrow the search.", lim.SortMaximum)
+		if len(rows) == x.lim.SortMaximum {
+			return fhir.Fault(400, "too-costly", "More than %d observations would have to be grouped: narrow the search.", x.lim.SortMaximum)
 		}
-		at, _ := v.Index().SortValue("Observation", "date", d.Keys, true)
+		at, _ := x.view.Index().SortValue("Observation", "date", d.Keys, true)
 		codes := codesOf(d.Body)
 		joined.join(codes)
 		rows = append(rows, result{ref: d.Ref, id: d.RowID, at: at, group: codes[0]})
@@ -92,7 +91,7 @@ func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim 
 	var chosen []result
 	for g, list := range groups {
 		slices.SortFunc(list, newestFirst)
-		n := min(p.latest, len(list))
+		n := min(x.latest, len(list))
 		for n < len(list) && list[n].at == list[n-1].at {
 			n++
 		}
@@ -105,7 +104,7 @@ func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim 
 		return cmp.Or(strings.Compare(b.newest, a.newest), strings.Compare(a.group, b.group), newestFirst(a, b))
 	})
 	for _, r := range chosen {
-		d, err := v.Get(ctx, r.ref)
+		d, err := x.view.Get(ctx, r.ref)
 		if err != nil {
 			return fmt.Errorf("fetch a row of $lastn: %w", err)
 		}

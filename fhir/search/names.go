@@ -6,6 +6,7 @@ import (
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
+	"carerecord/fhir/search/join"
 	"carerecord/store"
 )
 
@@ -25,13 +26,13 @@ func (p *planner) name(param Param, def index.Param, values []string, pred store
 	}
 	subject := param.Name == "patient" || param.Name == "subject"
 	switch {
-	case p.plan.Type() == "Patient" && (param.Name == "_id" || param.Name == "identifier"):
+	case p.query.Type() == "Patient" && (param.Name == "_id" || param.Name == "identifier"):
 		if len(values) > 1 || param.Modifier != "" { // a filter like any other
 			return
 		}
 		if param.Name == "_id" {
-			p.named = append(p.named, byID(values[0]))
-		} else if identifies(values[0]) {
+			p.named = append(p.named, patientByID(values[0]))
+		} else if isOneIdentifier(values[0]) {
 			p.named = append(p.named, consent.NamedPatient{Where: pred})
 		}
 	case subject && param.Modifier != "missing":
@@ -41,17 +42,17 @@ func (p *planner) name(param Param, def index.Param, values []string, pred store
 	}
 }
 
-// byID names the patient of an id.
-func byID(value string) consent.NamedPatient {
+// patientByID names the patient of an id.
+func patientByID(value string) consent.NamedPatient {
 	if !fhir.ValidID(value) {
 		return consent.NamedPatient{}
 	}
 	return consent.NamedPatient{ID: value}
 }
 
-// identifies reports whether a token asks for the identifier of one patient: a value alone,
+// isOneIdentifier reports whether a token asks for the identifier of one patient: a value alone,
 // or a value of a system. A system alone has many, and so has a value without a system.
-func identifies(value string) bool {
+func isOneIdentifier(value string) bool {
 	parts, err := index.Split(value, '|')
 	return err == nil && (len(parts) == 1 || len(parts) == 2 && parts[0] != "" && parts[1] != "")
 }
@@ -78,7 +79,7 @@ func (p *planner) subject(param Param, def index.Param, value string) consent.Na
 		}
 	}
 	if ref, ok := fhir.ParseRef(p.x.Base(), value); ok && ref.Type == "Patient" {
-		return byID(ref.ID)
+		return patientByID(ref.ID)
 	}
 	return consent.NamedPatient{}
 }
@@ -89,20 +90,20 @@ func isNHSNumber(value string) bool {
 	return ok && number != ""
 }
 
-// nameChained notes the values of a chain that can name a patient: patient.identifier
+// nameByChain notes the values of a chain that can name a patient: patient.identifier
 // with an NHS number.
-func (p *planner) nameChained(c chain, expr string, values []string) {
-	if def, _ := p.x.Param(c.typ, c.param); def.Defined {
+func (p *planner) nameByChain(c join.Chain, expr string, values []string) {
+	if def, _ := p.x.Param(c.Type, c.Param); def.Defined {
 		return
 	}
-	l, ok := c.inner.(leaf)
-	if !ok || c.target != "Patient" || c.param != "patient" && c.param != "subject" || !strings.HasSuffix(expr, ".identifier") {
+	l, ok := c.Inner.(join.Leaf)
+	if !ok || c.Target != "Patient" || c.Param != "patient" && c.Param != "subject" || !strings.HasSuffix(expr, ".identifier") {
 		return
 	}
 	switch {
 	case len(values) > 1:
 		p.named = append(p.named, consent.NamedPatient{}, consent.NamedPatient{})
 	case isNHSNumber(values[0]):
-		p.named = append(p.named, consent.NamedPatient{Where: l.pred})
+		p.named = append(p.named, consent.NamedPatient{Where: l.Pred})
 	}
 }

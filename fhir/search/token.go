@@ -72,10 +72,10 @@ type TokenCursor struct {
 
 // A token is sealed around its instant, what it is, a length, and so many bytes.
 const (
-	inline = 2 << 10 // the largest position that stands in the token itself
-	head   = 8 + 1 + 4
-	held   = 'h' // a handle
-	whole  = 'w' // a position
+	inlineSize = 2 << 10 // the largest position that stands in the token itself
+	headSize   = 8 + 1 + 4
+	isHandle   = 'h' // a handle
+	isWhole    = 'w' // a position
 )
 
 // Seal makes a token for a caller. Errors are those of State.
@@ -84,19 +84,19 @@ func (s *TokenSealer) Seal(ctx context.Context, p consent.Principal, pos PageTok
 	if err != nil {
 		return "", fmt.Errorf("seal a page token: %w", err)
 	}
-	now, kind := s.now(), byte(whole)
-	if len(body) > inline {
+	now, kind := s.now(), byte(isWhole)
+	if len(body) > inlineSize {
 		handle := make([]byte, 16)
 		rand.Read(handle)
 		if err := s.state.Insert(ctx, stateOf(handle), s.seal(body, p), now.Add(s.life)); err != nil {
 			return "", fmt.Errorf("keep a page: %w", err)
 		}
-		kind, body = held, handle
+		kind, body = isHandle, handle
 	}
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, head+inline), uint64(now.UnixMilli()))
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, headSize+inlineSize), uint64(now.UnixMilli()))
 	plain = binary.BigEndian.AppendUint32(append(plain, kind), uint32(len(body)))
 	plain = append(plain, body...)
-	return base64.RawURLEncoding.EncodeToString(s.seal(plain[:head+inline], p)), nil
+	return base64.RawURLEncoding.EncodeToString(s.seal(plain[:headSize+inlineSize], p)), nil
 }
 
 func stateOf(handle []byte) string { return "page/" + base64.RawURLEncoding.EncodeToString(handle) }
@@ -127,15 +127,15 @@ func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token strin
 		return pos, bad
 	}
 	plain, ok := s.open(raw, p)
-	if !ok || len(plain) != head+inline {
+	if !ok || len(plain) != headSize+inlineSize {
 		return pos, bad
 	}
 	old := fhir.Fault(410, "expired", "The page link is older than %s: start the search again.", s.life)
 	if s.now().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(plain)))) > s.life {
 		return pos, old
 	}
-	body := plain[head : head+binary.BigEndian.Uint32(plain[9:])]
-	if plain[8] == held {
+	body := plain[headSize : headSize+binary.BigEndian.Uint32(plain[9:])]
+	if plain[8] == isHandle {
 		kept, err := s.state.Lookup(ctx, stateOf(body))
 		if errors.Is(err, store.ErrNotFound) {
 			return pos, old
@@ -165,7 +165,7 @@ func caller(p consent.Principal) []byte {
 	return h.Sum(nil)
 }
 
-func markOf(c Cursor) TokenCursor {
+func tokenCursorOf(c Cursor) TokenCursor {
 	if c.After == nil {
 		return TokenCursor{}
 	}
@@ -192,10 +192,10 @@ func (m TokenCursor) cursor() Cursor {
 	return c
 }
 
-func marks(cs []Cursor) []TokenCursor {
+func tokenCursors(cs []Cursor) []TokenCursor {
 	out := make([]TokenCursor, len(cs))
 	for i, c := range cs {
-		out[i] = markOf(c)
+		out[i] = tokenCursorOf(c)
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package search
+package compartment
 
 import (
 	"context"
@@ -10,31 +10,32 @@ import (
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
+	"carerecord/fhir/search"
 	"carerecord/store"
 )
 
-// walk is $everything on its way through one View.
+// walk evaluates an Everything on one View.
 type walk struct {
-	*EverythingRequest
-	view     *consent.View
-	owner    store.Doc
-	own      bool // the owner itself is a row
-	sections []section
-	subject  subject // of an Encounter
+	*Everything
+	view       *consent.View
+	owner      store.Doc
+	ownerIsRow bool
+	sections   []section // by type name
+	subject    subject   // of an Encounter
 }
 
 // section is the rows of one type.
 type section struct {
 	typ   string
 	where store.Pred
-	// loose rows are candidates: of those outside the compartment only what
-	// bears the extension is a row.
-	loose  bool
-	member store.Pred
+	// candidates says that where is too wide: a document outside the compartment is only a row if it has
+	// the extension.
+	candidates bool
+	member     store.Pred // members of the compartment
 }
 
-// prepare decides which types are walked: of those that the store holds, the
-// members of the compartment that the request and the token allow.
+// prepare selects the types: those that the store holds, of which there are members of the compartment,
+// and that the request and the caller's scopes allow.
 func (w *walk) prepare(ctx context.Context) error {
 	if w.Owner.Type == "Encounter" {
 		if err := w.findSubject(ctx); err != nil {
@@ -42,14 +43,14 @@ func (w *walk) prepare(ctx context.Context) error {
 		}
 	}
 	x := w.view.Index()
-	since, err := w.recorded(x, w.Owner.Type)
+	since, err := w.updatedSince(x, w.Owner.Type)
 	if err != nil {
 		return err
 	}
 	named := w.Types == nil || slices.Contains(w.Types, w.Owner.Type)
-	w.own = named && store.Match(since, w.owner.Keys)
+	w.ownerIsRow = named && store.Match(since, w.owner.Keys)
 	for _, typ := range w.view.StoredTypes() {
-		if !w.takes(w.view, typ) {
+		if !w.includes(w.view, typ) {
 			continue
 		}
 		sec, err := w.section(x, typ)
@@ -63,7 +64,7 @@ func (w *walk) prepare(ctx context.Context) error {
 	return nil
 }
 
-// section is nil for a type that has no rows.
+// section returns the section of a type, or nil if it has no rows.
 func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 	params, member := r4.Compartment(w.Owner.Type)[typ]
 	sec := &section{typ: typ, member: store.Or{}}
@@ -80,11 +81,11 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 			return nil, err
 		}
 		//law:everything-section
-		sec.where, sec.loose = append(about, sec.member), true
+		sec.where, sec.candidates = append(about, sec.member), true
 	} else if !member {
 		return nil, nil
 	}
-	since, err := w.recorded(x, typ)
+	since, err := w.updatedSince(x, typ)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 		return nil, err
 	}
 	sec.where = store.And{sec.where, since, dated}
-	if typ == w.Owner.Type { // the owner comes first, and once
+	if typ == w.Owner.Type { // the owner is the first row, and no other
 		self, err := x.Predicate(index.Query{Type: typ, Name: "_id", Values: []string{w.Owner.ID}})
 		if err != nil {
 			return nil, err
@@ -103,10 +104,10 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 	return sec, nil
 }
 
-// rows yields the rows behind a cursor.
-func (w *walk) rows(ctx context.Context, at Cursor) iter.Seq2[store.Doc, error] {
+// rows yields the rows after a cursor.
+func (w *walk) rows(ctx context.Context, at search.Cursor) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
-		if at.After == nil && w.own && !yield(w.owner, nil) {
+		if at.After == nil && w.ownerIsRow && !yield(w.owner, nil) {
 			return
 		}
 		for _, sec := range w.sections {
@@ -119,7 +120,7 @@ func (w *walk) rows(ctx context.Context, at Cursor) iter.Seq2[store.Doc, error] 
 			}
 			//law:everything-scan
 			for d, err := range w.view.Scan(ctx, q) {
-				if err == nil && !w.holds(&sec, d) {
+				if err == nil && !w.isRow(&sec, d) {
 					continue
 				}
 				if !yield(d, err) || err != nil {
@@ -130,68 +131,68 @@ func (w *walk) rows(ctx context.Context, at Cursor) iter.Seq2[store.Doc, error] 
 	}
 }
 
-// holds reports whether a document of a section is a row.
-func (w *walk) holds(sec *section, d store.Doc) bool {
-	return !sec.loose || store.Match(sec.member, d.Keys) || tied(w.view.Index().Base(), d.Body, w.Owner)
+// isRow reports whether a document that satisfies the predicate of a section is a row.
+func (w *walk) isRow(sec *section, d store.Doc) bool {
+	return !sec.candidates || store.Match(sec.member, d.Keys) || hasAssociatedEncounter(w.view.Index().Base(), d.Body, w.Owner)
 }
 
-// usualPage is for how many rows room is made beforehand.
-const usualPage = 128
+// preallocatedRows is for how many rows a page allocates memory in advance.
+const preallocatedRows = 128
 
-// page fills a page: rows, and with them what they refer to. Where that is more
-// than a page holds, the page has fewer rows (SRCH-178).
-func (w *walk) page(ctx context.Context, page *Page, includes int) error {
-	page.Matches, page.cursors = make([]store.Doc, 0, min(w.count, usualPage)), make([]Cursor, 0, min(w.count, usualPage))
-	for d, err := range w.rows(ctx, w.ask.Cursor) {
+// fill adds rows to the page, and the resources that they refer to, at most includes of these. A page
+// whose rows refer to more has fewer rows (SRCH-178).
+func (w *walk) fill(ctx context.Context, page *search.Page, includes int) error {
+	page.Matches, page.Cursors = make([]store.Doc, 0, min(w.count, preallocatedRows)), make([]search.Cursor, 0, min(w.count, preallocatedRows))
+	for d, err := range w.rows(ctx, w.page.Cursor) {
 		if err != nil {
 			return err
 		}
 		if len(page.Matches) == w.count {
-			page.Next = &page.cursors[w.count-1]
+			page.Next = &page.Cursors[w.count-1]
 			break
 		}
 		page.Matches = append(page.Matches, d)
 		id := d.RowID // not the whole document
-		at := Cursor{Type: d.Ref.Type, After: &id}
+		at := search.Cursor{Type: d.Ref.Type, After: &id}
 		if d.Ref == w.Owner {
 			at.Type = ""
 		}
-		page.cursors = append(page.cursors, at)
+		page.Cursors = append(page.Cursors, at)
 	}
-	whole, err := w.support(ctx, page, includes)
+	complete, err := w.addReferenced(ctx, page, includes)
 	if err != nil {
 		return err
 	}
-	if whole < len(page.Matches) {
-		if whole == 0 {
+	if complete < len(page.Matches) {
+		if complete == 0 {
 			page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "too-costly",
-				Text: fmt.Sprintf("The page includes its first %d resources only.", includes)})
+				Text: fmt.Sprintf("The page includes only its first %d resources.", includes)})
 		}
-		page.shorten(max(1, whole))
+		page.Shorten(max(1, complete))
 	}
 	if page.Next != nil {
-		page.Next.Seen = len(page.seen) / seenSize
+		page.Next.Seen = len(page.Sent) / search.SentSize
 	}
 	return nil
 }
 
-// total counts the rows of all pages: those of the first one, and what follows.
-func (w *walk) total(ctx context.Context, page *Page) error {
-	n, at := len(page.Matches), Cursor{}
+// total sets the number of rows of all pages. It counts those after the first page.
+func (w *walk) total(ctx context.Context, page *search.Page) error {
+	n, at := len(page.Matches), search.Cursor{}
 	switch {
 	case page.Next != nil:
 		at = *page.Next
-	case !w.only:
+	case !w.countOnly:
 		page.Total = &n
 		return nil
-	case w.own:
+	case w.ownerIsRow:
 		n++
 	}
 	for _, sec := range w.sections {
 		if sec.typ < at.Type {
 			continue
 		}
-		q := store.Query{Type: sec.typ, Where: sec.where, KeysOnly: !sec.loose}
+		q := store.Query{Type: sec.typ, Where: sec.where, KeysOnly: !sec.candidates}
 		if sec.typ == at.Type {
 			q.After = at.After
 		}
@@ -205,9 +206,9 @@ func (w *walk) total(ctx context.Context, page *Page) error {
 	return nil
 }
 
-// size is how many rows a query finds in a section.
+// size counts the rows of a section.
 func (w *walk) size(ctx context.Context, sec *section, q store.Query) (int, error) {
-	if !sec.loose {
+	if !sec.candidates {
 		return w.view.Count(ctx, q, 0)
 	}
 	n := 0
@@ -215,7 +216,7 @@ func (w *walk) size(ctx context.Context, sec *section, q store.Query) (int, erro
 		if err != nil {
 			return 0, err
 		}
-		if w.holds(sec, d) {
+		if w.isRow(sec, d) {
 			n++
 		}
 	}

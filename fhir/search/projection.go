@@ -26,12 +26,12 @@ func (s Projection) Cut(body []byte) []byte {
 	switch {
 	case s.Elements != nil:
 		return edit.Subset(body, func(e *r4.Element, root bool) bool {
-			return !root || slices.Contains(s.Elements, e.Name) || always(e) || e.Modifier
+			return !root || slices.Contains(s.Elements, e.Name) || isMandatory(e) || e.Modifier
 		})
 	case s.Summary == "true":
-		return edit.Subset(body, func(e *r4.Element, _ bool) bool { return e.Summary || always(e) })
+		return edit.Subset(body, func(e *r4.Element, _ bool) bool { return e.Summary || isMandatory(e) })
 	case s.Summary == "text":
-		return edit.Subset(body, func(e *r4.Element, root bool) bool { return !root || e.Name == "text" || always(e) })
+		return edit.Subset(body, func(e *r4.Element, root bool) bool { return !root || e.Name == "text" || isMandatory(e) })
 	case s.Summary == "data":
 		return edit.Subset(body, func(e *r4.Element, root bool) bool { return !root || e.Name != "text" })
 	}
@@ -42,8 +42,8 @@ func (s Projection) Cut(body []byte) []byte {
 // (SRCH-223).
 func (s Projection) included() Projection { return Projection{Summary: s.Summary} }
 
-// always are the elements that no shape leaves out.
-func always(e *r4.Element) bool { return e.Min > 0 || e.Name == "id" || e.Name == "meta" }
+// isMandatory are the elements that no shape leaves out.
+func isMandatory(e *r4.Element) bool { return e.Min > 0 || e.Name == "id" || e.Name == "meta" }
 
 // ReadParam reads the value of _elements or _summary into a shape. known tells
 // which names are elements; what is not is returned. Errors are *fhir.Error.
@@ -85,40 +85,40 @@ func ElementOf(typ, name string) bool {
 	return t != nil && t.Element(name) != nil
 }
 
-// shape reads _elements and _summary of a search.
-func (p *planner) shape(param Param) error {
-	unknown, err := p.plan.Projection.ReadParam(param, func(name string) bool {
-		return slices.ContainsFunc(p.plan.Types, func(part TypeQuery) bool { return ElementOf(part.Type, name) })
+// projection reads _elements and _summary of a search.
+func (p *planner) projection(param Param) error {
+	unknown, err := p.query.Projection.ReadParam(param, func(name string) bool {
+		return slices.ContainsFunc(p.query.Types, func(part TypeQuery) bool { return ElementOf(part.Type, name) })
 	})
 	if err != nil {
 		return err
 	}
 	for _, name := range unknown {
 		p.unknown = append(p.unknown, "_elements="+name)
-		p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported",
+		p.query.Warnings = append(p.query.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported",
 			Text: fmt.Sprintf("_elements names %s, which is no element: it was ignored.", name)})
 	}
 	switch {
 	case param.Name == "_elements":
-		if len(p.plan.Projection.Elements) == 0 {
-			p.plan.Projection.Elements = nil
+		if len(p.query.Projection.Elements) == 0 {
+			p.query.Projection.Elements = nil
 			return nil
 		}
-		param.Value = strings.Join(p.plan.Projection.Elements, ",")
+		param.Value = strings.Join(p.query.Projection.Elements, ",")
 	case param.Value == "count":
-		p.plan.CountOnly = true
+		p.query.CountOnly = true
 	}
-	p.plan.Used = append(p.plan.Used, param)
+	p.query.Used = append(p.query.Used, param)
 	return nil
 }
 
 // coherent refuses shapes that contradict other parameters (SRCH-222).
 func (p *planner) coherent() error {
-	if p.plan.Projection.Summary == "text" && len(p.plan.Includes) > 0 {
+	if p.query.Projection.Summary == "text" && len(p.query.Includes) > 0 {
 		return fhir.Fault(400, "invalid", "_summary=text and _include contradict each other.")
 	}
-	if p.plan.Projection.Elements != nil && p.plan.CountOnly {
+	if p.query.Projection.Elements != nil && p.query.CountOnly {
 		return nil
 	}
-	return p.plan.Projection.Coherent()
+	return p.query.Projection.Coherent()
 }

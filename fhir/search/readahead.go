@@ -5,22 +5,23 @@ import (
 	"fmt"
 
 	"carerecord/fhir"
+	"carerecord/fhir/search/join"
 	"carerecord/store"
 )
 
-// ahead reads what belongs to rows before each of them is followed: a question for
+// readAhead reads what belongs to rows before each of them is followed: a question for
 // each type and not for each row.
-func (in *includer) ahead(ctx context.Context, rows []store.Doc, depth int) error {
+func (in *includer) readAhead(ctx context.Context, rows []store.Doc, depth int) error {
 	if depth == 0 {
-		in.links, in.named, in.pointers = map[linked][]fhir.Ref{}, map[store.Ref]*store.Doc{}, map[pointed][]store.Doc{}
+		in.refs, in.named, in.referrers = map[sourceRow][]fhir.Ref{}, map[store.Ref]*store.Doc{}, map[targetRow][]store.Doc{}
 	}
 	var refs []fhir.Ref
-	for _, inc := range in.plan.Includes {
+	for _, inc := range in.query.Includes {
 		if depth > 0 && !inc.Iterate {
 			continue
 		}
 		if inc.Reverse {
-			if err := in.point(ctx, inc, rows); err != nil {
+			if err := in.readReferrers(ctx, inc, rows); err != nil {
 				return err
 			}
 			continue
@@ -36,18 +37,18 @@ func (in *includer) ahead(ctx context.Context, rows []store.Doc, depth int) erro
 			refs = append(refs, more...)
 		}
 	}
-	return in.name(ctx, refs[:min(len(refs), in.room())])
+	return in.readNamed(ctx, refs[:min(len(refs), in.room())])
 }
 
 // room is how many resources the page still takes, and one more.
 func (in *includer) room() int { return in.lim.IncludesPerPage - len(in.included) + 1 }
 
-// name reads what references name, those to versions left out.
-func (in *includer) name(ctx context.Context, refs []fhir.Ref) error {
+// readNamed reads what references name, those to versions left out.
+func (in *includer) readNamed(ctx context.Context, refs []fhir.Ref) error {
 	var wanted []store.Ref
 	for _, ref := range refs {
 		to := store.Ref{Type: ref.Type, ID: ref.ID}
-		if _, known := in.named[to]; known || ref.Version != "" || in.on[version{ref: to}] || !in.mayName(ref.Type) {
+		if _, known := in.named[to]; known || ref.Version != "" || in.onPage[version{ref: to}] || !in.mayName(ref.Type) {
 			continue
 		}
 		in.named[to] = nil
@@ -66,14 +67,14 @@ func (in *includer) name(ctx context.Context, refs []fhir.Ref) error {
 	return nil
 }
 
-// point reads what points to rows, to as many rows at once as the page has room for.
+// readReferrers reads what points to rows, to as many rows at once as the page has room for.
 // Each turn either takes rows or halves their number. Where there is no room for what
 // points to two rows, or to one, the rest is left to pointing.
-func (in *includer) point(ctx context.Context, inc Include, rows []store.Doc) error {
-	size := merged
+func (in *includer) readReferrers(ctx context.Context, inc Include, rows []store.Doc) error {
+	size := join.ReferrerChunk
 	for len(rows) > 1 {
 		size = min(size, len(rows))
-		whole, err := in.pointTo(ctx, inc, rows[:size])
+		whole, err := in.referrersOf(ctx, inc, rows[:size])
 		switch {
 		case err != nil:
 			return err
@@ -88,16 +89,16 @@ func (in *includer) point(ctx context.Context, inc Include, rows []store.Doc) er
 	return nil
 }
 
-// pointTo is false, and reads nothing, where more points to the rows than the page
+// referrersOf is false, and reads nothing, where more points to the rows than the page
 // takes.
-func (in *includer) pointTo(ctx context.Context, inc Include, rows []store.Doc) (bool, error) {
+func (in *includer) referrersOf(ctx context.Context, inc Include, rows []store.Doc) (bool, error) {
 	var any store.Or
 	each := map[store.Ref]store.Or{}
 	for _, d := range rows {
-		if !in.mayPoint(inc, d.Ref) {
+		if !in.mayRefer(inc, d.Ref) {
 			continue
 		}
-		points, err := in.points(inc, d.Ref)
+		points, err := in.referrerPred(inc, d.Ref)
 		if err != nil {
 			return false, err
 		}
@@ -108,7 +109,7 @@ func (in *includer) pointTo(ctx context.Context, inc Include, rows []store.Doc) 
 		return true, nil
 	}
 	found, n := map[store.Ref][]store.Doc{}, 0
-	for d, err := range in.pointersTo(ctx, inc, any) {
+	for d, err := range in.scanReferrers(ctx, inc, any) {
 		if n++; err != nil || n > in.room() {
 			return false, err
 		}
@@ -119,7 +120,7 @@ func (in *includer) pointTo(ctx context.Context, inc Include, rows []store.Doc) 
 		}
 	}
 	for to := range each {
-		in.pointers[pointed{inc, to}] = found[to]
+		in.referrers[targetRow{inc, to}] = found[to]
 	}
 	return true, nil
 }

@@ -11,7 +11,7 @@ import (
 // stream, and from where.
 func TestExplainsStreams(t *testing.T) {
 	x := indexer(t)
-	const stream, patients, met = "the page is a stream", "in the places of the Patients to whom", "Patients are met by what refers to them"
+	const stream, patients, met = "the page is a stream", "in the partitions of the Patients that", "Patients are found by the documents that refer to them"
 	for query, want := range map[string]string{
 		"Observation?patient.gender=male&code=a":                             patients,
 		"Observation?subject:Patient._has:Condition:patient:code=a":          patients,

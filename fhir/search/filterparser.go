@@ -7,9 +7,10 @@ import (
 	"unicode/utf8"
 
 	"carerecord/fhir"
+	"carerecord/fhir/search/join"
 )
 
-// expression reads the value of _filter (SRCH-158, search_filter.html), for one
+// filterParser reads the value of _filter (SRCH-158, search_filter.html), for one
 // type:
 //
 //	filter = unit (("and" | "or") unit)*            left to right, no precedence
@@ -20,27 +21,27 @@ import (
 //
 // A type behind a name of a path is an addition of this server, since a chain
 // over several types needs one. Values are written as in parameters.
-type expression struct {
+type filterParser struct {
 	planner *planner
 	text    string
 	at      int
-	deep    int // brackets that are open
+	depth   int // brackets that are open
 	tests   int
 }
 
 const (
-	mostDeep  = 50
-	mostTests = 200 // as many as a query may have parameters
+	maxBrackets = 50
+	maxTests    = 200 // as many as a query may have parameters
 )
 
 // expression reads _filter, for every part of the plan.
 func (p *planner) expression(param Param) error {
 	if param.Modifier != "" {
-		return notSupported(param, "is not supported")
+		return NotSupported(param, "is not supported")
 	}
 	says := true
-	for i, part := range p.plan.Types {
-		e := &expression{planner: p, text: param.Value}
+	for i, part := range p.query.Types {
+		e := &filterParser{planner: p, text: param.Value}
 		n, err := e.filter(part.Type, 0)
 		if err != nil {
 			return err
@@ -49,19 +50,19 @@ func (p *planner) expression(param Param) error {
 			return e.fault("expected and, or, or the end")
 		}
 		p.add(i, n)
-		says = says && n.positive()
+		says = says && n.Affirms()
 	}
-	p.plan.filters++
-	p.plan.simple, p.plan.positive = false, p.plan.positive || says
-	p.plan.Used = append(p.plan.Used, param)
+	p.query.filters++
+	p.query.countable, p.query.affirmative = false, p.query.affirmative || says
+	p.query.Used = append(p.query.Used, param)
 	return nil
 }
 
-func (e *expression) fault(what string) error {
+func (e *filterParser) fault(what string) error {
 	return fhir.Fault(400, "value", "_filter: %s at character %d.", what, utf8.RuneCountInString(e.text[:e.at])+1)
 }
 
-func (e *expression) space() {
+func (e *filterParser) space() {
 	for e.at < len(e.text) {
 		r, n := utf8.DecodeRuneInString(e.text[e.at:])
 		if !unicode.IsSpace(r) {
@@ -72,7 +73,7 @@ func (e *expression) space() {
 }
 
 // next reports whether a character stands here, and passes it.
-func (e *expression) next(c byte) bool {
+func (e *filterParser) next(c byte) bool {
 	if e.at < len(e.text) && e.text[e.at] == c {
 		e.at++
 		return true
@@ -83,7 +84,7 @@ func (e *expression) next(c byte) bool {
 const nameChars = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
 // word passes the letters of a name.
-func (e *expression) word() string {
+func (e *filterParser) word() string {
 	rest := e.text[e.at:]
 	w := rest[:len(rest)-len(strings.TrimLeft(rest, nameChars))]
 	e.at += len(w)
@@ -91,19 +92,19 @@ func (e *expression) word() string {
 }
 
 // filter reads units and what joins them.
-func (e *expression) filter(typ string, links int) (node, error) {
+func (e *filterParser) filter(typ string, links int) (join.Node, error) {
 	left, err := e.unit(typ, links)
 	for err == nil {
 		e.space()
 		was := e.at
-		var right node
+		var right join.Node
 		switch e.word() {
 		case "and":
 			right, err = e.unit(typ, links)
-			left = every{left, right}
+			left = join.All{left, right}
 		case "or":
 			right, err = e.unit(typ, links)
-			left = some{left, right}
+			left = join.Any{left, right}
 		default:
 			e.at = was
 			return left, nil
@@ -112,14 +113,14 @@ func (e *expression) filter(typ string, links int) (node, error) {
 	return nil, err
 }
 
-func (e *expression) unit(typ string, links int) (node, error) {
+func (e *filterParser) unit(typ string, links int) (join.Node, error) {
 	e.space()
 	was := e.at
 	not := e.word() == "not"
 	if e.space(); e.at < len(e.text) && e.text[e.at] == '(' && (not || e.at == was) {
 		n, err := e.bracketed(typ, links, '(', ')')
 		if err == nil && not {
-			n = none{n}
+			n = join.Not{Node: n}
 		}
 		return n, err
 	}
@@ -128,16 +129,16 @@ func (e *expression) unit(typ string, links int) (node, error) {
 }
 
 // bracketed reads a filter between brackets.
-func (e *expression) bracketed(typ string, links int, open, shut byte) (node, error) {
+func (e *filterParser) bracketed(typ string, links int, open, shut byte) (join.Node, error) {
 	e.next(open)
-	if e.deep++; e.deep > mostDeep {
-		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d brackets within each other.", mostDeep)
+	if e.depth++; e.depth > maxBrackets {
+		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d brackets within each other.", maxBrackets)
 	}
 	n, err := e.filter(typ, links)
 	if err != nil {
 		return nil, err
 	}
-	e.deep--
+	e.depth--
 	if e.space(); !e.next(shut) {
 		return nil, e.fault("expected " + string(shut))
 	}
@@ -145,7 +146,7 @@ func (e *expression) bracketed(typ string, links int, open, shut byte) (node, er
 }
 
 // test reads a path, an operator and a value.
-func (e *expression) test(typ string, links int) (node, error) {
+func (e *filterParser) test(typ string, links int) (join.Node, error) {
 	name := e.word()
 	if name == "" {
 		return nil, e.fault("expected a name")
@@ -160,8 +161,8 @@ func (e *expression) test(typ string, links int) (node, error) {
 	if typed {
 		return nil, e.fault("expected . or [ behind the type")
 	}
-	if e.tests++; e.tests > mostTests {
-		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d tests.", mostTests)
+	if e.tests++; e.tests > maxTests {
+		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d tests.", maxTests)
 	}
 	if _, known := e.planner.x.Param(typ, name); !known {
 		return nil, fhir.Fault(400, "not-supported", "%s has no search parameter %s.", typ, name)
@@ -187,7 +188,7 @@ func (e *expression) test(typ string, links int) (node, error) {
 
 // link reads what stands behind a reference: a filter for its target, and the
 // rest of the path.
-func (e *expression) link(typ, name, target string, typed bool, links int) (node, error) {
+func (e *filterParser) link(typ, name, target string, typed bool, links int) (join.Node, error) {
 	p := e.planner
 	if links > p.opt.Limits.ChainDepth {
 		return nil, fhir.Fault(400, "too-costly", "A chain has more than %d links.", p.opt.Limits.ChainDepth)
@@ -200,8 +201,8 @@ func (e *expression) link(typ, name, target string, typed bool, links int) (node
 	if err != nil {
 		return nil, err
 	}
-	p.crosses(target)
-	var inner every
+	p.noteJoined(target)
+	var inner join.All
 	if e.text[e.at] == '[' {
 		n, err := e.bracketed(target, links, '[', ']')
 		if err != nil {
@@ -216,7 +217,7 @@ func (e *expression) link(typ, name, target string, typed bool, links int) (node
 	if err != nil {
 		return nil, err
 	}
-	return chain{typ, name, target, append(inner, n)}, nil
+	return join.Chain{Type: typ, Param: name, Target: target, Inner: append(inner, n)}, nil
 }
 
 // firstName is a filter from its first test on.
@@ -232,7 +233,7 @@ func firstName(text string) string {
 }
 
 // value reads the value of a test.
-func (e *expression) value() (string, error) {
+func (e *filterParser) value() (string, error) {
 	rest := e.text[e.at:]
 	if !strings.HasPrefix(rest, `"`) {
 		end := strings.IndexFunc(rest, func(r rune) bool { return unicode.IsSpace(r) || r == ')' || r == ']' })
@@ -262,7 +263,7 @@ func (e *expression) value() (string, error) {
 }
 
 // test makes the node of one test.
-func (p *planner) test(typ, name, op, value string) (node, error) {
+func (p *planner) test(typ, name, op, value string) (join.Node, error) {
 	if modifier := map[string]string{"in": "in", "ni": "not-in", "ss": "below", "sb": "above"}[op]; modifier != "" {
 		n, err := p.terms(typ, name, modifier, []string{value})
 		if n != nil || err != nil {
@@ -273,5 +274,5 @@ func (p *planner) test(typ, name, op, value string) (node, error) {
 	if err != nil {
 		return nil, asFault(err, Param{Name: name})
 	}
-	return leaf{pred, op != "pr" && op != "ne" && op != "co"}, nil
+	return join.Leaf{Pred: pred, Drives: op != "pr" && op != "ne" && op != "co"}, nil
 }

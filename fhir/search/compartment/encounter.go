@@ -1,4 +1,4 @@
-package search
+package compartment
 
 import (
 	"context"
@@ -13,21 +13,18 @@ import (
 	"carerecord/store"
 )
 
-// $everything of an Encounter has rows outside the compartment: those that an extension
-// ties to the Encounter (OPER-014). No search parameter finds them, so they are looked for
-// among the rows that name the subject of the Encounter. Which rows these are follows from
-// what the Encounter, the rows and the visible Patients say. It does not follow from the
-// owners that the server has worked out: for those it looks at Patients of other sources,
-// which a feed does not see.
+// The candidates for associated rows of an Encounter follow from the bodies of the Encounter, of the
+// rows and of visible Patients. They do not follow from the owner facts of the server, which
+// depend on Patients of other sources that a source system does not see.
 
-// associated is the extension that ties a resource to an Encounter (OPER-014).
-const associated = "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter"
+// associatedEncounterURL is the extension that ties a resource to an Encounter (OPER-014).
+const associatedEncounterURL = "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter"
 
-// tied reports whether a resource bears the extension for an Encounter.
-func tied(base string, body []byte, encounter store.Ref) bool {
+// hasAssociatedEncounter reports whether a resource has the extension with an Encounter as its value.
+func hasAssociatedEncounter(base string, body []byte, encounter store.Ref) bool {
 	found := false
 	gjson.GetBytes(body, "extension").ForEach(func(_, e gjson.Result) bool {
-		if e.Get("url").Str == associated {
+		if e.Get("url").Str == associatedEncounterURL {
 			ref, ok := fhir.ParseRef(base, e.Get("valueReference.reference").Str)
 			found = found || ok && ref.Type == encounter.Type && ref.ID == encounter.ID
 		}
@@ -36,14 +33,14 @@ func tied(base string, body []byte, encounter store.Ref) bool {
 	return found
 }
 
-// subject is the forms in which rows may name the subject of an Encounter.
+// subject holds the references and identifiers by which rows may name the subject of an Encounter.
 type subject struct {
 	refs        []store.Ref
 	identifiers []string // system|value, escaped
 }
 
-// findSubject reads the subject of the Encounter: by reference, by identifier, and by the
-// other of the two where a visible Patient has both.
+// findSubject reads the reference and the identifier of the Encounter's subject. If only one of them
+// is there, it takes the other from a visible Patient.
 func (w *walk) findSubject(ctx context.Context) error {
 	x := w.view.Index()
 	named := gjson.GetBytes(w.owner.Body, "subject")
@@ -58,21 +55,21 @@ func (w *walk) findSubject(ctx context.Context) error {
 			return fmt.Errorf("read the subject of an encounter: %w", err)
 		}
 		for _, id := range gjson.GetBytes(d.Body, "identifier").Array() {
-			if d.Ref.Type == "Patient" && id.Get("system").Str == nhsNumber && id.Get("value").Str != "" {
-				w.subject.identifiers = append(w.subject.identifiers, token(nhsNumber, id.Get("value").Str))
+			if d.Ref.Type == "Patient" && id.Get("system").Str == fhir.NHSNumberSystem && id.Get("value").Str != "" {
+				w.subject.identifiers = append(w.subject.identifiers, token(fhir.NHSNumberSystem, id.Get("value").Str))
 			}
 		}
 	}
 	if len(w.subject.identifiers) == 0 {
 		return nil
 	}
-	bears, err := x.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: w.subject.identifiers})
+	holders, err := x.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: w.subject.identifiers})
 	if err != nil {
-		return fmt.Errorf("look who bears the identifiers of a subject: %w", err)
+		return fmt.Errorf("find the patients with the identifiers of a subject: %w", err)
 	}
-	for d, err := range w.view.Scan(ctx, store.Query{Type: "Patient", Where: bears, KeysOnly: true}) {
+	for d, err := range w.view.Scan(ctx, store.Query{Type: "Patient", Where: holders, KeysOnly: true}) {
 		if err != nil {
-			return fmt.Errorf("look who bears the identifiers of a subject: %w", err)
+			return fmt.Errorf("find the patients with the identifiers of a subject: %w", err)
 		}
 		if !slices.Contains(w.subject.refs, d.Ref) {
 			w.subject.refs = append(w.subject.refs, d.Ref)
@@ -81,21 +78,21 @@ func (w *walk) findSubject(ctx context.Context) error {
 	return nil
 }
 
-// token is a token as a search writes it.
+// token returns a token in the form of a search parameter.
 func token(system, value string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `|`, `\|`, `$`, `\$`, `,`, `\,`)
 	return escape.Replace(system) + "|" + escape.Replace(value)
 }
 
-// rows is what the rows of a type satisfy that name the subject.
+// rows returns the predicate of the rows of a type that name the subject.
 func (s subject) rows(x *index.Indexer, typ string) (store.Or, error) {
-	var any store.Or
-	ask := func(name, modifier string, values ...string) error {
+	var anyOf store.Or
+	add := func(name, modifier string, values ...string) error {
 		pred, err := x.Predicate(index.Query{Type: typ, Name: name, Modifier: modifier, Values: values})
 		if err != nil {
-			return fmt.Errorf("look what of %s names a subject: %w", typ, err)
+			return fmt.Errorf("find the %s rows of a subject: %w", typ, err)
 		}
-		any = append(any, pred)
+		anyOf = append(anyOf, pred)
 		return nil
 	}
 	for _, p := range x.Params(typ) {
@@ -104,23 +101,23 @@ func (s subject) rows(x *index.Indexer, typ string) (store.Or, error) {
 		}
 		for _, ref := range s.refs {
 			if slices.Contains(p.Targets, ref.Type) {
-				if err := ask(p.Code, "", ref.String()); err != nil {
+				if err := add(p.Code, "", ref.String()); err != nil {
 					return nil, err
 				}
 			}
 		}
 		if len(s.identifiers) > 0 && slices.Contains(p.Targets, "Patient") && x.Supports(typ, p.Code, "identifier") {
-			if err := ask(p.Code, "identifier", s.identifiers...); err != nil {
+			if err := add(p.Code, "identifier", s.identifiers...); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, ref := range s.refs {
 		if ref.Type == typ {
-			if err := ask("_id", "", ref.ID); err != nil {
+			if err := add("_id", "", ref.ID); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return any, nil
+	return anyOf, nil
 }
