@@ -57,7 +57,7 @@ func (st *step) acceptPart(mode validate.Mode) error {
 	if st.resource, err = fhir.Part(st.entry.resource); err == nil {
 		err = checkBody(st.resource, st.typ)
 	}
-	place := st.place + ".resource"
+	place := st.location + ".resource"
 	if e, ok := fhir.AsError(err); ok {
 		return e.At(place)
 	}

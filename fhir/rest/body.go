@@ -27,8 +27,8 @@ func (s *Server) incoming(ctx context.Context, c *call, letter consent.Permissio
 		}
 	}
 	r, issues, err := accept(body, c.typ, c.validation)
-	if c.place != "" {
-		place := c.place + ".resource"
+	if c.location != "" {
+		place := c.location + ".resource"
 		issues = (&fhir.Error{Issues: issues}).At(place).Issues
 		if e, ok := fhir.AsError(err); ok {
 			err = e.At(place)

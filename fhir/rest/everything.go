@@ -44,13 +44,13 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 		}
 	}
 	if c.id == "" {
-		if err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.PermitRead)); err != nil {
+		if err := s.cfg.Guard.Check(ctx, c.caller, c.decision(consent.PermitRead)); err != nil {
 			return nil, err
 		}
 		return nil, fhir.Fault(400, "too-costly", "Patient/$everything needs a token that is bound to one patient. Name the patient instead: Patient/[id]/$everything.")
 	}
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()

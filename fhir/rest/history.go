@@ -58,7 +58,7 @@ func (s *Server) history(ctx context.Context, c *call, letter consent.Permission
 	}
 	q.Since, q.Before = ask.since, ask.before
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(letter), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(letter), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if q.ID != "" {
 			if !fhir.ValidID(q.ID) {

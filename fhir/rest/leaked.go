@@ -74,7 +74,7 @@ func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) e
 			if token, found := LeakedToken(raw); found {
 				err := s.leaked(ctx, c, "the URL of an entry", token)
 				if refusal, ok := consent.AsRefusal(err); ok {
-					refusal.Err = refusal.Err.At(en.place + ".request")
+					refusal.Err = refusal.Err.At(en.location + ".request")
 				}
 				return err
 			}

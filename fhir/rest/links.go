@@ -44,7 +44,7 @@ func (l *linker) rewrite(st *step) []byte {
 			}
 			l.asks[link.Value] = ""
 			_, rest, _ := strings.Cut(link.FHIRPath(), ".")
-			l.where[link.Value] = st.place + ".resource." + rest
+			l.where[link.Value] = st.location + ".resource." + rest
 		}
 		return link.Value
 	})

@@ -48,7 +48,7 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 		types = []string{c.typ}
 	}
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		lists, seen := map[string][]string{}, map[string]map[fhir.Coding]bool{}
 		var disclosed []audit.Item // the resources from which something was taken

@@ -64,7 +64,7 @@ func (s *Server) describe(x *index.Indexer) (*statement, error) {
 			continue
 		}
 		switch r.interaction {
-		case consent.Batch, consent.SearchWithin:
+		case consent.Batch, consent.SearchWithin, metadataRead:
 		case consent.SearchAll, consent.HistoryOfAll:
 			system = append(system, code)
 		case consent.Search:

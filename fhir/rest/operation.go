@@ -23,12 +23,12 @@ type operation struct {
 func (s *Server) operations() []operation {
 	owners, patient := []string{"Encounter", "Patient"}, []string{"Patient"}
 	return []operation{
-		{route{http.MethodGet, "/:type/:id/$everything", consent.Everything, s.everything}, owners},
-		{route{http.MethodPost, "/:type/:id/$everything", consent.Everything, s.everything}, owners},
-		{route{http.MethodGet, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
-		{route{http.MethodPost, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
-		{route{http.MethodGet, "/:type/$lastn", consent.LastN, s.lastN}, []string{"Observation"}},
-		{route{http.MethodPost, "/:type/$lastn", consent.LastN, s.lastN}, []string{"Observation"}},
+		{route{http.MethodGet, "/:type/:id/$everything", consent.Everything, s.everything, false}, owners},
+		{route{http.MethodPost, "/:type/:id/$everything", consent.Everything, s.everything, false}, owners},
+		{route{http.MethodGet, "/:type/$everything", consent.Everything, s.everythingOfMine, false}, patient},
+		{route{http.MethodPost, "/:type/$everything", consent.Everything, s.everythingOfMine, false}, patient},
+		{route{http.MethodGet, "/:type/$lastn", consent.LastN, s.lastN, false}, []string{"Observation"}},
+		{route{http.MethodPost, "/:type/$lastn", consent.LastN, s.lastN, false}, []string{"Observation"}},
 	}
 }
 
@@ -100,8 +100,8 @@ func (s *Server) inputs(ctx context.Context, c *call) error {
 		c.params, given = append(c.params, param), append(given, param.String())
 		return true
 	})
-	c.asked = strings.Join(given, "&")
-	if token, found := LeakedToken(c.asked); found {
+	c.formText = strings.Join(given, "&")
+	if token, found := LeakedToken(c.formText); found {
 		return s.leaked(ctx, c, "a body", token)
 	}
 	if len(c.params) > search.MaxParams {

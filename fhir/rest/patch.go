@@ -119,7 +119,7 @@ func entryPatch(resource []byte) (patch.Patch, error) {
 // (SMART-288).
 func (s *Server) editor(ctx context.Context, c *call, p patch.Patch) (func([]byte) ([]byte, error), error) {
 	if p.Reads() {
-		req := c.request(consent.PermitRead)
+		req := c.decision(consent.PermitRead)
 		req.Interaction = consent.Read
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 	}
 	c.nameSelf()
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()

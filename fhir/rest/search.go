@@ -53,7 +53,7 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 		if !s.capability.serves(typ) {
 			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
 		}
-		req := c.request(consent.PermitSearch)
+		req := c.decision(consent.PermitSearch)
 		req.Type = typ
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err
@@ -118,7 +118,7 @@ func (s *Server) run(ctx context.Context, c *call, ask search.PageRequest, owner
 		return nil, err
 	}
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitSearch), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitSearch), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if owner != nil {
 			if there, err := alive(ctx, v, *owner); err != nil {
@@ -169,11 +169,11 @@ func (s *Server) readForm(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	c.asked = string(body)
-	if token, found := LeakedToken(c.asked); found {
+	c.formText = string(body)
+	if token, found := LeakedToken(c.formText); found {
 		return s.leaked(ctx, c, "a form", token)
 	}
-	params, err := search.ParseQuery(c.asked)
+	params, err := search.ParseQuery(c.formText)
 	if err != nil {
 		return err
 	}

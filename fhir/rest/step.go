@@ -2,44 +2,28 @@ package rest
 
 import (
 	"context"
-	"net/url"
-	"strings"
+	"net/http"
 
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/store"
 )
 
-// stepOf reads the request of an entry, and tests the right to it.
-func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
+// readStep reads the request of an entry, and checks that the caller may make it.
+func (s *Server) readStep(ctx context.Context, c *call, en entry) (*step, error) {
 	st := &step{entry: en}
-	if en.method == "GET" || en.method == "HEAD" {
-		var err error
-		st.call, st.handle, err = s.subcall(ctx, c, en)
-		if err == nil {
-			st.typ, st.id = st.call.typ, st.call.id
-		}
+	sub, to, err := s.entryCall(ctx, c, en)
+	if sub == nil {
 		return st, err
 	}
-	u, err := url.Parse("/" + en.url)
-	if err != nil {
-		return nil, fhir.Fault(400, "value", "The url of the request cannot be read.")
+	st.call, st.typ, st.id = sub, sub.typ, sub.id
+	if en.method == http.MethodGet || en.method == http.MethodHead {
+		st.handle = to.handle
+		return st, err
 	}
-	st.typ, st.id, _ = strings.Cut(strings.Trim(u.Path, "/"), "/")
-	req := consent.Request{Type: st.typ, Write: true}
-	switch where := u.RawQuery != ""; {
-	case en.method == "POST" && st.id == "" && !where:
-		req.Interaction, req.Permission = consent.Create, consent.PermitCreate
-	case en.method == "PUT" && (st.id == "") == where:
-		req.Interaction, req.Permission = consent.Update, consent.PermitUpdate
-	case en.method == "PATCH" && (st.id == "") == where:
-		req.Interaction, req.Permission = consent.Patch, consent.PermitUpdate
-	case en.method == "DELETE" && (st.id == "") == where:
-		req.Interaction, req.Permission = consent.Delete, consent.PermitDelete
-	case (en.method == "PUT" || en.method == "PATCH" || en.method == "DELETE") && st.id == "":
-		return nil, fhir.Fault(400, "required", "%s of a type needs criteria.", en.method)
-	default:
-		return nil, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", en.method, u.Path)
+	req, err := st.write(to)
+	if err != nil {
+		return nil, err
 	}
 	if err := s.served(st.typ); err != nil {
 		return nil, err
@@ -47,24 +31,48 @@ func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
 	if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 		return nil, err
 	}
-	if u.RawQuery != "" {
-		if err := s.where(ctx, c, st, u.RawQuery); err != nil {
+	if criteria := sub.r.URL.RawQuery; criteria != "" {
+		if err := s.where(ctx, c, st, criteria); err != nil {
 			return nil, err
 		}
 	}
-	if en.method == "DELETE" {
+	switch {
+	case en.method == http.MethodDelete:
 		if err := s.closed(st.typ); err != nil {
 			return nil, err
 		}
 		return st, st.prepareDelete()
-	}
-	if en.method == "PATCH" {
+	case en.method == http.MethodPatch:
 		return st, s.preparePatch(ctx, c, st)
-	}
-	if int64(len(en.resource)) > s.cfg.Limits.Resource {
+	case int64(len(en.resource)) > s.cfg.Limits.Resource:
 		return nil, fhir.Fault(413, "too-long", "The resource is larger than %d bytes.", s.cfg.Limits.Resource)
 	}
 	return st, nil
+}
+
+// write returns the decision that an entry which writes needs. A conditional form has criteria and no id.
+func (st *step) write(to route) (consent.Request, error) {
+	req := consent.Request{Type: st.typ, Write: true, Interaction: to.interaction}
+	conditional := st.call.r.URL.RawQuery != ""
+	switch to.interaction {
+	case consent.Create:
+		req.Permission = consent.PermitCreate
+		if !conditional {
+			return req, nil
+		}
+	case consent.Update, consent.Patch:
+		req.Permission = consent.PermitUpdate
+	case consent.Delete:
+		req.Permission = consent.PermitDelete
+	}
+	switch {
+	case to.interaction == consent.Create || req.Permission == 0:
+	case (st.id == "") == conditional:
+		return req, nil
+	case st.id == "":
+		return req, fhir.Fault(400, "required", "%s of a type needs criteria.", st.method)
+	}
+	return req, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", st.method, st.call.r.URL.Path)
 }
 
 // where plans the criteria of a conditional form.
@@ -113,7 +121,8 @@ func (s *Server) preparePatch(ctx context.Context, c *call, st *step) error {
 	if err != nil {
 		return at(err, "entry.resource")
 	}
-	own := &call{r: c.r, caller: c.caller, typ: st.typ, interaction: consent.Patch, validation: c.validation}
+	own := &call{request: request{r: c.r, caller: c.caller, pathParams: pathParams{typ: st.typ}, interaction: consent.Patch},
+		negotiated: negotiated{validation: c.validation}}
 	st.change = consent.Change{Kind: consent.ChangePatch, Ref: store.Ref{Type: st.typ, ID: st.id}}
 	if st.change.Edit, err = s.editor(ctx, own, p); err != nil {
 		return err

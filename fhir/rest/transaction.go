@@ -73,7 +73,7 @@ func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*step) ([
 				continue
 			}
 			if err := r.identify(ctx, st); err != nil {
-				return nil, at(err, st.place)
+				return nil, at(err, st.location)
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func (r *resolver) identify(ctx context.Context, st *step) error {
 	}
 	st.first, st.changes = len(r.changes), len(made)
 	for _, ch := range made {
-		ch.Location = st.place
+		ch.Location = st.location
 		if ch.Kind != consent.ChangeFind && r.written[ch.Ref] {
 			return fhir.Fault(400, "invalid", "The resource is written twice in one transaction.")
 		}
@@ -155,7 +155,8 @@ func (s *Server) writtenSteps(c *call, v *consent.View, steps []*step, changes [
 		if st.handle != nil {
 			continue
 		}
-		sub := &call{r: c.r, caller: c.caller, prefer: c.prefer, entry: true, interaction: consent.Create, warnings: st.issues}
+		sub := &call{request: request{r: c.r, caller: c.caller, entry: true, interaction: consent.Create},
+			negotiated: negotiated{prefer: c.prefer}, outcome: outcome{warnings: st.issues}}
 		if st.changes == 0 {
 			out[i] = s.written(sub, v, consent.Change{Kind: consent.ChangeDelete}, consent.Result{})
 			continue
@@ -172,7 +173,7 @@ func (s *Server) writtenSteps(c *call, v *consent.View, steps []*step, changes [
 func (s *Server) responses(ctx context.Context, c *call, steps []*step, written []*answer) []byte {
 	b := fhir.NewBundle("transaction-response")
 	for i, st := range steps {
-		sub := &call{r: c.r, interaction: consent.Create}
+		sub := &call{request: request{r: c.r, interaction: consent.Create}}
 		var a *answer
 		switch {
 		case st.handle != nil:
@@ -196,7 +197,7 @@ func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, 
 		if err := over(ctx); err != nil {
 			return nil, err
 		}
-		st, err := s.stepOf(ctx, c, en)
+		st, err := s.readStep(ctx, c, en)
 		if err == nil && (en.method == "POST" || en.method == "PUT") {
 			if err := st.acceptPart(c.validation); err != nil {
 				return nil, err
@@ -207,16 +208,16 @@ func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, 
 			err = s.prepareWrite(ctx, c, st)
 		}
 		if err != nil {
-			return nil, at(err, en.place)
+			return nil, at(err, en.location)
 		}
 		if en.fullURL != "" && full[en.fullURL] {
-			return nil, fhir.Fault(400, "invalid", "Two entries have one fullUrl.").At(en.place + ".fullUrl")
+			return nil, fhir.Fault(400, "invalid", "Two entries have one fullUrl.").At(en.location + ".fullUrl")
 		}
 		full[en.fullURL] = true
 		if criteria := en.header.Get("If-None-Exist"); criteria != "" {
 			key := st.typ + "?" + criteria
 			if exist[key] {
-				return nil, fhir.Fault(400, "invalid", "Two entries have the same ifNoneExist.").At(en.place + ".request.ifNoneExist")
+				return nil, fhir.Fault(400, "invalid", "Two entries have the same ifNoneExist.").At(en.location + ".request.ifNoneExist")
 			}
 			exist[key] = true
 		}

@@ -47,20 +47,19 @@ func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
 	return &answer{status: 200, body: fhir.Outcome(issues)}, nil
 }
 
-// postOnly answers the other verbs of an operation (OPER-001).
+// postOnly refuses a GET of an operation that only has POST (OPER-001).
 func (s *Server) postOnly(_ context.Context, c *call) (*answer, error) {
-	c.allow = http.MethodPost
-	return nil, wrongMethod(c)
+	return nil, wrongMethod(c, http.MethodPost)
 }
 
 // mayValidate: c, u or r on the type; r for an instance (SMART-300).
 func (s *Server) mayValidate(ctx context.Context, c *call) error {
-	err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.PermitRead))
+	err := s.cfg.Guard.Check(ctx, c.caller, c.decision(consent.PermitRead))
 	if c.id != "" {
 		return err
 	}
 	for _, letter := range []consent.Permission{consent.PermitCreate, consent.PermitUpdate} {
-		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.request(letter)) == nil {
+		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.decision(letter)) == nil {
 			return nil
 		}
 	}

@@ -12,17 +12,15 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gin-gonic/gin"
-
 	"carerecord/fhir"
 )
 
 // write sends an answer. HEAD has the headers of GET and no body (REST-016).
 func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	h := w.Header()
-	h["Vary"] = append(s.usual.vary, h["Vary"]...) // of an origin too
-	h["Cache-Control"] = s.usual.private
-	h["X-Content-Type-Options"] = s.usual.nosniff
+	h["Vary"] = append(s.headers.vary, h["Vary"]...) // of an origin too
+	h["Cache-Control"] = s.headers.private
+	h["X-Content-Type-Options"] = s.headers.nosniff
 	if a.public {
 		h.Set("Cache-Control", "no-cache")
 	}
@@ -53,12 +51,12 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	}
 }
 
-// usual are values of headers that each answer has, made once. Each is as long as
-// it is wide, so that who appends to one makes another.
-type usual struct{ vary, private, nosniff []string }
+// commonHeaders are values of headers that every answer has, made once. Each has no spare capacity, so
+// appending to one copies it.
+type commonHeaders struct{ vary, private, nosniff []string }
 
-func newUsual() usual {
-	return usual{vary: []string{"Accept, Authorization"}, private: []string{"private, no-store"}, nosniff: []string{"nosniff"}}
+func newCommonHeaders() commonHeaders {
+	return commonHeaders{vary: []string{"Accept, Authorization"}, private: []string{"private, no-store"}, nosniff: []string{"nosniff"}}
 }
 
 // indentable is the size in bytes up to which an answer is indented: deep nesting
@@ -131,20 +129,23 @@ const (
 	corsReads = "ETag, Location, Content-Location, Content-Disposition, Last-Modified, X-Request-Id, X-Security-Context"
 )
 
-// cors answers pages of registered origins; others get no header of it.
-func (s *Server) cors(g *gin.Context) {
-	origin := g.GetHeader("Origin")
+// cors adds the headers for pages of registered origins; other origins get none. It reports whether the
+// request was a preflight, which it answers.
+func (s *Server) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
+	origin := r.Header.Get("Origin")
 	if origin == "" || !slices.Contains(s.cfg.Origins, origin) {
-		return
+		return false
 	}
-	h := g.Writer.Header()
+	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Expose-Headers", corsReads)
-	if g.Request.Method == http.MethodOptions && !HasLeakedToken(g.Request) && g.GetHeader("Access-Control-Request-Method") != "" {
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
-		h.Set("Access-Control-Allow-Headers", corsSends)
-		h.Set("Access-Control-Max-Age", "600")
-		g.AbortWithStatus(http.StatusNoContent)
+	if r.Method != http.MethodOptions || HasLeakedToken(r) || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
 	}
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+	h.Set("Access-Control-Allow-Headers", corsSends)
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
 }

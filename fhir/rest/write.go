@@ -148,7 +148,7 @@ func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
 
 // writing says that the call writes, for the decision.
 func (c *call) writing(letter consent.Permission) consent.Request {
-	req := c.request(letter)
+	req := c.decision(letter)
 	req.Write = true
 	return req
 }

@@ -24,7 +24,7 @@ type Exchange struct {
 type Middleware func(ctx context.Context, x *Exchange, next func(context.Context))
 
 // watched answers a call under the watch, if there is one.
-func (s *Server) watched(ctx context.Context, c *call, do func(context.Context) *answer) {
+func (s *Server) observe(ctx context.Context, c *call, do func(context.Context) *answer) {
 	if s.cfg.Middleware == nil {
 		do(ctx)
 		return
