@@ -30,7 +30,7 @@ func (c *call) readsRaw() bool {
 	}
 	for _, part := range strings.Split(strings.Join(c.r.Header.Values("Accept"), ","), ",") {
 		typ, params, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err == nil && fits(typ, typ) >= 0 && isFHIR(typ) && quality(params) > 0 {
+		if err == nil && specificity(typ, typ) >= 0 && isFHIR(typ) && quality(params) > 0 {
 			return false
 		}
 	}
@@ -91,7 +91,7 @@ func accepts(h http.Header, contentType string) bool {
 		if err != nil {
 			continue
 		}
-		if rank := fits(r, typ); rank > best {
+		if rank := specificity(r, typ); rank > best {
 			best, q = rank, quality(params)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 )
 
 // incoming tests what needs no patient, then reads and checks the body.
-func (s *Server) incoming(ctx context.Context, c *call, letter consent.Permission) (fhir.Resource, error) {
-	if err := s.served(c.typ); err != nil {
+func (s *Server) incoming(ctx context.Context, c *call, permission consent.Permission) (fhir.Resource, error) {
+	if err := s.checkType(c.typ); err != nil {
 		return fhir.Resource{}, err
 	}
-	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(letter)); err != nil {
+	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(permission)); err != nil {
 		return fhir.Resource{}, err
 	}
 	body := c.body
@@ -86,7 +86,7 @@ func checkBody(r fhir.Resource, typ string) error {
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {
-	in, err := unpack(r)
+	in, err := decompress(r)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.leaksInEntries(ctx, c, entries); err != nil {
+		if err := s.checkEntryTokens(ctx, c, entries); err != nil {
 			return nil, err
 		}
 		return s.batch(ctx, c, entries)
@@ -57,7 +57,7 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.leaksInEntries(ctx, c, entries); err != nil {
+		if err := s.checkEntryTokens(ctx, c, entries); err != nil {
 			return nil, err
 		}
 		return s.transaction(ctx, c, entries)

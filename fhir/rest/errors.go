@@ -52,9 +52,9 @@ func (a *answer) reported() int {
 	return a.status
 }
 
-// over returns the error of a request whose time is up, or whose client has hung up,
+// timeoutError returns the error of a request whose time is up, or whose client has hung up,
 // before anything was done; nil for one that may go on.
-func over(ctx context.Context) error {
+func timeoutError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
 		return nil

@@ -25,7 +25,7 @@ func (s *Server) everythingOfMine(ctx context.Context, c *call) (*answer, error)
 
 func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answer, error) {
 	c.nameSelf()
-	if err := s.inputs(ctx, c); err != nil {
+	if err := s.readParameters(ctx, c); err != nil {
 		return nil, err
 	}
 	request, err := compartment.Read(ctx, s.cfg.Search, c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
@@ -57,15 +57,15 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 		}
 		found, err := compartment.Run(ctx, s.cfg.Search, v, request)
 		if err == nil {
-			a = disclosing(v, found)
+			a = searchAnswer(v, found)
 		}
 		return err
 	})
 	return a, err
 }
 
-// disclosing is a searchset as an answer, with what the trail keeps of it.
-func disclosing(v *consent.View, found *search.Answer) *answer {
+// searchAnswer is a searchset as an answer, with what the trail keeps of it.
+func searchAnswer(v *consent.View, found *search.Answer) *answer {
 	a := &answer{status: 200, body: found.Body, count: found.Count}
 	for _, d := range found.Disclosed {
 		a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.MayHaveCut(d.Doc)))

@@ -77,7 +77,7 @@ func pick(accept string) string {
 			if v, ok := params["fhirversion"]; ok && v != "4.0" {
 				continue
 			}
-			rank := fits(r, offer)
+			rank := specificity(r, offer)
 			if rank <= specific {
 				continue
 			}
@@ -103,8 +103,8 @@ func quality(params map[string]string) float64 {
 	return q
 }
 
-// fits says how specifically a media range fits an offer; -1 if it does not.
-func fits(r, offer string) int {
+// specificity says how specifically a media range fits an offer; -1 if it does not.
+func specificity(r, offer string) int {
 	typ, _, _ := strings.Cut(offer, "/")
 	switch r {
 	case offer:

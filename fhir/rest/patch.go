@@ -56,7 +56,7 @@ func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change
 	case len(refs) == 0:
 		return ch, fhir.NotFound()
 	case len(refs) > 1:
-		return ch, multiple()
+		return ch, multipleMatches()
 	}
 	ch.Ref = refs[0]
 	return ch, nil
@@ -65,7 +65,7 @@ func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change
 // patchOf reads the patch document and the conditions of a call.
 func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 	ch := consent.Change{Kind: consent.ChangePatch}
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return ch, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitUpdate)); err != nil {
@@ -79,7 +79,7 @@ func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 		return ch, err
 	}
 	if ch.IfMatch, err = readIfMatch(c.r.Header.Values("If-Match")); err == nil {
-		err = s.careful(c.typ, &ch)
+		err = s.checkUpdate(c.typ, &ch)
 	}
 	return ch, err
 }

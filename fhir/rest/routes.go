@@ -19,7 +19,7 @@ type route struct {
 }
 
 func (s *Server) routes() []route {
-	return append(s.typed(), []route{
+	return append(s.operationRoutes(), []route{
 		{http.MethodGet, "/metadata", metadataRead, s.metadata, true},
 		{http.MethodGet, "/:type/:id", consent.Read, s.read, false},
 		{http.MethodPut, "/:type/:id", consent.Update, s.update, false},

@@ -102,7 +102,7 @@ func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *
 	leave, err := s.admit(ctx, c, open)
 	defer leave()
 	if err == nil {
-		err = over(ctx) // of a batch whose time is up, the remaining entries
+		err = timeoutError(ctx) // of a batch whose time is up, the remaining entries
 	}
 	if err == nil {
 		a, err = s.guarded(ctx, c, h)
@@ -171,7 +171,7 @@ func (s *Server) admit(ctx context.Context, c *call, open bool) (leave func(), e
 	if e, ok := fhir.AsError(err); ok && e.Status == http.StatusUnauthorized {
 		c.unidentified = true
 	}
-	err = s.misplaced(ctx, c, err)
+	err = s.checkTokenPlace(ctx, c, err)
 	if _, leaked := consent.AsRefusal(err); c.unidentified && c.outside() && !leaked {
 		err = nil // outside the base there is nothing to protect: 404 for everybody
 	}

@@ -78,7 +78,7 @@ type Config struct {
 // Server serves one FHIR base. It is safe for concurrent use.
 type Server struct {
 	cfg        Config
-	capability capability
+	capability servedTypes
 	statement  atomic.Pointer[statement]
 	dispatcher dispatcher
 	limiter    limiter
@@ -95,7 +95,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, limiter: limiter{limits: cfg.Limits, now: time.Now}, headers: newCommonHeaders()}
 	s.dispatcher = newDispatcher(s.routes())
-	s.capability = s.capable()
-	_, err := s.current()
+	s.capability = s.typesServed()
+	_, err := s.currentStatement()
 	return s, err
 }

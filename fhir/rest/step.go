@@ -9,9 +9,9 @@ import (
 	"carerecord/store"
 )
 
-// readStep reads the request of an entry, and checks that the caller may make it.
-func (s *Server) readStep(ctx context.Context, c *call, en entry) (*step, error) {
-	st := &step{entry: en}
+// readTxEntry reads the request of an entry, and checks that the caller may make it.
+func (s *Server) readTxEntry(ctx context.Context, c *call, en entry) (*txEntry, error) {
+	st := &txEntry{entry: en}
 	sub, to, err := s.entryCall(ctx, c, en)
 	if sub == nil {
 		return st, err
@@ -25,7 +25,7 @@ func (s *Server) readStep(ctx context.Context, c *call, en entry) (*step, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.served(st.typ); err != nil {
+	if err := s.checkType(st.typ); err != nil {
 		return nil, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
@@ -38,7 +38,7 @@ func (s *Server) readStep(ctx context.Context, c *call, en entry) (*step, error)
 	}
 	switch {
 	case en.method == http.MethodDelete:
-		if err := s.closed(st.typ); err != nil {
+		if err := s.checkDeletable(st.typ); err != nil {
 			return nil, err
 		}
 		return st, st.prepareDelete()
@@ -51,7 +51,7 @@ func (s *Server) readStep(ctx context.Context, c *call, en entry) (*step, error)
 }
 
 // write returns the decision that an entry which writes needs. A conditional form has criteria and no id.
-func (st *step) write(to route) (consent.Request, error) {
+func (st *txEntry) write(to route) (consent.Request, error) {
 	req := consent.Request{Type: st.typ, Write: true, Interaction: to.interaction}
 	conditional := st.call.r.URL.RawQuery != ""
 	switch to.interaction {
@@ -76,7 +76,7 @@ func (st *step) write(to route) (consent.Request, error) {
 }
 
 // where plans the criteria of a conditional form.
-func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) error {
+func (s *Server) where(ctx context.Context, c *call, st *txEntry, criteria string) error {
 	err := s.maySearch(ctx, c.caller, st.typ)
 	if err == nil {
 		st.criteria, err = s.criteria(ctx, c.caller, st.typ, []string{criteria})
@@ -84,14 +84,14 @@ func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) 
 	return err
 }
 
-func (st *step) prepareDelete() error {
+func (st *txEntry) prepareDelete() error {
 	match, err := readIfMatch(st.header.Values("If-Match"))
 	st.change = consent.Change{Kind: consent.ChangeDelete, Ref: store.Ref{Type: st.typ, ID: st.id}, IfMatch: match}
 	return err
 }
 
 // prepareWrite makes the change of a POST or PUT whose resource was read.
-func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
+func (s *Server) prepareWrite(ctx context.Context, c *call, st *txEntry) error {
 	if st.method == "POST" {
 		if criteria := st.header.Values("If-None-Exist"); len(criteria) > 0 {
 			return s.where(ctx, c, st, criteria[0])
@@ -101,7 +101,7 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
 	var err error
 	if st.criteria != nil {
 		if err = conditions(&st.change, st.header); err == nil {
-			err = s.careful(st.typ, &st.change)
+			err = s.checkUpdate(st.typ, &st.change)
 		}
 		return err
 	}
@@ -110,16 +110,16 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
 		return e.At("entry.resource")
 	}
 	if err == nil {
-		err = s.careful(st.typ, &st.change)
+		err = s.checkUpdate(st.typ, &st.change)
 	}
 	return err
 }
 
 // preparePatch makes the change of a PATCH (REST-239).
-func (s *Server) preparePatch(ctx context.Context, c *call, st *step) error {
+func (s *Server) preparePatch(ctx context.Context, c *call, st *txEntry) error {
 	p, err := entryPatch(st.entry.resource)
 	if err != nil {
-		return at(err, "entry.resource")
+		return atLocation(err, "entry.resource")
 	}
 	own := &call{request: request{r: c.r, caller: c.caller, pathParams: pathParams{typ: st.typ}, interaction: consent.Patch},
 		negotiated: negotiated{validation: c.validation}}
@@ -128,7 +128,7 @@ func (s *Server) preparePatch(ctx context.Context, c *call, st *step) error {
 		return err
 	}
 	if st.change.IfMatch, err = readIfMatch(st.header.Values("If-Match")); err == nil {
-		err = s.careful(st.typ, &st.change)
+		err = s.checkUpdate(st.typ, &st.change)
 	}
 	return err
 }

@@ -13,8 +13,8 @@ import (
 	"carerecord/store"
 )
 
-// asked is what a call of $validate wants.
-type asked struct {
+// validation is what a call of $validate wants.
+type validation struct {
 	resource []byte // nil for none
 	mode     string
 	profile  string
@@ -24,13 +24,13 @@ type asked struct {
 // interaction that mode names, without it (OPER-020, 022). It looks at nothing
 // stored, so it tells nothing of it (VIS-009, SMART-300).
 func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	if err := s.mayValidate(ctx, c); err != nil {
 		return nil, err
 	}
-	q, err := s.asked(c)
+	q, err := s.readValidation(c)
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +58,18 @@ func (s *Server) mayValidate(ctx context.Context, c *call) error {
 	if c.id != "" {
 		return err
 	}
-	for _, letter := range []consent.Permission{consent.PermitCreate, consent.PermitUpdate} {
-		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.decision(letter)) == nil {
+	for _, permission := range []consent.Permission{consent.PermitCreate, consent.PermitUpdate} {
+		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.decision(permission)) == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-// asked reads the body: a resource, or Parameters that hold one. Of a resource
+// readValidation reads the body: a resource, or Parameters that hold one. Of a resource
 // with faults all that matters here is that it is JSON.
-func (s *Server) asked(c *call) (asked, error) {
-	body, q := c.body, asked{}
+func (s *Server) readValidation(c *call) (validation, error) {
+	body, q := c.body, validation{}
 	if body == nil {
 		var err error
 		if body, err = readBody(c.r, s.cfg.Limits.Resource); err != nil {
@@ -92,7 +92,7 @@ func (s *Server) asked(c *call) (asked, error) {
 	switch typ := gjson.GetBytes(body, "resourceType").Str; {
 	case len(body) == 0:
 		return q, nil
-	case !legal(body):
+	case !isJSON(body):
 		_, err := fhir.Parse(body)
 		return q, err
 	case typ != "Parameters":
@@ -106,7 +106,7 @@ func (s *Server) asked(c *call) (asked, error) {
 }
 
 // read takes the parameters.
-func (q *asked) read(body []byte) error {
+func (q *validation) read(body []byte) error {
 	var err error
 	gjson.GetBytes(body, "parameter").ForEach(func(_, p gjson.Result) bool {
 		switch name := p.Get("name").Str; name {
@@ -132,7 +132,7 @@ func (q *asked) read(body []byte) error {
 }
 
 // check tests the parameters against each other and the level.
-func (q *asked) check(c *call) error {
+func (q *validation) check(c *call) error {
 	switch q.mode {
 	case "", "create":
 	case "update", "delete":
@@ -157,7 +157,7 @@ func (q *asked) check(c *call) error {
 }
 
 // verdict is what the interaction would say of the caller and the content.
-func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, error) {
+func (s *Server) verdict(ctx context.Context, c *call, q validation) ([]fhir.Issue, error) {
 	req := map[string]consent.Request{
 		"create": {Interaction: consent.Create, Type: c.typ, Permission: consent.PermitCreate, Write: true},
 		"update": {Interaction: consent.Update, Type: c.typ, Permission: consent.PermitUpdate, Write: true},
@@ -165,7 +165,7 @@ func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, e
 	}
 	if r, ok := req[q.mode]; ok {
 		if err := s.cfg.Guard.Check(ctx, c.caller, r); err != nil {
-			return told(err)
+			return reportedIssues(err)
 		}
 	}
 	if q.resource == nil {
@@ -181,13 +181,13 @@ func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, e
 		err = s.cfg.Guard.Defines(store.Ref{Type: c.typ, ID: c.id}, r.Body)
 	}
 	if err != nil {
-		return told(err)
+		return reportedIssues(err)
 	}
 	return warnings, nil
 }
 
-// told is what a client may read of a refusal; other errors stay errors.
-func told(err error) ([]fhir.Issue, error) {
+// reportedIssues is what a client may read of a refusal; other errors stay errors.
+func reportedIssues(err error) ([]fhir.Issue, error) {
 	if e, ok := fhir.AsError(err); ok && e.Status < 500 {
 		return e.Issues, nil
 	}

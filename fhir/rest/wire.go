@@ -33,11 +33,11 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	body := a.body
 	if len(body) > 0 {
 		h.Set("Content-Type", cmp.Or(a.contentType, c.contentType))
-		if c.pretty && a.contentType == "" && len(body) <= indentable {
+		if c.pretty && a.contentType == "" && len(body) <= maxIndented {
 			body = indented(body)
 		}
-		if len(body) >= worthPacking && acceptsGzip(c.r.Header) {
-			body = packed(body)
+		if len(body) >= minGzip && acceptsGzip(c.r.Header) {
+			body = gzipped(body)
 			h.Set("Content-Encoding", "gzip")
 			h.Add("Vary", "Accept-Encoding")
 		}
@@ -59,9 +59,9 @@ func newCommonHeaders() commonHeaders {
 	return commonHeaders{vary: []string{"Accept, Authorization"}, private: []string{"private, no-store"}, nosniff: []string{"nosniff"}}
 }
 
-// indentable is the size in bytes up to which an answer is indented: deep nesting
+// maxIndented is the size in bytes up to which an answer is indented: deep nesting
 // makes many times as much of it.
-const indentable = 4 << 20
+const maxIndented = 4 << 20
 
 // indented writes JSON on lines of its own; names, numbers and texts keep their
 // characters (REST-038). What is no JSON stays as it is.
@@ -73,8 +73,8 @@ func indented(body []byte) []byte {
 	return out.Bytes()
 }
 
-// worthPacking is the size in bytes from which an answer is packed.
-const worthPacking = 1 << 10
+// minGzip is the size in bytes from which an answer is packed.
+const minGzip = 1 << 10
 
 // acceptsGzip reads Accept-Encoding (REST-022).
 func acceptsGzip(h http.Header) bool {
@@ -88,8 +88,8 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
-// packers are spare writers.
-var packers = sync.Pool{New: func() any {
+// gzipWriters are spare writers.
+var gzipWriters = sync.Pool{New: func() any {
 	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 	if err != nil {
 		panic(err) // the level is legal
@@ -97,19 +97,19 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
-func packed(body []byte) []byte {
+func gzipped(body []byte) []byte {
 	var out bytes.Buffer
-	w := packers.Get().(*gzip.Writer)
-	defer packers.Put(w)
+	w := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
 	w.Reset(&out)
 	w.Write(body) // a Buffer takes everything
 	w.Close()
 	return out.Bytes()
 }
 
-// unpack reads the body of a request through its encoding; limits hold for the
+// decompress reads the body of a request through its encoding; limits hold for the
 // unpacked bytes (LIM-002).
-func unpack(r *http.Request) (io.ReadCloser, error) {
+func decompress(r *http.Request) (io.ReadCloser, error) {
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
 		return r.Body, nil

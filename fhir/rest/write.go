@@ -45,7 +45,7 @@ func (s *Server) update(ctx context.Context, c *call) (*answer, error) {
 	}
 	ch, err := updateChange(r, c.typ, c.id, c.r.Header)
 	if err == nil {
-		err = s.careful(c.typ, &ch)
+		err = s.checkUpdate(c.typ, &ch)
 	}
 	if err != nil {
 		return nil, err
@@ -82,16 +82,16 @@ func conditions(ch *consent.Change, h http.Header) error {
 	return err
 }
 
-// careful refuses an update without If-Match of a type that needs it (REST-048).
-func (s *Server) careful(typ string, ch *consent.Change) error {
+// checkUpdate refuses an update without If-Match of a type that needs it (REST-048).
+func (s *Server) checkUpdate(typ string, ch *consent.Change) error {
 	if ch.IfMatch == nil && !ch.OnlyNew && slices.Contains(s.cfg.Limits.NeedIfMatch, typ) {
 		return fhir.Fault(400, "required", "An update of %s needs If-Match here.", typ)
 	}
 	return nil
 }
 
-// closed refuses the deletion of a type that is closed to it (REST-184).
-func (s *Server) closed(typ string) error {
+// checkDeletable refuses the deletion of a type that is closed to it (REST-184).
+func (s *Server) checkDeletable(typ string) error {
 	if !slices.Contains(s.cfg.Limits.NoDelete, typ) {
 		return nil
 	}
@@ -125,10 +125,10 @@ func readIfMatch(values []string) ([]uint64, error) {
 
 // delete is DELETE of an id (REST-180 to 182).
 func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
-	if err := s.closed(c.typ); err != nil {
+	if err := s.checkDeletable(c.typ); err != nil {
 		return nil, err
 	}
 	match, err := readIfMatch(c.r.Header.Values("If-Match"))
@@ -147,8 +147,8 @@ func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
 }
 
 // writing says that the call writes, for the decision.
-func (c *call) writing(letter consent.Permission) consent.Request {
-	req := c.decision(letter)
+func (c *call) writing(permission consent.Permission) consent.Request {
+	req := c.decision(permission)
 	req.Write = true
 	return req
 }
