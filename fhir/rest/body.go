@@ -74,7 +74,7 @@ func (s *Server) sent(c *call) ([]byte, error) {
 func checkBody(r fhir.Resource, typ string) error {
 	if r.Type != typ {
 		return &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: "resourceType",
-			Text: "The body is a " + r.Type + ", the URL says " + typ + "."}}}
+			Text: "The body is a " + r.Type + ", but the URL names " + typ + "."}}}
 	}
 	for _, tag := range r.Get("meta.tag").Array() {
 		if tag.Get("code").Str == "SUBSETTED" && tag.Get("system").Str == "http://terminology.hl7.org/CodeSystem/v3-ObservationValue" {
@@ -96,11 +96,11 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		return nil, fhir.Fault(413, "too-long", "The body is larger than %d bytes.", limit)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The body did not come in time. Nothing was done; it may be repeated."}},
+		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The body was not received in time. Nothing was done. Try again."}},
 			Cause: err, Header: map[string]string{"Retry-After": "1"}}
 	}
 	if err != nil {
-		return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body ended before its end."}}, Cause: err}
+		return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body is incomplete."}}, Cause: err}
 	}
 	return body, nil
 }

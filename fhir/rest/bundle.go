@@ -63,7 +63,7 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 		return s.transaction(ctx, c, entries)
 	default:
 		return nil, &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Bundle.type",
-			Text: "Only Bundles of type batch and transaction are processed here."}}}
+			Text: "Only Bundles of type batch or transaction can be posted to the base."}}}
 	}
 }
 

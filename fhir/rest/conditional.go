@@ -32,7 +32,7 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 		}
 	}
 	if len(q.Claims) == 0 {
-		return nil, fhir.Fault(400, "required", "The criteria need one equality: a token with its code, a reference, a uri or _id.")
+		return nil, fhir.Fault(400, "required", "The criteria need an equality: a token with its code, a reference, a uri or _id.")
 	}
 	return q, nil
 }
@@ -123,12 +123,12 @@ func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Chang
 	case len(refs) > 1:
 		return ch, multipleMatches()
 	case len(refs) == 1 && r.ID != "" && r.ID != refs[0].ID:
-		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id of the body is not that of the match."}}}
+		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id in the body differs from the id of the match."}}}
 	case len(refs) == 1:
 		ch.Kind, ch.Ref = consent.ChangeUpdate, refs[0]
 		return ch, nil
 	case ch.IfMatch != nil:
-		return ch, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+		return ch, fhir.Fault(412, "conflict", "No resource matches the criteria, but If-Match requires a version.")
 	}
 	demandAbsent(&ch, where, criteria.Claims, deleted)
 	if ch.Ref.Type = r.Type; r.ID == "" {
@@ -139,7 +139,7 @@ func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Chang
 	if taken, err := exists(ctx, v, ch.Ref); err != nil || !taken {
 		return ch, err
 	}
-	return ch, fhir.Fault(409, "conflict", "The id of the body is that of a resource which the criteria do not match.")
+	return ch, fhir.Fault(409, "conflict", "The id in the body belongs to a resource that does not match the criteria.")
 }
 
 // toDelete makes the changes of a conditional delete (REST-186).
@@ -151,7 +151,7 @@ func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Chang
 	}
 	switch {
 	case len(refs) == 0 && ch.IfMatch != nil:
-		return nil, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+		return nil, fhir.Fault(412, "conflict", "No resource matches the criteria, but If-Match requires a version.")
 	case len(refs) > 1 && s.cfg.Limits.ConditionalDelete == 0:
 		return nil, multipleMatches()
 	case len(refs) == most && s.cfg.Limits.ConditionalDelete > 0:

@@ -37,7 +37,7 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 	}
 	for _, typ := range request.Types { // a type that is named needs the letter (SMART-295)
 		if !s.capability.serves(typ) {
-			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
+			return nil, fhir.Fault(400, "value", "_type: resource type %q is not supported.", typ)
 		}
 		if err := s.cfg.Guard.Check(ctx, c.caller, consent.Request{Interaction: c.interaction, Type: typ, Permission: consent.PermitSearch}); err != nil {
 			return nil, err

@@ -109,7 +109,7 @@ func TestHangUpIsNoFault(t *testing.T) {
 	} {
 		_, record := request(c.method, c.path, c.body, true, nil)
 		if outcome := record.Decision.Outcome; told.Status != rest.ClientClosedRequest || record.Status != rest.ClientClosedRequest || c.path != "" && outcome != "fail" || log.Len() > 0 {
-			t.Errorf("AUD-101: %s %s: the client hung up: told status %d, recorded %d %s, logged %q; want 499 and no line", c.method, c.path, told.Status, record.Status, outcome, log.String())
+			t.Errorf("AUD-101: %s %s: the client closed the connection: told status %d, recorded %d %s, logged %q; want 499 and no line", c.method, c.path, told.Status, record.Status, outcome, log.String())
 		}
 		for _, leaves := range []bool{false, true} {
 			_, record := request(c.method, c.path, c.body, leaves, down)

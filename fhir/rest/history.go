@@ -141,21 +141,21 @@ func (s *Server) readHistory(ctx context.Context, c *call, path string) (history
 	var used []string
 	for _, p := range params {
 		if seen[p.Name] {
-			return request, fhir.Fault(400, "invalid", "%s stands twice.", p.Name)
+			return request, fhir.Fault(400, "invalid", "%s is repeated.", p.Name)
 		}
 		seen[p.Name] = true
 		switch p.Name {
 		case "_count":
 			n, err := strconv.Atoi(p.Value)
 			if err != nil || n < 1 {
-				return request, fhir.Fault(400, "value", "_count is not a whole number above 0: %q.", p.Value)
+				return request, fhir.Fault(400, "value", "_count must be a whole number above 0, not %q.", p.Value)
 			}
 			request.count = min(n, s.cfg.Search.Limits.PageMaximum)
 		case "_since":
 			text := strings.ReplaceAll(p.Value, " ", "+")
 			t, err := time.Parse(time.RFC3339Nano, text)
 			if err != nil || !instant.MatchString(text) {
-				return request, fhir.Fault(400, "value", "_since is not a full instant with a zone: %q.", p.Value)
+				return request, fhir.Fault(400, "value", "_since must be an instant with a time zone, not %q.", p.Value)
 			}
 			request.since = t
 		case "_format":
@@ -164,12 +164,12 @@ func (s *Server) readHistory(ctx context.Context, c *call, path string) (history
 		case "_at":
 			var err error
 			if request.from, request.end, err = s.cfg.Index.Period(strings.ReplaceAll(p.Value, " ", "+")); err != nil {
-				return request, fhir.Fault(400, "value", "_at is a date or an instant, not %q.", p.Value)
+				return request, fhir.Fault(400, "value", "_at must be a date or an instant, not %q.", p.Value)
 			}
 		case "_list", "_sort":
-			return request, fhir.Fault(400, "not-supported", "%s is not supported on a history.", p.Name)
+			return request, fhir.Fault(400, "not-supported", "%s is not supported for a history.", p.Name)
 		case search.PageParam:
-			return request, fhir.Fault(400, "invalid", "A page link takes no further parameters.")
+			return request, fhir.Fault(400, "invalid", "A page link has no other parameters.")
 		default:
 			if c.prefer.strict {
 				return request, fhir.Fault(400, "not-supported", "A history has no parameter %s.", p.Name)

@@ -34,7 +34,7 @@ func (s *Server) refuseLeaked(ctx context.Context, c *call, where, token string)
 // RefuseLeakedToken is the refusal of a request that holds a token in a wrong place.
 func RefuseLeakedToken(where string) error {
 	return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: fhir.Fault(400, "invalid",
-		"A token in %s is refused: it belongs into one Authorization header. Treat it as leaked.", where)}
+		"A token in %s is refused. It belongs in one Authorization header. Treat it as leaked.", where)}
 }
 
 // checkTokenPlace refuses a request that holds a token in its URL, in more than one header or in a

@@ -32,14 +32,14 @@ func (l *limiter) enter(name string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.limits.Requests > 0 && l.inFlight >= l.limits.Requests {
-		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The server is busy. Nothing was done; it may be repeated.", Detail: consent.NothingStored()}},
+		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The server is busy. Nothing was done. Try again.", Detail: consent.NothingStored()}},
 			Header: map[string]string{"Retry-After": "1"}}
 	}
 	now := l.now()
 	cl := l.client(name, now)
 	switch {
 	case l.limits.ClientRequests > 0 && cl.inFlight >= l.limits.ClientRequests:
-		return nil, throttled("This client has %d requests under way, which is its limit.", cl.inFlight)
+		return nil, throttled("This client has reached its limit of %d concurrent requests.", cl.inFlight)
 	case l.limits.ClientRate > 0 && cl.tokens < 1:
 		return nil, throttled("This client makes more than %d requests a second.", l.limits.ClientRate)
 	}

@@ -154,7 +154,7 @@ func noConditionalReferences(r fhir.Resource) error {
 	edit.Links(r.Body, func(link edit.Link) string {
 		if link.Reference && conditional(link.Value) {
 			issues = append(issues, fhir.Issue{Code: "invalid", Expression: link.FHIRPath(),
-				Text: "A conditional reference can stand in a transaction only."})
+				Text: "A conditional reference is only allowed in a transaction."})
 		}
 		return link.Value
 	})

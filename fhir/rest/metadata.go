@@ -88,7 +88,7 @@ func (s *Server) newStatement(x *index.Indexer) (*statement, error) {
 func (s *Server) metadata(_ context.Context, c *call) (*answer, error) {
 	for _, p := range c.params {
 		if p.Name == "mode" && p.Value != "full" && p.Value != "normative" {
-			return nil, fhir.Fault(400, "value", "mode is full or normative, not %q.", p.Value)
+			return nil, fhir.Fault(400, "value", "mode must be full or normative, not %q.", p.Value)
 		}
 	}
 	t, err := s.currentStatement()

@@ -15,7 +15,7 @@ type Exchange struct {
 	Type        string              // the resource type of the path; empty where it is none of R4
 	Request     string              // id of the request
 	Client      string              // registered id of the client, at the end; empty for a caller nobody knows
-	Status      int                 // of the answer, at the end; ClientClosedRequest if the client hung up before
+	Status      int                 // of the answer, at the end; ClientClosedRequest if the client closed the connection before
 }
 
 // Middleware goes around each request. It calls next once, with a context made of

@@ -94,7 +94,7 @@ func (s *Server) readParameters(ctx context.Context, c *call) error {
 		param, ok := inputParam(p)
 		if !ok {
 			err = &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "not-supported", Expression: "Parameters.parameter[" + strconv.Itoa(len(given)) + "]",
-				Text: "The operation takes parameters of simple values only."}}}
+				Text: "The operation only takes parameters with primitive values."}}}
 			return false
 		}
 		c.params, given = append(c.params, param), append(given, param.String())

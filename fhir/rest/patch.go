@@ -92,7 +92,7 @@ func (s *Server) document(c *call) (patch.Patch, error) {
 	}
 	typ, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err != nil || typ != jsonPatch && typ != fhirJSON {
-		e := fhir.Fault(415, "not-supported", "A patch is %s, or Parameters as %s.", jsonPatch, fhirJSON)
+		e := fhir.Fault(415, "not-supported", "A patch must be %s, or Parameters as %s.", jsonPatch, fhirJSON)
 		e.Header = map[string]string{"Accept-Patch": jsonPatch + ", " + fhirJSON}
 		return patch.Patch{}, e
 	}
@@ -109,7 +109,7 @@ func (s *Server) document(c *call) (patch.Patch, error) {
 // entryPatch reads the patch of a bundle's entry (REST-239).
 func entryPatch(resource []byte) (patch.Patch, error) {
 	if typ := gjson.GetBytes(resource, "resourceType").Str; typ != "Parameters" {
-		return patch.Patch{}, fhir.Fault(400, "not-supported", "A patch in a bundle is a Parameters resource, not %s.", typ)
+		return patch.Patch{}, fhir.Fault(400, "not-supported", "A patch in a bundle must be a Parameters resource, not %s.", typ)
 	}
 	return patch.FHIRPath(resource)
 }

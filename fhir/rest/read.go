@@ -105,7 +105,7 @@ func notModified(h http.Header, d store.Doc) bool {
 // checkType refuses types that are not served here.
 func (s *Server) checkType(typ string) error {
 	if !s.capability.serves(typ) {
-		return fhir.Fault(404, "not-supported", "There is no resource type %q here.", typ)
+		return fhir.Fault(404, "not-supported", "Resource type %q is not supported.", typ)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 	types = slices.Compact(types)
 	for _, typ := range types {
 		if !s.capability.serves(typ) {
-			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
+			return nil, fhir.Fault(400, "value", "_type: resource type %q is not supported.", typ)
 		}
 		req := c.decision(consent.PermitSearch)
 		req.Type = typ
@@ -70,7 +70,7 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 	}
 	members := r4.Compartment(c.typ)
 	if members == nil || c.member != "*" && !s.capability.serves(c.member) {
-		return nil, fhir.Fault(404, "not-supported", "There is no compartment %s with %q here.", c.typ, c.member)
+		return nil, fhir.Fault(404, "not-supported", "There is no compartment of %s with %q.", c.typ, c.member)
 	}
 	types := []string{c.member}
 	if c.member == "*" {
@@ -163,7 +163,7 @@ func (s *Server) readForm(ctx context.Context, c *call) error {
 		if c.r.ContentLength == 0 {
 			return nil
 		}
-		return fhir.Fault(415, "not-supported", "The body of a search is application/x-www-form-urlencoded.")
+		return fhir.Fault(415, "not-supported", "The body of a search must be application/x-www-form-urlencoded.")
 	}
 	body, err := readBody(c.r, s.cfg.Limits.Form)
 	if err != nil {

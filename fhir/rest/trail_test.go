@@ -173,7 +173,7 @@ func TestNotBuiltIsRefused(t *testing.T) {
 			t.Errorf("%s: got %d %s, want 400 not-supported", q, w.Code, w.Body)
 		}
 	}
-	if w := send(h, "GET", "/Observation?nonsense=x", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "nonsense: it was ignored") {
+	if w := send(h, "GET", "/Observation?nonsense=x", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "nonsense. It was ignored") {
 		t.Errorf("SRCH-007: got %d %s", w.Code, w.Body)
 	}
 	if w := send(h, "GET", "/Observation?nonsense=x", "", "Prefer: handling=strict"); w.Code != 400 {

@@ -42,7 +42,7 @@ func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	if validate.Refused(issues) == nil {
-		issues = append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "This would be accepted."}}, issues...)
+		issues = append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource would be accepted."}}, issues...)
 	}
 	return &answer{status: 200, body: fhir.Outcome(issues)}, nil
 }
@@ -112,7 +112,7 @@ func (q *validation) read(body []byte) error {
 		switch name := p.Get("name").Str; name {
 		case "resource":
 			if q.resource != nil {
-				err = fhir.Fault(400, "invalid", "The parameter resource stands twice.")
+				err = fhir.Fault(400, "invalid", "The parameter resource is repeated.")
 			}
 			if part := p.Get("resource"); part.Exists() {
 				q.resource = []byte(part.Raw)
@@ -137,18 +137,18 @@ func (q *validation) check(c *call) error {
 	case "", "create":
 	case "update", "delete":
 		if c.id == "" {
-			return fhir.Fault(400, "invalid", "The mode %s is of an instance: POST it to %s/[id]/$validate.", q.mode, c.typ)
+			return fhir.Fault(400, "invalid", "The mode %s needs an instance: POST to %s/[id]/$validate.", q.mode, c.typ)
 		}
 	case "profile":
 		if q.profile == "" {
 			return fhir.Fault(400, "required", "The mode profile needs the parameter profile.")
 		}
 	default:
-		return fhir.Fault(400, "code-invalid", "The mode is create, update, delete or profile.")
+		return fhir.Fault(400, "code-invalid", "The mode must be create, update, delete or profile.")
 	}
 	profile, _, _ := strings.Cut(q.profile, "|")
 	if profile != "" && profile != "http://hl7.org/fhir/StructureDefinition/"+c.typ {
-		return fhir.Fault(404, "not-found", "The profile is not known here.")
+		return fhir.Fault(404, "not-found", "The profile is unknown.")
 	}
 	if q.resource == nil && q.mode != "delete" {
 		return fhir.Fault(400, "required", "There is no resource to validate.")

@@ -116,11 +116,11 @@ func decompress(r *http.Request) (io.ReadCloser, error) {
 	case "gzip":
 		z, err := gzip.NewReader(r.Body)
 		if err != nil {
-			return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body is not the gzip that Content-Encoding says."}}, Cause: err}
+			return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body is not valid gzip, as Content-Encoding declares."}}, Cause: err}
 		}
 		return z, nil
 	}
-	return nil, fhir.Fault(415, "not-supported", "Content-Encoding %q is not accepted: gzip and identity are.", r.Header.Get("Content-Encoding"))
+	return nil, fhir.Fault(415, "not-supported", "Content-Encoding %q is not supported. Use gzip or identity.", r.Header.Get("Content-Encoding"))
 }
 
 // The headers that pages of registered origins may send and read (REST-021).

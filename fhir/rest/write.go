@@ -56,11 +56,11 @@ func (s *Server) update(ctx context.Context, c *call) (*answer, error) {
 func updateChange(r fhir.Resource, typ, id string, h http.Header) (consent.Change, error) {
 	switch {
 	case !fhir.ValidID(id):
-		return consent.Change{}, fhir.Fault(400, "value", "The id in the URL is not 1 to 64 of letters, digits, hyphen and dot.")
+		return consent.Change{}, fhir.Fault(400, "value", "The id in the URL must have 1 to 64 letters, digits, hyphens and dots.")
 	case r.ID == "":
 		return consent.Change{}, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "required", Text: "The body has no id.", Expression: typ + ".id"}}}
 	case r.ID != id:
-		return consent.Change{}, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "The id of the body is not that of the URL.", Expression: typ + ".id"}}}
+		return consent.Change{}, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "The id in the body differs from the id in the URL.", Expression: typ + ".id"}}}
 	}
 	ch := consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: typ, ID: id}, Body: r.Body}
 	if err := conditions(&ch, h); err != nil {
@@ -75,7 +75,7 @@ func conditions(ch *consent.Change, h http.Header) error {
 	case len(none) == 1 && strings.TrimSpace(none[0]) == "*":
 		ch.OnlyNew = true
 	case len(none) > 0:
-		return fhir.Fault(400, "not-supported", "If-None-Match on PUT takes * only.")
+		return fhir.Fault(400, "not-supported", "If-None-Match of a PUT must be *.")
 	}
 	var err error
 	ch.IfMatch, err = readIfMatch(h.Values("If-Match"))
@@ -85,7 +85,7 @@ func conditions(ch *consent.Change, h http.Header) error {
 // checkUpdate refuses an update without If-Match of a type that needs it (REST-048).
 func (s *Server) checkUpdate(typ string, ch *consent.Change) error {
 	if ch.IfMatch == nil && !ch.OnlyNew && slices.Contains(s.cfg.Limits.NeedIfMatch, typ) {
-		return fhir.Fault(400, "required", "An update of %s needs If-Match here.", typ)
+		return fhir.Fault(400, "required", "An update of %s needs If-Match.", typ)
 	}
 	return nil
 }

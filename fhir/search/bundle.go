@@ -110,7 +110,7 @@ func pageToken(params []Param) (string, bool, error) {
 			continue
 		}
 		if len(params) > 1 {
-			return "", false, fhir.Fault(400, "invalid", "A page link takes no further parameters.")
+			return "", false, fhir.Fault(400, "invalid", "A page link has no other parameters.")
 		}
 		return param.Value, true, nil
 	}

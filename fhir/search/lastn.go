@@ -26,11 +26,11 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		case param.Value == "":
 			continue
 		case param.Name == PageParam || IsControl(param.Name) && !slices.Contains([]string{"_elements", "_summary", "_format", "_pretty"}, param.Name):
-			return request, NotSupported(param, "has no place in $lastn")
+			return request, NotSupported(param, "is not supported for $lastn")
 		case param.Name == "max" && param.Modifier == "":
 			n, err := strconv.Atoi(param.Value)
 			if err != nil || n < 1 {
-				return request, fhir.Fault(400, "value", "max is a whole number above 0, not %q.", param.Value)
+				return request, fhir.Fault(400, "value", "max must be a whole number above 0, not %q.", param.Value)
 			}
 			most = n
 			continue
@@ -49,7 +49,7 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		return request, err
 	}
 	if request.Query.CountOnly {
-		return request, fhir.Fault(400, "not-supported", "_summary=count has no place in $lastn.")
+		return request, fhir.Fault(400, "not-supported", "_summary=count is not supported for $lastn.")
 	}
 	request.Query.latest = most
 	request.Query.Used = append(request.Query.Used, Param{Name: "max", Value: strconv.Itoa(most)})
@@ -76,7 +76,7 @@ func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 			return fmt.Errorf("$lastn: %w", err)
 		}
 		if len(rows) == x.lim.SortMaximum {
-			return fhir.Fault(400, "too-costly", "More than %d observations would have to be grouped: narrow the search.", x.lim.SortMaximum)
+			return fhir.Fault(400, "too-costly", "The search would have to group more than %d observations. Narrow it.", x.lim.SortMaximum)
 		}
 		at, _ := x.view.Index().SortValue("Observation", "date", d.Keys, true)
 		codes := codesOf(d.Body)
