@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"carerecord/cmd/carerecord/telemetry"
+	"carerecord/cmd/carerecord/internal/telemetry"
+	"carerecord/store"
 )
 
 // observers are what watches a server; nil fields watch nothing.
@@ -26,16 +27,16 @@ func (c *serveCmd) observe(ctx context.Context, s *settings) (o observers, err e
 		return o, err
 	}
 	s.watch = telemetry.LogRequests(s.log)
-	s.measure = func(e engine) engine { return e }
+	s.measure = func(e store.Engine) store.Engine { return e }
 	if c.Admin != "" {
 		o.metrics = telemetry.NewMetrics()
 		s.watch = telemetry.Chain(s.watch, o.metrics.Middleware)
-		s.measure = func(e engine) engine { return o.metrics.Engine(e) }
+		s.measure = func(e store.Engine) store.Engine { return o.metrics.Engine(e) }
 	}
 	if o.traces != nil {
 		measured := s.measure
 		s.watch = telemetry.Chain(o.traces.Middleware, s.watch)
-		s.measure = func(e engine) engine { return o.traces.Engine(measured(e)) }
+		s.measure = func(e store.Engine) store.Engine { return o.traces.Engine(measured(e)) }
 		s.deciding = o.traces.Deciding
 	}
 	return o, nil

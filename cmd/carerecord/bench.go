@@ -12,7 +12,7 @@ import (
 	"runtime/pprof"
 	"time"
 
-	"carerecord/bench"
+	"carerecord/cmd/internal/bench"
 	"carerecord/store/pebble"
 )
 

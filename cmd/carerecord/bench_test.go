@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/bench"
-	"carerecord/synth"
+	"carerecord/cmd/internal/bench"
+	"carerecord/conformance/synth"
 )
 
 // TestBenchMeasuresEveryRow runs the benchmarks for a moment: every row has

@@ -7,11 +7,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"carerecord/conformance/synth"
 	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/fhir/validate"
 	"carerecord/store"
-	"carerecord/synth"
 )
 
 // demoMark is the file in a policy folder that says: this is a demonstration,

@@ -14,20 +14,6 @@ import (
 	"carerecord/store/pebble"
 )
 
-// engine is a store with its ports: what both engines are.
-type engine interface {
-	store.Store
-	store.State
-	store.Log
-	store.ChangeFeed
-	store.Copier
-	store.Explainer
-	// Verify reads everything and reports what does not agree.
-	Verify(context.Context) error
-	// Recount lets the counts go that are kept of keys.
-	Recount(context.Context) error
-}
-
 // place says where a store is: an engine's address, and the folder in which
 // keys, policy and the socket of a running server lie.
 type place struct {
@@ -50,7 +36,7 @@ func placeOf(address string) (place, error) {
 }
 
 // open opens the engine. A Pebble store is made where there is none.
-func (p place) open(ctx context.Context) (engine, error) {
+func (p place) open(ctx context.Context) (store.Engine, error) {
 	if p.folder != "" {
 		dir := filepath.Join(p.folder, "db")
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -115,7 +115,7 @@ func (r *record) planned(ctx context.Context, p consent.Principal, text string) 
 type explaining struct {
 	ctx    context.Context
 	out    bytes.Buffer
-	engine engine
+	engine store.Engine
 	counts bool
 	err    error
 }

@@ -50,7 +50,7 @@ type holding struct {
 
 // hold takes the right to write to an opened record. It is refused while
 // another process holds it.
-func hold(ctx context.Context, e engine, s settings) (*holding, error) {
+func hold(ctx context.Context, e store.Engine, s settings) (*holding, error) {
 	h := &holding{life: s.lease, lost: make(chan struct{}), done: make(chan struct{}), stop: func() {}}
 	db, ok := e.(*mongo.DB)
 	if !ok {

@@ -13,12 +13,12 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"carerecord/conformance/synth"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/validate"
-	"carerecord/load"
+	"carerecord/interop/load"
 	"carerecord/store"
-	"carerecord/synth"
 )
 
 // timeNever is an expiry that does not come.

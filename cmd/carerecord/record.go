@@ -19,6 +19,7 @@ import (
 	"carerecord/fhir/search"
 	"carerecord/fhir/validate"
 	"carerecord/interop/smart"
+	"carerecord/store"
 )
 
 // settings are what a record is opened with.
@@ -42,15 +43,15 @@ type settings struct {
 	integrity  bool          // of references
 	words      *bool         // whether words have keys; nil is as the store is keyed
 
-	watch   rest.Middleware     // around each request; nil is none
-	measure func(engine) engine // around the engine; nil is none
+	watch   rest.Middleware                 // around each request; nil is none
+	measure func(store.Engine) store.Engine // around the engine; nil is none
 
 	deciding func(context.Context) (done func()) // around decisions; nil is none
 }
 
 // record is an opened store with everything that serves it.
 type record struct {
-	engine engine
+	engine store.Engine
 	held   *holding
 	guard  *consent.Guard
 	policy *policy.Folder

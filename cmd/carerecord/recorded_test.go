@@ -18,6 +18,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/interop/smart"
+	"carerecord/store"
 )
 
 // demo makes the settings of an empty demonstration in a folder.
@@ -37,7 +38,7 @@ func demo(t *testing.T, dir string) settings {
 }
 
 // recordsOf are the records of a trail behind a position.
-func recordsOf(t *testing.T, e engine, from uint64) (out []audit.Record, last uint64) {
+func recordsOf(t *testing.T, e store.Engine, from uint64) (out []audit.Record, last uint64) {
 	t.Helper()
 	last = from
 	for stored, err := range e.Records(context.Background(), from+1) {

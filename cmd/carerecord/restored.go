@@ -41,7 +41,7 @@ func (m restored) encode() []byte {
 }
 
 // keep replaces the mark, with records of the trail in the same step.
-func (m restored) keep(ctx context.Context, e engine, log ...[]byte) error {
+func (m restored) keep(ctx context.Context, e store.Engine, log ...[]byte) error {
 	_, err := e.Commit(ctx, store.Batch{Log: log, State: []store.StateWrite{{Key: restoredMark, Value: m.encode()}}})
 	if err != nil {
 		return fmt.Errorf("mark the store as restored: %w", err)
@@ -50,7 +50,7 @@ func (m restored) keep(ctx context.Context, e engine, log ...[]byte) error {
 }
 
 // restoredOf reads the mark; nil where no backup was restored.
-func restoredOf(ctx context.Context, e engine) (*restored, error) {
+func restoredOf(ctx context.Context, e store.Engine) (*restored, error) {
 	b, err := e.Lookup(ctx, restoredMark)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/cmd/carerecord/telemetry"
+	"carerecord/cmd/carerecord/internal/telemetry"
 	"carerecord/interop/smart"
 )
 

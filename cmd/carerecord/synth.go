@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"carerecord/synth"
+	"carerecord/conformance/synth"
 )
 
 // synthCmd writes a synthetic region: a folder for each source organisation, or

@@ -9,11 +9,11 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/synth"
 	"carerecord/consent"
 	"carerecord/fhir/validate"
-	"carerecord/load"
+	"carerecord/interop/load"
 	"carerecord/store"
-	"carerecord/synth"
 )
 
 // regionStore opens a new guarded record with the sample region's policy.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"carerecord/fhir"
-	"carerecord/load"
+	"carerecord/interop/load"
 )
 
 const bundle = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Basic","id":"a"}}]}`

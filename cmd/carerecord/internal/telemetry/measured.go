@@ -16,11 +16,11 @@ const (
 )
 
 // Engine returns an engine that answers as e does and is measured.
-func (m *Metrics) Engine(e Engine) Engine { return &measured{Engine: e, m: m} }
+func (m *Metrics) Engine(e store.Engine) store.Engine { return &measured{Engine: e, m: m} }
 
 // measured times the calls that requests make.
 type measured struct {
-	Engine
+	store.Engine
 	m *Metrics
 }
 

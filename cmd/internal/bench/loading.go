@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"carerecord/load"
-	"carerecord/synth"
+	"carerecord/conformance/synth"
+	"carerecord/interop/load"
 )
 
 // A round of loading ends with the bundle that reaches so many resources.

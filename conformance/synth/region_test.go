@@ -15,10 +15,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/synth"
 	"carerecord/fhir"
 	"carerecord/fhir/ucum"
 	"carerecord/fhir/validate"
-	"carerecord/synth"
 )
 
 // resources yields the entries of a region with their sources.

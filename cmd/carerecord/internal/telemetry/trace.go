@@ -83,10 +83,10 @@ func (t *Traces) Deciding(ctx context.Context) (done func()) {
 }
 
 // Engine returns an engine that answers as e does and makes spans.
-func (t *Traces) Engine(e Engine) Engine { return &traced{Engine: e, t: t} }
+func (t *Traces) Engine(e store.Engine) store.Engine { return &traced{Engine: e, t: t} }
 
 type traced struct {
-	Engine
+	store.Engine
 	t *Traces
 }
 

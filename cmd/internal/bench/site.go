@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"carerecord/synth"
+	"carerecord/conformance/synth"
 )
 
 // site is a handler that is served on loopback.

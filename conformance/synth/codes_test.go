@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/synth"
+	"carerecord/conformance/synth"
 )
 
 // TestCodesHaveTheirCheckDigits: what stands as a SNOMED CT or dm+d identifier

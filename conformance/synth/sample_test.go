@@ -6,9 +6,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/synth"
 	"carerecord/fhir"
 	"carerecord/fhir/validate"
-	"carerecord/synth"
 )
 
 func TestSampleIsDeterministicAndWhole(t *testing.T) {

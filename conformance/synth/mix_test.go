@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/synth"
+	"carerecord/conformance/synth"
 )
 
 // TestMixDrawsValues: every query has its examples, with values in the places

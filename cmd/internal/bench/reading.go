@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/tidwall/gjson"
 
-	"carerecord/synth"
+	"carerecord/conformance/synth"
 )
 
 // sampled is how many different requests a row of reads sends.

@@ -10,21 +10,3 @@
 // values are free: the id of a request, which its client may choose, and the
 // registered id of a client; they stand in the log and in no metric.
 package telemetry
-
-import (
-	"context"
-
-	"carerecord/store"
-)
-
-// Engine is a store with its ports.
-type Engine interface {
-	store.Store
-	store.State
-	store.Log
-	store.ChangeFeed
-	store.Copier
-	store.Explainer
-	Verify(context.Context) error
-	Recount(context.Context) error
-}

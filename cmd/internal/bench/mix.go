@@ -11,7 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"carerecord/synth"
+	"carerecord/conformance/synth"
 )
 
 // examples is how many different requests each query of the mix has.
