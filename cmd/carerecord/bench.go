@@ -12,6 +12,7 @@ import (
 	"runtime/pprof"
 	"time"
 
+	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/cmd/internal/bench"
 	"carerecord/store/pebble"
 )
@@ -77,25 +78,25 @@ func plot(name string, rungs []*bench.Mix) error {
 	return errors.Join(bench.Plot(f, rungs), f.Close())
 }
 
-// openBench wires what serve --auth off does, over an engine that tells what
-// it writes.
+// openBench opens a record as serve --auth off does, over an engine that reports its writes.
 func openBench(ctx context.Context, dir string, o bench.Options) (bench.Record, error) {
+	limits := node.DefaultLimits()
+	if err := limits.Set(map[string]string{"client-rate": "0"}); err != nil { // all clients have one address here
+		return bench.Record{}, err
+	}
 	e, err := pebble.Open(pebble.Config{Dir: filepath.Join(dir, "db"), Clock: time.Now, Batches: o.Batches})
 	if err != nil {
 		return bench.Record{}, err
 	}
-	r := &record{engine: e, log: slog.New(slog.DiscardHandler)}
-	lim := defaultLimits()
-	lim.rest.ClientRate = 0 // all clients are one address here, and shall not be held back
-	s := settings{publicURL: o.URL, unguarded: true, trailed: o.Trail, limits: &lim, log: slog.New(slog.DiscardHandler), keysDir: filepath.Join(dir, "keys")}
-	k, err := loadKeys(s.keysDir, true)
-	if err == nil {
-		err = r.wire(ctx, s, k)
+	cfg := node.Config{Engine: e, PublicURL: o.URL, Auth: node.AuthOff, Limits: &limits, KeysDir: filepath.Join(dir, "keys"), Log: slog.New(slog.DiscardHandler)}
+	if o.Trail {
+		cfg.Auth = node.AuthOffAudited
 	}
+	n, err := node.Open(ctx, cfg)
 	if err != nil {
-		return bench.Record{}, errors.Join(err, e.Close())
+		return bench.Record{}, err
 	}
-	return bench.Record{Handler: r.site(), Compact: e.Compact, Close: e.Close}, nil
+	return bench.Record{Handler: n.Handler(), Compact: e.Compact, Close: n.Close}, nil
 }
 
 func openRaw(dir string) (bench.Raw, error) {

@@ -107,7 +107,7 @@ func TestConfigFileMistakes(t *testing.T) {
 // What is wrong with the settings of serve is named at once, before anything is
 // opened.
 func TestServeMistakes(t *testing.T) {
-	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond}).settings()
+	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond}).config()
 	if err == nil {
 		t.Fatal("got no error")
 	}
@@ -120,12 +120,12 @@ func TestServeMistakes(t *testing.T) {
 		{Listen: "0.0.0.0:80", Store: "pebble:x", Auth: "off", Lease: time.Second},
 		{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second},
 	} {
-		if _, err := c.settings(); err == nil {
+		if _, err := c.config(); err == nil {
 			t.Errorf("%+v: got no error", c)
 		}
 	}
 	good := serveCmd{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second, PublicURL: "https://h/", Keys: "k", Policy: "p"}
-	if _, err := good.settings(); err != nil {
+	if _, err := good.config(); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
 }

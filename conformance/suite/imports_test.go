@@ -46,6 +46,7 @@ func rules() []rule {
 		{"fhir/search", []string{"fhir/search/compartment"}, "compartments are read with search"},
 		{"fhir/rest", append([]string{"interop/...", "cmd/..."}, append(drivers, engines...)...), "rest runs on a View"},
 		{"cmd/internal/bench", append(append([]string{"consent/...", "fhir/...", "store/...", "interop/smart/...", "cmd/carerecord/..."}, drivers...), engines...), "bench measures a server that is passed in: it sees HTTP and bytes"},
+		{"cmd/carerecord", append([]string{gin, "consent", "fhir/rest", "fhir/search/...", "fhir/index"}, drivers...), "the command has flags; the server is in cmd/carerecord/internal/node"},
 		{"cmd/carerecord/internal/telemetry", append(append([]string{"consent/...", "interop/...", "cmd/carerecord/internal/node"}, drivers...), engines...), "telemetry wraps a server and an engine"},
 		{"conformance/synth", append(append([]string{"store/...", "consent/...", "fhir/rest", "fhir/search/...", "interop/...", "cmd/..."}, drivers...), engines...), "synth writes FHIR and knows no server"},
 		{"interop/...", append([]string{"fhir/rest", "cmd/..."}, append(drivers, engines...)...), "interop talks to others, above consent"},

@@ -1,6 +1,6 @@
-//go:build !race
+//go:build race
 
-package main
+package node
 
 // raced says that the race detector is on: long tests are made short.
-const raced = false
+const raced = true

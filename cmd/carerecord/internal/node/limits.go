@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"errors"
@@ -14,19 +14,20 @@ import (
 	"carerecord/fhir/search"
 )
 
-// limits are the settings of LIM-001 that can be changed.
-type limits struct {
+// Limits are the limits of LIM-001 that can be set.
+type Limits struct {
 	rest     rest.Limits
 	search   search.Limits
 	pageLife time.Duration
 }
 
-func defaultLimits() limits {
-	return limits{rest: rest.DefaultLimits(), search: search.DefaultLimits(), pageLife: time.Hour}
+// DefaultLimits returns the limits that the requirements name.
+func DefaultLimits() Limits {
+	return Limits{rest: rest.DefaultLimits(), search: search.DefaultLimits(), pageLife: time.Hour}
 }
 
-// fields are the limits by the names that --limit knows.
-func (l *limits) fields() map[string]any {
+// fields maps the names that --limit takes to the limits.
+func (l *Limits) fields() map[string]any {
 	return map[string]any{
 		"resource-size": &l.rest.Resource, "bundle-size": &l.rest.Bundle, "form-body": &l.rest.Form,
 		"bundle-entries": &l.rest.Entries, "url": &l.rest.URL, "conditional-delete": &l.rest.ConditionalDelete,
@@ -39,20 +40,20 @@ func (l *limits) fields() map[string]any {
 	}
 }
 
-// zeroes are the limits that may be 0: none, or for conditional-delete single.
-var zeroes = []string{"conditional-delete", "requests", "client-requests", "client-rate", "unidentified-rate"}
+// mayBeZero are the limits that may be 0, which is no limit, or for conditional-delete "single".
+var mayBeZero = []string{"conditional-delete", "requests", "client-requests", "client-rate", "unidentified-rate"}
 
-// set changes limits by their names and tells every mistake.
-func (l *limits) set(values map[string]string) error {
+// Set changes limits by their names. The error lists every mistake.
+func (l *Limits) Set(values map[string]string) error {
 	fields := l.fields()
 	var all []error
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		field, known := fields[name]
 		if !known {
-			all = append(all, fmt.Errorf("--limit has no %q: it has %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+			all = append(all, fmt.Errorf("--limit has no %q, only %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
 			continue
 		}
-		if err := setLimit(field, values[name], slices.Contains(zeroes, name)); err != nil {
+		if err := setLimit(field, values[name], slices.Contains(mayBeZero, name)); err != nil {
 			all = append(all, fmt.Errorf("--limit %s: %w", name, err))
 		}
 	}
@@ -73,27 +74,27 @@ func setLimit(field any, value string, zero bool) error {
 	case *time.Duration:
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
-			return fmt.Errorf("%q is no duration, as 10s or 1h", value)
+			return fmt.Errorf("%q is not a duration such as 10s or 1h", value)
 		}
 		*field = d
 	case *int:
 		n, err := strconv.Atoi(value)
 		if err != nil || n < least {
-			return fmt.Errorf("%q is no whole number from %d on", value, least)
+			return fmt.Errorf("%q is not a whole number of at least %d", value, least)
 		}
 		*field = n
 	case *int64:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 1 {
-			return fmt.Errorf("%q is no number of bytes", value)
+			return fmt.Errorf("%q is not a number of bytes", value)
 		}
 		*field = n
 	}
 	return nil
 }
 
-// show logs the limits in force.
-func (l *limits) show(log *slog.Logger) {
+// log logs all limits.
+func (l *Limits) log(log *slog.Logger) {
 	fields := l.fields()
 	var args []any
 	for _, name := range slices.Sorted(maps.Keys(fields)) {

@@ -1,19 +1,17 @@
-package main
+package node
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
@@ -21,24 +19,21 @@ import (
 	"carerecord/store"
 )
 
-// demo makes the settings of an empty demonstration in a folder.
-func demo(t *testing.T, dir string) settings {
+// demo returns the Config of an empty demonstration in a folder.
+func demo(t *testing.T, dir string) Config {
 	t.Helper()
-	s := settings{place: place{address: "pebble:" + dir, folder: dir}, publicURL: "http://record.test", demo: true, log: slog.New(slog.DiscardHandler)}
-	if err := s.folders(); err != nil {
+	cfg := Config{Address: Address{text: "pebble:" + dir, folder: dir}, PublicURL: "http://record.test", Auth: AuthDemo, Log: slog.New(slog.DiscardHandler)}
+	if err := cfg.FillFolders(); err != nil {
 		t.Fatal(err)
 	}
-	if err := demoPolicy(s.policyDir); err != nil {
+	if err := errors.Join(writeSamplePolicy(cfg.PolicyDir), cfg.markDemo()); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.policyDir, demoMark), []byte(s.publicURL), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return cfg
 }
 
-// recordsOf are the records of a trail behind a position.
-func recordsOf(t *testing.T, e store.Engine, from uint64) (out []audit.Record, last uint64) {
+// recordsAfter returns the records of an audit trail after a position.
+func recordsAfter(t *testing.T, e store.Engine, from uint64) (out []audit.Record, last uint64) {
 	t.Helper()
 	last = from
 	for stored, err := range e.Records(context.Background(), from+1) {
@@ -54,8 +49,8 @@ func recordsOf(t *testing.T, e store.Engine, from uint64) (out []audit.Record, l
 	return out, last
 }
 
-// told is the operation that a record tells of.
-func told(r audit.Record) string {
+// operationOf returns the operation that a record is about.
+func operationOf(r audit.Record) string {
 	if r.Interaction == audit.OperationRefused {
 		return r.Type
 	}
@@ -68,12 +63,12 @@ const loaded = `{"resourceType":"Bundle","type":"transaction","entry":[{"resourc
 // leaves a record, done or refused, and none of them a token (AUD-101).
 func TestOperationsAreRecorded(t *testing.T) {
 	s := demo(t, t.TempDir())
-	r, err := openRecord(t.Context(), s)
+	r, err := Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
-	h := r.operator(s)
+	defer r.Close()
+	h := r.operationsHandler()
 	asked := map[string][]struct {
 		query, body, outcome string
 	}{
@@ -82,13 +77,13 @@ func TestOperationsAreRecorded(t *testing.T) {
 		"GET /reindex":          {{"", "", "permit"}},
 		"POST /reindex":         {{"?rate=-1", "", "permit"}, {"?rate=x", "", "refuse"}},
 		"GET /explain":          {{"?search=" + url.QueryEscape("Patient?family=x"), "", "permit"}, {"?search=x/y", "", "refuse"}},
-		"POST /backup":          {{"?out=" + url.QueryEscape(t.TempDir()), "", "permit"}, {"?out=" + url.QueryEscape(s.policyDir), "", "fail"}},
+		"POST /backup":          {{"?out=" + url.QueryEscape(t.TempDir()), "", "permit"}, {"?out=" + url.QueryEscape(s.PolicyDir), "", "fail"}},
 		"POST /restore/confirm": {{"?from=2026-01-01T00:00:00Z", "", "refuse"}, {"?from=x", "", "refuse"}},
 		"POST /load":            {{"?source=XAC01&validation=strict", loaded, "permit"}, {"?source=NONE&validation=strict", loaded, "refuse"}, {"?validation=x", loaded, "refuse"}},
 		"/":                     {{"none", "", "refuse"}},
 	}
 	var last uint64
-	for _, op := range r.operations(s) {
+	for _, op := range r.operations() {
 		if len(asked[op.pattern]) == 0 {
 			t.Errorf("AUD-101: no request of this test asks %s", op.pattern)
 		}
@@ -102,9 +97,9 @@ func TestOperationsAreRecorded(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, q)
 			var records []audit.Record
-			records, last = recordsOf(t, r.engine, last)
+			records, last = recordsAfter(t, r.engine, last)
 			recorded := slices.ContainsFunc(records, func(a audit.Record) bool {
-				return a.Decision.Outcome == c.outcome && (told(a) == op.name || op.name == "load" && a.Interaction == "transaction")
+				return a.Decision.Outcome == c.outcome && (operationOf(a) == op.name || op.name == "load" && a.Interaction == "transaction")
 			})
 			if !recorded {
 				t.Errorf("AUD-101: %s%s: got %d %.200s and the records %+v, want one of %s that says %s", op.pattern, c.query, w.Code, w.Body, records, op.name, c.outcome)
@@ -120,11 +115,11 @@ func TestOperationsAreRecorded(t *testing.T) {
 // refused one; on a restored store an operator is refused like everybody (AUD-101, CON-206).
 func TestAdminIsRecorded(t *testing.T) {
 	s := demo(t, t.TempDir())
-	r, err := openRecord(t.Context(), s)
+	r, err := Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
+	defer r.Close()
 	token := func(spec smart.Spec) string {
 		t.Helper()
 		token, err := r.tokens.Issue(t.Context(), spec)
@@ -135,7 +130,7 @@ func TestAdminIsRecorded(t *testing.T) {
 	}
 	operator, gp := token(smart.Spec{Client: "demo-operator"}), token(smart.Spec{User: "gp", Client: "demo-ehr"})
 	paths := []string{"GET /admin/none", "POST /admin/reindex"}
-	for pattern := range r.adminRoutes() {
+	for pattern := range r.operatorRoutes() {
 		paths = append(paths, pattern)
 	}
 	var last uint64
@@ -150,9 +145,9 @@ func TestAdminIsRecorded(t *testing.T) {
 			q.Header.Add("Authorization", "Bearer "+token)
 		}
 		w := httptest.NewRecorder()
-		r.admin().ServeHTTP(w, q)
+		r.operatorHandler().ServeHTTP(w, q)
 		var records []audit.Record
-		records, last = recordsOf(t, r.engine, last)
+		records, last = recordsAfter(t, r.engine, last)
 		if text, _ := json.Marshal(records); strings.Contains(string(text), operator) || strings.Contains(string(text), gp) {
 			t.Errorf("SMART-410: %s: a record holds a token: %s", pattern, text)
 		}
@@ -161,7 +156,7 @@ func TestAdminIsRecorded(t *testing.T) {
 	for _, restored := range []bool{false, true} {
 		r.unconfirmed.Store(restored)
 		for _, pattern := range paths {
-			_, known := r.adminRoutes()[pattern]
+			_, known := r.operatorRoutes()[pattern]
 			for _, c := range []struct {
 				name    string
 				query   string
@@ -202,90 +197,6 @@ func TestAdminIsRecorded(t *testing.T) {
 		_, records := ask("GET /admin/reindex", "", "x")
 		if len(records) > 1 || n == 0 && len(records) != 1 {
 			t.Errorf("AUD-101: request %d of an address without a valid token has %d records", n+1, len(records))
-		}
-	}
-}
-
-// command is one run of a command of the command line.
-type command struct {
-	name   string
-	exempt string // why it leaves no record
-	store  string // folder; empty for that of the test
-	args   []string
-	fails  bool
-	leaves string // interaction
-}
-
-// TestCommandsAreRecorded walks the table of commands: each that opens a store leaves a
-// record in its trail (AUD-101).
-func TestCommandsAreRecorded(t *testing.T) {
-	dir, restored := t.TempDir(), t.TempDir()
-	store := "pebble:" + dir
-	demo(t, dir)
-	demo(t, restored)
-	file := filepath.Join(t.TempDir(), "bundle.json")
-	if err := os.WriteFile(file, []byte(loaded), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	backup := filepath.Join(t.TempDir(), "backup")
-	commands := []command{
-		{name: "load", args: []string{"--source", "XAC01", file}, leaves: "transaction"},
-		{name: "token", args: []string{"--client", "demo-feed"}, leaves: "token-issue"},
-		{name: "token", args: []string{"--client", "nobody"}, fails: true, leaves: "token-issue"},
-		{name: "audit verify", leaves: "audit-verify"},
-		{name: "verify", leaves: "verify"},
-		{name: "reindex", leaves: "reindex"},
-		{name: "reindex", args: []string{"--status"}, leaves: "reindex-status"},
-		{name: "explain", args: []string{"Patient?family=x"}, leaves: "explain"},
-		{name: "backup", args: []string{"--out", backup}, leaves: "backup"},
-		{name: "restore", store: restored, args: []string{backup}, leaves: "restore"},
-		{name: "restore", args: []string{backup}, fails: true, leaves: "restore"}, // not empty
-		{name: "restore", store: restored, args: []string{"--confirm-from", "2999-01-01T00:00:00Z"}, fails: true, leaves: "confirm-restore"},
-		{name: "restore", store: restored, args: []string{"--confirm-from", "2026-01-01T00:00:00Z"}, leaves: "confirm-restore"},
-		{name: "serve", exempt: "each request has a record: TestEveryRouteIsRecorded, TestOperationsAreRecorded, TestAdminIsRecorded"},
-		{name: "health", exempt: "it opens no store"},
-		{name: "synth", exempt: "it opens no store"},
-		{name: "bench", exempt: "it makes stores of its own"},
-	}
-	parser, err := newParser(t.Context(), &cli{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, leaf := range parser.Model.Leaves(false) {
-		if name := strings.TrimPrefix(leaf.Path(), "carerecord "); !slices.ContainsFunc(commands, func(c command) bool { return name == c.name }) {
-			t.Errorf("AUD-101: this test runs no command %q", name)
-		}
-	}
-	last := map[string]uint64{}
-	for _, c := range commands {
-		if c.exempt != "" {
-			continue
-		}
-		at, folder := store, dir
-		if c.store != "" {
-			at, folder = "pebble:"+c.store, c.store
-		}
-		err := run(t.Context(), append(append(strings.Fields(c.name), "--store", at), c.args...))
-		if (err != nil) != c.fails {
-			t.Errorf("carerecord %s %v: got %v", c.name, c.args, err)
-		}
-		e, err := place{folder: folder}.open(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		records, pos := recordsOf(t, e, last[folder])
-		last[folder] = pos
-		if err := e.Close(); err != nil {
-			t.Fatal(err)
-		}
-		outcome := map[bool]string{false: "permit", true: "refuse"}[c.fails]
-		if !slices.ContainsFunc(records, func(r audit.Record) bool { return told(r) == c.leaves && r.Decision.Outcome == outcome }) {
-			t.Errorf("AUD-101: carerecord %s %v: got the records %+v, want one of %s that says %s", c.name, c.args, records, c.leaves, outcome)
-		}
-		for _, r := range records {
-			if r.Recorded.Before(time.Now().Add(-time.Hour)) && c.name != "restore" {
-				t.Errorf("AUD-105: carerecord %s: recorded at %s", c.name, r.Recorded)
-			}
 		}
 	}
 }

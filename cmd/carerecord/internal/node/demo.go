@@ -1,9 +1,10 @@
-package main
+package node
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -14,20 +15,15 @@ import (
 	"carerecord/store"
 )
 
-// demoMark is the file in a policy folder that says: this is a demonstration,
-// served at the address in it.
-const demoMark = "demo"
-
-// demoPolicy writes the sample region's policy, where there is none.
-func demoPolicy(dir string) error {
+// writeSamplePolicy writes the policy of the sample region into a folder that has none.
+func writeSamplePolicy(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, "clients.json")); err == nil {
 		return nil
 	}
-	return sample().Save(dir)
+	return samplePolicy().Save(dir)
 }
 
-// sample is the policy of the sample region.
-func sample() *policy.Folder {
+func samplePolicy() *policy.Folder {
 	scopes := "user/*.cruds"
 	f := &policy.Folder{
 		Agreement: policy.Agreement{Relationship: policy.RelationshipAssumed},
@@ -55,7 +51,7 @@ func sample() *policy.Folder {
 	for _, o := range synth.Sources() { // a larger region can be loaded as well
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
-		f.Clients = append(f.Clients, policy.Client{ID: o.Feed, Name: "Feed of " + o.Name, Kind: "backend", Organisation: o.ODS,
+		f.Clients = append(f.Clients, policy.Client{ID: o.Feed, Name: "Source system of " + o.Name, Kind: "backend", Organisation: o.ODS,
 			Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: o.IDPrefix})
 	}
 	return f
@@ -64,58 +60,55 @@ func sample() *policy.Folder {
 // regionPatients is how many patients the sample region has.
 const regionPatients = 100
 
-// demoLoaded is the State value that says: the sample region is loaded.
-const demoLoaded = "demo/loaded"
+// demoLoadedKey is the State key of a store into which the sample region was loaded.
+const demoLoadedKey = "demo/loaded"
 
-// demoRegion loads the sample region on the first start and prints what to
-// open.
-func (r *record) demoRegion(ctx context.Context, s settings) error {
-	if err := os.WriteFile(filepath.Join(s.policyDir, demoMark), []byte(s.publicURL), 0o600); err != nil {
-		return fmt.Errorf("mark the demonstration: %w", err)
+// loadDemo loads the sample region into a store that is new, and prints how to try it.
+func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
+	if err := n.cfg.markDemo(); err != nil {
+		return err
 	}
-	_, err := r.engine.Lookup(ctx, demoLoaded)
+	_, err := n.engine.Lookup(ctx, demoLoadedKey)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("look for the sample region: %w", err)
+		return fmt.Errorf("read whether the sample region is loaded: %w", err)
 	}
-	if err != nil && r.restored == nil {
-		if err := r.loadRegion(ctx, s); err != nil {
+	if err != nil && n.restored == nil {
+		if err := n.loadRegion(ctx); err != nil {
 			return err
 		}
 	}
-	id, err := r.guard.PatientByNHS(ctx, synth.SampleNHSNumber())
+	id, err := n.guard.PatientByNHS(ctx, synth.SampleNHSNumber())
 	if err != nil {
 		return err
 	}
-	fmt.Print(welcome(s, id))
-	return nil
+	return n.printWelcome(welcome, id)
 }
 
-func (r *record) loadRegion(ctx context.Context, s settings) error {
-	s.log.Info("loading the sample region", "patients", regionPatients)
-	n := 0
+func (n *Node) loadRegion(ctx context.Context) error {
+	n.log.Info("loading the sample region", "patients", regionPatients)
+	resources := 0
 	for b := range synth.Sample(synth.Config{Patients: regionPatients, Seed: 1}) {
-		out := r.loadBundle(ctx, b.Source, "", b.Body, validate.Strict)
+		out := n.loadBundle(ctx, b.Source, "", b.Body, validate.Strict)
 		if len(out.Refused) > 0 || out.Failed != "" {
 			return fmt.Errorf("load the sample region: %v %s", out.Refused, out.Failed)
 		}
-		n += out.Resources
+		resources += out.Resources
 	}
-	s.log.Info("the sample region is loaded", "resources", n)
-	if err := r.engine.Insert(ctx, demoLoaded, []byte("1"), timeNever); err != nil && !errors.Is(err, store.ErrExists) {
+	n.log.Info("the sample region is loaded", "resources", resources)
+	if err := n.engine.Insert(ctx, demoLoadedKey, []byte("1"), never); err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("mark the sample region: %w", err)
 	}
 	return nil
 }
 
-// welcome is what a demonstration prints: codes, prefixes, the patient, and the
-// README's lines ready to paste.
-func welcome(s settings, patient string) string {
-	out := "\nThe sample region. Organisations, and the id prefix of each one's feed:\n"
+// printWelcome prints the organisations, their source systems, the sample patient, and the first
+// lines of the README's example.
+func (n *Node) printWelcome(w io.Writer, patient string) error {
+	fmt.Fprintf(w, "\nThe sample region. Organisations, each with its source system and the prefix of that system's ids:\n")
 	for _, o := range synth.Organisations() {
-		out += fmt.Sprintf("  %-6s %-28s feed %-20s prefix %s\n", o.ODS, o.Name, o.Feed, o.IDPrefix)
+		fmt.Fprintf(w, "  %-6s %-28s client %-20s prefix %s\n", o.ODS, o.Name, o.Feed, o.IDPrefix)
 	}
-	store := s.place.address
-	out += fmt.Sprintf(`The patient "patient" is Patient/%s, NHS number %s.
+	_, err := fmt.Fprintf(w, `The patient "patient" is Patient/%s, NHS number %s.
 
 Paste into another shell:
   export CARERECORD_STORE=%q
@@ -123,6 +116,6 @@ Paste into another shell:
   T=$(bin/carerecord token --user consultant --client demo-ehr)
   curl -s -H "Authorization: Bearer $T" "$BASE/Observation?patient=Patient/$PATIENT&_count=2"
 
-`, patient, synth.SampleNHSNumber(), store, s.publicURL, patient)
-	return out
+`, patient, synth.SampleNHSNumber(), n.cfg.Address.text, n.cfg.PublicURL, patient)
+	return err
 }

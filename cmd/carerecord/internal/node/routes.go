@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"net/http"
@@ -9,12 +9,12 @@ import (
 	"carerecord/fhir/rest"
 )
 
-// routes is a table of handlers by method and path, as "GET /healthz". The path is compared
-// as it was sent. http.ServeMux would redirect a path that it can clean, and its Location
-// would repeat a token in the query (REST-011, SMART-410). HEAD is served as GET.
+// routes maps a method and a path, as "GET /healthz", to a handler. The path is compared as it
+// was sent: http.ServeMux would redirect a path that it can clean, and its Location would repeat
+// a token in the query (REST-011, SMART-410). HEAD is served as GET.
 type routes map[string]http.HandlerFunc
 
-// find returns the handler of a request and its pattern; nil and empty where it has none.
+// find returns the handler of a request and its pattern; nil and empty if there is none.
 func (t routes) find(q *http.Request) (http.HandlerFunc, string) {
 	method := q.Method
 	if method == http.MethodHead {
@@ -27,8 +27,8 @@ func (t routes) find(q *http.Request) (http.HandlerFunc, string) {
 	return t[pattern], pattern
 }
 
-// before answers the requests of the table, which need no token, and gives all others to
-// next: those too that hold a token in a wrong place, for next to refuse and record.
+// before answers the requests of the table, which need no token. All others go to next, and so
+// does a request of the table with a leaked token, which next refuses and records.
 func (t routes) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if !strings.HasPrefix(q.URL.Path, "/fhir/") {
@@ -41,8 +41,8 @@ func (t routes) before(next http.Handler) http.Handler {
 	})
 }
 
-// missing is the error of a request that has no handler: 405 where its path has one for
-// another method, else 404 (REST-014).
+// missing returns the error of a request that has no handler: 405 if its path has one for
+// another method, 404 otherwise (REST-014).
 func (t routes) missing(q *http.Request) error {
 	var allow []string
 	for pattern := range t {
@@ -51,7 +51,7 @@ func (t routes) missing(q *http.Request) error {
 		}
 	}
 	if allow == nil {
-		return fhir.Fault(404, "not-supported", "There is no such route here.")
+		return fhir.Fault(404, "not-supported", "No such path is served here.")
 	}
 	slices.Sort(allow)
 	e := fhir.Fault(405, "not-supported", "%s is not available here.", q.Method)
