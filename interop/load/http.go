@@ -13,9 +13,9 @@ import (
 	"carerecord/fhir"
 )
 
-// HTTP sends bundles to a server with a bearer token. Marks are not kept there. A
-// bundle is sent again where the server says that nothing was stored, or where a second
-// time has no other effect than the first; else the load ends, since it may be stored.
+// HTTP sends bundles to a server with a bearer token. The server keeps no marks. A bundle is sent
+// again if the server says that it stored nothing, or if storing it twice has the effect of
+// storing it once. Any other bundle without an answer ends the load, since it may be stored.
 func HTTP(client *http.Client, base, token string) Sender {
 	return func(ctx context.Context, _ string, bundle []byte) (Outcome, error) {
 		q, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/"), bytes.NewReader(bundle))
@@ -28,28 +28,28 @@ func HTTP(client *http.Client, base, token string) Sender {
 		}
 		resp, err := client.Do(q)
 		if err != nil {
-			return lost(err.Error(), bundle)
+			return unknownOutcome(err.Error(), bundle)
 		}
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
 		if err != nil {
-			return lost(err.Error(), bundle)
+			return unknownOutcome(err.Error(), bundle)
 		}
-		return outcome(resp.StatusCode, bundle, body)
+		return outcomeOf(resp.StatusCode, bundle, body)
 	}
 }
 
-// lost is the outcome of a bundle of which nobody knows whether it was stored.
-func lost(cause string, bundle []byte) (Outcome, error) {
-	if repeatable(bundle) {
+// unknownOutcome returns the result for a bundle that may or may not be stored.
+func unknownOutcome(cause string, bundle []byte) (Outcome, error) {
+	if idempotent(bundle) {
 		return Outcome{Failed: cause}, nil
 	}
-	return Outcome{}, fmt.Errorf("%s: the bundle may be stored; look for what it creates before it is loaded again", cause)
+	return Outcome{}, fmt.Errorf("%s: the bundle may be stored; check whether its resources exist before you load it again", cause)
 }
 
-// repeatable reports whether a transaction has the effect that it has once however often
-// it is applied: it makes no resource by a plain POST.
-func repeatable(bundle []byte) bool {
+// idempotent reports whether storing a transaction twice has the effect of storing it once: it
+// creates no resource by a plain POST.
+func idempotent(bundle []byte) bool {
 	all := true
 	gjson.GetBytes(bundle, "entry").ForEach(func(_, e gjson.Result) bool {
 		all = e.Get("request.method").Str != http.MethodPost || e.Get("request.ifNoneExist").Str != ""
@@ -58,7 +58,7 @@ func repeatable(bundle []byte) bool {
 	return all
 }
 
-func outcome(status int, bundle, body []byte) (Outcome, error) {
+func outcomeOf(status int, bundle, body []byte) (Outcome, error) {
 	switch {
 	case status == 200:
 		return Outcome{Resources: Size(bundle)}, nil
@@ -67,7 +67,7 @@ func outcome(status int, bundle, body []byte) (Outcome, error) {
 	case status >= 500 || status == 429:
 		cause := fmt.Sprintf("%d %s", status, gjson.GetBytes(body, "issue.0.details.text").Str)
 		if status != 429 && gjson.GetBytes(body, "issue.0.details.coding.0.code").Str != "NOT_STORED" {
-			return lost(cause, bundle)
+			return unknownOutcome(cause, bundle)
 		}
 		return Outcome{Failed: cause}, nil
 	}
@@ -82,5 +82,5 @@ func outcome(status int, bundle, body []byte) (Outcome, error) {
 	return out, nil
 }
 
-// Size is how many entries a bundle has.
+// Size returns the number of entries of a bundle.
 func Size(bundle []byte) int { return int(gjson.GetBytes(bundle, "entry.#").Int()) }

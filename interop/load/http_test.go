@@ -27,7 +27,7 @@ func TestHTTPRepeatsWhatHasNoEffectTwice(t *testing.T) {
 		{"a create that may be stored", plain, 503, unknown, false},
 		{"a create, and a proxy answers", plain, 502, "bad gateway", false},
 		{"a create, and no answer", plain, 0, "", false},
-		{"a create that was not looked at", plain, 429, "", true},
+		{"a create that was not processed", plain, 429, "", true},
 		{"no plain create, which may be stored", harmless, 503, unknown, true},
 		{"no plain create, and no answer", harmless, 0, "", true},
 	} {

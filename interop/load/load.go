@@ -1,10 +1,10 @@
-// Package load reads FHIR from files and hands it on as transaction bundles:
-// Bundles as they are, single resources and NDJSON gathered into bundles, plain
-// or gzipped, one at a time in bounded memory.
+// Package load reads FHIR from files and passes it to a Sender as transaction bundles, one at a
+// time in bounded memory. Bundles are sent as they are; single resources and NDJSON are collected
+// into bundles. Files may be gzipped.
 //
-// A load can be resumed. Every bundle has a mark, made of its file's name and
-// its bytes; where the receiver keeps the mark in the same commit, a bundle
-// that was stored is skipped when the load is run again.
+// A load can be resumed. Every bundle has a mark, a hash of its file's name and its bytes. A
+// receiver that stores the mark and the source in the same commit skips the bundle when the load
+// is run again.
 package load
 
 import (
@@ -29,62 +29,63 @@ import (
 	"carerecord/fhir"
 )
 
-// Outcome is what became of one bundle.
+// Outcome is the result of sending one bundle.
 type Outcome struct {
 	Resources int          `json:"resources"`
 	Refused   []fhir.Issue `json:"refused,omitempty"`
-	Skipped   bool         `json:"skipped,omitempty"` // it was stored before
-	Failed    string       `json:"failed,omitempty"`  // it may be tried again
+	Skipped   bool         `json:"skipped,omitempty"` // stored by an earlier run
+	Failed    string       `json:"failed,omitempty"`  // the bundle may be sent again
 }
 
-// Sender stores one transaction bundle. An error ends the load.
+// Sender stores one transaction bundle. A mark is a hash that identifies the bundle in repeated
+// loads. An error ends the load.
 type Sender func(ctx context.Context, mark string, bundle []byte) (Outcome, error)
 
-// Refusal is a bundle that was not stored.
+// Refusal is a bundle that the receiver refused.
 type Refusal struct {
 	File   string
 	Bundle int // counts from 1 in its file
 	Issues []fhir.Issue
 }
 
-// Report is what a load did.
+// Report is the result of a load.
 type Report struct {
 	Files, Bundles, Resources, Skipped int
 	Refused                            []Refusal
 	Took                               time.Duration
 }
 
-// Print writes the report. remote says that marks were not kept.
-func (r *Report) Print(w io.Writer, remote bool) {
+// Print writes the report. noMarks says that the receiver stored no marks.
+func (r *Report) Print(w io.Writer, noMarks bool) {
 	fmt.Fprintf(w, "files %d, bundles %d, resources %d, bundles skipped as stored before %d, bundles refused %d\n",
 		r.Files, r.Bundles, r.Resources, r.Skipped, len(r.Refused))
-	for _, ref := range r.Refused {
-		for _, issue := range ref.Issues {
-			fmt.Fprintf(w, "REFUSED %s, bundle %d: %s: %s %s\n", ref.File, ref.Bundle, issue.Code, issue.Text, issue.Expression)
+	for _, refusal := range r.Refused {
+		for _, issue := range refusal.Issues {
+			fmt.Fprintf(w, "REFUSED %s, bundle %d: %s: %s %s\n", refusal.File, refusal.Bundle, issue.Code, issue.Text, issue.Expression)
 		}
 	}
-	if remote {
-		fmt.Fprintln(w, "Loaded over HTTP: a server that was cut off may have stored the bundle in flight; run again, at most that one bundle is repeated.")
+	if noMarks {
+		fmt.Fprintln(w, "Loaded over HTTP: the server keeps no marks, so running the load again sends every bundle again.")
 	}
 }
 
-// gather is how many single resources make one bundle.
-const gather = 200
+// bundleSize is how many single resources are collected into one bundle.
+const bundleSize = 200
 
-// Files loads files and folders, in the order of their names. progress is told
-// how many resources were stored. Refusals are in the report; the error says
-// why the load ended early, and Files may then be called again.
+// Files loads files and folders, in the order of their names. It calls progress with the number
+// of resources that were stored. Refusals are in the report. After an error, which ends the load
+// early, Files may be called again.
 func Files(ctx context.Context, paths []string, send Sender, progress func(int)) (*Report, error) {
 	start := time.Now()
 	r := &Report{}
 	defer func() { r.Took = time.Since(start) }()
-	files, err := expand(paths)
+	files, err := findFiles(paths)
 	if err != nil {
 		return r, err
 	}
 	for _, file := range files {
 		r.Files++
-		if err := r.file(ctx, file, send, progress); err != nil {
+		if err := r.loadFile(ctx, file, send, progress); err != nil {
 			return r, fmt.Errorf("load %s: %w", file, err)
 		}
 	}
@@ -92,8 +93,8 @@ func Files(ctx context.Context, paths []string, send Sender, progress func(int))
 	return r, nil
 }
 
-// expand walks folders for files whose names say what they are.
-func expand(paths []string) ([]string, error) {
+// findFiles returns the paths that are files, and the .json and .ndjson files below folders.
+func findFiles(paths []string) ([]string, error) {
 	var files []string
 	for _, p := range paths {
 		err := filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
@@ -114,7 +115,7 @@ func expand(paths []string) ([]string, error) {
 	return slices.Compact(files), nil
 }
 
-func (r *Report) file(ctx context.Context, file string, send Sender, progress func(int)) error {
+func (r *Report) loadFile(ctx context.Context, file string, send Sender, progress func(int)) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -126,9 +127,9 @@ func (r *Report) file(ctx context.Context, file string, send Sender, progress fu
 			return fmt.Errorf("unpack: %w", err)
 		}
 	}
-	each := r.each(ctx, file, send, progress)
+	each := r.eachBundle(ctx, file, send, progress)
 	if strings.HasSuffix(strings.TrimSuffix(file, ".gz"), ".ndjson") {
-		return lines(in, each)
+		return readLines(in, each)
 	}
 	body, err := io.ReadAll(in)
 	if err != nil {
@@ -137,22 +138,22 @@ func (r *Report) file(ctx context.Context, file string, send Sender, progress fu
 	if gjson.GetBytes(body, "resourceType").Str == "Bundle" {
 		return each(Transaction(body))
 	}
-	return each(wrap([][]byte{body}))
+	return each(transactionOf([][]byte{body}))
 }
 
-// each returns what is done with every bundle of a file.
-func (r *Report) each(ctx context.Context, file string, send Sender, progress func(int)) func([]byte) error {
+// eachBundle returns a function that loads the next bundle of a file.
+func (r *Report) eachBundle(ctx context.Context, file string, send Sender, progress func(int)) func([]byte) error {
 	n := 0
 	return func(bundle []byte) error {
 		n++
-		return r.bundle(ctx, file, n, send, progress, bundle)
+		return r.loadBundle(ctx, file, n, send, progress, bundle)
 	}
 }
 
-// bundle sends the nth bundle of a file.
-func (r *Report) bundle(ctx context.Context, file string, n int, send Sender, progress func(int), bundle []byte) error {
+// loadBundle sends the nth bundle of a file.
+func (r *Report) loadBundle(ctx context.Context, file string, n int, send Sender, progress func(int), bundle []byte) error {
 	r.Bundles++
-	out, err := attempt(ctx, send, markOf(file, bundle), bundle)
+	out, err := sendWithRetry(ctx, send, markOf(file, bundle), bundle)
 	if err != nil {
 		return err
 	}
@@ -167,10 +168,10 @@ func (r *Report) bundle(ctx context.Context, file string, n int, send Sender, pr
 	return nil
 }
 
-// tries is how often a bundle is sent while the receiver does not answer.
-const tries = 5
+// maxAttempts is how often a bundle is sent while its Outcome is Failed.
+const maxAttempts = 5
 
-func attempt(ctx context.Context, send Sender, mark string, bundle []byte) (Outcome, error) {
+func sendWithRetry(ctx context.Context, send Sender, mark string, bundle []byte) (Outcome, error) {
 	for i := 1; ; i++ {
 		out, err := send(ctx, mark, bundle)
 		if err != nil {
@@ -179,7 +180,7 @@ func attempt(ctx context.Context, send Sender, mark string, bundle []byte) (Outc
 		if out.Failed == "" {
 			return out, nil
 		}
-		if i == tries {
+		if i == maxAttempts {
 			return out, errors.New(out.Failed)
 		}
 		select {
@@ -198,8 +199,8 @@ func markOf(file string, bundle []byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// lines gathers NDJSON into bundles.
-func lines(in io.Reader, each func([]byte) error) error {
+// readLines collects NDJSON into bundles.
+func readLines(in io.Reader, each func([]byte) error) error {
 	var batch [][]byte
 	sc := bufio.NewScanner(in)
 	sc.Buffer(make([]byte, 1<<20), 64<<20)
@@ -214,8 +215,8 @@ func lines(in io.Reader, each func([]byte) error) error {
 			}
 			continue
 		}
-		if batch = append(batch, bytes.Clone(line)); len(batch) == gather {
-			if err := each(wrap(batch)); err != nil {
+		if batch = append(batch, bytes.Clone(line)); len(batch) == bundleSize {
+			if err := each(transactionOf(batch)); err != nil {
 				return err
 			}
 			batch = nil
@@ -225,13 +226,13 @@ func lines(in io.Reader, each func([]byte) error) error {
 		return fmt.Errorf("read: %w", err)
 	}
 	if len(batch) > 0 {
-		return each(wrap(batch))
+		return each(transactionOf(batch))
 	}
 	return nil
 }
 
-// Transaction returns a bundle as a transaction. A transaction or batch is kept
-// as it is; of a collection or searchset the resources are taken.
+// Transaction returns a transaction as it is, and any other bundle as a transaction of its
+// resources.
 func Transaction(bundle []byte) []byte {
 	if gjson.GetBytes(bundle, "type").Str == "transaction" {
 		return bundle
@@ -243,12 +244,12 @@ func Transaction(bundle []byte) []byte {
 		}
 		return true
 	})
-	return wrap(resources)
+	return transactionOf(resources)
 }
 
-// wrap makes a transaction of resources. One that has an id is known by it to
-// the others; the receiver decides whether the id may be kept.
-func wrap(resources [][]byte) []byte {
+// transactionOf returns a transaction of resources. A resource with an id has a fullUrl with it,
+// so that the others can refer to it; the receiver decides whether it keeps the id.
+func transactionOf(resources [][]byte) []byte {
 	out := []byte(`{"resourceType":"Bundle","type":"transaction","entry":[`)
 	for i, r := range resources {
 		if i > 0 {
@@ -257,10 +258,10 @@ func wrap(resources [][]byte) []byte {
 		typ, id := gjson.GetBytes(r, "resourceType").Str, gjson.GetBytes(r, "id").Str
 		out = append(out, '{')
 		if id != "" {
-			out = append(out, `"fullUrl":`+fhir.Quoted(local+typ+"/"+id)+`,`...)
+			out = append(out, `"fullUrl":`+fhir.Quoted(localBase+typ+"/"+id)+`,`...)
 		}
 		method, url := "POST", typ
-		if strings.Contains(id, ".") { // in the id space of a feed
+		if strings.Contains(id, ".") { // an id of a source system: it begins with the system's prefix
 			method, url = "PUT", typ+"/"+id
 		}
 		out = append(out, `"resource":`...)
@@ -270,5 +271,5 @@ func wrap(resources [][]byte) []byte {
 	return append(out, "]}"...)
 }
 
-// local is the base under which wrapped resources know each other.
-const local = "http://load.invalid/"
+// localBase is the base of the fullUrls that transactionOf makes.
+const localBase = "http://load.invalid/"

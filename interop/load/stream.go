@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// NDJSON loads NDJSON from a stream, as Files does from a file: bundles as they
-// are, single resources gathered.
+// NDJSON loads NDJSON from a stream, as Files does from a file.
 func NDJSON(ctx context.Context, in io.Reader, send Sender, progress func(int)) (*Report, error) {
 	start := time.Now()
 	r := &Report{Files: 1}
-	err := lines(in, r.each(ctx, "-", send, progress))
+	err := readLines(in, r.eachBundle(ctx, "-", send, progress))
 	r.Took = time.Since(start)
 	if err != nil {
 		return r, fmt.Errorf("load the stream: %w", err)
@@ -28,9 +27,9 @@ type SourceBundle struct {
 	Bundle []byte
 }
 
-// Bundles loads bundles of several sources as they come, in bounded memory. to
-// returns what stores the bundles of a source. Marks are of a bundle's name and
-// bytes, so that a stream that is made again is resumed.
+// Bundles loads bundles of several sources in their order, in bounded memory. to returns the
+// Sender of a source. The mark of a bundle depends on its source, name and bytes, so a stream
+// that is generated again is resumed.
 func Bundles(ctx context.Context, items iter.Seq[SourceBundle], to func(source string) Sender, progress func(int)) (*Report, error) {
 	start := time.Now()
 	r := &Report{}
@@ -42,7 +41,7 @@ func Bundles(ctx context.Context, items iter.Seq[SourceBundle], to func(source s
 			send = to(item.Source)
 			senders[item.Source] = send
 		}
-		if err := r.bundle(ctx, item.Source+" "+item.Name, 1, send, progress, item.Bundle); err != nil {
+		if err := r.loadBundle(ctx, item.Source+" "+item.Name, 1, send, progress, item.Bundle); err != nil {
 			return r, fmt.Errorf("load %s of %s: %w", item.Name, item.Source, err)
 		}
 	}

@@ -61,3 +61,14 @@ func TestStreamSendsToTheSourceOfEach(t *testing.T) {
 		t.Errorf("got the marks %v, then %v: want three, the same again", marks, again)
 	}
 }
+
+// TestReportSaysWhatIsRepeated: a server keeps no marks, so a second run sends all bundles again.
+func TestReportSaysWhatIsRepeated(t *testing.T) {
+	for noMarks, want := range map[bool]bool{true: true, false: false} {
+		var out strings.Builder
+		(&load.Report{}).Print(&out, noMarks)
+		if got := strings.Contains(out.String(), "keeps no marks, so running the load again sends every bundle again"); got != want || strings.Contains(out.String(), "at most that one") {
+			t.Errorf("without marks %v: got the report %q", noMarks, out.String())
+		}
+	}
+}
