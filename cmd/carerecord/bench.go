@@ -52,7 +52,7 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err er
 		defer pprof.StopCPUProfile()
 	}
 	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients, Mix: c.Mix, MixPatients: c.Patients, Ladder: c.Ladder,
-		Open: openBench, Raw: openRaw, Say: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
+		Open: openBench, Raw: openRaw, Progress: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func complete(t *testing.T, report bench.Report) {
 			if row.Ratio <= 0 || row.Low <= 0 || row.High < row.Low {
 				t.Errorf("%s: got the ratio %g, of rounds %g to %g", row.Name, row.Ratio, row.Low, row.High)
 			}
-			for side, f := range map[string]bench.Figure{row.Name: row.Subject, row.Limit: row.Beside} {
+			for side, f := range map[string]bench.Figure{row.Name: row.Subject, row.Limit: row.Baseline} {
 				if f.Operations <= 0 || f.Took <= 0 || f.PerSecond <= 0 || f.P50 <= 0 || f.P99 < f.P50 || f.Allocs <= 0 {
 					t.Errorf("%s, %s: got %+v, want positive figures", row.Name, side, f)
 				}

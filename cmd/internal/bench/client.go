@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// client is a lean client of HTTP/1.1: it writes prepared requests and reads
-// answers that have a Content-Length, one at a time. It is for one goroutine.
+// client is a minimal HTTP/1.1 client: it writes prepared requests and reads
+// answers that have a Content-Length, one at a time. Only one goroutine may use it.
 type client struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -26,18 +26,18 @@ func dial(address string) (*client, error) {
 
 func (c *client) close() { c.conn.Close() }
 
-// do sends a request and reads its answer to the end. Any other status than the
-// one that is wanted is an error.
+// do sends a request and reads its answer to the end. An unexpected status
+// is an error.
 func (c *client) do(r request) error {
 	if _, err := c.conn.Write(r.bytes); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
-	status, length, err := c.head()
+	status, length, err := c.readHead()
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if status != r.want {
-		text, _ := io.ReadAll(io.LimitReader(c.in, int64(min(length, 500)))) // it ends the run: what can be read of it helps
+		text, _ := io.ReadAll(io.LimitReader(c.in, int64(min(length, 500)))) // best effort, for the error
 		return fmt.Errorf("answer %d, not %d: %s", status, r.want, text)
 	}
 	if _, err := c.in.Discard(length); err != nil {
@@ -46,8 +46,8 @@ func (c *client) do(r request) error {
 	return nil
 }
 
-// head reads the status line and the headers.
-func (c *client) head() (status, length int, err error) {
+// readHead reads the status line and the headers.
+func (c *client) readHead() (status, length int, err error) {
 	line, err := c.in.ReadSlice('\n')
 	if err != nil {
 		return 0, 0, err

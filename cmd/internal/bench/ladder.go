@@ -8,23 +8,22 @@ import (
 	"text/tabwriter"
 )
 
-// ladderClients is how many clients ask on each rung.
+// ladderClients is how many clients send requests on each rung.
 const ladderClients = 4
 
-// climbing measures the mix on one region after the other, and what each takes on
-// disk.
-func (b *run) climbing(ctx context.Context) error {
+// measureLadder measures the mix on one region after the other, and the disk space of each.
+func (b *run) measureLadder(ctx context.Context) error {
 	for _, patients := range b.cfg.Ladder {
-		if b.cfg.Say != nil {
-			b.cfg.Say(fmt.Sprintf("%d patients", patients))
+		if b.cfg.Progress != nil {
+			b.cfg.Progress(fmt.Sprintf("%d patients", patients))
 		}
 		s, err := b.open(ctx, false, false)
 		if err != nil {
 			return err
 		}
-		m, err := b.mix(ctx, s, patients, ladderClients)
+		m, err := b.runMix(ctx, s, patients, ladderClients)
 		if err == nil {
-			m.Disk, err = b.disk(ctx, s, m.Resources)
+			m.Disk, err = b.measureDisk(ctx, s, m.Resources)
 		}
 		if err != nil {
 			return fmt.Errorf("%d patients: %w", patients, err)

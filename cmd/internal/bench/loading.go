@@ -13,21 +13,21 @@ import (
 	"carerecord/interop/load"
 )
 
-// A round of loading ends with the bundle that reaches so many resources.
-const roundOfLoad = 4000
+// loadRoundSize is the number of resources after which a round of loading ends.
+const loadRoundSize = 4000
 
-// loading measures transaction bundles, sent one after the other as load does,
-// beside synced batches of the rows that they made.
-func (b *run) loading(ctx context.Context) error {
+// measureLoad measures transaction bundles, sent one after the other as load does. The baseline
+// is synced batches of the same rows.
+func (b *run) measureLoad(ctx context.Context) error {
 	s, err := b.open(ctx, false, true)
 	if err != nil {
 		return err
 	}
-	raw, err := b.raw()
+	raw, err := b.openRaw()
 	if err != nil {
 		return err
 	}
-	l := &loader{site: s, raw: raw, subject: &side{}, beside: &side{}}
+	l := &loader{site: s, raw: raw, subject: &measurement{}, baseline: &measurement{}}
 	if l.client, err = dial(s.address); err != nil {
 		return err
 	}
@@ -35,53 +35,53 @@ func (b *run) loading(ctx context.Context) error {
 	name := "load of synthetic bundles, resources"
 	if b.cfg.Data != "" {
 		name = "load of " + filepath.Base(b.cfg.Data) + ", resources"
-		err = l.files(ctx, b.cfg.Data)
+		err = l.loadFiles(ctx, b.cfg.Data)
 	} else {
-		err = l.synthetic(ctx, b.cfg.Length)
+		err = l.loadSynthetic(ctx, b.cfg.Length)
 	}
 	if err != nil {
 		return err
 	}
-	b.report.Rows = append(b.report.Rows, row(name, "synced batches, same rows", "8,000 resources/s", l.subject, l.beside))
+	b.report.Rows = append(b.report.Rows, row(name, "synced batches, same rows", "8,000 resources/s", l.subject, l.baseline))
 	if b.cfg.Data != "" {
-		b.report.Disk, err = b.disk(ctx, s, l.total)
+		b.report.Disk, err = b.measureDisk(ctx, s, l.total)
 	}
 	return err
 }
 
-// loader gathers bundles to rounds.
+// loader collects bundles into rounds.
 type loader struct {
-	site            *site
-	client          *client
-	raw             Raw
-	subject, beside *side
-	bundles         [][]byte
-	resources       int // in bundles
-	total           int
+	site              *target
+	client            *client
+	raw               Raw
+	subject, baseline *measurement
+	bundles           [][]byte
+	resources         int // in bundles
+	total             int
 }
 
-// synthetic loads patients of the region until the time is over.
-func (l *loader) synthetic(ctx context.Context, length time.Duration) error {
+// loadSynthetic loads patients of the region until the time is over.
+func (l *loader) loadSynthetic(ctx context.Context, length time.Duration) error {
 	for bundle := range synth.Region(synth.Config{Patients: synth.MaxPatients, Seed: 2}) {
 		l.bundles = append(l.bundles, bundle.Body)
-		if l.resources += load.Size(bundle.Body); l.resources < min(roundOfLoad, 200*int(1+length/(20*time.Millisecond))) {
+		if l.resources += load.Size(bundle.Body); l.resources < min(loadRoundSize, 200*int(1+length/(20*time.Millisecond))) {
 			continue
 		}
-		if err := l.round(ctx); err != nil || l.subject.took >= length {
+		if err := l.sendRound(ctx); err != nil || l.subject.took >= length {
 			return err
 		}
 	}
 	return nil
 }
 
-// files loads all bundles of a folder.
-func (l *loader) files(ctx context.Context, dir string) error {
+// loadFiles loads all bundles of a folder.
+func (l *loader) loadFiles(ctx context.Context, dir string) error {
 	report, err := load.Files(ctx, []string{dir}, func(ctx context.Context, _ string, bundle []byte) (load.Outcome, error) {
 		l.bundles = append(l.bundles, bundle)
-		if l.resources += load.Size(bundle); l.resources < roundOfLoad {
+		if l.resources += load.Size(bundle); l.resources < loadRoundSize {
 			return load.Outcome{}, nil
 		}
-		return load.Outcome{}, l.round(ctx)
+		return load.Outcome{}, l.sendRound(ctx)
 	}, func(int) {})
 	if err != nil {
 		return err
@@ -89,11 +89,11 @@ func (l *loader) files(ctx context.Context, dir string) error {
 	if report.Bundles == 0 {
 		return fmt.Errorf("there are no bundles in %s", dir)
 	}
-	return l.round(ctx)
+	return l.sendRound(ctx)
 }
 
-// round sends what was gathered and repeats its rows.
-func (l *loader) round(ctx context.Context) error {
+// sendRound sends the collected bundles, and then applies their rows to the bare tree.
+func (l *loader) sendRound(ctx context.Context) error {
 	if len(l.bundles) == 0 {
 		return nil
 	}
@@ -103,26 +103,25 @@ func (l *loader) round(ctx context.Context) error {
 		requests[i] = post(l.site, "", bundle)
 	}
 	l.bundles, l.resources, l.total = nil, 0, l.total+n
-	once := func(of *side, limit int, w func(int) error) error {
-		_, err := of.drive(ctx, 1, 0, 0, limit, func(_, i int) error { return w(i) })
+	once := func(m *measurement, limit int, w func(int) error) error {
+		_, err := m.run(ctx, 1, 0, 0, limit, func(_, i int) error { return w(i) })
 		return err
 	}
 	if err := once(l.subject, len(requests), func(i int) error { return l.client.do(requests[i]) }); err != nil {
 		return err
 	}
-	list := l.site.taken.take()
-	if err := once(l.beside, len(list), func(i int) error { return l.raw.Apply(list[i]) }); err != nil {
+	list := l.site.written.take()
+	if err := once(l.baseline, len(list), func(i int) error { return l.raw.Apply(list[i]) }); err != nil {
 		return err
 	}
-	l.subject.count(len(requests), n)
-	l.beside.count(len(list), n)
+	l.subject.setUnits(len(requests), n)
+	l.baseline.setUnits(len(list), n)
 	return nil
 }
 
-// disk compacts a record, closes it, opens and closes it once more, and
-// measures its folder. A running engine keeps journal files for reuse, however
-// much it holds; opening takes them away.
-func (b *run) disk(ctx context.Context, s *site, resources int) (*Disk, error) {
+// measureDisk compacts a record, closes it, opens and closes it once more, and measures its
+// folder. A running engine keeps journal files for reuse; opening the store deletes them.
+func (b *run) measureDisk(ctx context.Context, s *target, resources int) (*Disk, error) {
 	if err := s.record.Compact(ctx); err != nil {
 		return nil, fmt.Errorf("compact: %w", err)
 	}

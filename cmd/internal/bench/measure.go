@@ -10,44 +10,42 @@ import (
 	"time"
 )
 
-// Figure is what one side of a row did.
+// Figure is the result of one measurement of a row.
 type Figure struct {
 	Operations int           `json:"operations"`
 	Took       time.Duration `json:"took_ns"`
 	PerSecond  float64       `json:"per_second"`
 	P50        time.Duration `json:"p50_ns"`
 	P99        time.Duration `json:"p99_ns"`
-	// Allocs are the allocations of the whole process for one operation: those
-	// of the clients are few.
+	// Allocs are the allocations of the whole process for one operation. Few are of the clients.
 	Allocs float64 `json:"allocs"`
-	// CPU is the processor time of the whole process for one operation, clients,
-	// kernel and collector included: it says what an operation costs on a
-	// machine that others use too.
+	// CPU is the processor time of the whole process for one operation, with clients, kernel and
+	// garbage collector. Unlike elapsed time it hardly depends on other load of the machine.
 	CPU time.Duration `json:"cpu_ns"`
 }
 
-// side gathers the rounds of one side.
-type side struct {
+// measurement sums up the rounds of the subject or the baseline of a row.
+type measurement struct {
 	times   []time.Duration // of operations
-	units   int             // done: operations, or the resources in them
+	units   int             // operations, or the resources in them
 	took    time.Duration   // of all rounds
 	mallocs uint64
 	cpu     time.Duration
 	rates   []float64 // units per second of each round
 }
 
-// work does operation number n as one of several workers.
+// work runs operation number n in one of several workers.
 type work func(worker, n int) error
 
-// timed runs f as one round. f returns how many units it did and how long its
-// operations took.
-func (s *side) timed(f func() (units int, times []time.Duration, took time.Duration, err error)) error {
+// timeRound runs f as one round. f returns the number of its units and the times of its
+// operations.
+func (s *measurement) timeRound(f func() (units int, times []time.Duration, took time.Duration, err error)) error {
 	var before, after runtime.MemStats
-	runtime.GC() // what others left is not to be paid here
+	runtime.GC() // garbage of earlier rounds must not be collected in this one
 	runtime.ReadMemStats(&before)
-	spent := cpu()
+	spent := cpuTime()
 	units, times, took, err := f()
-	spent = cpu() - spent
+	spent = cpuTime() - spent
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		return err
@@ -61,10 +59,10 @@ func (s *side) timed(f func() (units int, times []time.Duration, took time.Durat
 	return nil
 }
 
-// drive runs w with several workers, until the time is over or, for a length of
-// 0, until limit operations are done. from numbers the first operation.
-func (s *side) drive(ctx context.Context, workers int, length time.Duration, from, limit int, w work) (done int, err error) {
-	err = s.timed(func() (int, []time.Duration, time.Duration, error) {
+// run runs w with several workers until the time is over or, for a length of 0, until limit
+// operations are done. from is the number of the first operation.
+func (s *measurement) run(ctx context.Context, workers int, length time.Duration, from, limit int, w work) (done int, err error) {
+	err = s.timeRound(func() (int, []time.Duration, time.Duration, error) {
 		var next atomic.Int64
 		var first atomic.Pointer[error]
 		times := make([][]time.Duration, workers)
@@ -98,8 +96,8 @@ func (s *side) drive(ctx context.Context, workers int, length time.Duration, fro
 	return done, err
 }
 
-// cpu is the processor time of this process; 0 where the system does not say.
-func cpu() time.Duration {
+// cpuTime returns the processor time of this process; 0 if the system does not report it.
+func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
@@ -107,16 +105,15 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// count makes the last round, of so many operations, count as units: the
-// resources in them.
-func (s *side) count(operations, units int) {
+// setUnits replaces the operations of the last round by units, the resources in them.
+func (s *measurement) setUnits(operations, units int) {
 	s.units += units - operations
 	last := len(s.rates) - 1
 	s.rates[last] *= float64(units) / float64(operations)
 }
 
 // figure sums up the rounds.
-func (s *side) figure() Figure {
+func (s *measurement) figure() Figure {
 	slices.Sort(s.times)
 	f := Figure{Operations: s.units, Took: s.took, PerSecond: float64(s.units) / s.took.Seconds(), Allocs: float64(s.mallocs) / float64(max(1, s.units)),
 		CPU: s.cpu / time.Duration(max(1, s.units))}
@@ -126,12 +123,12 @@ func (s *side) figure() Figure {
 	return f
 }
 
-// row sums up both sides.
-func row(name, limit, goal string, subject, beside *side) Row {
-	r := Row{Name: name, Limit: limit, Goal: goal, Subject: subject.figure(), Beside: beside.figure()}
-	r.Ratio = r.Subject.PerSecond / r.Beside.PerSecond
+// row returns the row of a subject and its baseline.
+func row(name, limit, goal string, subject, baseline *measurement) Row {
+	r := Row{Name: name, Limit: limit, Goal: goal, Subject: subject.figure(), Baseline: baseline.figure()}
+	r.Ratio = r.Subject.PerSecond / r.Baseline.PerSecond
 	for i := range subject.rates {
-		ratio := subject.rates[i] / beside.rates[i]
+		ratio := subject.rates[i] / baseline.rates[i]
 		if i == 0 {
 			r.Low, r.High = ratio, ratio
 		}

@@ -17,11 +17,11 @@ import (
 // examples is how many different requests each query of the mix has.
 const examples = 64
 
-// Mixed is one query of the search mix.
-type Mixed struct {
+// MixedQuery is one query of the search mix.
+type MixedQuery struct {
 	Name    string  `json:"name"`
-	Refused string  `json:"refused,omitempty"` // why it is not served; the rest is empty then
-	Rows    float64 `json:"rows,omitempty"`    // resources in an answer, includes as well; of a count, what it counts
+	Refused string  `json:"refused,omitempty"` // why it is not served; the other fields are empty then
+	Rows    float64 `json:"rows,omitempty"`    // resources in an answer, with includes; for _summary=count, the count
 	Bytes   float64 `json:"bytes,omitempty"`   // of an answer
 	Figure  Figure  `json:"figure"`
 }
@@ -32,30 +32,29 @@ type Mix struct {
 	Resources int           `json:"resources"`
 	Loading   time.Duration `json:"loading_ns"`
 	Clients   int           `json:"clients"`
-	Queries   []Mixed       `json:"queries"`
+	Queries   []MixedQuery  `json:"queries"`
 	Disk      *Disk         `json:"disk,omitempty"` // of a rung of the ladder
 }
 
-// mixing measures the mix with one client.
-func (b *run) mixing(ctx context.Context) error {
+// measureMix measures the mix with one client.
+func (b *run) measureMix(ctx context.Context) error {
 	s, err := b.open(ctx, false, false)
 	if err == nil {
-		b.report.Mix, err = b.mix(ctx, s, b.cfg.MixPatients, 1)
+		b.report.Mix, err = b.runMix(ctx, s, b.cfg.MixPatients, 1)
 	}
 	return err
 }
 
-// mix loads a region as a stream and asks it every query of the mix. A query that
-// is not supported is listed; one that finds nothing is an error, since its values
-// are those of the region.
-func (b *run) mix(ctx context.Context, s *site, patients, clients int) (*Mix, error) {
+// runMix loads a region as a stream and runs every query of the mix. A query that is not
+// supported is listed. One that finds nothing is an error, since its values are from the region.
+func (b *run) runMix(ctx context.Context, s *target, patients, clients int) (*Mix, error) {
 	cfg := synth.Config{Patients: patients, Seed: 1}
 	m := &Mix{Patients: cfg.Patients, Clients: clients}
 	if err := m.load(s, cfg); err != nil {
 		return nil, err
 	}
 	queries := synth.Mix(cfg, examples)
-	served := make([]*side, len(queries))
+	served := make([]*measurement, len(queries))
 	for i, q := range queries {
 		row, err := probe(ctx, s, q)
 		if err != nil {
@@ -63,7 +62,7 @@ func (b *run) mix(ctx context.Context, s *site, patients, clients int) (*Mix, er
 		}
 		m.Queries = append(m.Queries, row)
 		if row.Refused == "" {
-			served[i] = &side{}
+			served[i] = &measurement{}
 		}
 	}
 	for range rounds {
@@ -71,21 +70,21 @@ func (b *run) mix(ctx context.Context, s *site, patients, clients int) (*Mix, er
 			if served[i] == nil {
 				continue
 			}
-			if err := b.ask(ctx, served[i], s, clients, q.Examples); err != nil {
+			if err := b.sendGets(ctx, served[i], s, clients, q.Examples); err != nil {
 				return nil, fmt.Errorf("%s: %w", q.Name, err)
 			}
 		}
 	}
-	for i, of := range served {
-		if of != nil {
-			m.Queries[i].Figure = of.figure()
+	for i, answers := range served {
+		if answers != nil {
+			m.Queries[i].Figure = answers.figure()
 		}
 	}
 	return m, nil
 }
 
 // load sends the region, one bundle after the other.
-func (m *Mix) load(s *site, cfg synth.Config) error {
+func (m *Mix) load(s *target, cfg synth.Config) error {
 	c, err := dial(s.address)
 	if err != nil {
 		return err
@@ -102,9 +101,9 @@ func (m *Mix) load(s *site, cfg synth.Config) error {
 	return nil
 }
 
-// probe asks each example once.
-func probe(ctx context.Context, s *site, q synth.Query) (Mixed, error) {
-	m := Mixed{Name: q.Name}
+// probe runs each example once.
+func probe(ctx context.Context, s *target, q synth.Query) (MixedQuery, error) {
+	m := MixedQuery{Name: q.Name}
 	if len(q.Examples) == 0 {
 		return m, fmt.Errorf("%s: the region has no values for it", q.Name)
 	}
@@ -130,7 +129,7 @@ func probe(ctx context.Context, s *site, q synth.Query) (Mixed, error) {
 	return m, nil
 }
 
-func fetch(ctx context.Context, s *site, path string) (status int, body []byte, err error) {
+func fetch(ctx context.Context, s *target, path string) (status int, body []byte, err error) {
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/fhir/"+path, nil)
 	if err != nil {
 		return 0, nil, err
@@ -143,7 +142,7 @@ func fetch(ctx context.Context, s *site, path string) (status int, body []byte, 
 	body, err = io.ReadAll(resp.Body)
 	err = errors.Join(err, resp.Body.Close())
 	if err == nil && !json.Valid(body) {
-		err = fmt.Errorf("%s: the answer of status %d is no JSON", path, resp.StatusCode)
+		err = fmt.Errorf("%s: the answer of status %d is not JSON", path, resp.StatusCode)
 	}
 	return resp.StatusCode, body, err
 }

@@ -13,17 +13,16 @@ import (
 	"carerecord/conformance/synth"
 )
 
-// sampled is how many different requests a row of reads sends.
-const sampled = 2000
+// readRequests is how many different requests a row of reads sends.
+const readRequests = 2000
 
-// reading measures read by id and the patient-scoped search, each beside the
-// bare handler.
-func (b *run) reading(ctx context.Context) error {
-	s, err := b.region(ctx, false, false)
+// measureReads measures read by id and the patient-scoped search, each against the bare handler.
+func (b *run) measureReads(ctx context.Context) error {
+	s, err := b.openRegion(ctx, false, false)
 	if err != nil {
 		return err
 	}
-	paths, err := b.known()
+	paths, err := b.readPaths()
 	if err != nil {
 		return err
 	}
@@ -39,49 +38,49 @@ func (b *run) reading(ctx context.Context) error {
 		{"read by id, 8 clients", "ratio 0.80", clients, paths},
 		{"search of a patient, 20 rows, 1 client", "p50 under 1 ms", 1, searches},
 	} {
-		bare, err := b.bare(s, r.paths)
+		bare, err := b.openBare(s, r.paths)
 		if err != nil {
 			return err
 		}
-		subject, beside := &side{}, &side{}
+		subject, baseline := &measurement{}, &measurement{}
 		for range rounds {
 			for _, turn := range []struct {
-				of *side
-				at *site
-			}{{subject, s}, {beside, bare}} {
-				if err := b.ask(ctx, turn.of, turn.at, r.workers, r.paths); err != nil {
+				of *measurement
+				at *target
+			}{{subject, s}, {baseline, bare}} {
+				if err := b.sendGets(ctx, turn.of, turn.at, r.workers, r.paths); err != nil {
 					return err
 				}
 			}
 		}
-		b.report.Rows = append(b.report.Rows, row(r.name, "bare handler, same bytes", r.goal, subject, beside))
+		b.report.Rows = append(b.report.Rows, row(r.name, "bare handler, same bytes", r.goal, subject, baseline))
 	}
 	return nil
 }
 
-// ask drives one round of GETs.
-func (b *run) ask(ctx context.Context, of *side, at *site, workers int, paths []string) error {
+// sendGets runs one round of GETs.
+func (b *run) sendGets(ctx context.Context, m *measurement, at *target, workers int, paths []string) error {
 	requests := make([]request, len(paths))
 	for i, p := range paths {
 		requests[i] = get(at, p)
 	}
-	return b.send(ctx, of, at, workers, requests)
+	return b.send(ctx, m, at, workers, requests)
 }
 
-// send drives one round of requests, in turn, for the length of a round.
-func (b *run) send(ctx context.Context, of *side, at *site, workers int, requests []request) error {
+// send runs one round, which repeats the requests in their order.
+func (b *run) send(ctx context.Context, m *measurement, at *target, workers int, requests []request) error {
 	list, hangUp, err := b.dialAll(at, workers)
 	if err != nil {
 		return err
 	}
 	defer hangUp()
-	_, err = of.drive(ctx, workers, b.cfg.Length/rounds, 0, 0, func(worker, n int) error {
+	_, err = m.run(ctx, workers, b.cfg.Length/rounds, 0, 0, func(worker, n int) error {
 		return list[worker].do(requests[n%len(requests)])
 	})
 	return err
 }
 
-func (b *run) dialAll(at *site, n int) (list []*client, hangUp func(), err error) {
+func (b *run) dialAll(at *target, n int) (list []*client, hangUp func(), err error) {
 	hangUp = func() {
 		for _, c := range list {
 			c.close()
@@ -98,11 +97,10 @@ func (b *run) dialAll(at *site, n int) (list []*client, hangUp func(), err error
 	return list, hangUp, nil
 }
 
-// known returns the addresses of resources of the region, of all types and
-// patients.
-func (b *run) known() ([]string, error) {
+// readPaths returns the paths of resources of the region, of all types and patients.
+func (b *run) readPaths() ([]string, error) {
 	var paths []string
-	for bundle := range b.people() {
+	for bundle := range b.sample() {
 		gjson.GetBytes(bundle.Body, "entry.#.request.url").ForEach(func(_, url gjson.Result) bool {
 			paths = append(paths, url.Str)
 			return true
@@ -112,15 +110,14 @@ func (b *run) known() ([]string, error) {
 		return nil, fmt.Errorf("the region is empty")
 	}
 	var out []string
-	for i := range min(sampled, len(paths)) {
-		out = append(out, paths[i*7919%len(paths)]) // in no order of the store
+	for i := range min(readRequests, len(paths)) {
+		out = append(out, paths[i*7919%len(paths)]) // not in the order of the store
 	}
 	return out, nil
 }
 
-// searches gives some patients more Observations, and returns searches that
-// answer with 20 each.
-func (b *run) searches(s *site) ([]string, error) {
+// searches adds Observations of some patients, and returns searches with 20 matches each.
+func (b *run) searches(s *target) ([]string, error) {
 	c, err := dial(s.address)
 	if err != nil {
 		return nil, err
@@ -130,7 +127,7 @@ func (b *run) searches(s *site) ([]string, error) {
 	for n := range min(50, b.cfg.Patients) {
 		patient := fmt.Sprintf("Patient/%sp%d", synth.Organisations()[0].IDPrefix, n)
 		for _, o := range b.observations(30) {
-			if err := c.do(post(s, "Observation", o.about(patient))); err != nil {
+			if err := c.do(post(s, "Observation", o.withPatient(patient))); err != nil {
 				return nil, fmt.Errorf("add an Observation: %w", err)
 			}
 		}
@@ -139,28 +136,28 @@ func (b *run) searches(s *site) ([]string, error) {
 	return paths, nil
 }
 
-// bare serves what another site answers to these requests: the same headers
-// and bytes, from memory.
-func (b *run) bare(of *site, paths []string) (*site, error) {
+// openBare serves the answers of another target to these requests, with the same headers and
+// bytes, from memory.
+func (b *run) openBare(m *target, paths []string) (*target, error) {
 	type kept struct {
 		header map[string]string
 		body   []byte
 	}
 	answers := map[string]kept{}
 	for _, p := range paths {
-		ask, err := http.NewRequest(http.MethodGet, "http://"+of.address+"/fhir/"+p, nil)
+		ask, err := http.NewRequest(http.MethodGet, "http://"+m.address+"/fhir/"+p, nil)
 		if err != nil {
 			return nil, err
 		}
 		ask.Header.Set("Accept-Encoding", "identity") // as the measured client does
 		resp, err := http.DefaultClient.Do(ask)
 		if err != nil {
-			return nil, fmt.Errorf("ask for what the bare handler answers: %w", err)
+			return nil, fmt.Errorf("record the answers of the bare handler: %w", err)
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if err != nil || resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("ask for what the bare handler answers: %s: status %d, %w", p, resp.StatusCode, err)
+			return nil, fmt.Errorf("record the answers of the bare handler: %s: status %d, %w", p, resp.StatusCode, err)
 		}
 		if n := gjson.GetBytes(body, "entry.#").Int(); strings.Contains(p, "_count=20") && n != 20 {
 			return nil, fmt.Errorf("%s answers with %d rows, not 20", p, n)
@@ -187,7 +184,7 @@ func (b *run) bare(of *site, paths []string) (*site, error) {
 				h.Set(name, value)
 			}
 			g.Writer.WriteHeader(http.StatusOK)
-			g.Writer.Write(k.body) // a client that has gone is noticed by itself
+			g.Writer.Write(k.body) // an error means that the client has gone
 		}
 		e.GET("/fhir/:type/:id", answer)
 		e.GET("/fhir/:type", answer)

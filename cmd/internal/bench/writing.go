@@ -13,15 +13,15 @@ type observation struct {
 	patient string // Patient/…
 }
 
-// about returns the body with another patient as its subject.
-func (o observation) about(patient string) []byte {
+// withPatient returns the body with another patient as its subject.
+func (o observation) withPatient(patient string) []byte {
 	return bytes.Replace(o.body, []byte(`"`+o.patient+`"`), []byte(`"`+patient+`"`), 1)
 }
 
 // observations returns the first Observations of the region.
 func (b *run) observations(n int) []observation {
 	var out []observation
-	for bundle := range b.people() {
+	for bundle := range b.sample() {
 		gjson.GetBytes(bundle.Body, "entry.#.resource").ForEach(func(_, r gjson.Result) bool {
 			if r.Get("resourceType").Str == "Observation" {
 				out = append(out, observation{[]byte(r.Raw), r.Get("subject.reference").Str})
@@ -35,8 +35,8 @@ func (b *run) observations(n int) []observation {
 	return out
 }
 
-// creates are the requests of the rows that create.
-func (b *run) creates(at *site) []request {
+// creates returns the requests of the rows that create.
+func (b *run) creates(at *target) []request {
 	var out []request
 	for _, o := range b.observations(1000) {
 		out = append(out, post(at, "Observation", o.body))
@@ -44,55 +44,55 @@ func (b *run) creates(at *site) []request {
 	return out
 }
 
-// creating measures create beside synced batches of the rows that it made.
-func (b *run) creating(ctx context.Context) error {
-	s, err := b.region(ctx, false, true)
+// measureCreates measures create. The baseline is synced batches of the same rows.
+func (b *run) measureCreates(ctx context.Context) error {
+	s, err := b.openRegion(ctx, false, true)
 	if err != nil {
 		return err
 	}
-	raw, err := b.raw()
+	raw, err := b.openRaw()
 	if err != nil {
 		return err
 	}
-	if err := repeat(ctx, &side{}, raw, 1, s.taken.take()); err != nil { // the region
+	if err := applyBatches(ctx, &measurement{}, raw, 1, s.written.take()); err != nil { // the region
 		return err
 	}
-	subject, beside := &side{}, &side{}
+	subject, baseline := &measurement{}, &measurement{}
 	requests := b.creates(s)
 	for range rounds {
 		if err := b.send(ctx, subject, s, clients, requests); err != nil {
 			return err
 		}
-		if err := repeat(ctx, beside, raw, clients, s.taken.take()); err != nil {
+		if err := applyBatches(ctx, baseline, raw, clients, s.written.take()); err != nil {
 			return err
 		}
 	}
-	b.report.Rows = append(b.report.Rows, row("create, 8 clients", "synced batches, same rows, 8 writers", "ratio 0.60", subject, beside))
+	b.report.Rows = append(b.report.Rows, row("create, 8 clients", "synced batches, same rows, 8 writers", "ratio 0.60", subject, baseline))
 	return nil
 }
 
-// repeat applies batches to a bare tree, as one round of a side.
-func repeat(ctx context.Context, of *side, raw Raw, writers int, list [][]byte) error {
-	_, err := of.drive(ctx, writers, 0, 0, len(list), func(_, n int) error { return raw.Apply(list[n]) })
+// applyBatches applies batches to a bare tree, as one round.
+func applyBatches(ctx context.Context, m *measurement, raw Raw, writers int, list [][]byte) error {
+	_, err := m.run(ctx, writers, 0, 0, len(list), func(_, n int) error { return raw.Apply(list[n]) })
 	return err
 }
 
-// trail measures what the trail costs a read and a create: the same server
+// measureTrail measures the cost of the audit trail for a read and a create, on the same server
 // with and without it.
-func (b *run) trail(ctx context.Context) error {
-	on, err := b.region(ctx, true, false)
+func (b *run) measureTrail(ctx context.Context) error {
+	on, err := b.openRegion(ctx, true, false)
 	if err != nil {
 		return err
 	}
-	off, err := b.region(ctx, false, false)
+	off, err := b.openRegion(ctx, false, false)
 	if err != nil {
 		return err
 	}
-	paths, err := b.known()
+	paths, err := b.readPaths()
 	if err != nil {
 		return err
 	}
-	reads := func(at *site) (out []request) {
+	reads := func(at *target) (out []request) {
 		for _, p := range paths {
 			out = append(out, get(at, p))
 		}
@@ -100,18 +100,18 @@ func (b *run) trail(ctx context.Context) error {
 	}
 	for _, r := range []struct {
 		name     string
-		requests func(*site) []request
+		requests func(*target) []request
 	}{{"read", reads}, {"create", b.creates}} {
-		subject, beside := &side{}, &side{}
+		subject, baseline := &measurement{}, &measurement{}
 		for range rounds {
 			if err := b.send(ctx, subject, on, clients, r.requests(on)); err != nil {
 				return err
 			}
-			if err := b.send(ctx, beside, off, clients, r.requests(off)); err != nil {
+			if err := b.send(ctx, baseline, off, clients, r.requests(off)); err != nil {
 				return err
 			}
 		}
-		b.report.Rows = append(b.report.Rows, row(r.name+", trail on, 8 clients", r.name+", trail off", "", subject, beside))
+		b.report.Rows = append(b.report.Rows, row(r.name+", trail on, 8 clients", r.name+", trail off", "", subject, baseline))
 	}
 	return nil
 }

@@ -14,29 +14,29 @@ import (
 	"carerecord/conformance/synth"
 )
 
-// site is a handler that is served on loopback.
-type site struct {
+// target is a handler that is served on loopback.
+type target struct {
 	address string
-	record  Record // of a record; the zero Record for a bare handler
+	record  Record // the zero Record for a bare handler
 	dir     string
-	taken   *batches // what the engine wrote, where that is asked for
+	written *recorder // by the engine, if it was opened with Options.Batches
 	close   func() error
 }
 
-// batches keeps what the engine writes until a raw writer has repeated it.
-type batches struct {
+// recorder keeps the batches of the engine until they are applied to a bare tree.
+type recorder struct {
 	mu   sync.Mutex
 	list [][]byte
 }
 
-func (b *batches) add(batch []byte) {
+func (b *recorder) add(batch []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.list = append(b.list, bytes.Clone(batch))
 }
 
-// take returns what was added since the last call, in its order.
-func (b *batches) take() [][]byte {
+// take returns the batches since the last call, in their order.
+func (b *recorder) take() [][]byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := b.list
@@ -44,8 +44,8 @@ func (b *batches) take() [][]byte {
 	return list
 }
 
-// serve serves a handler at an address that the handler may know.
-func (b *run) serve(open func(url string) (http.Handler, error)) (*site, error) {
+// serve opens a handler with the URL that it will have, and serves it.
+func (b *run) serve(open func(url string) (http.Handler, error)) (*target, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -56,20 +56,20 @@ func (b *run) serve(open func(url string) (http.Handler, error)) (*site, error) 
 	}
 	server := &http.Server{Handler: h}
 	go server.Serve(l) // ends with Close
-	s := &site{address: l.Addr().String(), close: sync.OnceValue(server.Close)}
+	s := &target{address: l.Addr().String(), close: sync.OnceValue(server.Close)}
 	b.closes = append(b.closes, s.close)
 	return s, nil
 }
 
 // open serves a new, empty record.
-func (b *run) open(ctx context.Context, trail, take bool) (*site, error) {
-	dir := b.folder()
+func (b *run) open(ctx context.Context, trail, take bool) (*target, error) {
+	dir := b.newFolder()
 	var rec Record
-	taken := &batches{}
+	written := &recorder{}
 	s, err := b.serve(func(url string) (http.Handler, error) {
 		o := Options{URL: url, Trail: trail}
 		if take {
-			o.Batches = taken.add
+			o.Batches = written.add
 		}
 		var err error
 		rec, err = b.cfg.Open(ctx, dir, o)
@@ -78,20 +78,20 @@ func (b *run) open(ctx context.Context, trail, take bool) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.record, s.dir, s.taken = rec, dir, taken
+	s.record, s.dir, s.written = rec, dir, written
 	stop := s.close
 	s.close = sync.OnceValue(func() error { return errors.Join(stop(), rec.Close()) })
 	b.closes[len(b.closes)-1] = s.close
 	return s, nil
 }
 
-// people is the region that is read, searched and written to.
-func (b *run) people() iter.Seq[synth.Bundle] {
+// sample returns the region for reads, searches and creates.
+func (b *run) sample() iter.Seq[synth.Bundle] {
 	return synth.Sample(synth.Config{Patients: b.cfg.Patients, Seed: 1})
 }
 
-// region serves a record that holds the synthetic region.
-func (b *run) region(ctx context.Context, trail, take bool) (*site, error) {
+// openRegion serves a record with the synthetic region.
+func (b *run) openRegion(ctx context.Context, trail, take bool) (*target, error) {
 	s, err := b.open(ctx, trail, take)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (b *run) region(ctx context.Context, trail, take bool) (*site, error) {
 		return nil, err
 	}
 	defer c.close()
-	for bundle := range b.people() {
+	for bundle := range b.sample() {
 		if err := c.do(post(s, "", bundle.Body)); err != nil {
 			return nil, fmt.Errorf("load the region: %w", err)
 		}
@@ -116,12 +116,12 @@ type request struct {
 	want  int    // status
 }
 
-func get(s *site, path string) request {
+func get(s *target, path string) request {
 	return request{path: path, want: http.StatusOK, bytes: fmt.Appendf(nil, "GET /fhir/%s HTTP/1.1\r\nHost: %s\r\n\r\n", path, s.address)}
 }
 
-// post is a create of a type; of type "" a transaction.
-func post(s *site, typ string, body []byte) request {
+// post returns the request that creates a resource of a type; a transaction for the type "".
+func post(s *target, typ string, body []byte) request {
 	r := request{want: http.StatusCreated}
 	if typ == "" {
 		r.want = http.StatusOK
