@@ -24,7 +24,7 @@ func (c *tokenCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := node.IssueToken(ctx, cfg, smart.Spec{User: c.User, Client: c.Client, Scope: c.Scope, Patient: c.Patient, Purpose: c.Purpose})
+	token, err := node.IssueToken(ctx, cfg, smart.TokenRequest{User: c.User, Client: c.Client, Scope: c.Scope, Patient: c.Patient, Purpose: c.Purpose})
 	if err != nil {
 		return err
 	}

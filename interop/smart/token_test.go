@@ -76,7 +76,7 @@ func newDesk() *desk {
 	return d
 }
 
-func (d *desk) issue(t *testing.T, spec smart.Spec) string {
+func (d *desk) issue(t *testing.T, spec smart.TokenRequest) string {
 	t.Helper()
 	token, err := d.Issue(context.Background(), spec)
 	if err != nil {
@@ -105,21 +105,21 @@ func TestPrincipal(t *testing.T) {
 		return s
 	}
 	for name, c := range map[string]struct {
-		spec smart.Spec
+		spec smart.TokenRequest
 		want consent.Principal
 	}{
-		"a clinician": {smart.Spec{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
+		"a clinician": {smart.TokenRequest{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
 			Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}, Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientPurposes: []string{"TREAT"},
 			Scopes: scopes("user/*.cruds"), Level: 3}},
-		"a patient": {smart.Spec{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Purpose: "PATRQT",
+		"a patient": {smart.TokenRequest{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Purpose: "PATRQT",
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 9}},
-		"a patient without a record is bound to none": {smart.Spec{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
+		"a patient without a record is bound to none": {smart.TokenRequest{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs")}},
-		"a feed": {smart.Spec{Client: "feed"}, consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
+		"a feed": {smart.TokenRequest{Client: "feed"}, consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
 			Client: "feed", ClientClass: "backend", ClientPurposes: []string{"TREAT"}, Scopes: scopes("system/*.cruds")}},
-		"another backend": {smart.Spec{Client: "reader"}, consent.Principal{Kind: consent.Backend, Subject: "reader", Organisation: "G1", Flow: "care", Purpose: "TREAT",
+		"another backend": {smart.TokenRequest{Client: "reader"}, consent.Principal{Kind: consent.Backend, Subject: "reader", Organisation: "G1", Flow: "care", Purpose: "TREAT",
 			Client: "reader", ClientClass: "backend", ClientPurposes: []string{"TREAT"}, Scopes: scopes("system/Patient.rs")}},
-		"SMART-236: scopes are cut to the ceiling": {smart.Spec{User: "doctor", Client: "ehr", Scope: "user/Observation.rs system/*.cruds patient/Patient.r"}, consent.Principal{
+		"SMART-236: scopes are cut to the ceiling": {smart.TokenRequest{User: "doctor", Client: "ehr", Scope: "user/Observation.rs system/*.cruds patient/Patient.r"}, consent.Principal{
 			Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"}, Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass},
 			Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientPurposes: []string{"TREAT"}, Scopes: scopes("user/Observation.rs"), Level: 3}},
 	} {
@@ -142,7 +142,7 @@ func TestPrincipal(t *testing.T) {
 // hash only.
 func TestOpaque(t *testing.T) {
 	d := newDesk()
-	one, two := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"}), d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+	one, two := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"}), d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
 	if len(one) != 43 || one == two {
 		t.Errorf("got %q and %q, want 43 letters each, and not the same", one, two)
 	}
@@ -184,7 +184,7 @@ func TestRefused(t *testing.T) {
 		"a moment before its end it does": {meantime: func(d *desk) { d.now = d.now.Add(12*time.Hour - time.Millisecond) }},
 	} {
 		d := newDesk()
-		token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+		token := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
 		if c.meantime != nil {
 			c.meantime(d)
 		}
@@ -226,7 +226,7 @@ func other(token string) string {
 // token (SMART-413).
 func TestSilentState(t *testing.T) {
 	d := newDesk()
-	token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+	token := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
 	d.state.silent = true
 	_, err := d.verify("Bearer " + token)
 	var e *fhir.Error
@@ -239,7 +239,7 @@ func TestSilentState(t *testing.T) {
 // request, not of the token (CON-1403).
 func TestTodaysRole(t *testing.T) {
 	d := newDesk()
-	token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+	token := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
 	d.policy.People[0].Organisation, d.policy.People[0].Role = "G1", "gone"
 	p, err := d.verify("Bearer " + token)
 	if err != nil || p.Organisation != "G1" || p.Parents != nil || p.Activities != nil {
@@ -250,19 +250,19 @@ func TestTodaysRole(t *testing.T) {
 // TestNotIssued: nothing is issued beyond what client and person may have.
 func TestNotIssued(t *testing.T) {
 	for name, c := range map[string]struct {
-		spec smart.Spec
+		spec smart.TokenRequest
 		want string
 	}{
-		"no such client":                        {smart.Spec{Client: "nobody"}, "no client"},
-		"no such person":                        {smart.Spec{User: "nobody", Client: "ehr"}, "no user"},
-		"a backend acts for no person":          {smart.Spec{User: "doctor", Client: "feed"}, "acts for no person"},
-		"an app needs a person":                 {smart.Spec{Client: "ehr"}, "does not act for"},
-		"a clinician in the app of patients":    {smart.Spec{User: "doctor", Client: "app"}, "does not act for"},
-		"a purpose that is not registered":      {smart.Spec{User: "doctor", Client: "ehr", Purpose: "HRESCH"}, "not registered for the purpose"},
-		"SMART-236: beyond the ceiling":         {smart.Spec{Client: "reader", Scope: "system/Observation.rs"}, "may not have any"},
-		"SMART-242: a level that does not fit":  {smart.Spec{User: "doctor", Client: "ehr", Scope: "patient/*.rs"}, "may not have any"},
-		"a scope that is not understood":        {smart.Spec{User: "doctor", Client: "ehr", Scope: "user/Observation.sr"}, "in that order"},
-		"launch context is refused, not served": {smart.Spec{User: "doctor", Client: "ehr", Patient: "ann-1"}, "not built yet"},
+		"no such client":                        {smart.TokenRequest{Client: "nobody"}, "no client"},
+		"no such person":                        {smart.TokenRequest{User: "nobody", Client: "ehr"}, "no user"},
+		"a backend acts for no person":          {smart.TokenRequest{User: "doctor", Client: "feed"}, "acts for no person"},
+		"an app needs a person":                 {smart.TokenRequest{Client: "ehr"}, "does not act for"},
+		"a clinician in the app of patients":    {smart.TokenRequest{User: "doctor", Client: "app"}, "does not act for"},
+		"a purpose that is not registered":      {smart.TokenRequest{User: "doctor", Client: "ehr", Purpose: "HRESCH"}, "not registered for the purpose"},
+		"SMART-236: beyond the ceiling":         {smart.TokenRequest{Client: "reader", Scope: "system/Observation.rs"}, "may not have any"},
+		"SMART-242: a level that does not fit":  {smart.TokenRequest{User: "doctor", Client: "ehr", Scope: "patient/*.rs"}, "may not have any"},
+		"a scope that is not understood":        {smart.TokenRequest{User: "doctor", Client: "ehr", Scope: "user/Observation.sr"}, "in that order"},
+		"launch context is refused, not served": {smart.TokenRequest{User: "doctor", Client: "ehr", Patient: "ann-1"}, "not built yet"},
 	} {
 		token, err := newDesk().Issue(context.Background(), c.spec)
 		if token != "" || err == nil || !strings.Contains(err.Error(), c.want) {

@@ -65,7 +65,7 @@ func (n *Node) explain(ctx context.Context, who, query string) (string, error) {
 	x := &explanation{engine: n.engine, counts: n.cfg.Auth.showsCounts() && n.confirmed() == nil}
 	fmt.Fprintf(&x.out, "%s\n", query)
 	for _, node := range request.Query.Explain() {
-		x.search(ctx, node, 0)
+		x.searchNode(ctx, node, 0)
 	}
 	if x.err != nil || !x.counts {
 		return x.out.String(), x.err
@@ -108,8 +108,8 @@ func (x *explanation) line(depth int, format string, args ...any) {
 	fmt.Fprintf(&x.out, format+"\n", args...)
 }
 
-// search writes a node of the search plan, with the engine's plan for its query.
-func (x *explanation) search(ctx context.Context, n join.PlanNode, depth int) {
+// searchNode writes a node of the search plan, with the engine's plan for its query.
+func (x *explanation) searchNode(ctx context.Context, n join.PlanNode, depth int) {
 	words := []string{n.Kind}
 	if n.Type != "" {
 		words = append(words, n.Type, "(needs "+strings.Join(strings.Split(n.Permission, ""), " or ")+", guarded)")
@@ -126,18 +126,18 @@ func (x *explanation) search(ctx context.Context, n join.PlanNode, depth int) {
 		if err != nil && x.err == nil {
 			x.err = err
 		}
-		x.plan(ctx, n.Type, plan, depth+1)
+		x.engineNode(ctx, n.Type, plan, depth+1)
 	}
 	for _, child := range n.Children {
-		x.search(ctx, child, depth+1)
+		x.searchNode(ctx, child, depth+1)
 	}
 }
 
 // maxCounted is the highest count of the documents of a key.
 const maxCounted = 100_000
 
-// plan writes a node of the engine's plan.
-func (x *explanation) plan(ctx context.Context, typ string, n store.PlanNode, depth int) {
+// engineNode writes a node of the engine's plan.
+func (x *explanation) engineNode(ctx context.Context, typ string, n store.PlanNode, depth int) {
 	text := n.Action
 	if n.Index != "" {
 		text += " " + n.Index
@@ -156,7 +156,7 @@ func (x *explanation) plan(ctx context.Context, typ string, n store.PlanNode, de
 	}
 	x.line(depth, "%s", text)
 	for _, child := range n.Children {
-		x.plan(ctx, typ, child, depth+1)
+		x.engineNode(ctx, typ, child, depth+1)
 	}
 }
 

@@ -31,7 +31,7 @@ func newObservers(ctx context.Context, log *slog.Logger, metrics bool) (o observ
 	}
 	if o.traces != nil {
 		o.request = telemetry.Chain(o.traces.Middleware, o.request)
-		o.decision = o.traces.Deciding
+		o.decision = o.traces.Decision
 	}
 	return o, nil
 }

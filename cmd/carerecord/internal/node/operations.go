@@ -56,7 +56,7 @@ func (n *Node) recorded(op operation) http.HandlerFunc {
 				return
 			}
 		}
-		out := newResponse()
+		out := newUnsentResponse()
 		op.handle(out, q)
 		if o.Status = out.status; op.audit == auditAfter || o.Status != http.StatusOK {
 			if err := n.audit(q.Context(), o); err != nil {
@@ -76,26 +76,28 @@ func (n *Node) answerRefused(w http.ResponseWriter, q *http.Request, name string
 	http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 }
 
-// response is an answer that has not been sent.
-type response struct {
+// unsentResponse is an answer that has not been sent.
+type unsentResponse struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func newResponse() *response { return &response{header: http.Header{}, status: http.StatusOK} }
+func newUnsentResponse() *unsentResponse {
+	return &unsentResponse{header: http.Header{}, status: http.StatusOK}
+}
 
 // Header implements http.ResponseWriter.
-func (r *response) Header() http.Header { return r.header }
+func (r *unsentResponse) Header() http.Header { return r.header }
 
 // WriteHeader implements http.ResponseWriter.
-func (r *response) WriteHeader(status int) { r.status = status }
+func (r *unsentResponse) WriteHeader(status int) { r.status = status }
 
 // Write implements http.ResponseWriter.
-func (r *response) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *unsentResponse) Write(b []byte) (int, error) { return r.body.Write(b) }
 
 // send sends the answer.
-func (r *response) send(w http.ResponseWriter) {
+func (r *unsentResponse) send(w http.ResponseWriter) {
 	for name, values := range r.header {
 		w.Header()[name] = values
 	}

@@ -69,7 +69,7 @@ func TestOperationsAreRecorded(t *testing.T) {
 	}
 	defer r.Close()
 	h := r.operationsHandler()
-	asked := map[string][]struct {
+	requests := map[string][]struct {
 		query, body, outcome string
 	}{
 		"POST /token":           {{"", `{"Client":"demo-feed"}`, "permit"}, {"", `{"Client":"nobody"}`, "refuse"}, {"", `{`, "refuse"}},
@@ -84,10 +84,10 @@ func TestOperationsAreRecorded(t *testing.T) {
 	}
 	var last uint64
 	for _, op := range r.operations() {
-		if len(asked[op.pattern]) == 0 {
+		if len(requests[op.pattern]) == 0 {
 			t.Errorf("AUD-101: no request of this test asks %s", op.pattern)
 		}
-		for _, c := range asked[op.pattern] {
+		for _, c := range requests[op.pattern] {
 			method, path, found := strings.Cut(op.pattern, " ")
 			if !found {
 				method, path = http.MethodGet, op.pattern
@@ -120,7 +120,7 @@ func TestAdminIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	token := func(spec smart.Spec) string {
+	token := func(spec smart.TokenRequest) string {
 		t.Helper()
 		token, err := r.tokens.Issue(t.Context(), spec)
 		if err != nil {
@@ -128,7 +128,7 @@ func TestAdminIsRecorded(t *testing.T) {
 		}
 		return token
 	}
-	operator, gp := token(smart.Spec{Client: "demo-operator"}), token(smart.Spec{User: "gp", Client: "demo-ehr"})
+	operator, gp := token(smart.TokenRequest{Client: "demo-operator"}), token(smart.TokenRequest{User: "gp", Client: "demo-ehr"})
 	paths := []string{"GET /admin/none", "POST /admin/reindex"}
 	for pattern := range r.operatorRoutes() {
 		paths = append(paths, pattern)

@@ -24,7 +24,7 @@ func (n *Node) operatorHandler() http.Handler {
 	known := n.operatorRoutes()
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		handle, pattern := known.find(q)
-		out := newResponse()
+		out := newUnsentResponse()
 		p, err := n.authorizeOperator(q)
 		switch {
 		case err != nil:
@@ -35,7 +35,7 @@ func (n *Node) operatorHandler() http.Handler {
 			handle(out, q)
 		}
 		if err := n.recordOperator(q, pattern, p, out.status, err); err != nil {
-			out = newResponse()
+			out = newUnsentResponse()
 			writeError(out, err)
 		}
 		out.send(w)

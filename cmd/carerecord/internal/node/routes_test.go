@@ -23,17 +23,17 @@ func TestNoPathIsRedirected(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	token, err := r.tokens.Issue(t.Context(), smart.Spec{Client: "demo-operator"})
+	token, err := r.tokens.Issue(t.Context(), smart.TokenRequest{Client: "demo-operator"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var last uint64
-	asked := 0
+	requests := 0
 	ask := func(h http.Handler, method, target string, header http.Header) (*httptest.ResponseRecorder, int) {
 		t.Helper()
 		q := httptest.NewRequest(method, target, nil)
-		asked++
-		q.RemoteAddr, q.Header = fmt.Sprintf("192.0.%d.%d:9", asked/250, asked%250), header
+		requests++
+		q.RemoteAddr, q.Header = fmt.Sprintf("192.0.%d.%d:9", requests/250, requests%250), header
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, q)
 		records, pos := recordsAfter(t, r.engine, last)

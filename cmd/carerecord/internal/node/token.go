@@ -13,7 +13,7 @@ import (
 )
 
 // IssueToken returns an access token, for a demonstration only.
-func IssueToken(ctx context.Context, cfg Config, spec smart.Spec) (string, error) {
+func IssueToken(ctx context.Context, cfg Config, spec smart.TokenRequest) (string, error) {
 	if server := dial(cfg); server != nil {
 		body, err := json.Marshal(spec)
 		if err != nil {
@@ -32,7 +32,7 @@ func IssueToken(ctx context.Context, cfg Config, spec smart.Spec) (string, error
 
 // answerToken answers POST /token on the socket.
 func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
-	var spec smart.Spec
+	var spec smart.TokenRequest
 	if err := json.NewDecoder(q.Body).Decode(&spec); err != nil {
 		n.answerRefused(w, q, "token-issue", err)
 		return
@@ -46,7 +46,7 @@ func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
 }
 
 // issueToken makes a token and records that before it returns it.
-func (n *Node) issueToken(ctx context.Context, who string, spec smart.Spec) (string, error) {
+func (n *Node) issueToken(ctx context.Context, who string, spec smart.TokenRequest) (string, error) {
 	token, err := "", errors.New("tokens are printed for a --demo store only")
 	var p consent.Principal // of the token; the record has its token ID
 	if n.cfg.Auth == AuthDemo {

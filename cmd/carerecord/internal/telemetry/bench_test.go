@@ -12,11 +12,11 @@ import (
 	"carerecord/store/storetest"
 )
 
-// BenchmarkWatched is what the line of log (the write to the file apart) and
-// the metrics of a request with one read cost.
+// BenchmarkWatched measures the cost of the log line (without the write to the file) and of the
+// metrics of a request with one read.
 func BenchmarkWatched(b *testing.B) {
 	m := NewMetrics()
-	e := m.Engine(whole{storetest.NewReference(time.Now)})
+	e := m.Engine(referenceEngine{storetest.NewReference(time.Now)})
 	watch := Chain(LogRequests(slog.New(slog.NewTextHandler(io.Discard, nil))), m.Middleware)
 	read := func(ctx context.Context) { e.Read(ctx, func(store.Snap) error { return nil }) }
 	b.Run("watched", func(b *testing.B) {
@@ -24,7 +24,7 @@ func BenchmarkWatched(b *testing.B) {
 			watch(b.Context(), &rest.Exchange{Interaction: "read", Type: "Patient", Request: "f82717872ed588acede5141f", Client: "demo-feed", Status: 200}, read)
 		}
 	})
-	bare := whole{storetest.NewReference(time.Now)}
+	bare := referenceEngine{storetest.NewReference(time.Now)}
 	b.Run("bare", func(b *testing.B) {
 		for b.Loop() {
 			bare.Read(b.Context(), func(store.Snap) error { return nil })

@@ -1,12 +1,10 @@
-// Package telemetry tells an operator how the server does: metrics, one line of
-// log per request, and traces.
+// Package telemetry observes a server: metrics, one log line per request, and traces.
 //
-// It goes around the parts and is in none of them: a rest.Middleware around each
-// request, and an Engine around the engine, with the same interface. What is not
-// asked for is not there.
+// It wraps the parts of a server and is in none of them: a rest.Middleware around each request,
+// and a store.Engine around the engine. A server without telemetry does not run any of it.
 //
-// Nothing that leaves here names a person or a resource, or repeats what a
-// client sent: labels and attributes come from short lists (labels.go). Two
-// values are free: the id of a request, which its client may choose, and the
-// registered id of a client; they stand in the log and in no metric.
+// Nothing in metrics, logs and traces identifies a person or a resource, or repeats what a
+// client sent: labels and attributes are from short lists (labels.go). There are two exceptions,
+// which are in the log and in no metric: the id of a request, which its client may choose, and
+// the registered id of a client.
 package telemetry

@@ -12,8 +12,8 @@ import (
 	"carerecord/store"
 )
 
-// class is the class of a status: 2xx, 4xx; "none" where no answer was made, "canceled" where
-// the client hung up before.
+// class returns the class of a status, such as 2xx; "none" if there was no answer, and "canceled"
+// if the client hung up before it.
 func class(status int) string {
 	if status == rest.ClientClosedRequest {
 		return "canceled"
@@ -24,7 +24,7 @@ func class(status int) string {
 	return [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}[status/100-1]
 }
 
-// cause says in a word why a call of the engine failed.
+// cause returns the value of the label "cause" for an error of the engine.
 func cause(err error) string {
 	switch {
 	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrExists):
@@ -41,7 +41,7 @@ func cause(err error) string {
 	return "other"
 }
 
-// Chain makes one Watch of several, the first outermost.
+// Chain returns the composition of several middlewares, the first outermost.
 func Chain(all ...rest.Middleware) rest.Middleware {
 	return func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 		around(ctx, x, all, next)
@@ -56,11 +56,11 @@ func around(ctx context.Context, x *rest.Exchange, all []rest.Middleware, next f
 	all[0](ctx, x, func(ctx context.Context) { around(ctx, x, all[1:], next) })
 }
 
-// LogRequests writes one line of log per request, with its trace if it has one.
+// LogRequests logs one line per request, with the id of its trace if that is sampled.
 func LogRequests(log *slog.Logger) rest.Middleware {
 	return func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 		began := time.Now()
-		defer func() { // a request that panics has its line as well
+		defer func() { // also after a panic
 			line := []slog.Attr{slog.String("interaction", string(x.Interaction)), slog.String("type", x.Type),
 				slog.Int("status", x.Status), slog.Duration("took", time.Since(began)), slog.String("request", x.Request), slog.String("client", x.Client)}
 			if span := trace.SpanContextFromContext(ctx); span.IsSampled() {

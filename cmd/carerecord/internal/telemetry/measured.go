@@ -8,64 +8,64 @@ import (
 	"carerecord/store"
 )
 
-// The calls of an engine that are measured.
+// The values of the label "call".
 const (
 	callRead   = "read"
 	callCommit = "commit"
 	callAppend = "append"
 )
 
-// Engine returns an engine that answers as e does and is measured.
-func (m *Metrics) Engine(e store.Engine) store.Engine { return &measured{Engine: e, m: m} }
+// Engine returns an engine that measures the calls to e.
+func (m *Metrics) Engine(e store.Engine) store.Engine { return &measuredEngine{Engine: e, m: m} }
 
-// measured times the calls that requests make.
-type measured struct {
+// measuredEngine measures the calls that requests make.
+type measuredEngine struct {
 	store.Engine
 	m *Metrics
 }
 
-func (e *measured) done(call string, spent time.Duration, err error) {
+func (e *measuredEngine) observe(call string, spent time.Duration, err error) {
 	e.m.engine.WithLabelValues(call).Observe(spent.Seconds())
 	if err != nil {
 		e.m.failures.WithLabelValues(call, cause(err)).Inc()
 	}
 }
 
-// Read takes the time that f spends outside of the snapshot off.
-func (e *measured) Read(ctx context.Context, f func(store.Snap) error) error {
-	began := time.Now()
-	var ours time.Duration // spent by f, not by the engine
-	var failed error       // what f returned
+// Read measures the time in the engine, without the time that f spends outside of the snapshot.
+func (e *measuredEngine) Read(ctx context.Context, f func(store.Snap) error) error {
+	began := e.m.now()
+	var outside time.Duration // spent by f outside of the engine
+	var failed error          // what f returned
 	err := e.Engine.Read(ctx, func(snap store.Snap) error {
-		timed := &timedSnap{Snap: snap}
-		from := time.Now()
+		timed := &timedSnap{Snap: snap, now: e.m.now}
+		from := e.m.now()
 		failed = f(timed)
-		ours += time.Since(from) - timed.spent
+		outside += e.m.now().Sub(from) - timed.spent
 		return failed
 	})
-	spent := time.Since(began) - ours
+	spent := e.m.now().Sub(began) - outside
 	fault := err
 	if failed != nil && cause(err) == "other" {
-		fault = nil // a refusal, a row that is not there: the engine answered
+		fault = nil // a refusal or a missing row: the engine answered
 	}
-	e.done(callRead, spent, fault)
+	e.observe(callRead, spent, fault)
 	return err
 }
 
-func (e *measured) Commit(ctx context.Context, b store.Batch) (uint64, error) {
-	began := time.Now()
+func (e *measuredEngine) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+	began := e.m.now()
 	seq, err := e.Engine.Commit(ctx, b)
-	e.done(callCommit, time.Since(began), err)
+	e.observe(callCommit, e.m.now().Sub(began), err)
 	if err == nil {
 		e.m.records.Add(float64(len(b.Log)))
 	}
 	return seq, err
 }
 
-func (e *measured) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
-	began := time.Now()
+func (e *measuredEngine) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
+	began := e.m.now()
 	first, err := e.Engine.Append(ctx, payloads...)
-	e.done(callAppend, time.Since(began), err)
+	e.observe(callAppend, e.m.now().Sub(began), err)
 	if err == nil {
 		e.m.records.Add(float64(len(payloads)))
 	}
@@ -75,13 +75,14 @@ func (e *measured) Append(ctx context.Context, payloads ...[]byte) (uint64, erro
 // timedSnap adds up the time spent in a snapshot.
 type timedSnap struct {
 	store.Snap
+	now   func() time.Time
 	spent time.Duration
 }
 
-func (s *timedSnap) since(began time.Time) { s.spent += time.Since(began) }
+func (s *timedSnap) add(began time.Time) { s.spent += s.now().Sub(began) }
 
 func (s *timedSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	defer s.since(time.Now())
+	defer s.add(s.now())
 	return s.Snap.Get(ctx, ref)
 }
 
@@ -90,12 +91,12 @@ func (s *timedSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.D
 }
 
 func (s *timedSnap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
-	defer s.since(time.Now())
+	defer s.add(s.now())
 	return s.Snap.Version(ctx, ref, version)
 }
 
 func (s *timedSnap) Count(ctx context.Context, q store.Query, max int) (int, error) {
-	defer s.since(time.Now())
+	defer s.add(s.now())
 	return s.Snap.Count(ctx, q, max)
 }
 
@@ -107,16 +108,16 @@ func (s *timedSnap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2
 	return s.rows(s.Snap.History(ctx, q))
 }
 
-// rows times a sequence while it is the engine's turn.
+// rows measures the time of a sequence in the engine.
 func (s *timedSnap) rows(all iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
-		began := time.Now()
+		began := s.now()
 		all(func(d store.Doc, err error) bool {
-			s.since(began)
+			s.add(began)
 			more := yield(d, err)
-			began = time.Now()
+			began = s.now()
 			return more
 		})
-		s.since(began)
+		s.add(began)
 	}
 }

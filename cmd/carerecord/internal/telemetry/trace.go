@@ -19,26 +19,26 @@ import (
 	"carerecord/store"
 )
 
-// The attributes of spans. There are no others.
+// All attributes of spans.
 const (
 	interactionKey = attribute.Key("carerecord.interaction")
 	typeKey        = attribute.Key("carerecord.type")
 	statusKey      = attribute.Key("http.response.status_code")
 	causeKey       = attribute.Key("carerecord.cause")   // of a failed call of the engine
 	writesKey      = attribute.Key("carerecord.writes")  // of a commit
-	recordsKey     = attribute.Key("carerecord.records") // of the trail
+	recordsKey     = attribute.Key("carerecord.records") // of the audit trail
 )
 
-// Traces makes spans at the four seams: request, decision, store, trail. It is
-// safe for concurrent use.
+// Traces makes spans for requests, decisions, reads and commits of the store, and appends to the
+// audit trail. It is safe for concurrent use.
 type Traces struct {
 	tracer   trace.Tracer
 	provider *sdktrace.TracerProvider
 }
 
-// NewTraces makes Traces that are sent by OTLP over HTTP to where the
-// OTEL_EXPORTER_OTLP_… variables say; nil where they name no place. What could
-// not be sent is lost, and the log says so. Sampling is OTEL_TRACES_SAMPLER's.
+// NewTraces returns Traces that are sent by OTLP over HTTP to the endpoint of the
+// OTEL_EXPORTER_OTLP_… variables; nil if they name none. Spans that cannot be sent are lost,
+// which is logged. OTEL_TRACES_SAMPLER decides about sampling.
 func NewTraces(ctx context.Context, log *slog.Logger) (*Traces, error) {
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
 		return nil, nil
@@ -56,7 +56,7 @@ func NewTraces(ctx context.Context, log *slog.Logger) (*Traces, error) {
 	return &Traces{tracer: provider.Tracer("carerecord"), provider: provider}, nil
 }
 
-// Close sends what is left, for five seconds at most.
+// Close sends the remaining spans, for five seconds at most.
 func (t *Traces) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -66,7 +66,7 @@ func (t *Traces) Close() error {
 // Middleware makes the span of a request.
 func (t *Traces) Middleware(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
 	ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
-	defer func() { // a request that panics has its span as well
+	defer func() { // also after a panic
 		span.SetAttributes(interactionKey.String(string(x.Interaction)), typeKey.String(x.Type), statusKey.Int(x.Status))
 		if x.Status == 0 || x.Status >= 500 {
 			span.SetStatus(codes.Error, "")
@@ -76,47 +76,46 @@ func (t *Traces) Middleware(ctx context.Context, x *rest.Exchange, next func(con
 	next(ctx)
 }
 
-// Deciding makes the span of a decision.
-func (t *Traces) Deciding(ctx context.Context) (done func()) {
+// Decision makes the span of a decision.
+func (t *Traces) Decision(ctx context.Context) (done func()) {
 	_, span := t.tracer.Start(ctx, "decision")
 	return func() { span.End() }
 }
 
-// Engine returns an engine that answers as e does and makes spans.
-func (t *Traces) Engine(e store.Engine) store.Engine { return &traced{Engine: e, t: t} }
+// Engine returns an engine that makes spans for the calls to e.
+func (t *Traces) Engine(e store.Engine) store.Engine { return &tracedEngine{Engine: e, t: t} }
 
-type traced struct {
+type tracedEngine struct {
 	store.Engine
 	t *Traces
 }
 
-// end ends a span. The text of the error may name resources: a word stands for
-// it.
-func end(span trace.Span, err error) {
+// endSpan ends a span. The text of an error may name resources, so the span has its cause only.
+func endSpan(span trace.Span, err error) {
 	if err != nil {
 		span.SetAttributes(causeKey.String(cause(err)))
 	}
 	span.End()
 }
 
-// Read makes the span of a snapshot: what is done with its rows is in it.
-func (e *traced) Read(ctx context.Context, f func(store.Snap) error) error {
+// Read makes the span of a snapshot, with the processing of its rows.
+func (e *tracedEngine) Read(ctx context.Context, f func(store.Snap) error) error {
 	ctx, span := e.t.tracer.Start(ctx, "store.read")
 	err := e.Engine.Read(ctx, f)
-	end(span, err)
+	endSpan(span, err)
 	return err
 }
 
-func (e *traced) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+func (e *tracedEngine) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	ctx, span := e.t.tracer.Start(ctx, "store.commit", trace.WithAttributes(writesKey.Int(len(b.Writes)), recordsKey.Int(len(b.Log))))
 	seq, err := e.Engine.Commit(ctx, b)
-	end(span, err)
+	endSpan(span, err)
 	return seq, err
 }
 
-func (e *traced) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
+func (e *tracedEngine) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 	ctx, span := e.t.tracer.Start(ctx, "trail.append", trace.WithAttributes(recordsKey.Int(len(payloads))))
 	first, err := e.Engine.Append(ctx, payloads...)
-	end(span, err)
+	endSpan(span, err)
 	return first, err
 }
