@@ -7,9 +7,8 @@ import (
 	"carerecord/conformance/synth"
 )
 
-// TestCodesHaveTheirCheckDigits: what stands as a SNOMED CT or dm+d identifier
-// ends in its Verhoeff digit, what stands as a LOINC code in its Luhn digit. A
-// made-up code is caught nine times of ten.
+// TestCodesHaveTheirCheckDigits: SNOMED CT and dm+d identifiers end in their Verhoeff digit, LOINC
+// codes in their Luhn digit. Nine of ten invented codes fail this.
 func TestCodesHaveTheirCheckDigits(t *testing.T) {
 	seen := map[string]bool{}
 	checked := map[string]int{}
@@ -55,8 +54,8 @@ func TestCodesHaveTheirCheckDigits(t *testing.T) {
 	}
 }
 
-// TestCheckDigitsBite: a digit that is changed is found.
-func TestCheckDigitsBite(t *testing.T) {
+// TestChangedDigitsFail: a changed digit is found.
+func TestChangedDigitsFail(t *testing.T) {
 	if !verhoeff("22298006") || verhoeff("22298007") || !luhn("7187") || luhn("7188") {
 		t.Error("a wrong check digit is not found")
 	}

@@ -1,6 +1,6 @@
 package synth
 
-// findings are the codes that are used in one place each.
+// findings are the codes that are used once each.
 type findings struct {
 	checkUp, problem, followUp, emergency, inpatient, outpatient code // kinds of encounters
 	smoking                                                      code
@@ -13,11 +13,11 @@ type findings struct {
 	noAllergy                                                    code
 }
 
-func known() findings {
+func findingCodes() findings {
 	return findings{
 		checkUp: sct("185349003", "Encounter for check up"), problem: sct("185347001", "Encounter for problem"), followUp: sct("390906007", "Follow-up encounter"),
 		emergency: sct("50849002", "Emergency room admission"), inpatient: sct("183452005", "Emergency hospital admission"), outpatient: sct("371883000", "Outpatient procedure"),
-		smoking: coded(loinc, "72166-2", "Tobacco smoking status"),
+		smoking: newCode(loinc, "72166-2", "Tobacco smoking status"),
 		never:   sct("266919005", "Never smoked tobacco"), former: sct("8517006", "Ex-smoker"), smoker: sct("77176002", "Smoker"),
 		discharge: sct("373942005", "Discharge summary"), outpatientLetter: sct("823681000000100", "Outpatient letter"), clinicalLetter: sct("823691000000103", "Clinical letter"),
 		report: sct("371531000", "Report of clinical encounter"),
@@ -32,7 +32,7 @@ func known() findings {
 	}
 }
 
-// phrases are sentences of letters.
+// phrases returns sentences for letters.
 func phrases() []string {
 	return []string{
 		"Thank you for referring this patient, who was seen in clinic today. ",

@@ -1,6 +1,6 @@
 package synth
 
-// The bands of age by which things are more or less frequent.
+// The bands of age, on which frequencies depend.
 const (
 	child   = iota // below 18
 	young          // 18 to 39
@@ -24,19 +24,19 @@ func bandOf(age int) int {
 	return veryOld
 }
 
-// illness is a lasting condition.
+// illness is a chronic illness.
 type illness struct {
-	code    code
-	per1000 [bands]int
-	sex     byte // f, m or 0 for both
-	drugs   []int
-	panels  []int
-	visits  int    // a year, at the practice
-	mental  int    // of 100 who have it, the mental-health trust sees
-	label   string // sensitivity
+	code              code
+	per1000           [bands]int
+	sex               byte // f, m or 0 for both
+	drugs             []int
+	panels            []int
+	visits            int    // a year, at the practice
+	mentalHealthShare int    // of 100 with the illness, how many the mental-health trust sees
+	label             string // sensitivity
 }
 
-func lasting() []illness {
+func chronicIllnesses() []illness {
 	return []illness{
 		{code: sct("38341003", "Hypertensive disorder"), per1000: [bands]int{0, 15, 200, 500, 620}, drugs: []int{ramipril, amlodipine}, panels: []int{kidney}, visits: 1},
 		{code: sct("44054006", "Diabetes mellitus type 2"), per1000: [bands]int{0, 8, 75, 160, 170}, drugs: []int{metformin, simvastatin}, panels: []int{sugar, lipids, kidney}, visits: 2},
@@ -51,9 +51,9 @@ func lasting() []illness {
 		{code: sct("396275006", "Osteoarthritis"), per1000: [bands]int{0, 5, 90, 250, 380}, drugs: []int{paracetamol}, visits: 1},
 		{code: sct("64859006", "Osteoporosis"), per1000: [bands]int{0, 0, 15, 80, 160}, visits: 1},
 		{code: sct("55822004", "Hyperlipidaemia"), per1000: [bands]int{0, 10, 120, 250, 230}, drugs: []int{simvastatin}, panels: []int{lipids, liver}},
-		{code: sct("35489007", "Depressive disorder"), per1000: [bands]int{5, 110, 140, 90, 80}, drugs: []int{sertraline}, visits: 1, mental: 40},
-		{code: sct("197480006", "Anxiety disorder"), per1000: [bands]int{10, 90, 80, 50, 40}, visits: 1, mental: 35},
-		{code: sct("52448006", "Dementia"), per1000: [bands]int{0, 0, 2, 35, 170}, visits: 1, mental: 40},
+		{code: sct("35489007", "Depressive disorder"), per1000: [bands]int{5, 110, 140, 90, 80}, drugs: []int{sertraline}, visits: 1, mentalHealthShare: 40},
+		{code: sct("197480006", "Anxiety disorder"), per1000: [bands]int{10, 90, 80, 50, 40}, visits: 1, mentalHealthShare: 35},
+		{code: sct("52448006", "Dementia"), per1000: [bands]int{0, 0, 2, 35, 170}, visits: 1, mentalHealthShare: 40},
 		{code: sct("84757009", "Epilepsy"), per1000: [bands]int{6, 8, 9, 12, 14}, visits: 1},
 		{code: sct("37796009", "Migraine"), per1000: [bands]int{15, 80, 80, 30, 10}, drugs: []int{ibuprofen}},
 		{code: sct("90560007", "Gout"), per1000: [bands]int{0, 3, 25, 60, 70}},
@@ -65,19 +65,19 @@ func lasting() []illness {
 		{code: sct("254837009", "Malignant tumour of breast"), per1000: [bands]int{0, 1, 18, 45, 50}, sex: 'f', panels: []int{bloodCount, liver}, visits: 1},
 		{code: sct("399068003", "Malignant tumour of prostate"), per1000: [bands]int{0, 0, 8, 60, 110}, sex: 'm', panels: []int{bloodCount}, visits: 1},
 		{code: sct("363406005", "Malignant tumour of colon"), per1000: [bands]int{0, 0, 4, 15, 22}, drugs: []int{morphine}, panels: []int{bloodCount, liver}, visits: 1},
-		{code: sct("58214004", "Schizophrenia"), per1000: [bands]int{0, 5, 7, 6, 4}, panels: []int{bloodCount}, visits: 1, mental: 100, label: "PSY"},
-		{code: sct("13746004", "Bipolar disorder"), per1000: [bands]int{0, 6, 9, 7, 4}, panels: []int{thyroid}, visits: 1, mental: 100, label: "PSY"},
-		{code: sct("47505003", "Posttraumatic stress disorder"), per1000: [bands]int{1, 10, 10, 5, 2}, drugs: []int{sertraline}, mental: 60, label: "MH"},
+		{code: sct("58214004", "Schizophrenia"), per1000: [bands]int{0, 5, 7, 6, 4}, panels: []int{bloodCount}, visits: 1, mentalHealthShare: 100, label: "PSY"},
+		{code: sct("13746004", "Bipolar disorder"), per1000: [bands]int{0, 6, 9, 7, 4}, panels: []int{thyroid}, visits: 1, mentalHealthShare: 100, label: "PSY"},
+		{code: sct("47505003", "Posttraumatic stress disorder"), per1000: [bands]int{1, 10, 10, 5, 2}, drugs: []int{sertraline}, mentalHealthShare: 60, label: "MH"},
 		{code: sct("86406008", "Human immunodeficiency virus infection"), per1000: [bands]int{0, 2, 3, 1, 0}, panels: []int{bloodCount}, visits: 1, label: "HIV"},
-		{code: sct("66590003", "Alcohol dependence"), per1000: [bands]int{0, 14, 24, 12, 2}, panels: []int{liver}, visits: 2, mental: 30, label: "ETHUD"},
-		{code: sct("75544000", "Opioid dependence"), per1000: [bands]int{0, 7, 6, 1, 0}, visits: 2, mental: 40, label: "OPIOIDUD"},
-		{code: sct("91388009", "Psychoactive substance abuse"), per1000: [bands]int{1, 8, 4, 0, 0}, mental: 30, label: "SUD"},
+		{code: sct("66590003", "Alcohol dependence"), per1000: [bands]int{0, 14, 24, 12, 2}, panels: []int{liver}, visits: 2, mentalHealthShare: 30, label: "ETHUD"},
+		{code: sct("75544000", "Opioid dependence"), per1000: [bands]int{0, 7, 6, 1, 0}, visits: 2, mentalHealthShare: 40, label: "OPIOIDUD"},
+		{code: sct("91388009", "Psychoactive substance abuse"), per1000: [bands]int{1, 8, 4, 0, 0}, mentalHealthShare: 30, label: "SUD"},
 		{code: sct("93461009", "Gender dysphoria"), per1000: [bands]int{1, 4, 1, 0, 0}, label: "GDIS"},
 	}
 }
 
-// passing is an illness that passes.
-type passing struct {
+// acuteIllness is an illness that ends.
+type acuteIllness struct {
 	code   code
 	weight [bands]int
 	days   int
@@ -85,8 +85,8 @@ type passing struct {
 	label  string
 }
 
-func passingBy() []passing {
-	return []passing{
+func acuteIllnesses() []acuteIllness {
+	return []acuteIllness{
 		{sct("54150009", "Upper respiratory infection"), [bands]int{30, 12, 10, 8, 6}, 9, -1, ""},
 		{sct("65363002", "Otitis media"), [bands]int{14, 2, 1, 1, 0}, 7, amoxicillin, ""},
 		{sct("43878008", "Streptococcal sore throat"), [bands]int{9, 5, 2, 1, 0}, 7, amoxicillin, ""},
@@ -106,7 +106,7 @@ func passingBy() []passing {
 	}
 }
 
-// operation is what is done to an inpatient.
+// operation is an operation on an inpatient.
 type operation struct {
 	code code
 	from int // age

@@ -6,7 +6,7 @@ type medicine struct {
 	dose string
 }
 
-// The medicines, as they stand in formulary().
+// Indexes of formulary().
 const (
 	ramipril = iota
 	lisinopril
@@ -33,9 +33,9 @@ const (
 	emollient
 )
 
-// formulary lists what is prescribed. The last three have text alone.
+// formulary returns the medicines that are prescribed. The last three have a text only.
 func formulary() []medicine {
-	d := func(value, display, dose string) medicine { return medicine{coded(dmd, value, display), dose} }
+	d := func(value, display, dose string) medicine { return medicine{newCode(dmd, value, display), dose} }
 	return []medicine{
 		ramipril:       d("318902004", "Ramipril 5mg capsules", "One capsule daily"),
 		lisinopril:     d("318859000", "Lisinopril 10mg tablets", "One tablet daily"),
@@ -57,8 +57,8 @@ func formulary() []medicine {
 		morphine:       d("36126511000001106", "Morphine 10mg modified-release tablets", "One tablet twice a day"),
 		amoxicillin:    d("39732411000001106", "Amoxicillin 500mg capsules", "One capsule three times a day for seven days"),
 		clarithromycin: d("41946511000001109", "Clarithromycin 500mg tablets", "One tablet twice a day for seven days"),
-		sertraline:     {coded("", "", "Sertraline 50mg tablets"), "One tablet daily"},
-		levothyroxine:  {coded("", "", "Levothyroxine sodium 50microgram tablets"), "One tablet before breakfast"},
-		emollient:      {coded("", "", "Emollient cream 500 g"), "Apply when needed"},
+		sertraline:     {newCode("", "", "Sertraline 50mg tablets"), "One tablet daily"},
+		levothyroxine:  {newCode("", "", "Levothyroxine sodium 50microgram tablets"), "One tablet before breakfast"},
+		emollient:      {newCode("", "", "Emollient cream 500 g"), "Apply when needed"},
 	}
 }

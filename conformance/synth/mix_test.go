@@ -8,9 +8,8 @@ import (
 	"carerecord/conformance/synth"
 )
 
-// TestMixDrawsValues: every query has its examples, with values in the places
-// that its name leaves out, the same for the same seed. That they find something
-// is tested with a record, by the bench.
+// TestMixDrawsValues: every query has examples, the same for the same seed, with values where its
+// name has none. The test of the bench command checks that they find something.
 func TestMixDrawsValues(t *testing.T) {
 	cfg := synth.Config{Patients: 60, Seed: 4}
 	mix, again := synth.Mix(cfg, 10), synth.Mix(cfg, 10)

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// horizon is how many days back a record goes.
-const horizon = 3650
+// recordDays is how many days before now a record begins at the earliest.
+const recordDays = 3650
 
-// person is one patient of the region, as the services know them.
+// person is one patient of the region.
 type person struct {
 	rng       *rand.Rand
 	now       time.Time
@@ -19,37 +19,36 @@ type person struct {
 	woman     bool
 	age, band int
 	born      time.Time
-	last      int // days before now of the last day alive; 1 for the living
-	first     int // days before now at which the record begins
+	lastDay   int // days before now of the last day alive; 1 for the living
+	firstDay  int // days before now at which the record begins
 	family    string
 	given     string
 	home      *household
-	moved     int // days before now at which the practice was changed; 0 for never
-	has       []diagnosis
+	movedDay  int // days before now at which the practice was changed; 0 for never
+	illnesses []diagnosis
 }
 
-// diagnosis is a lasting illness since a day, and the Condition that records
-// it.
+// diagnosis is a chronic illness since a day, with its Condition.
 type diagnosis struct {
 	*illness
 	since int // days before now
 	ref   string
 }
 
-// household is people at one address.
+// household is the people at one address.
 type household struct {
-	practice, former int // of the practices
+	practice, former int // indexes of practices
 	family           string
 	line, town, post string
 	phone            int
 	people           []*person
 }
 
-// chance is true in per of 1000 cases.
+// chance returns true in per of 1000 cases.
 func (p *person) chance(per int) bool { return p.rng.IntN(1000) < per }
 
-// times turns a rate per 1000 into a count.
-func (p *person) times(per int) int {
+// countOf draws a count for a rate per 1000.
+func (p *person) countOf(per int) int {
 	n := per / 1000
 	if p.chance(per % 1000) {
 		n++
@@ -57,27 +56,27 @@ func (p *person) times(per int) int {
 	return n
 }
 
-// back is the morning of a day before now, at some minute of opening hours.
-func (p *person) back(days int) time.Time {
+// morning returns a minute in the opening hours of the morning, days before now.
+func (p *person) morning(days int) time.Time {
 	y, m, d := p.now.AddDate(0, 0, -max(1, days)).Date()
 	return time.Date(y, m, d, 8+p.rng.IntN(10), p.rng.IntN(12)*5, 0, 0, time.UTC)
 }
 
-// someday is a day of the record between two, in days before now: from is the
-// older. It never leaves the life of the patient.
-func (p *person) someday(from, to int) int {
-	from, to = min(from, p.first), max(to, p.last)
+// dayBetween draws a day of the record between two, in days before now: from is the earlier. It
+// is within the life of the patient.
+func (p *person) dayBetween(from, to int) int {
+	from, to = min(from, p.firstDay), max(to, p.lastDay)
 	if from <= to {
 		return to
 	}
 	return to + p.rng.IntN(from-to)
 }
 
-// eachYear calls f for the years of the record, oldest first, with the days
-// between which the year lies.
+// eachYear calls f for each year of the record, the oldest first, with the first and the last day
+// of the year.
 func (p *person) eachYear(since int, f func(from, to int)) {
-	for from := min(since, p.first); from > p.last; from -= 365 {
-		f(from, max(p.last, from-365))
+	for from := min(since, p.firstDay); from > p.lastDay; from -= 365 {
+		f(from, max(p.lastDay, from-365))
 	}
 }
 
@@ -124,15 +123,15 @@ func (g *generator) newHousehold(rng *rand.Rand) *household {
 }
 
 func (g *generator) newPerson(rng *rand.Rand, h *household, age int, woman bool, moved int) *person {
-	p := &person{rng: rng, now: g.cfg.Now, woman: woman, age: age, band: bandOf(age), home: h, family: h.family, last: 1}
+	p := &person{rng: rng, now: g.cfg.Now, woman: woman, age: age, band: bandOf(age), home: h, family: h.family, lastDay: 1}
 	p.born = g.cfg.Now.AddDate(-age, 0, -7-rng.IntN(350))
 	days := int(g.cfg.Now.Sub(p.born) / (24 * time.Hour))
-	p.first = min(horizon, days-1)
+	p.firstDay = min(recordDays, days-1)
 	if p.band == veryOld && p.chance(60) || p.band == old && p.chance(12) {
-		p.last = 1 + rng.IntN(700)
+		p.lastDay = 1 + rng.IntN(700)
 	}
-	if h.former != h.practice && moved < p.first && moved > p.last {
-		p.moved = moved
+	if h.former != h.practice && moved < p.firstDay && moved > p.lastDay {
+		p.movedDay = moved
 	}
 	if p.woman {
 		p.given = pick(rng, g.women)
@@ -142,7 +141,7 @@ func (g *generator) newPerson(rng *rand.Rand, h *household, age int, woman bool,
 	for i := range g.lasting {
 		ill := &g.lasting[i]
 		if p.chance(ill.per1000[p.band]) && (ill.sex == 0 || ill.sex == 'f' == woman) {
-			p.has = append(p.has, diagnosis{illness: ill, since: p.last + rng.IntN(max(1, p.first-p.last))})
+			p.illnesses = append(p.illnesses, diagnosis{illness: ill, since: p.lastDay + rng.IntN(max(1, p.firstDay-p.lastDay))})
 		}
 	}
 	return p

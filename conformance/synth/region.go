@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// MaxPatients is how many patients a Region has at most: the test range of NHS
-// numbers holds no more.
+// MaxPatients is the maximum number of patients of a Region: the test range has no more NHS
+// numbers.
 const MaxPatients = 900_000
 
-// regionNumbers is where in the test range a Region begins; what lies before is
-// the Sample's.
+// regionNumbers is the first number of the test range that a Region uses. Earlier ones are for
+// Samples.
 const regionNumbers = 2000
 
 // Sources returns the sources of a Region: eight practices, two acute trusts,
@@ -34,60 +34,59 @@ func Sources() []Organisation {
 	}
 }
 
-// Region yields the bundles of a region, one at a time: what the sources say of
-// themselves, then patient by patient what each source wrote, the practice
-// first, since it holds the Patient. A bundle has at most 100 resources and is
-// about one patient. Every bundle can be loaded more than once. Only the patient
-// in hand is held in memory. More patients than MaxPatients are not made.
+// Region yields the bundles of a region, one at a time: the organisations of the sources, then
+// patient by patient the bundles of each source, the practice first, since it has the Patient. A
+// bundle has at most 100 resources and is about one patient. Every bundle can be loaded more than
+// once. Only one patient is in memory at a time. A region has at most MaxPatients patients.
 func Region(cfg Config) iter.Seq[Bundle] {
 	return func(yield func(Bundle) bool) {
-		g := newGenerator(cfg.dated())
+		g := newGenerator(cfg.withDefaults())
 		for _, f := range g.feeds {
-			bundles := [][]byte{organisation(*f.of)}
+			bundles := [][]byte{organisation(*f.organisation)}
 			g.services(f)
-			for i, body := range append(bundles, f.take()...) {
-				if !yield(Bundle{Source: f.of.ODS, Name: "organisation" + part(i) + ".json", Body: body}) {
+			for i, body := range append(bundles, f.takeBundles()...) {
+				if !yield(Bundle{Source: f.organisation.ODS, Name: "organisation" + partName(i) + ".json", Body: body}) {
 					return
 				}
 			}
 		}
-		g.people(yield)
+		g.writePeople(yield)
 	}
 }
 
-// part numbers the bundles of one name.
-func part(i int) string {
+// partName returns the suffix of the ith bundle of one name.
+func partName(i int) string {
 	if i == 0 {
 		return ""
 	}
 	return "-" + strconv.Itoa(i+1)
 }
 
-// generator is a region in the making. Its tables do not change.
+// generator makes a region. Its tables do not change.
 type generator struct {
 	cfg                                         Config
-	feeds                                       []*feed
-	practices, trusts                           []*feed
-	community, mental, social                   *feed
+	feeds                                       []*sourceWriter
+	practices, trusts                           []*sourceWriter
+	community, mental, social                   *sourceWriter
 	families, women, men, streets, towns, texts []string
 	lasting                                     []illness
-	passing                                     []passing
+	passing                                     []acuteIllness
 	operations                                  []operation
 	panels                                      []panel
 	formulary                                   []medicine
 	childhood                                   []vaccine
 	bedside                                     vitals
 	known                                       findings
-	numbers                                     numbers
+	numbers                                     nhsNumbers
 	letter                                      []byte
 }
 
 func newGenerator(cfg Config) *generator {
-	g := &generator{cfg: cfg, families: moreFamilies(), women: women(), men: men(), streets: streets(), towns: towns(), texts: phrases(),
-		lasting: lasting(), passing: passingBy(), operations: operations(), panels: panels(), formulary: formulary(), childhood: childhood(),
-		bedside: bedside(), known: known(), numbers: numbers{after: regionNumbers}}
+	g := &generator{cfg: cfg, families: moreFamilyNames(), women: womensNames(), men: mensNames(), streets: streets(), towns: towns(), texts: phrases(),
+		lasting: chronicIllnesses(), passing: acuteIllnesses(), operations: operations(), panels: panels(), formulary: formulary(), childhood: childhoodSchedule(),
+		bedside: bedsideVitals(), known: findingCodes(), numbers: nhsNumbers{after: regionNumbers}}
 	for _, o := range Sources() {
-		f := &feed{of: &o, ref: "Organization/" + o.IDPrefix + "org"}
+		f := &sourceWriter{organisation: &o, ref: "Organization/" + o.IDPrefix + "org"}
 		for i := range 12 {
 			f.staff = append(f.staff, "Practitioner/"+o.IDPrefix+"pr"+strconv.Itoa(i))
 		}
@@ -108,36 +107,36 @@ func newGenerator(cfg Config) *generator {
 	return g
 }
 
-// people yields what the sources wrote, patient by patient.
-func (g *generator) people(yield func(Bundle) bool) {
+// writePeople yields the bundles of the sources, patient by patient.
+func (g *generator) writePeople(yield func(Bundle) bool) {
 	left := min(g.cfg.Patients, MaxPatients)
 	n := 0
 	for house := uint64(1); left > 0; house++ {
 		h := g.newHousehold(rand.New(rand.NewPCG(g.cfg.Seed, house)))
 		for _, p := range h.people {
 			p.n, p.nhs = n, g.numbers.next()
-			p.ref = "Patient/" + g.practices[h.practice].of.IDPrefix + "r" + strconv.Itoa(n)
+			p.ref = "Patient/" + g.practices[h.practice].organisation.IDPrefix + "r" + strconv.Itoa(n)
 			n++
 		}
 		for _, p := range h.people {
 			if left--; left < 0 {
 				return
 			}
-			if !g.live(p, yield) {
+			if !g.writePerson(p, yield) {
 				return
 			}
 		}
 	}
 }
 
-// live writes one patient's record.
-func (g *generator) live(p *person, yield func(Bundle) bool) bool {
+// writePerson yields the bundles about one patient.
+func (g *generator) writePerson(p *person, yield func(Bundle) bool) bool {
 	for _, f := range g.feeds {
 		f.patient, f.serial = p.n, 0
 	}
-	g.practice(p)
+	g.practiceCare(p)
 	g.hospital(p)
-	g.care(p)
+	g.otherCare(p)
 	home := g.practices[p.home.practice]
 	if !g.yield(home, p, yield) {
 		return false
@@ -150,9 +149,9 @@ func (g *generator) live(p *person, yield func(Bundle) bool) bool {
 	return true
 }
 
-func (g *generator) yield(f *feed, p *person, yield func(Bundle) bool) bool {
-	for i, body := range f.take() {
-		if !yield(Bundle{Source: f.of.ODS, Name: "patient-" + pad(p.n) + part(i) + ".json", Body: body}) {
+func (g *generator) yield(f *sourceWriter, p *person, yield func(Bundle) bool) bool {
+	for i, body := range f.takeBundles() {
+		if !yield(Bundle{Source: f.organisation.ODS, Name: "patient-" + pad(p.n) + partName(i) + ".json", Body: body}) {
 			return false
 		}
 	}

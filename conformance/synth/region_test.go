@@ -34,8 +34,7 @@ func resources(patients int) iter.Seq2[string, gjson.Result] {
 	}
 }
 
-// TestRegionIsValid: every bundle is accepted as it stands under strict
-// validation, is of a bounded size, and of one source.
+// TestRegionIsValid: every bundle passes strict validation, has a bounded size and one source.
 func TestRegionIsValid(t *testing.T) {
 	prefix := map[string]string{}
 	for _, o := range synth.Sources() {
@@ -62,9 +61,9 @@ func TestRegionIsValid(t *testing.T) {
 	t.Logf("%d bundles", bundles)
 }
 
-// TestRegionHoldsTogether: ids stand once, references resolve, dates lie in the
-// life of the patient and before the day of the record.
-func TestRegionHoldsTogether(t *testing.T) {
+// TestRegionIsConsistent: ids are unique, references resolve, and dates are in the life of the
+// patient and before the day of the record.
+func TestRegionIsConsistent(t *testing.T) {
 	there, refs := map[string]bool{}, map[string]string{}
 	now := time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
 	ref := regexp.MustCompile(`"reference":"([^"]+)"`)
@@ -102,8 +101,8 @@ func TestRegionHoldsTogether(t *testing.T) {
 	t.Logf("%d resources, %d targets of references", len(there), len(refs))
 }
 
-// TestRegionHasItsShape prints the shares, and keeps them in their order of
-// size.
+// TestRegionHasItsShape prints the shares of types and illnesses, and checks their order of
+// magnitude.
 func TestRegionHasItsShape(t *testing.T) {
 	const patients = 1000
 	each, age, types, sources, labels := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
@@ -169,8 +168,7 @@ func shares(by map[string][2]int) string {
 	return strings.Join(out, "; ")
 }
 
-// TestRegionHasKnownUnits: every unit of the region is one that values are
-// compared by (SRCH-087).
+// TestRegionHasKnownUnits: values can be compared in every unit of the region (SRCH-087).
 func TestRegionHasKnownUnits(t *testing.T) {
 	unit := regexp.MustCompile(`"system":"http://unitsofmeasure.org","code":"([^"]*)"`)
 	seen := map[string]bool{}
@@ -189,8 +187,8 @@ func TestRegionHasKnownUnits(t *testing.T) {
 	}
 }
 
-// TestRegionIsTheSameForASeed compares the stream of two runs, of another seed,
-// and of a larger region's beginning.
+// TestRegionIsTheSameForASeed compares the streams of two runs, of another seed, and of the
+// beginning of a larger region.
 func TestRegionIsTheSameForASeed(t *testing.T) {
 	sum := func(patients int, seed uint64) string {
 		h := sha256.New()
@@ -217,8 +215,8 @@ func TestRegionIsTheSameForASeed(t *testing.T) {
 	}
 }
 
-// BenchmarkRegion measures the rate: resources of a region of 1,000 patients
-// written to nowhere.
+// BenchmarkRegion measures how many resources a second are generated, in a region of 1,000
+// patients.
 func BenchmarkRegion(b *testing.B) {
 	n := 0
 	for b.Loop() {
@@ -231,8 +229,7 @@ func BenchmarkRegion(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "resources/s")
 }
 
-// TestRegionFitsTheTestRange: the last patient of the largest region has a
-// number of the range.
+// TestRegionFitsTheTestRange: the last patient of the largest region has a number of the range.
 func TestRegionFitsTheTestRange(t *testing.T) {
 	if n := synth.NHSNumber(2000 + synth.MaxPatients); len(n) != 10 || n[:3] != "999" {
 		t.Errorf("got %s, want a number of the test range", n)

@@ -1,32 +1,27 @@
-// Package synth makes synthetic regions: people who never were, in a region
-// that never was, with the shape of a real one. The same seed makes the same
-// bytes, and a smaller region is the beginning of a larger one.
+// Package synth generates synthetic regions: fictitious people in a fictitious region with the
+// shape of a real one. The same seed makes the same bytes, and a smaller region is the beginning of
+// a larger one. The demonstration, the benchmarks and tests use it.
 //
-// There are two: Region, the whole, and Sample, the small first form that a
-// demonstration loads. A Sample has three organisations and 40 resources a
-// patient. A Region has eight practices, two acute trusts, community,
-// mental-health and social care, households, and about 200 resources a patient:
-// few for a child, many for the old. Both may be loaded into one record: they
-// share organisations, and no patient.
+// There are two regions. A Sample, which the demonstration loads, has three organisations and 40
+// resources a patient. A Region has eight practices, two acute trusts, community, mental-health
+// and social care, households, and about 200 resources a patient: few for a child, many for the
+// old. Both can be loaded into one record: they share organisations, and no patient.
 //
-// # What is made up, and what is not
+// # What is fictitious and what is not
 //
-// NHS numbers are of the range that is kept for tests (999 …), with their check
-// digit. ODS codes begin with X, which no real organisation of England's
-// registry uses for a practice or trust. Telephone numbers are of the ranges
-// that Ofcom keeps for drama. The postcode area TM does not exist.
+// NHS numbers are of the range that is reserved for tests (999 …), with their check digit. ODS
+// codes begin with X, which no practice or trust in England's registry has. Telephone numbers are
+// of the ranges that Ofcom reserves for drama. The postcode area TM does not exist.
 //
-// Codes are facts of their code systems, in our own choice: SNOMED CT and LOINC
-// as the examples of FHIR R4, UK Core and Synthea use them; vaccines as the
-// International Patient Summary lists them; medicines by the identifiers of
-// virtual medicinal products, which dm+d and SNOMED CT share, as NHS examples
-// and open prescribing tools use them; units are UCUM. A medicine or finding
-// whose code was not sure has text alone, as in real records. Every identifier's
-// check digit is tested; that a code means what its display says is known only
-// as far as those sources go.
+// Codes are real, in our own choice: SNOMED CT and LOINC as in the examples of FHIR R4, UK Core
+// and Synthea; vaccines as in the International Patient Summary; medicines by the identifiers of
+// virtual medicinal products, which dm+d and SNOMED CT share, as in NHS examples and open
+// prescribing tools; units are UCUM. A medicine or finding whose code was not certain has a text
+// only, as in real records. A test verifies the check digit of every identifier. That a code means
+// what its display says is known only from these sources.
 //
-// How often an illness occurs, and how often people meet a service, is of the
-// right order, and no more than that.
+// The frequencies of illnesses and of contacts with services have the right order of magnitude,
+// and are not more precise than that.
 package synth
 
 import (
@@ -37,50 +32,50 @@ import (
 // Organisation is a source of a region.
 type Organisation struct {
 	ODS, Name, Kind string
-	Feed            string // client id of its feed
-	IDPrefix        string // id space of its feed
+	ClientID        string // of its source system in the sample policy
+	IDPrefix        string // of the ids that its source system chooses
 }
 
-// Config says what to make.
+// Config describes a region.
 type Config struct {
 	Patients int
 	Seed     uint64
-	Now      time.Time // every date of the record lies before it; zero is 1 October 2026
+	Now      time.Time // every date of the record is before it; zero is 1 October 2026
 }
 
-// dated fills in the day of the record.
-func (c Config) dated() Config {
+// withDefaults sets a zero Now.
+func (c Config) withDefaults() Config {
 	if c.Now.IsZero() {
 		c.Now = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
 	}
 	return c
 }
 
-// Bundle is one transaction bundle of one source. Body is the caller's.
+// Bundle is one transaction bundle of one source. The receiver owns Body.
 type Bundle struct {
 	Source string // ODS code
-	Name   string // of a file, without folder
+	Name   string // file name without a folder
 	Body   []byte
 }
 
 // NHSNumber returns the nth number of the test range: 999, six digits, and the
 // check digit. Numbers whose check digit would be 10 do not exist.
 func NHSNumber(n int) string {
-	var r numbers
+	var r nhsNumbers
 	for range n {
 		r.next()
 	}
 	return r.next()
 }
 
-// SampleNHSNumber is the number of the sample person "patient": the first
+// SampleNHSNumber returns the number of the sample person "patient": the first
 // patient of every Sample.
 func SampleNHSNumber() string { return NHSNumber(0) }
 
-// numbers hands out the NHS numbers of the test range, in order.
-type numbers struct{ after int }
+// nhsNumbers yields the NHS numbers of the test range, in order.
+type nhsNumbers struct{ after int }
 
-func (r *numbers) next() string {
+func (r *nhsNumbers) next() string {
 	for {
 		nine := 999_000_000 + r.after
 		r.after++

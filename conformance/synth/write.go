@@ -6,38 +6,37 @@ import (
 	"time"
 )
 
-// limit is how many resources one bundle of the region holds at most.
-const limit = 100
+// maxBundleSize is the maximum number of resources of a bundle of the region.
+const maxBundleSize = 100
 
-// feed writes what one source says about one patient as transaction bundles of
-// a bounded size. A resource is begun with open, its members are appended, and
-// close ends it.
-type feed struct {
-	of      *Organisation
-	ref     string // Organization/…
-	buf     []byte
-	n       int // resources in buf
-	done    [][]byte
-	serial  int // ids of the patient in hand
-	typ, id string
-	staff   []string // references to practitioners
-	patient int
+// sourceWriter writes the resources of one source about one patient into transaction bundles.
+// beginResource begins a resource, other methods append members, and endResource ends it.
+type sourceWriter struct {
+	organisation *Organisation
+	ref          string // Organization/…
+	buf          []byte
+	n            int // resources in buf
+	done         [][]byte
+	serial       int // last id of the current patient
+	typ, id      string
+	staff        []string // references to practitioners
+	patient      int
 }
 
-// open begins a resource of the patient in hand under an id of its own.
-func (f *feed) open(typ string) *feed {
+// beginResource begins a resource of the current patient with a new id.
+func (f *sourceWriter) beginResource(typ string) *sourceWriter {
 	f.serial++
-	f.id = f.of.IDPrefix + "r" + strconv.Itoa(f.patient) + "-" + strconv.Itoa(f.serial)
-	return f.begin(typ)
+	f.id = f.organisation.IDPrefix + "r" + strconv.Itoa(f.patient) + "-" + strconv.Itoa(f.serial)
+	return f.beginType(typ)
 }
 
-// named begins a resource under a name in the id space of the source.
-func (f *feed) named(typ, name string) *feed {
-	f.id = f.of.IDPrefix + name
-	return f.begin(typ)
+// beginNamed begins a resource whose id is the prefix of the source and a name.
+func (f *sourceWriter) beginNamed(typ, name string) *sourceWriter {
+	f.id = f.organisation.IDPrefix + name
+	return f.beginType(typ)
 }
 
-func (f *feed) begin(typ string) *feed {
+func (f *sourceWriter) beginType(typ string) *sourceWriter {
 	f.typ = typ
 	if f.n == 0 {
 		f.buf = append(f.buf[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
@@ -48,18 +47,18 @@ func (f *feed) begin(typ string) *feed {
 	return f.raw(`","resource":{"resourceType":"`).raw(typ).raw(`","id":"`).raw(f.id).raw(`"`)
 }
 
-// close ends a resource and returns the reference to it.
-func (f *feed) close() string {
+// endResource ends a resource and returns the reference to it.
+func (f *sourceWriter) endResource() string {
 	ref := f.typ + "/" + f.id
 	f.raw(`},"request":{"method":"PUT","url":"`).raw(ref).raw(`"}}`)
-	if f.n++; f.n == limit {
-		f.finish()
+	if f.n++; f.n == maxBundleSize {
+		f.endBundle()
 	}
 	return ref
 }
 
-// finish ends the bundle in hand, if there is one.
-func (f *feed) finish() {
+// endBundle ends the current bundle, if there is one.
+func (f *sourceWriter) endBundle() {
 	if f.n == 0 {
 		return
 	}
@@ -68,38 +67,38 @@ func (f *feed) finish() {
 	f.n = 0
 }
 
-// take returns the bundles since the last call.
-func (f *feed) take() [][]byte {
-	f.finish()
+// takeBundles returns the bundles since the last call.
+func (f *sourceWriter) takeBundles() [][]byte {
+	f.endBundle()
 	done := f.done
 	f.done = nil
 	return done
 }
 
-func (f *feed) raw(s string) *feed {
+func (f *sourceWriter) raw(s string) *sourceWriter {
 	f.buf = append(f.buf, s...)
 	return f
 }
 
 // str writes a member whose value needs no escapes.
-func (f *feed) str(name, value string) *feed {
+func (f *sourceWriter) str(name, value string) *sourceWriter {
 	return f.raw(`,"`).raw(name).raw(`":"`).raw(value).raw(`"`)
 }
 
-func (f *feed) link(name, ref string) *feed {
+func (f *sourceWriter) link(name, ref string) *sourceWriter {
 	return f.raw(`,"`).raw(name).raw(`":{"reference":"`).raw(ref).raw(`"}`)
 }
 
-// about writes whom the resource is about.
-func (f *feed) about(name string, p *person) *feed { return f.link(name, p.ref) }
+// patientRef writes a reference to the patient.
+func (f *sourceWriter) patientRef(name string, p *person) *sourceWriter { return f.link(name, p.ref) }
 
 // concept writes a CodeableConcept.
-func (f *feed) concept(name string, c code) *feed {
+func (f *sourceWriter) concept(name string, c code) *sourceWriter {
 	return f.raw(`,"`).raw(name).raw(`":`).raw(c.json)
 }
 
-// label writes security labels, where there are any.
-func (f *feed) label(label string) *feed {
+// label writes security labels, if there are any.
+func (f *sourceWriter) label(label string) *sourceWriter {
 	if label == "" {
 		return f
 	}
@@ -111,20 +110,20 @@ func (f *feed) label(label string) *feed {
 		raw(`"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"`).raw(label).raw(`"}]}`)
 }
 
-func (f *feed) date(name string, t time.Time) *feed {
+func (f *sourceWriter) date(name string, t time.Time) *sourceWriter {
 	f.raw(`,"`).raw(name).raw(`":"`)
 	f.buf = t.AppendFormat(f.buf, time.DateOnly)
 	return f.raw(`"`)
 }
 
-func (f *feed) instant(name string, t time.Time) *feed {
+func (f *sourceWriter) instant(name string, t time.Time) *sourceWriter {
 	f.raw(`,"`).raw(name).raw(`":"`)
 	f.buf = t.AppendFormat(f.buf, time.RFC3339)
 	return f.raw(`"`)
 }
 
-// period writes a Period of days; a zero end is left out.
-func (f *feed) period(name string, from, to time.Time) *feed {
+// period writes a Period of days; a zero end is omitted.
+func (f *sourceWriter) period(name string, from, to time.Time) *sourceWriter {
 	f.raw(`,"`).raw(name).raw(`":{"start":"`)
 	f.buf = from.AppendFormat(f.buf, time.DateOnly)
 	if !to.IsZero() {
@@ -134,8 +133,8 @@ func (f *feed) period(name string, from, to time.Time) *feed {
 	return f.raw(`"}`)
 }
 
-// text writes an Attachment's plain text.
-func (f *feed) text(body []byte) *feed {
+// text writes an Attachment of plain text.
+func (f *sourceWriter) text(body []byte) *sourceWriter {
 	f.raw(`{"contentType":"text/plain; charset=utf-8","language":"en-GB","data":"`)
 	f.buf = base64.StdEncoding.AppendEncode(f.buf, body)
 	return f.raw(`"}`)
@@ -158,7 +157,7 @@ func decimal(buf []byte, v, places int) []byte {
 }
 
 // quantity writes a Quantity with its UCUM unit.
-func (f *feed) quantity(name string, v int, m measure) *feed {
+func (f *sourceWriter) quantity(name string, v int, m measure) *sourceWriter {
 	f.raw(`"`).raw(name).raw(`":{"value":`)
 	f.buf = decimal(f.buf, v, m.places)
 	return f.raw(`,"unit":"`).raw(m.unit).raw(`","system":"` + ucum + `","code":"`).raw(m.unit).raw(`"}`)

@@ -51,7 +51,7 @@ func samplePolicy() *policy.Folder {
 	for _, o := range synth.Sources() { // a larger region can be loaded as well
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
-		f.Clients = append(f.Clients, policy.Client{ID: o.Feed, Name: "Source system of " + o.Name, Kind: "backend", Organisation: o.ODS,
+		f.Clients = append(f.Clients, policy.Client{ID: o.ClientID, Name: "Source system of " + o.Name, Kind: "backend", Organisation: o.ODS,
 			Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: o.IDPrefix})
 	}
 	return f
@@ -106,7 +106,7 @@ func (n *Node) loadRegion(ctx context.Context) error {
 func (n *Node) printWelcome(w io.Writer, patient string) error {
 	fmt.Fprintf(w, "\nThe sample region. Organisations, each with its source system and the prefix of that system's ids:\n")
 	for _, o := range synth.Organisations() {
-		fmt.Fprintf(w, "  %-6s %-28s client %-20s prefix %s\n", o.ODS, o.Name, o.Feed, o.IDPrefix)
+		fmt.Fprintf(w, "  %-6s %-28s client %-20s prefix %s\n", o.ODS, o.Name, o.ClientID, o.IDPrefix)
 	}
 	_, err := fmt.Fprintf(w, `The patient "patient" is Patient/%s, NHS number %s.
 

@@ -127,7 +127,7 @@ func TestRegionAndSampleInOneRecord(t *testing.T) {
 func TestPolicyHasTheSourceSystemsOfTheRegion(t *testing.T) {
 	f := samplePolicy()
 	for _, o := range synth.Sources() {
-		c, ok := f.Client(o.Feed)
+		c, ok := f.Client(o.ClientID)
 		if !ok || c.Organisation != o.ODS || c.IDPrefix != o.IDPrefix || c.Flow != consent.FlowIngest {
 			t.Errorf("%s: got %+v, want its source system", o.ODS, c)
 		}
