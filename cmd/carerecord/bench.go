@@ -19,12 +19,12 @@ import (
 
 // benchCmd runs the built-in benchmarks.
 type benchCmd struct {
-	Seconds  float64 `help:"How long each side of a row runs." default:"3"`
-	Data     string  `help:"Folder of transaction bundles to load, instead of the synthetic region; all of them." type:"existingdir"`
-	Dir      string  `help:"Folder for the stores: the disk that is measured. Default: a temporary one." type:"existingdir"`
+	Seconds  float64 `help:"How many seconds each measurement runs." default:"3"`
+	Data     string  `help:"Folder of transaction bundles, all of which are loaded instead of the synthetic region." type:"existingdir"`
+	Dir      string  `help:"Folder for the stores, on the disk to measure. Default: a temporary one." type:"existingdir"`
 	Only     string  `help:"Measure these rows only." enum:"read,create,trail,load," default:""`
-	Mix      bool    `help:"Measure the search mix over a synthetic region instead."`
-	Patients int     `help:"How many patients the region of --mix has." default:"200"`
+	Mix      bool    `help:"Measure only the search mix, over a synthetic region."`
+	Patients int     `help:"Number of patients of the region of --mix." default:"200"`
 	Ladder   []int   `help:"Measure the search mix at each of these numbers of patients, with four clients."`
 	Plot     string  `help:"File for an SVG plot of the ladder." type:"path"`
 	JSON     bool    `name:"json" help:"Print JSON instead of the table."`
@@ -52,7 +52,7 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err er
 		defer pprof.StopCPUProfile()
 	}
 	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients, Mix: c.Mix, MixPatients: c.Patients, Ladder: c.Ladder,
-		Open: openBench, Raw: openRaw, Progress: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
+		Open: openBench, Raw: openRaw, Progress: func(row string) { fmt.Fprintln(os.Stderr, "measuring:", row) }})
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ func configured(t *testing.T, text string) string {
 	return file
 }
 
-// Every flag has a place in the file; the environment counts before the file,
-// and the command line before both (design §6).
+// TestConfigFile: the environment has priority over the file, and the command line over both
+// (design §6).
 func TestConfigFile(t *testing.T) {
 	file := configured(t, `{"store":"pebble:file","listen":"file:1","demo":true,"lease":"20s","public-url":"http://file","patients":7}`)
 	t.Setenv("CARERECORD_LISTEN", "environment:2")
@@ -101,7 +101,7 @@ func TestNoCommand(t *testing.T) {
 	}
 }
 
-// Every flag of every command can be given in the file.
+// TestConfigFileKnowsEveryFlag: every flag of every command can be given in the file.
 func TestConfigFileKnowsEveryFlag(t *testing.T) {
 	var c cli
 	parser, err := newParser(t.Context(), &c)
@@ -125,12 +125,12 @@ func TestConfigFileKnowsEveryFlag(t *testing.T) {
 			value = `"` + flag.EnumSlice()[0] + `"`
 		}
 		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", configured(t, `{"`+name+`":`+value+`}`)); err != nil && strings.Contains(err.Error(), "not a flag") {
-			t.Errorf("--%s has no place in the file: %v", name, err)
+			t.Errorf("--%s cannot be given in the file: %v", name, err)
 		}
 	}
 }
 
-// Unknown keys and wrong values are errors, and all are named at once.
+// TestConfigFileMistakes: unknown keys and wrong values are errors, and all are listed at once.
 func TestConfigFileMistakes(t *testing.T) {
 	file := configured(t, `{"stor":"pebble:x","demo":"yes","auth":"none","keys":["a"],"listn":"x"}`)
 	_, err := parse(t, "serve", "--config", file)
@@ -149,7 +149,7 @@ func TestConfigFileMistakes(t *testing.T) {
 	}
 }
 
-// What is wrong with the settings of serve is named at once, before anything is
+// TestServeMistakes: all mistakes in the settings of serve are listed at once, before anything is
 // opened.
 func TestServeMistakes(t *testing.T) {
 	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond}).config()

@@ -9,8 +9,8 @@ import (
 	"carerecord/conformance/synth"
 )
 
-// TestSynthWritesStreamsAndFolders: a stream has one bundle a line, of one
-// source where that is asked for; folders have the same bundles.
+// TestSynthWritesStreamsAndFolders: a stream has one bundle a line, with --source of one source;
+// folders have the same bundles.
 func TestSynthWritesStreamsAndFolders(t *testing.T) {
 	var all, one bytes.Buffer
 	for out, source := range map[*bytes.Buffer]string{&all: "", &one: "XAC01"} {
@@ -36,7 +36,7 @@ func TestSynthWritesStreamsAndFolders(t *testing.T) {
 	}
 	for line := range bytes.Lines(one.Bytes()) {
 		if !bytes.Contains(all.Bytes(), line) || !bytes.Contains(line, []byte(`"id":"xac01.`)) {
-			t.Errorf("a line of the stream of XAC01 is another's: %.80s", line)
+			t.Errorf("a line of the stream of XAC01 is of another source: %.80s", line)
 		}
 	}
 	if one.Len() == 0 || one.Len() >= all.Len() {

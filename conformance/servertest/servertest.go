@@ -27,7 +27,7 @@ const (
 	Base = URL + "/fhir"
 )
 
-// Config says what a server is made of. All fields but Store may be zero.
+// Config describes a server. All fields except Store may be zero.
 type Config struct {
 	Store store.Store
 	Index *index.Indexer // nil is one without an index of words
@@ -36,12 +36,12 @@ type Config struct {
 
 	// Policy guards the server. Without one everybody may do everything.
 	Policy *policy.Folder
-	// Audit is the log for an audit trail; nil is no audit trail. AuditTimeout is how long an append may take;
-	// zero is a second.
+	// Audit is the log for an audit trail; nil is no audit trail. AuditTimeout is how long an append
+	// may take; zero is a second.
 	Audit        store.Log
 	AuditTimeout time.Duration
 	// Callers are principals by their tokens. Requests with another token, or with none, are refused
-	// with 401. Nil is for one caller who is always a System.
+	// with 401. Nil makes every caller a System.
 	Callers map[string]consent.Principal
 
 	Guard func(*consent.Config) // changes the settings of the guard

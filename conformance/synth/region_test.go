@@ -73,7 +73,7 @@ func TestRegionIsConsistent(t *testing.T) {
 		r := e.Get("resource")
 		self := r.Get("resourceType").Str + "/" + r.Get("id").Str
 		if there[self] {
-			t.Fatalf("%s stands twice", self)
+			t.Fatalf("%s is repeated", self)
 		}
 		there[self] = true
 		if r.Get("resourceType").Str == "Patient" {

@@ -46,7 +46,7 @@ func TestNHSNumbersHaveTheirCheckDigit(t *testing.T) {
 		}
 		check := (11 - sum%11) % 11
 		if len(s) != 10 || s[:3] != "999" || int(s[9]-'0') != check || seen[s] {
-			t.Fatalf("CON-806: %s is no number of the test range, or stands twice", s)
+			t.Fatalf("CON-806: %s is not a number of the test range, or is repeated", s)
 		}
 		seen[s] = true
 	}

@@ -7,10 +7,9 @@ import (
 	"testing"
 )
 
-// TestHTTPRepeatsWhatHasNoEffectTwice: a bundle is sent again where the server says that
-// nothing was stored, or where that changes nothing; a bundle with a plain create, of
-// which nobody knows whether it is stored, ends the load (issue 15, item 15).
-func TestHTTPRepeatsWhatHasNoEffectTwice(t *testing.T) {
+// TestHTTPRetries: a bundle is sent again if the server says that nothing was stored, or if it is
+// idempotent. A bundle with a plain create that may be stored ends the load (issue 15, item 15).
+func TestHTTPRetries(t *testing.T) {
 	const (
 		plain     = `{"resourceType":"Bundle","entry":[{"request":{"method":"PUT","url":"Patient/1"}},{"request":{"method":"POST","url":"Patient"}}]}`
 		harmless  = `{"resourceType":"Bundle","entry":[{"request":{"method":"PUT","url":"Patient/1"}},{"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=a|b"}}]}`

@@ -12,9 +12,9 @@ import (
 
 const bundle = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Basic","id":"a"}}]}`
 
-// TestLinesLoadsAStream: bundles of a stream are sent as they are, single
-// resources gathered, and a refusal says which one it was.
-func TestLinesLoadsAStream(t *testing.T) {
+// TestNDJSON: bundles of a stream are sent as they are, single resources are collected, and a
+// refusal has the number of its bundle.
+func TestNDJSON(t *testing.T) {
 	var sent []string
 	send := func(_ context.Context, mark string, body []byte) (load.Outcome, error) {
 		sent = append(sent, string(body))
@@ -29,16 +29,16 @@ func TestLinesLoadsAStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(sent) != 3 || sent[0] != bundle || load.Size([]byte(sent[2])) != 2 {
-		t.Errorf("got %q, want two bundles and one that was gathered", sent)
+		t.Errorf("got %q, want two bundles and a third of the collected resources", sent)
 	}
 	if report.Bundles != 3 || report.Resources != 3 || len(report.Refused) != 1 || report.Refused[0].Bundle != 2 || report.Took <= 0 {
 		t.Errorf("got %+v, want 3 bundles, the second refused", report)
 	}
 }
 
-// TestStreamSendsToTheSourceOfEach: every item goes to its own source, under a
-// mark that is the same in the next run, and differs between names.
-func TestStreamSendsToTheSourceOfEach(t *testing.T) {
+// TestBundles: every bundle goes to the Sender of its source, with a mark that is the same in the
+// next run and differs between names.
+func TestBundles(t *testing.T) {
 	items := []load.SourceBundle{{"XGP01", "one", []byte(bundle)}, {"XAC01", "one", []byte(bundle)}, {"XGP01", "two", []byte(bundle)}}
 	run := func() (sources, marks []string) {
 		to := func(source string) load.Sender {

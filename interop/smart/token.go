@@ -70,8 +70,8 @@ const keepExpired = 24 * time.Hour
 var ErrNotBuilt = errors.New("not built yet")
 
 // Issue returns a new token. The error may be shown to the operator.
-func (t *Tokens) Issue(ctx context.Context, spec TokenRequest) (string, error) {
-	stored, err := t.newStoredToken(spec)
+func (t *Tokens) Issue(ctx context.Context, request TokenRequest) (string, error) {
+	stored, err := t.newStoredToken(request)
 	if err != nil {
 		return "", err
 	}
@@ -88,50 +88,50 @@ func (t *Tokens) Issue(ctx context.Context, spec TokenRequest) (string, error) {
 	return token, nil
 }
 
-func (t *Tokens) newStoredToken(spec TokenRequest) (storedToken, error) {
-	client, ok := t.cfg.Policy.Client(spec.Client)
+func (t *Tokens) newStoredToken(request TokenRequest) (storedToken, error) {
+	client, ok := t.cfg.Policy.Client(request.Client)
 	if !ok {
-		return storedToken{}, unknown("client", spec.Client, []string{"demo-backend", "demo-index"})
+		return storedToken{}, unknown("client", request.Client, []string{"demo-backend", "demo-index"})
 	}
 	kind, fallback := "", "TREAT"
 	if len(client.Purposes) == 1 {
 		fallback = client.Purposes[0]
 	}
-	if spec.User != "" {
-		person, ok := t.cfg.Policy.Person(spec.User)
+	if request.User != "" {
+		person, ok := t.cfg.Policy.Person(request.User)
 		if !ok {
-			return storedToken{}, unknown("user", spec.User, []string{"psychiatrist", "social-worker", "privacy", "parent", "teen"})
+			return storedToken{}, unknown("user", request.User, []string{"psychiatrist", "social-worker", "privacy", "parent", "teen"})
 		}
 		if kind = person.Kind; kind == "patient" {
 			fallback = "PATRQT"
 		}
 	}
-	if client.Kind == "backend" && spec.User != "" {
+	if client.Kind == "backend" && request.User != "" {
 		return storedToken{}, fmt.Errorf("client %s is a backend client and acts for no person: omit --user", client.ID)
 	}
 	if client.Kind != "backend" && !slices.Contains(client.People, kind) {
 		return storedToken{}, fmt.Errorf("client %s does not act for a person of kind %q: name one of %v with --user", client.ID, kind, client.People)
 	}
-	if spec.Patient != "" {
+	if request.Patient != "" {
 		return storedToken{}, fmt.Errorf("launch context (--patient): %w", ErrNotBuilt)
 	}
-	if spec.Purpose == "" {
-		spec.Purpose = fallback
+	if request.Purpose == "" {
+		request.Purpose = fallback
 	}
-	if !slices.Contains(client.Purposes, spec.Purpose) {
-		return storedToken{}, fmt.Errorf("client %s is not registered for the purpose %q: it has %v", client.ID, spec.Purpose, client.Purposes)
+	if !slices.Contains(client.Purposes, request.Purpose) {
+		return storedToken{}, fmt.Errorf("client %s is not registered for the purpose %q: it has %v", client.ID, request.Purpose, client.Purposes)
 	}
-	scopes, err := t.scopes(client, kind, spec.Scope)
+	scopes, err := t.scopes(client, kind, request.Scope)
 	if err != nil {
 		return storedToken{}, err
 	}
 	var id [12]byte
 	rand.Read(id[:])
-	if spec.Life == 0 {
-		spec.Life = 12 * time.Hour
+	if request.Life == 0 {
+		request.Life = 12 * time.Hour
 	}
-	return storedToken{ID: hex.EncodeToString(id[:]), User: spec.User, Client: client.ID, Scope: scopes.String(),
-		Purpose: spec.Purpose, Ends: t.cfg.Clock().Add(spec.Life).UTC()}, nil
+	return storedToken{ID: hex.EncodeToString(id[:]), User: request.User, Client: client.ID, Scope: scopes.String(),
+		Purpose: request.Purpose, Ends: t.cfg.Clock().Add(request.Life).UTC()}, nil
 }
 
 func unknown(kind, name string, planned []string) error {

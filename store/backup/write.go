@@ -55,7 +55,7 @@ func Write(ctx context.Context, dir string, m Manifest, from store.Copier) (Mani
 	return m, syncFolder(dir)
 }
 
-// writeParts writes what the store exports, compressed, each frame after its length.
+// writeParts writes the exported parts, compressed, each frame after its length.
 func (m *Manifest) writeParts(ctx context.Context, out io.Writer, from store.Copier) error {
 	buffered := bufio.NewWriterSize(out, 1<<20)
 	zip, err := gzip.NewWriterLevel(buffered, gzip.BestSpeed)

@@ -9,7 +9,7 @@
 // and operators (--admin, admin.go), and a socket in the store's folder (socket.go). Each command of
 // cmd/carerecord that needs a store has a function here. It goes through the socket if a server
 // on this machine holds the store, and opens the store otherwise. Every operation leaves a record
-// in the audit trail on both ways.
+// in the audit trail, in both cases.
 package node
 
 // Version of the software, as the CapabilityStatement, backups and audit trails have it.

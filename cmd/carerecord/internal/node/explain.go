@@ -46,11 +46,11 @@ func (n *Node) answerExplain(w http.ResponseWriter, q *http.Request) {
 // explain describes the plan of a search. It appends an audit record first. It counts documents
 // and times the search only where every operator may know the counts: under --auth off, and in a
 // demonstration.
-func (n *Node) explain(ctx context.Context, who, query string) (string, error) {
+func (n *Node) explain(ctx context.Context, operator, query string) (string, error) {
 	everybody := consent.Principal{Kind: consent.System}
 	typ, request, err := n.planSearch(ctx, everybody, query)
 	if n.trail != nil {
-		explained := n.trail.Explained(time.Now(), who, query)
+		explained := n.trail.Explained(time.Now(), operator, query)
 		if err != nil {
 			explained.Interaction, explained.Type = audit.OperationRefused, "explain"
 			explained.Status, explained.Decision = http.StatusBadRequest, audit.Decision{Outcome: "refuse"}

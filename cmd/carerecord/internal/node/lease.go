@@ -92,7 +92,7 @@ func acquireLease(ctx context.Context, e store.Engine, cfg Config) (*lease, erro
 	return l, nil
 }
 
-// wallClock returns the time without its monotonic part, which stands still while a machine is
+// wallClock returns the time without its monotonic part, which stops while a machine is
 // suspended. Leases are compared by the wall clock.
 func wallClock() time.Time { return time.Now().Round(0) }
 

@@ -59,8 +59,8 @@ func operationOf(r audit.Record) string {
 
 const loaded = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
 
-// TestOperationsAreRecorded walks the table of what an operator may ask on the socket: each
-// leaves a record, done or refused, and none of them a token (AUD-101).
+// TestOperationsAreRecorded walks the table of operations on the socket: each leaves a record,
+// permitted or refused, and no record has a token (AUD-101).
 func TestOperationsAreRecorded(t *testing.T) {
 	s := demo(t, t.TempDir())
 	r, err := Open(t.Context(), s)
@@ -120,9 +120,9 @@ func TestAdminIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	token := func(spec smart.TokenRequest) string {
+	token := func(request smart.TokenRequest) string {
 		t.Helper()
-		token, err := r.tokens.Issue(t.Context(), spec)
+		token, err := r.tokens.Issue(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}

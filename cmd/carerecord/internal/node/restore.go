@@ -35,25 +35,25 @@ var errServed = errors.New("a server holds this store: a backup is restored into
 
 // ConfirmRestore lets a restored store answer, and returns the operator who is recorded as
 // responsible for directives that may be missing since from.
-func ConfirmRestore(ctx context.Context, cfg Config, from time.Time) (who string, err error) {
-	who = Operator()
+func ConfirmRestore(ctx context.Context, cfg Config, from time.Time) (operator string, err error) {
+	operator = Operator()
 	if server := dial(cfg); server != nil {
 		_, err := server.send(ctx, http.MethodPost, "/restore/confirm?"+url.Values{"from": {from.Format(time.RFC3339Nano)}}.Encode(), nil)
-		return who, err
+		return operator, err
 	}
 	h, err := hold(ctx, cfg)
 	if err != nil {
-		return who, err
+		return operator, err
 	}
 	defer h.close()
 	h.audited = cfg.Auth.audited()
 	if err := h.readRestoreMark(ctx); err != nil {
-		return who, err
+		return operator, err
 	}
-	if err := h.confirmRestore(ctx, who, from); err != nil {
-		return who, errors.Join(err, h.audit(ctx, withOutcome(audit.Operation{Name: "confirm-restore", Who: who}, err)))
+	if err := h.confirmRestore(ctx, operator, from); err != nil {
+		return operator, errors.Join(err, h.audit(ctx, withOutcome(audit.Operation{Name: "confirm-restore", Who: operator}, err)))
 	}
-	return who, nil
+	return operator, nil
 }
 
 // MarkRestored marks a store that other tools have filled from a copy taken at an instant, as

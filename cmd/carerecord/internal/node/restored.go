@@ -90,8 +90,8 @@ func (h *heldStore) closed() error {
 }
 
 // confirmRestore lets a restored store answer. from is the instant since which directives may be
-// missing. The confirmation of who is recorded in the same commit (CON-1407).
-func (h *heldStore) confirmRestore(ctx context.Context, who string, from time.Time) error {
+// missing. The confirmation is recorded in the same commit (CON-1407).
+func (h *heldStore) confirmRestore(ctx context.Context, operator string, from time.Time) error {
 	h.confirming.Lock()
 	defer h.confirming.Unlock()
 	m := h.restored
@@ -104,10 +104,10 @@ func (h *heldStore) confirmRestore(ctx context.Context, who string, from time.Ti
 		return fmt.Errorf("the backup was taken at %s: later directives are not in it, so a later instant is wrong", m.Taken.Format(time.RFC3339Nano))
 	}
 	next := *m
-	next.State, next.Who, next.From = restoreConfirmed, who, from.UTC()
+	next.State, next.Who, next.From = restoreConfirmed, operator, from.UTC()
 	var log [][]byte
 	if h.audited {
-		b, err := audit.Confirmation(time.Now(), who, from)
+		b, err := audit.Confirmation(time.Now(), operator, from)
 		if err != nil {
 			return err
 		}

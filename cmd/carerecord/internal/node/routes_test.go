@@ -12,10 +12,10 @@ import (
 	"carerecord/interop/smart"
 )
 
-// TestNoPathIsRedirected: a request whose path could be cleaned or repaired reaches a handler
-// of ours on every listener. It is answered by an OperationOutcome without a Location, and
-// leaves one record, in which no token stands (REST-011, SMART-410, AUD-101). So does every
-// request with a token in its URL, to routes that need no token too.
+// TestNoPathIsRedirected: on every listener a request whose path is not clean is answered by an
+// OperationOutcome without a Location, and leaves one record without a token (REST-011,
+// SMART-410, AUD-101). So does every request with a token in its URL, also to routes that need no
+// token.
 func TestNoPathIsRedirected(t *testing.T) {
 	s := demo(t, t.TempDir())
 	r, err := Open(t.Context(), s)
@@ -39,7 +39,7 @@ func TestNoPathIsRedirected(t *testing.T) {
 		records, pos := recordsAfter(t, r.engine, last)
 		last = pos
 		if text, _ := json.Marshal(records); strings.Contains(string(text), token) || strings.Contains(fmt.Sprint(w.Header(), w.Body), token) {
-			t.Errorf("SMART-410: %s %s: the token stands in the answer or the record: %v %s %s", method, target, w.Header(), w.Body, text)
+			t.Errorf("SMART-410: %s %s: the answer or the record has the token: %v %s %s", method, target, w.Header(), w.Body, text)
 		}
 		return w, len(records)
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 // IssueToken returns an access token, for a demonstration only.
-func IssueToken(ctx context.Context, cfg Config, spec smart.TokenRequest) (string, error) {
+func IssueToken(ctx context.Context, cfg Config, request smart.TokenRequest) (string, error) {
 	if server := dial(cfg); server != nil {
-		body, err := json.Marshal(spec)
+		body, err := json.Marshal(request)
 		if err != nil {
 			return "", err
 		}
@@ -27,17 +27,17 @@ func IssueToken(ctx context.Context, cfg Config, spec smart.TokenRequest) (strin
 		return "", err
 	}
 	defer n.Close()
-	return n.issueToken(ctx, Operator(), spec)
+	return n.issueToken(ctx, Operator(), request)
 }
 
 // answerToken answers POST /token on the socket.
 func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
-	var spec smart.TokenRequest
-	if err := json.NewDecoder(q.Body).Decode(&spec); err != nil {
+	var request smart.TokenRequest
+	if err := json.NewDecoder(q.Body).Decode(&request); err != nil {
 		n.answerRefused(w, q, "token-issue", err)
 		return
 	}
-	token, err := n.issueToken(q.Context(), q.Header.Get(operatorHeader), spec)
+	token, err := n.issueToken(q.Context(), q.Header.Get(operatorHeader), request)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
@@ -46,16 +46,16 @@ func (n *Node) answerToken(w http.ResponseWriter, q *http.Request) {
 }
 
 // issueToken makes a token and records that before it returns it.
-func (n *Node) issueToken(ctx context.Context, who string, spec smart.TokenRequest) (string, error) {
+func (n *Node) issueToken(ctx context.Context, operator string, request smart.TokenRequest) (string, error) {
 	token, err := "", errors.New("tokens are printed for a --demo store only")
 	var p consent.Principal // of the token; the record has its token ID
 	if n.cfg.Auth == AuthDemo {
-		token, err = n.tokens.Issue(ctx, spec)
+		token, err = n.tokens.Issue(ctx, request)
 	}
 	if err == nil {
 		p, err = n.tokens.Verify(ctx, http.Header{"Authorization": {"Bearer " + token}}, "local")
 	}
-	o := withOutcome(audit.Operation{Name: "token-issue", Who: who, Client: spec.Client}, err)
+	o := withOutcome(audit.Operation{Name: "token-issue", Who: operator, Client: request.Client}, err)
 	if err == nil {
 		o.Of = "token/" + p.Token
 	}
