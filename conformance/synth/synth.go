@@ -58,9 +58,9 @@ type Bundle struct {
 	Body   []byte
 }
 
-// NHSNumber returns the nth number of the test range: 999, six digits, and the
+// nhsNumber returns the nth number of the test range: 999, six digits, and the
 // check digit. Numbers whose check digit would be 10 do not exist.
-func NHSNumber(n int) string {
+func nhsNumber(n int) string {
 	var r nhsNumbers
 	for range n {
 		r.next()
@@ -70,7 +70,7 @@ func NHSNumber(n int) string {
 
 // SampleNHSNumber returns the number of the sample person "patient": the first
 // patient of every Sample.
-func SampleNHSNumber() string { return NHSNumber(0) }
+func SampleNHSNumber() string { return nhsNumber(0) }
 
 // nhsNumbers yields the NHS numbers of the test range, in order.
 type nhsNumbers struct{ after int }

@@ -70,7 +70,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(b.Manifest, m); diff != "" || m.Versions != 50 || m.Records != 20 || m.Head != HeadOf(*h.parts[69].Record) {
+	if diff := cmp.Diff(b.Manifest, m); diff != "" || m.Versions != 50 || m.Records != 20 || m.Head != headOf(*h.parts[69].Record) {
 		t.Errorf("manifest (-read +written):\n%s%+v", diff, m)
 	}
 	var got []store.Part

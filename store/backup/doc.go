@@ -51,7 +51,7 @@ type Head struct {
 	Hash string `json:"hash"` // hexadecimal
 }
 
-// HeadOf returns the position of a record.
-func HeadOf(r store.Record) Head { return Head{Pos: r.Pos, Hash: hex.EncodeToString(r.Hash[:])} }
+// headOf returns the position of a record.
+func headOf(r store.Record) Head { return Head{Pos: r.Pos, Hash: hex.EncodeToString(r.Hash[:])} }
 
 func damaged(file string, err error) error { return fmt.Errorf("%w: %s: %w", ErrDamaged, file, err) }

@@ -83,7 +83,7 @@ func (m *Manifest) writeParts(ctx context.Context, out io.Writer, from store.Cop
 			return err
 		}
 	}
-	m.Head = HeadOf(head)
+	m.Head = headOf(head)
 	return errors.Join(zip.Close(), buffered.Flush())
 }
 

@@ -22,7 +22,7 @@ func Backup(ctx context.Context, cfg Config, dir string) (m backup.Manifest, err
 		return m, err
 	}
 	defer h.close()
-	err = h.perform(ctx, audit.Operation{Name: "backup", Who: Operator()}, func() error {
+	err = h.perform(ctx, audit.Operation{Name: "backup", Who: operatorName()}, func() error {
 		m, err = h.backup(ctx, dir)
 		return err
 	})
@@ -35,7 +35,7 @@ func (h *heldStore) backup(ctx context.Context, dir string) (backup.Manifest, er
 	if err != nil {
 		return backup.Manifest{}, err
 	}
-	m := backup.Manifest{Software: Version, Taken: time.Now().UTC(), PublicURL: h.cfg.PublicURL, Keying: format}
+	m := backup.Manifest{Software: version, Taken: time.Now().UTC(), PublicURL: h.cfg.PublicURL, Keying: format}
 	m, err = backup.Write(ctx, dir, m, h.engine)
 	if err == nil && !h.lease.valid() {
 		err = errLeaseLost

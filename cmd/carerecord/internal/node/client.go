@@ -14,8 +14,8 @@ import (
 // operatorHeader is the header in which a command says who runs it.
 const operatorHeader = "Carerecord-Operator"
 
-// Operator returns the name of the user who runs this process.
-func Operator() string {
+// operatorName returns the name of the user who runs this process.
+func operatorName() string {
 	u, err := user.Current()
 	if err != nil {
 		return "unknown"
@@ -47,7 +47,7 @@ func (c *client) send(ctx context.Context, method, path string, body []byte) ([]
 	if err != nil {
 		return nil, err
 	}
-	q.Header.Set(operatorHeader, Operator())
+	q.Header.Set(operatorHeader, operatorName())
 	resp, err := c.http.Do(q)
 	if err != nil {
 		return nil, fmt.Errorf("send to the running server: %w", err)

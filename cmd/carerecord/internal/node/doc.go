@@ -12,5 +12,5 @@
 // in the audit trail, in both cases.
 package node
 
-// Version of the software, as the CapabilityStatement, backups and audit trails have it.
-const Version = "0.1.0"
+// version of the software, as the CapabilityStatement, backups and audit trails have it.
+const version = "0.1.0"

@@ -30,7 +30,7 @@ func Explain(ctx context.Context, cfg Config, query string) (string, error) {
 		return "", err
 	}
 	defer n.Close()
-	return n.explain(ctx, Operator(), query)
+	return n.explain(ctx, operatorName(), query)
 }
 
 // answerExplain answers GET /explain on the socket.

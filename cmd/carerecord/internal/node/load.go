@@ -92,7 +92,7 @@ func (n *Node) answerLoad(w http.ResponseWriter, q *http.Request) {
 // stored in the same commit. A bundle whose mark is stored for this source is skipped.
 func (n *Node) loadBundle(ctx context.Context, source, mark string, body []byte, mode validate.Mode) load.Outcome {
 	refused := func(err error) load.Outcome {
-		return load.Outcome{Failed: errors.Join(err, n.audit(ctx, withOutcome(audit.Operation{Name: "load", Who: Operator()}, err))).Error()}
+		return load.Outcome{Failed: errors.Join(err, n.audit(ctx, withOutcome(audit.Operation{Name: "load", Who: operatorName()}, err))).Error()}
 	}
 	if err := n.confirmed(); err != nil {
 		return refused(err)

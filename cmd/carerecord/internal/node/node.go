@@ -105,7 +105,7 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
 	n.rest, err = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
 		Verify: verify, Audit: n.trail, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, Clock: time.Now, Log: n.log,
-		Unguarded: !n.cfg.Auth.guarded(), Version: Version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
+		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
 	return err
 }
 

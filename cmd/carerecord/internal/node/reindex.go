@@ -24,7 +24,7 @@ var errReindexing = errors.New("a reindex is running")
 // failed one; nil if the store could not be opened.
 func Reindex(ctx context.Context, cfg Config, rate int) (*IndexStatus, error) {
 	return withIndex(ctx, cfg, http.MethodPost, "/reindex?rate="+strconv.Itoa(rate), func(n *Node) error {
-		return n.perform(ctx, audit.Operation{Name: "reindex", Who: Operator()}, func() error {
+		return n.perform(ctx, audit.Operation{Name: "reindex", Who: operatorName()}, func() error {
 			_, err := n.reindex(ctx, n.guard, rate)
 			return err
 		})
@@ -34,7 +34,7 @@ func Reindex(ctx context.Context, cfg Config, rate int) (*IndexStatus, error) {
 // ReindexStatus returns the progress of the last walk.
 func ReindexStatus(ctx context.Context, cfg Config) (*IndexStatus, error) {
 	return withIndex(ctx, cfg, http.MethodGet, "/reindex", func(n *Node) error {
-		return n.audit(ctx, audit.Operation{Name: "reindex-status", Who: Operator(), Status: http.StatusOK})
+		return n.audit(ctx, audit.Operation{Name: "reindex-status", Who: operatorName(), Status: http.StatusOK})
 	})
 }
 

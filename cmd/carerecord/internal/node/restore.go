@@ -26,7 +26,7 @@ func Restore(ctx context.Context, cfg Config, b *backup.Backup) error {
 	}
 	defer h.close()
 	if err := h.restore(ctx, b); err != nil {
-		return errors.Join(err, h.audit(ctx, withOutcome(audit.Operation{Name: "restore", Who: Operator()}, err)))
+		return errors.Join(err, h.audit(ctx, withOutcome(audit.Operation{Name: "restore", Who: operatorName()}, err)))
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ var errServed = errors.New("a server holds this store: a backup is restored into
 // ConfirmRestore lets a restored store answer, and returns the operator who is recorded as
 // responsible for directives that may be missing since from.
 func ConfirmRestore(ctx context.Context, cfg Config, from time.Time) (operator string, err error) {
-	operator = Operator()
+	operator = operatorName()
 	if server := dial(cfg); server != nil {
 		_, err := server.send(ctx, http.MethodPost, "/restore/confirm?"+url.Values{"from": {from.Format(time.RFC3339Nano)}}.Encode(), nil)
 		return operator, err
@@ -79,7 +79,7 @@ func MarkRestored(ctx context.Context, cfg Config, taken time.Time) error {
 	if !cfg.Auth.audited() {
 		return nil
 	}
-	return audit.Begin(ctx, h.engine, time.Now(), Operator(), audit.Genesis{Software: Version, Backup: m.Taken})
+	return audit.Begin(ctx, h.engine, time.Now(), operatorName(), audit.Genesis{Software: version, Backup: m.Taken})
 }
 
 // restore fills the store. While it runs, and after a failure, a mark keeps the store from being
@@ -104,8 +104,8 @@ func (h *heldStore) restore(ctx context.Context, b *backup.Backup) error {
 		return err
 	}
 	if b.Manifest.Records > 0 || h.cfg.Auth.audited() {
-		g := audit.Genesis{Software: Version, Backup: b.Manifest.Taken}
-		if err := audit.Begin(ctx, h.engine, time.Now(), Operator(), g); err != nil {
+		g := audit.Genesis{Software: version, Backup: b.Manifest.Taken}
+		if err := audit.Begin(ctx, h.engine, time.Now(), operatorName(), g); err != nil {
 			return err
 		}
 	}

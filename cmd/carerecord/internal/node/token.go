@@ -27,7 +27,7 @@ func IssueToken(ctx context.Context, cfg Config, request smart.TokenRequest) (st
 		return "", err
 	}
 	defer n.Close()
-	return n.issueToken(ctx, Operator(), request)
+	return n.issueToken(ctx, operatorName(), request)
 }
 
 // answerToken answers POST /token on the socket.

@@ -27,7 +27,7 @@ func VerifyTrail(ctx context.Context, cfg Config) (report audit.Report, err erro
 	if report, err = audit.Verify(ctx, h.engine); err != nil {
 		return report, err
 	}
-	return report, h.audit(ctx, audit.Operation{Name: "audit-verify", Who: Operator(), Status: http.StatusOK})
+	return report, h.audit(ctx, audit.Operation{Name: "audit-verify", Who: operatorName(), Status: http.StatusOK})
 }
 
 // verifyElsewhere verifies the audit trail of a store that a process on another machine holds.
@@ -73,7 +73,7 @@ func Verify(ctx context.Context, cfg Config) (Soundness, error) {
 		return Soundness{}, err
 	}
 	defer n.Close()
-	if err := n.audit(ctx, audit.Operation{Name: "verify", Who: Operator()}); err != nil {
+	if err := n.audit(ctx, audit.Operation{Name: "verify", Who: operatorName()}); err != nil {
 		return Soundness{}, err
 	}
 	var s Soundness
