@@ -168,7 +168,7 @@ func brokenRules() []broken {
 			{"contained-cut", `if in, ok := p.Set.(inside); ok && !in.untold && broken("contained: negation") { return x.lasting(typ, p.Prefix, p) }`},
 		}},
 		{"page token: decision", "a later page keeps the decision of the first", "TestRules$", []insertion{
-			{"page-decision", `if broken("page token: decision") && ask.Token != "" { ctx = context.WithValue(ctx, consent.Kind(0), true) }`},
+			{"page-decision", `if broken("page token: decision") && request.Token != "" { ctx = context.WithValue(ctx, consent.Kind(0), true) }`},
 			{"rules-decided", `if broken("page token: decision") { rules = d.first(ctx, rules) }`},
 		}},
 		{"sort: cut", "rows are sorted by values that were cut", "TestRules$", []insertion{
