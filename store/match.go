@@ -40,6 +40,8 @@ func Match(p Pred, keys []Key) bool {
 		return false
 	case Not:
 		return !Match(p.Pred, keys)
+	case VerifyOnly:
+		return Match(p.Pred, keys)
 	}
 	panic(fmt.Sprintf("store: no meaning for predicate %T", p))
 }

@@ -93,14 +93,19 @@ type Or []Pred
 // Not holds if its member does not.
 type Not struct{ Pred Pred }
 
-func (Eq) pred()       {}
-func (Range) pred()    {}
-func (Span) pred()     {}
-func (Contains) pred() {}
-func (In) pred()       {}
-func (And) pred()      {}
-func (Or) pred()       {}
-func (Not) pred()      {}
+// VerifyOnly holds if its member does. It never drives an index: nearly every document
+// satisfies it, so the postings of its keys would propose nearly everything.
+type VerifyOnly struct{ Pred Pred }
+
+func (Eq) pred()         {}
+func (Range) pred()      {}
+func (Span) pred()       {}
+func (Contains) pred()   {}
+func (In) pred()         {}
+func (And) pred()        {}
+func (Or) pred()         {}
+func (Not) pred()        {}
+func (VerifyOnly) pred() {}
 
 // WithPrefix is the range of all keys that begin with prefix.
 func WithPrefix(prefix Key) Range { return Range{Low: prefix, High: PrefixEnd(prefix)} }

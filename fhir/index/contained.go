@@ -161,6 +161,8 @@ func (pl *plan) asksInside(p store.Pred) bool {
 		return every(p)
 	case store.Not:
 		return pl.asksInside(p.Pred)
+	case store.VerifyOnly:
+		return pl.asksInside(p.Pred)
 	}
 	return false
 }

@@ -28,6 +28,8 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	case store.Not:
 		//law:negation-cut
 		return store.And{}
+	case store.VerifyOnly:
+		return store.VerifyOnly{Pred: x.BeforeCut(typ, p.Pred)}
 	case store.Eq:
 		return x.lasting(typ, p.Key, p)
 	case store.Range:
@@ -66,6 +68,8 @@ func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 	case store.In:
 		_, contained := p.Set.(inside)
 		return !contained && x.lasts(typ, p.Prefix)
+	case store.VerifyOnly:
+		return x.Monotone(typ, p.Pred)
 	}
 	return false
 }

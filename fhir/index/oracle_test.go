@@ -144,6 +144,8 @@ func unproposed(p store.Pred, keys []store.Key) store.Pred {
 		members = p
 	case store.Not:
 		members = []store.Pred{p.Pred}
+	case store.VerifyOnly:
+		members = []store.Pred{p.Pred}
 	case store.Span:
 		if p.Scan == nil || !store.Match(p, keys) {
 			return nil

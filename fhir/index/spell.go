@@ -73,6 +73,8 @@ func DescribePred(p store.Pred) string {
 		return list(p, " or ", "nothing")
 	case store.Not:
 		return "not " + DescribePred(p.Pred)
+	case store.VerifyOnly:
+		return DescribePred(p.Pred)
 	}
 	return "another predicate"
 }

@@ -93,7 +93,7 @@ func drives(modifier string, pred store.Pred) bool { return positive(modifier) &
 func affirms(pred store.Pred) bool {
 	no := func(q store.Pred) bool { return !affirms(q) }
 	switch pred := pred.(type) {
-	case store.Not:
+	case store.Not, store.VerifyOnly:
 		return false
 	case store.And:
 		return len(pred) == 0 || slices.ContainsFunc(pred, affirms)

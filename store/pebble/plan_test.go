@@ -41,6 +41,8 @@ func TestPlan(t *testing.T) {
 		{"alternatives meet the rest", store.And{eq("a"), store.Or{eq("b"), eq("c")}}, `meet(posting("a"), join(posting("b"), posting("c")))`, true},
 		{"an alternative that is a conjunction is verified", store.Or{store.And{eq("a"), store.Not{Pred: eq("b")}}, eq("c")}, `join(verify(posting("a")), posting("c"))`, false},
 		{"a negation does not drive", store.Not{Pred: eq("a")}, `verify(all)`, false},
+		{"a verify-only predicate does not drive", store.VerifyOnly{Pred: eq("a")}, `verify(all)`, false},
+		{"a verify-only member is verified", store.And{store.VerifyOnly{Pred: eq("a")}, eq("b")}, `verify(posting("b"))`, false},
 		{"a set does not drive", store.In{Prefix: "a"}, `verify(all)`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,11 +67,13 @@ func (d dice) pred(depth int) store.Pred {
 		for i := range members {
 			members[i] = d.pred(depth - 1)
 		}
-		switch d.IntN(5) {
+		switch d.IntN(6) {
 		case 0, 1:
 			return store.And(members)
 		case 2, 3:
 			return store.Or(members)
+		case 4:
+			return store.VerifyOnly{Pred: d.pred(depth - 1)}
 		}
 		return store.Not{Pred: d.pred(depth - 1)}
 	}

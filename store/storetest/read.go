@@ -199,6 +199,7 @@ func predicates(k *kit) {
 		store.Or{eq("ka"), eq("kb")}, store.Or{eq("ka"), eq("ka")}, store.Or{eq("ka"), eq("\x80kx")}, store.Or{eq("kc"), store.WithPrefix("s:")},
 		store.Or{store.And{eq("ka"), eq("kb")}, eq("nred")}, store.And{store.Or{eq("ka"), eq("kb")}, eq("kc")},
 		store.Not{Pred: eq("ka")}, store.Not{Pred: store.And{}}, store.Not{Pred: store.Or{}}, store.Not{Pred: store.Not{Pred: eq("ka")}},
+		store.VerifyOnly{Pred: eq("ka")}, store.And{store.VerifyOnly{Pred: eq("ka")}, eq("kb")}, store.Or{store.VerifyOnly{Pred: eq("ka")}, eq("kb")}, store.Not{Pred: store.VerifyOnly{Pred: eq("kb")}},
 		store.And{eq("kb"), store.Not{Pred: eq("ka")}}, store.Or{store.Not{Pred: eq("ka")}, eq("kb")}, store.And{store.WithPrefix("k"), store.Not{Pred: eq("kb")}},
 		store.And{eq("ka"), eq("kb"), store.Not{Pred: eq("kc")}}, store.And{store.WithPrefix("s:"), scanned}, store.And{store.Or{}, eq("ka")},
 	} {
