@@ -250,20 +250,19 @@ func pathOf(root, pointer string) string {
 	if !typeName(root) {
 		root = "Resource"
 	}
-	var b strings.Builder
-	b.WriteString(root)
+	path := []byte(root)
 	for _, part := range strings.Split(pointer, "/")[min(1, strings.Count(pointer, "/")):] {
 		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 		if part == "" {
 			continue
 		}
 		if _, err := strconv.Atoi(part); err == nil {
-			b.WriteString("[" + part + "]")
+			path = append(path, "["+part+"]"...)
 			continue
 		}
-		b.WriteString("." + part)
+		path = AppendElement(path, part)
 	}
-	return b.String()
+	return string(path)
 }
 
 // Part reads a resource out of a body that Parse accepted as a whole. It does

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/fhir"
 	"carerecord/fhir/r4"
 )
 
@@ -22,15 +23,15 @@ type Link struct {
 // FHIRPath is where the link stands, as a simple FHIRPath. It is to be asked while
 // the link is visited.
 func (l Link) FHIRPath() string {
-	out := l.at.root
+	path := []byte(l.at.root)
 	for _, s := range l.at.path {
 		if s.name == nil {
-			out += "[" + strconv.Itoa(s.item) + "]"
+			path = append(path, "["+strconv.Itoa(s.item)+"]"...)
 		} else {
-			out += "." + string(s.name)
+			path = fhir.AppendElement(path, string(s.name))
 		}
 	}
-	return out
+	return string(path)
 }
 
 // Links gives every link of a resource that fhir.Parse accepted to f and puts

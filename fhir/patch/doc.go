@@ -20,7 +20,7 @@
 // taken by its word: what it leaves empty is refused.
 //
 // Every error is a *fhir.Error whose expression is the place in the document:
-// "[2].path" of a JSON Patch, "Parameters.parameter[1]" of a FHIRPath Patch.
+// "$this[2].path" of a JSON Patch, "Parameters.parameter[1]" of a FHIRPath Patch.
 // Apply gives the body that an update would have been sent: meta, the rules of
 // update and validation are the caller's (REST-163, 169), with Illegal for what
 // validation finds.

@@ -25,7 +25,7 @@ func JSON(document []byte) (Patch, error) {
 	p := Patch{illegal: "invariant"}
 	r := jsonReader{}
 	for i, item := range list.Items {
-		r.place = "[" + strconv.Itoa(i) + "]"
+		r.place = "$this[" + strconv.Itoa(i) + "]"
 		op := r.operation(item)
 		p.ops = append(p.ops, op)
 		p.reads = p.reads || op.op == "test"

@@ -78,6 +78,11 @@ func (c *corpus) check(name string, body []byte) {
 		return
 	}
 	c.failed[name] = true
+	for _, issue := range issues {
+		if fault := notPath(issue); fault != "" {
+			c.t.Errorf("%s: %s", name, fault)
+		}
+	}
 	if c.excluded[name] != "" {
 		return
 	}

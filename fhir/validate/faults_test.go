@@ -9,20 +9,40 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"carerecord/fhir"
+	"carerecord/fhir/path"
 	"carerecord/fhir/validate"
 )
 
-// told writes issues as "code place" lines; warnings begin with a question mark.
+// told writes issues as "code expression" lines; warnings begin with a question mark.
 func told(issues []fhir.Issue) []string {
 	var out []string
 	for _, i := range issues {
 		line := i.Code + " " + i.Expression
+		if fault := notPath(i); fault != "" {
+			line += " (" + fault + ")"
+		}
 		if i.Severity == "warning" {
 			line = "?" + line
 		}
 		out = append(out, line)
 	}
 	return out
+}
+
+// notPath reports why the expression of an issue is no FHIRPath of names and indexes
+// alone (REST-003); empty where it is one.
+func notPath(i fhir.Issue) string {
+	if i.Expression == "" { // the whole body
+		return ""
+	}
+	p, err := path.Full(i.Expression)
+	switch {
+	case err != nil:
+		return err.Error()
+	case !p.Plain():
+		return i.Expression + " is no path"
+	}
+	return ""
 }
 
 const div = `<div xmlns=\"http://www.w3.org/1999/xhtml\">`
@@ -98,11 +118,11 @@ func TestFaults(t *testing.T) {
 		{"ele-1 a twin with an id alone in an array", `{"resourceType":"Patient","name":[{"_given":[{"id":"x"}]}]}`, "invariant Patient.name[0].given[0]"},
 		{"REST-085 array beside one", `{"resourceType":"Patient","birthDate":"2000","_birthDate":[{"id":"x"}]}`, "structure Patient.birthDate"},
 		{"REST-085 one beside array", `{"resourceType":"Patient","name":[{"given":["a"],"_given":{"id":"x"}}]}`, "structure Patient.name[0].given"},
-		{"REST-085 twin of an object", `{"resourceType":"Patient","_maritalStatus":{"id":"x"}}`, "structure Patient._maritalStatus"},
-		{"REST-085 twin of an id", `{"resourceType":"Patient","id":"a","_id":{"id":"x"}}`, "structure Patient._id"},
+		{"REST-085 twin of an object", `{"resourceType":"Patient","_maritalStatus":{"id":"x"}}`, "structure Patient.maritalStatus"},
+		{"REST-085 twin of an id", `{"resourceType":"Patient","id":"a","_id":{"id":"x"}}`, "structure Patient.id"},
 		{"REST-085 twin is a string", `{"resourceType":"Patient","_birthDate":"x"}`, "structure Patient.birthDate"},
 		{"REST-085 twin is null", `{"resourceType":"Patient","_birthDate":null}`, "structure Patient.birthDate"},
-		{"REST-085 twin of nothing", `{"resourceType":"Patient","_foo":{"id":"x"}}`, "structure Patient._foo"},
+		{"REST-085 twin of nothing", `{"resourceType":"Patient","_foo":{"id":"x"}}`, "structure Patient.foo"},
 
 		{"ext-1 both", `{"resourceType":"Patient","extension":[{"url":"a","valueString":"x","extension":[{"url":"b","valueString":"y"}]}]}`, "invariant Patient.extension[0]"},
 		{"ext-1 neither", `{"resourceType":"Patient","extension":[{"url":"a"}]}`, "invariant Patient.extension[0]"},
@@ -111,8 +131,8 @@ func TestFaults(t *testing.T) {
 		{"ele-1 an id alone", `{"resourceType":"Patient","name":[{"id":"x"}]}`, "invariant Patient.name[0]"},
 
 		{"narrative", `{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `<p>x &lt; &#233;<br/></p></div>"}}`, ""},
-		{"narrative with script", `{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `x<script>alert(1)</script></div>"}}`, "invariant Patient.text.div"},
-		{"narrative not closed", `{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `x<p></div>"}}`, "value Patient.text.div"},
+		{"narrative with script", `{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `x<script>alert(1)</script></div>"}}`, "invariant Patient.text.`div`"},
+		{"narrative not closed", `{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `x<p></div>"}}`, "value Patient.text.`div`"},
 
 		{"not an object", `[1]`, "structure "},
 		{"more behind the end", `{"resourceType":"Patient"}{}`, "structure Patient"},

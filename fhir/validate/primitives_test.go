@@ -102,7 +102,7 @@ func TestNarrative(t *testing.T) {
 			body := `{"resourceType":"Patient","text":{"status":"generated","div":` + quote(c.div) + `}}`
 			want := c.want
 			if want != "" {
-				want += " Patient.text.div"
+				want += " Patient.text.`div`"
 			}
 			if got := strings.Join(told(validate.Resource([]byte(body), validate.Strict)), "\n"); got != want {
 				t.Errorf("got %q, want %q", got, want)

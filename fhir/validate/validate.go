@@ -174,10 +174,7 @@ func (w *walker) pop() { w.path = w.path[:len(w.path)-1] }
 func (w *walker) place() string {
 	out := []byte(w.root)
 	for _, s := range w.path {
-		if len(out) > 0 {
-			out = append(out, '.')
-		}
-		out = append(out, s.name...)
+		out = fhir.AppendElement(out, s.name)
 		if s.index >= 0 {
 			out = append(out, '[')
 			out = strconv.AppendInt(out, int64(s.index), 10)

@@ -40,7 +40,7 @@ func JSON(body []byte) (out []byte, err error) {
 	if !ok {
 		r.fail("", "The body holds no element.")
 	}
-	out = r.resource(start, start.Name.Local, 1)
+	out = r.resource(start, string(fhir.AppendElement(nil, start.Name.Local)), 1)
 	if _, more := r.next(); more {
 		r.fail("", "There is more behind the end of the resource.")
 	}
@@ -144,7 +144,7 @@ func (r *reader) member(o *object, of *r4.Type, child xml.StartElement, place st
 	if of != nil {
 		p, ok = of.Property(name)
 	}
-	below := place + "." + name
+	below := string(fhir.AppendElement([]byte(place), name))
 	switch {
 	case !ok:
 		r.fail(below, "The element is not known.")
