@@ -39,7 +39,7 @@ generate: need-go need-npm need-python $(DEFINITIONS) ## write the tables of the
 
 bench: build ## measure the server beside its limits, then run the benchmarks that lie beside the code
 	bin/carerecord bench
-	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index ./fhir/term ./synth ./fhir/validate ./store/mongo
+	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index ./fhir/term ./synth ./conformance/validate ./store/mongo
 
 $(DEFINITIONS):
 	mkdir -p .cache && cd .cache && npm pack --silent hl7.fhir.r4.examples@4.0.1

@@ -15,9 +15,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/ucum"
-	"carerecord/fhir/validate"
 	"carerecord/synth"
 )
 

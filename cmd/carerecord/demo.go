@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/policy"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 	"carerecord/synth"
 )

@@ -13,9 +13,9 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
-	"carerecord/fhir/validate"
 	"carerecord/load"
 	"carerecord/store"
 	"carerecord/synth"

@@ -11,13 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
-	"carerecord/fhir/validate"
 	"carerecord/interop/smart"
 )
 

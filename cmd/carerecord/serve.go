@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"carerecord/fhir/validate"
+	"carerecord/conformance/validate"
 )
 
 // serveCmd serves a record.

@@ -13,9 +13,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
-	"carerecord/fhir/validate"
 	"carerecord/interop/smart"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
-	"carerecord/fhir/validate"
 	"carerecord/load"
 	"carerecord/store"
 	"carerecord/synth"

@@ -47,8 +47,8 @@ type key struct{ Begin, Name, Class, Value, Meaning string }
 // rows are the rows of one kind: one, or postings.
 type rows struct {
 	Kind, Meaning string
-	Key, Value []field
-	Postings   []posting
+	Key, Value    []field
+	Postings      []posting
 }
 
 type posting struct {

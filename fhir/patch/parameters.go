@@ -5,11 +5,11 @@ import (
 	"strconv"
 	"strings"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/path"
 	"carerecord/fhir/r4"
-	"carerecord/fhir/validate"
 )
 
 // MaxPathOperations is how many operations a FHIRPath Patch may have. Each reads

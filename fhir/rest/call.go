@@ -14,11 +14,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/search"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 

@@ -17,12 +17,12 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/search"
-	"carerecord/fhir/validate"
 )
 
 // Limits are the settings of LIM-001 that this package obeys, in bytes,

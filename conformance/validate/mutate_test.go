@@ -11,10 +11,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/r4"
 	"carerecord/fhir/r4/r4test"
-	"carerecord/fhir/validate"
 )
 
 // site is a member of an object, or a value in an array, of a compact body.

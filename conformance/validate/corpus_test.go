@@ -14,9 +14,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/r4/r4test"
-	"carerecord/fhir/validate"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/fhir/validate"
+	"carerecord/conformance/validate"
 )
 
 // TestPrimitives: REST-086, each primitive type with values that it has and

@@ -6,8 +6,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
-	"carerecord/fhir/validate"
 )
 
 // BenchmarkSynthea validates the resources of a few synthetic patients, as a

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/path"
-	"carerecord/fhir/validate"
 )
 
 // told writes issues as "code expression" lines; warnings begin with a question mark.
