@@ -68,6 +68,14 @@ func CleanNHSNumber(value string) (string, bool) {
 	return digits, true
 }
 
+// NHSNumberOf returns the ten digits of the NHS number that an identifier gives: its
+// system is that of NHS numbers or looks like it, or it has no system and its value
+// passes the check of ValidNHSNumber.
+func NHSNumberOf(system, value string) (string, bool) {
+	digits, ok := CleanNHSNumber(value)
+	return digits, ok && (LooksLikeNHSNumberSystem(system) || system == "" && ValidNHSNumber(digits))
+}
+
 // NHSNumberIn returns the NHS number that a text holds: it has ten digits, of whatever
 // width and with anything between, which pass the check of ValidNHSNumber.
 func NHSNumberIn(text string) (string, bool) {

@@ -105,13 +105,13 @@ func (p *ownerCollector) patient(e path.Embedded) {
 
 // number adds the bearer of an NHS number. It is false for any other identifier.
 func (p *ownerCollector) number(system, value string) bool {
-	if !fhir.LooksLikeNHSNumberSystem(system) {
+	if system == "" {
 		return false
 	}
 	//law:embedded-number
-	digits, ok := fhir.CleanNHSNumber(value)
+	digits, ok := fhir.NHSNumberOf(system, value)
 	if ok {
-		p.o.Identifiers = append(p.o.Identifiers, Identifier{nhsSystem, digits})
+		p.o.Identifiers = append(p.o.Identifiers, Identifier{fhir.NHSNumberSystem, digits})
 	}
 	return ok
 }

@@ -137,8 +137,5 @@ func SourcePrefix() store.Key { return factSource }
 // case letters and hyphens.
 func FactKey(name string) store.Key { return factNamed + store.Key(name) }
 
-// FactPrefix begins every FactKey; behind it stands the name.
-func FactPrefix() store.Key { return factNamed }
-
 // IsFact reports whether a key is one of the server's own facts.
 func IsFact(k store.Key) bool { return k != "" && k[0] == 0 }

@@ -3,13 +3,11 @@ package index
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"carerecord/fhir"
 	"carerecord/fhir/path"
 	"carerecord/fhir/r4"
 	"carerecord/fhir/ucum"
@@ -136,9 +134,6 @@ type Entry struct {
 	// Attachments are the ids of local Binaries that an Attachment of the body, or of what
 	// it embeds, names by its url. Sorted and distinct.
 	Attachments []string
-	// NHS are the well-formed NHS numbers that a Patient bears as identifiers,
-	// sorted and distinct; nil for every other type.
-	NHS []string
 }
 
 // Index makes the row of a resource. body must have passed fhir.Parse. updated
@@ -180,9 +175,6 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, 
 	w.keys.strays(row.Owners.HomePatient())
 	row.Keys = w.keys.keys()
 	row.Date = x.clinicalDate(w, pl.owners)
-	if typ == "Patient" {
-		row.NHS = nhsNumbers(w.doc.Root())
-	}
 	return row, nil
 }
 
@@ -245,18 +237,4 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 			}
 		}
 	}
-}
-
-// nhsSystem is the identifier system of NHS numbers.
-const nhsSystem = fhir.NHSNumberSystem
-
-func nhsNumbers(patient path.Value) []string {
-	var list []string
-	for i := range patient.All("identifier") {
-		if value := i.GetText("value"); i.GetText("system") == nhsSystem && len(value) == 10 && allDigits(value) {
-			list = append(list, value)
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }

@@ -1,10 +1,10 @@
 package index
 
 import (
-	"encoding/binary"
 	"strings"
 
 	"carerecord/store"
+	"carerecord/store/wire"
 )
 
 // tuples is the set of the tuples that satisfy a predicate over the keys of
@@ -19,13 +19,13 @@ func (t tuples) Has(tuple string) bool {
 
 // parted are the keys that stand in one, each behind its length.
 func parted(tuple string) (keys []store.Key, ok bool) {
-	for tuple != "" {
-		n, size := binary.Uvarint([]byte(tuple[:min(len(tuple), binary.MaxVarintLen64)]))
-		if size <= 0 || n > uint64(len(tuple)-size) {
+	r := wire.NewReader(tuple)
+	for r.Len() > 0 {
+		key := r.Text()
+		if r.Failed() {
 			return nil, false
 		}
-		keys = append(keys, store.Key(tuple[size:size+int(n)]))
-		tuple = tuple[size+int(n):]
+		keys = append(keys, store.Key(key))
 	}
 	return keys, true
 }

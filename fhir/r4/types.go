@@ -98,15 +98,6 @@ func ElementAt(path string) *Element {
 	return t.Element(strings.TrimSuffix(path[i+1:], "[x]"))
 }
 
-// Children returns the elements of a type, or of the backbone element at a
-// path, in the order of the definition; nil if there is none.
-func Children(path string) []*Element {
-	if t := TypeOf(path); t != nil {
-		return t.Elements
-	}
-	return nil
-}
-
 //go:embed types_gen.tsv
 var typeTable string
 

@@ -14,9 +14,6 @@ import (
 // whether somebody is told that a patient shares nothing (S1), or that something is withheld
 // (S2): in doubt, the search names nobody.
 
-// nhsNumber is the identifier system of NHS numbers.
-const nhsNumber = "https://fhir.nhs.uk/Id/nhs-number"
-
 // name notes the values of a parameter of a search of one type that can name a patient.
 // def is its definition, pred what it asks for.
 func (p *planner) name(param Param, def index.Param, values []string, pred store.Pred) {
@@ -85,7 +82,7 @@ func (p *planner) subject(param Param, def index.Param, value string) consent.Na
 
 // isNHSNumber reports whether a token is a value of the system of NHS numbers.
 func isNHSNumber(value string) bool {
-	number, ok := strings.CutPrefix(value, nhsNumber+"|")
+	number, ok := strings.CutPrefix(value, fhir.NHSNumberSystem+"|")
 	return ok && number != ""
 }
 

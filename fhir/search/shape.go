@@ -17,9 +17,6 @@ type Projection struct {
 	Summary  string   // true, text, data, or empty
 }
 
-// Whole reports that everything is sent.
-func (s Projection) Whole() bool { return s.Elements == nil && s.Summary == "" }
-
 // Cut takes out of a body what the shape leaves out, and marks a body that lost
 // something as SUBSETTED.
 func (s Projection) Cut(body []byte) []byte {

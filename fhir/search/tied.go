@@ -58,8 +58,8 @@ func (w *walk) findSubject(ctx context.Context) error {
 			return fmt.Errorf("read the subject of an encounter: %w", err)
 		}
 		for _, id := range gjson.GetBytes(d.Body, "identifier").Array() {
-			if d.Ref.Type == "Patient" && id.Get("system").Str == nhsNumber && id.Get("value").Str != "" {
-				w.subject.identifiers = append(w.subject.identifiers, token(nhsNumber, id.Get("value").Str))
+			if d.Ref.Type == "Patient" && id.Get("system").Str == fhir.NHSNumberSystem && id.Get("value").Str != "" {
+				w.subject.identifiers = append(w.subject.identifiers, token(fhir.NHSNumberSystem, id.Get("value").Str))
 			}
 		}
 	}
