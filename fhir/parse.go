@@ -136,6 +136,7 @@ func (p *parser) value(name string, inArray bool) bool {
 		if f := tok.String(); len(f) > 300 {
 			p.fault("value", p.place(), "The number has more than 300 characters.")
 		}
+	default: // true and false
 	}
 	return len(p.issues) < MaxIssues
 }

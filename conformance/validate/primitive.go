@@ -130,6 +130,7 @@ func (w *walker) number(p *prop, c byte) {
 		least = 1
 	case kindUnsignedInt:
 		least = 0
+	default: // an integer
 	}
 	if n, ok := whole(word); !ok || n < least || n > math.MaxInt32 {
 		w.wrong(p)
@@ -176,6 +177,7 @@ func (w *walker) words(p *prop, s []byte, escaped bool) {
 			}
 			return
 		}
+	default:
 	}
 	if !fits(p.kind, s, escaped) {
 		w.wrong(p)
@@ -213,6 +215,7 @@ func fits(k kind, s []byte, escaped bool) bool {
 		return isInstant(s)
 	case kindTime:
 		return isTime(s)
+	default: // kinds that are no string
+		return true
 	}
-	return true
 }

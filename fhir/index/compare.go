@@ -66,6 +66,7 @@ func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 		if op == "eq" {
 			return ask("", value)
 		}
+	case Special:
 	}
 	return nil, fault("not-supported", "_filter: the operator %s is not served for %s, which is a %s.", op, p.Code, p.Kind)
 }
@@ -128,11 +129,11 @@ func gaps(equal store.Pred) store.Pred {
 				named = append(named, store.Range{Low: q.Key, High: q.Key + "\x00"})
 			case store.Range:
 				named = append(named, q)
-			default:
+			case store.Span, store.Contains, store.In, store.And, store.Or, store.Not, store.VerifyOnly:
 				return nil
 			}
 		}
-	default:
+	case store.Span, store.Contains, store.In, store.And, store.Not, store.VerifyOnly:
 		return nil
 	}
 	slices.SortFunc(named, func(a, b store.Range) int { return strings.Compare(string(a.Low), string(b.Low)) })

@@ -70,6 +70,7 @@ func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 		return !contained && x.lasts(typ, p.Prefix)
 	case store.VerifyOnly:
 		return x.Monotone(typ, p.Pred)
+	case store.Not:
 	}
 	return false
 }

@@ -81,6 +81,7 @@ func (u unit) slack() int64 {
 		return 86400 + 7200
 	case unitMinute:
 		return 60
+	case unitSecond, unitFraction, unitInstant, unitInterval:
 	}
 	return 1
 }

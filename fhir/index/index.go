@@ -236,5 +236,6 @@ func (x *Indexer) keys(b *builder, p *param, v path.Value) {
 				b.units(p.number, b.converted(a, &x.units))
 			}
 		}
+	case Composite: // collect makes these
 	}
 }

@@ -67,6 +67,7 @@ func Sortable(k Kind) bool {
 	switch k {
 	case String, DateTime, Number, Quantity, Token, URI:
 		return true
+	case Reference, Composite, Special:
 	}
 	return false
 }

@@ -114,6 +114,7 @@ func (p *param) describe(def *r4.SearchParam) {
 		p.whole = p.all("integer", "positiveInt", "unsignedInt")
 	case Reference:
 		p.Targets = targetsOf(def, p.yields)
+	case Composite, DateTime, Quantity, Special, String, URI:
 	}
 }
 

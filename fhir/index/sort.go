@@ -63,8 +63,11 @@ func (p *param) sorts() []sorted {
 		}
 		written := func(s string, descending bool) string { return "\x00" + byEnds(s, descending) }
 		return []sorted{{p.number, classCanonical, canonical}, {p.number, classNumber, written}}
+	case Number:
+		return []sorted{{p.number, classNumber, ends(numberWidth)}}
+	case Reference, Composite, Special: // not Sortable
 	}
-	return []sorted{{p.number, classNumber, ends(numberWidth)}}
+	return nil
 }
 
 // ends takes one end of an interval behind a byte.

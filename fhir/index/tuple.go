@@ -137,6 +137,7 @@ func paired(p store.Pred, of store.Key) store.Pred {
 			}
 		}
 		return any
+	case store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return nil
 }

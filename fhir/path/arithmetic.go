@@ -109,6 +109,7 @@ func (r *runner) binary(op string, a, b []Item) []Item {
 			return no.items()
 		case no:
 			return yes.items()
+		case unknown:
 		}
 		return nil
 	case "~":

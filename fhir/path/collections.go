@@ -32,6 +32,7 @@ func collections(name string) (function, bool) {
 				return no.items()
 			case no:
 				return yes.items()
+			case unknown:
 			}
 			return nil
 		}}, true

@@ -45,6 +45,7 @@ func (r *runner) equals(a, b []Item) answer {
 			return no
 		case unknown:
 			all = unknown
+		case yes:
 		}
 	}
 	return all

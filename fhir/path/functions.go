@@ -66,6 +66,7 @@ func positive(e expr) bool {
 		return ok && !x.not && x.left.monotone()
 	case logic:
 		return positive(x.left) && positive(x.right)
+	case as, extension, focus, item, literal, resolve, resource, root, steps, union, where:
 	}
 	return false
 }

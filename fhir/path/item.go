@@ -110,6 +110,7 @@ func (it Item) String() string {
 		return it.num.Text('f') + " '" + it.unit + "'"
 	case typeInfo:
 		return it.text + "." + it.unit
+	case element, text:
 	}
 	return it.text
 }

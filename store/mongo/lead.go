@@ -110,6 +110,7 @@ func (s *snap) leadOf(ctx context.Context, typ string, p store.Pred, also []stor
 		return l, true, nil
 	case store.And:
 		return s.leadOfAll(ctx, typ, conjuncts(p), also)
+	case store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return lead{}, false, nil
 }

@@ -90,6 +90,7 @@ func propose(p store.Pred) plan {
 		return proposeAnd(flatten(p, nil))
 	case store.Or:
 		return proposeOr(p)
+	case store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return nil
 }
