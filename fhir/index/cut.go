@@ -31,19 +31,19 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	case store.VerifyOnly:
 		return store.VerifyOnly{Pred: x.BeforeCut(typ, p.Pred)}
 	case store.Eq:
-		return x.lasting(typ, p.Key, p)
+		return x.ifMonotone(typ, p.Key, p)
 	case store.Range:
-		return x.lasting(typ, p.Low, p)
-	case store.Span:
-		return x.lasting(typ, p.Prefix, p)
+		return x.ifMonotone(typ, p.Low, p)
+	case store.Interval:
+		return x.ifMonotone(typ, p.Prefix, p)
 	case store.Contains:
-		return x.lasting(typ, p.Prefix, p)
+		return x.ifMonotone(typ, p.Prefix, p)
 	case store.In:
 		//law:contained-cut
-		if inside, ok := p.Set.(inside); ok {
-			p.Set = x.insideBeforeCut(inside)
+		if inside, ok := p.Set.(containedMatch); ok {
+			p.Set = x.containedBeforeCut(inside)
 		}
-		return x.lasting(typ, p.Prefix, p)
+		return x.ifMonotone(typ, p.Prefix, p)
 	}
 	return store.And{}
 }
@@ -58,16 +58,16 @@ func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 	case store.Or:
 		return !slices.ContainsFunc(p, changes)
 	case store.Eq:
-		return x.lasts(typ, p.Key)
+		return x.isMonotoneKey(typ, p.Key)
 	case store.Range:
-		return x.lasts(typ, p.Low)
-	case store.Span:
-		return x.lasts(typ, p.Prefix)
+		return x.isMonotoneKey(typ, p.Low)
+	case store.Interval:
+		return x.isMonotoneKey(typ, p.Prefix)
 	case store.Contains:
-		return x.lasts(typ, p.Prefix)
+		return x.isMonotoneKey(typ, p.Prefix)
 	case store.In:
-		_, contained := p.Set.(inside)
-		return !contained && x.lasts(typ, p.Prefix)
+		_, contained := p.Set.(containedMatch)
+		return !contained && x.isMonotoneKey(typ, p.Prefix)
 	case store.VerifyOnly:
 		return x.Monotone(typ, p.Pred)
 	case store.Not:
@@ -75,21 +75,21 @@ func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 	return false
 }
 
-// lasting is p where the parameter that a key belongs to is monotone or the key
+// ifMonotone is p where the parameter that a key belongs to is monotone or the key
 // is a fact of the server's own, and else what always holds.
-func (x *Indexer) lasting(typ string, k store.Key, p store.Pred) store.Pred {
-	if x.lasts(typ, k) {
+func (x *Indexer) ifMonotone(typ string, k store.Key, p store.Pred) store.Pred {
+	if x.isMonotoneKey(typ, k) {
 		return p
 	}
 	return store.And{}
 }
 
-// lasts reports whether a key is a fact of the server's own, or of a parameter that is
+// isMonotoneKey reports whether a key is a fact of the server's own, or of a parameter that is
 // monotone.
-func (x *Indexer) lasts(typ string, k store.Key) bool {
+func (x *Indexer) isMonotoneKey(typ string, k store.Key) bool {
 	if IsFact(k) {
 		return true
 	}
-	pl, err := x.plan(typ)
-	return err == nil && len(k) >= 2 && pl.monotone[numberOf(k)]
+	ti, err := x.typeIndex(typ)
+	return err == nil && len(k) >= 2 && ti.monotone[numberOf(k)]
 }

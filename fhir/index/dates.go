@@ -85,7 +85,7 @@ func (x *Indexer) timing(v path.Value) (span, bool) {
 	return all, found
 }
 
-func (b *builder) date(number uint16, sp span) {
+func (b *builder) dateKeys(number uint16, sp span) {
 	b.begin(number, classDate)
 	b.buf = append(b.buf, byte(sp.unit))
 	b.buf = sp.hi.append(sp.lo.append(b.buf))
@@ -136,15 +136,15 @@ func (x *Indexer) datePred(p *param, value string) (store.Pred, error) {
 	case "eb":
 		return p.dateSpan(bounds{hiMax: s + "\x00"}), nil
 	case "ap":
-		lo, hi := widen(sp, momentOf(x.clock()))
+		lo, hi := widenByTenth(sp, momentOf(x.clock()))
 		return p.dateSpan(bounds{loMax: hi.String(), hiMin: lo.String() + "\x00"}), nil
 	}
 	return p.dateSpan(bounds{loMin: s, hiMax: e + "\x00"}), nil
 }
 
-// widen moves both ends of an interval out by a tenth of its distance from now,
+// widenByTenth moves both ends of an interval out by a tenth of its distance from now,
 // in whole seconds.
-func widen(sp span, now moment) (lo, hi moment) {
+func widenByTenth(sp span, now moment) (lo, hi moment) {
 	var seconds int64
 	switch {
 	case now.less(sp.lo):
@@ -156,11 +156,11 @@ func widen(sp span, now moment) (lo, hi moment) {
 	return sp.lo.add(-sec, -nano), sp.hi.add(sec, nano)
 }
 
-// bounds are those of a store.Span.
+// bounds are those of a store.Interval.
 type bounds struct{ loMin, loMax, hiMin, hiMax string }
 
-func (b bounds) span(under store.Key, width int, scan []store.Range) store.Span {
-	return store.Span{
+func (b bounds) span(under store.Key, width int, scan []store.Range) store.Interval {
+	return store.Interval{
 		Prefix: under, Skip: 1, Width: width,
 		LoMin: b.loMin, LoMax: b.loMax, HiMin: b.hiMin, HiMax: b.hiMax, Scan: scan,
 	}
@@ -175,12 +175,12 @@ func (p *param) dateSpan(b bounds) store.Pred {
 	for _, u := range []byte(units) {
 		low, high := b.loMin, b.loMax
 		if b.hiMin != "" {
-			low = max(low, earlier(b.hiMin, unit(u).slack()))
+			low = max(low, momentBefore(b.hiMin, unit(u).slack()))
 		}
 		if b.hiMax != "" && (high == "" || b.hiMax < high) {
 			high = b.hiMax
 		}
-		scan = append(scan, between(under+store.Key(u), dateWidth, low, high))
+		scan = append(scan, rangeUnder(under+store.Key(u), dateWidth, low, high))
 	}
 	scan = append(scan, b.intervals(under+store.Key(unitInterval), prefix(p.number, classDateEnd), dateWidth))
 	return b.span(under, dateWidth, scan)
@@ -190,19 +190,19 @@ func (p *param) dateSpan(b bounds) store.Pred {
 // the keys by start or in those by end.
 func (b bounds) intervals(byStart, byEnd store.Key, width int) store.Range {
 	if b.hiMin != "" {
-		return between(byEnd, width, b.hiMin, b.hiMax)
+		return rangeUnder(byEnd, width, b.hiMin, b.hiMax)
 	}
 	high := b.loMax
 	if b.hiMax != "" && (high == "" || b.hiMax < high) {
 		high = b.hiMax
 	}
-	return between(byStart, width, b.loMin, high)
+	return rangeUnder(byStart, width, b.loMin, high)
 }
 
-// between is the range of keys under a prefix that go on with low or more and
+// rangeUnder is the range of keys under a prefix that go on with low or more and
 // less than high. A bound of more than width bytes includes its first width: the
 // keys behind it may go on.
-func between(under store.Key, width int, low, high string) store.Range {
+func rangeUnder(under store.Key, width int, low, high string) store.Range {
 	r := store.Range{Low: under + store.Key(low)}
 	switch {
 	case high == "":
@@ -215,8 +215,8 @@ func between(under store.Key, width int, low, high string) store.Range {
 	return r
 }
 
-// earlier moves an encoded moment back by some seconds.
-func earlier(encoded string, sec int64) string {
+// momentBefore moves an encoded moment back by some seconds.
+func momentBefore(encoded string, sec int64) string {
 	var s int64
 	for i := range 5 {
 		s = s<<8 | int64(encoded[i])

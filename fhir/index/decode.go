@@ -32,7 +32,7 @@ func Decode(k store.Key) (Decoded, bool) {
 		return Decoded{}, false
 	}
 	number := numberOf(k)
-	name, known := names()[number]
+	name, known := paramNames()[number]
 	out := Decoded{Name: name.typ + "." + name.code, Class: string(rune(c.class)), Meaning: c.meaning}
 	if number >= FirstDefined {
 		out.Name, known = fmt.Sprintf("defined parameter %d", number), true
@@ -227,10 +227,10 @@ func decodeSecond(s string) (string, bool) {
 // decodeNested reads the keys of a tuple, whose numbers are those of its parts, or those
 // of a contained resource.
 func decodeNested(s string, parts bool) (string, bool) {
-	if s == untold {
+	if s == noRoom {
 		return "unknown: there was no room", !parts
 	}
-	keys, ok := parted(s)
+	keys, ok := splitKeys(s)
 	if !ok {
 		return "", false
 	}
@@ -246,7 +246,7 @@ func decodeNested(s string, parts bool) (string, bool) {
 		}
 		name := fmt.Sprintf("part %d", numberOf(k))
 		if !parts {
-			of := names()[numberOf(k)]
+			of := paramNames()[numberOf(k)]
 			name = of.typ + "." + of.code
 		}
 		out = append(out, "("+strings.TrimSpace(name+" "+string(rune(c.class))+" "+value)+")")

@@ -38,32 +38,32 @@ type DefinedParam struct {
 // Definitions are parameters beside those of the standard, compiled. They are
 // never changed.
 type Definitions struct {
-	plans    map[string]*plan // of the types that have some, those of the standard in them
-	complete map[uint16]bool
+	typeIndexes map[string]*typeIndex // of the types that have some, those of the standard in them
+	complete    map[uint16]bool
 }
 
 // Compile makes Definitions of a list. The error is a *DefinitionError of the
 // first that Check would refuse.
 func (x *Indexer) Compile(list []DefinedParam) (*Definitions, error) {
-	d := &Definitions{plans: map[string]*plan{}, complete: map[uint16]bool{}}
+	d := &Definitions{typeIndexes: map[string]*typeIndex{}, complete: map[uint16]bool{}}
 	for _, def := range list {
 		p, err := x.standard.define(def)
 		if err != nil {
 			return nil, err
 		}
-		pl := d.plans[def.Type]
-		if pl == nil {
-			base, err := x.standard.plan(def.Type)
+		ti := d.typeIndexes[def.Type]
+		if ti == nil {
+			base, err := x.standard.typeIndex(def.Type)
 			if err != nil {
 				return nil, err
 			}
-			pl = &plan{params: maps.Clone(base.params), order: slices.Clone(base.order), owners: base.owners, monotone: maps.Clone(base.monotone), full: base.full}
-			d.plans[def.Type] = pl
+			ti = &typeIndex{params: maps.Clone(base.params), keyed: slices.Clone(base.keyed), owners: base.owners, monotone: maps.Clone(base.monotone), wordNumbers: base.wordNumbers}
+			d.typeIndexes[def.Type] = ti
 		}
-		pl.order = append(pl.order, p)
-		pl.monotone[p.number] = p.Monotone
+		ti.keyed = append(ti.keyed, p)
+		ti.monotone[p.number] = p.Monotone
 		if def.Phase != Retired {
-			pl.params[def.Code] = p
+			ti.params[def.Code] = p
 		}
 		if def.Phase == Complete {
 			d.complete[def.Number] = true
@@ -149,11 +149,11 @@ func (x *standard) define(def DefinedParam) (*param, error) {
 	}
 	p := compileParam(def.Type, &r4.SearchParam{URL: def.URL, Code: def.Code, Type: string(def.Kind), Targets: def.Targets, Expression: def.Expression}, def.Number)
 	if !p.Indexed {
-		return nil, refused("expression", "On %s: %s.", def.Type, p.why)
+		return nil, refused("expression", "On %s: %s.", def.Type, p.notServedBecause)
 	}
 	p.Defined = true
 	if def.Phase != Complete {
-		p.Indexed, p.why = false, "indexing is under way, and until it is complete the answer would be a part"
+		p.Indexed, p.notServedBecause = false, "indexing is under way, and until it is complete the answer would be a part"
 	}
 	return p, nil
 }

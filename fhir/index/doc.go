@@ -176,7 +176,7 @@
 // part of its container (SRCH-135). Its keys, those of _id left out, are one key
 // of each reference parameter that leads to it, put together as tuples are, and a
 // chain asks whether they satisfy what it asks of its targets. A contained resource
-// that it refers to is inside again. Where containedDeep references or containedRoom
+// that it refers to is inside again. Where maxContainedDepth references or maxContainedBytes
 // bytes do not suffice, the one key says 0: nothing is known of what is inside, and
 // no chain finds it.
 //

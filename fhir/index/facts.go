@@ -11,20 +11,20 @@ import (
 // 1 to 0xff, then the name. None of them comes from the body by a search
 // parameter.
 const (
-	factType    = "\x00\x01"
-	factOwner   = "\x00\x02"
-	factWants   = "\x00\x03"
-	factMention = "\x00\x04"
-	factSource  = "\x00\x05"
-	factNamed   = "\x00\x06"
-	factAbout   = "\x00\x07"
-	factCovers  = "\x00\x08"
-	factBears   = "\x00\x09"
-	commonHolds = "\x00\x00h"
-	commonOwn   = "\x00\x00o"
-	commonApart = "\x00\x00x"
-	commonWants = "\x00\x00w"
-	commonLabel = "\x00\x00l"
+	factType       = "\x00\x01"
+	factOwner      = "\x00\x02"
+	factDependsOn  = "\x00\x03"
+	factMention    = "\x00\x04"
+	factSource     = "\x00\x05"
+	factNamed      = "\x00\x06"
+	factAbout      = "\x00\x07"
+	factCovers     = "\x00\x08"
+	factBears      = "\x00\x09"
+	crossAttaches  = "\x00\x00h"
+	crossSourceRow = "\x00\x00o"
+	crossIrregular = "\x00\x00x"
+	crossDependsOn = "\x00\x00w"
+	crossLabelled  = "\x00\x00l"
 )
 
 // TypeKey is the key of every document of a type.
@@ -53,14 +53,14 @@ func Names(keys []store.Key, prefix store.Key) []string {
 // DependsOnKey says that the facts of a document follow from something else: the
 // address of a document (Type/id), or an identifier of a Patient ("nhs:" and the
 // NHS number). When that changes, the document is keyed anew.
-func DependsOnKey(name string) store.Key { return factWants + store.Key(name) }
+func DependsOnKey(name string) store.Key { return factDependsOn + store.Key(name) }
 
 // DependsOnPrefix begins every DependsOnKey; behind it stands the name.
-func DependsOnPrefix() store.Key { return factWants }
+func DependsOnPrefix() store.Key { return factDependsOn }
 
 // CrossTypeDependsOnKey is the common key (store.Key.CrossType) of the documents that have the
 // DependsOnKey of a name: they may be of any type.
-func CrossTypeDependsOnKey(name string) store.Key { return commonWants + store.Key(name) }
+func CrossTypeDependsOnKey(name string) store.Key { return crossDependsOn + store.Key(name) }
 
 // AboutKey names somebody whom a document is about beside its owners, or as whom it
 // names an owner: the id of a Patient who is not there, "nhs:" and an NHS number,
@@ -95,12 +95,12 @@ func MentionPrefix() store.Key { return factMention }
 // that attach a Binary, by the Binary's id: they may be of any type.
 func AttachesKey(binaryID, ods string) store.Key {
 	//law:attaches-key
-	return commonHolds + store.Key(binaryID+"\x00"+ods)
+	return crossAttaches + store.Key(binaryID+"\x00"+ods)
 }
 
 // Attached returns the ids of the Binaries that a document attaches, from its keys.
 func Attached(keys []store.Key) []string {
-	ids := Names(keys, commonHolds)
+	ids := Names(keys, crossAttaches)
 	for i, name := range ids {
 		ids[i], _, _ = strings.Cut(name, "\x00")
 	}
@@ -111,21 +111,21 @@ func Attached(keys []store.Key) []string {
 // patient that came from an organisation, by ODS code: whether there is one is asked
 // of all types at once.
 func SourceRowKey(patientID, ods string) store.Key {
-	return commonOwn + store.Key(patientID+"\x00"+ods)
+	return crossSourceRow + store.Key(patientID+"\x00"+ods)
 }
 
 // IrregularKey is the common key of the documents about a patient that may be withheld
 // for another reason than what this patient wishes: by a label, or because they are
 // about somebody else too.
-func IrregularKey(patientID string) store.Key { return commonApart + store.Key(patientID) }
+func IrregularKey(patientID string) store.Key { return crossIrregular + store.Key(patientID) }
 
 // LabelledKey is the common key (store.Key.CrossType) of the documents that a label of
 // their own hides from somebody, for each name of somebody whom they are about: the id
 // of a Patient, or a name of AboutKey.
-func LabelledKey(name string) store.Key { return commonLabel + store.Key(name) }
+func LabelledKey(name string) store.Key { return crossLabelled + store.Key(name) }
 
 // LabelledPrefix begins every LabelledKey; behind it stands the name.
-func LabelledPrefix() store.Key { return commonLabel }
+func LabelledPrefix() store.Key { return crossLabelled }
 
 // SourceKey says which organisation a document came from, by ODS code.
 func SourceKey(ods string) store.Key { return factSource + store.Key(ods) }

@@ -18,14 +18,14 @@ func fold(s string) string {
 			return foldUnicode(s)
 		}
 	}
-	return squeeze(s)
+	return foldRunes(s)
 }
 
 func foldUnicode(s string) string {
 	// Folding can bring marks back and decomposing can bring capitals, so both
 	// are done until nothing changes; two rounds are the most that occur.
 	for range 4 {
-		t := squeeze(cases.Fold().String(norm.NFKD.String(s)))
+		t := foldRunes(cases.Fold().String(norm.NFKD.String(s)))
 		if t == s {
 			return s
 		}
@@ -34,8 +34,8 @@ func foldUnicode(s string) string {
 	return s
 }
 
-// squeeze lowers ASCII and does what fold says of marks, punctuation and space.
-func squeeze(s string) string {
+// foldRunes lowers ASCII and does what fold says of marks, punctuation and space.
+func foldRunes(s string) string {
 	b := make([]byte, 0, len(s))
 	gap := false
 	for _, r := range s {
@@ -68,12 +68,12 @@ func foldCode(s string) string {
 	return strings.ToLower(s)
 }
 
-// exact is how whole strings compare: in canonical composition (SRCH-031).
-func exact(s string) string { return norm.NFC.String(s) }
+// canonicalText is how whole strings compare: in canonical composition (SRCH-031).
+func canonicalText(s string) string { return norm.NFC.String(s) }
 
-// cut shortens a folded string to what a driving key holds, at the border of a
+// cutText shortens a folded string to what a driving key holds, at the border of a
 // character.
-func cut(s string) string {
+func cutText(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
@@ -87,8 +87,8 @@ func cut(s string) string {
 // maxText is how many bytes of a string drive.
 const maxText = 256
 
-// digits is how phone numbers compare (SRCH-054).
-func digits(s string) string {
+// phoneDigits is how phone numbers compare (SRCH-054).
+func phoneDigits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" .-()[]\u00a0", r) {
 			return -1
@@ -97,8 +97,8 @@ func digits(s string) string {
 	}, s)
 }
 
-// caseCounts reports whether the codes of a system differ by case (SRCH-045).
-func caseCounts(system string) bool {
+// isCaseSensitive reports whether the codes of a system differ by case (SRCH-045).
+func isCaseSensitive(system string) bool {
 	return strings.HasPrefix(system, "http://hl7.org/fhir/") ||
 		strings.HasPrefix(system, "http://terminology.hl7.org/") ||
 		system == ucumSystem

@@ -35,7 +35,7 @@ type keyFact struct {
 	name    string // for Describe
 	value   []piece
 	meaning string // what a document with the key is
-	readBy  string // files of package consent that ask for it, or the package
+	queriedBy  string // files of package consent that ask for it, or the package
 }
 
 func facts() []keyFact {
@@ -43,18 +43,18 @@ func facts() []keyFact {
 	return []keyFact{
 		{factType, "type", []piece{{"type", asText}}, "is of this resource type", "decide.go"},
 		{factOwner, "owner", []piece{{"patient", asText}}, "is about the Patient with this id, who exists", "where.go"},
-		{factWants, "waits for", name, "has facts that follow from something else, and is keyed anew when that changes: Type/id of another document (an owner that does not exist, a document from which owners are inherited, the Patient of a Binary), or nhs: and an NHS number", "everytype.go"},
+		{factDependsOn, "waits for", name, "has facts that follow from something else, and is keyed anew when that changes: Type/id of another document (an owner that does not exist, a document from which owners are inherited, the Patient of a Binary), or nhs: and an NHS number", "everytype.go"},
 		{factMention, "mentions", name, "refers to a Patient who is not its owner: the id, or nhs: and an NHS number that no Patient has, or several have", "where.go"},
 		{factSource, "source", []piece{{"ods", asText}}, "came from the organisation with this ODS code", "where.go"},
 		{factNamed, "fact", []piece{{"fact", asText}}, "has a named fact, see below", "where.go"},
 		{factAbout, "about", name, "is about somebody else than its owners, or names an owner in another way: the id of a Patient who does not exist, nhs: and an NHS number, id: and system|value of another identifier, url: and a reference to another server", "where.go"},
 		{factCovers, "covers", name, "is a Consent about this person, by an id of a Patient or a name as in fact 7", "register.go"},
 		{factBears, "bears", name, "is a Patient of whom this version or an older one has the identifier, as in fact 7", "register.go"},
-		{commonHolds, "attaches", []piece{{"binary", asText}, {"ods", asText}}, "attaches the Binary with this id, and came from this organisation", "binary.go"},
-		{commonOwn, "own source", []piece{{"patient", asText}, {"ods", asText}}, "is about this Patient, is ordinary, and came from this organisation", "grant.go"},
-		{commonApart, "withheld", []piece{{"patient", asText}}, "is about this Patient, and is not ordinary or has more than one owner", "decide.go"},
-		{commonWants, "depends on", name, "has fact 3 with the same name", "chain.go"},
-		{commonLabel, "labelled", name, "is hidden from somebody by a label of its own, and is about this person: an id of a Patient, or a name as in fact 7", "labels.go"},
+		{crossAttaches, "attaches", []piece{{"binary", asText}, {"ods", asText}}, "attaches the Binary with this id, and came from this organisation", "binary.go"},
+		{crossSourceRow, "own source", []piece{{"patient", asText}, {"ods", asText}}, "is about this Patient, is ordinary, and came from this organisation", "grant.go"},
+		{crossIrregular, "withheld", []piece{{"patient", asText}}, "is about this Patient, and is not ordinary or has more than one owner", "decide.go"},
+		{crossDependsOn, "depends on", name, "has fact 3 with the same name", "chain.go"},
+		{crossLabelled, "labelled", name, "is hidden from somebody by a label of its own, and is about this person: an id of a Patient, or a name as in fact 7", "labels.go"},
 	}
 }
 
@@ -121,14 +121,14 @@ func classes() []keyClass {
 		{classDate, false, "date", []piece{{"unit", asUnit}, lo, hi}, "the interval [lo,hi)", "every comparator, _sort"},
 		{classDateEnd, false, "date", []piece{hi, lo}, "the same again, for unit z only", "comparators that bound the end"},
 		{classNumber, false, "number, quantity", []piece{amount}, "in any unit; an interval for a Range, a comparator, or more than 34 digits", "every comparator, _sort"},
-		{classNumEnd, false, "number, quantity", []piece{high, low}, "the same again, of an interval", "comparators that bound the end"},
+		{classNumberEnd, false, "number, quantity", []piece{high, low}, "the same again, of an interval", "comparators that bound the end"},
 		{classCanonical, false, "quantity", []piece{dimension, amount}, "of a UCUM unit, in base units", "number|UCUM|code, _sort"},
 		{classCanonicalEnd, false, "quantity", []piece{dimension, high, low}, "the same again, of an interval", "comparators that bound the end"},
 		{classRef, false, "reference", []piece{address}, "Type/id of a resource of this server, without version; else the address: other servers, URNs, canonicals without version", "reference, chains, _has"},
 		{classLogical, false, "reference", []piece{system, value}, "Reference.identifier, the value case folded", ":identifier"},
-		{classBearer, false, "reference", []piece{value}, "the same without its system", ":identifier"},
-		{classHeld, false, "reference", []piece{typ}, "refers to a contained resource of that type", "chains"},
-		{classStray, false, "reference", nil, "refers to a Patient of this server in whose place the document is not", "chains"},
+		{classLogicalValue, false, "reference", []piece{value}, "the same without its system", ":identifier"},
+		{classContainedType, false, "reference", []piece{typ}, "refers to a contained resource of that type", "chains"},
+		{classOtherPartition, false, "reference", nil, "refers to a Patient of this server in whose place the document is not", "chains"},
 		{classURI, false, "uri", []piece{address}, "as written; canonicals without version", "uri, :above, :below, _sort"},
 		{classPair, false, "composite", []piece{code, {"key", asKey}}, "of Observation: the code of the first part, case folded, then class and value of a driving key of the second, if it has one", "code$value"},
 		{classPosition, false, "near", []piece{{"cell", asCell}, {"latitude", asDegree}, {"longitude", asDegree}}, "a position (near.go)", "near"},
@@ -136,14 +136,14 @@ func classes() []keyClass {
 
 		{classPresent, true, "all", nil, "the parameter has a value", ":missing, ne of _filter"},
 		{classText, true, "token", []piece{text}, "text and display, folded", ":text"},
-		{classTyped, true, "token", []piece{system, code, value}, "an identifier with the coding of its type, the value case folded", ":of-type"},
+		{classIdentifierType, true, "token", []piece{system, code, value}, "an identifier with the coding of its type, the value case folded", ":of-type"},
 		{classExact, true, "string", []piece{text}, "whole, in canonical composition", ":exact, _sort"},
 		{classLong, true, "string", []piece{text}, "folded and whole, where longer than 256 bytes", "text and :contains beyond 256 bytes"},
 		{classVersion, true, "reference, uri", []piece{address}, "with version: Type/id/_history/v or url|v", "a value with a version"},
-		{classInside, true, "reference", []piece{typ, {"keys", asKeys}}, "the keys of a contained resource", "chains"},
+		{classContainedKeys, true, "reference", []piece{typ, {"keys", asKeys}}, "the keys of a contained resource", "chains"},
 		{classUnit, true, "quantity", []piece{system, code, amount}, "of units that have no key q", "number|system|code"},
 		{classUnitText, true, "quantity", []piece{{"unit", asText}, amount}, "code, and unit text where it differs", "number||code"},
-		{classUnitSys, true, "quantity", []piece{system, amount}, "by its system alone", "number|system|"},
+		{classUnitSystem, true, "quantity", []piece{system, amount}, "by its system alone", "number|system|"},
 		{classTuple, true, "composite", []piece{{"keys", asParts}}, "the keys of all parts of one element", "a$b"},
 	}
 }

@@ -32,24 +32,24 @@ type Indexer struct {
 
 // standard is what never changes.
 type standard struct {
-	base  string
-	words bool
-	zone  *time.Location
-	clock func() time.Time
-	rules map[string]ownerLine
-	plans map[string]func() (*plan, error)
-	units unitCodes
-	work  sync.Pool // of *work
+	base        string
+	words       bool
+	zone        *time.Location
+	clock       func() time.Time
+	rules       map[string]ownerLine
+	typeIndexes map[string]func() (*typeIndex, error)
+	units       unitCache
+	scratch     sync.Pool // of *work
 }
 
-// work is the memory of one Index, kept for the next.
-type work struct {
-	doc    path.Doc
-	keys   builder
-	values []path.Value
-	tuple  builder      // of one element of a composite
-	inner  []path.Value // of one part of it
-	room   int          // bytes left for the keys of contained resources
+// scratch is the memory of one Index, kept for the next.
+type scratch struct {
+	doc           path.Doc
+	keys          builder
+	values        []path.Value
+	tuple         builder      // of one element of a composite
+	partValues    []path.Value // of one part of it
+	containedRoom int          // bytes left for the keys of contained resources
 }
 
 // New checks the configuration. The parameters of a resource type are compiled
@@ -73,11 +73,11 @@ func New(cfg Config) (*Indexer, error) {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	x.units.known = map[string]*ucum.Unit{}
-	x.plans = make(map[string]func() (*plan, error))
+	x.typeIndexes = make(map[string]func() (*typeIndex, error))
 	for _, typ := range r4.Resources() {
-		x.plans[typ] = sync.OnceValues(func() (*plan, error) { return x.compile(typ) })
+		x.typeIndexes[typ] = sync.OnceValues(func() (*typeIndex, error) { return x.compile(typ) })
 	}
-	x.work.New = func() any { return new(work) }
+	x.scratch.New = func() any { return new(scratch) }
 	return x, nil
 }
 
@@ -96,16 +96,16 @@ func (x *Indexer) IndexesWords() bool { return x.words }
 // errType is for a type that is no resource type.
 var errType = errors.New("index: no resource type")
 
-func (x *Indexer) plan(typ string) (*plan, error) {
-	if pl := x.defined.Load().plans[typ]; pl != nil {
-		return pl, nil
+func (x *Indexer) typeIndex(typ string) (*typeIndex, error) {
+	if ti := x.defined.Load().typeIndexes[typ]; ti != nil {
+		return ti, nil
 	}
-	return x.standard.plan(typ)
+	return x.standard.typeIndex(typ)
 }
 
-// plan is that of the parameters of the standard alone.
-func (x *standard) plan(typ string) (*plan, error) {
-	f := x.plans[typ]
+// typeIndex is that of the parameters of the standard alone.
+func (x *standard) typeIndex(typ string) (*typeIndex, error) {
+	f := x.typeIndexes[typ]
 	if f == nil {
 		return nil, fmt.Errorf("%w: %q", errType, typ)
 	}
@@ -140,12 +140,12 @@ type Entry struct {
 // is what _lastUpdated tests; the body's own id and meta.lastUpdated are not
 // read.
 func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, error) {
-	pl, err := x.plan(typ)
+	ti, err := x.typeIndex(typ)
 	if err != nil {
 		return Entry{}, err
 	}
-	w := x.work.Get().(*work)
-	defer x.work.Put(w)
+	w := x.scratch.Get().(*scratch)
+	defer x.scratch.Put(w)
 	if err := w.doc.Reset(body); err != nil {
 		return Entry{}, err
 	}
@@ -153,41 +153,41 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, 
 		return Entry{}, fmt.Errorf("index: the body of a %s says it is a %q", typ, got)
 	}
 	w.keys.reset()
-	w.room = containedRoom
-	for _, p := range pl.order {
+	w.containedRoom = maxContainedBytes
+	for _, p := range ti.keyed {
 		switch p.Code {
 		case "_id":
 			w.keys.add(p.number, classCode, id)
 			w.keys.add(p.number|verifies, classPresent)
 		case "_lastUpdated":
 			lo := momentOf(updated)
-			w.keys.date(p.number, span{lo, lo.add(0, 1), unitInstant})
+			w.keys.dateKeys(p.number, span{lo, lo.add(0, 1), unitInstant})
 			w.keys.add(p.number|verifies, classPresent)
 		case textParam, contentParam:
-			w.keys.content(p, w.doc.Root())
+			w.keys.wordKeys(p, w.doc.Root())
 		default:
-			x.collect(w, &w.keys, p, w.doc.Root(), 0)
+			x.paramKeys(w, &w.keys, p, w.doc.Root(), 0)
 		}
 	}
-	row := Entry{Owners: x.ownership(w, pl.owners, id)}
+	row := Entry{Owners: x.ownership(w, ti.owners, id)}
 	docs, readable := payloads(&w.doc, 0)
-	x.related(w, pl.owners, &row, docs, readable)
-	w.keys.strays(row.Owners.HomePatient())
+	x.addRelated(w, ti.owners, &row, docs, readable)
+	w.keys.otherPartitionKeys(row.Owners.HomePatient())
 	row.Keys = w.keys.keys()
-	row.Date = x.clinicalDate(w, pl.owners)
+	row.Date = x.clinicalDate(w, ti.owners)
 	return row, nil
 }
 
-// collect makes the keys of one parameter for a resource: that of the body, or one
+// paramKeys makes the keys of one parameter for a resource: that of the body, or one
 // it contains, at some depth of references among those.
-func (x *Indexer) collect(w *work, b *builder, p *param, of path.Value, depth int) {
-	if p.composition != nil && p.composition.either != nil {
+func (x *Indexer) paramKeys(w *scratch, b *builder, p *param, of path.Value, depth int) {
+	if p.composition != nil && p.composition.unionOf != nil {
 		return
 	}
 	w.values = p.expr.EvalOn(of, of, w.values[:0])
 	if p.Kind == Composite {
 		for _, v := range w.values {
-			x.composite(w, b, p, of, v)
+			x.compositeKeys(w, b, p, of, v)
 		}
 		clear(w.values)
 		return
@@ -195,45 +195,45 @@ func (x *Indexer) collect(w *work, b *builder, p *param, of path.Value, depth in
 	present := false
 	for _, v := range w.values {
 		present = present || v.Valued()
-		x.keys(b, p, v)
+		x.valueKeys(b, p, v)
 	}
 	if present {
 		b.add(p.number|verifies, classPresent)
 	}
 	var held []path.Value
 	if p.Kind == Reference {
-		held = contained(w.values)
+		held = containedTargets(w.values)
 	}
 	clear(w.values)
 	for _, c := range held {
-		x.contain(w, b, p.number, c, depth+1)
+		x.addContained(w, b, p.number, c, depth+1)
 	}
 }
 
-// keys makes the keys of one value.
-func (x *Indexer) keys(b *builder, p *param, v path.Value) {
+// valueKeys makes the keys of one value.
+func (x *Indexer) valueKeys(b *builder, p *param, v path.Value) {
 	switch p.Kind {
 	case String:
-		b.text(p.number, v)
+		b.textKeys(p.number, v)
 	case Token:
-		b.token(p, v)
+		b.tokenKeys(p, v)
 	case Reference:
-		x.reference(b, p.number, v)
+		x.referenceKeys(b, p.number, v)
 	case URI:
-		b.uri(p.number, v)
+		b.uriKeys(p.number, v)
 	case Special:
 		if at, ok := positionOf(v); ok {
-			b.position(p.number, at)
+			b.positionKey(p.number, at)
 		}
 	case DateTime:
 		if sp, ok := x.spanOf(v); ok {
-			b.date(p.number, sp)
+			b.dateKeys(p.number, sp)
 		}
 	case Number, Quantity:
 		if a, ok := amountOf(v); ok {
-			b.amount(p.number, a)
+			b.numberKeys(p.number, a)
 			if p.Kind == Quantity {
-				b.units(p.number, b.converted(a, &x.units))
+				b.unitKeys(p.number, b.withBase(a, &x.units))
 			}
 		}
 	case Composite: // collect makes these

@@ -11,41 +11,41 @@ const Version = 6
 // The class byte of a key, behind the number of its parameter. doc.go has the
 // grammar of what follows each.
 const (
-	classCode         = 'c' // token: code as written
-	classFolded       = 'f' // token: code folded
-	classPhone        = 'p' // token: digits of a phone number
-	classSystem       = 's' // token: system 0 code
-	classStart        = 'a' // string: folded
-	classWord         = 'b' // string: folded, from a later word on
-	classPostal       = 'z' // string: folded, without spaces
-	classDate         = 'd' // date: unit, start, end
-	classDateEnd      = 'e' // date: end, start of an interval
-	classNumber       = 'n' // number: p point, or v start end
-	classNumEnd       = 'm' // number: end, start of an interval
-	classCanonical    = 'q' // quantity: dimension 0, then as classNumber
-	classCanonicalEnd = 'o' // quantity: dimension 0, then as classNumEnd
-	classRef          = 'r' // reference: Type/id or address
-	classURI          = 'u' // uri as written
-	classPosition     = 'g' // special: cell, latitude, longitude
-	classContent      = 'x' // _text, _content: a word
-	classPair         = 'k' // composite: folded code 0, then class and value of the second part
-	classLogical      = 'i' // reference: system 0 folded value of its identifier
-	classBearer       = 'j' // reference: folded value of its identifier
-	classHeld         = 'h' // reference: type of a contained resource that it leads to
-	classStray        = 'w' // reference: nothing; to a Patient with whom the document does not stand
+	classCode           = 'c' // token: code as written
+	classFolded         = 'f' // token: code folded
+	classPhone          = 'p' // token: digits of a phone number
+	classSystem         = 's' // token: system 0 code
+	classStart          = 'a' // string: folded
+	classWord           = 'b' // string: folded, from a later word on
+	classPostal         = 'z' // string: folded, without spaces
+	classDate           = 'd' // date: unit, start, end
+	classDateEnd        = 'e' // date: end, start of an interval
+	classNumber         = 'n' // number: p point, or v start end
+	classNumberEnd      = 'm' // number: end, start of an interval
+	classCanonical      = 'q' // quantity: dimension 0, then as classNumber
+	classCanonicalEnd   = 'o' // quantity: dimension 0, then as classNumberEnd
+	classRef            = 'r' // reference: Type/id or address
+	classURI            = 'u' // uri as written
+	classPosition       = 'g' // special: cell, latitude, longitude
+	classContent        = 'x' // _text, _content: a word
+	classPair           = 'k' // composite: folded code 0, then class and value of the second part
+	classLogical        = 'i' // reference: system 0 folded value of its identifier
+	classLogicalValue   = 'j' // reference: folded value of its identifier
+	classContainedType  = 'h' // reference: type of a contained resource that it leads to
+	classOtherPartition = 'w' // reference: nothing; to a Patient with whom the document does not stand
 
 	// Behind a number with the high bit: verifying.
-	classPresent  = 'P' // presence: nothing
-	classExact    = 'X' // string: in canonical composition
-	classLong     = 'L' // string: folded, whole, where longer than classStart holds
-	classText     = 'W' // token: folded text or display
-	classTyped    = 'O' // token: system 0 code 0 folded value of an identifier and its type
-	classInside   = 'H' // reference: type 0 keys of a contained resource, each behind its length
-	classVersion  = 'V' // reference or uri with its version
-	classUnit     = 'Q' // quantity: system 0 code 0, then as classNumber, of units that are not converted
-	classUnitText = 'T' // quantity: code or unit 0, then as classNumber
-	classUnitSys  = 'Y' // quantity: system 0, then as classNumber
-	classTuple    = 'G' // composite: the keys of all parts of one element, each behind its length
+	classPresent        = 'P' // presence: nothing
+	classExact          = 'X' // string: in canonical composition
+	classLong           = 'L' // string: folded, whole, where longer than classStart holds
+	classText           = 'W' // token: folded text or display
+	classIdentifierType = 'O' // token: system 0 code 0 folded value of an identifier and its type
+	classContainedKeys  = 'H' // reference: type 0 keys of a contained resource, each behind its length
+	classVersion        = 'V' // reference or uri with its version
+	classUnit           = 'Q' // quantity: system 0 code 0, then as classNumber, of units that are not converted
+	classUnitText       = 'T' // quantity: code or unit 0, then as classNumber
+	classUnitSystem     = 'Y' // quantity: system 0, then as classNumber
+	classTuple          = 'G' // composite: the keys of all parts of one element, each behind its length
 )
 
 // verifies is the bit of a parameter's number in keys that only verify.
@@ -56,18 +56,18 @@ func prefix(number uint16, class byte) store.Key {
 	return store.Key([]byte{byte(number >> 8), byte(number), class})
 }
 
-// numberOf is the number of the parameter that a key, at least two bytes long,
+// addReferenceNumber is the number of the parameter that a key, at least two bytes long,
 // belongs to.
 func numberOf(k store.Key) uint16 { return (uint16(k[0])<<8 | uint16(k[1])) &^ verifies }
 
 // builder collects the keys of one resource in one piece of memory.
 type builder struct {
-	buf  []byte
-	ends []int
-	last amount // the last one that was converted: several parameters read it
+	buf           []byte
+	ends          []int
+	lastConverted amount // the last one that was converted: several parameters read it
 }
 
-func (b *builder) reset() { b.buf, b.ends, b.last = b.buf[:0], b.ends[:0], amount{} }
+func (b *builder) reset() { b.buf, b.ends, b.lastConverted = b.buf[:0], b.ends[:0], amount{} }
 
 // begin starts a key; what is appended to buf until end is its value.
 func (b *builder) begin(number uint16, class byte) {
@@ -106,8 +106,8 @@ func eq(number uint16, class byte, parts ...string) store.Pred {
 	return store.Eq{Key: k}
 }
 
-// under is the predicate of all keys that begin so.
-func under(number uint16, class byte, parts ...string) store.Pred {
+// withPrefix is the predicate of all keys that begin so.
+func withPrefix(number uint16, class byte, parts ...string) store.Pred {
 	k := prefix(number, class)
 	for _, part := range parts {
 		k += store.Key(part)

@@ -127,9 +127,9 @@ func complement(s string) string {
 	return string(b)
 }
 
-// asked is the number of a query, in exact arithmetic: coefficient times ten to
+// numberQuery is the number of a query, in exact arithmetic: coefficient times ten to
 // the exponent of its last written digit.
-type asked struct {
+type numberQuery struct {
 	coefficient *big.Int
 	exponent    int
 	oneDigit    bool // 1e2: one digit with an exponent
@@ -138,33 +138,33 @@ type asked struct {
 // maxNumber is how long a number in a query may be.
 const maxNumber = 300
 
-func parseAsked(s string) (asked, error) {
+func parseNumberQuery(s string) (numberQuery, error) {
 	if len(s) > maxNumber {
-		return asked{}, errNumber
+		return numberQuery{}, errNumber
 	}
 	if _, err := parseDecimal(s); err != nil {
-		return asked{}, err
+		return numberQuery{}, err
 	}
 	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(s), "e")
 	whole, part, _ := strings.Cut(mantissa, ".")
 	c, ok := new(big.Int).SetString(whole+part, 10)
 	if !ok {
-		return asked{}, errNumber
+		return numberQuery{}, errNumber
 	}
 	e := 0
 	if hasExponent {
 		var err error
 		if e, err = strconv.Atoi(exponent); err != nil {
-			return asked{}, errNumber
+			return numberQuery{}, errNumber
 		}
 	}
 	e = min(max(e, -1e9), 1e9) // beyond every number that keys hold
-	return asked{c, e - len(part), hasExponent && len(strings.TrimLeft(whole, "+-"))+len(part) == 1}, nil
+	return numberQuery{c, e - len(part), hasExponent && len(strings.TrimLeft(whole, "+-"))+len(part) == 1}, nil
 }
 
 // shifted returns the number with c added to its coefficient, both times 10^n
 // and the exponent less n, as keys hold it on a scale.
-func (a asked) shifted(c *big.Int, n int, on scale) (lo, hi string) {
+func (a numberQuery) shifted(c *big.Int, n int, on scale) (lo, hi string) {
 	scaled := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 	scaled.Mul(scaled, a.coefficient)
 	return on.encode(scaled.Add(scaled, c), a.exponent-n)

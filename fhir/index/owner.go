@@ -59,8 +59,8 @@ var ownerTable string
 type ownerLine struct {
 	rule      OwnerRule
 	self      bool     // a Patient is about itself
-	maybe     bool     // about nobody where the paths hold nobody
-	mentioned bool     // about whomever it refers to
+	optional  bool     // about nobody where the paths hold nobody
+	byMention bool     // about whomever it refers to
 	owners    []string // paths, with :Type behind
 	dates     []string // paths, the first with a value counts
 }
@@ -103,9 +103,9 @@ func parseOwnerLine(words []string) (l ownerLine, ok bool) {
 		case words[0] == "unowned" && l.rule == NoRule:
 			l.rule, words = Unowned, words[1:]
 		case (words[0] == "self" || words[0] == "mentioned") && l.rule == NoRule:
-			l.rule, l.self, l.mentioned, words = Owned, words[0] == "self", words[0] == "mentioned", words[1:]
+			l.rule, l.self, l.byMention, words = Owned, words[0] == "self", words[0] == "mentioned", words[1:]
 		case (words[0] == "owned" || words[0] == "maybe") && l.rule == NoRule && len(words) > 1:
-			l.rule, l.maybe, l.owners, words = Owned, words[0] == "maybe", strings.Split(words[1], ","), words[2:]
+			l.rule, l.optional, l.owners, words = Owned, words[0] == "maybe", strings.Split(words[1], ","), words[2:]
 		case words[0] == "date" && l.dates == nil && len(words) > 1:
 			l.dates, words = strings.Split(words[1], ","), words[2:]
 		default:
@@ -148,8 +148,8 @@ func compileFor(typ, source string) (*path.Expr, error) {
 }
 
 // ownership follows the owner paths.
-func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
-	o := Ownership{Rule: r.rule, Optional: r.maybe}
+func (x *Indexer) ownership(w *scratch, r *ownerRule, id string) Ownership {
+	o := Ownership{Rule: r.rule, Optional: r.optional}
 	if r.rule != Owned {
 		return o
 	}
@@ -160,11 +160,11 @@ func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
 	for _, p := range r.ownerPaths {
 		w.values = p.expr.Eval(&w.doc, w.values[:0])
 		for _, v := range w.values {
-			anybody = x.owner(&o, v, p.limit) || anybody
+			anybody = x.addOwner(&o, v, p.limit) || anybody
 		}
 		clear(w.values)
 	}
-	if r.maybe && !anybody {
+	if r.optional && !anybody {
 		return Ownership{Rule: Unowned}
 	}
 	o.Patients, o.InheritFrom = distinct(o.Patients, strings.Compare), distinct(o.InheritFrom, compareRefs)
@@ -178,10 +178,10 @@ func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
 	return o
 }
 
-// owner reads the reference of an owner path. It is false where the reference
+// addOwner reads the reference of an owner path. It is false where the reference
 // surely names no patient: one to a local resource of an unowned type, or of
 // another type than the path is limited to.
-func (x *Indexer) owner(o *Ownership, v path.Value, limit string) bool {
+func (x *Indexer) addOwner(o *Ownership, v path.Value, limit string) bool {
 	literal := v.GetText("reference")
 	ref, local := fhir.ParseRef(x.base, literal)
 	if typ := v.GetText("type"); limit != "" && (local && ref.Type != limit || !local && typ != "" && typ != limit) {
@@ -207,7 +207,7 @@ func (x *Indexer) owner(o *Ownership, v path.Value, limit string) bool {
 
 // clinicalDate is the start of the first date that the rule finds, or the end
 // of a period without a start.
-func (x *Indexer) clinicalDate(w *work, r *ownerRule) Date {
+func (x *Indexer) clinicalDate(w *scratch, r *ownerRule) Date {
 	for _, e := range r.datePaths {
 		w.values = e.Eval(&w.doc, w.values[:0])
 		for _, v := range w.values {

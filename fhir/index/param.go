@@ -39,21 +39,21 @@ type Param struct {
 // Param returns a parameter of a type by its name, those of Resource and
 // DomainResource included.
 func (x *Indexer) Param(typ, name string) (Param, bool) {
-	pl, err := x.plan(typ)
-	if err != nil || pl.params[name] == nil {
+	ti, err := x.typeIndex(typ)
+	if err != nil || ti.params[name] == nil {
 		return Param{}, false
 	}
-	return pl.params[name].Param, true
+	return ti.params[name].Param, true
 }
 
 // Params returns the parameters of a type that are served, sorted by code.
 func (x *Indexer) Params(typ string) []Param {
-	pl, err := x.plan(typ)
+	ti, err := x.typeIndex(typ)
 	if err != nil {
 		return nil
 	}
-	list := make([]Param, 0, len(pl.order))
-	for _, p := range pl.order {
+	list := make([]Param, 0, len(ti.keyed))
+	for _, p := range ti.keyed {
 		if p.Indexed {
 			list = append(list, p.Param)
 		}

@@ -49,16 +49,16 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 		return nil, fault("value", "%s: a value holds the character U+0000.", p.Code)
 	case q.Modifier == "missing":
 		return p.missing(values)
-	case p.asksTerms(q.Modifier):
+	case p.needsTerms(q.Modifier):
 		return nil, fault("not-supported", "%s:%s needs terminology, which is not asked here.", p.Code, q.Modifier)
 	}
 	preds := make([]store.Pred, len(values))
 	for i, value := range values {
-		if preds[i], err = x.one(q.Type, p, q.Modifier, value); err != nil {
+		if preds[i], err = x.predicateOf(q.Type, p, q.Modifier, value); err != nil {
 			return nil, err
 		}
 		if url, version, ok := strings.Cut(value, "|"); ok && q.Name == "url" && !p.Defined && q.Modifier == "" && p.Kind == URI {
-			if preds[i], err = x.ofVersion(q.Type, p, url, version); err != nil {
+			if preds[i], err = x.versionedURLPred(q.Type, p, url, version); err != nil {
 				return nil, err
 			}
 		}
@@ -69,10 +69,10 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 	return anyOf(preds...), nil
 }
 
-// ofVersion tests the url and the business version of a conformance resource
+// versionedURLPred tests the url and the business version of a conformance resource
 // (SRCH-116).
-func (x *Indexer) ofVersion(typ string, p *param, url, version string) (store.Pred, error) {
-	byURL, err := x.one(typ, p, "", url)
+func (x *Indexer) versionedURLPred(typ string, p *param, url, version string) (store.Pred, error) {
+	byURL, err := x.predicateOf(typ, p, "", url)
 	if err != nil {
 		return nil, err
 	}
@@ -85,16 +85,16 @@ func (x *Indexer) ofVersion(typ string, p *param, url, version string) (store.Pr
 
 // served returns an indexed parameter.
 func (x *Indexer) served(typ, name string) (*param, error) {
-	pl, err := x.plan(typ)
+	ti, err := x.typeIndex(typ)
 	if err != nil {
 		return nil, fault("not-supported", "%q is no resource type.", typ)
 	}
-	p := pl.params[name]
+	p := ti.params[name]
 	switch {
 	case p == nil:
 		return nil, fault("not-found", "%s has no search parameter %q.", typ, name)
 	case !p.Indexed:
-		return nil, fault("not-supported", "The search parameter %q of %s is not served: %s.", name, typ, p.why)
+		return nil, fault("not-supported", "The search parameter %q of %s is not served: %s.", name, typ, p.notServedBecause)
 	}
 	return p, nil
 }
@@ -129,9 +129,9 @@ func (x *Indexer) Supports(typ, name, modifier string) bool {
 func (p *param) takes(modifier string) error {
 	switch {
 	case p.Kind == Composite && modifier != "":
-	case modifier == "of-type" && !p.some("Identifier"), modifier == "text" && !p.some("CodeableConcept", "Coding", "Identifier"),
-		modifier == "identifier" && !p.some("Reference"),
-		p.Kind == Token && isTerms(modifier) && !p.some("code", "Coding", "CodeableConcept"):
+	case modifier == "of-type" && !p.canHaveType("Identifier"), modifier == "text" && !p.canHaveType("CodeableConcept", "Coding", "Identifier"),
+		modifier == "identifier" && !p.canHaveType("Reference"),
+		p.Kind == Token && isTermModifier(modifier) && !p.canHaveType("code", "Coding", "CodeableConcept"):
 	case modifier == "", modifier == "missing", slices.Contains(modifiers[p.Kind], modifier):
 		return nil
 	case p.Kind == Reference && r4.IsResource(modifier) && slices.Contains(p.Targets, modifier):
@@ -151,8 +151,8 @@ func (p *param) missing(values []string) (store.Pred, error) {
 	return nil, fault("value", "%s:missing takes true or false.", p.Code)
 }
 
-// one is the predicate of one value.
-func (x *Indexer) one(typ string, p *param, modifier, value string) (store.Pred, error) {
+// predicateOf is the predicate of one value.
+func (x *Indexer) predicateOf(typ string, p *param, modifier, value string) (store.Pred, error) {
 	if isWords(p.Code) {
 		return p.fullText(value)
 	}

@@ -7,18 +7,18 @@ import (
 	"carerecord/store/wire"
 )
 
-// tuples is the set of the tuples that satisfy a predicate over the keys of
+// tupleMatch is the set of the tuples that satisfy a predicate over the keys of
 // their parts.
-type tuples struct{ where store.Pred }
+type tupleMatch struct{ match store.Pred }
 
 // Has reports whether a tuple, as a key holds it, is one of them. What is no tuple is not.
-func (t tuples) Has(tuple string) bool {
-	keys, ok := parted(tuple)
-	return ok && store.Match(t.where, keys)
+func (t tupleMatch) Has(tuple string) bool {
+	keys, ok := splitKeys(tuple)
+	return ok && store.Match(t.match, keys)
 }
 
-// parted are the keys that stand in one, each behind its length.
-func parted(tuple string) (keys []store.Key, ok bool) {
+// splitKeys are the keys that stand in one, each behind its length.
+func splitKeys(tuple string) (keys []store.Key, ok bool) {
 	r := wire.NewReader(tuple)
 	for r.Len() > 0 {
 		key := r.Text()
@@ -33,7 +33,7 @@ func parted(tuple string) (keys []store.Key, ok bool) {
 // compositePred compares tuples: each part by its own rules, all within one
 // element (SRCH-120, 122).
 func (x *Indexer) compositePred(typ string, p *param, value string) (store.Pred, error) {
-	if either := p.composition.either; either != nil {
+	if either := p.composition.unionOf; either != nil {
 		first, err := x.compositePred(typ, either[0], value)
 		if err != nil {
 			return nil, err
@@ -53,46 +53,46 @@ func (x *Indexer) compositePred(typ string, p *param, value string) (store.Pred,
 		if texts[i] == "" {
 			return nil, fault("value", "%s: %q lacks its part %s.", p.Code, value, part.Code)
 		}
-		if all[i], err = x.one(typ, part, "", texts[i]); err != nil {
+		if all[i], err = x.predicateOf(typ, part, "", texts[i]); err != nil {
 			return nil, err
 		}
 	}
-	verify := store.In{Prefix: prefix(p.number|verifies, classTuple), Set: tuples{all}}
-	if lead := x.leadOf(typ, p, texts, all); lead != nil {
+	verify := store.In{Prefix: prefix(p.number|verifies, classTuple), Set: tupleMatch{all}}
+	if lead := x.drivingPred(typ, p, texts, all); lead != nil {
 		return store.And{lead, verify}, nil
 	}
 	return verify, nil
 }
 
-// leadOf is a predicate that every match satisfies and that an index can drive by,
+// drivingPred is a predicate that every match satisfies and that an index can drive by,
 // or nil.
-func (x *Indexer) leadOf(typ string, p *param, texts []string, all store.And) store.Pred {
+func (x *Indexer) drivingPred(typ string, p *param, texts []string, all store.And) store.Pred {
 	first := p.composition.parts[0]
-	if !p.composition.leads {
+	if !p.composition.hasPairKeys {
 		of, err := x.served(typ, first.Code)
 		if err != nil {
 			return nil
 		}
-		lead, err := x.one(typ, of, "", texts[0])
+		lead, err := x.predicateOf(typ, of, "", texts[0])
 		if err != nil {
 			return nil
 		}
 		return lead
 	}
-	parts, err := bars(texts[0])
+	parts, err := splitBars(texts[0])
 	if err != nil || parts[len(parts)-1] == "" {
 		return nil
 	}
 	of := prefix(p.number, classPair) + store.Key(foldCode(parts[len(parts)-1])+"\x00")
-	if lead := paired(all[1], of); lead != nil {
+	if lead := drivingPair(all[1], of); lead != nil {
 		return lead
 	}
 	return store.WithPrefix(of)
 }
 
-// paired moves what drives a predicate of the second part behind the first; nil
+// drivingPair moves what drives a predicate of the second part behind the first; nil
 // where nothing does.
-func paired(p store.Pred, of store.Key) store.Pred {
+func drivingPair(p store.Pred, of store.Key) store.Pred {
 	move := func(k store.Key) store.Key { return of + k[2:] }
 	ranged := func(r store.Range) (store.Range, bool) {
 		return store.Range{Low: move(r.Low), High: move(r.High)}, r.Low.Driving() && len(r.High) > 2 && r.High.Driving() && r.Low[2] != classSystem
@@ -103,13 +103,13 @@ func paired(p store.Pred, of store.Key) store.Pred {
 			return store.Eq{Key: move(p.Key)}
 		}
 		if p.Key.Driving() { // system 0 code: by the code, as written or folded
-			return pairedCode(p.Key, of)
+			return drivingPairOfCode(p.Key, of)
 		}
 	case store.Range:
 		if r, ok := ranged(p); ok {
 			return r
 		}
-	case store.Span:
+	case store.Interval:
 		if len(p.Scan) == 0 || !p.Prefix.Driving() {
 			return nil
 		}
@@ -125,14 +125,14 @@ func paired(p store.Pred, of store.Key) store.Pred {
 		return s
 	case store.And:
 		for _, q := range p {
-			if lead := paired(q, of); lead != nil {
+			if lead := drivingPair(q, of); lead != nil {
 				return lead
 			}
 		}
 	case store.Or:
 		any := make(store.Or, len(p))
 		for i, q := range p {
-			if any[i] = paired(q, of); any[i] == nil {
+			if any[i] = drivingPair(q, of); any[i] == nil {
 				return nil
 			}
 		}
@@ -142,8 +142,8 @@ func paired(p store.Pred, of store.Key) store.Pred {
 	return nil
 }
 
-// pairedCode drives system|code of a second part by its code.
-func pairedCode(k, of store.Key) store.Pred {
+// drivingPairOfCode drives system|code of a second part by its code.
+func drivingPairOfCode(k, of store.Key) store.Pred {
 	_, code, _ := strings.Cut(string(k[3:]), "\x00")
 	if code == "" {
 		return nil

@@ -28,7 +28,7 @@ func equalities(p store.Pred) []store.Key {
 		members = p
 	case store.Or:
 		members = p
-	case store.Range, store.Span, store.Contains, store.In, store.Not, store.VerifyOnly:
+	case store.Range, store.Interval, store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	var keys []store.Key
 	for _, q := range members {
@@ -57,7 +57,7 @@ func Unsatisfiable(p store.Pred, value string) store.Pred {
 		return store.And(each(p))
 	case store.Or:
 		return store.Or(each(p))
-	case store.Range, store.Span, store.Contains, store.In, store.Not, store.VerifyOnly:
+	case store.Range, store.Interval, store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return p
 }

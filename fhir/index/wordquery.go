@@ -25,8 +25,8 @@ type wordQuery struct {
 }
 
 const (
-	mostWords  = 200 // of one value
-	mostNested = 50  // brackets and NOT within each other
+	maxQueryWords = 200 // of one value
+	maxQueryDepth = 50  // brackets and NOT within each other
 )
 
 // fullText is what the keys must hold for a value of _text or _content.
@@ -112,7 +112,7 @@ func allOf(list store.And) store.Pred {
 }
 
 func (q *wordQuery) one(depth int) (store.Pred, error) {
-	if depth > mostNested {
+	if depth > maxQueryDepth {
 		return nil, q.fault("too-costly", "more than 50 brackets within each other")
 	}
 	switch next := q.peek(); {
@@ -144,7 +144,7 @@ func (q *wordQuery) word(written string) (store.Pred, error) {
 	}
 	var list store.And
 	for part := range wordsOf(written) {
-		if q.words++; q.words > mostWords {
+		if q.words++; q.words > maxQueryWords {
 			return nil, q.fault("too-costly", "more than 200 words")
 		}
 		list = append(list, q.param.word(part))

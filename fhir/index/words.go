@@ -27,27 +27,27 @@ func isWords(code string) bool { return code == textParam || code == contentPara
 func (x *standard) wordsParam(def *r4.SearchParam, number uint16) *param {
 	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Special, Monotone: true, Indexed: x.words}, number: number}
 	if !x.words {
-		p.why = "this server keeps no index of words"
+		p.notServedBecause = "this server keeps no index of words"
 	}
 	return p
 }
 
-// readNarrative lets _content ask for the words of the narrative too, which have the
+// linkNarrative lets _content ask for the words of the narrative too, which have the
 // keys of _text alone.
-func (pl *plan) readNarrative() {
-	pl.full = map[uint16]bool{}
-	for _, p := range pl.order {
+func (ti *typeIndex) linkNarrative() {
+	ti.wordNumbers = map[uint16]bool{}
+	for _, p := range ti.keyed {
 		if isWords(p.Code) {
-			pl.full[p.number] = true
+			ti.wordNumbers[p.number] = true
 		}
 	}
-	if c, t := pl.params[contentParam], pl.params[textParam]; c != nil && t != nil {
+	if c, t := ti.params[contentParam], ti.params[textParam]; c != nil && t != nil {
 		c.narrative = t.number
 	}
 }
 
-// content makes the keys of _text or _content: one of each word.
-func (b *builder) content(p *param, resource path.Value) {
+// wordKeys makes the keys of _text or _content: one of each word.
+func (b *builder) wordKeys(p *param, resource path.Value) {
 	before := len(b.ends)
 	texts := prose(resource)
 	if p.Code == textParam {
@@ -84,16 +84,16 @@ func narrative(resource path.Value) iter.Seq[string] {
 			case xml.CharData:
 				all.Write(t)
 			case xml.StartElement:
-				border(&all, t.Name.Local)
+				addWordBreak(&all, t.Name.Local)
 			case xml.EndElement:
-				border(&all, t.Name.Local)
+				addWordBreak(&all, t.Name.Local)
 			}
 		}
 		yield(all.String())
 	}
 }
 
-func border(text *strings.Builder, element string) {
+func addWordBreak(text *strings.Builder, element string) {
 	switch element {
 	case "a", "abbr", "acronym", "b", "bdo", "big", "cite", "code", "dfn", "em", "font", "i", "ins", "del",
 		"kbd", "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var":

@@ -99,7 +99,7 @@ func affirms(pred store.Pred) bool {
 		return len(pred) == 0 || slices.ContainsFunc(pred, affirms)
 	case store.Or:
 		return !slices.ContainsFunc(pred, no)
-	case store.Eq, store.Range, store.Span, store.Contains, store.In:
+	case store.Eq, store.Range, store.Interval, store.Contains, store.In:
 	}
 	return true
 }
@@ -127,7 +127,7 @@ func claims(pred store.Pred, def index.Param) []store.Key {
 			out = append(out, claims(q, def)...)
 		}
 		return out
-	case store.Range, store.Span, store.Contains, store.In, store.Not, store.VerifyOnly:
+	case store.Range, store.Interval, store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return nil
 }

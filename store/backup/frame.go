@@ -22,7 +22,7 @@ var errFrame = errors.New("a frame does not read as it was written")
 
 // appendPart appends a part as a frame without its length. Keying is left out:
 // Import does not copy it, so a backup of before there was one is read as one of now.
-func appendPart(b []byte, p store.Part) []byte {
+func appendPart(b []byte, p store.CopyItem) []byte {
 	if r := p.Record; r != nil {
 		b = binary.AppendUvarint(append(b, frameRecord), r.Pos)
 		return append(append(b, r.Hash[:]...), r.Payload...)
@@ -49,9 +49,9 @@ func appendText[S ~string](b []byte, s S) []byte {
 }
 
 // parsePart reads what appendPart wrote. The part keeps nothing of b.
-func parsePart(b []byte) (store.Part, error) {
+func parsePart(b []byte) (store.CopyItem, error) {
 	if len(b) == 0 {
-		return store.Part{}, errFrame
+		return store.CopyItem{}, errFrame
 	}
 	r := wire.NewReader(b[1:])
 	switch b[0] {
@@ -59,7 +59,7 @@ func parsePart(b []byte) (store.Part, error) {
 		rec := &store.Record{Pos: r.Uvarint()}
 		copy(rec.Hash[:], r.Bytes(uint64(len(rec.Hash))))
 		rec.Payload = append([]byte{}, r.Rest()...)
-		return store.Part{Record: rec}, fault(&r)
+		return store.CopyItem{Record: rec}, fault(&r)
 	case frameDoc:
 		d := &store.Doc{Ref: store.Ref{Type: string(r.Text()), ID: string(r.Text())}, Version: r.Uvarint()}
 		d.Updated = time.UnixMilli(r.Varint()).UTC()
@@ -81,9 +81,9 @@ func parsePart(b []byte) (store.Part, error) {
 		if d.Origin != store.Deleted {
 			d.Body = append([]byte{}, r.Rest()...)
 		}
-		return store.Part{Doc: d}, fault(&r)
+		return store.CopyItem{Doc: d}, fault(&r)
 	}
-	return store.Part{}, errFrame
+	return store.CopyItem{}, errFrame
 }
 
 func fault(r *wire.Reader[[]byte]) error {

@@ -89,10 +89,10 @@ func sumOf(name string) (string, error) {
 
 // Parts yields what the backup holds, for store.Copier. Files that changed since
 // Open end it with ErrDamaged.
-func (b *Backup) Parts() iter.Seq2[store.Part, error] {
-	return func(yield func(store.Part, error) bool) {
+func (b *Backup) Parts() iter.Seq2[store.CopyItem, error] {
+	return func(yield func(store.CopyItem, error) bool) {
 		if err := b.read(yield); err != nil && !errors.Is(err, errEnough) {
-			yield(store.Part{}, damaged(partsFile, err))
+			yield(store.CopyItem{}, damaged(partsFile, err))
 		}
 	}
 }
@@ -100,7 +100,7 @@ func (b *Backup) Parts() iter.Seq2[store.Part, error] {
 // errEnough says that the caller of Parts wants no more.
 var errEnough = errors.New("enough")
 
-func (b *Backup) read(yield func(store.Part, error) bool) error {
+func (b *Backup) read(yield func(store.CopyItem, error) bool) error {
 	f, err := os.Open(filepath.Join(b.dir, partsFile))
 	if err != nil {
 		return err
@@ -141,17 +141,17 @@ func (b *Backup) read(yield func(store.Part, error) bool) error {
 }
 
 // readPart reads one frame; io.EOF behind the last.
-func readPart(in *bufio.Reader) (store.Part, error) {
+func readPart(in *bufio.Reader) (store.CopyItem, error) {
 	length, err := binary.ReadUvarint(in)
 	if err != nil {
-		return store.Part{}, err
+		return store.CopyItem{}, err
 	}
 	if length > maxFrame {
-		return store.Part{}, errFrame
+		return store.CopyItem{}, errFrame
 	}
 	frame := make([]byte, length)
 	if _, err := io.ReadFull(in, frame); err != nil {
-		return store.Part{}, fmt.Errorf("%w: %w", errFrame, io.ErrUnexpectedEOF)
+		return store.CopyItem{}, fmt.Errorf("%w: %w", errFrame, io.ErrUnexpectedEOF)
 	}
 	return parsePart(frame)
 }

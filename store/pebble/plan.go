@@ -82,7 +82,7 @@ func propose(p store.Pred) plan {
 		if p.Driving() {
 			return collected{[]store.Range{p}, true}
 		}
-	case store.Span:
+	case store.Interval:
 		if len(p.Scan) > 0 && !slices.ContainsFunc(p.Scan, func(r store.Range) bool { return !r.Driving() }) {
 			return collected{ranges: p.Scan}
 		}

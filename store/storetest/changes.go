@@ -38,7 +38,7 @@ func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.C
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if after != (store.Position{}) && after.Feed != r.feed || after.Seq > r.state.seq {
-		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.Feed, store.ErrPosition)
+		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.Feed, store.ErrUnknownPosition)
 	}
 	all := slices.DeleteFunc(r.changes(), func(c store.Change) bool { return c.At.Seq <= after.Seq })
 	return all, r.grown, nil

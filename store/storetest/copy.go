@@ -43,9 +43,9 @@ func (k *kit) copier() store.Copier {
 }
 
 // parts collects an export.
-func (k *kit) parts() []store.Part {
+func (k *kit) parts() []store.CopyItem {
 	k.Helper()
-	var out []store.Part
+	var out []store.CopyItem
 	for p, err := range k.copier().Export(k.ctx) {
 		if err != nil {
 			k.Fatalf("export: %v", err)
@@ -55,8 +55,8 @@ func (k *kit) parts() []store.Part {
 	return out
 }
 
-func sequence(parts []store.Part) iter.Seq2[store.Part, error] {
-	return func(yield func(store.Part, error) bool) {
+func sequence(parts []store.CopyItem) iter.Seq2[store.CopyItem, error] {
+	return func(yield func(store.CopyItem, error) bool) {
 		for _, p := range parts {
 			if !yield(p, nil) {
 				return
@@ -66,7 +66,7 @@ func sequence(parts []store.Part) iter.Seq2[store.Part, error] {
 }
 
 // copied returns a fresh engine filled with what k exports.
-func (k *kit) copied() (*kit, []store.Part) {
+func (k *kit) copied() (*kit, []store.CopyItem) {
 	k.Helper()
 	parts := k.parts()
 	to := newKit(k.T, k.subject)
@@ -264,7 +264,7 @@ func (k *kit) renewed(want []store.Change) {
 	if err := k.copier().RenewFeed(k.ctx); err != nil {
 		k.Fatalf("renew: %v", err)
 	}
-	if err := <-waits; !errors.Is(err, store.ErrPosition) {
+	if err := <-waits; !errors.Is(err, store.ErrUnknownPosition) {
 		k.Errorf("await of a feed that was renewed: got %v, want ErrPosition", err)
 	}
 	k.refusesPosition(old)

@@ -163,10 +163,10 @@ func (k *kit) feeds(after store.Position, want ...store.Change) {
 func (k *kit) refusesPosition(p store.Position) {
 	k.Helper()
 	page, err := k.Changes(k.ctx, p, 1)
-	if len(page) > 0 || !errors.Is(err, store.ErrPosition) {
+	if len(page) > 0 || !errors.Is(err, store.ErrUnknownPosition) {
 		k.Errorf("changes after %v: got %v, %v, want ErrPosition", p, page, err)
 	}
-	if err := k.Await(k.ctx, p); !errors.Is(err, store.ErrPosition) {
+	if err := k.Await(k.ctx, p); !errors.Is(err, store.ErrUnknownPosition) {
 		k.Errorf("await after %v: got %v, want ErrPosition", p, err)
 	}
 }

@@ -107,7 +107,7 @@ func (d dice) span() store.Pred {
 		}
 		return d.digit()
 	}
-	s := store.Span{Prefix: "s", Width: 1, LoMin: end(), LoMax: end(), HiMin: end(), HiMax: end()}
+	s := store.Interval{Prefix: "s", Width: 1, LoMin: end(), LoMax: end(), HiMin: end(), HiMax: end()}
 	// Within a digit of two bounds a key under prefix begins with that digit.
 	scan := func(prefix store.Key, min, max string) {
 		r := store.WithPrefix(prefix)

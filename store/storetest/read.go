@@ -184,14 +184,14 @@ func predicates(k *kit) {
 		k.put(observation(id, order, sets[id]...))
 	}
 	eq := func(key store.Key) store.Pred { return store.Eq{Key: key} }
-	span := store.Span{Prefix: "s:", Width: 1, LoMin: "1", LoMax: "3", HiMin: "3"}
+	span := store.Interval{Prefix: "s:", Width: 1, LoMin: "1", LoMax: "3", HiMin: "3"}
 	scanned := span
 	scanned.Scan = []store.Range{{Low: "s:1", High: "s:2"}, {Low: "s:2", High: "s:3"}}
 	for _, p := range []store.Pred{
 		eq("ka"), eq("kb"), eq("none"), eq("\x80kx"), eq(""),
 		store.Range{Low: "ka", High: "kb"}, store.Range{Low: "ka", High: "kc"}, store.Range{Low: "kb"}, store.Range{}, store.Range{Low: "kb", High: "ka"},
 		store.Range{Low: "k", High: "\x80l"}, store.Range{Low: "\x80", High: "\x81"}, store.WithPrefix("k"), store.WithPrefix("ka"), store.WithPrefix("\xff"),
-		span, scanned, store.Not{Pred: scanned}, store.Span{Prefix: "s:", Width: 1, Scan: []store.Range{store.WithPrefix("s:")}},
+		span, scanned, store.Not{Pred: scanned}, store.Interval{Prefix: "s:", Width: 1, Scan: []store.Range{store.WithPrefix("s:")}},
 		store.Contains{Prefix: "\x80t", Text: "b"}, store.Contains{Prefix: "k", Text: ""},
 		store.In{Prefix: "n", Set: fixed{"red": true}}, store.In{Prefix: "k", Set: fixed{"": true, "aa": true}},
 		store.And{}, store.Or{}, store.And{store.And{}, store.And{eq("ka")}}, store.Or{store.Or{}, store.And{}},

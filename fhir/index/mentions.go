@@ -9,10 +9,10 @@ import (
 	"carerecord/fhir/payload"
 )
 
-// related adds the owners of embedded resources to a row, and reads its mentions, its
+// addRelated adds the owners of embedded resources to a row, and reads its mentions, its
 // numbers and its attached Binaries. docs are the payloads of the body.
-func (x *Indexer) related(w *work, r *ownerRule, row *Entry, docs []*path.Doc, readable bool) {
-	if r.mentioned || len(docs) > 0 || !readable {
+func (x *Indexer) addRelated(w *scratch, r *ownerRule, row *Entry, docs []*path.Doc, readable bool) {
+	if r.byMention || len(docs) > 0 || !readable {
 		added := x.embeddedOwners(w.doc.Root(), r, docs, readable)
 		if r.self { // a Patient stays about itself
 			row.Mentions = added.Patients
@@ -21,10 +21,10 @@ func (x *Indexer) related(w *work, r *ownerRule, row *Entry, docs []*path.Doc, r
 			}
 			added = Ownership{Unsettled: added.Unsettled || len(added.InheritFrom) > 0}
 		}
-		row.Owners.join(added)
+		row.Owners.merge(added)
 	}
 	all := append([]*path.Doc{&w.doc}, docs...)
-	if !r.mentioned { // those are about everybody whom they mention
+	if !r.byMention { // those are about everybody whom they mention
 		row.Mentions = append(row.Mentions, x.mentions(&w.doc)...)
 	}
 	for _, doc := range all {
@@ -51,7 +51,7 @@ func (x *Indexer) related(w *work, r *ownerRule, row *Entry, docs []*path.Doc, r
 func (x *Indexer) mentions(doc *path.Doc) []string {
 	var ids []string
 	for reference := range doc.Strings("reference") {
-		if !mayName(reference, "Patient") {
+		if !mayBeOfType(reference, "Patient") {
 			continue
 		}
 		if ref, ok := fhir.ParseRef(x.base, reference); ok && ref.Type == "Patient" {
@@ -61,9 +61,9 @@ func (x *Indexer) mentions(doc *path.Doc) []string {
 	return ids
 }
 
-// mayName reports whether an address may be that of a resource of a type, in any spelling
+// mayBeOfType reports whether an address may be that of a resource of a type, in any spelling
 // (fhir.ParseRef).
-func mayName(address, typ string) bool {
+func mayBeOfType(address, typ string) bool {
 	for i := range address {
 		if address[i] == '%' || len(address)-i >= len(typ) && strings.EqualFold(address[i:i+len(typ)], typ) {
 			return true
@@ -76,7 +76,7 @@ func mayName(address, typ string) bool {
 func (x *Indexer) attached(doc *path.Doc) []string {
 	var ids []string
 	for url := range doc.Strings("url") {
-		if !mayName(url, "Binary") {
+		if !mayBeOfType(url, "Binary") {
 			continue
 		}
 		if ref, ok := fhir.ParseRef(x.base, url); ok && ref.Type == "Binary" {

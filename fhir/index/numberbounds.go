@@ -2,21 +2,21 @@ package index
 
 import "math/big"
 
-// limits are the bounds that a stored interval lo..hi must satisfy, one of them
+// bounds are the bounds that a stored interval lo..hi must satisfy, one of them
 // (SRCH-080, 082, 083, 085, 088). Number lines have no gaps, so bounds that
 // include their end get a byte more. On a scale that falls what is more of the
 // unit is less in the keys.
-func (a asked) limits(op string, whole bool, on scale) []bounds {
-	if on.falls() {
-		return a.fallingLimits(op, on)
+func (a numberQuery) bounds(op string, whole bool, on scale) []bounds {
+	if on.decreases() {
+		return a.decreasingBounds(op, on)
 	}
 	lo, hi := a.point(on)
 	switch op {
 	case "ap":
-		below, above := a.about(on)
+		below, above := a.tenthAround(on)
 		return []bounds{{loMax: above + "\x00", hiMin: below}}
 	case "eq", "ne":
-		below, above := a.near(on)
+		below, above := a.halfDigitAround(on)
 		if whole {
 			below, above = lo, hi+"\x00"
 		}
@@ -25,18 +25,18 @@ func (a asked) limits(op string, whole bool, on scale) []bounds {
 		}
 		return []bounds{{loMin: below, hiMax: above}}
 	}
-	return compared(op, lo, hi)
+	return boundsOf(op, lo, hi)
 }
 
-// fallingLimits are the limits of a unit such as [pH]. Equal is what lies in
+// decreasingBounds are the limits of a unit such as [pH]. Equal is what lies in
 // [v-h, v+h), which has its ends the other way round in the keys.
-func (a asked) fallingLimits(op string, on scale) []bounds {
+func (a numberQuery) decreasingBounds(op string, on scale) []bounds {
 	switch op {
 	case "ap":
-		below, above := a.about(on)
+		below, above := a.tenthAround(on)
 		return []bounds{{loMax: above + "\x00", hiMin: below}}
 	case "eq", "ne":
-		half := a.half()
+		half := a.halfDigit()
 		_, first := a.shifted(half, 2, on)
 		_, last := a.shifted(new(big.Int).Neg(half), 2, on)
 		if op == "ne" {
@@ -45,11 +45,11 @@ func (a asked) fallingLimits(op string, on scale) []bounds {
 		return []bounds{{loMin: first + "\x00", hiMax: last + "\x00"}}
 	}
 	lo, hi := a.point(on)
-	return compared(map[string]string{"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "sa": "eb", "eb": "sa"}[op], lo, hi)
+	return boundsOf(map[string]string{"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "sa": "eb", "eb": "sa"}[op], lo, hi)
 }
 
-// compared are the bounds of the prefixes that take a number as exact.
-func compared(op, lo, hi string) []bounds {
+// boundsOf are the bounds of the prefixes that take a number as exact.
+func boundsOf(op, lo, hi string) []bounds {
 	switch op {
 	case "gt":
 		return []bounds{{hiMin: hi + "\x00"}}
@@ -66,43 +66,43 @@ func compared(op, lo, hi string) []bounds {
 }
 
 // point returns the number itself.
-func (a asked) point(on scale) (lo, hi string) { return a.shifted(new(big.Int), 0, on) }
+func (a numberQuery) point(on scale) (lo, hi string) { return a.shifted(new(big.Int), 0, on) }
 
-// half is half a unit of the last written digit, in hundredths of that unit; of
+// halfDigit is half a unit of the last written digit, in hundredths of that unit; of
 // one digit with an exponent less (SRCH-080).
-func (a asked) half() *big.Int {
+func (a numberQuery) halfDigit() *big.Int {
 	if a.oneDigit {
 		return big.NewInt(5)
 	}
 	return big.NewInt(50)
 }
 
-// near returns the ends of what equals the number as precisely as it was
+// halfDigitAround returns the ends of what equals the number as precisely as it was
 // written: half a unit of its last digit either side (SRCH-080).
-func (a asked) near(on scale) (below, above string) {
-	half := a.half()
+func (a numberQuery) halfDigitAround(on scale) (below, above string) {
+	half := a.halfDigit()
 	below, _ = a.shifted(new(big.Int).Neg(half), 2, on)
 	lo, hi := a.shifted(half, 2, on)
 	if on.converts {
 		return below, hi
 	}
-	return below, upper(lo, hi)
+	return below, upperBound(lo, hi)
 }
 
-// about returns the ends of what lies within a tenth of the number (SRCH-085).
-func (a asked) about(on scale) (below, above string) {
+// tenthAround returns the ends of what lies within a tenth of the number (SRCH-085).
+func (a numberQuery) tenthAround(on scale) (below, above string) {
 	tenth := new(big.Int).Abs(a.coefficient)
 	lo, hi := a.shifted(new(big.Int).Neg(tenth), 1, on)
 	lo2, hi2 := a.shifted(tenth, 1, on)
-	if on.falls() {
+	if on.decreases() {
 		return lo2, hi
 	}
-	return lo, max(hi2, upper(lo2, hi2))
+	return lo, max(hi2, upperBound(lo2, hi2))
 }
 
-// upper is the end of a range that ends below a number: one that had to be
+// upperBound is the end of a range that ends below a number: one that had to be
 // rounded is still in it.
-func upper(lo, hi string) string {
+func upperBound(lo, hi string) string {
 	if lo != hi {
 		return hi + "\x00"
 	}

@@ -6,10 +6,10 @@ import (
 	"carerecord/store"
 )
 
-// clinical names the date parameters of a type that say when care took place,
+// dateParams names the date parameters of a type that say when care took place,
 // the one that counts first first: those of the date paths of owners.txt for
 // which R4 has a parameter. A type that is not here is undated.
-var clinical = map[string]string{
+var dateParams = map[string]string{
 	"Account": "period", "AdverseEvent": "date", "AllergyIntolerance": "onset date", "Appointment": "date", "AuditEvent": "date",
 	"Basic": "created", "CarePlan": "date", "CareTeam": "date", "ChargeItem": "occurrence entered-date", "Claim": "created",
 	"ClaimResponse": "created", "ClinicalImpression": "date", "Communication": "sent received", "CommunicationRequest": "authored occurrence",
@@ -33,11 +33,11 @@ func (x *Indexer) ClinicalDate(typ, start, end string) (store.Pred, error) {
 	if start == "" && end == "" {
 		return store.And{}, nil
 	}
-	return x.datedBy(typ, strings.Fields(clinical[typ]), start, end)
+	return x.firstDatePred(typ, strings.Fields(dateParams[typ]), start, end)
 }
 
-// datedBy asks the first of the parameters that has a value.
-func (x *Indexer) datedBy(typ string, names []string, start, end string) (store.Pred, error) {
+// firstDatePred asks the first of the parameters that has a value.
+func (x *Indexer) firstDatePred(typ string, names []string, start, end string) (store.Pred, error) {
 	if len(names) == 0 {
 		return store.And{}, nil
 	}
@@ -56,6 +56,6 @@ func (x *Indexer) datedBy(typ string, names []string, start, end string) (store.
 	if err != nil {
 		return nil, err
 	}
-	rest, err := x.datedBy(typ, names[1:], start, end)
+	rest, err := x.firstDatePred(typ, names[1:], start, end)
 	return store.Or{between, store.And{missing, rest}}, err
 }

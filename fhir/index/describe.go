@@ -8,9 +8,9 @@ import (
 	"carerecord/store"
 )
 
-var names = sync.OnceValue(func() map[uint16]paramName {
+var paramNames = sync.OnceValue(func() map[uint16]paramName {
 	out := map[uint16]paramName{}
-	for name, number := range numbers() {
+	for name, number := range paramNumbers() {
 		out[number] = name
 	}
 	return out
@@ -32,7 +32,7 @@ func Describe(k store.Key) string {
 	if number >= FirstDefined {
 		return fmt.Sprintf("(defined %d) %c %q", number, k[2], string(k[3:]))
 	}
-	name := names()[number]
+	name := paramNames()[number]
 	return fmt.Sprintf("%s.%s %c %q", name.typ, name.code, k[2], string(k[3:]))
 }
 
@@ -61,7 +61,7 @@ func DescribePred(p store.Pred) string {
 		return Describe(p.Key)
 	case store.Range:
 		return "from " + Describe(p.Low) + " to before " + Describe(p.High)
-	case store.Span:
+	case store.Interval:
 		return "an interval of " + Describe(p.Prefix)
 	case store.Contains:
 		return Describe(p.Prefix) + " contains " + fmt.Sprintf("%q", p.Text)

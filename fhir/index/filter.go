@@ -31,7 +31,7 @@ func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 	switch p.Kind {
 	case DateTime:
 		if op == "po" {
-			return x.overlap(p, value)
+			return x.overlapPred(p, value)
 		}
 		if strings.Contains(comparators, op) {
 			return ask("", op+value)
@@ -43,7 +43,7 @@ func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 	case String:
 		switch op {
 		case "eq", "ne":
-			return p.wholeText(op, value)
+			return p.wholeTextPred(op, value)
 		case "co":
 			return ask("contains", value)
 		case "sw":
@@ -60,7 +60,7 @@ func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 			if err != nil {
 				return nil, err
 			}
-			return p.unequal(equal)
+			return p.unequalPred(equal)
 		}
 	case Composite:
 		if op == "eq" {
@@ -71,8 +71,8 @@ func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 	return nil, fault("not-supported", "_filter: the operator %s is not served for %s, which is a %s.", op, p.Code, p.Kind)
 }
 
-// overlap holds if a date has some time in common with the value.
-func (x *Indexer) overlap(p *param, value string) (store.Pred, error) {
+// overlapPred holds if a date has some time in common with the value.
+func (x *Indexer) overlapPred(p *param, value string) (store.Pred, error) {
 	sp, err := parseDate(value, x.zone)
 	if err != nil {
 		return nil, fault("value", "%s: %q %s.", p.Code, value, err)
@@ -80,42 +80,42 @@ func (x *Indexer) overlap(p *param, value string) (store.Pred, error) {
 	return p.dateSpan(bounds{loMax: sp.hi.String(), hiMin: sp.lo.String() + "\x00"}), nil
 }
 
-// wholeText compares whole strings, folded. Of those that are longer than a key
+// wholeTextPred compares whole strings, folded. Of those that are longer than a key
 // holds the key tells the beginning and classLong the whole; one that ends where a
 // key does is not told from a longer one.
-func (p *param) wholeText(op, value string) (store.Pred, error) {
+func (p *param) wholeTextPred(op, value string) (store.Pred, error) {
 	value, err := Unescape(value)
 	if err != nil {
 		return nil, err
 	}
 	folded := fold(value)
-	begins, whole := eq(p.number, classStart, cut(folded)), eq(p.number|verifies, classLong, folded)
+	begins, whole := eq(p.number, classStart, cutText(folded)), eq(p.number|verifies, classLong, folded)
 	if op == "ne" {
-		return store.Or{gaps(begins), gaps(whole)}, nil
+		return store.Or{otherKeys(begins), otherKeys(whole)}, nil
 	}
 	switch {
 	case folded == "":
 		return store.Or{}, nil
-	case cut(folded) != folded:
+	case cutText(folded) != folded:
 		return store.And{begins, whole}, nil
 	}
 	return begins, nil
 }
 
-// unequal holds if there is a value other than those that equal finds.
-func (p *param) unequal(equal store.Pred) (store.Pred, error) {
+// unequalPred holds if there is a value other than those that equal finds.
+func (p *param) unequalPred(equal store.Pred) (store.Pred, error) {
 	if or, ok := equal.(store.Or); ok && len(or) == 0 {
 		return eq(p.number|verifies, classPresent), nil // no value can be equal
 	}
-	if pred := gaps(equal); pred != nil {
+	if pred := otherKeys(equal); pred != nil {
 		return pred, nil
 	}
 	return nil, fault("not-supported", "_filter: ne is not served for such a value of %s.", p.Code)
 }
 
-// gaps are the ranges of the keys of the same classes that equal does not name;
+// otherKeys are the ranges of the keys of the same classes that equal does not name;
 // nil where it is not made of keys and ranges alone.
-func gaps(equal store.Pred) store.Pred {
+func otherKeys(equal store.Pred) store.Pred {
 	var named []store.Range
 	switch e := equal.(type) {
 	case store.Eq:
@@ -129,11 +129,11 @@ func gaps(equal store.Pred) store.Pred {
 				named = append(named, store.Range{Low: q.Key, High: q.Key + "\x00"})
 			case store.Range:
 				named = append(named, q)
-			case store.Span, store.Contains, store.In, store.And, store.Or, store.Not, store.VerifyOnly:
+			case store.Interval, store.Contains, store.In, store.And, store.Or, store.Not, store.VerifyOnly:
 				return nil
 			}
 		}
-	case store.Span, store.Contains, store.In, store.And, store.Not, store.VerifyOnly:
+	case store.Interval, store.Contains, store.In, store.And, store.Not, store.VerifyOnly:
 		return nil
 	}
 	slices.SortFunc(named, func(a, b store.Range) int { return strings.Compare(string(a.Low), string(b.Low)) })

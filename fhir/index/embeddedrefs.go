@@ -9,15 +9,15 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// scope holds the types of the entries of a Bundle by their addresses; outer is the scope
+// bundleEntries holds the types of the entries of a Bundle by their addresses; outer is the scope
 // of the Bundle around it.
-type scope struct {
-	types map[string]string
-	outer *scope
+type bundleEntries struct {
+	types     map[string]string
+	enclosing *bundleEntries
 }
 
-func (s *scope) typeOf(address string) (string, bool) {
-	for ; s != nil; s = s.outer {
+func (s *bundleEntries) typeOf(address string) (string, bool) {
+	for ; s != nil; s = s.enclosing {
 		if typ, ok := s.types[address]; ok {
 			return typ, true
 		}
@@ -27,7 +27,7 @@ func (s *scope) typeOf(address string) (string, bool) {
 
 // refContext says against what the references of a resource are resolved.
 type refContext struct {
-	scope     *scope
+	entries   *bundleEntries
 	base      string            // what relative references are relative to; empty for this server
 	contained map[string]string // the types of the contained resources, by id
 }
@@ -47,10 +47,10 @@ func containedTypes(v path.Value) map[string]string {
 	return types
 }
 
-// bundleScope reads the addresses of the entries of a Bundle: fullUrl, and the url of the
+// entriesOf reads the addresses of the entries of a Bundle: fullUrl, and the url of the
 // request that puts them.
-func bundleScope(bundle path.Value, outer *scope) *scope {
-	s := &scope{types: map[string]string{}, outer: outer}
+func entriesOf(bundle path.Value, outer *bundleEntries) *bundleEntries {
+	s := &bundleEntries{types: map[string]string{}, enclosing: outer}
 	for e := range bundle.Embedded() {
 		if full := e.Holder.GetText("fullUrl"); full != "" && e.Name == "resource" {
 			s.types[unversioned(full)] = e.Type
@@ -81,34 +81,34 @@ func baseOf(full string) string {
 // target is what a literal reference resolves to: a resource inside the same body, one of
 // this server, or neither. The type is empty where the reference says none.
 type target struct {
-	typ, id       string
-	inside, local bool
+	typ, id         string
+	embedded, local bool
 }
 
 // resolve finds the target of a literal reference.
 func (p *ownerCollector) resolve(literal string, at refContext) target {
 	if id, ok := strings.CutPrefix(literal, "#"); ok {
 		typ, ok := at.contained[id]
-		return target{typ: typ, inside: ok}
+		return target{typ: typ, embedded: ok}
 	}
-	if typ, ok := at.scope.typeOf(unversioned(literal)); ok {
-		return target{typ: typ, inside: true}
+	if typ, ok := at.entries.typeOf(unversioned(literal)); ok {
+		return target{typ: typ, embedded: true}
 	}
 	if ref, ok := fhir.ParseRef("", literal); ok { // relative
 		if at.base == "" || at.base == p.x.base {
-			if typ, ok := at.scope.typeOf(p.x.base + "/" + ref.Type + "/" + ref.ID); ok {
-				return target{typ: typ, inside: true}
+			if typ, ok := at.entries.typeOf(p.x.base + "/" + ref.Type + "/" + ref.ID); ok {
+				return target{typ: typ, embedded: true}
 			}
 			return target{typ: ref.Type, id: ref.ID, local: true}
 		}
-		if typ, ok := at.scope.typeOf(at.base + "/" + ref.Type + "/" + ref.ID); ok {
-			return target{typ: typ, inside: true}
+		if typ, ok := at.entries.typeOf(at.base + "/" + ref.Type + "/" + ref.ID); ok {
+			return target{typ: typ, embedded: true}
 		}
 		return target{typ: ref.Type}
 	}
 	if ref, ok := fhir.ParseRef(p.x.base, literal); ok {
-		if typ, ok := at.scope.typeOf(ref.Type + "/" + ref.ID); ok {
-			return target{typ: typ, inside: true}
+		if typ, ok := at.entries.typeOf(ref.Type + "/" + ref.ID); ok {
+			return target{typ: typ, embedded: true}
 		}
 		return target{typ: ref.Type, id: ref.ID, local: true}
 	}
@@ -134,7 +134,7 @@ func (p *ownerCollector) search(typ, query string) target {
 	}
 	for _, value := range values["identifier"] {
 		system, number, _ := strings.Cut(value, "|")
-		to.inside = p.number(system, number) || to.inside
+		to.embedded = p.addNumber(system, number) || to.embedded
 	}
 	return to
 }

@@ -16,7 +16,7 @@ func TestClinicalDates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for typ, names := range clinical {
+	for typ, names := range dateParams {
 		for _, name := range strings.Fields(names) {
 			if p, ok := x.Param(typ, name); !ok || p.Kind != DateTime || !p.Indexed {
 				t.Errorf("%s of %s is no date parameter that is served: %+v", name, typ, p)
@@ -29,7 +29,7 @@ func TestClinicalDates(t *testing.T) {
 	undated := map[string]bool{"AppointmentResponse": true, "Coverage": true, "DeviceUseStatement": true, "EnrollmentRequest": true, "SupplyDelivery": true}
 	for _, compartment := range []string{"Patient", "Encounter"} {
 		for typ := range r4.Compartment(compartment) {
-			if x.rules[typ].dates != nil && clinical[typ] == "" && !undated[typ] {
+			if x.rules[typ].dates != nil && dateParams[typ] == "" && !undated[typ] {
 				t.Errorf("%s has a clinical date and is not in the table", typ)
 			}
 		}

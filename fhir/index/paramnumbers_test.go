@@ -18,13 +18,13 @@ var rewrite = flag.Bool("rewrite", false, "append missing numbers to params.txt,
 func TestEveryParameterHasItsNumber(t *testing.T) {
 	var missing []paramName
 	next := uint16(firstNumber)
-	for _, n := range numbers() {
+	for _, n := range paramNumbers() {
 		next = max(next, n+1)
 	}
 	for _, typ := range r4.Resources() {
 		for _, p := range r4.SearchParams(typ) {
 			name := paramName{typ, p.Code}
-			if (p.Expression != "" || isWords(p.Code)) && numbers()[name] == 0 {
+			if (p.Expression != "" || isWords(p.Code)) && paramNumbers()[name] == 0 {
 				missing = append(missing, name)
 			}
 		}
@@ -55,12 +55,12 @@ func TestParseNumbersRefuses(t *testing.T) {
 // The first lines of the file are what old stores were written with.
 func TestNumbersStandStill(t *testing.T) {
 	for name, want := range map[paramName]uint16{{"Account", "_id"}: 256} {
-		if got := numbers()[name]; got != want {
+		if got := paramNumbers()[name]; got != want {
 			t.Errorf("%v: got number %d, want %d", name, got, want)
 		}
 	}
 	var all []int
-	for _, n := range numbers() {
+	for _, n := range paramNumbers() {
 		all = append(all, int(n))
 	}
 	slices.Sort(all)

@@ -6,9 +6,9 @@ import (
 	"carerecord/store"
 )
 
-// mostDriven is how many targets a predicate of RefersToOneOf names one by one, so
+// maxDrivingKeys is how many targets a predicate of RefersToOneOf names one by one, so
 // that an index can drive by them; more are a set.
-const mostDriven = 1000
+const maxDrivingKeys = 1000
 
 // RefersToOneOf is what a document must satisfy to refer, by a reference parameter,
 // to one of some resources of a type. Errors are *Error.
@@ -17,7 +17,7 @@ func (x *Indexer) RefersToOneOf(typ, name, target string, ids store.Set, list []
 	if err != nil {
 		return nil, err
 	}
-	if len(list) > mostDriven {
+	if len(list) > maxDrivingKeys {
 		return x.RefersTo(typ, name, target, ids)
 	}
 	any := make(store.Or, len(list))
@@ -43,7 +43,7 @@ func (x *Indexer) HasContained(typ, name, target string) (store.Pred, error) {
 	if err != nil {
 		return nil, err
 	}
-	return eq(p.number, classHeld, target), nil
+	return eq(p.number, classContainedType, target), nil
 }
 
 // IDOneOf is what a document of a type must satisfy to have one of some ids.
@@ -52,7 +52,7 @@ func (x *Indexer) IDOneOf(typ string, ids store.Set, list []string) (store.Pred,
 	if err != nil {
 		return nil, err
 	}
-	if len(list) > mostDriven {
+	if len(list) > maxDrivingKeys {
 		return x.IDIn(typ, ids)
 	}
 	any := make(store.Or, len(list))
@@ -89,7 +89,7 @@ func (x *Indexer) ReferredIDs(typ, name, target string, keys []store.Key) ([]str
 		return nil, err
 	}
 	var ids []string
-	for rest := range below(keys, prefix(p.number, classRef)) {
+	for rest := range keysWithPrefix(keys, prefix(p.number, classRef)) {
 		if id, ok := strings.CutPrefix(rest, target+"/"); ok {
 			ids = append(ids, id)
 		}
@@ -104,7 +104,7 @@ func (x *Indexer) RefersToVersion(typ, name, target string, keys []store.Key) (b
 	if err != nil {
 		return false, err
 	}
-	for rest := range below(keys, prefix(p.number|verifies, classVersion)) {
+	for rest := range keysWithPrefix(keys, prefix(p.number|verifies, classVersion)) {
 		if strings.HasPrefix(rest, target+"/") {
 			return true, nil
 		}

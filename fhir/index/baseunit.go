@@ -10,26 +10,26 @@ import (
 
 const ucumSystem = "http://unitsofmeasure.org"
 
-// canonical is an amount in the base units of what its unit measures; the
+// baseAmount is an amount in the base units of what its unit measures; the
 // dimension is empty where there is no such unit.
-type canonical struct {
+type baseAmount struct {
 	dimension, lo, hi string
 }
 
-// maxUnits is how many codes unitCodes remembers. What clients write into codes
+// maxUnits is how many codes unitCache remembers. What clients write into codes
 // is not bounded.
 const maxUnits = 10_000
 
-// unitCodes remembers what codes of units were parsed to. It is safe for
+// unitCache remembers what codes of units were parsed to. It is safe for
 // concurrent use.
-type unitCodes struct {
+type unitCache struct {
 	mu    sync.RWMutex
 	known map[string]*ucum.Unit // nil for what is no unit
 }
 
 // of returns the unit of a UCUM code; false for a code that is compared
 // literally.
-func (c *unitCodes) of(code string) (ucum.Unit, bool) {
+func (c *unitCache) of(code string) (ucum.Unit, bool) {
 	c.mu.RLock()
 	u, found := c.known[code]
 	c.mu.RUnlock()
@@ -50,40 +50,40 @@ func (c *unitCodes) of(code string) (ucum.Unit, bool) {
 }
 
 // convert returns an amount in base units, both ends by their own unit.
-func (c *unitCodes) convert(a amount) canonical {
+func (c *unitCache) convert(a amount) baseAmount {
 	if a.system != ucumSystem || a.code == "" {
-		return canonical{}
+		return baseAmount{}
 	}
 	low, ok := c.of(a.code)
 	if !ok {
-		return canonical{}
+		return baseAmount{}
 	}
 	high := low
 	if a.highCode != "" {
 		if high, ok = c.of(a.highCode); !ok || high.Dimension() != low.Dimension() || high.Falls() != low.Falls() {
-			return canonical{}
+			return baseAmount{}
 		}
 	}
-	lo, lo2 := end(low, a.lo)
+	lo, lo2 := convertEnd(low, a.lo)
 	if a.lo == a.hi && a.highCode == "" {
-		return canonical{low.Dimension(), lo, lo2}
+		return baseAmount{low.Dimension(), lo, lo2}
 	}
-	hi, hi2 := end(high, a.hi)
-	return canonical{low.Dimension(), min(lo, hi), max(lo2, hi2)}
+	hi, hi2 := convertEnd(high, a.hi)
+	return baseAmount{low.Dimension(), min(lo, hi), max(lo2, hi2)}
 }
 
-// converted is an amount with its canonical one.
-func (b *builder) converted(a amount, units *unitCodes) amount {
-	known := b.last
-	if known.canonical = (canonical{}); known != a {
-		b.last = a
-		b.last.canonical = units.convert(a)
+// withBase is an amount with its canonical one.
+func (b *builder) withBase(a amount, units *unitCache) amount {
+	known := b.lastConverted
+	if known.inBase = (baseAmount{}); known != a {
+		b.lastConverted = a
+		b.lastConverted.inBase = units.convert(a)
 	}
-	return b.last
+	return b.lastConverted
 }
 
-// end converts one encoded end of an amount.
-func end(u ucum.Unit, encoded string) (lo, hi string) {
+// convertEnd converts one encoded end of an amount.
+func convertEnd(u ucum.Unit, encoded string) (lo, hi string) {
 	on := scale{unit: u, converts: true}
 	if encoded != lowest && encoded != highest {
 		d := decode(encoded)
@@ -97,14 +97,14 @@ func end(u ucum.Unit, encoded string) (lo, hi string) {
 		return on.encode(n, d.exponent-len(d.digits))
 	}
 	least, most := u.Ends()
-	lo, hi = encodeEnd(least, lowest), encodeEnd(most, highest)
+	lo, hi = encodeLimit(least, lowest), encodeLimit(most, highest)
 	if (encoded == lowest) != u.Falls() {
 		return lo, lo
 	}
 	return hi, hi
 }
 
-func encodeEnd(n *ucum.Number, open string) string {
+func encodeLimit(n *ucum.Number, open string) string {
 	if n == nil {
 		return open
 	}
@@ -118,7 +118,7 @@ type scale struct {
 	converts bool
 }
 
-func (s scale) falls() bool { return s.converts && s.unit.Falls() }
+func (s scale) decreases() bool { return s.converts && s.unit.Falls() }
 
 // encode returns the encoded numbers that a coefficient times ten to the exponent
 // lies between.

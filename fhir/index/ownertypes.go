@@ -40,7 +40,7 @@ var inheritance = sync.OnceValue(func() map[string][]string {
 		through[typ] = slices.Sorted(maps.Keys(set))
 	}
 	for typ, rule := range rules {
-		if rule.mentioned || typ == "Binary" {
+		if rule.byMention || typ == "Binary" {
 			through[typ] = slices.Sorted(maps.Keys(every))
 		}
 	}

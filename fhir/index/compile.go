@@ -8,72 +8,72 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// plan is what Index does for one resource type.
-type plan struct {
+// typeIndex is what Index does for one resource type.
+type typeIndex struct {
 	params map[string]*param
-	order  []*param // those with keys, by code; of the installed ones behind them
+	keyed  []*param // those with keys, by code; of the installed ones behind them
 	owners *ownerRule
 	// monotone are the numbers of the parameters with keys that are.
 	monotone map[uint16]bool
-	// full are the numbers of _text and _content, where words have keys.
-	full map[uint16]bool
+	// wordNumbers are the numbers of _text and _content, where words have keys.
+	wordNumbers map[uint16]bool
 }
 
 // param is a search parameter of one resource type.
 type param struct {
 	Param
-	number      uint16
-	expr        *path.Expr
-	yields      []path.Yield
-	types       []string     // distinct types of the yields
-	forms       forms        // of a token
-	system      string       // of all codes of a token, where it is but one
-	whole       bool         // all its numbers are integers
-	composition *composition // of a composite
-	narrative   uint16       // number of _text, of _content
-	// why says why a parameter is not indexed.
-	why string
+	number       uint16
+	expr         *path.Expr
+	yields       []path.Yield
+	valueTypes   []string     // distinct types of the yields
+	tokenClasses tokenClasses // of a token
+	singleSystem string       // of all codes of a token, where it is but one
+	integersOnly bool         // all its numbers are integers
+	composition  *composition // of a composite
+	narrative    uint16       // number of _text, of _content
+	// notServedBecause says why a parameter is not indexed.
+	notServedBecause string
 }
 
 // unserved are parameters that compile but need what is not built.
 var unserved = []string{"phonetic"}
 
-func (x *standard) compile(typ string) (*plan, error) {
+func (x *standard) compile(typ string) (*typeIndex, error) {
 	owners, err := x.ownerRule(typ)
 	if err != nil {
 		return nil, err
 	}
-	pl := &plan{params: map[string]*param{}, owners: owners, monotone: map[uint16]bool{}}
+	ti := &typeIndex{params: map[string]*param{}, owners: owners, monotone: map[uint16]bool{}}
 	for _, def := range r4.SearchParams(typ) {
-		number := numbers()[paramName{typ, def.Code}]
+		number := paramNumbers()[paramName{typ, def.Code}]
 		p := compileParam(typ, def, number)
 		if isWords(def.Code) {
 			p = x.wordsParam(def, number)
 		}
-		pl.params[def.Code] = p
+		ti.params[def.Code] = p
 		if p.Indexed {
-			pl.order = append(pl.order, p)
-			pl.monotone[p.number] = p.Monotone
+			ti.keyed = append(ti.keyed, p)
+			ti.monotone[p.number] = p.Monotone
 		}
 	}
-	pl.join()
-	pl.readNarrative()
-	return pl, nil
+	ti.uniteComboParams()
+	ti.linkNarrative()
+	return ti, nil
 }
 
 func compileParam(typ string, def *r4.SearchParam, number uint16) *param {
 	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Kind(def.Type)}, number: number}
 	switch {
 	case p.Kind == Special && def.Code != "near":
-		p.why = "parameters of type " + def.Type + " are not served"
+		p.notServedBecause = "parameters of type " + def.Type + " are not served"
 	case def.Expression == "":
-		p.why = "it has no expression"
+		p.notServedBecause = "it has no expression"
 	case slices.Contains(unserved, def.Code):
-		p.why = "its comparison is not served"
+		p.notServedBecause = "its comparison is not served"
 	case p.number == 0:
-		p.why = "it has no number in params.txt"
+		p.notServedBecause = "it has no number in params.txt"
 	}
-	if p.why != "" {
+	if p.notServedBecause != "" {
 		return p
 	}
 	expr, err := path.Compile(def.Expression)
@@ -84,43 +84,43 @@ func compileParam(typ string, def *r4.SearchParam, number uint16) *param {
 		p.yields, err = expr.Yields(typ)
 	}
 	if err != nil {
-		p.why = err.Error()
+		p.notServedBecause = err.Error()
 		return p
 	}
 	p.expr, p.Monotone = expr, expr.Monotone()
 	if p.Kind == Composite {
 		if err := p.compose(typ, def); err != nil {
-			p.why = err.Error()
+			p.notServedBecause = err.Error()
 			return p
 		}
-	} else if p.describe(def); !p.hasKeys() {
-		p.why = "its values have no keys"
+	} else if p.readTypes(def); !p.hasKeys() {
+		p.notServedBecause = "its values have no keys"
 		return p
 	}
 	p.Indexed = true
 	return p
 }
 
-func (p *param) describe(def *r4.SearchParam) {
+func (p *param) readTypes(def *r4.SearchParam) {
 	types := map[string]bool{}
 	for _, y := range p.yields {
 		types[y.Type] = true
 	}
-	p.types = sortedNames(types)
+	p.valueTypes = sortedNames(types)
 	switch p.Kind {
 	case Token:
-		p.forms, p.system = formsOf(p.yields), oneSystem(p.yields)
+		p.tokenClasses, p.singleSystem = tokenClassesOf(p.yields), singleSystemOf(p.yields)
 	case Number:
-		p.whole = p.all("integer", "positiveInt", "unsignedInt")
+		p.integersOnly = p.onlyTypes("integer", "positiveInt", "unsignedInt")
 	case Reference:
 		p.Targets = targetsOf(def, p.yields)
 	case Composite, DateTime, Quantity, Special, String, URI:
 	}
 }
 
-// keyed are the types that have keys, by kind of parameter. A parameter may
+// keyedTypes are the types that have keys, by kind of parameter. A parameter may
 // reach others too (Procedure.performed can be a string): they have none.
-var keyed = map[Kind][]string{
+var keyedTypes = map[Kind][]string{
 	Number:    {"decimal", "integer", "positiveInt", "unsignedInt", "Range", "Extension"},
 	DateTime:  {"date", "dateTime", "instant", "Period", "Timing", "Extension"},
 	String:    {"string", "markdown", "HumanName", "Address", "Extension"},
@@ -132,22 +132,22 @@ var keyed = map[Kind][]string{
 }
 
 func (p *param) hasKeys() bool {
-	return slices.ContainsFunc(p.types, func(t string) bool { return slices.Contains(keyed[p.Kind], t) })
+	return slices.ContainsFunc(p.valueTypes, func(t string) bool { return slices.Contains(keyedTypes[p.Kind], t) })
 }
 
-// all reports whether every type that the parameter can have is one of these.
-func (p *param) all(types ...string) bool {
-	return !slices.ContainsFunc(p.types, func(t string) bool { return !slices.Contains(types, t) })
+// onlyTypes reports whether every type that the parameter can have is one of these.
+func (p *param) onlyTypes(types ...string) bool {
+	return !slices.ContainsFunc(p.valueTypes, func(t string) bool { return !slices.Contains(types, t) })
 }
 
-// some reports whether the parameter can have one of these types.
-func (p *param) some(types ...string) bool {
-	return slices.ContainsFunc(p.types, func(t string) bool { return slices.Contains(types, t) })
+// canHaveType reports whether the parameter can have one of these types.
+func (p *param) canHaveType(types ...string) bool {
+	return slices.ContainsFunc(p.valueTypes, func(t string) bool { return slices.Contains(types, t) })
 }
 
-// holds reports whether the parameter can have an element of a datatype: the
+// canHaveElement reports whether the parameter can have an element of a datatype: the
 // element itself or the whole datatype.
-func (p *param) holds(elementPath string) bool {
+func (p *param) canHaveElement(elementPath string) bool {
 	return slices.ContainsFunc(p.yields, func(y path.Yield) bool {
 		return y.Type == "Extension" || y.Element != nil && y.Element.Path == elementPath ||
 			len(y.Type) < len(elementPath) && elementPath[:len(y.Type)+1] == y.Type+"."

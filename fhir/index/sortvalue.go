@@ -26,35 +26,35 @@ func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool)
 			best, found = value, true
 		}
 	}
-	for _, s := range p.sorts() {
+	for _, s := range p.sortClasses() {
 		if s.class == classNumber && found {
 			break // these are the canonical ones again, as written
 		}
-		for value := range below(keys, prefix(s.number, s.class)) {
+		for value := range keysWithPrefix(keys, prefix(s.number, s.class)) {
 			consider(s.value(value, descending))
 		}
 	}
 	return best, found
 }
 
-// sorted says which keys carry sort values, and how.
-type sorted struct {
+// sortClass says which keys carry sort values, and how.
+type sortClass struct {
 	number uint16
 	class  byte
 	value  func(rest string, descending bool) string
 }
 
-func (p *param) sorts() []sorted {
+func (p *param) sortClasses() []sortClass {
 	switch p.Kind {
 	case String:
-		return []sorted{{p.number | verifies, classExact, func(s string, _ bool) string { return fold(s) + "\x00" + s }}}
+		return []sortClass{{p.number | verifies, classExact, func(s string, _ bool) string { return fold(s) + "\x00" + s }}}
 	case Token:
 		code := func(s string, _ bool) string { return foldCode(s) }
-		return []sorted{{p.number, classCode, code}, {p.number, classFolded, code}, {p.number, classPhone, code}}
+		return []sortClass{{p.number, classCode, code}, {p.number, classFolded, code}, {p.number, classPhone, code}}
 	case URI:
-		return []sorted{{p.number, classURI, func(s string, _ bool) string { return s }}}
+		return []sortClass{{p.number, classURI, func(s string, _ bool) string { return s }}}
 	case DateTime:
-		return []sorted{{p.number, classDate, ends(dateWidth)}}
+		return []sortClass{{p.number, classDate, ends(dateWidth)}}
 	case Quantity:
 		byEnds := ends(numberWidth)
 		canonical := func(s string, descending bool) string {
@@ -62,9 +62,9 @@ func (p *param) sorts() []sorted {
 			return dimension + "\x00" + byEnds(rest, descending)
 		}
 		written := func(s string, descending bool) string { return "\x00" + byEnds(s, descending) }
-		return []sorted{{p.number, classCanonical, canonical}, {p.number, classNumber, written}}
+		return []sortClass{{p.number, classCanonical, canonical}, {p.number, classNumber, written}}
 	case Number:
-		return []sorted{{p.number, classNumber, ends(numberWidth)}}
+		return []sortClass{{p.number, classNumber, ends(numberWidth)}}
 	case Reference, Composite, Special: // not Sortable
 	}
 	return nil
@@ -81,8 +81,8 @@ func ends(width int) func(string, bool) string {
 	}
 }
 
-// below yields what stands behind a prefix in sorted keys.
-func below(keys []store.Key, under store.Key) func(func(string) bool) {
+// keysWithPrefix yields what stands behind a prefix in sorted keys.
+func keysWithPrefix(keys []store.Key, under store.Key) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		i := sort.Search(len(keys), func(i int) bool { return keys[i] >= under })
 		for ; i < len(keys) && strings.HasPrefix(string(keys[i]), string(under)); i++ {

@@ -37,27 +37,27 @@ func (p position) onEarth() bool {
 	return math.Abs(p.latitude) <= 90 && math.Abs(p.longitude) <= 180
 }
 
-// position makes the key of a place.
-func (b *builder) position(number uint16, p position) {
+// positionKey makes the key of a place.
+func (b *builder) positionKey(number uint16, p position) {
 	b.begin(number, classPosition)
-	b.buf = binary.BigEndian.AppendUint64(b.buf, interleave(step(p.latitude, 90), step(p.longitude, 180)))
+	b.buf = binary.BigEndian.AppendUint64(b.buf, interleave(gridStep(p.latitude, 90), gridStep(p.longitude, 180)))
 	b.buf = binary.BigEndian.AppendUint64(b.buf, math.Float64bits(p.latitude))
 	b.buf = binary.BigEndian.AppendUint64(b.buf, math.Float64bits(p.longitude))
 	b.end()
 }
 
-// step is which of the 2^32 steps between -limit and limit a coordinate is on.
-func step(degrees, limit float64) uint32 {
+// gridStep is which of the 2^32 steps between -limit and limit a coordinate is on.
+func gridStep(degrees, limit float64) uint32 {
 	return uint32(min(max((degrees+limit)/(2*limit)*(1<<cellBits), 0), 1<<cellBits-1))
 }
 
 // interleave takes bits in turn, those of the latitude behind those of the longitude.
 func interleave(latitude, longitude uint32) uint64 {
-	return spread(longitude)<<1 | spread(latitude)
+	return spreadBits(longitude)<<1 | spreadBits(latitude)
 }
 
-// spread puts a zero before each bit.
-func spread(v uint32) uint64 {
+// spreadBits puts a zero before each bit.
+func spreadBits(v uint32) uint64 {
 	x := uint64(v)
 	for _, s := range []struct {
 		by   uint
@@ -96,7 +96,7 @@ func square(x float64) float64 { return x * x }
 
 // nearPred finds places near a position (SRCH-125).
 func (x *Indexer) nearPred(p *param, value string) (store.Pred, error) {
-	parts, err := bars(value)
+	parts, err := splitBars(value)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +125,12 @@ func (x *Indexer) nearPred(p *param, value string) (store.Pred, error) {
 		}
 	}
 	under := prefix(p.number, classPosition)
-	return store.And{store.Or(c.cover(under)), store.In{Prefix: under, Set: c}}, nil
+	return store.And{store.Or(c.coveringRanges(under)), store.In{Prefix: under, Set: c}}, nil
 }
 
 // metres reads a distance.
 func (x *Indexer) metres(p *param, distance, code string) (float64, error) {
-	n, err := parseAsked(distance)
+	n, err := parseNumberQuery(distance)
 	if err != nil || n.coefficient.Sign() < 0 {
 		return 0, fault("value", "%s: %q is no distance.", p.Code, distance)
 	}
@@ -146,9 +146,9 @@ func (x *Indexer) metres(p *param, distance, code string) (float64, error) {
 	return metres, nil
 }
 
-// cover returns ranges of keys that hold every position of the circle: the cells
+// coveringRanges returns ranges of keys that hold every position of the circle: the cells
 // around it, of a size that few suffice.
-func (c circle) cover(under store.Key) []store.Pred {
+func (c circle) coveringRanges(under store.Key) []store.Pred {
 	north := c.metres / earthRadius * 180 / math.Pi * 1.000001 // degrees of latitude, and a little to spare
 	low, high := c.latitude-north, c.latitude+north
 	west, east := -180.0, 180.0
@@ -160,7 +160,7 @@ func (c circle) cover(under store.Key) []store.Pred {
 	}
 	var all []store.Pred
 	add := func(west, east float64) {
-		all = append(all, cells(under, step(low, 90), step(high, 90), step(west, 180), step(east, 180))...)
+		all = append(all, rectangleRanges(under, gridStep(low, 90), gridStep(high, 90), gridStep(west, 180), gridStep(east, 180))...)
 	}
 	switch {
 	case west < -180: // across the 180th meridian
@@ -175,9 +175,9 @@ func (c circle) cover(under store.Key) []store.Pred {
 	return all
 }
 
-// cells returns the ranges of a rectangle: of the squares, two by two at most,
+// rectangleRanges returns the ranges of a rectangle: of the squares, two by two at most,
 // that hold it.
-func cells(under store.Key, south, north, west, east uint32) []store.Pred {
+func rectangleRanges(under store.Key, south, north, west, east uint32) []store.Pred {
 	size := 0 // bits of a coordinate within one square
 	for size < cellBits && ((north>>size)-(south>>size) > 1 || (east>>size)-(west>>size) > 1) {
 		size++

@@ -25,7 +25,7 @@ const (
 //go:embed params.txt
 var numberTable string
 
-var numbers = sync.OnceValue(func() map[paramName]uint16 {
+var paramNumbers = sync.OnceValue(func() map[paramName]uint16 {
 	all, err := parseNumbers(numberTable)
 	if err != nil {
 		panic("index: " + err.Error()) // the file is part of the program

@@ -15,11 +15,11 @@ func (o Ownership) HomePatient() string {
 	return o.Patients[0]
 }
 
-// strays adds a key for each reference parameter with a key that leads to a
+// otherPartitionKeys adds a key for each reference parameter with a key that leads to a
 // Patient other than home. What has none stands in the place of every Patient to
 // whom the parameter leads, so that hops between them can follow the order of the
 // store.
-func (b *builder) strays(home string) {
+func (b *builder) otherPartitionKeys(home string) {
 	start, last := 0, uint16(0)
 	for _, end := range b.ends[:len(b.ends):len(b.ends)] {
 		key := b.buf[start:end]
@@ -30,7 +30,7 @@ func (b *builder) strays(home string) {
 		number := uint16(key[0])<<8 | uint16(key[1])
 		if id, ok := bytes.CutPrefix(key[3:], []byte("Patient/")); ok && string(id) != home && number != last {
 			last = number
-			b.add(number, classStray)
+			b.add(number, classOtherPartition)
 		}
 	}
 }
@@ -42,7 +42,7 @@ func (x *Indexer) CrossPartitionRefs(typ, name string) (store.Pred, error) {
 	if err != nil {
 		return nil, err
 	}
-	return eq(p.number, classStray), nil
+	return eq(p.number, classOtherPartition), nil
 }
 
 // PatientRowID returns where a Patient stands in the order of the store.
