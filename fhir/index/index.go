@@ -14,7 +14,7 @@ import (
 	"carerecord/store"
 )
 
-// Config is what the keys depend on besides the resource.
+// Config holds the settings on which keys depend.
 type Config struct {
 	Base       string           // public FHIR base, without a slash at the end
 	Zone       *time.Location   // the local zone; nil is Europe/London
@@ -22,15 +22,14 @@ type Config struct {
 	IndexWords bool             // keys of every word, for _text and _content (SRCH-157)
 }
 
-// Indexer makes keys of resources and predicates of search parameters: those of
-// the standard, and those that were installed (Install). It is safe for
-// concurrent use.
+// Indexer makes keys of resources, and predicates of search parameters: those of the standard
+// and those that were installed (Install). It is safe for concurrent use.
 type Indexer struct {
 	*standard
 	defined *atomic.Pointer[Definitions]
 }
 
-// standard is what never changes.
+// standard is the immutable part of an Indexer: the configuration and the parameters of R4.
 type standard struct {
 	base        string
 	words       bool
@@ -93,7 +92,7 @@ func (x *Indexer) Base() string { return x.base }
 // IndexesWords reports whether words have keys.
 func (x *Indexer) IndexesWords() bool { return x.words }
 
-// errType is for a type that is no resource type.
+// errType is the error for an unknown resource type.
 var errType = errors.New("index: no resource type")
 
 func (x *Indexer) typeIndex(typ string) (*typeIndex, error) {
@@ -103,7 +102,7 @@ func (x *Indexer) typeIndex(typ string) (*typeIndex, error) {
 	return x.standard.typeIndex(typ)
 }
 
-// typeIndex is that of the parameters of the standard alone.
+// typeIndex returns the parameters of the standard alone.
 func (x *standard) typeIndex(typ string) (*typeIndex, error) {
 	f := x.typeIndexes[typ]
 	if f == nil {
@@ -112,33 +111,30 @@ func (x *standard) typeIndex(typ string) (*typeIndex, error) {
 	return f()
 }
 
-// Entry is what Index finds in a resource.
+// Entry is the result of Index.
 type Entry struct {
-	// Keys are those of the search parameters and of _id, _lastUpdated and the
-	// rest of meta: sorted and distinct. The server's own facts (facts.go) are
-	// not among them.
+	// Keys are the keys of all search parameters, sorted and distinct. The server's own facts
+	// (facts.go) are not among them.
 	Keys []store.Key
 	// Date is the clinical date for SortKeyOf.
 	Date Date
-	// Owners says whom the resource is about.
+	// Owners says which patients the resource is about.
 	Owners Ownership
-	// Mentions are the ids of local Patients that a Reference anywhere in the
-	// body names, contained resources and extensions included, and that are
-	// not owners. Sorted and distinct.
+	// Mentions are the ids of local Patients that are not owners and to which a Reference
+	// anywhere in the body refers, contained resources and extensions included. Sorted and
+	// distinct.
 	Mentions []string
-	// Numbers are the NHS numbers of identifiers anywhere in the body and what it
-	// embeds, those of the resource itself and of owners left out. Sorted and
-	// distinct. An embedded Patient who is an owner by its address has its numbers
-	// here.
+	// Numbers are the NHS numbers of identifiers anywhere in the body and in embedded
+	// resources, except those of the resource itself and of owners. The numbers of an
+	// embedded Patient who is an owner by address are included. Sorted and distinct.
 	Numbers []string
-	// Attachments are the ids of local Binaries that an Attachment of the body, or of what
-	// it embeds, names by its url. Sorted and distinct.
+	// Attachments are the ids of local Binaries to which the url of an Attachment refers, in
+	// the body or in embedded resources. Sorted and distinct.
 	Attachments []string
 }
 
-// Index makes the row of a resource. body must have passed fhir.Parse. updated
-// is what _lastUpdated tests; the body's own id and meta.lastUpdated are not
-// read.
+// Index makes the Entry of a resource. body must have passed fhir.Parse. id and updated are
+// used for _id and _lastUpdated; those in the body are not read.
 func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, error) {
 	ti, err := x.typeIndex(typ)
 	if err != nil {
@@ -150,7 +146,7 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, 
 		return Entry{}, err
 	}
 	if got := w.doc.Root().Type; got != typ {
-		return Entry{}, fmt.Errorf("index: the body of a %s says it is a %q", typ, got)
+		return Entry{}, fmt.Errorf("index: the body of a %s has the type %q", typ, got)
 	}
 	w.keys.reset()
 	w.containedRoom = maxContainedBytes
