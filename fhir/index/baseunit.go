@@ -10,25 +10,21 @@ import (
 
 const ucumSystem = "http://unitsofmeasure.org"
 
-// baseAmount is an amount in the base units of what its unit measures; the
-// dimension is empty where there is no such unit.
+// baseAmount is an amount in base units. The dimension is empty if the unit cannot be converted.
 type baseAmount struct {
 	dimension, lo, hi string
 }
 
-// maxUnits is how many codes unitCache remembers. What clients write into codes
-// is not bounded.
+// maxUnits bounds unitCache: clients may write any text as a code.
 const maxUnits = 10_000
 
-// unitCache remembers what codes of units were parsed to. It is safe for
-// concurrent use.
+// unitCache caches parsed UCUM codes. It is safe for concurrent use.
 type unitCache struct {
 	mu    sync.RWMutex
 	known map[string]*ucum.Unit // nil for what is no unit
 }
 
-// of returns the unit of a UCUM code; false for a code that is compared
-// literally.
+// of returns the unit of a UCUM code. It returns false for a code that is compared as written.
 func (c *unitCache) of(code string) (ucum.Unit, bool) {
 	c.mu.RLock()
 	u, found := c.known[code]
@@ -49,7 +45,7 @@ func (c *unitCache) of(code string) (ucum.Unit, bool) {
 	return *u, true
 }
 
-// convert returns an amount in base units, both ends by their own unit.
+// convert returns an amount in base units, each end converted by its own unit.
 func (c *unitCache) convert(a amount) baseAmount {
 	if a.system != ucumSystem || a.code == "" {
 		return baseAmount{}
@@ -72,7 +68,7 @@ func (c *unitCache) convert(a amount) baseAmount {
 	return baseAmount{low.Dimension(), min(lo, hi), max(lo2, hi2)}
 }
 
-// withBase is an amount with its canonical one.
+// withBase returns an amount with its inBase set.
 func (b *builder) withBase(a amount, units *unitCache) amount {
 	known := b.lastConverted
 	if known.inBase = (baseAmount{}); known != a {
@@ -112,7 +108,7 @@ func encodeLimit(n *ucum.Number, open string) string {
 	return lo
 }
 
-// scale says how a number of a query is held in keys: as it is, or in base units.
+// scale says whether a query compares a number as written or in base units.
 type scale struct {
 	unit     ucum.Unit
 	converts bool
@@ -120,8 +116,8 @@ type scale struct {
 
 func (s scale) decreases() bool { return s.converts && s.unit.Falls() }
 
-// encode returns the encoded numbers that a coefficient times ten to the exponent
-// lies between.
+// encode returns the two encoded numbers between which a coefficient times ten to the exponent
+// lies.
 func (s scale) encode(coefficient *big.Int, exponent int) (lo, hi string) {
 	if !s.converts {
 		return decimalOf(coefficient, exponent).encode()
@@ -137,7 +133,7 @@ func (s scale) encode(coefficient *big.Int, exponent int) (lo, hi string) {
 	return lo, hi
 }
 
-// decimalOf makes a decimal of a coefficient times ten to the exponent.
+// decimalOf returns a coefficient times ten to the exponent as a decimal.
 func decimalOf(coefficient *big.Int, exponent int) decimal {
 	text := new(big.Int).Abs(coefficient).Text(10)
 	d := decimal{negative: coefficient.Sign() < 0, digits: strings.TrimRight(text, "0"), exponent: exponent + len(text)}
@@ -147,7 +143,7 @@ func decimalOf(coefficient *big.Int, exponent int) decimal {
 	return d
 }
 
-// decode is the opposite of encode, for what is not an end of the number line.
+// decode is the inverse of encode, except for the ends of the number line.
 func decode(s string) decimal {
 	negative := s[0] < headZero>>16
 	if negative {

@@ -6,9 +6,8 @@ import (
 	"carerecord/store"
 )
 
-// dateParams names the date parameters of a type that say when care took place,
-// the one that counts first first: those of the date paths of owners.txt for
-// which R4 has a parameter. A type that is not here is undated.
+// dateParams lists, for each type with a clinical date, the date parameters that have it, in
+// order of precedence: those of the date paths of owners.txt for which R4 has a parameter.
 var dateParams = map[string]string{
 	"Account": "period", "AdverseEvent": "date", "AllergyIntolerance": "onset date", "Appointment": "date", "AuditEvent": "date",
 	"Basic": "created", "CarePlan": "date", "CareTeam": "date", "ChargeItem": "occurrence entered-date", "Claim": "created",
@@ -25,10 +24,9 @@ var dateParams = map[string]string{
 	"Specimen": "collected", "SupplyRequest": "date", "Task": "authored-on", "VisionPrescription": "datewritten",
 }
 
-// ClinicalDate is what a document of a type must satisfy for its care to fall
-// between two dates of any precision, both included, each of which may be empty.
-// What has no clinical date satisfies it (OPER-011). Errors are *Error: what is
-// no date.
+// ClinicalDate returns the predicate of documents of a type whose clinical date is between two
+// dates of any precision, both included. Each of them may be empty. A document without a clinical
+// date satisfies it (OPER-011). The error is an *Error for a malformed date.
 func (x *Indexer) ClinicalDate(typ, start, end string) (store.Pred, error) {
 	if start == "" && end == "" {
 		return store.And{}, nil
@@ -36,7 +34,7 @@ func (x *Indexer) ClinicalDate(typ, start, end string) (store.Pred, error) {
 	return x.firstDatePred(typ, strings.Fields(dateParams[typ]), start, end)
 }
 
-// firstDatePred asks the first of the parameters that has a value.
+// firstDatePred tests the first of the parameters that has a value.
 func (x *Indexer) firstDatePred(typ string, names []string, start, end string) (store.Pred, error) {
 	if len(names) == 0 {
 		return store.And{}, nil

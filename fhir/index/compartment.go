@@ -6,10 +6,10 @@ import (
 	"carerecord/store"
 )
 
-// InCompartment is what a document of a type must satisfy to belong to a compartment:
-// any of the parameters of the CompartmentDefinition points to its owner
-// (SRCH-153). The owner itself belongs to its own compartment. Errors are
-// *Error: a parameter of the definition that is not served.
+// InCompartment returns the predicate of documents of a type that belong to a compartment: a
+// parameter of the CompartmentDefinition refers to the compartment's resource (SRCH-153), or the
+// document is that resource. The error is an *Error if a parameter of the definition is not
+// served.
 func (x *Indexer) InCompartment(compartment, id, typ string, params []string) (store.Pred, error) {
 	var any []store.Pred
 	ask := func(name, value string) error {

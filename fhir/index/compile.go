@@ -8,14 +8,14 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// typeIndex is what Index does for one resource type.
+// typeIndex holds the search parameters and the owner rule of one resource type.
 type typeIndex struct {
 	params map[string]*param
-	keyed  []*param // those with keys, by code; of the installed ones behind them
+	keyed  []*param // those with keys, by code, then the installed ones
 	owners *ownerRule
-	// monotone are the numbers of the parameters with keys that are.
+	// monotone has the numbers of the monotone parameters with keys.
 	monotone map[uint16]bool
-	// wordNumbers are the numbers of _text and _content, where words have keys.
+	// wordNumbers has the numbers of _text and _content, if words have keys.
 	wordNumbers map[uint16]bool
 }
 
@@ -27,15 +27,15 @@ type param struct {
 	yields       []path.Yield
 	valueTypes   []string     // distinct types of the yields
 	tokenClasses tokenClasses // of a token
-	singleSystem string       // of all codes of a token, where it is but one
-	integersOnly bool         // all its numbers are integers
+	singleSystem string       // system of all codes of a token, if there is only one
+	integersOnly bool         // all its values are integers
 	composition  *composition // of a composite
-	narrative    uint16       // number of _text, of _content
-	// notServedBecause says why a parameter is not indexed.
+	narrative    uint16       // of _content: the number of _text
+	// notServedBecause is the reason why a parameter is not indexed.
 	notServedBecause string
 }
 
-// unserved are parameters that compile but need what is not built.
+// unserved lists parameters that compile but whose comparison is not implemented.
 var unserved = []string{"phonetic"}
 
 func (x *standard) compile(typ string) (*typeIndex, error) {
@@ -118,8 +118,8 @@ func (p *param) readTypes(def *r4.SearchParam) {
 	}
 }
 
-// keyedTypes are the types that have keys, by kind of parameter. A parameter may
-// reach others too (Procedure.performed can be a string): they have none.
+// keyedTypes lists the types that have keys, by kind of parameter. Other types that a parameter
+// can reach have none (Procedure.performed can be a string).
 var keyedTypes = map[Kind][]string{
 	Number:    {"decimal", "integer", "positiveInt", "unsignedInt", "Range", "Extension"},
 	DateTime:  {"date", "dateTime", "instant", "Period", "Timing", "Extension"},
@@ -145,8 +145,8 @@ func (p *param) canHaveType(types ...string) bool {
 	return slices.ContainsFunc(p.valueTypes, func(t string) bool { return slices.Contains(types, t) })
 }
 
-// canHaveElement reports whether the parameter can have an element of a datatype: the
-// element itself or the whole datatype.
+// canHaveElement reports whether the parameter can have an element of a datatype: the element
+// itself, or the whole datatype.
 func (p *param) canHaveElement(elementPath string) bool {
 	return slices.ContainsFunc(p.yields, func(y path.Yield) bool {
 		return y.Type == "Extension" || y.Element != nil && y.Element.Path == elementPath ||

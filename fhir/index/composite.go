@@ -10,20 +10,18 @@ import (
 	"carerecord/store"
 )
 
-// composition is what a composite parameter has in place of values of its own
-// (SRCH-120).
+// composition holds the parts of a composite parameter (SRCH-120).
 type composition struct {
 	parts []*param
-	// unionOf are the two parameters whose tuples together are this one's, which
-	// then has no keys.
+	// unionOf has two parameters for a combo parameter: it has no keys, and its tuples are
+	// those of the two.
 	unionOf []*param
-	// hasPairKeys says that the pairs have driving keys, first part first. Without them
-	// the parameter of the first part drives.
+	// hasPairKeys: pairs have driving keys. Otherwise the parameter of the first part drives.
 	hasPairKeys bool
 }
 
-// pairType is the type whose composites have driving keys: the others are of
-// conformance resources and of a few more, which are not many.
+// pairType is the type whose composites have driving keys. Composites of other types (mostly
+// conformance resources) have few documents.
 const pairType = "Observation"
 
 // compose compiles the parts of a composite parameter.
@@ -53,9 +51,9 @@ func (p *param) compose(typ string, def *r4.SearchParam) error {
 	return nil
 }
 
-// mendedComponents are the parts of a composite parameter. Two faults of the definitions of
-// 4.0.1 are mended: DocumentReference relationship has the expressions of its two
-// parts crossed, and Observation code-value-date asks for a type DateTime.
+// mendedComponents returns the parts of a composite parameter with two faults of the R4
+// definitions corrected: the expressions of DocumentReference relationship are swapped, and
+// Observation code-value-date names a type DateTime.
 func mendedComponents(def *r4.SearchParam) []r4.Component {
 	parts := append([]r4.Component(nil), def.Components...)
 	if def.Code == "relationship" && len(parts) == 2 {
@@ -67,8 +65,8 @@ func mendedComponents(def *r4.SearchParam) []r4.Component {
 	return parts
 }
 
-// uniteComboParams lets the combo parameters of Observation, whose tuples are those of the
-// root and those of the components, do without keys of their own.
+// uniteComboParams makes the combo parameters of Observation use the keys of the parameters for
+// the root and for the components.
 func (ti *typeIndex) uniteComboParams() {
 	for code, p := range ti.params {
 		rest, ok := strings.CutPrefix(code, "combo-code-")
@@ -82,9 +80,8 @@ func (ti *typeIndex) uniteComboParams() {
 	}
 }
 
-// compositeKeys makes the keys of one element of the base expression: a verifying
-// one with the keys of all parts, and the driving ones of pairs. An element that
-// lacks a part has none.
+// compositeKeys adds the keys of one element of the base expression: a verifying key with the
+// keys of all parts, and driving keys of pairs. An element that lacks a part has none.
 func (x *Indexer) compositeKeys(w *scratch, b *builder, p *param, of, base path.Value) {
 	w.tuple.reset()
 	w.tuple.lastConverted = b.lastConverted
@@ -113,14 +110,14 @@ func (x *Indexer) compositeKeys(w *scratch, b *builder, p *param, of, base path.
 	}
 }
 
-// addKey puts a key into the value of another, behind its length.
+// addKey appends a key to the value of another, after its length.
 func (b *builder) addKey(k store.Key) {
 	b.buf = binary.AppendUvarint(b.buf, uint64(len(k)))
 	b.buf = append(b.buf, k...)
 }
 
-// answersWithoutModifier reports whether a key of a part answers a query without modifiers: the
-// only kind that composites take.
+// answersWithoutModifier reports whether a key of a part answers a query without a modifier.
+// Composites take no other query.
 func answersWithoutModifier(k store.Key) bool {
 	switch k[2] {
 	case classPresent, classExact, classText, classIdentifierType, classLogical, classLogicalValue:
@@ -129,8 +126,8 @@ func answersWithoutModifier(k store.Key) bool {
 	return true
 }
 
-// pairKeys makes the driving keys of a tuple: the code of the first part, folded, and
-// each driving key of the second; the code alone where it has none.
+// pairKeys adds the driving keys of a tuple: the folded code of the first part with each driving
+// key of the second, or alone if there is none.
 func (b *builder) pairKeys(number uint16, keys []store.Key) {
 	for _, first := range keys {
 		if first[1] != 1 || !first.Driving() || first[2] != classCode && first[2] != classFolded {

@@ -7,17 +7,17 @@ import (
 	"carerecord/store"
 )
 
-// How much of contained resources is kept for chains.
+// Limits of the keys of contained resources, which chains use.
 const (
-	maxContainedBytes     = 1 << 20 // bytes of keys of one document, about
-	containedResourceCost = 256     // what each look at a contained resource takes of them
-	maxContainedDepth     = 3       // references one behind the other, from the container on
+	maxContainedBytes     = 1 << 20 // bytes of keys of one document, approximately
+	containedResourceCost = 256     // bytes that each visited contained resource counts
+	maxContainedDepth     = 3       // references in a chain, from the container on
 )
 
-// noRoom is in place of the keys of a contained resource that had no room.
+// noRoom replaces the keys of a contained resource that exceed the limits.
 const noRoom = "\x00"
 
-// containedTargets are the contained resources to which references lead, each once.
+// containedTargets returns the contained resources to which references refer, each once.
 func containedTargets(references []path.Value) []path.Value {
 	var out []path.Value
 	for _, v := range references {
@@ -35,12 +35,12 @@ func containedTargets(references []path.Value) []path.Value {
 	return out
 }
 
-// addContained makes the keys by which chains over a reference parameter reach into a
-// contained resource (SRCH-135): its type, which drives, and all its keys as one.
+// addContained adds the keys by which chains over a reference parameter reach a contained
+// resource (SRCH-135): a driving key of its type, and a verifying key with all its keys.
 func (x *Indexer) addContained(w *scratch, b *builder, number uint16, c path.Value, depth int) {
 	ti, err := x.standard.typeIndex(c.Type)
 	if err != nil {
-		return // no type that anything can lead to
+		return // not a resource type
 	}
 	b.add(number, classContainedType, c.Type)
 	keys, ok := x.keysOfContained(w, ti, c, depth)
@@ -55,10 +55,9 @@ func (x *Indexer) addContained(w *scratch, b *builder, number uint16, c path.Val
 	b.end()
 }
 
-// keysOfContained are the keys of a contained resource: it has no instant, and an id that
-// means nothing outside (SRCH-107). Parameters that stored definitions bring have
-// none: they are indexed where their type is, and containers are of another. It is
-// false where there was no room for them.
+// keysOfContained returns the keys of a contained resource. It has no instant, and its id is not
+// known outside (SRCH-107). Parameters of stored definitions have no keys there. It returns false
+// if the keys exceed the limits.
 func (x *Indexer) keysOfContained(w *scratch, ti *typeIndex, c path.Value, depth int) ([]store.Key, bool) {
 	if w.containedRoom -= containedResourceCost; w.containedRoom < 0 || depth > maxContainedDepth {
 		return nil, false
@@ -82,11 +81,11 @@ func (x *Indexer) keysOfContained(w *scratch, ti *typeIndex, c path.Value, depth
 type containedMatch struct {
 	typ   string
 	match tupleMatch
-	// matchUnknown: also those of which nothing is known.
+	// matchUnknown: also those whose keys had no room.
 	matchUnknown bool
 }
 
-// Has reports whether a contained resource, as a key holds it, is one of them.
+// Has reports whether a contained resource, in the encoding of a key, is a member.
 func (i containedMatch) Has(keys string) bool {
 	if keys == noRoom {
 		return i.matchUnknown
@@ -94,15 +93,15 @@ func (i containedMatch) Has(keys string) bool {
 	return i.match.Has(keys)
 }
 
-// containedBeforeCut is BeforeCut of what is asked of a contained resource. One that
-// had no room may have some after a cut.
+// containedBeforeCut is BeforeCut for a contained resource. One whose keys had no room may have
+// keys after a cut.
 func (x *Indexer) containedBeforeCut(i containedMatch) containedMatch {
 	return containedMatch{i.typ, tupleMatch{x.BeforeCut(i.typ, i.match.match)}, true}
 }
 
-// RefersToContained is what a document must satisfy to refer, by a reference parameter,
-// to a contained resource of a type that satisfies a predicate. Nothing does where
-// the predicate asks for full text, or for a parameter that is not the standard's. Errors are *Error.
+// RefersToContained returns the predicate of documents that refer, by a reference parameter, to a
+// contained resource of a type that satisfies a predicate. No document matches if the predicate
+// uses full text or a parameter of a stored definition. Errors are *Error.
 func (x *Indexer) RefersToContained(typ, name, target string, where store.Pred) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -117,9 +116,8 @@ func (x *Indexer) RefersToContained(typ, name, target string, where store.Pred) 
 	}, nil
 }
 
-// ContainedKeys returns the keys of each contained resource of a type to which a document
-// refers by a reference parameter, from the keys of the document. Those without
-// room are left out.
+// ContainedKeys returns, from the keys of a document, the keys of each contained resource of a
+// type to which it refers by a reference parameter. Those without room are omitted.
 func (x *Indexer) ContainedKeys(typ, name, target string, keys []store.Key) ([][]store.Key, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -134,8 +132,8 @@ func (x *Indexer) ContainedKeys(typ, name, target string, keys []store.Key) ([][
 	return out, nil
 }
 
-// answeredByContained reports whether a predicate asks for such parameters alone as contained
-// resources have keys of: those of the standard, full text left out.
+// answeredByContained reports whether a predicate uses only parameters that contained resources
+// have keys of: those of the standard, without full text.
 func (ti *typeIndex) answeredByContained(p store.Pred) bool {
 	known := func(k store.Key) bool {
 		n := numberOf(k)

@@ -6,11 +6,10 @@ import (
 	"carerecord/store"
 )
 
-// BeforeCut is what the keys of a whole resource must satisfy for the resource,
-// with values cut out, to be able to satisfy p: every resource whose keys fail
-// BeforeCut fails p after any cut. A cut takes values away, so whatever asks for
-// something to be there stays as it is; a negation, and the parameters that are
-// not monotone (Param.Monotone), ask for nothing.
+// BeforeCut returns what the keys of a whole resource must satisfy so that the resource, with
+// some values cut out, can satisfy p. A resource whose keys fail BeforeCut fails p after any cut.
+// A cut only removes values, so a predicate that requires a value stays as it is. A negation, and
+// a parameter that is not monotone (Param.Monotone), become And{}.
 func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	switch p := p.(type) {
 	case store.And:
@@ -48,8 +47,8 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	return store.And{}
 }
 
-// Monotone reports whether a resource that does not satisfy p cannot satisfy it with
-// values cut out: BeforeCut is p itself.
+// Monotone reports whether a resource that does not satisfy p cannot satisfy it after any cut:
+// BeforeCut returns p.
 func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 	changes := func(q store.Pred) bool { return !x.Monotone(typ, q) }
 	switch p := p.(type) {
@@ -75,8 +74,7 @@ func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 	return false
 }
 
-// ifMonotone is p where the parameter that a key belongs to is monotone or the key
-// is a fact of the server's own, and else what always holds.
+// ifMonotone returns p if isMonotoneKey holds for a key, else a predicate that always holds.
 func (x *Indexer) ifMonotone(typ string, k store.Key, p store.Pred) store.Pred {
 	if x.isMonotoneKey(typ, k) {
 		return p
@@ -84,8 +82,8 @@ func (x *Indexer) ifMonotone(typ string, k store.Key, p store.Pred) store.Pred {
 	return store.And{}
 }
 
-// isMonotoneKey reports whether a key is a fact of the server's own, or of a parameter that is
-// monotone.
+// isMonotoneKey reports whether a key is one of the server's own facts, or belongs to a monotone
+// parameter.
 func (x *Indexer) isMonotoneKey(typ string, k store.Key) bool {
 	if IsFact(k) {
 		return true

@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// spanOf returns the interval of a date, dateTime, instant, Period or Timing;
-// false for other types, for what is malformed, and for what has no limits.
+// spanOf returns the interval of a date, dateTime, instant, Period or Timing. It returns false
+// for other types, malformed values, and values without an end.
 func (x *Indexer) spanOf(v path.Value) (span, bool) {
 	switch v.Type {
 	case "date", "dateTime":
@@ -56,7 +56,7 @@ func (x *Indexer) period(v path.Value) (span, bool) {
 	return sp, true
 }
 
-// timing counts from the first to the last event or bound (SRCH-065).
+// timing returns the interval from the first to the last event or bound (SRCH-065).
 func (x *Indexer) timing(v path.Value) (span, bool) {
 	var all span
 	found := false
@@ -100,10 +100,10 @@ func (b *builder) dateKeys(number uint16, sp span) {
 // comparators are the prefixes of ordered values.
 const comparators = "eq ne gt lt ge le sa eb ap"
 
-// Comparators returns the prefixes of values that have an order.
+// Comparators returns the prefixes of ordered values.
 func Comparators() []string { return strings.Fields(comparators) }
 
-// comparator cuts the prefix off a value; eq where there is none.
+// comparator cuts the prefix off a value; it is eq if there is none.
 func comparator(s string) (op, rest string) {
 	if len(s) > 2 && s[0] >= 'a' && s[0] <= 'z' && strings.Contains(comparators, s[:2]) && s[1] != ' ' {
 		return s[:2], s[2:]
@@ -142,8 +142,8 @@ func (x *Indexer) datePred(p *param, value string) (store.Pred, error) {
 	return p.dateSpan(bounds{loMin: s, hiMax: e + "\x00"}), nil
 }
 
-// widenByTenth moves both ends of an interval out by a tenth of its distance from now,
-// in whole seconds.
+// widenByTenth moves both ends of an interval outwards by a tenth of its distance from now,
+// counted in whole seconds.
 func widenByTenth(sp span, now moment) (lo, hi moment) {
 	var seconds int64
 	switch {
@@ -156,7 +156,7 @@ func widenByTenth(sp span, now moment) (lo, hi moment) {
 	return sp.lo.add(-sec, -nano), sp.hi.add(sec, nano)
 }
 
-// bounds are those of a store.Interval.
+// bounds are the bounds of a store.Interval.
 type bounds struct{ loMin, loMax, hiMin, hiMax string }
 
 func (b bounds) span(under store.Key, width int, scan []store.Range) store.Interval {
@@ -166,9 +166,9 @@ func (b bounds) span(under store.Key, width int, scan []store.Range) store.Inter
 	}
 }
 
-// dateSpan makes the Span with the ranges of each unit: a date of one unit
-// drives by its start, which lies at most the unit's slack before its end; an
-// interval by whichever end is bound below, or by its start.
+// dateSpan makes a store.Interval with a Scan range for each unit. A date with a unit is found by
+// its start, which is at most the unit's slack before its end. An interval is found by the end
+// that has a lower bound, or by its start.
 func (p *param) dateSpan(b bounds) store.Pred {
 	under := prefix(p.number, classDate)
 	var scan []store.Range
@@ -186,8 +186,8 @@ func (p *param) dateSpan(b bounds) store.Pred {
 	return b.span(under, dateWidth, scan)
 }
 
-// intervals is the range of the intervals that can lie within the bounds, in
-// the keys by start or in those by end.
+// intervals returns the range of keys, by start or by end, of the intervals that may satisfy the
+// bounds.
 func (b bounds) intervals(byStart, byEnd store.Key, width int) store.Range {
 	if b.hiMin != "" {
 		return rangeUnder(byEnd, width, b.hiMin, b.hiMax)
@@ -199,9 +199,9 @@ func (b bounds) intervals(byStart, byEnd store.Key, width int) store.Range {
 	return rangeUnder(byStart, width, b.loMin, high)
 }
 
-// rangeUnder is the range of keys under a prefix that go on with low or more and
-// less than high. A bound of more than width bytes includes its first width: the
-// keys behind it may go on.
+// rangeUnder returns the range of keys under a prefix that continue with low or more, and less
+// than high. A bound longer than width bytes includes all keys that begin with its first width
+// bytes.
 func rangeUnder(under store.Key, width int, low, high string) store.Range {
 	r := store.Range{Low: under + store.Key(low)}
 	switch {

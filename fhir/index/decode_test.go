@@ -88,7 +88,7 @@ func TestDecode(t *testing.T) {
 		{prefix(of("Patient", "family")|verifies, classLong) + "alpha", "Patient.family", "L", `text "alpha"`},
 		{prefix(subject|verifies, classVersion) + "Patient/1/_history/2", "Observation.subject", "V", `address "Patient/1/_history/2"`},
 		{prefix(subject|verifies, classContainedKeys) + store.Key("Patient\x00"+nested(prefix(of("Patient", "gender"), classCode)+"male")), "Observation.subject", "H", `Type "Patient", keys (Patient.gender c code "male")`},
-		{prefix(subject|verifies, classContainedKeys) + "Patient\x00" + noRoom, "Observation.subject", "H", `Type "Patient", keys unknown: there was no room`},
+		{prefix(subject|verifies, classContainedKeys) + "Patient\x00" + noRoom, "Observation.subject", "H", `Type "Patient", keys unknown: the limit was reached`},
 		{prefix(value|verifies, classUnit) + store.Key(base+"\x00u\x00p"+number("0")), "Observation.value-quantity", "Q", `system "` + base + `", code "u", number 0`},
 		{prefix(value|verifies, classUnitText) + store.Key("kg\x00p"+number("70.5")), "Observation.value-quantity", "T", `unit "kg", number 70.5`},
 		{prefix(value|verifies, classUnitSystem) + store.Key(base+"\x00p"+number("12e80")), "Observation.value-quantity", "Y", `system "` + base + `", number 0.12e82`},

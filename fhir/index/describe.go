@@ -16,13 +16,13 @@ var paramNames = sync.OnceValue(func() map[uint16]paramName {
 	return out
 })
 
-// Describe writes a key so that an operator can read it: the parameter, the class of
-// doc.go, and the value, quoted where it is no text.
+// Describe formats a key for an operator: the parameter, the class (doc.go), and the quoted
+// value.
 func Describe(k store.Key) string {
 	if f, ok := factOf(k); ok {
 		return fmt.Sprintf("(%s) %q", f.name, string(k[len(f.prefix):]))
 	}
-	if IsFact(k) { // also what begins the keys of several facts
+	if IsFact(k) { // a common prefix of several facts
 		return fmt.Sprintf("(fact) %q", string(k))
 	}
 	if len(k) < 3 {
@@ -36,7 +36,7 @@ func Describe(k store.Key) string {
 	return fmt.Sprintf("%s.%s %c %q", name.typ, name.code, k[2], string(k[3:]))
 }
 
-// DescribePred writes what a predicate asks, with the keys spelled.
+// DescribePred formats a predicate for an operator, its keys with Describe.
 func DescribePred(p store.Pred) string {
 	list := func(members []store.Pred, between, none string) string {
 		if len(members) == 0 {
@@ -76,5 +76,5 @@ func DescribePred(p store.Pred) string {
 	case store.VerifyOnly:
 		return DescribePred(p.Pred)
 	}
-	return "another predicate"
+	return "unknown predicate"
 }

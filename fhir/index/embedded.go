@@ -9,10 +9,10 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// A resource that embeds others is about every patient whom these are about or name. A
-// Bundle and Parameters embed by their entries, every resource by base64 payloads. A
-// reference is resolved within its Bundle first, then against this server. The ownership
-// is Unsettled where a reference resolves to neither, and where an embedded Patient has
+// A resource that embeds others is about every patient whom the embedded resources are about
+// or refer to. Bundles and Parameters embed resources in their entries, and any resource in
+// base64 payloads. A reference is resolved within its Bundle first, then against this server.
+// The ownership is Unsettled if a reference resolves to neither, or if an embedded Patient has
 // neither an address on this server nor an NHS number.
 
 // ownerCollector adds the owners of embedded resources to an Ownership.
@@ -41,8 +41,8 @@ func (p *ownerCollector) walk(v path.Value, at refContext) {
 	}
 }
 
-// addEntryPatients adds the Patients that entries name by an address: those of a history or a
-// transaction need not embed them.
+// addEntryPatients adds the Patients of the entries' addresses: entries of a history or a
+// transaction may have an address and no resource.
 func (p *ownerCollector) addEntryPatients(bundle path.Value) {
 	for object := range bundle.Objects() {
 		for _, name := range []string{"fullUrl", "url", "location"} {
@@ -58,10 +58,10 @@ func (p *ownerCollector) addResource(e path.Embedded, at refContext) {
 	rule, known := p.x.rules[e.Type]
 	switch {
 	case !known:
-		p.o.Unsettled = true // no type of R4
+		p.o.Unsettled = true // not a type of R4
 	case e.Type == "Patient":
 		p.addPatient(e)
-	case rule.rule == Owned && !rule.byMention && e.Name != "contained": // that has the owners of its container
+	case rule.rule == Owned && !rule.byMention && e.Name != "contained": // a contained resource has the owners of its container
 		ti, err := p.x.standard.typeIndex(e.Type)
 		if err != nil {
 			p.o.Unsettled = true
@@ -74,13 +74,13 @@ func (p *ownerCollector) addResource(e path.Embedded, at refContext) {
 				anybody = p.addOwner(v, owner.limit, at) || anybody
 			}
 		}
-		if !anybody && !rule.optional && e.Type != "Binary" { // a Binary is its document's
+		if !anybody && !rule.optional && e.Type != "Binary" { // a Binary has the owners of its document
 			p.o.Unsettled = true
 		}
 	}
 }
 
-// addPatient adds an embedded Patient: by its address on this server, else by NHS number.
+// addPatient adds an embedded Patient: by its address on this server, or else by NHS number.
 func (p *ownerCollector) addPatient(e path.Embedded) {
 	addresses := []string{e.Holder.GetText("fullUrl")}
 	for _, name := range []string{"request", "response"} {
@@ -103,7 +103,7 @@ func (p *ownerCollector) addPatient(e path.Embedded) {
 	}
 }
 
-// addNumber adds the bearer of an NHS number. It is false for any other identifier.
+// addNumber adds the Patient with an NHS number. It returns false for any other identifier.
 func (p *ownerCollector) addNumber(system, value string) bool {
 	if system == "" {
 		return false
@@ -116,13 +116,13 @@ func (p *ownerCollector) addNumber(system, value string) bool {
 	return ok
 }
 
-// addReferenceNumber adds the bearer of the NHS number in a Reference.identifier.
+// addReferenceNumber adds the Patient with the NHS number in a Reference.identifier.
 func (p *ownerCollector) addReferenceNumber(reference path.Value) bool {
 	id, ok := reference.Member("identifier")
 	return ok && p.addNumber(id.GetText("system"), id.GetText("value"))
 }
 
-// addMention adds the Patient that an object refers to, wherever it stands.
+// addMention adds the Patient to whom an object refers.
 func (p *ownerCollector) addMention(object path.Value, at refContext) {
 	literal, typ := object.GetText("reference"), object.GetText("type")
 	switch {
@@ -135,7 +135,7 @@ func (p *ownerCollector) addMention(object path.Value, at refContext) {
 		}
 		return
 	case literal[0] == '#':
-		return // contained, and read where it stands
+		return // contained: walk reads it
 	}
 	to := p.resolve(literal, at)
 	if to.typ != "" {
@@ -145,15 +145,14 @@ func (p *ownerCollector) addMention(object path.Value, at refContext) {
 	case to.embedded:
 	case to.local && typ == "Patient":
 		p.o.Patients = append(p.o.Patients, to.id)
-	case to.local, typ != "Patient" && r4.IsResource(typ): // such a type counts at owner paths only
+	case to.local, typ != "Patient" && r4.IsResource(typ): // types other than Patient count at owner paths only
 	case !p.addReferenceNumber(object):
 		p.o.Unsettled = true
 	}
 }
 
-// addOwner adds the Patient, or the resource with owners, that a reference at an owner path
-// of an embedded resource leads to. It is false where the reference surely names no
-// patient.
+// addOwner adds the Patient, or the resource with owners, to which a reference at an owner path
+// of an embedded resource refers. It returns false if the reference certainly names no patient.
 func (p *ownerCollector) addOwner(v path.Value, limit string, at refContext) bool {
 	literal, typ := v.GetText("reference"), v.GetText("type")
 	id, hasIdentifier := v.Member("identifier")
@@ -176,7 +175,7 @@ func (p *ownerCollector) addOwner(v path.Value, limit string, at refContext) boo
 	switch {
 	case limit != "" && typ != "" && typ != limit, known && rule.rule == Unowned:
 		return false
-	case to.embedded: // it is about whom its target is about
+	case to.embedded: // walk reads the owners of the target
 	case to.local && typ == "Patient":
 		p.o.Patients = append(p.o.Patients, to.id)
 	case to.local && rule.rule == Owned:
@@ -187,9 +186,9 @@ func (p *ownerCollector) addOwner(v path.Value, limit string, at refContext) boo
 	return true
 }
 
-// embeddedOwners returns the owners of all resources that a body embeds. docs are its
-// payloads. Only Bundle, Parameters and Binary inherit owners through other resources
-// that way; for every other type such a payload is Unsettled.
+// embeddedOwners returns the owners of all resources that a body embeds. docs are its payloads.
+// Only Bundle, Parameters and Binary inherit owners from other resources that way; any other type
+// becomes Unsettled.
 func (x *Indexer) embeddedOwners(root path.Value, r *ownerRule, docs []*path.Doc, readable bool) Ownership {
 	added := Ownership{Unsettled: !readable}
 	p := ownerCollector{x: x, o: &added}
@@ -208,8 +207,7 @@ func (x *Indexer) embeddedOwners(root path.Value, r *ownerRule, docs []*path.Doc
 	return added
 }
 
-// merge adds the owners of embedded resources. A resource of a type without owners gets
-// them too.
+// merge adds the owners of embedded resources, also to a resource whose type has no owners.
 func (o *Ownership) merge(added Ownership) {
 	//law:ownership-join
 	o.Unsettled = added.Unsettled
@@ -226,7 +224,7 @@ func (o *Ownership) merge(added Ownership) {
 
 func compareRefs(a, b fhir.Ref) int { return strings.Compare(a.String(), b.String()) }
 
-// distinct sorts a list and takes out what stands twice.
+// distinct sorts a list and removes duplicates.
 func distinct[T comparable](list []T, compare func(a, b T) int) []T {
 	slices.SortFunc(list, compare)
 	return slices.Compact(list)

@@ -9,7 +9,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// bundleEntries holds the types of the entries of a Bundle by their addresses; outer is the scope
+// bundleEntries maps the addresses of the entries of a Bundle to their types. enclosing is that
 // of the Bundle around it.
 type bundleEntries struct {
 	types     map[string]string
@@ -25,14 +25,14 @@ func (s *bundleEntries) typeOf(address string) (string, bool) {
 	return "", false
 }
 
-// refContext says against what the references of a resource are resolved.
+// refContext is the context in which the references of a resource are resolved.
 type refContext struct {
 	entries   *bundleEntries
-	base      string            // what relative references are relative to; empty for this server
+	base      string            // base of relative references; empty for this server
 	contained map[string]string // the types of the contained resources, by id
 }
 
-// containedTypes reads the types of what a resource contains, by id.
+// containedTypes returns the types of the contained resources, by id.
 func containedTypes(v path.Value) map[string]string {
 	var types map[string]string
 	for e := range v.Embedded() {
@@ -47,8 +47,8 @@ func containedTypes(v path.Value) map[string]string {
 	return types
 }
 
-// entriesOf reads the addresses of the entries of a Bundle: fullUrl, and the url of the
-// request that puts them.
+// entriesOf reads the addresses of the entries of a Bundle: fullUrl, and the url of a PUT
+// request.
 func entriesOf(bundle path.Value, outer *bundleEntries) *bundleEntries {
 	s := &bundleEntries{types: map[string]string{}, enclosing: outer}
 	for e := range bundle.Embedded() {
@@ -69,7 +69,7 @@ func unversioned(address string) string {
 	return address
 }
 
-// baseOf returns the base of a RESTful fullUrl, empty for a urn and every other address.
+// baseOf returns the base of a RESTful fullUrl. It is empty for a urn and any other address.
 func baseOf(full string) string {
 	parts := strings.Split(unversioned(full), "/")
 	if n := len(parts); n > 2 && strings.HasPrefix(full, "http") && r4.IsResource(parts[n-2]) {
@@ -78,8 +78,8 @@ func baseOf(full string) string {
 	return ""
 }
 
-// target is what a literal reference resolves to: a resource inside the same body, one of
-// this server, or neither. The type is empty where the reference says none.
+// target is the resource to which a literal reference resolves: one embedded in the same body,
+// one of this server, or neither. typ is empty if the reference does not tell it.
 type target struct {
 	typ, id         string
 	embedded, local bool
@@ -122,7 +122,7 @@ func (p *ownerCollector) resolve(literal string, at refContext) target {
 	return target{}
 }
 
-// search resolves a conditional reference. One by NHS number adds its bearer.
+// search resolves a conditional reference. It adds the Patient of a search by NHS number.
 func (p *ownerCollector) search(typ, query string) target {
 	if !r4.IsResource(typ) {
 		return target{}

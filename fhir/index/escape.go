@@ -2,12 +2,11 @@ package index
 
 import "strings"
 
-// escapable are what a backslash may stand before (SRCH-014).
+// escapable are the characters that a backslash may escape (SRCH-014).
 const escapable = `,$|\`
 
-// Split cuts raw at every sep that no backslash escapes. The parts stay
-// escaped. A backslash before anything but , $ | and \ is an *Error of code
-// value.
+// Split cuts raw at every unescaped sep. The parts stay escaped. A backslash before any character
+// but , $ | and \ is an *Error of code value.
 func Split(raw string, sep byte) ([]string, error) {
 	var parts []string
 	start := 0
@@ -45,5 +44,5 @@ func Unescape(raw string) (string, error) {
 }
 
 func badEscape(raw string) error {
-	return fault("value", `In %q a backslash stands before something other than a comma, $, | or another backslash.`, raw)
+	return fault("value", `In %q a backslash is followed by a character other than a comma, $, | or a backslash.`, raw)
 }

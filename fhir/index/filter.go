@@ -7,17 +7,17 @@ import (
 	"carerecord/store"
 )
 
-// Compare is what a document must satisfy for a test of _filter: an operator of
-// search_filter.html (SRCH-158) between a parameter and one value, written as in a
-// parameter. The operators in, ni, ss and sb are modifiers of tokens (NeedsTerminology)
-// and none of Compare's, but for ss on media types. Errors are *Error.
+// Compare returns the predicate of a test of _filter (SRCH-158): an operator of
+// search_filter.html between a parameter and one value, written as in a parameter. The operators
+// in, ni, ss and sb are handled as modifiers of tokens (NeedsTerminology), except ss on media
+// types. Errors are *Error.
 func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
 	}
 	if value == "" || strings.Contains(value, "\x00") {
-		return nil, fault("value", "%s: a value is empty, or holds the character U+0000.", p.Code)
+		return nil, fault("value", "%s: a value is empty or contains the character U+0000.", p.Code)
 	}
 	ask := func(modifier, value string) (store.Pred, error) {
 		return x.Predicate(Query{Type: typ, Name: name, Modifier: modifier, Values: []string{value}})
@@ -71,7 +71,7 @@ func (x *Indexer) Compare(typ, name, op, value string) (store.Pred, error) {
 	return nil, fault("not-supported", "_filter: the operator %s is not served for %s, which is a %s.", op, p.Code, p.Kind)
 }
 
-// overlapPred holds if a date has some time in common with the value.
+// overlapPred holds if a date overlaps the interval of the value.
 func (x *Indexer) overlapPred(p *param, value string) (store.Pred, error) {
 	sp, err := parseDate(value, x.zone)
 	if err != nil {
@@ -80,9 +80,8 @@ func (x *Indexer) overlapPred(p *param, value string) (store.Pred, error) {
 	return p.dateSpan(bounds{loMax: sp.hi.String(), hiMin: sp.lo.String() + "\x00"}), nil
 }
 
-// wholeTextPred compares whole strings, folded. Of those that are longer than a key
-// holds the key tells the beginning and classLong the whole; one that ends where a
-// key does is not told from a longer one.
+// wholeTextPred compares whole folded strings. A string longer than a driving key is compared by
+// that key and by classLong. A string that ends where a driving key ends equals any longer one.
 func (p *param) wholeTextPred(op, value string) (store.Pred, error) {
 	value, err := Unescape(value)
 	if err != nil {
@@ -102,7 +101,7 @@ func (p *param) wholeTextPred(op, value string) (store.Pred, error) {
 	return begins, nil
 }
 
-// unequalPred holds if there is a value other than those that equal finds.
+// unequalPred holds if there is a value that equal does not match.
 func (p *param) unequalPred(equal store.Pred) (store.Pred, error) {
 	if or, ok := equal.(store.Or); ok && len(or) == 0 {
 		return eq(p.number|verifies, classPresent), nil // no value can be equal
@@ -110,11 +109,11 @@ func (p *param) unequalPred(equal store.Pred) (store.Pred, error) {
 	if pred := otherKeys(equal); pred != nil {
 		return pred, nil
 	}
-	return nil, fault("not-supported", "_filter: ne is not served for such a value of %s.", p.Code)
+	return nil, fault("not-supported", "_filter: ne is not served for this value of %s.", p.Code)
 }
 
-// otherKeys are the ranges of the keys of the same classes that equal does not name;
-// nil where it is not made of keys and ranges alone.
+// otherKeys returns the ranges of the keys of the same classes that equal does not name, or nil
+// if equal has other members than keys and ranges.
 func otherKeys(equal store.Pred) store.Pred {
 	var named []store.Range
 	switch e := equal.(type) {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold is how strings compare (SRCH-030): compatibility decomposition, without
-// combining marks, full case fold, hyphens and slashes as spaces, without other
+// fold returns the form in which strings are compared (SRCH-030): compatibility decomposition
+// without combining marks, full case folding, hyphens and slashes as spaces, without other
 // punctuation, white space as one space, trimmed.
 func fold(s string) string {
 	for i := 0; i < len(s); i++ {
@@ -22,8 +22,8 @@ func fold(s string) string {
 }
 
 func foldUnicode(s string) string {
-	// Folding can bring marks back and decomposing can bring capitals, so both
-	// are done until nothing changes; two rounds are the most that occur.
+	// Folding can produce marks and decomposing can produce capitals, so both are repeated
+	// until nothing changes. Two rounds are the most that occur.
 	for range 4 {
 		t := foldRunes(cases.Fold().String(norm.NFKD.String(s)))
 		if t == s {
@@ -34,7 +34,7 @@ func foldUnicode(s string) string {
 	return s
 }
 
-// foldRunes lowers ASCII and does what fold says of marks, punctuation and space.
+// foldRunes lowers ASCII letters and applies the rules of fold for marks, punctuation and space.
 func foldRunes(s string) string {
 	b := make([]byte, 0, len(s))
 	gap := false
@@ -58,7 +58,7 @@ func foldRunes(s string) string {
 	return string(b)
 }
 
-// foldCode is how codes compare whose case does not count.
+// foldCode returns the form in which codes of systems without case sensitivity are compared.
 func foldCode(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
@@ -68,11 +68,11 @@ func foldCode(s string) string {
 	return strings.ToLower(s)
 }
 
-// canonicalText is how whole strings compare: in canonical composition (SRCH-031).
+// canonicalText returns the form in which whole strings are compared: canonical composition
+// (SRCH-031).
 func canonicalText(s string) string { return norm.NFC.String(s) }
 
-// cutText shortens a folded string to what a driving key holds, at the border of a
-// character.
+// cutText shortens a folded string to the length of a driving key, at the border of a character.
 func cutText(s string) string {
 	if len(s) <= maxText {
 		return s
@@ -84,10 +84,10 @@ func cutText(s string) string {
 	return s[:n]
 }
 
-// maxText is how many bytes of a string drive.
+// maxText is the number of bytes of a string in a driving key.
 const maxText = 256
 
-// phoneDigits is how phone numbers compare (SRCH-054).
+// phoneDigits returns the form in which telephone numbers are compared (SRCH-054).
 func phoneDigits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" .-()[]\u00a0", r) {
@@ -97,7 +97,7 @@ func phoneDigits(s string) string {
 	}, s)
 }
 
-// isCaseSensitive reports whether the codes of a system differ by case (SRCH-045).
+// isCaseSensitive reports whether the codes of a system are case sensitive (SRCH-045).
 func isCaseSensitive(system string) bool {
 	return strings.HasPrefix(system, "http://hl7.org/fhir/") ||
 		strings.HasPrefix(system, "http://terminology.hl7.org/") ||

@@ -29,11 +29,11 @@ const (
 
 // keyFact is one of the server's own facts. Its keys are prefix, then value.
 type keyFact struct {
-	prefix  store.Key
-	name    string // for Describe
-	value   []piece
-	meaning string // what a document with the key is
-	queriedBy  string // file of package consent that queries it
+	prefix    store.Key
+	name      string // for Describe
+	value     []piece
+	meaning   string // what a document with the key is
+	queriedBy string // file of package consent that queries it
 }
 
 func facts() []keyFact {

@@ -9,12 +9,12 @@ import (
 	"carerecord/fhir/payload"
 )
 
-// addRelated adds the owners of embedded resources to a row, and reads its mentions, its
-// numbers and its attached Binaries. docs are the payloads of the body.
+// addRelated adds the owners of embedded resources to an Entry, and its mentions, numbers and
+// attached Binaries. docs are the payloads of the body.
 func (x *Indexer) addRelated(w *scratch, r *ownerRule, row *Entry, docs []*path.Doc, readable bool) {
 	if r.byMention || len(docs) > 0 || !readable {
 		added := x.embeddedOwners(w.doc.Root(), r, docs, readable)
-		if r.self { // a Patient stays about itself
+		if r.self { // a Patient has no other owner than itself
 			row.Mentions = added.Patients
 			for _, id := range added.Identifiers {
 				row.Numbers = append(row.Numbers, id.Value)
@@ -24,7 +24,7 @@ func (x *Indexer) addRelated(w *scratch, r *ownerRule, row *Entry, docs []*path.
 		row.Owners.merge(added)
 	}
 	all := append([]*path.Doc{&w.doc}, docs...)
-	if !r.byMention { // those are about everybody whom they mention
+	if !r.byMention { // every mention is an owner of these
 		row.Mentions = append(row.Mentions, x.mentions(&w.doc)...)
 	}
 	for _, doc := range all {
@@ -47,7 +47,7 @@ func (x *Indexer) addRelated(w *scratch, r *ownerRule, row *Entry, docs []*path.
 	}
 }
 
-// mentions finds the local Patients of all references of a body.
+// mentions returns the local Patients of all references of a body.
 func (x *Indexer) mentions(doc *path.Doc) []string {
 	var ids []string
 	for reference := range doc.Strings("reference") {
@@ -72,7 +72,7 @@ func mayBeOfType(address, typ string) bool {
 	return false
 }
 
-// attached finds the local Binaries that a body names by a url.
+// attached returns the local Binaries to which a url of a body refers.
 func (x *Indexer) attached(doc *path.Doc) []string {
 	var ids []string
 	for url := range doc.Strings("url") {
@@ -86,8 +86,8 @@ func (x *Indexer) attached(doc *path.Doc) []string {
 	return ids
 }
 
-// mentionedNumbers finds the NHS numbers of all identifiers of a body, its own list left
-// out.
+// mentionedNumbers returns the NHS numbers of all identifiers of a body, except those in its own
+// identifier element.
 func mentionedNumbers(doc *path.Doc) []string {
 	var list []string
 	for _, value := range doc.Systems(fhir.LooksLikeNHSNumberSystem) {
@@ -98,7 +98,7 @@ func mentionedNumbers(doc *path.Doc) []string {
 	return list
 }
 
-// cleanNumber is an NHS number without blanks and hyphens; text that is none stays.
+// cleanNumber returns the digits of an NHS number, or other text trimmed.
 func cleanNumber(value string) string {
 	if digits, ok := fhir.CleanNHSNumber(value); ok {
 		return digits
@@ -106,8 +106,8 @@ func cleanNumber(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// payloads reads the resources of all base64 payloads of a body, and of the payloads in
-// these. It is false where one is unreadable.
+// payloads reads the resources of all base64 payloads of a body, and of the payloads in these. It
+// returns false if one is unreadable.
 func payloads(doc *path.Doc, depth int) (docs []*path.Doc, readable bool) {
 	readable = true
 	read := func(contentType, data string) {

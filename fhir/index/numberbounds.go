@@ -2,10 +2,9 @@ package index
 
 import "math/big"
 
-// bounds are the bounds that a stored interval lo..hi must satisfy, one of them
-// (SRCH-080, 082, 083, 085, 088). Number lines have no gaps, so bounds that
-// include their end get a byte more. On a scale that falls what is more of the
-// unit is less in the keys.
+// bounds returns the bounds of which a stored interval lo..hi must satisfy one (SRCH-080, 082,
+// 083, 085, 088). A zero byte is appended to an upper bound that is included. On a decreasing
+// scale, greater values have smaller keys.
 func (a numberQuery) bounds(op string, whole bool, on scale) []bounds {
 	if on.decreases() {
 		return a.decreasingBounds(op, on)
@@ -28,8 +27,8 @@ func (a numberQuery) bounds(op string, whole bool, on scale) []bounds {
 	return boundsOf(op, lo, hi)
 }
 
-// decreasingBounds are the limits of a unit such as [pH]. Equal is what lies in
-// [v-h, v+h), which has its ends the other way round in the keys.
+// decreasingBounds returns the bounds for a decreasing unit ([pH] and others). Equal values lie
+// in [v-h, v+h), whose ends are swapped in the keys.
 func (a numberQuery) decreasingBounds(op string, on scale) []bounds {
 	switch op {
 	case "ap":
@@ -48,7 +47,7 @@ func (a numberQuery) decreasingBounds(op string, on scale) []bounds {
 	return boundsOf(map[string]string{"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "sa": "eb", "eb": "sa"}[op], lo, hi)
 }
 
-// boundsOf are the bounds of the prefixes that take a number as exact.
+// boundsOf returns the bounds of the prefixes that compare with the exact number.
 func boundsOf(op, lo, hi string) []bounds {
 	switch op {
 	case "gt":
@@ -68,8 +67,8 @@ func boundsOf(op, lo, hi string) []bounds {
 // point returns the number itself.
 func (a numberQuery) point(on scale) (lo, hi string) { return a.shifted(new(big.Int), 0, on) }
 
-// halfDigit is half a unit of the last written digit, in hundredths of that unit; of
-// one digit with an exponent less (SRCH-080).
+// halfDigit returns half a unit of the last written digit in hundredths of that unit, or in
+// tenths of it for one digit with an exponent (SRCH-080).
 func (a numberQuery) halfDigit() *big.Int {
 	if a.oneDigit {
 		return big.NewInt(5)
@@ -77,7 +76,7 @@ func (a numberQuery) halfDigit() *big.Int {
 	return big.NewInt(50)
 }
 
-// halfDigitAround returns the ends of what equals the number as precisely as it was
+// halfDigitAround returns the ends of the values that equal the number as precisely as it was
 // written: half a unit of its last digit either side (SRCH-080).
 func (a numberQuery) halfDigitAround(on scale) (below, above string) {
 	half := a.halfDigit()
@@ -89,7 +88,7 @@ func (a numberQuery) halfDigitAround(on scale) (below, above string) {
 	return below, upperBound(lo, hi)
 }
 
-// tenthAround returns the ends of what lies within a tenth of the number (SRCH-085).
+// tenthAround returns the ends of the values within a tenth of the number (SRCH-085).
 func (a numberQuery) tenthAround(on scale) (below, above string) {
 	tenth := new(big.Int).Abs(a.coefficient)
 	lo, hi := a.shifted(new(big.Int).Neg(tenth), 1, on)
@@ -100,8 +99,8 @@ func (a numberQuery) tenthAround(on scale) (below, above string) {
 	return lo, max(hi2, upperBound(lo2, hi2))
 }
 
-// upperBound is the end of a range that ends below a number: one that had to be
-// rounded is still in it.
+// upperBound returns the exclusive end of a range below a number. It includes the number if it
+// was rounded.
 func upperBound(lo, hi string) string {
 	if lo != hi {
 		return hi + "\x00"

@@ -6,8 +6,8 @@ import (
 	"carerecord/store"
 )
 
-// HomePatient is the patient with whom a document stands in the order of the store, as
-// far as a reference names one, or "".
+// HomePatient returns the patient whose partition the document belongs to, as far as a reference
+// names one, or "".
 func (o Ownership) HomePatient() string {
 	if len(o.Patients) == 0 {
 		return ""
@@ -15,10 +15,9 @@ func (o Ownership) HomePatient() string {
 	return o.Patients[0]
 }
 
-// otherPartitionKeys adds a key for each reference parameter with a key that leads to a
-// Patient other than home. What has none stands in the place of every Patient to
-// whom the parameter leads, so that hops between them can follow the order of the
-// store.
+// otherPartitionKeys adds a key for each reference parameter that refers to a Patient other than
+// home. A document without that key is in the partition of every Patient to whom the parameter
+// refers, so a chain between them can follow the order of the store.
 func (b *builder) otherPartitionKeys(home string) {
 	start, last := 0, uint16(0)
 	for _, end := range b.ends[:len(b.ends):len(b.ends)] {
@@ -35,8 +34,8 @@ func (b *builder) otherPartitionKeys(home string) {
 	}
 }
 
-// CrossPartitionRefs is what a document satisfies that refers, by a reference parameter, to a
-// Patient in whose place it does not stand. Errors are *Error.
+// CrossPartitionRefs returns the predicate of documents that refer, by a reference parameter, to
+// a Patient of another partition. Errors are *Error.
 func (x *Indexer) CrossPartitionRefs(typ, name string) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -45,7 +44,7 @@ func (x *Indexer) CrossPartitionRefs(typ, name string) (store.Pred, error) {
 	return eq(p.number, classOtherPartition), nil
 }
 
-// PatientRowID returns where a Patient stands in the order of the store.
+// PatientRowID returns the RowID of a Patient.
 func PatientRowID(id string) store.RowID {
 	return store.RowID{Partition: PartitionOf(id), SortKey: SortKeyOf(noDate(), "Patient", id)}
 }

@@ -9,15 +9,14 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// InheritsFrom returns the types, sorted, from which documents of a type may take their
-// owners: those with owners, Patient apart, to which references at its owner paths may
-// lead. Bundle and Parameters inherit from whatever their entries may inherit from, and a
-// Binary from that and from what its securityContext may name. It is nil for a type whose
-// owners are Patients alone, and for one without owners.
+// InheritsFrom returns the types, sorted, from which documents of a type may inherit owners: the
+// types with owners, except Patient, to which references at its owner paths may refer. Bundle and
+// Parameters inherit from all types from which their entries may inherit. A Binary inherits from
+// these and from the targets of its securityContext. It is nil for a type whose owners are only
+// Patients, and for a type without owners.
 func InheritsFrom(typ string) []string { return slices.Clone(inheritance()[typ]) }
 
-// Inherits reports whether the owners of a type can come through another resource that
-// has owners itself.
+// Inherits reports whether documents of a type can inherit owners from another resource.
 func Inherits(typ string) bool { return len(inheritance()[typ]) > 0 }
 
 var inheritance = sync.OnceValue(func() map[string][]string {
@@ -47,7 +46,7 @@ var inheritance = sync.OnceValue(func() map[string][]string {
 	return through
 })
 
-// ownerTargets are the types to which a reference at an owner path may lead.
+// ownerTargets returns the types to which a reference at an owner path may refer.
 func ownerTargets(typ, path string) []string {
 	e := r4.ElementAt(typ + "." + path)
 	if e == nil {

@@ -11,12 +11,12 @@ import (
 // paramName is a parameter of a resource type.
 type paramName struct{ typ, code string }
 
-// firstNumber is the first that params.txt may give: those below are of the
-// server's own facts.
+// firstNumber is the first number of params.txt. Lower numbers are those of the server's own
+// facts.
 const firstNumber = 0x100
 
-// FirstDefined and LastDefined bound the numbers of parameters that stored
-// definitions bring. params.txt gives none of them.
+// FirstDefined and LastDefined bound the numbers of parameters of stored definitions.
+// params.txt has none of them.
 const (
 	FirstDefined = 0x4000
 	LastDefined  = 0x7fff
@@ -49,7 +49,7 @@ func parseNumbers(table string) (map[paramName]uint16, error) {
 		n, err := strconv.ParseUint(f[0], 10, 15)
 		name := paramName{f[1], f[2]}
 		if err != nil || n < firstNumber || n >= FirstDefined || seen[uint16(n)] || all[name] != 0 {
-			return nil, fmt.Errorf("params.txt: the number of %q is out of range or not its own", line)
+			return nil, fmt.Errorf("params.txt: the number of %q is out of range or in use", line)
 		}
 		seen[uint16(n)] = true
 		all[name] = uint16(n)

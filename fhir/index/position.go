@@ -10,9 +10,9 @@ import (
 	"carerecord/store"
 )
 
-// A position is held as the cell of a grid that it lies in, eight bytes whose bits
-// are those of latitude and longitude in turn (a geohash of 64 bits), and then as
-// both coordinates, eight bytes each. A range of cells is a rectangle.
+// A position is encoded as its cell of a grid, then both coordinates in eight bytes each. A cell
+// is eight bytes that interleave the bits of latitude and longitude (a geohash of 64 bits), so a
+// range of cells is a rectangle.
 const (
 	cellBits      = 32 // of each coordinate
 	cellWidth     = 8
@@ -22,10 +22,10 @@ const (
 	defaultDistance = 10_000      // metres (SRCH-125)
 )
 
-// position is a place on the earth in degrees (WGS84).
+// position is a position on the earth in degrees (WGS84).
 type position struct{ latitude, longitude float64 }
 
-// positionOf reads a Location.position; false where it is none on earth.
+// positionOf reads a Location.position. It returns false for coordinates out of range.
 func positionOf(v path.Value) (position, bool) {
 	latitude, err := strconv.ParseFloat(v.GetText("latitude"), 64)
 	longitude, err2 := strconv.ParseFloat(v.GetText("longitude"), 64)
@@ -37,7 +37,7 @@ func (p position) onEarth() bool {
 	return math.Abs(p.latitude) <= 90 && math.Abs(p.longitude) <= 180
 }
 
-// positionKey makes the key of a place.
+// positionKey adds the key of a position.
 func (b *builder) positionKey(number uint16, p position) {
 	b.begin(number, classPosition)
 	b.buf = binary.BigEndian.AppendUint64(b.buf, interleave(gridStep(p.latitude, 90), gridStep(p.longitude, 180)))
@@ -46,17 +46,17 @@ func (b *builder) positionKey(number uint16, p position) {
 	b.end()
 }
 
-// gridStep is which of the 2^32 steps between -limit and limit a coordinate is on.
+// gridStep returns the number of the step of a coordinate, of 2^32 between -limit and limit.
 func gridStep(degrees, limit float64) uint32 {
 	return uint32(min(max((degrees+limit)/(2*limit)*(1<<cellBits), 0), 1<<cellBits-1))
 }
 
-// interleave takes bits in turn, those of the latitude behind those of the longitude.
+// interleave interleaves bits, those of the longitude first.
 func interleave(latitude, longitude uint32) uint64 {
 	return spreadBits(longitude)<<1 | spreadBits(latitude)
 }
 
-// spreadBits puts a zero before each bit.
+// spreadBits inserts a zero before each bit.
 func spreadBits(v uint32) uint64 {
 	x := uint64(v)
 	for _, s := range []struct {
@@ -68,14 +68,13 @@ func spreadBits(v uint32) uint64 {
 	return x
 }
 
-// circle is the set of the positions, as keys hold them, that lie within a distance of
-// a place.
+// circle is the set of encoded positions within a distance of a position.
 type circle struct {
 	position
 	metres float64
 }
 
-// Has reports whether a position lies within the circle. What is no position does not.
+// Has reports whether an encoded position lies within the circle.
 func (c circle) Has(name string) bool {
 	if len(name) != positionWidth {
 		return false
@@ -84,7 +83,7 @@ func (c circle) Has(name string) bool {
 	return c.distance(position{math.Float64frombits(binary.BigEndian.Uint64(b)), math.Float64frombits(binary.BigEndian.Uint64(b[8:]))}) <= c.metres
 }
 
-// distance is that along a great circle, in metres (haversine).
+// distance returns the great-circle distance in metres (haversine).
 func (p position) distance(q position) float64 {
 	sin := func(degrees float64) float64 { return math.Sin(degrees * math.Pi / 360) }
 	cos := func(degrees float64) float64 { return math.Cos(degrees * math.Pi / 180) }
@@ -94,7 +93,7 @@ func (p position) distance(q position) float64 {
 
 func square(x float64) float64 { return x * x }
 
-// nearPred finds places near a position (SRCH-125).
+// nearPred returns the predicate of positions near another (SRCH-125).
 func (x *Indexer) nearPred(p *param, value string) (store.Pred, error) {
 	parts, err := splitBars(value)
 	if err != nil {
@@ -109,7 +108,7 @@ func (x *Indexer) nearPred(p *param, value string) (store.Pred, error) {
 			return nil, fault("value", "%s: %q %s.", p.Code, parts[i], err)
 		}
 		if *to, err = strconv.ParseFloat(parts[i], 64); err != nil {
-			return nil, fault("value", "%s: %q is no coordinate.", p.Code, parts[i])
+			return nil, fault("value", "%s: %q is not a coordinate.", p.Code, parts[i])
 		}
 	}
 	if !c.onEarth() {
@@ -132,24 +131,23 @@ func (x *Indexer) nearPred(p *param, value string) (store.Pred, error) {
 func (x *Indexer) metres(p *param, distance, code string) (float64, error) {
 	n, err := parseNumberQuery(distance)
 	if err != nil || n.coefficient.Sign() < 0 {
-		return 0, fault("value", "%s: %q is no distance.", p.Code, distance)
+		return 0, fault("value", "%s: %q is not a distance.", p.Code, distance)
 	}
 	unit, ok := x.units.of(code)
 	if !ok || unit.Special() || unit.Dimension() != "m" {
-		return 0, fault("value", "%s: %q is no unit of length; use km or [mi_i].", p.Code, code)
+		return 0, fault("value", "%s: %q is not a unit of length; use km or [mi_i].", p.Code, code)
 	}
 	low, _ := unit.Canonical(ucum.Number{Coefficient: n.coefficient, Exponent: n.exponent})
 	metres, err := strconv.ParseFloat(low.Coefficient.Text(10)+"e"+strconv.Itoa(low.Exponent), 64)
 	if err != nil && metres == 0 {
-		return 0, fault("value", "%s: %q is no distance.", p.Code, distance)
+		return 0, fault("value", "%s: %q is not a distance.", p.Code, distance)
 	}
 	return metres, nil
 }
 
-// coveringRanges returns ranges of keys that hold every position of the circle: the cells
-// around it, of a size that few suffice.
+// coveringRanges returns a few ranges of keys that together have every position of the circle.
 func (c circle) coveringRanges(under store.Key) []store.Pred {
-	north := c.metres / earthRadius * 180 / math.Pi * 1.000001 // degrees of latitude, and a little to spare
+	north := c.metres / earthRadius * 180 / math.Pi * 1.000001 // degrees of latitude, slightly enlarged
 	low, high := c.latitude-north, c.latitude+north
 	west, east := -180.0, 180.0
 	if low > -90 && high < 90 {
@@ -175,8 +173,7 @@ func (c circle) coveringRanges(under store.Key) []store.Pred {
 	return all
 }
 
-// rectangleRanges returns the ranges of a rectangle: of the squares, two by two at most,
-// that hold it.
+// rectangleRanges returns the ranges of the squares, at most two by two, that cover a rectangle.
 func rectangleRanges(under store.Key, south, north, west, east uint32) []store.Pred {
 	size := 0 // bits of a coordinate within one square
 	for size < cellBits && ((north>>size)-(south>>size) > 1 || (east>>size)-(west>>size) > 1) {

@@ -9,12 +9,12 @@ import (
 	"carerecord/store"
 )
 
-// amount is a stored number or quantity: a point, whose ends are equal, or an
-// interval, with its unit.
+// amount is a stored number or quantity: a point, whose ends are equal, or an interval, with its
+// unit.
 type amount struct {
 	lo, hi             string
 	system, code, text string
-	highCode           string // of the upper end, where it has a unit of its own
+	highCode           string // of the upper end, if its unit differs
 	inBase             baseAmount
 }
 
@@ -57,8 +57,8 @@ func numberIn(v path.Value, name string) (amount, bool) {
 	return amountOf(n)
 }
 
-// quantityOf reads a quantity; one with a comparator is an interval with an
-// open side (SRCH-088).
+// quantityOf reads a quantity. One with a comparator is an interval that is open on one side
+// (SRCH-088).
 func quantityOf(v path.Value) (amount, bool) {
 	a, ok := numberIn(v, "value")
 	switch v.GetText("comparator") {
@@ -97,7 +97,7 @@ func rangeOf(v path.Value) (amount, bool) {
 	return a, found
 }
 
-// rangeOfSamples reaches from the smallest to the largest sample.
+// rangeOfSamples returns the interval from the smallest to the largest sample.
 func rangeOfSamples(v path.Value) (amount, bool) {
 	origin, ok := v.Get("origin")
 	if !ok {
@@ -132,7 +132,7 @@ func rangeOfSamples(v path.Value) (amount, bool) {
 	return a, a.lo <= a.hi
 }
 
-// numberKeys makes the keys of a number, with or without a unit.
+// numberKeys adds the keys of a number without its unit.
 func (b *builder) numberKeys(number uint16, a amount) {
 	b.numberKey(number, classNumber, a)
 	if a.lo != a.hi {
@@ -140,8 +140,8 @@ func (b *builder) numberKeys(number uint16, a amount) {
 	}
 }
 
-// unitKeys makes the keys of a quantity with its unit: the canonical value drives,
-// all others verify. A unit that is converted has no key of its code and system.
+// unitKeys adds the keys of a quantity with its unit: a driving key in base units, and verifying
+// keys. A unit that is converted has no key of system and code.
 func (b *builder) unitKeys(number uint16, a amount) {
 	if c := a.inBase; c.dimension != "" {
 		b.numberKey(number, classCanonical, amount{lo: c.lo, hi: c.hi}, c.dimension)
@@ -169,8 +169,7 @@ const (
 	intervalMark = "v"
 )
 
-// numberKey makes one key: the names each ended by a zero byte, then p and the
-// point or v and the ends.
+// numberKey adds one key: each name and a zero byte, then p and the point, or v and both ends.
 func (b *builder) numberKey(number uint16, class byte, a amount, names ...string) {
 	b.begin(number, class)
 	for _, name := range names {
@@ -239,8 +238,8 @@ func (p *param) canonicalSpans(dimension string, limits []bounds) store.Pred {
 	return intervalPreds(prefix(p.number, classCanonical)+of, prefix(p.number, classCanonicalEnd)+of, limits)
 }
 
-// intervalPreds are the predicates of one of some limits, over keys that hold p and a
-// point or v and an interval, and those that hold intervals by their end.
+// intervalPreds returns the predicate that one of some bounds holds, over keys with p and a point
+// or v and an interval, and over the keys of intervals by their end.
 func intervalPreds(under, byEnd store.Key, limits []bounds) store.Pred {
 	preds := make([]store.Pred, len(limits))
 	for i, b := range limits {

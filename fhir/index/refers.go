@@ -6,12 +6,12 @@ import (
 	"carerecord/store"
 )
 
-// maxDrivingKeys is how many targets a predicate of RefersToOneOf names one by one, so
-// that an index can drive by them; more are a set.
+// maxDrivingKeys is how many alternatives a predicate lists as driving keys. More become a
+// store.In.
 const maxDrivingKeys = 1000
 
-// RefersToOneOf is what a document must satisfy to refer, by a reference parameter,
-// to one of some resources of a type. Errors are *Error.
+// RefersToOneOf returns the predicate of documents that refer, by a reference parameter, to one
+// of some resources of a type. ids and list are the same ids. Errors are *Error.
 func (x *Indexer) RefersToOneOf(typ, name, target string, ids store.Set, list []string) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -27,7 +27,7 @@ func (x *Indexer) RefersToOneOf(typ, name, target string, ids store.Set, list []
 	return any, nil
 }
 
-// RefersTo is RefersToOneOf where no index is to be driven by the targets. Errors are *Error.
+// RefersTo is RefersToOneOf without driving keys. Errors are *Error.
 func (x *Indexer) RefersTo(typ, name, target string, ids store.Set) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -36,7 +36,7 @@ func (x *Indexer) RefersTo(typ, name, target string, ids store.Set) (store.Pred,
 	return store.In{Prefix: prefix(p.number, classRef) + store.Key(target+"/"), Set: ids}, nil
 }
 
-// HasContained is what a document satisfies that refers, by a reference parameter, to a
+// HasContained returns the predicate of documents that refer, by a reference parameter, to a
 // contained resource of a type. Errors are *Error.
 func (x *Indexer) HasContained(typ, name, target string) (store.Pred, error) {
 	p, err := x.served(typ, name)
@@ -46,7 +46,8 @@ func (x *Indexer) HasContained(typ, name, target string) (store.Pred, error) {
 	return eq(p.number, classContainedType, target), nil
 }
 
-// IDOneOf is what a document of a type must satisfy to have one of some ids.
+// IDOneOf returns the predicate of documents of a type with one of some ids. ids and list are the
+// same ids.
 func (x *Indexer) IDOneOf(typ string, ids store.Set, list []string) (store.Pred, error) {
 	p, err := x.served(typ, "_id")
 	if err != nil {
@@ -62,7 +63,7 @@ func (x *Indexer) IDOneOf(typ string, ids store.Set, list []string) (store.Pred,
 	return any, nil
 }
 
-// IDIn is IDOneOf where no index is to be driven by the ids. Errors are *Error.
+// IDIn is IDOneOf without driving keys. Errors are *Error.
 func (x *Indexer) IDIn(typ string, ids store.Set) (store.Pred, error) {
 	p, err := x.IDPrefix(typ)
 	if err != nil {
@@ -71,8 +72,8 @@ func (x *Indexer) IDIn(typ string, ids store.Set) (store.Pred, error) {
 	return store.In{Prefix: p, Set: ids}, nil
 }
 
-// IDPrefix begins the key of a document of a type that says its id, which stands behind
-// it. The key drives an index under the type. Errors are *Error.
+// IDPrefix returns the prefix of the driving key of a document's id, which follows it. Errors are
+// *Error.
 func (x *Indexer) IDPrefix(typ string) (store.Key, error) {
 	p, err := x.served(typ, "_id")
 	if err != nil {
@@ -81,8 +82,8 @@ func (x *Indexer) IDPrefix(typ string) (store.Key, error) {
 	return prefix(p.number, classCode), nil
 }
 
-// ReferredIDs returns the ids of the resources of a type to which a document
-// refers by a reference parameter, from its keys.
+// ReferredIDs returns, from the keys of a document, the ids of the resources of a type to which
+// it refers by a reference parameter.
 func (x *Indexer) ReferredIDs(typ, name, target string, keys []store.Key) ([]string, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -97,8 +98,8 @@ func (x *Indexer) ReferredIDs(typ, name, target string, keys []store.Key) ([]str
 	return ids, nil
 }
 
-// RefersToVersion reports whether a document refers by a reference parameter to a
-// version of a resource of a type, from its keys.
+// RefersToVersion reports, from the keys of a document, whether it refers by a reference
+// parameter to a version of a resource of a type.
 func (x *Indexer) RefersToVersion(typ, name, target string, keys []store.Key) (bool, error) {
 	p, err := x.served(typ, name)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// Date is a clinical date as an SortKeyOf begins with it: seconds since the year 1,
-// inverted, so that the newest comes first and a missing date last.
+// Date is the clinical date in a store.SortKey: seconds since the year 1, inverted, so that the
+// newest is first and a missing date last.
 type Date [5]byte
 
 // noDate is the Date of a resource that has none.
@@ -22,15 +22,15 @@ func dateOf(m moment) Date {
 	return d
 }
 
-// PartitionOf returns the place of the documents of a patient, or of a document
-// without owners by its own Type/id: the first 48 bits of a SHA-256.
+// PartitionOf returns the partition of a patient's documents by the patient's id, or of a
+// document without owners by its Type/id: the first 48 bits of a SHA-256.
 func PartitionOf(patientOrOwnID string) store.Partition {
 	sum := sha256.Sum256([]byte(patientOrOwnID))
 	return store.Partition(binary.BigEndian.Uint64(sum[:8]) >> 16)
 }
 
-// SortKeyOf returns where a document stands within its place: its date, then eight
-// bytes of the SHA-256 of Type/id.
+// SortKeyOf returns the sort key of a document: its date, then eight bytes of the SHA-256 of
+// Type/id.
 func SortKeyOf(date Date, typ, id string) store.SortKey {
 	var o store.SortKey
 	n := copy(o[:], date[:])

@@ -7,13 +7,12 @@ import (
 	"carerecord/store"
 )
 
-// SortValue returns the value by which a document sorts: the smallest one
-// ascending, the largest one descending (SRCH-191, SRCH-193): strings by folded
-// form and then as written, tokens by code, dates and numbers by their start
-// ascending and by their end descending; quantities by dimension and then by
-// canonical value, where they have one that is converted, else as written, which
-// comes first. Values compare by their bytes. It is false for a document that has
-// none, and for a parameter that does not sort.
+// SortValue returns the value by which a document sorts: the smallest one ascending, the largest
+// one descending (SRCH-191, SRCH-193). Strings sort by their folded form, then as written; tokens
+// by code; dates and numbers by their start ascending and by their end descending; quantities by
+// dimension and value in base units. Quantities that cannot be converted sort first, by the
+// number as written. Values compare by their bytes. It returns false for a document without a
+// value and for a parameter that is not Sortable.
 func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool) (string, bool) {
 	p, err := x.served(typ, name)
 	if err != nil || !Sortable(p.Kind) {
@@ -28,7 +27,7 @@ func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool)
 	}
 	for _, s := range p.sortClasses() {
 		if s.class == classNumber && found {
-			break // these are the canonical ones again, as written
+			break // the same values, as written
 		}
 		for value := range keysWithPrefix(keys, prefix(s.number, s.class)) {
 			consider(s.value(value, descending))
@@ -37,7 +36,7 @@ func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool)
 	return best, found
 }
 
-// sortClass says which keys carry sort values, and how.
+// sortClass says which keys have sort values, and how to read them.
 type sortClass struct {
 	number uint16
 	class  byte
@@ -70,7 +69,7 @@ func (p *param) sortClasses() []sortClass {
 	return nil
 }
 
-// ends takes one end of an interval behind a byte.
+// ends returns a function that reads one end of an interval after one byte.
 func ends(width int) func(string, bool) string {
 	return func(s string, descending bool) string {
 		s = s[1:]
@@ -81,7 +80,7 @@ func ends(width int) func(string, bool) string {
 	}
 }
 
-// keysWithPrefix yields what stands behind a prefix in sorted keys.
+// keysWithPrefix yields the rest of each of the sorted keys that has a prefix.
 func keysWithPrefix(keys []store.Key, under store.Key) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		i := sort.Search(len(keys), func(i int) bool { return keys[i] >= under })

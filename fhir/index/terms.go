@@ -7,8 +7,7 @@ import (
 	"carerecord/store"
 )
 
-// isTermModifier reports whether a modifier of tokens asks about code systems or value
-// sets (SRCH-051, 052).
+// isTermModifier reports whether a modifier of tokens needs terminology (SRCH-051, 052).
 func isTermModifier(modifier string) bool {
 	return slices.Contains([]string{"in", "not-in", "above", "below"}, modifier)
 }
@@ -20,10 +19,9 @@ func (p *param) needsTerms(modifier string) bool {
 	return p.Kind == Token && isTermModifier(modifier) && !(p.singleSystem == mime && modifier == "below")
 }
 
-// NeedsTerminology reports whether a modifier of a parameter asks about code systems or
-// value sets: then InCodes makes the predicate, from the set that they say. system
-// is the one to which all codes of the parameter belong, where there is but one
-// (SRCH-043). Errors are *Error.
+// NeedsTerminology reports whether a modifier of a parameter needs terminology. If so, the caller
+// expands the value and passes the set to InCodes. system is the system of all codes of the
+// parameter if there is only one (SRCH-043). Errors are *Error.
 func (x *Indexer) NeedsTerminology(typ, name, modifier string) (system string, asks bool, err error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -35,8 +33,8 @@ func (x *Indexer) NeedsTerminology(typ, name, modifier string) (system string, a
 	return p.singleSystem, true, p.takes(modifier)
 }
 
-// InCodes is what a document must satisfy to have a code of a set in a token
-// parameter. Up to maxDrivingKeys codes drive one by one, more by their systems.
+// InCodes returns the predicate of documents with a code of a set in a token parameter. Up to
+// maxDrivingKeys codes drive one by one, more by their systems.
 func (x *Indexer) InCodes(typ, name string, set term.Set) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -62,7 +60,7 @@ func (x *Indexer) InCodes(typ, name string, set term.Set) (store.Pred, error) {
 	return any, nil
 }
 
-// codesPred holds if one of many codes of a system is there.
+// codesPred holds if one of many codes of a system is present.
 func (p *param) codesPred(system string, codes []string) store.Pred {
 	names := make(namesSet, len(codes))
 	for _, code := range codes {
@@ -80,19 +78,19 @@ func (p *param) codesPred(system string, codes []string) store.Pred {
 	return store.In{Prefix: prefix(p.number, classFolded), Set: names}
 }
 
-// namesSet is a store.Set of given names.
+// namesSet is a store.Set of the listed names.
 type namesSet map[string]bool
 
 // Has reports membership.
 func (s namesSet) Has(name string) bool { return s[name] }
 
-// mediaTypePred finds a media type whatever its parameters (SRCH-053).
+// mediaTypePred finds a media type with any parameters (SRCH-053).
 func (p *param) mediaTypePred(parts []string, value string) (store.Pred, error) {
 	if len(parts) == 2 && parts[0] != mime {
 		return store.Or{}, nil
 	}
 	if len(parts) > 2 || parts[len(parts)-1] == "" {
-		return nil, fault("value", "%s:below: %q is no media type.", p.Code, value)
+		return nil, fault("value", "%s:below: %q is not a media type.", p.Code, value)
 	}
 	code := foldCode(parts[len(parts)-1])
 	return store.Or{eq(p.number, classFolded, code), withPrefix(p.number, classFolded, code, ";"), withPrefix(p.number, classFolded, code, " ")}, nil

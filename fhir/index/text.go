@@ -7,7 +7,7 @@ import (
 	"carerecord/store"
 )
 
-// textKeys makes the keys of a string parameter for one value.
+// textKeys adds the keys of a string parameter for one value.
 func (b *builder) textKeys(number uint16, v path.Value) {
 	switch v.Type {
 	case "HumanName":
@@ -31,7 +31,7 @@ func (b *builder) partKeys(number uint16, v path.Value, names ...string) {
 	}
 }
 
-// stringKeys makes the keys of one string.
+// stringKeys adds the keys of one string.
 func (b *builder) stringKeys(number uint16, v path.Value) {
 	b.add(number|verifies, classExact, canonicalText(v.Text()))
 	folded := fold(v.Text())
@@ -88,7 +88,7 @@ func textPred(p *param, modifier, value string) (store.Pred, error) {
 	return anyOf(preds...), nil
 }
 
-// exactText verifies the whole string, and drives by its folded form.
+// exactText verifies the whole string; its folded form drives.
 func (p *param) exactText(whole, folded string) store.Pred {
 	verify := eq(p.number|verifies, classExact, whole)
 	if folded == "" {
@@ -97,8 +97,8 @@ func (p *param) exactText(whole, folded string) store.Pred {
 	return store.And{eq(p.number, classStart, cutText(folded)), verify}
 }
 
-// prefixPred is what begins with a text, as a whole or from a later word on. The
-// keys hold the first bytes of it; the rest is read in the whole text.
+// prefixPred finds strings that begin with a text, at the start or at a later word. Driving keys
+// have the first bytes; a verifying key has the rest.
 func (p *param) prefixPred(class byte, folded string) store.Pred {
 	short := cutText(folded)
 	if short == folded {

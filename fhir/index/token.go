@@ -6,8 +6,8 @@ import (
 	"carerecord/store"
 )
 
-// tokenKeys makes the keys of a token parameter for one value. Where all its values
-// are codes of one system, that one is not repeated in every key.
+// tokenKeys adds the keys of a token parameter for one value. If all values of the parameter are
+// codes of one system, the keys do not repeat it.
 func (b *builder) tokenKeys(p *param, v path.Value) {
 	number := p.number
 	switch v.Type {
@@ -42,7 +42,7 @@ func (b *builder) tokenKeys(p *param, v path.Value) {
 	}
 }
 
-// codingKeys makes the keys of a code with or without a system.
+// codingKeys adds the keys of a code with or without a system.
 func (b *builder) codingKeys(number uint16, system, code string) {
 	folded := code
 	if !isCaseSensitive(system) {
@@ -54,7 +54,7 @@ func (b *builder) codingKeys(number uint16, system, code string) {
 	b.codeKey(number, system, code)
 }
 
-// codeKey makes the key of a code by itself.
+// codeKey adds the key of a code alone.
 func (b *builder) codeKey(number uint16, system, code string) {
 	switch {
 	case code == "":
@@ -65,14 +65,14 @@ func (b *builder) codeKey(number uint16, system, code string) {
 	}
 }
 
-// displayKey makes the key of a text that stands for a code (SRCH-049).
+// displayKey adds the key of a text or display (SRCH-049).
 func (b *builder) displayKey(number uint16, text string) {
 	if folded := fold(text); folded != "" {
 		b.add(number|verifies, classText, folded)
 	}
 }
 
-// identifierTypeKeys makes the keys of an identifier's type (SRCH-049, 050).
+// identifierTypeKeys adds the keys of an identifier's type (SRCH-049, 050).
 func (b *builder) identifierTypeKeys(number uint16, identifier path.Value) {
 	typ, ok := identifier.Get("type")
 	if !ok {
@@ -87,7 +87,7 @@ func (b *builder) identifierTypeKeys(number uint16, identifier path.Value) {
 	}
 }
 
-// contactKey makes the key of a telephone number or an address (SRCH-054).
+// contactKey adds the key of a telephone number or an address (SRCH-054).
 func (b *builder) contactKey(number uint16, system, value string) {
 	switch {
 	case value == "":
@@ -98,8 +98,8 @@ func (b *builder) contactKey(number uint16, system, value string) {
 	}
 }
 
-// impliedSystem is the system of a code element (SRCH-043): the one in the
-// bound value set that has the code, or the set's first.
+// impliedSystem returns the system of a code element (SRCH-043): the one of the bound value set
+// that has the code, or the first of the set.
 func impliedSystem(e *r4.Element, code string) string {
 	if e == nil || e.ValueSet == "" {
 		return ""
@@ -117,7 +117,7 @@ func impliedSystem(e *r4.Element, code string) string {
 	return ""
 }
 
-// tokenClasses says which classes of token keys a parameter can have.
+// tokenClasses are the classes of token keys that a parameter can have.
 type tokenClasses struct{ code, folded, phone bool }
 
 func tokenClassesOf(yields []path.Yield) tokenClasses {
@@ -158,8 +158,8 @@ func codeClasses(e *r4.Element) (f tokenClasses) {
 	return f
 }
 
-// singleSystemOf returns the system of a parameter whose values are all codes bound
-// to value sets of that system, or nothing.
+// singleSystemOf returns the system of a parameter whose values are all codes bound to value sets
+// of one system, or "".
 func singleSystemOf(yields []path.Yield) string {
 	only := ""
 	for _, y := range yields {
@@ -194,7 +194,7 @@ func tokenPred(p *param, modifier, value string) (store.Pred, error) {
 	case len(parts) > 2 || len(parts) == 2 && parts[0] == "" && parts[1] == "":
 		return nil, fault("value", "%s: %q is neither code nor system|code.", p.Code, value)
 	case len(parts) == 2 && p.onlyTypes("boolean", "uri", "ContactPoint"):
-		return nil, fault("value", "%s: its values have no system, so %q cannot be one.", p.Code, value)
+		return nil, fault("value", "%s: its values have no system, so %q matches none.", p.Code, value)
 	case p.onlyTypes("boolean") && value != "true" && value != "false":
 		return nil, fault("value", "%s: %q is neither true nor false.", p.Code, value)
 	case len(parts) == 1:
@@ -203,8 +203,8 @@ func tokenPred(p *param, modifier, value string) (store.Pred, error) {
 	return p.systemCodePred(parts[0], parts[1]), nil
 }
 
-// systemCodePred compares a code together with its system; any code of the system if
-// code is empty.
+// systemCodePred compares a code with its system, or finds any code of the system if code is
+// empty.
 func (p *param) systemCodePred(system, code string) store.Pred {
 	switch {
 	case p.singleSystem != "":
@@ -245,7 +245,7 @@ func (p *param) singleSystemPred(system, code string) store.Pred {
 	return p.codePred(code)
 }
 
-// splitBars splits a value at its bars and takes the escapes off.
+// splitBars splits a value at its bars and unescapes the parts.
 func splitBars(value string) ([]string, error) {
 	parts, err := Split(value, '|')
 	if err != nil {
@@ -272,8 +272,8 @@ func (p *param) displayPred(value string) (store.Pred, error) {
 	return withPrefix(p.number|verifies, classText, folded), nil
 }
 
-// ofTypePred finds an identifier by the coding of its type and its value
-// (SRCH-050): the value drives, the three together are verified.
+// ofTypePred finds an identifier by the coding of its type and its value (SRCH-050). The value
+// drives; a verifying key has all three.
 func (p *param) ofTypePred(parts []string, value string) (store.Pred, error) {
 	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
 		return nil, fault("value", "%s:of-type is system|code|value with all three, not %q.", p.Code, value)

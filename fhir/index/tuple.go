@@ -7,17 +7,16 @@ import (
 	"carerecord/store/wire"
 )
 
-// tupleMatch is the set of the tuples that satisfy a predicate over the keys of
-// their parts.
+// tupleMatch is the set of the tuples that satisfy a predicate over the keys of their parts.
 type tupleMatch struct{ match store.Pred }
 
-// Has reports whether a tuple, as a key holds it, is one of them. What is no tuple is not.
+// Has reports whether an encoded tuple is a member.
 func (t tupleMatch) Has(tuple string) bool {
 	keys, ok := splitKeys(tuple)
 	return ok && store.Match(t.match, keys)
 }
 
-// splitKeys are the keys that stand in one, each behind its length.
+// splitKeys decodes keys that are each written after their length.
 func splitKeys(tuple string) (keys []store.Key, ok bool) {
 	r := wire.NewReader(tuple)
 	for r.Len() > 0 {
@@ -30,8 +29,8 @@ func splitKeys(tuple string) (keys []store.Key, ok bool) {
 	return keys, true
 }
 
-// compositePred compares tuples: each part by its own rules, all within one
-// element (SRCH-120, 122).
+// compositePred compares tuples: each part by its own rules, all within one element (SRCH-120,
+// 122).
 func (x *Indexer) compositePred(typ string, p *param, value string) (store.Pred, error) {
 	if either := p.composition.unionOf; either != nil {
 		first, err := x.compositePred(typ, either[0], value)
@@ -46,12 +45,12 @@ func (x *Indexer) compositePred(typ string, p *param, value string) (store.Pred,
 		return nil, err
 	}
 	if len(texts) != len(p.composition.parts) {
-		return nil, fault("value", "%s: %q has %d parts and not %d, joined by $.", p.Code, value, len(texts), len(p.composition.parts))
+		return nil, fault("value", "%s: %q has %d parts joined by $, not %d.", p.Code, value, len(texts), len(p.composition.parts))
 	}
 	all := make(store.And, len(texts))
 	for i, part := range p.composition.parts {
 		if texts[i] == "" {
-			return nil, fault("value", "%s: %q lacks its part %s.", p.Code, value, part.Code)
+			return nil, fault("value", "%s: %q lacks a value for %s.", p.Code, value, part.Code)
 		}
 		if all[i], err = x.predicateOf(typ, part, "", texts[i]); err != nil {
 			return nil, err
@@ -64,8 +63,7 @@ func (x *Indexer) compositePred(typ string, p *param, value string) (store.Pred,
 	return verify, nil
 }
 
-// drivingPred is a predicate that every match satisfies and that an index can drive by,
-// or nil.
+// drivingPred returns a predicate that every match satisfies and that can drive an index, or nil.
 func (x *Indexer) drivingPred(typ string, p *param, texts []string, all store.And) store.Pred {
 	first := p.composition.parts[0]
 	if !p.composition.hasPairKeys {
@@ -90,8 +88,8 @@ func (x *Indexer) drivingPred(typ string, p *param, texts []string, all store.An
 	return store.WithPrefix(of)
 }
 
-// drivingPair moves what drives a predicate of the second part behind the first; nil
-// where nothing does.
+// drivingPair turns the driving keys in a predicate of the second part into pair keys with the
+// prefix of; nil if nothing can drive.
 func drivingPair(p store.Pred, of store.Key) store.Pred {
 	move := func(k store.Key) store.Key { return of + k[2:] }
 	ranged := func(r store.Range) (store.Range, bool) {
@@ -102,7 +100,7 @@ func drivingPair(p store.Pred, of store.Key) store.Pred {
 		if p.Key.Driving() && p.Key[2] != classSystem {
 			return store.Eq{Key: move(p.Key)}
 		}
-		if p.Key.Driving() { // system 0 code: by the code, as written or folded
+		if p.Key.Driving() { // classSystem: drive by the code
 			return drivingPairOfCode(p.Key, of)
 		}
 	case store.Range:
@@ -142,7 +140,7 @@ func drivingPair(p store.Pred, of store.Key) store.Pred {
 	return nil
 }
 
-// drivingPairOfCode drives system|code of a second part by its code.
+// drivingPairOfCode is drivingPair for a system|code of the second part: it drives by the code.
 func drivingPairOfCode(k, of store.Key) store.Pred {
 	_, code, _ := strings.Cut(string(k[3:]), "\x00")
 	if code == "" {
@@ -154,7 +152,7 @@ func drivingPairOfCode(k, of store.Key) store.Pred {
 	}
 }
 
-// The classes as text, for keys that are put together.
+// The classes as keys, for concatenation.
 const (
 	classCodeKey   store.Key = "c"
 	classFoldedKey store.Key = "f"
