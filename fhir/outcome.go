@@ -32,7 +32,7 @@ func Outcome(issues []Issue) []byte {
 	return append(out, "]}"...)
 }
 
-// Quoted writes a string as JSON does.
+// Quoted returns a string as JSON.
 func Quoted(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' || r > 0x7e }) < 0 {
 		return `"` + s + `"`
