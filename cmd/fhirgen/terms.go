@@ -11,7 +11,7 @@ import (
 // writeSystems writes a line "= address version" for every code system of which
 // the package has all codes, with a third field "flat" where its nesting does not
 // mean is-a, and below it a line for every code: a tab for each level that it is
-// nested, one for the first, the code, and codes that lie below it without being
+// nested, one for the first, the code, and codes that are below it without being
 // nested there.
 func writeSystems(b *bytes.Buffer, d *definitions) error {
 	for _, url := range slices.Sorted(maps.Keys(d.codeSystems)) {
@@ -40,7 +40,7 @@ func writeConcepts(b *bytes.Buffer, list []concept, level string) error {
 			}
 		}
 		if c.Code == "" || strings.ContainsAny(c.Code, "\t\n") {
-			return fmt.Errorf("the code %q cannot stand in the table", c.Code)
+			return fmt.Errorf("the table cannot contain the code %q", c.Code)
 		}
 		fmt.Fprintln(b, level+strings.Join(line, "\t"))
 		if err := writeConcepts(b, c.Concept, level+"\t"); err != nil {

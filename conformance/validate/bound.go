@@ -39,7 +39,7 @@ func (w *walker) concept(p *prop, body []byte) {
 	switch {
 	case found:
 	case len(codes) == 0:
-		w.lesser("code-invalid", "There is no coding with system and code: one from the value set "+p.bound.url+" is required here.")
+		w.lesser("code-invalid", "A coding with system and code is missing: one from the value set "+p.bound.url+" is required here.")
 	default:
 		w.lesser("code-invalid", p.bound.refusal(strings.Join(codes, ", ")))
 	}

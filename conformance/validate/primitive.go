@@ -7,7 +7,7 @@ import (
 	"carerecord/fhir"
 )
 
-// kind is a primitive type, or what stands in its place.
+// kind is a primitive type, or the class of a type that is not primitive.
 type kind byte
 
 // The kinds, in the order of kindNames.
@@ -40,7 +40,7 @@ const (
 var kindNames = [kindComplex]string{"boolean", "integer", "positiveInt", "unsignedInt", "decimal", "string", "markdown", "uri", "url",
 	"canonical", "code", "id", "oid", "uuid", "base64Binary", "date", "dateTime", "instant", "time", "xhtml"}
 
-// wants are the sentences that tell what a kind must look like.
+// wants has, for each kind, the text that describes its values.
 var wants = [kindComplex]string{
 	kindInteger:     "a whole number from -2147483648 to 2147483647, without leading zeros, fraction or exponent",
 	kindPositiveInt: "a whole number from 1 to 2147483647, without fraction or exponent",
@@ -62,7 +62,7 @@ var wants = [kindComplex]string{
 	kindTime:        "hh:mm:ss from 00:00:00 to 23:59:59, without a zone",
 }
 
-// maxString is the most that a string may hold (datatypes.html#string).
+// maxString is the greatest length of a string (datatypes.html#string).
 const maxString = 1 << 20
 
 // maxNumber is the longest number that fhir.Parse accepts, in characters.
@@ -72,16 +72,16 @@ const maxNumber = 300
 func (w *walker) primitive(p *prop, c byte) {
 	switch {
 	case c == '{' || c == '[':
-		w.fault("structure", fmt.Sprintf("%s is a primitive (%s): its extensions stand in _%s.", p.name, p.typ, p.name))
+		w.fault("structure", fmt.Sprintf("%s is a primitive (%s): its extensions belong in _%s.", p.name, p.typ, p.name))
 		w.skip()
 	case p.kind == kindBoolean:
 		if word := w.literal(c); word != "true" && word != "false" {
-			w.fault("structure", p.name+" is true or false, without quotes.")
+			w.fault("structure", p.name+" must be true or false, without quotes.")
 		}
 	case p.kind <= kindDecimal:
 		w.number(p, c)
 	case c != '"':
-		w.fault("structure", fmt.Sprintf("%s (%s) is a JSON string, in quotes.", p.name, p.typ))
+		w.fault("structure", fmt.Sprintf("%s (%s) must be a JSON string, in quotes.", p.name, p.typ))
 		w.skip()
 	default:
 		raw, escaped := w.text()
@@ -113,7 +113,7 @@ func (w *walker) literal(c byte) string {
 
 func (w *walker) number(p *prop, c byte) {
 	if c != '-' && (c < '0' || c > '9') {
-		w.fault("structure", fmt.Sprintf("%s (%s) is a JSON number, without quotes.", p.name, p.typ))
+		w.fault("structure", fmt.Sprintf("%s (%s) must be a JSON number, without quotes.", p.name, p.typ))
 		w.skip()
 		return
 	}
@@ -184,13 +184,13 @@ func (w *walker) words(p *prop, s []byte, escaped bool) {
 	}
 }
 
-// wrong says what the value of a primitive should be.
+// wrong adds the fault of a value that does not have the form of its type.
 func (w *walker) wrong(p *prop) {
-	w.fault("value", fmt.Sprintf("%s is no %s: it must be %s.", p.name, p.typ, wants[p.kind]))
+	w.fault("value", fmt.Sprintf("%s is not a valid %s: it must be %s.", p.name, p.typ, wants[p.kind]))
 }
 
-// fits reports whether s is of the lexical form of a kind. escaped tells that s
-// was written with escapes: only then it can hold control characters.
+// fits reports whether s has the lexical form of a kind. escaped: s was written with escapes,
+// without which it cannot contain control characters.
 func fits(k kind, s []byte, escaped bool) bool {
 	switch k {
 	case kindString, kindMarkdown:

@@ -6,8 +6,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// reader reads JSON that was accepted before. On text that is not JSON it may
-// read on or stop, but never out of bounds and never without end.
+// reader reads valid JSON. On other text it may continue or stop, but it stays within bounds and
+// ends.
 type reader struct {
 	src     []byte
 	pos     int
@@ -43,8 +43,8 @@ func (r *reader) peek() byte {
 	return 0
 }
 
-// next goes to the next member of an object or array and reports whether there
-// is one. n is how many were read; end is the bracket that closes.
+// next moves to the next member of an object or array and reports whether there is one. n is the
+// number of members read; end is the closing bracket.
 func (r *reader) next(n int, end byte) bool {
 	r.space()
 	c := r.peek()
@@ -67,7 +67,7 @@ func (r *reader) next(n int, end byte) bool {
 	return true
 }
 
-// name reads the name of a property and the colon behind it.
+// name reads the name of a property and the colon.
 func (r *reader) name() []byte {
 	raw, escaped := r.text()
 	r.space()
@@ -83,7 +83,7 @@ func (r *reader) name() []byte {
 	return raw
 }
 
-// text reads a string and returns what stands between its quotes.
+// text reads a string and returns the bytes between its quotes.
 func (r *reader) text() (raw []byte, escaped bool) {
 	if r.peek() != '"' {
 		r.stop()
@@ -119,7 +119,7 @@ func slashes(raw []byte) int {
 	return n
 }
 
-// unescape resolves the escapes of a string. What cannot be resolved is kept.
+// unescape resolves the escapes of a string. Invalid ones are kept.
 func unescape(raw []byte) []byte {
 	quoted := make([]byte, 0, len(raw)+2)
 	quoted = append(append(append(quoted, '"'), raw...), '"')
@@ -143,7 +143,7 @@ func (r *reader) word() []byte {
 	return r.src[from:]
 }
 
-// skip passes over a value.
+// skip skips a value.
 func (r *reader) skip() {
 	depth := 0
 	for r.pos < len(r.src) {

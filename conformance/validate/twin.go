@@ -2,9 +2,8 @@ package validate
 
 import "bytes"
 
-// twin reads the value of _x: what a primitive has besides its value, an object
-// with id and extensions, or an array of them filled up with null (json.html,
-// "JSON representation of primitive elements").
+// twin reads the value of _x, the id and extensions of a primitive x: an object, or an array of
+// objects and null (json.html, "JSON representation of primitive elements").
 func (w *walker) twin(p *prop) {
 	w.path = append(w.path, step{p.element, -1})
 	defer w.pop()
@@ -13,9 +12,9 @@ func (w *walker) twin(p *prop) {
 		w.twins()
 		return
 	case p.many:
-		w.fault("structure", "_"+p.name+" stands beside an array: it is an array too.")
+		w.fault("structure", "_"+p.name+" must be an array, because "+p.name+" is one.")
 	case c == '[':
-		w.fault("structure", "_"+p.name+" stands beside a single value: it is no array.")
+		w.fault("structure", "_"+p.name+" must not be an array, because "+p.name+" is a single value.")
 	case c == '{':
 		w.object(w.table.element)
 		return
@@ -37,7 +36,7 @@ func (w *walker) twins() {
 		case 'n':
 			w.null()
 		default:
-			w.fault("structure", "Beside a primitive stands an object with id and extension, or null.")
+			w.fault("structure", "The id and extensions of a primitive are an object with id and extension, or null.")
 			w.skip()
 		}
 	}
@@ -47,9 +46,9 @@ func (w *walker) twins() {
 	}
 }
 
-// pair compares the properties of an object with their twins: equal lengths, no
-// position null in both, one variant of a choice (REST-085, 087). It is called
-// where there is a twin or a null, and reads the object again.
+// pair compares the properties of an object with their twins: equal lengths, no position null in
+// both, one variant of a choice (REST-085, 087). It is called if there is a twin or a null, and
+// reads the object again.
 func (w *walker) pair(s *shape, from int) {
 	r := reader{src: w.src, pos: from + 1}
 	values, twins := map[*prop]filling{}, map[*prop]filling{}
@@ -79,8 +78,7 @@ func (w *walker) pair(s *shape, from int) {
 	w.variants(order, values, twins)
 }
 
-// filling is what stands at each position of an array, or at the only position
-// of a single value.
+// filling has the values at each position of an array, or that of a single value.
 type filling struct {
 	array bool
 	at    []holds
@@ -136,7 +134,7 @@ func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
 		return // told on the walk
 	}
 	if hasValue && hasTwin && v.array && t.array && len(v.at) != len(t.at) {
-		w.faultBelow(p.element, "structure", p.name+" and _"+p.name+" have different lengths: null fills the gaps.")
+		w.faultBelow(p.element, "structure", p.name+" and _"+p.name+" have different lengths: use null for missing values.")
 		return
 	}
 	for i := range max(len(v.at), len(t.at)) {
@@ -150,7 +148,7 @@ func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
 		w.path = append(w.path, at)
 		switch {
 		case i >= len(t.at) || t.at[i] == null:
-			w.fault("structure", "There is neither a value in "+p.name+" nor an extension in _"+p.name+" here: leave the position out.")
+			w.fault("structure", "Neither "+p.name+" nor _"+p.name+" has a value at this position: leave the position out.")
 		case t.at[i] == idOnly:
 			w.fault("invariant", "The element has an id and nothing else (ele-1).")
 		}
@@ -158,8 +156,8 @@ func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
 	}
 }
 
-// variants finds choices that differ between a value and a twin; two values
-// were found on the way.
+// variants finds choices that differ between a value and a twin; two values are found during the
+// walk.
 func (w *walker) variants(order []*prop, values, twins map[*prop]filling) {
 	for i, p := range order {
 		if !p.choice {

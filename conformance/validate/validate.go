@@ -9,7 +9,7 @@ import (
 	"carerecord/fhir"
 )
 
-// Mode says what is refused and what is only told.
+// Mode selects which faults are errors and which are warnings.
 type Mode byte
 
 // The modes. Under Lenient a missing mandatory element and an unknown code of a
@@ -35,7 +35,7 @@ func (m *Mode) UnmarshalText(text []byte) error {
 	case "lenient":
 		*m = Lenient
 	default:
-		return fmt.Errorf("validation is strict or lenient, not %q", text)
+		return fmt.Errorf("validation must be strict or lenient, not %q", text)
 	}
 	return nil
 }
@@ -43,25 +43,23 @@ func (m *Mode) UnmarshalText(text []byte) error {
 // Resource returns the faults of a resource: errors first, then warnings, at
 // most fhir.MaxIssues; nil for none. A body with only warnings may be accepted.
 //
-// body is what fhir.Parse accepted. What only a JSON reader can find (a property
-// that stands twice, broken UTF-8) is not looked for here; text that cannot be
-// read as JSON at all gives one structure issue where reading ended.
+// body is one that fhir.Parse accepted: repeated properties and invalid UTF-8 are not found here.
+// Text that is not JSON gives one structure issue at the position where reading ended.
 func Resource(body []byte, mode Mode) []fhir.Issue {
 	w := walker{reader: reader{src: body}, mode: mode}
 	return w.run()
 }
 
-// Envelope checks a Bundle or Parameters like Resource, without looking into the
-// resources that it carries: they are checked one by one where they are
-// processed.
+// Envelope checks a Bundle or Parameters like Resource, except the resources in it: these are
+// checked one by one when they are processed.
 func Envelope(body []byte, mode Mode) []fhir.Issue {
 	w := walker{reader: reader{src: body}, mode: mode, envelope: true}
 	return w.run()
 }
 
-// Refused makes the error of issues, of one resource or several, or nil if none
-// of them is an error. The status is 400, or 422 where only invariants are
-// broken; the first issue is one that goes with it.
+// Refused returns the error for the issues of one resource or several, or nil if none of them is
+// an error. The status is 422 if all errors are invariants, otherwise 400. The first issue is one
+// that explains the status.
 func Refused(issues []fhir.Issue) error {
 	if len(issues) == 0 {
 		return nil
@@ -78,7 +76,7 @@ func Refused(issues []fhir.Issue) error {
 	return &fhir.Error{Status: status, Issues: all[:min(len(all), fhir.MaxIssues)]}
 }
 
-// walker goes through one resource.
+// walker walks one resource.
 type walker struct {
 	reader
 	mode     Mode
@@ -91,7 +89,7 @@ type walker struct {
 	warnings []fhir.Issue
 }
 
-// step is a part of a place: a name, and a position where it is in an array.
+// step is an element of a path: a name, and the index in an array or -1.
 type step struct {
 	name  string
 	index int
@@ -106,16 +104,16 @@ func (w *walker) run() []fhir.Issue {
 	} else {
 		w.resource()
 		if w.space(); !w.broken && w.pos < len(w.src) {
-			w.fault("structure", "There is more behind the end of the resource.")
+			w.fault("structure", "The body continues after the end of the resource.")
 		}
 	}
 	if w.broken && len(w.errors) < fhir.MaxIssues {
-		w.fault("structure", "The body is not legal JSON (near byte "+strconv.Itoa(w.stopped)+").")
+		w.fault("structure", "The body is not valid JSON (near byte "+strconv.Itoa(w.stopped)+").")
 	}
 	return w.issues()
 }
 
-// issues puts what decides first: of errors those that make a 400.
+// issues sorts the issues: first errors that cause a 400, then other errors, then warnings.
 func (w *walker) issues() []fhir.Issue {
 	slices.SortStableFunc(w.errors, func(a, b fhir.Issue) int {
 		return cmp.Compare(rank(a), rank(b))
@@ -137,8 +135,7 @@ func rank(i fhir.Issue) int {
 	return 0
 }
 
-// fault notes an error at the place where the walk is. With the last one that is
-// reported the walk ends.
+// fault adds an error at the current position. The walk ends at the last error that is reported.
 func (w *walker) fault(code, text string) {
 	if len(w.errors) == fhir.MaxIssues {
 		return
@@ -150,16 +147,15 @@ func (w *walker) fault(code, text string) {
 	}
 }
 
-// faultBelow notes an error at a member of the object where the walk is.
+// faultBelow adds an error at a member of the current object.
 func (w *walker) faultBelow(name, code, text string) {
 	w.path = append(w.path, step{name, -1})
 	w.fault(code, text)
 	w.pop()
 }
 
-// lesser notes what is an error when strict and a warning when lenient. Warnings
-// beyond the most that is reported are dropped, and the walk goes on: an error
-// may follow.
+// lesser adds an error in Strict mode, and a warning in Lenient mode. Warnings beyond the maximum
+// are dropped, and the walk continues, because an error may follow.
 func (w *walker) lesser(code, text string) {
 	if w.mode == Strict {
 		w.fault(code, text)
@@ -170,7 +166,7 @@ func (w *walker) lesser(code, text string) {
 
 func (w *walker) pop() { w.path = w.path[:len(w.path)-1] }
 
-// place is the simple FHIRPath of where the walk is.
+// place returns the simple FHIRPath of the current position.
 func (w *walker) place() string {
 	out := []byte(w.root)
 	for _, s := range w.path {

@@ -8,7 +8,7 @@ import (
 	"carerecord/fhir"
 )
 
-// resource walks a resource; the reader stands at its brace.
+// resource walks a resource. The reader is at its opening brace.
 func (w *walker) resource() {
 	typ, found := w.resourceType()
 	s := w.table.resources[string(typ)]
@@ -21,13 +21,13 @@ func (w *walker) resource() {
 	}
 	text := "resourceType is not the name of a resource type of FHIR R4."
 	if !found {
-		text = "The resource does not say its resourceType as a string."
+		text = "The resource has no resourceType that is a string."
 	}
 	w.faultBelow("resourceType", "structure", text)
 	w.skip()
 }
 
-// resourceType finds the property wherever it stands, without moving.
+// resourceType finds the property at any position, without moving the reader.
 func (w *walker) resourceType() ([]byte, bool) {
 	r := w.reader
 	r.pos++
@@ -44,7 +44,7 @@ func (w *walker) resourceType() ([]byte, bool) {
 	return nil, false
 }
 
-// object walks the members of an object; the reader stands at its brace.
+// object walks the members of an object. The reader is at its opening brace.
 func (w *walker) object(s *shape) {
 	if len(w.path) > fhir.MaxDepth {
 		w.fault("structure", fmt.Sprintf("The resource is nested deeper than %d levels.", fhir.MaxDepth))
@@ -93,7 +93,7 @@ func (w *walker) object(s *shape) {
 	w.whole(s, seen)
 }
 
-// whole tests what must stand in an object.
+// whole tests the rules that need all members of an object: mandatory elements and ext-1.
 func (w *walker) whole(s *shape, seen uint64) {
 	if missing := s.must &^ seen; missing != 0 {
 		for _, need := range s.needs {
@@ -107,15 +107,15 @@ func (w *walker) whole(s *shape, seen uint64) {
 	if s.value != 0 {
 		switch value, nested := seen&s.value != 0, seen&s.nested != 0; {
 		case value && nested:
-			w.fault("invariant", "The extension has a value and extensions of its own: it may have one of them (ext-1).")
+			w.fault("invariant", "The extension has both a value and extensions: it must have only one of them (ext-1).")
 		case !value && !nested:
-			w.fault("invariant", "The extension has neither a value nor extensions of its own (ext-1).")
+			w.fault("invariant", "The extension has neither a value nor extensions (ext-1).")
 		}
 	}
 }
 
-// other reads a member that is no property of the shape: a twin, the
-// resourceType, or a fault. It returns the mark of a twin's element.
+// other reads a member that is not a property of the shape: a twin, the resourceType, or a fault.
+// It returns the mark of a twin's element.
 func (w *walker) other(s *shape, name []byte) (mark uint64, twin bool) {
 	if base, ok := bytes.CutPrefix(name, []byte("_")); ok {
 		if p := s.props[string(base)]; p != nil && p.kind < kindComplex && !p.bare {
@@ -125,7 +125,7 @@ func (w *walker) other(s *shape, name []byte) (mark uint64, twin bool) {
 	}
 	if s.resource && string(name) == "resourceType" {
 		if w.peek() != '"' {
-			w.faultBelow("resourceType", "structure", "resourceType stands in quotes.")
+			w.faultBelow("resourceType", "structure", "resourceType must be a string, in quotes.")
 		}
 		w.skip()
 		return 0, false
@@ -135,7 +135,7 @@ func (w *walker) other(s *shape, name []byte) (mark uint64, twin bool) {
 	return 0, false
 }
 
-// unknown says what may have been meant.
+// unknown returns a text for an unknown property, with a suggestion.
 func (w *walker) unknown(s *shape, name string) string {
 	base := strings.TrimPrefix(name, "_")
 	p := s.props[base]
@@ -143,22 +143,22 @@ func (w *walker) unknown(s *shape, name string) string {
 	case name == "":
 		return "A property has an empty name."
 	case p != nil && p.bare:
-		return fmt.Sprintf("%s.%s takes no extensions.", s.name, base)
+		return fmt.Sprintf("%s.%s cannot have extensions.", s.name, base)
 	case p != nil:
-		return fmt.Sprintf("%s.%s is no primitive: its extensions stand inside of it, not in %s.", s.name, base, name)
+		return fmt.Sprintf("%s.%s is not a primitive: its extensions are inside of it, not in %s.", s.name, base, name)
 	}
 	for _, p := range s.props {
 		switch {
 		case strings.EqualFold(p.name, base):
-			return fmt.Sprintf("%s has no element %s: names are case sensitive, %s is one.", s.name, base, p.name)
+			return fmt.Sprintf("%s has no element %s: names are case sensitive. Did you mean %s?", s.name, base, p.name)
 		case p.choice && p.element == base:
 			return fmt.Sprintf("%s.%s[x] is a choice: its name ends in its type, like %s.", s.name, base, s.variant(base))
 		}
 	}
-	return fmt.Sprintf("%s has no element %s. What the standard does not define goes into an extension.", s.name, base)
+	return fmt.Sprintf("%s has no element %s. Use an extension for data that the standard does not define.", s.name, base)
 }
 
-// variant is an example of a choice: the first by name.
+// variant returns an example of a choice: the first by name.
 func (s *shape) variant(element string) string {
 	best := ""
 	for name, p := range s.props {
@@ -169,17 +169,17 @@ func (s *shape) variant(element string) string {
 	return best
 }
 
-// property reads the value of a property; true if it is an array with nulls.
+// property reads the value of a property. It returns true for an array with nulls.
 func (w *walker) property(p *prop) (nulls bool) {
 	w.path = append(w.path, step{p.element, -1})
 	switch isArray := w.peek() == '['; {
 	case isArray && !p.many:
-		w.fault("structure", fmt.Sprintf("%s occurs once: it is no array.", p.name))
+		w.fault("structure", fmt.Sprintf("%s does not repeat: it must not be an array.", p.name))
 		nulls = w.array(p)
 	case isArray:
 		nulls = w.array(p)
 	case p.many && w.peek() != 'n':
-		w.fault("structure", fmt.Sprintf("%s may repeat: it is an array, even with one value.", p.name))
+		w.fault("structure", fmt.Sprintf("%s may repeat: it must be an array, even with one value.", p.name))
 		w.one(p)
 	default:
 		w.one(p)
@@ -219,12 +219,12 @@ func (w *walker) one(p *prop) {
 	c := w.peek()
 	switch {
 	case c == 'n':
-		w.fault("structure", "null stands where FHIR allows none: leave the element out.")
+		w.fault("structure", "FHIR allows no null here: leave the element out.")
 		w.null()
 	case p.kind < kindComplex:
 		w.primitive(p, c)
 	case c != '{':
-		w.fault("structure", fmt.Sprintf("%s is a JSON object.", w.meant(p)))
+		w.fault("structure", fmt.Sprintf("%s must be a JSON object.", w.meant(p)))
 		w.skip()
 	case p.kind == kindResource && w.envelope:
 		w.skip()
@@ -239,7 +239,7 @@ func (w *walker) one(p *prop) {
 	}
 }
 
-// meant names the type of a property for a text.
+// meant returns a name of a property with its type, for a text.
 func (w *walker) meant(p *prop) string {
 	if strings.Contains(p.typ, ".") {
 		return p.name

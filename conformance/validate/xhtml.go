@@ -11,9 +11,9 @@ import (
 
 const xhtmlNamespace = "http://www.w3.org/1999/xhtml"
 
-// narrative tests the div of a Narrative: well-formed XHTML (value), basic
-// formatting only and no active content (txt-1), something to read (txt-2). It
-// returns the code and sentence of the first fault, or "".
+// narrative tests the div of a Narrative: well-formed XHTML (value), basic formatting only and no
+// active content (txt-1), some text or an image (txt-2). It returns the code and text of the
+// first fault, or "".
 func narrative(s []byte) (code, text string) {
 	x := xhtml{src: s, open: make([]string, 0, 16)}
 	for x.pos < len(x.src) && x.code == "" {
@@ -22,9 +22,9 @@ func narrative(s []byte) (code, text string) {
 	switch {
 	case x.code != "":
 	case !x.root || len(x.open) > 0:
-		x.fail("value", "The narrative is one <div> element that ends.")
+		x.fail("value", "The narrative must be one closed <div> element.")
 	case !x.content:
-		x.fail("invariant", "The narrative has nothing to read: text or an image (txt-2).")
+		x.fail("invariant", "The narrative must contain text or an image (txt-2).")
 	}
 	return x.code, x.text
 }
@@ -45,7 +45,7 @@ func (x *xhtml) fail(code, format string, args ...any) {
 	}
 }
 
-// step reads one tag, comment or stretch of text.
+// step reads one tag, comment or run of text.
 func (x *xhtml) step() {
 	rest := x.src[x.pos:]
 	switch {
@@ -61,7 +61,7 @@ func (x *xhtml) step() {
 	case bytes.HasPrefix(rest, []byte("</")):
 		x.closing()
 	case bytes.HasPrefix(rest, []byte("<!")) || bytes.HasPrefix(rest, []byte("<?")):
-		x.fail("value", "The narrative holds declarations or processing instructions: a <div> has none.")
+		x.fail("value", "The narrative must not contain declarations or processing instructions.")
 	default:
 		x.opening()
 	}
@@ -79,14 +79,14 @@ func (x *xhtml) chars() {
 		return
 	}
 	if len(x.open) == 0 {
-		x.fail("value", "The narrative is one <div> element: there is text outside of it.")
+		x.fail("value", "The narrative must be one <div> element, but there is text outside of it.")
 		return
 	}
 	x.content = true
 	x.entities(text)
 }
 
-// entities tests the references in text: XML knows five names, no &nbsp;.
+// entities tests the references in text. XML defines five names; it does not define &nbsp;.
 func (x *xhtml) entities(text []byte) {
 	for {
 		at := bytes.IndexByte(text, '&')
@@ -96,7 +96,7 @@ func (x *xhtml) entities(text []byte) {
 		text = text[at+1:]
 		end := bytes.IndexByte(text, ';')
 		if end < 1 || end > 10 || !entity(string(text[:end])) {
-			x.fail("value", "The narrative holds an & that begins no entity of XML: &amp;, &lt;, &gt;, &quot;, &apos; and numbers are known.")
+			x.fail("value", "The narrative contains an & that does not begin an entity of XML: use &amp;, &lt;, &gt;, &quot;, &apos; or a number.")
 			return
 		}
 		text = text[end+1:]
@@ -127,7 +127,7 @@ func (x *xhtml) closing() {
 	name := string(bytes.TrimRight(x.src[x.pos+2:x.pos+end], " \t\r\n"))
 	x.pos += end + 1
 	if len(x.open) == 0 || x.open[len(x.open)-1] != name {
-		x.fail("value", "The narrative closes <%s> where it is not open.", short(name))
+		x.fail("value", "The narrative closes <%s>, which is not open.", short(name))
 		return
 	}
 	x.open = x.open[:len(x.open)-1]
@@ -139,13 +139,13 @@ func (x *xhtml) opening() {
 	name := x.name()
 	switch {
 	case name == "":
-		x.fail("value", "The narrative holds a < that begins no tag: write &lt;.")
+		x.fail("value", "The narrative contains a < that does not begin a tag: write &lt;.")
 		return
 	case len(x.open) == 0 && (x.root || name != "div"):
-		x.fail("value", "The narrative is one <div> element.")
+		x.fail("value", "The narrative must be one <div> element.")
 		return
 	case !allowedElement(name):
-		x.fail("invariant", "The narrative holds <%s>: basic formatting, links and images are allowed (txt-1).", short(name))
+		x.fail("invariant", "The narrative contains <%s>: only basic formatting, links and images are allowed (txt-1).", short(name))
 		return
 	case len(x.open) > 200:
 		x.fail("value", "The narrative is nested deeper than 200 elements.")
@@ -165,7 +165,7 @@ func (x *xhtml) opening() {
 		default:
 			attribute, value := x.attribute(spaced)
 			if slices.Contains(seen, attribute) {
-				x.fail("value", "An attribute stands twice in one tag of the narrative.")
+				x.fail("value", "An attribute is repeated in one tag of the narrative.")
 			}
 			if x.code != "" {
 				return
@@ -208,14 +208,14 @@ func (x *xhtml) attribute(spaced bool) (name, value string) {
 	value = string(raw)
 	switch {
 	case !allowedAttribute(name):
-		x.fail("invariant", "The narrative holds the attribute %s: attributes of basic formatting are allowed (txt-1).", short(name))
+		x.fail("invariant", "The narrative contains the attribute %s: only attributes of basic formatting are allowed (txt-1).", short(name))
 	case (name == "href" || name == "src") && active(value):
 		x.fail("invariant", "A link in the narrative is active content (txt-1).")
 	}
 	return name, value
 }
 
-// active reports addresses that run as script.
+// active reports addresses that run as a script.
 func active(address string) bool {
 	plain := strings.Map(func(r rune) rune {
 		if r <= ' ' {
@@ -254,7 +254,7 @@ func (x *xhtml) name() string {
 	return string(x.src[from:x.pos])
 }
 
-// short cuts a name that somebody sent, for a text.
+// short shortens a name from the body for a text.
 func short(name string) string {
 	const most = 64
 	if len(name) > most {
