@@ -140,7 +140,7 @@ func targetType(v Value) string {
 }
 
 func (x resolve) static([]Yield, string) ([]Yield, error) {
-	return nil, fmt.Errorf("resolve() stands elsewhere than before is")
+	return nil, fmt.Errorf("resolve() is allowed only before is")
 }
 
 func (resolve) monotone() bool { return false }

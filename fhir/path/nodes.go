@@ -6,8 +6,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// expr is a part of an expression. eval appends to out what it yields for the
-// values in; static does the same for types and finds paths that lead nowhere.
+// expr is a node of an expression. eval appends its values for the values in to out. static does
+// the same for types and finds paths that do not exist.
 //
 //sumtype:decl
 type expr interface {

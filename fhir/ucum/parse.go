@@ -12,8 +12,8 @@ const (
 	maxCode, maxDepth, maxExponent = 256, 16, 99
 )
 
-// Parse reads a code. Its errors say that the code is to be compared literally:
-// it is no unit, or none that can be converted.
+// Parse reads a code. An error means that the code is not a unit, or cannot be converted, and has to
+// be compared literally.
 func Parse(code string) (Unit, error) {
 	t := units()
 	return parse(code, t.prefixes, t.atom)
@@ -129,7 +129,7 @@ func (p *parser) digits() string {
 	return p.text[start:p.pos]
 }
 
-// annotation reads what stands in braces, which has no meaning.
+// annotation skips text in braces.
 func (p *parser) annotation() error {
 	for p.pos++; p.pos < len(p.text); p.pos++ {
 		switch c := p.text[p.pos]; {
