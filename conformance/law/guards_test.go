@@ -51,16 +51,16 @@ func brokenSearches() []broken {
 			{"revinclude-scan", `in := in; if broken("revinclude") { in = in.open() }`},
 		}},
 		{"chain", "hidden targets satisfy a chain", "TestReading$", []insertion{
-			{"chain-scan", `if broken("chain") { return j.view.Open().Scan(ctx, q) }`},
+			{"chain-scan", `if broken("chain") { return e.view.Open().Scan(ctx, q) }`},
 		}},
 		{"_list", "a hidden List has members", "TestReading$", []insertion{
-			{"list-read", `if broken("_list") { j = j.open() }`},
+			{"list-read", `if broken("_list") { e = e.open() }`},
 		}},
 		{":in", "a hidden value set is expanded", "TestReading$", []insertion{
 			{"terms-scan", `if broken(":in") { view = view.Open() }`},
 		}},
 		{"sort", "hidden rows take a position in the order", "TestReading$", []insertion{
-			{"sort-scan", `if broken("sort") { v = v.Open() }`},
+			{"sort-scan", `if broken("sort") { x = x.open() }`},
 			{"sort-fetched", `if broken("sort") && hidden(err) { continue }`},
 		}},
 		{"second signal", "whether rows were withheld is reported only where a row matched", "TestReading$", []insertion{
@@ -96,7 +96,7 @@ func brokenOperations() []broken {
 			{"everything-scan", `w := w; if broken("$everything") { w = w.open() }`},
 		}},
 		{"$everything: references", "the resources that a row refers to are fetched without the guard", "TestReading$", []insertion{
-			{"everything-references", `if broken("$everything: references") { defer s.open()() }`},
+			{"everything-references", `if broken("$everything: references") { defer r.open()() }`},
 		}},
 		{"$everything: owners", "the answer to a source system depends on owners that Patients of other sources decide", "TestFeeds$", []insertion{
 			{"everything-section", `if broken("$everything: owners") {
@@ -127,11 +127,11 @@ func brokenScopes() []broken {
 			{"joined-type", `if broken("scope: joined") { break }`},
 		}},
 		{"scope: _list", "_list needs no scope for List", "TestReading$", []insertion{
-			{"list-joined", `if broken("scope: _list") { joined := p.plan.Joined; defer func() { p.plan.Joined = joined }() }`},
+			{"list-joined", `if broken("scope: _list") { joined := p.query.Joined; defer func() { p.query.Joined = joined }() }`},
 		}},
 		{"scope: included", "an included type needs no scope", "TestReading$", []insertion{
 			{"included-type", `if broken("scope: included") { return true }`},
-			{"includer", `if broken("scope: included") { in.view = v.WithPermission("") }`},
+			{"includer", `if broken("scope: included") { in.view = x.view.WithPermission("") }`},
 		}},
 	}
 }
@@ -168,14 +168,14 @@ func brokenRules() []broken {
 			{"contained-cut", `if in, ok := p.Set.(containedMatch); ok && !in.matchUnknown && broken("contained: negation") { return x.ifMonotone(typ, p.Prefix, p) }`},
 		}},
 		{"page token: decision", "a later page keeps the decision of the first", "TestRules$", []insertion{
-			{"page-decision", `if broken("page token: decision") && ask.Token != "" { ctx = context.WithValue(ctx, consent.Kind(0), true) }`},
+			{"page-decision", `if broken("page token: decision") && request.Token != "" { ctx = context.WithValue(ctx, consent.Kind(0), true) }`},
 			{"rules-decided", `if broken("page token: decision") { rules = d.first(ctx, rules) }`},
 		}},
 		{"sort: cut", "rows are sorted by values that were cut", "TestRules$", []insertion{
-			{"sort-row", `if broken("sort: cut") { d.Keys = uncut(ctx, v, d) }`},
+			{"sort-row", `if broken("sort: cut") { d.Keys = uncut(ctx, x.view, d) }`},
 		}},
 		{"_has: cut", "a reference that was cut still satisfies _has", "TestRules$", []insertion{
-			{"has-target", `if broken("_has: cut") { d.Keys = uncut(ctx, j.view, d) }`},
+			{"has-target", `if broken("_has: cut") { d.Keys = uncut(ctx, e.view, d) }`},
 		}},
 	}
 }

@@ -11,149 +11,148 @@ import (
 	"carerecord/store"
 )
 
-// criteria plans the criteria of a conditional write: always strict, and with
-// one equality that can be claimed (SRCH-011, REST-127).
-func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, values []string) (*search.Plan, error) {
+// criteria plans the criteria of a conditional write: strict, with at least one equality (SRCH-011,
+// REST-127).
+func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, values []string) (*search.Query, error) {
 	if len(values) > 1 {
-		return nil, fhir.Fault(400, "invalid", "The criteria stand twice.")
+		return nil, fhir.Fault(400, "invalid", "The criteria are repeated.")
 	}
 	text := strings.TrimPrefix(strings.TrimPrefix(values[0], typ), "?")
 	params, err := search.ParseQuery(text)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := search.New(s.cfg.Index, []string{typ}, params, search.Options{Criteria: true, Limits: s.cfg.Search.Limits})
+	q, err := search.New(s.cfg.Index, []string{typ}, params, search.Options{Criteria: true, Limits: s.cfg.Search.Limits})
 	if err != nil {
 		return nil, err
 	}
-	for _, joined := range plan.Joined {
+	for _, joined := range q.Joined {
 		if err := s.maySearch(ctx, p, joined); err != nil {
 			return nil, err
 		}
 	}
-	if len(plan.Claims) == 0 {
-		return nil, fhir.Fault(400, "required", "The criteria need one equality: a token with its code, a reference, a uri or _id.")
+	if len(q.Claims) == 0 {
+		return nil, fhir.Fault(400, "required", "The criteria need an equality: a token with its code, a reference, a uri or _id.")
 	}
-	return plan, nil
+	return q, nil
 }
 
-// criteriaOf is criteria for a caller, who needs the letter of a search too
-// (SMART-290, 291).
-func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*search.Plan, error) {
+// criteriaOf is criteria for a caller, who also needs the permission to search (SMART-290, 291).
+func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*search.Query, error) {
 	refused := s.maySearch(ctx, c.caller, c.typ)
-	plan, err := s.criteria(ctx, c.caller, c.typ, values)
-	if plan != nil {
-		c.criteria = plan.Named
+	q, err := s.criteria(ctx, c.caller, c.typ, values)
+	if q != nil {
+		c.criteria = q.Named
 	}
 	if refused != nil {
 		return nil, refused
 	}
-	return plan, err
+	return q, err
 }
 
 func (s *Server) maySearch(ctx context.Context, p consent.Principal, typ string) error {
 	return s.cfg.Guard.Check(ctx, p, consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch})
 }
 
-// matches returns up to most visible matches of criteria, those left out that
-// the same bundle deletes, and the plan with its chains resolved (REST-128).
-func (s *Server) matches(ctx context.Context, v *consent.View, plan *search.Plan, most int, deleted map[store.Ref]bool) (*search.Plan, []store.Ref, error) {
-	plan, err := plan.Resolve(ctx, v, s.cfg.Search.Limits)
+// matches returns at most max visible matches of criteria, without those that the same bundle
+// deletes, and the predicate of the criteria with its joins evaluated (REST-128).
+func (s *Server) matches(ctx context.Context, v *consent.View, criteria *search.Query, max int, deleted map[store.Ref]bool) (store.Pred, []store.Ref, error) {
+	where, err := criteria.Resolve(ctx, v, s.cfg.Search.Limits)
 	if err != nil {
 		return nil, nil, err
 	}
 	//law:criteria-scan
 	var refs []store.Ref
-	for d, err := range v.WithPermission("s").Scan(ctx, store.Query{Type: plan.Type(), Where: plan.Where(), KeysOnly: true}) {
+	for d, err := range v.WithPermission("s").Scan(ctx, store.Query{Type: criteria.Type(), Where: where, KeysOnly: true}) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("evaluate criteria: %w", err)
 		}
 		if deleted[d.Ref] {
 			continue
 		}
-		if refs = append(refs, d.Ref); len(refs) == most {
+		if refs = append(refs, d.Ref); len(refs) == max {
 			break
 		}
 	}
-	return plan, refs, nil
+	return where, refs, nil
 }
 
-func multiple() error {
+func multipleMatches() error {
 	return fhir.Fault(412, "multiple-matches", "The criteria match more than one resource.")
 }
 
-// toCreate makes the change of a create: the match of its criteria, or a new
-// document. plan is nil for a plain create (section 9).
-func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
+// toCreate returns the change of a create: the match of its criteria, or a new document. criteria is
+// nil for an unconditional create (section 9).
+func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource, criteria *search.Query, deleted map[store.Ref]bool) (consent.Change, error) {
 	ch := consent.Change{Kind: consent.ChangeCreate, Ref: store.Ref{Type: r.Type, ID: s.cfg.NewID()}, Body: r.Body}
-	if plan == nil {
+	if criteria == nil {
 		return ch, nil
 	}
-	plan, refs, err := s.matches(ctx, v, plan, 2, deleted)
+	where, refs, err := s.matches(ctx, v, criteria, 2, deleted)
 	if err != nil {
 		return ch, err
 	}
 	switch len(refs) {
 	case 0:
-		claim(&ch, plan, deleted)
+		demandAbsent(&ch, where, criteria.Claims, deleted)
 	case 1:
 		return consent.Change{Kind: consent.ChangeFind, Ref: refs[0]}, nil
 	default:
-		return ch, multiple()
+		return ch, multipleMatches()
 	}
 	return ch, nil
 }
 
-// claim makes it a condition of the change that nothing matches. Where the
-// bundle deletes something, that may be the match, so nothing can be demanded.
-func claim(ch *consent.Change, plan *search.Plan, deleted map[store.Ref]bool) {
+// demandAbsent makes it a precondition of the change that nothing matches. A bundle that deletes
+// something has no such precondition, because the match may be what it deletes.
+func demandAbsent(ch *consent.Change, where store.Pred, claims []store.Key, deleted map[store.Ref]bool) {
 	if len(deleted) == 0 {
-		ch.Absent, ch.Claims = plan.Where(), plan.Claims
+		ch.Absent, ch.Claims = where, claims
 	}
 }
 
-// toUpdate makes the change of a conditional update (REST-146, 147, 151). ch
-// holds the body and the conditions.
-func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Change, r fhir.Resource, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
-	plan, refs, err := s.matches(ctx, v, plan, 2, deleted)
+// toUpdate returns the change of a conditional update (REST-146, 147, 151). ch has the body and the
+// preconditions.
+func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Change, r fhir.Resource, criteria *search.Query, deleted map[store.Ref]bool) (consent.Change, error) {
+	where, refs, err := s.matches(ctx, v, criteria, 2, deleted)
 	if err != nil {
 		return ch, err
 	}
 	switch {
 	case len(refs) > 1:
-		return ch, multiple()
+		return ch, multipleMatches()
 	case len(refs) == 1 && r.ID != "" && r.ID != refs[0].ID:
-		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id of the body is not that of the match."}}}
+		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id in the body differs from the id of the match."}}}
 	case len(refs) == 1:
 		ch.Kind, ch.Ref = consent.ChangeUpdate, refs[0]
 		return ch, nil
 	case ch.IfMatch != nil:
-		return ch, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+		return ch, fhir.Fault(412, "conflict", "No resource matches the criteria, but If-Match requires a version.")
 	}
-	claim(&ch, plan, deleted)
+	demandAbsent(&ch, where, criteria.Claims, deleted)
 	if ch.Ref.Type = r.Type; r.ID == "" {
 		ch.Kind, ch.Ref.ID = consent.ChangeCreate, s.cfg.NewID()
 		return ch, nil
 	}
 	ch.Kind, ch.Ref.ID = consent.ChangeUpdate, r.ID
-	if taken, err := alive(ctx, v, ch.Ref); err != nil || !taken {
+	if taken, err := exists(ctx, v, ch.Ref); err != nil || !taken {
 		return ch, err
 	}
-	return ch, fhir.Fault(409, "conflict", "The id of the body is that of a resource which the criteria do not match.")
+	return ch, fhir.Fault(409, "conflict", "The id in the body belongs to a resource that does not match the criteria.")
 }
 
-// toDelete makes the changes of a conditional delete (REST-186).
-func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Change, plan *search.Plan) ([]consent.Change, error) {
+// toDelete returns the changes of a conditional delete (REST-186).
+func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Change, criteria *search.Query) ([]consent.Change, error) {
 	most := max(2, s.cfg.Limits.ConditionalDelete+1)
-	_, refs, err := s.matches(ctx, v, plan, most, nil)
+	_, refs, err := s.matches(ctx, v, criteria, most, nil)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case len(refs) == 0 && ch.IfMatch != nil:
-		return nil, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+		return nil, fhir.Fault(412, "conflict", "No resource matches the criteria, but If-Match requires a version.")
 	case len(refs) > 1 && s.cfg.Limits.ConditionalDelete == 0:
-		return nil, multiple()
+		return nil, multipleMatches()
 	case len(refs) == most && s.cfg.Limits.ConditionalDelete > 0:
 		return nil, fhir.Fault(400, "too-costly", "The criteria match more than %d resources.", s.cfg.Limits.ConditionalDelete)
 	}
@@ -165,7 +164,7 @@ func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Chang
 	return changes, nil
 }
 
-// criteriaText are the criteria in a URL, without the parameters of formatting.
+// criteriaText returns the criteria in a URL, without the parameters of formatting.
 func criteriaText(c *call) string {
 	var parts []string
 	for _, p := range filterParams(c) {
@@ -180,7 +179,7 @@ func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
+	criteria, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
 	if err != nil {
 		return nil, err
 	}
@@ -188,30 +187,30 @@ func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
 	if err := conditions(&ch, c.r.Header); err != nil {
 		return nil, err
 	}
-	if err := s.careful(c.typ, &ch); err != nil {
+	if err := s.checkUpdate(c.typ, &ch); err != nil {
 		return nil, err
 	}
 	if err := noConditionalReferences(r); err != nil {
 		return nil, err
 	}
 	return s.commit(ctx, c, consent.PermitUpdate, func(v *consent.View) ([]consent.Change, error) {
-		ch, err := s.toUpdate(ctx, v, ch, r, plan, nil)
+		ch, err := s.toUpdate(ctx, v, ch, r, criteria, nil)
 		return []consent.Change{ch}, err
 	})
 }
 
 // deleteWhere is DELETE of a type with criteria (REST-186, 187).
 func (s *Server) deleteWhere(ctx context.Context, c *call) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitDelete)); err != nil {
 		return nil, err
 	}
-	if err := s.closed(c.typ); err != nil {
+	if err := s.checkDeletable(c.typ); err != nil {
 		return nil, err
 	}
-	plan, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
+	criteria, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +219,6 @@ func (s *Server) deleteWhere(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	return s.commit(ctx, c, consent.PermitDelete, func(v *consent.View) ([]consent.Change, error) {
-		return s.toDelete(ctx, v, consent.Change{IfMatch: match}, plan)
+		return s.toDelete(ctx, v, consent.Change{IfMatch: match}, criteria)
 	})
 }

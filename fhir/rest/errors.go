@@ -9,9 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// failed turns an error into an answer: the one place where that is done. What
-// is no *fhir.Error is a fault of ours, and the client reads the request id
-// only.
+// failed turns an error into an answer; it is the only place that does. An error that is not a
+// *fhir.Error is a fault of the server: the client only learns the request id.
 func (s *Server) failed(c *call, err error) *answer {
 	e, ok := fhir.AsError(err)
 	switch {
@@ -19,32 +18,32 @@ func (s *Server) failed(c *call, err error) *answer {
 	case errors.Is(err, store.ErrNotFound):
 		e = fhir.NotFound()
 	case errors.Is(err, store.ErrConflict):
-		e = &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Other writes were faster, again and again. Nothing was stored; it may be repeated.", Detail: consent.NothingStored()}},
+		e = &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Too many concurrent writes to this resource. Nothing was stored. Try again.", Detail: consent.NothingStored()}},
 			Header: map[string]string{"Retry-After": "1"}}
 	default:
-		e = fhir.Fault(500, "exception", "Something is wrong here. Tell the operator this request: %s", c.requestID)
+		e = fhir.Fault(500, "exception", "Internal error. Report this request id to the operator: %s", c.requestID)
 	}
 	a := &answer{status: e.Status, header: e.Header, body: fhir.Outcome(e.Issues), hungUp: c.hungUp(err)}
 	switch {
 	case a.hungUp:
-		s.cfg.Log.Debug("the client hung up", "request", c.requestID, "interaction", string(c.interaction), "err", err)
+		s.cfg.Log.Debug("the client closed the connection", "request", c.requestID, "interaction", string(c.interaction), "err", err)
 	case e.Status >= 500:
 		s.cfg.Log.Error("request failed", "request", c.requestID, "interaction", string(c.interaction), "err", err)
 	}
 	return a
 }
 
-// ClientClosedRequest is the status of a request whose client hung up before it was
-// answered, in the trail and in an Exchange. No client reads it.
+// ClientClosedRequest is the status of a request whose client closed the connection before the answer,
+// in the audit trail and in an Exchange. It is never sent.
 const ClientClosedRequest = 499
 
-// hungUp reports whether a call failed because its client hung up. Where nobody knows
-// whether a write was stored, the fault is of the store.
+// hungUp reports whether a call failed because its client closed the connection. An unknown outcome of
+// a write is a fault of the store, not of the client.
 func (c *call) hungUp(err error) bool {
 	return errors.Is(err, context.Canceled) && errors.Is(c.r.Context().Err(), context.Canceled) && !errors.Is(err, store.ErrUnknown)
 }
 
-// reported is the status of an answer outside of HTTP.
+// reported is the status of an answer in logs, metrics and the audit trail.
 func (a *answer) reported() int {
 	if a.hungUp {
 		return ClientClosedRequest
@@ -52,13 +51,13 @@ func (a *answer) reported() int {
 	return a.status
 }
 
-// over returns the error of a request whose time is up, or whose client has hung up,
-// before anything was done; nil for one that may go on.
-func over(ctx context.Context) error {
+// timeoutError returns the error of a call whose time was up, or whose client closed the connection,
+// before anything was done; else nil.
+func timeoutError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
 		return nil
 	}
-	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing was done; it may be repeated.", Detail: consent.NothingStored()}},
+	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing was done. Try again.", Detail: consent.NothingStored()}},
 		Cause: err, Header: map[string]string{"Retry-After": "1"}}
 }

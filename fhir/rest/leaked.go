@@ -11,18 +11,18 @@ import (
 	"carerecord/fhir"
 )
 
-// A token belongs into one Authorization header (SMART-410). Anywhere else it is in logs,
-// histories or caches by now, so the request is refused, whatever else it asks, and the
-// token is recorded as leaked: by its id, where it is one of ours, and never itself.
+// A token belongs in one Authorization header (SMART-410). In any other place it may be in logs,
+// browser histories or caches already. So the request is refused, and the token is recorded as leaked,
+// by its id if this server issued it, and never itself.
 
-// TokenLeaked is the reason of such a refusal in the trail.
+// TokenLeaked is the reason of such a refusal in the audit trail.
 const TokenLeaked = "TOKEN_LEAKED"
 
-// tokenParam is the parameter by which a token may come in a form or a URL (RFC 6750).
+// tokenParam is the parameter for a token in a form or a URL (RFC 6750).
 const tokenParam = "access_token"
 
-// leaked refuses a request that holds a token in a wrong place, and notes whose it is.
-func (s *Server) leaked(ctx context.Context, c *call, where, token string) error {
+// refuseLeaked refuses a request with a token in a wrong place, and notes whose token it is.
+func (s *Server) refuseLeaked(ctx context.Context, c *call, where, token string) error {
 	if p, err := s.cfg.Verify(ctx, http.Header{"Authorization": {"Bearer " + token}}, address(c.r)); err == nil && c.caller.Kind == consent.Nobody {
 		c.caller, c.unidentified = p, false
 	} else if err == nil {
@@ -31,18 +31,17 @@ func (s *Server) leaked(ctx context.Context, c *call, where, token string) error
 	return RefuseLeakedToken(where)
 }
 
-// RefuseLeakedToken is the refusal of a request that holds a token in a wrong place.
+// RefuseLeakedToken returns the refusal of a request with a token in a wrong place.
 func RefuseLeakedToken(where string) error {
 	return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: fhir.Fault(400, "invalid",
-		"A token in %s is refused: it belongs into one Authorization header. Treat it as leaked.", where)}
+		"A token in %s is refused. It belongs in one Authorization header. Treat it as leaked.", where)}
 }
 
-// misplaced refuses a request that holds a token in its URL, in more than one header or in a
-// form, but for the form of a search by a known caller, which readForm reads. err is what
-// the header gave.
-func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
+// checkTokenPlace refuses a request with a token in its URL, in more than one header or in a form. The
+// form of a search by a known caller is left to readForm. err is the result of verifying the header.
+func (s *Server) checkTokenPlace(ctx context.Context, c *call, err error) error {
 	if token, found := LeakedToken(c.r.URL.RawQuery); found {
-		return s.leaked(ctx, c, "the URL", token)
+		return s.refuseLeaked(ctx, c, "the URL", token)
 	}
 	e, refused := fhir.AsError(err)
 	if refused && len(c.r.Header.Values("Authorization")) > 1 {
@@ -53,7 +52,7 @@ func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
 	}
 	if body, failed := readBody(c.r, s.cfg.Limits.Form); failed == nil {
 		if token, found := LeakedToken(string(body)); found {
-			return s.leaked(ctx, c, "a form", token)
+			return s.refuseLeaked(ctx, c, "a form", token)
 		}
 	}
 	return err
@@ -65,16 +64,15 @@ func isForm(r *http.Request) bool {
 	return r.Method == http.MethodPost && err == nil && typ == "application/x-www-form-urlencoded"
 }
 
-// leaksInEntries refuses a bundle in whose URLs a token stands: in one of them it is as
-// leaked as in that of the bundle.
-func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) error {
+// checkEntryTokens refuses a bundle with a token in the URL of an entry.
+func (s *Server) checkEntryTokens(ctx context.Context, c *call, entries []entry) error {
 	for _, en := range entries {
 		_, query, _ := strings.Cut(en.url, "?")
 		for _, raw := range append([]string{query}, en.header.Values("If-None-Exist")...) {
 			if token, found := LeakedToken(raw); found {
-				err := s.leaked(ctx, c, "the URL of an entry", token)
+				err := s.refuseLeaked(ctx, c, "the URL of an entry", token)
 				if refusal, ok := consent.AsRefusal(err); ok {
-					refusal.Err = refusal.Err.At(en.place + ".request")
+					refusal.Err = refusal.Err.At(en.location + ".request")
 				}
 				return err
 			}
@@ -83,14 +81,14 @@ func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) e
 	return nil
 }
 
-// HasLeakedToken reports whether a request holds a token in its URL, or more than one header that
-// may hold one. Routes that need no token refuse it like all others.
+// HasLeakedToken reports whether a request has a token in its URL, or more than one Authorization
+// header. Routes that need no token refuse it too.
 func HasLeakedToken(r *http.Request) bool {
 	_, found := LeakedToken(r.URL.RawQuery)
 	return found || len(r.Header.Values("Authorization")) > 1
 }
 
-// LeakedToken finds a token in a query string, be the rest of it well formed or not.
+// LeakedToken returns the token in a query string, even a malformed one.
 func LeakedToken(query string) (token string, found bool) {
 	for part := range strings.SplitSeq(query, "&") {
 		if name, value, _ := strings.Cut(part, "="); isToken(name) {
@@ -103,7 +101,7 @@ func LeakedToken(query string) (token string, found bool) {
 	return "", false
 }
 
-// isToken reports whether the name of a parameter, as it was sent, is that of a token.
+// isToken reports whether an encoded parameter name is that of a token.
 func isToken(name string) bool {
 	if plain, err := url.QueryUnescape(name); err == nil {
 		name = plain
@@ -112,7 +110,7 @@ func isToken(name string) bool {
 	return strings.EqualFold(name, tokenParam)
 }
 
-// withoutTokens is a query string as the trail keeps it.
+// withoutTokens returns a query string for the audit record.
 func withoutTokens(query string) string {
 	if _, found := LeakedToken(query); !found {
 		return query

@@ -19,7 +19,7 @@ func (s *Server) metaOfOne(ctx context.Context, c *call) (*answer, error) {
 	if c.version != "" {
 		find = s.vread
 	}
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	c.params = nil
@@ -27,28 +27,27 @@ func (s *Server) metaOfOne(ctx context.Context, c *call) (*answer, error) {
 	if err != nil || a.status != http.StatusOK {
 		return a, err
 	}
-	a.header, a.body = nil, returned(gjson.GetBytes(a.body, "meta").Raw)
+	a.header, a.body = nil, parametersOf(gjson.GetBytes(a.body, "meta").Raw)
 	return a, nil
 }
 
-// returned is a Parameters that returns a Meta.
-func returned(meta string) []byte {
+// parametersOf returns Parameters with a Meta as the return value.
+func parametersOf(meta string) []byte {
 	return []byte(`{"resourceType":"Parameters","parameter":[{"name":"return","valueMeta":` + meta + `}]}`)
 }
 
-// metaOfType is $meta of a type or of the system: the profiles, tags and labels
-// that visible resources bear. Of the system, types without the letter are left
-// out.
+// metaOfType is $meta of a type or of the system: the profiles, tags and labels of visible resources.
+// $meta of the system leaves out types that the caller may not search.
 func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 	types := s.capability.types
 	if c.typ != "" {
-		if err := s.served(c.typ); err != nil {
+		if err := s.checkType(c.typ); err != nil {
 			return nil, err
 		}
 		types = []string{c.typ}
 	}
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		lists, seen := map[string][]string{}, map[string]map[fhir.Coding]bool{}
 		var disclosed []audit.Item // the resources from which something was taken
@@ -67,14 +66,14 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 				}
 			}
 		}
-		a = &answer{status: http.StatusOK, disclosed: disclosed, body: returned(string(fhir.MetaLists(lists)))}
+		a = &answer{status: http.StatusOK, disclosed: disclosed, body: parametersOf(string(fhir.MetaLists(lists)))}
 		return nil
 	})
 	return a, err
 }
 
-// metaAdd and metaDelete change the lists of a resource's meta (OPER-031,
-// REST-104, 106): a new version, unless nothing changes.
+// metaAdd and metaDelete change the lists of a resource's meta (OPER-031, REST-104, 106). They make a
+// new version, unless nothing changes.
 func (s *Server) metaAdd(ctx context.Context, c *call) (*answer, error) {
 	return s.metaChange(ctx, c, fhir.AddMeta, false)
 }
@@ -108,14 +107,14 @@ func (s *Server) metaChange(ctx context.Context, c *call, change func(body, meta
 	if err != nil || a.body == nil {
 		return a, err
 	}
-	a.body = returned(gjson.GetBytes(a.body, "meta").Raw)
+	a.body = parametersOf(gjson.GetBytes(a.body, "meta").Raw)
 	return a, nil
 }
 
-// metaInput reads the Parameters of the operation.
+// metaInput reads the Parameters of metaAdd and metaDelete.
 func (s *Server) metaInput(ctx context.Context, c *call) (fhir.Resource, error) {
 	typ := c.typ
-	if err := s.served(typ); err != nil {
+	if err := s.checkType(typ); err != nil {
 		return fhir.Resource{}, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitUpdate)); err != nil {

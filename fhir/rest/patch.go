@@ -37,26 +37,26 @@ func (s *Server) patchWhere(ctx context.Context, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
+	criteria, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})
 	if err != nil {
 		return nil, err
 	}
 	return s.commit(ctx, c, consent.PermitUpdate, func(v *consent.View) ([]consent.Change, error) {
-		ch, err := s.toPatch(ctx, v, ch, plan, nil)
+		ch, err := s.toPatch(ctx, v, ch, criteria, nil)
 		return []consent.Change{ch}, err
 	})
 }
 
-// toPatch makes the change of a conditional patch.
-func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change, plan *search.Plan, deleted map[store.Ref]bool) (consent.Change, error) {
-	_, refs, err := s.matches(ctx, v, plan, 2, deleted)
+// toPatch returns the change of a conditional patch.
+func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change, criteria *search.Query, deleted map[store.Ref]bool) (consent.Change, error) {
+	_, refs, err := s.matches(ctx, v, criteria, 2, deleted)
 	switch {
 	case err != nil:
 		return ch, err
 	case len(refs) == 0:
 		return ch, fhir.NotFound()
 	case len(refs) > 1:
-		return ch, multiple()
+		return ch, multipleMatches()
 	}
 	ch.Ref = refs[0]
 	return ch, nil
@@ -65,7 +65,7 @@ func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change
 // patchOf reads the patch document and the conditions of a call.
 func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 	ch := consent.Change{Kind: consent.ChangePatch}
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return ch, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitUpdate)); err != nil {
@@ -79,20 +79,20 @@ func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 		return ch, err
 	}
 	if ch.IfMatch, err = readIfMatch(c.r.Header.Values("If-Match")); err == nil {
-		err = s.careful(c.typ, &ch)
+		err = s.checkUpdate(c.typ, &ch)
 	}
 	return ch, err
 }
 
-// document reads a patch by its media type (REST-160 to 162). In a bundle it is
-// a Parameters resource.
+// document parses a patch by its media type (REST-160 to 162). In a bundle it is a Parameters
+// resource.
 func (s *Server) document(c *call) (patch.Patch, error) {
 	if c.body != nil {
 		return entryPatch(c.body)
 	}
 	typ, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err != nil || typ != jsonPatch && typ != fhirJSON {
-		e := fhir.Fault(415, "not-supported", "A patch is %s, or Parameters as %s.", jsonPatch, fhirJSON)
+		e := fhir.Fault(415, "not-supported", "A patch must be %s, or Parameters as %s.", jsonPatch, fhirJSON)
 		e.Header = map[string]string{"Accept-Patch": jsonPatch + ", " + fhirJSON}
 		return patch.Patch{}, e
 	}
@@ -106,20 +106,19 @@ func (s *Server) document(c *call) (patch.Patch, error) {
 	return patch.FHIRPath(body)
 }
 
-// entryPatch reads the patch of a bundle's entry (REST-239).
+// entryPatch parses the patch of a bundle's entry (REST-239).
 func entryPatch(resource []byte) (patch.Patch, error) {
 	if typ := gjson.GetBytes(resource, "resourceType").Str; typ != "Parameters" {
-		return patch.Patch{}, fhir.Fault(400, "not-supported", "A patch in a bundle is a Parameters resource, not %s.", typ)
+		return patch.Patch{}, fhir.Fault(400, "not-supported", "A patch in a bundle must be a Parameters resource, not %s.", typ)
 	}
 	return patch.FHIRPath(resource)
 }
 
-// editor makes the edit of a patch: its result is validated as an update would
-// be (REST-163). What tells a stored value needs the letter of a read
-// (SMART-288).
+// editor returns the edit of a patch. Its result is validated like an update (REST-163). A patch whose
+// errors reveal a stored value needs the permission to read (SMART-288).
 func (s *Server) editor(ctx context.Context, c *call, p patch.Patch) (func([]byte) ([]byte, error), error) {
 	if p.Reads() {
-		req := c.request(consent.PermitRead)
+		req := c.decision(consent.PermitRead)
 		req.Interaction = consent.Read
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err

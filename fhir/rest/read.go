@@ -19,7 +19,7 @@ func (s *Server) read(ctx context.Context, c *call) (*answer, error) {
 	if strings.HasPrefix(c.id, "$") { // an unknown operation (OPER-001)
 		return noRoute(ctx, c)
 	}
-	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {
+	return s.readOne(ctx, c, func(v *consent.View) (store.Doc, error) {
 		return v.Get(ctx, store.Ref{Type: c.typ, ID: c.id})
 	})
 }
@@ -30,7 +30,7 @@ func (s *Server) vread(ctx context.Context, c *call) (*answer, error) {
 	if err != nil || strconv.FormatUint(version, 10) != c.version {
 		version = 0 // an unknown version, after the checks that look at no patient
 	}
-	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {
+	return s.readOne(ctx, c, func(v *consent.View) (store.Doc, error) {
 		if version == 0 {
 			return store.Doc{}, store.ErrNotFound
 		}
@@ -38,8 +38,8 @@ func (s *Server) vread(ctx context.Context, c *call) (*answer, error) {
 	})
 }
 
-func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (store.Doc, error)) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+func (s *Server) readOne(ctx context.Context, c *call, find func(*consent.View) (store.Doc, error)) (*answer, error) {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	shape, err := c.shape()
@@ -48,7 +48,7 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 	}
 	c.nameSelf()
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()
@@ -57,7 +57,7 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 		if err != nil {
 			return err
 		}
-		a, err = shown(c, v, d)
+		a, err = readAnswer(c, v, d)
 		switch {
 		case err != nil || a.body == nil:
 		case c.readsRaw():
@@ -70,15 +70,15 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 	return a, err
 }
 
-// shown answers with a version, its headers, or 304 or 410.
-func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
+// readAnswer returns the answer of a read: a version and its headers, 304 or 410.
+func readAnswer(c *call, v *consent.View, d store.Doc) (*answer, error) {
 	if d.Deleted() {
 		e := fhir.Fault(410, "deleted", "The resource was deleted.")
 		e.Header = map[string]string{"ETag": etag(d.Version)}
 		return nil, e
 	}
 	a := &answer{status: 200, header: versionHeaders(d)}
-	if unchanged(c.r.Header, d) {
+	if notModified(c.r.Header, d) {
 		a.status = 304
 		return a, nil
 	}
@@ -87,10 +87,9 @@ func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
 	return a, nil
 }
 
-// unchanged reports whether a conditional read asks for nothing newer
-// (REST-043): If-Modified-Since counts only without If-None-Match, and a date
-// that cannot be read not at all.
-func unchanged(h http.Header, d store.Doc) bool {
+// notModified reports whether a conditional read has the newest version already (REST-043). If-
+// Modified-Since only counts without If-None-Match and with a valid date.
+func notModified(h http.Header, d store.Doc) bool {
 	if match := h.Values("If-None-Match"); len(match) > 0 {
 		return noneMatch(match, d.Version)
 	}
@@ -102,23 +101,23 @@ func unchanged(h http.Header, d store.Doc) bool {
 	return err == nil && !d.Updated.Truncate(time.Second).After(since)
 }
 
-// served refuses types that are not served here.
-func (s *Server) served(typ string) error {
+// checkType refuses types that are not supported.
+func (s *Server) checkType(typ string) error {
 	if !s.capability.serves(typ) {
-		return fhir.Fault(404, "not-supported", "There is no resource type %q here.", typ)
+		return fhir.Fault(404, "not-supported", "Resource type %q is not supported.", typ)
 	}
 	return nil
 }
 
-// nameSelf notes the patient whom a path Patient/[id] names.
+// nameSelf notes the patient of a path Patient/[id].
 func (c *call) nameSelf() {
 	if c.typ == "Patient" {
 		c.named = consent.NamedPatient{ID: c.id}
 	}
 }
 
-// shape reads _elements and _summary of a read (REST-114); other parameters are
-// ignored, and refused under strict handling (REST-018).
+// shape reads _elements and _summary of a read (REST-114). Other parameters are ignored, or refused
+// under strict handling (REST-018).
 func (c *call) shape() (search.Projection, error) {
 	var shape search.Projection
 	var unknown []string
@@ -151,12 +150,12 @@ func (c *call) shape() (search.Projection, error) {
 
 func etag(version uint64) string { return `W/"` + strconv.FormatUint(version, 10) + `"` }
 
-// versionHeaders are ETag and Last-Modified (REST-040, 042).
+// versionHeaders returns ETag and Last-Modified (REST-040, 042).
 func versionHeaders(d store.Doc) map[string]string {
 	return map[string]string{"ETag": etag(d.Version), "Last-Modified": d.Updated.UTC().Truncate(time.Second).Format(http.TimeFormat)}
 }
 
-// noneMatch reports whether If-None-Match names the version, compared weakly.
+// noneMatch reports whether If-None-Match has the version, by weak comparison.
 func noneMatch(values []string, version uint64) bool {
 	for _, part := range strings.Split(strings.Join(values, ","), ",") {
 		part = strings.TrimSpace(part)

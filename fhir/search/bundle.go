@@ -10,20 +10,20 @@ import (
 	"carerecord/store"
 )
 
-// Disclosed is one resource version that an answer holds, for the trail.
+// Disclosed is one resource version in an answer, for the audit record.
 type Disclosed struct {
 	Doc      store.Doc
 	Included bool
 }
 
-// Answer is a searchset, ready to send.
+// Answer is a searchset Bundle, ready to send.
 type Answer struct {
 	Body      []byte
 	Disclosed []Disclosed
 	Count     *int // the total that was told, if one was
 }
 
-// Service runs searches for one server.
+// Service runs the searches of one server. It is safe for concurrent use.
 type Service struct {
 	Base   string // public FHIR base
 	Index  *index.Indexer
@@ -31,44 +31,43 @@ type Service struct {
 	Limits Limits
 }
 
-// PageRequest is one search request, first page or later.
+// PageRequest is the request for one page of a search, the first or a later one.
 type PageRequest struct {
-	Plan   *Plan
-	Path   string // where it was asked, below the base
-	Cursor Cursor
-	Token  string   // the token of a later page, empty on the first
-	before []Cursor // where the pages before this one began, as far as they are kept
-	seen   []byte   // marks of what $everything sent along before
+	Query    *Query
+	Path     string // where it was asked, below the base
+	Cursor   Cursor
+	Token    string   // the token of a later page, empty on the first
+	previous []Cursor // where the pages before this one began, as far as they are kept
+	Sent     []byte   // marks of what $everything sent along before
 }
 
-// SearchTarget says what is searched: one type, several, or the members of a
-// compartment.
+// SearchTarget is the scope of a search: one type, several, or the members of a compartment.
 type SearchTarget struct {
 	Path  string // below the base: "Observation", "", "Patient/1/Observation"
 	Types []string
-	// Within is what rows of a type must satisfy besides the parameters; nil for
-	// nothing.
+	// Within returns a predicate that rows of a type must satisfy in addition to the parameters; nil
+	// for none.
 	Within func(typ string) (store.Pred, error)
-	// Named is the patient whom the path names.
+	// Named is the id of the patient whom the path names.
 	Named string
 }
 
-// Plan reads the parameters of a first page, or the token of a later one.
+// Plan reads the parameters of a first page, or the token of a later one. Errors are *fhir.Error.
 func (s *Service) Plan(ctx context.Context, p consent.Principal, scope SearchTarget, params []Param, strict bool) (PageRequest, error) {
-	ask := PageRequest{Path: scope.Path}
-	params, err := s.resume(ctx, p, &ask, params)
+	request := PageRequest{Path: scope.Path}
+	params, err := s.Resume(ctx, p, &request, params)
 	if err != nil {
-		return ask, err
+		return request, err
 	}
-	if ask.Plan, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
-		return ask, err
+	if request.Query, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
+		return request, err
 	}
-	return ask, ask.Plan.within(scope)
+	return request, request.Query.within(scope)
 }
 
-// resume returns the parameters of the first page: those that are given, or
-// those in a page token, which then says where the page begins.
-func (s *Service) resume(ctx context.Context, p consent.Principal, ask *PageRequest, params []Param) ([]Param, error) {
+// Resume returns the parameters of the first page: params, or those in their page token. A page token
+// also sets the position of the request.
+func (s *Service) Resume(ctx context.Context, p consent.Principal, request *PageRequest, params []Param) ([]Param, error) {
 	token, later, err := pageToken(params)
 	if err != nil || !later {
 		return params, err
@@ -77,40 +76,40 @@ func (s *Service) resume(ctx context.Context, p consent.Principal, ask *PageRequ
 	if err != nil {
 		return nil, err
 	}
-	if pos.Path != ask.Path {
+	if pos.Path != request.Path {
 		return nil, fhir.Fault(400, "invalid", "The page link belongs to another search.")
 	}
-	ask.Token, ask.Cursor, ask.before, ask.seen = token, pos.At.cursor(), cursors(pos.Before), pos.Seen
+	request.Token, request.Cursor, request.previous, request.Sent = token, pos.At.cursor(), cursors(pos.Before), pos.Seen
 	return ParseQuery(pos.Query)
 }
 
-// within narrows a plan to its scope.
-func (p *Plan) within(scope SearchTarget) error {
+// within restricts a Query to a target.
+func (q *Query) within(scope SearchTarget) error {
 	if scope.Named != "" {
-		p.Named = consent.NamedPatient{ID: scope.Named}
+		q.Named = consent.NamedPatient{ID: scope.Named}
 	}
 	if scope.Within == nil {
 		return nil
 	}
-	p.simple, p.positive = false, true
-	for i := range p.Types {
-		pred, err := scope.Within(p.Types[i].Type)
+	q.countable, q.affirmative = false, true
+	for i := range q.Types {
+		pred, err := scope.Within(q.Types[i].Type)
 		if err != nil {
 			return err
 		}
-		p.Types[i].Where = store.And{pred, p.Types[i].Where}
+		q.Types[i].Where = store.And{pred, q.Types[i].Where}
 	}
 	return nil
 }
 
-// pageToken finds the token of a later page, which stands alone.
+// pageToken returns the token of a later page. It must be the only parameter.
 func pageToken(params []Param) (string, bool, error) {
 	for _, param := range params {
 		if param.Name != PageParam {
 			continue
 		}
 		if len(params) > 1 {
-			return "", false, fhir.Fault(400, "invalid", "A page link takes no further parameters.")
+			return "", false, fhir.Fault(400, "invalid", "A page link has no other parameters.")
 		}
 		return param.Value, true, nil
 	}
@@ -120,16 +119,16 @@ func pageToken(params []Param) (string, bool, error) {
 // PageParam is the parameter of page links.
 const PageParam = "_page"
 
-// Run makes the answer of one page.
-func (s *Service) Run(ctx context.Context, v *consent.View, ask PageRequest) (*Answer, error) {
-	page, err := ask.Plan.Run(ctx, v, ask.Cursor, s.Limits)
+// Run returns the answer of one page.
+func (s *Service) Run(ctx context.Context, v *consent.View, request PageRequest) (*Answer, error) {
+	page, err := request.Query.Run(ctx, v, request.Cursor, s.Limits)
 	if err != nil {
 		return nil, err
 	}
-	return s.bundle(ctx, v, ask, page)
+	return s.Bundle(ctx, v, request, page)
 }
 
-// url is the address of a path below the base.
+// url returns the address of a path below the base.
 func (s *Service) url(path, query string) string {
 	out := s.Base
 	if path != "" {
@@ -141,62 +140,62 @@ func (s *Service) url(path, query string) string {
 	return out
 }
 
-// keptPages is how many pages a reader can go back.
+// keptPages is how many pages a client can go back.
 const keptPages = 8
 
-// links writes self, first, previous and next (SRCH-206, 207).
-func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, ask PageRequest, next *Cursor, seen []byte) error {
-	used := encode(ask.Plan.Used)
-	first := s.url(ask.Path, used)
+// links adds the links self, first, previous and next (SRCH-206, 207).
+func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, request PageRequest, next *Cursor, seen []byte) error {
+	used := encode(request.Query.Used)
+	first := s.url(request.Path, used)
 	self := first
-	if ask.Token != "" {
-		self = s.url(ask.Path, PageParam+"="+ask.Token)
+	if request.Token != "" {
+		self = s.url(request.Path, PageParam+"="+request.Token)
 	}
 	b.Link("self", self)
-	if next == nil && ask.Token == "" {
+	if next == nil && request.Token == "" {
 		return nil
 	}
 	b.Link("first", first)
 	page := func(relation string, at Cursor, before []Cursor) error {
-		token, err := s.Sealer.Seal(ctx, p, PageToken{Path: ask.Path, Query: used, At: markOf(at), Before: marks(before), Seen: seen[:at.Seen*seenSize]})
+		token, err := s.Sealer.Seal(ctx, p, PageToken{Path: request.Path, Query: used, At: tokenCursorOf(at), Before: tokenCursors(before), Seen: seen[:at.Seen*SentSize]})
 		if err == nil {
-			b.Link(relation, s.url(ask.Path, PageParam+"="+token))
+			b.Link(relation, s.url(request.Path, PageParam+"="+token))
 		}
 		return err
 	}
-	if n := len(ask.before); n > 0 {
-		if at := ask.before[n-1]; at.After == nil {
+	if n := len(request.previous); n > 0 {
+		if at := request.previous[n-1]; at.After == nil {
 			b.Link("previous", first)
-		} else if err := page("previous", at, ask.before[:n-1]); err != nil {
+		} else if err := page("previous", at, request.previous[:n-1]); err != nil {
 			return err
 		}
 	}
 	if next == nil {
 		return nil
 	}
-	before := append(slices.Clone(ask.before), ask.Cursor)
+	before := append(slices.Clone(request.previous), request.Cursor)
 	return page("next", *next, before[max(0, len(before)-keptPages):])
 }
 
-func (s *Service) bundle(ctx context.Context, v *consent.View, ask PageRequest, page *Page) (*Answer, error) {
+func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageRequest, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
-	if err := s.links(ctx, b, v.Grant().Principal(), ask, page.Next, page.seen); err != nil {
+	if err := s.links(ctx, b, v.Grant().Principal(), request, page.Next, page.Sent); err != nil {
 		return nil, err
 	}
 	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
 	b.Room(roomFor(page.Matches) + roomFor(page.Included))
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Projection.Cut(d.Body), "match")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Projection.Cut(d.Body), "match")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Plan.Projection.included().Cut(d.Body), "include")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Projection.included().Cut(d.Body), "include")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings
-	if ask.Token == "" {
-		warnings = append(ask.Plan.Warnings, warnings...)
+	if request.Token == "" {
+		warnings = append(request.Query.Warnings, warnings...)
 	}
 	b.Outcome(warnings)
 	//law:withheld-notice
@@ -207,14 +206,14 @@ func (s *Service) bundle(ctx context.Context, v *consent.View, ask PageRequest, 
 	return a, nil
 }
 
-// withheld is S2 (CON-1103): it carries no count, type, date or label.
+// withheld is the notice S2 (CON-1103). It has no count, type, date or label.
 func withheld() fhir.Issue {
 	return fhir.Issue{Severity: "warning", Code: "suppressed",
 		Text:   "Items excluded due to confidentiality and/or patient preferences.",
 		Detail: fhir.Coding{System: "https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1", Code: "confidential-items"}}
 }
 
-// roomFor is about how many bytes the entries of documents take.
+// roomFor estimates the size in bytes of the entries of documents.
 func roomFor(docs []store.Doc) int {
 	const frame = 160 // address, mode and what is around them
 	n := 0

@@ -17,41 +17,41 @@ func (p *planner) control(param Param) error {
 		return p.include(param)
 	}
 	if param.Modifier != "" {
-		return notSupported(param, "is not supported")
+		return NotSupported(param, "is not supported")
 	}
 	if p.seen[param.Name] {
-		return fhir.Fault(400, "invalid", "%s stands twice.", param.Name)
+		return fhir.Fault(400, "invalid", "%s is repeated.", param.Name)
 	}
 	p.seen[param.Name] = true
 	switch param.Name {
 	case "_sort":
 		return p.sort(param)
 	case "_elements", "_summary":
-		return p.shape(param)
+		return p.projection(param)
 	case "_count":
 		n, err := strconv.Atoi(param.Value)
 		if err != nil || n < 0 {
-			return fhir.Fault(400, "value", "_count is not a whole number: %q.", param.Value)
+			return fhir.Fault(400, "value", "_count must be a whole number, not %q.", param.Value)
 		}
-		p.plan.Count = min(n, p.opt.Limits.PageMaximum)
-		p.plan.CountOnly = p.plan.CountOnly || n == 0
+		p.query.Count = min(n, p.opt.Limits.PageMaximum)
+		p.query.CountOnly = p.query.CountOnly || n == 0
 	case "_total":
 		switch param.Value {
 		case "accurate":
-			p.plan.Total = TotalAccurate
+			p.query.Total = TotalAccurate
 		case "none":
-			p.plan.Total = TotalNone
+			p.query.Total = TotalNone
 		case "estimate":
 		default:
-			return fhir.Fault(400, "value", "_total is none, estimate or accurate, not %q.", param.Value)
+			return fhir.Fault(400, "value", "_total must be none, estimate or accurate, not %q.", param.Value)
 		}
 	}
-	p.plan.Used = append(p.plan.Used, param)
+	p.query.Used = append(p.query.Used, param)
 	return nil
 }
 
-// sort reads _sort (SRCH-190, 194). A key that cannot sort is treated like an
-// unknown parameter, and self shows those that are applied.
+// sort reads _sort (SRCH-190, 194). A key that cannot sort is handled like an unknown parameter; the
+// self link has the applied keys.
 func (p *planner) sort(param Param) error {
 	var applied []string
 	for _, key := range strings.Split(param.Value, ",") {
@@ -63,30 +63,30 @@ func (p *planner) sort(param Param) error {
 			return err
 		} else if why != "" {
 			p.unknown = append(p.unknown, "_sort="+key)
-			p.plan.Warnings = append(p.plan.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported", Text: why})
+			p.query.Warnings = append(p.query.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported", Text: why})
 			continue
 		}
-		if slices.ContainsFunc(p.plan.Sort, func(k SortBy) bool { return k.Name == name }) {
+		if slices.ContainsFunc(p.query.Sort, func(k SortBy) bool { return k.Name == name }) {
 			return fhir.Fault(400, "invalid", "_sort names %s twice.", name)
 		}
-		p.plan.Sort = append(p.plan.Sort, SortBy{Name: name, Descending: descending})
+		p.query.Sort = append(p.query.Sort, SortBy{Name: name, Descending: descending})
 		applied = append(applied, key)
 	}
 	if len(applied) > 0 {
-		p.plan.Used = append(p.plan.Used, Param{Name: "_sort", Value: strings.Join(applied, ",")})
+		p.query.Used = append(p.query.Used, Param{Name: "_sort", Value: strings.Join(applied, ",")})
 	}
 	return nil
 }
 
-// sorts says why a name is no sort key of the plan's types; empty if it is one.
+// sorts returns why the types cannot be sorted by a parameter; empty if they can.
 func (p *planner) sorts(name string) (string, error) {
-	for _, part := range p.plan.Types {
+	for _, part := range p.query.Types {
 		def, known := p.x.Param(part.Type, name)
 		if known && !def.Indexed {
-			return "", p.unserved(part.Type, name)
+			return "", p.checkServed(part.Type, name)
 		}
 		if !known || !index.Sortable(def.Kind) {
-			return fmt.Sprintf("%s cannot be sorted by %s: it was ignored.", part.Type, name), nil
+			return fmt.Sprintf("%s cannot be sorted by %s. It was ignored.", part.Type, name), nil
 		}
 	}
 	return "", nil
@@ -96,7 +96,7 @@ func (p *planner) sorts(name string) (string, error) {
 func (p *planner) include(param Param) error {
 	inc := Include{Reverse: param.Name == "_revinclude", Iterate: param.Modifier == "iterate"}
 	if param.Modifier != "" && !inc.Iterate {
-		return notSupported(param, "is not supported")
+		return NotSupported(param, "is not supported")
 	}
 	parts := strings.Split(param.Value, ":")
 	if param.Value == "*" && !inc.Reverse {
@@ -104,33 +104,33 @@ func (p *planner) include(param Param) error {
 		return p.included(inc, param)
 	}
 	if param.Value == "*" {
-		return fhir.Fault(400, "too-costly", "_revinclude=* would look through everything: name a type.")
+		return fhir.Fault(400, "too-costly", "_revinclude=* would search every type. Name a type.")
 	}
 	if strings.Contains(param.Value, ",") || len(parts) < 2 || len(parts) > 3 {
-		return fhir.Fault(400, "value", "%s is Type:parameter or Type:parameter:Target, one a parameter, not %q.", param.Name, param.Value)
+		return fhir.Fault(400, "value", "%s must be one Type:parameter or Type:parameter:Target, not %q.", param.Name, param.Value)
 	}
 	inc.Source, inc.Param = parts[0], parts[1]
 	if !r4.IsResource(inc.Source) {
-		return fhir.Fault(400, "not-supported", "%s is no resource type.", inc.Source)
+		return fhir.Fault(400, "not-supported", "%s is not a resource type.", inc.Source)
 	}
 	def, known := p.x.Param(inc.Source, inc.Param)
-	if err := p.unserved(inc.Source, inc.Param); known && err != nil {
+	if err := p.checkServed(inc.Source, inc.Param); known && err != nil {
 		return err
 	}
 	if inc.Param != "*" && (!known || def.Kind != index.Reference || !def.Indexed) {
-		return fhir.Fault(400, "not-supported", "%s is no reference parameter of %s.", inc.Param, inc.Source)
+		return fhir.Fault(400, "not-supported", "%s is not a reference parameter of %s.", inc.Param, inc.Source)
 	}
 	if len(parts) == 3 {
 		inc.Target = parts[2]
 		if !r4.IsResource(inc.Target) {
-			return fhir.Fault(400, "value", "%s is no resource type.", inc.Target)
+			return fhir.Fault(400, "value", "%s is not a resource type.", inc.Target)
 		}
 	}
 	return p.included(inc, param)
 }
 
 func (p *planner) included(inc Include, param Param) error {
-	p.plan.Includes = append(p.plan.Includes, inc)
-	p.plan.Used = append(p.plan.Used, param)
+	p.query.Includes = append(p.query.Includes, inc)
+	p.query.Used = append(p.query.Used, param)
 	return nil
 }

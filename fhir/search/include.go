@@ -12,6 +12,7 @@ import (
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
+	"carerecord/fhir/search/join"
 	"carerecord/store"
 )
 
@@ -24,58 +25,57 @@ type Include struct {
 	Iterate bool   // from what is included too
 }
 
-// version is a resource version on a page; 0 is the current one.
+// version is a resource version on a page; n is 0 for the current one.
 type version struct {
 	ref store.Ref
 	n   uint64
 }
 
-// includer gathers what belongs to the matches of a page.
+// includer collects the included resources of a page.
 type includer struct {
-	plan     *Plan
+	query    *Query
 	view     *consent.View
 	lim      Limits
-	on       map[version]bool // what is on the page
+	onPage   map[version]bool // what is on the page
 	included []store.Doc
-	warned   map[string]bool // types that the token does not include
+	noScope  map[string]bool // types that the token does not include
 
-	// What was read ahead, for many rows in one question.
-	links    map[linked][]fhir.Ref    // what rows refer to by an include
-	named    map[store.Ref]*store.Doc // what is there of that; nil for what is not
-	pointers map[pointed][]store.Doc  // what points to rows
+	// Read ahead, for many rows in one query.
+	refs      map[sourceRow][]fhir.Ref  // what rows refer to by an include
+	named     map[store.Ref]*store.Doc  // what is there of that; nil for what is not
+	referrers map[targetRow][]store.Doc // what points to rows
 }
 
-// linked is a row, one version of it, that refers to something by an include.
-type linked struct {
+// sourceRow is a version of a row whose references an include follows.
+type sourceRow struct {
 	by   Include
 	from version
 }
 
-// pointed is a row to which something points by an include.
-type pointed struct {
+// targetRow is a row whose referrers an include adds.
+type targetRow struct {
 	by Include
 	to store.Ref
 }
 
-var errFull = errors.New("search: the page is full")
+var errPageFull = errors.New("search: the page is full")
 
-// include adds what the matches of the page point to, and what points to them:
-// each once, never what is a match, nothing of a type for which the token has no
-// letter (SMART-281, 282). Where that is more than a page holds, the page has
-// fewer matches; where one match alone has more, the rest is cut and a warning
-// says so (SRCH-178).
-func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Limits) error {
-	if len(p.Includes) == 0 {
+// include adds the resources that matches refer to, and those that refer to matches: each once, none
+// that is a match, none of a type that the caller's scopes do not permit (SMART-281, 282). If they are
+// more than fit on a page, the page has fewer matches. If one match alone has more, the rest is cut
+// and a warning says so (SRCH-178).
+func (x *execution) include(ctx context.Context, page *Page) error {
+	if len(x.Includes) == 0 {
 		return nil
 	}
 	for { // each turn answers, or has fewer matches than the one before
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		in := &includer{plan: p, view: v.WithPermission("rs"), lim: lim, on: map[version]bool{}, warned: map[string]bool{}}
+		in := &includer{query: x.Query, view: x.view.WithPermission("rs"), lim: x.lim, onPage: map[version]bool{}, noScope: map[string]bool{}}
 		//law:includer
 		for _, d := range page.Matches {
-			in.on[version{ref: d.Ref}] = true
+			in.onPage[version{ref: d.Ref}] = true
 		}
 		whole, err := in.gather(ctx, page.Matches)
 		if err != nil {
@@ -83,32 +83,32 @@ func (p *Plan) include(ctx context.Context, v *consent.View, page *Page, lim Lim
 		}
 		if whole == len(page.Matches) || whole == 0 {
 			page.Included = in.included
-			for _, typ := range slices.Sorted(maps.Keys(in.warned)) {
+			for _, typ := range slices.Sorted(maps.Keys(in.noScope)) {
 				page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "suppressed",
-					Text: fmt.Sprintf("%s is not included: the token has no scope for it.", typ)})
+					Text: fmt.Sprintf("%s is not included. The token has no scope for it.", typ)})
 			}
 			if whole < len(page.Matches) {
-				page.shorten(1)
+				page.Shorten(1)
 				page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "too-costly",
-					Text: fmt.Sprintf("The page includes its first %d resources only.", lim.IncludesPerPage)})
+					Text: fmt.Sprintf("The page includes only its first %d resources.", x.lim.IncludesPerPage)})
 			}
 			return nil
 		}
-		page.shorten(whole)
+		page.Shorten(whole)
 	}
 }
 
-// gather adds what belongs to each match, one after the other, and returns for
-// how many of them all was added.
+// gather adds the included resources of each match, in order. It returns for how many matches all were
+// added.
 func (in *includer) gather(ctx context.Context, matches []store.Doc) (int, error) {
 	for i, d := range matches {
-		if i%merged == 0 {
-			if err := in.ahead(ctx, matches[i:min(i+merged, len(matches))], 0); err != nil {
+		if i%join.ReferrerChunk == 0 {
+			if err := in.readAhead(ctx, matches[i:min(i+join.ReferrerChunk, len(matches))], 0); err != nil {
 				return i, err
 			}
 		}
 		err := in.from(ctx, d)
-		if errors.Is(err, errFull) {
+		if errors.Is(err, errPageFull) {
 			return i, nil
 		}
 		if err != nil {
@@ -118,19 +118,19 @@ func (in *includer) gather(ctx context.Context, matches []store.Doc) (int, error
 	return len(matches), nil
 }
 
-// from adds what belongs to one match, and by :iterate to what is added, as far
-// as include depth.
+// from adds the included resources of one match, and with :iterate those of included resources, up to
+// the include depth.
 func (in *includer) from(ctx context.Context, match store.Doc) error {
 	at := []store.Doc{match}
 	for depth := 0; len(at) > 0 && depth < max(1, in.lim.IncludeDepth); depth++ {
 		was := len(in.included)
 		if depth > 0 {
-			if err := in.ahead(ctx, at, depth); err != nil {
+			if err := in.readAhead(ctx, at, depth); err != nil {
 				return err
 			}
 		}
 		for _, d := range at {
-			for _, inc := range in.plan.Includes {
+			for _, inc := range in.query.Includes {
 				if depth > 0 && !inc.Iterate {
 					continue
 				}
@@ -144,10 +144,10 @@ func (in *includer) from(ctx context.Context, match store.Doc) error {
 	return nil
 }
 
-// follow adds what one row points to, or what points to it.
+// follow adds the resources of one include for one row.
 func (in *includer) follow(ctx context.Context, inc Include, d store.Doc) error {
 	if inc.Reverse {
-		return in.pointing(ctx, inc, d.Ref)
+		return in.addReferrers(ctx, inc, d.Ref)
 	}
 	if inc.Source != "*" && inc.Source != d.Ref.Type {
 		return nil
@@ -164,10 +164,10 @@ func (in *includer) follow(ctx context.Context, inc Include, d store.Doc) error 
 	return nil
 }
 
-// refers lists what a row points to by an include.
+// refers returns the references of a row that an include follows.
 func (in *includer) refers(inc Include, d store.Doc) ([]fhir.Ref, error) {
-	key := linked{inc, version{d.Ref, d.Version}}
-	out, known := in.links[key]
+	key := sourceRow{inc, version{d.Ref, d.Version}}
+	out, known := in.refs[key]
 	if known {
 		return out, nil
 	}
@@ -182,11 +182,11 @@ func (in *includer) refers(inc Include, d store.Doc) ([]fhir.Ref, error) {
 			}
 		}
 	}
-	in.links[key] = out
+	in.refs[key] = out
 	return out, nil
 }
 
-// params yields the parameter, or all reference parameters of a type.
+// params yields one reference parameter, or for * all of a type.
 func (in *includer) params(typ, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if name != "*" {
@@ -201,22 +201,22 @@ func (in *includer) params(typ, name string) iter.Seq[string] {
 	}
 }
 
-// target adds what a reference names, if it can be found (SRCH-173): the
-// version that it names, if it names one (SRCH-177). With it are read those behind it,
-// if they were not yet.
+// target adds the resource that a reference names, if it exists (SRCH-173), in the version that it
+// names, if any (SRCH-177). It reads those of the following references in the same query, if they have
+// not been read.
 func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref) error {
 	to := version{ref: store.Ref{Type: ref.Type, ID: ref.ID}}
-	if in.on[to] {
+	if in.onPage[to] {
 		return nil
 	}
 	if !in.mayName(ref.Type) {
-		in.warned[ref.Type] = true
+		in.noScope[ref.Type] = true
 		return nil
 	}
 	var d store.Doc
 	if ref.Version == "" {
 		if _, known := in.named[to.ref]; !known {
-			if err := in.name(ctx, behind[:min(atOnce, len(behind))]); err != nil {
+			if err := in.readNamed(ctx, behind[:min(join.LookupChunk, len(behind))]); err != nil {
 				return err
 			}
 		}
@@ -241,18 +241,18 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref)
 	return in.add(to, d)
 }
 
-// mayName reports whether the token includes what rows refer to of a type.
+// mayName reports whether the caller's scopes permit a type of included resources.
 func (in *includer) mayName(typ string) bool {
 	//law:included-type
 	return in.view.Grant().Principal().May(typ, "rs")
 }
 
-// pointing adds what points to a row (SRCH-170).
-func (in *includer) pointing(ctx context.Context, inc Include, to store.Ref) error {
-	if !in.mayPoint(inc, to) {
+// addReferrers adds the resources that refer to a row (SRCH-170).
+func (in *includer) addReferrers(ctx context.Context, inc Include, to store.Ref) error {
+	if !in.mayRefer(inc, to) {
 		return nil
 	}
-	docs, known := in.pointers[pointed{inc, to}]
+	docs, known := in.referrers[targetRow{inc, to}]
 	if known {
 		for _, d := range docs {
 			if err := in.add(version{ref: d.Ref}, d); err != nil {
@@ -261,11 +261,11 @@ func (in *includer) pointing(ctx context.Context, inc Include, to store.Ref) err
 		}
 		return nil
 	}
-	any, err := in.points(inc, to)
+	any, err := in.referrerPred(inc, to)
 	if err != nil {
 		return err
 	}
-	for d, err := range in.pointersTo(ctx, inc, any) {
+	for d, err := range in.scanReferrers(ctx, inc, any) {
 		if err == nil {
 			err = in.add(version{ref: d.Ref}, d)
 		}
@@ -276,21 +276,21 @@ func (in *includer) pointing(ctx context.Context, inc Include, to store.Ref) err
 	return nil
 }
 
-// mayPoint reports whether an include asks what points to a row, and the token
-// includes that.
-func (in *includer) mayPoint(inc Include, to store.Ref) bool {
+// mayRefer reports whether an include adds referrers of a row, and the caller's scopes permit their
+// type.
+func (in *includer) mayRefer(inc Include, to store.Ref) bool {
 	if inc.Target != "" && inc.Target != to.Type {
 		return false
 	}
 	if !in.view.Grant().Principal().May(inc.Source, "s") {
-		in.warned[inc.Source] = true
+		in.noScope[inc.Source] = true
 		return false
 	}
 	return true
 }
 
-// points is what points to a row by an include.
-func (in *includer) points(inc Include, to store.Ref) (store.Or, error) {
+// referrerPred returns the predicate of the resources that refer to a row by an include.
+func (in *includer) referrerPred(inc Include, to store.Ref) (store.Or, error) {
 	var any store.Or
 	for name := range in.params(inc.Source, inc.Param) {
 		pred, err := in.view.Index().Predicate(index.Query{Type: inc.Source, Name: name, Values: []string{to.String()}})
@@ -302,8 +302,8 @@ func (in *includer) points(inc Include, to store.Ref) (store.Or, error) {
 	return any, nil
 }
 
-// pointersTo yields what satisfies points of one row, or of several.
-func (in *includer) pointersTo(ctx context.Context, inc Include, any store.Or) iter.Seq2[store.Doc, error] {
+// scanReferrers yields the resources that satisfy one of some predicates of referrers.
+func (in *includer) scanReferrers(ctx context.Context, inc Include, any store.Or) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		//law:revinclude-scan
 		for d, err := range in.view.WithPermission("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
@@ -318,22 +318,13 @@ func (in *includer) pointersTo(ctx context.Context, inc Include, any store.Or) i
 }
 
 func (in *includer) add(key version, d store.Doc) error {
-	if in.on[key] {
+	if in.onPage[key] {
 		return nil
 	}
 	if len(in.included) == in.lim.IncludesPerPage {
-		return errFull
+		return errPageFull
 	}
-	in.on[key] = true
+	in.onPage[key] = true
 	in.included = append(in.included, d)
 	return nil
-}
-
-// shorten keeps the first n matches; the next page begins behind them.
-func (page *Page) shorten(n int) {
-	if n >= len(page.Matches) {
-		return
-	}
-	page.Matches = page.Matches[:n]
-	page.Next = &page.cursors[n-1]
 }

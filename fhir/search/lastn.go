@@ -10,16 +10,14 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/store"
 )
 
-// LastN plans Observation/$lastn: the newest observations of each code, of those
-// that a search would find (OPER-040). It has no pages. Errors are *fhir.Error of
-// status 400.
+// LastN plans Observation/$lastn: the newest observations of each code among the matches of a search
+// (OPER-040). It has no pages. Errors are *fhir.Error of status 400.
 func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
-	ask := PageRequest{Path: path}
+	request := PageRequest{Path: path}
 	most, whose, what := 1, false, false
 	var filters []Param
 	for _, param := range params {
@@ -27,11 +25,11 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		case param.Value == "":
 			continue
 		case param.Name == PageParam || IsControl(param.Name) && !slices.Contains([]string{"_elements", "_summary", "_format", "_pretty"}, param.Name):
-			return ask, notSupported(param, "has no place in $lastn")
+			return request, NotSupported(param, "is not supported for $lastn")
 		case param.Name == "max" && param.Modifier == "":
 			n, err := strconv.Atoi(param.Value)
 			if err != nil || n < 1 {
-				return ask, fhir.Fault(400, "value", "max is a whole number above 0, not %q.", param.Value)
+				return request, fhir.Fault(400, "value", "max must be a whole number above 0, not %q.", param.Value)
 			}
 			most = n
 			continue
@@ -43,21 +41,21 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		filters = append(filters, param)
 	}
 	if !whose || !what {
-		return ask, fhir.Fault(400, "required", "$lastn needs patient or subject, and category or a code parameter.")
+		return request, fhir.Fault(400, "required", "$lastn needs patient or subject, and category or a code parameter.")
 	}
 	var err error
-	if ask.Plan, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
-		return ask, err
+	if request.Query, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
+		return request, err
 	}
-	if ask.Plan.CountOnly {
-		return ask, fhir.Fault(400, "not-supported", "_summary=count has no place in $lastn.")
+	if request.Query.CountOnly {
+		return request, fhir.Fault(400, "not-supported", "_summary=count is not supported for $lastn.")
 	}
-	ask.Plan.latest = most
-	ask.Plan.Used = append(ask.Plan.Used, Param{Name: "max", Value: strconv.Itoa(most)})
-	return ask, nil
+	request.Query.latest = most
+	request.Query.Used = append(request.Query.Used, Param{Name: "max", Value: strconv.Itoa(most)})
+	return request, nil
 }
 
-// result is an observation on its way into its group.
+// result is an observation and its group.
 type result struct {
 	ref    store.Ref
 	id     store.RowID
@@ -66,20 +64,19 @@ type result struct {
 	newest string // date of the newest of its group
 }
 
-// lastOfEach takes the newest observations of each group, and all that are as new
-// as the last of them. Codes are one where an observation among those that the
-// search finds bears both.
-func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim Limits) error {
+// lastOfEach adds the newest observations of each group to the page, and all that have the same date
+// as the last of them. Two codes are one group if an observation among the matches has both.
+func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 	var rows []result
 	joined := union{}
-	for d, err := range p.scan(ctx, v, nil, false, lim) {
+	for d, err := range x.scan(ctx, nil, false) {
 		if err != nil {
 			return fmt.Errorf("$lastn: %w", err)
 		}
-		if len(rows) == lim.SortMaximum {
-			return fhir.Fault(400, "too-costly", "More than %d observations would have to be grouped: narrow the search.", lim.SortMaximum)
+		if len(rows) == x.lim.SortMaximum {
+			return fhir.Fault(400, "too-costly", "The search would have to group more than %d observations. Narrow it.", x.lim.SortMaximum)
 		}
-		at, _ := v.Index().SortValue("Observation", "date", d.Keys, true)
+		at, _ := x.view.Index().SortValue("Observation", "date", d.Keys, true)
 		codes := codesOf(d.Body)
 		joined.join(codes)
 		rows = append(rows, result{ref: d.Ref, id: d.RowID, at: at, group: codes[0]})
@@ -92,7 +89,7 @@ func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim 
 	var chosen []result
 	for g, list := range groups {
 		slices.SortFunc(list, newestFirst)
-		n := min(p.latest, len(list))
+		n := min(x.latest, len(list))
 		for n < len(list) && list[n].at == list[n-1].at {
 			n++
 		}
@@ -105,7 +102,7 @@ func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim 
 		return cmp.Or(strings.Compare(b.newest, a.newest), strings.Compare(a.group, b.group), newestFirst(a, b))
 	})
 	for _, r := range chosen {
-		d, err := v.Get(ctx, r.ref)
+		d, err := x.view.Get(ctx, r.ref)
 		if err != nil {
 			return fmt.Errorf("fetch a row of $lastn: %w", err)
 		}
@@ -116,11 +113,11 @@ func (p *Plan) lastOfEach(ctx context.Context, v *consent.View, page *Page, lim 
 	return nil
 }
 
-// newestFirst orders by date, undated last, and then as the store does.
+// newestFirst orders by date, those without one last, then in the order of the store.
 func newestFirst(a, b result) int { return cmp.Or(strings.Compare(b.at, a.at), a.id.Compare(b.id)) }
 
-// codesOf names what an observation is, of whom: its codings, or its text where
-// it has none. There is always one.
+// codesOf returns the names of an observation's code and subject: one for each coding, or one for the
+// text if there is none.
 func codesOf(body []byte) []string {
 	code := gjson.GetBytes(body, "code")
 	of := gjson.GetBytes(body, "subject.reference").Str + "\x00"
@@ -136,7 +133,7 @@ func codesOf(body []byte) []string {
 	return out
 }
 
-// union joins codings that stand on one observation, and by that transitively.
+// union is a disjoint-set structure over codings; those of one observation are in one set.
 type union map[string]string
 
 func (u union) root(s string) string {
@@ -146,7 +143,7 @@ func (u union) root(s string) string {
 	return s
 }
 
-// join puts codings into one set, which bears the name of its least member.
+// join merges the sets of some codings. The least member names the set.
 func (u union) join(codes []string) {
 	least := u.root(codes[0])
 	for _, c := range codes[1:] {

@@ -26,7 +26,7 @@ func indexer(t testing.TB) *index.Indexer {
 }
 
 // planned plans a query of one type, written as "Type?query".
-func planned(t *testing.T, x *index.Indexer, text string, opt search.Options) (*search.Plan, error) {
+func planned(t *testing.T, x *index.Indexer, text string, opt search.Options) (*search.Query, error) {
 	t.Helper()
 	typ, query, _ := strings.Cut(text, "?")
 	params, err := search.ParseQuery(query)

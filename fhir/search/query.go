@@ -1,89 +1,93 @@
-// Package search turns a query string into a plan and runs it on a
-// consent.View. It knows nothing of a store: what a View does not show is not
-// there for any part of a plan.
-//
-// A plan is a predicate for each type that is searched, and nodes that lead
-// elsewhere: chains, _has, lists, terminology. These are resolved on the View
-// first, from few rows or over the record, or streamed (stream.go). The engine
-// drives by the cheapest positive leaf and verifies the rest. What
-// the standard knows and this package does not is refused, under lenient
-// handling too, since ignoring it would widen an answer; only names that the
-// standard does not know are ignored.
 package search
 
 import (
-	"net/url"
-	"strings"
-	"unicode/utf8"
-
+	"carerecord/consent"
 	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/fhir/search/join"
+	"carerecord/store"
 )
 
-// Param is one parameter of a query string: Name as written, behind the first
-// colon Modifier, and the value, percent-decoded once.
-type Param struct{ Name, Modifier, Value string }
-
-// String writes the parameter as a query string does.
-func (p Param) String() string {
-	name := p.Name
-	if p.Modifier != "" {
-		name += ":" + p.Modifier
-	}
-	return escape(name) + "=" + escape(p.Value)
+// Limits are the settings of LIM-001 for searches.
+type Limits struct {
+	Page, PageMaximum, Everything, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth, ChainDepth, ExpansionMaximum int
+	// Hop is how many rows of a page have their joins evaluated together at first; at least 1.
+	Hop int
 }
 
-// escape percent-encodes what would end or split a parameter, and no more than
-// that needs it: commas, colons, slashes and pipes stay readable.
-func escape(s string) string {
-	return strings.NewReplacer("%2C", ",", "%3A", ":", "%2F", "/", "%7C", "|", "%24", "$").Replace(url.QueryEscape(s))
+// DefaultLimits returns the defaults of the requirements.
+func DefaultLimits() Limits {
+	return Limits{Page: 50, PageMaximum: 1000, Everything: 5000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5, ExpansionMaximum: 10_000, Hop: 64}
 }
 
-// MaxParams is how many parameters a query may have (LIM-001).
-const MaxParams = 200
+// Query is a search as a client asked for it: of one type, or of several whose rows are merged in
+// the order of the store. It is independent of the caller and of the record; Run and Resolve
+// execute it on a View. A Query is not changed after Within and Empty.
+type Query struct {
+	Types      []TypeQuery
+	Named      consent.NamedPatient // the patient whom the search names, if any
+	Sort       []SortBy             // in the order of their priority
+	Count      int                  // matches a page
+	CountOnly  bool                 // _summary=count or _count=0: only the total
+	Total      Total
+	Includes   []Include
+	Projection Projection
+	Used       []Param      // the parameters of the self link, in order
+	Warnings   []fhir.Issue // parameters that were ignored
+	Joined     []string     // types that chains and _has read
+	Claims     []store.Key  // equalities of the criteria, for conditional writes
 
-// ParseQuery reads a query string once, keeping order and repeats; ; separates
-// nothing (REST-017).
-func ParseQuery(raw string) ([]Param, error) {
-	var out []Param
-	for raw != "" {
-		var part string
-		part, raw, _ = strings.Cut(raw, "&")
-		if part == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(part, "=")
-		n, err := decode(name)
-		if err != nil {
-			return nil, err
-		}
-		v, err := decode(value)
-		if err != nil {
-			return nil, err
-		}
-		base, modifier, _ := strings.Cut(n, ":")
-		out = append(out, Param{Name: base, Modifier: modifier, Value: v})
-		if len(out) > MaxParams {
-			return nil, fhir.Fault(400, "too-costly", "The query has more than %d parameters.", MaxParams)
-		}
-	}
-	return out, nil
+	joins      [][]join.Node  // for each of Types; nil if no filter needs other documents
+	untypedIDs [][]store.Pred // for each id without a type: the predicates of the target types
+	filters    int            // parameters that filter
+	latest     int            // observations of each code, for $lastn; 0 for a search
+	x          *index.Indexer // with the search parameters at the time of planning
+
+	// Properties of the filters that decide how the Query is executed.
+	countable   bool // postings alone decide, so a count is cheap
+	affirmative bool // some filter demands that something is present
+	driven      bool // some filter of the searched type itself does
 }
 
-func decode(s string) (string, error) {
-	d, err := url.QueryUnescape(s)
-	if err != nil {
-		return "", fhir.Fault(400, "value", "The query string has a broken percent sequence in %q.", s)
-	}
-	if !utf8.ValidString(d) {
-		return "", fhir.Fault(400, "value", "The query string is not valid UTF-8.")
-	}
-	return d, nil
+// TypeQuery is the search of one type: the predicate without joins.
+type TypeQuery struct {
+	Type  string
+	Where store.Pred
 }
 
-func encode(params []Param) string {
-	parts := make([]string, len(params))
-	for i, p := range params {
-		parts[i] = p.String()
+// SortBy is one key of _sort.
+type SortBy struct {
+	Name       string
+	Descending bool
+}
+
+// Total says when the total is returned (SRCH-211).
+type Total byte
+
+// The values of _total.
+const (
+	TotalDefault Total = iota
+	TotalAccurate
+	TotalNone
+)
+
+// Options say how the parameters are read.
+type Options struct {
+	Strict   bool // handling=strict
+	Criteria bool // of a conditional write: always strict, filters only (SRCH-011)
+	System   bool // of the whole system: _type was read before
+	Limits   Limits
+}
+
+// Type returns the type of a search of one type.
+func (q *Query) Type() string { return q.Types[0].Type }
+
+// Where returns the predicate of a search of one type.
+func (q *Query) Where() store.Pred { return q.Types[0].Where }
+
+// Empty makes the Query find nothing.
+func (q *Query) Empty() {
+	for i := range q.Types {
+		q.Types[i].Where = store.Or{}
 	}
-	return strings.Join(parts, "&")
 }

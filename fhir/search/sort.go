@@ -6,40 +6,39 @@ import (
 	"slices"
 	"sort"
 
-	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/store"
 )
 
-// row is a match without its body, with its sort values.
+// row is a match with its sort values, without its body.
 type row struct {
 	ref    store.Ref
 	id     store.RowID
 	values []Value
 }
 
-// sorted collects all visible matches, orders them by the sort keys and behind
-// these by the order of the store, missing values last, and takes a page.
-func (p *Plan) sorted(ctx context.Context, v *consent.View, at Cursor, page *Page, lim Limits) error {
-	rows, err := p.rows(ctx, v, lim)
+// sorted collects all visible matches, orders them by the sort keys, then in the order of the store,
+// missing values last, and fills a page.
+func (x *execution) sorted(ctx context.Context, at Cursor, page *Page) error {
+	rows, err := x.rows(ctx)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(rows, p.compare)
+	slices.SortFunc(rows, x.compare)
 	from := 0
 	if at.After != nil {
 		mark := row{id: *at.After, values: at.Values}
-		from = sort.Search(len(rows), func(i int) bool { return p.compare(rows[i], mark) > 0 })
+		from = sort.Search(len(rows), func(i int) bool { return x.compare(rows[i], mark) > 0 })
 	}
-	to := min(from+p.Count, len(rows))
+	to := min(from+x.Count, len(rows))
 	for _, r := range rows[from:to] {
-		d, err := v.Get(ctx, r.ref)
+		d, err := x.view.Get(ctx, r.ref)
 		//law:sort-fetched
 		if err != nil {
 			return fmt.Errorf("fetch a sorted row: %w", err)
 		}
 		page.Matches = append(page.Matches, d)
-		page.cursors = append(page.cursors, Cursor{After: &r.id, Values: r.values})
+		page.Cursors = append(page.Cursors, Cursor{After: &r.id, Values: r.values})
 	}
 	if to < len(rows) && to > from {
 		last := rows[to-1]
@@ -48,37 +47,37 @@ func (p *Plan) sorted(ctx context.Context, v *consent.View, at Cursor, page *Pag
 	return nil
 }
 
-func (p *Plan) rows(ctx context.Context, v *consent.View, lim Limits) ([]row, error) {
+func (x *execution) rows(ctx context.Context) ([]row, error) {
 	//law:sort-scan
 	var rows []row
-	for d, err := range p.scan(ctx, v, nil, true, lim) {
+	for d, err := range x.scan(ctx, nil, true) {
 		if err != nil {
 			return nil, fmt.Errorf("search: %w", err)
 		}
-		if len(rows) == lim.SortMaximum {
-			return nil, fhir.Fault(400, "too-costly", "More than %d resources would have to be sorted: narrow the search.", lim.SortMaximum)
+		if len(rows) == x.lim.SortMaximum {
+			return nil, fhir.Fault(400, "too-costly", "The search would have to sort more than %d resources. Narrow it.", x.lim.SortMaximum)
 		}
 		//law:sort-row
-		r := row{ref: d.Ref, id: d.RowID, values: make([]Value, len(p.Sort))}
-		for i, key := range p.Sort {
-			r.values[i].Text, r.values[i].Has = v.Index().SortValue(d.Ref.Type, key.Name, d.Keys, key.Descending)
+		r := row{ref: d.Ref, id: d.RowID, values: make([]Value, len(x.Sort))}
+		for i, key := range x.Sort {
+			r.values[i].Text, r.values[i].Has = x.view.Index().SortValue(d.Ref.Type, key.Name, d.Keys, key.Descending)
 		}
 		rows = append(rows, r)
 	}
 	return rows, nil
 }
 
-func (p *Plan) compare(a, b row) int {
-	for i, key := range p.Sort {
-		x, y := a.values[i], b.values[i]
+func (x *execution) compare(a, b row) int {
+	for i, key := range x.Sort {
+		v, w := a.values[i], b.values[i]
 		switch {
-		case x.Has != y.Has: // SRCH-192
-			if x.Has {
+		case v.Has != w.Has: // SRCH-192
+			if v.Has {
 				return -1
 			}
 			return 1
-		case x.Text != y.Text:
-			if (x.Text < y.Text) != key.Descending {
+		case v.Text != w.Text:
+			if (v.Text < w.Text) != key.Descending {
 				return -1
 			}
 			return 1

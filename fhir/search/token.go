@@ -18,12 +18,11 @@ import (
 	"carerecord/store"
 )
 
-// TokenSealer makes and opens page tokens: sealed (AEAD), bound to the query, the
-// caller, client, purpose and scopes, and never to a state of consent: a token
-// proves nothing, each page is decided anew (SRCH-204, 205). All tokens are of
-// one length. What does not fit, as a query of over 2 KiB, is kept sealed in
-// State for the life of the page, and the token holds a random handle. It is
-// safe for concurrent use.
+// TokenSealer seals and opens page tokens. A token is encrypted (AEAD) and bound to the query, caller,
+// client, purpose and scopes. It is not bound to a state of consent and grants nothing: each page is
+// decided again (SRCH-204, 205). All tokens have one length. A position that does not fit, such as a
+// query of over 2 KiB, is stored sealed in State for the life of the page, and the token has a random
+// handle. It is safe for concurrent use.
 type TokenSealer struct {
 	aead  cipher.AEAD
 	life  time.Duration
@@ -31,8 +30,7 @@ type TokenSealer struct {
 	state store.State
 }
 
-// NewTokenSealer makes a TokenSealer from a 32-byte key. Tokens older than life are
-// expired.
+// NewTokenSealer makes a TokenSealer from a 32-byte key. Tokens expire after life.
 func NewTokenSealer(key []byte, life time.Duration, now func() time.Time, state store.State) (*TokenSealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -45,23 +43,23 @@ func NewTokenSealer(key []byte, life time.Duration, now func() time.Time, state 
 	return &TokenSealer{aead: aead, life: life, now: now, state: state}, nil
 }
 
-// PageToken is what a page token holds: where the walk stands, and in what.
+// PageToken is the content of a page token: a query and a position in its rows.
 type PageToken struct {
 	Path  string `json:"p"` // Type, or Type/id/_history and so on
 	Query string `json:"q"` // the parameters of the first page
-	// At is the cursor of a search, Before where earlier pages began.
+	// At is the position of a search; Before are the positions of earlier pages.
 	At     TokenCursor   `json:"a"`
 	Before []TokenCursor `json:"b,omitempty"`
-	// Seen marks what $everything has sent along.
+	// Seen has the hashes of the resources that earlier pages of $everything sent.
 	Seen []byte `json:"e,omitempty"`
-	// TokenCursor of a history.
+	// The position of a history.
 	Updated int64  `json:"u,omitempty"`
 	Seq     uint64 `json:"s,omitempty"`
 	Ref     string `json:"r,omitempty"`
 	Version uint64 `json:"n,omitempty"`
 }
 
-// TokenCursor is a Cursor as a token holds it. The zero TokenCursor is the start.
+// TokenCursor is a Cursor in a token. The zero TokenCursor is the start.
 type TokenCursor struct {
 	Partition uint64   `json:"l,omitempty"`
 	SortKey   []byte   `json:"o,omitempty"`
@@ -70,45 +68,45 @@ type TokenCursor struct {
 	Seen      int      `json:"e,omitempty"`
 }
 
-// A token is sealed around its instant, what it is, a length, and so many bytes.
+// A token seals the time, a kind, a length, and that many bytes, padded to inlineSize.
 const (
-	inline = 2 << 10 // the largest position that stands in the token itself
-	head   = 8 + 1 + 4
-	held   = 'h' // a handle
-	whole  = 'w' // a position
+	inlineSize = 2 << 10 // the largest position that fits in the token itself
+	headSize   = 8 + 1 + 4
+	isHandle   = 'h' // a handle
+	isWhole    = 'w' // a position
 )
 
-// Seal makes a token for a caller. Errors are those of State.
+// Seal returns a token for a caller. Errors are those of State.
 func (s *TokenSealer) Seal(ctx context.Context, p consent.Principal, pos PageToken) (string, error) {
 	body, err := json.Marshal(pos)
 	if err != nil {
 		return "", fmt.Errorf("seal a page token: %w", err)
 	}
-	now, kind := s.now(), byte(whole)
-	if len(body) > inline {
+	now, kind := s.now(), byte(isWhole)
+	if len(body) > inlineSize {
 		handle := make([]byte, 16)
 		rand.Read(handle)
 		if err := s.state.Insert(ctx, stateOf(handle), s.seal(body, p), now.Add(s.life)); err != nil {
 			return "", fmt.Errorf("keep a page: %w", err)
 		}
-		kind, body = held, handle
+		kind, body = isHandle, handle
 	}
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, head+inline), uint64(now.UnixMilli()))
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, headSize+inlineSize), uint64(now.UnixMilli()))
 	plain = binary.BigEndian.AppendUint32(append(plain, kind), uint32(len(body)))
 	plain = append(plain, body...)
-	return base64.RawURLEncoding.EncodeToString(s.seal(plain[:head+inline], p)), nil
+	return base64.RawURLEncoding.EncodeToString(s.seal(plain[:headSize+inlineSize], p)), nil
 }
 
 func stateOf(handle []byte) string { return "page/" + base64.RawURLEncoding.EncodeToString(handle) }
 
-// seal encrypts bytes for a caller, behind a nonce.
+// seal encrypts bytes for a caller, with a nonce before them.
 func (s *TokenSealer) seal(plain []byte, p consent.Principal) []byte {
 	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plain)+s.aead.Overhead())
 	rand.Read(nonce)
 	return s.aead.Seal(nonce, nonce, plain, caller(p))
 }
 
-// open is false for what was not sealed for this caller.
+// open decrypts bytes. It is false if they were not sealed for this caller.
 func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 	n := s.aead.NonceSize()
 	if len(raw) < n {
@@ -118,30 +116,30 @@ func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 	return plain, err == nil
 }
 
-// Open reads a token of this caller: 400 invalid for one that is altered or
-// foreign, 410 expired for an old one, 503 where State does not answer.
+// Open reads a token of this caller. Errors: 400 invalid for an altered or foreign token, 410 expired
+// for an old one, 503 if State does not answer.
 func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token string) (pos PageToken, err error) {
-	bad := fhir.Fault(400, "invalid", "The page link is not one of yours, or was altered.")
+	bad := fhir.Fault(400, "invalid", "The page link was not made for this caller, or was altered.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil {
 		return pos, bad
 	}
 	plain, ok := s.open(raw, p)
-	if !ok || len(plain) != head+inline {
+	if !ok || len(plain) != headSize+inlineSize {
 		return pos, bad
 	}
-	old := fhir.Fault(410, "expired", "The page link is older than %s: start the search again.", s.life)
+	old := fhir.Fault(410, "expired", "The page link is older than %s. Start the search again.", s.life)
 	if s.now().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(plain)))) > s.life {
 		return pos, old
 	}
-	body := plain[head : head+binary.BigEndian.Uint32(plain[9:])]
-	if plain[8] == held {
+	body := plain[headSize : headSize+binary.BigEndian.Uint32(plain[9:])]
+	if plain[8] == isHandle {
 		kept, err := s.state.Lookup(ctx, stateOf(body))
 		if errors.Is(err, store.ErrNotFound) {
 			return pos, old
 		}
 		if err != nil {
-			return pos, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The page cannot be looked up now. Try again."}},
+			return pos, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The page cannot be read now. Try again."}},
 				Cause: err, Header: map[string]string{"Retry-After": "1"}}
 		}
 		if body, ok = s.open(kept, p); !ok {
@@ -165,7 +163,7 @@ func caller(p consent.Principal) []byte {
 	return h.Sum(nil)
 }
 
-func markOf(c Cursor) TokenCursor {
+func tokenCursorOf(c Cursor) TokenCursor {
 	if c.After == nil {
 		return TokenCursor{}
 	}
@@ -192,10 +190,10 @@ func (m TokenCursor) cursor() Cursor {
 	return c
 }
 
-func marks(cs []Cursor) []TokenCursor {
+func tokenCursors(cs []Cursor) []TokenCursor {
 	out := make([]TokenCursor, len(cs))
 	for i, c := range cs {
-		out[i] = markOf(c)
+		out[i] = tokenCursorOf(c)
 	}
 	return out
 }

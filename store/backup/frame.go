@@ -15,13 +15,13 @@ const (
 	frameRecord = 'l'
 )
 
-// maxFrame is more than any engine takes for one document.
+// maxFrame is larger than the largest document of any engine.
 const maxFrame = 256 << 20
 
-var errFrame = errors.New("a frame does not read as it was written")
+var errFrame = errors.New("a frame is malformed")
 
-// appendPart appends a part as a frame without its length. Keying is left out:
-// Import does not copy it, so a backup of before there was one is read as one of now.
+// appendPart appends a part as a frame without its length. The KeyRevision is
+// omitted: Import does not copy it.
 func appendPart(b []byte, p store.CopyItem) []byte {
 	if r := p.Record; r != nil {
 		b = binary.AppendUvarint(append(b, frameRecord), r.Pos)
@@ -48,7 +48,7 @@ func appendText[S ~string](b []byte, s S) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// parsePart reads what appendPart wrote. The part keeps nothing of b.
+// parsePart is the inverse of appendPart. The part does not refer to b.
 func parsePart(b []byte) (store.CopyItem, error) {
 	if len(b) == 0 {
 		return store.CopyItem{}, errFrame

@@ -38,23 +38,9 @@ func (in *includer) open() *includer {
 	return &out
 }
 
-// open returns the joiner with an unguarded View.
-func (j *joiner) open() *joiner {
-	out := *j
-	out.view = j.view.Open()
+// open returns the execution with an unguarded View.
+func (x *execution) open() *execution {
+	out := *x
+	out.view = x.view.Open()
 	return &out
-}
-
-// open returns the walk with an unguarded View.
-func (w *walk) open() *walk {
-	out := *w
-	out.view = w.view.Open()
-	return &out
-}
-
-// open gives the supporter an unguarded View until the returned function is called.
-func (s *supporter) open() (restore func()) {
-	guarded := s.view
-	s.view = guarded.Open()
-	return func() { s.view = guarded }
 }

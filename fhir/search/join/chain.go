@@ -1,0 +1,199 @@
+package join
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"carerecord/consent"
+	"carerecord/store"
+)
+
+// Chain matches documents of Type whose reference parameter Param refers to a Target that
+// satisfies Inner: a document that the View shows, or a resource contained in the row
+// (SRCH-135, SMART-262).
+type Chain struct {
+	Type, Param, Target string
+	Inner               Node
+}
+
+// Affirms implements Node.
+func (Chain) Affirms() bool                { return true }
+func (Chain) isJoin() bool                 { return true }
+func (c Chain) drivable() bool             { return c.Inner.drivable() }
+func (c Chain) inner() []Node              { return []Node{c.Inner} }
+func (c Chain) withInner(list []Node) Node { c.Inner = list[0]; return c }
+
+func (c Chain) resolve(ctx context.Context, e *Executor, among *candidates) (store.Pred, error) {
+	if among != nil {
+		return c.fromCandidates(ctx, e, among)
+	}
+	pred, err := c.Inner.resolve(ctx, e, nil)
+	if err != nil {
+		return nil, err
+	}
+	found := idSet{}
+	if err = e.each(ctx, c.Target, pred, c.Inner.Affirms(), func(d store.Doc) error {
+		found[d.Ref.ID] = true
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	return c.refersTo(e, found, pred)
+}
+
+// fromCandidates resolves the chain for a few rows: it looks up the targets that they refer to,
+// in chunks, and tests the resources that they contain.
+func (c Chain) fromCandidates(ctx context.Context, e *Executor, from *candidates) (store.Pred, error) {
+	x := e.view.Index()
+	targets, contained := idSet{}, &candidates{}
+	for _, d := range from.docs {
+		inside, err := x.ContainedKeys(c.Type, c.Param, c.Target, d.Keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, keys := range inside {
+			contained.docs = append(contained.docs, store.Doc{Ref: store.Ref{Type: c.Target}, Keys: keys})
+		}
+		to, err := x.ReferredIDs(c.Type, c.Param, c.Target, d.Keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range to {
+			targets[id] = true
+		}
+	}
+	found := idSet{}
+	for chunk := range slices.Chunk(targets.list(), LookupChunk) {
+		docs, err := e.lookUp(ctx, c.Target, chunk, c.Inner)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range docs {
+			found[d.Ref.ID] = true
+		}
+	}
+	if len(contained.docs) == 0 {
+		return x.RefersToOneOf(c.Type, c.Param, c.Target, found, found.list())
+	}
+	pred, err := c.Inner.resolve(ctx, e, contained)
+	if err != nil {
+		return nil, err
+	}
+	return c.refersTo(e, found, pred)
+}
+
+// refersTo matches rows that refer to one of some targets, or that contain a target that
+// satisfies a predicate.
+func (c Chain) refersTo(e *Executor, targets idSet, contained store.Pred) (store.Pred, error) {
+	x := e.view.Index()
+	refers, err := x.RefersToOneOf(c.Type, c.Param, c.Target, targets, targets.list())
+	if err != nil {
+		return nil, err
+	}
+	inside, err := x.RefersToContained(c.Type, c.Param, c.Target, contained)
+	return store.Or{refers, inside}, err
+}
+
+func (c Chain) implied(ctx context.Context, s *Stream, max int) (store.Pred, error) {
+	targets, complete, err := s.exec.endIDs(ctx, c.Target, c.Inner, max, func(d store.Doc) ([]string, error) { return []string{d.Ref.ID}, nil })
+	if !complete || err != nil {
+		return nil, err
+	}
+	x := s.exec.view.Index()
+	refers, err := x.RefersToOneOf(c.Type, c.Param, c.Target, targets, targets.list())
+	if err != nil {
+		return nil, err
+	}
+	contains, err := x.HasContained(c.Type, c.Param, c.Target)
+	return store.Or{refers, contains}, err
+}
+
+// reverse scans by the Patients that the chain refers to.
+func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
+	if c.Target != "Patient" {
+		return nil, nil
+	}
+	x := s.exec.view.Index()
+	targets, err := s.exec.newStream(ctx, c.Target, store.And{}, []Node{c.Inner}, false)
+	if err != nil || !targets.Driven() {
+		return nil, err
+	}
+	stray, err := x.CrossPartitionRefs(c.Type, c.Param)
+	if err != nil {
+		return nil, err
+	}
+	contains, err := x.HasContained(c.Type, c.Param, c.Target)
+	if err != nil {
+		return nil, err
+	}
+	crossPartition := store.Or{stray, contains}
+	return &reverseScan{
+		patientsAfter: func(ctx context.Context, after *store.RowID) iter.Seq2[endPatient, error] {
+			return func(yield func(endPatient, error) bool) {
+				for d, err := range targets.Rows(ctx, partitionStart(after)) {
+					if !yield(endPatient{d.RowID, d.Ref.ID}, err) || err != nil {
+						return
+					}
+				}
+			}
+		},
+		joinedTo: func(patients idSet) (store.Pred, error) {
+			refers, err := x.RefersTo(c.Type, c.Param, c.Target, patients)
+			return store.And{refers, store.Not{Pred: crossPartition}}, err
+		},
+		crossPartition: crossPartition,
+	}, nil
+}
+
+func (c Chain) noteVersions(ctx context.Context, v *consent.View, rows []store.Doc, seen map[string]bool) error {
+	targets := idSet{}
+	for _, d := range rows {
+		versioned, err := v.Index().RefersToVersion(c.Type, c.Param, c.Target, d.Keys)
+		if err != nil {
+			return err
+		}
+		if versioned {
+			seen[c.Type+"."+c.Param] = true
+		}
+		to, err := v.Index().ReferredIDs(c.Type, c.Param, c.Target, d.Keys)
+		if err != nil {
+			return err
+		}
+		for _, id := range to {
+			targets[id] = true
+		}
+	}
+	if !hasChain(c.Inner) {
+		return nil
+	}
+	var next []store.Doc
+	for chunk := range slices.Chunk(targets.list(), LookupChunk) {
+		q, err := byIDs(v.Index(), c.Target, chunk)
+		if err != nil {
+			return err
+		}
+		q.KeysOnly = true
+		for d, err := range v.Scan(ctx, q) {
+			if err != nil {
+				return fmt.Errorf("look for versions that a chain refers to: %w", err)
+			}
+			next = append(next, d)
+		}
+	}
+	return c.Inner.noteVersions(ctx, v, next, seen)
+}
+
+// Explain implements Node.
+func (c Chain) Explain() PlanNode {
+	return explainJoin(PlanNode{Kind: "chain", Type: c.Target, Permission: "s",
+		Detail: fmt.Sprintf("%s.%s refers to it, or to one that the row contains", c.Type, c.Param)}, c.Inner)
+}
+
+func (c Chain) streamDetail() string {
+	if c.Target != "Patient" || !c.drivable() {
+		return ""
+	}
+	return "rows are searched in the partitions of the Patients that " + c.Param + " refers to"
+}
