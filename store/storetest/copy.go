@@ -16,9 +16,8 @@ import (
 	"carerecord/store"
 )
 
-// Copies holds an engine against the contract of store.Copier: what is exported
-// while others write is one state, and what an empty store was filled with is
-// that state, to the last version.
+// Copies tests an engine against the contract of store.Copier: an export during writes is one
+// consistent state, and an import restores it to the last version.
 func Copies(t *testing.T, subject Subject) {
 	t.Run("a copy is the same", func(t *testing.T) { onKit(t, subject, copiesAll) })
 	t.Run("a copy made beside writers is one state", func(t *testing.T) { onKit(t, subject, copiesBesideWriters) })
@@ -26,7 +25,7 @@ func Copies(t *testing.T, subject Subject) {
 	t.Run("a store with something in it takes no copy", func(t *testing.T) { copiesIntoEmptyOnly(newKit(t, subject)) })
 }
 
-// onKit runs a test and looks at what the engine remembers then.
+// onKit runs a test and then checks the memory of the engine.
 func onKit(t *testing.T, subject Subject, test func(*kit)) {
 	k := newKit(t, subject)
 	test(k)
@@ -65,7 +64,7 @@ func sequence(parts []store.CopyItem) iter.Seq2[store.CopyItem, error] {
 	}
 }
 
-// copied returns a fresh engine filled with what k exports.
+// copied returns a new engine filled with the export of k.
 func (k *kit) copied() (*kit, []store.CopyItem) {
 	k.Helper()
 	parts := k.parts()
@@ -76,7 +75,7 @@ func (k *kit) copied() (*kit, []store.CopyItem) {
 	return to, parts
 }
 
-// everything is the history of all Observations and the log.
+// everything returns the history of all Observations and the log.
 func (k *kit) everything() (docs []store.Doc, records []store.Record) {
 	k.Helper()
 	k.read(func(s store.Snap) { docs = k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
@@ -143,7 +142,7 @@ func copiesAll(k *kit) {
 	}
 }
 
-// copiesBesideWriters: each writer keeps two documents at the same version.
+// copiesBesideWriters copies while each writer keeps two documents at the same version.
 func copiesBesideWriters(k *kit) {
 	const writers = 4
 	pair := func(w int, half string) store.Doc {
@@ -230,8 +229,8 @@ func copiesBesideWriters(k *kit) {
 	}
 }
 
-// copiesFeed: whoever followed the store that was copied notices, since what the
-// copy's next commits are is not what that store's were.
+// copiesFeed tests that a consumer of the copied store's feed gets an error, because the next
+// commits of the copy differ from those of the original.
 func copiesFeed(k *kit) {
 	k.renewed(news(k))
 	want := k.follow(store.Position{}, 9)
@@ -255,7 +254,7 @@ func copiesFeed(k *kit) {
 	to.feeds(store.Position{}, want...)
 }
 
-// renewed renews the feed, which shows want, and tests what that means.
+// renewed renews the feed, which then has to list want.
 func (k *kit) renewed(want []store.Change) {
 	k.Helper()
 	old := k.end()

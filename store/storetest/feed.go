@@ -108,13 +108,13 @@ func feedSentences() []sentence {
 	}
 }
 
-// with is a document of the commit seq.
+// with returns a document of the commit seq.
 func with(d store.Doc, seq uint64) store.Doc {
 	d.Seq = seq
 	return d
 }
 
-// end returns the position behind all that the feed shows.
+// end returns the position after the last listed commit.
 func (k *kit) end() store.Position {
 	k.Helper()
 	end, err := k.End(k.ctx)
@@ -124,7 +124,7 @@ func (k *kit) end() store.Position {
 	return end
 }
 
-// changeOf is what the feed shows of the commit that wrote documents.
+// changeOf returns the Change of the commit that wrote documents.
 func (k *kit) changeOf(docs ...store.Doc) store.Change {
 	k.Helper()
 	c := store.Change{At: store.Position{Feed: k.end().Feed, Seq: docs[0].Seq}}
@@ -151,7 +151,7 @@ func (k *kit) follow(after store.Position, max int) []store.Change {
 	}
 }
 
-// feeds fails the test unless the feed shows these commits behind a position.
+// feeds fails the test unless the feed lists these commits after a position.
 func (k *kit) feeds(after store.Position, want ...store.Change) {
 	k.Helper()
 	if d := diff(k.follow(after, 3), want); d != "" {
@@ -159,7 +159,7 @@ func (k *kit) feeds(after store.Position, want ...store.Change) {
 	}
 }
 
-// refusesPosition fails the test unless a position is none of the feed.
+// refusesPosition fails the test unless the feed refuses a position.
 func (k *kit) refusesPosition(p store.Position) {
 	k.Helper()
 	page, err := k.Changes(k.ctx, p, 1)
@@ -171,7 +171,7 @@ func (k *kit) refusesPosition(p store.Position) {
 	}
 }
 
-// news makes commits of every kind and returns what the feed shall show.
+// news makes commits of every kind and returns the expected feed.
 func news(k *kit) (want []store.Change) {
 	k.Helper()
 	put := func(docs ...store.Doc) []store.Doc {

@@ -219,8 +219,8 @@ type fixed map[string]bool
 // Has implements store.Set.
 func (n fixed) Has(name string) bool { return n[name] }
 
-// pagesWhileChanging pages through documents of which some change, come and go
-// between two pages, and looks whether each of the others is seen once.
+// pagesWhileChanging reads pages while some documents change, are created and deleted, and tests
+// that each of the others is returned once.
 func pagesWhileChanging(k *kit) {
 	const n = 40
 	docs := map[string]store.Doc{}
