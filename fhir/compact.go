@@ -55,7 +55,7 @@ func (c *compactor) take(b byte) bool {
 	return true
 }
 
-// value reads one value; depth is that of what it stands in.
+// value reads one value; depth is the number of values around it.
 func (c *compactor) value(depth int, inArray bool) bool {
 	c.space()
 	if c.i >= len(c.src) {

@@ -9,7 +9,7 @@ import (
 // members calls f with each member of an object, its name in quotes, until f returns false. body
 // is a compact object that Parse accepted. It is not copied.
 func members(body []byte, f func(quoted, value []byte) bool) {
-	for i := 1; i < len(body) && body[i] == '"'; i++ { // a comma stands between two
+	for i := 1; i < len(body) && body[i] == '"'; i++ { // members are separated by one comma
 		colon := skipText(body, i)
 		end := skip(body, colon+1)
 		if !f(body[i:colon], body[colon+1:end]) {

@@ -25,7 +25,7 @@ func blanks(s []byte) bool {
 
 // isCode: words with one blank between them (datatypes.html#code).
 func isCode(s []byte) bool {
-	gap := true // at the start, or behind a blank
+	gap := true // at the start, or after a blank
 	for _, c := range s {
 		if c > ' ' {
 			gap = false

@@ -77,7 +77,7 @@ type hiddenLinks struct {
 	hidden    func(fhir.Ref) bool
 	base      string
 	fragments map[string]bool // contained resources that went, by "#" and id
-	payloads  int             // how many payloads the body stands in
+	payloads  int             // how many payloads contain the body
 }
 
 // leads reports whether an address refers to a hidden resource.

@@ -42,7 +42,7 @@ func Restore(stored, cut, written []byte) []byte {
 func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 	out := &Node{Kind: '{', Names: slices.Clone(w.Names), Items: slices.Clone(w.Items)}
 	lists := map[string]map[string]*Node{} // what became of primitive lists, by name without _
-	anchor := -1                           // where the member stands that comes before in s
+	anchor := -1                           // position of the member that precedes it in s
 	for i, name := range s.Names {
 		base := strings.TrimPrefix(name, "_")
 		p, _ := property(t, base)

@@ -138,8 +138,8 @@ func (it Item) length() (Item, bool) {
 	return quantityItem(n, unit, true), true
 }
 
-// sameNodes compares two elements below their types: members whatever their
-// order, numbers by value.
+// sameNodes compares two elements ignoring their types: members in any order,
+// numbers by value.
 func (r *runner) sameNodes(a, b Item) bool {
 	if a.at < 0 || b.at < 0 {
 		return a.at == b.at && a.twin == b.twin

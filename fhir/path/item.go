@@ -161,7 +161,7 @@ func parseDecimal(s string) (*apd.Decimal, bool) {
 	return d, true
 }
 
-// system returns the System value that an element stands for; false for an
+// system returns the System value of an element; false for an
 // element that is neither a primitive with a value nor a quantity.
 func (it Item) system() (Item, bool) {
 	if it.kind != element {

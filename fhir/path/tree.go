@@ -27,7 +27,7 @@ type node struct {
 	name string // of the property, empty in arrays
 	text string // strings without quotes and escapes, other scalars as written
 	kind byte   // one of { [ " 0 t f n
-	end  int32  // index behind this node and everything in it
+	end  int32  // index after this node and its children
 }
 
 // Parse reads a resource. body should have passed fhir.Parse: Parse finds only syntax errors.

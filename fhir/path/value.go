@@ -153,7 +153,7 @@ func (d *Doc) each(i int32, p r4.Property, yield func(Value) bool) bool {
 	return yield(d.valueAt(i, p))
 }
 
-// children appends the values of an element, whatever property holds it.
+// children appends the values of an element from any of its properties.
 func (v Value) children(name string, out []Value) []Value {
 	if v.kind != '{' || v.of == nil {
 		return out

@@ -36,7 +36,7 @@ func parse(code string, prefixes map[string]*big.Rat, atoms func(string) (atom, 
 }
 
 // parser walks a code. The methods are the rules of the grammar of UCUM (section
-// 2.1), with annotations also behind numbers and parentheses, as units in use
+// 2.1), with annotations also after numbers and parentheses, as units in use
 // have them: /100{WBC}, g/(8.h){shift}.
 type parser struct {
 	text     string
@@ -194,7 +194,7 @@ func (p *parser) symbol() (string, error) {
 	return p.text[start:p.pos], nil
 }
 
-// lookUp finds a symbol as it is, or else behind a prefix.
+// lookUp finds a symbol as it is, or else after a prefix.
 func (p *parser) lookUp(symbol string) (Unit, error) {
 	if a, err := p.atoms(symbol); err == nil {
 		return a.unit, nil

@@ -20,7 +20,7 @@ import (
 // consistent state, and an import restores it to the last version.
 func Copies(t *testing.T, subject Subject) {
 	t.Run("a copy is the same", func(t *testing.T) { onKit(t, subject, copiesAll) })
-	t.Run("a copy made beside writers is one state", func(t *testing.T) { onKit(t, subject, copiesBesideWriters) })
+	t.Run("a copy made during writes is one state", func(t *testing.T) { onKit(t, subject, copiesBesideWriters) })
 	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { onKit(t, subject, copiesFeed) })
 	t.Run("a store with something in it takes no copy", func(t *testing.T) { copiesIntoEmptyOnly(newKit(t, subject)) })
 }
@@ -220,7 +220,7 @@ func copiesBesideWriters(k *kit) {
 		for w := range writers {
 			x, y := pair(w, "x").Ref.ID, pair(w, "yy").Ref.ID
 			if newest[x] != newest[y] || newest[x] < before[x] {
-				k.Errorf("copy: writer %d stands at %d and %d; %d was acknowledged before", w, newest[x], newest[y], before[x])
+				k.Errorf("copy: writer %d is at %d and %d; %d was acknowledged before", w, newest[x], newest[y], before[x])
 			}
 			if newest[x] > 0 && newest[x+"/last"] != 1 {
 				k.Errorf("copy: the versions of %s end at %d", x, newest[x+"/last"])
@@ -264,7 +264,7 @@ func (k *kit) renewed(want []store.Change) {
 		k.Fatalf("renew: %v", err)
 	}
 	if err := <-waits; !errors.Is(err, store.ErrUnknownPosition) {
-		k.Errorf("await of a feed that was renewed: got %v, want ErrPosition", err)
+		k.Errorf("await of a feed that was renewed: got %v, want ErrUnknownPosition", err)
 	}
 	k.refusesPosition(old)
 	want = slices.Clone(want)

@@ -124,7 +124,7 @@ func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Ch
 		again, err := k.Changes(k.ctx, seen[from].At, 10)
 		n := min(len(again), len(seen)-from-1)
 		if d := diff(again[:n], seen[from+1:from+1+n]); err != nil || d != "" {
-			k.Errorf("behind %v, seen before: %v (-got +want):\n%s", seen[from].At, err, d)
+			k.Errorf("after %v, seen before: %v (-got +want):\n%s", seen[from].At, err, d)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func historySentences() []sentence {
 				}
 			}
 		}},
-		{"Before keeps what is behind the mark", func(k *kit) {
+		{"Before selects the versions after the mark", func(k *kit) {
 			all := past(k)
 			for i, d := range all {
 				mark := d.HistoryMark()

@@ -89,7 +89,7 @@ func keyingSentences() []sentence {
 				k.holds(d)
 			}
 		}},
-		{"a document that is rekeyed and checked in one batch stands as before it", func(k *kit) {
+		{"a document that is rekeyed and checked in one batch is checked in its state before the batch", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			b := rekey(a, a.RowID, a.Source, "m")
 			b.Checks = []store.Check{{Ref: a.Ref, Version: 1}}

@@ -369,7 +369,7 @@ func (d *duel) stateBoth() error {
 }
 
 // logBoth appends, or compares the logs. The engine may hold records of failed
-// commits beside those of the reference.
+// commits in addition to those of the reference.
 func (d *duel) logBoth() error {
 	if d.once(2) {
 		payloads := [][]byte{fmt.Append(nil, "append ", d.step, ".1"), fmt.Append(nil, "append ", d.step, ".2")}[:1+d.IntN(2)]

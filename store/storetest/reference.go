@@ -90,7 +90,7 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	}
 	for _, w := range b.State {
 		if _, there := r.standing(w.Key); w.New && there {
-			return 0, fmt.Errorf("a value stands under %s: %w", w.Key, store.ErrConflict)
+			return 0, fmt.Errorf("%s has a value: %w", w.Key, store.ErrConflict)
 		}
 	}
 	if r.state.readers > 0 {
@@ -183,7 +183,7 @@ func (s *documents) newest(ref store.Ref) (store.Doc, bool) {
 // allows tests the preconditions of a batch.
 func (s *documents) allows(b store.Batch) error {
 	for _, w := range b.Writes {
-		if err := s.stands("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
+		if err := s.isNewest("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
 			return err
 		}
 	}
@@ -208,7 +208,7 @@ func (s *documents) allows(b store.Batch) error {
 // check tests one precondition.
 func (s *documents) check(c store.Check) error {
 	if c.Where == nil {
-		return s.stands("check", c.Ref, c.Version, c.KeyRevision)
+		return s.isNewest("check", c.Ref, c.Version, c.KeyRevision)
 	}
 	if have, found := s.newest(c.Ref); !found || have.Deleted() || !store.Match(c.Where, have.Keys) {
 		return fmt.Errorf("check of %s: version %d does not match: %w", c.Ref, have.Version, store.ErrConflict)
@@ -216,12 +216,12 @@ func (s *documents) check(c store.Check) error {
 	return nil
 }
 
-// stands tests that a version, rekeyed so often, is the newest one; version 0 that
-// there is none.
-func (s *documents) stands(doing string, ref store.Ref, version, keying uint64) error {
+// isNewest tests that a version with a key revision is the newest one; version 0 that there is
+// none.
+func (s *documents) isNewest(doing string, ref store.Ref, version, keying uint64) error {
 	have, _ := s.newest(ref)
 	if have.Version != version || have.KeyRevision != keying {
-		return fmt.Errorf("%s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w", doing, ref, have.Version, have.KeyRevision, version, keying, store.ErrConflict)
+		return fmt.Errorf("%s of %s: the newest version is %d, rekeyed %d times, not %d, %d: %w", doing, ref, have.Version, have.KeyRevision, version, keying, store.ErrConflict)
 	}
 	return nil
 }
