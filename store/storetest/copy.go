@@ -7,9 +7,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -153,8 +151,9 @@ func copiesBesideWriters(k *kit) {
 	defer group.Wait()
 	defer stop()
 	var mu sync.Mutex
+	changed := sync.NewCond(&mu) // acknowledged, commits or failed
 	acknowledged := map[string]uint64{}
-	var commits atomic.Int64
+	commits, failed := 0, false
 	permits := make(chan struct{}, 100*writers)
 	for w := range writers {
 		group.Go(func() {
@@ -165,28 +164,36 @@ func copiesBesideWriters(k *kit) {
 					return
 				case <-permits:
 				}
-				if _, err := k.Commit(k.ctx, writes(a, b)); err != nil {
+				_, err := k.Commit(k.ctx, writes(a, b))
+				mu.Lock()
+				if failed = failed || err != nil; err == nil {
+					acknowledged[a.Ref.ID] = a.Version
+					commits++
+				}
+				changed.Broadcast()
+				mu.Unlock()
+				if err != nil {
 					k.Errorf("commit: %v", err)
 					return
 				}
-				mu.Lock()
-				acknowledged[a.Ref.ID] = a.Version
-				mu.Unlock()
-				commits.Add(1)
 				a, b = next(a, store.Updated), next(b, store.Updated)
 				a.Body, b.Body = []byte("{}"), []byte("{}")
 			}
 		})
 	}
-	// others lets everybody else write, and waits for half of it: some commits
-	// are under way then.
+	// others permits two commits for each writer and waits for half of them, so that
+	// some are still running.
 	others := func() {
-		from := commits.Load()
+		mu.Lock()
+		until := commits + writers
+		mu.Unlock()
 		for range 2 * writers {
 			permits <- struct{}{}
 		}
-		for commits.Load() < from+writers && !k.Failed() {
-			time.Sleep(100 * time.Microsecond)
+		mu.Lock()
+		defer mu.Unlock()
+		for commits < until && !failed {
+			changed.Wait()
 		}
 	}
 	for range 3 {
