@@ -359,7 +359,7 @@ func (d *decision) withheldRows() store.Pred {
 	}
 	rows := store.And{
 		store.Eq{Key: index.OwnerKey(g.patient)},
-		usual(factResolved), usual(factShared),
+		verifyOnly(factResolved), verifyOnly(factShared),
 		none(owned(g.sets.restricted)),
 		hides,
 	}

@@ -1,8 +1,7 @@
 package consent
 
 import (
-	"strings"
-
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -17,52 +16,7 @@ func tailOf(n NamedPatient) string {
 	if n.Where == nil {
 		return n.ID
 	}
-	for _, key := range equalities(n.Where) {
-		return string(key[strings.LastIndexByte(string(key), 0)+1:])
-	}
-	return ""
-}
-
-// equalities are the keys that a predicate asks for.
-func equalities(p store.Pred) []store.Key {
-	var members []store.Pred
-	switch p := p.(type) {
-	case store.Eq:
-		return []store.Key{p.Key}
-	case store.And:
-		members = p
-	case store.Or:
-		members = p
-	}
-	var keys []store.Key
-	for _, q := range members {
-		keys = append(keys, equalities(q)...)
-	}
-	return keys
-}
-
-// never is a predicate whose keys with an end are replaced by others of the same
-// form that no document has.
-func never(p store.Pred, tail string) store.Pred {
-	each := func(members []store.Pred) []store.Pred {
-		out := make([]store.Pred, len(members))
-		for i, q := range members {
-			out[i] = never(q, tail)
-		}
-		return out
-	}
-	switch p := p.(type) {
-	case store.Eq:
-		if strings.HasSuffix(string(p.Key), tail) {
-			p.Key += "\x00\x00" // no value holds these
-		}
-		return p
-	case store.And:
-		return store.And(each(p))
-	case store.Or:
-		return store.Or(each(p))
-	}
-	return p
+	return index.ValueOf(n.Where)
 }
 
 // asked is a query as the View puts it to the store, the guard apart.
@@ -70,7 +24,7 @@ func (v *View) asked(q store.Query) store.Query {
 	kind := v.grant.principal.Kind
 	q.TimingSafe = kind != System && kind != SourceSystem
 	if v.grant.gone != "" {
-		q.Where = never(q.Where, v.grant.gone)
+		q.Where = index.Unsatisfiable(q.Where, v.grant.gone)
 	}
 	return q
 }

@@ -7,16 +7,14 @@ import (
 	"carerecord/store"
 )
 
-// Predicates that a Grant is made of. usual is a fact by which no index is driven:
-// nearly all documents have it, so that its postings would propose everything, and
-// time would be lost with them.
+// Predicates that a Grant is made of.
 var (
 	nothing    = store.Or{}
 	everything = store.And{}
 )
 
 func fact(name string) store.Pred           { return store.Eq{Key: index.FactKey(name)} }
-func usual(name string) store.Pred          { return none(none(fact(name))) }
+func verifyOnly(name string) store.Pred     { return store.VerifyOnly{Pred: fact(name)} }
 func mentions(in store.Set) store.Pred      { return store.In{Prefix: index.MentionPrefix(), Set: in} }
 func from(organisation string) store.Pred   { return store.Eq{Key: index.SourceKey(organisation)} }
 func none(p store.Pred) store.Pred          { return store.Not{Pred: p} }
@@ -84,7 +82,7 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 		none(owned(g.sets.denied)),                // step 8
 		none(mentions(mentionedHidden{g.hidden})), // section 12, thin
 	}
-	shared := store.And{usual(factShared), usual(factResolved), none(owned(g.sets.optedOut))} // step 7
+	shared := store.And{verifyOnly(factShared), verifyOnly(factResolved), none(owned(g.sets.optedOut))} // step 7
 	if !g.stale.empty() {
 		always = append(always, none(g.stale.of(g.sets.denied)), none(g.stale.of(g.sets.restricted)), none(g.stale.restricted()))
 		shared = append(shared, none(g.stale.where()))
@@ -94,11 +92,11 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 		// CON-409. Its own labels do not hide it: somebody has to be able to end it.
 		return append(always, own)
 	}
-	always = append(always, usual(factOrdinary)) // step 9
+	always = append(always, verifyOnly(factOrdinary)) // step 9
 	switch typ {
 	case "Patient":
 		// Own-source rows bring the Patient of their record with them.
-		return append(always, usual(factResolved), either(own, none(owned(g.hidden))))
+		return append(always, verifyOnly(factResolved), either(own, none(owned(g.hidden))))
 	}
 	return append(always, either(own, shared))
 }
@@ -112,16 +110,16 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 	}
 	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
-		usual(factResolved),
+		verifyOnly(factResolved),
 		none(owned(g.sets.restricted)),
 		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
 		none(store.WithPrefix(index.MentionPrefix())),
 	}
 	switch typ {
 	case "Consent": // its own labels do not hide what the patient said
-		out = append(out, either(usual(factReleased), all(fact(factInPerson), none(store.WithPrefix(index.SourcePrefix())))))
+		out = append(out, either(verifyOnly(factReleased), all(fact(factInPerson), none(store.WithPrefix(index.SourcePrefix())))))
 	default:
-		out = append(out, usual(factReleased), usual(factOrdinary))
+		out = append(out, verifyOnly(factReleased), verifyOnly(factOrdinary))
 	}
 	if !g.stale.empty() {
 		out = append(out, none(g.stale.where()))
