@@ -9,39 +9,39 @@ import (
 )
 
 // apply commits the batch, with the record of it.
-func (c *commit) apply(ctx context.Context, results []Result, record Record, marks []store.StateWrite) error {
-	l := c.landing()
-	l.State = marks
+func (c *commitBuilder) apply(ctx context.Context, results []Result, record Record, marks []store.StateWrite) error {
+	prepared := c.prepared()
+	prepared.State = marks
 	if record != nil {
 		var err error
-		if l.Log, err = record(results); err != nil {
+		if prepared.Log, err = record(results); err != nil {
 			return fmt.Errorf("make the record of a write: %w", err)
 		}
 	}
-	if len(l.Writes) == 0 && len(l.Log) == 0 && len(marks) == 0 {
+	if len(prepared.Writes) == 0 && len(prepared.Log) == 0 && len(marks) == 0 {
 		return nil
 	}
-	err := c.view.guard.land(ctx, l)
-	c.fresh = l.fresh
+	err := c.view.guard.commitPrepared(ctx, prepared)
+	c.newlyStale = prepared.newlyStale
 	return err
 }
 
-// landing is the batch as it goes to the store.
-func (c *commit) landing() *landing {
-	l := &landing{changed: c.changed, stale: c.stale, began: c.view.began, installed: c.installed, table: c.table,
-		before: func(ref store.Ref) store.Doc { return c.before[ref] }}
+// prepared is the batch as it goes to the store.
+func (c *commitBuilder) prepared() *preparedCommit {
+	prepared := &preparedCommit{changedNames: c.changedNames, staleNames: c.staleNames, epoch: c.view.epoch, definitions: c.definitions, newTable: c.newTable,
+		replaced: func(ref store.Ref) store.Doc { return c.replaced[ref] }}
 	for _, ref := range c.order {
 		w := c.pending[ref]
-		l.Writes = append(l.Writes, *w)
-		l.wants = append(l.wants, names(w.Doc.Keys, index.DependsOnPrefix())...)
+		prepared.Writes = append(prepared.Writes, *w)
+		prepared.dependsOn = append(prepared.dependsOn, names(w.Doc.Keys, index.DependsOnPrefix())...)
 	}
-	l.Absent, l.Tracker = c.demands, c.view.snap.Tracker()
-	c.reads.demand(&l.Batch)
-	for ref, d := range c.targets {
+	prepared.Absent, prepared.Tracker = c.absences, c.view.snap.Tracker()
+	c.TrackedReader.AddConditions(&prepared.Batch)
+	for ref, d := range c.Sources {
 		if c.pending[ref] == nil {
-			l.targets = append(l.targets, d)
+			prepared.sources = append(prepared.sources, d)
 		}
 	}
 	//law:checks-made
-	return l
+	return prepared
 }

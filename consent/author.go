@@ -30,7 +30,7 @@ func notAllowed(g *Guard) *fhir.Error {
 // whom the Consent names: the patient, or the registered practice (CON-502).
 // Other people, and patients unknown to or hidden from the writer, get one
 // identical answer.
-func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
+func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	g := c.view.guard
 	ref, ok := fhir.ParseRef(g.publicURL+"/fhir", gjson.GetBytes(body, "patient.reference").Str)
 	if !ok || ref.Type != "Patient" || ref.Version != "" {
@@ -62,7 +62,7 @@ func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
 
 // registeredWith reports whether a Patient's generalPractitioner is an
 // organisation: by its ODS identifier, or through its Organization.
-func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
+func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
 	for _, gp := range gjson.GetBytes(patient, "generalPractitioner").Array() {
 		if id := gp.Get("identifier"); id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
 			return true, nil
@@ -89,7 +89,7 @@ func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string)
 
 // mayChange refuses an edition of a Consent by somebody who did not make it: a
 // feed's write never edits what a person said, nor the reverse (CON-502).
-func (c *commit) mayChange(ch *Change, t *target) error {
+func (c *commitBuilder) mayChange(ch *Change, t *target) error {
 	if ch.Ref.Type != "Consent" || !t.visible {
 		return nil
 	}
@@ -107,21 +107,21 @@ func (c *commit) mayChange(ch *Change, t *target) error {
 	return nil
 }
 
-// origin are the facts of a new version that follow from who made the first one.
-func (c *commit) origin(ref store.Ref, t *target) []store.Key {
+// authorFacts are the facts of a new version that follow from who made the first one.
+func (c *commitBuilder) authorFacts(ref store.Ref, t *target) []store.Key {
 	kind := c.view.grant.principal.Kind
 	switch {
 	case t.exists:
-		return carried(t.cur.Keys)
+		return CarriedFacts(t.cur.Keys)
 	case ref.Type == "Consent" && (kind == Staff || kind == Patient):
 		return []store.Key{index.FactKey(factInPerson)}
 	}
 	return nil
 }
 
-// namesSomebody refuses a Consent that names nobody at all (CON-641).
-func namesSomebody(g *Guard, w *store.Write) error {
-	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.covers(w.Doc.Body), func(name string) bool {
+// requirePatient refuses a Consent that names nobody at all (CON-641).
+func requirePatient(g *Guard, w *store.Write) error {
+	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.Covers(w.Doc.Body), func(name string) bool {
 		return !strings.HasPrefix(name, "url:urn:") // which stands for what a bundle brings, and none did
 	}) {
 		return nil
@@ -130,24 +130,24 @@ func namesSomebody(g *Guard, w *store.Write) error {
 		Text: "A Consent names its patient by a reference, an identifier or a contained Patient."}}}
 }
 
-// namesNobodyElse refuses an active directive of a person that names somebody beside the
+// requireSinglePatient refuses an active directive of a person that names somebody beside the
 // patient for whom the person may record it: as the one it is about, in any form that is
 // read (policy.SubjectsOf), since it would refuse for them too, and as anybody else, since
 // a refusal by them would hide it from those who may end it (CON-502, CON-640).
-func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
+func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write) error {
 	if policy.Read(w.Doc.Body, true) == policy.NotADirective {
 		return nil
 	}
 	ref, _ := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gjson.GetBytes(w.Doc.Body, "patient.reference").Str)
-	patient, err := c.newest(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+	patient, err := c.Newest(ctx, store.Ref{Type: "Patient", ID: ref.ID})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
-	own := append(bornNames(patient.Body), ref.ID)
+	own := append(PatientNames(patient.Body), ref.ID)
 	refuse := func(place, text string) error {
 		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: place, Text: text}}}
 	}
-	for _, name := range c.view.guard.covers(w.Doc.Body) {
+	for _, name := range c.view.guard.Covers(w.Doc.Body) {
 		if !slices.Contains(own, name) {
 			return refuse("Consent.patient", "A person records a directive for one patient: it names nobody but the Patient of its reference, and no identifier that this Patient does not bear.")
 		}
@@ -160,15 +160,15 @@ func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
 	return nil
 }
 
-// keepsPatient refuses a directive that an update would take from a patient whom it
+// requireSamePatient refuses a directive that an update would take from a patient whom it
 // covers.
-func (c *commit) keepsPatient(w *store.Write) error {
-	before := c.before[w.Doc.Ref]
+func (c *commitBuilder) requireSamePatient(w *store.Write) error {
+	before := c.replaced[w.Doc.Ref]
 	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Deleted() {
 		return nil
 	}
-	is := c.view.guard.covers(w.Doc.Body)
-	for _, name := range c.view.guard.covers(before.Body) {
+	is := c.view.guard.Covers(w.Doc.Body)
+	for _, name := range c.view.guard.Covers(before.Body) {
 		if !slices.Contains(is, name) {
 			return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
 				Text: "The patient of a directive does not change: end it, and record another."}}}

@@ -18,11 +18,11 @@ import (
 // A document of another source does not count: it would give away, or hide, what
 // its author may not even see.
 
-// leads returns the documents that lead to a Binary. complete is false where
+// BinaryParents returns the documents that lead to a Binary. complete is false where
 // there are none, or one is not there.
-func (g *Guard) leads(ctx context.Context, w world, d store.Doc, o index.Ownership) (docs []store.Doc, complete bool, err error) {
+func (g *Guard) BinaryParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership) (docs []store.Doc, complete bool, err error) {
 	if !gjson.GetBytes(d.Body, "securityContext").Exists() {
-		docs, err = w.holders(ctx, d.Ref.ID, d.Source)
+		docs, err = w.AttachedBy(ctx, d.Ref.ID, d.Source)
 		return docs, len(docs) > 0, err
 	}
 	var refs []store.Ref
@@ -31,7 +31,7 @@ func (g *Guard) leads(ctx context.Context, w world, d store.Doc, o index.Ownersh
 	}
 	complete = len(refs) > 0
 	for _, ref := range refs {
-		lead, err := w.newest(ctx, ref)
+		lead, err := w.Newest(ctx, ref)
 		if errors.Is(err, store.ErrNotFound) {
 			complete = false
 			continue
@@ -44,15 +44,15 @@ func (g *Guard) leads(ctx context.Context, w world, d store.Doc, o index.Ownersh
 	return docs, complete, nil
 }
 
-// inherits are the named facts that a Binary has only where all that leads to it
+// inheritedFacts are the named facts that a Binary has only where all that leads to it
 // has them.
-var inherits = []string{factResolved, factOrdinary, factReleased, factShared}
+var inheritedFacts = []string{factResolved, factOrdinary, factReleased, factShared}
 
-// led returns the keys of a Binary with what it takes from the documents that
+// inheritFromParents returns the keys of a Binary with what it takes from the documents that
 // lead to it: owners and mentions of each, and no named fact that one of them
 // lacks.
-func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership, keys []store.Key) ([]store.Key, error) {
-	docs, complete, err := g.leads(ctx, w, d, o)
+func (g *Guard) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership, keys []store.Key) ([]store.Key, error) {
+	docs, complete, err := g.BinaryParents(ctx, w, d, o)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +65,14 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 	for _, lead := range docs {
 		of := ownership{owners: ownersOf(lead.Keys), about: names(lead.Keys, index.AboutPrefix())}
 		if lead.Deleted() {
-			if of, err = g.ended(ctx, w, lead); err != nil {
+			if of, err = g.ownersOfTombstone(ctx, w, lead); err != nil {
 				return nil, err
 			}
 		}
-		keys = of.keys(keys)
+		keys = of.appendKeys(keys)
 		owners = append(owners, of.owners...)
 		mentions = append(mentions, names(lead.Keys, index.MentionPrefix())...)
-		for _, name := range inherits {
+		for _, name := range inheritedFacts {
 			//law:binary-facts
 			if k := index.FactKey(name); !store.Match(store.Eq{Key: k}, lead.Keys) {
 				without[k] = true
@@ -94,8 +94,8 @@ func (g *Guard) led(ctx context.Context, w world, d store.Doc, o index.Ownership
 	return keys, nil
 }
 
-// holders implements world: the documents come with their keys.
-func (s standing) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
+// AttachedBy implements world: the documents come with their keys.
+func (s Snapshot) AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	var out []store.Doc
 	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.AttachesKey(binary, source)}, KeysOnly: true}) {
 		if err != nil {
@@ -109,21 +109,21 @@ func (s standing) holders(ctx context.Context, binary, source string) ([]store.D
 // held are the ids of the Binaries that a document attaches.
 func held(d store.Doc) []string { return index.Attached(d.Keys) }
 
-// attachedName begins the name by which a Binary depends on the documents that attach it;
+// AttachedPrefix begins the name by which a Binary depends on the documents that attach it;
 // behind it stands the id of the Binary.
-const attachedName = "attached:"
+const AttachedPrefix = "attached:"
 
-// attached keys anew the Binaries of the same source that a document attaches, or
+// rekeyAttached keys anew the Binaries of the same source that a document attaches, or
 // did before, as part of the batch. A page of the backlog notes those that many documents
 // attach as stale: pages of the same name share them, and each would ask all these documents.
-func (c *commit) attached(ctx context.Context, now, before store.Doc, changed map[string]int) error {
-	if slices.Equal(held(now), held(before)) && !now.Deleted() && before.Version > 0 && !before.Deleted() && sameHeirs(now.Keys, before.Keys) {
+func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc, changed map[string]int) error {
+	if slices.Equal(held(now), held(before)) && !now.Deleted() && before.Version > 0 && !before.Deleted() && SameInheritance(now.Keys, before.Keys) {
 		return nil
 	}
-	for _, id := range distinctNames(held(before), held(now)) {
+	for _, id := range Distinct(held(before), held(now)) {
 		ref := store.Ref{Type: "Binary", ID: id}
 		if _, pending := c.pending[ref]; !pending {
-			d, err := c.newest(ctx, ref)
+			d, err := c.Newest(ctx, ref)
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
@@ -134,8 +134,8 @@ func (c *commit) attached(ctx context.Context, now, before store.Doc, changed ma
 				continue
 			}
 			if d.Deleted() { // what inherits from it depends on what attaches it
-				changed[ref.String()] = max(changed[ref.String()], c.described[now.Ref])
-				if err := c.look(ctx, ref.String(), c.staleBy(now), d); err != nil {
+				changed[ref.String()] = max(changed[ref.String()], c.keyedAt[now.Ref])
+				if err := c.findDependents(ctx, ref.String(), c.staleFrom(now), d); err != nil {
 					return err
 				}
 				continue
@@ -148,22 +148,22 @@ func (c *commit) attached(ctx context.Context, now, before store.Doc, changed ma
 			}
 			c.put(store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}, d)
 		}
-		name := attachedName + id
-		changed[name] = max(changed[name], c.described[now.Ref])
-		c.waiting.add(name, ref)
+		name := AttachedPrefix + id
+		changed[name] = max(changed[name], c.keyedAt[now.Ref])
+		c.dependents.add(name, ref)
 	}
 	return nil
 }
 
 // postpone notes a Binary that a document attaches as stale, where the batch is a page of
 // the backlog and more documents attach it than a page has. What depends on the Binary is
-// stale by the same name (staleNames.add); what follows through others is noted too.
-func (c *commit) postpone(ctx context.Context, binary, by store.Doc) (bool, error) {
-	if !c.behind {
+// stale by the same name (entryKeys.add); what follows through others is noted too.
+func (c *commitBuilder) postpone(ctx context.Context, binary, by store.Doc) (bool, error) {
+	if !c.backlogPage {
 		return false, nil
 	}
-	name := attachedName + binary.Ref.ID
-	if _, noted := c.stale[name]; !noted {
+	name := AttachedPrefix + binary.Ref.ID
+	if _, noted := c.staleNames[name]; !noted {
 		q := store.Query{Where: store.Eq{Key: index.AttachesKey(binary.Ref.ID, by.Source)}, KeysOnly: true}
 		n, err := c.view.snap.Count(ctx, q, catchUpPage+1)
 		if err != nil {
@@ -173,15 +173,15 @@ func (c *commit) postpone(ctx context.Context, binary, by store.Doc) (bool, erro
 			return false, nil
 		}
 	}
-	s := c.staleBy(by)
-	c.note(name, s)
+	s := c.staleFrom(by)
+	c.noteStale(name, s)
 	s.Depth++
-	return true, c.look(ctx, binary.Ref.String(), s, binary)
+	return true, c.findDependents(ctx, binary.Ref.String(), s, binary)
 }
 
-// attaches reports whether a stored document leads to a Binary that it attaches: one of the
+// isParentOf reports whether a stored document leads to a Binary that it attaches: one of the
 // same source.
-func (c *commit) attaches(ctx context.Context, d store.Doc, id string) (bool, error) {
+func (c *commitBuilder) isParentOf(ctx context.Context, d store.Doc, id string) (bool, error) {
 	b, err := c.view.snap.Get(ctx, store.Ref{Type: "Binary", ID: id})
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil

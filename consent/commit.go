@@ -80,29 +80,29 @@ type Record func([]Result) ([][]byte, error)
 // in their order. store.ErrConflict: another write was faster; read and decide
 // anew. A *fhir.Error is for the client, and nothing was written.
 func (v *View) Commit(ctx context.Context, changes []Change, record Record, marks ...store.StateWrite) ([]Result, error) {
-	c := v.newCommit()
-	var landed func()
-	c.at, landed = v.guard.flights.depart(v.guard.clock())
-	defer landed()
+	c := v.newCommitBuilder()
+	var end func()
+	c.at, end = v.guard.inFlight.begin(v.guard.clock())
+	defer end()
 	for i := range changes {
 		if err := c.stage(ctx, &changes[i]); err != nil {
-			return nil, at(err, changes[i].Location)
+			return nil, atLocation(err, changes[i].Location)
 		}
 	}
-	v.guard.flights.reach(c.at)
+	v.guard.inFlight.advance(c.at)
 	for _, w := range c.pending {
 		w.Doc.Updated = c.at // one instant for all (REST-223)
 	}
-	if err := c.describeAll(ctx); err != nil {
+	if err := c.keyAll(ctx); err != nil {
 		return nil, err
 	}
 	for i := range changes {
-		err := c.judge(ctx, &changes[i])
+		err := c.checkAuthor(ctx, &changes[i])
 		if w := c.pending[changes[i].Ref]; err == nil && w != nil {
-			err = c.integrity(ctx, w)
+			err = c.checkReferences(ctx, w)
 		}
 		if err != nil {
-			return nil, at(err, changes[i].Location)
+			return nil, atLocation(err, changes[i].Location)
 		}
 	}
 	if err := c.define(changes); err != nil {
@@ -118,54 +118,54 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 	if err := c.apply(ctx, results, record, marks); err != nil {
 		return results, err
 	}
-	v.stored = true
+	v.committed = true
 	v.guard.catchUpInline(ctx, c)
 	return results, nil
 }
 
-func at(err error, place string) error {
+func atLocation(err error, place string) error {
 	if e, ok := fhir.AsError(err); ok && place != "" {
 		return e.At(place)
 	}
 	return err
 }
 
-// commit is one batch in the making. It is a world: the snapshot with the batch on
+// commitBuilder is one batch in the making. It is a world: the snapshot with the batch on
 // top.
-type commit struct {
-	*reads
+type commitBuilder struct {
+	*TrackedReader
 	view    *View
 	at      time.Time
 	pending map[store.Ref]*store.Write // what this batch makes newest
 	// patients are the ids of the Patients among them.
 	patients map[string]bool
 	order    []store.Ref
-	before   map[store.Ref]store.Doc // the versions that were newest
-	demands  []store.Absent          // of conditional creates
+	replaced map[store.Ref]store.Doc // the versions that were newest
+	absences []store.Absent          // of conditional creates
 
-	rows      map[store.Ref]index.Entry // what the bodies of the batch say
-	waiting   waiters
-	described map[store.Ref]int       // when a document of the batch was keyed
-	keyed     int                     // how often one was
-	told      map[store.Ref]store.Doc // documents as those that depend on them know them
+	entries        map[store.Ref]index.Entry // what the bodies of the batch say
+	dependents     dependentDocs
+	keyedAt        map[store.Ref]int       // when a document of the batch was keyed
+	keyCount       int                     // how often one was
+	lastPropagated map[store.Ref]store.Doc // documents as those that depend on them know them
 
-	changed map[string]bool      // the names that the batch changes: whether documents were looked for that depend on them
-	stale   map[string]staleName // those that some do depend on
-	fresh   map[string]bool      // those of stale that nobody else had added, once the batch is committed
+	changedNames map[string]bool  // the names that the batch changes: whether documents were looked for that depend on them
+	staleNames   map[string]Entry // those that some do depend on
+	newlyStale   map[string]bool  // those of stale that nobody else had added, once the batch is committed
 
-	behind bool // the batch is a page of the backlog
-	depth  int  // staleName.Depth of the names that it changes
+	backlogPage bool // the batch is a page of the backlog
+	depth       int  // Entry.Depth of the names that it changes
 
-	installed *index.Definitions // the defined search parameters that the batch is keyed with
-	table     *parameters        // the table that the batch brings; nil for the one that stands
+	definitions *index.Definitions // the defined search parameters that the batch is keyed with
+	newTable    *Table             // the table that the batch brings; nil for the one that stands
 }
 
-func (v *View) newCommit() *commit {
-	return &commit{
-		reads: v.guard.reads(v.snap), view: v, installed: v.guard.index.Installed(),
-		pending: map[store.Ref]*store.Write{}, patients: map[string]bool{}, before: map[store.Ref]store.Doc{}, rows: map[store.Ref]index.Entry{},
-		waiting: waiters{}, described: map[store.Ref]int{}, told: map[store.Ref]store.Doc{},
-		changed: map[string]bool{}, stale: map[string]staleName{},
+func (v *View) newCommitBuilder() *commitBuilder {
+	return &commitBuilder{
+		TrackedReader: v.guard.trackedReader(v.snap), view: v, definitions: v.guard.index.Installed(),
+		pending: map[store.Ref]*store.Write{}, patients: map[string]bool{}, replaced: map[store.Ref]store.Doc{}, entries: map[store.Ref]index.Entry{},
+		dependents: dependentDocs{}, keyedAt: map[store.Ref]int{}, lastPropagated: map[store.Ref]store.Doc{},
+		changedNames: map[string]bool{}, staleNames: map[string]Entry{},
 	}
 }
 
@@ -180,7 +180,7 @@ type target struct {
 func (t *target) live() bool { return t.visible && !t.cur.Deleted() }
 
 // target reads what stands.
-func (c *commit) target(ctx context.Context, ch *Change) (t target, err error) {
+func (c *commitBuilder) target(ctx context.Context, ch *Change) (t target, err error) {
 	if ch.Kind == ChangeCreate { // an id that NewID made: Expect 0 sees to it that it is new
 		return t, nil
 	}
@@ -201,12 +201,12 @@ func (c *commit) target(ctx context.Context, ch *Change) (t target, err error) {
 
 // stage reads what stands, tests the rights and conditions that need it, and
 // puts the new version into the batch, not yet described.
-func (c *commit) stage(ctx context.Context, ch *Change) error {
+func (c *commitBuilder) stage(ctx context.Context, ch *Change) error {
 	if ch.Ref.Type == definitionType && ch.Kind != ChangeFind && !c.view.grant.principal.Operates() {
 		return notAllowed(c.view.guard)
 	}
 	//law:write-permission
-	if l := ch.Kind.permission(); l != "" && !c.view.grant.rules.leave(ch.Ref.Type, l) {
+	if l := ch.Kind.permission(); l != "" && !c.view.grant.rules.permit(ch.Ref.Type, l) {
 		return notAllowed(c.view.guard)
 	}
 	t, err := c.target(ctx, ch)
@@ -220,14 +220,14 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 			c.at = t.cur.Updated.Add(time.Millisecond) // REST-042
 		}
 	}
-	w.Doc.Version, w.Doc.Keys = w.Expect+1, c.origin(ch.Ref, &t)
+	w.Doc.Version, w.Doc.Keys = w.Expect+1, c.authorFacts(ch.Ref, &t)
 	if err := c.mayChange(ch, &t); err != nil {
 		return err
 	}
-	write, err := c.view.form(ch, &w, &t)
+	write, err := c.view.applyKind(ch, &w, &t)
 	if err != nil || !write {
 		if err == nil && t.visible {
-			c.checked(t.cur)
+			c.RequireVersion(t.cur)
 		}
 		return err
 	}
@@ -235,7 +235,7 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 		return fhir.Fault(400, "invalid", "The resource is written twice in one bundle.")
 	}
 	if ch.Absent != nil {
-		c.demands = append(c.demands, store.Absent{
+		c.absences = append(c.absences, store.Absent{
 			Type: ch.Ref.Type, Where: c.view.absent(ch), Claims: ch.Claims,
 		})
 	}
@@ -249,14 +249,14 @@ func (c *commit) stage(ctx context.Context, ch *Change) error {
 func (v *View) absent(ch *Change) store.Pred {
 	where := store.And{ch.Absent, v.where(ch.Ref.Type)}
 	//law:criteria-absent
-	if touched := v.grant.touched(); v.cutsSome() && touched != nil {
-		where = append(where, none(touched))
+	if candidates := v.grant.cutCandidates(); v.cutsBodies() && candidates != nil {
+		where = append(where, not(candidates))
 	}
 	return where
 }
 
-func (c *commit) put(w store.Write, before store.Doc) {
-	c.before[w.Doc.Ref] = before
+func (c *commitBuilder) put(w store.Write, before store.Doc) {
+	c.replaced[w.Doc.Ref] = before
 	c.pending[w.Doc.Ref] = &w
 	if w.Doc.Ref.Type == "Patient" {
 		c.patients[w.Doc.Ref.ID] = true
@@ -264,37 +264,37 @@ func (c *commit) put(w store.Write, before store.Doc) {
 	c.order = append(c.order, w.Doc.Ref)
 }
 
-func (c *commit) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
+func (c *commitBuilder) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	if w, ok := c.pending[ref]; ok {
 		return w.Doc, nil
 	}
-	return c.reads.newest(ctx, ref)
+	return c.TrackedReader.Newest(ctx, ref)
 }
 
-// last is what stood before a tombstone, of the batch or of the store.
-func (c *commit) last(ctx context.Context, d store.Doc) (store.Doc, error) {
+// BeforeDeletion is what stood before a tombstone, of the batch or of the store.
+func (c *commitBuilder) BeforeDeletion(ctx context.Context, d store.Doc) (store.Doc, error) {
 	if _, pending := c.pending[d.Ref]; pending {
-		return c.before[d.Ref], nil
+		return c.replaced[d.Ref], nil
 	}
-	return c.reads.last(ctx, d)
+	return c.TrackedReader.BeforeDeletion(ctx, d)
 }
 
-func (c *commit) bearers(ctx context.Context, number string) ([]string, error) {
+func (c *commitBuilder) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
 	// As of now: the demand that follows is tested when the batch is committed, and a
 	// document may have left the batch by then (drop).
 	pending := maps.Clone(c.patients)
-	found, err := c.reads.others(ctx, number, func(id string) bool { return pending[id] })
+	found, err := c.TrackedReader.BearersExcept(ctx, number, func(id string) bool { return pending[id] })
 	if err != nil {
 		return nil, err
 	}
-	where, err := c.bears(number)
+	where, err := c.HasNumber(number)
 	if err != nil {
 		return nil, err
 	}
 	for id := range c.patients {
 		w := c.pending[store.Ref{Type: "Patient", ID: id}]
 		says := w.Doc.Keys
-		if row, read := c.rows[w.Doc.Ref]; read { // what the body says, be it keyed yet or not
+		if row, read := c.entries[w.Doc.Ref]; read { // what the body says, be it keyed yet or not
 			says = row.Keys
 		}
 		if !w.Doc.Deleted() && store.Match(where, says) {
@@ -305,14 +305,14 @@ func (c *commit) bearers(ctx context.Context, number string) ([]string, error) {
 	return found[:min(2, len(found))], nil
 }
 
-// bore is what the version before a new one bears and bore: its keys say so.
-func (c *commit) bore(_ context.Context, d store.Doc) ([]string, error) {
-	return names(c.before[d.Ref].Keys, index.BearsPrefix()), nil
+// FormerIdentifiers is what the version before a new one bears and bore: its keys say so.
+func (c *commitBuilder) FormerIdentifiers(_ context.Context, d store.Doc) ([]string, error) {
+	return names(c.replaced[d.Ref].Keys, index.BearsPrefix()), nil
 }
 
-// holders are those of the snapshot with the batch on top.
-func (c *commit) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
-	stored, err := c.reads.holders(ctx, binary, source)
+// AttachedBy are those of the snapshot with the batch on top.
+func (c *commitBuilder) AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error) {
+	stored, err := c.TrackedReader.AttachedBy(ctx, binary, source)
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +329,7 @@ func (c *commit) holders(ctx context.Context, binary, source string) ([]store.Do
 }
 
 // results projects what was made for the writer.
-func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error) {
+func (c *commitBuilder) results(ctx context.Context, changes []Change) ([]Result, error) {
 	out := make([]Result, len(changes))
 	for i, ch := range changes {
 		w, ok := c.pending[ch.Ref]
@@ -360,9 +360,9 @@ func (c *commit) results(ctx context.Context, changes []Change) ([]Result, error
 	return out, nil
 }
 
-// judge tests what can be tested only on the finished version: who may write a
+// checkAuthor tests what can be tested only on the finished version: who may write a
 // directive about whom.
-func (c *commit) judge(ctx context.Context, ch *Change) error {
+func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
 	w, ok := c.pending[ch.Ref]
 	if !ok || ch.Kind == ChangeFind || ch.Kind == ChangeDelete {
 		return nil
@@ -372,10 +372,10 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 	case System:
 		return nil
 	case SourceSystem:
-		if err := namesSomebody(c.view.guard, w); err != nil {
+		if err := requirePatient(c.view.guard, w); err != nil {
 			return err
 		}
-		return c.keepsPatient(w)
+		return c.requireSamePatient(w)
 	case Backend: // who operates the record: stage has seen to it
 		if ch.Ref.Type == definitionType {
 			return nil
@@ -385,7 +385,7 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 		return notAllowed(c.view.guard)
 	}
 	// Rights are judged on what is written, whatever the form, and on what stood.
-	if before := c.before[ch.Ref]; before.Version > 0 && !before.Deleted() {
+	if before := c.replaced[ch.Ref]; before.Version > 0 && !before.Deleted() {
 		if err := c.mayRecordFor(ctx, before.Body); err != nil {
 			return err
 		}
@@ -396,8 +396,8 @@ func (c *commit) judge(ctx context.Context, ch *Change) error {
 	if err := policy.Check(w.Doc.Body); err != nil {
 		return err
 	}
-	if err := c.namesNobodyElse(ctx, w); err != nil {
+	if err := c.requireSinglePatient(ctx, w); err != nil {
 		return err
 	}
-	return c.keepsPatient(w)
+	return c.requireSamePatient(w)
 }

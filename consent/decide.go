@@ -38,13 +38,13 @@ type decision struct {
 
 // step decides one thing: nil goes on, a Refusal ends the request.
 type step struct {
-	no  int
-	run func(context.Context, *decision) *Refusal
+	number int
+	run    func(context.Context, *decision) *Refusal
 }
 
-// before are the steps that look at no patient (CON-403): their refusals are
+// stepsBeforePatient are the steps that look at no patient (CON-403): their refusals are
 // the same for existing, hidden and unknown patients.
-func before() []step {
+func stepsBeforePatient() []step {
 	return []step{
 		{1, identity},
 		{2, purpose},
@@ -56,16 +56,16 @@ func before() []step {
 	}
 }
 
-// after are the steps that look at the patient whom the request names.
-func after() []step {
+// stepsOnPatient are the steps that look at the patient whom the request names.
+func stepsOnPatient() []step {
 	return []step{
 		{3, patient},
 		{4, restriction},
 		{7, optOut},
 		{8, directives},
 		{8, decided},
-		{10, own},
-		{13, implied},
+		{10, ownRecord},
+		{13, impliedPermit},
 	}
 }
 
@@ -176,17 +176,17 @@ func scope(_ context.Context, d *decision) *Refusal {
 		return nil
 	}
 	if d.req.Write && d.req.Type == definitionType && !d.p.Operates() {
-		return d.lacks(Operations())
+		return d.missingScope(Operations())
 	}
 	//law:scope-checked
 	if d.p.Scopes.Allow(d.req.Type, d.req.Permission) {
 		return nil
 	}
-	return d.lacks(Scope{Level: level(d.p.Kind), Type: d.req.Type, Permissions: string(rune(d.req.Permission))})
+	return d.missingScope(Scope{Level: level(d.p.Kind), Type: d.req.Type, Permissions: string(rune(d.req.Permission))})
 }
 
-// lacks is the refusal for want of a scope.
-func (d *decision) lacks(missing Scope) *Refusal {
+// missingScope is the refusal for want of a scope.
+func (d *decision) missingScope(missing Scope) *Refusal {
 	r := d.forbid(11, ScopeNotGranted, "The token has no scope for this: %s is missing.", missing)
 	r.Err.Header = map[string]string{"WWW-Authenticate": fmt.Sprintf(`Bearer realm="carerecord", error="insufficient_scope", scope="%s"`, missing)}
 	return r
@@ -205,7 +205,7 @@ func level(k Kind) string {
 // patient is step 3: whom the request names, and whether there is such a
 // record. A search under a token that is bound to a patient names that patient.
 func patient(ctx context.Context, d *decision) *Refusal {
-	id, err := d.guard.find(ctx, d.snap, d.req.Named)
+	id, err := d.guard.findNamed(ctx, d.snap, d.req.Named)
 	if err != nil {
 		d.err = err
 		return nil
@@ -217,8 +217,8 @@ func patient(ctx context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// find returns the id of the one live Patient who is named, or "".
-func (g *Guard) find(ctx context.Context, snap store.Snap, n NamedPatient) (string, error) {
+// findNamed returns the id of the one live Patient who is named, or "".
+func (g *Guard) findNamed(ctx context.Context, snap store.Snap, n NamedPatient) (string, error) {
 	if n.Where != nil {
 		var found []string
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
@@ -251,8 +251,8 @@ func (g *Guard) find(ctx context.Context, snap store.Snap, n NamedPatient) (stri
 // for anybody but its feed. The predicate of the Grant hides it; here the
 // request stops naming somebody, so that no signal speaks of it.
 func restriction(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.restricted.Has(d.grant.patient) {
-		d.grant.patient, d.grant.gone, d.grant.Step = "", tailOf(d.req.Named), 4
+	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.Restricted.Has(d.grant.patient) {
+		d.grant.patient, d.grant.hiddenSuffix, d.grant.Step = "", hiddenKeySuffix(d.req.Named), 4
 	}
 	return nil
 }
@@ -261,26 +261,26 @@ func restriction(_ context.Context, d *decision) *Refusal {
 // may break the glass, and to whom nothing is left of the record that is named,
 // is told so (S1, CON-1702); to all others it is absent.
 func optOut(_ context.Context, d *decision) *Refusal {
-	return d.dissent(7, d.grant.sets.optedOut)
+	return d.hiddenRecord(7, d.grant.sets.OptedOut)
 }
 
 // directives is step 8, thin: a directive that cannot be read yet denies all
 // direct care, own-source rows included.
 func directives(_ context.Context, d *decision) *Refusal {
-	return d.dissent(8, d.grant.sets.denied)
+	return d.hiddenRecord(8, d.grant.sets.Denied)
 }
 
-func (d *decision) dissent(no int, set store.Set) *Refusal {
+func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
 	g := d.grant
 	if d.p.Kind != Staff || g.patient == "" || !set.Has(g.patient) || !g.hidden.Has(g.patient) {
 		return nil
 	}
-	g.Step, g.Reason = no, NoPatientConsent
+	g.Step, g.Reason = number, NoPatientConsent
 	if !slices.Contains(d.p.Activities, policy.ActivityBreakGlass) {
-		g.patient, g.gone = "", tailOf(d.req.Named)
+		g.patient, g.hiddenSuffix = "", hiddenKeySuffix(d.req.Named)
 		return nil
 	}
-	return d.refuse(no, NoPatientConsent, &fhir.Error{Status: 403, Issues: []fhir.Issue{{
+	return d.refuse(number, NoPatientConsent, &fhir.Error{Status: 403, Issues: []fhir.Issue{{
 		Code: "forbidden",
 		Text: "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. " +
 			"In an emergency a session can be opened with Patient/[id]/$break-glass, once that operation exists.",
@@ -288,10 +288,10 @@ func (d *decision) dissent(no int, set store.Set) *Refusal {
 	}}})
 }
 
-// own is step 10 for the request: a token that is bound to a patient knows no
+// ownRecord is step 10 for the request: a token that is bound to a patient knows no
 // other (CON-205), and where the Patient resource itself is withheld, the record
 // is withheld whole, as CON-620 has it for step 8.
-func own(ctx context.Context, d *decision) *Refusal {
+func ownRecord(ctx context.Context, d *decision) *Refusal {
 	g := d.grant
 	if d.p.Kind != Patient {
 		return nil
@@ -301,16 +301,16 @@ func own(ctx context.Context, d *decision) *Refusal {
 		d.err = fmt.Errorf("read the own Patient: %w", err)
 		return nil
 	}
-	g.nothing = err != nil || p.Deleted() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
-	if g.patient != d.p.Patient || g.nothing {
+	g.ownRecordWithheld = err != nil || p.Deleted() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
+	if g.patient != d.p.Patient || g.ownRecordWithheld {
 		g.patient, g.Step = "", 10
 	}
 	return nil
 }
 
-// implied is step 13: what is left is permitted, and whether something of the
+// impliedPermit is step 13: what is left is permitted, and whether something of the
 // named patient is withheld is found out (S2, CON-1104).
-func implied(ctx context.Context, d *decision) *Refusal {
+func impliedPermit(ctx context.Context, d *decision) *Refusal {
 	g := d.grant
 	if g.Step == 0 {
 		g.Step = 13
@@ -321,12 +321,12 @@ func implied(ctx context.Context, d *decision) *Refusal {
 	if g.patient == "" {
 		// A request that names nobody who is there does what one does that names a
 		// patient whose record is hidden, so that time tells neither (CON-1510).
-		if !d.req.Named.None() && !g.hidden.looked {
-			_, d.err = g.hidden.look(cmp.Or(d.req.Named.ID, "nobody"))
+		if !d.req.Named.None() && !g.hidden.searched {
+			_, d.err = g.hidden.hasSourceRows(cmp.Or(d.req.Named.ID, "nobody"))
 		}
 		return nil
 	}
-	some, err := d.withholds(ctx)
+	some, err := d.hasWithheldRows(ctx)
 	if err != nil {
 		d.err = fmt.Errorf("look for withheld rows: %w", err)
 	}
@@ -334,33 +334,33 @@ func implied(ctx context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// withholds reports whether rows of the named patient are withheld. Of one who
+// hasWithheldRows reports whether rows of the named patient are withheld. Of one who
 // dissents nearly all are, so that the first type with rows has one; of all others
 // those alone can be that stand apart.
-func (d *decision) withholds(ctx context.Context) (bool, error) {
-	rows, patient := d.withheldRows(), d.grant.patient
-	if d.grant.sets.optedOut.Has(patient) || d.grant.sets.denied.Has(patient) {
-		return d.guard.types.some(ctx, d.snap, rows)
+func (d *decision) hasWithheldRows(ctx context.Context) (bool, error) {
+	rows, patient := d.whereWithheld(), d.grant.patient
+	if d.grant.sets.OptedOut.Has(patient) || d.grant.sets.Denied.Has(patient) {
+		return d.guard.catalog.anyMatch(ctx, d.snap, rows)
 	}
-	n, err := d.snap.Count(ctx, store.Query{Where: all(store.Eq{Key: index.IrregularKey(patient)}, rows), KeysOnly: true}, 1)
+	n, err := d.snap.Count(ctx, store.Query{Where: allOf(store.Eq{Key: index.IrregularKey(patient)}, rows), KeysOnly: true}, 1)
 	return n > 0, err
 }
 
-// withheldRows are the rows of the named patient that steps 7 to 9 hide from
+// whereWithheld are the rows of the named patient that steps 7 to 9 hide from
 // this Principal, and that nothing else does. A row about two patients is also
 // hidden by what the other one wishes. A Patient is not hidden by a dissent as
 // long as something of the record is left.
-func (d *decision) withheldRows() store.Pred {
+func (d *decision) whereWithheld() store.Pred {
 	g := d.grant
 	hides := store.Or{
-		none(fact(factOrdinary)),
-		owned(g.sets.denied),
-		store.And{owned(g.sets.optedOut), none(from(d.p.Organisation)), none(store.Eq{Key: index.TypeKey("Patient")})},
+		not(fact(factOrdinary)),
+		About(g.sets.Denied),
+		store.And{About(g.sets.OptedOut), not(fromSource(d.p.Organisation)), not(store.Eq{Key: index.TypeKey("Patient")})},
 	}
 	rows := store.And{
 		store.Eq{Key: index.OwnerKey(g.patient)},
 		usual(factResolved), usual(factShared),
-		none(owned(g.sets.restricted)),
+		not(About(g.sets.Restricted)),
 		hides,
 	}
 	if !d.p.Scopes.AllowAny("*", "rs") {
@@ -375,13 +375,13 @@ func (d *decision) withheldRows() store.Pred {
 	return rows
 }
 
-func (d *decision) refuse(no int, reason string, err *fhir.Error) *Refusal {
-	return &Refusal{Step: no, Reason: reason, Err: err}
+func (d *decision) refuse(number int, reason string, err *fhir.Error) *Refusal {
+	return &Refusal{Step: number, Reason: reason, Err: err}
 }
 
 // forbid is a refusal with a code of ours (CON-1704).
-func (d *decision) forbid(no int, reason, format string, args ...any) *Refusal {
+func (d *decision) forbid(number int, reason, format string, args ...any) *Refusal {
 	err := fhir.Fault(403, "forbidden", format, args...)
 	err.Issues[0].Detail = fhir.Coding{System: d.guard.publicURL + accessSystemSuffix, Code: reason}
-	return d.refuse(no, reason, err)
+	return d.refuse(number, reason, err)
 }

@@ -13,13 +13,13 @@ import (
 	"carerecord/store"
 )
 
-// errDefined says that documents were keyed by a table that is not in force any
+// errTableChanged says that documents were keyed by a table that is not in force any
 // more.
-var errDefined = fmt.Errorf("search parameters were defined meanwhile: %w", store.ErrConflict)
+var errTableChanged = fmt.Errorf("search parameters were defined meanwhile: %w", store.ErrConflict)
 
 // Parameters returns the search parameters that stored definitions bring.
 func (g *Guard) Parameters() []Parameter {
-	return g.defined.now().live()
+	return g.definitions.Current().Live()
 }
 
 // loadParameters puts the table of the store into force.
@@ -34,7 +34,7 @@ func (g *Guard) loadParameters(ctx context.Context) error {
 // reloadParameters does so where the table is not the one in force.
 func (g *Guard) reloadParameters(ctx context.Context) error {
 	t, err := g.readParameters(ctx)
-	if err != nil || slices.Equal(t.mark().Value, g.defined.now().mark().Value) {
+	if err != nil || slices.Equal(t.StateWrite().Value, g.definitions.Current().StateWrite().Value) {
 		return err
 	}
 	return g.install(t)
@@ -43,14 +43,14 @@ func (g *Guard) reloadParameters(ctx context.Context) error {
 // readParameters reads the table. A store without one, which was restored from a
 // backup or written by an older program, gets it from the definitions that stand,
 // and all of it is to be indexed. The caller holds defined.commits or is alone.
-func (g *Guard) readParameters(ctx context.Context) (t parameters, err error) {
+func (g *Guard) readParameters(ctx context.Context) (t Table, err error) {
 	if g.state == nil {
 		return t, nil
 	}
-	b, err := g.state.Lookup(ctx, parametersMark)
+	b, err := g.state.Lookup(ctx, tableKey)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		t, err = g.gatherParameters(ctx)
+		t, err = g.rebuildTable(ctx)
 	case err == nil:
 		err = json.Unmarshal(b, &t)
 	}
@@ -62,10 +62,10 @@ func (g *Guard) readParameters(ctx context.Context) (t parameters, err error) {
 	return t, nil
 }
 
-// gatherParameters makes the table from what stands, and keeps it.
-func (g *Guard) gatherParameters(ctx context.Context) (t parameters, err error) {
+// rebuildTable makes the table from what stands, and keeps it.
+func (g *Guard) rebuildTable(ctx context.Context) (t Table, err error) {
 	err = g.store.Read(ctx, func(snap store.Snap) error {
-		t = parameters{}
+		t = Table{}
 		for d, err := range snap.Scan(ctx, store.Query{Type: definitionType, Where: everything}) {
 			if err != nil {
 				return err
@@ -74,7 +74,7 @@ func (g *Guard) gatherParameters(ctx context.Context) (t parameters, err error) 
 			if err != nil {
 				continue // it was stored before definitions were judged, and defines nothing
 			}
-			if next, changes, err := t.with(g.index, []definition{def}, g.clock()); err == nil && changes {
+			if next, changes, err := t.withDefinitions(g.index, []definition{def}, g.clock()); err == nil && changes {
 				t = next
 			}
 		}
@@ -83,23 +83,23 @@ func (g *Guard) gatherParameters(ctx context.Context) (t parameters, err error) 
 	if err != nil || len(t.List) == 0 {
 		return t, err
 	}
-	_, err = g.store.Commit(ctx, store.Batch{State: []store.StateWrite{t.mark()}})
+	_, err = g.store.Commit(ctx, store.Batch{State: []store.StateWrite{t.StateWrite()}})
 	return t, err
 }
 
 // install puts a table into force.
-func (g *Guard) install(t parameters) error {
-	d, err := t.compiled(g.index)
+func (g *Guard) install(t Table) error {
+	d, err := t.compile(g.index)
 	if err != nil {
 		return err
 	}
-	g.defined.mu.Lock()
+	g.definitions.mu.Lock()
 	g.index.Install(d)
-	g.defined.table = t
-	g.defined.mu.Unlock()
-	if len(t.indexing()) > 0 {
+	g.definitions.table = t
+	g.definitions.mu.Unlock()
+	if len(t.Indexing()) > 0 {
 		select {
-		case g.defined.wake <- struct{}{}:
+		case g.definitions.wake <- struct{}{}:
 		default: // somebody is to look already
 		}
 	}
@@ -107,7 +107,7 @@ func (g *Guard) install(t parameters) error {
 }
 
 // define makes the table as the batch leaves it, where it writes definitions.
-func (c *commit) define(changes []Change) error {
+func (c *commitBuilder) define(changes []Change) error {
 	var defs []definition
 	for i := range changes {
 		w := c.pending[changes[i].Ref]
@@ -123,11 +123,11 @@ func (c *commit) define(changes []Change) error {
 	if defs == nil {
 		return nil
 	}
-	next, differs, err := c.view.guard.defined.now().with(c.view.guard.index, defs, c.view.guard.clock())
+	next, differs, err := c.view.guard.definitions.Current().withDefinitions(c.view.guard.index, defs, c.view.guard.clock())
 	if err != nil || !differs {
 		return err
 	}
-	c.table = &next
+	c.newTable = &next
 	return nil
 }
 
@@ -141,44 +141,44 @@ func (g *Guard) Defines(ref store.Ref, body []byte) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = g.defined.now().with(g.index, []definition{def}, g.clock())
+	_, _, err = g.definitions.Current().withDefinitions(g.index, []definition{def}, g.clock())
 	return err
 }
 
-// hold keeps the table of defined parameters as it is until released, or is alone
+// holdDefinitions keeps the table of defined parameters as it is until released, or is alone
 // with it where a batch changes it, which then carries the new one.
 // store.ErrConflict: the documents were keyed by a table that is not in force any
 // more.
-func (g *Guard) hold(ctx context.Context, l *landing) (release func(), err error) {
-	if release, err = g.holdTable(ctx, l.table != nil || len(l.completes) > 0); err != nil {
+func (g *Guard) holdDefinitions(ctx context.Context, prepared *preparedCommit) (release func(), err error) {
+	if release, err = g.lockTable(ctx, prepared.newTable != nil || len(prepared.completedParameters) > 0); err != nil {
 		return nil, err
 	}
-	if g.index.Installed() != l.installed {
+	if g.index.Installed() != prepared.definitions {
 		release()
-		return nil, errDefined
+		return nil, errTableChanged
 	}
-	if len(l.completes) > 0 {
-		t := g.defined.now().completed(l.completes, g.clock())
-		l.table = &t
+	if len(prepared.completedParameters) > 0 {
+		t := g.definitions.Current().Completed(prepared.completedParameters, g.clock())
+		prepared.newTable = &t
 	}
-	if l.table != nil {
-		l.State = append(slices.Clone(l.State), l.table.mark())
+	if prepared.newTable != nil {
+		prepared.State = append(slices.Clone(prepared.State), prepared.newTable.StateWrite())
 	}
 	return release, nil
 }
 
-// holdTable keeps the table until released, and reads it anew where it is in doubt.
-func (g *Guard) holdTable(ctx context.Context, alone bool) (release func(), err error) {
-	d := &g.defined
+// lockTable keeps the table until released, and reads it anew where it is in doubt.
+func (g *Guard) lockTable(ctx context.Context, alone bool) (release func(), err error) {
+	d := &g.definitions
 	if !alone {
-		release, err = take(ctx, d.commits, 1)
-		if err != nil || !d.inDoubt(g.clock()) {
+		release, err = acquire(ctx, d.commits, 1)
+		if err != nil || !d.uncertain(g.clock()) {
 			return release, err
 		}
 		release() // while it is in doubt all commits are made one by one
 	}
-	release, err = take(ctx, d.commits, everyCommit)
-	if err != nil || !d.inDoubt(g.clock()) {
+	release, err = acquire(ctx, d.commits, exclusive)
+	if err != nil || !d.uncertain(g.clock()) {
 		return release, err
 	}
 	if err := g.reloadParameters(ctx); err != nil {
@@ -190,23 +190,23 @@ func (g *Guard) holdTable(ctx context.Context, alone bool) (release func(), err 
 
 // tableOutcome puts the table of a batch into force that was committed, or has it
 // read anew where that cannot be known. The caller holds defined.commits alone.
-func (g *Guard) tableOutcome(t *parameters, committed error) {
+func (g *Guard) tableOutcome(t *Table, committed error) {
 	switch {
 	case t == nil || errors.Is(committed, store.ErrConflict):
 	case committed == nil:
 		if g.install(*t) != nil { // it is committed: the next commit reads it
-			g.defined.doubted(g.clock().Add(doubtful))
+			g.definitions.setUncertain(g.clock().Add(uncertainFor))
 		}
 	case errors.Is(committed, store.ErrUnknown):
-		g.defined.doubted(g.clock().Add(doubtful))
+		g.definitions.setUncertain(g.clock().Add(uncertainFor))
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		_ = g.reloadParameters(ctx) // else the next commit does
 	}
 }
 
-// take waits for a lock, no longer than the context. release gives it back.
-func take(ctx context.Context, lock *semaphore.Weighted, weight int64) (release func(), err error) {
+// acquire waits for a lock, no longer than the context. release gives it back.
+func acquire(ctx context.Context, lock *semaphore.Weighted, weight int64) (release func(), err error) {
 	if err := lock.Acquire(ctx, weight); err != nil {
 		return nil, fmt.Errorf("wait for a commit that is under way: %w", err)
 	}

@@ -18,28 +18,28 @@ const definitionType = "SearchParameter"
 // definition is what a stored SearchParameter asks for: parameters of its base
 // types while its status is active, and else nothing (SRCH-240, 245).
 type definition struct {
-	id      string
-	version uint64
-	place   string // of its entry in a bundle, for errors
-	of      []index.DefinedParam
+	id       string
+	version  uint64
+	location string // of its entry in a bundle, for errors
+	params   []index.DefinedParam
 }
 
 // definitionOf reads a version of a SearchParameter. The error is a *fhir.Error.
-func definitionOf(d store.Doc, place string) (definition, error) {
-	def := definition{id: d.Ref.ID, version: d.Version, place: place}
+func definitionOf(d store.Doc, location string) (definition, error) {
+	def := definition{id: d.Ref.ID, version: d.Version, location: location}
 	if d.Deleted() || gjson.GetBytes(d.Body, "status").Str != "active" {
 		return def, nil
 	}
 	read := gjson.GetManyBytes(d.Body, "code", "url", "type", "expression", "xpathUsage", "base", "target")
 	if usage := read[4].Str; usage != "" && usage != "normal" {
-		return def, def.refuse(&index.DefinitionError{Code: "invariant", Element: "xpathUsage", Text: "Comparisons other than normal are not built: " + usage + "."})
+		return def, def.fault(&index.DefinitionError{Code: "invariant", Element: "xpathUsage", Text: "Comparisons other than normal are not built: " + usage + "."})
 	}
 	var targets []string
 	for _, t := range read[6].Array() {
 		targets = append(targets, t.Str)
 	}
 	for _, typ := range basesOf(read[5]) {
-		def.of = append(def.of, index.DefinedParam{Type: typ, Code: read[0].Str, URL: read[1].Str, Kind: index.Kind(read[2].Str),
+		def.params = append(def.params, index.DefinedParam{Type: typ, Code: read[0].Str, URL: read[1].Str, Kind: index.Kind(read[2].Str),
 			Expression: read[3].Str, Targets: targets, Phase: index.Indexing})
 	}
 	return def, nil
@@ -66,9 +66,9 @@ func basesOf(list gjson.Result) []string {
 	return slices.Compact(out)
 }
 
-// refuse is the answer to a definition that cannot be one: 409 for a name that is
+// fault is the answer to a definition that cannot be one: 409 for a name that is
 // taken, else 422, with the element that it is about.
-func (d *definition) refuse(err error) error {
+func (d *definition) fault(err error) error {
 	var why *index.DefinitionError
 	if !errors.As(err, &why) {
 		return err
@@ -77,8 +77,8 @@ func (d *definition) refuse(err error) error {
 	if why.Code == "duplicate" {
 		e.Status = 409
 	}
-	if d.place != "" {
-		return e.At(d.place + ".resource")
+	if d.location != "" {
+		return e.At(d.location + ".resource")
 	}
 	return e
 }

@@ -9,17 +9,17 @@ import (
 	"carerecord/store"
 )
 
-// changing is how many commits under way change a name; over is closed when there is
+// nameChange is how many commits under way change a name; over is closed when there is
 // none any more.
-type changing struct {
+type nameChange struct {
 	commits int
-	over    chan struct{}
+	done    chan struct{}
 }
 
-// departed is a commit under way; over is closed when it has ended.
-type departed struct{ over chan struct{} }
+// catalogCommit is a commit under way; over is closed when it has ended.
+type catalogCommit struct{ done chan struct{} }
 
-// depart begins the last part of a commit, which ends with arrive: the documents of
+// begin begins the last part of a commit, which ends with arrive: the documents of
 // the commit depend on the names in wants, and it changes those in changed. The
 // values of changed say of which the commit has looked for documents in the store.
 //
@@ -32,31 +32,31 @@ type departed struct{ over chan struct{} }
 // before: a store may commit both, and who keys what depends on the name must find
 // their documents. Since nobody waits for who departed later, all these waits end.
 // Nothing may be held meanwhile that another commit waits for.
-func (p *present) depart(ctx context.Context, wants []string, changed map[string]bool) (arrive func(), err error) {
+func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map[string]bool) (arrive func(), err error) {
 	p.mu.Lock()
-	for _, name := range wants {
+	for _, name := range dependsOn {
 		if c := p.changing[name]; c != nil {
 			p.mu.Unlock()
 			select {
-			case <-c.over:
+			case <-c.done:
 			case <-ctx.Done():
 			}
 			return nil, fmt.Errorf("%s changed in another commit: %w", name, store.ErrConflict)
 		}
 	}
-	for name, looked := range changed {
-		if p.wanted[name] && !looked {
+	for name, searched := range changed {
+		if p.dependedOn[name] && !searched {
 			p.mu.Unlock()
 			return nil, fmt.Errorf("a document came to depend on %s: %w", name, store.ErrConflict)
 		}
 	}
-	me := &departed{over: make(chan struct{})}
-	before := p.register(me, wants, changed)
+	me := &catalogCommit{done: make(chan struct{})}
+	earlier := p.addCommit(me, dependsOn, changed)
 	p.mu.Unlock()
-	arrive = func() { p.arrive(me, wants, changed) }
-	for _, d := range before {
+	arrive = func() { p.end(me, dependsOn, changed) }
+	for _, d := range earlier {
 		select {
-		case <-d.over:
+		case <-d.done:
 		case <-ctx.Done():
 			arrive()
 			return nil, fmt.Errorf("wait for a commit that is under way: %w", ctx.Err())
@@ -65,41 +65,41 @@ func (p *present) depart(ctx context.Context, wants []string, changed map[string
 	return arrive, nil
 }
 
-// register notes a commit, and returns those whose end it has to wait for. mu must be
+// addCommit notes a commit, and returns those whose end it has to wait for. mu must be
 // held.
-func (p *present) register(me *departed, wants []string, changed map[string]bool) (before []*departed) {
+func (p *typeCatalog) addCommit(me *catalogCommit, dependsOn []string, changed map[string]bool) (earlier []*catalogCommit) {
 	for name := range changed {
-		before = slices.AppendSeq(before, maps.Keys(p.wanting[name]))
+		earlier = slices.AppendSeq(earlier, maps.Keys(p.dependents[name]))
 		if p.changing[name] == nil {
-			p.changing[name] = &changing{over: make(chan struct{})}
+			p.changing[name] = &nameChange{done: make(chan struct{})}
 		}
 		p.changing[name].commits++
 	}
-	for _, name := range wants {
-		p.wanted[name] = true
-		if p.wanting[name] == nil {
-			p.wanting[name] = map[*departed]bool{}
+	for _, name := range dependsOn {
+		p.dependedOn[name] = true
+		if p.dependents[name] == nil {
+			p.dependents[name] = map[*catalogCommit]bool{}
 		}
-		p.wanting[name][me] = true
+		p.dependents[name][me] = true
 	}
-	return before
+	return earlier
 }
 
-// arrive ends a commit.
-func (p *present) arrive(me *departed, wants []string, changed map[string]bool) {
+// end ends a commit.
+func (p *typeCatalog) end(me *catalogCommit, dependsOn []string, changed map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	close(me.over)
-	for _, name := range wants {
-		if delete(p.wanting[name], me); len(p.wanting[name]) == 0 {
-			delete(p.wanting, name)
+	close(me.done)
+	for _, name := range dependsOn {
+		if delete(p.dependents[name], me); len(p.dependents[name]) == 0 {
+			delete(p.dependents, name)
 		}
 	}
 	for name := range changed {
 		c := p.changing[name]
 		if c.commits--; c.commits == 0 {
 			delete(p.changing, name)
-			close(c.over)
+			close(c.done)
 		}
 	}
 }

@@ -37,31 +37,31 @@ const (
 	factInPerson = index.FactInPerson
 )
 
-// described is a document's keys and where it stands, made anew from its body.
-type described struct {
-	keys []store.Key
-	id   store.RowID
+// Keyed is a document's keys and where it stands, made anew from its body.
+type Keyed struct {
+	Keys  []store.Key
+	RowID store.RowID
 }
 
-// world answers what is there, from a snapshot and the batch that is being
+// Reader answers what is there, from a snapshot and the batch that is being
 // made on top of it.
-type world interface {
-	// newest returns the newest version of a document, or store.ErrNotFound.
-	newest(ctx context.Context, ref store.Ref) (store.Doc, error)
-	// last returns the version that a tombstone, as newest returned it, ended.
-	last(ctx context.Context, tombstone store.Doc) (store.Doc, error)
-	// bearers returns the ids of live Patients whose current version bears an NHS
+type Reader interface {
+	// Newest returns the newest version of a document, or store.ErrNotFound.
+	Newest(ctx context.Context, ref store.Ref) (store.Doc, error)
+	// BeforeDeletion returns the version that a tombstone, as newest returned it, ended.
+	BeforeDeletion(ctx context.Context, tombstone store.Doc) (store.Doc, error)
+	// PatientsByNumber returns the ids of live Patients whose current version bears an NHS
 	// number: of more than two the first two.
-	bearers(ctx context.Context, number string) ([]string, error)
-	// bore returns the names of the identifiers that older versions of a Patient
+	PatientsByNumber(ctx context.Context, number string) ([]string, error)
+	// FormerIdentifiers returns the names of the identifiers that older versions of a Patient
 	// bear (index.BearsKey).
-	bore(ctx context.Context, patient store.Doc) ([]string, error)
-	// holders returns the live documents of a source that attach a Binary, by its id.
-	holders(ctx context.Context, binary, source string) ([]store.Doc, error)
+	FormerIdentifiers(ctx context.Context, patient store.Doc) ([]string, error)
+	// AttachedBy returns the live documents of a source that attach a Binary, by its id.
+	AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error)
 }
 
-// row reads the body of a document.
-func (g *Guard) row(d store.Doc) (index.Entry, error) {
+// Extract reads the body of a document.
+func (g *Guard) Extract(d store.Doc) (index.Entry, error) {
 	row, err := g.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
 	if err != nil {
 		return index.Entry{}, fmt.Errorf("index %s: %w", d.Ref, err)
@@ -69,28 +69,28 @@ func (g *Guard) row(d store.Doc) (index.Entry, error) {
 	return row, nil
 }
 
-// describe makes the keys of a document: those of its body, which row are, and
-// the facts, factPoints left out (labels.go). d.Keys are the keys that it stands under, if it stands: of these the
+// Describe makes the keys of a document: those of its body, which row are, and
+// the facts, factRefersToLabelled left out (labels.go). d.Keys are the keys that it stands under, if it stands: of these the
 // carried facts are kept.
-func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.Entry) (described, error) {
+func (g *Guard) Describe(ctx context.Context, w Reader, d store.Doc, row index.Entry) (Keyed, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
 		keys = append(keys, index.SourceKey(d.Source))
 	}
 	about, err := g.owners(ctx, w, d.Ref, row.Owners)
 	if err != nil {
-		return described{}, err
+		return Keyed{}, err
 	}
-	keys = about.keys(keys)
+	keys = about.appendKeys(keys)
 	if d.Ref.Type == "Patient" { // who names the own number names nobody else
-		own := identifierNames(d.Body)
+		own := IdentifierNames(d.Body)
 		row.Numbers = slices.DeleteFunc(slices.Clone(row.Numbers), func(number string) bool {
-			return slices.Contains(own, identifierName(nhsNumber, number))
+			return slices.Contains(own, IdentifierName(nhsNumber, number))
 		})
 	}
-	mentions, waits, err := mentioned(ctx, w, row, about.owners)
+	mentions, waits, err := mentionedPatients(ctx, w, row, about.owners)
 	if err != nil {
-		return described{}, err
+		return Keyed{}, err
 	}
 	for _, name := range waits {
 		keys = append(keys, index.DependsOnKey(name))
@@ -100,53 +100,53 @@ func (g *Guard) describe(ctx context.Context, w world, d store.Doc, row index.En
 			keys = append(keys, index.MentionKey(p))
 		}
 	}
-	keys = append(keys, g.named(d, row, about)...)
-	keys = append(keys, carried(d.Keys)...)
+	keys = append(keys, g.namedFacts(d, row, about)...)
+	keys = append(keys, CarriedFacts(d.Keys)...)
 	if d.Ref.Type == "Patient" {
-		if keys, err = g.bears(ctx, w, d, keys); err != nil {
-			return described{}, err
+		if keys, err = g.appendIdentifiers(ctx, w, d, keys); err != nil {
+			return Keyed{}, err
 		}
 	}
 	if d.Ref.Type == "Binary" {
-		if keys, err = g.led(ctx, w, d, row.Owners, keys); err != nil {
-			return described{}, err
+		if keys, err = g.inheritFromParents(ctx, w, d, row.Owners, keys); err != nil {
+			return Keyed{}, err
 		}
-	} else if !followsAnything(d.Ref.Type) {
+	} else if !inheritsFromAny(d.Ref.Type) {
 		for _, id := range row.Attachments {
 			keys = append(keys, index.AttachesKey(id, d.Source))
 		}
 	}
-	id := store.RowID{Partition: index.PartitionOf(home(d.Ref, row.Owners)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
-	keys = withCommon(store.Sorted(keys), d.Source)
+	id := store.RowID{Partition: index.PartitionOf(homeOf(d.Ref, row.Owners)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+	keys = withCrossTypeKeys(store.Sorted(keys), d.Source)
 	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))
-	return described{keys: withPoints(keys, id.Partition, false), id: id}, nil
+	return Keyed{Keys: MarkKeys(keys, id.Partition, false), RowID: id}, nil
 }
 
-// carried are the facts that do not follow from the body and from other documents,
+// CarriedFacts are the facts that do not follow from the body and from other documents,
 // but from who wrote the first version.
-func carried(keys []store.Key) []store.Key {
+func CarriedFacts(keys []store.Key) []store.Key {
 	if store.Match(fact(factInPerson), keys) {
 		return []store.Key{index.FactKey(factInPerson)}
 	}
 	return nil
 }
 
-// bears adds the identifiers that a Patient bears or bore: a directive by one of
+// appendIdentifiers adds the identifiers that a Patient bears or bore: a directive by one of
 // them covers the Patient for good.
-func (g *Guard) bears(ctx context.Context, w world, d store.Doc, keys []store.Key) ([]store.Key, error) {
-	bore, err := w.bore(ctx, d)
+func (g *Guard) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
+	bore, err := w.FormerIdentifiers(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(bore, bornNames(d.Body)...) {
+	for _, name := range append(bore, PatientNames(d.Body)...) {
 		keys = append(keys, index.BearsKey(name))
 	}
 	return keys, nil
 }
 
-// withCommon returns sorted keys with those by which documents of every type are
+// withCrossTypeKeys returns sorted keys with those by which documents of every type are
 // found about a patient. They say again what the facts among the keys say.
-func withCommon(keys []store.Key, source string) []store.Key {
+func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 	for _, name := range names(keys, index.DependsOnPrefix()) {
 		keys = append(keys, index.CrossTypeDependsOnKey(name))
 	}
@@ -164,12 +164,12 @@ func withCommon(keys []store.Key, source string) []store.Key {
 	return store.Sorted(keys)
 }
 
-// home says with whom a document stands in the order of the store. It is read
+// homeOf says with whom a document stands in the order of the store. It is read
 // from the document alone, be the patient there or not: a feed reads its own
 // rows back, and where they stand must not tell it who else has a record here.
 // So it is the first patient whom the document names by reference, else by NHS
 // number; what inherits its owners stands by its own address.
-func home(self store.Ref, o index.Ownership) string {
+func homeOf(self store.Ref, o index.Ownership) string {
 	if patient := o.HomePatient(); patient != "" {
 		return patient
 	}
@@ -181,16 +181,16 @@ func home(self store.Ref, o index.Ownership) string {
 	return self.String()
 }
 
-// mentioned returns the patients to whom a document refers without being about
+// mentionedPatients returns the patients to whom a document refers without being about
 // them, by literal reference or by NHS number, and the names of what would change
 // that. A number that nobody bears, or several, stands for itself; where an owner of
 // the document is among several, it stands for the owner: what covers the number covers
 // the owner.
-func mentioned(ctx context.Context, w world, row index.Entry, owners []string) (patients, wants []string, err error) {
+func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []string) (patients, wants []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
 		wants = append(wants, "nhs:"+number)
-		found, err := w.bearers(ctx, number)
+		found, err := w.PatientsByNumber(ctx, number)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -198,9 +198,9 @@ func mentioned(ctx context.Context, w world, row index.Entry, owners []string) (
 			patients = append(patients, found[0])
 			continue
 		}
-		name := identifierName(nhsNumber, number)
+		name := IdentifierName(nhsNumber, number)
 		if len(found) > 1 {
-			owned, err := anyBears(ctx, w, owners, name)
+			owned, err := anyHasIdentifier(ctx, w, owners, name)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -213,32 +213,32 @@ func mentioned(ctx context.Context, w world, row index.Entry, owners []string) (
 	return patients, wants, nil
 }
 
-// anyBears reports whether one of some live Patients bears an identifier now.
-func anyBears(ctx context.Context, w world, patients []string, name string) (bool, error) {
+// anyHasIdentifier reports whether one of some live Patients bears an identifier now.
+func anyHasIdentifier(ctx context.Context, w Reader, patients []string, name string) (bool, error) {
 	for _, id := range patients {
-		d, err := w.newest(ctx, store.Ref{Type: "Patient", ID: id})
+		d, err := w.Newest(ctx, store.Ref{Type: "Patient", ID: id})
 		if errors.Is(err, store.ErrNotFound) {
 			continue // the Patient itself, which is being written
 		}
 		if err != nil {
 			return false, fmt.Errorf("look up the identifiers of an owner: %w", err)
 		}
-		if !d.Deleted() && slices.Contains(identifierNames(d.Body), name) {
+		if !d.Deleted() && slices.Contains(IdentifierNames(d.Body), name) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// named returns the named facts of a document.
-func (g *Guard) named(d store.Doc, row index.Entry, about ownership) []store.Key {
+// namedFacts returns the named facts of a document.
+func (g *Guard) namedFacts(d store.Doc, row index.Entry, about ownership) []store.Key {
 	var keys []store.Key
 	fact := func(name string, holds bool) {
 		if holds {
 			keys = append(keys, index.FactKey(name))
 		}
 	}
-	labels, inPerson := policy.LabelsOf(d.Body), len(carried(d.Keys)) > 0
+	labels, inPerson := policy.LabelsOf(d.Body), len(CarriedFacts(d.Keys)) > 0
 	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.InheritFrom, func(r fhir.Ref) bool { return r.Type == "Consent" })
 	fact(factResolved, about.resolved)
 	fact(factBarred, about.barred)
@@ -249,7 +249,7 @@ func (g *Guard) named(d store.Doc, row index.Entry, about ownership) []store.Key
 		kind := policy.Read(d.Body, inPerson)
 		fact(factOptOut, kind == policy.OptOut)
 		fact(factDirective, kind == policy.OtherDirective)
-		for _, name := range g.covers(d.Body) {
+		for _, name := range g.Covers(d.Body) {
 			keys = append(keys, index.CoversKey(name))
 		}
 	}

@@ -10,9 +10,9 @@ import (
 	"carerecord/store"
 )
 
-// form applies the rules of one form of writing. It is false where nothing is
+// applyKind applies the rules of one form of writing. It is false where nothing is
 // to be written.
-func (v *View) form(ch *Change, w *store.Write, t *target) (bool, error) {
+func (v *View) applyKind(ch *Change, w *store.Write, t *target) (bool, error) {
 	switch ch.Kind {
 	case ChangeFind:
 		return false, nil
@@ -29,16 +29,16 @@ func (v *View) form(ch *Change, w *store.Write, t *target) (bool, error) {
 	return false, fmt.Errorf("consent: no form of writing %d", ch.Kind)
 }
 
-// foreign: a feed asks about an id that is neither its row nor in its id space.
-func (v *View) foreign(ch *Change, t *target) bool {
+// foreignToSource: a feed asks about an id that is neither its row nor in its id space.
+func (v *View) foreignToSource(ch *Change, t *target) bool {
 	p := v.grant.principal
-	return p.Kind == SourceSystem && !t.visible && (t.exists || !inSpace(p.IDPrefix, ch.Ref.ID))
+	return p.Kind == SourceSystem && !t.visible && (t.exists || !inIDSpace(p.IDPrefix, ch.Ref.ID))
 }
 
 func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 	kind := v.grant.principal.Kind
 	switch {
-	case v.foreign(ch, t):
+	case v.foreignToSource(ch, t):
 		return false, foreignID()
 	case kind != SourceSystem && kind != System && !t.visible:
 		return false, noUpsert()
@@ -52,14 +52,14 @@ func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 		w.Doc.Origin = store.Upserted
 		return true, nil
 	}
-	w.Doc.Body = v.restored(t, w.Doc.Body)
-	return v.supersede(ch, w, t), nil
+	w.Doc.Body = v.restoreCut(t, w.Doc.Body)
+	return v.nextVersion(ch, w, t), nil
 }
 
-// restored is what a writer wrote, with what had been cut for them returned
+// restoreCut is what a writer wrote, with what had been cut for them returned
 // (CON-1306).
-func (v *View) restored(t *target, written []byte) []byte {
-	if !v.cutsSome() || bytes.Equal(t.shown.Body, t.cur.Body) {
+func (v *View) restoreCut(t *target, written []byte) []byte {
+	if !v.cutsBodies() || bytes.Equal(t.shown.Body, t.cur.Body) {
 		return written
 	}
 	return edit.Restore(t.cur.Body, t.shown.Body, written)
@@ -80,13 +80,13 @@ func (v *View) patch(ch *Change, w *store.Write, t *target) (bool, error) {
 	if w.Doc.Body, err = ch.Edit(t.shown.Body); err != nil {
 		return false, err
 	}
-	w.Doc.Body = v.restored(t, w.Doc.Body)
-	return v.supersede(ch, w, t), nil
+	w.Doc.Body = v.restoreCut(t, w.Doc.Body)
+	return v.nextVersion(ch, w, t), nil
 }
 
-// supersede makes the body of the next version of what stands. It is false
+// nextVersion makes the body of the next version of what stands. It is false
 // where that is what stands already, token for token (REST-144).
-func (v *View) supersede(ch *Change, w *store.Write, t *target) bool {
+func (v *View) nextVersion(ch *Change, w *store.Write, t *target) bool {
 	w.Doc.Origin = store.Updated
 	if !ch.ExactMeta {
 		w.Doc.Body = fhir.MergeMeta(w.Doc.Body, t.cur.Body)
@@ -95,7 +95,7 @@ func (v *View) supersede(ch *Change, w *store.Write, t *target) bool {
 }
 
 func (v *View) delete(ch *Change, w *store.Write, t *target) (bool, error) {
-	if v.foreign(ch, t) {
+	if v.foreignToSource(ch, t) {
 		return false, foreignID()
 	}
 	if ch.Ref.Type == "Consent" && v.grant.principal.Kind != System {
@@ -110,7 +110,7 @@ func (v *View) delete(ch *Change, w *store.Write, t *target) (bool, error) {
 	return t.live(), nil
 }
 
-func inSpace(prefix, id string) bool { return prefix != "" && strings.HasPrefix(id, prefix) }
+func inIDSpace(prefix, id string) bool { return prefix != "" && strings.HasPrefix(id, prefix) }
 
 // foreignID is the one answer to a feed about an id outside its rows and its
 // id space, whether it exists or not (CON-1303).

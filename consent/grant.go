@@ -14,22 +14,22 @@ import (
 // whether bodies are cut, and what is told of hidden things. It holds for one
 // snapshot and one request.
 type Grant struct {
-	principal *Principal
-	patient   string // the patient whom the request names, as found; empty for none
-	gone      string // how keys end that name a patient of whom nothing is left; empty for none
-	sets      sets
-	hidden    *hiddenPatients // patients whose record is not there at all
-	stale     *staleSet       // documents that may stand under keys that are not theirs any more
-	pointing  store.Pred      // documents that may refer to rows that labels hide
-	rules     Rules           // what a Decider takes away
-	withheld  bool            // S2
-	nothing   bool            // a patient's own record is withheld whole
-	Step      int             // the step that decided
-	Reason    string          // for the trail
+	principal         *Principal
+	patient           string // the patient whom the request names, as found; empty for none
+	hiddenSuffix      string // how keys end that name a patient of whom nothing is left; empty for none
+	sets              Sets
+	hidden            *hiddenPatients // patients whose record is not there at all
+	stale             *StaleSet       // documents that may stand under keys that are not theirs any more
+	refersToLabelled  store.Pred      // documents that may refer to rows that labels hide
+	rules             Rules           // what a Decider takes away
+	withheld          bool            // S2
+	ownRecordWithheld bool            // a patient's own record is withheld whole
+	Step              int             // the step that decided
+	Reason            string          // for the trail
 }
 
-// sets are the register's sets that a predicate asks.
-type sets struct{ optedOut, denied, restricted store.Set }
+// Sets are the register's sets that a predicate asks.
+type Sets struct{ OptedOut, Denied, Restricted store.Set }
 
 // Patient returns the id of the patient whom the request names and who has a
 // record, or "".
@@ -40,7 +40,7 @@ func (g *Grant) Principal() Principal { return *g.principal }
 
 // May reports whether the scopes and the rules give one of the letters on a type.
 func (g *Grant) May(typ, letters string) bool {
-	return g.principal.May(typ, letters) && g.rules.leave(typ, letters)
+	return g.principal.May(typ, letters) && g.rules.permit(typ, letters)
 }
 
 // Refusal is a decision that ends the request.
@@ -70,42 +70,42 @@ func AsRefusal(err error) (*Refusal, bool) {
 type hiddenPatients struct {
 	ctx          context.Context // of the request that the set lives in
 	snap         store.Snap
-	sets         sets
+	sets         Sets
 	organisation string
-	without      store.Set // by a Decider; nil for nobody
-	known        map[string]bool
-	ended        map[string]bool // of deleted Patients: whether the record was hidden
-	looked       bool            // for own-source rows of somebody
+	noRecord     store.Set // by a Decider; nil for nobody
+	cache        map[string]bool
+	deletedCache map[string]bool // of deleted Patients: whether the record was hidden
+	searched     bool            // for own-source rows of somebody
 	failed       *error          // set when the store did not answer: the request fails
 }
 
 // Has reports whether a patient's record is hidden. Where the store does not
 // answer it says yes, and the request ends with the store's error.
 func (h *hiddenPatients) Has(patient string) bool {
-	if h.sets.restricted.Has(patient) || h.sets.denied.Has(patient) || h.without != nil && h.without.Has(patient) {
+	if h.sets.Restricted.Has(patient) || h.sets.Denied.Has(patient) || h.noRecord != nil && h.noRecord.Has(patient) {
 		return true
 	}
-	if !h.sets.optedOut.Has(patient) {
+	if !h.sets.OptedOut.Has(patient) {
 		return false
 	}
-	if hidden, ok := h.known[patient]; ok {
+	if hidden, ok := h.cache[patient]; ok {
 		return hidden
 	}
-	left, err := h.look(patient)
+	left, err := h.hasSourceRows(patient)
 	if err != nil {
 		*h.failed = err
 		return true
 	}
-	if h.known == nil {
-		h.known = map[string]bool{}
+	if h.cache == nil {
+		h.cache = map[string]bool{}
 	}
-	h.known[patient] = !left
+	h.cache[patient] = !left
 	return !left
 }
 
-// look asks whether own-source rows of a patient are there.
-func (h *hiddenPatients) look(patient string) (bool, error) {
-	h.looked = true
+// hasSourceRows asks whether own-source rows of a patient are there.
+func (h *hiddenPatients) hasSourceRows(patient string) (bool, error) {
+	h.searched = true
 	n, err := h.snap.Count(h.ctx, store.Query{Where: store.Eq{Key: index.SourceRowKey(patient, h.organisation)}, KeysOnly: true}, 1)
 	return n > 0, err
 }
@@ -120,10 +120,10 @@ func (h mentionedHidden) Has(patient string) bool {
 	if h.hiddenPatients.Has(patient) {
 		return true
 	}
-	if ofIdentifier(patient) {
+	if IsIdentifierName(patient) {
 		return false
 	}
-	if was, known := h.ended[patient]; known {
+	if was, known := h.deletedCache[patient]; known {
 		return was
 	}
 	d, err := h.snap.Get(h.ctx, store.Ref{Type: "Patient", ID: patient})
@@ -133,9 +133,9 @@ func (h mentionedHidden) Has(patient string) bool {
 	}
 	was := err == nil && d.Deleted() && (store.Match(fact(factRestricted), d.Keys) ||
 		slices.ContainsFunc(names(d.Keys, index.BearsPrefix()), h.hiddenPatients.Has))
-	if h.ended == nil {
-		h.ended = map[string]bool{}
+	if h.deletedCache == nil {
+		h.deletedCache = map[string]bool{}
 	}
-	h.ended[patient] = was
+	h.deletedCache[patient] = was
 	return was
 }

@@ -36,22 +36,22 @@ type Config struct {
 // Guard is the way to the record: it decides, and hands out Views. It is safe
 // for concurrent use.
 type Guard struct {
-	store     store.Store
-	state     store.State // nil for none
-	index     *index.Indexer
-	policy    *policy.Folder
-	clock     func() time.Time
-	publicURL string
-	register  *register
-	types     *present
-	decider   Decider
-	deciding  func(context.Context) (done func())
-	flights   flights
-	integrity bool
-	defined   defined
-	backlog   *backlog
-	readers   *readers
-	labelling *labelling
+	store        store.Store
+	state        store.State // nil for none
+	index        *index.Indexer
+	policy       *policy.Folder
+	clock        func() time.Time
+	publicURL    string
+	register     *Register
+	catalog      *typeCatalog
+	decider      Decider
+	traceStep    func(context.Context) (done func())
+	inFlight     inFlightCommits
+	integrity    bool
+	definitions  Registry
+	backlog      *Backlog
+	reads        *activeReads
+	labelChanges *labelChanges
 }
 
 // Open makes a Guard and reads the directives of the store.
@@ -65,29 +65,29 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	reading := newReaders()
+	reading := newActiveReads()
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(reading), readers: reading, labelling: newLabelling(),
-		decider: cfg.Decider, deciding: cfg.TraceStep, defined: newDefined(),
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: NewRegister(), catalog: newTypeCatalog(), backlog: NewBacklog(reading), reads: reading, labelChanges: newLabelChanges(),
+		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: newRegistry(),
 	}
-	if g.deciding == nil {
-		g.deciding = func(context.Context) func() { return func() {} }
+	if g.traceStep == nil {
+		g.traceStep = func(context.Context) func() { return func() {} }
 	}
 	var err error
-	if g.backlog.binaryIDs, err = g.index.IDPrefix("Binary"); err != nil {
+	if g.backlog.BinaryIDPrefix, err = g.index.IDPrefix("Binary"); err != nil {
 		return nil, fmt.Errorf("keys of Binaries: %w", err)
 	}
-	if err := g.register.load(ctx, cfg.Store); err != nil {
+	if err := g.register.Load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
-	if err := g.types.load(ctx, cfg.Store); err != nil {
+	if err := g.catalog.load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
-	if err := g.flights.load(ctx, cfg.Store, r4.Resources()); err != nil {
+	if err := g.inFlight.load(ctx, cfg.Store, r4.Resources()); err != nil {
 		return nil, err
 	}
-	if err := g.backlog.load(ctx, cfg.State); err != nil {
+	if err := g.backlog.Load(ctx, cfg.State); err != nil {
 		return nil, err
 	}
 	return g, g.loadParameters(ctx)
@@ -99,8 +99,8 @@ func (g *Guard) Check(ctx context.Context, p Principal, req Request) error {
 }
 
 func (g *Guard) check(ctx context.Context, d *decision) error {
-	defer g.deciding(ctx)()
-	for _, s := range before() {
+	defer g.traceStep(ctx)()
+	for _, s := range stepsBeforePatient() {
 		if r := s.run(ctx, d); r != nil {
 			return r
 		}
@@ -116,42 +116,42 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	if err := g.check(ctx, d); err != nil {
 		return err
 	}
-	until := g.flights.lowest(g.clock())
-	defer g.readers.enter()()
-	began := g.backlog.began()
+	until := g.inFlight.historyEnd(g.clock())
+	defer g.reads.begin()()
+	began := g.backlog.Epoch()
 	writes := req.Write || req.Interaction == Transaction
 	err := g.store.Read(ctx, func(snap store.Snap) error {
-		v, err := g.view(ctx, d, &recent{Snap: snap})
+		v, err := g.view(ctx, d, &cachedSnap{Snap: snap})
 		if err != nil {
 			return err
 		}
-		v.until, v.began = until, began
+		v.historyEnd, v.epoch = until, began
 		err = f(v)
-		if *v.failed != nil && !v.stored {
+		if *v.failed != nil && !v.committed {
 			return *v.failed
 		}
 		return err
 	})
 	if err != nil && writes {
-		return unstored(err)
+		return notStored(err)
 	}
 	return unavailable(err)
 }
 
 // view runs the steps that look at the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
-	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.labelled(snap, nil)}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.labelledRows(snap, nil)}
 	if !d.req.Write && d.req.Permission != 0 {
-		v.letters = string(rune(d.req.Permission))
+		v.permissions = string(rune(d.req.Permission))
 	}
-	held := g.register.observed().sets()
-	v.grant = &Grant{principal: &d.p, sets: held, stale: g.backlog.now(), hidden: &hiddenPatients{
-		ctx: ctx, snap: snap, sets: held, organisation: d.p.Organisation, failed: v.failed,
+	sets := g.register.Observe().Sets()
+	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(), hidden: &hiddenPatients{
+		ctx: ctx, snap: snap, sets: sets, organisation: d.p.Organisation, failed: v.failed,
 	}}
-	v.grant.pointing = pointing(v.grant.stale)
-	defer g.deciding(ctx)()
+	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
+	defer g.traceStep(ctx)()
 	d.snap, d.grant, d.err = snap, v.grant, nil // a store may read again
-	for _, s := range after() {
+	for _, s := range stepsOnPatient() {
 		r := s.run(ctx, d)
 		if d.err != nil {
 			return nil, d.err
@@ -171,7 +171,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 // of which the period has ended, is borne by nobody. It is for sign-in, and tells nobody
 // anything about a record.
 func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
-	where, err := standing{index: g.index}.bears(number)
+	where, err := Snapshot{index: g.index}.HasNumber(number)
 	if err != nil {
 		return "", err
 	}
@@ -182,7 +182,7 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 			switch {
 			case err != nil:
 				return fmt.Errorf("find who signs in: %w", err)
-			case !bearsNow(p.Body, number, g.clock()):
+			case !HasNumberNow(p.Body, number, g.clock()):
 			case id != "":
 				id = ""
 				return nil

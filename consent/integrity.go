@@ -10,10 +10,10 @@ import (
 	"carerecord/store"
 )
 
-// integrity refuses a version that refers to a local resource which is not
+// checkReferences refuses a version that refers to a local resource which is not
 // there for the writer, with one text for absent, deleted and hidden (REST-096,
 // CON-1305). What the same batch writes is there.
-func (c *commit) integrity(ctx context.Context, w *store.Write) error {
+func (c *commitBuilder) checkReferences(ctx context.Context, w *store.Write) error {
 	if !c.view.guard.integrity || w.Doc.Deleted() {
 		return nil
 	}
@@ -26,9 +26,9 @@ func (c *commit) integrity(ctx context.Context, w *store.Write) error {
 			return link.Value
 		}
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
-		there, asked := known[target]
-		if !asked {
-			there, failed = c.stands(ctx, target)
+		there, criteria := known[target]
+		if !criteria {
+			there, failed = c.existsForWriter(ctx, target)
 			known[target] = there
 		}
 		if !there {
@@ -45,9 +45,9 @@ func (c *commit) integrity(ctx context.Context, w *store.Write) error {
 	return nil
 }
 
-// stands reports whether a live resource is there for the writer once the batch
+// existsForWriter reports whether a live resource is there for the writer once the batch
 // is applied.
-func (c *commit) stands(ctx context.Context, ref store.Ref) (bool, error) {
+func (c *commitBuilder) existsForWriter(ctx context.Context, ref store.Ref) (bool, error) {
 	if w, ok := c.pending[ref]; ok {
 		return !w.Doc.Deleted(), nil
 	}

@@ -13,21 +13,21 @@ import (
 
 // A row that a label hides must not show through a reference to it in another row
 // (CON-1201): the projection cuts these references. Rows about the same person are
-// looked at. LabelledKey finds the labelled rows of a person; factPoints marks the rows
+// looked at. LabelledKey finds the labelled rows of a person; factRefersToLabelled marks the rows
 // with such a reference, so that all others are shown without another question.
 //
 // The fact says only that a row has to be projected. What is cut follows from the
 // snapshot, so that a mark too many costs time and nothing else. It depends on other
 // documents without a check of their versions: relabel.go keeps it in step with them.
 
-// factPoints: a reference of the document may lead to a row about the same person that
+// factRefersToLabelled: a reference of the document may lead to a row about the same person that
 // a label hides from somebody.
-const factPoints = index.FactRefersToLabelled
+const factRefersToLabelled = index.FactRefersToLabelled
 
-// labelHides reports from whom the labels of a document with these keys hide it, as the
+// LabelHides reports from whom the labels of a document with these keys hide it, as the
 // predicates of where.go do. The labels of a Patient hide the whole record, rows that
 // refer to the Patient included.
-func labelHides(typ string, keys []store.Key) (staff, patients bool) {
+func LabelHides(typ string, keys []store.Key) (staff, patients bool) {
 	ordinary, released := store.Match(fact(factOrdinary), keys), store.Match(fact(factReleased), keys)
 	switch typ {
 	case "Patient":
@@ -41,84 +41,84 @@ func labelHides(typ string, keys []store.Key) (staff, patients bool) {
 
 // labelledKeys are the LabelledKeys of a document.
 func labelledKeys(typ string, keys []store.Key) []store.Key {
-	if staff, patients := labelHides(typ, keys); !staff && !patients {
+	if staff, patients := LabelHides(typ, keys); !staff && !patients {
 		return nil
 	}
 	var out []store.Key
-	for _, name := range persons(keys) {
+	for _, name := range Persons(keys) {
 		out = append(out, index.LabelledKey(name))
 	}
 	return out
 }
 
-// persons are the names of all whom a document is about, sorted and distinct.
-func persons(keys []store.Key) []string {
-	return distinctNames(ownersOf(keys), names(keys, index.AboutPrefix()))
+// Persons are the names of all whom a document is about, sorted and distinct.
+func Persons(keys []store.Key) []string {
+	return Distinct(ownersOf(keys), names(keys, index.AboutPrefix()))
 }
 
-func distinctNames(lists ...[]string) []string {
+func Distinct(lists ...[]string) []string {
 	all := slices.Concat(lists...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// withPoints returns sorted keys with factPoints or without it, and with what follows.
-func withPoints(keys []store.Key, at store.Partition, points bool) []store.Key {
-	if is := store.Match(fact(factPoints), keys); is == points && (is || store.Match(fact(factApart), keys) == apart(keys, at)) {
+// MarkKeys returns sorted keys with factRefersToLabelled or without it, and with what follows.
+func MarkKeys(keys []store.Key, at store.Partition, points bool) []store.Key {
+	if is := store.Match(fact(factRefersToLabelled), keys); is == points && (is || store.Match(fact(factIrregular), keys) == irregular(keys, at)) {
 		return keys
 	}
-	marks := []store.Key{index.FactKey(factPoints), index.FactKey(factApart)}
+	marks := []store.Key{index.FactKey(factRefersToLabelled), index.FactKey(factIrregular)}
 	out := slices.DeleteFunc(slices.Clone(keys), func(k store.Key) bool { return slices.Contains(marks, k) })
 	switch {
 	case points:
 		out = append(out, marks...)
-	case apart(out, at):
+	case irregular(out, at):
 		out = append(out, marks[1])
 	}
 	return store.Sorted(out)
 }
 
-// hiding says from whom the labels of a row hide it.
-type hiding struct{ staff, patients bool }
+// HiddenFrom says from whom the labels of a row hide it.
+type HiddenFrom struct{ Staff, Patients bool }
 
-// labelledRows are the labelled rows about somebody. many: there are more of them, and
+// personRows are the labelled rows about somebody. many: there are more of them, and
 // each reference is looked up instead.
-type labelledRows struct {
-	rows map[fhir.Ref]hiding
+type personRows struct {
+	rows map[fhir.Ref]HiddenFrom
 	many bool
 }
 
-// labelledMost is how many labelled rows of one person are listed. Of more, what a
+// maxLabelledRows is how many labelled rows of one person are listed. Of more, what a
 // document costs follows from its own references.
-const labelledMost = 100
+const maxLabelledRows = 100
 
-// labelled finds the labelled rows to which documents refer: those of a snapshot, with a
+// LabelledRows finds the labelled rows to which documents refer: those of a snapshot, with a
 // batch on top. It is for one goroutine.
-type labelled struct {
-	snap   store.Snap
-	base   string
-	batch  map[store.Ref]*store.Write // nil for none
-	brings map[string][]*store.Write  // those of the batch that are labelled, by the name of a person
-	known  map[string]labelledRows    // by the name of a person
+type LabelledRows struct {
+	snap    store.Snap
+	base    string
+	batch   map[store.Ref]*store.Write // nil for none
+	inBatch map[string][]*store.Write  // those of the batch that are labelled, by the name of a person
+	cache   map[string]personRows      // by the name of a person
 }
 
-// labelled makes one. The keys of the batch must be final.
-func (g *Guard) labelled(snap store.Snap, batch map[store.Ref]*store.Write) *labelled {
-	l := &labelled{snap: snap, base: g.index.Base(), batch: batch, brings: map[string][]*store.Write{}, known: map[string]labelledRows{}}
+// labelledRows makes one. The keys of the batch must be final.
+func (g *Guard) labelledRows(snap store.Snap, batch map[store.Ref]*store.Write) *LabelledRows {
+	l := &LabelledRows{snap: snap, base: g.index.Base(), batch: batch, inBatch: map[string][]*store.Write{}, cache: map[string]personRows{}}
 	for _, w := range batch {
 		if w.Doc.Deleted() {
 			continue
 		}
 		for _, name := range names(w.Doc.Keys, index.LabelledPrefix()) {
-			l.brings[name] = append(l.brings[name], w)
+			l.inBatch[name] = append(l.inBatch[name], w)
 		}
 	}
 	return l
 }
 
-// references returns the labelled rows to which a body refers and that are about one of
+// Referenced returns the labelled rows to which a body refers and that are about one of
 // some persons.
-func (l *labelled) references(ctx context.Context, persons []string, body []byte) (map[fhir.Ref]hiding, error) {
+func (l *LabelledRows) Referenced(ctx context.Context, persons []string, body []byte) (map[fhir.Ref]HiddenFrom, error) {
 	some, many := false, false
 	for _, name := range persons {
 		of, err := l.about(ctx, name)
@@ -132,12 +132,12 @@ func (l *labelled) references(ctx context.Context, persons []string, body []byte
 	}
 	refs := edit.References(body, l.base)
 	if many {
-		return l.each(ctx, persons, refs)
+		return l.lookUpEach(ctx, persons, refs)
 	}
-	out := map[fhir.Ref]hiding{}
+	out := map[fhir.Ref]HiddenFrom{}
 	for _, name := range persons {
 		for _, ref := range refs {
-			if h, hides := l.known[name].rows[ref]; hides {
+			if h, hides := l.cache[name].rows[ref]; hides {
 				out[ref] = h
 			}
 		}
@@ -146,11 +146,11 @@ func (l *labelled) references(ctx context.Context, persons []string, body []byte
 }
 
 // about lists the labelled rows about somebody.
-func (l *labelled) about(ctx context.Context, name string) (labelledRows, error) {
-	if of, known := l.known[name]; known {
+func (l *LabelledRows) about(ctx context.Context, name string) (personRows, error) {
+	if of, known := l.cache[name]; known {
 		return of, nil
 	}
-	of := labelledRows{rows: map[fhir.Ref]hiding{}}
+	of := personRows{rows: map[fhir.Ref]HiddenFrom{}}
 	q := store.Query{Where: store.Eq{Key: index.LabelledKey(name)}, KeysOnly: true}
 	for d, err := range l.snap.Scan(ctx, q) {
 		if err != nil {
@@ -159,30 +159,30 @@ func (l *labelled) about(ctx context.Context, name string) (labelledRows, error)
 		if _, pending := l.batch[d.Ref]; pending {
 			continue
 		}
-		if of.many = len(of.rows) == labelledMost; of.many {
+		if of.many = len(of.rows) == maxLabelledRows; of.many {
 			break
 		}
-		of.take(d)
+		of.add(d)
 	}
-	for _, w := range l.brings[name] {
-		of.take(w.Doc)
+	for _, w := range l.inBatch[name] {
+		of.add(w.Doc)
 	}
-	l.known[name] = of
+	l.cache[name] = of
 	return of, nil
 }
 
-func (of *labelledRows) take(d store.Doc) {
-	staff, patients := labelHides(d.Ref.Type, d.Keys)
-	of.rows[fhir.Ref{Type: d.Ref.Type, ID: d.Ref.ID}] = hiding{staff, patients}
+func (of *personRows) add(d store.Doc) {
+	staff, patients := LabelHides(d.Ref.Type, d.Keys)
+	of.rows[fhir.Ref{Type: d.Ref.Type, ID: d.Ref.ID}] = HiddenFrom{staff, patients}
 }
 
-// each looks every reference up.
-func (l *labelled) each(ctx context.Context, persons []string, refs []fhir.Ref) (map[fhir.Ref]hiding, error) {
-	out := labelledRows{rows: map[fhir.Ref]hiding{}}
+// lookUpEach looks every reference up.
+func (l *LabelledRows) lookUpEach(ctx context.Context, persons []string, refs []fhir.Ref) (map[fhir.Ref]HiddenFrom, error) {
+	out := personRows{rows: map[fhir.Ref]HiddenFrom{}}
 	take := func(d store.Doc) {
 		about := func(name string) bool { return store.Match(store.Eq{Key: index.LabelledKey(name)}, d.Keys) }
 		if !d.Deleted() && slices.ContainsFunc(persons, about) {
-			out.take(d)
+			out.add(d)
 		}
 	}
 	var stored []store.Ref
@@ -203,9 +203,9 @@ func (l *labelled) each(ctx context.Context, persons []string, refs []fhir.Ref) 
 	return out.rows, nil
 }
 
-// marked returns the keys of a live document with factPoints, if it has a reference to a
+// Mark returns the keys of a live document with factRefersToLabelled, if it has a reference to a
 // labelled row.
-func (l *labelled) marked(ctx context.Context, keys []store.Key, at store.Partition, body []byte) ([]store.Key, error) {
-	found, err := l.references(ctx, persons(keys), body)
-	return withPoints(keys, at, len(found) > 0), err
+func (l *LabelledRows) Mark(ctx context.Context, keys []store.Key, at store.Partition, body []byte) ([]store.Key, error) {
+	found, err := l.Referenced(ctx, Persons(keys), body)
+	return MarkKeys(keys, at, len(found) > 0), err
 }

@@ -9,24 +9,24 @@ import (
 	"carerecord/store"
 )
 
-// landing is a batch on its last way to the store, with what it changes in memory.
-type landing struct {
+// preparedCommit is a batch on its last way to the store, with what it changes in memory.
+type preparedCommit struct {
 	store.Batch
-	before    func(store.Ref) store.Doc // the versions that stand
-	wants     []string                  // names that documents of the batch depend on
-	changed   map[string]bool           // names that the batch changes (present.depart)
-	stale     map[string]staleName      // names that documents of the store depend on
-	fresh     map[string]bool           // those of stale that nobody else had added, once it is committed
-	late      map[string]bool           // those of stale that follow what other commits made stale
-	targets   []store.Doc               // documents of the store that those of the batch follow from, without bodies
-	pages     []*keyedPage              // of the backlog, which the batch keys
-	installed *index.Definitions        // the search parameters that the batch was keyed with
-	table     *parameters               // the table that the batch brings; nil for the one that stands
-	began     uint64                    // the epoch of the backlog before the snapshot of the batch
-	completes []uint16                  // numbers of parameters that are complete with the batch
+	replaced            func(store.Ref) store.Doc // the versions that stand
+	dependsOn           []string                  // names that documents of the batch depend on
+	changedNames        map[string]bool           // names that the batch changes (present.begin)
+	staleNames          map[string]Entry          // names that documents of the store depend on
+	newlyStale          map[string]bool           // those of stale that nobody else had added, once it is committed
+	followsStale        map[string]bool           // those of stale that follow what other commits made stale
+	sources             []store.Doc               // documents of the store that those of the batch follow from, without bodies
+	pages               []*Page                   // of the backlog, which the batch keys
+	definitions         *index.Definitions        // the search parameters that the batch was keyed with
+	newTable            *Table                    // the table that the batch brings; nil for the one that stands
+	epoch               uint64                    // the epoch of the backlog before the snapshot of the batch
+	completedParameters []uint16                  // numbers of parameters that are complete with the batch
 }
 
-// land is the only way by which documents are committed. It keeps everything in
+// commitPrepared is the only way by which documents are committed. It keeps everything in
 // memory that decides in step with the store: the types and names that are there,
 // the register of directives, the backlog, and the table of defined search
 // parameters (docs/memory.md). What a batch denies is in force before the commit,
@@ -34,77 +34,77 @@ type landing struct {
 //
 // store.ErrConflict: another commit was faster. Every other error is unstored's: it says
 // whether nothing was stored, or it may have been.
-func (g *Guard) land(ctx context.Context, l *landing) error {
-	tells := func(w *store.Write) bool { return g.register.tells(l.before(w.Doc.Ref), w.Doc) }
+func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) error {
+	needsOrder := func(w *store.Write) bool { return g.register.NeedsOrder(prepared.replaced(w.Doc.Ref), w.Doc) }
 	ordered := false
-	for i := range l.Writes {
-		g.types.add(l.Writes[i].Doc.Ref.Type)
-		ordered = ordered || tells(&l.Writes[i])
+	for i := range prepared.Writes {
+		g.catalog.add(prepared.Writes[i].Doc.Ref.Type)
+		ordered = ordered || needsOrder(&prepared.Writes[i])
 	}
-	arrive, err := g.types.depart(ctx, l.wants, l.changed)
+	endNames, err := g.catalog.begin(ctx, prepared.dependsOn, prepared.changedNames)
 	if err != nil {
-		return unstored(err)
+		return notStored(err)
 	}
-	defer arrive()
-	g.newcomers(l)
-	over, err := g.keepLabels(ctx, l)
+	defer endNames()
+	g.noteInheritedStale(prepared)
+	endLabels, err := g.beginLabelChange(ctx, prepared)
 	if err != nil {
-		return unstored(err)
+		return notStored(err)
 	}
-	defer over()
-	release, err := g.hold(ctx, l)
+	defer endLabels()
+	release, err := g.holdDefinitions(ctx, prepared)
 	if err != nil {
-		return unstored(err)
+		return notStored(err)
 	}
 	defer release()
 	if ordered {
-		release, err := take(ctx, g.register.commits, 1)
+		release, err := acquire(ctx, g.register.CommitLock, 1)
 		if err != nil {
-			return unstored(err)
+			return notStored(err)
 		}
 		defer release()
 	}
-	g.register.expect(l.Writes)
-	identifiers, patients := g.register.newNames(l.Writes)
-	if err = g.register.meet(ctx, g.store, identifiers, patients); err == nil {
-		err = g.commitBacklog(ctx, l)
+	g.register.Begin(prepared.Writes)
+	identifiers, patients := g.register.NewNames(prepared.Writes)
+	if err = g.register.FindPatients(ctx, g.store, identifiers, patients); err == nil {
+		err = g.commitBacklog(ctx, prepared)
 	}
-	if left := g.register.over(l.Writes, tells, err); len(left) > 0 {
-		g.readers.after(func() { g.register.forget(left) })
+	if deleted := g.register.End(prepared.Writes, needsOrder, err); len(deleted) > 0 {
+		g.reads.afterCurrent(func() { g.register.Forget(deleted) })
 	}
-	g.tableOutcome(l.table, err)
+	g.tableOutcome(prepared.newTable, err)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
-		return unstored(fmt.Errorf("commit: %w", err))
+		return notStored(fmt.Errorf("commit: %w", err))
 	}
 	return err
 }
 
 // commitBacklog commits a batch with what it changes in the backlog.
-func (g *Guard) commitBacklog(ctx context.Context, l *landing) error {
-	if len(l.stale) == 0 && len(l.pages) == 0 {
-		_, err := g.store.Commit(ctx, l.Batch)
+func (g *Guard) commitBacklog(ctx context.Context, prepared *preparedCommit) error {
+	if len(prepared.staleNames) == 0 && len(prepared.pages) == 0 {
+		_, err := g.store.Commit(ctx, prepared.Batch)
 		return err
 	}
-	release, err := take(ctx, g.backlog.commits, 1)
+	release, err := acquire(ctx, g.backlog.CommitLock, 1)
 	if err != nil {
 		return err
 	}
 	defer release()
-	change, err := g.backlog.next(l.stale, l.pages)
+	change, err := g.backlog.Prepare(prepared.staleNames, prepared.pages)
 	if err != nil {
 		return err
 	}
-	writes, err := change.writes()
+	writes, err := change.StateWrites()
 	if err != nil {
 		return err
 	}
-	l.State = append(l.State, writes...)
-	over := g.backlog.expect(l.stale)
-	_, err = g.store.Commit(ctx, l.Batch)
+	prepared.State = append(prepared.State, writes...)
+	over := g.backlog.Begin(prepared.staleNames)
+	_, err = g.store.Commit(ctx, prepared.Batch)
 	over(change, err)
-	l.fresh = change.fresh
-	for name := range l.late {
-		delete(l.fresh, name)
+	prepared.newlyStale = change.NewlyStale
+	for name := range prepared.followsStale {
+		delete(prepared.newlyStale, name)
 	}
 	return err
 }

@@ -8,55 +8,55 @@ import (
 	"carerecord/store"
 )
 
-// led reports whether something that the View shows leads to a version of a Binary
+// binaryVisible reports whether something that the View shows leads to a version of a Binary
 // (SMART-257, CON-1206). The keys of a Binary say what the pipeline decides of its
 // documents; what rules hide or cut of these, and on what types the scopes give no
 // letter, is asked of each. One to which nothing leads is its source's alone, as its
 // keys say.
-func (v *View) led(ctx context.Context, d store.Doc) (bool, error) {
-	if !v.follows(d.Ref.Type) {
+func (v *View) binaryVisible(ctx context.Context, d store.Doc) (bool, error) {
+	if !v.needsParent(d.Ref.Type) {
 		return true, nil
 	}
 	body := d
 	if d.Deleted() {
 		var err error
-		if body, err = v.guard.standing(v.snap).last(ctx, d); err != nil {
+		if body, err = v.guard.snapshot(v.snap).BeforeDeletion(ctx, d); err != nil {
 			return false, err
 		}
 	}
-	row, err := v.guard.row(body)
+	row, err := v.guard.Extract(body)
 	if err != nil {
 		return false, err
 	}
-	docs, _, err := v.guard.leads(ctx, v.guard.standing(v.snap), body, row.Owners)
+	docs, _, err := v.guard.BinaryParents(ctx, v.guard.snapshot(v.snap), body, row.Owners)
 	if err != nil {
 		return false, err
 	}
 	docs = slices.DeleteFunc(docs, func(lead store.Doc) bool { return lead.Deleted() })
 	for _, lead := range docs {
-		if shown, err := v.WithPermission("rs").leadsTo(ctx, lead, d.Ref.ID); shown || err != nil {
+		if shown, err := v.WithPermission("rs").parentShows(ctx, lead, d.Ref.ID); shown || err != nil {
 			return shown, err
 		}
 	}
 	return len(docs) == 0, nil
 }
 
-// follows reports whether documents of a type are there only for who sees what leads
+// needsParent reports whether documents of a type are there only for who sees what leads
 // to them.
-func (v *View) follows(typ string) bool {
+func (v *View) needsParent(typ string) bool {
 	kind := v.grant.principal.Kind
 	//law:binary-visible
 	return typ == "Binary" && kind != System && kind != SourceSystem
 }
 
-// leadsTo reports whether a document that leads to a Binary is shown, and still
+// parentShows reports whether a document that leads to a Binary is shown, and still
 // attaches it if it did. A Binary that stands for the access to another is judged by
 // its own keys.
-func (v *View) leadsTo(ctx context.Context, lead store.Doc, binary string) (bool, error) {
+func (v *View) parentShows(ctx context.Context, lead store.Doc, binary string) (bool, error) {
 	if !store.Match(v.where(lead.Ref.Type), lead.Keys) {
 		return false, *v.failed
 	}
-	if !v.touches(lead.Keys) {
+	if !v.mayCut(lead.Keys) {
 		return true, *v.failed
 	}
 	whole, err := v.snap.Get(ctx, lead.Ref)

@@ -37,7 +37,7 @@ func TestBinaryIsLedTo(t *testing.T) {
 		{"a search of documents", "user/Binary.rs user/DocumentReference.s", consenttest.Decision{}, true, false, true},
 		{"a read of documents", "user/Binary.rs user/DocumentReference.r", consenttest.Decision{}, true, false, true},
 		{"writing documents", "user/Binary.rs user/DocumentReference.cud", consenttest.Decision{}, false, false, true},
-		{"no letter left on documents", "user/*.rs", consenttest.Decision{Letters: map[string]string{"DocumentReference": ""}}, false, true, true},
+		{"no letter left on documents", "user/*.rs", consenttest.Decision{Permissions: map[string]string{"DocumentReference": ""}}, false, true, true},
 		{"documents of everybody hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Trait: document, Hide: true}}}, false, true, true},
 		{"documents of the patient hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "A.1", Trait: document, Hide: true}}}, false, true, true},
 		{"the address cut", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{cut}}, false, true, true},

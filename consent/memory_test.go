@@ -61,9 +61,9 @@ func TestRegisterFollowsTheStore(t *testing.T) {
 			for errors.Is(r.put(r.feed("G"), optOut("G.c", "G.1")), store.ErrConflict) {
 			}
 		}
-		before := func(consent.Reindexing) {}
+		before := func(consent.Walk) {}
 		if moment == "behind the reading" {
-			before = func(next consent.Reindexing) {
+			before = func(next consent.Walk) {
 				if next.Type == "Consent" && r.db.read == nil {
 					r.db.read = update
 				}

@@ -12,7 +12,7 @@ import (
 func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
 	var id string
 	if err := g.store.Read(ctx, func(snap store.Snap) (err error) {
-		id, err = g.find(ctx, snap, n)
+		id, err = g.findNamed(ctx, snap, n)
 		return err
 	}); err != nil {
 		return ""

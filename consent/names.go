@@ -14,9 +14,9 @@ import (
 // nhsNumber is the identifier system of NHS numbers.
 const nhsNumber = fhir.NHSNumberSystem
 
-// identifierName is the name (index.AboutKey) of whoever bears an identifier, the same
+// IdentifierName is the name (index.AboutKey) of whoever bears an identifier, the same
 // for every spelling of it.
-func identifierName(system, value string) string {
+func IdentifierName(system, value string) string {
 	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
 	digits, clean := fhir.CleanNHSNumber(value)
 	if clean && (fhir.LooksLikeNHSNumberSystem(system) || system == "" && fhir.ValidNHSNumber(digits)) {
@@ -29,7 +29,7 @@ func identifierName(system, value string) string {
 // the identifier's own: the value alone, which a Consent may give without a system, and an
 // NHS number under an unknown one.
 func aliases(system, value string) []string {
-	name, value := identifierName(system, value), strings.TrimSpace(value)
+	name, value := IdentifierName(system, value), strings.TrimSpace(value)
 	if strings.HasPrefix(name, "nhs:") || value == "" {
 		return nil
 	}
@@ -40,22 +40,22 @@ func aliases(system, value string) []string {
 	return out
 }
 
-// identifierNames are the names of the identifiers that a Patient bears.
-func identifierNames(body []byte) []string {
+// IdentifierNames are the names of the identifiers that a Patient bears.
+func IdentifierNames(body []byte) []string {
 	var out []string
 	gjson.GetBytes(body, "identifier").ForEach(func(_, id gjson.Result) bool {
 		if value := id.Get("value").Str; value != "" {
-			out = append(out, identifierName(id.Get("system").Str, value))
+			out = append(out, IdentifierName(id.Get("system").Str, value))
 		}
 		return true
 	})
 	return out
 }
 
-// bornNames are the names by which a Consent may mean a Patient for the identifiers that
+// PatientNames are the names by which a Consent may mean a Patient for the identifiers that
 // the Patient bears.
-func bornNames(body []byte) []string {
-	out := identifierNames(body)
+func PatientNames(body []byte) []string {
+	out := IdentifierNames(body)
 	gjson.GetBytes(body, "identifier").ForEach(func(_, id gjson.Result) bool {
 		out = append(out, aliases(id.Get("system").Str, id.Get("value").Str)...)
 		return true
@@ -63,15 +63,15 @@ func bornNames(body []byte) []string {
 	return out
 }
 
-// covers are the names of those whom a Consent may be about.
-func (g *Guard) covers(body []byte) []string {
+// Covers are the names of those whom a Consent may be about.
+func (g *Guard) Covers(body []byte) []string {
 	s := policy.SubjectsOf(body, g.publicURL+"/fhir")
 	out := slices.Clone(s.IDs)
 	for _, number := range s.Numbers {
 		out = append(out, "nhs:"+number)
 	}
 	for _, id := range s.Identifiers {
-		out = append(out, identifierName(id.System, id.Value))
+		out = append(out, IdentifierName(id.System, id.Value))
 	}
 	for _, url := range s.URLs {
 		out = append(out, "url:"+url)
@@ -79,8 +79,8 @@ func (g *Guard) covers(body []byte) []string {
 	return out
 }
 
-// nhsNumbers reads the NHS numbers that a Patient bears, as written.
-func nhsNumbers(body []byte) []string {
+// NHSNumbers reads the NHS numbers that a Patient bears, as written.
+func NHSNumbers(body []byte) []string {
 	var out []string
 	for _, id := range gjson.GetBytes(body, "identifier").Array() {
 		if v := id.Get("value").Str; id.Get("system").Str == nhsNumber && v != "" {
@@ -90,9 +90,9 @@ func nhsNumbers(body []byte) []string {
 	return out
 }
 
-// bearsNow reports whether a Patient bears an NHS number at an instant: not one that is
+// HasNumberNow reports whether a Patient bears an NHS number at an instant: not one that is
 // marked as old, nor one of which the period has ended or not begun.
-func bearsNow(body []byte, number string, now time.Time) bool {
+func HasNumberNow(body []byte, number string, now time.Time) bool {
 	day := now.UTC().Format(time.RFC3339)
 	for _, id := range gjson.GetBytes(body, "identifier").Array() {
 		if id.Get("system").Str != nhsNumber || id.Get("value").Str != number || id.Get("use").Str == "old" {

@@ -11,9 +11,9 @@ import (
 // long it takes must not tell how much is hidden (CON-1510), so such a question is
 // asked of the store as one about somebody who never was.
 
-// tailOf is how keys that name a patient end: with the id, or where a predicate over
+// hiddenKeySuffix is how keys that name a patient end: with the id, or where a predicate over
 // Patients names them, with the value that it asks for.
-func tailOf(n NamedPatient) string {
+func hiddenKeySuffix(n NamedPatient) string {
 	if n.Where == nil {
 		return n.ID
 	}
@@ -41,19 +41,19 @@ func equalities(p store.Pred) []store.Key {
 	return keys
 }
 
-// never is a predicate whose keys with an end are replaced by others of the same
+// unsatisfiable is a predicate whose keys with an end are replaced by others of the same
 // form that no document has.
-func never(p store.Pred, tail string) store.Pred {
+func unsatisfiable(p store.Pred, suffix string) store.Pred {
 	each := func(members []store.Pred) []store.Pred {
 		out := make([]store.Pred, len(members))
 		for i, q := range members {
-			out[i] = never(q, tail)
+			out[i] = unsatisfiable(q, suffix)
 		}
 		return out
 	}
 	switch p := p.(type) {
 	case store.Eq:
-		if strings.HasSuffix(string(p.Key), tail) {
+		if strings.HasSuffix(string(p.Key), suffix) {
 			p.Key += "\x00\x00" // no value holds these
 		}
 		return p
@@ -65,12 +65,12 @@ func never(p store.Pred, tail string) store.Pred {
 	return p
 }
 
-// asked is a query as the View puts it to the store, the guard apart.
-func (v *View) asked(q store.Query) store.Query {
+// storeQuery is a query as the View puts it to the store, the guard apart.
+func (v *View) storeQuery(q store.Query) store.Query {
 	kind := v.grant.principal.Kind
 	q.TimingSafe = kind != System && kind != SourceSystem
-	if v.grant.gone != "" {
-		q.Where = never(q.Where, v.grant.gone)
+	if v.grant.hiddenSuffix != "" {
+		q.Where = unsatisfiable(q.Where, v.grant.hiddenSuffix)
 	}
 	return q
 }

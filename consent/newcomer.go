@@ -10,47 +10,47 @@ import (
 // source's alone, and is keyed again behind the other one. What follows it in turn, in
 // the same commit or in a later one, is found here in the same way.
 
-// newcomers notes the names by which documents of the batch follow from stale ones. It is
-// to be called behind present.depart, and before the commit. Pages of the backlog need
+// noteInheritedStale notes the names by which documents of the batch follow from stale ones. It is
+// to be called behind present.begin, and before the commit. Pages of the backlog need
 // none of it: they come in an order.
-func (g *Guard) newcomers(l *landing) {
-	set := g.backlog.now()
-	if len(l.pages) > 0 || set.empty() {
+func (g *Guard) noteInheritedStale(prepared *preparedCommit) {
+	set := g.backlog.Stale()
+	if len(prepared.pages) > 0 || set.Empty() {
 		return
 	}
-	n := newNewcomers(l)
-	where := set.where()
+	n := newStaleTracer(prepared)
+	where := set.Where()
 	meet := func(d *store.Doc) {
 		if !d.Deleted() && d.Ref.Type != "Patient" && store.Match(where, d.Keys) {
-			s := set.covering(d.Keys)
-			n.follow(d, s, s.Depth+1+len(l.Writes))
+			s := set.Matching(d.Keys)
+			n.trace(d, s, s.Depth+1+len(prepared.Writes))
 		}
 	}
-	for i := range l.targets {
-		meet(&l.targets[i])
+	for i := range prepared.sources {
+		meet(&prepared.sources[i])
 	}
-	for i := range l.Writes {
-		meet(&l.Writes[i].Doc)
+	for i := range prepared.Writes {
+		meet(&prepared.Writes[i].Doc)
 	}
 }
 
-// newcomers are the documents of a batch that follow from stale ones.
-type newcomers struct {
-	*landing
-	said     map[store.Ref]staleName // why a document is stale, as far as what follows it was told
-	waiting  map[string][]*store.Doc // the documents of the batch by the names that they depend on
-	binaries map[string]*store.Doc   // those that are Binaries, by id
+// staleTracer are the documents of a batch that follow from stale ones.
+type staleTracer struct {
+	*preparedCommit
+	reasons    map[store.Ref]Entry     // why a document is stale, as far as what follows it was told
+	dependents map[string][]*store.Doc // the documents of the batch by the names that they depend on
+	binaries   map[string]*store.Doc   // those that are Binaries, by id
 }
 
-func newNewcomers(l *landing) newcomers {
-	n := newcomers{landing: l, said: map[store.Ref]staleName{}, waiting: map[string][]*store.Doc{}, binaries: map[string]*store.Doc{}}
-	for i := range l.Writes {
-		w := &l.Writes[i].Doc
+func newStaleTracer(prepared *preparedCommit) staleTracer {
+	n := staleTracer{preparedCommit: prepared, reasons: map[store.Ref]Entry{}, dependents: map[string][]*store.Doc{}, binaries: map[string]*store.Doc{}}
+	for i := range prepared.Writes {
+		w := &prepared.Writes[i].Doc
 		if w.Deleted() {
 			continue
 		}
 		for _, name := range names(w.Keys, index.DependsOnPrefix()) {
-			n.waiting[name] = append(n.waiting[name], w)
+			n.dependents[name] = append(n.dependents[name], w)
 		}
 		if w.Ref.Type == "Binary" {
 			n.binaries[w.Ref.ID] = w
@@ -59,34 +59,34 @@ func newNewcomers(l *landing) newcomers {
 	return n
 }
 
-// follow notes what follows from a stale document in the batch. s says why it is stale.
+// trace notes what follows from a stale document in the batch. s says why it is stale.
 // Documents that follow from themselves end where they are deeper than any way that meets
 // none twice.
-func (n *newcomers) follow(d *store.Doc, s staleName, deepest int) {
-	was, met := n.said[d.Ref]
-	s = s.with(was)
-	if met && len(s.Of) == len(was.Of) && s.Barred == was.Barred && (s.Depth == was.Depth || s.Depth > deepest) {
+func (n *staleTracer) trace(d *store.Doc, s Entry, deepest int) {
+	was, met := n.reasons[d.Ref]
+	s = s.Merge(was)
+	if met && len(s.Subjects) == len(was.Subjects) && s.Barred == was.Barred && (s.Depth == was.Depth || s.Depth > deepest) {
 		return
 	}
-	n.said[d.Ref] = s
+	n.reasons[d.Ref] = s
 	s.Depth++
-	for _, w := range n.waiting[d.Ref.String()] {
+	for _, w := range n.dependents[d.Ref.String()] {
 		n.note(d.Ref.String(), s)
-		n.follow(w, s, deepest)
+		n.trace(w, s, deepest)
 	}
 	for _, id := range held(*d) {
 		if w := n.binaries[id]; w != nil && w.Source == d.Source {
-			n.note(attachedName+id, s)
-			n.follow(w, s, deepest)
+			n.note(AttachedPrefix+id, s)
+			n.trace(w, s, deepest)
 		}
 	}
 }
 
 // note adds a stale name, whose turn comes behind that of what it follows.
-func (n *newcomers) note(name string, s staleName) {
-	if n.late == nil {
-		n.late = map[string]bool{}
+func (n *staleTracer) note(name string, s Entry) {
+	if n.followsStale == nil {
+		n.followsStale = map[string]bool{}
 	}
-	n.late[name] = true
+	n.followsStale[name] = true
 	n.addStale(name, s)
 }

@@ -18,36 +18,36 @@ type ownership struct {
 	// about are the names (index.AboutKey) of those whom it names by something else
 	// than the id of a live Patient, sorted and distinct.
 	about []string
-	// wants are the names of what would change the answer when it arrives or goes: a
+	// dependsOn are the names of what would change the answer when it arrives or goes: a
 	// Patient who is not there, an NHS number, a resource that owners are inherited
 	// from.
-	wants    []string
-	resolved bool // every patient whom it is about is known and there
-	barred   bool // one of them was restricted when deleted
+	dependsOn []string
+	resolved  bool // every patient whom it is about is known and there
+	barred    bool // one of them was restricted when deleted
 }
 
 // add takes in the owners of another document.
 func (o *ownership) add(of ownership) {
-	o.owners, o.about, o.wants = append(o.owners, of.owners...), append(o.about, of.about...), append(o.wants, of.wants...)
+	o.owners, o.about, o.dependsOn = append(o.owners, of.owners...), append(o.about, of.about...), append(o.dependsOn, of.dependsOn...)
 	o.barred = o.barred || of.barred
 }
 
-// keys appends the keys of the owners and of the names.
-func (o *ownership) keys(keys []store.Key) []store.Key {
+// appendKeys appends the keys of the owners and of the names.
+func (o *ownership) appendKeys(keys []store.Key) []store.Key {
 	for _, p := range o.owners {
 		keys = append(keys, index.OwnerKey(p))
 	}
 	for _, name := range o.about {
 		keys = append(keys, index.AboutKey(name))
 	}
-	for _, name := range o.wants {
+	for _, name := range o.dependsOn {
 		keys = append(keys, index.DependsOnKey(name))
 	}
 	return keys
 }
 
 // owners resolves the patients whom a document is about.
-func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Ownership) (ownership, error) {
+func (g *Guard) owners(ctx context.Context, w Reader, self store.Ref, o index.Ownership) (ownership, error) {
 	switch {
 	case o.Rule == index.Unowned:
 		return ownership{resolved: true}, nil
@@ -56,7 +56,7 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 	}
 	out := ownership{resolved: true}
 	for _, p := range o.Patients {
-		of, err := g.patient(ctx, w, self, store.Ref{Type: "Patient", ID: p})
+		of, err := g.ownerByID(ctx, w, self, store.Ref{Type: "Patient", ID: p})
 		if err != nil {
 			return ownership{}, err
 		}
@@ -64,7 +64,7 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 		out.resolved = out.resolved && of.resolved
 	}
 	for _, id := range o.Identifiers {
-		of, err := g.identified(ctx, w, id)
+		of, err := g.ownerByIdentifier(ctx, w, id)
 		if err != nil {
 			return ownership{}, err
 		}
@@ -76,11 +76,11 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 	}
 	for _, ref := range o.InheritFrom {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
-		of, err := g.inherited(ctx, w, target)
+		of, err := g.inheritOwners(ctx, w, target)
 		if err != nil {
 			return ownership{}, err
 		}
-		of.wants = append(of.wants, target.String())
+		of.dependsOn = append(of.dependsOn, target.String())
 		out.add(of)
 		out.resolved = out.resolved && of.resolved
 	}
@@ -96,21 +96,21 @@ func (g *Guard) owners(ctx context.Context, w world, self store.Ref, o index.Own
 	return out, nil
 }
 
-// patient resolves an owner that is named by the id of a Patient. One who was
+// ownerByID resolves an owner that is named by the id of a Patient. One who was
 // deleted is still covered by the directives about the identifiers that the Patient
 // bore.
-func (g *Guard) patient(ctx context.Context, w world, self, ref store.Ref) (ownership, error) {
+func (g *Guard) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (ownership, error) {
 	if self == ref {
 		return ownership{owners: []string{ref.ID}, resolved: true}, nil
 	}
-	d, err := w.newest(ctx, ref)
+	d, err := w.Newest(ctx, ref)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return ownership{}, fmt.Errorf("look up owner: %w", err)
 	}
 	if err == nil && !d.Deleted() {
 		return ownership{owners: []string{ref.ID}, resolved: true}, nil
 	}
-	out := ownership{about: []string{ref.ID}, wants: []string{ref.String()}}
+	out := ownership{about: []string{ref.ID}, dependsOn: []string{ref.String()}}
 	//law:dead-patient
 	if err == nil {
 		out.about = append(out.about, names(d.Keys, index.BearsPrefix())...)
@@ -119,28 +119,28 @@ func (g *Guard) patient(ctx context.Context, w world, self, ref store.Ref) (owne
 	return out, nil
 }
 
-// identified resolves an owner that is named by an identifier: an NHS number that
+// ownerByIdentifier resolves an owner that is named by an identifier: an NHS number that
 // exactly one Patient bears.
-func (g *Guard) identified(ctx context.Context, w world, id index.Identifier) (ownership, error) {
-	name := identifierName(id.System, id.Value)
+func (g *Guard) ownerByIdentifier(ctx context.Context, w Reader, id index.Identifier) (ownership, error) {
+	name := IdentifierName(id.System, id.Value)
 	out := ownership{about: append(aliases(id.System, id.Value), name)}
 	number, ok := strings.CutPrefix(name, "nhs:")
 	if !ok || id.System != nhsNumber { // a likely spelling of the system resolves nobody
 		return out, nil
 	}
-	out.wants = []string{name}
-	found, err := w.bearers(ctx, number)
+	out.dependsOn = []string{name}
+	found, err := w.PatientsByNumber(ctx, number)
 	if err == nil && len(found) == 1 {
 		out.owners, out.resolved = found, true
 	}
 	return out, err
 }
 
-// inherited returns the owners of a document that another one points at, and the
+// inheritOwners returns the owners of a document that another one points at, and the
 // names of what would change them beside the document. They are not resolved where
 // the target is not there or is not resolved itself.
-func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (ownership, error) {
-	d, err := w.newest(ctx, ref)
+func (g *Guard) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (ownership, error) {
+	d, err := w.Newest(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return ownership{}, nil
 	}
@@ -148,7 +148,7 @@ func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (ownershi
 		return ownership{}, fmt.Errorf("look up owners of a target: %w", err)
 	}
 	if d.Deleted() {
-		out, err := g.ended(ctx, w, d)
+		out, err := g.ownersOfTombstone(ctx, w, d)
 		out.resolved = false
 		return out, err
 	}
@@ -158,29 +158,29 @@ func (g *Guard) inherited(ctx context.Context, w world, ref store.Ref) (ownershi
 	}, nil
 }
 
-// visited is a world that is asked on the way through tombstones, which may name one
+// visitedOnce is a world that is asked on the way through tombstones, which may name one
 // another: each is asked once.
-type visited struct {
-	world
-	met []store.Ref
+type visitedOnce struct {
+	Reader
+	refs []store.Ref
 }
 
-// ended returns whom a tombstone is about: those whom its last version would be
+// ownersOfTombstone returns whom a tombstone is about: those whom its last version would be
 // about now (docs/decisions/019), and the names of what would change that.
-func (g *Guard) ended(ctx context.Context, w world, d store.Doc) (ownership, error) {
-	way, on := w.(visited)
+func (g *Guard) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (ownership, error) {
+	way, on := w.(visitedOnce)
 	if !on {
-		way.world = w
+		way.Reader = w
 	}
-	if slices.Contains(way.met, d.Ref) {
+	if slices.Contains(way.refs, d.Ref) {
 		return ownership{}, nil
 	}
-	way.met = append(slices.Clone(way.met), d.Ref)
-	last, err := w.last(ctx, d)
+	way.refs = append(slices.Clone(way.refs), d.Ref)
+	last, err := w.BeforeDeletion(ctx, d)
 	if err != nil {
 		return ownership{}, err
 	}
-	row, err := g.row(last)
+	row, err := g.Extract(last)
 	if err != nil {
 		return ownership{}, err
 	}
@@ -189,8 +189,8 @@ func (g *Guard) ended(ctx context.Context, w world, d store.Doc) (ownership, err
 	if err != nil || d.Ref.Type != "Binary" {
 		return out, err
 	}
-	keys, err := g.led(ctx, way, last, row.Owners, nil)
+	keys, err := g.inheritFromParents(ctx, way, last, row.Owners, nil)
 	keys = store.Sorted(keys)
-	out.add(ownership{owners: ownersOf(keys), about: names(keys, index.AboutPrefix()), wants: names(keys, index.DependsOnPrefix())})
+	out.add(ownership{owners: ownersOf(keys), about: names(keys, index.AboutPrefix()), dependsOn: names(keys, index.DependsOnPrefix())})
 	return out, err
 }

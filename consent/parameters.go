@@ -24,78 +24,78 @@ type Parameter struct {
 	ended time.Time // of a retired one
 }
 
-// parametersMark is where State holds the table.
-const parametersMark = "index/parameters"
+// tableKey is where State holds the table.
+const tableKey = "index/parameters"
 
 // retiredFor is how long documents get keys of a parameter that is defined no
 // more: longer than any request that was planned with it may take (LIM-009).
 const retiredFor = 5 * time.Minute
 
-// parameters is the table of defined parameters. It is never changed in place.
-type parameters struct {
+// Table is the table of defined parameters. It is never changed in place.
+type Table struct {
 	// Next is the number of the next one: numbers are given once.
 	Next uint16      `json:"next"`
 	List []Parameter `json:"list"`
 }
 
-// defined is the table that is in force, in a Guard.
-type defined struct {
+// Registry is the table that is in force, in a Guard.
+type Registry struct {
 	// commits is held shared over every commit to the store, and alone over one that
 	// changes the table, so that none is made with keys of another table.
 	commits *semaphore.Weighted
 
 	mu    sync.RWMutex
-	table parameters
-	// doubt is until when a change of the table may be made of which nobody could say
+	table Table
+	// uncertainUntil is until when a change of the table may be made of which nobody could say
 	// whether it was: each commit reads the table first.
-	doubt time.Time
-	wake  chan struct{} // has an element when something may have to be indexed
+	uncertainUntil time.Time
+	wake           chan struct{} // has an element when something may have to be indexed
 }
 
-// everyCommit is the weight of defined.commits.
-const everyCommit = 1 << 30
+// exclusive is the weight of defined.commits.
+const exclusive = 1 << 30
 
-// doubtful is how long a commit of unknown outcome may be carried out yet: MongoDB ends
+// uncertainFor is how long a commit of unknown outcome may be carried out yet: MongoDB ends
 // a transaction of its own after a minute.
-const doubtful = 2 * time.Minute
+const uncertainFor = 2 * time.Minute
 
-func newDefined() defined {
-	return defined{commits: semaphore.NewWeighted(everyCommit), wake: make(chan struct{}, 1)}
+func newRegistry() Registry {
+	return Registry{commits: semaphore.NewWeighted(exclusive), wake: make(chan struct{}, 1)}
 }
 
-// now is the table in force.
-func (d *defined) now() parameters {
+// Current is the table in force.
+func (d *Registry) Current() Table {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.table
 }
 
-// inDoubt reports whether the table is to be read before a commit.
-func (d *defined) inDoubt(now time.Time) bool {
+// uncertain reports whether the table is to be read before a commit.
+func (d *Registry) uncertain(now time.Time) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return now.Before(d.doubt)
+	return now.Before(d.uncertainUntil)
 }
 
-// doubted says until when the table is in doubt.
-func (d *defined) doubted(until time.Time) {
+// setUncertain says until when the table is in doubt.
+func (d *Registry) setUncertain(until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.doubt = until
+	d.uncertainUntil = until
 }
 
-// live are the parameters that are not retired.
-func (t parameters) live() []Parameter {
+// Live are the parameters that are not retired.
+func (t Table) Live() []Parameter {
 	return slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return p.Phase == index.Retired })
 }
 
-// indexing are the parameters that documents are walked for.
-func (t parameters) indexing() []Parameter {
+// Indexing are the parameters that documents are walked for.
+func (t Table) Indexing() []Parameter {
 	return slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return p.Phase != index.Indexing })
 }
 
-// compiled is the table for an Indexer.
-func (t parameters) compiled(x *index.Indexer) (*index.Definitions, error) {
+// compile is the table for an Indexer.
+func (t Table) compile(x *index.Indexer) (*index.Definitions, error) {
 	list := make([]index.DefinedParam, len(t.List))
 	for i, p := range t.List {
 		list[i] = p.DefinedParam
@@ -107,43 +107,43 @@ func (t parameters) compiled(x *index.Indexer) (*index.Definitions, error) {
 	return d, nil
 }
 
-// mark is the table as State holds it: what is retired is nothing after a restart.
-func (t parameters) mark() store.StateWrite {
-	t.List = t.live()
+// StateWrite is the table as State holds it: what is retired is nothing after a restart.
+func (t Table) StateWrite() store.StateWrite {
+	t.List = t.Live()
 	b, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // strings and numbers
 	}
-	return store.StateWrite{Key: parametersMark, Value: b}
+	return store.StateWrite{Key: tableKey, Value: b}
 }
 
-// without leaves out what was retired long ago.
-func (t parameters) without(now time.Time) parameters {
+// withoutRetired leaves out what was retired long ago.
+func (t Table) withoutRetired(now time.Time) Table {
 	t.List = slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool {
 		return p.Phase == index.Retired && now.Sub(p.ended) > retiredFor
 	})
 	return t
 }
 
-// with is the table after some definitions were written, each in place of what
+// withDefinitions is the table after some definitions were written, each in place of what
 // its SearchParameter defined before. What has the same name, kind and expression
 // on a type keeps its number and its keys; everything else gets a new number, so
 // that no key of an old meaning answers (SRCH-245). The error is a *fhir.Error.
-func (t parameters) with(x *index.Indexer, defs []definition, now time.Time) (parameters, bool, error) {
+func (t Table) withDefinitions(x *index.Indexer, defs []definition, now time.Time) (Table, bool, error) {
 	written := func(p Parameter) bool {
 		return p.Phase != index.Retired && slices.ContainsFunc(defs, func(d definition) bool { return d.id == p.ID })
 	}
 	was := slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return !written(p) })
-	next := t.without(now)
+	next := t.withoutRetired(now)
 	next.Next = max(next.Next, index.FirstDefined)
 	next.List = slices.DeleteFunc(next.List, written)
 	changes := len(was) > 0
 	for _, def := range defs {
-		for _, of := range def.of {
+		for _, of := range def.params {
 			changes = true
-			p, err := next.place(x, def, of, &was)
+			p, err := next.entryFor(x, def, of, &was)
 			if err != nil {
-				return t, false, def.refuse(err)
+				return t, false, def.fault(err)
 			}
 			next.List = append(next.List, p)
 		}
@@ -155,9 +155,9 @@ func (t parameters) with(x *index.Indexer, defs []definition, now time.Time) (pa
 	return next, changes, nil
 }
 
-// place makes the entry of a parameter, from that in was which it goes on with, if
+// entryFor makes the entry of a parameter, from that in was which it goes on with, if
 // there is one.
-func (t *parameters) place(x *index.Indexer, def definition, of index.DefinedParam, was *[]Parameter) (Parameter, error) {
+func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam, was *[]Parameter) (Parameter, error) {
 	p := Parameter{DefinedParam: of, ID: def.id, Version: def.version}
 	for _, other := range t.List {
 		if other.Phase != index.Retired && other.Type == of.Type && strings.EqualFold(other.Code, of.Code) {
@@ -182,9 +182,9 @@ func (t *parameters) place(x *index.Indexer, def definition, of index.DefinedPar
 	return p, nil
 }
 
-// completed is the table after a walk for the parameters of some numbers.
-func (t parameters) completed(numbers []uint16, now time.Time) parameters {
-	t = t.without(now)
+// Completed is the table after a walk for the parameters of some numbers.
+func (t Table) Completed(numbers []uint16, now time.Time) Table {
+	t = t.withoutRetired(now)
 	for i, p := range t.List {
 		if p.Phase == index.Indexing && slices.Contains(numbers, p.Number) {
 			t.List[i].Phase = index.Complete

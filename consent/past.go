@@ -11,20 +11,20 @@ import (
 	"carerecord/store"
 )
 
-// standing is what is there in a snapshot.
-type standing struct {
+// Snapshot is what is there in a snapshot.
+type Snapshot struct {
 	snap  store.Snap
 	index *index.Indexer
-	types *present
+	types *typeCatalog
 }
 
-func (g *Guard) standing(snap store.Snap) standing { return standing{snap, g.index, g.types} }
+func (g *Guard) snapshot(snap store.Snap) Snapshot { return Snapshot{snap, g.index, g.catalog} }
 
-func (s standing) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
+func (s Snapshot) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.snap.Get(ctx, ref)
 }
 
-func (s standing) last(ctx context.Context, d store.Doc) (store.Doc, error) {
+func (s Snapshot) BeforeDeletion(ctx context.Context, d store.Doc) (store.Doc, error) {
 	before, err := s.snap.Version(ctx, d.Ref, d.Version-1)
 	if err != nil {
 		err = fmt.Errorf("read what a tombstone of %s ended: %w", d.Ref, err)
@@ -32,13 +32,13 @@ func (s standing) last(ctx context.Context, d store.Doc) (store.Doc, error) {
 	return before, err
 }
 
-func (s standing) bearers(ctx context.Context, number string) ([]string, error) {
-	return s.others(ctx, number, func(string) bool { return false })
+func (s Snapshot) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
+	return s.bearersExcept(ctx, number, func(string) bool { return false })
 }
 
-// others are the bearers of an NHS number beside those who are left out.
-func (s standing) others(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
-	where, err := s.bears(number)
+// bearersExcept are the bearers of an NHS number beside those who are left out.
+func (s Snapshot) bearersExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
+	where, err := s.HasNumber(number)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func (s standing) others(ctx context.Context, number string, leftOut func(id str
 	return ids, nil
 }
 
-// bore implements world: from the older versions.
-func (s standing) bore(ctx context.Context, d store.Doc) ([]string, error) {
+// FormerIdentifiers implements world: from the older versions.
+func (s Snapshot) FormerIdentifiers(ctx context.Context, d store.Doc) ([]string, error) {
 	if d.Version <= 1 {
 		return nil, nil
 	}
@@ -69,14 +69,14 @@ func (s standing) bore(ctx context.Context, d store.Doc) ([]string, error) {
 			return nil, fmt.Errorf("read what %s bore: %w", d.Ref, err)
 		}
 		if v.Version < d.Version && !v.Deleted() {
-			out = append(out, bornNames(v.Body)...)
+			out = append(out, PatientNames(v.Body)...)
 		}
 	}
 	return out, nil
 }
 
-// bears is the predicate of the Patients with an NHS number.
-func (s standing) bears(number string) (store.Pred, error) {
+// HasNumber is the predicate of the Patients with an NHS number.
+func (s Snapshot) HasNumber(number string) (store.Pred, error) {
 	where, err := s.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
 	if err != nil {
 		return nil, fmt.Errorf("look up an NHS number: %w", err)
@@ -84,17 +84,17 @@ func (s standing) bears(number string) (store.Pred, error) {
 	return where, nil
 }
 
-// past is a world for the keys of one older version: what a Patient bore before it
+// versionReader is a world for the keys of one older version: what a Patient bore before it
 // decides nothing about the version.
-type past struct{ standing }
+type versionReader struct{ Snapshot }
 
-func (past) bore(context.Context, store.Doc) ([]string, error) { return nil, nil }
+func (versionReader) FormerIdentifiers(context.Context, store.Doc) ([]string, error) { return nil, nil }
 
-// asOfNow keys a version anew where it is not the newest live one: whom it is
+// withCurrentKeys keys a version anew where it is not the newest live one: whom it is
 // about is decided by what is there now, not by what was when it was stored
 // (CON-406). The newest live versions are kept so by every commit. A tombstone
 // is judged by the version before it.
-func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
+func (v *View) withCurrentKeys(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
 	if kind := v.grant.principal.Kind; kind == System || kind == SourceSystem {
 		return d, nil // asks for nothing that changes
 	}
@@ -105,20 +105,20 @@ func (v *View) asOfNow(ctx context.Context, d, newest store.Doc) (store.Doc, err
 	body := d
 	if d.Deleted() {
 		var err error
-		if body, err = v.guard.standing(v.snap).last(ctx, d); err != nil {
+		if body, err = v.guard.snapshot(v.snap).BeforeDeletion(ctx, d); err != nil {
 			return store.Doc{}, err
 		}
 	}
-	row, err := v.guard.row(body)
+	row, err := v.guard.Extract(body)
 	if err != nil {
 		return store.Doc{}, err
 	}
-	made, err := v.guard.describe(ctx, past{v.guard.standing(v.snap)}, body, row)
+	made, err := v.guard.Describe(ctx, versionReader{v.guard.snapshot(v.snap)}, body, row)
 	if err != nil {
 		return store.Doc{}, err
 	}
-	d.Keys = withPoints(made.keys, made.id.Partition, true) // the projection finds out
-	if d.Ref.Type == "Patient" && newest.Deleted() {        // the register does not know who was deleted
+	d.Keys = MarkKeys(made.Keys, made.RowID.Partition, true) // the projection finds out
+	if d.Ref.Type == "Patient" && newest.Deleted() {         // the register does not know who was deleted
 		for _, name := range names(newest.Keys, index.BearsPrefix()) {
 			d.Keys = append(d.Keys, index.AboutKey(name))
 		}
@@ -135,7 +135,7 @@ func (v *View) Superseded(ctx context.Context, d store.Doc) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("newest version of %s: %w", d.Ref, err)
 	}
 	for n := d.Version + 1; n <= newest.Version; n++ {
-		if err := v.usable(ctx); err != nil {
+		if err := v.checkUsable(ctx); err != nil {
 			return time.Time{}, err
 		}
 		next, err := v.snap.Version(ctx, d.Ref, n)

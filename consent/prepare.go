@@ -12,14 +12,14 @@ import (
 	"carerecord/store"
 )
 
-// alone is up to how many documents one goroutine prepares by itself.
-const alone = 16
+// inlineLimit is up to how many documents one goroutine prepares by itself.
+const inlineLimit = 16
 
-// prepare stamps the live documents of the batch and reads from their bodies
+// extractAll stamps the live documents of the batch and reads from their bodies
 // what they are to be found by. That depends on nothing else, so the documents
 // of a large bundle are shared out among the processors; every goroutine has
 // ended when prepare returns.
-func (c *commit) prepare(ctx context.Context, refs []store.Ref) error {
+func (c *commitBuilder) extractAll(ctx context.Context, refs []store.Ref) error {
 	rows, errs := make([]index.Entry, len(refs)), make([]error, len(refs))
 	var next atomic.Int64
 	work := func() {
@@ -28,10 +28,10 @@ func (c *commit) prepare(ctx context.Context, refs []store.Ref) error {
 			if n >= len(refs) {
 				return
 			}
-			rows[n], errs[n] = c.readOne(c.pending[refs[n]])
+			rows[n], errs[n] = c.extractOne(c.pending[refs[n]])
 		}
 	}
-	if len(refs) <= alone {
+	if len(refs) <= inlineLimit {
 		work()
 	} else {
 		var wg sync.WaitGroup
@@ -47,15 +47,15 @@ func (c *commit) prepare(ctx context.Context, refs []store.Ref) error {
 		if errs[n] != nil {
 			return errs[n]
 		}
-		c.rows[ref] = rows[n]
+		c.entries[ref] = rows[n]
 	}
 	return nil
 }
 
-// readOne stamps and reads one document. A panic is an error: it must end the
+// extractOne stamps and reads one document. A panic is an error: it must end the
 // request, and nothing else, also where it does not run in the request's own
 // goroutine.
-func (c *commit) readOne(w *store.Write) (row index.Entry, err error) {
+func (c *commitBuilder) extractOne(w *store.Write) (row index.Entry, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("index %s: panic: %v", w.Doc.Ref, p)
@@ -65,5 +65,5 @@ func (c *commit) readOne(w *store.Write) (row index.Entry, err error) {
 		return index.Entry{}, nil
 	}
 	w.Doc.Body = fhir.Stamp(w.Doc.Body, w.Doc.Ref.ID, w.Doc.Version, w.Doc.Updated)
-	return c.view.guard.row(w.Doc)
+	return c.view.guard.Extract(w.Doc)
 }

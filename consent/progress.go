@@ -32,14 +32,14 @@ const shareMarks = 0.95
 
 // Progress returns how far the walk is, by types and, within a type, by places. Places are
 // hashes, so that they are passed evenly.
-func (r Reindexing) Progress() Progress {
+func (r Walk) Progress() Progress {
 	p := Progress{Format: r.Format, Began: r.Began, Resumed: r.Resumed}
 	types := r.Types
 	switch {
 	case types == nil && r.Marking:
-		types = walk(0)
+		types = typeOrder(0)
 	case types == nil:
-		types = walk(r.Round)
+		types = typeOrder(r.Round)
 	}
 	done := float64(max(0, slices.Index(types, r.Type)))
 	if r.After != nil {

@@ -10,33 +10,33 @@ import (
 	"carerecord/store"
 )
 
-// cutsSome reports whether this Grant may change what bodies hold, so that keys
+// cutsBodies reports whether this Grant may change what bodies hold, so that keys
 // have to be made anew.
-func (v *View) cutsSome() bool {
-	return v.grant.principal.Kind == Staff || v.cutsAny()
+func (v *View) cutsBodies() bool {
+	return v.grant.principal.Kind == Staff || v.cutsElements()
 }
 
-// cutsAny reports whether other bodies may be changed than those of touched documents.
-func (v *View) cutsAny() bool {
+// cutsElements reports whether other bodies may be changed than those of touched documents.
+func (v *View) cutsElements() bool {
 	return v.grant.principal.Kind == Patient || len(v.grant.rules.Owners) > 0
 }
 
-// touches reports whether this Grant may change what the body of a document holds.
-func (v *View) touches(keys []store.Key) bool {
-	if !v.cutsSome() {
+// mayCut reports whether this Grant may change what the body of a document holds.
+func (v *View) mayCut(keys []store.Key) bool {
+	if !v.cutsBodies() {
 		return false
 	}
-	touched := v.grant.touched()
-	return touched == nil || store.Match(touched, keys)
+	candidates := v.grant.cutCandidates()
+	return candidates == nil || store.Match(candidates, keys)
 }
 
 // project cuts out of a visible version what the requester may not see, and
 // makes its search keys anew, or returns store.ErrNotFound where nothing may be
 // left. newest are the keys of the newest version: what a rule or a label says of it
-// holds for the older ones too. The server's facts stay as they are, but for factPoints:
+// holds for the older ones too. The server's facts stay as they are, but for factRefersToLabelled:
 // a projection has it where references were cut.
 func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (store.Doc, error) {
-	if !v.touches(d.Keys) && !v.touches(newest) {
+	if !v.mayCut(d.Keys) && !v.mayCut(newest) {
 		return d, nil
 	}
 	paths := map[string]bool{}
@@ -46,7 +46,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 		return store.Doc{}, store.ErrNotFound
 	}
 	if d.Deleted() {
-		return d, v.showsEnd(ctx, d, newest)
+		return d, v.tombstoneVisible(ctx, d, newest)
 	}
 	if d.Body == nil {
 		return d, nil
@@ -57,7 +57,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	}
 	body, changed := v.cut(d.Body, hidden, paths)
 	if !changed {
-		d.Keys = withPoints(d.Keys, d.RowID.Partition, false)
+		d.Keys = MarkKeys(d.Keys, d.RowID.Partition, false)
 		return d, nil
 	}
 	if body == nil {
@@ -74,17 +74,17 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 			keys = append(keys, k)
 		}
 	}
-	d.Body, d.Keys = body, withPoints(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
+	d.Body, d.Keys = body, MarkKeys(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
 	return d, nil
 }
 
-// showsEnd returns store.ErrNotFound for a tombstone of a version of which nothing would
+// tombstoneVisible returns store.ErrNotFound for a tombstone of a version of which nothing would
 // be left: nothing is told of its end either.
-func (v *View) showsEnd(ctx context.Context, d store.Doc, newest []store.Key) error {
-	if !store.Match(v.grant.pointing, d.Keys) {
+func (v *View) tombstoneVisible(ctx context.Context, d store.Doc, newest []store.Key) error {
+	if !store.Match(v.grant.refersToLabelled, d.Keys) {
 		return nil
 	}
-	last, err := v.guard.standing(v.snap).last(ctx, d)
+	last, err := v.guard.snapshot(v.snap).BeforeDeletion(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -105,19 +105,19 @@ func (v *View) hiddenReferences(ctx context.Context, d store.Doc, keys ...[]stor
 	var about []string
 	marked := false
 	for _, k := range keys {
-		about = append(about, persons(k)...)
-		marked = marked || store.Match(v.grant.pointing, k)
+		about = append(about, Persons(k)...)
+		marked = marked || store.Match(v.grant.refersToLabelled, k)
 	}
 	if !marked {
 		return nil, nil
 	}
-	found, err := v.labelled.references(ctx, distinctNames(about), d.Body)
+	found, err := v.labelled.Referenced(ctx, Distinct(about), d.Body)
 	if err != nil {
 		return nil, fmt.Errorf("look for hidden rows to which %s refers: %w: %w", d.Ref, store.ErrUnavailable, err)
 	}
 	hidden := map[fhir.Ref]bool{}
 	for ref, from := range found {
-		if v.grant.principal.Kind == Patient && from.patients || v.grant.principal.Kind == Staff && from.staff {
+		if v.grant.principal.Kind == Patient && from.Patients || v.grant.principal.Kind == Staff && from.Staff {
 			hidden[ref] = true
 		}
 	}
@@ -162,14 +162,14 @@ func cutForPatients(body []byte) ([]byte, bool) {
 		case "", "Narrative", "Annotation", "markdown", "Attachment", "base64Binary":
 			return true
 		}
-		return keptFromPatients(fhirType)
+		return withheldFromPatients(fhirType)
 	})
 }
 
 // MayCut reports whether bodies of any document that this View shows may have been cut.
-func (v *View) MayCut() bool { return v.cutsAny() }
+func (v *View) MayCut() bool { return v.cutsElements() }
 
 // MayHaveCut reports whether the body of a document that this View showed may have been cut.
 func (v *View) MayHaveCut(d store.Doc) bool {
-	return v.grant.principal.Kind == Patient || store.Match(either(fact(factPoints), owned(ruled(v.grant.rules.Owners))), d.Keys)
+	return v.grant.principal.Kind == Patient || store.Match(anyOf(fact(factRefersToLabelled), About(ownersWithRules(v.grant.rules.Owners))), d.Keys)
 }

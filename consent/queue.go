@@ -6,38 +6,38 @@ import (
 	"strings"
 )
 
-// queue is names of the backlog in the order in which they are to be keyed. Those of
+// Queue is names of the backlog in the order in which they are to be keyed. Those of
 // Patients come first: what these key changes other names, and what depends on many of them
-// is then keyed once. A name that follows others comes behind these (staleName.Depth), since a
+// is then keyed once. A name that follows others comes behind these (Entry.Depth), since a
 // document that is keyed from one under old keys is seen by its name no more. It is for one
 // goroutine.
-type queue struct {
-	backlog *backlog
-	heap    queued
+type Queue struct {
+	backlog *Backlog
+	heap    entryHeap
 	known   map[string]bool
 }
 
-func (b *backlog) queue(names ...string) *queue {
-	q := &queue{backlog: b, known: map[string]bool{}}
-	q.add(names...)
+func (b *Backlog) NewQueue(names ...string) *Queue {
+	q := &Queue{backlog: b, known: map[string]bool{}}
+	q.Add(names...)
 	return q
 }
 
-// add adds names that are in the backlog.
-func (q *queue) add(names ...string) {
+// Add adds names that are in the backlog.
+func (q *Queue) Add(names ...string) {
 	for _, name := range names {
-		if s, there := q.backlog.get(name); there && !q.known[name] {
+		if s, there := q.backlog.Get(name); there && !q.known[name] {
 			q.known[name] = true
 			heap.Push(&q.heap, s)
 		}
 	}
 }
 
-// take takes out the first names, at most n. It returns none when all have ended.
-func (q *queue) take(n int) (names []string) {
+// Take takes out the first names, at most n. It returns none when all have ended.
+func (q *Queue) Take(n int) (names []string) {
 	for len(names) < n && len(q.heap) > 0 {
-		was := heap.Pop(&q.heap).(staleName)
-		s, there := q.backlog.get(was.Name)
+		was := heap.Pop(&q.heap).(Entry)
+		s, there := q.backlog.Get(was.Name)
 		if there && s.Depth > was.Depth { // it follows something else by now
 			heap.Push(&q.heap, s)
 			continue
@@ -49,28 +49,28 @@ func (q *queue) take(n int) (names []string) {
 	return names
 }
 
-// queued implements heap.Interface.
-type queued []staleName
+// entryHeap implements heap.Interface.
+type entryHeap []Entry
 
-func (h queued) Len() int      { return len(h) }
-func (h queued) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h queued) Less(i, j int) bool {
-	return cmp.Or(rank(h[i].Name)-rank(h[j].Name), h[i].Depth-h[j].Depth, strings.Compare(h[i].Name, h[j].Name)) < 0
+func (h entryHeap) Len() int      { return len(h) }
+func (h entryHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h entryHeap) Less(i, j int) bool {
+	return cmp.Or(priority(h[i].Name)-priority(h[j].Name), h[i].Depth-h[j].Depth, strings.Compare(h[i].Name, h[j].Name)) < 0
 }
 
 // Push implements heap.Interface.
-func (h *queued) Push(x any) { *h = append(*h, x.(staleName)) }
+func (h *entryHeap) Push(x any) { *h = append(*h, x.(Entry)) }
 
 // Pop implements heap.Interface.
-func (h *queued) Pop() any {
+func (h *entryHeap) Pop() any {
 	last := len(*h) - 1
 	s := (*h)[last]
 	*h = (*h)[:last]
 	return s
 }
 
-func rank(name string) int {
-	for _, prefix := range []string{"Patient/", "nhs:", ownerName} {
+func priority(name string) int {
+	for _, prefix := range []string{"Patient/", "nhs:", OwnerPrefix} {
 		if strings.HasPrefix(name, prefix) {
 			return 0
 		}

@@ -2,26 +2,26 @@ package consent
 
 import "sync"
 
-// readers are the reads under way. What a commit permits may rest on documents that it
+// activeReads are the reads under way. What a commit permits may rest on documents that it
 // wrote: a reader whose snapshot is from before the commit must not be permitted it. It
 // is safe for concurrent use.
-type readers struct {
+type activeReads struct {
 	mu      sync.Mutex
 	epoch   uint64
 	began   map[uint64]int // reads under way, by the epoch in which they began
-	waiting []afterwards   // by epoch
+	waiting []deferredCall // by epoch
 }
 
-// afterwards is what waits for all reads that began in an epoch or before.
-type afterwards struct {
+// deferredCall is what waits for all reads that began in an epoch or before.
+type deferredCall struct {
 	epoch uint64
 	do    func()
 }
 
-func newReaders() *readers { return &readers{began: map[uint64]int{}} }
+func newActiveReads() *activeReads { return &activeReads{began: map[uint64]int{}} }
 
-// enter begins a read. It is to be called before the snapshot is taken; leave ends it.
-func (r *readers) enter() (leave func()) {
+// begin begins a read. It is to be called before the snapshot is taken; leave ends it.
+func (r *activeReads) begin() (end func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	began := r.epoch
@@ -31,7 +31,7 @@ func (r *readers) enter() (leave func()) {
 		if r.began[began]--; r.began[began] == 0 {
 			delete(r.began, began)
 		}
-		due := r.due()
+		due := r.takeDue()
 		r.mu.Unlock()
 		for _, a := range due {
 			a.do()
@@ -39,24 +39,24 @@ func (r *readers) enter() (leave func()) {
 	}
 }
 
-// after calls a function when every read has ended that is under way now: at once where
+// afterCurrent calls a function when every read has ended that is under way now: at once where
 // there is none, else in the goroutine of the last one.
-func (r *readers) after(do func()) {
+func (r *activeReads) afterCurrent(do func()) {
 	r.mu.Lock()
 	if len(r.began) == 0 {
 		r.mu.Unlock()
 		do()
 		return
 	}
-	r.waiting = append(r.waiting, afterwards{r.epoch, do})
+	r.waiting = append(r.waiting, deferredCall{r.epoch, do})
 	r.epoch++
 	r.mu.Unlock()
 }
 
-// due takes out what waits for no read any more. mu must be held.
-func (r *readers) due() []afterwards {
+// takeDue takes out what waits for no read any more. mu must be held.
+func (r *activeReads) takeDue() []deferredCall {
 	n := 0
-	for n < len(r.waiting) && !r.before(r.waiting[n].epoch) {
+	for n < len(r.waiting) && !r.activeUpTo(r.waiting[n].epoch) {
 		n++
 	}
 	due := r.waiting[:n:n]
@@ -64,8 +64,8 @@ func (r *readers) due() []afterwards {
 	return due
 }
 
-// before reports whether a read is under way that began in an epoch or before.
-func (r *readers) before(epoch uint64) bool {
+// activeUpTo reports whether a read is under way that began in an epoch or before.
+func (r *activeReads) activeUpTo(epoch uint64) bool {
 	for began := range r.began {
 		if began <= epoch {
 			return true
@@ -74,8 +74,8 @@ func (r *readers) before(epoch uint64) bool {
 	return false
 }
 
-// none reports whether nobody reads, and nothing waits.
-func (r *readers) none() bool {
+// idle reports whether nobody reads, and nothing waits.
+func (r *activeReads) idle() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.began)+len(r.waiting) == 0

@@ -12,61 +12,61 @@ import (
 	"carerecord/store"
 )
 
-// reads is a world that remembers what it answered, so that a commit can demand
+// TrackedReader is a world that remembers what it answered, so that a commit can demand
 // that all of it still holds: every fact that is derived from another document, or
 // from its absence, is a check or an absence of the batch.
-type reads struct {
-	standing
-	checks  map[store.Ref]store.Check
-	absent  map[string]store.Absent // by what is asked
-	targets map[store.Ref]store.Doc // the live ones that something is taken from
-	holds   map[store.Ref]members   // the keys by which documents attach Binaries, of those that have to go on doing so
+type TrackedReader struct {
+	Snapshot
+	checks   map[store.Ref]store.Check
+	absences map[string]store.Absent // by what is asked
+	Sources  map[store.Ref]store.Doc // the live ones that something is taken from
+	attached map[store.Ref]NameSet   // the keys by which documents attach Binaries, of those that have to go on doing so
 }
 
-func (g *Guard) reads(snap store.Snap) *reads {
-	return &reads{g.standing(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]members{}}
+func (g *Guard) trackedReader(snap store.Snap) *TrackedReader {
+	return &TrackedReader{g.snapshot(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]NameSet{}}
 }
 
-// checked demands that a version stays the newest, under the keys that it has.
-func (r *reads) checked(d store.Doc) {
+// RequireVersion demands that a version stays the newest, under the keys that it has.
+func (r *TrackedReader) RequireVersion(d store.Doc) {
 	r.checks[d.Ref] = store.Check{Ref: d.Ref, Version: d.Version, KeyRevision: d.KeyRevision}
 }
 
-// followed demands that a document gives what it gives now to those that depend on it.
+// RequireSame demands that a document gives what it gives now to those that depend on it.
 // Other versions of it may come: who updates a document often holds up nobody who writes
 // about it (LIM-002).
-func (r *reads) followed(d store.Doc) error {
+func (r *TrackedReader) RequireSame(d store.Doc) error {
 	if d.Deleted() {
-		r.checked(d)
+		r.RequireVersion(d)
 		return nil
 	}
-	where, err := r.gives(d)
+	where, err := r.sameInheritance(d)
 	if err != nil {
 		return err
 	}
 	r.checks[d.Ref] = store.Check{Ref: d.Ref, Where: where}
 	d.Body = nil
-	r.targets[d.Ref] = d
+	r.Sources[d.Ref] = d
 	return nil
 }
 
-// gives is satisfied by the keys of a live document that gives the same as another to
-// those that depend on it (sameHeirs), and the numbers of a Patient.
-func (r *reads) gives(d store.Doc) (store.Pred, error) {
+// sameInheritance is satisfied by the keys of a live document that gives the same as another to
+// those that depend on it (SameInheritance), and the numbers of a Patient.
+func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 	out := store.And{}
 	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix(), index.BearsPrefix()} {
-		of := members{}
+		of := NameSet{}
 		for _, name := range names(d.Keys, prefix) {
 			of[name] = true
 			out = append(out, store.Eq{Key: prefix + store.Key(name)})
 		}
-		out = append(out, none(store.In{Prefix: prefix, Set: ids(func(name string) bool { return !of[name] })}))
+		out = append(out, not(store.In{Prefix: prefix, Set: SetFunc(func(name string) bool { return !of[name] })}))
 	}
-	for _, name := range append([]string{factBarred}, inherits...) {
+	for _, name := range append([]string{factBarred}, inheritedFacts...) {
 		if store.Match(fact(name), d.Keys) {
 			out = append(out, fact(name))
 		} else {
-			out = append(out, none(fact(name)))
+			out = append(out, not(fact(name)))
 		}
 	}
 	if d.Ref.Type != "Patient" {
@@ -77,49 +77,49 @@ func (r *reads) gives(d store.Doc) (store.Pred, error) {
 		if !is {
 			continue
 		}
-		bears, err := r.bears(number)
+		bears, err := r.HasNumber(number)
 		if err != nil {
 			return nil, err
 		}
 		if !store.Match(bears, d.Keys) {
-			bears = none(bears)
+			bears = not(bears)
 		}
 		out = append(out, bears)
 	}
 	return out, nil
 }
 
-func (r *reads) newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	d, err := r.standing.newest(ctx, ref)
+func (r *TrackedReader) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
+	d, err := r.Snapshot.Newest(ctx, ref)
 	switch {
 	case err == nil:
-		err = r.followed(d)
+		err = r.RequireSame(d)
 	case errors.Is(err, store.ErrNotFound):
 		r.checks[ref] = store.Check{Ref: ref}
 	}
 	return d, err
 }
 
-func (r *reads) bearers(ctx context.Context, number string) ([]string, error) {
-	return r.others(ctx, number, func(string) bool { return false })
+func (r *TrackedReader) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
+	return r.BearersExcept(ctx, number, func(string) bool { return false })
 }
 
-// others demands that those who were found stay, and that nobody comes who would
+// BearersExcept demands that those who were found stay, and that nobody comes who would
 // change what follows: where two were found, no number of others does.
-func (r *reads) others(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
-	ids, err := r.standing.others(ctx, number, leftOut)
+func (r *TrackedReader) BearersExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
+	ids, err := r.Snapshot.bearersExcept(ctx, number, leftOut)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		if _, err := r.newest(ctx, store.Ref{Type: "Patient", ID: id}); err != nil {
+		if _, err := r.Newest(ctx, store.Ref{Type: "Patient", ID: id}); err != nil {
 			return nil, err
 		}
 	}
 	if len(ids) == 2 {
 		return ids, nil
 	}
-	where, err := r.bears(number)
+	where, err := r.HasNumber(number)
 	if err != nil {
 		return nil, err
 	}
@@ -127,30 +127,30 @@ func (r *reads) others(ctx context.Context, number string, leftOut func(id strin
 	if err != nil {
 		return nil, err
 	}
-	r.absent["bearers "+number] = store.Absent{Type: "Patient", Where: all(where, none(known)), Claims: []store.Key{index.CrossTypeDependsOnKey("nhs:" + number)}}
+	r.absences["bearers "+number] = store.Absent{Type: "Patient", Where: allOf(where, not(known)), Claims: []store.Key{index.CrossTypeDependsOnKey("nhs:" + number)}}
 	return ids, nil
 }
 
-func (r *reads) holders(ctx context.Context, binary, source string) ([]store.Doc, error) {
-	docs, err := r.standing.holders(ctx, binary, source)
+func (r *TrackedReader) AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error) {
+	docs, err := r.Snapshot.AttachedBy(ctx, binary, source)
 	key := index.AttachesKey(binary, source)
 	for _, d := range docs {
-		if err := r.followed(d); err != nil {
+		if err := r.RequireSame(d); err != nil {
 			return nil, err
 		}
-		if r.holds[d.Ref] == nil {
-			r.holds[d.Ref] = members{}
+		if r.attached[d.Ref] == nil {
+			r.attached[d.Ref] = NameSet{}
 		}
-		r.holds[d.Ref][string(key)] = true
+		r.attached[d.Ref][string(key)] = true
 	}
 	if err == nil && len(docs) == 0 { // nor may one come meanwhile
-		r.absent["holders "+binary] = store.Absent{Where: store.Eq{Key: key}, Claims: []store.Key{key}}
+		r.absences["holders "+binary] = store.Absent{Where: store.Eq{Key: key}, Claims: []store.Key{key}}
 	}
 	return docs, err
 }
 
-// demand puts what was read into a batch, what it writes itself left out.
-func (r *reads) demand(b *store.Batch) {
+// AddConditions puts what was read into a batch, what it writes itself left out.
+func (r *TrackedReader) AddConditions(b *store.Batch) {
 	written := map[store.Ref]bool{}
 	for _, w := range b.Writes {
 		written[w.Doc.Ref] = true
@@ -160,8 +160,8 @@ func (r *reads) demand(b *store.Batch) {
 			continue
 		}
 		if check.Where != nil {
-			for _, key := range slices.Sorted(maps.Keys(r.holds[ref])) {
-				check.Where = all(check.Where, store.Eq{Key: store.Key(key)})
+			for _, key := range slices.Sorted(maps.Keys(r.attached[ref])) {
+				check.Where = allOf(check.Where, store.Eq{Key: store.Key(key)})
 			}
 		}
 		b.Checks = append(b.Checks, check)
@@ -169,17 +169,17 @@ func (r *reads) demand(b *store.Batch) {
 	slices.SortFunc(b.Checks, func(a, b store.Check) int {
 		return cmp.Or(strings.Compare(a.Ref.Type, b.Ref.Type), strings.Compare(a.Ref.ID, b.Ref.ID))
 	})
-	for _, name := range slices.Sorted(maps.Keys(r.absent)) {
-		b.Absent = append(b.Absent, r.absent[name])
+	for _, name := range slices.Sorted(maps.Keys(r.absences)) {
+		b.Absent = append(b.Absent, r.absences[name])
 	}
 }
 
-// ids is a set of ids, as a function.
-type ids func(id string) bool
+// SetFunc is a set of ids, as a function.
+type SetFunc func(id string) bool
 
 // Has implements store.Set.
-func (f ids) Has(id string) bool { return f(id) }
+func (f SetFunc) Has(id string) bool { return f(id) }
 
 func leftOutOr(leftOut func(string) bool, known []string) store.Set {
-	return ids(func(id string) bool { return leftOut(id) || slices.Contains(known, id) })
+	return SetFunc(func(id string) bool { return leftOut(id) || slices.Contains(known, id) })
 }

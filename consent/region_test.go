@@ -32,13 +32,13 @@ func (r *region) over(s store.Store) {
 // reindex keys every document anew.
 func (r *region) reindex() {
 	r.Helper()
-	r.reindexing(func(consent.Reindexing) {})
+	r.reindexing(func(consent.Walk) {})
 }
 
 // reindexing calls before with where the next page begins.
-func (r *region) reindexing(before func(next consent.Reindexing)) {
+func (r *region) reindexing(before func(next consent.Walk)) {
 	r.Helper()
-	_, err := r.guard.Reindex(context.Background(), r.db, func(ctx context.Context, next consent.Reindexing) error {
+	_, err := r.guard.Reindex(context.Background(), r.db, func(ctx context.Context, next consent.Walk) error {
 		before(next)
 		return ctx.Err()
 	})

@@ -15,7 +15,7 @@ import (
 	"carerecord/store"
 )
 
-// register says who has a directive or a restriction, in memory: the authority on
+// Register says who has a directive or a restriction, in memory: the authority on
 // that (CON-1603). It goes by names (index.AboutKey): a Consent may name somebody by
 // a number that several Patients bear, or none yet. A directive by a number covers
 // every Patient that bears the number in any version, and every document that names
@@ -27,57 +27,57 @@ import (
 // force what it denies, and then through over, which puts into force what it says
 // and nothing else. These commits are made one after the other, so that the register
 // follows them in the order of the store. It is safe for concurrent use.
-type register struct {
-	// commits is held over every commit that says something new to the register.
-	commits *semaphore.Weighted
+type Register struct {
+	// CommitLock is held over every commit that says something new to the register.
+	CommitLock *semaphore.Weighted
 
 	mu sync.RWMutex
 	// by document: what it says now.
-	docs map[store.Ref]entry
+	statements map[store.Ref]statement
 	// by document: what commits of unknown outcome would have it say. It is in force
 	// beside what docs has, until another version of the document is committed.
-	doubtful map[store.Ref][]entry
+	unknown map[store.Ref][]statement
 	// by name: how many documents say so.
 	optOut, directive, restricted map[string]int
 	// by name of an identifier: how many Consents name it, whatever they say.
-	named map[string]int
+	identifierCount map[string]int
 	// by id of a Patient: how many documents say something of the Patient by the id.
-	spoken map[string]int
-	// bearers are the Patients that bear or bore an identifier, by its name, where a Consent
+	patientCount map[string]int
+	// patientsOf are the Patients that bear or bore an identifier, by its name, where a Consent
 	// names the identifier or something is said of the Patient by the id; bears is the
 	// reverse. The value is whether that is committed.
-	bearers, bears map[string]map[string]bool
-	// ended are the deleted Patients among these: of whom something is said by the id.
-	ended map[string]bool
-	// coming are the identifiers of Patients that commits under way write.
-	coming map[*store.Write][]string
-	// unsure are those of them whose outcome is unknown, until another version of the
+	patientsOf, identifiersOf map[string]map[string]bool
+	// deleted are the deleted Patients among these: of whom something is said by the id.
+	deleted map[string]bool
+	// inFlight are the identifiers of Patients that commits under way write.
+	inFlight map[*store.Write][]string
+	// unknownOutcome are those of them whose outcome is unknown, until another version of the
 	// Patient is committed.
-	unsure map[*store.Write]bool
-	// leaving are the Patients that were deleted, by the version that did it. What is in
+	unknownOutcome map[*store.Write]bool
+	// forgetting are the Patients that were deleted, by the version that did it. What is in
 	// docs and bears of them stays until nobody reads any more whose snapshot may be from
 	// before: there their documents are still found by their ids.
-	leaving map[store.Ref]uint64
+	forgetting map[store.Ref]uint64
 }
 
-// entry is what one document says of whom.
-type entry struct {
+// statement is what one document says of whom.
+type statement struct {
 	names                         []string
 	optOut, directive, restricted bool
 }
 
-func newRegister() *register {
-	return &register{
-		commits: semaphore.NewWeighted(1),
-		docs:    map[store.Ref]entry{}, doubtful: map[store.Ref][]entry{},
-		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, named: map[string]int{}, spoken: map[string]int{}, ended: map[string]bool{},
-		bearers: map[string]map[string]bool{}, bears: map[string]map[string]bool{},
-		coming: map[*store.Write][]string{}, unsure: map[*store.Write]bool{}, leaving: map[store.Ref]uint64{},
+func NewRegister() *Register {
+	return &Register{
+		CommitLock: semaphore.NewWeighted(1),
+		statements: map[store.Ref]statement{}, unknown: map[store.Ref][]statement{},
+		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, identifierCount: map[string]int{}, patientCount: map[string]int{}, deleted: map[string]bool{},
+		patientsOf: map[string]map[string]bool{}, identifiersOf: map[string]map[string]bool{},
+		inFlight: map[*store.Write][]string{}, unknownOutcome: map[*store.Write]bool{}, forgetting: map[store.Ref]uint64{},
 	}
 }
 
-// load reads all directives and restrictions of the store.
-func (r *register) load(ctx context.Context, s store.Store) error {
+// Load reads all directives and restrictions of the store.
+func (r *Register) Load(ctx context.Context, s store.Store) error {
 	err := s.Read(ctx, func(snap store.Snap) error {
 		for _, q := range []store.Query{
 			{Type: "Consent", Where: fact(factOptOut), KeysOnly: true},
@@ -88,7 +88,7 @@ func (r *register) load(ctx context.Context, s store.Store) error {
 				if err != nil {
 					return fmt.Errorf("load directives: %w", err)
 				}
-				r.take(d)
+				r.replay(d)
 			}
 		}
 		return nil
@@ -96,161 +96,161 @@ func (r *register) load(ctx context.Context, s store.Store) error {
 	if err != nil {
 		return err
 	}
-	return r.meet(ctx, s, slices.Collect(maps.Keys(r.named)), slices.Collect(maps.Keys(r.spoken)))
+	return r.FindPatients(ctx, s, slices.Collect(maps.Keys(r.identifierCount)), slices.Collect(maps.Keys(r.patientCount)))
 }
 
-// take puts a committed document into force that was not expected.
-func (r *register) take(d store.Doc) {
+// replay puts a committed document into force that was not expected.
+func (r *Register) replay(d store.Doc) {
 	writes := []store.Write{{Doc: d}}
-	r.expect(writes)
-	r.over(writes, func(*store.Write) bool { return true }, nil) // of what is live: nobody leaves
+	r.Begin(writes)
+	r.End(writes, func(*store.Write) bool { return true }, nil) // of what is live: nobody leaves
 }
 
-// read says what a document says of its patients.
-func read(d store.Doc) entry {
+// statementOf says what a document says of its patients.
+func statementOf(d store.Doc) statement {
 	switch {
 	case d.Ref.Type == "Consent" && !d.Deleted():
-		return entry{
+		return statement{
 			names:     names(d.Keys, index.CoversPrefix()),
 			optOut:    store.Match(fact(factOptOut), d.Keys),
 			directive: store.Match(fact(factDirective), d.Keys),
 		}
 	case d.Ref.Type == "Patient" && !d.Deleted():
-		return entry{names: []string{d.Ref.ID}, restricted: store.Match(fact(factRestricted), d.Keys)}
+		return statement{names: []string{d.Ref.ID}, restricted: store.Match(fact(factRestricted), d.Keys)}
 	}
-	return entry{}
+	return statement{}
 }
 
-func (e entry) speaks() bool { return e.optOut || e.directive || e.restricted }
+func (e statement) decides() bool { return e.optOut || e.directive || e.restricted }
 
-// tells reports whether the register depends on the order of a write and others of the
+// NeedsOrder reports whether the register depends on the order of a write and others of the
 // same document. Such a commit runs under commits: every one of a Consent, and of a
 // Patient one that sets or ends a restriction, deletes the Patient or brings it back.
-func (r *register) tells(old, now store.Doc) bool {
+func (r *Register) NeedsOrder(old, now store.Doc) bool {
 	switch now.Ref.Type {
 	case "Consent":
 		return true
 	case "Patient":
-		return now.Deleted() || old.Deleted() || read(old).speaks() || read(now).speaks()
+		return now.Deleted() || old.Deleted() || statementOf(old).decides() || statementOf(now).decides()
 	}
 	return false
 }
 
-// expect puts into force what the writes of a commit deny, before it is made, and
+// Begin puts into force what the writes of a commit deny, before it is made, and
 // notes which Patients they bring. over has to follow.
-func (r *register) expect(writes []store.Write) {
+func (r *Register) Begin(writes []store.Write) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range writes {
 		w := &writes[i]
-		r.count(read(w.Doc), +1)
+		r.count(statementOf(w.Doc), +1)
 		if w.Doc.Ref.Type != "Patient" || w.Doc.Deleted() {
 			continue
 		}
-		if bears := names(w.Doc.Keys, index.BearsPrefix()); len(bears) > 0 {
-			r.coming[w] = bears
-			r.joinNamed(bears, w.Doc.Ref.ID, false)
+		if identifiers := names(w.Doc.Keys, index.BearsPrefix()); len(identifiers) > 0 {
+			r.inFlight[w] = identifiers
+			r.linkNamed(identifiers, w.Doc.Ref.ID, false)
 		}
 	}
 }
 
-// over puts into force what the writes of a commit say, all at once, or takes back
+// End puts into force what the writes of a commit say, all at once, or takes back
 // what expect did where the commit failed. err is the outcome of the commit. tells says
 // which writes were made in order. left are the deleted Patients, for forget.
-func (r *register) over(writes []store.Write, tells func(*store.Write) bool, err error) (left map[store.Ref]uint64) {
+func (r *Register) End(writes []store.Write, needsOrder func(*store.Write) bool, err error) (deleted map[store.Ref]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range writes {
 		w := &writes[i]
-		ref, now := w.Doc.Ref, read(w.Doc)
-		bears := r.coming[w]
-		delete(r.coming, w)
+		ref, now := w.Doc.Ref, statementOf(w.Doc)
+		identifiers := r.inFlight[w]
+		delete(r.inFlight, w)
 		if err == nil {
-			defer r.sure(ref)
+			defer r.dropUnknown(ref)
 		}
 		switch {
-		case err == nil && !tells(w):
-			r.joinNamed(bears, ref.ID, true)
+		case err == nil && !needsOrder(w):
+			r.linkNamed(identifiers, ref.ID, true)
 		case err == nil && ref.Type == "Patient" && w.Doc.Deleted():
-			if left == nil {
-				left = map[store.Ref]uint64{}
+			if deleted == nil {
+				deleted = map[store.Ref]uint64{}
 			}
-			left[ref], r.leaving[ref] = w.Doc.Version, w.Doc.Version
+			deleted[ref], r.forgetting[ref] = w.Doc.Version, w.Doc.Version
 		case err == nil:
-			delete(r.leaving, ref)
+			delete(r.forgetting, ref)
 			if ref.Type == "Patient" {
-				delete(r.ended, ref.ID)
+				delete(r.deleted, ref.ID)
 			}
-			r.said(ref, now)
+			r.replace(ref, now)
 			//law:register-said
-			r.joinNamed(bears, ref.ID, true)
+			r.linkNamed(identifiers, ref.ID, true)
 		case errors.Is(err, store.ErrUnknown):
-			delete(r.leaving, ref)
-			if now.speaks() {
-				r.doubtful[ref] = append(r.doubtful[ref], now)
+			delete(r.forgetting, ref)
+			if now.decides() {
+				r.unknown[ref] = append(r.unknown[ref], now)
 			}
-			if len(bears) > 0 { // it may be there, or come yet
-				r.coming[w], r.unsure[w] = bears, true
+			if len(identifiers) > 0 { // it may be there, or come yet
+				r.inFlight[w], r.unknownOutcome[w] = identifiers, true
 			}
 		default:
 			r.count(now, -1)
-			r.part(bears, ref.ID)
+			r.unlinkFailed(identifiers, ref.ID)
 		}
 	}
-	return left
+	return deleted
 }
 
-// sure ends what was kept of commits of unknown outcome, where another version of the
+// dropUnknown ends what was kept of commits of unknown outcome, where another version of the
 // Patient was committed since.
-func (r *register) sure(ref store.Ref) {
-	for w := range r.unsure {
+func (r *Register) dropUnknown(ref store.Ref) {
+	for w := range r.unknownOutcome {
 		if w.Doc.Ref != ref {
 			continue
 		}
-		bears := r.coming[w]
-		delete(r.coming, w)
-		delete(r.unsure, w)
-		r.part(bears, ref.ID)
+		identifiers := r.inFlight[w]
+		delete(r.inFlight, w)
+		delete(r.unknownOutcome, w)
+		r.unlinkFailed(identifiers, ref.ID)
 	}
 }
 
-// forget takes deleted Patients out, unless they have come back. What a commit under way
+// Forget takes deleted Patients out, unless they have come back. What a commit under way
 // brings back stays until its outcome is known.
-func (r *register) forget(left map[store.Ref]uint64) {
+func (r *Register) Forget(deleted map[store.Ref]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for ref, version := range left {
-		if r.leaving[ref] != version {
+	for ref, version := range deleted {
+		if r.forgetting[ref] != version {
 			continue
 		}
-		delete(r.leaving, ref)
-		r.said(ref, entry{})
-		if r.spoken[ref.ID] > 0 { // what is said of the Patient by the id stays in force
-			r.ended[ref.ID] = true
+		delete(r.forgetting, ref)
+		r.replace(ref, statement{})
+		if r.patientCount[ref.ID] > 0 { // what is said of the Patient by the id stays in force
+			r.deleted[ref.ID] = true
 			continue
 		}
-		bears := slices.Collect(maps.Keys(r.bears[ref.ID]))
-		for _, name := range bears {
-			r.bearers[name][ref.ID], r.bears[ref.ID][name] = false, false // not committed any more
+		identifiers := slices.Collect(maps.Keys(r.identifiersOf[ref.ID]))
+		for _, name := range identifiers {
+			r.patientsOf[name][ref.ID], r.identifiersOf[ref.ID][name] = false, false // not committed any more
 		}
-		r.part(bears, ref.ID)
+		r.unlinkFailed(identifiers, ref.ID)
 	}
 }
 
-// said puts what a document says now in the place of what it said and may have said.
-func (r *register) said(ref store.Ref, now entry) {
-	r.count(r.docs[ref], -1)
-	for _, e := range r.doubtful[ref] {
+// replace puts what a document says now in the place of what it said and may have said.
+func (r *Register) replace(ref store.Ref, now statement) {
+	r.count(r.statements[ref], -1)
+	for _, e := range r.unknown[ref] {
 		r.count(e, -1)
 	}
-	delete(r.doubtful, ref)
-	if delete(r.docs, ref); now.speaks() {
-		r.docs[ref] = now
+	delete(r.unknown, ref)
+	if delete(r.statements, ref); now.decides() {
+		r.statements[ref] = now
 	}
 }
 
 // count takes an entry in or out. What is committed was expected: expect counted it.
-func (r *register) count(e entry, by int) {
+func (r *Register) count(e statement, by int) {
 	add := func(m map[string]int, name string, holds bool) {
 		if !holds {
 			return
@@ -263,31 +263,31 @@ func (r *register) count(e entry, by int) {
 		add(r.optOut, name, e.optOut)
 		add(r.directive, name, e.directive)
 		add(r.restricted, name, e.restricted)
-		add(r.named, name, e.speaks() && ofIdentifier(name))
-		add(r.spoken, name, e.speaks() && !ofIdentifier(name))
+		add(r.identifierCount, name, e.decides() && IsIdentifierName(name))
+		add(r.patientCount, name, e.decides() && !IsIdentifierName(name))
 		switch {
 		case by > 0:
-		case ofIdentifier(name) && r.named[name] == 0:
-			r.leave(name)
-		case !ofIdentifier(name) && r.spoken[name] == 0:
-			r.leavePatient(name)
+		case IsIdentifierName(name) && r.identifierCount[name] == 0:
+			r.unlinkIdentifier(name)
+		case !IsIdentifierName(name) && r.patientCount[name] == 0:
+			r.unlinkPatient(name)
 		}
 	}
 }
 
-// ofIdentifier reports whether a name is not the id of a Patient.
-func ofIdentifier(name string) bool { return strings.ContainsRune(name, ':') }
+// IsIdentifierName reports whether a name is not the id of a Patient.
+func IsIdentifierName(name string) bool { return strings.ContainsRune(name, ':') }
 
-// newNames are the identifiers, and the ids of Patients, that Consents among some writes
+// NewNames are the identifiers, and the ids of Patients, that Consents among some writes
 // name which say something.
-func (r *register) newNames(writes []store.Write) (identifiers, patients []string) {
+func (r *Register) NewNames(writes []store.Write) (identifiers, patients []string) {
 	for _, w := range writes {
-		says := read(w.Doc)
-		if w.Doc.Ref.Type != "Consent" || !says.speaks() {
+		said := statementOf(w.Doc)
+		if w.Doc.Ref.Type != "Consent" || !said.decides() {
 			continue
 		}
-		for _, name := range says.names {
-			if ofIdentifier(name) {
+		for _, name := range said.names {
+			if IsIdentifierName(name) {
 				identifiers = append(identifiers, name)
 			} else {
 				patients = append(patients, name)
@@ -297,9 +297,9 @@ func (r *register) newNames(writes []store.Write) (identifiers, patients []strin
 	return identifiers, patients
 }
 
-// meet finds the Patients that bear identifiers, and what some Patients bear or bore.
+// FindPatients finds the Patients that bear identifiers, and what some Patients bear or bore.
 // Patients that are written meanwhile join by themselves.
-func (r *register) meet(ctx context.Context, s store.Store, identifiers, patients []string) error {
+func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers, patients []string) error {
 	if len(identifiers)+len(patients) == 0 {
 		return nil
 	}
@@ -310,7 +310,7 @@ func (r *register) meet(ctx context.Context, s store.Store, identifiers, patient
 					return err
 				}
 				r.mu.Lock()
-				r.join(name, d.Ref.ID, true)
+				r.link(name, d.Ref.ID, true)
 				r.mu.Unlock()
 			}
 		}
@@ -324,10 +324,10 @@ func (r *register) meet(ctx context.Context, s store.Store, identifiers, patient
 			}
 			r.mu.Lock()
 			for _, name := range names(d.Keys, index.BearsPrefix()) {
-				r.join(name, id, true)
+				r.link(name, id, true)
 			}
 			if d.Deleted() {
-				r.ended[id] = true
+				r.deleted[id] = true
 			}
 			r.mu.Unlock()
 		}
@@ -338,83 +338,83 @@ func (r *register) meet(ctx context.Context, s store.Store, identifiers, patient
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for w, bears := range r.coming {
-		for _, name := range bears {
+	for w, written := range r.inFlight {
+		for _, name := range written {
 			if slices.Contains(identifiers, name) || slices.Contains(patients, w.Doc.Ref.ID) {
-				r.join(name, w.Doc.Ref.ID, false)
+				r.link(name, w.Doc.Ref.ID, false)
 			}
 		}
 	}
 	return nil
 }
 
-// joinNamed notes which of the identifiers that a Patient bears are named by a
+// linkNamed notes which of the identifiers that a Patient bears are named by a
 // Consent, and all where something is said of the Patient by the id. mu must be held, here
 // and below.
-func (r *register) joinNamed(bears []string, patient string, committed bool) {
-	for _, name := range bears {
-		if r.named[name] > 0 || r.spoken[patient] > 0 {
-			r.join(name, patient, committed)
+func (r *Register) linkNamed(identifiers []string, patient string, committed bool) {
+	for _, name := range identifiers {
+		if r.identifierCount[name] > 0 || r.patientCount[patient] > 0 {
+			r.link(name, patient, committed)
 		}
 	}
 }
 
-func (r *register) join(name, patient string, committed bool) {
-	if r.bearers[name] == nil {
-		r.bearers[name] = map[string]bool{}
+func (r *Register) link(name, patient string, committed bool) {
+	if r.patientsOf[name] == nil {
+		r.patientsOf[name] = map[string]bool{}
 	}
-	if r.bears[patient] == nil {
-		r.bears[patient] = map[string]bool{}
+	if r.identifiersOf[patient] == nil {
+		r.identifiersOf[patient] = map[string]bool{}
 	}
-	committed = committed || r.bearers[name][patient]
-	r.bearers[name][patient], r.bears[patient][name] = committed, committed
+	committed = committed || r.patientsOf[name][patient]
+	r.patientsOf[name][patient], r.identifiersOf[patient][name] = committed, committed
 }
 
-// part takes back what a commit that failed would have made a Patient bear, unless
+// unlinkFailed takes back what a commit that failed would have made a Patient bear, unless
 // another one did or may.
-func (r *register) part(bears []string, patient string) {
-	for _, name := range bears {
-		committed, joined := r.bearers[name][patient]
-		for w, coming := range r.coming {
-			committed = committed || w.Doc.Ref.ID == patient && slices.Contains(coming, name)
+func (r *Register) unlinkFailed(identifiers []string, patient string) {
+	for _, name := range identifiers {
+		committed, linked := r.patientsOf[name][patient]
+		for w, pending := range r.inFlight {
+			committed = committed || w.Doc.Ref.ID == patient && slices.Contains(pending, name)
 		}
-		if joined && !committed {
-			r.unjoin(name, patient)
-		}
-	}
-}
-
-func (r *register) unjoin(name, patient string) {
-	if delete(r.bearers[name], patient); len(r.bearers[name]) == 0 {
-		delete(r.bearers, name)
-	}
-	if delete(r.bears[patient], name); len(r.bears[patient]) == 0 {
-		delete(r.bears, patient)
-	}
-}
-
-// leave forgets who bears an identifier that no Consent names any more.
-func (r *register) leave(name string) {
-	for patient := range r.bearers[name] {
-		if r.spoken[patient] == 0 {
-			r.unjoin(name, patient)
+		if linked && !committed {
+			r.unlink(name, patient)
 		}
 	}
 }
 
-// leavePatient forgets what a Patient bears of whom nothing is said by the id any more, as
+func (r *Register) unlink(name, patient string) {
+	if delete(r.patientsOf[name], patient); len(r.patientsOf[name]) == 0 {
+		delete(r.patientsOf, name)
+	}
+	if delete(r.identifiersOf[patient], name); len(r.identifiersOf[patient]) == 0 {
+		delete(r.identifiersOf, patient)
+	}
+}
+
+// unlinkIdentifier forgets who bears an identifier that no Consent names any more.
+func (r *Register) unlinkIdentifier(name string) {
+	for patient := range r.patientsOf[name] {
+		if r.patientCount[patient] == 0 {
+			r.unlink(name, patient)
+		}
+	}
+}
+
+// unlinkPatient forgets what a Patient bears of whom nothing is said by the id any more, as
 // far as no Consent names it.
-func (r *register) leavePatient(patient string) {
-	for name := range r.bears[patient] {
-		if r.named[name] == 0 || r.ended[patient] {
-			r.unjoin(name, patient)
+func (r *Register) unlinkPatient(patient string) {
+	for name := range r.identifiersOf[patient] {
+		if r.identifierCount[name] == 0 || r.deleted[patient] {
+			r.unlink(name, patient)
 		}
 	}
-	delete(r.ended, patient)
+	delete(r.deleted, patient)
 }
 
-// covered reports what is in force for a name, at one instant.
-func (r *register) covered(name string) (c entry) {
+// inForce reports what is in force for a name, at one instant.
+func (r *Register) inForce(name string) (c statement) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	add := func(name string) {
@@ -424,55 +424,55 @@ func (r *register) covered(name string) (c entry) {
 	}
 	add(name)
 	//law:bearers-covered
-	for of := range r.bears[name] {
+	for of := range r.identifiersOf[name] {
 		add(of)
 	}
-	for patient := range r.bearers[name] { // it may mean that one, whoever else bears it by now
+	for patient := range r.patientsOf[name] { // it may mean that one, whoever else bears it by now
 		add(patient)
 	}
 	return c
 }
 
-// observed is the register as one request sees it. A directive may change its kind between
+// Observation is the register as one request sees it. A directive may change its kind between
 // two questions of a request, so that none of the kinds is in force when it is asked for
 // it: whoever was found in one set stays as found. It is for the goroutine of the request.
-type observed struct {
-	*register
-	known map[string]entry // of those for whom something is in force
+type Observation struct {
+	*Register
+	seen map[string]statement // of those for whom something is in force
 }
 
-func (r *register) observed() *observed { return &observed{r, map[string]entry{}} }
+func (r *Register) Observe() *Observation { return &Observation{r, map[string]statement{}} }
 
-func (d *observed) of(name string) entry {
-	if c, met := d.known[name]; met {
+func (d *Observation) of(name string) statement {
+	if c, met := d.seen[name]; met {
 		return c
 	}
-	c := d.covered(name)
-	if c.speaks() {
-		d.known[name] = c
+	c := d.inForce(name)
+	if c.decides() {
+		d.seen[name] = c
 	}
 	return c
 }
 
-// sets are the three sets, for predicates and decisions.
-func (d *observed) sets() sets {
-	return sets{
-		optedOut:   ids(func(name string) bool { return d.of(name).optOut }),
-		denied:     ids(func(name string) bool { return d.of(name).directive }),
-		restricted: ids(func(name string) bool { return d.of(name).restricted }),
+// Sets are the three sets, for predicates and decisions.
+func (d *Observation) Sets() Sets {
+	return Sets{
+		OptedOut:   SetFunc(func(name string) bool { return d.of(name).optOut }),
+		Denied:     SetFunc(func(name string) bool { return d.of(name).directive }),
+		Restricted: SetFunc(func(name string) bool { return d.of(name).restricted }),
 	}
 }
 
-// patients are the ids of those of whom something may be in force, now, by the id or by
+// Patients are the ids of those of whom something may be in force, now, by the id or by
 // an identifier; each once.
-func (r *register) patients() []string {
+func (r *Register) Patients() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	all := map[string]bool{}
-	for name := range r.spoken {
+	for name := range r.patientCount {
 		all[name] = true
 	}
-	for patient := range r.bears {
+	for patient := range r.identifiersOf {
 		all[patient] = true
 	}
 	return slices.Collect(maps.Keys(all))

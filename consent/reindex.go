@@ -27,8 +27,8 @@ type KeyFormat struct {
 	Words bool `json:"words,omitempty"`
 }
 
-// keying is how this Guard keys documents, and how it asks for them.
-func (g *Guard) keying() KeyFormat {
+// keyFormat is how this Guard keys documents, and how it asks for them.
+func (g *Guard) keyFormat() KeyFormat {
 	return KeyFormat{Index: index.Version, Facts: factsVersion, Words: g.index.IndexesWords()}
 }
 
@@ -44,26 +44,26 @@ func (k KeyFormat) String() string {
 // this program's: what it asks would not find them, or not hide them.
 var ErrKeyFormat = errors.New("the documents were keyed by other rules")
 
-// keyingMark and progressMark are where State holds the keying of the whole
+// keyFormatKey and progressKey are where State holds the keying of the whole
 // store, and how far a walk has come.
 const (
-	keyingMark   = "index/keying"
-	progressMark = "index/progress"
+	keyFormatKey = "index/keying"
+	progressKey  = "index/progress"
 )
 
 // CheckKeyFormat returns ErrKeyFormat unless all documents are keyed as this program
 // does it. A store without documents is marked so.
 func (g *Guard) CheckKeyFormat(ctx context.Context, state store.State) error {
-	stands, found, err := keyingOf(ctx, state)
+	current, found, err := readKeyFormat(ctx, state)
 	switch {
 	case err != nil:
 		return err
-	case found && stands == g.keying():
+	case found && current == g.keyFormat():
 		return nil
 	case found:
-		return fmt.Errorf("%w: %s, and this program's are %s", ErrKeyFormat, stands, g.keying())
-	case len(g.types.list()) > 0:
-		return fmt.Errorf("%w: the store does not say by which, and this program's are %s", ErrKeyFormat, g.keying())
+		return fmt.Errorf("%w: %s, and this program's are %s", ErrKeyFormat, current, g.keyFormat())
+	case len(g.catalog.storedTypes()) > 0:
+		return fmt.Errorf("%w: the store does not say by which, and this program's are %s", ErrKeyFormat, g.keyFormat())
 	}
 	return g.MarkKeyFormat(ctx, state)
 }
@@ -71,24 +71,24 @@ func (g *Guard) CheckKeyFormat(ctx context.Context, state store.State) error {
 // MarkKeyFormat says that all documents are keyed as this program does it: of an
 // empty store, or after a walk.
 func (g *Guard) MarkKeyFormat(ctx context.Context, state store.State) error {
-	if _, err := g.store.Commit(ctx, store.Batch{State: []store.StateWrite{g.keyed()}}); err != nil {
+	if _, err := g.store.Commit(ctx, store.Batch{State: []store.StateWrite{g.keyFormatWrite()}}); err != nil {
 		return fmt.Errorf("mark the keying of the store: %w", err)
 	}
 	return nil
 }
 
-func (g *Guard) keyed() store.StateWrite {
-	b, err := json.Marshal(g.keying())
+func (g *Guard) keyFormatWrite() store.StateWrite {
+	b, err := json.Marshal(g.keyFormat())
 	if err != nil {
 		panic(err) // of numbers and a truth
 	}
-	return store.StateWrite{Key: keyingMark, Value: b}
+	return store.StateWrite{Key: keyFormatKey, Value: b}
 }
 
 // DescribeKeyFormat writes by which rules the documents of a store are keyed, for people;
 // empty where the store does not say.
 func DescribeKeyFormat(ctx context.Context, state store.State) (string, error) {
-	k, found, err := keyingOf(ctx, state)
+	k, found, err := readKeyFormat(ctx, state)
 	if err != nil || !found {
 		return "", err
 	}
@@ -98,12 +98,12 @@ func DescribeKeyFormat(ctx context.Context, state store.State) (string, error) {
 // WordsIndexed reports whether the words of all documents of a store have keys; false
 // where the store does not say how it is keyed.
 func WordsIndexed(ctx context.Context, state store.State) (bool, error) {
-	k, _, err := keyingOf(ctx, state)
+	k, _, err := readKeyFormat(ctx, state)
 	return k.Words, err
 }
 
-func keyingOf(ctx context.Context, state store.State) (k KeyFormat, found bool, err error) {
-	b, err := state.Lookup(ctx, keyingMark)
+func readKeyFormat(ctx context.Context, state store.State) (k KeyFormat, found bool, err error) {
+	b, err := state.Lookup(ctx, keyFormatKey)
 	if errors.Is(err, store.ErrNotFound) {
 		return k, false, nil
 	}
@@ -116,8 +116,8 @@ func keyingOf(ctx context.Context, state store.State) (k KeyFormat, found bool, 
 	return k, true, nil
 }
 
-// Reindexing is how far a walk over all documents has come.
-type Reindexing struct {
+// Walk is how far a walk over all documents has come.
+type Walk struct {
 	Format  KeyFormat `json:"keying"`  // by which rules documents are keyed
 	Began   time.Time `json:"began"`   // of the walk, the first time
 	Resumed int       `json:"resumed"` // how often it went on after an interruption
@@ -142,12 +142,12 @@ type Reindexing struct {
 }
 
 // ReindexStatus returns where the walk stands; false if there never was one.
-func ReindexStatus(ctx context.Context, state store.State) (Reindexing, bool, error) {
-	return walkStatus(ctx, state, progressMark)
+func ReindexStatus(ctx context.Context, state store.State) (Walk, bool, error) {
+	return readStatus(ctx, state, progressKey)
 }
 
-func walkStatus(ctx context.Context, state store.State, mark string) (Reindexing, bool, error) {
-	var r Reindexing
+func readStatus(ctx context.Context, state store.State, mark string) (Walk, bool, error) {
+	var r Walk
 	b, err := state.Lookup(ctx, mark)
 	if errors.Is(err, store.ErrNotFound) {
 		return r, false, nil
@@ -174,40 +174,40 @@ const reindexRounds = 10
 // were read, and may wait. The record may be written to meanwhile by this
 // Guard; commits that bring a Patient, or that key other documents anew, wait
 // for the page under way. One walk at a time.
-func (g *Guard) Reindex(ctx context.Context, state store.State, rest func(context.Context, Reindexing) error) (Reindexing, error) {
+func (g *Guard) Reindex(ctx context.Context, state store.State, pause func(context.Context, Walk) error) (Walk, error) {
 	at, found, err := ReindexStatus(ctx, state)
 	if err != nil {
 		return at, err
 	}
-	if !found || at.Done || at.Format != g.keying() {
-		at = Reindexing{Format: g.keying(), Began: g.clock().UTC(), Type: walk(0)[0]}
-		for _, p := range g.toIndex() {
+	if !found || at.Done || at.Format != g.keyFormat() {
+		at = Walk{Format: g.keyFormat(), Began: g.clock().UTC(), Type: typeOrder(0)[0]}
+		for _, p := range g.waitingParameters() {
 			at.Parameters = append(at.Parameters, p.Number)
 		}
 	} else {
 		at.Resumed++
 	}
-	return at, g.walkOn(ctx, &at, rest)
+	return at, g.run(ctx, &at, pause)
 }
 
-// walkOn walks from where at stands to the end.
-func (g *Guard) walkOn(ctx context.Context, at *Reindexing, rest func(context.Context, Reindexing) error) error {
-	size := at.page()
+// run walks from where at stands to the end.
+func (g *Guard) run(ctx context.Context, at *Walk, pause func(context.Context, Walk) error) error {
+	size := at.pageSize()
 	for !at.Done {
 		var err error
-		if size, err = g.reindexSome(ctx, at, size); err != nil {
+		if size, err = g.rekeyPage(ctx, at, size); err != nil {
 			return fmt.Errorf("reindex %s: %w", at.Type, err)
 		}
-		if err := rest(ctx, *at); err != nil {
+		if err := pause(ctx, *at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// followsAnything reports whether documents of a type take their owners from
+// inheritsFromAny reports whether documents of a type take their owners from
 // documents of any type: a Binary does not follow these.
-func followsAnything(typ string) bool {
+func inheritsFromAny(typ string) bool {
 	switch typ {
 	case "Provenance", "List", "Group", "Linkage", "AuditEvent", "Binary":
 		return true
@@ -215,12 +215,12 @@ func followsAnything(typ string) bool {
 	return false
 }
 
-// turns says when documents of a type are keyed: behind those of the types that they
+// keyOrders says when documents of a type are keyed: behind those of the types that they
 // may inherit owners from, Patients first. Types that inherit from one another in a
-// circle come last, in lastTurn.
-var turns = sync.OnceValue(func() map[string]int {
+// circle come last, in lastKeyOrder.
+var keyOrders = sync.OnceValue(func() map[string]int {
 	at := map[string]int{}
-	for range lastTurn {
+	for range lastKeyOrder {
 		for _, typ := range r4.Resources() {
 			if typ == "Patient" {
 				continue
@@ -228,7 +228,7 @@ var turns = sync.OnceValue(func() map[string]int {
 			at[typ] = max(at[typ], 1)
 			for _, from := range index.InheritsFrom(typ) {
 				if from != typ {
-					at[typ] = min(max(at[typ], at[from]+1), lastTurn)
+					at[typ] = min(max(at[typ], at[from]+1), lastKeyOrder)
 				}
 			}
 		}
@@ -236,31 +236,31 @@ var turns = sync.OnceValue(func() map[string]int {
 	return at
 })
 
-const lastTurn = 12
+const lastKeyOrder = 12
 
-func turn(typ string) int { return turns()[typ] }
+func KeyOrder(typ string) int { return keyOrders()[typ] }
 
-// loops reports whether a document of a type may inherit from another one of it, by
+// MayInheritFromItself reports whether a document of a type may inherit from another one of it, by
 // whatever way, so that one walk over the type may not be enough.
-func loops(typ string) bool {
-	return turn(typ) == lastTurn || slices.Contains(index.InheritsFrom(typ), typ)
+func MayInheritFromItself(typ string) bool {
+	return KeyOrder(typ) == lastKeyOrder || slices.Contains(index.InheritsFrom(typ), typ)
 }
 
-// walk is the order of types in a round. Later rounds walk those alone that inherit.
-func walk(round int) []string {
+// typeOrder is the order of types in a round. Later rounds walk those alone that inherit.
+func typeOrder(round int) []string {
 	types := slices.Clone(r4.Resources())
 	if round > 0 {
 		types = slices.DeleteFunc(types, func(typ string) bool { return !index.Inherits(typ) })
 	}
-	slices.SortStableFunc(types, func(a, b string) int { return turn(a) - turn(b) })
+	slices.SortStableFunc(types, func(a, b string) int { return KeyOrder(a) - KeyOrder(b) })
 	return types
 }
 
-// next moves on behind the last document of a type.
-func (r *Reindexing) next() {
-	types := walk(r.Round)
+// nextType moves on behind the last document of a type.
+func (r *Walk) nextType() {
+	types := typeOrder(r.Round)
 	if r.Marking {
-		types = walk(0)
+		types = typeOrder(0)
 	}
 	r.After = nil
 	if r.Types != nil {
@@ -276,11 +276,11 @@ func (r *Reindexing) next() {
 		return
 	}
 	if r.Changed && !r.Marking && r.Round < reindexRounds {
-		r.Round, r.Type, r.Changed = r.Round+1, walk(1)[0], false
+		r.Round, r.Type, r.Changed = r.Round+1, typeOrder(1)[0], false
 		return
 	}
 	if r.Relabelled && !r.Marking {
-		r.Marking, r.Type, r.Changed = true, walk(0)[0], false
+		r.Marking, r.Type, r.Changed = true, typeOrder(0)[0], false
 		return
 	}
 	r.Type, r.Done = "", true

@@ -21,17 +21,17 @@ const (
 	reindexPause    = time.Second
 )
 
-// reindexSome keys the next page anew, in one commit with its mark, and moves
+// rekeyPage keys the next page anew, in one commit with its mark, and moves
 // at on. The page has at most size documents; next is the size for the page behind it.
-func (g *Guard) reindexSome(ctx context.Context, at *Reindexing, size int) (next int, err error) {
+func (g *Guard) rekeyPage(ctx context.Context, at *Walk, size int) (next int, err error) {
 	for began, try := time.Now(), 1; ; {
 		to := *at
-		err := g.reindexOnce(ctx, &to, size)
+		err := g.rekeyPageOnce(ctx, &to, size)
 		switch {
 		case err == nil:
 			*at = to
-			return min(2*size, at.page()), nil
-		case errors.Is(err, errDefined) && ctx.Err() == nil: // whoever defines parameters ends some time
+			return min(2*size, at.pageSize()), nil
+		case errors.Is(err, errTableChanged) && ctx.Err() == nil: // whoever defines parameters ends some time
 		case errors.Is(err, store.ErrConflict) && try < reindexTries:
 			try, size = try+1, max(size/2, 1)
 		case errors.Is(err, store.ErrUnavailable) && time.Since(began) < reindexPatience:
@@ -46,13 +46,13 @@ func (g *Guard) reindexSome(ctx context.Context, at *Reindexing, size int) (next
 	}
 }
 
-func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing, size int) error {
-	defer g.readers.enter()()
-	l := &landing{installed: g.index.Installed(), began: g.backlog.began()}
+func (g *Guard) rekeyPageOnce(ctx context.Context, at *Walk, size int) error {
+	defer g.reads.begin()()
+	prepared := &preparedCommit{definitions: g.index.Installed(), epoch: g.backlog.Epoch()}
 	n := 0
 	err := g.store.Read(ctx, func(snap store.Snap) error {
 		var err error
-		n, err = g.keyAnew(ctx, snap, at, l, size)
+		n, err = g.readPage(ctx, snap, at, prepared, size)
 		return err
 	})
 	if err != nil {
@@ -61,10 +61,10 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing, size int) error
 	if !at.Marking {
 		at.Read += n
 	}
-	at.Rekeyed += len(l.Writes)
-	at.Changed = at.Changed || len(l.Writes) > 0 && loops(at.Type)
+	at.Rekeyed += len(prepared.Writes)
+	at.Changed = at.Changed || len(prepared.Writes) > 0 && MayInheritFromItself(at.Type)
 	if n < size {
-		at.next()
+		at.nextType()
 	}
 	if n == 0 && !at.Done {
 		return nil // nothing that a mark would save
@@ -73,25 +73,25 @@ func (g *Guard) reindexOnce(ctx context.Context, at *Reindexing, size int) error
 	if err != nil {
 		return fmt.Errorf("mark how far the reindex is: %w", err)
 	}
-	l.State = append(l.State, store.StateWrite{Key: at.mark(), Value: mark})
+	prepared.State = append(prepared.State, store.StateWrite{Key: at.stateKey(), Value: mark})
 	if at.Done {
 		if at.Types == nil {
-			l.State = append(l.State, g.keyed())
+			prepared.State = append(prepared.State, g.keyFormatWrite())
 		}
-		l.completes = at.Parameters
+		prepared.completedParameters = at.Parameters
 	}
-	return g.land(ctx, l)
+	return g.commitPrepared(ctx, prepared)
 }
 
-// keyAnew reads one page of at most size documents and makes the writes of the documents that stand under
+// readPage reads one page of at most size documents and makes the writes of the documents that stand under
 // other keys than they should. It returns how many documents it read.
-func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l *landing, size int) (n int, err error) {
-	w := g.reads(snap)
+func (g *Guard) readPage(ctx context.Context, snap store.Snap, at *Walk, prepared *preparedCommit, size int) (n int, err error) {
+	w := g.trackedReader(snap)
 	before := map[store.Ref]store.Doc{}
-	stale := g.backlog.now().where()
-	l.Batch, l.wants = store.Batch{}, nil // a store may read again
-	rows := g.labelled(snap, nil)
-	l.before = func(ref store.Ref) store.Doc { return before[ref] }
+	stale := g.backlog.Stale().Where()
+	prepared.Batch, prepared.dependsOn = store.Batch{}, nil // a store may read again
+	rows := g.labelledRows(snap, nil)
+	prepared.replaced = func(ref store.Ref) store.Doc { return before[ref] }
 	for d, err := range snap.Scan(ctx, store.Query{Type: at.Type, Where: everything, After: at.After}) {
 		if err != nil {
 			return n, err
@@ -99,41 +99,41 @@ func (g *Guard) keyAnew(ctx context.Context, snap store.Snap, at *Reindexing, l 
 		n++
 		after := d.RowID
 		at.After = &after
-		made := described{keys: d.Keys, id: d.RowID}
+		made := Keyed{Keys: d.Keys, RowID: d.RowID}
 		if !at.Marking {
-			row, err := g.row(d)
+			row, err := g.Extract(d)
 			if err != nil {
 				return n, err
 			}
-			if made, err = g.describe(ctx, w, d, row); err != nil {
+			if made, err = g.Describe(ctx, w, d, row); err != nil {
 				return n, err
 			}
 		}
-		if made.keys, err = rows.marked(ctx, made.keys, made.id.Partition, d.Body); err != nil {
+		if made.Keys, err = rows.Mark(ctx, made.Keys, made.RowID.Partition, d.Body); err != nil {
 			return n, err
 		}
 		switch {
-		case d.RowID == made.id && slices.Equal(d.Keys, made.keys):
-		case store.Match(stale, d.Keys) && !sameHeirs(d.Keys, made.keys):
+		case d.RowID == made.RowID && slices.Equal(d.Keys, made.Keys):
+		case store.Match(stale, d.Keys) && !SameInheritance(d.Keys, made.Keys):
 			// The backlog keys it, and then what depends on it, which nobody would know to
 			// be stale if it was found keyed.
 		default:
 			before[d.Ref] = d
-			for _, name := range relabels(d, store.Doc{Version: d.Version, Keys: made.keys}) {
+			for _, name := range personsRelabelled(d, store.Doc{Version: d.Version, Keys: made.Keys}) {
 				if at.Relabelled = true; at.Types != nil { // another walk marks at its end
-					l.addStale(labelsName+name, staleName{})
+					prepared.addStale(LabelsPrefix+name, Entry{})
 				}
 			}
-			d.RowID, d.Keys = made.id, made.keys
-			l.Writes = append(l.Writes, store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true})
-			l.wants = append(l.wants, names(made.keys, index.DependsOnPrefix())...)
+			d.RowID, d.Keys = made.RowID, made.Keys
+			prepared.Writes = append(prepared.Writes, store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true})
+			prepared.dependsOn = append(prepared.dependsOn, names(made.Keys, index.DependsOnPrefix())...)
 		}
 		if n == size {
 			break
 		}
 	}
-	if len(l.Writes) > 0 {
-		w.demand(&l.Batch)
+	if len(prepared.Writes) > 0 {
+		w.AddConditions(&prepared.Batch)
 	}
 	return n, nil
 }

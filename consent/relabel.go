@@ -20,50 +20,50 @@ import (
 // not demand that no label changes: else a feed could hold up the writes of others.
 // Where a label may have changed since the snapshot, it adds the stale name itself.
 
-// labelsName begins the stale names of persons of whom other rows are labelled than were;
+// LabelsPrefix begins the stale names of persons of whom other rows are labelled than were;
 // behind it stands the name of the person.
-const labelsName = "labels:"
+const LabelsPrefix = "labels:"
 
-// labelling is the commits under way, by the persons whose rows they write. It is safe
+// labelChanges is the commits under way, by the persons whose rows they write. It is safe
 // for concurrent use.
-type labelling struct {
+type labelChanges struct {
 	mu       sync.Mutex
 	changing map[string]int                    // commits that change labelled rows of a person
 	writing  map[string]map[chan struct{}]bool // the others, each with what is closed when it is over
 }
 
-func newLabelling() *labelling {
-	return &labelling{changing: map[string]int{}, writing: map[string]map[chan struct{}]bool{}}
+func newLabelChanges() *labelChanges {
+	return &labelChanges{changing: map[string]int{}, writing: map[string]map[chan struct{}]bool{}}
 }
 
-// depart begins the last part of a commit that changes labelled rows of some persons and
+// begin begins the last part of a commit that changes labelled rows of some persons and
 // writes rows about others; over ends it. doubtful are those of the others whose labelled
 // rows another commit changes now. earlier are the commits under way that did not see
 // this one: it has to wait for these, so that what is stored behind it sees them.
-func (l *labelling) depart(changes, writes []string) (doubtful []string, earlier []chan struct{}, over func()) {
+func (l *labelChanges) begin(changes, writes []string) (uncertain []string, running []chan struct{}, end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, name := range changes {
 		for commit := range l.writing[name] {
-			earlier = append(earlier, commit)
+			running = append(running, commit)
 		}
 		l.changing[name]++
 	}
-	ended := make(chan struct{})
+	done := make(chan struct{})
 	for _, name := range writes {
 		if l.changing[name] > 0 {
-			doubtful = append(doubtful, name)
+			uncertain = append(uncertain, name)
 			continue
 		}
 		if l.writing[name] == nil {
 			l.writing[name] = map[chan struct{}]bool{}
 		}
-		l.writing[name][ended] = true
+		l.writing[name][done] = true
 	}
-	return doubtful, earlier, func() { l.end(changes, writes, ended) }
+	return uncertain, running, func() { l.end(changes, writes, done) }
 }
 
-func (l *labelling) end(changes, writes []string, ended chan struct{}) {
+func (l *labelChanges) end(changes, writes []string, done chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, name := range changes {
@@ -72,30 +72,30 @@ func (l *labelling) end(changes, writes []string, ended chan struct{}) {
 		}
 	}
 	for _, name := range writes {
-		if delete(l.writing[name], ended); len(l.writing[name]) == 0 {
+		if delete(l.writing[name], done); len(l.writing[name]) == 0 {
 			delete(l.writing, name)
 		}
 	}
-	close(ended)
+	close(done)
 }
 
-// keepLabels departs with a batch, and adds the stale names of the persons whose rows it
+// beginLabelChange departs with a batch, and adds the stale names of the persons whose rows it
 // may have marked by labels that are not those of now.
-func (g *Guard) keepLabels(ctx context.Context, l *landing) (over func(), err error) {
+func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) (over func(), err error) {
 	var changes, writes []string
-	for name := range l.stale {
-		if person, labels := strings.CutPrefix(name, labelsName); labels {
+	for name := range prepared.staleNames {
+		if person, labels := strings.CutPrefix(name, LabelsPrefix); labels {
 			changes = append(changes, person)
 		}
 	}
-	for i := range l.Writes {
-		if !l.Writes[i].Doc.Deleted() {
-			writes = append(writes, persons(l.Writes[i].Doc.Keys)...)
+	for i := range prepared.Writes {
+		if !prepared.Writes[i].Doc.Deleted() {
+			writes = append(writes, Persons(prepared.Writes[i].Doc.Keys)...)
 		}
 	}
-	writes = slices.DeleteFunc(distinctNames(writes), func(name string) bool { return slices.Contains(changes, name) })
-	doubtful, earlier, over := g.labelling.depart(changes, writes)
-	for _, commit := range earlier {
+	writes = slices.DeleteFunc(Distinct(writes), func(name string) bool { return slices.Contains(changes, name) })
+	uncertain, running, over := g.labelChanges.begin(changes, writes)
+	for _, commit := range running {
 		select {
 		case <-commit:
 		case <-ctx.Done():
@@ -104,43 +104,43 @@ func (g *Guard) keepLabels(ctx context.Context, l *landing) (over func(), err er
 		}
 	}
 	for _, name := range writes { // behind depart: who arrived before it has said what changed
-		if slices.Contains(doubtful, name) || g.backlog.addedSince(labelsName+name, l.began) {
-			l.addStale(labelsName+name, staleName{})
+		if slices.Contains(uncertain, name) || g.backlog.AddedSince(LabelsPrefix+name, prepared.epoch) {
+			prepared.addStale(LabelsPrefix+name, Entry{})
 		}
 	}
 	return over, nil
 }
 
 // addStale adds a stale name, or what else is said of it.
-func (l *landing) addStale(name string, s staleName) {
-	if l.stale == nil {
-		l.stale = map[string]staleName{}
+func (prepared *preparedCommit) addStale(name string, s Entry) {
+	if prepared.staleNames == nil {
+		prepared.staleNames = map[string]Entry{}
 	}
-	l.stale[name] = s.with(l.stale[name])
+	prepared.staleNames[name] = s.Merge(prepared.staleNames[name])
 }
 
-// mark completes the keys of the live documents of the batch, and notes of whom it
+// markAll completes the keys of the live documents of the batch, and notes of whom it
 // changes the labelled rows.
-func (c *commit) mark(ctx context.Context) error {
-	rows := c.view.guard.labelled(c.view.snap, c.pending)
+func (c *commitBuilder) markAll(ctx context.Context) error {
+	rows := c.view.guard.labelledRows(c.view.snap, c.pending)
 	for _, ref := range c.order {
 		w := c.pending[ref]
 		if !w.Doc.Deleted() {
 			var err error
-			if w.Doc.Keys, err = rows.marked(ctx, w.Doc.Keys, w.Doc.RowID.Partition, w.Doc.Body); err != nil {
+			if w.Doc.Keys, err = rows.Mark(ctx, w.Doc.Keys, w.Doc.RowID.Partition, w.Doc.Body); err != nil {
 				return err
 			}
 		}
-		for _, name := range relabels(c.before[ref], w.Doc) {
-			c.stale[labelsName+name] = c.stale[labelsName+name].with(staleName{})
+		for _, name := range personsRelabelled(c.replaced[ref], w.Doc) {
+			c.staleNames[LabelsPrefix+name] = c.staleNames[LabelsPrefix+name].Merge(Entry{})
 		}
 	}
 	return nil
 }
 
-// relabels are the names of persons of whom a new version is labelled and the one before
+// personsRelabelled are the names of persons of whom a new version is labelled and the one before
 // was not, or the reverse. No stored row refers to one whose id was made for it.
-func relabels(before, now store.Doc) []string {
+func personsRelabelled(before, now store.Doc) []string {
 	if before.Version == 0 && now.Origin == store.Created {
 		return nil
 	}
@@ -151,16 +151,16 @@ func relabels(before, now store.Doc) []string {
 		return names(d.Keys, index.LabelledPrefix())
 	}
 	was, is := of(before), of(now)
-	return slices.DeleteFunc(distinctNames(was, is), func(name string) bool {
+	return slices.DeleteFunc(Distinct(was, is), func(name string) bool {
 		return slices.Contains(was, name) && slices.Contains(is, name)
 	})
 }
 
-// markDocs puts documents of a person into the batch, as far as they are to be marked
+// markPage puts documents of a person into the batch, as far as they are to be marked
 // otherwise.
-func (c *commit) markDocs(ctx context.Context, docs []store.Doc, rows *labelled) error {
+func (c *commitBuilder) markPage(ctx context.Context, docs []store.Doc, rows *LabelledRows) error {
 	for _, d := range docs {
-		keys, err := rows.marked(ctx, d.Keys, d.RowID.Partition, d.Body)
+		keys, err := rows.Mark(ctx, d.Keys, d.RowID.Partition, d.Body)
 		if err != nil {
 			return err
 		}

@@ -36,8 +36,8 @@ type Rules struct {
 	Withheld bool
 }
 
-// idle reports whether the rules hide and cut nothing, and leave all letters.
-func (r Rules) idle() bool {
+// empty reports whether the rules hide and cut nothing, and leave all letters.
+func (r Rules) empty() bool {
 	return r.Hide == nil && r.NoRecord == nil && len(r.Owners) == 0 && len(r.Permissions) == 0
 }
 
@@ -50,30 +50,30 @@ type OwnerRule struct {
 	Cut []string
 }
 
-// ruled are the patients with rules of their own.
-type ruled map[string][]OwnerRule
+// ownersWithRules are the patients with rules of their own.
+type ownersWithRules map[string][]OwnerRule
 
 // Has reports whether a patient has rules.
-func (r ruled) Has(patient string) bool { return len(r[patient]) > 0 }
+func (r ownersWithRules) Has(patient string) bool { return len(r[patient]) > 0 }
 
-// touched is which documents may be cut, or hidden by rules, one by one; nil where that
+// cutCandidates is which documents may be cut, or hidden by rules, one by one; nil where that
 // may be any.
-func (g *Grant) touched() store.Pred {
+func (g *Grant) cutCandidates() store.Pred {
 	switch {
 	case g.principal.Kind == Patient:
 		return nil
 	case len(g.rules.Owners) == 0:
-		return g.pointing
+		return g.refersToLabelled
 	}
-	return either(owned(ruled(g.rules.Owners)), g.pointing)
+	return anyOf(About(ownersWithRules(g.rules.Owners)), g.refersToLabelled)
 }
 
-// pointing is which documents may refer to rows that labels hide.
-func pointing(stale *staleSet) store.Pred {
-	if unmarked := stale.unmarked(); len(unmarked) > 0 {
-		return append(unmarked, fact(factPoints))
+// refersToLabelled is which documents may refer to rows that labels hide.
+func refersToLabelled(stale *StaleSet) store.Pred {
+	if unmarked := stale.WhereUnmarked(); len(unmarked) > 0 {
+		return append(unmarked, fact(factRefersToLabelled))
 	}
-	return fact(factPoints)
+	return fact(factRefersToLabelled)
 }
 
 // apply returns the paths that the rules of a document's owners cut, and whether
@@ -111,28 +111,28 @@ func decided(ctx context.Context, d *decision) *Refusal {
 	if rules.NoRecord == nil {
 		return nil
 	}
-	d.grant.hidden.without = rules.NoRecord
-	return d.dissent(8, rules.NoRecord)
+	d.grant.hidden.noRecord = rules.NoRecord
+	return d.hiddenRecord(8, rules.NoRecord)
 }
 
-// narrowed is what the rules leave of a predicate of the pipeline.
-func (r *Rules) narrowed(where store.Pred) store.Pred {
+// narrow is what the rules leave of a predicate of the pipeline.
+func (r *Rules) narrow(where store.Pred) store.Pred {
 	if r.Hide == nil && r.NoRecord == nil {
 		return where
 	}
 	out := store.And{where}
 	if r.Hide != nil {
-		out = append(out, none(r.Hide))
+		out = append(out, not(r.Hide))
 	}
 	//law:no-record
 	if r.NoRecord != nil {
-		out = append(out, none(owned(r.NoRecord)))
+		out = append(out, not(About(r.NoRecord)))
 	}
 	return out
 }
 
-// leave reports whether the rules leave one of the letters of a type.
-func (r *Rules) leave(typ, letters string) bool {
+// permit reports whether the rules leave one of the letters of a type.
+func (r *Rules) permit(typ, letters string) bool {
 	left, named := r.Permissions[typ]
 	//law:permissions-left
 	return !named || strings.ContainsAny(left, letters)

@@ -48,7 +48,7 @@ func TestLettersOfNodes(t *testing.T) {
 		left                       string
 		searched, read, referredTo bool
 	}{{"s", true, false, true}, {"r", false, true, true}, {"", false, false, false}, {"rs", true, true, true}} {
-		r.decider.Set(consenttest.Decision{Letters: map[string]string{"Observation": c.left}})
+		r.decider.Set(consenttest.Decision{Permissions: map[string]string{"Observation": c.left}})
 		r.within(r.clinician("A"), func(v *consent.View) {
 			if got := r.rows(v, "status", "final") == 1; got != c.searched {
 				t.Errorf("letters %q left: a search finds the row: %v, want %v", c.left, got, c.searched)
@@ -103,7 +103,7 @@ func TestWithoutRecord(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
 	r.mustPut(r.feed("A"), seen)
-	r.decider.Set(consenttest.Decision{Without: []string{"A.1"}})
+	r.decider.Set(consenttest.Decision{NoRecord: []string{"A.1"}})
 	req := consent.Request{Interaction: consent.Read, Type: "Patient", Permission: consent.PermitRead, Named: consent.NamedPatient{ID: "A.1"}}
 	err := r.guard.Read(context.Background(), r.clinician("A", "break-glass"), req, func(*consent.View) error { return nil })
 	if refusal, ok := consent.AsRefusal(err); !ok || refusal.Reason != consent.NoPatientConsent {
@@ -144,7 +144,7 @@ func TestLettersOfWrites(t *testing.T) {
 		left           string
 		stands, absent int
 	}{{"", 403, 403}, {"rs", 403, 403}, {"cd", 403, 403}, {"u", 0, 405}, {"cruds", 0, 405}} {
-		r.decider.Set(consenttest.Decision{Letters: map[string]string{"Consent": c.left}})
+		r.decider.Set(consenttest.Decision{Permissions: map[string]string{"Consent": c.left}})
 		for id, want := range map[string]int{"G.c": c.stands, "G.none": c.absent} {
 			err := r.put(p, optOut(id, "G.1"))
 			got := 0
@@ -170,7 +170,7 @@ func TestUnseenAfterWriting(t *testing.T) {
 		{"their own", "", consenttest.Decision{}, true},
 		{"with a label that keeps rows from patients", `"meta":{"security":[{"code":"NOPAT"}]},`, consenttest.Decision{}, true},
 		{"hidden by a rule", "", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "G.1", Trait: consenttest.Trait{Type: "Consent"}, Hide: true}}}, false},
-		{"no record", "", consenttest.Decision{Without: []string{"G.1"}}, false},
+		{"no record", "", consenttest.Decision{NoRecord: []string{"G.1"}}, false},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)

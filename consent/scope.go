@@ -18,7 +18,7 @@ const (
 	PermitSearch Permission = 's'
 )
 
-const letters = "cruds"
+const permissionOrder = "cruds"
 
 // Scope is one resource scope: level / type . letters.
 type Scope struct {
@@ -104,11 +104,11 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 	if strings.Contains(token, "?") {
 		return Scope{}, fmt.Errorf("scope %q: granular scopes are not built yet", token)
 	}
-	level, rest, ok := strings.Cut(token, "/")
+	level, pause, ok := strings.Cut(token, "/")
 	if !ok || !slices.Contains([]string{"patient", "user", "system"}, level) {
 		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.letters", token)
 	}
-	typ, perms, ok := strings.Cut(rest, ".")
+	typ, perms, ok := strings.Cut(pause, ".")
 	if !ok || typ != "*" && !known(typ) {
 		return Scope{}, fmt.Errorf("scope %q names no type of this server", token)
 	}
@@ -118,11 +118,11 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 	case "write":
 		perms = "cud"
 	case "*":
-		perms = letters
+		perms = permissionOrder
 	}
 	at := 0
 	for i := range len(perms) {
-		next := strings.IndexByte(letters[at:], perms[i])
+		next := strings.IndexByte(permissionOrder[at:], perms[i])
 		if next < 0 {
 			return Scope{}, fmt.Errorf("scope %q: the letters are some of cruds, in that order", token)
 		}
@@ -150,9 +150,9 @@ func (s Scopes) Within(ceiling Scopes) Scopes {
 			if ask.Type == "*" {
 				both.Type = c.Type
 			}
-			for i := range len(letters) {
-				if strings.IndexByte(ask.Permissions, letters[i]) >= 0 && strings.IndexByte(c.Permissions, letters[i]) >= 0 {
-					both.Permissions += letters[i : i+1]
+			for i := range len(permissionOrder) {
+				if strings.IndexByte(ask.Permissions, permissionOrder[i]) >= 0 && strings.IndexByte(c.Permissions, permissionOrder[i]) >= 0 {
+					both.Permissions += permissionOrder[i : i+1]
 				}
 			}
 			if both.Permissions != "" && !slices.Contains(out, both) {

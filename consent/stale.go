@@ -8,24 +8,24 @@ import (
 	"carerecord/store"
 )
 
-// staleSet says which documents may stand under keys that are not theirs any more. It
+// StaleSet says which documents may stand under keys that are not theirs any more. It
 // does not change once it is made.
-type staleSet struct {
-	all     staleNames
-	barred  staleNames // those of the names that are Barred
-	entries []staleName
-	// relabelled are persons, by name, whose documents may lack factPoints. Their keys
+type StaleSet struct {
+	all     entryKeys
+	barred  entryKeys // those of the names that are Barred
+	entries []Entry
+	// Relabelled are persons, by name, whose documents may lack factRefersToLabelled. Their keys
 	// are theirs otherwise.
-	relabelled members
+	Relabelled NameSet
 }
 
-func newStaleSet(binaryIDs store.Key) *staleSet {
-	return &staleSet{all: newStaleNames(binaryIDs), barred: newStaleNames(binaryIDs), relabelled: members{}}
+func newStaleSet(binaryIDs store.Key) *StaleSet {
+	return &StaleSet{all: newEntryKeys(binaryIDs), barred: newEntryKeys(binaryIDs), Relabelled: NameSet{}}
 }
 
-func (s *staleSet) add(entry staleName) {
-	if person, labels := strings.CutPrefix(entry.Name, labelsName); labels {
-		s.relabelled[person] = true
+func (s *StaleSet) add(entry Entry) {
+	if person, labels := strings.CutPrefix(entry.Name, LabelsPrefix); labels {
+		s.Relabelled[person] = true
 		return
 	}
 	s.entries = append(s.entries, entry)
@@ -35,82 +35,82 @@ func (s *staleSet) add(entry staleName) {
 	}
 }
 
-func (s *staleSet) empty() bool { return len(s.entries) == 0 }
+func (s *StaleSet) Empty() bool { return len(s.entries) == 0 }
 
-// covering says why a document is stale: what the names say by which it is.
-func (s *staleSet) covering(keys []store.Key) (out staleName) {
+// Matching says why a document is stale: what the names say by which it is.
+func (s *StaleSet) Matching(keys []store.Key) (out Entry) {
 	for _, entry := range s.entries {
-		one := newStaleNames(s.all.binaryIDs)
+		one := newEntryKeys(s.all.binaryIDPrefix)
 		one.add(entry)
 		if store.Match(one.where(), keys) {
-			out = out.with(staleName{Of: entry.Of, Barred: entry.Barred, Depth: entry.Depth})
+			out = out.Merge(Entry{Subjects: entry.Subjects, Barred: entry.Barred, Depth: entry.Depth})
 		}
 	}
 	return out
 }
 
-// where is what such documents satisfy.
-func (s *staleSet) where() store.Pred { return s.all.where() }
+// Where is what such documents satisfy.
+func (s *StaleSet) Where() store.Pred { return s.all.where() }
 
-// restricted is what those of such documents satisfy that may be about a Patient who was
+// WhereBarred is what those of such documents satisfy that may be about a Patient who was
 // restricted when deleted.
-func (s *staleSet) restricted() store.Pred { return s.barred.where() }
+func (s *StaleSet) WhereBarred() store.Pred { return s.barred.where() }
 
-// of is what those of such documents satisfy that may be about somebody in a set.
-func (s *staleSet) of(set store.Set) store.Pred {
-	some := newStaleNames(s.all.binaryIDs)
+// WhereAbout is what those of such documents satisfy that may be about somebody in a set.
+func (s *StaleSet) WhereAbout(set store.Set) store.Pred {
+	some := newEntryKeys(s.all.binaryIDPrefix)
 	for _, entry := range s.entries {
-		if slices.ContainsFunc(entry.Of, set.Has) {
+		if slices.ContainsFunc(entry.Subjects, set.Has) {
 			some.add(entry)
 		}
 	}
 	return some.where()
 }
 
-// unmarked is what documents satisfy that may lack factPoints, as far as where does not
+// WhereUnmarked is what documents satisfy that may lack factRefersToLabelled, as far as where does not
 // hide them; the empty Or for none. It drives an index where they are of few persons.
-func (s *staleSet) unmarked() store.Or {
-	if len(s.relabelled) > unmarkedMost {
-		return store.Or{owned(s.relabelled)}
+func (s *StaleSet) WhereUnmarked() store.Or {
+	if len(s.Relabelled) > maxIndexedPersons {
+		return store.Or{About(s.Relabelled)}
 	}
 	var out store.Or
-	for name := range s.relabelled {
-		out = append(out, aboutPerson(name)...)
+	for name := range s.Relabelled {
+		out = append(out, AboutPerson(name)...)
 	}
 	return out
 }
 
-// unmarkedMost is of how many persons documents are found by the index.
-const unmarkedMost = 50
+// maxIndexedPersons is of how many persons documents are found by the index.
+const maxIndexedPersons = 50
 
-// staleNames are stale names, by the keys of the documents that depend on them.
-type staleNames struct {
-	binaryIDs store.Key // begins the key of the id of a Binary
-	owners    members   // ids of deleted Patients, whose documents these are
-	wants     members   // on which documents depend
+// entryKeys are stale names, by the keys of the documents that depend on them.
+type entryKeys struct {
+	binaryIDPrefix store.Key // begins the key of the id of a Binary
+	owners         NameSet   // ids of deleted Patients, whose documents these are
+	dependedOn     NameSet   // on which documents depend
 	// persons are those of wants that are Patients and numbers: what follows a document
 	// through others is about the person by the same name (index.AboutKey).
-	persons  members
-	binaries members // ids of Binaries that are to be keyed
-	rest     *rest   // beside these; nil for nothing
+	persons   NameSet
+	binaries  NameSet    // ids of Binaries that are to be keyed
+	remainder *Remainder // beside these; nil for nothing
 }
 
-func newStaleNames(binaryIDs store.Key) staleNames {
-	return staleNames{binaryIDs: binaryIDs, owners: members{}, wants: members{}, persons: members{}, binaries: members{}}
+func newEntryKeys(binaryIDs store.Key) entryKeys {
+	return entryKeys{binaryIDPrefix: binaryIDs, owners: NameSet{}, dependedOn: NameSet{}, persons: NameSet{}, binaries: NameSet{}}
 }
 
-func (n *staleNames) add(entry staleName) {
+func (n *entryKeys) add(entry Entry) {
 	name := entry.Name
-	n.rest = n.rest.with(entry.Rest)
-	if id, owner := strings.CutPrefix(name, ownerName); owner {
+	n.remainder = n.remainder.merge(entry.Remainder)
+	if id, owner := strings.CutPrefix(name, OwnerPrefix); owner {
 		n.owners[id] = true
 		return
 	}
-	if id, attached := strings.CutPrefix(name, attachedName); attached {
-		n.binaries[id], n.wants["Binary/"+id] = true, true
+	if id, attached := strings.CutPrefix(name, AttachedPrefix); attached {
+		n.binaries[id], n.dependedOn["Binary/"+id] = true, true
 		return
 	}
-	n.wants[name] = true
+	n.dependedOn[name] = true
 	if patient, is := strings.CutPrefix(name, "Patient/"); is {
 		n.persons[patient] = true
 	} else if strings.HasPrefix(name, "nhs:") {
@@ -119,21 +119,21 @@ func (n *staleNames) add(entry staleName) {
 }
 
 // where is what documents satisfy that depend on one of the names.
-func (n *staleNames) where() store.Pred {
+func (n *entryKeys) where() store.Pred {
 	out := store.Or{
 		store.In{Prefix: index.OwnerPrefix(), Set: n.owners},
-		store.In{Prefix: index.DependsOnPrefix(), Set: n.wants},
+		store.In{Prefix: index.DependsOnPrefix(), Set: n.dependedOn},
 		store.In{Prefix: index.AboutPrefix(), Set: n.persons},
-		store.In{Prefix: n.binaryIDs, Set: n.binaries},
+		store.In{Prefix: n.binaryIDPrefix, Set: n.binaries},
 	}
-	if n.rest != nil {
-		out = append(out, n.rest.where())
+	if n.remainder != nil {
+		out = append(out, n.remainder.where())
 	}
 	return out
 }
 
-// members is a set that does not change.
-type members map[string]bool
+// NameSet is a set that does not change.
+type NameSet map[string]bool
 
 // Has implements store.Set.
-func (m members) Has(name string) bool { return m[name] }
+func (m NameSet) Has(name string) bool { return m[name] }

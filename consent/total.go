@@ -16,12 +16,12 @@ import (
 // that match otherwise when references are cut, and what stands in the places of patients
 // with wishes.
 
-// factApart: what a clinician sees of the document may depend on something else than
-// the wishes of one patient in whose place it stands. Documents with factPoints have it.
-const factApart = index.FactIrregular
+// factIrregular: what a clinician sees of the document may depend on something else than
+// the wishes of one patient in whose place it stands. Documents with factRefersToLabelled have it.
+const factIrregular = index.FactIrregular
 
-// apart reports whether a document with these keys at a place stands apart.
-func apart(keys []store.Key, at store.Partition) bool {
+// irregular reports whether a document with these keys at a place stands apart.
+func irregular(keys []store.Key, at store.Partition) bool {
 	owners := ownersOf(keys)
 	for _, name := range []string{factResolved, factOrdinary, factShared} {
 		if !store.Match(fact(name), keys) {
@@ -31,25 +31,25 @@ func apart(keys []store.Key, at store.Partition) bool {
 	return len(names(keys, index.AboutPrefix())) > 0 || len(owners) > 1 || len(owners) == 1 && index.PartitionOf(owners[0]) != at || len(names(keys, index.MentionPrefix())) > 0
 }
 
-// whole reports whether a count is made of the count of all: a clinician asks for
+// complementApplies reports whether a count is made of the count of all: a clinician asks for
 // many patients, postings alone decide what is asked, and only the steps that are built
 // in hide.
-func (v *View) whole(q store.Query) bool {
+func (v *View) complementApplies(q store.Query) bool {
 	g := v.grant
-	return g.principal.Kind == Staff && g.patient == "" && g.gone == "" && g.rules.idle() && g.stale.empty() && len(g.stale.relabelled) == 0 &&
-		q.After == nil && q.Partitions == nil && q.Type != "" && q.Type != "Consent" && !unseen(q.Type) &&
-		(v.letters == "" || g.May(q.Type, v.letters)) && store.DecidedByPostings(q.Where)
+	return g.principal.Kind == Staff && g.patient == "" && g.hiddenSuffix == "" && g.rules.empty() && g.stale.Empty() && len(g.stale.Relabelled) == 0 &&
+		q.After == nil && q.Partitions == nil && q.Type != "" && q.Type != "Consent" && !neverShown(q.Type) &&
+		(v.permissions == "" || g.May(q.Type, v.permissions)) && store.DecidedByPostings(q.Where)
 }
 
-// perPatient is about how many documents are looked at in the time of a look into the
+// docsPerPatientRead is about how many documents are looked at in the time of a look into the
 // place of one patient.
-const perPatient = 4
+const docsPerPatientRead = 4
 
-// less counts what is visible as what there is less what is hidden. ok is false where
+// countByComplement counts what is visible as what there is less what is hidden. ok is false where
 // to look at each document costs less, or where there are max and more: to count on would
 // cost what the record holds, and no more than max of them need to be looked at.
-func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool, err error) {
-	if !v.whole(q) {
+func (v *View) countByComplement(ctx context.Context, q store.Query, max int) (n int, ok bool, err error) {
+	if !v.complementApplies(q) {
 		return 0, false, nil
 	}
 	q.KeysOnly, q.TimingSafe = true, false
@@ -57,32 +57,32 @@ func (v *View) less(ctx context.Context, q store.Query, max int) (n int, ok bool
 	if err != nil {
 		return 0, false, err
 	}
-	wish := v.guard.register.patients()
-	if max > 0 && n == max || n <= perPatient*(len(wish)+1) {
+	patients := v.guard.register.Patients()
+	if max > 0 && n == max || n <= docsPerPatientRead*(len(patients)+1) {
 		return 0, false, nil
 	}
-	stands, hidden := fact(factApart), none(v.where(q.Type))
-	odd, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, stands, hidden}, KeysOnly: true}, 0)
+	isIrregular, hidden := fact(factIrregular), not(v.where(q.Type))
+	hiddenIrregular, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, isIrregular, hidden}, KeysOnly: true}, 0)
 	if err == nil {
-		err = v.eachTouched(ctx, q, func(whole, cut bool) bool {
+		err = v.eachCutCandidate(ctx, q, func(whole, cut bool) bool {
 			if whole {
-				odd++
+				hiddenIrregular++
 			}
 			if cut {
-				odd--
+				hiddenIrregular--
 			}
 			return true
 		})
 	}
-	if err != nil || len(wish) == 0 {
-		return n - odd, true, errors.Join(err, *v.failed)
+	if err != nil || len(patients) == 0 {
+		return n - hiddenIrregular, true, errors.Join(err, *v.failed)
 	}
-	places := make([]store.Partition, len(wish))
-	for i, p := range wish {
-		places[i] = index.PartitionOf(p)
+	partitions := make([]store.Partition, len(patients))
+	for i, p := range patients {
+		partitions[i] = index.PartitionOf(p)
 	}
-	slices.Sort(places)
-	of, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, none(stands), hidden}, Partitions: slices.Compact(places), KeysOnly: true}, 0)
+	slices.Sort(partitions)
+	hiddenInPartitions, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, not(isIrregular), hidden}, Partitions: slices.Compact(partitions), KeysOnly: true}, 0)
 	//law:count-by-complement
-	return n - odd - of, true, errors.Join(err, *v.failed)
+	return n - hiddenIrregular - hiddenInPartitions, true, errors.Join(err, *v.failed)
 }

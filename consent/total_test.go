@@ -74,7 +74,7 @@ func missing(t *testing.T, name, value string) store.Pred {
 // TestCountIsWhatScanYields: a count over the region, made of the count of all less what
 // is hidden, is how many rows there are (VIS-002, SRCH-210).
 func TestCountIsWhatScanYields(t *testing.T) {
-	made, asked := 0, 0
+	made, criteria := 0, 0
 	for seed := range uint64(12) {
 		reg := crowded(t, rand.New(rand.NewPCG(seed, 1)))
 		for _, ods := range []string{"A", "G"} {
@@ -103,8 +103,8 @@ func TestCountIsWhatScanYields(t *testing.T) {
 								t.Errorf("seed %d: %s of %s, at most %d: counted %d (%v), and there are %d", seed, typ, ods, max, n, err, want)
 							}
 						}
-						asked++
-						if n, ok, err := v.Less(context.Background(), q); ok {
+						criteria++
+						if n, ok, err := v.CountByComplement(context.Background(), q); ok {
 							made++
 							if n != rows || err != nil {
 								t.Errorf("seed %d: %s of %s: all less what is hidden is %d (%v), and there are %d", seed, typ, ods, n, err, rows)
@@ -119,9 +119,9 @@ func TestCountIsWhatScanYields(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d counts, %d of them all less what is hidden", asked, made)
-	if made < asked/4 {
-		t.Errorf("only %d of %d counts were made of the whole", made, asked)
+	t.Logf("%d counts, %d of them all less what is hidden", criteria, made)
+	if made < criteria/4 {
+		t.Errorf("only %d of %d counts were made of the whole", made, criteria)
 	}
 }
 
@@ -130,13 +130,13 @@ func TestRulesAreCountedOneByOne(t *testing.T) {
 	reg := crowded(t, rand.New(rand.NewPCG(1, 1)))
 	for _, d := range []consenttest.Decision{
 		{Rules: []consenttest.Rule{{Trait: consenttest.Trait{Type: "Observation"}, Hide: true}}},
-		{Without: []string{"A.0", "G.0", "A.1", "G.1"}},
-		{Letters: map[string]string{"Observation": "r"}},
+		{NoRecord: []string{"A.0", "G.0", "A.1", "G.1"}},
+		{Permissions: map[string]string{"Observation": "r"}},
 	} {
 		reg.decider.Set(d)
 		req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}
 		err := reg.guard.Read(context.Background(), reg.clinician("A"), req, func(v *consent.View) error {
-			if _, ok, err := v.Less(context.Background(), store.Query{Type: "Observation", Where: store.And{}}); ok || err != nil {
+			if _, ok, err := v.CountByComplement(context.Background(), store.Query{Type: "Observation", Where: store.And{}}); ok || err != nil {
 				t.Errorf("%+v: the count is made of the whole (%v)", d, err)
 			}
 			return nil

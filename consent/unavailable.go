@@ -18,7 +18,7 @@ const (
 // of which nobody knows whether it was stored says so, whatever else is said of it, and
 // names no time after which to repeat it: to repeat it could store it twice.
 func unavailable(err error) error {
-	if err == nil || settled(err) {
+	if err == nil || isAnswer(err) {
 		return err
 	}
 	again := map[string]string{"Retry-After": "1"}
@@ -35,10 +35,10 @@ func unavailable(err error) error {
 	return err
 }
 
-// unstored is unavailable for a request that writes and did not store anything, unless
+// notStored is unavailable for a request that writes and did not store anything, unless
 // the error says otherwise.
-func unstored(err error) error {
-	if err == nil || settled(err) {
+func notStored(err error) error {
+	if err == nil || isAnswer(err) {
 		return err
 	}
 	again := map[string]string{"Retry-After": "1"}
@@ -53,8 +53,8 @@ func unstored(err error) error {
 	return err
 }
 
-// settled reports whether an error is an answer already.
-func settled(err error) bool {
+// isAnswer reports whether an error is an answer already.
+func isAnswer(err error) bool {
 	if _, ok := AsRefusal(err); ok {
 		return true
 	}

@@ -17,16 +17,16 @@ import (
 // is cut is gone from body and keys. It is for one goroutine and ends with the
 // function it was given to.
 type View struct {
-	guard    *Guard
-	index    *index.Indexer
-	snap     store.Snap
-	grant    *Grant
-	failed   *error    // the store did not answer in the middle of a predicate
-	stored   bool      // a commit was made
-	letters  string    // of which one is needed on what is shown; empty for none
-	until    time.Time // where histories of more than one resource end (flights.lowest)
-	began    uint64    // the epoch of the backlog before the snapshot was taken
-	labelled *labelled // rows of the snapshot that labels hide from somebody
+	guard       *Guard
+	index       *index.Indexer
+	snap        store.Snap
+	grant       *Grant
+	failed      *error        // the store did not answer in the middle of a predicate
+	committed   bool          // a commit was made
+	permissions string        // of which one is needed on what is shown; empty for none
+	historyEnd  time.Time     // where histories of more than one resource end (flights.historyEnd)
+	epoch       uint64        // the epoch of the backlog before the snapshot was taken
+	labelled    *LabelledRows // rows of the snapshot that labels hide from somebody
 }
 
 // WithPermission returns the View for a node of a question that needs one of the letters on
@@ -36,7 +36,7 @@ type View struct {
 // request, one for writing with none.
 func (v *View) WithPermission(letters string) *View {
 	out := *v
-	out.letters = letters
+	out.permissions = letters
 	return &out
 }
 
@@ -44,9 +44,9 @@ func (v *View) WithPermission(letters string) *View {
 func (v *View) where(typ string) store.Pred {
 	//law:type-permission
 	switch {
-	case v.letters != "" && !v.grant.May(typ, v.letters):
+	case v.permissions != "" && !v.grant.May(typ, v.permissions):
 		return nothing
-	case !v.grant.rules.leave(typ, letters): // nor for who writes
+	case !v.grant.rules.permit(typ, permissionOrder): // nor for who writes
 		return nothing
 	}
 	return v.grant.Where(typ)
@@ -69,7 +69,7 @@ func (v *View) WithIndexer(x *index.Indexer) *View {
 // StoredTypes returns the types of which the store holds documents, or once did,
 // sorted: of no other need anybody ask. It says nothing of what is visible, and
 // is not to be changed.
-func (v *View) StoredTypes() []string { return v.guard.types.list() }
+func (v *View) StoredTypes() []string { return v.guard.catalog.storedTypes() }
 
 // WithheldNotice returns the patient whom the request names, and whether the requester
 // must be told that something of that record is withheld (S2, CON-1103). The
@@ -78,15 +78,15 @@ func (v *View) WithheldNotice() (patient string, withheld bool) {
 	return v.grant.patient, v.grant.withheld
 }
 
-// usable returns the error that ends all reading: the deadline has passed, the client
+// checkUsable returns the error that ends all reading: the deadline has passed, the client
 // has hung up, or the store failed in the middle of a predicate. Every loop over
 // documents tests it for each, whatever the engine does.
-func (v *View) usable(ctx context.Context) error { return cmp.Or(ctx.Err(), *v.failed) }
+func (v *View) checkUsable(ctx context.Context) error { return cmp.Or(ctx.Err(), *v.failed) }
 
 // Get returns the newest version of a document, a tombstone included, or
 // store.ErrNotFound for what never was and for what is hidden.
 func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	if err := v.usable(ctx); err != nil {
+	if err := v.checkUsable(ctx); err != nil {
 		return store.Doc{}, err
 	}
 	d, err := v.snap.Get(ctx, ref)
@@ -102,7 +102,7 @@ func (v *View) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, e
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.All(ctx, refs) {
 			if err == nil {
-				err = v.usable(ctx)
+				err = v.checkUsable(ctx)
 			}
 			if err == nil {
 				d, err = v.show(ctx, d, d)
@@ -120,26 +120,26 @@ func (v *View) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, e
 // show projects a version, or hides it. What a rule says of the newest version
 // holds for the older ones too (VIS-005).
 func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
-	d, err := v.asOfNow(ctx, d, newest)
+	d, err := v.withCurrentKeys(ctx, d, newest)
 	if err != nil {
 		return store.Doc{}, err
 	}
 	if !store.Match(v.where(d.Ref.Type), d.Keys) {
 		return store.Doc{}, store.ErrNotFound
 	}
-	if led, err := v.led(ctx, d); err != nil || !led {
+	if led, err := v.binaryVisible(ctx, d); err != nil || !led {
 		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
 	now := d
 	if d.Version != newest.Version {
-		if now, err = v.asOfNow(ctx, newest, newest); err != nil {
+		if now, err = v.withCurrentKeys(ctx, newest, newest); err != nil {
 			return store.Doc{}, err
 		}
 	}
 	if d, err = v.project(ctx, d, now.Keys); err != nil {
 		return store.Doc{}, err
 	}
-	return d, v.usable(ctx)
+	return d, v.checkUsable(ctx)
 }
 
 // Version returns one version, judged by its own body and by the newest version
@@ -167,13 +167,13 @@ func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 		newest := map[store.Ref]*store.Doc{} // nil for hidden
 		for d, err := range v.snap.History(ctx, q) {
 			if err == nil {
-				err = v.usable(ctx)
+				err = v.checkUsable(ctx)
 			}
-			if err == nil && q.ID == "" && d.Updated.After(v.until) {
+			if err == nil && q.ID == "" && d.Updated.After(v.historyEnd) {
 				continue
 			}
 			if err == nil {
-				d, err = v.past(ctx, d, newest)
+				d, err = v.showVersion(ctx, d, newest)
 			}
 			if errors.Is(err, store.ErrNotFound) {
 				continue
@@ -185,8 +185,8 @@ func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 	}
 }
 
-// past shows one version of a history.
-func (v *View) past(ctx context.Context, d store.Doc, known map[store.Ref]*store.Doc) (store.Doc, error) {
+// showVersion shows one version of a history.
+func (v *View) showVersion(ctx context.Context, d store.Doc, known map[store.Ref]*store.Doc) (store.Doc, error) {
 	newest, met := known[d.Ref]
 	if !met {
 		n, err := v.snap.Get(ctx, d.Ref)

@@ -15,22 +15,22 @@ var (
 	everything = store.And{}
 )
 
-func fact(name string) store.Pred           { return store.Eq{Key: index.FactKey(name)} }
-func usual(name string) store.Pred          { return none(none(fact(name))) }
-func mentions(in store.Set) store.Pred      { return store.In{Prefix: index.MentionPrefix(), Set: in} }
-func from(organisation string) store.Pred   { return store.Eq{Key: index.SourceKey(organisation)} }
-func none(p store.Pred) store.Pred          { return store.Not{Pred: p} }
-func either(preds ...store.Pred) store.Pred { return store.Or(preds) }
-func all(preds ...store.Pred) store.Pred    { return store.And(preds) }
+func fact(name string) store.Pred               { return store.Eq{Key: index.FactKey(name)} }
+func usual(name string) store.Pred              { return not(not(fact(name))) }
+func mentions(in store.Set) store.Pred          { return store.In{Prefix: index.MentionPrefix(), Set: in} }
+func fromSource(organisation string) store.Pred { return store.Eq{Key: index.SourceKey(organisation)} }
+func not(p store.Pred) store.Pred               { return store.Not{Pred: p} }
+func anyOf(preds ...store.Pred) store.Pred      { return store.Or(preds) }
+func allOf(preds ...store.Pred) store.Pred      { return store.And(preds) }
 
-// owned is what is about somebody in a set: as an owner, or by another name.
-func owned(in store.Set) store.Pred {
+// About is what is about somebody in a set: as an owner, or by another name.
+func About(in store.Set) store.Pred {
 	//law:names-covered
-	return either(store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in})
+	return anyOf(store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in})
 }
 
-// aboutPerson is what is about somebody, by a name. It drives an index.
-func aboutPerson(name string) store.Or {
+// AboutPerson is what is about somebody, by a name. It drives an index.
+func AboutPerson(name string) store.Or {
 	return store.Or{store.Eq{Key: index.OwnerKey(name)}, store.Eq{Key: index.AboutKey(name)}}
 }
 
@@ -41,31 +41,31 @@ func otherThan(prefix, own store.Key) store.Pred {
 	}
 }
 
-// unseen are the types that nobody sees over FHIR today: the trail, and what
+// neverShown are the types that nobody sees over FHIR today: the trail, and what
 // belongs to documents whose owner is not settled.
-func unseen(typ string) bool { return typ == "AuditEvent" }
+func neverShown(typ string) bool { return typ == "AuditEvent" }
 
 // kept from patients: unstructured documents (CON-1102).
-func keptFromPatients(typ string) bool {
+func withheldFromPatients(typ string) bool {
 	return slices.Contains([]string{"Binary", "DocumentReference", "Composition", "Media"}, typ)
 }
 
 // Where is the predicate of a type: what a document of it must satisfy to be
 // there for this Principal. Engines and search AND it into every question.
-func (g *Grant) Where(typ string) store.Pred { return g.rules.narrowed(g.pipeline(typ)) }
+func (g *Grant) Where(typ string) store.Pred { return g.rules.narrow(g.pipeline(typ)) }
 
 // pipeline is the predicate of the steps that are built in.
 func (g *Grant) pipeline(typ string) store.Pred {
-	if unseen(typ) && g.principal.Kind != System {
+	if neverShown(typ) && g.principal.Kind != System {
 		return nothing
 	}
 	switch g.principal.Kind {
 	case System:
 		return everything
 	case SourceSystem:
-		return from(g.principal.Organisation)
+		return fromSource(g.principal.Organisation)
 	case Staff:
-		return g.whereClinician(typ)
+		return g.whereStaff(typ)
 	case Patient:
 		return g.wherePatient(typ)
 	case Backend:
@@ -76,18 +76,18 @@ func (g *Grant) pipeline(typ string) store.Pred {
 	return nothing
 }
 
-// whereClinician puts steps 4, 7, 8 and 9 into one predicate.
-func (g *Grant) whereClinician(typ string) store.Pred {
-	own := from(g.principal.Organisation)
+// whereStaff puts steps 4, 7, 8 and 9 into one predicate.
+func (g *Grant) whereStaff(typ string) store.Pred {
+	own := fromSource(g.principal.Organisation)
 	always := store.And{
-		none(owned(g.sets.restricted)),            // step 4
-		none(owned(g.sets.denied)),                // step 8
-		none(mentions(mentionedHidden{g.hidden})), // section 12, thin
+		not(About(g.sets.Restricted)),            // step 4
+		not(About(g.sets.Denied)),                // step 8
+		not(mentions(mentionedHidden{g.hidden})), // section 12, thin
 	}
-	shared := store.And{usual(factShared), usual(factResolved), none(owned(g.sets.optedOut))} // step 7
-	if !g.stale.empty() {
-		always = append(always, none(g.stale.of(g.sets.denied)), none(g.stale.of(g.sets.restricted)), none(g.stale.restricted()))
-		shared = append(shared, none(g.stale.where()))
+	shared := store.And{usual(factShared), usual(factResolved), not(About(g.sets.OptedOut))} // step 7
+	if !g.stale.Empty() {
+		always = append(always, not(g.stale.WhereAbout(g.sets.Denied)), not(g.stale.WhereAbout(g.sets.Restricted)), not(g.stale.WhereBarred()))
+		shared = append(shared, not(g.stale.Where()))
 	}
 	switch typ {
 	case "Consent":
@@ -98,33 +98,33 @@ func (g *Grant) whereClinician(typ string) store.Pred {
 	switch typ {
 	case "Patient":
 		// Own-source rows bring the Patient of their record with them.
-		return append(always, usual(factResolved), either(own, none(owned(g.hidden))))
+		return append(always, usual(factResolved), anyOf(own, not(About(g.hidden))))
 	}
-	return append(always, either(own, shared))
+	return append(always, anyOf(own, shared))
 }
 
 // wherePatient is step 10, thin: the own record alone, and of it what is
 // released.
 func (g *Grant) wherePatient(typ string) store.Pred {
 	p := g.principal.Patient
-	if p == "" || g.nothing || keptFromPatients(typ) {
+	if p == "" || g.ownRecordWithheld || withheldFromPatients(typ) {
 		return nothing
 	}
 	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
 		usual(factResolved),
-		none(owned(g.sets.restricted)),
-		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
-		none(store.WithPrefix(index.MentionPrefix())),
+		not(About(g.sets.Restricted)),
+		not(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
+		not(store.WithPrefix(index.MentionPrefix())),
 	}
 	switch typ {
 	case "Consent": // its own labels do not hide what the patient said
-		out = append(out, either(usual(factReleased), all(fact(factInPerson), none(store.WithPrefix(index.SourcePrefix())))))
+		out = append(out, anyOf(usual(factReleased), allOf(fact(factInPerson), not(store.WithPrefix(index.SourcePrefix())))))
 	default:
 		out = append(out, usual(factReleased), usual(factOrdinary))
 	}
-	if !g.stale.empty() {
-		out = append(out, none(g.stale.where()))
+	if !g.stale.Empty() {
+		out = append(out, not(g.stale.Where()))
 	}
 	return out
 }

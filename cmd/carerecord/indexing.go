@@ -31,7 +31,7 @@ func (r *record) indexStatus(ctx context.Context) (indexStatus, error) {
 		p := at.Progress()
 		st.Reindex = &p
 	}
-	at, found, err := consent.IndexingStatus(ctx, r.engine)
+	at, found, err := consent.ParameterStatus(ctx, r.engine)
 	if found {
 		p := at.Progress()
 		st.Indexing = &p

@@ -87,23 +87,23 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 
 // reindex keys every document anew, at most rate a second where rate is
 // greater than 0.
-func (r *record) reindex(ctx context.Context, rate int) (consent.Reindexing, error) {
+func (r *record) reindex(ctx context.Context, rate int) (consent.Walk, error) {
 	if !r.reindexing.TryLock() {
-		return consent.Reindexing{}, errReindexing
+		return consent.Walk{}, errReindexing
 	}
 	defer r.reindexing.Unlock()
 	if err := r.engine.Recount(ctx); err != nil {
-		return consent.Reindexing{}, err
+		return consent.Walk{}, err
 	}
 	return r.guard.Reindex(ctx, r.engine, r.throttle(rate))
 }
 
 // throttle lets a walk read at most rate documents a second, where rate is greater
 // than 0, as long as the record is held.
-func (r *record) throttle(rate int) func(context.Context, consent.Reindexing) error {
+func (r *record) throttle(rate int) func(context.Context, consent.Walk) error {
 	var walk, began time.Time
 	read := 0
-	return func(ctx context.Context, at consent.Reindexing) error {
+	return func(ctx context.Context, at consent.Walk) error {
 		if !r.held.sure() {
 			return errLost
 		}

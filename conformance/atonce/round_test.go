@@ -73,7 +73,7 @@ func (w *world) define(ctx context.Context, seed uint64) {
 		if _, err := w.commit(consent.Principal{Kind: consent.System}, []consent.Change{change}); err != nil {
 			w.fault("define a search parameter: %v", err)
 		}
-		if err := w.guard.IndexParameters(ctx, w.db, func(ctx context.Context, _ consent.Reindexing) error { return ctx.Err() }); err != nil {
+		if err := w.guard.IndexParameters(ctx, w.db, func(ctx context.Context, _ consent.Walk) error { return ctx.Err() }); err != nil {
 			w.fault("index a search parameter: %v", err)
 		}
 	}
@@ -82,7 +82,7 @@ func (w *world) define(ctx context.Context, seed uint64) {
 // reindex keys everything anew, again and again until all is written.
 func (w *world) reindex(ctx context.Context, done chan struct{}) {
 	for {
-		if _, err := w.guard.Reindex(ctx, w.db, func(ctx context.Context, _ consent.Reindexing) error { return ctx.Err() }); err != nil {
+		if _, err := w.guard.Reindex(ctx, w.db, func(ctx context.Context, _ consent.Walk) error { return ctx.Err() }); err != nil {
 			w.fault("reindex: %v", err)
 			return
 		}

@@ -30,10 +30,10 @@ func brokenSearches() []broken {
 			{"view-count", `if broken("total") { return v.snap.Count(ctx, q, max) }`},
 		}},
 		{"total: apart", "a count by complement does not subtract irregular documents", "TestReading$", []insertion{
-			{"count-by-complement", `if broken("total: apart") { odd = 0 }`},
+			{"count-by-complement", `if broken("total: apart") { hiddenIrregular = 0 }`},
 		}},
 		{"total: wishes", "a count by complement does not subtract the documents that directives hide", "TestReading$", []insertion{
-			{"count-by-complement", `if broken("total: wishes") { of = 0 }`},
+			{"count-by-complement", `if broken("total: wishes") { hiddenInPartitions = 0 }`},
 		}},
 		{"compartment", "the rows of one type are merged without the guard", "TestReading$", []insertion{
 			{"view-scan", `if broken("compartment") && q.Type == "Condition" { return v.snap.Scan(ctx, q) }`},
@@ -159,7 +159,7 @@ func brokenRules() []broken {
 		}},
 		{"letters: writes", "a person writes where rules leave no permission", "TestTracesByRules$", []insertion{
 			{"write-permission", `if broken("letters: writes") { c.view = c.view.allPermitted() }`},
-			{"type-permission", `if broken("letters: writes") && v.letters == "" { v = v.allPermitted() }`},
+			{"type-permission", `if broken("letters: writes") && v.permissions == "" { v = v.allPermitted() }`},
 		}},
 		{"contained: cut", "values cut from a contained resource can still be searched", "TestRules$", []insertion{
 			{"projection-keys", `if broken("contained: cut") && k[2] == 'H' { keys = append(keys, k); continue }`},
@@ -207,7 +207,7 @@ func brokenDirectives() []broken {
 			{"register-said", `if broken("register: order") { defer r.late(w) }`},
 		}},
 		{"rekeying", "the checks of a commit do not see that a document was rekeyed", "TestOvertaken$", []insertion{
-			{"checks-made", `if broken("rekeying") { c.view.guard.rekeyingUnseen(l.Checks) }`},
+			{"checks-made", `if broken("rekeying") { c.view.guard.rekeyingUnseen(prepared.Checks) }`},
 		}},
 		{"labels: embedded", "the labels of embedded resources are not read", "TestReading$", []insertion{
 			{"labels-read", `if broken("labels: embedded") && embeds(body) { body = ownMeta(body) }`},

@@ -26,7 +26,7 @@ func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Stor
 	if h.rules {
 		decision = g.decision()
 		if p.Kind != consent.SourceSystem && g.chance(40) { // what people write
-			decision.Letters = map[string]string{"Consent": pick(g, "", "", "rs")}
+			decision.Permissions = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
 	e := evaluate(docs, asRequester(p), decision)

@@ -71,14 +71,14 @@ type Chain struct {
 	Genesis *Genesis `json:"genesis,omitempty"`
 }
 
-// begins notes a record that begins a chain, and a break where it names another
+// beginChain notes a record that begins a chain, and a break where it names another
 // head than the one that stands before it.
-func (v *verifier) begins(cur store.Record, g *Genesis) {
+func (v *verifier) beginChain(cur store.Record, g *Genesis) {
 	if len(v.report.Chains) == 0 {
 		v.report.Chains = append(v.report.Chains, Chain{First: v.first})
 	}
 	v.report.Chains = append(v.report.Chains, Chain{First: cur.Pos, Genesis: g})
-	if g.Position+1 != cur.Pos || g.Head != hex.EncodeToString(v.stood[:]) {
+	if g.Position+1 != cur.Pos || g.Head != hex.EncodeToString(v.previous[:]) {
 		v.fault(cur.Pos, "forked", fmt.Sprintf("the chain that begins here names record %d as the last one before it, with another link than stands there", g.Position))
 	}
 }

@@ -62,7 +62,7 @@ type verifier struct {
 	next         uint64     // expected position
 	shift        int64      // how much later records were written than they stand
 	first        uint64     // position of the first record
-	stood        store.Hash // link of the record before the one that is counted
+	previous     store.Hash // link of the record before the one that is counted
 }
 
 // Verify reads a trail from its first record and names every place where it was
@@ -83,7 +83,7 @@ func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
 		}
 		ahead, aheadErr, more := pull()
 		if v.check(cur, ahead, more && aheadErr == nil) && more && aheadErr == nil {
-			v.takeSwapped(cur, ahead)
+			v.advanceSwapped(cur, ahead)
 			cur, err, ok = pull()
 			continue
 		}
@@ -98,44 +98,44 @@ func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 		v.fault(v.next, "missing", fmt.Sprintf("records %d to %d are not there", v.next, cur.Pos-1))
 		// What follows a gap cannot be linked to what stood before it; its own
 		// link is taken as it stands.
-		v.take(cur)
+		v.advance(cur)
 		return false
 	}
 	follows := more && ahead.Pos == cur.Pos+1
 	switch {
 	case v.linked(v.last, cur, 0):
-	case follows && ahead.Hash == store.ChainHash(v.last, v.written(cur, 0), ahead.Payload):
+	case follows && ahead.Hash == store.ChainHash(v.last, v.writtenPosition(cur, 0), ahead.Payload):
 		v.fault(cur.Pos, "reordered", fmt.Sprintf("records %d and %d changed places", cur.Pos, ahead.Pos))
 		return true
 	case cur.Pos > 1 && v.linked(v.before, cur, -1):
 		v.fault(cur.Pos-1, "inserted", "the server did not write the record: what follows it is linked to the record before it")
 		v.shift--
 	default:
-		if gone := v.gone(cur, ahead, follows); gone > 0 {
-			v.fault(cur.Pos, "missing", fmt.Sprintf("%d records are not there, and what follows was moved up", gone))
-			v.shift += gone
+		if missing := v.missingBefore(cur, ahead, follows); missing > 0 {
+			v.fault(cur.Pos, "missing", fmt.Sprintf("%d records are not there, and what follows was moved up", missing))
+			v.shift += missing
 		} else {
 			v.fault(cur.Pos, "altered", "the record is not the one that was written")
 		}
 	}
-	v.take(cur)
+	v.advance(cur)
 	return false
 }
 
-// written is the position under which a record was written, if by more records
+// writtenPosition is the position under which a record was written, if by more records
 // are missing before it than are known already.
-func (v *verifier) written(r store.Record, by int64) uint64 {
+func (v *verifier) writtenPosition(r store.Record, by int64) uint64 {
 	return uint64(int64(r.Pos) + v.shift + by)
 }
 
 func (v *verifier) linked(last store.Hash, r store.Record, by int64) bool {
-	return r.Hash == store.ChainHash(last, v.written(r, by), r.Payload)
+	return r.Hash == store.ChainHash(last, v.writtenPosition(r, by), r.Payload)
 }
 
-// gone finds out how many records were taken out before cur, where those behind
+// missingBefore finds out how many records were taken out before cur, where those behind
 // were moved up: then the one ahead still follows cur, at a later position.
-func (v *verifier) gone(cur, ahead store.Record, follows bool) int64 {
-	for by := int64(1); follows && by <= mostGone; by++ {
+func (v *verifier) missingBefore(cur, ahead store.Record, follows bool) int64 {
+	for by := int64(1); follows && by <= maxMissing; by++ {
 		if v.linked(cur.Hash, ahead, by) {
 			return by
 		}
@@ -143,18 +143,18 @@ func (v *verifier) gone(cur, ahead store.Record, follows bool) int64 {
 	return 0
 }
 
-// mostGone is how many missing records, moved up, are told from altered ones.
-const mostGone = 1000
+// maxMissing is how many missing records, moved up, are told from altered ones.
+const maxMissing = 1000
 
-// take moves on behind a record.
-func (v *verifier) take(r store.Record) {
+// advance moves on behind a record.
+func (v *verifier) advance(r store.Record) {
 	v.before, v.last, v.next = v.last, r.Hash, r.Pos+1
 	v.count(r)
 }
 
-// takeSwapped moves on behind two records that changed places: the links are
+// advanceSwapped moves on behind two records that changed places: the links are
 // taken in the order in which they were written.
-func (v *verifier) takeSwapped(later, earlier store.Record) {
+func (v *verifier) advanceSwapped(later, earlier store.Record) {
 	v.before, v.last, v.next = earlier.Hash, later.Hash, earlier.Pos+1
 	v.count(later)
 	v.count(earlier)
@@ -166,7 +166,7 @@ func (v *verifier) count(cur store.Record) {
 	if v.first == 0 {
 		v.first = cur.Pos
 	}
-	defer func() { v.stood = cur.Hash }()
+	defer func() { v.previous = cur.Hash }()
 	var r Record
 	if err := json.Unmarshal(cur.Payload, &r); err != nil {
 		v.fault(cur.Pos, "unreadable", "the record is no record of the trail")
@@ -177,7 +177,7 @@ func (v *verifier) count(cur store.Record) {
 	}
 	v.report.Last = r.Recorded
 	if r.Genesis != nil {
-		v.begins(cur, r.Genesis)
+		v.beginChain(cur, r.Genesis)
 	}
 }
 

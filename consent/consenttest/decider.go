@@ -33,10 +33,10 @@ type Trait struct{ Type, Param, Value string }
 
 // Decision is one decision as plain data.
 type Decision struct {
-	Rules    []Rule
-	Without  []string          // patients of whom there is no record
-	Letters  map[string]string // what is left of the letters of a type
-	Withheld bool
+	Rules       []Rule
+	NoRecord    []string          // patients of whom there is no record
+	Permissions map[string]string // what is left of the letters of a type
+	Withheld    bool
 }
 
 // Decider answers with the decision that it was given last. It is safe for
@@ -60,9 +60,9 @@ func (d *Decider) Set(to Decision) { d.now.Store(&to) }
 // makes those of searches.
 func (d *Decider) Decide(context.Context, consent.Principal, consent.Request, string) (consent.Rules, error) {
 	decision := d.now.Load()
-	out := consent.Rules{Owners: map[string][]consent.OwnerRule{}, Permissions: decision.Letters, Withheld: decision.Withheld}
-	if len(decision.Without) > 0 {
-		out.NoRecord = set(decision.Without)
+	out := consent.Rules{Owners: map[string][]consent.OwnerRule{}, Permissions: decision.Permissions, Withheld: decision.Withheld}
+	if len(decision.NoRecord) > 0 {
+		out.NoRecord = set(decision.NoRecord)
 	}
 	var hide store.Or
 	for _, rule := range decision.Rules {
@@ -112,11 +112,11 @@ func Random(r *rand.Rand, w World) Decision {
 		out.Rules = append(out.Rules, random(r, w))
 	}
 	if r.IntN(3) == 0 {
-		out.Without = append(out.Without, w.Patients[r.IntN(len(w.Patients))])
+		out.NoRecord = append(out.NoRecord, w.Patients[r.IntN(len(w.Patients))])
 	}
 	if r.IntN(4) == 0 {
 		left := []string{"", "", "rs"}[r.IntN(3)] // nothing, or reading alone
-		out.Letters = map[string]string{w.Traits[r.IntN(len(w.Traits))].Type: left}
+		out.Permissions = map[string]string{w.Traits[r.IntN(len(w.Traits))].Type: left}
 	}
 	return out
 }

@@ -15,17 +15,17 @@ type concept struct {
 
 // Codes that decide, with the spellings of their systems. Tables, never changed.
 var (
-	scopes    = []string{scopeSystem, "http://hl7.org/fhir/consentscope"}
-	acts      = []string{policySystem, "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
-	clinical  = []string{snomed, "urn:oid:2.16.840.1.113883.6.96"}
-	privacy   = concept{"patient-privacy", scopes}
-	research  = concept{"research", scopes}
-	treatment = concept{"treatment", scopes}
-	advanced  = concept{"adr", scopes}
-	optOut    = concept{"OPTOUT", acts}
-	optIn     = concept{"OPTIN", acts}
-	dissent   = concept{dissentCode, clinical}
-	lift      = concept{liftCode, clinical}
+	scopes         = []string{scopeSystem, "http://hl7.org/fhir/consentscope"}
+	acts           = []string{policySystem, "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
+	clinical       = []string{snomed, "urn:oid:2.16.840.1.113883.6.96"}
+	privacy        = concept{"patient-privacy", scopes}
+	research       = concept{"research", scopes}
+	treatment      = concept{"treatment", scopes}
+	advanced       = concept{"adr", scopes}
+	optOut         = concept{"OPTOUT", acts}
+	optIn          = concept{"OPTIN", acts}
+	sharingRefused = concept{sharingRefusedCode, clinical}
+	sharingAgreed  = concept{sharingAgreedCode, clinical}
 )
 
 // has reports whether a CodeableConcept has a coding, read wide: in any letter

@@ -26,11 +26,11 @@ const (
 )
 
 const (
-	scopeSystem  = "http://terminology.hl7.org/CodeSystem/consentscope"
-	snomed       = "http://snomed.info/sct"
-	dissentCode  = "416409005" // refused consent for upload to a shared record
-	liftCode     = "417528008" // consented to upload to a shared record
-	policySystem = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+	scopeSystem        = "http://terminology.hl7.org/CodeSystem/consentscope"
+	snomed             = "http://snomed.info/sct"
+	sharingRefusedCode = "416409005" // refused consent for upload to a shared record
+	sharingAgreedCode  = "417528008" // consented to upload to a shared record
+	policySystem       = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 )
 
 // proxyBases are the legal bases of a proxy authority, as policyRule.
@@ -47,13 +47,13 @@ var proxyBases = map[string]bool{
 // authorities yet.
 func Read(body []byte, inPerson bool) Kind {
 	r := gjson.ParseBytes(body)
-	place, _ := narrowed(r)
+	element, _ := optOutFault(r)
 	switch {
 	case notActive(r.Get("status")):
 		return NotADirective
-	case place == "":
+	case element == "":
 		return OptOut
-	case categoryHas(r, dissent):
+	case categoryHas(r, sharingRefused):
 		return OtherDirective // of whatever scope it says it is (CON-503)
 	//law:directive-scope
 	case otherScope(r.Get("scope")), inPerson && ProxyAuthority(body):
@@ -76,21 +76,21 @@ func notActive(status gjson.Result) bool {
 // so in the right system, and nothing else is said.
 func otherScope(scope gjson.Result) bool {
 	names := map[string][]string{"treatment": {"treatment"}, "adr": {"adr", "advanced care directive"}}
-	said := ""
+	found := ""
 	sure := allMembers(scope, func(name string, value gjson.Result) bool {
 		return name == "id" || name == "text" || name == "coding" && value.IsArray()
 	})
 	for _, c := range scope.Get("coding").Array() {
 		code := c.Get("code").Str
-		sure = sure && names[code] != nil && (said == "" || said == code) && c.Get("system").Str == scopeSystem &&
+		sure = sure && names[code] != nil && (found == "" || found == code) && c.Get("system").Str == scopeSystem &&
 			allMembers(c, func(name string, value gjson.Result) bool {
 				return slices.Contains([]string{"id", "system", "version", "code", "userSelected"}, name) ||
 					name == "display" && slices.Contains(names[code], folded(value.Str))
 			})
-		said = code
+		found = code
 	}
 	text := scope.Get("text")
-	return sure && said != "" && (!text.Exists() || slices.Contains(names[said], folded(text.Str)))
+	return sure && found != "" && (!text.Exists() || slices.Contains(names[found], folded(text.Str)))
 }
 
 // allMembers reports whether a value is an object with members, all of which pass.
@@ -134,28 +134,28 @@ func permits(provision gjson.Result) bool {
 	return ok
 }
 
-// narrowed returns the place and the reason why a Consent is not exactly the
+// optOutFault returns the place and the reason why a Consent is not exactly the
 // regional opt-out of the whole record; an empty place for one that is. Codes are
 // read wide: in any letter case, without a system or with a known spelling of it. A
 // period narrows nothing here: a refusal that is honoured for longer hides more.
-func narrowed(r gjson.Result) (place, text string) {
+func optOutFault(r gjson.Result) (element, text string) {
 	scope, rule, provision := r.Get("scope"), r.Get("policyRule"), r.Get("provision")
 	switch {
 	case !has(scope, privacy) || has(scope, research) || has(scope, treatment) || has(scope, advanced):
 		return "scope", "Only Consents of scope patient-privacy that record the regional opt-out can be written yet."
-	case !categoryHas(r, dissent) || categoryHas(r, lift):
+	case !categoryHas(r, sharingRefused) || categoryHas(r, sharingAgreed):
 		return "category", "Only the regional opt-out (SNOMED CT 416409005) can be recorded yet: this Consent could not be enforced."
 	case !has(rule, optOut) || has(rule, optIn):
 		return "policyRule", "The regional opt-out has the policyRule OPTOUT of " + policySystem + "."
 	}
-	whole := "The regional opt-out is for the whole record: "
+	prefix := "The regional opt-out is for the whole record: "
 	for _, name := range []string{"modifierExtension", "implicitRules"} {
 		if r.Get(name).Exists() || r.Get("_"+name).Exists() {
-			return name, whole + name + " could not be enforced."
+			return name, prefix + name + " could not be enforced."
 		}
 	}
 	if provision.Exists() && !provision.IsObject() {
-		return "provision", whole + "provision is no object."
+		return "provision", prefix + "provision is no object."
 	}
 	provision.ForEach(func(key, value gjson.Result) bool {
 		name := strings.TrimPrefix(key.String(), "_")
@@ -163,13 +163,13 @@ func narrowed(r gjson.Result) (place, text string) {
 		case key.String() == "id", key.String() == "period" && value.IsObject():
 		case key.String() == "type" && folded(value.Str) == "deny":
 		case name == "type":
-			place, text = "provision.type", "The regional opt-out is a refusal: its provision is of type deny, or has none."
+			element, text = "provision.type", "The regional opt-out is a refusal: its provision is of type deny, or has none."
 		default:
-			place, text = "provision."+name, whole+"provision."+name+" could not be enforced."
+			element, text = "provision."+name, prefix+"provision."+name+" could not be enforced."
 		}
-		return place == ""
+		return element == ""
 	})
-	return place, text
+	return element, text
 }
 
 // Check says why a person may not write this Consent, or nil. What cannot be
@@ -177,18 +177,18 @@ func narrowed(r gjson.Result) (place, text string) {
 // lets pass is an OptOut to Read.
 func Check(body []byte) *fhir.Error {
 	r := gjson.ParseBytes(body)
-	refuse := func(place, text string) *fhir.Error {
-		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Text: text, Expression: "Consent." + place}}}
+	refuse := func(element, text string) *fhir.Error {
+		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Text: text, Expression: "Consent." + element}}}
 	}
-	if place, text := narrowed(r); place != "" {
-		return refuse(place, text)
+	if element, text := optOutFault(r); element != "" {
+		return refuse(element, text)
 	}
 	for _, c := range []struct {
 		place string
 		well  bool
 	}{
 		{"scope", exactly(r.Get("scope"), privacy)},
-		{"category", slices.ContainsFunc(r.Get("category").Array(), func(c gjson.Result) bool { return exactly(c, dissent) })},
+		{"category", slices.ContainsFunc(r.Get("category").Array(), func(c gjson.Result) bool { return exactly(c, sharingRefused) })},
 		{"policyRule", exactly(r.Get("policyRule"), optOut)},
 		{"provision.type", !r.Get("provision.type").Exists() || r.Get("provision.type").Str == "deny"},
 	} {

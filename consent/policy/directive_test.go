@@ -136,17 +136,17 @@ func TestCheck(t *testing.T) {
 		{"a draft", []string{`"status":"draft"`, privacyScope, dissentCat, optOutRule}, "status"},
 		{"ended", []string{`"status":"inactive"`, privacyScope, dissentCat, optOutRule}, ""},
 	} {
-		body, place := consent(c.members...), ""
+		body, element := consent(c.members...), ""
 		if err := policy.Check(body); err != nil {
-			place = strings.TrimPrefix(err.Issues[0].Expression, "Consent.")
+			element = strings.TrimPrefix(err.Issues[0].Expression, "Consent.")
 			if err.Status != 422 {
 				t.Errorf("%s: got %d, want 422", c.name, err.Status)
 			}
 		} else if strings.Contains(string(body), `"active"`) && policy.Read(body, true) != policy.OptOut {
 			t.Errorf("%s: a person may write it, and it is no opt-out", c.name)
 		}
-		if place != c.place {
-			t.Errorf("%s: got a fault at %q, want %q", c.name, place, c.place)
+		if element != c.place {
+			t.Errorf("%s: got a fault at %q, want %q", c.name, element, c.place)
 		}
 	}
 }

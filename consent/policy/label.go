@@ -39,15 +39,15 @@ func LabelsOf(body []byte) Labels {
 	return l
 }
 
-// marks are what a body holds that may have labels: without them it is not read. Names
+// labelHints are what a body holds that may have labels: without them it is not read. Names
 // may hide behind escapes.
-var marks = [][]byte{
+var labelHints = [][]byte{
 	[]byte(`"security`), []byte(`"confidentiality"`), []byte(`sec-label`), []byte(`security-label`),
 	[]byte(`"data"`), []byte(`Base64Binary"`), []byte(`"data:`), []byte(`\u`),
 }
 
 func (l *Labels) read(body []byte, payloads int) {
-	for _, mark := range marks {
+	for _, mark := range labelHints {
 		if bytes.Contains(body, mark) {
 			r := labelReader{src: body, labels: l, payloads: payloads}
 			r.value("", false)
@@ -126,11 +126,11 @@ func (r *labelReader) value(name string, labels bool) {
 		}
 		r.i++
 	case '"':
-		if from := r.i; !r.wanted(name, labels) {
+		if from := r.i; !r.mayBeLabel(name, labels) {
 			r.skip(from)
 			return
 		}
-		r.said(name, r.text())
+		r.readText(name, r.text())
 	default:
 		for r.i < len(r.src) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(r.src[r.i])) {
 			r.i++
@@ -151,14 +151,14 @@ func (r *labelReader) skip(from int) {
 	}
 }
 
-// wanted reports whether the text of a property may be a label or hold one.
-func (r *labelReader) wanted(name string, labels bool) bool {
+// mayBeLabel reports whether the text of a property may be a label or hold one.
+func (r *labelReader) mayBeLabel(name string, labels bool) bool {
 	return labels && (name == "code" || name == "valueCode") || name == "confidentiality" ||
 		payload.Property(name) || bytes.HasPrefix(r.src[r.i:], []byte(`"data:`))
 }
 
-// said takes in a text that is wanted.
-func (r *labelReader) said(name, text string) {
+// readText takes in a text that is wanted.
+func (r *labelReader) readText(name, text string) {
 	data, held := text, payload.Property(name)
 	if !held {
 		_, data, held = payload.DataURL(text)

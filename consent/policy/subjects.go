@@ -119,7 +119,7 @@ func (s *subjectReader) literal(written string, depth int) {
 		return r
 	}, written)
 	if id, ok := strings.CutPrefix(text, "#"); ok {
-		s.within(id, text, depth)
+		s.containedReference(id, text, depth)
 		return
 	}
 	if ref, ok := fhir.ParseRef(s.base, text); ok && ref.Type == "Patient" {
@@ -128,7 +128,7 @@ func (s *subjectReader) literal(written string, depth int) {
 	address, query, search := strings.Cut(text, "?")
 	address, _, _ = strings.Cut(address, "#")
 	address = strings.TrimRight(address, "/")
-	path, local := s.relative(address)
+	path, local := s.localPath(address)
 	parts := strings.Split(path, "/")
 	if len(parts) == 4 && parts[2] == "_history" {
 		parts = parts[:2]
@@ -143,14 +143,14 @@ func (s *subjectReader) literal(written string, depth int) {
 	case text != "":
 		s.URLs = append(s.URLs, text)
 	}
-	if number, ok := numberOf(address); ok {
+	if number, ok := trailingNumber(address); ok {
 		s.Numbers = append(s.Numbers, number)
 	}
 }
 
-// numberOf reads the NHS number at the end of an address: servers of the NHS give
+// trailingNumber reads the NHS number at the end of an address: servers of the NHS give
 // Patients their NHS numbers as ids.
-func numberOf(address string) (string, bool) {
+func trailingNumber(address string) (string, bool) {
 	last := address[strings.LastIndexAny(address, "/:")+1:]
 	return last, fhir.ValidNHSNumber(last)
 }
@@ -162,7 +162,7 @@ func NamesInLiteral(literal string) []string {
 	address, _, _ := strings.Cut(strings.TrimSpace(literal), "?")
 	address = strings.TrimRight(address, "/")
 	var out []string
-	if number, ok := numberOf(address); ok {
+	if number, ok := trailingNumber(address); ok {
 		out = append(out, "nhs:"+number)
 	}
 	if fhir.ValidID(address) {
@@ -171,9 +171,9 @@ func NamesInLiteral(literal string) []string {
 	return out
 }
 
-// relative returns what stands behind the base of this server, and whether an address
+// localPath returns what stands behind the base of this server, and whether an address
 // is one of this server: relative, or below the base in any letter case and scheme.
-func (s *subjectReader) relative(address string) (string, bool) {
+func (s *subjectReader) localPath(address string) (string, bool) {
 	scheme, rest, absolute := strings.Cut(address, "://")
 	if !absolute {
 		return strings.TrimLeft(address, "/"), !strings.Contains(address, ":")
@@ -212,12 +212,12 @@ func (s *subjectReader) search(query string) bool {
 	return len(s.IDs)+len(s.Numbers)+len(s.Identifiers) > before
 }
 
-// within reads the contained resource that a reference leads to, or every contained
+// containedReference reads the contained resource that a reference leads to, or every contained
 // Patient where it leads to none.
-func (s *subjectReader) within(id, text string, depth int) {
+func (s *subjectReader) containedReference(id, text string, depth int) {
 	found := s.byID[strings.ToLower(id)]
 	for _, c := range found {
-		s.person(c, depth)
+		s.containedPerson(c, depth)
 	}
 	if len(found) > 0 {
 		return
@@ -229,14 +229,14 @@ func (s *subjectReader) within(id, text string, depth int) {
 	s.unmatched = true
 	for _, c := range s.contained {
 		if strings.EqualFold(c.typ, "Patient") {
-			s.person(c, depth)
+			s.containedPerson(c, depth)
 		}
 	}
 }
 
-// person reads a contained resource as the person whom it stands for: by its id, its
+// containedPerson reads a contained resource as the person whom it stands for: by its id, its
 // identifiers, and the Patients that it is linked to.
-func (s *subjectReader) person(c *containedResource, depth int) {
+func (s *subjectReader) containedPerson(c *containedResource, depth int) {
 	if c.read || depth > maxSubjectDepth {
 		return
 	}

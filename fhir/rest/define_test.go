@@ -54,8 +54,8 @@ func define(t testing.TB, db engine) *defining {
 }
 
 // walk walks to the end; between pages f is called.
-func (d *defining) walk(f func(consent.Reindexing) error) error {
-	return d.guard.IndexParameters(context.Background(), d.db, func(_ context.Context, at consent.Reindexing) error {
+func (d *defining) walk(f func(consent.Walk) error) error {
+	return d.guard.IndexParameters(context.Background(), d.db, func(_ context.Context, at consent.Walk) error {
 		if f == nil {
 			return nil
 		}
