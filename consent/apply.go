@@ -33,7 +33,7 @@ func (c *commitBuilder) prepared() *preparedCommit {
 	for _, ref := range c.order {
 		w := c.pending[ref]
 		prepared.Writes = append(prepared.Writes, *w)
-		prepared.dependsOn = append(prepared.dependsOn, names(w.Doc.Keys, index.DependsOnPrefix())...)
+		prepared.dependsOn = append(prepared.dependsOn, index.Names(w.Doc.Keys, index.DependsOnPrefix())...)
 	}
 	prepared.Absent, prepared.Tracker = c.absences, c.view.snap.Tracker()
 	c.TrackedReader.AddConditions(&prepared.Batch)

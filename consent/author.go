@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -93,7 +94,7 @@ func (c *commitBuilder) mayChange(ch *Change, t *target) error {
 	if ch.Ref.Type != "Consent" || !t.visible {
 		return nil
 	}
-	inPerson := store.Match(fact(factInPerson), t.cur.Keys)
+	inPerson := facts.Has(t.cur.Keys, index.FactInPerson)
 	switch c.view.grant.principal.Kind {
 	case SourceSystem:
 		if inPerson {
@@ -112,16 +113,16 @@ func (c *commitBuilder) authorFacts(ref store.Ref, t *target) []store.Key {
 	kind := c.view.grant.principal.Kind
 	switch {
 	case t.exists:
-		return CarriedFacts(t.cur.Keys)
+		return facts.CarriedFacts(t.cur.Keys)
 	case ref.Type == "Consent" && (kind == Staff || kind == Patient):
-		return []store.Key{index.FactKey(factInPerson)}
+		return []store.Key{index.FactKey(index.FactInPerson)}
 	}
 	return nil
 }
 
 // requirePatient refuses a Consent that names nobody at all (CON-641).
 func requirePatient(g *Guard, w *store.Write) error {
-	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.Covers(w.Doc.Body), func(name string) bool {
+	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.keyer.Covers(w.Doc.Body), func(name string) bool {
 		return !strings.HasPrefix(name, "url:urn:") // which stands for what a bundle brings, and none did
 	}) {
 		return nil
@@ -143,16 +144,16 @@ func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
-	own := append(PatientNames(patient.Body), ref.ID)
+	own := append(facts.PatientNames(patient.Body), ref.ID)
 	refuse := func(place, text string) error {
 		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: place, Text: text}}}
 	}
-	for _, name := range c.view.guard.Covers(w.Doc.Body) {
+	for _, name := range c.view.guard.keyer.Covers(w.Doc.Body) {
 		if !slices.Contains(own, name) {
 			return refuse("Consent.patient", "A person records a directive for one patient: it names nobody but the Patient of its reference, and no identifier that this Patient does not bear.")
 		}
 	}
-	for _, name := range names(w.Doc.Keys, index.MentionPrefix()) {
+	for _, name := range index.Names(w.Doc.Keys, index.MentionPrefix()) {
 		if !slices.Contains(own, name) {
 			return refuse("Consent", "A directive of a person refers to no other patient.")
 		}
@@ -167,8 +168,8 @@ func (c *commitBuilder) requireSamePatient(w *store.Write) error {
 	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Deleted() {
 		return nil
 	}
-	is := c.view.guard.Covers(w.Doc.Body)
-	for _, name := range c.view.guard.Covers(before.Body) {
+	is := c.view.guard.keyer.Covers(w.Doc.Body)
+	for _, name := range c.view.guard.keyer.Covers(before.Body) {
 		if !slices.Contains(is, name) {
 			return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
 				Text: "The patient of a directive does not change: end it, and record another."}}}

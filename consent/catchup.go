@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -161,7 +162,7 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p re
 // them in the same batch would make stale again.
 func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, p *rekeyedPage) (pages []*Page, err error) {
 	labels, binaries := strings.HasPrefix(names[0], LabelsPrefix), strings.HasPrefix(names[0], AttachedPrefix)
-	rows, seen := c.view.guard.labelledRows(c.view.snap, nil), map[store.Ref]bool{}
+	rows, seen := c.view.guard.keyer.LabelledRows(c.view.snap, nil), map[store.Ref]bool{}
 	put := c.keyPageDocs
 	if labels {
 		put = c.markPage
@@ -204,7 +205,7 @@ func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, 
 
 // keyPageDocs puts documents into the batch as far as they stand under other keys than they
 // should.
-func (c *commitBuilder) keyPageDocs(ctx context.Context, docs []store.Doc, rows *LabelledRows) error {
+func (c *commitBuilder) keyPageDocs(ctx context.Context, docs []store.Doc, rows *facts.LabelledRows) error {
 	for _, d := range docs {
 		if c.pending[d.Ref] != nil {
 			continue
@@ -282,7 +283,7 @@ func (g *Guard) dependents(s Entry) store.Query {
 		return store.Query{Type: typ, Where: store.Eq{Key: index.OwnerKey(id)}, After: s.After}
 	}
 	if person, labels := strings.CutPrefix(s.Name, LabelsPrefix); labels {
-		return store.Query{Type: typ, Where: AboutPerson(person), After: s.After}
+		return store.Query{Type: typ, Where: facts.AboutPerson(person), After: s.After}
 	}
 	if id, attached := strings.CutPrefix(s.Name, AttachedPrefix); attached {
 		return store.Query{Type: "Binary", Where: store.Eq{Key: g.backlog.BinaryIDPrefix + store.Key(id)}, After: s.After}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -35,7 +36,7 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s Entry
 		return fmt.Errorf("look for what depends on a write: %w", err)
 	}
 	if n == 0 {
-		c.TrackedReader.absences["depends "+name] = store.Absent{Where: where, Claims: []store.Key{where.Key}}
+		c.RequireAbsent("depends "+name, store.Absent{Where: where, Claims: []store.Key{where.Key}})
 		return nil
 	}
 	if number, is := strings.CutPrefix(name, "nhs:"); is { // whom it stands for from now on
@@ -59,15 +60,7 @@ func (c *commitBuilder) noteStale(name string, s Entry) bool {
 
 // staleFrom is a name that a document of the batch changes.
 func (c *commitBuilder) staleFrom(d store.Doc) Entry {
-	return Entry{Subjects: SubjectNames(d), Barred: store.Match(anyOf(fact(factBarred), fact(factRestricted)), d.Keys), Depth: c.depth}
-}
-
-// SubjectNames are the names of those whom documents may be about that follow from one.
-func SubjectNames(d store.Doc) []string {
-	if d.Ref.Type == "Patient" {
-		return []string{d.Ref.ID}
-	}
-	return Persons(d.Keys)
+	return Entry{Subjects: facts.SubjectNames(d), Barred: store.Match(anyOf(fact(index.FactBarred), fact(index.FactRestricted)), d.Keys), Depth: c.depth}
 }
 
 // maxTransitive bounds how many documents are noted for what follows a change through others,
@@ -82,7 +75,7 @@ const (
 // keyed. What follows a person has the person's name, and needs none of this. Where there
 // are very many, the name says instead what all of them have in common (rest).
 func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s Entry, before store.Doc) error {
-	if !IsDocumentName(name) {
+	if !facts.IsDocumentName(name) {
 		return nil
 	}
 	met, looked, from := map[string]bool{name: true}, 0, c.staleNames[name].Depth
@@ -92,7 +85,7 @@ func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s Entry
 			if err != nil {
 				return fmt.Errorf("look for what follows a write: %w", err)
 			}
-			looked += 1 + len(held(d))
+			looked += 1 + len(index.Attached(d.Keys))
 			if met[d.Ref.String()] = true; len(met) > maxTransitive || looked > maxTransitiveReads {
 				s := c.staleNames[name]
 				s.Remainder = s.Remainder.merge(c.remainderOf(name, before))
@@ -114,7 +107,7 @@ func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s Entry
 // documents that follow from themselves end there.
 func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s Entry, deepest int) (names []string, err error) {
 	next := []string{d.Ref.String()}
-	for _, id := range held(d) {
+	for _, id := range index.Attached(d.Keys) {
 		attached, err := c.isParentOf(ctx, d, id)
 		if err != nil {
 			return nil, err
@@ -129,12 +122,6 @@ func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s Entry,
 	}), nil
 }
 
-// IsDocumentName reports whether a name on which documents depend is the address of one
-// that they inherit from.
-func IsDocumentName(name string) bool {
-	return !strings.HasPrefix(name, "nhs:") && !strings.HasPrefix(name, "Patient/")
-}
-
 // Remainder is what all documents have in common that follow from a stale name through others,
 // where not all of these are noted. A document is about everybody whom the one is about
 // that it follows from, and is not resolved where that one is not there.
@@ -146,7 +133,7 @@ type Remainder struct {
 
 // remainderOf is what follows from a document under the keys that it has in the store.
 func (c *commitBuilder) remainderOf(name string, before store.Doc) *Remainder {
-	of := Persons(before.Keys)
+	of := facts.Persons(before.Keys)
 	_, pending := c.view.guard.backlog.Get(name)
 	switch {
 	case pending: // some of what follows does so from older keys
@@ -163,7 +150,7 @@ func (r *Remainder) merge(o *Remainder) *Remainder {
 	if r == nil || o == nil {
 		return cmp.Or(r, o)
 	}
-	return &Remainder{Of: Distinct(r.Of, o.Of), Unresolved: r.Unresolved || o.Unresolved, Any: r.Any || o.Any}
+	return &Remainder{Of: facts.Distinct(r.Of, o.Of), Unresolved: r.Unresolved || o.Unresolved, Any: r.Any || o.Any}
 }
 
 // where is what such documents satisfy: they depend on a document, or are Binaries.
@@ -173,10 +160,10 @@ func (r *Remainder) where() store.Pred {
 		some = append(some, everything)
 	}
 	if r.Unresolved {
-		some = append(some, not(fact(factResolved)))
+		some = append(some, not(fact(index.FactResolved)))
 	}
 	if len(r.Of) > 0 {
-		some = append(some, About(SetFunc(func(name string) bool { _, is := slices.BinarySearch(r.Of, name); return is })))
+		some = append(some, facts.About(facts.SetFunc(func(name string) bool { _, is := slices.BinarySearch(r.Of, name); return is })))
 	}
-	return allOf(anyOf(store.In{Prefix: index.DependsOnPrefix(), Set: SetFunc(IsDocumentName)}, store.Eq{Key: index.TypeKey("Binary")}), some)
+	return allOf(anyOf(store.In{Prefix: index.DependsOnPrefix(), Set: facts.SetFunc(facts.IsDocumentName)}, store.Eq{Key: index.TypeKey("Binary")}), some)
 }

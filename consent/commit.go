@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -133,7 +134,7 @@ func atLocation(err error, place string) error {
 // commitBuilder is one batch in the making. It is a world: the snapshot with the batch on
 // top.
 type commitBuilder struct {
-	*TrackedReader
+	*facts.TrackedReader
 	view    *View
 	at      time.Time
 	pending map[store.Ref]*store.Write // what this batch makes newest
@@ -162,7 +163,7 @@ type commitBuilder struct {
 
 func (v *View) newCommitBuilder() *commitBuilder {
 	return &commitBuilder{
-		TrackedReader: v.guard.trackedReader(v.snap), view: v, definitions: v.guard.index.Installed(),
+		TrackedReader: v.guard.keyer.TrackedReader(v.snap), view: v, definitions: v.guard.index.Installed(),
 		pending: map[store.Ref]*store.Write{}, patients: map[string]bool{}, replaced: map[store.Ref]store.Doc{}, entries: map[store.Ref]index.Entry{},
 		dependents: dependentDocs{}, keyedAt: map[store.Ref]int{}, lastPropagated: map[store.Ref]store.Doc{},
 		changedNames: map[string]bool{}, staleNames: map[string]Entry{},
@@ -283,11 +284,11 @@ func (c *commitBuilder) PatientsByNumber(ctx context.Context, number string) ([]
 	// As of now: the demand that follows is tested when the batch is committed, and a
 	// document may have left the batch by then (drop).
 	pending := maps.Clone(c.patients)
-	found, err := c.TrackedReader.BearersExcept(ctx, number, func(id string) bool { return pending[id] })
+	found, err := c.TrackedReader.PatientsByNumberExcept(ctx, number, func(id string) bool { return pending[id] })
 	if err != nil {
 		return nil, err
 	}
-	where, err := c.HasNumber(number)
+	where, err := c.view.guard.keyer.HasNumber(number)
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +308,7 @@ func (c *commitBuilder) PatientsByNumber(ctx context.Context, number string) ([]
 
 // FormerIdentifiers is what the version before a new one bears and bore: its keys say so.
 func (c *commitBuilder) FormerIdentifiers(_ context.Context, d store.Doc) ([]string, error) {
-	return names(c.replaced[d.Ref].Keys, index.BearsPrefix()), nil
+	return index.Names(c.replaced[d.Ref].Keys, index.BearsPrefix()), nil
 }
 
 // AttachedBy are those of the snapshot with the batch on top.

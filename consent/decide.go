@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -353,14 +354,14 @@ func (d *decision) hasWithheldRows(ctx context.Context) (bool, error) {
 func (d *decision) whereWithheld() store.Pred {
 	g := d.grant
 	hides := store.Or{
-		not(fact(factOrdinary)),
-		About(g.sets.Denied),
-		store.And{About(g.sets.OptedOut), not(fromSource(d.p.Organisation)), not(store.Eq{Key: index.TypeKey("Patient")})},
+		not(fact(index.FactOrdinary)),
+		facts.About(g.sets.Denied),
+		store.And{facts.About(g.sets.OptedOut), not(fromSource(d.p.Organisation)), not(store.Eq{Key: index.TypeKey("Patient")})},
 	}
 	rows := store.And{
 		store.Eq{Key: index.OwnerKey(g.patient)},
-		usual(factResolved), usual(factShared),
-		not(About(g.sets.Restricted)),
+		usual(index.FactResolved), usual(index.FactShared),
+		not(facts.About(g.sets.Restricted)),
 		hides,
 	}
 	if !d.p.Scopes.AllowAny("*", "rs") {

@@ -48,7 +48,7 @@ func (p *typeCatalog) load(ctx context.Context, s store.Store) error {
 				if err != nil {
 					return fmt.Errorf("look for documents that depend on others: %w", err)
 				}
-				p.noteDependencies(names(d.Keys, index.DependsOnPrefix()))
+				p.noteDependencies(index.Names(d.Keys, index.DependsOnPrefix()))
 			}
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -120,7 +121,7 @@ func (h mentionedHidden) Has(patient string) bool {
 	if h.hiddenPatients.Has(patient) {
 		return true
 	}
-	if IsIdentifierName(patient) {
+	if facts.IsIdentifierName(patient) {
 		return false
 	}
 	if was, known := h.deletedCache[patient]; known {
@@ -131,8 +132,8 @@ func (h mentionedHidden) Has(patient string) bool {
 		*h.failed = err
 		return true
 	}
-	was := err == nil && d.Deleted() && (store.Match(fact(factRestricted), d.Keys) ||
-		slices.ContainsFunc(names(d.Keys, index.BearsPrefix()), h.hiddenPatients.Has))
+	was := err == nil && d.Deleted() && (facts.Has(d.Keys, index.FactRestricted) ||
+		slices.ContainsFunc(index.Names(d.Keys, index.BearsPrefix()), h.hiddenPatients.Has))
 	if h.deletedCache == nil {
 		h.deletedCache = map[string]bool{}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
@@ -39,6 +40,7 @@ type Guard struct {
 	store        store.Store
 	state        store.State // nil for none
 	index        *index.Indexer
+	keyer        *facts.Keyer
 	policy       *policy.Folder
 	clock        func() time.Time
 	publicURL    string
@@ -67,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	}
 	reading := newActiveReads()
 	g := &Guard{
-		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
+		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir"}, policy: cfg.Policy, clock: cfg.Clock,
 		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: NewRegister(), catalog: newTypeCatalog(), backlog: NewBacklog(reading), reads: reading, labelChanges: newLabelChanges(),
 		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: newRegistry(),
 	}
@@ -140,7 +142,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 
 // view runs the steps that look at the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
-	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.labelledRows(snap, nil)}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil)}
 	if !d.req.Write && d.req.Permission != 0 {
 		v.permissions = string(rune(d.req.Permission))
 	}
@@ -171,7 +173,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 // of which the period has ended, is borne by nobody. It is for sign-in, and tells nobody
 // anything about a record.
 func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
-	where, err := Snapshot{index: g.index}.HasNumber(number)
+	where, err := g.keyer.HasNumber(number)
 	if err != nil {
 		return "", err
 	}
@@ -182,7 +184,7 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 			switch {
 			case err != nil:
 				return fmt.Errorf("find who signs in: %w", err)
-			case !HasNumberNow(p.Body, number, g.clock()):
+			case !facts.HasNumberNow(p.Body, number, g.clock()):
 			case id != "":
 				id = ""
 				return nil

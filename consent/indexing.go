@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"carerecord/consent/facts"
 	"carerecord/store"
 )
 
@@ -82,7 +83,7 @@ func (g *Guard) newParameterWalk(waiting []Parameter) Walk {
 	}
 	slices.Sort(at.Types)
 	at.Types = slices.Compact(at.Types)
-	slices.SortStableFunc(at.Types, func(a, b string) int { return KeyOrder(a) - KeyOrder(b) })
+	slices.SortStableFunc(at.Types, func(a, b string) int { return facts.KeyOrder(a) - facts.KeyOrder(b) })
 	at.Type = at.Types[0]
 	return at
 }

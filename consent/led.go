@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -20,15 +21,15 @@ func (v *View) binaryVisible(ctx context.Context, d store.Doc) (bool, error) {
 	body := d
 	if d.Deleted() {
 		var err error
-		if body, err = v.guard.snapshot(v.snap).BeforeDeletion(ctx, d); err != nil {
+		if body, err = v.guard.keyer.Snapshot(v.snap).BeforeDeletion(ctx, d); err != nil {
 			return false, err
 		}
 	}
-	row, err := v.guard.Extract(body)
+	row, err := v.guard.keyer.Extract(body)
 	if err != nil {
 		return false, err
 	}
-	docs, _, err := v.guard.BinaryParents(ctx, v.guard.snapshot(v.snap), body, row.Owners)
+	docs, _, err := v.guard.keyer.BinaryParents(ctx, v.guard.keyer.Snapshot(v.snap), body, row.Owners)
 	if err != nil {
 		return false, err
 	}
@@ -63,7 +64,7 @@ func (v *View) parentShows(ctx context.Context, lead store.Doc, binary string) (
 	if err != nil {
 		return false, fmt.Errorf("read what leads to a Binary: %w: %w", store.ErrUnavailable, err)
 	}
-	attached := slices.Contains(held(whole), binary)
+	attached := slices.Contains(index.Attached(whole.Keys), binary)
 	paths := map[string]bool{}
 	if v.grant.rules.apply(whole.Keys, paths) {
 		return false, *v.failed

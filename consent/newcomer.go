@@ -49,7 +49,7 @@ func newStaleTracer(prepared *preparedCommit) staleTracer {
 		if w.Deleted() {
 			continue
 		}
-		for _, name := range names(w.Keys, index.DependsOnPrefix()) {
+		for _, name := range index.Names(w.Keys, index.DependsOnPrefix()) {
 			n.dependents[name] = append(n.dependents[name], w)
 		}
 		if w.Ref.Type == "Binary" {
@@ -74,7 +74,7 @@ func (n *staleTracer) trace(d *store.Doc, s Entry, deepest int) {
 		n.note(d.Ref.String(), s)
 		n.trace(w, s, deepest)
 	}
-	for _, id := range held(*d) {
+	for _, id := range index.Attached(d.Keys) {
 		if w := n.binaries[id]; w != nil && w.Source == d.Source {
 			n.note(AttachedPrefix+id, s)
 			n.trace(w, s, deepest)

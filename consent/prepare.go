@@ -65,5 +65,5 @@ func (c *commitBuilder) extractOne(w *store.Write) (row index.Entry, err error) 
 		return index.Entry{}, nil
 	}
 	w.Doc.Body = fhir.Stamp(w.Doc.Body, w.Doc.Ref.ID, w.Doc.Version, w.Doc.Updated)
-	return c.view.guard.Extract(w.Doc)
+	return c.view.guard.keyer.Extract(w.Doc)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/index"
@@ -33,7 +34,7 @@ func (v *View) mayCut(keys []store.Key) bool {
 // project cuts out of a visible version what the requester may not see, and
 // makes its search keys anew, or returns store.ErrNotFound where nothing may be
 // left. newest are the keys of the newest version: what a rule or a label says of it
-// holds for the older ones too. The server's facts stay as they are, but for factRefersToLabelled:
+// holds for the older ones too. The server's facts stay as they are, but for index.FactRefersToLabelled:
 // a projection has it where references were cut.
 func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (store.Doc, error) {
 	if !v.mayCut(d.Keys) && !v.mayCut(newest) {
@@ -57,7 +58,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	}
 	body, changed := v.cut(d.Body, hidden, paths)
 	if !changed {
-		d.Keys = MarkKeys(d.Keys, d.RowID.Partition, false)
+		d.Keys = facts.MarkKeys(d.Keys, d.RowID.Partition, false)
 		return d, nil
 	}
 	if body == nil {
@@ -74,7 +75,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 			keys = append(keys, k)
 		}
 	}
-	d.Body, d.Keys = body, MarkKeys(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
+	d.Body, d.Keys = body, facts.MarkKeys(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
 	return d, nil
 }
 
@@ -84,7 +85,7 @@ func (v *View) tombstoneVisible(ctx context.Context, d store.Doc, newest []store
 	if !store.Match(v.grant.refersToLabelled, d.Keys) {
 		return nil
 	}
-	last, err := v.guard.snapshot(v.snap).BeforeDeletion(ctx, d)
+	last, err := v.guard.keyer.Snapshot(v.snap).BeforeDeletion(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -105,13 +106,13 @@ func (v *View) hiddenReferences(ctx context.Context, d store.Doc, keys ...[]stor
 	var about []string
 	marked := false
 	for _, k := range keys {
-		about = append(about, Persons(k)...)
+		about = append(about, facts.Persons(k)...)
 		marked = marked || store.Match(v.grant.refersToLabelled, k)
 	}
 	if !marked {
 		return nil, nil
 	}
-	found, err := v.labelled.Referenced(ctx, Distinct(about), d.Body)
+	found, err := v.labelled.Referenced(ctx, facts.Distinct(about), d.Body)
 	if err != nil {
 		return nil, fmt.Errorf("look for hidden rows to which %s refers: %w: %w", d.Ref, store.ErrUnavailable, err)
 	}
@@ -171,5 +172,5 @@ func (v *View) MayCut() bool { return v.cutsElements() }
 
 // MayHaveCut reports whether the body of a document that this View showed may have been cut.
 func (v *View) MayHaveCut(d store.Doc) bool {
-	return v.grant.principal.Kind == Patient || store.Match(anyOf(fact(factRefersToLabelled), About(ownersWithRules(v.grant.rules.Owners))), d.Keys)
+	return v.grant.principal.Kind == Patient || store.Match(anyOf(fact(index.FactRefersToLabelled), facts.About(ownersWithRules(v.grant.rules.Owners))), d.Keys)
 }

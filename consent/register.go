@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -80,9 +80,9 @@ func NewRegister() *Register {
 func (r *Register) Load(ctx context.Context, s store.Store) error {
 	err := s.Read(ctx, func(snap store.Snap) error {
 		for _, q := range []store.Query{
-			{Type: "Consent", Where: fact(factOptOut), KeysOnly: true},
-			{Type: "Consent", Where: fact(factDirective), KeysOnly: true},
-			{Type: "Patient", Where: fact(factRestricted), KeysOnly: true},
+			{Type: "Consent", Where: fact(index.FactOptOut), KeysOnly: true},
+			{Type: "Consent", Where: fact(index.FactDirective), KeysOnly: true},
+			{Type: "Patient", Where: fact(index.FactRestricted), KeysOnly: true},
 		} {
 			for d, err := range snap.Scan(ctx, q) {
 				if err != nil {
@@ -111,12 +111,12 @@ func statementOf(d store.Doc) statement {
 	switch {
 	case d.Ref.Type == "Consent" && !d.Deleted():
 		return statement{
-			names:     names(d.Keys, index.CoversPrefix()),
-			optOut:    store.Match(fact(factOptOut), d.Keys),
-			directive: store.Match(fact(factDirective), d.Keys),
+			names:     index.Names(d.Keys, index.CoversPrefix()),
+			optOut:    facts.Has(d.Keys, index.FactOptOut),
+			directive: facts.Has(d.Keys, index.FactDirective),
 		}
 	case d.Ref.Type == "Patient" && !d.Deleted():
-		return statement{names: []string{d.Ref.ID}, restricted: store.Match(fact(factRestricted), d.Keys)}
+		return statement{names: []string{d.Ref.ID}, restricted: facts.Has(d.Keys, index.FactRestricted)}
 	}
 	return statement{}
 }
@@ -147,7 +147,7 @@ func (r *Register) Begin(writes []store.Write) {
 		if w.Doc.Ref.Type != "Patient" || w.Doc.Deleted() {
 			continue
 		}
-		if identifiers := names(w.Doc.Keys, index.BearsPrefix()); len(identifiers) > 0 {
+		if identifiers := index.Names(w.Doc.Keys, index.BearsPrefix()); len(identifiers) > 0 {
 			r.inFlight[w] = identifiers
 			r.linkNamed(identifiers, w.Doc.Ref.ID, false)
 		}
@@ -263,20 +263,17 @@ func (r *Register) count(e statement, by int) {
 		add(r.optOut, name, e.optOut)
 		add(r.directive, name, e.directive)
 		add(r.restricted, name, e.restricted)
-		add(r.identifierCount, name, e.decides() && IsIdentifierName(name))
-		add(r.patientCount, name, e.decides() && !IsIdentifierName(name))
+		add(r.identifierCount, name, e.decides() && facts.IsIdentifierName(name))
+		add(r.patientCount, name, e.decides() && !facts.IsIdentifierName(name))
 		switch {
 		case by > 0:
-		case IsIdentifierName(name) && r.identifierCount[name] == 0:
+		case facts.IsIdentifierName(name) && r.identifierCount[name] == 0:
 			r.unlinkIdentifier(name)
-		case !IsIdentifierName(name) && r.patientCount[name] == 0:
+		case !facts.IsIdentifierName(name) && r.patientCount[name] == 0:
 			r.unlinkPatient(name)
 		}
 	}
 }
-
-// IsIdentifierName reports whether a name is not the id of a Patient.
-func IsIdentifierName(name string) bool { return strings.ContainsRune(name, ':') }
 
 // NewNames are the identifiers, and the ids of Patients, that Consents among some writes
 // name which say something.
@@ -287,7 +284,7 @@ func (r *Register) NewNames(writes []store.Write) (identifiers, patients []strin
 			continue
 		}
 		for _, name := range said.names {
-			if IsIdentifierName(name) {
+			if facts.IsIdentifierName(name) {
 				identifiers = append(identifiers, name)
 			} else {
 				patients = append(patients, name)
@@ -323,7 +320,7 @@ func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers,
 				return err
 			}
 			r.mu.Lock()
-			for _, name := range names(d.Keys, index.BearsPrefix()) {
+			for _, name := range index.Names(d.Keys, index.BearsPrefix()) {
 				r.link(name, id, true)
 			}
 			if d.Deleted() {
@@ -457,9 +454,9 @@ func (d *Observation) of(name string) statement {
 // Sets are the three sets, for predicates and decisions.
 func (d *Observation) Sets() Sets {
 	return Sets{
-		OptedOut:   SetFunc(func(name string) bool { return d.of(name).optOut }),
-		Denied:     SetFunc(func(name string) bool { return d.of(name).directive }),
-		Restricted: SetFunc(func(name string) bool { return d.of(name).restricted }),
+		OptedOut:   facts.SetFunc(func(name string) bool { return d.of(name).optOut }),
+		Denied:     facts.SetFunc(func(name string) bool { return d.of(name).directive }),
+		Restricted: facts.SetFunc(func(name string) bool { return d.of(name).restricted }),
 	}
 }
 

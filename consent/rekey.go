@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -17,7 +18,7 @@ import (
 // anew behind the commit (backlog.go).
 func (c *commitBuilder) keyAll(ctx context.Context) error {
 	refs := slices.Clone(c.order)
-	slices.SortStableFunc(refs, func(a, b store.Ref) int { return KeyOrder(a.Type) - KeyOrder(b.Type) })
+	slices.SortStableFunc(refs, func(a, b store.Ref) int { return facts.KeyOrder(a.Type) - facts.KeyOrder(b.Type) })
 	if err := c.extractAll(ctx, refs); err != nil {
 		return err
 	}
@@ -46,17 +47,17 @@ func (c *commitBuilder) keyLive(ctx context.Context, w *store.Write) error {
 	row, read := c.entries[w.Doc.Ref]
 	if !read { // a document of the store
 		var err error
-		if row, err = c.view.guard.Extract(w.Doc); err != nil {
+		if row, err = c.view.guard.keyer.Extract(w.Doc); err != nil {
 			return err
 		}
 		c.entries[w.Doc.Ref] = row
 	}
-	made, err := c.view.guard.Describe(ctx, c, w.Doc, row)
+	made, err := c.view.guard.keyer.Describe(ctx, c, w.Doc, row)
 	if err != nil {
 		return err
 	}
 	w.Doc.Keys, w.Doc.RowID = made.Keys, made.RowID
-	for _, name := range names(made.Keys, index.DependsOnPrefix()) {
+	for _, name := range index.Names(made.Keys, index.DependsOnPrefix()) {
 		c.dependents.add(name, w.Doc.Ref)
 	}
 	c.keyCount++
@@ -72,17 +73,6 @@ func (w dependentDocs) add(name string, ref store.Ref) {
 		w[name] = map[store.Ref]bool{}
 	}
 	w[name][ref] = true
-}
-
-// SameInheritance compares what documents that depend on this one take from it: its
-// owners, the names that it is about, and named facts; a Binary also its mentions.
-func SameInheritance(a, b []store.Key) bool {
-	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix()} {
-		if !slices.Equal(names(a, prefix), names(b, prefix)) {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(inheritedFacts, func(name string) bool { return store.Match(fact(name), a) != store.Match(fact(name), b) })
 }
 
 // maxPropagationRounds bounds how often the batch is followed: a chain of that many
@@ -119,7 +109,7 @@ func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (m
 	for _, ref := range refs {
 		now, before := c.pending[ref].Doc, c.propagatedOf(ref)
 		c.lastPropagated[ref] = now
-		for _, name := range namesChangedBy(now, before) {
+		for _, name := range facts.NamesChanged(now, before) {
 			changed[name] = max(changed[name], c.keyedAt[ref])
 			if err := c.findDependents(ctx, name, c.staleFrom(now), c.replaced[ref]); err != nil {
 				return nil, err
@@ -129,7 +119,7 @@ func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (m
 			return nil, err
 		}
 		if now.Deleted() && ref.Type == "Patient" && !before.Deleted() && before.Version > 0 {
-			c.staleNames[OwnerPrefix+ref.ID] = Entry{Subjects: append(names(before.Keys, index.BearsPrefix()), ref.ID), Barred: c.staleFrom(before).Barred}
+			c.staleNames[OwnerPrefix+ref.ID] = Entry{Subjects: append(index.Names(before.Keys, index.BearsPrefix()), ref.ID), Barred: c.staleFrom(before).Barred}
 		}
 	}
 	return changed, nil
@@ -141,31 +131,6 @@ func (c *commitBuilder) propagatedOf(ref store.Ref) store.Doc {
 		return d
 	}
 	return c.replaced[ref]
-}
-
-// namesChangedBy are the names of which a new version changes what they stand for.
-func namesChangedBy(now, before store.Doc) []string {
-	var out []string
-	appears := before.Version == 0 || before.Deleted()
-	if appears || now.Deleted() || !SameInheritance(now.Keys, before.Keys) {
-		out = append(out, now.Ref.String())
-	}
-	if now.Ref.Type != "Patient" {
-		return out
-	}
-	var a, b []string
-	if !now.Deleted() {
-		a = NHSNumbers(now.Body)
-	}
-	if !appears {
-		b = NHSNumbers(before.Body)
-	}
-	for _, number := range append(slices.Clone(a), b...) {
-		if slices.Contains(a, number) != slices.Contains(b, number) {
-			out = append(out, "nhs:"+number)
-		}
-	}
-	return out
 }
 
 // rekeyDependents keys the documents of the batch that depend on changed names and were
@@ -184,7 +149,7 @@ func (c *commitBuilder) rekeyDependents(ctx context.Context, changed map[string]
 		refs = append(refs, ref)
 	}
 	slices.SortFunc(refs, func(a, b store.Ref) int {
-		return cmp.Or(KeyOrder(a.Type)-KeyOrder(b.Type), strings.Compare(a.Type, b.Type), strings.Compare(a.ID, b.ID))
+		return cmp.Or(facts.KeyOrder(a.Type)-facts.KeyOrder(b.Type), strings.Compare(a.Type, b.Type), strings.Compare(a.ID, b.ID))
 	})
 	for _, ref := range refs {
 		if err := c.keyLive(ctx, c.pending[ref]); err != nil {

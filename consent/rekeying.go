@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -62,7 +63,7 @@ func (g *Guard) rekeyPageOnce(ctx context.Context, at *Walk, size int) error {
 		at.Read += n
 	}
 	at.Rekeyed += len(prepared.Writes)
-	at.Changed = at.Changed || len(prepared.Writes) > 0 && MayInheritFromItself(at.Type)
+	at.Changed = at.Changed || len(prepared.Writes) > 0 && facts.MayInheritFromItself(at.Type)
 	if n < size {
 		at.nextType()
 	}
@@ -86,11 +87,11 @@ func (g *Guard) rekeyPageOnce(ctx context.Context, at *Walk, size int) error {
 // readPage reads one page of at most size documents and makes the writes of the documents that stand under
 // other keys than they should. It returns how many documents it read.
 func (g *Guard) readPage(ctx context.Context, snap store.Snap, at *Walk, prepared *preparedCommit, size int) (n int, err error) {
-	w := g.trackedReader(snap)
+	w := g.keyer.TrackedReader(snap)
 	before := map[store.Ref]store.Doc{}
 	stale := g.backlog.Stale().Where()
 	prepared.Batch, prepared.dependsOn = store.Batch{}, nil // a store may read again
-	rows := g.labelledRows(snap, nil)
+	rows := g.keyer.LabelledRows(snap, nil)
 	prepared.replaced = func(ref store.Ref) store.Doc { return before[ref] }
 	for d, err := range snap.Scan(ctx, store.Query{Type: at.Type, Where: everything, After: at.After}) {
 		if err != nil {
@@ -99,13 +100,13 @@ func (g *Guard) readPage(ctx context.Context, snap store.Snap, at *Walk, prepare
 		n++
 		after := d.RowID
 		at.After = &after
-		made := Keyed{Keys: d.Keys, RowID: d.RowID}
+		made := facts.Keyed{Keys: d.Keys, RowID: d.RowID}
 		if !at.Marking {
-			row, err := g.Extract(d)
+			row, err := g.keyer.Extract(d)
 			if err != nil {
 				return n, err
 			}
-			if made, err = g.Describe(ctx, w, d, row); err != nil {
+			if made, err = g.keyer.Describe(ctx, w, d, row); err != nil {
 				return n, err
 			}
 		}
@@ -114,7 +115,7 @@ func (g *Guard) readPage(ctx context.Context, snap store.Snap, at *Walk, prepare
 		}
 		switch {
 		case d.RowID == made.RowID && slices.Equal(d.Keys, made.Keys):
-		case store.Match(stale, d.Keys) && !SameInheritance(d.Keys, made.Keys):
+		case store.Match(stale, d.Keys) && !facts.SameInheritance(d.Keys, made.Keys):
 			// The backlog keys it, and then what depends on it, which nobody would know to
 			// be stale if it was found keyed.
 		default:
@@ -126,7 +127,7 @@ func (g *Guard) readPage(ctx context.Context, snap store.Snap, at *Walk, prepare
 			}
 			d.RowID, d.Keys = made.RowID, made.Keys
 			prepared.Writes = append(prepared.Writes, store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true})
-			prepared.dependsOn = append(prepared.dependsOn, names(made.Keys, index.DependsOnPrefix())...)
+			prepared.dependsOn = append(prepared.dependsOn, index.Names(made.Keys, index.DependsOnPrefix())...)
 		}
 		if n == size {
 			break

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -90,10 +91,10 @@ func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) 
 	}
 	for i := range prepared.Writes {
 		if !prepared.Writes[i].Doc.Deleted() {
-			writes = append(writes, Persons(prepared.Writes[i].Doc.Keys)...)
+			writes = append(writes, facts.Persons(prepared.Writes[i].Doc.Keys)...)
 		}
 	}
-	writes = slices.DeleteFunc(Distinct(writes), func(name string) bool { return slices.Contains(changes, name) })
+	writes = slices.DeleteFunc(facts.Distinct(writes), func(name string) bool { return slices.Contains(changes, name) })
 	uncertain, running, over := g.labelChanges.begin(changes, writes)
 	for _, commit := range running {
 		select {
@@ -122,7 +123,7 @@ func (prepared *preparedCommit) addStale(name string, s Entry) {
 // markAll completes the keys of the live documents of the batch, and notes of whom it
 // changes the labelled rows.
 func (c *commitBuilder) markAll(ctx context.Context) error {
-	rows := c.view.guard.labelledRows(c.view.snap, c.pending)
+	rows := c.view.guard.keyer.LabelledRows(c.view.snap, c.pending)
 	for _, ref := range c.order {
 		w := c.pending[ref]
 		if !w.Doc.Deleted() {
@@ -148,17 +149,17 @@ func personsRelabelled(before, now store.Doc) []string {
 		if d.Version == 0 || d.Deleted() {
 			return nil
 		}
-		return names(d.Keys, index.LabelledPrefix())
+		return index.Names(d.Keys, index.LabelledPrefix())
 	}
 	was, is := of(before), of(now)
-	return slices.DeleteFunc(Distinct(was, is), func(name string) bool {
+	return slices.DeleteFunc(facts.Distinct(was, is), func(name string) bool {
 		return slices.Contains(was, name) && slices.Contains(is, name)
 	})
 }
 
 // markPage puts documents of a person into the batch, as far as they are to be marked
 // otherwise.
-func (c *commitBuilder) markPage(ctx context.Context, docs []store.Doc, rows *LabelledRows) error {
+func (c *commitBuilder) markPage(ctx context.Context, docs []store.Doc, rows *facts.LabelledRows) error {
 	for _, d := range docs {
 		keys, err := rows.Mark(ctx, d.Keys, d.RowID.Partition, d.Body)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -65,21 +66,21 @@ func (g *Grant) cutCandidates() store.Pred {
 	case len(g.rules.Owners) == 0:
 		return g.refersToLabelled
 	}
-	return anyOf(About(ownersWithRules(g.rules.Owners)), g.refersToLabelled)
+	return anyOf(facts.About(ownersWithRules(g.rules.Owners)), g.refersToLabelled)
 }
 
 // refersToLabelled is which documents may refer to rows that labels hide.
 func refersToLabelled(stale *StaleSet) store.Pred {
 	if unmarked := stale.WhereUnmarked(); len(unmarked) > 0 {
-		return append(unmarked, fact(factRefersToLabelled))
+		return append(unmarked, fact(index.FactRefersToLabelled))
 	}
-	return fact(factRefersToLabelled)
+	return fact(index.FactRefersToLabelled)
 }
 
 // apply returns the paths that the rules of a document's owners cut, and whether
 // one of them hides it.
 func (r *Rules) apply(keys []store.Key, paths map[string]bool) (hidden bool) {
-	for _, patient := range names(keys, index.OwnerPrefix()) {
+	for _, patient := range index.Names(keys, index.OwnerPrefix()) {
 		//law:owner-rules
 		for _, rule := range r.Owners[patient] {
 			if rule.When != nil && !store.Match(rule.When, keys) {
@@ -126,7 +127,7 @@ func (r *Rules) narrow(where store.Pred) store.Pred {
 	}
 	//law:no-record
 	if r.NoRecord != nil {
-		out = append(out, not(About(r.NoRecord)))
+		out = append(out, not(facts.About(r.NoRecord)))
 	}
 	return out
 }

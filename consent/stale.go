@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -14,13 +15,13 @@ type StaleSet struct {
 	all     entryKeys
 	barred  entryKeys // those of the names that are Barred
 	entries []Entry
-	// Relabelled are persons, by name, whose documents may lack factRefersToLabelled. Their keys
+	// Relabelled are persons, by name, whose documents may lack index.FactRefersToLabelled. Their keys
 	// are theirs otherwise.
-	Relabelled NameSet
+	Relabelled facts.NameSet
 }
 
 func newStaleSet(binaryIDs store.Key) *StaleSet {
-	return &StaleSet{all: newEntryKeys(binaryIDs), barred: newEntryKeys(binaryIDs), Relabelled: NameSet{}}
+	return &StaleSet{all: newEntryKeys(binaryIDs), barred: newEntryKeys(binaryIDs), Relabelled: facts.NameSet{}}
 }
 
 func (s *StaleSet) add(entry Entry) {
@@ -67,15 +68,15 @@ func (s *StaleSet) WhereAbout(set store.Set) store.Pred {
 	return some.where()
 }
 
-// WhereUnmarked is what documents satisfy that may lack factRefersToLabelled, as far as where does not
+// WhereUnmarked is what documents satisfy that may lack index.FactRefersToLabelled, as far as where does not
 // hide them; the empty Or for none. It drives an index where they are of few persons.
 func (s *StaleSet) WhereUnmarked() store.Or {
 	if len(s.Relabelled) > maxIndexedPersons {
-		return store.Or{About(s.Relabelled)}
+		return store.Or{facts.About(s.Relabelled)}
 	}
 	var out store.Or
 	for name := range s.Relabelled {
-		out = append(out, AboutPerson(name)...)
+		out = append(out, facts.AboutPerson(name)...)
 	}
 	return out
 }
@@ -85,18 +86,18 @@ const maxIndexedPersons = 50
 
 // entryKeys are stale names, by the keys of the documents that depend on them.
 type entryKeys struct {
-	binaryIDPrefix store.Key // begins the key of the id of a Binary
-	owners         NameSet   // ids of deleted Patients, whose documents these are
-	dependedOn     NameSet   // on which documents depend
+	binaryIDPrefix store.Key     // begins the key of the id of a Binary
+	owners         facts.NameSet // ids of deleted Patients, whose documents these are
+	dependedOn     facts.NameSet // on which documents depend
 	// persons are those of wants that are Patients and numbers: what follows a document
 	// through others is about the person by the same name (index.AboutKey).
-	persons   NameSet
-	binaries  NameSet    // ids of Binaries that are to be keyed
-	remainder *Remainder // beside these; nil for nothing
+	persons   facts.NameSet
+	binaries  facts.NameSet // ids of Binaries that are to be keyed
+	remainder *Remainder    // beside these; nil for nothing
 }
 
 func newEntryKeys(binaryIDs store.Key) entryKeys {
-	return entryKeys{binaryIDPrefix: binaryIDs, owners: NameSet{}, dependedOn: NameSet{}, persons: NameSet{}, binaries: NameSet{}}
+	return entryKeys{binaryIDPrefix: binaryIDs, owners: facts.NameSet{}, dependedOn: facts.NameSet{}, persons: facts.NameSet{}, binaries: facts.NameSet{}}
 }
 
 func (n *entryKeys) add(entry Entry) {
@@ -131,9 +132,3 @@ func (n *entryKeys) where() store.Pred {
 	}
 	return out
 }
-
-// NameSet is a set that does not change.
-type NameSet map[string]bool
-
-// Has implements store.Set.
-func (m NameSet) Has(name string) bool { return m[name] }

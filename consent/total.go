@@ -16,21 +16,6 @@ import (
 // that match otherwise when references are cut, and what stands in the places of patients
 // with wishes.
 
-// factIrregular: what a clinician sees of the document may depend on something else than
-// the wishes of one patient in whose place it stands. Documents with factRefersToLabelled have it.
-const factIrregular = index.FactIrregular
-
-// irregular reports whether a document with these keys at a place stands apart.
-func irregular(keys []store.Key, at store.Partition) bool {
-	owners := ownersOf(keys)
-	for _, name := range []string{factResolved, factOrdinary, factShared} {
-		if !store.Match(fact(name), keys) {
-			return true
-		}
-	}
-	return len(names(keys, index.AboutPrefix())) > 0 || len(owners) > 1 || len(owners) == 1 && index.PartitionOf(owners[0]) != at || len(names(keys, index.MentionPrefix())) > 0
-}
-
 // complementApplies reports whether a count is made of the count of all: a clinician asks for
 // many patients, postings alone decide what is asked, and only the steps that are built
 // in hide.
@@ -61,7 +46,7 @@ func (v *View) countByComplement(ctx context.Context, q store.Query, max int) (n
 	if max > 0 && n == max || n <= docsPerPatientRead*(len(patients)+1) {
 		return 0, false, nil
 	}
-	isIrregular, hidden := fact(factIrregular), not(v.where(q.Type))
+	isIrregular, hidden := fact(index.FactIrregular), not(v.where(q.Type))
 	hiddenIrregular, err := v.snap.Count(ctx, store.Query{Type: q.Type, Where: store.And{q.Where, isIrregular, hidden}, KeysOnly: true}, 0)
 	if err == nil {
 		err = v.eachCutCandidate(ctx, q, func(whole, cut bool) bool {

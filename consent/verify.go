@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/r4"
 	"carerecord/store"
 )
@@ -41,17 +42,17 @@ func (g *Guard) Verify(ctx context.Context, fault func(error)) (int, error) {
 func (g *Guard) verifyPage(ctx context.Context, snap store.Snap, typ string, after *store.RowID, fault func(error)) (int, *store.RowID, error) {
 	n := 0
 	stale := anyOf(g.backlog.Stale().Where(), g.backlog.Stale().WhereUnmarked())
-	rows := g.labelledRows(snap, nil)
+	rows := g.keyer.LabelledRows(snap, nil)
 	for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: everything, After: after}) {
 		if err != nil {
 			return n, after, err
 		}
 		n++
 		after = &d.RowID
-		var made Keyed
-		row, err := g.Extract(d)
+		var made facts.Keyed
+		row, err := g.keyer.Extract(d)
 		if err == nil {
-			made, err = g.Describe(ctx, g.snapshot(snap), d, row)
+			made, err = g.keyer.Describe(ctx, g.keyer.Snapshot(snap), d, row)
 		}
 		if err == nil {
 			made.Keys, err = rows.Mark(ctx, made.Keys, made.RowID.Partition, d.Body)

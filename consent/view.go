@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -21,12 +22,12 @@ type View struct {
 	index       *index.Indexer
 	snap        store.Snap
 	grant       *Grant
-	failed      *error        // the store did not answer in the middle of a predicate
-	committed   bool          // a commit was made
-	permissions string        // of which one is needed on what is shown; empty for none
-	historyEnd  time.Time     // where histories of more than one resource end (flights.historyEnd)
-	epoch       uint64        // the epoch of the backlog before the snapshot was taken
-	labelled    *LabelledRows // rows of the snapshot that labels hide from somebody
+	failed      *error              // the store did not answer in the middle of a predicate
+	committed   bool                // a commit was made
+	permissions string              // of which one is needed on what is shown; empty for none
+	historyEnd  time.Time           // where histories of more than one resource end (flights.historyEnd)
+	epoch       uint64              // the epoch of the backlog before the snapshot was taken
+	labelled    *facts.LabelledRows // rows of the snapshot that labels hide from somebody
 }
 
 // WithPermission returns the View for a node of a question that needs one of the letters on

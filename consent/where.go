@@ -3,6 +3,7 @@ package consent
 import (
 	"slices"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -15,24 +16,19 @@ var (
 	everything = store.And{}
 )
 
-func fact(name string) store.Pred               { return store.Eq{Key: index.FactKey(name)} }
-func usual(name string) store.Pred              { return not(not(fact(name))) }
-func mentions(in store.Set) store.Pred          { return store.In{Prefix: index.MentionPrefix(), Set: in} }
+func fact(name string) store.Pred { return store.Eq{Key: index.FactKey(name)} }
+
+func usual(name string) store.Pred { return not(not(fact(name))) }
+
+func mentions(in store.Set) store.Pred { return store.In{Prefix: index.MentionPrefix(), Set: in} }
+
 func fromSource(organisation string) store.Pred { return store.Eq{Key: index.SourceKey(organisation)} }
-func not(p store.Pred) store.Pred               { return store.Not{Pred: p} }
-func anyOf(preds ...store.Pred) store.Pred      { return store.Or(preds) }
-func allOf(preds ...store.Pred) store.Pred      { return store.And(preds) }
 
-// About is what is about somebody in a set: as an owner, or by another name.
-func About(in store.Set) store.Pred {
-	//law:names-covered
-	return anyOf(store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in})
-}
+func not(p store.Pred) store.Pred { return store.Not{Pred: p} }
 
-// AboutPerson is what is about somebody, by a name. It drives an index.
-func AboutPerson(name string) store.Or {
-	return store.Or{store.Eq{Key: index.OwnerKey(name)}, store.Eq{Key: index.AboutKey(name)}}
-}
+func anyOf(preds ...store.Pred) store.Pred { return store.Or(preds) }
+
+func allOf(preds ...store.Pred) store.Pred { return store.And(preds) }
 
 func otherThan(prefix, own store.Key) store.Pred {
 	return store.Or{
@@ -80,11 +76,11 @@ func (g *Grant) pipeline(typ string) store.Pred {
 func (g *Grant) whereStaff(typ string) store.Pred {
 	own := fromSource(g.principal.Organisation)
 	always := store.And{
-		not(About(g.sets.Restricted)),            // step 4
-		not(About(g.sets.Denied)),                // step 8
+		not(facts.About(g.sets.Restricted)),      // step 4
+		not(facts.About(g.sets.Denied)),          // step 8
 		not(mentions(mentionedHidden{g.hidden})), // section 12, thin
 	}
-	shared := store.And{usual(factShared), usual(factResolved), not(About(g.sets.OptedOut))} // step 7
+	shared := store.And{usual(index.FactShared), usual(index.FactResolved), not(facts.About(g.sets.OptedOut))} // step 7
 	if !g.stale.Empty() {
 		always = append(always, not(g.stale.WhereAbout(g.sets.Denied)), not(g.stale.WhereAbout(g.sets.Restricted)), not(g.stale.WhereBarred()))
 		shared = append(shared, not(g.stale.Where()))
@@ -94,11 +90,11 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 		// CON-409. Its own labels do not hide it: somebody has to be able to end it.
 		return append(always, own)
 	}
-	always = append(always, usual(factOrdinary)) // step 9
+	always = append(always, usual(index.FactOrdinary)) // step 9
 	switch typ {
 	case "Patient":
 		// Own-source rows bring the Patient of their record with them.
-		return append(always, usual(factResolved), anyOf(own, not(About(g.hidden))))
+		return append(always, usual(index.FactResolved), anyOf(own, not(facts.About(g.hidden))))
 	}
 	return append(always, anyOf(own, shared))
 }
@@ -112,16 +108,16 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 	}
 	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
-		usual(factResolved),
-		not(About(g.sets.Restricted)),
+		usual(index.FactResolved),
+		not(facts.About(g.sets.Restricted)),
 		not(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
 		not(store.WithPrefix(index.MentionPrefix())),
 	}
 	switch typ {
 	case "Consent": // its own labels do not hide what the patient said
-		out = append(out, anyOf(usual(factReleased), allOf(fact(factInPerson), not(store.WithPrefix(index.SourcePrefix())))))
+		out = append(out, anyOf(usual(index.FactReleased), allOf(fact(index.FactInPerson), not(store.WithPrefix(index.SourcePrefix())))))
 	default:
-		out = append(out, usual(factReleased), usual(factOrdinary))
+		out = append(out, usual(index.FactReleased), usual(index.FactOrdinary))
 	}
 	if !g.stale.Empty() {
 		out = append(out, not(g.stale.Where()))

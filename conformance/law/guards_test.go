@@ -105,7 +105,7 @@ func brokenOperations() []broken {
 			}`},
 		}},
 		{"Binary: labels", "a Binary does not inherit the labels of its document", "TestReading$", []insertion{
-			{"binary-facts", `if broken("Binary: labels") && name != factResolved { continue }`},
+			{"binary-facts", `if broken("Binary: labels") && name != index.FactResolved { continue }`},
 			{"binary-visible", `if broken("Binary: labels") { return false }`},
 		}},
 		{"Binary: rules", "a Binary is visible where rules hide its document", "TestRules$", []insertion{
@@ -149,7 +149,7 @@ func brokenRules() []broken {
 			{"projection-rules", `if broken("cut elements") { newest = nil }`},
 		}},
 		{"rules of an owner", "only the rules of the first owner apply", "TestRules$", []insertion{
-			{"owner-rules", `if broken("rules of an owner") && patient != names(keys, index.OwnerPrefix())[0] { break }`},
+			{"owner-rules", `if broken("rules of an owner") && patient != index.Names(keys, index.OwnerPrefix())[0] { break }`},
 		}},
 		{"no record", "the Patient of a withheld record is still found", "TestRules$", []insertion{
 			{"no-record", `if broken("no record") { return out }`},

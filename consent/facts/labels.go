@@ -1,4 +1,4 @@
-package consent
+package facts
 
 import (
 	"context"
@@ -13,27 +13,23 @@ import (
 
 // A row that a label hides must not show through a reference to it in another row
 // (CON-1201): the projection cuts these references. Rows about the same person are
-// looked at. LabelledKey finds the labelled rows of a person; factRefersToLabelled marks the rows
+// looked at. LabelledKey finds the labelled rows of a person; index.FactRefersToLabelled marks the rows
 // with such a reference, so that all others are shown without another question.
 //
 // The fact says only that a row has to be projected. What is cut follows from the
 // snapshot, so that a mark too many costs time and nothing else. It depends on other
 // documents without a check of their versions: relabel.go keeps it in step with them.
 
-// factRefersToLabelled: a reference of the document may lead to a row about the same person that
-// a label hides from somebody.
-const factRefersToLabelled = index.FactRefersToLabelled
-
 // LabelHides reports from whom the labels of a document with these keys hide it, as the
 // predicates of where.go do. The labels of a Patient hide the whole record, rows that
 // refer to the Patient included.
 func LabelHides(typ string, keys []store.Key) (staff, patients bool) {
-	ordinary, released := store.Match(fact(factOrdinary), keys), store.Match(fact(factReleased), keys)
+	ordinary, released := Has(keys, index.FactOrdinary), Has(keys, index.FactReleased)
 	switch typ {
 	case "Patient":
 		return false, false
 	case "Consent":
-		said := store.Match(fact(factInPerson), keys) && len(names(keys, index.SourcePrefix())) == 0
+		said := Has(keys, index.FactInPerson) && len(index.Names(keys, index.SourcePrefix())) == 0
 		return false, !released && !said
 	}
 	return !ordinary, !ordinary || !released
@@ -53,7 +49,7 @@ func labelledKeys(typ string, keys []store.Key) []store.Key {
 
 // Persons are the names of all whom a document is about, sorted and distinct.
 func Persons(keys []store.Key) []string {
-	return Distinct(ownersOf(keys), names(keys, index.AboutPrefix()))
+	return Distinct(index.Owners(keys), index.Names(keys, index.AboutPrefix()))
 }
 
 func Distinct(lists ...[]string) []string {
@@ -62,12 +58,12 @@ func Distinct(lists ...[]string) []string {
 	return slices.Compact(all)
 }
 
-// MarkKeys returns sorted keys with factRefersToLabelled or without it, and with what follows.
+// MarkKeys returns sorted keys with index.FactRefersToLabelled or without it, and with what follows.
 func MarkKeys(keys []store.Key, at store.Partition, points bool) []store.Key {
-	if is := store.Match(fact(factRefersToLabelled), keys); is == points && (is || store.Match(fact(factIrregular), keys) == irregular(keys, at)) {
+	if is := Has(keys, index.FactRefersToLabelled); is == points && (is || Has(keys, index.FactIrregular) == irregular(keys, at)) {
 		return keys
 	}
-	marks := []store.Key{index.FactKey(factRefersToLabelled), index.FactKey(factIrregular)}
+	marks := []store.Key{index.FactKey(index.FactRefersToLabelled), index.FactKey(index.FactIrregular)}
 	out := slices.DeleteFunc(slices.Clone(keys), func(k store.Key) bool { return slices.Contains(marks, k) })
 	switch {
 	case points:
@@ -103,13 +99,13 @@ type LabelledRows struct {
 }
 
 // labelledRows makes one. The keys of the batch must be final.
-func (g *Guard) labelledRows(snap store.Snap, batch map[store.Ref]*store.Write) *LabelledRows {
-	l := &LabelledRows{snap: snap, base: g.index.Base(), batch: batch, inBatch: map[string][]*store.Write{}, cache: map[string]personRows{}}
+func (k *Keyer) LabelledRows(snap store.Snap, batch map[store.Ref]*store.Write) *LabelledRows {
+	l := &LabelledRows{snap: snap, base: k.Index.Base(), batch: batch, inBatch: map[string][]*store.Write{}, cache: map[string]personRows{}}
 	for _, w := range batch {
 		if w.Doc.Deleted() {
 			continue
 		}
-		for _, name := range names(w.Doc.Keys, index.LabelledPrefix()) {
+		for _, name := range index.Names(w.Doc.Keys, index.LabelledPrefix()) {
 			l.inBatch[name] = append(l.inBatch[name], w)
 		}
 	}
@@ -203,7 +199,7 @@ func (l *LabelledRows) lookUpEach(ctx context.Context, persons []string, refs []
 	return out.rows, nil
 }
 
-// Mark returns the keys of a live document with factRefersToLabelled, if it has a reference to a
+// Mark returns the keys of a live document with index.FactRefersToLabelled, if it has a reference to a
 // labelled row.
 func (l *LabelledRows) Mark(ctx context.Context, keys []store.Key, at store.Partition, body []byte) ([]store.Key, error) {
 	found, err := l.Referenced(ctx, Persons(keys), body)

@@ -1,4 +1,4 @@
-package consent
+package facts
 
 import (
 	"cmp"
@@ -23,8 +23,8 @@ type TrackedReader struct {
 	attached map[store.Ref]NameSet   // the keys by which documents attach Binaries, of those that have to go on doing so
 }
 
-func (g *Guard) trackedReader(snap store.Snap) *TrackedReader {
-	return &TrackedReader{g.snapshot(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]NameSet{}}
+func (k *Keyer) TrackedReader(snap store.Snap) *TrackedReader {
+	return &TrackedReader{k.Snapshot(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]NameSet{}}
 }
 
 // RequireVersion demands that a version stays the newest, under the keys that it has.
@@ -56,38 +56,42 @@ func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 	out := store.And{}
 	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix(), index.BearsPrefix()} {
 		of := NameSet{}
-		for _, name := range names(d.Keys, prefix) {
+		for _, name := range index.Names(d.Keys, prefix) {
 			of[name] = true
 			out = append(out, store.Eq{Key: prefix + store.Key(name)})
 		}
-		out = append(out, not(store.In{Prefix: prefix, Set: SetFunc(func(name string) bool { return !of[name] })}))
+		out = append(out, store.Not{Pred: store.In{Prefix: prefix, Set: SetFunc(func(name string) bool { return !of[name] })}})
 	}
-	for _, name := range append([]string{factBarred}, inheritedFacts...) {
-		if store.Match(fact(name), d.Keys) {
-			out = append(out, fact(name))
+	for _, name := range append([]string{index.FactBarred}, inheritedFacts...) {
+		if Has(d.Keys, name) {
+			out = append(out, store.Eq{Key: index.FactKey(name)})
 		} else {
-			out = append(out, not(fact(name)))
+			out = append(out, store.Not{Pred: store.Eq{Key: index.FactKey(name)}})
 		}
 	}
 	if d.Ref.Type != "Patient" {
 		return out, nil
 	}
-	for _, name := range names(d.Keys, index.BearsPrefix()) { // now, or once
+	for _, name := range index.Names(d.Keys, index.BearsPrefix()) { // now, or once
 		number, is := strings.CutPrefix(name, "nhs:")
 		if !is {
 			continue
 		}
-		bears, err := r.HasNumber(number)
+		bears, err := r.keyer.HasNumber(number)
 		if err != nil {
 			return nil, err
 		}
 		if !store.Match(bears, d.Keys) {
-			bears = not(bears)
+			bears = store.Not{Pred: bears}
 		}
 		out = append(out, bears)
 	}
 	return out, nil
 }
+
+// RequireAbsent makes the batch require that nothing matches; name tells one requirement
+// from another.
+func (r *TrackedReader) RequireAbsent(name string, absent store.Absent) { r.absences[name] = absent }
 
 func (r *TrackedReader) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	d, err := r.Snapshot.Newest(ctx, ref)
@@ -101,13 +105,13 @@ func (r *TrackedReader) Newest(ctx context.Context, ref store.Ref) (store.Doc, e
 }
 
 func (r *TrackedReader) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
-	return r.BearersExcept(ctx, number, func(string) bool { return false })
+	return r.PatientsByNumberExcept(ctx, number, func(string) bool { return false })
 }
 
-// BearersExcept demands that those who were found stay, and that nobody comes who would
+// PatientsByNumberExcept demands that those who were found stay, and that nobody comes who would
 // change what follows: where two were found, no number of others does.
-func (r *TrackedReader) BearersExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
-	ids, err := r.Snapshot.bearersExcept(ctx, number, leftOut)
+func (r *TrackedReader) PatientsByNumberExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
+	ids, err := r.Snapshot.patientsByNumberExcept(ctx, number, leftOut)
 	if err != nil {
 		return nil, err
 	}
@@ -119,15 +123,15 @@ func (r *TrackedReader) BearersExcept(ctx context.Context, number string, leftOu
 	if len(ids) == 2 {
 		return ids, nil
 	}
-	where, err := r.HasNumber(number)
+	where, err := r.keyer.HasNumber(number)
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.index.IDIn("Patient", leftOutOr(leftOut, ids))
+	known, err := r.keyer.Index.IDIn("Patient", leftOutOr(leftOut, ids))
 	if err != nil {
 		return nil, err
 	}
-	r.absences["bearers "+number] = store.Absent{Type: "Patient", Where: allOf(where, not(known)), Claims: []store.Key{index.CrossTypeDependsOnKey("nhs:" + number)}}
+	r.absences["bearers "+number] = store.Absent{Type: "Patient", Where: store.And{where, store.Not{Pred: known}}, Claims: []store.Key{index.CrossTypeDependsOnKey("nhs:" + number)}}
 	return ids, nil
 }
 
@@ -161,7 +165,7 @@ func (r *TrackedReader) AddConditions(b *store.Batch) {
 		}
 		if check.Where != nil {
 			for _, key := range slices.Sorted(maps.Keys(r.attached[ref])) {
-				check.Where = allOf(check.Where, store.Eq{Key: store.Key(key)})
+				check.Where = store.And{check.Where, store.Eq{Key: store.Key(key)}}
 			}
 		}
 		b.Checks = append(b.Checks, check)
@@ -173,12 +177,6 @@ func (r *TrackedReader) AddConditions(b *store.Batch) {
 		b.Absent = append(b.Absent, r.absences[name])
 	}
 }
-
-// SetFunc is a set of ids, as a function.
-type SetFunc func(id string) bool
-
-// Has implements store.Set.
-func (f SetFunc) Has(id string) bool { return f(id) }
 
 func leftOutOr(leftOut func(string) bool, known []string) store.Set {
 	return SetFunc(func(id string) bool { return leftOut(id) || slices.Contains(known, id) })

@@ -1,4 +1,4 @@
-package consent
+package facts
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func (o *ownership) appendKeys(keys []store.Key) []store.Key {
 }
 
 // owners resolves the patients whom a document is about.
-func (g *Guard) owners(ctx context.Context, w Reader, self store.Ref, o index.Ownership) (ownership, error) {
+func (k *Keyer) owners(ctx context.Context, w Reader, self store.Ref, o index.Ownership) (ownership, error) {
 	switch {
 	case o.Rule == index.Unowned:
 		return ownership{resolved: true}, nil
@@ -56,7 +56,7 @@ func (g *Guard) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 	}
 	out := ownership{resolved: true}
 	for _, p := range o.Patients {
-		of, err := g.ownerByID(ctx, w, self, store.Ref{Type: "Patient", ID: p})
+		of, err := k.ownerByID(ctx, w, self, store.Ref{Type: "Patient", ID: p})
 		if err != nil {
 			return ownership{}, err
 		}
@@ -64,7 +64,7 @@ func (g *Guard) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 		out.resolved = out.resolved && of.resolved
 	}
 	for _, id := range o.Identifiers {
-		of, err := g.ownerByIdentifier(ctx, w, id)
+		of, err := k.ownerByIdentifier(ctx, w, id)
 		if err != nil {
 			return ownership{}, err
 		}
@@ -76,7 +76,7 @@ func (g *Guard) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 	}
 	for _, ref := range o.InheritFrom {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
-		of, err := g.inheritOwners(ctx, w, target)
+		of, err := k.inheritOwners(ctx, w, target)
 		if err != nil {
 			return ownership{}, err
 		}
@@ -99,7 +99,7 @@ func (g *Guard) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 // ownerByID resolves an owner that is named by the id of a Patient. One who was
 // deleted is still covered by the directives about the identifiers that the Patient
 // bore.
-func (g *Guard) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (ownership, error) {
+func (k *Keyer) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (ownership, error) {
 	if self == ref {
 		return ownership{owners: []string{ref.ID}, resolved: true}, nil
 	}
@@ -113,15 +113,15 @@ func (g *Guard) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (o
 	out := ownership{about: []string{ref.ID}, dependsOn: []string{ref.String()}}
 	//law:dead-patient
 	if err == nil {
-		out.about = append(out.about, names(d.Keys, index.BearsPrefix())...)
-		out.barred = store.Match(fact(factRestricted), d.Keys)
+		out.about = append(out.about, index.Names(d.Keys, index.BearsPrefix())...)
+		out.barred = Has(d.Keys, index.FactRestricted)
 	}
 	return out, nil
 }
 
 // ownerByIdentifier resolves an owner that is named by an identifier: an NHS number that
 // exactly one Patient bears.
-func (g *Guard) ownerByIdentifier(ctx context.Context, w Reader, id index.Identifier) (ownership, error) {
+func (k *Keyer) ownerByIdentifier(ctx context.Context, w Reader, id index.Identifier) (ownership, error) {
 	name := IdentifierName(id.System, id.Value)
 	out := ownership{about: append(aliases(id.System, id.Value), name)}
 	number, ok := strings.CutPrefix(name, "nhs:")
@@ -139,7 +139,7 @@ func (g *Guard) ownerByIdentifier(ctx context.Context, w Reader, id index.Identi
 // inheritOwners returns the owners of a document that another one points at, and the
 // names of what would change them beside the document. They are not resolved where
 // the target is not there or is not resolved itself.
-func (g *Guard) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (ownership, error) {
+func (k *Keyer) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (ownership, error) {
 	d, err := w.Newest(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return ownership{}, nil
@@ -148,13 +148,13 @@ func (g *Guard) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (own
 		return ownership{}, fmt.Errorf("look up owners of a target: %w", err)
 	}
 	if d.Deleted() {
-		out, err := g.ownersOfTombstone(ctx, w, d)
+		out, err := k.ownersOfTombstone(ctx, w, d)
 		out.resolved = false
 		return out, err
 	}
 	return ownership{
-		owners: ownersOf(d.Keys), about: names(d.Keys, index.AboutPrefix()),
-		resolved: store.Match(fact(factResolved), d.Keys), barred: store.Match(fact(factBarred), d.Keys),
+		owners: index.Owners(d.Keys), about: index.Names(d.Keys, index.AboutPrefix()),
+		resolved: Has(d.Keys, index.FactResolved), barred: Has(d.Keys, index.FactBarred),
 	}, nil
 }
 
@@ -167,7 +167,7 @@ type visitedOnce struct {
 
 // ownersOfTombstone returns whom a tombstone is about: those whom its last version would be
 // about now (docs/decisions/019), and the names of what would change that.
-func (g *Guard) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (ownership, error) {
+func (k *Keyer) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (ownership, error) {
 	way, on := w.(visitedOnce)
 	if !on {
 		way.Reader = w
@@ -180,17 +180,17 @@ func (g *Guard) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (o
 	if err != nil {
 		return ownership{}, err
 	}
-	row, err := g.Extract(last)
+	row, err := k.Extract(last)
 	if err != nil {
 		return ownership{}, err
 	}
 	// Not by its own address: a Patient who is dead is nobody.
-	out, err := g.owners(ctx, way, store.Ref{}, row.Owners)
+	out, err := k.owners(ctx, way, store.Ref{}, row.Owners)
 	if err != nil || d.Ref.Type != "Binary" {
 		return out, err
 	}
-	keys, err := g.inheritFromParents(ctx, way, last, row.Owners, nil)
+	keys, err := k.inheritFromParents(ctx, way, last, row.Owners, nil)
 	keys = store.Sorted(keys)
-	out.add(ownership{owners: ownersOf(keys), about: names(keys, index.AboutPrefix()), dependsOn: names(keys, index.DependsOnPrefix())})
+	out.add(ownership{owners: index.Owners(keys), about: index.Names(keys, index.AboutPrefix()), dependsOn: index.Names(keys, index.DependsOnPrefix())})
 	return out, err
 }

@@ -1,4 +1,4 @@
-package consent
+package facts
 
 import (
 	"slices"
@@ -64,8 +64,8 @@ func PatientNames(body []byte) []string {
 }
 
 // Covers are the names of those whom a Consent may be about.
-func (g *Guard) Covers(body []byte) []string {
-	s := policy.SubjectsOf(body, g.publicURL+"/fhir")
+func (k *Keyer) Covers(body []byte) []string {
+	s := policy.SubjectsOf(body, k.FHIRBase)
 	out := slices.Clone(s.IDs)
 	for _, number := range s.Numbers {
 		out = append(out, "nhs:"+number)

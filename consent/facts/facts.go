@@ -1,4 +1,4 @@
-package consent
+package facts
 
 import (
 	"context"
@@ -10,31 +10,6 @@ import (
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
-)
-
-// The named facts of a document. Each is a yes that a guard asks for; a
-// document without it is hidden wherever the guard asks.
-const (
-	// factResolved: every patient whom the document is about is known and
-	// there, or its type is about nobody.
-	factResolved = index.FactResolved
-	// factOrdinary: no label R, V, REDACTED, and no sensitivity label.
-	factOrdinary = index.FactOrdinary
-	// factReleased: no label NOPAT.
-	factReleased = index.FactReleased
-	// factShared: no directive, nor a trace of one (CON-409).
-	factShared = index.FactShared
-	// factOptOut and factDirective: an active Consent, by what it asks for.
-	factOptOut    = index.FactOptOut
-	factDirective = index.FactDirective
-	// factRestricted: a Patient with a restriction label.
-	factRestricted = index.FactRestricted
-	// factBarred: the document names a Patient who was restricted when deleted, and
-	// so it is hidden as if it bore the label itself.
-	factBarred = index.FactBarred
-	// factInPerson: a statement that a person made, not a feed (CON-502). It follows
-	// from who created the document and is carried from version to version.
-	factInPerson = index.FactInPerson
 )
 
 // Keyed is a document's keys and where it stands, made anew from its body.
@@ -61,8 +36,8 @@ type Reader interface {
 }
 
 // Extract reads the body of a document.
-func (g *Guard) Extract(d store.Doc) (index.Entry, error) {
-	row, err := g.index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
+func (k *Keyer) Extract(d store.Doc) (index.Entry, error) {
+	row, err := k.Index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
 	if err != nil {
 		return index.Entry{}, fmt.Errorf("index %s: %w", d.Ref, err)
 	}
@@ -70,14 +45,14 @@ func (g *Guard) Extract(d store.Doc) (index.Entry, error) {
 }
 
 // Describe makes the keys of a document: those of its body, which row are, and
-// the facts, factRefersToLabelled left out (labels.go). d.Keys are the keys that it stands under, if it stands: of these the
+// the facts, index.FactRefersToLabelled left out (labels.go). d.Keys are the keys that it stands under, if it stands: of these the
 // carried facts are kept.
-func (g *Guard) Describe(ctx context.Context, w Reader, d store.Doc, row index.Entry) (Keyed, error) {
+func (k *Keyer) Describe(ctx context.Context, w Reader, d store.Doc, row index.Entry) (Keyed, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
 		keys = append(keys, index.SourceKey(d.Source))
 	}
-	about, err := g.owners(ctx, w, d.Ref, row.Owners)
+	about, err := k.owners(ctx, w, d.Ref, row.Owners)
 	if err != nil {
 		return Keyed{}, err
 	}
@@ -100,15 +75,15 @@ func (g *Guard) Describe(ctx context.Context, w Reader, d store.Doc, row index.E
 			keys = append(keys, index.MentionKey(p))
 		}
 	}
-	keys = append(keys, g.namedFacts(d, row, about)...)
+	keys = append(keys, k.namedFacts(d, row, about)...)
 	keys = append(keys, CarriedFacts(d.Keys)...)
 	if d.Ref.Type == "Patient" {
-		if keys, err = g.appendIdentifiers(ctx, w, d, keys); err != nil {
+		if keys, err = k.appendIdentifiers(ctx, w, d, keys); err != nil {
 			return Keyed{}, err
 		}
 	}
 	if d.Ref.Type == "Binary" {
-		if keys, err = g.inheritFromParents(ctx, w, d, row.Owners, keys); err != nil {
+		if keys, err = k.inheritFromParents(ctx, w, d, row.Owners, keys); err != nil {
 			return Keyed{}, err
 		}
 	} else if !inheritsFromAny(d.Ref.Type) {
@@ -125,15 +100,15 @@ func (g *Guard) Describe(ctx context.Context, w Reader, d store.Doc, row index.E
 // CarriedFacts are the facts that do not follow from the body and from other documents,
 // but from who wrote the first version.
 func CarriedFacts(keys []store.Key) []store.Key {
-	if store.Match(fact(factInPerson), keys) {
-		return []store.Key{index.FactKey(factInPerson)}
+	if Has(keys, index.FactInPerson) {
+		return []store.Key{index.FactKey(index.FactInPerson)}
 	}
 	return nil
 }
 
 // appendIdentifiers adds the identifiers that a Patient bears or bore: a directive by one of
 // them covers the Patient for good.
-func (g *Guard) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
+func (k *Keyer) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
 	bore, err := w.FormerIdentifiers(ctx, d)
 	if err != nil {
 		return nil, err
@@ -147,12 +122,12 @@ func (g *Guard) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, ke
 // withCrossTypeKeys returns sorted keys with those by which documents of every type are
 // found about a patient. They say again what the facts among the keys say.
 func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
-	for _, name := range names(keys, index.DependsOnPrefix()) {
+	for _, name := range index.Names(keys, index.DependsOnPrefix()) {
 		keys = append(keys, index.CrossTypeDependsOnKey(name))
 	}
 	keys = store.Sorted(keys)
-	owners := ownersOf(keys)
-	ordinary := store.Match(fact(factOrdinary), keys)
+	owners := index.Owners(keys)
+	ordinary := Has(keys, index.FactOrdinary)
 	for _, p := range owners {
 		if ordinary && source != "" {
 			keys = append(keys, index.SourceRowKey(p, source))
@@ -231,7 +206,7 @@ func anyHasIdentifier(ctx context.Context, w Reader, patients []string, name str
 }
 
 // namedFacts returns the named facts of a document.
-func (g *Guard) namedFacts(d store.Doc, row index.Entry, about ownership) []store.Key {
+func (k *Keyer) namedFacts(d store.Doc, row index.Entry, about ownership) []store.Key {
 	var keys []store.Key
 	fact := func(name string, holds bool) {
 		if holds {
@@ -240,25 +215,19 @@ func (g *Guard) namedFacts(d store.Doc, row index.Entry, about ownership) []stor
 	}
 	labels, inPerson := policy.LabelsOf(d.Body), len(CarriedFacts(d.Keys)) > 0
 	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.InheritFrom, func(r fhir.Ref) bool { return r.Type == "Consent" })
-	fact(factResolved, about.resolved)
-	fact(factBarred, about.barred)
-	fact(factOrdinary, !labels.Restricted && !labels.Sensitive && !about.barred)
-	fact(factReleased, !labels.NoPatient)
-	fact(factShared, !directive)
+	fact(index.FactResolved, about.resolved)
+	fact(index.FactBarred, about.barred)
+	fact(index.FactOrdinary, !labels.Restricted && !labels.Sensitive && !about.barred)
+	fact(index.FactReleased, !labels.NoPatient)
+	fact(index.FactShared, !directive)
 	if d.Ref.Type == "Consent" {
 		kind := policy.Read(d.Body, inPerson)
-		fact(factOptOut, kind == policy.OptOut)
-		fact(factDirective, kind == policy.OtherDirective)
-		for _, name := range g.Covers(d.Body) {
+		fact(index.FactOptOut, kind == policy.OptOut)
+		fact(index.FactDirective, kind == policy.OtherDirective)
+		for _, name := range k.Covers(d.Body) {
 			keys = append(keys, index.CoversKey(name))
 		}
 	}
-	fact(factRestricted, d.Ref.Type == "Patient" && (labels.Restricted || labels.Sensitive)) // CON-703
+	fact(index.FactRestricted, d.Ref.Type == "Patient" && (labels.Restricted || labels.Sensitive)) // CON-703
 	return keys
 }
-
-// ownersOf reads the owners back from a document's keys.
-func ownersOf(keys []store.Key) []string { return index.Owners(keys) }
-
-// names returns what stands behind a prefix in a document's keys.
-func names(keys []store.Key, prefix store.Key) []string { return index.Names(keys, prefix) }

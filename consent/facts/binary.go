@@ -1,0 +1,107 @@
+package facts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Who may see a Binary follows from the documents that lead to it (SMART-257):
+// what its securityContext names or, without one, the documents of the same
+// source that attach it. A Binary to which nothing leads is its source's alone.
+// A document of another source does not count: it would give away, or hide, what
+// its author may not even see.
+
+// BinaryParents returns the documents that lead to a Binary. complete is false where
+// there are none, or one is not there.
+func (k *Keyer) BinaryParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership) (docs []store.Doc, complete bool, err error) {
+	if !gjson.GetBytes(d.Body, "securityContext").Exists() {
+		docs, err = w.AttachedBy(ctx, d.Ref.ID, d.Source)
+		return docs, len(docs) > 0, err
+	}
+	var refs []store.Ref
+	for _, r := range o.SecurityContext {
+		refs = append(refs, store.Ref{Type: r.Type, ID: r.ID})
+	}
+	complete = len(refs) > 0
+	for _, ref := range refs {
+		lead, err := w.Newest(ctx, ref)
+		if errors.Is(err, store.ErrNotFound) {
+			complete = false
+			continue
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("look up what a Binary belongs to: %w", err)
+		}
+		docs, complete = append(docs, lead), complete && !lead.Deleted()
+	}
+	return docs, complete, nil
+}
+
+// inheritedFacts are the named facts that a Binary has only where all that leads to it
+// has them.
+var inheritedFacts = []string{index.FactResolved, index.FactOrdinary, index.FactReleased, index.FactShared}
+
+// inheritFromParents returns the keys of a Binary with what it takes from the documents that
+// lead to it: owners and mentions of each, and no named fact that one of them
+// lacks.
+func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership, keys []store.Key) ([]store.Key, error) {
+	docs, complete, err := k.BinaryParents(ctx, w, d, o)
+	if err != nil {
+		return nil, err
+	}
+	without := map[store.Key]bool{index.FactKey(index.FactResolved): !complete || o.Unsettled}
+	if complete && len(o.Patients)+len(o.Identifiers)+len(o.InheritFrom) == 0 && !gjson.GetBytes(d.Body, "securityContext").Exists() {
+		keys = append(keys, index.FactKey(index.FactResolved)) // the documents alone say whom it is about
+	}
+	owners := index.Owners(store.Sorted(slices.Clone(keys)))
+	var mentions []string
+	for _, lead := range docs {
+		of := ownership{owners: index.Owners(lead.Keys), about: index.Names(lead.Keys, index.AboutPrefix())}
+		if lead.Deleted() {
+			if of, err = k.ownersOfTombstone(ctx, w, lead); err != nil {
+				return nil, err
+			}
+		}
+		keys = of.appendKeys(keys)
+		owners = append(owners, of.owners...)
+		mentions = append(mentions, index.Names(lead.Keys, index.MentionPrefix())...)
+		for _, name := range inheritedFacts {
+			//law:binary-facts
+			if k := index.FactKey(name); !store.Match(store.Eq{Key: k}, lead.Keys) {
+				without[k] = true
+			}
+		}
+	}
+	for _, p := range o.Patients { // whose labels are the Binary's too
+		keys = append(keys, index.DependsOnKey("Patient/"+p))
+	}
+	keys = slices.DeleteFunc(keys, func(k store.Key) bool { return without[k] })
+	for _, p := range owners {
+		keys = append(keys, index.OwnerKey(p))
+		mentions = slices.DeleteFunc(mentions, func(m string) bool { return m == p })
+		keys = slices.DeleteFunc(keys, func(k store.Key) bool { return k == index.MentionKey(p) })
+	}
+	for _, p := range mentions {
+		keys = append(keys, index.MentionKey(p))
+	}
+	return keys, nil
+}
+
+// AttachedBy implements world: the documents come with their keys.
+func (s Snapshot) AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error) {
+	var out []store.Doc
+	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.AttachesKey(binary, source)}, KeysOnly: true}) {
+		if err != nil {
+			return nil, fmt.Errorf("look for documents of a Binary: %w", err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
