@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
-
-// AttachedPrefix begins the name by which a Binary depends on the documents that attach it;
-// behind it stands the id of the Binary.
-const AttachedPrefix = "attached:"
 
 // rekeyAttached keys anew the Binaries of the same source that a document attaches, or
 // did before, as part of the batch. A page of the backlog notes those that many documents
@@ -50,7 +47,7 @@ func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc
 			}
 			c.put(store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}, d)
 		}
-		name := AttachedPrefix + id
+		name := backlog.AttachedPrefix + id
 		changed[name] = max(changed[name], c.keyedAt[now.Ref])
 		c.dependents.add(name, ref)
 	}
@@ -64,7 +61,7 @@ func (c *commitBuilder) postpone(ctx context.Context, binary, by store.Doc) (boo
 	if !c.backlogPage {
 		return false, nil
 	}
-	name := AttachedPrefix + binary.Ref.ID
+	name := backlog.AttachedPrefix + binary.Ref.ID
 	if _, noted := c.staleNames[name]; !noted {
 		q := store.Query{Where: store.Eq{Key: index.AttachesKey(binary.Ref.ID, by.Source)}, KeysOnly: true}
 		n, err := c.view.snap.Count(ctx, q, catchUpPage+1)

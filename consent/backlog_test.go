@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/store"
 )
@@ -116,10 +115,3 @@ func TestBacklogIsWrittenByName(t *testing.T) {
 	r.checked()
 }
 
-// TestPageOfAnEndedName: whoever keys a page of a name does not end it for another one who
-// added the name again since it ended.
-func TestPageOfAnEndedName(t *testing.T) {
-	if consent.TakesOldPages() {
-		t.Error("a page of a name that has ended ends the name that was added again")
-	}
-}

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
-	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -31,16 +31,11 @@ const (
 // Backlog is how many names there are whose dependents are not all keyed anew, and
 // how many documents were looked at for these so far. It is for metrics.
 func (g *Guard) Backlog() (names, done int) {
-	g.backlog.mu.RLock()
-	defer g.backlog.mu.RUnlock()
-	for _, s := range g.backlog.entries {
-		done += s.Done
-	}
-	return len(g.backlog.entries), done
+	return g.backlog.Size()
 }
 
 // BacklogWork has an element when documents may have to be keyed anew.
-func (g *Guard) BacklogWork() <-chan struct{} { return g.backlog.wake }
+func (g *Guard) BacklogWork() <-chan struct{} { return g.backlog.Work() }
 
 // CatchUp keys anew all documents that depend on what was written, until none is
 // left. An interrupted one goes on. rest is called between pages, with how many
@@ -81,10 +76,10 @@ func (g *Guard) CatchUp(ctx context.Context, pause func(ctx context.Context, loo
 
 // rekeyedPage is what keyPage did.
 type rekeyedPage struct {
-	read       int              // documents that were looked at
-	ended      int              // how many of the names are done
-	added      map[string]Entry // names that the page changed in turn
-	newlyStale map[string]bool  // those of added that nobody else had added
+	read       int                      // documents that were looked at
+	ended      int                      // how many of the names are done
+	added      map[string]backlog.Entry // names that the page changed in turn
+	newlyStale map[string]bool          // those of added that nobody else had added
 }
 
 // catchUpInline keys what depends on names that a write changed, where that is
@@ -93,7 +88,7 @@ type rekeyedPage struct {
 func (g *Guard) catchUpInline(ctx context.Context, c *commitBuilder) {
 	own := map[string]bool{}
 	queue := g.backlog.NewQueue()
-	add := func(stale map[string]Entry, fresh map[string]bool) {
+	add := func(stale map[string]backlog.Entry, fresh map[string]bool) {
 		for name, s := range stale {
 			if own[name] = own[name] || fresh[name]; own[name] || s.Depth == 0 {
 				queue.Add(name)
@@ -160,8 +155,8 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p re
 // there is room. Names that labels brought are keyed apart from the others, since of
 // their documents the marks alone may be old; and so are Binaries, which what attaches
 // them in the same batch would make stale again.
-func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, p *rekeyedPage) (pages []*Page, err error) {
-	labels, binaries := strings.HasPrefix(names[0], LabelsPrefix), strings.HasPrefix(names[0], AttachedPrefix)
+func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, p *rekeyedPage) (pages []*backlog.Page, err error) {
+	labels, binaries := strings.HasPrefix(names[0], backlog.LabelsPrefix), strings.HasPrefix(names[0], backlog.AttachedPrefix)
 	rows, seen := c.view.guard.keyer.LabelledRows(c.view.snap, nil), map[store.Ref]bool{}
 	put := c.keyPageDocs
 	if labels {
@@ -176,11 +171,11 @@ func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, 
 		if c.view.guard.backlog.AddedSince(name, c.view.epoch) { // the snapshot may be from before
 			return nil, fmt.Errorf("%s changed meanwhile: %w", name, store.ErrConflict)
 		}
-		if strings.HasPrefix(name, LabelsPrefix) != labels || strings.HasPrefix(name, AttachedPrefix) != binaries || p.read == size {
+		if strings.HasPrefix(name, backlog.LabelsPrefix) != labels || strings.HasPrefix(name, backlog.AttachedPrefix) != binaries || p.read == size {
 			break
 		}
 		c.depth = max(c.depth, s.Depth+1)
-		of := &Page{From: s}
+		of := &backlog.Page{From: s}
 		docs, err := c.pageOf(ctx, of, size-p.read, seen)
 		if err == nil {
 			err = put(ctx, docs, rows)
@@ -231,11 +226,11 @@ func (c *commitBuilder) keyPageDocs(ctx context.Context, docs []store.Doc, rows 
 // pageOf reads the next page of the documents of a stale name, and says where it ends.
 // Documents that are in met are left out, since they were looked at for this batch
 // before: what changed since is noted as a name of its own.
-func (c *commitBuilder) pageOf(ctx context.Context, page *Page, size int, seen map[store.Ref]bool) (docs []store.Doc, err error) {
+func (c *commitBuilder) pageOf(ctx context.Context, page *backlog.Page, size int, seen map[store.Ref]bool) (docs []store.Doc, err error) {
 	page.To = page.From
 	for !page.Done {
 		var last store.RowID
-		for d, err := range c.view.snap.Scan(ctx, c.view.guard.dependents(page.To)) {
+		for d, err := range c.view.snap.Scan(ctx, c.view.guard.backlog.Dependents(page.To, c.view.guard.catalog.storedTypes())) {
 			if err != nil {
 				return nil, fmt.Errorf("find what depends on a write: %w", err)
 			}
@@ -271,43 +266,4 @@ func (c *commitBuilder) dropLast(ref store.Ref) error {
 		delete(waiting, ref)
 	}
 	return nil
-}
-
-// dependents is the question for the documents of a stale name, from where it stands.
-func (g *Guard) dependents(s Entry) store.Query {
-	typ := s.Type
-	if typ == "" && PerType(s.Name) {
-		typ = g.catalog.storedTypes()[0]
-	}
-	if id, owned := strings.CutPrefix(s.Name, OwnerPrefix); owned {
-		return store.Query{Type: typ, Where: store.Eq{Key: index.OwnerKey(id)}, After: s.After}
-	}
-	if person, labels := strings.CutPrefix(s.Name, LabelsPrefix); labels {
-		return store.Query{Type: typ, Where: facts.AboutPerson(person), After: s.After}
-	}
-	if id, attached := strings.CutPrefix(s.Name, AttachedPrefix); attached {
-		return store.Query{Type: "Binary", Where: store.Eq{Key: g.backlog.BinaryIDPrefix + store.Key(id)}, After: s.After}
-	}
-	return store.Query{Where: store.Eq{Key: index.CrossTypeDependsOnKey(s.Name)}, After: s.After}
-}
-
-// PerType reports whether the documents of a stale name are found type by type.
-func PerType(name string) bool {
-	return strings.HasPrefix(name, OwnerPrefix) || strings.HasPrefix(name, LabelsPrefix)
-}
-
-// NextType moves the documents of a person on to the next type, if there is one.
-func (s *Entry) NextType(types []string) bool {
-	if !PerType(s.Name) {
-		return false
-	}
-	at := 0
-	if s.Type != "" {
-		at, _ = slices.BinarySearch(types, s.Type)
-	}
-	if at+1 >= len(types) {
-		return false
-	}
-	s.Type, s.After = types[at+1], nil
-	return true
 }

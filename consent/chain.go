@@ -1,12 +1,12 @@
 package consent
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -16,7 +16,7 @@ import (
 // changes. If there are, they are keyed behind the commit, and until then they are
 // their source's alone; if not, none may come before the commit. before is the document
 // as it is stored.
-func (c *commitBuilder) findDependents(ctx context.Context, name string, s Entry, before store.Doc) error {
+func (c *commitBuilder) findDependents(ctx context.Context, name string, s backlog.Entry, before store.Doc) error {
 	if _, stale := c.staleNames[name]; stale {
 		if !c.noteStale(name, s) {
 			return nil
@@ -51,7 +51,7 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s Entry
 }
 
 // noteStale adds a stale name, and reports whether that says anything new to what follows.
-func (c *commitBuilder) noteStale(name string, s Entry) bool {
+func (c *commitBuilder) noteStale(name string, s backlog.Entry) bool {
 	was, there := c.staleNames[name]
 	now := s.Merge(was)
 	c.staleNames[name] = now
@@ -59,8 +59,8 @@ func (c *commitBuilder) noteStale(name string, s Entry) bool {
 }
 
 // staleFrom is a name that a document of the batch changes.
-func (c *commitBuilder) staleFrom(d store.Doc) Entry {
-	return Entry{Subjects: facts.SubjectNames(d), Barred: store.Match(anyOf(fact(index.FactBarred), fact(index.FactRestricted)), d.Keys), Depth: c.depth}
+func (c *commitBuilder) staleFrom(d store.Doc) backlog.Entry {
+	return backlog.Entry{Subjects: facts.SubjectNames(d), Barred: store.Match(anyOf(fact(index.FactBarred), fact(index.FactRestricted)), d.Keys), Depth: c.depth}
 }
 
 // maxTransitive bounds how many documents are noted for what follows a change through others,
@@ -74,7 +74,7 @@ const (
 // follows them is to be its source's alone from the commit on, not only when they are
 // keyed. What follows a person has the person's name, and needs none of this. Where there
 // are very many, the name says instead what all of them have in common (rest).
-func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s Entry, before store.Doc) error {
+func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s backlog.Entry, before store.Doc) error {
 	if !facts.IsDocumentName(name) {
 		return nil
 	}
@@ -88,7 +88,7 @@ func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s Entry
 			looked += 1 + len(index.Attached(d.Keys))
 			if met[d.Ref.String()] = true; len(met) > maxTransitive || looked > maxTransitiveReads {
 				s := c.staleNames[name]
-				s.Remainder = s.Remainder.merge(c.remainderOf(name, before))
+				s.Remainder = s.Remainder.Merge(c.remainderOf(name, before))
 				c.staleNames[name] = s
 				return nil
 			}
@@ -105,7 +105,7 @@ func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s Entry
 // noteFollowers notes what follows from a stale document, and returns the names of which
 // that is news. deepest is the depth that a way has at most which meets no document twice:
 // documents that follow from themselves end there.
-func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s Entry, deepest int) (names []string, err error) {
+func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s backlog.Entry, deepest int) (names []string, err error) {
 	next := []string{d.Ref.String()}
 	for _, id := range index.Attached(d.Keys) {
 		attached, err := c.isParentOf(ctx, d, id)
@@ -113,7 +113,7 @@ func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s Entry,
 			return nil, err
 		}
 		if attached {
-			c.noteStale(AttachedPrefix+id, s)
+			c.noteStale(backlog.AttachedPrefix+id, s)
 			next = append(next, "Binary/"+id)
 		}
 	}
@@ -122,48 +122,16 @@ func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s Entry,
 	}), nil
 }
 
-// Remainder is what all documents have in common that follow from a stale name through others,
-// where not all of these are noted. A document is about everybody whom the one is about
-// that it follows from, and is not resolved where that one is not there.
-type Remainder struct {
-	Of         []string `json:"of,omitempty"`         // persons, by name: one of them
-	Unresolved bool     `json:"unresolved,omitempty"` // or not resolved
-	Any        bool     `json:"any,omitempty"`        // or nothing
-}
-
 // remainderOf is what follows from a document under the keys that it has in the store.
-func (c *commitBuilder) remainderOf(name string, before store.Doc) *Remainder {
+func (c *commitBuilder) remainderOf(name string, before store.Doc) *backlog.Remainder {
 	of := facts.Persons(before.Keys)
 	_, pending := c.view.guard.backlog.Get(name)
 	switch {
 	case pending: // some of what follows does so from older keys
 	case before.Version == 0 || before.Deleted():
-		return &Remainder{Unresolved: true}
+		return &backlog.Remainder{Unresolved: true}
 	case len(of) > 0:
-		return &Remainder{Of: of[:1]}
+		return &backlog.Remainder{Of: of[:1]}
 	}
-	return &Remainder{Any: true}
-}
-
-// merge is what documents have of which some have the one in common and some the other.
-func (r *Remainder) merge(o *Remainder) *Remainder {
-	if r == nil || o == nil {
-		return cmp.Or(r, o)
-	}
-	return &Remainder{Of: facts.Distinct(r.Of, o.Of), Unresolved: r.Unresolved || o.Unresolved, Any: r.Any || o.Any}
-}
-
-// where is what such documents satisfy: they depend on a document, or are Binaries.
-func (r *Remainder) where() store.Pred {
-	some := store.Or{}
-	if r.Any {
-		some = append(some, everything)
-	}
-	if r.Unresolved {
-		some = append(some, not(fact(index.FactResolved)))
-	}
-	if len(r.Of) > 0 {
-		some = append(some, facts.About(facts.SetFunc(func(name string) bool { _, is := slices.BinarySearch(r.Of, name); return is })))
-	}
-	return allOf(anyOf(store.In{Prefix: index.DependsOnPrefix(), Set: facts.SetFunc(facts.IsDocumentName)}, store.Eq{Key: index.TypeKey("Binary")}), some)
+	return &backlog.Remainder{Any: true}
 }

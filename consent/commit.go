@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
@@ -150,9 +151,9 @@ type commitBuilder struct {
 	keyCount       int                     // how often one was
 	lastPropagated map[store.Ref]store.Doc // documents as those that depend on them know them
 
-	changedNames map[string]bool  // the names that the batch changes: whether documents were looked for that depend on them
-	staleNames   map[string]Entry // those that some do depend on
-	newlyStale   map[string]bool  // those of stale that nobody else had added, once the batch is committed
+	changedNames map[string]bool          // the names that the batch changes: whether documents were looked for that depend on them
+	staleNames   map[string]backlog.Entry // those that some do depend on
+	newlyStale   map[string]bool          // those of stale that nobody else had added, once the batch is committed
 
 	backlogPage bool // the batch is a page of the backlog
 	depth       int  // Entry.Depth of the names that it changes
@@ -166,7 +167,7 @@ func (v *View) newCommitBuilder() *commitBuilder {
 		TrackedReader: v.guard.keyer.TrackedReader(v.snap), view: v, definitions: v.guard.index.Installed(),
 		pending: map[store.Ref]*store.Write{}, patients: map[string]bool{}, replaced: map[store.Ref]store.Doc{}, entries: map[store.Ref]index.Entry{},
 		dependents: dependentDocs{}, keyedAt: map[store.Ref]int{}, lastPropagated: map[store.Ref]store.Doc{},
-		changedNames: map[string]bool{}, staleNames: map[string]Entry{},
+		changedNames: map[string]bool{}, staleNames: map[string]backlog.Entry{},
 	}
 }
 

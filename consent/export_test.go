@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"errors"
 
 	"carerecord/store"
 )
@@ -18,27 +17,6 @@ func (g *Guard) Relabels(person string) bool {
 	g.labelChanges.mu.Lock()
 	defer g.labelChanges.mu.Unlock()
 	return g.labelChanges.changing[person] > 0
-}
-
-// TakesOldPages reports whether a page of a name of the backlog that has ended passes for
-// one of the same name that was added again.
-func TakesOldPages() bool {
-	b := NewBacklog(newActiveReads())
-	commit := func(added map[string]Entry, pages ...*Page) error {
-		c, err := b.Prepare(added, pages)
-		if err == nil {
-			b.apply(c)
-		}
-		return err
-	}
-	add := func() error { return commit(map[string]Entry{"a": {}}) }
-	err := add()
-	s, _ := b.Get("a")
-	page := &Page{From: s, To: s, Done: true}
-	if err = errors.Join(err, commit(nil, page), add()); err != nil {
-		panic(err)
-	}
-	return commit(nil, page) == nil
 }
 
 // AddsStale reports whether a commit is under way that changes the backlog.

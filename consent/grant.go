@@ -5,7 +5,9 @@ import (
 	"errors"
 	"slices"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
+	"carerecord/consent/register"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -18,19 +20,16 @@ type Grant struct {
 	principal         *Principal
 	patient           string // the patient whom the request names, as found; empty for none
 	hiddenSuffix      string // how keys end that name a patient of whom nothing is left; empty for none
-	sets              Sets
-	hidden            *hiddenPatients // patients whose record is not there at all
-	stale             *StaleSet       // documents that may stand under keys that are not theirs any more
-	refersToLabelled  store.Pred      // documents that may refer to rows that labels hide
-	rules             Rules           // what a Decider takes away
-	withheld          bool            // S2
-	ownRecordWithheld bool            // a patient's own record is withheld whole
-	Step              int             // the step that decided
-	Reason            string          // for the trail
+	sets              register.Sets
+	hidden            *hiddenPatients   // patients whose record is not there at all
+	stale             *backlog.StaleSet // documents that may stand under keys that are not theirs any more
+	refersToLabelled  store.Pred        // documents that may refer to rows that labels hide
+	rules             Rules             // what a Decider takes away
+	withheld          bool              // S2
+	ownRecordWithheld bool              // a patient's own record is withheld whole
+	Step              int               // the step that decided
+	Reason            string            // for the trail
 }
-
-// Sets are the register's sets that a predicate asks.
-type Sets struct{ OptedOut, Denied, Restricted store.Set }
 
 // Patient returns the id of the patient whom the request names and who has a
 // record, or "".
@@ -71,7 +70,7 @@ func AsRefusal(err error) (*Refusal, bool) {
 type hiddenPatients struct {
 	ctx          context.Context // of the request that the set lives in
 	snap         store.Snap
-	sets         Sets
+	sets         register.Sets
 	organisation string
 	noRecord     store.Set // by a Decider; nil for nobody
 	cache        map[string]bool

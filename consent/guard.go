@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/consent/policy"
+	"carerecord/consent/register"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/store"
@@ -44,14 +46,14 @@ type Guard struct {
 	policy       *policy.Folder
 	clock        func() time.Time
 	publicURL    string
-	register     *Register
+	register     *register.Register
 	catalog      *typeCatalog
 	decider      Decider
 	traceStep    func(context.Context) (done func())
 	inFlight     inFlightCommits
 	integrity    bool
 	definitions  Registry
-	backlog      *Backlog
+	backlog      *backlog.Backlog
 	reads        *activeReads
 	labelChanges *labelChanges
 }
@@ -68,17 +70,17 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 		cfg.Clock = time.Now
 	}
 	reading := newActiveReads()
+	binaryIDs, err := cfg.Index.IDPrefix("Binary")
+	if err != nil {
+		return nil, fmt.Errorf("keys of Binaries: %w", err)
+	}
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir"}, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: NewRegister(), catalog: newTypeCatalog(), backlog: NewBacklog(reading), reads: reading, labelChanges: newLabelChanges(),
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
 		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: newRegistry(),
 	}
 	if g.traceStep == nil {
 		g.traceStep = func(context.Context) func() { return func() {} }
-	}
-	var err error
-	if g.backlog.BinaryIDPrefix, err = g.index.IDPrefix("Binary"); err != nil {
-		return nil, fmt.Errorf("keys of Binaries: %w", err)
 	}
 	if err := g.register.Load(ctx, cfg.Store); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"carerecord/consent/backlog"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -15,11 +16,11 @@ type preparedCommit struct {
 	replaced            func(store.Ref) store.Doc // the versions that stand
 	dependsOn           []string                  // names that documents of the batch depend on
 	changedNames        map[string]bool           // names that the batch changes (present.begin)
-	staleNames          map[string]Entry          // names that documents of the store depend on
+	staleNames          map[string]backlog.Entry  // names that documents of the store depend on
 	newlyStale          map[string]bool           // those of stale that nobody else had added, once it is committed
 	followsStale        map[string]bool           // those of stale that follow what other commits made stale
 	sources             []store.Doc               // documents of the store that those of the batch follow from, without bodies
-	pages               []*Page                   // of the backlog, which the batch keys
+	pages               []*backlog.Page           // of the backlog, which the batch keys
 	definitions         *index.Definitions        // the search parameters that the batch was keyed with
 	newTable            *Table                    // the table that the batch brings; nil for the one that stands
 	epoch               uint64                    // the epoch of the backlog before the snapshot of the batch

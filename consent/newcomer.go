@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"carerecord/consent/backlog"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -37,13 +38,13 @@ func (g *Guard) noteInheritedStale(prepared *preparedCommit) {
 // staleTracer are the documents of a batch that follow from stale ones.
 type staleTracer struct {
 	*preparedCommit
-	reasons    map[store.Ref]Entry     // why a document is stale, as far as what follows it was told
-	dependents map[string][]*store.Doc // the documents of the batch by the names that they depend on
-	binaries   map[string]*store.Doc   // those that are Binaries, by id
+	reasons    map[store.Ref]backlog.Entry // why a document is stale, as far as what follows it was told
+	dependents map[string][]*store.Doc     // the documents of the batch by the names that they depend on
+	binaries   map[string]*store.Doc       // those that are Binaries, by id
 }
 
 func newStaleTracer(prepared *preparedCommit) staleTracer {
-	n := staleTracer{preparedCommit: prepared, reasons: map[store.Ref]Entry{}, dependents: map[string][]*store.Doc{}, binaries: map[string]*store.Doc{}}
+	n := staleTracer{preparedCommit: prepared, reasons: map[store.Ref]backlog.Entry{}, dependents: map[string][]*store.Doc{}, binaries: map[string]*store.Doc{}}
 	for i := range prepared.Writes {
 		w := &prepared.Writes[i].Doc
 		if w.Deleted() {
@@ -62,7 +63,7 @@ func newStaleTracer(prepared *preparedCommit) staleTracer {
 // trace notes what follows from a stale document in the batch. s says why it is stale.
 // Documents that follow from themselves end where they are deeper than any way that meets
 // none twice.
-func (n *staleTracer) trace(d *store.Doc, s Entry, deepest int) {
+func (n *staleTracer) trace(d *store.Doc, s backlog.Entry, deepest int) {
 	was, met := n.reasons[d.Ref]
 	s = s.Merge(was)
 	if met && len(s.Subjects) == len(was.Subjects) && s.Barred == was.Barred && (s.Depth == was.Depth || s.Depth > deepest) {
@@ -76,14 +77,14 @@ func (n *staleTracer) trace(d *store.Doc, s Entry, deepest int) {
 	}
 	for _, id := range index.Attached(d.Keys) {
 		if w := n.binaries[id]; w != nil && w.Source == d.Source {
-			n.note(AttachedPrefix+id, s)
+			n.note(backlog.AttachedPrefix+id, s)
 			n.trace(w, s, deepest)
 		}
 	}
 }
 
 // note adds a stale name, whose turn comes behind that of what it follows.
-func (n *staleTracer) note(name string, s Entry) {
+func (n *staleTracer) note(name string, s backlog.Entry) {
 	if n.followsStale == nil {
 		n.followsStale = map[string]bool{}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -91,7 +92,7 @@ func (c *commitBuilder) propagate(ctx context.Context, refs []store.Ref) error {
 		}
 		if round == maxPropagationRounds {
 			for name := range changed {
-				c.staleNames[name] = c.staleNames[name].Merge(Entry{})
+				c.staleNames[name] = c.staleNames[name].Merge(backlog.Entry{})
 			}
 			return nil
 		}
@@ -119,7 +120,7 @@ func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (m
 			return nil, err
 		}
 		if now.Deleted() && ref.Type == "Patient" && !before.Deleted() && before.Version > 0 {
-			c.staleNames[OwnerPrefix+ref.ID] = Entry{Subjects: append(index.Names(before.Keys, index.BearsPrefix()), ref.ID), Barred: c.staleFrom(before).Barred}
+			c.staleNames[backlog.OwnerPrefix+ref.ID] = backlog.Entry{Subjects: append(index.Names(before.Keys, index.BearsPrefix()), ref.ID), Barred: c.staleFrom(before).Barred}
 		}
 	}
 	return changed, nil

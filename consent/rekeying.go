@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -122,7 +123,7 @@ func (g *Guard) readPage(ctx context.Context, snap store.Snap, at *Walk, prepare
 			before[d.Ref] = d
 			for _, name := range personsRelabelled(d, store.Doc{Version: d.Version, Keys: made.Keys}) {
 				if at.Relabelled = true; at.Types != nil { // another walk marks at its end
-					prepared.addStale(LabelsPrefix+name, Entry{})
+					prepared.addStale(backlog.LabelsPrefix+name, backlog.Entry{})
 				}
 			}
 			d.RowID, d.Keys = made.RowID, made.Keys

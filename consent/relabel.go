@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -20,10 +21,6 @@ import (
 // A commit that only writes rows about the person marks them by its snapshot, and does
 // not demand that no label changes: else a feed could hold up the writes of others.
 // Where a label may have changed since the snapshot, it adds the stale name itself.
-
-// LabelsPrefix begins the stale names of persons of whom other rows are labelled than were;
-// behind it stands the name of the person.
-const LabelsPrefix = "labels:"
 
 // labelChanges is the commits under way, by the persons whose rows they write. It is safe
 // for concurrent use.
@@ -85,7 +82,7 @@ func (l *labelChanges) end(changes, writes []string, done chan struct{}) {
 func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) (over func(), err error) {
 	var changes, writes []string
 	for name := range prepared.staleNames {
-		if person, labels := strings.CutPrefix(name, LabelsPrefix); labels {
+		if person, labels := strings.CutPrefix(name, backlog.LabelsPrefix); labels {
 			changes = append(changes, person)
 		}
 	}
@@ -105,17 +102,17 @@ func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) 
 		}
 	}
 	for _, name := range writes { // behind depart: who arrived before it has said what changed
-		if slices.Contains(uncertain, name) || g.backlog.AddedSince(LabelsPrefix+name, prepared.epoch) {
-			prepared.addStale(LabelsPrefix+name, Entry{})
+		if slices.Contains(uncertain, name) || g.backlog.AddedSince(backlog.LabelsPrefix+name, prepared.epoch) {
+			prepared.addStale(backlog.LabelsPrefix+name, backlog.Entry{})
 		}
 	}
 	return over, nil
 }
 
 // addStale adds a stale name, or what else is said of it.
-func (prepared *preparedCommit) addStale(name string, s Entry) {
+func (prepared *preparedCommit) addStale(name string, s backlog.Entry) {
 	if prepared.staleNames == nil {
-		prepared.staleNames = map[string]Entry{}
+		prepared.staleNames = map[string]backlog.Entry{}
 	}
 	prepared.staleNames[name] = s.Merge(prepared.staleNames[name])
 }
@@ -133,7 +130,7 @@ func (c *commitBuilder) markAll(ctx context.Context) error {
 			}
 		}
 		for _, name := range personsRelabelled(c.replaced[ref], w.Doc) {
-			c.staleNames[LabelsPrefix+name] = c.staleNames[LabelsPrefix+name].Merge(Entry{})
+			c.staleNames[backlog.LabelsPrefix+name] = c.staleNames[backlog.LabelsPrefix+name].Merge(backlog.Entry{})
 		}
 	}
 	return nil

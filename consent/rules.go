@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"carerecord/consent/backlog"
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -70,7 +71,7 @@ func (g *Grant) cutCandidates() store.Pred {
 }
 
 // refersToLabelled is which documents may refer to rows that labels hide.
-func refersToLabelled(stale *StaleSet) store.Pred {
+func refersToLabelled(stale *backlog.StaleSet) store.Pred {
 	if unmarked := stale.WhereUnmarked(); len(unmarked) > 0 {
 		return append(unmarked, fact(index.FactRefersToLabelled))
 	}

@@ -1,4 +1,4 @@
-package consent
+package register
 
 import (
 	"context"
@@ -66,7 +66,7 @@ type statement struct {
 	optOut, directive, restricted bool
 }
 
-func NewRegister() *Register {
+func New() *Register {
 	return &Register{
 		CommitLock: semaphore.NewWeighted(1),
 		statements: map[store.Ref]statement{}, unknown: map[store.Ref][]statement{},
@@ -80,9 +80,9 @@ func NewRegister() *Register {
 func (r *Register) Load(ctx context.Context, s store.Store) error {
 	err := s.Read(ctx, func(snap store.Snap) error {
 		for _, q := range []store.Query{
-			{Type: "Consent", Where: fact(index.FactOptOut), KeysOnly: true},
-			{Type: "Consent", Where: fact(index.FactDirective), KeysOnly: true},
-			{Type: "Patient", Where: fact(index.FactRestricted), KeysOnly: true},
+			{Type: "Consent", Where: store.Eq{Key: index.FactKey(index.FactOptOut)}, KeysOnly: true},
+			{Type: "Consent", Where: store.Eq{Key: index.FactKey(index.FactDirective)}, KeysOnly: true},
+			{Type: "Patient", Where: store.Eq{Key: index.FactKey(index.FactRestricted)}, KeysOnly: true},
 		} {
 			for d, err := range snap.Scan(ctx, q) {
 				if err != nil {
@@ -273,204 +273,4 @@ func (r *Register) count(e statement, by int) {
 			r.unlinkPatient(name)
 		}
 	}
-}
-
-// NewNames are the identifiers, and the ids of Patients, that Consents among some writes
-// name which say something.
-func (r *Register) NewNames(writes []store.Write) (identifiers, patients []string) {
-	for _, w := range writes {
-		said := statementOf(w.Doc)
-		if w.Doc.Ref.Type != "Consent" || !said.decides() {
-			continue
-		}
-		for _, name := range said.names {
-			if facts.IsIdentifierName(name) {
-				identifiers = append(identifiers, name)
-			} else {
-				patients = append(patients, name)
-			}
-		}
-	}
-	return identifiers, patients
-}
-
-// FindPatients finds the Patients that bear identifiers, and what some Patients bear or bore.
-// Patients that are written meanwhile join by themselves.
-func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers, patients []string) error {
-	if len(identifiers)+len(patients) == 0 {
-		return nil
-	}
-	err := s.Read(ctx, func(snap store.Snap) error {
-		for _, name := range identifiers {
-			for d, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(name)}, KeysOnly: true}) {
-				if err != nil {
-					return err
-				}
-				r.mu.Lock()
-				r.link(name, d.Ref.ID, true)
-				r.mu.Unlock()
-			}
-		}
-		for _, id := range patients {
-			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			r.mu.Lock()
-			for _, name := range index.Names(d.Keys, index.BearsPrefix()) {
-				r.link(name, id, true)
-			}
-			if d.Deleted() {
-				r.deleted[id] = true
-			}
-			r.mu.Unlock()
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("look for whom a directive covers: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for w, written := range r.inFlight {
-		for _, name := range written {
-			if slices.Contains(identifiers, name) || slices.Contains(patients, w.Doc.Ref.ID) {
-				r.link(name, w.Doc.Ref.ID, false)
-			}
-		}
-	}
-	return nil
-}
-
-// linkNamed notes which of the identifiers that a Patient bears are named by a
-// Consent, and all where something is said of the Patient by the id. mu must be held, here
-// and below.
-func (r *Register) linkNamed(identifiers []string, patient string, committed bool) {
-	for _, name := range identifiers {
-		if r.identifierCount[name] > 0 || r.patientCount[patient] > 0 {
-			r.link(name, patient, committed)
-		}
-	}
-}
-
-func (r *Register) link(name, patient string, committed bool) {
-	if r.patientsOf[name] == nil {
-		r.patientsOf[name] = map[string]bool{}
-	}
-	if r.identifiersOf[patient] == nil {
-		r.identifiersOf[patient] = map[string]bool{}
-	}
-	committed = committed || r.patientsOf[name][patient]
-	r.patientsOf[name][patient], r.identifiersOf[patient][name] = committed, committed
-}
-
-// unlinkFailed takes back what a commit that failed would have made a Patient bear, unless
-// another one did or may.
-func (r *Register) unlinkFailed(identifiers []string, patient string) {
-	for _, name := range identifiers {
-		committed, linked := r.patientsOf[name][patient]
-		for w, pending := range r.inFlight {
-			committed = committed || w.Doc.Ref.ID == patient && slices.Contains(pending, name)
-		}
-		if linked && !committed {
-			r.unlink(name, patient)
-		}
-	}
-}
-
-func (r *Register) unlink(name, patient string) {
-	if delete(r.patientsOf[name], patient); len(r.patientsOf[name]) == 0 {
-		delete(r.patientsOf, name)
-	}
-	if delete(r.identifiersOf[patient], name); len(r.identifiersOf[patient]) == 0 {
-		delete(r.identifiersOf, patient)
-	}
-}
-
-// unlinkIdentifier forgets who bears an identifier that no Consent names any more.
-func (r *Register) unlinkIdentifier(name string) {
-	for patient := range r.patientsOf[name] {
-		if r.patientCount[patient] == 0 {
-			r.unlink(name, patient)
-		}
-	}
-}
-
-// unlinkPatient forgets what a Patient bears of whom nothing is said by the id any more, as
-// far as no Consent names it.
-func (r *Register) unlinkPatient(patient string) {
-	for name := range r.identifiersOf[patient] {
-		if r.identifierCount[name] == 0 || r.deleted[patient] {
-			r.unlink(name, patient)
-		}
-	}
-	delete(r.deleted, patient)
-}
-
-// inForce reports what is in force for a name, at one instant.
-func (r *Register) inForce(name string) (c statement) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	add := func(name string) {
-		c.optOut = c.optOut || r.optOut[name] > 0
-		c.directive = c.directive || r.directive[name] > 0
-		c.restricted = c.restricted || r.restricted[name] > 0
-	}
-	add(name)
-	//law:bearers-covered
-	for of := range r.identifiersOf[name] {
-		add(of)
-	}
-	for patient := range r.patientsOf[name] { // it may mean that one, whoever else bears it by now
-		add(patient)
-	}
-	return c
-}
-
-// Observation is the register as one request sees it. A directive may change its kind between
-// two questions of a request, so that none of the kinds is in force when it is asked for
-// it: whoever was found in one set stays as found. It is for the goroutine of the request.
-type Observation struct {
-	*Register
-	seen map[string]statement // of those for whom something is in force
-}
-
-func (r *Register) Observe() *Observation { return &Observation{r, map[string]statement{}} }
-
-func (d *Observation) of(name string) statement {
-	if c, met := d.seen[name]; met {
-		return c
-	}
-	c := d.inForce(name)
-	if c.decides() {
-		d.seen[name] = c
-	}
-	return c
-}
-
-// Sets are the three sets, for predicates and decisions.
-func (d *Observation) Sets() Sets {
-	return Sets{
-		OptedOut:   facts.SetFunc(func(name string) bool { return d.of(name).optOut }),
-		Denied:     facts.SetFunc(func(name string) bool { return d.of(name).directive }),
-		Restricted: facts.SetFunc(func(name string) bool { return d.of(name).restricted }),
-	}
-}
-
-// Patients are the ids of those of whom something may be in force, now, by the id or by
-// an identifier; each once.
-func (r *Register) Patients() []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	all := map[string]bool{}
-	for name := range r.patientCount {
-		all[name] = true
-	}
-	for patient := range r.identifiersOf {
-		all[patient] = true
-	}
-	return slices.Collect(maps.Keys(all))
 }

@@ -1,4 +1,4 @@
-package consent
+package backlog
 
 import (
 	"slices"
@@ -102,7 +102,7 @@ func newEntryKeys(binaryIDs store.Key) entryKeys {
 
 func (n *entryKeys) add(entry Entry) {
 	name := entry.Name
-	n.remainder = n.remainder.merge(entry.Remainder)
+	n.remainder = n.remainder.Merge(entry.Remainder)
 	if id, owner := strings.CutPrefix(name, OwnerPrefix); owner {
 		n.owners[id] = true
 		return

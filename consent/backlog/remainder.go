@@ -1,0 +1,43 @@
+package backlog
+
+import (
+	"cmp"
+	"slices"
+
+	"carerecord/consent/facts"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Remainder is what all documents have in common that follow from a stale name through others,
+// where not all of these are noted. A document is about everybody whom the one is about
+// that it follows from, and is not resolved where that one is not there.
+type Remainder struct {
+	Of         []string `json:"of,omitempty"`         // persons, by name: one of them
+	Unresolved bool     `json:"unresolved,omitempty"` // or not resolved
+	Any        bool     `json:"any,omitempty"`        // or nothing
+}
+
+// merge is what documents have of which some have the one in common and some the other.
+func (r *Remainder) Merge(o *Remainder) *Remainder {
+	if r == nil || o == nil {
+		return cmp.Or(r, o)
+	}
+	return &Remainder{Of: facts.Distinct(r.Of, o.Of), Unresolved: r.Unresolved || o.Unresolved, Any: r.Any || o.Any}
+}
+
+// where matches such documents: they depend on a document, or are Binaries.
+func (r *Remainder) where() store.Pred {
+	some := store.Or{}
+	if r.Any {
+		some = append(some, store.And{})
+	}
+	if r.Unresolved {
+		some = append(some, store.Not{Pred: store.Eq{Key: index.FactKey(index.FactResolved)}})
+	}
+	if len(r.Of) > 0 {
+		some = append(some, facts.About(facts.SetFunc(func(name string) bool { _, is := slices.BinarySearch(r.Of, name); return is })))
+	}
+	dependent := store.Or{store.In{Prefix: index.DependsOnPrefix(), Set: facts.SetFunc(facts.IsDocumentName)}, store.Eq{Key: index.TypeKey("Binary")}}
+	return store.And{dependent, some}
+}

@@ -1,0 +1,122 @@
+package backlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"carerecord/store"
+)
+
+// entryPrefix begins where State holds a name; behind it stands the name. legacyListKey is
+// where older programs held all of them, in one list.
+const (
+	entryPrefix   = "index/backlog/"
+	legacyListKey = "index/backlog"
+)
+
+// readEntries reads the names from State. listed: some are in the list of an older program.
+func readEntries(ctx context.Context, state store.State) (stale map[string]Entry, listed bool, err error) {
+	stale = map[string]Entry{}
+	raw, err := state.Lookup(ctx, legacyListKey)
+	if err == nil {
+		var list []Entry
+		listed, err = true, json.Unmarshal(raw, &list)
+		for _, s := range list {
+			stale[s.Name] = s
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
+	}
+	for v, err := range state.Values(ctx, entryPrefix) {
+		var s Entry
+		if err == nil {
+			err = json.Unmarshal(v.Value, &s)
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
+		}
+		s.Name = strings.TrimPrefix(v.Key, entryPrefix)
+		stale[s.Name] = s
+	}
+	return stale, listed, nil
+}
+
+// Page is a page of the documents of a stale name.
+type Page struct {
+	From, To Entry // where it began, and where the next one does
+	Done     bool  // there is no next one
+}
+
+// Change is what a commit changes in the backlog.
+type Change struct {
+	set        map[string]Entry // names that it adds or moves on
+	ended      map[string]Entry // names that it ends, with where they stood
+	NewlyStale map[string]bool  // names that it adds which nobody else had added
+	migrates   bool             // it moves the list of an older program
+}
+
+// Prepare is what a commit changes that adds some names, and keys pages of others.
+// store.ErrConflict: that page was keyed by somebody else, or the name was added
+// anew. commits must be held.
+func (b *Backlog) Prepare(added map[string]Entry, pages []*Page) (*Change, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	c := &Change{set: map[string]Entry{}, ended: map[string]Entry{}, NewlyStale: map[string]bool{}, migrates: b.legacyList}
+	if b.legacyList {
+		maps.Copy(c.set, b.entries)
+	}
+	for _, page := range pages {
+		name := page.From.Name
+		current, there := b.entries[name]
+		if !there || !page.From.samePosition(current) {
+			return nil, fmt.Errorf("another one keys what depends on %s: %w", name, store.ErrConflict)
+		}
+		if c.set[name] = page.To; page.Done {
+			delete(c.set, name)
+			c.ended[name] = current
+		}
+	}
+	for name, s := range added { // from the beginning, also of one that is under way
+		was, there := c.set[name]
+		if _, ends := c.ended[name]; !there && !ends {
+			was, there = b.entries[name]
+		}
+		if c.NewlyStale[name] = !there; there {
+			s = s.Merge(was)
+		}
+		b.revisions++
+		s.Revision = b.revisions
+		s.Name = name
+		c.set[name] = s
+	}
+	return c, nil
+}
+
+// StateWrites is the change as State takes it.
+func (c *Change) StateWrites() ([]store.StateWrite, error) {
+	out := make([]store.StateWrite, 0, len(c.set)+len(c.ended))
+	for _, name := range slices.Sorted(maps.Keys(c.set)) {
+		value, err := json.Marshal(c.set[name])
+		if err != nil {
+			return nil, fmt.Errorf("mark which documents are to be keyed: %w", err)
+		}
+		out = append(out, store.StateWrite{Key: entryPrefix + name, Value: value})
+	}
+	past := time.Unix(0, 0)
+	for _, name := range slices.Sorted(maps.Keys(c.ended)) {
+		if _, again := c.set[name]; !again {
+			out = append(out, store.StateWrite{Key: entryPrefix + name, Expires: past})
+		}
+	}
+	if c.migrates {
+		out = append(out, store.StateWrite{Key: legacyListKey, Expires: past})
+	}
+	return out, nil
+}
