@@ -114,4 +114,3 @@ func TestBacklogIsWrittenByName(t *testing.T) {
 	}
 	r.checked()
 }
-

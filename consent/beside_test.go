@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
 	"carerecord/store"
 )
 
@@ -170,7 +172,7 @@ func TestWalksLeaveTheBacklogAlone(t *testing.T) {
 	r.mustPut(r.feed("A"), body("List", "A.l", `,"status":"current","mode":"working","entry":[{"item":`+to("Observation/"+r.BeforeDeletion("Observation"))+`}]`))
 	r.mustPut(r.feed("G"), bearing("G.1", number))
 	r.mustPut(consent.Principal{Kind: consent.System}, `{"resourceType":"SearchParameter","id":"p","url":"http://p","name":"p","status":"active","description":"x","code":"p","base":["Observation"],"type":"token","expression":"Observation.language"}`)
-	if err := r.guard.IndexParameters(context.Background(), r.db, func(context.Context, consent.Walk) error { return nil }); err != nil {
+	if err := reindex.New(r.guard, r.db, time.Now).Parameters(context.Background(), func(context.Context, reindex.Walk) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	r.caughtUp()

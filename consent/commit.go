@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"carerecord/consent/backlog"
+	"carerecord/consent/definitions"
 	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
@@ -159,7 +160,7 @@ type commitBuilder struct {
 	depth       int  // Entry.Depth of the names that it changes
 
 	definitions *index.Definitions // the defined search parameters that the batch is keyed with
-	newTable    *Table             // the table that the batch brings; nil for the one that stands
+	newTable    *definitions.Table // the table that the batch brings; nil for the one that stands
 }
 
 func (v *View) newCommitBuilder() *commitBuilder {
@@ -204,7 +205,7 @@ func (c *commitBuilder) target(ctx context.Context, ch *Change) (t target, err e
 // stage reads what stands, tests the rights and conditions that need it, and
 // puts the new version into the batch, not yet described.
 func (c *commitBuilder) stage(ctx context.Context, ch *Change) error {
-	if ch.Ref.Type == definitionType && ch.Kind != ChangeFind && !c.view.grant.principal.Operates() {
+	if ch.Ref.Type == definitions.Type && ch.Kind != ChangeFind && !c.view.grant.principal.Operates() {
 		return notAllowed(c.view.guard)
 	}
 	//law:write-permission
@@ -379,7 +380,7 @@ func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
 		}
 		return c.requireSamePatient(w)
 	case Backend: // who operates the record: stage has seen to it
-		if ch.Ref.Type == definitionType {
+		if ch.Ref.Type == definitions.Type {
 			return nil
 		}
 	}
@@ -402,4 +403,19 @@ func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
 		return err
 	}
 	return c.requireSamePatient(w)
+}
+
+// define makes the table of search parameters as the batch leaves it, where the batch writes
+// definitions.
+func (c *commitBuilder) define(changes []Change) (err error) {
+	var written []definitions.Written
+	for i := range changes {
+		if w := c.pending[changes[i].Ref]; w != nil && changes[i].Ref.Type == definitions.Type {
+			written = append(written, definitions.Written{Doc: w.Doc, Location: changes[i].Location})
+		}
+	}
+	if len(written) > 0 {
+		c.newTable, err = c.view.guard.definitions.Define(written)
+	}
+	return err
 }

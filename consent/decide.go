@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"carerecord/consent/definitions"
 	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
@@ -103,7 +104,7 @@ func purpose(_ context.Context, d *decision) *Refusal {
 // judged alone. Nothing else is there for it.
 func (d *decision) operates() bool {
 	bundle := d.req.Type == "" && (d.req.Interaction == Batch || d.req.Interaction == Transaction)
-	return d.p.Kind == Backend && d.p.Operates() && (d.req.Type == definitionType || bundle)
+	return d.p.Kind == Backend && d.p.Operates() && (d.req.Type == definitions.Type || bundle)
 }
 
 // flow is step 5, thin: no secondary use, and of backend clients only feeds, and
@@ -176,7 +177,7 @@ func scope(_ context.Context, d *decision) *Refusal {
 	if d.p.unlimited() || d.req.Permission == 0 || d.req.Type == "" {
 		return nil
 	}
-	if d.req.Write && d.req.Type == definitionType && !d.p.Operates() {
+	if d.req.Write && d.req.Type == definitions.Type && !d.p.Operates() {
 		return d.missingScope(Operations())
 	}
 	//law:scope-checked

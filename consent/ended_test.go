@@ -6,6 +6,7 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
 	"carerecord/store"
 )
 
@@ -15,7 +16,7 @@ const numbered = `"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","v
 // gives it.
 func (r *region) verified() {
 	r.Helper()
-	if _, err := r.guard.Verify(context.Background(), func(err error) { r.Error(err) }); err != nil {
+	if _, err := reindex.Verify(context.Background(), r.guard, func(err error) { r.Error(err) }); err != nil {
 		r.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"carerecord/consent/backlog"
+	"carerecord/consent/definitions"
 	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/consent/register"
@@ -52,7 +53,7 @@ type Guard struct {
 	traceStep    func(context.Context) (done func())
 	inFlight     inFlightCommits
 	integrity    bool
-	definitions  Registry
+	definitions  *definitions.Registry
 	backlog      *backlog.Backlog
 	reads        *activeReads
 	labelChanges *labelChanges
@@ -77,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir"}, policy: cfg.Policy, clock: cfg.Clock,
 		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
-		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: newRegistry(),
+		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: definitions.New(cfg.Store, cfg.State, cfg.Index, cfg.Clock),
 	}
 	if g.traceStep == nil {
 		g.traceStep = func(context.Context) func() { return func() {} }
@@ -94,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if err := g.backlog.Load(ctx, cfg.State); err != nil {
 		return nil, err
 	}
-	return g, g.loadParameters(ctx)
+	return g, g.definitions.Load(ctx)
 }
 
 // Check runs the steps that look at no patient. A *Refusal ends the request.

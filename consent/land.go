@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"golang.org/x/sync/semaphore"
 
 	"carerecord/consent/backlog"
+	"carerecord/consent/definitions"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -22,7 +26,7 @@ type preparedCommit struct {
 	sources             []store.Doc               // documents of the store that those of the batch follow from, without bodies
 	pages               []*backlog.Page           // of the backlog, which the batch keys
 	definitions         *index.Definitions        // the search parameters that the batch was keyed with
-	newTable            *Table                    // the table that the batch brings; nil for the one that stands
+	newTable            *definitions.Table        // the table that the batch brings; nil for the one that stands
 	epoch               uint64                    // the epoch of the backlog before the snapshot of the batch
 	completedParameters []uint16                  // numbers of parameters that are complete with the batch
 }
@@ -53,10 +57,11 @@ func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) er
 		return notStored(err)
 	}
 	defer endLabels()
-	release, err := g.holdDefinitions(ctx, prepared)
+	table, writes, release, err := g.definitions.Hold(ctx, prepared.definitions, prepared.newTable, prepared.completedParameters)
 	if err != nil {
 		return notStored(err)
 	}
+	prepared.State = append(slices.Clone(prepared.State), writes...)
 	defer release()
 	if ordered {
 		release, err := acquire(ctx, g.register.CommitLock, 1)
@@ -73,7 +78,7 @@ func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) er
 	if deleted := g.register.End(prepared.Writes, needsOrder, err); len(deleted) > 0 {
 		g.reads.afterCurrent(func() { g.register.Forget(deleted) })
 	}
-	g.tableOutcome(prepared.newTable, err)
+	g.definitions.Finish(table, err)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return notStored(fmt.Errorf("commit: %w", err))
 	}
@@ -108,4 +113,12 @@ func (g *Guard) commitBacklog(ctx context.Context, prepared *preparedCommit) err
 		delete(prepared.newlyStale, name)
 	}
 	return err
+}
+
+// acquire waits for a lock, no longer than the context. release gives it back.
+func acquire(ctx context.Context, lock *semaphore.Weighted, weight int64) (release func(), err error) {
+	if err := lock.Acquire(ctx, weight); err != nil {
+		return nil, fmt.Errorf("wait for a commit in flight: %w", err)
+	}
+	return func() { lock.Release(weight) }, nil
 }

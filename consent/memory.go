@@ -2,12 +2,9 @@ package consent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-
-	"carerecord/store"
 )
 
 // CheckMemory compares everything in memory that decides with what is made anew from
@@ -15,7 +12,7 @@ import (
 // and none of unknown outcome may have been since the Guard was opened: what such a one
 // denies stays in force. It is for the end of tests that write at the same time.
 func (g *Guard) CheckMemory(ctx context.Context) error {
-	return errors.Join(g.register.Check(ctx, g.store), g.checkTypes(ctx), g.checkBacklog(ctx), g.checkTable(ctx))
+	return errors.Join(g.register.Check(ctx, g.store), g.checkTypes(ctx), g.checkBacklog(ctx), g.definitions.CheckMemory(ctx))
 }
 
 // checkTypes: types and names may be in memory that are in the store no more, but not
@@ -57,25 +54,6 @@ func (g *Guard) checkBacklog(ctx context.Context) error {
 	defer g.labelChanges.mu.Unlock()
 	if len(g.labelChanges.changing)+len(g.labelChanges.writing) > 0 {
 		return fmt.Errorf("persons are still marked as written about: %v, %v", g.labelChanges.changing, g.labelChanges.writing)
-	}
-	return nil
-}
-
-// checkTable compares the table of defined search parameters.
-func (g *Guard) checkTable(ctx context.Context) error {
-	if g.state == nil {
-		return nil
-	}
-	var kept Table
-	raw, err := g.state.Lookup(ctx, tableKey)
-	if err == nil {
-		err = json.Unmarshal(raw, &kept)
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("read the defined search parameters: %w", err)
-	}
-	if a, b := string(g.definitions.Current().StateWrite().Value), string(kept.StateWrite().Value); a != b {
-		return fmt.Errorf("the table of search parameters differs from the store: it is %s, the store has %s", a, b)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
 	"carerecord/store"
 )
 
@@ -61,9 +62,9 @@ func TestRegisterFollowsTheStore(t *testing.T) {
 			for errors.Is(r.put(r.feed("G"), optOut("G.c", "G.1")), store.ErrConflict) {
 			}
 		}
-		before := func(consent.Walk) {}
+		before := func(reindex.Walk) {}
 		if moment == "behind the reading" {
-			before = func(next consent.Walk) {
+			before = func(next reindex.Walk) {
 				if next.Type == "Consent" && r.db.read == nil {
 					r.db.read = update
 				}

@@ -2,9 +2,11 @@ package consent_test
 
 import (
 	"context"
+	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -32,13 +34,13 @@ func (r *region) over(s store.Store) {
 // reindex keys every document anew.
 func (r *region) reindex() {
 	r.Helper()
-	r.reindexing(func(consent.Walk) {})
+	r.reindexing(func(reindex.Walk) {})
 }
 
 // reindexing calls before with where the next page begins.
-func (r *region) reindexing(before func(next consent.Walk)) {
+func (r *region) reindexing(before func(next reindex.Walk)) {
 	r.Helper()
-	_, err := r.guard.Reindex(context.Background(), r.db, func(ctx context.Context, next consent.Walk) error {
+	_, err := reindex.New(r.guard, r.db, time.Now).All(context.Background(), func(ctx context.Context, next reindex.Walk) error {
 		before(next)
 		return ctx.Err()
 	})

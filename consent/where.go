@@ -3,6 +3,7 @@ package consent
 import (
 	"slices"
 
+	"carerecord/consent/definitions"
 	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -65,7 +66,7 @@ func (g *Grant) pipeline(typ string) store.Pred {
 	case Patient:
 		return g.wherePatient(typ)
 	case Backend:
-		if typ == definitionType && g.principal.Operates() {
+		if typ == definitions.Type && g.principal.Operates() {
 			return everything
 		}
 	}

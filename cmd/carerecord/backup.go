@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/consent/reindex"
 	"carerecord/store/backup"
 )
 
@@ -62,7 +62,7 @@ func (c *backupCmd) Run(ctx context.Context) error {
 
 // backup copies the store while it is written to.
 func (r *record) backup(ctx context.Context, s settings, dir string) (backup.Manifest, error) {
-	keying, err := consent.DescribeKeyFormat(ctx, r.engine)
+	keying, err := reindex.DescribeKeyFormat(ctx, r.engine)
 	if err != nil {
 		return backup.Manifest{}, err
 	}

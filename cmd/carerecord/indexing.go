@@ -9,7 +9,8 @@ import (
 	"net/http"
 	"time"
 
-	"carerecord/consent"
+	"carerecord/consent/definitions"
+	"carerecord/consent/reindex"
 	"carerecord/fhir/index"
 )
 
@@ -18,20 +19,20 @@ import (
 type indexStatus struct {
 	// Reindex is the last walk over all documents, Indexing the last one for
 	// search parameters that stored definitions bring; null where there was none.
-	Reindex    *consent.Progress   `json:"reindex"`
-	Indexing   *consent.Progress   `json:"indexing"`
-	Parameters []consent.Parameter `json:"parameters"`
+	Reindex    *reindex.Progress       `json:"reindex"`
+	Indexing   *reindex.Progress       `json:"indexing"`
+	Parameters []definitions.Parameter `json:"parameters"`
 }
 
 func (r *record) indexStatus(ctx context.Context) (indexStatus, error) {
 	st := indexStatus{Parameters: r.guard.Parameters()}
-	if at, found, err := consent.ReindexStatus(ctx, r.engine); err != nil {
+	if at, found, err := reindex.Status(ctx, r.engine); err != nil {
 		return st, err
 	} else if found {
 		p := at.Progress()
 		st.Reindex = &p
 	}
-	at, found, err := consent.ParameterStatus(ctx, r.engine)
+	at, found, err := reindex.ParameterStatus(ctx, r.engine)
 	if found {
 		p := at.Progress()
 		st.Indexing = &p
@@ -56,9 +57,9 @@ func (st indexStatus) tell(w io.Writer) error {
 	return err
 }
 
-func walked(p consent.Progress) string {
+func walked(p reindex.Progress) string {
 	state := "done: 100 %"
-	if p.Phase != consent.PhaseDone {
+	if p.Phase != reindex.PhaseDone {
 		state = fmt.Sprintf("in %s, %.0f %%", p.Phase, 100*p.Share)
 	}
 	return fmt.Sprintf("begun %s, resumed %d times, %s of the way", p.Began.Format(time.RFC3339), p.Resumed, state)
@@ -115,7 +116,7 @@ func (r *record) indexParameters(ctx context.Context, rate int) error {
 		return nil
 	}
 	r.log.Info("indexing search parameters", "parameters", waiting)
-	err := r.guard.IndexParameters(ctx, r.engine, r.throttle(cmp.Or(rate, besideServer)))
+	err := reindex.New(r.guard, r.engine, time.Now).Parameters(ctx, r.throttle(cmp.Or(rate, besideServer)))
 	if err == nil {
 		r.log.Info("search parameters are indexed")
 	}

@@ -14,6 +14,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
@@ -138,7 +139,7 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	r.unconfirmed.Store(r.restored != nil && r.restored.State != restoreConfirmed)
 	r.trailed = !s.unguarded || s.trailed
 	base := s.publicURL + "/fhir"
-	words, err := consent.WordsIndexed(ctx, r.engine)
+	words, err := reindex.WordsIndexed(ctx, r.engine)
 	if err != nil {
 		return err
 	}
@@ -153,8 +154,8 @@ func (r *record) wire(ctx context.Context, s settings, k keys) error {
 	if err != nil {
 		return err
 	}
-	if err := r.guard.CheckKeyFormat(ctx, r.engine); err != nil && !(s.anyKeying && errors.Is(err, consent.ErrKeyFormat)) {
-		if errors.Is(err, consent.ErrKeyFormat) {
+	if err := reindex.New(r.guard, r.engine, time.Now).CheckKeyFormat(ctx); err != nil && !(s.anyKeying && errors.Is(err, reindex.ErrKeyFormat)) {
+		if errors.Is(err, reindex.ErrKeyFormat) {
 			err = fmt.Errorf("%w: key them anew first, with carerecord reindex --store %s and the flags of this command that it has too", err, redact(s.place.address))
 		}
 		return err

@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"time"
 
-	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/consent/reindex"
 )
 
 // reindexCmd keys every document anew.
@@ -87,23 +87,23 @@ func (c *reindexCmd) Run(ctx context.Context) error {
 
 // reindex keys every document anew, at most rate a second where rate is
 // greater than 0.
-func (r *record) reindex(ctx context.Context, rate int) (consent.Walk, error) {
+func (r *record) reindex(ctx context.Context, rate int) (reindex.Walk, error) {
 	if !r.reindexing.TryLock() {
-		return consent.Walk{}, errReindexing
+		return reindex.Walk{}, errReindexing
 	}
 	defer r.reindexing.Unlock()
 	if err := r.engine.Recount(ctx); err != nil {
-		return consent.Walk{}, err
+		return reindex.Walk{}, err
 	}
-	return r.guard.Reindex(ctx, r.engine, r.throttle(rate))
+	return reindex.New(r.guard, r.engine, time.Now).All(ctx, r.throttle(rate))
 }
 
 // throttle lets a walk read at most rate documents a second, where rate is greater
 // than 0, as long as the record is held.
-func (r *record) throttle(rate int) func(context.Context, consent.Walk) error {
+func (r *record) throttle(rate int) reindex.Pause {
 	var walk, began time.Time
 	read := 0
-	return func(ctx context.Context, at consent.Walk) error {
+	return func(ctx context.Context, at reindex.Walk) error {
 		if !r.held.sure() {
 			return errLost
 		}

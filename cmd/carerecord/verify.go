@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"carerecord/consent/audit"
+	"carerecord/consent/reindex"
 )
 
 // verifyCmd verifies a store that no server holds.
@@ -39,7 +40,7 @@ func (c *verifyCmd) Run(ctx context.Context) error {
 		faults = append(faults, err)
 	}
 	wrong := 0
-	n, err := r.guard.Verify(ctx, func(fault error) {
+	n, err := reindex.Verify(ctx, r.guard, func(fault error) {
 		if wrong++; wrong <= maxTold {
 			faults = append(faults, fault)
 		}

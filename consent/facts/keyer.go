@@ -5,6 +5,10 @@ import (
 	"carerecord/store"
 )
 
+// Version is the version of the keys that a Keyer adds to those of a body. A change that gives
+// a document other keys increments it.
+const Version = 9
+
 // Keyer makes the keys of documents. It is safe for concurrent use.
 type Keyer struct {
 	Index    *index.Indexer

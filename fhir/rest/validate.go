@@ -179,7 +179,7 @@ func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, e
 		err = noConditionalReferences(r)
 	}
 	if err == nil {
-		err = s.cfg.Guard.Defines(store.Ref{Type: c.typ, ID: c.id}, r.Body)
+		err = s.cfg.Guard.CheckDefinition(store.Ref{Type: c.typ, ID: c.id}, r.Body)
 	}
 	if err != nil {
 		return told(err)

@@ -1,4 +1,4 @@
-package consent
+package definitions
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"carerecord/store"
 )
 
-// definitionType is the type of resources that define search parameters.
-const definitionType = "SearchParameter"
+// Type is the type of resources that define search parameters.
+const Type = "SearchParameter"
 
 // definition is what a stored SearchParameter asks for: parameters of its base
 // types while its status is active, and else nothing (SRCH-240, 245).
@@ -25,22 +25,22 @@ type definition struct {
 }
 
 // definitionOf reads a version of a SearchParameter. The error is a *fhir.Error.
-func definitionOf(d store.Doc, location string) (definition, error) {
+func read(d store.Doc, location string) (definition, error) {
 	def := definition{id: d.Ref.ID, version: d.Version, location: location}
 	if d.Deleted() || gjson.GetBytes(d.Body, "status").Str != "active" {
 		return def, nil
 	}
-	read := gjson.GetManyBytes(d.Body, "code", "url", "type", "expression", "xpathUsage", "base", "target")
-	if usage := read[4].Str; usage != "" && usage != "normal" {
+	values := gjson.GetManyBytes(d.Body, "code", "url", "type", "expression", "xpathUsage", "base", "target")
+	if usage := values[4].Str; usage != "" && usage != "normal" {
 		return def, def.fault(&index.DefinitionError{Code: "invariant", Element: "xpathUsage", Text: "Comparisons other than normal are not built: " + usage + "."})
 	}
 	var targets []string
-	for _, t := range read[6].Array() {
+	for _, t := range values[6].Array() {
 		targets = append(targets, t.Str)
 	}
-	for _, typ := range basesOf(read[5]) {
-		def.params = append(def.params, index.DefinedParam{Type: typ, Code: read[0].Str, URL: read[1].Str, Kind: index.Kind(read[2].Str),
-			Expression: read[3].Str, Targets: targets, Phase: index.Indexing})
+	for _, typ := range basesOf(values[5]) {
+		def.params = append(def.params, index.DefinedParam{Type: typ, Code: values[0].Str, URL: values[1].Str, Kind: index.Kind(values[2].Str),
+			Expression: values[3].Str, Targets: targets, Phase: index.Indexing})
 	}
 	return def, nil
 }
@@ -73,7 +73,7 @@ func (d *definition) fault(err error) error {
 	if !errors.As(err, &why) {
 		return err
 	}
-	e := &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: why.Code, Text: why.Text, Expression: definitionType + "." + why.Element}}}
+	e := &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: why.Code, Text: why.Text, Expression: Type + "." + why.Element}}}
 	if why.Code == "duplicate" {
 		e.Status = 409
 	}

@@ -1,11 +1,11 @@
-package consent_test
+package reindex_test
 
 import (
 	"encoding/json"
 	"regexp"
 	"testing"
 
-	"carerecord/consent"
+	"carerecord/consent/reindex"
 	"carerecord/store"
 )
 
@@ -15,15 +15,15 @@ func TestProgress(t *testing.T) {
 	place := func(share float64) *store.RowID { return &store.RowID{Partition: store.Partition(share * (1 << 48))} }
 	for _, c := range []struct {
 		name  string
-		at    consent.Walk
+		at    reindex.Walk
 		phase string
 		share float64
 	}{
-		{"begun", consent.Walk{Type: "Patient"}, consent.PhaseFirst, 0},
-		{"of one of two types half", consent.Walk{Types: []string{"Condition", "Observation"}, Type: "Condition", After: place(0.5)}, consent.PhaseFirst, 0.25},
-		{"in the second type", consent.Walk{Types: []string{"Condition", "Observation"}, Type: "Observation"}, consent.PhaseFirst, 0.5},
-		{"in a later round", consent.Walk{Round: 1, Type: "Binary"}, consent.PhaseLater, 0.9},
-		{"done", consent.Walk{Done: true}, consent.PhaseDone, 1},
+		{"begun", reindex.Walk{Type: "Patient"}, reindex.PhaseFirst, 0},
+		{"of one of two types half", reindex.Walk{Types: []string{"Condition", "Observation"}, Type: "Condition", After: place(0.5)}, reindex.PhaseFirst, 0.25},
+		{"in the second type", reindex.Walk{Types: []string{"Condition", "Observation"}, Type: "Observation"}, reindex.PhaseFirst, 0.5},
+		{"in a later round", reindex.Walk{Round: 1, Type: "Binary"}, reindex.PhaseLater, 0.9},
+		{"done", reindex.Walk{Done: true}, reindex.PhaseDone, 1},
 	} {
 		if got := c.at.Progress(); got.Phase != c.phase || got.Share < c.share-0.02 || got.Share > c.share+0.02 {
 			t.Errorf("%s: got %+v, want %s and %v", c.name, got, c.phase, c.share)

@@ -1,14 +1,11 @@
-package consent
+package definitions
 
 import (
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -38,54 +35,8 @@ type Table struct {
 	List []Parameter `json:"list"`
 }
 
-// Registry is the table that is in force, in a Guard.
-type Registry struct {
-	// commits is held shared over every commit to the store, and alone over one that
-	// changes the table, so that none is made with keys of another table.
-	commits *semaphore.Weighted
-
-	mu    sync.RWMutex
-	table Table
-	// uncertainUntil is until when a change of the table may be made of which nobody could say
-	// whether it was: each commit reads the table first.
-	uncertainUntil time.Time
-	wake           chan struct{} // has an element when something may have to be indexed
-}
-
-// exclusive is the weight of defined.commits.
-const exclusive = 1 << 30
-
-// uncertainFor is how long a commit of unknown outcome may be carried out yet: MongoDB ends
-// a transaction of its own after a minute.
-const uncertainFor = 2 * time.Minute
-
-func newRegistry() Registry {
-	return Registry{commits: semaphore.NewWeighted(exclusive), wake: make(chan struct{}, 1)}
-}
-
-// Current is the table in force.
-func (d *Registry) Current() Table {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.table
-}
-
-// uncertain reports whether the table is to be read before a commit.
-func (d *Registry) uncertain(now time.Time) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return now.Before(d.uncertainUntil)
-}
-
-// setUncertain says until when the table is in doubt.
-func (d *Registry) setUncertain(until time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.uncertainUntil = until
-}
-
-// Live are the parameters that are not retired.
-func (t Table) Live() []Parameter {
+// live are the parameters that are not retired.
+func (t Table) live() []Parameter {
 	return slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return p.Phase == index.Retired })
 }
 
@@ -108,8 +59,8 @@ func (t Table) compile(x *index.Indexer) (*index.Definitions, error) {
 }
 
 // StateWrite is the table as State holds it: what is retired is nothing after a restart.
-func (t Table) StateWrite() store.StateWrite {
-	t.List = t.Live()
+func (t Table) stateWrite() store.StateWrite {
+	t.List = t.live()
 	b, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // strings and numbers
@@ -125,11 +76,11 @@ func (t Table) withoutRetired(now time.Time) Table {
 	return t
 }
 
-// withDefinitions is the table after some definitions were written, each in place of what
+// with is the table after some definitions were written, each in place of what
 // its SearchParameter defined before. What has the same name, kind and expression
 // on a type keeps its number and its keys; everything else gets a new number, so
 // that no key of an old meaning answers (SRCH-245). The error is a *fhir.Error.
-func (t Table) withDefinitions(x *index.Indexer, defs []definition, now time.Time) (Table, bool, error) {
+func (t Table) with(x *index.Indexer, defs []definition, now time.Time) (Table, bool, error) {
 	written := func(p Parameter) bool {
 		return p.Phase != index.Retired && slices.ContainsFunc(defs, func(d definition) bool { return d.id == p.ID })
 	}
@@ -183,7 +134,7 @@ func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam
 }
 
 // Completed is the table after a walk for the parameters of some numbers.
-func (t Table) Completed(numbers []uint16, now time.Time) Table {
+func (t Table) withComplete(numbers []uint16, now time.Time) Table {
 	t = t.withoutRetired(now)
 	for i, p := range t.List {
 		if p.Phase == index.Indexing && slices.Contains(numbers, p.Number) {
