@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent/definitions"
 	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
@@ -176,4 +177,46 @@ func (c *commitBuilder) requireSamePatient(w *store.Write) error {
 		}
 	}
 	return nil
+}
+
+// checkAuthor tests what can be tested only on the finished version: who may write a
+// directive about whom.
+func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
+	w, ok := c.pending[ch.Ref]
+	if !ok || ch.Kind == ChangeFind || ch.Kind == ChangeDelete {
+		return nil
+	}
+	p := c.view.grant.principal
+	switch p.Kind {
+	case System:
+		return nil
+	case SourceSystem:
+		if err := requirePatient(c.view.guard, w); err != nil {
+			return err
+		}
+		return c.requireSamePatient(w)
+	case Backend: // who operates the record: stage has seen to it
+		if ch.Ref.Type == definitions.Type {
+			return nil
+		}
+	}
+	if ch.Ref.Type != "Consent" {
+		return notAllowed(c.view.guard)
+	}
+	// Rights are judged on what is written, whatever the form, and on what stood.
+	if before := c.replaced[ch.Ref]; before.Version > 0 && !before.Deleted() {
+		if err := c.mayRecordFor(ctx, before.Body); err != nil {
+			return err
+		}
+	}
+	if err := c.mayRecordFor(ctx, w.Doc.Body); err != nil {
+		return err
+	}
+	if err := policy.Check(w.Doc.Body); err != nil {
+		return err
+	}
+	if err := c.requireSinglePatient(ctx, w); err != nil {
+		return err
+	}
+	return c.requireSamePatient(w)
 }

@@ -150,9 +150,8 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 		v.permissions = string(rune(d.req.Permission))
 	}
 	sets := g.register.Observe().Sets()
-	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(), hidden: &hiddenPatients{
-		ctx: ctx, snap: snap, sets: sets, organisation: d.p.Organisation, failed: v.failed,
-	}}
+	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(),
+		hidden: newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
 	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
 	defer g.traceStep(ctx)()
 	d.snap, d.grant, d.err = snap, v.grant, nil // a store may read again
@@ -209,4 +208,18 @@ func (g *Guard) Ready(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// ResolveNamed returns the id of the one live Patient who is named, or "", also where the store
+// does not answer. It is for the trail, which says of whom a request was, whatever was
+// decided (AUD-303); nobody else may learn it.
+func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
+	var id string
+	if err := g.store.Read(ctx, func(snap store.Snap) (err error) {
+		id, err = g.findNamed(ctx, snap, n)
+		return err
+	}); err != nil {
+		return ""
+	}
+	return id
 }

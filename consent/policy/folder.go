@@ -209,12 +209,6 @@ func (f *Folder) Role(code string) (Role, bool) {
 	return find(f.Roles, func(r Role) bool { return r.Code == code })
 }
 
-// Allows reports whether a role allows an activity.
-func (f *Folder) Allows(role, activity string) bool {
-	r, ok := f.Role(role)
-	return ok && slices.Contains(r.Activities, activity)
-}
-
 // Person returns a person by user name.
 func (f *Folder) Person(user string) (Person, bool) {
 	return find(f.People, func(p Person) bool { return p.User == user })

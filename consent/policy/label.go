@@ -9,9 +9,6 @@ import (
 	"carerecord/fhir/payload"
 )
 
-// Confidentiality is the code system of confidentiality labels.
-const Confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-
 // sensitive are the sensitivity codes of CON-701.
 var sensitive = map[string]bool{
 	"HIV": true, "STD": true, "SEX": true, "SDV": true, "GDIS": true, "ETH": true,

@@ -122,30 +122,41 @@ func (s *subjectReader) literal(written string, depth int) {
 		s.containedReference(id, text, depth)
 		return
 	}
-	if ref, ok := fhir.ParseRef(s.base, text); ok && ref.Type == "Patient" {
-		text = ref.Type + "/" + ref.ID
-	}
-	address, query, search := strings.Cut(text, "?")
+	address, query, isSearch := strings.Cut(text, "?")
 	address, _, _ = strings.Cut(address, "#")
 	address = strings.TrimRight(address, "/")
-	path, local := s.localPath(address)
-	parts := strings.Split(path, "/")
-	if len(parts) == 4 && parts[2] == "_history" {
-		parts = parts[:2]
-	}
-	patient := strings.EqualFold(parts[0], "Patient")
+	ref, here := fhir.ParseRef(s.base, text)
+	here = here && ref.Type == "Patient"
 	switch {
-	case search && s.search(query):
-	case local && len(parts) == 2 && patient && fhir.ValidID(parts[1]):
-		s.IDs = append(s.IDs, parts[1])
-	case local && len(parts) == 1 && !patient && fhir.ValidID(path):
-		s.IDs = append(s.IDs, path) // an id without its type
+	case here:
+		s.IDs = append(s.IDs, ref.ID)
+		address = ref.ID // in its plain spelling
+	case isSearch && s.search(query):
+	case s.unusualAddress(address):
 	case text != "":
 		s.URLs = append(s.URLs, text)
 	}
 	if number, ok := trailingNumber(address); ok {
 		s.Numbers = append(s.Numbers, number)
 	}
+}
+
+// unusualAddress reads an address of a Patient of this server that fhir.ParseRef does not read
+// as one: with an invalid version, or an id without its type. It is false for all others.
+func (s *subjectReader) unusualAddress(address string) bool {
+	resource, _, _ := strings.Cut(address, "/_history/")
+	ref, ok := fhir.ParseRef(s.base, resource)
+	if !ok {
+		last := strings.LastIndexByte(address, '/') + 1
+		if strings.EqualFold(address[last:], "Patient") {
+			return false
+		}
+		ref, ok = fhir.ParseRef(s.base, address[:last]+"Patient/"+address[last:])
+	}
+	if ok = ok && ref.Type == "Patient"; ok {
+		s.IDs = append(s.IDs, ref.ID)
+	}
+	return ok
 }
 
 // trailingNumber reads the NHS number at the end of an address: servers of the NHS give
@@ -169,21 +180,6 @@ func NamesInLiteral(literal string) []string {
 		out = append(out, address)
 	}
 	return out
-}
-
-// localPath returns what stands behind the base of this server, and whether an address
-// is one of this server: relative, or below the base in any letter case and scheme.
-func (s *subjectReader) localPath(address string) (string, bool) {
-	scheme, rest, absolute := strings.Cut(address, "://")
-	if !absolute {
-		return strings.TrimLeft(address, "/"), !strings.Contains(address, ":")
-	}
-	_, base, _ := strings.Cut(s.base, "://")
-	if base == "" || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") ||
-		len(rest) <= len(base) || !strings.EqualFold(rest[:len(base)], base) || rest[len(base)] != '/' {
-		return address, false
-	}
-	return strings.TrimLeft(rest[len(base):], "/"), true
 }
 
 // search reads the parameters of a conditional reference. It is false where they name
