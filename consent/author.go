@@ -23,7 +23,7 @@ const odsCode = "https://fhir.nhs.uk/Id/ods-organization-code"
 // notAllowed is the one answer to a person who may not write this, for every
 // patient and for none (CON-404).
 func notAllowed(g *Guard) *fhir.Error {
-	e := fhir.Fault(403, "forbidden", "The acting role does not allow this.")
+	e := fhir.Fault(403, "forbidden", "The acting role does not permit this.")
 	e.Issues[0].Detail = fhir.Coding{System: g.publicURL + accessSystemSuffix, Code: RoleNotAllowed}
 	return e
 }
@@ -129,7 +129,7 @@ func requirePatient(g *Guard, w *store.Write) error {
 		return nil
 	}
 	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
-		Text: "A Consent names its patient by a reference, an identifier or a contained Patient."}}}
+		Text: "A Consent must name its patient by a reference, an identifier or a contained Patient."}}}
 }
 
 // requireSinglePatient refuses an active directive of a person that names somebody beside the
@@ -151,12 +151,12 @@ func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write
 	}
 	for _, name := range c.view.guard.keyer.Covers(w.Doc.Body) {
 		if !slices.Contains(own, name) {
-			return refuse("Consent.patient", "A person records a directive for one patient: it names nobody but the Patient of its reference, and no identifier that this Patient does not bear.")
+			return refuse("Consent.patient", "A person records a directive for one patient: it names only the Patient of its reference, and only identifiers that this Patient has.")
 		}
 	}
 	for _, name := range index.Names(w.Doc.Keys, index.MentionPrefix()) {
 		if !slices.Contains(own, name) {
-			return refuse("Consent", "A directive of a person refers to no other patient.")
+			return refuse("Consent", "A directive that a person records must not refer to another patient.")
 		}
 	}
 	return nil
@@ -173,7 +173,7 @@ func (c *commitBuilder) requireSamePatient(w *store.Write) error {
 	for _, name := range c.view.guard.keyer.Covers(before.Body) {
 		if !slices.Contains(is, name) {
 			return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
-				Text: "The patient of a directive does not change: end it, and record another."}}}
+				Text: "The patient of a directive cannot be changed. End the directive and record another one."}}}
 		}
 	}
 	return nil

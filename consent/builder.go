@@ -116,7 +116,7 @@ func (c *commitBuilder) stage(ctx context.Context, ch *Change) error {
 		return err
 	}
 	if _, twice := c.pending[ch.Ref]; twice {
-		return fhir.Fault(400, "invalid", "The resource is written twice in one bundle.")
+		return fhir.Fault(400, "invalid", "The resource is written more than once in one bundle.")
 	}
 	if ch.Absent != nil {
 		c.absences = append(c.absences, store.Absent{

@@ -143,7 +143,7 @@ func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map
 	for name, searched := range changed {
 		if p.dependedOn[name] && !searched {
 			p.mu.Unlock()
-			return nil, fmt.Errorf("a document came to depend on %s: %w", name, store.ErrConflict)
+			return nil, fmt.Errorf("a new document depends on %s: %w", name, store.ErrConflict)
 		}
 	}
 	me := &catalogCommit{done: make(chan struct{})}
@@ -155,7 +155,7 @@ func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map
 		case <-d.done:
 		case <-ctx.Done():
 			arrive()
-			return nil, fmt.Errorf("wait for a commit that is under way: %w", ctx.Err())
+			return nil, fmt.Errorf("wait for a commit in flight: %w", ctx.Err())
 		}
 	}
 	return arrive, nil

@@ -43,7 +43,7 @@ func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 	case kind != SourceSystem && kind != System && !t.visible:
 		return false, noUpsert()
 	case ch.OnlyNew && t.live():
-		return false, fhir.Fault(412, "duplicate", "The resource exists, and If-None-Match: * asks for a new one.")
+		return false, fhir.Fault(412, "duplicate", "The resource exists, and If-None-Match: * requires that it does not.")
 	}
 	if err := ifMatch(ch.IfMatch, t.cur, t.visible); err != nil {
 		return false, err
@@ -100,7 +100,7 @@ func (v *View) delete(ch *Change, w *store.Write, t *target) (bool, error) {
 	}
 	if ch.Ref.Type == "Consent" && v.grant.principal.Kind != System {
 		return false, &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
-			Text: "A directive is not deleted: it ends when its status is inactive or entered-in-error."}},
+			Text: "A directive cannot be deleted. End it by the status inactive or entered-in-error."}},
 			Header: map[string]string{"Allow": "GET, HEAD, PUT"}}
 	}
 	if err := ifMatch(ch.IfMatch, t.cur, t.live()); err != nil {
@@ -115,14 +115,14 @@ func inIDSpace(prefix, id string) bool { return prefix != "" && strings.HasPrefi
 // foreignID is the one answer to a feed about an id outside its rows and its
 // id space, whether it exists or not (CON-1303).
 func foreignID() *fhir.Error {
-	return fhir.Fault(403, "forbidden", "A feed writes the resources of its own source, and new ones by PUT within its id prefix only.")
+	return fhir.Fault(403, "forbidden", "A source system writes only resources of its own source, and creates by PUT only within its id prefix.")
 }
 
 // noUpsert is the one answer to everybody else about an id that is absent or
 // hidden (VIS-007).
 func noUpsert() *fhir.Error {
 	return &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
-		Text: "Ids are made by the server: PUT does not create here."}}, Header: map[string]string{"Allow": "GET, HEAD, POST"}}
+		Text: "The server assigns ids: PUT cannot create a resource."}}, Header: map[string]string{"Allow": "GET, HEAD, POST"}}
 }
 
 // ifMatch tests If-Match against the version that stands and is visible.

@@ -71,7 +71,7 @@ func stepsOnPatient() []step {
 // was never built asks for nothing.
 func identity(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Nobody {
-		return d.refuse(1, "UNAUTHENTICATED", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is needed."}}})
+		return d.refuse(1, "UNAUTHENTICATED", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is required."}}})
 	}
 	return nil
 }
@@ -89,8 +89,11 @@ func purpose(_ context.Context, d *decision) *Refusal {
 	if d.operates() && registered {
 		return nil
 	}
+	if d.p.Kind == Backend && d.p.Operates() && classOf(d.p.Purpose) != want && registered {
+		return d.forbid(2, PurposeRefused, "The token of an operator reads no patient data.")
+	}
 	if classOf(d.p.Purpose) != want || !registered || d.p.Kind == Patient && d.p.Purpose != "PATRQT" {
-		return d.forbid(2, PurposeRefused, "This client may not ask for the purpose of use %q.", d.p.Purpose)
+		return d.forbid(2, PurposeRefused, "The purpose of use %q is not permitted to this client.", d.p.Purpose)
 	}
 	return nil
 }
@@ -121,7 +124,7 @@ func agreement(_ context.Context, d *decision) *Refusal {
 		return nil
 	}
 	if d.p.Organisation == "" || !d.guard.policy.Signed(d.p.Organisation) {
-		return d.forbid(6, NoAgreement, "The acting organisation is not in the sharing agreement.")
+		return d.forbid(6, NoAgreement, "The acting organisation has not signed the sharing agreement.")
 	}
 	return nil
 }
@@ -130,7 +133,7 @@ func agreement(_ context.Context, d *decision) *Refusal {
 // record the regional opt-out; every other write is a feed's.
 func role(_ context.Context, d *decision) *Refusal {
 	no := func() *Refusal {
-		return d.forbid(6, RoleNotAllowed, "The acting role does not allow this.")
+		return d.forbid(6, RoleNotAllowed, "The acting role does not permit this.")
 	}
 	switch d.p.Kind {
 	case Staff:
@@ -161,7 +164,7 @@ func (d *decision) writesDirective() bool {
 // alike, so it needs no patient yet (CON-404).
 func relationship(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Staff && d.guard.policy.Agreement.Relationship != policy.RelationshipAssumed {
-		return d.forbid(6, NoRelationship, "No legitimate relationship with a patient can be shown: claims and evidence of relationships are not built yet.")
+		return d.forbid(6, NoRelationship, "A legitimate relationship with the patient is required, and none can be shown: claims and evidence of relationships are not built yet.")
 	}
 	return nil
 }
@@ -185,7 +188,7 @@ func scope(_ context.Context, d *decision) *Refusal {
 
 // missingScope is the refusal for want of a scope.
 func (d *decision) missingScope(missing Scope) *Refusal {
-	r := d.forbid(11, ScopeNotGranted, "The token has no scope for this: %s is missing.", missing)
+	r := d.forbid(11, ScopeNotGranted, "The token lacks the scope %s.", missing)
 	r.Err.Header = map[string]string{"WWW-Authenticate": fmt.Sprintf(`Bearer realm="carerecord", error="insufficient_scope", scope="%s"`, missing)}
 	return r
 }

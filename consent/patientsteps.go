@@ -92,10 +92,13 @@ func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
 		g.patient, g.hiddenSuffix = "", hiddenKeySuffix(d.req.Named)
 		return nil
 	}
+	reason := "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. "
+	if number == 8 {
+		reason = "A directive of the patient withholds this record. Ask the patient. The organisation that recorded the directive can end it. "
+	}
 	return d.refuse(number, NoPatientConsent, &fhir.Error{Status: 403, Issues: []fhir.Issue{{
-		Code: "forbidden",
-		Text: "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. " +
-			"In an emergency a session can be opened with Patient/[id]/$break-glass, once that operation exists.",
+		Code:   "forbidden",
+		Text:   reason + "In an emergency a session can be opened with Patient/[id]/$break-glass, once that operation exists.",
 		Detail: fhir.Coding{System: spineWarnings, Code: NoPatientConsent},
 	}}})
 }

@@ -32,7 +32,7 @@ func (c *commitBuilder) checkReferences(ctx context.Context, w *store.Write) err
 			known[target] = there
 		}
 		if !there {
-			issues = append(issues, fhir.Issue{Code: "business-rule", Expression: link.FHIRPath(), Text: "The reference leads to no resource here."})
+			issues = append(issues, fhir.Issue{Code: "business-rule", Expression: link.FHIRPath(), Text: "The reference names no resource of this server."})
 		}
 		return link.Value
 	})

@@ -24,11 +24,11 @@ func unavailable(err error) error {
 	again := map[string]string{"Retry-After": "1"}
 	switch {
 	case errors.Is(err, store.ErrUnknown):
-		return outage("transient", "Whether the change was stored could not be learned: it may be. Read before you repeat it.", MayBeStored, err, nil)
+		return outage("transient", "The outcome of the write is unknown: it may have been stored. Read the resource before you repeat the request.", MayBeStored, err, nil)
 	case errors.Is(err, context.DeadlineExceeded):
-		return outage("timeout", "The request took too long. Nothing partial is sent; it may be repeated.", "", err, again)
+		return outage("timeout", "The request took too long. No partial result is sent. Try again.", "", err, again)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
-		return outage("transient", "The record cannot be reached now. Try again.", "", err, again)
+		return outage("transient", "The store is unavailable. Try again.", "", err, again)
 	case errors.Is(err, store.ErrTooLarge):
 		return &fhir.Error{Status: 413, Issues: []fhir.Issue{{Code: "too-long", Text: "The resource is too large."}}, Cause: err}
 	}
@@ -46,9 +46,9 @@ func notStored(err error) error {
 	case errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrTooLarge):
 		return unavailable(err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return outage("timeout", "The request took too long. Nothing was stored; it may be repeated.", NotStored, err, again)
+		return outage("timeout", "The request took too long. Nothing was stored. Try again.", NotStored, err, again)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
-		return outage("transient", "The record cannot be reached now. Nothing was stored; it may be repeated.", NotStored, err, again)
+		return outage("transient", "The store is unavailable. Nothing was stored. Try again.", NotStored, err, again)
 	}
 	return err
 }

@@ -121,7 +121,7 @@ func reindex(t *testing.T, s *server, killed func(), args ...string) {
 		cmd := exec.CommandContext(ctx, binary, append(append(command, "--store", s.store), s.flags...)...)
 		out, err := cmd.CombinedOutput()
 		cancel()
-		if err == nil || !strings.Contains(string(out), "carerecord reindex --store") || !strings.Contains(string(out), "keyed by other rules") {
+		if err == nil || !strings.Contains(string(out), "carerecord reindex --store") || !strings.Contains(string(out), "another key format") {
 			t.Errorf("%s of a store keyed by other rules: got %v\n%s", command[0], err, out)
 		}
 	}

@@ -79,6 +79,6 @@ func (v *verifier) beginChain(cur store.Record, g *Genesis) {
 	}
 	v.report.Chains = append(v.report.Chains, Chain{First: cur.Pos, Genesis: g})
 	if g.Position+1 != cur.Pos || g.Head != hex.EncodeToString(v.previous[:]) {
-		v.fault(cur.Pos, "forked", fmt.Sprintf("the chain that begins here names record %d as the last one before it, with another link than stands there", g.Position))
+		v.fault(cur.Pos, "forked", fmt.Sprintf("the chain that begins here names record %d as its predecessor, but with another position or hash", g.Position))
 	}
 }

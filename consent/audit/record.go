@@ -177,7 +177,7 @@ func (t *Writer) Encode(r Record) ([]byte, error) {
 func (t *Writer) Query(r Record) (string, error) {
 	raw, err := base64.StdEncoding.DecodeString(r.Query)
 	if err != nil || len(raw) < t.aead.NonceSize() {
-		return "", fmt.Errorf("the query of record %s is no sealed text", r.Request)
+		return "", fmt.Errorf("the query of record %s is not sealed", r.Request)
 	}
 	n := t.aead.NonceSize()
 	plain, err := t.aead.Open(nil, raw[:n], raw[n:], nil)

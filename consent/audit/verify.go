@@ -31,8 +31,8 @@ type Report struct {
 func (r Report) OK() bool { return len(r.Breaks) == 0 }
 
 // Limits is what Verify cannot show, to be said with every report (AUD-506).
-const Limits = "What this cannot show: records cut off at the end of the trail, a trail rewritten as a whole, " +
-	"and records that were never written. Signed heads, kept elsewhere, will show the first two; they are not built yet."
+const Limits = "Not detected: records that are missing at the end of the trail, a trail that was rewritten as a whole, " +
+	"and requests that were never recorded. Signed heads that are kept elsewhere will detect the first two; they are not built yet."
 
 // Print writes the report for a person.
 func (r Report) Print(w io.Writer) {
@@ -95,7 +95,7 @@ func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
 // check tests one record; true where it and the one ahead changed places.
 func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 	if cur.Pos != v.next {
-		v.fault(v.next, "missing", fmt.Sprintf("records %d to %d are not there", v.next, cur.Pos-1))
+		v.fault(v.next, "missing", fmt.Sprintf("records %d to %d are missing", v.next, cur.Pos-1))
 		// What follows a gap cannot be linked to what stood before it; its own
 		// link is taken as it stands.
 		v.advance(cur)
@@ -105,17 +105,17 @@ func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 	switch {
 	case v.linked(v.last, cur, 0):
 	case follows && ahead.Hash == store.ChainHash(v.last, v.writtenPosition(cur, 0), ahead.Payload):
-		v.fault(cur.Pos, "reordered", fmt.Sprintf("records %d and %d changed places", cur.Pos, ahead.Pos))
+		v.fault(cur.Pos, "reordered", fmt.Sprintf("records %d and %d are swapped", cur.Pos, ahead.Pos))
 		return true
 	case cur.Pos > 1 && v.linked(v.before, cur, -1):
-		v.fault(cur.Pos-1, "inserted", "the server did not write the record: what follows it is linked to the record before it")
+		v.fault(cur.Pos-1, "inserted", "the server did not write the record: the next record is linked to the one before it")
 		v.shift--
 	default:
 		if missing := v.missingBefore(cur, ahead, follows); missing > 0 {
-			v.fault(cur.Pos, "missing", fmt.Sprintf("%d records are not there, and what follows was moved up", missing))
+			v.fault(cur.Pos, "missing", fmt.Sprintf("%d records are missing, and the later ones were renumbered", missing))
 			v.shift += missing
 		} else {
-			v.fault(cur.Pos, "altered", "the record is not the one that was written")
+			v.fault(cur.Pos, "altered", "the record is not the one that the server wrote")
 		}
 	}
 	v.advance(cur)
@@ -169,7 +169,7 @@ func (v *verifier) count(cur store.Record) {
 	defer func() { v.previous = cur.Hash }()
 	var r Record
 	if err := json.Unmarshal(cur.Payload, &r); err != nil {
-		v.fault(cur.Pos, "unreadable", "the record is no record of the trail")
+		v.fault(cur.Pos, "unreadable", "the record cannot be decoded")
 		return
 	}
 	if v.report.First.IsZero() {

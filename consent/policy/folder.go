@@ -147,22 +147,22 @@ func (f *Folder) check() error {
 	known := map[string]bool{}
 	for i, o := range f.Organisations {
 		if o.ODS == "" || known[o.ODS] {
-			bad("organisations[%d]: ods %q is empty or stands twice", i, o.ODS)
+			bad("organisations[%d]: ods %q is empty or repeated", i, o.ODS)
 		}
 		known[o.ODS] = true
 	}
 	for i, ods := range f.Agreement.Organisations {
 		if !known[ods] {
-			bad("agreement.organisations[%d]: %q is no organisation of the folder", i, ods)
+			bad("agreement.organisations[%d]: %q is not an organisation of the folder", i, ods)
 		}
 	}
 	if r := f.Agreement.Relationship; r != "" && r != RelationshipAssumed {
-		bad("agreement.relationship: %q is not known", r)
+		bad("agreement.relationship: %q is unknown", r)
 	}
 	for i, r := range f.Roles {
 		for _, a := range r.Activities {
 			if !slices.Contains([]string{ActivityRead, ActivityOptOut, ActivityBreakGlass}, a) {
-				bad("roles[%d].activities: %q is not known", i, a)
+				bad("roles[%d].activities: %q is unknown", i, a)
 			}
 		}
 	}
@@ -170,28 +170,28 @@ func (f *Folder) check() error {
 		switch p.Kind {
 		case "clinician":
 			if !known[p.Organisation] {
-				bad("people[%d].organisation: %q is no organisation of the folder", i, p.Organisation)
+				bad("people[%d].organisation: %q is not an organisation of the folder", i, p.Organisation)
 			}
 			if _, ok := f.Role(p.Role); !ok {
-				bad("people[%d].role: %q is no role of the folder", i, p.Role)
+				bad("people[%d].role: %q is not a role of the folder", i, p.Role)
 			}
 		case "patient":
 			if p.Patient == "" {
-				bad("people[%d].patient: an NHS number is needed", i)
+				bad("people[%d].patient: an NHS number is required", i)
 			}
 		default:
-			bad("people[%d].kind: %q is not known", i, p.Kind)
+			bad("people[%d].kind: %q is unknown", i, p.Kind)
 		}
 	}
 	for i, c := range f.Clients {
 		if c.Organisation != "" && !known[c.Organisation] {
-			bad("clients[%d].organisation: %q is no organisation of the folder", i, c.Organisation)
+			bad("clients[%d].organisation: %q is not an organisation of the folder", i, c.Organisation)
 		}
 		if c.IDPrefix != "" && !strings.HasSuffix(c.IDPrefix, ".") {
 			bad("clients[%d].idPrefix: %q does not end in a dot", i, c.IDPrefix)
 		}
 		if len(c.Purposes) == 0 {
-			bad("clients[%d].purposes: there is none", i)
+			bad("clients[%d].purposes: at least one is required", i)
 		}
 	}
 	return errors.Join(errs...)
