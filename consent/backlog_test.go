@@ -58,7 +58,7 @@ func TestBacklogOfAnOlderProgram(t *testing.T) {
 		if n, _ := r.guard.Backlog(); n != len(values) {
 			t.Errorf("%d names wait, want %d", n, len(values))
 		}
-		if r.sees(r.clinician("G"), "Observation", r.BeforeDeletion("Observation")) {
+		if r.sees(r.clinician("G"), "Observation", r.last("Observation")) {
 			t.Error("another organisation sees what is not keyed yet")
 		}
 	}

@@ -12,18 +12,18 @@ import (
 // change, so what is remembered is what it holds. It is for one goroutine.
 type cachedSnap struct {
 	store.Snap
-	BeforeDeletion store.Doc
-	filled         bool
+	last   store.Doc
+	filled bool
 }
 
 // Get implements store.Snap.
 func (r *cachedSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	if r.filled && r.BeforeDeletion.Ref == ref {
-		return r.BeforeDeletion, ctx.Err()
+	if r.filled && r.last.Ref == ref {
+		return r.last, ctx.Err()
 	}
 	d, err := r.Snap.Get(ctx, ref)
 	if err == nil {
-		r.BeforeDeletion, r.filled = d, true
+		r.last, r.filled = d, true
 	}
 	return d, err
 }

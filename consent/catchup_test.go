@@ -100,7 +100,7 @@ func (r *region) seenBy(ods, typ string) int {
 // and under a denial nobody's but its feed's.
 func (r *region) waiting(typ string) {
 	r.Helper()
-	id := r.BeforeDeletion(typ)
+	id := r.last(typ)
 	if r.sees(r.clinician("G"), typ, id) {
 		r.Error("another organisation sees what is not keyed yet")
 	}
@@ -118,8 +118,8 @@ func (r *region) waiting(typ string) {
 	r.mustPut(r.feed("G"), strings.Replace(deny, `"active"`, `"inactive"`, 1))
 }
 
-// BeforeDeletion is the id of the document of a type that is keyed last.
-func (r *region) BeforeDeletion(typ string) (id string) {
+// last is the id of the document of a type that is keyed last.
+func (r *region) last(typ string) (id string) {
 	r.Helper()
 	err := r.db.Reference.Read(context.Background(), func(s store.Snap) error {
 		for d, err := range s.Scan(context.Background(), store.Query{Type: typ, Where: store.And{}, KeysOnly: true}) {

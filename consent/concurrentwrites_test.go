@@ -114,7 +114,7 @@ func TestReadersFromBeforeTheBacklogEnded(t *testing.T) {
 	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
 	r.named(many, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
 	r.delete(r.feed("G"), "Patient", "G.1")
-	last := store.Ref{Type: "Observation", ID: r.BeforeDeletion("Observation")}
+	last := store.Ref{Type: "Observation", ID: r.last("Observation")}
 	if r.reading(r.clinician("G"), last, func() { r.caughtUp() }) {
 		t.Error("another organisation sees what was not keyed in its snapshot")
 	}
@@ -169,7 +169,7 @@ func TestWritersBesideTheBacklog(t *testing.T) {
 func TestWalksLeaveTheBacklogAlone(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.named(many, func(i int) string { return byNumber(fmt.Sprintf("A.%d", i), number) })
-	r.mustPut(r.feed("A"), body("List", "A.l", `,"status":"current","mode":"working","entry":[{"item":`+to("Observation/"+r.BeforeDeletion("Observation"))+`}]`))
+	r.mustPut(r.feed("A"), body("List", "A.l", `,"status":"current","mode":"working","entry":[{"item":`+to("Observation/"+r.last("Observation"))+`}]`))
 	r.mustPut(r.feed("G"), bearing("G.1", number))
 	r.mustPut(consent.Principal{Kind: consent.System}, `{"resourceType":"SearchParameter","id":"p","url":"http://p","name":"p","status":"active","description":"x","code":"p","base":["Observation"],"type":"token","expression":"Observation.language"}`)
 	if err := reindex.New(r.guard, r.db, time.Now).Parameters(context.Background(), func(context.Context, reindex.Walk) error { return nil }); err != nil {
@@ -194,7 +194,7 @@ func TestWaitingForWhoRemains(t *testing.T) {
 	if names, _ := r.guard.Backlog(); names == 0 {
 		t.Error("nothing waits: the test tests nothing")
 	}
-	if r.sees(r.clinician("A"), "Observation", r.BeforeDeletion("Observation")) {
+	if r.sees(r.clinician("A"), "Observation", r.last("Observation")) {
 		t.Error("staff of the source see what is about who denied it")
 	}
 	r.caughtUp()
@@ -210,7 +210,7 @@ func TestWaitingForARestrictedPatient(t *testing.T) {
 	r.named(many, func(i int) string {
 		return body("List", fmt.Sprintf("A.%d", i), `,"status":"current","mode":"working","entry":[{"item":`+to("Schedule/A.s")+`}]`)
 	})
-	last := r.BeforeDeletion("List")
+	last := r.last("List")
 	r.delete(r.feed("G"), "Patient", "G.1")
 	err := r.guard.CatchUp(context.Background(), func(context.Context, int) error {
 		if r.sees(r.clinician("A"), "List", last) {

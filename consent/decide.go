@@ -24,24 +24,24 @@ const (
 	accessSystemSuffix = "/CodeSystem/access"
 )
 
-// decision is one request on its way through the pipeline.
+// decision is the state of a request while its steps run.
 type decision struct {
 	guard *Guard
 	p     Principal
 	req   Request
-	snap  store.Snap // nil until the steps that look at patients
+	snap  store.Snap // nil in the steps that read no patient
 	grant *Grant
-	err   error // the store did not answer
+	err   error // of the store
 }
 
-// step decides one thing: nil goes on, a Refusal ends the request.
+// step decides one thing: nil continues, a Refusal ends the request.
 type step struct {
 	number int
 	run    func(context.Context, *decision) *Refusal
 }
 
-// stepsBeforePatient are the steps that look at no patient (CON-403): their refusals are
-// the same for existing, hidden and unknown patients.
+// stepsBeforePatient read no patient (CON-403): their refusals are the same for existing, hidden and
+// unknown patients.
 func stepsBeforePatient() []step {
 	return []step{
 		{1, identity},
@@ -54,7 +54,7 @@ func stepsBeforePatient() []step {
 	}
 }
 
-// stepsOnPatient are the steps that look at the patient whom the request names.
+// stepsOnPatient read the patient whom the request names.
 func stepsOnPatient() []step {
 	return []step{
 		{3, patient},
@@ -67,8 +67,7 @@ func stepsOnPatient() []step {
 	}
 }
 
-// identity is step 1, as far as it is left after the token: a Principal that
-// was never built asks for nothing.
+// identity is step 1 after the token was verified: the zero Principal is refused.
 func identity(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Nobody {
 		return d.refuse(1, "UNAUTHENTICATED", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is required."}}})
@@ -76,7 +75,7 @@ func identity(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// purpose is step 2: exactly one, known, and registered for the client.
+// purpose is step 2: exactly one purpose, known, and registered for the client.
 func purpose(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == System {
 		return nil
@@ -98,16 +97,15 @@ func purpose(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// operates: a backend client that operates the record asks about definitions of
-// search parameters, which are about nobody, or for a bundle whose entries are
-// judged alone. Nothing else is there for it.
+// operates reports whether a backend client that operates the record requests definitions of search
+// parameters, which are about nobody, or a bundle, whose entries are decided one by one. It may
+// request nothing else.
 func (d *decision) operates() bool {
 	bundle := d.req.Type == "" && (d.req.Interaction == Batch || d.req.Interaction == Transaction)
 	return d.p.Kind == Backend && d.p.Operates() && (d.req.Type == definitions.Type || bundle)
 }
 
-// flow is step 5, thin: no secondary use, and of backend clients only feeds, and
-// who operates the record.
+// flow is step 5 in part: no secondary use, and of backend clients only source systems and operators.
 func flow(_ context.Context, d *decision) *Refusal {
 	if d.operates() {
 		return nil
@@ -118,7 +116,7 @@ func flow(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// agreement is step 6, first part: the acting organisation signed it.
+// agreement is the first part of step 6: the acting organisation signed the agreement.
 func agreement(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind != Staff && d.p.Kind != SourceSystem {
 		return nil
@@ -129,8 +127,8 @@ func agreement(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// role is step 6, second part: the role allows what is asked. Of people, some
-// record the regional opt-out; every other write is a feed's.
+// role is the second part of step 6: the role permits the interaction. Some people may record the
+// regional opt-out; only source systems may write anything else.
 func role(_ context.Context, d *decision) *Refusal {
 	no := func() *Refusal {
 		return d.forbid(6, RoleNotAllowed, "The acting role does not permit this.")
@@ -154,14 +152,13 @@ func role(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// writesDirective: a person creates, updates or patches Consents, one at a time
-// or in a bundle whose entries are judged alone.
+// writesDirective reports whether a person creates, updates or patches a Consent.
 func (d *decision) writesDirective() bool {
 	return d.req.Type == "Consent" && (d.req.Interaction == Create || d.req.Interaction == Update || d.req.Interaction == Patch)
 }
 
-// relationship is step 6, third part. It is assumed or refused, for everybody
-// alike, so it needs no patient yet (CON-404).
+// relationship is the third part of step 6. It is assumed or refused for everybody alike, so it
+// reads no patient (CON-404).
 func relationship(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Staff && d.guard.policy.Agreement.Relationship != policy.RelationshipAssumed {
 		return d.forbid(6, NoRelationship, "A legitimate relationship with the patient is required, and none can be shown: claims and evidence of relationships are not built yet.")
@@ -169,9 +166,8 @@ func relationship(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// scope is step 11 for the interaction: some scope has the letter on the type, and
-// who writes definitions of search parameters operates the record (SRCH-240).
-// Rows are cut by it where they are asked for.
+// scope is step 11 for the interaction: a scope permits it on the type, and only operators write
+// definitions of search parameters (SRCH-240). Rows are limited by scopes in View.where.
 func scope(_ context.Context, d *decision) *Refusal {
 	if d.p.unlimited() || d.req.Permission == 0 || d.req.Type == "" {
 		return nil
@@ -186,7 +182,7 @@ func scope(_ context.Context, d *decision) *Refusal {
 	return d.missingScope(Scope{Level: level(d.p.Kind), Type: d.req.Type, Permissions: string(rune(d.req.Permission))})
 }
 
-// missingScope is the refusal for want of a scope.
+// missingScope is the refusal where a scope is missing.
 func (d *decision) missingScope(missing Scope) *Refusal {
 	r := d.forbid(11, ScopeNotGranted, "The token lacks the scope %s.", missing)
 	r.Err.Header = map[string]string{"WWW-Authenticate": fmt.Sprintf(`Bearer realm="carerecord", error="insufficient_scope", scope="%s"`, missing)}
@@ -207,7 +203,7 @@ func (d *decision) refuse(number int, reason string, err *fhir.Error) *Refusal {
 	return &Refusal{Step: number, Reason: reason, Err: err}
 }
 
-// forbid is a refusal with a code of ours (CON-1704).
+// forbid is a refusal with a code of this server (CON-1704).
 func (d *decision) forbid(number int, reason, format string, args ...any) *Refusal {
 	err := fhir.Fault(403, "forbidden", format, args...)
 	err.Issues[0].Detail = fhir.Coding{System: d.guard.publicURL + accessSystemSuffix, Code: reason}

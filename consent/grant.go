@@ -9,32 +9,30 @@ import (
 	"carerecord/store"
 )
 
-// Grant is the outcome of a decision. It is data: a predicate for each type,
-// whether bodies are cut, and what is told of hidden things. It holds for one
-// snapshot and one request.
+// Grant is the outcome of a decision: a predicate for each type, whether bodies are cut, and which
+// signals about hidden rows are sent. It is for one snapshot and one request.
 type Grant struct {
 	principal         *Principal
-	patient           string // the patient whom the request names, as found; empty for none
-	hiddenSuffix      string // how keys end that name a patient of whom nothing is left; empty for none
+	patient           string // id of the named patient who has a record; empty for none
+	hiddenSuffix      string // ends the keys that name a patient whose record is hidden; empty for none
 	sets              register.Sets
-	hidden            *hiddenPatients   // patients whose record is not there at all
-	stale             *backlog.StaleSet // documents that may stand under keys that are not theirs any more
+	hidden            *hiddenPatients   // of whom there is no record
+	stale             *backlog.StaleSet // documents whose keys may be outdated
 	refersToLabelled  store.Pred        // documents that may refer to rows that labels hide
-	rules             Rules             // what a Decider takes away
-	withheld          bool              // S2
-	ownRecordWithheld bool              // a patient's own record is withheld whole
+	rules             Rules             // of a Decider
+	withheld          bool              // signal S2
+	ownRecordWithheld bool              // of a token that is bound to a patient
 	Step              int               // the step that decided
-	Reason            string            // for the trail
+	Reason            string            // for the audit trail
 }
 
-// Patient returns the id of the patient whom the request names and who has a
-// record, or "".
+// Patient returns the id of the patient whom the request names and who has a record, or "".
 func (g *Grant) Patient() string { return g.patient }
 
-// Principal returns who asked.
+// Principal returns the requester.
 func (g *Grant) Principal() Principal { return *g.principal }
 
-// May reports whether the scopes and the rules give one of the letters on a type.
+// May reports whether the scopes and the rules permit one of some permissions on a type.
 func (g *Grant) May(typ, letters string) bool {
 	return g.principal.May(typ, letters) && g.rules.permit(typ, letters)
 }
@@ -42,17 +40,17 @@ func (g *Grant) May(typ, letters string) bool {
 // Refusal is a decision that ends the request.
 type Refusal struct {
 	Step   int
-	Reason string // the code of the answer, or a word for the trail
+	Reason string // the code of the answer, or a word for the audit trail
 	Err    *fhir.Error
 }
 
-// Error returns the client's sentence.
+// Error returns the text for the client.
 func (r *Refusal) Error() string { return r.Err.Error() }
 
 // Unwrap returns the answer.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// AsRefusal finds the Refusal in a chain.
+// AsRefusal finds a Refusal in the chain of an error.
 func AsRefusal(err error) (*Refusal, bool) {
 	var r *Refusal
 	ok := errors.As(err, &r)

@@ -16,29 +16,29 @@ import (
 	"carerecord/store"
 )
 
-// Config is what a Guard is made of.
+// Config is the configuration of a Guard.
 type Config struct {
 	Store store.Store
-	// State holds which search parameters stored definitions bring. nil is for a
-	// store that holds none: definitions hold until the Guard ends.
+	// State holds the table of defined search parameters and the backlog. nil is for a store
+	// without State: both are lost when the Guard ends.
 	State     store.State
 	Index     *index.Indexer
 	Policy    *policy.Folder // nil only with Open
 	Clock     func() time.Time
 	PublicURL string // address of the site, without /fhir
-	// Integrity refuses writes that refer to what is not there (REST-096).
+	// Integrity refuses writes with references to missing resources (REST-096).
 	Integrity bool
-	// Unguarded lets everybody in as an all-seeing System (--auth off).
+	// Unguarded permits everything to everybody (--auth off).
 	Unguarded bool
-	// Decider decides beside the pipeline; nil is none.
+	// Decider decides in addition to the built-in steps; nil for none.
 	Decider Decider
-	// TraceStep is called as steps of a decision begin, and what it returns when
-	// they are over: for traces. nil is none.
+	// TraceStep is called when steps of a decision begin, and its result when they end. nil
+	// for none.
 	TraceStep func(context.Context) (done func())
 }
 
-// Guard is the way to the record: it decides, and hands out Views. It is safe
-// for concurrent use.
+// Guard is the access to the record: it decides, and makes Views. It is safe for concurrent
+// use.
 type Guard struct {
 	store        store.Store
 	state        store.State // nil for none
@@ -59,7 +59,7 @@ type Guard struct {
 	labelChanges *labelChanges
 }
 
-// Open makes a Guard and reads the directives of the store.
+// Open makes a Guard and reads from the store what it keeps in memory.
 func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if cfg.Policy == nil {
 		if !cfg.Unguarded {
@@ -98,7 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	return g, g.definitions.Load(ctx)
 }
 
-// Check runs the steps that look at no patient. A *Refusal ends the request.
+// Check runs the steps that read no patient. It returns a *Refusal or nil.
 func (g *Guard) Check(ctx context.Context, p Principal, req Request) error {
 	return g.check(ctx, &decision{guard: g, p: p, req: req})
 }
@@ -113,9 +113,8 @@ func (g *Guard) check(ctx context.Context, d *decision) error {
 	return nil
 }
 
-// Read decides, and calls f with a View of one snapshot. It returns a *Refusal,
-// a *fhir.Error of status 503 where the store does not answer, or what f
-// returns. f must not keep the View.
+// Read decides and calls f with a View of one snapshot. It returns a *Refusal, a *fhir.Error of
+// status 503 where the store is unavailable, or the error of f. f must not keep the View.
 func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View) error) error {
 	d := &decision{guard: g, p: p, req: req}
 	if err := g.check(ctx, d); err != nil {
@@ -143,7 +142,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	return unavailable(err)
 }
 
-// view runs the steps that look at the named patient.
+// view runs the steps that read the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
 	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil)}
 	if !d.req.Write && d.req.Permission != 0 {
@@ -154,7 +153,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 		hidden: newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
 	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
 	defer g.traceStep(ctx)()
-	d.snap, d.grant, d.err = snap, v.grant, nil // a store may read again
+	d.snap, d.grant, d.err = snap, v.grant, nil // the store may call the function again
 	for _, s := range stepsOnPatient() {
 		r := s.run(ctx, d)
 		if d.err != nil {
@@ -170,10 +169,9 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 	return v, nil
 }
 
-// PatientByNHS returns the id of the one live Patient who bears an NHS number now, or
-// "" where there is none or more than one (CON-204). A number that is marked as old, or
-// of which the period has ended, is borne by nobody. It is for sign-in, and tells nobody
-// anything about a record.
+// PatientByNHS returns the id of the one live Patient who has an NHS number now, or "" where there
+// is none or more than one (CON-204). Numbers that are marked as old or whose period has ended do
+// not count. It is for sign-in; its answer must not reach a client.
 func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
 	where, err := g.keyer.HasNumber(number)
 	if err != nil {
@@ -199,7 +197,7 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 	return id, unavailable(err)
 }
 
-// Ready reports whether the store answers.
+// Ready returns nil if the store answers.
 func (g *Guard) Ready(ctx context.Context) error {
 	return g.store.Read(ctx, func(snap store.Snap) error {
 		_, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: "nobody"})
@@ -210,9 +208,9 @@ func (g *Guard) Ready(ctx context.Context) error {
 	})
 }
 
-// ResolveNamed returns the id of the one live Patient who is named, or "", also where the store
-// does not answer. It is for the trail, which says of whom a request was, whatever was
-// decided (AUD-303); nobody else may learn it.
+// ResolveNamed returns the id of the one live Patient who is named, or "", also where the store is
+// unavailable. It is for the audit trail, which records the patient of a request whatever was
+// decided (AUD-303); its answer must not reach a client.
 func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
 	var id string
 	if err := g.store.Read(ctx, func(snap store.Snap) (err error) {

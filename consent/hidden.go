@@ -45,8 +45,8 @@ func (h *hiddenPatients) Has(patient string) bool {
 	return hidden
 }
 
-// mentionedHidden is the set of patients whom a document must not mention (CON-407): those of
-// hiddenPatients, and deleted ones, whom the register does not have.
+// mentionedHidden is the set of patients whose mention hides a document (CON-407): those of
+// hiddenPatients, and deleted ones, whom the register does not contain.
 type mentionedHidden struct{ *hiddenPatients }
 
 // Has implements store.Set. The record of a deleted Patient is hidden if the Patient was
@@ -68,17 +68,17 @@ func (h mentionedHidden) Has(patient string) bool {
 	return hidden
 }
 
-// patientReads are the reads of these sets. A set is asked while an engine evaluates a predicate,
-// which has no context and returns no error; and it cannot be resolved before, since most of the
-// patients who opted out occur in no row of a request. So the functions are closures that are made
-// for one request: they end with its context, and the first error ends the request (View.failed).
-// After an error the answers hide.
+// patientReads are the reads of these sets. Engines call Has while they evaluate a predicate: it has
+// no context and returns no error. The sets cannot be resolved before, since nearly all patients who
+// opted out occur in no row of a request. So the functions are closures that are made for one request:
+// they use its context, and the first error ends the request (View.failed). After an error the
+// result hides.
 type patientReads struct {
 	hasSourceRows func(patient string) bool        // whether there are rows of the own organisation
 	deletedKeys   func(patient string) []store.Key // of a deleted Patient; nil for every other
 }
 
-// newPatientReads makes the reads of a request. searched is set once hasSourceRows was called.
+// newPatientReads makes the reads of a request. hasSourceRows sets searched.
 func newPatientReads(ctx context.Context, snap store.Snap, organisation string, searched *bool, failed *error) patientReads {
 	return patientReads{
 		hasSourceRows: func(patient string) bool {

@@ -14,9 +14,9 @@ import (
 // what commits later with an earlier instant would otherwise appear behind a reader
 // who polls with _since (REST-208). It is safe for concurrent use.
 type inFlightCommits struct {
-	mu             sync.Mutex
-	BeforeDeletion time.Time // the latest instant that was ever given out
-	running        map[time.Time]int
+	mu      sync.Mutex
+	last    time.Time // the latest instant that was ever given out
+	running map[time.Time]int
 }
 
 // begin gives out the instant of a commit: whole milliseconds, never before
@@ -25,10 +25,10 @@ func (f *inFlightCommits) begin(now time.Time) (at time.Time, end func()) {
 	at = now.UTC().Truncate(time.Millisecond)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if at.Before(f.BeforeDeletion) {
-		at = f.BeforeDeletion
+	if at.Before(f.last) {
+		at = f.last
 	}
-	f.BeforeDeletion = at
+	f.last = at
 	if f.running == nil {
 		f.running = map[time.Time]int{}
 	}
@@ -46,8 +46,8 @@ func (f *inFlightCommits) begin(now time.Time) (at time.Time, end func()) {
 func (f *inFlightCommits) advance(at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if at.After(f.BeforeDeletion) {
-		f.BeforeDeletion = at
+	if at.After(f.last) {
+		f.last = at
 	}
 }
 
@@ -56,10 +56,10 @@ func (f *inFlightCommits) advance(at time.Time) {
 func (f *inFlightCommits) historyEnd(now time.Time) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.BeforeDeletion.IsZero() {
-		f.BeforeDeletion = now.UTC().Truncate(time.Millisecond)
+	if f.last.IsZero() {
+		f.last = now.UTC().Truncate(time.Millisecond)
 	}
-	end := f.BeforeDeletion
+	end := f.last
 	for at := range f.running {
 		if at.Before(end) {
 			end = at

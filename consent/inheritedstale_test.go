@@ -15,9 +15,9 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 		return listOf(id, 2, func(i int) string { return []string{of, "Patient/G.2"}[i] })
 	}
 	for name, c := range map[string]struct {
-		BeforeDeletion store.Ref  // the document that depends on the Schedule
-		waits          []string   // what makes it
-		news           [][]string // what is written while it waits, commit by commit
+		last  store.Ref  // the document that depends on the Schedule
+		waits []string   // what makes it
+		news  [][]string // what is written while it waits, commit by commit
 	}{
 		"a List": {store.Ref{Type: "List", ID: "A.k"}, []string{entry("A.k", "Schedule/A.w")},
 			[][]string{{entry("A.n1", "List/A.k")}, {entry("A.n2", "List/A.n1")}, {entry("A.n3", "List/A.n2"), entry("A.n4", "List/A.n3")}}},
@@ -36,14 +36,14 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 			for _, b := range c.waits {
 				r.mustPut(r.feed("A"), b)
 			}
-			if !r.sees(r.clinician("G"), c.BeforeDeletion.Type, c.BeforeDeletion.ID) {
+			if !r.sees(r.clinician("G"), c.last.Type, c.last.ID) {
 				t.Fatal("it is hidden before: the test tests nothing")
 			}
 			r.db.set(unkeyed, nil)
 			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 			hidden := func(when string) {
 				t.Helper()
-				for _, id := range []string{c.BeforeDeletion.ID, "A.n1", "A.n2", "A.n3", "A.n4"} {
+				for _, id := range []string{c.last.ID, "A.n1", "A.n2", "A.n3", "A.n4"} {
 					for _, typ := range []string{"List", "Provenance"} {
 						if r.sees(r.clinician("G"), typ, id) {
 							t.Errorf("%s: another organisation sees %s/%s", when, typ, id)

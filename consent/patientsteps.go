@@ -14,8 +14,8 @@ import (
 	"carerecord/store"
 )
 
-// patient is step 3: whom the request names, and whether there is such a
-// record. A search under a token that is bound to a patient names that patient.
+// patient is step 3: it finds the named patient. A search under a token that is bound to a patient
+// names that patient.
 func patient(ctx context.Context, d *decision) *Refusal {
 	id, err := d.guard.findNamed(ctx, d.snap, d.req.Named)
 	if err != nil {
@@ -59,9 +59,8 @@ func (g *Guard) findNamed(ctx context.Context, snap store.Snap, n NamedPatient) 
 	return n.ID, nil
 }
 
-// restriction is step 4, thin: a Patient labelled R, V or REDACTED is no record
-// for anybody but its feed. The predicate of the Grant hides it; here the
-// request stops naming somebody, so that no signal speaks of it.
+// restriction is step 4 in part: only the source sees a Patient labelled R, V or REDACTED. The
+// predicate of the Grant hides it; this step removes it as the named patient, so no signal is sent.
 func restriction(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.Restricted.Has(d.grant.patient) {
 		d.grant.patient, d.grant.hiddenSuffix, d.grant.Step = "", hiddenKeySuffix(d.req.Named), 4
@@ -69,15 +68,15 @@ func restriction(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// optOut is step 7: the predicate hides all but own-source rows. A person who
-// may break the glass, and to whom nothing is left of the record that is named,
-// is told so (S1, CON-1702); to all others it is absent.
+// optOut is step 7. The predicate hides all rows but those of the own source. A person who may break
+// the glass and sees nothing of the named record gets a refusal with signal S1 (CON-1702); for all
+// others the record is absent.
 func optOut(_ context.Context, d *decision) *Refusal {
 	return d.hiddenRecord(7, d.grant.sets.OptedOut)
 }
 
-// directives is step 8, thin: a directive that cannot be read yet denies all
-// direct care, own-source rows included.
+// directives is step 8 in part: any other directive denies all direct care, rows of the own source
+// included.
 func directives(_ context.Context, d *decision) *Refusal {
 	return d.hiddenRecord(8, d.grant.sets.Denied)
 }
@@ -103,9 +102,8 @@ func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
 	}}})
 }
 
-// ownRecord is step 10 for the request: a token that is bound to a patient knows no
-// other (CON-205), and where the Patient resource itself is withheld, the record
-// is withheld whole, as CON-620 has it for step 8.
+// ownRecord is step 10 for the request: a token that is bound to a patient can name no other
+// (CON-205). Where the Patient resource itself is withheld, the whole record is (as in CON-620).
 func ownRecord(ctx context.Context, d *decision) *Refusal {
 	g := d.grant
 	if d.p.Kind != Patient {
@@ -123,8 +121,8 @@ func ownRecord(ctx context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// impliedPermit is step 13: what is left is permitted, and whether something of the
-// named patient is withheld is found out (S2, CON-1104).
+// impliedPermit is step 13: the rest is permitted. It finds out whether rows of the named patient are
+// withheld (signal S2, CON-1104).
 func impliedPermit(ctx context.Context, d *decision) *Refusal {
 	g := d.grant
 	if g.Step == 0 {
@@ -134,8 +132,8 @@ func impliedPermit(ctx context.Context, d *decision) *Refusal {
 		return nil
 	}
 	if g.patient == "" {
-		// A request that names nobody who is there does what one does that names a
-		// patient whose record is hidden, so that time tells neither (CON-1510).
+		// A request that names no existing patient makes the same reads as one that names a
+		// patient whose record is hidden: the time of the answer is no signal (CON-1510).
 		if !d.req.Named.None() && !g.hidden.searched {
 			g.hidden.reads.hasSourceRows(cmp.Or(d.req.Named.ID, "nobody"))
 		}
@@ -149,9 +147,9 @@ func impliedPermit(ctx context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// hasWithheldRows reports whether rows of the named patient are withheld. Of one who
-// dissents nearly all are, so that the first type with rows has one; of all others
-// those alone can be that stand apart.
+// hasWithheldRows reports whether rows of the named patient are withheld. Of a patient with a
+// directive nearly all are, so a scan type by type ends soon. Of all others only irregular rows can
+// be (index.IrregularKey).
 func (d *decision) hasWithheldRows(ctx context.Context) (bool, error) {
 	rows, patient := d.whereWithheld(), d.grant.patient
 	if d.grant.sets.OptedOut.Has(patient) || d.grant.sets.Denied.Has(patient) {
@@ -161,10 +159,9 @@ func (d *decision) hasWithheldRows(ctx context.Context) (bool, error) {
 	return n > 0, err
 }
 
-// whereWithheld are the rows of the named patient that steps 7 to 9 hide from
-// this Principal, and that nothing else does. A row about two patients is also
-// hidden by what the other one wishes. A Patient is not hidden by a dissent as
-// long as something of the record is left.
+// whereWithheld matches the rows of the named patient that only steps 7 to 9 hide from the Principal. A
+// row about two patients is also hidden by a directive of the other one. A directive does not hide
+// the Patient resource as long as other rows of the record are visible.
 func (d *decision) whereWithheld() store.Pred {
 	g := d.grant
 	hides := store.Or{

@@ -10,8 +10,8 @@ import (
 	"carerecord/store"
 )
 
-// Scan yields the live documents that match and are visible, in the order of
-// the store. Of documents that a cut may touch the keys of the projection decide.
+// Scan yields the visible live documents that match, in the order of the store. Documents that may
+// be cut match by the keys of their projection.
 func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	if v.cutsElements() || v.needsParent(q.Type) {
 		return v.scanCut(ctx, q)
@@ -43,8 +43,8 @@ func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	}
 }
 
-// match projects a proposed row and returns it if it is visible and matches what was
-// asked, or store.ErrNotFound.
+// match returns the projection of a candidate if it is visible and matches the criteria, or
+// store.ErrNotFound.
 func (v *View) match(ctx context.Context, d store.Doc, criteria, candidates store.Pred, keysOnly bool) (store.Doc, error) {
 	d, err := v.candidate(ctx, d, candidates, keysOnly)
 	if err == nil && !store.Match(criteria, d.Keys) {
@@ -56,10 +56,9 @@ func (v *View) match(ctx context.Context, d store.Doc, criteria, candidates stor
 	return d, err
 }
 
-// scanCut proposes from stored keys what a projection may match, then projects,
-// keys and matches each candidate that may be cut (CON-1207). Of documents that
-// no cut can touch the stored keys decide alone: one pass over the candidates of
-// both, in the order of the store.
+// scanCut reads, by stored keys, every row whose projection may match, then projects, keys and
+// matches each one that may be cut (CON-1207). Other rows are decided by their stored keys. It is one
+// scan in the order of the store.
 func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	q = v.storeQuery(q)
 	criteria, keysOnly := q.Where, q.KeysOnly
@@ -95,8 +94,8 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 	}
 }
 
-// candidate projects a proposed row, if it is one that rules may touch. bare: it
-// came without the body, which is read where a cut needs it.
+// candidate projects a row if it may be cut. bare: the row came without its body, which is read
+// where a cut needs it.
 func (v *View) candidate(ctx context.Context, d store.Doc, candidates store.Pred, bare bool) (store.Doc, error) {
 	if candidates != nil && !store.Match(candidates, d.Keys) {
 		return d, *v.failed
@@ -115,7 +114,7 @@ func (v *View) candidate(ctx context.Context, d store.Doc, candidates store.Pred
 	return d, errors.Join(err, *v.failed)
 }
 
-// Count returns how many documents Scan would yield, at most max when max > 0.
+// Count returns how many documents Scan would yield, at most max where max > 0.
 func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	if err := v.checkUsable(ctx); err != nil {
 		return 0, err
@@ -157,9 +156,9 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	return n, errors.Join(err, *v.failed)
 }
 
-// eachCutCandidate calls f for visible documents that a cut may touch, with whether the whole
-// document matches q and whether its projection does, until f returns false. It leaves
-// out some of which neither does.
+// eachCutCandidate calls f for visible documents that may be cut, with whether the stored document
+// and whether its projection matches q, until f returns false. It may omit documents of which
+// neither does.
 func (v *View) eachCutCandidate(ctx context.Context, q store.Query, f func(whole, cut bool) bool) error {
 	criteria, candidates := q.Where, v.grant.cutCandidates()
 	q.Where, q.KeysOnly = store.And{candidates, v.index.BeforeCut(q.Type, criteria), v.where(q.Type)}, true

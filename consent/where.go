@@ -9,9 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// Predicates that a Grant is made of. usual is a fact by which no index is driven:
-// nearly all documents have it, so that its postings would propose everything, and
-// time would be lost with them.
+// Predicates of a Grant. usual is a fact that must not drive an index: nearly all documents have it,
+// so its postings would be a scan of everything.
 var (
 	nothing    = store.Or{}
 	everything = store.And{}
@@ -38,20 +37,19 @@ func otherThan(prefix, own store.Key) store.Pred {
 	}
 }
 
-// neverShown are the types that nobody sees over FHIR today: the trail, and what
-// belongs to documents whose owner is not settled.
+// neverShown reports the types that nobody may see over FHIR.
 func neverShown(typ string) bool { return typ == "AuditEvent" }
 
-// kept from patients: unstructured documents (CON-1102).
+// withheldFromPatients reports the types of unstructured documents (CON-1102).
 func withheldFromPatients(typ string) bool {
 	return slices.Contains([]string{"Binary", "DocumentReference", "Composition", "Media"}, typ)
 }
 
-// Where is the predicate of a type: what a document of it must satisfy to be
-// there for this Principal. Engines and search AND it into every question.
+// Where returns the predicate that a document of a type must satisfy to be visible. Every query of
+// the store contains it.
 func (g *Grant) Where(typ string) store.Pred { return g.rules.narrow(g.pipeline(typ)) }
 
-// pipeline is the predicate of the steps that are built in.
+// pipeline returns the predicate of the built-in steps.
 func (g *Grant) pipeline(typ string) store.Pred {
 	if neverShown(typ) && g.principal.Kind != System {
 		return nothing
@@ -73,13 +71,13 @@ func (g *Grant) pipeline(typ string) store.Pred {
 	return nothing
 }
 
-// whereStaff puts steps 4, 7, 8 and 9 into one predicate.
+// whereStaff is the predicate of steps 4, 7, 8 and 9.
 func (g *Grant) whereStaff(typ string) store.Pred {
 	own := fromSource(g.principal.Organisation)
 	always := store.And{
 		not(facts.About(g.sets.Restricted)),      // step 4
 		not(facts.About(g.sets.Denied)),          // step 8
-		not(mentions(mentionedHidden{g.hidden})), // section 12, thin
+		not(mentions(mentionedHidden{g.hidden})), // section 12 in part
 	}
 	shared := store.And{usual(index.FactShared), usual(index.FactResolved), not(facts.About(g.sets.OptedOut))} // step 7
 	if !g.stale.Empty() {
@@ -94,14 +92,13 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 	always = append(always, usual(index.FactOrdinary)) // step 9
 	switch typ {
 	case "Patient":
-		// Own-source rows bring the Patient of their record with them.
+		// Rows of the own source make the Patient of their record visible.
 		return append(always, usual(index.FactResolved), anyOf(own, not(facts.About(g.hidden))))
 	}
 	return append(always, anyOf(own, shared))
 }
 
-// wherePatient is step 10, thin: the own record alone, and of it what is
-// released.
+// wherePatient is the predicate of step 10 in part: released rows of the own record.
 func (g *Grant) wherePatient(typ string) store.Pred {
 	p := g.principal.Patient
 	if p == "" || g.ownRecordWithheld || withheldFromPatients(typ) {
@@ -115,7 +112,7 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 		not(store.WithPrefix(index.MentionPrefix())),
 	}
 	switch typ {
-	case "Consent": // its own labels do not hide what the patient said
+	case "Consent": // its own labels do not hide a statement of the patient
 		out = append(out, anyOf(usual(index.FactReleased), allOf(fact(index.FactInPerson), not(store.WithPrefix(index.SourcePrefix())))))
 	default:
 		out = append(out, usual(index.FactReleased), usual(index.FactOrdinary))
