@@ -1,3 +1,11 @@
+// Package backlog lists the documents that wait to be rekeyed.
+//
+// A write can change facts of documents that it does not write: their owners. There can be any number of
+// these, and anybody may write documents that name a Patient, so the commit does not rekey them. It adds
+// the name that it changes to the backlog, and the documents that depend on the name are rekeyed after it,
+// page by page: a few at once, many in the background. From the commit on, and until a document is
+// rekeyed, only its source sees it. Refusals do not wait for this: the register uses the names in
+// documents (index.AboutKey).
 package backlog
 
 import (
@@ -12,56 +20,46 @@ import (
 	"carerecord/store"
 )
 
-// A write can change facts of documents that it does not write: whom they are about.
-// How many these are is not for the writer to bear, since anybody may write documents
-// that name a Patient. So a commit keys none of them. It names what it changes, in
-// the same step, and the documents are keyed behind it, page by page: a few at once,
-// many in the background. From the commit on, and until a document has been keyed
-// anew, it is its source's alone. What a patient refuses does not wait for it: the
-// register goes by the names in documents (index.AboutKey).
-
-// Backlog is the names whose dependents are not all keyed anew. It is a function of
-// what State holds under entryPrefix, a value a name, which changes in the commits that
-// add the name, move on or end it. Additions take force before their commit. It is safe for
-// concurrent use.
+// Backlog is the entries whose dependents are not all rekeyed. It is a function of State, which has one
+// value an entry under entryPrefix; commits that add, advance or end an entry write it. Additions are in
+// force before their commit. It is safe for concurrent use.
 type Backlog struct {
-	// CommitLock is held over every commit that changes what State holds.
+	// CommitLock is held by every commit that changes State's entries.
 	CommitLock *semaphore.Weighted
 
 	mu      sync.RWMutex
 	entries map[string]Entry
-	// revisions counts the additions of names, so that nobody who keys a page of a name that
-	// ended takes it for the same name that was added again. commits guards it.
+	// revisions counts additions: a page of an entry that has ended does not pass for one of an
+	// entry of the same name that was added later. CommitLock guards it.
 	revisions int
-	// legacyList: State still holds the names as one list, under legacyListKey. The next commit
-	// moves them.
+	// legacyList: State holds entries as one list, under legacyListKey. The next commit moves
+	// them.
 	legacyList bool
-	// pending are the names of the commit under way.
+	// pending are the entries of the commit in flight.
 	pending map[string]Entry
-	// ended are names that are done, by the number of the commit that ended them, for
-	// as long as somebody reads whose snapshot may be from before the last document was
-	// keyed.
+	// ended are the entries that ended, by the number of the commit. They stay while a read is
+	// active whose snapshot may be from before the last document was rekeyed.
 	ended   map[uint64][]Entry
 	endings uint64
-	// added is in which epoch a name was added last, for as long as somebody reads who
-	// began before. An epoch ends when a commit adds names.
+	// added is the epoch in which a name was added last. It stays while a read is active that
+	// began before. A commit that adds names ends an epoch.
 	added      map[string]uint64
 	epoch      uint64
 	afterReads func(do func())
-	cached     *StaleSet // of all these names; nil where it is to be made anew
+	cached     *StaleSet // of all these entries; nil where it must be rebuilt
 	// binaryIDPrefix begins the key of the id of a Binary.
 	binaryIDPrefix store.Key
 	wake           chan struct{}
 }
 
-// New makes an empty Backlog. afterReads calls a function when all reads that are in progress
-// have ended; binaryIDs begins the key of the id of a Binary.
+// New makes an empty Backlog. afterReads calls a function when all active reads have ended. binaryIDs
+// begins the key of the id of a Binary.
 func New(afterReads func(do func()), binaryIDs store.Key) *Backlog {
 	return &Backlog{CommitLock: semaphore.NewWeighted(1), entries: map[string]Entry{}, ended: map[uint64][]Entry{}, added: map[string]uint64{},
 		afterReads: afterReads, binaryIDPrefix: binaryIDs, wake: make(chan struct{}, 1)}
 }
 
-// Load reads the names from State; nil holds none.
+// Load reads the entries from State; nil is for no State.
 func (b *Backlog) Load(ctx context.Context, state store.State) error {
 	if state == nil {
 		return nil
@@ -80,18 +78,18 @@ func (b *Backlog) Load(ctx context.Context, state store.State) error {
 	return nil
 }
 
-// invalidate forgets the set and wakes who keys. mu must be held.
+// invalidate discards the cached set and signals work. mu must be held.
 func (b *Backlog) invalidate() {
 	b.cached = nil
 	if len(b.entries) > 0 {
 		select {
 		case b.wake <- struct{}{}:
-		default: // somebody is to look already
+		default: // the channel has an element
 		}
 	}
 }
 
-// Stale is the set of stale names.
+// Stale returns the set of documents that wait to be rekeyed.
 func (b *Backlog) Stale() *StaleSet {
 	b.mu.RLock()
 	set := b.cached
@@ -125,10 +123,9 @@ func (b *Backlog) build() *StaleSet {
 	return set
 }
 
-// Begin lets names take force before the commit that adds them. over ends that, and
-// takes the outcome of the commit; where nobody knows it, the names stay. commits must
-// be held from before to behind the commit.
-func (b *Backlog) Begin(added map[string]Entry) (over func(c *Change, err error)) {
+// Begin puts additions into force before their commit. end must be called with its outcome; where the
+// outcome is unknown, the additions stay. CommitLock must be held from before Begin until after end.
+func (b *Backlog) Begin(added map[string]Entry) (end func(c *Change, err error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.pending = added
@@ -140,8 +137,7 @@ func (b *Backlog) Begin(added map[string]Entry) (over func(c *Change, err error)
 	}
 }
 
-// finish takes the outcome of a commit. forget are to be called when nobody reads any
-// more who began before.
+// finish applies the outcome of a commit. The caller runs forget when all active reads have ended.
 func (b *Backlog) finish(added map[string]Entry, c *Change, err error) (forget []func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -152,7 +148,7 @@ func (b *Backlog) finish(added map[string]Entry, c *Change, err error) (forget [
 			forget = append(forget, f)
 		}
 	case unknown:
-		for name, s := range added { // keyed for nothing, if the commit was none
+		for name, s := range added { // rekeyed in vain if the commit failed
 			s.Name = name
 			b.entries[name] = s.Merge(b.entries[name])
 		}
@@ -183,15 +179,14 @@ func (b *Backlog) beginEpoch(added map[string]Entry) (forget func()) {
 	}
 }
 
-// Epoch returns the epoch of now: of a read that is entered already, and whose snapshot
-// is not taken yet.
+// Epoch returns the current epoch. A read must be active already, and take its snapshot later.
 func (b *Backlog) Epoch() uint64 {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.epoch
 }
 
-// apply puts what a commit changed into force. mu must be held.
+// apply puts the change of a commit into force. mu must be held.
 func (b *Backlog) apply(c *Change) (forget func()) {
 	b.legacyList = b.legacyList && !c.migrates
 	var ended []Entry
@@ -216,15 +211,14 @@ func (b *Backlog) apply(c *Change) (forget func()) {
 	}
 }
 
-// AddedSince reports whether a name was added by a commit that who began to read in an
-// epoch may not see.
+// AddedSince reports whether a commit added a name that a read that began in an epoch may not see.
 func (b *Backlog) AddedSince(name string, began uint64) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.added[name] > began
 }
 
-// Get returns where a name stands.
+// Get returns the entry of a name.
 func (b *Backlog) Get(name string) (Entry, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -232,13 +226,13 @@ func (b *Backlog) Get(name string) (Entry, bool) {
 	return s, there
 }
 
-// Depth is how many documents lead to a name.
+// Depth returns the depth of an entry, 0 where there is none.
 func (b *Backlog) Depth(name string) int {
 	s, _ := b.Get(name)
 	return s.Depth
 }
 
-// Names returns the names.
+// Names returns the names of the entries.
 func (b *Backlog) Names() []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()

@@ -9,12 +9,12 @@ import (
 	"carerecord/store"
 )
 
-// PerType reports whether the documents of a stale name are found type by type.
+// PerType reports whether the documents of an entry are found type by type.
 func PerType(name string) bool {
 	return strings.HasPrefix(name, OwnerPrefix) || strings.HasPrefix(name, LabelsPrefix)
 }
 
-// NextType moves the documents of a person on to the next type, if there is one.
+// NextType moves on to the documents of the next type, if there is one.
 func (s *Entry) NextType(types []string) bool {
 	if !PerType(s.Name) {
 		return false
@@ -30,51 +30,47 @@ func (s *Entry) NextType(types []string) bool {
 	return true
 }
 
-// AttachedPrefix begins the name by which a Binary depends on the documents that attach it;
-// behind it stands the id of the Binary.
+// AttachedPrefix begins the name by which a Binary depends on the documents that attach it. The id of
+// the Binary follows.
 const AttachedPrefix = "attached:"
 
-// LabelsPrefix begins the stale names of persons of whom other rows are labelled than were;
-// behind it stands the name of the person.
+// LabelsPrefix begins the names of entries for persons of whom other rows are labelled than before. The
+// name of the person follows.
 const LabelsPrefix = "labels:"
 
-// Entry is a name of which a commit changed what it stands for, and how far the
-// documents that depend on it have been keyed anew.
+// Entry is a name that a commit changed, and the position up to which its dependents have been rekeyed.
 type Entry struct {
-	// Name is Type/id or nhs: and an NHS number: of what documents depend on; or
-	// owner: and the id of a Patient who was deleted, whose documents these are; or
-	// attached: and the id of a Binary, which is to be keyed from what attaches it; or
-	// labels: and the name of a person, whose documents are to be marked (relabel.go).
+	// Name is the name on which documents depend, Type/id or nhs:number; or owner:id, for the
+	// documents of a deleted Patient; or attached:id, for a Binary that must be rekeyed from its
+	// parents; or labels:name, for documents of a person whose marks must be renewed.
 	Name string `json:"name"`
-	// Subjects are the patients, by name, whom documents that depend on it may be about
-	// from now on: what these refuse holds for the documents already.
+	// Subjects are the patients, by name, whom the dependents may be about after the change:
+	// refusals of these apply at once.
 	Subjects []string `json:"of,omitempty"`
-	// Barred: they may be about a Patient who was restricted when deleted.
+	// Barred: the dependents may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
-	// Remainder: what follows from the documents that depend on it through others is not all
-	// noted by name; nil where it is.
+	// Remainder matches indirect dependents that have no entries of their own; nil where all have.
 	Remainder *Remainder `json:"rest,omitempty"`
-	// Depth is how many documents lead to this one from a document that was written, of
-	// one that only follows: it is keyed behind these.
+	// Depth is the length of the chain of documents from one that was written, for an entry of
+	// an indirect dependent. It is processed after those of less depth.
 	Depth int `json:"depth,omitempty"`
-	// Type is that of the documents of a person that are keyed now; empty for those
-	// that depend on the name.
+	// Type is the type that is being processed, where PerType is true.
 	Type     string       `json:"type,omitempty"`
-	After    *store.RowID `json:"after,omitempty"` // the last one that is done
-	Done     int          `json:"done"`            // documents looked at
-	Revision int          `json:"round,omitempty"` // which addition of a name it was
+	After    *store.RowID `json:"after,omitempty"` // the last document that is done
+	Done     int          `json:"done"`            // documents read
+	Revision int          `json:"round,omitempty"` // number of the addition
 }
 
-// OwnerPrefix begins the names of deleted Patients.
+// OwnerPrefix begins the names of entries for deleted Patients.
 const OwnerPrefix = "owner:"
 
-// samePosition reports whether a page that was read where o stands goes on from s.
+// samePosition reports whether two entries are the same addition at the same position.
 func (s Entry) samePosition(o Entry) bool {
 	same := s.After == nil && o.After == nil || s.After != nil && o.After != nil && *s.After == *o.After
 	return same && s.Name == o.Name && s.Type == o.Type && s.Revision == o.Revision
 }
 
-// Merge is the name with what another entry of it says beside.
+// Merge returns the entry with the properties of another entry of the same name.
 func (s Entry) Merge(o Entry) Entry {
 	s.Subjects = append(slices.Clone(s.Subjects), o.Subjects...)
 	slices.Sort(s.Subjects)
@@ -83,8 +79,8 @@ func (s Entry) Merge(o Entry) Entry {
 	return s
 }
 
-// Dependents returns the query for the documents of an entry that are left. types are those
-// of which the store has documents.
+// Dependents returns the query for the remaining documents of an entry. types are the types of which the
+// store has documents.
 func (b *Backlog) Dependents(s Entry, types []string) store.Query {
 	typ := s.Type
 	if typ == "" && PerType(s.Name) {

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Queue is names of the backlog in the order in which they are to be keyed. Those of
-// Patients come first: what these key changes other names, and what depends on many of them
-// is then keyed once. A name that follows others comes behind these (Entry.Depth), since a
-// document that is keyed from one under old keys is seen by its name no more. It is for one
-// goroutine.
+// Queue orders names of the backlog for processing. Patients and NHS numbers come first: they change
+// other names, so a document that depends on many of these is rekeyed once. An entry comes after those
+// that it depends on (Entry.Depth), since a document that is rekeyed from outdated keys leaves the
+// backlog too early. It is for one goroutine.
 type Queue struct {
 	backlog *Backlog
 	heap    entryHeap
@@ -33,12 +32,12 @@ func (q *Queue) Add(names ...string) {
 	}
 }
 
-// Take takes out the first names, at most n. It returns none when all have ended.
+// Take removes the first names, at most n. It returns none when all have ended.
 func (q *Queue) Take(n int) (names []string) {
 	for len(names) < n && len(q.heap) > 0 {
 		was := heap.Pop(&q.heap).(Entry)
 		s, there := q.backlog.Get(was.Name)
-		if there && s.Depth > was.Depth { // it follows something else by now
+		if there && s.Depth > was.Depth { // it depends on a deeper one now
 			heap.Push(&q.heap, s)
 			continue
 		}

@@ -9,16 +9,15 @@ import (
 	"carerecord/store"
 )
 
-// Remainder is what all documents have in common that follow from a stale name through others,
-// where not all of these are noted. A document is about everybody whom the one is about
-// that it follows from, and is not resolved where that one is not there.
+// Remainder is a property that all indirect dependents of a name have in common. A document is about
+// everybody whom its source is about, and is not resolved where its source is missing.
 type Remainder struct {
-	Of         []string `json:"of,omitempty"`         // persons, by name: one of them
+	Of         []string `json:"of,omitempty"`         // about one of these persons, by name
 	Unresolved bool     `json:"unresolved,omitempty"` // or not resolved
-	Any        bool     `json:"any,omitempty"`        // or nothing
+	Any        bool     `json:"any,omitempty"`        // or no common property
 }
 
-// merge is what documents have of which some have the one in common and some the other.
+// Merge returns the union of two remainders; nil is the empty one.
 func (r *Remainder) Merge(o *Remainder) *Remainder {
 	if r == nil || o == nil {
 		return cmp.Or(r, o)
@@ -26,7 +25,7 @@ func (r *Remainder) Merge(o *Remainder) *Remainder {
 	return &Remainder{Of: facts.Distinct(r.Of, o.Of), Unresolved: r.Unresolved || o.Unresolved, Any: r.Any || o.Any}
 }
 
-// where matches such documents: they depend on a document, or are Binaries.
+// where matches these documents: they depend on a document, or are Binaries.
 func (r *Remainder) where() store.Pred {
 	some := store.Or{}
 	if r.Any {

@@ -9,14 +9,13 @@ import (
 	"carerecord/store"
 )
 
-// StaleSet says which documents may stand under keys that are not theirs any more. It
-// does not change once it is made.
+// StaleSet matches the documents whose keys may be outdated. It is immutable.
 type StaleSet struct {
 	all     entryKeys
-	barred  entryKeys // those of the names that are Barred
+	barred  entryKeys // of the entries that are Barred
 	entries []Entry
-	// Relabelled are persons, by name, whose documents may lack index.FactRefersToLabelled. Their keys
-	// are theirs otherwise.
+	// Relabelled are persons, by name, whose documents may lack index.FactRefersToLabelled. Their
+	// other keys are up to date.
 	Relabelled facts.NameSet
 }
 
@@ -38,7 +37,7 @@ func (s *StaleSet) add(entry Entry) {
 
 func (s *StaleSet) Empty() bool { return len(s.entries) == 0 }
 
-// Matching says why a document is stale: what the names say by which it is.
+// Matching returns the merged entries that match a document.
 func (s *StaleSet) Matching(keys []store.Key) (out Entry) {
 	for _, entry := range s.entries {
 		one := newEntryKeys(s.all.binaryIDPrefix)
@@ -50,14 +49,13 @@ func (s *StaleSet) Matching(keys []store.Key) (out Entry) {
 	return out
 }
 
-// Where is what such documents satisfy.
+// Where matches all documents of the set.
 func (s *StaleSet) Where() store.Pred { return s.all.where() }
 
-// WhereBarred is what those of such documents satisfy that may be about a Patient who was
-// restricted when deleted.
+// WhereBarred matches those that may be about a Patient who was restricted when deleted.
 func (s *StaleSet) WhereBarred() store.Pred { return s.barred.where() }
 
-// WhereAbout is what those of such documents satisfy that may be about somebody in a set.
+// WhereAbout matches those that may be about a person in a set.
 func (s *StaleSet) WhereAbout(set store.Set) store.Pred {
 	some := newEntryKeys(s.all.binaryIDPrefix)
 	for _, entry := range s.entries {
@@ -68,8 +66,8 @@ func (s *StaleSet) WhereAbout(set store.Set) store.Pred {
 	return some.where()
 }
 
-// WhereUnmarked is what documents satisfy that may lack index.FactRefersToLabelled, as far as where does not
-// hide them; the empty Or for none. It drives an index where they are of few persons.
+// WhereUnmarked matches documents that may lack index.FactRefersToLabelled; it is the empty Or for none.
+// It can drive an index where they are about few persons.
 func (s *StaleSet) WhereUnmarked() store.Or {
 	if len(s.Relabelled) > maxIndexedPersons {
 		return store.Or{facts.About(s.Relabelled)}
@@ -81,19 +79,19 @@ func (s *StaleSet) WhereUnmarked() store.Or {
 	return out
 }
 
-// maxIndexedPersons is of how many persons documents are found by the index.
+// maxIndexedPersons is for how many persons WhereUnmarked drives an index.
 const maxIndexedPersons = 50
 
-// entryKeys are stale names, by the keys of the documents that depend on them.
+// entryKeys are the names of entries, by the keys of their documents.
 type entryKeys struct {
 	binaryIDPrefix store.Key     // begins the key of the id of a Binary
-	owners         facts.NameSet // ids of deleted Patients, whose documents these are
+	owners         facts.NameSet // ids of deleted Patients
 	dependedOn     facts.NameSet // on which documents depend
-	// persons are those of wants that are Patients and numbers: what follows a document
-	// through others is about the person by the same name (index.AboutKey).
+	// persons are those of dependedOn that are Patients and numbers: indirect dependents are
+	// about the person by the same name (index.AboutKey).
 	persons   facts.NameSet
-	binaries  facts.NameSet // ids of Binaries that are to be keyed
-	remainder *Remainder    // beside these; nil for nothing
+	binaries  facts.NameSet // ids of Binaries that must be rekeyed
+	remainder *Remainder    // nil for none
 }
 
 func newEntryKeys(binaryIDs store.Key) entryKeys {
@@ -119,7 +117,7 @@ func (n *entryKeys) add(entry Entry) {
 	}
 }
 
-// where is what documents satisfy that depend on one of the names.
+// where matches the documents of the entries.
 func (n *entryKeys) where() store.Pred {
 	out := store.Or{
 		store.In{Prefix: index.OwnerPrefix(), Set: n.owners},

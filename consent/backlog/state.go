@@ -13,14 +13,14 @@ import (
 	"carerecord/store"
 )
 
-// entryPrefix begins where State holds a name; behind it stands the name. legacyListKey is
-// where older programs held all of them, in one list.
+// entryPrefix begins the State key of an entry; its name follows. legacyListKey is where older programs
+// held all entries in one list.
 const (
 	entryPrefix   = "index/backlog/"
 	legacyListKey = "index/backlog"
 )
 
-// readEntries reads the names from State. listed: some are in the list of an older program.
+// readEntries reads the entries from State. listed: some are in the list of an older program.
 func readEntries(ctx context.Context, state store.State) (stale map[string]Entry, listed bool, err error) {
 	stale = map[string]Entry{}
 	raw, err := state.Lookup(ctx, legacyListKey)
@@ -48,23 +48,22 @@ func readEntries(ctx context.Context, state store.State) (stale map[string]Entry
 	return stale, listed, nil
 }
 
-// Page is a page of the documents of a stale name.
+// Page is a page of the documents of an entry.
 type Page struct {
-	From, To Entry // where it began, and where the next one does
-	Done     bool  // there is no next one
+	From, To Entry // the entry before and after the page
+	Done     bool  // the entry has ended
 }
 
-// Change is what a commit changes in the backlog.
+// Change is the change of the backlog by a commit.
 type Change struct {
-	set        map[string]Entry // names that it adds or moves on
-	ended      map[string]Entry // names that it ends, with where they stood
-	NewlyStale map[string]bool  // names that it adds which nobody else had added
+	set        map[string]Entry // entries that it adds or advances
+	ended      map[string]Entry // entries that it ends
+	NewlyStale map[string]bool  // names that it adds and that had no entry
 	migrates   bool             // it moves the list of an older program
 }
 
-// Prepare is what a commit changes that adds some names, and keys pages of others.
-// store.ErrConflict: that page was keyed by somebody else, or the name was added
-// anew. commits must be held.
+// Prepare returns the change of a commit that adds some entries and rekeys pages of others.
+// store.ErrConflict: another commit rekeyed the page, or added the entry again. CommitLock must be held.
 func (b *Backlog) Prepare(added map[string]Entry, pages []*Page) (*Change, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -83,7 +82,7 @@ func (b *Backlog) Prepare(added map[string]Entry, pages []*Page) (*Change, error
 			c.ended[name] = current
 		}
 	}
-	for name, s := range added { // from the beginning, also of one that is under way
+	for name, s := range added { // from the beginning, even if it is being processed
 		was, there := c.set[name]
 		if _, ends := c.ended[name]; !there && !ends {
 			was, there = b.entries[name]
@@ -99,7 +98,7 @@ func (b *Backlog) Prepare(added map[string]Entry, pages []*Page) (*Change, error
 	return c, nil
 }
 
-// StateWrites is the change as State takes it.
+// StateWrites returns the change as writes to State.
 func (c *Change) StateWrites() ([]store.StateWrite, error) {
 	out := make([]store.StateWrite, 0, len(c.set)+len(c.ended))
 	for _, name := range slices.Sorted(maps.Keys(c.set)) {

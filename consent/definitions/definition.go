@@ -15,8 +15,8 @@ import (
 // Type is the type of resources that define search parameters.
 const Type = "SearchParameter"
 
-// definition is what a stored SearchParameter asks for: parameters of its base
-// types while its status is active, and else nothing (SRCH-240, 245).
+// definition is the content of a stored SearchParameter: parameters of its base types while its status
+// is active, else none (SRCH-240, 245).
 type definition struct {
 	id       string
 	version  uint64
@@ -24,7 +24,7 @@ type definition struct {
 	params   []index.DefinedParam
 }
 
-// definitionOf reads a version of a SearchParameter. The error is a *fhir.Error.
+// read reads a version of a SearchParameter. The error is a *fhir.Error.
 func read(d store.Doc, location string) (definition, error) {
 	def := definition{id: d.Ref.ID, version: d.Version, location: location}
 	if d.Deleted() || gjson.GetBytes(d.Body, "status").Str != "active" {
@@ -45,7 +45,7 @@ func read(d store.Doc, location string) (definition, error) {
 	return def, nil
 }
 
-// basesOf are the resource types that a list of bases stands for, sorted.
+// basesOf returns the resource types that a list of bases means, sorted.
 func basesOf(list gjson.Result) []string {
 	var out []string
 	for _, b := range list.Array() {
@@ -66,8 +66,7 @@ func basesOf(list gjson.Result) []string {
 	return slices.Compact(out)
 }
 
-// fault is the answer to a definition that cannot be one: 409 for a name that is
-// taken, else 422, with the element that it is about.
+// fault is the answer to an invalid definition: 409 for a code that is taken, else 422, with the element.
 func (d *definition) fault(err error) error {
 	var why *index.DefinitionError
 	if !errors.As(err, &why) {

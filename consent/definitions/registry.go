@@ -1,3 +1,4 @@
+// Package definitions holds the search parameters that stored SearchParameters define.
 package definitions
 
 import (

@@ -11,8 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// Parameter is a search parameter of one type that a stored SearchParameter
-// defines, with the version that does.
+// Parameter is a search parameter of one type that a version of a stored SearchParameter defines.
 type Parameter struct {
 	index.DefinedParam
 	ID      string `json:"id"` // of the SearchParameter
@@ -24,28 +23,28 @@ type Parameter struct {
 // tableKey is where State holds the table.
 const tableKey = "index/parameters"
 
-// retiredFor is how long documents get keys of a parameter that is defined no
-// more: longer than any request that was planned with it may take (LIM-009).
+// retiredFor is for how long documents get keys of a retired parameter: longer than a request that was
+// planned with it may take (LIM-009).
 const retiredFor = 5 * time.Minute
 
-// Table is the table of defined parameters. It is never changed in place.
+// Table is the table of defined search parameters. It is never changed in place.
 type Table struct {
-	// Next is the number of the next one: numbers are given once.
+	// Next is the number of the next parameter. Numbers are not reused.
 	Next uint16      `json:"next"`
 	List []Parameter `json:"list"`
 }
 
-// live are the parameters that are not retired.
+// live returns the parameters that are not retired.
 func (t Table) live() []Parameter {
 	return slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return p.Phase == index.Retired })
 }
 
-// Indexing are the parameters that documents are walked for.
+// Indexing returns the parameters that wait for a walk over documents.
 func (t Table) Indexing() []Parameter {
 	return slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return p.Phase != index.Indexing })
 }
 
-// compile is the table for an Indexer.
+// compile makes the table for an Indexer.
 func (t Table) compile(x *index.Indexer) (*index.Definitions, error) {
 	list := make([]index.DefinedParam, len(t.List))
 	for i, p := range t.List {
@@ -58,7 +57,7 @@ func (t Table) compile(x *index.Indexer) (*index.Definitions, error) {
 	return d, nil
 }
 
-// StateWrite is the table as State holds it: what is retired is nothing after a restart.
+// stateWrite returns the table as State holds it. Retired parameters end with the program.
 func (t Table) stateWrite() store.StateWrite {
 	t.List = t.live()
 	b, err := json.Marshal(t)
@@ -68,7 +67,7 @@ func (t Table) stateWrite() store.StateWrite {
 	return store.StateWrite{Key: tableKey, Value: b}
 }
 
-// withoutRetired leaves out what was retired long ago.
+// withoutRetired returns the table without parameters that were retired long ago.
 func (t Table) withoutRetired(now time.Time) Table {
 	t.List = slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool {
 		return p.Phase == index.Retired && now.Sub(p.ended) > retiredFor
@@ -76,10 +75,10 @@ func (t Table) withoutRetired(now time.Time) Table {
 	return t
 }
 
-// with is the table after some definitions were written, each in place of what
-// its SearchParameter defined before. What has the same name, kind and expression
-// on a type keeps its number and its keys; everything else gets a new number, so
-// that no key of an old meaning answers (SRCH-245). The error is a *fhir.Error.
+// with returns the table after some definitions were written; each replaces the parameters that its
+// SearchParameter defined before. A parameter with the same code, kind and expression on a type keeps
+// its number and its keys; every other one gets a new number, so keys of an old meaning match no
+// query (SRCH-245). The error is a *fhir.Error.
 func (t Table) with(x *index.Indexer, defs []definition, now time.Time) (Table, bool, error) {
 	written := func(p Parameter) bool {
 		return p.Phase != index.Retired && slices.ContainsFunc(defs, func(d definition) bool { return d.id == p.ID })
@@ -106,8 +105,7 @@ func (t Table) with(x *index.Indexer, defs []definition, now time.Time) (Table, 
 	return next, changes, nil
 }
 
-// entryFor makes the entry of a parameter, from that in was which it goes on with, if
-// there is one.
+// entryFor makes the entry of a parameter. It takes over the entry in was that it continues, if any.
 func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam, was *[]Parameter) (Parameter, error) {
 	p := Parameter{DefinedParam: of, ID: def.id, Version: def.version}
 	for _, other := range t.List {
@@ -133,7 +131,7 @@ func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam
 	return p, nil
 }
 
-// Completed is the table after a walk for the parameters of some numbers.
+// withComplete returns the table after a walk for the parameters of some numbers.
 func (t Table) withComplete(numbers []uint16, now time.Time) Table {
 	t = t.withoutRetired(now)
 	for i, p := range t.List {

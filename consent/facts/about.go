@@ -7,30 +7,30 @@ import (
 	"carerecord/store"
 )
 
-// About is what is about somebody in a set: as an owner, or by another name.
+// About matches the documents about a person in a set, as an owner or by another name.
 func About(in store.Set) store.Pred {
 	//law:names-covered
 	return store.Or{store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in}}
 }
 
-// AboutPerson is what is about somebody, by a name. It drives an index.
+// AboutPerson matches the documents about a person, by a name. It can drive an index.
 func AboutPerson(name string) store.Or {
 	return store.Or{store.Eq{Key: index.OwnerKey(name)}, store.Eq{Key: index.AboutKey(name)}}
 }
 
-// NameSet is a set that does not change.
+// NameSet is an immutable set of names.
 type NameSet map[string]bool
 
 // Has implements store.Set.
 func (m NameSet) Has(name string) bool { return m[name] }
 
-// SetFunc is a set of ids, as a function.
+// SetFunc is a set as a function.
 type SetFunc func(id string) bool
 
 // Has implements store.Set.
 func (f SetFunc) Has(id string) bool { return f(id) }
 
-// SubjectNames are the names of those whom documents may be about that follow from one.
+// SubjectNames returns the names of the persons whom dependents of a document may be about.
 func SubjectNames(d store.Doc) []string {
 	if d.Ref.Type == "Patient" {
 		return []string{d.Ref.ID}
@@ -38,11 +38,11 @@ func SubjectNames(d store.Doc) []string {
 	return Persons(d.Keys)
 }
 
-// IsDocumentName reports whether a name on which documents depend is the address of one
-// that they inherit from.
+// IsDocumentName reports whether a name on which documents depend is the address of a document that
+// owners are inherited from, and not that of a person.
 func IsDocumentName(name string) bool {
 	return !strings.HasPrefix(name, "nhs:") && !strings.HasPrefix(name, "Patient/")
 }
 
-// IsIdentifierName reports whether a name is not the id of a Patient.
+// IsIdentifierName reports whether the name of a person is not the id of a Patient.
 func IsIdentifierName(name string) bool { return strings.ContainsRune(name, ':') }

@@ -12,14 +12,12 @@ import (
 	"carerecord/store"
 )
 
-// Who may see a Binary follows from the documents that lead to it (SMART-257):
-// what its securityContext names or, without one, the documents of the same
-// source that attach it. A Binary to which nothing leads is its source's alone.
-// A document of another source does not count: it would give away, or hide, what
-// its author may not even see.
+// The readers of a Binary follow from its parents (SMART-257): the resources that its securityContext
+// names or, without one, the documents of the same source that attach it. Only its source sees a Binary
+// without parents. Documents of other sources are no parents: they could show or hide content that
+// their author may not see.
 
-// BinaryParents returns the documents that lead to a Binary. complete is false where
-// there are none, or one is not there.
+// BinaryParents returns the parents of a Binary. complete is false where it has none, or one is missing.
 func (k *Keyer) BinaryParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership) (docs []store.Doc, complete bool, err error) {
 	if !gjson.GetBytes(d.Body, "securityContext").Exists() {
 		docs, err = w.AttachedBy(ctx, d.Ref.ID, d.Source)
@@ -44,13 +42,11 @@ func (k *Keyer) BinaryParents(ctx context.Context, w Reader, d store.Doc, o inde
 	return docs, complete, nil
 }
 
-// inheritedFacts are the named facts that a Binary has only where all that leads to it
-// has them.
+// inheritedFacts are the named facts that a Binary has only if all its parents have them.
 var inheritedFacts = []string{index.FactResolved, index.FactOrdinary, index.FactReleased, index.FactShared}
 
-// inheritFromParents returns the keys of a Binary with what it takes from the documents that
-// lead to it: owners and mentions of each, and no named fact that one of them
-// lacks.
+// inheritFromParents returns the keys of a Binary with the owners and mentions of its parents, and
+// without the named facts that a parent lacks.
 func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership, keys []store.Key) ([]store.Key, error) {
 	docs, complete, err := k.BinaryParents(ctx, w, d, o)
 	if err != nil {
@@ -58,7 +54,7 @@ func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o
 	}
 	without := map[store.Key]bool{index.FactKey(index.FactResolved): !complete || o.Unsettled}
 	if complete && len(o.Patients)+len(o.Identifiers)+len(o.InheritFrom) == 0 && !gjson.GetBytes(d.Body, "securityContext").Exists() {
-		keys = append(keys, index.FactKey(index.FactResolved)) // the documents alone say whom it is about
+		keys = append(keys, index.FactKey(index.FactResolved)) // the parents alone decide whom it is about
 	}
 	owners := index.Owners(store.Sorted(slices.Clone(keys)))
 	var mentions []string
@@ -79,7 +75,7 @@ func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o
 			}
 		}
 	}
-	for _, p := range o.Patients { // whose labels are the Binary's too
+	for _, p := range o.Patients { // whose labels apply to the Binary
 		keys = append(keys, index.DependsOnKey("Patient/"+p))
 	}
 	keys = slices.DeleteFunc(keys, func(k store.Key) bool { return without[k] })
@@ -94,7 +90,7 @@ func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o
 	return keys, nil
 }
 
-// AttachedBy implements world: the documents come with their keys.
+// AttachedBy implements Reader. The documents have keys and no bodies.
 func (s Snapshot) AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	var out []store.Doc
 	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.AttachesKey(binary, source)}, KeysOnly: true}) {

@@ -12,30 +12,29 @@ import (
 	"carerecord/store"
 )
 
-// Keyed is a document's keys and where it stands, made anew from its body.
+// Keyed are the keys and the row ID of a document.
 type Keyed struct {
 	Keys  []store.Key
 	RowID store.RowID
 }
 
-// Reader answers what is there, from a snapshot and the batch that is being
-// made on top of it.
+// Reader reads other documents: from a snapshot, or from a snapshot with a batch on top.
 type Reader interface {
 	// Newest returns the newest version of a document, or store.ErrNotFound.
 	Newest(ctx context.Context, ref store.Ref) (store.Doc, error)
-	// BeforeDeletion returns the version that a tombstone, as newest returned it, ended.
+	// BeforeDeletion returns the version before a tombstone that Newest returned.
 	BeforeDeletion(ctx context.Context, tombstone store.Doc) (store.Doc, error)
-	// PatientsByNumber returns the ids of live Patients whose current version bears an NHS
-	// number: of more than two the first two.
+	// PatientsByNumber returns the ids of the live Patients whose current version has an NHS
+	// number, at most two.
 	PatientsByNumber(ctx context.Context, number string) ([]string, error)
-	// FormerIdentifiers returns the names of the identifiers that older versions of a Patient
-	// bear (index.BearsKey).
+	// FormerIdentifiers returns the names of the identifiers in older versions of a Patient
+	// (index.BearsKey).
 	FormerIdentifiers(ctx context.Context, patient store.Doc) ([]string, error)
 	// AttachedBy returns the live documents of a source that attach a Binary, by its id.
 	AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error)
 }
 
-// Extract reads the body of a document.
+// Extract reads from the body of a document what its keys are made of.
 func (k *Keyer) Extract(d store.Doc) (index.Entry, error) {
 	row, err := k.Index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
 	if err != nil {
@@ -44,9 +43,8 @@ func (k *Keyer) Extract(d store.Doc) (index.Entry, error) {
 	return row, nil
 }
 
-// Describe makes the keys of a document: those of its body, which row are, and
-// the facts, index.FactRefersToLabelled left out (labels.go). d.Keys are the keys that it stands under, if it stands: of these the
-// carried facts are kept.
+// Describe makes the keys of a document: those of its body, which row contains, and the facts without
+// index.FactRefersToLabelled (labels.go). Of d.Keys, the stored keys, it keeps CarriedFacts.
 func (k *Keyer) Describe(ctx context.Context, w Reader, d store.Doc, row index.Entry) (Keyed, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
@@ -57,7 +55,7 @@ func (k *Keyer) Describe(ctx context.Context, w Reader, d store.Doc, row index.E
 		return Keyed{}, err
 	}
 	keys = about.appendKeys(keys)
-	if d.Ref.Type == "Patient" { // who names the own number names nobody else
+	if d.Ref.Type == "Patient" { // the own NHS number mentions nobody
 		own := IdentifierNames(d.Body)
 		row.Numbers = slices.DeleteFunc(slices.Clone(row.Numbers), func(number string) bool {
 			return slices.Contains(own, IdentifierName(nhsNumber, number))
@@ -97,8 +95,8 @@ func (k *Keyer) Describe(ctx context.Context, w Reader, d store.Doc, row index.E
 	return Keyed{Keys: MarkKeys(keys, id.Partition, false), RowID: id}, nil
 }
 
-// CarriedFacts are the facts that do not follow from the body and from other documents,
-// but from who wrote the first version.
+// CarriedFacts are the facts that follow from the author of the first version. They are carried from
+// version to version.
 func CarriedFacts(keys []store.Key) []store.Key {
 	if Has(keys, index.FactInPerson) {
 		return []store.Key{index.FactKey(index.FactInPerson)}
@@ -106,8 +104,8 @@ func CarriedFacts(keys []store.Key) []store.Key {
 	return nil
 }
 
-// appendIdentifiers adds the identifiers that a Patient bears or bore: a directive by one of
-// them covers the Patient for good.
+// appendIdentifiers adds the identifiers that a Patient has or had: a directive by one of them covers
+// the Patient forever.
 func (k *Keyer) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
 	bore, err := w.FormerIdentifiers(ctx, d)
 	if err != nil {
@@ -119,8 +117,7 @@ func (k *Keyer) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, ke
 	return keys, nil
 }
 
-// withCrossTypeKeys returns sorted keys with those by which documents of every type are
-// found about a patient. They say again what the facts among the keys say.
+// withCrossTypeKeys returns sorted keys with the cross-type keys that they imply.
 func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 	for _, name := range index.Names(keys, index.DependsOnPrefix()) {
 		keys = append(keys, index.CrossTypeDependsOnKey(name))
@@ -139,11 +136,10 @@ func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 	return store.Sorted(keys)
 }
 
-// homeOf says with whom a document stands in the order of the store. It is read
-// from the document alone, be the patient there or not: a feed reads its own
-// rows back, and where they stand must not tell it who else has a record here.
-// So it is the first patient whom the document names by reference, else by NHS
-// number; what inherits its owners stands by its own address.
+// homeOf returns the name whose partition a document belongs to. It depends only on the document: a
+// source system reads its rows back, and their order must not reveal whether a Patient exists. It is
+// the first patient whom the document names by reference, else by NHS number; a document that
+// inherits its owners has its own address.
 func homeOf(self store.Ref, o index.Ownership) string {
 	if patient := o.HomePatient(); patient != "" {
 		return patient
@@ -156,11 +152,10 @@ func homeOf(self store.Ref, o index.Ownership) string {
 	return self.String()
 }
 
-// mentionedPatients returns the patients to whom a document refers without being about
-// them, by literal reference or by NHS number, and the names of what would change
-// that. A number that nobody bears, or several, stands for itself; where an owner of
-// the document is among several, it stands for the owner: what covers the number covers
-// the owner.
+// mentionedPatients returns the patients to whom a document refers without being about them, by
+// reference or by NHS number, and the names on which that depends. A number that no Patient or several
+// Patients have is a name of its own, unless one of these is an owner: a directive by the number
+// covers the owner.
 func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []string) (patients, wants []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
@@ -188,12 +183,12 @@ func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []
 	return patients, wants, nil
 }
 
-// anyHasIdentifier reports whether one of some live Patients bears an identifier now.
+// anyHasIdentifier reports whether one of some live Patients has an identifier now.
 func anyHasIdentifier(ctx context.Context, w Reader, patients []string, name string) (bool, error) {
 	for _, id := range patients {
 		d, err := w.Newest(ctx, store.Ref{Type: "Patient", ID: id})
 		if errors.Is(err, store.ErrNotFound) {
-			continue // the Patient itself, which is being written
+			continue // the Patient that is being written
 		}
 		if err != nil {
 			return false, fmt.Errorf("look up the identifiers of an owner: %w", err)

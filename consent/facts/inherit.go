@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// SameInheritance compares what documents that depend on this one take from it: its
-// owners, the names that it is about, and named facts; a Binary also its mentions.
+// SameInheritance reports whether dependents inherit the same from two versions: owners, names, named
+// facts, and for a Binary also mentions.
 func SameInheritance(a, b []store.Key) bool {
 	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix()} {
 		if !slices.Equal(index.Names(a, prefix), index.Names(b, prefix)) {
@@ -18,7 +18,8 @@ func SameInheritance(a, b []store.Key) bool {
 	return !slices.ContainsFunc(inheritedFacts, func(name string) bool { return Has(a, name) != Has(b, name) })
 }
 
-// NamesChanged are the names of which a new version changes what they stand for.
+// NamesChanged returns the names on which dependents of a document depend and that a new version
+// changes: its address, and of a Patient the NHS numbers that it gains or loses.
 func NamesChanged(now, before store.Doc) []string {
 	var out []string
 	appears := before.Version == 0 || before.Deleted()

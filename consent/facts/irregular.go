@@ -5,7 +5,9 @@ import (
 	"carerecord/store"
 )
 
-// irregular reports whether a document with these keys at a place stands apart.
+// irregular reports whether more than the directives of one patient can decide who sees a document
+// with these keys (index.FactIrregular): a label, a missing owner, a mention, several owners, or a
+// partition that is not the owner's.
 func irregular(keys []store.Key, at store.Partition) bool {
 	owners := index.Owners(keys)
 	for _, name := range []string{index.FactResolved, index.FactOrdinary, index.FactShared} {

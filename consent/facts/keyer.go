@@ -1,3 +1,12 @@
+// Package facts makes the keys of documents.
+//
+// Besides the keys that fhir/index finds in a body, a document has keys of the server: its owners (the
+// patients whom it is about), the names of persons whom it is about otherwise, mentions, its source, and
+// named facts. They can depend on other documents, which a Reader returns: the owners of a List follow
+// from its entries, those of a row by NHS number from the Patient with that number. A document has a
+// DependsOnKey for each name that would change its keys.
+//
+// The package makes no decision: package consent turns keys into predicates.
 package facts
 
 import (

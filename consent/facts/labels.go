@@ -11,18 +11,17 @@ import (
 	"carerecord/store"
 )
 
-// A row that a label hides must not show through a reference to it in another row
-// (CON-1201): the projection cuts these references. Rows about the same person are
-// looked at. LabelledKey finds the labelled rows of a person; index.FactRefersToLabelled marks the rows
-// with such a reference, so that all others are shown without another question.
+// A row that a label hides must not be revealed by a reference to it in another row (CON-1201): the
+// projection cuts these references. Only rows about the same person count. index.LabelledKey finds the
+// labelled rows of a person; index.FactRefersToLabelled marks the rows with such a reference, so that
+// other rows are shown without another query.
 //
-// The fact says only that a row has to be projected. What is cut follows from the
-// snapshot, so that a mark too many costs time and nothing else. It depends on other
-// documents without a check of their versions: relabel.go keeps it in step with them.
+// The fact only says that a row must be projected. The cut follows from the snapshot, so a mark that is
+// too much costs time and nothing else. A commit does not check the versions of the labelled rows;
+// labelchanges.go of package consent keeps the marks up to date.
 
-// LabelHides reports from whom the labels of a document with these keys hide it, as the
-// predicates of where.go do. The labels of a Patient hide the whole record, rows that
-// refer to the Patient included.
+// LabelHides reports from which requesters the labels of a document with these keys hide it. The
+// labels of a Patient hide the whole record, so rows that refer to the Patient do not count.
 func LabelHides(typ string, keys []store.Key) (staff, patients bool) {
 	ordinary, released := Has(keys, index.FactOrdinary), Has(keys, index.FactReleased)
 	switch typ {
@@ -35,7 +34,7 @@ func LabelHides(typ string, keys []store.Key) (staff, patients bool) {
 	return !ordinary, !ordinary || !released
 }
 
-// labelledKeys are the LabelledKeys of a document.
+// labelledKeys returns the LabelledKeys of a document.
 func labelledKeys(typ string, keys []store.Key) []store.Key {
 	if staff, patients := LabelHides(typ, keys); !staff && !patients {
 		return nil
@@ -47,7 +46,7 @@ func labelledKeys(typ string, keys []store.Key) []store.Key {
 	return out
 }
 
-// Persons are the names of all whom a document is about, sorted and distinct.
+// Persons returns the names of all persons whom a document is about, sorted and distinct.
 func Persons(keys []store.Key) []string {
 	return Distinct(index.Owners(keys), index.Names(keys, index.AboutPrefix()))
 }
@@ -58,7 +57,8 @@ func Distinct(lists ...[]string) []string {
 	return slices.Compact(all)
 }
 
-// MarkKeys returns sorted keys with index.FactRefersToLabelled or without it, and with what follows.
+// MarkKeys returns sorted keys with or without index.FactRefersToLabelled, and with the
+// index.FactIrregular that follows.
 func MarkKeys(keys []store.Key, at store.Partition, points bool) []store.Key {
 	if is := Has(keys, index.FactRefersToLabelled); is == points && (is || Has(keys, index.FactIrregular) == irregular(keys, at)) {
 		return keys
@@ -74,31 +74,30 @@ func MarkKeys(keys []store.Key, at store.Partition, points bool) []store.Key {
 	return store.Sorted(out)
 }
 
-// HiddenFrom says from whom the labels of a row hide it.
+// HiddenFrom says from which requesters the labels of a row hide it.
 type HiddenFrom struct{ Staff, Patients bool }
 
-// personRows are the labelled rows about somebody. many: there are more of them, and
-// each reference is looked up instead.
+// personRows are the labelled rows about a person. many: there are more than maxLabelledRows, and each
+// reference is looked up instead.
 type personRows struct {
 	rows map[fhir.Ref]HiddenFrom
 	many bool
 }
 
-// maxLabelledRows is how many labelled rows of one person are listed. Of more, what a
-// document costs follows from its own references.
+// maxLabelledRows is how many labelled rows of a person are listed.
 const maxLabelledRows = 100
 
-// LabelledRows finds the labelled rows to which documents refer: those of a snapshot, with a
-// batch on top. It is for one goroutine.
+// LabelledRows finds the labelled rows to which documents refer, in a snapshot with a batch on top. It
+// is for one goroutine.
 type LabelledRows struct {
 	snap    store.Snap
 	base    string
 	batch   map[store.Ref]*store.Write // nil for none
-	inBatch map[string][]*store.Write  // those of the batch that are labelled, by the name of a person
+	inBatch map[string][]*store.Write  // labelled documents of the batch, by the name of a person
 	cache   map[string]personRows      // by the name of a person
 }
 
-// labelledRows makes one. The keys of the batch must be final.
+// LabelledRows makes one. The keys of the batch must be final; nil is for no batch.
 func (k *Keyer) LabelledRows(snap store.Snap, batch map[store.Ref]*store.Write) *LabelledRows {
 	l := &LabelledRows{snap: snap, base: k.Index.Base(), batch: batch, inBatch: map[string][]*store.Write{}, cache: map[string]personRows{}}
 	for _, w := range batch {
@@ -112,8 +111,7 @@ func (k *Keyer) LabelledRows(snap store.Snap, batch map[store.Ref]*store.Write) 
 	return l
 }
 
-// Referenced returns the labelled rows to which a body refers and that are about one of
-// some persons.
+// Referenced returns the labelled rows about some persons to which a body refers.
 func (l *LabelledRows) Referenced(ctx context.Context, persons []string, body []byte) (map[fhir.Ref]HiddenFrom, error) {
 	some, many := false, false
 	for _, name := range persons {
@@ -141,7 +139,7 @@ func (l *LabelledRows) Referenced(ctx context.Context, persons []string, body []
 	return out, nil
 }
 
-// about lists the labelled rows about somebody.
+// about lists the labelled rows about a person.
 func (l *LabelledRows) about(ctx context.Context, name string) (personRows, error) {
 	if of, known := l.cache[name]; known {
 		return of, nil
@@ -172,7 +170,7 @@ func (of *personRows) add(d store.Doc) {
 	of.rows[fhir.Ref{Type: d.Ref.Type, ID: d.Ref.ID}] = HiddenFrom{staff, patients}
 }
 
-// lookUpEach looks every reference up.
+// lookUpEach looks up every reference.
 func (l *LabelledRows) lookUpEach(ctx context.Context, persons []string, refs []fhir.Ref) (map[fhir.Ref]HiddenFrom, error) {
 	out := personRows{rows: map[fhir.Ref]HiddenFrom{}}
 	take := func(d store.Doc) {
@@ -199,8 +197,8 @@ func (l *LabelledRows) lookUpEach(ctx context.Context, persons []string, refs []
 	return out.rows, nil
 }
 
-// Mark returns the keys of a live document with index.FactRefersToLabelled, if it has a reference to a
-// labelled row.
+// Mark returns the keys of a live document, with index.FactRefersToLabelled if it refers to a labelled
+// row.
 func (l *LabelledRows) Mark(ctx context.Context, keys []store.Key, at store.Partition, body []byte) ([]store.Key, error) {
 	found, err := l.Referenced(ctx, Persons(keys), body)
 	return MarkKeys(keys, at, len(found) > 0), err

@@ -14,8 +14,8 @@ import (
 // nhsNumber is the identifier system of NHS numbers.
 const nhsNumber = fhir.NHSNumberSystem
 
-// IdentifierName is the name (index.AboutKey) of whoever bears an identifier, the same
-// for every spelling of it.
+// IdentifierName returns the name (index.AboutKey) of the person with an identifier. Spellings of the
+// same identifier have the same name.
 func IdentifierName(system, value string) string {
 	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
 	digits, clean := fhir.CleanNHSNumber(value)
@@ -25,9 +25,8 @@ func IdentifierName(system, value string) string {
 	return "id:" + strings.ToLower(strings.TrimRight(system, "/")) + "|" + value
 }
 
-// aliases are the names by which a Consent may mean whoever bears an identifier beside
-// the identifier's own: the value alone, which a Consent may give without a system, and an
-// NHS number under an unknown one.
+// aliases returns the other names by which a Consent may mean the person with an identifier: the value
+// without a system, and an NHS number under an unknown system.
 func aliases(system, value string) []string {
 	name, value := IdentifierName(system, value), strings.TrimSpace(value)
 	if strings.HasPrefix(name, "nhs:") || value == "" {
@@ -40,7 +39,7 @@ func aliases(system, value string) []string {
 	return out
 }
 
-// IdentifierNames are the names of the identifiers that a Patient bears.
+// IdentifierNames returns the names of the identifiers of a Patient.
 func IdentifierNames(body []byte) []string {
 	var out []string
 	gjson.GetBytes(body, "identifier").ForEach(func(_, id gjson.Result) bool {
@@ -52,8 +51,7 @@ func IdentifierNames(body []byte) []string {
 	return out
 }
 
-// PatientNames are the names by which a Consent may mean a Patient for the identifiers that
-// the Patient bears.
+// PatientNames returns the names by which a Consent may mean a Patient for its identifiers.
 func PatientNames(body []byte) []string {
 	out := IdentifierNames(body)
 	gjson.GetBytes(body, "identifier").ForEach(func(_, id gjson.Result) bool {
@@ -63,7 +61,7 @@ func PatientNames(body []byte) []string {
 	return out
 }
 
-// Covers are the names of those whom a Consent may be about.
+// Covers returns the names of the persons whom a Consent may be about.
 func (k *Keyer) Covers(body []byte) []string {
 	s := policy.SubjectsOf(body, k.FHIRBase)
 	out := slices.Clone(s.IDs)
@@ -79,7 +77,7 @@ func (k *Keyer) Covers(body []byte) []string {
 	return out
 }
 
-// NHSNumbers reads the NHS numbers that a Patient bears, as written.
+// NHSNumbers returns the NHS numbers of a Patient, as written.
 func NHSNumbers(body []byte) []string {
 	var out []string
 	for _, id := range gjson.GetBytes(body, "identifier").Array() {
@@ -90,8 +88,8 @@ func NHSNumbers(body []byte) []string {
 	return out
 }
 
-// HasNumberNow reports whether a Patient bears an NHS number at an instant: not one that is
-// marked as old, nor one of which the period has ended or not begun.
+// HasNumberNow reports whether a Patient has an NHS number at an instant. Numbers that are marked as
+// old or are outside their period do not count.
 func HasNumberNow(body []byte, number string, now time.Time) bool {
 	day := now.UTC().Format(time.RFC3339)
 	for _, id := range gjson.GetBytes(body, "identifier").Array() {
@@ -99,7 +97,7 @@ func HasNumberNow(body []byte, number string, now time.Time) bool {
 			continue
 		}
 		start, end := id.Get("period.start").Str, id.Get("period.end").Str
-		// Partial dates compare as the texts that they begin.
+		// Partial dates compare by their common prefix.
 		if start <= day[:min(len(start), len(day))] && (end == "" || end >= day[:min(len(end), len(day))]) {
 			return true
 		}

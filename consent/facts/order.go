@@ -8,8 +8,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// inheritsFromAny reports whether documents of a type take their owners from
-// documents of any type: a Binary does not follow these.
+// inheritsFromAny reports whether documents of a type may inherit owners from documents of any type.
+// A Binary does not inherit from these.
 func inheritsFromAny(typ string) bool {
 	switch typ {
 	case "Provenance", "List", "Group", "Linkage", "AuditEvent", "Binary":
@@ -18,9 +18,8 @@ func inheritsFromAny(typ string) bool {
 	return false
 }
 
-// keyOrders says when documents of a type are keyed: behind those of the types that they
-// may inherit owners from, Patients first. Types that inherit from one another in a
-// circle come last, in lastKeyOrder.
+// keyOrders is the order in which types are keyed: Patients first, and types after those that they may
+// inherit owners from. Types that inherit from each other in a cycle come last (lastKeyOrder).
 var keyOrders = sync.OnceValue(func() map[string]int {
 	at := map[string]int{}
 	for range lastKeyOrder {
@@ -43,8 +42,8 @@ const lastKeyOrder = 12
 
 func KeyOrder(typ string) int { return keyOrders()[typ] }
 
-// MayInheritFromItself reports whether a document of a type may inherit from another one of it, by
-// whatever way, so that one walk over the type may not be enough.
+// MayInheritFromItself reports whether a document of a type may inherit, directly or through others,
+// from another one of the type, so that one walk over the type may not be enough.
 func MayInheritFromItself(typ string) bool {
 	return KeyOrder(typ) == lastKeyOrder || slices.Contains(index.InheritsFrom(typ), typ)
 }

@@ -12,27 +12,26 @@ import (
 	"carerecord/store"
 )
 
-// ownership says whom a document is about, as found in a world.
+// ownership is the resolved ownership of a document.
 type ownership struct {
 	owners []string // ids of live Patients, sorted and distinct
-	// about are the names (index.AboutKey) of those whom it names by something else
-	// than the id of a live Patient, sorted and distinct.
+	// about are the names (index.AboutKey) of persons whom it names other than by the id of a
+	// live Patient, sorted and distinct.
 	about []string
-	// dependsOn are the names of what would change the answer when it arrives or goes: a
-	// Patient who is not there, an NHS number, a resource that owners are inherited
-	// from.
+	// dependsOn are the names on which the result depends: a missing Patient, an NHS number, a
+	// document that owners are inherited from.
 	dependsOn []string
-	resolved  bool // every patient whom it is about is known and there
-	barred    bool // one of them was restricted when deleted
+	resolved  bool // every person whom it is about is a live Patient
+	barred    bool // one of the persons was restricted when deleted
 }
 
-// add takes in the owners of another document.
+// add adds the owners of another document.
 func (o *ownership) add(of ownership) {
 	o.owners, o.about, o.dependsOn = append(o.owners, of.owners...), append(o.about, of.about...), append(o.dependsOn, of.dependsOn...)
 	o.barred = o.barred || of.barred
 }
 
-// appendKeys appends the keys of the owners and of the names.
+// appendKeys appends the keys of the owners and names.
 func (o *ownership) appendKeys(keys []store.Key) []store.Key {
 	for _, p := range o.owners {
 		keys = append(keys, index.OwnerKey(p))
@@ -89,16 +88,15 @@ func (k *Keyer) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 	slices.Sort(out.about)
 	out.about = slices.Compact(out.about)
 	named := len(o.Patients) + len(o.Identifiers) + len(o.InheritFrom)
-	// What may be about nobody is, where all that it follows is about nobody: a Slot of
-	// a Practitioner's Schedule.
+	// Without an owner it is resolved only if it may be about nobody and all its sources
+	// are: a Slot of a Practitioner's Schedule.
 	nobody := o.Optional && len(o.Identifiers) == 0
 	out.resolved = out.resolved && !o.Unsettled && named > 0 && (!o.Unresolved || nobody || len(out.owners) > 0)
 	return out, nil
 }
 
-// ownerByID resolves an owner that is named by the id of a Patient. One who was
-// deleted is still covered by the directives about the identifiers that the Patient
-// bore.
+// ownerByID resolves an owner that is named by the id of a Patient. Directives about the identifiers
+// that a deleted Patient had still apply.
 func (k *Keyer) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (ownership, error) {
 	if self == ref {
 		return ownership{owners: []string{ref.ID}, resolved: true}, nil
@@ -119,13 +117,13 @@ func (k *Keyer) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (o
 	return out, nil
 }
 
-// ownerByIdentifier resolves an owner that is named by an identifier: an NHS number that
-// exactly one Patient bears.
+// ownerByIdentifier resolves an owner that is named by an identifier: an NHS number that exactly one
+// Patient has.
 func (k *Keyer) ownerByIdentifier(ctx context.Context, w Reader, id index.Identifier) (ownership, error) {
 	name := IdentifierName(id.System, id.Value)
 	out := ownership{about: append(aliases(id.System, id.Value), name)}
 	number, ok := strings.CutPrefix(name, "nhs:")
-	if !ok || id.System != nhsNumber { // a likely spelling of the system resolves nobody
+	if !ok || id.System != nhsNumber { // a misspelt system resolves nobody
 		return out, nil
 	}
 	out.dependsOn = []string{name}
@@ -136,9 +134,8 @@ func (k *Keyer) ownerByIdentifier(ctx context.Context, w Reader, id index.Identi
 	return out, err
 }
 
-// inheritOwners returns the owners of a document that another one points at, and the
-// names of what would change them beside the document. They are not resolved where
-// the target is not there or is not resolved itself.
+// inheritOwners returns the owners of another document, and the names on which they depend in addition
+// to that document. They are not resolved where that document is missing or not resolved.
 func (k *Keyer) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (ownership, error) {
 	d, err := w.Newest(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
@@ -158,15 +155,14 @@ func (k *Keyer) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (own
 	}, nil
 }
 
-// visitedOnce is a world that is asked on the way through tombstones, which may name one
-// another: each is asked once.
+// visitedOnce is a Reader for tombstones that refer to each other: each is visited once.
 type visitedOnce struct {
 	Reader
 	refs []store.Ref
 }
 
-// ownersOfTombstone returns whom a tombstone is about: those whom its last version would be
-// about now (docs/decisions/019), and the names of what would change that.
+// ownersOfTombstone returns the owners that the last version of a deleted document would have now
+// (docs/decisions/019), and the names on which they depend.
 func (k *Keyer) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (ownership, error) {
 	way, on := w.(visitedOnce)
 	if !on {
@@ -184,7 +180,7 @@ func (k *Keyer) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (o
 	if err != nil {
 		return ownership{}, err
 	}
-	// Not by its own address: a Patient who is dead is nobody.
+	// Without its own address: a deleted Patient owns nothing.
 	out, err := k.owners(ctx, way, store.Ref{}, row.Owners)
 	if err != nil || d.Ref.Type != "Binary" {
 		return out, err

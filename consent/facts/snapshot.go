@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// Snapshot is what is there in a snapshot.
+// Snapshot is the Reader of a snapshot.
 type Snapshot struct {
 	snap  store.Snap
 	keyer *Keyer
@@ -33,7 +33,7 @@ func (s Snapshot) PatientsByNumber(ctx context.Context, number string) ([]string
 	return s.patientsByNumberExcept(ctx, number, func(string) bool { return false })
 }
 
-// patientsByNumberExcept are the bearers of an NHS number beside those who are left out.
+// patientsByNumberExcept returns the Patients with an NHS number without those that are left out.
 func (s Snapshot) patientsByNumberExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
 	where, err := s.keyer.HasNumber(number)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s Snapshot) patientsByNumberExcept(ctx context.Context, number string, lef
 	return ids, nil
 }
 
-// FormerIdentifiers implements world: from the older versions.
+// FormerIdentifiers implements Reader: it reads the older versions.
 func (s Snapshot) FormerIdentifiers(ctx context.Context, d store.Doc) ([]string, error) {
 	if d.Version <= 1 {
 		return nil, nil
@@ -72,7 +72,7 @@ func (s Snapshot) FormerIdentifiers(ctx context.Context, d store.Doc) ([]string,
 	return out, nil
 }
 
-// HasNumber is the predicate of the Patients with an NHS number.
+// HasNumber matches the Patients with an NHS number.
 func (k *Keyer) HasNumber(number string) (store.Pred, error) {
 	where, err := k.Index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
 	if err != nil {

@@ -12,29 +12,27 @@ import (
 	"carerecord/store"
 )
 
-// TrackedReader is a world that remembers what it answered, so that a commit can demand
-// that all of it still holds: every fact that is derived from another document, or
-// from its absence, is a check or an absence of the batch.
+// TrackedReader is a Reader that makes its answers conditions of a batch: every document that it read,
+// and every absence, is a check or an absence of the batch.
 type TrackedReader struct {
 	Snapshot
 	checks   map[store.Ref]store.Check
-	absences map[string]store.Absent // by what is asked
-	Sources  map[store.Ref]store.Doc // the live ones that something is taken from
-	attached map[store.Ref]NameSet   // the keys by which documents attach Binaries, of those that have to go on doing so
+	absences map[string]store.Absent // by query
+	Sources  map[store.Ref]store.Doc // live documents that keys were inherited from, without bodies
+	attached map[store.Ref]NameSet   // by document, the keys of the Binaries that it must continue to attach
 }
 
 func (k *Keyer) TrackedReader(snap store.Snap) *TrackedReader {
 	return &TrackedReader{k.Snapshot(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]NameSet{}}
 }
 
-// RequireVersion demands that a version stays the newest, under the keys that it has.
+// RequireVersion requires that a version stays the newest, with its keys.
 func (r *TrackedReader) RequireVersion(d store.Doc) {
 	r.checks[d.Ref] = store.Check{Ref: d.Ref, Version: d.Version, KeyRevision: d.KeyRevision}
 }
 
-// RequireSame demands that a document gives what it gives now to those that depend on it.
-// Other versions of it may come: who updates a document often holds up nobody who writes
-// about it (LIM-002).
+// RequireSame requires that dependents continue to inherit the same from a document. New versions of it
+// are permitted: frequent updates of a document do not block writes that depend on it (LIM-002).
 func (r *TrackedReader) RequireSame(d store.Doc) error {
 	if d.Deleted() {
 		r.RequireVersion(d)
@@ -50,8 +48,8 @@ func (r *TrackedReader) RequireSame(d store.Doc) error {
 	return nil
 }
 
-// sameInheritance is satisfied by the keys of a live document that gives the same as another to
-// those that depend on it (SameInheritance), and the numbers of a Patient.
+// sameInheritance matches the keys from which dependents inherit the same as from a live document
+// (SameInheritance), and, for a Patient, with the same NHS numbers.
 func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 	out := store.And{}
 	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix(), index.BearsPrefix()} {
@@ -72,7 +70,7 @@ func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 	if d.Ref.Type != "Patient" {
 		return out, nil
 	}
-	for _, name := range index.Names(d.Keys, index.BearsPrefix()) { // now, or once
+	for _, name := range index.Names(d.Keys, index.BearsPrefix()) { // current and former
 		number, is := strings.CutPrefix(name, "nhs:")
 		if !is {
 			continue
@@ -89,8 +87,7 @@ func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 	return out, nil
 }
 
-// RequireAbsent makes the batch require that nothing matches; name tells one requirement
-// from another.
+// RequireAbsent requires that nothing matches. name identifies the requirement.
 func (r *TrackedReader) RequireAbsent(name string, absent store.Absent) { r.absences[name] = absent }
 
 func (r *TrackedReader) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
@@ -108,8 +105,8 @@ func (r *TrackedReader) PatientsByNumber(ctx context.Context, number string) ([]
 	return r.PatientsByNumberExcept(ctx, number, func(string) bool { return false })
 }
 
-// PatientsByNumberExcept demands that those who were found stay, and that nobody comes who would
-// change what follows: where two were found, no number of others does.
+// PatientsByNumberExcept requires that the Patients that it found stay, and, where it found less than
+// two, that no other Patient gets the number.
 func (r *TrackedReader) PatientsByNumberExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
 	ids, err := r.Snapshot.patientsByNumberExcept(ctx, number, leftOut)
 	if err != nil {
@@ -147,13 +144,13 @@ func (r *TrackedReader) AttachedBy(ctx context.Context, binary, source string) (
 		}
 		r.attached[d.Ref][string(key)] = true
 	}
-	if err == nil && len(docs) == 0 { // nor may one come meanwhile
+	if err == nil && len(docs) == 0 { // and none may be added before the commit
 		r.absences["holders "+binary] = store.Absent{Where: store.Eq{Key: key}, Claims: []store.Key{key}}
 	}
 	return docs, err
 }
 
-// AddConditions puts what was read into a batch, what it writes itself left out.
+// AddConditions adds the conditions to a batch, without those on documents that it writes.
 func (r *TrackedReader) AddConditions(b *store.Batch) {
 	written := map[store.Ref]bool{}
 	for _, w := range b.Writes {

@@ -11,8 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// NewNames are the identifiers, and the ids of Patients, that Consents among some writes
-// name which say something.
+// NewNames returns the identifiers and the Patient ids that deciding Consents among some writes name.
 func (r *Register) NewNames(writes []store.Write) (identifiers, patients []string) {
 	for _, w := range writes {
 		said := statementOf(w.Doc)
@@ -30,8 +29,8 @@ func (r *Register) NewNames(writes []store.Write) (identifiers, patients []strin
 	return identifiers, patients
 }
 
-// FindPatients finds the Patients that bear identifiers, and what some Patients bear or bore.
-// Patients that are written meanwhile join by themselves.
+// FindPatients finds the Patients that have or had some identifiers, and the identifiers of some Patients.
+// Begin adds the Patients that other commits write at the same time.
 func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers, patients []string) error {
 	if len(identifiers)+len(patients) == 0 {
 		return nil
@@ -81,9 +80,8 @@ func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers,
 	return nil
 }
 
-// linkNamed notes which of the identifiers that a Patient bears are named by a
-// Consent, and all where something is said of the Patient by the id. mu must be held, here
-// and below.
+// linkNamed links a Patient to those of its identifiers that a Consent names, and to all if there is a
+// statement about its id. mu must be held, here and below.
 func (r *Register) linkNamed(identifiers []string, patient string, committed bool) {
 	for _, name := range identifiers {
 		if r.identifierCount[name] > 0 || r.patientCount[patient] > 0 {
@@ -103,8 +101,8 @@ func (r *Register) link(name, patient string, committed bool) {
 	r.patientsOf[name][patient], r.identifiersOf[patient][name] = committed, committed
 }
 
-// unlinkFailed takes back what a commit that failed would have made a Patient bear, unless
-// another one did or may.
+// unlinkFailed withdraws the identifiers of a failed commit, except those that another commit wrote or may
+// write.
 func (r *Register) unlinkFailed(identifiers []string, patient string) {
 	for _, name := range identifiers {
 		committed, linked := r.patientsOf[name][patient]
@@ -126,7 +124,7 @@ func (r *Register) unlink(name, patient string) {
 	}
 }
 
-// unlinkIdentifier forgets who bears an identifier that no Consent names any more.
+// unlinkIdentifier forgets the Patients of an identifier that no Consent names.
 func (r *Register) unlinkIdentifier(name string) {
 	for patient := range r.patientsOf[name] {
 		if r.patientCount[patient] == 0 {
@@ -135,8 +133,8 @@ func (r *Register) unlinkIdentifier(name string) {
 	}
 }
 
-// unlinkPatient forgets what a Patient bears of whom nothing is said by the id any more, as
-// far as no Consent names it.
+// unlinkPatient forgets the identifiers of a Patient without statements about its id, except those that a
+// Consent names.
 func (r *Register) unlinkPatient(patient string) {
 	for name := range r.identifiersOf[patient] {
 		if r.identifierCount[name] == 0 || r.deleted[patient] {

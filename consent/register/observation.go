@@ -8,10 +8,10 @@ import (
 	"carerecord/store"
 )
 
-// Sets are the register's sets that a predicate asks.
+// Sets are the sets of persons, by name, that predicates query.
 type Sets struct{ OptedOut, Denied, Restricted store.Set }
 
-// inForce reports what is in force for a name, at one instant.
+// inForce returns what is in force for a name at one instant.
 func (r *Register) inForce(name string) (c statement) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -25,18 +25,18 @@ func (r *Register) inForce(name string) (c statement) {
 	for of := range r.identifiersOf[name] {
 		add(of)
 	}
-	for patient := range r.patientsOf[name] { // it may mean that one, whoever else bears it by now
+	for patient := range r.patientsOf[name] { // the identifier may mean this Patient, even if others have it too
 		add(patient)
 	}
 	return c
 }
 
-// Observation is the register as one request sees it. A directive may change its kind between
-// two questions of a request, so that none of the kinds is in force when it is asked for
-// it: whoever was found in one set stays as found. It is for the goroutine of the request.
+// Observation is the register as one request sees it. A directive may change its kind during a request, so
+// that a query of each kind misses it: a person who was found in one set stays there until the
+// request ends. It is for one goroutine.
 type Observation struct {
 	*Register
-	seen map[string]statement // of those for whom something is in force
+	seen map[string]statement // persons for whom something is in force
 }
 
 func (r *Register) Observe() *Observation { return &Observation{r, map[string]statement{}} }
@@ -52,7 +52,7 @@ func (d *Observation) of(name string) statement {
 	return c
 }
 
-// Sets are the three sets, for predicates and decisions.
+// Sets returns the three sets, for predicates and decisions.
 func (d *Observation) Sets() Sets {
 	return Sets{
 		OptedOut:   facts.SetFunc(func(name string) bool { return d.of(name).optOut }),
@@ -61,8 +61,8 @@ func (d *Observation) Sets() Sets {
 	}
 }
 
-// Patients are the ids of those of whom something may be in force, now, by the id or by
-// an identifier; each once.
+// Patients returns the ids of the Patients for whom something may be in force now, by id or by an
+// identifier; each once.
 func (r *Register) Patients() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -1,3 +1,4 @@
+// Package register is the in-memory table of directives and restrictions.
 package register
 
 import (
@@ -15,52 +16,50 @@ import (
 	"carerecord/store"
 )
 
-// Register says who has a directive or a restriction, in memory: the authority on
-// that (CON-1603). It goes by names (index.AboutKey): a Consent may name somebody by
-// a number that several Patients bear, or none yet. A directive by a number covers
-// every Patient that bears the number in any version, and every document that names
-// it; one by id covers what is about that id, and documents that name a number which that
-// Patient bears or bore, whoever else bears it.
+// Register is the in-memory table of directives and restrictions, and the authority on them (CON-1603).
+// Its keys are the names of persons (index.AboutKey): a Consent can name a person by a number that no
+// Patient or several Patients have. A directive by number covers every Patient that has the number in
+// any version, and every document that names it. A directive by id covers documents about that id, and
+// documents that name a number that the Patient has or had, even if other Patients have it too.
 //
-// It is a function of the committed documents: load makes it from them. A commit
-// that says something new passes through expect before it is made, which puts into
-// force what it denies, and then through over, which puts into force what it says
-// and nothing else. These commits are made one after the other, so that the register
-// follows them in the order of the store. It is safe for concurrent use.
+// The register is a function of the committed documents: Load rebuilds it. A commit that changes it calls
+// Begin, which puts into force everything that the commit denies, and then End, which replaces that by
+// everything that the commit says. These commits are made one by one, in the order of the store. It is
+// safe for concurrent use.
 type Register struct {
-	// CommitLock is held over every commit that says something new to the register.
+	// CommitLock is held by every commit for which NeedsOrder is true.
 	CommitLock *semaphore.Weighted
 
 	mu sync.RWMutex
-	// by document: what it says now.
+	// statements are the current statements by document.
 	statements map[store.Ref]statement
-	// by document: what commits of unknown outcome would have it say. It is in force
-	// beside what docs has, until another version of the document is committed.
+	// unknown are the statements of commits of unknown outcome, by document. They are in force in
+	// addition, until another version of the document is committed.
 	unknown map[store.Ref][]statement
-	// by name: how many documents say so.
+	// By name: how many documents say so.
 	optOut, directive, restricted map[string]int
-	// by name of an identifier: how many Consents name it, whatever they say.
+	// identifierCount is how many Consents name an identifier, by its name.
 	identifierCount map[string]int
-	// by id of a Patient: how many documents say something of the Patient by the id.
+	// patientCount is how many documents make a statement about a Patient, by id.
 	patientCount map[string]int
-	// patientsOf are the Patients that bear or bore an identifier, by its name, where a Consent
-	// names the identifier or something is said of the Patient by the id; bears is the
-	// reverse. The value is whether that is committed.
+	// patientsOf are the Patients that have or had an identifier, by its name, where a Consent
+	// names the identifier or there is a statement about the Patient's id; identifiersOf is
+	// the reverse. The value is whether that is committed.
 	patientsOf, identifiersOf map[string]map[string]bool
-	// deleted are the deleted Patients among these: of whom something is said by the id.
+	// deleted are the deleted Patients among these, with a statement about their id.
 	deleted map[string]bool
-	// inFlight are the identifiers of Patients that commits under way write.
+	// inFlight are the identifiers of Patients in in-flight commits.
 	inFlight map[*store.Write][]string
-	// unknownOutcome are those of them whose outcome is unknown, until another version of the
-	// Patient is committed.
+	// unknownOutcome are the writes of inFlight whose outcome is unknown, until another version
+	// of the Patient is committed.
 	unknownOutcome map[*store.Write]bool
-	// forgetting are the Patients that were deleted, by the version that did it. What is in
-	// docs and bears of them stays until nobody reads any more whose snapshot may be from
-	// before: there their documents are still found by their ids.
+	// forgetting are the deleted Patients, by the version of the tombstone. Their statements and
+	// identifiers stay until all reads have ended whose snapshot may be from before the
+	// deletion: in it, documents are still found by their ids.
 	forgetting map[store.Ref]uint64
 }
 
-// statement is what one document says of whom.
+// statement is the content of one document that decides, and the names whom it is about.
 type statement struct {
 	names                         []string
 	optOut, directive, restricted bool
@@ -76,7 +75,7 @@ func New() *Register {
 	}
 }
 
-// Load reads all directives and restrictions of the store.
+// Load reads all directives and restrictions of a store.
 func (r *Register) Load(ctx context.Context, s store.Store) error {
 	err := s.Read(ctx, func(snap store.Snap) error {
 		for _, q := range []store.Query{
@@ -99,14 +98,14 @@ func (r *Register) Load(ctx context.Context, s store.Store) error {
 	return r.FindPatients(ctx, s, slices.Collect(maps.Keys(r.identifierCount)), slices.Collect(maps.Keys(r.patientCount)))
 }
 
-// replay puts a committed document into force that was not expected.
+// replay applies a document that is committed already.
 func (r *Register) replay(d store.Doc) {
 	writes := []store.Write{{Doc: d}}
 	r.Begin(writes)
-	r.End(writes, func(*store.Write) bool { return true }, nil) // of what is live: nobody leaves
+	r.End(writes, func(*store.Write) bool { return true }, nil) // it is live: none is deleted
 }
 
-// statementOf says what a document says of its patients.
+// statementOf reads the statement of a document from its keys.
 func statementOf(d store.Doc) statement {
 	switch {
 	case d.Ref.Type == "Consent" && !d.Deleted():
@@ -123,9 +122,9 @@ func statementOf(d store.Doc) statement {
 
 func (e statement) decides() bool { return e.optOut || e.directive || e.restricted }
 
-// NeedsOrder reports whether the register depends on the order of a write and others of the
-// same document. Such a commit runs under commits: every one of a Consent, and of a
-// Patient one that sets or ends a restriction, deletes the Patient or brings it back.
+// NeedsOrder reports whether the register depends on the order of a write and other writes of the same
+// document: every write of a Consent, and of a Patient one that sets or ends a restriction, deletes the
+// Patient or restores it. Such a commit holds CommitLock.
 func (r *Register) NeedsOrder(old, now store.Doc) bool {
 	switch now.Ref.Type {
 	case "Consent":
@@ -136,8 +135,8 @@ func (r *Register) NeedsOrder(old, now store.Doc) bool {
 	return false
 }
 
-// Begin puts into force what the writes of a commit deny, before it is made, and
-// notes which Patients they bring. over has to follow.
+// Begin puts into force what the writes of a commit deny, before the commit, and notes the identifiers of
+// their Patients. End must follow.
 func (r *Register) Begin(writes []store.Write) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,9 +153,9 @@ func (r *Register) Begin(writes []store.Write) {
 	}
 }
 
-// End puts into force what the writes of a commit say, all at once, or takes back
-// what expect did where the commit failed. err is the outcome of the commit. tells says
-// which writes were made in order. left are the deleted Patients, for forget.
+// End puts into force the statements of a commit, or withdraws those of Begin where it failed. err is the
+// outcome of the commit. needsOrder reports which writes were made in order. It returns the deleted
+// Patients, for Forget.
 func (r *Register) End(writes []store.Write, needsOrder func(*store.Write) bool, err error) (deleted map[store.Ref]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -189,7 +188,7 @@ func (r *Register) End(writes []store.Write, needsOrder func(*store.Write) bool,
 			if now.decides() {
 				r.unknown[ref] = append(r.unknown[ref], now)
 			}
-			if len(identifiers) > 0 { // it may be there, or come yet
+			if len(identifiers) > 0 { // it may be stored, or may be stored later
 				r.inFlight[w], r.unknownOutcome[w] = identifiers, true
 			}
 		default:
@@ -200,8 +199,8 @@ func (r *Register) End(writes []store.Write, needsOrder func(*store.Write) bool,
 	return deleted
 }
 
-// dropUnknown ends what was kept of commits of unknown outcome, where another version of the
-// Patient was committed since.
+// dropUnknown withdraws the identifiers of commits of unknown outcome, after another version of the
+// Patient was committed.
 func (r *Register) dropUnknown(ref store.Ref) {
 	for w := range r.unknownOutcome {
 		if w.Doc.Ref != ref {
@@ -214,8 +213,8 @@ func (r *Register) dropUnknown(ref store.Ref) {
 	}
 }
 
-// Forget takes deleted Patients out, unless they have come back. What a commit under way
-// brings back stays until its outcome is known.
+// Forget removes deleted Patients unless they were restored. Statements of an in-flight commit that
+// restores a Patient stay until its outcome is known.
 func (r *Register) Forget(deleted map[store.Ref]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -225,19 +224,19 @@ func (r *Register) Forget(deleted map[store.Ref]uint64) {
 		}
 		delete(r.forgetting, ref)
 		r.replace(ref, statement{})
-		if r.patientCount[ref.ID] > 0 { // what is said of the Patient by the id stays in force
+		if r.patientCount[ref.ID] > 0 { // statements about the id stay in force
 			r.deleted[ref.ID] = true
 			continue
 		}
 		identifiers := slices.Collect(maps.Keys(r.identifiersOf[ref.ID]))
 		for _, name := range identifiers {
-			r.patientsOf[name][ref.ID], r.identifiersOf[ref.ID][name] = false, false // not committed any more
+			r.patientsOf[name][ref.ID], r.identifiersOf[ref.ID][name] = false, false // no longer committed
 		}
 		r.unlinkFailed(identifiers, ref.ID)
 	}
 }
 
-// replace puts what a document says now in the place of what it said and may have said.
+// replace replaces the statements of a document, unknown ones included.
 func (r *Register) replace(ref store.Ref, now statement) {
 	r.count(r.statements[ref], -1)
 	for _, e := range r.unknown[ref] {
@@ -249,7 +248,7 @@ func (r *Register) replace(ref store.Ref, now statement) {
 	}
 }
 
-// count takes an entry in or out. What is committed was expected: expect counted it.
+// count adds a statement to the counts or removes it. Begin has counted those of a commit.
 func (r *Register) count(e statement, by int) {
 	add := func(m map[string]int, name string, holds bool) {
 		if !holds {
