@@ -2,17 +2,16 @@ package consent
 
 import "sync"
 
-// activeReads are the reads under way. What a commit permits may rest on documents that it
-// wrote: a reader whose snapshot is from before the commit must not be permitted it. It
-// is safe for concurrent use.
+// activeReads counts the reads in progress. Permissions of a commit can depend on documents that it
+// writes, so they must not apply to a read whose snapshot is older. It is safe for concurrent use.
 type activeReads struct {
 	mu      sync.Mutex
 	epoch   uint64
-	began   map[uint64]int // reads under way, by the epoch in which they began
+	began   map[uint64]int // reads in progress, by the epoch in which they began
 	waiting []deferredCall // by epoch
 }
 
-// deferredCall is what waits for all reads that began in an epoch or before.
+// deferredCall waits for the end of all reads that began in an epoch or before.
 type deferredCall struct {
 	epoch uint64
 	do    func()
@@ -20,7 +19,7 @@ type deferredCall struct {
 
 func newActiveReads() *activeReads { return &activeReads{began: map[uint64]int{}} }
 
-// begin begins a read. It is to be called before the snapshot is taken; leave ends it.
+// begin begins a read. It must be called before the snapshot is taken.
 func (r *activeReads) begin() (end func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,8 +38,8 @@ func (r *activeReads) begin() (end func()) {
 	}
 }
 
-// afterCurrent calls a function when every read has ended that is under way now: at once where
-// there is none, else in the goroutine of the last one.
+// afterCurrent calls a function when all current reads have ended: at once where there is none, else in
+// the goroutine of the last one.
 func (r *activeReads) afterCurrent(do func()) {
 	r.mu.Lock()
 	if len(r.began) == 0 {
@@ -53,7 +52,7 @@ func (r *activeReads) afterCurrent(do func()) {
 	r.mu.Unlock()
 }
 
-// takeDue takes out what waits for no read any more. mu must be held.
+// takeDue removes the calls that no longer wait. mu must be held.
 func (r *activeReads) takeDue() []deferredCall {
 	n := 0
 	for n < len(r.waiting) && !r.activeUpTo(r.waiting[n].epoch) {
@@ -64,7 +63,7 @@ func (r *activeReads) takeDue() []deferredCall {
 	return due
 }
 
-// activeUpTo reports whether a read is under way that began in an epoch or before.
+// activeUpTo reports whether a read is in progress that began in an epoch or before.
 func (r *activeReads) activeUpTo(epoch uint64) bool {
 	for began := range r.began {
 		if began <= epoch {
@@ -74,7 +73,7 @@ func (r *activeReads) activeUpTo(epoch uint64) bool {
 	return false
 }
 
-// idle reports whether nobody reads, and nothing waits.
+// idle reports whether there is no read and no deferred call.
 func (r *activeReads) idle() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 	"carerecord/store"
 )
 
-// rekeyAttached keys anew the Binaries of the same source that a document attaches, or
-// did before, as part of the batch. A page of the backlog notes those that many documents
-// attach as stale: pages of the same name share them, and each would ask all these documents.
+// rekeyAttached rekeys, in the same batch, the Binaries of the same source that a document attaches or
+// attached before. A page of the backlog adds entries for Binaries with many parents instead: otherwise
+// each page of a name would read all these parents.
 func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc, changed map[string]int) error {
 	if slices.Equal(index.Attached(now.Keys), index.Attached(before.Keys)) && !now.Deleted() && before.Version > 0 && !before.Deleted() && facts.SameInheritance(now.Keys, before.Keys) {
 		return nil
@@ -29,10 +29,10 @@ func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc
 			if err != nil {
 				return fmt.Errorf("look for an attached Binary: %w", err)
 			}
-			if d.Source != now.Source { // it does not follow from documents of others
+			if d.Source != now.Source { // a document of another source is no parent
 				continue
 			}
-			if d.Deleted() { // what inherits from it depends on what attaches it
+			if d.Deleted() { // what inherits from it depends on its parents
 				changed[ref.String()] = max(changed[ref.String()], c.keyedAt[now.Ref])
 				if err := c.findDependents(ctx, ref.String(), c.staleFrom(now), d); err != nil {
 					return err
@@ -54,9 +54,9 @@ func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc
 	return nil
 }
 
-// postpone notes a Binary that a document attaches as stale, where the batch is a page of
-// the backlog and more documents attach it than a page has. What depends on the Binary is
-// stale by the same name (entryKeys.add); what follows through others is noted too.
+// postpone adds an entry for a Binary and returns true if the batch is a page of the backlog and the Binary
+// has more parents than a page. The entry includes what depends on the Binary (entryKeys.add); indirect
+// dependents get entries of their own.
 func (c *commitBuilder) postpone(ctx context.Context, binary, by store.Doc) (bool, error) {
 	if !c.backlogPage {
 		return false, nil
@@ -78,7 +78,7 @@ func (c *commitBuilder) postpone(ctx context.Context, binary, by store.Doc) (boo
 	return true, c.findDependents(ctx, binary.Ref.String(), s, binary)
 }
 
-// isParentOf reports whether a stored document leads to a Binary that it attaches: one of the
+// isParentOf reports whether a stored document is a parent of a Binary that it attaches: both have the
 // same source.
 func (c *commitBuilder) isParentOf(ctx context.Context, d store.Doc, id string) (bool, error) {
 	b, err := c.view.snap.Get(ctx, store.Ref{Type: "Binary", ID: id})

@@ -20,18 +20,17 @@ import (
 // odsCode is the identifier system of ODS codes.
 const odsCode = "https://fhir.nhs.uk/Id/ods-organization-code"
 
-// notAllowed is the one answer to a person who may not write this, for every
-// patient and for none (CON-404).
+// notAllowed is the answer to a person who may not write this. It is the same for every patient and for
+// none (CON-404).
 func notAllowed(g *Guard) *fhir.Error {
 	e := fhir.Fault(403, "forbidden", "The acting role does not permit this.")
 	e.Issues[0].Detail = fhir.Coding{System: g.publicURL + accessSystemSuffix, Code: RoleNotAllowed}
 	return e
 }
 
-// mayRecordFor reports whether a person may record a directive of the patient
-// whom the Consent names: the patient, or the registered practice (CON-502).
-// Other people, and patients unknown to or hidden from the writer, get one
-// identical answer.
+// mayRecordFor returns an error unless a person may record a directive of the patient whom the Consent
+// names: the patient, or staff of the registered practice (CON-502). The error is the same for other
+// people and for patients who are unknown to or hidden from the writer.
 func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	g := c.view.guard
 	ref, ok := fhir.ParseRef(g.publicURL+"/fhir", gjson.GetBytes(body, "patient.reference").Str)
@@ -62,8 +61,8 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// registeredWith reports whether a Patient's generalPractitioner is an
-// organisation: by its ODS identifier, or through its Organization.
+// registeredWith reports whether a Patient's generalPractitioner is an organisation: by its ODS
+// identifier, or by a reference to its Organization.
 func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
 	for _, gp := range gjson.GetBytes(patient, "generalPractitioner").Array() {
 		if id := gp.Get("identifier"); id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
@@ -89,8 +88,8 @@ func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods 
 	return false, nil
 }
 
-// mayChange refuses an edition of a Consent by somebody who did not make it: a
-// feed's write never edits what a person said, nor the reverse (CON-502).
+// mayChange refuses a change of a Consent by others than its author: a source system does not change the
+// statement of a person, nor a person one of a source system (CON-502).
 func (c *commitBuilder) mayChange(ch *Change, t *target) error {
 	if ch.Ref.Type != "Consent" || !t.visible {
 		return nil
@@ -109,7 +108,7 @@ func (c *commitBuilder) mayChange(ch *Change, t *target) error {
 	return nil
 }
 
-// authorFacts are the facts of a new version that follow from who made the first one.
+// authorFacts returns the facts of a new version that follow from the author of the first version.
 func (c *commitBuilder) authorFacts(ref store.Ref, t *target) []store.Key {
 	kind := c.view.grant.principal.Kind
 	switch {
@@ -121,10 +120,10 @@ func (c *commitBuilder) authorFacts(ref store.Ref, t *target) []store.Key {
 	return nil
 }
 
-// requirePatient refuses a Consent that names nobody at all (CON-641).
+// requirePatient refuses a Consent that names no patient (CON-641).
 func requirePatient(g *Guard, w *store.Write) error {
 	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.keyer.Covers(w.Doc.Body), func(name string) bool {
-		return !strings.HasPrefix(name, "url:urn:") // which stands for what a bundle brings, and none did
+		return !strings.HasPrefix(name, "url:urn:") // an entry that the bundle does not have
 	}) {
 		return nil
 	}
@@ -132,10 +131,10 @@ func requirePatient(g *Guard, w *store.Write) error {
 		Text: "A Consent must name its patient by a reference, an identifier or a contained Patient."}}}
 }
 
-// requireSinglePatient refuses an active directive of a person that names somebody beside the
-// patient for whom the person may record it: as the one it is about, in any form that is
-// read (policy.SubjectsOf), since it would refuse for them too, and as anybody else, since
-// a refusal by them would hide it from those who may end it (CON-502, CON-640).
+// requireSinglePatient refuses an active directive of a person that names anybody but the patient for whom
+// the person may record it: as its patient, in any form that policy.SubjectsOf reads, since it would
+// refuse for them too; or as a mention, since their refusal would hide it from those who may end it
+// (CON-502, CON-640).
 func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write) error {
 	if policy.Read(w.Doc.Body, true) == policy.NotADirective {
 		return nil
@@ -162,8 +161,7 @@ func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write
 	return nil
 }
 
-// requireSamePatient refuses a directive that an update would take from a patient whom it
-// covers.
+// requireSamePatient refuses an update of a directive that no longer names a patient whom it covers.
 func (c *commitBuilder) requireSamePatient(w *store.Write) error {
 	before := c.replaced[w.Doc.Ref]
 	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Deleted() {
@@ -179,8 +177,7 @@ func (c *commitBuilder) requireSamePatient(w *store.Write) error {
 	return nil
 }
 
-// checkAuthor tests what can be tested only on the finished version: who may write a
-// directive about whom.
+// checkAuthor checks, on the final version, who may write a directive about whom.
 func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
 	w, ok := c.pending[ch.Ref]
 	if !ok || ch.Kind == ChangeFind || ch.Kind == ChangeDelete {
@@ -195,7 +192,7 @@ func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
 			return err
 		}
 		return c.requireSamePatient(w)
-	case Backend: // who operates the record: stage has seen to it
+	case Backend: // stage has checked that it operates the record
 		if ch.Ref.Type == definitions.Type {
 			return nil
 		}
@@ -203,7 +200,7 @@ func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
 	if ch.Ref.Type != "Consent" {
 		return notAllowed(c.view.guard)
 	}
-	// Rights are judged on what is written, whatever the form, and on what stood.
+	// Both the new and the current version are checked, for every kind of change.
 	if before := c.replaced[ch.Ref]; before.Version > 0 && !before.Deleted() {
 		if err := c.mayRecordFor(ctx, before.Body); err != nil {
 			return err

@@ -9,11 +9,9 @@ import (
 	"carerecord/store"
 )
 
-// binaryVisible reports whether something that the View shows leads to a version of a Binary
-// (SMART-257, CON-1206). The keys of a Binary say what the pipeline decides of its
-// documents; what rules hide or cut of these, and on what types the scopes give no
-// letter, is asked of each. One to which nothing leads is its source's alone, as its
-// keys say.
+// binaryVisible reports whether the View shows a parent of a version of a Binary (SMART-257, CON-1206). The
+// keys of a Binary contain what the built-in steps decide about its parents; rules and scopes are evaluated
+// for each parent. A Binary without parents is decided by its keys: only its source sees it.
 func (v *View) binaryVisible(ctx context.Context, d store.Doc) (bool, error) {
 	if !v.needsParent(d.Ref.Type) {
 		return true, nil
@@ -42,17 +40,15 @@ func (v *View) binaryVisible(ctx context.Context, d store.Doc) (bool, error) {
 	return len(docs) == 0, nil
 }
 
-// needsParent reports whether documents of a type are there only for who sees what leads
-// to them.
+// needsParent reports whether documents of a type are visible only through a visible parent.
 func (v *View) needsParent(typ string) bool {
 	kind := v.grant.principal.Kind
 	//law:binary-visible
 	return typ == "Binary" && kind != System && kind != SourceSystem
 }
 
-// parentShows reports whether a document that leads to a Binary is shown, and still
-// attaches it if it did. A Binary that stands for the access to another is judged by
-// its own keys.
+// parentShows reports whether a parent of a Binary is visible, and still attaches it after cuts if it did
+// before. A securityContext does not depend on the elements of its target.
 func (v *View) parentShows(ctx context.Context, lead store.Doc, binary string) (bool, error) {
 	if !store.Match(v.where(lead.Ref.Type), lead.Keys) {
 		return false, *v.failed

@@ -14,34 +14,33 @@ import (
 	"carerecord/store"
 )
 
-// commitBuilder is one batch in the making. It is a world: the snapshot with the batch on
-// top.
+// commitBuilder makes one batch. It is a facts.Reader: the snapshot with the batch on top.
 type commitBuilder struct {
 	*facts.TrackedReader
 	view    *View
 	at      time.Time
-	pending map[store.Ref]*store.Write // what this batch makes newest
-	// patients are the ids of the Patients among them.
+	pending map[store.Ref]*store.Write // the new versions
+	// patients are the ids of the Patients in pending.
 	patients map[string]bool
 	order    []store.Ref
-	replaced map[store.Ref]store.Doc // the versions that were newest
+	replaced map[store.Ref]store.Doc // the current versions of these documents
 	absences []store.Absent          // of conditional creates
 
-	entries        map[store.Ref]index.Entry // what the bodies of the batch say
+	entries        map[store.Ref]index.Entry // of the documents of the batch
 	dependents     dependentDocs
-	keyedAt        map[store.Ref]int       // when a document of the batch was keyed
-	keyCount       int                     // how often one was
-	lastPropagated map[store.Ref]store.Doc // documents as those that depend on them know them
+	keyedAt        map[store.Ref]int       // when a document of the batch was keyed last, as a count
+	keyCount       int                     // the current count
+	lastPropagated map[store.Ref]store.Doc // documents as their dependents were keyed from them
 
-	changedNames map[string]bool          // the names that the batch changes: whether documents were looked for that depend on them
-	staleNames   map[string]backlog.Entry // those that some do depend on
-	newlyStale   map[string]bool          // those of stale that nobody else had added, once the batch is committed
+	changedNames map[string]bool          // names that the batch changes; whether their dependents were looked for
+	staleNames   map[string]backlog.Entry // those that have dependents in the store
+	newlyStale   map[string]bool          // those of staleNames that had no entry before the commit
 
 	backlogPage bool // the batch is a page of the backlog
-	depth       int  // Entry.Depth of the names that it changes
+	depth       int  // Entry.Depth of the new entries
 
-	definitions *index.Definitions // the defined search parameters that the batch is keyed with
-	newTable    *definitions.Table // the table that the batch brings; nil for the one that stands
+	definitions *index.Definitions // the search parameters that the batch is keyed with
+	newTable    *definitions.Table // the table that the batch brings; nil for none
 }
 
 func (v *View) newCommitBuilder() *commitBuilder {
@@ -53,19 +52,18 @@ func (v *View) newCommitBuilder() *commitBuilder {
 	}
 }
 
-// target is what stands where a change wants to write. cur is as stored, shown
-// as the writer sees it.
+// target is the document that a change writes to. cur is stored, shown is its projection.
 type target struct {
 	cur, shown      store.Doc
 	exists, visible bool
 }
 
-// live: there is a current version, and the writer sees it.
+// live reports whether the writer sees a current version.
 func (t *target) live() bool { return t.visible && !t.cur.Deleted() }
 
-// target reads what stands.
+// target reads the document that a change writes to.
 func (c *commitBuilder) target(ctx context.Context, ch *Change) (t target, err error) {
-	if ch.Kind == ChangeCreate { // an id that NewID made: Expect 0 sees to it that it is new
+	if ch.Kind == ChangeCreate { // the id is new: Expect is 0
 		return t, nil
 	}
 	t.cur, err = c.view.snap.Get(ctx, ch.Ref)
@@ -83,8 +81,8 @@ func (c *commitBuilder) target(ctx context.Context, ch *Change) (t target, err e
 	return t, nil
 }
 
-// stage reads what stands, tests the rights and conditions that need it, and
-// puts the new version into the batch, not yet described.
+// stage reads the target, checks the conditions that depend on it, and adds the new version to the
+// batch, without keys.
 func (c *commitBuilder) stage(ctx context.Context, ch *Change) error {
 	if ch.Ref.Type == definitions.Type && ch.Kind != ChangeFind && !c.view.grant.principal.Operates() {
 		return notAllowed(c.view.guard)
@@ -127,9 +125,8 @@ func (c *commitBuilder) stage(ctx context.Context, ch *Change) error {
 	return nil
 }
 
-// absent is what must have no match when a change is made. A commit knows stored
-// keys only: a match that a cut may have changed is no obstacle, for whether it
-// is one depends on what the writer does not see.
+// absent must have no match when a change is made. A commit evaluates stored keys. It ignores matches
+// that a cut may have changed, since the writer may not see why they match.
 func (v *View) absent(ch *Change) store.Pred {
 	where := store.And{ch.Absent, v.where(ch.Ref.Type)}
 	//law:criteria-absent
@@ -148,14 +145,14 @@ func (c *commitBuilder) put(w store.Write, before store.Doc) {
 	c.order = append(c.order, w.Doc.Ref)
 }
 
-// results projects what was made for the writer.
+// results projects the new versions for the writer.
 func (c *commitBuilder) results(ctx context.Context, changes []Change) ([]Result, error) {
 	out := make([]Result, len(changes))
 	for i, ch := range changes {
 		w, ok := c.pending[ch.Ref]
 		if !ok {
 			out[i] = Result{Doc: store.Doc{Ref: ch.Ref}}
-			if ch.Kind != ChangeDelete { // found, or changed into what it was
+			if ch.Kind != ChangeDelete { // found, or unchanged
 				d, err := c.view.Get(ctx, ch.Ref)
 				if err != nil {
 					return nil, err
@@ -168,7 +165,7 @@ func (c *commitBuilder) results(ctx context.Context, changes []Change) ([]Result
 		if store.Match(c.view.where(ch.Ref.Type), w.Doc.Keys) {
 			d, err = c.view.project(ctx, w.Doc, w.Doc.Keys)
 		}
-		if errors.Is(err, store.ErrNotFound) { // hidden from its writer
+		if errors.Is(err, store.ErrNotFound) { // hidden from the writer
 			d, err = w.Doc, nil
 			d.Body = nil
 		}
@@ -180,8 +177,7 @@ func (c *commitBuilder) results(ctx context.Context, changes []Change) ([]Result
 	return out, nil
 }
 
-// define makes the table of search parameters as the batch leaves it, where the batch writes
-// definitions.
+// define makes the table of search parameters after the batch, where it writes definitions.
 func (c *commitBuilder) define(changes []Change) (err error) {
 	var written []definitions.Written
 	for i := range changes {

@@ -16,7 +16,7 @@ func (c *commitBuilder) Newest(ctx context.Context, ref store.Ref) (store.Doc, e
 	return c.TrackedReader.Newest(ctx, ref)
 }
 
-// BeforeDeletion is what stood before a tombstone, of the batch or of the store.
+// BeforeDeletion returns the version before a tombstone of the batch or of the store.
 func (c *commitBuilder) BeforeDeletion(ctx context.Context, d store.Doc) (store.Doc, error) {
 	if _, pending := c.pending[d.Ref]; pending {
 		return c.replaced[d.Ref], nil
@@ -25,8 +25,8 @@ func (c *commitBuilder) BeforeDeletion(ctx context.Context, d store.Doc) (store.
 }
 
 func (c *commitBuilder) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
-	// As of now: the demand that follows is tested when the batch is committed, and a
-	// document may have left the batch by then (drop).
+	// A copy: the condition is evaluated when the batch is committed, and dropLast may have removed
+	// documents by then.
 	pending := maps.Clone(c.patients)
 	found, err := c.TrackedReader.PatientsByNumberExcept(ctx, number, func(id string) bool { return pending[id] })
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *commitBuilder) PatientsByNumber(ctx context.Context, number string) ([]
 	for id := range c.patients {
 		w := c.pending[store.Ref{Type: "Patient", ID: id}]
 		says := w.Doc.Keys
-		if row, read := c.entries[w.Doc.Ref]; read { // what the body says, be it keyed yet or not
+		if row, read := c.entries[w.Doc.Ref]; read { // of the new body, whether it is keyed yet or not
 			says = row.Keys
 		}
 		if !w.Doc.Deleted() && store.Match(where, says) {
@@ -50,12 +50,12 @@ func (c *commitBuilder) PatientsByNumber(ctx context.Context, number string) ([]
 	return found[:min(2, len(found))], nil
 }
 
-// FormerIdentifiers is what the version before a new one bears and bore: its keys say so.
+// FormerIdentifiers reads the keys of the version before: they contain older identifiers too.
 func (c *commitBuilder) FormerIdentifiers(_ context.Context, d store.Doc) ([]string, error) {
 	return index.Names(c.replaced[d.Ref].Keys, index.BearsPrefix()), nil
 }
 
-// AttachedBy are those of the snapshot with the batch on top.
+// AttachedBy returns the documents of the snapshot with the batch on top.
 func (c *commitBuilder) AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	stored, err := c.TrackedReader.AttachedBy(ctx, binary, source)
 	if err != nil {

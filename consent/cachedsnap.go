@@ -6,10 +6,9 @@ import (
 	"carerecord/store"
 )
 
-// cachedSnap remembers the document that was read last: a request asks for the
-// patient whom it names when it is decided, and again when it is answered; the
-// rows of a bundle ask for one patient, row after row. A snapshot does not
-// change, so what is remembered is what it holds. It is for one goroutine.
+// cachedSnap caches the last document that was read: a request reads its patient for the decision and
+// again for the answer, and the rows of a bundle name the same patient one after the other. It is for
+// one goroutine.
 type cachedSnap struct {
 	store.Snap
 	last   store.Doc

@@ -12,19 +12,17 @@ import (
 	"carerecord/store"
 )
 
-// typeCatalog is the resource types of which the store holds documents, and the names
-// that documents depend on. A question about one patient across all types asks
-// these types, one after the other: the engines post keys by type. A type stays in
-// the set when its last document goes. It is safe for concurrent use.
+// typeCatalog is the set of resource types of which the store has documents, and of names on which
+// documents depend. Queries of all types run type by type, since engines keep postings by type. Types
+// and names are never removed. It is safe for concurrent use.
 type typeCatalog struct {
 	mu    sync.RWMutex
 	types []string // sorted, never changed in place
-	// dependedOn are the names that some document depends on (index.DependsOnKey), or did
-	// once: nothing depends on a name that is not among them.
+	// dependedOn are the names on which a document depends (index.DependsOnKey) or once did.
 	dependedOn map[string]bool
-	// changing are the names that commits under way change.
+	// changing are the names that in-flight commits change.
 	changing map[string]*nameChange
-	// dependents are the commits under way, by the names that their documents depend on.
+	// dependents are the in-flight commits, by the names on which their documents depend.
 	dependents map[string]map[*catalogCommit]bool
 }
 
@@ -32,7 +30,7 @@ func newTypeCatalog() *typeCatalog {
 	return &typeCatalog{dependedOn: map[string]bool{}, changing: map[string]*nameChange{}, dependents: map[string]map[*catalogCommit]bool{}}
 }
 
-// load finds the types that are there.
+// load reads the types and names from the store.
 func (p *typeCatalog) load(ctx context.Context, s store.Store) error {
 	return s.Read(ctx, func(snap store.Snap) error {
 		for _, typ := range r4.Resources() {
@@ -56,7 +54,7 @@ func (p *typeCatalog) load(ctx context.Context, s store.Store) error {
 	})
 }
 
-// add takes in a type, before its first document is committed.
+// add adds a type. It must be called before its first document is committed.
 func (p *typeCatalog) add(typ string) {
 	p.mu.RLock()
 	_, known := slices.BinarySearch(p.types, typ)
@@ -71,7 +69,7 @@ func (p *typeCatalog) add(typ string) {
 	}
 }
 
-// noteDependencies notes names that a document depends on.
+// noteDependencies adds names on which a document depends.
 func (p *typeCatalog) noteDependencies(names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +85,7 @@ func (p *typeCatalog) mayHaveDependents(name string) bool {
 	return p.dependedOn[name]
 }
 
-// storedTypes returns the types that are there, sorted.
+// storedTypes returns the types, sorted. Callers must not change it.
 func (p *typeCatalog) storedTypes() []string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -105,29 +103,24 @@ func (p *typeCatalog) anyMatch(ctx context.Context, snap store.Snap, where store
 	return false, nil
 }
 
-// nameChange is how many commits under way change a name; over is closed when there is
-// none any more.
+// nameChange counts the in-flight commits that change a name. done is closed when the last one ends.
 type nameChange struct {
 	commits int
 	done    chan struct{}
 }
 
-// catalogCommit is a commit under way; over is closed when it has ended.
+// catalogCommit is an in-flight commit. done is closed when it ends.
 type catalogCommit struct{ done chan struct{} }
 
-// begin begins the last part of a commit, which ends with arrive: the documents of
-// the commit depend on the names in wants, and it changes those in changed. The
-// values of changed say of which the commit has looked for documents in the store.
+// begin registers a commit whose documents depend on some names and which changes others, until end is
+// called. The values of changed say for which names the commit looked for dependents in the store.
 //
-// Of two commits where one changes what the other's documents depend on, the second
-// to depart is a conflict if it could miss the other: a document that comes to
-// depend on a name while that changes, and a change that did not look for documents
-// although there may be some. The conflict of a name that is changing is returned when
-// it changes no more, so that beginning again is of use. A change that did look waits
-// until the commits have ended whose documents depend on the name and that departed
-// before: a store may commit both, and who keys what depends on the name must find
-// their documents. Since nobody waits for who departed later, all these waits end.
-// Nothing may be held meanwhile that another commit waits for.
+// Of two commits where one changes a name on which documents of the other depend, the second one to
+// begin gets store.ErrConflict if it could miss the other: a new dependent of a name that is being
+// changed (returned when the change has ended, so that a retry can succeed), and a change that did not
+// look for dependents although there may be some. A change that did look waits for the earlier commits
+// with dependents: the store may commit both, and the backlog must find their documents. No commit waits
+// for a later one, so all waits end. The caller must hold nothing that another commit waits for.
 func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map[string]bool) (arrive func(), err error) {
 	p.mu.Lock()
 	for _, name := range dependsOn {
@@ -161,8 +154,7 @@ func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map
 	return arrive, nil
 }
 
-// addCommit notes a commit, and returns those whose end it has to wait for. mu must be
-// held.
+// addCommit registers a commit, and returns those whose end it must wait for. mu must be held.
 func (p *typeCatalog) addCommit(me *catalogCommit, dependsOn []string, changed map[string]bool) (earlier []*catalogCommit) {
 	for name := range changed {
 		earlier = slices.AppendSeq(earlier, maps.Keys(p.dependents[name]))
@@ -181,7 +173,7 @@ func (p *typeCatalog) addCommit(me *catalogCommit, dependsOn []string, changed m
 	return earlier
 }
 
-// end ends a commit.
+// end removes a commit.
 func (p *typeCatalog) end(me *catalogCommit, dependsOn []string, changed map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,33 +14,32 @@ import (
 	"carerecord/store"
 )
 
-// How many documents that depend on a write are keyed anew in one commit, and how
-// many before the write is answered; the rest follows in the background.
+// How many dependents are rekeyed in one commit, and how many before the write is answered; the
+// others are rekeyed in the background.
 const (
 	catchUpPage      = 50
 	catchUpInlineMax = 200
-	// catchUpNames is of how many names one commit keys what depends on them. What
-	// depends on many, such as a List of many rows, is keyed once for all of these.
+	// catchUpNames is for how many names one commit rekeys dependents. A document that depends on
+	// many of them, for example a List, is rekeyed once for all.
 	catchUpNames = 500
-	// catchUpTries is how often a page that lost a race is tried again; from
-	// catchUpSingly on it is one document.
+	// catchUpTries is how often a page is tried that conflicts with other commits; from
+	// catchUpSingly on it has one document.
 	catchUpTries  = 100
 	catchUpSingly = 5
 )
 
-// Backlog is how many names there are whose dependents are not all keyed anew, and
-// how many documents were looked at for these so far. It is for metrics.
+// Backlog returns the number of entries of the backlog, and how many documents have been read for them.
+// It is for metrics.
 func (g *Guard) Backlog() (names, done int) {
 	return g.backlog.Size()
 }
 
-// BacklogWork has an element when documents may have to be keyed anew.
+// BacklogWork has an element when documents may have to be rekeyed.
 func (g *Guard) BacklogWork() <-chan struct{} { return g.backlog.Work() }
 
-// CatchUp keys anew all documents that depend on what was written, until none is
-// left. An interrupted one goes on. rest is called between pages, with how many
-// documents were looked at since the last time, and may wait. Where a name fails, what may
-// follow it waits too: it would be keyed from old keys.
+// CatchUp rekeys all documents of the backlog until it is empty. It calls pause between pages, with the
+// number of documents read since the last call; pause may wait, and its error ends CatchUp. If an entry
+// fails, deeper entries are left: they would be rekeyed from outdated keys.
 func (g *Guard) CatchUp(ctx context.Context, pause func(ctx context.Context, looked int) error) error {
 	var failed []error
 	for {
@@ -74,17 +73,16 @@ func (g *Guard) CatchUp(ctx context.Context, pause func(ctx context.Context, loo
 	}
 }
 
-// rekeyedPage is what keyPage did.
+// rekeyedPage is the outcome of keyPage.
 type rekeyedPage struct {
-	read       int                      // documents that were looked at
-	ended      int                      // how many of the names are done
-	added      map[string]backlog.Entry // names that the page changed in turn
-	newlyStale map[string]bool          // those of added that nobody else had added
+	read       int                      // documents read
+	ended      int                      // how many of the names have ended
+	added      map[string]backlog.Entry // new entries
+	newlyStale map[string]bool          // those of added that had no entry before
 }
 
-// catchUpInline keys what depends on names that a write changed, where that is
-// little. The write is committed, so that a failure is for the background. So is what
-// follows other names too: these may come first.
+// catchUpInline rekeys the dependents of a committed write, if they are few. It ignores errors and leaves
+// the rest to the background, and so entries that depend on those of other commits.
 func (g *Guard) catchUpInline(ctx context.Context, c *commitBuilder) {
 	own := map[string]bool{}
 	queue := g.backlog.NewQueue()
@@ -111,8 +109,8 @@ func (g *Guard) catchUpInline(ctx context.Context, c *commitBuilder) {
 	}
 }
 
-// keyPage keys the next page of what depends on the first of some names, and on those that
-// follow as long as there is room, in one commit with where it ends.
+// keyPage rekeys the next page of the first of some names, and of the next ones as long as there is room,
+// in one commit with the new positions.
 func (g *Guard) keyPage(ctx context.Context, names []string) (p rekeyedPage, err error) {
 	for try := 0; ; try++ {
 		size, most := catchUpPage, catchUpNames
@@ -127,7 +125,7 @@ func (g *Guard) keyPage(ctx context.Context, names []string) (p rekeyedPage, err
 			if most == 1 {
 				return p, err
 			}
-			try = catchUpSingly - 1 // is it the first name, or one that came with it?
+			try = catchUpSingly - 1 // try the first name alone
 		}
 	}
 }
@@ -151,10 +149,9 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p re
 	return p, err
 }
 
-// keyNames puts the next pages of what depends on some names into the batch, as long as
-// there is room. Names that labels brought are keyed apart from the others, since of
-// their documents the marks alone may be old; and so are Binaries, which what attaches
-// them in the same batch would make stale again.
+// keyNames adds the next pages of some names to the batch, as long as there is room. Entries for labels
+// have a batch of their own, since only marks change; so have those for Binaries, which their parents in
+// the same batch would make stale again.
 func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, p *rekeyedPage) (pages []*backlog.Page, err error) {
 	labels, binaries := strings.HasPrefix(names[0], backlog.LabelsPrefix), strings.HasPrefix(names[0], backlog.AttachedPrefix)
 	rows, seen := c.view.guard.keyer.LabelledRows(c.view.snap, nil), map[store.Ref]bool{}
@@ -168,7 +165,7 @@ func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, 
 			p.ended++
 			continue
 		}
-		if c.view.guard.backlog.AddedSince(name, c.view.epoch) { // the snapshot may be from before
+		if c.view.guard.backlog.AddedSince(name, c.view.epoch) { // the snapshot may be older
 			return nil, fmt.Errorf("%s changed meanwhile: %w", name, store.ErrConflict)
 		}
 		if strings.HasPrefix(name, backlog.LabelsPrefix) != labels || strings.HasPrefix(name, backlog.AttachedPrefix) != binaries || p.read == size {
@@ -198,8 +195,7 @@ func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, 
 	return pages, c.markAll(ctx)
 }
 
-// keyPageDocs puts documents into the batch as far as they stand under other keys than they
-// should.
+// keyPageDocs adds the documents to the batch whose stored keys are outdated.
 func (c *commitBuilder) keyPageDocs(ctx context.Context, docs []store.Doc, rows *facts.LabelledRows) error {
 	for _, d := range docs {
 		if c.pending[d.Ref] != nil {
@@ -223,9 +219,8 @@ func (c *commitBuilder) keyPageDocs(ctx context.Context, docs []store.Doc, rows 
 	return nil
 }
 
-// pageOf reads the next page of the documents of a stale name, and says where it ends.
-// Documents that are in met are left out, since they were looked at for this batch
-// before: what changed since is noted as a name of its own.
+// pageOf reads the next page of an entry and sets its end. It omits documents in seen, which were read for
+// this batch before: a later change of them has an entry of its own.
 func (c *commitBuilder) pageOf(ctx context.Context, page *backlog.Page, size int, seen map[store.Ref]bool) (docs []store.Doc, err error) {
 	page.To = page.From
 	for !page.Done {
@@ -250,8 +245,8 @@ func (c *commitBuilder) pageOf(ctx context.Context, page *backlog.Page, size int
 	return docs, nil
 }
 
-// dropLast takes the last document out of the batch again. Other documents of the batch may
-// follow from it, so the batch demands that it gives them what it gives now.
+// dropLast removes the last document from the batch. Other documents may have inherited from it, so the
+// batch requires that it stays the same.
 func (c *commitBuilder) dropLast(ref store.Ref) error {
 	if err := c.RequireSame(c.replaced[ref]); err != nil {
 		return err

@@ -10,8 +10,7 @@ import (
 	"carerecord/store"
 )
 
-// applyKind applies the rules of one form of writing. It is false where nothing is
-// to be written.
+// applyKind makes the body of the new version. It returns false where nothing must be written.
 func (v *View) applyKind(ch *Change, w *store.Write, t *target) (bool, error) {
 	switch ch.Kind {
 	case ChangeFind:
@@ -29,7 +28,7 @@ func (v *View) applyKind(ch *Change, w *store.Write, t *target) (bool, error) {
 	return false, fmt.Errorf("consent: no form of writing %d", ch.Kind)
 }
 
-// foreignToSource: a feed asks about an id that is neither its row nor in its id space.
+// foreignToSource reports whether an id is neither of the source system's rows nor in its id space.
 func (v *View) foreignToSource(ch *Change, t *target) bool {
 	p := v.grant.principal
 	return p.Kind == SourceSystem && !t.visible && (t.exists || !inIDSpace(p.IDPrefix, ch.Ref.ID))
@@ -56,8 +55,7 @@ func (v *View) update(ch *Change, w *store.Write, t *target) (bool, error) {
 	return v.nextVersion(ch, w, t), nil
 }
 
-// restoreCut is what a writer wrote, with what had been cut for them returned
-// (CON-1306).
+// restoreCut returns a written body with the elements that were cut for the writer (CON-1306).
 func (v *View) restoreCut(t *target, written []byte) []byte {
 	if !v.cutsBodies() || bytes.Equal(t.shown.Body, t.cur.Body) {
 		return written
@@ -65,7 +63,7 @@ func (v *View) restoreCut(t *target, written []byte) []byte {
 	return edit.Restore(t.cur.Body, t.shown.Body, written)
 }
 
-// patch edits the version that stands, as the writer sees it.
+// patch edits the current version as the writer sees it.
 func (v *View) patch(ch *Change, w *store.Write, t *target) (bool, error) {
 	switch {
 	case !t.visible:
@@ -84,8 +82,8 @@ func (v *View) patch(ch *Change, w *store.Write, t *target) (bool, error) {
 	return v.nextVersion(ch, w, t), nil
 }
 
-// nextVersion makes the body of the next version of what stands. It is false
-// where that is what stands already, token for token (REST-144).
+// nextVersion makes the body of the next version. It returns false where the body is the current one,
+// token by token (REST-144).
 func (v *View) nextVersion(ch *Change, w *store.Write, t *target) bool {
 	w.Doc.Origin = store.Updated
 	if !ch.ExactMeta {
@@ -112,20 +110,19 @@ func (v *View) delete(ch *Change, w *store.Write, t *target) (bool, error) {
 
 func inIDSpace(prefix, id string) bool { return prefix != "" && strings.HasPrefix(id, prefix) }
 
-// foreignID is the one answer to a feed about an id outside its rows and its
-// id space, whether it exists or not (CON-1303).
+// foreignID is the answer to a source system about an id outside its rows and its id space, whether it
+// exists or not (CON-1303).
 func foreignID() *fhir.Error {
 	return fhir.Fault(403, "forbidden", "A source system writes only resources of its own source, and creates by PUT only within its id prefix.")
 }
 
-// noUpsert is the one answer to everybody else about an id that is absent or
-// hidden (VIS-007).
+// noUpsert is the answer to all others about an id that is absent or hidden (VIS-007).
 func noUpsert() *fhir.Error {
 	return &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported",
 		Text: "The server assigns ids: PUT cannot create a resource."}}, Header: map[string]string{"Allow": "GET, HEAD, POST"}}
 }
 
-// ifMatch tests If-Match against the version that stands and is visible.
+// ifMatch checks If-Match against the current version, if it is visible.
 func ifMatch(want []uint64, cur store.Doc, visible bool) error {
 	if want == nil {
 		return nil

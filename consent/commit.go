@@ -9,69 +9,68 @@ import (
 	"carerecord/store"
 )
 
-// ChangeKind is a form of writing.
+// ChangeKind is a kind of write.
 type ChangeKind byte
 
-// The forms of writing.
+// The kinds of writes.
 const (
 	ChangeCreate ChangeKind = 1 + iota // a new document under an id that NewID made
-	ChangeUpdate                       // the next version, or, for a feed, a new document in its id space
+	ChangeUpdate                       // the next version, or, by a source system, a new document in its id space
 	ChangeDelete                       // a tombstone
-	ChangeFind                         // nothing: a conditional create that matched
-	ChangePatch                        // the next version, made from the one that stands
+	ChangeFind                         // nothing: the match of a conditional create
+	ChangePatch                        // the next version, made from the current one
 )
 
-// permission is what a form of writing needs; empty for what writes nothing.
+// permission is the permission that a kind needs; empty for none.
 func (f ChangeKind) permission() string {
 	return [...]string{ChangeCreate: "c", ChangeUpdate: "u", ChangeDelete: "d", ChangeFind: "", ChangePatch: "u"}[f]
 }
 
-// Change is one write as it is asked for.
+// Change is one requested write.
 type Change struct {
 	Kind ChangeKind
 	Ref  store.Ref
 	Body []byte // as fhir.Parse kept it, references final; nil for a delete
-	// IfMatch are the versions one of which must be current; nil for any state.
-	// A zero version stands for "*", any current version (REST-046).
+	// IfMatch are versions, one of which must be current; nil for no condition. Version 0 stands
+	// for "*", any current version (REST-046).
 	IfMatch []uint64
-	// OnlyNew refuses an update of what stands (If-None-Match: *).
+	// OnlyNew refuses to update an existing document (If-None-Match: *).
 	OnlyNew bool
-	// Edit makes the body of a patch from the one that stands, as the writer
-	// sees it. Its errors are *fhir.Error.
+	// Edit makes the body of a patch from the current one as the writer sees it. Its errors are
+	// *fhir.Error.
 	Edit func(body []byte) ([]byte, error)
-	// ExactMeta keeps no tag or label that the new version lacks (REST-104).
+	// ExactMeta does not keep tags and labels that the new version lacks (REST-104).
 	ExactMeta bool
-	// Absent must have no visible match when the change is made: the criteria
-	// of a conditional create. Nil for a plain one.
+	// Absent must have no visible match when the change is made: the criteria of a conditional
+	// create. nil for none.
 	Absent store.Pred
 	// Claims are the equalities of Absent.
 	Claims []store.Key
-	// Location is where the change stands in a bundle, for errors; empty outside.
+	// Location is the position in a bundle, for errors; empty outside.
 	Location string
 }
 
-// Result is what a change did. Doc is the new version, projected for the writer,
-// or the one that stands where nothing was written.
+// Result is the outcome of a change. Doc is the new version, projected for the writer, or the current one
+// where nothing was written.
 type Result struct {
 	Doc     store.Doc
 	Written bool
 }
 
-// NewID makes an id: 128 random bits, hexadecimal, without a dot, so it lies in
-// no feed's id space (CON-1302, CON-1303).
+// NewID makes an id: 128 random bits, hexadecimal, without a dot, so it is in no source system's id
+// space (CON-1302, CON-1303).
 func NewID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
 	return hex.EncodeToString(b[:])
 }
 
-// Record makes the records of a commit for the trail, from its results. They
-// become durable with or before the writes.
+// Record makes the audit records of a commit from its results. They become durable with the writes or
+// before.
 type Record func([]Result) ([][]byte, error)
 
-// Commit applies all changes as one atomic step and returns a result for each,
-// in their order. store.ErrConflict: another write was faster; read and decide
-// anew. A *fhir.Error is for the client, and nothing was written.
+// Commit applies all changes atomically and returns a result for each, in order. store.ErrConflict:
+// another commit was faster; read and decide again. A *fhir.Error is for the client; nothing was written.
 func (v *View) Commit(ctx context.Context, changes []Change, record Record, marks ...store.StateWrite) ([]Result, error) {
 	c := v.newCommitBuilder()
 	var end func()
@@ -84,7 +83,7 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 	}
 	v.guard.inFlight.advance(c.at)
 	for _, w := range c.pending {
-		w.Doc.Updated = c.at // one instant for all (REST-223)
+		w.Doc.Updated = c.at // the same for all (REST-223)
 	}
 	if err := c.keyAll(ctx); err != nil {
 		return nil, err
@@ -105,7 +104,7 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 	if err != nil {
 		return nil, err
 	}
-	if *v.failed != nil { // what was found is not to be acted upon
+	if *v.failed != nil { // the reads are incomplete
 		return nil, *v.failed
 	}
 	if err := c.apply(ctx, results, record, marks); err != nil {

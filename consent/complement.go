@@ -9,16 +9,14 @@ import (
 	"carerecord/store"
 )
 
-// A count over the region is the count of all less what is hidden. To look at each
-// document would cost what the answer is large; nearly all of it is about one patient,
-// stands in that patient's place, and is hidden only where the patient wishes it. So
-// what is hidden is found in small parts: the documents that stand apart, those of them
-// that match otherwise when references are cut, and what stands in the places of patients
-// with wishes.
+// A count over the whole region is the count of all documents minus the hidden ones: reading each document
+// would cost as much as the result is large. Nearly every document is about one patient, is in that
+// patient's partition, and is hidden only by a directive of that patient. So the hidden ones are counted in
+// small parts: irregular documents, those whose matches a cut changes, and the partitions of patients with
+// directives.
 
-// complementApplies reports whether a count is made of the count of all: a clinician asks for
-// many patients, postings alone decide what is asked, and only the steps that are built
-// in hide.
+// complementApplies reports whether a count can be made so: staff count for many patients, postings alone
+// decide the query, and only the built-in steps hide.
 func (v *View) complementApplies(q store.Query) bool {
 	g := v.grant
 	return g.principal.Kind == Staff && g.patient == "" && g.hiddenSuffix == "" && g.rules.empty() && g.stale.Empty() && len(g.stale.Relabelled) == 0 &&
@@ -26,13 +24,13 @@ func (v *View) complementApplies(q store.Query) bool {
 		(v.permissions == "" || g.May(q.Type, v.permissions)) && store.DecidedByPostings(q.Where)
 }
 
-// docsPerPatientRead is about how many documents are looked at in the time of a look into the
-// place of one patient.
+// docsPerPatientRead is about how many documents are read in the time that the partition of one patient
+// takes.
 const docsPerPatientRead = 4
 
-// countByComplement counts what is visible as what there is less what is hidden. ok is false where
-// to look at each document costs less, or where there are max and more: to count on would
-// cost what the record holds, and no more than max of them need to be looked at.
+// countByComplement counts visible documents as all minus the hidden ones. ok is false where reading each
+// document costs less, or where there are at least max: the exact count would cost as much as the record
+// is large, and only max documents have to be read.
 func (v *View) countByComplement(ctx context.Context, q store.Query, max int) (n int, ok bool, err error) {
 	if !v.complementApplies(q) {
 		return 0, false, nil

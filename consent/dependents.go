@@ -12,10 +12,9 @@ import (
 	"carerecord/store"
 )
 
-// findDependents finds out whether documents of the store depend on a name that the batch
-// changes. If there are, they are keyed behind the commit, and until then they are
-// their source's alone; if not, none may come before the commit. before is the document
-// as it is stored.
+// findDependents looks for stored documents that depend on a name that the batch changes. If there are
+// some, the batch adds the name to the backlog; if not, it requires that none is added before the commit.
+// before is the stored version of the changed document.
 func (c *commitBuilder) findDependents(ctx context.Context, name string, s backlog.Entry, before store.Doc) error {
 	if _, stale := c.staleNames[name]; stale {
 		if !c.noteStale(name, s) {
@@ -39,7 +38,7 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s backl
 		c.RequireAbsent("depends "+name, store.Absent{Where: where, Claims: []store.Key{where.Key}})
 		return nil
 	}
-	if number, is := strings.CutPrefix(name, "nhs:"); is { // whom it stands for from now on
+	if number, is := strings.CutPrefix(name, "nhs:"); is { // the persons whom it names from now on
 		bearers, err := c.PatientsByNumber(ctx, number)
 		if err != nil {
 			return err
@@ -50,7 +49,7 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s backl
 	return c.noteTransitive(ctx, name, s, before)
 }
 
-// noteStale adds a stale name, and reports whether that says anything new to what follows.
+// noteStale adds an entry, and reports whether it changes anything for indirect dependents.
 func (c *commitBuilder) noteStale(name string, s backlog.Entry) bool {
 	was, there := c.staleNames[name]
 	now := s.Merge(was)
@@ -58,22 +57,21 @@ func (c *commitBuilder) noteStale(name string, s backlog.Entry) bool {
 	return !there || len(now.Subjects) > len(was.Subjects) || now.Barred != was.Barred || now.Depth > was.Depth
 }
 
-// staleFrom is a name that a document of the batch changes.
+// staleFrom returns the entry for a name that a document of the batch changes.
 func (c *commitBuilder) staleFrom(d store.Doc) backlog.Entry {
 	return backlog.Entry{Subjects: facts.SubjectNames(d), Barred: store.Match(anyOf(fact(index.FactBarred), fact(index.FactRestricted)), d.Keys), Depth: c.depth}
 }
 
-// maxTransitive bounds how many documents are noted for what follows a change through others,
-// and maxTransitiveReads how often one is looked at: on each way that leads to it.
+// maxTransitive bounds how many indirect dependents get entries, and maxTransitiveReads how many documents
+// are read to find them: one for each path.
 const (
 	maxTransitive      = 200
 	maxTransitiveReads = 1000
 )
 
-// noteTransitive notes the documents that depend on a stale one, and on these, as stale too: what
-// follows them is to be its source's alone from the commit on, not only when they are
-// keyed. What follows a person has the person's name, and needs none of this. Where there
-// are very many, the name says instead what all of them have in common (rest).
+// noteTransitive adds entries for the documents that depend on a stale one, directly or through others, so
+// that their dependents are hidden from the commit on. Dependents of a person have the person's name and
+// need no entries. If there are too many, the entry gets a Remainder instead.
 func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s backlog.Entry, before store.Doc) error {
 	if !facts.IsDocumentName(name) {
 		return nil
@@ -102,9 +100,8 @@ func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s backl
 	return nil
 }
 
-// noteFollowers notes what follows from a stale document, and returns the names of which
-// that is news. deepest is the depth that a way has at most which meets no document twice:
-// documents that follow from themselves end there.
+// noteFollowers adds entries for what depends on a stale document, and returns the names for which they are
+// news. Depth is at most deepest, the length of a path without repetition: this ends cycles.
 func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s backlog.Entry, deepest int) (names []string, err error) {
 	next := []string{d.Ref.String()}
 	for _, id := range index.Attached(d.Keys) {
@@ -117,17 +114,17 @@ func (c *commitBuilder) noteFollowers(ctx context.Context, d store.Doc, s backlo
 			next = append(next, "Binary/"+id)
 		}
 	}
-	return slices.DeleteFunc(next, func(name string) bool { // noted also where nothing depends on it yet: it may come
+	return slices.DeleteFunc(next, func(name string) bool { // an entry is added also where nothing depends on it yet
 		return s.Depth > deepest || !c.noteStale(name, s) || !c.view.guard.catalog.mayHaveDependents(name)
 	}), nil
 }
 
-// remainderOf is what follows from a document under the keys that it has in the store.
+// remainderOf returns what all indirect dependents of a stored document have in common.
 func (c *commitBuilder) remainderOf(name string, before store.Doc) *backlog.Remainder {
 	of := facts.Persons(before.Keys)
 	_, pending := c.view.guard.backlog.Get(name)
 	switch {
-	case pending: // some of what follows does so from older keys
+	case pending: // some indirect dependents follow from older keys
 	case before.Version == 0 || before.Deleted():
 		return &backlog.Remainder{Unresolved: true}
 	case len(of) > 0:

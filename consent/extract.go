@@ -12,13 +12,12 @@ import (
 	"carerecord/store"
 )
 
-// inlineLimit is up to how many documents one goroutine prepares by itself.
+// inlineLimit is how many documents are extracted without other goroutines.
 const inlineLimit = 16
 
-// extractAll stamps the live documents of the batch and reads from their bodies
-// what they are to be found by. That depends on nothing else, so the documents
-// of a large bundle are shared out among the processors; every goroutine has
-// ended when prepare returns.
+// extractAll stamps the live documents of the batch and extracts their index entries. Documents do not
+// depend on each other here, so those of a large bundle are distributed over the processors. All
+// goroutines have ended when extractAll returns.
 func (c *commitBuilder) extractAll(ctx context.Context, refs []store.Ref) error {
 	rows, errs := make([]index.Entry, len(refs)), make([]error, len(refs))
 	var next atomic.Int64
@@ -52,9 +51,8 @@ func (c *commitBuilder) extractAll(ctx context.Context, refs []store.Ref) error 
 	return nil
 }
 
-// extractOne stamps and reads one document. A panic is an error: it must end the
-// request, and nothing else, also where it does not run in the request's own
-// goroutine.
+// extractOne stamps and extracts one document. It returns a panic as an error: in a goroutine of its own a
+// panic would end the program.
 func (c *commitBuilder) extractOne(w *store.Write) (row index.Entry, err error) {
 	defer func() {
 		if p := recover(); p != nil {

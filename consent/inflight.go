@@ -9,18 +9,17 @@ import (
 	"carerecord/store"
 )
 
-// inFlightCommits are the commits under way, by their instants. A history ends at the
-// lowest of them, or at the latest instant that was given out where there is none:
-// what commits later with an earlier instant would otherwise appear behind a reader
-// who polls with _since (REST-208). It is safe for concurrent use.
+// inFlightCommits are the in-flight commits by their instants. A history ends at the earliest of them, or
+// at the latest instant that was assigned where there is none: a version that is committed later with an
+// earlier instant would be missed by readers who poll with _since (REST-208). It is safe for concurrent
+// use.
 type inFlightCommits struct {
 	mu      sync.Mutex
-	last    time.Time // the latest instant that was ever given out
+	last    time.Time // the latest instant that was assigned
 	running map[time.Time]int
 }
 
-// begin gives out the instant of a commit: whole milliseconds, never before
-// one that was given out. landed ends the commit.
+// begin assigns the instant of a commit: whole milliseconds, never before an assigned one.
 func (f *inFlightCommits) begin(now time.Time) (at time.Time, end func()) {
 	at = now.UTC().Truncate(time.Millisecond)
 	f.mu.Lock()
@@ -42,7 +41,7 @@ func (f *inFlightCommits) begin(now time.Time) (at time.Time, end func()) {
 	}
 }
 
-// advance notes that a commit moved on to a later instant.
+// advance notes that a commit has a later instant.
 func (f *inFlightCommits) advance(at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,8 +50,8 @@ func (f *inFlightCommits) advance(at time.Time) {
 	}
 }
 
-// historyEnd is the last instant that a history may show now: no commit that begins or
-// ends later has an earlier one. It is to be asked before the snapshot is taken.
+// historyEnd returns the last instant that a history may show: no commit that begins or ends later has an
+// earlier one. It must be called before the snapshot is taken.
 func (f *inFlightCommits) historyEnd(now time.Time) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,8 +67,7 @@ func (f *inFlightCommits) historyEnd(now time.Time) time.Time {
 	return end
 }
 
-// load makes the latest instant of the store the first: instants do not go back where
-// the server starts again under a clock that did.
+// load reads the latest instant of the store: instants do not go back after a restart with an earlier clock.
 func (f *inFlightCommits) load(ctx context.Context, s store.Store, types []string) error {
 	return s.Read(ctx, func(snap store.Snap) error {
 		for _, typ := range types {

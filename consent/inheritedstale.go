@@ -6,14 +6,13 @@ import (
 	"carerecord/store"
 )
 
-// A document that is written while one that it follows from waits to be keyed is keyed
-// from old keys itself. So the commit notes the name by which it follows: it is its
-// source's alone, and is keyed again behind the other one. What follows it in turn, in
-// the same commit or in a later one, is found here in the same way.
+// A new document that depends on one in the backlog is keyed from outdated keys. So the commit adds an
+// entry for it: only its source sees it, and it is rekeyed after the other one. Its own dependents, in the
+// same or a later commit, are treated in the same way.
 
-// noteInheritedStale notes the names by which documents of the batch follow from stale ones. It is
-// to be called behind present.begin, and before the commit. Pages of the backlog need
-// none of it: they come in an order.
+// noteInheritedStale adds entries for documents of the batch that depend on stale ones. It must be called
+// after typeCatalog.begin and before the commit. Pages of the backlog do not need it: they are ordered
+// by depth.
 func (g *Guard) noteInheritedStale(prepared *preparedCommit) {
 	set := g.backlog.Stale()
 	if len(prepared.pages) > 0 || set.Empty() {
@@ -35,12 +34,12 @@ func (g *Guard) noteInheritedStale(prepared *preparedCommit) {
 	}
 }
 
-// staleTracer are the documents of a batch that follow from stale ones.
+// staleTracer finds the documents of a batch that depend on stale ones.
 type staleTracer struct {
 	*preparedCommit
-	reasons    map[store.Ref]backlog.Entry // why a document is stale, as far as what follows it was told
-	dependents map[string][]*store.Doc     // the documents of the batch by the names that they depend on
-	binaries   map[string]*store.Doc       // those that are Binaries, by id
+	reasons    map[store.Ref]backlog.Entry // by document, the entry that its dependents got
+	dependents map[string][]*store.Doc     // documents of the batch by the names on which they depend
+	binaries   map[string]*store.Doc       // Binaries of the batch by id
 }
 
 func newStaleTracer(prepared *preparedCommit) staleTracer {
@@ -60,9 +59,8 @@ func newStaleTracer(prepared *preparedCommit) staleTracer {
 	return n
 }
 
-// trace notes what follows from a stale document in the batch. s says why it is stale.
-// Documents that follow from themselves end where they are deeper than any way that meets
-// none twice.
+// trace adds entries for the dependents of a stale document in the batch. s is the entry of the document.
+// It ends in cycles: no path without repetition is longer than deepest.
 func (n *staleTracer) trace(d *store.Doc, s backlog.Entry, deepest int) {
 	was, met := n.reasons[d.Ref]
 	s = s.Merge(was)
@@ -83,7 +81,7 @@ func (n *staleTracer) trace(d *store.Doc, s backlog.Entry, deepest int) {
 	}
 }
 
-// note adds a stale name, whose turn comes behind that of what it follows.
+// note adds an entry that is processed after the one it depends on.
 func (n *staleTracer) note(name string, s backlog.Entry) {
 	if n.followsStale == nil {
 		n.followsStale = map[string]bool{}

@@ -13,31 +13,30 @@ import (
 	"carerecord/store"
 )
 
-// A commit that changes which rows of a person are labelled changes what references in
-// other rows lead to. As with owners (backlog.go) the commit adds a stale name, and the
-// rows about the person are marked behind it. These rows are not hidden meanwhile: Views
-// look up the references of each of them.
+// A commit that changes which rows of a person are labelled changes which references are cut in other rows
+// about the person. As with owners, it adds an entry to the backlog, and the marks of these rows are
+// renewed after it. The rows are not hidden in the meantime: Views look up every reference of them.
 //
-// A commit that only writes rows about the person marks them by its snapshot, and does
-// not demand that no label changes: else a feed could hold up the writes of others.
-// Where a label may have changed since the snapshot, it adds the stale name itself.
+// A commit that only writes rows about the person marks them by its snapshot. It does not require that no
+// label changes: otherwise a source system could block the writes of others. Where a label may have
+// changed since the snapshot, it adds the entry itself.
 
-// labelChanges is the commits under way, by the persons whose rows they write. It is safe
-// for concurrent use.
+// labelChanges is the in-flight commits by the persons about whom they write rows. It is safe for
+// concurrent use.
 type labelChanges struct {
 	mu       sync.Mutex
-	changing map[string]int                    // commits that change labelled rows of a person
-	writing  map[string]map[chan struct{}]bool // the others, each with what is closed when it is over
+	changing map[string]int                    // commits that change which rows of a person are labelled
+	writing  map[string]map[chan struct{}]bool // other commits; their channels are closed when they end
 }
 
 func newLabelChanges() *labelChanges {
 	return &labelChanges{changing: map[string]int{}, writing: map[string]map[chan struct{}]bool{}}
 }
 
-// begin begins the last part of a commit that changes labelled rows of some persons and
-// writes rows about others; over ends it. doubtful are those of the others whose labelled
-// rows another commit changes now. earlier are the commits under way that did not see
-// this one: it has to wait for these, so that what is stored behind it sees them.
+// begin registers a commit that changes the labelled rows of some persons and writes rows about others,
+// until end is called. uncertain are those of the others whose labelled rows another commit is changing.
+// running are earlier commits that did not see this one: the caller must wait for them, so that later
+// readers of the store see their rows.
 func (l *labelChanges) begin(changes, writes []string) (uncertain []string, running []chan struct{}, end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,8 +76,8 @@ func (l *labelChanges) end(changes, writes []string, done chan struct{}) {
 	close(done)
 }
 
-// beginLabelChange departs with a batch, and adds the stale names of the persons whose rows it
-// may have marked by labels that are not those of now.
+// beginLabelChange registers a batch, and adds entries for the persons whose rows it may have marked by
+// outdated labels.
 func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) (over func(), err error) {
 	var changes, writes []string
 	for name := range prepared.staleNames {
@@ -101,7 +100,7 @@ func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) 
 			return nil, fmt.Errorf("wait for rows of a person whose labels change: %w", ctx.Err())
 		}
 	}
-	for _, name := range writes { // behind depart: who arrived before it has said what changed
+	for _, name := range writes { // after begin: a commit that ended before it has added its entries
 		if slices.Contains(uncertain, name) || g.backlog.AddedSince(backlog.LabelsPrefix+name, prepared.epoch) {
 			prepared.addStale(backlog.LabelsPrefix+name, backlog.Entry{})
 		}
@@ -109,7 +108,7 @@ func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) 
 	return over, nil
 }
 
-// addStale adds a stale name, or what else is said of it.
+// addStale adds an entry, or merges it with the present one.
 func (prepared *preparedCommit) addStale(name string, s backlog.Entry) {
 	if prepared.staleNames == nil {
 		prepared.staleNames = map[string]backlog.Entry{}
@@ -117,8 +116,8 @@ func (prepared *preparedCommit) addStale(name string, s backlog.Entry) {
 	prepared.staleNames[name] = s.Merge(prepared.staleNames[name])
 }
 
-// markAll completes the keys of the live documents of the batch, and notes of whom it
-// changes the labelled rows.
+// markAll marks the live documents of the batch, and adds entries for persons whose labelled rows it
+// changes.
 func (c *commitBuilder) markAll(ctx context.Context) error {
 	rows := c.view.guard.keyer.LabelledRows(c.view.snap, c.pending)
 	for _, ref := range c.order {
@@ -136,8 +135,8 @@ func (c *commitBuilder) markAll(ctx context.Context) error {
 	return nil
 }
 
-// personsRelabelled are the names of persons of whom a new version is labelled and the one before
-// was not, or the reverse. No stored row refers to one whose id was made for it.
+// personsRelabelled returns the names of persons of whom only one of two versions is a labelled row. No
+// stored row refers to a document with a new id.
 func personsRelabelled(before, now store.Doc) []string {
 	if before.Version == 0 && now.Origin == store.Created {
 		return nil
@@ -154,8 +153,7 @@ func personsRelabelled(before, now store.Doc) []string {
 	})
 }
 
-// markPage puts documents of a person into the batch, as far as they are to be marked
-// otherwise.
+// markPage adds the documents to the batch whose mark changes.
 func (c *commitBuilder) markPage(ctx context.Context, docs []store.Doc, rows *facts.LabelledRows) error {
 	for _, d := range docs {
 		keys, err := rows.Mark(ctx, d.Keys, d.RowID.Partition, d.Body)

@@ -7,16 +7,14 @@ import (
 	"slices"
 )
 
-// CheckMemory compares everything in memory that decides with what is made anew from
-// the store (docs/memory.md). The error says what differs. No commit may be under way,
-// and none of unknown outcome may have been since the Guard was opened: what such a one
-// denies stays in force. It is for the end of tests that write at the same time.
+// CheckMemory compares all memory that decides with a rebuild from the store (docs/memory.md). The error
+// says what differs. No commit may be in flight, and none may have had an unknown outcome since the Guard
+// was opened: its denials stay in force. It is for tests.
 func (g *Guard) CheckMemory(ctx context.Context) error {
 	return errors.Join(g.register.Check(ctx, g.store), g.checkTypes(ctx), g.checkBacklog(ctx), g.definitions.CheckMemory(ctx))
 }
 
-// checkTypes: types and names may be in memory that are in the store no more, but not
-// the reverse.
+// checkTypes: memory may have types and names that the store no longer has, but must have all others.
 func (g *Guard) checkTypes(ctx context.Context) error {
 	fresh := newTypeCatalog()
 	if err := fresh.load(ctx, g.store); err != nil {

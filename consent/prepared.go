@@ -14,31 +14,30 @@ import (
 	"carerecord/store"
 )
 
-// preparedCommit is a batch on its last way to the store, with what it changes in memory.
+// preparedCommit is a batch that is ready for the store, with its changes of the memory.
 type preparedCommit struct {
 	store.Batch
-	replaced            func(store.Ref) store.Doc // the versions that stand
-	dependsOn           []string                  // names that documents of the batch depend on
-	changedNames        map[string]bool           // names that the batch changes (present.begin)
-	staleNames          map[string]backlog.Entry  // names that documents of the store depend on
-	newlyStale          map[string]bool           // those of stale that nobody else had added, once it is committed
-	followsStale        map[string]bool           // those of stale that follow what other commits made stale
-	sources             []store.Doc               // documents of the store that those of the batch follow from, without bodies
-	pages               []*backlog.Page           // of the backlog, which the batch keys
+	replaced            func(store.Ref) store.Doc // the current versions of its documents
+	dependsOn           []string                  // names on which documents of the batch depend
+	changedNames        map[string]bool           // names that the batch changes (typeCatalog.begin)
+	staleNames          map[string]backlog.Entry  // those with dependents in the store
+	newlyStale          map[string]bool           // those of staleNames that had no entry before the commit
+	followsStale        map[string]bool           // those of staleNames that depend on entries of other commits
+	sources             []store.Doc               // stored documents from which keys of the batch were inherited, without bodies
+	pages               []*backlog.Page           // pages of the backlog that the batch rekeys
 	definitions         *index.Definitions        // the search parameters that the batch was keyed with
-	newTable            *definitions.Table        // the table that the batch brings; nil for the one that stands
-	epoch               uint64                    // the epoch of the backlog before the snapshot of the batch
-	completedParameters []uint16                  // numbers of parameters that are complete with the batch
+	newTable            *definitions.Table        // the table that the batch brings; nil for none
+	epoch               uint64                    // of the backlog, before the snapshot of the batch
+	completedParameters []uint16                  // numbers of the parameters that are complete with the batch
 }
 
-// commitPrepared is the only way by which documents are committed. It keeps everything in
-// memory that decides in step with the store: the types and names that are there,
-// the register of directives, the backlog, and the table of defined search
-// parameters (docs/memory.md). What a batch denies is in force before the commit,
-// what it permits behind it.
+// commitPrepared is the only path by which documents are committed. It keeps the memory that decides in
+// step with the store: types and names, the register of directives, the backlog, and the table of defined
+// search parameters (docs/memory.md). What a batch denies is in force before its commit, what it permits
+// after it.
 //
-// store.ErrConflict: another commit was faster. Every other error is unstored's: it says
-// whether nothing was stored, or it may have been.
+// store.ErrConflict: another commit was faster. Other errors are those of notStored: they say whether
+// nothing was stored, or the outcome is unknown.
 func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) error {
 	needsOrder := func(w *store.Write) bool { return g.register.NeedsOrder(prepared.replaced(w.Doc.Ref), w.Doc) }
 	ordered := false
@@ -85,7 +84,7 @@ func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) er
 	return err
 }
 
-// commitBacklog commits a batch with what it changes in the backlog.
+// commitBacklog commits a batch with its change of the backlog.
 func (g *Guard) commitBacklog(ctx context.Context, prepared *preparedCommit) error {
 	if len(prepared.staleNames) == 0 && len(prepared.pages) == 0 {
 		_, err := g.store.Commit(ctx, prepared.Batch)
@@ -115,7 +114,7 @@ func (g *Guard) commitBacklog(ctx context.Context, prepared *preparedCommit) err
 	return err
 }
 
-// acquire waits for a lock, no longer than the context. release gives it back.
+// acquire waits for a lock, at most until the context ends.
 func acquire(ctx context.Context, lock *semaphore.Weighted, weight int64) (release func(), err error) {
 	if err := lock.Acquire(ctx, weight); err != nil {
 		return nil, fmt.Errorf("wait for a commit in flight: %w", err)
@@ -123,7 +122,7 @@ func acquire(ctx context.Context, lock *semaphore.Weighted, weight int64) (relea
 	return func() { lock.Release(weight) }, nil
 }
 
-// apply commits the batch, with the record of it.
+// apply commits the batch with its audit record.
 func (c *commitBuilder) apply(ctx context.Context, results []Result, record Record, marks []store.StateWrite) error {
 	prepared := c.prepared()
 	prepared.State = marks
@@ -141,7 +140,7 @@ func (c *commitBuilder) apply(ctx context.Context, results []Result, record Reco
 	return err
 }
 
-// prepared is the batch as it goes to the store.
+// prepared returns the batch for commitPrepared.
 func (c *commitBuilder) prepared() *preparedCommit {
 	prepared := &preparedCommit{changedNames: c.changedNames, staleNames: c.staleNames, epoch: c.view.epoch, definitions: c.definitions, newTable: c.newTable,
 		replaced: func(ref store.Ref) store.Doc { return c.replaced[ref] }}

@@ -11,18 +11,17 @@ import (
 	"carerecord/store"
 )
 
-// cutsBodies reports whether this Grant may change what bodies hold, so that keys
-// have to be made anew.
+// cutsBodies reports whether this Grant may change bodies, so that keys must be made again.
 func (v *View) cutsBodies() bool {
 	return v.grant.principal.Kind == Staff || v.cutsElements()
 }
 
-// cutsElements reports whether other bodies may be changed than those of touched documents.
+// cutsElements reports whether this Grant cuts elements, and not only references to labelled rows.
 func (v *View) cutsElements() bool {
 	return v.grant.principal.Kind == Patient || len(v.grant.rules.Owners) > 0
 }
 
-// mayCut reports whether this Grant may change what the body of a document holds.
+// mayCut reports whether this Grant may change the body of a document with these keys.
 func (v *View) mayCut(keys []store.Key) bool {
 	if !v.cutsBodies() {
 		return false
@@ -31,11 +30,10 @@ func (v *View) mayCut(keys []store.Key) bool {
 	return candidates == nil || store.Match(candidates, keys)
 }
 
-// project cuts out of a visible version what the requester may not see, and
-// makes its search keys anew, or returns store.ErrNotFound where nothing may be
-// left. newest are the keys of the newest version: what a rule or a label says of it
-// holds for the older ones too. The server's facts stay as they are, but for index.FactRefersToLabelled:
-// a projection has it where references were cut.
+// project cuts from a visible version what the requester may not see, and makes its search keys again.
+// It returns store.ErrNotFound where nothing may be left. newest are the keys of the newest version: its
+// rules and labels apply to older ones too. The facts of the server stay, except
+// index.FactRefersToLabelled, which means that references were cut.
 func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (store.Doc, error) {
 	if !v.mayCut(d.Keys) && !v.mayCut(newest) {
 		return d, nil
@@ -79,8 +77,8 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	return d, nil
 }
 
-// tombstoneVisible returns store.ErrNotFound for a tombstone of a version of which nothing would
-// be left: nothing is told of its end either.
+// tombstoneVisible returns store.ErrNotFound for a tombstone after a version of which nothing would be
+// left.
 func (v *View) tombstoneVisible(ctx context.Context, d store.Doc, newest []store.Key) error {
 	if !store.Match(v.grant.refersToLabelled, d.Keys) {
 		return nil
@@ -99,9 +97,9 @@ func (v *View) tombstoneVisible(ctx context.Context, d store.Doc, newest []store
 	return nil
 }
 
-// hiddenReferences are the rows to which a document refers and that their labels hide
-// from the requester: those about a person whom the document is about, by one of some
-// lists of keys (CON-1201).
+// hiddenReferences returns the rows to which a document refers and which their labels hide from the
+// requester. Only rows about a person whom the document is about, by one of some lists of keys, count
+// (CON-1201).
 func (v *View) hiddenReferences(ctx context.Context, d store.Doc, keys ...[]store.Key) (map[fhir.Ref]bool, error) {
 	var about []string
 	marked := false
@@ -132,8 +130,8 @@ func cutReferences(body []byte, hidden map[fhir.Ref]bool, base string) ([]byte, 
 	return edit.RemoveReferences(body, func(ref fhir.Ref) bool { return hidden[ref] }, base)
 }
 
-// cut takes out of a body the references to hidden rows, what a patient is not given,
-// and what is at paths. It is nil where nothing may be left.
+// cut removes from a body the references to hidden rows, what no patient may see, and the elements at some
+// paths. It returns nil where nothing may be left.
 func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool) ([]byte, bool) {
 	body, changed := cutReferences(body, hidden, v.index.Base())
 	if body == nil {
@@ -153,10 +151,10 @@ func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool)
 	return body, changed || more
 }
 
-// cutForPatients takes unstructured content out of a body (CON-1102), wherever it stands
-// or is embedded: narrative, Annotation, markdown, Attachment and base64Binary elements,
-// documents in a Bundle, in Parameters or contained, and what R4 does not know. It is the
-// same for every patient, so that a gap says nothing, and nil where nothing may be left.
+// cutForPatients removes unstructured content from a body (CON-1102), at any depth: narrative, Annotation,
+// markdown, Attachment and base64Binary elements, documents in a Bundle, in Parameters or contained, and
+// elements that R4 does not define. It is the same for every patient, so a gap reveals nothing. It returns
+// nil where nothing may be left.
 func cutForPatients(body []byte) ([]byte, bool) {
 	return edit.RemoveTypes(body, func(fhirType string) bool {
 		switch fhirType {

@@ -12,11 +12,9 @@ import (
 	"carerecord/store"
 )
 
-// keyAll stamps and keys every document of the batch: Patients first, since
-// others ask whether they are there, and those that inherit owners last. Then it
-// keys anew those documents of the batch that depend on another one of it, and
-// notes which names the batch changes: what depends on these in the store is keyed
-// anew behind the commit (backlog.go).
+// keyAll stamps and keys every document of the batch: Patients first, and those that inherit owners after
+// their sources (facts.KeyOrder). It then rekeys documents of the batch that depend on others of it, and
+// adds the names that the batch changes to the backlog if stored documents depend on them.
 func (c *commitBuilder) keyAll(ctx context.Context) error {
 	refs := slices.Clone(c.order)
 	slices.SortStableFunc(refs, func(a, b store.Ref) int { return facts.KeyOrder(a.Type) - facts.KeyOrder(b.Type) })
@@ -46,7 +44,7 @@ func (c *commitBuilder) keyOne(ctx context.Context, w *store.Write) error {
 // keyLive makes the keys of a live document of the batch.
 func (c *commitBuilder) keyLive(ctx context.Context, w *store.Write) error {
 	row, read := c.entries[w.Doc.Ref]
-	if !read { // a document of the store
+	if !read { // a stored document
 		var err error
 		if row, err = c.view.guard.keyer.Extract(w.Doc); err != nil {
 			return err
@@ -66,7 +64,7 @@ func (c *commitBuilder) keyLive(ctx context.Context, w *store.Write) error {
 	return nil
 }
 
-// dependentDocs are the documents of a batch by the names that they depend on.
+// dependentDocs are the documents of a batch by the names on which they depend.
 type dependentDocs map[string]map[store.Ref]bool
 
 func (w dependentDocs) add(name string, ref store.Ref) {
@@ -76,14 +74,15 @@ func (w dependentDocs) add(name string, ref store.Ref) {
 	w[name][ref] = true
 }
 
-// maxPropagationRounds bounds how often the batch is followed: a chain of that many
-// documents that inherit from one another is none that a record has. What is left
-// then is keyed behind the commit.
+// maxPropagationRounds bounds the rounds of propagate. No record has a chain of so many documents; the rest
+// is left to the backlog.
 const maxPropagationRounds = 20
 
-// propagate tells what the documents changed, round by round: each round keys every
-// document of the batch that depends on a change once, however many changes it
-// depends on.
+// propagate rekeys the documents of the batch until each was keyed after every document of the batch that it
+// depends on last changed: that is its fixpoint. Round n collects the names that the documents of round
+// n-1 changed for their dependents, and rekeys the dependents that were keyed earlier, each once. A
+// document whose inherited keys do not change ends its chain; cycles, in which owners only spread and the
+// number of owners is finite, end too, and maxPropagationRounds ends the rest.
 func (c *commitBuilder) propagate(ctx context.Context, refs []store.Ref) error {
 	for round := 0; len(refs) > 0; round++ {
 		changed, err := c.collectChanges(ctx, refs)
@@ -103,8 +102,8 @@ func (c *commitBuilder) propagate(ctx context.Context, refs []store.Ref) error {
 	return nil
 }
 
-// collectChanges returns the names that documents change, each with the time of the
-// latest of these, and notes what depends on them in the store.
+// collectChanges returns the names that some documents change, each with the latest count at which one of
+// them was keyed, and adds their stored dependents to the backlog.
 func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (map[string]int, error) {
 	changed := map[string]int{}
 	for _, ref := range refs {
@@ -126,7 +125,7 @@ func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (m
 	return changed, nil
 }
 
-// propagatedOf is a document as those that depend on it know it.
+// propagatedOf returns a document as its dependents were keyed from it.
 func (c *commitBuilder) propagatedOf(ref store.Ref) store.Doc {
 	if d, told := c.lastPropagated[ref]; told {
 		return d
@@ -134,8 +133,8 @@ func (c *commitBuilder) propagatedOf(ref store.Ref) store.Doc {
 	return c.replaced[ref]
 }
 
-// rekeyDependents keys the documents of the batch that depend on changed names and were
-// keyed before the change, and returns them.
+// rekeyDependents rekeys the documents of the batch that depend on changed names and were keyed before the
+// change, and returns them.
 func (c *commitBuilder) rekeyDependents(ctx context.Context, changed map[string]int) ([]store.Ref, error) {
 	again := map[store.Ref]bool{}
 	for name, when := range changed {

@@ -10,9 +10,9 @@ import (
 	"carerecord/store"
 )
 
-// checkReferences refuses a version that refers to a local resource which is not
-// there for the writer, with one text for absent, deleted and hidden (REST-096,
-// CON-1305). What the same batch writes is there.
+// checkReferences refuses a version with a reference to a local resource that the writer cannot see. The
+// text is the same for absent, deleted and hidden ones (REST-096, CON-1305). Resources of the same
+// batch count as visible.
 func (c *commitBuilder) checkReferences(ctx context.Context, w *store.Write) error {
 	if !c.view.guard.integrity || w.Doc.Deleted() {
 		return nil
@@ -45,8 +45,7 @@ func (c *commitBuilder) checkReferences(ctx context.Context, w *store.Write) err
 	return nil
 }
 
-// existsForWriter reports whether a live resource is there for the writer once the batch
-// is applied.
+// existsForWriter reports whether the writer sees a live resource after the batch.
 func (c *commitBuilder) existsForWriter(ctx context.Context, ref store.Ref) (bool, error) {
 	if w, ok := c.pending[ref]; ok {
 		return !w.Doc.Deleted(), nil

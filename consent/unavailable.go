@@ -8,15 +8,14 @@ import (
 	"carerecord/store"
 )
 
-// The codes of a 503 to a write, as details beside the text.
+// The codes of a 503 to a write.
 const (
 	NotStored   = "NOT_STORED"    // nothing was stored, and nothing will be
-	MayBeStored = "MAY_BE_STORED" // the change may stand, or may stand yet
+	MayBeStored = "MAY_BE_STORED" // the change may have been stored, or may be stored later
 )
 
-// unavailable turns a store that does not answer into the one 503 (CON-1705). A write
-// of which nobody knows whether it was stored says so, whatever else is said of it, and
-// names no time after which to repeat it: to repeat it could store it twice.
+// unavailable turns the error of a store that is unavailable into a 503 (CON-1705). A write of unknown
+// outcome has no Retry-After: to repeat it could store it twice.
 func unavailable(err error) error {
 	if err == nil || isAnswer(err) {
 		return err
@@ -35,8 +34,7 @@ func unavailable(err error) error {
 	return err
 }
 
-// notStored is unavailable for a request that writes and did not store anything, unless
-// the error says otherwise.
+// notStored is unavailable for a request that writes and stored nothing, unless the error says otherwise.
 func notStored(err error) error {
 	if err == nil || isAnswer(err) {
 		return err
@@ -53,7 +51,7 @@ func notStored(err error) error {
 	return err
 }
 
-// isAnswer reports whether an error is an answer already.
+// isAnswer reports whether an error is an answer for the client.
 func isAnswer(err error) bool {
 	if _, ok := AsRefusal(err); ok {
 		return true
@@ -70,8 +68,8 @@ func outage(code, text, detail string, cause error, header map[string]string) *f
 	return e
 }
 
-// NothingStored says of a 503 that the request may be repeated without effect twice.
+// NothingStored is the detail of a 503 after which the request may be repeated.
 func NothingStored() fhir.Coding { return fhir.Coding{System: outcomeSystem, Code: NotStored} }
 
-// outcomeSystem is the code system of what is said of the outcome of a write.
+// outcomeSystem is the code system of the outcomes of writes.
 const outcomeSystem = "urn:carerecord:write-outcome"

@@ -6,13 +6,12 @@ import (
 	"carerecord/store"
 )
 
-// A clinician's question that names a patient of whom nothing is left finds
-// nothing: what is about that patient is hidden, and so is what refers to them. How
-// long it takes must not tell how much is hidden (CON-1510), so such a question is
-// asked of the store as one about somebody who never was.
+// A query of staff that names a patient whose record is hidden has an empty result. Its time must not
+// reveal how much is hidden (CON-1510), so the store gets the same query about a patient who does not
+// exist.
 
-// hiddenKeySuffix is how keys that name a patient end: with the id, or where a predicate over
-// Patients names them, with the value that it asks for.
+// hiddenKeySuffix is the end of the keys that name a patient: the id, or the value in a predicate over
+// Patients.
 func hiddenKeySuffix(n NamedPatient) string {
 	if n.Where == nil {
 		return n.ID
@@ -23,7 +22,7 @@ func hiddenKeySuffix(n NamedPatient) string {
 	return ""
 }
 
-// equalities are the keys that a predicate asks for.
+// equalities returns the keys that a predicate requires.
 func equalities(p store.Pred) []store.Key {
 	var members []store.Pred
 	switch p := p.(type) {
@@ -41,8 +40,7 @@ func equalities(p store.Pred) []store.Key {
 	return keys
 }
 
-// unsatisfiable is a predicate whose keys with an end are replaced by others of the same
-// form that no document has.
+// unsatisfiable replaces the keys of a predicate that have a suffix by keys that no document has.
 func unsatisfiable(p store.Pred, suffix string) store.Pred {
 	each := func(members []store.Pred) []store.Pred {
 		out := make([]store.Pred, len(members))
@@ -65,7 +63,7 @@ func unsatisfiable(p store.Pred, suffix string) store.Pred {
 	return p
 }
 
-// storeQuery is a query as the View puts it to the store, the guard apart.
+// storeQuery is a query of the View for the store, without the guard's predicate.
 func (v *View) storeQuery(q store.Query) store.Query {
 	kind := v.grant.principal.Kind
 	q.TimingSafe = kind != System && kind != SourceSystem

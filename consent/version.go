@@ -11,19 +11,17 @@ import (
 	"carerecord/store"
 )
 
-// versionReader is a world for the keys of one older version: what a Patient bore before it
-// decides nothing about the version.
+// versionReader is the Reader for the keys of one version: identifiers of older versions do not count.
 type versionReader struct{ facts.Snapshot }
 
 func (versionReader) FormerIdentifiers(context.Context, store.Doc) ([]string, error) { return nil, nil }
 
-// withCurrentKeys keys a version anew where it is not the newest live one: whom it is
-// about is decided by what is there now, not by what was when it was stored
-// (CON-406). The newest live versions are kept so by every commit. A tombstone
-// is judged by the version before it.
+// withCurrentKeys rekeys a version that is not the newest live one: its owners follow from the documents
+// that exist now, not from those at the time of its commit (CON-406). The keys of newest live versions are
+// up to date. A tombstone has the keys of the version before it.
 func (v *View) withCurrentKeys(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
 	if kind := v.grant.principal.Kind; kind == System || kind == SourceSystem {
-		return d, nil // asks for nothing that changes
+		return d, nil // their predicates use nothing that changes
 	}
 	//law:version-keys
 	if !d.Deleted() && d.Version == newest.Version {
@@ -44,8 +42,8 @@ func (v *View) withCurrentKeys(ctx context.Context, d, newest store.Doc) (store.
 	if err != nil {
 		return store.Doc{}, err
 	}
-	d.Keys = facts.MarkKeys(made.Keys, made.RowID.Partition, true) // the projection finds out
-	if d.Ref.Type == "Patient" && newest.Deleted() {               // the register does not know who was deleted
+	d.Keys = facts.MarkKeys(made.Keys, made.RowID.Partition, true) // the projection looks up references
+	if d.Ref.Type == "Patient" && newest.Deleted() {               // the register does not contain deleted Patients
 		for _, name := range index.Names(newest.Keys, index.BearsPrefix()) {
 			d.Keys = append(d.Keys, index.AboutKey(name))
 		}
@@ -54,8 +52,8 @@ func (v *View) withCurrentKeys(ctx context.Context, d, newest store.Doc) (store.
 	return d, nil
 }
 
-// Superseded returns when the next visible version took the place of one that
-// the View shows, or the zero time if none did.
+// Superseded returns the instant of the next visible version after one that the View shows, or the zero
+// time if there is none.
 func (v *View) Superseded(ctx context.Context, d store.Doc) (time.Time, error) {
 	newest, err := v.snap.Get(ctx, d.Ref)
 	if err != nil {
