@@ -78,11 +78,11 @@ func (w dependentDocs) add(name string, ref store.Ref) {
 // is left to the backlog.
 const maxPropagationRounds = 20
 
-// propagate rekeys the documents of the batch until each was keyed after every document of the batch that it
-// depends on last changed: that is its fixpoint. Round n collects the names that the documents of round
-// n-1 changed for their dependents, and rekeys the dependents that were keyed earlier, each once. A
-// document whose inherited keys do not change ends its chain; cycles, in which owners only spread and the
-// number of owners is finite, end too, and maxPropagationRounds ends the rest.
+// propagate rekeys the documents of the batch until each was keyed after the last change of every
+// document of the batch that it depends on: that is the fixpoint. A round collects the names that the
+// documents of the round before changed for their dependents, and rekeys the dependents that were keyed
+// before the change, each once. It ends: a chain ends at a document whose inherited keys do not change,
+// and maxPropagationRounds bounds the rounds where documents inherit in a cycle.
 func (c *commitBuilder) propagate(ctx context.Context, refs []store.Ref) error {
 	for round := 0; len(refs) > 0; round++ {
 		changed, err := c.collectChanges(ctx, refs)

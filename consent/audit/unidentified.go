@@ -10,31 +10,30 @@ import (
 	"time"
 )
 
-// UnidentifiedLimiter limits what requests without a valid token cost the trail (AUD-101). Of each
-// network address it lets one a second have a record of its own and counts the others; the
-// count goes into the next record of the address, or into one that Flush makes. It keeps a
-// bounded number of addresses: those beyond count as one. The zero value is ready to use. It
-// is safe for concurrent use.
+// UnidentifiedLimiter bounds the records for requests without a valid token (AUD-101). Each network address
+// gets one record a second; its other requests are counted, and the count is part of the next record of the
+// address, or of one that Flush makes. The number of addresses is bounded: the others share one. The zero
+// value is ready to use. It is safe for concurrent use.
 type UnidentifiedLimiter struct {
 	mu      sync.Mutex
 	senders map[string]*sender
 }
 
-// sender is what came from an address.
+// sender is the state of an address.
 type sender struct {
-	second     time.Time // the second of the last request
-	inSecond   int       // requests in it
-	unrecorded int       // requests that no record speaks of yet
+	second     time.Time // of the last request
+	inSecond   int       // requests in that second
+	unrecorded int       // requests that no record counts yet
 }
 
 const (
-	// maxAddresses is how many addresses are told apart.
+	// maxAddresses is how many addresses are distinguished.
 	maxAddresses = 1000
-	// otherAddresses is the address of those beyond.
+	// otherAddresses is the address of all others.
 	otherAddresses = "others"
 )
 
-// senderAddress is the part of an address that one sender holds: of IPv6 its network of 64 bits.
+// senderAddress is the part of an address that one sender controls: of IPv6 the /64 network.
 func senderAddress(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Unmap().Is4() {
@@ -47,9 +46,8 @@ func senderAddress(address string) string {
 	return network.String()
 }
 
-// Admit notes a request without a valid token and returns how many its address has sent in
-// this second, this one included. The caller records the first of a second, with Append, and
-// no other.
+// Admit notes a request without a valid token and returns how many its address has sent in this second,
+// including this one. The caller records only the first of a second, with Append.
 func (u *UnidentifiedLimiter) Admit(address string, at time.Time) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -63,7 +61,7 @@ func (u *UnidentifiedLimiter) Admit(address string, at time.Time) int {
 	return one.inSecond
 }
 
-// sender returns what is known of an address.
+// sender returns the state of an address.
 func (u *UnidentifiedLimiter) sender(address string, at time.Time) *sender {
 	if one := u.senders[address]; one != nil {
 		return one
@@ -83,7 +81,7 @@ func (u *UnidentifiedLimiter) sender(address string, at time.Time) *sender {
 	return u.senders[address]
 }
 
-// forget drops the addresses of earlier seconds of which the records tell everything.
+// forget removes addresses of earlier seconds whose requests are all recorded.
 func (u *UnidentifiedLimiter) forget(at time.Time) {
 	for address, one := range u.senders {
 		if one.unrecorded == 0 && one.second.Before(at.UTC().Truncate(time.Second)) {
@@ -92,7 +90,7 @@ func (u *UnidentifiedLimiter) forget(at time.Time) {
 	}
 }
 
-// takeCount returns the count of an address, which the caller records.
+// takeCount returns and resets the count of an address, which the caller records.
 func (u *UnidentifiedLimiter) takeCount(address string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -108,15 +106,15 @@ func (u *UnidentifiedLimiter) takeCount(address string) int {
 	return more
 }
 
-// putBack puts a count back that could not be recorded.
+// putBack restores a count that could not be recorded.
 func (u *UnidentifiedLimiter) putBack(address string, at time.Time, more int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.sender(address, at).unrecorded += more
 }
 
-// Append records a request without a valid token, the first of its address in a second,
-// with the count of those before.
+// Append records a request without a valid token, the first of its address in a second, with the count of
+// earlier ones.
 func (u *UnidentifiedLimiter) Append(ctx context.Context, t *Writer, r Record) error {
 	address := senderAddress(r.Client.Address)
 	r.More = u.takeCount(address)
@@ -127,7 +125,7 @@ func (u *UnidentifiedLimiter) Append(ctx context.Context, t *Writer, r Record) e
 	return nil
 }
 
-// Flush records what was counted and stands in no record yet, one record an address.
+// Flush records all counts, one record an address.
 func (u *UnidentifiedLimiter) Flush(ctx context.Context, t *Writer, at time.Time) error {
 	var records []Record
 	u.mu.Lock()

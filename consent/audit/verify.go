@@ -11,30 +11,30 @@ import (
 	"carerecord/store"
 )
 
-// Damage is one place where the chain does not hold.
+// Damage is one place where the chain is broken.
 type Damage struct {
 	Pos  uint64 `json:"position"`
 	Kind string `json:"kind"` // altered, missing, inserted, reordered or unreadable
 	Text string `json:"text"`
 }
 
-// Report is what Verify found.
+// Report is the result of Verify.
 type Report struct {
 	Records uint64    `json:"records"`
 	First   time.Time `json:"first,omitzero"`
 	Last    time.Time `json:"last,omitzero"`
 	Breaks  []Damage  `json:"breaks"`
-	Chains  []Chain   `json:"chains,omitempty"` // where there are several
+	Chains  []Chain   `json:"chains,omitempty"` // if there are several
 }
 
-// OK reports that the chain holds.
+// OK reports whether the chain is intact.
 func (r Report) OK() bool { return len(r.Breaks) == 0 }
 
-// Limits is what Verify cannot show, to be said with every report (AUD-506).
+// Limits says what Verify does not detect. Every report includes it (AUD-506).
 const Limits = "Not detected: records that are missing at the end of the trail, a trail that was rewritten as a whole, " +
 	"and requests that were never recorded. Signed heads that are kept elsewhere will detect the first two; they are not built yet."
 
-// Print writes the report for a person.
+// Print writes the report as text.
 func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "records checked: %d\n", r.Records)
 	if r.Records > 0 {
@@ -55,18 +55,18 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintln(w, Limits)
 }
 
-// verifier walks a chain with one record of look-ahead.
+// verifier reads a chain with one record of look-ahead.
 type verifier struct {
 	report       Report
-	before, last store.Hash // links of the two records before
+	before, last store.Hash // hashes of the two records before
 	next         uint64     // expected position
-	shift        int64      // how much later records were written than they stand
+	shift        int64      // original minus current position of later records
 	first        uint64     // position of the first record
-	previous     store.Hash // link of the record before the one that is counted
+	previous     store.Hash // hash of the record before the counted one
 }
 
-// Verify reads a trail from its first record and names every place where it was
-// changed. The error is the log's own; a broken chain is no error.
+// Verify reads an audit trail from its first record and reports every place where it was changed. The error
+// is that of the log; a broken chain is not an error.
 func Verify(ctx context.Context, log store.Log) (Report, error) {
 	return VerifyRecords(log.Records(ctx, 1))
 }
@@ -92,12 +92,11 @@ func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
 	return v.report, nil
 }
 
-// check tests one record; true where it and the one ahead changed places.
+// check checks one record. It returns true if it and the next one are swapped.
 func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 	if cur.Pos != v.next {
 		v.fault(v.next, "missing", fmt.Sprintf("records %d to %d are missing", v.next, cur.Pos-1))
-		// What follows a gap cannot be linked to what stood before it; its own
-		// link is taken as it stands.
+		// A record after a gap has no predecessor to check its hash against.
 		v.advance(cur)
 		return false
 	}
@@ -122,8 +121,8 @@ func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 	return false
 }
 
-// writtenPosition is the position under which a record was written, if by more records
-// are missing before it than are known already.
+// writtenPosition is the position that a record was written at, if by more records are missing before it
+// than are known.
 func (v *verifier) writtenPosition(r store.Record, by int64) uint64 {
 	return uint64(int64(r.Pos) + v.shift + by)
 }
@@ -132,8 +131,8 @@ func (v *verifier) linked(last store.Hash, r store.Record, by int64) bool {
 	return r.Hash == store.ChainHash(last, v.writtenPosition(r, by), r.Payload)
 }
 
-// missingBefore finds out how many records were taken out before cur, where those behind
-// were moved up: then the one ahead still follows cur, at a later position.
+// missingBefore returns how many records before cur were removed and later ones renumbered: then the next
+// record still follows cur, at a later position.
 func (v *verifier) missingBefore(cur, ahead store.Record, follows bool) int64 {
 	for by := int64(1); follows && by <= maxMissing; by++ {
 		if v.linked(cur.Hash, ahead, by) {
@@ -143,24 +142,23 @@ func (v *verifier) missingBefore(cur, ahead store.Record, follows bool) int64 {
 	return 0
 }
 
-// maxMissing is how many missing records, moved up, are told from altered ones.
+// maxMissing is how many missing, renumbered records are distinguished from an altered one.
 const maxMissing = 1000
 
-// advance moves on behind a record.
+// advance continues after a record.
 func (v *verifier) advance(r store.Record) {
 	v.before, v.last, v.next = v.last, r.Hash, r.Pos+1
 	v.count(r)
 }
 
-// advanceSwapped moves on behind two records that changed places: the links are
-// taken in the order in which they were written.
+// advanceSwapped continues after two swapped records, in the order in which they were written.
 func (v *verifier) advanceSwapped(later, earlier store.Record) {
 	v.before, v.last, v.next = earlier.Hash, later.Hash, earlier.Pos+1
 	v.count(later)
 	v.count(earlier)
 }
 
-// count notes that a record was seen, and when it was made.
+// count adds a record to the report.
 func (v *verifier) count(cur store.Record) {
 	v.report.Records++
 	if v.first == 0 {

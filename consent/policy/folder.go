@@ -1,10 +1,9 @@
-// Package policy holds what a region has agreed, as readable files, and reads
-// the wishes of patients out of FHIR Consents.
+// Package policy reads the agreements of a region from files, and the directives of patients from FHIR
+// Consents.
 //
-// The folder holds five JSON files: agreement, organisations, roles, people and
-// clients. Load reads all of them, refuses unknown members, and names every
-// mistake at once. What is loaded never changes afterwards and is safe for
-// concurrent use.
+// The folder has five JSON files: agreement, organisations, roles, people and clients. Load reads all of
+// them, refuses unknown members, and reports all mistakes together. A loaded Folder never changes and is
+// safe for concurrent use.
 package policy
 
 import (
@@ -17,7 +16,7 @@ import (
 	"strings"
 )
 
-// Folder is everything a region has agreed.
+// Folder is the content of a policy folder.
 type Folder struct {
 	Agreement     Agreement
 	Organisations []Organisation
@@ -28,16 +27,15 @@ type Folder struct {
 
 // Agreement is the sharing agreement of the region.
 type Agreement struct {
-	// Organisations are the ODS codes of those who signed it.
+	// Organisations are the ODS codes of the organisations that signed it.
 	Organisations []string `json:"organisations"`
-	// Relationship says how a legitimate relationship is shown. "assumed" takes
-	// every person of an organisation in the agreement to have one with every
-	// patient: for demonstrations only, and accepted nowhere else. Empty: it
-	// must be shown, which nothing can yet.
+	// Relationship says how a legitimate relationship is shown. "assumed": every person of an
+	// organisation in the agreement has one with every patient; it is for demonstrations only.
+	// Empty: it must be shown, which is not built yet.
 	Relationship string `json:"relationship,omitempty"`
 }
 
-// Organisation is a body that writes into the record or reads from it.
+// Organisation is an organisation that writes to the record or reads it.
 type Organisation struct {
 	ODS    string `json:"ods"`
 	Name   string `json:"name"`
@@ -45,7 +43,7 @@ type Organisation struct {
 	Parent string `json:"parent,omitempty"`
 }
 
-// Role is what a person may act as.
+// Role is a role of people.
 type Role struct {
 	Code       string   `json:"code"`
 	Name       string   `json:"name"`
@@ -59,7 +57,7 @@ const (
 	ActivityBreakGlass = "break-glass" // open a break-glass session
 )
 
-// Person is somebody with an account.
+// Person is a person with an account.
 type Person struct {
 	User         string `json:"user"`
 	Subject      string `json:"subject"` // stable id at the identity provider
@@ -70,7 +68,7 @@ type Person struct {
 	Level        int    `json:"level,omitempty"`   // authentication level
 }
 
-// Client is a registered application or feed.
+// Client is a registered application or source system.
 type Client struct {
 	ID           string   `json:"id"`
 	Name         string   `json:"name"`
@@ -80,12 +78,12 @@ type Client struct {
 	Purposes     []string `json:"purposes"`
 	Scopes       string   `json:"scopes"` // the ceiling
 	Flow         string   `json:"flow,omitempty"`
-	// IDPrefix is the id space in which a feed may create by PUT. It ends in a
-	// dot (CON-1303).
+	// IDPrefix is the id space in which a source system may create by PUT. It ends in a dot
+	// (CON-1303).
 	IDPrefix string `json:"idPrefix,omitempty"`
 }
 
-// Load reads a policy folder. The error names every mistake with its file.
+// Load reads a policy folder. The error reports every mistake with its file.
 func Load(dir string) (*Folder, error) {
 	f := &Folder{}
 	err := errors.Join(
@@ -104,7 +102,7 @@ func Load(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// Save writes the folder, one file a kind.
+// Save writes the folder.
 func (f *Folder) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make policy folder: %w", err)
@@ -140,7 +138,7 @@ func write(dir, name string, v any) error {
 	return os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o600)
 }
 
-// check names everything that is wrong with the folder.
+// check reports all mistakes of the folder.
 func (f *Folder) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -197,11 +195,10 @@ func (f *Folder) check() error {
 	return errors.Join(errs...)
 }
 
-// RelationshipAssumed is the value of Agreement.Relationship that takes every
-// relationship as given.
+// RelationshipAssumed is the value of Agreement.Relationship for an assumed relationship.
 const RelationshipAssumed = "assumed"
 
-// Signed reports whether an organisation is in the agreement.
+// Signed reports whether an organisation has signed the agreement.
 func (f *Folder) Signed(ods string) bool { return slices.Contains(f.Agreement.Organisations, ods) }
 
 // Role returns a role by code.

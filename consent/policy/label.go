@@ -15,20 +15,19 @@ var sensitive = map[string]bool{
 	"SPI": true, "MH": true, "PSY": true, "BH": true, "SUD": true, "ETHUD": true, "OPIOIDUD": true,
 }
 
-// Labels is what the security labels of a body say, as far as it is decided
-// today. Labels are read wide: a code counts whatever its system and letter case.
+// Labels are the security labels of a body as far as they decide today. A code counts in any system and
+// letter case.
 type Labels struct {
-	Restricted bool // R, V or REDACTED; or labels of elements, which are not read yet (CON-710)
+	Restricted bool // R, V, REDACTED, or labels of elements, which are not read yet (CON-710)
 	Sensitive  bool // a sensitivity code
 	NoPatient  bool // NOPAT: not to be shown to the patient
 }
 
-// LabelsOf reads the labels of a body and of every resource that it embeds, at any
-// depth: contained, in a Bundle, in Parameters, in a payload of base64. Labels are
-// meta.security, the labels of a document (DocumentReference.securityLabel,
-// Composition.confidentiality), and those of single elements (inline security labels),
-// which count for the whole. What a provision of a Consent names is no label. body is one
-// that fhir.Parse accepted.
+// LabelsOf reads the labels of a body and of every resource that it embeds, at any depth: contained, in a
+// Bundle, in Parameters, in base64. Labels are meta.security, the labels of a document
+// (DocumentReference.securityLabel, Composition.confidentiality), and inline security labels of elements,
+// which apply to the whole document. Labels in a provision of a Consent do not count. body is one that
+// fhir.Parse accepted.
 func LabelsOf(body []byte) Labels {
 	var l Labels
 	//law:labels-read
@@ -36,8 +35,7 @@ func LabelsOf(body []byte) Labels {
 	return l
 }
 
-// labelHints are what a body holds that may have labels: without them it is not read. Names
-// may hide behind escapes.
+// labelHints are the texts of which a body with labels has at least one. An escape can hide a name.
 var labelHints = [][]byte{
 	[]byte(`"security`), []byte(`"confidentiality"`), []byte(`sec-label`), []byte(`security-label`),
 	[]byte(`"data"`), []byte(`Base64Binary"`), []byte(`"data:`), []byte(`\u`),
@@ -53,7 +51,7 @@ func (l *Labels) read(body []byte, payloads int) {
 	}
 }
 
-// add takes in one code.
+// add adds one code.
 func (l *Labels) add(code string) {
 	//law:label-code
 	switch code = strings.ToUpper(strings.TrimSpace(code)); {
@@ -66,16 +64,15 @@ func (l *Labels) add(code string) {
 	}
 }
 
-// labelReader reads a body once, from its first byte to its last. Parse has seen to it
-// that the bytes are JSON.
+// labelReader reads a body once, from start to end. fhir.Parse has checked that it is JSON.
 type labelReader struct {
 	src      []byte
 	i        int
 	labels   *Labels
-	payloads int // how many payloads the body stands in
+	payloads int // depth of embedded payloads
 }
 
-// next passes over white space and returns the byte behind it.
+// next skips white space and returns the next byte.
 func (r *labelReader) next() byte {
 	for r.i < len(r.src) {
 		switch c := r.src[r.i]; c {
@@ -88,7 +85,7 @@ func (r *labelReader) next() byte {
 	return 0
 }
 
-// text passes over a string and returns what it says.
+// text reads a string.
 func (r *labelReader) text() string {
 	from, escaped := r.i, false
 	for r.i++; r.i < len(r.src); r.i++ {
@@ -107,8 +104,8 @@ func (r *labelReader) text() string {
 	return ""
 }
 
-// value reads one value. name is that of the property that holds it, and labels says
-// that all codes in it are labels.
+// value reads one value. name is the property that contains it; labels says that all codes in it are
+// labels.
 func (r *labelReader) value(name string, labels bool) {
 	switch r.next() {
 	case '{':
@@ -135,7 +132,7 @@ func (r *labelReader) value(name string, labels bool) {
 	}
 }
 
-// skip passes over a string.
+// skip skips a string.
 func (r *labelReader) skip(from int) {
 	for r.i = from + 1; r.i < len(r.src); r.i++ {
 		switch r.src[r.i] {
@@ -148,13 +145,13 @@ func (r *labelReader) skip(from int) {
 	}
 }
 
-// mayBeLabel reports whether the text of a property may be a label or hold one.
+// mayBeLabel reports whether the text of a property may be or contain a label.
 func (r *labelReader) mayBeLabel(name string, labels bool) bool {
 	return labels && (name == "code" || name == "valueCode") || name == "confidentiality" ||
 		payload.Property(name) || bytes.HasPrefix(r.src[r.i:], []byte(`"data:`))
 }
 
-// readText takes in a text that is wanted.
+// readText reads a text for which mayBeLabel is true.
 func (r *labelReader) readText(name, text string) {
 	data, held := text, payload.Property(name)
 	if !held {
@@ -165,7 +162,7 @@ func (r *labelReader) readText(name, text string) {
 		return
 	}
 	if r.payloads == payload.MaxDepth {
-		return // unreadable, which ownership knows
+		return // ownership treats it as unreadable
 	}
 	bodies, _ := payload.Read("", data)
 	for _, body := range bodies {
@@ -173,8 +170,8 @@ func (r *labelReader) readText(name, text string) {
 	}
 }
 
-// object reads an object. An extension that is an inline label says so by its url,
-// which may stand behind its value: such an object is read again for its codes.
+// object reads an object. An extension is an inline label by its url, which may follow the value: such an
+// object is read twice.
 func (r *labelReader) object(name string, labels bool) {
 	from, inline := r.i, false
 	r.i++
