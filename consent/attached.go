@@ -27,7 +27,7 @@ func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc
 				continue
 			}
 			if err != nil {
-				return fmt.Errorf("look for an attached Binary: %w", err)
+				return fmt.Errorf("look up an attached Binary: %w", err)
 			}
 			if d.Source != now.Source { // a document of another source is no parent
 				continue
@@ -86,7 +86,7 @@ func (c *commitBuilder) isParentOf(ctx context.Context, d store.Doc, id string) 
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for an attached Binary: %w", err)
+		return false, fmt.Errorf("look up an attached Binary: %w", err)
 	}
 	return b.Source == d.Source, nil
 }

@@ -31,9 +31,9 @@ func (v *View) binaryVisible(ctx context.Context, d store.Doc) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	docs = slices.DeleteFunc(docs, func(lead store.Doc) bool { return lead.Deleted() })
-	for _, lead := range docs {
-		if shown, err := v.WithPermission("rs").parentShows(ctx, lead, d.Ref.ID); shown || err != nil {
+	docs = slices.DeleteFunc(docs, func(parent store.Doc) bool { return parent.Deleted() })
+	for _, parent := range docs {
+		if shown, err := v.WithPermission("rs").parentShows(ctx, parent, d.Ref.ID); shown || err != nil {
 			return shown, err
 		}
 	}
@@ -49,16 +49,16 @@ func (v *View) needsParent(typ string) bool {
 
 // parentShows reports whether a parent of a Binary is visible, and still attaches it after cuts if it did
 // before. A securityContext does not depend on the elements of its target.
-func (v *View) parentShows(ctx context.Context, lead store.Doc, binary string) (bool, error) {
-	if !store.Match(v.where(lead.Ref.Type), lead.Keys) {
+func (v *View) parentShows(ctx context.Context, parent store.Doc, binary string) (bool, error) {
+	if !store.Match(v.where(parent.Ref.Type), parent.Keys) {
 		return false, *v.failed
 	}
-	if !v.mayCut(lead.Keys) {
+	if !v.mayCut(parent.Keys) {
 		return true, *v.failed
 	}
-	whole, err := v.snap.Get(ctx, lead.Ref)
+	whole, err := v.snap.Get(ctx, parent.Ref)
 	if err != nil {
-		return false, fmt.Errorf("read what leads to a Binary: %w: %w", store.ErrUnavailable, err)
+		return false, fmt.Errorf("read the parent of a Binary: %w: %w", store.ErrUnavailable, err)
 	}
 	attached := slices.Contains(index.Attached(whole.Keys), binary)
 	paths := map[string]bool{}

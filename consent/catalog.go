@@ -36,7 +36,7 @@ func (p *typeCatalog) load(ctx context.Context, s store.Store) error {
 		for _, typ := range r4.Resources() {
 			n, err := snap.Count(ctx, store.Query{Type: typ, Where: everything, KeysOnly: true}, 1)
 			if err != nil {
-				return fmt.Errorf("look for documents of %s: %w", typ, err)
+				return fmt.Errorf("read whether there are documents of %s: %w", typ, err)
 			}
 			if n > 0 {
 				p.add(typ)
@@ -45,7 +45,7 @@ func (p *typeCatalog) load(ctx context.Context, s store.Store) error {
 		for _, typ := range p.storedTypes() {
 			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: store.WithPrefix(index.DependsOnPrefix()), KeysOnly: true}) {
 				if err != nil {
-					return fmt.Errorf("look for documents that depend on others: %w", err)
+					return fmt.Errorf("read documents that depend on others: %w", err)
 				}
 				p.noteDependencies(index.Names(d.Keys, index.DependsOnPrefix()))
 			}
@@ -121,7 +121,7 @@ type catalogCommit struct{ done chan struct{} }
 // look for dependents although there may be some. A change that did look waits for the earlier commits
 // with dependents: the store may commit both, and the backlog must find their documents. No commit waits
 // for a later one, so all waits end. The caller must hold nothing that another commit waits for.
-func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map[string]bool) (arrive func(), err error) {
+func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map[string]bool) (end func(), err error) {
 	p.mu.Lock()
 	for _, name := range dependsOn {
 		if c := p.changing[name]; c != nil {
@@ -142,16 +142,16 @@ func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map
 	me := &catalogCommit{done: make(chan struct{})}
 	earlier := p.addCommit(me, dependsOn, changed)
 	p.mu.Unlock()
-	arrive = func() { p.end(me, dependsOn, changed) }
+	end = func() { p.end(me, dependsOn, changed) }
 	for _, d := range earlier {
 		select {
 		case <-d.done:
 		case <-ctx.Done():
-			arrive()
+			end()
 			return nil, fmt.Errorf("wait for a commit in flight: %w", ctx.Err())
 		}
 	}
-	return arrive, nil
+	return end, nil
 }
 
 // addCommit registers a commit, and returns those whose end it must wait for. mu must be held.

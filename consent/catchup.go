@@ -40,7 +40,7 @@ func (g *Guard) BacklogWork() <-chan struct{} { return g.backlog.Work() }
 // CatchUp rekeys all documents of the backlog until it is empty. It calls pause between pages, with the
 // number of documents read since the last call; pause may wait, and its error ends CatchUp. If an entry
 // fails, deeper entries are left: they would be rekeyed from outdated keys.
-func (g *Guard) CatchUp(ctx context.Context, pause func(ctx context.Context, looked int) error) error {
+func (g *Guard) CatchUp(ctx context.Context, pause func(ctx context.Context, read int) error) error {
 	var failed []error
 	for {
 		all := g.backlog.Names()
@@ -49,20 +49,20 @@ func (g *Guard) CatchUp(ctx context.Context, pause func(ctx context.Context, loo
 		}
 		queue, deepest := g.backlog.NewQueue(all...), math.MaxInt
 		for names := queue.Take(catchUpNames); len(names) > 0; names = queue.Take(catchUpNames) {
-			if deep := slices.IndexFunc(names, func(name string) bool { return g.backlog.Depth(name) > deepest }); deep == 0 {
+			if first := slices.IndexFunc(names, func(name string) bool { return g.backlog.Depth(name) > deepest }); first == 0 {
 				break
-			} else if deep > 0 {
-				names = names[:deep]
+			} else if first > 0 {
+				names = names[:first]
 			}
 			p, err := g.keyPage(ctx, names)
 			if err != nil && ctx.Err() == nil {
-				failed = append(failed, fmt.Errorf("key what depends on %s: %w", names[0], err))
+				failed = append(failed, fmt.Errorf("rekey the dependents of %s: %w", names[0], err))
 				deepest = min(deepest, g.backlog.Depth(names[0]))
 				queue.Add(names[1:]...)
 				continue
 			}
 			if err != nil {
-				return fmt.Errorf("key what depends on a write: %w", err)
+				return fmt.Errorf("rekey the dependents of a write: %w", err)
 			}
 			queue.Add(names[p.ended:]...)
 			queue.Add(slices.Sorted(maps.Keys(p.added))...)
@@ -153,10 +153,10 @@ func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p re
 // have a batch of their own, since only marks change; so have those for Binaries, which their parents in
 // the same batch would make stale again.
 func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, p *rekeyedPage) (pages []*backlog.Page, err error) {
-	labels, binaries := strings.HasPrefix(names[0], backlog.LabelsPrefix), strings.HasPrefix(names[0], backlog.AttachedPrefix)
+	ofLabels, binaries := strings.HasPrefix(names[0], backlog.LabelsPrefix), strings.HasPrefix(names[0], backlog.AttachedPrefix)
 	rows, seen := c.view.guard.keyer.LabelledRows(c.view.snap, nil), map[store.Ref]bool{}
 	put := c.keyPageDocs
-	if labels {
+	if ofLabels {
 		put = c.markPage
 	}
 	for _, name := range names {
@@ -166,9 +166,9 @@ func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, 
 			continue
 		}
 		if c.view.guard.backlog.AddedSince(name, c.view.epoch) { // the snapshot may be older
-			return nil, fmt.Errorf("%s changed meanwhile: %w", name, store.ErrConflict)
+			return nil, fmt.Errorf("%s was changed by another commit: %w", name, store.ErrConflict)
 		}
-		if strings.HasPrefix(name, backlog.LabelsPrefix) != labels || strings.HasPrefix(name, backlog.AttachedPrefix) != binaries || p.read == size {
+		if strings.HasPrefix(name, backlog.LabelsPrefix) != ofLabels || strings.HasPrefix(name, backlog.AttachedPrefix) != binaries || p.read == size {
 			break
 		}
 		c.depth = max(c.depth, s.Depth+1)
@@ -186,7 +186,7 @@ func (c *commitBuilder) keyNames(ctx context.Context, names []string, size int, 
 		}
 		p.ended++
 	}
-	if labels || len(pages) == 0 {
+	if ofLabels || len(pages) == 0 {
 		return pages, nil
 	}
 	if err := c.propagate(ctx, c.order); err != nil {
@@ -227,7 +227,7 @@ func (c *commitBuilder) pageOf(ctx context.Context, page *backlog.Page, size int
 		var last store.RowID
 		for d, err := range c.view.snap.Scan(ctx, c.view.guard.backlog.Dependents(page.To, c.view.guard.catalog.storedTypes())) {
 			if err != nil {
-				return nil, fmt.Errorf("find what depends on a write: %w", err)
+				return nil, fmt.Errorf("look up dependents of a write: %w", err)
 			}
 			last = d.RowID
 			if seen[d.Ref] {

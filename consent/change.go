@@ -25,7 +25,7 @@ func (v *View) applyKind(ch *Change, w *store.Write, t *target) (bool, error) {
 	case ChangeDelete:
 		return v.delete(ch, w, t)
 	}
-	return false, fmt.Errorf("consent: no form of writing %d", ch.Kind)
+	return false, fmt.Errorf("consent: unknown kind of write %d", ch.Kind)
 }
 
 // foreignToSource reports whether an id is neither of the source system's rows nor in its id space.

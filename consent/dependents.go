@@ -22,7 +22,7 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s backl
 		}
 		return c.noteTransitive(ctx, name, s, before)
 	}
-	if looked := c.changedNames[name]; looked {
+	if searched := c.changedNames[name]; searched {
 		return nil
 	}
 	looks := c.view.guard.catalog.mayHaveDependents(name)
@@ -32,7 +32,7 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s backl
 	where := store.Eq{Key: index.CrossTypeDependsOnKey(name)}
 	n, err := c.view.snap.Count(ctx, store.Query{Where: where, KeysOnly: true}, 1)
 	if err != nil {
-		return fmt.Errorf("look for what depends on a write: %w", err)
+		return fmt.Errorf("look up dependents of a write: %w", err)
 	}
 	if n == 0 {
 		c.RequireAbsent("depends "+name, store.Absent{Where: where, Claims: []store.Key{where.Key}})
@@ -76,21 +76,21 @@ func (c *commitBuilder) noteTransitive(ctx context.Context, name string, s backl
 	if !facts.IsDocumentName(name) {
 		return nil
 	}
-	met, looked, from := map[string]bool{name: true}, 0, c.staleNames[name].Depth
+	seen, reads, start := map[string]bool{name: true}, 0, c.staleNames[name].Depth
 	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
 		s.Depth = c.staleNames[queue[0]].Depth + 1
 		for d, err := range c.view.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.CrossTypeDependsOnKey(queue[0])}, KeysOnly: true}) {
 			if err != nil {
-				return fmt.Errorf("look for what follows a write: %w", err)
+				return fmt.Errorf("look up indirect dependents of a write: %w", err)
 			}
-			looked += 1 + len(index.Attached(d.Keys))
-			if met[d.Ref.String()] = true; len(met) > maxTransitive || looked > maxTransitiveReads {
+			reads += 1 + len(index.Attached(d.Keys))
+			if seen[d.Ref.String()] = true; len(seen) > maxTransitive || reads > maxTransitiveReads {
 				s := c.staleNames[name]
 				s.Remainder = s.Remainder.Merge(c.remainderOf(name, before))
 				c.staleNames[name] = s
 				return nil
 			}
-			next, err := c.noteFollowers(ctx, d, s, from+len(met))
+			next, err := c.noteFollowers(ctx, d, s, start+len(seen))
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ type Guard struct {
 func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if cfg.Policy == nil {
 		if !cfg.Unguarded {
-			return nil, errors.New("consent: a policy is needed")
+			return nil, errors.New("consent: a policy is required")
 		}
 		cfg.Policy = &policy.Folder{}
 	}
@@ -183,7 +183,7 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
 			switch {
 			case err != nil:
-				return fmt.Errorf("find who signs in: %w", err)
+				return fmt.Errorf("find the patient who signs in: %w", err)
 			case !facts.HasNumberNow(p.Body, number, g.clock()):
 			case id != "":
 				id = ""

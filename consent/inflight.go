@@ -73,7 +73,7 @@ func (f *inFlightCommits) load(ctx context.Context, s store.Store, types []strin
 		for _, typ := range types {
 			for d, err := range snap.History(ctx, store.HistoryQuery{Type: typ}) {
 				if err != nil {
-					return fmt.Errorf("look for the latest instant: %w", err)
+					return fmt.Errorf("read the latest instant: %w", err)
 				}
 				f.advance(d.Updated)
 				break

@@ -20,17 +20,17 @@ func (g *Guard) noteInheritedStale(prepared *preparedCommit) {
 	}
 	n := newStaleTracer(prepared)
 	where := set.Where()
-	meet := func(d *store.Doc) {
+	trace := func(d *store.Doc) {
 		if !d.Deleted() && d.Ref.Type != "Patient" && store.Match(where, d.Keys) {
 			s := set.Matching(d.Keys)
 			n.trace(d, s, s.Depth+1+len(prepared.Writes))
 		}
 	}
 	for i := range prepared.sources {
-		meet(&prepared.sources[i])
+		trace(&prepared.sources[i])
 	}
 	for i := range prepared.Writes {
-		meet(&prepared.Writes[i].Doc)
+		trace(&prepared.Writes[i].Doc)
 	}
 }
 
@@ -62,9 +62,9 @@ func newStaleTracer(prepared *preparedCommit) staleTracer {
 // trace adds entries for the dependents of a stale document in the batch. s is the entry of the document.
 // It ends in cycles: no path without repetition is longer than deepest.
 func (n *staleTracer) trace(d *store.Doc, s backlog.Entry, deepest int) {
-	was, met := n.reasons[d.Ref]
+	was, known := n.reasons[d.Ref]
 	s = s.Merge(was)
-	if met && len(s.Subjects) == len(was.Subjects) && s.Barred == was.Barred && (s.Depth == was.Depth || s.Depth > deepest) {
+	if known && len(s.Subjects) == len(was.Subjects) && s.Barred == was.Barred && (s.Depth == was.Depth || s.Depth > deepest) {
 		return
 	}
 	n.reasons[d.Ref] = s

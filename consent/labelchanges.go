@@ -78,7 +78,7 @@ func (l *labelChanges) end(changes, writes []string, done chan struct{}) {
 
 // beginLabelChange registers a batch, and adds entries for the persons whose rows it may have marked by
 // outdated labels.
-func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) (over func(), err error) {
+func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) (end func(), err error) {
 	var changes, writes []string
 	for name := range prepared.staleNames {
 		if person, labels := strings.CutPrefix(name, backlog.LabelsPrefix); labels {
@@ -91,12 +91,12 @@ func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) 
 		}
 	}
 	writes = slices.DeleteFunc(facts.Distinct(writes), func(name string) bool { return slices.Contains(changes, name) })
-	uncertain, running, over := g.labelChanges.begin(changes, writes)
+	uncertain, running, end := g.labelChanges.begin(changes, writes)
 	for _, commit := range running {
 		select {
 		case <-commit:
 		case <-ctx.Done():
-			over()
+			end()
 			return nil, fmt.Errorf("wait for rows of a person whose labels change: %w", ctx.Err())
 		}
 	}
@@ -105,7 +105,7 @@ func (g *Guard) beginLabelChange(ctx context.Context, prepared *preparedCommit) 
 			prepared.addStale(backlog.LabelsPrefix+name, backlog.Entry{})
 		}
 	}
-	return over, nil
+	return end, nil
 }
 
 // addStale adds an entry, or merges it with the present one.

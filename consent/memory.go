@@ -16,24 +16,24 @@ func (g *Guard) CheckMemory(ctx context.Context) error {
 
 // checkTypes: memory may have types and names that the store no longer has, but must have all others.
 func (g *Guard) checkTypes(ctx context.Context) error {
-	fresh := newTypeCatalog()
-	if err := fresh.load(ctx, g.store); err != nil {
+	rebuilt := newTypeCatalog()
+	if err := rebuilt.load(ctx, g.store); err != nil {
 		return err
 	}
-	for _, typ := range fresh.storedTypes() {
+	for _, typ := range rebuilt.storedTypes() {
 		if !slices.Contains(g.catalog.storedTypes(), typ) {
-			return fmt.Errorf("there are documents of %s, and nobody knows", typ)
+			return fmt.Errorf("the store has documents of %s, and memory does not have the type", typ)
 		}
 	}
-	for name := range fresh.dependedOn {
+	for name := range rebuilt.dependedOn {
 		if !g.catalog.mayHaveDependents(name) {
-			return fmt.Errorf("documents depend on %s, and nobody knows", name)
+			return fmt.Errorf("documents depend on %s, and memory does not have the name", name)
 		}
 	}
 	g.catalog.mu.RLock()
 	defer g.catalog.mu.RUnlock()
 	if len(g.catalog.changing) > 0 {
-		return fmt.Errorf("names stay marked as changing: %v", g.catalog.changing)
+		return fmt.Errorf("names are still marked as changing: %v", g.catalog.changing)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func (g *Guard) checkBacklog(ctx context.Context) error {
 		return err
 	}
 	if !g.reads.idle() {
-		return errors.New("reads are counted that have ended")
+		return errors.New("reads that have ended are still counted")
 	}
 	g.labelChanges.mu.Lock()
 	defer g.labelChanges.mu.Unlock()

@@ -141,7 +141,7 @@ func impliedPermit(ctx context.Context, d *decision) *Refusal {
 	}
 	some, err := d.hasWithheldRows(ctx)
 	if err != nil {
-		d.err = fmt.Errorf("look for withheld rows: %w", err)
+		d.err = fmt.Errorf("look up withheld rows: %w", err)
 	}
 	g.withheld = some || g.rules.Withheld
 	return nil

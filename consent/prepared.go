@@ -104,9 +104,9 @@ func (g *Guard) commitBacklog(ctx context.Context, prepared *preparedCommit) err
 		return err
 	}
 	prepared.State = append(prepared.State, writes...)
-	over := g.backlog.Begin(prepared.staleNames)
+	end := g.backlog.Begin(prepared.staleNames)
 	_, err = g.store.Commit(ctx, prepared.Batch)
-	over(change, err)
+	end(change, err)
 	prepared.newlyStale = change.NewlyStale
 	for name := range prepared.followsStale {
 		delete(prepared.newlyStale, name)
@@ -129,7 +129,7 @@ func (c *commitBuilder) apply(ctx context.Context, results []Result, record Reco
 	if record != nil {
 		var err error
 		if prepared.Log, err = record(results); err != nil {
-			return fmt.Errorf("make the record of a write: %w", err)
+			return fmt.Errorf("make the audit record of a write: %w", err)
 		}
 	}
 	if len(prepared.Writes) == 0 && len(prepared.Log) == 0 && len(marks) == 0 {

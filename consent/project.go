@@ -112,7 +112,7 @@ func (v *View) hiddenReferences(ctx context.Context, d store.Doc, keys ...[]stor
 	}
 	found, err := v.labelled.Referenced(ctx, facts.Distinct(about), d.Body)
 	if err != nil {
-		return nil, fmt.Errorf("look for hidden rows to which %s refers: %w: %w", d.Ref, store.ErrUnavailable, err)
+		return nil, fmt.Errorf("look up hidden rows to which %s refers: %w: %w", d.Ref, store.ErrUnavailable, err)
 	}
 	hidden := map[fhir.Ref]bool{}
 	for ref, from := range found {

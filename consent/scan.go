@@ -107,7 +107,7 @@ func (v *View) candidate(ctx context.Context, d store.Doc, candidates store.Pred
 		}
 		d = whole
 	}
-	if led, err := v.binaryVisible(ctx, d); err != nil || !led {
+	if visible, err := v.binaryVisible(ctx, d); err != nil || !visible {
 		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
 	d, err := v.project(ctx, d, d.Keys)

@@ -103,7 +103,7 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 	}
 	level, pause, ok := strings.Cut(token, "/")
 	if !ok || !slices.Contains([]string{"patient", "user", "system"}, level) {
-		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.letters", token)
+		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.permissions", token)
 	}
 	typ, perms, ok := strings.Cut(pause, ".")
 	if !ok || typ != "*" && !known(typ) {
@@ -121,12 +121,12 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 	for i := range len(perms) {
 		next := strings.IndexByte(permissionOrder[at:], perms[i])
 		if next < 0 {
-			return Scope{}, fmt.Errorf("scope %q: the letters are some of cruds, in that order", token)
+			return Scope{}, fmt.Errorf("scope %q: the permissions must be some of cruds, in that order", token)
 		}
 		at += next + 1
 	}
 	if perms == "" {
-		return Scope{}, fmt.Errorf("scope %q has no letters", token)
+		return Scope{}, fmt.Errorf("scope %q has no permissions", token)
 	}
 	return Scope{Level: level, Type: typ, Permissions: perms}, nil
 }

@@ -122,7 +122,7 @@ func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error)
 	if !store.Match(v.where(d.Ref.Type), d.Keys) {
 		return store.Doc{}, store.ErrNotFound
 	}
-	if led, err := v.binaryVisible(ctx, d); err != nil || !led {
+	if visible, err := v.binaryVisible(ctx, d); err != nil || !visible {
 		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
 	now := d
@@ -182,8 +182,8 @@ func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 
 // showVersion returns one version of a history. known caches the newest versions.
 func (v *View) showVersion(ctx context.Context, d store.Doc, known map[store.Ref]*store.Doc) (store.Doc, error) {
-	newest, met := known[d.Ref]
-	if !met {
+	newest, cached := known[d.Ref]
+	if !cached {
 		n, err := v.snap.Get(ctx, d.Ref)
 		if errors.Is(err, store.ErrNotFound) { // a version without a newest one is damage, not absence
 			err = fmt.Errorf("%v: %w", err, store.ErrUnavailable)

@@ -26,7 +26,7 @@ func operator(who string) Agent { return Agent{Kind: "operator", Subject: who} }
 func Begin(ctx context.Context, log store.Log, at time.Time, who string, g Genesis) error {
 	head, err := log.Head(ctx)
 	if err != nil {
-		return fmt.Errorf("read the trail's head: %w", err)
+		return fmt.Errorf("read the head of the audit trail: %w", err)
 	}
 	g.Position, g.Head = head.Pos, hex.EncodeToString(head.Hash[:])
 	b, err := encode(Record{Recorded: at.UTC(), Interaction: "restore", Agent: operator(who), Decision: Decision{Outcome: "permit"}, Genesis: &g})
@@ -59,7 +59,7 @@ func encode(r Record) ([]byte, error) {
 	}
 	b, err := json.Marshal(r)
 	if err != nil {
-		return nil, fmt.Errorf("encode a record of the trail: %w", err)
+		return nil, fmt.Errorf("encode an audit record: %w", err)
 	}
 	return b, nil
 }

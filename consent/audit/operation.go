@@ -42,7 +42,7 @@ func AppendOperation(ctx context.Context, log store.Log, at time.Time, o Operati
 		return err
 	}
 	if _, err := log.Append(ctx, b); err != nil {
-		return fmt.Errorf("record what an operator does: %w", err)
+		return fmt.Errorf("record an operation: %w", err)
 	}
 	return nil
 }

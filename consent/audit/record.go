@@ -84,14 +84,14 @@ type Item struct {
 
 // ItemOf describes a document for the audit trail.
 func ItemOf(d store.Doc, included, cut bool) Item {
-	it := Item{Ref: d.Ref.String(), Version: d.Version, Included: included, Cut: cut, Label: label(d.Body)}
+	item := Item{Ref: d.Ref.String(), Version: d.Version, Included: included, Cut: cut, Label: label(d.Body)}
 	prefix := index.OwnerPrefix()
 	for _, k := range d.Keys {
 		if len(k) > len(prefix) && k[:len(prefix)] == prefix {
-			it.Owners = append(it.Owners, string(k[len(prefix):]))
+			item.Owners = append(item.Owners, string(k[len(prefix):]))
 		}
 	}
-	return it
+	return item
 }
 
 // label is the highest confidentiality label of a body.
@@ -153,7 +153,7 @@ func (t *Writer) Append(ctx context.Context, records ...Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.wait)
 	defer cancel()
 	if _, err := t.log.Append(ctx, payloads...); err != nil {
-		return fmt.Errorf("append to the trail: %w", err)
+		return fmt.Errorf("append to the audit trail: %w", err)
 	}
 	return nil
 }

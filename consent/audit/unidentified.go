@@ -145,7 +145,7 @@ func (u *UnidentifiedLimiter) Flush(ctx context.Context, t *Writer, at time.Time
 		for _, r := range records {
 			u.putBack(r.Client.Address, at, r.More)
 		}
-		return fmt.Errorf("record how many requests had no valid token: %w", err)
+		return fmt.Errorf("record the count of requests without a valid token: %w", err)
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
 	cur, err, ok := pull()
 	for ok {
 		if err != nil {
-			return v.report, fmt.Errorf("read the trail: %w", err)
+			return v.report, fmt.Errorf("read the audit trail: %w", err)
 		}
 		ahead, aheadErr, more := pull()
 		if v.check(cur, ahead, more && aheadErr == nil) && more && aheadErr == nil {

@@ -64,13 +64,13 @@ func (b *Backlog) Load(ctx context.Context, state store.State) error {
 	if state == nil {
 		return nil
 	}
-	stale, listed, err := readEntries(ctx, state)
+	stale, legacy, err := readEntries(ctx, state)
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.entries, b.legacyList = stale, listed
+	b.entries, b.legacyList = stale, legacy
 	for _, s := range stale {
 		b.revisions = max(b.revisions, s.Revision)
 	}
@@ -192,7 +192,7 @@ func (b *Backlog) apply(c *Change) (forget func()) {
 	var ended []Entry
 	for name, s := range c.ended {
 		delete(b.entries, name)
-		if _, again := c.set[name]; !again {
+		if _, added := c.set[name]; !added {
 			ended = append(ended, s)
 		}
 	}

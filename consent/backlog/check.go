@@ -23,7 +23,7 @@ func (b *Backlog) Check(ctx context.Context, state store.State) error {
 		return fmt.Errorf("the backlog differs from the store: it has %v, the store %v; legacy list: %v, %v", b.entries, stored, b.legacyList, legacy)
 	}
 	if len(b.pending)+len(b.ended)+len(b.added) > 0 {
-		return fmt.Errorf("the backlog keeps what no read needs: %v, %v, %v", b.pending, slices.Collect(maps.Keys(b.ended)), b.added)
+		return fmt.Errorf("the backlog keeps entries that no read needs: %v, %v, %v", b.pending, slices.Collect(maps.Keys(b.ended)), b.added)
 	}
 	return nil
 }

@@ -86,13 +86,13 @@ func (b *Backlog) Dependents(s Entry, types []string) store.Query {
 	if typ == "" && PerType(s.Name) {
 		typ = types[0]
 	}
-	if id, owned := strings.CutPrefix(s.Name, OwnerPrefix); owned {
+	if id, isOwner := strings.CutPrefix(s.Name, OwnerPrefix); isOwner {
 		return store.Query{Type: typ, Where: store.Eq{Key: index.OwnerKey(id)}, After: s.After}
 	}
-	if person, labels := strings.CutPrefix(s.Name, LabelsPrefix); labels {
+	if person, isLabels := strings.CutPrefix(s.Name, LabelsPrefix); isLabels {
 		return store.Query{Type: typ, Where: facts.AboutPerson(person), After: s.After}
 	}
-	if id, attached := strings.CutPrefix(s.Name, AttachedPrefix); attached {
+	if id, isAttached := strings.CutPrefix(s.Name, AttachedPrefix); isAttached {
 		return store.Query{Type: "Binary", Where: store.Eq{Key: b.binaryIDPrefix + store.Key(id)}, After: s.After}
 	}
 	return store.Query{Where: store.Eq{Key: index.CrossTypeDependsOnKey(s.Name)}, After: s.After}

@@ -21,18 +21,18 @@ const (
 )
 
 // readEntries reads the entries from State. listed: some are in the list of an older program.
-func readEntries(ctx context.Context, state store.State) (stale map[string]Entry, listed bool, err error) {
+func readEntries(ctx context.Context, state store.State) (stale map[string]Entry, legacy bool, err error) {
 	stale = map[string]Entry{}
 	raw, err := state.Lookup(ctx, legacyListKey)
 	if err == nil {
 		var list []Entry
-		listed, err = true, json.Unmarshal(raw, &list)
+		legacy, err = true, json.Unmarshal(raw, &list)
 		for _, s := range list {
 			stale[s.Name] = s
 		}
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
+		return nil, false, fmt.Errorf("read the backlog: %w", err)
 	}
 	for v, err := range state.Values(ctx, entryPrefix) {
 		var s Entry
@@ -40,12 +40,12 @@ func readEntries(ctx context.Context, state store.State) (stale map[string]Entry
 			err = json.Unmarshal(v.Value, &s)
 		}
 		if err != nil {
-			return nil, false, fmt.Errorf("read which documents are to be keyed: %w", err)
+			return nil, false, fmt.Errorf("read the backlog: %w", err)
 		}
 		s.Name = strings.TrimPrefix(v.Key, entryPrefix)
 		stale[s.Name] = s
 	}
-	return stale, listed, nil
+	return stale, legacy, nil
 }
 
 // Page is a page of the documents of an entry.
@@ -104,7 +104,7 @@ func (c *Change) StateWrites() ([]store.StateWrite, error) {
 	for _, name := range slices.Sorted(maps.Keys(c.set)) {
 		value, err := json.Marshal(c.set[name])
 		if err != nil {
-			return nil, fmt.Errorf("mark which documents are to be keyed: %w", err)
+			return nil, fmt.Errorf("encode the backlog: %w", err)
 		}
 		out = append(out, store.StateWrite{Key: entryPrefix + name, Value: value})
 	}

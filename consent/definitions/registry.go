@@ -221,7 +221,7 @@ func (r *Registry) lock(ctx context.Context, alone bool) (release func(), err er
 	}
 	if err := r.reload(ctx); err != nil {
 		release()
-		return nil, fmt.Errorf("which search parameters are defined: %w", errors.Join(err, store.ErrUnavailable))
+		return nil, fmt.Errorf("read which search parameters are defined: %w", errors.Join(err, store.ErrUnavailable))
 	}
 	return release, nil
 }

@@ -80,25 +80,25 @@ func (t Table) withoutRetired(now time.Time) Table {
 // its number and its keys; every other one gets a new number, so keys of an old meaning match no
 // query (SRCH-245). The error is a *fhir.Error.
 func (t Table) with(x *index.Indexer, defs []definition, now time.Time) (Table, bool, error) {
-	written := func(p Parameter) bool {
+	isWritten := func(p Parameter) bool {
 		return p.Phase != index.Retired && slices.ContainsFunc(defs, func(d definition) bool { return d.id == p.ID })
 	}
-	was := slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return !written(p) })
+	replaced := slices.DeleteFunc(slices.Clone(t.List), func(p Parameter) bool { return !isWritten(p) })
 	next := t.withoutRetired(now)
 	next.Next = max(next.Next, index.FirstDefined)
-	next.List = slices.DeleteFunc(next.List, written)
-	changes := len(was) > 0
+	next.List = slices.DeleteFunc(next.List, isWritten)
+	changes := len(replaced) > 0
 	for _, def := range defs {
 		for _, of := range def.params {
 			changes = true
-			p, err := next.entryFor(x, def, of, &was)
+			p, err := next.entryFor(x, def, of, &replaced)
 			if err != nil {
 				return t, false, def.fault(err)
 			}
 			next.List = append(next.List, p)
 		}
 	}
-	for _, p := range was {
+	for _, p := range replaced {
 		p.Phase, p.ended = index.Retired, now
 		next.List = append(next.List, p)
 	}
@@ -106,7 +106,7 @@ func (t Table) with(x *index.Indexer, defs []definition, now time.Time) (Table, 
 }
 
 // entryFor makes the entry of a parameter. It takes over the entry in was that it continues, if any.
-func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam, was *[]Parameter) (Parameter, error) {
+func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam, replaced *[]Parameter) (Parameter, error) {
 	p := Parameter{DefinedParam: of, ID: def.id, Version: def.version}
 	for _, other := range t.List {
 		if other.Phase != index.Retired && other.Type == of.Type && strings.EqualFold(other.Code, of.Code) {
@@ -116,9 +116,9 @@ func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam
 	same := func(o Parameter) bool {
 		return o.ID == def.id && o.Type == of.Type && o.Code == of.Code && o.Kind == of.Kind && o.Expression == of.Expression
 	}
-	if i := slices.IndexFunc(*was, same); i >= 0 {
-		p.Number, p.Phase = (*was)[i].Number, (*was)[i].Phase
-		*was = slices.Delete(*was, i, i+1)
+	if i := slices.IndexFunc(*replaced, same); i >= 0 {
+		p.Number, p.Phase = (*replaced)[i].Number, (*replaced)[i].Phase
+		*replaced = slices.Delete(*replaced, i, i+1)
 		return p, nil
 	}
 	if p.Number = t.Next; p.Number > index.LastDefined {

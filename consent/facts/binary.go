@@ -29,15 +29,15 @@ func (k *Keyer) BinaryParents(ctx context.Context, w Reader, d store.Doc, o inde
 	}
 	complete = len(refs) > 0
 	for _, ref := range refs {
-		lead, err := w.Newest(ctx, ref)
+		parent, err := w.Newest(ctx, ref)
 		if errors.Is(err, store.ErrNotFound) {
 			complete = false
 			continue
 		}
 		if err != nil {
-			return nil, false, fmt.Errorf("look up what a Binary belongs to: %w", err)
+			return nil, false, fmt.Errorf("look up the parents of a Binary: %w", err)
 		}
-		docs, complete = append(docs, lead), complete && !lead.Deleted()
+		docs, complete = append(docs, parent), complete && !parent.Deleted()
 	}
 	return docs, complete, nil
 }
@@ -58,19 +58,19 @@ func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o
 	}
 	owners := index.Owners(store.Sorted(slices.Clone(keys)))
 	var mentions []string
-	for _, lead := range docs {
-		of := ownership{owners: index.Owners(lead.Keys), about: index.Names(lead.Keys, index.AboutPrefix())}
-		if lead.Deleted() {
-			if of, err = k.ownersOfTombstone(ctx, w, lead); err != nil {
+	for _, parent := range docs {
+		of := ownership{owners: index.Owners(parent.Keys), about: index.Names(parent.Keys, index.AboutPrefix())}
+		if parent.Deleted() {
+			if of, err = k.ownersOfTombstone(ctx, w, parent); err != nil {
 				return nil, err
 			}
 		}
 		keys = of.appendKeys(keys)
 		owners = append(owners, of.owners...)
-		mentions = append(mentions, index.Names(lead.Keys, index.MentionPrefix())...)
+		mentions = append(mentions, index.Names(parent.Keys, index.MentionPrefix())...)
 		for _, name := range inheritedFacts {
 			//law:binary-facts
-			if k := index.FactKey(name); !store.Match(store.Eq{Key: k}, lead.Keys) {
+			if k := index.FactKey(name); !store.Match(store.Eq{Key: k}, parent.Keys) {
 				without[k] = true
 			}
 		}
@@ -95,7 +95,7 @@ func (s Snapshot) AttachedBy(ctx context.Context, binary, source string) ([]stor
 	var out []store.Doc
 	for d, err := range s.snap.Scan(ctx, store.Query{Where: store.Eq{Key: index.AttachesKey(binary, source)}, KeysOnly: true}) {
 		if err != nil {
-			return nil, fmt.Errorf("look for documents of a Binary: %w", err)
+			return nil, fmt.Errorf("look up the parents of a Binary: %w", err)
 		}
 		out = append(out, d)
 	}

@@ -107,11 +107,11 @@ func CarriedFacts(keys []store.Key) []store.Key {
 // appendIdentifiers adds the identifiers that a Patient has or had: a directive by one of them covers
 // the Patient forever.
 func (k *Keyer) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
-	bore, err := w.FormerIdentifiers(ctx, d)
+	former, err := w.FormerIdentifiers(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(bore, PatientNames(d.Body)...) {
+	for _, name := range append(former, PatientNames(d.Body)...) {
 		keys = append(keys, index.BearsKey(name))
 	}
 	return keys, nil
@@ -125,12 +125,12 @@ func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 	keys = store.Sorted(keys)
 	owners := index.Owners(keys)
 	ordinary := Has(keys, index.FactOrdinary)
-	for _, p := range owners {
+	for _, owner := range owners {
 		if ordinary && source != "" {
-			keys = append(keys, index.SourceRowKey(p, source))
+			keys = append(keys, index.SourceRowKey(owner, source))
 		}
 		if !ordinary || len(owners) > 1 {
-			keys = append(keys, index.IrregularKey(p))
+			keys = append(keys, index.IrregularKey(owner))
 		}
 	}
 	return store.Sorted(keys)

@@ -22,22 +22,22 @@ func SameInheritance(a, b []store.Key) bool {
 // changes: its address, and of a Patient the NHS numbers that it gains or loses.
 func NamesChanged(now, before store.Doc) []string {
 	var out []string
-	appears := before.Version == 0 || before.Deleted()
-	if appears || now.Deleted() || !SameInheritance(now.Keys, before.Keys) {
+	isNew := before.Version == 0 || before.Deleted()
+	if isNew || now.Deleted() || !SameInheritance(now.Keys, before.Keys) {
 		out = append(out, now.Ref.String())
 	}
 	if now.Ref.Type != "Patient" {
 		return out
 	}
-	var a, b []string
+	var after, removed []string
 	if !now.Deleted() {
-		a = NHSNumbers(now.Body)
+		after = NHSNumbers(now.Body)
 	}
-	if !appears {
-		b = NHSNumbers(before.Body)
+	if !isNew {
+		removed = NHSNumbers(before.Body)
 	}
-	for _, number := range append(slices.Clone(a), b...) {
-		if slices.Contains(a, number) != slices.Contains(b, number) {
+	for _, number := range append(slices.Clone(after), removed...) {
+		if slices.Contains(after, number) != slices.Contains(removed, number) {
 			out = append(out, "nhs:"+number)
 		}
 	}

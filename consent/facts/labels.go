@@ -28,8 +28,8 @@ func LabelHides(typ string, keys []store.Key) (staff, patients bool) {
 	case "Patient":
 		return false, false
 	case "Consent":
-		said := Has(keys, index.FactInPerson) && len(index.Names(keys, index.SourcePrefix())) == 0
-		return false, !released && !said
+		byPatient := Has(keys, index.FactInPerson) && len(index.Names(keys, index.SourcePrefix())) == 0
+		return false, !released && !byPatient
 	}
 	return !ordinary, !ordinary || !released
 }
@@ -59,14 +59,14 @@ func Distinct(lists ...[]string) []string {
 
 // MarkKeys returns sorted keys with or without index.FactRefersToLabelled, and with the
 // index.FactIrregular that follows.
-func MarkKeys(keys []store.Key, at store.Partition, points bool) []store.Key {
-	if is := Has(keys, index.FactRefersToLabelled); is == points && (is || Has(keys, index.FactIrregular) == irregular(keys, at)) {
+func MarkKeys(keys []store.Key, at store.Partition, refersToLabelled bool) []store.Key {
+	if has := Has(keys, index.FactRefersToLabelled); has == refersToLabelled && (has || Has(keys, index.FactIrregular) == irregular(keys, at)) {
 		return keys
 	}
 	marks := []store.Key{index.FactKey(index.FactRefersToLabelled), index.FactKey(index.FactIrregular)}
 	out := slices.DeleteFunc(slices.Clone(keys), func(k store.Key) bool { return slices.Contains(marks, k) })
 	switch {
-	case points:
+	case refersToLabelled:
 		out = append(out, marks...)
 	case irregular(out, at):
 		out = append(out, marks[1])
@@ -148,7 +148,7 @@ func (l *LabelledRows) about(ctx context.Context, name string) (personRows, erro
 	q := store.Query{Where: store.Eq{Key: index.LabelledKey(name)}, KeysOnly: true}
 	for d, err := range l.snap.Scan(ctx, q) {
 		if err != nil {
-			return of, fmt.Errorf("look for labelled rows: %w", err)
+			return of, fmt.Errorf("look up labelled rows: %w", err)
 		}
 		if _, pending := l.batch[d.Ref]; pending {
 			continue

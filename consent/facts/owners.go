@@ -158,20 +158,20 @@ func (k *Keyer) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (own
 // visitedOnce is a Reader for tombstones that refer to each other: each is visited once.
 type visitedOnce struct {
 	Reader
-	refs []store.Ref
+	visited []store.Ref
 }
 
 // ownersOfTombstone returns the owners that the last version of a deleted document would have now
 // (docs/decisions/019), and the names on which they depend.
 func (k *Keyer) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (ownership, error) {
-	way, on := w.(visitedOnce)
-	if !on {
-		way.Reader = w
+	once, nested := w.(visitedOnce)
+	if !nested {
+		once.Reader = w
 	}
-	if slices.Contains(way.refs, d.Ref) {
+	if slices.Contains(once.visited, d.Ref) {
 		return ownership{}, nil
 	}
-	way.refs = append(slices.Clone(way.refs), d.Ref)
+	once.visited = append(slices.Clone(once.visited), d.Ref)
 	last, err := w.BeforeDeletion(ctx, d)
 	if err != nil {
 		return ownership{}, err
@@ -181,11 +181,11 @@ func (k *Keyer) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (o
 		return ownership{}, err
 	}
 	// Without its own address: a deleted Patient owns nothing.
-	out, err := k.owners(ctx, way, store.Ref{}, row.Owners)
+	out, err := k.owners(ctx, once, store.Ref{}, row.Owners)
 	if err != nil || d.Ref.Type != "Binary" {
 		return out, err
 	}
-	keys, err := k.inheritFromParents(ctx, way, last, row.Owners, nil)
+	keys, err := k.inheritFromParents(ctx, once, last, row.Owners, nil)
 	keys = store.Sorted(keys)
 	out.add(ownership{owners: index.Owners(keys), about: index.Names(keys, index.AboutPrefix()), dependsOn: index.Names(keys, index.DependsOnPrefix())})
 	return out, err

@@ -24,7 +24,7 @@ func (s Snapshot) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) 
 func (s Snapshot) BeforeDeletion(ctx context.Context, d store.Doc) (store.Doc, error) {
 	before, err := s.snap.Version(ctx, d.Ref, d.Version-1)
 	if err != nil {
-		err = fmt.Errorf("read what a tombstone of %s ended: %w", d.Ref, err)
+		err = fmt.Errorf("read the version before a tombstone of %s: %w", d.Ref, err)
 	}
 	return before, err
 }
@@ -63,7 +63,7 @@ func (s Snapshot) FormerIdentifiers(ctx context.Context, d store.Doc) ([]string,
 	var out []string
 	for v, err := range s.snap.History(ctx, store.HistoryQuery{Type: d.Ref.Type, ID: d.Ref.ID}) {
 		if err != nil {
-			return nil, fmt.Errorf("read what %s bore: %w", d.Ref, err)
+			return nil, fmt.Errorf("read the former identifiers of %s: %w", d.Ref, err)
 		}
 		if v.Version < d.Version && !v.Deleted() {
 			out = append(out, PatientNames(v.Body)...)

@@ -75,14 +75,14 @@ func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 		if !is {
 			continue
 		}
-		bears, err := r.keyer.HasNumber(number)
+		hasNumber, err := r.keyer.HasNumber(number)
 		if err != nil {
 			return nil, err
 		}
-		if !store.Match(bears, d.Keys) {
-			bears = store.Not{Pred: bears}
+		if !store.Match(hasNumber, d.Keys) {
+			hasNumber = store.Not{Pred: hasNumber}
 		}
-		out = append(out, bears)
+		out = append(out, hasNumber)
 	}
 	return out, nil
 }

@@ -91,13 +91,13 @@ func otherScope(scope gjson.Result) bool {
 
 // allMembers reports whether a value is an object with members that all pass.
 func allMembers(object gjson.Result, passes func(name string, value gjson.Result) bool) bool {
-	all, any := object.IsObject(), false
+	all, some := object.IsObject(), false
 	object.ForEach(func(name, value gjson.Result) bool {
-		any = true
+		some = true
 		all = all && passes(name.String(), value)
 		return all
 	})
-	return all && any
+	return all && some
 }
 
 // ProxyAuthority reports whether a Consent is a proxy authority (CON-601): category INFA, only legal bases of

@@ -153,11 +153,11 @@ func (r *labelReader) mayBeLabel(name string, labels bool) bool {
 
 // readText reads a text for which mayBeLabel is true.
 func (r *labelReader) readText(name, text string) {
-	data, held := text, payload.Property(name)
-	if !held {
-		_, data, held = payload.DataURL(text)
+	data, isPayload := text, payload.Property(name)
+	if !isPayload {
+		_, data, isPayload = payload.DataURL(text)
 	}
-	if !held {
+	if !isPayload {
 		r.labels.add(text)
 		return
 	}

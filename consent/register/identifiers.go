@@ -66,7 +66,7 @@ func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers,
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look for whom a directive covers: %w", err)
+		return fmt.Errorf("look up the patients of a directive: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

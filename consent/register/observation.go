@@ -22,8 +22,8 @@ func (r *Register) inForce(name string) (c statement) {
 	}
 	add(name)
 	//law:bearers-covered
-	for of := range r.identifiersOf[name] {
-		add(of)
+	for identifier := range r.identifiersOf[name] {
+		add(identifier)
 	}
 	for patient := range r.patientsOf[name] { // the identifier may mean this Patient, even if others have it too
 		add(patient)
@@ -42,7 +42,7 @@ type Observation struct {
 func (r *Register) Observe() *Observation { return &Observation{r, map[string]statement{}} }
 
 func (d *Observation) of(name string) statement {
-	if c, met := d.seen[name]; met {
+	if c, known := d.seen[name]; known {
 		return c
 	}
 	c := d.inForce(name)
