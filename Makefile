@@ -20,7 +20,7 @@ build: need-go ## build bin/carerecord
 test: need-go need-python ## all tests on both engines, with the race detector where the program runs in the test
 	scripts/test.sh
 
-soak: need-go need-python ## the same with ten times the cases of long tests
+soak: need-go need-python ## all tests, long ones with ten times the cases
 	CARERECORD_SOAK=10 scripts/test.sh
 
 check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, generated files
@@ -29,7 +29,7 @@ check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, gen
 fuzz: need-go ## every fuzz target for some seconds (FUZZ_SECONDS=5)
 	scripts/fuzz.sh
 
-image: ## the container image; without an engine its files in bin/image, tried there
+image: ## the container image; without a container engine its files in bin/image, which are tried there
 	scripts/image.sh
 
 generate: need-go need-npm need-python $(DEFINITIONS) ## write the tables of the standard, the grammar of fhir/index/doc.go, docs/storage-example.md
@@ -37,9 +37,9 @@ generate: need-go need-npm need-python $(DEFINITIONS) ## write the tables of the
 	UPDATE=1 $(GO) test -count=1 -run TestGrammarInDoc ./fhir/index
 	UPDATE=1 $(GO) test -count=1 -run TestStorageExample ./conformance/example
 
-bench: build ## measure the server beside its limits, then run the benchmarks that lie beside the code
+bench: build ## measure the server and the limits of the machine, then run the benchmarks of packages
 	bin/carerecord bench
-	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index ./fhir/term ./synth ./fhir/validate ./store/mongo
+	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index ./fhir/term ./conformance/synth ./fhir/validate ./store/mongo
 
 $(DEFINITIONS):
 	mkdir -p .cache && cd .cache && npm pack --silent hl7.fhir.r4.examples@4.0.1

@@ -12,18 +12,19 @@ import (
 	"runtime/pprof"
 	"time"
 
-	"carerecord/bench"
+	"carerecord/cmd/carerecord/internal/node"
+	"carerecord/cmd/internal/bench"
 	"carerecord/store/pebble"
 )
 
 // benchCmd runs the built-in benchmarks.
 type benchCmd struct {
-	Seconds  float64 `help:"How long each side of a row runs." default:"3"`
-	Data     string  `help:"Folder of transaction bundles to load, instead of the synthetic region; all of them." type:"existingdir"`
-	Dir      string  `help:"Folder for the stores: the disk that is measured. Default: a temporary one." type:"existingdir"`
+	Seconds  float64 `help:"How many seconds each measurement runs." default:"3"`
+	Data     string  `help:"Folder of transaction bundles, all of which are loaded instead of the synthetic region." type:"existingdir"`
+	Dir      string  `help:"Folder for the stores, on the disk to measure. Default: a temporary one." type:"existingdir"`
 	Only     string  `help:"Measure these rows only." enum:"read,create,trail,load," default:""`
-	Mix      bool    `help:"Measure the search mix over a synthetic region instead."`
-	Patients int     `help:"How many patients the region of --mix has." default:"200"`
+	Mix      bool    `help:"Measure only the search mix, over a synthetic region."`
+	Patients int     `help:"Number of patients of the region of --mix." default:"200"`
 	Ladder   []int   `help:"Measure the search mix at each of these numbers of patients, with four clients."`
 	Plot     string  `help:"File for an SVG plot of the ladder." type:"path"`
 	JSON     bool    `name:"json" help:"Print JSON instead of the table."`
@@ -51,7 +52,7 @@ func (c *benchCmd) run(ctx context.Context, out io.Writer, patients int) (err er
 		defer pprof.StopCPUProfile()
 	}
 	report, err := bench.Run(ctx, bench.Config{Dir: dir, Length: time.Duration(c.Seconds * float64(time.Second)), Data: c.Data, Only: c.Only, Patients: patients, Mix: c.Mix, MixPatients: c.Patients, Ladder: c.Ladder,
-		Open: openBench, Raw: openRaw, Say: func(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }})
+		Open: openBench, Raw: openRaw, Progress: func(row string) { fmt.Fprintln(os.Stderr, "measuring:", row) }})
 	if err != nil {
 		return err
 	}
@@ -77,25 +78,25 @@ func plot(name string, rungs []*bench.Mix) error {
 	return errors.Join(bench.Plot(f, rungs), f.Close())
 }
 
-// openBench wires what serve --auth off does, over an engine that tells what
-// it writes.
+// openBench opens a record as serve --auth off does, over an engine that reports its writes.
 func openBench(ctx context.Context, dir string, o bench.Options) (bench.Record, error) {
+	limits := node.DefaultLimits()
+	if err := limits.Set(map[string]string{"client-rate": "0"}); err != nil { // all clients have one address here
+		return bench.Record{}, err
+	}
 	e, err := pebble.Open(pebble.Config{Dir: filepath.Join(dir, "db"), Clock: time.Now, Batches: o.Batches})
 	if err != nil {
 		return bench.Record{}, err
 	}
-	r := &record{engine: e, log: slog.New(slog.DiscardHandler)}
-	lim := defaultLimits()
-	lim.rest.ClientRate = 0 // all clients are one address here, and shall not be held back
-	s := settings{publicURL: o.URL, unguarded: true, trailed: o.Trail, limits: &lim, log: slog.New(slog.DiscardHandler), keysDir: filepath.Join(dir, "keys")}
-	k, err := loadKeys(s.keysDir, true)
-	if err == nil {
-		err = r.wire(ctx, s, k)
+	cfg := node.Config{Engine: e, PublicURL: o.URL, Auth: node.AuthOff, Limits: &limits, KeysDir: filepath.Join(dir, "keys"), Log: slog.New(slog.DiscardHandler)}
+	if o.Trail {
+		cfg.Auth = node.AuthOffAudited
 	}
+	n, err := node.Open(ctx, cfg)
 	if err != nil {
-		return bench.Record{}, errors.Join(err, e.Close())
+		return bench.Record{}, err
 	}
-	return bench.Record{Handler: r.site(), Compact: e.Compact, Close: e.Close}, nil
+	return bench.Record{Handler: n.Handler(), Compact: e.Compact, Close: n.Close}, nil
 }
 
 func openRaw(dir string) (bench.Raw, error) {

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/bench"
-	"carerecord/synth"
+	"carerecord/cmd/internal/bench"
+	"carerecord/conformance/synth"
 )
 
-// TestBenchMeasuresEveryRow runs the benchmarks for a moment: every row has
-// both sides, and a ratio. Times are not judged.
+// TestBenchMeasuresEveryRow runs the benchmarks briefly: every row has both measurements, and a
+// ratio. Times are not checked.
 func TestBenchMeasuresEveryRow(t *testing.T) {
 	report := measure(t, benchCmd{Seconds: 0.05, Dir: t.TempDir()})
 	complete(t, report)
@@ -22,8 +22,8 @@ func TestBenchMeasuresEveryRow(t *testing.T) {
 	}
 }
 
-// TestBenchLoadsAllData gives --data five files: all of what is in them is
-// loaded, and the disk is measured.
+// TestBenchLoadsAllData gives --data five files: all their resources are loaded, and the disk is
+// measured.
 func TestBenchLoadsAllData(t *testing.T) {
 	dir, want := t.TempDir(), 0
 	for b := range synth.Sample(synth.Config{Patients: 5, Seed: 3}) {
@@ -54,7 +54,7 @@ func measure(t *testing.T, c benchCmd) bench.Report {
 	}
 	left, err := filepath.Glob(filepath.Join(c.Dir, "*"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("the command left %v behind", left)
+		t.Errorf("the command did not delete %v", left)
 	}
 	var report bench.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
@@ -75,7 +75,7 @@ func complete(t *testing.T, report bench.Report) {
 			if row.Ratio <= 0 || row.Low <= 0 || row.High < row.Low {
 				t.Errorf("%s: got the ratio %g, of rounds %g to %g", row.Name, row.Ratio, row.Low, row.High)
 			}
-			for side, f := range map[string]bench.Figure{row.Name: row.Subject, row.Limit: row.Beside} {
+			for side, f := range map[string]bench.Figure{row.Name: row.Subject, row.Limit: row.Baseline} {
 				if f.Operations <= 0 || f.Took <= 0 || f.PerSecond <= 0 || f.P50 <= 0 || f.P99 < f.P50 || f.Allocs <= 0 {
 					t.Errorf("%s, %s: got %+v, want positive figures", row.Name, side, f)
 				}
@@ -87,8 +87,8 @@ func complete(t *testing.T, report bench.Report) {
 	}
 }
 
-// TestBenchMeasuresTheMix: every query of the mix is measured, or listed with
-// the refusal. A query that finds nothing would fail the run.
+// TestBenchMeasuresTheMix: every query of the mix is measured, or listed with its refusal. A query
+// that finds nothing fails the run.
 func TestBenchMeasuresTheMix(t *testing.T) {
 	report := measure(t, benchCmd{Seconds: 0.02, Mix: true, Patients: 25, Dir: t.TempDir()})
 	if report.Mix == nil || len(report.Rows) > 0 {
@@ -120,9 +120,9 @@ func TestBenchMeasuresTheMix(t *testing.T) {
 	}
 }
 
-// TestBenchClimbs measures two small regions: each rung has every query, and the
-// plot is drawn. Times are not judged.
-func TestBenchClimbs(t *testing.T) {
+// TestBenchLadder measures two small regions: each rung has every query, and the plot is drawn.
+// Times are not checked.
+func TestBenchLadder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ladder.svg")
 	report := measure(t, benchCmd{Seconds: 0.05, Dir: t.TempDir(), Ladder: []int{20, 40}, Plot: file})
 	if len(report.Ladder) != 2 {
@@ -134,7 +134,7 @@ func TestBenchClimbs(t *testing.T) {
 		}
 		for _, q := range m.Queries {
 			if q.Refused != "" || q.Figure.Operations == 0 || q.Rows <= 0 {
-				t.Errorf("%d patients: %s: got %+v, want it asked", m.Patients, q.Name, q)
+				t.Errorf("%d patients: %s: got %+v, want it measured", m.Patients, q.Name, q)
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -32,8 +34,8 @@ func configured(t *testing.T, text string) string {
 	return file
 }
 
-// Every flag has a place in the file; the environment counts before the file,
-// and the command line before both (design §6).
+// TestConfigFile: the environment has priority over the file, and the command line over both
+// (design §6).
 func TestConfigFile(t *testing.T) {
 	file := configured(t, `{"store":"pebble:file","listen":"file:1","demo":true,"lease":"20s","public-url":"http://file","patients":7}`)
 	t.Setenv("CARERECORD_LISTEN", "environment:2")
@@ -56,7 +58,50 @@ func TestConfigFile(t *testing.T) {
 	}
 }
 
-// Every flag of every command can be given in the file.
+// TestRivalFlags: a flag on the command line replaces one that excludes it and comes from the
+// environment or the file, and one from the environment replaces one from the file.
+func TestRivalFlags(t *testing.T) {
+	file := configured(t, `{"to":"http://file/fhir"}`)
+	t.Setenv("CARERECORD_STORE", "pebble:environment")
+	for _, c := range []struct {
+		name      string
+		args      []string
+		store, to string
+	}{
+		{"a server on the command line, a store in the environment", []string{"--to", "http://line/fhir"}, "", "http://line/fhir"},
+		{"a store in the environment, a server in the file", []string{"--config", file}, "pebble:environment", ""},
+		{"a store on the command line, a server in the file", []string{"--store", "pebble:line", "--config", file}, "pebble:line", ""},
+	} {
+		got, err := parse(t, append(append([]string{"load"}, c.args...), file)...)
+		if err != nil || got.Load.Store != c.store || got.Load.To != c.to {
+			t.Errorf("%s: got store %q, server %q, %v; want %q and %q", c.name, got.Load.Store, got.Load.To, err, c.store, c.to)
+		}
+	}
+	if _, err := parse(t, "load", "--store", "pebble:line", "--to", "http://line/fhir", file); err == nil {
+		t.Error("both on the command line: got no error")
+	}
+}
+
+// TestNoCommand: without a command the commands are listed on standard error, and help lists
+// them on standard output.
+func TestNoCommand(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want error
+	}{{nil, errNoCommand}, {[]string{"help"}, nil}} {
+		var out, errOut bytes.Buffer
+		err := run(t.Context(), c.args, &out, &errOut)
+		shown := &out
+		if c.want != nil {
+			shown = &errOut
+		}
+		if !errors.Is(err, c.want) || out.Len()+errOut.Len() != shown.Len() || !strings.Contains(shown.String(), "serve --store=STRING") {
+			t.Errorf("carerecord %v: got %v, %q and %q, want the commands", c.args, err, out.String(), errOut.String())
+		}
+	}
+}
+
+// TestConfigFileKnowsEveryFlag: every flag of every command can be given in the file.
 func TestConfigFileKnowsEveryFlag(t *testing.T) {
 	var c cli
 	parser, err := newParser(t.Context(), &c)
@@ -64,7 +109,7 @@ func TestConfigFileKnowsEveryFlag(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]*kong.Flag{}
-	flagsOf(parser.Model.Node, known)
+	collectFlags(parser.Model.Node, known)
 	for name, flag := range known {
 		if name == "help" || name == "config" {
 			continue
@@ -79,20 +124,20 @@ func TestConfigFileKnowsEveryFlag(t *testing.T) {
 		case flag.Enum != "":
 			value = `"` + flag.EnumSlice()[0] + `"`
 		}
-		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", configured(t, `{"`+name+`":`+value+`}`)); err != nil && strings.Contains(err.Error(), "no flag") {
-			t.Errorf("--%s has no place in the file: %v", name, err)
+		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", configured(t, `{"`+name+`":`+value+`}`)); err != nil && strings.Contains(err.Error(), "not a flag") {
+			t.Errorf("--%s cannot be given in the file: %v", name, err)
 		}
 	}
 }
 
-// Unknown keys and wrong values are errors, and all are named at once.
+// TestConfigFileMistakes: unknown keys and wrong values are errors, and all are listed at once.
 func TestConfigFileMistakes(t *testing.T) {
 	file := configured(t, `{"stor":"pebble:x","demo":"yes","auth":"none","keys":["a"],"listn":"x"}`)
 	_, err := parse(t, "serve", "--config", file)
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	for _, part := range []string{`"stor" is no flag`, `"listn" is no flag`, `"demo" is true or false`, `"auth" is one of smart,off`, `"keys" is a string`} {
+	for _, part := range []string{`"stor" is not a flag`, `"listn" is not a flag`, `"demo" must be true or false`, `"auth" must be one of smart,off`, `"keys" must be a string`} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("got %q, want it to say %q", err, part)
 		}
@@ -104,10 +149,10 @@ func TestConfigFileMistakes(t *testing.T) {
 	}
 }
 
-// What is wrong with the settings of serve is named at once, before anything is
+// TestServeMistakes: all mistakes in the settings of serve are listed at once, before anything is
 // opened.
 func TestServeMistakes(t *testing.T) {
-	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond}).settings()
+	_, err := (&serveCmd{Listen: "nowhere", Store: "file:x", PublicURL: "http://x/fhir", Auth: "off", Demo: true, Lease: time.Millisecond}).config()
 	if err == nil {
 		t.Fatal("got no error")
 	}
@@ -120,12 +165,12 @@ func TestServeMistakes(t *testing.T) {
 		{Listen: "0.0.0.0:80", Store: "pebble:x", Auth: "off", Lease: time.Second},
 		{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second},
 	} {
-		if _, err := c.settings(); err == nil {
+		if _, err := c.config(); err == nil {
 			t.Errorf("%+v: got no error", c)
 		}
 	}
 	good := serveCmd{Listen: "127.0.0.1:0", Store: "mongodb://h/d", Auth: "smart", Lease: time.Second, PublicURL: "https://h/", Keys: "k", Policy: "p"}
-	if _, err := good.settings(); err != nil {
+	if _, err := good.config(); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
 }

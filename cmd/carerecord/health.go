@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// healthCmd asks a server how it is: an image without a shell has nothing else
-// to ask with.
+// healthCmd checks a server. It is the health check of an image that has no shell.
 type healthCmd struct {
-	To    string `help:"Address of the server, as http://127.0.0.1:8080." required:""`
-	Ready bool   `help:"Ask /readyz, whether it can serve, instead of /healthz."`
+	To    string `help:"Address of the server, such as http://127.0.0.1:8080." required:""`
+	Ready bool   `help:"Check /readyz, whether the server can answer requests, instead of /healthz."`
 }
 
 // Run fails unless the answer is 200.

@@ -2,43 +2,35 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
-	"carerecord/consent/audit"
-	"carerecord/fhir"
+	"carerecord/cmd/carerecord/internal/node"
+	"carerecord/conformance/synth"
 	"carerecord/fhir/validate"
-	"carerecord/load"
-	"carerecord/store"
-	"carerecord/synth"
+	"carerecord/interop/load"
 )
-
-// timeNever is an expiry that does not come.
-var timeNever time.Time
 
 // loadCmd loads files, a stream or a synthetic region into a record.
 type loadCmd struct {
-	Store     string `help:"pebble:DIR or mongodb://HOST/DATABASE; needs --source." xor:"where" required:""`
-	To        string `help:"FHIR base of a running server; the token in CARERECORD_TOKEN decides what it may write." xor:"where" required:""`
-	Source    string `help:"ODS code of the organisation that the data comes from, with --store."`
-	Keys      string `help:"Folder of the sealing keys." type:"path"`
-	Policy    string `help:"Folder of the policy." type:"path"`
-	Auth      string `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
-	WordIndex *bool  `help:"Keep an index of all words in a new store, with --store. Default: as the store is keyed." negatable:""`
-	// Validation is how strictly resources are judged.
+	Store      string        `help:"pebble:DIR or mongodb://HOST/DATABASE; needs --source." xor:"where" required:""`
+	To         string        `help:"FHIR base of a running server; the token in CARERECORD_TOKEN decides what it may write." xor:"where" required:""`
+	Source     string        `help:"ODS code of the organisation that the data comes from, with --store."`
+	Keys       string        `help:"Folder of the sealing keys." type:"path"`
+	Policy     string        `help:"Folder of the policy." type:"path"`
+	Auth       string        `help:"off: a store that is served with --auth off." enum:"smart,off" default:"smart"`
+	WordIndex  *bool         `help:"Index all words in a new store, with --store. Default: as the store is keyed." negatable:""`
 	Validation validate.Mode `help:"strict, or lenient: missing mandatory elements and unknown codes of required bindings are accepted. With --store; with --to the server decides." default:"strict"`
 	Report     string        `help:"File for the report of refusals. Default: standard error." type:"path"`
-	Synth      int           `help:"Make a synthetic region of so many patients, and load it as it is made: each bundle as its own organisation's. Instead of paths."`
-	Seed       uint64        `help:"Of the synthetic region." default:"1"`
-	Path       []string      `arg:"" optional:"" help:"Bundles, resources and NDJSON, plain or .gz; folders are walked; - reads NDJSON from standard input." type:"existingpath"`
+	Synth      int           `help:"Generate a synthetic region of this many patients and load it, each bundle as its own organisation's, instead of paths."`
+	Seed       uint64        `help:"Seed of the synthetic region." default:"1"`
+	Path       []string      `arg:"" optional:"" help:"Bundles, resources and NDJSON, plain or .gz; folders with their subfolders; - reads NDJSON from standard input." type:"existingpath"`
 }
 
 // Run loads every file and reports every refusal.
@@ -46,14 +38,14 @@ func (c *loadCmd) Run(ctx context.Context) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	to, closeFn, err := c.target(ctx)
+	sender, closeAll, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer closeFn()
+	defer closeAll()
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetDescription("loading"), progressbar.OptionSetWriter(os.Stderr),
 		progressbar.OptionShowIts(), progressbar.OptionSetItsString("resources"), progressbar.OptionThrottle(200*time.Millisecond))
-	report, err := c.load(ctx, to, func(n int) { bar.Add(n) })
+	report, err := c.load(ctx, sender, func(n int) { bar.Add(n) })
 	bar.Finish()
 	if err != nil {
 		return err
@@ -74,27 +66,33 @@ func (c *loadCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// check names a mistake in what is to be loaded.
+// check returns an error for flags that contradict each other.
 func (c *loadCmd) check() error {
 	switch {
 	case c.WordIndex != nil && c.To != "":
-		return errors.New("--word-index goes with --store: a server has its own")
+		return errors.New("--word-index needs --store: a server decides itself whether words have keys")
+	case c.Source != "" && c.To != "":
+		return errors.New("--source needs --store: with --to the token decides whose data it is")
+	case c.Validation != validate.Strict && c.To != "":
+		return errors.New("--validation needs --store: with --to the server decides")
 	case c.Synth < 0 || c.Synth > synth.MaxPatients:
-		return fmt.Errorf("--synth is from 1 to %d, not %d: the test range holds no more NHS numbers", synth.MaxPatients, c.Synth)
+		return fmt.Errorf("--synth must be from 1 to %d, not %d: the test range has no more NHS numbers", synth.MaxPatients, c.Synth)
 	case c.Synth > 0 && len(c.Path) > 0:
-		return errors.New("--synth goes without paths")
+		return errors.New("--synth cannot be used with paths")
 	case c.Synth > 0 && c.Source != "":
-		return errors.New("--synth loads each bundle as its own organisation's: it goes without --source")
+		return errors.New("--synth loads each bundle as its own organisation's: it cannot be used with --source")
 	case c.Synth == 0 && len(c.Path) == 0:
 		return errors.New("nothing to load: name paths, - for standard input, or --synth")
 	case slices.Contains(c.Path, "-") && len(c.Path) > 1:
-		return errors.New("- stands alone")
+		return errors.New("- cannot be used with other paths")
+	case c.Source == "" && c.To == "" && c.Auth != "off" && c.Synth == 0:
+		return errors.New("--store needs --source: the ODS code of the organisation that the data comes from")
 	}
 	return nil
 }
 
-// load loads what the command line names.
-func (c *loadCmd) load(ctx context.Context, to func(source string) load.Sender, progress func(int)) (*load.Report, error) {
+// load loads the paths, standard input or the synthetic region.
+func (c *loadCmd) load(ctx context.Context, sender func(source string) load.Sender, progress func(int)) (*load.Report, error) {
 	switch {
 	case c.Synth > 0:
 		return load.Bundles(ctx, func(yield func(load.SourceBundle) bool) {
@@ -103,107 +101,28 @@ func (c *loadCmd) load(ctx context.Context, to func(source string) load.Sender, 
 					return
 				}
 			}
-		}, to, progress)
+		}, sender, progress)
 	case c.Path[0] == "-":
-		return load.NDJSON(ctx, os.Stdin, to(c.Source), progress)
+		return load.NDJSON(ctx, os.Stdin, sender(c.Source), progress)
 	}
-	return load.Files(ctx, c.Path, to(c.Source), progress)
+	return load.Files(ctx, c.Path, sender(c.Source), progress)
 }
 
-// target makes the functions that store the bundles of a source.
-func (c *loadCmd) target(ctx context.Context) (func(source string) load.Sender, func(), error) {
+// open returns the senders of sources, and a function that closes them.
+func (c *loadCmd) open(ctx context.Context) (sender func(source string) load.Sender, closeAll func(), err error) {
 	if c.To != "" {
-		if c.Source != "" {
-			return nil, nil, errors.New("--source goes with --store: with --to the token says whose data it is")
-		}
-		if c.Validation != validate.Strict {
-			return nil, nil, errors.New("--validation goes with --store: with --to the server judges as it was started")
-		}
 		send := load.HTTP(http.DefaultClient, c.To, os.Getenv("CARERECORD_TOKEN"))
 		return func(string) load.Sender { return send }, func() {}, nil
 	}
-	if c.Source == "" && c.Auth != "off" && c.Synth == 0 {
-		return nil, nil, errors.New("--store needs --source: the ODS code of the organisation that the data comes from")
-	}
-	s, err := storeFlags{Store: c.Store, Keys: c.Keys, Policy: c.Policy}.settings()
+	cfg, err := storeFlags{Store: c.Store, Keys: c.Keys, Policy: c.Policy}.config()
 	if err != nil {
 		return nil, nil, err
 	}
-	s.unguarded, s.words = c.Auth == "off", c.WordIndex
-	if client := socketClient(s); client != nil {
-		if c.WordIndex != nil {
-			return nil, nil, errors.New("a server is running and keys as it does: load without --word-index")
-		}
-		return func(source string) load.Sender { return c.through(client, source) }, func() {}, nil
-	}
-	r, err := openRecord(ctx, s)
+	setAuth(&cfg, c.Auth)
+	cfg.WordIndex, cfg.Validation = c.WordIndex, c.Validation
+	l, err := node.OpenLoader(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	finish := func() {
-		if err := r.catchUp(ctx); err != nil && ctx.Err() == nil {
-			r.log.Warn("documents that depend on what was loaded are keyed when the store is next served", "err", err)
-		}
-		r.close()
-	}
-	return func(source string) load.Sender { return r.sender(source, c.Validation) }, finish, nil
-}
-
-// sender stores bundles of a source in a record that is held here.
-func (r *record) sender(source string, mode validate.Mode) load.Sender {
-	return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
-		if !r.held.sure() {
-			return load.Outcome{}, errLost
-		}
-		return r.loadBundle(ctx, source, mark, bundle, mode), nil
-	}
-}
-
-// through sends bundles to the server that holds the store.
-func (c *loadCmd) through(client *http.Client, source string) load.Sender {
-	return func(ctx context.Context, mark string, bundle []byte) (load.Outcome, error) {
-		q := url.Values{"source": {source}, "mark": {mark}, "validation": {c.Validation.String()}}
-		out, err := ask(ctx, client, "POST", "/load?"+q.Encode(), bundle)
-		if err != nil {
-			return load.Outcome{}, err
-		}
-		var o load.Outcome
-		return o, json.Unmarshal(out, &o)
-	}
-}
-
-// loadBundle stores one transaction bundle as the feed of an organisation, with
-// its mark in the same commit. A bundle whose mark stands is skipped.
-func (r *record) loadBundle(ctx context.Context, source, mark string, body []byte, mode validate.Mode) load.Outcome {
-	notBegun := func(err error) load.Outcome {
-		return load.Outcome{Failed: errors.Join(err, r.note(ctx, failed(audit.Operation{Name: "load", Who: operatorName()}, err))).Error()}
-	}
-	if err := r.confirmed(); err != nil {
-		return notBegun(err)
-	}
-	if mark != "" {
-		switch _, err := r.engine.Lookup(ctx, "load/"+mark); {
-		case err == nil:
-			return load.Outcome{Skipped: true}
-		case !errors.Is(err, store.ErrNotFound):
-			return load.Outcome{Failed: err.Error()}
-		}
-	}
-	feed, err := r.feedOf(source)
-	if err != nil {
-		return notBegun(err)
-	}
-	var marks []store.StateWrite
-	if mark != "" {
-		marks = []store.StateWrite{{Key: "load/" + mark, Value: []byte("1"), New: true}}
-	}
-	err = r.rest.Load(ctx, feed, body, marks, mode)
-	switch e, ok := fhir.AsError(err); {
-	case err == nil:
-		return load.Outcome{Resources: load.Size(body)}
-	case ok && e.Status < 500:
-		return load.Outcome{Refused: e.Issues}
-	default:
-		return load.Outcome{Failed: err.Error()}
-	}
+	return l.Sender, func() { l.Close(ctx) }, nil
 }

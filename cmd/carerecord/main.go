@@ -1,10 +1,12 @@
-// Command carerecord is the shared care record: a FHIR R4 server with consent
-// enforced on every resource, and the tools around it.
+// Command carerecord is a shared care record: a FHIR R4 server that enforces consent on every
+// resource, and its tools.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,43 +15,55 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// version of the software, as metadata tells it.
-const version = "0.1.0"
-
-// cli is the command line. Every flag has an environment variable and a place in
-// the file of --config.
+// cli is the command line. Every flag has an environment variable and a name in the file of
+// --config.
 type cli struct {
-	Config string `help:"JSON file of flags: {\"store\": \"pebble:./var/record\", …}. The command line and the environment count before it." type:"path"`
+	Config string `help:"JSON file of flags: {\"store\": \"pebble:./var/record\", …}. The command line and the environment have priority over it." type:"path"`
 
 	Serve   serveCmd   `cmd:"" help:"Serve the record."`
-	Health  healthCmd  `cmd:"" help:"Ask a server how it is."`
-	Token   tokenCmd   `cmd:"" help:"Print an access token for a sample person or feed of a --demo store."`
+	Health  healthCmd  `cmd:"" help:"Check whether a server runs."`
+	Token   tokenCmd   `cmd:"" help:"Print an access token for a sample person or source system of a --demo store."`
 	Load    loadCmd    `cmd:"" help:"Load bundles, resources and NDJSON into a record."`
-	Synth   synthCmd   `cmd:"" help:"Make a synthetic region."`
-	Audit   auditCmd   `cmd:"" help:"Work with the trail."`
+	Synth   synthCmd   `cmd:"" help:"Generate a synthetic region."`
+	Audit   auditCmd   `cmd:"" help:"Check the audit trail."`
 	Verify  verifyCmd  `cmd:"" help:"Rebuild the index of a store at rest and compare."`
-	Backup  backupCmd  `cmd:"" help:"Copy a store into a folder, while it is served."`
-	Restore restoreCmd `cmd:"" help:"Fill an empty store with a backup, or let a restored one answer."`
-	Reindex reindexCmd `cmd:"" help:"Key every document anew, online, going on where an interrupted one stopped."`
-	Explain explainCmd `cmd:"" help:"Say how a search is answered: its plan, keys and indexes."`
-	Bench   benchCmd   `cmd:"" help:"Measure the embedded engine beside its limits."`
+	Backup  backupCmd  `cmd:"" help:"Copy a store, which may be served, into a folder."`
+	Restore restoreCmd `cmd:"" help:"Fill an empty store with a backup, or let a restored store answer."`
+	Reindex reindexCmd `cmd:"" help:"Rekey every document, while requests are served. It continues an interrupted reindex."`
+	Explain explainCmd `cmd:"" help:"Describe how a search is answered: its plan, keys and indexes."`
+	Bench   benchCmd   `cmd:"" help:"Measure the embedded engine and the limits of the machine."`
+	Help    helpCmd    `cmd:"" help:"List the commands."`
 }
+
+// exitUsage is the exit code of a command line without a command.
+const exitUsage = 2
+
+// errNoCommand says that the command line has no command. The commands were listed.
+var errNoCommand = errors.New("no command")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case errors.Is(err, errNoCommand):
+		os.Exit(exitUsage)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "carerecord:", err)
 		os.Exit(1)
 	}
 }
 
-// run parses and runs one command.
-func run(ctx context.Context, args []string) error {
+// run parses and runs one command. Help goes to out, or to errOut if there is no command.
+func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	var c cli
 	parser, err := newParser(ctx, &c)
 	if err != nil {
 		return err
+	}
+	parser.Stdout, parser.Stderr = out, errOut
+	if len(args) == 0 {
+		parser.Stdout = errOut
+		return errors.Join(errNoCommand, listCommands(parser))
 	}
 	k, err := parser.Parse(args)
 	if err != nil {
@@ -61,6 +75,21 @@ func run(ctx context.Context, args []string) error {
 func newParser(ctx context.Context, c *cli) (*kong.Kong, error) {
 	return kong.New(c, kong.Name("carerecord"),
 		kong.Description("A shared care record: FHIR R4 with consent enforced on every resource."),
-		kong.UsageOnError(), kong.DefaultEnvars("CARERECORD"),
+		kong.DefaultEnvars("CARERECORD"),
 		kong.BindTo(ctx, (*context.Context)(nil)))
+}
+
+// helpCmd lists the commands.
+type helpCmd struct{}
+
+// Run prints the list.
+func (*helpCmd) Run(k *kong.Kong) error { return listCommands(k) }
+
+// listCommands prints the commands and the flags of all commands.
+func listCommands(k *kong.Kong) error {
+	trace, err := kong.Trace(k, nil)
+	if err != nil {
+		return err
+	}
+	return trace.PrintUsage(false)
 }

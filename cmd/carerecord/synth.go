@@ -8,17 +8,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"carerecord/synth"
+	"carerecord/conformance/synth"
 )
 
-// synthCmd writes a synthetic region: a folder for each source organisation, or
-// one stream.
+// synthCmd writes a synthetic region as a folder for each source organisation, or as one stream.
 type synthCmd struct {
-	Patients int    `help:"How many patients." default:"100"`
+	Patients int    `help:"Number of patients." default:"100"`
 	Seed     uint64 `help:"The same seed makes the same region." default:"1"`
 	Out      string `help:"Folder to write to; - writes NDJSON to standard output, one transaction bundle a line." required:"" type:"path"`
 	Source   string `help:"ODS code: write the bundles of this organisation only."`
-	Sample   bool   `help:"Make the small sample that a demonstration loads: three organisations, 40 resources a patient."`
+	Sample   bool   `help:"Generate the small sample that a demonstration loads: three organisations, 40 resources a patient."`
 }
 
 // Run writes the region.
@@ -26,14 +25,14 @@ func (c *synthCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout)
 
 func (c *synthCmd) run(ctx context.Context, out io.Writer) error {
 	if c.Patients < 1 || c.Patients > synth.MaxPatients {
-		return fmt.Errorf("--patients is from 1 to %d, not %d: the test range holds no more NHS numbers", synth.MaxPatients, c.Patients)
+		return fmt.Errorf("--patients must be from 1 to %d, not %d: the test range has no more NHS numbers", synth.MaxPatients, c.Patients)
 	}
 	known := map[string]bool{"": true}
 	for _, o := range synth.Sources() {
 		known[o.ODS] = true
 	}
 	if !known[c.Source] {
-		return fmt.Errorf("--source %s is no organisation of the region", c.Source)
+		return fmt.Errorf("--source %s is not an organisation of the region", c.Source)
 	}
 	if c.Out == "-" {
 		n, err := synth.Write(out, c.bundles(ctx))
@@ -54,11 +53,11 @@ func (c *synthCmd) run(ctx context.Context, out io.Writer) error {
 		}
 		n++
 	}
-	fmt.Fprintf(out, "%d bundles in %s: load each folder with --source its name, the practices first\n", n, c.Out)
+	fmt.Fprintf(out, "%d bundles in %s: load each folder with its name as --source, the practices first\n", n, c.Out)
 	return ctx.Err()
 }
 
-// bundles are those that were asked for; they end early with ctx.
+// bundles returns the selected bundles. They end early with ctx.
 func (c *synthCmd) bundles(ctx context.Context) iter.Seq[synth.Bundle] {
 	region := synth.Region
 	if c.Sample {

@@ -1,11 +1,10 @@
 // Command fhirgen writes the tables of packages fhir/r4 and fhir/term from the
-// npm package hl7.fhir.r4.examples, which holds the definitions of FHIR 4.0.1:
+// npm package hl7.fhir.r4.examples, which has the definitions of FHIR 4.0.1:
 //
 //	fhirgen -package hl7.fhir.r4.examples-4.0.1.tgz -out fhir
 //
-// The tables are text, one fact a line, sorted, so that the same package gives
-// the same bytes and a change can be read in a diff. The packages document and
-// read them.
+// The tables are sorted text with one fact a line: the same package gives the same bytes, and a
+// diff shows a change. The packages that read the tables document them.
 package main
 
 import (

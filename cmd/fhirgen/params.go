@@ -12,7 +12,7 @@ const searchParameters = "http://hl7.org/fhir/SearchParameter/"
 
 // writeParams writes a line for every search parameter: id, code, type, bases,
 // targets, expression, components. Definitions without a base, which are drafts
-// of extensions, are left out.
+// of extensions, are omitted.
 func writeParams(b *bytes.Buffer, d *definitions) error {
 	slices.SortFunc(d.params, func(a, b searchParameter) int { return cmp.Compare(a.ID, b.ID) })
 	for _, p := range d.params {
@@ -20,7 +20,7 @@ func writeParams(b *bytes.Buffer, d *definitions) error {
 			continue
 		}
 		if p.URL != searchParameters+p.ID {
-			return fmt.Errorf("the address %s of %s is not made of its id", p.URL, p.ID)
+			return fmt.Errorf("the URL %s of %s does not end in its id", p.URL, p.ID)
 		}
 		var components []string
 		for _, c := range p.Component {

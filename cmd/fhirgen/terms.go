@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// writeSystems writes a line "= address version" for every code system of which
-// the package has all codes, with a third field "flat" where its nesting does not
-// mean is-a, and below it a line for every code: a tab for each level that it is
-// nested, one for the first, the code, and codes that lie below it without being
-// nested there.
+// writeSystems writes a line "= address version" for every code system of which the package has
+// all codes, with a third field "flat" if its nesting does not mean is-a. Below it is a line for
+// every code: a tab for each level of nesting (one for the top level), the code, and the codes
+// that are children of it without being nested there.
 func writeSystems(b *bytes.Buffer, d *definitions) error {
 	for _, url := range slices.Sorted(maps.Keys(d.codeSystems)) {
 		s := d.codeSystems[url]
@@ -40,7 +39,7 @@ func writeConcepts(b *bytes.Buffer, list []concept, level string) error {
 			}
 		}
 		if c.Code == "" || strings.ContainsAny(c.Code, "\t\n") {
-			return fmt.Errorf("the code %q cannot stand in the table", c.Code)
+			return fmt.Errorf("the code %q has characters that the table cannot have", c.Code)
 		}
 		fmt.Fprintln(b, level+strings.Join(line, "\t"))
 		if err := writeConcepts(b, c.Concept, level+"\t"); err != nil {
@@ -50,10 +49,10 @@ func writeConcepts(b *bytes.Buffer, list []concept, level string) error {
 	return nil
 }
 
-// writeSets writes a line "= address version" for every value set that says what
-// it is composed of, and below it a line for each include and exclude: + or -,
-// system, its version, and a field for each condition, marked by its first
-// letter: c a code, v a value set, f a filter of property, op and value.
+// writeSets writes a line "= address version" for every value set with a compose element. Below it
+// is a line for each include and exclude: + or -, system, its version, and a field for each
+// condition, whose first letter is c for a code, v for a value set, or f for a filter of
+// property, op and value.
 func writeSets(b *bytes.Buffer, d *definitions) error {
 	for _, url := range slices.Sorted(maps.Keys(d.valueSets)) {
 		v := d.valueSets[url]
@@ -61,7 +60,7 @@ func writeSets(b *bytes.Buffer, d *definitions) error {
 			continue
 		}
 		if v.Compose.Inactive != nil && !*v.Compose.Inactive {
-			return fmt.Errorf("%s leaves inactive codes out", url)
+			return fmt.Errorf("%s excludes inactive codes", url)
 		}
 		fmt.Fprintf(b, "= %s\t%s\n", url, v.Version)
 		for _, in := range v.Compose.Include {

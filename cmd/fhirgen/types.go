@@ -39,8 +39,8 @@ func writeTypes(b *bytes.Buffer, d *definitions) error {
 	return nil
 }
 
-// typesOf names the types of an element, with the targets of references, or
-// the element whose content it repeats.
+// typesOf returns the types of an element, with the targets of references, or the element whose
+// content it repeats.
 func typesOf(e element) string {
 	if e.ContentReference != "" {
 		return e.ContentReference
@@ -77,8 +77,8 @@ func flagsOf(e element) string {
 	return flags
 }
 
-// bindingOf is "strength valueset" for what the server uses: required bindings,
-// and those of code elements, which imply a system.
+// bindingOf returns "strength valueset" for the bindings that the server uses: required ones, and
+// those of code elements, which imply a system.
 func bindingOf(e element) string {
 	if !bound(e) {
 		return ""

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// writeValueSets writes a line "= address" for every value set that an element
-// of the type table is bound to and below it a line for each system: system and
-// codes, or * where the package does not list the codes.
+// writeValueSets writes a line "= address" for every value set that an element of the type table
+// is bound to, and below it a line for each system: system and codes, or * if the package does not
+// list the codes.
 func writeValueSets(b *bytes.Buffer, d *definitions) error {
 	bindings := map[string]bool{}
 	for _, s := range d.types {
@@ -35,7 +35,7 @@ func writeValueSets(b *bytes.Buffer, d *definitions) error {
 	return nil
 }
 
-// members are codes by system; the code * is any.
+// members maps a system to its codes; the code * is any code.
 type members map[string]map[string]bool
 
 func (m members) add(system, code string) {
@@ -45,8 +45,7 @@ func (m members) add(system, code string) {
 	m[system][code] = true
 }
 
-// ucum is the system of units, a grammar: the package's expansion of it lists
-// common units only.
+// ucum is the system of units. It is a grammar: the package's expansion lists common units only.
 const ucum = "http://unitsofmeasure.org"
 
 func allOfUCUM(in include) bool { return in.System == ucum && len(in.Concept) == 0 }

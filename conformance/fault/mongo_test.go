@@ -17,10 +17,10 @@ func TestPrimary(t *testing.T) {
 		fault  fault
 		always bool // requests must be refused
 	}{
-		{"that is cut off", cut, true},
+		{"that is unreachable", unreachable, true},
 		{"that hangs", hangs, true},
-		{"that is late", late, true},
-		{"that steps down", steps, true},
+		{"that is slow", slow, true},
+		{"that steps down", stepsDown, true},
 		{"whose connections break", flickers, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

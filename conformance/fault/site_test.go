@@ -3,8 +3,6 @@ package fault
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -17,16 +15,13 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/servertest"
 	"carerecord/consent"
-	"carerecord/consent/audit"
-	"carerecord/consent/policy"
-	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
-	"carerecord/fhir/search"
 	"carerecord/store"
 )
 
-const address = "http://record.test"
+const address = servertest.URL
 
 // deadline is how long a request may take. After it the outcome of a commit is learned,
 // first from the commit and then from the store, and the answer is recorded; each of these
@@ -68,41 +63,12 @@ type answer struct {
 // serve makes a site over an engine.
 func serve(t *testing.T, e engine, deadline time.Duration) *site {
 	t.Helper()
-	x, err := index.New(index.Config{Base: address + "/fhir"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard, err := consent.Open(context.Background(), consent.Config{Store: e, Index: x, PublicURL: address,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"G"}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := make([]byte, 32)
-	trail, err := audit.New(e, key, recorded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := search.NewTokenSealer(key, time.Hour, time.Now, e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	scopes, err := consent.ParseScopes("system/*.cruds", func(string) bool { return true })
-	if err != nil {
-		t.Fatal(err)
-	}
-	limits := rest.DefaultLimits()
-	limits.Deadline, limits.BundleDeadline = deadline, deadline
-	s, err := rest.New(rest.Config{Base: address + "/fhir", Guard: guard, Index: x, Audit: trail, Limits: limits, Clock: time.Now,
-		Search: &search.Service{Base: address + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
-			return consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
-				Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes}, nil
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &site{t: t, handler: s.Handler(), deadline: deadline, versions: map[string]string{}, answers: map[answer]int{}, created: map[string]bool{}}
+	source := servertest.SourceSystem(t, "G")
+	server := servertest.Open(t, servertest.Config{Store: e, State: e, Audit: e, AuditTimeout: recorded, Policy: servertest.Policy(false, "G"), REST: func(c *rest.Config) {
+		c.Limits.Deadline, c.Limits.BundleDeadline = deadline, deadline
+		c.Verify = func(context.Context, http.Header, string) (consent.Principal, error) { return source, nil }
+	}})
+	return &site{t: t, handler: server.Handler(), deadline: deadline, versions: map[string]string{}, answers: map[answer]int{}, created: map[string]bool{}}
 }
 
 // over serves another engine that holds the same record, to clients that have time.

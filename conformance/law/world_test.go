@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"carerecord/conformance/servertest"
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
 	"carerecord/consent/policy"
@@ -27,8 +26,8 @@ import (
 )
 
 const (
-	site = "http://record.test"
-	base = site + "/fhir"
+	site = servertest.URL
+	base = servertest.Base
 )
 
 // The organisations of every world, by ODS code, with the id prefix of their
@@ -66,41 +65,33 @@ type side struct {
 // serve opens a server over a store. Its clock stands still but for step, and
 // the ids it makes depend on the number of the request alone, so that two sides
 // that do the same name the same.
-func serve(t testing.TB, s store.Store) *side {
+func serve(t testing.TB, db store.Store) *side {
 	t.Helper()
-	w := &side{TB: t, store: s, now: began, callers: map[string]consent.Principal{}}
+	w := &side{TB: t, store: db, now: began, callers: map[string]consent.Principal{}}
 	clock := func() time.Time { return w.now }
 	w.pages = storetest.NewReference(clock)
 	x, err := indexer()
 	w.must(err)
 	w.decider = consenttest.New(x)
-	w.guard, err = consent.Open(context.Background(), consent.Config{Store: s, Index: x, Clock: clock, PublicURL: site, Decider: w.decider,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}}})
-	w.must(err)
-	lim := search.DefaultLimits()
-	lim.IncludesPerPage = 8 // pages are cut
-	lim.Hop = 1             // streams take many stretches
-	sealer, err := search.NewTokenSealer(make([]byte, 32), time.Hour, clock, w.pages)
-	w.must(err)
-	service := &search.Service{Base: base, Index: x, Sealer: sealer, Limits: lim}
-	w.limits = &service.Limits
-	w.server, err = rest.New(rest.Config{Base: base, Guard: w.guard, Index: x, Limits: rest.DefaultLimits(), Clock: clock,
-		Search: service,
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
-		NewID: func() string {
-			w.made++
-			sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.made))
-			return hex.EncodeToString(sum[:16])
-		},
-		Verify: func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
-			p, known := w.callers[h.Get("Authorization")]
-			if !known {
-				return p, fhir.Fault(http.StatusUnauthorized, "login", "Nobody.")
+	s := servertest.Open(t, servertest.Config{Store: db, Index: x, Clock: clock, State: w.pages, Policy: servertest.Policy(true, organisations...),
+		Guard: func(c *consent.Config) { c.Decider = w.decider },
+		REST: func(c *rest.Config) {
+			c.NewID = func() string {
+				w.made++
+				sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.made))
+				return hex.EncodeToString(sum[:16])
 			}
-			return p, nil
+			c.Verify = func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
+				p, known := w.callers[h.Get("Authorization")]
+				if !known {
+					return p, fhir.Fault(http.StatusUnauthorized, "login", "Nobody.")
+				}
+				return p, nil
+			}
 		}})
-	w.must(err)
-	w.handler = w.server.Handler()
+	w.guard, w.server, w.handler, w.limits = s.Guard, s.Server, s.Handler(), &s.Search.Limits
+	w.limits.IncludesPerPage = 8 // pages are cut
+	w.limits.Hop = 1             // streams take many stretches
 	return w
 }
 

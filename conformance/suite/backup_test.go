@@ -136,7 +136,7 @@ func (s *server) restore(t *testing.T, out string, taken time.Time, w *writer) {
 	s.await("/healthz")
 	s.answersNothing(t)
 	for _, c := range []struct{ from, says string }{
-		{"yesterday", "is an instant"},
+		{"yesterday", "must be an instant"},
 		{taken.Add(time.Minute).Format(time.RFC3339Nano), "a later instant is wrong"},
 	} {
 		if text, err := s.run("restore", "--confirm-from", c.from); err == nil || !strings.Contains(text, c.says) {

@@ -168,3 +168,13 @@ func freeze(t *testing.T, s *server, signal syscall.Signal) {
 		t.Error(err)
 	}
 }
+
+// A Pebble store has one process: a second server is refused and told why.
+func TestPebbleStoreHasOneServer(t *testing.T) {
+	t.Parallel()
+	s := onPebble(t).start("--demo")
+	out, err := s.run("serve", "--listen", "127.0.0.1:0", "--demo")
+	if err == nil || !strings.Contains(out, "another process holds this store") || strings.Contains(out, "resource temporarily unavailable") {
+		t.Errorf("a second server: got %v %q, want it told that another process holds the store", err, out)
+	}
+}

@@ -66,7 +66,7 @@ func (s *server) reindexes(t *testing.T, args ...string) {
 	}
 }
 
-// refuses runs a command that must say that the store is keyed by other rules.
+// refuses runs a command that must say that the store has another key format.
 func (s *server) refuses(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -38,7 +38,7 @@ func acceptBundle(body []byte, mode validate.Mode) (fhir.Resource, error) {
 // them too, beside those of the types.
 func parse(body []byte, mode validate.Mode) (fhir.Resource, error) {
 	r, err := fhir.Parse(body)
-	if err != nil && legal(body) {
+	if err != nil && isJSON(body) {
 		if refused := validate.Refused(validate.Resource(body, mode)); refused != nil {
 			return r, refused
 		}
@@ -46,18 +46,18 @@ func parse(body []byte, mode validate.Mode) (fhir.Resource, error) {
 	return r, err
 }
 
-// legal reports whether a body is JSON, each name once in its object.
-func legal(body []byte) bool { return jsontext.Value(body).IsValid() }
+// isJSON reports whether a body is JSON, each name once in its object.
+func isJSON(body []byte) bool { return jsontext.Value(body).IsValid() }
 
 // acceptPart is accept for the resource of a transaction's entry: the bundle
 // was parsed as a whole, so its parts are legal JSON. Faults are noted in the
 // step; the places of errors begin with the entry.
-func (st *step) acceptPart(mode validate.Mode) error {
+func (st *txEntry) acceptPart(mode validate.Mode) error {
 	var err error
 	if st.resource, err = fhir.Part(st.entry.resource); err == nil {
 		err = checkBody(st.resource, st.typ)
 	}
-	place := st.place + ".resource"
+	place := st.location + ".resource"
 	if e, ok := fhir.AsError(err); ok {
 		return e.At(place)
 	}
@@ -67,8 +67,8 @@ func (st *step) acceptPart(mode validate.Mode) error {
 	return err
 }
 
-// refusals are the issues of a resource if one of them is an error.
-func refusals(issues []fhir.Issue) []fhir.Issue {
+// errorsOf are the issues of a resource if one of them is an error.
+func errorsOf(issues []fhir.Issue) []fhir.Issue {
 	if validate.Refused(issues) == nil {
 		return nil
 	}

@@ -30,7 +30,7 @@ func (c *call) readsRaw() bool {
 	}
 	for _, part := range strings.Split(strings.Join(c.r.Header.Values("Accept"), ","), ",") {
 		typ, params, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err == nil && fits(typ, typ) >= 0 && isFHIR(typ) && quality(params) > 0 {
+		if err == nil && specificity(typ, typ) >= 0 && isFHIR(typ) && quality(params) > 0 {
 			return false
 		}
 	}
@@ -55,14 +55,14 @@ func (c *call) raw(a *answer, d store.Doc) error {
 	}
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(gjson.GetBytes(d.Body, "data").Str), ""))
 	if err != nil {
-		return fhir.Fault(406, "not-supported", "The data of this Binary cannot be decoded: ask for %s.", fhirJSON)
+		return fhir.Fault(406, "not-supported", "The data of this Binary cannot be decoded. Request it as %s.", fhirJSON)
 	}
 	typ := gjson.GetBytes(d.Body, "contentType").Str
 	if _, _, err := mime.ParseMediaType(typ); err != nil {
 		typ = "application/octet-stream"
 	}
 	if !accepts(c.r.Header, typ) {
-		return fhir.Fault(406, "not-supported", "The Binary is of a type that is not accepted: ask for its own, or for %s.", fhirJSON)
+		return fhir.Fault(406, "not-supported", "The content type of the Binary is not acceptable. Accept its own type, or %s.", fhirJSON)
 	}
 	a.body, a.contentType = data, typ
 	a.header["Content-Type"] = typ // of no bytes too
@@ -91,7 +91,7 @@ func accepts(h http.Header, contentType string) bool {
 		if err != nil {
 			continue
 		}
-		if rank := fits(r, typ); rank > best {
+		if rank := specificity(r, typ); rank > best {
 			best, q = rank, quality(params)
 		}
 	}
@@ -107,11 +107,11 @@ func (c *call) writesRaw(body []byte) (bool, error) {
 	typ, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	switch {
 	case err != nil || !strings.Contains(typ, "/"):
-		return false, fhir.Fault(415, "not-supported", "The bytes of a Binary need a Content-Type.")
+		return false, fhir.Fault(415, "not-supported", "Raw content of a Binary needs a Content-Type.")
 	case typ == fhirJSON:
 		return false, nil
 	case typ == "application/fhir+xml":
-		return false, fhir.Fault(415, "not-supported", "FHIR is taken as %s only.", fhirJSON)
+		return false, fhir.Fault(415, "not-supported", "FHIR resources must be sent as %s.", fhirJSON)
 	case typ == "application/json":
 		return gjson.GetBytes(body, "resourceType").Str != "Binary", nil
 	}
@@ -122,7 +122,7 @@ func (c *call) writesRaw(body []byte) (bool, error) {
 func (c *call) rawBinary(body []byte) ([]byte, error) {
 	contexts := c.r.Header.Values("X-Security-Context")
 	if len(contexts) > 1 {
-		return nil, fhir.Fault(400, "invalid", "X-Security-Context stands twice.")
+		return nil, fhir.Fault(400, "invalid", "X-Security-Context is repeated.")
 	}
 	out := []byte(`{"resourceType":"Binary"`)
 	if c.id != "" {

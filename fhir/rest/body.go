@@ -12,11 +12,11 @@ import (
 )
 
 // incoming tests what needs no patient, then reads and checks the body.
-func (s *Server) incoming(ctx context.Context, c *call, letter consent.Permission) (fhir.Resource, error) {
-	if err := s.served(c.typ); err != nil {
+func (s *Server) incoming(ctx context.Context, c *call, permission consent.Permission) (fhir.Resource, error) {
+	if err := s.checkType(c.typ); err != nil {
 		return fhir.Resource{}, err
 	}
-	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(letter)); err != nil {
+	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(permission)); err != nil {
 		return fhir.Resource{}, err
 	}
 	body := c.body
@@ -27,8 +27,8 @@ func (s *Server) incoming(ctx context.Context, c *call, letter consent.Permissio
 		}
 	}
 	r, issues, err := accept(body, c.typ, c.validation)
-	if c.place != "" {
-		place := c.place + ".resource"
+	if c.location != "" {
+		place := c.location + ".resource"
 		issues = (&fhir.Error{Issues: issues}).At(place).Issues
 		if e, ok := fhir.AsError(err); ok {
 			err = e.At(place)
@@ -74,7 +74,7 @@ func (s *Server) sent(c *call) ([]byte, error) {
 func checkBody(r fhir.Resource, typ string) error {
 	if r.Type != typ {
 		return &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: "resourceType",
-			Text: "The body is a " + r.Type + ", the URL says " + typ + "."}}}
+			Text: "The body is a " + r.Type + ", but the URL names " + typ + "."}}}
 	}
 	for _, tag := range r.Get("meta.tag").Array() {
 		if tag.Get("code").Str == "SUBSETTED" && tag.Get("system").Str == "http://terminology.hl7.org/CodeSystem/v3-ObservationValue" {
@@ -86,7 +86,7 @@ func checkBody(r fhir.Resource, typ string) error {
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {
-	in, err := unpack(r)
+	in, err := decompress(r)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +96,11 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		return nil, fhir.Fault(413, "too-long", "The body is larger than %d bytes.", limit)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The body did not come in time. Nothing was done; it may be repeated."}},
+		return nil, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The body was not received in time. Nothing was done. Try again."}},
 			Cause: err, Header: map[string]string{"Retry-After": "1"}}
 	}
 	if err != nil {
-		return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body ended before its end."}}, Cause: err}
+		return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body is incomplete."}}, Cause: err}
 	}
 	return body, nil
 }

@@ -17,7 +17,7 @@ import (
 
 // entry is one entry of a batch or transaction as it was sent.
 type entry struct {
-	place    string // Bundle.entry[i]
+	location string // Bundle.entry[i]
 	method   string
 	url      string // of the request, relative to the base
 	fullURL  string
@@ -47,7 +47,7 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.leaksInEntries(ctx, c, entries); err != nil {
+		if err := s.checkEntryTokens(ctx, c, entries); err != nil {
 			return nil, err
 		}
 		return s.batch(ctx, c, entries)
@@ -57,13 +57,13 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.leaksInEntries(ctx, c, entries); err != nil {
+		if err := s.checkEntryTokens(ctx, c, entries); err != nil {
 			return nil, err
 		}
 		return s.transaction(ctx, c, entries)
 	default:
 		return nil, &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Bundle.type",
-			Text: "Only Bundles of type batch and transaction are processed here."}}}
+			Text: "Only Bundles of type batch or transaction can be posted to the base."}}}
 	}
 }
 
@@ -74,8 +74,8 @@ func (s *Server) entries(r fhir.Resource) ([]entry, error) {
 	var out []entry
 	var issues []fhir.Issue
 	list.ForEach(func(_, e gjson.Result) bool {
-		place := "Bundle.entry[" + strconv.Itoa(len(out)) + "]"
-		en := entry{place: place, header: http.Header{}}
+		location := "Bundle.entry[" + strconv.Itoa(len(out)) + "]"
+		en := entry{location: location, header: http.Header{}}
 		e.ForEach(func(key, value gjson.Result) bool {
 			switch key.Str {
 			case "fullUrl":
@@ -83,12 +83,12 @@ func (s *Server) entries(r fhir.Resource) ([]entry, error) {
 			case "resource":
 				en.resource = []byte(value.Raw)
 			case "request":
-				s.request(&en, value)
+				s.readRequest(&en, value)
 			}
 			return true
 		})
 		need := func(code, at, text string) {
-			issues = append(issues, fhir.Issue{Code: code, Text: text, Expression: place + at})
+			issues = append(issues, fhir.Issue{Code: code, Text: text, Expression: location + at})
 		}
 		switch {
 		case en.method == "" || en.url == "" && !(en.method == "GET"):
@@ -108,8 +108,8 @@ func (s *Server) entries(r fhir.Resource) ([]entry, error) {
 	return out, nil
 }
 
-// request reads the request of an entry.
-func (s *Server) request(en *entry, request gjson.Result) {
+// readRequest reads Bundle.entry.request.
+func (s *Server) readRequest(en *entry, request gjson.Result) {
 	if !request.IsObject() {
 		return
 	}
@@ -136,20 +136,21 @@ func (s *Server) request(en *entry, request gjson.Result) {
 // recorded and answered alone.
 func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, error) {
 	b := fhir.NewBundle("batch-response")
-	made := map[string]string{} // place of the entry that makes what has a fullUrl
+	creates := map[string]string{} // location of the entry that creates the resource of a fullUrl
 	for _, en := range entries {
 		if (en.method == "POST" || strings.HasPrefix(en.fullURL, "urn:")) && en.fullURL != "" {
-			made[en.fullURL] = en.place
+			creates[en.fullURL] = en.location
 		}
 	}
 	hungUp := false
 	for _, en := range entries {
-		sub, h, err := s.subcall(ctx, c, en)
+		sub, to, err := s.entryCall(ctx, c, en)
+		h := to.handle
 		if err == nil {
-			err = independent(en, made)
+			err = independent(en, creates)
 		}
 		if err != nil {
-			sub = &call{r: c.r, interaction: "unknown", caller: c.caller, requestID: c.requestID, entry: true}
+			sub = &call{request: request{r: c.r, interaction: "unknown", caller: c.caller, requestID: c.requestID, entry: true}}
 			h = func(context.Context, *call) (*answer, error) { return nil, err }
 		}
 		//law:batch-entry
@@ -160,67 +161,40 @@ func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, 
 	return &answer{status: 200, body: b.Bytes(), hungUp: hungUp}, nil
 }
 
-// independent refuses an entry of a batch that refers to what another one makes
+// independent refuses an entry of a batch that refers to a resource which another entry creates
 // (REST-236).
-func independent(en entry, made map[string]string) error {
-	if len(made) == 0 || en.resource == nil {
+func independent(en entry, creates map[string]string) error {
+	if len(creates) == 0 || en.resource == nil {
 		return nil
 	}
 	var err error
 	edit.Links(en.resource, func(link edit.Link) string {
-		if place, ok := made[link.Value]; ok && place != en.place && err == nil {
-			err = (&fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "An entry of a batch cannot refer to what another entry makes."}}}).At(en.place + ".resource")
+		if location, ok := creates[link.Value]; ok && location != en.location && err == nil {
+			err = (&fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "An entry of a batch cannot refer to a resource that another entry creates."}}}).At(en.location + ".resource")
 		}
 		return link.Value
 	})
 	return err
 }
 
-// subcall makes the call of a batch entry and finds its handler.
-func (s *Server) subcall(ctx context.Context, c *call, en entry) (*call, handler, error) {
+// entryCall returns an entry as a call of its own, with its route.
+func (s *Server) entryCall(ctx context.Context, c *call, en entry) (*call, route, error) {
 	u, err := url.Parse("/" + en.url)
 	if err != nil {
-		return nil, nil, fhir.Fault(400, "value", "The url of the request cannot be read.").At(en.place + ".request.url")
+		return nil, route{}, fhir.Fault(400, "value", "The url of the request cannot be read.").At(en.location + ".request.url")
 	}
 	r := (&http.Request{Method: en.method, URL: u, Header: en.header, RemoteAddr: c.r.RemoteAddr}).WithContext(ctx)
 	r.Header.Set("Prefer", strings.Join(c.r.Header.Values("Prefer"), ","))
-	sub := &call{r: r, caller: c.caller, requestID: c.requestID, entry: true, body: en.resource,
-		place: en.place, validation: c.validation}
-	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(u.Path, "/"), "/"), "/")
-	for _, route := range s.routes() {
-		if route.path != "" && route.method == en.method && sub.take(route, parts) {
-			return sub, route.handle, nil
-		}
+	to, params, _, found := s.dispatcher.find(en.method, strings.TrimSuffix(u.Path, "/"))
+	sub := &call{
+		request: request{r: r, pathParams: params, interaction: to.interaction, caller: c.caller, requestID: c.requestID,
+			entry: true, location: en.location, body: en.resource},
+		negotiated: negotiated{validation: c.validation},
 	}
-	return nil, nil, fhir.Fault(404, "not-supported", "%s %s is not supported in a batch.", en.method, u.Path)
-}
-
-// take matches a path against a route and keeps its parameters.
-func (c *call) take(r route, parts []string) bool {
-	pattern := strings.Split(strings.TrimPrefix(r.path, "/"), "/")
-	if len(pattern) != len(parts) {
-		return false
+	if !found || to.path == "" || to.open {
+		return sub, route{}, fhir.Fault(404, "not-supported", "%s %s is not supported in a batch.", en.method, u.Path)
 	}
-	for i, p := range pattern {
-		named := strings.HasPrefix(parts[i], "_") || strings.HasPrefix(parts[i], "$") // no type, id or member
-		if given := strings.HasPrefix(p, ":"); !given && p != parts[i] || given && named {
-			return false
-		}
-	}
-	for i, p := range pattern {
-		switch p {
-		case ":type":
-			c.typ = parts[i]
-		case ":id":
-			c.id = parts[i]
-		case ":vid":
-			c.version = parts[i]
-		case ":member":
-			c.member = parts[i]
-		}
-	}
-	c.interaction = r.interaction
-	return true
+	return sub, to, nil
 }
 
 // responseEntry writes the response to one entry (REST-234, 235).

@@ -19,11 +19,11 @@ const attempts = 100
 
 // commit decides, makes the changes as one step and answers with the first; a
 // lost race is run again. Without a change there was nothing to delete.
-func (s *Server) commit(ctx context.Context, c *call, letter consent.Permission, prepare func(*consent.View) ([]consent.Change, error)) (*answer, error) {
+func (s *Server) commit(ctx context.Context, c *call, permission consent.Permission, prepare func(*consent.View) ([]consent.Change, error)) (*answer, error) {
 	var a *answer
 	err := s.retry(ctx, func() error {
 		a = nil
-		return s.cfg.Guard.Read(ctx, c.caller, c.writing(letter), func(v *consent.View) error {
+		return s.cfg.Guard.Read(ctx, c.caller, c.writing(permission), func(v *consent.View) error {
 			c.granted = v.Grant()
 			changes, err := prepare(v)
 			if err != nil {
@@ -33,7 +33,7 @@ func (s *Server) commit(ctx context.Context, c *call, letter consent.Permission,
 				if len(changes) == 0 {
 					changes, results = []consent.Change{{Kind: consent.ChangeDelete}}, []consent.Result{{}}
 				}
-				a = s.written(c, v, changes[0], results[0])
+				a = s.writeAnswer(c, v, changes[0], results[0])
 				return s.recordOf(ctx, c, a, results)
 			})
 			if err == nil {
@@ -74,8 +74,8 @@ func (s *Server) recordOf(ctx context.Context, c *call, a *answer, results []con
 	return [][]byte{payload}, err
 }
 
-// written makes the answer of a write (REST-060, 120, 123, 180).
-func (s *Server) written(c *call, v *consent.View, ch consent.Change, r consent.Result) *answer {
+// writeAnswer makes the answer of a write (REST-060, 120, 123, 180).
+func (s *Server) writeAnswer(c *call, v *consent.View, ch consent.Change, r consent.Result) *answer {
 	a := &answer{status: 200, header: map[string]string{}}
 	if r.Doc.Version > 0 {
 		a.header = versionHeaders(r.Doc)

@@ -32,7 +32,7 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 		}
 	}
 	if len(q.Claims) == 0 {
-		return nil, fhir.Fault(400, "required", "The criteria need one equality: a token with its code, a reference, a uri or _id.")
+		return nil, fhir.Fault(400, "required", "The criteria need an equality: a token with its code, a reference, a uri or _id.")
 	}
 	return q, nil
 }
@@ -78,7 +78,7 @@ func (s *Server) matches(ctx context.Context, v *consent.View, criteria *search.
 	return where, refs, nil
 }
 
-func multiple() error {
+func multipleMatches() error {
 	return fhir.Fault(412, "multiple-matches", "The criteria match more than one resource.")
 }
 
@@ -95,18 +95,18 @@ func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource,
 	}
 	switch len(refs) {
 	case 0:
-		claim(&ch, where, criteria.Claims, deleted)
+		demandAbsent(&ch, where, criteria.Claims, deleted)
 	case 1:
 		return consent.Change{Kind: consent.ChangeFind, Ref: refs[0]}, nil
 	default:
-		return ch, multiple()
+		return ch, multipleMatches()
 	}
 	return ch, nil
 }
 
-// claim makes it a condition of the change that nothing matches. Where the
+// demandAbsent makes it a condition of the change that nothing matches. Where the
 // bundle deletes something, that may be the match, so nothing can be demanded.
-func claim(ch *consent.Change, where store.Pred, claims []store.Key, deleted map[store.Ref]bool) {
+func demandAbsent(ch *consent.Change, where store.Pred, claims []store.Key, deleted map[store.Ref]bool) {
 	if len(deleted) == 0 {
 		ch.Absent, ch.Claims = where, claims
 	}
@@ -121,25 +121,25 @@ func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Chang
 	}
 	switch {
 	case len(refs) > 1:
-		return ch, multiple()
+		return ch, multipleMatches()
 	case len(refs) == 1 && r.ID != "" && r.ID != refs[0].ID:
-		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id of the body is not that of the match."}}}
+		return ch, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: r.Type + ".id", Text: "The id in the body differs from the id of the match."}}}
 	case len(refs) == 1:
 		ch.Kind, ch.Ref = consent.ChangeUpdate, refs[0]
 		return ch, nil
 	case ch.IfMatch != nil:
-		return ch, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+		return ch, fhir.Fault(412, "conflict", "No resource matches the criteria, but If-Match requires a version.")
 	}
-	claim(&ch, where, criteria.Claims, deleted)
+	demandAbsent(&ch, where, criteria.Claims, deleted)
 	if ch.Ref.Type = r.Type; r.ID == "" {
 		ch.Kind, ch.Ref.ID = consent.ChangeCreate, s.cfg.NewID()
 		return ch, nil
 	}
 	ch.Kind, ch.Ref.ID = consent.ChangeUpdate, r.ID
-	if taken, err := alive(ctx, v, ch.Ref); err != nil || !taken {
+	if taken, err := exists(ctx, v, ch.Ref); err != nil || !taken {
 		return ch, err
 	}
-	return ch, fhir.Fault(409, "conflict", "The id of the body is that of a resource which the criteria do not match.")
+	return ch, fhir.Fault(409, "conflict", "The id in the body belongs to a resource that does not match the criteria.")
 }
 
 // toDelete makes the changes of a conditional delete (REST-186).
@@ -151,9 +151,9 @@ func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Chang
 	}
 	switch {
 	case len(refs) == 0 && ch.IfMatch != nil:
-		return nil, fhir.Fault(412, "conflict", "Nothing matches the criteria, and If-Match names a version.")
+		return nil, fhir.Fault(412, "conflict", "No resource matches the criteria, but If-Match requires a version.")
 	case len(refs) > 1 && s.cfg.Limits.ConditionalDelete == 0:
-		return nil, multiple()
+		return nil, multipleMatches()
 	case len(refs) == most && s.cfg.Limits.ConditionalDelete > 0:
 		return nil, fhir.Fault(400, "too-costly", "The criteria match more than %d resources.", s.cfg.Limits.ConditionalDelete)
 	}
@@ -188,7 +188,7 @@ func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
 	if err := conditions(&ch, c.r.Header); err != nil {
 		return nil, err
 	}
-	if err := s.careful(c.typ, &ch); err != nil {
+	if err := s.checkUpdate(c.typ, &ch); err != nil {
 		return nil, err
 	}
 	if err := noConditionalReferences(r); err != nil {
@@ -202,13 +202,13 @@ func (s *Server) updateWhere(ctx context.Context, c *call) (*answer, error) {
 
 // deleteWhere is DELETE of a type with criteria (REST-186, 187).
 func (s *Server) deleteWhere(ctx context.Context, c *call) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitDelete)); err != nil {
 		return nil, err
 	}
-	if err := s.closed(c.typ); err != nil {
+	if err := s.checkDeletable(c.typ); err != nil {
 		return nil, err
 	}
 	criteria, err := s.criteriaOf(ctx, c, []string{criteriaText(c)})

@@ -6,8 +6,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/synth"
 	"carerecord/store/pebble"
-	"carerecord/synth"
 )
 
 // BenchmarkCountOfTheRegion is a count of one code over a synthetic region of 200

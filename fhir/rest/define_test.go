@@ -143,8 +143,8 @@ func TestDefinedParameter(t *testing.T) {
 			"Patient?_sort=nickname", "Patient?_sort=-nickname,_id", "Patient?_filter=nickname%20eq%20bob", "Patient?_filter=active%20eq%20true%20or%20nickname%20sw%20bob", "Observation?of-patient=1", "Observation?of-patient.family=x",
 			"Observation?_filter=of-patient.family%20eq%20x", "Observation?_include=Observation:of-patient", "Patient?_revinclude=Observation:of-patient", "Patient?_has:Observation:of-patient:status=final",
 			"Patient?_has:Observation:patient:of-patient=1", "Practitioner?_has:Patient:general-practitioner:nickname=bob", "?_type=Patient&nickname=bob"}
-		for _, ask := range asks {
-			d.indexing(ask)
+		for _, request := range asks {
+			d.indexing(request)
 		}
 		if w := send(d, "POST", "/Patient", `{"resourceType":"Patient"}`, "If-None-Exist: nickname=bob"); w.Code != 400 || !strings.Contains(w.Body.String(), "indexing") {
 			t.Errorf("SRCH-243: criteria while it is indexing: %d %s", w.Code, w.Body)
@@ -157,8 +157,8 @@ func TestDefinedParameter(t *testing.T) {
 		}
 		late := d.add("Patient", `"name":[{"use":"nickname","given":["Bobby"]}]`)
 		d.complete()
-		for _, ask := range asks {
-			d.want(200, "GET", "/"+ask, "")
+		for _, request := range asks {
+			d.want(200, "GET", "/"+request, "")
 		}
 		if got, want := d.found("Patient?nickname=bob"), sorted(bob, late); !slices.Equal(got, want) {
 			t.Errorf("SRCH-244: got %v, want %v", got, want)

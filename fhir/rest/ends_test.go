@@ -110,7 +110,7 @@ func TestHangUp(t *testing.T) {
 	joined(t, h, 20)
 	put(t, h, "List", "l", `"status":"current","mode":"working","entry":[{"item":{"reference":"Patient/p1"}}]`)
 	put(t, h, "ValueSet", "v", `"url":"http://v","status":"active","compose":{"include":[{"system":"s","concept":[{"code":"c1"}]}]}`)
-	ask := func(path string, left int) (status int) {
+	request := func(path string, left int) (status int) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		db.left, db.late, db.hangUp = left, 0, cancel
@@ -120,13 +120,13 @@ func TestHangUp(t *testing.T) {
 	}
 	const all = 1 << 20
 	for _, path := range loops {
-		status := ask(path, all)
+		status := request(path, all)
 		total := all - db.left
 		if status >= 500 {
 			t.Errorf("%s: got %d", path, status)
 		}
 		for left := 1; left < total; left += 1 + total/40 {
-			if status := ask(path, left); status < 500 || db.late > 1 {
+			if status := request(path, left); status < 500 || db.late > 1 {
 				t.Errorf("LIM-005: %s: hung up after %d of %d documents: got %d, %d more were read; want 503 and no more than one", path, left, total, status, db.late)
 				break
 			}

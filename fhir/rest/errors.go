@@ -19,15 +19,15 @@ func (s *Server) failed(c *call, err error) *answer {
 	case errors.Is(err, store.ErrNotFound):
 		e = fhir.NotFound()
 	case errors.Is(err, store.ErrConflict):
-		e = &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Other writes were faster, again and again. Nothing was stored; it may be repeated.", Detail: consent.NothingStored()}},
+		e = &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Too many concurrent writes to this resource. Nothing was stored. Try again.", Detail: consent.NothingStored()}},
 			Header: map[string]string{"Retry-After": "1"}}
 	default:
-		e = fhir.Fault(500, "exception", "Something is wrong here. Tell the operator this request: %s", c.requestID)
+		e = fhir.Fault(500, "exception", "Internal error. Report this request id to the operator: %s", c.requestID)
 	}
 	a := &answer{status: e.Status, header: e.Header, body: fhir.Outcome(e.Issues), hungUp: c.hungUp(err)}
 	switch {
 	case a.hungUp:
-		s.cfg.Log.Debug("the client hung up", "request", c.requestID, "interaction", string(c.interaction), "err", err)
+		s.cfg.Log.Debug("the client closed the connection", "request", c.requestID, "interaction", string(c.interaction), "err", err)
 	case e.Status >= 500:
 		s.cfg.Log.Error("request failed", "request", c.requestID, "interaction", string(c.interaction), "err", err)
 	}
@@ -52,13 +52,13 @@ func (a *answer) reported() int {
 	return a.status
 }
 
-// over returns the error of a request whose time is up, or whose client has hung up,
+// timeoutError returns the error of a request whose time is up, or whose client has hung up,
 // before anything was done; nil for one that may go on.
-func over(ctx context.Context) error {
+func timeoutError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
 		return nil
 	}
-	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing was done; it may be repeated.", Detail: consent.NothingStored()}},
+	return &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "timeout", Text: "The request took too long. Nothing was done. Try again.", Detail: consent.NothingStored()}},
 		Cause: err, Header: map[string]string{"Retry-After": "1"}}
 }

@@ -25,7 +25,7 @@ func (s *Server) everythingOfMine(ctx context.Context, c *call) (*answer, error)
 
 func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answer, error) {
 	c.nameSelf()
-	if err := s.inputs(ctx, c); err != nil {
+	if err := s.readParameters(ctx, c); err != nil {
 		return nil, err
 	}
 	request, err := compartment.Read(ctx, s.cfg.Search, c.caller, store.Ref{Type: c.typ, ID: c.id}, path, c.params)
@@ -37,35 +37,35 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 	}
 	for _, typ := range request.Types { // a type that is named needs the letter (SMART-295)
 		if !s.capability.serves(typ) {
-			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
+			return nil, fhir.Fault(400, "value", "_type: resource type %q is not supported.", typ)
 		}
 		if err := s.cfg.Guard.Check(ctx, c.caller, consent.Request{Interaction: c.interaction, Type: typ, Permission: consent.PermitSearch}); err != nil {
 			return nil, err
 		}
 	}
 	if c.id == "" {
-		if err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.PermitRead)); err != nil {
+		if err := s.cfg.Guard.Check(ctx, c.caller, c.decision(consent.PermitRead)); err != nil {
 			return nil, err
 		}
 		return nil, fhir.Fault(400, "too-costly", "Patient/$everything needs a token that is bound to one patient. Name the patient instead: Patient/[id]/$everything.")
 	}
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()
 		}
 		found, err := compartment.Run(ctx, s.cfg.Search, v, request)
 		if err == nil {
-			a = disclosing(v, found)
+			a = searchAnswer(v, found)
 		}
 		return err
 	})
 	return a, err
 }
 
-// disclosing is a searchset as an answer, with what the trail keeps of it.
-func disclosing(v *consent.View, found *search.Answer) *answer {
+// searchAnswer is a searchset as an answer, with what the trail keeps of it.
+func searchAnswer(v *consent.View, found *search.Answer) *answer {
 	a := &answer{status: 200, body: found.Body, count: found.Count}
 	for _, d := range found.Disclosed {
 		a.disclosed = append(a.disclosed, audit.ItemOf(d.Doc, d.Included, v.MayHaveCut(d.Doc)))

@@ -7,8 +7,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/synth"
 	"carerecord/store/pebble"
-	"carerecord/synth"
 )
 
 // BenchmarkEverything is the first page of $everything of one patient of a

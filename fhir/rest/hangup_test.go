@@ -77,7 +77,7 @@ func TestHangUpIsNoFault(t *testing.T) {
 	})
 	put(t, h, "Patient", "p1", `"gender":"male"`)
 	batch := `{"resourceType":"Bundle","type":"batch","entry":[` + strings.TrimSuffix(strings.Repeat(`{"request":{"method":"GET","url":"Patient/p1"}},`, 5), ",") + `]}`
-	ask := func(method, path, body string, leaves bool, fault error) (int, audit.Record) {
+	request := func(method, path, body string, leaves bool, fault error) (int, audit.Record) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -107,17 +107,17 @@ func TestHangUpIsNoFault(t *testing.T) {
 	for _, c := range []struct{ method, path, body string }{
 		{"GET", "/Patient/p1", ""}, {"GET", "/Patient?gender=male", ""}, {"GET", "/Patient/p1/$everything", ""}, {"PUT", "/Patient/p1", `{"resourceType":"Patient","id":"p1"}`}, {"POST", "", batch},
 	} {
-		_, record := ask(c.method, c.path, c.body, true, nil)
+		_, record := request(c.method, c.path, c.body, true, nil)
 		if outcome := record.Decision.Outcome; told.Status != rest.ClientClosedRequest || record.Status != rest.ClientClosedRequest || c.path != "" && outcome != "fail" || log.Len() > 0 {
-			t.Errorf("AUD-101: %s %s: the client hung up: told status %d, recorded %d %s, logged %q; want 499 and no line", c.method, c.path, told.Status, record.Status, outcome, log.String())
+			t.Errorf("AUD-101: %s %s: the client closed the connection: told status %d, recorded %d %s, logged %q; want 499 and no line", c.method, c.path, told.Status, record.Status, outcome, log.String())
 		}
 		for _, leaves := range []bool{false, true} {
-			_, record := ask(c.method, c.path, c.body, leaves, down)
+			_, record := request(c.method, c.path, c.body, leaves, down)
 			if !strings.Contains(log.String(), "level=ERROR") || c.path != "" && (told.Status != 503 || record.Status != 503) {
 				t.Errorf("AUD-101: %s %s: the engine failed, the client left %v: told status %d, recorded %d, logged %q; want 503 and an error", c.method, c.path, leaves, told.Status, record.Status, log.String())
 			}
 		}
-		if status, record := ask(c.method, c.path, c.body, false, nil); status >= 300 || record.Status != status || told.Status != status || log.Len() > 0 {
+		if status, record := request(c.method, c.path, c.body, false, nil); status >= 300 || record.Status != status || told.Status != status || log.Len() > 0 {
 			t.Errorf("%s %s: got %d, recorded %d, logged %q", c.method, c.path, status, record.Status, log.String())
 		}
 	}

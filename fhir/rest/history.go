@@ -33,8 +33,8 @@ func (s *Server) historyOfAll(ctx context.Context, c *call) (*answer, error) {
 	return s.history(ctx, c, consent.PermitSearch, store.HistoryQuery{})
 }
 
-// historyAsk is what the parameters of a history say.
-type historyAsk struct {
+// readHistory is what the parameters of a history say.
+type historyRequest struct {
 	path      string // below the base
 	count     int
 	since     time.Time
@@ -44,21 +44,21 @@ type historyAsk struct {
 	query     string // of the first page
 }
 
-func (s *Server) history(ctx context.Context, c *call, letter consent.Permission, q store.HistoryQuery) (*answer, error) {
+func (s *Server) history(ctx context.Context, c *call, permission consent.Permission, q store.HistoryQuery) (*answer, error) {
 	path := "_history"
 	if q.Type != "" {
-		if err := s.served(c.typ); err != nil {
+		if err := s.checkType(c.typ); err != nil {
 			return nil, err
 		}
 		path = strings.TrimSuffix(c.typ+"/"+q.ID, "/") + "/_history"
 	}
-	ask, err := s.historyAsk(ctx, c, path)
+	request, err := s.readHistory(ctx, c, path)
 	if err != nil {
 		return nil, err
 	}
-	q.Since, q.Before = ask.since, ask.before
+	q.Since, q.Before = request.since, request.before
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(letter), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(permission), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if q.ID != "" {
 			if !fhir.ValidID(q.ID) {
@@ -68,7 +68,7 @@ func (s *Server) history(ctx context.Context, c *call, letter consent.Permission
 				return err
 			}
 		}
-		a, err = s.historyPage(ctx, c, v, q, ask)
+		a, err = s.historyPage(ctx, c, v, q, request)
 		return err
 	})
 	return a, err
@@ -76,7 +76,7 @@ func (s *Server) history(ctx context.Context, c *call, letter consent.Permission
 
 // versions yields what a history asks for: of one type, or of all types that
 // the token may search, merged.
-func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk) iter.Seq2[store.Doc, error] {
+func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, request historyRequest) iter.Seq2[store.Doc, error] {
 	seq := v.History(ctx, q)
 	if q.Type == "" {
 		var streams []iter.Seq2[store.Doc, error]
@@ -89,15 +89,15 @@ func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store
 		}
 		seq = store.Merge(streams, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
 	}
-	if ask.from.IsZero() {
+	if request.from.IsZero() {
 		return seq
 	}
-	return currentIn(ctx, v, seq, ask.from, ask.end)
+	return currentDuring(ctx, v, seq, request.from, request.end)
 }
 
-// currentIn keeps the versions that were current at some moment of a period
+// currentDuring keeps the versions that were current at some moment of a period
 // (REST-205): a version is until the next visible one.
-func currentIn(ctx context.Context, v *consent.View, seq iter.Seq2[store.Doc, error], from, end time.Time) iter.Seq2[store.Doc, error] {
+func currentDuring(ctx context.Context, v *consent.View, seq iter.Seq2[store.Doc, error], from, end time.Time) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range seq {
 			keep := err != nil
@@ -115,112 +115,112 @@ func currentIn(ctx context.Context, v *consent.View, seq iter.Seq2[store.Doc, er
 
 var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
-// historyAsk reads the parameters; none may repeat (REST-204).
-func (s *Server) historyAsk(ctx context.Context, c *call, path string) (historyAsk, error) {
-	ask := historyAsk{path: path, count: s.cfg.Search.Limits.Page}
+// readHistory reads the parameters; none may repeat (REST-204).
+func (s *Server) readHistory(ctx context.Context, c *call, path string) (historyRequest, error) {
+	request := historyRequest{path: path, count: s.cfg.Search.Limits.Page}
 	params := c.params
 	if len(params) == 1 && params[0].Name == search.PageParam {
 		pos, err := s.cfg.Search.Sealer.Open(ctx, c.caller, params[0].Value)
 		if err != nil {
-			return ask, err
+			return request, err
 		}
 		typ, id, _ := strings.Cut(pos.Ref, "/")
 		if pos.Path != path {
-			return ask, fhir.Fault(400, "invalid", "The page link belongs to another history.")
+			return request, fhir.Fault(400, "invalid", "The page link belongs to another history.")
 		}
-		ask.token = params[0].Value
-		ask.before = &store.HistoryMark{Updated: time.UnixMilli(pos.Updated).UTC(), Seq: pos.Seq, Ref: store.Ref{Type: typ, ID: id}, Version: pos.Version}
+		request.token = params[0].Value
+		request.before = &store.HistoryMark{Updated: time.UnixMilli(pos.Updated).UTC(), Seq: pos.Seq, Ref: store.Ref{Type: typ, ID: id}, Version: pos.Version}
 		if params, err = search.ParseQuery(pos.Query); err != nil {
-			return ask, err
+			return request, err
 		}
 		if err := c.indent(params); err != nil {
-			return ask, err
+			return request, err
 		}
 	}
 	seen := map[string]bool{}
 	var used []string
 	for _, p := range params {
 		if seen[p.Name] {
-			return ask, fhir.Fault(400, "invalid", "%s stands twice.", p.Name)
+			return request, fhir.Fault(400, "invalid", "%s is repeated.", p.Name)
 		}
 		seen[p.Name] = true
 		switch p.Name {
 		case "_count":
 			n, err := strconv.Atoi(p.Value)
 			if err != nil || n < 1 {
-				return ask, fhir.Fault(400, "value", "_count is not a whole number above 0: %q.", p.Value)
+				return request, fhir.Fault(400, "value", "_count must be a whole number above 0, not %q.", p.Value)
 			}
-			ask.count = min(n, s.cfg.Search.Limits.PageMaximum)
+			request.count = min(n, s.cfg.Search.Limits.PageMaximum)
 		case "_since":
 			text := strings.ReplaceAll(p.Value, " ", "+")
 			t, err := time.Parse(time.RFC3339Nano, text)
 			if err != nil || !instant.MatchString(text) {
-				return ask, fhir.Fault(400, "value", "_since is not a full instant with a zone: %q.", p.Value)
+				return request, fhir.Fault(400, "value", "_since must be an instant with a time zone, not %q.", p.Value)
 			}
-			ask.since = t
+			request.since = t
 		case "_format":
 			continue
 		case "_pretty": // on later pages too
 		case "_at":
 			var err error
-			if ask.from, ask.end, err = s.cfg.Index.Period(strings.ReplaceAll(p.Value, " ", "+")); err != nil {
-				return ask, fhir.Fault(400, "value", "_at is a date or an instant, not %q.", p.Value)
+			if request.from, request.end, err = s.cfg.Index.Period(strings.ReplaceAll(p.Value, " ", "+")); err != nil {
+				return request, fhir.Fault(400, "value", "_at must be a date or an instant, not %q.", p.Value)
 			}
 		case "_list", "_sort":
-			return ask, fhir.Fault(400, "not-supported", "%s is not supported on a history.", p.Name)
+			return request, fhir.Fault(400, "not-supported", "%s is not supported for a history.", p.Name)
 		case search.PageParam:
-			return ask, fhir.Fault(400, "invalid", "A page link takes no further parameters.")
+			return request, fhir.Fault(400, "invalid", "A page link has no other parameters.")
 		default:
 			if c.prefer.strict {
-				return ask, fhir.Fault(400, "not-supported", "A history has no parameter %s.", p.Name)
+				return request, fhir.Fault(400, "not-supported", "A history has no parameter %s.", p.Name)
 			}
 			continue
 		}
 		used = append(used, p.String())
 	}
-	ask.query = strings.Join(used, "&")
-	return ask, nil
+	request.query = strings.Join(used, "&")
+	return request, nil
 }
 
-func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk) (*answer, error) {
+func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, request historyRequest) (*answer, error) {
 	var docs []store.Doc
 	more := false
-	for d, err := range s.versions(ctx, c, v, q, ask) {
+	for d, err := range s.versions(ctx, c, v, q, request) {
 		if err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}
-		if len(docs) == ask.count {
+		if len(docs) == request.count {
 			more = true
 			break
 		}
 		docs = append(docs, d)
 	}
-	total, err := s.instanceTotal(ctx, c, v, q, ask)
+	total, err := s.instanceTotal(ctx, c, v, q, request)
 	if err != nil {
 		return nil, err
 	}
 	b := fhir.NewBundle("history")
 	b.Total(total)
-	first := s.cfg.Base + "/" + ask.path
-	if ask.query != "" {
-		first += "?" + ask.query
+	first := s.cfg.Base + "/" + request.path
+	if request.query != "" {
+		first += "?" + request.query
 	}
 	self := first
-	if ask.token != "" {
-		self = s.cfg.Base + "/" + ask.path + "?" + search.PageParam + "=" + ask.token
+	if request.token != "" {
+		self = s.cfg.Base + "/" + request.path + "?" + search.PageParam + "=" + request.token
 	}
 	b.Link("self", self)
-	if more || ask.token != "" {
+	if more || request.token != "" {
 		b.Link("first", first)
 	}
 	if more {
 		m := docs[len(docs)-1].HistoryMark()
-		token, err := s.cfg.Search.Sealer.Seal(ctx, c.caller, search.PageToken{Path: ask.path, Query: ask.query,
+		token, err := s.cfg.Search.Sealer.Seal(ctx, c.caller, search.PageToken{Path: request.path, Query: request.query,
 			Updated: m.Updated.UnixMilli(), Seq: m.Seq, Ref: m.Ref.String(), Version: m.Version})
 		if err != nil {
 			return nil, err
 		}
-		b.Link("next", s.cfg.Base+"/"+ask.path+"?"+search.PageParam+"="+token)
+		b.Link("next", s.cfg.Base+"/"+request.path+"?"+search.PageParam+"="+token)
 	}
 	a := &answer{status: 200, count: total}
 	for _, d := range docs {
@@ -235,13 +235,13 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 
 // instanceTotal counts the visible versions of one resource, on the first page.
 // Of a type no total is given: it would walk everything.
-func (s *Server) instanceTotal(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, ask historyAsk) (*int, error) {
-	if q.ID == "" || ask.token != "" {
+func (s *Server) instanceTotal(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, request historyRequest) (*int, error) {
+	if q.ID == "" || request.token != "" {
 		return nil, nil
 	}
 	//law:history-count
 	n := 0
-	for _, err := range s.versions(ctx, c, v, store.HistoryQuery{Type: q.Type, ID: q.ID, Since: q.Since}, ask) {
+	for _, err := range s.versions(ctx, c, v, store.HistoryQuery{Type: q.Type, ID: q.ID, Since: q.Since}, request) {
 		if err != nil {
 			return nil, fmt.Errorf("count a history: %w", err)
 		}

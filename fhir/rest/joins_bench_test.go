@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"carerecord/conformance/synth"
 	"carerecord/fhir/rest"
 	"carerecord/store/pebble"
-	"carerecord/synth"
 )
 
 // BenchmarkJoins is the first page of chains and _has over a synthetic region on the

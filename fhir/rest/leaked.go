@@ -21,8 +21,8 @@ const TokenLeaked = "TOKEN_LEAKED"
 // tokenParam is the parameter by which a token may come in a form or a URL (RFC 6750).
 const tokenParam = "access_token"
 
-// leaked refuses a request that holds a token in a wrong place, and notes whose it is.
-func (s *Server) leaked(ctx context.Context, c *call, where, token string) error {
+// refuseLeaked refuses a request that holds a token in a wrong place, and notes whose it is.
+func (s *Server) refuseLeaked(ctx context.Context, c *call, where, token string) error {
 	if p, err := s.cfg.Verify(ctx, http.Header{"Authorization": {"Bearer " + token}}, address(c.r)); err == nil && c.caller.Kind == consent.Nobody {
 		c.caller, c.unidentified = p, false
 	} else if err == nil {
@@ -34,15 +34,15 @@ func (s *Server) leaked(ctx context.Context, c *call, where, token string) error
 // RefuseLeakedToken is the refusal of a request that holds a token in a wrong place.
 func RefuseLeakedToken(where string) error {
 	return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: fhir.Fault(400, "invalid",
-		"A token in %s is refused: it belongs into one Authorization header. Treat it as leaked.", where)}
+		"A token in %s is refused. It belongs in one Authorization header. Treat it as leaked.", where)}
 }
 
-// misplaced refuses a request that holds a token in its URL, in more than one header or in a
+// checkTokenPlace refuses a request that holds a token in its URL, in more than one header or in a
 // form, but for the form of a search by a known caller, which readForm reads. err is what
 // the header gave.
-func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
+func (s *Server) checkTokenPlace(ctx context.Context, c *call, err error) error {
 	if token, found := LeakedToken(c.r.URL.RawQuery); found {
-		return s.leaked(ctx, c, "the URL", token)
+		return s.refuseLeaked(ctx, c, "the URL", token)
 	}
 	e, refused := fhir.AsError(err)
 	if refused && len(c.r.Header.Values("Authorization")) > 1 {
@@ -53,7 +53,7 @@ func (s *Server) misplaced(ctx context.Context, c *call, err error) error {
 	}
 	if body, failed := readBody(c.r, s.cfg.Limits.Form); failed == nil {
 		if token, found := LeakedToken(string(body)); found {
-			return s.leaked(ctx, c, "a form", token)
+			return s.refuseLeaked(ctx, c, "a form", token)
 		}
 	}
 	return err
@@ -65,16 +65,16 @@ func isForm(r *http.Request) bool {
 	return r.Method == http.MethodPost && err == nil && typ == "application/x-www-form-urlencoded"
 }
 
-// leaksInEntries refuses a bundle in whose URLs a token stands: in one of them it is as
+// checkEntryTokens refuses a bundle in whose URLs a token stands: in one of them it is as
 // leaked as in that of the bundle.
-func (s *Server) leaksInEntries(ctx context.Context, c *call, entries []entry) error {
+func (s *Server) checkEntryTokens(ctx context.Context, c *call, entries []entry) error {
 	for _, en := range entries {
 		_, query, _ := strings.Cut(en.url, "?")
 		for _, raw := range append([]string{query}, en.header.Values("If-None-Exist")...) {
 			if token, found := LeakedToken(raw); found {
-				err := s.leaked(ctx, c, "the URL of an entry", token)
+				err := s.refuseLeaked(ctx, c, "the URL of an entry", token)
 				if refusal, ok := consent.AsRefusal(err); ok {
-					refusal.Err = refusal.Err.At(en.place + ".request")
+					refusal.Err = refusal.Err.At(en.location + ".request")
 				}
 				return err
 			}

@@ -15,19 +15,19 @@ import (
 	"carerecord/store"
 )
 
-// linker rewrites the references of one transaction.
-type linker struct {
-	server  *Server
-	view    *consent.View
-	ids     map[string]store.Ref
-	changes []consent.Change
-	asks    map[string]string // conditional references and what they became
-	where   map[string]string // place of each
+// referenceRewriter rewrites the references of one transaction.
+type referenceRewriter struct {
+	server       *Server
+	view         *consent.View
+	ids          map[string]store.Ref
+	changes      []consent.Change
+	conditionals map[string]string // conditional references and what they became
+	locations    map[string]string // place of each
 }
 
 // rewrite puts the final Type/id in the place of every link to an entry
 // (REST-226, 228), and notes conditional references.
-func (l *linker) rewrite(st *step) []byte {
+func (l *referenceRewriter) rewrite(st *txEntry) []byte {
 	root := restRoot(st)
 	return edit.Links(st.resource.Body, func(link edit.Link) string {
 		if ref, ok := l.ids[link.Value]; ok {
@@ -39,19 +39,19 @@ func (l *linker) rewrite(st *step) []byte {
 			}
 		}
 		if link.Reference && conditional(link.Value) {
-			if l.asks == nil {
-				l.asks, l.where = map[string]string{}, map[string]string{}
+			if l.conditionals == nil {
+				l.conditionals, l.locations = map[string]string{}, map[string]string{}
 			}
-			l.asks[link.Value] = ""
+			l.conditionals[link.Value] = ""
 			_, rest, _ := strings.Cut(link.FHIRPath(), ".")
-			l.where[link.Value] = st.place + ".resource." + rest
+			l.locations[link.Value] = st.location + ".resource." + rest
 		}
 		return link.Value
 	})
 }
 
 // restRoot is the base of an entry's RESTful fullUrl, with its last slash.
-func restRoot(st *step) string {
+func restRoot(st *txEntry) string {
 	if !strings.HasPrefix(st.fullURL, "http") {
 		return ""
 	}
@@ -70,26 +70,26 @@ func conditional(ref string) bool {
 
 // conditional resolves the conditional references, on the state after the
 // writes (REST-232): exactly one match is needed.
-func (l *linker) conditional(ctx context.Context) error {
-	if len(l.asks) == 0 {
+func (l *referenceRewriter) conditional(ctx context.Context) error {
+	if len(l.conditionals) == 0 {
 		return nil
 	}
-	for _, ask := range slices.Sorted(maps.Keys(l.asks)) { // of several that fail, always the same is told
-		ref, err := l.find(ctx, ask)
+	for _, request := range slices.Sorted(maps.Keys(l.conditionals)) { // of several that fail, always the same is told
+		ref, err := l.find(ctx, request)
 		if err != nil {
 			if e, ok := fhir.AsError(err); ok {
-				return e.At(l.where[ask])
+				return e.At(l.locations[request])
 			}
 			return err
 		}
-		l.asks[ask] = ref.String()
+		l.conditionals[request] = ref.String()
 	}
 	for i := range l.changes {
 		if l.changes[i].Body == nil {
 			continue
 		}
 		l.changes[i].Body = edit.Links(l.changes[i].Body, func(link edit.Link) string {
-			if now := l.asks[link.Value]; link.Reference && now != "" {
+			if now := l.conditionals[link.Value]; link.Reference && now != "" {
 				return now
 			}
 			return link.Value
@@ -98,9 +98,9 @@ func (l *linker) conditional(ctx context.Context) error {
 	return nil
 }
 
-func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
-	typ, criteria, _ := strings.Cut(ask, "?")
-	if err := l.server.served(typ); err != nil {
+func (l *referenceRewriter) find(ctx context.Context, request string) (store.Ref, error) {
+	typ, criteria, _ := strings.Cut(request, "?")
+	if err := l.server.checkType(typ); err != nil {
 		return store.Ref{}, err
 	}
 	if !l.view.Grant().Principal().May(typ, "s") {
@@ -136,13 +136,13 @@ func (l *linker) find(ctx context.Context, ask string) (store.Ref, error) {
 	}
 	switch len(found) {
 	case 0:
-		return store.Ref{}, fhir.Fault(422, "business-rule", "The reference %q has no match.", ask)
+		return store.Ref{}, fhir.Fault(422, "business-rule", "The reference %q has no match.", request)
 	case 1:
 		for ref := range found {
 			return ref, nil
 		}
 	}
-	return store.Ref{}, fhir.Fault(412, "multiple-matches", "The reference %q has more than one match.", ask)
+	return store.Ref{}, fhir.Fault(412, "multiple-matches", "The reference %q has more than one match.", request)
 }
 
 // noConditionalReferences refuses them outside a transaction (REST-233).
@@ -154,7 +154,7 @@ func noConditionalReferences(r fhir.Resource) error {
 	edit.Links(r.Body, func(link edit.Link) string {
 		if link.Reference && conditional(link.Value) {
 			issues = append(issues, fhir.Issue{Code: "invalid", Expression: link.FHIRPath(),
-				Text: "A conditional reference can stand in a transaction only."})
+				Text: "A conditional reference is only allowed in a transaction."})
 		}
 		return link.Value
 	})

@@ -19,7 +19,7 @@ func (s *Server) metaOfOne(ctx context.Context, c *call) (*answer, error) {
 	if c.version != "" {
 		find = s.vread
 	}
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	c.params = nil
@@ -27,12 +27,12 @@ func (s *Server) metaOfOne(ctx context.Context, c *call) (*answer, error) {
 	if err != nil || a.status != http.StatusOK {
 		return a, err
 	}
-	a.header, a.body = nil, returned(gjson.GetBytes(a.body, "meta").Raw)
+	a.header, a.body = nil, parametersOf(gjson.GetBytes(a.body, "meta").Raw)
 	return a, nil
 }
 
-// returned is a Parameters that returns a Meta.
-func returned(meta string) []byte {
+// parametersOf is a Parameters that returns a Meta.
+func parametersOf(meta string) []byte {
 	return []byte(`{"resourceType":"Parameters","parameter":[{"name":"return","valueMeta":` + meta + `}]}`)
 }
 
@@ -42,13 +42,13 @@ func returned(meta string) []byte {
 func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 	types := s.capability.types
 	if c.typ != "" {
-		if err := s.served(c.typ); err != nil {
+		if err := s.checkType(c.typ); err != nil {
 			return nil, err
 		}
 		types = []string{c.typ}
 	}
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		lists, seen := map[string][]string{}, map[string]map[fhir.Coding]bool{}
 		var disclosed []audit.Item // the resources from which something was taken
@@ -67,7 +67,7 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 				}
 			}
 		}
-		a = &answer{status: http.StatusOK, disclosed: disclosed, body: returned(string(fhir.MetaLists(lists)))}
+		a = &answer{status: http.StatusOK, disclosed: disclosed, body: parametersOf(string(fhir.MetaLists(lists)))}
 		return nil
 	})
 	return a, err
@@ -108,14 +108,14 @@ func (s *Server) metaChange(ctx context.Context, c *call, change func(body, meta
 	if err != nil || a.body == nil {
 		return a, err
 	}
-	a.body = returned(gjson.GetBytes(a.body, "meta").Raw)
+	a.body = parametersOf(gjson.GetBytes(a.body, "meta").Raw)
 	return a, nil
 }
 
 // metaInput reads the Parameters of the operation.
 func (s *Server) metaInput(ctx context.Context, c *call) (fhir.Resource, error) {
 	typ := c.typ
-	if err := s.served(typ); err != nil {
+	if err := s.checkType(typ); err != nil {
 		return fhir.Resource{}, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitUpdate)); err != nil {

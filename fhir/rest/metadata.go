@@ -12,8 +12,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// capability is what the server serves.
-type capability struct{ types []string }
+// servedTypes is what the server serves.
+type servedTypes struct{ types []string }
 
 // statement is what metadata answers, as long as some search parameters are in force.
 type statement struct {
@@ -22,28 +22,28 @@ type statement struct {
 	etag      string
 }
 
-func (c capability) serves(typ string) bool {
+func (c servedTypes) serves(typ string) bool {
 	_, ok := slices.BinarySearch(c.types, typ)
 	return ok
 }
 
-// current is the CapabilityStatement of now: it changes when a search parameter
+// currentStatement is the CapabilityStatement of now: it changes when a search parameter
 // is complete, or defined no more (SRCH-243, 245).
-func (s *Server) current() (*statement, error) {
+func (s *Server) currentStatement() (*statement, error) {
 	last := s.statement.Load()
 	if last != nil && last.installed == s.cfg.Index.Installed() {
 		return last, nil
 	}
-	next, err := s.describe(s.cfg.Index.Pinned())
+	next, err := s.newStatement(s.cfg.Index.Pinned())
 	if err == nil {
 		s.statement.Store(next)
 	}
 	return next, err
 }
 
-// capable finds out what the server serves.
-func (s *Server) capable() capability {
-	c := capability{}
+// typesServed finds out what the server serves.
+func (s *Server) typesServed() servedTypes {
+	c := servedTypes{}
 	for _, typ := range r4.Resources() {
 		if s.cfg.Unguarded || typ != "AuditEvent" && typ != "Parameters" && typ != "OperationOutcome" {
 			c.types = append(c.types, typ)
@@ -52,8 +52,8 @@ func (s *Server) capable() capability {
 	return c
 }
 
-// describe makes the CapabilityStatement from the routes and the index.
-func (s *Server) describe(x *index.Indexer) (*statement, error) {
+// newStatement makes the CapabilityStatement from the routes and the index.
+func (s *Server) newStatement(x *index.Indexer) (*statement, error) {
 	t := &statement{installed: x.Installed()}
 	of, system := []string{}, []string{"transaction", "batch"}
 	var operations []conformance.Operation
@@ -64,7 +64,7 @@ func (s *Server) describe(x *index.Indexer) (*statement, error) {
 			continue
 		}
 		switch r.interaction {
-		case consent.Batch, consent.SearchWithin:
+		case consent.Batch, consent.SearchWithin, metadataRead:
 		case consent.SearchAll, consent.HistoryOfAll:
 			system = append(system, code)
 		case consent.Search:
@@ -88,10 +88,10 @@ func (s *Server) describe(x *index.Indexer) (*statement, error) {
 func (s *Server) metadata(_ context.Context, c *call) (*answer, error) {
 	for _, p := range c.params {
 		if p.Name == "mode" && p.Value != "full" && p.Value != "normative" {
-			return nil, fhir.Fault(400, "value", "mode is full or normative, not %q.", p.Value)
+			return nil, fhir.Fault(400, "value", "mode must be full or normative, not %q.", p.Value)
 		}
 	}
-	t, err := s.current()
+	t, err := s.currentStatement()
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func negotiate(h http.Header, params []search.Param) (string, error) {
 	for _, p := range params {
 		if p.Name == "_format" && p.Value != "" {
 			if given {
-				return "", fhir.Fault(400, "invalid", "_format stands twice.")
+				return "", fhir.Fault(400, "invalid", "_format is repeated.")
 			}
 			format, given = p.Value, true
 		}
@@ -29,7 +29,7 @@ func negotiate(h http.Header, params []search.Param) (string, error) {
 		case "json", "text/json", "application/json", fhirJSON:
 			return fhirJSON + "; charset=utf-8", nil
 		}
-		return "", fhir.Fault(406, "not-supported", "The format %q is not served: ask for %s.", format, fhirJSON)
+		return "", fhir.Fault(406, "not-supported", "The format %q is not supported. Request %s.", format, fhirJSON)
 	}
 	accept := strings.Join(h.Values("Accept"), ",")
 	if strings.TrimSpace(accept) == "" {
@@ -37,7 +37,7 @@ func negotiate(h http.Header, params []search.Param) (string, error) {
 	}
 	best := pick(accept)
 	if best == "" {
-		return "", fhir.Fault(406, "not-supported", "None of the accepted types is served: ask for %s.", fhirJSON)
+		return "", fhir.Fault(406, "not-supported", "None of the accepted media types is supported. Accept %s.", fhirJSON)
 	}
 	return best + "; charset=utf-8", nil
 }
@@ -50,10 +50,10 @@ func (c *call) indent(params []search.Param) error {
 			continue
 		}
 		if value != "" {
-			return fhir.Fault(400, "invalid", "_pretty stands twice.")
+			return fhir.Fault(400, "invalid", "_pretty is repeated.")
 		}
 		if value = p.Value; value != "true" && value != "false" {
-			return fhir.Fault(400, "value", "_pretty is true or false, not %q.", value)
+			return fhir.Fault(400, "value", "_pretty must be true or false, not %q.", value)
 		}
 	}
 	c.pretty = value == "true"
@@ -77,7 +77,7 @@ func pick(accept string) string {
 			if v, ok := params["fhirversion"]; ok && v != "4.0" {
 				continue
 			}
-			rank := fits(r, offer)
+			rank := specificity(r, offer)
 			if rank <= specific {
 				continue
 			}
@@ -103,8 +103,8 @@ func quality(params map[string]string) float64 {
 	return q
 }
 
-// fits says how specifically a media range fits an offer; -1 if it does not.
-func fits(r, offer string) int {
+// specificity says how specifically a media range fits an offer; -1 if it does not.
+func specificity(r, offer string) int {
 	typ, _, _ := strings.Cut(offer, "/")
 	switch r {
 	case offer:
@@ -127,7 +127,7 @@ func bodyType(h http.Header) error {
 		return fhir.Fault(415, "not-supported", "The charset must be utf-8.")
 	}
 	if v, ok := params["fhirversion"]; ok && v != "4.0" {
-		return fhir.Fault(415, "not-supported", "FHIR version %s is not served here: this is 4.0.", v)
+		return fhir.Fault(415, "not-supported", "FHIR version %s is not supported. This server has 4.0.", v)
 	}
 	return nil
 }

@@ -23,18 +23,18 @@ type operation struct {
 func (s *Server) operations() []operation {
 	owners, patient := []string{"Encounter", "Patient"}, []string{"Patient"}
 	return []operation{
-		{route{http.MethodGet, "/:type/:id/$everything", consent.Everything, s.everything}, owners},
-		{route{http.MethodPost, "/:type/:id/$everything", consent.Everything, s.everything}, owners},
-		{route{http.MethodGet, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
-		{route{http.MethodPost, "/:type/$everything", consent.Everything, s.everythingOfMine}, patient},
-		{route{http.MethodGet, "/:type/$lastn", consent.LastN, s.lastN}, []string{"Observation"}},
-		{route{http.MethodPost, "/:type/$lastn", consent.LastN, s.lastN}, []string{"Observation"}},
+		{route{http.MethodGet, "/:type/:id/$everything", consent.Everything, s.everything, false}, owners},
+		{route{http.MethodPost, "/:type/:id/$everything", consent.Everything, s.everything, false}, owners},
+		{route{http.MethodGet, "/:type/$everything", consent.Everything, s.everythingOfMine, false}, patient},
+		{route{http.MethodPost, "/:type/$everything", consent.Everything, s.everythingOfMine, false}, patient},
+		{route{http.MethodGet, "/:type/$lastn", consent.LastN, s.lastN, false}, []string{"Observation"}},
+		{route{http.MethodPost, "/:type/$lastn", consent.LastN, s.lastN, false}, []string{"Observation"}},
 	}
 }
 
-// typed are the routes of operations that only some types have. Of others they
+// operationRoutes are the routes of operations that only some types have. Of others they
 // are no routes.
-func (s *Server) typed() []route {
+func (s *Server) operationRoutes() []route {
 	var out []route
 	for _, op := range s.operations() {
 		r := op.route
@@ -66,9 +66,9 @@ func typesOf(operations []operation, name string) []string {
 	return distinct(out)
 }
 
-// inputs adds the simple parameters of a Parameters body to those of the URL
+// readParameters adds the simple parameters of a Parameters body to those of the URL
 // (OPER-001). A POST without a body has those of the URL alone.
-func (s *Server) inputs(ctx context.Context, c *call) error {
+func (s *Server) readParameters(ctx context.Context, c *call) error {
 	if c.r.Method != http.MethodPost {
 		return nil
 	}
@@ -91,18 +91,18 @@ func (s *Server) inputs(ctx context.Context, c *call) error {
 	}
 	var given []string
 	r.Get("parameter").ForEach(func(_, p gjson.Result) bool {
-		param, ok := input(p)
+		param, ok := inputParam(p)
 		if !ok {
 			err = &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "not-supported", Expression: "Parameters.parameter[" + strconv.Itoa(len(given)) + "]",
-				Text: "The operation takes parameters of simple values only."}}}
+				Text: "The operation only takes parameters with primitive values."}}}
 			return false
 		}
 		c.params, given = append(c.params, param), append(given, param.String())
 		return true
 	})
-	c.asked = strings.Join(given, "&")
-	if token, found := LeakedToken(c.asked); found {
-		return s.leaked(ctx, c, "a body", token)
+	c.formText = strings.Join(given, "&")
+	if token, found := LeakedToken(c.formText); found {
+		return s.refuseLeaked(ctx, c, "a body", token)
 	}
 	if len(c.params) > search.MaxParams {
 		return fhir.Fault(400, "too-costly", "There are more than %d parameters.", search.MaxParams)
@@ -110,8 +110,8 @@ func (s *Server) inputs(ctx context.Context, c *call) error {
 	return err
 }
 
-// input reads one parameter of a Parameters resource.
-func input(p gjson.Result) (search.Param, bool) {
+// inputParam reads one parameter of a Parameters resource.
+func inputParam(p gjson.Result) (search.Param, bool) {
 	name, modifier, _ := strings.Cut(p.Get("name").Str, ":")
 	param, ok := search.Param{Name: name, Modifier: modifier}, false
 	p.ForEach(func(key, value gjson.Result) bool {

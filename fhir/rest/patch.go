@@ -56,7 +56,7 @@ func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change
 	case len(refs) == 0:
 		return ch, fhir.NotFound()
 	case len(refs) > 1:
-		return ch, multiple()
+		return ch, multipleMatches()
 	}
 	ch.Ref = refs[0]
 	return ch, nil
@@ -65,7 +65,7 @@ func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change
 // patchOf reads the patch document and the conditions of a call.
 func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 	ch := consent.Change{Kind: consent.ChangePatch}
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return ch, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, c.writing(consent.PermitUpdate)); err != nil {
@@ -79,7 +79,7 @@ func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 		return ch, err
 	}
 	if ch.IfMatch, err = readIfMatch(c.r.Header.Values("If-Match")); err == nil {
-		err = s.careful(c.typ, &ch)
+		err = s.checkUpdate(c.typ, &ch)
 	}
 	return ch, err
 }
@@ -92,7 +92,7 @@ func (s *Server) document(c *call) (patch.Patch, error) {
 	}
 	typ, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err != nil || typ != jsonPatch && typ != fhirJSON {
-		e := fhir.Fault(415, "not-supported", "A patch is %s, or Parameters as %s.", jsonPatch, fhirJSON)
+		e := fhir.Fault(415, "not-supported", "A patch must be %s, or Parameters as %s.", jsonPatch, fhirJSON)
 		e.Header = map[string]string{"Accept-Patch": jsonPatch + ", " + fhirJSON}
 		return patch.Patch{}, e
 	}
@@ -109,7 +109,7 @@ func (s *Server) document(c *call) (patch.Patch, error) {
 // entryPatch reads the patch of a bundle's entry (REST-239).
 func entryPatch(resource []byte) (patch.Patch, error) {
 	if typ := gjson.GetBytes(resource, "resourceType").Str; typ != "Parameters" {
-		return patch.Patch{}, fhir.Fault(400, "not-supported", "A patch in a bundle is a Parameters resource, not %s.", typ)
+		return patch.Patch{}, fhir.Fault(400, "not-supported", "A patch in a bundle must be a Parameters resource, not %s.", typ)
 	}
 	return patch.FHIRPath(resource)
 }
@@ -119,7 +119,7 @@ func entryPatch(resource []byte) (patch.Patch, error) {
 // (SMART-288).
 func (s *Server) editor(ctx context.Context, c *call, p patch.Patch) (func([]byte) ([]byte, error), error) {
 	if p.Reads() {
-		req := c.request(consent.PermitRead)
+		req := c.decision(consent.PermitRead)
 		req.Interaction = consent.Read
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err

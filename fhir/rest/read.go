@@ -19,7 +19,7 @@ func (s *Server) read(ctx context.Context, c *call) (*answer, error) {
 	if strings.HasPrefix(c.id, "$") { // an unknown operation (OPER-001)
 		return noRoute(ctx, c)
 	}
-	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {
+	return s.readOne(ctx, c, func(v *consent.View) (store.Doc, error) {
 		return v.Get(ctx, store.Ref{Type: c.typ, ID: c.id})
 	})
 }
@@ -30,7 +30,7 @@ func (s *Server) vread(ctx context.Context, c *call) (*answer, error) {
 	if err != nil || strconv.FormatUint(version, 10) != c.version {
 		version = 0 // an unknown version, after the checks that look at no patient
 	}
-	return s.one(ctx, c, func(v *consent.View) (store.Doc, error) {
+	return s.readOne(ctx, c, func(v *consent.View) (store.Doc, error) {
 		if version == 0 {
 			return store.Doc{}, store.ErrNotFound
 		}
@@ -38,8 +38,8 @@ func (s *Server) vread(ctx context.Context, c *call) (*answer, error) {
 	})
 }
 
-func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (store.Doc, error)) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+func (s *Server) readOne(ctx context.Context, c *call, find func(*consent.View) (store.Doc, error)) (*answer, error) {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	shape, err := c.shape()
@@ -48,7 +48,7 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 	}
 	c.nameSelf()
 	var a *answer
-	err = s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitRead), func(v *consent.View) error {
+	err = s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitRead), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if !fhir.ValidID(c.id) {
 			return fhir.NotFound()
@@ -57,7 +57,7 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 		if err != nil {
 			return err
 		}
-		a, err = shown(c, v, d)
+		a, err = readAnswer(c, v, d)
 		switch {
 		case err != nil || a.body == nil:
 		case c.readsRaw():
@@ -70,15 +70,15 @@ func (s *Server) one(ctx context.Context, c *call, find func(*consent.View) (sto
 	return a, err
 }
 
-// shown answers with a version, its headers, or 304 or 410.
-func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
+// readAnswer answers with a version, its headers, or 304 or 410.
+func readAnswer(c *call, v *consent.View, d store.Doc) (*answer, error) {
 	if d.Deleted() {
 		e := fhir.Fault(410, "deleted", "The resource was deleted.")
 		e.Header = map[string]string{"ETag": etag(d.Version)}
 		return nil, e
 	}
 	a := &answer{status: 200, header: versionHeaders(d)}
-	if unchanged(c.r.Header, d) {
+	if notModified(c.r.Header, d) {
 		a.status = 304
 		return a, nil
 	}
@@ -87,10 +87,10 @@ func shown(c *call, v *consent.View, d store.Doc) (*answer, error) {
 	return a, nil
 }
 
-// unchanged reports whether a conditional read asks for nothing newer
+// notModified reports whether a conditional read asks for nothing newer
 // (REST-043): If-Modified-Since counts only without If-None-Match, and a date
 // that cannot be read not at all.
-func unchanged(h http.Header, d store.Doc) bool {
+func notModified(h http.Header, d store.Doc) bool {
 	if match := h.Values("If-None-Match"); len(match) > 0 {
 		return noneMatch(match, d.Version)
 	}
@@ -102,10 +102,10 @@ func unchanged(h http.Header, d store.Doc) bool {
 	return err == nil && !d.Updated.Truncate(time.Second).After(since)
 }
 
-// served refuses types that are not served here.
-func (s *Server) served(typ string) error {
+// checkType refuses types that are not served here.
+func (s *Server) checkType(typ string) error {
 	if !s.capability.serves(typ) {
-		return fhir.Fault(404, "not-supported", "There is no resource type %q here.", typ)
+		return fhir.Fault(404, "not-supported", "Resource type %q is not supported.", typ)
 	}
 	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,13 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"carerecord/conformance/servertest"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
-	"carerecord/fhir"
-	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
-	"carerecord/fhir/search"
 	"carerecord/store/storetest"
 )
 
@@ -61,30 +57,9 @@ func newTrailed(t *testing.T, change func(*rest.Config)) *trailed {
 	t.Helper()
 	w := &trailed{T: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	w.store = storetest.NewReference(func() time.Time { return w.now })
-	x, err := index.New(index.Config{Base: site + "/fhir"})
-	w.must(err)
-	guard, err := consent.Open(context.Background(), consent.Config{Store: w.store, Index: x, PublicURL: site, Clock: func() time.Time { return w.now },
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}}})
-	w.must(err)
-	w.trail, err = audit.New(w.store, make([]byte, 32), time.Second)
-	w.must(err)
-	sealer, err := search.NewTokenSealer(make([]byte, 32), time.Hour, time.Now, w.store)
-	w.must(err)
-	known := callers(t)
-	c := rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Audit: w.trail, Limits: rest.DefaultLimits(), Clock: func() time.Time { return w.now },
-		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Verify: func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
-			p, ok := known[strings.TrimPrefix(h.Get("Authorization"), "Bearer ")]
-			if !ok || len(h.Values("Authorization")) > 1 {
-				return consent.Principal{}, fhir.Fault(401, "login", "Nobody.")
-			}
-			return p, nil
-		}}
-	change(&c)
-	w.server, err = rest.New(c)
-	w.must(err)
-	w.handler = w.server.Handler()
+	s := servertest.Open(t, servertest.Config{Store: w.store, State: w.store, Audit: w.store, Clock: func() time.Time { return w.now },
+		Policy: servertest.Policy(true, "A", "G"), Callers: callers(t), REST: change})
+	w.trail, w.server, w.handler = s.Audit, s.Server, s.Handler()
 	return w
 }
 

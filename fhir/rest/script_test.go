@@ -15,10 +15,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/servertest"
 	"carerecord/consent"
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
-	"carerecord/fhir/search"
 	"carerecord/store"
 	"carerecord/store/mongo"
 	"carerecord/store/mongo/mongotest"
@@ -51,28 +51,10 @@ func indexed(t testing.TB, db store.Store, keys index.Config, guards func(*conse
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := consent.Config{Store: db, Index: x, PublicURL: site, Unguarded: true}
-	guards(&g)
-	guard, err := consent.Open(context.Background(), g)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := search.NewTokenSealer(make([]byte, 32), time.Hour, time.Now, storetest.NewReference(time.Now))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Limits: rest.DefaultLimits(), Clock: time.Now, Unguarded: true,
-		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
-		Log:    slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
-			return consent.Principal{Kind: consent.System, Subject: "all"}, nil
-		}}
-	change(&c)
-	s, err := rest.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Handler()
+	return servertest.Open(t, servertest.Config{Store: db, Index: x, Guard: guards, REST: func(c *rest.Config) {
+		c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		change(c)
+	}}).Handler()
 }
 
 // The scripts run on every engine: what drives a search, and what a commit meets,

@@ -17,10 +17,10 @@ import (
 
 // search is the search of one type (section 20).
 func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
-	return s.find(ctx, c, search.SearchTarget{Path: c.typ, Types: []string{c.typ}}, nil)
+	return s.findMatches(ctx, c, search.SearchTarget{Path: c.typ, Types: []string{c.typ}}, nil)
 }
 
 // searchAll is the search of several types, or of all (SRCH-151, 152): a named
@@ -29,7 +29,7 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 	if err := s.readForm(ctx, c); err != nil {
 		return nil, err
 	}
-	params, err := s.unsealed(ctx, c, "")
+	params, err := s.readPageToken(ctx, c, "")
 	if err != nil {
 		return nil, err
 	}
@@ -51,15 +51,15 @@ func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 	types = slices.Compact(types)
 	for _, typ := range types {
 		if !s.capability.serves(typ) {
-			return nil, fhir.Fault(400, "value", "_type: there is no resource type %q here.", typ)
+			return nil, fhir.Fault(400, "value", "_type: resource type %q is not supported.", typ)
 		}
-		req := c.request(consent.PermitSearch)
+		req := c.decision(consent.PermitSearch)
 		req.Type = typ
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err
 		}
 	}
-	return s.find(ctx, c, search.SearchTarget{Types: types}, nil)
+	return s.findMatches(ctx, c, search.SearchTarget{Types: types}, nil)
 }
 
 // searchWithin is the search of a compartment, of one type or of all its types
@@ -70,7 +70,7 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 	}
 	members := r4.Compartment(c.typ)
 	if members == nil || c.member != "*" && !s.capability.serves(c.member) {
-		return nil, fhir.Fault(404, "not-supported", "There is no compartment %s with %q here.", c.typ, c.member)
+		return nil, fhir.Fault(404, "not-supported", "There is no compartment of %s with %q.", c.typ, c.member)
 	}
 	types := []string{c.member}
 	if c.member == "*" {
@@ -84,61 +84,61 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 	c.nameSelf()
 	scope := search.SearchTarget{Path: owner.String() + "/" + c.member, Types: types, Named: c.named.ID,
 		Within: func(typ string) (store.Pred, error) { return s.cfg.Index.InCompartment(c.typ, c.id, typ, members[typ]) }}
-	return s.find(ctx, c, scope, &owner)
+	return s.findMatches(ctx, c, scope, &owner)
 }
 
-// find runs a search. Where it is the search of a compartment whose owner is
+// findMatches runs a search. Where it is the search of a compartment whose owner is
 // not there, it finds nothing (SRCH-155).
-func (s *Server) find(ctx context.Context, c *call, scope search.SearchTarget, owner *store.Ref) (*answer, error) {
+func (s *Server) findMatches(ctx context.Context, c *call, scope search.SearchTarget, owner *store.Ref) (*answer, error) {
 	if err := s.readForm(ctx, c); err != nil {
 		return nil, err
 	}
 	if len(scope.Types) == 0 {
 		return nil, fhir.Fault(403, "forbidden", "The token has no scope to search any of these types.")
 	}
-	ask, err := s.cfg.Search.Plan(ctx, c.caller, scope, c.params, c.prefer.strict)
+	request, err := s.cfg.Search.Plan(ctx, c.caller, scope, c.params, c.prefer.strict)
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx, c, ask, owner)
+	return s.run(ctx, c, request, owner)
 }
 
 // run runs a planned search.
-func (s *Server) run(ctx context.Context, c *call, ask search.PageRequest, owner *store.Ref) (*answer, error) {
-	c.named = ask.Query.Named
+func (s *Server) run(ctx context.Context, c *call, request search.PageRequest, owner *store.Ref) (*answer, error) {
+	c.named = request.Query.Named
 	//law:page-decision
-	for _, typ := range ask.Query.Joined {
+	for _, typ := range request.Query.Joined {
 		//law:joined-type
 		req := consent.Request{Interaction: c.interaction, Type: typ, Permission: consent.PermitSearch}
 		if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.indent(ask.Query.Used); err != nil {
+	if err := c.indent(request.Query.Used); err != nil {
 		return nil, err
 	}
 	var a *answer
-	err := s.cfg.Guard.Read(ctx, c.caller, c.request(consent.PermitSearch), func(v *consent.View) error {
+	err := s.cfg.Guard.Read(ctx, c.caller, c.decision(consent.PermitSearch), func(v *consent.View) error {
 		c.granted = v.Grant()
 		if owner != nil {
-			if there, err := alive(ctx, v, *owner); err != nil {
+			if there, err := exists(ctx, v, *owner); err != nil {
 				return err
 			} else if !there {
-				ask.Query.Empty()
+				request.Query.Empty()
 			}
 		}
-		found, err := s.cfg.Search.Run(ctx, v, ask)
+		found, err := s.cfg.Search.Run(ctx, v, request)
 		if err != nil {
 			return err
 		}
-		a = disclosing(v, found)
+		a = searchAnswer(v, found)
 		return nil
 	})
 	return a, err
 }
 
-// unsealed are the parameters of a call, or those in its page token.
-func (s *Server) unsealed(ctx context.Context, c *call, path string) ([]search.Param, error) {
+// readPageToken are the parameters of a call, or those in its page token.
+func (s *Server) readPageToken(ctx context.Context, c *call, path string) ([]search.Param, error) {
 	if len(c.params) != 1 || c.params[0].Name != search.PageParam {
 		return c.params, nil
 	}
@@ -163,17 +163,17 @@ func (s *Server) readForm(ctx context.Context, c *call) error {
 		if c.r.ContentLength == 0 {
 			return nil
 		}
-		return fhir.Fault(415, "not-supported", "The body of a search is application/x-www-form-urlencoded.")
+		return fhir.Fault(415, "not-supported", "The body of a search must be application/x-www-form-urlencoded.")
 	}
 	body, err := readBody(c.r, s.cfg.Limits.Form)
 	if err != nil {
 		return err
 	}
-	c.asked = string(body)
-	if token, found := LeakedToken(c.asked); found {
-		return s.leaked(ctx, c, "a form", token)
+	c.formText = string(body)
+	if token, found := LeakedToken(c.formText); found {
+		return s.refuseLeaked(ctx, c, "a form", token)
 	}
-	params, err := search.ParseQuery(c.asked)
+	params, err := search.ParseQuery(c.formText)
 	if err != nil {
 		return err
 	}
@@ -183,8 +183,8 @@ func (s *Server) readForm(ctx context.Context, c *call) error {
 	return c.indent(c.params)
 }
 
-// alive reports whether a live resource is visible.
-func alive(ctx context.Context, v *consent.View, ref store.Ref) (bool, error) {
+// exists reports whether a live resource is visible.
+func exists(ctx context.Context, v *consent.View, ref store.Ref) (bool, error) {
 	if !fhir.ValidID(ref.ID) {
 		return false, nil
 	}

@@ -1,25 +1,14 @@
-// Package rest serves the RESTful API of FHIR R4: gin routes, one file per
-// interaction, one file that turns errors into OperationOutcome.
-//
-// A request becomes a call: caller verified, format negotiated, parameters read
-// once. A handler returns an answer or an error; it never writes. serve makes
-// the record of the answer durable in the trail, and then the first byte
-// leaves. A handler holds a consent.View and never a store.
 package rest
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"carerecord/consent"
 	"carerecord/consent/audit"
-	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/search"
 	"carerecord/fhir/validate"
@@ -89,10 +78,11 @@ type Config struct {
 // Server serves one FHIR base. It is safe for concurrent use.
 type Server struct {
 	cfg        Config
-	capability capability
+	capability servedTypes
 	statement  atomic.Pointer[statement]
-	crowd      crowd
-	usual      usual
+	dispatcher dispatcher
+	limiter    limiter
+	headers    commonHeaders
 }
 
 // New makes a Server.
@@ -103,128 +93,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Unidentified == nil {
 		cfg.Unidentified = &audit.UnidentifiedLimiter{}
 	}
-	s := &Server{cfg: cfg, crowd: crowd{limits: cfg.Limits, now: time.Now}, usual: newUsual()}
-	s.capability = s.capable()
-	_, err := s.current()
+	s := &Server{cfg: cfg, limiter: limiter{limits: cfg.Limits, now: time.Now}, headers: newCommonHeaders()}
+	s.dispatcher = newDispatcher(s.routes())
+	s.capability = s.typesServed()
+	_, err := s.currentStatement()
 	return s, err
-}
-
-// handler does one interaction.
-type handler func(context.Context, *call) (*answer, error)
-
-// route is one path and verb. The table of routes is what metadata tells.
-type route struct {
-	method, path string
-	interaction  consent.Interaction
-	handle       handler
-}
-
-func (s *Server) routes() []route {
-	return append(s.typed(), []route{
-		{http.MethodGet, "/:type/:id", consent.Read, s.read},
-		{http.MethodPut, "/:type/:id", consent.Update, s.update},
-		{http.MethodPut, "/:type", consent.Update, s.updateWhere},
-		{http.MethodPatch, "/:type/:id", consent.Patch, s.patch},
-		{http.MethodPatch, "/:type", consent.Patch, s.patchWhere},
-		{http.MethodDelete, "/:type/:id", consent.Delete, s.delete},
-		{http.MethodDelete, "/:type", consent.Delete, s.deleteWhere},
-		{http.MethodGet, "/:type/:id/_history", consent.HistoryOfOne, s.historyOfOne},
-		{http.MethodGet, "/:type/:id/_history/:vid", consent.VRead, s.vread},
-		{http.MethodGet, "/:type/_history", consent.HistoryOfType, s.historyOfType},
-		{http.MethodGet, "/_history", consent.HistoryOfAll, s.historyOfAll},
-		{http.MethodPost, "/:type", consent.Create, s.create},
-		{http.MethodPost, "/:type/$validate", consent.Validate, s.validate},
-		{http.MethodGet, "/:type/$validate", consent.Validate, s.postOnly},
-		{http.MethodPost, "/:type/:id/$validate", consent.Validate, s.validate},
-		{http.MethodGet, "/:type/:id/$validate", consent.Validate, s.postOnly},
-		{http.MethodGet, "/:type", consent.Search, s.search},
-		{http.MethodPost, "/:type/_search", consent.Search, s.search},
-		{http.MethodGet, "", consent.SearchAll, s.searchAll},
-		{http.MethodPost, "/_search", consent.SearchAll, s.searchAll},
-		{http.MethodGet, "/:type/:id/:member", consent.SearchWithin, s.searchWithin},
-		{http.MethodPost, "/:type/:id/:member/_search", consent.SearchWithin, s.searchWithin},
-		{http.MethodGet, "/$meta", consent.Meta, s.metaOfType},
-		{http.MethodPost, "/$meta", consent.Meta, s.metaOfType},
-		{http.MethodGet, "/:type/$meta", consent.Meta, s.metaOfType},
-		{http.MethodPost, "/:type/$meta", consent.Meta, s.metaOfType},
-		{http.MethodGet, "/:type/:id/$meta", consent.Meta, s.metaOfOne},
-		{http.MethodPost, "/:type/:id/$meta", consent.Meta, s.metaOfOne},
-		{http.MethodGet, "/:type/:id/_history/:vid/$meta", consent.Meta, s.metaOfOne},
-		{http.MethodPost, "/:type/:id/$meta-add", consent.MetaAdd, s.metaAdd},
-		{http.MethodGet, "/:type/:id/$meta-add", consent.MetaAdd, s.postOnly},
-		{http.MethodPost, "/:type/:id/$meta-delete", consent.MetaDelete, s.metaDelete},
-		{http.MethodGet, "/:type/:id/$meta-delete", consent.MetaDelete, s.postOnly},
-		{http.MethodPost, "", consent.Batch, s.bundle},
-	}...)
-}
-
-// Route is one path and verb of a Server, in no order that would say anything.
-type Route struct {
-	Method      string
-	Path        string // below the base, with :type, :id, :vid and :member; empty for the base itself
-	Interaction consent.Interaction
-}
-
-// Routes returns all routes that are served. A GET is a HEAD too.
-func (s *Server) Routes() []Route {
-	out := []Route{{http.MethodGet, "/metadata", metadataRead}}
-	for _, r := range s.routes() {
-		out = append(out, Route{r.method, r.path, r.interaction})
-	}
-	return out
-}
-
-// metadataRead is the interaction of the CapabilityStatement.
-const metadataRead consent.Interaction = "metadata"
-
-// Handler returns the routes under /fhir.
-func (s *Server) Handler() http.Handler {
-	gin.SetMode(gin.ReleaseMode)
-	e := gin.New()
-	e.RedirectTrailingSlash, e.RedirectFixedPath, e.HandleMethodNotAllowed = false, false, true
-	e.Use(s.cors)
-	base := e.Group("/fhir")
-	base.GET("/metadata", s.serve(metadataRead, s.metadata, true))
-	base.HEAD("/metadata", s.serve(metadataRead, s.metadata, true))
-	for _, r := range s.routes() {
-		base.Handle(r.method, r.path, s.serve(r.interaction, r.handle, false))
-		if r.method == http.MethodGet {
-			base.HEAD(r.path, s.serve(r.interaction, r.handle, false))
-		}
-	}
-	e.NoRoute(s.serve("unknown", noRoute, false))
-	e.NoMethod(s.serve("unknown", noMethod, false))
-	return trim(e)
-}
-
-// trim takes one trailing slash off (REST-012).
-func trim(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; len(p) > 1 && strings.HasSuffix(p, "/") && !strings.HasSuffix(p, "//") {
-			r.URL.Path, r.URL.RawPath = strings.TrimSuffix(p, "/"), ""
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func noRoute(context.Context, *call) (*answer, error) {
-	return nil, fhir.Fault(404, "not-supported", "There is no such route or operation here.")
-}
-
-// operation reports whether the path ends in the name of an operation.
-func (c *call) operation() bool {
-	return strings.Contains(c.r.URL.Path, "/$")
-}
-
-func noMethod(ctx context.Context, c *call) (*answer, error) {
-	if c.operation() { // an unknown one (OPER-001)
-		return noRoute(ctx, c)
-	}
-	return nil, wrongMethod(c)
-}
-
-func wrongMethod(c *call) error {
-	e := fhir.Fault(405, "not-supported", "%s is not available here.", c.r.Method)
-	e.Header = map[string]string{"Allow": c.allow}
-	return e
 }

@@ -2,73 +2,81 @@ package rest
 
 import (
 	"context"
-	"net/url"
-	"strings"
+	"net/http"
 
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/store"
 )
 
-// stepOf reads the request of an entry, and tests the right to it.
-func (s *Server) stepOf(ctx context.Context, c *call, en entry) (*step, error) {
-	st := &step{entry: en}
-	if en.method == "GET" || en.method == "HEAD" {
-		var err error
-		st.call, st.handle, err = s.subcall(ctx, c, en)
-		if err == nil {
-			st.typ, st.id = st.call.typ, st.call.id
-		}
+// readTxEntry reads the request of an entry, and checks that the caller may make it.
+func (s *Server) readTxEntry(ctx context.Context, c *call, en entry) (*txEntry, error) {
+	st := &txEntry{entry: en}
+	sub, to, err := s.entryCall(ctx, c, en)
+	if sub == nil {
 		return st, err
 	}
-	u, err := url.Parse("/" + en.url)
+	st.call, st.typ, st.id = sub, sub.typ, sub.id
+	if en.method == http.MethodGet || en.method == http.MethodHead {
+		st.handle = to.handle
+		return st, err
+	}
+	req, err := st.write(to)
 	if err != nil {
-		return nil, fhir.Fault(400, "value", "The url of the request cannot be read.")
+		return nil, err
 	}
-	st.typ, st.id, _ = strings.Cut(strings.Trim(u.Path, "/"), "/")
-	req := consent.Request{Type: st.typ, Write: true}
-	switch where := u.RawQuery != ""; {
-	case en.method == "POST" && st.id == "" && !where:
-		req.Interaction, req.Permission = consent.Create, consent.PermitCreate
-	case en.method == "PUT" && (st.id == "") == where:
-		req.Interaction, req.Permission = consent.Update, consent.PermitUpdate
-	case en.method == "PATCH" && (st.id == "") == where:
-		req.Interaction, req.Permission = consent.Patch, consent.PermitUpdate
-	case en.method == "DELETE" && (st.id == "") == where:
-		req.Interaction, req.Permission = consent.Delete, consent.PermitDelete
-	case (en.method == "PUT" || en.method == "PATCH" || en.method == "DELETE") && st.id == "":
-		return nil, fhir.Fault(400, "required", "%s of a type needs criteria.", en.method)
-	default:
-		return nil, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", en.method, u.Path)
-	}
-	if err := s.served(st.typ); err != nil {
+	if err := s.checkType(st.typ); err != nil {
 		return nil, err
 	}
 	if err := s.cfg.Guard.Check(ctx, c.caller, req); err != nil {
 		return nil, err
 	}
-	if u.RawQuery != "" {
-		if err := s.where(ctx, c, st, u.RawQuery); err != nil {
+	if criteria := sub.r.URL.RawQuery; criteria != "" {
+		if err := s.where(ctx, c, st, criteria); err != nil {
 			return nil, err
 		}
 	}
-	if en.method == "DELETE" {
-		if err := s.closed(st.typ); err != nil {
+	switch {
+	case en.method == http.MethodDelete:
+		if err := s.checkDeletable(st.typ); err != nil {
 			return nil, err
 		}
 		return st, st.prepareDelete()
-	}
-	if en.method == "PATCH" {
+	case en.method == http.MethodPatch:
 		return st, s.preparePatch(ctx, c, st)
-	}
-	if int64(len(en.resource)) > s.cfg.Limits.Resource {
+	case int64(len(en.resource)) > s.cfg.Limits.Resource:
 		return nil, fhir.Fault(413, "too-long", "The resource is larger than %d bytes.", s.cfg.Limits.Resource)
 	}
 	return st, nil
 }
 
+// write returns the decision that an entry which writes needs. A conditional form has criteria and no id.
+func (st *txEntry) write(to route) (consent.Request, error) {
+	req := consent.Request{Type: st.typ, Write: true, Interaction: to.interaction}
+	conditional := st.call.r.URL.RawQuery != ""
+	switch to.interaction {
+	case consent.Create:
+		req.Permission = consent.PermitCreate
+		if !conditional {
+			return req, nil
+		}
+	case consent.Update, consent.Patch:
+		req.Permission = consent.PermitUpdate
+	case consent.Delete:
+		req.Permission = consent.PermitDelete
+	}
+	switch {
+	case to.interaction == consent.Create || req.Permission == 0:
+	case (st.id == "") == conditional:
+		return req, nil
+	case st.id == "":
+		return req, fhir.Fault(400, "required", "%s of a type needs criteria.", st.method)
+	}
+	return req, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", st.method, st.call.r.URL.Path)
+}
+
 // where plans the criteria of a conditional form.
-func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) error {
+func (s *Server) where(ctx context.Context, c *call, st *txEntry, criteria string) error {
 	err := s.maySearch(ctx, c.caller, st.typ)
 	if err == nil {
 		st.criteria, err = s.criteria(ctx, c.caller, st.typ, []string{criteria})
@@ -76,14 +84,14 @@ func (s *Server) where(ctx context.Context, c *call, st *step, criteria string) 
 	return err
 }
 
-func (st *step) prepareDelete() error {
+func (st *txEntry) prepareDelete() error {
 	match, err := readIfMatch(st.header.Values("If-Match"))
 	st.change = consent.Change{Kind: consent.ChangeDelete, Ref: store.Ref{Type: st.typ, ID: st.id}, IfMatch: match}
 	return err
 }
 
 // prepareWrite makes the change of a POST or PUT whose resource was read.
-func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
+func (s *Server) prepareWrite(ctx context.Context, c *call, st *txEntry) error {
 	if st.method == "POST" {
 		if criteria := st.header.Values("If-None-Exist"); len(criteria) > 0 {
 			return s.where(ctx, c, st, criteria[0])
@@ -93,7 +101,7 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
 	var err error
 	if st.criteria != nil {
 		if err = conditions(&st.change, st.header); err == nil {
-			err = s.careful(st.typ, &st.change)
+			err = s.checkUpdate(st.typ, &st.change)
 		}
 		return err
 	}
@@ -102,24 +110,25 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *step) error {
 		return e.At("entry.resource")
 	}
 	if err == nil {
-		err = s.careful(st.typ, &st.change)
+		err = s.checkUpdate(st.typ, &st.change)
 	}
 	return err
 }
 
 // preparePatch makes the change of a PATCH (REST-239).
-func (s *Server) preparePatch(ctx context.Context, c *call, st *step) error {
+func (s *Server) preparePatch(ctx context.Context, c *call, st *txEntry) error {
 	p, err := entryPatch(st.entry.resource)
 	if err != nil {
-		return at(err, "entry.resource")
+		return atLocation(err, "entry.resource")
 	}
-	own := &call{r: c.r, caller: c.caller, typ: st.typ, interaction: consent.Patch, validation: c.validation}
+	own := &call{request: request{r: c.r, caller: c.caller, pathParams: pathParams{typ: st.typ}, interaction: consent.Patch},
+		negotiated: negotiated{validation: c.validation}}
 	st.change = consent.Change{Kind: consent.ChangePatch, Ref: store.Ref{Type: st.typ, ID: st.id}}
 	if st.change.Edit, err = s.editor(ctx, own, p); err != nil {
 		return err
 	}
 	if st.change.IfMatch, err = readIfMatch(st.header.Values("If-Match")); err == nil {
-		err = s.careful(st.typ, &st.change)
+		err = s.checkUpdate(st.typ, &st.change)
 	}
 	return err
 }

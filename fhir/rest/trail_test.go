@@ -3,25 +3,20 @@ package rest_test
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"carerecord/conformance/servertest"
 	"carerecord/consent"
-	"carerecord/consent/audit"
-	"carerecord/consent/policy"
-	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
-	"carerecord/fhir/search"
 	"carerecord/store"
 	"carerecord/store/storetest"
 )
 
-const site = "http://record.test"
+const site = servertest.URL
 
 // failing is an engine whose log can be made to fail, alone and in commits.
 type failing struct {
@@ -58,39 +53,10 @@ func (f *failing) records(t *testing.T) uint64 {
 // handler serves the store to a feed of organisation G.
 func handler(t *testing.T, f *failing) http.Handler {
 	t.Helper()
-	x, err := index.New(index.Config{Base: site + "/fhir"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard, err := consent.Open(context.Background(), consent.Config{Store: f, Index: x, PublicURL: site,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"G"}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := make([]byte, 32)
-	trail, err := audit.New(f, key, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := search.NewTokenSealer(key, time.Hour, time.Now, f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	scopes, err := consent.ParseScopes("system/*.cruds", func(string) bool { return true })
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := rest.New(rest.Config{Base: site + "/fhir", Guard: guard, Index: x, Audit: trail, Limits: rest.DefaultLimits(), Clock: time.Now,
-		Search: &search.Service{Base: site + "/fhir", Index: x, Sealer: sealer, Limits: search.DefaultLimits()},
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Verify: func(context.Context, http.Header, string) (consent.Principal, error) {
-			return consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "G", Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
-				Flow: consent.FlowIngest, IDPrefix: "g.", Scopes: scopes}, nil
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Handler()
+	source := servertest.SourceSystem(t, "G")
+	return servertest.Open(t, servertest.Config{Store: f, State: f, Audit: f, Policy: servertest.Policy(false, "G"), REST: func(c *rest.Config) {
+		c.Verify = func(context.Context, http.Header, string) (consent.Principal, error) { return source, nil }
+	}}).Handler()
 }
 
 func send(h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
@@ -173,7 +139,7 @@ func TestNotBuiltIsRefused(t *testing.T) {
 			t.Errorf("%s: got %d %s, want 400 not-supported", q, w.Code, w.Body)
 		}
 	}
-	if w := send(h, "GET", "/Observation?nonsense=x", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "nonsense: it was ignored") {
+	if w := send(h, "GET", "/Observation?nonsense=x", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "nonsense. It was ignored") {
 		t.Errorf("SRCH-007: got %d %s", w.Code, w.Body)
 	}
 	if w := send(h, "GET", "/Observation?nonsense=x", "", "Prefer: handling=strict"); w.Code != 400 {

@@ -10,8 +10,8 @@ import (
 	"carerecord/store"
 )
 
-// step is one entry of a transaction that is being resolved.
-type step struct {
+// txEntry is one entry of a transaction that is being resolved.
+type txEntry struct {
 	entry
 	call     *call // as a request of its own
 	handle   handler
@@ -29,7 +29,7 @@ type step struct {
 // that as preconditions. A lost race resolves it again. What only reads is
 // answered afterwards, from what stands then (REST-238).
 func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*answer, error) {
-	steps, err := s.steps(ctx, c, entries)
+	steps, err := s.txEntries(ctx, c, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 				return err
 			}
 			_, err = v.Commit(ctx, changes, func(results []consent.Result) ([][]byte, error) {
-				written = s.writtenSteps(c, v, steps, changes, results)
+				written = s.writtenEntries(c, v, steps, changes, results)
 				a.disclosed = nil
 				for _, w := range written {
 					if w != nil { // of an entry that writes
@@ -65,19 +65,19 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 
 // resolve gives every entry its identity, deletions first (REST-221), then
 // rewrites the references.
-func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*step) ([]consent.Change, error) {
-	r := &resolver{server: s, view: v, steps: steps, written: map[store.Ref]bool{}, deleted: map[store.Ref]bool{}, ids: map[string]store.Ref{}}
+func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*txEntry) ([]consent.Change, error) {
+	r := &resolver{server: s, view: v, entries: steps, written: map[store.Ref]bool{}, deleted: map[store.Ref]bool{}, byFullURL: map[string]store.Ref{}}
 	for _, deletes := range []bool{true, false} {
 		for _, st := range steps {
 			if (st.method == "DELETE") != deletes || st.handle != nil {
 				continue
 			}
-			if err := r.identify(ctx, st); err != nil {
-				return nil, at(err, st.place)
+			if err := r.addChanges(ctx, st); err != nil {
+				return nil, atLocation(err, st.location)
 			}
 		}
 	}
-	l := &linker{server: s, view: v, ids: r.ids, changes: r.changes}
+	l := &referenceRewriter{server: s, view: v, ids: r.byFullURL, changes: r.changes}
 	for _, st := range steps {
 		for i := st.first; i < st.first+st.changes; i++ {
 			if ch := &r.changes[i]; ch.Kind == consent.ChangeCreate || ch.Kind == consent.ChangeUpdate {
@@ -88,7 +88,7 @@ func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*step) ([
 	return r.changes, l.conditional(ctx)
 }
 
-func at(err error, place string) error {
+func atLocation(err error, place string) error {
 	if e, ok := fhir.AsError(err); ok {
 		return e.At(place)
 	}
@@ -99,38 +99,38 @@ func at(err error, place string) error {
 type resolver struct {
 	server           *Server
 	view             *consent.View
-	steps            []*step
+	entries          []*txEntry
 	changes          []consent.Change
 	written, deleted map[store.Ref]bool
-	ids              map[string]store.Ref // by fullUrl
+	byFullURL        map[string]store.Ref // by fullUrl
 }
 
-// identify makes the changes of an entry.
-func (r *resolver) identify(ctx context.Context, st *step) error {
-	made, err := r.made(ctx, st)
+// addChanges makes the changes of an entry.
+func (r *resolver) addChanges(ctx context.Context, st *txEntry) error {
+	made, err := r.changesOf(ctx, st)
 	if err != nil {
 		return err
 	}
 	st.first, st.changes = len(r.changes), len(made)
 	for _, ch := range made {
-		ch.Location = st.place
+		ch.Location = st.location
 		if ch.Kind != consent.ChangeFind && r.written[ch.Ref] {
 			return fhir.Fault(400, "invalid", "The resource is written twice in one transaction.")
 		}
 		r.written[ch.Ref] = ch.Kind != consent.ChangeFind
 		r.deleted[ch.Ref] = ch.Kind == consent.ChangeDelete
 		if st.fullURL != "" && ch.Kind != consent.ChangeDelete {
-			r.ids[st.fullURL] = ch.Ref
+			r.byFullURL[st.fullURL] = ch.Ref
 		}
 		if st.method == "PUT" {
-			r.ids[r.server.cfg.Base+"/"+ch.Ref.String()] = ch.Ref
+			r.byFullURL[r.server.cfg.Base+"/"+ch.Ref.String()] = ch.Ref
 		}
 		r.changes = append(r.changes, ch)
 	}
 	return nil
 }
 
-func (r *resolver) made(ctx context.Context, st *step) ([]consent.Change, error) {
+func (r *resolver) changesOf(ctx context.Context, st *txEntry) ([]consent.Change, error) {
 	switch {
 	case st.method == "DELETE" && st.criteria != nil:
 		return r.server.toDelete(ctx, r.view, st.change, st.criteria)
@@ -147,20 +147,21 @@ func (r *resolver) made(ctx context.Context, st *step) ([]consent.Change, error)
 	return []consent.Change{st.change}, nil
 }
 
-// writtenSteps are the answers of the entries that write, in their order; nil
+// writtenEntries are the answers of the entries that write, in their order; nil
 // for those that read.
-func (s *Server) writtenSteps(c *call, v *consent.View, steps []*step, changes []consent.Change, results []consent.Result) []*answer {
+func (s *Server) writtenEntries(c *call, v *consent.View, steps []*txEntry, changes []consent.Change, results []consent.Result) []*answer {
 	out := make([]*answer, len(steps))
 	for i, st := range steps {
 		if st.handle != nil {
 			continue
 		}
-		sub := &call{r: c.r, caller: c.caller, prefer: c.prefer, entry: true, interaction: consent.Create, warnings: st.issues}
+		sub := &call{request: request{r: c.r, caller: c.caller, entry: true, interaction: consent.Create},
+			negotiated: negotiated{prefer: c.prefer}, outcome: outcome{warnings: st.issues}}
 		if st.changes == 0 {
-			out[i] = s.written(sub, v, consent.Change{Kind: consent.ChangeDelete}, consent.Result{})
+			out[i] = s.writeAnswer(sub, v, consent.Change{Kind: consent.ChangeDelete}, consent.Result{})
 			continue
 		}
-		out[i] = s.written(sub, v, changes[st.first], results[st.first])
+		out[i] = s.writeAnswer(sub, v, changes[st.first], results[st.first])
 		if r := results[st.first]; r.Doc.Version > 0 {
 			out[i].doc = r.Doc
 		}
@@ -169,10 +170,10 @@ func (s *Server) writtenSteps(c *call, v *consent.View, steps []*step, changes [
 }
 
 // responses makes the response bundle, and answers what reads.
-func (s *Server) responses(ctx context.Context, c *call, steps []*step, written []*answer) []byte {
+func (s *Server) responses(ctx context.Context, c *call, steps []*txEntry, written []*answer) []byte {
 	b := fhir.NewBundle("transaction-response")
 	for i, st := range steps {
-		sub := &call{r: c.r, interaction: consent.Create}
+		sub := &call{request: request{r: c.r, interaction: consent.Create}}
 		var a *answer
 		switch {
 		case st.handle != nil:
@@ -187,36 +188,36 @@ func (s *Server) responses(ctx context.Context, c *call, steps []*step, written 
 	return b.Bytes()
 }
 
-// steps reads every entry and tests what needs no patient (VIS-012).
-func (s *Server) steps(ctx context.Context, c *call, entries []entry) ([]*step, error) {
-	out := make([]*step, len(entries))
+// txEntries reads every entry and tests what needs no patient (VIS-012).
+func (s *Server) txEntries(ctx context.Context, c *call, entries []entry) ([]*txEntry, error) {
+	out := make([]*txEntry, len(entries))
 	full, exist := map[string]bool{}, map[string]bool{}
 	var faults []fhir.Issue // of the resources, told together
 	for i, en := range entries {
-		if err := over(ctx); err != nil {
+		if err := timeoutError(ctx); err != nil {
 			return nil, err
 		}
-		st, err := s.stepOf(ctx, c, en)
+		st, err := s.readTxEntry(ctx, c, en)
 		if err == nil && (en.method == "POST" || en.method == "PUT") {
 			if err := st.acceptPart(c.validation); err != nil {
 				return nil, err
 			}
-			if faults = append(faults, refusals(st.issues)...); len(faults) >= fhir.MaxIssues {
+			if faults = append(faults, errorsOf(st.issues)...); len(faults) >= fhir.MaxIssues {
 				return nil, validate.Refused(faults)
 			}
 			err = s.prepareWrite(ctx, c, st)
 		}
 		if err != nil {
-			return nil, at(err, en.place)
+			return nil, atLocation(err, en.location)
 		}
 		if en.fullURL != "" && full[en.fullURL] {
-			return nil, fhir.Fault(400, "invalid", "Two entries have one fullUrl.").At(en.place + ".fullUrl")
+			return nil, fhir.Fault(400, "invalid", "Two entries have one fullUrl.").At(en.location + ".fullUrl")
 		}
 		full[en.fullURL] = true
 		if criteria := en.header.Get("If-None-Exist"); criteria != "" {
 			key := st.typ + "?" + criteria
 			if exist[key] {
-				return nil, fhir.Fault(400, "invalid", "Two entries have the same ifNoneExist.").At(en.place + ".request.ifNoneExist")
+				return nil, fhir.Fault(400, "invalid", "Two entries have the same ifNoneExist.").At(en.location + ".request.ifNoneExist")
 			}
 			exist[key] = true
 		}

@@ -13,8 +13,8 @@ import (
 	"carerecord/store"
 )
 
-// asked is what a call of $validate wants.
-type asked struct {
+// validation is what a call of $validate wants.
+type validation struct {
 	resource []byte // nil for none
 	mode     string
 	profile  string
@@ -24,13 +24,13 @@ type asked struct {
 // interaction that mode names, without it (OPER-020, 022). It looks at nothing
 // stored, so it tells nothing of it (VIS-009, SMART-300).
 func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
 	if err := s.mayValidate(ctx, c); err != nil {
 		return nil, err
 	}
-	q, err := s.asked(c)
+	q, err := s.readValidation(c)
 	if err != nil {
 		return nil, err
 	}
@@ -42,35 +42,34 @@ func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	if validate.Refused(issues) == nil {
-		issues = append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "This would be accepted."}}, issues...)
+		issues = append([]fhir.Issue{{Severity: "information", Code: "informational", Text: "The resource would be accepted."}}, issues...)
 	}
 	return &answer{status: 200, body: fhir.Outcome(issues)}, nil
 }
 
-// postOnly answers the other verbs of an operation (OPER-001).
+// postOnly refuses a GET of an operation that only has POST (OPER-001).
 func (s *Server) postOnly(_ context.Context, c *call) (*answer, error) {
-	c.allow = http.MethodPost
-	return nil, wrongMethod(c)
+	return nil, wrongMethod(c, http.MethodPost)
 }
 
 // mayValidate: c, u or r on the type; r for an instance (SMART-300).
 func (s *Server) mayValidate(ctx context.Context, c *call) error {
-	err := s.cfg.Guard.Check(ctx, c.caller, c.request(consent.PermitRead))
+	err := s.cfg.Guard.Check(ctx, c.caller, c.decision(consent.PermitRead))
 	if c.id != "" {
 		return err
 	}
-	for _, letter := range []consent.Permission{consent.PermitCreate, consent.PermitUpdate} {
-		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.request(letter)) == nil {
+	for _, permission := range []consent.Permission{consent.PermitCreate, consent.PermitUpdate} {
+		if err != nil && s.cfg.Guard.Check(ctx, c.caller, c.decision(permission)) == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-// asked reads the body: a resource, or Parameters that hold one. Of a resource
+// readValidation reads the body: a resource, or Parameters that hold one. Of a resource
 // with faults all that matters here is that it is JSON.
-func (s *Server) asked(c *call) (asked, error) {
-	body, q := c.body, asked{}
+func (s *Server) readValidation(c *call) (validation, error) {
+	body, q := c.body, validation{}
 	if body == nil {
 		var err error
 		if body, err = readBody(c.r, s.cfg.Limits.Resource); err != nil {
@@ -93,7 +92,7 @@ func (s *Server) asked(c *call) (asked, error) {
 	switch typ := gjson.GetBytes(body, "resourceType").Str; {
 	case len(body) == 0:
 		return q, nil
-	case !legal(body):
+	case !isJSON(body):
 		_, err := fhir.Parse(body)
 		return q, err
 	case typ != "Parameters":
@@ -107,13 +106,13 @@ func (s *Server) asked(c *call) (asked, error) {
 }
 
 // read takes the parameters.
-func (q *asked) read(body []byte) error {
+func (q *validation) read(body []byte) error {
 	var err error
 	gjson.GetBytes(body, "parameter").ForEach(func(_, p gjson.Result) bool {
 		switch name := p.Get("name").Str; name {
 		case "resource":
 			if q.resource != nil {
-				err = fhir.Fault(400, "invalid", "The parameter resource stands twice.")
+				err = fhir.Fault(400, "invalid", "The parameter resource is repeated.")
 			}
 			if part := p.Get("resource"); part.Exists() {
 				q.resource = []byte(part.Raw)
@@ -133,23 +132,23 @@ func (q *asked) read(body []byte) error {
 }
 
 // check tests the parameters against each other and the level.
-func (q *asked) check(c *call) error {
+func (q *validation) check(c *call) error {
 	switch q.mode {
 	case "", "create":
 	case "update", "delete":
 		if c.id == "" {
-			return fhir.Fault(400, "invalid", "The mode %s is of an instance: POST it to %s/[id]/$validate.", q.mode, c.typ)
+			return fhir.Fault(400, "invalid", "The mode %s needs an instance: POST to %s/[id]/$validate.", q.mode, c.typ)
 		}
 	case "profile":
 		if q.profile == "" {
 			return fhir.Fault(400, "required", "The mode profile needs the parameter profile.")
 		}
 	default:
-		return fhir.Fault(400, "code-invalid", "The mode is create, update, delete or profile.")
+		return fhir.Fault(400, "code-invalid", "The mode must be create, update, delete or profile.")
 	}
 	profile, _, _ := strings.Cut(q.profile, "|")
 	if profile != "" && profile != "http://hl7.org/fhir/StructureDefinition/"+c.typ {
-		return fhir.Fault(404, "not-found", "The profile is not known here.")
+		return fhir.Fault(404, "not-found", "The profile is unknown.")
 	}
 	if q.resource == nil && q.mode != "delete" {
 		return fhir.Fault(400, "required", "There is no resource to validate.")
@@ -158,7 +157,7 @@ func (q *asked) check(c *call) error {
 }
 
 // verdict is what the interaction would say of the caller and the content.
-func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, error) {
+func (s *Server) verdict(ctx context.Context, c *call, q validation) ([]fhir.Issue, error) {
 	req := map[string]consent.Request{
 		"create": {Interaction: consent.Create, Type: c.typ, Permission: consent.PermitCreate, Write: true},
 		"update": {Interaction: consent.Update, Type: c.typ, Permission: consent.PermitUpdate, Write: true},
@@ -166,7 +165,7 @@ func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, e
 	}
 	if r, ok := req[q.mode]; ok {
 		if err := s.cfg.Guard.Check(ctx, c.caller, r); err != nil {
-			return told(err)
+			return reportedIssues(err)
 		}
 	}
 	if q.resource == nil {
@@ -182,13 +181,13 @@ func (s *Server) verdict(ctx context.Context, c *call, q asked) ([]fhir.Issue, e
 		err = s.cfg.Guard.CheckDefinition(store.Ref{Type: c.typ, ID: c.id}, r.Body)
 	}
 	if err != nil {
-		return told(err)
+		return reportedIssues(err)
 	}
 	return warnings, nil
 }
 
-// told is what a client may read of a refusal; other errors stay errors.
-func told(err error) ([]fhir.Issue, error) {
+// reportedIssues is what a client may read of a refusal; other errors stay errors.
+func reportedIssues(err error) ([]fhir.Issue, error) {
 	if e, ok := fhir.AsError(err); ok && e.Status < 500 {
 		return e.Issues, nil
 	}

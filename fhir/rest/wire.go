@@ -12,17 +12,15 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gin-gonic/gin"
-
 	"carerecord/fhir"
 )
 
 // write sends an answer. HEAD has the headers of GET and no body (REST-016).
 func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	h := w.Header()
-	h["Vary"] = append(s.usual.vary, h["Vary"]...) // of an origin too
-	h["Cache-Control"] = s.usual.private
-	h["X-Content-Type-Options"] = s.usual.nosniff
+	h["Vary"] = append(s.headers.vary, h["Vary"]...) // of an origin too
+	h["Cache-Control"] = s.headers.private
+	h["X-Content-Type-Options"] = s.headers.nosniff
 	if a.public {
 		h.Set("Cache-Control", "no-cache")
 	}
@@ -35,11 +33,11 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	body := a.body
 	if len(body) > 0 {
 		h.Set("Content-Type", cmp.Or(a.contentType, c.contentType))
-		if c.pretty && a.contentType == "" && len(body) <= indentable {
+		if c.pretty && a.contentType == "" && len(body) <= maxIndented {
 			body = indented(body)
 		}
-		if len(body) >= worthPacking && acceptsGzip(c.r.Header) {
-			body = packed(body)
+		if len(body) >= minGzip && acceptsGzip(c.r.Header) {
+			body = gzipped(body)
 			h.Set("Content-Encoding", "gzip")
 			h.Add("Vary", "Accept-Encoding")
 		}
@@ -53,17 +51,17 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	}
 }
 
-// usual are values of headers that each answer has, made once. Each is as long as
-// it is wide, so that who appends to one makes another.
-type usual struct{ vary, private, nosniff []string }
+// commonHeaders are values of headers that every answer has, made once. Each has no spare capacity, so
+// appending to one copies it.
+type commonHeaders struct{ vary, private, nosniff []string }
 
-func newUsual() usual {
-	return usual{vary: []string{"Accept, Authorization"}, private: []string{"private, no-store"}, nosniff: []string{"nosniff"}}
+func newCommonHeaders() commonHeaders {
+	return commonHeaders{vary: []string{"Accept, Authorization"}, private: []string{"private, no-store"}, nosniff: []string{"nosniff"}}
 }
 
-// indentable is the size in bytes up to which an answer is indented: deep nesting
+// maxIndented is the size in bytes up to which an answer is indented: deep nesting
 // makes many times as much of it.
-const indentable = 4 << 20
+const maxIndented = 4 << 20
 
 // indented writes JSON on lines of its own; names, numbers and texts keep their
 // characters (REST-038). What is no JSON stays as it is.
@@ -75,8 +73,8 @@ func indented(body []byte) []byte {
 	return out.Bytes()
 }
 
-// worthPacking is the size in bytes from which an answer is packed.
-const worthPacking = 1 << 10
+// minGzip is the size in bytes from which an answer is packed.
+const minGzip = 1 << 10
 
 // acceptsGzip reads Accept-Encoding (REST-022).
 func acceptsGzip(h http.Header) bool {
@@ -90,8 +88,8 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
-// packers are spare writers.
-var packers = sync.Pool{New: func() any {
+// gzipWriters are spare writers.
+var gzipWriters = sync.Pool{New: func() any {
 	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 	if err != nil {
 		panic(err) // the level is legal
@@ -99,30 +97,30 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
-func packed(body []byte) []byte {
+func gzipped(body []byte) []byte {
 	var out bytes.Buffer
-	w := packers.Get().(*gzip.Writer)
-	defer packers.Put(w)
+	w := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
 	w.Reset(&out)
 	w.Write(body) // a Buffer takes everything
 	w.Close()
 	return out.Bytes()
 }
 
-// unpack reads the body of a request through its encoding; limits hold for the
+// decompress reads the body of a request through its encoding; limits hold for the
 // unpacked bytes (LIM-002).
-func unpack(r *http.Request) (io.ReadCloser, error) {
+func decompress(r *http.Request) (io.ReadCloser, error) {
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
 		return r.Body, nil
 	case "gzip":
 		z, err := gzip.NewReader(r.Body)
 		if err != nil {
-			return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body is not the gzip that Content-Encoding says."}}, Cause: err}
+			return nil, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "structure", Text: "The body is not valid gzip, as Content-Encoding declares."}}, Cause: err}
 		}
 		return z, nil
 	}
-	return nil, fhir.Fault(415, "not-supported", "Content-Encoding %q is not accepted: gzip and identity are.", r.Header.Get("Content-Encoding"))
+	return nil, fhir.Fault(415, "not-supported", "Content-Encoding %q is not supported. Use gzip or identity.", r.Header.Get("Content-Encoding"))
 }
 
 // The headers that pages of registered origins may send and read (REST-021).
@@ -131,20 +129,23 @@ const (
 	corsReads = "ETag, Location, Content-Location, Content-Disposition, Last-Modified, X-Request-Id, X-Security-Context"
 )
 
-// cors answers pages of registered origins; others get no header of it.
-func (s *Server) cors(g *gin.Context) {
-	origin := g.GetHeader("Origin")
+// cors adds the headers for pages of registered origins; other origins get none. It reports whether the
+// request was a preflight, which it answers.
+func (s *Server) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
+	origin := r.Header.Get("Origin")
 	if origin == "" || !slices.Contains(s.cfg.Origins, origin) {
-		return
+		return false
 	}
-	h := g.Writer.Header()
+	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Expose-Headers", corsReads)
-	if g.Request.Method == http.MethodOptions && !HasLeakedToken(g.Request) && g.GetHeader("Access-Control-Request-Method") != "" {
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
-		h.Set("Access-Control-Allow-Headers", corsSends)
-		h.Set("Access-Control-Max-Age", "600")
-		g.AbortWithStatus(http.StatusNoContent)
+	if r.Method != http.MethodOptions || HasLeakedToken(r) || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
 	}
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+	h.Set("Access-Control-Allow-Headers", corsSends)
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
 }

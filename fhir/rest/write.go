@@ -45,7 +45,7 @@ func (s *Server) update(ctx context.Context, c *call) (*answer, error) {
 	}
 	ch, err := updateChange(r, c.typ, c.id, c.r.Header)
 	if err == nil {
-		err = s.careful(c.typ, &ch)
+		err = s.checkUpdate(c.typ, &ch)
 	}
 	if err != nil {
 		return nil, err
@@ -56,11 +56,11 @@ func (s *Server) update(ctx context.Context, c *call) (*answer, error) {
 func updateChange(r fhir.Resource, typ, id string, h http.Header) (consent.Change, error) {
 	switch {
 	case !fhir.ValidID(id):
-		return consent.Change{}, fhir.Fault(400, "value", "The id in the URL is not 1 to 64 of letters, digits, hyphen and dot.")
+		return consent.Change{}, fhir.Fault(400, "value", "The id in the URL must have 1 to 64 letters, digits, hyphens and dots.")
 	case r.ID == "":
 		return consent.Change{}, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "required", Text: "The body has no id.", Expression: typ + ".id"}}}
 	case r.ID != id:
-		return consent.Change{}, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "The id of the body is not that of the URL.", Expression: typ + ".id"}}}
+		return consent.Change{}, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Text: "The id in the body differs from the id in the URL.", Expression: typ + ".id"}}}
 	}
 	ch := consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: typ, ID: id}, Body: r.Body}
 	if err := conditions(&ch, h); err != nil {
@@ -75,23 +75,23 @@ func conditions(ch *consent.Change, h http.Header) error {
 	case len(none) == 1 && strings.TrimSpace(none[0]) == "*":
 		ch.OnlyNew = true
 	case len(none) > 0:
-		return fhir.Fault(400, "not-supported", "If-None-Match on PUT takes * only.")
+		return fhir.Fault(400, "not-supported", "If-None-Match of a PUT must be *.")
 	}
 	var err error
 	ch.IfMatch, err = readIfMatch(h.Values("If-Match"))
 	return err
 }
 
-// careful refuses an update without If-Match of a type that needs it (REST-048).
-func (s *Server) careful(typ string, ch *consent.Change) error {
+// checkUpdate refuses an update without If-Match of a type that needs it (REST-048).
+func (s *Server) checkUpdate(typ string, ch *consent.Change) error {
 	if ch.IfMatch == nil && !ch.OnlyNew && slices.Contains(s.cfg.Limits.NeedIfMatch, typ) {
-		return fhir.Fault(400, "required", "An update of %s needs If-Match here.", typ)
+		return fhir.Fault(400, "required", "An update of %s needs If-Match.", typ)
 	}
 	return nil
 }
 
-// closed refuses the deletion of a type that is closed to it (REST-184).
-func (s *Server) closed(typ string) error {
+// checkDeletable refuses the deletion of a type that is closed to it (REST-184).
+func (s *Server) checkDeletable(typ string) error {
 	if !slices.Contains(s.cfg.Limits.NoDelete, typ) {
 		return nil
 	}
@@ -125,10 +125,10 @@ func readIfMatch(values []string) ([]uint64, error) {
 
 // delete is DELETE of an id (REST-180 to 182).
 func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
-	if err := s.served(c.typ); err != nil {
+	if err := s.checkType(c.typ); err != nil {
 		return nil, err
 	}
-	if err := s.closed(c.typ); err != nil {
+	if err := s.checkDeletable(c.typ); err != nil {
 		return nil, err
 	}
 	match, err := readIfMatch(c.r.Header.Values("If-Match"))
@@ -147,8 +147,8 @@ func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
 }
 
 // writing says that the call writes, for the decision.
-func (c *call) writing(letter consent.Permission) consent.Request {
-	req := c.request(letter)
+func (c *call) writing(permission consent.Permission) consent.Request {
+	req := c.decision(permission)
 	req.Write = true
 	return req
 }

@@ -33,12 +33,12 @@ type Service struct {
 
 // PageRequest is one search request, first page or later.
 type PageRequest struct {
-	Query  *Query
-	Path   string // where it was asked, below the base
-	Cursor Cursor
-	Token  string   // the token of a later page, empty on the first
-	before []Cursor // where the pages before this one began, as far as they are kept
-	Sent   []byte   // marks of what $everything sent along before
+	Query    *Query
+	Path     string // where it was asked, below the base
+	Cursor   Cursor
+	Token    string   // the token of a later page, empty on the first
+	previous []Cursor // where the pages before this one began, as far as they are kept
+	Sent     []byte   // marks of what $everything sent along before
 }
 
 // SearchTarget says what is searched: one type, several, or the members of a
@@ -55,20 +55,20 @@ type SearchTarget struct {
 
 // Plan reads the parameters of a first page, or the token of a later one.
 func (s *Service) Plan(ctx context.Context, p consent.Principal, scope SearchTarget, params []Param, strict bool) (PageRequest, error) {
-	ask := PageRequest{Path: scope.Path}
-	params, err := s.Resume(ctx, p, &ask, params)
+	request := PageRequest{Path: scope.Path}
+	params, err := s.Resume(ctx, p, &request, params)
 	if err != nil {
-		return ask, err
+		return request, err
 	}
-	if ask.Query, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
-		return ask, err
+	if request.Query, err = New(s.Index, scope.Types, params, Options{Strict: strict, System: scope.Path == "", Limits: s.Limits}); err != nil {
+		return request, err
 	}
-	return ask, ask.Query.within(scope)
+	return request, request.Query.within(scope)
 }
 
 // resume returns the parameters of the first page: those that are given, or
 // those in a page token, which then says where the page begins.
-func (s *Service) Resume(ctx context.Context, p consent.Principal, ask *PageRequest, params []Param) ([]Param, error) {
+func (s *Service) Resume(ctx context.Context, p consent.Principal, request *PageRequest, params []Param) ([]Param, error) {
 	token, later, err := pageToken(params)
 	if err != nil || !later {
 		return params, err
@@ -77,10 +77,10 @@ func (s *Service) Resume(ctx context.Context, p consent.Principal, ask *PageRequ
 	if err != nil {
 		return nil, err
 	}
-	if pos.Path != ask.Path {
+	if pos.Path != request.Path {
 		return nil, fhir.Fault(400, "invalid", "The page link belongs to another search.")
 	}
-	ask.Token, ask.Cursor, ask.before, ask.Sent = token, pos.At.cursor(), cursors(pos.Before), pos.Seen
+	request.Token, request.Cursor, request.previous, request.Sent = token, pos.At.cursor(), cursors(pos.Before), pos.Seen
 	return ParseQuery(pos.Query)
 }
 
@@ -110,7 +110,7 @@ func pageToken(params []Param) (string, bool, error) {
 			continue
 		}
 		if len(params) > 1 {
-			return "", false, fhir.Fault(400, "invalid", "A page link takes no further parameters.")
+			return "", false, fhir.Fault(400, "invalid", "A page link has no other parameters.")
 		}
 		return param.Value, true, nil
 	}
@@ -121,12 +121,12 @@ func pageToken(params []Param) (string, bool, error) {
 const PageParam = "_page"
 
 // Run makes the answer of one page.
-func (s *Service) Run(ctx context.Context, v *consent.View, ask PageRequest) (*Answer, error) {
-	page, err := ask.Query.Run(ctx, v, ask.Cursor, s.Limits)
+func (s *Service) Run(ctx context.Context, v *consent.View, request PageRequest) (*Answer, error) {
+	page, err := request.Query.Run(ctx, v, request.Cursor, s.Limits)
 	if err != nil {
 		return nil, err
 	}
-	return s.Bundle(ctx, v, ask, page)
+	return s.Bundle(ctx, v, request, page)
 }
 
 // url is the address of a path below the base.
@@ -145,58 +145,58 @@ func (s *Service) url(path, query string) string {
 const keptPages = 8
 
 // links writes self, first, previous and next (SRCH-206, 207).
-func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, ask PageRequest, next *Cursor, seen []byte) error {
-	used := encode(ask.Query.Used)
-	first := s.url(ask.Path, used)
+func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, request PageRequest, next *Cursor, seen []byte) error {
+	used := encode(request.Query.Used)
+	first := s.url(request.Path, used)
 	self := first
-	if ask.Token != "" {
-		self = s.url(ask.Path, PageParam+"="+ask.Token)
+	if request.Token != "" {
+		self = s.url(request.Path, PageParam+"="+request.Token)
 	}
 	b.Link("self", self)
-	if next == nil && ask.Token == "" {
+	if next == nil && request.Token == "" {
 		return nil
 	}
 	b.Link("first", first)
 	page := func(relation string, at Cursor, before []Cursor) error {
-		token, err := s.Sealer.Seal(ctx, p, PageToken{Path: ask.Path, Query: used, At: tokenCursorOf(at), Before: tokenCursors(before), Seen: seen[:at.Seen*SentSize]})
+		token, err := s.Sealer.Seal(ctx, p, PageToken{Path: request.Path, Query: used, At: tokenCursorOf(at), Before: tokenCursors(before), Seen: seen[:at.Seen*SentSize]})
 		if err == nil {
-			b.Link(relation, s.url(ask.Path, PageParam+"="+token))
+			b.Link(relation, s.url(request.Path, PageParam+"="+token))
 		}
 		return err
 	}
-	if n := len(ask.before); n > 0 {
-		if at := ask.before[n-1]; at.After == nil {
+	if n := len(request.previous); n > 0 {
+		if at := request.previous[n-1]; at.After == nil {
 			b.Link("previous", first)
-		} else if err := page("previous", at, ask.before[:n-1]); err != nil {
+		} else if err := page("previous", at, request.previous[:n-1]); err != nil {
 			return err
 		}
 	}
 	if next == nil {
 		return nil
 	}
-	before := append(slices.Clone(ask.before), ask.Cursor)
+	before := append(slices.Clone(request.previous), request.Cursor)
 	return page("next", *next, before[max(0, len(before)-keptPages):])
 }
 
-func (s *Service) Bundle(ctx context.Context, v *consent.View, ask PageRequest, page *Page) (*Answer, error) {
+func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageRequest, page *Page) (*Answer, error) {
 	b := fhir.NewBundle("searchset")
 	b.Total(page.Total)
-	if err := s.links(ctx, b, v.Grant().Principal(), ask, page.Next, page.Sent); err != nil {
+	if err := s.links(ctx, b, v.Grant().Principal(), request, page.Next, page.Sent); err != nil {
 		return nil, err
 	}
 	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
 	b.Room(roomFor(page.Matches) + roomFor(page.Included))
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Query.Projection.Cut(d.Body), "match")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Projection.Cut(d.Body), "match")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), ask.Query.Projection.included().Cut(d.Body), "include")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Projection.included().Cut(d.Body), "include")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings
-	if ask.Token == "" {
-		warnings = append(ask.Query.Warnings, warnings...)
+	if request.Token == "" {
+		warnings = append(request.Query.Warnings, warnings...)
 	}
 	b.Outcome(warnings)
 	//law:withheld-notice

@@ -20,7 +20,7 @@ func (p *planner) control(param Param) error {
 		return NotSupported(param, "is not supported")
 	}
 	if p.seen[param.Name] {
-		return fhir.Fault(400, "invalid", "%s stands twice.", param.Name)
+		return fhir.Fault(400, "invalid", "%s is repeated.", param.Name)
 	}
 	p.seen[param.Name] = true
 	switch param.Name {
@@ -31,7 +31,7 @@ func (p *planner) control(param Param) error {
 	case "_count":
 		n, err := strconv.Atoi(param.Value)
 		if err != nil || n < 0 {
-			return fhir.Fault(400, "value", "_count is not a whole number: %q.", param.Value)
+			return fhir.Fault(400, "value", "_count must be a whole number, not %q.", param.Value)
 		}
 		p.query.Count = min(n, p.opt.Limits.PageMaximum)
 		p.query.CountOnly = p.query.CountOnly || n == 0
@@ -43,7 +43,7 @@ func (p *planner) control(param Param) error {
 			p.query.Total = TotalNone
 		case "estimate":
 		default:
-			return fhir.Fault(400, "value", "_total is none, estimate or accurate, not %q.", param.Value)
+			return fhir.Fault(400, "value", "_total must be none, estimate or accurate, not %q.", param.Value)
 		}
 	}
 	p.query.Used = append(p.query.Used, param)
@@ -86,7 +86,7 @@ func (p *planner) sorts(name string) (string, error) {
 			return "", p.checkServed(part.Type, name)
 		}
 		if !known || !index.Sortable(def.Kind) {
-			return fmt.Sprintf("%s cannot be sorted by %s: it was ignored.", part.Type, name), nil
+			return fmt.Sprintf("%s cannot be sorted by %s. It was ignored.", part.Type, name), nil
 		}
 	}
 	return "", nil
@@ -104,26 +104,26 @@ func (p *planner) include(param Param) error {
 		return p.included(inc, param)
 	}
 	if param.Value == "*" {
-		return fhir.Fault(400, "too-costly", "_revinclude=* would look through everything: name a type.")
+		return fhir.Fault(400, "too-costly", "_revinclude=* would search every type. Name a type.")
 	}
 	if strings.Contains(param.Value, ",") || len(parts) < 2 || len(parts) > 3 {
-		return fhir.Fault(400, "value", "%s is Type:parameter or Type:parameter:Target, one a parameter, not %q.", param.Name, param.Value)
+		return fhir.Fault(400, "value", "%s must be one Type:parameter or Type:parameter:Target, not %q.", param.Name, param.Value)
 	}
 	inc.Source, inc.Param = parts[0], parts[1]
 	if !r4.IsResource(inc.Source) {
-		return fhir.Fault(400, "not-supported", "%s is no resource type.", inc.Source)
+		return fhir.Fault(400, "not-supported", "%s is not a resource type.", inc.Source)
 	}
 	def, known := p.x.Param(inc.Source, inc.Param)
 	if err := p.checkServed(inc.Source, inc.Param); known && err != nil {
 		return err
 	}
 	if inc.Param != "*" && (!known || def.Kind != index.Reference || !def.Indexed) {
-		return fhir.Fault(400, "not-supported", "%s is no reference parameter of %s.", inc.Param, inc.Source)
+		return fhir.Fault(400, "not-supported", "%s is not a reference parameter of %s.", inc.Param, inc.Source)
 	}
 	if len(parts) == 3 {
 		inc.Target = parts[2]
 		if !r4.IsResource(inc.Target) {
-			return fhir.Fault(400, "value", "%s is no resource type.", inc.Target)
+			return fhir.Fault(400, "value", "%s is not a resource type.", inc.Target)
 		}
 	}
 	return p.included(inc, param)

@@ -16,11 +16,11 @@ func (p *planner) filter(param Param) error {
 		switch {
 		case known:
 		case param.Name == "_text" || param.Name == "_content": // the standard knows them (SRCH-157)
-			return NotSupported(param, "is no parameter of "+part.Type)
+			return NotSupported(param, "is not a parameter of "+part.Type)
 		default:
 			p.unknown = append(p.unknown, param.Name)
 			p.query.Warnings = append(p.query.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported",
-				Text: fmt.Sprintf("%s has no search parameter %s: it was ignored.", part.Type, param.Name)})
+				Text: fmt.Sprintf("%s has no search parameter %s. It was ignored.", part.Type, param.Name)})
 			return nil
 		}
 	}

@@ -132,7 +132,7 @@ func (e *filterParser) unit(typ string, links int) (join.Node, error) {
 func (e *filterParser) bracketed(typ string, links int, open, shut byte) (join.Node, error) {
 	e.next(open)
 	if e.depth++; e.depth > maxBrackets {
-		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d brackets within each other.", maxBrackets)
+		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d nested brackets.", maxBrackets)
 	}
 	n, err := e.filter(typ, links)
 	if err != nil {
@@ -159,7 +159,7 @@ func (e *filterParser) test(typ string, links int) (join.Node, error) {
 		return e.link(typ, name, target, typed, links+1)
 	}
 	if typed {
-		return nil, e.fault("expected . or [ behind the type")
+		return nil, e.fault("expected . or [ after the type")
 	}
 	if e.tests++; e.tests > maxTests {
 		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d tests.", maxTests)
@@ -259,7 +259,7 @@ func (e *filterParser) value() (string, error) {
 			return value, nil
 		}
 	}
-	return "", e.fault("a string without its end")
+	return "", e.fault("a string without a closing quote")
 }
 
 // test makes the node of one test.

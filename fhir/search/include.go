@@ -86,12 +86,12 @@ func (x *execution) include(ctx context.Context, page *Page) error {
 			page.Included = in.included
 			for _, typ := range slices.Sorted(maps.Keys(in.noScope)) {
 				page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "suppressed",
-					Text: fmt.Sprintf("%s is not included: the token has no scope for it.", typ)})
+					Text: fmt.Sprintf("%s is not included. The token has no scope for it.", typ)})
 			}
 			if whole < len(page.Matches) {
 				page.Shorten(1)
 				page.Warnings = append(page.Warnings, fhir.Issue{Severity: "warning", Code: "too-costly",
-					Text: fmt.Sprintf("The page includes its first %d resources only.", x.lim.IncludesPerPage)})
+					Text: fmt.Sprintf("The page includes only its first %d resources.", x.lim.IncludesPerPage)})
 			}
 			return nil
 		}

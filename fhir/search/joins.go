@@ -85,7 +85,7 @@ func (p *planner) reference(typ, name string) (index.Param, error) {
 		return def, err
 	}
 	if !known || def.Kind != index.Reference {
-		return def, fhir.Fault(400, "not-supported", "%s has no reference parameter %s to chain by.", typ, name)
+		return def, fhir.Fault(400, "not-supported", "%s has no reference parameter %s for a chain.", typ, name)
 	}
 	return def, nil
 }
@@ -95,7 +95,7 @@ func (p *planner) reference(typ, name string) (index.Param, error) {
 func (p *planner) targetOf(typ, name string, def index.Param, rest, target string, typed bool) (string, error) {
 	if typed {
 		if !slices.Contains(def.Targets, target) {
-			return "", fhir.Fault(400, "not-supported", "%s of %s does not lead to %q.", name, typ, target)
+			return "", fhir.Fault(400, "not-supported", "%s of %s does not refer to %q.", name, typ, target)
 		}
 		return target, nil
 	}
@@ -108,25 +108,25 @@ func (p *planner) targetOf(typ, name string, def index.Param, rest, target strin
 	}
 	switch len(fit) {
 	case 0:
-		return "", fhir.Fault(400, "not-supported", "Nothing that %s of %s leads to has a parameter %q.", name, typ, next)
+		return "", fhir.Fault(400, "not-supported", "No type that %s of %s refers to has a parameter %q.", name, typ, next)
 	case 1:
 		return fit[0], nil
 	}
-	return "", fhir.Fault(400, "invalid", "%s of %s leads to several types with %s: write %s:Type, Type one of %s.", name, typ, next, name, strings.Join(fit, ", "))
+	return "", fhir.Fault(400, "invalid", "%s of %s refers to several types with %s. Write %s:Type, where Type is one of %s.", name, typ, next, name, strings.Join(fit, ", "))
 }
 
 // reverse reads what stands behind _has: (SRCH-140, 142).
 func (p *planner) reverse(here, expr string, values []string, depth int) (join.Node, error) {
 	parts := strings.SplitN(expr, ":", 3)
 	if len(parts) < 3 {
-		return nil, fhir.Fault(400, "not-supported", "_has is _has:Type:reference:parameter, not _has:%s.", expr)
+		return nil, fhir.Fault(400, "not-supported", "_has must be _has:Type:reference:parameter, not _has:%s.", expr)
 	}
 	def, known := p.x.Param(parts[0], parts[1])
 	if err := p.checkServed(parts[0], parts[1]); known && err != nil {
 		return nil, err
 	}
 	if !known || !def.Indexed || def.Kind != index.Reference || !slices.Contains(def.Targets, here) {
-		return nil, fhir.Fault(400, "not-supported", "%s of %q is no reference parameter that leads to a %s.", parts[1], parts[0], here)
+		return nil, fhir.Fault(400, "not-supported", "%s of %q is not a reference parameter that refers to %s.", parts[1], parts[0], here)
 	}
 	p.noteJoined(parts[0])
 	inner, err := p.node(parts[0], parts[2], values, depth+1)

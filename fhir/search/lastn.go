@@ -18,7 +18,7 @@ import (
 // that a search would find (OPER-040). It has no pages. Errors are *fhir.Error of
 // status 400.
 func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
-	ask := PageRequest{Path: path}
+	request := PageRequest{Path: path}
 	most, whose, what := 1, false, false
 	var filters []Param
 	for _, param := range params {
@@ -26,11 +26,11 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		case param.Value == "":
 			continue
 		case param.Name == PageParam || IsControl(param.Name) && !slices.Contains([]string{"_elements", "_summary", "_format", "_pretty"}, param.Name):
-			return ask, NotSupported(param, "has no place in $lastn")
+			return request, NotSupported(param, "is not supported for $lastn")
 		case param.Name == "max" && param.Modifier == "":
 			n, err := strconv.Atoi(param.Value)
 			if err != nil || n < 1 {
-				return ask, fhir.Fault(400, "value", "max is a whole number above 0, not %q.", param.Value)
+				return request, fhir.Fault(400, "value", "max must be a whole number above 0, not %q.", param.Value)
 			}
 			most = n
 			continue
@@ -42,18 +42,18 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 		filters = append(filters, param)
 	}
 	if !whose || !what {
-		return ask, fhir.Fault(400, "required", "$lastn needs patient or subject, and category or a code parameter.")
+		return request, fhir.Fault(400, "required", "$lastn needs patient or subject, and category or a code parameter.")
 	}
 	var err error
-	if ask.Query, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
-		return ask, err
+	if request.Query, err = New(s.Index, []string{"Observation"}, filters, Options{Strict: true, Limits: s.Limits}); err != nil {
+		return request, err
 	}
-	if ask.Query.CountOnly {
-		return ask, fhir.Fault(400, "not-supported", "_summary=count has no place in $lastn.")
+	if request.Query.CountOnly {
+		return request, fhir.Fault(400, "not-supported", "_summary=count is not supported for $lastn.")
 	}
-	ask.Query.latest = most
-	ask.Query.Used = append(ask.Query.Used, Param{Name: "max", Value: strconv.Itoa(most)})
-	return ask, nil
+	request.Query.latest = most
+	request.Query.Used = append(request.Query.Used, Param{Name: "max", Value: strconv.Itoa(most)})
+	return request, nil
 }
 
 // result is an observation on its way into its group.
@@ -76,7 +76,7 @@ func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 			return fmt.Errorf("$lastn: %w", err)
 		}
 		if len(rows) == x.lim.SortMaximum {
-			return fhir.Fault(400, "too-costly", "More than %d observations would have to be grouped: narrow the search.", x.lim.SortMaximum)
+			return fhir.Fault(400, "too-costly", "The search would have to group more than %d observations. Narrow it.", x.lim.SortMaximum)
 		}
 		at, _ := x.view.Index().SortValue("Observation", "date", d.Keys, true)
 		codes := codesOf(d.Body)

@@ -19,7 +19,7 @@ func (p *planner) list(param Param) error {
 	var lists []string
 	for _, value := range values {
 		if strings.HasPrefix(value, "$") {
-			return fhir.Fault(400, "not-supported", "The functional list %s is not supported: name a List by its id.", value)
+			return fhir.Fault(400, "not-supported", "The functional list %s is not supported. Name a List by its id.", value)
 		}
 		if id := strings.TrimPrefix(value, "List/"); fhir.ValidID(id) {
 			lists = append(lists, id)

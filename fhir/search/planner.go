@@ -45,7 +45,7 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Query,
 		return nil, fhir.Fault(400, "not-supported", "%s has no search parameter %s.", strings.Join(types, ", "), strings.Join(p.unknown, ", "))
 	}
 	if opt.Criteria && p.query.filters == 0 {
-		return nil, fhir.Fault(400, "required", "The criteria hold no search parameter that would filter.")
+		return nil, fhir.Fault(400, "required", "The criteria have no search parameter that filters.")
 	}
 	if err := p.coherent(); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (p *planner) param(param Param) error {
 	case !IsControl(param.Name) && param.Name != "_type":
 		return p.filter(param)
 	case p.opt.Criteria:
-		return NotSupported(param, "has no place in criteria")
+		return NotSupported(param, "is not supported in criteria")
 	case param.Name == "_format":
 		return nil
 	case param.Name == "_pretty":
@@ -90,7 +90,7 @@ func (p *planner) param(param Param) error {
 		return nil
 	case param.Name == "_type":
 		if !p.opt.System || param.Modifier != "" {
-			return NotSupported(param, "has its place in a search of the whole system only")
+			return NotSupported(param, "is only supported in a search of the whole system")
 		}
 		p.query.Used = append(p.query.Used, param)
 		return nil

@@ -66,7 +66,7 @@ func (s *Projection) ReadParam(param Param, known func(string) bool) (unknown []
 		s.Summary = param.Value
 	case "false", "count":
 	default:
-		return nil, fhir.Fault(400, "value", "_summary is count, true, text, data or false, not %q.", param.Value)
+		return nil, fhir.Fault(400, "value", "_summary must be count, true, text, data or false, not %q.", param.Value)
 	}
 	return nil, nil
 }
@@ -74,7 +74,7 @@ func (s *Projection) ReadParam(param Param, known func(string) bool) (unknown []
 // Coherent refuses shapes that contradict each other (SRCH-222).
 func (s Projection) Coherent() error {
 	if s.Elements != nil && s.Summary != "" {
-		return fhir.Fault(400, "invalid", "_elements and _summary=%s contradict each other.", s.Summary)
+		return fhir.Fault(400, "invalid", "_elements and _summary=%s cannot be combined.", s.Summary)
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (p *planner) projection(param Param) error {
 	for _, name := range unknown {
 		p.unknown = append(p.unknown, "_elements="+name)
 		p.query.Warnings = append(p.query.Warnings, fhir.Issue{Severity: "warning", Code: "not-supported",
-			Text: fmt.Sprintf("_elements names %s, which is no element: it was ignored.", name)})
+			Text: fmt.Sprintf("_elements names %s, which is not an element. It was ignored.", name)})
 	}
 	switch {
 	case param.Name == "_elements":
@@ -115,7 +115,7 @@ func (p *planner) projection(param Param) error {
 // coherent refuses shapes that contradict other parameters (SRCH-222).
 func (p *planner) coherent() error {
 	if p.query.Projection.Summary == "text" && len(p.query.Includes) > 0 {
-		return fhir.Fault(400, "invalid", "_summary=text and _include contradict each other.")
+		return fhir.Fault(400, "invalid", "_summary=text and _include cannot be combined.")
 	}
 	if p.query.Projection.Elements != nil && p.query.CountOnly {
 		return nil

@@ -55,7 +55,7 @@ func (x *execution) rows(ctx context.Context) ([]row, error) {
 			return nil, fmt.Errorf("search: %w", err)
 		}
 		if len(rows) == x.lim.SortMaximum {
-			return nil, fhir.Fault(400, "too-costly", "More than %d resources would have to be sorted: narrow the search.", x.lim.SortMaximum)
+			return nil, fhir.Fault(400, "too-costly", "The search would have to sort more than %d resources. Narrow it.", x.lim.SortMaximum)
 		}
 		//law:sort-row
 		r := row{ref: d.Ref, id: d.RowID, values: make([]Value, len(x.Sort))}

@@ -121,7 +121,7 @@ func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 // Open reads a token of this caller: 400 invalid for one that is altered or
 // foreign, 410 expired for an old one, 503 where State does not answer.
 func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token string) (pos PageToken, err error) {
-	bad := fhir.Fault(400, "invalid", "The page link is not one of yours, or was altered.")
+	bad := fhir.Fault(400, "invalid", "The page link was not made for this caller, or was altered.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil {
 		return pos, bad
@@ -130,7 +130,7 @@ func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token strin
 	if !ok || len(plain) != headSize+inlineSize {
 		return pos, bad
 	}
-	old := fhir.Fault(410, "expired", "The page link is older than %s: start the search again.", s.life)
+	old := fhir.Fault(410, "expired", "The page link is older than %s. Start the search again.", s.life)
 	if s.now().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(plain)))) > s.life {
 		return pos, old
 	}
@@ -141,7 +141,7 @@ func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token strin
 			return pos, old
 		}
 		if err != nil {
-			return pos, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The page cannot be looked up now. Try again."}},
+			return pos, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "The page cannot be read now. Try again."}},
 				Cause: err, Header: map[string]string{"Retry-After": "1"}}
 		}
 		if body, ok = s.open(kept, p); !ok {

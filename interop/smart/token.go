@@ -1,9 +1,9 @@
-// Package smart verifies access tokens and makes Principals of them, in one
-// place. Tokens are opaque: 256 random bits, kept hashed in the State port, so
-// that reading the store gives nobody access and ending a token is immediate.
+// Package smart verifies access tokens and makes Principals of them. Tokens are opaque: 256
+// random bits, of which the State port has a hash, so that reading the store does not reveal
+// them and revocation is immediate.
 //
-// The OAuth endpoints are not built yet: tokens are issued by the command
-// "carerecord token", on a demo store only.
+// The OAuth endpoints are not built yet: the command "carerecord token" issues tokens, for a
+// demonstration only.
 package smart
 
 import (
@@ -27,12 +27,11 @@ import (
 	"carerecord/store"
 )
 
-// Config is what Tokens are made of.
+// Config has the dependencies of Tokens.
 type Config struct {
 	State  store.State
 	Policy *policy.Folder
-	// PatientByNHS returns the id of the one live Patient who bears an NHS
-	// number, or "".
+	// PatientByNHS returns the id of the only live Patient with an NHS number, or "".
 	PatientByNHS func(ctx context.Context, number string) (string, error)
 	Clock        func() time.Time
 }
@@ -40,22 +39,22 @@ type Config struct {
 // Tokens issues and verifies access tokens. It is safe for concurrent use.
 type Tokens struct{ cfg Config }
 
-// New makes Tokens.
+// New returns Tokens.
 func New(cfg Config) *Tokens { return &Tokens{cfg: cfg} }
 
-// Spec asks for a token.
-type Spec struct {
+// TokenRequest says which token to issue.
+type TokenRequest struct {
 	User    string // empty for a backend client
 	Client  string
-	Scope   string // empty: the ceiling of the client, cut to what fits the user
-	Purpose string // empty: TREAT, a patient's PATRQT
+	Scope   string // empty: the scopes that the client may have for this user
+	Purpose string // empty: TREAT, for a patient PATRQT
 	Patient string // launch context; not built
 	Life    time.Duration
 }
 
-// grant is what is kept of a token. Organisation, role and scopes' ceiling are
-// not frozen in it: they are looked up each time.
-type grant struct {
+// storedToken is the State value of a token. Organisation, role and the ceiling of the scopes are
+// not in it: Verify looks them up each time.
+type storedToken struct {
 	ID      string    `json:"id"`
 	User    string    `json:"user,omitempty"`
 	Client  string    `json:"client"`
@@ -64,87 +63,87 @@ type grant struct {
 	Ends    time.Time `json:"ends"`
 }
 
-// keepEnded is how long an ended token is still told apart from an unknown one.
-const keepEnded = 24 * time.Hour
+// keepExpired is how long Verify distinguishes an expired token from an unknown one.
+const keepExpired = 24 * time.Hour
 
-// ErrNotBuilt names people and clients of the design that do not exist yet.
+// ErrNotBuilt is the error for people and clients of the design that do not exist yet.
 var ErrNotBuilt = errors.New("not built yet")
 
-// Issue makes a token. The error is for whoever runs the command.
-func (t *Tokens) Issue(ctx context.Context, spec Spec) (string, error) {
-	g, err := t.grant(spec)
+// Issue returns a new token. The error may be shown to the operator.
+func (t *Tokens) Issue(ctx context.Context, request TokenRequest) (string, error) {
+	stored, err := t.newStoredToken(request)
 	if err != nil {
 		return "", err
 	}
 	var secret [32]byte
 	rand.Read(secret[:])
 	token := base64.RawURLEncoding.EncodeToString(secret[:])
-	value, err := json.Marshal(g)
+	value, err := json.Marshal(stored)
 	if err != nil {
 		return "", fmt.Errorf("issue a token: %w", err)
 	}
-	if err := t.cfg.State.Insert(ctx, stateKey(token), value, g.Ends.Add(keepEnded)); err != nil {
-		return "", fmt.Errorf("keep a token: %w", err)
+	if err := t.cfg.State.Insert(ctx, stateKey(token), value, stored.Ends.Add(keepExpired)); err != nil {
+		return "", fmt.Errorf("store a token: %w", err)
 	}
 	return token, nil
 }
 
-func (t *Tokens) grant(spec Spec) (grant, error) {
-	client, ok := t.cfg.Policy.Client(spec.Client)
+func (t *Tokens) newStoredToken(request TokenRequest) (storedToken, error) {
+	client, ok := t.cfg.Policy.Client(request.Client)
 	if !ok {
-		return grant{}, unknown("client", spec.Client, []string{"demo-backend", "demo-index"})
+		return storedToken{}, unknown("client", request.Client, []string{"demo-backend", "demo-index"})
 	}
 	kind, fallback := "", "TREAT"
 	if len(client.Purposes) == 1 {
 		fallback = client.Purposes[0]
 	}
-	if spec.User != "" {
-		person, ok := t.cfg.Policy.Person(spec.User)
+	if request.User != "" {
+		person, ok := t.cfg.Policy.Person(request.User)
 		if !ok {
-			return grant{}, unknown("user", spec.User, []string{"psychiatrist", "social-worker", "privacy", "parent", "teen"})
+			return storedToken{}, unknown("user", request.User, []string{"psychiatrist", "social-worker", "privacy", "parent", "teen"})
 		}
 		if kind = person.Kind; kind == "patient" {
 			fallback = "PATRQT"
 		}
 	}
-	if client.Kind == "backend" && spec.User != "" {
-		return grant{}, fmt.Errorf("client %s is a backend client: it acts for no person", client.ID)
+	if client.Kind == "backend" && request.User != "" {
+		return storedToken{}, fmt.Errorf("client %s is a backend client and acts for no person: omit --user", client.ID)
 	}
 	if client.Kind != "backend" && !slices.Contains(client.People, kind) {
-		return grant{}, fmt.Errorf("client %s does not act for a person of kind %q: name one of %v with --user", client.ID, kind, client.People)
+		return storedToken{}, fmt.Errorf("client %s does not act for a person of kind %q: name one of %v with --user", client.ID, kind, client.People)
 	}
-	if spec.Patient != "" {
-		return grant{}, fmt.Errorf("launch context (--patient): %w", ErrNotBuilt)
+	if request.Patient != "" {
+		return storedToken{}, fmt.Errorf("launch context (--patient): %w", ErrNotBuilt)
 	}
-	if spec.Purpose == "" {
-		spec.Purpose = fallback
+	if request.Purpose == "" {
+		request.Purpose = fallback
 	}
-	if !slices.Contains(client.Purposes, spec.Purpose) {
-		return grant{}, fmt.Errorf("client %s is not registered for the purpose %q: it has %v", client.ID, spec.Purpose, client.Purposes)
+	if !slices.Contains(client.Purposes, request.Purpose) {
+		return storedToken{}, fmt.Errorf("client %s is not registered for the purpose %q: it has %v", client.ID, request.Purpose, client.Purposes)
 	}
-	scopes, err := t.scopes(client, kind, spec.Scope)
+	scopes, err := t.scopes(client, kind, request.Scope)
 	if err != nil {
-		return grant{}, err
+		return storedToken{}, err
 	}
 	var id [12]byte
 	rand.Read(id[:])
-	if spec.Life == 0 {
-		spec.Life = 12 * time.Hour
+	if request.Life == 0 {
+		request.Life = 12 * time.Hour
 	}
-	return grant{ID: hex.EncodeToString(id[:]), User: spec.User, Client: client.ID, Scope: scopes.String(),
-		Purpose: spec.Purpose, Ends: t.cfg.Clock().Add(spec.Life).UTC()}, nil
+	return storedToken{ID: hex.EncodeToString(id[:]), User: request.User, Client: client.ID, Scope: scopes.String(),
+		Purpose: request.Purpose, Ends: t.cfg.Clock().Add(request.Life).UTC()}, nil
 }
 
-func unknown(what, name string, planned []string) error {
+func unknown(kind, name string, planned []string) error {
 	if slices.Contains(planned, name) {
-		return fmt.Errorf("%s %s: %w", what, name, ErrNotBuilt)
+		return fmt.Errorf("%s %s: %w", kind, name, ErrNotBuilt)
 	}
-	return fmt.Errorf("there is no %s %q", what, name)
+	return fmt.Errorf("there is no %s %q", kind, name)
 }
 
-// scopes cuts what is asked to the ceiling of the client and to the levels that
-// fit who asks (SMART-236, 242).
-func (t *Tokens) scopes(client policy.Client, kind, asked string) (consent.Scopes, error) {
+// scopes returns the requested scopes that are within the ceiling of the client and have a level
+// for this kind of user (SMART-236, 242).
+func (t *Tokens) scopes(client policy.Client, kind, requestedScopes string) (consent.Scopes, error) {
 	ceiling, err := consent.ParseScopes(client.Scopes, r4.IsResource)
 	if err != nil {
 		return nil, fmt.Errorf("ceiling of client %s: %w", client.ID, err)
@@ -153,54 +152,53 @@ func (t *Tokens) scopes(client policy.Client, kind, asked string) (consent.Scope
 	ceiling = slices.DeleteFunc(ceiling, func(s consent.Scope) bool {
 		return !slices.Contains(levels, s.Level) && (kind != "" || s != consent.Operations())
 	})
-	if asked == "" {
+	if requestedScopes == "" {
 		return ceiling, nil
 	}
-	want, err := consent.ParseScopes(asked, r4.IsResource)
+	requested, err := consent.ParseScopes(requestedScopes, r4.IsResource)
 	if err != nil {
 		return nil, err
 	}
-	got := want.Within(ceiling)
+	got := requested.Within(ceiling)
 	if len(got) == 0 {
-		return nil, fmt.Errorf("client %s may not have any of the scopes %q here: its ceiling is %q", client.ID, asked, ceiling)
+		return nil, fmt.Errorf("client %s may not have any of the scopes %q here: its ceiling is %q", client.ID, requestedScopes, ceiling)
 	}
 	return got, nil
 }
 
-// stateKey is where a token is kept: under its hash.
+// stateKey returns the State key of a token, with its hash.
 func stateKey(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return "token/" + hex.EncodeToString(sum[:])
 }
 
-// Verify makes the Principal of a request from its bearer token (SMART-410 to
-// 413). Errors are *fhir.Error: 401 for a token that is missing, unknown or
-// ended, 403 where client or person do not fit any more, 503 where the store
-// does not answer.
+// Verify returns the Principal of a request with a bearer token (SMART-410 to 413). Errors are a
+// *fhir.Error: 401 for a token that is missing, unknown or expired, or whose client or person is
+// not in the policy any more; 503 if the store does not answer.
 func (t *Tokens) Verify(ctx context.Context, h http.Header, address string) (consent.Principal, error) {
-	token, err := bearer(h)
+	token, err := bearerToken(h)
 	if err != nil {
 		return consent.Principal{}, err
 	}
 	value, err := t.cfg.State.Lookup(ctx, stateKey(token))
 	if errors.Is(err, store.ErrNotFound) {
-		return consent.Principal{}, bad("login")
+		return consent.Principal{}, invalidToken("login")
 	}
 	if err != nil {
 		return consent.Principal{}, &fhir.Error{Status: 503, Issues: []fhir.Issue{{Code: "transient", Text: "Tokens cannot be verified now. Try again."}},
 			Cause: fmt.Errorf("look up a token: %w", err), Header: map[string]string{"Retry-After": "1"}}
 	}
-	var g grant
-	if err := json.Unmarshal(value, &g); err != nil {
+	var stored storedToken
+	if err := json.Unmarshal(value, &stored); err != nil {
 		return consent.Principal{}, fmt.Errorf("read a token: %w", err)
 	}
-	if !t.cfg.Clock().Before(g.Ends) {
-		return consent.Principal{}, bad("expired")
+	if !t.cfg.Clock().Before(stored.Ends) {
+		return consent.Principal{}, invalidToken("expired")
 	}
-	return t.principal(ctx, g, address)
+	return t.principal(ctx, stored, address)
 }
 
-func bearer(h http.Header) (string, error) {
+func bearerToken(h http.Header) (string, error) {
 	values := h.Values("Authorization")
 	if len(values) == 0 {
 		return "", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is needed: Authorization: Bearer …"}},
@@ -208,42 +206,42 @@ func bearer(h http.Header) (string, error) {
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", bad("login")
+		return "", invalidToken("login")
 	}
 	return token, nil
 }
 
-// bad is the one answer to every token that does not hold; only one that ended
-// is told apart (SMART-412).
-func bad(code string) *fhir.Error {
+// invalidToken returns the error for every invalid token. Only the code of an expired one differs
+// (SMART-412).
+func invalidToken(code string) *fhir.Error {
 	return &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: code, Text: "The access token is not valid."}},
 		Header: map[string]string{"WWW-Authenticate": `Bearer realm="carerecord", error="invalid_token"`}}
 }
 
-// principal builds the Principal: here and nowhere else (CON-201).
-func (t *Tokens) principal(ctx context.Context, g grant, address string) (consent.Principal, error) {
-	client, ok := t.cfg.Policy.Client(g.Client)
+// principal builds the Principal. It is the only place that does (CON-201).
+func (t *Tokens) principal(ctx context.Context, stored storedToken, address string) (consent.Principal, error) {
+	client, ok := t.cfg.Policy.Client(stored.Client)
 	if !ok {
-		return consent.Principal{}, bad("login")
+		return consent.Principal{}, invalidToken("login")
 	}
-	scopes, err := consent.ParseScopes(g.Scope, r4.IsResource)
+	scopes, err := consent.ParseScopes(stored.Scope, r4.IsResource)
 	if err != nil {
 		return consent.Principal{}, fmt.Errorf("read the scopes of a token: %w", err)
 	}
 	p := consent.Principal{
 		Client: client.ID, ClientClass: client.Kind, ClientPurposes: client.Purposes, Scopes: scopes,
-		Purpose: g.Purpose, Token: g.ID, Session: g.ID, Address: address, At: t.cfg.Clock(),
+		Purpose: stored.Purpose, Token: stored.ID, Session: stored.ID, Address: address, At: t.cfg.Clock(),
 	}
-	if g.User == "" {
+	if stored.User == "" {
 		p.Kind, p.Subject, p.Organisation, p.Flow, p.IDPrefix = consent.Backend, client.ID, client.Organisation, client.Flow, client.IDPrefix
 		if client.Flow == consent.FlowIngest {
 			p.Kind = consent.SourceSystem
 		}
 		return p, nil
 	}
-	person, ok := t.cfg.Policy.Person(g.User)
+	person, ok := t.cfg.Policy.Person(stored.User)
 	if !ok {
-		return consent.Principal{}, bad("login")
+		return consent.Principal{}, invalidToken("login")
 	}
 	p.Subject, p.Level = person.Subject, person.Level
 	if person.Kind == "patient" {

@@ -19,7 +19,7 @@ import (
 	"carerecord/store/storetest"
 )
 
-// region is a policy of one trust below another, with one client of each kind.
+// region returns a policy with one client of each kind, and a trust that has a parent.
 func region() *policy.Folder {
 	return &policy.Folder{
 		Organisations: []policy.Organisation{{ODS: "T1", Parent: "ICB"}, {ODS: "G1"}},
@@ -38,37 +38,37 @@ func region() *policy.Folder {
 	}
 }
 
-// watched is a State that can be silent, and keeps what was inserted.
-type watched struct {
+// fakeState records inserted values, and can be unavailable.
+type fakeState struct {
 	store.State
-	silent   bool
+	down     bool
 	inserted [][2]string
 }
 
-func (w *watched) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
+func (w *fakeState) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
 	w.inserted = append(w.inserted, [2]string{key, string(value)})
 	return w.State.Insert(ctx, key, value, expires)
 }
 
-func (w *watched) Lookup(ctx context.Context, key string) ([]byte, error) {
-	if w.silent {
+func (w *fakeState) Lookup(ctx context.Context, key string) ([]byte, error) {
+	if w.down {
 		return nil, store.ErrUnavailable
 	}
 	return w.State.Lookup(ctx, key)
 }
 
-// desk issues and verifies tokens at an hour that the test sets.
-type desk struct {
+// tokenDesk issues and verifies tokens at a time that the test sets.
+type tokenDesk struct {
 	*smart.Tokens
-	state  *watched
+	state  *fakeState
 	policy *policy.Folder
 	now    time.Time
 }
 
-func newDesk() *desk {
-	d := &desk{policy: region(), now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+func newTokenDesk() *tokenDesk {
+	d := &tokenDesk{policy: region(), now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return d.now }
-	d.state = &watched{State: storetest.NewReference(clock)}
+	d.state = &fakeState{State: storetest.NewReference(clock)}
 	d.Tokens = smart.New(smart.Config{State: d.state, Policy: d.policy, Clock: clock,
 		PatientByNHS: func(_ context.Context, number string) (string, error) {
 			return map[string]string{"9999999468": "ann-1"}[number], nil
@@ -76,16 +76,16 @@ func newDesk() *desk {
 	return d
 }
 
-func (d *desk) issue(t *testing.T, spec smart.Spec) string {
+func (d *tokenDesk) issue(t *testing.T, request smart.TokenRequest) string {
 	t.Helper()
-	token, err := d.Issue(context.Background(), spec)
+	token, err := d.Issue(context.Background(), request)
 	if err != nil {
-		t.Fatalf("issue %+v: %v", spec, err)
+		t.Fatalf("issue %+v: %v", request, err)
 	}
 	return token
 }
 
-func (d *desk) verify(values ...string) (consent.Principal, error) {
+func (d *tokenDesk) verify(values ...string) (consent.Principal, error) {
 	h := http.Header{}
 	for _, v := range values {
 		h.Add("Authorization", v)
@@ -93,10 +93,10 @@ func (d *desk) verify(values ...string) (consent.Principal, error) {
 	return d.Verify(context.Background(), h, "192.0.2.1")
 }
 
-// TestPrincipal: who asks is read from the token, the registry and the folder,
-// and from nothing else (CON-201); all fields of CON-202 that exist are there.
+// TestPrincipal: the Principal depends on the token, the registry and the policy folder alone
+// (CON-201), and has all fields of CON-202 that exist.
 func TestPrincipal(t *testing.T) {
-	d := newDesk()
+	d := newTokenDesk()
 	scopes := func(text string) consent.Scopes {
 		s, err := consent.ParseScopes(text, func(string) bool { return true })
 		if err != nil {
@@ -105,21 +105,21 @@ func TestPrincipal(t *testing.T) {
 		return s
 	}
 	for name, c := range map[string]struct {
-		spec smart.Spec
+		spec smart.TokenRequest
 		want consent.Principal
 	}{
-		"a clinician": {smart.Spec{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
+		"a clinician": {smart.TokenRequest{User: "doctor", Client: "ehr"}, consent.Principal{Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"},
 			Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}, Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientPurposes: []string{"TREAT"},
 			Scopes: scopes("user/*.cruds"), Level: 3}},
-		"a patient": {smart.Spec{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Purpose: "PATRQT",
+		"a patient": {smart.TokenRequest{User: "ann", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-ann", Patient: "ann-1", Purpose: "PATRQT",
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs"), Level: 9}},
-		"a patient without a record is bound to none": {smart.Spec{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
+		"a patient without a record is bound to none": {smart.TokenRequest{User: "stranger", Client: "app"}, consent.Principal{Kind: consent.Patient, Subject: "s-stranger", Purpose: "PATRQT",
 			Client: "app", ClientClass: "public", ClientPurposes: []string{"PATRQT"}, Scopes: scopes("patient/*.rs")}},
-		"a feed": {smart.Spec{Client: "feed"}, consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
+		"a feed": {smart.TokenRequest{Client: "feed"}, consent.Principal{Kind: consent.SourceSystem, Subject: "feed", Organisation: "T1", Flow: consent.FlowIngest, IDPrefix: "t1.", Purpose: "TREAT",
 			Client: "feed", ClientClass: "backend", ClientPurposes: []string{"TREAT"}, Scopes: scopes("system/*.cruds")}},
-		"another backend": {smart.Spec{Client: "reader"}, consent.Principal{Kind: consent.Backend, Subject: "reader", Organisation: "G1", Flow: "care", Purpose: "TREAT",
+		"another backend": {smart.TokenRequest{Client: "reader"}, consent.Principal{Kind: consent.Backend, Subject: "reader", Organisation: "G1", Flow: "care", Purpose: "TREAT",
 			Client: "reader", ClientClass: "backend", ClientPurposes: []string{"TREAT"}, Scopes: scopes("system/Patient.rs")}},
-		"SMART-236: scopes are cut to the ceiling": {smart.Spec{User: "doctor", Client: "ehr", Scope: "user/Observation.rs system/*.cruds patient/Patient.r"}, consent.Principal{
+		"SMART-236: scopes are cut to the ceiling": {smart.TokenRequest{User: "doctor", Client: "ehr", Scope: "user/Observation.rs system/*.cruds patient/Patient.r"}, consent.Principal{
 			Kind: consent.Staff, Subject: "s-doctor", Organisation: "T1", Parents: []string{"ICB"}, Role: "R1", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass},
 			Purpose: "TREAT", Client: "ehr", ClientClass: "confidential", ClientPurposes: []string{"TREAT"}, Scopes: scopes("user/Observation.rs"), Level: 3}},
 	} {
@@ -138,11 +138,10 @@ func TestPrincipal(t *testing.T) {
 	}
 }
 
-// TestOpaque: a token is 256 random bits, tells nothing, and is kept as its
-// hash only.
+// TestOpaque: a token is 256 random bits without a meaning, and the store has only its hash.
 func TestOpaque(t *testing.T) {
-	d := newDesk()
-	one, two := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"}), d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+	d := newTokenDesk()
+	one, two := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"}), d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
 	if len(one) != 43 || one == two {
 		t.Errorf("got %q and %q, want 43 letters each, and not the same", one, two)
 	}
@@ -159,32 +158,32 @@ func TestOpaque(t *testing.T) {
 	}
 }
 
-// TestRefused: what holds no more, never held or came in a wrong way is refused
-// with one text; only what ended is told apart (SMART-410 to 412).
+// TestRefused: expired, unknown and misplaced tokens are refused with one text; only the code of
+// an expired one differs (SMART-410 to 412).
 func TestRefused(t *testing.T) {
 	const need, bad = `Bearer realm="carerecord"`, `Bearer realm="carerecord", error="invalid_token"`
 	for name, c := range map[string]struct {
 		header   func(token string) []string
-		meantime func(*desk)
+		meantime func(*tokenDesk)
 		code     string
 		www      string
 	}{
 		"SMART-412: no token":             {header: func(string) []string { return nil }, code: "login", www: need},
 		"SMART-411: unknown":              {header: func(string) []string { return []string{"Bearer " + strings.Repeat("A", 43)} }, code: "login", www: bad},
-		"one letter is another":           {header: func(tok string) []string { return []string{"Bearer " + other(tok)} }, code: "login", www: bad},
+		"one letter is another":           {header: func(tok string) []string { return []string{"Bearer " + changed(tok)} }, code: "login", www: bad},
 		"SMART-410: two headers":          {header: func(tok string) []string { return []string{"Bearer " + tok, "Bearer " + tok} }, code: "login", www: bad},
 		"another scheme":                  {header: func(tok string) []string { return []string{"Basic " + tok} }, code: "login", www: bad},
 		"no scheme":                       {header: func(tok string) []string { return []string{tok} }, code: "login", www: bad},
-		"no token behind the scheme":      {header: func(string) []string { return []string{"Bearer "} }, code: "login", www: bad},
+		"no token after the scheme":       {header: func(string) []string { return []string{"Bearer "} }, code: "login", www: bad},
 		"white space within":              {header: func(tok string) []string { return []string{"Bearer  " + tok} }, code: "login", www: bad},
-		"SMART-412: ended":                {meantime: func(d *desk) { d.now = d.now.Add(12 * time.Hour) }, code: "expired", www: bad},
-		"ended long ago, and forgotten":   {meantime: func(d *desk) { d.now = d.now.Add(37 * time.Hour) }, code: "login", www: bad},
-		"SMART-411: the client is gone":   {meantime: func(d *desk) { d.policy.Clients = d.policy.Clients[1:] }, code: "login", www: bad},
-		"SMART-411: the person has left":  {meantime: func(d *desk) { d.policy.People = d.policy.People[1:] }, code: "login", www: bad},
-		"a moment before its end it does": {meantime: func(d *desk) { d.now = d.now.Add(12*time.Hour - time.Millisecond) }},
+		"SMART-412: ended":                {meantime: func(d *tokenDesk) { d.now = d.now.Add(12 * time.Hour) }, code: "expired", www: bad},
+		"ended long ago, and forgotten":   {meantime: func(d *tokenDesk) { d.now = d.now.Add(37 * time.Hour) }, code: "login", www: bad},
+		"SMART-411: the client is gone":   {meantime: func(d *tokenDesk) { d.policy.Clients = d.policy.Clients[1:] }, code: "login", www: bad},
+		"SMART-411: the person has left":  {meantime: func(d *tokenDesk) { d.policy.People = d.policy.People[1:] }, code: "login", www: bad},
+		"a moment before its end it does": {meantime: func(d *tokenDesk) { d.now = d.now.Add(12*time.Hour - time.Millisecond) }},
 	} {
-		d := newDesk()
-		token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+		d := newTokenDesk()
+		token := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
 		if c.meantime != nil {
 			c.meantime(d)
 		}
@@ -213,8 +212,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// other is a token that differs in its first letter.
-func other(token string) string {
+// changed returns a token that differs in its first letter.
+func changed(token string) string {
 	first := "A"
 	if token[0] == 'A' {
 		first = "B"
@@ -222,12 +221,12 @@ func other(token string) string {
 	return first + token[1:]
 }
 
-// TestSilentState: a store that does not answer gives no access and blames no
-// token (SMART-413).
-func TestSilentState(t *testing.T) {
-	d := newDesk()
-	token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
-	d.state.silent = true
+// TestUnavailableState: while the store does not answer, no token is accepted, and none is called
+// invalid (SMART-413).
+func TestUnavailableState(t *testing.T) {
+	d := newTokenDesk()
+	token := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
+	d.state.down = true
 	_, err := d.verify("Bearer " + token)
 	var e *fhir.Error
 	if !errors.As(err, &e) || e.Status != 503 || e.Header["Retry-After"] == "" || e.Header["WWW-Authenticate"] != "" {
@@ -235,11 +234,11 @@ func TestSilentState(t *testing.T) {
 	}
 }
 
-// TestTodaysRole: organisation, role and parents are those of the moment of the
-// request, not of the token (CON-1403).
-func TestTodaysRole(t *testing.T) {
-	d := newDesk()
-	token := d.issue(t, smart.Spec{User: "doctor", Client: "ehr"})
+// TestCurrentRole: organisation, role and parents are those at the time of the request, not of
+// the token (CON-1403).
+func TestCurrentRole(t *testing.T) {
+	d := newTokenDesk()
+	token := d.issue(t, smart.TokenRequest{User: "doctor", Client: "ehr"})
 	d.policy.People[0].Organisation, d.policy.People[0].Role = "G1", "gone"
 	p, err := d.verify("Bearer " + token)
 	if err != nil || p.Organisation != "G1" || p.Parents != nil || p.Activities != nil {
@@ -247,24 +246,24 @@ func TestTodaysRole(t *testing.T) {
 	}
 }
 
-// TestNotIssued: nothing is issued beyond what client and person may have.
+// TestNotIssued: no token is issued beyond the rights of the client and the person.
 func TestNotIssued(t *testing.T) {
 	for name, c := range map[string]struct {
-		spec smart.Spec
+		spec smart.TokenRequest
 		want string
 	}{
-		"no such client":                        {smart.Spec{Client: "nobody"}, "no client"},
-		"no such person":                        {smart.Spec{User: "nobody", Client: "ehr"}, "no user"},
-		"a backend acts for no person":          {smart.Spec{User: "doctor", Client: "feed"}, "acts for no person"},
-		"an app needs a person":                 {smart.Spec{Client: "ehr"}, "does not act for"},
-		"a clinician in the app of patients":    {smart.Spec{User: "doctor", Client: "app"}, "does not act for"},
-		"a purpose that is not registered":      {smart.Spec{User: "doctor", Client: "ehr", Purpose: "HRESCH"}, "not registered for the purpose"},
-		"SMART-236: beyond the ceiling":         {smart.Spec{Client: "reader", Scope: "system/Observation.rs"}, "may not have any"},
-		"SMART-242: a level that does not fit":  {smart.Spec{User: "doctor", Client: "ehr", Scope: "patient/*.rs"}, "may not have any"},
-		"a scope that is not understood":        {smart.Spec{User: "doctor", Client: "ehr", Scope: "user/Observation.sr"}, "in that order"},
-		"launch context is refused, not served": {smart.Spec{User: "doctor", Client: "ehr", Patient: "ann-1"}, "not built yet"},
+		"no such client":                        {smart.TokenRequest{Client: "nobody"}, "no client"},
+		"no such person":                        {smart.TokenRequest{User: "nobody", Client: "ehr"}, "no user"},
+		"a backend acts for no person":          {smart.TokenRequest{User: "doctor", Client: "feed"}, "acts for no person"},
+		"an app needs a person":                 {smart.TokenRequest{Client: "ehr"}, "does not act for"},
+		"a clinician in the app of patients":    {smart.TokenRequest{User: "doctor", Client: "app"}, "does not act for"},
+		"a purpose that is not registered":      {smart.TokenRequest{User: "doctor", Client: "ehr", Purpose: "HRESCH"}, "not registered for the purpose"},
+		"SMART-236: beyond the ceiling":         {smart.TokenRequest{Client: "reader", Scope: "system/Observation.rs"}, "may not have any"},
+		"SMART-242: a level that does not fit":  {smart.TokenRequest{User: "doctor", Client: "ehr", Scope: "patient/*.rs"}, "may not have any"},
+		"a scope that is not understood":        {smart.TokenRequest{User: "doctor", Client: "ehr", Scope: "user/Observation.sr"}, "in that order"},
+		"launch context is refused, not served": {smart.TokenRequest{User: "doctor", Client: "ehr", Patient: "ann-1"}, "not built yet"},
 	} {
-		token, err := newDesk().Issue(context.Background(), c.spec)
+		token, err := newTokenDesk().Issue(context.Background(), c.spec)
 		if token != "" || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %q, %v, want an error with %q", name, token, err, c.want)
 		}

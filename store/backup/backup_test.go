@@ -16,13 +16,13 @@ import (
 	"carerecord/store"
 )
 
-// held is a store that exports what it holds, and then perhaps fails.
-type held struct {
+// fakeStore exports its parts, and then fails if fails is set.
+type fakeStore struct {
 	parts []store.Part
 	fails error
 }
 
-func (h held) Export(context.Context) iter.Seq2[store.Part, error] {
+func (h fakeStore) Export(context.Context) iter.Seq2[store.Part, error] {
 	return func(yield func(store.Part, error) bool) {
 		for _, p := range h.parts {
 			if !yield(p, nil) {
@@ -35,12 +35,12 @@ func (h held) Export(context.Context) iter.Seq2[store.Part, error] {
 	}
 }
 
-func (held) Import(context.Context, iter.Seq2[store.Part, error]) error { panic("not asked for") }
+func (fakeStore) Import(context.Context, iter.Seq2[store.Part, error]) error { panic("not called") }
 
-func (held) RenewFeed(context.Context) error { panic("not asked for") }
+func (fakeStore) RenewFeed(context.Context) error { panic("not called") }
 
-func sample() held {
-	var h held
+func sampleStore() fakeStore {
+	var h fakeStore
 	for n := range 50 {
 		d := &store.Doc{Ref: store.Ref{Type: "Patient", ID: fmt.Sprint("p", n)}, Version: uint64(n + 1), Updated: time.UnixMilli(int64(n) * 1234567).UTC(),
 			Seq: uint64(1000 + n), RowID: store.RowID{Partition: 1<<48 - 1, SortKey: store.SortKey{1, 2, 255}}, Source: "RX1", Origin: store.Upserted,
@@ -59,8 +59,8 @@ func sample() held {
 	return h
 }
 
-func TestWhatIsWrittenIsRead(t *testing.T) {
-	h, dir := sample(), filepath.Join(t.TempDir(), "out")
+func TestRoundTrip(t *testing.T) {
+	h, dir := sampleStore(), filepath.Join(t.TempDir(), "out")
 	h.parts[0].Doc.KeyRevision = 7
 	m, err := Write(t.Context(), dir, Manifest{Software: "x", Taken: time.Unix(1, 0).UTC(), PublicURL: "http://record.test"}, h)
 	if err != nil {
@@ -70,7 +70,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(b.Manifest, m); diff != "" || m.Versions != 50 || m.Records != 20 || m.Head != HeadOf(*h.parts[69].Record) {
+	if diff := cmp.Diff(b.Manifest, m); diff != "" || m.Versions != 50 || m.Records != 20 || m.Head != headOf(*h.parts[69].Record) {
 		t.Errorf("manifest (-read +written):\n%s%+v", diff, m)
 	}
 	var got []store.Part
@@ -80,7 +80,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		}
 		got = append(got, p)
 	}
-	h.parts[0].Doc.KeyRevision = 0 // is not copied
+	h.parts[0].Doc.KeyRevision = 0 // not copied
 	if diff := cmp.Diff(got, h.parts); diff != "" {
 		t.Errorf("parts (-read +written):\n%s", diff)
 	}
@@ -92,11 +92,10 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
-// A backup that was cut off, or changed anywhere, is refused before the first
-// part of it is read.
+// A backup that is truncated, or changed anywhere, is refused before its first part is read.
 func TestDamageIsRefused(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
-	if _, err := Write(t.Context(), dir, Manifest{}, sample()); err != nil {
+	if _, err := Write(t.Context(), dir, Manifest{}, sampleStore()); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{partsFile, manifestFile, sumsFile} {
@@ -105,13 +104,13 @@ func TestDamageIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refuse := func(what string, text []byte) {
+		refuse := func(damage string, text []byte) {
 			t.Helper()
 			if err := os.WriteFile(file, text, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := Open(dir); !errors.Is(err, ErrDamaged) {
-				t.Errorf("%s, %s: got %v, want ErrDamaged", name, what, err)
+				t.Errorf("%s, %s: got %v, want ErrDamaged", name, damage, err)
 			}
 		}
 		for at := 0; at < len(whole); at += 1 + len(whole)/50 {
@@ -146,9 +145,9 @@ func TestDamageIsRefused(t *testing.T) {
 	}
 }
 
-// What a store could not finish is no backup.
-func TestBrokenOff(t *testing.T) {
-	h, dir := sample(), t.TempDir()
+// An export that failed leaves no backup.
+func TestInterrupted(t *testing.T) {
+	h, dir := sampleStore(), t.TempDir()
 	h.fails = store.ErrUnavailable
 	if _, err := Write(t.Context(), dir, Manifest{}, h); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("write: got %v, want ErrUnavailable", err)
@@ -158,9 +157,9 @@ func TestBrokenOff(t *testing.T) {
 	}
 }
 
-// FuzzParsePart: a frame is refused, or means what it is written as.
+// FuzzParsePart: a frame is refused, or its part is written as the same frame's.
 func FuzzParsePart(f *testing.F) {
-	for _, p := range sample().parts {
+	for _, p := range sampleStore().parts {
 		f.Add(appendPart(nil, p))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

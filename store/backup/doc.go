@@ -1,13 +1,12 @@
-// Package backup keeps a copy of a store in a folder.
+// Package backup stores a copy of a store in a folder.
 //
-// The folder holds three files: parts.gz, every version of every document and
-// the log, as store.Copier exports them; manifest.json, what it is a copy of; and
-// SHA256SUMS over both, written last, so that a folder without it is a backup
-// that was broken off. sha256sum -c reads it too. The form is of no engine: what
-// was taken from one is restored into the other.
+// The folder has three files. parts.gz has every version of every document and the log, as
+// store.Copier exports them. manifest.json describes the copy. SHA256SUMS has the checksums of
+// both, for sha256sum -c as well; it is written last, so a folder without it is an interrupted
+// backup. The format does not depend on the engine: a backup of one can be restored into another.
 //
-// The sums show damage. They do not show what somebody changed who can write new
-// sums. Bodies lie in the folder as plainly as in the store.
+// The checksums reveal damage. They do not reveal changes by somebody who can write new
+// checksums. Bodies are not encrypted.
 package backup
 
 import (
@@ -29,31 +28,30 @@ const (
 // format is the number of the layout that this package writes.
 const format = 1
 
-// ErrDamaged says that a folder holds no whole backup: a file is missing, cut
-// off or changed.
+// ErrDamaged says that a folder has no complete backup: a file is missing, truncated or changed.
 var ErrDamaged = errors.New("the backup is damaged")
 
-// Manifest says what a backup is a copy of.
+// Manifest describes a backup.
 type Manifest struct {
 	Format   int    `json:"format"`
 	Software string `json:"software"`
-	// Taken is when it was begun: what was acknowledged before is in it.
+	// Taken is when the backup began. It has everything that was acknowledged before.
 	Taken     time.Time `json:"taken"`
 	PublicURL string    `json:"publicURL"`
-	Keying    string    `json:"keying"`
+	Keying    string    `json:"keying"` // the key format of the store; for information
 	Versions  int       `json:"versions"`
 	Records   uint64    `json:"records"` // of the log
-	Head      Head      `json:"head"`    // the last of them
+	Head      Head      `json:"head"`    // the last record
 	Bytes     int64     `json:"bytes"`   // of parts.gz
 }
 
-// Head is a place in the chain of a log.
+// Head is a position in the chain of a log.
 type Head struct {
 	Pos  uint64 `json:"position"`
 	Hash string `json:"hash"` // hexadecimal
 }
 
-// HeadOf writes the place of a record.
-func HeadOf(r store.Record) Head { return Head{Pos: r.Pos, Hash: hex.EncodeToString(r.Hash[:])} }
+// headOf returns the position of a record.
+func headOf(r store.Record) Head { return Head{Pos: r.Pos, Hash: hex.EncodeToString(r.Hash[:])} }
 
-func damaged(what string, err error) error { return fmt.Errorf("%w: %s: %w", ErrDamaged, what, err) }
+func damaged(file string, err error) error { return fmt.Errorf("%w: %s: %w", ErrDamaged, file, err) }

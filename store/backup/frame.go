@@ -14,13 +14,13 @@ const (
 	frameRecord = 'l'
 )
 
-// maxFrame is more than any engine takes for one document.
+// maxFrame is larger than the largest document of any engine.
 const maxFrame = 256 << 20
 
-var errFrame = errors.New("a frame does not read as it was written")
+var errFrame = errors.New("a frame is malformed")
 
-// appendPart appends a part as a frame without its length. Keying is left out:
-// Import does not copy it, so a backup of before there was one is read as one of now.
+// appendPart appends a part as a frame without its length. The KeyRevision is
+// omitted: Import does not copy it.
 func appendPart(b []byte, p store.Part) []byte {
 	if r := p.Record; r != nil {
 		b = binary.AppendUvarint(append(b, frameRecord), r.Pos)
@@ -47,12 +47,12 @@ func appendText[S ~string](b []byte, s S) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// parsePart reads what appendPart wrote. The part keeps nothing of b.
+// parsePart is the inverse of appendPart. The part does not refer to b.
 func parsePart(b []byte) (store.Part, error) {
 	if len(b) == 0 {
 		return store.Part{}, errFrame
 	}
-	r := frame{b: b[1:]}
+	r := frameReader{b: b[1:]}
 	switch b[0] {
 	case frameRecord:
 		rec := &store.Record{Pos: r.uvarint()}
@@ -75,7 +75,7 @@ func parsePart(b []byte) (store.Part, error) {
 				d.Keys = append(d.Keys, store.Key(r.text()))
 			}
 		} else {
-			r.bad = true
+			r.short = true
 		}
 		if d.Origin != store.Deleted {
 			d.Body = append([]byte{}, r.b...)
@@ -85,22 +85,22 @@ func parsePart(b []byte) (store.Part, error) {
 	return store.Part{}, errFrame
 }
 
-// frame takes a frame apart and remembers whether it ran short.
-type frame struct {
-	b   []byte
-	bad bool
+// frameReader reads the fields of a frame, and remembers whether it was too short.
+type frameReader struct {
+	b     []byte
+	short bool
 }
 
-func (f *frame) fault() error {
-	if f.bad {
+func (f *frameReader) fault() error {
+	if f.short {
 		return errFrame
 	}
 	return nil
 }
 
-func (f *frame) bytes(n uint64) []byte {
+func (f *frameReader) bytes(n uint64) []byte {
 	if n > uint64(len(f.b)) {
-		f.bad, f.b = true, nil
+		f.short, f.b = true, nil
 		return nil
 	}
 	v := f.b[:n]
@@ -108,22 +108,22 @@ func (f *frame) bytes(n uint64) []byte {
 	return v
 }
 
-func (f *frame) text() string { return string(f.bytes(f.uvarint())) }
+func (f *frameReader) text() string { return string(f.bytes(f.uvarint())) }
 
-func (f *frame) uvarint() uint64 {
+func (f *frameReader) uvarint() uint64 {
 	v, n := binary.Uvarint(f.b)
 	if n <= 0 {
-		f.bad, f.b = true, nil
+		f.short, f.b = true, nil
 		return 0
 	}
 	f.b = f.b[n:]
 	return v
 }
 
-func (f *frame) varint() int64 {
+func (f *frameReader) varint() int64 {
 	v, n := binary.Varint(f.b)
 	if n <= 0 {
-		f.bad, f.b = true, nil
+		f.short, f.b = true, nil
 		return 0
 	}
 	f.b = f.b[n:]

@@ -20,14 +20,14 @@ import (
 	"carerecord/store"
 )
 
-// Backup is a whole backup in a folder.
+// Backup is a complete backup in a folder.
 type Backup struct {
 	Manifest Manifest
 	dir      string
 	sum      string // of parts.gz
 }
 
-// Open reads the whole folder. ErrDamaged: it is not as it was written.
+// Open reads the whole folder and verifies its checksums. It returns ErrDamaged if they differ.
 func Open(dir string) (*Backup, error) {
 	sums, err := readSums(dir)
 	if err != nil {
@@ -37,7 +37,7 @@ func Open(dir string) (*Backup, error) {
 		if got, err := sumOf(filepath.Join(dir, name)); err != nil {
 			return nil, damaged(name, err)
 		} else if got != want {
-			return nil, damaged(name, errors.New("it does not have the sum that was written down"))
+			return nil, damaged(name, errors.New("its checksum is not that of SHA256SUMS"))
 		}
 	}
 	b := &Backup{dir: dir, sum: sums[partsFile]}
@@ -87,20 +87,20 @@ func sumOf(name string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// Parts yields what the backup holds, for store.Copier. Files that changed since
-// Open end it with ErrDamaged.
+// Parts yields the content of the backup, for store.Copier. It ends with ErrDamaged if the files
+// have changed since Open.
 func (b *Backup) Parts() iter.Seq2[store.Part, error] {
 	return func(yield func(store.Part, error) bool) {
-		if err := b.read(yield); err != nil && !errors.Is(err, errEnough) {
+		if err := b.readParts(yield); err != nil && !errors.Is(err, errStopped) {
 			yield(store.Part{}, damaged(partsFile, err))
 		}
 	}
 }
 
-// errEnough says that the caller of Parts wants no more.
-var errEnough = errors.New("enough")
+// errStopped says that the caller of Parts stopped the iteration.
+var errStopped = errors.New("stopped")
 
-func (b *Backup) read(yield func(store.Part, error) bool) error {
+func (b *Backup) readParts(yield func(store.Part, error) bool) error {
 	f, err := os.Open(filepath.Join(b.dir, partsFile))
 	if err != nil {
 		return err
@@ -128,19 +128,19 @@ func (b *Backup) read(yield func(store.Part, error) bool) error {
 			versions++
 		}
 		if !yield(p, nil) {
-			return errEnough
+			return errStopped
 		}
 	}
 	if _, err := io.Copy(io.Discard, raw); err != nil {
 		return err
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != b.sum || versions != b.Manifest.Versions || records != b.Manifest.Records {
-		return fmt.Errorf("%d versions and %d records are in it, the manifest says %d and %d", versions, records, b.Manifest.Versions, b.Manifest.Records)
+		return fmt.Errorf("it has %d versions and %d records; the manifest says %d and %d", versions, records, b.Manifest.Versions, b.Manifest.Records)
 	}
 	return nil
 }
 
-// readPart reads one frame; io.EOF behind the last.
+// readPart reads one frame. It returns io.EOF after the last.
 func readPart(in *bufio.Reader) (store.Part, error) {
 	length, err := binary.ReadUvarint(in)
 	if err != nil {

@@ -17,26 +17,26 @@ import (
 	"carerecord/store"
 )
 
-// Write copies a store into a folder, which it makes; one that holds anything is
-// refused. m says where the copy comes from; Write fills in the rest. Writers of
-// the store go on meanwhile. After an error the folder holds no backup.
+// Write copies a store, which may be written to at the same time, into a folder. It creates the
+// folder, or refuses one that is not empty. The caller sets the origin of the copy in m; Write
+// sets the other fields. After an error the folder is not a backup.
 func Write(ctx context.Context, dir string, m Manifest, from store.Copier) (Manifest, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return m, fmt.Errorf("make the folder of a backup: %w", err)
 	}
-	there, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return m, fmt.Errorf("look into the folder of a backup: %w", err)
+		return m, fmt.Errorf("read the folder of a backup: %w", err)
 	}
-	if len(there) > 0 {
-		return m, fmt.Errorf("%s is not empty: a backup has a folder of its own", dir)
+	if len(entries) > 0 {
+		return m, fmt.Errorf("%s is not empty: a backup needs a folder of its own", dir)
 	}
 	m.Format = format
-	parts, err := create(dir, partsFile)
+	parts, err := createFile(dir, partsFile)
 	if err != nil {
 		return m, err
 	}
-	if err := errors.Join(m.parts(ctx, parts, from), parts.close()); err != nil {
+	if err := errors.Join(m.writeParts(ctx, parts, from), parts.close()); err != nil {
 		return m, fmt.Errorf("write %s: %w", partsFile, err)
 	}
 	m.Bytes = parts.n
@@ -44,19 +44,19 @@ func Write(ctx context.Context, dir string, m Manifest, from store.Copier) (Mani
 	if err != nil {
 		return m, err
 	}
-	manifest, err := whole(dir, manifestFile, append(text, '\n'))
+	manifest, err := writeFile(dir, manifestFile, append(text, '\n'))
 	if err != nil {
 		return m, err
 	}
 	sums := fmt.Sprintf("%x  %s\n%x  %s\n", manifest.sum.Sum(nil), manifestFile, parts.sum.Sum(nil), partsFile)
-	if _, err := whole(dir, sumsFile, []byte(sums)); err != nil {
+	if _, err := writeFile(dir, sumsFile, []byte(sums)); err != nil {
 		return m, err
 	}
 	return m, syncFolder(dir)
 }
 
-// parts writes what the store exports, compressed, each frame behind its length.
-func (m *Manifest) parts(ctx context.Context, out io.Writer, from store.Copier) error {
+// writeParts writes the exported parts, compressed, each frame after its length.
+func (m *Manifest) writeParts(ctx context.Context, out io.Writer, from store.Copier) error {
 	buffered := bufio.NewWriterSize(out, 1<<20)
 	zip, err := gzip.NewWriterLevel(buffered, gzip.BestSpeed)
 	if err != nil {
@@ -83,38 +83,38 @@ func (m *Manifest) parts(ctx context.Context, out io.Writer, from store.Copier) 
 			return err
 		}
 	}
-	m.Head = HeadOf(head)
+	m.Head = headOf(head)
 	return errors.Join(zip.Close(), buffered.Flush())
 }
 
-// file is a file on its way to the disk, with its sum.
-type file struct {
+// outputFile is a file that is being written, with its checksum.
+type outputFile struct {
 	f   *os.File
 	sum hash.Hash
 	n   int64
 }
 
-func create(dir, name string) (*file, error) {
+func createFile(dir, name string) (*outputFile, error) {
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("write a backup: %w", err)
 	}
-	return &file{f: f, sum: sha256.New()}, nil
+	return &outputFile{f: f, sum: sha256.New()}, nil
 }
 
 // Write implements io.Writer.
-func (f *file) Write(b []byte) (int, error) {
+func (f *outputFile) Write(b []byte) (int, error) {
 	n, err := f.f.Write(b)
 	f.sum.Write(b[:n])
 	f.n += int64(n)
 	return n, err
 }
 
-func (f *file) close() error { return errors.Join(f.f.Sync(), f.f.Close()) }
+func (f *outputFile) close() error { return errors.Join(f.f.Sync(), f.f.Close()) }
 
-// whole writes a small file.
-func whole(dir, name string, text []byte) (*file, error) {
-	f, err := create(dir, name)
+// writeFile writes a small file and syncs it.
+func writeFile(dir, name string, text []byte) (*outputFile, error) {
+	f, err := createFile(dir, name)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (e *Everything) param(s *search.Service, param search.Param) error {
 	case param.Name == "_type":
 		for _, typ := range strings.Split(param.Value, ",") {
 			if !r4.IsResource(typ) {
-				return fhir.Fault(400, "value", "_type: there is no resource type %q.", typ)
+				return fhir.Fault(400, "value", "_type: %q is not a resource type.", typ)
 			}
 			e.Types = append(e.Types, typ)
 		}
@@ -94,7 +94,7 @@ func (e *Everything) param(s *search.Service, param search.Param) error {
 		}
 		e.count, e.countOnly = min(n, s.Limits.PageMaximum), n == 0
 	default:
-		return search.NotSupported(param, "is no parameter of $everything")
+		return search.NotSupported(param, "is not a parameter of $everything")
 	}
 	return nil
 }

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"carerecord/cmd/carerecord/internal/node"
+	"carerecord/consent/audit"
+	"carerecord/store"
+	"carerecord/store/pebble"
+)
+
+// command is one run of a command of the command line.
+type command struct {
+	name   string
+	exempt string // why it leaves no record
+	store  string // folder; empty for that of the test
+	args   []string
+	fails  bool
+	leaves string // interaction
+}
+
+const organization = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
+
+// makeDemo makes an empty demonstration in a folder.
+func makeDemo(t *testing.T, dir string) {
+	t.Helper()
+	address, err := node.ParseAddress("pebble:" + dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := node.Config{Address: address, PublicURL: "http://record.test", Auth: node.AuthDemo, Log: slog.New(slog.DiscardHandler)}
+	if err := cfg.FillFolders(); err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "policy", "demo"), []byte(cfg.PublicURL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recordsAfter returns the records of an audit trail after a position.
+func recordsAfter(t *testing.T, log store.Log, from uint64) (out []audit.Record, last uint64) {
+	t.Helper()
+	last = from
+	for stored, err := range log.Records(context.Background(), from+1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r audit.Record
+		if err := json.Unmarshal(stored.Payload, &r); err != nil {
+			t.Fatal(err)
+		}
+		out, last = append(out, r), stored.Pos
+	}
+	return out, last
+}
+
+// operationOf returns the operation that a record is about.
+func operationOf(r audit.Record) string {
+	if r.Interaction == audit.OperationRefused {
+		return r.Type
+	}
+	return r.Interaction
+}
+
+// TestCommandsAreRecorded walks the table of commands: each that opens a store leaves a
+// record in its trail (AUD-101).
+func TestCommandsAreRecorded(t *testing.T) {
+	dir, restored := t.TempDir(), t.TempDir()
+	store := "pebble:" + dir
+	makeDemo(t, dir)
+	if err := os.CopyFS(filepath.Join(restored, "policy"), os.DirFS(filepath.Join(dir, "policy"))); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "bundle.json")
+	if err := os.WriteFile(file, []byte(organization), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(t.TempDir(), "backup")
+	commands := []command{
+		{name: "load", args: []string{"--source", "XAC01", file}, leaves: "transaction"},
+		{name: "token", args: []string{"--client", "demo-feed"}, leaves: "token-issue"},
+		{name: "token", args: []string{"--client", "nobody"}, fails: true, leaves: "token-issue"},
+		{name: "audit verify", leaves: "audit-verify"},
+		{name: "verify", leaves: "verify"},
+		{name: "reindex", leaves: "reindex"},
+		{name: "reindex", args: []string{"--status"}, leaves: "reindex-status"},
+		{name: "explain", args: []string{"Patient?family=x"}, leaves: "explain"},
+		{name: "backup", args: []string{"--out", backup}, leaves: "backup"},
+		{name: "restore", store: restored, args: []string{backup}, leaves: "restore"},
+		{name: "restore", args: []string{backup}, fails: true, leaves: "restore"}, // not empty
+		{name: "restore", store: restored, args: []string{"--confirm-from", "2999-01-01T00:00:00Z"}, fails: true, leaves: "confirm-restore"},
+		{name: "restore", store: restored, args: []string{"--confirm-from", "2026-01-01T00:00:00Z"}, leaves: "confirm-restore"},
+		{name: "serve", exempt: "each request has a record: TestEveryRouteIsRecorded, TestOperationsAreRecorded, TestAdminIsRecorded"},
+		{name: "health", exempt: "it opens no store"},
+		{name: "synth", exempt: "it opens no store"},
+		{name: "bench", exempt: "it makes stores of its own"},
+		{name: "help", exempt: "it opens no store"},
+	}
+	parser, err := newParser(t.Context(), &cli{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range parser.Model.Leaves(false) {
+		if name := strings.TrimPrefix(leaf.Path(), "carerecord "); !slices.ContainsFunc(commands, func(c command) bool { return name == c.name }) {
+			t.Errorf("AUD-101: this test runs no command %q", name)
+		}
+	}
+	last := map[string]uint64{}
+	for _, c := range commands {
+		if c.exempt != "" {
+			continue
+		}
+		at, folder := store, dir
+		if c.store != "" {
+			at, folder = "pebble:"+c.store, c.store
+		}
+		err := run(t.Context(), append(append(strings.Fields(c.name), "--store", at), c.args...), io.Discard, io.Discard)
+		if (err != nil) != c.fails {
+			t.Errorf("carerecord %s %v: got %v", c.name, c.args, err)
+		}
+		e, err := pebble.Open(pebble.Config{Dir: filepath.Join(folder, "db"), Clock: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, pos := recordsAfter(t, e, last[folder])
+		last[folder] = pos
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		outcome := map[bool]string{false: "permit", true: "refuse"}[c.fails]
+		if !slices.ContainsFunc(records, func(r audit.Record) bool { return operationOf(r) == c.leaves && r.Decision.Outcome == outcome }) {
+			t.Errorf("AUD-101: carerecord %s %v: got the records %+v, want one of %s that says %s", c.name, c.args, records, c.leaves, outcome)
+		}
+		for _, r := range records {
+			if r.Recorded.Before(time.Now().Add(-time.Hour)) && c.name != "restore" {
+				t.Errorf("AUD-105: carerecord %s: recorded at %s", c.name, r.Recorded)
+			}
+		}
+	}
+}

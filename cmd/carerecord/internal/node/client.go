@@ -1,0 +1,76 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/user"
+)
+
+// operatorHeader is the header in which a command says who runs it.
+const operatorHeader = "Carerecord-Operator"
+
+// operatorName returns the name of the user who runs this process.
+func operatorName() string {
+	u, err := user.Current()
+	if err != nil {
+		return "unknown"
+	}
+	return u.Username
+}
+
+// client sends operations to the server that holds a store.
+type client struct{ http *http.Client }
+
+// dial connects to the server on this machine that holds the store; nil if there is none.
+func dial(cfg Config) *client {
+	file := cfg.socketFile()
+	conn, err := net.Dial("unix", file)
+	if err != nil {
+		return nil
+	}
+	conn.Close()
+	return &client{&http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", file)
+	}}}}
+}
+
+// send sends one operation and returns the body of a 200. Every other status is an error with
+// the body as its text.
+func (c *client) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	q, err := http.NewRequestWithContext(ctx, method, "http://carerecord"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	q.Header.Set(operatorHeader, operatorName())
+	resp, err := c.http.Do(q)
+	if err != nil {
+		return nil, fmt.Errorf("send to the running server: %w", err)
+	}
+	defer resp.Body.Close()
+	out, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read from the running server: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s", bytes.TrimSpace(out))
+	}
+	return out, nil
+}
+
+// sendJSON sends one operation without a body and decodes the answer.
+func (c *client) sendJSON(ctx context.Context, method, path string, into any) error {
+	out, err := c.send(ctx, method, path, nil)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, into); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"carerecord/conformance/synth"
+	"carerecord/consent"
+	"carerecord/consent/policy"
+	"carerecord/fhir/validate"
+	"carerecord/store"
+)
+
+// writeSamplePolicy writes the policy of the sample region into a folder that has none.
+func writeSamplePolicy(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "clients.json")); err == nil {
+		return nil
+	}
+	return samplePolicy().Save(dir)
+}
+
+func samplePolicy() *policy.Folder {
+	scopes := "user/*.cruds"
+	f := &policy.Folder{
+		Agreement: policy.Agreement{Relationship: policy.RelationshipAssumed},
+		Roles: []policy.Role{
+			{Code: "R0260", Name: "General medical practitioner", Activities: []string{policy.ActivityRead, policy.ActivityOptOut, policy.ActivityBreakGlass}},
+			{Code: "R0050", Name: "Consultant", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
+			{Code: "R0600", Name: "Community nurse", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
+			{Code: "R0790", Name: "Ward clerk", Activities: []string{policy.ActivityRead}},
+		},
+		People: []policy.Person{
+			{User: "gp", Subject: "900000000101", Kind: "clinician", Organisation: synth.Practice, Role: "R0260", Level: 3},
+			{User: "consultant", Subject: "900000000102", Kind: "clinician", Organisation: synth.Acute, Role: "R0050", Level: 3},
+			{User: "clerk", Subject: "900000000103", Kind: "clinician", Organisation: synth.Acute, Role: "R0790", Level: 3},
+			{User: "nurse", Subject: "900000000104", Kind: "clinician", Organisation: synth.Community, Role: "R0600", Level: 3},
+			{User: "patient", Subject: "nhs-login-201", Kind: "patient", Patient: synth.SampleNHSNumber(), Level: 9},
+		},
+		Clients: []policy.Client{
+			{ID: "demo-ehr", Name: "Sample EHR", Kind: "confidential", People: []string{"clinician"}, Purposes: []string{"TREAT"}, Scopes: scopes},
+			{ID: "demo-app", Name: "Sample app", Kind: "public", People: []string{"clinician", "patient"}, Purposes: []string{"TREAT", "PATRQT"},
+				Scopes: "patient/*.cruds user/*.cruds"},
+			{ID: "demo-operator", Name: "Operator of the record", Kind: "backend", Purposes: []string{"HOPERAT"},
+				Scopes: "carerecord/operations system/SearchParameter.cruds"},
+		},
+	}
+	for _, o := range synth.Sources() { // a larger region can be loaded as well
+		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
+		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
+		f.Clients = append(f.Clients, policy.Client{ID: o.ClientID, Name: "Source system of " + o.Name, Kind: "backend", Organisation: o.ODS,
+			Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: o.IDPrefix})
+	}
+	return f
+}
+
+// regionPatients is how many patients the sample region has.
+const regionPatients = 100
+
+// demoLoadedKey is the State key of a store into which the sample region was loaded.
+const demoLoadedKey = "demo/loaded"
+
+// loadDemo loads the sample region into a store that is new, and prints how to try it.
+func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
+	if err := n.cfg.markDemo(); err != nil {
+		return err
+	}
+	_, err := n.engine.Lookup(ctx, demoLoadedKey)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("read whether the sample region is loaded: %w", err)
+	}
+	if err != nil && n.restored == nil {
+		if err := n.loadRegion(ctx); err != nil {
+			return err
+		}
+	}
+	id, err := n.guard.PatientByNHS(ctx, synth.SampleNHSNumber())
+	if err != nil {
+		return err
+	}
+	return n.printWelcome(welcome, id)
+}
+
+func (n *Node) loadRegion(ctx context.Context) error {
+	n.log.Info("loading the sample region", "patients", regionPatients)
+	resources := 0
+	for b := range synth.Sample(synth.Config{Patients: regionPatients, Seed: 1}) {
+		out := n.loadBundle(ctx, b.Source, "", b.Body, validate.Strict)
+		if len(out.Refused) > 0 || out.Failed != "" {
+			return fmt.Errorf("load the sample region: %v %s", out.Refused, out.Failed)
+		}
+		resources += out.Resources
+	}
+	n.log.Info("the sample region is loaded", "resources", resources)
+	if err := n.engine.Insert(ctx, demoLoadedKey, []byte("1"), never); err != nil && !errors.Is(err, store.ErrExists) {
+		return fmt.Errorf("mark the sample region: %w", err)
+	}
+	return nil
+}
+
+// printWelcome prints the organisations, their source systems, the sample patient, and the first
+// lines of the README's example.
+func (n *Node) printWelcome(w io.Writer, patient string) error {
+	fmt.Fprintf(w, "\nThe sample region. Organisations, each with its source system and the prefix of that system's ids:\n")
+	for _, o := range synth.Organisations() {
+		fmt.Fprintf(w, "  %-6s %-28s client %-20s prefix %s\n", o.ODS, o.Name, o.ClientID, o.IDPrefix)
+	}
+	_, err := fmt.Fprintf(w, `The patient "patient" is Patient/%s, NHS number %s.
+
+Paste into another shell:
+  export CARERECORD_STORE=%q
+  export BASE=%s/fhir PATIENT=%s
+  T=$(bin/carerecord token --user consultant --client demo-ehr)
+  curl -s -H "Authorization: Bearer $T" "$BASE/Observation?patient=Patient/$PATIENT&_count=2"
+
+`, patient, synth.SampleNHSNumber(), n.cfg.Address.text, n.cfg.PublicURL, patient)
+	return err
+}

@@ -1,0 +1,177 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
+	"carerecord/fhir/index"
+	"carerecord/fhir/rest"
+	"carerecord/fhir/search"
+	"carerecord/interop/smart"
+)
+
+// Node is an opened record with the parts that serve it. No other process may write to it until
+// Close.
+type Node struct {
+	*heldStore
+	guard  *consent.Guard
+	policy *policy.Folder // nil under --auth off
+	search *search.Service
+	trail  *audit.Writer // nil under AuthOff
+	tokens *smart.Tokens // nil under --auth off
+	rest   *rest.Server
+
+	unidentified     audit.UnidentifiedLimiter // requests without a valid token
+	unidentifiedRate int                       // how many of them an address may send a second; 0 is no limit
+}
+
+// Open opens a record. The folders of cfg must be set (Config.FillFolders).
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if cfg.Limits == nil {
+		limits := DefaultLimits()
+		cfg.Limits = &limits
+	}
+	k, folder, err := cfg.readFolders()
+	if err != nil {
+		if cfg.Engine != nil {
+			err = errors.Join(err, cfg.Engine.Close())
+		}
+		return nil, err
+	}
+	h, err := hold(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{heldStore: h, policy: folder}
+	n.audited = cfg.Auth.audited()
+	n.engine = cfg.observers.wrap(n.engine)
+	if err := n.wire(ctx, k); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+// readFolders reads the keys and, on a guarded record, the policy. A demonstration gets those
+// that are missing.
+func (c *Config) readFolders() (keys, *policy.Folder, error) {
+	if c.Auth == AuthDemo {
+		if err := writeSamplePolicy(c.PolicyDir); err != nil {
+			return keys{}, nil, err
+		}
+	}
+	k, err := loadKeys(c.KeysDir, c.Auth.makesKeys())
+	if err != nil || !c.Auth.guarded() {
+		return k, nil, err
+	}
+	folder, err := policy.Load(c.PolicyDir)
+	if err != nil {
+		return k, nil, err
+	}
+	if folder.Agreement.Relationship == policy.RelationshipAssumed && c.Auth != AuthDemo {
+		return k, nil, errors.New("the agreement assumes every legitimate relationship: that is accepted with --demo only")
+	}
+	return k, folder, nil
+}
+
+// Close gives the right to write back and closes the engine.
+func (n *Node) Close() error { return n.close() }
+
+// wire makes the parts over an opened engine.
+func (n *Node) wire(ctx context.Context, k keys) error {
+	if err := n.readRestoreMark(ctx); err != nil {
+		return err
+	}
+	x, err := n.openGuard(ctx)
+	if err != nil {
+		return err
+	}
+	limits := n.cfg.Limits
+	sealer, err := search.NewTokenSealer(k.page, limits.pageLife, time.Now, n.engine)
+	if err != nil {
+		return err
+	}
+	verify, err := n.openTrail(ctx, k)
+	if err != nil {
+		return err
+	}
+	base := n.cfg.PublicURL + "/fhir"
+	n.unidentifiedRate = limits.rest.UnidentifiedRate
+	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
+	n.rest, err = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
+		Verify: verify, Audit: n.trail, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, Clock: time.Now, Log: n.log,
+		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
+	return err
+}
+
+// openGuard opens the guard with an indexer, and checks that the documents have the keys that
+// the indexer makes.
+func (n *Node) openGuard(ctx context.Context) (*index.Indexer, error) {
+	words, err := reindex.WordsIndexed(ctx, n.engine)
+	if err != nil {
+		return nil, err
+	}
+	if n.cfg.WordIndex != nil {
+		words = *n.cfg.WordIndex
+	}
+	x, err := index.New(index.Config{Base: n.cfg.PublicURL + "/fhir", Clock: time.Now, IndexWords: words})
+	if err != nil {
+		return nil, err
+	}
+	n.guard, err = consent.Open(ctx, consent.Config{Store: n.engine, State: n.engine, Index: x, Policy: n.policy, Clock: time.Now,
+		PublicURL: n.cfg.PublicURL, Integrity: n.cfg.Integrity, Unguarded: !n.cfg.Auth.guarded(), TraceStep: n.cfg.observers.decision})
+	if err != nil {
+		return nil, err
+	}
+	err = reindex.New(n.guard, n.engine, time.Now).CheckKeyFormat(ctx)
+	if errors.Is(err, reindex.ErrKeyFormat) {
+		if n.cfg.otherKeyFormat {
+			return x, nil
+		}
+		err = fmt.Errorf("%w: first run carerecord reindex --store %s, with those flags of this command that it has as well", err, n.cfg.Address)
+	}
+	return x, err
+}
+
+// openTrail opens the audit trail and returns the verifier of requests' tokens.
+func (n *Node) openTrail(ctx context.Context, k keys) (rest.Verifier, error) {
+	var err error
+	if n.cfg.Auth.audited() {
+		if n.trail, err = audit.New(n.engine, k.audit, time.Second); err != nil {
+			return nil, err
+		}
+	} else if err := n.refuseAudited(ctx); err != nil {
+		return nil, err
+	}
+	if n.cfg.Auth.guarded() {
+		n.tokens = smart.New(smart.Config{State: n.engine, Policy: n.policy, PatientByNHS: n.guard.PatientByNHS, Clock: time.Now})
+		return n.tokens.Verify, nil
+	}
+	return func(context.Context, http.Header, string) (consent.Principal, error) {
+		return consent.Principal{Kind: consent.System}, nil
+	}, nil
+}
+
+// refuseAudited fails if the store has an audit trail: it is never served without one (AUD-101).
+func (n *Node) refuseAudited(ctx context.Context) error {
+	head, err := n.engine.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("read the head of the audit trail: %w", err)
+	}
+	if head.Pos > 0 {
+		return errors.New("this store has an audit trail: it cannot be served with --auth off")
+	}
+	return nil
+}
+
+// Handler answers clients: health requests, and everything else as FHIR. Unknown paths are
+// refused and recorded by the FHIR server.
+func (n *Node) Handler() http.Handler {
+	return n.healthRoutes().before(n.rest.Handler())
+}

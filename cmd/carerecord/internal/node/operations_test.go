@@ -1,0 +1,202 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"carerecord/consent"
+	"carerecord/consent/audit"
+	"carerecord/interop/smart"
+	"carerecord/store"
+)
+
+// demo returns the Config of an empty demonstration in a folder.
+func demo(t *testing.T, dir string) Config {
+	t.Helper()
+	cfg := Config{Address: Address{text: "pebble:" + dir, folder: dir}, PublicURL: "http://record.test", Auth: AuthDemo, Log: slog.New(slog.DiscardHandler)}
+	if err := cfg.FillFolders(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(writeSamplePolicy(cfg.PolicyDir), cfg.markDemo()); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// recordsAfter returns the records of an audit trail after a position.
+func recordsAfter(t *testing.T, e store.Engine, from uint64) (out []audit.Record, last uint64) {
+	t.Helper()
+	last = from
+	for stored, err := range e.Records(context.Background(), from+1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r audit.Record
+		if err := json.Unmarshal(stored.Payload, &r); err != nil {
+			t.Fatal(err)
+		}
+		out, last = append(out, r), stored.Pos
+	}
+	return out, last
+}
+
+// operationOf returns the operation that a record is about.
+func operationOf(r audit.Record) string {
+	if r.Interaction == audit.OperationRefused {
+		return r.Type
+	}
+	return r.Interaction
+}
+
+const loaded = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
+
+// TestOperationsAreRecorded walks the table of operations on the socket: each leaves a record,
+// permitted or refused, and no record has a token (AUD-101).
+func TestOperationsAreRecorded(t *testing.T) {
+	s := demo(t, t.TempDir())
+	r, err := Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	h := r.operationsHandler()
+	requests := map[string][]struct {
+		query, body, outcome string
+	}{
+		"POST /token":           {{"", `{"Client":"demo-feed"}`, "permit"}, {"", `{"Client":"nobody"}`, "refuse"}, {"", `{`, "refuse"}},
+		"GET /audit":            {{"", "", "permit"}},
+		"GET /reindex":          {{"", "", "permit"}},
+		"POST /reindex":         {{"?rate=-1", "", "permit"}, {"?rate=x", "", "refuse"}},
+		"GET /explain":          {{"?search=" + url.QueryEscape("Patient?family=x"), "", "permit"}, {"?search=x/y", "", "refuse"}},
+		"POST /backup":          {{"?out=" + url.QueryEscape(t.TempDir()), "", "permit"}, {"?out=" + url.QueryEscape(s.PolicyDir), "", "fail"}},
+		"POST /restore/confirm": {{"?from=2026-01-01T00:00:00Z", "", "refuse"}, {"?from=x", "", "refuse"}},
+		"POST /load":            {{"?source=XAC01&validation=strict", loaded, "permit"}, {"?source=NONE&validation=strict", loaded, "refuse"}, {"?validation=x", loaded, "refuse"}},
+		"/":                     {{"none", "", "refuse"}},
+	}
+	var last uint64
+	for _, op := range r.operations() {
+		if len(requests[op.pattern]) == 0 {
+			t.Errorf("AUD-101: no request of this test asks %s", op.pattern)
+		}
+		for _, c := range requests[op.pattern] {
+			method, path, found := strings.Cut(op.pattern, " ")
+			if !found {
+				method, path = http.MethodGet, op.pattern
+			}
+			q := httptest.NewRequest(method, path+c.query, strings.NewReader(c.body))
+			q.Header.Set(operatorHeader, "op")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, q)
+			var records []audit.Record
+			records, last = recordsAfter(t, r.engine, last)
+			recorded := slices.ContainsFunc(records, func(a audit.Record) bool {
+				return a.Decision.Outcome == c.outcome && (operationOf(a) == op.name || op.name == "load" && a.Interaction == "transaction")
+			})
+			if !recorded {
+				t.Errorf("AUD-101: %s%s: got %d %.200s and the records %+v, want one of %s that says %s", op.pattern, c.query, w.Code, w.Body, records, op.name, c.outcome)
+			}
+			if text, _ := json.Marshal(records); op.name == "token-issue" && w.Code == 200 && (strings.Contains(string(text), w.Body.String()) || !strings.Contains(string(text), `"type":"token/`)) {
+				t.Errorf("AUD-101: %s: the record holds the token or not its id: %s", op.pattern, text)
+			}
+		}
+	}
+}
+
+// TestAdminIsRecorded: every request below /admin has a record, known or not, and every
+// refused one; on a restored store an operator is refused like everybody (AUD-101, CON-206).
+func TestAdminIsRecorded(t *testing.T) {
+	s := demo(t, t.TempDir())
+	r, err := Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	token := func(request smart.TokenRequest) string {
+		t.Helper()
+		token, err := r.tokens.Issue(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	operator, gp := token(smart.TokenRequest{Client: "demo-operator"}), token(smart.TokenRequest{User: "gp", Client: "demo-ehr"})
+	paths := []string{"GET /admin/none", "POST /admin/reindex"}
+	for pattern := range r.operatorRoutes() {
+		paths = append(paths, pattern)
+	}
+	var last uint64
+	address := 0
+	ask := func(pattern, query string, tokens ...string) (*httptest.ResponseRecorder, []audit.Record) {
+		t.Helper()
+		method, path, _ := strings.Cut(pattern, " ")
+		q := httptest.NewRequest(method, path+query, nil)
+		address++
+		q.RemoteAddr = fmt.Sprintf("192.0.2.%d:9", address)
+		for _, token := range tokens {
+			q.Header.Add("Authorization", "Bearer "+token)
+		}
+		w := httptest.NewRecorder()
+		r.operatorHandler().ServeHTTP(w, q)
+		var records []audit.Record
+		records, last = recordsAfter(t, r.engine, last)
+		if text, _ := json.Marshal(records); strings.Contains(string(text), operator) || strings.Contains(string(text), gp) {
+			t.Errorf("SMART-410: %s: a record holds a token: %s", pattern, text)
+		}
+		return w, records
+	}
+	for _, restored := range []bool{false, true} {
+		r.unconfirmed.Store(restored)
+		for _, pattern := range paths {
+			_, known := r.operatorRoutes()[pattern]
+			for _, c := range []struct {
+				name    string
+				query   string
+				tokens  []string
+				refused int
+				reason  string
+			}{
+				{"operator", "", []string{operator}, 0, ""},
+				{"gp", "", []string{gp}, 403, consent.ScopeNotGranted},
+				{"nobody", "", nil, 401, ""},
+				{"an unknown token", "", []string{"x"}, 401, ""},
+				{"two headers", "", []string{operator, operator}, 401, "TOKEN_LEAKED"},
+				{"a token in the URL", "?access_token=" + operator, nil, 400, "TOKEN_LEAKED"},
+			} {
+				w, records := ask(pattern, c.query, c.tokens...)
+				status := c.refused
+				switch {
+				case restored && (status == 0 || status == 403):
+					status = 503
+				case status != 0:
+				case known:
+					status = 200
+				case strings.HasPrefix(pattern, "POST"):
+					status = 405
+				default:
+					status = 404
+				}
+				if w.Code != status || len(records) != 1 || records[0].Status != status || (c.refused != 0 || restored) && records[0].Decision.Outcome == "permit" ||
+					c.reason != "" && !(restored && c.refused == 403) && records[0].Decision.Reason != c.reason {
+					t.Errorf("AUD-101: restored %v: %s asks %s: got %d %s with %+v, want %d with one record", restored, c.name, pattern, w.Code, w.Body, records, status)
+				}
+			}
+		}
+	}
+	r.unconfirmed.Store(false)
+	for n := range 5 { // of one address within a second there is one record
+		address = 200
+		_, records := ask("GET /admin/reindex", "", "x")
+		if len(records) > 1 || n == 0 && len(records) != 1 {
+			t.Errorf("AUD-101: request %d of an address without a valid token has %d records", n+1, len(records))
+		}
+	}
+}

@@ -1,6 +1,0 @@
-//go:build race
-
-package main
-
-// raced says that the race detector is on: long tests are made short.
-const raced = true

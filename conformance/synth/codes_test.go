@@ -1,0 +1,103 @@
+package synth_test
+
+import (
+	"strings"
+	"testing"
+
+	"carerecord/conformance/synth"
+)
+
+// TestCodesHaveTheirCheckDigits: SNOMED CT and dm+d identifiers end in their Verhoeff digit, LOINC
+// codes in their Luhn digit. Nine of ten invented codes fail this.
+func TestCodesHaveTheirCheckDigits(t *testing.T) {
+	seen := map[string]bool{}
+	checked := map[string]int{}
+	for _, region := range []func() []synth.Bundle{
+		func() (out []synth.Bundle) {
+			for b := range synth.Region(synth.Config{Patients: 400, Seed: 1}) {
+				out = append(out, b)
+			}
+			return
+		},
+		func() (out []synth.Bundle) {
+			for b := range synth.Sample(synth.Config{Patients: 20, Seed: 1}) {
+				out = append(out, b)
+			}
+			return
+		},
+	} {
+		for _, b := range region() {
+			for _, part := range strings.Split(string(b.Body), `"system":"`)[1:] {
+				system, rest, _ := strings.Cut(part, `","code":"`)
+				code, _, _ := strings.Cut(rest, `"`)
+				if strings.Contains(system, `"`) || seen[system+code] {
+					continue
+				}
+				seen[system+code] = true
+				ok := true
+				switch system {
+				case "http://snomed.info/sct", "https://dmd.nhs.uk":
+					ok = verhoeff(code)
+				case "http://loinc.org":
+					ok = luhn(strings.ReplaceAll(code, "-", ""))
+				}
+				checked[system]++
+				if !ok {
+					t.Errorf("%s %s has not its check digit", system, code)
+				}
+			}
+		}
+	}
+	t.Logf("codes: %v", checked)
+	if checked["http://snomed.info/sct"] < 60 || checked["http://loinc.org"] < 40 || checked["https://dmd.nhs.uk"] < 15 {
+		t.Errorf("got %v codes, want most of those in use", checked)
+	}
+}
+
+// TestChangedDigitsFail: a changed digit is found.
+func TestChangedDigitsFail(t *testing.T) {
+	if !verhoeff("22298006") || verhoeff("22298007") || !luhn("7187") || luhn("7188") {
+		t.Error("a wrong check digit is not found")
+	}
+}
+
+// verhoeff computes in the dihedral group of ten, without its table: digits
+// above 4 are reflections.
+func verhoeff(s string) bool {
+	times := func(a, b int) int {
+		switch {
+		case a < 5 && b < 5:
+			return (a + b) % 5
+		case a < 5:
+			return (a+b-5)%5 + 5
+		case b < 5:
+			return (a-5-b+5)%5 + 5
+		}
+		return (a - b + 5) % 5
+	}
+	shift := [10]int{1, 5, 7, 6, 2, 8, 3, 0, 9, 4}
+	sum := 0
+	for i := range len(s) {
+		d := int(s[len(s)-1-i] - '0')
+		if d < 0 || d > 9 {
+			return false
+		}
+		for range i % 8 {
+			d = shift[d]
+		}
+		sum = times(sum, d)
+	}
+	return sum == 0 && len(s) >= 6
+}
+
+func luhn(s string) bool {
+	sum := 0
+	for i := range len(s) {
+		d := int(s[len(s)-1-i] - '0')
+		if i%2 == 1 {
+			d = d*2/10 + d*2%10
+		}
+		sum += d
+	}
+	return sum%10 == 0
+}

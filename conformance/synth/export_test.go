@@ -1,0 +1,4 @@
+package synth
+
+// NHSNumber is nhsNumber for tests.
+var NHSNumber = nhsNumber

@@ -1,0 +1,157 @@
+package synth
+
+import (
+	"strconv"
+	"time"
+)
+
+// practiceOf returns the practice of a patient, days before now.
+func (g *generator) practiceOf(p *person, days int) *sourceWriter {
+	if days > p.movedDay && p.movedDay > 0 {
+		return g.practices[p.home.former]
+	}
+	return g.practices[p.home.practice]
+}
+
+// practiceCare writes the resources of the practices.
+func (g *generator) practiceCare(p *person) {
+	g.registration(p)
+	f := g.practices[p.home.practice]
+	allergy := g.known.noAllergy
+	if p.chance(140) {
+		allergy = pick(p.rng, g.known.allergies)
+	}
+	f.beginResource("AllergyIntolerance").raw(`,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}]},`+
+		`"verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-verification","code":"confirmed"}]}`).
+		concept("code", allergy).patientRef("patient", p).date("recordedDate", p.morning(p.dayBetween(p.firstDay, p.lastDay))).endResource()
+	g.vaccinate(p)
+	for i := range p.illnesses {
+		g.chronicCare(p, &p.illnesses[i])
+	}
+	rate := [bands]int{2100, 2300, 3600, 5000, 6200}[p.band]
+	p.eachYear(p.firstDay, func(from, to int) {
+		for range p.countOf(rate) {
+			g.consultation(p, p.dayBetween(from, to))
+		}
+	})
+	if p.woman && p.band == young && p.chance(25) {
+		v := f.encounter(p, "AMB", "ambulatory", g.known.problem, p.dayBetween(p.firstDay, p.lastDay), 20, "SEX")
+		f.beginResource("Procedure").label("SEX").raw(`,"status":"completed"`).concept("code", g.known.termination).patientRef("subject", p).inEncounter(v).date("performedDateTime", v.at).endResource()
+	}
+	if p.band != child && p.chance(6) {
+		f.beginResource("Flag").label("SDV").raw(`,"status":"active","code":{"text":"Domestic abuse: speak to the patient alone"}`).patientRef("subject", p).
+			period("period", p.morning(p.dayBetween(1500, p.lastDay)), time.Time{}).link("author", f.ref).endResource()
+	}
+}
+
+// registration writes the Patient, the registrations with practices, and for a child a parent.
+func (g *generator) registration(p *person) {
+	f, h := g.practices[p.home.practice], p.home
+	f.beginNamed("Patient", "r"+strconv.Itoa(p.n)).raw(`,"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":`+
+		`{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland","code":"`).raw(string("AAAAAAAABCDFGHJKLMNPRSZ"[p.rng.IntN(23)])).
+		raw(`"}]}}],"identifier":[{"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus","valueCodeableConcept":`+
+			`{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland","code":"01"}]}}],"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`).raw(p.nhs).
+		raw(`"}],"active":true,"name":[{"use":"official"`).str("family", p.family).raw(`,"given":["`).raw(p.given).raw(`"]}],"telecom":[{"system":"phone","value":"01632 960`).raw(pad(h.phone)[3:]).
+		raw(`","use":"home"}],"gender":"`).raw(p.gender()).raw(`"`).date("birthDate", p.born)
+	if p.lastDay > 1 {
+		f.instant("deceasedDateTime", p.morning(p.lastDay))
+	}
+	f.raw(`,"address":[{"use":"home","line":["`).raw(h.line).raw(`"]`).str("city", h.town).str("postalCode", h.post).raw(`}],"generalPractitioner":[{"reference":"`).raw(f.ref).
+		raw(`","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"`).raw(f.organisation.ODS).raw(`"}}]`).link("managingOrganization", f.ref).endResource()
+	joined, end, status := p.firstDay, time.Time{}, "active"
+	if p.lastDay > 1 {
+		end, status = p.morning(p.lastDay), "finished"
+	}
+	if p.movedDay > 0 {
+		was := g.practices[h.former]
+		was.beginResource("EpisodeOfCare").raw(`,"status":"finished"`).patientRef("patient", p).link("managingOrganization", was.ref).period("period", p.morning(joined), p.morning(p.movedDay)).endResource()
+		joined = p.movedDay
+	}
+	f.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", f.ref).period("period", p.morning(joined), end).endResource()
+	if parent := h.people[0]; p.band == child && parent != p {
+		f.beginResource("RelatedPerson").raw(`,"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`).raw(parent.nhs).raw(`"}],"active":true`).patientRef("patient", p).
+			raw(`,"relationship":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"MTH","display":"mother"}]}],"name":[{"family":"`).raw(parent.family).
+			raw(`","given":["`).raw(parent.given).raw(`"]}]`).endResource()
+	}
+}
+
+func (p *person) gender() string {
+	if p.woman {
+		return "female"
+	}
+	return "male"
+}
+
+// chronicCare writes a chronic illness: the Condition, its medicines, and the yearly reviews with
+// their blood tests.
+func (g *generator) chronicCare(p *person, d *diagnosis) {
+	f := g.practiceOf(p, d.since)
+	d.ref = g.condition(f, p, d.code, visit{at: p.morning(d.since)}, -1, d.label)
+	for _, drug := range d.drugs {
+		p.eachYear(d.since, func(from, to int) {
+			status := "completed"
+			if to == p.lastDay && p.lastDay == 1 {
+				status = "active"
+			}
+			g.prescribe(g.practiceOf(p, from), p, drug, status, p.morning(p.dayBetween(from, to)), visit{}, d.ref)
+		})
+	}
+	p.eachYear(d.since, func(from, to int) {
+		for i := range d.visits {
+			day := p.dayBetween(from, to)
+			at := g.practiceOf(p, day)
+			v := at.encounter(p, "AMB", "ambulatory", g.known.checkUp, day, 20, d.label)
+			g.review(at, p, v, i == 0)
+		}
+		for _, kind := range d.panels {
+			if p.chance(700) {
+				day := p.dayBetween(from, to)
+				g.report(g.trusts[p.home.practice%len(g.trusts)], g.practiceOf(p, day), p, kind, visit{at: p.morning(day), days: day})
+			}
+		}
+	})
+}
+
+// review writes the measurements of a yearly review.
+func (g *generator) review(f *sourceWriter, p *person, v visit, whole bool) {
+	g.bloodPressure(f, p, v)
+	if !whole {
+		return
+	}
+	f.observation(p, "vital-signs", g.bedside.weight, p.drawValue(g.bedside.weight), v)
+	f.observation(p, "vital-signs", g.bedside.mass, p.drawValue(g.bedside.mass), v)
+	status := []code{g.known.never, g.known.never, g.known.former, g.known.smoker}[p.rng.IntN(4)]
+	f.beginObservation(p, "social-history", g.known.smoking, v).concept("valueCodeableConcept", status).endResource()
+}
+
+// condition writes a Condition that ends after some days; -1 is a chronic one.
+func (g *generator) condition(f *sourceWriter, p *person, c code, v visit, days int, label string) string {
+	status, category := "active", "problem-list-item"
+	if days >= 0 {
+		status, category = "resolved", "encounter-diagnosis"
+	}
+	f.beginResource("Condition").label(label).raw(`,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"`).raw(status).
+		raw(`"}]},"verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-ver-status","code":"confirmed"}]},"category":[{"coding":[`+
+			`{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"`).raw(category).raw(`"}]}]`).
+		concept("code", c).patientRef("subject", p).inEncounter(v).date("onsetDateTime", v.at)
+	if days >= 0 {
+		f.date("abatementDateTime", p.morning(max(p.lastDay, v.days-days)))
+	}
+	return f.date("recordedDate", v.at).link("recorder", f.anyStaff(p)).endResource()
+}
+
+// prescribe writes a MedicationRequest: of the formulary for a chronic illness,
+// by its code for an acute one.
+func (g *generator) prescribe(f *sourceWriter, p *person, drug int, status string, at time.Time, v visit, reason string) {
+	f.beginResource("MedicationRequest").str("status", status).raw(`,"intent":"order"`)
+	if v.ref == "" {
+		f.link("medicationReference", "Medication/"+f.organisation.IDPrefix+"med"+strconv.Itoa(drug))
+	} else {
+		f.concept("medicationCodeableConcept", g.formulary[drug].code)
+	}
+	f.patientRef("subject", p).inEncounter(v).instant("authoredOn", at).link("requester", f.anyStaff(p))
+	if reason != "" {
+		f.raw(`,"reasonReference":[{"reference":"`).raw(reason).raw(`"}]`)
+	}
+	f.raw(`,"dosageInstruction":[{"text":"`).raw(g.formulary[drug].dose).raw(`"}]`).endResource()
+}
