@@ -18,9 +18,9 @@ func TestPersonsRecordForOnePatient(t *testing.T) {
 	own := `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}`
 	r := newRegion(t, policy.RelationshipAssumed)
 	registered := `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`
-	r.mustPut(r.feed("G"), bearing("G.1", "9990000003")) // by mistake
-	r.mustPut(r.feed("G"), strings.TrimSuffix(bearing("G.1", number), "}")+registered)
-	r.mustPut(r.feed("G"), bearing("G.2", "9990000002"))
+	r.mustPut(r.feed("G"), patientWith("G.1", "9990000003")) // by mistake
+	r.mustPut(r.feed("G"), strings.TrimSuffix(patientWith("G.1", number), "}")+registered)
+	r.mustPut(r.feed("G"), patientWith("G.2", "9990000002"))
 	for name, c := range map[string]struct {
 		patient, more string
 		well          bool

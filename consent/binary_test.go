@@ -12,10 +12,10 @@ import (
 	"carerecord/store"
 )
 
-// TestBinaryIsLedTo: a Binary is there only for who sees a document that attaches it,
+// TestBinaryNeedsVisibleParent: a Binary is there only for who sees a document that attaches it,
 // or what its securityContext names (SMART-257, CON-1206): read, searched, counted and
 // in its history.
-func TestBinaryIsLedTo(t *testing.T) {
+func TestBinaryNeedsVisibleParent(t *testing.T) {
 	r := newRegion(t, "assumed")
 	g := r.feed("A")
 	r.mustPut(g, `{"resourceType":"Patient","id":"A.1"}`)
@@ -90,10 +90,10 @@ func (r *region) seesBinaries(v *consent.View, name string, want map[string]bool
 	}
 }
 
-// TestBinaryBesideItsDocument: a document of any type that attaches a Binary may be
+// TestConcurrentBinaryAndDocument: a document of any type that attaches a Binary may be
 // stored while the Binary is: the slower of the two begins anew, so that the Binary is
 // never left without the owner that its document gives it (CON-406, SMART-257).
-func TestBinaryBesideItsDocument(t *testing.T) {
+func TestConcurrentBinaryAndDocument(t *testing.T) {
 	for typ, document := range map[string]string{
 		"DocumentReference": `{"resourceType":"DocumentReference","id":"A.d","status":"current","subject":{"reference":"Patient/A.1"},"content":[{"attachment":{"url":"Binary/A.b"}}]}`,
 		"Media":             `{"resourceType":"Media","id":"A.d","status":"completed","subject":{"reference":"Patient/A.1"},"content":{"url":"Binary/A.b"}}`,

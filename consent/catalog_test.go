@@ -10,17 +10,17 @@ import (
 	"carerecord/store"
 )
 
-// slow is a store as an engine may be whose preconditions see what was committed when
+// slowStore is a store as an engine may be whose preconditions see what was committed when
 // they are tested, and not what is committed at the same time: a batch that slow picks is
 // tested, waits, and is then committed without its preconditions.
-type slow struct {
+type slowStore struct {
 	store.Store
 	pick  func(store.Batch) bool
 	until func() // the batch waits here
 }
 
 // Commit implements store.Store.
-func (s *slow) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+func (s *slowStore) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	if s.pick == nil || !s.pick(b) {
 		return s.Store.Commit(ctx, b)
 	}
@@ -33,14 +33,14 @@ func (s *slow) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	return s.Store.Commit(ctx, b)
 }
 
-// TestChangeWaitsForWhatDependsOnIt: a row names a number, and a Patient that bears the
+// TestChangeWaitsForDependents: a row names a number, and a Patient that bears the
 // number is written at the same time, so that the engine may commit both. The row is keyed
 // by the Patient, whatever else depends on the number (CON-1509, CON-1603).
-func TestChangeWaitsForWhatDependsOnIt(t *testing.T) {
+func TestChangeWaitsForDependents(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		db := &slow{Store: r.db}
-		r.over(db)
+		db := &slowStore{Store: r.db}
+		r.reopen(db)
 		r.mustPut(r.feed("G"), directive("G.c", "denial", to("Patient/G.1")))
 		if others { // something depends on the number already
 			r.mustPut(r.feed("G"), byNumber("G.n", number))
@@ -57,9 +57,9 @@ func TestChangeWaitsForWhatDependsOnIt(t *testing.T) {
 		go func() { failed <- r.put(r.feed("A"), byNumber("A.n", number)) }()
 		<-under
 		db.pick = nil
-		err := r.put(r.feed("G"), bearing("G.1", number))
+		err := r.put(r.feed("G"), patientWith("G.1", number))
 		if errors.Is(err, store.ErrConflict) { // the row came first: package rest begins again
-			err = r.put(r.feed("G"), bearing("G.1", number))
+			err = r.put(r.feed("G"), patientWith("G.1", number))
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -53,9 +53,9 @@ func TestManyNameAPatient(t *testing.T) {
 				shared bool // afterwards, when all is keyed
 				waits  bool // whether these documents follow from the step
 			}{
-				{"created", func() { r.mustPut(r.feed("G"), bearing("G.1", number)) }, true, true},
-				{"renumbered", func() { r.mustPut(r.feed("G"), bearing("G.1", "9990000002")) }, !c.number, c.number},
-				{"numbered again", func() { r.mustPut(r.feed("G"), bearing("G.1", number)) }, true, c.number},
+				{"created", func() { r.mustPut(r.feed("G"), patientWith("G.1", number)) }, true, true},
+				{"renumbered", func() { r.mustPut(r.feed("G"), patientWith("G.1", "9990000002")) }, !c.number, c.number},
+				{"numbered again", func() { r.mustPut(r.feed("G"), patientWith("G.1", number)) }, true, c.number},
 				{"deleted", func() { r.delete(r.feed("G"), "Patient", "G.1") }, false, true},
 			} {
 				r.db.largest()

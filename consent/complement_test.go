@@ -12,10 +12,10 @@ import (
 	"carerecord/store"
 )
 
-// crowded is a region in which a few patients wish something, and documents of every
+// mixedRegion is a region in which a few patients wish something, and documents of every
 // kind stand apart: labelled, about nobody who is there, about several, by their own
 // address, mentioning others, or directives.
-func crowded(t *testing.T, r *rand.Rand) *region {
+func mixedRegion(t *testing.T, r *rand.Rand) *region {
 	t.Helper()
 	reg := newRegion(t, "assumed")
 	const patients = 24
@@ -76,7 +76,7 @@ func missing(t *testing.T, name, value string) store.Pred {
 func TestCountIsWhatScanYields(t *testing.T) {
 	made, criteria := 0, 0
 	for seed := range uint64(12) {
-		reg := crowded(t, rand.New(rand.NewPCG(seed, 1)))
+		reg := mixedRegion(t, rand.New(rand.NewPCG(seed, 1)))
 		for _, ods := range []string{"A", "G"} {
 			for _, typ := range []string{"Patient", "Observation", "Appointment", "Provenance", "Organization", "Consent", "Condition"} {
 				members, none := store.Pred(store.And{}), store.Pred(store.And{})
@@ -127,7 +127,7 @@ func TestCountIsWhatScanYields(t *testing.T) {
 
 // TestRulesAreCountedOneByOne: where a Decider hides or cuts, each document is looked at.
 func TestRulesAreCountedOneByOne(t *testing.T) {
-	reg := crowded(t, rand.New(rand.NewPCG(1, 1)))
+	reg := mixedRegion(t, rand.New(rand.NewPCG(1, 1)))
 	for _, d := range []consenttest.Decision{
 		{Rules: []consenttest.Rule{{Trait: consenttest.Trait{Type: "Observation"}, Hide: true}}},
 		{NoRecord: []string{"A.0", "G.0", "A.1", "G.1"}},

@@ -33,10 +33,10 @@ func (r *region) reading(p consent.Principal, ref store.Ref, between func()) boo
 // deleted is shown nothing that the patient refused, by number or by a restriction, also
 // where the Patient comes back meanwhile (CON-1401).
 func TestReadersFromBeforeADeletion(t *testing.T) {
-	restricted := strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1)
+	restricted := strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1)
 	for name, c := range map[string]struct{ patient, consent string }{
-		"denied by number":    {bearing("G.1", number), directive("A.c", "denial", logic)},
-		"opted out by number": {bearing("G.1", number), directive("A.c", "opt-out", logic)},
+		"denied by number":    {patientWith("G.1", number), directive("A.c", "denial", logic)},
+		"opted out by number": {patientWith("G.1", number), directive("A.c", "opt-out", logic)},
 		"restricted":          {restricted, ""},
 	} {
 		for _, back := range []bool{false, true} {
@@ -64,11 +64,11 @@ func TestReadersFromBeforeADeletion(t *testing.T) {
 // register keep does not outlast the reader.
 func TestRestrictedPatientComesBackUnrestricted(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))
+	r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))
 	r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
 	r.reading(r.clinician("A"), store.Ref{Type: "Observation", ID: "G.o"}, func() {
 		r.delete(r.feed("G"), "Patient", "G.1")
-		r.mustPut(r.feed("G"), bearing("G.1", number))
+		r.mustPut(r.feed("G"), patientWith("G.1", number))
 	})
 	if !r.sees(r.clinician("A"), "Observation", "G.o") {
 		t.Error("the restriction outlasts the Patient who had it")
@@ -76,10 +76,10 @@ func TestRestrictedPatientComesBackUnrestricted(t *testing.T) {
 	r.checked()
 }
 
-// TestConsentThatSaysNothing: it leaves nothing in the register, whoever bears its number.
-func TestConsentThatSaysNothing(t *testing.T) {
+// TestConsentWithoutDirective: it leaves nothing in the register, whoever bears its number.
+func TestConsentWithoutDirective(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), bearing("G.1", number))
+	r.mustPut(r.feed("G"), patientWith("G.1", number))
 	r.mustPut(r.feed("A"), strings.Replace(directive("A.c", "opt-out", logic), `"active"`, `"inactive"`, 1))
 	r.checked()
 }
@@ -94,8 +94,8 @@ func TestDirectiveChangesItsKind(t *testing.T) {
 	}
 	r.mustPut(r.feed("A"), observation("A.own", "G.2", "")) // so that the mention hides nothing
 	r.mustPut(r.feed("G"), observation("G.o", "G.1", `"performer":[`+to("Patient/G.2")+`],`))
-	look := &looking{Store: r.db}
-	r.over(look)
+	look := &countingStore{Store: r.db}
+	r.reopen(look)
 	if r.reading(r.clinician("A"), store.Ref{Type: "Observation", ID: "G.o"}, func() {
 		look.onCount = func() { r.mustPut(r.feed("G"), directive("G.cG.1", "denial", to("Patient/G.1"))) }
 	}) {
@@ -121,10 +121,10 @@ func TestReadersFromBeforeTheBacklogEnded(t *testing.T) {
 	r.checked()
 }
 
-// TestWritersBesideTheBacklog: a feed that goes on rewriting the documents that wait does
+// TestWritesDuringTheBacklog: a feed that goes on rewriting the documents that wait does
 // not keep the backlog from its end, and a name that is changed again while it is under way
 // begins again (item 11).
-func TestWritersBesideTheBacklog(t *testing.T) {
+func TestWritesDuringTheBacklog(t *testing.T) {
 	for name, beside := range map[string]func(*region, int){
 		"the feed rewrites": func(r *region, page int) {
 			for i := range 20 {
@@ -170,7 +170,7 @@ func TestWalksLeaveTheBacklogAlone(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.named(many, func(i int) string { return byNumber(fmt.Sprintf("A.%d", i), number) })
 	r.mustPut(r.feed("A"), body("List", "A.l", `,"status":"current","mode":"working","entry":[{"item":`+to("Observation/"+r.last("Observation"))+`}]`))
-	r.mustPut(r.feed("G"), bearing("G.1", number))
+	r.mustPut(r.feed("G"), patientWith("G.1", number))
 	r.mustPut(consent.Principal{Kind: consent.System}, `{"resourceType":"SearchParameter","id":"p","url":"http://p","name":"p","status":"active","description":"x","code":"p","base":["Observation"],"type":"token","expression":"Observation.language"}`)
 	if err := reindex.New(r.guard, r.db, time.Now).Parameters(context.Background(), func(context.Context, reindex.Walk) error { return nil }); err != nil {
 		t.Fatal(err)
@@ -182,12 +182,12 @@ func TestWalksLeaveTheBacklogAlone(t *testing.T) {
 	}
 }
 
-// TestWaitingForWhoRemains: documents by a number that two Patients bore are covered, from
+// TestRowsOfTheRemainingPatient: documents by a number that two Patients bore are covered, from
 // the commit on that leaves one of them, by what that one denied.
-func TestWaitingForWhoRemains(t *testing.T) {
+func TestRowsOfTheRemainingPatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), bearing("G.1", number))
-	r.mustPut(r.feed("G"), bearing("G.2", number))
+	r.mustPut(r.feed("G"), patientWith("G.1", number))
+	r.mustPut(r.feed("G"), patientWith("G.2", number))
 	r.named(many, func(i int) string { return byNumber(fmt.Sprintf("A.%d", i), number) })
 	r.mustPut(r.feed("G"), directive("G.c", "denial", to("Patient/G.1")))
 	r.delete(r.feed("G"), "Patient", "G.2")
@@ -205,7 +205,7 @@ func TestWaitingForWhoRemains(t *testing.T) {
 // document stays hidden while it waits to be keyed after the deletion.
 func TestWaitingForARestrictedPatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))
+	r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))
 	r.mustPut(r.feed("A"), body("Schedule", "A.s", `,"actor":[`+to("Patient/G.1")+`]`))
 	r.named(many, func(i int) string {
 		return body("List", fmt.Sprintf("A.%d", i), `,"status":"current","mode":"working","entry":[{"item":`+to("Schedule/A.s")+`}]`)

@@ -6,11 +6,11 @@ import (
 	"carerecord/consent/policy"
 )
 
-// TestUpdatesHoldUpNobody: while one feed decides on a write, another updates what the
+// TestUpdatesBlockNobody: while one feed decides on a write, another updates what the
 // write is about, without a change of whom that is. The write is made, and does not have
 // to begin again: who updates a Patient many times a second would else keep others from
 // writing about the patient (LIM-002).
-func TestUpdatesHoldUpNobody(t *testing.T) {
+func TestUpdatesBlockNobody(t *testing.T) {
 	renamed := func(id string) string {
 		return body("Patient", id, `,"name":[{"family":"Ely"}],"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`+number+`"}]`)
 	}
@@ -20,13 +20,13 @@ func TestUpdatesHoldUpNobody(t *testing.T) {
 		write  string   // of feed A
 		update string   // of feed G
 	}{
-		"the Patient, by id":      {[]string{bearing("G.1", number)}, observation("A.o", "G.1", ""), renamed("G.1")},
-		"the Patient, by number":  {[]string{bearing("G.1", number)}, byNumber("A.o", number), renamed("G.1")},
-		"a Patient of two":        {[]string{bearing("G.1", number), bearing("G.2", number)}, byNumber("A.o", number), renamed("G.2")},
-		"the target":              {[]string{bearing("G.1", number), observation("G.o", "G.1", "")}, body("Provenance", "A.p", `,"target":[`+to("Observation/G.o")+`]`), observation("G.o", "G.1", changed)},
-		"an entry":                {[]string{bearing("G.1", number), observation("G.o", "G.1", "")}, listOf("A.l", 1, func(int) string { return "Observation/G.o" }), observation("G.o", "G.1", changed)},
-		"a member":                {[]string{bearing("G.1", number)}, body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`), renamed("G.1")},
-		"the Patient of a Binary": {[]string{bearing("G.1", number)}, body("Binary", "A.b", `,"contentType":"text/plain","securityContext":`+to("Patient/G.1")+`,"data":"b25l"`), renamed("G.1")},
+		"the Patient, by id":      {[]string{patientWith("G.1", number)}, observation("A.o", "G.1", ""), renamed("G.1")},
+		"the Patient, by number":  {[]string{patientWith("G.1", number)}, byNumber("A.o", number), renamed("G.1")},
+		"a Patient of two":        {[]string{patientWith("G.1", number), patientWith("G.2", number)}, byNumber("A.o", number), renamed("G.2")},
+		"the target":              {[]string{patientWith("G.1", number), observation("G.o", "G.1", "")}, body("Provenance", "A.p", `,"target":[`+to("Observation/G.o")+`]`), observation("G.o", "G.1", changed)},
+		"an entry":                {[]string{patientWith("G.1", number), observation("G.o", "G.1", "")}, listOf("A.l", 1, func(int) string { return "Observation/G.o" }), observation("G.o", "G.1", changed)},
+		"a member":                {[]string{patientWith("G.1", number)}, body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`), renamed("G.1")},
+		"the Patient of a Binary": {[]string{patientWith("G.1", number)}, body("Binary", "A.b", `,"contentType":"text/plain","securityContext":`+to("Patient/G.1")+`,"data":"b25l"`), renamed("G.1")},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		for _, b := range c.before {

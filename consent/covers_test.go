@@ -14,8 +14,8 @@ import (
 	"carerecord/store"
 )
 
-// bearing is a Patient with an NHS number.
-func bearing(id, number string) string {
+// patientWith is a Patient with an NHS number.
+func patientWith(id, number string) string {
 	return `{"resourceType":"Patient","id":"` + id + `","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}]}`
 }
 
@@ -45,8 +45,8 @@ const (
 func TestOthersDoNotEndARefusal(t *testing.T) {
 	steps := map[string]func(*region){
 		"nothing happens":                      func(*region) {},
-		"another feed brings a second Patient": func(r *region) { r.mustPut(r.feed("A"), bearing("A.1", number)) },
-		"the number of the Patient changes":    func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", "9990000002")) },
+		"another feed brings a second Patient": func(r *region) { r.mustPut(r.feed("A"), patientWith("A.1", number)) },
+		"the number of the Patient changes":    func(r *region) { r.mustPut(r.feed("G"), patientWith("G.1", "9990000002")) },
 		"the Patient loses the number":         func(r *region) { r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`) },
 		"the Patient is deleted":               func(r *region) { r.delete(r.feed("G"), "Patient", "G.1") },
 		"the Patient is deleted and comes back": func(r *region) {
@@ -54,16 +54,16 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
 		},
 		"the number changes, then a second comes": func(r *region) {
-			r.mustPut(r.feed("G"), bearing("G.1", "9990000002"))
-			r.mustPut(r.feed("A"), bearing("A.1", number))
+			r.mustPut(r.feed("G"), patientWith("G.1", "9990000002"))
+			r.mustPut(r.feed("A"), patientWith("A.1", number))
 		},
 	}
 	before := map[string]func(*region){
-		"the Patient is there":    func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", number)) },
+		"the Patient is there":    func(r *region) { r.mustPut(r.feed("G"), patientWith("G.1", number)) },
 		"the Patient comes later": func(*region) {},
 		"the number was another's": func(r *region) {
-			r.mustPut(r.feed("G"), bearing("G.1", "9990000003"))
-			r.mustPut(r.feed("G"), bearing("G.1", number))
+			r.mustPut(r.feed("G"), patientWith("G.1", "9990000003"))
+			r.mustPut(r.feed("G"), patientWith("G.1", number))
 		},
 	}
 	for _, kind := range []string{"opt-out", "denial"} {
@@ -74,7 +74,7 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 						r := newRegion(t, policy.RelationshipAssumed)
 						prepare(r)
 						r.mustPut(r.feed("A"), directive("A.c", kind, by))
-						r.mustPut(r.feed("G"), bearing("G.1", number))
+						r.mustPut(r.feed("G"), patientWith("G.1", number))
 						r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
 						r.mustPut(r.feed("G"), byNumber("G.n", number))
 						r.mustPut(r.feed("A"), observation("A.o", "G.1", ""))
@@ -118,7 +118,7 @@ func (r *region) get(p consent.Principal, typ, id string) (d store.Doc, err erro
 // TestDeletingRestrictedPatientsReopensNothing (item 9).
 func TestDeletingRestrictedPatientsReopensNothing(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"r"}]},"id"`, 1))
+	r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"r"}]},"id"`, 1))
 	r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
 	r.mustPut(r.feed("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.o"}}]}`)
 	r.delete(r.feed("G"), "Patient", "G.1")
@@ -205,10 +205,10 @@ func TestLabelsOfAStatement(t *testing.T) {
 	}
 }
 
-// TestWhoeverItMayMean: a refusal that names its patient in any form covers the rows that
+// TestFormsOfSubjects: a refusal that names its patient in any form covers the rows that
 // name the patient in that form, own ones included, and the Patient if it can be known
 // (item 4; CON-641).
-func TestWhoeverItMayMean(t *testing.T) {
+func TestFormsOfSubjects(t *testing.T) {
 	const local = `{"identifier":{"system":"http://local","value":"17"}}`
 	for _, c := range []struct {
 		name, patient string   // of the Consent
@@ -231,7 +231,7 @@ func TestWhoeverItMayMean(t *testing.T) {
 			if first {
 				consent()
 			}
-			r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"identifier":[`, `"identifier":[{"system":"http://local","value":"17"},`, 1))
+			r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"identifier":[`, `"identifier":[{"system":"http://local","value":"17"},`, 1))
 			rows := map[string]string{
 				"id": `{"reference":"Patient/G.1"}`, "number": logic, "local": local,
 				"elsewhere": `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`,
@@ -294,13 +294,13 @@ func TestMentionsOfTheDeleted(t *testing.T) {
 		"by number": func(r *region) { r.mustPut(r.feed("G"), directive("G.c", "opt-out", logic)) },
 		"by id":     func(r *region) { r.mustPut(r.feed("A"), directive("A.c", "denial", `{"reference":"Patient/G.1"}`)) },
 		"restricted": func(r *region) {
-			r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"V"}]},"id"`, 1))
+			r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"V"}]},"id"`, 1))
 		},
 		"not at all": func(*region) {},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), bearing("G.1", number))
-		r.mustPut(r.feed("G"), bearing("G.2", "9990000002"))
+		r.mustPut(r.feed("G"), patientWith("G.1", number))
+		r.mustPut(r.feed("G"), patientWith("G.2", "9990000002"))
 		r.mustPut(r.feed("G"), observation("G.o", "G.2", `"performer":[{"reference":"Patient/G.1"}],`))
 		refuse(r)
 		want := name == "not at all"
@@ -324,7 +324,7 @@ func TestMentionsOfTheDeleted(t *testing.T) {
 func TestRowsByNumberStayCovered(t *testing.T) {
 	for name, c := range map[string]func(r *region){
 		"before the directive":   func(r *region) {},
-		"the number changes":     func(r *region) { r.mustPut(r.feed("A"), bearing("A.u", "9990000002")) },
+		"the number changes":     func(r *region) { r.mustPut(r.feed("A"), patientWith("A.u", "9990000002")) },
 		"the Patient loses it":   func(r *region) { r.mustPut(r.feed("A"), body("Patient", "A.u", "")) },
 		"the Patient is deleted": func(r *region) { r.delete(r.feed("A"), "Patient", "A.u") },
 		"deleted, and comes again": func(r *region) {
@@ -336,10 +336,10 @@ func TestRowsByNumberStayCovered(t *testing.T) {
 			t.Run(name+", a second Patient "+second, func(t *testing.T) {
 				r := newRegion(t, policy.RelationshipAssumed)
 				other := func() {
-					r.mustPut(r.feed("G"), bearing("G.u", number))
+					r.mustPut(r.feed("G"), patientWith("G.u", number))
 					r.mustPut(r.feed("G"), observation("G.other", "G.u", ""))
 				}
-				r.mustPut(r.feed("A"), bearing("A.u", number))
+				r.mustPut(r.feed("A"), patientWith("A.u", number))
 				r.mustPut(r.feed("A"), byNumber("A.n", number))
 				if second == "before" {
 					other()

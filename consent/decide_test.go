@@ -186,8 +186,8 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
-// TestWhatIsSeen holds the predicates of where.go, one row a rule.
-func TestWhatIsSeen(t *testing.T) {
+// TestVisibility holds the predicates of where.go, one row a rule.
+func TestVisibility(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g, a := r.feed("G"), r.feed("A")
 	r.mustPut(g, observation("G.early", "G.late", "")) // its Patient arrives afterwards

@@ -109,9 +109,9 @@ func TestTombstonesOfBinaries(t *testing.T) {
 	}
 }
 
-// TestBinaryBearsLabelsOfItsPatient: a Binary whose securityContext is a Patient is
+// TestBinaryHasLabelsOfItsPatient: a Binary whose securityContext is a Patient is
 // keyed anew when the labels of that Patient change (SMART-257).
-func TestBinaryBearsLabelsOfItsPatient(t *testing.T) {
+func TestBinaryHasLabelsOfItsPatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)

@@ -8,11 +8,11 @@ import (
 	"carerecord/store"
 )
 
-// TestManyFollowThroughOthers: more documents depend on one that changes than are looked at
+// TestManyIndirectDependents: more documents depend on one that changes than are looked at
 // for what follows through them. They are about different persons, and each has a follower.
 // From the commit on, nobody sees a follower who is not to see it in the end (CON-406,
 // LIM-002).
-func TestManyFollowThroughOthers(t *testing.T) {
+func TestManyIndirectDependents(t *testing.T) {
 	const n = 220
 	schedule := func(actor string) string { return body("Schedule", "A.x", `,"actor":[`+to(actor)+`]`) }
 	row := func(patient string) string { return observation("A.x", patient, "") }

@@ -19,14 +19,14 @@ func body(typ, id, members string) string {
 
 func to(ref string) string { return `{"reference":"` + ref + `"}` }
 
-// act is a write of a feed: a body, or the address of what is deleted.
-type act struct{ body, typ, id string }
+// sourceWrite is a write of a feed: a body, or the address of what is deleted.
+type sourceWrite struct{ body, typ, id string }
 
-func puts(body string) act       { return act{body: body} }
-func deletes(typ, id string) act { return act{typ: typ, id: id} }
+func puts(body string) sourceWrite       { return sourceWrite{body: body} }
+func deletes(typ, id string) sourceWrite { return sourceWrite{typ: typ, id: id} }
 
-// makes does what feed G does, with something else between its reading and its commit.
-func (r *region) makes(a act, between func()) error {
+// writes does what feed G does, with something else between its reading and its commit.
+func (r *region) writes(a sourceWrite, between func()) error {
 	ch := consent.Change{Kind: consent.ChangeDelete, Ref: store.Ref{Type: a.typ, ID: a.id}}
 	req := consent.Request{Interaction: consent.Delete, Type: a.typ, Permission: consent.PermitDelete, Write: true}
 	if a.body != "" {
@@ -71,20 +71,20 @@ func TestFactsFollowSimultaneousWrites(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		before []string
-		a, b   act
+		a, b   sourceWrite
 	}{
-		{"a row by number, its Patient arrives", nil, puts(byNumber("G.n", number)), puts(bearing("G.1", number))},
-		{"a row by number, its Patient goes", []string{bearing("G.1", number)}, puts(byNumber("G.n", number)), deletes("Patient", "G.1")},
-		{"a row by number, a second bearer arrives", []string{bearing("G.1", number)}, puts(byNumber("G.n", number)), puts(bearing("G.2", number))},
-		{"a row by number, one of two bearers goes", []string{bearing("G.1", number), bearing("G.2", number)}, puts(byNumber("G.n", number)), deletes("Patient", "G.2")},
-		{"a row by number, its Patient changes the number", []string{bearing("G.1", number)}, puts(byNumber("G.n", number)), puts(body("Patient", "G.1", ","+two))},
-		{"a row by number is updated, its Patient arrives", []string{byNumber("G.n", "9990000002")}, puts(byNumber("G.n", number)), puts(bearing("G.1", number))},
+		{"a row by number, its Patient arrives", nil, puts(byNumber("G.n", number)), puts(patientWith("G.1", number))},
+		{"a row by number, its Patient goes", []string{patientWith("G.1", number)}, puts(byNumber("G.n", number)), deletes("Patient", "G.1")},
+		{"a row by number, a second bearer arrives", []string{patientWith("G.1", number)}, puts(byNumber("G.n", number)), puts(patientWith("G.2", number))},
+		{"a row by number, one of two bearers goes", []string{patientWith("G.1", number), patientWith("G.2", number)}, puts(byNumber("G.n", number)), deletes("Patient", "G.2")},
+		{"a row by number, its Patient changes the number", []string{patientWith("G.1", number)}, puts(byNumber("G.n", number)), puts(body("Patient", "G.1", ","+two))},
+		{"a row by number is updated, its Patient arrives", []string{byNumber("G.n", "9990000002")}, puts(byNumber("G.n", number)), puts(patientWith("G.1", number))},
 		{"a row by id, its Patient arrives", nil, puts(row), puts(plain)},
 		{"a row by id, its Patient goes", []string{plain}, puts(row), deletes("Patient", "G.1")},
 		{"a List, its member changes owner", []string{plain, row}, puts(entry), puts(other)},
 		{"a List, its member arrives", []string{plain}, puts(entry), puts(row)},
 		{"a List, its member goes", []string{plain, row}, puts(entry), deletes("Observation", "G.o")},
-		{"a List of a member by number, its Patient arrives", []string{byNumber("G.o", number)}, puts(entry), puts(bearing("G.1", number))},
+		{"a List of a member by number, its Patient arrives", []string{byNumber("G.o", number)}, puts(entry), puts(patientWith("G.1", number))},
 		{"a row of a Group, the Group arrives", []string{plain}, puts(ofGroup), puts(group)},
 		{"a row of a Group, the Group goes", []string{plain, group}, puts(ofGroup), deletes("Group", "G.g")},
 		{"a Group, its Patient goes", []string{plain}, puts(group), deletes("Patient", "G.1")},
@@ -101,16 +101,16 @@ func TestFactsFollowSimultaneousWrites(t *testing.T) {
 		{"a Binary, what it names as its context changes owner", []string{plain, row}, puts(governed), puts(other)},
 		{"a Binary, what it names as its context gets a label", []string{plain, row}, puts(governed), puts(label)},
 		{"a Binary, what it names as its context arrives", []string{plain}, puts(governed), puts(row)},
-		{"a mention by number, its Patient arrives", []string{body("Patient", "G.2", "")}, puts(mention), puts(bearing("G.1", number))},
-		{"a mention by number, its Patient goes", []string{body("Patient", "G.2", ""), bearing("G.1", number)}, puts(mention), deletes("Patient", "G.1")},
+		{"a mention by number, its Patient arrives", []string{body("Patient", "G.2", "")}, puts(mention), puts(patientWith("G.1", number))},
+		{"a mention by number, its Patient goes", []string{body("Patient", "G.2", ""), patientWith("G.1", number)}, puts(mention), deletes("Patient", "G.1")},
 		{"a Slot, its Schedule changes owner", []string{plain, schedule}, puts(slot), puts(another)},
 		{"a Slot, its Schedule arrives", []string{plain}, puts(slot), puts(schedule)},
-		{"a Consent by number, its Patient arrives", []string{row}, puts(directive("G.c", "denial", logic)), puts(bearing("G.1", number))},
-		{"a Consent by number, its Patient goes", []string{bearing("G.1", number), row}, puts(directive("G.c", "denial", logic)), deletes("Patient", "G.1")},
-		{"a Patient loses the number, the other one goes", []string{bearing("G.1", number), bearing("G.2", number), byNumber("G.n", number)}, puts(plain), deletes("Patient", "G.2")},
-		{"two Patients take one number", []string{byNumber("G.n", number)}, puts(bearing("G.1", number)), puts(bearing("G.2", number))},
+		{"a Consent by number, its Patient arrives", []string{row}, puts(directive("G.c", "denial", logic)), puts(patientWith("G.1", number))},
+		{"a Consent by number, its Patient goes", []string{patientWith("G.1", number), row}, puts(directive("G.c", "denial", logic)), deletes("Patient", "G.1")},
+		{"a Patient loses the number, the other one goes", []string{patientWith("G.1", number), patientWith("G.2", number), byNumber("G.n", number)}, puts(plain), deletes("Patient", "G.2")},
+		{"two Patients take one number", []string{byNumber("G.n", number)}, puts(patientWith("G.1", number)), puts(patientWith("G.2", number))},
 	} {
-		for order, pair := range map[string][2]act{"it is slower": {c.a, c.b}, "it is faster": {c.b, c.a}} {
+		for order, pair := range map[string][2]sourceWrite{"it is slower": {c.a, c.b}, "it is faster": {c.b, c.a}} {
 			t.Run(c.name+", "+order, func(t *testing.T) {
 				r := newRegion(t, policy.RelationshipAssumed)
 				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
@@ -118,13 +118,13 @@ func TestFactsFollowSimultaneousWrites(t *testing.T) {
 					r.prepared(b)
 				}
 				slow, quick := pair[0], pair[1]
-				err := r.makes(slow, func() {
-					if err := r.makes(quick, func() {}); err != nil {
+				err := r.writes(slow, func() {
+					if err := r.writes(quick, func() {}); err != nil {
 						t.Fatalf("what is faster: %v", err)
 					}
 				})
 				for try := 0; errors.Is(err, store.ErrConflict) && try < 3; try++ {
-					err = r.makes(slow, func() {})
+					err = r.writes(slow, func() {})
 				}
 				if err != nil {
 					t.Fatalf("what is slower: %v", err)

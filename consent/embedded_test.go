@@ -11,10 +11,10 @@ import (
 	"carerecord/store"
 )
 
-// TestBinaryIsAboutWhomItHolds: a Binary that holds FHIR is about whom that is about,
+// TestOwnersOfEmbeddedResources: a Binary that holds FHIR is about whom that is about,
 // beside whom its document is about; one that cannot be read is its source's alone
 // (SMART-257; item 5).
-func TestBinaryIsAboutWhomItHolds(t *testing.T) {
+func TestOwnersOfEmbeddedResources(t *testing.T) {
 	condition := func(patient string) string {
 		return `{"resourceType":"Condition","subject":{"reference":"Patient/` + patient + `"}}`
 	}

@@ -26,10 +26,10 @@ func (e *entering) Read(ctx context.Context, f func(store.Snap) error) error {
 	return e.Store.Read(ctx, f)
 }
 
-// TestHistoryEndsBeforeCommitsUnderWay: two commits begin after a poll of a history has
+// TestHistoryEndsBeforeInFlightCommits: two commits begin after a poll of a history has
 // begun and before its snapshot is taken. The later one ends first. The poll shows neither,
 // or the next poll shows both (REST-208).
-func TestHistoryEndsBeforeCommitsUnderWay(t *testing.T) {
+func TestHistoryEndsBeforeInFlightCommits(t *testing.T) {
 	for _, before := range []bool{false, true} { // whether anything was written before
 		r := newRegion(t, policy.RelationshipAssumed)
 		now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -59,19 +59,19 @@ func TestHistoryEndsBeforeCommitsUnderWay(t *testing.T) {
 			r.mustPut(r.feed("G"), body("Patient", "G.late", ""))
 		}
 		met := map[string]bool{}
-		since := r.polled(time.Time{}, met)
+		since := r.poll(time.Time{}, met)
 		close(end)
 		<-ended
-		r.polled(since, met)
+		r.poll(since, met)
 		if !met["G.early"] || !met["G.late"] {
 			t.Errorf("REST-208: written before: %t: who polls meets %v, want both that were written", before, met)
 		}
 	}
 }
 
-// polled reads the history of Patient since an instant, notes whom it met, and returns the
+// poll reads the history of Patient since an instant, notes whom it met, and returns the
 // instant of the newest version.
-func (r *region) polled(since time.Time, met map[string]bool) time.Time {
+func (r *region) poll(since time.Time, seen map[string]bool) time.Time {
 	r.Helper()
 	req := consent.Request{Interaction: consent.HistoryOfType, Type: "Patient", Permission: consent.PermitRead}
 	err := r.guard.Read(context.Background(), r.feed("G"), req, func(v *consent.View) error {
@@ -79,7 +79,7 @@ func (r *region) polled(since time.Time, met map[string]bool) time.Time {
 			if err != nil {
 				return err
 			}
-			if met[d.Ref.ID] = true; d.Updated.After(since) {
+			if seen[d.Ref.ID] = true; d.Updated.After(since) {
 				since = d.Updated
 			}
 		}

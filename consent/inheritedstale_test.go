@@ -39,7 +39,7 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 			if !r.sees(r.clinician("G"), c.last.Type, c.last.ID) {
 				t.Fatal("it is hidden before: the test tests nothing")
 			}
-			r.db.set(unkeyed, nil)
+			r.db.set(refuseRekeying, nil)
 			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 			hidden := func(when string) {
 				t.Helper()
@@ -80,7 +80,7 @@ func TestNewDependentsHaveAllReasons(t *testing.T) {
 			r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
 			r.mustPut(r.feed("A"), listOf("A.k"+s[3:], 2, func(i int) string { return []string{"Schedule/" + s, "Patient/G.3"}[i] }))
 		}
-		r.db.set(unkeyed, nil)
+		r.db.set(refuseRekeying, nil)
 		r.mustPut(r.feed("A"), body("Schedule", "A.w1", `,"actor":[`+to("Patient/G.1")+`]`))
 		r.mustPut(r.feed("A"), body("Schedule", "A.w2", `,"actor":[`+to("Patient/G.2")+`]`))
 		r.putAll(r.feed("A"), listOf("A.d", 2, func(i int) string { return []string{"List/A.k1", "List/A.k2"}[i] }), listOf("A.e", 2, func(i int) string { return []string{"List/A.d", "Patient/G.3"}[i] }))

@@ -22,12 +22,12 @@ func member(id string) string {
 	return observation(id, "A.1", `"hasMember":[{"reference":"Observation/A.o","display":"secret"}],`)
 }
 
-// TestLabelsNeverHoldUpAWrite: a row is written from a snapshot in which what it refers
+// TestLabelsNeverBlockAWrite: a row is written from a snapshot in which what it refers
 // to bears no label yet. The write succeeds at the first attempt, and what is shown of the
 // row is cut (LIM-002, CON-1201).
-func TestLabelsNeverHoldUpAWrite(t *testing.T) {
+func TestLabelsNeverBlockAWrite(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
 	err := r.putAfter(r.feed("A"), member("A.r"), func() {
 		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
@@ -43,7 +43,7 @@ func TestLabelsNeverHoldUpAWrite(t *testing.T) {
 // row among them. A later row, which does not see the label either, has itself marked.
 func TestLabelsWaitForEarlierWrites(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
 	reached, release := make(chan struct{}), make(chan struct{})
 	later, marked := make(chan struct{}), make(chan struct{})
@@ -95,12 +95,12 @@ func TestLabelsWaitForEarlierWrites(t *testing.T) {
 	}
 }
 
-// TestLabelsAndRowsAtOnce: rows are written, labels come and go and people read, all at
+// TestConcurrentLabelsAndRows: rows are written, labels come and go and people read, all at
 // once. No View shows a reference to a row that it hides, and all is marked as a rebuild
 // would in the end.
-func TestLabelsAndRowsAtOnce(t *testing.T) {
+func TestConcurrentLabelsAndRows(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
 	const writers, writes = 3, 40
 	var all, readers sync.WaitGroup
@@ -170,7 +170,7 @@ func (r *region) consistent() {
 // are looked up one by one.
 func TestManyLabelledRows(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	for n := range 120 {
 		r.create(r.feed("A"), observation(fmt.Sprintf("l%d", n), "A.1", sensitive))
 	}
@@ -186,7 +186,7 @@ func TestManyLabelledRows(t *testing.T) {
 // one.
 func TestWalkMarks(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
 	body := `{"resourceType":"AllergyIntolerance","id":"A.r",%s"patient":{"reference":"Patient/A.1"}}`
 	whole := fmt.Sprintf(body, `"extension":[{"url":"http://e","valueReference":{"reference":"Observation/A.o","display":"secret"}}],`)

@@ -94,12 +94,12 @@ func TestReferencesToLabelledRows(t *testing.T) {
 				r.delete(r.feed("A"), "Patient", "A.1")
 				r.mustPut(r.feed("A"), c.body)
 				r.mustPut(r.feed("A"), o)
-				r.mustPut(r.feed("A"), bearing("A.1", number))
+				r.mustPut(r.feed("A"), patientWith("A.1", number))
 			},
 		} {
 			t.Run(name+", "+order, func(t *testing.T) {
 				r := newRegion(t, "assumed")
-				r.mustPut(r.feed("A"), bearing("A.1", number))
+				r.mustPut(r.feed("A"), patientWith("A.1", number))
 				r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
 				write(r)
 				typ := typeOf(c.body)
@@ -169,7 +169,7 @@ func (r *region) commit(p consent.Principal, form consent.Change, bodies ...stri
 // patient, and for nobody else.
 func TestReferencesThatPatientsAreShown(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
 	r.mustPut(r.feed("A"), observation("A.o", "A.1", withheld))
 	c := referring["entry of a List"]
@@ -180,8 +180,8 @@ func TestReferencesThatPatientsAreShown(t *testing.T) {
 	r.cuts("List", c.body, c.body)
 }
 
-// noPages refuses what keys documents behind other commits.
-func noPages(b store.Batch) error {
+// refuseBacklogPages refuses what keys documents behind other commits.
+func refuseBacklogPages(b store.Batch) error {
 	if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return !w.Rekey }) {
 		return nil
 	}
@@ -192,7 +192,7 @@ func noPages(b store.Batch) error {
 // (CON-1207): by itself, :missing, joins and totals.
 func TestSearchByACutReference(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
 	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
 	member := `"hasMember":[{"reference":"Observation/%s"}],`
@@ -227,7 +227,7 @@ func TestSearchByACutReference(t *testing.T) {
 			})
 		}
 		r.exact(observation("A.o", "A.1", ""))
-		r.db.set(noPages, nil)
+		r.db.set(refuseBacklogPages, nil)
 		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
 	}
 }
@@ -236,7 +236,7 @@ func TestSearchByACutReference(t *testing.T) {
 // has sent the rest back (CON-1306).
 func TestCutReferencesReturn(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
 	source := `"sourceReference":{"reference":"Observation/A.o","display":"secret"},`
 	body := strings.Replace(optOut("c", "A.1"), `"policyRule"`, source+`"policyRule"`, 1)

@@ -156,19 +156,19 @@ func TestNoInstantWithoutARefusal(t *testing.T) {
 	for name, c := range map[string]struct{ prepare, happens func(*region) }{
 		"the Patient arrives whose number is refused": {
 			func(r *region) { r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic)) },
-			func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", number)) },
+			func(r *region) { r.mustPut(r.feed("G"), patientWith("G.1", number)) },
 		},
 		"the Patient comes to bear the number": {
 			func(r *region) {
-				r.mustPut(r.feed("G"), bearing("G.1", "9990000007"))
+				r.mustPut(r.feed("G"), patientWith("G.1", "9990000007"))
 				r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic))
 				r.mustPut(r.feed("A"), directive("A.d", "opt-out", `{"reference":"Patient/G.1"}`))
 			},
-			func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", number)) },
+			func(r *region) { r.mustPut(r.feed("G"), patientWith("G.1", number)) },
 		},
 		"the Patient is deleted": {
 			func(r *region) {
-				r.mustPut(r.feed("G"), bearing("G.1", number))
+				r.mustPut(r.feed("G"), patientWith("G.1", number))
 				r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic))
 			},
 			func(r *region) { r.delete(r.feed("G"), "Patient", "G.1") },
@@ -211,11 +211,11 @@ func TestPatientsOfUnknownOutcome(t *testing.T) {
 			late = b
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)
 		}, nil)
-		if err := r.put(r.feed("G"), bearing("G.1", number)); !errors.Is(err, store.ErrUnknown) {
+		if err := r.put(r.feed("G"), patientWith("G.1", number)); !errors.Is(err, store.ErrUnknown) {
 			t.Fatalf("got %v", err)
 		}
 		r.db.set(func(store.Batch) error { return store.ErrUnavailable }, nil)
-		if err := r.put(r.feed("G"), bearing("G.1", number)); err == nil {
+		if err := r.put(r.feed("G"), patientWith("G.1", number)); err == nil {
 			t.Fatal("the second attempt succeeds")
 		}
 		r.db.set(nil, nil)
@@ -229,17 +229,17 @@ func TestPatientsOfUnknownOutcome(t *testing.T) {
 		if r.sees(r.clinician("A"), "Observation", "G.p") {
 			t.Errorf("refused first %v: a row of a Patient whose number is refused is seen", first)
 		}
-		r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"active":true,"id"`, 1))
+		r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"active":true,"id"`, 1))
 		if r.sees(r.clinician("A"), "Observation", "G.p") {
 			t.Errorf("refused first %v: after another version it is seen", first)
 		}
 	}
 }
 
-// TestDenialsHoldForWhatFollows: a row by number, and what follows it through others, is
+// TestDenialsCoverDependents: a row by number, and what follows it through others, is
 // hidden from its own staff from the instant on in which the number is that of somebody
 // who denies everything.
-func TestDenialsHoldForWhatFollows(t *testing.T) {
+func TestDenialsCoverDependents(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), byNumber("G.n", number))
 	r.mustPut(r.feed("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.n"}}]}`)
@@ -255,7 +255,7 @@ func TestDenialsHoldForWhatFollows(t *testing.T) {
 		}
 		return err
 	})
-	r.mustPut(r.feed("A"), bearing("A.1", number))
+	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.db.set(nil, nil)
 	if looks < 2 {
 		t.Errorf("%d commits were looked at, want the write and a page behind it", looks)

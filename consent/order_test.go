@@ -10,10 +10,10 @@ import (
 	"carerecord/store"
 )
 
-// TestNamesAreKeyedInOrder: documents depend on two that change, through others. Whoever
+// TestBacklogOrder: documents depend on two that change, through others. Whoever
 // keys them, and whatever changes beside, no follower is seen before all is keyed that it
 // follows from (CON-406).
-func TestNamesAreKeyedInOrder(t *testing.T) {
+func TestBacklogOrder(t *testing.T) {
 	const n = 220
 	one := func(int) string { return "A.y" }
 	each := func(i int) string { return fmt.Sprintf("A.y%d", i) }
@@ -76,9 +76,9 @@ func TestNamesAreKeyedInOrder(t *testing.T) {
 	}
 }
 
-// TestWhatFollowsAFailureWaits: documents that cannot be keyed hold up those that follow
+// TestDependentsOfAFailureWait: documents that cannot be keyed hold up those that follow
 // from them, and no others (CON-406).
-func TestWhatFollowsAFailureWaits(t *testing.T) {
+func TestDependentsOfAFailureWait(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
 	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
@@ -101,7 +101,7 @@ func TestWhatFollowsAFailureWaits(t *testing.T) {
 		}
 		return nil
 	}
-	r.db.set(unkeyed, nil)
+	r.db.set(refuseRekeying, nil)
 	for _, s := range []string{"A.w", "A.v"} {
 		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Patient/G.1")+`]`))
 	}
@@ -125,17 +125,17 @@ func TestWhatFollowsAFailureWaits(t *testing.T) {
 	r.verified()
 }
 
-// unkeyed refuses commits that key documents anew.
-func unkeyed(b store.Batch) error {
+// refuseRekeying refuses commits that key documents anew.
+func refuseRekeying(b store.Batch) error {
 	if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return w.Rekey }) {
 		return store.ErrUnavailable
 	}
 	return nil
 }
 
-// TestDocumentsInACircle: documents that follow from one another in a circle, and many ways
+// TestCyclesOfDocuments: documents that follow from one another in a circle, and many ways
 // that lead to one, make nobody else's documents stale (LIM-002).
-func TestDocumentsInACircle(t *testing.T) {
+func TestCyclesOfDocuments(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
 	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
@@ -152,7 +152,7 @@ func TestDocumentsInACircle(t *testing.T) {
 		entries(fmt.Sprintf("A.c%d", i), fmt.Sprintf("List/A.c%d", i-1), "List/A.a", "List/A.b")
 	}
 	r.caughtUp()
-	r.db.set(unkeyed, nil)
+	r.db.set(refuseRekeying, nil)
 	r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 	if n, _ := r.guard.Backlog(); n == 0 {
 		t.Fatal("nothing waits: the test tests nothing")

@@ -28,7 +28,7 @@ func TestOutagesOfWrites(t *testing.T) {
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		r.db.set(func(store.Batch) error { return c.err }, nil)
-		e, ok := fhir.AsError(r.put(r.feed("G"), bearing("G.1", number)))
+		e, ok := fhir.AsError(r.put(r.feed("G"), patientWith("G.1", number)))
 		if !ok || e.Status != 503 || e.Issues[0].Detail.Code != c.code || (e.Header["Retry-After"] != "") != c.again {
 			t.Errorf("%s: got %+v, want a 503 with %s", c.name, e, c.code)
 		}
@@ -38,8 +38,8 @@ func TestOutagesOfWrites(t *testing.T) {
 	}
 }
 
-// TestWhoSignsIn: a number that is marked as old or has ended signs nobody in (item 9).
-func TestWhoSignsIn(t *testing.T) {
+// TestPatientByNHS: a number that is marked as old or has ended signs nobody in (item 9).
+func TestPatientByNHS(t *testing.T) {
 	identifier := func(more string) string {
 		return `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"` + more + `}`
 	}

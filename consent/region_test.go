@@ -14,11 +14,11 @@ import (
 // restart opens another Guard over the same store.
 func (r *region) restart() {
 	r.Helper()
-	r.over(r.db)
+	r.reopen(r.db)
 }
 
-// over opens another Guard, over a store that leads to the same one.
-func (r *region) over(s store.Store) {
+// reopen opens another Guard, over a store that leads to the same one.
+func (r *region) reopen(s store.Store) {
 	r.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {

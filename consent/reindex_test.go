@@ -8,9 +8,9 @@ import (
 	"carerecord/store"
 )
 
-// TestReindexBesideWriters: a walk ends although other writes overtake each of its pages of
+// TestReindexDuringWrites: a walk ends although other writes overtake each of its pages of
 // more than one document, whatever page that is.
-func TestReindexBesideWriters(t *testing.T) {
+func TestReindexDuringWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
 	const n = 60

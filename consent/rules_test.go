@@ -38,9 +38,9 @@ func (r *region) rows(v *consent.View, name, value string) int {
 	return n
 }
 
-// TestLettersOfNodes: what a rule leaves of the letters of a type decides for each
+// TestPermissionsOfQueryParts: what a rule leaves of the letters of a type decides for each
 // node by the letter that it needs (SMART-250, 270, 274, 281).
-func TestLettersOfNodes(t *testing.T) {
+func TestPermissionsOfQueryParts(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
 	r.mustPut(r.feed("A"), seen)
@@ -97,9 +97,9 @@ func TestCutKeys(t *testing.T) {
 	}
 }
 
-// TestWithoutRecord: who may break the glass is told that a record is not shared,
+// TestNoRecord: who may break the glass is told that a record is not shared,
 // all others find nothing (CON-1702).
-func TestWithoutRecord(t *testing.T) {
+func TestNoRecord(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
 	r.mustPut(r.feed("A"), seen)
@@ -131,10 +131,10 @@ func TestDeciderThatFails(t *testing.T) {
 	}
 }
 
-// TestLettersOfWrites: of a type of which rules leave nothing, a person updates
+// TestPermissionsOfWrites: of a type of which rules leave nothing, a person updates
 // nothing, and of one that rules leave to be read only neither; an id that never
 // was is answered alike (SMART-250, 254).
-func TestLettersOfWrites(t *testing.T) {
+func TestPermissionsOfWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
@@ -158,10 +158,10 @@ func TestLettersOfWrites(t *testing.T) {
 	}
 }
 
-// TestUnseenAfterWriting: a writer is given back what they wrote only where they may
+// TestHiddenFromItsWriter: a writer is given back what they wrote only where they may
 // see it (CON-1307): not one that a rule hides, nor anything where they have no record.
 // The labels of their own statement do not hide it from them.
-func TestUnseenAfterWriting(t *testing.T) {
+func TestHiddenFromItsWriter(t *testing.T) {
 	for _, c := range []struct {
 		name, label string
 		decision    consenttest.Decision

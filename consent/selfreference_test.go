@@ -34,7 +34,7 @@ func TestBacklogEnds(t *testing.T) {
 func TestNumberOfAnOwner(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, id := range []string{"G.1", "G.2"} {
-		r.mustPut(r.feed("G"), bearing(id, number))
+		r.mustPut(r.feed("G"), patientWith(id, number))
 	}
 	r.mustPut(r.feed("G"), body("Patient", "G.3", ""))
 	copied := `"contained":[{"resourceType":"Patient","id":"p","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}]}],"performer":[{"reference":"#p"}],`
@@ -58,6 +58,6 @@ func TestNumberOfAnOwner(t *testing.T) {
 	r.mustPut(r.feed("G"), strings.Replace(directive("G.c", "denial", logic), `"active"`, `"inactive"`, 1))
 	r.mustPut(r.feed("G"), directive("G.d", "denial", to("Patient/G.2")))
 	sees("the other one denies, whom the number may mean", r.clinician("A"), true, false)
-	r.mustPut(r.feed("G"), bearing("G.1", "9990000002"))
+	r.mustPut(r.feed("G"), patientWith("G.1", "9990000002"))
 	sees("the other one alone bears the number", r.clinician("A"), false, false)
 }

@@ -64,8 +64,8 @@ type workCase struct {
 }
 
 func workCases() []workCase {
-	created := func(r *region, _ int) { r.mustPut(r.feed("G"), bearing("G.1", number)) }
-	renumbered := func(r *region, _ int) { r.mustPut(r.feed("G"), bearing("G.1", "9990000002")) }
+	created := func(r *region, _ int) { r.mustPut(r.feed("G"), patientWith("G.1", number)) }
+	renumbered := func(r *region, _ int) { r.mustPut(r.feed("G"), patientWith("G.1", "9990000002")) }
 	deleted := func(r *region, _ int) { r.delete(r.feed("G"), "Patient", "G.1") }
 	life := []func(*region, int){created, renumbered, created, deleted, created}
 	rows := func(r *region, n int) {
@@ -87,7 +87,7 @@ func workCases() []workCase {
 	target := put(func(int) string { return observation("A.o", "G.1", "") })
 	elsewhere := put(func(int) string { return observation("A.o", "G.2", "") })
 	patients := func(r *region, n int) {
-		r.named(n, func(i int) string { return bearing(id(i), number) })
+		r.named(n, func(i int) string { return patientWith(id(i), number) })
 	}
 	return []workCase{
 		{"Lists that name a patient", func(r *region, n int) {
@@ -118,7 +118,7 @@ func workCases() []workCase {
 			gone("DocumentReference", id(0)), put(func(int) string { return attaching(0) }), deleted, created, gone("Binary", "A.b")}},
 		{"Patients with a number", patients, []func(*region, int){
 			put(func(int) string { return byNumber("A.n", number) }), put(func(int) string { return directive("A.c", "denial", logic) }),
-			gone("Patient", id(0)), put(func(int) string { return bearing(id(0), number) })}},
+			gone("Patient", id(0)), put(func(int) string { return patientWith(id(0), number) })}},
 		{"criteria of conditional creates", created, []func(*region, int){func(r *region, n int) { r.conditionally(n) }}},
 	}
 }
@@ -133,8 +133,8 @@ func TestWorkGrowsWithItsInput(t *testing.T) {
 			work := make([][]int, 2)
 			for i, size := range []int{2 * n, 4 * n} {
 				r := newRegion(t, policy.RelationshipAssumed)
-				look := &looking{Store: r.db}
-				r.over(look)
+				look := &countingStore{Store: r.db}
+				r.reopen(look)
 				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
 				c.before(r, size)
 				r.caughtUp()

@@ -29,11 +29,11 @@ func brokenSearches() []broken {
 		{"total", "hidden rows are counted", "TestReading$", []insertion{
 			{"view-count", `if broken("total") { return v.snap.Count(ctx, q, max) }`},
 		}},
-		{"total: apart", "a count by complement does not subtract irregular documents", "TestReading$", []insertion{
-			{"count-by-complement", `if broken("total: apart") { hiddenIrregular = 0 }`},
+		{"total: irregular", "a count by complement does not subtract irregular documents", "TestReading$", []insertion{
+			{"count-by-complement", `if broken("total: irregular") { hiddenIrregular = 0 }`},
 		}},
-		{"total: wishes", "a count by complement does not subtract the documents that directives hide", "TestReading$", []insertion{
-			{"count-by-complement", `if broken("total: wishes") { hiddenInPartitions = 0 }`},
+		{"total: directives", "a count by complement does not subtract the documents that directives hide", "TestReading$", []insertion{
+			{"count-by-complement", `if broken("total: directives") { hiddenInPartitions = 0 }`},
 		}},
 		{"compartment", "the rows of one type are merged without the guard", "TestReading$", []insertion{
 			{"view-scan", `if broken("compartment") && q.Type == "Condition" { return v.snap.Scan(ctx, q) }`},
@@ -154,12 +154,12 @@ func brokenRules() []broken {
 		{"no record", "the Patient of a withheld record is still found", "TestRules$", []insertion{
 			{"no-record", `if broken("no record") { return out }`},
 		}},
-		{"letters", "the permissions that rules leave on a type are ignored", "TestRules$", []insertion{
-			{"permissions-left", `if broken("letters") { return true }`},
+		{"permissions", "the permissions that rules leave on a type are ignored", "TestRules$", []insertion{
+			{"permissions-left", `if broken("permissions") { return true }`},
 		}},
-		{"letters: writes", "a person writes where rules leave no permission", "TestTracesByRules$", []insertion{
-			{"write-permission", `if broken("letters: writes") { c.view = c.view.allPermitted() }`},
-			{"type-permission", `if broken("letters: writes") && v.permissions == "" { v = v.allPermitted() }`},
+		{"permissions: writes", "a person writes where rules leave no permission", "TestTracesByRules$", []insertion{
+			{"write-permission", `if broken("permissions: writes") { c.view = c.view.allPermitted() }`},
+			{"type-permission", `if broken("permissions: writes") && v.permissions == "" { v = v.allPermitted() }`},
 		}},
 		{"contained: cut", "values cut from a contained resource can still be searched", "TestRules$", []insertion{
 			{"projection-keys", `if broken("contained: cut") && k[2] == 'H' { keys = append(keys, k); continue }`},
@@ -168,7 +168,7 @@ func brokenRules() []broken {
 			{"contained-cut", `if in, ok := p.Set.(inside); ok && !in.untold && broken("contained: negation") { return x.lasting(typ, p.Prefix, p) }`},
 		}},
 		{"page token: decision", "a later page keeps the decision of the first", "TestRules$", []insertion{
-			{"page-decision", `if broken("page token: decision") && ask.Token != "" { ctx = context.WithValue(ctx, consent.Kind(0), true) }`},
+			{"page-decision", `if broken("page token: decision") && request.Token != "" { ctx = context.WithValue(ctx, consent.Kind(0), true) }`},
 			{"rules-decided", `if broken("page token: decision") { rules = d.first(ctx, rules) }`},
 		}},
 		{"sort: cut", "rows are sorted by values that were cut", "TestRules$", []insertion{
@@ -196,8 +196,8 @@ func brokenDirectives() []broken {
 		{"directives: other names", "a directive does not cover rows that name the person otherwise than by the id of a live Patient", "TestReading$", []insertion{
 			{"names-covered", `if broken("directives: other names") { return store.In{Prefix: index.OwnerPrefix(), Set: in} }`},
 		}},
-		{"directives: odd", "a Consent that is not understood is no directive", "TestReading$", []insertion{
-			{"directive-scope", `case broken("directives: odd"):
+		{"directives: not understood", "a Consent that is not understood is no directive", "TestReading$", []insertion{
+			{"directive-scope", `case broken("directives: not understood"):
 				return NotADirective`},
 		}},
 		{"directives: dead Patients", "the numbers of a deleted Patient are forgotten", "TestReading$", []insertion{
