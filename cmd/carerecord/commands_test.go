@@ -18,17 +18,17 @@ import (
 	"carerecord/store/pebble"
 )
 
-// command is one run of a command of the command line.
-type command struct {
+// commandCase is one run of a command of the command line.
+type commandCase struct {
 	name   string
 	exempt string // why it leaves no record
 	store  string // folder; empty for that of the test
 	args   []string
 	fails  bool
-	leaves string // interaction
+	record string // interaction
 }
 
-const organization = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
+const organizationBundle = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
 
 // makeDemo makes an empty demonstration in a folder.
 func makeDemo(t *testing.T, dir string) {
@@ -79,7 +79,7 @@ func operationOf(r audit.Record) string {
 }
 
 // TestCommandsAreRecorded walks the table of commands: each that opens a store leaves a
-// record in its trail (AUD-101).
+// record in its audit trail (AUD-101).
 func TestCommandsAreRecorded(t *testing.T) {
 	dir, restored := t.TempDir(), t.TempDir()
 	store := "pebble:" + dir
@@ -88,24 +88,24 @@ func TestCommandsAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "bundle.json")
-	if err := os.WriteFile(file, []byte(organization), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(organizationBundle), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	backup := filepath.Join(t.TempDir(), "backup")
-	commands := []command{
-		{name: "load", args: []string{"--source", "XAC01", file}, leaves: "transaction"},
-		{name: "token", args: []string{"--client", "demo-feed"}, leaves: "token-issue"},
-		{name: "token", args: []string{"--client", "nobody"}, fails: true, leaves: "token-issue"},
-		{name: "audit verify", leaves: "audit-verify"},
-		{name: "verify", leaves: "verify"},
-		{name: "reindex", leaves: "reindex"},
-		{name: "reindex", args: []string{"--status"}, leaves: "reindex-status"},
-		{name: "explain", args: []string{"Patient?family=x"}, leaves: "explain"},
-		{name: "backup", args: []string{"--out", backup}, leaves: "backup"},
-		{name: "restore", store: restored, args: []string{backup}, leaves: "restore"},
-		{name: "restore", args: []string{backup}, fails: true, leaves: "restore"}, // not empty
-		{name: "restore", store: restored, args: []string{"--confirm-from", "2999-01-01T00:00:00Z"}, fails: true, leaves: "confirm-restore"},
-		{name: "restore", store: restored, args: []string{"--confirm-from", "2026-01-01T00:00:00Z"}, leaves: "confirm-restore"},
+	commands := []commandCase{
+		{name: "load", args: []string{"--source", "XAC01", file}, record: "transaction"},
+		{name: "token", args: []string{"--client", "demo-feed"}, record: "token-issue"},
+		{name: "token", args: []string{"--client", "nobody"}, fails: true, record: "token-issue"},
+		{name: "audit verify", record: "audit-verify"},
+		{name: "verify", record: "verify"},
+		{name: "reindex", record: "reindex"},
+		{name: "reindex", args: []string{"--status"}, record: "reindex-status"},
+		{name: "explain", args: []string{"Patient?family=x"}, record: "explain"},
+		{name: "backup", args: []string{"--out", backup}, record: "backup"},
+		{name: "restore", store: restored, args: []string{backup}, record: "restore"},
+		{name: "restore", args: []string{backup}, fails: true, record: "restore"}, // not empty
+		{name: "restore", store: restored, args: []string{"--confirm-from", "2999-01-01T00:00:00Z"}, fails: true, record: "confirm-restore"},
+		{name: "restore", store: restored, args: []string{"--confirm-from", "2026-01-01T00:00:00Z"}, record: "confirm-restore"},
 		{name: "serve", exempt: "each request has a record: TestEveryRouteIsRecorded, TestOperationsAreRecorded, TestAdminIsRecorded"},
 		{name: "health", exempt: "it opens no store"},
 		{name: "synth", exempt: "it opens no store"},
@@ -117,8 +117,8 @@ func TestCommandsAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, leaf := range parser.Model.Leaves(false) {
-		if name := strings.TrimPrefix(leaf.Path(), "carerecord "); !slices.ContainsFunc(commands, func(c command) bool { return name == c.name }) {
-			t.Errorf("AUD-101: this test runs no command %q", name)
+		if name := strings.TrimPrefix(leaf.Path(), "carerecord "); !slices.ContainsFunc(commands, func(c commandCase) bool { return name == c.name }) {
+			t.Errorf("AUD-101: this test does not run the command %q", name)
 		}
 	}
 	last := map[string]uint64{}
@@ -144,8 +144,8 @@ func TestCommandsAreRecorded(t *testing.T) {
 			t.Fatal(err)
 		}
 		outcome := map[bool]string{false: "permit", true: "refuse"}[c.fails]
-		if !slices.ContainsFunc(records, func(r audit.Record) bool { return operationOf(r) == c.leaves && r.Decision.Outcome == outcome }) {
-			t.Errorf("AUD-101: carerecord %s %v: got the records %+v, want one of %s that says %s", c.name, c.args, records, c.leaves, outcome)
+		if !slices.ContainsFunc(records, func(r audit.Record) bool { return operationOf(r) == c.record && r.Decision.Outcome == outcome }) {
+			t.Errorf("AUD-101: carerecord %s %v: got the records %+v, want one of %s with the outcome %s", c.name, c.args, records, c.record, outcome)
 		}
 		for _, r := range records {
 			if r.Recorded.Before(time.Now().Add(-time.Hour)) && c.name != "restore" {

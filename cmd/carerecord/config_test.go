@@ -25,7 +25,7 @@ func parse(t *testing.T, args ...string) (cli, error) {
 	return c, err
 }
 
-func configured(t *testing.T, text string) string {
+func writeConfig(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.json")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -37,7 +37,7 @@ func configured(t *testing.T, text string) string {
 // TestConfigFile: the environment has priority over the file, and the command line over both
 // (design §6).
 func TestConfigFile(t *testing.T) {
-	file := configured(t, `{"store":"pebble:file","listen":"file:1","demo":true,"lease":"20s","public-url":"http://file","patients":7}`)
+	file := writeConfig(t, `{"store":"pebble:file","listen":"file:1","demo":true,"lease":"20s","public-url":"http://file","patients":7}`)
 	t.Setenv("CARERECORD_LISTEN", "environment:2")
 	t.Setenv("CARERECORD_PUBLIC_URL", "http://environment")
 	c, err := parse(t, "serve", "--config", file, "--public-url", "http://line")
@@ -61,7 +61,7 @@ func TestConfigFile(t *testing.T) {
 // TestRivalFlags: a flag on the command line replaces one that excludes it and comes from the
 // environment or the file, and one from the environment replaces one from the file.
 func TestRivalFlags(t *testing.T) {
-	file := configured(t, `{"to":"http://file/fhir"}`)
+	file := writeConfig(t, `{"to":"http://file/fhir"}`)
 	t.Setenv("CARERECORD_STORE", "pebble:environment")
 	for _, c := range []struct {
 		name      string
@@ -124,7 +124,7 @@ func TestConfigFileKnowsEveryFlag(t *testing.T) {
 		case flag.Enum != "":
 			value = `"` + flag.EnumSlice()[0] + `"`
 		}
-		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", configured(t, `{"`+name+`":`+value+`}`)); err != nil && strings.Contains(err.Error(), "not a flag") {
+		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", writeConfig(t, `{"`+name+`":`+value+`}`)); err != nil && strings.Contains(err.Error(), "not a flag") {
 			t.Errorf("--%s cannot be given in the file: %v", name, err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestConfigFileKnowsEveryFlag(t *testing.T) {
 
 // TestConfigFileMistakes: unknown keys and wrong values are errors, and all are listed at once.
 func TestConfigFileMistakes(t *testing.T) {
-	file := configured(t, `{"stor":"pebble:x","demo":"yes","auth":"none","keys":["a"],"listn":"x"}`)
+	file := writeConfig(t, `{"stor":"pebble:x","demo":"yes","auth":"none","keys":["a"],"listn":"x"}`)
 	_, err := parse(t, "serve", "--config", file)
 	if err == nil {
 		t.Fatal("got no error")
@@ -143,7 +143,7 @@ func TestConfigFileMistakes(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`{"store":"a","store":"b"}`, `[]`, `{`, ``, `{"config":"x"}`} {
-		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", configured(t, text)); err == nil {
+		if _, err := parse(t, "serve", "--store", "pebble:x", "--config", writeConfig(t, text)); err == nil {
 			t.Errorf("%q: got no error", text)
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"carerecord/fhir/validate"
 )
 
-// accept reads a body of a type and validates it under a mode: all faults are
-// told in one pass (REST-003, 080 to 088). It returns the warnings, which are
-// told where the client asked for an OperationOutcome.
+// accept parses a body of a type and validates it under a mode. All faults are reported together
+// (REST-003, 080 to 088). It returns the warnings, which are sent if the client prefers an
+// OperationOutcome.
 func accept(body []byte, typ string, mode validate.Mode) (fhir.Resource, []fhir.Issue, error) {
 	r, err := parse(body, mode)
 	if err != nil {
@@ -22,7 +22,7 @@ func accept(body []byte, typ string, mode validate.Mode) (fhir.Resource, []fhir.
 	return r, issues, validate.Refused(issues)
 }
 
-// acceptBundle reads a Bundle whose entries are accepted one by one.
+// acceptBundle parses a Bundle. Its entries are validated one by one later.
 func acceptBundle(body []byte, mode validate.Mode) (fhir.Resource, error) {
 	r, err := parse(body, mode)
 	if err != nil {
@@ -34,8 +34,8 @@ func acceptBundle(body []byte, mode validate.Mode) (fhir.Resource, error) {
 	return r, validate.Refused(validate.Envelope(r.Body, mode))
 }
 
-// parse reads a body. Where Parse finds faults in legal JSON, validation finds
-// them too, beside those of the types.
+// parse parses a body. In valid JSON the faults that Parse finds are left to validation, which reports
+// them with its own.
 func parse(body []byte, mode validate.Mode) (fhir.Resource, error) {
 	r, err := fhir.Parse(body)
 	if err != nil && isJSON(body) {
@@ -46,12 +46,11 @@ func parse(body []byte, mode validate.Mode) (fhir.Resource, error) {
 	return r, err
 }
 
-// isJSON reports whether a body is JSON, each name once in its object.
+// isJSON reports whether a body is JSON without repeated names in an object.
 func isJSON(body []byte) bool { return jsontext.Value(body).IsValid() }
 
-// acceptPart is accept for the resource of a transaction's entry: the bundle
-// was parsed as a whole, so its parts are legal JSON. Faults are noted in the
-// step; the places of errors begin with the entry.
+// acceptPart is accept for the resource of a transaction's entry. The bundle was parsed as a whole, so
+// the resource is valid JSON. The expressions of issues begin with the entry.
 func (st *txEntry) acceptPart(mode validate.Mode) error {
 	var err error
 	if st.resource, err = fhir.Part(st.entry.resource); err == nil {
@@ -67,7 +66,7 @@ func (st *txEntry) acceptPart(mode validate.Mode) error {
 	return err
 }
 
-// errorsOf are the issues of a resource if one of them is an error.
+// errorsOf returns all issues of a resource if one of them is an error, else none.
 func errorsOf(issues []fhir.Issue) []fhir.Issue {
 	if validate.Refused(issues) == nil {
 		return nil

@@ -14,11 +14,11 @@ import (
 	"carerecord/store"
 )
 
-// A Binary is read as the bytes that it holds, in their own type, unless FHIR is
-// asked for, and it is written as bytes of any type, or as FHIR (REST-253).
+// A Binary is read as its content, with the content's type, unless the client requests FHIR, and is
+// written as content of any type or as FHIR (REST-253).
 
-// readsRaw reports whether a call reads a Binary and does not ask for FHIR: by
-// _format, or by naming a type of JSON in Accept.
+// readsRaw reports whether a call reads the content of a Binary and not its FHIR form, by _format and
+// Accept.
 func (c *call) readsRaw() bool {
 	if c.typ != "Binary" || c.entry || c.interaction != consent.Read && c.interaction != consent.VRead {
 		return false
@@ -37,7 +37,7 @@ func (c *call) readsRaw() bool {
 	return true
 }
 
-// isFHIR reports whether a media type asks for FHIR, be it served or not.
+// isFHIR reports whether a media type is one of FHIR, supported or not.
 func isFHIR(typ string) bool {
 	for _, offer := range offers {
 		if typ == offer {
@@ -47,8 +47,8 @@ func isFHIR(typ string) bool {
 	return typ == "application/fhir+xml"
 }
 
-// raw turns the answer of a read into the bytes that the Binary holds. Nothing in
-// them runs in a browser that is led here: they are a file to be kept.
+// raw replaces the answer of a read by the content of a Binary. Headers keep a browser from executing
+// it.
 func (c *call) raw(a *answer, d store.Doc) error {
 	if a.body == nil { // 304
 		return nil
@@ -74,8 +74,7 @@ func (c *call) raw(a *answer, d store.Doc) error {
 	return nil
 }
 
-// accepts reports whether Accept lets a type be sent: the most specific range
-// that fits it decides.
+// accepts reports whether Accept allows a type. The most specific matching range decides.
 func accepts(h http.Header, contentType string) bool {
 	accept := strings.Join(h.Values("Accept"), ",")
 	if strings.TrimSpace(accept) == "" {
@@ -98,8 +97,8 @@ func accepts(h http.Header, contentType string) bool {
 	return q > 0
 }
 
-// writesRaw reports whether the body of a write is the bytes of a Binary: it is of
-// any type that is not FHIR, or JSON that says it is something else.
+// writesRaw reports whether the body of a write is the content of a Binary: of a type that is not
+// FHIR, or JSON of another resource type or of none.
 func (c *call) writesRaw(body []byte) (bool, error) {
 	if c.typ != "Binary" {
 		return false, nil
@@ -118,7 +117,7 @@ func (c *call) writesRaw(body []byte) (bool, error) {
 	return true, nil
 }
 
-// rawBinary is the Binary that holds the bytes of a write.
+// rawBinary returns a Binary with the content of a write.
 func (c *call) rawBinary(body []byte) ([]byte, error) {
 	contexts := c.r.Header.Values("X-Security-Context")
 	if len(contexts) > 1 {
@@ -142,12 +141,12 @@ func (c *call) rawBinary(body []byte) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// rawLimit is how many bytes a Binary takes, so that as FHIR it is no larger than
-// a resource may be.
+// rawLimit is the largest content of a Binary in bytes, so that its FHIR form is no larger than a
+// resource may be.
 func rawLimit(resource int64) int64 { return max(0, resource-1024) / 4 * 3 }
 
-// formatOf chooses the type of the answer, before any work. Of the bytes of a
-// Binary it is known once they are found; what goes wrong before is told in FHIR.
+// formatOf negotiates the type of the answer before any work. The type of a Binary's content is only
+// known once it is found; errors are sent as FHIR.
 func (c *call) formatOf(params []search.Param) (string, error) {
 	if c.readsRaw() {
 		return fhirJSON + "; charset=utf-8", nil

@@ -11,7 +11,7 @@ import (
 	"carerecord/fhir"
 )
 
-// incoming tests what needs no patient, then reads and checks the body.
+// incoming makes all checks that need no patient, then reads and validates the body.
 func (s *Server) incoming(ctx context.Context, c *call, permission consent.Permission) (fhir.Resource, error) {
 	if err := s.checkType(c.typ); err != nil {
 		return fhir.Resource{}, err
@@ -38,7 +38,7 @@ func (s *Server) incoming(ctx context.Context, c *call, permission consent.Permi
 	return r, err
 }
 
-// sent reads the body of a write: a resource, or the bytes of a Binary as one.
+// sent reads the body of a write: a resource, or the content of a Binary as one.
 func (s *Server) sent(c *call) ([]byte, error) {
 	if c.typ != "Binary" {
 		if err := bodyType(c.r.Header); err != nil {
@@ -70,7 +70,7 @@ func (s *Server) sent(c *call) ([]byte, error) {
 	return c.rawBinary(body)
 }
 
-// checkBody tests what a resource says of itself against where it was sent.
+// checkBody compares the type and tags of a resource with the request.
 func checkBody(r fhir.Resource, typ string) error {
 	if r.Type != typ {
 		return &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: "invalid", Expression: "resourceType",

@@ -67,8 +67,7 @@ func (s *Server) bundle(ctx context.Context, c *call) (*answer, error) {
 	}
 }
 
-// entries reads the entries; what each must have is tested for all of them
-// (REST-220).
+// entries reads the entries. Missing members of all entries are reported together (REST-220).
 func (s *Server) entries(r fhir.Resource) ([]entry, error) {
 	list := r.Get("entry")
 	var out []entry
@@ -132,8 +131,8 @@ func (s *Server) readRequest(en *entry, request gjson.Result) {
 	})
 }
 
-// batch runs each entry as its own request (REST-235): each is decided,
-// recorded and answered alone.
+// batch runs each entry as a request of its own (REST-235): each is decided, recorded and answered
+// separately.
 func (s *Server) batch(ctx context.Context, c *call, entries []entry) (*answer, error) {
 	b := fhir.NewBundle("batch-response")
 	creates := map[string]string{} // location of the entry that creates the resource of a fullUrl

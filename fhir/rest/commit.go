@@ -13,12 +13,12 @@ import (
 	"carerecord/store"
 )
 
-// attempts is how often a write that loses a race is tried again; the deadline
-// of the request ends it before.
+// attempts is how often a write is tried that conflicts with others. The deadline of the request may
+// end it earlier.
 const attempts = 100
 
-// commit decides, makes the changes as one step and answers with the first; a
-// lost race is run again. Without a change there was nothing to delete.
+// commit decides, commits the changes atomically, and returns the answer for the first. After a
+// conflict everything is done again. No changes mean that there was nothing to delete.
 func (s *Server) commit(ctx context.Context, c *call, permission consent.Permission, prepare func(*consent.View) ([]consent.Change, error)) (*answer, error) {
 	var a *answer
 	err := s.retry(ctx, func() error {
@@ -45,7 +45,7 @@ func (s *Server) commit(ctx context.Context, c *call, permission consent.Permiss
 	return a, err
 }
 
-// retry runs f again while it loses races.
+// retry calls f again while it returns a conflict.
 func (s *Server) retry(ctx context.Context, f func() error) error {
 	for i := 0; ; i++ {
 		err := f()
@@ -59,7 +59,7 @@ func (s *Server) retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// recordOf is the record that a commit carries.
+// recordOf returns the audit record that a commit stores.
 func (s *Server) recordOf(ctx context.Context, c *call, a *answer, results []consent.Result) ([][]byte, error) {
 	if s.cfg.Audit == nil {
 		return nil, nil
@@ -74,7 +74,7 @@ func (s *Server) recordOf(ctx context.Context, c *call, a *answer, results []con
 	return [][]byte{payload}, err
 }
 
-// writeAnswer makes the answer of a write (REST-060, 120, 123, 180).
+// writeAnswer returns the answer of a write (REST-060, 120, 123, 180).
 func (s *Server) writeAnswer(c *call, v *consent.View, ch consent.Change, r consent.Result) *answer {
 	a := &answer{status: 200, header: map[string]string{}}
 	if r.Doc.Version > 0 {

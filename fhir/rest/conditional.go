@@ -11,8 +11,8 @@ import (
 	"carerecord/store"
 )
 
-// criteria plans the criteria of a conditional write: always strict, and with
-// one equality that can be claimed (SRCH-011, REST-127).
+// criteria plans the criteria of a conditional write: strict, with at least one equality (SRCH-011,
+// REST-127).
 func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, values []string) (*search.Query, error) {
 	if len(values) > 1 {
 		return nil, fhir.Fault(400, "invalid", "The criteria are repeated.")
@@ -37,8 +37,7 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 	return q, nil
 }
 
-// criteriaOf is criteria for a caller, who needs the letter of a search too
-// (SMART-290, 291).
+// criteriaOf is criteria for a caller, who also needs the permission to search (SMART-290, 291).
 func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*search.Query, error) {
 	refused := s.maySearch(ctx, c.caller, c.typ)
 	q, err := s.criteria(ctx, c.caller, c.typ, values)
@@ -82,8 +81,8 @@ func multipleMatches() error {
 	return fhir.Fault(412, "multiple-matches", "The criteria match more than one resource.")
 }
 
-// toCreate makes the change of a create: the match of its criteria, or a new
-// document. criteria is nil for a plain create (section 9).
+// toCreate returns the change of a create: the match of its criteria, or a new document. criteria is
+// nil for an unconditional create (section 9).
 func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource, criteria *search.Query, deleted map[store.Ref]bool) (consent.Change, error) {
 	ch := consent.Change{Kind: consent.ChangeCreate, Ref: store.Ref{Type: r.Type, ID: s.cfg.NewID()}, Body: r.Body}
 	if criteria == nil {
@@ -104,16 +103,16 @@ func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource,
 	return ch, nil
 }
 
-// demandAbsent makes it a condition of the change that nothing matches. Where the
-// bundle deletes something, that may be the match, so nothing can be demanded.
+// demandAbsent makes it a precondition of the change that nothing matches. A bundle that deletes
+// something has no such precondition, because the match may be what it deletes.
 func demandAbsent(ch *consent.Change, where store.Pred, claims []store.Key, deleted map[store.Ref]bool) {
 	if len(deleted) == 0 {
 		ch.Absent, ch.Claims = where, claims
 	}
 }
 
-// toUpdate makes the change of a conditional update (REST-146, 147, 151). ch
-// holds the body and the conditions.
+// toUpdate returns the change of a conditional update (REST-146, 147, 151). ch has the body and the
+// preconditions.
 func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Change, r fhir.Resource, criteria *search.Query, deleted map[store.Ref]bool) (consent.Change, error) {
 	where, refs, err := s.matches(ctx, v, criteria, 2, deleted)
 	if err != nil {
@@ -142,7 +141,7 @@ func (s *Server) toUpdate(ctx context.Context, v *consent.View, ch consent.Chang
 	return ch, fhir.Fault(409, "conflict", "The id in the body belongs to a resource that does not match the criteria.")
 }
 
-// toDelete makes the changes of a conditional delete (REST-186).
+// toDelete returns the changes of a conditional delete (REST-186).
 func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Change, criteria *search.Query) ([]consent.Change, error) {
 	most := max(2, s.cfg.Limits.ConditionalDelete+1)
 	_, refs, err := s.matches(ctx, v, criteria, most, nil)
@@ -165,7 +164,7 @@ func (s *Server) toDelete(ctx context.Context, v *consent.View, ch consent.Chang
 	return changes, nil
 }
 
-// criteriaText are the criteria in a URL, without the parameters of formatting.
+// criteriaText returns the criteria in a URL, without the parameters of formatting.
 func criteriaText(c *call) string {
 	var parts []string
 	for _, p := range filterParams(c) {

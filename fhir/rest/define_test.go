@@ -219,7 +219,7 @@ func (d *defining) gone(url string) {
 	if w := send(d, "GET", "/Patient?nickname=bob", "", "Prefer: handling=strict"); w.Code != 400 || strings.Contains(w.Body.String(), "indexing") {
 		d.t.Errorf("SRCH-245: asked for what is gone: %d %s", w.Code, w.Body)
 	}
-	if w := d.want(200, "GET", "/Patient?nickname=nobody-at-all&_count=1", ""); !strings.Contains(w.Body.String(), "it was ignored") {
+	if w := d.want(200, "GET", "/Patient?nickname=nobody-at-all&_count=1", ""); !strings.Contains(w.Body.String(), "It was ignored") {
 		d.t.Errorf("SRCH-245: lenient, what is gone is ignored as any unknown name: %s", w.Body)
 	}
 	if listed, _ := d.defines(url); listed {

@@ -9,9 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// failed turns an error into an answer: the one place where that is done. What
-// is no *fhir.Error is a fault of ours, and the client reads the request id
-// only.
+// failed turns an error into an answer; it is the only place that does. An error that is not a
+// *fhir.Error is a fault of the server: the client only learns the request id.
 func (s *Server) failed(c *call, err error) *answer {
 	e, ok := fhir.AsError(err)
 	switch {
@@ -34,17 +33,17 @@ func (s *Server) failed(c *call, err error) *answer {
 	return a
 }
 
-// ClientClosedRequest is the status of a request whose client hung up before it was
-// answered, in the trail and in an Exchange. No client reads it.
+// ClientClosedRequest is the status of a request whose client closed the connection before the answer,
+// in the audit trail and in an Exchange. It is never sent.
 const ClientClosedRequest = 499
 
-// hungUp reports whether a call failed because its client hung up. Where nobody knows
-// whether a write was stored, the fault is of the store.
+// hungUp reports whether a call failed because its client closed the connection. An unknown outcome of
+// a write is a fault of the store, not of the client.
 func (c *call) hungUp(err error) bool {
 	return errors.Is(err, context.Canceled) && errors.Is(c.r.Context().Err(), context.Canceled) && !errors.Is(err, store.ErrUnknown)
 }
 
-// reported is the status of an answer outside of HTTP.
+// reported is the status of an answer in logs, metrics and the audit trail.
 func (a *answer) reported() int {
 	if a.hungUp {
 		return ClientClosedRequest
@@ -52,8 +51,8 @@ func (a *answer) reported() int {
 	return a.status
 }
 
-// timeoutError returns the error of a request whose time is up, or whose client has hung up,
-// before anything was done; nil for one that may go on.
+// timeoutError returns the error of a call whose time was up, or whose client closed the connection,
+// before anything was done; else nil.
 func timeoutError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {

@@ -16,8 +16,8 @@ func (s *Server) everything(ctx context.Context, c *call) (*answer, error) {
 	return s.everythingOf(ctx, c, c.typ+"/"+c.id+"/$everything")
 }
 
-// everythingOfMine is Patient/$everything: the record of the patient to whom the
-// caller is bound (OPER-013).
+// everythingOfMine is Patient/$everything: the record of the patient to whom the caller's token is
+// bound (OPER-013).
 func (s *Server) everythingOfMine(ctx context.Context, c *call) (*answer, error) {
 	c.id = c.caller.Patient
 	return s.everythingOf(ctx, c, c.typ+"/$everything")
@@ -64,7 +64,7 @@ func (s *Server) everythingOf(ctx context.Context, c *call, path string) (*answe
 	return a, err
 }
 
-// searchAnswer is a searchset as an answer, with what the trail keeps of it.
+// searchAnswer returns the answer for a searchset, with the resources that the audit record lists.
 func searchAnswer(v *consent.View, found *search.Answer) *answer {
 	a := &answer{status: 200, body: found.Body, count: found.Count}
 	for _, d := range found.Disclosed {

@@ -33,7 +33,7 @@ func (s *Server) historyOfAll(ctx context.Context, c *call) (*answer, error) {
 	return s.history(ctx, c, consent.PermitSearch, store.HistoryQuery{})
 }
 
-// readHistory is what the parameters of a history say.
+// historyRequest has the parameters of a history.
 type historyRequest struct {
 	path      string // below the base
 	count     int
@@ -74,8 +74,8 @@ func (s *Server) history(ctx context.Context, c *call, permission consent.Permis
 	return a, err
 }
 
-// versions yields what a history asks for: of one type, or of all types that
-// the token may search, merged.
+// versions yields the versions of a history: of one type, or merged of all types that the caller may
+// search.
 func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, request historyRequest) iter.Seq2[store.Doc, error] {
 	seq := v.History(ctx, q)
 	if q.Type == "" {
@@ -95,8 +95,8 @@ func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store
 	return currentDuring(ctx, v, seq, request.from, request.end)
 }
 
-// currentDuring keeps the versions that were current at some moment of a period
-// (REST-205): a version is until the next visible one.
+// currentDuring keeps the versions that were current at some instant of a period (REST-205). A version
+// is current until the next visible one.
 func currentDuring(ctx context.Context, v *consent.View, seq iter.Seq2[store.Doc, error], from, end time.Time) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range seq {
@@ -115,7 +115,7 @@ func currentDuring(ctx context.Context, v *consent.View, seq iter.Seq2[store.Doc
 
 var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
-// readHistory reads the parameters; none may repeat (REST-204).
+// readHistory reads the parameters. None may be repeated (REST-204).
 func (s *Server) readHistory(ctx context.Context, c *call, path string) (historyRequest, error) {
 	request := historyRequest{path: path, count: s.cfg.Search.Limits.Page}
 	params := c.params
@@ -233,8 +233,8 @@ func (s *Server) historyPage(ctx context.Context, c *call, v *consent.View, q st
 	return a, nil
 }
 
-// instanceTotal counts the visible versions of one resource, on the first page.
-// Of a type no total is given: it would walk everything.
+// instanceTotal counts the visible versions of one resource, for the first page. The history of a type
+// has no total: counting would read all of it.
 func (s *Server) instanceTotal(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, request historyRequest) (*int, error) {
 	if q.ID == "" || request.token != "" {
 		return nil, nil
@@ -250,7 +250,7 @@ func (s *Server) instanceTotal(ctx context.Context, c *call, v *consent.View, q 
 	return &n, nil
 }
 
-// historyEntry writes one version (REST-201, 202).
+// historyEntry adds the entry of one version (REST-201, 202).
 func (s *Server) historyEntry(b *fhir.Bundle, d store.Doc) {
 	method, status, url := "PUT", "200 OK", d.Ref.String()
 	switch d.Origin {

@@ -11,17 +11,17 @@ import (
 	"carerecord/fhir"
 )
 
-// A token belongs into one Authorization header (SMART-410). Anywhere else it is in logs,
-// histories or caches by now, so the request is refused, whatever else it asks, and the
-// token is recorded as leaked: by its id, where it is one of ours, and never itself.
+// A token belongs in one Authorization header (SMART-410). In any other place it may be in logs,
+// browser histories or caches already. So the request is refused, and the token is recorded as leaked,
+// by its id if this server issued it, and never itself.
 
-// TokenLeaked is the reason of such a refusal in the trail.
+// TokenLeaked is the reason of such a refusal in the audit trail.
 const TokenLeaked = "TOKEN_LEAKED"
 
-// tokenParam is the parameter by which a token may come in a form or a URL (RFC 6750).
+// tokenParam is the parameter for a token in a form or a URL (RFC 6750).
 const tokenParam = "access_token"
 
-// refuseLeaked refuses a request that holds a token in a wrong place, and notes whose it is.
+// refuseLeaked refuses a request with a token in a wrong place, and notes whose token it is.
 func (s *Server) refuseLeaked(ctx context.Context, c *call, where, token string) error {
 	if p, err := s.cfg.Verify(ctx, http.Header{"Authorization": {"Bearer " + token}}, address(c.r)); err == nil && c.caller.Kind == consent.Nobody {
 		c.caller, c.unidentified = p, false
@@ -31,15 +31,14 @@ func (s *Server) refuseLeaked(ctx context.Context, c *call, where, token string)
 	return RefuseLeakedToken(where)
 }
 
-// RefuseLeakedToken is the refusal of a request that holds a token in a wrong place.
+// RefuseLeakedToken returns the refusal of a request with a token in a wrong place.
 func RefuseLeakedToken(where string) error {
 	return &consent.Refusal{Step: 1, Reason: TokenLeaked, Err: fhir.Fault(400, "invalid",
 		"A token in %s is refused. It belongs in one Authorization header. Treat it as leaked.", where)}
 }
 
-// checkTokenPlace refuses a request that holds a token in its URL, in more than one header or in a
-// form, but for the form of a search by a known caller, which readForm reads. err is what
-// the header gave.
+// checkTokenPlace refuses a request with a token in its URL, in more than one header or in a form. The
+// form of a search by a known caller is left to readForm. err is the result of verifying the header.
 func (s *Server) checkTokenPlace(ctx context.Context, c *call, err error) error {
 	if token, found := LeakedToken(c.r.URL.RawQuery); found {
 		return s.refuseLeaked(ctx, c, "the URL", token)
@@ -65,8 +64,7 @@ func isForm(r *http.Request) bool {
 	return r.Method == http.MethodPost && err == nil && typ == "application/x-www-form-urlencoded"
 }
 
-// checkEntryTokens refuses a bundle in whose URLs a token stands: in one of them it is as
-// leaked as in that of the bundle.
+// checkEntryTokens refuses a bundle with a token in the URL of an entry.
 func (s *Server) checkEntryTokens(ctx context.Context, c *call, entries []entry) error {
 	for _, en := range entries {
 		_, query, _ := strings.Cut(en.url, "?")
@@ -83,14 +81,14 @@ func (s *Server) checkEntryTokens(ctx context.Context, c *call, entries []entry)
 	return nil
 }
 
-// HasLeakedToken reports whether a request holds a token in its URL, or more than one header that
-// may hold one. Routes that need no token refuse it like all others.
+// HasLeakedToken reports whether a request has a token in its URL, or more than one Authorization
+// header. Routes that need no token refuse it too.
 func HasLeakedToken(r *http.Request) bool {
 	_, found := LeakedToken(r.URL.RawQuery)
 	return found || len(r.Header.Values("Authorization")) > 1
 }
 
-// LeakedToken finds a token in a query string, be the rest of it well formed or not.
+// LeakedToken returns the token in a query string, even a malformed one.
 func LeakedToken(query string) (token string, found bool) {
 	for part := range strings.SplitSeq(query, "&") {
 		if name, value, _ := strings.Cut(part, "="); isToken(name) {
@@ -103,7 +101,7 @@ func LeakedToken(query string) (token string, found bool) {
 	return "", false
 }
 
-// isToken reports whether the name of a parameter, as it was sent, is that of a token.
+// isToken reports whether an encoded parameter name is that of a token.
 func isToken(name string) bool {
 	if plain, err := url.QueryUnescape(name); err == nil {
 		name = plain
@@ -112,7 +110,7 @@ func isToken(name string) bool {
 	return strings.EqualFold(name, tokenParam)
 }
 
-// withoutTokens is a query string as the trail keeps it.
+// withoutTokens returns a query string for the audit record.
 func withoutTokens(query string) string {
 	if _, found := LeakedToken(query); !found {
 		return query

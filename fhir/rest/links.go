@@ -25,8 +25,8 @@ type referenceRewriter struct {
 	locations    map[string]string // place of each
 }
 
-// rewrite puts the final Type/id in the place of every link to an entry
-// (REST-226, 228), and notes conditional references.
+// rewrite replaces every reference to an entry by its final Type/id (REST-226, 228), and notes
+// conditional references.
 func (l *referenceRewriter) rewrite(st *txEntry) []byte {
 	root := restRoot(st)
 	return edit.Links(st.resource.Body, func(link edit.Link) string {
@@ -50,7 +50,7 @@ func (l *referenceRewriter) rewrite(st *txEntry) []byte {
 	})
 }
 
-// restRoot is the base of an entry's RESTful fullUrl, with its last slash.
+// restRoot returns the base of an entry's RESTful fullUrl, with its last slash.
 func restRoot(st *txEntry) string {
 	if !strings.HasPrefix(st.fullURL, "http") {
 		return ""
@@ -68,8 +68,8 @@ func conditional(ref string) bool {
 	return found && typ != "" && !strings.ContainsAny(typ, ":/#")
 }
 
-// conditional resolves the conditional references, on the state after the
-// writes (REST-232): exactly one match is needed.
+// conditional resolves the conditional references on the state after the writes (REST-232). Each needs
+// exactly one match.
 func (l *referenceRewriter) conditional(ctx context.Context) error {
 	if len(l.conditionals) == 0 {
 		return nil
@@ -145,7 +145,7 @@ func (l *referenceRewriter) find(ctx context.Context, request string) (store.Ref
 	return store.Ref{}, fhir.Fault(412, "multiple-matches", "The reference %q has more than one match.", request)
 }
 
-// noConditionalReferences refuses them outside a transaction (REST-233).
+// noConditionalReferences refuses conditional references outside a transaction (REST-233).
 func noConditionalReferences(r fhir.Resource) error {
 	if bytes.IndexByte(r.Body, '?') < 0 && !bytes.Contains(r.Body, []byte(`\u`)) {
 		return nil // there is no question mark, escaped or not

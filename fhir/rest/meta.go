@@ -31,14 +31,13 @@ func (s *Server) metaOfOne(ctx context.Context, c *call) (*answer, error) {
 	return a, nil
 }
 
-// parametersOf is a Parameters that returns a Meta.
+// parametersOf returns Parameters with a Meta as the return value.
 func parametersOf(meta string) []byte {
 	return []byte(`{"resourceType":"Parameters","parameter":[{"name":"return","valueMeta":` + meta + `}]}`)
 }
 
-// metaOfType is $meta of a type or of the system: the profiles, tags and labels
-// that visible resources bear. Of the system, types without the letter are left
-// out.
+// metaOfType is $meta of a type or of the system: the profiles, tags and labels of visible resources.
+// $meta of the system leaves out types that the caller may not search.
 func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 	types := s.capability.types
 	if c.typ != "" {
@@ -73,8 +72,8 @@ func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 	return a, err
 }
 
-// metaAdd and metaDelete change the lists of a resource's meta (OPER-031,
-// REST-104, 106): a new version, unless nothing changes.
+// metaAdd and metaDelete change the lists of a resource's meta (OPER-031, REST-104, 106). They make a
+// new version, unless nothing changes.
 func (s *Server) metaAdd(ctx context.Context, c *call) (*answer, error) {
 	return s.metaChange(ctx, c, fhir.AddMeta, false)
 }
@@ -112,7 +111,7 @@ func (s *Server) metaChange(ctx context.Context, c *call, change func(body, meta
 	return a, nil
 }
 
-// metaInput reads the Parameters of the operation.
+// metaInput reads the Parameters of metaAdd and metaDelete.
 func (s *Server) metaInput(ctx context.Context, c *call) (fhir.Resource, error) {
 	typ := c.typ
 	if err := s.checkType(typ); err != nil {

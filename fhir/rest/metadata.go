@@ -12,10 +12,10 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// servedTypes is what the server serves.
+// servedTypes are the supported resource types, sorted.
 type servedTypes struct{ types []string }
 
-// statement is what metadata answers, as long as some search parameters are in force.
+// statement is the CapabilityStatement for a set of search parameters.
 type statement struct {
 	installed *index.Definitions
 	body      []byte
@@ -27,8 +27,8 @@ func (c servedTypes) serves(typ string) bool {
 	return ok
 }
 
-// currentStatement is the CapabilityStatement of now: it changes when a search parameter
-// is complete, or defined no more (SRCH-243, 245).
+// currentStatement returns the current CapabilityStatement. It changes when a defined search parameter
+// is complete or removed (SRCH-243, 245).
 func (s *Server) currentStatement() (*statement, error) {
 	last := s.statement.Load()
 	if last != nil && last.installed == s.cfg.Index.Installed() {
@@ -41,7 +41,7 @@ func (s *Server) currentStatement() (*statement, error) {
 	return next, err
 }
 
-// typesServed finds out what the server serves.
+// typesServed returns the supported types.
 func (s *Server) typesServed() servedTypes {
 	c := servedTypes{}
 	for _, typ := range r4.Resources() {
@@ -104,7 +104,7 @@ func (s *Server) metadata(_ context.Context, c *call) (*answer, error) {
 	return a, nil
 }
 
-// distinct keeps the first of each.
+// distinct removes repeats and keeps the order.
 func distinct(list []string) []string {
 	var out []string
 	for _, s := range list {

@@ -7,9 +7,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Exchange is what may be told of a request outside of the trail. Nothing in it
-// names a person or a resource, and each field but Request and Client has few
-// values.
+// Exchange describes a request for metrics, logs and traces. No field names a person or a resource,
+// and each but Request and Client has few values.
 type Exchange struct {
 	Interaction consent.Interaction // or "metadata", "unknown"; of a transaction known at the end
 	Type        string              // the resource type of the path; empty where it is none of R4
@@ -18,12 +17,12 @@ type Exchange struct {
 	Status      int                 // of the answer, at the end; ClientClosedRequest if the client closed the connection before
 }
 
-// Middleware goes around each request. It calls next once, with a context made of
-// its own, and finds the rest of the Exchange in place when next is back. Where
-// the answer could not be made it has no Status. It is called concurrently.
+// Middleware wraps a request. It calls next once, with its own context, and reads the remaining fields
+// of the Exchange after next has returned. Status is 0 if the handler panicked. It is called
+// concurrently.
 type Middleware func(ctx context.Context, x *Exchange, next func(context.Context))
 
-// watched answers a call under the watch, if there is one.
+// observe answers a call within the middleware, if there is one.
 func (s *Server) observe(ctx context.Context, c *call, do func(context.Context) *answer) {
 	if s.cfg.Middleware == nil {
 		do(ctx)

@@ -12,8 +12,8 @@ import (
 
 const fhirJSON = "application/fhir+json"
 
-// negotiate chooses the media type of the answer from _format and Accept
-// (REST-030 to 036), before any work is done.
+// negotiate returns the media type of the answer by _format and Accept (REST-030 to 036), before any
+// work is done.
 func negotiate(h http.Header, params []search.Param) (string, error) {
 	format, given := "", false
 	for _, p := range params {
@@ -63,8 +63,8 @@ func (c *call) indent(params []search.Param) error {
 // offers are the media types of JSON, the preferred one first.
 var offers = [...]string{fhirJSON, "application/json", "text/json"}
 
-// pick returns the offer with the highest q-value, where the most specific
-// range that fits an offer gives its q; "" if none is above 0.
+// pick returns the offer with the highest q-value; "" if none is above 0. The most specific range that
+// matches an offer gives its q-value.
 func pick(accept string) string {
 	best, bestQ := "", 0.0
 	for _, offer := range offers {
@@ -90,7 +90,7 @@ func pick(accept string) string {
 	return best
 }
 
-// quality is the q of a media range: 1 without one, 0 for what is no number.
+// quality returns the q-value of a media range: 1 if it has none, 0 if it is not a number.
 func quality(params map[string]string) float64 {
 	text, ok := params["q"]
 	if !ok {
@@ -103,7 +103,7 @@ func quality(params map[string]string) float64 {
 	return q
 }
 
-// specificity says how specifically a media range fits an offer; -1 if it does not.
+// specificity returns how specifically a media range matches an offer; -1 if it does not.
 func specificity(r, offer string) int {
 	typ, _, _ := strings.Cut(offer, "/")
 	switch r {
@@ -132,14 +132,14 @@ func bodyType(h http.Header) error {
 	return nil
 }
 
-// prefer is what the Prefer headers ask for (REST-060 to 065).
+// prefer has the values of the Prefer headers (REST-060 to 065).
 type prefer struct {
 	ret     string // minimal, representation, OperationOutcome, or empty
 	strict  bool
 	applied string // what Preference-Applied tells
 }
 
-// readPrefer reads the Prefer headers. strict is the handling where they ask for none.
+// readPrefer parses the Prefer headers. strict is the handling if they have none.
 func readPrefer(h http.Header, strict bool) prefer {
 	var p prefer
 	handling := ""

@@ -14,7 +14,7 @@ import (
 	"carerecord/fhir/search"
 )
 
-// operation is one that only some types have.
+// operation is an operation that only some types have.
 type operation struct {
 	route
 	types []string
@@ -32,8 +32,8 @@ func (s *Server) operations() []operation {
 	}
 }
 
-// operationRoutes are the routes of operations that only some types have. Of others they
-// are no routes.
+// operationRoutes are the routes of operations that only some types have. For other types they are
+// unknown routes.
 func (s *Server) operationRoutes() []route {
 	var out []route
 	for _, op := range s.operations() {
@@ -49,13 +49,13 @@ func (s *Server) operationRoutes() []route {
 	return out
 }
 
-// operation is the name of the operation that a route is, or "".
+// operation returns the name of the operation of a route, or "".
 func (r route) operation() string {
 	_, name, _ := strings.Cut(r.path, "/$")
 	return name
 }
 
-// typesOf are the types that have an operation, on whatever level; nil for all.
+// typesOf returns the types that have an operation on some level; nil for all.
 func typesOf(operations []operation, name string) []string {
 	var out []string
 	for _, op := range operations {
@@ -66,8 +66,8 @@ func typesOf(operations []operation, name string) []string {
 	return distinct(out)
 }
 
-// readParameters adds the simple parameters of a Parameters body to those of the URL
-// (OPER-001). A POST without a body has those of the URL alone.
+// readParameters adds the primitive parameters of a Parameters body to those of the URL (OPER-001). A
+// POST without a body only has those of the URL.
 func (s *Server) readParameters(ctx context.Context, c *call) error {
 	if c.r.Method != http.MethodPost {
 		return nil

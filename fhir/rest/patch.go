@@ -47,7 +47,7 @@ func (s *Server) patchWhere(ctx context.Context, c *call) (*answer, error) {
 	})
 }
 
-// toPatch makes the change of a conditional patch.
+// toPatch returns the change of a conditional patch.
 func (s *Server) toPatch(ctx context.Context, v *consent.View, ch consent.Change, criteria *search.Query, deleted map[store.Ref]bool) (consent.Change, error) {
 	_, refs, err := s.matches(ctx, v, criteria, 2, deleted)
 	switch {
@@ -84,8 +84,8 @@ func (s *Server) patchOf(ctx context.Context, c *call) (consent.Change, error) {
 	return ch, err
 }
 
-// document reads a patch by its media type (REST-160 to 162). In a bundle it is
-// a Parameters resource.
+// document parses a patch by its media type (REST-160 to 162). In a bundle it is a Parameters
+// resource.
 func (s *Server) document(c *call) (patch.Patch, error) {
 	if c.body != nil {
 		return entryPatch(c.body)
@@ -106,7 +106,7 @@ func (s *Server) document(c *call) (patch.Patch, error) {
 	return patch.FHIRPath(body)
 }
 
-// entryPatch reads the patch of a bundle's entry (REST-239).
+// entryPatch parses the patch of a bundle's entry (REST-239).
 func entryPatch(resource []byte) (patch.Patch, error) {
 	if typ := gjson.GetBytes(resource, "resourceType").Str; typ != "Parameters" {
 		return patch.Patch{}, fhir.Fault(400, "not-supported", "A patch in a bundle must be a Parameters resource, not %s.", typ)
@@ -114,9 +114,8 @@ func entryPatch(resource []byte) (patch.Patch, error) {
 	return patch.FHIRPath(resource)
 }
 
-// editor makes the edit of a patch: its result is validated as an update would
-// be (REST-163). What tells a stored value needs the letter of a read
-// (SMART-288).
+// editor returns the edit of a patch. Its result is validated like an update (REST-163). A patch whose
+// errors reveal a stored value needs the permission to read (SMART-288).
 func (s *Server) editor(ctx context.Context, c *call, p patch.Patch) (func([]byte) ([]byte, error), error) {
 	if p.Reads() {
 		req := c.decision(consent.PermitRead)

@@ -70,7 +70,7 @@ func (s *Server) readOne(ctx context.Context, c *call, find func(*consent.View) 
 	return a, err
 }
 
-// readAnswer answers with a version, its headers, or 304 or 410.
+// readAnswer returns the answer of a read: a version and its headers, 304 or 410.
 func readAnswer(c *call, v *consent.View, d store.Doc) (*answer, error) {
 	if d.Deleted() {
 		e := fhir.Fault(410, "deleted", "The resource was deleted.")
@@ -87,9 +87,8 @@ func readAnswer(c *call, v *consent.View, d store.Doc) (*answer, error) {
 	return a, nil
 }
 
-// notModified reports whether a conditional read asks for nothing newer
-// (REST-043): If-Modified-Since counts only without If-None-Match, and a date
-// that cannot be read not at all.
+// notModified reports whether a conditional read has the newest version already (REST-043). If-
+// Modified-Since only counts without If-None-Match and with a valid date.
 func notModified(h http.Header, d store.Doc) bool {
 	if match := h.Values("If-None-Match"); len(match) > 0 {
 		return noneMatch(match, d.Version)
@@ -102,7 +101,7 @@ func notModified(h http.Header, d store.Doc) bool {
 	return err == nil && !d.Updated.Truncate(time.Second).After(since)
 }
 
-// checkType refuses types that are not served here.
+// checkType refuses types that are not supported.
 func (s *Server) checkType(typ string) error {
 	if !s.capability.serves(typ) {
 		return fhir.Fault(404, "not-supported", "Resource type %q is not supported.", typ)
@@ -110,15 +109,15 @@ func (s *Server) checkType(typ string) error {
 	return nil
 }
 
-// nameSelf notes the patient whom a path Patient/[id] names.
+// nameSelf notes the patient of a path Patient/[id].
 func (c *call) nameSelf() {
 	if c.typ == "Patient" {
 		c.named = consent.NamedPatient{ID: c.id}
 	}
 }
 
-// shape reads _elements and _summary of a read (REST-114); other parameters are
-// ignored, and refused under strict handling (REST-018).
+// shape reads _elements and _summary of a read (REST-114). Other parameters are ignored, or refused
+// under strict handling (REST-018).
 func (c *call) shape() (search.Projection, error) {
 	var shape search.Projection
 	var unknown []string
@@ -151,12 +150,12 @@ func (c *call) shape() (search.Projection, error) {
 
 func etag(version uint64) string { return `W/"` + strconv.FormatUint(version, 10) + `"` }
 
-// versionHeaders are ETag and Last-Modified (REST-040, 042).
+// versionHeaders returns ETag and Last-Modified (REST-040, 042).
 func versionHeaders(d store.Doc) map[string]string {
 	return map[string]string{"ETag": etag(d.Version), "Last-Modified": d.Updated.UTC().Truncate(time.Second).Format(http.TimeFormat)}
 }
 
-// noneMatch reports whether If-None-Match names the version, compared weakly.
+// noneMatch reports whether If-None-Match has the version, by weak comparison.
 func noneMatch(values []string, version uint64) bool {
 	for _, part := range strings.Split(strings.Join(values, ","), ",") {
 		part = strings.TrimSpace(part)

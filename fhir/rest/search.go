@@ -23,8 +23,8 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	return s.findMatches(ctx, c, search.SearchTarget{Path: c.typ, Types: []string{c.typ}}, nil)
 }
 
-// searchAll is the search of several types, or of all (SRCH-151, 152): a named
-// type without the scope's letter is refused, others are left out (SMART-277).
+// searchAll is the search of several types, or of all (SRCH-151, 152). A type in _type that the caller
+// may not search is refused; without _type such types are left out (SMART-277).
 func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 	if err := s.readForm(ctx, c); err != nil {
 		return nil, err
@@ -87,8 +87,8 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 	return s.findMatches(ctx, c, scope, &owner)
 }
 
-// findMatches runs a search. Where it is the search of a compartment whose owner is
-// not there, it finds nothing (SRCH-155).
+// findMatches runs a search. The search of a compartment whose owner does not exist finds nothing
+// (SRCH-155).
 func (s *Server) findMatches(ctx context.Context, c *call, scope search.SearchTarget, owner *store.Ref) (*answer, error) {
 	if err := s.readForm(ctx, c); err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (s *Server) run(ctx context.Context, c *call, request search.PageRequest, o
 	return a, err
 }
 
-// readPageToken are the parameters of a call, or those in its page token.
+// readPageToken returns the parameters of a call, or those in its page token.
 func (s *Server) readPageToken(ctx context.Context, c *call, path string) ([]search.Param, error) {
 	if len(c.params) != 1 || c.params[0].Name != search.PageParam {
 		return c.params, nil

@@ -14,37 +14,36 @@ import (
 	"carerecord/fhir/validate"
 )
 
-// Limits are the settings of LIM-001 that this package obeys, in bytes,
-// entries and durations.
+// Limits are the settings of LIM-001 for this package. Sizes are in bytes.
 type Limits struct {
 	Resource, Bundle, Form int64
 	Entries, URL           int
-	// Requests is how many requests may be under way; ClientRequests how many of
-	// one client, and ClientRate how many it may begin a second. 0 is no limit.
+	// Requests is how many requests may be in flight, ClientRequests how many of one client, and
+	// ClientRate how many a client may begin in a second. 0 is no limit.
 	Requests, ClientRequests, ClientRate int
-	// UnidentifiedRate is how many requests without a valid token an address may send a
-	// second; 0 is no limit.
+	// UnidentifiedRate is how many requests without a valid token an address may send in a second; 0
+	// is no limit.
 	UnidentifiedRate int
-	// NeedIfMatch and NoDelete are types whose updates need If-Match, and types
-	// closed to deletion (REST-048, 184).
+	// NeedIfMatch are types whose updates need If-Match; NoDelete are types that cannot be deleted
+	// (REST-048, 184).
 	NeedIfMatch, NoDelete []string
-	// ConditionalDelete is how many matches a conditional delete may take; 0 for
-	// single, which refuses several.
+	// ConditionalDelete is how many matches a conditional delete may delete; 0 refuses more than one
+	// match.
 	ConditionalDelete        int
 	Deadline, BundleDeadline time.Duration
 }
 
-// DefaultLimits are those of the requirements.
+// DefaultLimits returns the defaults of the requirements.
 func DefaultLimits() Limits {
 	return Limits{Resource: 10 << 20, Bundle: 256 << 20, Form: 1 << 20, Entries: 50_000, URL: 8 << 10,
 		Deadline: 10 * time.Second, BundleDeadline: 60 * time.Second,
 		Requests: 2000, ClientRequests: 1000, ClientRate: 20_000, UnidentifiedRate: 100}
 }
 
-// Verifier makes a Principal of a request's headers. Errors are *fhir.Error.
+// Verifier returns the Principal of a request. Errors are *fhir.Error.
 type Verifier func(ctx context.Context, h http.Header, address string) (consent.Principal, error)
 
-// Config is what a Server is made of.
+// Config configures a Server.
 type Config struct {
 	Base   string // public FHIR base, no slash at the end
 	Guard  *consent.Guard
@@ -52,26 +51,25 @@ type Config struct {
 	Search *search.Service
 	Verify Verifier
 	Audit  *audit.Writer // nil only under --auth off
-	// Unidentified counts the requests without a valid token. Whoever gives one flushes it;
-	// nil makes one of the Server's own, whose last counts are lost.
+	// Unidentified limits the audit records of requests without a valid token. The caller of New
+	// flushes it. nil makes one whose last counts are lost.
 	Unidentified *audit.UnidentifiedLimiter
-	// Closed returns why the record does not answer now, a *fhir.Error, or nil. It is asked
-	// once the caller is known. nil is never closed.
+	// Closed returns why the record is closed, as a *fhir.Error, or nil. It is called after the caller
+	// is identified. nil is never closed.
 	Closed func() error
 	Limits Limits
 	Clock  func() time.Time
 	Log    *slog.Logger
-	// Unguarded is --auth off: PUT creates, and types without a reader over
-	// FHIR are served.
+	// Unguarded is --auth off: PUT may create, and types that nobody reads over FHIR are served.
 	Unguarded bool
 	Version   string        // of the software
 	Origins   []string      // of pages that may call, as https://host
 	NewID     func() string // ids of new resources; nil is consent.NewID
-	// Validation says how strictly bodies are judged; the zero value is strict.
+	// Validation says how strictly bodies are validated; the zero value is strict.
 	Validation validate.Mode
-	// Strict makes handling=strict the default of requests that name no handling (SRCH-007).
+	// Strict makes handling=strict the default of requests without a handling preference (SRCH-007).
 	Strict bool
-	// Middleware goes around each request: metrics, log, traces. nil is none.
+	// Middleware wraps every request, for metrics, logs and traces. nil is none.
 	Middleware Middleware
 }
 

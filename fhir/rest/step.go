@@ -50,7 +50,7 @@ func (s *Server) readTxEntry(ctx context.Context, c *call, en entry) (*txEntry, 
 	return st, nil
 }
 
-// write returns the decision that an entry which writes needs. A conditional form has criteria and no id.
+// write returns the decision that a writing entry needs. A conditional form has criteria and no id.
 func (st *txEntry) write(to route) (consent.Request, error) {
 	req := consent.Request{Type: st.typ, Write: true, Interaction: to.interaction}
 	conditional := st.call.r.URL.RawQuery != ""
@@ -90,7 +90,7 @@ func (st *txEntry) prepareDelete() error {
 	return err
 }
 
-// prepareWrite makes the change of a POST or PUT whose resource was read.
+// prepareWrite prepares the change of a POST or PUT after its resource was validated.
 func (s *Server) prepareWrite(ctx context.Context, c *call, st *txEntry) error {
 	if st.method == "POST" {
 		if criteria := st.header.Values("If-None-Exist"); len(criteria) > 0 {
@@ -115,7 +115,7 @@ func (s *Server) prepareWrite(ctx context.Context, c *call, st *txEntry) error {
 	return err
 }
 
-// preparePatch makes the change of a PATCH (REST-239).
+// preparePatch prepares the change of a PATCH (REST-239).
 func (s *Server) preparePatch(ctx context.Context, c *call, st *txEntry) error {
 	p, err := entryPatch(st.entry.resource)
 	if err != nil {

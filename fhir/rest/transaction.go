@@ -10,7 +10,7 @@ import (
 	"carerecord/store"
 )
 
-// txEntry is one entry of a transaction that is being resolved.
+// txEntry is one entry of a transaction while it is resolved.
 type txEntry struct {
 	entry
 	call     *call // as a request of its own
@@ -24,10 +24,9 @@ type txEntry struct {
 	changes  int           // how many it has
 }
 
-// transaction applies all entries or none (REST-221 to 234). It is resolved on
-// a snapshot: ids, matches of criteria, references; and committed with all of
-// that as preconditions. A lost race resolves it again. What only reads is
-// answered afterwards, from what stands then (REST-238).
+// transaction applies all entries or none (REST-221 to 234). It resolves ids, matches of criteria and
+// references on a snapshot, and commits with these as preconditions. After a conflict it resolves
+// again. Entries that read are answered afterwards, from the state after the commit (REST-238).
 func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*answer, error) {
 	steps, err := s.txEntries(ctx, c, entries)
 	if err != nil {
@@ -63,8 +62,7 @@ func (s *Server) transaction(ctx context.Context, c *call, entries []entry) (*an
 	return a, nil
 }
 
-// resolve gives every entry its identity, deletions first (REST-221), then
-// rewrites the references.
+// resolve gives every entry its changes, deletions first (REST-221), then rewrites the references.
 func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*txEntry) ([]consent.Change, error) {
 	r := &resolver{server: s, view: v, entries: steps, written: map[store.Ref]bool{}, deleted: map[store.Ref]bool{}, byFullURL: map[string]store.Ref{}}
 	for _, deletes := range []bool{true, false} {
@@ -95,7 +93,7 @@ func atLocation(err error, place string) error {
 	return err
 }
 
-// resolver finds out what the entries of one transaction write.
+// resolver collects the changes of one transaction.
 type resolver struct {
 	server           *Server
 	view             *consent.View
@@ -105,7 +103,7 @@ type resolver struct {
 	byFullURL        map[string]store.Ref // by fullUrl
 }
 
-// addChanges makes the changes of an entry.
+// addChanges adds the changes of an entry.
 func (r *resolver) addChanges(ctx context.Context, st *txEntry) error {
 	made, err := r.changesOf(ctx, st)
 	if err != nil {
@@ -147,8 +145,7 @@ func (r *resolver) changesOf(ctx context.Context, st *txEntry) ([]consent.Change
 	return []consent.Change{st.change}, nil
 }
 
-// writtenEntries are the answers of the entries that write, in their order; nil
-// for those that read.
+// writtenEntries returns the answers of the entries that write, by entry; nil for those that read.
 func (s *Server) writtenEntries(c *call, v *consent.View, steps []*txEntry, changes []consent.Change, results []consent.Result) []*answer {
 	out := make([]*answer, len(steps))
 	for i, st := range steps {
@@ -169,7 +166,7 @@ func (s *Server) writtenEntries(c *call, v *consent.View, steps []*txEntry, chan
 	return out
 }
 
-// responses makes the response bundle, and answers what reads.
+// responses returns the response bundle. It runs the entries that read.
 func (s *Server) responses(ctx context.Context, c *call, steps []*txEntry, written []*answer) []byte {
 	b := fhir.NewBundle("transaction-response")
 	for i, st := range steps {
@@ -188,7 +185,7 @@ func (s *Server) responses(ctx context.Context, c *call, steps []*txEntry, writt
 	return b.Bytes()
 }
 
-// txEntries reads every entry and tests what needs no patient (VIS-012).
+// txEntries reads every entry and makes the checks that need no patient (VIS-012).
 func (s *Server) txEntries(ctx context.Context, c *call, entries []entry) ([]*txEntry, error) {
 	out := make([]*txEntry, len(entries))
 	full, exist := map[string]bool{}, map[string]bool{}

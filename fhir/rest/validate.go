@@ -13,16 +13,16 @@ import (
 	"carerecord/store"
 )
 
-// validation is what a call of $validate wants.
+// validation has the parameters of $validate.
 type validation struct {
 	resource []byte // nil for none
 	mode     string
 	profile  string
 }
 
-// validate is POST of $validate, on a type or an id: the verdict of the
-// interaction that mode names, without it (OPER-020, 022). It looks at nothing
-// stored, so it tells nothing of it (VIS-009, SMART-300).
+// validate is POST of $validate, on a type or an id. It answers as the interaction that mode names
+// would, without performing it (OPER-020, 022). It reads nothing that is stored, so it reveals nothing
+// of it (VIS-009, SMART-300).
 func (s *Server) validate(ctx context.Context, c *call) (*answer, error) {
 	if err := s.checkType(c.typ); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s *Server) postOnly(_ context.Context, c *call) (*answer, error) {
 	return nil, wrongMethod(c, http.MethodPost)
 }
 
-// mayValidate: c, u or r on the type; r for an instance (SMART-300).
+// mayValidate requires c, u or r on the type, and r for an instance (SMART-300).
 func (s *Server) mayValidate(ctx context.Context, c *call) error {
 	err := s.cfg.Guard.Check(ctx, c.caller, c.decision(consent.PermitRead))
 	if c.id != "" {
@@ -66,8 +66,8 @@ func (s *Server) mayValidate(ctx context.Context, c *call) error {
 	return err
 }
 
-// readValidation reads the body: a resource, or Parameters that hold one. Of a resource
-// with faults all that matters here is that it is JSON.
+// readValidation reads the body: a resource, or Parameters with one. The resource only has to be valid
+// JSON.
 func (s *Server) readValidation(c *call) (validation, error) {
 	body, q := c.body, validation{}
 	if body == nil {
@@ -105,7 +105,7 @@ func (s *Server) readValidation(c *call) (validation, error) {
 	return q, q.read(body)
 }
 
-// read takes the parameters.
+// read reads the parameters.
 func (q *validation) read(body []byte) error {
 	var err error
 	gjson.GetBytes(body, "parameter").ForEach(func(_, p gjson.Result) bool {
@@ -131,7 +131,7 @@ func (q *validation) read(body []byte) error {
 	return err
 }
 
-// check tests the parameters against each other and the level.
+// check compares the parameters with each other and with the path.
 func (q *validation) check(c *call) error {
 	switch q.mode {
 	case "", "create":
@@ -156,7 +156,7 @@ func (q *validation) check(c *call) error {
 	return nil
 }
 
-// verdict is what the interaction would say of the caller and the content.
+// verdict returns the issues that the interaction would report about the caller and the content.
 func (s *Server) verdict(ctx context.Context, c *call, q validation) ([]fhir.Issue, error) {
 	req := map[string]consent.Request{
 		"create": {Interaction: consent.Create, Type: c.typ, Permission: consent.PermitCreate, Write: true},
@@ -186,7 +186,7 @@ func (s *Server) verdict(ctx context.Context, c *call, q validation) ([]fhir.Iss
 	return warnings, nil
 }
 
-// reportedIssues is what a client may read of a refusal; other errors stay errors.
+// reportedIssues returns the issues of a refusal that the client may read. Other errors are returned.
 func reportedIssues(err error) ([]fhir.Issue, error) {
 	if e, ok := fhir.AsError(err); ok && e.Status < 500 {
 		return e.Issues, nil

@@ -59,12 +59,11 @@ func newCommonHeaders() commonHeaders {
 	return commonHeaders{vary: []string{"Accept, Authorization"}, private: []string{"private, no-store"}, nosniff: []string{"nosniff"}}
 }
 
-// maxIndented is the size in bytes up to which an answer is indented: deep nesting
-// makes many times as much of it.
+// maxIndented is the largest answer in bytes that is indented. Deep nesting multiplies its size.
 const maxIndented = 4 << 20
 
-// indented writes JSON on lines of its own; names, numbers and texts keep their
-// characters (REST-038). What is no JSON stays as it is.
+// indented indents JSON. Names, numbers and strings keep their characters (REST-038). A body that is
+// not JSON is returned unchanged.
 func indented(body []byte) []byte {
 	var out bytes.Buffer
 	if err := json.Indent(&out, body, "", "  "); err != nil {
@@ -73,7 +72,7 @@ func indented(body []byte) []byte {
 	return out.Bytes()
 }
 
-// minGzip is the size in bytes from which an answer is packed.
+// minGzip is the smallest answer in bytes that is compressed.
 const minGzip = 1 << 10
 
 // acceptsGzip reads Accept-Encoding (REST-022).
@@ -88,7 +87,7 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
-// gzipWriters are spare writers.
+// gzipWriters are reusable writers.
 var gzipWriters = sync.Pool{New: func() any {
 	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 	if err != nil {
@@ -107,8 +106,7 @@ func gzipped(body []byte) []byte {
 	return out.Bytes()
 }
 
-// decompress reads the body of a request through its encoding; limits hold for the
-// unpacked bytes (LIM-002).
+// decompress returns a reader of the decoded body. Limits apply to the decoded bytes (LIM-002).
 func decompress(r *http.Request) (io.ReadCloser, error) {
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":

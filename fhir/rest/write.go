@@ -90,7 +90,7 @@ func (s *Server) checkUpdate(typ string, ch *consent.Change) error {
 	return nil
 }
 
-// checkDeletable refuses the deletion of a type that is closed to it (REST-184).
+// checkDeletable refuses the deletion of a type that cannot be deleted (REST-184).
 func (s *Server) checkDeletable(typ string) error {
 	if !slices.Contains(s.cfg.Limits.NoDelete, typ) {
 		return nil
@@ -98,7 +98,7 @@ func (s *Server) checkDeletable(typ string) error {
 	return &fhir.Error{Status: 405, Issues: []fhir.Issue{{Code: "not-supported", Text: typ + " is not deleted here."}}, Header: map[string]string{"Allow": "GET, HEAD, PUT, PATCH"}}
 }
 
-// readIfMatch reads If-Match: versions, 0 for * (REST-046).
+// readIfMatch parses If-Match: versions, 0 for * (REST-046).
 func readIfMatch(values []string) ([]uint64, error) {
 	if len(values) == 0 {
 		return nil, nil
@@ -146,14 +146,14 @@ func (s *Server) delete(ctx context.Context, c *call) (*answer, error) {
 	})
 }
 
-// writing says that the call writes, for the decision.
+// writing returns the decision for a call that writes.
 func (c *call) writing(permission consent.Permission) consent.Request {
 	req := c.decision(permission)
 	req.Write = true
 	return req
 }
 
-// filterParams are the parameters of a URL beside those of formatting.
+// filterParams returns the parameters of a URL without those of formatting.
 func filterParams(c *call) []search.Param {
 	var out []search.Param
 	for _, p := range c.params {

@@ -10,20 +10,20 @@ import (
 	"carerecord/store"
 )
 
-// Disclosed is one resource version that an answer holds, for the trail.
+// Disclosed is one resource version in an answer, for the audit record.
 type Disclosed struct {
 	Doc      store.Doc
 	Included bool
 }
 
-// Answer is a searchset, ready to send.
+// Answer is a searchset Bundle, ready to send.
 type Answer struct {
 	Body      []byte
 	Disclosed []Disclosed
 	Count     *int // the total that was told, if one was
 }
 
-// Service runs searches for one server.
+// Service runs the searches of one server. It is safe for concurrent use.
 type Service struct {
 	Base   string // public FHIR base
 	Index  *index.Indexer
@@ -31,7 +31,7 @@ type Service struct {
 	Limits Limits
 }
 
-// PageRequest is one search request, first page or later.
+// PageRequest is the request for one page of a search, the first or a later one.
 type PageRequest struct {
 	Query    *Query
 	Path     string // where it was asked, below the base
@@ -41,19 +41,18 @@ type PageRequest struct {
 	Sent     []byte   // marks of what $everything sent along before
 }
 
-// SearchTarget says what is searched: one type, several, or the members of a
-// compartment.
+// SearchTarget is the scope of a search: one type, several, or the members of a compartment.
 type SearchTarget struct {
 	Path  string // below the base: "Observation", "", "Patient/1/Observation"
 	Types []string
-	// Within is what rows of a type must satisfy besides the parameters; nil for
-	// nothing.
+	// Within returns a predicate that rows of a type must satisfy in addition to the parameters; nil
+	// for none.
 	Within func(typ string) (store.Pred, error)
-	// Named is the patient whom the path names.
+	// Named is the id of the patient whom the path names.
 	Named string
 }
 
-// Plan reads the parameters of a first page, or the token of a later one.
+// Plan reads the parameters of a first page, or the token of a later one. Errors are *fhir.Error.
 func (s *Service) Plan(ctx context.Context, p consent.Principal, scope SearchTarget, params []Param, strict bool) (PageRequest, error) {
 	request := PageRequest{Path: scope.Path}
 	params, err := s.Resume(ctx, p, &request, params)
@@ -66,8 +65,8 @@ func (s *Service) Plan(ctx context.Context, p consent.Principal, scope SearchTar
 	return request, request.Query.within(scope)
 }
 
-// resume returns the parameters of the first page: those that are given, or
-// those in a page token, which then says where the page begins.
+// Resume returns the parameters of the first page: params, or those in their page token. A page token
+// also sets the position of the request.
 func (s *Service) Resume(ctx context.Context, p consent.Principal, request *PageRequest, params []Param) ([]Param, error) {
 	token, later, err := pageToken(params)
 	if err != nil || !later {
@@ -84,7 +83,7 @@ func (s *Service) Resume(ctx context.Context, p consent.Principal, request *Page
 	return ParseQuery(pos.Query)
 }
 
-// within narrows a plan to its scope.
+// within restricts a Query to a target.
 func (q *Query) within(scope SearchTarget) error {
 	if scope.Named != "" {
 		q.Named = consent.NamedPatient{ID: scope.Named}
@@ -103,7 +102,7 @@ func (q *Query) within(scope SearchTarget) error {
 	return nil
 }
 
-// pageToken finds the token of a later page, which stands alone.
+// pageToken returns the token of a later page. It must be the only parameter.
 func pageToken(params []Param) (string, bool, error) {
 	for _, param := range params {
 		if param.Name != PageParam {
@@ -120,7 +119,7 @@ func pageToken(params []Param) (string, bool, error) {
 // PageParam is the parameter of page links.
 const PageParam = "_page"
 
-// Run makes the answer of one page.
+// Run returns the answer of one page.
 func (s *Service) Run(ctx context.Context, v *consent.View, request PageRequest) (*Answer, error) {
 	page, err := request.Query.Run(ctx, v, request.Cursor, s.Limits)
 	if err != nil {
@@ -129,7 +128,7 @@ func (s *Service) Run(ctx context.Context, v *consent.View, request PageRequest)
 	return s.Bundle(ctx, v, request, page)
 }
 
-// url is the address of a path below the base.
+// url returns the address of a path below the base.
 func (s *Service) url(path, query string) string {
 	out := s.Base
 	if path != "" {
@@ -141,10 +140,10 @@ func (s *Service) url(path, query string) string {
 	return out
 }
 
-// keptPages is how many pages a reader can go back.
+// keptPages is how many pages a client can go back.
 const keptPages = 8
 
-// links writes self, first, previous and next (SRCH-206, 207).
+// links adds the links self, first, previous and next (SRCH-206, 207).
 func (s *Service) links(ctx context.Context, b *fhir.Bundle, p consent.Principal, request PageRequest, next *Cursor, seen []byte) error {
 	used := encode(request.Query.Used)
 	first := s.url(request.Path, used)
@@ -207,14 +206,14 @@ func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageReque
 	return a, nil
 }
 
-// withheld is S2 (CON-1103): it carries no count, type, date or label.
+// withheld is the notice S2 (CON-1103). It has no count, type, date or label.
 func withheld() fhir.Issue {
 	return fhir.Issue{Severity: "warning", Code: "suppressed",
 		Text:   "Items excluded due to confidentiality and/or patient preferences.",
 		Detail: fhir.Coding{System: "https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1", Code: "confidential-items"}}
 }
 
-// roomFor is about how many bytes the entries of documents take.
+// roomFor estimates the size in bytes of the entries of documents.
 func roomFor(docs []store.Doc) int {
 	const frame = 160 // address, mode and what is around them
 	n := 0

@@ -50,8 +50,8 @@ func (p *planner) control(param Param) error {
 	return nil
 }
 
-// sort reads _sort (SRCH-190, 194). A key that cannot sort is treated like an
-// unknown parameter, and self shows those that are applied.
+// sort reads _sort (SRCH-190, 194). A key that cannot sort is handled like an unknown parameter; the
+// self link has the applied keys.
 func (p *planner) sort(param Param) error {
 	var applied []string
 	for _, key := range strings.Split(param.Value, ",") {
@@ -78,7 +78,7 @@ func (p *planner) sort(param Param) error {
 	return nil
 }
 
-// sorts says why a name is no sort key of the plan's types; empty if it is one.
+// sorts returns why the types cannot be sorted by a parameter; empty if they can.
 func (p *planner) sorts(name string) (string, error) {
 	for _, part := range p.query.Types {
 		def, known := p.x.Param(part.Type, name)

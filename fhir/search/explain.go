@@ -7,7 +7,7 @@ import (
 	"carerecord/fhir/search/join"
 )
 
-// Explain returns the nodes of a plan. It reads nothing.
+// Explain describes how the Query is executed. It reads nothing.
 func (q *Query) Explain() []join.PlanNode {
 	var out []join.PlanNode
 	for i, part := range q.Types {
@@ -21,12 +21,12 @@ func (q *Query) Explain() []join.PlanNode {
 	}
 	out = append(out, q.explainOrder(), join.PlanNode{Kind: "total", Detail: q.totalDetail()})
 	for _, inc := range q.Includes {
-		n := join.PlanNode{Kind: "include", Type: inc.Target, Permission: "rs", Detail: fmt.Sprintf("what %s.%s of the rows on the page names, looked up by id, up to %d in one question", inc.Source, inc.Param, join.LookupChunk)}
+		n := join.PlanNode{Kind: "include", Type: inc.Target, Permission: "rs", Detail: fmt.Sprintf("the resources that %s.%s of the rows on the page refers to, looked up by id, up to %d in one query", inc.Source, inc.Param, join.LookupChunk)}
 		if inc.Reverse {
-			n.Type, n.Permission, n.Detail = inc.Source, "s", fmt.Sprintf("what refers to the rows on the page by %s, from the index, to up to %d rows in one question", inc.Param, join.ReferrerChunk)
+			n.Type, n.Permission, n.Detail = inc.Source, "s", fmt.Sprintf("the resources that refer to the rows on the page by %s, from the index, for up to %d rows in one query", inc.Param, join.ReferrerChunk)
 		}
 		if inc.Iterate {
-			n.Detail += "; again from what was included"
+			n.Detail += "; repeated for included resources"
 		}
 		out = append(out, n)
 	}
@@ -36,13 +36,13 @@ func (q *Query) Explain() []join.PlanNode {
 func (q *Query) rowsDetail() string {
 	switch {
 	case q.needsWalk():
-		return "every visible document of the type, one after the other, up to scan-maximum"
+		return "every visible document of the type, up to scan-maximum"
 	case q.mayStream() && q.streams():
 		return q.streamDetail()
 	case q.joins != nil && q.driven:
-		return "from the index; hops first, from the rows where these are at most a hundred, else over the record"
+		return "from the index; joins are evaluated first, for the rows if these are at most a hundred, else over the record"
 	case q.joins != nil:
-		return "from the index; hops first, over the record"
+		return "from the index; joins are evaluated first, over the record"
 	}
 	return "from the index"
 }
@@ -62,7 +62,7 @@ func (q *Query) streamDetail() string {
 
 func (q *Query) explainOrder() join.PlanNode {
 	if len(q.Sort) == 0 {
-		return join.PlanNode{Kind: "order", Detail: fmt.Sprintf("that of the store (place of the patient, newest first); a page of %d", q.Count)}
+		return join.PlanNode{Kind: "order", Detail: fmt.Sprintf("the order of the store (by patient, newest first); a page of %d", q.Count)}
 	}
 	keys := make([]string, len(q.Sort))
 	for i, k := range q.Sort {
@@ -79,11 +79,11 @@ func (q *Query) totalDetail() string {
 	case q.CountOnly || q.Total == TotalAccurate:
 		return "counted"
 	case q.Total == TotalNone:
-		return "not asked for"
+		return "not requested"
 	case !q.Named.None():
 		return "counted: the search names a patient"
 	case q.countable:
 		return "counted from the index, up to count-budget"
 	}
-	return "left out: postings alone do not decide"
+	return "left out: the index alone cannot count the matches"
 }

@@ -20,11 +20,11 @@ func TestExplainsStreams(t *testing.T) {
 		"Patient?_has:Observation:patient:code=a":                            met,
 		"Encounter?_has:Observation:encounter:code=a":                        stream,
 		"Observation?_filter=code eq a or patient.family eq x":               stream,
-		"Observation?patient.gender:not=male":                                "hops first", // walked under scan maximum
-		"Observation?patient.gender=male&_sort=date":                         "hops first",
-		"Observation?patient.gender=male&_total=accurate":                    "hops first",
-		"Observation?patient.gender=male&_summary=count":                     "hops first",
-		"Observation?patient=1&encounter.status=finished":                    "hops first", // names a patient, and is counted
+		"Observation?patient.gender:not=male":                                "joins are evaluated first", // walked under scan maximum
+		"Observation?patient.gender=male&_sort=date":                         "joins are evaluated first",
+		"Observation?patient.gender=male&_total=accurate":                    "joins are evaluated first",
+		"Observation?patient.gender=male&_summary=count":                     "joins are evaluated first",
+		"Observation?patient=1&encounter.status=finished":                    "joins are evaluated first", // names a patient, and is counted
 		"Observation?_filter=not(patient.gender eq male) and status pr true": "every visible document",
 	} {
 		plan, err := planned(t, x, query, search.Options{})

@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// filter reads a search parameter, for every part of the plan.
+// filter adds a search parameter to the predicates of all types.
 func (p *planner) filter(param Param) error {
 	for _, part := range p.query.Types {
 		_, known := p.x.Param(part.Type, param.Name)
@@ -65,8 +65,7 @@ func (p *planner) filter(param Param) error {
 	return nil
 }
 
-// values are the members of the comma list of a parameter, empty ones left out
-// (SRCH-004, LIM-003).
+// values splits the comma list of a parameter and drops empty values (SRCH-004, LIM-003).
 func (p *planner) values(param Param) ([]string, error) {
 	values, err := index.Split(param.Value, ',')
 	if err != nil {
@@ -79,15 +78,14 @@ func (p *planner) values(param Param) ([]string, error) {
 	return values, nil
 }
 
-// affirms reports whether a parameter with a modifier says what must be there,
-// in a way that an index can drive by.
+// affirms reports whether a parameter with a modifier demands that something is present, so that an
+// index can propose candidates.
 func affirms(modifier string) bool {
 	return !slices.Contains([]string{"not", "missing", "contains", "text"}, modifier)
 }
 
-// drives reports whether a parameter with a modifier, and a predicate of it, says
-// what must be there, in a way that an index can drive by. Full text may ask for what
-// must not be there alone.
+// drives reports whether an index can propose candidates for a parameter with a modifier and its
+// predicate. A full-text query may only demand that words are absent.
 func drives(modifier string, pred store.Pred) bool { return affirms(modifier) && predAffirms(pred) }
 
 func predAffirms(pred store.Pred) bool {
@@ -103,8 +101,8 @@ func predAffirms(pred store.Pred) bool {
 	return true
 }
 
-// claimsOf are the equalities that every match must satisfy: those of a parameter
-// whose one value is one key.
+// claimsOf returns the keys that every match must have: those of a parameter with one value that is
+// one key.
 func claimsOf(pred store.Pred, def index.Param) []store.Key {
 	switch def.Kind {
 	case index.Token, index.Reference, index.URI:

@@ -17,10 +17,10 @@ import (
 //	unit   = "(" filter ")" | "not" "(" filter ")" | test
 //	test   = path SP operator SP value
 //	path   = name [":" Type] [["[" filter "]"] "." path]
-//	value  = JSON string | what ends before white space, ")" or "]"
+//	value  = JSON string | characters up to white space, ")" or "]"
 //
-// A type behind a name of a path is an addition of this server, since a chain
-// over several types needs one. Values are written as in parameters.
+// The type after a name is an extension of this server: a chain over several types needs it. Values are
+// written as in parameters.
 type filterParser struct {
 	planner *planner
 	text    string
@@ -34,7 +34,7 @@ const (
 	maxTests    = 200 // as many as a query may have parameters
 )
 
-// expression reads _filter, for every part of the plan.
+// expression reads _filter for all types.
 func (p *planner) expression(param Param) error {
 	if param.Modifier != "" {
 		return NotSupported(param, "is not supported")
@@ -72,7 +72,7 @@ func (e *filterParser) space() {
 	}
 }
 
-// next reports whether a character stands here, and passes it.
+// next consumes a character and reports whether it was there.
 func (e *filterParser) next(c byte) bool {
 	if e.at < len(e.text) && e.text[e.at] == c {
 		e.at++
@@ -83,7 +83,7 @@ func (e *filterParser) next(c byte) bool {
 
 const nameChars = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
-// word passes the letters of a name.
+// word consumes the characters of a name.
 func (e *filterParser) word() string {
 	rest := e.text[e.at:]
 	w := rest[:len(rest)-len(strings.TrimLeft(rest, nameChars))]
@@ -91,7 +91,7 @@ func (e *filterParser) word() string {
 	return w
 }
 
-// filter reads units and what joins them.
+// filter parses units and the operators between them.
 func (e *filterParser) filter(typ string, links int) (join.Node, error) {
 	left, err := e.unit(typ, links)
 	for err == nil {
@@ -128,7 +128,7 @@ func (e *filterParser) unit(typ string, links int) (join.Node, error) {
 	return e.test(typ, links)
 }
 
-// bracketed reads a filter between brackets.
+// bracketed parses a filter in brackets.
 func (e *filterParser) bracketed(typ string, links int, open, shut byte) (join.Node, error) {
 	e.next(open)
 	if e.depth++; e.depth > maxBrackets {
@@ -145,7 +145,7 @@ func (e *filterParser) bracketed(typ string, links int, open, shut byte) (join.N
 	return n, nil
 }
 
-// test reads a path, an operator and a value.
+// test parses a path, an operator and a value.
 func (e *filterParser) test(typ string, links int) (join.Node, error) {
 	name := e.word()
 	if name == "" {
@@ -186,8 +186,7 @@ func (e *filterParser) test(typ string, links int) (join.Node, error) {
 	return e.planner.test(typ, name, op, value)
 }
 
-// link reads what stands behind a reference: a filter for its target, and the
-// rest of the path.
+// link parses what follows a reference parameter: a filter for its target, and the rest of the path.
 func (e *filterParser) link(typ, name, target string, typed bool, links int) (join.Node, error) {
 	p := e.planner
 	if links > p.opt.Limits.ChainDepth {
@@ -220,7 +219,7 @@ func (e *filterParser) link(typ, name, target string, typed bool, links int) (jo
 	return join.Chain{Type: typ, Param: name, Target: target, Inner: append(inner, n)}, nil
 }
 
-// firstName is a filter from its first test on.
+// firstName skips the brackets and the not before the first test of a filter.
 func firstName(text string) string {
 	for {
 		text = strings.TrimLeft(text, " (")
@@ -232,7 +231,7 @@ func firstName(text string) string {
 	}
 }
 
-// value reads the value of a test.
+// value parses the value of a test.
 func (e *filterParser) value() (string, error) {
 	rest := e.text[e.at:]
 	if !strings.HasPrefix(rest, `"`) {
@@ -262,7 +261,7 @@ func (e *filterParser) value() (string, error) {
 	return "", e.fault("a string without a closing quote")
 }
 
-// test makes the node of one test.
+// test returns the node of one test.
 func (p *planner) test(typ, name, op, value string) (join.Node, error) {
 	if modifier := map[string]string{"in": "in", "ni": "not-in", "ss": "below", "sb": "above"}[op]; modifier != "" {
 		n, err := p.terms(typ, name, modifier, []string{value})

@@ -25,13 +25,13 @@ type Include struct {
 	Iterate bool   // from what is included too
 }
 
-// version is a resource version on a page; 0 is the current one.
+// version is a resource version on a page; n is 0 for the current one.
 type version struct {
 	ref store.Ref
 	n   uint64
 }
 
-// includer gathers what belongs to the matches of a page.
+// includer collects the included resources of a page.
 type includer struct {
 	query    *Query
 	view     *consent.View
@@ -40,19 +40,19 @@ type includer struct {
 	included []store.Doc
 	noScope  map[string]bool // types that the token does not include
 
-	// What was read ahead, for many rows in one question.
+	// Read ahead, for many rows in one query.
 	refs      map[sourceRow][]fhir.Ref  // what rows refer to by an include
 	named     map[store.Ref]*store.Doc  // what is there of that; nil for what is not
 	referrers map[targetRow][]store.Doc // what points to rows
 }
 
-// sourceRow is a row, one version of it, that refers to something by an include.
+// sourceRow is a version of a row whose references an include follows.
 type sourceRow struct {
 	by   Include
 	from version
 }
 
-// targetRow is a row to which something points by an include.
+// targetRow is a row whose referrers an include adds.
 type targetRow struct {
 	by Include
 	to store.Ref
@@ -60,11 +60,10 @@ type targetRow struct {
 
 var errPageFull = errors.New("search: the page is full")
 
-// include adds what the matches of the page point to, and what points to them:
-// each once, never what is a match, nothing of a type for which the token has no
-// letter (SMART-281, 282). Where that is more than a page holds, the page has
-// fewer matches; where one match alone has more, the rest is cut and a warning
-// says so (SRCH-178).
+// include adds the resources that matches refer to, and those that refer to matches: each once, none
+// that is a match, none of a type that the caller's scopes do not permit (SMART-281, 282). If they are
+// more than fit on a page, the page has fewer matches. If one match alone has more, the rest is cut
+// and a warning says so (SRCH-178).
 func (x *execution) include(ctx context.Context, page *Page) error {
 	if len(x.Includes) == 0 {
 		return nil
@@ -99,8 +98,8 @@ func (x *execution) include(ctx context.Context, page *Page) error {
 	}
 }
 
-// gather adds what belongs to each match, one after the other, and returns for
-// how many of them all was added.
+// gather adds the included resources of each match, in order. It returns for how many matches all were
+// added.
 func (in *includer) gather(ctx context.Context, matches []store.Doc) (int, error) {
 	for i, d := range matches {
 		if i%join.ReferrerChunk == 0 {
@@ -119,8 +118,8 @@ func (in *includer) gather(ctx context.Context, matches []store.Doc) (int, error
 	return len(matches), nil
 }
 
-// from adds what belongs to one match, and by :iterate to what is added, as far
-// as include depth.
+// from adds the included resources of one match, and with :iterate those of included resources, up to
+// the include depth.
 func (in *includer) from(ctx context.Context, match store.Doc) error {
 	at := []store.Doc{match}
 	for depth := 0; len(at) > 0 && depth < max(1, in.lim.IncludeDepth); depth++ {
@@ -145,7 +144,7 @@ func (in *includer) from(ctx context.Context, match store.Doc) error {
 	return nil
 }
 
-// follow adds what one row points to, or what points to it.
+// follow adds the resources of one include for one row.
 func (in *includer) follow(ctx context.Context, inc Include, d store.Doc) error {
 	if inc.Reverse {
 		return in.addReferrers(ctx, inc, d.Ref)
@@ -165,7 +164,7 @@ func (in *includer) follow(ctx context.Context, inc Include, d store.Doc) error 
 	return nil
 }
 
-// refers lists what a row points to by an include.
+// refers returns the references of a row that an include follows.
 func (in *includer) refers(inc Include, d store.Doc) ([]fhir.Ref, error) {
 	key := sourceRow{inc, version{d.Ref, d.Version}}
 	out, known := in.refs[key]
@@ -187,7 +186,7 @@ func (in *includer) refers(inc Include, d store.Doc) ([]fhir.Ref, error) {
 	return out, nil
 }
 
-// params yields the parameter, or all reference parameters of a type.
+// params yields one reference parameter, or for * all of a type.
 func (in *includer) params(typ, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if name != "*" {
@@ -202,9 +201,9 @@ func (in *includer) params(typ, name string) iter.Seq[string] {
 	}
 }
 
-// target adds what a reference names, if it can be found (SRCH-173): the
-// version that it names, if it names one (SRCH-177). With it are read those behind it,
-// if they were not yet.
+// target adds the resource that a reference names, if it exists (SRCH-173), in the version that it
+// names, if any (SRCH-177). It reads those of the following references in the same query, if they have
+// not been read.
 func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref) error {
 	to := version{ref: store.Ref{Type: ref.Type, ID: ref.ID}}
 	if in.onPage[to] {
@@ -242,13 +241,13 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref)
 	return in.add(to, d)
 }
 
-// mayName reports whether the token includes what rows refer to of a type.
+// mayName reports whether the caller's scopes permit a type of included resources.
 func (in *includer) mayName(typ string) bool {
 	//law:included-type
 	return in.view.Grant().Principal().May(typ, "rs")
 }
 
-// addReferrers adds what points to a row (SRCH-170).
+// addReferrers adds the resources that refer to a row (SRCH-170).
 func (in *includer) addReferrers(ctx context.Context, inc Include, to store.Ref) error {
 	if !in.mayRefer(inc, to) {
 		return nil
@@ -277,8 +276,8 @@ func (in *includer) addReferrers(ctx context.Context, inc Include, to store.Ref)
 	return nil
 }
 
-// mayRefer reports whether an include asks what points to a row, and the token
-// includes that.
+// mayRefer reports whether an include adds referrers of a row, and the caller's scopes permit their
+// type.
 func (in *includer) mayRefer(inc Include, to store.Ref) bool {
 	if inc.Target != "" && inc.Target != to.Type {
 		return false
@@ -290,7 +289,7 @@ func (in *includer) mayRefer(inc Include, to store.Ref) bool {
 	return true
 }
 
-// referrerPred is what points to a row by an include.
+// referrerPred returns the predicate of the resources that refer to a row by an include.
 func (in *includer) referrerPred(inc Include, to store.Ref) (store.Or, error) {
 	var any store.Or
 	for name := range in.params(inc.Source, inc.Param) {
@@ -303,7 +302,7 @@ func (in *includer) referrerPred(inc Include, to store.Ref) (store.Or, error) {
 	return any, nil
 }
 
-// scanReferrers yields what satisfies points of one row, or of several.
+// scanReferrers yields the resources that satisfy one of some predicates of referrers.
 func (in *includer) scanReferrers(ctx context.Context, inc Include, any store.Or) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		//law:revinclude-scan

@@ -9,7 +9,7 @@ import (
 	"carerecord/fhir/search/join"
 )
 
-// join reads a chained parameter or _has, for every part of the plan.
+// join reads a chained parameter or _has, for all types.
 func (p *planner) join(param Param) error {
 	values, err := p.values(param)
 	if err != nil || len(values) == 0 {
@@ -35,7 +35,7 @@ func (p *planner) join(param Param) error {
 	return nil
 }
 
-// add adds a node to a part of the plan.
+// add adds a node to a type of the Query.
 func (p *planner) add(part int, n join.Node) {
 	if p.query.joins == nil {
 		p.query.joins = make([][]join.Node, len(p.query.Types))
@@ -43,7 +43,7 @@ func (p *planner) add(part int, n join.Node) {
 	p.query.joins[part] = append(p.query.joins[part], n)
 }
 
-// node reads one link after the other; depth is how many were read.
+// node parses a chain link by link; depth counts the links before.
 func (p *planner) node(typ, expr string, values []string, depth int) (join.Node, error) {
 	if depth > p.opt.Limits.ChainDepth {
 		return nil, fhir.Fault(400, "too-costly", "A chain has more than %d links.", p.opt.Limits.ChainDepth)
@@ -69,8 +69,8 @@ func (p *planner) node(typ, expr string, values []string, depth int) (join.Node,
 	return join.Chain{Type: typ, Param: name, Target: target, Inner: inner}, err
 }
 
-// checkServed says why a parameter does not answer, one that is being indexed among
-// them (SRCH-243); nil for one that does.
+// checkServed refuses a parameter that is not served, one that is still being indexed included
+// (SRCH-243).
 func (p *planner) checkServed(typ, name string) error {
 	if err := p.x.Served(typ, name); err != nil {
 		return asFault(err, Param{Name: name})
@@ -78,7 +78,7 @@ func (p *planner) checkServed(typ, name string) error {
 	return nil
 }
 
-// reference is a parameter that a link goes by.
+// reference returns the definition of a link's reference parameter.
 func (p *planner) reference(typ, name string) (index.Param, error) {
 	def, known := p.x.Param(typ, name)
 	if err := p.checkServed(typ, name); known && err != nil {
@@ -90,8 +90,8 @@ func (p *planner) reference(typ, name string) (index.Param, error) {
 	return def, nil
 }
 
-// targetOf chooses the type that a link leads to: the one that is written, or
-// the only one that has the next parameter (SRCH-131).
+// targetOf returns the target type of a link: the one in the query, or the only one that has the next
+// parameter (SRCH-131).
 func (p *planner) targetOf(typ, name string, def index.Param, rest, target string, typed bool) (string, error) {
 	if typed {
 		if !slices.Contains(def.Targets, target) {
@@ -115,7 +115,7 @@ func (p *planner) targetOf(typ, name string, def index.Param, rest, target strin
 	return "", fhir.Fault(400, "invalid", "%s of %s refers to several types with %s. Write %s:Type, where Type is one of %s.", name, typ, next, name, strings.Join(fit, ", "))
 }
 
-// reverse reads what stands behind _has: (SRCH-140, 142).
+// reverse parses the rest of a _has parameter (SRCH-140, 142).
 func (p *planner) reverse(here, expr string, values []string, depth int) (join.Node, error) {
 	parts := strings.SplitN(expr, ":", 3)
 	if len(parts) < 3 {
@@ -133,7 +133,7 @@ func (p *planner) reverse(here, expr string, values []string, depth int) (join.N
 	return join.Has{Type: parts[0], Param: parts[1], Here: here, Inner: inner}, err
 }
 
-// lastLink reads the parameter at the end of a chain.
+// lastLink parses the parameter at the end of a chain.
 func (p *planner) lastLink(typ, expr string, values []string) (join.Node, error) {
 	name, modifier, _ := strings.Cut(expr, ":")
 	if _, known := p.x.Param(typ, name); !known {
@@ -149,8 +149,8 @@ func (p *planner) lastLink(typ, expr string, values []string) (join.Node, error)
 	return join.Leaf{Pred: pred, Drives: drives(modifier, pred)}, nil
 }
 
-// noteJoined notes a type that a join reads: it needs the letter of a search
-// (SMART-279, 280).
+// noteJoined adds a type that a join reads: the caller needs the permission to search it (SMART-279,
+// 280).
 func (p *planner) noteJoined(typ string) {
 	if !slices.Contains(p.query.Joined, typ) {
 		p.query.Joined = append(p.query.Joined, typ)

@@ -14,9 +14,8 @@ import (
 	"carerecord/store"
 )
 
-// LastN plans Observation/$lastn: the newest observations of each code, of those
-// that a search would find (OPER-040). It has no pages. Errors are *fhir.Error of
-// status 400.
+// LastN plans Observation/$lastn: the newest observations of each code among the matches of a search
+// (OPER-040). It has no pages. Errors are *fhir.Error of status 400.
 func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 	request := PageRequest{Path: path}
 	most, whose, what := 1, false, false
@@ -56,7 +55,7 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 	return request, nil
 }
 
-// result is an observation on its way into its group.
+// result is an observation and its group.
 type result struct {
 	ref    store.Ref
 	id     store.RowID
@@ -65,9 +64,8 @@ type result struct {
 	newest string // date of the newest of its group
 }
 
-// lastOfEach takes the newest observations of each group, and all that are as new
-// as the last of them. Codes are one where an observation among those that the
-// search finds bears both.
+// lastOfEach adds the newest observations of each group to the page, and all that have the same date
+// as the last of them. Two codes are one group if an observation among the matches has both.
 func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 	var rows []result
 	joined := union{}
@@ -115,11 +113,11 @@ func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 	return nil
 }
 
-// newestFirst orders by date, undated last, and then as the store does.
+// newestFirst orders by date, those without one last, then in the order of the store.
 func newestFirst(a, b result) int { return cmp.Or(strings.Compare(b.at, a.at), a.id.Compare(b.id)) }
 
-// codesOf names what an observation is, of whom: its codings, or its text where
-// it has none. There is always one.
+// codesOf returns the names of an observation's code and subject: one for each coding, or one for the
+// text if there is none.
 func codesOf(body []byte) []string {
 	code := gjson.GetBytes(body, "code")
 	of := gjson.GetBytes(body, "subject.reference").Str + "\x00"
@@ -135,7 +133,7 @@ func codesOf(body []byte) []string {
 	return out
 }
 
-// union joins codings that stand on one observation, and by that transitively.
+// union is a disjoint-set structure over codings; those of one observation are in one set.
 type union map[string]string
 
 func (u union) root(s string) string {
@@ -145,7 +143,7 @@ func (u union) root(s string) string {
 	return s
 }
 
-// join puts codings into one set, which bears the name of its least member.
+// join merges the sets of some codings. The least member names the set.
 func (u union) join(codes []string) {
 	least := u.root(codes[0])
 	for _, c := range codes[1:] {

@@ -7,7 +7,7 @@ import (
 	"carerecord/fhir/search/join"
 )
 
-// list reads _list, for every part of the plan.
+// list reads _list, for all types.
 func (p *planner) list(param Param) error {
 	if param.Modifier != "" {
 		return NotSupported(param, "is not supported")

@@ -10,16 +10,12 @@ import (
 	"carerecord/store"
 )
 
-// A search names one patient by exactly one value for its patient or subject parameter, or
-// by an _id or identifier of Patient with one value (consent.md, section 1). On this depends
-// whether somebody is told that a patient shares nothing (S1), or that something is withheld
-// (S2): in doubt, the search names nobody.
+// A search names one patient by exactly one value of its patient or subject parameter, or by an _id
+// or identifier of Patient with one value (consent.md, section 1). The notices S1 (a patient shares nothing)
+// and S2 (something is withheld) depend on it: in doubt, the search names nobody.
 
-// nhsNumber is the identifier system of NHS numbers.
-const nhsNumber = "https://fhir.nhs.uk/Id/nhs-number"
-
-// name notes the values of a parameter of a search of one type that can name a patient.
-// def is its definition, pred what it asks for.
+// name notes the values of a parameter that can name a patient, in a search of one type. def is the
+// definition of the parameter, pred its predicate.
 func (p *planner) name(param Param, def index.Param, values []string, pred store.Pred) {
 	if def.Defined { // a record is named by the standard's parameters alone
 		return
@@ -42,7 +38,7 @@ func (p *planner) name(param Param, def index.Param, values []string, pred store
 	}
 }
 
-// patientByID names the patient of an id.
+// patientByID names the patient with an id.
 func patientByID(value string) consent.NamedPatient {
 	if !fhir.ValidID(value) {
 		return consent.NamedPatient{}
@@ -50,14 +46,14 @@ func patientByID(value string) consent.NamedPatient {
 	return consent.NamedPatient{ID: value}
 }
 
-// isOneIdentifier reports whether a token asks for the identifier of one patient: a value alone,
-// or a value of a system. A system alone has many, and so has a value without a system.
+// isOneIdentifier reports whether a token can name one patient: a value without a separator, or
+// system|value. A system alone or a value with an empty system can match many.
 func isOneIdentifier(value string) bool {
 	parts, err := index.Split(value, '|')
 	return err == nil && (len(parts) == 1 || len(parts) == 2 && parts[0] != "" && parts[1] != "")
 }
 
-// subject is the patient whom a value of a patient or subject parameter names.
+// subject returns the patient whom a value of a patient or subject parameter names.
 func (p *planner) subject(param Param, def index.Param, value string) consent.NamedPatient {
 	if param.Modifier == "identifier" {
 		if !isNHSNumber(value) {
@@ -84,14 +80,13 @@ func (p *planner) subject(param Param, def index.Param, value string) consent.Na
 	return consent.NamedPatient{}
 }
 
-// isNHSNumber reports whether a token is a value of the system of NHS numbers.
+// isNHSNumber reports whether a token is a value of the NHS number system.
 func isNHSNumber(value string) bool {
-	number, ok := strings.CutPrefix(value, nhsNumber+"|")
+	number, ok := strings.CutPrefix(value, fhir.NHSNumberSystem+"|")
 	return ok && number != ""
 }
 
-// nameByChain notes the values of a chain that can name a patient: patient.identifier
-// with an NHS number.
+// nameByChain notes the values of patient.identifier with an NHS number, which name a patient.
 func (p *planner) nameByChain(c join.Chain, expr string, values []string) {
 	if def, _ := p.x.Param(c.Type, c.Param); def.Defined {
 		return

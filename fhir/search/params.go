@@ -8,11 +8,11 @@ import (
 	"carerecord/fhir"
 )
 
-// Param is one parameter of a query string: Name as written, behind the first
-// colon Modifier, and the value, percent-decoded once.
+// Param is one parameter of a query string: Name as written, Modifier after the first colon, and the
+// value, percent-decoded once.
 type Param struct{ Name, Modifier, Value string }
 
-// String writes the parameter as a query string does.
+// String returns the parameter as part of a query string.
 func (p Param) String() string {
 	name := p.Name
 	if p.Modifier != "" {
@@ -21,8 +21,8 @@ func (p Param) String() string {
 	return escape(name) + "=" + escape(p.Value)
 }
 
-// escape percent-encodes what would end or split a parameter, and no more than
-// that needs it: commas, colons, slashes and pipes stay readable.
+// escape percent-encodes the characters that would end or split a parameter. Commas, colons, slashes
+// and pipes stay readable.
 func escape(s string) string {
 	return strings.NewReplacer("%2C", ",", "%3A", ":", "%2F", "/", "%7C", "|", "%24", "$").Replace(url.QueryEscape(s))
 }
@@ -30,8 +30,7 @@ func escape(s string) string {
 // MaxParams is how many parameters a query may have (LIM-001).
 const MaxParams = 200
 
-// ParseQuery reads a query string once, keeping order and repeats; ; separates
-// nothing (REST-017).
+// ParseQuery parses a query string, keeping order and repeats. A semicolon is no separator (REST-017).
 func ParseQuery(raw string) ([]Param, error) {
 	var out []Param
 	for raw != "" {

@@ -17,10 +17,10 @@ type planner struct {
 	x       *index.Indexer
 	opt     Options
 	query   *Query
-	wheres  []store.And     // of each part
-	seen    map[string]bool // result parameters that may stand once
+	wheres  []store.And     // of each type
+	seen    map[string]bool // result parameters that may not be repeated
 	unknown []string
-	named   []consent.NamedPatient // by each value that may name a patient; the zero Named for one that names nobody
+	named   []consent.NamedPatient // one for each value that may name a patient; zero for a value that names nobody
 }
 
 // New reads the parameters of a search of one type, or of several. Errors are *fhir.Error of
@@ -60,8 +60,8 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Query,
 	return p.query, nil
 }
 
-// notBuilt are names that the standard knows for every type and that are not
-// served: they are refused under lenient handling too.
+// notBuilt are names that the standard defines for every type and that are not implemented. They are
+// refused under lenient handling too.
 var notBuilt = map[string]bool{
 	"_query": true, "_contained": true, "_containedType": true, "_score": true,
 }
@@ -106,8 +106,8 @@ func Controls() []string {
 	return []string{"_sort", "_count", "_total", "_summary", "_include", "_revinclude", "_elements", "_format", "_pretty"}
 }
 
-// NotBuilt returns the names that the standard knows for every type and that are
-// refused here, sorted.
+// NotBuilt returns the parameter names that the standard defines for every type and that are refused,
+// sorted.
 func NotBuilt() []string { return slices.Sorted(maps.Keys(notBuilt)) }
 
 // NotSupported refuses a parameter: 400 not-supported, "name why.".

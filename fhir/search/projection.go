@@ -10,8 +10,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Projection says which elements of a resource are sent (SRCH-220 to 224). The zero
-// Projection sends all.
+// Projection selects the elements of a resource that are sent (SRCH-220 to 224). The zero Projection
+// sends all.
 type Projection struct {
 	Elements []string // root elements, nil for all
 	Summary  string   // true, text, data, or empty
@@ -20,8 +20,8 @@ type Projection struct {
 // Whole reports that everything is sent.
 func (s Projection) Whole() bool { return s.Elements == nil && s.Summary == "" }
 
-// Cut takes out of a body what the shape leaves out, and marks a body that lost
-// something as SUBSETTED.
+// Cut removes the elements that the projection leaves out, and tags a body that lost something as
+// SUBSETTED.
 func (s Projection) Cut(body []byte) []byte {
 	switch {
 	case s.Elements != nil:
@@ -38,15 +38,14 @@ func (s Projection) Cut(body []byte) []byte {
 	return body
 }
 
-// included is the shape of what a page includes: _elements leaves it whole
-// (SRCH-223).
+// included returns the projection of included resources: _elements does not apply to them (SRCH-223).
 func (s Projection) included() Projection { return Projection{Summary: s.Summary} }
 
-// isMandatory are the elements that no shape leaves out.
+// isMandatory reports whether every projection keeps an element.
 func isMandatory(e *r4.Element) bool { return e.Min > 0 || e.Name == "id" || e.Name == "meta" }
 
-// ReadParam reads the value of _elements or _summary into a shape. known tells
-// which names are elements; what is not is returned. Errors are *fhir.Error.
+// ReadParam reads the value of _elements or _summary. known reports whether a name is an element;
+// names that are not are returned. Errors are *fhir.Error.
 func (s *Projection) ReadParam(param Param, known func(string) bool) (unknown []string, err error) {
 	if param.Name == "_elements" {
 		s.Elements = []string{}
@@ -71,7 +70,7 @@ func (s *Projection) ReadParam(param Param, known func(string) bool) (unknown []
 	return nil, nil
 }
 
-// Coherent refuses shapes that contradict each other (SRCH-222).
+// Coherent refuses projections that contradict themselves (SRCH-222).
 func (s Projection) Coherent() error {
 	if s.Elements != nil && s.Summary != "" {
 		return fhir.Fault(400, "invalid", "_elements and _summary=%s cannot be combined.", s.Summary)
@@ -79,13 +78,13 @@ func (s Projection) Coherent() error {
 	return nil
 }
 
-// ElementOf reports whether a type has a root element.
+// ElementOf reports whether a type has a root element of a name.
 func ElementOf(typ, name string) bool {
 	t := r4.TypeOf(typ)
 	return t != nil && t.Element(name) != nil
 }
 
-// projection reads _elements and _summary of a search.
+// projection reads _elements and _summary.
 func (p *planner) projection(param Param) error {
 	unknown, err := p.query.Projection.ReadParam(param, func(name string) bool {
 		return slices.ContainsFunc(p.query.Types, func(part TypeQuery) bool { return ElementOf(part.Type, name) })
@@ -112,7 +111,7 @@ func (p *planner) projection(param Param) error {
 	return nil
 }
 
-// coherent refuses shapes that contradict other parameters (SRCH-222).
+// coherent refuses projections that contradict other parameters (SRCH-222).
 func (p *planner) coherent() error {
 	if p.query.Projection.Summary == "text" && len(p.query.Includes) > 0 {
 		return fhir.Fault(400, "invalid", "_summary=text and _include cannot be combined.")

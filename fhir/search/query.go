@@ -8,14 +8,14 @@ import (
 	"carerecord/store"
 )
 
-// Limits are the settings of LIM-001 that a search obeys.
+// Limits are the settings of LIM-001 for searches.
 type Limits struct {
 	Page, PageMaximum, Everything, CountBudget, SortMaximum, ScanMaximum, ORValues, IncludesPerPage, IncludeDepth, ChainDepth, ExpansionMaximum int
-	// Hop is of how many documents a page first follows its hops at once; 1 at least.
+	// Hop is how many rows of a page have their joins evaluated together at first; at least 1.
 	Hop int
 }
 
-// DefaultLimits are those of the requirements.
+// DefaultLimits returns the defaults of the requirements.
 func DefaultLimits() Limits {
 	return Limits{Page: 50, PageMaximum: 1000, Everything: 5000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5, ExpansionMaximum: 10_000, Hop: 64}
 }
@@ -61,7 +61,7 @@ type SortBy struct {
 	Descending bool
 }
 
-// Total says when the total is given (SRCH-211).
+// Total says when the total is returned (SRCH-211).
 type Total byte
 
 // The values of _total.
@@ -71,11 +71,11 @@ const (
 	TotalNone
 )
 
-// Options say how a query is read.
+// Options say how the parameters are read.
 type Options struct {
 	Strict   bool // handling=strict
 	Criteria bool // of a conditional write: always strict, filters only (SRCH-011)
-	System   bool // of the whole system: _type has been read
+	System   bool // of the whole system: _type was read before
 	Limits   Limits
 }
 

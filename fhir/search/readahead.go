@@ -9,8 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// readAhead reads what belongs to rows before each of them is followed: a question for
-// each type and not for each row.
+// readAhead reads the resources that some rows' includes need, with one query for each type instead of
+// one for each row.
 func (in *includer) readAhead(ctx context.Context, rows []store.Doc, depth int) error {
 	if depth == 0 {
 		in.refs, in.named, in.referrers = map[sourceRow][]fhir.Ref{}, map[store.Ref]*store.Doc{}, map[targetRow][]store.Doc{}
@@ -40,10 +40,10 @@ func (in *includer) readAhead(ctx context.Context, rows []store.Doc, depth int) 
 	return in.readNamed(ctx, refs[:min(len(refs), in.room())])
 }
 
-// room is how many resources the page still takes, and one more.
+// room is how many more resources fit on the page, plus one.
 func (in *includer) room() int { return in.lim.IncludesPerPage - len(in.included) + 1 }
 
-// readNamed reads what references name, those to versions left out.
+// readNamed reads the resources that references name. References to versions are left out.
 func (in *includer) readNamed(ctx context.Context, refs []fhir.Ref) error {
 	var wanted []store.Ref
 	for _, ref := range refs {
@@ -67,9 +67,9 @@ func (in *includer) readNamed(ctx context.Context, refs []fhir.Ref) error {
 	return nil
 }
 
-// readReferrers reads what points to rows, to as many rows at once as the page has room for.
-// Each turn either takes rows or halves their number. Where there is no room for what
-// points to two rows, or to one, the rest is left to pointing.
+// readReferrers reads the resources that refer to rows, for as many rows at once as the page has room
+// for. Each iteration either finishes some rows or halves their number. If the referrers of two rows
+// do not fit, addReferrers reads them row by row.
 func (in *includer) readReferrers(ctx context.Context, inc Include, rows []store.Doc) error {
 	size := join.ReferrerChunk
 	for len(rows) > 1 {
@@ -89,8 +89,8 @@ func (in *includer) readReferrers(ctx context.Context, inc Include, rows []store
 	return nil
 }
 
-// referrersOf is false, and reads nothing, where more points to the rows than the page
-// takes.
+// referrersOf reads the referrers of rows. It is false, and keeps nothing, if they do not fit on the
+// page.
 func (in *includer) referrersOf(ctx context.Context, inc Include, rows []store.Doc) (bool, error) {
 	var any store.Or
 	each := map[store.Ref]store.Or{}

@@ -10,15 +10,15 @@ import (
 	"carerecord/store"
 )
 
-// row is a match without its body, with its sort values.
+// row is a match with its sort values, without its body.
 type row struct {
 	ref    store.Ref
 	id     store.RowID
 	values []Value
 }
 
-// sorted collects all visible matches, orders them by the sort keys and behind
-// these by the order of the store, missing values last, and takes a page.
+// sorted collects all visible matches, orders them by the sort keys, then in the order of the store,
+// missing values last, and fills a page.
 func (x *execution) sorted(ctx context.Context, at Cursor, page *Page) error {
 	rows, err := x.rows(ctx)
 	if err != nil {

@@ -2,7 +2,7 @@ package search
 
 import "carerecord/fhir/search/join"
 
-// terms plans a modifier that asks terminology; nil for any other.
+// terms returns the node of a modifier that needs terminology; nil for any other.
 func (p *planner) terms(typ, name, modifier string, values []string) (join.Node, error) {
 	system, asks, err := p.x.NeedsTerminology(typ, name, modifier)
 	if err != nil {
@@ -14,8 +14,7 @@ func (p *planner) terms(typ, name, modifier string, values []string) (join.Node,
 	return join.Coded{Type: typ, Param: name, Modifier: modifier, System: system, Values: values}, nil
 }
 
-// coded reads a parameter whose modifier asks terminology, for every part of the
-// plan. It is false for any other.
+// coded adds a parameter whose modifier needs terminology, for all types. It is false for any other.
 func (p *planner) coded(param Param, values []string) (bool, error) {
 	nodes := make([]join.Node, len(p.query.Types))
 	for i, part := range p.query.Types {

@@ -18,12 +18,11 @@ import (
 	"carerecord/store"
 )
 
-// TokenSealer makes and opens page tokens: sealed (AEAD), bound to the query, the
-// caller, client, purpose and scopes, and never to a state of consent: a token
-// proves nothing, each page is decided anew (SRCH-204, 205). All tokens are of
-// one length. What does not fit, as a query of over 2 KiB, is kept sealed in
-// State for the life of the page, and the token holds a random handle. It is
-// safe for concurrent use.
+// TokenSealer seals and opens page tokens. A token is encrypted (AEAD) and bound to the query, caller,
+// client, purpose and scopes. It is not bound to a state of consent and grants nothing: each page is
+// decided again (SRCH-204, 205). All tokens have one length. A position that does not fit, such as a
+// query of over 2 KiB, is stored sealed in State for the life of the page, and the token has a random
+// handle. It is safe for concurrent use.
 type TokenSealer struct {
 	aead  cipher.AEAD
 	life  time.Duration
@@ -31,8 +30,7 @@ type TokenSealer struct {
 	state store.State
 }
 
-// NewTokenSealer makes a TokenSealer from a 32-byte key. Tokens older than life are
-// expired.
+// NewTokenSealer makes a TokenSealer from a 32-byte key. Tokens expire after life.
 func NewTokenSealer(key []byte, life time.Duration, now func() time.Time, state store.State) (*TokenSealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -45,23 +43,23 @@ func NewTokenSealer(key []byte, life time.Duration, now func() time.Time, state 
 	return &TokenSealer{aead: aead, life: life, now: now, state: state}, nil
 }
 
-// PageToken is what a page token holds: where the walk stands, and in what.
+// PageToken is the content of a page token: a query and a position in its rows.
 type PageToken struct {
 	Path  string `json:"p"` // Type, or Type/id/_history and so on
 	Query string `json:"q"` // the parameters of the first page
-	// At is the cursor of a search, Before where earlier pages began.
+	// At is the position of a search; Before are the positions of earlier pages.
 	At     TokenCursor   `json:"a"`
 	Before []TokenCursor `json:"b,omitempty"`
-	// Seen marks what $everything has sent along.
+	// Seen has the hashes of the resources that earlier pages of $everything sent.
 	Seen []byte `json:"e,omitempty"`
-	// TokenCursor of a history.
+	// The position of a history.
 	Updated int64  `json:"u,omitempty"`
 	Seq     uint64 `json:"s,omitempty"`
 	Ref     string `json:"r,omitempty"`
 	Version uint64 `json:"n,omitempty"`
 }
 
-// TokenCursor is a Cursor as a token holds it. The zero TokenCursor is the start.
+// TokenCursor is a Cursor in a token. The zero TokenCursor is the start.
 type TokenCursor struct {
 	Partition uint64   `json:"l,omitempty"`
 	SortKey   []byte   `json:"o,omitempty"`
@@ -70,15 +68,15 @@ type TokenCursor struct {
 	Seen      int      `json:"e,omitempty"`
 }
 
-// A token is sealed around its instant, what it is, a length, and so many bytes.
+// A token seals the time, a kind, a length, and that many bytes, padded to inlineSize.
 const (
-	inlineSize = 2 << 10 // the largest position that stands in the token itself
+	inlineSize = 2 << 10 // the largest position that fits in the token itself
 	headSize   = 8 + 1 + 4
 	isHandle   = 'h' // a handle
 	isWhole    = 'w' // a position
 )
 
-// Seal makes a token for a caller. Errors are those of State.
+// Seal returns a token for a caller. Errors are those of State.
 func (s *TokenSealer) Seal(ctx context.Context, p consent.Principal, pos PageToken) (string, error) {
 	body, err := json.Marshal(pos)
 	if err != nil {
@@ -101,14 +99,14 @@ func (s *TokenSealer) Seal(ctx context.Context, p consent.Principal, pos PageTok
 
 func stateOf(handle []byte) string { return "page/" + base64.RawURLEncoding.EncodeToString(handle) }
 
-// seal encrypts bytes for a caller, behind a nonce.
+// seal encrypts bytes for a caller, with a nonce before them.
 func (s *TokenSealer) seal(plain []byte, p consent.Principal) []byte {
 	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plain)+s.aead.Overhead())
 	rand.Read(nonce)
 	return s.aead.Seal(nonce, nonce, plain, caller(p))
 }
 
-// open is false for what was not sealed for this caller.
+// open decrypts bytes. It is false if they were not sealed for this caller.
 func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 	n := s.aead.NonceSize()
 	if len(raw) < n {
@@ -118,8 +116,8 @@ func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 	return plain, err == nil
 }
 
-// Open reads a token of this caller: 400 invalid for one that is altered or
-// foreign, 410 expired for an old one, 503 where State does not answer.
+// Open reads a token of this caller. Errors: 400 invalid for an altered or foreign token, 410 expired
+// for an old one, 503 if State does not answer.
 func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token string) (pos PageToken, err error) {
 	bad := fhir.Fault(400, "invalid", "The page link was not made for this caller, or was altered.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)

@@ -11,17 +11,17 @@ import (
 // and no search is timed.
 func TestExplainHidesCounts(t *testing.T) {
 	dir := t.TempDir()
-	s := Config{Address: Address{text: "pebble:" + dir, folder: dir}, KeysDir: filepath.Join(dir, "keys"), PublicURL: "http://record.test", Auth: AuthOff, Log: slog.New(slog.DiscardHandler)}
-	r, err := Open(t.Context(), s)
+	cfg := Config{Address: Address{text: "pebble:" + dir, folder: dir}, KeysDir: filepath.Join(dir, "keys"), PublicURL: "http://record.test", Auth: AuthOff, Log: slog.New(slog.DiscardHandler)}
+	n, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer n.Close()
 	for _, open := range []bool{true, false} {
-		if r.cfg.Auth = AuthSMART; open {
-			r.cfg.Auth = AuthOff
+		if n.cfg.Auth = AuthSMART; open {
+			n.cfg.Auth = AuthOff
 		}
-		text, err := r.explain(t.Context(), "op", "Patient?family=fox")
+		text, err := n.explain(t.Context(), "op", "Patient?family=fox")
 		if err != nil {
 			t.Fatal(err)
 		}

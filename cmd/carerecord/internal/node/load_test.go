@@ -12,7 +12,7 @@ import (
 // TestMarksAreOfASource: a bundle that was loaded for one organisation is not skipped when it is
 // loaded for another, and an unknown organisation is refused although the mark is stored.
 func TestMarksAreOfASource(t *testing.T) {
-	n, err := Open(t.Context(), demo(t, t.TempDir()))
+	n, err := Open(t.Context(), demoConfig(t, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ import (
 	"carerecord/store"
 )
 
-// demo returns the Config of an empty demonstration in a folder.
-func demo(t *testing.T, dir string) Config {
+// demoConfig returns the Config of an empty demonstration in a folder.
+func demoConfig(t *testing.T, dir string) Config {
 	t.Helper()
 	cfg := Config{Address: Address{text: "pebble:" + dir, folder: dir}, PublicURL: "http://record.test", Auth: AuthDemo, Log: slog.New(slog.DiscardHandler)}
 	if err := cfg.FillFolders(); err != nil {
@@ -57,18 +57,18 @@ func operationOf(r audit.Record) string {
 	return r.Interaction
 }
 
-const loaded = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
+const bundleBody = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
 
 // TestOperationsAreRecorded walks the table of operations on the socket: each leaves a record,
 // permitted or refused, and no record has a token (AUD-101).
 func TestOperationsAreRecorded(t *testing.T) {
-	s := demo(t, t.TempDir())
-	r, err := Open(t.Context(), s)
+	cfg := demoConfig(t, t.TempDir())
+	n, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	h := r.operationsHandler()
+	defer n.Close()
+	h := n.operationsHandler()
 	requests := map[string][]struct {
 		query, body, outcome string
 	}{
@@ -77,15 +77,15 @@ func TestOperationsAreRecorded(t *testing.T) {
 		"GET /reindex":          {{"", "", "permit"}},
 		"POST /reindex":         {{"?rate=-1", "", "permit"}, {"?rate=x", "", "refuse"}},
 		"GET /explain":          {{"?search=" + url.QueryEscape("Patient?family=x"), "", "permit"}, {"?search=x/y", "", "refuse"}},
-		"POST /backup":          {{"?out=" + url.QueryEscape(t.TempDir()), "", "permit"}, {"?out=" + url.QueryEscape(s.PolicyDir), "", "fail"}},
+		"POST /backup":          {{"?out=" + url.QueryEscape(t.TempDir()), "", "permit"}, {"?out=" + url.QueryEscape(cfg.PolicyDir), "", "fail"}},
 		"POST /restore/confirm": {{"?from=2026-01-01T00:00:00Z", "", "refuse"}, {"?from=x", "", "refuse"}},
-		"POST /load":            {{"?source=XAC01&validation=strict", loaded, "permit"}, {"?source=NONE&validation=strict", loaded, "refuse"}, {"?validation=x", loaded, "refuse"}},
+		"POST /load":            {{"?source=XAC01&validation=strict", bundleBody, "permit"}, {"?source=NONE&validation=strict", bundleBody, "refuse"}, {"?validation=x", bundleBody, "refuse"}},
 		"/":                     {{"none", "", "refuse"}},
 	}
 	var last uint64
-	for _, op := range r.operations() {
+	for _, op := range n.operations() {
 		if len(requests[op.pattern]) == 0 {
-			t.Errorf("AUD-101: no request of this test asks %s", op.pattern)
+			t.Errorf("AUD-101: this test has no request for %s", op.pattern)
 		}
 		for _, c := range requests[op.pattern] {
 			method, path, found := strings.Cut(op.pattern, " ")
@@ -97,32 +97,32 @@ func TestOperationsAreRecorded(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, q)
 			var records []audit.Record
-			records, last = recordsAfter(t, r.engine, last)
+			records, last = recordsAfter(t, n.engine, last)
 			recorded := slices.ContainsFunc(records, func(a audit.Record) bool {
 				return a.Decision.Outcome == c.outcome && (operationOf(a) == op.name || op.name == "load" && a.Interaction == "transaction")
 			})
 			if !recorded {
-				t.Errorf("AUD-101: %s%s: got %d %.200s and the records %+v, want one of %s that says %s", op.pattern, c.query, w.Code, w.Body, records, op.name, c.outcome)
+				t.Errorf("AUD-101: %s%s: got %d %.200s and the records %+v, want one of %s with the outcome %s", op.pattern, c.query, w.Code, w.Body, records, op.name, c.outcome)
 			}
 			if text, _ := json.Marshal(records); op.name == "token-issue" && w.Code == 200 && (strings.Contains(string(text), w.Body.String()) || !strings.Contains(string(text), `"type":"token/`)) {
-				t.Errorf("AUD-101: %s: the record holds the token or not its id: %s", op.pattern, text)
+				t.Errorf("AUD-101: %s: the record has the token, or lacks its id: %s", op.pattern, text)
 			}
 		}
 	}
 }
 
-// TestAdminIsRecorded: every request below /admin has a record, known or not, and every
-// refused one; on a restored store an operator is refused like everybody (AUD-101, CON-206).
+// TestAdminIsRecorded: every request below /admin has a record, known or unknown, permitted or
+// refused. On a restored store an operator is refused as well (AUD-101, CON-206).
 func TestAdminIsRecorded(t *testing.T) {
-	s := demo(t, t.TempDir())
-	r, err := Open(t.Context(), s)
+	cfg := demoConfig(t, t.TempDir())
+	node, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer node.Close()
 	token := func(request smart.TokenRequest) string {
 		t.Helper()
-		token, err := r.tokens.Issue(t.Context(), request)
+		token, err := node.tokens.Issue(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestAdminIsRecorded(t *testing.T) {
 	}
 	operator, gp := token(smart.TokenRequest{Client: "demo-operator"}), token(smart.TokenRequest{User: "gp", Client: "demo-ehr"})
 	paths := []string{"GET /admin/none", "POST /admin/reindex"}
-	for pattern := range r.operatorRoutes() {
+	for pattern := range node.operatorRoutes() {
 		paths = append(paths, pattern)
 	}
 	var last uint64
@@ -145,18 +145,18 @@ func TestAdminIsRecorded(t *testing.T) {
 			q.Header.Add("Authorization", "Bearer "+token)
 		}
 		w := httptest.NewRecorder()
-		r.operatorHandler().ServeHTTP(w, q)
+		node.operatorHandler().ServeHTTP(w, q)
 		var records []audit.Record
-		records, last = recordsAfter(t, r.engine, last)
+		records, last = recordsAfter(t, node.engine, last)
 		if text, _ := json.Marshal(records); strings.Contains(string(text), operator) || strings.Contains(string(text), gp) {
-			t.Errorf("SMART-410: %s: a record holds a token: %s", pattern, text)
+			t.Errorf("SMART-410: %s: a record has a token: %s", pattern, text)
 		}
 		return w, records
 	}
 	for _, restored := range []bool{false, true} {
-		r.unconfirmed.Store(restored)
+		node.unconfirmed.Store(restored)
 		for _, pattern := range paths {
-			_, known := r.operatorRoutes()[pattern]
+			_, known := node.operatorRoutes()[pattern]
 			for _, c := range []struct {
 				name    string
 				query   string
@@ -186,12 +186,12 @@ func TestAdminIsRecorded(t *testing.T) {
 				}
 				if w.Code != status || len(records) != 1 || records[0].Status != status || (c.refused != 0 || restored) && records[0].Decision.Outcome == "permit" ||
 					c.reason != "" && !(restored && c.refused == 403) && records[0].Decision.Reason != c.reason {
-					t.Errorf("AUD-101: restored %v: %s asks %s: got %d %s with %+v, want %d with one record", restored, c.name, pattern, w.Code, w.Body, records, status)
+					t.Errorf("AUD-101: restored %v: %s requests %s: got %d %s with %+v, want %d with one record", restored, c.name, pattern, w.Code, w.Body, records, status)
 				}
 			}
 		}
 	}
-	r.unconfirmed.Store(false)
+	node.unconfirmed.Store(false)
 	for n := range 5 { // of one address within a second there is one record
 		address = 200
 		_, records := ask("GET /admin/reindex", "", "x")

@@ -15,24 +15,24 @@ import (
 	"carerecord/store"
 )
 
-// regionStore opens a new guarded record with the sample region's policy.
-func regionStore(t *testing.T) *Node {
+// openRegionNode opens a new guarded record with the sample region's policy.
+func openRegionNode(t *testing.T) *Node {
 	t.Helper()
 	dir := t.TempDir()
 	address, err := ParseAddress("pebble:" + filepath.Join(dir, "record"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Config{Address: address, PublicURL: "http://127.0.0.1:8080", Auth: AuthDemo, Log: slog.New(slog.DiscardHandler)}
-	if err := s.FillFolders(); err != nil {
+	cfg := Config{Address: address, PublicURL: "http://127.0.0.1:8080", Auth: AuthDemo, Log: slog.New(slog.DiscardHandler)}
+	if err := cfg.FillFolders(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(t.Context(), s)
+	n, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.Close() })
-	return r
+	t.Cleanup(func() { n.Close() })
+	return n
 }
 
 // loadRegion streams a region into a record.
@@ -48,16 +48,16 @@ func loadRegion(t *testing.T, n *Node, patients int) (*load.Report, error) {
 	return load.Bundles(t.Context(), bundles, (&Loader{node: n, mode: validate.Strict}).Sender, func(int) {})
 }
 
-// TestRegionLoads streams a region of 200 patients into a guarded record, each
-// bundle as the feed of its organisation: nothing is refused, everything is
-// there, and a second stream changes nothing.
+// TestRegionLoads streams a region of 200 patients into a guarded record, each bundle as the source
+// system of its organisation: no bundle is refused, all resources are stored, and a second stream
+// is skipped.
 func TestRegionLoads(t *testing.T) {
 	patients := 200
 	if raced {
 		patients = 15
 	}
-	r := regionStore(t)
-	report, err := loadRegion(t, r, patients)
+	n := openRegionNode(t)
+	report, err := loadRegion(t, n, patients)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +73,9 @@ func TestRegionLoads(t *testing.T) {
 	}
 	t.Logf("%d resources of %d patients: %.0f resources/s", want, patients, float64(want)/report.Took.Seconds())
 	for b := range synth.Region(synth.Config{Patients: patients, Seed: 1}) {
-		checkStored(t, r, b)
+		checkStored(t, n, b)
 	}
-	again, err := loadRegion(t, r, patients)
+	again, err := loadRegion(t, n, patients)
 	if err != nil || again.Skipped != again.Bundles || again.Resources != 0 {
 		t.Errorf("got %+v, %v from a second stream, want every bundle skipped", again, err)
 	}
@@ -83,10 +83,10 @@ func TestRegionLoads(t *testing.T) {
 
 // checkStored checks that the first and the last resource of a bundle are stored with their
 // source.
-func checkStored(t *testing.T, r *Node, b synth.Bundle) {
+func checkStored(t *testing.T, n *Node, b synth.Bundle) {
 	t.Helper()
 	urls := gjson.GetBytes(b.Body, "entry.#.request.url").Array()
-	err := r.engine.Read(t.Context(), func(s store.Snap) error {
+	err := n.engine.Read(t.Context(), func(s store.Snap) error {
 		for _, url := range []string{urls[0].Str, urls[len(urls)-1].Str} {
 			typ, id, _ := bytes.Cut([]byte(url), []byte("/"))
 			doc, err := s.Get(t.Context(), store.Ref{Type: string(typ), ID: string(id)})
@@ -101,18 +101,18 @@ func checkStored(t *testing.T, r *Node, b synth.Bundle) {
 	}
 }
 
-// TestRegionAndSampleInOneRecord: the sample of a demonstration and a region are
-// loaded into one record, and share no patient.
+// TestRegionAndSampleInOneRecord: the sample of a demonstration and a region can be loaded into one
+// record, and share no patient.
 func TestRegionAndSampleInOneRecord(t *testing.T) {
-	r := regionStore(t)
+	n := openRegionNode(t)
 	numbers := map[string]bool{}
 	for b := range synth.Sample(synth.Config{Patients: regionPatients, Seed: 1}) {
-		if out := r.loadBundle(t.Context(), b.Source, "", b.Body, validate.Strict); len(out.Refused) > 0 || out.Failed != "" {
+		if out := n.loadBundle(t.Context(), b.Source, "", b.Body, validate.Strict); len(out.Refused) > 0 || out.Failed != "" {
 			t.Fatalf("sample: %+v", out)
 		}
 		numbers[gjson.GetBytes(b.Body, `entry.0.resource.identifier.0.value`).Str] = true
 	}
-	report, err := loadRegion(t, r, 3)
+	report, err := loadRegion(t, n, 3)
 	if err != nil || len(report.Refused) > 0 {
 		t.Fatalf("region: %+v, %v", report, err)
 	}

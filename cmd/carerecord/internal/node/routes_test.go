@@ -17,13 +17,13 @@ import (
 // SMART-410, AUD-101). So does every request with a token in its URL, also to routes that need no
 // token.
 func TestNoPathIsRedirected(t *testing.T) {
-	s := demo(t, t.TempDir())
-	r, err := Open(t.Context(), s)
+	cfg := demoConfig(t, t.TempDir())
+	n, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	token, err := r.tokens.Issue(t.Context(), smart.TokenRequest{Client: "demo-operator"})
+	defer n.Close()
+	token, err := n.tokens.Issue(t.Context(), smart.TokenRequest{Client: "demo-operator"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestNoPathIsRedirected(t *testing.T) {
 		q.RemoteAddr, q.Header = fmt.Sprintf("192.0.%d.%d:9", requests/250, requests%250), header
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, q)
-		records, pos := recordsAfter(t, r.engine, last)
+		records, pos := recordsAfter(t, n.engine, last)
 		last = pos
 		if text, _ := json.Marshal(records); strings.Contains(string(text), token) || strings.Contains(fmt.Sprint(w.Header(), w.Body), token) {
 			t.Errorf("SMART-410: %s %s: the answer or the record has the token: %v %s %s", method, target, w.Header(), w.Body, text)
@@ -46,7 +46,7 @@ func TestNoPathIsRedirected(t *testing.T) {
 	unclean := []string{"/fhir//Patient", "/fhir//", "/fhir///", "/fhir/./Patient", "/fhir/Basic/..", "/fhir/Basic/.", "/fhir/../healthz", "/fhir/..", "/fhir/Patient//x", "//", "//fhir/Patient",
 		"/./fhir", "/fhir/%2e%2e/readyz", "/Fhir/Patient", "/healthz/", "//healthz", "/readyz/.", "/admin", "/admin//reindex", "/admin/reindex/", "/admin/./reindex", "//metrics", "/metrics/", "http://record.test"}
 	open := []string{"/fhir/metadata", "/fhir/metadata/", "/healthz", "/readyz", "/fhir/.well-known/smart-configuration", "/.well-known/smart-configuration", "/metrics", "/admin/reindex", "/fhir", "/"}
-	for name, h := range map[string]http.Handler{"listen": r.lease.require(r.Handler()), "admin": r.adminHandler(telemetry.NewMetrics().Handler())} {
+	for name, h := range map[string]http.Handler{"listen": n.lease.require(n.Handler()), "admin": n.adminHandler(telemetry.NewMetrics().Handler())} {
 		for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"} {
 			for _, path := range append(unclean, open...) {
 				w, records := ask(h, method, path+"?access_token="+token, http.Header{})
@@ -63,13 +63,13 @@ func TestNoPathIsRedirected(t *testing.T) {
 		}
 	}
 	for path, status := range map[string]int{"/metrics": 404, "/": 404, "//x": 404, "/healthz/": 404, "/Fhir/Patient": 404, "//fhir/Patient": 404, "/fhir//": 401, "/fhir/none/of/these/at/all": 401} {
-		if w, records := ask(r.Handler(), "GET", path, http.Header{}); w.Code != status || records != 1 || !strings.Contains(w.Body.String(), "OperationOutcome") {
+		if w, records := ask(n.Handler(), "GET", path, http.Header{}); w.Code != status || records != 1 || !strings.Contains(w.Body.String(), "OperationOutcome") {
 			t.Errorf("REST-014: GET %s without a token: got %d %s and %d records, want %d with one", path, w.Code, w.Body, records, status)
 		}
 	}
 	for _, path := range []string{"//", "//audit", "/audit/", "/backup/..", "/./token"} {
 		for _, method := range []string{"GET", "POST"} {
-			if w, records := ask(r.operationsHandler(), method, path, http.Header{}); w.Code != 404 || records != 1 {
+			if w, records := ask(n.operationsHandler(), method, path, http.Header{}); w.Code != 404 || records != 1 {
 				t.Errorf("AUD-101: socket: %s %s: got %d and %d records, want 404 with one", method, path, w.Code, records)
 			}
 		}
@@ -78,14 +78,14 @@ func TestNoPathIsRedirected(t *testing.T) {
 
 // TestLeaksWithAuthOff: a token in the URL is refused under --auth off too (SMART-410).
 func TestLeaksWithAuthOff(t *testing.T) {
-	s := demo(t, t.TempDir())
-	s.Auth = AuthOff
-	r, err := Open(t.Context(), s)
+	cfg := demoConfig(t, t.TempDir())
+	cfg.Auth = AuthOff
+	n, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	for name, h := range map[string]http.Handler{"listen": r.Handler(), "admin": r.adminHandler(telemetry.NewMetrics().Handler())} {
+	defer n.Close()
+	for name, h := range map[string]http.Handler{"listen": n.Handler(), "admin": n.adminHandler(telemetry.NewMetrics().Handler())} {
 		for _, path := range []string{"/fhir/metadata", "/fhir//Patient", "/healthz", "/readyz", "/metrics", "/admin", "/admin/reindex"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("GET", path+"?access_token=s3cret", nil))
