@@ -20,8 +20,8 @@ func document(id, subject string) string {
 	return body("DocumentReference", id, `,"status":"current","subject":`+to(subject)+`,"content":[{"attachment":{"url":"Binary/A.b"}}]`)
 }
 
-// hiddenWhile does something and keys what follows, and reports documents that somebody sees
-// behind one of the commits: from the first one to the last.
+// hiddenWhile calls do and rekeys the backlog, and fails the test for each document that somebody sees
+// after one of the commits.
 func (r *region) hiddenWhile(p consent.Principal, do func(), refs ...store.Ref) {
 	r.Helper()
 	commits := 0
@@ -29,7 +29,7 @@ func (r *region) hiddenWhile(p consent.Principal, do func(), refs ...store.Ref) 
 		commits++
 		for _, ref := range refs {
 			if r.sees(p, ref.Type, ref.ID) {
-				r.Errorf("%s of %s sees %s, behind commit %d", p.Subject, p.Organisation, ref, commits)
+				r.Errorf("%s of %s sees %s after commit %d", p.Subject, p.Organisation, ref, commits)
 			}
 		}
 		return err
@@ -38,14 +38,13 @@ func (r *region) hiddenWhile(p consent.Principal, do func(), refs ...store.Ref) 
 	do()
 	r.caughtUp()
 	if commits < 2 {
-		r.Error("nothing is keyed behind the commit: the test tests nothing")
+		r.Error("nothing is rekeyed after the commit: the test has no effect")
 	}
 }
 
-// TestBinaryOfManyDocuments: a Binary follows everything that attaches it. From the commit
-// on that changes whom one of these documents is about, nobody sees the Binary who is not to
-// see it in the end, nor what follows from the Binary, through whatever others
-// (SMART-257, CON-406, LIM-002).
+// TestBinaryOfManyDocuments: a Binary depends on all documents that attach it. From a commit that changes the
+// owners of one of these on, the Binary and its direct and indirect dependents are hidden from everybody who
+// must not see them in the end (SMART-257, CON-406, LIM-002).
 func TestBinaryOfManyDocuments(t *testing.T) {
 	refusals := map[string]struct {
 		patient, consent string

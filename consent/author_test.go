@@ -10,9 +10,8 @@ import (
 	"carerecord/fhir"
 )
 
-// TestPersonsRecordForOnePatient: a directive of a person names nobody but its patient, in
-// whatever form: it would refuse for a stranger, or a stranger's refusal would hide it from
-// who may end it (CON-502, CON-640).
+// TestPersonsRecordForOnePatient: a directive that a person records names only its patient, in every form: it
+// would refuse for others too, or their refusal would hide it from those who may end it (CON-502, CON-640).
 func TestPersonsRecordForOnePatient(t *testing.T) {
 	const stranger = `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000002"}`
 	own := `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}`

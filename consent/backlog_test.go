@@ -13,8 +13,7 @@ import (
 	"carerecord/store"
 )
 
-// inState are the values of the backlog in State, and whether there is a list of an older
-// program.
+// inState returns the values of the backlog in State, and whether there is the list of an older program.
 func (r *region) inState() (values []store.StateValue, listed bool) {
 	r.Helper()
 	for v, err := range r.db.Values(context.Background(), "index/backlog/") {
@@ -30,9 +29,8 @@ func (r *region) inState() (values []store.StateValue, listed bool) {
 	return values, err == nil
 }
 
-// TestBacklogOfAnOlderProgram: the names that an older program left in one list wait as
-// any others do, over a restart as well, and are moved with the first commit that changes the
-// backlog.
+// TestBacklogOfAnOlderProgram: entries that an older program left in one list are processed like others, also
+// after a restart, and the first commit that changes the backlog moves them.
 func TestBacklogOfAnOlderProgram(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
@@ -78,8 +76,7 @@ func TestBacklogOfAnOlderProgram(t *testing.T) {
 	}
 }
 
-// TestBacklogIsWrittenByName: a commit writes the names of the backlog that it changes, and
-// no others (LIM-002).
+// TestBacklogIsWrittenByName: a commit writes only the entries that it changes (LIM-002).
 func TestBacklogIsWrittenByName(t *testing.T) {
 	const n = 400
 	r := newRegion(t, policy.RelationshipAssumed)

@@ -12,9 +12,9 @@ import (
 	"carerecord/store"
 )
 
-// TestBinaryNeedsVisibleParent: a Binary is there only for who sees a document that attaches it,
-// or what its securityContext names (SMART-257, CON-1206): read, searched, counted and
-// in its history.
+// TestBinaryNeedsVisibleParent: a Binary is visible to everybody who sees a document that attaches it, or the
+// target of its securityContext, and to nobody else (SMART-257, CON-1206): in reads, searches, counts and
+// histories.
 func TestBinaryNeedsVisibleParent(t *testing.T) {
 	r := newRegion(t, "assumed")
 	g := r.feed("A")
@@ -55,7 +55,7 @@ func TestBinaryNeedsVisibleParent(t *testing.T) {
 	}
 }
 
-// seesBinaries asks a View for Binaries by every way there is.
+// seesBinaries queries a View for Binaries in every possible way.
 func (r *region) seesBinaries(v *consent.View, name string, want map[string]bool) {
 	r.Helper()
 	ctx, found, n := context.Background(), map[string]bool{}, 0
@@ -90,9 +90,9 @@ func (r *region) seesBinaries(v *consent.View, name string, want map[string]bool
 	}
 }
 
-// TestConcurrentBinaryAndDocument: a document of any type that attaches a Binary may be
-// stored while the Binary is: the slower of the two begins anew, so that the Binary is
-// never left without the owner that its document gives it (CON-406, SMART-257).
+// TestConcurrentBinaryAndDocument: a document that attaches a Binary and the Binary are stored at the same
+// time. The slower commit is a conflict, so the Binary never lacks the owner of its document (CON-406,
+// SMART-257).
 func TestConcurrentBinaryAndDocument(t *testing.T) {
 	for typ, document := range map[string]string{
 		"DocumentReference": `{"resourceType":"DocumentReference","id":"A.d","status":"current","subject":{"reference":"Patient/A.1"},"content":[{"attachment":{"url":"Binary/A.b"}}]}`,
@@ -116,7 +116,7 @@ func TestConcurrentBinaryAndDocument(t *testing.T) {
 	}
 }
 
-// ownersOf reads the owners of a document of the store.
+// ownersOf returns the owners of a stored document.
 func (r *region) ownersOf(typ, id string) (owners []string) {
 	r.Helper()
 	err := r.db.Read(context.Background(), func(s store.Snap) error {

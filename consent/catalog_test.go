@@ -10,9 +10,8 @@ import (
 	"carerecord/store"
 )
 
-// slowStore is a store as an engine may be whose preconditions see what was committed when
-// they are tested, and not what is committed at the same time: a batch that slow picks is
-// tested, waits, and is then committed without its preconditions.
+// slowStore is a store that commits some batches without their preconditions: it checks them, waits, and then
+// commits. An engine may do so with a batch that is committed at the same time as another.
 type slowStore struct {
 	store.Store
 	pick  func(store.Batch) bool
@@ -33,9 +32,8 @@ func (s *slowStore) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	return s.Store.Commit(ctx, b)
 }
 
-// TestChangeWaitsForDependents: a row names a number, and a Patient that bears the
-// number is written at the same time, so that the engine may commit both. The row is keyed
-// by the Patient, whatever else depends on the number (CON-1509, CON-1603).
+// TestChangeWaitsForDependents: a row names a number, and a Patient with the number is written at the same
+// time. The engine commits both. The row is keyed by the Patient (CON-1509, CON-1603).
 func TestChangeWaitsForDependents(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		r := newRegion(t, policy.RelationshipAssumed)

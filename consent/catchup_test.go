@@ -14,10 +14,10 @@ import (
 // errStop interrupts a CatchUp.
 var errStop = errors.New("stop")
 
-// many is more documents than are keyed anew before a write is answered.
+// many is more documents than are rekeyed before a write is answered.
 const many = 450
 
-// named writes many documents that name one patient, as feed A does to feed G's.
+// named writes many documents of source A that name a patient of source G.
 func (r *region) named(n int, write func(i int) string) {
 	r.Helper()
 	for i := range n {
@@ -25,10 +25,9 @@ func (r *region) named(n int, write func(i int) string) {
 	}
 }
 
-// TestManyNameAPatient: whatever another feed has named a Patient with, and however often,
-// the Patient is created, renumbered and deleted in commits of bounded size. What is not
-// keyed anew yet is its source's alone, and what the patient denies not even that; it
-// follows in the background, over an interruption and a restart (LIM-002; item 11).
+// TestManyNameAPatient: a Patient is created, renumbered and deleted in commits of bounded size, however many
+// documents of another source name it. Until a document is rekeyed only its source sees it, and under a
+// denial not even that. The background continues after an interruption and a restart (LIM-002; item 11).
 func TestManyNameAPatient(t *testing.T) {
 	for _, c := range []struct {
 		name, typ string
@@ -96,8 +95,8 @@ func (r *region) seenBy(ods, typ string) int {
 	return n
 }
 
-// waiting: while documents wait to be keyed, what was not reached is its source's alone,
-// and under a denial nobody's but its feed's.
+// waiting checks that documents in the backlog are visible only to their source, and under a denial only to
+// the client that wrote them.
 func (r *region) waiting(typ string) {
 	r.Helper()
 	id := r.last(typ)
@@ -118,7 +117,7 @@ func (r *region) waiting(typ string) {
 	r.mustPut(r.feed("G"), strings.Replace(deny, `"active"`, `"inactive"`, 1))
 }
 
-// last is the id of the document of a type that is keyed last.
+// last returns the id of the document of a type that is rekeyed last.
 func (r *region) last(typ string) (id string) {
 	r.Helper()
 	err := r.db.Reference.Read(context.Background(), func(s store.Snap) error {
@@ -136,8 +135,7 @@ func (r *region) last(typ string) (id string) {
 	return id
 }
 
-// interrupted keys the backlog, and is interrupted after its first page; another Guard goes
-// on from there.
+// interrupted processes the backlog, is interrupted after its first page, and continues with another Guard.
 func (r *region) interrupted() {
 	r.Helper()
 	before, done := r.guard.Backlog()

@@ -12,9 +12,8 @@ import (
 	"carerecord/store"
 )
 
-// mixedRegion is a region in which a few patients wish something, and documents of every
-// kind stand apart: labelled, about nobody who is there, about several, by their own
-// address, mentioning others, or directives.
+// mixedRegion is a region with a few directives and irregular documents of every kind: labelled, without an
+// existing owner, with several owners, in a partition of their own, with mentions, or directives.
 func mixedRegion(t *testing.T, r *rand.Rand) *region {
 	t.Helper()
 	reg := newRegion(t, "assumed")
@@ -57,7 +56,7 @@ func mixedRegion(t *testing.T, r *rand.Rand) *region {
 	return reg
 }
 
-// missing asks for Observations by whether a parameter is missing.
+// missing is the predicate of a query for Observations by :missing.
 func missing(t *testing.T, name, value string) store.Pred {
 	t.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
@@ -71,8 +70,7 @@ func missing(t *testing.T, name, value string) store.Pred {
 	return where
 }
 
-// TestCountIsWhatScanYields: a count over the region, made of the count of all less what
-// is hidden, is how many rows there are (VIS-002, SRCH-210).
+// TestCountIsWhatScanYields: a count by complement is the number of rows that Scan yields (VIS-002, SRCH-210).
 func TestCountIsWhatScanYields(t *testing.T) {
 	made, criteria := 0, 0
 	for seed := range uint64(12) {
@@ -125,7 +123,7 @@ func TestCountIsWhatScanYields(t *testing.T) {
 	}
 }
 
-// TestRulesAreCountedOneByOne: where a Decider hides or cuts, each document is looked at.
+// TestRulesAreCountedOneByOne: where a Decider hides or cuts, a count reads each document.
 func TestRulesAreCountedOneByOne(t *testing.T) {
 	reg := mixedRegion(t, rand.New(rand.NewPCG(1, 1)))
 	for _, d := range []consenttest.Decision{

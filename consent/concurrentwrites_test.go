@@ -14,8 +14,8 @@ import (
 	"carerecord/store"
 )
 
-// reading calls between while somebody reads, behind the snapshot, and reports whether the
-// reader sees a document afterwards.
+// reading calls between during a read, after its snapshot was taken, and reports whether the read shows a
+// document afterwards.
 func (r *region) reading(p consent.Principal, ref store.Ref, between func()) bool {
 	r.Helper()
 	err := r.guard.Read(context.Background(), p, consent.Request{Interaction: consent.Read, Type: ref.Type, Permission: consent.PermitRead}, func(v *consent.View) error {
@@ -29,9 +29,8 @@ func (r *region) reading(p consent.Principal, ref store.Ref, between func()) boo
 	return err == nil
 }
 
-// TestReadersFromBeforeADeletion: a reader whose snapshot is from before a Patient was
-// deleted is shown nothing that the patient refused, by number or by a restriction, also
-// where the Patient comes back meanwhile (CON-1401).
+// TestReadersFromBeforeADeletion: a read whose snapshot is from before the deletion of a Patient shows nothing
+// that the patient refused, by number or by a restriction, even if the Patient is restored (CON-1401).
 func TestReadersFromBeforeADeletion(t *testing.T) {
 	restricted := strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1)
 	for name, c := range map[string]struct{ patient, consent string }{
@@ -60,8 +59,7 @@ func TestReadersFromBeforeADeletion(t *testing.T) {
 	}
 }
 
-// TestRestrictedPatientComesBackUnrestricted: what a reader from before made the
-// register keep does not outlast the reader.
+// TestRestrictedPatientComesBackUnrestricted: what the register keeps for an earlier read ends with the read.
 func TestRestrictedPatientComesBackUnrestricted(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))
@@ -76,7 +74,7 @@ func TestRestrictedPatientComesBackUnrestricted(t *testing.T) {
 	r.checked()
 }
 
-// TestConsentWithoutDirective: it leaves nothing in the register, whoever bears its number.
+// TestConsentWithoutDirective: a Consent that denies nothing leaves nothing in the register.
 func TestConsentWithoutDirective(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), patientWith("G.1", number))
@@ -84,8 +82,8 @@ func TestConsentWithoutDirective(t *testing.T) {
 	r.checked()
 }
 
-// TestDirectiveChangesItsKind: a Consent that turns from opt-out into denial, between the
-// questions that a predicate asks the register, is in force in both (CON-1603).
+// TestDirectiveChangesItsKind: a Consent that changes from opt-out to denial between two queries of the
+// register by a predicate is in force in both (CON-1603).
 func TestDirectiveChangesItsKind(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, id := range []string{"G.1", "G.2"} {
@@ -102,13 +100,13 @@ func TestDirectiveChangesItsKind(t *testing.T) {
 		t.Error("a row is seen while an opt-out turns into a denial")
 	}
 	if look.onCount != nil {
-		t.Error("the predicate asked for no mention: the test tests nothing")
+		t.Error("the predicate queried no mention: the test has no effect")
 	}
 	r.checked()
 }
 
-// TestReadersFromBeforeTheBacklogEnded: one who began to read before the last document was
-// keyed, and looks when the name has ended, is not shown what stands under old keys there.
+// TestReadersFromBeforeTheBacklogEnded: a read that began before the last document was rekeyed, and matches
+// after the entry has ended, does not show documents with outdated keys.
 func TestReadersFromBeforeTheBacklogEnded(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
@@ -121,9 +119,8 @@ func TestReadersFromBeforeTheBacklogEnded(t *testing.T) {
 	r.checked()
 }
 
-// TestWritesDuringTheBacklog: a feed that goes on rewriting the documents that wait does
-// not keep the backlog from its end, and a name that is changed again while it is under way
-// begins again (item 11).
+// TestWritesDuringTheBacklog: a source system that continues to rewrite the documents of the backlog does not
+// keep it from its end, and a name that changes again is processed from the beginning (item 11).
 func TestWritesDuringTheBacklog(t *testing.T) {
 	for name, beside := range map[string]func(*region, int){
 		"the feed rewrites": func(r *region, page int) {
@@ -164,8 +161,8 @@ func TestWritesDuringTheBacklog(t *testing.T) {
 	}
 }
 
-// TestWalksLeaveTheBacklogAlone: a walk for a search parameter that meets documents of the
-// backlog does not key them, for what depends on them would be passed by.
+// TestWalksLeaveTheBacklogAlone: a walk for a search parameter does not rekey documents of the backlog, since
+// their dependents would be left out.
 func TestWalksLeaveTheBacklogAlone(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.named(many, func(i int) string { return byNumber(fmt.Sprintf("A.%d", i), number) })
@@ -182,8 +179,8 @@ func TestWalksLeaveTheBacklogAlone(t *testing.T) {
 	}
 }
 
-// TestRowsOfTheRemainingPatient: documents by a number that two Patients bore are covered, from
-// the commit on that leaves one of them, by what that one denied.
+// TestRowsOfTheRemainingPatient: documents by a number that two Patients had are covered by what the remaining
+// one denied, from the commit on that deletes the other.
 func TestRowsOfTheRemainingPatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), patientWith("G.1", number))
@@ -201,8 +198,8 @@ func TestRowsOfTheRemainingPatient(t *testing.T) {
 	r.checked()
 }
 
-// TestWaitingForARestrictedPatient: what follows a restricted Patient through another
-// document stays hidden while it waits to be keyed after the deletion.
+// TestWaitingForARestrictedPatient: an indirect dependent of a restricted Patient stays hidden until it is
+// rekeyed after the deletion.
 func TestWaitingForARestrictedPatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"R"}]},"id"`, 1))

@@ -6,10 +6,9 @@ import (
 	"carerecord/consent/policy"
 )
 
-// TestUpdatesBlockNobody: while one feed decides on a write, another updates what the
-// write is about, without a change of whom that is. The write is made, and does not have
-// to begin again: who updates a Patient many times a second would else keep others from
-// writing about the patient (LIM-002).
+// TestUpdatesBlockNobody: while a source system decides about a write, another one updates the document that
+// the write is about, without a change of its owners. The write succeeds at once: many updates of a Patient
+// do not block writes about the patient (LIM-002).
 func TestUpdatesBlockNobody(t *testing.T) {
 	renamed := func(id string) string {
 		return body("Patient", id, `,"name":[{"family":"Ely"}],"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`+number+`"}]`)

@@ -38,10 +38,9 @@ const (
 	logic  = `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`
 )
 
-// TestOthersDoNotEndARefusal: a directive by NHS number covers every Patient that
-// bears the number in any version and every row that names it, whatever other feeds
-// write, and one by id what is about that id, whatever becomes of the Patient (item
-// 3 and 9; CON-406, CON-502). It holds after a restart as well.
+// TestOthersDoNotEndARefusal: a directive by NHS number covers every Patient that has the number in any
+// version and every row that names it, whatever other sources write. One by id covers what is about that id,
+// also after the Patient is deleted (items 3 and 9; CON-406, CON-502). Both stay after a restart.
 func TestOthersDoNotEndARefusal(t *testing.T) {
 	steps := map[string]func(*region){
 		"nothing happens":                      func(*region) {},
@@ -89,8 +88,8 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 	}
 }
 
-// covered: nobody but the organisation that wrote a row sees it under an opt-out, and
-// not even that one under a denial. A row by number is covered by a directive by number.
+// covered checks that under an opt-out only the organisation that wrote a row sees it, and under a denial
+// nobody. A row by number is covered by a directive by number.
 func (r *region) covered(kind string, byNumber bool) {
 	r.Helper()
 	r.verified()
@@ -133,8 +132,8 @@ func TestDeletingRestrictedPatientsReopensNothing(t *testing.T) {
 	}
 }
 
-// TestStatementsBelongToTheirMakers: a feed's write never edits what a person said,
-// nor the reverse, and PATCH has the rights that PUT has (CON-502; item 9).
+// TestStatementsBelongToTheirMakers: a source system does not change the statement of a person, nor a person
+// one of a source system, and PATCH has the rights of PUT (CON-502; item 9).
 func TestStatementsBelongToTheirMakers(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
@@ -186,8 +185,7 @@ func TestStatementsBelongToTheirMakers(t *testing.T) {
 	}
 }
 
-// TestLabelsOfAStatement: they hide it from nobody who has to be able to end it (item
-// 9).
+// TestLabelsOfAStatement: labels of a directive do not hide it from those who may end it (item 9).
 func TestLabelsOfAStatement(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
@@ -205,9 +203,8 @@ func TestLabelsOfAStatement(t *testing.T) {
 	}
 }
 
-// TestFormsOfSubjects: a refusal that names its patient in any form covers the rows that
-// name the patient in that form, own ones included, and the Patient if it can be known
-// (item 4; CON-641).
+// TestFormsOfSubjects: a refusal that names its patient in any form covers the rows that name the patient in
+// that form, those of the own source included, and the Patient where it is known (item 4; CON-641).
 func TestFormsOfSubjects(t *testing.T) {
 	const local = `{"identifier":{"system":"http://local","value":"17"}}`
 	for _, c := range []struct {
@@ -256,8 +253,7 @@ func TestFormsOfSubjects(t *testing.T) {
 	}
 }
 
-// TestConsentOfNobody: a feed's Consent that names nobody at all is refused with its
-// place (CON-641).
+// TestConsentOfNobody: a Consent of a source system that names nobody is refused with the element (CON-641).
 func TestConsentOfNobody(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	e, ok := fhir.AsError(r.put(r.feed("G"), directive("G.c", "denial", `{"display":"somebody"}`)))
@@ -266,8 +262,8 @@ func TestConsentOfNobody(t *testing.T) {
 	}
 }
 
-// TestSlotsFollowTheirSchedules: a Slot of a Practitioner's Schedule is about nobody, and
-// one of a patient's Schedule about that patient (item 9; CON-406).
+// TestSlotsFollowTheirSchedules: a Slot of a Practitioner's Schedule is about nobody, and one of a patient's
+// Schedule is about that patient (item 9; CON-406).
 func TestSlotsFollowTheirSchedules(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
@@ -287,8 +283,8 @@ func TestSlotsFollowTheirSchedules(t *testing.T) {
 	}
 }
 
-// TestMentionsOfTheDeleted: deleting a Patient shows no mention of the Patient that was
-// hidden (item 9; CON-407).
+// TestMentionsOfTheDeleted: the deletion of a Patient shows no mention of the Patient that was hidden (item
+// 9; CON-407).
 func TestMentionsOfTheDeleted(t *testing.T) {
 	for name, refuse := range map[string]func(*region){
 		"by number": func(r *region) { r.mustPut(r.feed("G"), directive("G.c", "opt-out", logic)) },
@@ -318,9 +314,9 @@ func TestMentionsOfTheDeleted(t *testing.T) {
 	}
 }
 
-// TestRowsByNumberStayCovered: a directive by the id of a Patient covers rows that name a
-// number of that Patient alone, whatever other Patients of the number come, and whatever
-// becomes of the first (issue 15, item 3; CON-406). Those others it does not cover.
+// TestRowsByNumberStayCovered: a directive by the id of a Patient covers rows that name only a number of that
+// Patient, even if other Patients get the number or the Patient is deleted (issue 15, item 3; CON-406). It
+// does not cover the other Patients.
 func TestRowsByNumberStayCovered(t *testing.T) {
 	for name, c := range map[string]func(r *region){
 		"before the directive":   func(r *region) {},

@@ -68,7 +68,7 @@ func (r *region) patient(id string) consent.Principal {
 // put writes a resource as somebody and returns the error.
 func (r *region) put(p consent.Principal, body string) error { return r.putAfter(p, body, func() {}) }
 
-// putAfter is put, with something else between what it sees and what it does.
+// putAfter is put that calls between after its read and before its commit.
 func (r *region) putAfter(p consent.Principal, body string, between func()) error {
 	res, err := fhir.Parse([]byte(body))
 	if err != nil {
@@ -109,8 +109,7 @@ func (r *region) tryCreate(p consent.Principal, body string) error {
 	})
 }
 
-// count is how many documents of a type somebody sees, naming a patient or
-// nobody.
+// count returns how many documents of a type a View shows, for a named patient or none.
 func (r *region) count(p consent.Principal, typ, named string) (n int, withheld bool, err error) {
 	req := consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch, Named: consent.NamedPatient{ID: named}}
 	where := store.Pred(store.And{})
@@ -186,7 +185,7 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
-// TestVisibility holds the predicates of where.go, one row a rule.
+// TestVisibility checks the predicates of where.go, one row a rule.
 func TestVisibility(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g, a := r.feed("G"), r.feed("A")
@@ -239,8 +238,8 @@ func TestVisibility(t *testing.T) {
 	}
 }
 
-// TestWritesOfStrangers: an id outside a feed's rows and space has one answer,
-// and others never create by PUT (CON-1303, VIS-007, SMART-287).
+// TestWritesOfStrangers: an id outside the rows and the id space of a source system has one answer, and other
+// requesters never create by PUT (CON-1303, VIS-007, SMART-287).
 func TestWritesOfStrangers(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","active":true}`)
@@ -255,8 +254,8 @@ func TestWritesOfStrangers(t *testing.T) {
 	}
 }
 
-// TestCutElementsReturn: what a patient's view of the own Consent lacks is
-// still there after the patient has written it (CON-1306).
+// TestCutElementsReturn: elements that are cut in a patient's view of the own Consent are kept when the
+// patient writes it (CON-1306).
 func TestCutElementsReturn(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","active":true}`)

@@ -12,8 +12,7 @@ import (
 
 const numbered = `"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000001"}]`
 
-// verified fails the test where a document stands under other keys than a rebuild
-// gives it.
+// verified fails the test where the stored keys of a document differ from a rebuild.
 func (r *region) verified() {
 	r.Helper()
 	if _, err := reindex.Verify(context.Background(), r.guard, func(err error) { r.Error(err) }); err != nil {
@@ -34,8 +33,8 @@ func (r *region) delete(p consent.Principal, typ, id string) {
 	}
 }
 
-// TestPatientsWhoNameThemselves: a Patient whose link bears its own NHS number
-// mentions nobody else, when it is new and when it is updated (CON-407).
+// TestPatientsWhoNameThemselves: a Patient whose link has its own NHS number mentions nobody, when it is new
+// and when it is updated (CON-407).
 func TestPatientsWhoNameThemselves(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, gender := range []string{"female", "male", "other"} {
@@ -49,9 +48,8 @@ func TestPatientsWhoNameThemselves(t *testing.T) {
 	}
 }
 
-// TestTombstonesFollowTheirMembers: what points at a deleted List is about whom the
-// entries of the List are about now (decision 019), on every way by which that
-// changes.
+// TestTombstonesFollowTheirMembers: what refers to a deleted List has the owners that the entries of the List
+// have now (decision 019), whatever changes these.
 func TestTombstonesFollowTheirMembers(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
@@ -85,8 +83,8 @@ func TestTombstonesFollowTheirMembers(t *testing.T) {
 	sees("after the entry came back with its right patient", 1)
 }
 
-// TestTombstonesOfBinaries: the same of a deleted Binary, which is about whom the
-// documents are about that attach it.
+// TestTombstonesOfBinaries: the same for a deleted Binary, which has the owners of the documents that attach
+// it.
 func TestTombstonesOfBinaries(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
@@ -109,8 +107,8 @@ func TestTombstonesOfBinaries(t *testing.T) {
 	}
 }
 
-// TestBinaryHasLabelsOfItsPatient: a Binary whose securityContext is a Patient is
-// keyed anew when the labels of that Patient change (SMART-257).
+// TestBinaryHasLabelsOfItsPatient: a Binary whose securityContext is a Patient is rekeyed when the labels of
+// that Patient change (SMART-257).
 func TestBinaryHasLabelsOfItsPatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")

@@ -8,10 +8,9 @@ import (
 	"carerecord/store"
 )
 
-// TestManyIndirectDependents: more documents depend on one that changes than are looked at
-// for what follows through them. They are about different persons, and each has a follower.
-// From the commit on, nobody sees a follower who is not to see it in the end (CON-406,
-// LIM-002).
+// TestManyIndirectDependents: a document that changes has more dependents than are read to find indirect ones.
+// They are about different persons, and each has a dependent. From the commit on, an indirect dependent is
+// hidden from everybody who must not see it in the end (CON-406, LIM-002).
 func TestManyIndirectDependents(t *testing.T) {
 	const n = 220
 	schedule := func(actor string) string { return body("Schedule", "A.x", `,"actor":[`+to(actor)+`]`) }

@@ -19,13 +19,13 @@ func body(typ, id, members string) string {
 
 func to(ref string) string { return `{"reference":"` + ref + `"}` }
 
-// sourceWrite is a write of a feed: a body, or the address of what is deleted.
+// sourceWrite is a write of a source system: a body, or the address of a deletion.
 type sourceWrite struct{ body, typ, id string }
 
 func puts(body string) sourceWrite       { return sourceWrite{body: body} }
 func deletes(typ, id string) sourceWrite { return sourceWrite{typ: typ, id: id} }
 
-// writes does what feed G does, with something else between its reading and its commit.
+// writes does a write of source G, with a call between its read and its commit.
 func (r *region) writes(a sourceWrite, between func()) error {
 	ch := consent.Change{Kind: consent.ChangeDelete, Ref: store.Ref{Type: a.typ, ID: a.id}}
 	req := consent.Request{Interaction: consent.Delete, Type: a.typ, Permission: consent.PermitDelete, Write: true}
@@ -44,10 +44,9 @@ func (r *region) writes(a sourceWrite, between func()) error {
 	})
 }
 
-// TestFactsFollowSimultaneousWrites: for each way in which the facts of one document
-// follow from another, the two are written at the same time: one is read and decided, the
-// other is committed, and then the first is. Either it is refused and begins again, or the
-// second is keyed anew; nothing is lost (issue 15, item 2).
+// TestFactsFollowSimultaneousWrites: for each way in which facts of a document depend on another one, both are
+// written at the same time: one is read and decided, the other is committed, and then the first is. It is
+// refused, or the dependent one is rekeyed (issue 15, item 2).
 func TestFactsFollowSimultaneousWrites(t *testing.T) {
 	const two = `"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000002"}]`
 	plain := body("Patient", "G.1", "")

@@ -11,9 +11,8 @@ import (
 	"carerecord/store"
 )
 
-// TestOwnersOfEmbeddedResources: a Binary that holds FHIR is about whom that is about,
-// beside whom its document is about; one that cannot be read is its source's alone
-// (SMART-257; item 5).
+// TestOwnersOfEmbeddedResources: a Binary with FHIR content has the owners of the content in addition to those
+// of its document. Only its source sees one that cannot be read (SMART-257; item 5).
 func TestOwnersOfEmbeddedResources(t *testing.T) {
 	condition := func(patient string) string {
 		return `{"resourceType":"Condition","subject":{"reference":"Patient/` + patient + `"}}`

@@ -7,9 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// TestNewDependentsOfStaleDocuments: a document changes whom it is about, and those that
-// depend on it wait to be keyed. Whoever writes a document meanwhile that depends on one of
-// these, or on such a new one, shows nobody else what is then keyed from old keys (CON-406).
+// TestNewDependentsOfStaleDocuments: a document changes its owners, and its dependents wait to be rekeyed. A
+// new document that depends on one of these, or on another new one, is hidden too (CON-406).
 func TestNewDependentsOfStaleDocuments(t *testing.T) {
 	entry := func(id, of string) string {
 		return listOf(id, 2, func(i int) string { return []string{of, "Patient/G.2"}[i] })
@@ -65,9 +64,8 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 	}
 }
 
-// TestNewDependentsHaveAllReasons: a new document follows from two that wait, and another
-// one from it. A denial by whom either may be about hides both at once, from staff of their
-// source too (CON-406).
+// TestNewDependentsHaveAllReasons: a new document depends on two in the backlog, and another new one on it. A
+// denial of a person whom either may be about hides both at once, also from staff of their source (CON-406).
 func TestNewDependentsHaveAllReasons(t *testing.T) {
 	for _, denies := range []string{"G.1", "G.2"} {
 		r := newRegion(t, policy.RelationshipAssumed)

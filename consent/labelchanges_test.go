@@ -22,9 +22,8 @@ func member(id string) string {
 	return observation(id, "A.1", `"hasMember":[{"reference":"Observation/A.o","display":"secret"}],`)
 }
 
-// TestLabelsNeverBlockAWrite: a row is written from a snapshot in which what it refers
-// to bears no label yet. The write succeeds at the first attempt, and what is shown of the
-// row is cut (LIM-002, CON-1201).
+// TestLabelsNeverBlockAWrite: a row is written from a snapshot in which the row that it refers to has no label
+// yet. The write succeeds at the first attempt, and the reference is cut (LIM-002, CON-1201).
 func TestLabelsNeverBlockAWrite(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))
@@ -33,14 +32,14 @@ func TestLabelsNeverBlockAWrite(t *testing.T) {
 		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
 	})
 	if err != nil {
-		t.Fatalf("a write beside a label: %v", err)
+		t.Fatalf("a write during a change of labels: %v", err)
 	}
 	r.cuts("Observation", member("A.r"), observation("A.r", "A.1", ""))
 }
 
-// TestLabelsWaitForEarlierWrites: a row is on its way to the store when what it refers to
-// is labelled. The label lands behind it, so that the rows that are marked then have the
-// row among them. A later row, which does not see the label either, has itself marked.
+// TestLabelsWaitForEarlierWrites: a row is labelled while a commit of a row that refers to it is in flight. The
+// label is committed after it, so that the row is marked with the others. A later row that does not see the
+// label adds an entry for itself.
 func TestLabelsWaitForEarlierWrites(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))
@@ -95,9 +94,8 @@ func TestLabelsWaitForEarlierWrites(t *testing.T) {
 	}
 }
 
-// TestConcurrentLabelsAndRows: rows are written, labels come and go and people read, all at
-// once. No View shows a reference to a row that it hides, and all is marked as a rebuild
-// would in the end.
+// TestConcurrentLabelsAndRows: rows are written, labels are set and removed, and people read, at the same time.
+// No View shows a reference to a row that it hides, and in the end all marks are those of a rebuild.
 func TestConcurrentLabelsAndRows(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))
@@ -153,8 +151,8 @@ func (r *region) change(p consent.Principal, change consent.Change) error {
 	})
 }
 
-// consistent: a View that hides A.o shows no reference to it, and one that shows it shows
-// every reference.
+// consistent checks that a View that hides A.o shows no reference to it, and one that shows it shows every
+// reference.
 func (r *region) consistent() {
 	r.within(r.clinician("G"), func(v *consent.View) {
 		_, err := v.Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
@@ -166,8 +164,8 @@ func (r *region) consistent() {
 	})
 }
 
-// TestManyLabelledRows: of more labelled rows of one person than are listed, references
-// are looked up one by one.
+// TestManyLabelledRows: with more labelled rows of a person than are listed, references are looked up one by
+// one.
 func TestManyLabelledRows(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))
@@ -181,9 +179,8 @@ func TestManyLabelledRows(t *testing.T) {
 	r.cuts("List", c.body, c.cut)
 }
 
-// TestWalkMarks: a walk over documents that were keyed before there were marks gives
-// them marks, also where it comes to the row that refers before it comes to the labelled
-// one.
+// TestWalkMarks: a walk marks documents that were keyed before marks existed, also a row that it reads before
+// the labelled row.
 func TestWalkMarks(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))

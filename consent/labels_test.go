@@ -19,8 +19,8 @@ const (
 	withheld  = `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"NOPAT"}]},`
 )
 
-// referring are rows that refer to the observation A.o, with the body that is left
-// without the reference; empty where nothing is.
+// referring are rows that refer to the observation A.o, with the body without the reference; empty where
+// nothing is left.
 var referring = map[string]struct{ body, cut string }{
 	"reason": {`{"resourceType":"MedicationRequest","id":"A.r","status":"active","intent":"order","medicationCodeableConcept":{"text":"m"},"subject":{"reference":"Patient/A.1"},"reasonReference":[{"reference":"Observation/A.o","display":"secret"}]}`,
 		`{"resourceType":"MedicationRequest","id":"A.r","status":"active","intent":"order","medicationCodeableConcept":{"text":"m"},"subject":{"reference":"Patient/A.1"}}`},
@@ -41,8 +41,7 @@ var referring = map[string]struct{ body, cut string }{
 		`{"resourceType":"Observation","id":"A.r","status":"final","code":{"text":"x"},"subject":` + logic + `}`},
 }
 
-// shown is the body that somebody is shown, without the meta that the server adds; empty
-// for what is not there.
+// shown returns the body that a View shows, without the meta of the server; empty for a hidden one.
 func (r *region) shown(p consent.Principal, typ, id string) string {
 	r.Helper()
 	d, err := r.get(p, typ, id)
@@ -69,9 +68,8 @@ func typeOf(body string) string {
 	return res.Type
 }
 
-// TestReferencesToLabelledRows: a reference to a row that a label hides is cut, wherever
-// it stands and whichever of the two was written first, and nothing of it is left
-// (CON-1201, 1202, 1206; issue 15, item 10). Feeds are shown what they wrote.
+// TestReferencesToLabelledRows: a reference to a row that a label hides is cut at every place, whichever of the
+// two was written first (CON-1201, 1202, 1206; issue 15, item 10). Source systems see what they wrote.
 func TestReferencesToLabelledRows(t *testing.T) {
 	o := observation("A.o", "A.1", sensitive)
 	for name, c := range referring {
@@ -116,8 +114,7 @@ func TestReferencesToLabelledRows(t *testing.T) {
 	}
 }
 
-// cuts: what a clinician of the own organisation and of another is shown of A.r, and what
-// its feed is.
+// cuts checks the body of A.r for staff of the own organisation and of another, and for its source system.
 func (r *region) cuts(typ, whole, cut string) {
 	r.Helper()
 	r.verified()
@@ -165,8 +162,7 @@ func (r *region) commit(p consent.Principal, form consent.Change, bodies ...stri
 	}
 }
 
-// TestReferencesThatPatientsAreShown: what is not released to a patient is cut for the
-// patient, and for nobody else.
+// TestReferencesThatPatientsAreShown: references to rows that are not released are cut for patients only.
 func TestReferencesThatPatientsAreShown(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))
@@ -180,7 +176,7 @@ func TestReferencesThatPatientsAreShown(t *testing.T) {
 	r.cuts("List", c.body, c.body)
 }
 
-// refuseBacklogPages refuses what keys documents behind other commits.
+// refuseBacklogPages refuses commits that rekey documents.
 func refuseBacklogPages(b store.Batch) error {
 	if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return !w.Rekey }) {
 		return nil
@@ -188,8 +184,8 @@ func refuseBacklogPages(b store.Batch) error {
 	return store.ErrUnavailable
 }
 
-// TestSearchByACutReference: no question finds or misses a row by a reference that is cut
-// (CON-1207): by itself, :missing, joins and totals.
+// TestSearchByACutReference: no query finds or misses a row by a reference that is cut (CON-1207): by itself,
+// :missing, joins and totals.
 func TestSearchByACutReference(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))
@@ -232,8 +228,8 @@ func TestSearchByACutReference(t *testing.T) {
 	}
 }
 
-// TestCutReferencesReturn: what a writer was not shown is still there after the writer
-// has sent the rest back (CON-1306).
+// TestCutReferencesReturn: references that were cut for a writer are kept when the writer sends the rest back
+// (CON-1306).
 func TestCutReferencesReturn(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), patientWith("A.1", number))

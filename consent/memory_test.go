@@ -13,7 +13,7 @@ import (
 	"carerecord/store"
 )
 
-// sees reports whether somebody sees a document.
+// sees reports whether a View shows a document.
 func (r *region) sees(p consent.Principal, typ, id string) bool {
 	r.Helper()
 	_, err := r.get(p, typ, id)
@@ -46,9 +46,8 @@ func once(typ, id string, f func()) func(store.Batch) bool {
 	}
 }
 
-// TestRegisterFollowsTheStore: while documents are rekeyed, an update of a Consent is
-// acknowledged; the version that the rekeying read does not take its place in memory
-// (issue 15, item 1; CON-1603).
+// TestRegisterFollowsTheStore: a Consent is updated while documents are rekeyed. The version that the rekeying
+// read does not replace the new one in memory (issue 15, item 1; CON-1603).
 func TestRegisterFollowsTheStore(t *testing.T) {
 	for _, moment := range []string{"behind the reading", "behind the commit"} {
 		r := newRegion(t, policy.RelationshipAssumed)
@@ -83,13 +82,13 @@ func TestRegisterFollowsTheStore(t *testing.T) {
 	}
 }
 
-// unkey gives a document other keys than it should have, as an older program would.
+// unkey gives a document other keys, as an older program would.
 func (r *region) unkey(typ, id string) {
 	r.Helper()
 	r.rekey(typ, id, func(keys []store.Key) []store.Key { return append(keys[:1:1], keys[2:]...) })
 }
 
-// rekey gives a document the keys that change makes of its own.
+// rekey gives a document the keys that change returns.
 func (r *region) rekey(typ, id string, change func([]store.Key) []store.Key) {
 	r.Helper()
 	ref := store.Ref{Type: typ, ID: id}
@@ -107,8 +106,8 @@ func (r *region) rekey(typ, id string, change func([]store.Key) []store.Key) {
 	}
 }
 
-// TestUnknownOutcomes: where nobody can say whether a commit was made, what it denies is
-// in force and what it permits is not, until the document is committed again.
+// TestUnknownOutcomes: if the outcome of a commit is unknown, what it denies is in force and what it permits is
+// not, until the document is committed again.
 func TestUnknownOutcomes(t *testing.T) {
 	for _, made := range []bool{true, false} {
 		t.Run(fmt.Sprintf("made %v", made), func(t *testing.T) {
@@ -129,7 +128,7 @@ func TestUnknownOutcomes(t *testing.T) {
 			}
 			r.db.set(nil, nil)
 			if r.sees(r.clinician("A"), "Observation", "G.o") {
-				t.Error("an opt-out of which nobody knows whether it was stored is not in force")
+				t.Error("an opt-out of unknown outcome is not in force")
 			}
 			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
 			lose()
@@ -138,7 +137,7 @@ func TestUnknownOutcomes(t *testing.T) {
 			}
 			r.db.set(nil, nil)
 			if r.sees(r.clinician("A"), "Observation", "G.o") {
-				t.Error("a lift of which nobody knows whether it was stored is in force")
+				t.Error("the end of an opt-out, of unknown outcome, is in force")
 			}
 			r.mustPut(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), "active", "entered-in-error", 1))
 			if !r.sees(r.clinician("A"), "Observation", "G.o") {
@@ -149,9 +148,8 @@ func TestUnknownOutcomes(t *testing.T) {
 	}
 }
 
-// TestNoInstantWithoutARefusal: at the instant when a commit is made, and before its
-// writer hears of it, nobody sees what a directive covers that was acknowledged before
-// (CON-1401).
+// TestNoInstantWithoutARefusal: while a commit is made, and before its writer gets the answer, nobody sees what
+// an acknowledged directive covers (CON-1401).
 func TestNoInstantWithoutARefusal(t *testing.T) {
 	for name, c := range map[string]struct{ prepare, happens func(*region) }{
 		"the Patient arrives whose number is refused": {
@@ -194,9 +192,8 @@ func TestNoInstantWithoutARefusal(t *testing.T) {
 	}
 }
 
-// TestPatientsOfUnknownOutcome: a Patient whose commit may have been made is covered by
-// the directives about the number, those recorded later too, whatever becomes of other
-// attempts.
+// TestPatientsOfUnknownOutcome: a Patient whose commit has an unknown outcome is covered by directives about
+// the number, later ones too, whatever the outcome of other attempts.
 func TestPatientsOfUnknownOutcome(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		r := newRegion(t, policy.RelationshipAssumed)
@@ -236,9 +233,8 @@ func TestPatientsOfUnknownOutcome(t *testing.T) {
 	}
 }
 
-// TestDenialsCoverDependents: a row by number, and what follows it through others, is
-// hidden from its own staff from the instant on in which the number is that of somebody
-// who denies everything.
+// TestDenialsCoverDependents: a row by number, and its indirect dependents, are hidden from staff of their
+// source from the instant on at which a Patient who denies everything gets the number.
 func TestDenialsCoverDependents(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), byNumber("G.n", number))
@@ -250,7 +246,7 @@ func TestDenialsCoverDependents(t *testing.T) {
 		looks++
 		for _, ref := range []store.Ref{{Type: "Observation", ID: "G.n"}, {Type: "List", ID: "G.l"}, {Type: "Provenance", ID: "G.p"}} {
 			if r.sees(r.clinician("G"), ref.Type, ref.ID) {
-				t.Errorf("%s is seen behind commit %d", ref, looks)
+				t.Errorf("%s is visible after commit %d", ref, looks)
 			}
 		}
 		return err
@@ -258,7 +254,7 @@ func TestDenialsCoverDependents(t *testing.T) {
 	r.mustPut(r.feed("A"), patientWith("A.1", number))
 	r.db.set(nil, nil)
 	if looks < 2 {
-		t.Errorf("%d commits were looked at, want the write and a page behind it", looks)
+		t.Errorf("got %d commits, want the write and a page after it", looks)
 	}
 	r.checked()
 }

@@ -10,9 +10,8 @@ import (
 	"carerecord/store"
 )
 
-// TestBacklogOrder: documents depend on two that change, through others. Whoever
-// keys them, and whatever changes beside, no follower is seen before all is keyed that it
-// follows from (CON-406).
+// TestBacklogOrder: documents depend on two that change, through others. No dependent is visible before all that
+// it depends on are rekeyed, whoever processes the backlog and whatever else changes (CON-406).
 func TestBacklogOrder(t *testing.T) {
 	const n = 220
 	one := func(int) string { return "A.y" }
@@ -76,8 +75,8 @@ func TestBacklogOrder(t *testing.T) {
 	}
 }
 
-// TestDependentsOfAFailureWait: documents that cannot be keyed hold up those that follow
-// from them, and no others (CON-406).
+// TestDependentsOfAFailureWait: documents that cannot be rekeyed block their dependents, and no others
+// (CON-406).
 func TestDependentsOfAFailureWait(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
@@ -108,7 +107,7 @@ func TestDependentsOfAFailureWait(t *testing.T) {
 	r.db.set(failing, nil)
 	for range 2 {
 		if err := r.guard.CatchUp(t.Context(), func(context.Context, int) error { return nil }); err == nil {
-			t.Error("nobody is told that documents could not be keyed")
+			t.Error("documents that could not be rekeyed are not reported")
 		}
 		for _, id := range []string{"A.k", "A.l", "A.m"} {
 			if r.sees(r.clinician("G"), "List", id) {
@@ -125,7 +124,7 @@ func TestDependentsOfAFailureWait(t *testing.T) {
 	r.verified()
 }
 
-// refuseRekeying refuses commits that key documents anew.
+// refuseRekeying refuses commits that rekey documents.
 func refuseRekeying(b store.Batch) error {
 	if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return w.Rekey }) {
 		return store.ErrUnavailable
@@ -133,8 +132,8 @@ func refuseRekeying(b store.Batch) error {
 	return nil
 }
 
-// TestCyclesOfDocuments: documents that follow from one another in a circle, and many ways
-// that lead to one, make nobody else's documents stale (LIM-002).
+// TestCyclesOfDocuments: documents that inherit from each other in a cycle, and many paths to one document, make
+// no documents of other sources stale (LIM-002).
 func TestCyclesOfDocuments(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))

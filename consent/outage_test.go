@@ -12,8 +12,8 @@ import (
 	"carerecord/store"
 )
 
-// TestOutagesOfWrites: a 503 to a write says whether nothing was stored or it may have
-// been, and only the first says when to repeat it (issue 15, item 15).
+// TestOutagesOfWrites: a 503 to a write says whether nothing was stored or the outcome is unknown, and only the
+// first has a Retry-After (issue 15, item 15).
 func TestOutagesOfWrites(t *testing.T) {
 	for _, c := range []struct {
 		name, code string
@@ -24,7 +24,7 @@ func TestOutagesOfWrites(t *testing.T) {
 		{"time is up before the commit", consent.NotStored, true, context.DeadlineExceeded},
 		{"the client hangs up", consent.NotStored, true, context.Canceled},
 		{"the outcome is unknown", consent.MayBeStored, false, fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)},
-		{"time is up while the commit is under way", consent.MayBeStored, false, fmt.Errorf("%w: %w", context.DeadlineExceeded, store.ErrUnknown)},
+		{"the deadline passes during the commit", consent.MayBeStored, false, fmt.Errorf("%w: %w", context.DeadlineExceeded, store.ErrUnknown)},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		r.db.set(func(store.Batch) error { return c.err }, nil)
@@ -38,7 +38,7 @@ func TestOutagesOfWrites(t *testing.T) {
 	}
 }
 
-// TestPatientByNHS: a number that is marked as old or has ended signs nobody in (item 9).
+// TestPatientByNHS: a number that is marked as old or has ended does not sign anybody in (item 9).
 func TestPatientByNHS(t *testing.T) {
 	identifier := func(more string) string {
 		return `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"` + more + `}`

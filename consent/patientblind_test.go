@@ -14,9 +14,9 @@ import (
 	"carerecord/store"
 )
 
-// TestRefusalsBeforeThePatient: what is refused whoever is named is refused before anybody is
-// looked up: with one error for a Patient who is there, who has opted out and who never was,
-// while the store answers nothing (CON-403). Each is an OperationOutcome that names no patient.
+// TestRefusalsBeforeThePatient: a request that is refused for every patient is refused before a patient is
+// looked up: with one error for a Patient who exists, who has opted out and who does not exist, while the
+// store is unavailable (CON-403). Each is an OperationOutcome that names no patient.
 func TestRefusalsBeforeThePatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, id := range []string{"G.1", "G.2"} {
@@ -70,7 +70,7 @@ func TestRefusalsBeforeThePatient(t *testing.T) {
 	}
 }
 
-// silentSnaps is a store that answers no read while it is on.
+// silentSnaps is a store that answers no read while on is set.
 type silentSnaps struct {
 	store.Store
 	on bool
@@ -84,8 +84,7 @@ func (s *silentSnaps) Read(ctx context.Context, f func(store.Snap) error) error 
 	return s.Store.Read(ctx, f)
 }
 
-// TestGuardsArePositive: a document that lacks any of the facts by which it may be shown is
-// hidden (CON-1605).
+// TestGuardsArePositive: a document that lacks one of the facts by which it is shown is hidden (CON-1605).
 func TestGuardsArePositive(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
@@ -127,8 +126,8 @@ func TestGuardsArePositive(t *testing.T) {
 	}
 }
 
-// TestNewIDs: ids that the server makes are random and have no order that tells when or how
-// many were made; they lie in no feed's id space (CON-1302, CON-1303).
+// TestNewIDs: ids of the server are random and reveal neither when nor how many were made; they are in no source
+// system's id space (CON-1302, CON-1303).
 func TestNewIDs(t *testing.T) {
 	const n = 1000
 	seen, rises, last := map[string]bool{}, 0, ""

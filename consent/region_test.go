@@ -17,7 +17,7 @@ func (r *region) restart() {
 	r.reopen(r.db)
 }
 
-// reopen opens another Guard, over a store that leads to the same one.
+// reopen opens another Guard with another store of the same content.
 func (r *region) reopen(s store.Store) {
 	r.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
@@ -31,13 +31,13 @@ func (r *region) reopen(s store.Store) {
 	}
 }
 
-// reindex keys every document anew.
+// reindex rekeys every document.
 func (r *region) reindex() {
 	r.Helper()
 	r.reindexing(func(reindex.Walk) {})
 }
 
-// reindexing calls before with where the next page begins.
+// reindexing calls before with the position of the next page.
 func (r *region) reindexing(before func(next reindex.Walk)) {
 	r.Helper()
 	_, err := reindex.New(r.guard, r.db, time.Now).All(context.Background(), func(ctx context.Context, next reindex.Walk) error {

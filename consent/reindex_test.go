@@ -8,8 +8,8 @@ import (
 	"carerecord/store"
 )
 
-// TestReindexDuringWrites: a walk ends although other writes overtake each of its pages of
-// more than one document, whatever page that is.
+// TestReindexDuringWrites: a walk ends although other commits conflict with each of its pages of more than one
+// document.
 func TestReindexDuringWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))

@@ -38,8 +38,8 @@ func (r *region) rows(v *consent.View, name, value string) int {
 	return n
 }
 
-// TestPermissionsOfQueryParts: what a rule leaves of the letters of a type decides for each
-// node by the letter that it needs (SMART-250, 270, 274, 281).
+// TestPermissionsOfQueryParts: the permissions that a rule leaves on a type decide for each part of a query by
+// the permission that it needs (SMART-250, 270, 274, 281).
 func TestPermissionsOfQueryParts(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
@@ -63,9 +63,8 @@ func TestPermissionsOfQueryParts(t *testing.T) {
 	}
 }
 
-// TestCutKeys: what a rule cuts out of a row is not there for a search either, a
-// negation finds the row, and what another rule says of its owner holds too
-// (CON-1202, CON-1207).
+// TestCutKeys: a search does not find a row by elements that a rule cuts, a negation finds it, and other rules of
+// its owner apply too (CON-1202, CON-1207).
 func TestCutKeys(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
@@ -97,8 +96,8 @@ func TestCutKeys(t *testing.T) {
 	}
 }
 
-// TestNoRecord: who may break the glass is told that a record is not shared,
-// all others find nothing (CON-1702).
+// TestNoRecord: a person who may break the glass is told that a record is not shared; all others find nothing
+// (CON-1702).
 func TestNoRecord(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
@@ -116,7 +115,7 @@ func TestNoRecord(t *testing.T) {
 	})
 }
 
-// TestDeciderThatFails: nothing is answered from part of the inputs (CON-405).
+// TestDeciderThatFails: an error of the Decider is 503 (CON-405).
 func TestDeciderThatFails(t *testing.T) {
 	r := newRegion(t, "assumed")
 	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
@@ -131,9 +130,8 @@ func TestDeciderThatFails(t *testing.T) {
 	}
 }
 
-// TestPermissionsOfWrites: of a type of which rules leave nothing, a person updates
-// nothing, and of one that rules leave to be read only neither; an id that never
-// was is answered alike (SMART-250, 254).
+// TestPermissionsOfWrites: a person updates nothing of a type on which rules leave no permission or only reading.
+// An id that does not exist has the same answer (SMART-250, 254).
 func TestPermissionsOfWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
@@ -158,9 +156,8 @@ func TestPermissionsOfWrites(t *testing.T) {
 	}
 }
 
-// TestHiddenFromItsWriter: a writer is given back what they wrote only where they may
-// see it (CON-1307): not one that a rule hides, nor anything where they have no record.
-// The labels of their own statement do not hide it from them.
+// TestHiddenFromItsWriter: a writer gets a written resource back only where the writer may see it (CON-1307): not
+// one that a rule hides, and none where the writer has no record. The labels of an own statement do not hide it.
 func TestHiddenFromItsWriter(t *testing.T) {
 	for _, c := range []struct {
 		name, label string

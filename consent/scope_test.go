@@ -9,8 +9,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// TestScopes: a scope string is understood token by token, and whole or not at all (SMART-230,
-// SMART-232).
+// TestScopes: a scope string is accepted as a whole or not at all (SMART-230, SMART-232).
 func TestScopes(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                  "",
@@ -43,8 +42,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// TestScopesAddUp: permissions are a union, and of a broad and a narrow one the broad one
-// counts (SMART-234).
+// TestScopesAddUp: permissions are a union; of a wide and a narrow scope the wide one counts (SMART-234).
 func TestScopesAddUp(t *testing.T) {
 	for text, want := range map[string]string{
 		"user/Patient.rs":               "rs",
@@ -66,8 +64,8 @@ func TestScopesAddUp(t *testing.T) {
 	}
 }
 
-// TestWildcard: a wildcard covers every type, nothing beside the FHIR API, and policy limits
-// types that it covers: nobody reads AuditEvents, and Consents are their recorder's (SMART-243).
+// TestWildcard: a wildcard covers every type and nothing but the FHIR API. Policy limits the types that it
+// covers: nobody reads AuditEvents, and Consents are visible to their recorder (SMART-243).
 func TestWildcard(t *testing.T) {
 	all := scopes(t, "user/*.cruds system/*.cruds")
 	for _, typ := range r4.Resources() {

@@ -9,8 +9,8 @@ import (
 	"carerecord/consent/policy"
 )
 
-// TestBacklogEnds: what depends on an NHS number is keyed anew where a Patient refers to
-// its own number, whatever the order of the store (LIM-002, CON-406).
+// TestBacklogEnds: dependents of an NHS number are rekeyed where a Patient refers to its own number, in any order
+// of the store (LIM-002, CON-406).
 func TestBacklogEnds(t *testing.T) {
 	for i := range 16 {
 		r := newRegion(t, policy.RelationshipAssumed)
@@ -27,10 +27,9 @@ func TestBacklogEnds(t *testing.T) {
 	}
 }
 
-// TestNumberOfAnOwner: a document that holds a copy of its patient names the number beside
-// the id. Where several Patients bear the number, the patient whose document it is sees it,
-// and a denial of whoever bears it, or of the one who does once the others do not, hides it
-// (CON-402, CON-407).
+// TestNumberOfAnOwner: a document with a copy of its patient names the number in addition to the id. If several
+// Patients have the number, the owner sees it, and a denial of the owner, or of another Patient that has the
+// number alone, hides it (CON-402, CON-407).
 func TestNumberOfAnOwner(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, id := range []string{"G.1", "G.2"} {

@@ -7,14 +7,14 @@ import (
 	"carerecord/store"
 )
 
-// countingStore is a store that counts what is asked of it, and calls hooks.
+// countingStore is a store that counts its queries and calls hooks.
 type countingStore struct {
 	store.Store
 	gets, counts, docs, writes int
 	onCount                    func() // called once, at the next Count
 }
 
-// work is how much was asked since the last call.
+// work returns the count since the last call.
 func (l *countingStore) work() int {
 	n := l.gets + l.counts + l.docs + l.writes
 	l.gets, l.counts, l.docs, l.writes = 0, 0, 0, 0

@@ -11,8 +11,8 @@ import (
 	"carerecord/store"
 )
 
-// TestVersionsFollowTheNewest: a version from before the label is hidden with
-// the newest one, in vread and in both histories (VIS-005).
+// TestVersionsFollowTheNewest: a version from before a label is hidden with the newest one, in vread and in both
+// histories (VIS-005).
 func TestVersionsFollowTheNewest(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
@@ -49,8 +49,7 @@ func TestVersionsFollowTheNewest(t *testing.T) {
 	}
 }
 
-// TestTracesOfDirectives: Provenance of a Consent is seen by who recorded it
-// and by nobody else (CON-409).
+// TestTracesOfDirectives: only the recorder of a Consent sees its Provenance (CON-409).
 func TestTracesOfDirectives(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	g := r.feed("G")
@@ -67,8 +66,8 @@ func TestTracesOfDirectives(t *testing.T) {
 	}
 }
 
-// TestConditionalCreateLosesItsRace: a match that appears between the look and
-// the commit is a conflict, and a hidden one is no match (REST-126, CON-1304).
+// TestConditionalCreateLosesItsRace: a match that appears between the read and the commit is a conflict, and a
+// hidden one is no match (REST-126, CON-1304).
 func TestConditionalCreateLosesItsRace(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	key := index.DependsOnKey("Observation/never")

@@ -13,7 +13,7 @@ import (
 	"carerecord/store"
 )
 
-// times writes something n times, with commas between.
+// times calls write n times and joins the results with commas.
 func times(n int, write func(i int) string) string {
 	out := make([]string, n)
 	for i := range out {
@@ -32,8 +32,7 @@ func attaching(i int) string {
 	return body("DocumentReference", id(i), `,"status":"current","subject":`+to("Patient/G.1")+`,"content":[{"attachment":{"url":"Binary/A.b"}}]`)
 }
 
-// conditionally commits n creates in one step, each on the condition that nothing has its
-// identifier.
+// conditionally commits n creates in one batch, each on the condition that no document has its identifier.
 func (r *region) conditionally(n int) {
 	r.Helper()
 	var changes []consent.Change
@@ -56,7 +55,7 @@ func (r *region) conditionally(n int) {
 	}
 }
 
-// workCase is a record of some size and what is done to it.
+// workCase is a record of some size and an action on it.
 type workCase struct {
 	name   string
 	before func(r *region, n int)
@@ -123,9 +122,8 @@ func workCases() []workCase {
 	}
 }
 
-// TestWorkGrowsWithItsInput: what a write does, and what follows from it in the
-// background, grows no faster than n log n with the number of documents that are concerned.
-// What is counted are reads, questions, documents found, writes and preconditions.
+// TestWorkGrowsWithItsInput: the work of a write, and of the background after it, grows at most as n log n with the
+// number of documents concerned. Reads, queries, documents found, writes and preconditions are counted.
 func TestWorkGrowsWithItsInput(t *testing.T) {
 	const n = 110 // 2n is more than is keyed before a write is answered
 	for _, c := range workCases() {

@@ -11,9 +11,8 @@ import (
 	"carerecord/store/storetest"
 )
 
-// TestUnidentified: of the requests without a valid token one a second and address has a
-// record; the others are counted, and no request is lost from records and counts together,
-// whatever the number of addresses (AUD-101).
+// TestUnidentified: one request without a valid token a second and address has a record; the others are counted.
+// Records and counts together include every request, whatever the number of addresses (AUD-101).
 func TestUnidentified(t *testing.T) {
 	for _, c := range []struct {
 		name      string

@@ -33,7 +33,7 @@ func seq(records []store.Record) iter.Seq2[store.Record, error] {
 	}
 }
 
-// renumber makes positions follow each other, as who edits the rows would.
+// renumber makes positions consecutive, like a person who edits the rows would.
 func renumber(records []store.Record) []store.Record {
 	for i := range records {
 		records[i].Pos = uint64(i + 1)

@@ -108,7 +108,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestCheck: what a person writes is the regional opt-out, exactly (CON-640).
+// TestCheck: a person may write exactly the regional opt-out (CON-640).
 func TestCheck(t *testing.T) {
 	with := func(more ...string) []string {
 		return append([]string{`"status":"active"`, privacyScope, dissentCat, optOutRule}, more...)

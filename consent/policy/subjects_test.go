@@ -9,7 +9,7 @@ import (
 	"carerecord/consent/policy"
 )
 
-// TestSubjects: whoever a Consent may mean is named, in every form (CON-641).
+// TestSubjects: every person whom a Consent may mean is found, in every form (CON-641).
 func TestSubjects(t *testing.T) {
 	const nhs = `"system":"https://fhir.nhs.uk/Id/nhs-number"`
 	ids := func(ids ...string) policy.Subjects { return policy.Subjects{IDs: ids} }
