@@ -58,31 +58,31 @@ func TestBinaryOfManyDocuments(t *testing.T) {
 		for name, c := range refusals {
 			t.Run(fmt.Sprintf("%d documents, %s", n, name), func(t *testing.T) {
 				r := newRegion(t, policy.RelationshipAssumed)
-				r.mustPut(r.feed("G"), c.patient)
-				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+				r.mustPut(r.source("G"), c.patient)
+				r.mustPut(r.source("G"), body("Patient", "G.2", ""))
 				if c.consent != "" {
-					r.mustPut(r.feed("G"), c.consent)
+					r.mustPut(r.source("G"), c.consent)
 				}
-				r.mustPut(r.feed("A"), groupOf("A.g", "G.2"))
+				r.mustPut(r.source("A"), groupOf("A.g", "G.2"))
 				r.named(n, func(i int) string { return document(fmt.Sprintf("A.%d", i), "Group/A.g") })
-				r.mustPut(r.feed("A"), document("A.z", "Patient/G.2"))
-				r.mustPut(r.feed("A"), body("Binary", "A.b", `,"contentType":"text/plain","data":"b25l"`))
-				r.mustPut(r.feed("A"), listOf("A.l", 1, func(int) string { return "Binary/A.b" }))
-				r.mustPut(r.feed("A"), listOf("A.m", 1, func(int) string { return "List/A.l" }))
+				r.mustPut(r.source("A"), document("A.z", "Patient/G.2"))
+				r.mustPut(r.source("A"), body("Binary", "A.b", `,"contentType":"text/plain","data":"b25l"`))
+				r.mustPut(r.source("A"), listOf("A.l", 1, func(int) string { return "Binary/A.b" }))
+				r.mustPut(r.source("A"), listOf("A.m", 1, func(int) string { return "List/A.l" }))
 				r.caughtUp()
 				refs := []store.Ref{{Type: "Binary", ID: "A.b"}, {Type: "List", ID: "A.l"}, {Type: "List", ID: "A.m"}}
 				for _, ref := range refs {
-					if !r.sees(r.clinician("G"), ref.Type, ref.ID) {
+					if !r.sees(r.staff("G"), ref.Type, ref.ID) {
 						t.Errorf("nobody but its source sees %s: the test tests nothing", ref)
 					}
 				}
-				reader := r.clinician("G")
+				reader := r.staff("G")
 				if c.own {
-					reader = r.clinician("A")
+					reader = r.staff("A")
 				}
-				r.hiddenWhile(reader, func() { r.mustPut(r.feed("A"), groupOf("A.g", "G.1")) }, refs...)
-				if !r.sees(r.feed("A"), "Binary", "A.b") {
-					t.Error("its feed does not see the Binary")
+				r.hiddenWhile(reader, func() { r.mustPut(r.source("A"), groupOf("A.g", "G.1")) }, refs...)
+				if !r.sees(r.source("A"), "Binary", "A.b") {
+					t.Error("its source does not see the Binary")
 				}
 				r.checked()
 			})

@@ -145,8 +145,8 @@ func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
 	own := append(facts.PatientNames(patient.Body), ref.ID)
-	refuse := func(place, text string) error {
-		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: place, Text: text}}}
+	refuse := func(element, text string) error {
+		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: element, Text: text}}}
 	}
 	for _, name := range c.view.guard.keyer.Covers(w.Doc.Body) {
 		if !slices.Contains(own, name) {

@@ -33,9 +33,9 @@ func (r *region) inState() (values []store.StateValue, listed bool) {
 // after a restart, and the first commit that changes the backlog moves them.
 func TestBacklogOfAnOlderProgram(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
 	r.named(many, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
-	r.delete(r.feed("G"), "Patient", "G.1")
+	r.delete(r.source("G"), "Patient", "G.1")
 	values, _ := r.inState()
 	if len(values) == 0 {
 		t.Fatal("nothing waits: the test tests nothing")
@@ -56,7 +56,7 @@ func TestBacklogOfAnOlderProgram(t *testing.T) {
 		if n, _ := r.guard.Backlog(); n != len(values) {
 			t.Errorf("%d names wait, want %d", n, len(values))
 		}
-		if r.sees(r.clinician("G"), "Observation", r.last("Observation")) {
+		if r.sees(r.staff("G"), "Observation", r.last("Observation")) {
 			t.Error("another organisation sees what is not keyed yet")
 		}
 	}
@@ -80,10 +80,10 @@ func TestBacklogOfAnOlderProgram(t *testing.T) {
 func TestBacklogIsWrittenByName(t *testing.T) {
 	const n = 400
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
 	r.named(n, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
 	for i := range n {
-		r.mustPut(r.feed("A"), listOf(fmt.Sprintf("A.l%d", i), 1, func(int) string { return fmt.Sprintf("Observation/A.%d", i) }))
+		r.mustPut(r.source("A"), listOf(fmt.Sprintf("A.l%d", i), 1, func(int) string { return fmt.Sprintf("Observation/A.%d", i) }))
 	}
 	var changed []int // bytes of the backlog in each commit
 	most := 0
@@ -102,7 +102,7 @@ func TestBacklogIsWrittenByName(t *testing.T) {
 		most = max(most, waiting)
 		return err
 	})
-	r.delete(r.feed("G"), "Patient", "G.1")
+	r.delete(r.source("G"), "Patient", "G.1")
 	r.caughtUp()
 	r.db.set(nil, nil)
 	// A page of fifty documents adds fifty names.

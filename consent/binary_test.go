@@ -17,7 +17,7 @@ import (
 // histories.
 func TestBinaryNeedsVisibleParent(t *testing.T) {
 	r := newRegion(t, "assumed")
-	g := r.feed("A")
+	g := r.source("A")
 	r.mustPut(g, `{"resourceType":"Patient","id":"A.1"}`)
 	r.mustPut(g, seen)
 	r.mustPut(g, `{"resourceType":"Binary","id":"A.attached","contentType":"text/plain","data":"b25l"}`)
@@ -33,18 +33,18 @@ func TestBinaryNeedsVisibleParent(t *testing.T) {
 		attached, governed, alone bool
 	}{
 		{"nothing is decided", "user/*.rs", consenttest.Decision{}, true, true, true},
-		{"no scope on what leads", "user/Binary.rs", consenttest.Decision{}, false, false, true},
+		{"no scope on the parent", "user/Binary.rs", consenttest.Decision{}, false, false, true},
 		{"a search of documents", "user/Binary.rs user/DocumentReference.s", consenttest.Decision{}, true, false, true},
 		{"a read of documents", "user/Binary.rs user/DocumentReference.r", consenttest.Decision{}, true, false, true},
 		{"writing documents", "user/Binary.rs user/DocumentReference.cud", consenttest.Decision{}, false, false, true},
-		{"no letter left on documents", "user/*.rs", consenttest.Decision{Permissions: map[string]string{"DocumentReference": ""}}, false, true, true},
+		{"no permission left on documents", "user/*.rs", consenttest.Decision{Permissions: map[string]string{"DocumentReference": ""}}, false, true, true},
 		{"documents of everybody hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Trait: document, Hide: true}}}, false, true, true},
 		{"documents of the patient hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "A.1", Trait: document, Hide: true}}}, false, true, true},
 		{"the address cut", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{cut}}, false, true, true},
 		{"the observation hidden", "user/*.rs", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "A.1", Trait: one, Hide: true}}}, true, false, true},
 	} {
 		r.decider.Set(c.decision)
-		p := r.clinician("A")
+		p := r.staff("A")
 		p.Scopes = scopes(t, c.scopes)
 		want := map[string]bool{"A.attached": c.attached, "A.governed": c.governed, "A.alone": c.alone}
 		req := consent.Request{Interaction: consent.Search, Type: "Binary", Permission: consent.PermitSearch}
@@ -102,7 +102,7 @@ func TestConcurrentBinaryAndDocument(t *testing.T) {
 		binary := `{"resourceType":"Binary","id":"A.b","contentType":"text/plain","data":"b25l"}`
 		for _, c := range []struct{ slow, quick string }{{binary, document}, {document, binary}} {
 			r := newRegion(t, "assumed")
-			g := r.feed("A")
+			g := r.source("A")
 			r.mustPut(g, `{"resourceType":"Patient","id":"A.1"}`)
 			err := r.putAfter(g, c.slow, func() { r.mustPut(g, c.quick) })
 			if !errors.Is(err, store.ErrConflict) {

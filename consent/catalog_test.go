@@ -39,9 +39,9 @@ func TestChangeWaitsForDependents(t *testing.T) {
 		r := newRegion(t, policy.RelationshipAssumed)
 		db := &slowStore{Store: r.db}
 		r.reopen(db)
-		r.mustPut(r.feed("G"), directive("G.c", "denial", to("Patient/G.1")))
+		r.mustPut(r.source("G"), directive("G.c", "denial", to("Patient/G.1")))
 		if others { // something depends on the number already
-			r.mustPut(r.feed("G"), byNumber("G.n", number))
+			r.mustPut(r.source("G"), byNumber("G.n", number))
 		}
 		under, ended, failed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		db.pick = func(b store.Batch) bool { return len(b.Writes) > 0 && b.Writes[0].Doc.Ref.ID == "A.n" }
@@ -52,12 +52,12 @@ func TestChangeWaitsForDependents(t *testing.T) {
 			case <-time.After(100 * time.Millisecond):
 			}
 		}
-		go func() { failed <- r.put(r.feed("A"), byNumber("A.n", number)) }()
+		go func() { failed <- r.put(r.source("A"), byNumber("A.n", number)) }()
 		<-under
 		db.pick = nil
-		err := r.put(r.feed("G"), patientWith("G.1", number))
+		err := r.put(r.source("G"), patientWith("G.1", number))
 		if errors.Is(err, store.ErrConflict) { // the row came first: package rest begins again
-			err = r.put(r.feed("G"), patientWith("G.1", number))
+			err = r.put(r.source("G"), patientWith("G.1", number))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +67,7 @@ func TestChangeWaitsForDependents(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.caughtUp()
-		if r.sees(r.clinician("A"), "Observation", "A.n") {
+		if r.sees(r.staff("A"), "Observation", "A.n") {
 			t.Errorf("others: %t: the row by the number of a Patient who denies is seen", others)
 		}
 		r.checked()

@@ -21,7 +21,7 @@ const many = 450
 func (r *region) named(n int, write func(i int) string) {
 	r.Helper()
 	for i := range n {
-		r.mustPut(r.feed("A"), write(i))
+		r.mustPut(r.source("A"), write(i))
 	}
 }
 
@@ -52,10 +52,10 @@ func TestManyNameAPatient(t *testing.T) {
 				shared bool // afterwards, when all is keyed
 				waits  bool // whether these documents follow from the step
 			}{
-				{"created", func() { r.mustPut(r.feed("G"), patientWith("G.1", number)) }, true, true},
-				{"renumbered", func() { r.mustPut(r.feed("G"), patientWith("G.1", "9990000002")) }, !c.number, c.number},
-				{"numbered again", func() { r.mustPut(r.feed("G"), patientWith("G.1", number)) }, true, c.number},
-				{"deleted", func() { r.delete(r.feed("G"), "Patient", "G.1") }, false, true},
+				{"created", func() { r.mustPut(r.source("G"), patientWith("G.1", number)) }, true, true},
+				{"renumbered", func() { r.mustPut(r.source("G"), patientWith("G.1", "9990000002")) }, !c.number, c.number},
+				{"numbered again", func() { r.mustPut(r.source("G"), patientWith("G.1", number)) }, true, c.number},
+				{"deleted", func() { r.delete(r.source("G"), "Patient", "G.1") }, false, true},
 			} {
 				r.db.largest()
 				step.do()
@@ -88,7 +88,7 @@ func TestManyNameAPatient(t *testing.T) {
 
 func (r *region) seenBy(ods, typ string) int {
 	r.Helper()
-	n, _, err := r.count(r.clinician(ods), typ, "")
+	n, _, err := r.count(r.staff(ods), typ, "")
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -100,21 +100,21 @@ func (r *region) seenBy(ods, typ string) int {
 func (r *region) waiting(typ string) {
 	r.Helper()
 	id := r.last(typ)
-	if r.sees(r.clinician("G"), typ, id) {
+	if r.sees(r.staff("G"), typ, id) {
 		r.Error("another organisation sees what is not keyed yet")
 	}
-	if !r.sees(r.clinician("A"), typ, id) || !r.sees(r.feed("A"), typ, id) {
+	if !r.sees(r.staff("A"), typ, id) || !r.sees(r.source("A"), typ, id) {
 		r.Error("its source does not see what is not keyed yet")
 	}
 	deny := directive("G.c", "denial", `{"reference":"Patient/G.1"}`)
-	r.mustPut(r.feed("G"), deny)
-	if r.sees(r.clinician("A"), typ, id) {
+	r.mustPut(r.source("G"), deny)
+	if r.sees(r.staff("A"), typ, id) {
 		r.Error("staff of its source see what is not keyed yet and denied")
 	}
-	if !r.sees(r.feed("A"), typ, id) {
-		r.Error("its feed does not see what is denied")
+	if !r.sees(r.source("A"), typ, id) {
+		r.Error("its source does not see what is denied")
 	}
-	r.mustPut(r.feed("G"), strings.Replace(deny, `"active"`, `"inactive"`, 1))
+	r.mustPut(r.source("G"), strings.Replace(deny, `"active"`, `"inactive"`, 1))
 }
 
 // last returns the id of the document of a type that is rekeyed last.

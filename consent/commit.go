@@ -115,9 +115,9 @@ func (v *View) Commit(ctx context.Context, changes []Change, record Record, mark
 	return results, nil
 }
 
-func atLocation(err error, place string) error {
-	if e, ok := fhir.AsError(err); ok && place != "" {
-		return e.At(place)
+func atLocation(err error, element string) error {
+	if e, ok := fhir.AsError(err); ok && element != "" {
+		return e.At(element)
 	}
 	return err
 }

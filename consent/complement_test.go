@@ -19,7 +19,7 @@ func mixedRegion(t *testing.T, r *rand.Rand) *region {
 	reg := newRegion(t, "assumed")
 	const patients = 24
 	for i := range patients {
-		g := reg.feed([]string{"A", "G"}[r.IntN(2)])
+		g := reg.source([]string{"A", "G"}[r.IntN(2)])
 		label := ""
 		if r.IntN(10) == 0 {
 			label = `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},`
@@ -27,7 +27,7 @@ func mixedRegion(t *testing.T, r *rand.Rand) *region {
 		reg.mustPut(g, fmt.Sprintf(`{"resourceType":"Patient","id":"%s%d",%s"gender":"male"}`, g.IDPrefix, i, label))
 		own := fmt.Sprintf("%s%d", g.IDPrefix, i)
 		for n := range 8 {
-			g := reg.feed([]string{"A", "G"}[r.IntN(2)])
+			g := reg.source([]string{"A", "G"}[r.IntN(2)])
 			id, extra, subject := fmt.Sprintf("%so%d.%d", g.IDPrefix, i, n), "", own
 			switch r.IntN(8) {
 			case 0:
@@ -47,11 +47,11 @@ func mixedRegion(t *testing.T, r *rand.Rand) *region {
 			}
 		}
 		if r.IntN(6) == 0 {
-			reg.mustPut(reg.feed("G"), optOut(fmt.Sprintf("G.c%d", i), own))
+			reg.mustPut(reg.source("G"), optOut(fmt.Sprintf("G.c%d", i), own))
 		}
 	}
 	for i := range 5 {
-		reg.mustPut(reg.feed("A"), fmt.Sprintf(`{"resourceType":"Organization","id":"A.org%d","active":true,"name":"x"}`, i))
+		reg.mustPut(reg.source("A"), fmt.Sprintf(`{"resourceType":"Organization","id":"A.org%d","active":true,"name":"x"}`, i))
 	}
 	return reg
 }
@@ -83,7 +83,7 @@ func TestCountIsWhatScanYields(t *testing.T) {
 				}
 				for _, where := range []store.Pred{members, none, store.And{}, store.And{store.Eq{Key: index.SourceKey("A")}}, store.Or{store.Eq{Key: index.SourceKey("A")}, store.Eq{Key: index.SourceKey("G")}}} {
 					req := consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch}
-					err := reg.guard.Read(context.Background(), reg.clinician(ods), req, func(v *consent.View) error {
+					err := reg.guard.Read(context.Background(), reg.staff(ods), req, func(v *consent.View) error {
 						q := store.Query{Type: typ, Where: where}
 						rows := 0
 						for _, err := range v.Scan(context.Background(), q) {
@@ -105,7 +105,7 @@ func TestCountIsWhatScanYields(t *testing.T) {
 						if n, ok, err := v.CountByComplement(context.Background(), q); ok {
 							made++
 							if n != rows || err != nil {
-								t.Errorf("seed %d: %s of %s: all less what is hidden is %d (%v), and there are %d", seed, typ, ods, n, err, rows)
+								t.Errorf("seed %d: %s of %s: the count by complement is %d (%v), and there are %d", seed, typ, ods, n, err, rows)
 							}
 						}
 						return nil
@@ -117,7 +117,7 @@ func TestCountIsWhatScanYields(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d counts, %d of them all less what is hidden", criteria, made)
+	t.Logf("%d counts, %d of them by complement", criteria, made)
 	if made < criteria/4 {
 		t.Errorf("only %d of %d counts were made of the whole", made, criteria)
 	}
@@ -133,7 +133,7 @@ func TestRulesAreCountedOneByOne(t *testing.T) {
 	} {
 		reg.decider.Set(d)
 		req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}
-		err := reg.guard.Read(context.Background(), reg.clinician("A"), req, func(v *consent.View) error {
+		err := reg.guard.Read(context.Background(), reg.staff("A"), req, func(v *consent.View) error {
 			if _, ok, err := v.CountByComplement(context.Background(), store.Query{Type: "Observation", Where: store.And{}}); ok || err != nil {
 				t.Errorf("%+v: the count is made of the whole (%v)", d, err)
 			}

@@ -29,9 +29,9 @@ func TestUpdatesBlockNobody(t *testing.T) {
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		for _, b := range c.before {
-			r.mustPut(r.feed("G"), b)
+			r.mustPut(r.source("G"), b)
 		}
-		if err := r.putAfter(r.feed("A"), c.write, func() { r.mustPut(r.feed("G"), c.update) }); err != nil {
+		if err := r.putAfter(r.source("A"), c.write, func() { r.mustPut(r.source("G"), c.update) }); err != nil {
 			t.Errorf("%s is updated meanwhile: %v", name, err)
 		}
 		r.caughtUp()

@@ -38,8 +38,8 @@ func (r *region) delete(p consent.Principal, typ, id string) {
 func TestPatientsWhoNameThemselves(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, gender := range []string{"female", "male", "other"} {
-		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","gender":"`+gender+`",`+numbered+`,"link":[{"type":"seealso","other":{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000001"}}}]}`)
-		for name, p := range map[string]consent.Principal{"the patient": r.patient("G.1"), "a clinician": r.clinician("A")} {
+		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1","gender":"`+gender+`",`+numbered+`,"link":[{"type":"seealso","other":{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000001"}}}]}`)
+		for name, p := range map[string]consent.Principal{"the patient": r.patient("G.1"), "staff": r.staff("A")} {
 			if n, _, err := r.count(p, "Patient", "G.1"); n != 1 || err != nil {
 				t.Errorf("gender %s: %s sees %d Patients (%v), want 1", gender, name, n, err)
 			}
@@ -52,7 +52,7 @@ func TestPatientsWhoNameThemselves(t *testing.T) {
 // have now (decision 019), whatever changes these.
 func TestTombstonesFollowTheirMembers(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	g := r.feed("G")
+	g := r.source("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.2"}`)
 	r.mustPut(g, `{"resourceType":"Consent","id":"G.c","status":"active","scope":{"coding":[{"code":"patient-privacy"}]},"patient":{"reference":"Patient/G.2"}}`) // denies everything
@@ -62,8 +62,8 @@ func TestTombstonesFollowTheirMembers(t *testing.T) {
 	r.mustPut(g, `{"resourceType":"Provenance","id":"G.p","target":[{"reference":"List/G.l"}]}`)
 	sees := func(when string, want int) {
 		t.Helper()
-		if n, _, err := r.count(r.clinician("G"), "Provenance", ""); n != want || err != nil {
-			t.Errorf("%s: a clinician of the source sees %d Provenances (%v), want %d", when, n, err, want)
+		if n, _, err := r.count(r.staff("G"), "Provenance", ""); n != want || err != nil {
+			t.Errorf("%s: staff of the source see %d Provenances (%v), want %d", when, n, err, want)
 		}
 		r.verified()
 	}
@@ -87,7 +87,7 @@ func TestTombstonesFollowTheirMembers(t *testing.T) {
 // it.
 func TestTombstonesOfBinaries(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	g := r.feed("G")
+	g := r.source("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.2"}`)
 	r.mustPut(g, `{"resourceType":"Consent","id":"G.c","status":"active","scope":{"coding":[{"code":"patient-privacy"}]},"patient":{"reference":"Patient/G.2"}}`)
@@ -100,7 +100,7 @@ func TestTombstonesOfBinaries(t *testing.T) {
 	r.delete(g, "Binary", "G.b")
 	for patient, want := range map[string]int{"G.2": 0, "G.1": 1} {
 		document(patient)
-		if n, _, err := r.count(r.clinician("G"), "Provenance", ""); n != want || err != nil {
+		if n, _, err := r.count(r.staff("G"), "Provenance", ""); n != want || err != nil {
 			t.Errorf("after its document was moved to %s: %d Provenances are seen (%v), want %d", patient, n, err, want)
 		}
 		r.verified()
@@ -111,7 +111,7 @@ func TestTombstonesOfBinaries(t *testing.T) {
 // that Patient change (SMART-257).
 func TestBinaryHasLabelsOfItsPatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	g := r.feed("G")
+	g := r.source("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)
 	r.mustPut(g, `{"resourceType":"Binary","id":"G.b","contentType":"text/plain","securityContext":{"reference":"Patient/G.1"},"data":"b25l"}`)
 	for _, label := range []string{`"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"MH"}]},`, ``, `"meta":{"security":[{"code":"NOPAT"}]},`} {

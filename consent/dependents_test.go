@@ -29,36 +29,36 @@ func TestManyIndirectDependents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
-			r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
-			r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
-			r.mustPut(r.feed("G"), c.consent)
+			r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
+			r.mustPut(r.source("G"), body("Patient", "G.1", ""))
+			r.mustPut(r.source("G"), body("Patient", "G.2", ""))
+			r.mustPut(r.source("G"), c.consent)
 			if c.before != "" {
-				r.mustPut(r.feed("A"), c.before)
+				r.mustPut(r.source("A"), c.before)
 			}
 			var refs []store.Ref
 			for i := range n {
 				patient, first, second := fmt.Sprintf("A.p%d", i), fmt.Sprintf("A.l%d", i), fmt.Sprintf("A.m%d", i)
-				r.mustPut(r.feed("A"), body("Patient", patient, ""))
-				r.mustPut(r.feed("A"), listOf(first, 2, func(k int) string { return []string{"Patient/" + patient, c.typ + "/A.x"}[k] }))
-				r.mustPut(r.feed("A"), listOf(second, 1, func(int) string { return "List/" + first }))
+				r.mustPut(r.source("A"), body("Patient", patient, ""))
+				r.mustPut(r.source("A"), listOf(first, 2, func(k int) string { return []string{"Patient/" + patient, c.typ + "/A.x"}[k] }))
+				r.mustPut(r.source("A"), listOf(second, 1, func(int) string { return "List/" + first }))
 				if i%50 == 49 {
 					refs = append(refs, store.Ref{Type: "List", ID: second})
 				}
 			}
 			r.caughtUp()
-			reader := r.clinician("G")
+			reader := r.staff("G")
 			if c.own {
-				reader = r.clinician("A")
+				reader = r.staff("A")
 			}
 			if !r.sees(reader, "List", refs[0].ID) {
 				t.Error("the followers are hidden before: the test tests nothing")
 			}
 			r.hiddenWhile(reader, func() {
 				if c.after == "" {
-					r.delete(r.feed("A"), c.typ, "A.x")
+					r.delete(r.source("A"), c.typ, "A.x")
 				} else {
-					r.mustPut(r.feed("A"), c.after)
+					r.mustPut(r.source("A"), c.after)
 				}
 			}, refs...)
 			r.checked()

@@ -37,7 +37,7 @@ func (r *region) writes(a sourceWrite, between func()) error {
 		ch = consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: res.Type, ID: res.ID}, Body: res.Body}
 		req = consent.Request{Interaction: consent.Update, Type: res.Type, Permission: consent.PermitUpdate, Write: true}
 	}
-	return r.guard.Read(context.Background(), r.feed("G"), req, func(v *consent.View) error {
+	return r.guard.Read(context.Background(), r.source("G"), req, func(v *consent.View) error {
 		between()
 		_, err := v.Commit(context.Background(), []consent.Change{ch}, nil)
 		return err
@@ -72,19 +72,19 @@ func TestFactsFollowSimultaneousWrites(t *testing.T) {
 		before []string
 		a, b   sourceWrite
 	}{
-		{"a row by number, its Patient arrives", nil, puts(byNumber("G.n", number)), puts(patientWith("G.1", number))},
+		{"a row by number, its Patient is created", nil, puts(byNumber("G.n", number)), puts(patientWith("G.1", number))},
 		{"a row by number, its Patient goes", []string{patientWith("G.1", number)}, puts(byNumber("G.n", number)), deletes("Patient", "G.1")},
-		{"a row by number, a second bearer arrives", []string{patientWith("G.1", number)}, puts(byNumber("G.n", number)), puts(patientWith("G.2", number))},
+		{"a row by number, a second Patient with it is created", []string{patientWith("G.1", number)}, puts(byNumber("G.n", number)), puts(patientWith("G.2", number))},
 		{"a row by number, one of two bearers goes", []string{patientWith("G.1", number), patientWith("G.2", number)}, puts(byNumber("G.n", number)), deletes("Patient", "G.2")},
 		{"a row by number, its Patient changes the number", []string{patientWith("G.1", number)}, puts(byNumber("G.n", number)), puts(body("Patient", "G.1", ","+two))},
-		{"a row by number is updated, its Patient arrives", []string{byNumber("G.n", "9990000002")}, puts(byNumber("G.n", number)), puts(patientWith("G.1", number))},
-		{"a row by id, its Patient arrives", nil, puts(row), puts(plain)},
+		{"a row by number is updated, its Patient is created", []string{byNumber("G.n", "9990000002")}, puts(byNumber("G.n", number)), puts(patientWith("G.1", number))},
+		{"a row by id, its Patient is created", nil, puts(row), puts(plain)},
 		{"a row by id, its Patient goes", []string{plain}, puts(row), deletes("Patient", "G.1")},
 		{"a List, its member changes owner", []string{plain, row}, puts(entry), puts(other)},
-		{"a List, its member arrives", []string{plain}, puts(entry), puts(row)},
+		{"a List, its member is created", []string{plain}, puts(entry), puts(row)},
 		{"a List, its member goes", []string{plain, row}, puts(entry), deletes("Observation", "G.o")},
-		{"a List of a member by number, its Patient arrives", []string{byNumber("G.o", number)}, puts(entry), puts(patientWith("G.1", number))},
-		{"a row of a Group, the Group arrives", []string{plain}, puts(ofGroup), puts(group)},
+		{"a List of a member by number, its Patient is created", []string{byNumber("G.o", number)}, puts(entry), puts(patientWith("G.1", number))},
+		{"a row of a Group, the Group is created", []string{plain}, puts(ofGroup), puts(group)},
 		{"a row of a Group, the Group goes", []string{plain, group}, puts(ofGroup), deletes("Group", "G.g")},
 		{"a Group, its Patient goes", []string{plain}, puts(group), deletes("Patient", "G.1")},
 		{"a Provenance, its target changes owner", []string{plain, row}, puts(witness), puts(other)},
@@ -97,14 +97,14 @@ func TestFactsFollowSimultaneousWrites(t *testing.T) {
 		{"a Binary, its document gets a label", []string{plain, document}, puts(binary), puts(labelled)},
 		{"a Binary, its document goes", []string{plain, document}, puts(binary), deletes("DocumentReference", "G.d")},
 		{"a Binary, the Patient of its document goes", []string{plain, document}, puts(binary), deletes("Patient", "G.1")},
-		{"a Binary, what it names as its context changes owner", []string{plain, row}, puts(governed), puts(other)},
-		{"a Binary, what it names as its context gets a label", []string{plain, row}, puts(governed), puts(label)},
-		{"a Binary, what it names as its context arrives", []string{plain}, puts(governed), puts(row)},
-		{"a mention by number, its Patient arrives", []string{body("Patient", "G.2", "")}, puts(mention), puts(patientWith("G.1", number))},
+		{"a Binary, the target of its context changes owner", []string{plain, row}, puts(governed), puts(other)},
+		{"a Binary, the target of its context gets a label", []string{plain, row}, puts(governed), puts(label)},
+		{"a Binary, the target of its context is created", []string{plain}, puts(governed), puts(row)},
+		{"a mention by number, its Patient is created", []string{body("Patient", "G.2", "")}, puts(mention), puts(patientWith("G.1", number))},
 		{"a mention by number, its Patient goes", []string{body("Patient", "G.2", ""), patientWith("G.1", number)}, puts(mention), deletes("Patient", "G.1")},
 		{"a Slot, its Schedule changes owner", []string{plain, schedule}, puts(slot), puts(another)},
-		{"a Slot, its Schedule arrives", []string{plain}, puts(slot), puts(schedule)},
-		{"a Consent by number, its Patient arrives", []string{row}, puts(directive("G.c", "denial", logic)), puts(patientWith("G.1", number))},
+		{"a Slot, its Schedule is created", []string{plain}, puts(slot), puts(schedule)},
+		{"a Consent by number, its Patient is created", []string{row}, puts(directive("G.c", "denial", logic)), puts(patientWith("G.1", number))},
 		{"a Consent by number, its Patient goes", []string{patientWith("G.1", number), row}, puts(directive("G.c", "denial", logic)), deletes("Patient", "G.1")},
 		{"a Patient loses the number, the other one goes", []string{patientWith("G.1", number), patientWith("G.2", number), byNumber("G.n", number)}, puts(plain), deletes("Patient", "G.2")},
 		{"two Patients take one number", []string{byNumber("G.n", number)}, puts(patientWith("G.1", number)), puts(patientWith("G.2", number))},
@@ -112,7 +112,7 @@ func TestFactsFollowSimultaneousWrites(t *testing.T) {
 		for order, pair := range map[string][2]sourceWrite{"it is slower": {c.a, c.b}, "it is faster": {c.b, c.a}} {
 			t.Run(c.name+", "+order, func(t *testing.T) {
 				r := newRegion(t, policy.RelationshipAssumed)
-				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+				r.mustPut(r.source("G"), body("Patient", "G.2", ""))
 				for _, b := range c.before {
 					r.prepared(b)
 				}
@@ -129,7 +129,7 @@ func TestFactsFollowSimultaneousWrites(t *testing.T) {
 					t.Fatalf("what is slower: %v", err)
 				}
 				r.checked()
-				if c.a.body == directive("G.c", "denial", logic) && r.sees(r.clinician("G"), "Observation", "G.o") {
+				if c.a.body == directive("G.c", "denial", logic) && r.sees(r.staff("G"), "Observation", "G.o") {
 					t.Error("an acknowledged denial is not in force")
 				}
 			})
@@ -142,8 +142,8 @@ func (r *region) prepared(b string) {
 	r.Helper()
 	var typ, id string
 	if n, _ := fmt.Sscanf(b, "DELETE %s %s", &typ, &id); n == 2 {
-		r.delete(r.feed("G"), typ, id)
+		r.delete(r.source("G"), typ, id)
 		return
 	}
-	r.mustPut(r.feed("G"), b)
+	r.mustPut(r.source("G"), b)
 }

@@ -33,8 +33,8 @@ func (g *Grant) Patient() string { return g.patient }
 func (g *Grant) Principal() Principal { return *g.principal }
 
 // May reports whether the scopes and the rules permit one of some permissions on a type.
-func (g *Grant) May(typ, letters string) bool {
-	return g.principal.May(typ, letters) && g.rules.permit(typ, letters)
+func (g *Grant) May(typ, permissions string) bool {
+	return g.principal.May(typ, permissions) && g.rules.permit(typ, permissions)
 }
 
 // Refusal is a decision that ends the request.

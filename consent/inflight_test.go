@@ -45,18 +45,18 @@ func TestHistoryEndsBeforeInFlightCommits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if before {
-			r.mustPut(r.feed("G"), body("Patient", "G.0", ""))
+			r.mustPut(r.source("G"), body("Patient", "G.0", ""))
 		}
 		under, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		db.hook = func() {
 			go func() {
 				defer close(ended)
 				r.db.set(func(store.Batch) error { close(under); <-end; return nil }, nil)
-				r.mustPut(r.feed("G"), body("Patient", "G.early", ""))
+				r.mustPut(r.source("G"), body("Patient", "G.early", ""))
 			}()
 			<-under
 			r.db.set(nil, nil)
-			r.mustPut(r.feed("G"), body("Patient", "G.late", ""))
+			r.mustPut(r.source("G"), body("Patient", "G.late", ""))
 		}
 		met := map[string]bool{}
 		since := r.poll(time.Time{}, met)
@@ -74,7 +74,7 @@ func TestHistoryEndsBeforeInFlightCommits(t *testing.T) {
 func (r *region) poll(since time.Time, seen map[string]bool) time.Time {
 	r.Helper()
 	req := consent.Request{Interaction: consent.HistoryOfType, Type: "Patient", Permission: consent.PermitRead}
-	err := r.guard.Read(context.Background(), r.feed("G"), req, func(v *consent.View) error {
+	err := r.guard.Read(context.Background(), r.source("G"), req, func(v *consent.View) error {
 		for d, err := range v.History(context.Background(), store.HistoryQuery{Type: "Patient", Since: since}) {
 			if err != nil {
 				return err

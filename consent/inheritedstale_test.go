@@ -27,24 +27,24 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
-			r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
-			r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
-			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
-			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+			r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
+			r.mustPut(r.source("G"), body("Patient", "G.1", ""))
+			r.mustPut(r.source("G"), body("Patient", "G.2", ""))
+			r.mustPut(r.source("G"), optOut("G.c", "G.1"))
+			r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
 			for _, b := range c.waits {
-				r.mustPut(r.feed("A"), b)
+				r.mustPut(r.source("A"), b)
 			}
-			if !r.sees(r.clinician("G"), c.last.Type, c.last.ID) {
+			if !r.sees(r.staff("G"), c.last.Type, c.last.ID) {
 				t.Fatal("it is hidden before: the test tests nothing")
 			}
 			r.db.set(refuseRekeying, nil)
-			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+			r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 			hidden := func(when string) {
 				t.Helper()
 				for _, id := range []string{c.last.ID, "A.n1", "A.n2", "A.n3", "A.n4"} {
 					for _, typ := range []string{"List", "Provenance"} {
-						if r.sees(r.clinician("G"), typ, id) {
+						if r.sees(r.staff("G"), typ, id) {
 							t.Errorf("%s: another organisation sees %s/%s", when, typ, id)
 						}
 					}
@@ -52,7 +52,7 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 			}
 			hidden("when the Schedule changed")
 			for _, bodies := range c.news {
-				r.putAll(r.feed("A"), bodies...)
+				r.putAll(r.source("A"), bodies...)
 				hidden("while nothing is keyed")
 			}
 			r.db.set(nil, nil)
@@ -69,21 +69,21 @@ func TestNewDependentsOfStaleDocuments(t *testing.T) {
 func TestNewDependentsHaveAllReasons(t *testing.T) {
 	for _, denies := range []string{"G.1", "G.2"} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+		r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
 		for _, id := range []string{"G.1", "G.2", "G.3"} {
-			r.mustPut(r.feed("G"), body("Patient", id, ""))
+			r.mustPut(r.source("G"), body("Patient", id, ""))
 		}
-		r.mustPut(r.feed("G"), directive("G.c", "denial", to("Patient/"+denies)))
+		r.mustPut(r.source("G"), directive("G.c", "denial", to("Patient/"+denies)))
 		for _, s := range []string{"A.w1", "A.w2"} {
-			r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
-			r.mustPut(r.feed("A"), listOf("A.k"+s[3:], 2, func(i int) string { return []string{"Schedule/" + s, "Patient/G.3"}[i] }))
+			r.mustPut(r.source("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
+			r.mustPut(r.source("A"), listOf("A.k"+s[3:], 2, func(i int) string { return []string{"Schedule/" + s, "Patient/G.3"}[i] }))
 		}
 		r.db.set(refuseRekeying, nil)
-		r.mustPut(r.feed("A"), body("Schedule", "A.w1", `,"actor":[`+to("Patient/G.1")+`]`))
-		r.mustPut(r.feed("A"), body("Schedule", "A.w2", `,"actor":[`+to("Patient/G.2")+`]`))
-		r.putAll(r.feed("A"), listOf("A.d", 2, func(i int) string { return []string{"List/A.k1", "List/A.k2"}[i] }), listOf("A.e", 2, func(i int) string { return []string{"List/A.d", "Patient/G.3"}[i] }))
+		r.mustPut(r.source("A"), body("Schedule", "A.w1", `,"actor":[`+to("Patient/G.1")+`]`))
+		r.mustPut(r.source("A"), body("Schedule", "A.w2", `,"actor":[`+to("Patient/G.2")+`]`))
+		r.putAll(r.source("A"), listOf("A.d", 2, func(i int) string { return []string{"List/A.k1", "List/A.k2"}[i] }), listOf("A.e", 2, func(i int) string { return []string{"List/A.d", "Patient/G.3"}[i] }))
 		for _, id := range []string{"A.d", "A.e"} {
-			if r.sees(r.clinician("A"), "List", id) {
+			if r.sees(r.staff("A"), "List", id) {
 				t.Errorf("%s denies: staff of the source see %s", denies, id)
 			}
 		}

@@ -26,10 +26,10 @@ func member(id string) string {
 // yet. The write succeeds at the first attempt, and the reference is cut (LIM-002, CON-1201).
 func TestLabelsNeverBlockAWrite(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
-	err := r.putAfter(r.feed("A"), member("A.r"), func() {
-		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", ""))
+	err := r.putAfter(r.source("A"), member("A.r"), func() {
+		r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	})
 	if err != nil {
 		t.Fatalf("a write during a change of labels: %v", err)
@@ -42,8 +42,8 @@ func TestLabelsNeverBlockAWrite(t *testing.T) {
 // label adds an entry for itself.
 func TestLabelsWaitForEarlierWrites(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", ""))
 	reached, release := make(chan struct{}), make(chan struct{})
 	later, marked := make(chan struct{}), make(chan struct{})
 	var landed atomic.Bool
@@ -73,23 +73,23 @@ func TestLabelsWaitForEarlierWrites(t *testing.T) {
 		return nil
 	}, nil)
 	var all sync.WaitGroup
-	all.Go(func() { r.mustPut(r.feed("A"), member("A.r")) })
+	all.Go(func() { r.mustPut(r.source("A"), member("A.r")) })
 	<-reached
 	var labelled atomic.Bool
 	all.Go(func() {
-		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+		r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 		labelled.Store(true)
 		close(marked)
 	})
 	for !r.guard.Relabels("A.1") && !labelled.Load() {
 		runtime.Gosched()
 	}
-	all.Go(func() { r.mustPut(r.feed("A"), member("A.later")) })
+	all.Go(func() { r.mustPut(r.source("A"), member("A.later")) })
 	<-later
 	close(release)
 	all.Wait()
 	r.cuts("Observation", member("A.r"), observation("A.r", "A.1", ""))
-	if got := r.shown(r.clinician("G"), "Observation", "A.later"); got != observation("A.later", "A.1", "") {
+	if got := r.shown(r.staff("G"), "Observation", "A.later"); got != observation("A.later", "A.1", "") {
 		t.Errorf("the later row is shown as\n%s", got)
 	}
 }
@@ -98,8 +98,8 @@ func TestLabelsWaitForEarlierWrites(t *testing.T) {
 // No View shows a reference to a row that it hides, and in the end all marks are those of a rebuild.
 func TestConcurrentLabelsAndRows(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", ""))
 	const writers, writes = 3, 40
 	var all, readers sync.WaitGroup
 	var over atomic.Bool
@@ -118,7 +118,7 @@ func TestConcurrentLabelsAndRows(t *testing.T) {
 		all.Go(func() {
 			for range writes {
 				id := fmt.Sprintf("A.r%d.%d", w, draw.IntN(4))
-				again(func() error { return r.put(r.feed("A"), member(id)) })
+				again(func() error { return r.put(r.source("A"), member(id)) })
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func TestConcurrentLabelsAndRows(t *testing.T) {
 		for n := range writes {
 			label := consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: "Observation", ID: "A.o"}, ExactMeta: true,
 				Body: []byte(observation("A.o", "A.1", []string{"", sensitive}[n%2]))}
-			again(func() error { return r.change(r.feed("A"), label) })
+			again(func() error { return r.change(r.source("A"), label) })
 		}
 	})
 	for range 2 {
@@ -154,7 +154,7 @@ func (r *region) change(p consent.Principal, change consent.Change) error {
 // consistent checks that a View that hides A.o shows no reference to it, and one that shows it shows every
 // reference.
 func (r *region) consistent() {
-	r.within(r.clinician("G"), func(v *consent.View) {
+	r.within(r.staff("G"), func(v *consent.View) {
 		_, err := v.Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
 		for d, failed := range v.Scan(context.Background(), store.Query{Type: "Observation", Where: store.And{}}) {
 			if told := strings.Contains(string(d.Body), "secret"); failed != nil || d.Ref.ID != "A.o" && told != (err == nil) {
@@ -168,14 +168,14 @@ func (r *region) consistent() {
 // one.
 func TestManyLabelledRows(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
 	for n := range 120 {
-		r.create(r.feed("A"), observation(fmt.Sprintf("l%d", n), "A.1", sensitive))
+		r.create(r.source("A"), observation(fmt.Sprintf("l%d", n), "A.1", sensitive))
 	}
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	c := referring["entry of a List"]
-	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
-	r.mustPut(r.feed("A"), c.body)
+	r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
+	r.mustPut(r.source("A"), c.body)
 	r.cuts("List", c.body, c.cut)
 }
 
@@ -183,12 +183,12 @@ func TestManyLabelledRows(t *testing.T) {
 // the labelled row.
 func TestWalkMarks(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
 	body := `{"resourceType":"AllergyIntolerance","id":"A.r",%s"patient":{"reference":"Patient/A.1"}}`
 	whole := fmt.Sprintf(body, `"extension":[{"url":"http://e","valueReference":{"reference":"Observation/A.o","display":"secret"}}],`)
-	r.mustPut(r.feed("A"), whole)
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	r.mustPut(r.source("A"), whole)
+	r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	older := func(keys []store.Key) []store.Key {
 		return slices.DeleteFunc(slices.Clone(keys), func(k store.Key) bool {
 			return strings.HasPrefix(string(k), string(index.LabelledPrefix())) || k == index.FactKey("points")

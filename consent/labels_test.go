@@ -74,31 +74,31 @@ func TestReferencesToLabelledRows(t *testing.T) {
 	o := observation("A.o", "A.1", sensitive)
 	for name, c := range referring {
 		for order, write := range map[string]func(*region){
-			"the row first":       func(r *region) { r.mustPut(r.feed("A"), o); r.mustPut(r.feed("A"), c.body) },
-			"the reference first": func(r *region) { r.mustPut(r.feed("A"), c.body); r.mustPut(r.feed("A"), o) },
-			"both at once":        func(r *region) { r.putAll(r.feed("A"), c.body, o) },
+			"the row first":       func(r *region) { r.mustPut(r.source("A"), o); r.mustPut(r.source("A"), c.body) },
+			"the reference first": func(r *region) { r.mustPut(r.source("A"), c.body); r.mustPut(r.source("A"), o) },
+			"both at once":        func(r *region) { r.putAll(r.source("A"), c.body, o) },
 			"a label that comes later": func(r *region) {
-				r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
-				r.mustPut(r.feed("A"), c.body)
-				r.mustPut(r.feed("A"), o)
+				r.mustPut(r.source("A"), observation("A.o", "A.1", ""))
+				r.mustPut(r.source("A"), c.body)
+				r.mustPut(r.source("A"), o)
 			},
 			"a row that comes back": func(r *region) {
-				r.mustPut(r.feed("A"), o)
-				r.delete(r.feed("A"), "Observation", "A.o")
-				r.mustPut(r.feed("A"), c.body)
-				r.mustPut(r.feed("A"), o)
+				r.mustPut(r.source("A"), o)
+				r.delete(r.source("A"), "Observation", "A.o")
+				r.mustPut(r.source("A"), c.body)
+				r.mustPut(r.source("A"), o)
 			},
 			"a patient who comes later": func(r *region) {
-				r.delete(r.feed("A"), "Patient", "A.1")
-				r.mustPut(r.feed("A"), c.body)
-				r.mustPut(r.feed("A"), o)
-				r.mustPut(r.feed("A"), patientWith("A.1", number))
+				r.delete(r.source("A"), "Patient", "A.1")
+				r.mustPut(r.source("A"), c.body)
+				r.mustPut(r.source("A"), o)
+				r.mustPut(r.source("A"), patientWith("A.1", number))
 			},
 		} {
 			t.Run(name+", "+order, func(t *testing.T) {
 				r := newRegion(t, "assumed")
-				r.mustPut(r.feed("A"), patientWith("A.1", number))
-				r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
+				r.mustPut(r.source("A"), patientWith("A.1", number))
+				r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
 				write(r)
 				typ := typeOf(c.body)
 				r.cuts(typ, c.body, c.cut)
@@ -107,7 +107,7 @@ func TestReferencesToLabelledRows(t *testing.T) {
 				r.cuts(typ, c.body, c.cut)
 				r.exact(observation("A.o", "A.1", "")) // the label goes
 				r.cuts(typ, c.body, c.body)
-				r.mustPut(r.feed("A"), o)
+				r.mustPut(r.source("A"), o)
 				r.cuts(typ, c.body, c.cut)
 			})
 		}
@@ -120,19 +120,19 @@ func (r *region) cuts(typ, whole, cut string) {
 	r.verified()
 	r.checked()
 	for _, ods := range []string{"A", "G"} {
-		if got := r.shown(r.clinician(ods), typ, "A.r"); got != cut {
-			r.Errorf("a clinician of %s is shown\n%s, want\n%s", ods, got, cut)
+		if got := r.shown(r.staff(ods), typ, "A.r"); got != cut {
+			r.Errorf("staff of %s see\n%s, want\n%s", ods, got, cut)
 		}
 	}
-	if got := r.shown(r.feed("A"), typ, "A.r"); got != whole {
-		r.Errorf("the feed is shown\n%s, want\n%s", got, whole)
+	if got := r.shown(r.source("A"), typ, "A.r"); got != whole {
+		r.Errorf("the source sees\n%s, want\n%s", got, whole)
 	}
 }
 
 // exact writes a resource of A without the labels that it had.
 func (r *region) exact(body string) {
 	r.Helper()
-	r.commit(r.feed("A"), consent.Change{ExactMeta: true}, body)
+	r.commit(r.source("A"), consent.Change{ExactMeta: true}, body)
 }
 
 // putAll writes several resources in one commit.
@@ -165,11 +165,11 @@ func (r *region) commit(p consent.Principal, form consent.Change, bodies ...stri
 // TestReferencesThatPatientsAreShown: references to rows that are not released are cut for patients only.
 func TestReferencesThatPatientsAreShown(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", withheld))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", withheld))
 	c := referring["entry of a List"]
-	r.mustPut(r.feed("A"), c.body)
+	r.mustPut(r.source("A"), c.body)
 	if got := r.shown(r.patient("A.1"), "List", "A.r"); got != c.cut {
 		t.Errorf("the patient is shown\n%s, want\n%s", got, c.cut)
 	}
@@ -188,19 +188,19 @@ func refuseBacklogPages(b store.Batch) error {
 // :missing, joins and totals.
 func TestSearchByACutReference(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	member := `"hasMember":[{"reference":"Observation/%s"}],`
-	r.mustPut(r.feed("A"), observation("A.points", "A.1", fmt.Sprintf(member, "A.o")))
-	r.mustPut(r.feed("A"), observation("A.other", "A.1", fmt.Sprintf(member, "A.p")))
+	r.mustPut(r.source("A"), observation("A.points", "A.1", fmt.Sprintf(member, "A.o")))
+	r.mustPut(r.source("A"), observation("A.other", "A.1", fmt.Sprintf(member, "A.p")))
 	for _, kind := range []string{"stored", "not marked yet"} {
 		for _, c := range []struct {
 			name, value string
 			want        int
 		}{{"has-member", "Observation/A.o", 0}, {"has-member", "Observation/A.p", 1}, {"has-member:missing", "true", 2}, {"has-member:missing", "false", 1}} {
 			name, modifier, _ := strings.Cut(c.name, ":")
-			r.within(r.clinician("G"), func(v *consent.View) {
+			r.within(r.staff("G"), func(v *consent.View) {
 				where, err := v.Index().Predicate(index.Query{Type: "Observation", Name: name, Modifier: modifier, Values: []string{c.value}})
 				if err != nil {
 					t.Fatal(err)
@@ -224,7 +224,7 @@ func TestSearchByACutReference(t *testing.T) {
 		}
 		r.exact(observation("A.o", "A.1", ""))
 		r.db.set(refuseBacklogPages, nil)
-		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+		r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	}
 }
 
@@ -232,8 +232,8 @@ func TestSearchByACutReference(t *testing.T) {
 // (CON-1306).
 func TestCutReferencesReturn(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	source := `"sourceReference":{"reference":"Observation/A.o","display":"secret"},`
 	body := strings.Replace(optOut("c", "A.1"), `"policyRule"`, source+`"policyRule"`, 1)
 	r.create(r.patient("A.1"), body)

@@ -51,14 +51,14 @@ func once(typ, id string, f func()) func(store.Batch) bool {
 func TestRegisterFollowsTheStore(t *testing.T) {
 	for _, moment := range []string{"behind the reading", "behind the commit"} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
-		r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
-		r.mustPut(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1))
+		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
+		r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+		r.mustPut(r.source("G"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1))
 		r.unkey("Consent", "G.c")
 		acknowledged := make(chan struct{})
 		update := func() {
 			defer close(acknowledged)
-			for errors.Is(r.put(r.feed("G"), optOut("G.c", "G.1")), store.ErrConflict) {
+			for errors.Is(r.put(r.source("G"), optOut("G.c", "G.1")), store.ErrConflict) {
 			}
 		}
 		before := func(reindex.Walk) {}
@@ -75,7 +75,7 @@ func TestRegisterFollowsTheStore(t *testing.T) {
 		r.reindexing(before)
 		<-acknowledged
 		r.db.set(nil, nil)
-		if r.sees(r.clinician("A"), "Observation", "G.o") {
+		if r.sees(r.staff("A"), "Observation", "G.o") {
 			t.Errorf("%s: an acknowledged opt-out is not in force", moment)
 		}
 		r.checked()
@@ -112,8 +112,8 @@ func TestUnknownOutcomes(t *testing.T) {
 	for _, made := range []bool{true, false} {
 		t.Run(fmt.Sprintf("made %v", made), func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
-			r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+			r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
+			r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
 			unknown := fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)
 			lose := func() {
 				if made {
@@ -123,24 +123,24 @@ func TestUnknownOutcomes(t *testing.T) {
 				}
 			}
 			lose()
-			if err := r.put(r.feed("G"), optOut("G.c", "G.1")); !errors.Is(err, store.ErrUnknown) {
+			if err := r.put(r.source("G"), optOut("G.c", "G.1")); !errors.Is(err, store.ErrUnknown) {
 				t.Fatalf("got %v", err)
 			}
 			r.db.set(nil, nil)
-			if r.sees(r.clinician("A"), "Observation", "G.o") {
+			if r.sees(r.staff("A"), "Observation", "G.o") {
 				t.Error("an opt-out of unknown outcome is not in force")
 			}
-			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+			r.mustPut(r.source("G"), optOut("G.c", "G.1"))
 			lose()
-			if err := r.put(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1)); !errors.Is(err, store.ErrUnknown) {
+			if err := r.put(r.source("G"), strings.Replace(optOut("G.c", "G.1"), "active", "inactive", 1)); !errors.Is(err, store.ErrUnknown) {
 				t.Fatalf("got %v", err)
 			}
 			r.db.set(nil, nil)
-			if r.sees(r.clinician("A"), "Observation", "G.o") {
+			if r.sees(r.staff("A"), "Observation", "G.o") {
 				t.Error("the end of an opt-out, of unknown outcome, is in force")
 			}
-			r.mustPut(r.feed("G"), strings.Replace(optOut("G.c", "G.1"), "active", "entered-in-error", 1))
-			if !r.sees(r.clinician("A"), "Observation", "G.o") {
+			r.mustPut(r.source("G"), strings.Replace(optOut("G.c", "G.1"), "active", "entered-in-error", 1))
+			if !r.sees(r.staff("A"), "Observation", "G.o") {
 				t.Error("the opt-out has ended, and is in force")
 			}
 			r.checked()
@@ -152,34 +152,34 @@ func TestUnknownOutcomes(t *testing.T) {
 // an acknowledged directive covers (CON-1401).
 func TestNoInstantWithoutARefusal(t *testing.T) {
 	for name, c := range map[string]struct{ prepare, happens func(*region) }{
-		"the Patient arrives whose number is refused": {
-			func(r *region) { r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic)) },
-			func(r *region) { r.mustPut(r.feed("G"), patientWith("G.1", number)) },
+		"a Patient is created whose number a directive refuses": {
+			func(r *region) { r.mustPut(r.source("A"), directive("A.c", "opt-out", logic)) },
+			func(r *region) { r.mustPut(r.source("G"), patientWith("G.1", number)) },
 		},
 		"the Patient comes to bear the number": {
 			func(r *region) {
-				r.mustPut(r.feed("G"), patientWith("G.1", "9990000007"))
-				r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic))
-				r.mustPut(r.feed("A"), directive("A.d", "opt-out", `{"reference":"Patient/G.1"}`))
+				r.mustPut(r.source("G"), patientWith("G.1", "9990000007"))
+				r.mustPut(r.source("A"), directive("A.c", "opt-out", logic))
+				r.mustPut(r.source("A"), directive("A.d", "opt-out", `{"reference":"Patient/G.1"}`))
 			},
-			func(r *region) { r.mustPut(r.feed("G"), patientWith("G.1", number)) },
+			func(r *region) { r.mustPut(r.source("G"), patientWith("G.1", number)) },
 		},
 		"the Patient is deleted": {
 			func(r *region) {
-				r.mustPut(r.feed("G"), patientWith("G.1", number))
-				r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic))
+				r.mustPut(r.source("G"), patientWith("G.1", number))
+				r.mustPut(r.source("A"), directive("A.c", "opt-out", logic))
 			},
-			func(r *region) { r.delete(r.feed("G"), "Patient", "G.1") },
+			func(r *region) { r.delete(r.source("G"), "Patient", "G.1") },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
-			r.mustPut(r.feed("G"), byNumber("G.n", number))
+			r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+			r.mustPut(r.source("G"), byNumber("G.n", number))
 			c.prepare(r)
 			r.db.set(nil, func(b store.Batch, err error) error {
 				for _, id := range []string{"G.o", "G.n"} {
-					if r.sees(r.clinician("A"), "Observation", id) {
+					if r.sees(r.staff("A"), "Observation", id) {
 						t.Errorf("%s is seen the moment that %v is stored", id, b.Writes[0].Doc.Ref)
 					}
 				}
@@ -197,8 +197,8 @@ func TestNoInstantWithoutARefusal(t *testing.T) {
 func TestPatientsOfUnknownOutcome(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
-		refuse := func() { r.mustPut(r.feed("A"), directive("A.c", "opt-out", logic)) }
+		r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+		refuse := func() { r.mustPut(r.source("A"), directive("A.c", "opt-out", logic)) }
 		if first {
 			refuse()
 		}
@@ -208,11 +208,11 @@ func TestPatientsOfUnknownOutcome(t *testing.T) {
 			late = b
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)
 		}, nil)
-		if err := r.put(r.feed("G"), patientWith("G.1", number)); !errors.Is(err, store.ErrUnknown) {
+		if err := r.put(r.source("G"), patientWith("G.1", number)); !errors.Is(err, store.ErrUnknown) {
 			t.Fatalf("got %v", err)
 		}
 		r.db.set(func(store.Batch) error { return store.ErrUnavailable }, nil)
-		if err := r.put(r.feed("G"), patientWith("G.1", number)); err == nil {
+		if err := r.put(r.source("G"), patientWith("G.1", number)); err == nil {
 			t.Fatal("the second attempt succeeds")
 		}
 		r.db.set(nil, nil)
@@ -222,12 +222,12 @@ func TestPatientsOfUnknownOutcome(t *testing.T) {
 		if _, err := r.db.Reference.Commit(context.Background(), late); err != nil {
 			t.Fatal(err)
 		}
-		r.mustPut(r.feed("G"), observation("G.p", "G.1", ""))
-		if r.sees(r.clinician("A"), "Observation", "G.p") {
+		r.mustPut(r.source("G"), observation("G.p", "G.1", ""))
+		if r.sees(r.staff("A"), "Observation", "G.p") {
 			t.Errorf("refused first %v: a row of a Patient whose number is refused is seen", first)
 		}
-		r.mustPut(r.feed("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"active":true,"id"`, 1))
-		if r.sees(r.clinician("A"), "Observation", "G.p") {
+		r.mustPut(r.source("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"active":true,"id"`, 1))
+		if r.sees(r.staff("A"), "Observation", "G.p") {
 			t.Errorf("refused first %v: after another version it is seen", first)
 		}
 	}
@@ -237,21 +237,21 @@ func TestPatientsOfUnknownOutcome(t *testing.T) {
 // source from the instant on at which a Patient who denies everything gets the number.
 func TestDenialsCoverDependents(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), byNumber("G.n", number))
-	r.mustPut(r.feed("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.n"}}]}`)
-	r.mustPut(r.feed("G"), `{"resourceType":"Provenance","id":"G.p","target":[{"reference":"List/G.l"}]}`)
-	r.mustPut(r.feed("G"), directive("G.c", "denial", `{"reference":"Patient/A.1"}`))
+	r.mustPut(r.source("G"), byNumber("G.n", number))
+	r.mustPut(r.source("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.n"}}]}`)
+	r.mustPut(r.source("G"), `{"resourceType":"Provenance","id":"G.p","target":[{"reference":"List/G.l"}]}`)
+	r.mustPut(r.source("G"), directive("G.c", "denial", `{"reference":"Patient/A.1"}`))
 	looks := 0
 	r.db.set(nil, func(b store.Batch, err error) error {
 		looks++
 		for _, ref := range []store.Ref{{Type: "Observation", ID: "G.n"}, {Type: "List", ID: "G.l"}, {Type: "Provenance", ID: "G.p"}} {
-			if r.sees(r.clinician("G"), ref.Type, ref.ID) {
+			if r.sees(r.staff("G"), ref.Type, ref.ID) {
 				t.Errorf("%s is visible after commit %d", ref, looks)
 			}
 		}
 		return err
 	})
-	r.mustPut(r.feed("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
 	r.db.set(nil, nil)
 	if looks < 2 {
 		t.Errorf("got %d commits, want the write and a page after it", looks)

@@ -26,19 +26,19 @@ func TestBacklogOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+			r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
 			for _, id := range []string{"G.1", "G.2", "G.3"} {
-				r.mustPut(r.feed("G"), body("Patient", id, ""))
+				r.mustPut(r.source("G"), body("Patient", id, ""))
 			}
-			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
-			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+			r.mustPut(r.source("G"), optOut("G.c", "G.1"))
+			r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
 			var refs []store.Ref
 			list := func(id string, members ...string) {
-				r.mustPut(r.feed("A"), listOf(id, len(members), func(i int) string { return members[i] }))
+				r.mustPut(r.source("A"), listOf(id, len(members), func(i int) string { return members[i] }))
 			}
 			for i := range n {
 				first, second, third, follower := fmt.Sprintf("A.j%d", i), fmt.Sprintf("A.k%d", i), fmt.Sprintf("A.l%d", i), fmt.Sprintf("A.m%d", i)
-				r.mustPut(r.feed("A"), observation(c.row(i), "G.2", ""))
+				r.mustPut(r.source("A"), observation(c.row(i), "G.2", ""))
 				list(first, "Schedule/A.w", "Patient/G.2")
 				list(second, "List/"+first)
 				list(third, "List/"+second, "Observation/"+c.row(i))
@@ -49,19 +49,19 @@ func TestBacklogOrder(t *testing.T) {
 			}
 			r.caughtUp()
 			for _, ref := range refs {
-				if !r.sees(r.clinician("G"), ref.Type, ref.ID) {
+				if !r.sees(r.staff("G"), ref.Type, ref.ID) {
 					t.Fatalf("%s is hidden before: the test tests nothing", ref)
 				}
 			}
 			for i := range c.before {
-				r.mustPut(r.feed("A"), observation(c.row(i), "G.3", ""))
+				r.mustPut(r.source("A"), observation(c.row(i), "G.3", ""))
 			}
-			r.hiddenWhile(r.clinician("G"), func() {
-				r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+			r.hiddenWhile(r.staff("G"), func() {
+				r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 				changed := 0
 				err := r.guard.CatchUp(context.Background(), func(context.Context, int) error {
 					for i := 0; i < 10 && c.beside && changed < n; i++ {
-						r.mustPut(r.feed("A"), observation(c.row(changed), "G.3", ""))
+						r.mustPut(r.source("A"), observation(c.row(changed), "G.3", ""))
 						changed++
 					}
 					return nil
@@ -79,18 +79,18 @@ func TestBacklogOrder(t *testing.T) {
 // (CON-406).
 func TestDependentsOfAFailureWait(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
-	r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+	r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.2", ""))
+	r.mustPut(r.source("G"), optOut("G.c", "G.1"))
 	entry := func(id, of string) string {
 		return listOf(id, 2, func(i int) string { return []string{of, "Patient/G.2"}[i] })
 	}
 	for _, s := range []string{"A.w", "A.v"} {
-		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
+		r.mustPut(r.source("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
 	}
 	for _, b := range []string{entry("A.k", "Schedule/A.w"), entry("A.l", "List/A.k"), entry("A.m", "List/A.l"), entry("A.other", "Schedule/A.v")} {
-		r.mustPut(r.feed("A"), b)
+		r.mustPut(r.source("A"), b)
 	}
 	failing := func(b store.Batch) error {
 		for _, w := range b.Writes {
@@ -102,7 +102,7 @@ func TestDependentsOfAFailureWait(t *testing.T) {
 	}
 	r.db.set(refuseRekeying, nil)
 	for _, s := range []string{"A.w", "A.v"} {
-		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Patient/G.1")+`]`))
+		r.mustPut(r.source("A"), body("Schedule", s, `,"actor":[`+to("Patient/G.1")+`]`))
 	}
 	r.db.set(failing, nil)
 	for range 2 {
@@ -110,7 +110,7 @@ func TestDependentsOfAFailureWait(t *testing.T) {
 			t.Error("documents that could not be rekeyed are not reported")
 		}
 		for _, id := range []string{"A.k", "A.l", "A.m"} {
-			if r.sees(r.clinician("G"), "List", id) {
+			if r.sees(r.staff("G"), "List", id) {
 				t.Errorf("another organisation sees %s, which follows from what could not be keyed", id)
 			}
 		}
@@ -136,14 +136,14 @@ func refuseRekeying(b store.Batch) error {
 // no documents of other sources stale (LIM-002).
 func TestCyclesOfDocuments(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
-	r.mustPut(r.feed("G"), observation("G.o", "G.2", ""))
-	r.mustPut(r.feed("G"), body("Provenance", "G.v", `,"target":[`+to("Observation/G.o")+`]`))
-	r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+	r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.2", ""))
+	r.mustPut(r.source("G"), observation("G.o", "G.2", ""))
+	r.mustPut(r.source("G"), body("Provenance", "G.v", `,"target":[`+to("Observation/G.o")+`]`))
+	r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
 	entries := func(id string, of ...string) {
-		r.mustPut(r.feed("A"), listOf(id, len(of), func(i int) string { return of[i] }))
+		r.mustPut(r.source("A"), listOf(id, len(of), func(i int) string { return of[i] }))
 	}
 	entries("A.a", "Schedule/A.w", "List/A.b", "Patient/G.2")
 	entries("A.b", "List/A.a", "List/A.b")
@@ -152,11 +152,11 @@ func TestCyclesOfDocuments(t *testing.T) {
 	}
 	r.caughtUp()
 	r.db.set(refuseRekeying, nil)
-	r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+	r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 	if n, _ := r.guard.Backlog(); n == 0 {
 		t.Fatal("nothing waits: the test tests nothing")
 	}
-	if !r.sees(r.clinician("A"), "Provenance", "G.v") {
+	if !r.sees(r.staff("A"), "Provenance", "G.v") {
 		t.Error("what has nothing to do with the change is hidden while documents wait")
 	}
 	r.db.set(nil, nil)

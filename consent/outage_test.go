@@ -28,7 +28,7 @@ func TestOutagesOfWrites(t *testing.T) {
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		r.db.set(func(store.Batch) error { return c.err }, nil)
-		e, ok := fhir.AsError(r.put(r.feed("G"), patientWith("G.1", number)))
+		e, ok := fhir.AsError(r.put(r.source("G"), patientWith("G.1", number)))
 		if !ok || e.Status != 503 || e.Issues[0].Detail.Code != c.code || (e.Header["Retry-After"] != "") != c.again {
 			t.Errorf("%s: got %+v, want a 503 with %s", c.name, e, c.code)
 		}
@@ -58,9 +58,9 @@ func TestPatientByNHS(t *testing.T) {
 		{"old once and current once", identifier(`,"use":"old"`) + "," + identifier(""), "", "G.1"},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","identifier":[`+c.one+`]}`)
+		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1","identifier":[`+c.one+`]}`)
 		if c.other != "" {
-			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.2","identifier":[`+c.other+`]}`)
+			r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.2","identifier":[`+c.other+`]}`)
 		}
 		if got, err := r.guard.PatientByNHS(context.Background(), number); got != c.want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", c.name, got, err, c.want)

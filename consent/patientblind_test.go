@@ -20,15 +20,15 @@ import (
 func TestRefusalsBeforeThePatient(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, id := range []string{"G.1", "G.2"} {
-		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"`+id+`"}`)
+		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"`+id+`"}`)
 	}
-	r.mustPut(r.feed("G"), optOut("G.c", "G.2"))
+	r.mustPut(r.source("G"), optOut("G.c", "G.2"))
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	glass := func(change func(*consent.Principal)) consent.Principal {
-		p := r.clinician("A", policy.ActivityBreakGlass)
+		p := r.staff("A", policy.ActivityBreakGlass)
 		change(&p)
 		return p
 	}
@@ -87,13 +87,13 @@ func (s *silentSnaps) Read(ctx context.Context, f func(store.Snap) error) error 
 // TestGuardsArePositive: a document that lacks one of the facts by which it is shown is hidden (CON-1605).
 func TestGuardsArePositive(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+	r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
 	for name, c := range map[string]struct {
 		p     consent.Principal
 		facts []string
 	}{
-		"a clinician": {r.clinician("A"), []string{"ordinary", "resolved", "shared"}},
-		"a patient":   {r.patient("G.1"), []string{"ordinary", "released", "resolved"}},
+		"staff":     {r.staff("A"), []string{"ordinary", "resolved", "shared"}},
+		"a patient": {r.patient("G.1"), []string{"ordinary", "released", "resolved"}},
 	} {
 		req := consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}
 		err := r.guard.Read(context.Background(), c.p, req, func(v *consent.View) error {
@@ -115,9 +115,9 @@ func TestGuardsArePositive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := r.guard.Read(context.Background(), r.feed("G"), consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}, func(v *consent.View) error {
+	err := r.guard.Read(context.Background(), r.source("G"), consent.Request{Interaction: consent.Search, Type: "Observation", Permission: consent.PermitSearch}, func(v *consent.View) error {
 		if store.Match(v.Grant().Where("Observation"), nil) {
-			t.Error("CON-1605: a feed is shown a document without a source")
+			t.Error("CON-1605: a source system sees a document without a source")
 		}
 		return nil
 	})

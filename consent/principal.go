@@ -58,8 +58,8 @@ type Principal struct {
 func (p Principal) unlimited() bool { return p.Kind == System && p.Scopes == nil }
 
 // May reports whether the scopes permit one of some permissions on a type.
-func (p Principal) May(typ, letters string) bool {
-	return p.unlimited() || p.Scopes.AllowAny(typ, letters)
+func (p Principal) May(typ, permissions string) bool {
+	return p.unlimited() || p.Scopes.AllowAny(typ, permissions)
 }
 
 // Operates reports whether the Principal operates the record; under --auth off everybody does.

@@ -12,7 +12,7 @@ import (
 // document.
 func TestReindexDuringWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
 	const n = 60
 	r.named(n, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
 	for i := range n {

@@ -131,8 +131,8 @@ func (r *Rules) narrow(where store.Pred) store.Pred {
 }
 
 // permit reports whether the rules leave one of some permissions on a type.
-func (r *Rules) permit(typ, letters string) bool {
+func (r *Rules) permit(typ, permissions string) bool {
 	left, named := r.Permissions[typ]
 	//law:permissions-left
-	return !named || strings.ContainsAny(left, letters)
+	return !named || strings.ContainsAny(left, permissions)
 }

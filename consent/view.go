@@ -33,9 +33,9 @@ type View struct {
 // types that it reads: "s" for rows that are searched, joined or refer to a row, "rs" for rows that
 // a row refers to (SMART-270 to 283, 295). Types without them are as if they had no documents. A
 // View begins with the permission of its request; one for writing begins with none.
-func (v *View) WithPermission(letters string) *View {
+func (v *View) WithPermission(permissions string) *View {
 	out := *v
-	out.permissions = letters
+	out.permissions = permissions
 	return &out
 }
 

@@ -46,7 +46,7 @@ func (r *region) conditionally(n int) {
 			Absent: store.Eq{Key: key}, Claims: []store.Key{key}})
 	}
 	req := consent.Request{Interaction: consent.Transaction, Write: true}
-	err := r.guard.Read(context.Background(), r.feed("A"), req, func(v *consent.View) error {
+	err := r.guard.Read(context.Background(), r.source("A"), req, func(v *consent.View) error {
 		_, err := v.Commit(context.Background(), changes, nil)
 		return err
 	})
@@ -63,18 +63,18 @@ type workCase struct {
 }
 
 func workCases() []workCase {
-	created := func(r *region, _ int) { r.mustPut(r.feed("G"), patientWith("G.1", number)) }
-	renumbered := func(r *region, _ int) { r.mustPut(r.feed("G"), patientWith("G.1", "9990000002")) }
-	deleted := func(r *region, _ int) { r.delete(r.feed("G"), "Patient", "G.1") }
+	created := func(r *region, _ int) { r.mustPut(r.source("G"), patientWith("G.1", number)) }
+	renumbered := func(r *region, _ int) { r.mustPut(r.source("G"), patientWith("G.1", "9990000002")) }
+	deleted := func(r *region, _ int) { r.delete(r.source("G"), "Patient", "G.1") }
 	life := []func(*region, int){created, renumbered, created, deleted, created}
 	rows := func(r *region, n int) {
 		r.named(n, func(i int) string { return observation(id(i), "G.1", "") })
 	}
 	gone := func(typ, id string) func(*region, int) {
-		return func(r *region, _ int) { r.delete(r.feed("A"), typ, id) }
+		return func(r *region, _ int) { r.delete(r.source("A"), typ, id) }
 	}
 	put := func(write func(n int) string) func(*region, int) {
-		return func(r *region, n int) { r.mustPut(r.feed("A"), write(n)) }
+		return func(r *region, n int) { r.mustPut(r.source("A"), write(n)) }
 	}
 	list := put(func(n int) string { return listOf("A.l", n, func(i int) string { return "Observation/" + id(i) }) })
 	group := put(func(n int) string {
@@ -100,7 +100,7 @@ func workCases() []workCase {
 		{"participants of an Appointment", patients, []func(*region, int){meeting, gone("Patient", id(0)), gone("Appointment", "A.a")}},
 		{"rows of a Group of one patient", func(r *region, n int) {
 			created(r, n)
-			r.mustPut(r.feed("A"), body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`))
+			r.mustPut(r.source("A"), body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`))
 			r.named(n, func(i int) string {
 				return body("Observation", id(i), `,"status":"final","code":{"text":"x"},"subject":`+to("Group/A.g"))
 			})
@@ -133,7 +133,7 @@ func TestWorkGrowsWithItsInput(t *testing.T) {
 				r := newRegion(t, policy.RelationshipAssumed)
 				look := &countingStore{Store: r.db}
 				r.reopen(look)
-				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+				r.mustPut(r.source("G"), body("Patient", "G.2", ""))
 				c.before(r, size)
 				r.caughtUp()
 				look.work()

@@ -23,7 +23,7 @@ func TestUnidentified(t *testing.T) {
 		{"one address", 1, func(int) string { return "192.0.2.1" }, 4},
 		{"two addresses", 2, func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }, 8},
 		{"one network of IPv6", 500, func(i int) string { return fmt.Sprintf("2001:db8::%x", i+1) }, 4},
-		{"more than are told apart", 1500, func(i int) string { return fmt.Sprintf("10.0.%d.%d", i/256, i%256) }, 4 * 1001},
+		{"more than are distinguished", 1500, func(i int) string { return fmt.Sprintf("10.0.%d.%d", i/256, i%256) }, 4 * 1001},
 	} {
 		log := storetest.NewReference(time.Now)
 		trail, err := audit.New(log, make([]byte, 32), time.Second)

@@ -156,10 +156,10 @@ func homeOf(self store.Ref, o index.Ownership) string {
 // reference or by NHS number, and the names on which that depends. A number that no Patient or several
 // Patients have is a name of its own, unless one of these is an owner: a directive by the number
 // covers the owner.
-func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []string) (patients, wants []string, err error) {
+func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []string) (patients, dependsOn []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
-		wants = append(wants, "nhs:"+number)
+		dependsOn = append(dependsOn, "nhs:"+number)
 		found, err := w.PatientsByNumber(ctx, number)
 		if err != nil {
 			return nil, nil, err
@@ -180,7 +180,7 @@ func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []
 		}
 		patients = append(patients, name)
 	}
-	return patients, wants, nil
+	return patients, dependsOn, nil
 }
 
 // anyHasIdentifier reports whether one of some live Patients has an identifier now.

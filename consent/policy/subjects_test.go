@@ -72,7 +72,7 @@ func TestSubjects(t *testing.T) {
 			policy.Subjects{IDs: []string{"p"}, Numbers: []string{"9000000009"}, Identifiers: []policy.Identifier{local}}},
 		{"whose id has the hash too", `"contained":[{"resourceType":"Patient","id":"#p"}],"patient":{"reference":" #p"}`, ids("p")},
 		{"that is linked to another", `"contained":[{"resourceType":"Patient","id":"p","link":[{"other":{"reference":"Patient/g.1"},"type":"seealso"}]}],"patient":{"reference":"#p"}`, ids("g.1", "p")},
-		{"a reference to none, beside a contained Patient", `"contained":[{"resourceType":"Patient","id":"p"},{"resourceType":"Organization","id":"o"}],"patient":{"reference":"#q"}`, policy.Subjects{IDs: []string{"p"}, URLs: []string{"#q"}}},
+		{"a reference to a missing one, and a contained Patient", `"contained":[{"resourceType":"Patient","id":"p"},{"resourceType":"Organization","id":"o"}],"patient":{"reference":"#q"}`, policy.Subjects{IDs: []string{"p"}, URLs: []string{"#q"}}},
 		{"a contained RelatedPerson", `"contained":[{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/g.1"},"identifier":[{` + nhs + `,"value":"9000000009"}]}],"patient":{"reference":"#r"}`, policy.Subjects{IDs: []string{"g.1"}, Numbers: []string{"9000000009"}}},
 		{"contained resources that refer to each other", `"contained":[{"resourceType":"Patient","id":"p","link":[{"other":{"reference":"#p"}}]}],"patient":{"reference":"#p"}`, ids("p")},
 
