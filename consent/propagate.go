@@ -127,7 +127,7 @@ func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (m
 
 // propagatedOf returns a document as its dependents were keyed from it.
 func (c *commitBuilder) propagatedOf(ref store.Ref) store.Doc {
-	if d, told := c.lastPropagated[ref]; told {
+	if d, propagated := c.lastPropagated[ref]; propagated {
 		return d
 	}
 	return c.replaced[ref]

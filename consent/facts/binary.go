@@ -18,9 +18,9 @@ import (
 // their author may not see.
 
 // BinaryParents returns the parents of a Binary. complete is false where it has none, or one is missing.
-func (k *Keyer) BinaryParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership) (docs []store.Doc, complete bool, err error) {
+func (k *Keyer) BinaryParents(ctx context.Context, reader Reader, d store.Doc, o index.Ownership) (docs []store.Doc, complete bool, err error) {
 	if !gjson.GetBytes(d.Body, "securityContext").Exists() {
-		docs, err = w.AttachedBy(ctx, d.Ref.ID, d.Source)
+		docs, err = reader.AttachedBy(ctx, d.Ref.ID, d.Source)
 		return docs, len(docs) > 0, err
 	}
 	var refs []store.Ref
@@ -29,7 +29,7 @@ func (k *Keyer) BinaryParents(ctx context.Context, w Reader, d store.Doc, o inde
 	}
 	complete = len(refs) > 0
 	for _, ref := range refs {
-		parent, err := w.Newest(ctx, ref)
+		parent, err := reader.Newest(ctx, ref)
 		if errors.Is(err, store.ErrNotFound) {
 			complete = false
 			continue
@@ -47,8 +47,8 @@ var inheritedFacts = []string{index.FactResolved, index.FactOrdinary, index.Fact
 
 // inheritFromParents returns the keys of a Binary with the owners and mentions of its parents, and
 // without the named facts that a parent lacks.
-func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o index.Ownership, keys []store.Key) ([]store.Key, error) {
-	docs, complete, err := k.BinaryParents(ctx, w, d, o)
+func (k *Keyer) inheritFromParents(ctx context.Context, reader Reader, d store.Doc, o index.Ownership, keys []store.Key) ([]store.Key, error) {
+	docs, complete, err := k.BinaryParents(ctx, reader, d, o)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (k *Keyer) inheritFromParents(ctx context.Context, w Reader, d store.Doc, o
 	for _, parent := range docs {
 		of := ownership{owners: index.Owners(parent.Keys), about: index.Names(parent.Keys, index.AboutPrefix())}
 		if parent.Deleted() {
-			if of, err = k.ownersOfTombstone(ctx, w, parent); err != nil {
+			if of, err = k.ownersOfTombstone(ctx, reader, parent); err != nil {
 				return nil, err
 			}
 		}

@@ -45,12 +45,12 @@ func (k *Keyer) Extract(d store.Doc) (index.Entry, error) {
 
 // Describe makes the keys of a document: those of its body, which row contains, and the facts without
 // index.FactRefersToLabelled (labels.go). Of d.Keys, the stored keys, it keeps CarriedFacts.
-func (k *Keyer) Describe(ctx context.Context, w Reader, d store.Doc, row index.Entry) (Keyed, error) {
+func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row index.Entry) (Keyed, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
 		keys = append(keys, index.SourceKey(d.Source))
 	}
-	about, err := k.owners(ctx, w, d.Ref, row.Owners)
+	about, err := k.owners(ctx, reader, d.Ref, row.Owners)
 	if err != nil {
 		return Keyed{}, err
 	}
@@ -61,7 +61,7 @@ func (k *Keyer) Describe(ctx context.Context, w Reader, d store.Doc, row index.E
 			return slices.Contains(own, IdentifierName(nhsNumber, number))
 		})
 	}
-	mentions, waits, err := mentionedPatients(ctx, w, row, about.owners)
+	mentions, waits, err := mentionedPatients(ctx, reader, row, about.owners)
 	if err != nil {
 		return Keyed{}, err
 	}
@@ -76,12 +76,12 @@ func (k *Keyer) Describe(ctx context.Context, w Reader, d store.Doc, row index.E
 	keys = append(keys, k.namedFacts(d, row, about)...)
 	keys = append(keys, CarriedFacts(d.Keys)...)
 	if d.Ref.Type == "Patient" {
-		if keys, err = k.appendIdentifiers(ctx, w, d, keys); err != nil {
+		if keys, err = k.appendIdentifiers(ctx, reader, d, keys); err != nil {
 			return Keyed{}, err
 		}
 	}
 	if d.Ref.Type == "Binary" {
-		if keys, err = k.inheritFromParents(ctx, w, d, row.Owners, keys); err != nil {
+		if keys, err = k.inheritFromParents(ctx, reader, d, row.Owners, keys); err != nil {
 			return Keyed{}, err
 		}
 	} else if !inheritsFromAny(d.Ref.Type) {
@@ -106,8 +106,8 @@ func CarriedFacts(keys []store.Key) []store.Key {
 
 // appendIdentifiers adds the identifiers that a Patient has or had: a directive by one of them covers
 // the Patient forever.
-func (k *Keyer) appendIdentifiers(ctx context.Context, w Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
-	former, err := w.FormerIdentifiers(ctx, d)
+func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
+	former, err := reader.FormerIdentifiers(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +156,11 @@ func homeOf(self store.Ref, o index.Ownership) string {
 // reference or by NHS number, and the names on which that depends. A number that no Patient or several
 // Patients have is a name of its own, unless one of these is an owner: a directive by the number
 // covers the owner.
-func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []string) (patients, dependsOn []string, err error) {
+func mentionedPatients(ctx context.Context, reader Reader, row index.Entry, owners []string) (patients, dependsOn []string, err error) {
 	patients = slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
 		dependsOn = append(dependsOn, "nhs:"+number)
-		found, err := w.PatientsByNumber(ctx, number)
+		found, err := reader.PatientsByNumber(ctx, number)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -170,7 +170,7 @@ func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []
 		}
 		name := IdentifierName(nhsNumber, number)
 		if len(found) > 1 {
-			owned, err := anyHasIdentifier(ctx, w, owners, name)
+			owned, err := anyHasIdentifier(ctx, reader, owners, name)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -184,9 +184,9 @@ func mentionedPatients(ctx context.Context, w Reader, row index.Entry, owners []
 }
 
 // anyHasIdentifier reports whether one of some live Patients has an identifier now.
-func anyHasIdentifier(ctx context.Context, w Reader, patients []string, name string) (bool, error) {
+func anyHasIdentifier(ctx context.Context, reader Reader, patients []string, name string) (bool, error) {
 	for _, id := range patients {
-		d, err := w.Newest(ctx, store.Ref{Type: "Patient", ID: id})
+		d, err := reader.Newest(ctx, store.Ref{Type: "Patient", ID: id})
 		if errors.Is(err, store.ErrNotFound) {
 			continue // the Patient that is being written
 		}

@@ -46,7 +46,7 @@ func (o *ownership) appendKeys(keys []store.Key) []store.Key {
 }
 
 // owners resolves the patients whom a document is about.
-func (k *Keyer) owners(ctx context.Context, w Reader, self store.Ref, o index.Ownership) (ownership, error) {
+func (k *Keyer) owners(ctx context.Context, reader Reader, self store.Ref, o index.Ownership) (ownership, error) {
 	switch {
 	case o.Rule == index.Unowned:
 		return ownership{resolved: true}, nil
@@ -55,7 +55,7 @@ func (k *Keyer) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 	}
 	out := ownership{resolved: true}
 	for _, p := range o.Patients {
-		of, err := k.ownerByID(ctx, w, self, store.Ref{Type: "Patient", ID: p})
+		of, err := k.ownerByID(ctx, reader, self, store.Ref{Type: "Patient", ID: p})
 		if err != nil {
 			return ownership{}, err
 		}
@@ -63,7 +63,7 @@ func (k *Keyer) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 		out.resolved = out.resolved && of.resolved
 	}
 	for _, id := range o.Identifiers {
-		of, err := k.ownerByIdentifier(ctx, w, id)
+		of, err := k.ownerByIdentifier(ctx, reader, id)
 		if err != nil {
 			return ownership{}, err
 		}
@@ -75,7 +75,7 @@ func (k *Keyer) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 	}
 	for _, ref := range o.InheritFrom {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
-		of, err := k.inheritOwners(ctx, w, target)
+		of, err := k.inheritOwners(ctx, reader, target)
 		if err != nil {
 			return ownership{}, err
 		}
@@ -97,11 +97,11 @@ func (k *Keyer) owners(ctx context.Context, w Reader, self store.Ref, o index.Ow
 
 // ownerByID resolves an owner that is named by the id of a Patient. Directives about the identifiers
 // that a deleted Patient had still apply.
-func (k *Keyer) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (ownership, error) {
+func (k *Keyer) ownerByID(ctx context.Context, reader Reader, self, ref store.Ref) (ownership, error) {
 	if self == ref {
 		return ownership{owners: []string{ref.ID}, resolved: true}, nil
 	}
-	d, err := w.Newest(ctx, ref)
+	d, err := reader.Newest(ctx, ref)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return ownership{}, fmt.Errorf("look up owner: %w", err)
 	}
@@ -119,7 +119,7 @@ func (k *Keyer) ownerByID(ctx context.Context, w Reader, self, ref store.Ref) (o
 
 // ownerByIdentifier resolves an owner that is named by an identifier: an NHS number that exactly one
 // Patient has.
-func (k *Keyer) ownerByIdentifier(ctx context.Context, w Reader, id index.Identifier) (ownership, error) {
+func (k *Keyer) ownerByIdentifier(ctx context.Context, reader Reader, id index.Identifier) (ownership, error) {
 	name := IdentifierName(id.System, id.Value)
 	out := ownership{about: append(aliases(id.System, id.Value), name)}
 	number, ok := strings.CutPrefix(name, "nhs:")
@@ -127,7 +127,7 @@ func (k *Keyer) ownerByIdentifier(ctx context.Context, w Reader, id index.Identi
 		return out, nil
 	}
 	out.dependsOn = []string{name}
-	found, err := w.PatientsByNumber(ctx, number)
+	found, err := reader.PatientsByNumber(ctx, number)
 	if err == nil && len(found) == 1 {
 		out.owners, out.resolved = found, true
 	}
@@ -136,8 +136,8 @@ func (k *Keyer) ownerByIdentifier(ctx context.Context, w Reader, id index.Identi
 
 // inheritOwners returns the owners of another document, and the names on which they depend in addition
 // to that document. They are not resolved where that document is missing or not resolved.
-func (k *Keyer) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (ownership, error) {
-	d, err := w.Newest(ctx, ref)
+func (k *Keyer) inheritOwners(ctx context.Context, reader Reader, ref store.Ref) (ownership, error) {
+	d, err := reader.Newest(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return ownership{}, nil
 	}
@@ -145,7 +145,7 @@ func (k *Keyer) inheritOwners(ctx context.Context, w Reader, ref store.Ref) (own
 		return ownership{}, fmt.Errorf("look up owners of a target: %w", err)
 	}
 	if d.Deleted() {
-		out, err := k.ownersOfTombstone(ctx, w, d)
+		out, err := k.ownersOfTombstone(ctx, reader, d)
 		out.resolved = false
 		return out, err
 	}
@@ -163,16 +163,16 @@ type visitedOnce struct {
 
 // ownersOfTombstone returns the owners that the last version of a deleted document would have now
 // (docs/decisions/019), and the names on which they depend.
-func (k *Keyer) ownersOfTombstone(ctx context.Context, w Reader, d store.Doc) (ownership, error) {
-	once, nested := w.(visitedOnce)
+func (k *Keyer) ownersOfTombstone(ctx context.Context, reader Reader, d store.Doc) (ownership, error) {
+	once, nested := reader.(visitedOnce)
 	if !nested {
-		once.Reader = w
+		once.Reader = reader
 	}
 	if slices.Contains(once.visited, d.Ref) {
 		return ownership{}, nil
 	}
 	once.visited = append(slices.Clone(once.visited), d.Ref)
-	last, err := w.BeforeDeletion(ctx, d)
+	last, err := reader.BeforeDeletion(ctx, d)
 	if err != nil {
 		return ownership{}, err
 	}
