@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gin-gonic/gin"
 	"github.com/tidwall/gjson"
 
 	"carerecord/conformance/synth"
@@ -171,23 +170,18 @@ func (b *run) openBare(m *target, paths []string) (*target, error) {
 		answers["/fhir/"+p] = k
 	}
 	return b.serve(func(string) (http.Handler, error) {
-		gin.SetMode(gin.ReleaseMode)
-		e := gin.New()
-		answer := func(g *gin.Context) {
-			k, ok := answers[g.Request.RequestURI]
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			k, ok := answers[r.RequestURI]
 			if !ok {
-				g.Status(http.StatusNotFound)
+				w.WriteHeader(http.StatusNotFound)
 				return
 			}
-			h := g.Writer.Header()
+			h := w.Header()
 			for name, value := range k.header {
 				h.Set(name, value)
 			}
-			g.Writer.WriteHeader(http.StatusOK)
-			g.Writer.Write(k.body) // an error means that the client has gone
-		}
-		e.GET("/fhir/:type/:id", answer)
-		e.GET("/fhir/:type", answer)
-		return e, nil
+			w.WriteHeader(http.StatusOK)
+			w.Write(k.body) // an error means that the client has gone
+		}), nil
 	})
 }
