@@ -16,6 +16,7 @@ type Queue struct {
 	known   map[string]bool
 }
 
+// NewQueue makes a queue of some names.
 func (b *Backlog) NewQueue(names ...string) *Queue {
 	q := &Queue{backlog: b, known: map[string]bool{}}
 	q.Add(names...)

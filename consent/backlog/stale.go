@@ -35,6 +35,7 @@ func (s *StaleSet) add(entry Entry) {
 	}
 }
 
+// Empty reports whether no document has outdated keys; persons may still be Relabelled.
 func (s *StaleSet) Empty() bool { return len(s.entries) == 0 }
 
 // Matching returns the merged entries that match a document.

@@ -51,6 +51,7 @@ func Persons(keys []store.Key) []string {
 	return Distinct(index.Owners(keys), index.Names(keys, index.AboutPrefix()))
 }
 
+// Distinct returns the union of lists, sorted and distinct.
 func Distinct(lists ...[]string) []string {
 	all := slices.Concat(lists...)
 	slices.Sort(all)

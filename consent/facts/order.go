@@ -40,6 +40,7 @@ var keyOrders = sync.OnceValue(func() map[string]int {
 
 const lastKeyOrder = 12
 
+// KeyOrder returns the position of a type in the order of keying.
 func KeyOrder(typ string) int { return keyOrders()[typ] }
 
 // MayInheritFromItself reports whether a document of a type may inherit, directly or through others,

@@ -15,12 +15,15 @@ type Snapshot struct {
 	keyer *Keyer
 }
 
+// Snapshot makes the Reader of a snapshot.
 func (k *Keyer) Snapshot(snap store.Snap) Snapshot { return Snapshot{snap, k} }
 
+// Newest implements Reader.
 func (s Snapshot) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.snap.Get(ctx, ref)
 }
 
+// BeforeDeletion implements Reader.
 func (s Snapshot) BeforeDeletion(ctx context.Context, d store.Doc) (store.Doc, error) {
 	before, err := s.snap.Version(ctx, d.Ref, d.Version-1)
 	if err != nil {
@@ -29,6 +32,7 @@ func (s Snapshot) BeforeDeletion(ctx context.Context, d store.Doc) (store.Doc, e
 	return before, err
 }
 
+// PatientsByNumber implements Reader.
 func (s Snapshot) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
 	return s.patientsByNumberExcept(ctx, number, func(string) bool { return false })
 }

@@ -22,6 +22,7 @@ type TrackedReader struct {
 	attached map[store.Ref]NameSet   // by document, the keys of the Binaries that it must continue to attach
 }
 
+// TrackedReader makes one for a snapshot.
 func (k *Keyer) TrackedReader(snap store.Snap) *TrackedReader {
 	return &TrackedReader{k.Snapshot(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]NameSet{}}
 }
@@ -90,6 +91,7 @@ func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 // RequireAbsent requires that nothing matches. name identifies the requirement.
 func (r *TrackedReader) RequireAbsent(name string, absent store.Absent) { r.absences[name] = absent }
 
+// Newest implements Reader.
 func (r *TrackedReader) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	d, err := r.Snapshot.Newest(ctx, ref)
 	switch {
@@ -101,6 +103,7 @@ func (r *TrackedReader) Newest(ctx context.Context, ref store.Ref) (store.Doc, e
 	return d, err
 }
 
+// PatientsByNumber implements Reader.
 func (r *TrackedReader) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
 	return r.PatientsByNumberExcept(ctx, number, func(string) bool { return false })
 }
@@ -132,6 +135,7 @@ func (r *TrackedReader) PatientsByNumberExcept(ctx context.Context, number strin
 	return ids, nil
 }
 
+// AttachedBy implements Reader.
 func (r *TrackedReader) AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error) {
 	docs, err := r.Snapshot.AttachedBy(ctx, binary, source)
 	key := index.AttachesKey(binary, source)

@@ -39,6 +39,7 @@ type Observation struct {
 	seen map[string]statement // persons for whom something is in force
 }
 
+// Observe begins an Observation.
 func (r *Register) Observe() *Observation { return &Observation{r, map[string]statement{}} }
 
 func (d *Observation) of(name string) statement {

@@ -65,6 +65,7 @@ type statement struct {
 	optOut, directive, restricted bool
 }
 
+// New makes an empty Register.
 func New() *Register {
 	return &Register{
 		CommitLock: semaphore.NewWeighted(1),
