@@ -11,7 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// entering is a store that calls a hook once, before the next snapshot is taken.
+// entering is a store that calls a hook once, before it takes the next snapshot.
 type entering struct {
 	store.Store
 	hook func()
@@ -26,9 +26,8 @@ func (e *entering) Read(ctx context.Context, f func(store.Snap) error) error {
 	return e.Store.Read(ctx, f)
 }
 
-// TestHistoryEndsBeforeInFlightCommits: two commits begin after a poll of a history has
-// begun and before its snapshot is taken. The later one ends first. The poll shows neither,
-// or the next poll shows both (REST-208).
+// TestHistoryEndsBeforeInFlightCommits: two commits begin after a poll of a history began and before its
+// snapshot is taken. The later one ends first. The poll shows neither, or the next poll shows both (REST-208).
 func TestHistoryEndsBeforeInFlightCommits(t *testing.T) {
 	for _, before := range []bool{false, true} { // whether anything was written before
 		r := newRegion(t, policy.RelationshipAssumed)
@@ -69,8 +68,8 @@ func TestHistoryEndsBeforeInFlightCommits(t *testing.T) {
 	}
 }
 
-// poll reads the history of Patient since an instant, notes whom it met, and returns the
-// instant of the newest version.
+// poll reads the history of Patient since an instant, adds its ids to seen, and returns the instant of the
+// newest version.
 func (r *region) poll(since time.Time, seen map[string]bool) time.Time {
 	r.Helper()
 	req := consent.Request{Interaction: consent.HistoryOfType, Type: "Patient", Permission: consent.PermitRead}

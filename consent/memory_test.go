@@ -49,7 +49,7 @@ func once(typ, id string, f func()) func(store.Batch) bool {
 // TestRegisterFollowsTheStore: a Consent is updated while documents are rekeyed. The version that the rekeying
 // read does not replace the new one in memory (issue 15, item 1; CON-1603).
 func TestRegisterFollowsTheStore(t *testing.T) {
-	for _, moment := range []string{"behind the reading", "behind the commit"} {
+	for _, moment := range []string{"after the read", "after the commit"} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
 		r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
@@ -62,7 +62,7 @@ func TestRegisterFollowsTheStore(t *testing.T) {
 			}
 		}
 		before := func(reindex.Walk) {}
-		if moment == "behind the reading" {
+		if moment == "after the read" {
 			before = func(next reindex.Walk) {
 				if next.Type == "Consent" && r.db.read == nil {
 					r.db.read = update

@@ -140,10 +140,10 @@ func TestPermissionsOfWrites(t *testing.T) {
 	r.create(p, optOut("G.c", "G.1"))
 	for _, c := range []struct {
 		left           string
-		stands, absent int
+		exists, absent int
 	}{{"", 403, 403}, {"rs", 403, 403}, {"cd", 403, 403}, {"u", 0, 405}, {"cruds", 0, 405}} {
 		r.decider.Set(consenttest.Decision{Permissions: map[string]string{"Consent": c.left}})
-		for id, want := range map[string]int{"G.c": c.stands, "G.none": c.absent} {
+		for id, want := range map[string]int{"G.c": c.exists, "G.none": c.absent} {
 			err := r.put(p, optOut(id, "G.1"))
 			got := 0
 			if e, ok := fhir.AsError(err); ok {

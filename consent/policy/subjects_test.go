@@ -26,7 +26,7 @@ func TestSubjects(t *testing.T) {
 		{"absolute in another scheme and letter case", `"patient":{"reference":"HTTP://Record.Test/FHIR/Patient/g.1"}`, ids("g.1")},
 		{"with blanks", `"patient":{"reference":" Patient/ g.1 "}`, ids("g.1")},
 		{"the type in another letter case", `"patient":{"reference":"patient/g.1"}`, ids("g.1")},
-		{"a slash before and behind", `"patient":{"reference":"/Patient/g.1/"}`, ids("g.1")},
+		{"a slash before and after", `"patient":{"reference":"/Patient/g.1/"}`, ids("g.1")},
 		{"with a fragment", `"patient":{"reference":"Patient/g.1#x"}`, ids("g.1")},
 		{"an id alone", `"patient":{"reference":"g.1"}`, ids("g.1")},
 		{"a list where one is allowed", `"patient":[{"reference":"Patient/g.2"},{"reference":"Patient/g.1"}]`, ids("g.1", "g.2")},
