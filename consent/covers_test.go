@@ -14,8 +14,8 @@ import (
 	"carerecord/store"
 )
 
-// bearing is a Patient with an NHS number.
-func bearing(id, number string) string {
+// patientWith is a Patient with an NHS number.
+func patientWith(id, number string) string {
 	return `{"resourceType":"Patient","id":"` + id + `","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}]}`
 }
 
@@ -38,32 +38,31 @@ const (
 	logic  = `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`
 )
 
-// TestOthersDoNotEndARefusal: a directive by NHS number covers every Patient that
-// bears the number in any version and every row that names it, whatever other feeds
-// write, and one by id what is about that id, whatever becomes of the Patient (item
-// 3 and 9; CON-406, CON-502). It holds after a restart as well.
+// TestOthersDoNotEndARefusal: a directive by NHS number covers every Patient that has the number in any
+// version and every row that names it, whatever other sources write. One by id covers what is about that id,
+// also after the Patient is deleted (items 3 and 9; CON-406, CON-502). Both stay after a restart.
 func TestOthersDoNotEndARefusal(t *testing.T) {
 	steps := map[string]func(*region){
-		"nothing happens":                      func(*region) {},
-		"another feed brings a second Patient": func(r *region) { r.mustPut(r.feed("A"), bearing("A.1", number)) },
-		"the number of the Patient changes":    func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", "9990000002")) },
-		"the Patient loses the number":         func(r *region) { r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`) },
-		"the Patient is deleted":               func(r *region) { r.delete(r.feed("G"), "Patient", "G.1") },
+		"nothing happens":                        func(*region) {},
+		"another source writes a second Patient": func(r *region) { r.mustPut(r.source("A"), patientWith("A.1", number)) },
+		"the number of the Patient changes":      func(r *region) { r.mustPut(r.source("G"), patientWith("G.1", "9990000002")) },
+		"the Patient loses the number":           func(r *region) { r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`) },
+		"the Patient is deleted":                 func(r *region) { r.delete(r.source("G"), "Patient", "G.1") },
 		"the Patient is deleted and comes back": func(r *region) {
-			r.delete(r.feed("G"), "Patient", "G.1")
-			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+			r.delete(r.source("G"), "Patient", "G.1")
+			r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
 		},
 		"the number changes, then a second comes": func(r *region) {
-			r.mustPut(r.feed("G"), bearing("G.1", "9990000002"))
-			r.mustPut(r.feed("A"), bearing("A.1", number))
+			r.mustPut(r.source("G"), patientWith("G.1", "9990000002"))
+			r.mustPut(r.source("A"), patientWith("A.1", number))
 		},
 	}
 	before := map[string]func(*region){
-		"the Patient is there":    func(r *region) { r.mustPut(r.feed("G"), bearing("G.1", number)) },
+		"the Patient is there":    func(r *region) { r.mustPut(r.source("G"), patientWith("G.1", number)) },
 		"the Patient comes later": func(*region) {},
 		"the number was another's": func(r *region) {
-			r.mustPut(r.feed("G"), bearing("G.1", "9990000003"))
-			r.mustPut(r.feed("G"), bearing("G.1", number))
+			r.mustPut(r.source("G"), patientWith("G.1", "9990000003"))
+			r.mustPut(r.source("G"), patientWith("G.1", number))
 		},
 	}
 	for _, kind := range []string{"opt-out", "denial"} {
@@ -73,11 +72,11 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 					t.Run(fmt.Sprintf("%s by %s, %s, %s", kind, by, first, then), func(t *testing.T) {
 						r := newRegion(t, policy.RelationshipAssumed)
 						prepare(r)
-						r.mustPut(r.feed("A"), directive("A.c", kind, by))
-						r.mustPut(r.feed("G"), bearing("G.1", number))
-						r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
-						r.mustPut(r.feed("G"), byNumber("G.n", number))
-						r.mustPut(r.feed("A"), observation("A.o", "G.1", ""))
+						r.mustPut(r.source("A"), directive("A.c", kind, by))
+						r.mustPut(r.source("G"), patientWith("G.1", number))
+						r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+						r.mustPut(r.source("G"), byNumber("G.n", number))
+						r.mustPut(r.source("A"), observation("A.o", "G.1", ""))
 						happens(r)
 						r.covered(kind, by == logic)
 						r.restart()
@@ -89,8 +88,8 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 	}
 }
 
-// covered: nobody but the organisation that wrote a row sees it under an opt-out, and
-// not even that one under a denial. A row by number is covered by a directive by number.
+// covered checks that under an opt-out only the organisation that wrote a row sees it, and under a denial
+// nobody. A row by number is covered by a directive by number.
 func (r *region) covered(kind string, byNumber bool) {
 	r.Helper()
 	r.verified()
@@ -98,10 +97,10 @@ func (r *region) covered(kind string, byNumber bool) {
 		if c.id == "G.n" && !byNumber {
 			continue // the number may be another Patient's by now, whom the directive does not name
 		}
-		_, err := r.get(r.clinician(c.ods), "Observation", c.id)
+		_, err := r.get(r.staff(c.ods), "Observation", c.id)
 		hidden := errors.Is(err, store.ErrNotFound)
 		if want := kind == "denial" || c.ods != c.source; hidden != want {
-			r.Errorf("%s of %s for a clinician of %s: hidden is %v (%v), want %v", c.id, c.source, c.ods, hidden, err, want)
+			r.Errorf("%s of %s for staff of %s: hidden is %v (%v), want %v", c.id, c.source, c.ods, hidden, err, want)
 		}
 	}
 }
@@ -118,13 +117,13 @@ func (r *region) get(p consent.Principal, typ, id string) (d store.Doc, err erro
 // TestDeletingRestrictedPatientsReopensNothing (item 9).
 func TestDeletingRestrictedPatientsReopensNothing(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"r"}]},"id"`, 1))
-	r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
-	r.mustPut(r.feed("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.o"}}]}`)
-	r.delete(r.feed("G"), "Patient", "G.1")
+	r.mustPut(r.source("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"r"}]},"id"`, 1))
+	r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
+	r.mustPut(r.source("G"), `{"resourceType":"List","id":"G.l","entry":[{"item":{"reference":"Observation/G.o"}}]}`)
+	r.delete(r.source("G"), "Patient", "G.1")
 	for range 2 {
 		for _, ref := range []store.Ref{{Type: "Observation", ID: "G.o"}, {Type: "List", ID: "G.l"}} {
-			if _, err := r.get(r.clinician("G"), ref.Type, ref.ID); !errors.Is(err, store.ErrNotFound) {
+			if _, err := r.get(r.staff("G"), ref.Type, ref.ID); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("%s of a restricted Patient who was deleted: got %v, want it hidden", ref, err)
 			}
 		}
@@ -133,14 +132,14 @@ func TestDeletingRestrictedPatientsReopensNothing(t *testing.T) {
 	}
 }
 
-// TestStatementsBelongToTheirMakers: a feed's write never edits what a person said,
-// nor the reverse, and PATCH has the rights that PUT has (CON-502; item 9).
+// TestStatementsBelongToTheirMakers: a source system does not change the statement of a person, nor a person
+// one of a source system, and PATCH has the rights of PUT (CON-502; item 9).
 func TestStatementsBelongToTheirMakers(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
-	staff := r.clinician("G", policy.ActivityOptOut)
+	r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
+	staff := r.staff("G", policy.ActivityOptOut)
 	r.create(staff, optOut("said", "G.1"))
-	r.mustPut(r.feed("G"), optOut("G.fed", "G.1"))
+	r.mustPut(r.source("G"), optOut("G.fed", "G.1"))
 	ended := func(id string) string { return strings.Replace(optOut(id, "G.1"), "active", "inactive", 1) }
 	patch := func(p consent.Principal, id string) error {
 		req := consent.Request{Interaction: consent.Patch, Type: "Consent", Permission: consent.PermitUpdate, Write: true}
@@ -158,12 +157,12 @@ func TestStatementsBelongToTheirMakers(t *testing.T) {
 			do   func() error
 			want int
 		}{
-			{"a feed's PUT of what staff said", func() error { return r.put(r.feed("G"), ended("said")) }, 403},
-			{"a feed's PATCH of what staff said", func() error { return patch(r.feed("G"), "said") }, 403},
-			{"staff's PUT of what a feed brought", func() error { return r.put(staff, ended("G.fed")) }, 403},
-			{"staff's PATCH of what a feed brought", func() error { return patch(staff, "G.fed") }, 403},
-			{"the patient's PUT of what a feed brought", func() error { return r.put(r.patient("G.1"), ended("G.fed")) }, 403},
-			{"staff of another practice", func() error { return patch(r.clinician("A", policy.ActivityOptOut), "said") }, 404},
+			{"a source's PUT of a Consent of staff", func() error { return r.put(r.source("G"), ended("said")) }, 403},
+			{"a source's PATCH of a Consent of staff", func() error { return patch(r.source("G"), "said") }, 403},
+			{"staff's PUT of a Consent of a source", func() error { return r.put(staff, ended("G.fed")) }, 403},
+			{"staff's PATCH of a Consent of a source", func() error { return patch(staff, "G.fed") }, 403},
+			{"the patient's PUT of a Consent of a source", func() error { return r.put(r.patient("G.1"), ended("G.fed")) }, 403},
+			{"staff of another practice", func() error { return patch(r.staff("A", policy.ActivityOptOut), "said") }, 404},
 		} {
 			status := 0
 			err := c.do()
@@ -181,34 +180,32 @@ func TestStatementsBelongToTheirMakers(t *testing.T) {
 	if err := patch(staff, "said"); err != nil {
 		t.Errorf("staff's PATCH of what they said: got %v", err)
 	}
-	if err := patch(r.feed("G"), "G.fed"); err != nil {
-		t.Errorf("a feed's PATCH of what it brought: got %v", err)
+	if err := patch(r.source("G"), "G.fed"); err != nil {
+		t.Errorf("a source's PATCH of its own Consent: got %v", err)
 	}
 }
 
-// TestLabelsOfAStatement: they hide it from nobody who has to be able to end it (item
-// 9).
+// TestLabelsOfAStatement: labels of a directive do not hide it from those who may end it (item 9).
 func TestLabelsOfAStatement(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
-	r.mustPut(r.feed("G"), observation("G.o", "G.1", ""))
+	r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
+	r.mustPut(r.source("G"), observation("G.o", "G.1", ""))
 	for _, label := range []string{"HIV", "R", "NOPAT"} {
 		body := strings.Replace(optOut("c"+label, "G.1"), `"status"`, `"meta":{"security":[{"code":"`+label+`"}]},"status"`, 1)
 		r.create(r.patient("G.1"), body)
-		r.mustPut(r.feed("G"), strings.Replace(body, `"id":"`, `"id":"G.`, 1))
+		r.mustPut(r.source("G"), strings.Replace(body, `"id":"`, `"id":"G.`, 1))
 		if _, err := r.get(r.patient("G.1"), "Consent", "c"+label); err != nil {
 			t.Errorf("label %s: the patient reads what they said: %v", label, err)
 		}
-		if _, err := r.get(r.clinician("G"), "Consent", "G.c"+label); err != nil {
+		if _, err := r.get(r.staff("G"), "Consent", "G.c"+label); err != nil {
 			t.Errorf("label %s: the practice reads what it recorded: %v", label, err)
 		}
 	}
 }
 
-// TestWhoeverItMayMean: a refusal that names its patient in any form covers the rows that
-// name the patient in that form, own ones included, and the Patient if it can be known
-// (item 4; CON-641).
-func TestWhoeverItMayMean(t *testing.T) {
+// TestFormsOfSubjects: a refusal that names its patient in any form covers the rows that name the patient in
+// that form, those of the own source included, and the Patient where it is known (item 4; CON-641).
+func TestFormsOfSubjects(t *testing.T) {
 	const local = `{"identifier":{"system":"http://local","value":"17"}}`
 	for _, c := range []struct {
 		name, patient string   // of the Consent
@@ -221,23 +218,23 @@ func TestWhoeverItMayMean(t *testing.T) {
 		{"by a local number in another spelling of its system", `{"identifier":{"system":"HTTP://Local/","value":"17"}}`, []string{"id", "local"}},
 		{"by NHS number", logic, []string{"id", "number", "elsewhere"}},
 		{"by NHS number with blanks", `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":" 999 000 0001 "}}`, []string{"id", "number", "elsewhere"}},
-		{"by NHS number beside another server's address", `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`, []string{"id", "number", "elsewhere"}},
+		{"by NHS number and the address of another server", `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`, []string{"id", "number", "elsewhere"}},
 		{"by another server's address", `{"reference":"https://elsewhere.test/fhir/Patient/9"}`, []string{"elsewhere"}},
 		{"by a local number", local, []string{"id", "local"}},
 	} {
 		for _, first := range []bool{true, false} {
 			r := newRegion(t, policy.RelationshipAssumed)
-			consent := func() { r.mustPut(r.feed("A"), directive("A.c", "denial", c.patient)) }
+			consent := func() { r.mustPut(r.source("A"), directive("A.c", "denial", c.patient)) }
 			if first {
 				consent()
 			}
-			r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"identifier":[`, `"identifier":[{"system":"http://local","value":"17"},`, 1))
+			r.mustPut(r.source("G"), strings.Replace(patientWith("G.1", number), `"identifier":[`, `"identifier":[{"system":"http://local","value":"17"},`, 1))
 			rows := map[string]string{
 				"id": `{"reference":"Patient/G.1"}`, "number": logic, "local": local,
 				"elsewhere": `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`,
 			}
 			for id, subject := range rows {
-				r.mustPut(r.feed("G"), `{"resourceType":"Observation","id":"G.`+id+`","status":"final","code":{"text":"x"},"subject":`+subject+`}`)
+				r.mustPut(r.source("G"), `{"resourceType":"Observation","id":"G.`+id+`","status":"final","code":{"text":"x"},"subject":`+subject+`}`)
 			}
 			if !first {
 				consent()
@@ -245,7 +242,7 @@ func TestWhoeverItMayMean(t *testing.T) {
 			for id := range rows {
 				// What is resolved to the Patient by number is hidden with the Patient.
 				want := slices.Contains(c.hidden, id) || (id == "number" || id == "elsewhere") && slices.Contains(c.hidden, "id")
-				if got := !r.sees(r.clinician("G"), "Observation", "G."+id); got != want {
+				if got := !r.sees(r.staff("G"), "Observation", "G."+id); got != want {
 					t.Errorf("%s, stored first %v: the row by %s is hidden: %v, want %v", c.name, first, id, got, want)
 				}
 			}
@@ -256,30 +253,29 @@ func TestWhoeverItMayMean(t *testing.T) {
 	}
 }
 
-// TestConsentOfNobody: a feed's Consent that names nobody at all is refused with its
-// place (CON-641).
+// TestConsentOfNobody: a Consent of a source system that names nobody is refused with the element (CON-641).
 func TestConsentOfNobody(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	e, ok := fhir.AsError(r.put(r.feed("G"), directive("G.c", "denial", `{"display":"somebody"}`)))
+	e, ok := fhir.AsError(r.put(r.source("G"), directive("G.c", "denial", `{"display":"somebody"}`)))
 	if !ok || e.Status != 422 || e.Issues[0].Expression != "Consent.patient" {
 		t.Errorf("got %v, want 422 at Consent.patient", e)
 	}
 }
 
-// TestSlotsFollowTheirSchedules: a Slot of a Practitioner's Schedule is about nobody, and
-// one of a patient's Schedule about that patient (item 9; CON-406).
+// TestSlotsFollowTheirSchedules: a Slot of a Practitioner's Schedule is about nobody, and one of a patient's
+// Schedule is about that patient (item 9; CON-406).
 func TestSlotsFollowTheirSchedules(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
-	r.mustPut(r.feed("A"), optOut("A.c", "G.1"))
-	r.mustPut(r.feed("G"), `{"resourceType":"Slot","id":"G.slot","status":"free","schedule":{"reference":"Schedule/G.s"}}`)
+	r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
+	r.mustPut(r.source("A"), optOut("A.c", "G.1"))
+	r.mustPut(r.source("G"), `{"resourceType":"Slot","id":"G.slot","status":"free","schedule":{"reference":"Schedule/G.s"}}`)
 	schedule := func(actor string) {
-		r.mustPut(r.feed("G"), `{"resourceType":"Schedule","id":"G.s","actor":[{"reference":"`+actor+`"}]}`)
+		r.mustPut(r.source("G"), `{"resourceType":"Schedule","id":"G.s","actor":[{"reference":"`+actor+`"}]}`)
 	}
 	for range 2 {
 		for actor, want := range map[string]bool{"Practitioner/p": true, "Patient/G.1": false} {
 			schedule(actor)
-			if got := r.sees(r.clinician("A"), "Slot", "G.slot"); got != want {
+			if got := r.sees(r.staff("A"), "Slot", "G.slot"); got != want {
 				t.Errorf("the Slot of the Schedule of %s is seen: %v, want %v", actor, got, want)
 			}
 			r.checked()
@@ -287,64 +283,64 @@ func TestSlotsFollowTheirSchedules(t *testing.T) {
 	}
 }
 
-// TestMentionsOfTheDeleted: deleting a Patient shows no mention of the Patient that was
-// hidden (item 9; CON-407).
+// TestMentionsOfTheDeleted: the deletion of a Patient shows no mention of the Patient that was hidden (item
+// 9; CON-407).
 func TestMentionsOfTheDeleted(t *testing.T) {
 	for name, refuse := range map[string]func(*region){
-		"by number": func(r *region) { r.mustPut(r.feed("G"), directive("G.c", "opt-out", logic)) },
-		"by id":     func(r *region) { r.mustPut(r.feed("A"), directive("A.c", "denial", `{"reference":"Patient/G.1"}`)) },
+		"by number": func(r *region) { r.mustPut(r.source("G"), directive("G.c", "opt-out", logic)) },
+		"by id":     func(r *region) { r.mustPut(r.source("A"), directive("A.c", "denial", `{"reference":"Patient/G.1"}`)) },
 		"restricted": func(r *region) {
-			r.mustPut(r.feed("G"), strings.Replace(bearing("G.1", number), `"id"`, `"meta":{"security":[{"code":"V"}]},"id"`, 1))
+			r.mustPut(r.source("G"), strings.Replace(patientWith("G.1", number), `"id"`, `"meta":{"security":[{"code":"V"}]},"id"`, 1))
 		},
 		"not at all": func(*region) {},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), bearing("G.1", number))
-		r.mustPut(r.feed("G"), bearing("G.2", "9990000002"))
-		r.mustPut(r.feed("G"), observation("G.o", "G.2", `"performer":[{"reference":"Patient/G.1"}],`))
+		r.mustPut(r.source("G"), patientWith("G.1", number))
+		r.mustPut(r.source("G"), patientWith("G.2", "9990000002"))
+		r.mustPut(r.source("G"), observation("G.o", "G.2", `"performer":[{"reference":"Patient/G.1"}],`))
 		refuse(r)
 		want := name == "not at all"
 		for _, when := range []string{"before", "after the deletion", "after a restart"} {
 			switch when {
 			case "after the deletion":
-				r.delete(r.feed("G"), "Patient", "G.1")
+				r.delete(r.source("G"), "Patient", "G.1")
 			case "after a restart":
 				r.restart()
 			}
-			if got := r.sees(r.clinician("A"), "Observation", "G.o"); got != want {
+			if got := r.sees(r.staff("A"), "Observation", "G.o"); got != want {
 				t.Errorf("refused %s, %s: the row that mentions the Patient is seen: %v, want %v", name, when, got, want)
 			}
 		}
 	}
 }
 
-// TestRowsByNumberStayCovered: a directive by the id of a Patient covers rows that name a
-// number of that Patient alone, whatever other Patients of the number come, and whatever
-// becomes of the first (issue 15, item 3; CON-406). Those others it does not cover.
+// TestRowsByNumberStayCovered: a directive by the id of a Patient covers rows that name only a number of that
+// Patient, even if other Patients get the number or the Patient is deleted (issue 15, item 3; CON-406). It
+// does not cover the other Patients.
 func TestRowsByNumberStayCovered(t *testing.T) {
 	for name, c := range map[string]func(r *region){
 		"before the directive":   func(r *region) {},
-		"the number changes":     func(r *region) { r.mustPut(r.feed("A"), bearing("A.u", "9990000002")) },
-		"the Patient loses it":   func(r *region) { r.mustPut(r.feed("A"), body("Patient", "A.u", "")) },
-		"the Patient is deleted": func(r *region) { r.delete(r.feed("A"), "Patient", "A.u") },
+		"the number changes":     func(r *region) { r.mustPut(r.source("A"), patientWith("A.u", "9990000002")) },
+		"the Patient loses it":   func(r *region) { r.mustPut(r.source("A"), body("Patient", "A.u", "")) },
+		"the Patient is deleted": func(r *region) { r.delete(r.source("A"), "Patient", "A.u") },
 		"deleted, and comes again": func(r *region) {
-			r.delete(r.feed("A"), "Patient", "A.u")
-			r.mustPut(r.feed("A"), body("Patient", "A.u", ""))
+			r.delete(r.source("A"), "Patient", "A.u")
+			r.mustPut(r.source("A"), body("Patient", "A.u", ""))
 		},
 	} {
 		for _, second := range []string{"before", "between", "after"} {
 			t.Run(name+", a second Patient "+second, func(t *testing.T) {
 				r := newRegion(t, policy.RelationshipAssumed)
 				other := func() {
-					r.mustPut(r.feed("G"), bearing("G.u", number))
-					r.mustPut(r.feed("G"), observation("G.other", "G.u", ""))
+					r.mustPut(r.source("G"), patientWith("G.u", number))
+					r.mustPut(r.source("G"), observation("G.other", "G.u", ""))
 				}
-				r.mustPut(r.feed("A"), bearing("A.u", number))
-				r.mustPut(r.feed("A"), byNumber("A.n", number))
+				r.mustPut(r.source("A"), patientWith("A.u", number))
+				r.mustPut(r.source("A"), byNumber("A.n", number))
 				if second == "before" {
 					other()
 				}
-				r.mustPut(r.feed("A"), directive("A.c", "denial", to("Patient/A.u")))
+				r.mustPut(r.source("A"), directive("A.c", "denial", to("Patient/A.u")))
 				if second == "between" {
 					other()
 				}
@@ -356,11 +352,11 @@ func TestRowsByNumberStayCovered(t *testing.T) {
 					t.Helper()
 					r.caughtUp()
 					for _, ods := range []string{"A", "G"} {
-						if r.sees(r.clinician(ods), "Observation", "A.n") {
+						if r.sees(r.staff(ods), "Observation", "A.n") {
 							t.Errorf("%s: staff of %s see a row by the number", when, ods)
 						}
 					}
-					if !r.sees(r.clinician("A"), "Observation", "G.other") {
+					if !r.sees(r.staff("A"), "Observation", "G.other") {
 						t.Errorf("%s: the other Patient is covered too", when)
 					}
 				}
@@ -369,9 +365,9 @@ func TestRowsByNumberStayCovered(t *testing.T) {
 				r.verified()
 				r.restart()
 				covered("after a restart")
-				r.mustPut(r.feed("A"), strings.Replace(directive("A.c", "denial", to("Patient/A.u")), `"active"`, `"inactive"`, 1))
+				r.mustPut(r.source("A"), strings.Replace(directive("A.c", "denial", to("Patient/A.u")), `"active"`, `"inactive"`, 1))
 				r.checked()
-				r.delete(r.feed("G"), "Patient", "G.u")
+				r.delete(r.source("G"), "Patient", "G.u")
 				r.checked()
 			})
 		}

@@ -1,15 +1,13 @@
 package consent
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
+	"carerecord/consent/definitions"
 	"carerecord/consent/policy"
 	"carerecord/fhir"
-	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -26,25 +24,25 @@ const (
 	accessSystemSuffix = "/CodeSystem/access"
 )
 
-// decision is one request on its way through the pipeline.
+// decision is the state of a request while its steps run.
 type decision struct {
 	guard *Guard
 	p     Principal
 	req   Request
-	snap  store.Snap // nil until the steps that look at patients
+	snap  store.Snap // nil in the steps that read no patient
 	grant *Grant
-	err   error // the store did not answer
+	err   error // of the store
 }
 
-// step decides one thing: nil goes on, a Refusal ends the request.
+// step decides one thing: nil continues, a Refusal ends the request.
 type step struct {
-	no  int
-	run func(context.Context, *decision) *Refusal
+	number int
+	run    func(context.Context, *decision) *Refusal
 }
 
-// before are the steps that look at no patient (CON-403): their refusals are
-// the same for existing, hidden and unknown patients.
-func before() []step {
+// stepsBeforePatient read no patient (CON-403): their refusals are the same for existing, hidden and
+// unknown patients.
+func stepsBeforePatient() []step {
 	return []step{
 		{1, identity},
 		{2, purpose},
@@ -56,29 +54,28 @@ func before() []step {
 	}
 }
 
-// after are the steps that look at the patient whom the request names.
-func after() []step {
+// stepsOnPatient read the patient whom the request names.
+func stepsOnPatient() []step {
 	return []step{
 		{3, patient},
 		{4, restriction},
 		{7, optOut},
 		{8, directives},
 		{8, decided},
-		{10, own},
-		{13, implied},
+		{10, ownRecord},
+		{13, impliedPermit},
 	}
 }
 
-// identity is step 1, as far as it is left after the token: a Principal that
-// was never built asks for nothing.
+// identity is step 1 after the token was verified: the zero Principal is refused.
 func identity(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Nobody {
-		return d.refuse(1, "UNAUTHENTICATED", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is needed."}}})
+		return d.refuse(1, "UNAUTHENTICATED", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is required."}}})
 	}
 	return nil
 }
 
-// purpose is step 2: exactly one, known, and registered for the client.
+// purpose is step 2: exactly one purpose, known, and registered for the client.
 func purpose(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == System {
 		return nil
@@ -91,22 +88,24 @@ func purpose(_ context.Context, d *decision) *Refusal {
 	if d.operates() && registered {
 		return nil
 	}
+	if d.p.Kind == Backend && d.p.Operates() && classOf(d.p.Purpose) != want && registered {
+		return d.forbid(2, PurposeRefused, "The token of an operator reads no patient data.")
+	}
 	if classOf(d.p.Purpose) != want || !registered || d.p.Kind == Patient && d.p.Purpose != "PATRQT" {
-		return d.forbid(2, PurposeRefused, "This client may not ask for the purpose of use %q.", d.p.Purpose)
+		return d.forbid(2, PurposeRefused, "The purpose of use %q is not permitted to this client.", d.p.Purpose)
 	}
 	return nil
 }
 
-// operates: a backend client that operates the record asks about definitions of
-// search parameters, which are about nobody, or for a bundle whose entries are
-// judged alone. Nothing else is there for it.
+// operates reports whether a backend client that operates the record requests definitions of search
+// parameters, which are about nobody, or a bundle, whose entries are decided one by one. It may
+// request nothing else.
 func (d *decision) operates() bool {
 	bundle := d.req.Type == "" && (d.req.Interaction == Batch || d.req.Interaction == Transaction)
-	return d.p.Kind == Backend && d.p.Operates() && (d.req.Type == definitionType || bundle)
+	return d.p.Kind == Backend && d.p.Operates() && (d.req.Type == definitions.Type || bundle)
 }
 
-// flow is step 5, thin: no secondary use, and of backend clients only feeds, and
-// who operates the record.
+// flow is step 5 in part: no secondary use, and of backend clients only source systems and operators.
 func flow(_ context.Context, d *decision) *Refusal {
 	if d.operates() {
 		return nil
@@ -117,22 +116,22 @@ func flow(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// agreement is step 6, first part: the acting organisation signed it.
+// agreement is the first part of step 6: the acting organisation signed the agreement.
 func agreement(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind != Staff && d.p.Kind != SourceSystem {
 		return nil
 	}
 	if d.p.Organisation == "" || !d.guard.policy.Signed(d.p.Organisation) {
-		return d.forbid(6, NoAgreement, "The acting organisation is not in the sharing agreement.")
+		return d.forbid(6, NoAgreement, "The acting organisation has not signed the sharing agreement.")
 	}
 	return nil
 }
 
-// role is step 6, second part: the role allows what is asked. Of people, some
-// record the regional opt-out; every other write is a feed's.
+// role is the second part of step 6: the role permits the interaction. Some people may record the
+// regional opt-out; only source systems may write anything else.
 func role(_ context.Context, d *decision) *Refusal {
 	no := func() *Refusal {
-		return d.forbid(6, RoleNotAllowed, "The acting role does not allow this.")
+		return d.forbid(6, RoleNotAllowed, "The acting role does not permit this.")
 	}
 	switch d.p.Kind {
 	case Staff:
@@ -153,41 +152,39 @@ func role(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// writesDirective: a person creates, updates or patches Consents, one at a time
-// or in a bundle whose entries are judged alone.
+// writesDirective reports whether a person creates, updates or patches a Consent.
 func (d *decision) writesDirective() bool {
 	return d.req.Type == "Consent" && (d.req.Interaction == Create || d.req.Interaction == Update || d.req.Interaction == Patch)
 }
 
-// relationship is step 6, third part. It is assumed or refused, for everybody
-// alike, so it needs no patient yet (CON-404).
+// relationship is the third part of step 6. It is assumed or refused for everybody alike, so it
+// reads no patient (CON-404).
 func relationship(_ context.Context, d *decision) *Refusal {
 	if d.p.Kind == Staff && d.guard.policy.Agreement.Relationship != policy.RelationshipAssumed {
-		return d.forbid(6, NoRelationship, "No legitimate relationship with a patient can be shown: claims and evidence of relationships are not built yet.")
+		return d.forbid(6, NoRelationship, "A legitimate relationship with the patient is required, and none can be shown: claims and evidence of relationships are not built yet.")
 	}
 	return nil
 }
 
-// scope is step 11 for the interaction: some scope has the letter on the type, and
-// who writes definitions of search parameters operates the record (SRCH-240).
-// Rows are cut by it where they are asked for.
+// scope is step 11 for the interaction: a scope permits it on the type, and only operators write
+// definitions of search parameters (SRCH-240). Rows are limited by scopes in View.where.
 func scope(_ context.Context, d *decision) *Refusal {
 	if d.p.unlimited() || d.req.Permission == 0 || d.req.Type == "" {
 		return nil
 	}
-	if d.req.Write && d.req.Type == definitionType && !d.p.Operates() {
-		return d.lacks(Operations())
+	if d.req.Write && d.req.Type == definitions.Type && !d.p.Operates() {
+		return d.missingScope(Operations())
 	}
 	//law:scope-checked
 	if d.p.Scopes.Allow(d.req.Type, d.req.Permission) {
 		return nil
 	}
-	return d.lacks(Scope{Level: level(d.p.Kind), Type: d.req.Type, Permissions: string(rune(d.req.Permission))})
+	return d.missingScope(Scope{Level: level(d.p.Kind), Type: d.req.Type, Permissions: string(rune(d.req.Permission))})
 }
 
-// lacks is the refusal for want of a scope.
-func (d *decision) lacks(missing Scope) *Refusal {
-	r := d.forbid(11, ScopeNotGranted, "The token has no scope for this: %s is missing.", missing)
+// missingScope is the refusal where a scope is missing.
+func (d *decision) missingScope(missing Scope) *Refusal {
+	r := d.forbid(11, ScopeNotGranted, "The token lacks the scope %s.", missing)
 	r.Err.Header = map[string]string{"WWW-Authenticate": fmt.Sprintf(`Bearer realm="carerecord", error="insufficient_scope", scope="%s"`, missing)}
 	return r
 }
@@ -202,186 +199,13 @@ func level(k Kind) string {
 	return "system"
 }
 
-// patient is step 3: whom the request names, and whether there is such a
-// record. A search under a token that is bound to a patient names that patient.
-func patient(ctx context.Context, d *decision) *Refusal {
-	id, err := d.guard.find(ctx, d.snap, d.req.Named)
-	if err != nil {
-		d.err = err
-		return nil
-	}
-	if d.p.Kind == Patient && d.req.Named.None() {
-		id = d.p.Patient
-	}
-	d.grant.patient = id
-	return nil
+func (d *decision) refuse(number int, reason string, err *fhir.Error) *Refusal {
+	return &Refusal{Step: number, Reason: reason, Err: err}
 }
 
-// find returns the id of the one live Patient who is named, or "".
-func (g *Guard) find(ctx context.Context, snap store.Snap, n NamedPatient) (string, error) {
-	if n.Where != nil {
-		var found []string
-		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
-			if err != nil {
-				return "", fmt.Errorf("find the named patient: %w", err)
-			}
-			if found = append(found, p.Ref.ID); len(found) > 1 {
-				return "", nil
-			}
-		}
-		if len(found) == 1 {
-			return found[0], nil
-		}
-		return "", nil
-	}
-	if n.ID == "" {
-		return "", nil
-	}
-	p, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: n.ID})
-	if errors.Is(err, store.ErrNotFound) || err == nil && p.Deleted() {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("find the named patient: %w", err)
-	}
-	return n.ID, nil
-}
-
-// restriction is step 4, thin: a Patient labelled R, V or REDACTED is no record
-// for anybody but its feed. The predicate of the Grant hides it; here the
-// request stops naming somebody, so that no signal speaks of it.
-func restriction(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.restricted.Has(d.grant.patient) {
-		d.grant.patient, d.grant.gone, d.grant.Step = "", tailOf(d.req.Named), 4
-	}
-	return nil
-}
-
-// optOut is step 7: the predicate hides all but own-source rows. A person who
-// may break the glass, and to whom nothing is left of the record that is named,
-// is told so (S1, CON-1702); to all others it is absent.
-func optOut(_ context.Context, d *decision) *Refusal {
-	return d.dissent(7, d.grant.sets.optedOut)
-}
-
-// directives is step 8, thin: a directive that cannot be read yet denies all
-// direct care, own-source rows included.
-func directives(_ context.Context, d *decision) *Refusal {
-	return d.dissent(8, d.grant.sets.denied)
-}
-
-func (d *decision) dissent(no int, set store.Set) *Refusal {
-	g := d.grant
-	if d.p.Kind != Staff || g.patient == "" || !set.Has(g.patient) || !g.hidden.Has(g.patient) {
-		return nil
-	}
-	g.Step, g.Reason = no, NoPatientConsent
-	if !slices.Contains(d.p.Activities, policy.ActivityBreakGlass) {
-		g.patient, g.gone = "", tailOf(d.req.Named)
-		return nil
-	}
-	return d.refuse(no, NoPatientConsent, &fhir.Error{Status: 403, Issues: []fhir.Issue{{
-		Code: "forbidden",
-		Text: "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. " +
-			"In an emergency a session can be opened with Patient/[id]/$break-glass, once that operation exists.",
-		Detail: fhir.Coding{System: spineWarnings, Code: NoPatientConsent},
-	}}})
-}
-
-// own is step 10 for the request: a token that is bound to a patient knows no
-// other (CON-205), and where the Patient resource itself is withheld, the record
-// is withheld whole, as CON-620 has it for step 8.
-func own(ctx context.Context, d *decision) *Refusal {
-	g := d.grant
-	if d.p.Kind != Patient {
-		return nil
-	}
-	p, err := d.snap.Get(ctx, store.Ref{Type: "Patient", ID: d.p.Patient})
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		d.err = fmt.Errorf("read the own Patient: %w", err)
-		return nil
-	}
-	g.nothing = err != nil || p.Deleted() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
-	if g.patient != d.p.Patient || g.nothing {
-		g.patient, g.Step = "", 10
-	}
-	return nil
-}
-
-// implied is step 13: what is left is permitted, and whether something of the
-// named patient is withheld is found out (S2, CON-1104).
-func implied(ctx context.Context, d *decision) *Refusal {
-	g := d.grant
-	if g.Step == 0 {
-		g.Step = 13
-	}
-	if d.p.Kind != Staff {
-		return nil
-	}
-	if g.patient == "" {
-		// A request that names nobody who is there does what one does that names a
-		// patient whose record is hidden, so that time tells neither (CON-1510).
-		if !d.req.Named.None() && !g.hidden.looked {
-			_, d.err = g.hidden.look(cmp.Or(d.req.Named.ID, "nobody"))
-		}
-		return nil
-	}
-	some, err := d.withholds(ctx)
-	if err != nil {
-		d.err = fmt.Errorf("look for withheld rows: %w", err)
-	}
-	g.withheld = some || g.rules.Withheld
-	return nil
-}
-
-// withholds reports whether rows of the named patient are withheld. Of one who
-// dissents nearly all are, so that the first type with rows has one; of all others
-// those alone can be that stand apart.
-func (d *decision) withholds(ctx context.Context) (bool, error) {
-	rows, patient := d.withheldRows(), d.grant.patient
-	if d.grant.sets.optedOut.Has(patient) || d.grant.sets.denied.Has(patient) {
-		return d.guard.types.some(ctx, d.snap, rows)
-	}
-	n, err := d.snap.Count(ctx, store.Query{Where: all(store.Eq{Key: index.IrregularKey(patient)}, rows), KeysOnly: true}, 1)
-	return n > 0, err
-}
-
-// withheldRows are the rows of the named patient that steps 7 to 9 hide from
-// this Principal, and that nothing else does. A row about two patients is also
-// hidden by what the other one wishes. A Patient is not hidden by a dissent as
-// long as something of the record is left.
-func (d *decision) withheldRows() store.Pred {
-	g := d.grant
-	hides := store.Or{
-		none(fact(factOrdinary)),
-		owned(g.sets.denied),
-		store.And{owned(g.sets.optedOut), none(from(d.p.Organisation)), none(store.Eq{Key: index.TypeKey("Patient")})},
-	}
-	rows := store.And{
-		store.Eq{Key: index.OwnerKey(g.patient)},
-		verifyOnly(factResolved), verifyOnly(factShared),
-		none(owned(g.sets.restricted)),
-		hides,
-	}
-	if !d.p.Scopes.AllowAny("*", "rs") {
-		types := store.Or{}
-		for _, s := range d.p.Scopes {
-			if d.p.Scopes.AllowAny(s.Type, "rs") {
-				types = append(types, store.Eq{Key: index.TypeKey(s.Type)})
-			}
-		}
-		rows = append(rows, types)
-	}
-	return rows
-}
-
-func (d *decision) refuse(no int, reason string, err *fhir.Error) *Refusal {
-	return &Refusal{Step: no, Reason: reason, Err: err}
-}
-
-// forbid is a refusal with a code of ours (CON-1704).
-func (d *decision) forbid(no int, reason, format string, args ...any) *Refusal {
+// forbid is a refusal with a code of this server (CON-1704).
+func (d *decision) forbid(number int, reason, format string, args ...any) *Refusal {
 	err := fhir.Fault(403, "forbidden", format, args...)
 	err.Issues[0].Detail = fhir.Coding{System: d.guard.publicURL + accessSystemSuffix, Code: reason}
-	return d.refuse(no, reason, err)
+	return d.refuse(number, reason, err)
 }

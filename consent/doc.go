@@ -1,38 +1,32 @@
-// Package consent decides what may be seen and is the only way to data.
+// Package consent decides which documents a requester may see, and is the only access to the
+// store.
 //
-// A Principal says who asks, built once from a verified token. Guard.Read runs
-// the pipeline of decide.go, one function a step, and makes a Grant: for every
-// type a predicate over index keys, and what has to be cut out of what is seen.
-// A View is the store under that Grant: the same methods, over projected
-// documents. What a Grant hides is not there: not in a page, not in a count,
-// not in a history, not for a condition of a write. Search and REST hold Views
-// and nothing else; writing goes through View.Commit.
+// A Principal is the verified requester. Guard.Read runs the decision steps (decide.go,
+// patientsteps.go), one function each, and makes a Grant: for every type a predicate over index
+// keys, and the elements that are cut. A View is the store under that Grant: the read methods of
+// store.Snap over projected documents. If a Grant hides a document, pages, counts, histories and
+// the conditions of writes are as if it did not exist. Search and REST hold only Views; writes go
+// through View.Commit.
 //
-// # Facts
+// # Packages below
 //
-// Beside the keys that fhir/index finds in a body, each document carries facts
-// of the server's own, as keys: its owners (patients whom it is about), the
-// patients whom it only mentions, its source organisation, and named facts (see
-// facts.go). All guards are positive: a fact that is missing hides.
+// consent/facts makes the keys of documents: besides those that fhir/index finds in a body, the
+// owners (patients whom the document is about), the patients whom it only mentions, its source, and
+// named facts. Guards are positive: a document without a fact is hidden. Facts can depend on other
+// documents: the owners of a List on its entries, those of a row by NHS number on the Patient with
+// that number. A commit makes the documents that it read for this a condition of its batch. The
+// dependents of its documents are rekeyed after it, and until then only their source sees them
+// (consent/backlog, catchup.go).
 //
-// Facts may follow from other documents: the owners of a List from its entries, those
-// of a row by NHS number from the Patient that bears it. What a commit reads for that is
-// a check or an absence of its batch (reads.go). What depends on a commit is keyed
-// behind it, and is its source's alone until then (backlog.go, catchup.go).
+// consent/register is the in-memory table of directives, consent/definitions the table of defined
+// search parameters. Guard.commitPrepared (prepared.go) is the only path by which documents are
+// committed, and keeps these tables in step with the store. docs/memory.md lists them, and
+// Guard.CheckMemory compares them with a rebuild.
 //
-// # Memory
+// # Decision steps that are built
 //
-// land.go is the only way by which documents are committed. It keeps what is in memory
-// and decides in step with the store: the register of directives, the types and names
-// that are there, the backlog, the table of defined search parameters. docs/memory.md
-// lists them, and Guard.CheckMemory compares them with a rebuild.
-//
-// # What is decided today
-//
-// Steps 1, 2, 3, 11 and 13 of the decision order whole; of step 6 agreement and
-// role, and a relationship only where the agreement assumes it; of step 7 the
-// regional opt-out; of step 8 that any other directive from a feed denies all
-// direct care of that patient; of steps 4, 9 and 10 the thin forms that
-// facts.go and where.go say; of section 12 that references to rows that a label
-// hides are cut (labels.go). Everything else is denied.
+// Complete: steps 1, 2, 3, 11 and 13. Step 6: agreement and role, and a relationship where the
+// agreement assumes it. Step 7: the regional opt-out. Step 8: any other directive from a source
+// system denies all direct care of the patient. Steps 4, 9 and 10: the part that where.go states.
+// Section 12: references to rows that a label hides are cut (project.go). Everything else is denied.
 package consent

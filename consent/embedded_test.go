@@ -11,10 +11,9 @@ import (
 	"carerecord/store"
 )
 
-// TestBinaryIsAboutWhomItHolds: a Binary that holds FHIR is about whom that is about,
-// beside whom its document is about; one that cannot be read is its source's alone
-// (SMART-257; item 5).
-func TestBinaryIsAboutWhomItHolds(t *testing.T) {
+// TestOwnersOfEmbeddedResources: a Binary with FHIR content has the owners of the content in addition to those
+// of its document. Only its source sees one that cannot be read (SMART-257; item 5).
+func TestOwnersOfEmbeddedResources(t *testing.T) {
 	condition := func(patient string) string {
 		return `{"resourceType":"Condition","subject":{"reference":"Patient/` + patient + `"}}`
 	}
@@ -35,7 +34,7 @@ func TestBinaryIsAboutWhomItHolds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			g := r.feed("G")
+			g := r.source("G")
 			r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)
 			r.mustPut(g, `{"resourceType":"Patient","id":"G.2"}`)
 			r.mustPut(g, optOut("G.c", "G.2"))
@@ -44,7 +43,7 @@ func TestBinaryIsAboutWhomItHolds(t *testing.T) {
 			}
 			r.mustPut(g, `{"resourceType":"Binary","id":"G.b",`+c.context+`"contentType":"`+c.contentType+`","data":"`+base64.StdEncoding.EncodeToString([]byte(c.data))+`"}`)
 			r.mustPut(g, `{"resourceType":"DocumentReference","id":"G.d","status":"current","subject":{"reference":"Patient/G.1"},"content":[{"attachment":{"url":"Binary/G.b"}}]}`)
-			if n, _, err := r.count(r.clinician("A"), "Binary", ""); err != nil || n != c.seen {
+			if n, _, err := r.count(r.staff("A"), "Binary", ""); err != nil || n != c.seen {
 				t.Errorf("got %d, %v, want %d", n, err, c.seen)
 			}
 			r.verified()
@@ -70,7 +69,7 @@ func TestPatientsGetNoEmbeddedDocuments(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			g := r.feed("G")
+			g := r.source("G")
 			r.mustPut(g, `{"resourceType":"Patient","id":"G.1"}`)
 			r.mustPut(g, head+`,"parameter":[`+about+`,`+c.parameter+`]}`)
 			req := consent.Request{Interaction: consent.Read, Type: "Parameters", Permission: consent.PermitRead}

@@ -1,141 +1,58 @@
 package consent
 
 import (
-	"context"
 	"errors"
-	"slices"
 
+	"carerecord/consent/backlog"
+	"carerecord/consent/register"
 	"carerecord/fhir"
-	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
-// Grant is the outcome of a decision. It is data: a predicate for each type,
-// whether bodies are cut, and what is told of hidden things. It holds for one
-// snapshot and one request.
+// Grant is the outcome of a decision: a predicate for each type, whether bodies are cut, and which
+// signals about hidden rows are sent. It is for one snapshot and one request.
 type Grant struct {
-	principal *Principal
-	patient   string // the patient whom the request names, as found; empty for none
-	gone      string // how keys end that name a patient of whom nothing is left; empty for none
-	sets      sets
-	hidden    *hiddenPatients // patients whose record is not there at all
-	stale     *staleSet       // documents that may stand under keys that are not theirs any more
-	pointing  store.Pred      // documents that may refer to rows that labels hide
-	rules     Rules           // what a Decider takes away
-	withheld  bool            // S2
-	nothing   bool            // a patient's own record is withheld whole
-	Step      int             // the step that decided
-	Reason    string          // for the trail
+	principal         *Principal
+	patient           string // id of the named patient who has a record; empty for none
+	hiddenSuffix      string // ends the keys that name a patient whose record is hidden; empty for none
+	sets              register.Sets
+	hidden            *hiddenPatients   // of whom there is no record
+	stale             *backlog.StaleSet // documents whose keys may be outdated
+	refersToLabelled  store.Pred        // documents that may refer to rows that labels hide
+	rules             Rules             // of a Decider
+	withheld          bool              // signal S2
+	ownRecordWithheld bool              // of a token that is bound to a patient
+	Step              int               // the step that decided
+	Reason            string            // for the audit trail
 }
 
-// sets are the register's sets that a predicate asks.
-type sets struct{ optedOut, denied, restricted store.Set }
-
-// Patient returns the id of the patient whom the request names and who has a
-// record, or "".
+// Patient returns the id of the patient whom the request names and who has a record, or "".
 func (g *Grant) Patient() string { return g.patient }
 
-// Principal returns who asked.
+// Principal returns the requester.
 func (g *Grant) Principal() Principal { return *g.principal }
 
-// May reports whether the scopes and the rules give one of the letters on a type.
-func (g *Grant) May(typ, letters string) bool {
-	return g.principal.May(typ, letters) && g.rules.leave(typ, letters)
+// May reports whether the scopes and the rules permit one of some permissions on a type.
+func (g *Grant) May(typ, permissions string) bool {
+	return g.principal.May(typ, permissions) && g.rules.permit(typ, permissions)
 }
 
 // Refusal is a decision that ends the request.
 type Refusal struct {
 	Step   int
-	Reason string // the code of the answer, or a word for the trail
+	Reason string // the code of the answer, or a word for the audit trail
 	Err    *fhir.Error
 }
 
-// Error returns the client's sentence.
+// Error returns the text for the client.
 func (r *Refusal) Error() string { return r.Err.Error() }
 
 // Unwrap returns the answer.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// AsRefusal finds the Refusal in a chain.
+// AsRefusal finds a Refusal in the chain of an error.
 func AsRefusal(err error) (*Refusal, bool) {
 	var r *Refusal
 	ok := errors.As(err, &r)
 	return r, ok
-}
-
-// hiddenPatients are those of whom a clinician of an organisation sees no
-// record: restricted, denied, or opted out without own-source rows. The last
-// asks the snapshot, once for each patient and request. It is for the goroutine
-// of the request.
-type hiddenPatients struct {
-	ctx          context.Context // of the request that the set lives in
-	snap         store.Snap
-	sets         sets
-	organisation string
-	without      store.Set // by a Decider; nil for nobody
-	known        map[string]bool
-	ended        map[string]bool // of deleted Patients: whether the record was hidden
-	looked       bool            // for own-source rows of somebody
-	failed       *error          // set when the store did not answer: the request fails
-}
-
-// Has reports whether a patient's record is hidden. Where the store does not
-// answer it says yes, and the request ends with the store's error.
-func (h *hiddenPatients) Has(patient string) bool {
-	if h.sets.restricted.Has(patient) || h.sets.denied.Has(patient) || h.without != nil && h.without.Has(patient) {
-		return true
-	}
-	if !h.sets.optedOut.Has(patient) {
-		return false
-	}
-	if hidden, ok := h.known[patient]; ok {
-		return hidden
-	}
-	left, err := h.look(patient)
-	if err != nil {
-		*h.failed = err
-		return true
-	}
-	if h.known == nil {
-		h.known = map[string]bool{}
-	}
-	h.known[patient] = !left
-	return !left
-}
-
-// look asks whether own-source rows of a patient are there.
-func (h *hiddenPatients) look(patient string) (bool, error) {
-	h.looked = true
-	n, err := h.snap.Count(h.ctx, store.Query{Where: store.Eq{Key: index.SourceRowKey(patient, h.organisation)}, KeysOnly: true}, 1)
-	return n > 0, err
-}
-
-// mentionedHidden is hiddenPatients for those whom a document mentions (CON-407): they may
-// have been deleted, and the register knows the living only.
-type mentionedHidden struct{ *hiddenPatients }
-
-// Has reports whether a patient's record is hidden, or was when the Patient was deleted, or
-// is refused by an identifier that the Patient bore.
-func (h mentionedHidden) Has(patient string) bool {
-	if h.hiddenPatients.Has(patient) {
-		return true
-	}
-	if ofIdentifier(patient) {
-		return false
-	}
-	if was, known := h.ended[patient]; known {
-		return was
-	}
-	d, err := h.snap.Get(h.ctx, store.Ref{Type: "Patient", ID: patient})
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		*h.failed = err
-		return true
-	}
-	was := err == nil && d.Deleted() && (store.Match(fact(factRestricted), d.Keys) ||
-		slices.ContainsFunc(names(d.Keys, index.BearsPrefix()), h.hiddenPatients.Has))
-	if h.ended == nil {
-		h.ended = map[string]bool{}
-	}
-	h.ended[patient] = was
-	return was
 }

@@ -6,101 +6,106 @@ import (
 	"fmt"
 	"time"
 
+	"carerecord/consent/backlog"
+	"carerecord/consent/definitions"
+	"carerecord/consent/facts"
 	"carerecord/consent/policy"
+	"carerecord/consent/register"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/store"
 )
 
-// Config is what a Guard is made of.
+// Config is the configuration of a Guard.
 type Config struct {
 	Store store.Store
-	// State holds which search parameters stored definitions bring. nil is for a
-	// store that holds none: definitions hold until the Guard ends.
+	// State holds the table of defined search parameters and the backlog. nil is for a store
+	// without State: both are lost when the Guard ends.
 	State     store.State
 	Index     *index.Indexer
 	Policy    *policy.Folder // nil only with Open
 	Clock     func() time.Time
 	PublicURL string // address of the site, without /fhir
-	// Integrity refuses writes that refer to what is not there (REST-096).
+	// Integrity refuses writes with references to missing resources (REST-096).
 	Integrity bool
-	// Unguarded lets everybody in as an all-seeing System (--auth off).
+	// Unguarded permits everything to everybody (--auth off).
 	Unguarded bool
-	// Decider decides beside the pipeline; nil is none.
+	// Decider decides in addition to the built-in steps; nil for none.
 	Decider Decider
-	// TraceStep is called as steps of a decision begin, and what it returns when
-	// they are over: for traces. nil is none.
+	// TraceStep is called when steps of a decision begin, and its result when they end. nil
+	// for none.
 	TraceStep func(context.Context) (done func())
 }
 
-// Guard is the way to the record: it decides, and hands out Views. It is safe
-// for concurrent use.
+// Guard is the access to the record: it decides, and makes Views. It is safe for concurrent
+// use.
 type Guard struct {
-	store     store.Store
-	state     store.State // nil for none
-	index     *index.Indexer
-	policy    *policy.Folder
-	clock     func() time.Time
-	publicURL string
-	register  *register
-	types     *present
-	decider   Decider
-	deciding  func(context.Context) (done func())
-	flights   flights
-	integrity bool
-	defined   defined
-	backlog   *backlog
-	readers   *readers
-	labelling *labelling
+	store        store.Store
+	state        store.State // nil for none
+	index        *index.Indexer
+	keyer        *facts.Keyer
+	policy       *policy.Folder
+	clock        func() time.Time
+	publicURL    string
+	register     *register.Register
+	catalog      *typeCatalog
+	decider      Decider
+	traceStep    func(context.Context) (done func())
+	inFlight     inFlightCommits
+	integrity    bool
+	definitions  *definitions.Registry
+	backlog      *backlog.Backlog
+	reads        *activeReads
+	labelChanges *labelChanges
 }
 
-// Open makes a Guard and reads the directives of the store.
+// Open makes a Guard and reads from the store what it keeps in memory.
 func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if cfg.Policy == nil {
 		if !cfg.Unguarded {
-			return nil, errors.New("consent: a policy is needed")
+			return nil, errors.New("consent: a policy is required")
 		}
 		cfg.Policy = &policy.Folder{}
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	reading := newReaders()
-	g := &Guard{
-		store: cfg.Store, state: cfg.State, index: cfg.Index, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: newRegister(), types: newPresent(), backlog: newBacklog(reading), readers: reading, labelling: newLabelling(),
-		decider: cfg.Decider, deciding: cfg.TraceStep, defined: newDefined(),
-	}
-	if g.deciding == nil {
-		g.deciding = func(context.Context) func() { return func() {} }
-	}
-	var err error
-	if g.backlog.binaryIDs, err = g.index.IDPrefix("Binary"); err != nil {
+	reading := newActiveReads()
+	binaryIDs, err := cfg.Index.IDPrefix("Binary")
+	if err != nil {
 		return nil, fmt.Errorf("keys of Binaries: %w", err)
 	}
-	if err := g.register.load(ctx, cfg.Store); err != nil {
+	g := &Guard{
+		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir"}, policy: cfg.Policy, clock: cfg.Clock,
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
+		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: definitions.New(cfg.Store, cfg.State, cfg.Index, cfg.Clock),
+	}
+	if g.traceStep == nil {
+		g.traceStep = func(context.Context) func() { return func() {} }
+	}
+	if err := g.register.Load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
-	if err := g.types.load(ctx, cfg.Store); err != nil {
+	if err := g.catalog.load(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
-	if err := g.flights.load(ctx, cfg.Store, r4.Resources()); err != nil {
+	if err := g.inFlight.load(ctx, cfg.Store, r4.Resources()); err != nil {
 		return nil, err
 	}
-	if err := g.backlog.load(ctx, cfg.State); err != nil {
+	if err := g.backlog.Load(ctx, cfg.State); err != nil {
 		return nil, err
 	}
-	return g, g.loadParameters(ctx)
+	return g, g.definitions.Load(ctx)
 }
 
-// Check runs the steps that look at no patient. A *Refusal ends the request.
+// Check runs the steps that read no patient. It returns a *Refusal or nil.
 func (g *Guard) Check(ctx context.Context, p Principal, req Request) error {
 	return g.check(ctx, &decision{guard: g, p: p, req: req})
 }
 
 func (g *Guard) check(ctx context.Context, d *decision) error {
-	defer g.deciding(ctx)()
-	for _, s := range before() {
+	defer g.traceStep(ctx)()
+	for _, s := range stepsBeforePatient() {
 		if r := s.run(ctx, d); r != nil {
 			return r
 		}
@@ -108,50 +113,48 @@ func (g *Guard) check(ctx context.Context, d *decision) error {
 	return nil
 }
 
-// Read decides, and calls f with a View of one snapshot. It returns a *Refusal,
-// a *fhir.Error of status 503 where the store does not answer, or what f
-// returns. f must not keep the View.
+// Read decides and calls f with a View of one snapshot. It returns a *Refusal, a *fhir.Error of
+// status 503 where the store is unavailable, or the error of f. f must not keep the View.
 func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View) error) error {
 	d := &decision{guard: g, p: p, req: req}
 	if err := g.check(ctx, d); err != nil {
 		return err
 	}
-	until := g.flights.lowest(g.clock())
-	defer g.readers.enter()()
-	began := g.backlog.began()
+	until := g.inFlight.historyEnd(g.clock())
+	defer g.reads.begin()()
+	began := g.backlog.Epoch()
 	writes := req.Write || req.Interaction == Transaction
 	err := g.store.Read(ctx, func(snap store.Snap) error {
-		v, err := g.view(ctx, d, &recent{Snap: snap})
+		v, err := g.view(ctx, d, &cachedSnap{Snap: snap})
 		if err != nil {
 			return err
 		}
-		v.until, v.began = until, began
+		v.historyEnd, v.epoch = until, began
 		err = f(v)
-		if *v.failed != nil && !v.stored {
+		if *v.failed != nil && !v.committed {
 			return *v.failed
 		}
 		return err
 	})
 	if err != nil && writes {
-		return unstored(err)
+		return notStored(err)
 	}
 	return unavailable(err)
 }
 
-// view runs the steps that look at the named patient.
+// view runs the steps that read the named patient.
 func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
-	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.labelled(snap, nil)}
+	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil)}
 	if !d.req.Write && d.req.Permission != 0 {
-		v.letters = string(rune(d.req.Permission))
+		v.permissions = string(rune(d.req.Permission))
 	}
-	held := g.register.observed().sets()
-	v.grant = &Grant{principal: &d.p, sets: held, stale: g.backlog.now(), hidden: &hiddenPatients{
-		ctx: ctx, snap: snap, sets: held, organisation: d.p.Organisation, failed: v.failed,
-	}}
-	v.grant.pointing = pointing(v.grant.stale)
-	defer g.deciding(ctx)()
-	d.snap, d.grant, d.err = snap, v.grant, nil // a store may read again
-	for _, s := range after() {
+	sets := g.register.Observe().Sets()
+	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(),
+		hidden: newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
+	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
+	defer g.traceStep(ctx)()
+	d.snap, d.grant, d.err = snap, v.grant, nil // the store may call the function again
+	for _, s := range stepsOnPatient() {
 		r := s.run(ctx, d)
 		if d.err != nil {
 			return nil, d.err
@@ -166,12 +169,11 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, 
 	return v, nil
 }
 
-// PatientByNHS returns the id of the one live Patient who bears an NHS number now, or
-// "" where there is none or more than one (CON-204). A number that is marked as old, or
-// of which the period has ended, is borne by nobody. It is for sign-in, and tells nobody
-// anything about a record.
+// PatientByNHS returns the id of the one live Patient who has an NHS number now, or "" where there
+// is none or more than one (CON-204). Numbers that are marked as old or whose period has ended do
+// not count. It is for sign-in; its answer must not reach a client.
 func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
-	where, err := standing{index: g.index}.bears(number)
+	where, err := g.keyer.HasNumber(number)
 	if err != nil {
 		return "", err
 	}
@@ -181,8 +183,8 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
 			switch {
 			case err != nil:
-				return fmt.Errorf("find who signs in: %w", err)
-			case !bearsNow(p.Body, number, g.clock()):
+				return fmt.Errorf("find the patient who signs in: %w", err)
+			case !facts.HasNumberNow(p.Body, number, g.clock()):
 			case id != "":
 				id = ""
 				return nil
@@ -195,7 +197,7 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 	return id, unavailable(err)
 }
 
-// Ready reports whether the store answers.
+// Ready returns nil if the store answers.
 func (g *Guard) Ready(ctx context.Context) error {
 	return g.store.Read(ctx, func(snap store.Snap) error {
 		_, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: "nobody"})
@@ -204,4 +206,18 @@ func (g *Guard) Ready(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// ResolveNamed returns the id of the one live Patient who is named, or "", also where the store is
+// unavailable. It is for the audit trail, which records the patient of a request whatever was
+// decided (AUD-303); its answer must not reach a client.
+func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
+	var id string
+	if err := g.store.Read(ctx, func(snap store.Snap) (err error) {
+		id, err = g.findNamed(ctx, snap, n)
+		return err
+	}); err != nil {
+		return ""
+	}
+	return id
 }

@@ -8,7 +8,7 @@ import (
 	"carerecord/store/storetest"
 )
 
-// hooked is a store whose commits a test looks into.
+// hooked is a store with hooks before and after commits and reads.
 type hooked struct {
 	*storetest.Reference
 	mu     sync.Mutex
@@ -55,7 +55,7 @@ func (h *hooked) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	return seq, err
 }
 
-// largest is how many writes the largest commit had since the last call.
+// largest returns how many writes the largest commit had since the last call.
 func (h *hooked) largest() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

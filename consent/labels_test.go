@@ -19,8 +19,8 @@ const (
 	withheld  = `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"NOPAT"}]},`
 )
 
-// referring are rows that refer to the observation A.o, with the body that is left
-// without the reference; empty where nothing is.
+// referring are rows that refer to the observation A.o, with the body without the reference; empty where
+// nothing is left.
 var referring = map[string]struct{ body, cut string }{
 	"reason": {`{"resourceType":"MedicationRequest","id":"A.r","status":"active","intent":"order","medicationCodeableConcept":{"text":"m"},"subject":{"reference":"Patient/A.1"},"reasonReference":[{"reference":"Observation/A.o","display":"secret"}]}`,
 		`{"resourceType":"MedicationRequest","id":"A.r","status":"active","intent":"order","medicationCodeableConcept":{"text":"m"},"subject":{"reference":"Patient/A.1"}}`},
@@ -41,8 +41,7 @@ var referring = map[string]struct{ body, cut string }{
 		`{"resourceType":"Observation","id":"A.r","status":"final","code":{"text":"x"},"subject":` + logic + `}`},
 }
 
-// shown is the body that somebody is shown, without the meta that the server adds; empty
-// for what is not there.
+// shown returns the body that a View shows, without the meta of the server; empty for a hidden one.
 func (r *region) shown(p consent.Principal, typ, id string) string {
 	r.Helper()
 	d, err := r.get(p, typ, id)
@@ -69,38 +68,37 @@ func typeOf(body string) string {
 	return res.Type
 }
 
-// TestReferencesToLabelledRows: a reference to a row that a label hides is cut, wherever
-// it stands and whichever of the two was written first, and nothing of it is left
-// (CON-1201, 1202, 1206; issue 15, item 10). Feeds are shown what they wrote.
+// TestReferencesToLabelledRows: a reference to a row that a label hides is cut at every place, whichever of the
+// two was written first (CON-1201, 1202, 1206; issue 15, item 10). Source systems see what they wrote.
 func TestReferencesToLabelledRows(t *testing.T) {
 	o := observation("A.o", "A.1", sensitive)
 	for name, c := range referring {
 		for order, write := range map[string]func(*region){
-			"the row first":       func(r *region) { r.mustPut(r.feed("A"), o); r.mustPut(r.feed("A"), c.body) },
-			"the reference first": func(r *region) { r.mustPut(r.feed("A"), c.body); r.mustPut(r.feed("A"), o) },
-			"both at once":        func(r *region) { r.putAll(r.feed("A"), c.body, o) },
+			"the row first":       func(r *region) { r.mustPut(r.source("A"), o); r.mustPut(r.source("A"), c.body) },
+			"the reference first": func(r *region) { r.mustPut(r.source("A"), c.body); r.mustPut(r.source("A"), o) },
+			"both at once":        func(r *region) { r.putAll(r.source("A"), c.body, o) },
 			"a label that comes later": func(r *region) {
-				r.mustPut(r.feed("A"), observation("A.o", "A.1", ""))
-				r.mustPut(r.feed("A"), c.body)
-				r.mustPut(r.feed("A"), o)
+				r.mustPut(r.source("A"), observation("A.o", "A.1", ""))
+				r.mustPut(r.source("A"), c.body)
+				r.mustPut(r.source("A"), o)
 			},
 			"a row that comes back": func(r *region) {
-				r.mustPut(r.feed("A"), o)
-				r.delete(r.feed("A"), "Observation", "A.o")
-				r.mustPut(r.feed("A"), c.body)
-				r.mustPut(r.feed("A"), o)
+				r.mustPut(r.source("A"), o)
+				r.delete(r.source("A"), "Observation", "A.o")
+				r.mustPut(r.source("A"), c.body)
+				r.mustPut(r.source("A"), o)
 			},
 			"a patient who comes later": func(r *region) {
-				r.delete(r.feed("A"), "Patient", "A.1")
-				r.mustPut(r.feed("A"), c.body)
-				r.mustPut(r.feed("A"), o)
-				r.mustPut(r.feed("A"), bearing("A.1", number))
+				r.delete(r.source("A"), "Patient", "A.1")
+				r.mustPut(r.source("A"), c.body)
+				r.mustPut(r.source("A"), o)
+				r.mustPut(r.source("A"), patientWith("A.1", number))
 			},
 		} {
 			t.Run(name+", "+order, func(t *testing.T) {
 				r := newRegion(t, "assumed")
-				r.mustPut(r.feed("A"), bearing("A.1", number))
-				r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
+				r.mustPut(r.source("A"), patientWith("A.1", number))
+				r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
 				write(r)
 				typ := typeOf(c.body)
 				r.cuts(typ, c.body, c.cut)
@@ -109,33 +107,32 @@ func TestReferencesToLabelledRows(t *testing.T) {
 				r.cuts(typ, c.body, c.cut)
 				r.exact(observation("A.o", "A.1", "")) // the label goes
 				r.cuts(typ, c.body, c.body)
-				r.mustPut(r.feed("A"), o)
+				r.mustPut(r.source("A"), o)
 				r.cuts(typ, c.body, c.cut)
 			})
 		}
 	}
 }
 
-// cuts: what a clinician of the own organisation and of another is shown of A.r, and what
-// its feed is.
+// cuts checks the body of A.r for staff of the own organisation and of another, and for its source system.
 func (r *region) cuts(typ, whole, cut string) {
 	r.Helper()
 	r.verified()
 	r.checked()
 	for _, ods := range []string{"A", "G"} {
-		if got := r.shown(r.clinician(ods), typ, "A.r"); got != cut {
-			r.Errorf("a clinician of %s is shown\n%s, want\n%s", ods, got, cut)
+		if got := r.shown(r.staff(ods), typ, "A.r"); got != cut {
+			r.Errorf("staff of %s see\n%s, want\n%s", ods, got, cut)
 		}
 	}
-	if got := r.shown(r.feed("A"), typ, "A.r"); got != whole {
-		r.Errorf("the feed is shown\n%s, want\n%s", got, whole)
+	if got := r.shown(r.source("A"), typ, "A.r"); got != whole {
+		r.Errorf("the source sees\n%s, want\n%s", got, whole)
 	}
 }
 
 // exact writes a resource of A without the labels that it had.
 func (r *region) exact(body string) {
 	r.Helper()
-	r.commit(r.feed("A"), consent.Change{ExactMeta: true}, body)
+	r.commit(r.source("A"), consent.Change{ExactMeta: true}, body)
 }
 
 // putAll writes several resources in one commit.
@@ -165,46 +162,45 @@ func (r *region) commit(p consent.Principal, form consent.Change, bodies ...stri
 	}
 }
 
-// TestReferencesThatPatientsAreShown: what is not released to a patient is cut for the
-// patient, and for nobody else.
+// TestReferencesThatPatientsAreShown: references to rows that are not released are cut for patients only.
 func TestReferencesThatPatientsAreShown(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", withheld))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", withheld))
 	c := referring["entry of a List"]
-	r.mustPut(r.feed("A"), c.body)
+	r.mustPut(r.source("A"), c.body)
 	if got := r.shown(r.patient("A.1"), "List", "A.r"); got != c.cut {
 		t.Errorf("the patient is shown\n%s, want\n%s", got, c.cut)
 	}
 	r.cuts("List", c.body, c.body)
 }
 
-// noPages refuses what keys documents behind other commits.
-func noPages(b store.Batch) error {
+// refuseBacklogPages refuses commits that rekey documents.
+func refuseBacklogPages(b store.Batch) error {
 	if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return !w.Rekey }) {
 		return nil
 	}
 	return store.ErrUnavailable
 }
 
-// TestSearchByACutReference: no question finds or misses a row by a reference that is cut
-// (CON-1207): by itself, :missing, joins and totals.
+// TestSearchByACutReference: no query finds or misses a row by a reference that is cut (CON-1207): by itself,
+// :missing, joins and totals.
 func TestSearchByACutReference(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.p", "A.1", ""))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.p", "A.1", ""))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	member := `"hasMember":[{"reference":"Observation/%s"}],`
-	r.mustPut(r.feed("A"), observation("A.points", "A.1", fmt.Sprintf(member, "A.o")))
-	r.mustPut(r.feed("A"), observation("A.other", "A.1", fmt.Sprintf(member, "A.p")))
+	r.mustPut(r.source("A"), observation("A.points", "A.1", fmt.Sprintf(member, "A.o")))
+	r.mustPut(r.source("A"), observation("A.other", "A.1", fmt.Sprintf(member, "A.p")))
 	for _, kind := range []string{"stored", "not marked yet"} {
 		for _, c := range []struct {
 			name, value string
 			want        int
 		}{{"has-member", "Observation/A.o", 0}, {"has-member", "Observation/A.p", 1}, {"has-member:missing", "true", 2}, {"has-member:missing", "false", 1}} {
 			name, modifier, _ := strings.Cut(c.name, ":")
-			r.within(r.clinician("G"), func(v *consent.View) {
+			r.within(r.staff("G"), func(v *consent.View) {
 				where, err := v.Index().Predicate(index.Query{Type: "Observation", Name: name, Modifier: modifier, Values: []string{c.value}})
 				if err != nil {
 					t.Fatal(err)
@@ -227,17 +223,17 @@ func TestSearchByACutReference(t *testing.T) {
 			})
 		}
 		r.exact(observation("A.o", "A.1", ""))
-		r.db.set(noPages, nil)
-		r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+		r.db.set(refuseBacklogPages, nil)
+		r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	}
 }
 
-// TestCutReferencesReturn: what a writer was not shown is still there after the writer
-// has sent the rest back (CON-1306).
+// TestCutReferencesReturn: references that were cut for a writer are kept when the writer sends the rest back
+// (CON-1306).
 func TestCutReferencesReturn(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), bearing("A.1", number))
-	r.mustPut(r.feed("A"), observation("A.o", "A.1", sensitive))
+	r.mustPut(r.source("A"), patientWith("A.1", number))
+	r.mustPut(r.source("A"), observation("A.o", "A.1", sensitive))
 	source := `"sourceReference":{"reference":"Observation/A.o","display":"secret"},`
 	body := strings.Replace(optOut("c", "A.1"), `"policyRule"`, source+`"policyRule"`, 1)
 	r.create(r.patient("A.1"), body)

@@ -10,10 +10,9 @@ import (
 	"carerecord/store"
 )
 
-// TestNamesAreKeyedInOrder: documents depend on two that change, through others. Whoever
-// keys them, and whatever changes beside, no follower is seen before all is keyed that it
-// follows from (CON-406).
-func TestNamesAreKeyedInOrder(t *testing.T) {
+// TestBacklogOrder: documents depend on two that change, through others. No dependent is visible before all that
+// it depends on are rekeyed, whoever processes the backlog and whatever else changes (CON-406).
+func TestBacklogOrder(t *testing.T) {
 	const n = 220
 	one := func(int) string { return "A.y" }
 	each := func(i int) string { return fmt.Sprintf("A.y%d", i) }
@@ -27,19 +26,19 @@ func TestNamesAreKeyedInOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegion(t, policy.RelationshipAssumed)
-			r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
+			r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
 			for _, id := range []string{"G.1", "G.2", "G.3"} {
-				r.mustPut(r.feed("G"), body("Patient", id, ""))
+				r.mustPut(r.source("G"), body("Patient", id, ""))
 			}
-			r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
-			r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+			r.mustPut(r.source("G"), optOut("G.c", "G.1"))
+			r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
 			var refs []store.Ref
 			list := func(id string, members ...string) {
-				r.mustPut(r.feed("A"), listOf(id, len(members), func(i int) string { return members[i] }))
+				r.mustPut(r.source("A"), listOf(id, len(members), func(i int) string { return members[i] }))
 			}
 			for i := range n {
 				first, second, third, follower := fmt.Sprintf("A.j%d", i), fmt.Sprintf("A.k%d", i), fmt.Sprintf("A.l%d", i), fmt.Sprintf("A.m%d", i)
-				r.mustPut(r.feed("A"), observation(c.row(i), "G.2", ""))
+				r.mustPut(r.source("A"), observation(c.row(i), "G.2", ""))
 				list(first, "Schedule/A.w", "Patient/G.2")
 				list(second, "List/"+first)
 				list(third, "List/"+second, "Observation/"+c.row(i))
@@ -50,19 +49,19 @@ func TestNamesAreKeyedInOrder(t *testing.T) {
 			}
 			r.caughtUp()
 			for _, ref := range refs {
-				if !r.sees(r.clinician("G"), ref.Type, ref.ID) {
+				if !r.sees(r.staff("G"), ref.Type, ref.ID) {
 					t.Fatalf("%s is hidden before: the test tests nothing", ref)
 				}
 			}
 			for i := range c.before {
-				r.mustPut(r.feed("A"), observation(c.row(i), "G.3", ""))
+				r.mustPut(r.source("A"), observation(c.row(i), "G.3", ""))
 			}
-			r.hiddenWhile(r.clinician("G"), func() {
-				r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+			r.hiddenWhile(r.staff("G"), func() {
+				r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 				changed := 0
 				err := r.guard.CatchUp(context.Background(), func(context.Context, int) error {
 					for i := 0; i < 10 && c.beside && changed < n; i++ {
-						r.mustPut(r.feed("A"), observation(c.row(changed), "G.3", ""))
+						r.mustPut(r.source("A"), observation(c.row(changed), "G.3", ""))
 						changed++
 					}
 					return nil
@@ -76,22 +75,22 @@ func TestNamesAreKeyedInOrder(t *testing.T) {
 	}
 }
 
-// TestWhatFollowsAFailureWaits: documents that cannot be keyed hold up those that follow
-// from them, and no others (CON-406).
-func TestWhatFollowsAFailureWaits(t *testing.T) {
+// TestDependentsOfAFailureWait: documents that cannot be rekeyed block their dependents, and no others
+// (CON-406).
+func TestDependentsOfAFailureWait(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
-	r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
+	r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.2", ""))
+	r.mustPut(r.source("G"), optOut("G.c", "G.1"))
 	entry := func(id, of string) string {
 		return listOf(id, 2, func(i int) string { return []string{of, "Patient/G.2"}[i] })
 	}
 	for _, s := range []string{"A.w", "A.v"} {
-		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
+		r.mustPut(r.source("A"), body("Schedule", s, `,"actor":[`+to("Practitioner/G.p")+`]`))
 	}
 	for _, b := range []string{entry("A.k", "Schedule/A.w"), entry("A.l", "List/A.k"), entry("A.m", "List/A.l"), entry("A.other", "Schedule/A.v")} {
-		r.mustPut(r.feed("A"), b)
+		r.mustPut(r.source("A"), b)
 	}
 	failing := func(b store.Batch) error {
 		for _, w := range b.Writes {
@@ -101,17 +100,17 @@ func TestWhatFollowsAFailureWaits(t *testing.T) {
 		}
 		return nil
 	}
-	r.db.set(unkeyed, nil)
+	r.db.set(refuseRekeying, nil)
 	for _, s := range []string{"A.w", "A.v"} {
-		r.mustPut(r.feed("A"), body("Schedule", s, `,"actor":[`+to("Patient/G.1")+`]`))
+		r.mustPut(r.source("A"), body("Schedule", s, `,"actor":[`+to("Patient/G.1")+`]`))
 	}
 	r.db.set(failing, nil)
 	for range 2 {
 		if err := r.guard.CatchUp(t.Context(), func(context.Context, int) error { return nil }); err == nil {
-			t.Error("nobody is told that documents could not be keyed")
+			t.Error("documents that could not be rekeyed are not reported")
 		}
 		for _, id := range []string{"A.k", "A.l", "A.m"} {
-			if r.sees(r.clinician("G"), "List", id) {
+			if r.sees(r.staff("G"), "List", id) {
 				t.Errorf("another organisation sees %s, which follows from what could not be keyed", id)
 			}
 		}
@@ -125,26 +124,26 @@ func TestWhatFollowsAFailureWaits(t *testing.T) {
 	r.verified()
 }
 
-// unkeyed refuses commits that key documents anew.
-func unkeyed(b store.Batch) error {
+// refuseRekeying refuses commits that rekey documents.
+func refuseRekeying(b store.Batch) error {
 	if slices.ContainsFunc(b.Writes, func(w store.Write) bool { return w.Rekey }) {
 		return store.ErrUnavailable
 	}
 	return nil
 }
 
-// TestDocumentsInACircle: documents that follow from one another in a circle, and many ways
-// that lead to one, make nobody else's documents stale (LIM-002).
-func TestDocumentsInACircle(t *testing.T) {
+// TestCyclesOfDocuments: documents that inherit from each other in a cycle, and many paths to one document, make
+// no documents of other sources stale (LIM-002).
+func TestCyclesOfDocuments(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Practitioner", "G.p", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
-	r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
-	r.mustPut(r.feed("G"), observation("G.o", "G.2", ""))
-	r.mustPut(r.feed("G"), body("Provenance", "G.v", `,"target":[`+to("Observation/G.o")+`]`))
-	r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
+	r.mustPut(r.source("G"), body("Practitioner", "G.p", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.2", ""))
+	r.mustPut(r.source("G"), observation("G.o", "G.2", ""))
+	r.mustPut(r.source("G"), body("Provenance", "G.v", `,"target":[`+to("Observation/G.o")+`]`))
+	r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Practitioner/G.p")+`]`))
 	entries := func(id string, of ...string) {
-		r.mustPut(r.feed("A"), listOf(id, len(of), func(i int) string { return of[i] }))
+		r.mustPut(r.source("A"), listOf(id, len(of), func(i int) string { return of[i] }))
 	}
 	entries("A.a", "Schedule/A.w", "List/A.b", "Patient/G.2")
 	entries("A.b", "List/A.a", "List/A.b")
@@ -152,12 +151,12 @@ func TestDocumentsInACircle(t *testing.T) {
 		entries(fmt.Sprintf("A.c%d", i), fmt.Sprintf("List/A.c%d", i-1), "List/A.a", "List/A.b")
 	}
 	r.caughtUp()
-	r.db.set(unkeyed, nil)
-	r.mustPut(r.feed("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
+	r.db.set(refuseRekeying, nil)
+	r.mustPut(r.source("A"), body("Schedule", "A.w", `,"actor":[`+to("Patient/G.1")+`]`))
 	if n, _ := r.guard.Backlog(); n == 0 {
 		t.Fatal("nothing waits: the test tests nothing")
 	}
-	if !r.sees(r.clinician("A"), "Provenance", "G.v") {
+	if !r.sees(r.staff("A"), "Provenance", "G.v") {
 		t.Error("what has nothing to do with the change is hidden while documents wait")
 	}
 	r.db.set(nil, nil)

@@ -12,8 +12,8 @@ import (
 	"carerecord/store"
 )
 
-// TestOutagesOfWrites: a 503 to a write says whether nothing was stored or it may have
-// been, and only the first says when to repeat it (issue 15, item 15).
+// TestOutagesOfWrites: a 503 to a write says whether nothing was stored or the outcome is unknown, and only the
+// first has a Retry-After (issue 15, item 15).
 func TestOutagesOfWrites(t *testing.T) {
 	for _, c := range []struct {
 		name, code string
@@ -24,11 +24,11 @@ func TestOutagesOfWrites(t *testing.T) {
 		{"time is up before the commit", consent.NotStored, true, context.DeadlineExceeded},
 		{"the client hangs up", consent.NotStored, true, context.Canceled},
 		{"the outcome is unknown", consent.MayBeStored, false, fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrUnknown)},
-		{"time is up while the commit is under way", consent.MayBeStored, false, fmt.Errorf("%w: %w", context.DeadlineExceeded, store.ErrUnknown)},
+		{"the deadline passes during the commit", consent.MayBeStored, false, fmt.Errorf("%w: %w", context.DeadlineExceeded, store.ErrUnknown)},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		r.db.set(func(store.Batch) error { return c.err }, nil)
-		e, ok := fhir.AsError(r.put(r.feed("G"), bearing("G.1", number)))
+		e, ok := fhir.AsError(r.put(r.source("G"), patientWith("G.1", number)))
 		if !ok || e.Status != 503 || e.Issues[0].Detail.Code != c.code || (e.Header["Retry-After"] != "") != c.again {
 			t.Errorf("%s: got %+v, want a 503 with %s", c.name, e, c.code)
 		}
@@ -38,8 +38,8 @@ func TestOutagesOfWrites(t *testing.T) {
 	}
 }
 
-// TestWhoSignsIn: a number that is marked as old or has ended signs nobody in (item 9).
-func TestWhoSignsIn(t *testing.T) {
+// TestPatientByNHS: a number that is marked as old or has ended does not sign anybody in (item 9).
+func TestPatientByNHS(t *testing.T) {
 	identifier := func(more string) string {
 		return `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"` + more + `}`
 	}
@@ -58,9 +58,9 @@ func TestWhoSignsIn(t *testing.T) {
 		{"old once and current once", identifier(`,"use":"old"`) + "," + identifier(""), "", "G.1"},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1","identifier":[`+c.one+`]}`)
+		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1","identifier":[`+c.one+`]}`)
 		if c.other != "" {
-			r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.2","identifier":[`+c.other+`]}`)
+			r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.2","identifier":[`+c.other+`]}`)
 		}
 		if got, err := r.guard.PatientByNHS(context.Background(), number); got != c.want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", c.name, got, err, c.want)

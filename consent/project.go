@@ -4,39 +4,38 @@ import (
 	"context"
 	"fmt"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
-// cutsSome reports whether this Grant may change what bodies hold, so that keys
-// have to be made anew.
-func (v *View) cutsSome() bool {
-	return v.grant.principal.Kind == Staff || v.cutsAny()
+// cutsBodies reports whether this Grant may change bodies, so that keys must be made again.
+func (v *View) cutsBodies() bool {
+	return v.grant.principal.Kind == Staff || v.cutsElements()
 }
 
-// cutsAny reports whether other bodies may be changed than those of touched documents.
-func (v *View) cutsAny() bool {
+// cutsElements reports whether this Grant cuts elements, and not only references to labelled rows.
+func (v *View) cutsElements() bool {
 	return v.grant.principal.Kind == Patient || len(v.grant.rules.Owners) > 0
 }
 
-// touches reports whether this Grant may change what the body of a document holds.
-func (v *View) touches(keys []store.Key) bool {
-	if !v.cutsSome() {
+// mayCut reports whether this Grant may change the body of a document with these keys.
+func (v *View) mayCut(keys []store.Key) bool {
+	if !v.cutsBodies() {
 		return false
 	}
-	touched := v.grant.touched()
-	return touched == nil || store.Match(touched, keys)
+	candidates := v.grant.cutCandidates()
+	return candidates == nil || store.Match(candidates, keys)
 }
 
-// project cuts out of a visible version what the requester may not see, and
-// makes its search keys anew, or returns store.ErrNotFound where nothing may be
-// left. newest are the keys of the newest version: what a rule or a label says of it
-// holds for the older ones too. The server's facts stay as they are, but for factPoints:
-// a projection has it where references were cut.
+// project cuts from a visible version what the requester may not see, and makes its search keys again.
+// It returns store.ErrNotFound where nothing may be left. newest are the keys of the newest version: its
+// rules and labels apply to older ones too. The facts of the server stay, except
+// index.FactRefersToLabelled, which means that references were cut.
 func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (store.Doc, error) {
-	if !v.touches(d.Keys) && !v.touches(newest) {
+	if !v.mayCut(d.Keys) && !v.mayCut(newest) {
 		return d, nil
 	}
 	paths := map[string]bool{}
@@ -46,7 +45,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 		return store.Doc{}, store.ErrNotFound
 	}
 	if d.Deleted() {
-		return d, v.showsEnd(ctx, d, newest)
+		return d, v.tombstoneVisible(ctx, d, newest)
 	}
 	if d.Body == nil {
 		return d, nil
@@ -57,7 +56,7 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 	}
 	body, changed := v.cut(d.Body, hidden, paths)
 	if !changed {
-		d.Keys = withPoints(d.Keys, d.RowID.Partition, false)
+		d.Keys = facts.MarkKeys(d.Keys, d.RowID.Partition, false)
 		return d, nil
 	}
 	if body == nil {
@@ -74,17 +73,17 @@ func (v *View) project(ctx context.Context, d store.Doc, newest []store.Key) (st
 			keys = append(keys, k)
 		}
 	}
-	d.Body, d.Keys = body, withPoints(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
+	d.Body, d.Keys = body, facts.MarkKeys(store.Sorted(keys), d.RowID.Partition, len(hidden) > 0)
 	return d, nil
 }
 
-// showsEnd returns store.ErrNotFound for a tombstone of a version of which nothing would
-// be left: nothing is told of its end either.
-func (v *View) showsEnd(ctx context.Context, d store.Doc, newest []store.Key) error {
-	if !store.Match(v.grant.pointing, d.Keys) {
+// tombstoneVisible returns store.ErrNotFound for a tombstone after a version of which nothing would be
+// left.
+func (v *View) tombstoneVisible(ctx context.Context, d store.Doc, newest []store.Key) error {
+	if !store.Match(v.grant.refersToLabelled, d.Keys) {
 		return nil
 	}
-	last, err := v.guard.standing(v.snap).last(ctx, d)
+	last, err := v.guard.keyer.Snapshot(v.snap).BeforeDeletion(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -98,26 +97,26 @@ func (v *View) showsEnd(ctx context.Context, d store.Doc, newest []store.Key) er
 	return nil
 }
 
-// hiddenReferences are the rows to which a document refers and that their labels hide
-// from the requester: those about a person whom the document is about, by one of some
-// lists of keys (CON-1201).
+// hiddenReferences returns the rows to which a document refers and which their labels hide from the
+// requester. Only rows about a person whom the document is about, by one of some lists of keys, count
+// (CON-1201).
 func (v *View) hiddenReferences(ctx context.Context, d store.Doc, keys ...[]store.Key) (map[fhir.Ref]bool, error) {
 	var about []string
 	marked := false
 	for _, k := range keys {
-		about = append(about, persons(k)...)
-		marked = marked || store.Match(v.grant.pointing, k)
+		about = append(about, facts.Persons(k)...)
+		marked = marked || store.Match(v.grant.refersToLabelled, k)
 	}
 	if !marked {
 		return nil, nil
 	}
-	found, err := v.labelled.references(ctx, distinctNames(about), d.Body)
+	found, err := v.labelled.Referenced(ctx, facts.Distinct(about), d.Body)
 	if err != nil {
-		return nil, fmt.Errorf("look for hidden rows to which %s refers: %w: %w", d.Ref, store.ErrUnavailable, err)
+		return nil, fmt.Errorf("look up hidden rows to which %s refers: %w: %w", d.Ref, store.ErrUnavailable, err)
 	}
 	hidden := map[fhir.Ref]bool{}
 	for ref, from := range found {
-		if v.grant.principal.Kind == Patient && from.patients || v.grant.principal.Kind == Staff && from.staff {
+		if v.grant.principal.Kind == Patient && from.Patients || v.grant.principal.Kind == Staff && from.Staff {
 			hidden[ref] = true
 		}
 	}
@@ -131,8 +130,8 @@ func cutReferences(body []byte, hidden map[fhir.Ref]bool, base string) ([]byte, 
 	return edit.RemoveReferences(body, func(ref fhir.Ref) bool { return hidden[ref] }, base)
 }
 
-// cut takes out of a body the references to hidden rows, what a patient is not given,
-// and what is at paths. It is nil where nothing may be left.
+// cut removes from a body the references to hidden rows, what no patient may see, and the elements at some
+// paths. It returns nil where nothing may be left.
 func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool) ([]byte, bool) {
 	body, changed := cutReferences(body, hidden, v.index.Base())
 	if body == nil {
@@ -152,24 +151,24 @@ func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool)
 	return body, changed || more
 }
 
-// cutForPatients takes unstructured content out of a body (CON-1102), wherever it stands
-// or is embedded: narrative, Annotation, markdown, Attachment and base64Binary elements,
-// documents in a Bundle, in Parameters or contained, and what R4 does not know. It is the
-// same for every patient, so that a gap says nothing, and nil where nothing may be left.
+// cutForPatients removes unstructured content from a body (CON-1102), at any depth: narrative, Annotation,
+// markdown, Attachment and base64Binary elements, documents in a Bundle, in Parameters or contained, and
+// elements that R4 does not define. It is the same for every patient, so a gap reveals nothing. It returns
+// nil where nothing may be left.
 func cutForPatients(body []byte) ([]byte, bool) {
 	return edit.RemoveTypes(body, func(fhirType string) bool {
 		switch fhirType {
 		case "", "Narrative", "Annotation", "markdown", "Attachment", "base64Binary":
 			return true
 		}
-		return keptFromPatients(fhirType)
+		return withheldFromPatients(fhirType)
 	})
 }
 
 // MayCut reports whether bodies of any document that this View shows may have been cut.
-func (v *View) MayCut() bool { return v.cutsAny() }
+func (v *View) MayCut() bool { return v.cutsElements() }
 
 // MayHaveCut reports whether the body of a document that this View showed may have been cut.
 func (v *View) MayHaveCut(d store.Doc) bool {
-	return v.grant.principal.Kind == Patient || store.Match(either(fact(factPoints), owned(ruled(v.grant.rules.Owners))), d.Keys)
+	return v.grant.principal.Kind == Patient || store.Match(anyOf(fact(index.FactRefersToLabelled), facts.About(ownersWithRules(v.grant.rules.Owners))), d.Keys)
 }

@@ -2,9 +2,11 @@ package consent_test
 
 import (
 	"context"
+	"time"
 
 	"carerecord/consent"
 	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -12,11 +14,11 @@ import (
 // restart opens another Guard over the same store.
 func (r *region) restart() {
 	r.Helper()
-	r.over(r.db)
+	r.reopen(r.db)
 }
 
-// over opens another Guard, over a store that leads to the same one.
-func (r *region) over(s store.Store) {
+// reopen opens another Guard with another store of the same content.
+func (r *region) reopen(s store.Store) {
 	r.Helper()
 	x, err := index.New(index.Config{Base: site + "/fhir"})
 	if err != nil {
@@ -29,16 +31,16 @@ func (r *region) over(s store.Store) {
 	}
 }
 
-// reindex keys every document anew.
+// reindex rekeys every document.
 func (r *region) reindex() {
 	r.Helper()
-	r.reindexing(func(consent.Reindexing) {})
+	r.reindexing(func(reindex.Walk) {})
 }
 
-// reindexing calls before with where the next page begins.
-func (r *region) reindexing(before func(next consent.Reindexing)) {
+// reindexing calls before with the position of the next page.
+func (r *region) reindexing(before func(next reindex.Walk)) {
 	r.Helper()
-	_, err := r.guard.Reindex(context.Background(), r.db, func(ctx context.Context, next consent.Reindexing) error {
+	_, err := reindex.New(r.guard, r.db, time.Now).All(context.Background(), func(ctx context.Context, next reindex.Walk) error {
 		before(next)
 		return ctx.Err()
 	})

@@ -8,11 +8,11 @@ import (
 	"carerecord/store"
 )
 
-// TestReindexBesideWriters: a walk ends although other writes overtake each of its pages of
-// more than one document, whatever page that is.
-func TestReindexBesideWriters(t *testing.T) {
+// TestReindexDuringWrites: a walk ends although other commits conflict with each of its pages of more than one
+// document.
+func TestReindexDuringWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), body("Patient", "G.1", ""))
+	r.mustPut(r.source("G"), body("Patient", "G.1", ""))
 	const n = 60
 	r.named(n, func(i int) string { return observation(fmt.Sprintf("A.%d", i), "G.1", "") })
 	for i := range n {

@@ -4,82 +4,81 @@ import (
 	"context"
 	"strings"
 
+	"carerecord/consent/backlog"
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
-// Decider says what one requester may see of whom, beside the steps of the
-// pipeline that are built in: the consent engine. It is asked once a request, as
-// step 8, with the patient whom the request names and who has a record, or "".
-// It is safe for concurrent use. An error is 503 (CON-405): nothing is answered
-// from part of the inputs.
+// Decider decides which documents one requester may see, in addition to the built-in steps: the
+// consent engine. It is called once a request, as step 8, with the id of the named patient who has a
+// record, or "". It must be safe for concurrent use. An error is answered with 503 (CON-405).
 type Decider interface {
 	Decide(ctx context.Context, p Principal, req Request, patient string) (Rules, error)
 }
 
-// Rules are a decision as data. They only take away: the zero Rules take away
-// nothing, and what the pipeline hides stays hidden.
+// Rules are a decision as data. They only take away: the zero Rules hide nothing, and the Rules
+// cannot show a document that the built-in steps hide.
 type Rules struct {
-	// Hide is what is not there, of any type and whoever it is about: a
-	// predicate over stored keys. nil hides nothing.
+	// Hide hides documents of any type and any owner: a predicate over stored keys. nil hides
+	// nothing.
 	Hide store.Pred
-	// NoRecord are patients of whom there is no record, the Patient included. nil
-	// for nobody.
+	// NoRecord are patients of whom there is no record, the Patient included. nil for none.
 	NoRecord store.Set
-	// Owners are rules over single documents, by the id of the patient whom they
-	// are about. For a document of several patients the rules of each hold.
+	// Owners are rules for the documents about a patient, by the patient's id. Documents
+	// about several patients are subject to the rules of each.
 	Owners map[string][]OwnerRule
-	// Permissions are what is left of the letters of a type that it names.
+	// Permissions are the permissions that are left on a type, by type. Other types keep all.
 	Permissions map[string]string
-	// Withheld: the requester must be told that something of the named patient is
-	// withheld (S2). That nothing is left of a record (S1) follows from Without.
+	// Withheld: the requester must be told that rows of the named patient are withheld
+	// (signal S2). Signal S1 follows from NoRecord.
 	Withheld bool
 }
 
-// idle reports whether the rules hide and cut nothing, and leave all letters.
-func (r Rules) idle() bool {
+// empty reports whether the rules hide and cut nothing, and leave all permissions.
+func (r Rules) empty() bool {
 	return r.Hide == nil && r.NoRecord == nil && len(r.Owners) == 0 && len(r.Permissions) == 0
 }
 
-// OwnerRule is a rule over documents about one patient.
+// OwnerRule is a rule for documents about one patient.
 type OwnerRule struct {
 	When store.Pred // over stored keys; nil for every document
 	Hide bool
-	// Cut are paths of elements that are taken out, as edit.RemovePaths names them.
-	// Each is a whole value with its indexes, never a part of one.
+	// Cut are paths of elements to remove, as edit.RemovePaths names them. Each is a
+	// complete value with its indexes.
 	Cut []string
 }
 
-// ruled are the patients with rules of their own.
-type ruled map[string][]OwnerRule
+// ownersWithRules is the set of patients with rules.
+type ownersWithRules map[string][]OwnerRule
 
-// Has reports whether a patient has rules.
-func (r ruled) Has(patient string) bool { return len(r[patient]) > 0 }
+// Has implements store.Set.
+func (r ownersWithRules) Has(patient string) bool { return len(r[patient]) > 0 }
 
-// touched is which documents may be cut, or hidden by rules, one by one; nil where that
-// may be any.
-func (g *Grant) touched() store.Pred {
+// cutCandidates matches the documents that may be cut, or hidden one by one by rules; nil where
+// every document may be.
+func (g *Grant) cutCandidates() store.Pred {
 	switch {
 	case g.principal.Kind == Patient:
 		return nil
 	case len(g.rules.Owners) == 0:
-		return g.pointing
+		return g.refersToLabelled
 	}
-	return either(owned(ruled(g.rules.Owners)), g.pointing)
+	return anyOf(facts.About(ownersWithRules(g.rules.Owners)), g.refersToLabelled)
 }
 
-// pointing is which documents may refer to rows that labels hide.
-func pointing(stale *staleSet) store.Pred {
-	if unmarked := stale.unmarked(); len(unmarked) > 0 {
-		return append(unmarked, fact(factPoints))
+// refersToLabelled matches the documents that may refer to rows that labels hide.
+func refersToLabelled(stale *backlog.StaleSet) store.Pred {
+	if unmarked := stale.WhereUnmarked(); len(unmarked) > 0 {
+		return append(unmarked, fact(index.FactRefersToLabelled))
 	}
-	return fact(factPoints)
+	return fact(index.FactRefersToLabelled)
 }
 
-// apply returns the paths that the rules of a document's owners cut, and whether
-// one of them hides it.
+// apply adds the paths that the rules of a document's owners cut, and reports whether one of them
+// hides it.
 func (r *Rules) apply(keys []store.Key, paths map[string]bool) (hidden bool) {
-	for _, patient := range names(keys, index.OwnerPrefix()) {
+	for _, patient := range index.Names(keys, index.OwnerPrefix()) {
 		//law:owner-rules
 		for _, rule := range r.Owners[patient] {
 			if rule.When != nil && !store.Match(rule.When, keys) {
@@ -96,7 +95,7 @@ func (r *Rules) apply(keys []store.Key, paths map[string]bool) (hidden bool) {
 	return false
 }
 
-// decided is step 8 as an engine of directives decides it.
+// decided is the part of step 8 that a Decider decides.
 func decided(ctx context.Context, d *decision) *Refusal {
 	if d.guard.decider == nil || d.p.Kind != Staff && d.p.Kind != Patient {
 		return nil
@@ -111,29 +110,29 @@ func decided(ctx context.Context, d *decision) *Refusal {
 	if rules.NoRecord == nil {
 		return nil
 	}
-	d.grant.hidden.without = rules.NoRecord
-	return d.dissent(8, rules.NoRecord)
+	d.grant.hidden.noRecord = rules.NoRecord
+	return d.hiddenRecord(8, rules.NoRecord)
 }
 
-// narrowed is what the rules leave of a predicate of the pipeline.
-func (r *Rules) narrowed(where store.Pred) store.Pred {
+// narrow adds the rules to a predicate of the built-in steps.
+func (r *Rules) narrow(where store.Pred) store.Pred {
 	if r.Hide == nil && r.NoRecord == nil {
 		return where
 	}
 	out := store.And{where}
 	if r.Hide != nil {
-		out = append(out, none(r.Hide))
+		out = append(out, not(r.Hide))
 	}
 	//law:no-record
 	if r.NoRecord != nil {
-		out = append(out, none(owned(r.NoRecord)))
+		out = append(out, not(facts.About(r.NoRecord)))
 	}
 	return out
 }
 
-// leave reports whether the rules leave one of the letters of a type.
-func (r *Rules) leave(typ, letters string) bool {
+// permit reports whether the rules leave one of some permissions on a type.
+func (r *Rules) permit(typ, permissions string) bool {
 	left, named := r.Permissions[typ]
 	//law:permissions-left
-	return !named || strings.ContainsAny(left, letters)
+	return !named || strings.ContainsAny(left, permissions)
 }

@@ -38,41 +38,40 @@ func (r *region) rows(v *consent.View, name, value string) int {
 	return n
 }
 
-// TestLettersOfNodes: what a rule leaves of the letters of a type decides for each
-// node by the letter that it needs (SMART-250, 270, 274, 281).
-func TestLettersOfNodes(t *testing.T) {
+// TestPermissionsOfQueryParts: the permissions that a rule leaves on a type decide for each part of a query by
+// the permission that it needs (SMART-250, 270, 274, 281).
+func TestPermissionsOfQueryParts(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
-	r.mustPut(r.feed("A"), seen)
+	r.mustPut(r.source("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(r.source("A"), seen)
 	for _, c := range []struct {
 		left                       string
 		searched, read, referredTo bool
 	}{{"s", true, false, true}, {"r", false, true, true}, {"", false, false, false}, {"rs", true, true, true}} {
-		r.decider.Set(consenttest.Decision{Letters: map[string]string{"Observation": c.left}})
-		r.within(r.clinician("A"), func(v *consent.View) {
+		r.decider.Set(consenttest.Decision{Permissions: map[string]string{"Observation": c.left}})
+		r.within(r.staff("A"), func(v *consent.View) {
 			if got := r.rows(v, "status", "final") == 1; got != c.searched {
-				t.Errorf("letters %q left: a search finds the row: %v, want %v", c.left, got, c.searched)
+				t.Errorf("permissions %q left: a search finds the row: %v, want %v", c.left, got, c.searched)
 			}
-			for letters, want := range map[string]bool{"s": c.searched, "r": c.read, "rs": c.referredTo} {
-				_, err := v.WithPermission(letters).Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
+			for permissions, want := range map[string]bool{"s": c.searched, "r": c.read, "rs": c.referredTo} {
+				_, err := v.WithPermission(permissions).Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
 				if got := err == nil; got != want || err != nil && !errors.Is(err, store.ErrNotFound) {
-					t.Errorf("letters %q left, %q needed: there: %v (%v), want %v", c.left, letters, got, err, want)
+					t.Errorf("permissions %q left, %q needed: visible: %v (%v), want %v", c.left, permissions, got, err, want)
 				}
 			}
 		})
 	}
 }
 
-// TestCutKeys: what a rule cuts out of a row is not there for a search either, a
-// negation finds the row, and what another rule says of its owner holds too
-// (CON-1202, CON-1207).
+// TestCutKeys: a search does not find a row by elements that a rule cuts, a negation finds it, and other rules of
+// its owner apply too (CON-1202, CON-1207).
 func TestCutKeys(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
-	r.mustPut(r.feed("A"), seen)
+	r.mustPut(r.source("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(r.source("A"), seen)
 	one := consenttest.Trait{Type: "Observation", Param: "code", Value: "one"}
 	r.decider.Set(consenttest.Decision{Rules: []consenttest.Rule{{Patient: "A.1", Trait: one, Cut: []string{"Observation.value"}}}})
-	r.within(r.clinician("A"), func(v *consent.View) {
+	r.within(r.staff("A"), func(v *consent.View) {
 		d, err := v.Get(context.Background(), store.Ref{Type: "Observation", ID: "A.o"})
 		if err != nil || strings.Contains(string(d.Body), "seen") {
 			t.Errorf("the value is cut: got %s (%v)", d.Body, err)
@@ -89,7 +88,7 @@ func TestCutKeys(t *testing.T) {
 		"a row of anybody":   {Rules: []consenttest.Rule{{Trait: one, Hide: true}}},
 	} {
 		r.decider.Set(hides)
-		r.within(r.clinician("A"), func(v *consent.View) {
+		r.within(r.staff("A"), func(v *consent.View) {
 			if n := r.rows(v, "status", "final"); n != 0 {
 				t.Errorf("%s: %d rows are found, want none", name, n)
 			}
@@ -97,32 +96,32 @@ func TestCutKeys(t *testing.T) {
 	}
 }
 
-// TestWithoutRecord: who may break the glass is told that a record is not shared,
-// all others find nothing (CON-1702).
-func TestWithoutRecord(t *testing.T) {
+// TestNoRecord: a person who may break the glass is told that a record is not shared; all others find nothing
+// (CON-1702).
+func TestNoRecord(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
-	r.mustPut(r.feed("A"), seen)
-	r.decider.Set(consenttest.Decision{Without: []string{"A.1"}})
+	r.mustPut(r.source("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(r.source("A"), seen)
+	r.decider.Set(consenttest.Decision{NoRecord: []string{"A.1"}})
 	req := consent.Request{Interaction: consent.Read, Type: "Patient", Permission: consent.PermitRead, Named: consent.NamedPatient{ID: "A.1"}}
-	err := r.guard.Read(context.Background(), r.clinician("A", "break-glass"), req, func(*consent.View) error { return nil })
+	err := r.guard.Read(context.Background(), r.staff("A", "break-glass"), req, func(*consent.View) error { return nil })
 	if refusal, ok := consent.AsRefusal(err); !ok || refusal.Reason != consent.NoPatientConsent {
 		t.Errorf("who may break the glass: got %v, want %s", err, consent.NoPatientConsent)
 	}
-	r.within(r.clinician("A"), func(v *consent.View) {
+	r.within(r.staff("A"), func(v *consent.View) {
 		if n := r.rows(v, "status", "final"); n != 0 {
 			t.Errorf("%d rows of the record are found, want none", n)
 		}
 	})
 }
 
-// TestDeciderThatFails: nothing is answered from part of the inputs (CON-405).
+// TestDeciderThatFails: an error of the Decider is 503 (CON-405).
 func TestDeciderThatFails(t *testing.T) {
 	r := newRegion(t, "assumed")
-	r.mustPut(r.feed("A"), `{"resourceType":"Patient","id":"A.1"}`)
+	r.mustPut(r.source("A"), `{"resourceType":"Patient","id":"A.1"}`)
 	r.decider.Set(consenttest.Decision{Rules: []consenttest.Rule{{Trait: consenttest.Trait{Type: "Observation", Param: "date", Value: "no date"}}}})
 	req := consent.Request{Interaction: consent.Read, Type: "Patient", Permission: consent.PermitRead}
-	err := r.guard.Read(context.Background(), r.clinician("A"), req, func(*consent.View) error {
+	err := r.guard.Read(context.Background(), r.staff("A"), req, func(*consent.View) error {
 		t.Error("a View is handed out")
 		return nil
 	})
@@ -131,37 +130,35 @@ func TestDeciderThatFails(t *testing.T) {
 	}
 }
 
-// TestLettersOfWrites: of a type of which rules leave nothing, a person updates
-// nothing, and of one that rules leave to be read only neither; an id that never
-// was is answered alike (SMART-250, 254).
-func TestLettersOfWrites(t *testing.T) {
+// TestPermissionsOfWrites: a person updates nothing of a type on which rules leave no permission or only reading.
+// An id that does not exist has the same answer (SMART-250, 254).
+func TestPermissionsOfWrites(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	g := r.feed("G")
+	g := r.source("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1","generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`)
-	p := r.clinician("G", policy.ActivityOptOut)
+	p := r.staff("G", policy.ActivityOptOut)
 	r.create(p, optOut("G.c", "G.1"))
 	for _, c := range []struct {
 		left           string
-		stands, absent int
+		exists, absent int
 	}{{"", 403, 403}, {"rs", 403, 403}, {"cd", 403, 403}, {"u", 0, 405}, {"cruds", 0, 405}} {
-		r.decider.Set(consenttest.Decision{Letters: map[string]string{"Consent": c.left}})
-		for id, want := range map[string]int{"G.c": c.stands, "G.none": c.absent} {
+		r.decider.Set(consenttest.Decision{Permissions: map[string]string{"Consent": c.left}})
+		for id, want := range map[string]int{"G.c": c.exists, "G.none": c.absent} {
 			err := r.put(p, optOut(id, "G.1"))
 			got := 0
 			if e, ok := fhir.AsError(err); ok {
 				got = e.Status
 			}
 			if got != want || want == 0 && err != nil {
-				t.Errorf("letters %q left: the update of %s is answered %d (%v), want %d", c.left, id, got, err, want)
+				t.Errorf("permissions %q left: the update of %s is answered %d (%v), want %d", c.left, id, got, err, want)
 			}
 		}
 	}
 }
 
-// TestUnseenAfterWriting: a writer is given back what they wrote only where they may
-// see it (CON-1307): not one that a rule hides, nor anything where they have no record.
-// The labels of their own statement do not hide it from them.
-func TestUnseenAfterWriting(t *testing.T) {
+// TestHiddenFromItsWriter: a writer gets a written resource back only where the writer may see it (CON-1307): not
+// one that a rule hides, and none where the writer has no record. The labels of an own statement do not hide it.
+func TestHiddenFromItsWriter(t *testing.T) {
 	for _, c := range []struct {
 		name, label string
 		decision    consenttest.Decision
@@ -170,10 +167,10 @@ func TestUnseenAfterWriting(t *testing.T) {
 		{"their own", "", consenttest.Decision{}, true},
 		{"with a label that keeps rows from patients", `"meta":{"security":[{"code":"NOPAT"}]},`, consenttest.Decision{}, true},
 		{"hidden by a rule", "", consenttest.Decision{Rules: []consenttest.Rule{{Patient: "G.1", Trait: consenttest.Trait{Type: "Consent"}, Hide: true}}}, false},
-		{"no record", "", consenttest.Decision{Without: []string{"G.1"}}, false},
+		{"no record", "", consenttest.Decision{NoRecord: []string{"G.1"}}, false},
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
-		r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
+		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
 		r.decider.Set(c.decision)
 		body := strings.Replace(optOut("x", "G.1"), `"id":"x",`, c.label, 1)
 		req := consent.Request{Interaction: consent.Create, Type: "Consent", Permission: consent.PermitCreate, Write: true}

@@ -10,29 +10,29 @@ import (
 	"carerecord/store"
 )
 
-// Scan yields the live documents that match and are visible, in the order of
-// the store. Of documents that a cut may touch the keys of the projection decide.
+// Scan yields the visible live documents that match, in the order of the store. Documents that may
+// be cut match by the keys of their projection.
 func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	if v.cutsAny() || v.follows(q.Type) {
+	if v.cutsElements() || v.needsParent(q.Type) {
 		return v.scanCut(ctx, q)
 	}
-	q = v.asked(q)
-	asked, touched := q.Where, store.Pred(nothing)
-	if v.cutsSome() {
-		touched = v.grant.touched()
+	q = v.storeQuery(q)
+	criteria, candidates := q.Where, store.Pred(nothing)
+	if v.cutsBodies() {
+		candidates = v.grant.cutCandidates()
 	}
-	if v.cutsSome() && !v.index.Monotone(q.Type, asked) {
-		q.Where = either(asked, all(touched, v.index.BeforeCut(q.Type, asked)))
+	if v.cutsBodies() && !v.index.Monotone(q.Type, criteria) {
+		q.Where = anyOf(criteria, allOf(candidates, v.index.BeforeCut(q.Type, criteria)))
 	}
 	//law:view-scan
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
 			if err == nil {
-				err = v.usable(ctx)
+				err = v.checkUsable(ctx)
 			}
-			if err == nil && store.Match(touched, d.Keys) {
-				if d, err = v.match(ctx, d, asked, touched, q.KeysOnly); errors.Is(err, store.ErrNotFound) {
+			if err == nil && store.Match(candidates, d.Keys) {
+				if d, err = v.match(ctx, d, criteria, candidates, q.KeysOnly); errors.Is(err, store.ErrNotFound) {
 					continue
 				}
 			}
@@ -43,11 +43,11 @@ func (v *View) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	}
 }
 
-// match projects a proposed row and returns it if it is visible and matches what was
-// asked, or store.ErrNotFound.
-func (v *View) match(ctx context.Context, d store.Doc, asked, touched store.Pred, keysOnly bool) (store.Doc, error) {
-	d, err := v.candidate(ctx, d, touched, keysOnly)
-	if err == nil && !store.Match(asked, d.Keys) {
+// match returns the projection of a candidate if it is visible and matches the criteria, or
+// store.ErrNotFound.
+func (v *View) match(ctx context.Context, d store.Doc, criteria, candidates store.Pred, keysOnly bool) (store.Doc, error) {
+	d, err := v.candidate(ctx, d, candidates, keysOnly)
+	if err == nil && !store.Match(criteria, d.Keys) {
 		err = store.ErrNotFound
 	}
 	if keysOnly {
@@ -56,31 +56,30 @@ func (v *View) match(ctx context.Context, d store.Doc, asked, touched store.Pred
 	return d, err
 }
 
-// scanCut proposes from stored keys what a projection may match, then projects,
-// keys and matches each candidate that may be cut (CON-1207). Of documents that
-// no cut can touch the stored keys decide alone: one pass over the candidates of
-// both, in the order of the store.
+// scanCut reads, by stored keys, every row whose projection may match, then projects, keys and
+// matches each one that may be cut (CON-1207). Other rows are decided by their stored keys. It is one
+// scan in the order of the store.
 func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	q = v.asked(q)
-	asked, keysOnly := q.Where, q.KeysOnly
-	proposes := v.index.BeforeCut(q.Type, asked)
+	q = v.storeQuery(q)
+	criteria, keysOnly := q.Where, q.KeysOnly
+	proposes := v.index.BeforeCut(q.Type, criteria)
 	q.Where = store.And{proposes, v.where(q.Type)}
-	touched := v.grant.touched()
-	if v.follows(q.Type) {
-		touched = nil
+	candidates := v.grant.cutCandidates()
+	if v.needsParent(q.Type) {
+		candidates = nil
 	}
-	if touched != nil {
-		q.Where = store.And{q.Where, either(asked, touched)}
+	if candidates != nil {
+		q.Where = store.And{q.Where, anyOf(criteria, candidates)}
 	} else {
 		q.KeysOnly = false
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.Scan(ctx, q) {
 			if err == nil {
-				err = v.usable(ctx)
+				err = v.checkUsable(ctx)
 			}
 			if err == nil {
-				d, err = v.match(ctx, d, asked, touched, q.KeysOnly)
+				d, err = v.match(ctx, d, criteria, candidates, q.KeysOnly)
 			}
 			if errors.Is(err, store.ErrNotFound) {
 				continue
@@ -95,10 +94,10 @@ func (v *View) scanCut(ctx context.Context, q store.Query) iter.Seq2[store.Doc, 
 	}
 }
 
-// candidate projects a proposed row, if it is one that rules may touch. bare: it
-// came without the body, which is read where a cut needs it.
-func (v *View) candidate(ctx context.Context, d store.Doc, touched store.Pred, bare bool) (store.Doc, error) {
-	if touched != nil && !store.Match(touched, d.Keys) {
+// candidate projects a row if it may be cut. bare: the row came without its body, which is read
+// where a cut needs it.
+func (v *View) candidate(ctx context.Context, d store.Doc, candidates store.Pred, bare bool) (store.Doc, error) {
+	if candidates != nil && !store.Match(candidates, d.Keys) {
 		return d, *v.failed
 	}
 	if bare {
@@ -108,19 +107,19 @@ func (v *View) candidate(ctx context.Context, d store.Doc, touched store.Pred, b
 		}
 		d = whole
 	}
-	if led, err := v.led(ctx, d); err != nil || !led {
+	if visible, err := v.binaryVisible(ctx, d); err != nil || !visible {
 		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
 	d, err := v.project(ctx, d, d.Keys)
 	return d, errors.Join(err, *v.failed)
 }
 
-// Count returns how many documents Scan would yield, at most max when max > 0.
+// Count returns how many documents Scan would yield, at most max where max > 0.
 func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
-	if err := v.usable(ctx); err != nil {
+	if err := v.checkUsable(ctx); err != nil {
 		return 0, err
 	}
-	if v.cutsAny() || v.follows(q.Type) {
+	if v.cutsElements() || v.needsParent(q.Type) {
 		n := 0
 		q.KeysOnly = true
 		for _, err := range v.scanCut(ctx, q) {
@@ -133,22 +132,22 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 		}
 		return n, nil
 	}
-	if n, ok, err := v.less(ctx, q, max); ok || err != nil {
+	if n, ok, err := v.countByComplement(ctx, q, max); ok || err != nil {
 		return n, err
 	}
-	q = v.asked(q)
-	asked := q.Where
-	if v.cutsSome() {
-		q.Where = store.And{asked, none(v.grant.touched())}
+	q = v.storeQuery(q)
+	criteria := q.Where
+	if v.cutsBodies() {
+		q.Where = store.And{criteria, not(v.grant.cutCandidates())}
 	}
 	//law:view-count
 	q.Where = store.And{q.Where, v.where(q.Type)}
 	n, err := v.snap.Count(ctx, q, max)
-	if err != nil || !v.cutsSome() || max > 0 && n >= max {
+	if err != nil || !v.cutsBodies() || max > 0 && n >= max {
 		return n, errors.Join(err, *v.failed)
 	}
-	q.Where = asked
-	err = v.eachTouched(ctx, q, func(_, matches bool) bool {
+	q.Where = criteria
+	err = v.eachCutCandidate(ctx, q, func(_, matches bool) bool {
 		if matches {
 			n++
 		}
@@ -157,24 +156,24 @@ func (v *View) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	return n, errors.Join(err, *v.failed)
 }
 
-// eachTouched calls f for visible documents that a cut may touch, with whether the whole
-// document matches q and whether its projection does, until f returns false. It leaves
-// out some of which neither does.
-func (v *View) eachTouched(ctx context.Context, q store.Query, f func(whole, cut bool) bool) error {
-	asked, touched := q.Where, v.grant.touched()
-	q.Where, q.KeysOnly = store.And{touched, v.index.BeforeCut(q.Type, asked), v.where(q.Type)}, true
+// eachCutCandidate calls f for visible documents that may be cut, with whether the stored document
+// and whether its projection matches q, until f returns false. It may omit documents of which
+// neither does.
+func (v *View) eachCutCandidate(ctx context.Context, q store.Query, f func(whole, cut bool) bool) error {
+	criteria, candidates := q.Where, v.grant.cutCandidates()
+	q.Where, q.KeysOnly = store.And{candidates, v.index.BeforeCut(q.Type, criteria), v.where(q.Type)}, true
 	for d, err := range v.snap.Scan(ctx, q) {
 		if err == nil {
-			err = v.usable(ctx)
+			err = v.checkUsable(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		_, err := v.match(ctx, d, asked, touched, true)
+		_, err := v.match(ctx, d, criteria, candidates, true)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if !f(store.Match(asked, d.Keys), err == nil) {
+		if !f(store.Match(criteria, d.Keys), err == nil) {
 			break
 		}
 	}

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Permission is one of the permissions of a SMART 2.2 scope.
+// Permission is a permission of a SMART 2.2 scope.
 type Permission byte
 
-// The letters, in the order in which a scope writes them.
+// The permissions, in the order in which a scope lists them.
 const (
 	PermitCreate Permission = 'c'
 	PermitRead   Permission = 'r'
@@ -18,22 +18,20 @@ const (
 	PermitSearch Permission = 's'
 )
 
-const letters = "cruds"
+const permissionOrder = "cruds"
 
-// Scope is one resource scope: level / type . letters.
+// Scope is one resource scope: level / type . permissions.
 type Scope struct {
-	Level       string // patient, user or system; carerecord for a scope of this server's own
+	Level       string // patient, user or system; carerecord for a scope of this server
 	Type        string // a type or *
-	Permissions string // a subset of cruds in that order; empty for a scope of this server's own
+	Permissions string // some of cruds in that order; empty for a scope of this server
 }
 
-// Operations is the scope of who operates the record: it alone lets somebody
-// write what everybody's requests depend on, the definitions of search parameters
-// (SRCH-240), and read how far the index is.
+// Operations is the scope of an operator. It alone permits writing definitions of search parameters
+// (SRCH-240), on which the requests of everybody depend, and reading the progress of the index.
 func Operations() Scope { return Scope{Level: ownLevel, Type: "operations"} }
 
-// ownLevel is the level of this server's own scopes. They permit no letter on any
-// type.
+// ownLevel is the level of this server's own scopes. They permit nothing on any type.
 const ownLevel = "carerecord"
 
 // String writes the scope as SMART 2.2 does.
@@ -56,14 +54,14 @@ func (s Scopes) String() string {
 	return strings.Join(out, " ")
 }
 
-// Allow reports whether the scopes permit a letter on a type.
+// Allow reports whether the scopes permit an action on a type.
 func (s Scopes) Allow(typ string, l Permission) bool {
 	return slices.ContainsFunc(s, func(one Scope) bool {
 		return (one.Type == "*" || one.Type == typ) && strings.IndexByte(one.Permissions, byte(l)) >= 0
 	})
 }
 
-// AllowAny reports whether the scopes permit one of the letters on a type.
+// AllowAny reports whether the scopes permit one of some actions on a type.
 func (s Scopes) AllowAny(typ string, any string) bool {
 	for i := range len(any) {
 		if s.Allow(typ, Permission(any[i])) {
@@ -73,9 +71,8 @@ func (s Scopes) AllowAny(typ string, any string) bool {
 	return false
 }
 
-// ParseScopes reads a scope string (SMART-230 to 235). A token that is not
-// understood whole is an error: it is never granted in part. known tells the
-// resource types of the server.
+// ParseScopes reads a scope string (SMART-230 to 235). Any part that it does not understand is an
+// error: no scope is granted in part. known reports the resource types of the server.
 func ParseScopes(text string, known func(string) bool) (Scopes, error) {
 	var out Scopes
 	if text == "" {
@@ -104,11 +101,11 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 	if strings.Contains(token, "?") {
 		return Scope{}, fmt.Errorf("scope %q: granular scopes are not built yet", token)
 	}
-	level, rest, ok := strings.Cut(token, "/")
+	level, pause, ok := strings.Cut(token, "/")
 	if !ok || !slices.Contains([]string{"patient", "user", "system"}, level) {
-		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.letters", token)
+		return Scope{}, fmt.Errorf("scope %q is not of the form patient|user|system/type.permissions", token)
 	}
-	typ, perms, ok := strings.Cut(rest, ".")
+	typ, perms, ok := strings.Cut(pause, ".")
 	if !ok || typ != "*" && !known(typ) {
 		return Scope{}, fmt.Errorf("scope %q names no type of this server", token)
 	}
@@ -118,24 +115,24 @@ func parseScope(token string, known func(string) bool) (Scope, error) {
 	case "write":
 		perms = "cud"
 	case "*":
-		perms = letters
+		perms = permissionOrder
 	}
 	at := 0
 	for i := range len(perms) {
-		next := strings.IndexByte(letters[at:], perms[i])
+		next := strings.IndexByte(permissionOrder[at:], perms[i])
 		if next < 0 {
-			return Scope{}, fmt.Errorf("scope %q: the letters are some of cruds, in that order", token)
+			return Scope{}, fmt.Errorf("scope %q: the permissions must be some of cruds, in that order", token)
 		}
 		at += next + 1
 	}
 	if perms == "" {
-		return Scope{}, fmt.Errorf("scope %q has no letters", token)
+		return Scope{}, fmt.Errorf("scope %q has no permissions", token)
 	}
 	return Scope{Level: level, Type: typ, Permissions: perms}, nil
 }
 
-// Within cuts scopes to a ceiling: each asked scope is kept as far as one of
-// the ceiling covers it (SMART-236). Nothing is ever wider than asked.
+// Within limits scopes to a ceiling: each scope is kept as far as the ceiling covers it (SMART-236).
+// The result is never wider than s.
 func (s Scopes) Within(ceiling Scopes) Scopes {
 	var out Scopes
 	for _, ask := range s {
@@ -150,9 +147,9 @@ func (s Scopes) Within(ceiling Scopes) Scopes {
 			if ask.Type == "*" {
 				both.Type = c.Type
 			}
-			for i := range len(letters) {
-				if strings.IndexByte(ask.Permissions, letters[i]) >= 0 && strings.IndexByte(c.Permissions, letters[i]) >= 0 {
-					both.Permissions += letters[i : i+1]
+			for i := range len(permissionOrder) {
+				if strings.IndexByte(ask.Permissions, permissionOrder[i]) >= 0 && strings.IndexByte(c.Permissions, permissionOrder[i]) >= 0 {
+					both.Permissions += permissionOrder[i : i+1]
 				}
 			}
 			if both.Permissions != "" && !slices.Contains(out, both) {

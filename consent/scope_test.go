@@ -9,8 +9,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// TestScopes: a scope string is understood token by token, and whole or not at all (SMART-230,
-// SMART-232).
+// TestScopes: a scope string is accepted as a whole or not at all (SMART-230, SMART-232).
 func TestScopes(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                  "",
@@ -27,7 +26,7 @@ func TestScopes(t *testing.T) {
 	}
 	for _, perms := range []string{"", "dus", "sr", "rr", "readd", "R", "x", "rsx", "rs?"} {
 		if got, err := consent.ParseScopes("user/Patient.rs user/Observation."+perms, r4.IsResource); err == nil {
-			t.Errorf("SMART-232: the letters %q: got %q, want an error", perms, got)
+			t.Errorf("SMART-232: the permissions %q: got %q, want an error", perms, got)
 		}
 	}
 	for name, text := range map[string]string{
@@ -43,8 +42,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// TestScopesAddUp: permissions are a union, and of a broad and a narrow one the broad one
-// counts (SMART-234).
+// TestScopesAddUp: permissions are a union; of a wide and a narrow scope the wide one counts (SMART-234).
 func TestScopesAddUp(t *testing.T) {
 	for text, want := range map[string]string{
 		"user/Patient.rs":               "rs",
@@ -55,19 +53,19 @@ func TestScopesAddUp(t *testing.T) {
 		"user/*.r user/Patient.u":       "ru",
 	} {
 		got := ""
-		for _, letter := range "cruds" {
-			if scopes(t, text).Allow("Patient", consent.Permission(letter)) {
-				got += string(letter)
+		for _, permission := range "cruds" {
+			if scopes(t, text).Allow("Patient", consent.Permission(permission)) {
+				got += string(permission)
 			}
 		}
 		if got != want {
-			t.Errorf("SMART-234: %q: got the letters %q of Patient, want %q", text, got, want)
+			t.Errorf("SMART-234: %q: got the permissions %q of Patient, want %q", text, got, want)
 		}
 	}
 }
 
-// TestWildcard: a wildcard covers every type, nothing beside the FHIR API, and policy limits
-// types that it covers: nobody reads AuditEvents, and Consents are their recorder's (SMART-243).
+// TestWildcard: a wildcard covers every type and nothing but the FHIR API. Policy limits the types that it
+// covers: nobody reads AuditEvents, and Consents are visible to their recorder (SMART-243).
 func TestWildcard(t *testing.T) {
 	all := scopes(t, "user/*.cruds system/*.cruds")
 	for _, typ := range r4.Resources() {
@@ -79,18 +77,18 @@ func TestWildcard(t *testing.T) {
 		t.Error("SMART-243: a wildcard gives the right of an operator")
 	}
 	r := newRegion(t, policy.RelationshipAssumed)
-	r.mustPut(r.feed("G"), `{"resourceType":"Patient","id":"G.1"}`)
-	r.mustPut(r.feed("G"), optOut("G.c", "G.1"))
-	r.mustPut(r.feed("A"), `{"resourceType":"AuditEvent","id":"A.e","agent":[{"who":{"reference":"Patient/G.1"}}]}`)
+	r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
+	r.mustPut(r.source("G"), optOut("G.c", "G.1"))
+	r.mustPut(r.source("A"), `{"resourceType":"AuditEvent","id":"A.e","agent":[{"who":{"reference":"Patient/G.1"}}]}`)
 	if n, _, err := r.count(consent.Principal{Kind: consent.System}, "AuditEvent", ""); n != 1 || err != nil {
 		t.Fatalf("there are %d AuditEvents, %v, want 1", n, err)
 	}
-	for name, p := range map[string]consent.Principal{"a clinician": r.clinician("A"), "a feed": r.feed("A"), "a patient": r.patient("G.1")} {
+	for name, p := range map[string]consent.Principal{"staff": r.staff("A"), "a source system": r.source("A"), "a patient": r.patient("G.1")} {
 		if n, _, err := r.count(p, "AuditEvent", ""); n != 0 || err != nil {
 			t.Errorf("SMART-243: %s sees %d AuditEvents, %v", name, n, err)
 		}
 	}
-	if n, _, err := r.count(r.clinician("A"), "Consent", ""); n != 0 || err != nil {
+	if n, _, err := r.count(r.staff("A"), "Consent", ""); n != 0 || err != nil {
 		t.Errorf("SMART-243: another organisation sees %d Consents, %v", n, err)
 	}
 }

@@ -8,37 +8,35 @@ import (
 	"carerecord/store"
 )
 
-// The codes of a 503 to a write, as details beside the text.
+// The codes of a 503 to a write.
 const (
 	NotStored   = "NOT_STORED"    // nothing was stored, and nothing will be
-	MayBeStored = "MAY_BE_STORED" // the change may stand, or may stand yet
+	MayBeStored = "MAY_BE_STORED" // the change may have been stored, or may be stored later
 )
 
-// unavailable turns a store that does not answer into the one 503 (CON-1705). A write
-// of which nobody knows whether it was stored says so, whatever else is said of it, and
-// names no time after which to repeat it: to repeat it could store it twice.
+// unavailable turns the error of a store that is unavailable into a 503 (CON-1705). A write of unknown
+// outcome has no Retry-After: to repeat it could store it twice.
 func unavailable(err error) error {
-	if err == nil || settled(err) {
+	if err == nil || isAnswer(err) {
 		return err
 	}
 	again := map[string]string{"Retry-After": "1"}
 	switch {
 	case errors.Is(err, store.ErrUnknown):
-		return outage("transient", "Whether the change was stored could not be learned: it may be. Read before you repeat it.", MayBeStored, err, nil)
+		return outage("transient", "The outcome of the write is unknown: it may have been stored. Read the resource before you repeat the request.", MayBeStored, err, nil)
 	case errors.Is(err, context.DeadlineExceeded):
-		return outage("timeout", "The request took too long. Nothing partial is sent; it may be repeated.", "", err, again)
+		return outage("timeout", "The request took too long. No partial result is sent. Try again.", "", err, again)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
-		return outage("transient", "The record cannot be reached now. Try again.", "", err, again)
+		return outage("transient", "The store is unavailable. Try again.", "", err, again)
 	case errors.Is(err, store.ErrTooLarge):
 		return &fhir.Error{Status: 413, Issues: []fhir.Issue{{Code: "too-long", Text: "The resource is too large."}}, Cause: err}
 	}
 	return err
 }
 
-// unstored is unavailable for a request that writes and did not store anything, unless
-// the error says otherwise.
-func unstored(err error) error {
-	if err == nil || settled(err) {
+// notStored is unavailable for a request that writes and stored nothing, unless the error says otherwise.
+func notStored(err error) error {
+	if err == nil || isAnswer(err) {
 		return err
 	}
 	again := map[string]string{"Retry-After": "1"}
@@ -46,15 +44,15 @@ func unstored(err error) error {
 	case errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrTooLarge):
 		return unavailable(err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return outage("timeout", "The request took too long. Nothing was stored; it may be repeated.", NotStored, err, again)
+		return outage("timeout", "The request took too long. Nothing was stored. Try again.", NotStored, err, again)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.Canceled):
-		return outage("transient", "The record cannot be reached now. Nothing was stored; it may be repeated.", NotStored, err, again)
+		return outage("transient", "The store is unavailable. Nothing was stored. Try again.", NotStored, err, again)
 	}
 	return err
 }
 
-// settled reports whether an error is an answer already.
-func settled(err error) bool {
+// isAnswer reports whether an error is an answer for the client.
+func isAnswer(err error) bool {
 	if _, ok := AsRefusal(err); ok {
 		return true
 	}
@@ -70,8 +68,8 @@ func outage(code, text, detail string, cause error, header map[string]string) *f
 	return e
 }
 
-// NothingStored says of a 503 that the request may be repeated without effect twice.
+// NothingStored is the detail of a 503 after which the request may be repeated.
 func NothingStored() fhir.Coding { return fhir.Coding{System: outcomeSystem, Code: NotStored} }
 
-// outcomeSystem is the code system of what is said of the outcome of a write.
+// outcomeSystem is the code system of the outcomes of writes.
 const outcomeSystem = "urn:carerecord:write-outcome"

@@ -11,11 +11,11 @@ import (
 	"carerecord/store"
 )
 
-// TestVersionsFollowTheNewest: a version from before the label is hidden with
-// the newest one, in vread and in both histories (VIS-005).
+// TestVersionsFollowTheNewest: a version from before a label is hidden with the newest one, in vread and in both
+// histories (VIS-005).
 func TestVersionsFollowTheNewest(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	g := r.feed("G")
+	g := r.source("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1","active":true}`)
 	r.mustPut(g, observation("G.o", "G.1", ""))
 	r.mustPut(g, observation("G.o", "G.1", `"meta":{"security":[{"code":"R"}]},`))
@@ -24,7 +24,7 @@ func TestVersionsFollowTheNewest(t *testing.T) {
 		name string
 		p    consent.Principal
 		want int
-	}{{"its feed", g, 2}, {"a clinician", r.clinician("A"), 0}} {
+	}{{"its source", g, 2}, {"staff", r.staff("A"), 0}} {
 		err := r.guard.Read(context.Background(), c.p, consent.Request{Interaction: consent.HistoryOfType, Type: "Observation"}, func(v *consent.View) error {
 			if _, err := v.Version(context.Background(), ref, 1); (err == nil) != (c.want > 0) || err != nil && !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("VIS-005: vread by %s: got %v", c.name, err)
@@ -49,11 +49,10 @@ func TestVersionsFollowTheNewest(t *testing.T) {
 	}
 }
 
-// TestTracesOfDirectives: Provenance of a Consent is seen by who recorded it
-// and by nobody else (CON-409).
+// TestTracesOfDirectives: only the recorder of a Consent sees its Provenance (CON-409).
 func TestTracesOfDirectives(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
-	g := r.feed("G")
+	g := r.source("G")
 	r.mustPut(g, `{"resourceType":"Patient","id":"G.1","active":true}`)
 	r.mustPut(g, observation("G.o", "G.1", ""))
 	r.mustPut(g, `{"resourceType":"Consent","id":"G.c","status":"inactive","patient":{"reference":"Patient/G.1"}}`)
@@ -61,14 +60,14 @@ func TestTracesOfDirectives(t *testing.T) {
 		r.mustPut(g, `{"resourceType":"Provenance","id":"`+id+`","target":[{"reference":"`+target+`"}]}`)
 	}
 	for ods, want := range map[string]int{"G": 2, "A": 1} {
-		if n, _, err := r.count(r.clinician(ods), "Provenance", ""); n != want || err != nil {
+		if n, _, err := r.count(r.staff(ods), "Provenance", ""); n != want || err != nil {
 			t.Errorf("CON-409: organisation %s sees %d Provenances, %v; want %d", ods, n, err, want)
 		}
 	}
 }
 
-// TestConditionalCreateLosesItsRace: a match that appears between the look and
-// the commit is a conflict, and a hidden one is no match (REST-126, CON-1304).
+// TestConditionalCreateLosesItsRace: a match that appears between the read and the commit is a conflict, and a
+// hidden one is no match (REST-126, CON-1304).
 func TestConditionalCreateLosesItsRace(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	key := index.DependsOnKey("Observation/never")
@@ -82,15 +81,15 @@ func TestConditionalCreateLosesItsRace(t *testing.T) {
 		})
 	}
 	nothing := func() {}
-	err := create(r.feed("G"), func() {
-		if err := create(r.feed("G"), nothing); err != nil {
+	err := create(r.source("G"), func() {
+		if err := create(r.source("G"), nothing); err != nil {
 			t.Fatal(err)
 		}
 	})
 	if !errors.Is(err, store.ErrConflict) {
 		t.Errorf("REST-126: the slower of two: got %v, want a conflict", err)
 	}
-	if err := create(r.feed("A"), nothing); err != nil {
+	if err := create(r.source("A"), nothing); err != nil {
 		t.Errorf("CON-1304: a row of another source is no match: got %v", err)
 	}
 }

@@ -8,85 +8,81 @@ import (
 	"iter"
 	"time"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
-// View is the store as one Principal sees it, in one snapshot: the read methods
-// of store.Snap over projected documents. What is hidden is not there, and what
-// is cut is gone from body and keys. It is for one goroutine and ends with the
-// function it was given to.
+// View is the store as one Principal sees it, in one snapshot: the read methods of store.Snap over
+// projected documents. Hidden documents are omitted, and cut elements are missing in bodies and
+// keys. It is for one goroutine and ends with the function that it was passed to.
 type View struct {
-	guard    *Guard
-	index    *index.Indexer
-	snap     store.Snap
-	grant    *Grant
-	failed   *error    // the store did not answer in the middle of a predicate
-	stored   bool      // a commit was made
-	letters  string    // of which one is needed on what is shown; empty for none
-	until    time.Time // where histories of more than one resource end (flights.lowest)
-	began    uint64    // the epoch of the backlog before the snapshot was taken
-	labelled *labelled // rows of the snapshot that labels hide from somebody
+	guard       *Guard
+	index       *index.Indexer
+	snap        store.Snap
+	grant       *Grant
+	failed      *error              // the first error of a predicate's reads
+	committed   bool                // a commit was made
+	permissions string              // one of these is needed on every type; empty for none
+	historyEnd  time.Time           // histories of more than one resource end here (inFlightCommits.historyEnd)
+	epoch       uint64              // of the backlog, before the snapshot was taken
+	labelled    *facts.LabelledRows // of the snapshot
 }
 
-// WithPermission returns the View for a node of a question that needs one of the letters on
-// the types that it asks: "s" for what is searched, joined or refers to a row,
-// "rs" for what a row refers to (SMART-270 to 283, 295). What the scopes or the
-// rules give none of them on is not there. A View begins with the letter of its
-// request, one for writing with none.
-func (v *View) WithPermission(letters string) *View {
+// WithPermission returns the View for a part of a query that needs one of some permissions on the
+// types that it reads: "s" for rows that are searched, joined or refer to a row, "rs" for rows that
+// a row refers to (SMART-270 to 283, 295). Types without them are as if they had no documents. A
+// View begins with the permission of its request; one for writing begins with none.
+func (v *View) WithPermission(permissions string) *View {
 	out := *v
-	out.letters = letters
+	out.permissions = permissions
 	return &out
 }
 
-// where is the predicate of what the View shows of a type.
+// where matches the documents of a type that the View shows.
 func (v *View) where(typ string) store.Pred {
 	//law:type-permission
 	switch {
-	case v.letters != "" && !v.grant.May(typ, v.letters):
+	case v.permissions != "" && !v.grant.May(typ, v.permissions):
 		return nothing
-	case !v.grant.rules.leave(typ, letters): // nor for who writes
+	case !v.grant.rules.permit(typ, permissionOrder): // also for writes
 		return nothing
 	}
 	return v.grant.Where(typ)
 }
 
-// Grant returns the decision that the View stands on.
+// Grant returns the decision of the View.
 func (v *View) Grant() *Grant { return v.grant }
 
 // Index returns the indexer of the keys.
 func (v *View) Index() *index.Indexer { return v.index }
 
-// WithIndexer returns the View for a question that was planned by an Indexer of this
-// record (index.Pinned), whose search parameters it is to be answered by.
+// WithIndexer returns the View for a query that was planned by another Indexer of this record
+// (index.Pinned), with the search parameters of that Indexer.
 func (v *View) WithIndexer(x *index.Indexer) *View {
 	out := *v
 	out.index = x
 	return &out
 }
 
-// StoredTypes returns the types of which the store holds documents, or once did,
-// sorted: of no other need anybody ask. It says nothing of what is visible, and
-// is not to be changed.
-func (v *View) StoredTypes() []string { return v.guard.types.list() }
+// StoredTypes returns the types of which the store has, or once had, documents, sorted. No other
+// type needs to be queried. It does not depend on the Grant. Callers must not change it.
+func (v *View) StoredTypes() []string { return v.guard.catalog.storedTypes() }
 
-// WithheldNotice returns the patient whom the request names, and whether the requester
-// must be told that something of that record is withheld (S2, CON-1103). The
-// other signal, S1, is a Refusal.
+// WithheldNotice returns the patient whom the request names, and whether the requester must be told
+// that rows of that record are withheld (signal S2, CON-1103). Signal S1 is a Refusal.
 func (v *View) WithheldNotice() (patient string, withheld bool) {
 	return v.grant.patient, v.grant.withheld
 }
 
-// usable returns the error that ends all reading: the deadline has passed, the client
-// has hung up, or the store failed in the middle of a predicate. Every loop over
-// documents tests it for each, whatever the engine does.
-func (v *View) usable(ctx context.Context) error { return cmp.Or(ctx.Err(), *v.failed) }
+// checkUsable returns the error that ends all reads: the deadline has passed, the client has
+// disconnected, or a read of a predicate failed. Every loop over documents checks it for each.
+func (v *View) checkUsable(ctx context.Context) error { return cmp.Or(ctx.Err(), *v.failed) }
 
-// Get returns the newest version of a document, a tombstone included, or
-// store.ErrNotFound for what never was and for what is hidden.
+// Get returns the newest version of a document, tombstones included, or store.ErrNotFound for an
+// absent and for a hidden one.
 func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	if err := v.usable(ctx); err != nil {
+	if err := v.checkUsable(ctx); err != nil {
 		return store.Doc{}, err
 	}
 	d, err := v.snap.Get(ctx, ref)
@@ -96,13 +92,12 @@ func (v *View) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return v.show(ctx, d, d)
 }
 
-// All yields those of some documents that are there and alive, each once, in no order
-// that would say anything.
+// All yields the visible live ones of some documents, each once, in the order of the store.
 func (v *View) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range v.snap.All(ctx, refs) {
 			if err == nil {
-				err = v.usable(ctx)
+				err = v.checkUsable(ctx)
 			}
 			if err == nil {
 				d, err = v.show(ctx, d, d)
@@ -117,33 +112,33 @@ func (v *View) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, e
 	}
 }
 
-// show projects a version, or hides it. What a rule says of the newest version
-// holds for the older ones too (VIS-005).
+// show projects a version, or returns store.ErrNotFound. A rule about the newest version applies to
+// the older ones too (VIS-005).
 func (v *View) show(ctx context.Context, d, newest store.Doc) (store.Doc, error) {
-	d, err := v.asOfNow(ctx, d, newest)
+	d, err := v.withCurrentKeys(ctx, d, newest)
 	if err != nil {
 		return store.Doc{}, err
 	}
 	if !store.Match(v.where(d.Ref.Type), d.Keys) {
 		return store.Doc{}, store.ErrNotFound
 	}
-	if led, err := v.led(ctx, d); err != nil || !led {
+	if visible, err := v.binaryVisible(ctx, d); err != nil || !visible {
 		return store.Doc{}, cmp.Or(err, store.ErrNotFound)
 	}
 	now := d
 	if d.Version != newest.Version {
-		if now, err = v.asOfNow(ctx, newest, newest); err != nil {
+		if now, err = v.withCurrentKeys(ctx, newest, newest); err != nil {
 			return store.Doc{}, err
 		}
 	}
 	if d, err = v.project(ctx, d, now.Keys); err != nil {
 		return store.Doc{}, err
 	}
-	return d, v.usable(ctx)
+	return d, v.checkUsable(ctx)
 }
 
-// Version returns one version, judged by its own body and by the newest version
-// (VIS-005), or store.ErrNotFound.
+// Version returns one version, decided by its own body and by the newest version (VIS-005), or
+// store.ErrNotFound.
 func (v *View) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	newest, err := v.snap.Get(ctx, ref)
 	if err == nil {
@@ -159,21 +154,21 @@ func (v *View) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 	return v.show(ctx, d, newest)
 }
 
-// History yields visible versions, newest first. A version is judged by its own
-// body and by the newest version, and projected. A history of a type ends at the
-// lowest instant of a commit under way (REST-208).
+// History yields visible versions, newest first, projected. A version is decided by its own body and
+// by the newest version. The history of a type ends at the earliest instant of an in-flight commit
+// (REST-208).
 func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
-		newest := map[store.Ref]*store.Doc{} // nil for hidden
+		newest := map[store.Ref]*store.Doc{} // nil for a hidden one
 		for d, err := range v.snap.History(ctx, q) {
 			if err == nil {
-				err = v.usable(ctx)
+				err = v.checkUsable(ctx)
 			}
-			if err == nil && q.ID == "" && d.Updated.After(v.until) {
+			if err == nil && q.ID == "" && d.Updated.After(v.historyEnd) {
 				continue
 			}
 			if err == nil {
-				d, err = v.past(ctx, d, newest)
+				d, err = v.showVersion(ctx, d, newest)
 			}
 			if errors.Is(err, store.ErrNotFound) {
 				continue
@@ -185,12 +180,12 @@ func (v *View) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 	}
 }
 
-// past shows one version of a history.
-func (v *View) past(ctx context.Context, d store.Doc, known map[store.Ref]*store.Doc) (store.Doc, error) {
-	newest, met := known[d.Ref]
-	if !met {
+// showVersion returns one version of a history. known caches the newest versions.
+func (v *View) showVersion(ctx context.Context, d store.Doc, known map[store.Ref]*store.Doc) (store.Doc, error) {
+	newest, cached := known[d.Ref]
+	if !cached {
 		n, err := v.snap.Get(ctx, d.Ref)
-		if errors.Is(err, store.ErrNotFound) { // a version without a newest one: nobody may take that for absence
+		if errors.Is(err, store.ErrNotFound) { // a version without a newest one is damage, not absence
 			err = fmt.Errorf("%v: %w", err, store.ErrUnavailable)
 		}
 		if err != nil {

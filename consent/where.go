@@ -3,34 +3,31 @@ package consent
 import (
 	"slices"
 
+	"carerecord/consent/definitions"
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
-// Predicates that a Grant is made of.
+// Predicates of a Grant.
 var (
 	nothing    = store.Or{}
 	everything = store.And{}
 )
 
-func fact(name string) store.Pred           { return store.Eq{Key: index.FactKey(name)} }
-func verifyOnly(name string) store.Pred     { return store.VerifyOnly{Pred: fact(name)} }
-func mentions(in store.Set) store.Pred      { return store.In{Prefix: index.MentionPrefix(), Set: in} }
-func from(organisation string) store.Pred   { return store.Eq{Key: index.SourceKey(organisation)} }
-func none(p store.Pred) store.Pred          { return store.Not{Pred: p} }
-func either(preds ...store.Pred) store.Pred { return store.Or(preds) }
-func all(preds ...store.Pred) store.Pred    { return store.And(preds) }
+func fact(name string) store.Pred { return store.Eq{Key: index.FactKey(name)} }
 
-// owned is what is about somebody in a set: as an owner, or by another name.
-func owned(in store.Set) store.Pred {
-	//law:names-covered
-	return either(store.In{Prefix: index.OwnerPrefix(), Set: in}, store.In{Prefix: index.AboutPrefix(), Set: in})
-}
+func verifyOnly(name string) store.Pred { return store.VerifyOnly{Pred: fact(name)} }
 
-// aboutPerson is what is about somebody, by a name. It drives an index.
-func aboutPerson(name string) store.Or {
-	return store.Or{store.Eq{Key: index.OwnerKey(name)}, store.Eq{Key: index.AboutKey(name)}}
-}
+func mentions(in store.Set) store.Pred { return store.In{Prefix: index.MentionPrefix(), Set: in} }
+
+func fromSource(organisation string) store.Pred { return store.Eq{Key: index.SourceKey(organisation)} }
+
+func not(p store.Pred) store.Pred { return store.Not{Pred: p} }
+
+func anyOf(preds ...store.Pred) store.Pred { return store.Or(preds) }
+
+func allOf(preds ...store.Pred) store.Pred { return store.And(preds) }
 
 func otherThan(prefix, own store.Key) store.Pred {
 	return store.Or{
@@ -39,90 +36,88 @@ func otherThan(prefix, own store.Key) store.Pred {
 	}
 }
 
-// unseen are the types that nobody sees over FHIR today: the trail, and what
-// belongs to documents whose owner is not settled.
-func unseen(typ string) bool { return typ == "AuditEvent" }
+// neverShown reports the types that nobody may see over FHIR.
+func neverShown(typ string) bool { return typ == "AuditEvent" }
 
-// kept from patients: unstructured documents (CON-1102).
-func keptFromPatients(typ string) bool {
+// withheldFromPatients reports the types of unstructured documents (CON-1102).
+func withheldFromPatients(typ string) bool {
 	return slices.Contains([]string{"Binary", "DocumentReference", "Composition", "Media"}, typ)
 }
 
-// Where is the predicate of a type: what a document of it must satisfy to be
-// there for this Principal. Engines and search AND it into every question.
-func (g *Grant) Where(typ string) store.Pred { return g.rules.narrowed(g.pipeline(typ)) }
+// Where returns the predicate that a document of a type must satisfy to be visible. Every query of
+// the store contains it.
+func (g *Grant) Where(typ string) store.Pred { return g.rules.narrow(g.pipeline(typ)) }
 
-// pipeline is the predicate of the steps that are built in.
+// pipeline returns the predicate of the built-in steps.
 func (g *Grant) pipeline(typ string) store.Pred {
-	if unseen(typ) && g.principal.Kind != System {
+	if neverShown(typ) && g.principal.Kind != System {
 		return nothing
 	}
 	switch g.principal.Kind {
 	case System:
 		return everything
 	case SourceSystem:
-		return from(g.principal.Organisation)
+		return fromSource(g.principal.Organisation)
 	case Staff:
-		return g.whereClinician(typ)
+		return g.whereStaff(typ)
 	case Patient:
 		return g.wherePatient(typ)
 	case Backend:
-		if typ == definitionType && g.principal.Operates() {
+		if typ == definitions.Type && g.principal.Operates() {
 			return everything
 		}
 	}
 	return nothing
 }
 
-// whereClinician puts steps 4, 7, 8 and 9 into one predicate.
-func (g *Grant) whereClinician(typ string) store.Pred {
-	own := from(g.principal.Organisation)
+// whereStaff is the predicate of steps 4, 7, 8 and 9.
+func (g *Grant) whereStaff(typ string) store.Pred {
+	own := fromSource(g.principal.Organisation)
 	always := store.And{
-		none(owned(g.sets.restricted)),            // step 4
-		none(owned(g.sets.denied)),                // step 8
-		none(mentions(mentionedHidden{g.hidden})), // section 12, thin
+		not(facts.About(g.sets.Restricted)),      // step 4
+		not(facts.About(g.sets.Denied)),          // step 8
+		not(mentions(mentionedHidden{g.hidden})), // section 12 in part
 	}
-	shared := store.And{verifyOnly(factShared), verifyOnly(factResolved), none(owned(g.sets.optedOut))} // step 7
-	if !g.stale.empty() {
-		always = append(always, none(g.stale.of(g.sets.denied)), none(g.stale.of(g.sets.restricted)), none(g.stale.restricted()))
-		shared = append(shared, none(g.stale.where()))
+	shared := store.And{verifyOnly(index.FactShared), verifyOnly(index.FactResolved), not(facts.About(g.sets.OptedOut))} // step 7
+	if !g.stale.Empty() {
+		always = append(always, not(g.stale.WhereAbout(g.sets.Denied)), not(g.stale.WhereAbout(g.sets.Restricted)), not(g.stale.WhereBarred()))
+		shared = append(shared, not(g.stale.Where()))
 	}
 	switch typ {
 	case "Consent":
 		// CON-409. Its own labels do not hide it: somebody has to be able to end it.
 		return append(always, own)
 	}
-	always = append(always, verifyOnly(factOrdinary)) // step 9
+	always = append(always, verifyOnly(index.FactOrdinary)) // step 9
 	switch typ {
 	case "Patient":
-		// Own-source rows bring the Patient of their record with them.
-		return append(always, verifyOnly(factResolved), either(own, none(owned(g.hidden))))
+		// Rows of the own source make the Patient of their record visible.
+		return append(always, verifyOnly(index.FactResolved), anyOf(own, not(facts.About(g.hidden))))
 	}
-	return append(always, either(own, shared))
+	return append(always, anyOf(own, shared))
 }
 
-// wherePatient is step 10, thin: the own record alone, and of it what is
-// released.
+// wherePatient is the predicate of step 10 in part: released rows of the own record.
 func (g *Grant) wherePatient(typ string) store.Pred {
 	p := g.principal.Patient
-	if p == "" || g.nothing || keptFromPatients(typ) {
+	if p == "" || g.ownRecordWithheld || withheldFromPatients(typ) {
 		return nothing
 	}
 	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
-		verifyOnly(factResolved),
-		none(owned(g.sets.restricted)),
-		none(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
-		none(store.WithPrefix(index.MentionPrefix())),
+		verifyOnly(index.FactResolved),
+		not(facts.About(g.sets.Restricted)),
+		not(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
+		not(store.WithPrefix(index.MentionPrefix())),
 	}
 	switch typ {
-	case "Consent": // its own labels do not hide what the patient said
-		out = append(out, either(verifyOnly(factReleased), all(fact(factInPerson), none(store.WithPrefix(index.SourcePrefix())))))
+	case "Consent": // its own labels do not hide a statement of the patient
+		out = append(out, anyOf(verifyOnly(index.FactReleased), allOf(fact(index.FactInPerson), not(store.WithPrefix(index.SourcePrefix())))))
 	default:
-		out = append(out, verifyOnly(factReleased), verifyOnly(factOrdinary))
+		out = append(out, verifyOnly(index.FactReleased), verifyOnly(index.FactOrdinary))
 	}
-	if !g.stale.empty() {
-		out = append(out, none(g.stale.where()))
+	if !g.stale.Empty() {
+		out = append(out, not(g.stale.Where()))
 	}
 	return out
 }

@@ -13,7 +13,7 @@ import (
 	"carerecord/store"
 )
 
-// times writes something n times, with commas between.
+// times calls write n times and joins the results with commas.
 func times(n int, write func(i int) string) string {
 	out := make([]string, n)
 	for i := range out {
@@ -32,8 +32,7 @@ func attaching(i int) string {
 	return body("DocumentReference", id(i), `,"status":"current","subject":`+to("Patient/G.1")+`,"content":[{"attachment":{"url":"Binary/A.b"}}]`)
 }
 
-// conditionally commits n creates in one step, each on the condition that nothing has its
-// identifier.
+// conditionally commits n creates in one batch, each on the condition that no document has its identifier.
 func (r *region) conditionally(n int) {
 	r.Helper()
 	var changes []consent.Change
@@ -47,7 +46,7 @@ func (r *region) conditionally(n int) {
 			Absent: store.Eq{Key: key}, Claims: []store.Key{key}})
 	}
 	req := consent.Request{Interaction: consent.Transaction, Write: true}
-	err := r.guard.Read(context.Background(), r.feed("A"), req, func(v *consent.View) error {
+	err := r.guard.Read(context.Background(), r.source("A"), req, func(v *consent.View) error {
 		_, err := v.Commit(context.Background(), changes, nil)
 		return err
 	})
@@ -56,7 +55,7 @@ func (r *region) conditionally(n int) {
 	}
 }
 
-// workCase is a record of some size and what is done to it.
+// workCase is a record of some size and an action on it.
 type workCase struct {
 	name   string
 	before func(r *region, n int)
@@ -64,18 +63,18 @@ type workCase struct {
 }
 
 func workCases() []workCase {
-	created := func(r *region, _ int) { r.mustPut(r.feed("G"), bearing("G.1", number)) }
-	renumbered := func(r *region, _ int) { r.mustPut(r.feed("G"), bearing("G.1", "9990000002")) }
-	deleted := func(r *region, _ int) { r.delete(r.feed("G"), "Patient", "G.1") }
+	created := func(r *region, _ int) { r.mustPut(r.source("G"), patientWith("G.1", number)) }
+	renumbered := func(r *region, _ int) { r.mustPut(r.source("G"), patientWith("G.1", "9990000002")) }
+	deleted := func(r *region, _ int) { r.delete(r.source("G"), "Patient", "G.1") }
 	life := []func(*region, int){created, renumbered, created, deleted, created}
 	rows := func(r *region, n int) {
 		r.named(n, func(i int) string { return observation(id(i), "G.1", "") })
 	}
 	gone := func(typ, id string) func(*region, int) {
-		return func(r *region, _ int) { r.delete(r.feed("A"), typ, id) }
+		return func(r *region, _ int) { r.delete(r.source("A"), typ, id) }
 	}
 	put := func(write func(n int) string) func(*region, int) {
-		return func(r *region, n int) { r.mustPut(r.feed("A"), write(n)) }
+		return func(r *region, n int) { r.mustPut(r.source("A"), write(n)) }
 	}
 	list := put(func(n int) string { return listOf("A.l", n, func(i int) string { return "Observation/" + id(i) }) })
 	group := put(func(n int) string {
@@ -87,7 +86,7 @@ func workCases() []workCase {
 	target := put(func(int) string { return observation("A.o", "G.1", "") })
 	elsewhere := put(func(int) string { return observation("A.o", "G.2", "") })
 	patients := func(r *region, n int) {
-		r.named(n, func(i int) string { return bearing(id(i), number) })
+		r.named(n, func(i int) string { return patientWith(id(i), number) })
 	}
 	return []workCase{
 		{"Lists that name a patient", func(r *region, n int) {
@@ -101,7 +100,7 @@ func workCases() []workCase {
 		{"participants of an Appointment", patients, []func(*region, int){meeting, gone("Patient", id(0)), gone("Appointment", "A.a")}},
 		{"rows of a Group of one patient", func(r *region, n int) {
 			created(r, n)
-			r.mustPut(r.feed("A"), body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`))
+			r.mustPut(r.source("A"), body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`))
 			r.named(n, func(i int) string {
 				return body("Observation", id(i), `,"status":"final","code":{"text":"x"},"subject":`+to("Group/A.g"))
 			})
@@ -118,14 +117,13 @@ func workCases() []workCase {
 			gone("DocumentReference", id(0)), put(func(int) string { return attaching(0) }), deleted, created, gone("Binary", "A.b")}},
 		{"Patients with a number", patients, []func(*region, int){
 			put(func(int) string { return byNumber("A.n", number) }), put(func(int) string { return directive("A.c", "denial", logic) }),
-			gone("Patient", id(0)), put(func(int) string { return bearing(id(0), number) })}},
+			gone("Patient", id(0)), put(func(int) string { return patientWith(id(0), number) })}},
 		{"criteria of conditional creates", created, []func(*region, int){func(r *region, n int) { r.conditionally(n) }}},
 	}
 }
 
-// TestWorkGrowsWithItsInput: what a write does, and what follows from it in the
-// background, grows no faster than n log n with the number of documents that are concerned.
-// What is counted are reads, questions, documents found, writes and preconditions.
+// TestWorkGrowsWithItsInput: the work of a write, and of the background after it, grows at most as n log n with the
+// number of documents concerned. Reads, queries, documents found, writes and preconditions are counted.
 func TestWorkGrowsWithItsInput(t *testing.T) {
 	const n = 110 // 2n is more than is keyed before a write is answered
 	for _, c := range workCases() {
@@ -133,9 +131,9 @@ func TestWorkGrowsWithItsInput(t *testing.T) {
 			work := make([][]int, 2)
 			for i, size := range []int{2 * n, 4 * n} {
 				r := newRegion(t, policy.RelationshipAssumed)
-				look := &looking{Store: r.db}
-				r.over(look)
-				r.mustPut(r.feed("G"), body("Patient", "G.2", ""))
+				look := &countingStore{Store: r.db}
+				r.reopen(look)
+				r.mustPut(r.source("G"), body("Patient", "G.2", ""))
 				c.before(r, size)
 				r.caughtUp()
 				look.work()

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"carerecord/consent"
+	"carerecord/consent/reindex"
 	"carerecord/store"
 )
 
@@ -73,7 +75,7 @@ func (w *world) define(ctx context.Context, seed uint64) {
 		if _, err := w.commit(consent.Principal{Kind: consent.System}, []consent.Change{change}); err != nil {
 			w.fault("define a search parameter: %v", err)
 		}
-		if err := w.guard.IndexParameters(ctx, w.db, func(ctx context.Context, _ consent.Reindexing) error { return ctx.Err() }); err != nil {
+		if err := reindex.New(w.guard, w.db, time.Now).Parameters(ctx, func(ctx context.Context, _ reindex.Walk) error { return ctx.Err() }); err != nil {
 			w.fault("index a search parameter: %v", err)
 		}
 	}
@@ -82,7 +84,7 @@ func (w *world) define(ctx context.Context, seed uint64) {
 // reindex keys everything anew, again and again until all is written.
 func (w *world) reindex(ctx context.Context, done chan struct{}) {
 	for {
-		if _, err := w.guard.Reindex(ctx, w.db, func(ctx context.Context, _ consent.Reindexing) error { return ctx.Err() }); err != nil {
+		if _, err := reindex.New(w.guard, w.db, time.Now).All(ctx, func(ctx context.Context, _ reindex.Walk) error { return ctx.Err() }); err != nil {
 			w.fault("reindex: %v", err)
 			return
 		}
@@ -119,7 +121,7 @@ func (w *world) compare() {
 	if err := w.guard.CheckMemory(ctx); err != nil {
 		w.fault("%v", err)
 	}
-	if _, err := w.guard.Verify(ctx, func(err error) { w.fault("%v", err) }); err != nil {
+	if _, err := reindex.Verify(ctx, w.guard, func(err error) { w.fault("%v", err) }); err != nil {
 		w.fault("%v", err)
 	}
 	if e, can := w.db.engine.(checked); can {

@@ -75,7 +75,7 @@ func names(document map[string]any, address string) bool {
 
 // readable: scopes and rules leave a letter by which resources of a type are read.
 func (e *evaluator) readable(typ string) bool {
-	left, named := e.decision.Letters[typ]
+	left, named := e.decision.Permissions[typ]
 	return e.who.may(typ, "r") && (!named || strings.Contains(left, "r")) || e.who.may(typ, "s") && (!named || strings.Contains(left, "s"))
 }
 

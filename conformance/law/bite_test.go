@@ -15,8 +15,7 @@ import (
 
 // added are source files that are compiled into the packages with anchors: each has the
 // function broken, and helpers of the insertions.
-var added = map[string]string{"consent": "consent.go", "consent/policy": "policy.go", "fhir/index": "index.go", "fhir/rest": "rest.go", "fhir/search": "search.go",
-	"fhir/search/join": "join.go", "fhir/search/compartment": "compartment.go"}
+var added = map[string]string{"consent": "consent.go", "consent/facts": "facts.go", "consent/policy": "policy.go", "consent/register": "register.go", "fhir/index": "index.go", "fhir/rest": "rest.go", "fhir/search": "search.go", "fhir/search/compartment": "compartment.go", "fhir/search/join": "join.go"}
 
 // TestBites builds one test binary with all broken guards in it, and demands of each
 // that the law is found broken within 10,000 cases where it is chosen (CON-1507).

@@ -41,8 +41,8 @@ var (
 // decision is a random decision about the patients of a world.
 func (g *generator) decision() consenttest.Decision {
 	d := consenttest.Random(g.Rand, consenttest.World{Patients: g.patients, Traits: traits, Paths: paths})
-	if d.Letters == nil && g.chance(20) { // what people write
-		d.Letters = map[string]string{"Consent": pick(g, "", "rs")}
+	if d.Permissions == nil && g.chance(20) { // what people write
+		d.Permissions = map[string]string{"Consent": pick(g, "", "rs")}
 	}
 	return d
 }
@@ -168,7 +168,7 @@ func (v *version) bears(t consenttest.Trait) bool {
 
 // ruledOut: a rule hides a version, or its patient has no record.
 func (e *evaluator) ruledOut(v *version) bool {
-	if left, named := e.decision.Letters[v.Ref.Type]; named && left == "" || e.who.feed {
+	if left, named := e.decision.Permissions[v.Ref.Type]; named && left == "" || e.who.feed {
 		return named && !e.who.feed
 	}
 	owners, _ := e.owners(v)
@@ -176,7 +176,7 @@ func (e *evaluator) ruledOut(v *version) bool {
 }
 
 func (e *evaluator) decidedAway(v *version, owners []string) bool {
-	if slices.ContainsFunc(append(e.about(v), owners...), func(p string) bool { return slices.Contains(e.decision.Without, p) }) {
+	if slices.ContainsFunc(append(e.about(v), owners...), func(p string) bool { return slices.Contains(e.decision.NoRecord, p) }) {
 		return true
 	}
 	return slices.ContainsFunc(e.decision.Rules, func(r consenttest.Rule) bool {

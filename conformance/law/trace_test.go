@@ -10,6 +10,7 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/consenttest"
+	"carerecord/consent/reindex"
 	"carerecord/store"
 )
 
@@ -26,7 +27,7 @@ func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Stor
 	if h.rules {
 		decision = g.decision()
 		if p.Kind != consent.SourceSystem && g.chance(40) { // what people write
-			decision.Letters = map[string]string{"Consent": pick(g, "", "", "rs")}
+			decision.Permissions = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
 	e := evaluate(docs, asRequester(p), decision)
@@ -92,7 +93,7 @@ func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Stor
 	}
 	if seed%4 == 0 { // it costs as much as the trace
 		s := all[len(all)-1]
-		_, err := s.guard.Verify(context.Background(), func(err error) { t.Errorf("seed %d: a document is not keyed as a rebuild would: %v", seed, err) })
+		_, err := reindex.Verify(context.Background(), s.guard, func(err error) { t.Errorf("seed %d: a document is not keyed as a rebuild would: %v", seed, err) })
 		s.must(err)
 	}
 }

@@ -197,7 +197,7 @@ func (e *evaluator) restricted(patient string) bool {
 
 // gone: nothing of the patient's record is there for a clinician.
 func (e *evaluator) gone(patient string) bool {
-	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.Without, patient) || e.optedOut[patient] && !e.keepsOwn(patient)
+	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.NoRecord, patient) || e.optedOut[patient] && !e.keepsOwn(patient)
 }
 
 // goneOrEnded: nothing of a record is there for a clinician, or the Patient was deleted

@@ -88,7 +88,7 @@ func (s *server) keyOtherwise() int {
 	return n
 }
 
-// TestReindex: a store that was keyed by other rules is not served, since
+// TestReindex: a store that has another key format is not served, since
 // questions would miss documents; it is keyed anew, also when that is killed in
 // the middle, and is then what a rebuild gives (design §4).
 func TestReindex(t *testing.T) {
@@ -121,8 +121,8 @@ func reindex(t *testing.T, s *server, killed func(), args ...string) {
 		cmd := exec.CommandContext(ctx, binary, append(append(command, "--store", s.store), s.flags...)...)
 		out, err := cmd.CombinedOutput()
 		cancel()
-		if err == nil || !strings.Contains(string(out), "carerecord reindex --store") || !strings.Contains(string(out), "keyed by other rules") {
-			t.Errorf("%s of a store keyed by other rules: got %v\n%s", command[0], err, out)
+		if err == nil || !strings.Contains(string(out), "carerecord reindex --store") || !strings.Contains(string(out), "another key format") {
+			t.Errorf("%s of a store with another key format: got %v\n%s", command[0], err, out)
 		}
 	}
 	s.interruptReindex(t, all, killed)

@@ -1,11 +1,9 @@
-// Package audit keeps the trail: one record for every request that could touch
-// patient data, whatever its outcome, in a hash-chained log, durable before the
-// first byte of the answer leaves.
+// Package audit is the audit trail: one record for every request that could touch patient data, whatever its
+// outcome, in a hash-chained log, durable before the first byte of the answer is sent.
 //
-// A record is JSON. Query strings are evidence and stay whole, but sealed: only
-// who holds the key can read them. Records hold no clinical content. The chain
-// shows that a record was changed, inserted, moved or taken out; it cannot show
-// that its end was cut off, until heads are signed and kept elsewhere.
+// A record is JSON. Query strings are evidence: they are kept complete, but sealed with a key. Records have
+// no clinical content. The chain shows that a record was changed, inserted, moved or removed. It cannot show
+// that its end was cut off until heads are signed and kept elsewhere.
 package audit
 
 import (
@@ -25,56 +23,56 @@ import (
 	"carerecord/store"
 )
 
-// Record is one entry of the trail (AUD-104, 105, 201).
+// Record is one record of the audit trail (AUD-104, 105, 201).
 type Record struct {
 	Recorded    time.Time `json:"recorded"`
 	Request     string    `json:"request"` // request id
 	Interaction string    `json:"interaction"`
 	Type        string    `json:"type,omitempty"`
-	Status      int       `json:"status"` // of the answer that was prepared
+	Status      int       `json:"status"` // of the prepared answer
 	Agent       Agent     `json:"agent"`
 	Client      Client    `json:"client"`
 	Decision    Decision  `json:"decision"`
 	Named       string    `json:"named,omitempty"` // the patient whom the request named
 	Query       string    `json:"query,omitempty"` // sealed
-	Disclosed   []Item    `json:"disclosed"`       // what leaves, empty for nothing
-	Count       *int      `json:"count,omitempty"` // a number that was told
+	Disclosed   []Item    `json:"disclosed"`       // in the answer, empty for nothing
+	Count       *int      `json:"count,omitempty"` // a number in the answer
 	Written     []Item    `json:"written,omitempty"`
-	// LeakedToken is the id of a token that came in a wrong place, beside that of the agent.
+	// LeakedToken is the id of a token in a place where none may be, if it is not the agent's.
 	LeakedToken string `json:"leakedToken,omitempty"`
 	// More is how many requests without a valid token came from the address since its last
-	// record and have none of their own.
+	// record and have no record.
 	More int `json:"more,omitempty"`
 
 	Genesis     *Genesis   `json:"genesis,omitempty"`           // the record begins a chain
 	MissingFrom *time.Time `json:"wishesMissingFrom,omitempty"` // see Confirmation
 }
 
-// Agent is who asked.
+// Agent is the requester.
 type Agent struct {
 	Kind         string `json:"kind"`
 	Subject      string `json:"subject,omitempty"`
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
-	Purpose      string `json:"purpose,omitempty"` // as decided
+	Purpose      string `json:"purpose,omitempty"` // of the decision
 	Authority    string `json:"authority,omitempty"`
 	Token        string `json:"token,omitempty"` // id of the token
 }
 
-// Client is what asked.
+// Client is the client of the requester.
 type Client struct {
 	ID      string `json:"id,omitempty"`
 	Address string `json:"address,omitempty"`
 }
 
-// Decision is what was decided, and at which step.
+// Decision is the outcome of a request, and the step that decided.
 type Decision struct {
 	Outcome string `json:"outcome"` // permit, refuse or fail
 	Step    int    `json:"step,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 }
 
-// Item is one resource version with the patients whom it is about.
+// Item is one resource version with its owners.
 type Item struct {
 	Ref      string   `json:"ref"`
 	Version  uint64   `json:"version"`
@@ -84,16 +82,16 @@ type Item struct {
 	Cut      bool     `json:"cut,omitempty"`
 }
 
-// ItemOf describes a document for the trail.
+// ItemOf describes a document for the audit trail.
 func ItemOf(d store.Doc, included, cut bool) Item {
-	it := Item{Ref: d.Ref.String(), Version: d.Version, Included: included, Cut: cut, Label: label(d.Body)}
+	item := Item{Ref: d.Ref.String(), Version: d.Version, Included: included, Cut: cut, Label: label(d.Body)}
 	prefix := index.OwnerPrefix()
 	for _, k := range d.Keys {
 		if len(k) > len(prefix) && k[:len(prefix)] == prefix {
-			it.Owners = append(it.Owners, string(k[len(prefix):]))
+			item.Owners = append(item.Owners, string(k[len(prefix):]))
 		}
 	}
-	return it
+	return item
 }
 
 // label is the highest confidentiality label of a body.
@@ -115,7 +113,7 @@ func label(body []byte) string {
 	return order[best : best+1]
 }
 
-// AgentOf describes a Principal for the trail.
+// AgentOf describes a Principal for the audit trail.
 func AgentOf(p consent.Principal) (Agent, Client) {
 	return Agent{Kind: p.Kind.String(), Subject: p.Subject, Organisation: p.Organisation, Role: p.Role,
 		Purpose: p.Purpose, Authority: p.Authority, Token: p.Token}, Client{ID: p.Client, Address: p.Address}
@@ -128,8 +126,7 @@ type Writer struct {
 	wait time.Duration
 }
 
-// New makes a Writer over a log. key, 32 bytes, seals query strings; wait is how
-// long an append may take (AUD-403).
+// New makes a Writer to a log. key has 32 bytes and seals query strings. wait bounds an append (AUD-403).
 func New(log store.Log, key []byte, wait time.Duration) (*Writer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -142,7 +139,7 @@ func New(log store.Log, key []byte, wait time.Duration) (*Writer, error) {
 	return &Writer{log: log, aead: aead, wait: wait}, nil
 }
 
-// Append makes records durable. Where it fails nothing may be disclosed.
+// Append makes records durable. If it fails, nothing may be disclosed.
 func (t *Writer) Append(ctx context.Context, records ...Record) error {
 	payloads := make([][]byte, 0, len(records))
 	for _, r := range records {
@@ -152,18 +149,16 @@ func (t *Writer) Append(ctx context.Context, records ...Record) error {
 		}
 		payloads = append(payloads, p)
 	}
-	// The client may have gone: what was prepared for it is recorded all the
-	// same.
+	// What was prepared is recorded even if the client has disconnected.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.wait)
 	defer cancel()
 	if _, err := t.log.Append(ctx, payloads...); err != nil {
-		return fmt.Errorf("append to the trail: %w", err)
+		return fmt.Errorf("append to the audit trail: %w", err)
 	}
 	return nil
 }
 
-// Encode writes a record as it is kept, its query sealed: for a commit that
-// carries its own record.
+// Encode returns the stored form of a record, its query sealed, for a commit that includes it.
 func (t *Writer) Encode(r Record) ([]byte, error) {
 	if r.Query != "" {
 		nonce := make([]byte, t.aead.NonceSize())
@@ -177,7 +172,7 @@ func (t *Writer) Encode(r Record) ([]byte, error) {
 func (t *Writer) Query(r Record) (string, error) {
 	raw, err := base64.StdEncoding.DecodeString(r.Query)
 	if err != nil || len(raw) < t.aead.NonceSize() {
-		return "", fmt.Errorf("the query of record %s is no sealed text", r.Request)
+		return "", fmt.Errorf("the query of record %s is not sealed", r.Request)
 	}
 	n := t.aead.NonceSize()
 	plain, err := t.aead.Open(nil, raw[:n], raw[n:], nil)

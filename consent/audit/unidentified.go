@@ -10,32 +10,31 @@ import (
 	"time"
 )
 
-// UnidentifiedLimiter limits what requests without a valid token cost the trail (AUD-101). Of each
-// network address it lets one a second have a record of its own and counts the others; the
-// count goes into the next record of the address, or into one that Flush makes. It keeps a
-// bounded number of addresses: those beyond count as one. The zero value is ready to use. It
-// is safe for concurrent use.
+// UnidentifiedLimiter bounds the records for requests without a valid token (AUD-101). Each network address
+// gets one record a second; its other requests are counted, and the count is part of the next record of the
+// address, or of one that Flush makes. The number of addresses is bounded: the others share one. The zero
+// value is ready to use. It is safe for concurrent use.
 type UnidentifiedLimiter struct {
-	mu        sync.Mutex
-	addresses map[string]*seen
+	mu      sync.Mutex
+	senders map[string]*sender
 }
 
-// seen is what came from an address.
-type seen struct {
-	second   time.Time // the second of the last request
-	inSecond int       // requests in it
-	more     int       // requests that no record speaks of yet
+// sender is the state of an address.
+type sender struct {
+	second     time.Time // of the last request
+	inSecond   int       // requests in that second
+	unrecorded int       // requests that no record counts yet
 }
 
 const (
-	// maxAddresses is how many addresses are told apart.
+	// maxAddresses is how many addresses are distinguished.
 	maxAddresses = 1000
-	// otherAddresses is the address of those beyond.
+	// otherAddresses is the address of all others.
 	otherAddresses = "others"
 )
 
-// source is the part of an address that one sender holds: of IPv6 its network of 64 bits.
-func source(address string) string {
+// senderAddress is the part of an address that one sender controls: of IPv6 the /64 network.
+func senderAddress(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Unmap().Is4() {
 		return address
@@ -47,95 +46,94 @@ func source(address string) string {
 	return network.String()
 }
 
-// Admit notes a request without a valid token and returns how many its address has sent in
-// this second, this one included. The caller records the first of a second, with Append, and
-// no other.
+// Admit notes a request without a valid token and returns how many its address has sent in this second,
+// including this one. The caller records only the first of a second, with Append.
 func (u *UnidentifiedLimiter) Admit(address string, at time.Time) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	one := u.of(source(address), at)
+	one := u.sender(senderAddress(address), at)
 	if second := at.UTC().Truncate(time.Second); !second.Equal(one.second) {
 		one.second, one.inSecond = second, 0
 	}
 	if one.inSecond++; one.inSecond > 1 {
-		one.more++
+		one.unrecorded++
 	}
 	return one.inSecond
 }
 
-// of returns what is known of an address.
-func (u *UnidentifiedLimiter) of(address string, at time.Time) *seen {
-	if one := u.addresses[address]; one != nil {
+// sender returns the state of an address.
+func (u *UnidentifiedLimiter) sender(address string, at time.Time) *sender {
+	if one := u.senders[address]; one != nil {
 		return one
 	}
-	if len(u.addresses) >= maxAddresses {
+	if len(u.senders) >= maxAddresses {
 		u.forget(at)
 	}
-	if len(u.addresses) >= maxAddresses {
+	if len(u.senders) >= maxAddresses {
 		address = otherAddresses
 	}
-	if u.addresses == nil {
-		u.addresses = map[string]*seen{}
+	if u.senders == nil {
+		u.senders = map[string]*sender{}
 	}
-	if u.addresses[address] == nil {
-		u.addresses[address] = &seen{}
+	if u.senders[address] == nil {
+		u.senders[address] = &sender{}
 	}
-	return u.addresses[address]
+	return u.senders[address]
 }
 
-// forget drops the addresses of earlier seconds of which the records tell everything.
+// forget removes addresses of earlier seconds whose requests are all recorded.
 func (u *UnidentifiedLimiter) forget(at time.Time) {
-	for address, one := range u.addresses {
-		if one.more == 0 && one.second.Before(at.UTC().Truncate(time.Second)) {
-			delete(u.addresses, address)
+	for address, one := range u.senders {
+		if one.unrecorded == 0 && one.second.Before(at.UTC().Truncate(time.Second)) {
+			delete(u.senders, address)
 		}
 	}
 }
 
-// take returns the count of an address, which the caller records.
-func (u *UnidentifiedLimiter) take(address string) int {
+// takeCount returns and resets the count of an address, which the caller records.
+func (u *UnidentifiedLimiter) takeCount(address string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	one := u.addresses[address]
+	one := u.senders[address]
 	if one == nil {
-		one = u.addresses[otherAddresses]
+		one = u.senders[otherAddresses]
 	}
 	if one == nil {
 		return 0
 	}
-	more := one.more
-	one.more = 0
+	more := one.unrecorded
+	one.unrecorded = 0
 	return more
 }
 
-// give puts a count back that could not be recorded.
-func (u *UnidentifiedLimiter) give(address string, at time.Time, more int) {
+// putBack restores a count that could not be recorded.
+func (u *UnidentifiedLimiter) putBack(address string, at time.Time, more int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.of(address, at).more += more
+	u.sender(address, at).unrecorded += more
 }
 
-// Append records a request without a valid token, the first of its address in a second,
-// with the count of those before.
+// Append records a request without a valid token, the first of its address in a second, with the count of
+// earlier ones.
 func (u *UnidentifiedLimiter) Append(ctx context.Context, t *Writer, r Record) error {
-	address := source(r.Client.Address)
-	r.More = u.take(address)
+	address := senderAddress(r.Client.Address)
+	r.More = u.takeCount(address)
 	if err := t.Append(ctx, r); err != nil {
-		u.give(address, r.Recorded, r.More)
+		u.putBack(address, r.Recorded, r.More)
 		return err
 	}
 	return nil
 }
 
-// Flush records what was counted and stands in no record yet, one record an address.
+// Flush records all counts, one record an address.
 func (u *UnidentifiedLimiter) Flush(ctx context.Context, t *Writer, at time.Time) error {
 	var records []Record
 	u.mu.Lock()
-	for address, one := range u.addresses {
-		if one.more > 0 {
+	for address, one := range u.senders {
+		if one.unrecorded > 0 {
 			records = append(records, Record{Recorded: at.UTC(), Interaction: "unidentified", Agent: Agent{Kind: "nobody"},
-				Client: Client{Address: address}, Decision: Decision{Outcome: "refuse", Step: 1, Reason: "UNAUTHENTICATED"}, More: one.more})
-			one.more = 0
+				Client: Client{Address: address}, Decision: Decision{Outcome: "refuse", Step: 1, Reason: "UNAUTHENTICATED"}, More: one.unrecorded})
+			one.unrecorded = 0
 		}
 	}
 	u.mu.Unlock()
@@ -145,9 +143,9 @@ func (u *UnidentifiedLimiter) Flush(ctx context.Context, t *Writer, at time.Time
 	slices.SortFunc(records, func(a, b Record) int { return strings.Compare(a.Client.Address, b.Client.Address) })
 	if err := t.Append(ctx, records...); err != nil {
 		for _, r := range records {
-			u.give(r.Client.Address, at, r.More)
+			u.putBack(r.Client.Address, at, r.More)
 		}
-		return fmt.Errorf("record how many requests had no valid token: %w", err)
+		return fmt.Errorf("record the count of requests without a valid token: %w", err)
 	}
 	return nil
 }

@@ -11,9 +11,8 @@ import (
 	"carerecord/store/storetest"
 )
 
-// TestUnidentified: of the requests without a valid token one a second and address has a
-// record; the others are counted, and no request is lost from records and counts together,
-// whatever the number of addresses (AUD-101).
+// TestUnidentified: one request without a valid token a second and address has a record; the others are counted.
+// Records and counts together include every request, whatever the number of addresses (AUD-101).
 func TestUnidentified(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -24,7 +23,7 @@ func TestUnidentified(t *testing.T) {
 		{"one address", 1, func(int) string { return "192.0.2.1" }, 4},
 		{"two addresses", 2, func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }, 8},
 		{"one network of IPv6", 500, func(i int) string { return fmt.Sprintf("2001:db8::%x", i+1) }, 4},
-		{"more than are told apart", 1500, func(i int) string { return fmt.Sprintf("10.0.%d.%d", i/256, i%256) }, 4 * 1001},
+		{"more than are distinguished", 1500, func(i int) string { return fmt.Sprintf("10.0.%d.%d", i/256, i%256) }, 4 * 1001},
 	} {
 		log := storetest.NewReference(time.Now)
 		trail, err := audit.New(log, make([]byte, 32), time.Second)

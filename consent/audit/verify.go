@@ -11,30 +11,30 @@ import (
 	"carerecord/store"
 )
 
-// Damage is one place where the chain does not hold.
+// Damage is one place where the chain is broken.
 type Damage struct {
 	Pos  uint64 `json:"position"`
 	Kind string `json:"kind"` // altered, missing, inserted, reordered or unreadable
 	Text string `json:"text"`
 }
 
-// Report is what Verify found.
+// Report is the result of Verify.
 type Report struct {
 	Records uint64    `json:"records"`
 	First   time.Time `json:"first,omitzero"`
 	Last    time.Time `json:"last,omitzero"`
 	Breaks  []Damage  `json:"breaks"`
-	Chains  []Chain   `json:"chains,omitempty"` // where there are several
+	Chains  []Chain   `json:"chains,omitempty"` // if there are several
 }
 
-// OK reports that the chain holds.
+// OK reports whether the chain is intact.
 func (r Report) OK() bool { return len(r.Breaks) == 0 }
 
-// Limits is what Verify cannot show, to be said with every report (AUD-506).
-const Limits = "What this cannot show: records cut off at the end of the trail, a trail rewritten as a whole, " +
-	"and records that were never written. Signed heads, kept elsewhere, will show the first two; they are not built yet."
+// Limits says what Verify does not detect. Every report includes it (AUD-506).
+const Limits = "Not detected: records that are missing at the end of the trail, a trail that was rewritten as a whole, " +
+	"and requests that were never recorded. Signed heads that are kept elsewhere will detect the first two; they are not built yet."
 
-// Print writes the report for a person.
+// Print writes the report as text.
 func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "records checked: %d\n", r.Records)
 	if r.Records > 0 {
@@ -55,18 +55,18 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintln(w, Limits)
 }
 
-// verifier walks a chain with one record of look-ahead.
+// verifier reads a chain with one record of look-ahead.
 type verifier struct {
 	report       Report
-	before, last store.Hash // links of the two records before
+	before, last store.Hash // hashes of the two records before
 	next         uint64     // expected position
-	shift        int64      // how much later records were written than they stand
+	shift        int64      // original minus current position of later records
 	first        uint64     // position of the first record
-	stood        store.Hash // link of the record before the one that is counted
+	previous     store.Hash // hash of the record before the counted one
 }
 
-// Verify reads a trail from its first record and names every place where it was
-// changed. The error is the log's own; a broken chain is no error.
+// Verify reads an audit trail from its first record and reports every place where it was changed. The error
+// is that of the log; a broken chain is not an error.
 func Verify(ctx context.Context, log store.Log) (Report, error) {
 	return VerifyRecords(log.Records(ctx, 1))
 }
@@ -79,11 +79,11 @@ func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
 	cur, err, ok := pull()
 	for ok {
 		if err != nil {
-			return v.report, fmt.Errorf("read the trail: %w", err)
+			return v.report, fmt.Errorf("read the audit trail: %w", err)
 		}
 		ahead, aheadErr, more := pull()
 		if v.check(cur, ahead, more && aheadErr == nil) && more && aheadErr == nil {
-			v.takeSwapped(cur, ahead)
+			v.advanceSwapped(cur, ahead)
 			cur, err, ok = pull()
 			continue
 		}
@@ -92,50 +92,49 @@ func VerifyRecords(records iter.Seq2[store.Record, error]) (Report, error) {
 	return v.report, nil
 }
 
-// check tests one record; true where it and the one ahead changed places.
+// check checks one record. It returns true if it and the next one are swapped.
 func (v *verifier) check(cur, ahead store.Record, more bool) (swapped bool) {
 	if cur.Pos != v.next {
-		v.fault(v.next, "missing", fmt.Sprintf("records %d to %d are not there", v.next, cur.Pos-1))
-		// What follows a gap cannot be linked to what stood before it; its own
-		// link is taken as it stands.
-		v.take(cur)
+		v.fault(v.next, "missing", fmt.Sprintf("records %d to %d are missing", v.next, cur.Pos-1))
+		// A record after a gap has no predecessor to check its hash against.
+		v.advance(cur)
 		return false
 	}
 	follows := more && ahead.Pos == cur.Pos+1
 	switch {
 	case v.linked(v.last, cur, 0):
-	case follows && ahead.Hash == store.ChainHash(v.last, v.written(cur, 0), ahead.Payload):
-		v.fault(cur.Pos, "reordered", fmt.Sprintf("records %d and %d changed places", cur.Pos, ahead.Pos))
+	case follows && ahead.Hash == store.ChainHash(v.last, v.writtenPosition(cur, 0), ahead.Payload):
+		v.fault(cur.Pos, "reordered", fmt.Sprintf("records %d and %d are swapped", cur.Pos, ahead.Pos))
 		return true
 	case cur.Pos > 1 && v.linked(v.before, cur, -1):
-		v.fault(cur.Pos-1, "inserted", "the server did not write the record: what follows it is linked to the record before it")
+		v.fault(cur.Pos-1, "inserted", "the server did not write the record: the next record is linked to the one before it")
 		v.shift--
 	default:
-		if gone := v.gone(cur, ahead, follows); gone > 0 {
-			v.fault(cur.Pos, "missing", fmt.Sprintf("%d records are not there, and what follows was moved up", gone))
-			v.shift += gone
+		if missing := v.missingBefore(cur, ahead, follows); missing > 0 {
+			v.fault(cur.Pos, "missing", fmt.Sprintf("%d records are missing, and the later ones were renumbered", missing))
+			v.shift += missing
 		} else {
-			v.fault(cur.Pos, "altered", "the record is not the one that was written")
+			v.fault(cur.Pos, "altered", "the record is not the one that the server wrote")
 		}
 	}
-	v.take(cur)
+	v.advance(cur)
 	return false
 }
 
-// written is the position under which a record was written, if by more records
-// are missing before it than are known already.
-func (v *verifier) written(r store.Record, by int64) uint64 {
+// writtenPosition is the position that a record was written at, if by more records are missing before it
+// than are known.
+func (v *verifier) writtenPosition(r store.Record, by int64) uint64 {
 	return uint64(int64(r.Pos) + v.shift + by)
 }
 
 func (v *verifier) linked(last store.Hash, r store.Record, by int64) bool {
-	return r.Hash == store.ChainHash(last, v.written(r, by), r.Payload)
+	return r.Hash == store.ChainHash(last, v.writtenPosition(r, by), r.Payload)
 }
 
-// gone finds out how many records were taken out before cur, where those behind
-// were moved up: then the one ahead still follows cur, at a later position.
-func (v *verifier) gone(cur, ahead store.Record, follows bool) int64 {
-	for by := int64(1); follows && by <= mostGone; by++ {
+// missingBefore returns how many records before cur were removed and later ones renumbered: then the next
+// record still follows cur, at a later position.
+func (v *verifier) missingBefore(cur, ahead store.Record, follows bool) int64 {
+	for by := int64(1); follows && by <= maxMissing; by++ {
 		if v.linked(cur.Hash, ahead, by) {
 			return by
 		}
@@ -143,33 +142,32 @@ func (v *verifier) gone(cur, ahead store.Record, follows bool) int64 {
 	return 0
 }
 
-// mostGone is how many missing records, moved up, are told from altered ones.
-const mostGone = 1000
+// maxMissing is how many missing, renumbered records are distinguished from an altered one.
+const maxMissing = 1000
 
-// take moves on behind a record.
-func (v *verifier) take(r store.Record) {
+// advance continues after a record.
+func (v *verifier) advance(r store.Record) {
 	v.before, v.last, v.next = v.last, r.Hash, r.Pos+1
 	v.count(r)
 }
 
-// takeSwapped moves on behind two records that changed places: the links are
-// taken in the order in which they were written.
-func (v *verifier) takeSwapped(later, earlier store.Record) {
+// advanceSwapped continues after two swapped records, in the order in which they were written.
+func (v *verifier) advanceSwapped(later, earlier store.Record) {
 	v.before, v.last, v.next = earlier.Hash, later.Hash, earlier.Pos+1
 	v.count(later)
 	v.count(earlier)
 }
 
-// count notes that a record was seen, and when it was made.
+// count adds a record to the report.
 func (v *verifier) count(cur store.Record) {
 	v.report.Records++
 	if v.first == 0 {
 		v.first = cur.Pos
 	}
-	defer func() { v.stood = cur.Hash }()
+	defer func() { v.previous = cur.Hash }()
 	var r Record
 	if err := json.Unmarshal(cur.Payload, &r); err != nil {
-		v.fault(cur.Pos, "unreadable", "the record is no record of the trail")
+		v.fault(cur.Pos, "unreadable", "the record cannot be decoded")
 		return
 	}
 	if v.report.First.IsZero() {
@@ -177,7 +175,7 @@ func (v *verifier) count(cur store.Record) {
 	}
 	v.report.Last = r.Recorded
 	if r.Genesis != nil {
-		v.begins(cur, r.Genesis)
+		v.beginChain(cur, r.Genesis)
 	}
 }
 

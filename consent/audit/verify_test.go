@@ -33,7 +33,7 @@ func seq(records []store.Record) iter.Seq2[store.Record, error] {
 	}
 }
 
-// renumber makes positions follow each other, as who edits the rows would.
+// renumber makes positions consecutive, like a person who edits the rows would.
 func renumber(records []store.Record) []store.Record {
 	for i := range records {
 		records[i].Pos = uint64(i + 1)
@@ -41,7 +41,7 @@ func renumber(records []store.Record) []store.Record {
 	return records
 }
 
-func TestVerifyNamesThePlace(t *testing.T) {
+func TestVerifyNamesThePosition(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		damage func([]store.Record) []store.Record
@@ -52,7 +52,7 @@ func TestVerifyNamesThePlace(t *testing.T) {
 			r[4].Payload = []byte(`{"recorded":"2026-01-01T00:00:05Z","request":"other"}`)
 			return r
 		}, []string{"5 altered"}},
-		{"AUD-504 altered record with its own link made anew", func(r []store.Record) []store.Record {
+		{"AUD-504 altered record with its own hash recomputed", func(r []store.Record) []store.Record {
 			r[4].Payload = []byte(`{"recorded":"2026-01-01T00:00:05Z","request":"other"}`)
 			r[4].Hash = store.ChainHash(r[3].Hash, 5, r[4].Payload)
 			return r
@@ -62,7 +62,7 @@ func TestVerifyNamesThePlace(t *testing.T) {
 		{"AUD-504 missing record, rows moved up", func(r []store.Record) []store.Record {
 			return renumber(slices.Delete(r, 4, 5))
 		}, []string{"5 missing"}},
-		{"AUD-504 two places", func(r []store.Record) []store.Record {
+		{"AUD-504 two positions", func(r []store.Record) []store.Record {
 			r[1].Payload = []byte(`{"recorded":"2026-01-01T00:00:02Z","request":"other"}`)
 			return renumber(slices.Delete(r, 5, 8))
 		}, []string{"2 altered", "6 missing"}},

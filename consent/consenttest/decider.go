@@ -1,6 +1,5 @@
-// Package consenttest holds a Decider for tests: it decides by rules that a test
-// gives it, as plain data, so that every shape of a decision can be tried before
-// an engine of directives makes them. The program must not import it.
+// Package consenttest has a Decider for tests: it decides by rules that a test sets as data, so that every
+// form of a decision can be tested before an engine of directives exists. The program must not import it.
 package consenttest
 
 import (
@@ -15,54 +14,50 @@ import (
 	"carerecord/store"
 )
 
-// Rule takes documents away, or elements of them.
+// Rule hides documents, or cuts elements of them.
 type Rule struct {
-	// Patient is whom the documents are about; empty for whoever it is, and then
-	// the rule hides.
+	// Patient is the owner of the documents; empty for any owner, and then the rule must hide.
 	Patient string
-	// Trait is what the documents are like.
+	// Trait selects the documents.
 	Trait Trait
 	Hide  bool
 	Cut   []string // paths of elements, as edit.RemovePaths names them
 }
 
-// Trait is a type, and a search parameter with the value that documents of it
-// have. Without a parameter it is every document of the type, without a type
-// every document.
+// Trait selects the documents of a type that have a value of a search parameter; without a parameter all of
+// the type, without a type all documents.
 type Trait struct{ Type, Param, Value string }
 
-// Decision is one decision as plain data.
+// Decision is one decision as data.
 type Decision struct {
-	Rules    []Rule
-	Without  []string          // patients of whom there is no record
-	Letters  map[string]string // what is left of the letters of a type
-	Withheld bool
+	Rules       []Rule
+	NoRecord    []string          // patients of whom there is no record
+	Permissions map[string]string // the permissions that are left, by type
+	Withheld    bool
 }
 
-// Decider answers with the decision that it was given last. It is safe for
-// concurrent use.
+// Decider decides as it was set last. It is safe for concurrent use.
 type Decider struct {
 	index *index.Indexer
 	now   atomic.Pointer[Decision]
 }
 
-// New makes a Decider that takes nothing away.
+// New makes a Decider that hides and cuts nothing.
 func New(x *index.Indexer) *Decider {
 	d := &Decider{index: x}
 	d.now.Store(&Decision{})
 	return d
 }
 
-// Set gives the decision of all requests from now on.
+// Set sets the decision for all later requests.
 func (d *Decider) Set(to Decision) { d.now.Store(&to) }
 
-// Decide compiles the decision: traits become predicates by the function that
-// makes those of searches.
+// Decide compiles the decision. Traits become predicates in the same way as searches.
 func (d *Decider) Decide(context.Context, consent.Principal, consent.Request, string) (consent.Rules, error) {
 	decision := d.now.Load()
-	out := consent.Rules{Owners: map[string][]consent.OwnerRule{}, Permissions: decision.Letters, Withheld: decision.Withheld}
-	if len(decision.Without) > 0 {
-		out.NoRecord = set(decision.Without)
+	out := consent.Rules{Owners: map[string][]consent.OwnerRule{}, Permissions: decision.Permissions, Withheld: decision.Withheld}
+	if len(decision.NoRecord) > 0 {
+		out.NoRecord = set(decision.NoRecord)
 	}
 	var hide store.Or
 	for _, rule := range decision.Rules {
@@ -98,25 +93,25 @@ type set []string
 
 func (s set) Has(patient string) bool { return slices.Contains(s, patient) }
 
-// World is what random decisions are about.
+// World is the input of random decisions.
 type World struct {
 	Patients []string
 	Traits   []Trait             // with a type
 	Paths    map[string][]string // elements that may be cut, by type: none mandatory, none that orders rows
 }
 
-// Random makes a decision of any shape about a world.
+// Random makes a random decision of any form.
 func Random(r *rand.Rand, w World) Decision {
 	out := Decision{Withheld: r.IntN(3) == 0}
 	for range r.IntN(12) {
 		out.Rules = append(out.Rules, random(r, w))
 	}
 	if r.IntN(3) == 0 {
-		out.Without = append(out.Without, w.Patients[r.IntN(len(w.Patients))])
+		out.NoRecord = append(out.NoRecord, w.Patients[r.IntN(len(w.Patients))])
 	}
 	if r.IntN(4) == 0 {
 		left := []string{"", "", "rs"}[r.IntN(3)] // nothing, or reading alone
-		out.Letters = map[string]string{w.Traits[r.IntN(len(w.Traits))].Type: left}
+		out.Permissions = map[string]string{w.Traits[r.IntN(len(w.Traits))].Type: left}
 	}
 	return out
 }
@@ -126,7 +121,7 @@ func random(r *rand.Rand, w World) Rule {
 	if r.IntN(2) == 0 {
 		rule.Trait.Param, rule.Trait.Value = "", ""
 	}
-	if r.IntN(6) == 0 { // whoever it is
+	if r.IntN(6) == 0 { // any owner
 		rule.Hide = true
 		return rule
 	}

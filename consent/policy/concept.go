@@ -7,29 +7,29 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// concept is a code that a Consent may hold, with the spellings of its system.
+// concept is a code with the spellings of its system.
 type concept struct {
 	code    string
-	systems []string // the first is the right one
+	systems []string // the first is the correct one
 }
 
-// Codes that decide, with the spellings of their systems. Tables, never changed.
+// Codes that decide. Tables, never changed.
 var (
-	scopes    = []string{scopeSystem, "http://hl7.org/fhir/consentscope"}
-	acts      = []string{policySystem, "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
-	clinical  = []string{snomed, "urn:oid:2.16.840.1.113883.6.96"}
-	privacy   = concept{"patient-privacy", scopes}
-	research  = concept{"research", scopes}
-	treatment = concept{"treatment", scopes}
-	advanced  = concept{"adr", scopes}
-	optOut    = concept{"OPTOUT", acts}
-	optIn     = concept{"OPTIN", acts}
-	dissent   = concept{dissentCode, clinical}
-	lift      = concept{liftCode, clinical}
+	scopes         = []string{scopeSystem, "http://hl7.org/fhir/consentscope"}
+	acts           = []string{policySystem, "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
+	clinical       = []string{snomed, "urn:oid:2.16.840.1.113883.6.96"}
+	privacy        = concept{"patient-privacy", scopes}
+	research       = concept{"research", scopes}
+	treatment      = concept{"treatment", scopes}
+	advanced       = concept{"adr", scopes}
+	optOut         = concept{"OPTOUT", acts}
+	optIn          = concept{"OPTIN", acts}
+	sharingRefused = concept{sharingRefusedCode, clinical}
+	sharingAgreed  = concept{sharingAgreedCode, clinical}
 )
 
-// has reports whether a CodeableConcept has a coding, read wide: in any letter
-// case, without a system or with a spelling of it.
+// has reports whether a CodeableConcept has a coding, in any letter case, without a system or with a
+// known spelling of it.
 func has(value gjson.Result, want concept) bool {
 	return slices.ContainsFunc(value.Get("coding").Array(), func(c gjson.Result) bool {
 		if folded(c.Get("code").String()) != folded(want.code) {
@@ -40,8 +40,8 @@ func has(value gjson.Result, want concept) bool {
 	})
 }
 
-// exactly reports whether a CodeableConcept has a coding as its code system writes
-// it. A coding without a system counts, since a deny reads wide.
+// exactly reports whether a CodeableConcept has a coding as its code system writes it, or without a
+// system.
 func exactly(value gjson.Result, want concept) bool {
 	return slices.ContainsFunc(value.Get("coding").Array(), func(c gjson.Result) bool {
 		system := c.Get("system")
@@ -53,11 +53,10 @@ func categoryHas(consent gjson.Result, want concept) bool {
 	return slices.ContainsFunc(consent.Get("category").Array(), func(c gjson.Result) bool { return has(c, want) })
 }
 
-// folded is a text without blanks at its ends, in lower case.
+// folded is a text in lower case without surrounding blanks.
 func folded(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
-// spelling is the system of a code without what is often misspelt: letter case, blanks,
-// the scheme, a slash at the end, a version.
+// spelling is the system of a code in lower case, without blanks, scheme, trailing slash and version.
 func spelling(system string) string {
 	system, _, _ = strings.Cut(folded(system), "|")
 	system = strings.TrimPrefix(strings.TrimPrefix(system, "https://"), "http://")

@@ -9,52 +9,48 @@ import (
 	"carerecord/fhir"
 )
 
-// Kind says what a Consent asks for, as far as it is decided today.
+// Kind is the kind of a Consent, as far as it is decided today.
 type Kind byte
 
 // The kinds of a Consent.
 const (
-	// NotADirective takes nothing from anybody: surely not active, surely of another
-	// scope, or a proxy authority (CON-601).
+	// NotADirective denies nothing: certainly not active, certainly of another scope, or a proxy
+	// authority (CON-601).
 	NotADirective Kind = iota
-	// OptOut is the regional shared-record opt-out (CON-501), and nothing else.
+	// OptOut is exactly the regional shared-record opt-out (CON-501).
 	OptOut
-	// OtherDirective is every other active Consent: a directive that the consent engine will
-	// read, or one that is not understood. Until it is read a person may not write
-	// it, and one from a feed denies all direct care (CON-641).
+	// OtherDirective is every other active Consent. Until the consent engine reads it a person may
+	// not write it, and one from a source system denies all direct care (CON-641).
 	OtherDirective
 )
 
 const (
-	scopeSystem  = "http://terminology.hl7.org/CodeSystem/consentscope"
-	snomed       = "http://snomed.info/sct"
-	dissentCode  = "416409005" // refused consent for upload to a shared record
-	liftCode     = "417528008" // consented to upload to a shared record
-	policySystem = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+	scopeSystem        = "http://terminology.hl7.org/CodeSystem/consentscope"
+	snomed             = "http://snomed.info/sct"
+	sharingRefusedCode = "416409005" // refused consent for upload to a shared record
+	sharingAgreedCode  = "417528008" // consented to upload to a shared record
+	policySystem       = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 )
 
-// proxyBases are the legal bases of a proxy authority, as policyRule.
-// A table, never changed.
+// proxyBases are the legal bases of a proxy authority, as policyRule. A table, never changed.
 var proxyBases = map[string]bool{
 	"parental-responsibility": true, "court-appointed-deputy": true,
 	"lasting-power-of-attorney": true, "best-interest": true,
 }
 
-// Read says what a Consent asks for. body is a Consent that fhir.Parse accepted,
-// whatever else it is: a Consent is NotADirective only where that is certain, so that a
-// misspelt refusal still refuses (CON-641). inPerson: a person made it. What looks like
-// a proxy authority and came from a feed is a directive, since no feed is one of
-// authorities yet.
+// Read returns the kind of a Consent that fhir.Parse accepted. A Consent is NotADirective only where that is
+// certain, so a misspelt refusal still refuses (CON-641). inPerson: a person recorded it. A proxy authority
+// of a source system is a directive, since no source system may write authorities yet.
 func Read(body []byte, inPerson bool) Kind {
 	r := gjson.ParseBytes(body)
-	place, _ := narrowed(r)
+	element, _ := optOutFault(r)
 	switch {
 	case notActive(r.Get("status")):
 		return NotADirective
-	case place == "":
+	case element == "":
 		return OptOut
-	case categoryHas(r, dissent):
-		return OtherDirective // of whatever scope it says it is (CON-503)
+	case categoryHas(r, sharingRefused):
+		return OtherDirective // of any scope (CON-503)
 	//law:directive-scope
 	case otherScope(r.Get("scope")), inPerson && ProxyAuthority(body):
 		return NotADirective
@@ -62,8 +58,8 @@ func Read(body []byte, inPerson bool) Kind {
 	return OtherDirective
 }
 
-// notActive reports whether a status is surely one of no effect. Absent, misspelt
-// and unknown ones count as active.
+// notActive reports whether a status certainly has no effect. Absent, misspelt and unknown ones count as
+// active.
 func notActive(status gjson.Result) bool {
 	switch status.Str {
 	case "draft", "proposed", "rejected", "inactive", "entered-in-error":
@@ -72,43 +68,42 @@ func notActive(status gjson.Result) bool {
 	return false
 }
 
-// otherScope reports whether a scope is surely treatment or adr: every coding says
-// so in the right system, and nothing else is said.
+// otherScope reports whether a scope is certainly treatment or adr: every coding is, in the correct system,
+// and there is nothing else.
 func otherScope(scope gjson.Result) bool {
 	names := map[string][]string{"treatment": {"treatment"}, "adr": {"adr", "advanced care directive"}}
-	said := ""
+	found := ""
 	sure := allMembers(scope, func(name string, value gjson.Result) bool {
 		return name == "id" || name == "text" || name == "coding" && value.IsArray()
 	})
 	for _, c := range scope.Get("coding").Array() {
 		code := c.Get("code").Str
-		sure = sure && names[code] != nil && (said == "" || said == code) && c.Get("system").Str == scopeSystem &&
+		sure = sure && names[code] != nil && (found == "" || found == code) && c.Get("system").Str == scopeSystem &&
 			allMembers(c, func(name string, value gjson.Result) bool {
 				return slices.Contains([]string{"id", "system", "version", "code", "userSelected"}, name) ||
 					name == "display" && slices.Contains(names[code], folded(value.Str))
 			})
-		said = code
+		found = code
 	}
 	text := scope.Get("text")
-	return sure && said != "" && (!text.Exists() || slices.Contains(names[said], folded(text.Str)))
+	return sure && found != "" && (!text.Exists() || slices.Contains(names[found], folded(text.Str)))
 }
 
-// allMembers reports whether a value is an object with members, all of which pass.
+// allMembers reports whether a value is an object with members that all pass.
 func allMembers(object gjson.Result, passes func(name string, value gjson.Result) bool) bool {
-	all, any := object.IsObject(), false
+	all, some := object.IsObject(), false
 	object.ForEach(func(name, value gjson.Result) bool {
-		any = true
+		some = true
 		all = all && passes(name.String(), value)
 		return all
 	})
-	return all && any
+	return all && some
 }
 
-// ProxyAuthority reports whether a Consent is a proxy authority (CON-601): category
-// INFA with proxy legal bases alone as policyRule, nothing denied. It reads narrow,
-// since it silences a Consent: system and code must both be as written. The caller
-// knows who wrote it: a proxy authority comes from practice staff or the authority
-// feed, and else is a directive (CON-641).
+// ProxyAuthority reports whether a Consent is a proxy authority (CON-601): category INFA, only legal bases of
+// proxies as policyRule, and no denial. It reads narrowly, since it makes a Consent no directive: system and
+// code must both be correct. The caller knows the author: one that is not from practice staff or an authority
+// source is a directive (CON-641).
 func ProxyAuthority(body []byte) bool {
 	r := gjson.ParseBytes(body)
 	infa := false
@@ -124,7 +119,7 @@ func ProxyAuthority(body []byte) bool {
 	return infa && len(rules) > 0 && permits(r.Get("provision")) && !r.Get("modifierExtension").Exists()
 }
 
-// permits reports whether a provision and those nested in it say nothing but permit.
+// permits reports whether a provision and its nested ones only permit.
 func permits(provision gjson.Result) bool {
 	typ := provision.Get("type")
 	ok := (!typ.Exists() || typ.Str == "permit") && !provision.Get("_type").Exists() && !provision.Get("modifierExtension").Exists()
@@ -134,28 +129,27 @@ func permits(provision gjson.Result) bool {
 	return ok
 }
 
-// narrowed returns the place and the reason why a Consent is not exactly the
-// regional opt-out of the whole record; an empty place for one that is. Codes are
-// read wide: in any letter case, without a system or with a known spelling of it. A
-// period narrows nothing here: a refusal that is honoured for longer hides more.
-func narrowed(r gjson.Result) (place, text string) {
+// optOutFault returns the element and the reason why a Consent is not exactly the regional opt-out of the
+// whole record; an empty element for one that is. Codes match as in has. A period does not count: a longer
+// refusal hides more.
+func optOutFault(r gjson.Result) (element, text string) {
 	scope, rule, provision := r.Get("scope"), r.Get("policyRule"), r.Get("provision")
 	switch {
 	case !has(scope, privacy) || has(scope, research) || has(scope, treatment) || has(scope, advanced):
 		return "scope", "Only Consents of scope patient-privacy that record the regional opt-out can be written yet."
-	case !categoryHas(r, dissent) || categoryHas(r, lift):
+	case !categoryHas(r, sharingRefused) || categoryHas(r, sharingAgreed):
 		return "category", "Only the regional opt-out (SNOMED CT 416409005) can be recorded yet: this Consent could not be enforced."
 	case !has(rule, optOut) || has(rule, optIn):
 		return "policyRule", "The regional opt-out has the policyRule OPTOUT of " + policySystem + "."
 	}
-	whole := "The regional opt-out is for the whole record: "
+	prefix := "The regional opt-out is for the whole record: "
 	for _, name := range []string{"modifierExtension", "implicitRules"} {
 		if r.Get(name).Exists() || r.Get("_"+name).Exists() {
-			return name, whole + name + " could not be enforced."
+			return name, prefix + name + " could not be enforced."
 		}
 	}
 	if provision.Exists() && !provision.IsObject() {
-		return "provision", whole + "provision is no object."
+		return "provision", prefix + "provision is no object."
 	}
 	provision.ForEach(func(key, value gjson.Result) bool {
 		name := strings.TrimPrefix(key.String(), "_")
@@ -163,32 +157,31 @@ func narrowed(r gjson.Result) (place, text string) {
 		case key.String() == "id", key.String() == "period" && value.IsObject():
 		case key.String() == "type" && folded(value.Str) == "deny":
 		case name == "type":
-			place, text = "provision.type", "The regional opt-out is a refusal: its provision is of type deny, or has none."
+			element, text = "provision.type", "The regional opt-out is a refusal: its provision is of type deny, or has none."
 		default:
-			place, text = "provision."+name, whole+"provision."+name+" could not be enforced."
+			element, text = "provision."+name, prefix+"provision."+name+" could not be enforced."
 		}
-		return place == ""
+		return element == ""
 	})
-	return place, text
+	return element, text
 }
 
-// Check says why a person may not write this Consent, or nil. What cannot be
-// enforced exactly is refused with its place (CON-640). An active Consent that it
-// lets pass is an OptOut to Read.
+// Check returns why a person may not write this Consent, or nil. A Consent that cannot be enforced exactly is
+// refused with the element (CON-640). Read returns OptOut for an active Consent that passes.
 func Check(body []byte) *fhir.Error {
 	r := gjson.ParseBytes(body)
-	refuse := func(place, text string) *fhir.Error {
-		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Text: text, Expression: "Consent." + place}}}
+	refuse := func(element, text string) *fhir.Error {
+		return &fhir.Error{Status: 422, Issues: []fhir.Issue{{Code: "business-rule", Text: text, Expression: "Consent." + element}}}
 	}
-	if place, text := narrowed(r); place != "" {
-		return refuse(place, text)
+	if element, text := optOutFault(r); element != "" {
+		return refuse(element, text)
 	}
 	for _, c := range []struct {
 		place string
 		well  bool
 	}{
 		{"scope", exactly(r.Get("scope"), privacy)},
-		{"category", slices.ContainsFunc(r.Get("category").Array(), func(c gjson.Result) bool { return exactly(c, dissent) })},
+		{"category", slices.ContainsFunc(r.Get("category").Array(), func(c gjson.Result) bool { return exactly(c, sharingRefused) })},
 		{"policyRule", exactly(r.Get("policyRule"), optOut)},
 		{"provision.type", !r.Get("provision.type").Exists() || r.Get("provision.type").Str == "deny"},
 	} {
@@ -207,8 +200,8 @@ func Check(body []byte) *fhir.Error {
 	return nil
 }
 
-// periodFault says why the period of an opt-out cannot be enforced: it ends, or it
-// begins after the Consent was given.
+// periodFault returns why the period of an opt-out cannot be enforced: it ends, or it begins after the
+// Consent was given; empty for none.
 func periodFault(r gjson.Result) string {
 	period := r.Get("provision.period")
 	start, given := period.Get("start"), r.Get("dateTime").Str

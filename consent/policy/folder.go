@@ -1,10 +1,9 @@
-// Package policy holds what a region has agreed, as readable files, and reads
-// the wishes of patients out of FHIR Consents.
+// Package policy reads the agreements of a region from files, and the directives of patients from FHIR
+// Consents.
 //
-// The folder holds five JSON files: agreement, organisations, roles, people and
-// clients. Load reads all of them, refuses unknown members, and names every
-// mistake at once. What is loaded never changes afterwards and is safe for
-// concurrent use.
+// The folder has five JSON files: agreement, organisations, roles, people and clients. Load reads all of
+// them, refuses unknown members, and reports all mistakes together. A loaded Folder never changes and is
+// safe for concurrent use.
 package policy
 
 import (
@@ -17,7 +16,7 @@ import (
 	"strings"
 )
 
-// Folder is everything a region has agreed.
+// Folder is the content of a policy folder.
 type Folder struct {
 	Agreement     Agreement
 	Organisations []Organisation
@@ -28,16 +27,15 @@ type Folder struct {
 
 // Agreement is the sharing agreement of the region.
 type Agreement struct {
-	// Organisations are the ODS codes of those who signed it.
+	// Organisations are the ODS codes of the organisations that signed it.
 	Organisations []string `json:"organisations"`
-	// Relationship says how a legitimate relationship is shown. "assumed" takes
-	// every person of an organisation in the agreement to have one with every
-	// patient: for demonstrations only, and accepted nowhere else. Empty: it
-	// must be shown, which nothing can yet.
+	// Relationship says how a legitimate relationship is shown. "assumed": every person of an
+	// organisation in the agreement has one with every patient; it is for demonstrations only.
+	// Empty: it must be shown, which is not built yet.
 	Relationship string `json:"relationship,omitempty"`
 }
 
-// Organisation is a body that writes into the record or reads from it.
+// Organisation is an organisation that writes to the record or reads it.
 type Organisation struct {
 	ODS    string `json:"ods"`
 	Name   string `json:"name"`
@@ -45,7 +43,7 @@ type Organisation struct {
 	Parent string `json:"parent,omitempty"`
 }
 
-// Role is what a person may act as.
+// Role is a role of people.
 type Role struct {
 	Code       string   `json:"code"`
 	Name       string   `json:"name"`
@@ -59,7 +57,7 @@ const (
 	ActivityBreakGlass = "break-glass" // open a break-glass session
 )
 
-// Person is somebody with an account.
+// Person is a person with an account.
 type Person struct {
 	User         string `json:"user"`
 	Subject      string `json:"subject"` // stable id at the identity provider
@@ -70,7 +68,7 @@ type Person struct {
 	Level        int    `json:"level,omitempty"`   // authentication level
 }
 
-// Client is a registered application or feed.
+// Client is a registered application or source system.
 type Client struct {
 	ID           string   `json:"id"`
 	Name         string   `json:"name"`
@@ -80,12 +78,12 @@ type Client struct {
 	Purposes     []string `json:"purposes"`
 	Scopes       string   `json:"scopes"` // the ceiling
 	Flow         string   `json:"flow,omitempty"`
-	// IDPrefix is the id space in which a feed may create by PUT. It ends in a
-	// dot (CON-1303).
+	// IDPrefix is the id space in which a source system may create by PUT. It ends in a dot
+	// (CON-1303).
 	IDPrefix string `json:"idPrefix,omitempty"`
 }
 
-// Load reads a policy folder. The error names every mistake with its file.
+// Load reads a policy folder. The error reports every mistake with its file.
 func Load(dir string) (*Folder, error) {
 	f := &Folder{}
 	err := errors.Join(
@@ -104,7 +102,7 @@ func Load(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// Save writes the folder, one file a kind.
+// Save writes the folder.
 func (f *Folder) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make policy folder: %w", err)
@@ -140,29 +138,29 @@ func write(dir, name string, v any) error {
 	return os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o600)
 }
 
-// check names everything that is wrong with the folder.
+// check reports all mistakes of the folder.
 func (f *Folder) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	known := map[string]bool{}
 	for i, o := range f.Organisations {
 		if o.ODS == "" || known[o.ODS] {
-			bad("organisations[%d]: ods %q is empty or stands twice", i, o.ODS)
+			bad("organisations[%d]: ods %q is empty or repeated", i, o.ODS)
 		}
 		known[o.ODS] = true
 	}
 	for i, ods := range f.Agreement.Organisations {
 		if !known[ods] {
-			bad("agreement.organisations[%d]: %q is no organisation of the folder", i, ods)
+			bad("agreement.organisations[%d]: %q is not an organisation of the folder", i, ods)
 		}
 	}
 	if r := f.Agreement.Relationship; r != "" && r != RelationshipAssumed {
-		bad("agreement.relationship: %q is not known", r)
+		bad("agreement.relationship: %q is unknown", r)
 	}
 	for i, r := range f.Roles {
 		for _, a := range r.Activities {
 			if !slices.Contains([]string{ActivityRead, ActivityOptOut, ActivityBreakGlass}, a) {
-				bad("roles[%d].activities: %q is not known", i, a)
+				bad("roles[%d].activities: %q is unknown", i, a)
 			}
 		}
 	}
@@ -170,49 +168,42 @@ func (f *Folder) check() error {
 		switch p.Kind {
 		case "clinician":
 			if !known[p.Organisation] {
-				bad("people[%d].organisation: %q is no organisation of the folder", i, p.Organisation)
+				bad("people[%d].organisation: %q is not an organisation of the folder", i, p.Organisation)
 			}
 			if _, ok := f.Role(p.Role); !ok {
-				bad("people[%d].role: %q is no role of the folder", i, p.Role)
+				bad("people[%d].role: %q is not a role of the folder", i, p.Role)
 			}
 		case "patient":
 			if p.Patient == "" {
-				bad("people[%d].patient: an NHS number is needed", i)
+				bad("people[%d].patient: an NHS number is required", i)
 			}
 		default:
-			bad("people[%d].kind: %q is not known", i, p.Kind)
+			bad("people[%d].kind: %q is unknown", i, p.Kind)
 		}
 	}
 	for i, c := range f.Clients {
 		if c.Organisation != "" && !known[c.Organisation] {
-			bad("clients[%d].organisation: %q is no organisation of the folder", i, c.Organisation)
+			bad("clients[%d].organisation: %q is not an organisation of the folder", i, c.Organisation)
 		}
 		if c.IDPrefix != "" && !strings.HasSuffix(c.IDPrefix, ".") {
 			bad("clients[%d].idPrefix: %q does not end in a dot", i, c.IDPrefix)
 		}
 		if len(c.Purposes) == 0 {
-			bad("clients[%d].purposes: there is none", i)
+			bad("clients[%d].purposes: at least one is required", i)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// RelationshipAssumed is the value of Agreement.Relationship that takes every
-// relationship as given.
+// RelationshipAssumed is the value of Agreement.Relationship for an assumed relationship.
 const RelationshipAssumed = "assumed"
 
-// Signed reports whether an organisation is in the agreement.
+// Signed reports whether an organisation has signed the agreement.
 func (f *Folder) Signed(ods string) bool { return slices.Contains(f.Agreement.Organisations, ods) }
 
 // Role returns a role by code.
 func (f *Folder) Role(code string) (Role, bool) {
 	return find(f.Roles, func(r Role) bool { return r.Code == code })
-}
-
-// Allows reports whether a role allows an activity.
-func (f *Folder) Allows(role, activity string) bool {
-	r, ok := f.Role(role)
-	return ok && slices.Contains(r.Activities, activity)
 }
 
 // Person returns a person by user name.

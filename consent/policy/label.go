@@ -9,29 +9,25 @@ import (
 	"carerecord/fhir/payload"
 )
 
-// Confidentiality is the code system of confidentiality labels.
-const Confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-
 // sensitive are the sensitivity codes of CON-701.
 var sensitive = map[string]bool{
 	"HIV": true, "STD": true, "SEX": true, "SDV": true, "GDIS": true, "ETH": true,
 	"SPI": true, "MH": true, "PSY": true, "BH": true, "SUD": true, "ETHUD": true, "OPIOIDUD": true,
 }
 
-// Labels is what the security labels of a body say, as far as it is decided
-// today. Labels are read wide: a code counts whatever its system and letter case.
+// Labels are the security labels of a body as far as they decide today. A code counts in any system and
+// letter case.
 type Labels struct {
-	Restricted bool // R, V or REDACTED; or labels of elements, which are not read yet (CON-710)
+	Restricted bool // R, V, REDACTED, or labels of elements, which are not read yet (CON-710)
 	Sensitive  bool // a sensitivity code
 	NoPatient  bool // NOPAT: not to be shown to the patient
 }
 
-// LabelsOf reads the labels of a body and of every resource that it embeds, at any
-// depth: contained, in a Bundle, in Parameters, in a payload of base64. Labels are
-// meta.security, the labels of a document (DocumentReference.securityLabel,
-// Composition.confidentiality), and those of single elements (inline security labels),
-// which count for the whole. What a provision of a Consent names is no label. body is one
-// that fhir.Parse accepted.
+// LabelsOf reads the labels of a body and of every resource that it embeds, at any depth: contained, in a
+// Bundle, in Parameters, in base64. Labels are meta.security, the labels of a document
+// (DocumentReference.securityLabel, Composition.confidentiality), and inline security labels of elements,
+// which apply to the whole document. Labels in a provision of a Consent do not count. body is one that
+// fhir.Parse accepted.
 func LabelsOf(body []byte) Labels {
 	var l Labels
 	//law:labels-read
@@ -39,15 +35,14 @@ func LabelsOf(body []byte) Labels {
 	return l
 }
 
-// marks are what a body holds that may have labels: without them it is not read. Names
-// may hide behind escapes.
-var marks = [][]byte{
+// labelHints are the texts of which a body with labels has at least one. An escape can hide a name.
+var labelHints = [][]byte{
 	[]byte(`"security`), []byte(`"confidentiality"`), []byte(`sec-label`), []byte(`security-label`),
 	[]byte(`"data"`), []byte(`Base64Binary"`), []byte(`"data:`), []byte(`\u`),
 }
 
 func (l *Labels) read(body []byte, payloads int) {
-	for _, mark := range marks {
+	for _, mark := range labelHints {
 		if bytes.Contains(body, mark) {
 			r := labelReader{src: body, labels: l, payloads: payloads}
 			r.value("", false)
@@ -56,7 +51,7 @@ func (l *Labels) read(body []byte, payloads int) {
 	}
 }
 
-// add takes in one code.
+// add adds one code.
 func (l *Labels) add(code string) {
 	//law:label-code
 	switch code = strings.ToUpper(strings.TrimSpace(code)); {
@@ -69,16 +64,15 @@ func (l *Labels) add(code string) {
 	}
 }
 
-// labelReader reads a body once, from its first byte to its last. Parse has seen to it
-// that the bytes are JSON.
+// labelReader reads a body once, from start to end. fhir.Parse has checked that it is JSON.
 type labelReader struct {
 	src      []byte
 	i        int
 	labels   *Labels
-	payloads int // how many payloads the body stands in
+	payloads int // depth of embedded payloads
 }
 
-// next passes over white space and returns the byte behind it.
+// next skips white space and returns the next byte.
 func (r *labelReader) next() byte {
 	for r.i < len(r.src) {
 		switch c := r.src[r.i]; c {
@@ -91,7 +85,7 @@ func (r *labelReader) next() byte {
 	return 0
 }
 
-// text passes over a string and returns what it says.
+// text reads a string.
 func (r *labelReader) text() string {
 	from, escaped := r.i, false
 	for r.i++; r.i < len(r.src); r.i++ {
@@ -110,8 +104,8 @@ func (r *labelReader) text() string {
 	return ""
 }
 
-// value reads one value. name is that of the property that holds it, and labels says
-// that all codes in it are labels.
+// value reads one value. name is the property that contains it; labels says that all codes in it are
+// labels.
 func (r *labelReader) value(name string, labels bool) {
 	switch r.next() {
 	case '{':
@@ -126,11 +120,11 @@ func (r *labelReader) value(name string, labels bool) {
 		}
 		r.i++
 	case '"':
-		if from := r.i; !r.wanted(name, labels) {
+		if from := r.i; !r.mayBeLabel(name, labels) {
 			r.skip(from)
 			return
 		}
-		r.said(name, r.text())
+		r.readText(name, r.text())
 	default:
 		for r.i < len(r.src) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(r.src[r.i])) {
 			r.i++
@@ -138,7 +132,7 @@ func (r *labelReader) value(name string, labels bool) {
 	}
 }
 
-// skip passes over a string.
+// skip skips a string.
 func (r *labelReader) skip(from int) {
 	for r.i = from + 1; r.i < len(r.src); r.i++ {
 		switch r.src[r.i] {
@@ -151,24 +145,24 @@ func (r *labelReader) skip(from int) {
 	}
 }
 
-// wanted reports whether the text of a property may be a label or hold one.
-func (r *labelReader) wanted(name string, labels bool) bool {
+// mayBeLabel reports whether the text of a property may be or contain a label.
+func (r *labelReader) mayBeLabel(name string, labels bool) bool {
 	return labels && (name == "code" || name == "valueCode") || name == "confidentiality" ||
 		payload.Property(name) || bytes.HasPrefix(r.src[r.i:], []byte(`"data:`))
 }
 
-// said takes in a text that is wanted.
-func (r *labelReader) said(name, text string) {
-	data, held := text, payload.Property(name)
-	if !held {
-		_, data, held = payload.DataURL(text)
+// readText reads a text for which mayBeLabel is true.
+func (r *labelReader) readText(name, text string) {
+	data, isPayload := text, payload.Property(name)
+	if !isPayload {
+		_, data, isPayload = payload.DataURL(text)
 	}
-	if !held {
+	if !isPayload {
 		r.labels.add(text)
 		return
 	}
 	if r.payloads == payload.MaxDepth {
-		return // unreadable, which ownership knows
+		return // ownership treats it as unreadable
 	}
 	bodies, _ := payload.Read("", data)
 	for _, body := range bodies {
@@ -176,8 +170,8 @@ func (r *labelReader) said(name, text string) {
 	}
 }
 
-// object reads an object. An extension that is an inline label says so by its url,
-// which may stand behind its value: such an object is read again for its codes.
+// object reads an object. An extension is an inline label by its url, which may follow the value: such an
+// object is read twice.
 func (r *labelReader) object(name string, labels bool) {
 	from, inline := r.i, false
 	r.i++

@@ -12,8 +12,7 @@ import (
 // coded64 is a resource as base64.
 func coded64(body string) string { return base64.StdEncoding.EncodeToString([]byte(body)) }
 
-// TestLabels: labels are found in whatever a body embeds, in any letter case (CON-701,
-// CON-710; CON-1204).
+// TestLabels: labels are found in everything that a body embeds, in any letter case (CON-701, CON-710; CON-1204).
 func TestLabels(t *testing.T) {
 	const hiv = `"meta":{"security":[{"code":"HIV"}]}`
 	condition := `{"resourceType":"Condition",` + hiv + `}`

@@ -12,32 +12,31 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Identifier is the system and value of an identifier, without blanks at their ends.
+// Identifier is an identifier without surrounding blanks.
 type Identifier struct{ System, Value string }
 
-// Subjects are the people whom a Consent may mean, read wide: whoever is named by one
-// of the forms below is meant (CON-641). Each list is sorted and distinct.
+// Subjects are the persons whom a Consent may mean (CON-641). Each list is sorted and distinct.
 type Subjects struct {
-	// IDs are those of Patients of this server.
+	// IDs are Patients of this server.
 	IDs []string
-	// Numbers are NHS numbers: ten digits, the check digit not tested where the system
-	// says that they are NHS numbers.
+	// Numbers are NHS numbers of ten digits. The check digit is not tested where the system is
+	// that of NHS numbers.
 	Numbers []string
-	// Identifiers are all others.
+	// Identifiers are all other identifiers.
 	Identifiers []Identifier
-	// URLs are references that are none of this server's Patients, as written without
-	// blanks: of another server, a urn, another type. Their last part is no id here.
+	// URLs are references to anything but a Patient of this server, without blanks: of another
+	// server, a urn, another type.
 	URLs []string
-	// None says that the Consent names nobody at all: patient holds no reference, no
-	// identifier and no contained Patient.
+	// None reports that the Consent names nobody: patient has no reference, no identifier and
+	// no contained Patient.
 	None bool
 }
 
-// maxSubjectDepth bounds references from contained resources to each other.
+// maxSubjectDepth bounds references between contained resources.
 const maxSubjectDepth = 4
 
-// SubjectsOf reads the people whom a Consent may mean. base is the public FHIR base,
-// without a slash at the end.
+// SubjectsOf returns the persons whom a Consent may mean. base is the public FHIR base without a trailing
+// slash.
 func SubjectsOf(body []byte, base string) Subjects {
 	r := gjson.ParseBytes(body)
 	s := subjectReader{base: base}
@@ -63,10 +62,10 @@ type subjectReader struct {
 	base      string
 	contained []*containedResource
 	byID      map[string][]*containedResource // by id in lower case
-	unmatched bool                            // a reference led to no contained resource
+	unmatched bool                            // a reference to a contained resource that is missing
 }
 
-// containedResource is a contained resource. Each is read once, whoever refers to it.
+// containedResource is a contained resource. Each is read once.
 type containedResource struct {
 	gjson.Result
 	id, typ string
@@ -80,8 +79,7 @@ func list(v gjson.Result) []gjson.Result {
 	return v.Array()
 }
 
-// reference reads a Reference: its literal, its identifier, and those that stand in
-// extensions of it.
+// reference reads a Reference: its literal, its identifier, and those in its extensions.
 func (s *subjectReader) reference(ref gjson.Result, depth int) {
 	if depth > maxSubjectDepth {
 		return
@@ -110,7 +108,7 @@ func (s *subjectReader) extension(ext gjson.Result, depth int) {
 	}
 }
 
-// literal reads a Reference.reference in any of its forms.
+// literal reads a Reference.reference of any form.
 func (s *subjectReader) literal(written string, depth int) {
 	text := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -119,50 +117,60 @@ func (s *subjectReader) literal(written string, depth int) {
 		return r
 	}, written)
 	if id, ok := strings.CutPrefix(text, "#"); ok {
-		s.within(id, text, depth)
+		s.containedReference(id, text, depth)
 		return
 	}
-	if ref, ok := fhir.ParseRef(s.base, text); ok && ref.Type == "Patient" {
-		text = ref.Type + "/" + ref.ID
-	}
-	address, query, search := strings.Cut(text, "?")
+	address, query, isSearch := strings.Cut(text, "?")
 	address, _, _ = strings.Cut(address, "#")
 	address = strings.TrimRight(address, "/")
-	path, local := s.relative(address)
-	parts := strings.Split(path, "/")
-	if len(parts) == 4 && parts[2] == "_history" {
-		parts = parts[:2]
-	}
-	patient := strings.EqualFold(parts[0], "Patient")
+	ref, here := fhir.ParseRef(s.base, text)
+	here = here && ref.Type == "Patient"
 	switch {
-	case search && s.search(query):
-	case local && len(parts) == 2 && patient && fhir.ValidID(parts[1]):
-		s.IDs = append(s.IDs, parts[1])
-	case local && len(parts) == 1 && !patient && fhir.ValidID(path):
-		s.IDs = append(s.IDs, path) // an id without its type
+	case here:
+		s.IDs = append(s.IDs, ref.ID)
+		address = ref.ID // in its plain spelling
+	case isSearch && s.search(query):
+	case s.unusualAddress(address):
 	case text != "":
 		s.URLs = append(s.URLs, text)
 	}
-	if number, ok := numberOf(address); ok {
+	if number, ok := trailingNumber(address); ok {
 		s.Numbers = append(s.Numbers, number)
 	}
 }
 
-// numberOf reads the NHS number at the end of an address: servers of the NHS give
-// Patients their NHS numbers as ids.
-func numberOf(address string) (string, bool) {
+// unusualAddress adds an address of a Patient of this server that fhir.ParseRef does not read as one: with
+// an invalid version, or an id without its type. It returns false for all others.
+func (s *subjectReader) unusualAddress(address string) bool {
+	resource, _, _ := strings.Cut(address, "/_history/")
+	ref, ok := fhir.ParseRef(s.base, resource)
+	if !ok {
+		last := strings.LastIndexByte(address, '/') + 1
+		if strings.EqualFold(address[last:], "Patient") {
+			return false
+		}
+		ref, ok = fhir.ParseRef(s.base, address[:last]+"Patient/"+address[last:])
+	}
+	if ok = ok && ref.Type == "Patient"; ok {
+		s.IDs = append(s.IDs, ref.ID)
+	}
+	return ok
+}
+
+// trailingNumber returns the NHS number at the end of an address: NHS servers use NHS numbers as ids of
+// Patients.
+func trailingNumber(address string) (string, bool) {
 	last := address[strings.LastIndexAny(address, "/:")+1:]
 	return last, fhir.ValidNHSNumber(last)
 }
 
-// NamesInLiteral returns the names (index.AboutKey) of whom a literal reference may mean that is
-// no reference to a resource of this server: an NHS number at its end, or an id without a
-// type.
+// NamesInLiteral returns the names (index.AboutKey) of persons whom a literal reference may mean that is not
+// a reference to a resource of this server: an NHS number at its end, or an id without a type.
 func NamesInLiteral(literal string) []string {
 	address, _, _ := strings.Cut(strings.TrimSpace(literal), "?")
 	address = strings.TrimRight(address, "/")
 	var out []string
-	if number, ok := numberOf(address); ok {
+	if number, ok := trailingNumber(address); ok {
 		out = append(out, "nhs:"+number)
 	}
 	if fhir.ValidID(address) {
@@ -171,23 +179,7 @@ func NamesInLiteral(literal string) []string {
 	return out
 }
 
-// relative returns what stands behind the base of this server, and whether an address
-// is one of this server: relative, or below the base in any letter case and scheme.
-func (s *subjectReader) relative(address string) (string, bool) {
-	scheme, rest, absolute := strings.Cut(address, "://")
-	if !absolute {
-		return strings.TrimLeft(address, "/"), !strings.Contains(address, ":")
-	}
-	_, base, _ := strings.Cut(s.base, "://")
-	if base == "" || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") ||
-		len(rest) <= len(base) || !strings.EqualFold(rest[:len(base)], base) || rest[len(base)] != '/' {
-		return address, false
-	}
-	return strings.TrimLeft(rest[len(base):], "/"), true
-}
-
-// search reads the parameters of a conditional reference. It is false where they name
-// nobody.
+// search reads the parameters of a conditional reference. It returns false where they name nobody.
 func (s *subjectReader) search(query string) bool {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -212,12 +204,12 @@ func (s *subjectReader) search(query string) bool {
 	return len(s.IDs)+len(s.Numbers)+len(s.Identifiers) > before
 }
 
-// within reads the contained resource that a reference leads to, or every contained
-// Patient where it leads to none.
-func (s *subjectReader) within(id, text string, depth int) {
+// containedReference reads the contained resource of a reference, or every contained Patient where it is
+// missing.
+func (s *subjectReader) containedReference(id, text string, depth int) {
 	found := s.byID[strings.ToLower(id)]
 	for _, c := range found {
-		s.person(c, depth)
+		s.containedPerson(c, depth)
 	}
 	if len(found) > 0 {
 		return
@@ -229,14 +221,14 @@ func (s *subjectReader) within(id, text string, depth int) {
 	s.unmatched = true
 	for _, c := range s.contained {
 		if strings.EqualFold(c.typ, "Patient") {
-			s.person(c, depth)
+			s.containedPerson(c, depth)
 		}
 	}
 }
 
-// person reads a contained resource as the person whom it stands for: by its id, its
-// identifiers, and the Patients that it is linked to.
-func (s *subjectReader) person(c *containedResource, depth int) {
+// containedPerson reads a contained resource as a person: its id, its identifiers, and the Patients that it
+// links to.
+func (s *subjectReader) containedPerson(c *containedResource, depth int) {
 	if c.read || depth > maxSubjectDepth {
 		return
 	}
@@ -252,7 +244,7 @@ func (s *subjectReader) person(c *containedResource, depth int) {
 	}
 }
 
-// identifier sorts an identifier into numbers and others.
+// identifier adds an identifier to Numbers or Identifiers.
 func (s *subjectReader) identifier(system, value string) {
 	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
 	digits, isNumber := fhir.NHSNumberOf(system, value)
@@ -262,7 +254,7 @@ func (s *subjectReader) identifier(system, value string) {
 		s.Numbers = append(s.Numbers, digits)
 	default:
 		s.Identifiers = append(s.Identifiers, Identifier{system, value})
-		if digits, holds := fhir.NHSNumberIn(value); holds { // whatever the system is, and what is around it
+		if digits, holds := fhir.NHSNumberIn(value); holds { // in any system and with any surrounding text
 			s.Numbers = append(s.Numbers, digits)
 		}
 	}

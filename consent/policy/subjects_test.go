@@ -9,7 +9,7 @@ import (
 	"carerecord/consent/policy"
 )
 
-// TestSubjects: whoever a Consent may mean is named, in every form (CON-641).
+// TestSubjects: every person whom a Consent may mean is found, in every form (CON-641).
 func TestSubjects(t *testing.T) {
 	const nhs = `"system":"https://fhir.nhs.uk/Id/nhs-number"`
 	ids := func(ids ...string) policy.Subjects { return policy.Subjects{IDs: ids} }
@@ -26,7 +26,7 @@ func TestSubjects(t *testing.T) {
 		{"absolute in another scheme and letter case", `"patient":{"reference":"HTTP://Record.Test/FHIR/Patient/g.1"}`, ids("g.1")},
 		{"with blanks", `"patient":{"reference":" Patient/ g.1 "}`, ids("g.1")},
 		{"the type in another letter case", `"patient":{"reference":"patient/g.1"}`, ids("g.1")},
-		{"a slash before and behind", `"patient":{"reference":"/Patient/g.1/"}`, ids("g.1")},
+		{"a slash before and after", `"patient":{"reference":"/Patient/g.1/"}`, ids("g.1")},
 		{"with a fragment", `"patient":{"reference":"Patient/g.1#x"}`, ids("g.1")},
 		{"an id alone", `"patient":{"reference":"g.1"}`, ids("g.1")},
 		{"a list where one is allowed", `"patient":[{"reference":"Patient/g.2"},{"reference":"Patient/g.1"}]`, ids("g.1", "g.2")},
@@ -72,7 +72,7 @@ func TestSubjects(t *testing.T) {
 			policy.Subjects{IDs: []string{"p"}, Numbers: []string{"9000000009"}, Identifiers: []policy.Identifier{local}}},
 		{"whose id has the hash too", `"contained":[{"resourceType":"Patient","id":"#p"}],"patient":{"reference":" #p"}`, ids("p")},
 		{"that is linked to another", `"contained":[{"resourceType":"Patient","id":"p","link":[{"other":{"reference":"Patient/g.1"},"type":"seealso"}]}],"patient":{"reference":"#p"}`, ids("g.1", "p")},
-		{"a reference to none, beside a contained Patient", `"contained":[{"resourceType":"Patient","id":"p"},{"resourceType":"Organization","id":"o"}],"patient":{"reference":"#q"}`, policy.Subjects{IDs: []string{"p"}, URLs: []string{"#q"}}},
+		{"a reference to a missing one, and a contained Patient", `"contained":[{"resourceType":"Patient","id":"p"},{"resourceType":"Organization","id":"o"}],"patient":{"reference":"#q"}`, policy.Subjects{IDs: []string{"p"}, URLs: []string{"#q"}}},
 		{"a contained RelatedPerson", `"contained":[{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/g.1"},"identifier":[{` + nhs + `,"value":"9000000009"}]}],"patient":{"reference":"#r"}`, policy.Subjects{IDs: []string{"g.1"}, Numbers: []string{"9000000009"}}},
 		{"contained resources that refer to each other", `"contained":[{"resourceType":"Patient","id":"p","link":[{"other":{"reference":"#p"}}]}],"patient":{"reference":"#p"}`, ids("p")},
 

@@ -35,27 +35,28 @@
 //
 // A document with the key … (in brackets the file of package consent that queries it):
 //
-//	1   type          is of this resource type [decide.go]
+//	1   type          is of this resource type [patientsteps.go]
 //	2   patient       is about the Patient with this id, who exists [where.go]
 //	3   name          has facts that are derived from something else, and is rekeyed when that changes: Type/id
 //	                  of another document (an owner that does not exist, a document from which owners are
-//	                  inherited, the Patient of a Binary), or nhs: and an NHS number [everytype.go]
+//	                  inherited, the Patient of a Binary), or nhs: and an NHS number [catalog.go]
 //	4   name          refers to a Patient who is not its owner: the id, or nhs: and an NHS number that no
 //	                  Patient has, or more than one [where.go]
 //	5   ods           came from the organisation with this ODS code [where.go]
 //	6   fact          has a named fact, see below [where.go]
 //	7   name          is about a person who is not among its owners, or names an owner in another way: the id of
 //	                  a Patient who does not exist, nhs: and an NHS number, id: and system|value of another
-//	                  identifier, url: and a reference to another server [where.go]
-//	8   name          is a Consent about this person, by an id of a Patient or a name as in fact 7 [register.go]
+//	                  identifier, url: and a reference to another server [facts/about.go]
+//	8   name          is a Consent about this person, by an id of a Patient or a name as in fact 7
+//	                  [register/register.go]
 //	9   name          is a Patient, and this version or an older one has the identifier, as in fact 7
-//	                  [register.go]
-//	0 h binary 0 ods  attaches the Binary with this id, and came from this organisation [binary.go]
-//	0 o patient 0 ods is about this Patient, is ordinary, and came from this organisation [grant.go]
-//	0 x patient       is about this Patient, and is not ordinary or has more than one owner [decide.go]
-//	0 w name          has fact 3 with the same name [chain.go]
+//	                  [register/identifiers.go]
+//	0 h binary 0 ods  attaches the Binary with this id, and came from this organisation [facts/binary.go]
+//	0 o patient 0 ods is about this Patient, is ordinary, and came from this organisation [hidden.go]
+//	0 x patient       is about this Patient, and is not ordinary or has more than one owner [patientsteps.go]
+//	0 w name          has fact 3 with the same name [dependents.go]
 //	0 l name          has a label that hides it from some principals, and is about this person: an id of a
-//	                  Patient, or a name as in fact 7 [labels.go]
+//	                  Patient, or a name as in fact 7 [facts/labels.go]
 //
 // # Named facts
 //

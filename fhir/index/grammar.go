@@ -39,20 +39,20 @@ type keyFact struct {
 func facts() []keyFact {
 	name := []piece{{"name", asText}}
 	return []keyFact{
-		{factType, "type", []piece{{"type", asText}}, "is of this resource type", "decide.go"},
+		{factType, "type", []piece{{"type", asText}}, "is of this resource type", "patientsteps.go"},
 		{factOwner, "owner", []piece{{"patient", asText}}, "is about the Patient with this id, who exists", "where.go"},
-		{factDependsOn, "depends on", name, "has facts that are derived from something else, and is rekeyed when that changes: Type/id of another document (an owner that does not exist, a document from which owners are inherited, the Patient of a Binary), or nhs: and an NHS number", "everytype.go"},
+		{factDependsOn, "depends on", name, "has facts that are derived from something else, and is rekeyed when that changes: Type/id of another document (an owner that does not exist, a document from which owners are inherited, the Patient of a Binary), or nhs: and an NHS number", "catalog.go"},
 		{factMention, "mentions", name, "refers to a Patient who is not its owner: the id, or nhs: and an NHS number that no Patient has, or more than one", "where.go"},
 		{factSource, "source", []piece{{"ods", asText}}, "came from the organisation with this ODS code", "where.go"},
 		{factNamed, "fact", []piece{{"fact", asText}}, "has a named fact, see below", "where.go"},
-		{factAbout, "about", name, "is about a person who is not among its owners, or names an owner in another way: the id of a Patient who does not exist, nhs: and an NHS number, id: and system|value of another identifier, url: and a reference to another server", "where.go"},
-		{factCovers, "covers", name, "is a Consent about this person, by an id of a Patient or a name as in fact 7", "register.go"},
-		{factBears, "has identifier", name, "is a Patient, and this version or an older one has the identifier, as in fact 7", "register.go"},
-		{crossAttaches, "attaches", []piece{{"binary", asText}, {"ods", asText}}, "attaches the Binary with this id, and came from this organisation", "binary.go"},
-		{crossSourceRow, "own source", []piece{{"patient", asText}, {"ods", asText}}, "is about this Patient, is ordinary, and came from this organisation", "grant.go"},
-		{crossIrregular, "irregular", []piece{{"patient", asText}}, "is about this Patient, and is not ordinary or has more than one owner", "decide.go"},
-		{crossDependsOn, "depends on (cross-type)", name, "has fact 3 with the same name", "chain.go"},
-		{crossLabelled, "labelled", name, "has a label that hides it from some principals, and is about this person: an id of a Patient, or a name as in fact 7", "labels.go"},
+		{factAbout, "about", name, "is about a person who is not among its owners, or names an owner in another way: the id of a Patient who does not exist, nhs: and an NHS number, id: and system|value of another identifier, url: and a reference to another server", "facts/about.go"},
+		{factCovers, "covers", name, "is a Consent about this person, by an id of a Patient or a name as in fact 7", "register/register.go"},
+		{factBears, "has identifier", name, "is a Patient, and this version or an older one has the identifier, as in fact 7", "register/identifiers.go"},
+		{crossAttaches, "attaches", []piece{{"binary", asText}, {"ods", asText}}, "attaches the Binary with this id, and came from this organisation", "facts/binary.go"},
+		{crossSourceRow, "own source", []piece{{"patient", asText}, {"ods", asText}}, "is about this Patient, is ordinary, and came from this organisation", "hidden.go"},
+		{crossIrregular, "irregular", []piece{{"patient", asText}}, "is about this Patient, and is not ordinary or has more than one owner", "patientsteps.go"},
+		{crossDependsOn, "depends on (cross-type)", name, "has fact 3 with the same name", "dependents.go"},
+		{crossLabelled, "labelled", name, "has a label that hides it from some principals, and is about this person: an id of a Patient, or a name as in fact 7", "facts/labels.go"},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/consent"
+	"carerecord/consent/reindex"
 	"carerecord/fhir/rest"
 	"carerecord/store"
 	"carerecord/store/pebble"
@@ -54,8 +55,8 @@ func define(t testing.TB, db engine) *defining {
 }
 
 // walk walks to the end; between pages f is called.
-func (d *defining) walk(f func(consent.Reindexing) error) error {
-	return d.guard.IndexParameters(context.Background(), d.db, func(_ context.Context, at consent.Reindexing) error {
+func (d *defining) walk(f func(reindex.Walk) error) error {
+	return reindex.New(d.guard, d.db, time.Now).Parameters(context.Background(), func(_ context.Context, at reindex.Walk) error {
 		if f == nil {
 			return nil
 		}
@@ -229,7 +230,7 @@ func (d *defining) gone(url string) {
 // sound holds every document against a rebuild.
 func (d *defining) sound() {
 	d.t.Helper()
-	if _, err := d.guard.Verify(context.Background(), func(fault error) { d.t.Error(fault) }); err != nil {
+	if _, err := reindex.Verify(context.Background(), d.guard, func(fault error) { d.t.Error(fault) }); err != nil {
 		d.t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/consent"
+	"carerecord/consent/reindex"
 	"carerecord/store"
 	"carerecord/store/storetest"
 )
@@ -32,7 +33,7 @@ func TestIndexingResumes(t *testing.T) {
 		d.want(201, "PUT", "/SearchParameter/nick", definition("nick", "active", "nickname", "string", nickname, "Patient"))
 		killed := errors.New("killed")
 		pages := 0
-		err := d.walk(func(at consent.Reindexing) error {
+		err := d.walk(func(at reindex.Walk) error {
 			add()
 			d.indexing("Patient?nickname=bob")
 			if pages++; pages == 2 {
@@ -48,7 +49,7 @@ func TestIndexingResumes(t *testing.T) {
 		d.guard, d.Handler = next.guard, next.Handler
 		d.indexing("Patient?nickname=bob")
 		read := 0
-		if err := d.walk(func(at consent.Reindexing) error {
+		if err := d.walk(func(at reindex.Walk) error {
 			add()
 			if at.Done && len(at.Parameters) == 1 && read == 0 {
 				if read = at.Read; at.Resumed != 1 || !slices.Equal(at.Types, []string{"Patient"}) {
@@ -132,7 +133,7 @@ func TestReindexCompletes(t *testing.T) {
 	onBoth(t, func(d *defining) {
 		id := d.add("Patient", `"name":[{"use":"nickname","given":["Bob"]}]`)
 		d.want(201, "PUT", "/SearchParameter/nick", definition("nick", "active", "nickname", "string", nickname, "Patient"))
-		_, err := d.guard.Reindex(context.Background(), d.db, func(_ context.Context, at consent.Reindexing) error {
+		_, err := reindex.New(d.guard, d.db, time.Now).All(context.Background(), func(_ context.Context, at reindex.Walk) error {
 			if !at.Done && at.Round == 0 && at.Type == "Account" {
 				d.want(201, "PUT", "/SearchParameter/off", definition("off", "active", "official", "string", nickname, "Patient"))
 			}

@@ -178,7 +178,7 @@ func (s *Server) verdict(ctx context.Context, c *call, q validation) ([]fhir.Iss
 		err = noConditionalReferences(r)
 	}
 	if err == nil {
-		err = s.cfg.Guard.Defines(store.Ref{Type: c.typ, ID: c.id}, r.Body)
+		err = s.cfg.Guard.CheckDefinition(store.Ref{Type: c.typ, ID: c.id}, r.Body)
 	}
 	if err != nil {
 		return reportedIssues(err)

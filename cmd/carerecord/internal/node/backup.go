@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"time"
 
-	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/consent/reindex"
 	"carerecord/store/backup"
 )
 
@@ -31,7 +31,7 @@ func Backup(ctx context.Context, cfg Config, dir string) (m backup.Manifest, err
 
 // backup copies the store, which may be written to at the same time.
 func (h *heldStore) backup(ctx context.Context, dir string) (backup.Manifest, error) {
-	format, err := consent.DescribeKeyFormat(ctx, h.engine)
+	format, err := reindex.DescribeKeyFormat(ctx, h.engine)
 	if err != nil {
 		return backup.Manifest{}, err
 	}

@@ -9,7 +9,8 @@ import (
 	"net/http"
 	"time"
 
-	"carerecord/consent"
+	"carerecord/consent/definitions"
+	"carerecord/consent/reindex"
 	"carerecord/fhir/index"
 )
 
@@ -17,20 +18,20 @@ import (
 type IndexStatus struct {
 	// Reindex is the last walk over all documents. Indexing is the last walk for search
 	// parameters that stored definitions add. Null if there was none.
-	Reindex    *consent.Progress   `json:"reindex"`
-	Indexing   *consent.Progress   `json:"indexing"`
-	Parameters []consent.Parameter `json:"parameters"`
+	Reindex    *reindex.Progress       `json:"reindex"`
+	Indexing   *reindex.Progress       `json:"indexing"`
+	Parameters []definitions.Parameter `json:"parameters"`
 }
 
 func (n *Node) indexStatus(ctx context.Context) (IndexStatus, error) {
 	st := IndexStatus{Parameters: n.guard.Parameters()}
-	if at, found, err := consent.ReindexStatus(ctx, n.engine); err != nil {
+	if at, found, err := reindex.Status(ctx, n.engine); err != nil {
 		return st, err
 	} else if found {
 		p := at.Progress()
 		st.Reindex = &p
 	}
-	at, found, err := consent.IndexingStatus(ctx, n.engine)
+	at, found, err := reindex.ParameterStatus(ctx, n.engine)
 	if found {
 		p := at.Progress()
 		st.Indexing = &p
@@ -55,9 +56,9 @@ func (st IndexStatus) Print(w io.Writer) error {
 	return err
 }
 
-func describe(p consent.Progress) string {
+func describe(p reindex.Progress) string {
 	state := "done: 100 %"
-	if p.Phase != consent.PhaseDone {
+	if p.Phase != reindex.PhaseDone {
 		state = fmt.Sprintf("in %s, %.0f %%", p.Phase, 100*p.Share)
 	}
 	return fmt.Sprintf("begun %s, resumed %d times, %s of the way", p.Began.Format(time.RFC3339), p.Resumed, state)
@@ -124,7 +125,7 @@ func (n *Node) indexParameters(ctx context.Context, rate int) error {
 		return nil
 	}
 	n.log.Info("indexing search parameters", "parameters", waiting)
-	err := n.guard.IndexParameters(ctx, n.engine, n.throttle(cmp.Or(rate, backgroundRate)))
+	err := reindex.New(n.guard, n.engine, time.Now).Parameters(ctx, n.throttle(cmp.Or(rate, backgroundRate)))
 	if err == nil {
 		n.log.Info("search parameters are indexed")
 	}

@@ -10,6 +10,7 @@ import (
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/consent/policy"
+	"carerecord/consent/reindex"
 	"carerecord/fhir/index"
 	"carerecord/fhir/rest"
 	"carerecord/fhir/search"
@@ -112,7 +113,7 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 // openGuard opens the guard with an indexer, and checks that the documents have the keys that
 // the indexer makes.
 func (n *Node) openGuard(ctx context.Context) (*index.Indexer, error) {
-	words, err := consent.WordsIndexed(ctx, n.engine)
+	words, err := reindex.WordsIndexed(ctx, n.engine)
 	if err != nil {
 		return nil, err
 	}
@@ -128,8 +129,8 @@ func (n *Node) openGuard(ctx context.Context) (*index.Indexer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = n.guard.CheckKeyFormat(ctx, n.engine)
-	if errors.Is(err, consent.ErrKeyFormat) {
+	err = reindex.New(n.guard, n.engine, time.Now).CheckKeyFormat(ctx)
+	if errors.Is(err, reindex.ErrKeyFormat) {
 		if n.cfg.otherKeyFormat {
 			return x, nil
 		}

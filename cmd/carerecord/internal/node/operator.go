@@ -72,7 +72,7 @@ func (n *Node) authorizeOperator(q *http.Request) (consent.Principal, error) {
 		return p, nil
 	}
 	missing := consent.Operations().String()
-	e := fhir.Fault(403, "forbidden", "The token has no scope for this: %s is missing.", missing)
+	e := fhir.Fault(403, "forbidden", "The token lacks the scope %s.", missing)
 	e.Header = map[string]string{"WWW-Authenticate": `Bearer realm="carerecord", error="insufficient_scope", scope="` + missing + `"`}
 	return p, &consent.Refusal{Step: 11, Reason: consent.ScopeNotGranted, Err: e}
 }

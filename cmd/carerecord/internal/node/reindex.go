@@ -10,6 +10,7 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/consent/reindex"
 )
 
 // backgroundRate is how many documents a second are rekeyed while requests are served, unless
@@ -66,23 +67,23 @@ func withIndex(ctx context.Context, cfg Config, method, path string, run func(*N
 }
 
 // reindex rekeys every document, at most rate a second if rate is greater than 0.
-func (h *heldStore) reindex(ctx context.Context, guard *consent.Guard, rate int) (consent.Reindexing, error) {
+func (h *heldStore) reindex(ctx context.Context, guard *consent.Guard, rate int) (reindex.Walk, error) {
 	if !h.reindexing.TryLock() {
-		return consent.Reindexing{}, errReindexing
+		return reindex.Walk{}, errReindexing
 	}
 	defer h.reindexing.Unlock()
 	if err := h.engine.Recount(ctx); err != nil {
-		return consent.Reindexing{}, err
+		return reindex.Walk{}, err
 	}
-	return guard.Reindex(ctx, h.engine, h.throttle(rate))
+	return reindex.New(guard, h.engine, time.Now).All(ctx, h.throttle(rate))
 }
 
 // throttle returns a function that a walk calls between pages. It delays the walk to rate
 // documents a second, if rate is greater than 0, and ends it when the lease is lost.
-func (h *heldStore) throttle(rate int) func(context.Context, consent.Reindexing) error {
+func (h *heldStore) throttle(rate int) reindex.Pause {
 	var walk, began time.Time
 	read := 0
-	return func(ctx context.Context, at consent.Reindexing) error {
+	return func(ctx context.Context, at reindex.Walk) error {
 		if !h.lease.valid() {
 			return errLeaseLost
 		}

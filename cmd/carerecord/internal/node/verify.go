@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"carerecord/consent/audit"
+	"carerecord/consent/reindex"
 )
 
 // VerifyTrail verifies the audit trail of a store, which may be served.
@@ -78,7 +79,7 @@ func Verify(ctx context.Context, cfg Config) (Soundness, error) {
 	}
 	var s Soundness
 	faults := []error{n.engine.Verify(ctx)}
-	s.Documents, err = n.guard.Verify(ctx, func(fault error) {
+	s.Documents, err = reindex.Verify(ctx, n.guard, func(fault error) {
 		if s.WrongKeys++; s.WrongKeys <= maxWrongKeys {
 			faults = append(faults, fault)
 		}

@@ -13,7 +13,7 @@ func broken(name string) bool { return brokenguard.On(name) }
 // Open returns the View with which the program runs under --auth off.
 func (v *View) Open() *View {
 	out := *v
-	out.grant, out.letters = &Grant{principal: &Principal{Kind: System}}, ""
+	out.grant, out.permissions = &Grant{principal: &Principal{Kind: System}}, ""
 	return &out
 }
 
@@ -35,34 +35,6 @@ func (d *decision) first(ctx context.Context, rules Rules) Rules {
 	}
 	firstRules.Store(d.guard, rules)
 	return rules
-}
-
-// rekeyed is what a rekeying has written of a document.
-type rekeyed struct {
-	r   *register
-	ref store.Ref
-}
-
-var rekeyings sync.Map
-
-// late puts the entry that a rekeying wrote in place of the next version's. mu must be
-// held.
-func (r *register) late(w *store.Write) {
-	of := rekeyed{r, w.Doc.Ref}
-	if w.Rekey {
-		rekeyings.Store(of, read(w.Doc))
-		return
-	}
-	old, kept := rekeyings.LoadAndDelete(of)
-	if !kept {
-		return
-	}
-	r.count(r.docs[of.ref], -1)
-	delete(r.docs, of.ref)
-	if e := old.(entry); e.speaks() {
-		r.count(e, +1)
-		r.docs[of.ref] = e
-	}
 }
 
 // rekeyingUnseen makes checks hold for documents that were rekeyed after they were read, or

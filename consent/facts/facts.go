@@ -1,0 +1,228 @@
+package facts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Keyed are the keys and the row ID of a document.
+type Keyed struct {
+	Keys  []store.Key
+	RowID store.RowID
+}
+
+// Reader reads other documents: from a snapshot, or from a snapshot with a batch on top.
+type Reader interface {
+	// Newest returns the newest version of a document, or store.ErrNotFound.
+	Newest(ctx context.Context, ref store.Ref) (store.Doc, error)
+	// BeforeDeletion returns the version before a tombstone that Newest returned.
+	BeforeDeletion(ctx context.Context, tombstone store.Doc) (store.Doc, error)
+	// PatientsByNumber returns the ids of the live Patients whose current version has an NHS
+	// number, at most two.
+	PatientsByNumber(ctx context.Context, number string) ([]string, error)
+	// FormerIdentifiers returns the names of the identifiers in older versions of a Patient
+	// (index.BearsKey).
+	FormerIdentifiers(ctx context.Context, patient store.Doc) ([]string, error)
+	// AttachedBy returns the live documents of a source that attach a Binary, by its id.
+	AttachedBy(ctx context.Context, binary, source string) ([]store.Doc, error)
+}
+
+// Extract reads from the body of a document what its keys are made of.
+func (k *Keyer) Extract(d store.Doc) (index.Entry, error) {
+	row, err := k.Index.Index(d.Ref.Type, d.Ref.ID, d.Updated, d.Body)
+	if err != nil {
+		return index.Entry{}, fmt.Errorf("index %s: %w", d.Ref, err)
+	}
+	return row, nil
+}
+
+// Describe makes the keys of a document: those of its body, which row contains, and the facts without
+// index.FactRefersToLabelled (labels.go). Of d.Keys, the stored keys, it keeps CarriedFacts.
+func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row index.Entry) (Keyed, error) {
+	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
+	if d.Source != "" {
+		keys = append(keys, index.SourceKey(d.Source))
+	}
+	about, err := k.owners(ctx, reader, d.Ref, row.Owners)
+	if err != nil {
+		return Keyed{}, err
+	}
+	keys = about.appendKeys(keys)
+	if d.Ref.Type == "Patient" { // the own NHS number mentions nobody
+		own := IdentifierNames(d.Body)
+		row.Numbers = slices.DeleteFunc(slices.Clone(row.Numbers), func(number string) bool {
+			return slices.Contains(own, IdentifierName(nhsNumber, number))
+		})
+	}
+	mentions, waits, err := mentionedPatients(ctx, reader, row, about.owners)
+	if err != nil {
+		return Keyed{}, err
+	}
+	for _, name := range waits {
+		keys = append(keys, index.DependsOnKey(name))
+	}
+	for _, p := range mentions {
+		if !slices.Contains(about.owners, p) {
+			keys = append(keys, index.MentionKey(p))
+		}
+	}
+	keys = append(keys, k.namedFacts(d, row, about)...)
+	keys = append(keys, CarriedFacts(d.Keys)...)
+	if d.Ref.Type == "Patient" {
+		if keys, err = k.appendIdentifiers(ctx, reader, d, keys); err != nil {
+			return Keyed{}, err
+		}
+	}
+	if d.Ref.Type == "Binary" {
+		if keys, err = k.inheritFromParents(ctx, reader, d, row.Owners, keys); err != nil {
+			return Keyed{}, err
+		}
+	} else if !inheritsFromAny(d.Ref.Type) {
+		for _, id := range row.Attachments {
+			keys = append(keys, index.AttachesKey(id, d.Source))
+		}
+	}
+	id := store.RowID{Partition: index.PartitionOf(homeOf(d.Ref, row.Owners)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+	keys = withCrossTypeKeys(store.Sorted(keys), d.Source)
+	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))
+	return Keyed{Keys: MarkKeys(keys, id.Partition, false), RowID: id}, nil
+}
+
+// CarriedFacts are the facts that follow from the author of the first version. They are carried from
+// version to version.
+func CarriedFacts(keys []store.Key) []store.Key {
+	if Has(keys, index.FactInPerson) {
+		return []store.Key{index.FactKey(index.FactInPerson)}
+	}
+	return nil
+}
+
+// appendIdentifiers adds the identifiers that a Patient has or had: a directive by one of them covers
+// the Patient forever.
+func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Doc, keys []store.Key) ([]store.Key, error) {
+	former, err := reader.FormerIdentifiers(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(former, PatientNames(d.Body)...) {
+		keys = append(keys, index.BearsKey(name))
+	}
+	return keys, nil
+}
+
+// withCrossTypeKeys returns sorted keys with the cross-type keys that they imply.
+func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
+	for _, name := range index.Names(keys, index.DependsOnPrefix()) {
+		keys = append(keys, index.CrossTypeDependsOnKey(name))
+	}
+	keys = store.Sorted(keys)
+	owners := index.Owners(keys)
+	ordinary := Has(keys, index.FactOrdinary)
+	for _, owner := range owners {
+		if ordinary && source != "" {
+			keys = append(keys, index.SourceRowKey(owner, source))
+		}
+		if !ordinary || len(owners) > 1 {
+			keys = append(keys, index.IrregularKey(owner))
+		}
+	}
+	return store.Sorted(keys)
+}
+
+// homeOf returns the name whose partition a document belongs to. It depends only on the document: a
+// source system reads its rows back, and their order must not reveal whether a Patient exists. It is
+// the first patient whom the document names by reference, else by NHS number; a document that
+// inherits its owners has its own address.
+func homeOf(self store.Ref, o index.Ownership) string {
+	if patient := o.HomePatient(); patient != "" {
+		return patient
+	}
+	for _, id := range o.Identifiers {
+		if id.System == nhsNumber {
+			return "nhs:" + id.Value
+		}
+	}
+	return self.String()
+}
+
+// mentionedPatients returns the patients to whom a document refers without being about them, by
+// reference or by NHS number, and the names on which that depends. A number that no Patient or several
+// Patients have is a name of its own, unless one of these is an owner: a directive by the number
+// covers the owner.
+func mentionedPatients(ctx context.Context, reader Reader, row index.Entry, owners []string) (patients, dependsOn []string, err error) {
+	patients = slices.Clone(row.Mentions)
+	for _, number := range row.Numbers {
+		dependsOn = append(dependsOn, "nhs:"+number)
+		found, err := reader.PatientsByNumber(ctx, number)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(found) == 1 {
+			patients = append(patients, found[0])
+			continue
+		}
+		name := IdentifierName(nhsNumber, number)
+		if len(found) > 1 {
+			owned, err := anyHasIdentifier(ctx, reader, owners, name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if owned {
+				continue
+			}
+		}
+		patients = append(patients, name)
+	}
+	return patients, dependsOn, nil
+}
+
+// anyHasIdentifier reports whether one of some live Patients has an identifier now.
+func anyHasIdentifier(ctx context.Context, reader Reader, patients []string, name string) (bool, error) {
+	for _, id := range patients {
+		d, err := reader.Newest(ctx, store.Ref{Type: "Patient", ID: id})
+		if errors.Is(err, store.ErrNotFound) {
+			continue // the Patient that is being written
+		}
+		if err != nil {
+			return false, fmt.Errorf("look up the identifiers of an owner: %w", err)
+		}
+		if !d.Deleted() && slices.Contains(IdentifierNames(d.Body), name) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// namedFacts returns the named facts of a document.
+func (k *Keyer) namedFacts(d store.Doc, row index.Entry, about ownership) []store.Key {
+	var keys []store.Key
+	fact := func(name string, holds bool) {
+		if holds {
+			keys = append(keys, index.FactKey(name))
+		}
+	}
+	labels, inPerson := policy.LabelsOf(d.Body), len(CarriedFacts(d.Keys)) > 0
+	directive := d.Ref.Type == "Consent" || slices.ContainsFunc(row.Owners.InheritFrom, func(r fhir.Ref) bool { return r.Type == "Consent" })
+	fact(index.FactResolved, about.resolved)
+	fact(index.FactBarred, about.barred)
+	fact(index.FactOrdinary, !labels.Restricted && !labels.Sensitive && !about.barred)
+	fact(index.FactReleased, !labels.NoPatient)
+	fact(index.FactShared, !directive)
+	if d.Ref.Type == "Consent" {
+		kind := policy.Read(d.Body, inPerson)
+		fact(index.FactOptOut, kind == policy.OptOut)
+		fact(index.FactDirective, kind == policy.OtherDirective)
+		for _, name := range k.Covers(d.Body) {
+			keys = append(keys, index.CoversKey(name))
+		}
+	}
+	fact(index.FactRestricted, d.Ref.Type == "Patient" && (labels.Restricted || labels.Sensitive)) // CON-703
+	return keys
+}

@@ -1,0 +1,105 @@
+package facts
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+)
+
+// nhsNumber is the identifier system of NHS numbers.
+const nhsNumber = fhir.NHSNumberSystem
+
+// IdentifierName returns the name (index.AboutKey) of the person with an identifier. Spellings of the
+// same identifier have the same name.
+func IdentifierName(system, value string) string {
+	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
+	if digits, ok := fhir.NHSNumberOf(system, value); ok {
+		return "nhs:" + digits
+	}
+	return "id:" + strings.ToLower(strings.TrimRight(system, "/")) + "|" + value
+}
+
+// aliases returns the other names by which a Consent may mean the person with an identifier: the value
+// without a system, and an NHS number under an unknown system.
+func aliases(system, value string) []string {
+	name, value := IdentifierName(system, value), strings.TrimSpace(value)
+	if strings.HasPrefix(name, "nhs:") || value == "" {
+		return nil
+	}
+	out := []string{"id:|" + value}
+	if digits, ok := fhir.NHSNumberOf("", value); ok {
+		out = append(out, "nhs:"+digits)
+	}
+	return out
+}
+
+// IdentifierNames returns the names of the identifiers of a Patient.
+func IdentifierNames(body []byte) []string {
+	var out []string
+	gjson.GetBytes(body, "identifier").ForEach(func(_, id gjson.Result) bool {
+		if value := id.Get("value").Str; value != "" {
+			out = append(out, IdentifierName(id.Get("system").Str, value))
+		}
+		return true
+	})
+	return out
+}
+
+// PatientNames returns the names by which a Consent may mean a Patient for its identifiers.
+func PatientNames(body []byte) []string {
+	out := IdentifierNames(body)
+	gjson.GetBytes(body, "identifier").ForEach(func(_, id gjson.Result) bool {
+		out = append(out, aliases(id.Get("system").Str, id.Get("value").Str)...)
+		return true
+	})
+	return out
+}
+
+// Covers returns the names of the persons whom a Consent may be about.
+func (k *Keyer) Covers(body []byte) []string {
+	s := policy.SubjectsOf(body, k.FHIRBase)
+	out := slices.Clone(s.IDs)
+	for _, number := range s.Numbers {
+		out = append(out, "nhs:"+number)
+	}
+	for _, id := range s.Identifiers {
+		out = append(out, IdentifierName(id.System, id.Value))
+	}
+	for _, url := range s.URLs {
+		out = append(out, "url:"+url)
+	}
+	return out
+}
+
+// NHSNumbers returns the NHS numbers of a Patient, as written.
+func NHSNumbers(body []byte) []string {
+	var out []string
+	for _, id := range gjson.GetBytes(body, "identifier").Array() {
+		if v := id.Get("value").Str; id.Get("system").Str == nhsNumber && v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// HasNumberNow reports whether a Patient has an NHS number at an instant. Numbers that are marked as
+// old or are outside their period do not count.
+func HasNumberNow(body []byte, number string, now time.Time) bool {
+	day := now.UTC().Format(time.RFC3339)
+	for _, id := range gjson.GetBytes(body, "identifier").Array() {
+		if id.Get("system").Str != nhsNumber || id.Get("value").Str != number || id.Get("use").Str == "old" {
+			continue
+		}
+		start, end := id.Get("period.start").Str, id.Get("period.end").Str
+		// Partial dates compare by their common prefix.
+		if start <= day[:min(len(start), len(day))] && (end == "" || end >= day[:min(len(end), len(day))]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,188 @@
+package consent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"carerecord/consent/facts"
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// patient is step 3: it finds the named patient. A search under a token that is bound to a patient
+// names that patient.
+func patient(ctx context.Context, d *decision) *Refusal {
+	id, err := d.guard.findNamed(ctx, d.snap, d.req.Named)
+	if err != nil {
+		d.err = err
+		return nil
+	}
+	if d.p.Kind == Patient && d.req.Named.None() {
+		id = d.p.Patient
+	}
+	d.grant.patient = id
+	return nil
+}
+
+// findNamed returns the id of the one live Patient who is named, or "".
+func (g *Guard) findNamed(ctx context.Context, snap store.Snap, n NamedPatient) (string, error) {
+	if n.Where != nil {
+		var found []string
+		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
+			if err != nil {
+				return "", fmt.Errorf("find the named patient: %w", err)
+			}
+			if found = append(found, p.Ref.ID); len(found) > 1 {
+				return "", nil
+			}
+		}
+		if len(found) == 1 {
+			return found[0], nil
+		}
+		return "", nil
+	}
+	if n.ID == "" {
+		return "", nil
+	}
+	p, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: n.ID})
+	if errors.Is(err, store.ErrNotFound) || err == nil && p.Deleted() {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the named patient: %w", err)
+	}
+	return n.ID, nil
+}
+
+// restriction is step 4 in part: only the source sees a Patient labelled R, V or REDACTED. The
+// predicate of the Grant hides it; this step removes it as the named patient, so no signal is sent.
+func restriction(_ context.Context, d *decision) *Refusal {
+	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.Restricted.Has(d.grant.patient) {
+		d.grant.patient, d.grant.hiddenSuffix, d.grant.Step = "", hiddenKeySuffix(d.req.Named), 4
+	}
+	return nil
+}
+
+// optOut is step 7. The predicate hides all rows but those of the own source. A person who may break
+// the glass and sees nothing of the named record gets a refusal with signal S1 (CON-1702); for all
+// others the record is absent.
+func optOut(_ context.Context, d *decision) *Refusal {
+	return d.hiddenRecord(7, d.grant.sets.OptedOut)
+}
+
+// directives is step 8 in part: any other directive denies all direct care, rows of the own source
+// included.
+func directives(_ context.Context, d *decision) *Refusal {
+	return d.hiddenRecord(8, d.grant.sets.Denied)
+}
+
+func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
+	g := d.grant
+	if d.p.Kind != Staff || g.patient == "" || !set.Has(g.patient) || !g.hidden.Has(g.patient) {
+		return nil
+	}
+	g.Step, g.Reason = number, NoPatientConsent
+	if !slices.Contains(d.p.Activities, policy.ActivityBreakGlass) {
+		g.patient, g.hiddenSuffix = "", hiddenKeySuffix(d.req.Named)
+		return nil
+	}
+	reason := "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. "
+	if number == 8 {
+		reason = "A directive of the patient withholds this record. Ask the patient. The organisation that recorded the directive can end it. "
+	}
+	return d.refuse(number, NoPatientConsent, &fhir.Error{Status: 403, Issues: []fhir.Issue{{
+		Code:   "forbidden",
+		Text:   reason + "In an emergency a session can be opened with Patient/[id]/$break-glass, once that operation exists.",
+		Detail: fhir.Coding{System: spineWarnings, Code: NoPatientConsent},
+	}}})
+}
+
+// ownRecord is step 10 for the request: a token that is bound to a patient can name no other
+// (CON-205). Where the Patient resource itself is withheld, the whole record is (as in CON-620).
+func ownRecord(ctx context.Context, d *decision) *Refusal {
+	g := d.grant
+	if d.p.Kind != Patient {
+		return nil
+	}
+	p, err := d.snap.Get(ctx, store.Ref{Type: "Patient", ID: d.p.Patient})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		d.err = fmt.Errorf("read the own Patient: %w", err)
+		return nil
+	}
+	g.ownRecordWithheld = err != nil || p.Deleted() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
+	if g.patient != d.p.Patient || g.ownRecordWithheld {
+		g.patient, g.Step = "", 10
+	}
+	return nil
+}
+
+// impliedPermit is step 13: the rest is permitted. It finds out whether rows of the named patient are
+// withheld (signal S2, CON-1104).
+func impliedPermit(ctx context.Context, d *decision) *Refusal {
+	g := d.grant
+	if g.Step == 0 {
+		g.Step = 13
+	}
+	if d.p.Kind != Staff {
+		return nil
+	}
+	if g.patient == "" {
+		// A request that names no existing patient makes the same reads as one that names a
+		// patient whose record is hidden: the time of the answer is no signal (CON-1510).
+		if !d.req.Named.None() && !g.hidden.searched {
+			g.hidden.reads.hasSourceRows(cmp.Or(d.req.Named.ID, "nobody"))
+		}
+		return nil
+	}
+	some, err := d.hasWithheldRows(ctx)
+	if err != nil {
+		d.err = fmt.Errorf("look up withheld rows: %w", err)
+	}
+	g.withheld = some || g.rules.Withheld
+	return nil
+}
+
+// hasWithheldRows reports whether rows of the named patient are withheld. Of a patient with a
+// directive nearly all are, so a scan type by type ends soon. Of all others only irregular rows can
+// be (index.IrregularKey).
+func (d *decision) hasWithheldRows(ctx context.Context) (bool, error) {
+	rows, patient := d.whereWithheld(), d.grant.patient
+	if d.grant.sets.OptedOut.Has(patient) || d.grant.sets.Denied.Has(patient) {
+		return d.guard.catalog.anyMatch(ctx, d.snap, rows)
+	}
+	n, err := d.snap.Count(ctx, store.Query{Where: allOf(store.Eq{Key: index.IrregularKey(patient)}, rows), KeysOnly: true}, 1)
+	return n > 0, err
+}
+
+// whereWithheld matches the rows of the named patient that only steps 7 to 9 hide from the Principal. A
+// row about two patients is also hidden by a directive of the other one. A directive does not hide
+// the Patient resource as long as other rows of the record are visible.
+func (d *decision) whereWithheld() store.Pred {
+	g := d.grant
+	hides := store.Or{
+		not(fact(index.FactOrdinary)),
+		facts.About(g.sets.Denied),
+		store.And{facts.About(g.sets.OptedOut), not(fromSource(d.p.Organisation)), not(store.Eq{Key: index.TypeKey("Patient")})},
+	}
+	rows := store.And{
+		store.Eq{Key: index.OwnerKey(g.patient)},
+		verifyOnly(index.FactResolved), verifyOnly(index.FactShared),
+		not(facts.About(g.sets.Restricted)),
+		hides,
+	}
+	if !d.p.Scopes.AllowAny("*", "rs") {
+		types := store.Or{}
+		for _, s := range d.p.Scopes {
+			if d.p.Scopes.AllowAny(s.Type, "rs") {
+				types = append(types, store.Eq{Key: index.TypeKey(s.Type)})
+			}
+		}
+		rows = append(rows, types)
+	}
+	return rows
+}

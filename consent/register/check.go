@@ -1,0 +1,39 @@
+package register
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"carerecord/store"
+)
+
+// Check compares the register with one that is rebuilt from a store. The error names the
+// first difference. No commit may be in flight.
+func (r *Register) Check(ctx context.Context, s store.Store) error {
+	rebuilt := New()
+	if err := rebuilt.Load(ctx, s); err != nil {
+		return err
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name, pair := range map[string][2]any{
+		"statements":                    {r.statements, rebuilt.statements},
+		"opt-outs":                      {r.optOut, rebuilt.optOut},
+		"other directives":              {r.directive, rebuilt.directive},
+		"restrictions":                  {r.restricted, rebuilt.restricted},
+		"counts by identifier":          {r.identifierCount, rebuilt.identifierCount},
+		"counts by Patient":             {r.patientCount, rebuilt.patientCount},
+		"deleted Patients":              {r.deleted, rebuilt.deleted},
+		"Patients of identifiers":       {r.patientsOf, rebuilt.patientsOf},
+		"identifiers of Patients":       {r.identifiersOf, rebuilt.identifiersOf},
+		"commits of unknown outcome":    {r.unknown, rebuilt.unknown},
+		"Patients in in-flight commits": {r.inFlight, rebuilt.inFlight},
+		"Patients to forget":            {r.forgetting, rebuilt.forgetting},
+	} {
+		if !reflect.DeepEqual(pair[0], pair[1]) {
+			return fmt.Errorf("the register differs from a rebuild in %s: it has %v, the store %v", name, pair[0], pair[1])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package register
+
+import (
+	"maps"
+	"slices"
+
+	"carerecord/consent/facts"
+	"carerecord/store"
+)
+
+// Sets are the sets of persons, by name, that predicates query.
+type Sets struct{ OptedOut, Denied, Restricted store.Set }
+
+// inForce returns what is in force for a name at one instant.
+func (r *Register) inForce(name string) (c statement) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	add := func(name string) {
+		c.optOut = c.optOut || r.optOut[name] > 0
+		c.directive = c.directive || r.directive[name] > 0
+		c.restricted = c.restricted || r.restricted[name] > 0
+	}
+	add(name)
+	//law:bearers-covered
+	for identifier := range r.identifiersOf[name] {
+		add(identifier)
+	}
+	for patient := range r.patientsOf[name] { // the identifier may mean this Patient, even if others have it too
+		add(patient)
+	}
+	return c
+}
+
+// Observation is the register as one request sees it. A directive may change its kind during a request, so
+// that a query of each kind misses it: a person who was found in one set stays there until the
+// request ends. It is for one goroutine.
+type Observation struct {
+	*Register
+	seen map[string]statement // persons for whom something is in force
+}
+
+// Observe begins an Observation.
+func (r *Register) Observe() *Observation { return &Observation{r, map[string]statement{}} }
+
+func (d *Observation) of(name string) statement {
+	if c, known := d.seen[name]; known {
+		return c
+	}
+	c := d.inForce(name)
+	if c.decides() {
+		d.seen[name] = c
+	}
+	return c
+}
+
+// Sets returns the three sets, for predicates and decisions.
+func (d *Observation) Sets() Sets {
+	return Sets{
+		OptedOut:   facts.SetFunc(func(name string) bool { return d.of(name).optOut }),
+		Denied:     facts.SetFunc(func(name string) bool { return d.of(name).directive }),
+		Restricted: facts.SetFunc(func(name string) bool { return d.of(name).restricted }),
+	}
+}
+
+// Patients returns the ids of the Patients for whom something may be in force now, by id or by an
+// identifier; each once.
+func (r *Register) Patients() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := map[string]bool{}
+	for name := range r.patientCount {
+		all[name] = true
+	}
+	for patient := range r.identifiersOf {
+		all[patient] = true
+	}
+	return slices.Collect(maps.Keys(all))
+}
