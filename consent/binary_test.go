@@ -119,7 +119,7 @@ func TestConcurrentBinaryAndDocument(t *testing.T) {
 // ownersOf returns the owners of a stored document.
 func (r *region) ownersOf(typ, id string) (owners []string) {
 	r.Helper()
-	err := r.db.Read(context.Background(), func(s store.Snap) error {
+	err := r.db.Read(context.Background(), func(s store.Snapshot) error {
 		d, err := s.Get(context.Background(), store.Ref{Type: typ, ID: id})
 		owners = index.Owners(d.Keys)
 		return err

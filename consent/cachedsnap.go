@@ -10,17 +10,17 @@ import (
 // again for the answer, and the rows of a bundle name the same patient one after the other. It is for
 // one goroutine.
 type cachedSnap struct {
-	store.Snap
+	store.Snapshot
 	last   store.Doc
 	filled bool
 }
 
-// Get implements store.Snap.
+// Get implements store.Snapshot.
 func (r *cachedSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	if r.filled && r.last.Ref == ref {
 		return r.last, ctx.Err()
 	}
-	d, err := r.Snap.Get(ctx, ref)
+	d, err := r.Snapshot.Get(ctx, ref)
 	if err == nil {
 		r.last, r.filled = d, true
 	}

@@ -32,7 +32,7 @@ func newTypeCatalog() *typeCatalog {
 
 // load reads the types and names from the store.
 func (p *typeCatalog) load(ctx context.Context, s store.Store) error {
-	return s.Read(ctx, func(snap store.Snap) error {
+	return s.Read(ctx, func(snap store.Snapshot) error {
 		for _, typ := range r4.Resources() {
 			n, err := snap.Count(ctx, store.Query{Type: typ, Where: everything, KeysOnly: true}, 1)
 			if err != nil {
@@ -93,7 +93,7 @@ func (p *typeCatalog) storedTypes() []string {
 }
 
 // anyMatch reports whether a document of any type matches.
-func (p *typeCatalog) anyMatch(ctx context.Context, snap store.Snap, where store.Pred) (bool, error) {
+func (p *typeCatalog) anyMatch(ctx context.Context, snap store.Snapshot, where store.Pred) (bool, error) {
 	for _, typ := range p.storedTypes() {
 		n, err := snap.Count(ctx, store.Query{Type: typ, Where: where, KeysOnly: true}, 1)
 		if err != nil || n > 0 {

@@ -133,7 +133,7 @@ func (g *Guard) keyPage(ctx context.Context, names []string) (p rekeyedPage, err
 func (g *Guard) keyPageOnce(ctx context.Context, names []string, size int) (p rekeyedPage, err error) {
 	defer g.reads.begin()()
 	began := g.backlog.Epoch()
-	err = g.store.Read(ctx, func(snap store.Snap) error {
+	err = g.store.Read(ctx, func(snap store.Snapshot) error {
 		c := (&View{guard: g, index: g.index, snap: snap, epoch: began}).newCommitBuilder()
 		c.backlogPage = true
 		pages, err := c.keyNames(ctx, names, size, &p)

@@ -120,7 +120,7 @@ func (r *region) waiting(typ string) {
 // last returns the id of the document of a type that is rekeyed last.
 func (r *region) last(typ string) (id string) {
 	r.Helper()
-	err := r.db.Reference.Read(context.Background(), func(s store.Snap) error {
+	err := r.db.Reference.Read(context.Background(), func(s store.Snapshot) error {
 		for d, err := range s.Scan(context.Background(), store.Query{Type: typ, Where: store.And{}, KeysOnly: true}) {
 			if err != nil {
 				return err

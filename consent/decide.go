@@ -29,7 +29,7 @@ type decision struct {
 	guard *Guard
 	p     Principal
 	req   Request
-	snap  store.Snap // nil in the steps that read no patient
+	snap  store.Snapshot // nil in the steps that read no patient
 	grant *Grant
 	err   error // of the store
 }

@@ -4,7 +4,7 @@
 // A Principal is the verified requester. Guard.Read runs the decision steps (decide.go,
 // patientsteps.go), one function each, and makes a Grant: for every type a predicate over index
 // keys, and the elements that are cut. A View is the store under that Grant: the read methods of
-// store.Snap over projected documents. If a Grant hides a document, pages, counts, histories and
+// store.Snapshot over projected documents. If a Grant hides a document, pages, counts, histories and
 // the conditions of writes are as if it did not exist. Search and REST hold only Views; writes go
 // through View.Commit.
 //

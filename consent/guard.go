@@ -124,8 +124,8 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 	defer g.reads.begin()()
 	began := g.backlog.Epoch()
 	writes := req.Write || req.Interaction == Transaction
-	err := g.store.Read(ctx, func(snap store.Snap) error {
-		v, err := g.view(ctx, d, &cachedSnap{Snap: snap})
+	err := g.store.Read(ctx, func(snap store.Snapshot) error {
+		v, err := g.view(ctx, d, &cachedSnap{Snapshot: snap})
 		if err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (g *Guard) Read(ctx context.Context, p Principal, req Request, f func(*View
 }
 
 // view runs the steps that read the named patient.
-func (g *Guard) view(ctx context.Context, d *decision, snap store.Snap) (*View, error) {
+func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*View, error) {
 	v := &View{guard: g, index: g.index, snap: snap, failed: new(error), labelled: g.keyer.LabelledRows(snap, nil)}
 	if !d.req.Write && d.req.Permission != 0 {
 		v.permissions = string(rune(d.req.Permission))
@@ -178,7 +178,7 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 		return "", err
 	}
 	var id string
-	err = g.store.Read(ctx, func(snap store.Snap) error {
+	err = g.store.Read(ctx, func(snap store.Snapshot) error {
 		id = ""
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
 			switch {
@@ -199,7 +199,7 @@ func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error)
 
 // Ready returns nil if the store answers.
 func (g *Guard) Ready(ctx context.Context) error {
-	return g.store.Read(ctx, func(snap store.Snap) error {
+	return g.store.Read(ctx, func(snap store.Snapshot) error {
 		_, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: "nobody"})
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -213,7 +213,7 @@ func (g *Guard) Ready(ctx context.Context) error {
 // decided (AUD-303); its answer must not reach a client.
 func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
 	var id string
-	if err := g.store.Read(ctx, func(snap store.Snap) (err error) {
+	if err := g.store.Read(ctx, func(snap store.Snapshot) (err error) {
 		id, err = g.findNamed(ctx, snap, n)
 		return err
 	}); err != nil {

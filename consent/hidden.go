@@ -23,7 +23,7 @@ type hiddenPatients struct {
 	deleted  map[string]bool // whether the record of a deleted Patient is hidden
 }
 
-func newHiddenPatients(ctx context.Context, snap store.Snap, sets register.Sets, organisation string, failed *error) *hiddenPatients {
+func newHiddenPatients(ctx context.Context, snap store.Snapshot, sets register.Sets, organisation string, failed *error) *hiddenPatients {
 	h := &hiddenPatients{sets: sets, optedOut: map[string]bool{}, deleted: map[string]bool{}}
 	h.reads = newPatientReads(ctx, snap, organisation, &h.searched, failed)
 	return h
@@ -79,7 +79,7 @@ type patientReads struct {
 }
 
 // newPatientReads makes the reads of a request. hasSourceRows sets searched.
-func newPatientReads(ctx context.Context, snap store.Snap, organisation string, searched *bool, failed *error) patientReads {
+func newPatientReads(ctx context.Context, snap store.Snapshot, organisation string, searched *bool, failed *error) patientReads {
 	return patientReads{
 		hasSourceRows: func(patient string) bool {
 			*searched = true

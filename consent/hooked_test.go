@@ -25,7 +25,7 @@ func (h *hooked) set(before func(store.Batch) error, after func(store.Batch, err
 }
 
 // Read implements store.Store.
-func (h *hooked) Read(ctx context.Context, f func(store.Snap) error) error {
+func (h *hooked) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	err := h.Reference.Read(ctx, f)
 	h.mu.Lock()
 	read := h.read

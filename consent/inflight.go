@@ -69,7 +69,7 @@ func (f *inFlightCommits) historyEnd(now time.Time) time.Time {
 
 // load reads the latest instant of the store: instants do not go back after a restart with an earlier clock.
 func (f *inFlightCommits) load(ctx context.Context, s store.Store, types []string) error {
-	return s.Read(ctx, func(snap store.Snap) error {
+	return s.Read(ctx, func(snap store.Snapshot) error {
 		for _, typ := range types {
 			for d, err := range snap.History(ctx, store.HistoryQuery{Type: typ}) {
 				if err != nil {

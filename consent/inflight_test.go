@@ -18,7 +18,7 @@ type entering struct {
 }
 
 // Read implements store.Store.
-func (e *entering) Read(ctx context.Context, f func(store.Snap) error) error {
+func (e *entering) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if hook := e.hook; hook != nil {
 		e.hook = nil
 		hook()

@@ -92,7 +92,7 @@ func (r *region) unkey(typ, id string) {
 func (r *region) rekey(typ, id string, change func([]store.Key) []store.Key) {
 	r.Helper()
 	ref := store.Ref{Type: typ, ID: id}
-	err := r.db.Reference.Read(context.Background(), func(s store.Snap) error {
+	err := r.db.Reference.Read(context.Background(), func(s store.Snapshot) error {
 		d, err := s.Get(context.Background(), ref)
 		if err != nil {
 			return err

@@ -54,7 +54,7 @@ func (g *Guard) RekeyPage(ctx context.Context, req RekeyRequest, finish func(Rek
 	defer g.reads.begin()()
 	prepared := &preparedCommit{definitions: g.index.Installed(), epoch: g.backlog.Epoch()}
 	var result RekeyResult
-	err := g.store.Read(ctx, func(snap store.Snap) (err error) {
+	err := g.store.Read(ctx, func(snap store.Snapshot) (err error) {
 		result, err = g.rekey(ctx, snap, req, prepared)
 		return err
 	})
@@ -71,7 +71,7 @@ func (g *Guard) RekeyPage(ctx context.Context, req RekeyRequest, finish func(Rek
 
 // rekey reads a page and prepares the writes of the documents whose stored keys are not those
 // of a rebuild.
-func (g *Guard) rekey(ctx context.Context, snap store.Snap, req RekeyRequest, prepared *preparedCommit) (RekeyResult, error) {
+func (g *Guard) rekey(ctx context.Context, snap store.Snapshot, req RekeyRequest, prepared *preparedCommit) (RekeyResult, error) {
 	out := RekeyResult{Last: req.After}
 	reader := g.keyer.TrackedReader(snap)
 	replaced := map[store.Ref]store.Doc{}
@@ -129,7 +129,7 @@ func (g *Guard) rekey(ctx context.Context, snap store.Snap, req RekeyRequest, pr
 // it, or with the error of the rebuild. It leaves out documents that the backlog lists. It
 // returns how many documents it read, and the last one.
 func (g *Guard) RebuildPage(ctx context.Context, page Page, f func(stored store.Doc, rebuilt facts.Keyed, err error)) (n int, last *store.RowID, err error) {
-	err = g.store.Read(ctx, func(snap store.Snap) error {
+	err = g.store.Read(ctx, func(snap store.Snapshot) error {
 		n, last = 0, page.After
 		stale := anyOf(g.backlog.Stale().Where(), g.backlog.Stale().WhereUnmarked())
 		rows := g.keyer.LabelledRows(snap, nil)
@@ -152,7 +152,7 @@ func (g *Guard) RebuildPage(ctx context.Context, page Page, f func(stored store.
 	return n, last, err
 }
 
-func (g *Guard) rebuild(ctx context.Context, snap store.Snap, rows *facts.LabelledRows, d store.Doc) (facts.Keyed, error) {
+func (g *Guard) rebuild(ctx context.Context, snap store.Snapshot, rows *facts.LabelledRows, d store.Doc) (facts.Keyed, error) {
 	row, err := g.keyer.Extract(d)
 	if err != nil {
 		return facts.Keyed{}, err

@@ -77,7 +77,7 @@ type silentSnaps struct {
 }
 
 // Read implements store.Store.
-func (s *silentSnaps) Read(ctx context.Context, f func(store.Snap) error) error {
+func (s *silentSnaps) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if s.on {
 		return errors.New("the store was asked")
 	}

@@ -30,7 +30,7 @@ func patient(ctx context.Context, d *decision) *Refusal {
 }
 
 // findNamed returns the id of the one live Patient who is named, or "".
-func (g *Guard) findNamed(ctx context.Context, snap store.Snap, n NamedPatient) (string, error) {
+func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient) (string, error) {
 	if n.Where != nil {
 		var found []string
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {

@@ -22,8 +22,8 @@ func (l *countingStore) work() int {
 }
 
 // Read implements store.Store.
-func (l *countingStore) Read(ctx context.Context, f func(store.Snap) error) error {
-	return l.Store.Read(ctx, func(s store.Snap) error { return f(countingSnap{s, l}) })
+func (l *countingStore) Read(ctx context.Context, f func(store.Snapshot) error) error {
+	return l.Store.Read(ctx, func(s store.Snapshot) error { return f(countingSnap{s, l}) })
 }
 
 // Commit implements store.Store.
@@ -33,45 +33,45 @@ func (l *countingStore) Commit(ctx context.Context, b store.Batch) (uint64, erro
 }
 
 type countingSnap struct {
-	store.Snap
+	store.Snapshot
 	of *countingStore
 }
 
-// Get implements store.Snap.
+// Get implements store.Snapshot.
 func (s countingSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	s.of.gets++
-	return s.Snap.Get(ctx, ref)
+	return s.Snapshot.Get(ctx, ref)
 }
 
-// Version implements store.Snap.
+// Version implements store.Snapshot.
 func (s countingSnap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	s.of.gets++
-	return s.Snap.Version(ctx, ref, version)
+	return s.Snapshot.Version(ctx, ref, version)
 }
 
-// Count implements store.Snap.
+// Count implements store.Snapshot.
 func (s countingSnap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	s.of.counts++
 	if hook := s.of.onCount; hook != nil {
 		s.of.onCount = nil
 		hook()
 	}
-	return s.Snap.Count(ctx, q, max)
+	return s.Snapshot.Count(ctx, q, max)
 }
 
-// All implements store.Snap.
+// All implements store.Snapshot.
 func (s countingSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
-	return s.counted(s.Snap.All(ctx, refs))
+	return s.counted(s.Snapshot.All(ctx, refs))
 }
 
-// Scan implements store.Snap.
+// Scan implements store.Snapshot.
 func (s countingSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	return s.counted(s.Snap.Scan(ctx, q))
+	return s.counted(s.Snapshot.Scan(ctx, q))
 }
 
-// History implements store.Snap.
+// History implements store.Snapshot.
 func (s countingSnap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
-	return s.counted(s.Snap.History(ctx, q))
+	return s.counted(s.Snapshot.History(ctx, q))
 }
 
 func (s countingSnap) counted(seq iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {

@@ -13,13 +13,13 @@ import (
 	"carerecord/store"
 )
 
-// View is the store as one Principal sees it, in one snapshot: the read methods of store.Snap over
+// View is the store as one Principal sees it, in one snapshot: the read methods of store.Snapshot over
 // projected documents. Hidden documents are omitted, and cut elements are missing in bodies and
 // keys. It is for one goroutine and ends with the function that it was passed to.
 type View struct {
 	guard       *Guard
 	index       *index.Indexer
-	snap        store.Snap
+	snap        store.Snapshot
 	grant       *Grant
 	failed      *error              // the first error of a predicate's reads
 	committed   bool                // a commit was made

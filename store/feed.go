@@ -30,10 +30,10 @@ type ChangeFeed interface {
 // Position is a position in a ChangeFeed: after the commit with the number Seq. The zero
 // Position is before the first commit of every feed.
 type Position struct {
-	// Feed identifies the feed. A store has another one after Copier.Import and
+	// FeedID identifies the feed. A store has another one after Copier.Import and
 	// Copier.RenewFeed.
-	Feed string
-	Seq  uint64
+	FeedID string
+	Seq    uint64
 }
 
 // Change is a commit in a ChangeFeed.

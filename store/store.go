@@ -30,7 +30,7 @@ type Store interface {
 	// confirmation, because the preconditions of the commit decided: Read returns the
 	// result of f. A commit that ended with ErrConflict does not count: its snapshot is
 	// confirmed.
-	Read(ctx context.Context, f func(Snap) error) error
+	Read(ctx context.Context, f func(Snapshot) error) error
 
 	// Commit applies the batch as one atomic step and returns its sequence number. It is
 	// durable when Commit returns. ErrConflict: a precondition failed and nothing was
@@ -42,8 +42,8 @@ type Store interface {
 	Close() error
 }
 
-// Snap is a consistent snapshot of the store. It is for one goroutine.
-type Snap interface {
+// Snapshot is a consistent snapshot of the store. It is for one goroutine.
+type Snapshot interface {
 	// Tracker returns the Batch.Tracker for commits that are decided on this snapshot.
 	Tracker() *CommitTracker
 
@@ -171,7 +171,7 @@ type Absent struct {
 	Claims []Key
 }
 
-// GetEach implements Snap.All by one call of get for each document, for engines in which a
+// GetEach implements Snapshot.All by one call of get for each document, for engines in which a
 // batch of them is not cheaper.
 func GetEach(ctx context.Context, refs []Ref, get func(context.Context, Ref) (Doc, error)) iter.Seq2[Doc, error] {
 	return func(yield func(Doc, error) bool) {

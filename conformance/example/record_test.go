@@ -80,7 +80,7 @@ func write(t *testing.T, db engine, ref store.Ref, body string) {
 // newest reads a document back.
 func newest(t *testing.T, db store.Store, ref store.Ref) (d store.Doc) {
 	t.Helper()
-	err := db.Read(t.Context(), func(snap store.Snap) (err error) {
+	err := db.Read(t.Context(), func(snap store.Snapshot) (err error) {
 		d, err = snap.Get(t.Context(), ref)
 		return err
 	})

@@ -18,13 +18,13 @@ type overtaken struct {
 }
 
 // Read implements store.Store.
-func (o *overtaken) Read(ctx context.Context, f func(store.Snap) error) error {
+func (o *overtaken) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	by := o.by
 	o.by = nil
 	if by == nil {
 		return o.Store.Read(ctx, f)
 	}
-	return o.Store.Read(ctx, func(snap store.Snap) error {
+	return o.Store.Read(ctx, func(snap store.Snapshot) error {
 		by()
 		return f(snap)
 	})

@@ -176,7 +176,7 @@ func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
 // versions returns every version of every document.
 func (w *side) versions() []store.Doc {
 	var docs []store.Doc
-	err := w.store.Read(context.Background(), func(snap store.Snap) error {
+	err := w.store.Read(context.Background(), func(snap store.Snapshot) error {
 		for _, typ := range append([]string{"Patient"}, rowTypes...) {
 			for d, err := range snap.History(context.Background(), store.HistoryQuery{Type: typ}) {
 				if err != nil {

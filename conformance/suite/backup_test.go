@@ -255,8 +255,8 @@ func TestCopiedByOtherMeans(t *testing.T) {
 		t.Fatalf("mark: %v\n%s", err, text)
 	}
 	// Who followed the store that was copied begins anew.
-	if now := s.endOfFeed(seen, store.ErrUnknownPosition); now.Feed == seen.Feed {
-		t.Errorf("the feed of the copy is still %q", now.Feed)
+	if now := s.endOfFeed(seen, store.ErrUnknownPosition); now.FeedID == seen.FeedID {
+		t.Errorf("the feed of the copy is still %q", now.FeedID)
 	}
 	if text, err := s.run("audit", "verify"); err != nil || !strings.Contains(text, "chain 2 begins at") {
 		t.Errorf("audit verify: %v\n%s", err, text)

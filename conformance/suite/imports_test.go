@@ -103,7 +103,7 @@ func TestImportsOfTheStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"store.Store", "store.Snap", "store.Batch"} {
+		for _, name := range []string{"store.Store", "store.Snapshot", "store.Batch"} {
 			if strings.Contains(string(text), name) {
 				t.Errorf("%s names %s: it holds a consent.View", file, name)
 			}

@@ -55,7 +55,7 @@ func (s *server) keyOtherwise() int {
 	ctx := s.t.Context()
 	for _, typ := range r4.Resources() {
 		var writes []store.Write
-		err := db.Read(ctx, func(snap store.Snap) error {
+		err := db.Read(ctx, func(snap store.Snapshot) error {
 			for d, err := range snap.Scan(ctx, store.Query{Type: typ, Where: store.And{}}) {
 				if err != nil {
 					return err

@@ -107,7 +107,7 @@ func (r *Registry) read(ctx context.Context) (t Table, err error) {
 
 // rebuild makes the table from the stored definitions, and stores it.
 func (r *Registry) rebuild(ctx context.Context) (t Table, err error) {
-	err = r.store.Read(ctx, func(snap store.Snap) error {
+	err = r.store.Read(ctx, func(snap store.Snapshot) error {
 		t = Table{}
 		for d, err := range snap.Scan(ctx, store.Query{Type: Type, Where: store.And{}}) {
 			if err != nil {

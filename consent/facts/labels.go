@@ -91,7 +91,7 @@ const maxLabelledRows = 100
 // LabelledRows finds the labelled rows to which documents refer, in a snapshot with a batch on top. It
 // is for one goroutine.
 type LabelledRows struct {
-	snap    store.Snap
+	snap    store.Snapshot
 	base    string
 	batch   map[store.Ref]*store.Write // nil for none
 	inBatch map[string][]*store.Write  // labelled documents of the batch, by the name of a person
@@ -99,7 +99,7 @@ type LabelledRows struct {
 }
 
 // LabelledRows makes one. The keys of the batch must be final; nil is for no batch.
-func (k *Keyer) LabelledRows(snap store.Snap, batch map[store.Ref]*store.Write) *LabelledRows {
+func (k *Keyer) LabelledRows(snap store.Snapshot, batch map[store.Ref]*store.Write) *LabelledRows {
 	l := &LabelledRows{snap: snap, base: k.Index.Base(), batch: batch, inBatch: map[string][]*store.Write{}, cache: map[string]personRows{}}
 	for _, w := range batch {
 		if w.Doc.Deleted() {

@@ -11,12 +11,12 @@ import (
 
 // Snapshot is the Reader of a snapshot.
 type Snapshot struct {
-	snap  store.Snap
+	snap  store.Snapshot
 	keyer *Keyer
 }
 
 // Snapshot makes the Reader of a snapshot.
-func (k *Keyer) Snapshot(snap store.Snap) Snapshot { return Snapshot{snap, k} }
+func (k *Keyer) Snapshot(snap store.Snapshot) Snapshot { return Snapshot{snap, k} }
 
 // Newest implements Reader.
 func (s Snapshot) Newest(ctx context.Context, ref store.Ref) (store.Doc, error) {

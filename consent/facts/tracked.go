@@ -23,7 +23,7 @@ type TrackedReader struct {
 }
 
 // TrackedReader makes one for a snapshot.
-func (k *Keyer) TrackedReader(snap store.Snap) *TrackedReader {
+func (k *Keyer) TrackedReader(snap store.Snapshot) *TrackedReader {
 	return &TrackedReader{k.Snapshot(snap), map[store.Ref]store.Check{}, map[string]store.Absent{}, map[store.Ref]store.Doc{}, map[store.Ref]NameSet{}}
 }
 

@@ -35,7 +35,7 @@ func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers,
 	if len(identifiers)+len(patients) == 0 {
 		return nil
 	}
-	err := s.Read(ctx, func(snap store.Snap) error {
+	err := s.Read(ctx, func(snap store.Snapshot) error {
 		for _, name := range identifiers {
 			for d, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(name)}, KeysOnly: true}) {
 				if err != nil {

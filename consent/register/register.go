@@ -78,7 +78,7 @@ func New() *Register {
 
 // Load reads all directives and restrictions of a store.
 func (r *Register) Load(ctx context.Context, s store.Store) error {
-	err := s.Read(ctx, func(snap store.Snap) error {
+	err := s.Read(ctx, func(snap store.Snapshot) error {
 		for _, q := range []store.Query{
 			{Type: "Consent", Where: store.Eq{Key: index.FactKey(index.FactOptOut)}, KeysOnly: true},
 			{Type: "Consent", Where: store.Eq{Key: index.FactKey(index.FactDirective)}, KeysOnly: true},

@@ -37,11 +37,11 @@ func (h *hanging) hang(ctx context.Context) error {
 	}
 }
 
-func (h *hanging) Read(ctx context.Context, f func(store.Snap) error) error {
+func (h *hanging) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if h.at == "snapshot" {
 		return h.hang(ctx)
 	}
-	return h.Reference.Read(ctx, func(s store.Snap) error { return f(hangingSnap{s, h}) })
+	return h.Reference.Read(ctx, func(s store.Snapshot) error { return f(hangingSnap{s, h}) })
 }
 
 func (h *hanging) Commit(ctx context.Context, b store.Batch) (uint64, error) {
@@ -52,7 +52,7 @@ func (h *hanging) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 }
 
 type hangingSnap struct {
-	store.Snap
+	store.Snapshot
 	h *hanging
 }
 
@@ -60,15 +60,15 @@ func (s hangingSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) 
 	if s.h.at == "row" {
 		return store.Doc{}, s.h.hang(ctx)
 	}
-	return s.Snap.Get(ctx, ref)
+	return s.Snapshot.Get(ctx, ref)
 }
 
 func (s hangingSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	return s.rows(ctx, s.Snap.Scan(ctx, q))
+	return s.rows(ctx, s.Snapshot.Scan(ctx, q))
 }
 
 func (s hangingSnap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
-	return s.rows(ctx, s.Snap.History(ctx, q))
+	return s.rows(ctx, s.Snapshot.History(ctx, q))
 }
 
 // rows hangs behind the first row.

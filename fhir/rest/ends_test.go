@@ -29,12 +29,12 @@ type ignoring struct {
 
 // ignoringSnap is a snapshot of such an engine.
 type ignoringSnap struct {
-	store.Snap
+	store.Snapshot
 	of *ignoring
 }
 
-func (s *ignoring) Read(ctx context.Context, f func(store.Snap) error) error {
-	return s.Reference.Read(context.WithoutCancel(ctx), func(snap store.Snap) error { return f(ignoringSnap{snap, s}) })
+func (s *ignoring) Read(ctx context.Context, f func(store.Snapshot) error) error {
+	return s.Reference.Read(context.WithoutCancel(ctx), func(snap store.Snapshot) error { return f(ignoringSnap{snap, s}) })
 }
 
 // gives counts one document.
@@ -49,29 +49,29 @@ func (s *ignoring) gives() {
 
 func (s ignoringSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	s.of.gives()
-	return s.Snap.Get(context.WithoutCancel(ctx), ref)
+	return s.Snapshot.Get(context.WithoutCancel(ctx), ref)
 }
 
 func (s ignoringSnap) Version(ctx context.Context, ref store.Ref, n uint64) (store.Doc, error) {
 	s.of.gives()
-	return s.Snap.Version(context.WithoutCancel(ctx), ref, n)
+	return s.Snapshot.Version(context.WithoutCancel(ctx), ref, n)
 }
 
 func (s ignoringSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
-	return s.rows(s.Snap.All(context.WithoutCancel(ctx), refs))
+	return s.rows(s.Snapshot.All(context.WithoutCancel(ctx), refs))
 }
 
 func (s ignoringSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	return s.rows(s.Snap.Scan(context.WithoutCancel(ctx), q))
+	return s.rows(s.Snapshot.Scan(context.WithoutCancel(ctx), q))
 }
 
 func (s ignoringSnap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
-	return s.rows(s.Snap.History(context.WithoutCancel(ctx), q))
+	return s.rows(s.Snapshot.History(context.WithoutCancel(ctx), q))
 }
 
 func (s ignoringSnap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	s.of.gives()
-	return s.Snap.Count(context.WithoutCancel(ctx), q, max)
+	return s.Snapshot.Count(context.WithoutCancel(ctx), q, max)
 }
 
 func (s ignoringSnap) rows(all iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {

@@ -22,7 +22,7 @@ type ill struct {
 	how func() error
 }
 
-func (s *ill) Read(ctx context.Context, f func(store.Snap) error) error {
+func (s *ill) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if s.how != nil {
 		return s.how()
 	}

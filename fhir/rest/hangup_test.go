@@ -28,12 +28,12 @@ type leaving struct {
 }
 
 type leavingSnap struct {
-	store.Snap
+	store.Snapshot
 	of *leaving
 }
 
-func (s *leaving) Read(ctx context.Context, f func(store.Snap) error) error {
-	return s.Reference.Read(context.WithoutCancel(ctx), func(snap store.Snap) error { return f(leavingSnap{snap, s}) })
+func (s *leaving) Read(ctx context.Context, f func(store.Snapshot) error) error {
+	return s.Reference.Read(context.WithoutCancel(ctx), func(snap store.Snapshot) error { return f(leavingSnap{snap, s}) })
 }
 
 func (s leavingSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
@@ -43,7 +43,7 @@ func (s leavingSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) 
 	if ctx.Err() != nil {
 		return store.Doc{}, errors.Join(store.ErrUnavailable, ctx.Err())
 	}
-	return s.Snap.Get(ctx, ref)
+	return s.Snapshot.Get(ctx, ref)
 }
 
 func (s leavingSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
@@ -56,7 +56,7 @@ func (s leavingSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Do
 			yield(store.Doc{}, errors.Join(store.ErrUnavailable, ctx.Err()))
 			return
 		}
-		s.Snap.Scan(ctx, q)(yield)
+		s.Snapshot.Scan(ctx, q)(yield)
 	}
 }
 

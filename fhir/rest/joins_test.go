@@ -29,26 +29,26 @@ type touching struct {
 }
 
 type touchedSnap struct {
-	store.Snap
+	store.Snapshot
 	of *touching
 }
 
-func (s *touching) Read(ctx context.Context, f func(store.Snap) error) error {
-	return s.Store.Read(ctx, func(snap store.Snap) error { return f(touchedSnap{snap, s}) })
+func (s *touching) Read(ctx context.Context, f func(store.Snapshot) error) error {
+	return s.Store.Read(ctx, func(snap store.Snapshot) error { return f(touchedSnap{snap, s}) })
 }
 
 func (s touchedSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	s.of.docs++
 	s.of.asked++
-	return s.Snap.Get(ctx, ref)
+	return s.Snapshot.Get(ctx, ref)
 }
 
 func (s touchedSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
-	return s.touch(s.Snap.All(ctx, refs))
+	return s.touch(s.Snapshot.All(ctx, refs))
 }
 
 func (s touchedSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	return s.touch(s.Snap.Scan(ctx, q))
+	return s.touch(s.Snapshot.Scan(ctx, q))
 }
 
 func (s touchedSnap) touch(all iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {

@@ -83,7 +83,7 @@ func BenchmarkBesideRawCalls(b *testing.B) {
 	beside("create", func() { commit(next()) }, func() { insert(next()) })
 	beside("search of 20", func() {
 		n := 0
-		must(db.Read(b.Context(), func(s store.Snap) error {
+		must(db.Read(b.Context(), func(s store.Snapshot) error {
 			for _, err := range s.Scan(b.Context(), store.Query{Type: "Patient", Where: store.Eq{Key: "mine3"}}) {
 				if err != nil {
 					return err

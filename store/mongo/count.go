@@ -8,7 +8,7 @@ import (
 	"carerecord/store"
 )
 
-// Count implements store.Snap. Where the question is of equalities and at most
+// Count implements store.Snapshot. Where the question is of equalities and at most
 // one range the server counts, in the index alone if there is only one; all
 // else is scanned without bodies.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {

@@ -104,7 +104,7 @@ func verify(t *testing.T, db *DB, acknowledged, maybe map[string]uint64) {
 	found := map[string]uint64{}
 	pairs := map[string]int{}
 	versions := 0
-	err := db.Read(ctx, func(s store.Snap) error {
+	err := db.Read(ctx, func(s store.Snapshot) error {
 		for d, err := range s.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: "a"}}) {
 			if err != nil {
 				return err

@@ -9,7 +9,7 @@ import (
 // Explain returns how Scan would find the candidates of a query: the leaf that
 // names k, with the index that is hinted. Match decides over every candidate.
 func (db *DB) Explain(ctx context.Context, q store.Query) (way store.PlanNode, err error) {
-	err = db.Read(ctx, func(view store.Snap) error {
+	err = db.Read(ctx, func(view store.Snapshot) error {
 		s, ok := view.(*snap)
 		if !ok {
 			return nil

@@ -38,7 +38,7 @@ func write(docs ...store.Doc) store.Batch {
 }
 
 func get(ctx context.Context, db *DB, id string) (d store.Doc, err error) {
-	err = db.Read(ctx, func(s store.Snap) error {
+	err = db.Read(ctx, func(s store.Snapshot) error {
 		var err error
 		d, err = s.Get(ctx, store.Ref{Type: "Patient", ID: id})
 		return err
@@ -90,10 +90,13 @@ func TestServerGone(t *testing.T) {
 	asks := map[string]func(id string) error{
 		"get": func(id string) error { _, err := get(ctx, db, id); return err },
 		"version": func(id string) error {
-			return db.Read(ctx, func(s store.Snap) error { _, err := s.Version(ctx, store.Ref{Type: "Patient", ID: id}, 1); return err })
+			return db.Read(ctx, func(s store.Snapshot) error {
+				_, err := s.Version(ctx, store.Ref{Type: "Patient", ID: id}, 1)
+				return err
+			})
 		},
 		"scan": func(string) error {
-			return db.Read(ctx, func(s store.Snap) error {
+			return db.Read(ctx, func(s store.Snapshot) error {
 				for _, err := range s.Scan(ctx, store.Query{Type: "Patient", Where: store.Or{store.Eq{Key: "a"}, store.Eq{Key: "b"}}}) {
 					return err
 				}
@@ -101,7 +104,7 @@ func TestServerGone(t *testing.T) {
 			})
 		},
 		"collect": func(string) error {
-			return db.Read(ctx, func(s store.Snap) error {
+			return db.Read(ctx, func(s store.Snapshot) error {
 				for _, err := range s.Scan(ctx, store.Query{Type: "Patient", Where: store.WithPrefix("i")}) {
 					return err
 				}
@@ -109,13 +112,13 @@ func TestServerGone(t *testing.T) {
 			})
 		},
 		"count": func(string) error {
-			return db.Read(ctx, func(s store.Snap) error {
+			return db.Read(ctx, func(s store.Snapshot) error {
 				_, err := s.Count(ctx, store.Query{Type: "Patient", Where: store.And{}}, 0)
 				return err
 			})
 		},
 		"history": func(id string) error {
-			return db.Read(ctx, func(s store.Snap) error {
+			return db.Read(ctx, func(s store.Snapshot) error {
 				for _, err := range s.History(ctx, store.HistoryQuery{Type: "Patient", ID: id}) {
 					return err
 				}

@@ -73,10 +73,10 @@ func (db *DB) within(ctx context.Context, p store.Position) (end store.Position,
 		return end, by, err
 	}
 	// Behind the end is no fault: after a kill it goes back for a while.
-	if p != (store.Position{}) && (p.Feed != name || p.Seq > last) {
-		return end, by, fmt.Errorf("mongo: position %d of feed %q, and the last number of feed %q is %d: %w", p.Seq, p.Feed, name, last, store.ErrUnknownPosition)
+	if p != (store.Position{}) && (p.FeedID != name || p.Seq > last) {
+		return end, by, fmt.Errorf("mongo: position %d of feed %q, and the last number of feed %q is %d: %w", p.Seq, p.FeedID, name, last, store.ErrUnknownPosition)
 	}
-	return store.Position{Feed: name, Seq: upTo}, by, nil
+	return store.Position{FeedID: name, Seq: upTo}, by, nil
 }
 
 // End implements store.ChangeFeed.
@@ -131,7 +131,7 @@ func (db *DB) Changes(ctx context.Context, after store.Position, max int) (page 
 	if err != nil || after.Seq >= end.Seq {
 		return nil, err
 	}
-	err = db.Read(ctx, func(s store.Snap) (err error) {
+	err = db.Read(ctx, func(s store.Snapshot) (err error) {
 		page, err = s.(*snap).changes(ctx, after.Seq, end, max)
 		return err
 	})
@@ -159,7 +159,7 @@ func (s *snap) changes(ctx context.Context, after uint64, end store.Position, ma
 			if len(page) == max || named >= maxNamed {
 				break
 			}
-			page = append(page, store.Change{At: store.Position{Feed: end.Feed, Seq: d.Seq}})
+			page = append(page, store.Change{At: store.Position{FeedID: end.FeedID, Seq: d.Seq}})
 		}
 		c := &page[len(page)-1]
 		c.Versions = append(c.Versions, store.VersionID{Ref: d.Ref, Version: d.Version})

@@ -78,10 +78,10 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 			t.Errorf("behind commit %d, which is under way: %v, %v", number, page, err)
 		}
 		// Its number was given out, so it is a position, though nothing is shown yet.
-		if page, err := db.Changes(t.Context(), store.Position{Feed: end.Feed, Seq: last}, 1); err != nil || len(page) > 0 {
+		if page, err := db.Changes(t.Context(), store.Position{FeedID: end.FeedID, Seq: last}, 1); err != nil || len(page) > 0 {
 			t.Errorf("behind commit %d: %v, %v", last, page, err)
 		}
-		if _, err := db.Changes(t.Context(), store.Position{Feed: end.Feed, Seq: last + 1}, 1); !errors.Is(err, store.ErrUnknownPosition) {
+		if _, err := db.Changes(t.Context(), store.Position{FeedID: end.FeedID, Seq: last + 1}, 1); !errors.Is(err, store.ErrUnknownPosition) {
 			t.Errorf("behind a number that was not given out: got %v, want %v", err, store.ErrUnknownPosition)
 		}
 		if len(waits) > 0 {
@@ -193,7 +193,7 @@ func verifyFeed(t *testing.T, db *DB, seen []store.Change, acknowledged map[stri
 	}
 	newest := map[string]uint64{}
 	versions := 0
-	err := db.Read(ctx, func(s store.Snap) error {
+	err := db.Read(ctx, func(s store.Snapshot) error {
 		for _, c := range all {
 			for _, v := range c.Versions {
 				if d, err := s.Version(ctx, v.Ref, v.Version); err != nil || d.Seq != c.At.Seq {

@@ -13,7 +13,7 @@ import (
 	"carerecord/store"
 )
 
-// History implements store.Snap.
+// History implements store.Snapshot.
 func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	rows := s.typeHistory
 	if q.ID != "" {

@@ -140,7 +140,7 @@ func TestJoinsInChunks(t *testing.T) {
 		h.take()
 		rows := 0
 		c.q.Type = "Patient"
-		err := db.Read(t.Context(), func(s store.Snap) error {
+		err := db.Read(t.Context(), func(s store.Snapshot) error {
 			for _, err := range s.Scan(t.Context(), c.q) {
 				if err != nil {
 					return err

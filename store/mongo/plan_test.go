@@ -51,7 +51,7 @@ func TestLargeBatch(t *testing.T) {
 			t.Fatalf("commit of %d documents, version %d: %v", n, v, err)
 		}
 	}
-	err := db.Read(ctx, func(s store.Snap) error {
+	err := db.Read(ctx, func(s store.Snapshot) error {
 		count, err := s.Count(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: "a"}}, 0)
 		if err != nil || count != n {
 			t.Errorf("count: got %d, %v, want %d", count, err, n)
@@ -88,7 +88,7 @@ func TestRareLeafDrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	rare, common := store.Eq{Key: "id7"}, store.Eq{Key: "a"}
-	err := db.Read(ctx, func(s store.Snap) error {
+	err := db.Read(ctx, func(s store.Snapshot) error {
 		for _, p := range []store.And{{rare, common}, {common, rare}, {store.Or{rare}, common}, {store.WithPrefix("a"), rare}} {
 			l, err := s.(*snap).lead(ctx, store.Query{Type: "Patient", Where: p})
 			if err != nil {

@@ -58,7 +58,7 @@ func TestFirstCommandOfAReadIsRepeated(t *testing.T) {
 			waitFor(t, "the server", func() error { _, err := get(t.Context(), db, "1"); return err })
 			proxy.arm(s)
 			calls := 0
-			err := db.Read(t.Context(), func(s store.Snap) error {
+			err := db.Read(t.Context(), func(s store.Snapshot) error {
 				calls++
 				for range 2 {
 					if _, err := s.Get(t.Context(), document("1", 1).Ref); err != nil {

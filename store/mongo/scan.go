@@ -14,7 +14,7 @@ import (
 // inOrder is the order of the store, as K gives it behind one post.
 func inOrder() bson.D { return bson.D{{Key: "p", Value: 1}, {Key: "o", Value: 1}} }
 
-// Scan implements store.Snap.
+// Scan implements store.Snapshot.
 func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		lead, err := s.lead(ctx, q)

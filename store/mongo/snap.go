@@ -23,7 +23,7 @@ const readTries = 3
 // Read implements store.Store. See the package comment for what a snapshot is
 // and how long it may last. Only the first command of the snapshot is repeated
 // (see first): f has been given nothing by then, and does not notice.
-func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
+func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return failed("read", err)
 	}
@@ -51,7 +51,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 	return err
 }
 
-// snap is a transaction. It implements store.Snap; commits use it to look
+// snap is a transaction. It implements store.Snapshot; commits use it to look
 // before they write.
 type snap struct {
 	db      *DB
@@ -62,7 +62,7 @@ type snap struct {
 	asked   sync.Once
 }
 
-// Tracker implements store.Snap.
+// Tracker implements store.Snapshot.
 func (s *snap) Tracker() *store.CommitTracker { return s.reading }
 
 func (db *DB) begin() (*snap, error) {
@@ -145,12 +145,12 @@ func (db *DB) end(ctx context.Context, session *mongo.Session) {
 	session.EndSession(ctx)
 }
 
-// Get implements store.Snap.
+// Get implements store.Snapshot.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.one(ctx, s.db.res, ref, refID(ref))
 }
 
-// All implements store.Snap: a command for as many as are read by their addresses at
+// All implements store.Snapshot: a command for as many as are read by their addresses at
 // once.
 func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
@@ -169,7 +169,7 @@ func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, e
 	}
 }
 
-// Version implements store.Snap.
+// Version implements store.Snapshot.
 func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	if version == 0 || version > math.MaxInt64 {
 		return store.Doc{}, fmt.Errorf("mongo: version %d of %s: %w", version, ref, store.ErrNotFound)

@@ -58,7 +58,7 @@ func TestNoticeStandIn(t *testing.T) {
 	}
 	defer db.Close()
 	q := store.Query{Type: "Patient", Where: store.Eq{Key: "a"}}
-	err = db.Read(t.Context(), func(s store.Snap) error {
+	err = db.Read(t.Context(), func(s store.Snapshot) error {
 		for _, err := range s.Scan(t.Context(), q) {
 			return err
 		}

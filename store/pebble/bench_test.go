@@ -220,7 +220,7 @@ func BenchmarkRead(b *testing.B) {
 	b.Logf("%d documents: %d bytes each in tables", loaded, size/loaded)
 	rng := rand.New(rand.NewPCG(1, 1))
 	patient := func() store.Pred { return store.Eq{Key: patientKey(rng.IntN(loaded / perPatient))} }
-	read := func(name string, f func(s store.Snap) error) {
+	read := func(name string, f func(s store.Snapshot) error) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -230,8 +230,8 @@ func BenchmarkRead(b *testing.B) {
 			}
 		})
 	}
-	scan := func(p func() store.Pred, max int, keysOnly bool) func(s store.Snap) error {
-		return func(s store.Snap) error {
+	scan := func(p func() store.Pred, max int, keysOnly bool) func(s store.Snapshot) error {
+		return func(s store.Snapshot) error {
 			n := 0
 			for _, err := range s.Scan(b.Context(), store.Query{Type: "Observation", Where: p(), KeysOnly: keysOnly}) {
 				if err != nil {
@@ -244,13 +244,13 @@ func BenchmarkRead(b *testing.B) {
 			return nil
 		}
 	}
-	count := func(p func() store.Pred) func(s store.Snap) error {
-		return func(s store.Snap) error {
+	count := func(p func() store.Pred) func(s store.Snapshot) error {
+		return func(s store.Snapshot) error {
 			_, err := s.Count(b.Context(), store.Query{Type: "Observation", Where: p()}, 0)
 			return err
 		}
 	}
-	read("Get", func(s store.Snap) error {
+	read("Get", func(s store.Snapshot) error {
 		_, err := s.Get(b.Context(), refs[rng.IntN(loaded)])
 		return err
 	})

@@ -108,7 +108,7 @@ func survives(t *testing.T, disk vfs.FS, want map[store.Ref]uint64, pos uint64, 
 		t.Errorf("after a crash the log ends at %d, %v; %d was acknowledged", head.Pos, err, pos)
 	}
 	stillShows(t, db, seen, want)
-	err = db.Read(t.Context(), func(s store.Snap) error {
+	err = db.Read(t.Context(), func(s store.Snapshot) error {
 		for ref, v := range want {
 			if d, err := s.Get(t.Context(), ref); err != nil || d.Version < v {
 				t.Errorf("after a crash %s is at version %d, %v; version %d was acknowledged", ref, d.Version, err, v)

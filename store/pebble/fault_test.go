@@ -152,9 +152,9 @@ func TestNobodyWaitsForAWrite(t *testing.T) {
 		t.Errorf("a write that had not begun: got %v, want an error without ErrUnknown", outcomes[1])
 	}
 	for n, want := range []error{nil, store.ErrNotFound} {
-		err := db.Read(t.Context(), func(s store.Snap) error { _, err := s.Get(t.Context(), benchDoc(n).Ref); return err })
+		err := db.Read(t.Context(), func(s store.Snapshot) error { _, err := s.Get(t.Context(), benchDoc(n).Ref); return err })
 		for n == 0 && errors.Is(err, store.ErrNotFound) { // it ends when the disk answers
-			err = db.Read(t.Context(), func(s store.Snap) error { _, err := s.Get(t.Context(), benchDoc(n).Ref); return err })
+			err = db.Read(t.Context(), func(s store.Snapshot) error { _, err := s.Get(t.Context(), benchDoc(n).Ref); return err })
 		}
 		if !errors.Is(err, want) {
 			t.Errorf("document %d: got %v, want %v", n, err, want)

@@ -35,7 +35,7 @@ func (s *shown) upTo(seq uint64) {
 func (s *shown) begin(feed string, seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.end = store.Position{Feed: feed, Seq: seq}
+	s.end = store.Position{FeedID: feed, Seq: seq}
 	s.tell()
 }
 
@@ -43,7 +43,7 @@ func (s *shown) begin(feed string, seq uint64) {
 func (s *shown) renew(feed string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.end.Feed = feed
+	s.end.FeedID = feed
 	s.tell()
 }
 
@@ -88,8 +88,8 @@ func (db *DB) within(ctx context.Context, p store.Position) (store.Position, err
 		return store.Position{}, err
 	}
 	end := db.shown.now()
-	if p != (store.Position{}) && (p.Feed != end.Feed || p.Seq > end.Seq) {
-		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q, and feed %q ends at %d: %w", p.Seq, p.Feed, end.Feed, end.Seq, store.ErrUnknownPosition)
+	if p != (store.Position{}) && (p.FeedID != end.FeedID || p.Seq > end.Seq) {
+		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q, and feed %q ends at %d: %w", p.Seq, p.FeedID, end.FeedID, end.Seq, store.ErrUnknownPosition)
 	}
 	return end, nil
 }
@@ -151,7 +151,7 @@ func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max
 			if len(page) == max || named >= maxNamed {
 				break
 			}
-			page = append(page, store.Change{At: store.Position{Feed: end.Feed, Seq: e.seq}})
+			page = append(page, store.Change{At: store.Position{FeedID: end.FeedID, Seq: e.seq}})
 		}
 		c := &page[len(page)-1]
 		c.Versions = append(c.Versions, store.VersionID{Ref: store.Ref{Type: names[e.code], ID: e.id}, Version: e.version})

@@ -100,7 +100,7 @@ func TestFeedShowsOnlyWhatIsDurable(t *testing.T) {
 	for db.applied.Load() == end.Seq {
 		time.Sleep(time.Millisecond)
 	}
-	err = db.Read(t.Context(), func(s store.Snap) error { _, err := s.Get(t.Context(), benchDoc(2).Ref); return err })
+	err = db.Read(t.Context(), func(s store.Snapshot) error { _, err := s.Get(t.Context(), benchDoc(2).Ref); return err })
 	if err != nil {
 		t.Errorf("the commit that waits for the disk cannot be read: %v", err)
 	}
@@ -178,11 +178,11 @@ func TestUpgradeMakesTheFeed(t *testing.T) {
 		t.Error(err)
 	}
 	end, err := db.End(t.Context())
-	if err != nil || end.Feed == "" || end.Feed == want[0].At.Feed {
-		t.Errorf("the feed that was made is %q, %v, want one of its own", end.Feed, err)
+	if err != nil || end.FeedID == "" || end.FeedID == want[0].At.FeedID {
+		t.Errorf("the feed that was made is %q, %v, want one of its own", end.FeedID, err)
 	}
 	for i := range want {
-		want[i].At.Feed = end.Feed
+		want[i].At.FeedID = end.FeedID
 	}
 	if d := cmp.Diff(changes(t, db), want); d != "" {
 		t.Errorf("feed of the upgraded folder (-got +want):\n%s", d)
@@ -245,7 +245,7 @@ func stillShows(t *testing.T, db *DB, seen []store.Change, acknowledged map[stor
 		t.Errorf("after a crash the feed shows other commits than before (-got +want):\n%.3000s", d)
 	}
 	newest := map[store.Ref]uint64{}
-	err := db.Read(t.Context(), func(s store.Snap) error {
+	err := db.Read(t.Context(), func(s store.Snapshot) error {
 		for _, c := range all {
 			for _, v := range c.Versions {
 				if d, err := s.Version(t.Context(), v.Ref, v.Version); err != nil || d.Seq != c.At.Seq {

@@ -14,7 +14,7 @@ import (
 	"carerecord/store"
 )
 
-// History implements store.Snap. That of a type follows the h rows. That of one
+// History implements store.Snapshot. That of a type follows the h rows. That of one
 // document reads the heads of its versions, of which there are few, and sorts
 // them.
 func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {

@@ -39,7 +39,7 @@ func settle(db *DB) {
 type settled struct{ *DB }
 
 // Read implements store.Store.
-func (s settled) Read(ctx context.Context, f func(store.Snap) error) error {
+func (s settled) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	defer settle(s.DB)
 	return s.DB.Read(ctx, f)
 }
@@ -93,7 +93,7 @@ func put(t testing.TB, db *DB, id string, version uint64, keys ...store.Key) {
 
 func count(t testing.TB, db *DB, key store.Key) (n int) {
 	t.Helper()
-	err := db.Read(t.Context(), func(s store.Snap) (err error) {
+	err := db.Read(t.Context(), func(s store.Snapshot) (err error) {
 		n, err = s.Count(t.Context(), store.Query{Type: "T", Where: store.Eq{Key: key}}, 0)
 		return err
 	})
@@ -148,7 +148,7 @@ func TestACountIsKept(t *testing.T) {
 		t.Fatalf("count: got %d, want 3", n)
 	}
 	settle(db)
-	if err := db.Read(t.Context(), func(s store.Snap) error {
+	if err := db.Read(t.Context(), func(s store.Snapshot) error {
 		if value, err := get(s.(*snap).rows, countRow(1, "k")); len(value) == 0 || err != nil {
 			t.Errorf("the next read does not see what is kept: %v", err)
 		}

@@ -17,7 +17,7 @@ func rekeyOf(d store.Doc, keys string) store.Batch {
 
 func newest(t *testing.T, db *DB, id string) (d store.Doc) {
 	t.Helper()
-	err := db.Read(t.Context(), func(s store.Snap) (err error) {
+	err := db.Read(t.Context(), func(s store.Snapshot) (err error) {
 		d, err = s.Get(t.Context(), store.Ref{Type: "T", ID: id})
 		return err
 	})

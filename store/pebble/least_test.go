@@ -24,7 +24,7 @@ func TestTheSmallerRangeDrives(t *testing.T) {
 	}
 	wide, narrow := store.WithPrefix("a"), store.WithPrefix("b")
 	for _, where := range []store.And{{wide, narrow}, {narrow, wide}} {
-		err := db.Read(t.Context(), func(view store.Snap) error {
+		err := db.Read(t.Context(), func(view store.Snapshot) error {
 			s := view.(*snap)
 			code, _ := s.types.code("Observation")
 			got, err := s.smallest(t.Context(), planTyped(where).(verified).plan.(least), code)

@@ -71,7 +71,7 @@ func (m *memory) feed(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if has, want := m.db.shown.now(), (store.Position{Feed: string(name), Seq: m.db.seq}); has != want {
+	if has, want := m.db.shown.now(), (store.Position{FeedID: string(name), Seq: m.db.seq}); has != want {
 		m.differs("the end of the feed", has, want)
 	}
 	return nil

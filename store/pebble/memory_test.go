@@ -45,7 +45,7 @@ func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 		{"a commit that readers do not know of", func(db *DB) { db.applied.Store(1) }, "the last commit"},
 		{"a type without a row", func(db *DB) { db.types.codes.Store(&map[string]typeCode{"T": 1, "U": 2}) }, "the codes of types"},
 		{"a feed of another name", func(db *DB) { db.shown.renew("other") }, "the end of the feed"},
-		{"a feed that lags", func(db *DB) { db.shown.begin(db.shown.now().Feed, 1) }, "the end of the feed"},
+		{"a feed that lags", func(db *DB) { db.shown.begin(db.shown.now().FeedID, 1) }, "the end of the feed"},
 		{"a log that goes on elsewhere", func(db *DB) { db.head.Hash[0] ^= 1 }, "the end of the log"},
 		{"a record that is not shown", func(db *DB) { db.durable.Store(0) }, "the end of the log"},
 		{"a count too many", func(db *DB) { (*db.counts.keys.Load())[1]["k"].n++ }, `the count of type 1 with key "k"`},

@@ -83,7 +83,7 @@ func TestAClosedEngineIsUnavailable(t *testing.T) {
 	_, add := db.Append(ctx, nil)
 	_, head := db.Head(ctx)
 	for what, err := range map[string]error{
-		"read":   db.Read(ctx, func(store.Snap) error { return nil }),
+		"read":   db.Read(ctx, func(store.Snapshot) error { return nil }),
 		"commit": commit, "lookup": lookup, "take": take, "append": add, "head": head,
 		"insert": db.Insert(ctx, "a", nil, time.Time{}),
 		"verify": db.Verify(ctx),
@@ -97,8 +97,8 @@ func TestAClosedEngineIsUnavailable(t *testing.T) {
 func TestASnapshotDoesNotOutliveRead(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	sample(t, db)
-	var kept store.Snap
-	if err := db.Read(t.Context(), func(s store.Snap) error { kept = s; return nil }); err != nil {
+	var kept store.Snapshot
+	if err := db.Read(t.Context(), func(s store.Snapshot) error { kept = s; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	_, get := kept.Get(t.Context(), store.Ref{Type: "T", ID: "a"})
@@ -177,7 +177,7 @@ func TestMuchBody(t *testing.T) {
 	if err := db.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
-	err := db.Read(t.Context(), func(s store.Snap) error {
+	err := db.Read(t.Context(), func(s store.Snapshot) error {
 		for id, version := range map[string]uint64{"a": 2, "b": 1, "c": 1} {
 			d, err := s.Get(t.Context(), store.Ref{Type: "T", ID: id})
 			if err != nil || d.Version != version || string(d.Body[len(body):]) != id {

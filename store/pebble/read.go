@@ -12,7 +12,7 @@ import (
 )
 
 // Read implements store.Store.
-func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
+func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snap) error) error {
 	return f(s)
 }
 
-// snap implements store.Snap on a Pebble snapshot or, under the mutex, on the
+// snap implements store.Snapshot on a Pebble snapshot or, under the mutex, on the
 // current rows.
 type snap struct {
 	db    *DB
@@ -59,20 +59,20 @@ func (s *snap) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Tracker implements store.Snap: a snapshot of this engine needs no confirmation.
+// Tracker implements store.Snapshot: a snapshot of this engine needs no confirmation.
 func (s *snap) Tracker() *store.CommitTracker { return nil }
 
-// Get implements store.Snap.
+// Get implements store.Snapshot.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.one(ctx, ref, 0)
 }
 
-// All implements store.Snap.
+// All implements store.Snapshot.
 func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
 	return store.GetEach(ctx, refs, s.Get)
 }
 
-// Version implements store.Snap.
+// Version implements store.Snapshot.
 func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	if version == 0 {
 		return store.Doc{}, fmt.Errorf("version 0 of %s: %w", ref, store.ErrNotFound)

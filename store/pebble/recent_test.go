@@ -39,8 +39,8 @@ func TestRecentReadsOneState(t *testing.T) {
 		defer mu.Unlock()
 		return acknowledged[n]
 	}
-	look := func(n int, least uint64) func(store.Snap) error {
-		return func(s store.Snap) error {
+	look := func(n int, least uint64) func(store.Snapshot) error {
+		return func(s store.Snapshot) error {
 			var first uint64
 			for look := range 6 {
 				d, err := s.Get(ctx, benchDoc(2*n+look%2).Ref)

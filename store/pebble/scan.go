@@ -12,7 +12,7 @@ import (
 	"carerecord/store"
 )
 
-// Scan implements store.Snap.
+// Scan implements store.Snapshot.
 func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		p, err := planOf(q)
@@ -37,7 +37,7 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	}
 }
 
-// Count implements store.Snap. An exact plan is counted without looking at a
+// Count implements store.Snapshot. An exact plan is counted without looking at a
 // document, and one of a single key by what is kept of it.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	p, err := planOf(q)

@@ -19,15 +19,15 @@ func TestReadsShareASnapshot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	count := func(want int) func(store.Snap) error {
-		return func(s store.Snap) error {
+	count := func(want int) func(store.Snapshot) error {
+		return func(s store.Snapshot) error {
 			if n, err := s.Count(t.Context(), store.Query{Type: "Observation", Where: store.And{}}, 0); err != nil || n != want {
 				t.Errorf("got %d documents and %v, want %d", n, err, want)
 			}
 			return nil
 		}
 	}
-	read := func(f func(store.Snap) error) {
+	read := func(f func(store.Snapshot) error) {
 		t.Helper()
 		if err := db.Read(t.Context(), f); err != nil {
 			t.Fatal(err)
@@ -35,9 +35,9 @@ func TestReadsShareASnapshot(t *testing.T) {
 	}
 	put(1)
 	var first, again *lent
-	read(func(s store.Snap) error {
+	read(func(s store.Snapshot) error {
 		first = db.reads.now
-		read(func(store.Snap) error { again = db.reads.now; return nil })
+		read(func(store.Snapshot) error { again = db.reads.now; return nil })
 		if again != first || first.users != 1 {
 			t.Errorf("a second read did not share the snapshot of the first, or kept it: %d users", first.users)
 		}
@@ -75,7 +75,7 @@ func TestReadHoldsWhatWasAcknowledged(t *testing.T) {
 				d := benchDoc(w*1000 + n)
 				_, err := db.Commit(context.Background(), batchOf(d))
 				if err == nil {
-					err = db.Read(context.Background(), func(s store.Snap) error {
+					err = db.Read(context.Background(), func(s store.Snapshot) error {
 						got, err := s.Get(context.Background(), d.Ref)
 						if err == nil && got.Version != 1 {
 							err = fmt.Errorf("version %d", got.Version)

@@ -34,7 +34,7 @@ func TestStreamsThatNeverMeetHearTheContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := store.Query{Type: "T", Where: store.And{store.Eq{Key: "a"}, store.Eq{Key: "b"}}}
-	err := db.Read(t.Context(), func(s store.Snap) error {
+	err := db.Read(t.Context(), func(s store.Snapshot) error {
 		if n, err := s.Count(t.Context(), q, 0); n != 0 || err != nil {
 			t.Errorf("count: got %d, %v, want none", n, err)
 		}

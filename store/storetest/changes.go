@@ -22,7 +22,7 @@ func (r *Reference) changes() []store.Change {
 	var all []store.Change
 	for seq, versions := range made {
 		slices.SortFunc(versions, store.CompareVersions)
-		all = append(all, store.Change{At: store.Position{Feed: r.feed, Seq: seq}, Versions: versions})
+		all = append(all, store.Change{At: store.Position{FeedID: r.feed, Seq: seq}, Versions: versions})
 	}
 	slices.SortFunc(all, func(a, b store.Change) int { return int(a.At.Seq) - int(b.At.Seq) })
 	return all
@@ -36,8 +36,8 @@ func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.C
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if after != (store.Position{}) && after.Feed != r.feed || after.Seq > r.state.seq {
-		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.Feed, store.ErrUnknownPosition)
+	if after != (store.Position{}) && after.FeedID != r.feed || after.Seq > r.state.seq {
+		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.FeedID, store.ErrUnknownPosition)
 	}
 	all := slices.DeleteFunc(r.changes(), func(c store.Change) bool { return c.At.Seq <= after.Seq })
 	return all, r.grown, nil
@@ -53,7 +53,7 @@ func (r *Reference) Changes(ctx context.Context, after store.Position, max int) 
 func (r *Reference) End(ctx context.Context) (store.Position, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return store.Position{Feed: r.feed, Seq: r.state.seq}, ctx.Err()
+	return store.Position{FeedID: r.feed, Seq: r.state.seq}, ctx.Err()
 }
 
 // Await implements store.ChangeFeed.

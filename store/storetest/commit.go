@@ -64,7 +64,7 @@ func commitSentences() []sentence {
 			if _, err := k.Lookup(k.ctx, "s"); !errors.Is(err, store.ErrNotFound) {
 				k.Errorf("lookup: got %v, want ErrNotFound", err)
 			}
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				if docs := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(docs) != 1 {
 					k.Errorf("history has %d versions, want 1", len(docs))
 				}
@@ -104,7 +104,7 @@ func commitSentences() []sentence {
 			k.holds(back)
 			k.finds(store.Eq{Key: "k"})
 			k.finds(store.Eq{Key: "l"}, "a")
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				for _, want := range []store.Doc{a, dead, back} {
 					got, err := s.Version(k.ctx, a.Ref, want.Version)
 					if d := diff(got, want); err != nil || d != "" {
@@ -128,7 +128,7 @@ func commitSentences() []sentence {
 			b.Ref.Type = "Condition"
 			k.holds(k.put(a, b)...)
 			k.finds(store.Eq{Key: "k"}, "a")
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				k.scans(s, store.Query{Type: "Condition", Where: store.Eq{Key: "k"}}, "a")
 				k.scans(s, store.Query{Type: "Patient", Where: store.Eq{Key: "k"}})
 				k.scans(s, store.Query{Type: "Patient", Where: store.And{}})

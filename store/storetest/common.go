@@ -22,7 +22,7 @@ func ofType(typ, id string, order uint64, keys ...store.Key) store.Doc {
 func commonSentences() []sentence {
 	everywhere := func(k *kit, where store.Pred, ids ...string) {
 		k.Helper()
-		k.read(func(s store.Snap) {
+		k.read(func(s store.Snapshot) {
 			k.scans(s, store.Query{Where: where}, ids...)
 			if n, err := s.Count(k.ctx, store.Query{Where: where}, 0); n != len(ids) || err != nil {
 				k.Errorf("count: got %d, %v, want %d", n, err, len(ids))
@@ -40,7 +40,7 @@ func commonSentences() []sentence {
 			everywhere(k, store.And{store.Eq{Key: commonC}, store.Not{Pred: store.Eq{Key: "k"}}}, "a")
 			everywhere(k, store.And{store.Eq{Key: commonC}, store.Eq{Key: commonD}}, "a")
 			everywhere(k, store.Eq{Key: commonC + "c"})
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				for _, d := range k.all(s.Scan(k.ctx, store.Query{Where: store.Eq{Key: commonC}})) {
 					if got, err := s.Get(k.ctx, d.Ref); err != nil || diff(got, d) != "" {
 						k.Errorf("%s of every type is not the document at its address: %v %s", d.Ref, err, diff(got, d))
@@ -79,7 +79,7 @@ func commonSentences() []sentence {
 		}},
 		{"a question of every type without a common key is refused", func(k *kit) {
 			k.put(ofType("Observation", "a", 10, commonC, "k"))
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				for _, p := range []store.Pred{store.And{}, store.Eq{Key: "k"}, store.Or{store.Eq{Key: commonC}}, store.WithPrefix(commonC), store.Not{Pred: store.Eq{Key: commonC}}} {
 					if n, err := s.Count(k.ctx, store.Query{Where: p}, 0); !errors.Is(err, store.ErrNeedsCrossTypeKey) {
 						k.Errorf("count of %v: got %d, %v, want ErrCommon", p, n, err)

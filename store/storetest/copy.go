@@ -76,7 +76,7 @@ func (k *kit) copied() (*kit, []store.CopyItem) {
 // everything returns the history of all Observations and the log.
 func (k *kit) everything() (docs []store.Doc, records []store.Record) {
 	k.Helper()
-	k.read(func(s store.Snap) { docs = k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
+	k.read(func(s store.Snapshot) { docs = k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
 	for r, err := range k.Records(k.ctx, 1) {
 		if err != nil {
 			k.Fatal(err)
@@ -121,7 +121,7 @@ func copiesAll(k *kit) {
 		k.Errorf("%d parts were exported for %d versions and %d records", len(parts), len(docs), len(records))
 	}
 	for _, p := range []store.Pred{store.Eq{Key: "a"}, store.Eq{Key: "n1"}, store.Eq{Key: "r"}, store.Eq{Key: "c"}, store.And{}} {
-		k.read(func(s store.Snap) {
+		k.read(func(s store.Snapshot) {
 			want := names(k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: p})))
 			to.finds(p, want...)
 		})
@@ -243,12 +243,12 @@ func copiesFeed(k *kit) {
 	want := k.follow(store.Position{}, 9)
 	to, _ := k.copied()
 	before := to.end()
-	if before.Feed == k.end().Feed {
+	if before.FeedID == k.end().FeedID {
 		k.Error("the copy has the feed of the store that was copied")
 	}
 	for i := range want {
 		to.refusesPosition(want[i].At)
-		want[i].At.Feed = before.Feed
+		want[i].At.FeedID = before.FeedID
 	}
 	to.feeds(store.Position{}, want...)
 	to.renewed(want)
@@ -277,7 +277,7 @@ func (k *kit) renewed(want []store.Change) {
 	want = slices.Clone(want)
 	for i := range want {
 		k.refusesPosition(want[i].At)
-		want[i].At.Feed = k.end().Feed
+		want[i].At.FeedID = k.end().FeedID
 	}
 	k.feeds(store.Position{}, want...)
 }

@@ -150,7 +150,7 @@ func faulty(id string, keys ...store.Key) store.Doc {
 
 // readDoc is Get in a Read of its own.
 func (k *kit) readDoc(ref store.Ref) (d store.Doc, err error) {
-	err = k.Read(k.ctx, func(s store.Snap) (err error) {
+	err = k.Read(k.ctx, func(s store.Snapshot) (err error) {
 		d, err = s.Get(k.ctx, ref)
 		return err
 	})
@@ -168,7 +168,7 @@ func (k *kit) put1(d store.Doc) error {
 
 // made counts the versions of documents with the key of an id.
 func (k *kit) made(id string) (n int, err error) {
-	err = k.Read(k.ctx, func(s store.Snap) error {
+	err = k.Read(k.ctx, func(s store.Snapshot) error {
 		n = 0
 		for _, err := range s.History(k.ctx, store.HistoryQuery{Type: "Observation", Where: store.Eq{Key: store.Key("is" + id)}}) {
 			if err != nil {

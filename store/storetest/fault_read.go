@@ -8,10 +8,10 @@ import (
 
 // faultyReads are the operations that change nothing. Each returns an error, or the stored data.
 func faultyReads() []operation {
-	read := func(name string, ask func(k *kit, s store.Snap, id string) (n int, err error)) operation {
+	read := func(name string, ask func(k *kit, s store.Snapshot, id string) (n int, err error)) operation {
 		return operation{name, func(k *kit, id string) error { return k.put1(faulty(id, "k")) }, func(k *kit, id string) error {
 			calls, n := 0, 0
-			err := k.Read(k.ctx, func(s store.Snap) (err error) {
+			err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
 				calls++
 				n, err = ask(k, s, id)
 				return err
@@ -24,27 +24,27 @@ func faultyReads() []operation {
 	}
 	rows := func(docs []store.Doc, err error) (int, error) { return len(docs), err }
 	return []operation{
-		read("get", func(k *kit, s store.Snap, id string) (int, error) {
+		read("get", func(k *kit, s store.Snapshot, id string) (int, error) {
 			_, err := s.Get(k.ctx, faulty(id).Ref)
 			return 1, err
 		}),
-		read("all", func(k *kit, s store.Snap, id string) (int, error) {
+		read("all", func(k *kit, s store.Snapshot, id string) (int, error) {
 			return rows(collect(s.All(k.ctx, []store.Ref{faulty(id).Ref, faulty("none").Ref})))
 		}),
-		read("version", func(k *kit, s store.Snap, id string) (int, error) {
+		read("version", func(k *kit, s store.Snapshot, id string) (int, error) {
 			_, err := s.Version(k.ctx, faulty(id).Ref, 1)
 			return 1, err
 		}),
-		read("scan", func(k *kit, s store.Snap, id string) (int, error) {
+		read("scan", func(k *kit, s store.Snapshot, id string) (int, error) {
 			return rows(collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.And{store.Eq{Key: "k"}, store.Eq{Key: store.Key("is" + id)}}})))
 		}),
-		read("count", func(k *kit, s store.Snap, id string) (int, error) {
+		read("count", func(k *kit, s store.Snapshot, id string) (int, error) {
 			return s.Count(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: store.Key("is" + id)}}, 0)
 		}),
-		read("history", func(k *kit, s store.Snap, id string) (int, error) {
+		read("history", func(k *kit, s store.Snapshot, id string) (int, error) {
 			return rows(collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: id})))
 		}),
-		read("get within which a commit is refused", func(k *kit, s store.Snap, id string) (int, error) {
+		read("get within which a commit is refused", func(k *kit, s store.Snapshot, id string) (int, error) {
 			b := writes(faulty(id))
 			b.Tracker = s.Tracker()
 			if _, err := k.Commit(k.ctx, b); err == nil {

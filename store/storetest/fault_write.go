@@ -70,7 +70,7 @@ func faultyWrites() []operation {
 		}},
 		{"create within a read", nil, func(k *kit, id string) error { return k.createWithin(id, nil) }, versions(0)},
 		{"create within a read that has read", first, func(k *kit, id string) error {
-			return k.createWithin(id, func(s store.Snap) error {
+			return k.createWithin(id, func(s store.Snapshot) error {
 				_, err := s.Get(k.ctx, faulty(id).Ref)
 				return err
 			})
@@ -80,9 +80,9 @@ func faultyWrites() []operation {
 
 // createWithin lets the function of a Read create a document, under another address at each call,
 // as a server assigns ids.
-func (k *kit) createWithin(id string, read func(store.Snap) error) error {
+func (k *kit) createWithin(id string, read func(store.Snapshot) error) error {
 	calls := 0
-	err := k.Read(k.ctx, func(s store.Snap) error {
+	err := k.Read(k.ctx, func(s store.Snapshot) error {
 		calls++
 		if read != nil {
 			if err := read(s); err != nil {

@@ -68,13 +68,13 @@ func feedSentences() []sentence {
 			}
 		}},
 		{"a position of the future or of another feed is none of it", func(k *kit) {
-			far, none := store.Position{Feed: k.end().Feed, Seq: 1 << 40}, store.Position{Seq: 1}
+			far, none := store.Position{FeedID: k.end().FeedID, Seq: 1 << 40}, store.Position{Seq: 1}
 			k.refusesPosition(far)
 			k.refusesPosition(none)
 			news(k)
 			k.refusesPosition(far)
 			k.refusesPosition(none)
-			k.refusesPosition(store.Position{Feed: k.end().Feed + "x", Seq: 1})
+			k.refusesPosition(store.Position{FeedID: k.end().FeedID + "x", Seq: 1})
 		}},
 		{"a page holds a commit of many documents whole", func(k *kit) {
 			var docs []store.Doc
@@ -127,7 +127,7 @@ func (k *kit) end() store.Position {
 // changeOf returns the Change of the commit that wrote documents.
 func (k *kit) changeOf(docs ...store.Doc) store.Change {
 	k.Helper()
-	c := store.Change{At: store.Position{Feed: k.end().Feed, Seq: docs[0].Seq}}
+	c := store.Change{At: store.Position{FeedID: k.end().FeedID, Seq: docs[0].Seq}}
 	for _, d := range docs {
 		c.Versions = append(c.Versions, store.VersionID{Ref: d.Ref, Version: d.Version})
 	}

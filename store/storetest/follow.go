@@ -16,7 +16,7 @@ import (
 func follows(k *kit) {
 	var mu sync.Mutex
 	acknowledged := map[uint64]store.Change{}
-	feed := k.end().Feed
+	feed := k.end().FeedID
 	ctx, stop := context.WithCancel(k.ctx)
 	defer stop()
 	var followers, writers sync.WaitGroup
@@ -37,7 +37,7 @@ func follows(k *kit) {
 					k.Errorf("commit: %v", err)
 					return
 				}
-				c := store.Change{At: store.Position{Feed: feed, Seq: seq}}
+				c := store.Change{At: store.Position{FeedID: feed, Seq: seq}}
 				for _, d := range docs {
 					c.Versions = append(c.Versions, store.VersionID{Ref: d.Ref, Version: d.Version})
 				}
@@ -131,7 +131,7 @@ func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Ch
 
 // shown fails the test unless all listed versions can be read.
 func (k *kit) shown(c store.Change) {
-	err := k.Read(k.ctx, func(s store.Snap) error {
+	err := k.Read(k.ctx, func(s store.Snapshot) error {
 		for _, v := range c.Versions {
 			if d, err := s.Version(k.ctx, v.Ref, v.Version); err != nil || d.Seq != c.At.Seq {
 				return fmt.Errorf("version %d of %s, of commit %d: got one of commit %d, %w", v.Version, v.Ref, c.At.Seq, d.Seq, err)

@@ -142,7 +142,7 @@ func only(docs []store.Doc, keep func(store.Doc) bool) []store.Doc {
 // chronicle fails the test unless the history is as expected.
 func (k *kit) chronicle(q store.HistoryQuery, want []store.Doc) {
 	k.Helper()
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		if d := diff(k.all(s.History(k.ctx, q)), want); d != "" {
 			k.Errorf("history %+v, before %+v (-got +want):\n%s", q, q.Before, d)
 		}

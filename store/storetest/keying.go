@@ -155,7 +155,7 @@ func keyingIsRead(k *kit) {
 	bare.Body = nil
 	k.holds(a) // a second time an engine may remember it
 	k.holds(a)
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		if got, err := s.Version(k.ctx, a.Ref, 1); err != nil || diff(got, a) != "" {
 			k.Errorf("version: %v (-got +want)\n%s", err, diff(got, a))
 		}

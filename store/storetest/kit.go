@@ -126,9 +126,9 @@ func (k *kit) refuses(b store.Batch, want error) {
 }
 
 // read reads and fails the test if f or the engine fails.
-func (k *kit) read(f func(store.Snap)) {
+func (k *kit) read(f func(store.Snapshot)) {
 	k.Helper()
-	if err := k.Read(k.ctx, func(s store.Snap) error { f(s); return nil }); err != nil {
+	if err := k.Read(k.ctx, func(s store.Snapshot) error { f(s); return nil }); err != nil {
 		k.Fatalf("read: %v", err)
 	}
 }
@@ -136,14 +136,14 @@ func (k *kit) read(f func(store.Snap)) {
 // get returns the newest version of Observation/id.
 func (k *kit) get(id string) (d store.Doc, err error) {
 	k.Helper()
-	k.read(func(s store.Snap) { d, err = s.Get(k.ctx, store.Ref{Type: "Observation", ID: id}) })
+	k.read(func(s store.Snapshot) { d, err = s.Get(k.ctx, store.Ref{Type: "Observation", ID: id}) })
 	return d, err
 }
 
 // holds fails the test unless the documents are the newest of their addresses.
 func (k *kit) holds(docs ...store.Doc) {
 	k.Helper()
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		for _, want := range docs {
 			got, err := s.Get(k.ctx, want.Ref)
 			if err != nil {
@@ -158,11 +158,11 @@ func (k *kit) holds(docs ...store.Doc) {
 // finds fails the test unless a scan of Observations yields these ids.
 func (k *kit) finds(p store.Pred, ids ...string) {
 	k.Helper()
-	k.read(func(s store.Snap) { k.scans(s, store.Query{Type: "Observation", Where: p}, ids...) })
+	k.read(func(s store.Snapshot) { k.scans(s, store.Query{Type: "Observation", Where: p}, ids...) })
 }
 
 // scans fails the test unless the scan yields these ids and the count is right.
-func (k *kit) scans(s store.Snap, q store.Query, ids ...string) {
+func (k *kit) scans(s store.Snapshot, q store.Query, ids ...string) {
 	k.Helper()
 	docs := k.all(s.Scan(k.ctx, q))
 	if diff := cmp.Diff(names(docs), ids, cmpopts.EquateEmpty()); diff != "" {

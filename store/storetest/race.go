@@ -84,7 +84,7 @@ func (k *kit) race(b store.Batch, won *atomic.Int64) {
 // one fails the test unless there was one winner and one document is found.
 func (k *kit) one(won int64, p store.Pred) {
 	k.Helper()
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p}, 0)
 		if err != nil || won != 1 || n != 1 {
 			k.Errorf("%d commits succeeded and %d documents are found (%v), want one of each", won, n, err)
@@ -136,7 +136,7 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 	}
 	for {
 		var docs [2]store.Doc
-		err := k.Read(k.ctx, func(s store.Snap) (err error) {
+		err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
 			for i, n := range []int{from, to} {
 				if docs[i], err = s.Get(k.ctx, store.Ref{Type: "Observation", ID: fmt.Sprint("acc", n)}); err != nil {
 					return err
@@ -170,7 +170,7 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 
 // audit reads all accounts in one snapshot, in three ways.
 func (k *kit) audit(accounts int, want uint64) {
-	err := k.Read(k.ctx, func(s store.Snap) error {
+	err := k.Read(k.ctx, func(s store.Snapshot) error {
 		var sums [3]uint64
 		for i, p := range []store.Pred{store.Eq{Key: "account"}, store.And{}} {
 			for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: p}) {

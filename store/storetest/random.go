@@ -177,14 +177,14 @@ func same(a, b error) bool {
 	return (a == nil) == (b == nil)
 }
 
-func (d *duel) readBoth(f func(a, b store.Snap) error) error {
-	return d.ref.Read(d.ctx, func(a store.Snap) error {
-		return d.Read(d.ctx, func(b store.Snap) error { return f(a, b) })
+func (d *duel) readBoth(f func(a, b store.Snapshot) error) error {
+	return d.ref.Read(d.ctx, func(a store.Snapshot) error {
+		return d.Read(d.ctx, func(b store.Snapshot) error { return f(a, b) })
 	})
 }
 
 // meanwhile commits while snapshots are open. These must not change; later ones must.
-func (d *duel) meanwhile(a, b store.Snap) error {
+func (d *duel) meanwhile(a, b store.Snapshot) error {
 	for range 1 + d.IntN(3) {
 		if err := d.commitBoth(); err != nil {
 			return err
@@ -202,7 +202,7 @@ func (d *duel) meanwhile(a, b store.Snap) error {
 }
 
 // counts counts the documents with one key, which engines may cache, and all documents.
-func (d *duel) counts(a, b store.Snap) error {
+func (d *duel) counts(a, b store.Snapshot) error {
 	for range 3 {
 		if err := d.countBoth(a, b, d.bareQuery(), 0); err != nil {
 			return err
@@ -211,7 +211,7 @@ func (d *duel) counts(a, b store.Snap) error {
 	return nil
 }
 
-func (d *duel) countBoth(a, b store.Snap, q store.Query, max int) error {
+func (d *duel) countBoth(a, b store.Snapshot, q store.Query, max int) error {
 	want, _ := a.Count(d.ctx, q, max)
 	got, err := b.Count(d.ctx, q, max)
 	d.tell("count %s, at most %d: %d", describe(q), max, want)
@@ -222,7 +222,7 @@ func (d *duel) countBoth(a, b store.Snap, q store.Query, max int) error {
 }
 
 // questions runs some queries on both snapshots.
-func (d *duel) questions(a, b store.Snap) error {
+func (d *duel) questions(a, b store.Snapshot) error {
 	for range 3 {
 		var err error
 		switch d.IntN(7) {
@@ -255,7 +255,7 @@ func (d *duel) questions(a, b store.Snap) error {
 	return nil
 }
 
-func (d *duel) historyBoth(a, b store.Snap) error {
+func (d *duel) historyBoth(a, b store.Snapshot) error {
 	q := store.HistoryQuery{Type: d.typ()}
 	if d.once(2) {
 		q.ID = d.dice.ref().ID

@@ -29,7 +29,7 @@ func (d *duel) feedBoth() error {
 	}
 	want = slices.Clone(want)
 	for i := range want {
-		want[i].At = store.Position{Feed: end.Feed, Seq: d.seqs[want[i].At.Seq]}
+		want[i].At = store.Position{FeedID: end.FeedID, Seq: d.seqs[want[i].At.Seq]}
 	}
 	if diff := diff(got, want); diff != "" {
 		return fmt.Errorf("changes after %v (-got +want):\n%s", d.their, diff)

@@ -13,7 +13,7 @@ func readSentences() []sentence {
 	return []sentence{
 		{"what never was is not found", func(k *kit) {
 			a := k.put(observation("a", 1))[0]
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				if _, err := s.Get(k.ctx, store.Ref{Type: "Observation", ID: "b"}); !errors.Is(err, store.ErrNotFound) {
 					k.Errorf("get: got %v, want ErrNotFound", err)
 				}
@@ -32,7 +32,7 @@ func readSentences() []sentence {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(next(v1, store.Updated, "l"))[0]
 			v3 := k.put(next(v2, store.Deleted))[0]
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				for _, want := range []store.Doc{v1, v2, v3} {
 					got, err := s.Version(k.ctx, want.Ref, want.Version)
 					if d := diff(got, want); err != nil || d != "" {
@@ -63,7 +63,7 @@ func readSentences() []sentence {
 			for i := range 6 {
 				k.put(observation(fmt.Sprint("d", i), uint64(10*i+10), "k"))
 			}
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.WithPrefix("k"), store.Not{Pred: store.Eq{Key: "x"}}} {
 					for order := uint64(0); order <= 70; order += 5 {
 						var want []string
@@ -85,7 +85,7 @@ func readSentences() []sentence {
 		{"a row that matched throughout is seen once while the data change", pagesWhileChanging},
 		{"keys only leaves the body out", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				for _, keysOnly := range []bool{true, false} {
 					want := a
 					if keysOnly {
@@ -105,7 +105,7 @@ func readSentences() []sentence {
 			for i := range 5 {
 				k.put(observation(fmt.Sprint("d", i), uint64(i), "k"))
 			}
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				for max, want := range map[int]int{0: 5, 1: 1, 4: 4, 5: 5, 6: 5, -1: 5} {
 					for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Not{Pred: store.Eq{Key: "x"}}} {
 						if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p}, max); err != nil || n != want {
@@ -119,7 +119,7 @@ func readSentences() []sentence {
 			for i := range 4 {
 				k.put(observation(fmt.Sprint("d", i), uint64(i), "k"))
 			}
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				seq := s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}})
 				pairs := 0
 				for range seq {
@@ -146,7 +146,7 @@ func readSentences() []sentence {
 			for i := range 50 {
 				want = append(want, k.put(observation(fmt.Sprint("d", i), uint64(i), "k", store.Key(fmt.Sprint("v", i))))...)
 			}
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				got := k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.And{}}))
 				if d := diff(got, want); d != "" {
 					k.Errorf("scan (-got +want):\n%s", d)
@@ -163,7 +163,7 @@ func readSentences() []sentence {
 		}},
 		{"Read returns what its function returns", func(k *kit) {
 			want := errors.New("mine")
-			if err := k.Read(k.ctx, func(store.Snap) error { return want }); !errors.Is(err, want) {
+			if err := k.Read(k.ctx, func(store.Snapshot) error { return want }); !errors.Is(err, want) {
 				k.Errorf("read: got error %v, want %v", err, want)
 			}
 		}},
@@ -235,7 +235,7 @@ func pagesWhileChanging(k *kit) {
 			for page := 0; ; page++ {
 				var last *store.Doc
 				rows := 0
-				k.read(func(s store.Snap) {
+				k.read(func(s store.Snapshot) {
 					for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: p, After: after}) {
 						if err != nil {
 							t.Fatal(err)
@@ -279,7 +279,7 @@ func pagesWhileChanging(k *kit) {
 
 func snapshotStands(k *kit) {
 	docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		moved := next(docs[0], store.Updated, "l")
 		moved.RowID = at(8, 8)
 		begun := false
@@ -334,7 +334,7 @@ func endedContext(k *kit) {
 			k.Errorf("%s: got error %v, want the context's or ErrUnavailable", what, err)
 		}
 	}
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		q := store.Query{Type: "Observation", Where: store.Eq{Key: "k"}}
 		seen, failed := 0, error(nil)
 		for _, err := range s.Scan(ctx, q) {
@@ -358,7 +358,7 @@ func endedContext(k *kit) {
 		_, err = s.Version(ctx, docs[0].Ref, 1)
 		cut("version", n, err)
 	})
-	cut("read", n, k.Read(ctx, func(store.Snap) error { return nil }))
+	cut("read", n, k.Read(ctx, func(store.Snapshot) error { return nil }))
 	_, err := k.Lookup(ctx, "s")
 	cut("lookup", n, err)
 	_, err = k.Head(ctx)

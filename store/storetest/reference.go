@@ -57,7 +57,7 @@ func NewReference(clock func() time.Time) *Reference {
 }
 
 // Read implements store.Store. It holds no lock while f runs.
-func (r *Reference) Read(ctx context.Context, f func(store.Snap) error) error {
+func (r *Reference) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func rekeySentences() []sentence {
 			k.finds(store.Eq{Key: "l"}, "a")
 			k.finds(store.Eq{Key: "m"}, "a")
 			k.finds(store.And{}, "b", "a")
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: "a"}))
 				if d := diff(got, []store.Doc{want}); d != "" {
 					k.Errorf("history of the rekeyed (-got +want):\n%s", d)
@@ -47,7 +47,7 @@ func rekeySentences() []sentence {
 			k.commit(rekey(v2, at(2, 2), "RX2", "m"))
 			v2.RowID, v2.Source, v2.Keys, v2.KeyRevision = at(2, 2), "RX2", []store.Key{"m"}, 1
 			v3 := k.put(next(v2, store.Updated, "n"))[0]
-			k.read(func(s store.Snap) {
+			k.read(func(s store.Snapshot) {
 				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"}))
 				if d := diff(got, []store.Doc{v3, v2, v1}); d != "" {
 					k.Errorf("history (-got +want):\n%s", d)

@@ -16,7 +16,7 @@ func repeatSentences() []sentence {
 			for _, want := range []error{nil, store.ErrConflict, store.ErrNotFound, store.ErrUnavailable,
 				errors.Join(store.ErrUnavailable, store.ErrUnknown), context.DeadlineExceeded, errors.New("another")} {
 				calls := 0
-				err := k.Read(k.ctx, func(store.Snap) error { calls++; return want })
+				err := k.Read(k.ctx, func(store.Snapshot) error { calls++; return want })
 				if calls != 1 || !errors.Is(err, want) {
 					k.Errorf("a function that returns %v: called %d times, read returned %v", want, calls, err)
 				}
@@ -25,7 +25,7 @@ func repeatSentences() []sentence {
 		{"a read within which a commit was made returns what its function returns", func(k *kit) {
 			for i, want := range []error{nil, store.ErrUnavailable, errors.New("another")} {
 				calls := 0
-				err := k.Read(k.ctx, func(s store.Snap) error {
+				err := k.Read(k.ctx, func(s store.Snapshot) error {
 					calls++
 					b := writes(observation(fmt.Sprint("d", i, "-", calls), uint64(10*i+calls), "k"))
 					b.Tracker = s.Tracker()
@@ -43,7 +43,7 @@ func repeatSentences() []sentence {
 		{"a read within which a commit was refused is a read", func(k *kit) {
 			k.put(observation("a", 1, "k"))
 			var d store.Doc
-			err := k.Read(k.ctx, func(s store.Snap) (err error) {
+			err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
 				b := writes(observation("a", 2, "l"))
 				b.Tracker = s.Tracker()
 				if _, err := k.Commit(k.ctx, b); !errors.Is(err, store.ErrConflict) {

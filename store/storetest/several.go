@@ -12,7 +12,7 @@ func several(k *kit) {
 	b = k.put(next(b, store.Deleted))[0]
 	k.put(observation("other", 3))
 	never, twice := store.Ref{Type: "Encounter", ID: "a"}, a.Ref
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		for _, refs := range [][]store.Ref{nil, {never}, {a.Ref}, {never, b.Ref, a.Ref, twice}} {
 			want := map[store.Ref]store.Doc{}
 			for _, ref := range refs {
@@ -50,7 +50,7 @@ func inPlaces(k *kit) {
 		all = append(all, d)
 	}
 	k.put(all...)
-	k.read(func(s store.Snap) {
+	k.read(func(s store.Snapshot) {
 		among := store.Or{store.Eq{Key: "n1"}, store.Eq{Key: "n2"}, store.Eq{Key: "n3"}, store.Eq{Key: "n4"}}
 		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.WithPrefix("k"), store.And{store.Eq{Key: "k"}, store.Eq{Key: "m"}}, store.Not{Pred: store.Eq{Key: "x"}}} {
 			after := all[2].RowID

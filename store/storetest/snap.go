@@ -22,20 +22,20 @@ func (s *snap) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Tracker implements store.Snap: no snapshot is confirmed.
+// Tracker implements store.Snapshot: no snapshot is confirmed.
 func (s *snap) Tracker() *store.CommitTracker { return nil }
 
-// Get implements store.Snap.
+// Get implements store.Snapshot.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.Version(ctx, ref, uint64(len(s.versions[ref])))
 }
 
-// All implements store.Snap.
+// All implements store.Snapshot.
 func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
 	return store.GetEach(ctx, refs, s.Get)
 }
 
-// Version implements store.Snap.
+// Version implements store.Snapshot.
 func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	if err := s.check(ctx); err != nil {
 		return store.Doc{}, err
@@ -47,7 +47,7 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 	return all[version-1], nil
 }
 
-// Scan implements store.Snap.
+// Scan implements store.Snapshot.
 func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		if err := s.check(ctx); err != nil {
@@ -66,7 +66,7 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	}
 }
 
-// Count implements store.Snap.
+// Count implements store.Snapshot.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	n := 0
 	for _, err := range s.Scan(ctx, q) {
@@ -81,7 +81,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	return n, nil
 }
 
-// History implements store.Snap.
+// History implements store.Snapshot.
 func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		if err := s.check(ctx); err != nil {

@@ -166,7 +166,7 @@ func (x *explanation) count(ctx context.Context, typ string, k store.Key) string
 		where = store.Eq{Key: k}
 	}
 	n := 0
-	err := x.engine.Read(ctx, func(s store.Snap) (err error) {
+	err := x.engine.Read(ctx, func(s store.Snapshot) (err error) {
 		n, err = s.Count(ctx, store.Query{Type: typ, Where: where, KeysOnly: true}, maxCounted)
 		return err
 	})

@@ -86,7 +86,7 @@ func TestRegionLoads(t *testing.T) {
 func checkStored(t *testing.T, n *Node, b synth.Bundle) {
 	t.Helper()
 	urls := gjson.GetBytes(b.Body, "entry.#.request.url").Array()
-	err := n.engine.Read(t.Context(), func(s store.Snap) error {
+	err := n.engine.Read(t.Context(), func(s store.Snapshot) error {
 		for _, url := range []string{urls[0].Str, urls[len(urls)-1].Str} {
 			typ, id, _ := bytes.Cut([]byte(url), []byte("/"))
 			doc, err := s.Get(t.Context(), store.Ref{Type: string(typ), ID: string(id)})

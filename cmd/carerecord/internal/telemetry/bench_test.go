@@ -18,7 +18,7 @@ func BenchmarkWatched(b *testing.B) {
 	m := NewMetrics()
 	e := m.Engine(referenceEngine{storetest.NewReference(time.Now)})
 	watch := Chain(LogRequests(slog.New(slog.NewTextHandler(io.Discard, nil))), m.Middleware)
-	read := func(ctx context.Context) { e.Read(ctx, func(store.Snap) error { return nil }) }
+	read := func(ctx context.Context) { e.Read(ctx, func(store.Snapshot) error { return nil }) }
 	b.Run("watched", func(b *testing.B) {
 		for b.Loop() {
 			watch(b.Context(), &rest.Exchange{Interaction: "read", Type: "Patient", Request: "f82717872ed588acede5141f", Client: "demo-feed", Status: 200}, read)
@@ -27,7 +27,7 @@ func BenchmarkWatched(b *testing.B) {
 	bare := referenceEngine{storetest.NewReference(time.Now)}
 	b.Run("bare", func(b *testing.B) {
 		for b.Loop() {
-			bare.Read(b.Context(), func(store.Snap) error { return nil })
+			bare.Read(b.Context(), func(store.Snapshot) error { return nil })
 		}
 	})
 }

@@ -32,12 +32,12 @@ func (e *measuredEngine) observe(call string, spent time.Duration, err error) {
 }
 
 // Read measures the time in the engine, without the time that f spends outside of the snapshot.
-func (e *measuredEngine) Read(ctx context.Context, f func(store.Snap) error) error {
+func (e *measuredEngine) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	began := e.m.now()
 	var outside time.Duration // spent by f outside of the engine
 	var failed error          // what f returned
-	err := e.Engine.Read(ctx, func(snap store.Snap) error {
-		timed := &timedSnap{Snap: snap, now: e.m.now}
+	err := e.Engine.Read(ctx, func(snap store.Snapshot) error {
+		timed := &timedSnap{Snapshot: snap, now: e.m.now}
 		from := e.m.now()
 		failed = f(timed)
 		outside += e.m.now().Sub(from) - timed.spent
@@ -74,7 +74,7 @@ func (e *measuredEngine) Append(ctx context.Context, payloads ...[]byte) (uint64
 
 // timedSnap adds up the time spent in a snapshot.
 type timedSnap struct {
-	store.Snap
+	store.Snapshot
 	now   func() time.Time
 	spent time.Duration
 }
@@ -83,29 +83,29 @@ func (s *timedSnap) add(began time.Time) { s.spent += s.now().Sub(began) }
 
 func (s *timedSnap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	defer s.add(s.now())
-	return s.Snap.Get(ctx, ref)
+	return s.Snapshot.Get(ctx, ref)
 }
 
 func (s *timedSnap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
-	return s.rows(s.Snap.All(ctx, refs))
+	return s.rows(s.Snapshot.All(ctx, refs))
 }
 
 func (s *timedSnap) Version(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	defer s.add(s.now())
-	return s.Snap.Version(ctx, ref, version)
+	return s.Snapshot.Version(ctx, ref, version)
 }
 
 func (s *timedSnap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	defer s.add(s.now())
-	return s.Snap.Count(ctx, q, max)
+	return s.Snapshot.Count(ctx, q, max)
 }
 
 func (s *timedSnap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	return s.rows(s.Snap.Scan(ctx, q))
+	return s.rows(s.Snapshot.Scan(ctx, q))
 }
 
 func (s *timedSnap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
-	return s.rows(s.Snap.History(ctx, q))
+	return s.rows(s.Snapshot.History(ctx, q))
 }
 
 // rows measures the time of a sequence in the engine.

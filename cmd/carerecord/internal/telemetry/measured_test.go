@@ -69,7 +69,7 @@ func (c *clock) now() time.Time { return c.at }
 
 func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
 
-func (s *slowEngine) Read(ctx context.Context, f func(store.Snap) error) error {
+func (s *slowEngine) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	s.clock.pass(time.Second)
 	if s.err != nil {
 		return s.err
@@ -95,11 +95,11 @@ func TestEngineIsCounted(t *testing.T) {
 		t.Fatalf("got %v, want a conflict", err)
 	}
 	refusal := errors.New("refused")
-	if err := e.Read(ctx, func(store.Snap) error { c.pass(time.Hour); return refusal }); err != refusal {
+	if err := e.Read(ctx, func(store.Snapshot) error { c.pass(time.Hour); return refusal }); err != refusal {
 		t.Fatalf("got %v, want what f returned", err)
 	}
 	inner.err = fmt.Errorf("disk: %w", store.ErrUnavailable)
-	if err := e.Read(ctx, func(store.Snap) error { return nil }); !errors.Is(err, store.ErrUnavailable) {
+	if err := e.Read(ctx, func(store.Snapshot) error { return nil }); !errors.Is(err, store.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	wantLine(t, m, `carerecord_store_failures_total{call="commit",cause="conflict"} 1`)

@@ -99,7 +99,7 @@ func endSpan(span trace.Span, err error) {
 }
 
 // Read makes the span of a snapshot, with the processing of its rows.
-func (e *tracedEngine) Read(ctx context.Context, f func(store.Snap) error) error {
+func (e *tracedEngine) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	ctx, span := e.t.tracer.Start(ctx, "store.read")
 	err := e.Engine.Read(ctx, f)
 	endSpan(span, err)
