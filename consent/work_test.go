@@ -70,7 +70,7 @@ func workCases() []workCase {
 	rows := func(r *region, n int) {
 		r.named(n, func(i int) string { return observation(id(i), "G.1", "") })
 	}
-	gone := func(typ, id string) func(*region, int) {
+	removed := func(typ, id string) func(*region, int) {
 		return func(r *region, _ int) { r.delete(r.source("A"), typ, id) }
 	}
 	put := func(write func(n int) string) func(*region, int) {
@@ -94,10 +94,10 @@ func workCases() []workCase {
 		}, life},
 		{"rows by id of a patient", rows, life},
 		{"rows by number of a patient", func(r *region, n int) { r.named(n, func(i int) string { return byNumber(id(i), number) }) }, life},
-		{"members of a List", func(r *region, n int) { created(r, n); rows(r, n) }, []func(*region, int){list, put(func(int) string { return observation(id(0), "G.2", "") }), gone("List", "A.l"), list}},
+		{"members of a List", func(r *region, n int) { created(r, n); rows(r, n) }, []func(*region, int){list, put(func(int) string { return observation(id(0), "G.2", "") }), removed("List", "A.l"), list}},
 		{"members of a List, of one patient", func(r *region, n int) { created(r, n); rows(r, n); list(r, n) }, []func(*region, int){deleted, created}},
-		{"members of a Group", patients, []func(*region, int){group, gone("Patient", id(0)), gone("Group", "A.g")}},
-		{"participants of an Appointment", patients, []func(*region, int){meeting, gone("Patient", id(0)), gone("Appointment", "A.a")}},
+		{"members of a Group", patients, []func(*region, int){group, removed("Patient", id(0)), removed("Group", "A.g")}},
+		{"participants of an Appointment", patients, []func(*region, int){meeting, removed("Patient", id(0)), removed("Appointment", "A.a")}},
 		{"rows of a Group of one patient", func(r *region, n int) {
 			created(r, n)
 			r.mustPut(r.source("A"), body("Group", "A.g", `,"type":"person","actual":true,"member":[{"entity":`+to("Patient/G.1")+`}]`))
@@ -109,15 +109,15 @@ func workCases() []workCase {
 			created(r, n)
 			target(r, n)
 			r.named(n, func(i int) string { return body("Provenance", id(i), `,"target":[`+to("Observation/A.o")+`]`) })
-		}, []func(*region, int){elsewhere, gone("Observation", "A.o"), target, deleted}},
+		}, []func(*region, int){elsewhere, removed("Observation", "A.o"), target, deleted}},
 		{"documents that attach a Binary", func(r *region, n int) {
 			created(r, n)
 			r.named(n, attaching)
 		}, []func(*region, int){put(func(int) string { return body("Binary", "A.b", `,"contentType":"text/plain","data":"b25l"`) }),
-			gone("DocumentReference", id(0)), put(func(int) string { return attaching(0) }), deleted, created, gone("Binary", "A.b")}},
+			removed("DocumentReference", id(0)), put(func(int) string { return attaching(0) }), deleted, created, removed("Binary", "A.b")}},
 		{"Patients with a number", patients, []func(*region, int){
 			put(func(int) string { return byNumber("A.n", number) }), put(func(int) string { return directive("A.c", "denial", logic) }),
-			gone("Patient", id(0)), put(func(int) string { return patientWith(id(0), number) })}},
+			removed("Patient", id(0)), put(func(int) string { return patientWith(id(0), number) })}},
 		{"criteria of conditional creates", created, []func(*region, int){func(r *region, n int) { r.conditionally(n) }}},
 	}
 }

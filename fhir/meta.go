@@ -36,13 +36,13 @@ func AddMeta(body, meta []byte) []byte {
 // removed.
 func RemoveMeta(body, meta []byte) []byte {
 	for _, list := range metaLists {
-		gone := map[Coding]bool{}
-		gjson.GetBytes(meta, list).ForEach(func(_, c gjson.Result) bool { gone[identity(c)] = true; return true })
+		removed := map[Coding]bool{}
+		gjson.GetBytes(meta, list).ForEach(func(_, c gjson.Result) bool { removed[identity(c)] = true; return true })
 		var kept [][]byte
 		all := 0
 		gjson.GetBytes(body, "meta."+list).ForEach(func(_, c gjson.Result) bool {
 			all++
-			if !gone[identity(c)] {
+			if !removed[identity(c)] {
 				kept = append(kept, []byte(c.Raw))
 			}
 			return true

@@ -27,13 +27,13 @@ func LooksLikeNHSNumberSystem(system string) bool {
 	if strings.TrimPrefix(s, "urn:oid:") == nhsNumberOID {
 		return true
 	}
-	letters := strings.Map(func(r rune) rune {
+	alphabet := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' {
 			return r
 		}
 		return -1
 	}, s)
-	return strings.Contains(letters, "nhsnumber") || strings.HasSuffix(letters, "nhsno")
+	return strings.Contains(alphabet, "nhsnumber") || strings.HasSuffix(alphabet, "nhsno")
 }
 
 // mayBeNHS excludes most systems without allocating.

@@ -28,7 +28,7 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := node.VerifyTrail(ctx, cfg)
+	report, err := node.VerifyAudit(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func openBench(ctx context.Context, dir string, o bench.Options) (bench.Record, 
 		return bench.Record{}, err
 	}
 	cfg := node.Config{Engine: e, PublicURL: o.URL, Auth: node.AuthOff, Limits: &limits, KeysDir: filepath.Join(dir, "keys"), Log: slog.New(slog.DiscardHandler)}
-	if o.Trail {
+	if o.Audit {
 		cfg.Auth = node.AuthOffAudited
 	}
 	n, err := node.Open(ctx, cfg)

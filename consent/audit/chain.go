@@ -44,7 +44,7 @@ func Begin(ctx context.Context, log store.Log, at time.Time, who string, g Genes
 func Confirmation(at time.Time, who string, from time.Time) ([]byte, error) {
 	from = from.UTC()
 	return encode(Record{Recorded: at.UTC(), Interaction: "confirm-restore", Agent: operator(who), MissingFrom: &from,
-		Decision: Decision{Outcome: "permit", Reason: "wishes recorded since " + from.Format(time.RFC3339Nano) + " may be missing"}})
+		Decision: Decision{Outcome: "permit", Reason: "directives recorded since " + from.Format(time.RFC3339Nano) + " may be missing"}})
 }
 
 // Explained is the record of an operator who ran explain on a search. The search is sealed; only counts were

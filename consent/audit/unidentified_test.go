@@ -26,7 +26,7 @@ func TestUnidentified(t *testing.T) {
 		{"more than are distinguished", 1500, func(i int) string { return fmt.Sprintf("10.0.%d.%d", i/256, i%256) }, 4 * 1001},
 	} {
 		log := storetest.NewReference(time.Now)
-		trail, err := audit.New(log, make([]byte, 32), time.Second)
+		writer, err := audit.New(log, make([]byte, 32), time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestUnidentified(t *testing.T) {
 					sent++
 					if n := u.Admit(c.address(i), at); n == 1 {
 						r := audit.Record{Recorded: at, Interaction: "read", Client: audit.Client{Address: c.address(i)}}
-						if err := u.Append(context.Background(), trail, r); err != nil {
+						if err := u.Append(context.Background(), writer, r); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -47,7 +47,7 @@ func TestUnidentified(t *testing.T) {
 			}
 			at = at.Add(time.Second)
 		}
-		if err := u.Flush(context.Background(), trail, at); err != nil {
+		if err := u.Flush(context.Background(), writer, at); err != nil {
 			t.Fatal(err)
 		}
 		records, told := 0, 0
@@ -69,7 +69,7 @@ func TestUnidentified(t *testing.T) {
 			t.Errorf("AUD-101: %s: %d requests in 3 s: %d records tell of %d requests, want at most %d records that tell of all", c.name, sent, records, told, c.most)
 		}
 		before, _ := log.Head(context.Background())
-		if err := u.Flush(context.Background(), trail, at); err != nil {
+		if err := u.Flush(context.Background(), writer, at); err != nil {
 			t.Fatal(err)
 		}
 		if after, _ := log.Head(context.Background()); after.Pos != before.Pos {

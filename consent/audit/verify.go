@@ -31,7 +31,7 @@ type Report struct {
 func (r Report) OK() bool { return len(r.Breaks) == 0 }
 
 // Limits says what Verify does not detect. Every report includes it (AUD-506).
-const Limits = "Not detected: records that are missing at the end of the trail, a trail that was rewritten as a whole, " +
+const Limits = "Not detected: records that are missing at the end of the audit trail, an audit trail that was rewritten as a whole, " +
 	"and requests that were never recorded. Signed heads that are kept elsewhere will detect the first two; they are not built yet."
 
 // Print writes the report as text.

@@ -28,9 +28,9 @@ func TestProgress(t *testing.T) {
 		if got := c.at.Progress(); got.Phase != c.phase || got.Share < c.share-0.02 || got.Share > c.share+0.02 {
 			t.Errorf("%s: got %+v, want %s and %v", c.name, got, c.phase, c.share)
 		}
-		few, many := c.at, c.at
-		few.Read, few.Rekeyed, many.Read, many.Rekeyed, many.Changed = 10, 0, 10, 9, true
-		a, _ := json.Marshal(few.Progress())
+		sample, many := c.at, c.at
+		sample.Read, sample.Rekeyed, many.Read, many.Rekeyed, many.Changed = 10, 0, 10, 9, true
+		a, _ := json.Marshal(sample.Progress())
 		b, _ := json.Marshal(many.Progress())
 		if string(a) != string(b) || regexp.MustCompile(`read|rekeyed|changed|after`).Match(a) {
 			t.Errorf("CON-206: %s: %s and %s tell how many documents stood under other keys", c.name, a, b)

@@ -206,12 +206,12 @@ func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
 	defer func() { w.changed, w.links.fragments = w.changed || outer, fragments }()
 	w.changed = false
 	out, ok := w.object(t, typ, obj)
-	for pass := 1; ok && w.changed && holds; pass++ {
+	for round := 1; ok && w.changed && holds; round++ {
 		out = withoutOrphans(obj, out)
 		if !w.links.noteRemoved(obj, out) {
 			break
 		}
-		if pass == mostPasses {
+		if round == mostPasses {
 			return nil, false
 		}
 		out, ok = w.object(t, typ, gjson.ParseBytes(out))

@@ -196,12 +196,12 @@ func (x *Indexer) paramKeys(w *scratch, b *builder, p *param, of path.Value, dep
 	if present {
 		b.add(p.number|verifies, classPresent)
 	}
-	var held []path.Value
+	var found []path.Value
 	if p.Kind == Reference {
-		held = containedTargets(w.values)
+		found = containedTargets(w.values)
 	}
 	clear(w.values)
-	for _, c := range held {
+	for _, c := range found {
 		x.addContained(w, b, p.number, c, depth+1)
 	}
 }

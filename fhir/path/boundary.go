@@ -118,12 +118,12 @@ func numberBoundary(n *apd.Decimal, high bool, places int) *apd.Decimal {
 // boundary is the first or last moment that m may mean, to so many digits; false
 // where it has no such precision.
 func (m moment) boundary(high bool, places int) (moment, bool) {
-	wanted := places
+	want := places
 	if m.clock {
-		wanted += 8
+		want += 8
 	}
 	n := 6
-	switch wanted {
+	switch want {
 	case 4:
 		n = 1
 	case 6:
@@ -157,7 +157,7 @@ func (m moment) boundary(high bool, places int) (moment, bool) {
 		m.nano = 999_000_000
 	}
 	m.n, m.frac = n, 0
-	if wanted == 17 {
+	if want == 17 {
 		m.frac = 3
 	}
 	if n < 6 || m.frac == 0 {

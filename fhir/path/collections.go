@@ -84,14 +84,14 @@ func filtered(r *runner, c call) []Item {
 }
 
 // truths makes allTrue and similar functions: all values have to be want, or any.
-func truths(wanted answer, all bool) function {
+func truths(want answer, all bool) function {
 	return function{0, 0, func(r *runner, c call) []Item {
 		for _, it := range c.in {
 			b, ok := it.system()
 			if !ok || b.kind != boolean {
 				fail(Execution, "%s() is defined for booleans, not for a %s", c.name, it.TypeName())
 			}
-			if (answered(b.truth) == wanted) != all {
+			if (answered(b.truth) == want) != all {
 				return []Item{boolItem(!all)}
 			}
 		}

@@ -120,12 +120,12 @@ func (d *Doc) Payloads(property func(name string) bool) iter.Seq[Payload] {
 
 // Systems yields system and value of every object that has both, at any depth. The identifiers of
 // the resource itself are left out.
-func (d *Doc) Systems(wanted func(system string) bool) iter.Seq2[string, string] {
+func (d *Doc) Systems(want func(system string) bool) iter.Seq2[string, string] {
 	return func(yield func(system, value string) bool) {
 		found := false
 		for i := range d.nodes {
 			n := &d.nodes[i]
-			if n.name == "system" && n.kind == '"' && wanted(n.text) {
+			if n.name == "system" && n.kind == '"' && want(n.text) {
 				found = true
 				break
 			}
@@ -143,7 +143,7 @@ func (d *Doc) Systems(wanted func(system string) bool) iter.Seq2[string, string]
 				continue
 			}
 			object := d.object(i)
-			if system := object.GetText("system"); wanted(system) && !yield(system, object.GetText("value")) {
+			if system := object.GetText("system"); want(system) && !yield(system, object.GetText("value")) {
 				return
 			}
 		}

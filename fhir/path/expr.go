@@ -156,6 +156,6 @@ func (m *machine) truth(e expr, focus Value) bool {
 }
 
 // isA reports whether a type is another or derived from it.
-func isA(typ, wanted string) bool {
-	return typ == wanted || wanted == "Quantity" && slices.Contains([]string{"Age", "Count", "Distance", "Duration"}, typ)
+func isA(typ, want string) bool {
+	return typ == want || want == "Quantity" && slices.Contains([]string{"Age", "Count", "Distance", "Duration"}, typ)
 }

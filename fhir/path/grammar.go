@@ -65,12 +65,12 @@ func (g *grammar) expect(text string) {
 	}
 }
 
-func (g *grammar) fail(wanted string) {
+func (g *grammar) fail(want string) {
 	w := g.words[g.pos]
 	if w.kind == 0 {
-		fail(Syntax, "unexpected end, expected %q", wanted)
+		fail(Syntax, "unexpected end, expected %q", want)
 	}
-	fail(Syntax, "unexpected %q, expected %q, at character %d", w.text, wanted, w.at+1)
+	fail(Syntax, "unexpected %q, expected %q, at character %d", w.text, want, w.at+1)
 }
 
 func (g *grammar) expression() *term {

@@ -59,13 +59,13 @@ func DataURL(url string) (contentType, data string, ok bool) {
 
 // looksPromising decodes only the beginning, to skip pictures and other large data.
 func looksPromising(data string) bool {
-	const few = 256
-	raw, ok := decode(data[:min(len(data), few)])
+	const sample = 256
+	raw, ok := decode(data[:min(len(data), sample)])
 	if !ok { // cut within a group of four, or no base64
-		raw, ok = decode(data[:min(len(data), few-few%4)])
+		raw, ok = decode(data[:min(len(data), sample-sample%4)])
 	}
 	text := trimmed(raw)
-	return ok && (len(text) == 0 && len(data) > few || len(text) > 0 && strings.IndexByte("{[<", text[0]) >= 0)
+	return ok && (len(text) == 0 && len(data) > sample || len(text) > 0 && strings.IndexByte("{[<", text[0]) >= 0)
 }
 
 // decode reads base64 of either alphabet, with or without padding, ignoring white space.

@@ -39,8 +39,8 @@ func BenchmarkCountOfTheRegion(b *testing.B) {
 	b.Run("nobody", run)
 	patients := gjson.Get(send(h, "GET", "/Patient?_count=200", "", "Authorization: clerk").Body.String(), "entry.#.resource.id").Array()
 	for i := 0; i < len(patients); i += 20 {
-		wish := fmt.Sprintf(optOut[:1]+`"id":"xw.c%d",`+optOut[1:], i, patients[i].Str)
-		if w := send(h, "PUT", fmt.Sprintf("/Consent/xw.c%d", i), wish, "Authorization: region"); w.Code != 201 {
+		optOuts := fmt.Sprintf(optOut[:1]+`"id":"xw.c%d",`+optOut[1:], i, patients[i].Str)
+		if w := send(h, "PUT", fmt.Sprintf("/Consent/xw.c%d", i), optOuts, "Authorization: region"); w.Code != 201 {
 			b.Fatalf("opt-out: %d %.300s", w.Code, w.Body)
 		}
 	}

@@ -264,14 +264,14 @@ func TestIncludesInChunks(t *testing.T) {
 	} {
 		db.asked = 0
 		body := send(h, "GET", "/"+c.query, "").Body.String()
-		asked := db.asked
+		requested := db.asked
 		rows, included := len(gjson.Get(body, `entry.#(search.mode=="match")#`).Array()), len(gjson.Get(body, `entry.#(search.mode=="include")#`).Array())
 		if rows != c.rows || included != c.included {
 			t.Errorf("%s: got %d rows with %d resources, want %d with %d", c.query, rows, included, c.rows, c.included)
 		}
-		if asked > c.most {
-			t.Errorf("%s: %d questions to the store, want at most %d", c.query, asked, c.most)
+		if requested > c.most {
+			t.Errorf("%s: %d questions to the store, want at most %d", c.query, requested, c.most)
 		}
-		t.Logf("%s: %d questions", c.query, asked)
+		t.Logf("%s: %d questions", c.query, requested)
 	}
 }

@@ -153,10 +153,10 @@ func readPrefer(h http.Header, strict bool) prefer {
 			handling = value
 		}
 	}
-	asked := handling == "strict" || handling == "lenient"
-	p.strict = handling == "strict" || strict && !asked
+	requested := handling == "strict" || handling == "lenient"
+	p.strict = handling == "strict" || strict && !requested
 	var applied []string
-	if asked {
+	if requested {
 		applied = append(applied, "handling="+handling)
 	}
 	if p.ret != "" {

@@ -93,11 +93,11 @@ func notModified(h http.Header, d store.Doc) bool {
 	if match := h.Values("If-None-Match"); len(match) > 0 {
 		return noneMatch(match, d.Version)
 	}
-	asked := h.Get("If-Modified-Since")
-	if asked == "" {
+	requested := h.Get("If-Modified-Since")
+	if requested == "" {
 		return false
 	}
-	since, err := http.ParseTime(asked)
+	since, err := http.ParseTime(requested)
 	return err == nil && !d.Updated.Truncate(time.Second).After(since)
 }
 

@@ -40,9 +40,9 @@ func TestWhoDefines(t *testing.T) {
 		}
 	}
 	status := "http://hl7.org/fhir/ValueSet/observation-status"
-	asked := []string{"code:in=http://v", "code:not-in=http://v", "code:in=http://v%7C1.9", "code:below=s%7Cc1", "code:above=s%7Cc2", "status:in=" + status, "code:in=http://nested", "_filter=code%20in%20http://v", "code:in=" + status}
+	requested := []string{"code:in=http://v", "code:not-in=http://v", "code:in=http://v%7C1.9", "code:below=s%7Cc1", "code:above=s%7Cc2", "status:in=" + status, "code:in=http://nested", "_filter=code%20in%20http://v", "code:in=" + status}
 	answers := func(as string) (out []string) {
-		for _, q := range asked {
+		for _, q := range requested {
 			w := send(h, "GET", "/Observation?_sort=_id&"+q, "", "Authorization: "+as)
 			list, _ := ids(w.Body.String())
 			out = append(out, fmt.Sprint(q, " ", w.Code, " ", list))
@@ -67,7 +67,7 @@ func TestWhoDefines(t *testing.T) {
 			}
 		}
 	}
-	for i, q := range asked[:5] { // the other organisation has no definition
+	for i, q := range requested[:5] { // the other organisation has no definition
 		for _, who := range []string{"other", "clerk"} {
 			if got := before[who][i]; !strings.Contains(got, " 400 ") {
 				t.Errorf("SRCH-051: %s of an organisation that defines nothing: %s: got %s, want 400", who, q, got)

@@ -239,8 +239,8 @@ func TestHistoryWhileWriting(t *testing.T) {
 	t.Logf("%d versions written meanwhile", len(written))
 }
 
-// TestCrowd: a client over its rate is told so, and when to come back (LIM-006).
-func TestCrowd(t *testing.T) {
+// TestClientLimits: a client over its rate is told so, and when to come back (LIM-006).
+func TestClientLimits(t *testing.T) {
 	h := handlerWith(t, storetest.NewReference(time.Now), func(c *rest.Config) { c.Limits.ClientRate = 3 })
 	codes := map[int]int{}
 	var last *httptest.ResponseRecorder

@@ -106,7 +106,7 @@ func TestRowsAboutNobody(t *testing.T) {
 			t.Fatalf("PUT %s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	asked := []string{"_has:Observation:performer:status=final", "_list=g.l", "_id=g.d&_revinclude=Observation:performer"}
+	requested := []string{"_has:Observation:performer:status=final", "_list=g.l", "_id=g.d&_revinclude=Observation:performer"}
 	found := func(q string) int {
 		t.Helper()
 		w := send(h, "GET", "/Practitioner?"+q, "", "Authorization: clerk")
@@ -115,7 +115,7 @@ func TestRowsAboutNobody(t *testing.T) {
 		}
 		return int(gjson.Get(w.Body.String(), "entry.#").Int())
 	}
-	for _, q := range asked {
+	for _, q := range requested {
 		if want := 1 + strings.Count(q, "_revinclude"); found(q) != want {
 			t.Errorf("CON-408: Practitioner?%s: got %d, want %d", q, found(q), want)
 		}
@@ -123,7 +123,7 @@ func TestRowsAboutNobody(t *testing.T) {
 	if w := send(h, "POST", "/Consent", fmt.Sprintf(optOut, "g.1"), "Authorization: gp"); w.Code != 201 {
 		t.Fatalf("opt-out: %d %s", w.Code, w.Body)
 	}
-	for _, q := range asked {
+	for _, q := range requested {
 		if want := strings.Count(q, "_revinclude"); found(q) != want {
 			t.Errorf("CON-408: Practitioner?%s, while its rows are hidden: got %d, want %d", q, found(q), want)
 		}

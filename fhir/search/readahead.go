@@ -45,20 +45,20 @@ func (in *includer) room() int { return in.lim.IncludesPerPage - len(in.included
 
 // readNamed reads the resources that references name. References to versions are left out.
 func (in *includer) readNamed(ctx context.Context, refs []fhir.Ref) error {
-	var wanted []store.Ref
+	var missing []store.Ref
 	for _, ref := range refs {
 		to := store.Ref{Type: ref.Type, ID: ref.ID}
 		if _, known := in.named[to]; known || ref.Version != "" || in.onPage[version{ref: to}] || !in.mayName(ref.Type) {
 			continue
 		}
 		in.named[to] = nil
-		wanted = append(wanted, to)
+		missing = append(missing, to)
 	}
-	if len(wanted) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
 	//law:include-read
-	for d, err := range in.view.All(ctx, wanted) {
+	for d, err := range in.view.All(ctx, missing) {
 		if err != nil {
 			return fmt.Errorf("include: %w", err)
 		}

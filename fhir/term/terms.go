@@ -147,26 +147,26 @@ func (t *Terms) tooMany(what string) error {
 // clause evaluates one include or exclude: the codes of its system that satisfy it and that are
 // in all of its value sets.
 func (t *Terms) clause(ctx context.Context, c clause) (Set, error) {
-	var held []Set
+	var existing []Set
 	if c.system != "" {
 		part, err := t.ofSystem(ctx, c)
 		if err != nil {
 			return Set{}, err
 		}
-		held = append(held, part)
+		existing = append(existing, part)
 	}
 	for _, address := range c.sets {
 		part, err := t.Members(ctx, address)
 		if err != nil {
 			return Set{}, err
 		}
-		held = append(held, part)
+		existing = append(existing, part)
 	}
-	if len(held) == 0 {
+	if len(existing) == 0 {
 		return Set{}, unsupported("A value set includes neither a system nor a value set.")
 	}
-	out := held[0]
-	for _, o := range held[1:] {
+	out := existing[0]
+	for _, o := range existing[1:] {
 		out = out.intersect(o)
 	}
 	return out, nil

@@ -33,11 +33,11 @@ func stateSentences() []sentence {
 			k.hasState("a", []byte("1"))
 		}},
 		{"what is not there is not found", func(k *kit) {
-			k.gone("a")
+			k.notFound("a")
 			_, err := k.Take(k.ctx, "a")
 			k.want(store.ErrNotFound, err, "take")
 			k.want(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("1"), never), "swap")
-			k.gone("a")
+			k.notFound("a")
 		}},
 		{"a swap demands the old value", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
@@ -51,7 +51,7 @@ func stateSentences() []sentence {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			_, err := k.Take(k.ctx, "a")
 			k.want(nil, err, "take")
-			k.gone("a")
+			k.notFound("a")
 			_, err = k.Take(k.ctx, "a")
 			k.want(store.ErrNotFound, err, "take again")
 			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
@@ -66,11 +66,11 @@ func stateSentences() []sentence {
 			k.clock.Advance(59 * time.Second)
 			k.hasState("lookup", []byte("1"))
 			k.clock.Advance(time.Second) // at the instant itself it has expired
-			k.gone("lookup")
+			k.notFound("lookup")
 			_, err := k.Take(k.ctx, "take")
 			k.want(store.ErrNotFound, err, "take")
 			k.want(store.ErrConflict, k.Swap(k.ctx, "swap", []byte("1"), []byte("2"), never), "swap")
-			k.gone("swap")
+			k.notFound("swap")
 			k.want(nil, k.Insert(k.ctx, "insert", []byte("2"), never), "insert over an expired value")
 			k.hasState("insert", []byte("2"))
 			k.commit(store.Batch{State: []store.StateWrite{{Key: "batch", Value: []byte("2"), Expires: k.clock.Now().Add(time.Hour)}}})
@@ -78,7 +78,7 @@ func stateSentences() []sentence {
 			k.clock.Advance(50 * 365 * 24 * time.Hour)
 			k.hasState("stays", []byte("1"))
 			k.hasState("insert", []byte("2"))
-			k.gone("batch")
+			k.notFound("batch")
 		}},
 		{"a swap sets a new expiry", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
@@ -86,18 +86,18 @@ func stateSentences() []sentence {
 			k.clock.Advance(2 * time.Minute)
 			k.hasState("a", []byte("2"))
 			k.clock.Advance(time.Hour)
-			k.gone("a")
+			k.notFound("a")
 		}},
 		{"a value that has expired before it was kept is not there", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
-			k.gone("a")
+			k.notFound("a")
 		}},
 		{"a batch removes a value that expires in the past", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			b := store.Batch{State: []store.StateWrite{{Key: "a", Expires: time.Unix(0, 0)}, {Key: "b", Expires: time.Unix(0, 0)}}}
 			k.commit(b)
-			k.gone("a")
-			k.gone("b")
+			k.notFound("a")
+			k.notFound("b")
 			k.listed("a")
 			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
 			k.hasState("a", []byte("2"))
@@ -182,7 +182,7 @@ func stateSentences() []sentence {
 				k.won(&won, store.ErrNotFound, err)
 			})
 			k.single(won.Load())
-			k.gone("a")
+			k.notFound("a")
 		}},
 		{"values are there after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
@@ -196,9 +196,9 @@ func stateSentences() []sentence {
 			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
 			k.hasState("a", []byte("1"))
 			k.hasState("b", []byte("2"))
-			k.gone("c")
+			k.notFound("c")
 			k.clock.Advance(time.Minute)
-			k.gone("b")
+			k.notFound("b")
 		}},
 	}
 }
@@ -233,7 +233,7 @@ func (k *kit) listed(prefix string, want ...string) {
 	}
 }
 
-func (k *kit) gone(key string) {
+func (k *kit) notFound(key string) {
 	k.Helper()
 	if got, err := k.Lookup(k.ctx, key); !errors.Is(err, store.ErrNotFound) {
 		k.Errorf("lookup %q: got %.40q, %v, want ErrNotFound", key, got, err)

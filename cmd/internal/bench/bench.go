@@ -46,7 +46,7 @@ type Opener func(ctx context.Context, dir string, o Options) (Record, error)
 // Options say how a record is opened.
 type Options struct {
 	URL   string // of the site, without /fhir
-	Trail bool   // write an audit trail
+	Audit bool   // write an audit trail
 	// Batches is called with the bytes of every batch before it is applied, one batch at a time.
 	// The bytes are valid until it returns. May be nil.
 	Batches func([]byte)
@@ -90,7 +90,7 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	for _, step := range []struct {
 		name string
 		f    func(context.Context) error
-	}{{"read", b.measureReads}, {"create", b.measureCreates}, {"trail", b.measureTrail}, {"load", b.measureLoad}, {"mix", b.measureMix}, {"ladder", b.measureLadder}} {
+	}{{"read", b.measureReads}, {"create", b.measureCreates}, {"trail", b.measureAudit}, {"load", b.measureLoad}, {"mix", b.measureMix}, {"ladder", b.measureLadder}} {
 		if cfg.Mix != (step.name == "mix") || (len(cfg.Ladder) > 0) != (step.name == "ladder") {
 			continue
 		}

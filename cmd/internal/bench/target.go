@@ -62,12 +62,12 @@ func (b *run) serve(open func(url string) (http.Handler, error)) (*target, error
 }
 
 // open serves a new, empty record.
-func (b *run) open(ctx context.Context, trail, take bool) (*target, error) {
+func (b *run) open(ctx context.Context, audit, take bool) (*target, error) {
 	dir := b.newFolder()
 	var rec Record
 	written := &recorder{}
 	s, err := b.serve(func(url string) (http.Handler, error) {
-		o := Options{URL: url, Trail: trail}
+		o := Options{URL: url, Audit: audit}
 		if take {
 			o.Batches = written.add
 		}
@@ -91,8 +91,8 @@ func (b *run) sample() iter.Seq[synth.Bundle] {
 }
 
 // openRegion serves a record with the synthetic region.
-func (b *run) openRegion(ctx context.Context, trail, take bool) (*target, error) {
-	s, err := b.open(ctx, trail, take)
+func (b *run) openRegion(ctx context.Context, audit, take bool) (*target, error) {
+	s, err := b.open(ctx, audit, take)
 	if err != nil {
 		return nil, err
 	}

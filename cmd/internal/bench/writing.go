@@ -77,9 +77,9 @@ func applyBatches(ctx context.Context, m *measurement, raw Raw, writers int, lis
 	return err
 }
 
-// measureTrail measures the cost of the audit trail for a read and a create, on the same server
+// measureAudit measures the cost of the audit trail for a read and a create, on the same server
 // with and without it.
-func (b *run) measureTrail(ctx context.Context) error {
+func (b *run) measureAudit(ctx context.Context) error {
 	on, err := b.openRegion(ctx, true, false)
 	if err != nil {
 		return err

@@ -75,18 +75,18 @@ func (w *walk) addReferenced(ctx context.Context, page *search.Page, max int) (i
 // lookUp reads the resources that some rows refer to.
 func (r *references) lookUp(ctx context.Context, rows []store.Doc) error {
 	r.refs, r.found = r.refs[:0], map[store.Ref]store.Doc{}
-	var wanted []store.Ref
+	var refsToRead []store.Ref
 	for _, d := range rows {
 		refs := r.unvisited(d)
 		r.refs = append(r.refs, refs)
 		for _, ref := range refs {
 			if r.includes(r.view, ref.Type) && !r.sent[hashOf(ref)] {
-				wanted = append(wanted, ref)
+				refsToRead = append(refsToRead, ref)
 			}
 		}
 	}
 	//law:everything-references
-	for d, err := range r.view.All(ctx, wanted) {
+	for d, err := range r.view.All(ctx, refsToRead) {
 		if err != nil {
 			return fmt.Errorf("follow references: %w", err)
 		}

@@ -95,7 +95,7 @@ func (n *Node) loadRegion(ctx context.Context) error {
 		resources += out.Resources
 	}
 	n.log.Info("the sample region is loaded", "resources", resources)
-	if err := n.engine.Insert(ctx, demoLoadedKey, []byte("1"), never); err != nil && !errors.Is(err, store.ErrExists) {
+	if err := n.engine.Insert(ctx, demoLoadedKey, []byte("1"), unmarked); err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("mark the sample region: %w", err)
 	}
 	return nil

@@ -49,13 +49,13 @@ func (n *Node) answerExplain(w http.ResponseWriter, q *http.Request) {
 func (n *Node) explain(ctx context.Context, operator, query string) (string, error) {
 	everybody := consent.Principal{Kind: consent.System}
 	typ, request, err := n.planSearch(ctx, everybody, query)
-	if n.trail != nil {
-		explained := n.trail.Explained(time.Now(), operator, query)
+	if n.auditWriter != nil {
+		explained := n.auditWriter.Explained(time.Now(), operator, query)
 		if err != nil {
 			explained.Interaction, explained.Type = audit.OperationRefused, "explain"
 			explained.Status, explained.Decision = http.StatusBadRequest, audit.Decision{Outcome: "refuse"}
 		}
-		if unrecorded := n.trail.Append(ctx, explained); unrecorded != nil {
+		if unrecorded := n.auditWriter.Append(ctx, explained); unrecorded != nil {
 			return "", unrecorded
 		}
 	}

@@ -57,7 +57,7 @@ func (n *Node) dependencies() []dependency {
 		all = append(all, dependency{"restore", "the store was restored from a backup and directives of patients may be missing: carerecord restore --confirm-from INSTANT lets it answer",
 			func(context.Context) error { return n.confirmed() }})
 	}
-	if n.trail == nil {
+	if n.auditWriter == nil {
 		return all // --auth off
 	}
 	return append(all, dependency{"trail", "does not answer", withTimeout(time.Second, func(ctx context.Context) error {

@@ -18,8 +18,8 @@ import (
 	"carerecord/store"
 )
 
-// never is the expiry of a State value that does not expire.
-var never time.Time
+// unmarked is the expiry of a State value that does not expire.
+var unmarked time.Time
 
 // Loader stores transaction bundles, through the server that holds the store if there is one.
 type Loader struct {

@@ -21,12 +21,12 @@ import (
 // Close.
 type Node struct {
 	*heldStore
-	guard  *consent.Guard
-	policy *policy.Folder // nil under --auth off
-	search *search.Service
-	trail  *audit.Writer // nil under AuthOff
-	tokens *smart.Tokens // nil under --auth off
-	rest   *rest.Server
+	guard       *consent.Guard
+	policy      *policy.Folder // nil under --auth off
+	search      *search.Service
+	auditWriter *audit.Writer // nil under AuthOff
+	tokens      *smart.Tokens // nil under --auth off
+	rest        *rest.Server
 
 	unidentified     audit.UnidentifiedLimiter // requests without a valid token
 	unidentifiedRate int                       // how many of them an address may send a second; 0 is no limit
@@ -97,7 +97,7 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 	if err != nil {
 		return err
 	}
-	verify, err := n.openTrail(ctx, k)
+	verify, err := n.openAudit(ctx, k)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 	n.unidentifiedRate = limits.rest.UnidentifiedRate
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
 	n.rest, err = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
-		Verify: verify, Audit: n.trail, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, Clock: time.Now, Log: n.log,
+		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
 	return err
 }
@@ -139,11 +139,11 @@ func (n *Node) openGuard(ctx context.Context) (*index.Indexer, error) {
 	return x, err
 }
 
-// openTrail opens the audit trail and returns the verifier of requests' tokens.
-func (n *Node) openTrail(ctx context.Context, k keys) (rest.Verifier, error) {
+// openAudit opens the audit trail and returns the verifier of requests' tokens.
+func (n *Node) openAudit(ctx context.Context, k keys) (rest.Verifier, error) {
 	var err error
 	if n.cfg.Auth.audited() {
-		if n.trail, err = audit.New(n.engine, k.audit, time.Second); err != nil {
+		if n.auditWriter, err = audit.New(n.engine, k.audit, time.Second); err != nil {
 			return nil, err
 		}
 	} else if err := n.refuseAudited(ctx); err != nil {

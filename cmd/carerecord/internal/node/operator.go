@@ -97,12 +97,12 @@ func (n *Node) recordOperator(q *http.Request, pattern string, p consent.Princip
 		a.Decision.Step, a.Decision.Reason = refusal.Step, refusal.Reason
 	}
 	switch {
-	case n.trail == nil:
+	case n.auditWriter == nil:
 		return nil
 	case p.Kind == consent.Nobody:
 		return n.recordUnidentified(q.Context(), host, a)
 	default:
-		return unrecorded(n.trail.Append(q.Context(), a))
+		return unrecorded(n.auditWriter.Append(q.Context(), a))
 	}
 }
 
@@ -127,7 +127,7 @@ func (n *Node) recordUnidentified(ctx context.Context, host string, a audit.Reco
 	if sent > 1 {
 		return nil // counted
 	}
-	return unrecorded(n.unidentified.Append(ctx, n.trail, a))
+	return unrecorded(n.unidentified.Append(ctx, n.auditWriter, a))
 }
 
 // writeError writes an error as an OperationOutcome.
@@ -150,12 +150,12 @@ const flushEvery = 10 * time.Second
 // flushUnidentified records the counts of requests without a valid token until the context ends.
 // The returned function waits for the end and records the last counts.
 func (n *Node) flushUnidentified(ctx context.Context) (wait func()) {
-	if n.trail == nil {
+	if n.auditWriter == nil {
 		return func() {}
 	}
 	done := make(chan struct{})
 	flush := func(ctx context.Context) {
-		if err := n.unidentified.Flush(ctx, n.trail, time.Now()); err != nil {
+		if err := n.unidentified.Flush(ctx, n.auditWriter, time.Now()); err != nil {
 			n.log.Error("counts of requests without a valid token were not recorded", "err", err)
 		}
 	}

@@ -86,7 +86,7 @@ func MarkRestored(ctx context.Context, cfg Config, taken time.Time) error {
 // opened.
 func (h *heldStore) restore(ctx context.Context, b *backup.Backup) error {
 	m := restoreMark{State: restoreUnfinished, Taken: b.Manifest.Taken, At: time.Now().UTC()}
-	err := h.engine.Insert(ctx, restoreKey, m.encode(), never)
+	err := h.engine.Insert(ctx, restoreKey, m.encode(), unmarked)
 	if errors.Is(err, store.ErrExists) {
 		return errors.New("a backup was restored into this store before: restore into an empty one")
 	}

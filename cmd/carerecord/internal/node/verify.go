@@ -11,8 +11,8 @@ import (
 	"carerecord/consent/reindex"
 )
 
-// VerifyTrail verifies the audit trail of a store, which may be served.
-func VerifyTrail(ctx context.Context, cfg Config) (report audit.Report, err error) {
+// VerifyAudit verifies the audit trail of a store, which may be served.
+func VerifyAudit(ctx context.Context, cfg Config) (report audit.Report, err error) {
 	if server := dial(cfg); server != nil {
 		return report, server.sendJSON(ctx, http.MethodGet, "/audit", &report)
 	}

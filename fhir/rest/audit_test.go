@@ -75,9 +75,9 @@ func send(h http.Handler, method, path, body string, header ...string) *httptest
 
 const patient = `{"resourceType":"Patient","id":"g.1","name":[{"family":"Ely"}]}`
 
-// TestTrailFails: without a durable record nothing leaves, nothing is acknowledged and nothing
+// TestAuditFails: without a durable record nothing leaves, nothing is acknowledged and nothing
 // is stored (AUD-401, AUD-403).
-func TestTrailFails(t *testing.T) {
+func TestAuditFails(t *testing.T) {
 	f := &failing{Reference: storetest.NewReference(time.Now)}
 	h := handler(t, f)
 	if w := send(h, "PUT", "/Patient/g.1", patient); w.Code != 201 {
