@@ -39,7 +39,7 @@ generate: need-go need-npm need-python $(DEFINITIONS) ## write the tables of the
 
 bench: build ## measure the server and the limits of the machine, then run the benchmarks of packages
 	bin/carerecord bench
-	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index ./fhir/term ./conformance/synth ./fhir/validate ./store/mongo
+	$(GO) test -run xxx -bench . ./store/pebble ./fhir/index ./fhir/term ./conformance/synth ./conformance/validate ./store/mongo
 
 $(DEFINITIONS):
 	mkdir -p .cache && cd .cache && npm pack --silent hl7.fhir.r4.examples@4.0.1

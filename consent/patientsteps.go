@@ -171,7 +171,7 @@ func (d *decision) whereWithheld() store.Pred {
 	}
 	rows := store.And{
 		store.Eq{Key: index.OwnerKey(g.patient)},
-		usual(index.FactResolved), usual(index.FactShared),
+		verifyOnly(index.FactResolved), verifyOnly(index.FactShared),
 		not(facts.About(g.sets.Restricted)),
 		hides,
 	}

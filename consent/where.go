@@ -9,8 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// Predicates of a Grant. usual is a fact that must not drive an index: nearly all documents have it,
-// so its postings would be a scan of everything.
+// Predicates of a Grant.
 var (
 	nothing    = store.Or{}
 	everything = store.And{}
@@ -18,7 +17,8 @@ var (
 
 func fact(name string) store.Pred { return store.Eq{Key: index.FactKey(name)} }
 
-func usual(name string) store.Pred { return not(not(fact(name))) }
+// verifyOnly matches documents with a fact that nearly all documents have.
+func verifyOnly(name string) store.Pred { return store.VerifyOnly{Pred: fact(name)} }
 
 func mentions(in store.Set) store.Pred { return store.In{Prefix: index.MentionPrefix(), Set: in} }
 
@@ -79,7 +79,7 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 		not(facts.About(g.sets.Denied)),          // step 8
 		not(mentions(mentionedHidden{g.hidden})), // section 12 in part
 	}
-	shared := store.And{usual(index.FactShared), usual(index.FactResolved), not(facts.About(g.sets.OptedOut))} // step 7
+	shared := store.And{verifyOnly(index.FactShared), verifyOnly(index.FactResolved), not(facts.About(g.sets.OptedOut))} // step 7
 	if !g.stale.Empty() {
 		always = append(always, not(g.stale.WhereAbout(g.sets.Denied)), not(g.stale.WhereAbout(g.sets.Restricted)), not(g.stale.WhereBarred()))
 		shared = append(shared, not(g.stale.Where()))
@@ -89,11 +89,11 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 		// CON-409. Its own labels do not hide it: somebody has to be able to end it.
 		return append(always, own)
 	}
-	always = append(always, usual(index.FactOrdinary)) // step 9
+	always = append(always, verifyOnly(index.FactOrdinary)) // step 9
 	switch typ {
 	case "Patient":
 		// Rows of the own source make the Patient of their record visible.
-		return append(always, usual(index.FactResolved), anyOf(own, not(facts.About(g.hidden))))
+		return append(always, verifyOnly(index.FactResolved), anyOf(own, not(facts.About(g.hidden))))
 	}
 	return append(always, anyOf(own, shared))
 }
@@ -106,16 +106,16 @@ func (g *Grant) wherePatient(typ string) store.Pred {
 	}
 	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
-		usual(index.FactResolved),
+		verifyOnly(index.FactResolved),
 		not(facts.About(g.sets.Restricted)),
 		not(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
 		not(store.WithPrefix(index.MentionPrefix())),
 	}
 	switch typ {
 	case "Consent": // its own labels do not hide a statement of the patient
-		out = append(out, anyOf(usual(index.FactReleased), allOf(fact(index.FactInPerson), not(store.WithPrefix(index.SourcePrefix())))))
+		out = append(out, anyOf(verifyOnly(index.FactReleased), allOf(fact(index.FactInPerson), not(store.WithPrefix(index.SourcePrefix())))))
 	default:
-		out = append(out, usual(index.FactReleased), usual(index.FactOrdinary))
+		out = append(out, verifyOnly(index.FactReleased), verifyOnly(index.FactOrdinary))
 	}
 	if !g.stale.Empty() {
 		out = append(out, not(g.stale.Where()))

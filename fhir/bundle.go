@@ -17,14 +17,14 @@ func NewBundle(typ string) *Bundle {
 	return &Bundle{out: append(append([]byte(`{"resourceType":"Bundle","type":"`), typ...), '"')}
 }
 
-// Total writes the total; nil for none. It stands before links and entries.
+// Total writes the total; nil for none. It must precede links and entries.
 func (b *Bundle) Total(n *int) {
 	if n != nil {
 		b.out = strconv.AppendInt(append(b.out, `,"total":`...), int64(*n), 10)
 	}
 }
 
-// Link adds a link. All links stand before all entries.
+// Link adds a link. All links must precede all entries.
 func (b *Bundle) Link(relation, url string) {
 	b.out = append(b.out, map[bool]string{true: `,"link":[`, false: `,`}[b.links == 0]...)
 	b.links++
@@ -33,8 +33,8 @@ func (b *Bundle) Link(relation, url string) {
 	b.out = append(b.out, '}')
 }
 
-// Room says about how many bytes are still to come, so that what is written is not
-// copied as it grows.
+// Room reserves memory for about as many bytes as will follow, so that the Bundle is not copied
+// while it grows.
 func (b *Bundle) Room(bytes int) { b.out = slices.Grow(b.out, bytes) }
 
 // next begins an entry.
@@ -50,7 +50,7 @@ func (b *Bundle) next() {
 	b.entries++
 }
 
-// Entry adds an entry from its finished members.
+// Entry adds an entry from its encoded members.
 func (b *Bundle) Entry(members ...string) {
 	b.next()
 	for i, m := range members {
@@ -71,14 +71,14 @@ func (b *Bundle) Resource(fullURL string, body []byte, mode string) {
 	b.out = append(b.out, `"}}`...)
 }
 
-// Outcome adds an OperationOutcome entry, if there is anything to say.
+// Outcome adds an OperationOutcome entry, unless there are no issues.
 func (b *Bundle) Outcome(issues []Issue) {
 	if len(issues) > 0 {
 		b.Entry(`"resource":`+string(Outcome(issues)), `"search":{"mode":"outcome"}`)
 	}
 }
 
-// Bytes ends the Bundle.
+// Bytes ends and returns the Bundle.
 func (b *Bundle) Bytes() []byte {
 	if b.links > 0 && b.entries == 0 || b.entries > 0 {
 		b.out = append(b.out, ']')

@@ -5,10 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// compact checks a body and takes its insignificant white space out, in one
-// pass. It is false for whatever is not plainly right: then the parser, which
-// is slower and finds the words and the place of every fault, decides. What it
-// accepts the parser accepts too (FuzzCompact).
+// compact checks a body and removes its insignificant white space, in one pass. It returns false
+// for anything unusual: then the parser decides, which is slower and finds the text and the path
+// of every fault. The parser accepts everything that compact accepts (FuzzCompact).
 func compact(body []byte) ([]byte, bool) {
 	if !utf8.Valid(body) {
 		return nil, false
@@ -56,7 +55,7 @@ func (c *compactor) take(b byte) bool {
 	return true
 }
 
-// value reads one value; depth is that of what it stands in.
+// value reads one value; depth is the number of values around it.
 func (c *compactor) value(depth int, inArray bool) bool {
 	c.space()
 	if c.i >= len(c.src) {

@@ -29,7 +29,7 @@ func checkCompact(t *testing.T, body []byte) (accepted bool) {
 	if _, err := careful(body); err != nil {
 		e, _ := AsError(err)
 		for _, issue := range e.Issues {
-			if !strings.HasPrefix(issue.Text, "resourceType") && !strings.HasPrefix(issue.Text, "The resource does not say") &&
+			if !strings.HasPrefix(issue.Text, "resourceType") && !strings.HasPrefix(issue.Text, "The resource has no resourceType") &&
 				!strings.HasPrefix(issue.Text, "id is not") && !strings.HasPrefix(issue.Text, "meta is not") {
 				t.Fatalf("compact accepts %q, the parser says %v", body, e.Issues)
 			}

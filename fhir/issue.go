@@ -9,28 +9,26 @@ import (
 // MaxIssues is how many faults of one body are reported in one pass (REST-003).
 const MaxIssues = 50
 
-// Issue is one fault that a client may read. Text is a sentence that a
-// developer of the other side can act on; it never holds storage messages, nor
-// an id or content that the caller may not see (REST-005).
+// Issue is one fault for the client. Text is a sentence on which a developer of a client can
+// act. It must not contain messages of the storage, nor ids or content that the caller may not
+// see (REST-005).
 type Issue struct {
 	Severity   string // empty means error
 	Code       string // of the issue-type value set
 	Text       string
-	Expression string // simple FHIRPath of the place in the body, if there is one
+	Expression string // simple FHIRPath of the element in the body, if there is one (AppendElement)
 	Detail     Coding // of OperationOutcome.issue.details, if there is one
 }
 
 // Coding is a system and a code.
 type Coding struct{ System, Code string }
 
-// Error is the one error that handlers return for what a client may read. The
-// cause is for the log and never leaves.
+// Error is the error that handlers return for a client. The cause is for the log only.
 type Error struct {
 	Status int // of HTTP
 	Issues []Issue
 	Cause  error
-	// Header holds what the answer must carry besides (Allow, Retry-After,
-	// WWW-Authenticate, ETag); nil for nothing.
+	// Header has headers for the response (Allow, Retry-After, WWW-Authenticate, ETag).
 	Header map[string]string
 }
 
@@ -62,8 +60,8 @@ func Fault(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Issues: []Issue{{Code: code, Text: fmt.Sprintf(format, args...)}}}
 }
 
-// At returns the error with the place of its issues set, or prefixed where they
-// have one: place "Bundle.entry[3].resource" and "Patient.id" make
+// At returns the error with a path as the Expression of its issues. It replaces the first
+// element of an Expression: "Bundle.entry[3].resource" and "Patient.id" make
 // "Bundle.entry[3].resource.id".
 func (e *Error) At(place string) *Error {
 	c := *e
@@ -86,8 +84,8 @@ func AsError(err error) (*Error, bool) {
 	return e, ok
 }
 
-// NotFound is the one answer for an id that never was, and for one that the
-// caller may not see.
+// NotFound returns the error both for an id that never existed and for one that the caller may
+// not see.
 func NotFound() *Error {
 	return Fault(404, "not-found", "No such resource is known here.")
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// members gives each member of an object to f, its name with its quotes, until
-// f is false. body is a compact object that Parse accepted; nothing is copied.
+// members calls f with each member of an object, its name in quotes, until f returns false. body
+// is a compact object that Parse accepted. It is not copied.
 func members(body []byte, f func(quoted, value []byte) bool) {
-	for i := 1; i < len(body) && body[i] == '"'; i++ { // a comma stands between two
+	for i := 1; i < len(body) && body[i] == '"'; i++ { // members are separated by one comma
 		colon := skipText(body, i)
 		end := skip(body, colon+1)
 		if !f(body[i:colon], body[colon+1:end]) {
@@ -19,7 +19,7 @@ func members(body []byte, f func(quoted, value []byte) bool) {
 	}
 }
 
-// named is a member's name, without quotes and escapes.
+// named returns a member's name without quotes and escapes.
 func named(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') >= 0 {
 		return []byte(gjson.ParseBytes(quoted).Str)
@@ -27,7 +27,7 @@ func named(quoted []byte) []byte {
 	return quoted[1 : len(quoted)-1]
 }
 
-// skip returns where the value that begins at i ends.
+// skip returns the end of the value that begins at i.
 func skip(b []byte, i int) int {
 	depth := 0
 	for i < len(b) {
@@ -41,7 +41,7 @@ func skip(b []byte, i int) int {
 		case '{', '[':
 			depth++
 		case '}', ']':
-			if depth == 0 { // behind a number or a word
+			if depth == 0 { // after a number or a word
 				return i
 			}
 			if depth--; depth == 0 {
@@ -57,7 +57,7 @@ func skip(b []byte, i int) int {
 	return i
 }
 
-// skipText returns where the string that begins at i ends.
+// skipText returns the end of the string that begins at i.
 func skipText(b []byte, i int) int {
 	for i++; i < len(b); i++ {
 		n := bytes.IndexByte(b[i:], '"')

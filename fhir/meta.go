@@ -10,8 +10,8 @@ import (
 // address, tags and labels by system and code (OPER-031).
 var metaLists = []string{"profile", "security", "tag"}
 
-// AddMeta returns the body with the members of another Meta's lists added to
-// its own. meta is a Meta as JSON.
+// AddMeta returns the body with the members of another Meta's lists added to its own. meta is a
+// Meta as JSON.
 func AddMeta(body, meta []byte) []byte {
 	for _, list := range metaLists {
 		mine := gjson.GetBytes(body, "meta."+list)
@@ -32,8 +32,8 @@ func AddMeta(body, meta []byte) []byte {
 	return body
 }
 
-// RemoveMeta returns the body without the members of another Meta's lists. A
-// list that is left empty goes.
+// RemoveMeta returns the body without the members of another Meta's lists. Empty lists are
+// removed.
 func RemoveMeta(body, meta []byte) []byte {
 	for _, list := range metaLists {
 		gone := map[Coding]bool{}
@@ -54,8 +54,7 @@ func RemoveMeta(body, meta []byte) []byte {
 	return body
 }
 
-// MetaLists are the lists of a Meta, and nothing else of it, as one that a
-// Parameters carries.
+// MetaLists returns a Meta that has only the lists of the body's meta.
 func MetaLists(lists map[string][]string) []byte {
 	out := []byte{'{'}
 	for _, list := range metaLists {
@@ -78,8 +77,8 @@ func MetaLists(lists map[string][]string) []byte {
 	return append(out, '}')
 }
 
-// EachMeta calls f for each member of the lists of a body's meta, once for each
-// identity that seen does not hold yet.
+// EachMeta calls f for each member of the lists of a body's meta, unless seen has its identity
+// already.
 func EachMeta(body []byte, seen map[string]map[Coding]bool, f func(list, raw string)) {
 	for _, list := range metaLists {
 		gjson.GetBytes(body, "meta."+list).ForEach(func(_, c gjson.Result) bool {
@@ -95,7 +94,7 @@ func EachMeta(body []byte, seen map[string]map[Coding]bool, f func(list, raw str
 	}
 }
 
-// identity is what makes two members of a list one.
+// identity returns the text by which two members of a list are the same.
 func identity(c gjson.Result) Coding {
 	if c.Type == gjson.String {
 		return Coding{Code: c.Str}
@@ -103,7 +102,7 @@ func identity(c gjson.Result) Coding {
 	return codingOf(c)
 }
 
-// setMetaList puts the members of a list in the place of those that stand.
+// setMetaList replaces the members of a list.
 func setMetaList(body []byte, list string, items [][]byte) []byte {
 	var out []byte
 	meta := gjson.GetBytes(body, "meta")

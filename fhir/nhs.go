@@ -12,10 +12,10 @@ const NHSNumberSystem = "https://fhir.nhs.uk/Id/nhs-number"
 // nhsNumberOID is the object identifier of NHS numbers, as older messages write it.
 const nhsNumberOID = "2.16.840.1.113883.2.1.4.1"
 
-// LooksLikeNHSNumberSystem reports whether an identifier system is that of NHS
-// numbers or a likely spelling of it: another letter case, http, a slash at the end,
-// an older host, the object identifier. It is for readings that must miss nobody; who
-// resolves a Patient compares with NHSNumberSystem.
+// LooksLikeNHSNumberSystem reports whether an identifier system is that of NHS numbers or a
+// likely spelling of it: another letter case, http, a trailing slash, an older host, the object
+// identifier. Use it where a missed number would disclose something. Compare with NHSNumberSystem
+// to resolve a Patient.
 func LooksLikeNHSNumberSystem(system string) bool {
 	if system == NHSNumberSystem {
 		return true
@@ -36,7 +36,7 @@ func LooksLikeNHSNumberSystem(system string) bool {
 	return strings.Contains(letters, "nhsnumber") || strings.HasSuffix(letters, "nhsno")
 }
 
-// mayBeNHS tells most systems apart without making their text anew.
+// mayBeNHS excludes most systems without allocating.
 func mayBeNHS(system string) bool {
 	for i := 0; i+3 <= len(system); i++ {
 		if c := system[i]; (c == 'n' || c == 'N') && strings.EqualFold(system[i:i+3], "nhs") || c == '1' && system[i:i+3] == "113" {
@@ -46,9 +46,8 @@ func mayBeNHS(system string) bool {
 	return false
 }
 
-// CleanNHSNumber returns the ten digits of an NHS number that may be written with
-// blanks or hyphens. It is false for whatever is not ten digits; the check digit is
-// not tested.
+// CleanNHSNumber returns the ten digits of an NHS number that may contain blanks or hyphens. It
+// returns false for anything but ten digits. The check digit is not tested.
 func CleanNHSNumber(value string) (string, bool) {
 	digits := strings.Map(func(r rune) rune {
 		switch r {
@@ -68,8 +67,15 @@ func CleanNHSNumber(value string) (string, bool) {
 	return digits, true
 }
 
-// NHSNumberIn returns the NHS number that a text holds: it has ten digits, of whatever
-// width and with anything between, which pass the check of ValidNHSNumber.
+// NHSNumberOf returns the ten digits of the NHS number in an identifier. Its system looks like
+// that of NHS numbers, or it has no system and its value passes ValidNHSNumber.
+func NHSNumberOf(system, value string) (string, bool) {
+	digits, ok := CleanNHSNumber(value)
+	return digits, ok && (LooksLikeNHSNumberSystem(system) || system == "" && ValidNHSNumber(digits))
+}
+
+// NHSNumberIn returns the NHS number in a text: the text has exactly ten digits, of any width and
+// with anything in between, that pass ValidNHSNumber.
 func NHSNumberIn(text string) (string, bool) {
 	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {

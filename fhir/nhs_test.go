@@ -47,3 +47,21 @@ func TestNHSNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestNHSNumberOf(t *testing.T) {
+	for _, c := range []struct {
+		name, system, value, digits string
+		ok                          bool
+	}{
+		{"the system says so: the check digit is not tested", fhir.NHSNumberSystem, "900 000 0008", "9000000008", true},
+		{"a likely spelling of the system", "http://fhir.nhs.uk/id/nhs-number/", "9000000009", "9000000009", true},
+		{"no system and the right check digit", "", "9000000009", "9000000009", true},
+		{"no system and a wrong check digit", "", "9000000008", "9000000008", false},
+		{"another system", "http://hospital.example/number", "9000000009", "9000000009", false},
+		{"too short", fhir.NHSNumberSystem, "900000000", "", false},
+	} {
+		if digits, ok := fhir.NHSNumberOf(c.system, c.value); digits != c.digits || ok != c.ok {
+			t.Errorf("%s: got %q %v, want %q %v", c.name, digits, ok, c.digits, c.ok)
+		}
+	}
+}

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Outcome writes an OperationOutcome.
+// Outcome writes an OperationOutcome. The diagnostics of an issue repeat its details.text,
+// because many clients show only the diagnostics.
 func Outcome(issues []Issue) []byte {
 	out := []byte(`{"resourceType":"OperationOutcome","issue":[`)
 	for i, issue := range issues {
@@ -21,7 +22,8 @@ func Outcome(issues []Issue) []byte {
 		if issue.Detail.Code != "" {
 			out = fmt.Appendf(out, `"coding":[{"system":%s,"code":%s}],`, Quoted(issue.Detail.System), Quoted(issue.Detail.Code))
 		}
-		out = fmt.Appendf(out, `"text":%s}`, Quoted(issue.Text))
+		text := Quoted(issue.Text)
+		out = fmt.Appendf(out, `"text":%s},"diagnostics":%s`, text, text)
 		if issue.Expression != "" {
 			out = fmt.Appendf(out, `,"expression":[%s]`, Quoted(issue.Expression))
 		}
@@ -30,7 +32,7 @@ func Outcome(issues []Issue) []byte {
 	return append(out, "]}"...)
 }
 
-// Quoted writes a string as JSON does.
+// Quoted returns a string as JSON.
 func Quoted(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' || r > 0x7e }) < 0 {
 		return `"` + s + `"`

@@ -15,21 +15,19 @@ import (
 // MaxDepth is the deepest nesting of JSON that Parse accepts (LIM-001).
 const MaxDepth = 100
 
-// Resource is a resource as it was sent: checked, and kept as bytes without
-// insignificant white space.
+// Resource is a checked resource as the client sent it, without insignificant white space.
 type Resource struct {
 	Type string
 	ID   string // empty if the body has none
 	Body []byte
 }
 
-// Get reads a field by gjson path. The zero result for what is not there.
+// Get reads a field by gjson path. It returns the zero result if there is none.
 func (r Resource) Get(path string) gjson.Result { return gjson.GetBytes(r.Body, path) }
 
-// Parse reads one resource: strict JSON (REST-080, 081, 083, 093) that is an
-// object with a resourceType. An Error names every fault, up to MaxIssues,
-// with its place; syntax that cannot be read past is the last one reported.
-// The result does not share memory with body.
+// Parse reads one resource: strict JSON (REST-080, 081, 083, 093) that is an object with a
+// resourceType. The Error has every fault up to MaxIssues, with its path. A syntax error ends
+// the reading. The result does not share memory with body.
 func Parse(body []byte) (Resource, error) {
 	if plain, ok := compact(body); ok {
 		return Part(plain)
@@ -42,7 +40,7 @@ func Parse(body []byte) (Resource, error) {
 	return Resource{Type: p.resourceType, ID: p.id, Body: p.kept}, nil
 }
 
-// parser walks the tokens of one body once.
+// parser reads the tokens of one body once.
 type parser struct {
 	dec          *jsontext.Decoder
 	src          []byte
@@ -65,20 +63,20 @@ func (p *parser) run() {
 		return
 	}
 	if _, err := p.dec.ReadToken(); err == nil {
-		p.fault("structure", "", "There is more behind the end of the resource.")
+		p.fault("structure", "", "The body continues after the end of the resource.")
 	} else if k := p.dec.PeekKind(); k != 0 || !isEOF(err) {
 		p.syntax(err)
 		return
 	}
 	p.kept = bytes.Clone(p.src)
 	if err := p.kept.Compact(); err != nil {
-		p.fault("structure", "", "The body is not legal JSON.")
+		p.fault("structure", "", "The body is not valid JSON.")
 		return
 	}
 	p.root(p.kept)
 }
 
-// root checks what the top level of a compact body must say of itself.
+// root checks resourceType, id and meta of a compact body.
 func (p *parser) root(body []byte) {
 	var typ, id, meta gjson.Result
 	members(body, func(quoted, value []byte) bool {
@@ -88,13 +86,13 @@ func (p *parser) root(body []byte) {
 		case "id":
 			id = gjson.ParseBytes(value)
 		case "meta":
-			meta = gjson.Result{Type: gjson.JSON, Raw: string(value[:1])} // its first byte says whether it is an object
+			meta = gjson.Result{Type: gjson.JSON, Raw: string(value[:1])} // its first byte is enough to recognise an object
 		}
 		return true
 	})
 	switch {
 	case !typ.Exists():
-		p.fault("structure", "resourceType", "The resource does not say its resourceType.")
+		p.fault("structure", "resourceType", "The resource has no resourceType.")
 	case typ.Type != gjson.String || !typeName(typ.Str):
 		p.fault("structure", "resourceType", "resourceType is not the name of a resource type.")
 	default:
@@ -105,7 +103,7 @@ func (p *parser) root(body []byte) {
 	case id.Type != gjson.String:
 		p.fault("structure", p.resourceType+".id", "id is not a string.")
 	case !ValidID(id.Str):
-		p.fault("value", p.resourceType+".id", "id is not 1 to 64 of letters, digits, hyphen and dot.")
+		p.fault("value", p.resourceType+".id", "id must be 1 to 64 letters, digits, hyphens and dots.")
 	default:
 		p.id = id.Str
 	}
@@ -114,7 +112,7 @@ func (p *parser) root(body []byte) {
 	}
 }
 
-// value reads one value; false when nothing more can be read.
+// value reads one value. It returns false if reading has to end.
 func (p *parser) value(name string, inArray bool) bool {
 	tok, err := p.dec.ReadToken()
 	if err != nil {
@@ -128,7 +126,7 @@ func (p *parser) value(name string, inArray bool) bool {
 		return p.array(name)
 	case 'n':
 		if !inArray {
-			p.fault("structure", p.place(), "null stands where FHIR allows none: leave the element out.")
+			p.fault("structure", p.place(), "FHIR allows no null here: leave the element out.")
 		}
 	case '"':
 		p.text(tok.String())
@@ -136,6 +134,7 @@ func (p *parser) value(name string, inArray bool) bool {
 		if f := tok.String(); len(f) > 300 {
 			p.fault("value", p.place(), "The number has more than 300 characters.")
 		}
+	default: // true and false
 	}
 	return len(p.issues) < MaxIssues
 }
@@ -179,7 +178,7 @@ func (p *parser) array(name string) bool {
 	members := 0
 	for p.dec.PeekKind() != ']' {
 		if p.dec.PeekKind() == '[' {
-			place := p.place() // of the item before, where there is one
+			place := p.place() // of the item before, if there is one
 			if members > 0 {
 				place = place[:strings.LastIndexByte(place, '[')]
 			}
@@ -206,7 +205,7 @@ func (p *parser) text(s string) {
 	case s == "":
 		p.fault("structure", p.place(), "The string is empty: leave the element out.")
 	case strings.IndexByte(s, 0) >= 0:
-		p.fault("value", p.place(), "The string holds the character U+0000.")
+		p.fault("value", p.place(), "The string contains the character U+0000.")
 	}
 }
 
@@ -216,20 +215,20 @@ func (p *parser) fault(code, place, format string, args ...any) {
 	}
 }
 
-// syntax reports JSON that cannot be read past.
+// syntax reports a syntax error, after which reading ends.
 func (p *parser) syntax(err error) {
-	code, text := "structure", "The body is not legal JSON."
+	code, text := "structure", "The body is not valid JSON."
 	offset := p.dec.InputOffset()
 	var se *jsontext.SyntacticError
 	if errors.As(err, &se) {
 		offset = se.ByteOffset
 		switch {
 		case errors.Is(se.Err, jsontext.ErrDuplicateName):
-			text = "A property stands twice in one object."
+			text = "A property is repeated in one object."
 		case strings.Contains(se.Err.Error(), "UTF-8"):
 			text = "The body is not valid UTF-8."
 		case strings.Contains(se.Err.Error(), "surrogate"), strings.Contains(se.Err.Error(), "escape"):
-			code, text = "value", "A string holds an escape that is no character."
+			code, text = "value", "A string contains an escape that is not a character."
 		}
 	}
 	if !utf8.Valid(p.src) {
@@ -241,7 +240,7 @@ func (p *parser) syntax(err error) {
 
 func isEOF(err error) bool { return err.Error() == "EOF" }
 
-// place turns the decoder's JSON pointer into a simple FHIRPath.
+// place returns the decoder's position as a simple FHIRPath.
 func (p *parser) place() string {
 	return pathOf(gjson.GetBytes(p.src, "resourceType").Str, string(p.dec.StackPointer()))
 }
@@ -250,24 +249,22 @@ func pathOf(root, pointer string) string {
 	if !typeName(root) {
 		root = "Resource"
 	}
-	var b strings.Builder
-	b.WriteString(root)
+	path := []byte(root)
 	for _, part := range strings.Split(pointer, "/")[min(1, strings.Count(pointer, "/")):] {
 		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 		if part == "" {
 			continue
 		}
 		if _, err := strconv.Atoi(part); err == nil {
-			b.WriteString("[" + part + "]")
+			path = append(path, "["+part+"]"...)
 			continue
 		}
-		b.WriteString("." + part)
+		path = AppendElement(path, part)
 	}
-	return b.String()
+	return string(path)
 }
 
-// Part reads a resource out of a body that Parse accepted as a whole. It does
-// not copy.
+// Part reads a resource that is part of a body that Parse accepted. It does not copy.
 func Part(raw []byte) (Resource, error) {
 	p := parser{src: raw}
 	if len(raw) == 0 || raw[0] != '{' {

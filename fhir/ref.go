@@ -1,8 +1,8 @@
-// Package fhir is the vocabulary of the record: references, resources as bytes
-// with lazily read fields, and Issue, the one error that a client may read.
+// Package fhir defines the common terms of the server: references, resources as bytes, and
+// Issue and Error, the errors that clients read.
 //
-// A resource is never decoded into structs or maps. What a client sent is
-// checked once by Parse and kept; fields are read from the bytes by path.
+// A resource is never decoded into structs or maps. Parse checks the body of a client once and
+// keeps its bytes; fields are read from them by path.
 package fhir
 
 import (
@@ -12,9 +12,9 @@ import (
 	"unicode"
 )
 
-// ValidID reports whether s is an id of the standard: 1 to 64 of letters,
-// digits, hyphen and dot (datatypes.html#id). "." and ".." are none: in a URL they are
-// dot segments, which clients and proxies take out (RFC 3986, 5.2.4).
+// ValidID reports whether s is an id of the standard: 1 to 64 letters, digits, hyphens and dots
+// (datatypes.html#id). "." and ".." are not: in a URL they are dot segments, which clients and
+// proxies remove (RFC 3986, 5.2.4).
 func ValidID(s string) bool {
 	if len(s) == 0 || len(s) > 64 || s == "." || s == ".." {
 		return false
@@ -42,11 +42,11 @@ func typeName(s string) bool {
 	return true
 }
 
-// Ref is a literal reference to a resource of this server. Version is empty
-// unless the reference names one.
+// Ref is a literal reference to a resource of this server. Version is empty unless the reference
+// has one.
 type Ref struct{ Type, ID, Version string }
 
-// String returns Type/ID, with the version where there is one.
+// String returns Type/ID, with the version if there is one.
 func (r Ref) String() string {
 	s := r.Type + "/" + r.ID
 	if r.Version != "" {
@@ -55,15 +55,14 @@ func (r Ref) String() string {
 	return s
 }
 
-// ParseRef reads a literal reference, relative or absolute under base (the
-// public FHIR base without a trailing slash). It is false for fragments, URNs,
-// addresses of other servers, searches and whatever else names no resource
-// here (references.html#literal).
+// ParseRef reads a literal reference, relative or absolute under base (the public FHIR base
+// without a trailing slash). It returns false for fragments, URNs, addresses of other servers,
+// searches, and anything else that does not refer to a resource here (references.html#literal).
 //
-// Every spelling of an address is the same address: http or https and the host in any
-// letter case, slashes before, behind and between doubled, dot segments, percent
-// encoding, a fragment or a query behind, blanks, "patient" for "Patient". A reference to
-// a Patient that were none for its spelling would be shown to whom the patient refuses.
+// All spellings of an address are equal: http or https and the host in any letter case, leading,
+// trailing and repeated slashes, dot segments, percent encoding, a trailing fragment or query,
+// blanks, "patient" for "Patient". A reference to a Patient that was not recognised because of
+// its spelling would be disclosed to readers whom the patient refuses.
 func ParseRef(base, s string) (Ref, bool) {
 	if ref, ok := parsePath(s); ok {
 		return ref, true
@@ -94,8 +93,8 @@ func parsePath(s string) (Ref, bool) {
 	return r, true
 }
 
-// local returns the path of an address below base, or of a relative one, in its plain
-// spelling. It is false for addresses of other servers, and for searches.
+// local returns the normalised path of a relative address, or of one below base. It returns
+// false for addresses of other servers and for searches.
 func local(base, s string) (string, bool) {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {

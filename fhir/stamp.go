@@ -8,12 +8,11 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// InstantFormat is how the server writes an instant: UTC with milliseconds.
+// InstantFormat is the format in which the server writes an instant: UTC with milliseconds.
 const InstantFormat = "2006-01-02T15:04:05.000Z"
 
-// Stamp returns the body with id, meta.versionId and meta.lastUpdated set, all
-// else kept token for token (REST-092, 100). body is a compact object that
-// Parse accepted.
+// Stamp returns the body with id, meta.versionId and meta.lastUpdated set. Everything else is
+// kept token for token (REST-092, 100). body is a compact object that Parse accepted.
 func Stamp(body []byte, id string, version uint64, updated time.Time) []byte {
 	out := make([]byte, 0, len(body)+len(id)+96)
 	out = append(out, '{')
@@ -86,9 +85,8 @@ func appendMeta(out []byte, old []byte, version uint64, updated time.Time) []byt
 	return append(out, '}')
 }
 
-// MergeMeta returns the body with the tags and security labels of the old body
-// kept beside its own (REST-101): identity is system and code, doubles
-// collapse, the submitted ones come first.
+// MergeMeta returns the body with the tags and security labels of the old body added to its own
+// (REST-101). Identity is system and code; duplicates are removed; the submitted ones come first.
 func MergeMeta(body, old []byte) []byte {
 	for _, field := range []string{"security", "tag"} {
 		kept := gjson.GetBytes(old, "meta."+field)
@@ -134,7 +132,7 @@ func extendMeta(body []byte, field string, mine gjson.Result, add []byte) []byte
 	return splice(body, at, at, append(append([]byte(`,"meta":{`), list...), '}'))
 }
 
-// splice replaces body[from:to] by mid in a new slice.
+// splice returns body with body[from:to] replaced by mid, in a new slice.
 func splice(body []byte, from, to int, mid []byte) []byte {
 	out := make([]byte, 0, len(body)-(to-from)+len(mid))
 	out = append(out, body[:from]...)

@@ -2,23 +2,26 @@ package store
 
 import "context"
 
-// PlanNode is how an engine finds the candidates of a query: a tree of what it does.
+// PlanNode is a node of the plan by which an engine finds the candidates of a query.
 type PlanNode struct {
-	// Action is one of: "walk" (the documents of one posting, or of the type without a
-	// Key, in the order of the store), "range" (those with a key from Key to
-	// before High), "meet" (what all of the ways below propose), "merge" (what one
-	// of them does), "least" (what the one of them does that has the fewest), "collect" (the same, collected and sorted before the first is
-	// proposed).
+	// Action is one of:
+	//
+	//	walk     the documents with Key, or of the type if Key is empty, in the order of the store
+	//	range    the documents with a key from Key to before High
+	//	meet     the candidates that all children propose
+	//	merge    the candidates that any child proposes
+	//	least    the candidates of the child that proposes the fewest
+	//	collect  as merge, collected and sorted before the first is proposed
 	Action    string
-	Index     string // the engine's name of what it reads; empty for a way of ways
+	Index     string // the engine's name of the index; empty for a node with children
 	Key, High Key
 	Children  []PlanNode
 	// Verify: a candidate may not match, and Match decides.
 	Verify bool
 }
 
-// Explainer says how an engine would find candidates. It is safe for concurrent
-// use; what it says depends on the engine's statistics, never on who asks.
+// Explainer returns the plan of a query. It is safe for concurrent use. The plan depends on
+// the statistics of the engine, never on the caller.
 type Explainer interface {
 	Explain(ctx context.Context, q Query) (PlanNode, error)
 }

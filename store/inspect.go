@@ -1,9 +1,9 @@
 package store
 
-// Field is one piece of what an engine stores, decoded for people who look at a store.
+// Field is one decoded part of a stored row, for tools that show a store to an operator.
 type Field struct {
 	Name    string // as the documentation of the engine names it
 	Meaning string // what it is; empty where the name says it
 	Text    string
-	Keys    []Key // where the piece is keys: those of package fhir/index, which decodes them
+	Keys    []Key // set for a part that is keys; fhir/index decodes them
 }

@@ -7,23 +7,22 @@ import (
 	"strings"
 )
 
-// Match reports whether a document with these keys satisfies the predicate. It
-// is the one meaning of a predicate in the whole program. keys must be sorted.
-// A nil predicate is a fault of the caller and panics.
+// Match reports whether a document with these keys, which must be sorted, satisfies the
+// predicate. No other function defines what a predicate means. A nil predicate panics.
 func Match(p Pred, keys []Key) bool {
 	switch p := p.(type) {
 	case Eq:
 		_, found := slices.BinarySearch(keys, p.Key)
 		return found
 	case Range:
-		i := from(keys, p.Low)
+		i := lowerBound(keys, p.Low)
 		return i < len(keys) && (p.High == "" || keys[i] < p.High)
-	case Span:
-		return some(keys, p.Prefix, p.holds)
+	case Interval:
+		return anyWithPrefix(keys, p.Prefix, p.matches)
 	case Contains:
-		return some(keys, p.Prefix, p.holds)
+		return anyWithPrefix(keys, p.Prefix, p.matches)
 	case In:
-		return some(keys, p.Prefix, p.holds)
+		return anyWithPrefix(keys, p.Prefix, p.matches)
 	case And:
 		for _, q := range p {
 			if !Match(q, keys) {
@@ -40,16 +39,18 @@ func Match(p Pred, keys []Key) bool {
 		return false
 	case Not:
 		return !Match(p.Pred, keys)
+	case VerifyOnly:
+		return Match(p.Pred, keys)
 	}
-	panic(fmt.Sprintf("store: no meaning for predicate %T", p))
+	panic(fmt.Sprintf("store: unknown predicate %T", p))
 }
 
-func from(keys []Key, low Key) int {
+func lowerBound(keys []Key, low Key) int {
 	return sort.Search(len(keys), func(i int) bool { return keys[i] >= low })
 }
 
-func some(keys []Key, prefix Key, holds func(Key) bool) bool {
-	for i := from(keys, prefix); i < len(keys) && strings.HasPrefix(string(keys[i]), string(prefix)); i++ {
+func anyWithPrefix(keys []Key, prefix Key, holds func(Key) bool) bool {
+	for i := lowerBound(keys, prefix); i < len(keys) && strings.HasPrefix(string(keys[i]), string(prefix)); i++ {
 		if holds(keys[i]) {
 			return true
 		}
@@ -57,7 +58,7 @@ func some(keys []Key, prefix Key, holds func(Key) bool) bool {
 	return false
 }
 
-// Sorted sorts keys, drops doubles and returns them, reusing the slice.
+// Sorted sorts keys in place, removes duplicates and returns the result.
 func Sorted(keys []Key) []Key {
 	slices.Sort(keys)
 	return slices.Compact(keys)

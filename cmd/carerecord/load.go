@@ -13,7 +13,7 @@ import (
 
 	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/conformance/synth"
-	"carerecord/fhir/validate"
+	"carerecord/conformance/validate"
 	"carerecord/interop/load"
 )
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"carerecord/cmd/carerecord/internal/node"
-	"carerecord/fhir/validate"
+	"carerecord/conformance/validate"
 )
 
 // serveCmd serves a record.

@@ -165,7 +165,7 @@ func brokenRules() []broken {
 			{"projection-keys", `if broken("contained: cut") && k[2] == 'H' { keys = append(keys, k); continue }`},
 		}},
 		{"contained: negation", "a negation inside a contained resource is evaluated on the stored keys", "TestRules$", []insertion{
-			{"contained-cut", `if in, ok := p.Set.(inside); ok && !in.untold && broken("contained: negation") { return x.lasting(typ, p.Prefix, p) }`},
+			{"contained-cut", `if in, ok := p.Set.(containedMatch); ok && !in.matchUnknown && broken("contained: negation") { return x.ifMonotone(typ, p.Prefix, p) }`},
 		}},
 		{"page token: decision", "a later page keeps the decision of the first", "TestRules$", []insertion{
 			{"page-decision", `if broken("page token: decision") && request.Token != "" { ctx = context.WithValue(ctx, consent.Kind(0), true) }`},

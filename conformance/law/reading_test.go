@@ -19,7 +19,7 @@ import (
 // s2 is the entry of the second signal (CON-1103), as it stands at the end of a
 // searchset.
 const confidential = `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed","details":{"coding":[{"system":"https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1","code":"confidential-items"}],` +
-	`"text":"Items excluded due to confidentiality and/or patient preferences."}}]},"search":{"mode":"outcome"}}`
+	`"text":"Items excluded due to confidentiality and/or patient preferences."},"diagnostics":"Items excluded due to confidentiality and/or patient preferences."}]},"search":{"mode":"outcome"}}`
 
 var pageToken = regexp.MustCompile(`_page=[A-Za-z0-9_-]+`)
 

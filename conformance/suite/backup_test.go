@@ -255,7 +255,7 @@ func TestCopiedByOtherMeans(t *testing.T) {
 		t.Fatalf("mark: %v\n%s", err, text)
 	}
 	// Who followed the store that was copied begins anew.
-	if now := s.endOfFeed(seen, store.ErrPosition); now.Feed == seen.Feed {
+	if now := s.endOfFeed(seen, store.ErrUnknownPosition); now.Feed == seen.Feed {
 		t.Errorf("the feed of the copy is still %q", now.Feed)
 	}
 	if text, err := s.run("audit", "verify"); err != nil || !strings.Contains(text, "chain 2 begins at") {

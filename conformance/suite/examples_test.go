@@ -20,7 +20,7 @@ var definitions = []string{"StructureDefinition", "SearchParameter", "ValueSet",
 // TestExamplesReadBack puts the files of the example package and reads them back
 // token for token, id and meta apart (REST-092): all of them on the embedded
 // engine, the instances on MongoDB. What breaks the standard is refused, by the
-// list of fhir/validate.
+// list of conformance/validate.
 func TestExamplesReadBack(t *testing.T) {
 	refused := exclusions(t)
 	engines(t, func(t *testing.T, s *server) {
@@ -85,7 +85,7 @@ func readBack(t *testing.T, s *server, name, typ string, body []byte, refused bo
 
 // exclusions are the files that break the standard.
 func exclusions(t *testing.T) map[string]bool {
-	text, err := os.ReadFile("../../fhir/validate/testdata/standard.txt")
+	text, err := os.ReadFile("../../conformance/validate/testdata/standard.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func operation(parameters []object, sent object) object {
 		return object{"type": "object", "additionalProperties": false, "properties": properties, "required": required}
 	}
 	outcome := only(object{"resourceType": object{"const": "OperationOutcome"}, "issue": object{"type": "array", "minItems": 1, "items": only(object{
-		"severity": text, "code": text, "expression": object{"type": "array", "items": text}, "details": only(object{"text": text, "coding": object{"type": "array"}})}, "severity", "code")}},
+		"severity": text, "code": text, "diagnostics": text, "expression": object{"type": "array", "items": text}, "details": only(object{"text": text, "coding": object{"type": "array"}})}, "severity", "code")}},
 		"resourceType", "issue")
 	failed := object{"description": "refused", "content": object{"application/fhir+json": object{"schema": outcome}}}
 	o := object{"parameters": parameters, "responses": object{"200": object{"description": "done"}, "201": object{"description": "made"}, "204": object{"description": "gone"},

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/fhir/validate"
+	"carerecord/conformance/validate"
 )
 
 // TestValidation: what the types of the standard do not allow is refused on

@@ -16,9 +16,9 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/conformance/synth"
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/ucum"
-	"carerecord/fhir/validate"
 )
 
 // resources yields the entries of a region with their sources.

@@ -7,8 +7,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/conformance/synth"
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
-	"carerecord/fhir/validate"
 )
 
 func TestSampleIsDeterministicAndWhole(t *testing.T) {

@@ -18,8 +18,7 @@ const nhsNumber = fhir.NHSNumberSystem
 // same identifier have the same name.
 func IdentifierName(system, value string) string {
 	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
-	digits, clean := fhir.CleanNHSNumber(value)
-	if clean && (fhir.LooksLikeNHSNumberSystem(system) || system == "" && fhir.ValidNHSNumber(digits)) {
+	if digits, ok := fhir.NHSNumberOf(system, value); ok {
 		return "nhs:" + digits
 	}
 	return "id:" + strings.ToLower(strings.TrimRight(system, "/")) + "|" + value
@@ -33,7 +32,7 @@ func aliases(system, value string) []string {
 		return nil
 	}
 	out := []string{"id:|" + value}
-	if digits, clean := fhir.CleanNHSNumber(value); clean && fhir.ValidNHSNumber(digits) {
+	if digits, ok := fhir.NHSNumberOf("", value); ok {
 		out = append(out, "nhs:"+digits)
 	}
 	return out

@@ -247,10 +247,10 @@ func (s *subjectReader) containedPerson(c *containedResource, depth int) {
 // identifier adds an identifier to Numbers or Identifiers.
 func (s *subjectReader) identifier(system, value string) {
 	system, value = strings.TrimSpace(system), strings.TrimSpace(value)
-	digits, clean := fhir.CleanNHSNumber(value)
+	digits, isNumber := fhir.NHSNumberOf(system, value)
 	switch {
 	case value == "":
-	case clean && (fhir.LooksLikeNHSNumberSystem(system) || system == "" && fhir.ValidNHSNumber(digits)):
+	case isNumber:
 		s.Numbers = append(s.Numbers, digits)
 	default:
 		s.Identifiers = append(s.Identifiers, Identifier{system, value})

@@ -1,6 +1,6 @@
-// Package edit changes resources as bytes, by the types of their elements:
-// what is not touched stays token for token. It walks the tables of fhir/r4, so
-// it steps into contained resources, extensions and choices alike.
+// Package edit changes resources as bytes, by the types of their elements. Everything that is not
+// changed is kept token for token. It follows the tables of fhir/r4, also into contained
+// resources, extensions and choices.
 package edit
 
 import (
@@ -13,19 +13,19 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// walker goes through one resource and takes out what is doomed.
+// walker walks one resource and removes elements.
 type walker struct {
-	// doomed is asked for the FHIR type of every value, empty where the tables
-	// know no such property.
+	// doomed reports whether values of a FHIR type are removed. The type is empty for a
+	// property that the tables do not have.
 	doomed func(fhirType string) bool
-	// paths are the elements to take out by their paths; nil for none.
+	// paths are the elements to remove, by path; nil for none.
 	paths map[string]bool
-	// links are the references to take out; nil for none.
+	// links are the references to remove; nil for none.
 	links   *hiddenLinks
 	changed bool
 }
 
-// resource walks a resource; false where nothing may be left of it.
+// resource walks a resource. It returns false if nothing of it may be left.
 func (w *walker) resource(obj gjson.Result) ([]byte, bool) {
 	typ := obj.Get("resourceType").Str
 	if w.links != nil {
@@ -34,9 +34,9 @@ func (w *walker) resource(obj gjson.Result) ([]byte, bool) {
 	return w.object(r4.TypeOf(typ), typ, obj)
 }
 
-// object walks the members of an object. It is false where a mandatory element
-// went, or everything did: then the object has to go too. path is that of the
-// object, from the type of its resource on.
+// object walks the members of an object. It returns false if a mandatory element was removed, or
+// every element: then the object has to be removed too. path is that of the object, from the type
+// of its resource.
 func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool) {
 	out := make([]byte, 0, len(obj.Raw))
 	out = append(out, '{')
@@ -82,8 +82,8 @@ func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool
 	return out, ok
 }
 
-// emptied reports whether an object says nothing without an element, or nothing that is
-// allowed: an entry of a Bundle without its resource, a parameter without its value.
+// emptied reports whether an object is meaningless or not allowed without an element: an entry of
+// a Bundle without its resource, a parameter without its value.
 func (w *walker) emptied(t *r4.Type, element string) bool {
 	switch t.Name {
 	case "Bundle.entry":
@@ -94,9 +94,8 @@ func (w *walker) emptied(t *r4.Type, element string) bool {
 	return w.links != nil && slices.Contains(standsFor[t.Name], element)
 }
 
-// hollow reports whether an object of which something went has nothing left that it
-// must have: an Extension without a value (ext-1), a section of a Composition without
-// content (cmp-1).
+// hollow reports whether an object that lost an element violates an invariant: an Extension
+// without a value (ext-1), a section of a Composition without content (cmp-1).
 func hollow(typ string, object []byte) bool {
 	switch typ {
 	case "Extension":
@@ -108,8 +107,7 @@ func hollow(typ string, object []byte) bool {
 	return false
 }
 
-// bare reports whether an Extension holds neither a value nor extensions, which
-// ext-1 forbids.
+// bare reports whether an Extension has neither a value nor extensions, which ext-1 forbids.
 func bare(ext []byte) bool {
 	found := false
 	gjson.ParseBytes(ext).ForEach(func(key, _ gjson.Result) bool {
@@ -136,7 +134,7 @@ func member(out []byte, key string, raw []byte) []byte {
 	return append(out, raw...)
 }
 
-// value walks one property, an array item by item; false where nothing is left.
+// value walks one property, an array item by item. It returns false if nothing is left.
 func (w *walker) value(prop r4.Property, path string, known, twin bool, value gjson.Result) ([]byte, bool) {
 	if !value.IsArray() {
 		return w.one(prop, path, known, twin, value)
@@ -151,7 +149,7 @@ func (w *walker) value(prop r4.Property, path string, known, twin bool, value gj
 			if !twin {
 				return true
 			}
-			raw = []byte("null") // positions are those of the values beside
+			raw = []byte("null") // keeps the positions of the paired values
 		} else if twin && item.Type == gjson.Null {
 			ok = false
 		}
@@ -196,8 +194,8 @@ func (w *walker) one(prop r4.Property, path string, known, twin bool, value gjso
 	return w.object(of, path, value)
 }
 
-// below is the path of a property within the object at a path, the name of its
-// element behind a point. Where no paths are asked for it is empty.
+// below returns the path of a property within the object at a path. It is empty if no paths are
+// needed.
 func (w *walker) below(path string, prop r4.Property, known bool) string {
 	if w.paths == nil || !known {
 		return ""
@@ -206,21 +204,19 @@ func (w *walker) below(path string, prop r4.Property, known bool) string {
 	return path + name[strings.LastIndexByte(name, '.'):]
 }
 
-// RemoveTypes takes out every element whose FHIR type doomed names; it is asked with ""
-// for a property that R4 does not know, and with the type of each resource that the body
-// embeds, which goes as a whole. Arrays close up (those of primitives' ids
-// and extensions keep null in the place), empty parents go too, and where a
-// mandatory element would go, its parent goes (CON-1202). It returns the body and
-// whether anything went; nil, true where nothing of the resource may be left.
+// RemoveTypes removes every element whose FHIR type is doomed. doomed is called with "" for a
+// property that R4 does not know, and with the type of each embedded resource, which is removed
+// whole. Arrays close up (those of the ids and extensions of primitives keep null). Empty parents
+// are removed, and so is the parent of a removed mandatory element (CON-1202). It returns the
+// body and whether anything was removed; nil, true if nothing of the resource may be left.
 func RemoveTypes(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
 	w := &walker{doomed: doomed}
 	return w.cut(body)
 }
 
-// RemovePaths is RemoveTypes of the elements at paths, each from the type of a resource on
-// ("Observation.component.code"), a choice by its name without a type
-// ("Observation.value"). Contained resources have paths of their own. An element
-// goes whole, with its extensions.
+// RemovePaths is RemoveTypes for the elements at paths, each from the type of a resource
+// ("Observation.component.code"), a choice by its name without a type ("Observation.value").
+// Contained resources have paths of their own. An element is removed with its extensions.
 func RemovePaths(body []byte, paths map[string]bool) ([]byte, bool) {
 	w := &walker{paths: paths}
 	return w.cut(body)

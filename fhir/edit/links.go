@@ -7,11 +7,12 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/fhir"
 	"carerecord/fhir/r4"
 )
 
-// Link is a value that names something: a Reference.reference, or a uri, url,
-// oid or uuid, or an href or src of narrative.
+// Link is a value that refers to something: a Reference.reference, a uri, url, oid or uuid, or an
+// href or src of narrative.
 type Link struct {
 	Value     string
 	Reference bool // it is a Reference.reference
@@ -19,23 +20,23 @@ type Link struct {
 	at *linker
 }
 
-// FHIRPath is where the link stands, as a simple FHIRPath. It is to be asked while
-// the link is visited.
+// FHIRPath returns the element of the link as a simple FHIRPath. It must be called while the link
+// is visited.
 func (l Link) FHIRPath() string {
-	out := l.at.root
+	path := []byte(l.at.root)
 	for _, s := range l.at.path {
 		if s.name == nil {
-			out += "[" + strconv.Itoa(s.item) + "]"
+			path = append(path, "["+strconv.Itoa(s.item)+"]"...)
 		} else {
-			out += "." + string(s.name)
+			path = fhir.AppendElement(path, string(s.name))
 		}
 	}
-	return out
+	return string(path)
 }
 
-// Links gives every link of a resource that fhir.Parse accepted to f and puts
-// what it returns in its place (REST-228). Canonical elements and other text are
-// no links. Where nothing changes it returns body itself.
+// Links calls f for every link of a resource that fhir.Parse accepted, and replaces the link by
+// the result (REST-228). Canonicals and other text are not links. If nothing changes it returns
+// body itself.
 func Links(body []byte, f func(Link) string) []byte {
 	l := &linker{src: body, f: f, path: make([]segment, 0, 16), root: gjson.GetBytes(body, "resourceType").Str}
 	l.next()
@@ -46,8 +47,7 @@ func Links(body []byte, f func(Link) string) []byte {
 	return append(l.out, body[l.done:]...)
 }
 
-// linker reads a resource once, from its first byte to its last. Parse has
-// seen to it that the bytes are JSON.
+// linker reads a resource once, from its first byte to its last. The bytes must be valid JSON.
 type linker struct {
 	src  []byte
 	i    int // next byte
@@ -58,7 +58,7 @@ type linker struct {
 	done int
 }
 
-// segment is a name, or the number of an item.
+// segment is a member's name, or the number of an item.
 type segment struct {
 	name []byte
 	item int
@@ -67,7 +67,7 @@ type segment struct {
 func (l *linker) push(s segment) { l.path = append(l.path, s) }
 func (l *linker) pop()           { l.path = l.path[:len(l.path)-1] }
 
-// next passes over white space and returns the byte behind it.
+// next skips white space and returns the next byte.
 func (l *linker) next() byte {
 	for l.i < len(l.src) {
 		switch c := l.src[l.i]; c {
@@ -80,7 +80,7 @@ func (l *linker) next() byte {
 	return 0
 }
 
-// text passes over a string and returns it with its quotes.
+// text reads a string and returns it with its quotes.
 func (l *linker) text() []byte {
 	from := l.i
 	for l.i++; l.i < len(l.src); l.i++ {
@@ -95,7 +95,7 @@ func (l *linker) text() []byte {
 	return l.src[from:]
 }
 
-// plain is what a string with its quotes says.
+// plain returns the value of a string in quotes.
 func plain(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') >= 0 {
 		return []byte(gjson.ParseBytes(quoted).Str)
@@ -103,7 +103,7 @@ func plain(quoted []byte) []byte {
 	return quoted[1 : len(quoted)-1]
 }
 
-// object reads an object of a type; nil for one that R4 does not know.
+// object reads an object of a type, which is nil for one that R4 does not know.
 func (l *linker) object(t *r4.Type) {
 	l.i++
 	for l.next() == '"' {
@@ -161,7 +161,7 @@ func (l *linker) value(owner *r4.Type, prop r4.Property, known bool) {
 	}
 }
 
-// link visits a string, if it is one.
+// link visits a string if it is a link.
 func (l *linker) link(owner *r4.Type, typ string, from int, quoted []byte) {
 	it := Link{at: l}
 	switch typ {
@@ -183,8 +183,7 @@ func (l *linker) link(owner *r4.Type, typ string, from int, quoted []byte) {
 	}
 }
 
-// replace puts a string in the place of the one that began at from and ends
-// here.
+// replace replaces the string that begins at from and ends at the current position.
 func (l *linker) replace(from int, now string) {
 	l.out = append(l.out, l.src[l.done:from]...)
 	l.out = append(l.out, quote(now)...)

@@ -13,8 +13,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// standsFor holds the elements that describe the target of one of their own elements.
-// Where that one is cut, the whole goes, since the rest may repeat the target (CON-1206).
+// standsFor lists the elements that describe the target of one of their own elements. If that
+// one is removed, the whole element is, because the rest may repeat the target (CON-1206).
 var standsFor = map[string][]string{
 	"Appointment.participant":             {"actor"},
 	"AuditEvent":                          {"entity"},
@@ -38,25 +38,25 @@ var standsFor = map[string][]string{
 	"SupplyDelivery.suppliedItem":         {"item"},
 }
 
-// RemoveReferences takes out everything that leads to a hidden resource of this server
-// (CON-1201): References whole, Attachments by their url, canonicals and other addresses,
-// base64 that holds a reference to one, narrative that links to one, entries of a Bundle
-// that are one. hidden is asked without versions; base is the public FHIR base. Arrays
-// close up and keep their order, empty parents go, and a cut that would leave a mandatory
-// element unsatisfied grows to the nearest element that is optional (CON-1202); so do
-// those that leave an entry without what it stands for (CON-1206). A contained resource
-// goes where nothing leads to it any more, and the references to one that went go too
-// (CON-1204). With anything else goes the narrative of the resource, which may repeat it.
+// RemoveReferences removes everything that refers to a hidden resource of this server (CON-1201):
+// References, Attachments by their url, canonicals and other addresses, base64 with a reference
+// to one, narrative that links to one, entries of a Bundle that are one. hidden is called with
+// references without versions; base is the public FHIR base. Arrays close up and keep their
+// order, and empty parents are removed. If a mandatory element is missing then, the nearest
+// optional parent is removed (CON-1202), and likewise an element that only describes the removed
+// target (CON-1206). A contained resource without a remaining reference is removed, and so are
+// references to a removed one (CON-1204). If anything else is removed, the narrative is too,
+// because it may repeat it.
 //
-// It returns the body and whether anything went; nil, true where nothing of the resource
-// may be left. References by identifier alone are not looked at.
+// It returns the body and whether anything was removed; nil, true if nothing of the resource may
+// be left. References that have only an identifier are kept.
 func RemoveReferences(body []byte, hidden func(fhir.Ref) bool, base string) (out []byte, changed bool) {
 	w := &walker{links: &hiddenLinks{hidden: hidden, base: base}}
 	return w.cut(body)
 }
 
-// References returns the resources of this server to which a body leads, distinct and
-// without versions: whatever RemoveReferences asks for.
+// References returns the resources of this server to which a body refers, distinct and without
+// versions: those with which RemoveReferences calls hidden.
 func References(body []byte, base string) []fhir.Ref {
 	var refs []fhir.Ref
 	seen := map[fhir.Ref]bool{}
@@ -72,15 +72,15 @@ func References(body []byte, base string) []fhir.Ref {
 	return refs
 }
 
-// hiddenLinks are the links that RemoveReferences takes out.
+// hiddenLinks are the links that RemoveReferences removes.
 type hiddenLinks struct {
 	hidden    func(fhir.Ref) bool
 	base      string
 	fragments map[string]bool // contained resources that went, by "#" and id
-	payloads  int             // how many payloads the body stands in
+	payloads  int             // how many payloads contain the body
 }
 
-// leads reports whether an address leads to a hidden resource.
+// leads reports whether an address refers to a hidden resource.
 func (l *hiddenLinks) leads(address string) bool {
 	if address == "" {
 		return false
@@ -94,7 +94,7 @@ func (l *hiddenLinks) leads(address string) bool {
 	return ok && r4.IsResource(ref.Type) && l.hidden(fhir.Ref{Type: ref.Type, ID: ref.ID})
 }
 
-// cuts reports whether a value goes that is no list.
+// cuts reports whether a value that is not a list is removed.
 func (l *hiddenLinks) cuts(typ string, value gjson.Result) bool {
 	switch typ {
 	case "Reference":
@@ -122,7 +122,7 @@ func (l *hiddenLinks) narrativeLeads(div string) bool {
 	return found
 }
 
-// payloadLeads reports whether base64 holds a resource with a link to a hidden one.
+// payloadLeads reports whether base64 has a resource with a link to a hidden one.
 func (l *hiddenLinks) payloadLeads(data string) bool {
 	if data == "" || l.payloads == payload.MaxDepth {
 		return false
@@ -140,16 +140,16 @@ func (l *hiddenLinks) dataURLLeads(url string) bool {
 	return ok && l.payloadLeads(data)
 }
 
-// hidesEntry reports whether an object is the entry of a Bundle that is, or asks for, a hidden
+// hidesEntry reports whether an object is the entry of a Bundle that is, or requests, a hidden
 // resource.
 func (l *hiddenLinks) hidesEntry(t *r4.Type, obj gjson.Result) bool {
 	return t != nil && t.Name == "Bundle.entry" &&
 		(l.leads(obj.Get("fullUrl").Str) || l.leads(obj.Get("request.url").Str) || l.leads(obj.Get("response.location").Str))
 }
 
-// withoutCutItems is the value of a property without what is decided by other properties: entries
-// of a list of addresses go with their ids and extensions, and so does the quantity of a
-// Group whose members do.
+// withoutCutItems returns the value of a property without the parts that depend on other
+// properties: entries of a list of addresses are removed with their ids and extensions, and the
+// quantity of a Group with its members.
 func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.Result) gjson.Result {
 	l := w.links
 	switch prop.Type {
@@ -191,11 +191,12 @@ func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.
 	return value
 }
 
-// mostPasses is how often a resource is walked because what went takes contained
-// resources along, or these take what refers to them. Of what needs more nothing is left.
+// mostPasses bounds how often a resource is walked again because a removal orphans contained
+// resources, or because references to a removed one remain. If that is not enough, nothing of the
+// resource is left.
 const mostPasses = 16
 
-// cutResource walks a resource and cuts its references.
+// cutResource walks a resource and removes its references.
 func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
 	t, outer, fragments := r4.TypeOf(typ), w.changed, w.links.fragments
 	holds := obj.Get("contained").Exists()
@@ -222,8 +223,8 @@ func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
 	return out, ok
 }
 
-// noteRemoved notes the contained resources that went from a resource, and reports whether there
-// are more of them than before.
+// noteRemoved records the contained resources that were removed, and reports whether there are
+// more of them than before.
 func (l *hiddenLinks) noteRemoved(was gjson.Result, out []byte) bool {
 	more, left := false, contents(gjson.ParseBytes(out))
 	for id := range contents(was) {
@@ -234,7 +235,7 @@ func (l *hiddenLinks) noteRemoved(was gjson.Result, out []byte) bool {
 	return more
 }
 
-// contents are the contained resources of a resource, by "#" and id.
+// contents returns the contained resources of a resource, by "#" and id.
 func contents(obj gjson.Result) map[string]bool {
 	ids := map[string]bool{}
 	for _, c := range obj.Get("contained").Array() {
@@ -245,8 +246,8 @@ func contents(obj gjson.Result) map[string]bool {
 	return ids
 }
 
-// withoutOrphans takes out the contained resources to which something referred and
-// nothing does any more, directly or through others.
+// withoutOrphans removes the contained resources to which something referred and to which nothing
+// refers any more, directly or through others.
 func withoutOrphans(was gjson.Result, out []byte) []byte {
 	tree, err := Tree(out)
 	list := tree.Get("contained")
@@ -287,7 +288,7 @@ func withoutOrphans(was gjson.Result, out []byte) []byte {
 	return tree.Append(make([]byte, 0, len(out)))
 }
 
-// fragmentsOf are the references of a body to contained resources.
+// fragmentsOf returns the references of a body to contained resources.
 func fragmentsOf(body []byte) map[string]bool {
 	found := map[string]bool{}
 	if !bytes.Contains(body, []byte(`"#`)) {

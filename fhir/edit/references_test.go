@@ -10,10 +10,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/r4"
-	"carerecord/fhir/validate"
 )
 
 const site = "https://record.test/fhir"

@@ -7,26 +7,25 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Restore gives what was cut back to a body whose writer could not see it
-// (CON-1306). cut is what RemoveTypes left of stored, and written what its reader made of
-// it; the result is written with every element of stored that is not in cut:
+// Restore adds the removed elements to a body whose writer could not see them (CON-1306). cut is
+// the result of RemoveTypes for stored, and written is cut as its reader changed it. The result
+// is written with every element of stored that is not in cut:
 //
-//   - a single element in its place, behind the member that it followed;
-//   - an entry of an array behind the entry that it followed, or at the end, in the
-//     old order, where that one is gone;
-//   - likewise within objects that the writer kept: members of the same name, and
-//     entries that are the same: unchanged ones wherever they stand now, then
-//     those with the same id, then those that changed in their place.
+//   - a single element, after the member that it followed;
+//   - an entry of an array, after the entry that it followed, or at the end in the old order if
+//     that entry is gone;
+//   - likewise within objects that the writer kept: members of the same name, and entries that
+//     are the same: unchanged ones at any position, then those with the same id, then those that
+//     changed at their position.
 //
-// What the writer deleted takes along what was hidden within it. Where the writer
-// put something in the place of what was hidden, the hidden element stays: a
-// single element, or another type of its choice, is not replaced by one who does
-// not see it; lists hold both, and so do backbone elements and elements of which
-// nothing but extensions was hidden.
+// Elements within something that the writer deleted are deleted too. If the writer set an element
+// that was hidden, the stored one wins: a single element, or another type of its choice, cannot
+// be replaced by a writer who does not see it. Lists get both, and so do backbone elements and
+// elements of which only extensions were hidden.
 //
-// All else of written stays token for token. RemoveTypes of the result is written again,
-// and Restore(stored, cut, cut) is stored. The three bodies are resources of one
-// type that fhir.Parse accepted; where one of them is none, written is returned.
+// Everything else of written is kept token for token. RemoveTypes of the result is written, and
+// Restore(stored, cut, cut) is stored. The three bodies are resources of one type that fhir.Parse
+// accepted; otherwise written is returned.
 func Restore(stored, cut, written []byte) []byte {
 	s, err1 := Tree(stored)
 	c, err2 := Tree(cut)
@@ -38,12 +37,12 @@ func Restore(stored, cut, written []byte) []byte {
 	return restoreObject(t, s, c, w).Append(make([]byte, 0, len(stored)+len(written)))
 }
 
-// restoreObject returns w with the members that s has and c has not. t is nil
-// for a type that R4 does not know.
+// restoreObject returns w with the members that s has and c has not. t is nil for a type that R4
+// does not know.
 func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 	out := &Node{Kind: '{', Names: slices.Clone(w.Names), Items: slices.Clone(w.Items)}
 	lists := map[string]map[string]*Node{} // what became of primitive lists, by name without _
-	anchor := -1                           // where the member stands that comes before in s
+	anchor := -1                           // position of the member that precedes it in s
 	for i, name := range s.Names {
 		base := strings.TrimPrefix(name, "_")
 		p, _ := property(t, base)
@@ -80,7 +79,7 @@ func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 	return out
 }
 
-// restoreMember returns what a member is to be; nil for what the writer deleted.
+// restoreMember returns the new value of a member; nil if the writer deleted it.
 func restoreMember(p r4.Property, s, c, w *Node) *Node {
 	switch {
 	case c == nil && w == nil:
@@ -119,8 +118,8 @@ func onlyExtensions(n *Node) bool {
 	})
 }
 
-// dropVariants takes the other types of a choice out before one of them returns,
-// and says where the anchor stands then.
+// dropVariants removes the other types of a choice before one of them is restored, and returns
+// the new position of the anchor.
 func dropVariants(p r4.Property, name string, out *Node, anchor int) int {
 	if p.Element == nil || !p.Element.Choice {
 		return anchor

@@ -20,11 +20,11 @@ func restoreArray(p r4.Property, s, c, w *Node) *Node {
 	return &Node{Kind: '[', Items: interleave(s.Items, kept, now, out)}
 }
 
-// interleave returns out with the entries of s that are hidden: those without a position
-// in kept. now says where each entry that was shown stands in out.
+// interleave returns out with the hidden entries of s: those without a position in kept. now has
+// the position in out of each entry that was shown.
 func interleave(s []*Node, kept, now []int, out []*Node) []*Node {
-	// behind[k] are the hidden entries that follow entry k of out; behind[0] those
-	// at the front, the last those at the end.
+	// behind[k] are the hidden entries after entry k-1 of out: behind[0] those at the front,
+	// the last those at the end.
 	behind := make([][]*Node, len(out)+2)
 	at := 0
 	for i, j := range kept {
@@ -47,8 +47,8 @@ func interleave(s []*Node, kept, now []int, out []*Node) []*Node {
 	return all
 }
 
-// align finds the entries of s that are left in c. RemoveTypes keeps order and decides
-// by content alone, so the first entry that an entry of c can come from is the one.
+// align finds the entries of s that are left in c. RemoveTypes keeps the order and decides by
+// content alone, so the first possible origin of an entry of c is its origin.
 func align(s, c []*Node) []int {
 	kept := make([]int, len(s))
 	next := 0
@@ -62,7 +62,7 @@ func align(s, c []*Node) []int {
 	return kept
 }
 
-// prunes reports whether c can be what RemoveTypes left of s.
+// prunes reports whether c can be the result of RemoveTypes for s.
 func prunes(s, c *Node) bool {
 	if s.Kind != c.Kind {
 		return false
@@ -95,8 +95,8 @@ func prunes(s, c *Node) bool {
 	return string(s.Raw) == string(c.Raw)
 }
 
-// match finds what became of the entries of c in w: an equal entry wherever it
-// stands, else the one with the same id, else one that changed in its place.
+// match finds the entries of c in w: an equal entry at any position, or else the one with the
+// same id, or else a changed one at the same position.
 func match(c, w []*Node) []int {
 	now, from := make([]int, len(c)), make([]int, len(w))
 	for j := range now {
@@ -148,8 +148,8 @@ func match(c, w []*Node) []int {
 	return now
 }
 
-// sameEntry reports whether two values may be one entry, before and after it was
-// changed: nothing that names it differs.
+// sameEntry reports whether two values may be one entry before and after a change: nothing that
+// identifies it differs.
 func sameEntry(c, w *Node) bool {
 	if c.Kind != w.Kind {
 		return false
@@ -162,8 +162,7 @@ func sameEntry(c, w *Node) bool {
 	return true
 }
 
-// isPrimitiveList reports whether a node is an array of scalars, or of scalars
-// and null.
+// isPrimitiveList reports whether a node is an array of scalars or of scalars and null.
 func isPrimitiveList(n *Node) bool {
 	return n != nil && n.Kind == '[' && slices.ContainsFunc(n.Items, func(i *Node) bool { return i.Kind != '{' && i.Kind != '[' })
 }
@@ -172,9 +171,9 @@ func isPrimitiveList(n *Node) bool {
 // primitive list.
 func isTwins(name string, n *Node) bool { return strings.HasPrefix(name, "_") && n.Kind == '[' }
 
-// restorePrimitives restores a list of primitives and the list of their ids and
-// extensions beside it, entry by entry; it returns both by their names. RemoveTypes takes
-// such a list as a whole, or parts of an entry's extensions; RemoveReferences takes entries.
+// restorePrimitives restores a list of primitives together with the list of their ids and
+// extensions, entry by entry, and returns both by their names. RemoveTypes removes such a list as
+// a whole, or parts of an entry's extensions; RemoveReferences removes entries.
 func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 	twin := "_" + name
 	before, left, now := entries(s, name), entries(c, name), entries(w, name)

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// SameJSON reports whether two values are equal in the sense of RFC 6902, section
-// 4.6: strings by their characters, numbers by their value, arrays item by item,
-// objects member by member whatever the order.
+// SameJSON reports whether two values are equal in the sense of RFC 6902, section 4.6: strings by
+// their characters, numbers by value, arrays item by item, objects member by member in any order.
 func SameJSON(a, b *Node) bool {
 	if a.Kind != b.Kind || len(a.Items) != len(b.Items) {
 		return false
@@ -32,8 +31,7 @@ func SameJSON(a, b *Node) bool {
 	return true
 }
 
-// sameNumber compares two numbers of JSON by value, without a limit to digits
-// or exponent.
+// sameNumber compares two numbers of JSON by value, without a limit of digits or exponent.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true
@@ -46,8 +44,8 @@ func sameNumber(a, b string) bool {
 	return digitsA == "" || negA == negB && expA.Cmp(expB) == 0
 }
 
-// number takes a number apart: 0.digits times ten to the exponent, digits
-// without zeros at either end; no digits at all for zero.
+// number splits a number into 0.digits times ten to the exponent. The digits have no zeros at
+// either end, and zero has none.
 func number(s string) (negative bool, digits string, exponent *big.Int) {
 	s, negative = strings.CutPrefix(s, "-")
 	exponent = new(big.Int)

@@ -11,11 +11,10 @@ import (
 // subsetted is the tag of a resource that lacks parts (SRCH-224).
 const subsetted = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}`
 
-// Subset returns a resource with only those elements that are kept, the rest
-// token for token. keep is asked for every element of the resource, and within
-// those that are kept for theirs, contained resources left out; root marks the
-// elements of the resource itself. A body that lost something is tagged
-// SUBSETTED; one that lost nothing is returned as it is.
+// Subset returns a resource with only those elements that keep accepts, token for token. keep is
+// called for every element of the resource, and for the elements of accepted ones, except in
+// contained resources; root marks the elements of the resource itself. A body that lost something
+// is tagged SUBSETTED. One that lost nothing is returned as it is.
 func Subset(body []byte, keep func(e *r4.Element, root bool) bool) []byte {
 	s := &subset{keep: keep}
 	obj := gjson.ParseBytes(body)
@@ -67,7 +66,7 @@ func (s *subset) value(prop r4.Property, twin bool, value gjson.Result) []byte {
 	return s.object(prop.Of, value, false)
 }
 
-// tagged adds the tag, in a meta that is made where there is none.
+// tagged adds the tag, and a meta if there is none.
 func tagged(body []byte) []byte {
 	at := func(i int, text string) []byte {
 		return append(append(append(make([]byte, 0, len(body)+len(text)), body[:i]...), text...), body[i:]...)

@@ -12,22 +12,21 @@ import (
 	"carerecord/fhir"
 )
 
-// Node is one JSON value of a tree that keeps order and text: members stay in
-// the order in which they were written, and scalars are the bytes they were
-// written with. A tree belongs to one goroutine.
+// Node is one JSON value of a tree that keeps the order of members and the bytes of scalars. A
+// tree is for one goroutine.
 type Node struct {
 	Kind  byte     // one of { [ " 0 t f n
 	Raw   []byte   // of a scalar, strings with their quotes
-	Names []string // of the members of an object, beside Items
+	Names []string // of the members of an object, parallel to Items
 	Items []*Node  // the values of an object's members, or the items of an array
 }
 
-// ErrDeep is the error of Tree for what is nested deeper than fhir.MaxDepth
-// and the few levels that a patch document adds.
-var ErrDeep = errors.New("edit: nested too deep")
+// ErrDeep is returned by Tree for a value nested deeper than fhir.MaxDepth plus the few levels of
+// a patch document.
+var ErrDeep = errors.New("edit: nested too deeply")
 
-// Tree reads one strict JSON value of any kind: no member twice in one object,
-// valid UTF-8, nothing behind its end. It copies what it keeps.
+// Tree reads one strict JSON value of any kind: no repeated member in an object, valid UTF-8,
+// nothing after its end. It copies the bytes that it keeps.
 func Tree(src []byte) (*Node, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(src))
 	n, err := readNode(dec)
@@ -35,7 +34,7 @@ func Tree(src []byte) (*Node, error) {
 		return nil, err
 	}
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("edit: more behind the end, near byte %d", dec.InputOffset())
+		return nil, fmt.Errorf("edit: data after the end of the value, near byte %d", dec.InputOffset())
 	}
 	return n, nil
 }
@@ -71,7 +70,7 @@ func readNode(dec *jsontext.Decoder) (*Node, error) {
 	return n, err
 }
 
-// Text makes a node of a string.
+// Text returns a node for a string.
 func Text(s string) *Node { return &Node{Kind: '"', Raw: quote(s)} }
 
 // Append writes the node without white space.
@@ -108,7 +107,7 @@ func (n *Node) Get(name string) *Node {
 	return nil
 }
 
-// String returns what a string says, and nothing for every other value.
+// String returns the value of a string, and "" for any other value.
 func (n *Node) String() string {
 	if n == nil || n.Kind != '"' {
 		return ""
@@ -116,7 +115,7 @@ func (n *Node) String() string {
 	return string(plain(n.Raw))
 }
 
-// Set puts a member in the place of the one of that name, or behind the last.
+// Set replaces the member of that name, or appends one.
 func (n *Node) Set(name string, value *Node) {
 	if i := n.Find(name); i >= 0 {
 		n.Items[i] = value
@@ -125,7 +124,7 @@ func (n *Node) Set(name string, value *Node) {
 	n.Names, n.Items = append(n.Names, name), append(n.Items, value)
 }
 
-// Insert puts an item, or a member, before position i.
+// Insert inserts an item, or a member, at position i.
 func (n *Node) Insert(i int, name string, value *Node) {
 	n.Items = slices.Insert(n.Items, i, value)
 	if n.Kind == '{' {
@@ -133,7 +132,7 @@ func (n *Node) Insert(i int, name string, value *Node) {
 	}
 }
 
-// Remove takes out the item or member at position i.
+// Remove removes the item or member at position i.
 func (n *Node) Remove(i int) {
 	n.Items = slices.Delete(n.Items, i, i+1)
 	if n.Kind == '{' {
@@ -141,7 +140,7 @@ func (n *Node) Remove(i int) {
 	}
 }
 
-// Clone copies the node and all below it.
+// Clone returns a deep copy.
 func (n *Node) Clone() *Node {
 	c := &Node{Kind: n.Kind, Raw: n.Raw, Names: slices.Clone(n.Names)}
 	if n.Items != nil {
@@ -153,8 +152,8 @@ func (n *Node) Clone() *Node {
 	return c
 }
 
-// Size returns the number of levels of the node, 1 for a scalar, and about how
-// many bytes it takes when written.
+// Size returns the number of levels of the node, 1 for a scalar, and its approximate length when
+// written.
 func (n *Node) Size() (levels, size int) {
 	levels, size = 1, len(n.Raw)+2
 	for i, item := range n.Items {

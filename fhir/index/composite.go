@@ -10,26 +10,24 @@ import (
 	"carerecord/store"
 )
 
-// composition is what a composite parameter has in place of values of its own
-// (SRCH-120).
+// composition holds the parts of a composite parameter (SRCH-120).
 type composition struct {
 	parts []*param
-	// either are the two parameters whose tuples together are this one's, which
-	// then has no keys.
-	either []*param
-	// leads says that the pairs have driving keys, first part first. Without them
-	// the parameter of the first part drives.
-	leads bool
+	// unionOf has two parameters for a combo parameter: it has no keys, and its tuples are
+	// those of the two.
+	unionOf []*param
+	// hasPairKeys: pairs have driving keys. Otherwise the parameter of the first part drives.
+	hasPairKeys bool
 }
 
-// leading is the type whose composites have driving keys: the others are of
-// conformance resources and of a few more, which are not many.
-const leading = "Observation"
+// pairType is the type whose composites have driving keys. Composites of other types (mostly
+// conformance resources) have few documents.
+const pairType = "Observation"
 
 // compose compiles the parts of a composite parameter.
 func (p *param) compose(typ string, def *r4.SearchParam) error {
-	c := &composition{leads: typ == leading}
-	for i, part := range meant(def) {
+	c := &composition{hasPairKeys: typ == pairType}
+	for i, part := range mendedComponents(def) {
 		of := r4.SearchParamByURL(part.Definition)
 		if of == nil {
 			return fmt.Errorf("%s is not known", part.Definition)
@@ -43,7 +41,7 @@ func (p *param) compose(typ string, def *r4.SearchParam) error {
 		if q.yields, err = expr.YieldsOn(p.yields, typ); err != nil {
 			return err
 		}
-		if q.describe(of); !q.hasKeys() {
+		if q.readTypes(of); !q.hasKeys() {
 			return fmt.Errorf("the values of %s have no keys", of.Code)
 		}
 		p.Monotone = p.Monotone && expr.Monotone()
@@ -53,10 +51,10 @@ func (p *param) compose(typ string, def *r4.SearchParam) error {
 	return nil
 }
 
-// meant are the parts of a composite parameter. Two faults of the definitions of
-// 4.0.1 are mended: DocumentReference relationship has the expressions of its two
-// parts crossed, and Observation code-value-date asks for a type DateTime.
-func meant(def *r4.SearchParam) []r4.Component {
+// mendedComponents returns the parts of a composite parameter with two faults of the R4
+// definitions corrected: the expressions of DocumentReference relationship are swapped, and
+// Observation code-value-date names a type DateTime.
+func mendedComponents(def *r4.SearchParam) []r4.Component {
 	parts := append([]r4.Component(nil), def.Components...)
 	if def.Code == "relationship" && len(parts) == 2 {
 		parts[0].Expression, parts[1].Expression = parts[1].Expression, parts[0].Expression
@@ -67,35 +65,34 @@ func meant(def *r4.SearchParam) []r4.Component {
 	return parts
 }
 
-// join lets the combo parameters of Observation, whose tuples are those of the
-// root and those of the components, do without keys of their own.
-func (pl *plan) join() {
-	for code, p := range pl.params {
+// uniteComboParams makes the combo parameters of Observation use the keys of the parameters for
+// the root and for the components.
+func (ti *typeIndex) uniteComboParams() {
+	for code, p := range ti.params {
 		rest, ok := strings.CutPrefix(code, "combo-code-")
 		if !ok || p.composition == nil {
 			continue
 		}
-		root, component := pl.params["code-"+rest], pl.params["component-code-"+rest]
+		root, component := ti.params["code-"+rest], ti.params["component-code-"+rest]
 		if root != nil && component != nil && root.Indexed && component.Indexed {
-			p.composition.either = []*param{root, component}
+			p.composition.unionOf = []*param{root, component}
 		}
 	}
 }
 
-// composite makes the keys of one element of the base expression: a verifying
-// one with the keys of all parts, and the driving ones of pairs. An element that
-// lacks a part has none.
-func (x *Indexer) composite(w *work, b *builder, p *param, of, base path.Value) {
+// compositeKeys adds the keys of one element of the base expression: a verifying key with the
+// keys of all parts, and driving keys of pairs. An element that lacks a part has none.
+func (x *Indexer) compositeKeys(w *scratch, b *builder, p *param, of, base path.Value) {
 	w.tuple.reset()
-	w.tuple.last = b.last
-	defer func() { b.last = w.tuple.last }()
+	w.tuple.lastConverted = b.lastConverted
+	defer func() { b.lastConverted = w.tuple.lastConverted }()
 	for _, part := range p.composition.parts {
 		before := len(w.tuple.ends)
-		w.inner = part.expr.EvalOn(of, base, w.inner[:0])
-		for _, v := range w.inner {
-			x.keys(&w.tuple, part, v)
+		w.partValues = part.expr.EvalOn(of, base, w.partValues[:0])
+		for _, v := range w.partValues {
+			x.valueKeys(&w.tuple, part, v)
 		}
-		clear(w.inner)
+		clear(w.partValues)
 		if len(w.tuple.ends) == before {
 			return
 		}
@@ -103,42 +100,42 @@ func (x *Indexer) composite(w *work, b *builder, p *param, of, base path.Value) 
 	keys := w.tuple.keys()
 	b.begin(p.number|verifies, classTuple)
 	for _, k := range keys {
-		if plain(k) {
-			b.nested(k)
+		if answersWithoutModifier(k) {
+			b.addKey(k)
 		}
 	}
 	b.end()
-	if p.composition.leads {
-		b.pairs(p.number, keys)
+	if p.composition.hasPairKeys {
+		b.pairKeys(p.number, keys)
 	}
 }
 
-// nested puts a key into the value of another, behind its length.
-func (b *builder) nested(k store.Key) {
+// addKey appends a key to the value of another, after its length.
+func (b *builder) addKey(k store.Key) {
 	b.buf = binary.AppendUvarint(b.buf, uint64(len(k)))
 	b.buf = append(b.buf, k...)
 }
 
-// plain reports whether a key of a part answers a query without modifiers: the
-// only kind that composites take.
-func plain(k store.Key) bool {
+// answersWithoutModifier reports whether a key of a part answers a query without a modifier.
+// Composites take no other query.
+func answersWithoutModifier(k store.Key) bool {
 	switch k[2] {
-	case classPresent, classExact, classText, classTyped, classLogical, classBearer:
+	case classPresent, classExact, classText, classIdentifierType, classLogical, classLogicalValue:
 		return false
 	}
 	return true
 }
 
-// pairs makes the driving keys of a tuple: the code of the first part, folded, and
-// each driving key of the second; the code alone where it has none.
-func (b *builder) pairs(number uint16, keys []store.Key) {
+// pairKeys adds the driving keys of a tuple: the folded code of the first part with each driving
+// key of the second, or alone if there is none.
+func (b *builder) pairKeys(number uint16, keys []store.Key) {
 	for _, first := range keys {
 		if first[1] != 1 || !first.Driving() || first[2] != classCode && first[2] != classFolded {
 			continue
 		}
 		code, paired := foldCode(string(first[3:])), false
 		for _, second := range keys {
-			if second[1] == 2 && second.Driving() && second[2] != classSystem && plain(second) {
+			if second[1] == 2 && second.Driving() && second[2] != classSystem && answersWithoutModifier(second) {
 				b.add(number, classPair, code, "\x00", string(second[2:]))
 				paired = true
 			}

@@ -7,18 +7,18 @@ import (
 	"carerecord/store"
 )
 
-// How much of contained resources is kept for chains.
+// Limits of the keys of contained resources, which chains use.
 const (
-	containedRoom = 1 << 20 // bytes of keys of one document, about
-	containedCost = 256     // what each look at a contained resource takes of them
-	containedDeep = 3       // references one behind the other, from the container on
+	maxContainedBytes     = 1 << 20 // bytes of keys of one document, approximately
+	containedResourceCost = 256     // bytes that each visited contained resource counts
+	maxContainedDepth     = 3       // references in a chain, from the container on
 )
 
-// untold is in place of the keys of a contained resource that had no room.
-const untold = "\x00"
+// noRoom replaces the keys of a contained resource that exceed the limits.
+const noRoom = "\x00"
 
-// contained are the contained resources to which references lead, each once.
-func contained(references []path.Value) []path.Value {
+// containedTargets returns the contained resources to which references refer, each once.
+func containedTargets(references []path.Value) []path.Value {
 	var out []path.Value
 	for _, v := range references {
 		if v.Type == "Extension" {
@@ -35,121 +35,119 @@ func contained(references []path.Value) []path.Value {
 	return out
 }
 
-// contain makes the keys by which chains over a reference parameter reach into a
-// contained resource (SRCH-135): its type, which drives, and all its keys as one.
-func (x *Indexer) contain(w *work, b *builder, number uint16, c path.Value, depth int) {
-	pl, err := x.standard.plan(c.Type)
+// addContained adds the keys by which chains over a reference parameter reach a contained
+// resource (SRCH-135): a driving key of its type, and a verifying key with all its keys.
+func (x *Indexer) addContained(w *scratch, b *builder, number uint16, c path.Value, depth int) {
+	ti, err := x.standard.typeIndex(c.Type)
 	if err != nil {
-		return // no type that anything can lead to
+		return // not a resource type
 	}
-	b.add(number, classHeld, c.Type)
-	keys, ok := x.inside(w, pl, c, depth)
-	b.begin(number|verifies, classInside)
+	b.add(number, classContainedType, c.Type)
+	keys, ok := x.keysOfContained(w, ti, c, depth)
+	b.begin(number|verifies, classContainedKeys)
 	b.buf = append(append(b.buf, c.Type...), 0)
 	if !ok {
-		b.buf = append(b.buf, untold...)
+		b.buf = append(b.buf, noRoom...)
 	}
 	for _, k := range keys {
-		b.nested(k)
+		b.addKey(k)
 	}
 	b.end()
 }
 
-// inside are the keys of a contained resource: it has no instant, and an id that
-// means nothing outside (SRCH-107). Parameters that stored definitions bring have
-// none: they are indexed where their type is, and containers are of another. It is
-// false where there was no room for them.
-func (x *Indexer) inside(w *work, pl *plan, c path.Value, depth int) ([]store.Key, bool) {
-	if w.room -= containedCost; w.room < 0 || depth > containedDeep {
+// keysOfContained returns the keys of a contained resource. It has no instant, and its id is not
+// known outside (SRCH-107). Parameters of stored definitions have no keys there. It returns false
+// if the keys exceed the limits.
+func (x *Indexer) keysOfContained(w *scratch, ti *typeIndex, c path.Value, depth int) ([]store.Key, bool) {
+	if w.containedRoom -= containedResourceCost; w.containedRoom < 0 || depth > maxContainedDepth {
 		return nil, false
 	}
 	var b builder
-	for _, p := range pl.order {
+	for _, p := range ti.keyed {
 		switch p.Code {
 		case "_id", "_lastUpdated", textParam, contentParam:
 			continue
 		}
 		before := len(b.buf)
-		x.collect(w, &b, p, c, depth)
-		if w.room -= len(b.buf) - before; w.room < 0 {
+		x.paramKeys(w, &b, p, c, depth)
+		if w.containedRoom -= len(b.buf) - before; w.containedRoom < 0 {
 			return nil, false
 		}
 	}
 	return b.keys(), true
 }
 
-// inside is the set of the contained resources of a type that satisfy a predicate.
-type inside struct {
+// containedMatch is the set of the contained resources of a type that satisfy a predicate.
+type containedMatch struct {
 	typ   string
-	where tuples
-	// untold: also those of which nothing is known.
-	untold bool
+	match tupleMatch
+	// matchUnknown: also those whose keys had no room.
+	matchUnknown bool
 }
 
-// Has reports whether a contained resource, as a key holds it, is one of them.
-func (i inside) Has(keys string) bool {
-	if keys == untold {
-		return i.untold
+// Has reports whether a contained resource, in the encoding of a key, is a member.
+func (i containedMatch) Has(keys string) bool {
+	if keys == noRoom {
+		return i.matchUnknown
 	}
-	return i.where.Has(keys)
+	return i.match.Has(keys)
 }
 
-// insideBeforeCut is BeforeCut of what is asked of a contained resource. One that
-// had no room may have some after a cut.
-func (x *Indexer) insideBeforeCut(i inside) inside {
-	return inside{i.typ, tuples{x.BeforeCut(i.typ, i.where.where)}, true}
+// containedBeforeCut is BeforeCut for a contained resource. One whose keys had no room may have
+// keys after a cut.
+func (x *Indexer) containedBeforeCut(i containedMatch) containedMatch {
+	return containedMatch{i.typ, tupleMatch{x.BeforeCut(i.typ, i.match.match)}, true}
 }
 
-// RefersToContained is what a document must satisfy to refer, by a reference parameter,
-// to a contained resource of a type that satisfies a predicate. Nothing does where
-// the predicate asks for full text, or for a parameter that is not the standard's. Errors are *Error.
+// RefersToContained returns the predicate of documents that refer, by a reference parameter, to a
+// contained resource of a type that satisfies a predicate. No document matches if the predicate
+// uses full text or a parameter of a stored definition. Errors are *Error.
 func (x *Indexer) RefersToContained(typ, name, target string, where store.Pred) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
 	}
-	if pl, err := x.plan(target); err != nil || !pl.asksInside(where) {
+	if ti, err := x.typeIndex(target); err != nil || !ti.answeredByContained(where) {
 		return store.Or{}, nil
 	}
 	return store.And{
-		eq(p.number, classHeld, target),
-		store.In{Prefix: prefix(p.number|verifies, classInside) + store.Key(target+"\x00"), Set: inside{typ: target, where: tuples{where}}},
+		eq(p.number, classContainedType, target),
+		store.In{Prefix: prefix(p.number|verifies, classContainedKeys) + store.Key(target+"\x00"), Set: containedMatch{typ: target, match: tupleMatch{where}}},
 	}, nil
 }
 
-// ContainedKeys returns the keys of each contained resource of a type to which a document
-// refers by a reference parameter, from the keys of the document. Those without
-// room are left out.
+// ContainedKeys returns, from the keys of a document, the keys of each contained resource of a
+// type to which it refers by a reference parameter. Those without room are omitted.
 func (x *Indexer) ContainedKeys(typ, name, target string, keys []store.Key) ([][]store.Key, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
 	}
 	var out [][]store.Key
-	for rest := range below(keys, prefix(p.number|verifies, classInside)+store.Key(target+"\x00")) {
-		if inner, ok := parted(rest); ok && rest != untold {
+	for rest := range keysWithPrefix(keys, prefix(p.number|verifies, classContainedKeys)+store.Key(target+"\x00")) {
+		if inner, ok := splitKeys(rest); ok && rest != noRoom {
 			out = append(out, inner)
 		}
 	}
 	return out, nil
 }
 
-// asksInside reports whether a predicate asks for such parameters alone as contained
-// resources have keys of: those of the standard, full text left out.
-func (pl *plan) asksInside(p store.Pred) bool {
+// answeredByContained reports whether a predicate uses only parameters that contained resources
+// have keys of: those of the standard, without full text.
+func (ti *typeIndex) answeredByContained(p store.Pred) bool {
 	known := func(k store.Key) bool {
 		n := numberOf(k)
-		return n < FirstDefined && !pl.full[n]
+		return n < FirstDefined && !ti.wordNumbers[n]
 	}
 	every := func(list []store.Pred) bool {
-		return !slices.ContainsFunc(list, func(q store.Pred) bool { return !pl.asksInside(q) })
+		return !slices.ContainsFunc(list, func(q store.Pred) bool { return !ti.answeredByContained(q) })
 	}
 	switch p := p.(type) {
 	case store.Eq:
 		return known(p.Key)
 	case store.Range:
 		return known(p.Low)
-	case store.Span:
+	case store.Interval:
 		return known(p.Prefix)
 	case store.Contains:
 		return known(p.Prefix)
@@ -160,7 +158,9 @@ func (pl *plan) asksInside(p store.Pred) bool {
 	case store.Or:
 		return every(p)
 	case store.Not:
-		return pl.asksInside(p.Pred)
+		return ti.answeredByContained(p.Pred)
+	case store.VerifyOnly:
+		return ti.answeredByContained(p.Pred)
 	}
 	return false
 }

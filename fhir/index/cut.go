@@ -6,11 +6,10 @@ import (
 	"carerecord/store"
 )
 
-// BeforeCut is what the keys of a whole resource must satisfy for the resource,
-// with values cut out, to be able to satisfy p: every resource whose keys fail
-// BeforeCut fails p after any cut. A cut takes values away, so whatever asks for
-// something to be there stays as it is; a negation, and the parameters that are
-// not monotone (Param.Monotone), ask for nothing.
+// BeforeCut returns what the keys of a whole resource must satisfy so that the resource, with
+// some values cut out, can satisfy p. A resource whose keys fail BeforeCut fails p after any cut.
+// A cut only removes values, so a predicate that requires a value stays as it is. A negation, and
+// a parameter that is not monotone (Param.Monotone), become And{}.
 func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	switch p := p.(type) {
 	case store.And:
@@ -28,26 +27,28 @@ func (x *Indexer) BeforeCut(typ string, p store.Pred) store.Pred {
 	case store.Not:
 		//law:negation-cut
 		return store.And{}
+	case store.VerifyOnly:
+		return store.VerifyOnly{Pred: x.BeforeCut(typ, p.Pred)}
 	case store.Eq:
-		return x.lasting(typ, p.Key, p)
+		return x.ifMonotone(typ, p.Key, p)
 	case store.Range:
-		return x.lasting(typ, p.Low, p)
-	case store.Span:
-		return x.lasting(typ, p.Prefix, p)
+		return x.ifMonotone(typ, p.Low, p)
+	case store.Interval:
+		return x.ifMonotone(typ, p.Prefix, p)
 	case store.Contains:
-		return x.lasting(typ, p.Prefix, p)
+		return x.ifMonotone(typ, p.Prefix, p)
 	case store.In:
 		//law:contained-cut
-		if inside, ok := p.Set.(inside); ok {
-			p.Set = x.insideBeforeCut(inside)
+		if inside, ok := p.Set.(containedMatch); ok {
+			p.Set = x.containedBeforeCut(inside)
 		}
-		return x.lasting(typ, p.Prefix, p)
+		return x.ifMonotone(typ, p.Prefix, p)
 	}
 	return store.And{}
 }
 
-// Monotone reports whether a resource that does not satisfy p cannot satisfy it with
-// values cut out: BeforeCut is p itself.
+// Monotone reports whether a resource that does not satisfy p cannot satisfy it after any cut:
+// BeforeCut returns p.
 func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 	changes := func(q store.Pred) bool { return !x.Monotone(typ, q) }
 	switch p := p.(type) {
@@ -56,35 +57,37 @@ func (x *Indexer) Monotone(typ string, p store.Pred) bool {
 	case store.Or:
 		return !slices.ContainsFunc(p, changes)
 	case store.Eq:
-		return x.lasts(typ, p.Key)
+		return x.isMonotoneKey(typ, p.Key)
 	case store.Range:
-		return x.lasts(typ, p.Low)
-	case store.Span:
-		return x.lasts(typ, p.Prefix)
+		return x.isMonotoneKey(typ, p.Low)
+	case store.Interval:
+		return x.isMonotoneKey(typ, p.Prefix)
 	case store.Contains:
-		return x.lasts(typ, p.Prefix)
+		return x.isMonotoneKey(typ, p.Prefix)
 	case store.In:
-		_, contained := p.Set.(inside)
-		return !contained && x.lasts(typ, p.Prefix)
+		_, contained := p.Set.(containedMatch)
+		return !contained && x.isMonotoneKey(typ, p.Prefix)
+	case store.VerifyOnly:
+		return x.Monotone(typ, p.Pred)
+	case store.Not:
 	}
 	return false
 }
 
-// lasting is p where the parameter that a key belongs to is monotone or the key
-// is a fact of the server's own, and else what always holds.
-func (x *Indexer) lasting(typ string, k store.Key, p store.Pred) store.Pred {
-	if x.lasts(typ, k) {
+// ifMonotone returns p if isMonotoneKey holds for a key, else a predicate that always holds.
+func (x *Indexer) ifMonotone(typ string, k store.Key, p store.Pred) store.Pred {
+	if x.isMonotoneKey(typ, k) {
 		return p
 	}
 	return store.And{}
 }
 
-// lasts reports whether a key is a fact of the server's own, or of a parameter that is
-// monotone.
-func (x *Indexer) lasts(typ string, k store.Key) bool {
+// isMonotoneKey reports whether a key is one of the server's own facts, or belongs to a monotone
+// parameter.
+func (x *Indexer) isMonotoneKey(typ string, k store.Key) bool {
 	if IsFact(k) {
 		return true
 	}
-	pl, err := x.plan(typ)
-	return err == nil && len(k) >= 2 && pl.monotone[numberOf(k)]
+	ti, err := x.typeIndex(typ)
+	return err == nil && len(k) >= 2 && ti.monotone[numberOf(k)]
 }

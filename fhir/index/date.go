@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// moment is an instant as keys hold it: seconds since two days before the year
-// 1, so that zones do not go below zero, and nanoseconds. Zero is the beginning
-// of time, and forever its end.
+// moment is an instant as keys hold it: seconds since two days before the year 1, so that no zone
+// makes it negative, and nanoseconds. Zero is the beginning of time, and forever its end.
 type moment struct {
 	sec  int64
 	nano int32
 }
 
-var errDate = errors.New("is no date of the form YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss[.fff]][zone]")
+var errDate = errors.New("is not a date of the form YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss[.fff]][zone]")
 
 const (
 	yearOne = -62135596800 - 2*86400 // Unix time of moment zero
@@ -44,7 +43,7 @@ func (m moment) less(o moment) bool {
 	return m.sec < o.sec || m.sec == o.sec && m.nano < o.nano
 }
 
-// append encodes a moment in dateWidth bytes, ordered as moments are.
+// append encodes a moment in dateWidth bytes that sort like moments.
 func (m moment) append(b []byte) []byte {
 	if m == forever() {
 		return append(b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
@@ -55,7 +54,7 @@ func (m moment) append(b []byte) []byte {
 
 func (m moment) String() string { return string(m.append(nil)) }
 
-// unit says how wide a date is: the precision it was written with.
+// unit is the precision with which a date was written.
 type unit byte
 
 const (
@@ -69,8 +68,8 @@ const (
 	unitInterval unit = 'z'
 )
 
-// slack is an upper bound of the width of a unit, in seconds. Days and coarser
-// have two hours to spare for changes of the zone.
+// slack returns an upper bound of the width of a unit in seconds. Days and longer units allow two
+// hours for changes of the zone.
 func (u unit) slack() int64 {
 	switch u {
 	case unitYear:
@@ -81,11 +80,12 @@ func (u unit) slack() int64 {
 		return 86400 + 7200
 	case unitMinute:
 		return 60
+	case unitSecond, unitFraction, unitInstant, unitInterval:
 	}
 	return 1
 }
 
-// units are all units of one precision.
+// units are all units except unitInterval.
 const units = "abcdefg"
 
 // span is the half-open interval [lo,hi) of a date.
@@ -145,7 +145,7 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// reader walks the text of a date.
+// reader reads the text of a date.
 type reader struct {
 	s   string
 	pos int
@@ -184,7 +184,7 @@ func (r *reader) number(n int) int {
 	return v
 }
 
-// clock reads a time of day and what follows.
+// clock reads a time of day and the zone.
 func (r *reader) clock(year, month, day int, zone *time.Location) (span, error) {
 	r.byte('T')
 	hour := r.number(2)
@@ -211,7 +211,7 @@ func (r *reader) clock(year, month, day int, zone *time.Location) (span, error) 
 	return span{lo, lo.add(width.sec, width.nano), u}, nil
 }
 
-// fraction reads the digits of a second; more than nine are read and dropped.
+// fraction reads the digits of a second. Digits after the ninth are ignored.
 func (r *reader) fraction() (nano int, width moment) {
 	scale := int32(1e9)
 	if c := r.peek(); c < '0' || c > '9' {
@@ -227,8 +227,7 @@ func (r *reader) fraction() (nano int, width moment) {
 	return nano, moment{nano: scale}
 }
 
-// zone reads Z, an offset or nothing. A + that arrived as a space is repaired
-// (SRCH-068).
+// zone reads Z, an offset or nothing. It accepts a space for a + (SRCH-068).
 func (r *reader) zone(local *time.Location) *time.Location {
 	sign := 1
 	switch r.peek() {
@@ -254,13 +253,12 @@ func (r *reader) zone(local *time.Location) *time.Location {
 	return time.FixedZone("", sign*(hour*3600+minute*60))
 }
 
-// Period returns the half-open interval that a date, dateTime or instant stands
-// for, in UTC; days and times without a zone are read in the local zone. It is an
-// *Error for anything else.
+// Period returns the half-open interval of a date, dateTime or instant in UTC. Dates, and times
+// without a zone, are read in the local zone. The error is an *Error.
 func (x *Indexer) Period(text string) (from, end time.Time, err error) {
 	sp, err := parseDate(text, x.zone)
 	if err != nil {
-		return from, end, fault("value", "%q is no date.", text)
+		return from, end, fault("value", "%q is not a date.", text)
 	}
 	at := func(m moment) time.Time { return time.Unix(m.sec+yearOne, int64(m.nano)).UTC() }
 	return at(sp.lo), at(sp.hi), nil

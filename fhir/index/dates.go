@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// spanOf returns the interval of a date, dateTime, instant, Period or Timing;
-// false for other types, for what is malformed, and for what has no limits.
+// spanOf returns the interval of a date, dateTime, instant, Period or Timing. It returns false
+// for other types, malformed values, and values without an end.
 func (x *Indexer) spanOf(v path.Value) (span, bool) {
 	switch v.Type {
 	case "date", "dateTime":
@@ -56,7 +56,7 @@ func (x *Indexer) period(v path.Value) (span, bool) {
 	return sp, true
 }
 
-// timing counts from the first to the last event or bound (SRCH-065).
+// timing returns the interval from the first to the last event or bound (SRCH-065).
 func (x *Indexer) timing(v path.Value) (span, bool) {
 	var all span
 	found := false
@@ -85,7 +85,7 @@ func (x *Indexer) timing(v path.Value) (span, bool) {
 	return all, found
 }
 
-func (b *builder) date(number uint16, sp span) {
+func (b *builder) dateKeys(number uint16, sp span) {
 	b.begin(number, classDate)
 	b.buf = append(b.buf, byte(sp.unit))
 	b.buf = sp.hi.append(sp.lo.append(b.buf))
@@ -100,10 +100,10 @@ func (b *builder) date(number uint16, sp span) {
 // comparators are the prefixes of ordered values.
 const comparators = "eq ne gt lt ge le sa eb ap"
 
-// Comparators returns the prefixes of values that have an order.
+// Comparators returns the prefixes of ordered values.
 func Comparators() []string { return strings.Fields(comparators) }
 
-// comparator cuts the prefix off a value; eq where there is none.
+// comparator cuts the prefix off a value; it is eq if there is none.
 func comparator(s string) (op, rest string) {
 	if len(s) > 2 && s[0] >= 'a' && s[0] <= 'z' && strings.Contains(comparators, s[:2]) && s[1] != ' ' {
 		return s[:2], s[2:]
@@ -136,15 +136,15 @@ func (x *Indexer) datePred(p *param, value string) (store.Pred, error) {
 	case "eb":
 		return p.dateSpan(bounds{hiMax: s + "\x00"}), nil
 	case "ap":
-		lo, hi := widen(sp, momentOf(x.clock()))
+		lo, hi := widenByTenth(sp, momentOf(x.clock()))
 		return p.dateSpan(bounds{loMax: hi.String(), hiMin: lo.String() + "\x00"}), nil
 	}
 	return p.dateSpan(bounds{loMin: s, hiMax: e + "\x00"}), nil
 }
 
-// widen moves both ends of an interval out by a tenth of its distance from now,
-// in whole seconds.
-func widen(sp span, now moment) (lo, hi moment) {
+// widenByTenth moves both ends of an interval outwards by a tenth of its distance from now,
+// counted in whole seconds.
+func widenByTenth(sp span, now moment) (lo, hi moment) {
 	var seconds int64
 	switch {
 	case now.less(sp.lo):
@@ -156,53 +156,53 @@ func widen(sp span, now moment) (lo, hi moment) {
 	return sp.lo.add(-sec, -nano), sp.hi.add(sec, nano)
 }
 
-// bounds are those of a store.Span.
+// bounds are the bounds of a store.Interval.
 type bounds struct{ loMin, loMax, hiMin, hiMax string }
 
-func (b bounds) span(under store.Key, width int, scan []store.Range) store.Span {
-	return store.Span{
+func (b bounds) span(under store.Key, width int, scan []store.Range) store.Interval {
+	return store.Interval{
 		Prefix: under, Skip: 1, Width: width,
 		LoMin: b.loMin, LoMax: b.loMax, HiMin: b.hiMin, HiMax: b.hiMax, Scan: scan,
 	}
 }
 
-// dateSpan makes the Span with the ranges of each unit: a date of one unit
-// drives by its start, which lies at most the unit's slack before its end; an
-// interval by whichever end is bound below, or by its start.
+// dateSpan makes a store.Interval with a Scan range for each unit. A date with a unit is found by
+// its start, which is at most the unit's slack before its end. An interval is found by the end
+// that has a lower bound, or by its start.
 func (p *param) dateSpan(b bounds) store.Pred {
 	under := prefix(p.number, classDate)
 	var scan []store.Range
 	for _, u := range []byte(units) {
 		low, high := b.loMin, b.loMax
 		if b.hiMin != "" {
-			low = max(low, earlier(b.hiMin, unit(u).slack()))
+			low = max(low, momentBefore(b.hiMin, unit(u).slack()))
 		}
 		if b.hiMax != "" && (high == "" || b.hiMax < high) {
 			high = b.hiMax
 		}
-		scan = append(scan, between(under+store.Key(u), dateWidth, low, high))
+		scan = append(scan, rangeUnder(under+store.Key(u), dateWidth, low, high))
 	}
 	scan = append(scan, b.intervals(under+store.Key(unitInterval), prefix(p.number, classDateEnd), dateWidth))
 	return b.span(under, dateWidth, scan)
 }
 
-// intervals is the range of the intervals that can lie within the bounds, in
-// the keys by start or in those by end.
+// intervals returns the range of keys, by start or by end, of the intervals that may satisfy the
+// bounds.
 func (b bounds) intervals(byStart, byEnd store.Key, width int) store.Range {
 	if b.hiMin != "" {
-		return between(byEnd, width, b.hiMin, b.hiMax)
+		return rangeUnder(byEnd, width, b.hiMin, b.hiMax)
 	}
 	high := b.loMax
 	if b.hiMax != "" && (high == "" || b.hiMax < high) {
 		high = b.hiMax
 	}
-	return between(byStart, width, b.loMin, high)
+	return rangeUnder(byStart, width, b.loMin, high)
 }
 
-// between is the range of keys under a prefix that go on with low or more and
-// less than high. A bound of more than width bytes includes its first width: the
-// keys behind it may go on.
-func between(under store.Key, width int, low, high string) store.Range {
+// rangeUnder returns the range of keys under a prefix that continue with low or more, and less
+// than high. A bound longer than width bytes includes all keys that begin with its first width
+// bytes.
+func rangeUnder(under store.Key, width int, low, high string) store.Range {
 	r := store.Range{Low: under + store.Key(low)}
 	switch {
 	case high == "":
@@ -215,8 +215,8 @@ func between(under store.Key, width int, low, high string) store.Range {
 	return r
 }
 
-// earlier moves an encoded moment back by some seconds.
-func earlier(encoded string, sec int64) string {
+// momentBefore moves an encoded moment back by some seconds.
+func momentBefore(encoded string, sec int64) string {
 	var s int64
 	for i := range 5 {
 		s = s<<8 | int64(encoded[i])

@@ -10,15 +10,15 @@ import (
 	"carerecord/store"
 )
 
-// Decoded is a key taken apart, for people who look at a store.
+// Decoded is a decoded key, for tools that show a store to an operator.
 type Decoded struct {
 	Name    string // of the fact, or Type.code of the search parameter
 	Class   string // the letter of the class; empty for a fact
-	Meaning string // what the tables of the package documentation say of the fact or class
-	Value   string // what is behind fact or class, each piece with its name
+	Meaning string // of the fact or class, from the tables of the package documentation
+	Value   string // the pieces of the value, each with its name
 }
 
-// Decode takes a key apart. It is false for what is no key of this grammar.
+// Decode decodes a key. It returns false for bytes that are not a key of this grammar.
 func Decode(k store.Key) (Decoded, bool) {
 	if f, ok := factOf(k); ok {
 		value, ok := decodePieces(f.value, string(k[len(f.prefix):]))
@@ -32,7 +32,7 @@ func Decode(k store.Key) (Decoded, bool) {
 		return Decoded{}, false
 	}
 	number := numberOf(k)
-	name, known := names()[number]
+	name, known := paramNames()[number]
 	out := Decoded{Name: name.typ + "." + name.code, Class: string(rune(c.class)), Meaning: c.meaning}
 	if number >= FirstDefined {
 		out.Name, known = fmt.Sprintf("defined parameter %d", number), true
@@ -41,7 +41,7 @@ func Decode(k store.Key) (Decoded, bool) {
 	return out, ok && known
 }
 
-// factOf is the fact of which a key is one.
+// factOf returns the fact to which a key belongs.
 func factOf(k store.Key) (keyFact, bool) {
 	for _, f := range facts() {
 		if strings.HasPrefix(string(k), string(f.prefix)) {
@@ -51,7 +51,7 @@ func factOf(k store.Key) (keyFact, bool) {
 	return keyFact{}, false
 }
 
-// classOf is the class of a key of a parameter, at least three bytes long.
+// classOf returns the class of a key of a parameter that is at least three bytes long.
 func classOf(k store.Key) (keyClass, bool) {
 	for _, c := range classes() {
 		if c.class == k[2] && c.verifies == (k[0] >= verifies>>8) {
@@ -61,7 +61,7 @@ func classOf(k store.Key) (keyClass, bool) {
 	return keyClass{}, false
 }
 
-// decodePieces reads all of a value.
+// decodePieces decodes a whole value.
 func decodePieces(pieces []piece, value string) (string, bool) {
 	var out []string
 	for i, p := range pieces {
@@ -74,7 +74,7 @@ func decodePieces(pieces []piece, value string) (string, bool) {
 	return strings.Join(out, ", "), value == ""
 }
 
-// decode reads a piece at the beginning of a value, and returns how many bytes it has.
+// decode decodes a piece at the beginning of a value and returns its length.
 func (p piece) decode(value string, last bool) (text string, n int, ok bool) {
 	switch p.kind {
 	case asText:
@@ -116,7 +116,7 @@ func (p piece) decode(value string, last bool) (text string, n int, ok bool) {
 	return "", 0, false
 }
 
-// name is the word for a precision.
+// name returns a word for the precision.
 func (u unit) name() (string, bool) {
 	switch u {
 	case unitYear:
@@ -171,7 +171,7 @@ func decodeEnd(s string) (string, bool) {
 	if d, err := parseDecimal(text); err == nil {
 		lo, hi = d.encode()
 	}
-	return text, lo == s && hi == s // else no number has these bytes
+	return text, lo == s && hi == s // otherwise these bytes encode no number
 }
 
 // text writes a number, with an exponent where it would be long.
@@ -210,7 +210,7 @@ func decodeAmount(s string) (text string, n int, ok bool) {
 	return "", 0, false
 }
 
-// decodeSecond reads class and value of the second part of a pair.
+// decodeSecond decodes class and value of the second part of a pair.
 func decodeSecond(s string) (string, bool) {
 	if s == "" {
 		return "none", true
@@ -224,13 +224,13 @@ func decodeSecond(s string) (string, bool) {
 	return "", false
 }
 
-// decodeNested reads the keys of a tuple, whose numbers are those of its parts, or those
-// of a contained resource.
+// decodeNested decodes the keys of a tuple, whose numbers are those of its parts, or those of a
+// contained resource.
 func decodeNested(s string, parts bool) (string, bool) {
-	if s == untold {
-		return "unknown: there was no room", !parts
+	if s == noRoom {
+		return "unknown: the limit was reached", !parts
 	}
-	keys, ok := parted(s)
+	keys, ok := splitKeys(s)
 	if !ok {
 		return "", false
 	}
@@ -246,7 +246,7 @@ func decodeNested(s string, parts bool) (string, bool) {
 		}
 		name := fmt.Sprintf("part %d", numberOf(k))
 		if !parts {
-			of := names()[numberOf(k)]
+			of := paramNames()[numberOf(k)]
 			name = of.typ + "." + of.code
 		}
 		out = append(out, "("+strings.TrimSpace(name+" "+string(rune(c.class))+" "+value)+")")
@@ -254,8 +254,8 @@ func decodeNested(s string, parts bool) (string, bool) {
 	return strings.Join(out, " "), true
 }
 
-// DateOfSortKey returns the clinical date with which an SortKeyOf begins, in whole seconds; false
-// for a document that has none.
+// DateOfSortKey returns the clinical date of a sort key in whole seconds, or false if it has
+// none.
 func DateOfSortKey(o store.SortKey) (time.Time, bool) {
 	d := Date(o[:len(Date{})])
 	if d == noDate() {

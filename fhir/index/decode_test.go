@@ -15,7 +15,7 @@ import (
 
 // TestDecode reads a key of every class and of every fact.
 func TestDecode(t *testing.T) {
-	of := func(typ, code string) uint16 { return numbers()[paramName{typ, code}] }
+	of := func(typ, code string) uint16 { return paramNumbers()[paramName{typ, code}] }
 	code, value := of("Observation", "code"), of("Observation", "value-quantity")
 	date, subject := of("Observation", "date"), of("Observation", "subject")
 	lo := momentOf(time.Date(2026, 3, 4, 9, 30, 0, 0, time.UTC))
@@ -44,17 +44,17 @@ func TestDecode(t *testing.T) {
 	}{
 		{TypeKey("Observation"), "type", "", `type "Observation"`},
 		{OwnerKey("1"), "owner", "", `patient "1"`},
-		{DependsOnKey("nhs:9000000009"), "waits for", "", `name "nhs:9000000009"`},
+		{DependsOnKey("nhs:9000000009"), "depends on", "", `name "nhs:9000000009"`},
 		{MentionKey("2"), "mentions", "", `name "2"`},
 		{SourceKey("XGP01"), "source", "", `ods "XGP01"`},
 		{FactKey(FactShared), "fact", "", `fact "shared"`},
 		{AboutKey("id:s|v"), "about", "", `name "id:s|v"`},
 		{CoversKey("1"), "covers", "", `name "1"`},
-		{BearsKey("nhs:9000000009"), "bears", "", `name "nhs:9000000009"`},
+		{BearsKey("nhs:9000000009"), "has identifier", "", `name "nhs:9000000009"`},
 		{AttachesKey("b", "XGP01"), "attaches", "", `binary "b", ods "XGP01"`},
 		{SourceRowKey("1", "XGP01"), "own source", "", `patient "1", ods "XGP01"`},
-		{IrregularKey("1"), "withheld", "", `patient "1"`},
-		{CrossTypeDependsOnKey("Patient/1"), "depends on", "", `name "Patient/1"`},
+		{IrregularKey("1"), "irregular", "", `patient "1"`},
+		{CrossTypeDependsOnKey("Patient/1"), "depends on (cross-type)", "", `name "Patient/1"`},
 		{LabelledKey("1"), "labelled", "", `name "1"`},
 
 		{prefix(code, classCode) + "A", "Observation.code", "c", `code "A"`},
@@ -67,14 +67,14 @@ func TestDecode(t *testing.T) {
 		{prefix(date, classDate) + "d" + store.Key(lo.String()+hi.String()), "Observation.date", "d", "unit minute, lo 2026-03-04T09:30:00Z, hi 2026-03-04T09:31:00Z"},
 		{prefix(date, classDateEnd) + store.Key(forever().String()+moment{}.String()), "Observation.date", "e", "hi end of time, lo beginning of time"},
 		{prefix(value, classNumber) + store.Key("p"+number("-0.00120")), "Observation.value-quantity", "n", "number -0.0012"},
-		{prefix(value, classNumEnd) + store.Key(highest+number("5")), "Observation.value-quantity", "m", "hi highest, lo 5"},
+		{prefix(value, classNumberEnd) + store.Key(highest+number("5")), "Observation.value-quantity", "m", "hi highest, lo 5"},
 		{prefix(value, classCanonical) + store.Key("g\x00v"+lowest+number("1e3")), "Observation.value-quantity", "q", `dimension "g", number from lowest to 1000`},
 		{prefix(value, classCanonicalEnd) + store.Key("g\x00"+number("1e3")+lowest), "Observation.value-quantity", "o", `dimension "g", hi 1000, lo lowest`},
 		{prefix(subject, classRef) + "Patient/1", "Observation.subject", "r", `address "Patient/1"`},
 		{prefix(subject, classLogical) + base + "\x00v", "Observation.subject", "i", `system "` + base + `", value "v"`},
-		{prefix(subject, classBearer) + "v", "Observation.subject", "j", `value "v"`},
-		{prefix(subject, classHeld) + "Group", "Observation.subject", "h", `Type "Group"`},
-		{prefix(subject, classStray), "Observation.subject", "w", ""},
+		{prefix(subject, classLogicalValue) + "v", "Observation.subject", "j", `value "v"`},
+		{prefix(subject, classContainedType) + "Group", "Observation.subject", "h", `Type "Group"`},
+		{prefix(subject, classOtherPartition), "Observation.subject", "w", ""},
 		{prefix(of("ValueSet", "url"), classURI) + base, "ValueSet.url", "u", `address "` + base + `"`},
 		{prefix(of("Observation", "code-value-string"), classPair) + "a\x00", "Observation.code-value-string", "k", `code "a", key none`},
 		{prefix(of("Observation", "code-value-quantity"), classPair) + store.Key("a\x00np"+number("5")), "Observation.code-value-quantity", "k", `code "a", key (n number 5)`},
@@ -83,15 +83,15 @@ func TestDecode(t *testing.T) {
 
 		{prefix(code|verifies, classPresent), "Observation.code", "P", ""},
 		{prefix(code|verifies, classText) + "weight", "Observation.code", "W", `text "weight"`},
-		{prefix(of("Patient", "identifier")|verifies, classTyped) + base + "\x00MR\x00v", "Patient.identifier", "O", `system "` + base + `", code "MR", value "v"`},
+		{prefix(of("Patient", "identifier")|verifies, classIdentifierType) + base + "\x00MR\x00v", "Patient.identifier", "O", `system "` + base + `", code "MR", value "v"`},
 		{prefix(of("Patient", "family")|verifies, classExact) + "Alpha", "Patient.family", "X", `text "Alpha"`},
 		{prefix(of("Patient", "family")|verifies, classLong) + "alpha", "Patient.family", "L", `text "alpha"`},
 		{prefix(subject|verifies, classVersion) + "Patient/1/_history/2", "Observation.subject", "V", `address "Patient/1/_history/2"`},
-		{prefix(subject|verifies, classInside) + store.Key("Patient\x00"+nested(prefix(of("Patient", "gender"), classCode)+"male")), "Observation.subject", "H", `Type "Patient", keys (Patient.gender c code "male")`},
-		{prefix(subject|verifies, classInside) + "Patient\x00" + untold, "Observation.subject", "H", `Type "Patient", keys unknown: there was no room`},
+		{prefix(subject|verifies, classContainedKeys) + store.Key("Patient\x00"+nested(prefix(of("Patient", "gender"), classCode)+"male")), "Observation.subject", "H", `Type "Patient", keys (Patient.gender c code "male")`},
+		{prefix(subject|verifies, classContainedKeys) + "Patient\x00" + noRoom, "Observation.subject", "H", `Type "Patient", keys unknown: the limit was reached`},
 		{prefix(value|verifies, classUnit) + store.Key(base+"\x00u\x00p"+number("0")), "Observation.value-quantity", "Q", `system "` + base + `", code "u", number 0`},
 		{prefix(value|verifies, classUnitText) + store.Key("kg\x00p"+number("70.5")), "Observation.value-quantity", "T", `unit "kg", number 70.5`},
-		{prefix(value|verifies, classUnitSys) + store.Key(base+"\x00p"+number("12e80")), "Observation.value-quantity", "Y", `system "` + base + `", number 0.12e82`},
+		{prefix(value|verifies, classUnitSystem) + store.Key(base+"\x00p"+number("12e80")), "Observation.value-quantity", "Y", `system "` + base + `", number 0.12e82`},
 		{prefix(of("Observation", "code-value-quantity")|verifies, classTuple) + store.Key(nested("\x00\x01fa", "\x80\x02Yu\x00p"+store.Key(number("1")))), "Observation.code-value-quantity", "G", `keys (part 1 f code "a") (part 2 Y system "u", number 1)`},
 		{prefix(FirstDefined, classFolded) + "a", "defined parameter 16384", "f", `code "a"`},
 	} {
@@ -140,8 +140,8 @@ func TestDecodeNumbers(t *testing.T) {
 // Decode takes any bytes, and a key that it reads has a name and what the table says.
 func FuzzDecode(f *testing.F) {
 	f.Add("\x00\x021")
-	f.Add(string(prefix(numbers()[paramName{"Observation", "subject"}]|verifies, classInside)) + "Patient\x00\x00")
-	f.Add(string(prefix(numbers()[paramName{"Observation", "code-value-quantity"}]|verifies, classTuple)) + "\x04\x00\x01fa")
+	f.Add(string(prefix(paramNumbers()[paramName{"Observation", "subject"}]|verifies, classContainedKeys)) + "Patient\x00\x00")
+	f.Add(string(prefix(paramNumbers()[paramName{"Observation", "code-value-quantity"}]|verifies, classTuple)) + "\x04\x00\x01fa")
 	f.Fuzz(func(t *testing.T, key string) {
 		if d, ok := Decode(store.Key(key)); ok && (d.Name == "" || d.Meaning == "") {
 			t.Errorf("%q decodes as %+v", key, d)

@@ -10,22 +10,22 @@ import (
 	"carerecord/store"
 )
 
-// Phase says how far a defined parameter is.
+// Phase is the state of a defined parameter.
 type Phase string
 
-// The phases of a defined parameter. Only a complete one answers.
+// The phases of a defined parameter. Only a Complete one is served.
 const (
-	Indexing Phase = "indexing" // documents get its keys, and not all have them yet
+	Indexing Phase = "indexing" // documents get its keys, but not all have them yet
 	Complete Phase = "complete"
-	// Retired is one that is defined no more. Documents get its keys as long as a
-	// question may be under way that was planned before.
+	// Retired: no longer defined. Documents get its keys as long as a query may be running
+	// that was planned before.
 	Retired Phase = "retired"
 )
 
-// DefinedParam is a search parameter of one resource type that a stored
-// SearchParameter defines (SRCH-240).
+// DefinedParam is a search parameter of one resource type that a stored SearchParameter defines
+// (SRCH-240).
 type DefinedParam struct {
-	Number     uint16   `json:"number"` // of its keys, FirstDefined to LastDefined; given once, to nothing else ever
+	Number     uint16   `json:"number"` // of its keys, FirstDefined to LastDefined; never reused
 	Type       string   `json:"type"`   // resource type
 	Code       string   `json:"code"`
 	URL        string   `json:"url"`
@@ -35,35 +35,34 @@ type DefinedParam struct {
 	Phase      Phase    `json:"phase"`
 }
 
-// Definitions are parameters beside those of the standard, compiled. They are
-// never changed.
+// Definitions are compiled parameters in addition to those of the standard. They are immutable.
 type Definitions struct {
-	plans    map[string]*plan // of the types that have some, those of the standard in them
-	complete map[uint16]bool
+	typeIndexes map[string]*typeIndex // of the types with defined parameters; they include those of the standard
+	complete    map[uint16]bool
 }
 
-// Compile makes Definitions of a list. The error is a *DefinitionError of the
-// first that Check would refuse.
+// Compile compiles a list of parameters. The error is a *DefinitionError for the first one that
+// Check refuses.
 func (x *Indexer) Compile(list []DefinedParam) (*Definitions, error) {
-	d := &Definitions{plans: map[string]*plan{}, complete: map[uint16]bool{}}
+	d := &Definitions{typeIndexes: map[string]*typeIndex{}, complete: map[uint16]bool{}}
 	for _, def := range list {
 		p, err := x.standard.define(def)
 		if err != nil {
 			return nil, err
 		}
-		pl := d.plans[def.Type]
-		if pl == nil {
-			base, err := x.standard.plan(def.Type)
+		ti := d.typeIndexes[def.Type]
+		if ti == nil {
+			base, err := x.standard.typeIndex(def.Type)
 			if err != nil {
 				return nil, err
 			}
-			pl = &plan{params: maps.Clone(base.params), order: slices.Clone(base.order), owners: base.owners, monotone: maps.Clone(base.monotone), full: base.full}
-			d.plans[def.Type] = pl
+			ti = &typeIndex{params: maps.Clone(base.params), keyed: slices.Clone(base.keyed), owners: base.owners, monotone: maps.Clone(base.monotone), wordNumbers: base.wordNumbers}
+			d.typeIndexes[def.Type] = ti
 		}
-		pl.order = append(pl.order, p)
-		pl.monotone[p.number] = p.Monotone
+		ti.keyed = append(ti.keyed, p)
+		ti.monotone[p.number] = p.Monotone
 		if def.Phase != Retired {
-			pl.params[def.Code] = p
+			ti.params[def.Code] = p
 		}
 		if def.Phase == Complete {
 			d.complete[def.Number] = true
@@ -72,25 +71,24 @@ func (x *Indexer) Compile(list []DefinedParam) (*Definitions, error) {
 	return d, nil
 }
 
-// Install replaces the defined parameters by others, for every question and
-// document from now on.
+// Install replaces the defined parameters for all later queries and documents.
 func (x *Indexer) Install(d *Definitions) { x.defined.Store(d) }
 
-// Installed returns the defined parameters that are in force. Two calls return
-// the same pointer exactly if nothing was installed between them.
+// Installed returns the defined parameters in force. Two calls return the same pointer exactly if
+// nothing was installed in between.
 func (x *Indexer) Installed() *Definitions { return x.defined.Load() }
 
-// Pinned returns an Indexer with the parameters that are in force now, whatever
-// is installed later: a question is planned and answered by one.
+// Pinned returns an Indexer that keeps the parameters in force now, whatever is installed later.
+// One Indexer plans and answers a query.
 func (x *Indexer) Pinned() *Indexer {
 	p := &Indexer{x.standard, newDefined()}
 	p.defined.Store(x.defined.Load())
 	return p
 }
 
-// IsComplete reports whether every document has a key that it should have of its
-// parameter, and no other: true of the standard's and of complete ones. A
-// rebuild compares these.
+// IsComplete reports whether documents have exactly the keys of the key's parameter that they
+// should have. It is true for the standard's parameters and for Complete ones. A verification
+// compares only such keys.
 func (x *Indexer) IsComplete(k store.Key) bool {
 	if IsFact(k) || len(k) < 2 {
 		return true
@@ -99,15 +97,15 @@ func (x *Indexer) IsComplete(k store.Key) bool {
 	return number < FirstDefined || x.defined.Load().complete[number]
 }
 
-// Served returns nil for a parameter that answers, and else why not: an *Error.
+// Served returns nil for a parameter that is served, and otherwise the reason as an *Error.
 func (x *Indexer) Served(typ, name string) error {
 	_, err := x.served(typ, name)
 	return err
 }
 
-// DefinitionError says why a SearchParameter is refused. Code is of the
-// issue-type set: invariant, or duplicate for a name that is taken. Element is
-// where the reason stands, below SearchParameter.
+// DefinitionError is the reason why a SearchParameter is refused. Code is of the issue-type value
+// set: invariant, or duplicate for a name that is in use. Element is the path of the faulty
+// element below SearchParameter.
 type DefinitionError struct{ Code, Element, Text string }
 
 // Error returns the text.
@@ -117,8 +115,8 @@ func refused(element, format string, args ...any) error {
 	return &DefinitionError{"invariant", element, fmt.Sprintf(format, args...)}
 }
 
-// Check returns why a definition cannot become a parameter of its type beside
-// those of the standard (SRCH-240, 241), or nil. The error is a *DefinitionError.
+// Check returns nil if a definition can become a parameter of its type (SRCH-240, 241). The error
+// is a *DefinitionError.
 func (x *Indexer) Check(def DefinedParam) error {
 	_, err := x.standard.define(def)
 	return err
@@ -127,7 +125,7 @@ func (x *Indexer) Check(def DefinedParam) error {
 // define compiles one definition.
 func (x *standard) define(def DefinedParam) (*param, error) {
 	if !r4.IsResource(def.Type) {
-		return nil, refused("base", "%q is no resource type.", def.Type)
+		return nil, refused("base", "%q is not a resource type.", def.Type)
 	}
 	for _, known := range r4.SearchParams(def.Type) {
 		if strings.EqualFold(known.Code, def.Code) {
@@ -135,30 +133,30 @@ func (x *standard) define(def DefinedParam) (*param, error) {
 		}
 	}
 	if !plainName(def.Code) {
-		return nil, refused("code", "The code is up to 64 letters, digits, hyphens and underscores and begins with a letter: %q could not be asked for.", def.Code)
+		return nil, refused("code", "The code is up to 64 letters, digits, hyphens and underscores and begins with a letter: %q could not be used in a query.", def.Code)
 	}
 	switch def.Kind {
 	case Number, DateTime, String, Token, Reference, Quantity, URI:
 	case Composite, Special:
-		return nil, refused("type", "Parameters of type %s can be defined by the standard alone here.", def.Kind)
+		return nil, refused("type", "This server does not accept definitions of parameters of type %s.", def.Kind)
 	default:
-		return nil, refused("type", "%q is no type of search parameters.", string(def.Kind))
+		return nil, refused("type", "%q is not a type of search parameter.", string(def.Kind))
 	}
 	if strings.TrimSpace(def.Expression) == "" {
 		return nil, refused("expression", "An active parameter needs an expression.")
 	}
 	p := compileParam(def.Type, &r4.SearchParam{URL: def.URL, Code: def.Code, Type: string(def.Kind), Targets: def.Targets, Expression: def.Expression}, def.Number)
 	if !p.Indexed {
-		return nil, refused("expression", "On %s: %s.", def.Type, p.why)
+		return nil, refused("expression", "On %s: %s.", def.Type, p.notServedBecause)
 	}
 	p.Defined = true
 	if def.Phase != Complete {
-		p.Indexed, p.why = false, "indexing is under way, and until it is complete the answer would be a part"
+		p.Indexed, p.notServedBecause = false, "indexing is not complete, and the result would be incomplete until then"
 	}
 	return p, nil
 }
 
-// plainName reports whether a name can stand in a query, a chain and a filter.
+// plainName reports whether a name can be used in a query, a chain and a filter.
 func plainName(s string) bool {
 	if s == "" || len(s) > 64 || !letter(s[0]) {
 		return false

@@ -44,7 +44,7 @@ func TestDefinitions(t *testing.T) {
 		{"no FHIRPath", "Patient", "nickname", index.String, "Patient.name[", "invariant expression"},
 		{"a function that the subset lacks", "Patient", "nickname", index.String, "Patient.name.given.substring(1)", "invariant expression substring"},
 		{"a path that no resource has", "Patient", "nickname", index.String, "Patient.nickname", "invariant expression nickname"},
-		{"another type", "Patient", "nickname", index.String, "Person.name.given", "invariant expression nothing for Patient"},
+		{"another type", "Patient", "nickname", index.String, "Person.name.given", "invariant expression no part applies to Patient"},
 		{"resolve() and a path behind it", "Observation", "subject-name", index.String, "Observation.subject.resolve().name", "invariant expression resolve()"},
 		{"resolve() alone", "Observation", "subject-it", index.Reference, "Observation.subject.resolve()", "invariant expression resolve()"},
 		{"resolve() as", "Observation", "subject-it", index.String, "(Observation.subject.resolve() as Patient).name", "invariant expression resolve()"},

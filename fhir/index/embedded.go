@@ -9,10 +9,10 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// A resource that embeds others is about every patient whom these are about or name. A
-// Bundle and Parameters embed by their entries, every resource by base64 payloads. A
-// reference is resolved within its Bundle first, then against this server. The ownership
-// is Unsettled where a reference resolves to neither, and where an embedded Patient has
+// A resource that embeds others is about every patient whom the embedded resources are about
+// or refer to. Bundles and Parameters embed resources in their entries, and any resource in
+// base64 payloads. A reference is resolved within its Bundle first, then against this server.
+// The ownership is Unsettled if a reference resolves to neither, or if an embedded Patient has
 // neither an address on this server nor an NHS number.
 
 // ownerCollector adds the owners of embedded resources to an Ownership.
@@ -22,28 +22,28 @@ type ownerCollector struct {
 	values []path.Value
 }
 
-// collect reads the references of a resource and of all resources that it embeds.
-func (p *ownerCollector) collect(v path.Value, at refContext) {
+// walk reads the references of a resource and of all resources that it embeds.
+func (p *ownerCollector) walk(v path.Value, at refContext) {
 	if v.Type == "Bundle" {
-		at.scope = bundleScope(v, at.scope)
-		p.addresses(v)
+		at.entries = entriesOf(v, at.entries)
+		p.addEntryPatients(v)
 	}
 	for object := range v.Objects() {
-		p.mention(object, at)
+		p.addMention(object, at)
 	}
 	for e := range v.Embedded() {
 		inner := at
 		if e.Name != "contained" {
 			inner.contained, inner.base = containedTypes(e.Value), baseOf(e.Holder.GetText("fullUrl"))
 		}
-		p.resource(e, inner)
-		p.collect(e.Value, inner)
+		p.addResource(e, inner)
+		p.walk(e.Value, inner)
 	}
 }
 
-// addresses adds the Patients that entries name by an address: those of a history or a
-// transaction need not embed them.
-func (p *ownerCollector) addresses(bundle path.Value) {
+// addEntryPatients adds the Patients of the entries' addresses: entries of a history or a
+// transaction may have an address and no resource.
+func (p *ownerCollector) addEntryPatients(bundle path.Value) {
 	for object := range bundle.Objects() {
 		for _, name := range []string{"fullUrl", "url", "location"} {
 			if ref, ok := fhir.ParseRef(p.x.base, object.GetText(name)); ok && ref.Type == "Patient" {
@@ -53,35 +53,35 @@ func (p *ownerCollector) addresses(bundle path.Value) {
 	}
 }
 
-// resource adds the owners of one embedded resource, by the rule of its type.
-func (p *ownerCollector) resource(e path.Embedded, at refContext) {
+// addResource adds the owners of one embedded resource, by the rule of its type.
+func (p *ownerCollector) addResource(e path.Embedded, at refContext) {
 	rule, known := p.x.rules[e.Type]
 	switch {
 	case !known:
-		p.o.Unsettled = true // no type of R4
+		p.o.Unsettled = true // not a type of R4
 	case e.Type == "Patient":
-		p.patient(e)
-	case rule.rule == Owned && !rule.mentioned && e.Name != "contained": // that has the owners of its container
-		pl, err := p.x.standard.plan(e.Type)
+		p.addPatient(e)
+	case rule.rule == Owned && !rule.byMention && e.Name != "contained": // a contained resource has the owners of its container
+		ti, err := p.x.standard.typeIndex(e.Type)
 		if err != nil {
 			p.o.Unsettled = true
 			return
 		}
 		anybody := false
-		for _, owner := range pl.owners.ownerPaths {
+		for _, owner := range ti.owners.ownerPaths {
 			p.values = owner.expr.EvalOn(e.Value, e.Value, p.values[:0])
 			for _, v := range p.values {
-				anybody = p.owner(v, owner.limit, at) || anybody
+				anybody = p.addOwner(v, owner.limit, at) || anybody
 			}
 		}
-		if !anybody && !rule.maybe && e.Type != "Binary" { // a Binary is its document's
+		if !anybody && !rule.optional && e.Type != "Binary" { // a Binary has the owners of its document
 			p.o.Unsettled = true
 		}
 	}
 }
 
-// patient adds an embedded Patient: by its address on this server, else by NHS number.
-func (p *ownerCollector) patient(e path.Embedded) {
+// addPatient adds an embedded Patient: by its address on this server, or else by NHS number.
+func (p *ownerCollector) addPatient(e path.Embedded) {
 	addresses := []string{e.Holder.GetText("fullUrl")}
 	for _, name := range []string{"request", "response"} {
 		if m, ok := e.Holder.Member(name); ok {
@@ -96,65 +96,64 @@ func (p *ownerCollector) patient(e path.Embedded) {
 	}
 	settled := false
 	for id := range e.All("identifier") {
-		settled = p.number(id.GetText("system"), id.GetText("value")) || settled
+		settled = p.addNumber(id.GetText("system"), id.GetText("value")) || settled
 	}
 	if !settled {
 		p.o.Unsettled = true
 	}
 }
 
-// number adds the bearer of an NHS number. It is false for any other identifier.
-func (p *ownerCollector) number(system, value string) bool {
-	if !fhir.LooksLikeNHSNumberSystem(system) {
+// addNumber adds the Patient with an NHS number. It returns false for any other identifier.
+func (p *ownerCollector) addNumber(system, value string) bool {
+	if system == "" {
 		return false
 	}
 	//law:embedded-number
-	digits, ok := fhir.CleanNHSNumber(value)
+	digits, ok := fhir.NHSNumberOf(system, value)
 	if ok {
-		p.o.Identifiers = append(p.o.Identifiers, Identifier{nhsSystem, digits})
+		p.o.Identifiers = append(p.o.Identifiers, Identifier{fhir.NHSNumberSystem, digits})
 	}
 	return ok
 }
 
-// numberOf adds the bearer of the NHS number in a Reference.identifier.
-func (p *ownerCollector) numberOf(reference path.Value) bool {
+// addReferenceNumber adds the Patient with the NHS number in a Reference.identifier.
+func (p *ownerCollector) addReferenceNumber(reference path.Value) bool {
 	id, ok := reference.Member("identifier")
-	return ok && p.number(id.GetText("system"), id.GetText("value"))
+	return ok && p.addNumber(id.GetText("system"), id.GetText("value"))
 }
 
-// mention adds the Patient that an object refers to, wherever it stands.
-func (p *ownerCollector) mention(object path.Value, at refContext) {
+// addMention adds the Patient to whom an object refers.
+func (p *ownerCollector) addMention(object path.Value, at refContext) {
 	literal, typ := object.GetText("reference"), object.GetText("type")
 	switch {
 	case literal == "":
-		if id, ok := object.Member("identifier"); ok && !p.numberOf(object) && typ == "Patient" {
+		if id, ok := object.Member("identifier"); ok && !p.addReferenceNumber(object) && typ == "Patient" {
 			p.o.Identifiers = append(p.o.Identifiers, Identifier{id.GetText("system"), id.GetText("value")})
 		}
 		if id, ok := object.Member("valueIdentifier"); ok { // of a parameter or an extension
-			p.number(id.GetText("system"), id.GetText("value"))
+			p.addNumber(id.GetText("system"), id.GetText("value"))
 		}
 		return
 	case literal[0] == '#':
-		return // contained, and read where it stands
+		return // contained: walk reads it
 	}
 	to := p.resolve(literal, at)
 	if to.typ != "" {
 		typ = to.typ
 	}
 	switch {
-	case to.inside:
+	case to.embedded:
 	case to.local && typ == "Patient":
 		p.o.Patients = append(p.o.Patients, to.id)
-	case to.local, typ != "Patient" && r4.IsResource(typ): // such a type counts at owner paths only
-	case !p.numberOf(object):
+	case to.local, typ != "Patient" && r4.IsResource(typ): // types other than Patient count at owner paths only
+	case !p.addReferenceNumber(object):
 		p.o.Unsettled = true
 	}
 }
 
-// owner adds the Patient, or the resource with owners, that a reference at an owner path
-// of an embedded resource leads to. It is false where the reference surely names no
-// patient.
-func (p *ownerCollector) owner(v path.Value, limit string, at refContext) bool {
+// addOwner adds the Patient, or the resource with owners, to which a reference at an owner path
+// of an embedded resource refers. It returns false if the reference certainly names no patient.
+func (p *ownerCollector) addOwner(v path.Value, limit string, at refContext) bool {
 	literal, typ := v.GetText("reference"), v.GetText("type")
 	id, hasIdentifier := v.Member("identifier")
 	if literal == "" {
@@ -163,7 +162,7 @@ func (p *ownerCollector) owner(v path.Value, limit string, at refContext) bool {
 			return false
 		case !hasIdentifier || id.GetText("value") == "":
 			return false
-		case !p.numberOf(v):
+		case !p.addReferenceNumber(v):
 			p.o.Identifiers = append(p.o.Identifiers, Identifier{id.GetText("system"), id.GetText("value")})
 		}
 		return true
@@ -176,41 +175,40 @@ func (p *ownerCollector) owner(v path.Value, limit string, at refContext) bool {
 	switch {
 	case limit != "" && typ != "" && typ != limit, known && rule.rule == Unowned:
 		return false
-	case to.inside: // it is about whom its target is about
+	case to.embedded: // walk reads the owners of the target
 	case to.local && typ == "Patient":
 		p.o.Patients = append(p.o.Patients, to.id)
 	case to.local && rule.rule == Owned:
 		p.o.InheritFrom = append(p.o.InheritFrom, fhir.Ref{Type: typ, ID: to.id})
-	case !p.numberOf(v):
+	case !p.addReferenceNumber(v):
 		p.o.Unsettled = true
 	}
 	return true
 }
 
-// embeddedOwners returns the owners of all resources that a body embeds. docs are its
-// payloads. Only Bundle, Parameters and Binary inherit owners through other resources
-// that way; for every other type such a payload is Unsettled.
+// embeddedOwners returns the owners of all resources that a body embeds. docs are its payloads.
+// Only Bundle, Parameters and Binary inherit owners from other resources that way; any other type
+// becomes Unsettled.
 func (x *Indexer) embeddedOwners(root path.Value, r *ownerRule, docs []*path.Doc, readable bool) Ownership {
 	added := Ownership{Unsettled: !readable}
 	p := ownerCollector{x: x, o: &added}
-	if r.mentioned {
-		p.collect(root, refContext{contained: containedTypes(root)})
+	if r.byMention {
+		p.walk(root, refContext{contained: containedTypes(root)})
 	}
 	for _, doc := range docs {
 		inner := doc.Root()
 		at := refContext{contained: containedTypes(inner)}
-		p.resource(path.Embedded{Value: inner}, at)
-		p.collect(inner, at)
+		p.addResource(path.Embedded{Value: inner}, at)
+		p.walk(inner, at)
 	}
-	if !r.mentioned && root.Type != "Binary" && len(added.InheritFrom) > 0 {
+	if !r.byMention && root.Type != "Binary" && len(added.InheritFrom) > 0 {
 		added.InheritFrom, added.Unsettled = nil, true
 	}
 	return added
 }
 
-// join adds the owners of embedded resources. A resource of a type without owners gets
-// them too.
-func (o *Ownership) join(added Ownership) {
+// merge adds the owners of embedded resources, also to a resource whose type has no owners.
+func (o *Ownership) merge(added Ownership) {
 	//law:ownership-join
 	o.Unsettled = added.Unsettled
 	if len(added.Patients)+len(added.InheritFrom)+len(added.Identifiers) > 0 || o.Unsettled {
@@ -226,7 +224,7 @@ func (o *Ownership) join(added Ownership) {
 
 func compareRefs(a, b fhir.Ref) int { return strings.Compare(a.String(), b.String()) }
 
-// distinct sorts a list and takes out what stands twice.
+// distinct sorts a list and removes duplicates.
 func distinct[T comparable](list []T, compare func(a, b T) int) []T {
 	slices.SortFunc(list, compare)
 	return slices.Compact(list)

@@ -1,6 +1,6 @@
 package index
 
-// Rewriting reports whether golden files are to be rewritten.
+// Rewriting reports whether the tests rewrite golden files.
 func Rewriting() bool { return *rewrite }
 
 // OwnerTypes returns the types of owners.txt.

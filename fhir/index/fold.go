@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold is how strings compare (SRCH-030): compatibility decomposition, without
-// combining marks, full case fold, hyphens and slashes as spaces, without other
+// fold returns the form in which strings are compared (SRCH-030): compatibility decomposition
+// without combining marks, full case folding, hyphens and slashes as spaces, without other
 // punctuation, white space as one space, trimmed.
 func fold(s string) string {
 	for i := 0; i < len(s); i++ {
@@ -18,14 +18,14 @@ func fold(s string) string {
 			return foldUnicode(s)
 		}
 	}
-	return squeeze(s)
+	return foldRunes(s)
 }
 
 func foldUnicode(s string) string {
-	// Folding can bring marks back and decomposing can bring capitals, so both
-	// are done until nothing changes; two rounds are the most that occur.
+	// Folding can produce marks and decomposing can produce capitals, so both are repeated
+	// until nothing changes. Two rounds are the most that occur.
 	for range 4 {
-		t := squeeze(cases.Fold().String(norm.NFKD.String(s)))
+		t := foldRunes(cases.Fold().String(norm.NFKD.String(s)))
 		if t == s {
 			return s
 		}
@@ -34,8 +34,8 @@ func foldUnicode(s string) string {
 	return s
 }
 
-// squeeze lowers ASCII and does what fold says of marks, punctuation and space.
-func squeeze(s string) string {
+// foldRunes lowers ASCII letters and applies the rules of fold for marks, punctuation and space.
+func foldRunes(s string) string {
 	b := make([]byte, 0, len(s))
 	gap := false
 	for _, r := range s {
@@ -58,7 +58,7 @@ func squeeze(s string) string {
 	return string(b)
 }
 
-// foldCode is how codes compare whose case does not count.
+// foldCode returns the form in which codes of systems without case sensitivity are compared.
 func foldCode(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
@@ -68,12 +68,12 @@ func foldCode(s string) string {
 	return strings.ToLower(s)
 }
 
-// exact is how whole strings compare: in canonical composition (SRCH-031).
-func exact(s string) string { return norm.NFC.String(s) }
+// canonicalText returns the form in which whole strings are compared: canonical composition
+// (SRCH-031).
+func canonicalText(s string) string { return norm.NFC.String(s) }
 
-// cut shortens a folded string to what a driving key holds, at the border of a
-// character.
-func cut(s string) string {
+// cutText shortens a folded string to the length of a driving key, at the border of a character.
+func cutText(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
@@ -84,11 +84,11 @@ func cut(s string) string {
 	return s[:n]
 }
 
-// maxText is how many bytes of a string drive.
+// maxText is the number of bytes of a string in a driving key.
 const maxText = 256
 
-// digits is how phone numbers compare (SRCH-054).
-func digits(s string) string {
+// phoneDigits returns the form in which telephone numbers are compared (SRCH-054).
+func phoneDigits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" .-()[]\u00a0", r) {
 			return -1
@@ -97,8 +97,8 @@ func digits(s string) string {
 	}, s)
 }
 
-// caseCounts reports whether the codes of a system differ by case (SRCH-045).
-func caseCounts(system string) bool {
+// isCaseSensitive reports whether the codes of a system are case sensitive (SRCH-045).
+func isCaseSensitive(system string) bool {
 	return strings.HasPrefix(system, "http://hl7.org/fhir/") ||
 		strings.HasPrefix(system, "http://terminology.hl7.org/") ||
 		system == ucumSystem

@@ -71,7 +71,7 @@ func factTable() []string {
 		if f.prefix.CrossType() {
 			key = "0 " + string(f.prefix[2])
 		}
-		out = append(out, columns([]int{4, 14}, []string{key, layout(f.value)}, fmt.Sprintf("%s [%s]", f.meaning, f.readBy))...)
+		out = append(out, columns([]int{4, 14}, []string{key, layout(f.value)}, fmt.Sprintf("%s [%s]", f.meaning, f.queriedBy))...)
 	}
 	return out
 }
@@ -155,7 +155,7 @@ func TestGrammarIsComplete(t *testing.T) {
 		}
 	}
 	declared := len(constants(t, "key.go", "class")) + len(constants(t, "facts.go", "fact")) +
-		len(constants(t, "facts.go", "common")) + len(constants(t, "grammar.go", "Fact"))
+		len(constants(t, "facts.go", "cross")) + len(constants(t, "grammar.go", "Fact"))
 	if declared != len(rows) {
 		t.Errorf("the tables have %d rows, and there are %d constants", len(rows), declared)
 	}
@@ -200,7 +200,7 @@ func TestGrammarSaysWhoReads(t *testing.T) {
 	functions := usersOf(t, "facts.go")
 	spelled := constants(t, "facts.go", "")
 	for _, f := range facts() {
-		file := filepath.Join("..", "..", "consent", f.readBy)
+		file := filepath.Join("..", "..", "consent", f.queriedBy)
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Error(err)

@@ -3,20 +3,18 @@ package index
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"carerecord/fhir"
 	"carerecord/fhir/path"
 	"carerecord/fhir/r4"
 	"carerecord/fhir/ucum"
 	"carerecord/store"
 )
 
-// Config is what the keys depend on besides the resource.
+// Config holds the settings on which keys depend.
 type Config struct {
 	Base       string           // public FHIR base, without a slash at the end
 	Zone       *time.Location   // the local zone; nil is Europe/London
@@ -24,34 +22,33 @@ type Config struct {
 	IndexWords bool             // keys of every word, for _text and _content (SRCH-157)
 }
 
-// Indexer makes keys of resources and predicates of search parameters: those of
-// the standard, and those that were installed (Install). It is safe for
-// concurrent use.
+// Indexer makes keys of resources, and predicates of search parameters: those of the standard
+// and those that were installed (Install). It is safe for concurrent use.
 type Indexer struct {
 	*standard
 	defined *atomic.Pointer[Definitions]
 }
 
-// standard is what never changes.
+// standard is the immutable part of an Indexer: the configuration and the parameters of R4.
 type standard struct {
-	base  string
-	words bool
-	zone  *time.Location
-	clock func() time.Time
-	rules map[string]ownerLine
-	plans map[string]func() (*plan, error)
-	units unitCodes
-	work  sync.Pool // of *work
+	base        string
+	words       bool
+	zone        *time.Location
+	clock       func() time.Time
+	rules       map[string]ownerLine
+	typeIndexes map[string]func() (*typeIndex, error)
+	units       unitCache
+	scratch     sync.Pool // of *work
 }
 
-// work is the memory of one Index, kept for the next.
-type work struct {
-	doc    path.Doc
-	keys   builder
-	values []path.Value
-	tuple  builder      // of one element of a composite
-	inner  []path.Value // of one part of it
-	room   int          // bytes left for the keys of contained resources
+// scratch is the memory of one Index, kept for the next.
+type scratch struct {
+	doc           path.Doc
+	keys          builder
+	values        []path.Value
+	tuple         builder      // of one element of a composite
+	partValues    []path.Value // of one part of it
+	containedRoom int          // bytes left for the keys of contained resources
 }
 
 // New checks the configuration. The parameters of a resource type are compiled
@@ -75,11 +72,11 @@ func New(cfg Config) (*Indexer, error) {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	x.units.known = map[string]*ucum.Unit{}
-	x.plans = make(map[string]func() (*plan, error))
+	x.typeIndexes = make(map[string]func() (*typeIndex, error))
 	for _, typ := range r4.Resources() {
-		x.plans[typ] = sync.OnceValues(func() (*plan, error) { return x.compile(typ) })
+		x.typeIndexes[typ] = sync.OnceValues(func() (*typeIndex, error) { return x.compile(typ) })
 	}
-	x.work.New = func() any { return new(work) }
+	x.scratch.New = func() any { return new(scratch) }
 	return x, nil
 }
 
@@ -95,107 +92,98 @@ func (x *Indexer) Base() string { return x.base }
 // IndexesWords reports whether words have keys.
 func (x *Indexer) IndexesWords() bool { return x.words }
 
-// errType is for a type that is no resource type.
+// errType is the error for an unknown resource type.
 var errType = errors.New("index: no resource type")
 
-func (x *Indexer) plan(typ string) (*plan, error) {
-	if pl := x.defined.Load().plans[typ]; pl != nil {
-		return pl, nil
+func (x *Indexer) typeIndex(typ string) (*typeIndex, error) {
+	if ti := x.defined.Load().typeIndexes[typ]; ti != nil {
+		return ti, nil
 	}
-	return x.standard.plan(typ)
+	return x.standard.typeIndex(typ)
 }
 
-// plan is that of the parameters of the standard alone.
-func (x *standard) plan(typ string) (*plan, error) {
-	f := x.plans[typ]
+// typeIndex returns the parameters of the standard alone.
+func (x *standard) typeIndex(typ string) (*typeIndex, error) {
+	f := x.typeIndexes[typ]
 	if f == nil {
 		return nil, fmt.Errorf("%w: %q", errType, typ)
 	}
 	return f()
 }
 
-// Entry is what Index finds in a resource.
+// Entry is the result of Index.
 type Entry struct {
-	// Keys are those of the search parameters and of _id, _lastUpdated and the
-	// rest of meta: sorted and distinct. The server's own facts (facts.go) are
-	// not among them.
+	// Keys are the keys of all search parameters, sorted and distinct. The server's own facts
+	// (facts.go) are not among them.
 	Keys []store.Key
 	// Date is the clinical date for SortKeyOf.
 	Date Date
-	// Owners says whom the resource is about.
+	// Owners says which patients the resource is about.
 	Owners Ownership
-	// Mentions are the ids of local Patients that a Reference anywhere in the
-	// body names, contained resources and extensions included, and that are
-	// not owners. Sorted and distinct.
+	// Mentions are the ids of local Patients that are not owners and to which a Reference
+	// anywhere in the body refers, contained resources and extensions included. Sorted and
+	// distinct.
 	Mentions []string
-	// Numbers are the NHS numbers of identifiers anywhere in the body and what it
-	// embeds, those of the resource itself and of owners left out. Sorted and
-	// distinct. An embedded Patient who is an owner by its address has its numbers
-	// here.
+	// Numbers are the NHS numbers of identifiers anywhere in the body and in embedded
+	// resources, except those of the resource itself and of owners. The numbers of an
+	// embedded Patient who is an owner by address are included. Sorted and distinct.
 	Numbers []string
-	// Attachments are the ids of local Binaries that an Attachment of the body, or of what
-	// it embeds, names by its url. Sorted and distinct.
+	// Attachments are the ids of local Binaries to which the url of an Attachment refers, in
+	// the body or in embedded resources. Sorted and distinct.
 	Attachments []string
-	// NHS are the well-formed NHS numbers that a Patient bears as identifiers,
-	// sorted and distinct; nil for every other type.
-	NHS []string
 }
 
-// Index makes the row of a resource. body must have passed fhir.Parse. updated
-// is what _lastUpdated tests; the body's own id and meta.lastUpdated are not
-// read.
+// Index makes the Entry of a resource. body must have passed fhir.Parse. id and updated are
+// used for _id and _lastUpdated; those in the body are not read.
 func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, error) {
-	pl, err := x.plan(typ)
+	ti, err := x.typeIndex(typ)
 	if err != nil {
 		return Entry{}, err
 	}
-	w := x.work.Get().(*work)
-	defer x.work.Put(w)
+	w := x.scratch.Get().(*scratch)
+	defer x.scratch.Put(w)
 	if err := w.doc.Reset(body); err != nil {
 		return Entry{}, err
 	}
 	if got := w.doc.Root().Type; got != typ {
-		return Entry{}, fmt.Errorf("index: the body of a %s says it is a %q", typ, got)
+		return Entry{}, fmt.Errorf("index: the body of a %s has the type %q", typ, got)
 	}
 	w.keys.reset()
-	w.room = containedRoom
-	for _, p := range pl.order {
+	w.containedRoom = maxContainedBytes
+	for _, p := range ti.keyed {
 		switch p.Code {
 		case "_id":
 			w.keys.add(p.number, classCode, id)
 			w.keys.add(p.number|verifies, classPresent)
 		case "_lastUpdated":
 			lo := momentOf(updated)
-			w.keys.date(p.number, span{lo, lo.add(0, 1), unitInstant})
+			w.keys.dateKeys(p.number, span{lo, lo.add(0, 1), unitInstant})
 			w.keys.add(p.number|verifies, classPresent)
 		case textParam, contentParam:
-			w.keys.content(p, w.doc.Root())
+			w.keys.wordKeys(p, w.doc.Root())
 		default:
-			x.collect(w, &w.keys, p, w.doc.Root(), 0)
+			x.paramKeys(w, &w.keys, p, w.doc.Root(), 0)
 		}
 	}
-	row := Entry{Owners: x.ownership(w, pl.owners, id)}
+	row := Entry{Owners: x.ownership(w, ti.owners, id)}
 	docs, readable := payloads(&w.doc, 0)
-	x.related(w, pl.owners, &row, docs, readable)
-	w.keys.strays(row.Owners.HomePatient())
+	x.addRelated(w, ti.owners, &row, docs, readable)
+	w.keys.otherPartitionKeys(row.Owners.HomePatient())
 	row.Keys = w.keys.keys()
-	row.Date = x.clinicalDate(w, pl.owners)
-	if typ == "Patient" {
-		row.NHS = nhsNumbers(w.doc.Root())
-	}
+	row.Date = x.clinicalDate(w, ti.owners)
 	return row, nil
 }
 
-// collect makes the keys of one parameter for a resource: that of the body, or one
+// paramKeys makes the keys of one parameter for a resource: that of the body, or one
 // it contains, at some depth of references among those.
-func (x *Indexer) collect(w *work, b *builder, p *param, of path.Value, depth int) {
-	if p.composition != nil && p.composition.either != nil {
+func (x *Indexer) paramKeys(w *scratch, b *builder, p *param, of path.Value, depth int) {
+	if p.composition != nil && p.composition.unionOf != nil {
 		return
 	}
 	w.values = p.expr.EvalOn(of, of, w.values[:0])
 	if p.Kind == Composite {
 		for _, v := range w.values {
-			x.composite(w, b, p, of, v)
+			x.compositeKeys(w, b, p, of, v)
 		}
 		clear(w.values)
 		return
@@ -203,60 +191,47 @@ func (x *Indexer) collect(w *work, b *builder, p *param, of path.Value, depth in
 	present := false
 	for _, v := range w.values {
 		present = present || v.Valued()
-		x.keys(b, p, v)
+		x.valueKeys(b, p, v)
 	}
 	if present {
 		b.add(p.number|verifies, classPresent)
 	}
 	var held []path.Value
 	if p.Kind == Reference {
-		held = contained(w.values)
+		held = containedTargets(w.values)
 	}
 	clear(w.values)
 	for _, c := range held {
-		x.contain(w, b, p.number, c, depth+1)
+		x.addContained(w, b, p.number, c, depth+1)
 	}
 }
 
-// keys makes the keys of one value.
-func (x *Indexer) keys(b *builder, p *param, v path.Value) {
+// valueKeys makes the keys of one value.
+func (x *Indexer) valueKeys(b *builder, p *param, v path.Value) {
 	switch p.Kind {
 	case String:
-		b.text(p.number, v)
+		b.textKeys(p.number, v)
 	case Token:
-		b.token(p, v)
+		b.tokenKeys(p, v)
 	case Reference:
-		x.reference(b, p.number, v)
+		x.referenceKeys(b, p.number, v)
 	case URI:
-		b.uri(p.number, v)
+		b.uriKeys(p.number, v)
 	case Special:
 		if at, ok := positionOf(v); ok {
-			b.position(p.number, at)
+			b.positionKey(p.number, at)
 		}
 	case DateTime:
 		if sp, ok := x.spanOf(v); ok {
-			b.date(p.number, sp)
+			b.dateKeys(p.number, sp)
 		}
 	case Number, Quantity:
 		if a, ok := amountOf(v); ok {
-			b.amount(p.number, a)
+			b.numberKeys(p.number, a)
 			if p.Kind == Quantity {
-				b.units(p.number, b.converted(a, &x.units))
+				b.unitKeys(p.number, b.withBase(a, &x.units))
 			}
 		}
+	case Composite: // collect makes these
 	}
-}
-
-// nhsSystem is the identifier system of NHS numbers.
-const nhsSystem = fhir.NHSNumberSystem
-
-func nhsNumbers(patient path.Value) []string {
-	var list []string
-	for i := range patient.All("identifier") {
-		if value := i.GetText("value"); i.GetText("system") == nhsSystem && len(value) == 10 && allDigits(value) {
-			list = append(list, value)
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }

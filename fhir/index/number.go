@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Numbers are kept in numberWidth bytes ordered as the numbers are: three for
-// sign and exponent, then 34 digits, two in a byte. Zero is 0x800000 and
-// nothing; a positive number has 0x800000 plus its exponent shifted to be
-// positive; a negative one is the complement of its opposite. There are no
-// binary floats (SRCH-084). What has more digits lies between two such numbers.
+// Numbers are encoded in numberWidth bytes that sort like the numbers: three for sign and
+// exponent, then 34 digits, two in a byte. Zero is 0x800000 and no digits. A positive number has
+// 0x800000 plus its exponent, shifted to be positive. A negative number is the complement of its
+// opposite. There are no binary floats (SRCH-084). A number with more digits is an interval
+// between two encoded numbers.
 const (
 	numberWidth  = 20
 	numberDigits = 34
@@ -26,16 +26,16 @@ const (
 	highest = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
 
-var errNumber = errors.New("is no decimal number")
+var errNumber = errors.New("is not a decimal number")
 
-// decimal is a number as written: 0.DIGITS times ten to the exponent.
+// decimal is a decimal number: 0.DIGITS times ten to the exponent.
 type decimal struct {
 	negative bool
 	digits   string // without zeros at either end; empty for zero
 	exponent int
 }
 
-// parseDecimal reads a number of JSON or of a query (where a + is allowed).
+// parseDecimal reads a number of JSON, or of a query, which may have a +.
 func parseDecimal(s string) (decimal, error) {
 	var d decimal
 	if s != "" && (s[0] == '-' || s[0] == '+') {
@@ -75,8 +75,8 @@ func allDigits(s string) bool {
 	return true
 }
 
-// encode returns the encoded numbers that the number lies between: twice the
-// same where it has at most 34 digits.
+// encode returns the encoded numbers between which the number lies. They are equal if it has at
+// most 34 digits.
 func (d decimal) encode() (lo, hi string) {
 	switch {
 	case d.digits == "":
@@ -127,44 +127,44 @@ func complement(s string) string {
 	return string(b)
 }
 
-// asked is the number of a query, in exact arithmetic: coefficient times ten to
-// the exponent of its last written digit.
-type asked struct {
+// numberQuery is the number of a query in exact arithmetic: coefficient times ten to the exponent
+// of its last written digit.
+type numberQuery struct {
 	coefficient *big.Int
 	exponent    int
 	oneDigit    bool // 1e2: one digit with an exponent
 }
 
-// maxNumber is how long a number in a query may be.
+// maxNumber is the greatest length of a number in a query.
 const maxNumber = 300
 
-func parseAsked(s string) (asked, error) {
+func parseNumberQuery(s string) (numberQuery, error) {
 	if len(s) > maxNumber {
-		return asked{}, errNumber
+		return numberQuery{}, errNumber
 	}
 	if _, err := parseDecimal(s); err != nil {
-		return asked{}, err
+		return numberQuery{}, err
 	}
 	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(s), "e")
 	whole, part, _ := strings.Cut(mantissa, ".")
 	c, ok := new(big.Int).SetString(whole+part, 10)
 	if !ok {
-		return asked{}, errNumber
+		return numberQuery{}, errNumber
 	}
 	e := 0
 	if hasExponent {
 		var err error
 		if e, err = strconv.Atoi(exponent); err != nil {
-			return asked{}, errNumber
+			return numberQuery{}, errNumber
 		}
 	}
-	e = min(max(e, -1e9), 1e9) // beyond every number that keys hold
-	return asked{c, e - len(part), hasExponent && len(strings.TrimLeft(whole, "+-"))+len(part) == 1}, nil
+	e = min(max(e, -1e9), 1e9) // beyond every number in keys
+	return numberQuery{c, e - len(part), hasExponent && len(strings.TrimLeft(whole, "+-"))+len(part) == 1}, nil
 }
 
-// shifted returns the number with c added to its coefficient, both times 10^n
-// and the exponent less n, as keys hold it on a scale.
-func (a asked) shifted(c *big.Int, n int, on scale) (lo, hi string) {
+// shifted returns the encoded number whose coefficient is 10^n times that of the query plus c,
+// and whose exponent is less by n, on a scale.
+func (a numberQuery) shifted(c *big.Int, n int, on scale) (lo, hi string) {
 	scaled := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 	scaled.Mul(scaled, a.coefficient)
 	return on.encode(scaled.Add(scaled, c), a.exponent-n)

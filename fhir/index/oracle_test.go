@@ -17,8 +17,8 @@ import (
 type interval struct{ lo, hi time.Time }
 
 var (
-	beginning = time.Date(-100, 1, 1, 0, 0, 0, 0, time.UTC)
-	end       = time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)
+	beginning  = time.Date(-100, 1, 1, 0, 0, 0, 0, time.UTC)
+	convertEnd = time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
 // drawTime draws a date as text with its interval.
@@ -92,7 +92,7 @@ func TestDatesAgainstTheRules(t *testing.T) {
 			switch rapid.IntRange(0, 2).Draw(t, "open") {
 			case 0:
 				body = fmt.Sprintf(`{"resourceType":"Observation","effectivePeriod":{"start":%q}}`, first)
-				stored.hi = end
+				stored.hi = convertEnd
 			case 1:
 				body = fmt.Sprintf(`{"resourceType":"Observation","effectivePeriod":{"end":%q}}`, second)
 				stored.lo = beginning
@@ -144,7 +144,9 @@ func unproposed(p store.Pred, keys []store.Key) store.Pred {
 		members = p
 	case store.Not:
 		members = []store.Pred{p.Pred}
-	case store.Span:
+	case store.VerifyOnly:
+		members = []store.Pred{p.Pred}
+	case store.Interval:
 		if p.Scan == nil || !store.Match(p, keys) {
 			return nil
 		}

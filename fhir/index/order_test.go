@@ -71,7 +71,7 @@ func TestNearIsHalfAUnit(t *testing.T) {
 		}
 		v, s := rational(t, asked), rational(t, stored)
 		want := s.Cmp(new(big.Rat).Sub(v, half)) >= 0 && s.Cmp(new(big.Rat).Add(v, half)) < 0
-		a, err := parseAsked(asked)
+		a, err := parseNumberQuery(asked)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestNearIsHalfAUnit(t *testing.T) {
 			t.Fatal(err)
 		}
 		lo, hi := d.encode()
-		below, above := a.near(scale{})
+		below, above := a.halfDigitAround(scale{})
 		if got := lo >= below && hi < above; got != want {
 			t.Errorf("asked %s, stored %s: got %v, want %v", asked, stored, got, want)
 		}
@@ -99,13 +99,13 @@ func FuzzDecimal(f *testing.F) {
 		if lo, hi := d.encode(); lo > hi || len(lo) != numberWidth || len(hi) != numberWidth {
 			t.Errorf("%q: ends %x %x", s, lo, hi)
 		}
-		if a, err := parseAsked(s); err == nil {
+		if a, err := parseNumberQuery(s); err == nil {
 			lo, hi := a.point(scale{})
-			below, above := a.near(scale{})
+			below, above := a.halfDigitAround(scale{})
 			if below > lo || above < hi {
 				t.Errorf("%q lies outside of what is near it", s)
 			}
-			a.about(scale{})
+			a.tenthAround(scale{})
 		}
 	})
 }
@@ -136,7 +136,7 @@ func TestDatesAreOrdered(t *testing.T) {
 		if a.lo.less(b.lo) != (a.lo.String() < b.lo.String()) || a.hi.less(b.hi) != (a.hi.String() < b.hi.String()) {
 			t.Errorf("%v and %v: the order of the bytes is not that of the moments", a, b)
 		}
-		if !a.lo.less(a.hi) || a.lo.String() < earlier(a.hi.String(), a.unit.slack()) {
+		if !a.lo.less(a.hi) || a.lo.String() < momentBefore(a.hi.String(), a.unit.slack()) {
 			t.Errorf("%v: ends are in the wrong order or too far apart", a)
 		}
 		if a.hi.less(forever()) != (a.hi.String() < forever().String()) || (moment{}).String() > a.lo.String() {
@@ -175,7 +175,7 @@ func FuzzFold(f *testing.F) {
 		if strings.TrimSpace(once) != once || strings.Contains(once, "  ") {
 			t.Errorf("%q folds to %q", s, once)
 		}
-		if c := cut(once); !strings.HasPrefix(once, c) || len(c) > maxText {
+		if c := cutText(once); !strings.HasPrefix(once, c) || len(c) > maxText {
 			t.Errorf("%q is cut to %q", once, c)
 		}
 	})

@@ -9,11 +9,10 @@ import (
 	"carerecord/fhir/path"
 )
 
-// OwnerRule says how the owners of a resource type are found.
+// OwnerRule is the way in which the owners of a resource type are found.
 type OwnerRule byte
 
-// The rules of owners.txt. The zero OwnerRule is for a type that has none: nobody
-// may see it.
+// The rules of owners.txt. The zero OwnerRule is for a type without a line: nobody may see it.
 const (
 	NoRule  OwnerRule = iota // no line in owners.txt
 	Unowned                  // about nobody: Practitioner, Location, ValueSet ...
@@ -24,28 +23,26 @@ const (
 type Ownership struct {
 	Rule     OwnerRule
 	Patients []string // ids of local Patients, sorted and distinct
-	// Unresolved is an Owned resource without any local Patient at its owner
-	// paths. It may still get owners through other resources.
+	// Unresolved: an Owned resource without a local Patient at its owner paths. It may
+	// inherit owners from other resources.
 	Unresolved bool
-	// Identifiers stand at an owner path in place of a literal reference, or beside one
-	// that leads to no resource of this server.
+	// Identifiers are those of references at owner paths that have no literal reference to a
+	// resource of this server.
 	Identifiers []Identifier
 	// InheritFrom are the resources whose owners this one inherits: items of a
 	// List, targets of a Provenance, the securityContext of a Binary, the Group
 	// that is a subject. Sorted and distinct, without versions.
 	InheritFrom []fhir.Ref
-	// SecurityContext is what the securityContext of a Binary names, a Patient included:
-	// Patients and Through hold whom its data is about as well.
+	// SecurityContext has the targets of the securityContext of a Binary, Patients included.
+	// Patients and InheritFrom also have the owners of its data.
 	SecurityContext []fhir.Ref
-	// Optional is that of a type that is about nobody where its paths lead to nobody:
-	// so it is where all of Through are there and about nobody.
+	// Optional: the resource is about nobody if its paths refer to nobody, also if all
+	// resources of InheritFrom exist and are about nobody.
 	Optional bool
-	// Unsettled is that of a body that embeds resources of which it cannot be said
-	// whom they are about (embedded.go). It is its source's alone, whoever else the
-	// ownership names.
+	// Unsettled: the body embeds resources whose owners are unknown (embedded.go). Only its
+	// source may see it, whatever else the ownership says.
 	Unsettled bool
-	// Foreign are the literal references at owner paths that lead to no resource of
-	// this server, as written.
+	// Foreign are the literal references at owner paths to other servers, as written.
 	Foreign []string
 }
 
@@ -59,27 +56,27 @@ var ownerTable string
 type ownerLine struct {
 	rule      OwnerRule
 	self      bool     // a Patient is about itself
-	maybe     bool     // about nobody where the paths hold nobody
-	mentioned bool     // about whomever it refers to
-	owners    []string // paths, with :Type behind
-	dates     []string // paths, the first with a value counts
+	optional  bool     // about nobody if the paths refer to nobody
+	byMention bool     // about every patient to whom it refers
+	owners    []string // paths, PATH or PATH:Type
+	dates     []string // paths; the first one with a value is used
 }
 
-// ownerRule is a line, compiled.
+// ownerRule is a compiled line.
 type ownerRule struct {
 	ownerLine
 	ownerPaths []ownerPath
 	datePaths  []*path.Expr
 }
 
-// ownerPath is where references to owners stand; limit is the only type of them
-// that counts, or empty.
+// ownerPath is the path of references to owners. If limit is not empty, only references to that
+// type count.
 type ownerPath struct {
 	expr  *path.Expr
 	limit string
 }
 
-// parseOwners reads owners.txt, whose head says how.
+// parseOwners reads owners.txt, which begins with its grammar.
 func parseOwners(table string) (map[string]ownerLine, error) {
 	rules := map[string]ownerLine{}
 	for line := range strings.Lines(table) {
@@ -90,7 +87,7 @@ func parseOwners(table string) (map[string]ownerLine, error) {
 		}
 		l, ok := parseOwnerLine(words[1:])
 		if _, double := rules[words[0]]; double || !ok {
-			return nil, fmt.Errorf("owners.txt: no sense in %q", strings.TrimSpace(line))
+			return nil, fmt.Errorf("owners.txt: cannot parse %q", strings.TrimSpace(line))
 		}
 		rules[words[0]] = l
 	}
@@ -103,9 +100,9 @@ func parseOwnerLine(words []string) (l ownerLine, ok bool) {
 		case words[0] == "unowned" && l.rule == NoRule:
 			l.rule, words = Unowned, words[1:]
 		case (words[0] == "self" || words[0] == "mentioned") && l.rule == NoRule:
-			l.rule, l.self, l.mentioned, words = Owned, words[0] == "self", words[0] == "mentioned", words[1:]
+			l.rule, l.self, l.byMention, words = Owned, words[0] == "self", words[0] == "mentioned", words[1:]
 		case (words[0] == "owned" || words[0] == "maybe") && l.rule == NoRule && len(words) > 1:
-			l.rule, l.maybe, l.owners, words = Owned, words[0] == "maybe", strings.Split(words[1], ","), words[2:]
+			l.rule, l.optional, l.owners, words = Owned, words[0] == "maybe", strings.Split(words[1], ","), words[2:]
 		case words[0] == "date" && l.dates == nil && len(words) > 1:
 			l.dates, words = strings.Split(words[1], ","), words[2:]
 		default:
@@ -115,7 +112,7 @@ func parseOwnerLine(words []string) (l ownerLine, ok bool) {
 	return l, l.rule != NoRule
 }
 
-// ownerRule compiles the line of a type; a type without one is nobody's.
+// ownerRule compiles the line of a type. A type without a line has the zero rule.
 func (x *standard) ownerRule(typ string) (*ownerRule, error) {
 	r := &ownerRule{ownerLine: x.rules[typ]}
 	for _, owner := range r.owners {
@@ -147,9 +144,9 @@ func compileFor(typ, source string) (*path.Expr, error) {
 	return e, nil
 }
 
-// ownership follows the owner paths.
-func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
-	o := Ownership{Rule: r.rule, Optional: r.maybe}
+// ownership evaluates the owner paths.
+func (x *Indexer) ownership(w *scratch, r *ownerRule, id string) Ownership {
+	o := Ownership{Rule: r.rule, Optional: r.optional}
 	if r.rule != Owned {
 		return o
 	}
@@ -160,11 +157,11 @@ func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
 	for _, p := range r.ownerPaths {
 		w.values = p.expr.Eval(&w.doc, w.values[:0])
 		for _, v := range w.values {
-			anybody = x.owner(&o, v, p.limit) || anybody
+			anybody = x.addOwner(&o, v, p.limit) || anybody
 		}
 		clear(w.values)
 	}
-	if r.maybe && !anybody {
+	if r.optional && !anybody {
 		return Ownership{Rule: Unowned}
 	}
 	o.Patients, o.InheritFrom = distinct(o.Patients, strings.Compare), distinct(o.InheritFrom, compareRefs)
@@ -178,10 +175,10 @@ func (x *Indexer) ownership(w *work, r *ownerRule, id string) Ownership {
 	return o
 }
 
-// owner reads the reference of an owner path. It is false where the reference
-// surely names no patient: one to a local resource of an unowned type, or of
-// another type than the path is limited to.
-func (x *Indexer) owner(o *Ownership, v path.Value, limit string) bool {
+// addOwner reads the reference of an owner path. It returns false if the reference certainly
+// names no patient: it refers to a local resource of an unowned type, or to another type than the
+// path is limited to.
+func (x *Indexer) addOwner(o *Ownership, v path.Value, limit string) bool {
 	literal := v.GetText("reference")
 	ref, local := fhir.ParseRef(x.base, literal)
 	if typ := v.GetText("type"); limit != "" && (local && ref.Type != limit || !local && typ != "" && typ != limit) {
@@ -205,9 +202,9 @@ func (x *Indexer) owner(o *Ownership, v path.Value, limit string) bool {
 	return true
 }
 
-// clinicalDate is the start of the first date that the rule finds, or the end
-// of a period without a start.
-func (x *Indexer) clinicalDate(w *work, r *ownerRule) Date {
+// clinicalDate returns the start of the first date that the rule finds, or the end of a period
+// without a start.
+func (x *Indexer) clinicalDate(w *scratch, r *ownerRule) Date {
 	for _, e := range r.datePaths {
 		w.values = e.Eval(&w.doc, w.values[:0])
 		for _, v := range w.values {

@@ -103,10 +103,3 @@ func TestOwners(t *testing.T) {
 		})
 	}
 }
-
-func TestNHSNumbers(t *testing.T) {
-	row, err := newIndexer(t).Index("Patient", "1", now, []byte(`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9000000017"},{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9000000009"},{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"900 000 0009"},{"system":"x","value":"9000000025"}]}`))
-	if diff := cmp.Diff([]string{"9000000009", "9000000017"}, row.NHS); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-}

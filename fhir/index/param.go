@@ -21,39 +21,38 @@ const (
 	Special   Kind = "special"
 )
 
-// Param is a search parameter of a resource type as this server serves it.
+// Param is a search parameter of a resource type on this server.
 type Param struct {
 	Code    string
 	URL     string // canonical address of the definition
 	Kind    Kind
-	Targets []string // types that a reference parameter can point to, sorted
-	// Monotone says that cutting whole values out of a resource can only take
-	// matches away.
+	Targets []string // types to which a reference parameter can refer, sorted
+	// Monotone: cutting values out of a resource can only remove matches.
 	Monotone bool
 	Indexed  bool // false for a known parameter that is not served
-	// DefinedParam says that a stored SearchParameter defines it, and not the standard.
-	// Scopes, directives and whom a request names never go by such a one.
+	// Defined: a stored SearchParameter defines it, and not the standard. Scopes, directives
+	// and the patient that a request names never depend on such a parameter.
 	Defined bool
 }
 
-// Param returns a parameter of a type by its name, those of Resource and
-// DomainResource included.
+// Param returns a parameter of a type by its name. Types have the parameters of Resource and
+// DomainResource too.
 func (x *Indexer) Param(typ, name string) (Param, bool) {
-	pl, err := x.plan(typ)
-	if err != nil || pl.params[name] == nil {
+	ti, err := x.typeIndex(typ)
+	if err != nil || ti.params[name] == nil {
 		return Param{}, false
 	}
-	return pl.params[name].Param, true
+	return ti.params[name].Param, true
 }
 
-// Params returns the parameters of a type that are served, sorted by code.
+// Params returns the served parameters of a type, sorted by code.
 func (x *Indexer) Params(typ string) []Param {
-	pl, err := x.plan(typ)
+	ti, err := x.typeIndex(typ)
 	if err != nil {
 		return nil
 	}
-	list := make([]Param, 0, len(pl.order))
-	for _, p := range pl.order {
+	list := make([]Param, 0, len(ti.keyed))
+	for _, p := range ti.keyed {
 		if p.Indexed {
 			list = append(list, p.Param)
 		}
@@ -67,6 +66,7 @@ func Sortable(k Kind) bool {
 	switch k {
 	case String, DateTime, Number, Quantity, Token, URI:
 		return true
+	case Reference, Composite, Special:
 	}
 	return false
 }

@@ -9,13 +9,13 @@ import (
 	"carerecord/store"
 )
 
-// amount is a stored number or quantity: a point, whose ends are equal, or an
-// interval, with its unit.
+// amount is a stored number or quantity: a point, whose ends are equal, or an interval, with its
+// unit.
 type amount struct {
 	lo, hi             string
 	system, code, text string
-	highCode           string // of the upper end, where it has a unit of its own
-	canonical          canonical
+	highCode           string // of the upper end, if its unit differs
+	inBase             baseAmount
 }
 
 // amountOf reads a number, quantity, Range, Money or SampledData.
@@ -40,7 +40,7 @@ func amountOf(v path.Value) (amount, bool) {
 	case "Range":
 		return rangeOf(v)
 	case "SampledData":
-		return samples(v)
+		return rangeOfSamples(v)
 	case "Extension":
 		if inner, ok := v.Choice("value"); ok {
 			return amountOf(inner)
@@ -57,8 +57,8 @@ func numberIn(v path.Value, name string) (amount, bool) {
 	return amountOf(n)
 }
 
-// quantityOf reads a quantity; one with a comparator is an interval with an
-// open side (SRCH-088).
+// quantityOf reads a quantity. One with a comparator is an interval that is open on one side
+// (SRCH-088).
 func quantityOf(v path.Value) (amount, bool) {
 	a, ok := numberIn(v, "value")
 	switch v.GetText("comparator") {
@@ -97,8 +97,8 @@ func rangeOf(v path.Value) (amount, bool) {
 	return a, found
 }
 
-// samples reaches from the smallest to the largest sample.
-func samples(v path.Value) (amount, bool) {
+// rangeOfSamples returns the interval from the smallest to the largest sample.
+func rangeOfSamples(v path.Value) (amount, bool) {
 	origin, ok := v.Get("origin")
 	if !ok {
 		return amount{}, false
@@ -132,35 +132,35 @@ func samples(v path.Value) (amount, bool) {
 	return a, a.lo <= a.hi
 }
 
-// amount makes the keys of a number, with or without a unit.
-func (b *builder) amount(number uint16, a amount) {
-	b.number(number, classNumber, a)
+// numberKeys adds the keys of a number without its unit.
+func (b *builder) numberKeys(number uint16, a amount) {
+	b.numberKey(number, classNumber, a)
 	if a.lo != a.hi {
-		b.add(number, classNumEnd, a.hi, a.lo)
+		b.add(number, classNumberEnd, a.hi, a.lo)
 	}
 }
 
-// units makes the keys of a quantity with its unit: the canonical value drives,
-// all others verify. A unit that is converted has no key of its code and system.
-func (b *builder) units(number uint16, a amount) {
-	if c := a.canonical; c.dimension != "" {
-		b.number(number, classCanonical, amount{lo: c.lo, hi: c.hi}, c.dimension)
+// unitKeys adds the keys of a quantity with its unit: a driving key in base units, and verifying
+// keys. A unit that is converted has no key of system and code.
+func (b *builder) unitKeys(number uint16, a amount) {
+	if c := a.inBase; c.dimension != "" {
+		b.numberKey(number, classCanonical, amount{lo: c.lo, hi: c.hi}, c.dimension)
 		if c.lo != c.hi {
 			b.add(number, classCanonicalEnd, c.dimension, "\x00", c.hi, c.lo)
 		}
 	}
 	number |= verifies
 	if a.system != "" {
-		b.number(number, classUnitSys, a, a.system)
+		b.numberKey(number, classUnitSystem, a, a.system)
 	}
-	if a.system != "" && a.code != "" && a.canonical.dimension == "" {
-		b.number(number, classUnit, a, a.system, a.code)
+	if a.system != "" && a.code != "" && a.inBase.dimension == "" {
+		b.numberKey(number, classUnit, a, a.system, a.code)
 	}
 	if a.code != "" {
-		b.number(number, classUnitText, a, a.code)
+		b.numberKey(number, classUnitText, a, a.code)
 	}
 	if a.text != "" && a.text != a.code {
-		b.number(number, classUnitText, a, a.text)
+		b.numberKey(number, classUnitText, a, a.text)
 	}
 }
 
@@ -169,9 +169,8 @@ const (
 	intervalMark = "v"
 )
 
-// number makes one key: the names each ended by a zero byte, then p and the
-// point or v and the ends.
-func (b *builder) number(number uint16, class byte, a amount, names ...string) {
+// numberKey adds one key: each name and a zero byte, then p and the point, or v and both ends.
+func (b *builder) numberKey(number uint16, class byte, a amount, names ...string) {
 	b.begin(number, class)
 	for _, name := range names {
 		b.buf = append(append(b.buf, name...), 0)
@@ -186,7 +185,7 @@ func (b *builder) number(number uint16, class byte, a amount, names ...string) {
 
 // quantityPred compares numbers and quantities.
 func (x *Indexer) quantityPred(p *param, value string) (store.Pred, error) {
-	parts, err := bars(value)
+	parts, err := splitBars(value)
 	if err != nil {
 		return nil, err
 	}
@@ -194,16 +193,16 @@ func (x *Indexer) quantityPred(p *param, value string) (store.Pred, error) {
 		return nil, fault("value", "%s: %q is not a number%s.", p.Code, value, map[bool]string{true: ", or number|system|code"}[p.Kind == Quantity])
 	}
 	op, text := comparator(parts[0])
-	n, err := parseAsked(text)
+	n, err := parseNumberQuery(text)
 	if err != nil {
 		return nil, fault("value", "%s: %q %s.", p.Code, text, err)
 	}
 	if len(parts) == 3 && parts[1] == ucumSystem {
 		if unit, ok := x.units.of(parts[2]); ok {
-			return p.canonicalSpans(unit.Dimension(), n.limits(op, false, scale{unit, true})), nil // SRCH-087
+			return p.canonicalSpans(unit.Dimension(), n.bounds(op, false, scale{unit, true})), nil // SRCH-087
 		}
 	}
-	limits := n.limits(op, p.whole, scale{})
+	limits := n.bounds(op, p.integersOnly, scale{})
 	drive := p.numberSpans(limits)
 	if len(parts) == 1 || parts[1] == "" && parts[2] == "" {
 		return drive, nil
@@ -217,7 +216,7 @@ func (p *param) unitSpans(system, code string, limits []bounds) store.Pred {
 	var under store.Key
 	switch {
 	case code == "":
-		under = prefix(number, classUnitSys) + store.Key(system+"\x00")
+		under = prefix(number, classUnitSystem) + store.Key(system+"\x00")
 	case system == "":
 		under = prefix(number, classUnitText) + store.Key(code+"\x00")
 	default:
@@ -231,17 +230,17 @@ func (p *param) unitSpans(system, code string, limits []bounds) store.Pred {
 }
 
 func (p *param) numberSpans(limits []bounds) store.Pred {
-	return spans(prefix(p.number, classNumber), prefix(p.number, classNumEnd), limits)
+	return intervalPreds(prefix(p.number, classNumber), prefix(p.number, classNumberEnd), limits)
 }
 
 func (p *param) canonicalSpans(dimension string, limits []bounds) store.Pred {
 	of := store.Key(dimension + "\x00")
-	return spans(prefix(p.number, classCanonical)+of, prefix(p.number, classCanonicalEnd)+of, limits)
+	return intervalPreds(prefix(p.number, classCanonical)+of, prefix(p.number, classCanonicalEnd)+of, limits)
 }
 
-// spans are the predicates of one of some limits, over keys that hold p and a
-// point or v and an interval, and those that hold intervals by their end.
-func spans(under, byEnd store.Key, limits []bounds) store.Pred {
+// intervalPreds returns the predicate that one of some bounds holds, over keys with p and a point
+// or v and an interval, and over the keys of intervals by their end.
+func intervalPreds(under, byEnd store.Key, limits []bounds) store.Pred {
 	preds := make([]store.Pred, len(limits))
 	for i, b := range limits {
 		low, high := max(b.loMin, b.hiMin), b.loMax
@@ -249,7 +248,7 @@ func spans(under, byEnd store.Key, limits []bounds) store.Pred {
 			high = b.hiMax
 		}
 		preds[i] = b.span(under, numberWidth, []store.Range{
-			between(under+pointMark, numberWidth, low, high),
+			rangeUnder(under+pointMark, numberWidth, low, high),
 			b.intervals(under+intervalMark, byEnd, numberWidth),
 		})
 	}

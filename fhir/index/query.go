@@ -13,14 +13,13 @@ import (
 type Query struct {
 	Type     string   // resource type that is searched
 	Name     string   // name of the parameter
-	Modifier string   // behind the colon, empty for none
+	Modifier string   // after the colon, empty for none
 	Values   []string // split at unescaped commas, otherwise still escaped
 }
 
-// Error is a fault of a query. Code is of the issue-type set: not-supported
-// (modifier or kind of parameter that is not served), value (malformed),
-// invalid (contradicts itself), not-found (no such parameter). Text is for the
-// client.
+// Error is a fault of a query. Code is of the issue-type value set: not-supported (a modifier or
+// kind of parameter that is not served), value (malformed), invalid (contradictory), not-found
+// (no such parameter). Text is for the client.
 type Error struct{ Code, Text string }
 
 // Error returns the text.
@@ -30,9 +29,8 @@ func fault(code, format string, args ...any) *Error {
 	return &Error{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// Predicate returns what a document's keys must satisfy to match one of the
-// values. Empty values are left out; a query without any other holds always
-// (SRCH-004). Errors are *Error.
+// Predicate returns the predicate of documents that match one of the values. Empty values are
+// ignored; a query with only empty values always holds (SRCH-004). Errors are *Error.
 func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 	p, err := x.served(q.Type, q.Name)
 	if err != nil {
@@ -46,19 +44,19 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 	case len(values) == 0:
 		return store.And{}, nil
 	case slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, "\x00") }):
-		return nil, fault("value", "%s: a value holds the character U+0000.", p.Code)
+		return nil, fault("value", "%s: a value contains the character U+0000.", p.Code)
 	case q.Modifier == "missing":
 		return p.missing(values)
-	case p.asksTerms(q.Modifier):
-		return nil, fault("not-supported", "%s:%s needs terminology, which is not asked here.", p.Code, q.Modifier)
+	case p.needsTerms(q.Modifier):
+		return nil, fault("not-supported", "%s:%s needs terminology, which is not available here.", p.Code, q.Modifier)
 	}
 	preds := make([]store.Pred, len(values))
 	for i, value := range values {
-		if preds[i], err = x.one(q.Type, p, q.Modifier, value); err != nil {
+		if preds[i], err = x.predicateOf(q.Type, p, q.Modifier, value); err != nil {
 			return nil, err
 		}
 		if url, version, ok := strings.Cut(value, "|"); ok && q.Name == "url" && !p.Defined && q.Modifier == "" && p.Kind == URI {
-			if preds[i], err = x.ofVersion(q.Type, p, url, version); err != nil {
+			if preds[i], err = x.versionedURLPred(q.Type, p, url, version); err != nil {
 				return nil, err
 			}
 		}
@@ -69,10 +67,10 @@ func (x *Indexer) Predicate(q Query) (store.Pred, error) {
 	return anyOf(preds...), nil
 }
 
-// ofVersion tests the url and the business version of a conformance resource
+// versionedURLPred compares the url and the business version of a conformance resource
 // (SRCH-116).
-func (x *Indexer) ofVersion(typ string, p *param, url, version string) (store.Pred, error) {
-	byURL, err := x.one(typ, p, "", url)
+func (x *Indexer) versionedURLPred(typ string, p *param, url, version string) (store.Pred, error) {
+	byURL, err := x.predicateOf(typ, p, "", url)
 	if err != nil {
 		return nil, err
 	}
@@ -85,22 +83,22 @@ func (x *Indexer) ofVersion(typ string, p *param, url, version string) (store.Pr
 
 // served returns an indexed parameter.
 func (x *Indexer) served(typ, name string) (*param, error) {
-	pl, err := x.plan(typ)
+	ti, err := x.typeIndex(typ)
 	if err != nil {
-		return nil, fault("not-supported", "%q is no resource type.", typ)
+		return nil, fault("not-supported", "%q is not a resource type.", typ)
 	}
-	p := pl.params[name]
+	p := ti.params[name]
 	switch {
 	case p == nil:
 		return nil, fault("not-found", "%s has no search parameter %q.", typ, name)
 	case !p.Indexed:
-		return nil, fault("not-supported", "The search parameter %q of %s is not served: %s.", name, typ, p.why)
+		return nil, fault("not-supported", "The search parameter %q of %s is not served: %s.", name, typ, p.notServedBecause)
 	}
 	return p, nil
 }
 
-// modifiers are those served, by kind of parameter, besides :missing. Type
-// names as modifiers of references are not among them, and composites take none.
+// modifiers lists the served modifiers by kind of parameter, except :missing and the type names
+// of references. Composites take none.
 var modifiers = map[Kind][]string{
 	String:    {"contains", "exact"},
 	Token:     {"not", "text", "of-type", "in", "not-in", "above", "below"},
@@ -108,8 +106,7 @@ var modifiers = map[Kind][]string{
 	Reference: {"identifier"},
 }
 
-// Modifiers returns the modifiers that parameters of a kind take, sorted, type
-// names left out.
+// Modifiers returns the modifiers that parameters of a kind take, sorted, without type names.
 func Modifiers(k Kind) []string {
 	if k == Composite {
 		return nil
@@ -129,9 +126,9 @@ func (x *Indexer) Supports(typ, name, modifier string) bool {
 func (p *param) takes(modifier string) error {
 	switch {
 	case p.Kind == Composite && modifier != "":
-	case modifier == "of-type" && !p.some("Identifier"), modifier == "text" && !p.some("CodeableConcept", "Coding", "Identifier"),
-		modifier == "identifier" && !p.some("Reference"),
-		p.Kind == Token && isTerms(modifier) && !p.some("code", "Coding", "CodeableConcept"):
+	case modifier == "of-type" && !p.canHaveType("Identifier"), modifier == "text" && !p.canHaveType("CodeableConcept", "Coding", "Identifier"),
+		modifier == "identifier" && !p.canHaveType("Reference"),
+		p.Kind == Token && isTermModifier(modifier) && !p.canHaveType("code", "Coding", "CodeableConcept"):
 	case modifier == "", modifier == "missing", slices.Contains(modifiers[p.Kind], modifier):
 		return nil
 	case p.Kind == Reference && r4.IsResource(modifier) && slices.Contains(p.Targets, modifier):
@@ -151,8 +148,8 @@ func (p *param) missing(values []string) (store.Pred, error) {
 	return nil, fault("value", "%s:missing takes true or false.", p.Code)
 }
 
-// one is the predicate of one value.
-func (x *Indexer) one(typ string, p *param, modifier, value string) (store.Pred, error) {
+// predicateOf returns the predicate of one value.
+func (x *Indexer) predicateOf(typ string, p *param, modifier, value string) (store.Pred, error) {
 	if isWords(p.Code) {
 		return p.fullText(value)
 	}

@@ -10,25 +10,25 @@ import (
 	"carerecord/store"
 )
 
-// reference makes the keys of a reference parameter for one value.
-func (x *Indexer) reference(b *builder, number uint16, v path.Value) {
+// referenceKeys adds the keys of a reference parameter for one value.
+func (x *Indexer) referenceKeys(b *builder, number uint16, v path.Value) {
 	switch v.Type {
 	case "Reference":
-		x.literal(b, number, v.GetText("reference"))
-		b.logical(number, v)
+		x.literalKeys(b, number, v.GetText("reference"))
+		b.identifierKeys(number, v)
 	case "canonical", "uri", "url":
-		b.versioned(number, classRef, v.Text())
+		b.canonicalKeys(number, classRef, v.Text())
 	case "Extension":
 		if inner, ok := v.Choice("value"); ok {
-			x.reference(b, number, inner)
+			x.referenceKeys(b, number, inner)
 		}
 	}
 }
 
-// literal makes the keys of a Reference.reference: of Type/id for one of this
-// server (SRCH-100, 105), of the whole address for any other (SRCH-101), none
-// for one into contained (SRCH-107).
-func (x *Indexer) literal(b *builder, number uint16, reference string) {
+// literalKeys adds the keys of a Reference.reference: Type/id for a resource of this server
+// (SRCH-100, 105), the whole address for any other (SRCH-101), none for a contained resource
+// (SRCH-107).
+func (x *Indexer) literalKeys(b *builder, number uint16, reference string) {
 	if reference == "" || reference[0] == '#' {
 		return
 	}
@@ -43,37 +43,36 @@ func (x *Indexer) literal(b *builder, number uint16, reference string) {
 	}
 }
 
-// logical makes the keys of a Reference.identifier (SRCH-106).
-func (b *builder) logical(number uint16, reference path.Value) {
+// identifierKeys adds the keys of a Reference.identifier (SRCH-106).
+func (b *builder) identifierKeys(number uint16, reference path.Value) {
 	id, ok := reference.Get("identifier")
 	if !ok {
 		return
 	}
 	if value := foldCode(id.GetText("value")); value != "" {
 		b.add(number, classLogical, id.GetText("system"), "\x00", value)
-		b.add(number, classBearer, value)
+		b.add(number, classLogicalValue, value)
 	}
 }
 
-// logicalPred compares identifiers of references, by the rules of tokens.
+// logicalPred compares identifiers of references by the rules of tokens.
 func (p *param) logicalPred(value string) (store.Pred, error) {
-	parts, err := bars(value)
+	parts, err := splitBars(value)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(parts) > 2 || len(parts) == 2 && parts[0] == "" && parts[1] == "":
 		return nil, fault("value", "%s:identifier: %q is neither value nor system|value.", p.Code, value)
 	case len(parts) == 1:
-		return eq(p.number, classBearer, foldCode(parts[0])), nil
+		return eq(p.number, classLogicalValue, foldCode(parts[0])), nil
 	case parts[1] == "":
-		return under(p.number, classLogical, parts[0], "\x00"), nil
+		return withPrefix(p.number, classLogical, parts[0], "\x00"), nil
 	}
 	return eq(p.number, classLogical, parts[0], "\x00", foldCode(parts[1])), nil
 }
 
-// versioned makes the keys of a uri or canonical, whose version stands behind
-// a bar.
-func (b *builder) versioned(number uint16, class byte, address string) {
+// canonicalKeys adds the keys of a uri or canonical, which may have a version after a bar.
+func (b *builder) canonicalKeys(number uint16, class byte, address string) {
 	url, version, _ := strings.Cut(address, "|")
 	b.add(number, class, url)
 	if version != "" {
@@ -91,15 +90,15 @@ func (x *Indexer) referencePred(p *param, modifier, value string) (store.Pred, e
 		return nil, err
 	}
 	if modifier != "" {
-		if value, err = x.typed(p, modifier, value); err != nil {
+		if value, err = x.typedReference(p, modifier, value); err != nil {
 			return nil, err
 		}
 	}
 	var preds []store.Pred
-	if p.some("canonical", "uri", "url") {
+	if p.canHaveType("canonical", "uri", "url") {
 		preds = append(preds, versionedPred(p.number, classRef, value))
 	}
-	if !p.some("Reference", "Extension") {
+	if !p.canHaveType("Reference", "Extension") {
 		return anyOf(preds...), nil
 	}
 	switch ref, local := fhir.ParseRef(x.base, value); {
@@ -120,11 +119,11 @@ func (x *Indexer) referencePred(p *param, modifier, value string) (store.Pred, e
 	return anyOf(preds...), nil
 }
 
-// IDOfEachTarget returns what each target type makes of a value that is an id alone, or
-// nil where the value says its type or only one type is possible (SRCH-103).
+// IDOfEachTarget returns one predicate for each target type for a value that is only an id. It
+// returns nil if the value has a type, or if the parameter has only one target type (SRCH-103).
 func (x *Indexer) IDOfEachTarget(typ, name, value string) []store.Pred {
 	p, err := x.served(typ, name)
-	if err != nil || p.Kind != Reference || len(p.Targets) < 2 || !p.some("Reference", "Extension") {
+	if err != nil || p.Kind != Reference || len(p.Targets) < 2 || !p.canHaveType("Reference", "Extension") {
 		return nil
 	}
 	if value, err = Unescape(value); err != nil || !fhir.ValidID(value) {
@@ -137,8 +136,8 @@ func (x *Indexer) IDOfEachTarget(typ, name, value string) []store.Pred {
 	return preds
 }
 
-// typed makes Type/id of the value of "param:Type".
-func (x *Indexer) typed(p *param, typ, value string) (string, error) {
+// typedReference returns Type/id for the value of "param:Type".
+func (x *Indexer) typedReference(p *param, typ, value string) (string, error) {
 	if !slices.Contains(p.Targets, typ) {
 		return "", fault("not-supported", "%s does not take the modifier :%s.", p.Code, typ)
 	}
@@ -147,7 +146,7 @@ func (x *Indexer) typed(p *param, typ, value string) (string, error) {
 	case local && ref.Type == typ:
 		return value, nil
 	case local || strings.ContainsAny(value, "/:"):
-		return "", fault("value", "%s:%s: %q names something else than a %s here.", p.Code, typ, value, typ)
+		return "", fault("value", "%s:%s: %q does not refer to a %s of this server.", p.Code, typ, value, typ)
 	}
 	return typ + "/" + value, nil
 }
@@ -160,48 +159,48 @@ func versionedPred(number uint16, class byte, address string) store.Pred {
 	return store.And{eq(number, class, url), eq(number|verifies, classVersion, address)}
 }
 
-// uri makes the keys of a uri parameter for one value.
-func (b *builder) uri(number uint16, v path.Value) {
+// uriKeys adds the keys of a uri parameter for one value.
+func (b *builder) uriKeys(number uint16, v path.Value) {
 	switch v.Type {
 	case "canonical":
-		b.versioned(number, classURI, v.Text())
+		b.canonicalKeys(number, classURI, v.Text())
 	case "uri", "url", "oid", "uuid":
 		b.add(number, classURI, v.Text())
 	case "Extension":
 		if inner, ok := v.Choice("value"); ok {
-			b.uri(number, inner)
+			b.uriKeys(number, inner)
 		}
 	}
 }
 
-// uriPred compares uris as they are written (SRCH-115), canonicals without
-// their version where none is asked for (SRCH-108).
+// uriPred compares uris as written (SRCH-115), and canonicals without their version unless the
+// value has one (SRCH-108).
 func uriPred(p *param, modifier, value string) (store.Pred, error) {
 	value, err := Unescape(value)
 	if err != nil {
 		return nil, err
 	}
 	url, version, hasVersion := strings.Cut(value, "|")
-	canonical := p.all("canonical")
+	canonical := p.onlyTypes("canonical")
 	switch {
 	case modifier != "" && strings.HasPrefix(value, "urn:"):
 		return store.Or{}, nil
 	case modifier == "above" && canonical:
 		return nil, fault("not-supported", "%s does not take the modifier :above: its values are canonical.", p.Code)
 	case modifier == "above":
-		return p.beginningsOf(value), nil
+		return p.prefixesPred(value), nil
 	case modifier == "below" && canonical && hasVersion:
-		return store.And{eq(p.number, classURI, url), under(p.number|verifies, classVersion, url, "|", version)}, nil
+		return store.And{eq(p.number, classURI, url), withPrefix(p.number|verifies, classVersion, url, "|", version)}, nil
 	case modifier == "below":
-		return under(p.number, classURI, value), nil
+		return withPrefix(p.number, classURI, value), nil
 	case canonical:
 		return versionedPred(p.number, classURI, value), nil
 	}
 	return eq(p.number, classURI, value), nil
 }
 
-// beginningsOf finds the uris with which a longer one begins (SRCH-115).
-func (p *param) beginningsOf(value string) store.Pred {
+// prefixesPred finds the uris that are prefixes of a value (SRCH-115).
+func (p *param) prefixesPred(value string) store.Pred {
 	preds := make(store.Or, 0, len(value))
 	for i := range value {
 		if i > 0 {
@@ -211,16 +210,16 @@ func (p *param) beginningsOf(value string) store.Pred {
 	return append(preds, eq(p.number, classURI, value))
 }
 
-// References returns the local literal references that a reference parameter
-// finds in a resource, in the order of the body; for _include. It is an *Error
-// for what is no such parameter.
+// References returns the literal references to resources of this server that a reference
+// parameter finds in a resource, in the order of the body. It serves _include. The error is an
+// *Error if there is no such parameter.
 func (x *Indexer) References(typ, name string, body []byte) ([]fhir.Ref, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return nil, err
 	}
 	if p.Kind != Reference {
-		return nil, fault("not-supported", "%s of %s is no reference.", name, typ)
+		return nil, fault("not-supported", "%s of %s is not a reference parameter.", name, typ)
 	}
 	doc, err := path.Parse(body)
 	if err != nil {
@@ -238,9 +237,9 @@ func (x *Indexer) References(typ, name string, body []byte) ([]fhir.Ref, error) 
 	return refs, nil
 }
 
-// targetsOf returns the types that a reference parameter can point to: what the
-// elements allow, narrowed by the expression (SRCH-104). Where both allow
-// anything it is the registry's list, or else every type.
+// targetsOf returns the types to which a reference parameter can refer: those that the elements
+// allow, restricted by the expression (SRCH-104). If both allow any type, it returns the list of
+// the definition, or every type.
 func targetsOf(def *r4.SearchParam, yields []path.Yield) []string {
 	set := map[string]bool{}
 	for _, y := range yields {

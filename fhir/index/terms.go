@@ -7,36 +7,34 @@ import (
 	"carerecord/store"
 )
 
-// isTerms reports whether a modifier of tokens asks about code systems or value
-// sets (SRCH-051, 052).
-func isTerms(modifier string) bool {
+// isTermModifier reports whether a modifier of tokens needs terminology (SRCH-051, 052).
+func isTermModifier(modifier string) bool {
 	return slices.Contains([]string{"in", "not-in", "above", "below"}, modifier)
 }
 
 // mime is the system of media types, whose :below needs no terminology.
 const mime = "urn:ietf:bcp:13"
 
-func (p *param) asksTerms(modifier string) bool {
-	return p.Kind == Token && isTerms(modifier) && !(p.system == mime && modifier == "below")
+func (p *param) needsTerms(modifier string) bool {
+	return p.Kind == Token && isTermModifier(modifier) && !(p.singleSystem == mime && modifier == "below")
 }
 
-// NeedsTerminology reports whether a modifier of a parameter asks about code systems or
-// value sets: then InCodes makes the predicate, from the set that they say. system
-// is the one to which all codes of the parameter belong, where there is but one
-// (SRCH-043). Errors are *Error.
+// NeedsTerminology reports whether a modifier of a parameter needs terminology. If so, the caller
+// expands the value and passes the set to InCodes. system is the system of all codes of the
+// parameter if there is only one (SRCH-043). Errors are *Error.
 func (x *Indexer) NeedsTerminology(typ, name, modifier string) (system string, asks bool, err error) {
 	p, err := x.served(typ, name)
 	if err != nil {
 		return "", false, err
 	}
-	if !p.asksTerms(modifier) {
+	if !p.needsTerms(modifier) {
 		return "", false, nil
 	}
-	return p.system, true, p.takes(modifier)
+	return p.singleSystem, true, p.takes(modifier)
 }
 
-// InCodes is what a document must satisfy to have a code of a set in a token
-// parameter. Up to mostDriven codes drive one by one, more by their systems.
+// InCodes returns the predicate of documents with a code of a set in a token parameter. Up to
+// maxDrivingKeys codes drive one by one, more by their systems.
 func (x *Indexer) InCodes(typ, name string, set term.Set) (store.Pred, error) {
 	p, err := x.served(typ, name)
 	if err != nil {
@@ -44,56 +42,56 @@ func (x *Indexer) InCodes(typ, name string, set term.Set) (store.Pred, error) {
 	}
 	any := store.Or{}
 	for _, system := range set.Whole() {
-		any = append(any, p.codeOf(system, ""))
+		any = append(any, p.systemCodePred(system, ""))
 	}
 	for _, system := range set.Systems() {
-		if p.system != "" && p.system != system {
+		if p.singleSystem != "" && p.singleSystem != system {
 			continue
 		}
 		codes := set.Codes(system)
-		if len(any)+len(codes) > mostDriven {
-			any = append(any, store.And{p.codeOf(system, ""), p.among(system, codes)})
+		if len(any)+len(codes) > maxDrivingKeys {
+			any = append(any, store.And{p.systemCodePred(system, ""), p.codesPred(system, codes)})
 			continue
 		}
 		for _, code := range codes {
-			any = append(any, p.codeOf(system, code))
+			any = append(any, p.systemCodePred(system, code))
 		}
 	}
 	return any, nil
 }
 
-// among holds if one of many codes of a system is there.
-func (p *param) among(system string, codes []string) store.Pred {
+// codesPred holds if one of many codes of a system is present.
+func (p *param) codesPred(system string, codes []string) store.Pred {
 	names := make(namesSet, len(codes))
 	for _, code := range codes {
-		if !caseCounts(system) {
+		if !isCaseSensitive(system) {
 			code = foldCode(code)
 		}
 		names[code] = true
 	}
 	switch {
-	case p.system == "":
+	case p.singleSystem == "":
 		return store.In{Prefix: prefix(p.number, classSystem) + store.Key(system+"\x00"), Set: names}
-	case caseCounts(system):
+	case isCaseSensitive(system):
 		return store.In{Prefix: prefix(p.number, classCode), Set: names}
 	}
 	return store.In{Prefix: prefix(p.number, classFolded), Set: names}
 }
 
-// namesSet is a store.Set of given names.
+// namesSet is a store.Set of the listed names.
 type namesSet map[string]bool
 
 // Has reports membership.
 func (s namesSet) Has(name string) bool { return s[name] }
 
-// mimePred finds a media type whatever its parameters (SRCH-053).
-func (p *param) mimePred(parts []string, value string) (store.Pred, error) {
+// mediaTypePred finds a media type with any parameters (SRCH-053).
+func (p *param) mediaTypePred(parts []string, value string) (store.Pred, error) {
 	if len(parts) == 2 && parts[0] != mime {
 		return store.Or{}, nil
 	}
 	if len(parts) > 2 || parts[len(parts)-1] == "" {
-		return nil, fault("value", "%s:below: %q is no media type.", p.Code, value)
+		return nil, fault("value", "%s:below: %q is not a media type.", p.Code, value)
 	}
 	code := foldCode(parts[len(parts)-1])
-	return store.Or{eq(p.number, classFolded, code), under(p.number, classFolded, code, ";"), under(p.number, classFolded, code, " ")}, nil
+	return store.Or{eq(p.number, classFolded, code), withPrefix(p.number, classFolded, code, ";"), withPrefix(p.number, classFolded, code, " ")}, nil
 }

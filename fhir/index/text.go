@@ -7,38 +7,38 @@ import (
 	"carerecord/store"
 )
 
-// text makes the keys of a string parameter for one value.
-func (b *builder) text(number uint16, v path.Value) {
+// textKeys adds the keys of a string parameter for one value.
+func (b *builder) textKeys(number uint16, v path.Value) {
 	switch v.Type {
 	case "HumanName":
-		b.parts(number, v, "text", "family", "given", "prefix", "suffix")
+		b.partKeys(number, v, "text", "family", "given", "prefix", "suffix")
 	case "Address":
-		b.parts(number, v, "text", "line", "city", "district", "state", "postalCode", "country")
+		b.partKeys(number, v, "text", "line", "city", "district", "state", "postalCode", "country")
 	case "string", "markdown":
-		b.words(number, v)
+		b.stringKeys(number, v)
 	case "Extension":
 		if inner, ok := v.Choice("value"); ok {
-			b.text(number, inner)
+			b.textKeys(number, inner)
 		}
 	}
 }
 
-func (b *builder) parts(number uint16, v path.Value, names ...string) {
+func (b *builder) partKeys(number uint16, v path.Value, names ...string) {
 	for _, name := range names {
 		for part := range v.All(name) {
-			b.words(number, part)
+			b.stringKeys(number, part)
 		}
 	}
 }
 
-// words makes the keys of one string.
-func (b *builder) words(number uint16, v path.Value) {
-	b.add(number|verifies, classExact, exact(v.Text()))
+// stringKeys adds the keys of one string.
+func (b *builder) stringKeys(number uint16, v path.Value) {
+	b.add(number|verifies, classExact, canonicalText(v.Text()))
 	folded := fold(v.Text())
 	if folded == "" {
 		return // SRCH-037
 	}
-	b.add(number, classStart, cut(folded))
+	b.add(number, classStart, cutText(folded))
 	if len(folded) > maxText {
 		b.add(number|verifies, classLong, folded)
 	}
@@ -53,10 +53,10 @@ func (b *builder) words(number uint16, v path.Value) {
 				return
 			}
 			rest = rest[i+1:]
-			b.add(number, classWord, cut(rest))
+			b.add(number, classWord, cutText(rest))
 		}
 	case "Address.postalCode": // SRCH-035
-		b.add(number, classPostal, cut(strings.ReplaceAll(folded, " ", "")))
+		b.add(number, classPostal, cutText(strings.ReplaceAll(folded, " ", "")))
 	}
 }
 
@@ -69,7 +69,7 @@ func textPred(p *param, modifier, value string) (store.Pred, error) {
 	folded := fold(value)
 	switch {
 	case modifier == "exact":
-		return p.exactText(exact(value), folded), nil
+		return p.exactText(canonicalText(value), folded), nil
 	case folded == "":
 		return store.Or{}, nil
 	case modifier == "contains":
@@ -78,35 +78,35 @@ func textPred(p *param, modifier, value string) (store.Pred, error) {
 			store.Contains{Prefix: prefix(p.number|verifies, classLong), Text: folded},
 		}, nil
 	}
-	preds := []store.Pred{p.beginning(classStart, folded)}
-	if p.holds("HumanName.family") {
-		preds = append(preds, p.beginning(classWord, folded))
+	preds := []store.Pred{p.prefixPred(classStart, folded)}
+	if p.canHaveElement("HumanName.family") {
+		preds = append(preds, p.prefixPred(classWord, folded))
 	}
-	if p.holds("Address.postalCode") {
-		preds = append(preds, under(p.number, classPostal, strings.ReplaceAll(folded, " ", "")))
+	if p.canHaveElement("Address.postalCode") {
+		preds = append(preds, withPrefix(p.number, classPostal, strings.ReplaceAll(folded, " ", "")))
 	}
 	return anyOf(preds...), nil
 }
 
-// exactText verifies the whole string, and drives by its folded form.
+// exactText verifies the whole string; its folded form drives.
 func (p *param) exactText(whole, folded string) store.Pred {
 	verify := eq(p.number|verifies, classExact, whole)
 	if folded == "" {
 		return verify
 	}
-	return store.And{eq(p.number, classStart, cut(folded)), verify}
+	return store.And{eq(p.number, classStart, cutText(folded)), verify}
 }
 
-// beginning is what begins with a text, as a whole or from a later word on. The
-// keys hold the first bytes of it; the rest is read in the whole text.
-func (p *param) beginning(class byte, folded string) store.Pred {
-	short := cut(folded)
+// prefixPred finds strings that begin with a text, at the start or at a later word. Driving keys
+// have the first bytes; a verifying key has the rest.
+func (p *param) prefixPred(class byte, folded string) store.Pred {
+	short := cutText(folded)
 	if short == folded {
-		return under(p.number, class, folded)
+		return withPrefix(p.number, class, folded)
 	}
 	drive := eq(p.number, class, short)
 	if class == classWord {
 		return store.And{drive, store.Contains{Prefix: prefix(p.number|verifies, classLong), Text: " " + folded}}
 	}
-	return store.And{drive, under(p.number|verifies, classLong, folded)}
+	return store.And{drive, withPrefix(p.number|verifies, classLong, folded)}
 }

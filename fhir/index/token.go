@@ -6,100 +6,100 @@ import (
 	"carerecord/store"
 )
 
-// token makes the keys of a token parameter for one value. Where all its values
-// are codes of one system, that one is not repeated in every key.
-func (b *builder) token(p *param, v path.Value) {
+// tokenKeys adds the keys of a token parameter for one value. If all values of the parameter are
+// codes of one system, the keys do not repeat it.
+func (b *builder) tokenKeys(p *param, v path.Value) {
 	number := p.number
 	switch v.Type {
 	case "CodeableConcept":
 		for c := range v.All("coding") {
-			b.coding(number, c.GetText("system"), c.GetText("code"))
-			b.label(number, c.GetText("display"))
+			b.codingKeys(number, c.GetText("system"), c.GetText("code"))
+			b.displayKey(number, c.GetText("display"))
 		}
-		b.label(number, v.GetText("text"))
+		b.displayKey(number, v.GetText("text"))
 	case "Coding":
-		b.coding(number, v.GetText("system"), v.GetText("code"))
-		b.label(number, v.GetText("display"))
+		b.codingKeys(number, v.GetText("system"), v.GetText("code"))
+		b.displayKey(number, v.GetText("display"))
 	case "Identifier":
-		b.coding(number, v.GetText("system"), v.GetText("value"))
-		b.typed(number, v)
+		b.codingKeys(number, v.GetText("system"), v.GetText("value"))
+		b.identifierTypeKeys(number, v)
 	case "ContactPoint":
-		b.contact(number, v.GetText("system"), v.GetText("value"))
+		b.contactKey(number, v.GetText("system"), v.GetText("value"))
 	case "code":
-		if p.system != "" {
-			b.code(number, p.system, v.Text())
+		if p.singleSystem != "" {
+			b.codeKey(number, p.singleSystem, v.Text())
 			return
 		}
-		b.coding(number, impliedSystem(v.Element, v.Text()), v.Text())
+		b.codingKeys(number, impliedSystem(v.Element, v.Text()), v.Text())
 	case "boolean", "id", "uri", "url", "canonical", "oid", "uuid":
 		b.add(number, classCode, v.Text())
 	case "string", "markdown":
 		b.add(number, classFolded, foldCode(v.Text()))
 	case "Extension":
 		if inner, ok := v.Choice("value"); ok {
-			b.token(p, inner)
+			b.tokenKeys(p, inner)
 		}
 	}
 }
 
-// coding makes the keys of a code with or without a system.
-func (b *builder) coding(number uint16, system, code string) {
+// codingKeys adds the keys of a code with or without a system.
+func (b *builder) codingKeys(number uint16, system, code string) {
 	folded := code
-	if !caseCounts(system) {
+	if !isCaseSensitive(system) {
 		folded = foldCode(code)
 	}
 	if system != "" || code != "" {
 		b.add(number, classSystem, system, "\x00", folded)
 	}
-	b.code(number, system, code)
+	b.codeKey(number, system, code)
 }
 
-// code makes the key of a code by itself.
-func (b *builder) code(number uint16, system, code string) {
+// codeKey adds the key of a code alone.
+func (b *builder) codeKey(number uint16, system, code string) {
 	switch {
 	case code == "":
-	case caseCounts(system):
+	case isCaseSensitive(system):
 		b.add(number, classCode, code)
 	default:
 		b.add(number, classFolded, foldCode(code))
 	}
 }
 
-// label makes the key of a text that stands for a code (SRCH-049).
-func (b *builder) label(number uint16, text string) {
+// displayKey adds the key of a text or display (SRCH-049).
+func (b *builder) displayKey(number uint16, text string) {
 	if folded := fold(text); folded != "" {
 		b.add(number|verifies, classText, folded)
 	}
 }
 
-// typed makes the keys of an identifier's type (SRCH-049, 050).
-func (b *builder) typed(number uint16, identifier path.Value) {
+// identifierTypeKeys adds the keys of an identifier's type (SRCH-049, 050).
+func (b *builder) identifierTypeKeys(number uint16, identifier path.Value) {
 	typ, ok := identifier.Get("type")
 	if !ok {
 		return
 	}
-	b.label(number, typ.GetText("text"))
+	b.displayKey(number, typ.GetText("text"))
 	value := identifier.GetText("value")
 	for c := range typ.All("coding") {
 		if code := c.GetText("code"); code != "" && value != "" {
-			b.add(number|verifies, classTyped, c.GetText("system"), "\x00", code, "\x00", foldCode(value))
+			b.add(number|verifies, classIdentifierType, c.GetText("system"), "\x00", code, "\x00", foldCode(value))
 		}
 	}
 }
 
-// contact makes the key of a telephone number or an address (SRCH-054).
-func (b *builder) contact(number uint16, system, value string) {
+// contactKey adds the key of a telephone number or an address (SRCH-054).
+func (b *builder) contactKey(number uint16, system, value string) {
 	switch {
 	case value == "":
 	case system == "email" || system == "url":
 		b.add(number, classFolded, foldCode(value))
 	default:
-		b.add(number, classPhone, digits(value))
+		b.add(number, classPhone, phoneDigits(value))
 	}
 }
 
-// impliedSystem is the system of a code element (SRCH-043): the one in the
-// bound value set that has the code, or the set's first.
+// impliedSystem returns the system of a code element (SRCH-043): the one of the bound value set
+// that has the code, or the first of the set.
 func impliedSystem(e *r4.Element, code string) string {
 	if e == nil || e.ValueSet == "" {
 		return ""
@@ -117,11 +117,11 @@ func impliedSystem(e *r4.Element, code string) string {
 	return ""
 }
 
-// forms says which classes of token keys a parameter can have.
-type forms struct{ code, folded, phone bool }
+// tokenClasses are the classes of token keys that a parameter can have.
+type tokenClasses struct{ code, folded, phone bool }
 
-func formsOf(yields []path.Yield) forms {
-	var f forms
+func tokenClassesOf(yields []path.Yield) tokenClasses {
+	var f tokenClasses
 	for _, y := range yields {
 		switch y.Type {
 		case "boolean", "id", "uri", "url", "canonical", "oid", "uuid":
@@ -131,7 +131,7 @@ func formsOf(yields []path.Yield) forms {
 		case "ContactPoint":
 			f.folded, f.phone = true, true
 		case "code":
-			f.add(codeForms(y.Element))
+			f.add(codeClasses(y.Element))
 		default:
 			f.code, f.folded, f.phone = true, true, y.Type == "Extension" || f.phone
 		}
@@ -139,17 +139,17 @@ func formsOf(yields []path.Yield) forms {
 	return f
 }
 
-func (f *forms) add(o forms) {
+func (f *tokenClasses) add(o tokenClasses) {
 	f.code, f.folded, f.phone = f.code || o.code, f.folded || o.folded, f.phone || o.phone
 }
 
-func codeForms(e *r4.Element) (f forms) {
+func codeClasses(e *r4.Element) (f tokenClasses) {
 	set := r4.ValueSetOf(e.ValueSet)
 	if set == nil || len(set.Systems()) == 0 {
-		return forms{folded: true}
+		return tokenClasses{folded: true}
 	}
 	for _, system := range set.Systems() {
-		if caseCounts(system) {
+		if isCaseSensitive(system) {
 			f.code = true
 		} else {
 			f.folded = true
@@ -158,9 +158,9 @@ func codeForms(e *r4.Element) (f forms) {
 	return f
 }
 
-// oneSystem returns the system of a parameter whose values are all codes bound
-// to value sets of that system, or nothing.
-func oneSystem(yields []path.Yield) string {
+// singleSystemOf returns the system of a parameter whose values are all codes bound to value sets
+// of one system, or "".
+func singleSystemOf(yields []path.Yield) string {
 	only := ""
 	for _, y := range yields {
 		if y.Type != "code" || y.Element == nil {
@@ -178,75 +178,75 @@ func oneSystem(yields []path.Yield) string {
 // tokenPred compares codes (SRCH-041).
 func tokenPred(p *param, modifier, value string) (store.Pred, error) {
 	if modifier == "text" {
-		return p.wordsPred(value)
+		return p.displayPred(value)
 	}
-	parts, err := bars(value)
+	parts, err := splitBars(value)
 	if err != nil {
 		return nil, err
 	}
 	switch modifier {
 	case "of-type":
-		return p.typedPred(parts, value)
+		return p.ofTypePred(parts, value)
 	case "below":
-		return p.mimePred(parts, value)
+		return p.mediaTypePred(parts, value)
 	}
 	switch {
 	case len(parts) > 2 || len(parts) == 2 && parts[0] == "" && parts[1] == "":
 		return nil, fault("value", "%s: %q is neither code nor system|code.", p.Code, value)
-	case len(parts) == 2 && p.all("boolean", "uri", "ContactPoint"):
-		return nil, fault("value", "%s: its values have no system, so %q cannot be one.", p.Code, value)
-	case p.all("boolean") && value != "true" && value != "false":
+	case len(parts) == 2 && p.onlyTypes("boolean", "uri", "ContactPoint"):
+		return nil, fault("value", "%s: its values have no system, so %q matches none.", p.Code, value)
+	case p.onlyTypes("boolean") && value != "true" && value != "false":
 		return nil, fault("value", "%s: %q is neither true nor false.", p.Code, value)
 	case len(parts) == 1:
-		return p.bareCode(parts[0]), nil
+		return p.codePred(parts[0]), nil
 	}
-	return p.codeOf(parts[0], parts[1]), nil
+	return p.systemCodePred(parts[0], parts[1]), nil
 }
 
-// codeOf compares a code together with its system; any code of the system if
-// code is empty.
-func (p *param) codeOf(system, code string) store.Pred {
+// systemCodePred compares a code with its system, or finds any code of the system if code is
+// empty.
+func (p *param) systemCodePred(system, code string) store.Pred {
 	switch {
-	case p.system != "":
-		return p.codeOfOneSystem(system, code)
-	case system == "" && p.all("id", "string"):
-		return p.bareCode(code)
+	case p.singleSystem != "":
+		return p.singleSystemPred(system, code)
+	case system == "" && p.onlyTypes("id", "string"):
+		return p.codePred(code)
 	case code == "":
-		return under(p.number, classSystem, system, "\x00")
-	case !caseCounts(system):
+		return withPrefix(p.number, classSystem, system, "\x00")
+	case !isCaseSensitive(system):
 		code = foldCode(code)
 	}
 	return eq(p.number, classSystem, system, "\x00", code)
 }
 
-func (p *param) bareCode(code string) store.Pred {
+func (p *param) codePred(code string) store.Pred {
 	var preds []store.Pred
-	if p.forms.code {
+	if p.tokenClasses.code {
 		preds = append(preds, eq(p.number, classCode, code))
 	}
-	if p.forms.folded {
+	if p.tokenClasses.folded {
 		preds = append(preds, eq(p.number, classFolded, foldCode(code)))
 	}
-	if p.forms.phone {
-		preds = append(preds, eq(p.number, classPhone, digits(code)))
+	if p.tokenClasses.phone {
+		preds = append(preds, eq(p.number, classPhone, phoneDigits(code)))
 	}
 	return anyOf(preds...)
 }
 
-func (p *param) codeOfOneSystem(system, code string) store.Pred {
+func (p *param) singleSystemPred(system, code string) store.Pred {
 	switch {
-	case system != p.system:
+	case system != p.singleSystem:
 		return store.Or{}
-	case code == "" && p.forms.code:
-		return under(p.number, classCode)
+	case code == "" && p.tokenClasses.code:
+		return withPrefix(p.number, classCode)
 	case code == "":
-		return under(p.number, classFolded)
+		return withPrefix(p.number, classFolded)
 	}
-	return p.bareCode(code)
+	return p.codePred(code)
 }
 
-// bars splits a value at its bars and takes the escapes off.
-func bars(value string) ([]string, error) {
+// splitBars splits a value at its bars and unescapes the parts.
+func splitBars(value string) ([]string, error) {
 	parts, err := Split(value, '|')
 	if err != nil {
 		return nil, err
@@ -259,8 +259,8 @@ func bars(value string) ([]string, error) {
 	return parts, nil
 }
 
-// wordsPred finds a text or display by its beginning.
-func (p *param) wordsPred(value string) (store.Pred, error) {
+// displayPred finds a text or display by its beginning.
+func (p *param) displayPred(value string) (store.Pred, error) {
 	value, err := Unescape(value)
 	if err != nil {
 		return nil, err
@@ -269,17 +269,17 @@ func (p *param) wordsPred(value string) (store.Pred, error) {
 	if folded == "" {
 		return store.Or{}, nil
 	}
-	return under(p.number|verifies, classText, folded), nil
+	return withPrefix(p.number|verifies, classText, folded), nil
 }
 
-// typedPred finds an identifier by the coding of its type and its value
-// (SRCH-050): the value drives, the three together are verified.
-func (p *param) typedPred(parts []string, value string) (store.Pred, error) {
+// ofTypePred finds an identifier by the coding of its type and its value (SRCH-050). The value
+// drives; a verifying key has all three.
+func (p *param) ofTypePred(parts []string, value string) (store.Pred, error) {
 	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
 		return nil, fault("value", "%s:of-type is system|code|value with all three, not %q.", p.Code, value)
 	}
 	return store.And{
-		p.bareCode(parts[2]),
-		eq(p.number|verifies, classTyped, parts[0], "\x00", parts[1], "\x00", foldCode(parts[2])),
+		p.codePred(parts[2]),
+		eq(p.number|verifies, classIdentifierType, parts[0], "\x00", parts[1], "\x00", foldCode(parts[2])),
 	}, nil
 }

@@ -14,9 +14,9 @@ import (
 //	all  = one (["AND"] one)*
 //	one  = "NOT" one | "(" any ")" | word
 //
-// AND, OR and NOT may be written small. A word that punctuation divides is all of
-// its parts. Phrases, wildcards and words that must not or must be there by a sign
-// are refused: to read them as plain words would answer another question.
+// AND, OR and NOT may be in lower case. Punctuation splits a word, and all its parts must match.
+// Phrases, wildcards and words with a sign (+ or -) are refused: read as plain words they would
+// have another meaning.
 type wordQuery struct {
 	param *param
 	text  string
@@ -25,11 +25,11 @@ type wordQuery struct {
 }
 
 const (
-	mostWords  = 200 // of one value
-	mostNested = 50  // brackets and NOT within each other
+	maxQueryWords = 200 // of one value
+	maxQueryDepth = 50  // nested brackets and NOT
 )
 
-// fullText is what the keys must hold for a value of _text or _content.
+// fullText returns the predicate of a value of _text or _content.
 func (p *param) fullText(value string) (store.Pred, error) {
 	value, err := Unescape(value)
 	if err != nil {
@@ -38,7 +38,7 @@ func (p *param) fullText(value string) (store.Pred, error) {
 	q := &wordQuery{param: p, text: value}
 	pred, err := q.any(0)
 	if err == nil && q.at < len(q.text) {
-		err = q.fault("value", "a bracket that closes nothing")
+		err = q.fault("value", "unmatched )")
 	}
 	return pred, err
 }
@@ -47,7 +47,7 @@ func (q *wordQuery) fault(code, what string) error {
 	return fault(code, "%s: %s at character %d.", q.param.Code, what, utf8.RuneCountInString(q.text[:q.at])+1)
 }
 
-// peek returns what comes next: a bracket, a word as it is written, or nothing.
+// peek returns the next token: a bracket, a word as written, or "".
 func (q *wordQuery) peek() string {
 	rest := strings.TrimLeftFunc(q.text[q.at:], unicode.IsSpace)
 	q.at = len(q.text) - len(rest)
@@ -64,7 +64,7 @@ func (q *wordQuery) peek() string {
 	return rest[:end]
 }
 
-// take passes a token if it comes next, large or small.
+// take consumes a token if it is next, in upper or lower case.
 func (q *wordQuery) take(token string) bool {
 	next := q.peek()
 	if !strings.EqualFold(next, token) {
@@ -112,8 +112,8 @@ func allOf(list store.And) store.Pred {
 }
 
 func (q *wordQuery) one(depth int) (store.Pred, error) {
-	if depth > mostNested {
-		return nil, q.fault("too-costly", "more than 50 brackets within each other")
+	if depth > maxQueryDepth {
+		return nil, q.fault("too-costly", "more than 50 nested brackets")
 	}
 	switch next := q.peek(); {
 	case next == "", next == ")", strings.EqualFold(next, "AND"), strings.EqualFold(next, "OR"):
@@ -132,11 +132,11 @@ func (q *wordQuery) one(depth int) (store.Pred, error) {
 	}
 }
 
-// word is the predicate of one word as a client wrote it.
+// word returns the predicate of one word as written.
 func (q *wordQuery) word(written string) (store.Pred, error) {
 	switch {
 	case strings.ContainsAny(written, "\"\u201c\u201d"):
-		return nil, q.fault("not-supported", "phrases are not served: a quotation mark")
+		return nil, q.fault("not-supported", "phrases are not served: quotation mark")
 	case strings.ContainsAny(written, "*?"):
 		return nil, q.fault("not-supported", "wildcards are not served: * or ?")
 	case strings.ContainsAny(written[:1], "-+"):
@@ -144,19 +144,19 @@ func (q *wordQuery) word(written string) (store.Pred, error) {
 	}
 	var list store.And
 	for part := range wordsOf(written) {
-		if q.words++; q.words > mostWords {
+		if q.words++; q.words > maxQueryWords {
 			return nil, q.fault("too-costly", "more than 200 words")
 		}
 		list = append(list, q.param.word(part))
 	}
 	if len(list) == 0 {
-		return nil, q.fault("value", "what is no word, letters and digits,")
+		return nil, q.fault("value", "a word without letters and digits")
 	}
 	q.at += len(written)
 	return allOf(list), nil
 }
 
-// word is the predicate of a folded word.
+// word returns the predicate of a folded word.
 func (p *param) word(folded string) store.Pred {
 	pred := eq(p.number, classContent, folded)
 	if p.narrative == 0 {

@@ -17,37 +17,37 @@ const (
 	contentParam = "_content" // words of the whole resource
 )
 
-// maxWord is how many bytes of a folded word count.
+// maxWord is the number of bytes of a folded word in a key.
 const maxWord = 64
 
 func isWords(code string) bool { return code == textParam || code == contentParam }
 
-// wordsParam is _text or _content of a type. A cut takes whole values away and
-// leaves the words of the others, so both are monotone.
+// wordsParam makes _text or _content of a type. A cut removes whole values and keeps the words of
+// the others, so both are monotone.
 func (x *standard) wordsParam(def *r4.SearchParam, number uint16) *param {
 	p := &param{Param: Param{Code: def.Code, URL: def.URL, Kind: Special, Monotone: true, Indexed: x.words}, number: number}
 	if !x.words {
-		p.why = "this server keeps no index of words"
+		p.notServedBecause = "this server has no index of words"
 	}
 	return p
 }
 
-// readNarrative lets _content ask for the words of the narrative too, which have the
-// keys of _text alone.
-func (pl *plan) readNarrative() {
-	pl.full = map[uint16]bool{}
-	for _, p := range pl.order {
+// linkNarrative makes _content read the keys of _text too, because only these have the words of
+// the narrative.
+func (ti *typeIndex) linkNarrative() {
+	ti.wordNumbers = map[uint16]bool{}
+	for _, p := range ti.keyed {
 		if isWords(p.Code) {
-			pl.full[p.number] = true
+			ti.wordNumbers[p.number] = true
 		}
 	}
-	if c, t := pl.params[contentParam], pl.params[textParam]; c != nil && t != nil {
+	if c, t := ti.params[contentParam], ti.params[textParam]; c != nil && t != nil {
 		c.narrative = t.number
 	}
 }
 
-// content makes the keys of _text or _content: one of each word.
-func (b *builder) content(p *param, resource path.Value) {
+// wordKeys adds the keys of _text or _content, one for each word.
+func (b *builder) wordKeys(p *param, resource path.Value) {
 	before := len(b.ends)
 	texts := prose(resource)
 	if p.Code == textParam {
@@ -63,8 +63,8 @@ func (b *builder) content(p *param, resource path.Value) {
 	}
 }
 
-// narrative yields the texts that a person reads in text.div: what elements of a
-// line are put into makes no border of a word, every other element does.
+// narrative yields the text of text.div. Inline elements do not separate words; every other
+// element does.
 func narrative(resource path.Value) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		text, _ := resource.Get("text")
@@ -77,23 +77,23 @@ func narrative(resource path.Value) iter.Seq[string] {
 		d.Strict, d.Entity = false, xml.HTMLEntity
 		for {
 			token, err := d.RawToken()
-			if err != nil { // its end, or what lenient validation let through
+			if err != nil { // the end, or markup that lenient validation accepted
 				break
 			}
 			switch t := token.(type) {
 			case xml.CharData:
 				all.Write(t)
 			case xml.StartElement:
-				border(&all, t.Name.Local)
+				addWordBreak(&all, t.Name.Local)
 			case xml.EndElement:
-				border(&all, t.Name.Local)
+				addWordBreak(&all, t.Name.Local)
 			}
 		}
 		yield(all.String())
 	}
 }
 
-func border(text *strings.Builder, element string) {
+func addWordBreak(text *strings.Builder, element string) {
 	switch element {
 	case "a", "abbr", "acronym", "b", "bdo", "big", "cite", "code", "dfn", "em", "font", "i", "ins", "del",
 		"kbd", "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var":
@@ -102,9 +102,8 @@ func border(text *strings.Builder, element string) {
 	}
 }
 
-// prose yields what people wrote or picked anywhere else in a resource: strings,
-// markdown and codes. Where a reference leads and what meta says have parameters of
-// their own; addresses, ids, dates, numbers and data are no words.
+// prose yields the strings, markdown and codes of a resource outside of the narrative. References
+// and meta have parameters of their own. Addresses, ids, dates, numbers and data have no words.
 func prose(resource path.Value) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for v := range resource.Primitives() {
@@ -126,8 +125,8 @@ func prose(resource path.Value) iter.Seq[string] {
 	}
 }
 
-// wordsOf yields the words of a text: letters, marks and digits, and apostrophes
-// between them, folded as strings are.
+// wordsOf yields the words of a text, folded: letters, marks and digits, and apostrophes between
+// them.
 func wordsOf(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for part := range strings.FieldsFuncSeq(text, noLetter) {

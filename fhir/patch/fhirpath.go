@@ -62,10 +62,11 @@ func (o pathOperation) run(d *doc) *fhir.Error {
 	return o.change(d, it, &m)
 }
 
-// maxWritten bounds what the operations of a patch read, all together.
+// maxWritten bounds the bytes that all operations of a patch together write for the evaluation of
+// paths.
 const maxWritten = 256 << 20
 
-// evaluate runs a path on the document as it is now.
+// evaluate runs a path on the current document.
 func (d *doc) evaluate(p *path.Program) ([]path.Item, *fhir.Error) {
 	if d.text == nil {
 		d.text = d.root.Append(nil)
@@ -75,7 +76,7 @@ func (d *doc) evaluate(p *path.Program) ([]path.Item, *fhir.Error) {
 	}
 	read, err := path.Parse(d.text)
 	if err != nil {
-		return nil, fhir.Fault(422, "processing", "The result cannot be read.")
+		return nil, fhir.Fault(422, "processing", "The result cannot be parsed.")
 	}
 	out, err := p.Run(read, path.Env{})
 	if class, ok := path.ClassOf(err); ok {
@@ -92,19 +93,19 @@ func (d *doc) evaluate(p *path.Program) ([]path.Item, *fhir.Error) {
 func single(found []path.Item) (path.Item, *fhir.Error) {
 	switch len(found) {
 	case 0:
-		return path.Item{}, fhir.Fault(422, "processing", "The path leads to no element.")
+		return path.Item{}, fhir.Fault(422, "processing", "The path finds no element.")
 	case 1:
 	default:
-		return path.Item{}, fhir.Fault(422, "processing", "The path leads to %d elements, where one is wanted.", len(found))
+		return path.Item{}, fhir.Fault(422, "processing", "The path finds %d elements: it must find one.", len(found))
 	}
 	if _, ok := found[0].Path(); !ok {
-		return path.Item{}, fhir.Fault(422, "processing", "The path leads to a value that is no element of the resource.")
+		return path.Item{}, fhir.Fault(422, "processing", "The path finds a value that is not an element of the resource.")
 	}
 	return found[0], nil
 }
 
-// walk goes down a way and returns the nodes on it, and the names that lead on
-// from each. What is missing of an element's twin is made.
+// walk follows a path and returns the nodes on it, and the member name of each step. Missing
+// objects for the id and extensions of a primitive are added.
 func (d *doc) walk(way []path.PathElement) (nodes []*edit.Node, names []string) {
 	n := d.root
 	for _, s := range way {
@@ -132,8 +133,7 @@ func (d *doc) walk(way []path.PathElement) (nodes []*edit.Node, names []string) 
 	return append(nodes, n), names
 }
 
-// holder returns the object that has the members of an element, its type, and
-// the way to it.
+// holder returns the object that has the members of an element, its type, and the path to it.
 func (d *doc) holder(it path.Item) (nodes []*edit.Node, names []string, of *r4.Type) {
 	way, _ := it.Path()
 	of = r4.TypeOf(it.Type)
@@ -145,7 +145,7 @@ func (d *doc) holder(it path.Item) (nodes []*edit.Node, names []string, of *r4.T
 	return nodes, names, of
 }
 
-// add puts an element into the one that the path leads to (REST-167).
+// add adds an element to the one that the path finds (REST-167).
 func (o pathOperation) add(d *doc) *fhir.Error {
 	found, err := d.evaluate(o.path)
 	if err != nil {
@@ -162,7 +162,7 @@ func (o pathOperation) add(d *doc) *fhir.Error {
 		return fhir.Fault(422, "processing", "%s has no element %s.", it.Type, fhir.Quoted(o.name))
 	}
 	if e.Max == 1 && held(holder, e) {
-		return fhir.Fault(422, "processing", "%s is there already: replace it.", o.name)
+		return fhir.Fault(422, "processing", "%s has a value already: use replace.", o.name)
 	}
 	m, err := build(e, o.value)
 	if err != nil {
@@ -194,7 +194,7 @@ func (o pathOperation) inList(d *doc) *fhir.Error {
 	m := made{property: e.Properties[0]}
 	if o.op == "insert" {
 		if o.to < 0 || o.to > len(list) {
-			return fhir.Fault(422, "processing", "The list has %d entries: index is from 0 to that.", len(list))
+			return fhir.Fault(422, "processing", "The list has %d entries: index must be from 0 to that number.", len(list))
 		}
 		if m, err = build(e, o.value); err != nil {
 			return err
@@ -203,7 +203,7 @@ func (o pathOperation) inList(d *doc) *fhir.Error {
 		list = slices.Insert(list, o.to, pair{m.plain, m.twin})
 	} else {
 		if o.from < 0 || o.from >= len(list) || o.to < 0 || o.to >= len(list) {
-			return fhir.Fault(422, "processing", "The list has %d entries: source and destination are positions of entries.", len(list))
+			return fhir.Fault(422, "processing", "The list has %d entries: source and destination must be positions of entries.", len(list))
 		}
 		moved := list[o.from]
 		list = slices.Insert(slices.Delete(list, o.from, o.from+1), o.to, moved)
@@ -223,7 +223,7 @@ func (m made) clone() made {
 	return m
 }
 
-// change puts a value in the place of an element, or for nil takes it out.
+// change replaces an element by a value, or removes it if the value is nil.
 func (o pathOperation) change(d *doc, it path.Item, now *made) *fhir.Error {
 	way, _ := it.Path()
 	last := way[len(way)-1]
@@ -239,7 +239,7 @@ func (o pathOperation) change(d *doc, it path.Item, now *made) *fhir.Error {
 		return nil
 	}
 	m := now.clone()
-	if m.property.Name != last.Name { // another type of a choice, in the same place
+	if m.property.Name != last.Name { // another type of the choice
 		if at := holder.Find(last.Name); at >= 0 {
 			holder.Names[at] = m.property.Name
 		}

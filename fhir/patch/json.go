@@ -7,16 +7,16 @@ import (
 	"carerecord/fhir/edit"
 )
 
-// MaxOperations is how many operations one document may have.
+// MaxOperations is the greatest number of operations of a JSON Patch.
 const MaxOperations = 10_000
 
-// JSON reads a JSON Patch. An error is 400 structure and names every fault of
-// the document, or 400 too-costly for more than MaxOperations.
+// JSON reads a JSON Patch. The error is 400 structure with every fault of the document, or 400
+// too-costly for more than MaxOperations.
 func JSON(document []byte) (Patch, error) {
 	list, err := edit.Tree(document)
 	switch {
 	case err != nil:
-		return Patch{}, fhir.Fault(400, "structure", "The patch is not legal JSON.")
+		return Patch{}, fhir.Fault(400, "structure", "The patch is not valid JSON.")
 	case list.Kind != '[':
 		return Patch{}, fhir.Fault(400, "structure", "A JSON Patch is an array of operations.")
 	case len(list.Items) > MaxOperations:
@@ -25,7 +25,7 @@ func JSON(document []byte) (Patch, error) {
 	p := Patch{illegal: "invariant"}
 	r := jsonReader{}
 	for i, item := range list.Items {
-		r.place = "[" + strconv.Itoa(i) + "]"
+		r.place = "$this[" + strconv.Itoa(i) + "]"
 		op := r.operation(item)
 		p.ops = append(p.ops, op)
 		p.reads = p.reads || op.op == "test"
@@ -46,8 +46,7 @@ func (r *jsonReader) fault(field, text string) {
 	r.issues = append(r.issues, fhir.Issue{Code: "structure", Text: text, Expression: r.place + field})
 }
 
-// operation reads one operation; members that RFC 6902 does not name are passed
-// over (section 4).
+// operation reads one operation. Members that RFC 6902 does not define are ignored (section 4).
 func (r *jsonReader) operation(item *edit.Node) jsonOperation {
 	o := jsonOperation{at: r.place}
 	if item.Kind != '{' {
@@ -69,7 +68,7 @@ func (r *jsonReader) operation(item *edit.Node) jsonOperation {
 	}
 	o.path = r.pointer(item, "path")
 	if o.op == "move" && o.from.begins(o.path) {
-		r.fault(".path", "Nothing can be moved into itself.")
+		r.fault(".path", "A value cannot be moved into itself.")
 	}
 	return o
 }
@@ -82,7 +81,7 @@ func (r *jsonReader) pointer(item *edit.Node, name string) pointer {
 	}
 	p, ok := parsePointer(n.String())
 	if !ok {
-		r.fault("."+name, "A JSON Pointer is empty or begins with a slash, and ~ stands in ~0 and ~1 only.")
+		r.fault("."+name, "A JSON Pointer is empty or begins with a slash, and contains ~ only in ~0 and ~1.")
 	}
 	return p
 }

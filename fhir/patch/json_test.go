@@ -10,12 +10,13 @@ import (
 
 	"carerecord/fhir"
 	"carerecord/fhir/patch"
+	"carerecord/fhir/path"
 )
 
 const odd = `{"resourceType":"Observation","id":"o","meta":{"security":[{"system":"s","code":"R"}],"tag":[{"code":"t"}]},"status":"final",` +
 	`"code":{"text":"caf\u00e9 \/"},"valueQuantity":{"value":1.00,"unit":"x"},"referenceRange":[{"low":{"value":1e3}},{"high":{"value":0.010}}],"note":[{"text":"a"},{"text":"b"}]}`
 
-// outcome writes a result or an error on one line: "422 processing [0].path".
+// outcome writes a result or an error on one line: "422 processing $this[0].path".
 func outcome(body []byte, err error) string {
 	if err == nil {
 		return string(body)
@@ -28,6 +29,9 @@ func outcome(body []byte, err error) string {
 	fmt.Fprint(&b, e.Status)
 	for _, issue := range e.Issues {
 		fmt.Fprintf(&b, " %s %s", issue.Code, issue.Expression)
+		if _, err := path.Full(issue.Expression); issue.Expression != "" && err != nil { // REST-003
+			fmt.Fprintf(&b, " (%v)", err)
+		}
 	}
 	return b.String()
 }
@@ -58,35 +62,35 @@ func TestJSONPatch(t *testing.T) {
 		{"in order", `[{"op":"add","path":"/note/-","value":{"text":"c"}},{"op":"remove","path":"/note/2/text"},{"op":"add","path":"/note/2/text","value":"d"}]`, with(`{"text":"b"}`, `{"text":"b"},{"text":"d"}`)},
 		{"test: numbers by value", `[{"op":"test","path":"/valueQuantity","value":{"unit":"x","value":1}},{"op":"test","path":"/referenceRange/0/low/value","value":1000.0},{"op":"test","path":"/referenceRange/1/high/value","value":1e-2}]`, odd},
 		{"test: strings by character", `[{"op":"test","path":"/code/text","value":"café /"}]`, odd},
-		{"REST-164 test fails", `[{"op":"replace","path":"/note/0/text","value":"z"},{"op":"test","path":"/status","value":"amended"}]`, `422 processing [1]`},
-		{"test: a string is no number", `[{"op":"test","path":"/valueQuantity/value","value":"1.00"}]`, `422 processing [0]`},
-		{"test: arrays in order", `[{"op":"test","path":"/note","value":[{"text":"b"},{"text":"a"}]}]`, `422 processing [0]`},
-		{"test of what is not there", `[{"op":"test","path":"/note/7","value":1}]`, `422 processing [0].path`},
-		{"REST-164 missing path", `[{"op":"replace","path":"/subject","value":{"reference":"Patient/1"}}]`, `422 processing [0].path`},
-		{"REST-164 missing parent", `[{"op":"add","path":"/subject/reference","value":"Patient/1"}]`, `422 processing [0].path`},
-		{"REST-164 missing from", `[{"op":"copy","from":"/subject","path":"/focus"}]`, `422 processing [0].from`},
-		{"REST-164 bad index", `[{"op":"add","path":"/note/3","value":{"text":"c"}}]`, `422 processing [0].path`},
-		{"REST-164 index with a zero before it", `[{"op":"remove","path":"/note/01"}]`, `422 processing [0].path`},
-		{"REST-164 negative index", `[{"op":"remove","path":"/note/-1"}]`, `422 processing [0].path`},
-		{"remove behind the end", `[{"op":"remove","path":"/note/-"}]`, `422 processing [0].path`},
-		{"into a string", `[{"op":"add","path":"/status/x","value":1}]`, `422 processing [0].path`},
+		{"REST-164 test fails", `[{"op":"replace","path":"/note/0/text","value":"z"},{"op":"test","path":"/status","value":"amended"}]`, `422 processing $this[1]`},
+		{"test: a string is no number", `[{"op":"test","path":"/valueQuantity/value","value":"1.00"}]`, `422 processing $this[0]`},
+		{"test: arrays in order", `[{"op":"test","path":"/note","value":[{"text":"b"},{"text":"a"}]}]`, `422 processing $this[0]`},
+		{"test of what is not there", `[{"op":"test","path":"/note/7","value":1}]`, `422 processing $this[0].path`},
+		{"REST-164 missing path", `[{"op":"replace","path":"/subject","value":{"reference":"Patient/1"}}]`, `422 processing $this[0].path`},
+		{"REST-164 missing parent", `[{"op":"add","path":"/subject/reference","value":"Patient/1"}]`, `422 processing $this[0].path`},
+		{"REST-164 missing from", `[{"op":"copy","from":"/subject","path":"/focus"}]`, `422 processing $this[0].from`},
+		{"REST-164 bad index", `[{"op":"add","path":"/note/3","value":{"text":"c"}}]`, `422 processing $this[0].path`},
+		{"REST-164 index with a zero before it", `[{"op":"remove","path":"/note/01"}]`, `422 processing $this[0].path`},
+		{"REST-164 negative index", `[{"op":"remove","path":"/note/-1"}]`, `422 processing $this[0].path`},
+		{"remove behind the end", `[{"op":"remove","path":"/note/-"}]`, `422 processing $this[0].path`},
+		{"into a string", `[{"op":"add","path":"/status/x","value":1}]`, `422 processing $this[0].path`},
 		{"REST-164 not JSON", `[{"op":"remove","path":"/note/0"`, `400 structure `},
 		{"REST-164 a member twice", `[{"op":"remove","path":"/note","path":"/status"}]`, `400 structure `},
 		{"REST-164 no array", `{"op":"remove","path":"/note"}`, `400 structure `},
 		{"REST-164 all faults", `[{"op":"delete","path":"/note"},7,{"op":"add","path":"note"},{"op":"copy","path":"/a~2"},{"op":"move","from":"/note","path":"/note/0"}]`,
-			`400 structure [0].op structure [1] structure [2].value structure [2].path structure [3].from structure [3].path structure [4].path`},
-		{"REST-163 id", `[{"op":"test","path":"/id","value":"o"},{"op":"replace","path":"/id","value":"p"}]`, `400 invalid [1]`},
-		{"REST-163 id taken away", `[{"op":"remove","path":"/id"}]`, `400 invalid [0]`},
+			`400 structure $this[0].op structure $this[1] structure $this[2].value structure $this[2].path structure $this[3].from structure $this[3].path structure $this[4].path`},
+		{"REST-163 id", `[{"op":"test","path":"/id","value":"o"},{"op":"replace","path":"/id","value":"p"}]`, `400 invalid $this[1]`},
+		{"REST-163 id taken away", `[{"op":"remove","path":"/id"}]`, `400 invalid $this[0]`},
 		{"REST-163 id moved away and back", `[{"op":"move","from":"/id","path":"/x"},{"op":"move","from":"/x","path":"/id"}]`, `ok`},
-		{"REST-163 resourceType", `[{"op":"replace","path":"/resourceType","value":"Patient"}]`, `400 invalid [0]`},
-		{"REST-163 everything", `[{"op":"replace","path":"","value":{"resourceType":"Observation"}}]`, `400 invalid [0]`},
-		{"nothing left", `[{"op":"remove","path":""}]`, `422 processing [0].path`},
+		{"REST-163 resourceType", `[{"op":"replace","path":"/resourceType","value":"Patient"}]`, `400 invalid $this[0]`},
+		{"REST-163 everything", `[{"op":"replace","path":"","value":{"resourceType":"Observation"}}]`, `400 invalid $this[0]`},
+		{"nothing left", `[{"op":"remove","path":""}]`, `422 processing $this[0].path`},
 		{"REST-163 an empty array", `[{"op":"remove","path":"/note/0"},{"op":"remove","path":"/note/0"}]`, `422 invariant Observation.note`},
 		{"REST-163 null", `[{"op":"add","path":"/subject","value":null}]`, `422 invariant Observation.subject`},
-		{"REST-104 a label", `[{"op":"remove","path":"/meta/security/0"}]`, `422 business-rule [0]`},
-		{"REST-104 a tag", `[{"op":"replace","path":"/status","value":"amended"},{"op":"remove","path":"/meta/tag"}]`, `422 business-rule [1]`},
-		{"REST-104 all of meta", `[{"op":"remove","path":"/meta"}]`, `422 business-rule [0]`},
-		{"REST-104 a code of a label", `[{"op":"replace","path":"/meta/security/0/code","value":"N"}]`, `422 business-rule [0]`},
+		{"REST-104 a label", `[{"op":"remove","path":"/meta/security/0"}]`, `422 business-rule $this[0]`},
+		{"REST-104 a tag", `[{"op":"replace","path":"/status","value":"amended"},{"op":"remove","path":"/meta/tag"}]`, `422 business-rule $this[1]`},
+		{"REST-104 all of meta", `[{"op":"remove","path":"/meta"}]`, `422 business-rule $this[0]`},
+		{"REST-104 a code of a label", `[{"op":"replace","path":"/meta/security/0/code","value":"N"}]`, `422 business-rule $this[0]`},
 		{"REST-104 one more label is fine", `[{"op":"add","path":"/meta/security/0","value":{"code":"N"}}]`, with(`"security":[`, `"security":[{"code":"N"},`)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,7 +113,7 @@ func TestNarrative(t *testing.T) {
 	for _, c := range []struct{ name, body, patch, want string }{
 		{"REST-170 generated narrative goes", body("generated"), `[` + gender + `]`,
 			`{"resourceType":"Patient","contained":[{"resourceType":"Practitioner","id":"a","text":{"status":"generated","div":"<div>y</div>"}}],"gender":"female"}`},
-		{"REST-170 other narrative stands in the way", body("additional"), `[{"op":"test","path":"/gender","value":"male"},` + gender + `]`, `422 business-rule [1]`},
+		{"REST-170 other narrative stands in the way", body("additional"), `[{"op":"test","path":"/gender","value":"male"},` + gender + `]`, `422 business-rule $this[1]`},
 		{"REST-170 unless the patch brings its own", body("additional"), `[` + gender + `,{"op":"replace","path":"/text/div","value":"<div>z</div>"}]`,
 			strings.NewReplacer("male", "female", "<div>x", "<div>z").Replace(body("additional"))},
 		{"no change, no loss", body("generated"), `[{"op":"replace","path":"/gender","value":"male"}]`, body("generated")},
@@ -142,11 +146,11 @@ func TestReads(t *testing.T) {
 
 func TestJSONPatchBounds(t *testing.T) {
 	double := strings.Repeat(`{"op":"copy","from":"/note","path":"/note/-"},`, 20)
-	if got := jsonPatch(odd, `[`+double[:len(double)-1]+`]`); !strings.HasPrefix(got, "422 too-costly [") {
+	if got := jsonPatch(odd, `[`+double[:len(double)-1]+`]`); !strings.HasPrefix(got, "422 too-costly $this[") {
 		t.Errorf("twenty doublings: got %.80s, want too-costly", got)
 	}
 	deep := strings.Repeat(`{"a":`, fhir.MaxDepth) + `1` + strings.Repeat(`}`, fhir.MaxDepth)
-	if got := jsonPatch(odd, `[{"op":"add","path":"/x","value":`+deep+`}]`); got != "422 processing [0].path" {
+	if got := jsonPatch(odd, `[{"op":"add","path":"/x","value":`+deep+`}]`); got != "422 processing $this[0].path" {
 		t.Errorf("a deep value: got %.80s", got)
 	}
 	many := strings.Repeat(`{"op":"remove","path":"/x"},`, patch.MaxOperations+1)

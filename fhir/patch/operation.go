@@ -29,7 +29,7 @@ func (o jsonOperation) apply(d *doc) *fhir.Error {
 	case "test":
 		n, err := d.read(o.path, o.at+".path")
 		if err == nil && !edit.SameJSON(n, o.value) {
-			err = at(fhir.Fault(422, "processing", "The value is another one than the test names: nothing was changed."), o.at)
+			err = at(fhir.Fault(422, "processing", "The value differs from that of the test: nothing was changed."), o.at)
 		}
 		return err
 	case "copy":
@@ -57,8 +57,8 @@ func (o jsonOperation) apply(d *doc) *fhir.Error {
 	}
 }
 
-// maxCopied bounds what copy operations may add, so that a few of them cannot
-// double a document into the sky; it is the resource size of LIM-001.
+// maxCopied bounds the bytes that copy operations add, because each may double the document. It
+// is the resource size of LIM-001.
 const maxCopied = 10 << 20
 
 // read returns the node at a pointer.
@@ -76,8 +76,8 @@ func (d *doc) read(p pointer, field string) (*edit.Node, *fhir.Error) {
 	return t.node(), nil
 }
 
-// add puts a value at a new place of an object, before an entry of an array, or
-// in the place of a member or of everything (section 4.1).
+// add adds a member to an object, inserts before an entry of an array, or replaces a member or
+// the whole document (section 4.1).
 func (d *doc) add(o jsonOperation, value *edit.Node) *fhir.Error {
 	if levels, _ := value.Size(); levels+len(o.path) > fhir.MaxDepth+1 {
 		return at(fhir.Fault(422, "processing", "The result would be nested deeper than %d levels.", fhir.MaxDepth), o.at+".path")
@@ -119,7 +119,7 @@ func (d *doc) remove(p pointer, o jsonOperation) (*edit.Node, *fhir.Error) {
 	return n, nil
 }
 
-// replace puts a value in the place of one that is there (section 4.3).
+// replace replaces an existing value (section 4.3).
 func (d *doc) replace(o jsonOperation) *fhir.Error {
 	if len(o.path) == 0 {
 		return d.replaceAll(o.value.Clone())
@@ -139,7 +139,7 @@ func (d *doc) replace(o jsonOperation) *fhir.Error {
 	return nil
 }
 
-// replaceAll makes the document another one, with the narrative that it brings.
+// replaceAll replaces the whole document, narrative included.
 func (d *doc) replaceAll(value *edit.Node) *fhir.Error {
 	d.root, d.changed, d.text = value, true, nil
 	return nil

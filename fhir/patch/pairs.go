@@ -8,8 +8,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// pair is one value of a property, and the id and extensions of a primitive in
-// the property with _ beside it; nil for what is not there.
+// pair is one value of a property, and the id and extensions of a primitive from the property
+// with an underscore; nil for a missing one.
 type pair struct{ plain, twin *edit.Node }
 
 // pairs reads the values of a property.
@@ -39,8 +39,8 @@ func pairs(holder *edit.Node, name string) []pair {
 	return out
 }
 
-// put writes the values of a property, null where a value has no part in one of
-// the two members; a member without any part goes.
+// put writes the values of a property, null where a value lacks one of the two members. A member
+// without any value is removed.
 func put(holder *edit.Node, m made, list []pair) {
 	name, repeats := m.property.Name, m.property.Element.Max != 1
 	list = slices.DeleteFunc(list, func(p pair) bool { return p.plain == nil && p.twin == nil })
@@ -69,16 +69,15 @@ func put(holder *edit.Node, m made, list []pair) {
 	}
 }
 
-// held reports whether an object has a value for an element, in whatever
-// property.
+// held reports whether an object has a value for an element in any of its properties.
 func held(holder *edit.Node, e *r4.Element) bool {
 	return slices.ContainsFunc(e.Properties, func(p r4.Property) bool {
 		return holder.Find(p.Name) >= 0 || holder.Find("_"+p.Name) >= 0
 	})
 }
 
-// closeUp takes out what became empty: objects without members, and arrays
-// without items. Arrays of a primitive and of its extensions stay side by side.
+// closeUp removes empty objects and arrays. The arrays of a primitive and of its extensions stay
+// parallel.
 func closeUp(n *edit.Node) {
 	for _, item := range n.Items {
 		closeUp(item)
@@ -101,8 +100,8 @@ func closeUp(n *edit.Node) {
 	}
 }
 
-// closeTwins takes out of the arrays of primitives what has neither a value nor
-// an id or extensions left, so that positions stay the same on both sides.
+// closeTwins removes entries of a primitive that have neither a value nor an id or extensions,
+// from both arrays.
 func closeTwins(n *edit.Node) {
 	for _, item := range n.Items {
 		closeTwins(item)

@@ -5,21 +5,20 @@ import (
 	"strconv"
 	"strings"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/path"
 	"carerecord/fhir/r4"
-	"carerecord/fhir/validate"
 )
 
-// MaxPathOperations is how many operations a FHIRPath Patch may have. Each reads
-// the document anew.
+// MaxPathOperations is the greatest number of operations of a FHIRPath Patch. Each of them reads
+// the document again.
 const MaxPathOperations = 1000
 
-// FHIRPath reads a FHIRPath Patch, Parameters in FHIR JSON (fhirpatch.html). An
-// error is 400 structure and names every fault of the document, 422 processing
-// for a path that leaves the resource by resolve() or is not supported, or 400
-// too-costly for more than MaxPathOperations.
+// FHIRPath reads a FHIRPath Patch, Parameters in FHIR JSON (fhirpatch.html). The error is 400
+// structure with every fault of the document, 422 processing for a path with resolve() or an
+// unsupported one, or 400 too-costly for more than MaxPathOperations.
 func FHIRPath(parameters []byte) (Patch, error) {
 	r, err := fhir.Parse(parameters)
 	if e, ok := fhir.AsError(err); ok {
@@ -33,7 +32,7 @@ func FHIRPath(parameters []byte) (Patch, error) {
 	}
 	root, err := edit.Tree(r.Body)
 	if err != nil {
-		return Patch{}, fhir.Fault(400, "structure", "The patch is not legal JSON.")
+		return Patch{}, fhir.Fault(400, "structure", "The patch is not valid JSON.")
 	}
 	list := root.Get("parameter")
 	if list == nil {
@@ -75,17 +74,17 @@ func operations(list *edit.Node) (Patch, error) {
 	return p, nil
 }
 
-// read reads one operation; parts that the standard does not name are passed over.
+// read reads one operation. Parts that the standard does not define are ignored.
 func (o *pathOperation) read(item *edit.Node) *fhir.Error {
 	if item.Get("name").String() != "operation" {
-		return fhir.Fault(400, "structure", "A parameter of a patch has the name operation.")
+		return fhir.Fault(400, "structure", "A parameter of a patch must have the name operation.")
 	}
 	parts := map[string]*edit.Node{}
 	if list := item.Get("part"); list != nil {
 		for _, part := range list.Items {
 			name := part.Get("name").String()
 			if parts[name] != nil {
-				return fhir.Fault(400, "structure", "The part %s stands twice.", fhir.Quoted(name))
+				return fhir.Fault(400, "structure", "The part %s is repeated.", fhir.Quoted(name))
 			}
 			parts[name] = part
 		}
@@ -107,7 +106,7 @@ func (o *pathOperation) read(item *edit.Node) *fhir.Error {
 	return o.program(parts["path"].Get("valueString").String())
 }
 
-// need checks that a part is there, and reads a position.
+// need checks that a part is present, and reads a position.
 func (o *pathOperation) need(name string, part *edit.Node) *fhir.Error {
 	switch name {
 	case "value":
@@ -125,7 +124,7 @@ func (o *pathOperation) need(name string, part *edit.Node) *fhir.Error {
 		}
 		i, err := strconv.Atoi(string(n.Raw))
 		if err != nil {
-			return fhir.Fault(400, "structure", "%s is no integer.", name)
+			return fhir.Fault(400, "structure", "%s is not an integer.", name)
 		}
 		if name == "source" {
 			o.from = i
@@ -149,13 +148,13 @@ func (o *pathOperation) program(source string) *fhir.Error {
 		return fhir.Fault(status, "structure", "%s", sentence(err))
 	}
 	if p.Calls("resolve") {
-		return fhir.Fault(422, "processing", "A patch stays within the resource: its paths do not use resolve().")
+		return fhir.Fault(422, "processing", "The paths of a patch cannot use resolve(): a patch changes one resource.")
 	}
 	o.path = p
 	if o.op == "insert" || o.op == "move" {
 		base, name, ok := p.Split()
 		if !ok {
-			return fhir.Fault(400, "structure", "The path of %s ends in the name of a list.", o.op)
+			return fhir.Fault(400, "structure", "The path of %s must end in the name of a list.", o.op)
 		}
 		o.base, o.name = base, name
 	}
@@ -166,22 +165,22 @@ func sentence(err error) string {
 	return fmt.Sprintf("The path cannot be followed: %s.", strings.TrimPrefix(err.Error(), "FHIRPath: "))
 }
 
-// made is a value in the form in which a property holds it: plain, and the id
-// and extensions of a primitive beside it; nil for nothing.
+// made is a value in the form of a property: plain, and the id and extensions of a primitive; nil
+// for none.
 type made struct {
 	property    r4.Property
 	plain, twin *edit.Node
 }
 
-// build reads the value of a part for an element: a value[x] or a resource, or
-// parts for a type that has no value[x] (REST-169).
+// build reads the value of a part for an element: a value[x], a resource, or parts for a type
+// that has no value[x] (REST-169).
 func build(e *r4.Element, part *edit.Node) (made, *fhir.Error) {
 	wrong := func(what string) *fhir.Error {
 		var types []string
 		for _, p := range e.Properties {
 			types = append(types, p.Type)
 		}
-		return fhir.Fault(422, "processing", "%s holds a %s: the value is %s.", e.Name, strings.Join(types, " or "), what)
+		return fhir.Fault(422, "processing", "%s takes a %s, but the value is %s.", e.Name, strings.Join(types, " or "), what)
 	}
 	if res := part.Get("resource"); res != nil {
 		if p := e.Properties[0]; p.Type == "Resource" {

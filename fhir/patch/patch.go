@@ -8,29 +8,28 @@ import (
 	"carerecord/fhir/edit"
 )
 
-// Patch is a document that was read and checked. It is immutable: any number of
-// goroutines may apply it.
+// Patch is a checked patch document. It is immutable and safe for concurrent use.
 type Patch struct {
 	ops     []operation
 	reads   bool
-	illegal string // code of an issue for a result that no resource may have
+	illegal string // code of the issues for an invalid result
 }
 
-// operation is one step of a patch.
+// operation is one operation of a patch.
 type operation interface {
-	// apply changes the document, or says why it cannot.
+	// apply changes the document, or returns the reason why it cannot.
 	apply(d *doc) *fhir.Error
-	// place is where the operation stands in the patch document.
+	// place returns the position of the operation in the patch document.
 	place() string
 }
 
-// Reads reports whether the outcome tells what is stored: by a test operation,
-// or by a condition in a path (SMART-288).
+// Reads reports whether the outcome discloses stored values: by a test operation, or by a
+// condition in a path (SMART-288).
 func (p Patch) Reads() bool { return p.reads }
 
-// Illegal makes the error for a result that validation refused: 422, invariant
-// for a JSON Patch (REST-163) and processing for a FHIRPath Patch (REST-169).
-// Warnings are left out; nil where nothing else is there.
+// Illegal makes the error for the issues of a result that failed validation: 422, invariant for a
+// JSON Patch (REST-163) and processing for a FHIRPath Patch (REST-169). Warnings are omitted. It
+// returns nil if there are only warnings.
 func (p Patch) Illegal(issues []fhir.Issue) error {
 	var found []fhir.Issue
 	for _, issue := range issues {
@@ -45,13 +44,12 @@ func (p Patch) Illegal(issues []fhir.Issue) error {
 	return &fhir.Error{Status: 422, Issues: found[:min(len(found), fhir.MaxIssues)]}
 }
 
-// Apply returns the body after all operations, or an error and nothing. body is
-// what fhir.Parse accepted, and so is what is returned. A patch that changes
-// nothing returns body itself.
+// Apply returns the body after all operations, or an error. body is one that fhir.Parse accepted,
+// and so is the result. A patch that changes nothing returns body itself.
 func (p Patch) Apply(body []byte) ([]byte, error) {
 	root, err := edit.Tree(body)
 	if err != nil {
-		return nil, fhir.Fault(400, "structure", "What is to be patched is not legal JSON.")
+		return nil, fhir.Fault(400, "structure", "The resource to patch is not valid JSON.")
 	}
 	d := newDoc(root)
 	for _, op := range p.ops {
@@ -80,12 +78,12 @@ func (p Patch) Apply(body []byte) ([]byte, error) {
 	return r.Body, err
 }
 
-// doc is what is being patched.
+// doc is the document that is being patched.
 type doc struct {
 	root    *edit.Node
 	watch   watch
 	changed bool
-	marks   map[*edit.Node]mark // of the resources in it that an operation changed
+	marks   map[*edit.Node]mark // of the embedded resources that an operation changed
 	copied  int                 // bytes that operations added from the document itself
 	text    []byte              // the document as bytes, for expressions; nil when out of date
 	written int                 // bytes that were written for expressions
@@ -95,15 +93,15 @@ func newDoc(root *edit.Node) *doc {
 	return &doc{root: root, watch: newWatch(root), marks: map[*edit.Node]mark{}}
 }
 
-// mark says what happened to a resource.
+// mark records which parts of a resource were changed.
 type mark struct {
-	data bool   // something that narrative may tell
+	data bool   // an element that narrative may repeat
 	text bool   // narrative itself
-	at   string // place of the first operation on data
+	at   string // position of the first operation on data
 }
 
-// touch notes a change at the end of a path: nodes are those on the way, the
-// outermost first, and names the members that lead on from each, empty for items.
+// touch records a change at the end of a path. nodes are the nodes on it, the outermost first,
+// and names the member names of the steps, empty for items.
 func (d *doc) touch(nodes []*edit.Node, names []string, place string) {
 	d.changed, d.text = true, nil
 	for i, n := range nodes {
@@ -125,11 +123,12 @@ func (d *doc) touch(nodes []*edit.Node, names []string, place string) {
 	}
 }
 
-// narrative drops or defends the text of changed resources.
+// narrative removes generated narrative of changed resources, or returns an error for any other
+// narrative.
 func (d *doc) narrative(n *edit.Node) *fhir.Error {
 	if m := d.marks[n]; m.data && !m.text && n.Get("text") != nil {
 		if n.Get("text").Get("status").String() != "generated" {
-			e := fhir.Fault(422, "business-rule", "The narrative of the resource was not generated, and the patch would leave it as it is: replace the text along with the data.")
+			e := fhir.Fault(422, "business-rule", "The narrative of the resource was not generated, and the patch does not change it: replace the text together with the data.")
 			return at(e, m.at)
 		}
 		n.Remove(n.Find("text"))
@@ -142,7 +141,7 @@ func (d *doc) narrative(n *edit.Node) *fhir.Error {
 	return nil
 }
 
-// at sets the place of an error in the patch document.
+// at sets the Expression of an error.
 func at(e *fhir.Error, place string) *fhir.Error {
 	e.Issues = slices.Clone(e.Issues)
 	for i := range e.Issues {

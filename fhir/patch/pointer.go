@@ -8,11 +8,10 @@ import (
 	"carerecord/fhir/edit"
 )
 
-// pointer is a JSON Pointer (RFC 6901), its tokens without escapes; empty for
-// the whole document.
+// pointer is a JSON Pointer (RFC 6901), its tokens unescaped; empty for the whole document.
 type pointer []string
 
-// parsePointer is false for text that is no JSON Pointer.
+// parsePointer returns false for text that is not a JSON Pointer.
 func parsePointer(s string) (pointer, bool) {
 	if s == "" {
 		return nil, true
@@ -32,7 +31,7 @@ func parsePointer(s string) (pointer, bool) {
 	return parts, true
 }
 
-// begins reports whether p leads to something that other lies within.
+// begins reports whether other is below p.
 func (p pointer) begins(other pointer) bool {
 	if len(p) >= len(other) {
 		return false
@@ -59,7 +58,7 @@ func index(token string) (int, bool) {
 	return n, err == nil
 }
 
-// target is a place in the document: a member or an item of holder.
+// target is a member or an item of holder.
 type target struct {
 	nodes []*edit.Node // from the root to the holder
 	names []string     // what leads on from each, empty for items
@@ -70,8 +69,8 @@ type target struct {
 func (t target) holder() *edit.Node { return t.nodes[len(t.nodes)-1] }
 func (t target) node() *edit.Node   { return t.holder().Items[t.at] }
 
-// follow walks a pointer that is not empty. Only its last token may lead to
-// nothing: then the target is not found, and at is where it would be added.
+// follow follows a pointer that is not empty. Only its last token may have no value: then the
+// target is not found, and at is where it would be added.
 func (d *doc) follow(p pointer, field string) (target, *fhir.Error) {
 	t := target{}
 	n := d.root
@@ -89,7 +88,7 @@ func (d *doc) follow(p pointer, field string) (target, *fhir.Error) {
 				pos, ok = len(n.Items), true
 			}
 			if !ok || pos > len(n.Items) {
-				return t, at(fhir.Fault(422, "processing", "The array has %d entries: there is no place %s in it.", len(n.Items), fhir.Quoted(token)), field)
+				return t, at(fhir.Fault(422, "processing", "The array has %d entries: it has no position %s.", len(n.Items), fhir.Quoted(token)), field)
 			}
 			t.at, t.found = pos, pos < len(n.Items)
 		default:
@@ -108,6 +107,6 @@ func (d *doc) follow(p pointer, field string) (target, *fhir.Error) {
 }
 
 func missing(p pointer, field string) *fhir.Error {
-	e := fhir.Fault(422, "processing", "There is nothing at %s.", fhir.Quoted("/"+strings.Join(p, "/")))
+	e := fhir.Fault(422, "processing", "There is no value at %s.", fhir.Quoted("/"+strings.Join(p, "/")))
 	return at(e, field)
 }

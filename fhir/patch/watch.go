@@ -5,13 +5,12 @@ import (
 	"carerecord/fhir/edit"
 )
 
-// watch looks after what a patch must leave alone, and remembers which
-// operation did not.
+// watch records which operation changed an id, a type, a label or a tag.
 type watch struct {
 	id, resourceType string
 	labels           map[label]bool
 
-	// Places of the operations since which something is amiss, empty for all well.
+	// Positions of the operations that broke a rule; empty if none did.
 	idAt, typeAt, labelAt string
 }
 
@@ -39,7 +38,7 @@ func labels(root *edit.Node) map[label]bool {
 	return all
 }
 
-// look is called after every operation with its place.
+// look is called after every operation with its position.
 func (w *watch) look(root *edit.Node, place string) {
 	note := func(amiss bool, since *string) {
 		switch {
@@ -62,15 +61,15 @@ func (w *watch) look(root *edit.Node, place string) {
 	note(lost, &w.labelAt)
 }
 
-// verdict is the error of what is amiss in the end.
+// verdict returns the error for a rule that is broken in the end.
 func (w *watch) verdict() *fhir.Error {
 	switch {
 	case w.typeAt != "":
-		return at(fhir.Fault(400, "invalid", "A patch does not change the type of a resource."), w.typeAt)
+		return at(fhir.Fault(400, "invalid", "A patch cannot change the type of a resource."), w.typeAt)
 	case w.idAt != "":
-		return at(fhir.Fault(400, "invalid", "A patch does not change the id of a resource."), w.idAt)
+		return at(fhir.Fault(400, "invalid", "A patch cannot change the id of a resource."), w.idAt)
 	case w.labelAt != "":
-		return at(fhir.Fault(422, "business-rule", "A patch does not remove security labels or tags: $meta-delete does, for those who may."), w.labelAt)
+		return at(fhir.Fault(422, "business-rule", "A patch cannot remove security labels or tags. Use $meta-delete, which needs the permission."), w.labelAt)
 	}
 	return nil
 }

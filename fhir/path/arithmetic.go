@@ -4,15 +4,15 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// precision is how many digits arithmetic keeps.
+// precision is the number of digits that arithmetic keeps.
 const precision = 34
 
 func decimals() *apd.Context {
 	return &apd.Context{Precision: precision, MaxExponent: 10000, MinExponent: -10000, Rounding: apd.RoundHalfUp}
 }
 
-// number gives a result, or nothing where there is none, such as after a
-// division by zero, or one that is out of bounds.
+// number returns a result, or nothing if there is none (after a division by zero) or if it is out
+// of bounds.
 func number(d *apd.Decimal, c apd.Condition, err error) (*apd.Decimal, bool) {
 	if err != nil || d.Form != apd.Finite || c.DivisionByZero() || c.Overflow() || d.Exponent > maxExponent || d.Exponent < -maxExponent {
 		return nil, false
@@ -26,7 +26,7 @@ func truncated(d *apd.Decimal) *apd.Decimal {
 	return whole
 }
 
-// rounded rounds half up to an exponent, and leaves what is coarser as it is.
+// rounded rounds half up to an exponent. A coarser number is not changed.
 func rounded(d *apd.Decimal, exponent int32) *apd.Decimal {
 	if d.Exponent >= exponent {
 		return d
@@ -49,7 +49,7 @@ func (r *runner) one(in []Item) (Item, bool) {
 	case 1:
 		return in[0].system()
 	}
-	fail(Execution, "one value is wanted, and there are %d", len(in))
+	fail(Execution, "one value is needed, but there are %d", len(in))
 	return Item{}, false
 }
 
@@ -57,12 +57,12 @@ func (r *runner) integer(in []Item) (int, bool) {
 	it, ok := r.one(in)
 	if !ok {
 		if len(in) == 1 {
-			fail(Execution, "an integer is wanted, not a %s", in[0].TypeName())
+			fail(Execution, "an integer is needed, not a %s", in[0].TypeName())
 		}
 		return 0, false
 	}
 	if it.kind != integer {
-		fail(Execution, "an integer is wanted, not a %s", it.TypeName())
+		fail(Execution, "an integer is needed, not a %s", it.TypeName())
 	}
 	n, err := it.num.Int64()
 	if err != nil || n > 1<<31 || n < -1<<31 {
@@ -77,7 +77,7 @@ func (r *runner) text(in []Item) (string, bool) {
 		return "", false
 	}
 	if !ok || it.kind != text {
-		fail(Execution, "a string is wanted, not a %s", in[0].TypeName())
+		fail(Execution, "a string is needed, not a %s", in[0].TypeName())
 	}
 	r.spend(len(it.text) / 32)
 	return it.text, true
@@ -89,7 +89,7 @@ func (r *runner) unary(sign string, in []Item) []Item {
 		return nil
 	}
 	if !ok || !it.numeric() && it.kind != quantity {
-		fail(Execution, "the sign %s stands before a %s", sign, in[0].TypeName())
+		fail(Execution, "the sign %s cannot precede a %s", sign, in[0].TypeName())
 	}
 	if sign == "-" {
 		n := new(apd.Decimal)
@@ -109,6 +109,7 @@ func (r *runner) binary(op string, a, b []Item) []Item {
 			return no.items()
 		case no:
 			return yes.items()
+		case unknown:
 		}
 		return nil
 	case "~":
@@ -125,7 +126,7 @@ func (r *runner) binary(op string, a, b []Item) []Item {
 			return nil
 		}
 		if len(a) > 1 {
-			fail(Execution, "one value is looked for, and there are %d", len(a))
+			fail(Execution, "one value can be searched for, but there are %d", len(a))
 		}
 		return []Item{boolItem(r.find(b, a[0]))}
 	case "&":
@@ -139,7 +140,7 @@ func (r *runner) binary(op string, a, b []Item) []Item {
 		return nil
 	}
 	if !okX || !okY {
-		fail(Execution, "%s has no meaning for a %s and a %s", op, a[0].TypeName(), b[0].TypeName())
+		fail(Execution, "%s is not defined for a %s and a %s", op, a[0].TypeName(), b[0].TypeName())
 	}
 	switch op {
 	case "<", "<=", ">", ">=":
@@ -165,7 +166,7 @@ func (r *runner) order(op string, x, y Item) []Item {
 	case x.kind == quantity && (y.kind == quantity || y.numeric()), y.kind == quantity && x.numeric():
 		c, ok = compareQuantities(x, y)
 	default:
-		fail(Execution, "a %s has no order with a %s", x.TypeName(), y.TypeName())
+		fail(Execution, "a %s cannot be compared with a %s", x.TypeName(), y.TypeName())
 	}
 	if !ok {
 		return nil
@@ -208,11 +209,11 @@ func (r *runner) arithmetic(op string, x, y Item) []Item {
 	case (x.kind == quantity || x.numeric()) && (y.kind == quantity || y.numeric()) && (op == "*" || op == "/"):
 		return scale(op, x, y)
 	}
-	fail(Execution, "%s has no meaning for a %s and a %s", op, x.TypeName(), y.TypeName())
+	fail(Execution, "%s is not defined for a %s and a %s", op, x.TypeName(), y.TypeName())
 	return nil
 }
 
-// scale multiplies or divides quantities where no unit has to be made.
+// scale multiplies or divides quantities if the result needs no new unit.
 func scale(op string, x, y Item) []Item {
 	unit, word := x.unit, x.word
 	a, b := asQuantity(x).unit, asQuantity(y).unit
@@ -223,7 +224,7 @@ func scale(op string, x, y Item) []Item {
 	case a == "1" && op == "*":
 		unit, word = y.unit, y.word
 	default:
-		fail(Unsupported, "the unit of '%s' %s '%s' is not worked out here", a, op, b)
+		fail(Unsupported, "the unit of '%s' %s '%s' is not supported", a, op, b)
 	}
 	if n, ok := calculate(op, x.num, y.num); ok {
 		return []Item{quantityItem(n, unit, word)}
@@ -237,7 +238,7 @@ func shift(op string, x, y Item) []Item {
 		sign = -1
 	}
 	if unit == "" {
-		fail(Execution, "a date is not moved by '%s'", y.unit)
+		fail(Execution, "'%s' cannot be added to a date", y.unit)
 	}
 	m, ok := x.moment.add(y.num, unit, sign)
 	if !ok {

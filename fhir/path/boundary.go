@@ -6,7 +6,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// boundaries finds the functions of precision (FHIRPath 5.10, for trial use).
+// boundaries looks up the functions of precision (FHIRPath 5.10, for trial use).
 func boundaries(name string) (function, bool) {
 	switch name {
 	case "lowBoundary", "highBoundary":
@@ -22,7 +22,7 @@ func boundaries(name string) (function, bool) {
 			case it.temporal():
 				return []Item{intItem(it.moment.digits())}
 			}
-			fail(Execution, "precision() is for numbers, dates and times, not for a %s", it.TypeName())
+			fail(Execution, "precision() is defined for numbers, dates and times, not for a %s", it.TypeName())
 			return nil
 		}}, true
 	case "comparable":
@@ -33,7 +33,7 @@ func boundaries(name string) (function, bool) {
 				return nil
 			}
 			if _, ok := compareQuantities(a, b); !ok {
-				fail(Unsupported, "whether '%s' and '%s' are comparable is not worked out here", a.unit, b.unit)
+				fail(Unsupported, "comparing the units '%s' and '%s' is not supported", a.unit, b.unit)
 			}
 			return yes.items()
 		}}, true
@@ -53,6 +53,8 @@ func (m moment) digits() int {
 	return n
 }
 
+// boundary returns the first or last moment that m may denote with a number of digits, or false
+// if it has no such precision.
 func boundary(r *runner, c call) []Item {
 	it, ok := r.one(c.in)
 	if !ok {
@@ -84,13 +86,12 @@ func boundary(r *runner, c call) []Item {
 		it.moment = m
 		return []Item{it}
 	}
-	fail(Execution, "%s() is for numbers, dates and times, not for a %s", c.name, it.TypeName())
+	fail(Execution, "%s() is defined for numbers, dates and times, not for a %s", c.name, it.TypeName())
 	return nil
 }
 
-// numberBoundary is half a unit of the last digit away, rounded outwards, and
-// zero where all digits stand behind the last place: so the official cases have
-// it.
+// numberBoundary is half a unit of the last digit away, rounded outwards. It is zero if all digits
+// are after the last place, as the official cases require.
 func numberBoundary(n *apd.Decimal, high bool, places int) *apd.Decimal {
 	wide := decimals()
 	wide.Precision, wide.Rounding = 2000, apd.RoundFloor

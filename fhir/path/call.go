@@ -16,8 +16,7 @@ type call struct {
 	frame frame
 }
 
-// arg evaluates an argument where the call stands, not on what it is called on;
-// nothing for an argument that is not there.
+// arg evaluates an argument in the frame of the call, or returns nothing if it is missing.
 func (c call) arg(r *runner, i int) []Item {
 	if i >= len(c.args) {
 		return nil
@@ -35,7 +34,7 @@ func (c call) condition(r *runner, i int, it Item, index int) bool {
 	return r.truth(c.each(r, i, it, index)) == yes
 }
 
-// lookup returns a function by name; false where there is none.
+// lookup returns a function by name, or false if there is none.
 func lookup(name string) (function, bool) {
 	for _, find := range []func(string) (function, bool){collections, subsets, conversions, strings1, strings2, mathematics, trees, boundaries} {
 		if f, ok := find(name); ok {
@@ -66,7 +65,7 @@ func (f function) arguments() string {
 	return fmt.Sprintf("%d to %d arguments", f.least, f.most)
 }
 
-// unsupported names functions of FHIR that need profiles or terminology.
+// unsupported lists functions of FHIR that need profiles or terminology.
 func unsupported(name string) bool {
 	switch name {
 	case "conformsTo", "memberOf", "elementDefinition", "slice", "checkModifiers", "subsumes", "subsumedBy", "htmlChecks", "defineVariable":

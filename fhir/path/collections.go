@@ -1,7 +1,7 @@
 package path
 
-// collections finds the functions of existence, filtering and combining
-// (FHIRPath 5.1, 5.2, 5.4).
+// collections looks up the functions of existence, filtering and combining (FHIRPath 5.1, 5.2,
+// 5.4).
 func collections(name string) (function, bool) {
 	switch name {
 	case "empty":
@@ -32,6 +32,7 @@ func collections(name string) (function, bool) {
 				return no.items()
 			case no:
 				return yes.items()
+			case unknown:
 			}
 			return nil
 		}}, true
@@ -82,13 +83,13 @@ func filtered(r *runner, c call) []Item {
 	return out
 }
 
-// truths makes allTrue and its like: all of the values are wanted, or any.
+// truths makes allTrue and similar functions: all values have to be want, or any.
 func truths(wanted answer, all bool) function {
 	return function{0, 0, func(r *runner, c call) []Item {
 		for _, it := range c.in {
 			b, ok := it.system()
 			if !ok || b.kind != boolean {
-				fail(Execution, "%s() is for booleans, not for a %s", c.name, it.TypeName())
+				fail(Execution, "%s() is defined for booleans, not for a %s", c.name, it.TypeName())
 			}
 			if (answered(b.truth) == wanted) != all {
 				return []Item{boolItem(!all)}
@@ -159,13 +160,13 @@ func either(r *runner, c call) []Item {
 		case 1:
 			f = f.on(c.in[0], 0)
 		default:
-			fail(Execution, "iif() is for one value, and there are %d", len(c.in))
+			fail(Execution, "iif() is defined for one value, but there are %d", len(c.in))
 		}
 	}
 	cond := r.eval(c.args[0], f)
 	it, ok := r.one(cond)
 	if len(cond) > 0 && (!ok || it.kind != boolean) {
-		fail(Semantic, "the condition of iif() is a %s and no boolean", cond[0].TypeName())
+		fail(Semantic, "the condition of iif() is a %s, not a boolean", cond[0].TypeName())
 	}
 	switch {
 	case ok && it.truth:

@@ -1,42 +1,35 @@
 // Package path evaluates FHIRPath over resources as JSON bytes.
 //
-// A resource is read once into a Doc, a flat list of nodes in document order
-// whose strings are slices of the body; numbers stay text. An expression is
-// compiled once into an Expr, bound to a resource type (For), and evaluated on
-// any number of Docs. What it yields are Values: places in the Doc with their
-// FHIR type, known from the tables of package r4, so that the reader can tell a
-// Quantity from a CodeableConcept.
+// A resource is read once into a Doc, a flat list of nodes in document order whose strings are
+// slices of the body. Numbers stay text. An expression is compiled once into an Expr, bound to a
+// resource type (For), and evaluated on any number of Docs. The results are Values: nodes of the
+// Doc with their FHIR type from the tables of package r4, so that a caller can tell a Quantity
+// from a CodeableConcept.
 //
-// The language is the part of FHIRPath that search parameters use: paths with
-// choice types ("value" finds valueQuantity), as and is (also as functions),
-// ofType, |, =, !=, and, or, where, exists, first, [n], extension, hasExtension,
-// %resource, resolve() before is, string and boolean literals. Compile refuses
-// everything else, and For refuses paths that no resource of the type can have:
-// an expression is never empty for want of understanding.
+// The language is the part of FHIRPath that search parameters use: paths with choice types
+// ("value" finds valueQuantity), as and is (also as functions), ofType, |, =, !=, and, or, where,
+// exists, first, [n], extension, hasExtension, %resource, resolve() before is, string and boolean
+// literals. Compile refuses everything else, and For refuses paths that no resource of the type
+// can have, so an expression is never silently empty because a part of it is not supported.
 //
-// It differs from the language of the standard in three points. A union keeps
-// doubles. The operator as filters a collection of any size, as ofType does.
-// Truth has two values: an empty operand is false, so that a comparison always
-// yields a boolean. Elements that have only an id or extensions (_birthDate
-// without birthDate) are not there.
+// It differs from the standard in these points. A union keeps duplicates. The operator as filters
+// a collection of any size, as ofType does. Logic has two values: an empty operand is false, so
+// that a comparison always yields a boolean. Elements with only an id or extensions (_birthDate
+// without birthDate) do not exist.
 //
-// resolve() resolves nothing: it looks at what a literal reference says about
-// the type of its target, or else at Reference.type; of a contained resource at
-// its type.
+// resolve() does not read other resources. It takes the type of the target from the literal
+// reference, from Reference.type, or from the contained resource.
 //
 // # The full language
 //
-// For patches and invariants there is the language as a whole beside it: Full
-// makes a Program, and Run evaluates it on the same Docs (FHIRPath 2.0.0 with the
-// functions for trial use). It knows truth with three values, System types,
-// extensions of primitives, and elements that have only those; an Item is an
-// element with its place or a value of a System type. Evaluation is slower than
-// that of an Expr, bounded by MaxSteps, and never leaves the resource: resolve()
-// finds contained resources alone. A name that no value it is asked of can have is
-// an error and not empty, as far as the types are known.
+// Patches and invariants use the whole language: Full makes a Program, and Run evaluates it on the
+// same Docs (FHIRPath 2.0.0 with the functions for trial use). It has three-valued logic, System
+// types, extensions of primitives, and elements with only those. An Item is an element with its
+// path, or a value of a System type. Evaluation is slower than that of an Expr, bounded by
+// MaxSteps, and reads only the resource: resolve() finds only contained resources. A name that no
+// value of the known types can have is an error.
 //
-// Units are compared where they are the same, or are fixed lengths of time; there
-// is no UCUM conversion. conformsTo(), memberOf() and what else needs profiles or
-// terminology is refused as Unsupported. The official cases run in the tests,
-// with the list of those that do not pass in testdata.
+// Quantities are compared if their units are equal or fixed lengths of time; there is no UCUM
+// conversion. conformsTo(), memberOf() and other functions that need profiles or terminology are
+// refused as Unsupported. The tests run the official cases; testdata lists those that do not pass.
 package path

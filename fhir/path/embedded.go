@@ -16,8 +16,8 @@ type Embedded struct {
 	Holder Value
 }
 
-// Embedded yields the resources that v embeds, wherever they stand, those that stand in
-// another of them left out. What base64 holds is not looked at.
+// Embedded yields the resources that v embeds at any depth, except those within another embedded
+// resource. Base64 is not decoded.
 func (v Value) Embedded() iter.Seq[Embedded] {
 	return func(yield func(Embedded) bool) {
 		if v.kind == '{' {
@@ -55,8 +55,8 @@ func (d *Doc) isResource(object int32) bool {
 // object makes a Value without a type of an object.
 func (d *Doc) object(i int32) Value { return Value{doc: d, at: i, kind: '{'} }
 
-// Objects yields v and every object below it, without types, in the order of the body;
-// resources that v embeds are left out with all that stands in them.
+// Objects yields v and every object below it, without types, in the order of the body. Embedded
+// resources are left out.
 func (v Value) Objects() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if v.kind != '{' {
@@ -78,7 +78,7 @@ func (v Value) Objects() iter.Seq[Value] {
 	}
 }
 
-// Member returns the object that a property of an object holds, without a type.
+// Member returns the object in a property of an object, without a type.
 func (v Value) Member(name string) (Value, bool) {
 	if v.kind != '{' {
 		return Value{}, false
@@ -89,10 +89,10 @@ func (v Value) Member(name string) (Value, bool) {
 	return Value{}, false
 }
 
-// Payload is text that may be base64, and the content type beside it, if any.
+// Payload is text that may be base64, and its content type if it has one.
 type Payload struct{ ContentType, Data string }
 
-// Payloads yields the text of every property whose name may hold base64, at any depth.
+// Payloads yields the text of every property whose name may have base64, at any depth.
 func (d *Doc) Payloads(property func(name string) bool) iter.Seq[Payload] {
 	return func(yield func(Payload) bool) {
 		var open []int32 // the objects around a node
@@ -118,9 +118,8 @@ func (d *Doc) Payloads(property func(name string) bool) iter.Seq[Payload] {
 	}
 }
 
-// Systems yields system and value of every object that has both, at any depth: of
-// identifiers, wherever they stand. The list of identifiers of the resource itself is
-// left out.
+// Systems yields system and value of every object that has both, at any depth. The identifiers of
+// the resource itself are left out.
 func (d *Doc) Systems(wanted func(system string) bool) iter.Seq2[string, string] {
 	return func(yield func(system, value string) bool) {
 		found := false

@@ -6,7 +6,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// answer is true, false, or neither.
+// answer is a boolean of three-valued logic.
 type answer byte
 
 const (
@@ -22,7 +22,7 @@ func answered(b bool) answer {
 	return no
 }
 
-// items returns the answer as a collection, empty for neither.
+// items returns the answer as a collection, which is empty for unknown.
 func (a answer) items() []Item {
 	if a == unknown {
 		return nil
@@ -45,6 +45,7 @@ func (r *runner) equals(a, b []Item) answer {
 			return no
 		case unknown:
 			all = unknown
+		case yes:
 		}
 	}
 	return all
@@ -86,8 +87,7 @@ func (r *runner) equal(a, b Item) answer {
 func (it Item) numeric() bool  { return it.kind == integer || it.kind == decimal }
 func (it Item) temporal() bool { return it.kind == date || it.kind == dateTime || it.kind == clock }
 
-// compareQuantities is false where units differ in a way that only UCUM could
-// settle.
+// compareQuantities returns false if the units need UCUM conversion.
 func compareQuantities(x, y Item) (int, bool) {
 	x, y = asQuantity(x), asQuantity(y)
 	if x.kind != quantity || y.kind != quantity {
@@ -138,8 +138,8 @@ func (it Item) length() (Item, bool) {
 	return quantityItem(n, unit, true), true
 }
 
-// sameNodes compares two elements below their types: members whatever their
-// order, numbers by value.
+// sameNodes compares two elements ignoring their types: members in any order,
+// numbers by value.
 func (r *runner) sameNodes(a, b Item) bool {
 	if a.at < 0 || b.at < 0 {
 		return a.at == b.at && a.twin == b.twin
@@ -216,7 +216,7 @@ func (r *runner) equivalent(a, b Item) bool {
 		return roughly(x.num, y.num)
 	case x.kind == quantity && y.kind == quantity:
 		if _, ok := compareQuantities(x, y); !ok {
-			fail(Unsupported, "whether '%s' and '%s' are comparable is not worked out here", x.unit, y.unit)
+			fail(Unsupported, "comparing the units '%s' and '%s' is not supported", x.unit, y.unit)
 		}
 	}
 	return r.equal(x, y) == yes

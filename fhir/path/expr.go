@@ -27,7 +27,7 @@ func Compile(source string) (x *Expr, err error) {
 		switch e := recover().(type) {
 		case nil:
 		case parseError:
-			x, err = nil, fmt.Errorf("path: %s: no place for %s", source, string(e))
+			x, err = nil, fmt.Errorf("path: %s: unexpected %s", source, string(e))
 		default:
 			panic(e)
 		}
@@ -40,13 +40,12 @@ func Compile(source string) (x *Expr, err error) {
 	return &Expr{source, root}, nil
 }
 
-// For binds the expression to a resource type: parts of a union that begin with
-// another type are dropped. It is an error if a path leads nowhere or nothing
-// remains.
+// For binds the expression to a resource type. Parts of a union that begin with another type are
+// dropped. It returns an error if a path does not exist or if nothing remains.
 func (x *Expr) For(typ string) (*Expr, error) {
 	bound := prune(x.root, typ)
 	if bound == nil {
-		return nil, fmt.Errorf("path: %s: nothing for %s", x.source, typ)
+		return nil, fmt.Errorf("path: %s: no part applies to %s", x.source, typ)
 	}
 	b := &Expr{x.source, bound}
 	if _, err := b.Yields(typ); err != nil {
@@ -73,11 +72,11 @@ func prune(e expr, typ string) expr {
 	return e
 }
 
-// Eval appends what the expression yields for a resource to out.
+// Eval appends the values of the expression for a resource to out.
 func (x *Expr) Eval(d *Doc, out []Value) []Value { return x.EvalOn(d.Root(), d.Root(), out) }
 
-// EvalOn appends what the expression yields for a value of a resource, from which
-// its paths begin, to out. The resource is a Doc's root or one that it contains.
+// EvalOn appends the values of the expression for a value of a resource to out: the paths begin
+// at the value. The resource is the root of a Doc or contained in it.
 func (x *Expr) EvalOn(resource, v Value, out []Value) []Value {
 	m := machines.Get().(*machine)
 	m.root[0] = resource
@@ -89,8 +88,8 @@ func (x *Expr) EvalOn(resource, v Value, out []Value) []Value {
 	return out
 }
 
-// Monotone reports whether cutting a whole value out of a resource can only
-// take values away from what the expression yields, never change or add one.
+// Monotone reports whether cutting a value out of a resource can only remove values from the
+// result, never change or add one.
 func (x *Expr) Monotone() bool { return x.root.monotone() }
 
 // Yield is one kind of value that an expression can have.
@@ -104,7 +103,7 @@ type Yield struct {
 	of *r4.Type
 }
 
-// Yields returns what the expression can have on resources of a type.
+// Yields returns the kinds of values that the expression can have on resources of a type.
 func (x *Expr) Yields(typ string) ([]Yield, error) {
 	in := []Yield{{Type: typ, of: r4.TypeOf(typ)}}
 	out, err := x.root.static(in, typ)
@@ -114,8 +113,8 @@ func (x *Expr) Yields(typ string) ([]Yield, error) {
 	return out, nil
 }
 
-// YieldsOn returns what the expression can have on values that another one can
-// have, on resources of a type.
+// YieldsOn returns the kinds of values that the expression can have on values of some kinds, on
+// resources of a type.
 func (x *Expr) YieldsOn(of []Yield, typ string) ([]Yield, error) {
 	out, err := x.root.static(of, typ)
 	if err != nil {
@@ -156,7 +155,7 @@ func (m *machine) truth(e expr, focus Value) bool {
 	return holds
 }
 
-// isA reports whether a value's type is a type or one of its special kinds.
+// isA reports whether a type is another or derived from it.
 func isA(typ, wanted string) bool {
 	return typ == wanted || wanted == "Quantity" && slices.Contains([]string{"Age", "Count", "Distance", "Duration"}, typ)
 }

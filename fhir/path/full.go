@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Class says at what stage an expression failed.
+// Class is the stage at which an expression failed.
 type Class byte
 
 // The classes of errors of the full language.
 const (
 	Syntax      Class = iota // it is not FHIRPath, or names no function
-	Semantic                 // it asks for what its context cannot have
-	Execution                // it went wrong on this resource
-	Costly                   // it needs more steps than are given to it
-	Unsupported              // it is FHIRPath that is not done here
+	Semantic                 // it names an element that its context cannot have
+	Execution                // its evaluation on this resource failed
+	Costly                   // it needs more than MaxSteps
+	Unsupported              // it is FHIRPath that is not implemented
 )
 
 // Error is the error of Full and Run. Its text may be shown to the client.
@@ -42,10 +42,10 @@ func caught(err *error) {
 	}
 }
 
-// MaxSource is the longest expression that Full reads, in bytes.
+// MaxSource is the greatest length of an expression of Full, in bytes.
 const MaxSource = 8 << 10
 
-// MaxSteps is how many values an evaluation may handle.
+// MaxSteps is the greatest number of values that an evaluation may handle.
 const MaxSteps = 2_000_000
 
 // Program is an expression of the full language. It is immutable.
@@ -71,10 +71,10 @@ func Full(source string) (p *Program, err error) {
 // String returns the source.
 func (p *Program) String() string { return p.source }
 
-// Env is what an expression is evaluated with.
+// Env has the inputs of an evaluation.
 type Env struct {
-	// Now is what now() and today() return; an expression that asks for them
-	// without it fails.
+	// Now is the instant of now() and today(). An expression that calls them fails if it is
+	// zero.
 	Now time.Time
 	// Vars are further variables, by name without %.
 	Vars map[string][]Item
@@ -100,8 +100,8 @@ func (p *Program) Calls(function string) bool {
 	return found
 }
 
-// Plain reports whether the expression is a path alone: names, and positions
-// written as numbers. Whatever else it holds reads values on its way.
+// Plain reports whether the expression consists of names and literal positions only. Any other
+// expression may read values to find its result.
 func (p *Program) Plain() bool {
 	plain := true
 	p.root.walk(func(t *term) {
@@ -137,8 +137,8 @@ func ClassOf(err error) (Class, bool) {
 	return e.Class, true
 }
 
-// Split takes the last name off an expression that ends in one: "Patient.name"
-// is what "Patient" yields and "name". False for any other expression.
+// Split removes the last name of an expression: "Patient.name" becomes "Patient" and "name". It
+// returns false for an expression that does not end in a name.
 func (p *Program) Split() (base *Program, name string, ok bool) {
 	t := p.root
 	for t.op == "group" {

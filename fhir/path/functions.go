@@ -66,6 +66,7 @@ func positive(e expr) bool {
 		return ok && !x.not && x.left.monotone()
 	case logic:
 		return positive(x.left) && positive(x.right)
+	case as, extension, focus, item, literal, resolve, resource, root, steps, union, where:
 	}
 	return false
 }
@@ -139,7 +140,7 @@ func targetType(v Value) string {
 }
 
 func (x resolve) static([]Yield, string) ([]Yield, error) {
-	return nil, fmt.Errorf("resolve() stands elsewhere than before is")
+	return nil, fmt.Errorf("resolve() is allowed only before is")
 }
 
 func (resolve) monotone() bool { return false }

@@ -68,9 +68,9 @@ func (g *grammar) expect(text string) {
 func (g *grammar) fail(wanted string) {
 	w := g.words[g.pos]
 	if w.kind == 0 {
-		fail(Syntax, "the end stands where %q belongs", wanted)
+		fail(Syntax, "unexpected end, expected %q", wanted)
 	}
-	fail(Syntax, "%q stands where %q belongs, at character %d", w.text, wanted, w.at+1)
+	fail(Syntax, "unexpected %q, expected %q, at character %d", w.text, wanted, w.at+1)
 }
 
 func (g *grammar) expression() *term {
@@ -81,7 +81,7 @@ func (g *grammar) expression() *term {
 
 func (g *grammar) deeper() {
 	if g.depth++; g.depth > maxNesting {
-		fail(Syntax, "it is nested deeper than %d", maxNesting)
+		fail(Syntax, "it is nested deeper than %d levels", maxNesting)
 	}
 }
 
@@ -115,7 +115,7 @@ func (g *grammar) levelOf() int {
 	return level(w.text)
 }
 
-// typeName reads the name of a type behind is and as.
+// typeName reads the name of a type after is and as.
 func (g *grammar) typeName() *term {
 	t := &term{op: "name", name: g.identifier()}
 	if g.accept(".") {
@@ -206,7 +206,7 @@ func (g *grammar) term() *term {
 		g.pos++
 		m, ok := parseMoment(w.text)
 		if !ok {
-			fail(Syntax, "@%s is no date or time", w.text)
+			fail(Syntax, "@%s is not a date or time", w.text)
 		}
 		return constant(momentItem(m))
 	case w.kind == 'n':

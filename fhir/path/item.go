@@ -9,11 +9,11 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Item is a value of the full language: an element of a resource, or a value of
-// a System type that an expression made.
+// Item is a value of the full language: an element of a resource, or a computed value of a System
+// type.
 type Item struct {
 	kind kind
-	// Of an element: where it stands. twin is the node of a primitive's id and
+	// Of an element: its path. twin is the node of a primitive's id and
 	// extensions, 0 for none; the Value is empty where a primitive has only those.
 	Value
 	twin int32
@@ -28,7 +28,7 @@ type Item struct {
 	word   bool   // the unit is a calendar word
 }
 
-// kind says what sort of value an Item is.
+// kind is the kind of an Item.
 type kind byte
 
 const (
@@ -50,15 +50,15 @@ type step struct {
 	PathElement
 }
 
-// PathElement is one part of the place of an element: a JSON property, and the position
-// in its array, or -1 where it is in none.
+// PathElement is one part of the path of an element: a JSON property, and the position in its
+// array, or -1 if it is not in one.
 type PathElement struct {
 	Name  string
 	Index int
 }
 
-// Path returns the way from the resource to an element; false for what an
-// expression made. It is empty for the resource itself.
+// Path returns the path of an element from the resource, or false for a computed value. It is empty
+// for the resource itself.
 func (it Item) Path() ([]PathElement, bool) {
 	if it.kind != element {
 		return nil, false
@@ -110,6 +110,7 @@ func (it Item) String() string {
 		return it.num.Text('f') + " '" + it.unit + "'"
 	case typeInfo:
 		return it.text + "." + it.unit
+	case element, text:
 	}
 	return it.text
 }
@@ -160,7 +161,7 @@ func parseDecimal(s string) (*apd.Decimal, bool) {
 	return d, true
 }
 
-// system returns the System value that an element stands for; false for an
+// system returns the System value of an element; false for an
 // element that is neither a primitive with a value nor a quantity.
 func (it Item) system() (Item, bool) {
 	if it.kind != element {

@@ -13,7 +13,7 @@ type lexeme struct {
 	at   int // byte where it begins
 }
 
-// lexer cuts a source into lexemes. Faults end it by panic(*Error), caught in Full.
+// lexer splits a source into lexemes. A fault panics with an *Error, which Full recovers.
 type lexer struct {
 	src string
 	pos int
@@ -28,7 +28,7 @@ func lex(src string) []lexeme {
 	return append(l.out, lexeme{at: len(src)})
 }
 
-// blank passes over white space and comments.
+// blank skips white space and comments.
 func (l *lexer) blank() {
 	for l.pos < len(l.src) {
 		rest := l.src[l.pos:]
@@ -44,7 +44,7 @@ func (l *lexer) blank() {
 		case strings.HasPrefix(rest, "/*"):
 			i := strings.Index(rest[2:], "*/")
 			if i < 0 {
-				fail(Syntax, "a comment has no end")
+				fail(Syntax, "a comment does not end")
 			}
 			l.pos += i + 4
 		default:
@@ -99,7 +99,7 @@ func (l *lexer) operator(rest string) {
 		}
 	}
 	r, _ := utf8.DecodeRuneInString(rest)
-	fail(Syntax, "the character %q has no place", r)
+	fail(Syntax, "unexpected character %q", r)
 }
 
 func identifier(s string) int {
@@ -118,8 +118,7 @@ func digits(s string) int {
 	return n
 }
 
-// quoted reads text between two of its first character, and returns what it
-// says and how long it is.
+// quoted reads text in quotes and returns its value and its length.
 func quoted(s string) (string, int) {
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
@@ -134,7 +133,7 @@ func quoted(s string) (string, int) {
 			if s[i] == 'u' && i+4 < len(s) {
 				n, err := strconv.ParseUint(s[i+1:i+5], 16, 32)
 				if err != nil {
-					fail(Syntax, "the escape \\%s is none", s[i:i+5])
+					fail(Syntax, "unknown escape \\%s", s[i:i+5])
 				}
 				b.WriteRune(rune(n))
 				i += 4
@@ -142,18 +141,18 @@ func quoted(s string) (string, int) {
 			}
 			at := strings.IndexByte("rntf\\/'\"`", s[i])
 			if at < 0 {
-				fail(Syntax, "the escape \\%c is none", s[i])
+				fail(Syntax, "unknown escape \\%c", s[i])
 			}
 			b.WriteByte("\r\n\t\f\\/'\"`"[at])
 		default:
 			b.WriteByte(s[i])
 		}
 	}
-	fail(Syntax, "text that begins with %c has no end", s[0])
+	fail(Syntax, "text that begins with %c does not end", s[0])
 	return "", 0
 }
 
-// momentLength returns how much of s, behind the @, is a date or time.
+// momentLength returns the length of the date or time at the beginning of s, which follows the @.
 func momentLength(s string) int {
 	n := 0
 	take := func(before string, width int) bool {
@@ -166,7 +165,7 @@ func momentLength(s string) int {
 	clock := strings.HasPrefix(s, "T")
 	if !clock {
 		if !take("", 4) {
-			fail(Syntax, "@ begins a date or a time")
+			fail(Syntax, "@ must be followed by a date or a time")
 		}
 		if take("-", 2) {
 			take("-", 2)

@@ -14,8 +14,8 @@ type moment struct {
 	day   bool   // a date, which never has a time
 	part  [6]int // year, month, day, hour, minute, second
 	n     int    // how many of part are known, counted from the year; that of a time of day begins at 4
-	nano  int    // behind the second
-	frac  int    // digits behind the second that were written
+	nano  int    // after the second
+	frac  int    // number of written digits after the second
 	zoned bool
 	zone  int // minutes east of UTC
 }

@@ -6,8 +6,10 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// expr is a part of an expression. eval appends to out what it yields for the
-// values in; static does the same for types and finds paths that lead nowhere.
+// expr is a node of an expression. eval appends its values for the values in to out. static does
+// the same for types and finds paths that do not exist.
+//
+//sumtype:decl
 type expr interface {
 	eval(m *machine, in, out []Value) []Value
 	static(in []Yield, typ string) ([]Yield, error)
@@ -77,7 +79,7 @@ func start(e expr) expr {
 			e = x.left
 		case logic:
 			e = x.left
-		default:
+		case focus, resource, root, literal, union:
 			return e
 		}
 	}

@@ -40,7 +40,7 @@ func scan(src string) ([]token, error) {
 		case c == '\'':
 			j := strings.IndexByte(src[i+1:], '\'')
 			if j < 0 || strings.IndexByte(src[i+1:i+1+j], '\\') >= 0 {
-				return nil, fmt.Errorf("string at %d without end or with an escape", i)
+				return nil, fmt.Errorf("string at %d that does not end or has an escape", i)
 			}
 			list = append(list, token{'s', src[i+1 : i+1+j]})
 			i += j + 2
@@ -60,8 +60,8 @@ func scan(src string) ([]token, error) {
 func isLetter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
 
-// parser is a recursive descent, one method for a level of precedence. Errors
-// end it by panic(parseError), caught in Compile.
+// parser is a recursive descent parser with one method for each level of precedence. A fault panics
+// with a parseError, which Compile recovers.
 type parser struct {
 	tokens []token
 	pos    int
@@ -88,14 +88,14 @@ func (p *parser) accept(text string) bool {
 
 func (p *parser) expect(text string) {
 	if !p.accept(text) {
-		p.fail("%q where %q belongs", p.tokens[p.pos].text, text)
+		p.fail("unexpected %q, expected %q", p.tokens[p.pos].text, text)
 	}
 }
 
 func (p *parser) word() string {
 	t := p.tokens[p.pos]
 	if t.kind != 'i' {
-		p.fail("%q where a name belongs", t.text)
+		p.fail("unexpected %q, expected a name", t.text)
 	}
 	p.pos++
 	return t.text
@@ -156,7 +156,7 @@ func (p *parser) invocation() expr {
 		case p.accept("["):
 			n, err := strconv.Atoi(p.tokens[p.pos].text)
 			if err != nil {
-				p.fail("%q where an index belongs", p.tokens[p.pos].text)
+				p.fail("unexpected %q, expected an index", p.tokens[p.pos].text)
 			}
 			p.pos++
 			p.expect("]")
@@ -192,11 +192,11 @@ func (p *parser) term() expr {
 	case t.kind == 'i':
 		return p.step(focus{})
 	}
-	p.fail("%q where a term belongs", t.text)
+	p.fail("unexpected %q, expected a term", t.text)
 	return nil
 }
 
-// step reads a name or a function behind a dot.
+// step reads a name or a function after a dot.
 func (p *parser) step(base expr) expr {
 	name := p.word()
 	if !p.accept("(") {
@@ -239,7 +239,7 @@ func (p *parser) function(base expr, name string) expr {
 func (p *parser) url() string {
 	t := p.tokens[p.pos]
 	if t.kind != 's' {
-		p.fail("%q where the address of an extension belongs", t.text)
+		p.fail("unexpected %q, expected the URL of an extension", t.text)
 	}
 	p.pos++
 	return t.text

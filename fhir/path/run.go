@@ -7,7 +7,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// runner is one evaluation. Faults end it by panic(*Error), caught in Run.
+// runner is one evaluation. A fault panics with an *Error, which Run recovers.
 type runner struct {
 	env      Env
 	resource []Item
@@ -101,7 +101,7 @@ func (r *runner) variable(name string) []Item {
 	return nil
 }
 
-// name follows a name: an element, or at the beginning the type of the resource.
+// name evaluates a name: an element, or at the beginning the type of the resource.
 func (r *runner) name(t *term, f frame) []Item {
 	base := f.this
 	if t.base != nil {
@@ -123,8 +123,7 @@ func (r *runner) name(t *term, f frame) []Item {
 	return out
 }
 
-// member appends the values of an element of it; false where its type has none
-// of that name.
+// member appends the values of an element, or returns false if the type has no element of that name.
 func (it Item) member(name string, out []Item) ([]Item, bool) {
 	if it.kind == typeInfo {
 		switch name {
@@ -176,7 +175,7 @@ func (it Item) holder() (int32, *r4.Type, *step) {
 	return it.twin, of, &s
 }
 
-// pair appends the values of a property and of the _property beside it.
+// pair appends the values of a property and of its _property.
 func (d *Doc) pair(p r4.Property, value, twin int32, up *step, open bool, out []Item) []Item {
 	if value == 0 && twin == 0 {
 		return out

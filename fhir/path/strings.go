@@ -37,7 +37,7 @@ func mapText(f func(string) string) function {
 	return onText(0, 0, func(_ *runner, _ call, s string) []Item { return []Item{textItem(f(s))} })
 }
 
-// strings1 finds the functions that look into strings (FHIRPath 5.6).
+// strings1 looks up the functions that examine strings (FHIRPath 5.6).
 func strings1(name string) (function, bool) {
 	switch name {
 	case "indexOf":
@@ -94,11 +94,11 @@ const maxPattern = 2000
 func (r *runner) pattern(source string, length int) *regexp.Regexp {
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
-		fail(Execution, "a regular expression cannot be read: %v", err)
+		fail(Execution, "invalid regular expression: %v", err)
 	}
 	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil {
-		fail(Execution, "a regular expression cannot be read: %v", err)
+		fail(Execution, "invalid regular expression: %v", err)
 	}
 	if len(prog.Inst) > maxPattern {
 		fail(Costly, "a regular expression is too long")
@@ -106,7 +106,7 @@ func (r *runner) pattern(source string, length int) *regexp.Regexp {
 	r.spend(len(prog.Inst) * (length + 64) / 256)
 	re, err := regexp.Compile(source)
 	if err != nil {
-		fail(Execution, "a regular expression cannot be read: %v", err)
+		fail(Execution, "invalid regular expression: %v", err)
 	}
 	return re
 }
@@ -136,7 +136,7 @@ func substring(r *runner, c call, s string) []Item {
 	return []Item{textItem(string(chars[from:to]))}
 }
 
-// strings2 finds the functions that make other strings.
+// strings2 looks up the functions that return other strings.
 func strings2(name string) (function, bool) {
 	switch name {
 	case "upper":
@@ -222,11 +222,11 @@ func recode(function, form, s string) (string, bool) {
 		return strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`), err == nil
 	case "unescape json":
 		var text string
-		bare := strings.NewReplacer(`\\`, `\\`, `\"`, `\"`, `"`, `\"`) // a quotation mark alone says itself
+		bare := strings.NewReplacer(`\\`, `\\`, `\"`, `\"`, `"`, `\"`) // a lone quotation mark is itself
 		err = json.Unmarshal([]byte(`"`+bare.Replace(s)+`"`), &text)
 		return text, err == nil
 	default:
-		fail(Execution, "%s() does not know the form %q", function, form)
+		fail(Execution, "%s() does not support the format %q", function, form)
 	}
 	return string(out), err == nil
 }

@@ -12,7 +12,7 @@ func subsets(name string) (function, bool) {
 	case "single":
 		return function{0, 0, func(_ *runner, c call) []Item {
 			if len(c.in) > 1 {
-				fail(Execution, "single() finds %d values", len(c.in))
+				fail(Execution, "single() is defined for one value, but there are %d", len(c.in))
 			}
 			return c.in
 		}}, true
@@ -55,8 +55,8 @@ func picking(pick func([]Item) []Item) function {
 	return function{0, 0, func(_ *runner, c call) []Item { return pick(c.in) }}
 }
 
-// sorted sorts by keys; one with a minus before it sorts downwards. Values
-// without a key come first in both directions.
+// sorted sorts by keys, descending for a key with a minus. Values without a key come first in both
+// directions.
 func sorted(r *runner, c call) []Item {
 	keys := c.args
 	if len(keys) == 0 {

@@ -12,8 +12,8 @@ import (
 // maxDepth bounds the recursion of the reader; fhir.Parse allows less.
 const maxDepth = 500
 
-// Doc is a resource as nodes. It may be shared by readers; Reset makes it ready
-// for another resource and ends all Values made from it.
+// Doc is a parsed resource. It is safe for concurrent reading. Reset reads another resource and
+// invalidates all Values of the Doc.
 type Doc struct {
 	src   string
 	nodes []node
@@ -27,11 +27,10 @@ type node struct {
 	name string // of the property, empty in arrays
 	text string // strings without quotes and escapes, other scalars as written
 	kind byte   // one of { [ " 0 t f n
-	end  int32  // index behind this node and everything in it
+	end  int32  // index after this node and its children
 }
 
-// Parse reads a resource. body should have passed fhir.Parse: Parse finds
-// syntax errors but none of the finer faults.
+// Parse reads a resource. body should have passed fhir.Parse: Parse finds only syntax errors.
 func Parse(body []byte) (*Doc, error) {
 	d := &Doc{}
 	if err := d.Reset(body); err != nil {
@@ -40,20 +39,20 @@ func Parse(body []byte) (*Doc, error) {
 	return d, nil
 }
 
-var errSyntax = errors.New("path: not legal JSON")
+var errSyntax = errors.New("path: not valid JSON")
 
 // Reset reads another resource into the memory of the Doc.
 func (d *Doc) Reset(body []byte) error {
 	d.src, d.nodes, d.pos, d.root = string(body), d.nodes[:0], 0, Value{}
 	d.space()
 	if d.peek() != '{' {
-		return fmt.Errorf("%w: no object", errSyntax)
+		return fmt.Errorf("%w: not an object", errSyntax)
 	}
 	if err := d.value("", 0); err != nil {
 		return err
 	}
 	if d.space(); d.pos != len(d.src) {
-		return fmt.Errorf("%w: more at byte %d", errSyntax, d.pos)
+		return fmt.Errorf("%w: data after the end at byte %d", errSyntax, d.pos)
 	}
 	d.root = d.valueAt(0, r4.Property{Type: "Resource"})
 	return nil
@@ -160,7 +159,7 @@ func (d *Doc) str() (string, error) {
 			return s, nil
 		}
 	}
-	return "", fmt.Errorf("%w: string without end", errSyntax)
+	return "", fmt.Errorf("%w: string does not end", errSyntax)
 }
 
 func (d *Doc) scalar(at int) error {

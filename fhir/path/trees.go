@@ -82,7 +82,7 @@ func (r *runner) childrenOf(in []Item) []Item {
 
 func (r *runner) now() time.Time {
 	if r.env.Now.IsZero() {
-		fail(Unsupported, "the time of day is not known here")
+		fail(Unsupported, "the current time is not available here")
 	}
 	return r.env.Now.UTC()
 }

@@ -16,13 +16,13 @@ func typeArg(t *term) typeRef {
 		t = t.args[0]
 	}
 	if t.op != "name" {
-		fail(Semantic, "the name of a type is wanted")
+		fail(Semantic, "the name of a type is needed")
 	}
 	if t.base == nil {
 		return typeRef{"", t.name}
 	}
 	if t.base.op != "name" || t.base.base != nil {
-		fail(Semantic, "the name of a type is wanted")
+		fail(Semantic, "the name of a type is needed")
 	}
 	return typeRef{t.base.name, t.name}
 }
@@ -62,7 +62,7 @@ func typed(op string, in []Item, t typeRef) []Item {
 		fail(Execution, "there is no type %s", strings.TrimPrefix(t.namespace+"."+t.name, "."))
 	}
 	if op != "ofType" && len(in) > 1 {
-		fail(Execution, "%s is for one value, and there are %d", op, len(in))
+		fail(Execution, "%s is defined for one value, but there are %d", op, len(in))
 	}
 	var out []Item
 	for _, it := range in {

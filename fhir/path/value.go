@@ -7,12 +7,12 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Value is a place in a Doc, or a boolean or string that an expression made.
+// Value is a node of a Doc, or a computed boolean or string.
 type Value struct {
 	// Type is the FHIR type: "Quantity", "code", "Patient", or the path of a
 	// backbone element.
 	Type string
-	// Element is the definition of the place, nil at the root.
+	// Element is the definition of the element, nil at the root.
 	Element *r4.Element
 
 	of   *r4.Type
@@ -112,8 +112,8 @@ func (v Value) All(property string) iter.Seq[Value] {
 	}
 }
 
-// Contained returns the contained resource that a reference of the same document
-// leads to: one that is # and its id.
+// Contained returns the contained resource to which a reference of the same document refers: # and
+// its id.
 func (v Value) Contained(reference string) (Value, bool) {
 	id, ok := strings.CutPrefix(reference, "#")
 	if !ok || id == "" || v.doc == nil {
@@ -153,7 +153,7 @@ func (d *Doc) each(i int32, p r4.Property, yield func(Value) bool) bool {
 	return yield(d.valueAt(i, p))
 }
 
-// children appends the values of an element, whatever property holds it.
+// children appends the values of an element from any of its properties.
 func (v Value) children(name string, out []Value) []Value {
 	if v.kind != '{' || v.of == nil {
 		return out

@@ -1,12 +1,12 @@
-// Package payload reads resources that a resource holds as base64: the data of a
-// Binary or an Attachment, a base64Binary in an extension or a parameter. What is said
-// of a resource (labels, owners, references) counts wherever it is embedded, so all who
-// read a body for that read its payloads too.
+// Package payload reads resources that another resource contains as base64: the data of a Binary
+// or an Attachment, or a base64Binary in an extension or a parameter. Labels, owners and
+// references of such a resource count like those of its container, so code that reads these from
+// a body must read its payloads too.
 //
-// A payload is FHIR if it looks like it, whatever its content type says: JSON objects
-// with a resourceType, one or one a line, or XML in the namespace of FHIR. One that
-// claims to be FHIR, or looks like it, and cannot be read is unreadable: nothing is
-// known of it, and nobody is given it on the strength of that.
+// A payload is FHIR if it looks like FHIR, whatever its content type: JSON objects with a
+// resourceType, one or one per line, or XML in the namespace of FHIR. A payload that claims to be
+// FHIR, or looks like it, and cannot be parsed is unreadable. Callers must treat an unreadable
+// payload as if it were about anybody.
 package payload
 
 import (
@@ -19,19 +19,17 @@ import (
 	"carerecord/fhir/xml"
 )
 
-// MaxDepth is how many payloads are read inside each other. What is deeper counts as
-// unreadable.
+// MaxDepth is how many payloads may be nested. A deeper one is unreadable.
 const MaxDepth = 8
 
-// Property reports whether a JSON property of that name may hold base64: data of Binary,
+// Property reports whether a JSON property of that name may have base64: data of Binary,
 // Attachment and Signature, and each choice of base64Binary.
 func Property(name string) bool {
 	return name == "data" || strings.HasSuffix(name, "Base64Binary")
 }
 
-// Read returns the resources that base64 text holds, in JSON as fhir.Parse leaves it;
-// none for a payload that is not FHIR. It is false for an unreadable one. contentType is
-// empty where there is none.
+// Read returns the resources in base64 text, in JSON as fhir.Parse returns it, or none for a
+// payload that is not FHIR. It returns false for an unreadable one. contentType may be empty.
 func Read(contentType, data string) (resources [][]byte, readable bool) {
 	claims := strings.Contains(strings.ToLower(contentType), "fhir")
 	if !claims && !looksPromising(data) {
@@ -59,8 +57,7 @@ func DataURL(url string) (contentType, data string, ok bool) {
 	return contentType, data, ok
 }
 
-// looksPromising decodes the beginning alone, to spare the rest of pictures and the
-// like.
+// looksPromising decodes only the beginning, to skip pictures and other large data.
 func looksPromising(data string) bool {
 	const few = 256
 	raw, ok := decode(data[:min(len(data), few)])
@@ -71,8 +68,7 @@ func looksPromising(data string) bool {
 	return ok && (len(text) == 0 && len(data) > few || len(text) > 0 && strings.IndexByte("{[<", text[0]) >= 0)
 }
 
-// decode reads base64 of either alphabet, with or without padding, white space left
-// out.
+// decode reads base64 of either alphabet, with or without padding, ignoring white space.
 func decode(data string) ([]byte, bool) {
 	clean := strings.Map(func(r rune) rune {
 		switch r {
@@ -92,7 +88,7 @@ func decode(data string) ([]byte, bool) {
 	return raw, err == nil
 }
 
-// trimmed is text without a byte order mark and white space at its ends.
+// trimmed returns text without a byte order mark and surrounding white space.
 func trimmed(raw []byte) []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(raw), []byte("\ufeff")))
 }
@@ -133,8 +129,7 @@ func parse(text []byte) (resources [][]byte, readable bool) {
 	return resources, true
 }
 
-// unescaped is text whose \u escapes of ASCII are what they stand for, so that no
-// escape hides a name.
+// unescaped replaces \u escapes of ASCII characters, so that no escape hides a name.
 func unescaped(text []byte) []byte {
 	if !bytes.Contains(text, []byte(`\u00`)) {
 		return text

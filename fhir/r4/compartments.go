@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// Compartment returns the members of a compartment ("Patient", "Encounter",
-// "Practitioner", "RelatedPerson", "Device"): for every member type the codes of
-// the parameters by which it belongs, any of which suffices. The code {def}
-// means the resource itself. nil for what is no compartment.
+// Compartment returns the members of a compartment ("Patient", "Encounter", "Practitioner",
+// "RelatedPerson", "Device"): for every member type the codes of the parameters of which any
+// makes it a member. The code {def} means the resource itself. It returns nil if there is no such
+// compartment.
 func Compartment(name string) map[string][]string { return compartments()[name] }
 
 //go:embed compartments_gen.tsv

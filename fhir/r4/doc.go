@@ -1,10 +1,8 @@
-// Package r4 holds what FHIR 4.0.1 defines, as tables: resource types and
-// datatypes with their elements, search parameters, compartments, and the codes
-// of bound value sets.
+// Package r4 has the definitions of FHIR 4.0.1 as tables: resource types and datatypes with their
+// elements, search parameters, compartments, and the codes of bound value sets.
 //
-// The tables are the *_gen.tsv files, written by cmd/fhirgen and embedded. A
-// table is parsed when it is first asked for; afterwards everything returned is
-// shared and must not be changed. All functions are safe for concurrent use.
+// The tables are the embedded *_gen.tsv files, which cmd/fhirgen writes. A table is parsed on first
+// use. All results are shared and must not be changed. All functions are safe for concurrent use.
 //
 // A Type is anything that has elements: a resource ("Patient"), a datatype
 // ("HumanName") or a backbone element, which is named by its path

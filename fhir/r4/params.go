@@ -25,8 +25,8 @@ type Component struct {
 	Expression string // relative to the composite's expression
 }
 
-// SearchParams returns the parameters of a resource type sorted by code, those
-// of Resource and DomainResource included. nil for what is no resource type.
+// SearchParams returns the parameters of a resource type sorted by code, including those of
+// Resource and DomainResource. It returns nil if there is no such type.
 func SearchParams(typ string) []*SearchParam { return paramsByType()[typ] }
 
 // LookupSearchParam returns a parameter of a resource type by its code, or nil.

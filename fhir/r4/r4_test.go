@@ -47,7 +47,7 @@ func TestTypes(t *testing.T) {
 // Every type that an element names must be there, or paths would end silently.
 func TestTypesAreLinked(t *testing.T) {
 	for _, name := range r4.Resources() {
-		for _, e := range r4.Children(name) {
+		for _, e := range r4.TypeOf(name).Elements {
 			for _, p := range e.Properties {
 				if p.Of == nil {
 					t.Errorf("%s: no type %s", e.Path, p.Type)

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Class says what sort of type a Type is.
+// Class is the class of a Type.
 type Class byte
 
 // The classes of types.
@@ -84,8 +84,8 @@ func IsResource(name string) bool {
 // Resources returns the names of all resource types, sorted.
 func Resources() []string { return slices.Clone(resources()) }
 
-// ElementAt returns the element at a path such as "Patient.contact.name" or
-// "Observation.value", or nil. It does not step into datatypes.
+// ElementAt returns the element at a path ("Patient.contact.name", "Observation.value"), or nil.
+// It does not step into datatypes.
 func ElementAt(path string) *Element {
 	i := strings.LastIndexByte(path, '.')
 	if i < 0 {
@@ -96,15 +96,6 @@ func ElementAt(path string) *Element {
 		return nil
 	}
 	return t.Element(strings.TrimSuffix(path[i+1:], "[x]"))
-}
-
-// Children returns the elements of a type, or of the backbone element at a
-// path, in the order of the definition; nil if there is none.
-func Children(path string) []*Element {
-	if t := TypeOf(path); t != nil {
-		return t.Elements
-	}
-	return nil
 }
 
 //go:embed types_gen.tsv

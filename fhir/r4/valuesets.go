@@ -15,12 +15,12 @@ type systemCodes struct {
 	codes  []string // sorted; nil for any
 }
 
-// ValueSetOf returns a value set by its address without version, or nil for
-// one that no element of the tables is bound to.
+// ValueSetOf returns a value set by its address without version, or nil if no element of the
+// tables is bound to it.
 func ValueSetOf(url string) *ValueSet { return valueSets()[url] }
 
-// Has reports whether the set has a code of a system. Where the standard's
-// package does not list the codes of a system (MIME types, UCUM) it is true.
+// Has reports whether the set has a code of a system. It is true for a system whose codes the
+// standard's package does not list (MIME types, UCUM).
 func (v *ValueSet) Has(system, code string) bool {
 	for _, s := range v.systems {
 		if s.system == system && s.has(code) {
@@ -30,7 +30,7 @@ func (v *ValueSet) Has(system, code string) bool {
 	return false
 }
 
-// System returns the system that a bare code of the set belongs to (SRCH-043).
+// System returns the system of a bare code of the set (SRCH-043).
 func (v *ValueSet) System(code string) (string, bool) {
 	for _, s := range v.systems {
 		if s.has(code) {
@@ -49,8 +49,8 @@ func (v *ValueSet) Systems() []string {
 	return list
 }
 
-// Codes returns the codes of all systems, sorted within each; nil where the
-// package does not list those of one of them.
+// Codes returns the codes of all systems, sorted within each. It returns nil if the package does
+// not list those of one of them.
 func (v *ValueSet) Codes() []string {
 	var all []string
 	for _, s := range v.systems {

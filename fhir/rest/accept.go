@@ -3,8 +3,8 @@ package rest
 import (
 	"github.com/go-json-experiment/json/jsontext"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
-	"carerecord/fhir/validate"
 )
 
 // accept parses a body of a type and validates it under a mode. All faults are reported together

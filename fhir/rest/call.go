@@ -6,11 +6,11 @@ import (
 	"net/http"
 	"strings"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
 	"carerecord/fhir/search"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 

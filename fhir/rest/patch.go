@@ -6,11 +6,11 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/patch"
 	"carerecord/fhir/search"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 

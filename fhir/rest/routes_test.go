@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir/r4"
 	"carerecord/fhir/rest"
-	"carerecord/fhir/validate"
 )
 
 // oneOfEach stores one resource of every type that a feed may write, and Encounters whose

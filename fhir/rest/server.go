@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir/index"
 	"carerecord/fhir/search"
-	"carerecord/fhir/validate"
 )
 
 // Limits are the settings of LIM-001 for this package. Sizes are in bytes.

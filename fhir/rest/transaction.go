@@ -3,10 +3,10 @@ package rest
 import (
 	"context"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/search"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 

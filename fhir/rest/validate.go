@@ -7,9 +7,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/fhir"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 

@@ -91,12 +91,13 @@ func drives(modifier string, pred store.Pred) bool { return affirms(modifier) &&
 func predAffirms(pred store.Pred) bool {
 	no := func(q store.Pred) bool { return !predAffirms(q) }
 	switch pred := pred.(type) {
-	case store.Not:
+	case store.Not, store.VerifyOnly:
 		return false
 	case store.And:
 		return len(pred) == 0 || slices.ContainsFunc(pred, predAffirms)
 	case store.Or:
 		return !slices.ContainsFunc(pred, no)
+	case store.Eq, store.Range, store.Interval, store.Contains, store.In:
 	}
 	return true
 }
@@ -124,6 +125,7 @@ func claimsOf(pred store.Pred, def index.Param) []store.Key {
 			out = append(out, claimsOf(q, def)...)
 		}
 		return out
+	case store.Range, store.Interval, store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return nil
 }

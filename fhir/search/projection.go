@@ -17,9 +17,6 @@ type Projection struct {
 	Summary  string   // true, text, data, or empty
 }
 
-// Whole reports that everything is sent.
-func (s Projection) Whole() bool { return s.Elements == nil && s.Summary == "" }
-
 // Cut removes the elements that the projection leaves out, and tags a body that lost something as
 // SUBSETTED.
 func (s Projection) Cut(body []byte) []byte {

@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Set is what a value set holds.
+// Set is the expansion of a value set.
 type Set struct {
 	whole map[string]bool            // systems of which any code belongs
 	codes map[string]map[string]bool // by system
@@ -24,7 +24,7 @@ func (s Set) Systems() []string {
 // Codes returns the codes of one of Systems, sorted.
 func (s Set) Codes(system string) []string { return slices.Sorted(maps.Keys(s.codes[system])) }
 
-// Of is the set of some codes of a system.
+// Of returns the set of some codes of a system.
 func Of(system string, codes ...string) Set {
 	s := emptySet()
 	s.add(system, codes...)
@@ -52,7 +52,7 @@ func (s Set) size() int {
 	return n
 }
 
-// union adds what another set has.
+// union adds the members of another set.
 func (s Set) union(o Set) {
 	maps.Copy(s.whole, o.whole)
 	for system, codes := range o.codes {
@@ -60,7 +60,7 @@ func (s Set) union(o Set) {
 	}
 }
 
-// intersect returns what both sets have.
+// intersect returns the common members of both sets.
 func (s Set) intersect(o Set) Set {
 	out := emptySet()
 	for system := range s.whole {
@@ -80,7 +80,7 @@ func (s Set) intersect(o Set) Set {
 	return out
 }
 
-// without takes out what another set has.
+// without removes the members of another set.
 func (s Set) without(o Set) error {
 	for system := range o.whole {
 		delete(s.whole, system)
@@ -97,10 +97,10 @@ func (s Set) without(o Set) error {
 	return nil
 }
 
-// compose is what a value set is made of.
+// compose is the compose of a value set.
 type compose struct{ include, exclude []clause }
 
-// clause is one include or exclude: what satisfies all that is there.
+// clause is one include or exclude: a code must satisfy all its conditions.
 type clause struct {
 	system, version string
 	codes           []string

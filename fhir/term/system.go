@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// system is a code system of which every code is known.
+// system is a code system with all its codes.
 type system struct {
 	url      string
 	flat     bool                // nesting does not mean is-a
@@ -32,8 +32,8 @@ func (s *system) add(code, parent string) {
 	}
 }
 
-// link says that a code lies below another, where both are known. A repeated link is
-// looked for in the shorter list: a stored system may give one code to very many.
+// link makes a code a child of another, if both are known. A repeated link is looked up in the
+// shorter list, because a stored system may give one code very many links.
 func (s *system) link(parent, child string) {
 	parents, one := s.parents[child]
 	_, two := s.parents[parent]
@@ -50,8 +50,8 @@ func (s *system) link(parent, child string) {
 	}
 }
 
-// named returns the code as the system writes it. It may be asked in another case
-// where that fits one code only.
+// named returns the code as the system writes it. A code in another case is found if it matches
+// only one.
 func (s *system) named(code string) (string, bool) {
 	if _, known := s.parents[code]; known {
 		return code, true
@@ -68,7 +68,7 @@ func (s *system) named(code string) (string, bool) {
 	return fits, fits != ""
 }
 
-// closure returns a code and all that is reached from it by a relation.
+// closure returns a code and all codes that are reached from it by a relation.
 func closure(code string, next map[string][]string) []string {
 	all, seen := []string{code}, map[string]bool{code: true}
 	for i := 0; i < len(all); i++ {
@@ -82,11 +82,10 @@ func closure(code string, next map[string][]string) []string {
 	return all
 }
 
-// complete reports whether a CodeSystem resource holds all codes of its system.
+// complete reports whether a CodeSystem resource has all codes of its system.
 func complete(body []byte) bool { return gjson.GetBytes(body, "content").Str == "complete" }
 
-// storedSystem reads a CodeSystem resource. It is an Error unless the content is
-// complete.
+// storedSystem reads a CodeSystem resource. It returns an Error unless the content is complete.
 func storedSystem(url string, body []byte) (*system, error) {
 	r := gjson.ParseBytes(body)
 	if !complete(body) {

@@ -14,7 +14,7 @@ var (
 	setTable string
 )
 
-// section is what a table says of one address.
+// section is the part of a table about one address.
 type section struct {
 	version, extra string
 	lines          string
@@ -25,7 +25,7 @@ var (
 	setSections    = sync.OnceValue(func() map[string]section { return sections(setTable) })
 )
 
-// sections cuts a table at its headings.
+// sections splits a table at its headings.
 func sections(table string) map[string]section {
 	all := map[string]section{}
 	_, table, _ = strings.Cut(table, "\n= ")
@@ -88,7 +88,7 @@ func standardSystem(url, version string) *system {
 	return s
 }
 
-// standardSet reads what a value set of the standard is composed of; nil for none.
+// standardSet returns the compose of a value set of the standard; nil if there is none.
 func standardSet(url, version string) *compose {
 	sec, ok := find(setSections(), url, version)
 	if !ok {

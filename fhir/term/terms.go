@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Terms answers the questions of one request. It is for one goroutine.
+// Terms evaluates the code systems and value sets of one request. It is for one goroutine.
 type Terms struct {
-	// Find returns the body of the CodeSystem or ValueSet of an address: a
-	// canonical one, perhaps with |version, or that of a resource. It is false
-	// where there is none that counts for the caller. nil finds nothing.
+	// Find returns the body of the CodeSystem or ValueSet of an address: a canonical one,
+	// optionally with |version, or that of a resource. It returns false if there is none
+	// for the caller. A nil Find finds nothing.
 	Find func(ctx context.Context, typ, address string) (body []byte, found bool, err error)
-	// Most is the expansion maximum (LIM-001): how many codes an answer holds.
+	// Most is the expansion maximum (LIM-001): the greatest number of codes of a set.
 	Most int
 
 	systems map[string]*system
@@ -25,12 +25,12 @@ func unsupported(format string, args ...any) *Error {
 	return &Error{"not-supported", fmt.Sprintf(format, args...)}
 }
 
-// Below returns a code of a system and its descendants, in no order.
+// Below returns a code of a system and its descendants, in no particular order.
 func (t *Terms) Below(ctx context.Context, url, code string) ([]string, error) {
 	return t.line(ctx, url, code, func(s *system) map[string][]string { return s.children })
 }
 
-// Above returns a code of a system and its ancestors, in no order.
+// Above returns a code of a system and its ancestors, in no particular order.
 func (t *Terms) Above(ctx context.Context, url, code string) ([]string, error) {
 	return t.line(ctx, url, code, func(s *system) map[string][]string { return s.parents })
 }
@@ -56,7 +56,7 @@ func (t *Terms) line(ctx context.Context, url, code string, next func(*system) m
 	return all, nil
 }
 
-// mostNested is how deep value sets may be composed of others.
+// mostNested is the greatest depth of value sets within value sets.
 const mostNested = 50
 
 // Members evaluates the value set of an address. The Set must not be changed.
@@ -98,8 +98,8 @@ func (t *Terms) members(ctx context.Context, address string) (Set, error) {
 	return all, err
 }
 
-// compose is what the value set of an address is composed of: a stored one, else that of
-// the standard.
+// compose returns the compose of the value set of an address: a stored one, or else that of the
+// standard.
 func (t *Terms) compose(ctx context.Context, address string) (*compose, error) {
 	body, found, err := t.find(ctx, "ValueSet", address)
 	if err != nil {
@@ -122,7 +122,7 @@ func (t *Terms) find(ctx context.Context, typ, address string) ([]byte, bool, er
 	return t.Find(ctx, typ, address)
 }
 
-// together evaluates clauses and joins what they hold.
+// together evaluates clauses and returns the union.
 func (t *Terms) together(ctx context.Context, address string, list []clause) (Set, error) {
 	all := emptySet()
 	for _, c := range list {
@@ -144,8 +144,8 @@ func (t *Terms) tooMany(what string) error {
 	return &Error{"too-costly", fmt.Sprintf("%s has more than %d codes.", what, t.Most)}
 }
 
-// clause evaluates one include or exclude: the codes of its system that satisfy
-// it, which are in all of its value sets.
+// clause evaluates one include or exclude: the codes of its system that satisfy it and that are
+// in all of its value sets.
 func (t *Terms) clause(ctx context.Context, c clause) (Set, error) {
 	var held []Set
 	if c.system != "" {
@@ -172,8 +172,8 @@ func (t *Terms) clause(ctx context.Context, c clause) (Set, error) {
 	return out, nil
 }
 
-// ofSystem evaluates what a clause takes from its system. A list is taken as it
-// stands; whole systems whose codes are not known count as whole.
+// ofSystem evaluates the part of a clause about its system. A list of codes is taken as written.
+// A whole system whose codes are unknown is a member as a whole.
 func (t *Terms) ofSystem(ctx context.Context, c clause) (Set, error) {
 	out := emptySet()
 	if len(c.codes) > 0 && len(c.filters) == 0 {
@@ -235,8 +235,8 @@ func (t *Terms) system(ctx context.Context, url, version string) (*system, error
 	return s, nil
 }
 
-// read reads a code system: a stored one that holds all its codes, else that of the
-// standard; nil for none. Part of the codes defines no system.
+// read reads a code system: a stored one with all its codes, or else that of the standard; nil if
+// there is none. An incomplete CodeSystem is ignored.
 func (t *Terms) read(ctx context.Context, url, version, name string) (*system, error) {
 	body, found, err := t.find(ctx, "CodeSystem", name)
 	if err != nil {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// CompareVersions orders the business versions of one CodeSystem or ValueSet: by their
-// parts, numbers as numbers, so that 1.10 is behind 1.9 and 2024-10-01 behind 2024-9-30. A
-// part that is not there counts as 0. A pre-release (1.0-beta) is before its release,
-// what follows a plus sign does not count, and no version is before any.
+// CompareVersions orders the business versions of one CodeSystem or ValueSet by their parts,
+// numbers as numbers: 1.9 is before 1.10, and 2024-9-30 before 2024-10-01. A missing part is 0. A
+// pre-release (1.0-beta) is before its release, text after a plus sign is ignored, and no version
+// is before any.
 func CompareVersions(a, b string) int {
 	if a == "" || b == "" {
 		return cmp.Compare(len(a), len(b))
@@ -24,8 +24,8 @@ func CompareVersions(a, b string) int {
 	return compareParts(aPre, bPre)
 }
 
-// release cuts a version into its release and its pre-release, which begins with a letter
-// behind a hyphen.
+// release splits a version into its release and its pre-release, which begins with a letter after
+// a hyphen.
 func release(version string) (release, pre string) {
 	version, _, _ = strings.Cut(version, "+")
 	version = strings.TrimPrefix(strings.ToLower(version), "v")
@@ -74,5 +74,5 @@ func comparePart(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// digits reports whether a part is a number; one that is not there is 0.
+// digits reports whether a part is a number. A missing part is 0.
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }

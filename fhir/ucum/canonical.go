@@ -2,7 +2,7 @@ package ucum
 
 import "math/big"
 
-// Digits is how many digits a canonical value has at most.
+// Digits is the greatest number of digits of a canonical value.
 const Digits = 34
 
 // Number is Coefficient times ten to the Exponent.
@@ -11,13 +11,12 @@ type Number struct {
 	Exponent    int
 }
 
-// Canonical returns the two numbers of at most Digits digits between which a
-// value lies in base units, both the same where it is one of them. The
-// coefficient of v should have no more than some hundred digits.
+// Canonical returns the two numbers of at most Digits digits between which a value lies in base
+// units. They are equal if the value is such a number. The coefficient of v should have no more than
+// some hundred digits.
 //
-// Special units are defined for some values only: what is below or above them
-// is taken as the nearest. Where a value is too large to be computed, low or high is
-// nil, which is the end of the number line.
+// A value for which a special unit is not defined is replaced by the nearest for which it is. If a
+// value is too large to be computed, low or high is nil, which is the end of the number line.
 func (u Unit) Canonical(v Number) (low, high *Number) {
 	if u.special != nil {
 		return u.specially(v)

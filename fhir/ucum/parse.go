@@ -12,8 +12,8 @@ const (
 	maxCode, maxDepth, maxExponent = 256, 16, 99
 )
 
-// Parse reads a code. Its errors say that the code is to be compared literally:
-// it is no unit, or none that can be converted.
+// Parse reads a code. An error means that the code is not a unit, or cannot be converted, and has to
+// be compared literally.
 func Parse(code string) (Unit, error) {
 	t := units()
 	return parse(code, t.prefixes, t.atom)
@@ -36,7 +36,7 @@ func parse(code string, prefixes map[string]*big.Rat, atoms func(string) (atom, 
 }
 
 // parser walks a code. The methods are the rules of the grammar of UCUM (section
-// 2.1), with annotations also behind numbers and parentheses, as units in use
+// 2.1), with annotations also after numbers and parentheses, as units in use
 // have them: /100{WBC}, g/(8.h){shift}.
 type parser struct {
 	text     string
@@ -129,7 +129,7 @@ func (p *parser) digits() string {
 	return p.text[start:p.pos]
 }
 
-// annotation reads what stands in braces, which has no meaning.
+// annotation skips text in braces.
 func (p *parser) annotation() error {
 	for p.pos++; p.pos < len(p.text); p.pos++ {
 		switch c := p.text[p.pos]; {
@@ -194,7 +194,7 @@ func (p *parser) symbol() (string, error) {
 	return p.text[start:p.pos], nil
 }
 
-// lookUp finds a symbol as it is, or else behind a prefix.
+// lookUp finds a symbol as it is, or else after a prefix.
 func (p *parser) lookUp(symbol string) (Unit, error) {
 	if a, err := p.atoms(symbol); err == nil {
 		return a.unit, nil

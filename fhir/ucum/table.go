@@ -20,7 +20,7 @@ var units = sync.OnceValue(func() *table {
 	return t
 })
 
-// table holds what codes are made of.
+// table has the atoms and prefixes of codes.
 type table struct {
 	prefixes map[string]*big.Rat
 	atoms    map[string]atom
@@ -78,7 +78,7 @@ func readTable(text string) (*table, error) {
 		case f[0] == "special" && len(f) == 6:
 			r.defined[f[1]] = definition{kind: f[0], code: f[1], metric: f[2] == "metric", function: f[3], number: f[4], unit: f[5]}
 		default:
-			return nil, fmt.Errorf("units.tsv: %q is no line of it", line)
+			return nil, fmt.Errorf("units.tsv: cannot parse %q", line)
 		}
 		order = append(order, f[1])
 	}
@@ -116,7 +116,7 @@ func (r *reading) resolve(d definition) (Unit, error) {
 	}
 	number, ok := new(big.Rat).SetString(d.number)
 	if !ok || number.Sign() <= 0 {
-		return Unit{}, fmt.Errorf("%q is no number", d.number)
+		return Unit{}, fmt.Errorf("%q is not a number", d.number)
 	}
 	u.factor = new(big.Rat).Mul(u.factor, number)
 	switch {

@@ -15,16 +15,16 @@ var baseUnits = [7]string{"m", "s", "g", "rad", "K", "C", "cd"}
 // Faults of a code. Parse adds nothing to them: a caller that wants to compare
 // the code literally needs no reason.
 var (
-	errGrammar = errors.New("ucum: not of the grammar of units")
+	errGrammar = errors.New("ucum: not a unit code")
 	errUnknown = errors.New("ucum: no such unit")
 	errSpecial = errors.New("ucum: a special unit within a product or power")
-	errLarge   = errors.New("ucum: a unit beyond all measure")
+	errLarge   = errors.New("ucum: unit too large")
 )
 
 // maxBits is how large numerator and denominator of a factor may get.
 const maxBits = 20_000
 
-// Unit is a unit of measure. The zero Unit is none; Parse makes them.
+// Unit is a unit of measure, made by Parse. The zero Unit is not valid.
 type Unit struct {
 	dims      [7]int   // exponents of the base units
 	arbitrary []power  // of arbitrary units, by code, none of them zero
@@ -42,8 +42,7 @@ type power struct {
 // one is the unit 1.
 func one() Unit { return Unit{factor: big.NewRat(1, 1)} }
 
-// Dimension names what the unit measures, as a product of base and arbitrary
-// units: m-3.g of mg/dL, 1 of a number. Units with the same Dimension are
+// Dimension returns the dimension of the unit as a product of base and arbitrary units: m-3.g of mg/dL, 1 of a number. Units with the same Dimension are
 // commensurable.
 func (u Unit) Dimension() string {
 	var b strings.Builder
@@ -71,10 +70,10 @@ func (u Unit) Dimension() string {
 	return b.String()
 }
 
-// Special reports whether a function stands in place of a factor.
+// Special reports whether the unit has a function instead of a factor.
 func (u Unit) Special() bool { return u.special != nil }
 
-// Falls reports whether more of the unit is less in base units, as with [pH].
+// Falls reports whether the unit decreases in base units: more [pH] is less mol/L.
 func (u Unit) Falls() bool { return u.special != nil && u.special.falls }
 
 // times multiplies by a unit raised to an exponent of 1 or -1.
@@ -97,7 +96,7 @@ func (u Unit) times(v Unit, exponent int) (Unit, error) {
 	return out, nil
 }
 
-// withSpecial lets a special unit stand where everything beside it is 1.
+// withSpecial accepts a special unit whose other factors are all 1.
 func (u Unit) withSpecial(v Unit, exponent int) (Unit, error) {
 	switch {
 	case u.isOne() && exponent == 1:

@@ -7,14 +7,13 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// object collects the members of a JSON object in the order in which their names
-// come first.
+// object collects the members of a JSON object in the order of their first occurrence.
 type object struct {
 	names  []string
 	values map[string]*list
 }
 
-// list is the values of one member.
+// list has the values of one member.
 type list struct {
 	items     []value
 	repeats   bool
@@ -46,8 +45,8 @@ func (o *object) list(name string) *list {
 	return l
 }
 
-// bytes writes the object; "{}" where nothing is in it. An element that does not
-// repeat and stands twice makes an array, which validation refuses.
+// bytes writes the object; "{}" if it has no members. An element that does not repeat and occurs
+// twice becomes an array, which validation refuses.
 func (o *object) bytes() []byte {
 	out := []byte{'{'}
 	for _, name := range o.names {

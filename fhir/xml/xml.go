@@ -1,9 +1,9 @@
-// Package xml turns resources in FHIR XML into FHIR JSON (xml.html, json.html).
+// Package xml converts resources in FHIR XML to FHIR JSON (xml.html, json.html).
 //
-// The tables of fhir/r4 say what an element is: whether it repeats, whether its
-// value is a number, whether it holds a resource. Order is that of the document;
-// decimals keep their text, and narrative keeps its bytes. Comments and processing
-// instructions outside of narrative go, as the format allows.
+// The tables of fhir/r4 tell whether an element repeats, has a number as its value, or contains
+// a resource. Order is that of the document. Decimals keep their text, and narrative keeps its
+// bytes. Comments and processing instructions outside of narrative are dropped, as the format
+// allows.
 package xml
 
 import (
@@ -12,6 +12,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"carerecord/fhir"
@@ -20,9 +21,8 @@ import (
 
 const namespace = "http://hl7.org/fhir"
 
-// JSON reads a resource in XML and returns it in JSON. An error is a *fhir.Error
-// with status 400 and names the place. The resource is checked no further than
-// its form asks for: validation is for what is returned.
+// JSON reads a resource in XML and returns it in JSON. The error is a *fhir.Error with status
+// 400 and the path of the element. The result still has to be validated.
 func JSON(body []byte) (out []byte, err error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	dec.Entity = xml.HTMLEntity // narrative may have them
@@ -38,16 +38,16 @@ func JSON(body []byte) (out []byte, err error) {
 	}()
 	start, ok := r.next()
 	if !ok {
-		r.fail("", "The body holds no element.")
+		r.fail("", "The body has no element.")
 	}
-	out = r.resource(start, start.Name.Local, 1)
+	out = r.resource(start, string(fhir.AppendElement(nil, start.Name.Local)), 1)
 	if _, more := r.next(); more {
-		r.fail("", "There is more behind the end of the resource.")
+		r.fail("", "The body continues after the end of the resource.")
 	}
 	return out, nil
 }
 
-// reader reads one document. Faults end it by panic(*fhir.Error), caught in JSON.
+// reader reads one document. A fault panics with a *fhir.Error, which JSON recovers.
 type reader struct {
 	dec *xml.Decoder
 	src []byte
@@ -59,8 +59,7 @@ func (r *reader) fail(place, text string) {
 	panic(e)
 }
 
-// next returns the next element that begins, or false where its parent, or the
-// document, ends.
+// next returns the next start element, or false at the end of its parent or of the document.
 func (r *reader) next() (xml.StartElement, bool) {
 	for {
 		tok, err := r.dec.Token()
@@ -76,10 +75,10 @@ func (r *reader) next() (xml.StartElement, bool) {
 		case xml.EndElement:
 			return xml.StartElement{}, false
 		case xml.Directive:
-			r.fail("", "A document type has no place in FHIR XML.")
+			r.fail("", "FHIR XML allows no document type declaration.")
 		case xml.CharData:
 			if len(bytes.TrimSpace(t)) > 0 {
-				r.fail("", "Text stands where only elements belong.")
+				r.fail("", "Text is not allowed here: only elements are.")
 			}
 		}
 	}
@@ -103,14 +102,13 @@ func (r *reader) resource(start xml.StartElement, place string, depth int) []byt
 	return append(out, '}')
 }
 
-// value is what one XML element holds: a primitive as JSON, and an object. The
-// object of a complex type is its value, that of a primitive its id and
-// extensions; both are empty for nothing.
+// value is the content of one XML element: a primitive as JSON, and an object. The object of a
+// complex type is its value; that of a primitive has its id and extensions.
 type value struct{ plain, twin []byte }
 
 func (r *reader) value(p r4.Property, start xml.StartElement, place string, depth int) value {
 	if depth > fhir.MaxDepth {
-		r.fail(place, "The resource is nested too deep.")
+		r.fail(place, "The resource is nested deeper than "+strconv.Itoa(fhir.MaxDepth)+" levels.")
 	}
 	o := object{}
 	v := value{}
@@ -123,7 +121,7 @@ func (r *reader) value(p r4.Property, start xml.StartElement, place string, dept
 		case name == "value" && primitive:
 			v.plain = r.scalar(p.Type, a.Value, place)
 		default:
-			r.fail(place, "The attribute "+name+" has no place here.")
+			r.fail(place, "The attribute "+name+" is not allowed here.")
 		}
 	}
 	of := p.Of
@@ -144,7 +142,7 @@ func (r *reader) member(o *object, of *r4.Type, child xml.StartElement, place st
 	if of != nil {
 		p, ok = of.Property(name)
 	}
-	below := place + "." + name
+	below := string(fhir.AppendElement([]byte(place), name))
 	switch {
 	case !ok:
 		r.fail(below, "The element is not known.")
@@ -157,11 +155,11 @@ func (r *reader) member(o *object, of *r4.Type, child xml.StartElement, place st
 	case p.Of != nil && p.Of.Class == r4.Abstract && p.Type == "Resource":
 		inner, found := r.next()
 		if !found {
-			r.fail(below, "The element holds no resource.")
+			r.fail(below, "The element contains no resource.")
 		}
 		o.add(name, value{twin: r.resource(inner, below, depth+2)}, p.Element.Max != 1)
 		if _, more := r.next(); more {
-			r.fail(below, "The element holds more than one resource.")
+			r.fail(below, "The element contains more than one resource.")
 		}
 	default:
 		v := r.value(p, child, below, depth+1)
@@ -183,11 +181,11 @@ func (r *reader) scalar(typ, s, place string) []byte {
 	default:
 		return text(s)
 	}
-	r.fail(place, "The value is no "+typ+".")
+	r.fail(place, "The value is not of type "+typ+".")
 	return nil
 }
 
-// text writes a string as JSON, the characters of markup as they are.
+// text writes a string as JSON without escaping markup.
 func text(s string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

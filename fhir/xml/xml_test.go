@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
-	"carerecord/fhir/validate"
 	"carerecord/fhir/xml"
 )
 

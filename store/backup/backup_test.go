@@ -18,24 +18,24 @@ import (
 
 // fakeStore exports its parts, and then fails if fails is set.
 type fakeStore struct {
-	parts []store.Part
+	parts []store.CopyItem
 	fails error
 }
 
-func (h fakeStore) Export(context.Context) iter.Seq2[store.Part, error] {
-	return func(yield func(store.Part, error) bool) {
+func (h fakeStore) Export(context.Context) iter.Seq2[store.CopyItem, error] {
+	return func(yield func(store.CopyItem, error) bool) {
 		for _, p := range h.parts {
 			if !yield(p, nil) {
 				return
 			}
 		}
 		if h.fails != nil {
-			yield(store.Part{}, h.fails)
+			yield(store.CopyItem{}, h.fails)
 		}
 	}
 }
 
-func (fakeStore) Import(context.Context, iter.Seq2[store.Part, error]) error { panic("not called") }
+func (fakeStore) Import(context.Context, iter.Seq2[store.CopyItem, error]) error { panic("not called") }
 
 func (fakeStore) RenewFeed(context.Context) error { panic("not called") }
 
@@ -48,13 +48,13 @@ func sampleStore() fakeStore {
 		if n%7 == 3 {
 			d.Origin, d.Body = store.Deleted, nil
 		}
-		h.parts = append(h.parts, store.Part{Doc: d})
+		h.parts = append(h.parts, store.CopyItem{Doc: d})
 	}
 	var last store.Record
 	for n := range 20 {
 		payload := fmt.Append(nil, "record ", n)
 		last = store.Record{Pos: last.Pos + 1, Hash: store.ChainHash(last.Hash, last.Pos+1, payload), Payload: payload}
-		h.parts = append(h.parts, store.Part{Record: &store.Record{Pos: last.Pos, Hash: last.Hash, Payload: payload}})
+		h.parts = append(h.parts, store.CopyItem{Record: &store.Record{Pos: last.Pos, Hash: last.Hash, Payload: payload}})
 	}
 	return h
 }
@@ -73,7 +73,7 @@ func TestRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(b.Manifest, m); diff != "" || m.Versions != 50 || m.Records != 20 || m.Head != headOf(*h.parts[69].Record) {
 		t.Errorf("manifest (-read +written):\n%s%+v", diff, m)
 	}
-	var got []store.Part
+	var got []store.CopyItem
 	for p, err := range b.Parts() {
 		if err != nil {
 			t.Fatal(err)

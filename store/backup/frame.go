@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"carerecord/store"
+	"carerecord/store/wire"
 )
 
 // The first byte of a frame.
@@ -21,7 +22,7 @@ var errFrame = errors.New("a frame is malformed")
 
 // appendPart appends a part as a frame without its length. The KeyRevision is
 // omitted: Import does not copy it.
-func appendPart(b []byte, p store.Part) []byte {
+func appendPart(b []byte, p store.CopyItem) []byte {
 	if r := p.Record; r != nil {
 		b = binary.AppendUvarint(append(b, frameRecord), r.Pos)
 		return append(append(b, r.Hash[:]...), r.Payload...)
@@ -48,84 +49,46 @@ func appendText[S ~string](b []byte, s S) []byte {
 }
 
 // parsePart is the inverse of appendPart. The part does not refer to b.
-func parsePart(b []byte) (store.Part, error) {
+func parsePart(b []byte) (store.CopyItem, error) {
 	if len(b) == 0 {
-		return store.Part{}, errFrame
+		return store.CopyItem{}, errFrame
 	}
-	r := frameReader{b: b[1:]}
+	r := wire.NewReader(b[1:])
 	switch b[0] {
 	case frameRecord:
-		rec := &store.Record{Pos: r.uvarint()}
-		copy(rec.Hash[:], r.bytes(uint64(len(rec.Hash))))
-		rec.Payload = append([]byte{}, r.b...)
-		return store.Part{Record: rec}, r.fault()
+		rec := &store.Record{Pos: r.Uvarint()}
+		copy(rec.Hash[:], r.Bytes(uint64(len(rec.Hash))))
+		rec.Payload = append([]byte{}, r.Rest()...)
+		return store.CopyItem{Record: rec}, fault(&r)
 	case frameDoc:
-		d := &store.Doc{Ref: store.Ref{Type: r.text(), ID: r.text()}, Version: r.uvarint()}
-		d.Updated = time.UnixMilli(r.varint()).UTC()
-		d.Seq = r.uvarint()
-		d.RowID.Partition = store.Partition(r.uvarint())
-		copy(d.RowID.SortKey[:], r.bytes(store.SortKeySize))
-		d.Source = r.text()
-		if origin := r.bytes(1); origin != nil {
+		d := &store.Doc{Ref: store.Ref{Type: string(r.Text()), ID: string(r.Text())}, Version: r.Uvarint()}
+		d.Updated = time.UnixMilli(r.Varint()).UTC()
+		d.Seq = r.Uvarint()
+		d.RowID.Partition = store.Partition(r.Uvarint())
+		copy(d.RowID.SortKey[:], r.Bytes(store.SortKeySize))
+		d.Source = string(r.Text())
+		if origin := r.Bytes(1); origin != nil {
 			d.Origin = store.Origin(origin[0])
 		}
-		if n := r.uvarint(); n <= uint64(len(r.b)) {
+		if n := r.Uvarint(); n <= uint64(r.Len()) {
 			d.Keys = make([]store.Key, 0, n)
 			for range n {
-				d.Keys = append(d.Keys, store.Key(r.text()))
+				d.Keys = append(d.Keys, store.Key(string(r.Text())))
 			}
 		} else {
-			r.short = true
+			r.Fail()
 		}
 		if d.Origin != store.Deleted {
-			d.Body = append([]byte{}, r.b...)
+			d.Body = append([]byte{}, r.Rest()...)
 		}
-		return store.Part{Doc: d}, r.fault()
+		return store.CopyItem{Doc: d}, fault(&r)
 	}
-	return store.Part{}, errFrame
+	return store.CopyItem{}, errFrame
 }
 
-// frameReader reads the fields of a frame, and remembers whether it was too short.
-type frameReader struct {
-	b     []byte
-	short bool
-}
-
-func (f *frameReader) fault() error {
-	if f.short {
+func fault(r *wire.Reader[[]byte]) error {
+	if r.Failed() {
 		return errFrame
 	}
 	return nil
-}
-
-func (f *frameReader) bytes(n uint64) []byte {
-	if n > uint64(len(f.b)) {
-		f.short, f.b = true, nil
-		return nil
-	}
-	v := f.b[:n]
-	f.b = f.b[n:]
-	return v
-}
-
-func (f *frameReader) text() string { return string(f.bytes(f.uvarint())) }
-
-func (f *frameReader) uvarint() uint64 {
-	v, n := binary.Uvarint(f.b)
-	if n <= 0 {
-		f.short, f.b = true, nil
-		return 0
-	}
-	f.b = f.b[n:]
-	return v
-}
-
-func (f *frameReader) varint() int64 {
-	v, n := binary.Varint(f.b)
-	if n <= 0 {
-		f.short, f.b = true, nil
-		return 0
-	}
-	f.b = f.b[n:]
-	return v
 }

@@ -89,10 +89,10 @@ func sumOf(name string) (string, error) {
 
 // Parts yields the content of the backup, for store.Copier. It ends with ErrDamaged if the files
 // have changed since Open.
-func (b *Backup) Parts() iter.Seq2[store.Part, error] {
-	return func(yield func(store.Part, error) bool) {
+func (b *Backup) Parts() iter.Seq2[store.CopyItem, error] {
+	return func(yield func(store.CopyItem, error) bool) {
 		if err := b.readParts(yield); err != nil && !errors.Is(err, errStopped) {
-			yield(store.Part{}, damaged(partsFile, err))
+			yield(store.CopyItem{}, damaged(partsFile, err))
 		}
 	}
 }
@@ -100,7 +100,7 @@ func (b *Backup) Parts() iter.Seq2[store.Part, error] {
 // errStopped says that the caller of Parts stopped the iteration.
 var errStopped = errors.New("stopped")
 
-func (b *Backup) readParts(yield func(store.Part, error) bool) error {
+func (b *Backup) readParts(yield func(store.CopyItem, error) bool) error {
 	f, err := os.Open(filepath.Join(b.dir, partsFile))
 	if err != nil {
 		return err
@@ -141,17 +141,17 @@ func (b *Backup) readParts(yield func(store.Part, error) bool) error {
 }
 
 // readPart reads one frame. It returns io.EOF after the last.
-func readPart(in *bufio.Reader) (store.Part, error) {
+func readPart(in *bufio.Reader) (store.CopyItem, error) {
 	length, err := binary.ReadUvarint(in)
 	if err != nil {
-		return store.Part{}, err
+		return store.CopyItem{}, err
 	}
 	if length > maxFrame {
-		return store.Part{}, errFrame
+		return store.CopyItem{}, errFrame
 	}
 	frame := make([]byte, length)
 	if _, err := io.ReadFull(in, frame); err != nil {
-		return store.Part{}, fmt.Errorf("%w: %w", errFrame, io.ErrUnexpectedEOF)
+		return store.CopyItem{}, fmt.Errorf("%w: %w", errFrame, io.ErrUnexpectedEOF)
 	}
 	return parsePart(frame)
 }

@@ -48,7 +48,7 @@ func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok 
 				return nil, false, nil
 			}
 			ranges = append(ranges, p)
-		default:
+		case store.Interval, store.Contains, store.In, store.And, store.Or, store.Not, store.VerifyOnly:
 			return nil, false, nil
 		}
 	}

@@ -26,15 +26,15 @@ var errMissing = errors.New("a version is missing")
 //
 // A document is read from res before its older versions are read from old, so
 // that a version that moves meanwhile is met once.
-func (db *DB) Export(ctx context.Context) iter.Seq2[store.Part, error] {
-	return func(yield func(store.Part, error) bool) {
+func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
+	return func(yield func(store.CopyItem, error) bool) {
 		e := &export{db: db, yield: yield}
 		var err error
 		if e.upTo, err = db.cut(ctx); err == nil {
 			err = e.run(ctx)
 		}
 		if err != nil && !errors.Is(err, errEnough) {
-			yield(store.Part{}, failed("export", err))
+			yield(store.CopyItem{}, failed("export", err))
 		}
 	}
 }
@@ -46,7 +46,7 @@ var errEnough = errors.New("enough")
 type export struct {
 	db    *DB
 	upTo  uint64 // the number of the last commit that is shown
-	yield func(store.Part, error) bool
+	yield func(store.CopyItem, error) bool
 }
 
 func (e *export) run(ctx context.Context) error {
@@ -61,7 +61,7 @@ func (e *export) run(ctx context.Context) error {
 				return fmt.Errorf("mongo: a log record: %w", err)
 			}
 			plain := r.plain()
-			if !e.yield(store.Part{Record: &plain}, nil) {
+			if !e.yield(store.CopyItem{Record: &plain}, nil) {
 				return errEnough
 			}
 		}
@@ -97,7 +97,7 @@ func (e *export) documents(ctx context.Context, chunk []bson.Raw) error {
 		if err != nil {
 			return err
 		}
-		if d.Seq <= e.upTo && !e.yield(store.Part{Doc: &d}, nil) {
+		if d.Seq <= e.upTo && !e.yield(store.CopyItem{Doc: &d}, nil) {
 			return errEnough
 		}
 		if err := e.older(ctx, d.Ref, d.Version); err != nil {
@@ -131,7 +131,7 @@ func (e *export) older(ctx context.Context, ref store.Ref, before uint64) error 
 			if d.Version != before-1-uint64(i) {
 				return fmt.Errorf("mongo: version %d of %s: %w", before-1-uint64(i), ref, errMissing)
 			}
-			if d.Seq <= e.upTo && !e.yield(store.Part{Doc: &d}, nil) {
+			if d.Seq <= e.upTo && !e.yield(store.CopyItem{Doc: &d}, nil) {
 				return errEnough
 			}
 		}
@@ -144,7 +144,7 @@ func (e *export) older(ctx context.Context, ref store.Ref, before uint64) error 
 }
 
 // Import implements store.Copier.
-func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) error {
+func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]) error {
 	for _, c := range []*mongo.Collection{db.res, db.old, db.log} {
 		err := c.FindOne(ctx, bson.D{}, options.FindOne().SetHint(byID)).Err()
 		if err == nil {
@@ -197,7 +197,7 @@ type pile struct {
 	size int
 }
 
-func (in *intake) part(ctx context.Context, p store.Part) error {
+func (in *intake) part(ctx context.Context, p store.CopyItem) error {
 	in.res.on, in.old.on, in.log.on = in.db.res, in.db.old, in.db.log
 	if r := p.Record; r != nil {
 		raw, err := bson.Marshal(record{Pos: int64(r.Pos), Hash: binary(r.Hash[:]), Payload: binary(r.Payload)})

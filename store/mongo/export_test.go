@@ -61,7 +61,7 @@ func TestExportShowsNoLaterCommit(t *testing.T) {
 	commit(document("1", 2), document("2", 3), document("3", 1))
 	commit(document("2", 4))
 	var got []string
-	e := &export{db: db, upTo: upTo, yield: func(p store.Part, _ error) bool {
+	e := &export{db: db, upTo: upTo, yield: func(p store.CopyItem, _ error) bool {
 		got = append(got, fmt.Sprint(p.Doc.Ref.ID, " v", p.Doc.Version))
 		return true
 	}}

@@ -74,7 +74,7 @@ func (db *DB) within(ctx context.Context, p store.Position) (end store.Position,
 	}
 	// Behind the end is no fault: after a kill it goes back for a while.
 	if p != (store.Position{}) && (p.Feed != name || p.Seq > last) {
-		return end, by, fmt.Errorf("mongo: position %d of feed %q, and the last number of feed %q is %d: %w", p.Seq, p.Feed, name, last, store.ErrPosition)
+		return end, by, fmt.Errorf("mongo: position %d of feed %q, and the last number of feed %q is %d: %w", p.Seq, p.Feed, name, last, store.ErrUnknownPosition)
 	}
 	return store.Position{Feed: name, Seq: upTo}, by, nil
 }

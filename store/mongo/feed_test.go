@@ -81,8 +81,8 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if page, err := db.Changes(t.Context(), store.Position{Feed: end.Feed, Seq: last}, 1); err != nil || len(page) > 0 {
 			t.Errorf("behind commit %d: %v, %v", last, page, err)
 		}
-		if _, err := db.Changes(t.Context(), store.Position{Feed: end.Feed, Seq: last + 1}, 1); !errors.Is(err, store.ErrPosition) {
-			t.Errorf("behind a number that was not given out: got %v, want %v", err, store.ErrPosition)
+		if _, err := db.Changes(t.Context(), store.Position{Feed: end.Feed, Seq: last + 1}, 1); !errors.Is(err, store.ErrUnknownPosition) {
+			t.Errorf("behind a number that was not given out: got %v, want %v", err, store.ErrUnknownPosition)
 		}
 		if len(waits) > 0 {
 			t.Error("await returned")

@@ -91,7 +91,7 @@ func (s *snap) leadOf(ctx context.Context, typ string, p store.Pred, also []stor
 		return lead{eqs: []eq{{p.Key, without(also, p.Key)}}}, p.Key.Driving(), nil
 	case store.Range:
 		return lead{ranges: []store.Range{p}}, p.Driving(), nil
-	case store.Span:
+	case store.Interval:
 		for _, r := range p.Scan {
 			if !r.Driving() {
 				return lead{}, false, nil
@@ -110,6 +110,7 @@ func (s *snap) leadOf(ctx context.Context, typ string, p store.Pred, also []stor
 		return l, true, nil
 	case store.And:
 		return s.leadOfAll(ctx, typ, conjuncts(p), also)
+	case store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return lead{}, false, nil
 }

@@ -14,10 +14,10 @@ import (
 )
 
 // Export implements store.Copier, on one snapshot: keys are those of it too.
-func (db *DB) Export(ctx context.Context) iter.Seq2[store.Part, error] {
-	return func(yield func(store.Part, error) bool) {
+func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
+	return func(yield func(store.CopyItem, error) bool) {
 		if err := db.up(); err != nil {
-			yield(store.Part{}, err)
+			yield(store.CopyItem{}, err)
 			return
 		}
 		// What was acknowledged is applied; what is applied and not yet durable
@@ -33,7 +33,7 @@ func (db *DB) Export(ctx context.Context) iter.Seq2[store.Part, error] {
 			if ctx.Err() == nil {
 				err = unavailable("export", err)
 			}
-			yield(store.Part{}, err)
+			yield(store.CopyItem{}, err)
 		}
 	}
 }
@@ -42,7 +42,7 @@ func (db *DB) Export(ctx context.Context) iter.Seq2[store.Part, error] {
 type export struct {
 	*snap
 	names map[typeCode]string
-	yield func(store.Part, error) bool
+	yield func(store.CopyItem, error) bool
 	done  bool // the caller wants no more
 }
 
@@ -87,7 +87,7 @@ func (e *export) versions(code typeCode, id string, now standing) error {
 		if err != nil {
 			return err
 		}
-		e.done = !e.yield(store.Part{Doc: &d}, nil)
+		e.done = !e.yield(store.CopyItem{Doc: &d}, nil)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (e *export) log(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e.done = !e.yield(store.Part{Record: &rec}, nil)
+		e.done = !e.yield(store.CopyItem{Record: &rec}, nil)
 	}
 	return it.Error()
 }
@@ -117,7 +117,7 @@ const importBytes = 4 << 20
 var errOrder = errors.New("versions or records do not follow each other")
 
 // Import implements store.Copier.
-func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) error {
+func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]) error {
 	if err := db.up(); err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ type intake struct {
 	head store.Record
 }
 
-func (in *intake) part(p store.Part) error {
+func (in *intake) part(p store.CopyItem) error {
 	switch {
 	case p.Record != nil:
 		r := *p.Record

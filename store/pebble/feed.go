@@ -89,7 +89,7 @@ func (db *DB) within(ctx context.Context, p store.Position) (store.Position, err
 	}
 	end := db.shown.now()
 	if p != (store.Position{}) && (p.Feed != end.Feed || p.Seq > end.Seq) {
-		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q, and feed %q ends at %d: %w", p.Seq, p.Feed, end.Feed, end.Seq, store.ErrPosition)
+		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q, and feed %q ends at %d: %w", p.Seq, p.Feed, end.Feed, end.Seq, store.ErrUnknownPosition)
 	}
 	return end, nil
 }

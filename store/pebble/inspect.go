@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"carerecord/store"
+	"carerecord/store/wire"
 )
 
 // StoredRow is one row of the tree, decoded for people who look at a store.
@@ -68,7 +69,7 @@ func (d decoder) row(key, value []byte) (StoredRow, error) {
 		return StoredRow{}, errDamaged
 	}
 	out := StoredRow{Kind: key[0], RawKey: key, RawValue: value}
-	k, v := &fields{reader: reader{b: key[1:]}, types: d.types}, &fields{reader: reader{b: value}, types: d.types}
+	k, v := &fields{bytesReader: wire.NewReader(key[1:]), types: d.types}, &fields{bytesReader: wire.NewReader(value), types: d.types}
 	switch out.Kind {
 	case rowType:
 		out.Meaning = "dictionary of types: the code that stands for a type in rows"
@@ -144,16 +145,18 @@ func (d decoder) row(key, value []byte) (StoredRow, error) {
 	default:
 		return StoredRow{}, fmt.Errorf("row %x: %w", key, errDamaged)
 	}
-	if k.bad || v.bad || len(k.b) > 0 || len(v.b) > 0 {
+	if k.Failed() || v.Failed() || k.Len() > 0 || v.Len() > 0 {
 		return StoredRow{}, fmt.Errorf("row %x: %w", key, errDamaged)
 	}
 	out.Key, out.Value = k.out, v.out
 	return out, nil
 }
 
+type bytesReader = wire.Reader[[]byte]
+
 // fields reads key or value of a row piece by piece.
 type fields struct {
-	reader
+	bytesReader
 	types map[typeCode]string
 	out   []store.Field
 }
@@ -161,19 +164,19 @@ type fields struct {
 func (f *fields) add(name, text string) { f.out = append(f.out, store.Field{Name: name, Text: text}) }
 
 // text takes the rest.
-func (f *fields) text(name string) { f.add(name, string(f.bytes(uint64(len(f.b))))) }
+func (f *fields) text(name string) { f.add(name, string(f.Bytes(uint64(f.Len())))) }
 
-func (f *fields) hex(name string, n uint64) { f.add(name, fmt.Sprintf("%x", f.bytes(n))) }
+func (f *fields) hex(name string, n uint64) { f.add(name, fmt.Sprintf("%x", f.Bytes(n))) }
 
 func (f *fields) uvarints(names ...string) {
 	for _, name := range names {
-		f.add(name, fmt.Sprint(f.uvarint()))
+		f.add(name, fmt.Sprint(f.Uvarint()))
 	}
 }
 
 // uint reads n bytes, big endian.
 func (f *fields) uint(n int) (v uint64) {
-	for _, b := range f.bytes(uint64(n)) {
+	for _, b := range f.Bytes(uint64(n)) {
 		v = v<<8 | uint64(b)
 	}
 	return v
@@ -184,7 +187,10 @@ func (f *fields) number(name string, bytes int) { f.add(name, fmt.Sprint(f.uint(
 func (f *fields) typ() {
 	code := typeCode(f.uint(2))
 	name := f.types[code]
-	if f.bad = f.bad || name == "" && code != common; code == common {
+	if name == "" && code != common {
+		f.Fail()
+	}
+	if code == common {
 		name = "none: a cross-type key"
 	}
 	f.add("type", name)
@@ -197,8 +203,11 @@ func (f *fields) docID() {
 
 // escaped reads what appendKey wrote, with its end.
 func (f *fields) escaped() string {
-	s, rest, ok := cutKey(f.b)
-	f.bad, f.b = f.bad || !ok, rest
+	s, rest, ok := cutKey(f.Rest())
+	if !ok {
+		f.Fail()
+	}
+	f.Bytes(uint64(f.Len() - len(rest)))
 	return s
 }
 
@@ -227,8 +236,9 @@ func (f *fields) expiry() {
 }
 
 func (f *fields) standing() {
-	s, err := parseStanding(f.b)
-	if f.bad = f.bad || err != nil; f.bad {
+	s, err := parseStanding(f.Rest())
+	if err != nil {
+		f.Fail()
 		return
 	}
 	f.uvarints("version")
@@ -242,13 +252,15 @@ func (f *fields) standing() {
 
 // record reads what appendRecord wrote.
 func (f *fields) record() {
-	rec, err := parseRecord(f.b)
-	if f.bad = f.bad || err != nil; f.bad {
+	rec, err := parseRecord(f.Bytes(uint64(f.Len())))
+	if err != nil {
+		f.Fail()
 		return
 	}
 	keys, err := decodeKeys(rec.keys, nil)
 	typ := f.types[rec.code]
-	if f.bad, f.b = err != nil || typ == "", nil; f.bad {
+	if err != nil || typ == "" {
+		f.Fail()
 		return
 	}
 	f.add("seq", fmt.Sprint(rec.seq))

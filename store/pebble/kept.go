@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"carerecord/store"
+	"carerecord/store/wire"
 )
 
 // A c row says how many live documents of a type have a key: what counting the
@@ -65,8 +66,9 @@ func countRow(code typeCode, key store.Key) []byte {
 }
 
 func parseCount(value []byte) (int, error) {
-	n, w := binary.Uvarint(value)
-	if w <= 0 || w != len(value) || n > math.MaxInt {
+	r := wire.NewReader(value)
+	n := r.Uvarint()
+	if r.Failed() || r.Len() > 0 || n > math.MaxInt {
 		return 0, errDamaged
 	}
 	return int(n), nil

@@ -3,7 +3,6 @@ package pebble
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -106,7 +105,7 @@ func (m *memory) counts(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if n, w := binary.Uvarint(value); w <= 0 || n != uint64(k.n) {
+			if n, err := parseCount(value); err != nil || int64(n) != k.n {
 				m.differs(what, k.n, fmt.Sprintf("%x", value))
 			}
 		}

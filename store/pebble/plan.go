@@ -82,7 +82,7 @@ func propose(p store.Pred) plan {
 		if p.Driving() {
 			return collected{[]store.Range{p}, true}
 		}
-	case store.Span:
+	case store.Interval:
 		if len(p.Scan) > 0 && !slices.ContainsFunc(p.Scan, func(r store.Range) bool { return !r.Driving() }) {
 			return collected{ranges: p.Scan}
 		}
@@ -90,6 +90,7 @@ func propose(p store.Pred) plan {
 		return proposeAnd(flatten(p, nil))
 	case store.Or:
 		return proposeOr(p)
+	case store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return nil
 }

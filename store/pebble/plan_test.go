@@ -13,7 +13,7 @@ func TestPlan(t *testing.T) {
 	for i := range wide {
 		wide[i] = eq(store.Key(fmt.Sprintf("w%02d", i)))
 	}
-	span := store.Span{Prefix: "s", Width: 1, Scan: []store.Range{{Low: "s1", High: "s2"}}}
+	span := store.Interval{Prefix: "s", Width: 1, Scan: []store.Range{{Low: "s1", High: "s2"}}}
 	for _, c := range []struct {
 		name  string
 		where store.Pred
@@ -35,12 +35,14 @@ func TestPlan(t *testing.T) {
 		{"a range without an upper bound does not drive", store.Range{Low: "a"}, `verify(all)`, false},
 		{"a range from the empty key does not drive", store.Range{High: "b"}, `verify(all)`, false},
 		{"a span drives by its scan and is verified", span, `verify(collect("s1":"s2"))`, false},
-		{"a span without a scan does not drive", store.Span{Prefix: "s", Width: 1}, `verify(all)`, false},
+		{"a span without a scan does not drive", store.Interval{Prefix: "s", Width: 1}, `verify(all)`, false},
 		{"alternatives are merged", store.Or{eq("a"), eq("b")}, `join(posting("a"), posting("b"))`, true},
 		{"one alternative that cannot drive stops all", store.Or{eq("a"), eq("\x80b")}, `verify(all)`, false},
 		{"alternatives meet the rest", store.And{eq("a"), store.Or{eq("b"), eq("c")}}, `meet(posting("a"), join(posting("b"), posting("c")))`, true},
 		{"an alternative that is a conjunction is verified", store.Or{store.And{eq("a"), store.Not{Pred: eq("b")}}, eq("c")}, `join(verify(posting("a")), posting("c"))`, false},
 		{"a negation does not drive", store.Not{Pred: eq("a")}, `verify(all)`, false},
+		{"a verify-only predicate does not drive", store.VerifyOnly{Pred: eq("a")}, `verify(all)`, false},
+		{"a verify-only member is verified", store.And{store.VerifyOnly{Pred: eq("a")}, eq("b")}, `verify(posting("b"))`, false},
 		{"a set does not drive", store.In{Prefix: "a"}, `verify(all)`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"carerecord/store"
+	"carerecord/store/wire"
 )
 
 // errDamaged says that a row does not read as it was written.
@@ -78,65 +79,24 @@ func appendKeys(b []byte, keys []store.Key) []byte {
 	return b
 }
 
-// reader takes a row apart and remembers whether it ran short.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) bytes(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	v := r.b[:n]
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) uvarint() uint64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 { // nearly always
-		v := uint64(r.b[0])
-		r.b = r.b[1:]
-		return v
-	}
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
 func parseRecord(b []byte) (record, error) {
-	r := reader{b: b}
+	r := wire.NewReader(b)
 	var rec record
-	if head := r.bytes(8); head != nil {
+	if head := r.Bytes(8); head != nil {
 		rec.seq = binary.BigEndian.Uint64(head)
 	}
-	rec.milli = r.varint()
-	rec.version = r.uvarint()
-	if v := r.bytes(3); v != nil {
+	rec.milli = r.Varint()
+	rec.version = r.Uvarint()
+	if v := r.Bytes(3); v != nil {
 		rec.origin, rec.code = store.Origin(v[0]&^rekeyedBit), typeCode(binary.BigEndian.Uint16(v[1:]))
 		if v[0]&rekeyedBit != 0 {
-			rec.keying = r.uvarint()
+			rec.keying = r.Uvarint()
 		}
 	}
-	rec.id = r.bytes(r.uvarint())
-	rec.source = r.bytes(r.uvarint())
-	rec.keys = r.b
-	if r.bad {
+	rec.id = r.Text()
+	rec.source = r.Text()
+	rec.keys = r.Rest()
+	if r.Failed() {
 		return record{}, errDamaged
 	}
 	return rec, nil
@@ -145,9 +105,9 @@ func parseRecord(b []byte) (record, error) {
 // decodeKeys reads what appendKeys wrote. The keys share one new piece of
 // memory; the slice reuses that of into.
 func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
-	r := reader{b: b}
-	count, total := r.uvarint(), r.uvarint()
-	if r.bad || count > uint64(len(b)) || total > 1<<31 {
+	r := wire.NewReader(b)
+	count, total := r.Uvarint(), r.Uvarint()
+	if r.Failed() || count > uint64(len(b)) || total > 1<<31 {
 		return nil, errDamaged
 	}
 	keys := slices.Grow(into[:0], int(count))
@@ -155,10 +115,10 @@ func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
 	arena.Grow(int(total))
 	last := ""
 	for range count {
-		shared := r.uvarint()
-		rest := r.bytes(r.uvarint())
+		shared := r.Uvarint()
+		rest := r.Text()
 		from := arena.Len()
-		if r.bad || shared > uint64(len(last)) || uint64(from)+shared+uint64(len(rest)) > total {
+		if r.Failed() || shared > uint64(len(last)) || uint64(from)+shared+uint64(len(rest)) > total {
 			return nil, errDamaged
 		}
 		arena.WriteString(last[:shared])
@@ -166,7 +126,7 @@ func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
 		last = arena.String()[from:]
 		keys = append(keys, store.Key(last))
 	}
-	if len(r.b) != 0 {
+	if r.Len() != 0 {
 		return nil, errDamaged
 	}
 	return keys, nil
@@ -221,16 +181,16 @@ func (s standing) encode() []byte {
 }
 
 func parseStanding(b []byte) (s standing, err error) {
-	r := reader{b: b}
-	s.version = r.uvarint()
-	if len(r.b) >= docIDSize {
+	r := wire.NewReader(b)
+	s.version = r.Uvarint()
+	if r.Len() >= docIDSize {
 		s.live = true
-		copy(s.id[:], r.bytes(docIDSize))
+		copy(s.id[:], r.Bytes(docIDSize))
 	}
-	if len(r.b) > 0 {
-		s.keying = r.uvarint()
+	if r.Len() > 0 {
+		s.keying = r.Uvarint()
 	}
-	if r.bad || s.version == 0 || len(r.b) > 0 {
+	if r.Failed() || s.version == 0 || r.Len() > 0 {
 		return standing{}, errDamaged
 	}
 	return s, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"carerecord/store"
+	"carerecord/store/wire"
 )
 
 // The first bytes of rows, see the package documentation.
@@ -188,8 +189,9 @@ type changeEntry struct {
 }
 
 func parseChange(row, value []byte) (e changeEntry, err error) {
-	version, n := binary.Uvarint(value)
-	if len(row) < 11 || n <= 0 {
+	r := wire.NewReader(value)
+	version := r.Uvarint()
+	if len(row) < 11 || r.Failed() {
 		return e, fmt.Errorf("change row %x is damaged", row)
 	}
 	return changeEntry{
@@ -209,8 +211,9 @@ type historyEntry struct {
 }
 
 func parseHistory(row, value []byte) (e historyEntry, err error) {
-	version, n := binary.Uvarint(value)
-	if len(row) < 19 || n <= 0 {
+	r := wire.NewReader(value)
+	version := r.Uvarint()
+	if len(row) < 19 || r.Failed() {
 		return e, fmt.Errorf("history row %x is damaged", row)
 	}
 	return historyEntry{

@@ -9,8 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// changes lists all commits that made versions, from the versions. r.mu must be
-// held.
+// changes lists all commits that made versions. r.mu must be held.
 func (r *Reference) changes() []store.Change {
 	made := map[uint64][]store.VersionID{}
 	for ref, versions := range r.state.versions {
@@ -29,8 +28,8 @@ func (r *Reference) changes() []store.Change {
 	return all
 }
 
-// behind returns the commits behind a position, and what is closed when there
-// may be more.
+// behind returns the commits after a position, and a channel that is closed when there may be
+// more.
 func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.Change, <-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -38,7 +37,7 @@ func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.C
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if after != (store.Position{}) && after.Feed != r.feed || after.Seq > r.state.seq {
-		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.Feed, store.ErrPosition)
+		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.Feed, store.ErrUnknownPosition)
 	}
 	all := slices.DeleteFunc(r.changes(), func(c store.Change) bool { return c.At.Seq <= after.Seq })
 	return all, r.grown, nil
@@ -84,7 +83,7 @@ func (r *Reference) RenewFeed(ctx context.Context) error {
 	return nil
 }
 
-// wake tells those who wait that there may be more. r.mu must be held.
+// wake wakes the callers of Await. r.mu must be held.
 func (r *Reference) wake() {
 	close(r.grown)
 	r.grown = make(chan struct{})

@@ -10,22 +10,22 @@ import (
 )
 
 // Export implements store.Copier.
-func (r *Reference) Export(ctx context.Context) iter.Seq2[store.Part, error] {
+func (r *Reference) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 	r.mu.Lock()
-	var parts []store.Part
+	var parts []store.CopyItem
 	for _, versions := range r.state.versions {
 		for _, d := range slices.Backward(versions) {
-			parts = append(parts, store.Part{Doc: &d})
+			parts = append(parts, store.CopyItem{Doc: &d})
 		}
 	}
 	for _, rec := range r.log {
-		parts = append(parts, store.Part{Record: &rec})
+		parts = append(parts, store.CopyItem{Record: &rec})
 	}
 	r.mu.Unlock()
-	return func(yield func(store.Part, error) bool) {
+	return func(yield func(store.CopyItem, error) bool) {
 		for _, p := range parts {
 			if err := ctx.Err(); err != nil {
-				yield(store.Part{}, err)
+				yield(store.CopyItem{}, err)
 				return
 			}
 			if !yield(p, nil) {
@@ -36,7 +36,7 @@ func (r *Reference) Export(ctx context.Context) iter.Seq2[store.Part, error] {
 }
 
 // Import implements store.Copier.
-func (r *Reference) Import(ctx context.Context, parts iter.Seq2[store.Part, error]) error {
+func (r *Reference) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]) error {
 	r.mu.Lock()
 	full := len(r.state.versions) > 0 || len(r.log) > 0
 	r.mu.Unlock()

@@ -7,26 +7,23 @@ import (
 	"iter"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"carerecord/store"
 )
 
-// Copies holds an engine against the contract of store.Copier: what is exported
-// while others write is one state, and what an empty store was filled with is
-// that state, to the last version.
+// Copies tests an engine against the contract of store.Copier: an export during writes is one
+// consistent state, and an import restores it to the last version.
 func Copies(t *testing.T, subject Subject) {
 	t.Run("a copy is the same", func(t *testing.T) { onKit(t, subject, copiesAll) })
-	t.Run("a copy made beside writers is one state", func(t *testing.T) { onKit(t, subject, copiesBesideWriters) })
+	t.Run("a copy made during writes is one state", func(t *testing.T) { onKit(t, subject, copiesBesideWriters) })
 	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { onKit(t, subject, copiesFeed) })
 	t.Run("a store with something in it takes no copy", func(t *testing.T) { copiesIntoEmptyOnly(newKit(t, subject)) })
 }
 
-// onKit runs a test and looks at what the engine remembers then.
+// onKit runs a test and then checks the memory of the engine.
 func onKit(t *testing.T, subject Subject, test func(*kit)) {
 	k := newKit(t, subject)
 	test(k)
@@ -43,9 +40,9 @@ func (k *kit) copier() store.Copier {
 }
 
 // parts collects an export.
-func (k *kit) parts() []store.Part {
+func (k *kit) parts() []store.CopyItem {
 	k.Helper()
-	var out []store.Part
+	var out []store.CopyItem
 	for p, err := range k.copier().Export(k.ctx) {
 		if err != nil {
 			k.Fatalf("export: %v", err)
@@ -55,8 +52,8 @@ func (k *kit) parts() []store.Part {
 	return out
 }
 
-func sequence(parts []store.Part) iter.Seq2[store.Part, error] {
-	return func(yield func(store.Part, error) bool) {
+func sequence(parts []store.CopyItem) iter.Seq2[store.CopyItem, error] {
+	return func(yield func(store.CopyItem, error) bool) {
 		for _, p := range parts {
 			if !yield(p, nil) {
 				return
@@ -65,8 +62,8 @@ func sequence(parts []store.Part) iter.Seq2[store.Part, error] {
 	}
 }
 
-// copied returns a fresh engine filled with what k exports.
-func (k *kit) copied() (*kit, []store.Part) {
+// copied returns a new engine filled with the export of k.
+func (k *kit) copied() (*kit, []store.CopyItem) {
 	k.Helper()
 	parts := k.parts()
 	to := newKit(k.T, k.subject)
@@ -76,7 +73,7 @@ func (k *kit) copied() (*kit, []store.Part) {
 	return to, parts
 }
 
-// everything is the history of all Observations and the log.
+// everything returns the history of all Observations and the log.
 func (k *kit) everything() (docs []store.Doc, records []store.Record) {
 	k.Helper()
 	k.read(func(s store.Snap) { docs = k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
@@ -143,7 +140,7 @@ func copiesAll(k *kit) {
 	}
 }
 
-// copiesBesideWriters: each writer keeps two documents at the same version.
+// copiesBesideWriters copies while each writer keeps two documents at the same version.
 func copiesBesideWriters(k *kit) {
 	const writers = 4
 	pair := func(w int, half string) store.Doc {
@@ -154,8 +151,9 @@ func copiesBesideWriters(k *kit) {
 	defer group.Wait()
 	defer stop()
 	var mu sync.Mutex
+	changed := sync.NewCond(&mu) // acknowledged, commits or failed
 	acknowledged := map[string]uint64{}
-	var commits atomic.Int64
+	commits, failed := 0, false
 	permits := make(chan struct{}, 100*writers)
 	for w := range writers {
 		group.Go(func() {
@@ -166,28 +164,36 @@ func copiesBesideWriters(k *kit) {
 					return
 				case <-permits:
 				}
-				if _, err := k.Commit(k.ctx, writes(a, b)); err != nil {
+				_, err := k.Commit(k.ctx, writes(a, b))
+				mu.Lock()
+				if failed = failed || err != nil; err == nil {
+					acknowledged[a.Ref.ID] = a.Version
+					commits++
+				}
+				changed.Broadcast()
+				mu.Unlock()
+				if err != nil {
 					k.Errorf("commit: %v", err)
 					return
 				}
-				mu.Lock()
-				acknowledged[a.Ref.ID] = a.Version
-				mu.Unlock()
-				commits.Add(1)
 				a, b = next(a, store.Updated), next(b, store.Updated)
 				a.Body, b.Body = []byte("{}"), []byte("{}")
 			}
 		})
 	}
-	// others lets everybody else write, and waits for half of it: some commits
-	// are under way then.
+	// others permits two commits for each writer and waits for half of them, so that
+	// some are still running.
 	others := func() {
-		from := commits.Load()
+		mu.Lock()
+		until := commits + writers
+		mu.Unlock()
 		for range 2 * writers {
 			permits <- struct{}{}
 		}
-		for commits.Load() < from+writers && !k.Failed() {
-			time.Sleep(100 * time.Microsecond)
+		mu.Lock()
+		defer mu.Unlock()
+		for commits < until && !failed {
+			changed.Wait()
 		}
 	}
 	for range 3 {
@@ -221,7 +227,7 @@ func copiesBesideWriters(k *kit) {
 		for w := range writers {
 			x, y := pair(w, "x").Ref.ID, pair(w, "yy").Ref.ID
 			if newest[x] != newest[y] || newest[x] < before[x] {
-				k.Errorf("copy: writer %d stands at %d and %d; %d was acknowledged before", w, newest[x], newest[y], before[x])
+				k.Errorf("copy: writer %d is at %d and %d; %d was acknowledged before", w, newest[x], newest[y], before[x])
 			}
 			if newest[x] > 0 && newest[x+"/last"] != 1 {
 				k.Errorf("copy: the versions of %s end at %d", x, newest[x+"/last"])
@@ -230,8 +236,8 @@ func copiesBesideWriters(k *kit) {
 	}
 }
 
-// copiesFeed: whoever followed the store that was copied notices, since what the
-// copy's next commits are is not what that store's were.
+// copiesFeed tests that a consumer of the copied store's feed gets an error, because the next
+// commits of the copy differ from those of the original.
 func copiesFeed(k *kit) {
 	k.renewed(news(k))
 	want := k.follow(store.Position{}, 9)
@@ -255,7 +261,7 @@ func copiesFeed(k *kit) {
 	to.feeds(store.Position{}, want...)
 }
 
-// renewed renews the feed, which shows want, and tests what that means.
+// renewed renews the feed, which then has to list want.
 func (k *kit) renewed(want []store.Change) {
 	k.Helper()
 	old := k.end()
@@ -264,8 +270,8 @@ func (k *kit) renewed(want []store.Change) {
 	if err := k.copier().RenewFeed(k.ctx); err != nil {
 		k.Fatalf("renew: %v", err)
 	}
-	if err := <-waits; !errors.Is(err, store.ErrPosition) {
-		k.Errorf("await of a feed that was renewed: got %v, want ErrPosition", err)
+	if err := <-waits; !errors.Is(err, store.ErrUnknownPosition) {
+		k.Errorf("await of a feed that was renewed: got %v, want ErrUnknownPosition", err)
 	}
 	k.refusesPosition(old)
 	want = slices.Clone(want)

@@ -1,18 +1,16 @@
-// Package storetest is the contract of package store as something that runs.
+// Package storetest tests engines against the contract of package store.
 //
-// Reference is the store that is obviously right: documents in a map, every
-// question answered by looking at all of them, sorting, and asking store.Match.
-// Tests of other packages use it as their store.
+// Reference is a simple store in memory: it answers every query by calling store.Match for all
+// documents and sorting the result. Tests of other packages use it as their store.
 //
-// Run holds one engine against the contract, sentence by sentence. Random plays
-// the same random operations against an engine and a Reference and compares
-// every answer; a play that differs is made as short as it can be and printed
-// with its seed.
+// Run tests one engine against the contract, one sentence per subtest. Random runs the same random
+// operations on an engine and a Reference and compares all results. It shortens a sequence that
+// differs and prints it with its seed.
 //
-// Faults makes each step between an engine and what it keeps its rows in fail once, and
-// counts what each operation did.
+// Faults makes each access of an engine to its storage fail once, and counts the effects of each
+// operation.
 //
-// An engine is brought in as a Subject:
+// The tests take an engine as a Subject:
 //
 //	storetest.Run(t, storetest.Subject{Open: func(t testing.TB, clock func() time.Time) storetest.Engine { … }})
 package storetest
@@ -24,7 +22,7 @@ import (
 	"carerecord/store"
 )
 
-// Engine is what an engine offers: documents and all three ports.
+// Engine is an engine under test: documents and all three ports.
 type Engine interface {
 	store.Store
 	store.State
@@ -34,11 +32,11 @@ type Engine interface {
 
 // Subject is an engine under test.
 type Subject struct {
-	// Open returns a fresh, empty engine that reads the time from clock, and
-	// sees to its end with t.Cleanup. It is called once for each test.
+	// Open returns a new, empty engine that reads the time from clock, and closes it with
+	// t.Cleanup. It is called once for each test.
 	Open func(t testing.TB, clock func() time.Time) Engine
-	// Reopen closes an engine that Open or Reopen returned and opens what it
-	// kept. Nil for an engine that keeps nothing.
+	// Reopen closes an engine that Open or Reopen returned and opens its store again. It is
+	// nil for an engine without durable storage.
 	Reopen func(t testing.TB, e Engine, clock func() time.Time) Engine
 	// Racers is how many commits race in the tests of races; 0 means 1000.
 	Racers int

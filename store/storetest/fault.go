@@ -11,31 +11,31 @@ import (
 	"carerecord/store"
 )
 
-// FaultInjector makes one step between an engine and what it keeps its rows in fail: a command
-// to a server, a write to a disk.
+// FaultInjector makes one access of an engine to its storage fail: a command to a server, a write
+// to a disk.
 type FaultInjector interface {
 	// Arm makes the n-th step from now on fail, before it is carried out or after.
 	Arm(n int, carriedOut bool)
-	// Disarm makes no further step fail and reports whether one did. Whatever the
-	// engine still has under way has ended when it returns.
+	// Disarm stops the injection and reports whether a step failed. When it returns, no
+	// operation of the engine is running any more.
 	Disarm() (failed bool)
 }
 
-// Faulty makes engines whose steps can be made to fail.
+// Faulty makes engines with injected faults.
 type Faulty struct {
 	Open func(t testing.TB, clock func() time.Time) (Engine, FaultInjector)
-	// Reopen opens an engine again that one fault put out of service, without faults;
-	// nil for engines that recover.
+	// Reopen reopens an engine that a fault put out of service, without faults; nil for
+	// engines that recover.
 	Reopen func(t testing.TB, e Engine, clock func() time.Time) Engine
 }
 
-// faultPatience is how long an engine may take to answer again after a fault.
+// faultPatience is how long an engine may take to recover from a fault.
 const faultPatience = 30 * time.Second
 
-// Faults makes each step of each operation fail once, before and after it is carried
-// out, and counts what the operation did. What returned nil did it once; what returned
-// an error with ErrUnknown did it once or not at all; what returned another error did
-// nothing. A fault is neither an absence nor a conflict.
+// Faults makes each step of each operation fail once, before and after it is carried out, and
+// counts the effects. An operation without an error has its effect once, one with ErrUnknown once
+// or not at all, and one with another error not at all. A fault is neither an absence nor a
+// conflict.
 func Faults(t *testing.T, subject Faulty) {
 	var all sync.WaitGroup // they wait more than they work
 	for _, o := range append(faultyWrites(), faultyReads()...) {
@@ -57,17 +57,17 @@ func Faults(t *testing.T, subject Faulty) {
 	all.Wait()
 }
 
-// operation is something that an engine is asked to do, under an id of its own.
+// operation is one operation of an engine, with an id of its own.
 type operation struct {
 	name string
-	// prepare makes what the operation needs; nil for nothing.
+	// prepare creates the data that the operation needs; nil for none.
 	prepare func(k *kit, id string) error
 	run     func(k *kit, id string) error
 	// effects counts how often the operation was carried out; nil for a read.
 	effects func(k *kit, id string) (int, error)
 }
 
-// faultKit tries one operation again and again.
+// faultKit repeats one operation with different faults.
 type faultKit struct {
 	operation
 	subject Faulty
@@ -76,7 +76,7 @@ type faultKit struct {
 	faults  int
 }
 
-// try makes the n-th step fail. It is false if the operation has fewer.
+// try makes the n-th step fail. It returns false if the operation has fewer.
 func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
 	if f.kit == nil || f.subject.Reopen != nil {
 		clock := NewClock()
@@ -127,7 +127,7 @@ func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
 	return true
 }
 
-// patiently repeats something without effects until the engine answers.
+// patiently repeats a function without effects until the engine answers.
 func (f *faultKit) patiently(do func() error) {
 	f.kit.Helper()
 	var err error
@@ -141,7 +141,7 @@ func (f *faultKit) patiently(do func() error) {
 	}
 }
 
-// faulty is version 1 of a document of an operation.
+// faulty returns version 1 of a document of an operation.
 func faulty(id string, keys ...store.Key) store.Doc {
 	d := observation(id, 1, append(keys, store.Key("is"+id))...)
 	copy(d.RowID.SortKey[1:], id)
@@ -157,7 +157,7 @@ func (k *kit) readDoc(ref store.Ref) (d store.Doc, err error) {
 	return d, err
 }
 
-// put1 makes a document unless it is there: a preparation that is repeated.
+// put1 creates a document unless it exists, for a preparation that is repeated.
 func (k *kit) put1(d store.Doc) error {
 	if _, err := k.readDoc(d.Ref); !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -166,7 +166,7 @@ func (k *kit) put1(d store.Doc) error {
 	return err
 }
 
-// made counts the versions that were made of documents with the key of an id.
+// made counts the versions of documents with the key of an id.
 func (k *kit) made(id string) (n int, err error) {
 	err = k.Read(k.ctx, func(s store.Snap) error {
 		n = 0

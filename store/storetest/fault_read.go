@@ -6,8 +6,7 @@ import (
 	"carerecord/store"
 )
 
-// faultyReads are the operations that change nothing. Each fails, or finds what is
-// there.
+// faultyReads are the operations that change nothing. Each returns an error, or the stored data.
 func faultyReads() []operation {
 	read := func(name string, ask func(k *kit, s store.Snap, id string) (n int, err error)) operation {
 		return operation{name, func(k *kit, id string) error { return k.put1(faulty(id, "k")) }, func(k *kit, id string) error {
@@ -102,7 +101,7 @@ func faultyReads() []operation {
 	}
 }
 
-// commitValue makes a value stand under an id.
+// commitValue stores a value under an id in a commit.
 func (k *kit) commitValue(id string) error {
 	_, err := k.Commit(k.ctx, store.Batch{State: []store.StateWrite{{Key: id, Value: []byte("v")}}})
 	return err

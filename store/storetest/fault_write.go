@@ -8,7 +8,7 @@ import (
 	"carerecord/store"
 )
 
-// once is one if something is so.
+// once returns 1 for true.
 func once(is bool) int {
 	if is {
 		return 1
@@ -78,8 +78,8 @@ func faultyWrites() []operation {
 	}, faultyPorts()...)
 }
 
-// createWithin has a callback create a document, under another address each time that
-// it is called, as a server gives out ids.
+// createWithin lets the function of a Read create a document, under another address at each call,
+// as a server assigns ids.
 func (k *kit) createWithin(id string, read func(store.Snap) error) error {
 	calls := 0
 	err := k.Read(k.ctx, func(s store.Snap) error {
@@ -103,7 +103,7 @@ func (k *kit) createWithin(id string, read func(store.Snap) error) error {
 	return err
 }
 
-// hasValue is one if there is a value under an id.
+// hasValue returns 1 if there is a value under an id.
 func (k *kit) hasValue(id string) (int, error) {
 	_, err := k.Lookup(k.ctx, id)
 	if errors.Is(err, store.ErrNotFound) {

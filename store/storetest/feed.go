@@ -62,7 +62,7 @@ func feedSentences() []sentence {
 			for max := 1; max <= len(want)+1; max++ {
 				for i, c := range want {
 					if d := diff(k.follow(c.At, max), want[i+1:]); d != "" {
-						k.Errorf("behind %v in pages of %d (-got +want):\n%s", c.At, max, d)
+						k.Errorf("after %v in pages of %d (-got +want):\n%s", c.At, max, d)
 					}
 				}
 			}
@@ -85,8 +85,8 @@ func feedSentences() []sentence {
 			one := k.put(observation("one", 5000, "k"))[0]
 			k.feeds(store.Position{}, k.changeOf(docs...), k.changeOf(one))
 		}},
-		{"whoever waits is told of the next commit, and not before", awaits},
-		{"whoever follows beside racing writers sees each commit once, in order, and no gap filled later", follows},
+		{"Await returns at the next commit and not earlier", awaits},
+		{"a consumer during concurrent writes gets each commit once, in order, and no gap is filled later", follows},
 		{"it goes on after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
 				k.Skip("the engine keeps nothing")
@@ -108,13 +108,13 @@ func feedSentences() []sentence {
 	}
 }
 
-// with is a document of the commit seq.
+// with returns a document of the commit seq.
 func with(d store.Doc, seq uint64) store.Doc {
 	d.Seq = seq
 	return d
 }
 
-// end returns the position behind all that the feed shows.
+// end returns the position after the last listed commit.
 func (k *kit) end() store.Position {
 	k.Helper()
 	end, err := k.End(k.ctx)
@@ -124,7 +124,7 @@ func (k *kit) end() store.Position {
 	return end
 }
 
-// changeOf is what the feed shows of the commit that wrote documents.
+// changeOf returns the Change of the commit that wrote documents.
 func (k *kit) changeOf(docs ...store.Doc) store.Change {
 	k.Helper()
 	c := store.Change{At: store.Position{Feed: k.end().Feed, Seq: docs[0].Seq}}
@@ -151,27 +151,27 @@ func (k *kit) follow(after store.Position, max int) []store.Change {
 	}
 }
 
-// feeds fails the test unless the feed shows these commits behind a position.
+// feeds fails the test unless the feed lists these commits after a position.
 func (k *kit) feeds(after store.Position, want ...store.Change) {
 	k.Helper()
 	if d := diff(k.follow(after, 3), want); d != "" {
-		k.Errorf("feed behind %v (-got +want):\n%s", after, d)
+		k.Errorf("feed after %v (-got +want):\n%s", after, d)
 	}
 }
 
-// refusesPosition fails the test unless a position is none of the feed.
+// refusesPosition fails the test unless the feed refuses a position.
 func (k *kit) refusesPosition(p store.Position) {
 	k.Helper()
 	page, err := k.Changes(k.ctx, p, 1)
-	if len(page) > 0 || !errors.Is(err, store.ErrPosition) {
-		k.Errorf("changes after %v: got %v, %v, want ErrPosition", p, page, err)
+	if len(page) > 0 || !errors.Is(err, store.ErrUnknownPosition) {
+		k.Errorf("changes after %v: got %v, %v, want ErrUnknownPosition", p, page, err)
 	}
-	if err := k.Await(k.ctx, p); !errors.Is(err, store.ErrPosition) {
-		k.Errorf("await after %v: got %v, want ErrPosition", p, err)
+	if err := k.Await(k.ctx, p); !errors.Is(err, store.ErrUnknownPosition) {
+		k.Errorf("await after %v: got %v, want ErrUnknownPosition", p, err)
 	}
 }
 
-// news makes commits of every kind and returns what the feed shall show.
+// news makes commits of every kind and returns the expected feed.
 func news(k *kit) (want []store.Change) {
 	k.Helper()
 	put := func(docs ...store.Doc) []store.Doc {

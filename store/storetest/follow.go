@@ -11,8 +11,8 @@ import (
 	"carerecord/store"
 )
 
-// follows has writers race, some of them for the same documents, while two
-// follow the feed.
+// follows tests two consumers of the feed during concurrent writes, some of them to the same
+// documents.
 func follows(k *kit) {
 	var mu sync.Mutex
 	acknowledged := map[uint64]store.Change{}
@@ -68,8 +68,8 @@ func follows(k *kit) {
 	k.feeds(store.Position{}, want...)
 }
 
-// racing is what one writer writes: a new document, and often the next version
-// of one that others want too, which may be a tombstone.
+// racing runs one writer: it creates documents and often writes the next version of a document
+// that others write too.
 func (k *kit) racing(rng *rand.Rand, id string) []store.Doc {
 	docs := []store.Doc{observation("new"+id, rng.Uint64()>>1)}
 	if rng.IntN(3) == 0 {
@@ -93,8 +93,8 @@ func (k *kit) racing(rng *rand.Rand, id string) []store.Doc {
 	return append(docs, d)
 }
 
-// followBeside follows the feed until ctx ends and returns what it showed. Now
-// and then it looks back: what was shown once is shown again, the same.
+// followBeside follows the feed until ctx ends and returns the changes. Now and then it reads a
+// part again and compares it.
 func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Change) {
 	var at store.Position
 	for {
@@ -124,12 +124,12 @@ func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Ch
 		again, err := k.Changes(k.ctx, seen[from].At, 10)
 		n := min(len(again), len(seen)-from-1)
 		if d := diff(again[:n], seen[from+1:from+1+n]); err != nil || d != "" {
-			k.Errorf("behind %v, seen before: %v (-got +want):\n%s", seen[from].At, err, d)
+			k.Errorf("after %v, seen before: %v (-got +want):\n%s", seen[from].At, err, d)
 		}
 	}
 }
 
-// shown fails the test unless what the feed shows can be read.
+// shown fails the test unless all listed versions can be read.
 func (k *kit) shown(c store.Change) {
 	err := k.Read(k.ctx, func(s store.Snap) error {
 		for _, v := range c.Versions {

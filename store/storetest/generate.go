@@ -8,15 +8,15 @@ import (
 	"carerecord/store"
 )
 
-// dice throws the small worlds of the random test: few addresses, few places
-// and few keys, so that everything meets everything.
+// dice generates the data of the random test from few addresses, partitions and keys, so that
+// operations interact.
 type dice struct{ *rand.Rand }
 
 func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 20250401))} }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// once is true one time in n.
+// once returns true one time in n.
 func (d dice) once(n int) bool { return d.IntN(n) == 0 }
 
 func (d dice) typ() string { return pick(d, "Observation", "Observation", "Condition", "Obs") }
@@ -31,7 +31,7 @@ func (d dice) place() store.RowID {
 	return id
 }
 
-// key is any key of the alphabet but an interval.
+// key returns any key of the alphabet except an interval.
 func (d dice) key() store.Key {
 	return pick[store.Key](d, "a", "a\x00", "a\x00\x01", "a\x01", "a\xff", "ab", "abc", "b", "b\x00\xff", "\x00", "\x7f\xff",
 		"", "s", "n1", "n2", "\x00\x00", "\x00\x00c", "\x00\x00c", "\x00\x00d", "\x80x", "\x80xy", "\x80z", "\xff", "\xff\xff")
@@ -39,8 +39,8 @@ func (d dice) key() store.Key {
 
 func (d dice) digit() string { return pick(d, "1", "2", "3", "4", "5", "\x00", "\xff") }
 
-// keys is a set of keys. An interval is two keys, as fhir/index makes it: under
-// s by its start and under e by its end; or one that only verifies.
+// keys returns a set of keys. An interval is two keys, as in fhir/index: under s by its start and
+// under e by its end; or one verifying key.
 func (d dice) keys() []store.Key {
 	var keys []store.Key
 	for range d.IntN(6) {
@@ -60,18 +60,20 @@ func (d dice) keys() []store.Key {
 	return store.Sorted(keys)
 }
 
-// pred is a predicate of at most the given depth.
+// pred returns a predicate of at most the given depth.
 func (d dice) pred(depth int) store.Pred {
 	if depth > 0 && d.once(2) {
 		members := make([]store.Pred, d.IntN(4))
 		for i := range members {
 			members[i] = d.pred(depth - 1)
 		}
-		switch d.IntN(5) {
+		switch d.IntN(6) {
 		case 0, 1:
 			return store.And(members)
 		case 2, 3:
 			return store.Or(members)
+		case 4:
+			return store.VerifyOnly{Pred: d.pred(depth - 1)}
 		}
 		return store.Not{Pred: d.pred(depth - 1)}
 	}
@@ -97,7 +99,7 @@ func (d dice) bound() store.Key {
 	return d.key()
 }
 
-// span is a span with Scan ranges that propose every match, or without any.
+// span returns an interval predicate with Scan ranges that propose every match, or without.
 func (d dice) span() store.Pred {
 	end := func() string {
 		if d.once(3) {
@@ -105,7 +107,7 @@ func (d dice) span() store.Pred {
 		}
 		return d.digit()
 	}
-	s := store.Span{Prefix: "s", Width: 1, LoMin: end(), LoMax: end(), HiMin: end(), HiMax: end()}
+	s := store.Interval{Prefix: "s", Width: 1, LoMin: end(), LoMax: end(), HiMin: end(), HiMax: end()}
 	// Within a digit of two bounds a key under prefix begins with that digit.
 	scan := func(prefix store.Key, min, max string) {
 		r := store.WithPrefix(prefix)
@@ -139,8 +141,7 @@ func (d dice) span() store.Pred {
 	return s
 }
 
-// write is a write of an address whose newest version is newest, mostly one
-// that is allowed.
+// write returns a write of an address whose newest version is newest. Most are allowed.
 func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 	expect := newest.Version
 	if d.once(15) {
@@ -191,7 +192,7 @@ func (d dice) query() store.Query {
 	return q
 }
 
-// places are some of those where documents stand, and one where none does.
+// places returns some partitions with documents, and one without.
 func (d dice) places() []store.Partition {
 	out := make([]store.Partition, d.IntN(4), 5)
 	for i := range out {
@@ -204,7 +205,7 @@ func (d dice) places() []store.Partition {
 	return slices.Compact(out)
 }
 
-// common is a predicate over documents of every type.
+// common returns a predicate over documents of every type.
 func (d dice) common() store.Pred {
 	p := store.Pred(store.Eq{Key: pick[store.Key](d, "\x00\x00", "\x00\x00c", "\x00\x00c", "\x00\x00d")})
 	if d.once(2) {
@@ -213,7 +214,7 @@ func (d dice) common() store.Pred {
 	return p
 }
 
-// bareQuery asks for the documents with one key, or for all.
+// bareQuery returns a query for the documents with one key, or for all.
 func (d dice) bareQuery() store.Query {
 	q := store.Query{Type: d.typ(), Where: store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b", "s", "n1", "\x80x")}, KeysOnly: true}
 	switch d.IntN(7) {

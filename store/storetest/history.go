@@ -31,7 +31,7 @@ func historySentences() []sentence {
 				}
 			}
 		}},
-		{"Before keeps what is behind the mark", func(k *kit) {
+		{"Before selects the versions after the mark", func(k *kit) {
 			all := past(k)
 			for i, d := range all {
 				mark := d.HistoryMark()
@@ -107,7 +107,7 @@ func historySentences() []sentence {
 	}
 }
 
-// past makes a history with everything in it and returns it newest first.
+// past makes a history with versions of every kind and returns it, newest first.
 func past(k *kit) []store.Doc {
 	k.Helper()
 	var all []store.Doc
@@ -139,7 +139,7 @@ func only(docs []store.Doc, keep func(store.Doc) bool) []store.Doc {
 	return slices.DeleteFunc(slices.Clone(docs), func(d store.Doc) bool { return !keep(d) })
 }
 
-// chronicle fails the test unless the history is what is wanted.
+// chronicle fails the test unless the history is as expected.
 func (k *kit) chronicle(q store.HistoryQuery, want []store.Doc) {
 	k.Helper()
 	k.read(func(s store.Snap) {

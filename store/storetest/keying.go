@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// keyingSentences say that a Rekey is visible to whoever read the version before:
-// facts derived from its keys may be wrong since.
+// keyingSentences test that a reader of a version notices a later rekey, because facts derived
+// from its keys may have changed.
 func keyingSentences() []sentence {
 	return []sentence{
 		{"each rekey of a version counts, and a new version begins at 0", keyingCounts},
@@ -89,7 +89,7 @@ func keyingSentences() []sentence {
 				k.holds(d)
 			}
 		}},
-		{"a document that is rekeyed and checked in one batch stands as before it", func(k *kit) {
+		{"a document that is rekeyed and checked in one batch is checked in its state before the batch", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			b := rekey(a, a.RowID, a.Source, "m")
 			b.Checks = []store.Check{{Ref: a.Ref, Version: 1}}
@@ -182,8 +182,8 @@ func keyingIsRead(k *kit) {
 	k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a"}, []store.Doc{a})
 }
 
-// rekeySkew has pairs of commits that each check what the other rekeys: of the two
-// at most one may succeed.
+// rekeySkew runs pairs of commits that each check the document that the other rekeys. At most one
+// of the two may succeed.
 func rekeySkew(k *kit) {
 	for round := range max(k.subject.racers()/40, 10) {
 		docs := k.put(observation(fmt.Sprint("a", round), uint64(2*round), "k"), observation(fmt.Sprint("b", round), uint64(2*round+1), "k"))

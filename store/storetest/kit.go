@@ -16,7 +16,7 @@ import (
 	"carerecord/store"
 )
 
-// kit is what a test of one sentence works with.
+// kit has the engine and the helpers of one test.
 type kit struct {
 	*testing.T
 	Engine
@@ -30,36 +30,35 @@ func newKit(t *testing.T, subject Subject) *kit {
 	return &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
 }
 
-// remembers is an engine that keeps something in memory beside what it stores.
+// remembers is an engine with state in memory that is derived from its storage.
 type remembers interface {
-	// CheckMemory compares each such thing with a rebuild. Nobody else uses the engine.
+	// CheckMemory compares the memory with a rebuild. The engine must not be in use.
 	CheckMemory(ctx context.Context) error
 }
 
-// checkMemory fails the test if an engine remembers what is not so.
+// checkMemory fails the test if the memory of an engine differs from its storage.
 func (k *kit) checkMemory() {
 	k.Helper()
 	if r, ok := k.Engine.(remembers); ok {
 		if err := r.CheckMemory(k.ctx); err != nil && !errors.Is(err, store.ErrUnavailable) {
-			k.Errorf("what is kept in memory is not what is stored: %v", err)
+			k.Errorf("the memory of the engine differs from its storage: %v", err)
 		}
 	}
 }
 
-// epoch is when the documents of the tests were written.
+// epoch returns the instant at which the documents of the tests were written.
 func epoch(seconds int) time.Time {
 	return time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
 }
 
-// at is a place in the order of the store.
+// at returns a RowID.
 func at(place store.Partition, order uint64) store.RowID {
 	id := store.RowID{Partition: place}
 	binary.BigEndian.PutUint64(id.SortKey[store.SortKeySize-8:], order)
 	return id
 }
 
-// observation is a first version of Observation/id at the given place in the
-// order, place 1.
+// observation returns a first version of Observation/id with the given sort key in partition 1.
 func observation(id string, order uint64, keys ...store.Key) store.Doc {
 	return store.Doc{
 		Ref:     store.Ref{Type: "Observation", ID: id},
@@ -73,8 +72,8 @@ func observation(id string, order uint64, keys ...store.Key) store.Doc {
 	}
 }
 
-// next is a version after d, with other keys if any are given. Its Keying stays
-// that of d, for writes.
+// next returns a version after d, with other keys if any are given. It keeps the KeyRevision of
+// d, for writes.
 func next(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
 	d.Version++
 	d.Updated = d.Updated.Add(time.Second)
@@ -108,7 +107,7 @@ func (k *kit) commit(b store.Batch) uint64 {
 	return seq
 }
 
-// put commits documents and returns them with the Seq and the Keying they got.
+// put commits documents and returns them with their Seq and KeyRevision.
 func (k *kit) put(docs ...store.Doc) []store.Doc {
 	k.Helper()
 	seq := k.commit(writes(docs...))
@@ -210,7 +209,7 @@ func diff(got, want any) string {
 	return cmp.Diff(got, want, cmpopts.EquateEmpty(), cmp.FilterValues(filled, cmp.Comparer(bytes.Equal)))
 }
 
-// together runs f n times at once and waits for all of them.
+// together runs f n times concurrently and waits.
 func together(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	gate := make(chan struct{})

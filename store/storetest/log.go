@@ -124,8 +124,7 @@ func logSentences() []sentence {
 	}
 }
 
-// chain reads the whole log, verifies positions, links and head, and returns
-// the payloads.
+// chain reads the whole log, verifies positions, hashes and head, and returns the payloads.
 func (k *kit) chain() []string {
 	k.Helper()
 	var payloads []string

@@ -128,7 +128,7 @@ func (r *Reference) Append(ctx context.Context, payloads ...[]byte) (uint64, err
 	return first, nil
 }
 
-// Records implements store.Log. It yields what stood when it was begun.
+// Records implements store.Log. It yields the records that existed when it began.
 func (r *Reference) Records(ctx context.Context, from uint64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		r.mu.Lock()

@@ -92,8 +92,8 @@ func (k *kit) one(won int64, p store.Pred) {
 	})
 }
 
-// transfers has writers move sums between accounts while readers add all of
-// them up, from bodies and from keys.
+// transfers runs writers that move amounts between accounts, and readers that add all of them up,
+// from bodies and from keys.
 func transfers(k *kit) {
 	const accounts, sum = 8, 100
 	account := func(i int, amount uint64) store.Doc {
@@ -201,8 +201,8 @@ func (k *kit) audit(accounts int, want uint64) {
 	}
 }
 
-// writeSkew has pairs of commits that each check what the other writes: of the
-// two at most one may succeed.
+// writeSkew runs pairs of commits that each check the document that the other writes. At most one
+// of the two may succeed.
 func writeSkew(k *kit) {
 	for round := range max(k.subject.racers()/40, 10) {
 		a, b := observation(fmt.Sprint("a", round), uint64(2*round), "k"), observation(fmt.Sprint("b", round), uint64(2*round+1), "k")

@@ -12,12 +12,11 @@ import (
 	"carerecord/store"
 )
 
-// Random plays steps random operations, drawn from seed, against each subject
-// and a Reference, and compares every answer. A play that differs is shortened
-// and printed.
+// Random runs random operations, drawn from seed, on each subject and on a Reference, and
+// compares all results. A sequence that differs is shortened and printed.
 //
-// An operation is a seed of its own, so that a play is a list of numbers and
-// every part of it is a play as well.
+// An operation is a seed of its own, so that a sequence is a list of numbers and every part of it
+// is a sequence too.
 func Random(t *testing.T, seed uint64, steps int, subjects ...Subject) {
 	t.Helper()
 	rng := newDice(seed)
@@ -40,7 +39,7 @@ func Random(t *testing.T, seed uint64, steps int, subjects ...Subject) {
 	}
 }
 
-// shorten leaves out what can be left out of a failing play.
+// shorten removes operations from a failing sequence as long as it fails.
 func shorten(t *testing.T, subject Subject, ops []uint64) []uint64 {
 	tries := 300
 	for size := len(ops) / 2; size > 0; size /= 2 {
@@ -59,7 +58,7 @@ func shorten(t *testing.T, subject Subject, ops []uint64) []uint64 {
 	return ops
 }
 
-// duel is one play: the reference, the engine, and what to know to compare.
+// duel is one run: the reference, the engine, and the state of the comparison.
 type duel struct {
 	*kit
 	dice
@@ -168,7 +167,7 @@ func (d *duel) commitBoth() error {
 	return nil
 }
 
-// same reports whether two errors mean the same to a caller.
+// same reports whether two errors are equal for a caller.
 func same(a, b error) bool {
 	for _, known := range []error{store.ErrNotFound, store.ErrConflict, store.ErrExists} {
 		if errors.Is(a, known) != errors.Is(b, known) {
@@ -184,8 +183,7 @@ func (d *duel) readBoth(f func(a, b store.Snap) error) error {
 	})
 }
 
-// meanwhile commits while snapshots are held, which do not see it; others that
-// are taken since do.
+// meanwhile commits while snapshots are open. These must not change; later ones must.
 func (d *duel) meanwhile(a, b store.Snap) error {
 	for range 1 + d.IntN(3) {
 		if err := d.commitBoth(); err != nil {
@@ -203,8 +201,7 @@ func (d *duel) meanwhile(a, b store.Snap) error {
 	return d.questions(a, b)
 }
 
-// counts asks for the number of documents with one key, as engines may keep it,
-// and of all.
+// counts counts the documents with one key, which engines may cache, and all documents.
 func (d *duel) counts(a, b store.Snap) error {
 	for range 3 {
 		if err := d.countBoth(a, b, d.bareQuery(), 0); err != nil {
@@ -224,7 +221,7 @@ func (d *duel) countBoth(a, b store.Snap, q store.Query, max int) error {
 	return nil
 }
 
-// questions asks both snapshots a few things.
+// questions runs some queries on both snapshots.
 func (d *duel) questions(a, b store.Snap) error {
 	for range 3 {
 		var err error
@@ -372,7 +369,7 @@ func (d *duel) stateBoth() error {
 }
 
 // logBoth appends, or compares the logs. The engine may hold records of failed
-// commits beside those of the reference.
+// commits in addition to those of the reference.
 func (d *duel) logBoth() error {
 	if d.once(2) {
 		payloads := [][]byte{fmt.Append(nil, "append ", d.step, ".1"), fmt.Append(nil, "append ", d.step, ".2")}[:1+d.IntN(2)]

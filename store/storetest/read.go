@@ -184,14 +184,14 @@ func predicates(k *kit) {
 		k.put(observation(id, order, sets[id]...))
 	}
 	eq := func(key store.Key) store.Pred { return store.Eq{Key: key} }
-	span := store.Span{Prefix: "s:", Width: 1, LoMin: "1", LoMax: "3", HiMin: "3"}
+	span := store.Interval{Prefix: "s:", Width: 1, LoMin: "1", LoMax: "3", HiMin: "3"}
 	scanned := span
 	scanned.Scan = []store.Range{{Low: "s:1", High: "s:2"}, {Low: "s:2", High: "s:3"}}
 	for _, p := range []store.Pred{
 		eq("ka"), eq("kb"), eq("none"), eq("\x80kx"), eq(""),
 		store.Range{Low: "ka", High: "kb"}, store.Range{Low: "ka", High: "kc"}, store.Range{Low: "kb"}, store.Range{}, store.Range{Low: "kb", High: "ka"},
 		store.Range{Low: "k", High: "\x80l"}, store.Range{Low: "\x80", High: "\x81"}, store.WithPrefix("k"), store.WithPrefix("ka"), store.WithPrefix("\xff"),
-		span, scanned, store.Not{Pred: scanned}, store.Span{Prefix: "s:", Width: 1, Scan: []store.Range{store.WithPrefix("s:")}},
+		span, scanned, store.Not{Pred: scanned}, store.Interval{Prefix: "s:", Width: 1, Scan: []store.Range{store.WithPrefix("s:")}},
 		store.Contains{Prefix: "\x80t", Text: "b"}, store.Contains{Prefix: "k", Text: ""},
 		store.In{Prefix: "n", Set: fixed{"red": true}}, store.In{Prefix: "k", Set: fixed{"": true, "aa": true}},
 		store.And{}, store.Or{}, store.And{store.And{}, store.And{eq("ka")}}, store.Or{store.Or{}, store.And{}},
@@ -199,6 +199,7 @@ func predicates(k *kit) {
 		store.Or{eq("ka"), eq("kb")}, store.Or{eq("ka"), eq("ka")}, store.Or{eq("ka"), eq("\x80kx")}, store.Or{eq("kc"), store.WithPrefix("s:")},
 		store.Or{store.And{eq("ka"), eq("kb")}, eq("nred")}, store.And{store.Or{eq("ka"), eq("kb")}, eq("kc")},
 		store.Not{Pred: eq("ka")}, store.Not{Pred: store.And{}}, store.Not{Pred: store.Or{}}, store.Not{Pred: store.Not{Pred: eq("ka")}},
+		store.VerifyOnly{Pred: eq("ka")}, store.And{store.VerifyOnly{Pred: eq("ka")}, eq("kb")}, store.Or{store.VerifyOnly{Pred: eq("ka")}, eq("kb")}, store.Not{Pred: store.VerifyOnly{Pred: eq("kb")}},
 		store.And{eq("kb"), store.Not{Pred: eq("ka")}}, store.Or{store.Not{Pred: eq("ka")}, eq("kb")}, store.And{store.WithPrefix("k"), store.Not{Pred: eq("kb")}},
 		store.And{eq("ka"), eq("kb"), store.Not{Pred: eq("kc")}}, store.And{store.WithPrefix("s:"), scanned}, store.And{store.Or{}, eq("ka")},
 	} {
@@ -218,8 +219,8 @@ type fixed map[string]bool
 // Has implements store.Set.
 func (n fixed) Has(name string) bool { return n[name] }
 
-// pagesWhileChanging pages through documents of which some change, come and go
-// between two pages, and looks whether each of the others is seen once.
+// pagesWhileChanging reads pages while some documents change, are created and deleted, and tests
+// that each of the others is returned once.
 func pagesWhileChanging(k *kit) {
 	const n = 40
 	docs := map[string]store.Doc{}

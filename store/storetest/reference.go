@@ -13,9 +13,9 @@ import (
 	"carerecord/store"
 )
 
-// Reference is a store in memory, made to be read rather than to be fast. It
-// implements store.Store, store.State, store.Log, store.ChangeFeed and store.Copier and
-// is safe for concurrent use. A snapshot that is used after Read has ended panics.
+// Reference is a store in memory, written for clarity and not for speed. It implements
+// store.Store, store.State, store.Log, store.ChangeFeed and store.Copier and is safe for
+// concurrent use. Use of a snapshot after Read panics.
 type Reference struct {
 	clock func() time.Time
 
@@ -27,8 +27,8 @@ type Reference struct {
 	grown  chan struct{} // closed when there may be more in it
 }
 
-// documents is one state of the documents. It does not change while a snapshot
-// reads it: a commit then works on a copy.
+// documents is one state of the documents. It is immutable while a snapshot reads it: a commit
+// then works on a copy.
 type documents struct {
 	readers  int                       // snapshots open on this very state
 	seq      uint64                    // of the last commit
@@ -41,8 +41,8 @@ type value struct {
 	expires time.Time
 }
 
-// NewReference returns an empty Reference. clock decides what has expired; nil
-// is time.Now.
+// NewReference returns an empty Reference. clock decides which values have expired; nil is
+// time.Now.
 func NewReference(clock func() time.Time) *Reference {
 	if clock == nil {
 		clock = time.Now
@@ -56,7 +56,7 @@ func NewReference(clock func() time.Time) *Reference {
 	}
 }
 
-// Read implements store.Store. It locks nothing while f runs.
+// Read implements store.Store. It holds no lock while f runs.
 func (r *Reference) Read(ctx context.Context, f func(store.Snap) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	}
 	for _, w := range b.State {
 		if _, there := r.standing(w.Key); w.New && there {
-			return 0, fmt.Errorf("a value stands under %s: %w", w.Key, store.ErrConflict)
+			return 0, fmt.Errorf("%s has a value: %w", w.Key, store.ErrConflict)
 		}
 	}
 	if r.state.readers > 0 {
@@ -105,9 +105,9 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	return r.state.seq, nil
 }
 
-// Seed puts versions into an empty store as they are: version, sequence number
-// and instant included. A version that is left out below another never was.
-// It is for tests that compare a store with a part of it.
+// Seed stores versions in an empty store with their version numbers, sequence numbers and
+// instants. A missing lower version never existed. It is for tests that compare a store with a
+// part of it.
 func (r *Reference) Seed(docs []store.Doc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,8 +130,8 @@ func (r *Reference) Seed(docs []store.Doc) {
 // Close implements store.Store.
 func (r *Reference) Close() error { return nil }
 
-// wellFormed refuses a batch that breaks the rules of its own types, whatever
-// the store holds.
+// wellFormed refuses a batch that breaks the rules of its types, independently of the stored
+// data.
 func wellFormed(b store.Batch) error {
 	seen := map[store.Ref]bool{}
 	for _, w := range b.Writes {
@@ -183,7 +183,7 @@ func (s *documents) newest(ref store.Ref) (store.Doc, bool) {
 // allows tests the preconditions of a batch.
 func (s *documents) allows(b store.Batch) error {
 	for _, w := range b.Writes {
-		if err := s.stands("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
+		if err := s.isNewest("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
 			return err
 		}
 	}
@@ -208,7 +208,7 @@ func (s *documents) allows(b store.Batch) error {
 // check tests one precondition.
 func (s *documents) check(c store.Check) error {
 	if c.Where == nil {
-		return s.stands("check", c.Ref, c.Version, c.KeyRevision)
+		return s.isNewest("check", c.Ref, c.Version, c.KeyRevision)
 	}
 	if have, found := s.newest(c.Ref); !found || have.Deleted() || !store.Match(c.Where, have.Keys) {
 		return fmt.Errorf("check of %s: version %d does not match: %w", c.Ref, have.Version, store.ErrConflict)
@@ -216,12 +216,12 @@ func (s *documents) check(c store.Check) error {
 	return nil
 }
 
-// stands tests that a version, rekeyed so often, is the newest one; version 0 that
-// there is none.
-func (s *documents) stands(doing string, ref store.Ref, version, keying uint64) error {
+// isNewest tests that a version with a key revision is the newest one; version 0 that there is
+// none.
+func (s *documents) isNewest(doing string, ref store.Ref, version, keying uint64) error {
 	have, _ := s.newest(ref)
 	if have.Version != version || have.KeyRevision != keying {
-		return fmt.Errorf("%s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w", doing, ref, have.Version, have.KeyRevision, version, keying, store.ErrConflict)
+		return fmt.Errorf("%s of %s: the newest version is %d, rekeyed %d times, not %d, %d: %w", doing, ref, have.Version, have.KeyRevision, version, keying, store.ErrConflict)
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"carerecord/store"
 )
 
-// repeatSentences say that no engine calls the function of a Read a second time. What a
-// fault of the engine may do to it, Faults shows.
+// repeatSentences test that no engine calls the function of a Read twice. Faults tests the same
+// after a fault.
 func repeatSentences() []sentence {
 	return []sentence{
 		{"the function of a read is called once, whatever it returns", func(k *kit) {

@@ -12,8 +12,7 @@ type sentence struct {
 	test func(*kit)
 }
 
-// Run holds an engine against the contract. Every sentence is a subtest on an
-// engine of its own.
+// Run tests an engine against the contract. Every sentence is a subtest with its own engine.
 func Run(t *testing.T, subject Subject) {
 	chapters := []struct {
 		name      string
@@ -41,14 +40,13 @@ func Run(t *testing.T, subject Subject) {
 	}
 }
 
-// Clock is a clock that moves when it is told to. It is safe for concurrent
-// use.
+// Clock is a clock that moves only by Advance. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock returns a clock that stands on a Tuesday in 2025.
+// NewClock returns a clock at a fixed instant, a Tuesday in 2025.
 func NewClock() *Clock { return &Clock{now: time.Date(2025, 4, 1, 9, 0, 0, 0, time.UTC)} }
 
 // Now returns the clock's time.

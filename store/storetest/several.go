@@ -6,7 +6,7 @@ import (
 	"carerecord/store"
 )
 
-// several asks for some documents at once.
+// several reads several documents in one call.
 func several(k *kit) {
 	a, b := k.put(observation("a", 1, "k"))[0], k.put(ofType("Condition", "b", 2))[0]
 	b = k.put(next(b, store.Deleted))[0]
@@ -41,7 +41,7 @@ func several(k *kit) {
 	})
 }
 
-// inPlaces asks for the rows of some places.
+// inPlaces queries the rows of some partitions.
 func inPlaces(k *kit) {
 	var all []store.Doc
 	for i := range 6 {

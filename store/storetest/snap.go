@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// snap is a state of the documents while Read runs.
+// snap is a snapshot of the documents during Read.
 type snap struct {
 	*documents
 	ended bool

@@ -19,7 +19,7 @@ func stateSentences() []sentence {
 			for _, key := range []string{"a", "a/b", "a\x00b", "\xff\x80", ""} {
 				for _, v := range [][]byte{[]byte("v"), {}, {0, 255}, bytes.Repeat([]byte("x"), 100000)} {
 					k.want(nil, k.Insert(k.ctx, key, v, never), "insert")
-					k.stands(key, v)
+					k.hasState(key, v)
 					if got, err := k.Take(k.ctx, key); err != nil || !bytes.Equal(got, v) {
 						k.Errorf("take %q: got %d bytes, %v, want %d", key, len(got), err, len(v))
 					}
@@ -30,7 +30,7 @@ func stateSentences() []sentence {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			k.want(store.ErrExists, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
 			k.want(nil, k.Insert(k.ctx, "ab", []byte("3"), never), "insert of another")
-			k.stands("a", []byte("1"))
+			k.hasState("a", []byte("1"))
 		}},
 		{"what is not there is not found", func(k *kit) {
 			k.gone("a")
@@ -43,9 +43,9 @@ func stateSentences() []sentence {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			k.want(store.ErrConflict, k.Swap(k.ctx, "a", []byte("2"), []byte("3"), never), "swap of another value")
 			k.want(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("3"), never), "swap of nothing")
-			k.stands("a", []byte("1"))
+			k.hasState("a", []byte("1"))
 			k.want(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), never), "swap")
-			k.stands("a", []byte("2"))
+			k.hasState("a", []byte("2"))
 		}},
 		{"a taken value is gone", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
@@ -55,7 +55,7 @@ func stateSentences() []sentence {
 			_, err = k.Take(k.ctx, "a")
 			k.want(store.ErrNotFound, err, "take again")
 			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
-			k.stands("a", []byte("2"))
+			k.hasState("a", []byte("2"))
 		}},
 		{"an expired value is not there", func(k *kit) {
 			soon := k.clock.Now().Add(time.Minute)
@@ -64,7 +64,7 @@ func stateSentences() []sentence {
 			}
 			k.want(nil, k.Insert(k.ctx, "stays", []byte("1"), never), "insert")
 			k.clock.Advance(59 * time.Second)
-			k.stands("lookup", []byte("1"))
+			k.hasState("lookup", []byte("1"))
 			k.clock.Advance(time.Second) // at the instant itself it has expired
 			k.gone("lookup")
 			_, err := k.Take(k.ctx, "take")
@@ -72,19 +72,19 @@ func stateSentences() []sentence {
 			k.want(store.ErrConflict, k.Swap(k.ctx, "swap", []byte("1"), []byte("2"), never), "swap")
 			k.gone("swap")
 			k.want(nil, k.Insert(k.ctx, "insert", []byte("2"), never), "insert over an expired value")
-			k.stands("insert", []byte("2"))
+			k.hasState("insert", []byte("2"))
 			k.commit(store.Batch{State: []store.StateWrite{{Key: "batch", Value: []byte("2"), Expires: k.clock.Now().Add(time.Hour)}}})
-			k.stands("batch", []byte("2"))
+			k.hasState("batch", []byte("2"))
 			k.clock.Advance(50 * 365 * 24 * time.Hour)
-			k.stands("stays", []byte("1"))
-			k.stands("insert", []byte("2"))
+			k.hasState("stays", []byte("1"))
+			k.hasState("insert", []byte("2"))
 			k.gone("batch")
 		}},
-		{"a swap sets the expiry anew", func(k *kit) {
+		{"a swap sets a new expiry", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
 			k.want(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), k.clock.Now().Add(time.Hour)), "swap")
 			k.clock.Advance(2 * time.Minute)
-			k.stands("a", []byte("2"))
+			k.hasState("a", []byte("2"))
 			k.clock.Advance(time.Hour)
 			k.gone("a")
 		}},
@@ -100,7 +100,7 @@ func stateSentences() []sentence {
 			k.gone("b")
 			k.listed("a")
 			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
-			k.stands("a", []byte("2"))
+			k.hasState("a", []byte("2"))
 		}},
 		{"values are listed by a prefix of their keys", func(k *kit) {
 			k.listed("a/")
@@ -128,26 +128,26 @@ func stateSentences() []sentence {
 			k.clock.Advance(time.Minute)
 			k.listed("a/", "a/3")
 		}},
-		{"a batch replaces what stands", func(k *kit) {
+		{"a batch replaces a value", func(k *kit) {
 			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			b := writes(observation("d", 1))
 			b.State = []store.StateWrite{{Key: "a", Value: []byte("2")}, {Key: "b", Value: []byte("3")}}
 			k.commit(b)
-			k.stands("a", []byte("2"))
-			k.stands("b", []byte("3"))
+			k.hasState("a", []byte("2"))
+			k.hasState("b", []byte("3"))
 		}},
-		{"a batch that demands a new value is a conflict where a live one stands, and writes nothing", func(k *kit) {
+		{"a batch that requires a new value is a conflict if there is a live one, and writes nothing", func(k *kit) {
 			b := writes(observation("d", 1))
 			b.State = []store.StateWrite{{Key: "a", Value: []byte("1"), Expires: k.clock.Now().Add(time.Minute), New: true}}
 			k.commit(b)
 			again := writes(observation("e", 2))
 			again.State = []store.StateWrite{{Key: "a", Value: []byte("2"), New: true}}
 			_, err := k.Commit(k.ctx, again)
-			k.want(store.ErrConflict, err, "a value stands")
-			k.stands("a", []byte("1"))
+			k.want(store.ErrConflict, err, "a value exists")
+			k.hasState("a", []byte("1"))
 			k.clock.Advance(time.Minute)
 			k.commit(again)
-			k.stands("a", []byte("2"))
+			k.hasState("a", []byte("2"))
 		}},
 		{"of racing batches that demand one new value one succeeds", func(k *kit) {
 			var won atomic.Int64
@@ -194,8 +194,8 @@ func stateSentences() []sentence {
 			_, err := k.Take(k.ctx, "c")
 			k.want(nil, err, "take")
 			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
-			k.stands("a", []byte("1"))
-			k.stands("b", []byte("2"))
+			k.hasState("a", []byte("1"))
+			k.hasState("b", []byte("2"))
 			k.gone("c")
 			k.clock.Advance(time.Minute)
 			k.gone("b")
@@ -210,7 +210,7 @@ func (k *kit) want(want, got error, what string) {
 	}
 }
 
-func (k *kit) stands(key string, want []byte) {
+func (k *kit) hasState(key string, want []byte) {
 	k.Helper()
 	if got, err := k.Lookup(k.ctx, key); err != nil || !bytes.Equal(got, want) {
 		k.Errorf("lookup %q: got %.40q, %v, want %.40q", key, got, err, want)

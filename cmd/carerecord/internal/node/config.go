@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"carerecord/fhir/validate"
+	"carerecord/conformance/validate"
 	"carerecord/store"
 )
 

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 
 	"carerecord/conformance/synth"
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/policy"
-	"carerecord/fhir/validate"
 	"carerecord/store"
 )
 

@@ -10,10 +10,10 @@ import (
 	"net/url"
 	"time"
 
+	"carerecord/conformance/validate"
 	"carerecord/consent"
 	"carerecord/consent/audit"
 	"carerecord/fhir"
-	"carerecord/fhir/validate"
 	"carerecord/interop/load"
 	"carerecord/store"
 )

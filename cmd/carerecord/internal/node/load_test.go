@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"carerecord/fhir/validate"
+	"carerecord/conformance/validate"
 )
 
 // TestMarksAreOfASource: a bundle that was loaded for one organisation is not skipped when it is

@@ -9,8 +9,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/conformance/synth"
+	"carerecord/conformance/validate"
 	"carerecord/consent"
-	"carerecord/fhir/validate"
 	"carerecord/interop/load"
 	"carerecord/store"
 )

@@ -1,0 +1,85 @@
+package validate
+
+import (
+	"fmt"
+	"strings"
+)
+
+// refusal says which codes a required binding allows.
+func (b *binding) refusal(code string) string {
+	text := fmt.Sprintf("The code %q is not in the value set %s, which is required here.", short(code), b.url)
+	codes := b.set.Codes()
+	if len(codes) == 0 || len(codes) > 20 {
+		return text
+	}
+	return text + " It has: " + strings.Join(codes, ", ") + "."
+}
+
+// concept tests a CodeableConcept or Coding with a required binding: one of its
+// codings is from the value set; text alone does not suffice
+// (terminologies.html#required).
+func (w *walker) concept(p *prop, body []byte) {
+	r := reader{src: body}
+	found, codes := false, []string(nil)
+	if p.typ == "Coding" {
+		found = r.coding(p.bound, &codes)
+	} else {
+		r.pos++
+		for n := 0; r.next(n, '}'); n++ {
+			if string(r.name()) != "coding" || r.peek() != '[' {
+				r.skip()
+				continue
+			}
+			r.pos++
+			for n := 0; r.next(n, ']'); n++ {
+				found = r.coding(p.bound, &codes) || found
+			}
+		}
+	}
+	switch {
+	case found:
+	case len(codes) == 0:
+		w.lesser("code-invalid", "A coding with system and code is missing: one from the value set "+p.bound.url+" is required here.")
+	default:
+		w.lesser("code-invalid", p.bound.refusal(strings.Join(codes, ", ")))
+	}
+}
+
+// coding reads a Coding and reports whether it is in the set. What is not, is
+// added to codes.
+func (r *reader) coding(b *binding, codes *[]string) bool {
+	if r.peek() != '{' {
+		r.skip()
+		return false
+	}
+	var system, code string
+	r.pos++
+	for n := 0; r.next(n, '}'); n++ {
+		name := string(r.name())
+		if r.peek() != '"' {
+			r.skip()
+			continue
+		}
+		raw, escaped := r.text()
+		if escaped {
+			raw = unescape(raw)
+		}
+		switch name {
+		case "system":
+			system = string(raw)
+		case "code":
+			code = string(raw)
+		}
+	}
+	if code == "" {
+		return false
+	}
+	if b.set.Has(system, code) {
+		return true
+	}
+	if system != "" {
+		code = system + "|" + code
+	}
+	*codes = append(*codes, code)
+	return false
+}

@@ -1,0 +1,194 @@
+package validate_test
+
+import (
+	"compress/gzip"
+	"hash/crc32"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/conformance/validate"
+	"carerecord/fhir"
+	"carerecord/fhir/r4/r4test"
+)
+
+const (
+	sharedData  = "../../../shared/data"
+	sharedCases = "../../../shared/spec/fhir-test-cases/r4/examples"
+)
+
+// repeaters are the Bundles that repeat the definitions of the package.
+var repeaters = []string{"Bundle-conceptmaps.json", "Bundle-dataelements.json", "Bundle-extensions.json", "Bundle-profiles-others.json",
+	"Bundle-resources.json", "Bundle-searchParams.json", "Bundle-types.json", "Bundle-v2-valuesets.json", "Bundle-v3-valuesets.json",
+	"Bundle-valueset-expansions.json", "Bundle-valuesets.json"}
+
+// packed calls f for every JSON file of a package.
+func packed(files iter.Seq[r4test.File], f func(name string, body []byte)) {
+	for file := range files {
+		if strings.HasSuffix(file.Name, ".json") && file.Name != "package.json" && file.Name != ".index.json" {
+			f(file.Name, file.Body())
+		}
+	}
+}
+
+// corpus tests files against a list of exclusions.
+type corpus struct {
+	t        *testing.T
+	excluded map[string]string // reason by name of the file
+	files    int
+	failed   map[string]bool
+}
+
+// newCorpus reads testdata/NAME.txt: lines "file<tab>rule that it breaks".
+func newCorpus(t *testing.T, name string) *corpus {
+	t.Helper()
+	c := &corpus{t: t, excluded: map[string]string{}, failed: map[string]bool{}}
+	text, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		file, reason, _ := strings.Cut(line, "\t")
+		if reason == "" || c.excluded[file] != "" {
+			t.Fatalf("%s: the exclusion %q has no reason, or stands twice", name, file)
+		}
+		c.excluded[file] = reason
+	}
+	return c
+}
+
+// check parses and validates one resource as a write does.
+func (c *corpus) check(name string, body []byte) {
+	if raceDetector && c.excluded[name] == "" && crc32.ChecksumIEEE([]byte(name))%20 > 0 {
+		return // a twentieth is enough to find races
+	}
+	c.files++
+	issues := faults(body)
+	if len(issues) == 0 {
+		return
+	}
+	c.failed[name] = true
+	for _, issue := range issues {
+		if fault := notPath(issue); fault != "" {
+			c.t.Errorf("%s: %s", name, fault)
+		}
+	}
+	if c.excluded[name] != "" {
+		return
+	}
+	for i, issue := range issues {
+		if i == 5 {
+			break
+		}
+		c.t.Errorf("%s: got %s at %s: %s", name, issue.Code, issue.Expression, issue.Text)
+	}
+}
+
+// end fails for every exclusion that passes.
+func (c *corpus) end() {
+	for _, name := range slices.Sorted(maps.Keys(c.excluded)) {
+		if !c.failed[name] {
+			c.t.Errorf("%s is excluded (%s) and has no fault, or is not there", name, c.excluded[name])
+		}
+	}
+	c.t.Logf("%d files read, %d of them excluded", c.files, len(c.excluded))
+}
+
+// faults are all issues of a body on its way in.
+func faults(body []byte) []fhir.Issue {
+	r, err := fhir.Parse(body)
+	if e, ok := fhir.AsError(err); ok {
+		return e.Issues
+	}
+	return validate.Resource(r.Body, validate.Strict)
+}
+
+// TestExamplesOfTheStandard: every distinct file of the standard's package is
+// accepted, or breaks a named rule.
+func TestExamplesOfTheStandard(t *testing.T) {
+	c := newCorpus(t, "standard")
+	packed(r4test.Files(t), func(name string, body []byte) {
+		if !slices.Contains(repeaters, name) {
+			c.check(name, body)
+		}
+	})
+	c.end()
+}
+
+// TestSampleBundles: every bundle of the synthetic patients is accepted.
+func TestSampleBundles(t *testing.T) {
+	names, _ := filepath.Glob(sharedData + "/synthea/bundles/*.json.gz")
+	if len(names) == 0 {
+		t.Skip("no bundles of sample patients: nothing was tested")
+	}
+	c := newCorpus(t, "synthea")
+	for _, name := range names {
+		body := gunzip(t, name)
+		c.check(filepath.Base(name), body)
+	}
+	c.end()
+}
+
+func gunzip(t testing.TB, name string) []byte {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// TestUKExamples: the examples and definitions of UK Core and GP Connect.
+func TestUKExamples(t *testing.T) {
+	c := newCorpus(t, "uk")
+	names, _ := filepath.Glob(sharedData + "/uk/*.tar.gz")
+	more, _ := filepath.Glob(sharedData + "/uk/*/*.tar.gz")
+	if names = append(names, more...); len(names) == 0 {
+		t.Skip("no examples of UK Core: nothing was tested")
+	}
+	for _, name := range names {
+		packed(r4test.Packed(t, name), c.check)
+	}
+	c.end()
+}
+
+// TestLooseExamples: single files beside the packages.
+func TestLooseExamples(t *testing.T) {
+	c := newCorpus(t, "loose")
+	for _, root := range []string{sharedCases, sharedData + "/consent"} {
+		err := filepath.WalkDir(root, func(name string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".json") {
+				return err
+			}
+			body, err := os.ReadFile(name)
+			if err == nil && gjson.GetBytes(body, "resourceType").Exists() {
+				rel, _ := filepath.Rel(root, name)
+				c.check(filepath.Base(root)+"/"+filepath.ToSlash(rel), body)
+			}
+			return err
+		})
+		if err != nil {
+			t.Skipf("%v: nothing was tested", err)
+		}
+	}
+	c.end()
+}

@@ -1,0 +1,175 @@
+package validate
+
+import "bytes"
+
+// twin reads the value of _x, the id and extensions of a primitive x: an object, or an array of
+// objects and null (json.html, "JSON representation of primitive elements").
+func (w *walker) twin(p *prop) {
+	w.path = append(w.path, step{p.element, -1})
+	defer w.pop()
+	switch c := w.peek(); {
+	case c == '[' && p.many:
+		w.twins()
+		return
+	case p.many:
+		w.fault("structure", "_"+p.name+" must be an array, because "+p.name+" is one.")
+	case c == '[':
+		w.fault("structure", "_"+p.name+" must not be an array, because "+p.name+" is a single value.")
+	case c == '{':
+		w.object(w.table.element)
+		return
+	default:
+		w.fault("structure", "_"+p.name+" is an object with id and extension.")
+	}
+	w.skip()
+}
+
+func (w *walker) twins() {
+	at := len(w.path) - 1
+	w.pos++
+	n := 0
+	for ; w.next(n, ']'); n++ {
+		w.path[at].index = n
+		switch w.peek() {
+		case '{':
+			w.object(w.table.element)
+		case 'n':
+			w.null()
+		default:
+			w.fault("structure", "The id and extensions of a primitive are an object with id and extension, or null.")
+			w.skip()
+		}
+	}
+	w.path[at].index = -1
+	if n == 0 {
+		w.fault("structure", "The array is empty: leave the element out.")
+	}
+}
+
+// pair compares the properties of an object with their twins: equal lengths, no position null in
+// both, one variant of a choice (REST-085, 087). It is called if there is a twin or a null, and
+// reads the object again.
+func (w *walker) pair(s *shape, from int) {
+	r := reader{src: w.src, pos: from + 1}
+	values, twins := map[*prop]filling{}, map[*prop]filling{}
+	var order []*prop
+	for n := 0; r.next(n, '}'); n++ {
+		name := r.name()
+		base, isTwin := bytes.CutPrefix(name, []byte("_"))
+		into := values
+		p := s.props[string(name)]
+		if p == nil && isTwin {
+			p, into = s.props[string(base)], twins
+		}
+		if p == nil || p.kind >= kindComplex {
+			r.skip()
+			continue
+		}
+		_, v := values[p]
+		_, t := twins[p]
+		if !v && !t {
+			order = append(order, p)
+		}
+		into[p] = r.filling()
+	}
+	for _, p := range order {
+		w.compare(p, values, twins)
+	}
+	w.variants(order, values, twins)
+}
+
+// filling has the values at each position of an array, or that of a single value.
+type filling struct {
+	array bool
+	at    []holds
+}
+
+// holds is what one position has.
+type holds byte
+
+const (
+	something holds = iota
+	null
+	idOnly // an object with an id and nothing else
+)
+
+func (r *reader) filling() filling {
+	if r.peek() != '[' {
+		return filling{at: []holds{r.holds()}}
+	}
+	f := filling{array: true}
+	r.pos++
+	for n := 0; r.next(n, ']'); n++ {
+		f.at = append(f.at, r.holds())
+	}
+	return f
+}
+
+// holds passes over a value.
+func (r *reader) holds() holds {
+	switch r.peek() {
+	case 'n':
+		r.skip()
+		return null
+	case '{':
+		id, n := false, 0
+		r.pos++
+		for ; r.next(n, '}'); n++ {
+			id = string(r.name()) == "id"
+			r.skip()
+		}
+		if id && n == 1 {
+			return idOnly
+		}
+		return something
+	}
+	r.skip()
+	return something
+}
+
+func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
+	v, hasValue := values[p]
+	t, hasTwin := twins[p]
+	if !p.many && (v.array || t.array) {
+		return // told on the walk
+	}
+	if hasValue && hasTwin && v.array && t.array && len(v.at) != len(t.at) {
+		w.faultBelow(p.element, "structure", p.name+" and _"+p.name+" have different lengths: use null for missing values.")
+		return
+	}
+	for i := range max(len(v.at), len(t.at)) {
+		if i < len(v.at) && v.at[i] != null || !v.array && !t.array && t.at != nil && t.at[0] == null {
+			continue // there is a value, or the walk told it
+		}
+		at := step{p.element, -1}
+		if v.array || t.array {
+			at.index = i
+		}
+		w.path = append(w.path, at)
+		switch {
+		case i >= len(t.at) || t.at[i] == null:
+			w.fault("structure", "Neither "+p.name+" nor _"+p.name+" has a value at this position: leave the position out.")
+		case t.at[i] == idOnly:
+			w.fault("invariant", "The element has an id and nothing else (ele-1).")
+		}
+		w.pop()
+	}
+}
+
+// variants finds choices that differ between a value and a twin; two values are found during the
+// walk.
+func (w *walker) variants(order []*prop, values, twins map[*prop]filling) {
+	for i, p := range order {
+		if !p.choice {
+			continue
+		}
+		for _, q := range order[:i] {
+			_, pv := values[p]
+			_, qv := values[q]
+			if q != p && q.mark == p.mark && !(pv && qv) {
+				w.faultBelow(p.element, "structure", "More than one variant of "+p.element+"[x] is given: one is allowed.")
+				return
+			}
+		}
+	}
+}
