@@ -17,6 +17,7 @@ var (
 
 func fact(name string) store.Pred { return store.Eq{Key: index.FactKey(name)} }
 
+// verifyOnly matches documents with a fact that nearly all documents have.
 func verifyOnly(name string) store.Pred { return store.VerifyOnly{Pred: fact(name)} }
 
 func mentions(in store.Set) store.Pred { return store.In{Prefix: index.MentionPrefix(), Set: in} }

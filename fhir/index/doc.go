@@ -23,9 +23,9 @@
 //
 // The number identifies one parameter of one resource type (params.txt, append only), so a key
 // implies its type. Numbers from 0x4000 on are those of parameters that a stored
-// SearchParameter defines (define.go): the installer gives each number once. Facts and
-// cross-type keys come from no search parameter: package consent makes them (facts.go) and
-// queries them. In the tables 0 is a zero byte.
+// SearchParameter defines (consent/definitions): the installer gives each number once. Facts and
+// cross-type keys come from no search parameter: package consent/facts makes them and
+// package consent queries them. In the tables 0 is a zero byte.
 //
 // The tables are generated from those of grammar.go:
 // UPDATE=1 go test -run TestGrammar ./fhir/index. All keys of one Observation are in
