@@ -161,7 +161,7 @@ func (o pathOperation) add(d *doc) *fhir.Error {
 	if e == nil || len(e.Properties) == 0 {
 		return fhir.Fault(422, "processing", "%s has no element %s.", it.Type, fhir.Quoted(o.name))
 	}
-	if e.Max == 1 && held(holder, e) {
+	if e.Max == 1 && hasElement(holder, e) {
 		return fhir.Fault(422, "processing", "%s has a value already: use replace.", o.name)
 	}
 	m, err := build(e, o.value)

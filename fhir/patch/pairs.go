@@ -69,8 +69,8 @@ func put(holder *edit.Node, m made, list []pair) {
 	}
 }
 
-// held reports whether an object has a value for an element in any of its properties.
-func held(holder *edit.Node, e *r4.Element) bool {
+// hasElement reports whether an object has a value for an element in any of its properties.
+func hasElement(holder *edit.Node, e *r4.Element) bool {
 	return slices.ContainsFunc(e.Properties, func(p r4.Property) bool {
 		return holder.Find(p.Name) >= 0 || holder.Find("_"+p.Name) >= 0
 	})

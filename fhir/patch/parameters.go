@@ -232,7 +232,7 @@ func assemble(e *r4.Element, parts *edit.Node, wrong func(string) *fhir.Error) (
 		if err != nil {
 			return made{}, err
 		}
-		if held(obj, sub) && sub.Max == 1 {
+		if hasElement(obj, sub) && sub.Max == 1 {
 			return made{}, fhir.Fault(422, "processing", "%s does not repeat.", sub.Name)
 		}
 		put(obj, m, append(pairs(obj, m.property.Name), pair{m.plain, m.twin}))

@@ -192,7 +192,7 @@ func TestDefinedParameter(t *testing.T) {
 		}
 		// Retired, it is gone at once; active again, it is indexed anew.
 		d.want(200, "PUT", "/SearchParameter/nick", definition("nick", "retired", "nickname", "string", nickname, "Patient"))
-		d.gone("http://a.test/SearchParameter/nick")
+		d.removed("http://a.test/SearchParameter/nick")
 		d.want(200, "PUT", "/SearchParameter/nick", definition("nick", "active", "nickname", "string", nickname, "Patient"))
 		d.indexing("Patient?nickname=bob")
 		d.complete()
@@ -200,10 +200,10 @@ func TestDefinedParameter(t *testing.T) {
 			t.Errorf("SRCH-245: defined again: got %v, want %v", got, want)
 		}
 		d.want(204, "DELETE", "/SearchParameter?url=http://a.test/SearchParameter/nick", "")
-		d.gone("http://a.test/SearchParameter/nick")
+		d.removed("http://a.test/SearchParameter/nick")
 		d.sound()
 		next := define(d.t, d.db) // a restart forgets what was retired; its keys are no fault
-		next.gone("http://a.test/SearchParameter/nick")
+		next.removed("http://a.test/SearchParameter/nick")
 		next.sound()
 	})
 }
@@ -213,8 +213,8 @@ func sorted(ids ...string) []string {
 	return ids
 }
 
-// gone: the parameter nickname is unknown, as it was before.
-func (d *defining) gone(url string) {
+// removed: the parameter nickname is unknown, as it was before.
+func (d *defining) removed(url string) {
 	d.t.Helper()
 	if w := send(d, "GET", "/Patient?nickname=bob", "", "Prefer: handling=strict"); w.Code != 400 || strings.Contains(w.Body.String(), "indexing") {
 		d.t.Errorf("SRCH-245: asked for what is gone: %d %s", w.Code, w.Body)

@@ -27,7 +27,7 @@ type trailed struct {
 	store   *storetest.Reference
 	server  *rest.Server
 	handler http.Handler
-	trail   *audit.Writer
+	audit   *audit.Writer
 	now     time.Time
 	met     uint64 // records that were read
 }
@@ -59,7 +59,7 @@ func newTrailed(t *testing.T, change func(*rest.Config)) *trailed {
 	w.store = storetest.NewReference(func() time.Time { return w.now })
 	s := servertest.Open(t, servertest.Config{Store: w.store, State: w.store, Audit: w.store, Clock: func() time.Time { return w.now },
 		Policy: servertest.Policy(true, "A", "G"), Callers: callers(t), REST: change})
-	w.trail, w.server, w.handler = s.Audit, s.Server, s.Handler()
+	w.audit, w.server, w.handler = s.Audit, s.Server, s.Handler()
 	return w
 }
 
@@ -99,7 +99,7 @@ func (w *trailed) fresh() (out []audit.Record) {
 		var r audit.Record
 		w.must(json.Unmarshal(stored.Payload, &r))
 		if r.Query != "" {
-			r.Query, err = w.trail.Query(r)
+			r.Query, err = w.audit.Query(r)
 			w.must(err)
 		}
 		w.met = stored.Pos
@@ -221,7 +221,7 @@ func TestUnidentifiedRequests(t *testing.T) {
 		}
 		w.now = w.now.Add(time.Second)
 	}
-	w.must(unidentified.Flush(context.Background(), w.trail, w.now))
+	w.must(unidentified.Flush(context.Background(), w.audit, w.now))
 	tell(w.fresh())
 	if told != sent {
 		t.Errorf("AUD-101: the records tell of %d requests, want %d", told, sent)
