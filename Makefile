@@ -23,7 +23,7 @@ test: need-go need-python ## all tests on both engines, with the race detector w
 soak: need-go need-python ## all tests, long ones with ten times the cases
 	CARERECORD_SOAK=10 scripts/test.sh
 
-check: need-go need-npm tools ## formatting, vet, staticcheck, import rules, generated files
+check: need-go need-npm tools ## formatting, vet, staticcheck, dead code, exhaustive switches, import rules, words, generated files
 	scripts/check.sh
 
 fuzz: need-go ## every fuzz target for some seconds (FUZZ_SECONDS=5)
@@ -44,7 +44,14 @@ bench: build ## measure the server and the limits of the machine, then run the b
 $(DEFINITIONS):
 	mkdir -p .cache && cd .cache && npm pack --silent hl7.fhir.r4.examples@4.0.1
 
-tools: $(STATICCHECK) $(DEFINITIONS)
+tools: $(STATICCHECK) .cache/bin/deadcode .cache/bin/exhaustive .cache/bin/go-check-sumtype $(DEFINITIONS)
+
+.cache/bin/deadcode:
+	GOBIN=$(CURDIR)/.cache/bin $(GO) install golang.org/x/tools/cmd/deadcode@v0.52.0
+.cache/bin/exhaustive:
+	GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/nishanths/exhaustive/cmd/exhaustive@v0.17.1
+.cache/bin/go-check-sumtype:
+	GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/alecthomas/go-check-sumtype/cmd/go-check-sumtype@v0.4.0
 
 $(STATICCHECK):
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)

@@ -148,6 +148,7 @@ func role(_ context.Context, d *decision) *Refusal {
 		if d.req.Write && !d.writesDirective() {
 			return no()
 		}
+	case Nobody, SourceSystem, Backend, System: // have no role; other steps decide about them
 	}
 	return nil
 }
@@ -195,6 +196,7 @@ func level(k Kind) string {
 		return "user"
 	case Patient:
 		return "patient"
+	case Nobody, SourceSystem, Backend, System:
 	}
 	return "system"
 }

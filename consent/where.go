@@ -67,6 +67,7 @@ func (g *Grant) pipeline(typ string) store.Pred {
 		if typ == definitions.Type && g.principal.Operates() {
 			return everything
 		}
+	case Nobody:
 	}
 	return nothing
 }

@@ -5,14 +5,23 @@ cd "$(dirname "$0")/.."
 bad=$(gofmt -l $(git ls-files '*.go'))
 [ -z "$bad" ] || { echo "gofmt: $bad"; exit 1; }
 go vet ./...
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+scripts/deadcode.sh >"$tmp/deadcode" 2>&1 & # beside what follows: each uses one processor
+deadcode=$!
 .cache/bin/staticcheck ./...
+# Every switch over an enumeration or a closed sum (//sumtype:decl) names all cases, or has a default.
+.cache/bin/go-check-sumtype -default-signifies-exhaustive=false ./...
+{ .cache/bin/exhaustive -d ./... 2>&1 || true; } | grep -v '_test\.go:' >"$tmp/exhaustive" || true
+[ ! -s "$tmp/exhaustive" ] || { cat "$tmp/exhaustive"; exit 1; }
+wait "$deadcode" || { cat "$tmp/deadcode"; exit 1; }
 go mod tidy -diff
-go test -run 'TestImports' ./conformance/suite
+go test -run 'TestImports|TestWords|TestSplitIdentifier' ./conformance/suite
 go test -run 'TestGrammar' ./fhir/index
 # Each requirement of P0 and P1 has a test or is in docs/requirements/not-built.txt. The counts are for whoever reads this.
 go test -count=1 -run 'TestRequirementsHaveTests' -v ./conformance/suite | sed -n 's/^ *requirements_test.go:[0-9]*: //p'
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+out=$tmp/generated
+mkdir "$out"
 go run ./cmd/fhirgen -package .cache/hl7.fhir.r4.examples-4.0.1.tgz -out "$out"
 for f in "$out"/*/*; do
   cmp "$f" "fhir/${f#"$out"/}" || { echo "generated file is stale: make generate"; exit 1; }

@@ -256,6 +256,7 @@ func (s *Server) historyEntry(b *fhir.Bundle, d store.Doc) {
 	switch d.Origin {
 	case store.Created:
 		method, status, url = "POST", "201 Created", d.Ref.Type
+	case store.Updated:
 	case store.Upserted:
 		status = "201 Created"
 	case store.Deleted:

@@ -63,7 +63,7 @@ func (s *Stream) add(n Node) {
 		for _, member := range n {
 			s.add(member)
 		}
-	default:
+	case Chain, Has, Coded, ListMembers, Any, Not:
 		s.joins = append(s.joins, n)
 	}
 }

@@ -64,6 +64,7 @@ func (st *txEntry) write(to route) (consent.Request, error) {
 		req.Permission = consent.PermitUpdate
 	case consent.Delete:
 		req.Permission = consent.PermitDelete
+	default: // not supported in a transaction, below
 	}
 	switch {
 	case to.interaction == consent.Create || req.Permission == 0:
