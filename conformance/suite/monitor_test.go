@@ -48,7 +48,7 @@ func TestMonitor(t *testing.T) {
 		`carerecord_requests_total{class="2xx",interaction="update"} 1`,
 		`carerecord_requests_total{class="4xx",interaction="update"} 1`,
 		`carerecord_requests_total{class="2xx",interaction="transaction"} 1`,
-		`carerecord_requests_total{class="4xx",interaction="search-compartment"} 1`,
+		`carerecord_requests_total{class="4xx",interaction="unknown"} 1`,
 		`carerecord_request_seconds_count{interaction="search"} 2`,
 		`carerecord_requests_under_way 0`,
 		`carerecord_held 1`,
