@@ -10,9 +10,6 @@ import (
 	"carerecord/fhir"
 )
 
-// synthea is where the shared bundles lie.
-const synthea = "../../../shared/data/synthea/bundles"
-
 // readsBack reads every resource of a transaction that was answered, compares it
 // with what was sent, and counts them.
 func readsBack(s *server, bundle string, r reply) (int, error) {

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"carerecord/conformance/testfiles"
 )
 
 // TestSyntheaWhole loads the whole Synthea set through carerecord load and reads
@@ -20,10 +22,7 @@ import (
 // engines (REST-092, 220, 226).
 func TestSyntheaWhole(t *testing.T) {
 	const bundles, resources = 150, 46_693
-	files, err := filepath.Glob(filepath.Join(synthea, "*.json.gz"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("skipped: the Synthea bundles are not at %s", synthea)
-	}
+	files := testfiles.Shared(t, testfiles.Synthea+"/*.json.gz")
 	if len(files) != bundles {
 		t.Fatalf("got %d bundles, want %d", len(files), bundles)
 	}
@@ -32,7 +31,7 @@ func TestSyntheaWhole(t *testing.T) {
 		w := &wire{server: s}
 		between := httptest.NewServer(w)
 		defer between.Close()
-		out, err := exec.Command(binary, "load", "--to", between.URL+"/fhir", synthea).CombinedOutput()
+		out, err := exec.Command(binary, "load", "--to", between.URL+"/fhir", filepath.Dir(files[0])).CombinedOutput()
 		if err != nil {
 			t.Fatalf("load: %v\n%s", err, out)
 		}
