@@ -341,8 +341,8 @@ func (l *reading) fail(store int, q question, got, want string) {
 		}
 	}
 	l.Logf("decision: %+v", l.e.decision)
-	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with %s asks %s\n%s\ngot  %s\nwant %s",
-		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, parting(got, want), got, want)
+	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with the scopes %s sends %s\n%s\ngot (all data):\n%s\nwant (visible data):\n%s",
+		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, firstDifference(got, want), got, want)
 }
 
 // hasRow: the answer shows at least one resource.
@@ -354,12 +354,12 @@ func hasRow(answer string) bool {
 // counted is a total above zero without rows.
 var counted = regexp.MustCompile(`"total":[1-9]`)
 
-// parting shows where two answers part.
-func parting(got, want string) string {
+// firstDifference shows two answers around the first byte in which they differ.
+func firstDifference(got, want string) string {
 	i := 0
 	for i < len(got) && i < len(want) && got[i] == want[i] {
 		i++
 	}
 	around := func(s string) string { return s[min(len(s), max(0, i-100)):min(len(s), i+100)] }
-	return fmt.Sprintf("they part at byte %d: got  …%s…\nwant …%s…", i, around(got), around(want))
+	return fmt.Sprintf("first difference at byte %d:\ngot  …%s…\nwant …%s…", i, around(got), around(want))
 }

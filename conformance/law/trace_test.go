@@ -84,7 +84,8 @@ func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Stor
 			}
 			if got != want {
 				t.Logf("decision: %+v", decision)
-				t.Fatalf("LAW BROKEN (L2, CON-1502): seed %d, step %d, store %d, %s of %s%s asks %s\n%s\ngot  %s\nwant %s", seed, n, i, p.Kind, p.Organisation, p.Patient, q, parting(got, want), got, want)
+				t.Fatalf("LAW BROKEN (L2, CON-1502): seed %d, step %d, store %d, %s of %s%s sends %s\n%s\ngot (all data):\n%s\nwant (visible data):\n%s",
+					seed, n, i, p.Kind, p.Organisation, p.Patient, q, firstDifference(got, want), got, want)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 package law_test
 
-// Whom a version is about and whom it mentions, for the evaluator (visible_test.go).
+// Whom a version is about and whom it mentions, for the evaluator (evaluator_test.go).
 
 import (
 	"maps"
