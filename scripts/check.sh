@@ -19,4 +19,5 @@ for f in "$out"/*/*; do
 done
 size=$(cat fhir/*/*_gen.* | wc -c)
 [ "$size" -lt 2097152 ] || { echo "generated tables are $size bytes, over 2 MiB"; exit 1; }
+! git grep -n 'time[.]Sleep' -- '*_test.go' '*test/*.go' conformance || { echo "a test sleeps: wait for a condition (conformance/wait)"; exit 1; }
 echo "check: all well"

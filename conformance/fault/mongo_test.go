@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"carerecord/conformance/wait"
 	"carerecord/store/mongo"
 	"carerecord/store/mongo/mongotest"
 )
@@ -67,14 +68,10 @@ func TestPrimary(t *testing.T) {
 	}
 }
 
-// answersAgain waits until the server answers: the driver looks for a primary
-// now and then.
+// answersAgain waits until the server answers: the driver looks for a primary at intervals.
 func (s *site) answersAgain() {
 	s.t.Helper()
-	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		if s.send("GET", "/Patient/g.unheard-of", "").Code == 404 {
-			return
-		}
+	if !wait.For(patience, func() bool { return s.send("GET", "/Patient/g.unheard-of", "").Code == 404 }) {
+		s.t.Error("the site does not answer after the fault")
 	}
-	s.t.Error("the site does not answer after the fault")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/conformance/servertest"
+	"carerecord/conformance/wait"
 	"carerecord/consent"
 	"carerecord/fhir/rest"
 	"carerecord/store"
@@ -130,16 +131,13 @@ func (s *site) counted(method string, statuses ...int) (of, all int) {
 // statuses since forget. What happened before is not waited for.
 func (s *site) await(methods []string, n int, statuses ...int) {
 	s.t.Helper()
-	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		missing := slices.IndexFunc(methods, func(m string) bool { of, _ := s.counted(m, statuses...); return of < n })
-		if missing < 0 {
-			return
-		}
-		if time.Now().After(until) {
-			of, all := s.counted(methods[missing], statuses...)
-			s.t.Errorf("after %s %d of %d answers to %s are one of %v, want %d", patience, of, all, methods[missing], statuses, n)
-			return
-		}
+	missing := 0
+	if !wait.For(patience, func() bool {
+		missing = slices.IndexFunc(methods, func(m string) bool { of, _ := s.counted(m, statuses...); return of < n })
+		return missing < 0
+	}) {
+		of, all := s.counted(methods[missing], statuses...)
+		s.t.Errorf("after %s %d of %d answers to %s have one of the statuses %v, want %d", patience, of, all, methods[missing], statuses, n)
 	}
 }
 

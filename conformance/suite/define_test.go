@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/wait"
 	"carerecord/store/mongo/mongotest"
 )
 
@@ -178,15 +178,13 @@ func (s *server) mayRead(t *testing.T, at string) {
 // awaitIndexed waits until all parameters are complete.
 func (s *server) awaitIndexed(t *testing.T, at string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		r := s.get(operator, at+"/admin/reindex")
+	var r reply
+	if !wait.Until(func() bool {
+		r = s.get(operator, at+"/admin/reindex")
 		says(t, "SRCH-242 progress", r, 200, "")
-		if !strings.Contains(r.body, `"phase":"indexing"`) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("SRCH-242: not complete: %s\n%s", r.body, s.output)
-		}
+		return !strings.Contains(r.body, `"phase":"indexing"`)
+	}) {
+		t.Fatalf("SRCH-242: not complete: %s\n%s", r.body, s.output)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"carerecord/conformance/wait"
 )
 
 // raw opens a connection and sends text as it stands.
@@ -48,15 +50,14 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("got %v %v", answered, err)
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	for deadline := time.Now().Add(drained); ; time.Sleep(10 * time.Millisecond) {
+	if !wait.For(drained, func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
-		if err != nil {
-			break // refused
+		if err == nil {
+			conn.Close()
 		}
-		conn.Close()
-		if time.Now().After(deadline) {
-			t.Fatal("LIM-009: a draining server takes new connections")
-		}
+		return err != nil
+	}) {
+		t.Fatal("LIM-009: a draining server takes new connections")
 	}
 	if !s.running() {
 		t.Fatal("LIM-009: the server ended while a request was running")
@@ -128,14 +129,12 @@ func TestAborts(t *testing.T) {
 		}
 	}
 	t.Logf("%d clients hung up; 40 slow ones were let go after %s", n, time.Since(began).Round(time.Millisecond))
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		after := gauges(t, at)
-		if after.underWay == 0 && after.goroutines <= before.goroutines+5 && after.files <= before.files+5 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("LIM-009: before %+v, after %+v", before, after)
-		}
+	var after held
+	if !wait.Until(func() bool {
+		after = gauges(t, at)
+		return after.underWay == 0 && after.goroutines <= before.goroutines+5 && after.files <= before.files+5
+	}) {
+		t.Fatalf("LIM-009: before %+v, after %+v", before, after)
 	}
 	r := s.get(feed, "Basic/xac01.a")
 	if r.status == 404 {

@@ -115,7 +115,7 @@ func TestImportsOfTheStore(t *testing.T) {
 func TestImportsOfTheProgram(t *testing.T) {
 	for pkg, imports := range packages(t, false) {
 		for _, imp := range imports {
-			if imp == "consent/consenttest" || imp == "conformance/servertest" || imp == "conformance/testfiles" || imp == "store/storetest" || imp == "store/mongo/mongotest" {
+			if imp == "consent/consenttest" || imp == "conformance/servertest" || imp == "conformance/testfiles" || imp == "conformance/wait" || imp == "store/storetest" || imp == "store/mongo/mongotest" {
 				t.Errorf("%s imports %s, which is for tests", pkg, imp)
 			}
 		}

@@ -170,7 +170,7 @@ func (s *server) loadUntilKilled(t *testing.T, all []*writer, bundles int) {
 		})
 	}
 	<-enough
-	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // anywhere in a bundle
+	<-time.After(time.Duration(rand.IntN(20)) * time.Millisecond) // a moment anywhere in a bundle
 	s.kill()
 	group.Wait()
 }

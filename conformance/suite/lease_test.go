@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"carerecord/conformance/wait"
 )
 
 // lease is short, so that a test need not wait long for it, and long enough for
@@ -135,9 +137,9 @@ func TestLeaseLost(t *testing.T) {
 	} else {
 		statuses[resp.StatusCode]++
 	}
-	for deadline := time.Now().Add(patience); s.running(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the server did not end: %v\n%s", statuses, s.output)
+	if !wait.Until(func() bool {
+		if !s.running() {
+			return true
 		}
 		q, err := http.NewRequest("GET", s.base+"/Observation?_summary=count", nil)
 		if err != nil {
@@ -148,6 +150,9 @@ func TestLeaseLost(t *testing.T) {
 			resp.Body.Close()
 			statuses[resp.StatusCode]++
 		}
+		return false
+	}) {
+		t.Fatalf("the server did not end: %v\n%s", statuses, s.output)
 	}
 	if s.cmd.ProcessState.Success() || !strings.Contains(s.output.String(), "lease of the record is lost") {
 		t.Errorf("the server ended with %v:\n%s", s.cmd.ProcessState, s.output)

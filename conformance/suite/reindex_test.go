@@ -167,16 +167,11 @@ func (s *server) interruptReindex(t *testing.T, all int, killed func()) {
 func (s *server) reindexUntilKilled(t *testing.T, all, rate int, after time.Duration) {
 	t.Helper()
 	output := &output{}
-	cmd := exec.Command(binary, append([]string{"reindex", "--rate", strconv.Itoa(rate), "--store", s.store}, s.flags...)...)
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, append([]string{"reindex", "--rate", strconv.Itoa(rate), "--store", s.store}, s.flags...)...)
 	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(after)
-	if err := cmd.Process.Kill(); err != nil {
-		t.Error(err)
-	}
-	if err := cmd.Wait(); err == nil {
+	if err := cmd.Run(); err == nil {
 		t.Fatalf("the reindex of %d documents was done before it was killed:\n%s", all, output)
 	}
 }

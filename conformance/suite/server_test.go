@@ -19,11 +19,11 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/wait"
 	"carerecord/store/mongo/mongotest"
 )
 
-// patience is how long a test waits for what must happen, on a machine that is busy.
-const patience = 2 * time.Minute
+const patience = wait.Patience
 
 // binary is the program under test, built once.
 var binary string
@@ -147,17 +147,17 @@ func (s *server) freeAddress() string {
 // await waits until a page answers 200.
 func (s *server) await(path string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	ok := false
+	wait.Until(func() bool {
 		resp, err := http.Get(s.site + path)
 		if err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == 200 {
-				return
-			}
+			ok = resp.StatusCode == 200
 		}
-		if !s.running() || time.Now().After(deadline) {
-			s.t.Fatalf("%s did not answer 200:\n%s", path, s.output)
-		}
+		return ok || !s.running()
+	})
+	if !ok {
+		s.t.Fatalf("%s did not answer 200:\n%s", path, s.output)
 	}
 }
 
