@@ -29,7 +29,7 @@ const (
 const again = 20
 
 // rounds runs rounds one after the other.
-func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) engine) {
+func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) storetest.Engine) {
 	number := func(name string) (uint64, bool) {
 		text := os.Getenv(name)
 		if text == "" {
@@ -74,11 +74,11 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) engine) {
 // at any instant that a reader could see; afterwards register, facts and index equal a
 // rebuild (CON-1401, CON-1509, CON-1603).
 func TestAtOnceOnTheReferenceStore(t *testing.T) {
-	rounds(t, onReference, firstOnReference, func(*testing.T) engine { return storetest.NewReference(nil) })
+	rounds(t, onReference, firstOnReference, func(*testing.T) storetest.Engine { return storetest.NewReference(nil) })
 }
 
 func TestAtOnceOnPebble(t *testing.T) {
-	rounds(t, onPebble, firstOnPebble, func(t *testing.T) engine {
+	rounds(t, onPebble, firstOnPebble, func(t *testing.T) storetest.Engine {
 		p, err := pebble.Open(pebble.Config{Dir: "record", FS: vfs.NewMem(), Cache: 8 << 20})
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +90,7 @@ func TestAtOnceOnPebble(t *testing.T) {
 
 func TestAtOnceOnMongoDB(t *testing.T) {
 	server := mongotest.Start(t)
-	rounds(t, onMongo, firstOnMongo, func(t *testing.T) engine {
+	rounds(t, onMongo, firstOnMongo, func(t *testing.T) storetest.Engine {
 		uri, name := server.Database(t)
 		s, err := mongo.Open(context.Background(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real()})
 		if err != nil {

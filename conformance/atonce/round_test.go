@@ -124,7 +124,7 @@ func (w *world) compare() {
 	if _, err := reindex.Verify(ctx, w.guard, func(err error) { w.fault("%v", err) }); err != nil {
 		w.fault("%v", err)
 	}
-	if e, can := w.db.engine.(checked); can {
+	if e, can := w.db.Engine.(checked); can {
 		if err := errors.Join(e.CheckMemory(ctx), e.Verify(ctx)); err != nil {
 			w.fault("%v", err)
 		}

@@ -19,18 +19,13 @@ import (
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/store"
+	"carerecord/store/storetest"
 )
 
 const site = "http://record.test"
 
 // indexer is the index of every round: to make one costs more than a round.
 var indexer = sync.OnceValues(func() (*index.Indexer, error) { return index.New(index.Config{Base: site + "/fhir"}) })
-
-// engine is a store of a round.
-type engine interface {
-	store.Store
-	store.State
-}
 
 // checked is an engine that can compare what it keeps with a rebuild.
 type checked interface {
@@ -41,7 +36,7 @@ type checked interface {
 // uneven is an engine whose commits let others run before and behind them, and wake the
 // readers.
 type uneven struct {
-	engine
+	storetest.Engine
 	calls   atomic.Uint64
 	readers []chan struct{} // each holds one element
 }
@@ -62,7 +57,7 @@ func (u *uneven) yield() {
 func (u *uneven) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	u.yield()
 	defer u.yield()
-	return u.engine.Commit(ctx, b)
+	return u.Engine.Commit(ctx, b)
 }
 
 // world is a record with its guard and the model of it.
@@ -80,8 +75,8 @@ type world struct {
 // organisations are those whose staff read: two with a feed, and one without.
 var organisations = []string{"A", "G", "X"}
 
-func begin(t testing.TB, name string, db engine) *world {
-	w := &world{TB: t, name: name, db: &uneven{engine: db}, model: newModel()}
+func begin(t testing.TB, name string, db storetest.Engine) *world {
+	w := &world{TB: t, name: name, db: &uneven{Engine: db}, model: newModel()}
 	for range organisations {
 		w.db.readers = append(w.db.readers, make(chan struct{}, 1))
 	}

@@ -33,14 +33,7 @@ const (
 	behind   = 2*deadline + recorded + 10*time.Second
 )
 
-// engine is a store with what a site needs of it.
-type engine interface {
-	store.Store
-	store.State
-	store.Log
-}
-
-// patience is how long a test waits for what must happen, on a machine that is busy.
+// patience is how long a test waits for a condition, on a busy machine.
 const patience = time.Minute
 
 // site serves an engine to a feed, with a trail.
@@ -62,7 +55,7 @@ type answer struct {
 }
 
 // serve makes a site over an engine.
-func serve(t *testing.T, e engine, deadline time.Duration) *site {
+func serve(t *testing.T, e store.Engine, deadline time.Duration) *site {
 	t.Helper()
 	source := servertest.SourceSystem(t, "G")
 	server := servertest.Open(t, servertest.Config{Store: e, State: e, Audit: e, AuditTimeout: recorded, Policy: servertest.Policy(false, "G"), REST: func(c *rest.Config) {
@@ -73,7 +66,7 @@ func serve(t *testing.T, e engine, deadline time.Duration) *site {
 }
 
 // over serves another engine that holds the same record, to clients that have time.
-func (s *site) over(e engine) *site {
+func (s *site) over(e store.Engine) *site {
 	s.t.Helper()
 	next := serve(s.t, e, patience)
 	next.versions, next.created = s.versions, s.created
