@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// leads are the documents that lead to a version of a Binary (SMART-257): what
+// attachersOf are the documents that lead to a version of a Binary (SMART-257): what
 // its securityContext names, or else the documents of its source that attach it
 // today. It is not complete where there are none, or one is not there.
-func (e *evaluator) leads(v *version) (led []*version, complete bool) {
+func (e *evaluator) attachersOf(v *version) (found []*version, complete bool) {
 	if context, governed := v.m["securityContext"]; governed {
 		typ, id := target(context)
 		lead := e.newest[typ+"/"+id]
@@ -23,20 +23,20 @@ func (e *evaluator) leads(v *version) (led []*version, complete bool) {
 			continue
 		}
 		if names(d.m, v.Ref.String()) {
-			led = append(led, d)
+			found = append(found, d)
 		}
 	}
-	return led, len(led) > 0
+	return found, len(found) > 0
 }
 
-// led: a document that is there today leads to a Binary and is visible, as something
+// binaryVisible: a document that is there today leads to a Binary and is visible, as something
 // of which the scopes let anything be read, or there is none (SMART-257).
-func (e *evaluator) led(v *version) bool {
-	if v.Ref.Type != "Binary" || e.who.feed {
+func (e *evaluator) binaryVisible(v *version) bool {
+	if v.Ref.Type != "Binary" || e.requester.sourceSystem {
 		return true
 	}
 	none := true
-	for _, lead := range v.led {
+	for _, lead := range v.attachers {
 		if lead.Deleted() {
 			continue
 		}
@@ -76,13 +76,13 @@ func names(document map[string]any, address string) bool {
 // readable: scopes and rules leave a letter by which resources of a type are read.
 func (e *evaluator) readable(typ string) bool {
 	left, named := e.decision.Permissions[typ]
-	return e.who.may(typ, "r") && (!named || strings.Contains(left, "r")) || e.who.may(typ, "s") && (!named || strings.Contains(left, "s"))
+	return e.requester.hasScope(typ, "r") && (!named || strings.Contains(left, "r")) || e.requester.hasScope(typ, "s") && (!named || strings.Contains(left, "s"))
 }
 
 // ownersOfBinary are those of all that leads to it.
 func (e *evaluator) ownersOfBinary(v *version) (owners []string, resolved bool) {
-	resolved = v.complete
-	for _, lead := range v.led {
+	resolved = v.attachersComplete
+	for _, lead := range v.attachers {
 		if lead.Ref.Type == "Patient" && lead.Deleted() {
 			resolved = false
 			continue
@@ -117,8 +117,8 @@ func (g *generator) attachment() string {
 	return `{"title":"x","url":"` + pick(g, "", base+"/") + "Binary/" + g.anID("Binary") + `"}` // rules cut the address alone
 }
 
-// bytes is a read of a Binary as what it holds, or as FHIR.
-func (g *generator) bytes() question {
+// binaryRead is a read of a Binary as what it holds, or as FHIR.
+func (g *generator) binaryRead() question {
 	q := question{method: pick(g, "GET", "GET", "HEAD"), path: "/Binary/" + g.anID("Binary")}
 	if g.chance(25) {
 		q.path += "/_history/1"

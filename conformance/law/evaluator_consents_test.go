@@ -6,32 +6,32 @@ import "slices"
 type kind int
 
 const (
-	silent kind = iota
+	notDirective kind = iota
 	optOut
-	denial
+	otherDirective
 )
 
 // kindOf reads a Consent from consent.md alone: it is silent only where that is
 // certain (CON-601, 641).
 func kindOf(m map[string]any) kind {
 	if status, _ := m["status"].(string); slices.Contains([]string{"draft", "proposed", "rejected", "inactive", "entered-in-error"}, status) {
-		return silent
+		return notDirective
 	}
-	if has(m["scope"], "patient-privacy") && has(m["category"], "416409005") && has(m["policyRule"], "OPTOUT") && !narrows(m["provision"]) {
+	if has(m["scope"], "patient-privacy") && has(m["category"], "416409005") && has(m["policyRule"], "OPTOUT") && !narrowsOptOut(m["provision"]) {
 		return optOut
 	}
 	switch {
 	case has(m["category"], "416409005"):
-		return denial
+		return otherDirective
 	case has(m["scope"], "treatment"): // what looks like a proxy authority is none from a feed
-		return silent
+		return notDirective
 	}
-	return denial
+	return otherDirective
 }
 
-// narrows reports whether a provision makes an opt-out something else than a refusal
+// narrowsOptOut reports whether a provision makes an opt-out something else than a refusal
 // of the whole record.
-func narrows(provision any) bool {
+func narrowsOptOut(provision any) bool {
 	p, _ := provision.(map[string]any)
 	for name, value := range p {
 		if name != "type" || value != "deny" {
@@ -41,9 +41,9 @@ func narrows(provision any) bool {
 	return false
 }
 
-// meant are the names of those whom a Consent may be about, of the forms that these
+// consentPatients are the names of those whom a Consent may be about, of the forms that these
 // worlds have.
-func meant(m map[string]any) []string {
+func consentPatients(m map[string]any) []string {
 	reference, _ := m["patient"].(map[string]any)
 	var out []string
 	if id := patientOf(reference); id != "" {
@@ -52,7 +52,7 @@ func meant(m map[string]any) []string {
 	if number := numberIn(reference); number != "" {
 		out = append(out, numberName(number))
 	}
-	if url := elsewhere(reference); url != "" {
+	if url := remoteReference(reference); url != "" {
 		out = append(out, "url:"+url)
 	}
 	if reference["reference"] == "#p" {

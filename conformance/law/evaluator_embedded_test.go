@@ -177,9 +177,9 @@ func (e *evaluator) embeddedOwners(v *version) (owners []string, resolved bool) 
 	return owners, resolved && (len(owners) > 0 || !embeds(v.Ref.Type))
 }
 
-// embeddedAbout are the names of those whom what a version embeds is about, otherwise
+// embeddedOwnersByOtherNames are the names of those whom what a version embeds is about, otherwise
 // than as the live Patient of an id.
-func (e *evaluator) embeddedAbout(v *version) []string {
+func (e *evaluator) embeddedOwnersByOtherNames(v *version) []string {
 	if v.embedded == nil {
 		return nil
 	}
@@ -187,7 +187,7 @@ func (e *evaluator) embeddedAbout(v *version) []string {
 	for _, id := range v.embedded.ids {
 		if !e.live("Patient/" + id) {
 			out = append(out, id)
-			for name := range e.bore[id] {
+			for name := range e.numbers[id] {
 				out = append(out, name)
 			}
 		}

@@ -11,17 +11,17 @@ import (
 // step 9 has it for staff and step 10 for patients. Those of a Patient hide the record
 // whole, with what refers to it.
 func (e *evaluator) labelHides(v *version) bool {
-	if v == nil || v.Deleted() || e.who.feed {
+	if v == nil || v.Deleted() || e.requester.sourceSystem {
 		return false
 	}
-	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.led, func(lead *version) bool { return lead.labelled("NOPAT") })
-	ordinary := v.ordinary() && !e.barred(v)
+	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.attachers, func(lead *version) bool { return lead.labelled("NOPAT") })
+	ordinary := v.ordinary() && !e.restrictedAtDeletion(v)
 	switch {
 	case v.Ref.Type == "Patient":
 		return false
 	case v.Ref.Type == "Consent":
-		return !e.who.clinician && !released && v.Source != ""
-	case e.who.clinician:
+		return !e.requester.staff && !released && v.Source != ""
+	case e.requester.staff:
 		return !ordinary
 	}
 	return !ordinary || !released
@@ -30,10 +30,10 @@ func (e *evaluator) labelHides(v *version) bool {
 // hiddenTargets are the documents, by Type/id, that labels hide from the requester and
 // that are about somebody whom a version is about as it was or as it is now (CON-1201).
 func (e *evaluator) hiddenTargets(v *version) map[string]bool {
-	about := append(e.concerns(v), e.concerns(e.newest[v.Ref.String()])...)
+	about := append(e.allOwners(v), e.allOwners(e.newest[v.Ref.String()])...)
 	out := map[string]bool{}
 	for name, other := range e.newest {
-		if e.labelHides(other) && slices.ContainsFunc(e.concerns(other), func(p string) bool { return slices.Contains(about, p) }) {
+		if e.labelHides(other) && slices.ContainsFunc(e.allOwners(other), func(p string) bool { return slices.Contains(about, p) }) {
 			out[name] = true
 		}
 	}
@@ -55,20 +55,20 @@ func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
 	return withoutNarrative(out), true
 }
 
-// leavesSomething: something is left of a version where references are cut. Of a
+// leftAfterCuts: something is left of a version where references are cut. Of a
 // tombstone that is what its last version was.
-func (e *evaluator) leavesSomething(v *version) bool {
+func (e *evaluator) leftAfterCuts(v *version) bool {
 	body := v.Body
 	if v.Deleted() {
-		body = e.before(v)
+		body = e.bodyBefore(v)
 	}
 	_, left := e.cutByLabels(v, body)
 	return left
 }
 
-// needed are the members without which an element of these worlds is not: it is cut with
+// mandatory are the members without which an element of these worlds is not: it is cut with
 // them, since they are mandatory or are what it stands for (CON-1202, CON-1206).
-var needed = map[string][]string{
+var mandatory = map[string][]string{
 	"Provenance": {"target"}, "List.entry": {"item"}, "DocumentReference": {"content"}, "DocumentReference.content": {"attachment"},
 	"Encounter.diagnosis": {"condition"}, "Condition.evidence": {"detail"}, "CareTeam.participant": {"member"},
 }
@@ -96,7 +96,7 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	if !v.IsObject() {
 		return []byte(v.Raw), true
 	}
-	if c.leads(v.Get("reference").Str) || c.leads(v.Get("url").Str) {
+	if c.refersToHidden(v.Get("reference").Str) || c.refersToHidden(v.Get("url").Str) {
 		c.cut = true
 		return nil, false
 	}
@@ -104,7 +104,7 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	v.ForEach(func(key, value gjson.Result) bool {
 		raw, left := c.value(path+"."+key.Str, value)
 		if !left {
-			whole = whole && !slices.Contains(needed[path], key.Str)
+			whole = whole && !slices.Contains(mandatory[path], key.Str)
 			return true
 		}
 		if len(out) > 1 {
@@ -117,8 +117,8 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	return out, whole && len(out) > 2 && !(strings.HasSuffix(path, ".extension") && bareExtension(out))
 }
 
-// leads: an address is that of a hidden document, or of a version of it.
-func (c *cutter) leads(address string) bool {
+// refersToHidden: an address is that of a hidden document, or of a version of it.
+func (c *cutter) refersToHidden(address string) bool {
 	typ, id := target(map[string]any{"reference": address})
 	return typ != "" && c.hidden[typ+"/"+id]
 }
@@ -142,7 +142,7 @@ func withoutNarrative(body []byte) []byte {
 // mentioning is a member with a reference to a row of a type, in so many of a hundred
 // cases: mostly to one about the patient whom subject names, and often labelled.
 func (g *generator) mentioning(percent int, subject, before, after string, types ...string) string {
-	in := g.insides
+	in := g.contained
 	if !in.chance(percent) {
 		return ""
 	}
@@ -174,8 +174,8 @@ func (g *generator) mentioning(percent int, subject, before, after string, types
 	return before + `{"reference":"` + address + `","display":"` + pick(in, "One", "Two") + `"}` + after
 }
 
-// mentionedBy are searches that labelled rows decide where references to them are not cut.
-var mentionedBy = []string{
+// mentionSearches are searches that labelled rows decide where references to them are not cut.
+var mentionSearches = []string{
 	"/Encounter?diagnosis:missing=true&_lastUpdated=gt2026-01-01", "/Encounter?diagnosis=%R", "/Encounter?diagnosis:missing=false", "/Condition?_has:Encounter:diagnosis:status=finished", "/Encounter?_include=Encounter:diagnosis",
 	"/Condition?evidence-detail:missing=true&_lastUpdated=gt2026-01-01", "/Condition?evidence-detail=%R", "/Condition?evidence-detail:missing=false&_total=accurate", "/Observation?_has:Condition:evidence-detail:_lastUpdated=gt2026-01-01",
 	"/Condition?evidence-detail:Observation.status=final,amended", "/Observation?_revinclude=Condition:evidence-detail",
@@ -188,7 +188,7 @@ var mentionedBy = []string{
 
 // byMention asks one of them.
 func (g *generator) byMention() question {
-	path := strings.ReplaceAll(pick(g, mentionedBy...), "%L", g.anID("List"))
+	path := strings.ReplaceAll(pick(g, mentionSearches...), "%L", g.anID("List"))
 	typ := pick(g, "Observation", "Condition", "Encounter", "CareTeam")
 	return question{method: "GET", path: strings.ReplaceAll(strings.ReplaceAll(path, "%R", typ+"/"+g.anID(typ)), " ", "%20")}
 }

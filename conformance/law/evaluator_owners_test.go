@@ -56,7 +56,7 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	named, resolved := 0, true
 	for _, path := range paths {
 		for _, reference := range at(v.m, path) {
-			who, counts, known := e.whom(v.Ref.Type, reference)
+			who, counts, known := e.ownerOf(v.Ref.Type, reference)
 			if counts {
 				named++
 				owners, resolved = append(owners, who...), resolved && known
@@ -67,9 +67,9 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	return slices.Compact(owners), resolved && named > 0
 }
 
-// whom resolves one reference at an owner element. It does not count where it
+// ownerOf resolves one reference at an owner element. It does not count where it
 // surely names no patient.
-func (e *evaluator) whom(of string, reference any) (who []string, counts, known bool) {
+func (e *evaluator) ownerOf(of string, reference any) (who []string, counts, known bool) {
 	typ, id := target(reference)
 	_, isOwned := owned[typ]
 	switch {
@@ -100,57 +100,57 @@ func (e *evaluator) whom(of string, reference any) (who []string, counts, known 
 	return nil, false, false // a name alone is nobody beside a patient who is known
 }
 
-// bears notes the numbers of a version of a Patient.
-func (e *evaluator) bears(id string, body map[string]any) {
-	if e.bore[id] == nil {
-		e.bore[id] = map[string]bool{}
+// noteNumbers notes the numbers of a version of a Patient.
+func (e *evaluator) noteNumbers(id string, body map[string]any) {
+	if e.numbers[id] == nil {
+		e.numbers[id] = map[string]bool{}
 	}
 	for _, identifier := range at(body, "identifier") {
 		if m, _ := identifier.(map[string]any); m["system"] == nhsSystem {
 			number, _ := m["value"].(string)
-			e.bore[id][numberName(number)] = true
+			e.numbers[id][numberName(number)] = true
 		}
 	}
 }
 
-// about are the names of those whom a version is about otherwise than as the live
+// ownersByOtherNames are the names of those whom a version is about otherwise than as the live
 // Patient of an id: ids of Patients who are not there, the numbers that such a one
 // bore, and numbers.
-func (e *evaluator) about(v *version) []string { return e.aboutBeyond(v, nil) }
+func (e *evaluator) ownersByOtherNames(v *version) []string { return e.ownersByOtherNamesFrom(v, nil) }
 
-func (e *evaluator) aboutBeyond(v *version, met []string) []string {
+func (e *evaluator) ownersByOtherNamesFrom(v *version, met []string) []string {
 	switch {
 	case slices.Contains(met, v.Ref.String()):
 		return nil
 	case v.Ref.Type == "Patient" && !e.live(v.Ref.String()):
-		return slices.Collect(maps.Keys(e.bore[v.Ref.ID]))
+		return slices.Collect(maps.Keys(e.numbers[v.Ref.ID]))
 	case v.Ref.Type == "Patient":
 		return nil
 	}
 	met = append(slices.Clone(met), v.Ref.String())
-	out := e.embeddedAbout(v)
-	for _, lead := range v.led {
+	out := e.embeddedOwnersByOtherNames(v)
+	for _, lead := range v.attachers {
 		if lead.Ref.Type != "Patient" {
-			out = append(out, e.aboutBeyond(lead, met)...)
+			out = append(out, e.ownersByOtherNamesFrom(lead, met)...)
 		}
 	}
 	for _, path := range owned[v.Ref.Type] {
 		for _, reference := range at(v.m, path) {
 			typ, id := target(reference)
 			_, isOwned := owned[typ]
-			if url := elsewhere(reference); url != "" {
+			if url := remoteReference(reference); url != "" {
 				out = append(out, "url:"+url)
 			}
 			switch number := numberOf(reference); {
 			case typ == "Patient" && !e.live("Patient/"+id):
 				out = append(out, id)
 				if e.newest["Patient/"+id] != nil {
-					for name := range e.bore[id] {
+					for name := range e.numbers[id] {
 						out = append(out, name)
 					}
 				}
 			case isOwned && e.newest[typ+"/"+id] != nil && v.Ref.Type != "Appointment":
-				out = append(out, e.aboutBeyond(e.newest[typ+"/"+id], met)...)
+				out = append(out, e.ownersByOtherNamesFrom(e.newest[typ+"/"+id], met)...)
 			case typ == "" && number != "":
 				out = append(out, numberName(number))
 			}
@@ -159,22 +159,22 @@ func (e *evaluator) aboutBeyond(v *version, met []string) []string {
 	return out
 }
 
-// concerns are all whom a version is about, by every name.
-func (e *evaluator) concerns(v *version) []string {
+// allOwners are all whom a version is about, by every name.
+func (e *evaluator) allOwners(v *version) []string {
 	owners, _ := e.owners(v)
-	return append(e.about(v), owners...)
+	return append(e.ownersByOtherNames(v), owners...)
 }
 
-// barred: the version is about a Patient who was restricted when deleted.
-func (e *evaluator) barred(v *version) bool {
-	return slices.ContainsFunc(e.about(v), func(name string) bool {
+// restrictedAtDeletion: the version is about a Patient who was restricted when deleted.
+func (e *evaluator) restrictedAtDeletion(v *version) bool {
+	return slices.ContainsFunc(e.ownersByOtherNames(v), func(name string) bool {
 		p := e.newest["Patient/"+name]
 		return p != nil && p.Deleted() && !p.ordinary()
 	})
 }
 
-// elsewhere is a literal reference to another server.
-func elsewhere(reference any) string {
+// remoteReference is a literal reference to another server.
+func remoteReference(reference any) string {
 	m, _ := reference.(map[string]any)
 	if text, _ := m["reference"].(string); strings.HasPrefix(plain(text), "http") {
 		return text
@@ -200,8 +200,8 @@ func numberIn(m map[string]any) string {
 	return ""
 }
 
-// itself reports whether a version of a Patient bears a number.
-func (v *version) itself(number string) bool {
+// hasNumber reports whether a version of a Patient bears a number.
+func (v *version) hasNumber(number string) bool {
 	return v.Ref.Type == "Patient" && slices.ContainsFunc(at(v.m, "identifier"), func(identifier any) bool {
 		m, _ := identifier.(map[string]any)
 		value, _ := m["value"].(string)
@@ -229,10 +229,10 @@ func (e *evaluator) bearers(number string) []string {
 	return out
 }
 
-// mentioned are the patients to whom a version refers at all, those whom it is
+// mentions are the patients to whom a version refers at all, those whom it is
 // about left out, be they there or not (CON-407), by literal reference or by NHS
 // number.
-func (e *evaluator) mentioned(v *version) []string {
+func (e *evaluator) mentions(v *version) []string {
 	owners, _ := e.owners(v)
 	whose := owners
 	owners = append(owners, v.embeddedNames()...)
@@ -247,7 +247,7 @@ func (e *evaluator) mentioned(v *version) []string {
 		switch value := value.(type) {
 		case map[string]any:
 			id := patientOf(value)
-			if number := numberIn(value); id == "" && number != "" && !v.itself(number) {
+			if number := numberIn(value); id == "" && number != "" && !v.hasNumber(number) {
 				switch who := e.bearers(number); {
 				case len(who) == 1:
 					id = who[0]
@@ -274,8 +274,8 @@ func (e *evaluator) mentioned(v *version) []string {
 	}
 	walk(v.m)
 	walk(payloadOf(v.m))
-	for _, lead := range v.led {
-		for _, p := range e.mentioned(lead) {
+	for _, lead := range v.attachers {
+		for _, p := range e.mentions(lead) {
 			if !slices.Contains(owners, p) {
 				out = append(out, p)
 			}

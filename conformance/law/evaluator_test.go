@@ -11,50 +11,50 @@ import (
 
 // requester is what the evaluator needs to know of who asks.
 type requester struct {
-	clinician, feed  bool // else a patient
-	organisation, id string
-	breakGlass       bool
-	scopes           []string // level/type.letters
+	staff, sourceSystem bool // else a patient
+	organisation, id    string
+	breakGlass          bool
+	scopes              []string // level/type.letters
 }
 
-// may: a scope has the letter on the type.
-func (r requester) may(typ, letter string) bool {
+// hasScope: a scope has the letter on the type.
+func (r requester) hasScope(typ, letter string) bool {
 	return slices.ContainsFunc(r.scopes, func(scope string) bool {
 		_, what, _ := strings.Cut(scope, "/")
-		of, letters, _ := strings.Cut(what, ".")
-		return (of == "*" || of == typ) && strings.Contains(letters, letter)
+		of, permissions, _ := strings.Cut(what, ".")
+		return (of == "*" || of == typ) && strings.Contains(permissions, letter)
 	})
 }
 
-// reads: a scope lets the type be read or searched.
-func (r requester) reads(typ string) bool { return r.may(typ, "r") || r.may(typ, "s") }
+// mayRead: a scope lets the type be read or searched.
+func (r requester) mayRead(typ string) bool { return r.hasScope(typ, "r") || r.hasScope(typ, "s") }
 
 // version is one version of a resource, as plain JSON.
 type version struct {
 	store.Doc
 	m map[string]any // the body; of a tombstone that of the version before
-	// led are the documents that lead to a Binary, and complete says that there are
+	// attachers are the documents that lead to a Binary, and complete says that there are
 	// some and that all are there.
-	led      []*version
-	complete bool
-	embedded *embedded // nil where it embeds nothing
+	attachers         []*version
+	attachersComplete bool
+	embedded          *embedded // nil where it embeds nothing
 }
 
 // evaluator works out what is visible, from the bodies and the three facts that
 // a server keeps of a version: source, instant and whether it is a tombstone.
 // It is written from consent.md and from the walking record's item 9.
 type evaluator struct {
-	versions []*version
-	newest   map[string]*version // by Type/id
-	who      requester
-	optedOut map[string]bool            // patients with an opt-out in force
-	denied   map[string]bool            // patients with another directive in force
-	bore     map[string]map[string]bool // the names of the numbers of any version, by id of the Patient
-	decision consenttest.Decision
+	versions  []*version
+	newest    map[string]*version // by Type/id
+	requester requester
+	optedOut  map[string]bool            // patients with an opt-out in force
+	denied    map[string]bool            // patients with another directive in force
+	numbers   map[string]map[string]bool // the names of the numbers of any version, by id of the Patient
+	decision  consenttest.Decision
 }
 
 func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *evaluator {
-	e := &evaluator{newest: map[string]*version{}, who: who, optedOut: map[string]bool{}, denied: map[string]bool{}, bore: map[string]map[string]bool{}, decision: decision}
+	e := &evaluator{newest: map[string]*version{}, requester: who, optedOut: map[string]bool{}, denied: map[string]bool{}, numbers: map[string]map[string]bool{}, decision: decision}
 	bodies := map[string]map[string]any{}
 	ordered := slices.Clone(docs)
 	slices.SortFunc(ordered, func(a, b store.Doc) int { return int(a.Version) - int(b.Version) })
@@ -69,14 +69,14 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 		bodies[name] = v.m
 		v.embedded = embeddedIn(v.m)
 		if d.Ref.Type == "Patient" {
-			e.bears(d.Ref.ID, v.m)
+			e.noteNumbers(d.Ref.ID, v.m)
 		}
 		e.versions = append(e.versions, v)
 		e.newest[name] = v
 	}
 	for _, v := range e.versions {
 		if v.Ref.Type == "Binary" {
-			v.led, v.complete = e.leads(v)
+			v.attachers, v.attachersComplete = e.attachersOf(v)
 		}
 	}
 	for _, v := range e.newest {
@@ -93,17 +93,17 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 func (e *evaluator) directive(v *version) {
 	set := e.denied
 	switch kindOf(v.m) {
-	case silent:
+	case notDirective:
 		return
 	case optOut:
 		set = e.optedOut
 	}
-	for _, name := range meant(v.m) {
+	for _, name := range consentPatients(v.m) {
 		set[name] = true
-		for number := range e.bore[name] {
+		for number := range e.numbers[name] {
 			set[number] = true
 		}
-		for patient, numbers := range e.bore {
+		for patient, numbers := range e.numbers {
 			if numbers[name] && e.live("Patient/"+patient) {
 				set[patient] = true
 			}
@@ -175,7 +175,7 @@ func (v *version) labelled(codes ...string) bool {
 var sensitivity = []string{"HIV", "STD", "SEX", "SDV", "GDIS", "ETH", "SPI", "MH", "PSY", "BH", "SUD", "ETHUD", "OPIOIDUD"}
 
 func (v *version) ordinary() bool {
-	if slices.ContainsFunc(v.led, func(lead *version) bool { return !lead.ordinary() }) {
+	if slices.ContainsFunc(v.attachers, func(lead *version) bool { return !lead.ordinary() }) {
 		return false
 	}
 	return !v.labelled(append([]string{"R", "V", "REDACTED"}, sensitivity...)...)
@@ -185,7 +185,7 @@ func (v *version) ordinary() bool {
 // which raises it to one (CON-703).
 func (e *evaluator) restricted(patient string) bool {
 	if strings.HasPrefix(patient, "nhs:") { // of whoever bears or bore it
-		for p, numbers := range e.bore {
+		for p, numbers := range e.numbers {
 			if numbers[patient] && e.restricted(p) {
 				return true
 			}
@@ -195,31 +195,31 @@ func (e *evaluator) restricted(patient string) bool {
 	return v != nil && !v.Deleted() && !v.ordinary()
 }
 
-// gone: nothing of the patient's record is there for a clinician.
-func (e *evaluator) gone(patient string) bool {
-	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.NoRecord, patient) || e.optedOut[patient] && !e.keepsOwn(patient)
+// recordHidden: nothing of the patient's record is there for a clinician.
+func (e *evaluator) recordHidden(patient string) bool {
+	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.NoRecord, patient) || e.optedOut[patient] && !e.hasOwnRows(patient)
 }
 
-// goneOrEnded: nothing of a record is there for a clinician, or the Patient was deleted
+// recordHiddenOrDeleted: nothing of a record is there for a clinician, or the Patient was deleted
 // and was restricted, or bore a number that a directive names.
-func (e *evaluator) goneOrEnded(patient string) bool {
+func (e *evaluator) recordHiddenOrDeleted(patient string) bool {
 	p := e.newest["Patient/"+patient]
-	if e.gone(patient) || p == nil || !p.Deleted() {
-		return e.gone(patient)
+	if e.recordHidden(patient) || p == nil || !p.Deleted() {
+		return e.recordHidden(patient)
 	}
-	for name := range e.bore[patient] {
-		if e.gone(name) {
+	for name := range e.numbers[patient] {
+		if e.recordHidden(name) {
 			return true
 		}
 	}
 	return !p.ordinary()
 }
 
-// keepsOwn: the requester's organisation wrote a row of the patient that its
+// hasOwnRows: the requester's organisation wrote a row of the patient that its
 // people may see.
-func (e *evaluator) keepsOwn(patient string) bool {
+func (e *evaluator) hasOwnRows(patient string) bool {
 	for _, v := range e.newest {
-		if v.Deleted() || v.Source != e.who.organisation || !v.ordinary() || e.barred(v) {
+		if v.Deleted() || v.Source != e.requester.organisation || !v.ordinary() || e.restrictedAtDeletion(v) {
 			continue
 		}
 		if owners, _ := e.owners(v); slices.Contains(owners, patient) {
@@ -232,7 +232,7 @@ func (e *evaluator) keepsOwn(patient string) bool {
 // directiveOrTrace: directives are patient data that reveal what they hide
 // (CON-409).
 func (v *version) directiveOrTrace() bool {
-	if slices.ContainsFunc(v.led, (*version).directiveOrTrace) {
+	if slices.ContainsFunc(v.attachers, (*version).directiveOrTrace) {
 		return true
 	}
 	return v.Ref.Type == "Consent" || slices.ContainsFunc(at(v.m, "target"), func(r any) bool {
@@ -249,32 +249,32 @@ func (e *evaluator) sees(v *version) bool {
 
 func (e *evaluator) shows(v *version) bool {
 	switch {
-	case e.ruledOut(v), !e.led(v), !e.leavesSomething(v):
+	case e.hiddenByRules(v), !e.binaryVisible(v), !e.leftAfterCuts(v):
 		return false
-	case e.who.feed:
-		return v.Source == e.who.organisation
-	case e.who.clinician:
-		return e.showsClinician(v)
+	case e.requester.sourceSystem:
+		return v.Source == e.requester.organisation
+	case e.requester.staff:
+		return e.showsStaff(v)
 	}
 	return e.showsPatient(v)
 }
 
-func (e *evaluator) showsClinician(v *version) bool {
+func (e *evaluator) showsStaff(v *version) bool {
 	_, resolved := e.owners(v)
-	concerns, own := e.concerns(v), v.Source == e.who.organisation
+	concerns, own := e.allOwners(v), v.Source == e.requester.organisation
 	switch {
 	case slices.ContainsFunc(concerns, e.restricted), slices.ContainsFunc(concerns, func(p string) bool { return e.denied[p] }):
 		return false
-	case slices.ContainsFunc(e.mentioned(v), e.goneOrEnded):
+	case slices.ContainsFunc(e.mentions(v), e.recordHiddenOrDeleted):
 		return false
 	case v.Ref.Type == "Consent": // its own labels do not hide it from those who may have to end it
 		return own
-	case !v.ordinary(), e.barred(v):
+	case !v.ordinary(), e.restrictedAtDeletion(v):
 		return false
 	case v.directiveOrTrace():
 		return own
 	case v.Ref.Type == "Patient":
-		return own || !slices.ContainsFunc(concerns, e.gone)
+		return own || !slices.ContainsFunc(concerns, e.recordHidden)
 	case own:
 		return true
 	}
@@ -289,51 +289,51 @@ func (e *evaluator) showsPatient(v *version) bool {
 	}
 	// Where there is no current record there is nothing (step 3); where the
 	// Patient resource is withheld, the record is withheld whole.
-	if self := e.newest["Patient/"+e.who.id]; self == nil || self.Deleted() || e.selfDecidedAway(self) || v != self && !e.showsPatient(self) {
+	if self := e.newest["Patient/"+e.requester.id]; self == nil || self.Deleted() || e.selfHiddenByDecision(self) || v != self && !e.showsPatient(self) {
 		return false
 	}
 	if v.Ref.Type == "Consent" { // its own labels do not hide what the patient said
-		return resolved && len(owners) == 1 && owners[0] == e.who.id && (v.Source == "" || !v.labelled("NOPAT")) &&
-			!e.restricted(e.who.id) && len(e.mentioned(v)) == 0
+		return resolved && len(owners) == 1 && owners[0] == e.requester.id && (v.Source == "" || !v.labelled("NOPAT")) &&
+			!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
 	}
-	return resolved && len(owners) == 1 && owners[0] == e.who.id && v.ordinary() && !e.barred(v) && !v.labelled("NOPAT") &&
-		!e.restricted(e.who.id) && len(e.mentioned(v)) == 0
+	return resolved && len(owners) == 1 && owners[0] == e.requester.id && v.ordinary() && !e.restrictedAtDeletion(v) && !v.labelled("NOPAT") &&
+		!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
 }
 
 // signals says what the requester is told when a request names a patient: S1,
 // that nothing is left of the record, or S2, that something is withheld
 // (CON-1103, 1104, 1105, 1702).
 func (e *evaluator) signals(patient string) (s1, s2 bool) {
-	if !e.who.clinician || patient == "" || !e.live("Patient/"+patient) || e.restricted(patient) {
+	if !e.requester.staff || patient == "" || !e.live("Patient/"+patient) || e.restricted(patient) {
 		return false, false
 	}
-	if e.gone(patient) {
-		return e.who.breakGlass, false
+	if e.recordHidden(patient) {
+		return e.requester.breakGlass, false
 	}
 	if e.decision.Withheld {
 		return false, true
 	}
 	for _, v := range e.newest {
 		owners, resolved := e.owners(v)
-		concerns := e.concerns(v)
-		if v.Deleted() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.who.reads(v.Ref.Type) || slices.ContainsFunc(concerns, e.restricted) {
+		concerns := e.allOwners(v)
+		if v.Deleted() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(concerns, e.restricted) {
 			continue
 		}
-		dissent := slices.ContainsFunc(concerns, func(p string) bool {
-			return e.denied[p] || e.optedOut[p] && v.Source != e.who.organisation
+		refused := slices.ContainsFunc(concerns, func(p string) bool {
+			return e.denied[p] || e.optedOut[p] && v.Source != e.requester.organisation
 		})
 		if v.Ref.Type == "Patient" {
-			dissent = false // own-source rows bring it
+			refused = false // own-source rows bring it
 		}
-		if dissent || !v.ordinary() {
+		if refused || !v.ordinary() {
 			return false, true
 		}
 	}
 	return false, false
 }
 
-// find returns the patient whom a question names.
-func (e *evaluator) find(q question) string {
+// patientOfQuestion returns the patient whom a question names.
+func (e *evaluator) patientOfQuestion(q question) string {
 	if q.number != "" {
 		if who := e.bearers(q.number); len(who) == 1 {
 			return who[0]

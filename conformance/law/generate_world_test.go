@@ -25,24 +25,24 @@ type write struct {
 // never will.
 type generator struct {
 	*rand.Rand
-	patients  []string            // ids
-	numbers   map[string]string   // NHS numbers by patient id
-	rows      map[string][]string // ids by type
-	source    map[string]string   // ODS code by Type/id
-	last      map[string]string   // the last body by Type/id
-	ended     []string            // Type/id of what was deleted at some time
-	insides   *generator          // draws what is contained, so that the rest of a world is what it was
-	n         int
-	spellings int  // addresses that were written in another form
-	feeds     bool // feeds alone ask, and rows are often tied to an encounter
-	overtakes bool // writes overtake one another
+	patients      []string            // ids
+	numbers       map[string]string   // NHS numbers by patient id
+	rows          map[string][]string // ids by type
+	source        map[string]string   // ODS code by Type/id
+	last          map[string]string   // the last body by Type/id
+	ended         []string            // Type/id of what was deleted at some time
+	contained     *generator          // draws what is contained, so that the rest of a world is what it was
+	n             int
+	spellings     int  // addresses that were written in another form
+	sourceSystems bool // feeds alone ask, and rows are often tied to an encounter
+	overtakes     bool // writes overtake one another
 }
 
 func newGenerator(seed uint64) *generator {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, source: map[string]string{}, last: map[string]string{}}
 	insides := *g
 	insides.Rand = rand.New(rand.NewPCG(seed, 16))
-	g.insides = &insides
+	g.contained = &insides
 	return g
 }
 
@@ -231,7 +231,7 @@ func (g *generator) meta(labelled int) string {
 
 func (g *generator) patientBody(id string) string {
 	number := g.numbers[id]
-	if g.feeds && g.chance(40) { // a second Patient of a number, perhaps of another source
+	if g.sourceSystems && g.chance(40) { // a second Patient of a number, perhaps of another source
 		number = g.numbers[pick(g, g.patients...)]
 	}
 	practice := `"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`
@@ -288,11 +288,11 @@ func (g *generator) somebody() string {
 	return g.aRow("Practitioner")
 }
 
-// held is a contained Patient with the id c, and the member that refers to it, in
+// containedPatient is a contained Patient with the id c, and the member that refers to it, in
 // so many of a hundred cases; else it is the other member. What it says goes with
 // the row, and whom it names may hide that.
-func (g *generator) held(percent int, param, other string) string {
-	in := g.insides
+func (g *generator) containedPatient(percent int, param, other string) string {
+	in := g.contained
 	in.patients = g.patients
 	if !in.chance(percent) {
 		return other
@@ -317,9 +317,9 @@ func (g *generator) tie() string {
 	return `"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter","valueReference":` + g.aRow("Encounter") + `}]`
 }
 
-// tied is tie in some rows, or in most of those of a world that feeds ask.
-func (g *generator) tied() string {
-	if g.feeds {
+// maybeTied is tie in some rows, or in most of those of a world that feeds ask.
+func (g *generator) maybeTied() string {
+	if g.sourceSystems {
 		return g.maybe(60, g.tie())
 	}
 	return g.maybe(8, g.tie())
@@ -328,21 +328,21 @@ func (g *generator) tied() string {
 // body makes a random body of a row.
 func (g *generator) body(typ, id, ods string) string {
 	head := `"resourceType":"` + typ + `","id":"` + id + `"`
-	usual := []string{head, g.meta(25), g.maybe(30, narrative)}
+	members := []string{head, g.meta(25), g.maybe(30, narrative)}
 	subject := `"subject":` + g.aPatient()
-	with := func(members ...string) string { return object(append(usual, members...)...) }
+	with := func(more ...string) string { return object(append(members, more...)...) }
 	switch typ {
 	case "Observation":
 		if g.chance(4) {
 			subject = `"subject":` + g.aRow("Group")
 		}
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
-			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
+			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.containedPatient(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
-			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.tied(),
+			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybeTied(),
 			g.mentioning(20, subject, `"derivedFrom":[`, `]`, "Observation"))
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.tied(),
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.containedPatient(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.maybeTied(),
 			g.mentioning(25, subject, `"evidence":[{"code":[{"text":"told"}],"detail":[`, `]}]`, "Observation", "Condition"))
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
@@ -423,7 +423,7 @@ func (g *generator) consent(head string) string {
 	case 8:
 		provision = `"provision":{"type":"deny","code":[{"text":"some"}]}`
 	}
-	return object(head, g.meta(12), status, `"scope":`+scope, `"category":[`+category+`]`, g.whoConsents(), `"policyRule":`+policy, provision)
+	return object(head, g.meta(12), status, `"scope":`+scope, `"category":[`+category+`]`, g.consentPatient(), `"policyRule":`+policy, provision)
 }
 
 const (
@@ -435,8 +435,8 @@ func coding(system, code string) string {
 	return `{"coding":[{"system":"` + system + `","code":"` + code + `"}]}`
 }
 
-// whoConsents names the patient of a Consent, in one of the forms that a feed may send.
-func (g *generator) whoConsents() string {
+// consentPatient names the patient of a Consent, in one of the forms that a feed may send.
+func (g *generator) consentPatient() string {
 	id := g.patients[g.IntN(len(g.patients))]
 	number := g.numbers[id]
 	spaced := number[:3] + " " + number[3:6] + " " + number[6:]

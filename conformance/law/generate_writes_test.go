@@ -14,19 +14,19 @@ import (
 func (g *generator) writer() consent.Principal {
 	switch g.IntN(10) {
 	case 0, 1:
-		return clinician("XGP01", "user/*.cruds", policy.ActivityOptOut)
+		return staffMember("XGP01", "user/*.cruds", policy.ActivityOptOut)
 	case 2:
-		return clinician("XAC01", "user/*.cruds")
+		return staffMember("XAC01", "user/*.cruds")
 	case 3, 4:
 		return patient(g.patients[g.IntN(len(g.patients))], "patient/*.cruds")
 	}
-	return feed(organisations[g.IntN(len(organisations))])
+	return sourceSystem(organisations[g.IntN(len(organisations))])
 }
 
 // writing is a random question that writes.
 func (g *generator) writing(p consent.Principal, n int) question {
 	if p.Kind != consent.SourceSystem {
-		return g.wish(n)
+		return g.directiveWrite(n)
 	}
 	switch g.IntN(19) {
 	case 0, 1, 2, 18:
@@ -50,14 +50,14 @@ func (g *generator) writing(p consent.Principal, n int) question {
 
 // path is where somebody's row stands, or none.
 func (g *generator) path() string {
-	typ, id := g.known()
+	typ, id := g.knownID()
 	return "/" + typ + "/" + id
 }
 
 // address is one that a feed may write to: a row, its own or another's, or a
 // new one, in its id space or outside.
 func (g *generator) address(ods string, n int) (typ, id string) {
-	typ, id = g.known()
+	typ, id = g.knownID()
 	switch g.IntN(5) {
 	case 0:
 		id = fmt.Sprintf("%snew%d", prefix(ods), n)
@@ -111,7 +111,7 @@ func (g *generator) conditional(ods string) question {
 
 // patch is a patch of a row, by its id or by criteria, in one of two languages.
 func (g *generator) patch() question {
-	typ, id := g.known()
+	typ, id := g.knownID()
 	q := question{method: "PATCH", path: "/" + typ + "/" + id, header: append(g.ifMatch(), "Content-Type", "application/json-patch+json")}
 	if g.chance(65) {
 		typ = "Observation"
@@ -175,8 +175,8 @@ func (g *generator) bundle(ods string, n int) question {
 	return question{method: "POST", path: "", body: `{"resourceType":"Bundle","type":"` + pick(g, "transaction", "transaction", "batch") + `","entry":[` + strings.Join(entries, ",") + `]}`}
 }
 
-// wish is what a person writes: an opt-out, its end, or what they may not.
-func (g *generator) wish(n int) question {
+// directiveWrite is what a person writes: an opt-out, its end, or what they may not.
+func (g *generator) directiveWrite(n int) question {
 	body := func(id, patient, status string) string {
 		if id != "" {
 			id = `"id":"` + id + `"`
@@ -212,10 +212,10 @@ func (g *generator) wish(n int) question {
 	return question{method: "POST", path: "/Consent", body: body("", somebody, "active")}
 }
 
-// others is a write of somebody else which means the same on all data and on
+// otherWrite is a write of somebody else which means the same on all data and on
 // the visible part: a new row about a patient who is visible, or was made by such
 // a write, and whom no directive concerns.
-func (g *generator) others(p consent.Principal, e *evaluator, n int) *write {
+func (g *generator) otherWrite(p consent.Principal, e *evaluator, n int) *write {
 	ods := pick(g, organisations...)
 	if ods == p.Organisation {
 		return nil

@@ -9,18 +9,18 @@ import (
 	"carerecord/store/storetest"
 )
 
-// overtaken is a store in which one request overtakes another: once the snapshot of the
+// overtakenStore is a store in which one request overtakes another: once the snapshot of the
 // next reading is taken, and before it is read, another request is made whole. A write
 // that reads in that snapshot commits what it found there after the other has committed.
-type overtaken struct {
+type overtakenStore struct {
 	store.Store
-	by func() // nil for no request
+	other func() // nil for no request
 }
 
 // Read implements store.Store.
-func (o *overtaken) Read(ctx context.Context, f func(store.Snapshot) error) error {
-	by := o.by
-	o.by = nil
+func (o *overtakenStore) Read(ctx context.Context, f func(store.Snapshot) error) error {
+	by := o.other
+	o.other = nil
 	if by == nil {
 		return o.Store.Read(ctx, f)
 	}
@@ -33,30 +33,30 @@ func (o *overtaken) Read(ctx context.Context, f func(store.Snapshot) error) erro
 // write asks a write of a world, and with it the next one where that overtakes it. It
 // returns the answers, in the order of the questions.
 func (s *side) write(i int, writes []write, overtakes bool) []string {
-	s.at(i)
+	s.setRequest(i)
 	if !overtakes {
-		return []string{shape(s.ask(feed(writes[i].by), writes[i].question))}
+		return []string{comparedText(s.do(sourceSystem(writes[i].by), writes[i].question))}
 	}
 	var second string
-	s.store.(*overtaken).by = func() {
-		s.at(i + 1)
-		second = shape(s.ask(feed(writes[i+1].by), writes[i+1].question))
+	s.store.(*overtakenStore).other = func() {
+		s.setRequest(i + 1)
+		second = comparedText(s.do(sourceSystem(writes[i+1].by), writes[i+1].question))
 	}
-	first := shape(s.ask(feed(writes[i].by), writes[i].question))
+	first := comparedText(s.do(sourceSystem(writes[i].by), writes[i].question))
 	return []string{first, second}
 }
 
-// TestOvertaken holds L1 in worlds whose writes overtake one another: what a document is
+// TestOvertaking holds L1 in worlds whose writes overtake one another: what a document is
 // about follows from what stands when it is committed, not from what its writer has read
 // (CON-1501, CON-1603; issue 15, items 1 and 2).
-func TestOvertaken(t *testing.T) {
+func TestOvertaking(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 4_000)
 	var c tally
 	seeds(t, 10_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) {
-			readWorld(t, seed, 40, how{overtakes: true}, &c, &overtaken{Store: storetest.NewReference(nil)}, &overtaken{Store: p})
+			readWorld(t, seed, 40, mode{overtakes: true}, &c, &overtakenStore{Store: storetest.NewReference(nil)}, &overtakenStore{Store: p})
 		})
 	})
-	c.told(t, "reference store and embedded engine, whose writes overtake one another", began)
+	c.logTraces(t, "reference store and embedded engine, whose writes overtake one another", began)
 }

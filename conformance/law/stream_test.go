@@ -73,7 +73,7 @@ func (w *side) walk(query string) []string {
 	var ids []string
 	next := "/" + strings.ReplaceAll(query, " ", "%20")
 	for next != "" {
-		r := w.ask(unguarded(clinician("XAC01", "user/*.rs")), question{method: "GET", path: next})
+		r := w.do(unguarded(staffMember("XAC01", "user/*.rs")), question{method: "GET", path: next})
 		if r.Code != 200 {
 			w.Fatalf("%s: %d %s", next, r.Code, r.Body)
 		}

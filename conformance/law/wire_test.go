@@ -11,30 +11,30 @@ import (
 	"strings"
 )
 
-// overWire puts a side behind a server of its own: it is asked over HTTP from then
+// overHTTP puts a side behind a server of its own: it is asked over HTTP from then
 // on.
-func (w *side) overWire() {
-	w.wire = httptest.NewServer(w.handler)
-	w.wire.Client().Transport.(*http.Transport).DisableCompression = true // a question says whether it takes it
-	w.wire.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+func (w *side) overHTTP() {
+	w.network = httptest.NewServer(w.handler)
+	w.network.Client().Transport.(*http.Transport).DisableCompression = true // a question says whether it takes it
+	w.network.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 }
 
-// closed ends the servers of sides.
-func closed(sides ...*side) {
+// closeServers ends the servers of sides.
+func closeServers(sides ...*side) {
 	for _, w := range sides {
-		if w.wire != nil {
-			w.wire.Close()
+		if w.network != nil {
+			w.network.Close()
 		}
 	}
 }
 
-// send sends a request over the network and keeps the answer as a recorder would.
-func (w *side) send(out *httptest.ResponseRecorder, r *http.Request) {
+// roundTrip sends a request over the network and keeps the answer as a recorder would.
+func (w *side) roundTrip(out *httptest.ResponseRecorder, r *http.Request) {
 	w.Helper()
 	if r.RequestURI = ""; r.ContentLength == 0 {
 		r.Body = http.NoBody
 	}
-	answer, err := w.wire.Client().Do(r)
+	answer, err := w.network.Client().Do(r)
 	if err != nil {
 		w.Fatalf("%s %s: %v", r.Method, r.URL, err)
 	}
@@ -89,9 +89,9 @@ func (w *side) unzip(out *httptest.ResponseRecorder, q question) {
 	out.Body.Write(body)
 }
 
-// unsignedLength takes the length of the second signal off that of an answer to HEAD,
+// withoutSignalLength takes the length of the second signal off that of an answer to HEAD,
 // where the answer to the same GET has it.
-func unsignedLength(got, want string) string {
+func withoutSignalLength(got, want string) string {
 	const name = "Content-Length ["
 	before, rest, found := strings.Cut(got, name)
 	text, after, _ := strings.Cut(rest, "]")
@@ -99,7 +99,7 @@ func unsignedLength(got, want string) string {
 	if !found || err != nil {
 		return got
 	}
-	for _, signal := range []string{"," + confidential, `,"entry":[` + confidential + "]"} {
+	for _, signal := range []string{"," + withheldEntry, `,"entry":[` + withheldEntry + "]"} {
 		if bare := before + name + strconv.Itoa(n-len(signal)) + "]" + after; bare == want {
 			return bare
 		}

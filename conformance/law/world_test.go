@@ -53,12 +53,12 @@ type side struct {
 	decider *consenttest.Decider
 	server  *rest.Server
 	handler http.Handler
-	wire    *httptest.Server // nil for one that is asked in process
+	network *httptest.Server // nil for one that is asked in process
 	limits  *search.Limits
 	pages   store.State // where long page tokens are kept
 	callers map[string]consent.Principal
 	now     time.Time
-	made    int // ids made since the last request
+	idsMade int // ids made since the last request
 	request int
 }
 
@@ -77,8 +77,8 @@ func serve(t testing.TB, db store.Store) *side {
 		Guard: func(c *consent.Config) { c.Decider = w.decider },
 		REST: func(c *rest.Config) {
 			c.NewID = func() string {
-				w.made++
-				sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.made))
+				w.idsMade++
+				sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.idsMade))
 				return hex.EncodeToString(sum[:16])
 			}
 			c.Verify = func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
@@ -95,9 +95,11 @@ func serve(t testing.TB, db store.Store) *side {
 	return w
 }
 
-// tighten makes the limits small at which a request is too costly: whether it is must
+// useLowLimits makes the limits small at which a request is too costly: whether it is must
 // depend on what is visible alone (LIM-004).
-func (w *side) tighten() { w.limits.ScanMaximum, w.limits.SortMaximum, w.limits.CountBudget = 4, 3, 2 }
+func (w *side) useLowLimits() {
+	w.limits.ScanMaximum, w.limits.SortMaximum, w.limits.CountBudget = 4, 3, 2
+}
 
 // bearer is the token of a caller.
 func (w *side) bearer(p consent.Principal) string {
@@ -113,10 +115,10 @@ func (w *side) must(err error) {
 	}
 }
 
-// at sets the number of the next request, from which its instant and the ids
+// setRequest sets the number of the next request, from which its instant and the ids
 // it makes follow.
-func (w *side) at(request int) {
-	w.request, w.made = request, 0
+func (w *side) setRequest(request int) {
+	w.request, w.idsMade = request, 0
 	w.now = began.Add(time.Duration(request) * time.Second)
 }
 
@@ -142,11 +144,11 @@ func (q question) String() string {
 	return s
 }
 
-// ask sends a question as a caller.
-func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
+// do sends a question as a caller.
+func (w *side) do(p consent.Principal, q question) *httptest.ResponseRecorder {
 	at := base
-	if w.wire != nil {
-		at = w.wire.URL + "/fhir"
+	if w.network != nil {
+		at = w.network.URL + "/fhir"
 	}
 	r := httptest.NewRequest(q.method, at+q.path, strings.NewReader(q.body))
 	r.Header.Set("Authorization", w.bearer(p))
@@ -161,10 +163,10 @@ func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
 		r.Header.Set(q.header[i], q.header[i+1])
 	}
 	out := httptest.NewRecorder()
-	if w.wire == nil {
+	if w.network == nil {
 		w.handler.ServeHTTP(out, r)
 	} else {
-		w.send(out, r)
+		w.roundTrip(out, r)
 	}
 	w.unpack(out, q)
 	if out.Code == http.StatusInternalServerError {
@@ -193,12 +195,12 @@ func (w *side) versions() []store.Doc {
 
 // The requesters.
 
-func feed(ods string) consent.Principal {
+func sourceSystem(ods string) consent.Principal {
 	return consent.Principal{Kind: consent.SourceSystem, Subject: "feed-" + ods, Organisation: ods, Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: prefix(ods), Scopes: scopes("system/*.cruds")}
 }
 
-func clinician(ods, scope string, activities ...string) consent.Principal {
+func staffMember(ods, scope string, activities ...string) consent.Principal {
 	return consent.Principal{Kind: consent.Staff, Subject: "person-" + ods, Organisation: ods, Role: "role", Activities: append([]string{policy.ActivityRead}, activities...),
 		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: scopes(scope)}
 }

@@ -62,9 +62,9 @@ func renumber(records []store.Record) []store.Record {
 	return records
 }
 
-// TestTrailDamage changes a trail on the disk and expects the place (AUD-504 to
+// TestAuditDamage changes a trail on the disk and expects the place (AUD-504 to
 // 507).
-func TestTrailDamage(t *testing.T) {
+func TestAuditDamage(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--demo")
 		for range 10 {

@@ -56,10 +56,10 @@ func versions(t *testing.T, s *server) {
 	want(t, "REST-112 a version that never was", s.get(feed, path+"/_history/7"), 404, "not-found")
 	want(t, "REST-180 delete", s.do(feed, "DELETE", path, ""), 204, "")
 	want(t, "REST-181 delete again", s.do(feed, "DELETE", path, ""), 204, "")
-	gone := s.get(feed, path)
-	want(t, "REST-111 read", gone, 410, "deleted")
-	if gone.header.Get("ETag") != `W/"3"` {
-		t.Errorf("REST-111: got ETag %q, want the tombstone's", gone.header.Get("ETag"))
+	deleted := s.get(feed, path)
+	want(t, "REST-111 read", deleted, 410, "deleted")
+	if deleted.header.Get("ETag") != `W/"3"` {
+		t.Errorf("REST-111: got ETag %q, want the tombstone's", deleted.header.Get("ETag"))
 	}
 	h := s.get(feed, path+"/_history")
 	if h.get("total").Int() != 3 || h.get("entry.0.request.method").Str != "DELETE" || h.get("entry.0.resource").Exists() || h.get("entry.2.response.status").Str != "201 Created" {

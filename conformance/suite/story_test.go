@@ -35,7 +35,7 @@ func TestStory(t *testing.T) {
 		st.write()
 		st.seen("consultant", 5, false)
 		st.optOut()
-		st.dissent()
+		st.optedOut()
 		st.ownSource()
 		st.lifted()
 		out, err := s.run("audit", "verify")
@@ -84,8 +84,8 @@ func (st *story) optOut() {
 	st.consent = st.created(st.do("gp", "POST", "Consent", optOutOf(st.patient, "active")))
 }
 
-// dissent: for the consultant, who may break the glass, S1; all else is absent (CON-1701).
-func (st *story) dissent() {
+// optedOut: the consultant, who may break the glass, gets S1; everything else is absent (CON-1701).
+func (st *story) optedOut() {
 	t := st.t
 	for _, path := range []string{"Observation?patient=" + st.patient, "Observation?patient=" + st.patient + "&_summary=count", st.patient, st.patient + "/_history", st.patient + "/_history/1"} {
 		r := st.get("consultant", path)
