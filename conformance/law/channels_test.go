@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// channel is a way by which something hidden could be told (CON-1504), with the
-// pattern of the requests that ask it: method, path and query, or form.
+// channel is a kind of request that could reveal hidden data (CON-1504), with the pattern of its requests:
+// method, path and query, or form.
 type channel struct {
 	name    string
-	pattern *regexp.Regexp // nil where the answer, or what is behind the address, decides
+	pattern *regexp.Regexp // nil if the answer or the document at the address decides
 }
 
 // Channels that do not show in the request.
@@ -27,7 +27,7 @@ const (
 	forged  = "06 forged and foreign pages"
 )
 
-// searches begins the pattern of a search with a parameter.
+// searches is the start of the pattern of a search with a parameter.
 const searches = `^(GET|HEAD|POST) [^?]*\?(.*&)?`
 
 func requests(name, pattern string) channel { return channel{name, regexp.MustCompile(pattern)} }
@@ -99,8 +99,8 @@ var writings = []channel{
 	requests("18 conditional reference", `^POST \? .*"reference":"Patient\?`),
 }
 
-// text is a question as the patterns of channels read it: a query, of the address or
-// of a form, behind a ?, then a space and what else there is.
+// text is the form of a question that the patterns of channels match: method, path, ? and the query of the
+// address or form, then a space and the rest.
 func (q question) text() string {
 	path, query, _ := strings.Cut(q.path, "?")
 	body := q.body
@@ -114,7 +114,7 @@ func (q question) text() string {
 	return out
 }
 
-// channelsOf are the channels of which a question is a case.
+// channelsOf returns the channels that a question belongs to.
 func channelsOf(q question, of []channel) []string {
 	text := q.text()
 	var out []string
@@ -126,7 +126,7 @@ func channelsOf(q question, of []channel) []string {
 	return out
 }
 
-// tally counts what the cases were (CON-1504, CON-1511).
+// tally counts cases by their properties (CON-1504, CON-1511).
 type tally struct {
 	cases, differ, rows, both int
 	channels                  map[string]int
@@ -171,23 +171,21 @@ func (c *tally) countChannels(names ...string) {
 	}
 }
 
-// least is how many cases of each channel CON-1504 demands, and whole and traced of how
-// many cases the runs are that have to have them. A shorter run has to have its part of
-// them, less what chance takes: three times the square root.
+// least is the number of cases of each channel that CON-1504 requires, and whole and traced are the numbers
+// of cases of runs that must have them. A shorter run must have its share, less three times the square root.
 const (
 	least  = 300
 	whole  = 30_000
 	traced = 12_000 // of requests in traces
 )
 
-// partialRun is a run of one world that was asked for, or of a broken guard: its numbers
-// say nothing.
+// partialRun reports whether the run is of one world or of a broken guard. Its counts are not checked.
 func partialRun() bool {
 	return os.Getenv("CARERECORD_LAW_SEED") != "" || os.Getenv("CARERECORD_LAW_CASES") != ""
 }
 
-// checkMinima prints how many cases each channel had, and fails where one had too few. of
-// is how many cases a run has to have for the whole of the minimum.
+// checkMinima logs the number of cases of each channel, and fails if one had too few. of is the number of
+// cases of a run that must have the whole minimum.
 func (c *tally) checkMinima(t *testing.T, of int, channels []channel) {
 	t.Helper()
 	floor := least * c.cases / of
@@ -204,15 +202,14 @@ func (c *tally) checkMinima(t *testing.T, of int, channels []channel) {
 	t.Logf("%d cases by channel (CON-1504: at least %d each): %s", c.cases, floor, strings.Join(told, ", "))
 }
 
-// logAndCheck prints the shares, and fails where the cases said too little
-// (CON-1511).
+// logAndCheck logs the shares, and fails if too few cases could have found a leak (CON-1511).
 func (c *tally) logAndCheck(t *testing.T, on string, began time.Time) {
 	t.Helper()
 	share := 100 * c.both / max(c.cases, 1)
 	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
 		100*c.differ/max(c.cases, 1), 100*c.rows/max(c.cases, 1), share)
 	want := 30
-	if c.cases < 2000 { // of few cases, less what chance takes: a thousand are of 18 worlds
+	if c.cases < 2000 { // few cases: less a margin for chance, since a thousand are from 18 worlds
 		want -= int(300 * math.Sqrt(0.3*0.7/float64(max(c.cases, 1))))
 	}
 	if share < want && !partialRun() {
@@ -220,7 +217,7 @@ func (c *tally) logAndCheck(t *testing.T, on string, began time.Time) {
 	}
 }
 
-// logTraces prints what traces were, and fails where hardly a write succeeded.
+// logTraces logs the counts of traces, and fails if hardly a write succeeded.
 func (c *tally) logTraces(t *testing.T, on string, began time.Time) {
 	t.Helper()
 	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.rows)

@@ -2,7 +2,7 @@ package law_test
 
 import "slices"
 
-// kind is what a Consent asks for, as far as it is decided today.
+// kind is the effect of a Consent.
 type kind int
 
 const (
@@ -11,8 +11,7 @@ const (
 	otherDirective
 )
 
-// kindOf reads a Consent from consent.md alone: it is silent only where that is
-// certain (CON-601, 641).
+// kindOf reads a Consent as consent.md says: it is no directive only if that is certain (CON-601, 641).
 func kindOf(m map[string]any) kind {
 	if status, _ := m["status"].(string); slices.Contains([]string{"draft", "proposed", "rejected", "inactive", "entered-in-error"}, status) {
 		return notDirective
@@ -23,14 +22,14 @@ func kindOf(m map[string]any) kind {
 	switch {
 	case has(m["category"], "416409005"):
 		return otherDirective
-	case has(m["scope"], "treatment"): // what looks like a proxy authority is none from a feed
+	case has(m["scope"], "treatment"): // a source system grants no proxy authority
 		return notDirective
 	}
 	return otherDirective
 }
 
-// narrowsOptOut reports whether a provision makes an opt-out something else than a refusal
-// of the whole record.
+// narrowsOptOut reports whether a provision makes an opt-out something other than a refusal of the whole
+// record.
 func narrowsOptOut(provision any) bool {
 	p, _ := provision.(map[string]any)
 	for name, value := range p {
@@ -41,8 +40,7 @@ func narrowsOptOut(provision any) bool {
 	return false
 }
 
-// consentPatients are the names of those whom a Consent may be about, of the forms that these
-// worlds have.
+// consentPatients returns the names of the patients in a Consent, in the forms that these worlds have.
 func consentPatients(m map[string]any) []string {
 	reference, _ := m["patient"].(map[string]any)
 	var out []string

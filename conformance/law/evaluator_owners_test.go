@@ -1,6 +1,6 @@
 package law_test
 
-// Whom a version is about and whom it mentions, for the evaluator (evaluator_test.go).
+// The owners and mentions of a version, for the evaluator (evaluator_test.go).
 
 import (
 	"maps"
@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// owned are the elements that say whom a type is about (CON-406), for the types
-// of these worlds.
+// owned are the elements that name the owners of a document (CON-406), for the types of these worlds.
 var owned = map[string][]string{
 	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
 	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
@@ -35,8 +34,8 @@ func at(m map[string]any, path string) []any {
 	return out
 }
 
-// owners returns whom a version is about, and whether all of them are known
-// and there. A type about nobody is resolved.
+// owners returns the owners of a version, and whether all of them are known and live. A type without owners
+// is resolved.
 func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	if v.Ref.Type == "Patient" {
 		return []string{v.Ref.ID}, true
@@ -67,8 +66,8 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	return slices.Compact(owners), resolved && named > 0
 }
 
-// ownerOf resolves one reference at an owner element. It does not count where it
-// surely names no patient.
+// ownerOf resolves one reference at an owner element. counts is false if the reference certainly names no
+// patient.
 func (e *evaluator) ownerOf(of string, reference any) (who []string, counts, known bool) {
 	typ, id := target(reference)
 	_, isOwned := owned[typ]
@@ -97,10 +96,10 @@ func (e *evaluator) ownerOf(of string, reference any) (who []string, counts, kno
 		}
 		return who, true, true
 	}
-	return nil, false, false // a name alone is nobody beside a patient who is known
+	return nil, false, false // a name alone does not count next to a known patient
 }
 
-// noteNumbers notes the numbers of a version of a Patient.
+// noteNumbers registers the numbers of a version of a Patient.
 func (e *evaluator) noteNumbers(id string, body map[string]any) {
 	if e.numbers[id] == nil {
 		e.numbers[id] = map[string]bool{}
@@ -113,9 +112,8 @@ func (e *evaluator) noteNumbers(id string, body map[string]any) {
 	}
 }
 
-// ownersByOtherNames are the names of those whom a version is about otherwise than as the live
-// Patient of an id: ids of Patients who are not there, the numbers that such a one
-// bore, and numbers.
+// ownersByOtherNames returns the names of owners other than ids of live Patients: ids of missing Patients,
+// the numbers of deleted ones, and numbers.
 func (e *evaluator) ownersByOtherNames(v *version) []string { return e.ownersByOtherNamesFrom(v, nil) }
 
 func (e *evaluator) ownersByOtherNamesFrom(v *version, met []string) []string {
@@ -159,13 +157,13 @@ func (e *evaluator) ownersByOtherNamesFrom(v *version, met []string) []string {
 	return out
 }
 
-// allOwners are all whom a version is about, by every name.
+// allOwners returns the owners of a version by every name.
 func (e *evaluator) allOwners(v *version) []string {
 	owners, _ := e.owners(v)
 	return append(e.ownersByOtherNames(v), owners...)
 }
 
-// restrictedAtDeletion: the version is about a Patient who was restricted when deleted.
+// restrictedAtDeletion reports whether an owner of a version is a Patient who was restricted when deleted.
 func (e *evaluator) restrictedAtDeletion(v *version) bool {
 	return slices.ContainsFunc(e.ownersByOtherNames(v), func(name string) bool {
 		p := e.newest["Patient/"+name]
@@ -182,7 +180,7 @@ func remoteReference(reference any) string {
 	return ""
 }
 
-// numberOf is the NHS number by which a Reference names somebody, as written.
+// numberOf returns the NHS number in a Reference without a literal, as written.
 func numberOf(reference any) string {
 	m, _ := reference.(map[string]any)
 	if typ, _ := target(reference); typ != "" {
@@ -200,7 +198,7 @@ func numberIn(m map[string]any) string {
 	return ""
 }
 
-// hasNumber reports whether a version of a Patient bears a number.
+// hasNumber reports whether a version is of a Patient with a number.
 func (v *version) hasNumber(number string) bool {
 	return v.Ref.Type == "Patient" && slices.ContainsFunc(at(v.m, "identifier"), func(identifier any) bool {
 		m, _ := identifier.(map[string]any)
@@ -212,7 +210,7 @@ func (v *version) hasNumber(number string) bool {
 // numberName is a number as a name, the same for every spelling.
 func numberName(number string) string { return "nhs:" + strings.ReplaceAll(number, " ", "") }
 
-// bearers are the live Patients with an NHS number.
+// bearers returns the live Patients with an NHS number.
 func (e *evaluator) bearers(number string) []string {
 	number = strings.ReplaceAll(number, " ", "")
 	var out []string
@@ -229,9 +227,8 @@ func (e *evaluator) bearers(number string) []string {
 	return out
 }
 
-// mentions are the patients to whom a version refers at all, those whom it is
-// about left out, be they there or not (CON-407), by literal reference or by NHS
-// number.
+// mentions returns the patients that a version refers to, by literal reference or NHS number, without its
+// owners, live or not (CON-407).
 func (e *evaluator) mentions(v *version) []string {
 	owners, _ := e.owners(v)
 	whose := owners
@@ -252,13 +249,13 @@ func (e *evaluator) mentions(v *version) []string {
 				case len(who) == 1:
 					id = who[0]
 				case !slices.ContainsFunc(who, func(p string) bool { return slices.Contains(whose, p) }):
-					id = numberName(number) // somebody, whom nobody is; several of whom an owner is one are the owner
+					id = numberName(number) // no Patient has it, or several of which none is an owner
 				}
 			}
 			if id != "" && !slices.Contains(owners, id) {
 				out = append(out, id)
 			}
-			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // held by another resource: whoever bears its numbers
+			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // contained or embedded: every Patient that has its numbers
 				for _, identifier := range at(value, "identifier") {
 					walk(map[string]any{"identifier": identifier})
 				}

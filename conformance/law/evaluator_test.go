@@ -9,15 +9,15 @@ import (
 	"carerecord/store"
 )
 
-// requester is what the evaluator needs to know of who asks.
+// requester is the part of a Principal that the evaluator needs.
 type requester struct {
 	staff, sourceSystem bool // else a patient
 	organisation, id    string
 	breakGlass          bool
-	scopes              []string // level/type.letters
+	scopes              []string // level/type.permissions
 }
 
-// hasScope: a scope has the letter on the type.
+// hasScope reports whether a scope gives a permission on the type.
 func (r requester) hasScope(typ, letter string) bool {
 	return slices.ContainsFunc(r.scopes, func(scope string) bool {
 		_, what, _ := strings.Cut(scope, "/")
@@ -26,23 +26,22 @@ func (r requester) hasScope(typ, letter string) bool {
 	})
 }
 
-// mayRead: a scope lets the type be read or searched.
+// mayRead reports whether a scope permits reading or searching the type.
 func (r requester) mayRead(typ string) bool { return r.hasScope(typ, "r") || r.hasScope(typ, "s") }
 
 // version is one version of a resource, as plain JSON.
 type version struct {
 	store.Doc
 	m map[string]any // the body; of a tombstone that of the version before
-	// attachers are the documents that lead to a Binary, and complete says that there are
-	// some and that all are there.
+	// attachers are the documents that decide whether a Binary is visible. attachersComplete
+	// reports that there are some and that none is missing.
 	attachers         []*version
 	attachersComplete bool
-	embedded          *embedded // nil where it embeds nothing
+	embedded          *embedded // nil if it embeds nothing
 }
 
-// evaluator works out what is visible, from the bodies and the three facts that
-// a server keeps of a version: source, instant and whether it is a tombstone.
-// It is written from consent.md and from the walking record's item 9.
+// evaluator decides which versions are visible, from the bodies and three facts that a server keeps of a
+// version: source, instant and whether it is a tombstone. It is written from consent.md alone.
 type evaluator struct {
 	versions  []*version
 	newest    map[string]*version // by Type/id
@@ -87,9 +86,8 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 	return e
 }
 
-// directive takes in a Consent in force (CON-501, 601, 641): for everybody whom it
-// names, for every Patient that bears or bore a number that it names, and for the numbers
-// of every Patient that it names.
+// directive registers a Consent in force (CON-501, 601, 641): for every name in it, for every Patient that
+// has or had a number that it names, and for the numbers of every Patient that it names.
 func (e *evaluator) directive(v *version) {
 	set := e.denied
 	switch kindOf(v.m) {
@@ -111,7 +109,7 @@ func (e *evaluator) directive(v *version) {
 	}
 }
 
-// has reports whether a code stands anywhere in a value.
+// has reports whether a code is anywhere in a value.
 func has(value any, code string) bool {
 	switch value := value.(type) {
 	case map[string]any:
@@ -181,10 +179,10 @@ func (v *version) ordinary() bool {
 	return !v.labelled(append([]string{"R", "V", "REDACTED"}, sensitivity...)...)
 }
 
-// restricted: the patient's record bears a restriction, or a sensitivity label,
-// which raises it to one (CON-703).
+// restricted reports whether the patient's record has a restriction, or a sensitivity label, which has the
+// same effect (CON-703).
 func (e *evaluator) restricted(patient string) bool {
-	if strings.HasPrefix(patient, "nhs:") { // of whoever bears or bore it
+	if strings.HasPrefix(patient, "nhs:") { // of every Patient that has or had it
 		for p, numbers := range e.numbers {
 			if numbers[patient] && e.restricted(p) {
 				return true
@@ -195,13 +193,13 @@ func (e *evaluator) restricted(patient string) bool {
 	return v != nil && !v.Deleted() && !v.ordinary()
 }
 
-// recordHidden: nothing of the patient's record is there for a clinician.
+// recordHidden reports whether staff see nothing of the patient's record.
 func (e *evaluator) recordHidden(patient string) bool {
 	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.NoRecord, patient) || e.optedOut[patient] && !e.hasOwnRows(patient)
 }
 
-// recordHiddenOrDeleted: nothing of a record is there for a clinician, or the Patient was deleted
-// and was restricted, or bore a number that a directive names.
+// recordHiddenOrDeleted is recordHidden, and true for a deleted Patient who was restricted or had a number
+// that a directive names.
 func (e *evaluator) recordHiddenOrDeleted(patient string) bool {
 	p := e.newest["Patient/"+patient]
 	if e.recordHidden(patient) || p == nil || !p.Deleted() {
@@ -215,8 +213,7 @@ func (e *evaluator) recordHiddenOrDeleted(patient string) bool {
 	return !p.ordinary()
 }
 
-// hasOwnRows: the requester's organisation wrote a row of the patient that its
-// people may see.
+// hasOwnRows reports whether the requester's organisation wrote a row of the patient that its staff may see.
 func (e *evaluator) hasOwnRows(patient string) bool {
 	for _, v := range e.newest {
 		if v.Deleted() || v.Source != e.requester.organisation || !v.ordinary() || e.restrictedAtDeletion(v) {
@@ -229,8 +226,7 @@ func (e *evaluator) hasOwnRows(patient string) bool {
 	return false
 }
 
-// directiveOrTrace: directives are patient data that reveal what they hide
-// (CON-409).
+// directiveOrTrace reports whether a version is a directive or reveals one (CON-409).
 func (v *version) directiveOrTrace() bool {
 	if slices.ContainsFunc(v.attachers, (*version).directiveOrTrace) {
 		return true
@@ -241,8 +237,7 @@ func (v *version) directiveOrTrace() bool {
 	})
 }
 
-// sees reports whether a version is visible, judged by itself and by the newest
-// version (CON-618).
+// sees reports whether a version is visible. Both the version and the newest version decide (CON-618).
 func (e *evaluator) sees(v *version) bool {
 	return e.shows(e.newest[v.Ref.String()]) && e.shows(v)
 }
@@ -267,7 +262,7 @@ func (e *evaluator) showsStaff(v *version) bool {
 		return false
 	case slices.ContainsFunc(e.mentions(v), e.recordHiddenOrDeleted):
 		return false
-	case v.Ref.Type == "Consent": // its own labels do not hide it from those who may have to end it
+	case v.Ref.Type == "Consent": // its own labels do not hide it: staff may have to end it
 		return own
 	case !v.ordinary(), e.restrictedAtDeletion(v):
 		return false
@@ -287,12 +282,12 @@ func (e *evaluator) showsPatient(v *version) bool {
 	case "Binary", "DocumentReference", "Composition", "Media":
 		return false
 	}
-	// Where there is no current record there is nothing (step 3); where the
-	// Patient resource is withheld, the record is withheld whole.
+	// Without a current record nothing is visible (step 3). If the Patient resource is
+	// withheld, the whole record is.
 	if self := e.newest["Patient/"+e.requester.id]; self == nil || self.Deleted() || e.selfHiddenByDecision(self) || v != self && !e.showsPatient(self) {
 		return false
 	}
-	if v.Ref.Type == "Consent" { // its own labels do not hide what the patient said
+	if v.Ref.Type == "Consent" { // its own labels do not hide it from the patient
 		return resolved && len(owners) == 1 && owners[0] == e.requester.id && (v.Source == "" || !v.labelled("NOPAT")) &&
 			!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
 	}
@@ -300,9 +295,8 @@ func (e *evaluator) showsPatient(v *version) bool {
 		!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
 }
 
-// signals says what the requester is told when a request names a patient: S1,
-// that nothing is left of the record, or S2, that something is withheld
-// (CON-1103, 1104, 1105, 1702).
+// signals returns the signals of a request that names a patient: S1, that nothing is left of the record, or
+// S2, that something is withheld (CON-1103, 1104, 1105, 1702).
 func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	if !e.requester.staff || patient == "" || !e.live("Patient/"+patient) || e.restricted(patient) {
 		return false, false
@@ -323,7 +317,7 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 			return e.denied[p] || e.optedOut[p] && v.Source != e.requester.organisation
 		})
 		if v.Ref.Type == "Patient" {
-			refused = false // own-source rows bring it
+			refused = false // rows of the own source decide it
 		}
 		if refused || !v.ordinary() {
 			return false, true
@@ -332,7 +326,7 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	return false, false
 }
 
-// patientOfQuestion returns the patient whom a question names.
+// patientOfQuestion returns the patient in a question.
 func (e *evaluator) patientOfQuestion(q question) string {
 	if q.number != "" {
 		if who := e.bearers(q.number); len(who) == 1 {

@@ -42,12 +42,12 @@ func bundled(entries []question) question {
 	return question{method: "POST", body: `{"resourceType":"Bundle","type":"batch","entry":[` + strings.Join(list, ",") + `]}`}
 }
 
-// batch asks some questions at once: the answer to each is what it would be alone,
+// batch sends some questions at once: the answer to each is the same as to the question alone,
 // and both signals are those of the entry (CON-1501, channel 18).
 func (l *reading) batch(entries []question) {
 	l.Helper()
 	q := bundled(entries)
-	// An entry that no scope lets be asked is refused as the requester is, not as somebody
+	// An entry that the scopes do not permit is refused as for the requester, not as for somebody
 	// without a guard.
 	free, bound := l.visible.do(unguarded(l.p), q), l.visible.do(l.p, q)
 	open := l.all[0].do(unguarded(l.p), q)

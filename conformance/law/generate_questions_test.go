@@ -9,8 +9,7 @@ import (
 	"carerecord/consent/policy"
 )
 
-// somebody is a random requester of a world, with random scopes. Of patients it
-// is one who is there.
+// requester draws a requester of a world, with random scopes. A patient is one of the world.
 func (g *generator) requester() consent.Principal {
 	scope := func(level string) string {
 		if !g.chance(15) {
@@ -45,7 +44,7 @@ func (g *generator) requester() consent.Principal {
 	return patient(g.patients[g.IntN(len(g.patients))], scope("patient"))
 }
 
-// reading is a random question that does not write.
+// reading draws a question that does not write.
 func (g *generator) reading() question {
 	q := g.search
 	switch n := g.IntN(1000); {
@@ -73,7 +72,7 @@ func (g *generator) reading() question {
 	return asked
 }
 
-// knownID is a type with an id that a world may hold.
+// knownID draws a type and an id that a world may have.
 func (g *generator) knownID() (typ, id string) {
 	typ = pick(g, "Patient", "Patient", "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest",
 		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Group", "CareTeam", "Bundle")
@@ -87,7 +86,7 @@ func (g *generator) knownID() (typ, id string) {
 	return typ, ids[g.IntN(len(ids))]
 }
 
-// patientNamed says whom a path names.
+// patientNamed returns the patient in a path.
 func patientNamed(typ, id string) string {
 	if typ == "Patient" {
 		return id
@@ -186,8 +185,7 @@ var filters = map[string][]string{
 	"ValueSet":           {"status=active", "url=http://v/1", "url:below=http://v", "url:above=http://v/1/more", "version=1"},
 }
 
-// rareFilters are filters whose channels would have few cases if they were drawn as
-// often as others; most find many rows.
+// rareFilters are drawn more often, since their channels would have few cases; most find many rows.
 var rareFilters = map[string][]string{
 	"Patient": {"identifier:of-type=http://t|NH|%U", "name:missing=false", "name:missing=true", "family:exact=Ely", "link:missing=true", "birthdate=ap%d"},
 	"Observation": {"code:text=on", "code:text=on", "code:text=tw", "code:text=tw", "code:text=o", "code:text=o", "code:text=o", "code-value-quantity=http://c|%c$gt1", "combo-code-value-quantity=%c$lt3.5", "component-code-value-quantity=http://c|$gt0", "component-code-value-quantity=http://c|$lt9", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0",
@@ -198,7 +196,7 @@ var rareFilters = map[string][]string{
 	"Encounter": {"_list=%L", "date=sa%d", "date=le%d", "status:not=planned"},
 }
 
-// rarestFilters are filters of Observations for channels that no other question asks.
+// rarestFilters are filters of Observations for channels that no other question covers.
 var rarestFilters = []string{"component-code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0", "code:text=o", "code:text=o", "code:text=tw", "_list=%L,%L,%L", "performer:identifier=" + nhsSystem + "|"}
 
 // commonFilters are filters of every type whose channels would have few cases.
@@ -207,7 +205,7 @@ var commonFilters = []string{"_text=told", "_text=told OR one", "_content=told",
 
 var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_source:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
 
-// chains are filters that lead to other resources.
+// chains are filters by fields of other resources.
 var chains = map[string][]string{
 	"Patient": {"_has:Observation:patient:code=%c", "_has:Observation:subject:status=final", "_has:Condition:patient:code:not=one", "_has:Observation:performer:code=one,two",
 		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active", "_has:Group:member:type=person", "_has:CareTeam:participant:status=active", "_has:Observation:patient:_has:Provenance:target:recorded=gt2018-01-01"},
@@ -221,8 +219,7 @@ var chains = map[string][]string{
 	"AllergyIntolerance": {"patient._tag=http://t|b"},
 }
 
-// joinFilters are what terminology, lists and _filter ask. %V is the address of a value
-// set, %L a List.
+// joinFilters are filters with terminology, lists and _filter. %V is the address of a value set, %L a List.
 var joinFilters = map[string][]string{
 	"Observation": {"_list=%L", "_list=%L", "_list=%L,none", "code:in=%V", "code:in=%V", "code:not-in=%V", "subject:Patient.gender:in=%V", "code:in=http://v/1,http://v/2", "_filter=code in %V or status eq amended",
 		"_filter=not(code eq %c) and date pr true", "_filter=patient.family co \"%F\"", "_filter=patient[gender pr true].family sw %F", "_filter=encounter.status eq finished or date ge %d", "_filter=code ni %V",
@@ -235,12 +232,12 @@ var joinFilters = map[string][]string{
 	"MedicationRequest":  {"medication.code:in=%V", "_filter=medication.code eq %c"},
 }
 
-// refusedOrIgnored are parameters that are refused, or ignored with a warning: the texts of both
-// must not depend on what is hidden.
+// refusedOrIgnored are parameters that the server refuses, or ignores with a warning. The texts of both must
+// not depend on hidden data.
 var refusedOrIgnored = []string{"_sort=nothing", "unknown=1", "_elements=status,nothing", "_include=Observation:nothing", "_revinclude=*", "_count=-1", "_total=some", "_contained=true", "_containedType=both", "_query=x", "_score=1", "status:nothing=1",
 	"_lastUpdated=yesterday", "_list=$current", "_filter=status", "_filter=nothing+eq+1", "_has:Observation:nothing:code=1", "_text=%22two+words%22"}
 
-// crossedTypes is what a type that a chain crosses looks like in a query.
+// crossedTypes are the marks of a query by which a chain crosses a type.
 var crossedTypes = map[string][]string{
 	"Patient": {"patient.", ":Patient.", "patient%5B", "_has:Patient:"}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
 	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list=", "_has:List:"}, "Group": {"_has:Group:", ":Group."}, "CareTeam": {"_has:CareTeam:"},
@@ -275,8 +272,7 @@ func (g *generator) anID(typ string) string {
 	return ids[g.IntN(len(ids))]
 }
 
-// placeholders are what stands in a parameter for a value of the world, in the order in
-// which they are drawn.
+// placeholders in parameters are replaced by values of the world, in this order.
 var placeholders = []struct {
 	mark string
 	draw func(*generator) string
@@ -336,7 +332,7 @@ func (g *generator) search() question {
 	for range pick(g, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2) {
 		param := g.fill(typ, pick(g, append(filters[typ], common...)...))
 		if typ == "Patient" && strings.HasPrefix(param, "_id=") && !strings.Contains(param, "%2C") {
-			continue // would name somebody else
+			continue // would name another patient
 		}
 		params = append(params, param)
 	}
@@ -372,7 +368,7 @@ func (g *generator) search() question {
 		params = append(params, pick(g, "_summary=count", "_summary=count", "_count=0"))
 	case n <= 2:
 		params = append(params, "_total="+pick(g, "accurate", "none"))
-	case n <= 4 && joined: // pages are streams: sets have to be asked for
+	case n <= 4 && joined: // pages are streams unless sets are requested
 		params = append(params, "_total=accurate")
 	}
 	if inc := includes[typ]; len(inc) > 0 && g.chance(35) {
@@ -394,11 +390,11 @@ func (g *generator) search() question {
 	return g.sent(q, "/"+typ, params)
 }
 
-// sent asks by GET, or by a form.
+// sent sends a search by GET or as a form.
 func (g *generator) sent(q question, path string, params []string) question {
 	head := g.chance(2)
 	query := strings.Join(params, "&")
-	if !head && g.chance(2) { // the second signal is longer indented
+	if !head && g.chance(2) { // the second signal is longer if indented
 		query = strings.Join(append(params, pick(g, "_pretty=true", "_format=json")), "&")
 	}
 	switch q.path = path; {
@@ -413,7 +409,7 @@ func (g *generator) sent(q question, path string, params []string) question {
 	return q
 }
 
-// systemSearch is a search of several types, or of a compartment.
+// systemSearch draws a search of several types, or of a compartment.
 func (g *generator) systemSearch() question {
 	var params []string
 	if g.chance(40) {

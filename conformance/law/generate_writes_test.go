@@ -9,8 +9,7 @@ import (
 	"carerecord/consent/policy"
 )
 
-// writer is a random requester who may write something. None may break the
-// glass: what S1 announces is outside of L2.
+// writer draws a requester who may write. None may break the glass, since S1 is outside of L2.
 func (g *generator) writer() consent.Principal {
 	switch g.IntN(10) {
 	case 0, 1:
@@ -23,7 +22,7 @@ func (g *generator) writer() consent.Principal {
 	return sourceSystem(organisations[g.IntN(len(organisations))])
 }
 
-// writing is a random question that writes.
+// writing draws a question that writes.
 func (g *generator) writing(p consent.Principal, n int) question {
 	if p.Kind != consent.SourceSystem {
 		return g.directiveWrite(n)
@@ -48,14 +47,14 @@ func (g *generator) writing(p consent.Principal, n int) question {
 	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.any(typ, id, p.Organisation), header: g.ifMatch()}
 }
 
-// path is where somebody's row stands, or none.
+// path is the path of a row, or of none.
 func (g *generator) path() string {
 	typ, id := g.knownID()
 	return "/" + typ + "/" + id
 }
 
-// address is one that a feed may write to: a row, its own or another's, or a
-// new one, in its id space or outside.
+// address is one that a source system may write to: a row, its own or another's, or a new one, inside or
+// outside of its id space.
 func (g *generator) address(ods string, n int) (typ, id string) {
 	typ, id = g.knownID()
 	switch g.IntN(5) {
@@ -87,7 +86,7 @@ func (g *generator) ifMatch() []string {
 	return []string{"If-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
 }
 
-// criteria are such as match rows of several sources.
+// criteria match rows of several sources.
 func (g *generator) criteria(typ string) string {
 	switch typ {
 	case "Patient":
@@ -175,7 +174,7 @@ func (g *generator) bundle(ods string, n int) question {
 	return question{method: "POST", path: "", body: `{"resourceType":"Bundle","type":"` + pick(g, "transaction", "transaction", "batch") + `","entry":[` + strings.Join(entries, ",") + `]}`}
 }
 
-// directiveWrite is what a person writes: an opt-out, its end, or what they may not.
+// directiveWrite draws a write of a person: an opt-out, its end, or a forbidden write.
 func (g *generator) directiveWrite(n int) question {
 	body := func(id, patient, status string) string {
 		if id != "" {
@@ -212,9 +211,8 @@ func (g *generator) directiveWrite(n int) question {
 	return question{method: "POST", path: "/Consent", body: body("", somebody, "active")}
 }
 
-// otherWrite is a write of somebody else which means the same on all data and on
-// the visible part: a new row about a patient who is visible, or was made by such
-// a write, and whom no directive concerns.
+// otherWrite draws a write of another caller that has the same effect on all data and on the visible part: a
+// new row about a patient who is visible, or was made by such a write, without a directive.
 func (g *generator) otherWrite(p consent.Principal, e *evaluator, n int) *write {
 	ods := pick(g, organisations...)
 	if ods == p.Organisation {

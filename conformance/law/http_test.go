@@ -10,8 +10,8 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// TestReadingOverHTTP holds L1 where every side is a server on the network, in every
-// second world under rules, over the embedded engine (CON-1501, CON-1506).
+// TestReadingOverHTTP holds L1 over HTTP, in every second world under rules, on the embedded engine
+// (CON-1501, CON-1506).
 func TestReadingOverHTTP(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 10_000)
@@ -63,8 +63,8 @@ func TestTracesOverHTTPOnMongoDB(t *testing.T) {
 	c.logTraces(t, server.Describe()+", over HTTP", began)
 }
 
-// checkLinks fails where an answer had a link by a relation that no question follows,
-// or none by one that questions do.
+// checkLinks fails if an answer had a link with a relation that no question follows, or no answer had one
+// that questions follow.
 func (c *tally) checkLinks(t *testing.T) {
 	t.Helper()
 	if got, want := slices.Sorted(maps.Keys(c.links)), slices.Sorted(maps.Keys(pageLinks)); !slices.Equal(got, want) {

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 
-// cases is how many requests a run has: with the race detector a twentieth,
-// and CARERECORD_SOAK times as many where that is set.
+// cases returns the number of requests of a run: CARERECORD_LAW_CASES if it is set, else n, a twentieth of it
+// with the race detector, and CARERECORD_SOAK times as many if that is set.
 func cases(t testing.TB, n int) int {
 	if text := os.Getenv("CARERECORD_LAW_CASES"); text != "" { // of a broken guard
 		most, err := strconv.Atoi(text)
@@ -41,8 +41,8 @@ func cases(t testing.TB, n int) int {
 	return n
 }
 
-// seeds yields the seeds of the worlds to run: the one that is asked for, or
-// one after the other until there are enough cases.
+// seeds calls run with CARERECORD_LAW_SEED if it is set, else with one seed after another from first on until
+// there are enough cases.
 func seeds(t testing.TB, first uint64, enough func() bool, run func(seed uint64)) {
 	if text := os.Getenv("CARERECORD_LAW_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -109,8 +109,7 @@ func TestTracesOnMongoDB(t *testing.T) {
 	c.logTraces(t, server.Describe(), began)
 }
 
-// onPebble calls f with an empty store of the embedded engine, in memory: what is
-// asked here is not whether it lasts.
+// onPebble calls f with an empty store of the embedded engine, in memory: these tests do not test durability.
 func onPebble(t *testing.T, f func(store.Store)) {
 	p, err := pebble.Open(pebble.Config{Dir: "world", FS: vfs.NewMem(), Cache: 8 << 20})
 	if err != nil {

@@ -9,9 +9,8 @@ import (
 	"carerecord/store/storetest"
 )
 
-// overtakenStore is a store in which one request overtakes another: once the snapshot of the
-// next reading is taken, and before it is read, another request is made whole. A write
-// that reads in that snapshot commits what it found there after the other has committed.
+// overtakenStore lets one request overtake another: after the next snapshot is taken, and before it is read,
+// it makes the request other. A write that reads in that snapshot commits after the other has committed.
 type overtakenStore struct {
 	store.Store
 	other func() // nil for no request
@@ -30,8 +29,8 @@ func (o *overtakenStore) Read(ctx context.Context, f func(store.Snapshot) error)
 	})
 }
 
-// write asks a write of a world, and with it the next one where that overtakes it. It
-// returns the answers, in the order of the questions.
+// write sends a write of a world, and the next write inside of it if that overtakes it. It returns the
+// answers in the order of the questions.
 func (s *side) write(i int, writes []write, overtakes bool) []string {
 	s.setRequest(i)
 	if !overtakes {
@@ -46,9 +45,8 @@ func (s *side) write(i int, writes []write, overtakes bool) []string {
 	return []string{first, second}
 }
 
-// TestOvertaking holds L1 in worlds whose writes overtake one another: what a document is
-// about follows from what stands when it is committed, not from what its writer has read
-// (CON-1501, CON-1603; issue 15, items 1 and 2).
+// TestOvertaking holds L1 in worlds whose writes overtake one another: the owners of a document follow from
+// the data at its commit, not from the data that its writer read (CON-1501, CON-1603).
 func TestOvertaking(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 4_000)

@@ -9,8 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// pages asks a question and follows the links of its pages. It returns how many
-// requests that were.
+// pages sends a question and follows the links of its pages. It returns the number of requests.
 func (l *reading) pages(q question) int {
 	l.Helper()
 	n := 0
@@ -21,7 +20,7 @@ func (l *reading) pages(q question) int {
 		}
 		next := at.follow(*a, "next")
 		if next == nil {
-			break // that all sides have one is in the comparison
+			break // compare checks that all sides have a link
 		}
 		if l.g.chance(8) {
 			n += l.tampered(*next)
@@ -31,14 +30,14 @@ func (l *reading) pages(q question) int {
 			n++
 		}
 		if l.how.rules && l.g.chance(8) {
-			l.decide(l.g.decision()) // the page that follows is decided anew (CON-1402)
+			l.decide(l.g.decision()) // the next page needs a new decision (CON-1402)
 		}
 		a = next
 	}
 	return n
 }
 
-// follow is the request behind a link, nil where there is none.
+// follow returns the requests of a link, or nil if there is none.
 func (at sideAnswers) follow(a sideQuestions, relation string) *sideQuestions {
 	guarded, unguarded := linked(a.guarded, at.guarded, relation), linked(a.unguarded, at.unguarded, relation)
 	if guarded == nil || unguarded == nil {
@@ -51,7 +50,7 @@ func (at sideAnswers) follow(a sideQuestions, relation string) *sideQuestions {
 	return &out
 }
 
-// linked is the question behind a link of an answer.
+// linked returns the request of a link in an answer.
 func linked(q question, r *httptest.ResponseRecorder, relation string) *question {
 	url := gjson.GetBytes(r.Body.Bytes(), `link.#(relation=="`+relation+`").url`).Str
 	path, ours := strings.CutPrefix(url, base)
@@ -64,9 +63,8 @@ func linked(q question, r *httptest.ResponseRecorder, relation string) *question
 // relations finds the names of links.
 var relations = regexp.MustCompile(`"relation":"([a-z]+)"`)
 
-// tampered sends the token of a page in other ways than it was given for: altered, at
-// another address, and as somebody else. The answers are the same on both sides, and
-// the last is that to an altered token (SMART-276, SRCH-204, CON-1402).
+// tampered sends the token of a page altered, to another address, and as another caller. The answers are the
+// same on both sides, and the last is that to an altered token (SMART-276, SRCH-204, CON-1402).
 func (l *reading) tampered(a sideQuestions) int {
 	l.Helper()
 	altered := sideQuestions{guarded: alter(a.guarded), unguarded: alter(a.unguarded)}

@@ -16,21 +16,20 @@ import (
 	"carerecord/store"
 )
 
-// s2 is the entry of the second signal (CON-1103), as it stands at the end of a
-// searchset.
+// withheldEntry is the entry of the second signal (CON-1103), at the end of a searchset.
 const withheldEntry = `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed","details":{"coding":[{"system":"https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1","code":"confidential-items"}],` +
 	`"text":"Items excluded due to confidentiality and/or patient preferences."},"diagnostics":"Items excluded due to confidentiality and/or patient preferences."}]},"search":{"mode":"outcome"}}`
 
 var pageToken = regexp.MustCompile(`_page=[A-Za-z0-9_-]+`)
 
-// comparedText is an answer as it is compared: status, headers and body, where a page
-// token counts by its length alone.
+// comparedText is the text of an answer that is compared: status, headers and body, with the length of each
+// page token in its place.
 func comparedText(r *httptest.ResponseRecorder) string {
 	return statusAndHeaders(r) + withoutTokens(r.Body.String())
 }
 
-// statusAndHeaders is the status and every header, in the order of their names. Date is left
-// out; Content-Length stays where there is no body beside it (side.unpack).
+// statusAndHeaders is the status and every header, sorted by name, without Date. Content-Length is left only
+// if there is no body (side.unpack).
 func statusAndHeaders(r *httptest.ResponseRecorder) string {
 	out := fmt.Sprintln(r.Code)
 	for _, name := range slices.Sorted(maps.Keys(r.Header())) {
@@ -45,7 +44,7 @@ func withoutTokens(body string) string {
 	return pageToken.ReplaceAllStringFunc(body, func(token string) string { return fmt.Sprintf("_page=%d", len(token)) })
 }
 
-// withoutSignal takes the second signal off an answer, and says whether it was there.
+// withoutSignal removes the second signal from an answer, and reports whether it was there.
 func withoutSignal(answer string) (string, bool) {
 	bare, last := strings.CutSuffix(answer, ","+withheldEntry+"]}")
 	if last {
@@ -58,14 +57,13 @@ func withoutSignal(answer string) (string, bool) {
 	return answer, false
 }
 
-// asRequester is what the evaluator needs of a Principal.
+// asRequester converts a Principal for the evaluator.
 func asRequester(p consent.Principal) requester {
 	return requester{staff: p.Kind == consent.Staff, sourceSystem: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: p.Patient,
 		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: strings.Fields(p.Scopes.String())}
 }
 
-// populate writes a world into stores. All of it must be accepted by each in
-// the same way.
+// populate writes a world into sides. Each must accept all of it, with the same answers.
 func populate(t testing.TB, g *generator, sides ...*side) {
 	t.Helper()
 	writes := g.world()
@@ -97,12 +95,12 @@ func populate(t testing.TB, g *generator, sides ...*side) {
 	}
 }
 
-// mode says how a world is asked.
+// mode says how a world is made and queried.
 type mode struct {
 	rules         bool // a random decision is made for each requester
 	http          bool // over HTTP, and not in process
 	lowLimits     bool // with small limits
-	sourceSystems bool // by feeds alone
+	sourceSystems bool // only source systems send questions
 	overtakes     bool // writes of the world overtake one another
 }
 
@@ -118,7 +116,7 @@ func (h mode) open(t testing.TB, stores ...store.Store) []*side {
 	return all
 }
 
-// set makes a side as it is asked.
+// set prepares a side for the mode.
 func (h mode) set(w *side) {
 	if h.http {
 		w.overHTTP()
@@ -128,7 +126,7 @@ func (h mode) set(w *side) {
 	}
 }
 
-// readWorld asks one world many questions and holds L1 for each.
+// readWorld sends many questions to one world and checks L1 for each.
 func readWorld(t testing.TB, seed uint64, questions int, h mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
@@ -147,7 +145,7 @@ func readWorld(t testing.TB, seed uint64, questions int, h mode, c *tally, store
 		for n := min(20, questions-asked); n > 0; n-- {
 			q := g.reading()
 			for (l.e.recordHidden(l.e.patientOfQuestion(q)) || !l.e.requester.permits(q)) && g.chance(80) {
-				q = g.reading() // of refusals a part is enough
+				q = g.reading() // some refusals are enough
 			}
 			switch {
 			case h.lowLimits && g.chance(12):
@@ -191,7 +189,7 @@ type reading struct {
 	tally   *tally
 }
 
-// decide makes a decision for the requester, and the part that is visible by it.
+// decide sets a decision for the requester, and makes the visible part for it.
 func (l *reading) decide(d consenttest.Decision) {
 	l.Helper()
 	for _, s := range l.all {
@@ -206,20 +204,20 @@ func (l *reading) decide(d consenttest.Decision) {
 	l.visible.setRequest(600)
 }
 
-// sideQuestions is one request as each side has to be asked: page tokens are bound to
-// who asks, so behind the first page the questions differ.
+// sideQuestions is one request in the form for each side: page tokens are bound to their caller, so the
+// requests after the first page differ.
 type sideQuestions struct {
 	guarded, unguarded question
-	// open is the unguarded question over all data, nil where its pages have
+	// open is the unguarded question over all data, nil if its pages have
 	// ended.
 	open *question
 }
 
-// sideAnswers is what the sides said: the requester on all data, somebody without a
-// guard on the visible part, and on all data.
+// sideAnswers are the answers of the sides: to the requester over all data, and without a guard over the
+// visible part and over all data.
 type sideAnswers struct{ guarded, unguarded, open *httptest.ResponseRecorder }
 
-// compare asks all sides and compares.
+// compare sends a request to all sides and compares the answers.
 func (l *reading) compare(a sideQuestions) sideAnswers {
 	l.Helper()
 	q := a.guarded
@@ -227,7 +225,7 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 	out := sideAnswers{unguarded: l.visible.do(unguarded(l.p), a.unguarded)}
 	if !strings.Contains(q.path, "_page=") && !l.e.requester.permits(q) {
 		out.unguarded = l.visible.do(l.p, q)
-		// What is not understood is refused before.
+		// A request that is not understood is refused earlier.
 		if out.unguarded.Code != 400 && !strings.Contains(out.unguarded.Header().Get("WWW-Authenticate"), "insufficient_scope") {
 			l.fail(0, q, comparedText(out.unguarded), "403 "+consent.ScopeNotGranted)
 		}
@@ -251,7 +249,7 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 			bare = withoutSignalLength(got, want)
 		}
 		switch {
-		case s1 && r.Code == 400 && got == want: // it was not understood, before anybody was looked at
+		case s1 && r.Code == 400 && got == want: // it was not understood, which is checked first
 		case s1:
 			if r.Code != 403 || q.method != "HEAD" && !strings.Contains(got, consent.NoPatientConsent) {
 				l.fail(i, q, got, "403 "+consent.NoPatientConsent+" (S1)")
@@ -268,7 +266,7 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 // resourceIn finds the types of the resources of a Bundle.
 var resourceIn = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
 
-// permits: the scopes let the question be asked (SMART-270, 271, 272, 273, 274, 275, 277, 278;
+// permits reports whether the scopes permit a question (SMART-270, 271, 272, 273, 274, 275, 277, 278;
 // SMART-279, 280, 283).
 func (r requester) permits(q question) bool {
 	path, query, _ := strings.Cut(strings.TrimSuffix(q.path, "/_search")+"?"+q.body, "?")
@@ -280,10 +278,10 @@ func (r requester) permits(q question) bool {
 	}
 	switch {
 	case len(parts) == 2 && parts[1] == "_history":
-		return true // what may not be searched is left out
-	case path == "/metadata", path == "/$meta": // of types without the letter nothing is gathered
+		return true // types that may not be searched are left out
+	case path == "/metadata", path == "/$meta": // types without the permission are left out
 		return true
-	case q.method == "GET" && (strings.Contains(path, "/$meta-") || strings.HasSuffix(path, "/$validate")): // the verb is wrong for everybody
+	case q.method == "GET" && (strings.Contains(path, "/$meta-") || strings.HasSuffix(path, "/$validate")): // the method is wrong for every caller
 		return true
 	case strings.HasSuffix(path, "/$validate"):
 		return r.hasScope(parts[1], "r") || len(parts) == 3 && (r.hasScope(parts[1], "c") || r.hasScope(parts[1], "u"))
@@ -299,14 +297,14 @@ func (r requester) permits(q question) bool {
 	case len(parts) == 2 || parts[2] == "_history":
 		return r.hasScope(parts[1], "s")
 	case len(parts) == 4 && parts[3] == "*":
-		return true // what may not be searched is left out
+		return true // types that may not be searched are left out
 	case len(parts) == 4 && parts[3] != "_history":
 		return r.hasScope(parts[3], "s")
 	}
 	return r.hasScope(parts[1], "r")
 }
 
-// countCase counts a case, and asks what somebody without a guard is told on all data.
+// countCase counts a case, and sends the question without a guard over all data.
 func (l *reading) countCase(a sideQuestions, got string, out *sideAnswers) {
 	open := ""
 	if a.open != nil {
@@ -321,7 +319,7 @@ func (l *reading) countCase(a sideQuestions, got string, out *sideAnswers) {
 	l.tally.add(a.guarded, out.guarded, open != got, hasRow(got), more...)
 }
 
-// isSearch: what answers with a searchset.
+// isSearch reports whether the answer to a question is a searchset.
 func isSearch(q question) bool {
 	path, _, _ := strings.Cut(q.path, "?")
 	parts := strings.Split(path, "/")
@@ -331,8 +329,7 @@ func isSearch(q question) bool {
 	return q.method == "POST" && strings.HasSuffix(path, "/_search") || q.method == "GET" && path != "/metadata" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
 }
 
-// fail ends the test with the case, and with the documents about which guard
-// and evaluator disagree.
+// fail ends the test with the case, and with the documents about which guard and evaluator disagree.
 func (l *reading) fail(store int, q question, got, want string) {
 	l.Helper()
 	for _, v := range l.e.newest {
@@ -347,7 +344,7 @@ func (l *reading) fail(store int, q question, got, want string) {
 		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, firstDifference(got, want), got, want)
 }
 
-// hasRow: the answer shows at least one resource.
+// hasRow reports whether an answer has at least one resource.
 func hasRow(answer string) bool {
 	return strings.HasPrefix(answer, "200") && (strings.Contains(answer, `"search":{"mode":"match"}`) || strings.Contains(answer, `"request":{"method":`) ||
 		!strings.Contains(answer, `"resourceType":"Bundle"`) || counted.MatchString(answer))

@@ -15,8 +15,8 @@ import (
 	"carerecord/store/storetest"
 )
 
-// traits and paths are what random decisions of these worlds are made of. None of
-// the paths is mandatory, and none holds a date that orders rows.
+// traits and paths are the parts of random decisions. None of the paths is mandatory, and none is a date that
+// sorts rows.
 var (
 	traits = []consenttest.Trait{{Type: "Observation", Param: "code", Value: "one"}, {Type: "Observation", Param: "code", Value: "two"}, {Type: "Observation", Param: "status", Value: "amended"},
 		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
@@ -41,13 +41,13 @@ var (
 // decision is a random decision about the patients of a world.
 func (g *generator) decision() consenttest.Decision {
 	d := consenttest.Random(g.Rand, consenttest.World{Patients: g.patients, Traits: traits, Paths: paths})
-	if d.Permissions == nil && g.chance(20) { // what people write
+	if d.Permissions == nil && g.chance(20) { // for writes of people
 		d.Permissions = map[string]string{"Consent": pick(g, "", "rs")}
 	}
 	return d
 }
 
-// negations ask for what is not there, by the elements that rules cut.
+// negations are searches for absent values of the elements that rules cut.
 var negations = map[string][]string{
 	"Observation": {"value-quantity:missing=true", "encounter:missing=true", "performer:missing=true", "has-member:missing=true", "_tag:not=a", "performer:Patient.gender:not=female", "performer:Patient.gender:not=male", "performer:Patient.gender:missing=true"},
 	"Condition":   {"asserter:Patient.gender:not=male", "asserter:Patient.gender:missing=true", "code:not=one", "code:not=two", "code:not=three", "code:missing=true", "_tag:not=b"},
@@ -55,28 +55,27 @@ var negations = map[string][]string{
 	"Encounter":   {"service-provider:missing=true", "_tag:not=b"}, "AllergyIntolerance": {"code:not=one", "code:missing=true"},
 }
 
-// negation is a search for what is not there, beside something that an index can
-// drive by: without that all visible documents are walked.
+// negation draws a search for absent values, with another condition that has postings: otherwise the server
+// scans all visible documents.
 func (g *generator) negation() question {
 	typ := pick(g, "Observation", "Condition", "Patient", "Patient", "Encounter", "AllergyIntolerance")
 	param, how := pick(g, negations[typ]...), pick(g, "", "&_total=accurate", "&_count=3")
 	if strings.Contains(param, ".") && !strings.Contains(how, "_total") {
-		how += "&_total=accurate" // else the page is a stream, and what is cut is followed from the rows
+		how += "&_total=accurate" // otherwise the page is a stream, which follows references from the rows
 	}
 	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + param + how}
 }
 
-// costly asks a search that nothing drives, or one that sorts all there is.
+// costly draws a search without a driving key, or one that sorts all documents.
 func (g *generator) costly() question {
 	typ := pick(g, "Observation", "Condition", "Patient", "Encounter")
 	return question{method: "GET", path: "/" + typ + "?" + pick(g, pick(g, negations[typ]...), "_sort=_lastUpdated", "_sort=-_id") + pick(g, "", "&_count=2")}
 }
 
-// questionsByPath are questions by paths, where pages of hops would be streams with the total
-// that sets are made for; behind a type and a slash, about what documents of it
-// contain. They are questions whose rows or whose order come from what stands at a path that
-// rules cut: by the element itself, by its absence, by a reference from elsewhere, or
-// by the values that rows stand by.
+// questionsByPath are questions by the paths that rules cut; with a type and a slash before the path, about
+// contained resources of that type. Their rows or their order depend on the element: by its value, by its
+// absence, by a reference to it, or as the sort value. Pages of joins are streams unless a total is
+// requested.
 var questionsByPath = map[string][]string{
 	"Observation.value":          {"/Observation?value-quantity=gt0", "/Observation?value-quantity:missing=true", "/Patient?_has:Observation:patient:value-quantity=gt0", "/Observation?_sort=-value-quantity"},
 	"Observation.encounter":      {"/Observation?encounter:missing=true", "/Encounter?_has:Observation:encounter:status=final,amended", "/Observation?_include=Observation:encounter", "/Observation?encounter.status=finished"},
@@ -103,8 +102,7 @@ var questionsByPath = map[string][]string{
 	"Encounter.serviceProvider":  {"/Encounter?service-provider:missing=true", "/Organization?_has:Encounter:service-provider:status=finished"},
 }
 
-// aboutCut is a question about something that a decision cuts, or a negation where it
-// cuts nothing.
+// aboutCut draws a question about an element that a decision cuts, or a negation if it cuts nothing.
 func (g *generator) aboutCut(d consenttest.Decision) question {
 	var cut []string
 	for _, rule := range d.Rules {
@@ -127,13 +125,13 @@ func (g *generator) aboutCut(d consenttest.Decision) question {
 	return q
 }
 
-// containedChain is a chain that may lead into a contained resource, of which rules cut,
-// beside what finds other rows.
+// containedChain draws a chain that may match in a contained resource, which rules cut, combined with a
+// condition that finds other rows.
 func (g *generator) containedChain() question {
 	return question{method: "GET", path: "/Observation?_filter=status+eq+" + pick(g, "final", "amended") + "+or+performer:Patient.gender+" + pick(g, "eq", "ne") + "+" + pick(g, "female", "male") + pick(g, "", "&_total=accurate")}
 }
 
-// pastVersions asks for the versions of a document that has several.
+// pastVersions draws a request for the versions of a document that has several.
 func (g *generator) pastVersions(e *evaluator) question {
 	var changed []string
 	for name, v := range e.newest {
@@ -149,7 +147,7 @@ func (g *generator) pastVersions(e *evaluator) question {
 	return question{method: "GET", path: "/" + typ + "/" + id + pick(g, "/_history", "/_history", "/_history/1"), named: patientNamed(typ, id)}
 }
 
-// hasTrait: a version is what a trait says, by its body alone.
+// hasTrait reports whether the body of a version has a trait.
 func (v *version) hasTrait(t consenttest.Trait) bool {
 	if t.Type != "" && t.Type != v.Ref.Type {
 		return false
@@ -166,7 +164,7 @@ func (v *version) hasTrait(t consenttest.Trait) bool {
 	return v.m[t.Param] == t.Value
 }
 
-// hiddenByRules: a rule hides a version, or its patient has no record.
+// hiddenByRules reports whether a rule hides a version, or its patient has no record.
 func (e *evaluator) hiddenByRules(v *version) bool {
 	if left, named := e.decision.Permissions[v.Ref.Type]; named && left == "" || e.requester.sourceSystem {
 		return named && !e.requester.sourceSystem
@@ -184,14 +182,14 @@ func (e *evaluator) hiddenByDecision(v *version, owners []string) bool {
 	})
 }
 
-// selfHiddenByDecision: nothing is left of the requester's own Patient.
+// selfHiddenByDecision reports whether nothing is left of the requester's own Patient.
 func (e *evaluator) selfHiddenByDecision(self *version) bool {
 	owners, _ := e.owners(self)
 	return e.hiddenByDecision(self, owners)
 }
 
-// cutByRules takes out of the body of a version what rules cut of it, as it was
-// or as it is now.
+// cutByRules removes from the body of a version the elements that rules cut, for the version as it was and as
+// it is now.
 func (e *evaluator) cutByRules(v *version, body []byte) []byte {
 	if e.requester.sourceSystem {
 		return body
@@ -210,8 +208,8 @@ func (e *evaluator) cutByRules(v *version, body []byte) []byte {
 	return body
 }
 
-// withoutElement takes the element at a path out of a resource, if it is of the type with
-// which the path begins, and out of those that it contains.
+// withoutElement removes the element at a path from a resource of the type with which the path begins, and
+// from its contained resources.
 func withoutElement(r gjson.Result, path string) []byte {
 	names := strings.Split(path, ".")
 	body := []byte(r.Raw)
@@ -227,8 +225,7 @@ func withoutElement(r gjson.Result, path string) []byte {
 	return body
 }
 
-// withoutPath takes the element at a path of names out of a value; false where nothing is
-// left of that.
+// withoutPath removes the element at a path of names from a value. It returns false if nothing is left.
 func withoutPath(v gjson.Result, path []string) ([]byte, bool) {
 	if v.IsArray() {
 		out := []byte{'['}
@@ -264,8 +261,8 @@ func withoutPath(v gjson.Result, path []string) ([]byte, bool) {
 	return append(out, '}'), len(out) > 1
 }
 
-// TestRules holds L1 where a Decider takes away records, documents and elements,
-// over the reference store and the embedded engine (CON-1202, CON-1207, CON-1501).
+// TestRules holds L1 under random decisions that hide records, documents and elements, over the reference
+// store and the embedded engine (CON-1202, CON-1207, CON-1501).
 func TestRules(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 24_000)

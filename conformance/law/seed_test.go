@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// draws is what a seed gives: a world, who asks, decisions, and questions of every
+// draws returns everything that a seed determines: a world, requesters, decisions, and questions of every
 // kind.
 func draws(seed uint64) []string {
 	var out []string
@@ -24,8 +24,8 @@ func draws(seed uint64) []string {
 	return out
 }
 
-// TestSeedsRepeat: the same seed gives the same world and the same questions, or a
-// case that failed could not be run again (CON-1505).
+// TestSeedsRepeat: the same seed gives the same world and the same questions, so that a failed case can be
+// run again (CON-1505).
 func TestSeedsRepeat(t *testing.T) {
 	for seed := range uint64(20) {
 		first, again := draws(seed), draws(seed)

@@ -16,8 +16,8 @@ import (
 	"carerecord/store/storetest"
 )
 
-// coverage says which channel of the law asks something that the product offers, and what
-// such a question looks like. A row without a channel says why nothing asks it.
+// coverage names the channel that covers a feature of the product, and the pattern of its questions. A row
+// without a channel says why none covers it.
 type coverage struct {
 	channel string
 	pattern string // a pattern of question.text
@@ -145,8 +145,8 @@ func drawQuestions() []string {
 	return out
 }
 
-// TestTables: everything by which the product can be asked has a row that says which
-// channel of the law asks it, and questions of that form are drawn (CON-1504).
+// TestTables: every route, parameter, modifier and prefix of the product has a row that names its channel,
+// and the generator draws such questions (CON-1504).
 func TestTables(t *testing.T) {
 	side := serve(t, storetest.NewReference(nil))
 	routes := map[string]bool{}
@@ -194,8 +194,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// check fails where a row names no channel, or where no question is drawn of its
-// form.
+// check fails if a row names an unknown channel, or if no question of its form is drawn.
 func (r coverage) check(t *testing.T, what string, drawn []string) {
 	t.Helper()
 	named := func(ch channel) bool { return ch.name == r.channel }
@@ -236,7 +235,7 @@ func TestEveryChannel(t *testing.T) {
 	}
 }
 
-// absent are requests of what is not built, by channel.
+// absent are requests to routes that are not built, by channel.
 var absent = []string{
 	"20 GET /$export", "20 POST /$export", "20 GET /Patient/$export", "20 GET /Group/%s/$export", "20 GET /$export-status/1", "20 GET /bulkstatus/1", "20 DELETE /bulkstatus/1",
 	"21 GET /Subscription/%s/$status", "21 GET /Subscription/%s/$events", "21 POST /Subscription/$get-ws-binding-token", "21 GET /$subscribe",
@@ -248,8 +247,8 @@ var absent = []string{
 	"19 GET /ConceptMap/$translate", "19 GET /Patient/%s/$break-glass", "19 POST /Patient/$merge",
 }
 
-// TestAbsentChannels: what is not built is no channel: it is refused with a text that
-// is the same for every requester and every id (CON-1504).
+// TestAbsentChannels: a route that is not built is refused with the same text for every requester and every
+// id (CON-1504).
 func TestAbsentChannels(t *testing.T) {
 	g := newGenerator(1)
 	side := serve(t, storetest.NewReference(nil))

@@ -14,7 +14,7 @@ import (
 	"carerecord/store"
 )
 
-// traceWorld runs a trace in one world and holds L2 for each request.
+// traceWorld runs a trace in one world and checks L2 for each request.
 func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
@@ -26,7 +26,7 @@ func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Sto
 	var decision consenttest.Decision
 	if h.rules {
 		decision = g.decision()
-		if p.Kind != consent.SourceSystem && g.chance(40) { // what people write
+		if p.Kind != consent.SourceSystem && g.chance(40) { // for writes of people
 			decision.Permissions = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
@@ -92,18 +92,16 @@ func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Sto
 	for _, s := range all {
 		checkHiddenUnchanged(t, seed, e, s.versions())
 	}
-	if seed%4 == 0 { // it costs as much as the trace
+	if seed%4 == 0 { // it takes as long as the trace
 		s := all[len(all)-1]
 		_, err := reindex.Verify(context.Background(), s.guard, func(err error) { t.Errorf("seed %d: a document is not keyed as a rebuild would: %v", seed, err) })
 		s.must(err)
 	}
 }
 
-// hasOrphanRows: a Patient resource is hidden from a clinician only because it links
-// to a hidden person, and the rows about that patient are not. L1 holds for that,
-// but the visible part has rows about nobody, so L2 cannot be asked. It ends when
-// links are cut instead of the resource that holds them (CON-1201). The same where
-// a rule hides a Patient, or cuts what registers it, and not the rows.
+// hasOrphanRows reports whether a Patient is hidden only because it links to a hidden person, or by a rule,
+// while rows about that Patient are visible. L1 holds for such a world. L2 cannot be tested, since the
+// visible part has rows without an owner.
 func (e *evaluator) hasOrphanRows() bool {
 	if e.requester.sourceSystem {
 		return false
@@ -128,9 +126,8 @@ func (e *evaluator) hasOrphanRows() bool {
 	return false
 }
 
-// inheritsHiddenOwners: a visible version of the past has its owners from a document that
-// is hidden. Whom it is about is found anew for each question, and the visible
-// part does not know.
+// inheritsHiddenOwners reports whether a visible older version has its owners from a hidden document. The
+// server looks up these owners for each request, and the visible part lacks that document.
 func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 	if newest := e.newest[v.Ref.String()]; !v.Deleted() && v == newest || !e.sees(v) {
 		return false
@@ -146,15 +143,14 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 	return false
 }
 
-// endsDirective: the end of a directive that was in force brings back what the
-// visible part never had, so it is outside of L2. One that was made in the trace
-// may end.
+// endsDirective reports whether a question ends a directive of the world. That reveals documents that the
+// visible part never had, so it is outside of L2. Directives that the trace made may end.
 func endsDirective(e *evaluator, q question) bool {
 	v := e.newest[strings.TrimPrefix(q.path, "/")]
 	return v != nil && v.Ref.Type == "Consent" && v.m["status"] == "active" && !e.requester.sourceSystem && (q.method == "PUT" || q.method == "PATCH")
 }
 
-// learn keeps the id of what was made, for later questions.
+// learn keeps the id of a new document for later questions.
 func (g *generator) learn(location string) {
 	parts := strings.Split(strings.TrimPrefix(location, base+"/"), "/")
 	if len(parts) > 1 && !slices.Contains(g.rows[parts[0]], parts[1]) {
@@ -162,8 +158,8 @@ func (g *generator) learn(location string) {
 	}
 }
 
-// checkHiddenUnchanged: nothing that was hidden from the writer has another version now, or
-// another body (CON-1305).
+// checkHiddenUnchanged fails the test if a document that was hidden from the writer has another version or
+// body now (CON-1305).
 func checkHiddenUnchanged(t testing.TB, seed uint64, e *evaluator, after []store.Doc) {
 	newest := map[store.Ref]store.Doc{}
 	for _, d := range after {

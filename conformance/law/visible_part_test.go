@@ -13,10 +13,9 @@ import (
 	"carerecord/store/storetest"
 )
 
-// visiblePart makes the second side: a store that holds only what the evaluator
-// shows, each version as it is to be seen, keyed anew. The facts that the server
-// keeps of a version go with it; of what a feed is shown its source alone, since all
-// other facts depend on Patients of other sources.
+// visiblePart makes the second side: a store with only the visible versions, cut as the requester sees them
+// and with new keys. The facts of the server are copied; for a source system only the source, since all other
+// facts depend on Patients of other sources.
 func visiblePart(t testing.TB, e *evaluator) *side {
 	t.Helper()
 	x, err := indexer()
@@ -60,8 +59,8 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 	return serve(t, r)
 }
 
-// partitionOwner is whom a version names as the one it is about, be that patient there or
-// not: the first by id, else by NHS number, else nobody but itself.
+// partitionOwner returns the owner that decides the partition, live or not: the first by id, else by NHS
+// number, else the document itself.
 func partitionOwner(v *version) string {
 	if v.Ref.Type == "Patient" {
 		return v.Ref.ID
@@ -86,7 +85,7 @@ func partitionOwner(v *version) string {
 	return cmp.Or(strings.TrimPrefix(first, "~"), number, v.Ref.String())
 }
 
-// bodyBefore returns the body that stood before a tombstone.
+// bodyBefore returns the last body before a tombstone.
 func (e *evaluator) bodyBefore(v *version) []byte {
 	var body []byte
 	for _, other := range e.versions {
@@ -97,9 +96,8 @@ func (e *evaluator) bodyBefore(v *version) []byte {
 	return body
 }
 
-// cutForPatient takes out of a body what a patient is not given (CON-1102): narrative,
-// Annotation, markdown and Attachment, wherever they stand in the types of these
-// worlds.
+// cutForPatient removes from a body the elements that patients do not get (CON-1102): narrative, Annotation,
+// markdown and Attachment, at their places in these worlds.
 func cutForPatient(body []byte) []byte {
 	out, _ := cutValue(gjson.ParseBytes(body))
 	return out
@@ -138,7 +136,7 @@ func cutValue(v gjson.Result) ([]byte, bool) {
 	return []byte(v.Raw), true
 }
 
-// bareExtension: an Extension with nothing but its url.
+// bareExtension reports whether an Extension has only its url.
 func bareExtension(raw []byte) bool {
 	keys := gjson.GetBytes(raw, "@keys").Array()
 	return len(keys) == 1 && keys[0].Str == "url"
