@@ -1,4 +1,4 @@
-# carerecord. "make help" lists what there is.
+# carerecord. "make help" lists the targets.
 SHELL := /bin/bash
 GO ?= go
 DEFINITIONS := .cache/hl7.fhir.r4.examples-4.0.1.tgz

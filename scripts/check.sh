@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a machine can check of the house rules.
+# The house rules that a machine can check.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=$(gofmt -l $(git ls-files '*.go'))
@@ -9,7 +9,7 @@ go vet ./...
 go mod tidy -diff
 go test -run 'TestImports' ./conformance/suite
 go test -run 'TestGrammar' ./fhir/index
-# Each requirement of P0 and P1 has a test or is in docs/requirements/not-built.txt. The counts are for whoever reads this.
+# Each requirement of P0 and P1 has a test or is in docs/requirements/not-built.txt. The counts are printed.
 go test -count=1 -run 'TestRequirementsHaveTests' -v ./conformance/suite | sed -n 's/^ *requirements_test.go:[0-9]*: //p'
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

@@ -24,9 +24,9 @@ const (
 	onMongo, firstOnMongo         = 10, 20_001
 )
 
-// again is how often the one round is run that CARERECORD_ATONCE_SEED asks for: how its
-// writers meet differs from run to run.
-const again = 20
+// repeats is how often the round of CARERECORD_ATONCE_SEED runs: the order of its writers differs from run to
+// run.
+const repeats = 20
 
 // rounds runs rounds one after the other.
 func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) storetest.Engine) {
@@ -46,7 +46,7 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) storetest
 		n = max(2, n/6)
 	}
 	if one {
-		n = again
+		n = repeats
 	} else if times, set := number("CARERECORD_SOAK"); set {
 		n *= int(times)
 	}
@@ -69,10 +69,9 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) storetest
 	t.Logf("%d rounds from seed %d: %d writes, of which %d were refused and %d begun again; %d readings of %d documents", n, first, writes, refused, conflicts, reads, looked)
 }
 
-// TestAtOnceOnTheReferenceStore, TestAtOnceOnPebble and TestAtOnceOnMongoDB: while
-// everybody writes and documents are keyed anew, no acknowledged directive is out of force
-// at any instant that a reader could see; afterwards register, facts and index equal a
-// rebuild (CON-1401, CON-1509, CON-1603).
+// TestAtOnceOnTheReferenceStore, TestAtOnceOnPebble and TestAtOnceOnMongoDB: while many callers write and
+// documents are rekeyed, every acknowledged directive is in force at every instant that a reader can see;
+// afterwards register, facts and index equal a rebuild (CON-1401, CON-1509, CON-1603).
 func TestAtOnceOnTheReferenceStore(t *testing.T) {
 	rounds(t, onReference, firstOnReference, func(*testing.T) storetest.Engine { return storetest.NewReference(nil) })
 }

@@ -43,7 +43,7 @@ var (
 	observation = store.Ref{Type: "Observation", ID: "xgp01.o1"}
 )
 
-// write sends one resource through a guard, as the feed of the practice.
+// write sends one resource through a guard, as the source system of the practice.
 func write(t *testing.T, db store.Engine, ref store.Ref, body string) {
 	t.Helper()
 	at := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)

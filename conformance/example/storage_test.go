@@ -26,7 +26,7 @@ var text string
 
 const file = "../../docs/storage-example.md"
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	ODS, Home, Ref, Body             string
 	BodySize                         int
@@ -61,8 +61,7 @@ type field struct{ Name, Meaning, Text string }
 
 type mongoPosting struct{ Raw, Name string }
 
-// TestStorageExample compares docs/storage-example.md with what is stored (issue 16).
-// UPDATE=1 writes it.
+// TestStorageExample compares docs/storage-example.md with the stored data. UPDATE=1 writes it.
 func TestStorageExample(t *testing.T) {
 	doc, stored := inPebble(t)
 	same, raw := inMongo(t)
@@ -103,7 +102,7 @@ func (p *page) resource(t *testing.T, d store.Doc) {
 	p.Body, p.BodySize = body.String(), len(d.Body)
 	at, ok := index.DateOfSortKey(d.RowID.SortKey)
 	if d.RowID.Partition != index.PartitionOf(p.Home) || !ok || at.Format(time.RFC3339) != "2026-03-04T09:30:00Z" {
-		t.Errorf("the document is at %x, and its date is %v: not what the page says", d.RowID, at)
+		t.Errorf("the document is at %x, and its date is %v: the page says otherwise", d.RowID, at)
 	}
 	p.Partition, p.Date, p.Hash = fmt.Sprintf("%012x", uint64(d.RowID.Partition)), fmt.Sprintf("%x", d.RowID.SortKey[:5]), fmt.Sprintf("%x", d.RowID.SortKey[5:])
 	p.DateText = at.Format(time.RFC3339)

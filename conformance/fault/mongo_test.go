@@ -26,7 +26,7 @@ func TestPrimary(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()                                   // it mostly waits for deadlines to pass
-			uri, name := mongotest.StartOwn(t).Database(t) // the stand-in never ends what nobody ends
+			uri, name := mongotest.StartOwn(t).Database(t) // the stand-in does not end abandoned transactions
 			proxy, through := newProxy(t, uri)
 			open := func(uri string, timeout time.Duration) *mongo.DB {
 				t.Helper()
@@ -57,10 +57,10 @@ func TestPrimary(t *testing.T) {
 			}
 			stop()
 			s.answersAgain()
-			s.look(true)
+			s.checkAll(true)
 			after := s.over(open(uri, patience))
-			after.look(true)
-			after.count()
+			after.checkAll(true)
+			after.checkCreated()
 			if err := open(uri, patience).Verify(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -52,7 +52,7 @@ func (d *disk) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
-// onDisk opens a record on a disk of faults; reopen opens what lies on it.
+// onDisk opens a store on a disk of faults; reopen opens the same files on the real disk.
 func onDisk(t *testing.T) (d *disk, db *pebble.DB, reopen func() *pebble.DB) {
 	t.Helper()
 	d = &disk{}
@@ -80,11 +80,11 @@ func TestDiskFull(t *testing.T) {
 	s.forget()
 	s.await(writes, 10, 503)
 	stop()
-	s.look(false)
+	s.checkAll(false)
 	db2 := reopen()
 	after := s.over(db2)
-	after.look(true)
-	after.count()
+	after.checkAll(true)
+	after.checkCreated()
 	if err := db2.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -99,16 +99,16 @@ func TestDiskThatReadsNothing(t *testing.T) {
 	if err := db.Compact(t.Context()); err != nil { // out of the memory of the journal
 		t.Fatal(err)
 	}
-	s.look(true)
+	s.checkAll(true)
 	d.failing.Store(true)
 	s.forget()
-	s.look(false)
+	s.checkAll(false)
 	if refused, all := s.counted("GET", 503); refused == 0 {
 		t.Errorf("a disk that reads nothing refused none of %d requests", all)
 	}
 	d.failing.Store(false)
-	s.look(true)
-	s.over(reopen()).look(true)
+	s.checkAll(true)
+	s.over(reopen()).checkAll(true)
 }
 
 // TestDiskStops: writes that the disk does not end are refused after the deadline, and go on later.
@@ -125,11 +125,11 @@ func TestDiskStops(t *testing.T) {
 	s.forget()
 	s.await(writes, 10, 200, 201) // the writes that waited have ended
 	stop()
-	s.look(true)
+	s.checkAll(true)
 	if err := db.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
 	after := s.over(reopen())
-	after.look(true)
-	after.count()
+	after.checkAll(true)
+	after.checkCreated()
 }

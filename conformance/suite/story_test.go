@@ -53,7 +53,7 @@ func (st *story) created(r reply) string {
 	return r.id()
 }
 
-// write: the practice's feed writes a Patient and five Observations.
+// write: the practice's source system writes a Patient and five Observations.
 func (st *story) write() {
 	st.patient = "Patient/" + st.created(st.do("demo-gp-feed", "POST", "Patient",
 		`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9999999468"}],"name":[{"family":"Story"}],`+
@@ -63,7 +63,7 @@ func (st *story) write() {
 	}
 }
 
-// seen checks what somebody finds of the patient, and whether S2 is told.
+// seen checks the rows of the patient that a caller finds, and whether the answer has S2.
 func (st *story) seen(who string, n int, withheld bool) {
 	st.t.Helper()
 	r := st.get(who, "Observation?patient="+st.patient)

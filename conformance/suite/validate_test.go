@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestValidateOperation: $validate says what the interaction would say, and
-// does nothing (OPER-020, 022, SMART-300, VIS-009).
+// TestValidateOperation: $validate reports the same issues as the interaction, and writes nothing (OPER-020,
+// 022, SMART-300, VIS-009).
 func TestValidateOperation(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")

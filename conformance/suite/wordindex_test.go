@@ -29,7 +29,7 @@ func TestWordIndex(t *testing.T) {
 			}
 			told := s.do("", "GET", "metadata", "").get(`rest.0.resource.#(type=="Basic").searchParam.#(name=="_content").name`).Exists()
 			if told != (status == 200) {
-				t.Errorf("%s: metadata tells of _content: %v", when, told)
+				t.Errorf("%s: metadata lists _content: %v", when, told)
 			}
 		}
 		asks("a new record", 400, 0)
@@ -45,7 +45,7 @@ func TestWordIndex(t *testing.T) {
 		s.stop()
 		s.reindexes(t)
 		s.start(args...)
-		asks("keyed anew as it was", 200, 1)
+		asks("rekeyed unchanged", 200, 1)
 		s.stop()
 		s.refuses(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--no-word-index"}, args...)...)
 		s.reindexes(t, "--no-word-index")
@@ -54,7 +54,7 @@ func TestWordIndex(t *testing.T) {
 	})
 }
 
-// reindexes keys a store that is not served anew, and has it verified.
+// reindexes rekeys a store that is not served, and verifies it.
 func (s *server) reindexes(t *testing.T, args ...string) {
 	t.Helper()
 	site := []string{"--auth", "off", "--public-url", "http://record.test"}
@@ -66,7 +66,7 @@ func (s *server) reindexes(t *testing.T, args ...string) {
 	}
 }
 
-// refuses runs a command that must say that the store is keyed by other rules.
+// refuses runs a command that must report that the store has another key format.
 func (s *server) refuses(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
