@@ -82,7 +82,7 @@ func TestAuditDamage(t *testing.T) {
 					t.Errorf("AUD-506: the limits of verify are not printed:\n%s", out)
 				}
 				if d.kind == "" {
-					if err != nil || !strings.Contains(out, fmt.Sprintf("records checked: %d\n", at)) || !strings.Contains(out, "cut off at the end") {
+					if err != nil || !strings.Contains(out, fmt.Sprintf("records checked: %d\n", at)) || !strings.Contains(out, "missing at the end of the audit trail") {
 						t.Errorf("got %v\n%s", err, out)
 					}
 					return
