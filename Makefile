@@ -1,12 +1,14 @@
-# carerecord. "make help" lists what there is.
+# carerecord. "make help" lists the targets.
 SHELL := /bin/bash
 GO ?= go
 DEFINITIONS := .cache/hl7.fhir.r4.examples-4.0.1.tgz
+CASES := .cache/fhir-test-cases
+CASES_PACKAGE := org.hl7.fhir.testcases:fhir-test-cases:1.7.69:jar
 STATICCHECK := .cache/bin/staticcheck
 STATICCHECK_VERSION := v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test soak check fuzz image generate bench tools
+.PHONY: help run build test soak check fuzz image generate bench tools cases
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -17,10 +19,10 @@ run: build ## serve the demonstration at http://127.0.0.1:8080/fhir, from ./var/
 build: need-go ## build bin/carerecord
 	CGO_ENABLED=0 $(GO) build -o bin/carerecord ./cmd/carerecord
 
-test: need-go need-python ## all tests on both engines, with the race detector where the program runs in the test
+test: need-go need-python need-npm $(DEFINITIONS) cases ## all tests on both engines, with the race detector where the program runs in the test
 	scripts/test.sh
 
-soak: need-go need-python ## all tests, long ones with ten times the cases
+soak: need-go need-python need-npm $(DEFINITIONS) cases ## all tests, long ones with ten times the cases
 	CARERECORD_SOAK=10 scripts/test.sh
 
 check: need-go need-npm tools ## formatting, vet, staticcheck, dead code, exhaustive switches, import rules, words, generated files
@@ -52,6 +54,14 @@ tools: $(STATICCHECK) .cache/bin/deadcode .cache/bin/exhaustive .cache/bin/go-ch
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/nishanths/exhaustive/cmd/exhaustive@v0.17.1
 .cache/bin/go-check-sumtype:
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/alecthomas/go-check-sumtype/cmd/go-check-sumtype@v0.4.0
+
+# The FHIR test cases of HL7, which tests read from ../shared if that is there. The package has 93 MB; .cache keeps 2 MB of it.
+cases:
+	@[ -d ../shared/spec/fhir-test-cases ] || [ -d $(CASES) ] || { command -v mvn >/dev/null || { echo "mvn is missing: the tests of the official FHIR cases are skipped"; exit 0; }; \
+	rm -rf $(CASES).part && mkdir -p .cache && mvn -q dependency:unpack -Dartifact=$(CASES_PACKAGE) -DoutputDirectory=$(CURDIR)/$(CASES).part \
+	  -Dmdep.unpack.includes='org/hl7/fhir/testcases/r4/*.*,org/hl7/fhir/testcases/r4/examples/*.json,org/hl7/fhir/testcases/r4/examples/*.xml,org/hl7/fhir/testcases/r4/fhirpath/*,org/hl7/fhir/testcases/r4/patch/*' \
+	  && mv $(CASES).part $(CASES) || echo "the FHIR test cases were not fetched: their tests are skipped"; }
+
 
 $(STATICCHECK):
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a machine can check of the house rules.
+# The house rules that a machine can check.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=$(gofmt -l $(git ls-files '*.go'))
@@ -18,7 +18,7 @@ wait "$deadcode" || { cat "$tmp/deadcode"; exit 1; }
 go mod tidy -diff
 go test -run 'TestImports|TestWords|TestSplitIdentifier' ./conformance/suite
 go test -run 'TestGrammar' ./fhir/index
-# Each requirement of P0 and P1 has a test or is in docs/requirements/not-built.txt. The counts are for whoever reads this.
+# Each requirement of P0 and P1 has a test or is in docs/requirements/not-built.txt. The counts are printed.
 go test -count=1 -run 'TestRequirementsHaveTests' -v ./conformance/suite | sed -n 's/^ *requirements_test.go:[0-9]*: //p'
 out=$tmp/generated
 mkdir "$out"
@@ -28,4 +28,5 @@ for f in "$out"/*/*; do
 done
 size=$(cat fhir/*/*_gen.* | wc -c)
 [ "$size" -lt 2097152 ] || { echo "generated tables are $size bytes, over 2 MiB"; exit 1; }
+! git grep -n 'time[.]Sleep' -- '*_test.go' '*test/*.go' conformance || { echo "a test sleeps: wait for a condition (conformance/wait)"; exit 1; }
 echo "check: all well"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes what the image holds into a folder: the Dockerfile runs it, and
-# image.sh where there is no engine.
+# Writes the files of the image into a folder: the Dockerfile runs it, and
+# image.sh if there is no container engine.
 set -eu
 out=$1
 cd "$(dirname "$0")/.."

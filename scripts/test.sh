@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs all tests in four parts: every package but conformance/suite with the race detector, then all 200 rounds of
-# conformance/atonce without it; beside these the law once more, with all of its cases and with the broken guards, then
-# conformance/suite, which drives the program from outside: none of them alone keeps two processors busy. Each part is printed whole, and all of them run; if one
-# fails, the script fails. The last line says which MongoDB server the tests ran on. CARERECORD_SOAK=10 makes long tests ten
-# times as long (make soak).
+# conformance/atonce without it; in parallel the law once more, with all of its cases and with the broken guards, then
+# conformance/suite, which runs the program from outside: none of them alone keeps two processors busy. Each part is printed
+# whole, and all of them run; if one fails, the script fails. The last lines say which MongoDB server the tests ran on and which tests were skipped because
+# data outside this repository is missing. CARERECORD_SOAK=10 makes long tests ten times as long (make soak).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
@@ -11,13 +11,14 @@ beside=
 trap '[ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 export CARERECORD_TEST_SERVER_FILE=$dir/server
-touch "$CARERECORD_TEST_SERVER_FILE"
+export CARERECORD_SKIPPED_FILE=$dir/skipped # package testfiles appends to it
+touch "$CARERECORD_TEST_SERVER_FILE" "$CARERECORD_SKIPPED_FILE"
 packages=$(go list ./... | grep -v '/conformance/suite$')
 timeout=25m
 [ "${CARERECORD_SOAK:-1}" = 1 ] || timeout=6h
 
-# part NAME ARGUMENTS... runs go test. A package that fails shows everything it said; of one that passes, what its tests
-# counted, and those that took five seconds or more.
+# part NAME ARGUMENTS... runs go test. Of a package that fails it prints the whole output; of one that passes, the counts of its tests
+# and those that took five seconds or more.
 part() {
   local name=$1 status=0 took=$dir/took-$BASHPID TIMEFORMAT='%0R s, %0U s and %0S s of a processor in user and system mode'
   shift
@@ -42,8 +43,8 @@ others() {
   return $status
 }
 
-# Tests in process hold little: at the usual setting the garbage collector takes a fifth of the time.
-set -m # the parts beside are a group of processes, which the trap can end
+# Tests in process have small heaps: at the default setting the garbage collector takes a fifth of the time.
+set -m # the parallel parts are a group of processes, which the trap can end
 others >"$dir/others" 2>&1 &
 beside=$!
 set +m
@@ -55,4 +56,6 @@ wait "$beside" || status=1
 beside=
 cat "$dir/others"
 echo "MongoDB tests ran on: $(sort -u "$CARERECORD_TEST_SERVER_FILE" | paste -sd';')"
+echo "$(sort -u "$CARERECORD_SKIPPED_FILE" | wc -l) tests were skipped because ../shared or a package in .cache is missing"
+sort -u "$CARERECORD_SKIPPED_FILE" | sed 's/^/    /'
 exit $status

@@ -24,12 +24,12 @@ const (
 	onMongo, firstOnMongo         = 10, 20_001
 )
 
-// again is how often the one round is run that CARERECORD_ATONCE_SEED asks for: how its
-// writers meet differs from run to run.
-const again = 20
+// repeats is how often the round of CARERECORD_ATONCE_SEED runs: the order of its writers differs from run to
+// run.
+const repeats = 20
 
 // rounds runs rounds one after the other.
-func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) engine) {
+func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) storetest.Engine) {
 	number := func(name string) (uint64, bool) {
 		text := os.Getenv(name)
 		if text == "" {
@@ -46,7 +46,7 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) engine) {
 		n = max(2, n/6)
 	}
 	if one {
-		n = again
+		n = repeats
 	} else if times, set := number("CARERECORD_SOAK"); set {
 		n *= int(times)
 	}
@@ -69,16 +69,15 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) engine) {
 	t.Logf("%d rounds from seed %d: %d writes, of which %d were refused and %d begun again; %d readings of %d documents", n, first, writes, refused, conflicts, reads, looked)
 }
 
-// TestAtOnceOnTheReferenceStore, TestAtOnceOnPebble and TestAtOnceOnMongoDB: while
-// everybody writes and documents are keyed anew, no acknowledged directive is out of force
-// at any instant that a reader could see; afterwards register, facts and index equal a
-// rebuild (CON-1401, CON-1509, CON-1603).
+// TestAtOnceOnTheReferenceStore, TestAtOnceOnPebble and TestAtOnceOnMongoDB: while many callers write and
+// documents are rekeyed, every acknowledged directive is in force at every instant that a reader can see;
+// afterwards register, facts and index equal a rebuild (CON-1401, CON-1509, CON-1603).
 func TestAtOnceOnTheReferenceStore(t *testing.T) {
-	rounds(t, onReference, firstOnReference, func(*testing.T) engine { return storetest.NewReference(nil) })
+	rounds(t, onReference, firstOnReference, func(*testing.T) storetest.Engine { return storetest.NewReference(nil) })
 }
 
 func TestAtOnceOnPebble(t *testing.T) {
-	rounds(t, onPebble, firstOnPebble, func(t *testing.T) engine {
+	rounds(t, onPebble, firstOnPebble, func(t *testing.T) storetest.Engine {
 		p, err := pebble.Open(pebble.Config{Dir: "record", FS: vfs.NewMem(), Cache: 8 << 20})
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +89,7 @@ func TestAtOnceOnPebble(t *testing.T) {
 
 func TestAtOnceOnMongoDB(t *testing.T) {
 	server := mongotest.Start(t)
-	rounds(t, onMongo, firstOnMongo, func(t *testing.T) engine {
+	rounds(t, onMongo, firstOnMongo, func(t *testing.T) storetest.Engine {
 		uri, name := server.Database(t)
 		s, err := mongo.Open(context.Background(), mongo.Config{URI: uri, Database: name, NoHints: !server.Real()})
 		if err != nil {

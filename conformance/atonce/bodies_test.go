@@ -9,7 +9,7 @@ import (
 
 const nhs = "https://fhir.nhs.uk/Id/nhs-number"
 
-// person is a Reference to somebody, who is named by an id or by nhs: and a number.
+// person is a Reference to a patient, by an id, or by nhs: and a number.
 func person(name string) string {
 	if number, is := strings.CutPrefix(name, "nhs:"); is {
 		return `{"identifier":{"system":"` + nhs + `","value":"` + number + `"}}`
@@ -27,8 +27,8 @@ func list[T any](of []T, write func(T) string) string {
 	return strings.Join(out, ",")
 }
 
-// body writes what a document says. serial is its number in the model, which readers
-// find in its language.
+// body returns the body of a document. serial is its number in the model; readers find it in the language of
+// the body.
 func body(ref store.Ref, c content, serial int) string {
 	return fmt.Sprintf(`{"resourceType":"%s","id":"%s","language":"w%d"%s}`, ref.Type, ref.ID, serial, members(ref.Type, c))
 }
@@ -92,7 +92,7 @@ func consentMembers(c content) string {
 		`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]}`
 }
 
-// definition is a SearchParameter on Consent. It finds nothing that is told to anybody.
+// definition is a SearchParameter on Consent. No answer contains what it finds.
 func definition(id string, active bool) string {
 	status := "retired"
 	if active {

@@ -18,17 +18,17 @@ type seen struct {
 	settled      bool   // when it began, every document was keyed as it should be
 }
 
-// fault says which directive in force throughout a reading forbids what was seen; it is
-// empty where none does. It says so only where the model is sure.
-func (m *model) fault(s seen) string {
-	steps := 1 // what follows from others by more waits until these are keyed
+// violation names a directive that is in force throughout a reading and forbids a version that was seen, or
+// returns "". It reports only certain violations.
+func (m *model) violation(s seen) string {
+	steps := 1 // more steps wait until the documents between are rekeyed
 	if s.settled {
 		steps = 5
 	}
-	for name, left := range m.whom(s.ref, s.content, s.source, s.from, s.to, steps) {
+	for name, left := range m.ownersThroughout(s.ref, s.content, s.source, s.from, s.to, steps) {
 		denied, optedOut := m.refused(name, s.from, s.to, left > 0)
 		if denied != "" {
-			return fmt.Sprintf("%s denies what is about %s", denied, name)
+			return fmt.Sprintf("%s denies documents about %s", denied, name)
 		}
 		if optedOut != "" && s.source != s.organisation && s.ref.Type != "Patient" {
 			return fmt.Sprintf("%s opts %s out", optedOut, name)
@@ -39,15 +39,15 @@ func (m *model) fault(s seen) string {
 			continue // the register knows nothing of the numbers of a Patient who was deleted
 		}
 		if denied, _ := m.refused(name, s.from, s.to, true); denied != "" {
-			return fmt.Sprintf("%s denies whoever %s is, and the document mentions them", denied, name)
+			return fmt.Sprintf("%s denies %s, and the document mentions them", denied, name)
 		}
 	}
 	return ""
 }
 
-// whom are the names of those whom a document is about throughout a span, as far as they
-// follow in some steps from one document to the next, with how many steps are left.
-func (m *model) whom(ref store.Ref, c content, source string, from, to uint64, steps int) map[string]int {
+// ownersThroughout returns the names of the owners of a document throughout a span, followed through other
+// documents for some steps, with the number of steps left.
+func (m *model) ownersThroughout(ref store.Ref, c content, source string, from, to uint64, steps int) map[string]int {
 	out := map[string]int{}
 	for _, name := range c.subjects {
 		out[name] = steps
@@ -63,7 +63,7 @@ func (m *model) whom(ref store.Ref, c content, source string, from, to uint64, s
 		if !sure {
 			return
 		}
-		for name, left := range m.whom(target, t, sourceOf(target), from, to, steps-1) {
+		for name, left := range m.ownersThroughout(target, t, sourceOf(target), from, to, steps-1) {
 			out[name] = max(out[name], left)
 		}
 	}
@@ -86,8 +86,8 @@ func sourceOf(ref store.Ref) string {
 	return source
 }
 
-// refused names a denial or restriction, and an opt-out, that are in force throughout a
-// span for whoever has a name. resolved says whether a number stands for its bearer too.
+// refused returns a denial or restriction, and an opt-out, that are in force for a name throughout a span.
+// resolved reports whether a number also means the Patient who has it.
 func (m *model) refused(name string, from, to uint64, resolved bool) (denied, optedOut string) {
 	names := m.names(name, from, to, resolved)
 	for _, ref := range m.documents("Consent") {
@@ -109,8 +109,8 @@ func (m *model) refused(name string, from, to uint64, resolved bool) (denied, op
 	return denied, optedOut
 }
 
-// names are those by which a directive covers whoever has a name: of a Patient also every
-// number of any version; of a number also the one Patient who bears it, if that is sure.
+// names returns the names by which a directive covers a name: for a Patient also every number of any version;
+// for a number also the one Patient who has it, if that is certain.
 func (m *model) names(name string, from, to uint64, resolved bool) []string {
 	if number, is := strings.CutPrefix(name, "nhs:"); is {
 		bearer := m.bearer(number, from, to)
@@ -120,14 +120,13 @@ func (m *model) names(name string, from, to uint64, resolved bool) []string {
 		return append(m.names(bearer, from, to, true), name)
 	}
 	out := []string{name}
-	for _, number := range m.bore(name, from) {
+	for _, number := range m.numbersEver(name, from) {
 		out = append(out, "nhs:"+number)
 	}
 	return out
 }
 
-// bearer is the one live Patient who bears a number throughout a span; empty where there
-// may be none or two.
+// bearer returns the one live Patient who has a number throughout a span, or "" if there may be none or two.
 func (m *model) bearer(number string, from, to uint64) string {
 	found := ""
 	for _, ref := range m.documents("Patient") {

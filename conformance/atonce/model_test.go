@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// content is what one version of a document says, as far as the model knows it.
+// content is the content of one version of a document, as far as the model knows it.
 type content struct {
 	dead bool
 
@@ -107,10 +107,9 @@ func (m *model) documents(typ string) []store.Ref {
 	return out
 }
 
-// possible are the versions one of which was the current one at each instant of a span:
-// the newest that was acknowledged before it, and those that may have been made in it.
-// There are none where the document may not have been there at its beginning. A deleted
-// document says what it said before.
+// possible returns the versions that may be current in a span: the newest that was acknowledged before it,
+// and those that may have been written in it. It returns none if the document may not exist at the beginning
+// of the span. A deleted document keeps its last content.
 func (m *model) possible(ref store.Ref, from, to uint64) []content {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,14 +125,14 @@ func (m *model) possible(ref store.Ref, from, to uint64) []content {
 	}
 	for _, w := range m.docs[ref] {
 		if w == stood || w.begun < to && (w.acknowledged == 0 || w.acknowledged >= from && w.version > stood.version) {
-			out = append(out, m.told(ref, w))
+			out = append(out, m.contentOf(ref, w))
 		}
 	}
 	return out
 }
 
-// told is what a version says. mu must be held.
-func (m *model) told(ref store.Ref, w *written) content {
+// contentOf returns the content of a version. mu must be held.
+func (m *model) contentOf(ref store.Ref, w *written) content {
 	if !w.dead {
 		return w.content
 	}
@@ -156,9 +155,8 @@ func (m *model) one(ref store.Ref, from, to uint64) (content, bool) {
 	return p[0], true
 }
 
-// bore are the numbers that a Patient bears or bore, in any version that was
-// acknowledged before an instant.
-func (m *model) bore(patient string, before uint64) []string {
+// numbersEver returns the numbers of a Patient in any version that was acknowledged before an instant.
+func (m *model) numbersEver(patient string, before uint64) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []string
@@ -170,7 +168,7 @@ func (m *model) bore(patient string, before uint64) []string {
 	return out
 }
 
-// history writes what was written of a document, and when.
+// history describes the writes of a document and their instants.
 func (m *model) history(ref store.Ref) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,7 +179,7 @@ func (m *model) history(ref store.Ref) string {
 	return b.String()
 }
 
-// String writes what is not empty.
+// String returns the members that are not empty.
 func (c content) String() string {
 	out := fmt.Sprintf("%+v", struct {
 		numbers, subjects, mentions []string
@@ -195,8 +193,8 @@ func (c content) String() string {
 	return out + " " + c.about + c.attaches
 }
 
-// people writes what was written of Consents, Patients and some other documents, with
-// those that these name.
+// people describes the writes of Consents, Patients and some other documents, and of the documents that these
+// name.
 func (m *model) people(others ...store.Ref) string {
 	var b strings.Builder
 	for len(others) > 0 {

@@ -23,7 +23,7 @@ type round struct {
 func (w *world) run(r round) {
 	prepare := newDice(r.seed, 0)
 	for range 6 {
-		w.take(prepare.feedStep(pick(prepare, "G", "A")))
+		w.apply(prepare.sourceStep(pick(prepare, "G", "A")))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), paused)
 	defer cancel()
@@ -33,7 +33,7 @@ func (w *world) run(r round) {
 		writers.Go(func() {
 			d := newDice(r.seed, uint64(1+i))
 			for range r.writes {
-				w.take(d.feedStep(source))
+				w.apply(d.sourceStep(source))
 			}
 		})
 	}
@@ -41,7 +41,7 @@ func (w *world) run(r round) {
 		writers.Go(func() {
 			d := newDice(r.seed, uint64(10+i))
 			for range r.writes / 2 {
-				w.take(d.personStep(who))
+				w.apply(d.personStep(who))
 			}
 		})
 	}
@@ -56,7 +56,7 @@ func (w *world) run(r round) {
 					over = true // once more when all is written
 				case <-w.db.readers[i]:
 				}
-				w.look(w.guard, ods)
+				w.readAll(w.guard, ods)
 			}
 		})
 	}
@@ -73,19 +73,19 @@ func (w *world) define(ctx context.Context, seed uint64) {
 	for _, active := range []bool{true, false, true} {
 		change := consent.Change{Kind: consent.ChangeUpdate, Ref: store.Ref{Type: "SearchParameter", ID: id}, Body: []byte(definition(id, active))}
 		if _, err := w.commit(consent.Principal{Kind: consent.System}, []consent.Change{change}); err != nil {
-			w.fault("define a search parameter: %v", err)
+			w.report("define a search parameter: %v", err)
 		}
 		if err := reindex.New(w.guard, w.db, time.Now).Parameters(ctx, func(ctx context.Context, _ reindex.Walk) error { return ctx.Err() }); err != nil {
-			w.fault("index a search parameter: %v", err)
+			w.report("index a search parameter: %v", err)
 		}
 	}
 }
 
-// reindex keys everything anew, again and again until all is written.
+// reindex rekeys everything, until all writes are done.
 func (w *world) reindex(ctx context.Context, done chan struct{}) {
 	for {
 		if _, err := reindex.New(w.guard, w.db, time.Now).All(ctx, func(ctx context.Context, _ reindex.Walk) error { return ctx.Err() }); err != nil {
-			w.fault("reindex: %v", err)
+			w.report("reindex: %v", err)
 			return
 		}
 		select {
@@ -96,7 +96,7 @@ func (w *world) reindex(ctx context.Context, done chan struct{}) {
 	}
 }
 
-// catchUp keys in the background what depends on what was written.
+// catchUp rekeys the backlog in the background.
 func (w *world) catchUp(ctx context.Context, done chan struct{}) {
 	for {
 		select {
@@ -105,7 +105,7 @@ func (w *world) catchUp(ctx context.Context, done chan struct{}) {
 		case <-w.guard.BacklogWork():
 		}
 		if err := w.guard.CatchUp(ctx, func(ctx context.Context, _ int) error { return ctx.Err() }); err != nil {
-			w.fault("key what depends on what was written: %v", err)
+			w.report("key what depends on what was written: %v", err)
 			return
 		}
 	}
@@ -116,23 +116,23 @@ func (w *world) catchUp(ctx context.Context, done chan struct{}) {
 func (w *world) compare() {
 	ctx := context.Background()
 	if err := w.guard.CatchUp(ctx, func(ctx context.Context, _ int) error { return ctx.Err() }); err != nil {
-		w.fault("key what depends on what was written, at the end: %v", err)
+		w.report("key what depends on what was written, at the end: %v", err)
 	}
 	if err := w.guard.CheckMemory(ctx); err != nil {
-		w.fault("%v", err)
+		w.report("%v", err)
 	}
-	if _, err := reindex.Verify(ctx, w.guard, func(err error) { w.fault("%v", err) }); err != nil {
-		w.fault("%v", err)
+	if _, err := reindex.Verify(ctx, w.guard, func(err error) { w.report("%v", err) }); err != nil {
+		w.report("%v", err)
 	}
-	if e, can := w.db.engine.(checked); can {
+	if e, can := w.db.Engine.(checkedEngine); can {
 		if err := errors.Join(e.CheckMemory(ctx), e.Verify(ctx)); err != nil {
-			w.fault("%v", err)
+			w.report("%v", err)
 		}
 	}
 	fresh := w.open()
 	for _, ods := range organisations {
-		if now, then := w.look(w.guard, ods), w.look(fresh, ods); !slices.Equal(now, then) {
-			w.fault("staff of %s see %v, and after a restart %v", ods, now, then)
+		if now, then := w.readAll(w.guard, ods), w.readAll(fresh, ods); !slices.Equal(now, then) {
+			w.report("staff of %s see %v, and after a restart %v", ods, now, then)
 		}
 	}
 }

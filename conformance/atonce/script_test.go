@@ -18,7 +18,7 @@ type step struct {
 	with    *step
 }
 
-// dice draws what a round does.
+// dice draws the steps of a round.
 type dice struct {
 	*rand.Rand
 	made int
@@ -46,7 +46,7 @@ func (d *dice) someone() string {
 	return pick(d, patients...)
 }
 
-// document is an address that a feed writes to.
+// document is an address that a source system writes to.
 func (d *dice) document(source, typ string) store.Ref {
 	return store.Ref{Type: typ, ID: fmt.Sprintf("%s.%d", source, 1+d.IntN(2))}
 }
@@ -56,8 +56,8 @@ func (d *dice) target() store.Ref {
 	return d.document(pick(d, "G", "A"), pick(d, "Observation", "Observation", "Observation", "DocumentReference", "List", "Schedule", "Patient"))
 }
 
-// feedStep is what a feed does next.
-func (d *dice) feedStep(source string) step {
+// sourceStep draws the next step of a source system.
+func (d *dice) sourceStep(source string) step {
 	s := step{by: feed(source)}
 	switch n := d.IntN(20); {
 	case n < 5:
@@ -82,7 +82,7 @@ func (d *dice) feedStep(source string) step {
 		s.content = content{dead: true}
 	}
 	if d.once(8) { // both in one commit
-		with := d.feedStep(source)
+		with := d.sourceStep(source)
 		if with.with == nil && with.ref != s.ref {
 			s.with = &with
 		}
@@ -130,8 +130,8 @@ func (d *dice) follower(source string) (store.Ref, content) {
 	return ref, c
 }
 
-// personStep is what staff of the practice or a patient says next: a new statement, or
-// another state of one that the same person made.
+// personStep draws the next statement of staff of the practice or of a patient: a new one, or another state
+// of an earlier one.
 func (d *dice) personStep(who string) step {
 	s := step{by: staff("G", policy.ActivityOptOut), content: content{about: patients[0], active: !d.once(3)}}
 	if who == "patient" {

@@ -19,6 +19,7 @@ import (
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/store"
+	"carerecord/store/storetest"
 )
 
 const site = "http://record.test"
@@ -26,27 +27,21 @@ const site = "http://record.test"
 // indexer is the index of every round: to make one costs more than a round.
 var indexer = sync.OnceValues(func() (*index.Indexer, error) { return index.New(index.Config{Base: site + "/fhir"}) })
 
-// engine is a store of a round.
-type engine interface {
-	store.Store
-	store.State
-}
-
-// checked is an engine that can compare what it keeps with a rebuild.
-type checked interface {
+// checkedEngine is an engine that can compare its memory with a rebuild.
+type checkedEngine interface {
 	CheckMemory(context.Context) error
 	Verify(context.Context) error
 }
 
-// uneven is an engine whose commits let others run before and behind them, and wake the
+// yieldingEngine is an engine whose commits let other goroutines run before and after them, and wake the
 // readers.
-type uneven struct {
-	engine
+type yieldingEngine struct {
+	storetest.Engine
 	calls   atomic.Uint64
 	readers []chan struct{} // each holds one element
 }
 
-func (u *uneven) yield() {
+func (u *yieldingEngine) yield() {
 	for _, r := range u.readers {
 		select {
 		case r <- struct{}{}:
@@ -59,17 +54,17 @@ func (u *uneven) yield() {
 }
 
 // Commit implements store.Store.
-func (u *uneven) Commit(ctx context.Context, b store.Batch) (uint64, error) {
+func (u *yieldingEngine) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	u.yield()
 	defer u.yield()
-	return u.engine.Commit(ctx, b)
+	return u.Engine.Commit(ctx, b)
 }
 
 // world is a record with its guard and the model of it.
 type world struct {
 	testing.TB
 	name   string // of the round, for reports
-	db     *uneven
+	db     *yieldingEngine
 	guard  *consent.Guard
 	model  *model
 	failed atomic.Bool
@@ -77,11 +72,11 @@ type world struct {
 	reads, looked, writes, refused, conflicts atomic.Int64
 }
 
-// organisations are those whose staff read: two with a feed, and one without.
+// organisations are those whose staff read: two with a source system, and one without.
 var organisations = []string{"A", "G", "X"}
 
-func begin(t testing.TB, name string, db engine) *world {
-	w := &world{TB: t, name: name, db: &uneven{engine: db}, model: newModel()}
+func begin(t testing.TB, name string, db storetest.Engine) *world {
+	w := &world{TB: t, name: name, db: &yieldingEngine{Engine: db}, model: newModel()}
 	for range organisations {
 		w.db.readers = append(w.db.readers, make(chan struct{}, 1))
 	}
@@ -104,8 +99,8 @@ func (w *world) open() *consent.Guard {
 	return g
 }
 
-// fault reports what a round did wrong.
-func (w *world) fault(format string, args ...any) {
+// report reports a failure of a round.
+func (w *world) report(format string, args ...any) {
 	w.failed.Store(true)
 	w.Errorf(w.name+": "+format, args...)
 }
@@ -135,8 +130,8 @@ func patient(id string) consent.Principal {
 // attempts is how often a write that loses a race is tried again, as package rest does.
 const attempts = 100
 
-// take makes a step, and tells the model.
-func (w *world) take(s step) {
+// apply performs a step, and records it in the model.
+func (w *world) apply(s step) {
 	var changes []consent.Change
 	var notes []*written
 	steps := []step{s}
@@ -168,7 +163,7 @@ func (w *world) take(s step) {
 	w.refused.Add(1)
 	e, ours := fhir.AsError(err)
 	if _, refusal := consent.AsRefusal(err); !errors.Is(err, store.ErrNotFound) && !refusal && (!ours || e.Status >= 500) {
-		w.fault("%s of %v: %v", s.ref, s.by.Kind, err)
+		w.report("%s of %v: %v", s.ref, s.by.Kind, err)
 	}
 }
 
@@ -195,12 +190,11 @@ func (w *world) commit(by consent.Principal, changes []consent.Change) (results 
 	}
 }
 
-// readTypes are what readers ask for.
+// readTypes are the types that readers search.
 var readTypes = []string{"Observation", "List", "Group", "Appointment", "Provenance", "Binary", "DocumentReference", "Schedule", "Slot", "Patient"}
 
-// look reads everything as staff of an organisation, in one snapshot, and compares it
-// with the model.
-func (w *world) look(g *consent.Guard, ods string) (found []string) {
+// readAll reads everything as staff of an organisation, in one snapshot, and compares it with the model.
+func (w *world) readAll(g *consent.Guard, ods string) (found []string) {
 	var all []seen
 	from := w.model.now()
 	behind, _ := g.Backlog()
@@ -222,14 +216,14 @@ func (w *world) look(g *consent.Guard, ods string) (found []string) {
 	to := w.model.now()
 	w.reads.Add(1)
 	if err != nil {
-		w.fault("a search by staff of %s: %v", ods, err)
+		w.report("a search by staff of %s: %v", ods, err)
 	}
 	for _, s := range all {
 		s.to = to
 		w.looked.Add(1)
 		found = append(found, s.ref.String())
-		if why := w.model.fault(s); why != "" {
-			w.fault("staff of %s see %s of %s %s at instants %d to %d, settled %v: %s%s", ods, s.ref, s.source, s.content, from, to, s.settled, why, w.model.people(s.content.through...))
+		if why := w.model.violation(s); why != "" {
+			w.report("staff of %s see %s of %s %s at instants %d to %d, settled %v: %s%s", ods, s.ref, s.source, s.content, from, to, s.settled, why, w.model.people(s.content.through...))
 		}
 	}
 	return found

@@ -1,4 +1,3 @@
-// Package example holds the test that writes docs/storage-example.md: one Observation goes
-// through the guard into both engines, and what they store is decoded. The page follows
-// from that, so that it cannot be out of date.
+// Package example has the test that writes docs/storage-example.md: it writes one Observation through the
+// guard into both engines, decodes the stored data, and fails if the page differs.
 package example

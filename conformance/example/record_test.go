@@ -43,14 +43,8 @@ var (
 	observation = store.Ref{Type: "Observation", ID: "xgp01.o1"}
 )
 
-// engine is a store as a guard needs it.
-type engine interface {
-	store.Store
-	store.State
-}
-
-// write sends one resource through a guard, as the feed of the practice.
-func write(t *testing.T, db engine, ref store.Ref, body string) {
+// write sends one resource through a guard, as the source system of the practice.
+func write(t *testing.T, db store.Engine, ref store.Ref, body string) {
 	t.Helper()
 	at := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
 	x, err := index.New(index.Config{Base: site + "/fhir"})

@@ -26,11 +26,11 @@ var text string
 
 const file = "../../docs/storage-example.md"
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	ODS, Home, Ref, Body             string
 	BodySize                         int
-	Place, Date, DateText, Hash      string
+	Partition, Date, DateText, Hash  string
 	Count                            int
 	Facts, Cross, Driving, Verifying []key
 	Lacks                            []index.NamedFact
@@ -61,8 +61,7 @@ type field struct{ Name, Meaning, Text string }
 
 type mongoPosting struct{ Raw, Name string }
 
-// TestStorageExample compares docs/storage-example.md with what is stored (issue 16).
-// UPDATE=1 writes it.
+// TestStorageExample compares docs/storage-example.md with the stored data. UPDATE=1 writes it.
 func TestStorageExample(t *testing.T) {
 	doc, stored := inPebble(t)
 	same, raw := inMongo(t)
@@ -103,9 +102,9 @@ func (p *page) resource(t *testing.T, d store.Doc) {
 	p.Body, p.BodySize = body.String(), len(d.Body)
 	at, ok := index.DateOfSortKey(d.RowID.SortKey)
 	if d.RowID.Partition != index.PartitionOf(p.Home) || !ok || at.Format(time.RFC3339) != "2026-03-04T09:30:00Z" {
-		t.Errorf("the document is at %x, and its date is %v: not what the page says", d.RowID, at)
+		t.Errorf("the document is at %x, and its date is %v: the page says otherwise", d.RowID, at)
 	}
-	p.Place, p.Date, p.Hash = fmt.Sprintf("%012x", uint64(d.RowID.Partition)), fmt.Sprintf("%x", d.RowID.SortKey[:5]), fmt.Sprintf("%x", d.RowID.SortKey[5:])
+	p.Partition, p.Date, p.Hash = fmt.Sprintf("%012x", uint64(d.RowID.Partition)), fmt.Sprintf("%x", d.RowID.SortKey[:5]), fmt.Sprintf("%x", d.RowID.SortKey[5:])
 	p.DateText = at.Format(time.RFC3339)
 }
 
@@ -156,11 +155,11 @@ func decoded(t *testing.T, k store.Key) key {
 func (p *page) pebble(t *testing.T, d store.Doc, stored []pebble.StoredRow) {
 	t.Helper()
 	p.RowCount = len(stored)
-	docID := fmt.Sprintf("%012x%x", uint64(d.RowID.Partition), d.RowID.SortKey)
+	rowID := fmt.Sprintf("%012x%x", uint64(d.RowID.Partition), d.RowID.SortKey)
 	for _, row := range stored {
 		p.KeyBytes, p.ValueBytes = p.KeyBytes+len(row.RawKey), p.ValueBytes+len(row.RawValue)
 		kind := string(rune(row.Kind))
-		switch row.Kind { // what the page says of the second commit
+		switch row.Kind { // the second commit
 		case 'm':
 			if got, want := row.Value[0].Text, fmt.Sprint(d.Seq+1); string(row.RawKey) != "mseq" || got != want {
 				t.Errorf("row %s: the last commit is %s, want %s", row.RawKey, got, want)
@@ -177,8 +176,8 @@ func (p *page) pebble(t *testing.T, d store.Doc, stored []pebble.StoredRow) {
 		if n := len(p.Rows); n == 0 || p.Rows[n-1].Kind != kind {
 			p.Rows = append(p.Rows, rows{Kind: kind, Meaning: row.Meaning})
 		}
-		if len(row.RawValue) > 0 || !strings.HasSuffix(fmt.Sprintf("%x", row.RawKey), docID) {
-			t.Errorf("posting %x %x: the page says that it ends with the docid %s and has no value", row.RawKey, row.RawValue, docID)
+		if len(row.RawValue) > 0 || !strings.HasSuffix(fmt.Sprintf("%x", row.RawKey), rowID) {
+			t.Errorf("posting %x %x: the page says that it ends with the row ID %s and has no value", row.RawKey, row.RawValue, rowID)
 		}
 		last := &p.Rows[len(p.Rows)-1]
 		last.Postings = append(last.Postings, posting{decoded(t, row.Key[1].Keys[0]), row.Key[0].Text, len(row.RawKey)})

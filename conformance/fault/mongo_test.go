@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"carerecord/conformance/wait"
 	"carerecord/store/mongo"
 	"carerecord/store/mongo/mongotest"
 )
@@ -25,7 +26,7 @@ func TestPrimary(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()                                   // it mostly waits for deadlines to pass
-			uri, name := mongotest.StartOwn(t).Database(t) // the stand-in never ends what nobody ends
+			uri, name := mongotest.StartOwn(t).Database(t) // the stand-in does not end abandoned transactions
 			proxy, through := newProxy(t, uri)
 			open := func(uri string, timeout time.Duration) *mongo.DB {
 				t.Helper()
@@ -56,10 +57,10 @@ func TestPrimary(t *testing.T) {
 			}
 			stop()
 			s.answersAgain()
-			s.look(true)
+			s.checkAll(true)
 			after := s.over(open(uri, patience))
-			after.look(true)
-			after.count()
+			after.checkAll(true)
+			after.checkCreated()
 			if err := open(uri, patience).Verify(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -67,14 +68,10 @@ func TestPrimary(t *testing.T) {
 	}
 }
 
-// answersAgain waits until the server answers: the driver looks for a primary
-// now and then.
+// answersAgain waits until the server answers: the driver looks for a primary at intervals.
 func (s *site) answersAgain() {
 	s.t.Helper()
-	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		if s.send("GET", "/Patient/g.unheard-of", "").Code == 404 {
-			return
-		}
+	if !wait.For(patience, func() bool { return s.send("GET", "/Patient/g.unheard-of", "").Code == 404 }) {
+		s.t.Error("the site does not answer after the fault")
 	}
-	s.t.Error("the site does not answer after the fault")
 }

@@ -2,10 +2,10 @@ package fault
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -13,11 +13,21 @@ import (
 	"carerecord/store/pebble"
 )
 
-// disk is a disk that can be full, or slow.
+// disk is a disk that can be full, fail reads, or stop in writes and syncs.
 type disk struct {
 	full    atomic.Bool
-	failing atomic.Bool  // it reads nothing
-	slow    atomic.Int64 // nanoseconds that each write or sync takes
+	failing atomic.Bool                   // every read of a file fails
+	stopped atomic.Pointer[chan struct{}] // if it is not nil, writes and syncs wait until it is closed
+}
+
+// stop makes writes and syncs wait until the returned function is called.
+func (d *disk) stop() (resume func()) {
+	c := make(chan struct{})
+	d.stopped.Store(&c)
+	return sync.OnceFunc(func() {
+		d.stopped.Store(nil)
+		close(c)
+	})
 }
 
 // String and MaybeError implement errorfs.Injector.
@@ -30,7 +40,9 @@ func (d *disk) MaybeError(op errorfs.Op) error {
 		}
 		return nil
 	}
-	time.Sleep(time.Duration(d.slow.Load()))
+	if c := d.stopped.Load(); c != nil {
+		<-*c
+	}
 	switch op.Kind {
 	case errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFilePreallocate, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
 		if d.full.Load() {
@@ -40,7 +52,7 @@ func (d *disk) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
-// onDisk opens a record on a disk of faults; reopen opens what lies on it.
+// onDisk opens a store on a disk of faults; reopen opens the same files on the real disk.
 func onDisk(t *testing.T) (d *disk, db *pebble.DB, reopen func() *pebble.DB) {
 	t.Helper()
 	d = &disk{}
@@ -68,11 +80,11 @@ func TestDiskFull(t *testing.T) {
 	s.forget()
 	s.await(writes, 10, 503)
 	stop()
-	s.look(false)
+	s.checkAll(false)
 	db2 := reopen()
 	after := s.over(db2)
-	after.look(true)
-	after.count()
+	after.checkAll(true)
+	after.checkCreated()
 	if err := db2.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -87,35 +99,37 @@ func TestDiskThatReadsNothing(t *testing.T) {
 	if err := db.Compact(t.Context()); err != nil { // out of the memory of the journal
 		t.Fatal(err)
 	}
-	s.look(true)
+	s.checkAll(true)
 	d.failing.Store(true)
 	s.forget()
-	s.look(false)
+	s.checkAll(false)
 	if refused, all := s.counted("GET", 503); refused == 0 {
 		t.Errorf("a disk that reads nothing refused none of %d requests", all)
 	}
 	d.failing.Store(false)
-	s.look(true)
-	s.over(reopen()).look(true)
+	s.checkAll(true)
+	s.over(reopen()).checkAll(true)
 }
 
-func TestDiskSlow(t *testing.T) {
+// TestDiskStops: writes that the disk does not end are refused after the deadline, and go on later.
+func TestDiskStops(t *testing.T) {
 	d, db, reopen := onDisk(t)
 	s := serve(t, db, deadline)
 	stop := s.work()
 	s.await(writes, 10, 200, 201)
-	d.slow.Store(int64(2 * deadline))
+	resume := d.stop()
+	defer resume()
 	s.forget()
 	s.await(writes, 2, 503)
-	d.slow.Store(0)
+	resume()
 	s.forget()
-	s.await(writes, 10, 200, 201) // what hung has ended
+	s.await(writes, 10, 200, 201) // the writes that waited have ended
 	stop()
-	s.look(true)
+	s.checkAll(true)
 	if err := db.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
 	after := s.over(reopen())
-	after.look(true)
-	after.count()
+	after.checkAll(true)
+	after.checkCreated()
 }

@@ -8,7 +8,7 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// fault is what a proxy does to a server.
+// fault is the behaviour of a proxy.
 type fault int
 
 const (

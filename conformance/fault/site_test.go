@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/conformance/servertest"
+	"carerecord/conformance/wait"
 	"carerecord/consent"
 	"carerecord/fhir/rest"
 	"carerecord/store"
@@ -23,26 +24,19 @@ import (
 
 const address = servertest.URL
 
-// deadline is how long a request may take. After it the outcome of a commit is learned,
-// first from the commit and then from the store, and the answer is recorded; each of these
-// has a bound of its own. behind is all of them, with what a busy machine adds.
+// deadline is the time limit of a request. After it the server learns the outcome of a commit, first from the
+// commit and then from the store, and records the answer; each step has a limit of its own. longestAnswer is
+// the sum, with a margin for a busy machine.
 const (
-	deadline = 2 * time.Second
-	recorded = time.Second
-	behind   = 2*deadline + recorded + 10*time.Second
+	deadline      = 2 * time.Second
+	recorded      = time.Second
+	longestAnswer = 2*deadline + recorded + 10*time.Second
 )
 
-// engine is a store with what a site needs of it.
-type engine interface {
-	store.Store
-	store.State
-	store.Log
-}
-
-// patience is how long a test waits for what must happen, on a machine that is busy.
+// patience is how long a test waits for a condition, on a busy machine.
 const patience = time.Minute
 
-// site serves an engine to a feed, with a trail.
+// site serves an engine to a source system, with an audit trail.
 type site struct {
 	t        *testing.T
 	handler  http.Handler
@@ -54,14 +48,14 @@ type site struct {
 	created  map[string]bool   // whether a create was acknowledged, by the name that it alone has
 }
 
-// answer is what answers are counted by.
+// answer is the key by which answers are counted.
 type answer struct {
 	method string
 	status int
 }
 
 // serve makes a site over an engine.
-func serve(t *testing.T, e engine, deadline time.Duration) *site {
+func serve(t *testing.T, e store.Engine, deadline time.Duration) *site {
 	t.Helper()
 	source := servertest.SourceSystem(t, "G")
 	server := servertest.Open(t, servertest.Config{Store: e, State: e, Audit: e, AuditTimeout: recorded, Policy: servertest.Policy(false, "G"), REST: func(c *rest.Config) {
@@ -72,14 +66,14 @@ func serve(t *testing.T, e engine, deadline time.Duration) *site {
 }
 
 // over serves another engine that holds the same record, to clients that have time.
-func (s *site) over(e engine) *site {
+func (s *site) over(e store.Engine) *site {
 	s.t.Helper()
 	next := serve(s.t, e, patience)
 	next.versions, next.created = s.versions, s.created
 	return next
 }
 
-// send sends a request and looks at what is true of every answer.
+// send sends a request and checks the properties that every answer has.
 func (s *site) send(method, path, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, address+"/fhir"+path, strings.NewReader(body))
 	if body != "" {
@@ -88,8 +82,8 @@ func (s *site) send(method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	began := time.Now()
 	s.handler.ServeHTTP(w, r)
-	if took := time.Since(began); took > s.deadline+behind {
-		s.t.Errorf("LIM-005: %s %s took %s, the deadline is %s and nothing takes %s more", method, path, took, s.deadline, behind)
+	if took := time.Since(began); took > s.deadline+longestAnswer {
+		s.t.Errorf("LIM-005: %s %s took %s, the deadline is %s and nothing takes %s more", method, path, took, s.deadline, longestAnswer)
 	}
 	// Only a write that may be stored names no time after which to repeat it (decision 024).
 	mayBeStored := gjson.Get(w.Body.String(), "issue.0.details.coding.0.code").Str == consent.MayBeStored
@@ -130,16 +124,13 @@ func (s *site) counted(method string, statuses ...int) (of, all int) {
 // statuses since forget. What happened before is not waited for.
 func (s *site) await(methods []string, n int, statuses ...int) {
 	s.t.Helper()
-	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		missing := slices.IndexFunc(methods, func(m string) bool { of, _ := s.counted(m, statuses...); return of < n })
-		if missing < 0 {
-			return
-		}
-		if time.Now().After(until) {
-			of, all := s.counted(methods[missing], statuses...)
-			s.t.Errorf("after %s %d of %d answers to %s are one of %v, want %d", patience, of, all, methods[missing], statuses, n)
-			return
-		}
+	missing := 0
+	if !wait.For(patience, func() bool {
+		missing = slices.IndexFunc(methods, func(m string) bool { of, _ := s.counted(m, statuses...); return of < n })
+		return missing < 0
+	}) {
+		of, all := s.counted(methods[missing], statuses...)
+		s.t.Errorf("after %s %d of %d answers to %s have one of the statuses %v, want %d", patience, of, all, methods[missing], statuses, n)
 	}
 }
 
@@ -153,7 +144,7 @@ func patient(id string, n int) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":"%s","name":[{"family":"Ely %d"}]}`, id, n)
 }
 
-// put writes a Patient and remembers what was acknowledged.
+// put writes a Patient and records the acknowledgement.
 func (s *site) put(id string, n int) {
 	w := s.send("PUT", "/Patient/"+id, patient(id, n))
 	s.mu.Lock()
@@ -171,8 +162,8 @@ func (s *site) put(id string, n int) {
 	}
 }
 
-// create makes a Patient with a name of its own, alone or in a transaction, and remembers
-// whether that was acknowledged. It asks once.
+// create makes a Patient with a unique name, alone or in a transaction, and records whether that was
+// acknowledged. It does not repeat the request.
 func (s *site) create(family string, transaction bool) {
 	path, body, done := "/Patient", fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":"%s"}]}`, family), 201
 	if transaction {
@@ -188,10 +179,9 @@ func (s *site) create(family string, transaction bool) {
 	s.created[family] = w.Code == done
 }
 
-// count looks how often each Patient that was created stands: once where that was
-// acknowledged, and never twice. Every answer must be there. Of those that were
-// acknowledged it looks at some.
-func (s *site) count() {
+// checkCreated checks how many Patients have each created name: one if the create was acknowledged, and never
+// two. Every answer must be there. It samples the acknowledged ones.
+func (s *site) checkCreated() {
 	s.t.Helper()
 	s.mu.Lock()
 	created := maps.Clone(s.created)
@@ -203,7 +193,7 @@ func (s *site) count() {
 				continue
 			}
 		}
-		w := s.ask("/Patient?_summary=count&family:exact="+family, true)
+		w := s.read("/Patient?_summary=count&family:exact="+family, true)
 		n := gjson.Get(w.Body.String(), "total").Int()
 		if w.Code != 200 || n > 1 || done && n != 1 {
 			s.t.Errorf("%s was created %d times, acknowledged: %t: %d %s", family, n, done, w.Code, w.Body)
@@ -212,9 +202,9 @@ func (s *site) count() {
 	s.t.Logf("%d of %d creates were acknowledged", acknowledged, len(created))
 }
 
-// ask reads. With always the answer must be there: a machine may be so busy that the
-// deadline passes, and then it is asked for again.
-func (s *site) ask(path string, always bool) *httptest.ResponseRecorder {
+// read sends a GET. With always it repeats the request until there is an answer, since a busy machine may
+// exceed the deadline.
+func (s *site) read(path string, always bool) *httptest.ResponseRecorder {
 	for until := time.Now().Add(patience); ; {
 		w := s.send("GET", path, "")
 		late := w.Code == 503 && gjson.Get(w.Body.String(), "issue.0.code").Str == "timeout"
@@ -224,9 +214,9 @@ func (s *site) ask(path string, always bool) *httptest.ResponseRecorder {
 	}
 }
 
-// look reads everything that was ever acknowledged, and what never was. With
-// always every answer must be there; else 503 will do.
-func (s *site) look(always bool) {
+// checkAll reads all acknowledged resources, and some that were never written. With always every answer must
+// be there; otherwise 503 is accepted.
+func (s *site) checkAll(always bool) {
 	s.t.Helper()
 	s.mu.Lock()
 	versions := map[string]string{}
@@ -240,7 +230,7 @@ func (s *site) look(always bool) {
 		if known != "" {
 			stand++
 		}
-		w := s.ask("/Patient/"+id, always)
+		w := s.read("/Patient/"+id, always)
 		got := gjson.Get(w.Body.String(), "meta.versionId").Str
 		switch {
 		case w.Code == 503 && !always:
@@ -262,7 +252,7 @@ func (s *site) look(always bool) {
 			return w.Code == 200 && (stand == 0 || gjson.Get(w.Body.String(), "entry.#").Int() > 0)
 		},
 	} {
-		if w := s.ask(path, always); !right(w) && (w.Code != 503 || always) {
+		if w := s.read(path, always); !right(w) && (w.Code != 503 || always) {
 			s.t.Errorf("GET %s with %d Patients acknowledged: got %d %s", path, stand, w.Code, w.Body)
 		}
 	}
@@ -276,7 +266,7 @@ func newer(got, than string) bool {
 	return err == nil && a > b
 }
 
-// work writes and reads from several sides until it is told to stop.
+// work writes and reads concurrently until stop is called.
 func (s *site) work() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
@@ -296,7 +286,7 @@ func (s *site) work() (stop func()) {
 	}
 	group.Go(func() {
 		for ctx.Err() == nil {
-			s.look(false)
+			s.checkAll(false)
 		}
 	})
 	return func() {

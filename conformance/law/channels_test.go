@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// channel is a way by which something hidden could be told (CON-1504), with the
-// pattern of the requests that ask it: method, path and query, or form.
+// channel is a kind of request that could reveal hidden data (CON-1504), with the pattern of its requests:
+// method, path and query, or form.
 type channel struct {
-	name string
-	of   *regexp.Regexp // nil where the answer, or what is behind the address, decides
+	name    string
+	pattern *regexp.Regexp // nil if the answer or the document at the address decides
 }
 
 // Channels that do not show in the request.
@@ -27,80 +27,80 @@ const (
 	forged  = "06 forged and foreign pages"
 )
 
-// searches begins the pattern of a search with a parameter.
+// searches is the start of the pattern of a search with a parameter.
 const searches = `^(GET|HEAD|POST) [^?]*\?(.*&)?`
 
-func asks(name, pattern string) channel { return channel{name, regexp.MustCompile(pattern)} }
+func requests(name, pattern string) channel { return channel{name, regexp.MustCompile(pattern)} }
 
 // readings are the channels of requests that do not write. One request may be a case
 // of several.
 var readings = []channel{
-	asks("01 read", `^(GET|HEAD) /[A-Z]\w+/[a-z0-9][\w.-]*\?`),
-	asks("01 version read", `^(GET|HEAD) /\w+/[^/?]+/_history/\d+`),
-	asks("01 compartment", `^(GET|HEAD|POST) /(Patient|Encounter|Practitioner)/[^/?]+/(\*|[A-Z]\w+)[/?]`),
-	asks("01 several types", `^(GET|HEAD) \?|^POST /_search`),
-	asks("02 conditional read", ` If-(None-Match|Modified-Since):`),
+	requests("01 read", `^(GET|HEAD) /[A-Z]\w+/[a-z0-9][\w.-]*\?`),
+	requests("01 version read", `^(GET|HEAD) /\w+/[^/?]+/_history/\d+`),
+	requests("01 compartment", `^(GET|HEAD|POST) /(Patient|Encounter|Practitioner)/[^/?]+/(\*|[A-Z]\w+)[/?]`),
+	requests("01 several types", `^(GET|HEAD) \?|^POST /_search`),
+	requests("02 conditional read", ` If-(None-Match|Modified-Since):`),
 	{name: deleted},
-	asks("04 rows", `^(GET|HEAD) /[A-Z]\w+\?`),
-	asks("04 form", `^POST .*/_search\?`),
-	asks("05 totals", searches+`(_total=|_summary=count|_count=0)`),
-	asks("06 pages", `_page=`),
+	requests("04 rows", `^(GET|HEAD) /[A-Z]\w+\?`),
+	requests("04 form", `^POST .*/_search\?`),
+	requests("05 totals", searches+`(_total=|_summary=count|_count=0)`),
+	requests("06 pages", `_page=`),
 	{name: forged},
-	asks("07 sort", searches+`_sort=`),
-	asks("08 include", searches+`_include(:iterate)?=[A-Z]`),
-	asks("08 revinclude", searches+`_revinclude`),
-	asks("08 iterate", searches+`_(rev)?include:iterate=`),
-	asks("08 wildcard", searches+`_(rev)?include=(\w+:)?\*`),
-	asks("09 chain", searches+`[a-z-]+(:[A-Z]\w+)?\.`),
-	asks("10 _has", searches+`_has:`),
-	asks("11 composite", searches+`[a-z-]*code-value-quantity`),
-	asks("11 _filter", searches+`_filter=`),
-	asks("11 _text and _content", searches+`_(text|content)=`),
-	asks("11 _list", searches+`_list=`),
-	asks("11 :identifier", searches+`[a-z]+:identifier=`),
-	asks("11 :in and :not-in", searches+`[^=]*:(not-)?in=`),
-	asks("11 :not", searches+`[^=]*:not=`),
-	asks("11 :missing", searches+`[^=]*:missing=`),
-	asks("11 :text", searches+`[^=]*:text=`),
-	asks("12 _lastUpdated", searches+`_lastUpdated=`),
-	asks("12 _since and _at", searches+`_(since|at)=`),
-	asks("12 _elements and _summary", searches+`(_elements=|_summary=(true|data|text))`),
-	asks("12 _tag", searches+`[^=]*_tag(:not)?=`),
-	asks("12 _security", searches+`_security[:=]`),
-	asks("12 _profile", searches+`_profile[:=]`),
-	asks("12 _source", searches+`_source[:=]`),
-	asks("13 contained", searches+`(_filter=.*)?(performer|asserter)(:Patient|%3APatient)\.`),
-	asks("14 history of one", `/[A-Z]\w+/[^/?]+/_history\?`),
-	asks("14 history of a type", `/[A-Z]\w+/_history\?`),
-	asks("14 history of all", ` /_history\?`),
-	asks("18 batch", `"type":"batch"`),
-	asks("19 $everything", `/\$everything`),
-	asks("19 $lastn", `/\$lastn`),
-	asks("19 $meta", `^(GET|HEAD) .*/\$meta\?`),
-	asks("19 $validate", `/\$validate`),
-	asks("22 Binary", `^(GET|HEAD) /Binary`),
-	asks("23 Provenance, List, Group, CareTeam", `^(GET|HEAD|POST) /(Provenance|List|Group|CareTeam)\b`),
+	requests("07 sort", searches+`_sort=`),
+	requests("08 include", searches+`_include(:iterate)?=[A-Z]`),
+	requests("08 revinclude", searches+`_revinclude`),
+	requests("08 iterate", searches+`_(rev)?include:iterate=`),
+	requests("08 wildcard", searches+`_(rev)?include=(\w+:)?\*`),
+	requests("09 chain", searches+`[a-z-]+(:[A-Z]\w+)?\.`),
+	requests("10 _has", searches+`_has:`),
+	requests("11 composite", searches+`[a-z-]*code-value-quantity`),
+	requests("11 _filter", searches+`_filter=`),
+	requests("11 _text and _content", searches+`_(text|content)=`),
+	requests("11 _list", searches+`_list=`),
+	requests("11 :identifier", searches+`[a-z]+:identifier=`),
+	requests("11 :in and :not-in", searches+`[^=]*:(not-)?in=`),
+	requests("11 :not", searches+`[^=]*:not=`),
+	requests("11 :missing", searches+`[^=]*:missing=`),
+	requests("11 :text", searches+`[^=]*:text=`),
+	requests("12 _lastUpdated", searches+`_lastUpdated=`),
+	requests("12 _since and _at", searches+`_(since|at)=`),
+	requests("12 _elements and _summary", searches+`(_elements=|_summary=(true|data|text))`),
+	requests("12 _tag", searches+`[^=]*_tag(:not)?=`),
+	requests("12 _security", searches+`_security[:=]`),
+	requests("12 _profile", searches+`_profile[:=]`),
+	requests("12 _source", searches+`_source[:=]`),
+	requests("13 contained", searches+`(_filter=.*)?(performer|asserter)(:Patient|%3APatient)\.`),
+	requests("14 history of one", `/[A-Z]\w+/[^/?]+/_history\?`),
+	requests("14 history of a type", `/[A-Z]\w+/_history\?`),
+	requests("14 history of all", ` /_history\?`),
+	requests("18 batch", `"type":"batch"`),
+	requests("19 $everything", `/\$everything`),
+	requests("19 $lastn", `/\$lastn`),
+	requests("19 $meta", `^(GET|HEAD) .*/\$meta\?`),
+	requests("19 $validate", `/\$validate`),
+	requests("22 Binary", `^(GET|HEAD) /Binary`),
+	requests("23 Provenance, List, Group, CareTeam", `^(GET|HEAD|POST) /(Provenance|List|Group|CareTeam)\b`),
 	{name: faults},
 	{name: costly},
 }
 
 // writings are the channels of requests that write.
 var writings = []channel{
-	asks("15 conditional create", ` If-None-Exist:`),
-	asks("15 conditional update", `^PUT /\w+\?.+ `),
-	asks("15 conditional delete", `^DELETE /\w+\?.`),
-	asks("15 conditional patch", `^PATCH /\w+\?.+ `),
-	asks("16 update", `^PUT /\w+/`),
-	asks("16 delete", `^DELETE /\w+/`),
-	asks("16 patch", `^PATCH /\w+/`),
-	asks("16 meta", `/\$meta-(add|delete)\?`),
-	asks("17 create", `^POST /\w+\? `),
-	asks("18 bundle", `^POST \? .*"type":"(batch|transaction)"`),
-	asks("18 conditional reference", `^POST \? .*"reference":"Patient\?`),
+	requests("15 conditional create", ` If-None-Exist:`),
+	requests("15 conditional update", `^PUT /\w+\?.+ `),
+	requests("15 conditional delete", `^DELETE /\w+\?.`),
+	requests("15 conditional patch", `^PATCH /\w+\?.+ `),
+	requests("16 update", `^PUT /\w+/`),
+	requests("16 delete", `^DELETE /\w+/`),
+	requests("16 patch", `^PATCH /\w+/`),
+	requests("16 meta", `/\$meta-(add|delete)\?`),
+	requests("17 create", `^POST /\w+\? `),
+	requests("18 bundle", `^POST \? .*"type":"(batch|transaction)"`),
+	requests("18 conditional reference", `^POST \? .*"reference":"Patient\?`),
 }
 
-// text is a question as the patterns of channels read it: a query, of the address or
-// of a form, behind a ?, then a space and what else there is.
+// text is the form of a question that the patterns of channels match: method, path, ? and the query of the
+// address or form, then a space and the rest.
 func (q question) text() string {
 	path, query, _ := strings.Cut(q.path, "?")
 	body := q.body
@@ -114,19 +114,19 @@ func (q question) text() string {
 	return out
 }
 
-// channelsOf are the channels of which a question is a case.
+// channelsOf returns the channels that a question belongs to.
 func channelsOf(q question, of []channel) []string {
 	text := q.text()
 	var out []string
 	for _, ch := range of {
-		if ch.of != nil && ch.of.MatchString(text) {
+		if ch.pattern != nil && ch.pattern.MatchString(text) {
 			out = append(out, ch.name)
 		}
 	}
 	return out
 }
 
-// tally counts what the cases were (CON-1504, CON-1511).
+// tally counts cases by their properties (CON-1504, CON-1511).
 type tally struct {
 	cases, differ, rows, both int
 	channels                  map[string]int
@@ -146,11 +146,11 @@ func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bo
 	if differs && hasRow {
 		c.both++
 	}
-	c.ask(append(more, channelsOf(q, readings)...)...)
-	if body := r.Body.String(); strings.Contains(body, `"resourceType":"OperationOutcome"`) && !strings.HasSuffix(body, confidential+"]}") {
-		c.ask(faults)
+	c.countChannels(append(more, channelsOf(q, readings)...)...)
+	if body := r.Body.String(); strings.Contains(body, `"resourceType":"OperationOutcome"`) && !strings.HasSuffix(body, withheldEntry+"]}") {
+		c.countChannels(faults)
 		if r.Code == http.StatusBadRequest && strings.Contains(body, `"code":"too-costly"`) {
-			c.ask(costly)
+			c.countChannels(costly)
 		}
 	}
 	for _, m := range relations.FindAllStringSubmatch(r.Body.String(), -1) {
@@ -161,8 +161,8 @@ func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bo
 	}
 }
 
-// ask counts channels.
-func (c *tally) ask(names ...string) {
+// countChannels counts channels.
+func (c *tally) countChannels(names ...string) {
 	if c.channels == nil {
 		c.channels = map[string]int{}
 	}
@@ -171,24 +171,22 @@ func (c *tally) ask(names ...string) {
 	}
 }
 
-// least is how many cases of each channel CON-1504 demands, and whole and traced of how
-// many cases the runs are that have to have them. A shorter run has to have its part of
-// them, less what chance takes: three times the square root.
+// least is the number of cases of each channel that CON-1504 requires, and whole and traced are the numbers
+// of cases of runs that must have them. A shorter run must have its share, less three times the square root.
 const (
 	least  = 300
 	whole  = 30_000
 	traced = 12_000 // of requests in traces
 )
 
-// alone is a run of one world that was asked for, or of a broken guard: its numbers
-// say nothing.
-func alone() bool {
+// partialRun reports whether the run is of one world or of a broken guard. Its counts are not checked.
+func partialRun() bool {
 	return os.Getenv("CARERECORD_LAW_SEED") != "" || os.Getenv("CARERECORD_LAW_CASES") != ""
 }
 
-// minima prints how many cases each channel had, and fails where one had too few. of
-// is how many cases a run has to have for the whole of the minimum.
-func (c *tally) minima(t *testing.T, of int, channels []channel) {
+// checkMinima logs the number of cases of each channel, and fails if one had too few. of is the number of
+// cases of a run that must have the whole minimum.
+func (c *tally) checkMinima(t *testing.T, of int, channels []channel) {
 	t.Helper()
 	floor := least * c.cases / of
 	if c.cases < of {
@@ -197,34 +195,33 @@ func (c *tally) minima(t *testing.T, of int, channels []channel) {
 	var told []string
 	for _, ch := range channels {
 		told = append(told, fmt.Sprintf("%s %d", ch.name, c.channels[ch.name]))
-		if n := c.channels[ch.name]; n < floor && !alone() {
+		if n := c.channels[ch.name]; n < floor && !partialRun() {
 			t.Errorf("CON-1504: the channel %s has %d cases of %d, want at least %d", ch.name, n, c.cases, floor)
 		}
 	}
 	t.Logf("%d cases by channel (CON-1504: at least %d each): %s", c.cases, floor, strings.Join(told, ", "))
 }
 
-// report prints the shares, and fails where the cases said too little
-// (CON-1511).
-func (c *tally) report(t *testing.T, on string, began time.Time) {
+// logAndCheck logs the shares, and fails if too few cases could have found a leak (CON-1511).
+func (c *tally) logAndCheck(t *testing.T, on string, began time.Time) {
 	t.Helper()
 	share := 100 * c.both / max(c.cases, 1)
 	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
 		100*c.differ/max(c.cases, 1), 100*c.rows/max(c.cases, 1), share)
 	want := 30
-	if c.cases < 2000 { // of few cases, less what chance takes: a thousand are of 18 worlds
+	if c.cases < 2000 { // few cases: less a margin for chance, since a thousand are from 18 worlds
 		want -= int(300 * math.Sqrt(0.3*0.7/float64(max(c.cases, 1))))
 	}
-	if share < want && !alone() {
+	if share < want && !partialRun() {
 		t.Errorf("CON-1511: %d %% of the cases differ and have a row, want at least %d %%", share, want)
 	}
 }
 
-// told prints what traces were, and fails where hardly a write succeeded.
-func (c *tally) told(t *testing.T, on string, began time.Time) {
+// logTraces logs the counts of traces, and fails if hardly a write succeeded.
+func (c *tally) logTraces(t *testing.T, on string, began time.Time) {
 	t.Helper()
 	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.rows)
-	if c.rows < c.cases/10 && !alone() {
+	if c.rows < c.cases/10 && !partialRun() {
 		t.Errorf("%d of %d requests changed something, want a tenth", c.rows, c.cases)
 	}
 }

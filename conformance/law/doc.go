@@ -1,26 +1,28 @@
-// Package law holds the tests of the law of the record (consent.md, section 15):
+// Package law tests that no answer depends on data that its requester may not see (consent.md,
+// section 15):
 //
-//	L1, reading: the answer over all data, given the requester, equals the
-//	answer over only the data that this requester may see, given to somebody
-//	without any guard, byte for byte; the two signals are added.
+//	L1, reading: the answer to a request over all data, with the guard on, equals the
+//	answer over the visible data alone, without a guard, byte for byte; the two
+//	signals are added.
 //	L2, traces: a sequence of requests with writes in it, mixed with writes of
-//	others, gives the same answers on all data and on the visible data, with the
+//	others, gets the same answers over all data and over the visible data, with the
 //	guard on in both.
 //
-// A world is a random record, written over HTTP by its feeds and people. What a
-// requester may see of it is worked out by a plain evaluator (visible_test.go),
-// written from the requirements alone: it imports neither fhir/index nor
-// consent, and never asks store.Match. The visible part is put into a second
-// store, and the same requests are sent to both, in process or over the network
-// (http_test.go). The writes of some worlds overtake one another (overtaken_test.go).
+// README.md explains how a case is made, how to run one, and how to read a failure.
 //
-// That the tests bite is tested too: each guard is broken on purpose (guards_test.go), and
-// the tests have to fail. All broken guards are compiled into one test binary, which
-// chooses one by name (bite_test.go, package brokenguard).
-//
-// A channel is a way by which something hidden could be told (channels_test.go). A
-// run fails where one has too few cases, and where the product offers a route, a
-// parameter or a link that no channel asks (tables_test.go).
+//	generate_*_test.go   random worlds, requesters, questions and writes
+//	world_test.go        a side: one server over one store, in process or over HTTP
+//	evaluator*_test.go   which versions a requester may see, from the requirements
+//	                     alone, without fhir/index, consent and store.Match
+//	visible_part_test.go the second store, with the visible versions alone
+//	reading_test.go      L1: the comparison of answers
+//	trace_test.go        L2: sequences of requests
+//	rules_test.go        the same with random rules
+//	overtaking_test.go   worlds whose writes overtake one another
+//	channels_test.go     the channels by which hidden data could be revealed, counted
+//	tables_test.go       every route and parameter of the product has a channel
+//	guards_test.go       the broken guards that the tests must find
+//	brokenguards_test.go builds and runs them (package brokenguard)
 //
 // A case is one request. CARERECORD_SOAK multiplies the cases; with the race
 // detector a twentieth of them run. CARERECORD_LAW_SEED runs one world.

@@ -98,7 +98,7 @@ func brokenOperations() []broken {
 		{"$everything: references", "the resources that a row refers to are fetched without the guard", "TestReading$", []insertion{
 			{"everything-references", `if broken("$everything: references") { defer r.open()() }`},
 		}},
-		{"$everything: owners", "the answer to a source system depends on owners that Patients of other sources decide", "TestFeeds$", []insertion{
+		{"$everything: owners", "the answer to a source system depends on owners that Patients of other sources decide", "TestSourceSystems$", []insertion{
 			{"everything-section", `if broken("$everything: owners") {
 				about = store.Or{}
 				for _, p := range index.Owners(w.owner.Keys) { about = append(about, store.Eq{Key: index.OwnerKey(p)}) }
@@ -206,7 +206,7 @@ func brokenDirectives() []broken {
 		{"register: order", "the register takes the state that a rekeying wrote over a newer one", "TestReading$", []insertion{
 			{"register-said", `if broken("register: order") { defer r.late(w) }`},
 		}},
-		{"rekeying", "the checks of a commit do not see that a document was rekeyed", "TestOvertaken$", []insertion{
+		{"rekeying", "the checks of a commit do not see that a document was rekeyed", "TestOvertaking$", []insertion{
 			{"checks-made", `if broken("rekeying") { c.view.guard.rekeyingUnseen(prepared.Checks) }`},
 		}},
 		{"labels: embedded", "the labels of embedded resources are not read", "TestReading$", []insertion{

@@ -10,18 +10,18 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// TestReadingOverHTTP holds L1 where every side is a server on the network, in every
-// second world under rules, over the embedded engine (CON-1501, CON-1506).
+// TestReadingOverHTTP holds L1 over HTTP, in every second world under rules, on the embedded engine
+// (CON-1501, CON-1506).
 func TestReadingOverHTTP(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 10_000)
 	var c tally
 	seeds(t, 8_000_008, func() bool { return c.cases >= n }, func(seed uint64) {
-		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{wire: true, rules: seed%2 == 0}, &c, p) })
+		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, mode{http: true, rules: seed%2 == 0}, &c, p) })
 	})
-	c.report(t, "embedded engine, over HTTP", began)
-	c.minima(t, whole, readings)
-	c.followed(t)
+	c.logAndCheck(t, "embedded engine, over HTTP", began)
+	c.checkMinima(t, whole, readings)
+	c.checkLinks(t)
 }
 
 // TestReadingOverHTTPOnMongoDB holds the same over MongoDB.
@@ -31,9 +31,9 @@ func TestReadingOverHTTPOnMongoDB(t *testing.T) {
 	var c tally
 	server := mongotest.Start(t)
 	seeds(t, 9_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		readWorld(t, seed, 60, how{wire: true, rules: seed%2 == 0}, &c, openMongo(t, server))
+		readWorld(t, seed, 60, mode{http: true, rules: seed%2 == 0}, &c, openMongo(t, server))
 	})
-	c.report(t, server.Describe()+", over HTTP", began)
+	c.logAndCheck(t, server.Describe()+", over HTTP", began)
 }
 
 // TestTracesOverHTTP holds L2 over HTTP, in every second world under rules
@@ -44,11 +44,11 @@ func TestTracesOverHTTP(t *testing.T) {
 	var c tally
 	seeds(t, 10_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) {
-			traceWorld(t, seed, how{wire: true, rules: seed%2 == 0}, &c, p)
+			traceWorld(t, seed, mode{http: true, rules: seed%2 == 0}, &c, p)
 		})
 	})
-	c.told(t, "embedded engine, over HTTP", began)
-	c.minima(t, traced, writings)
+	c.logTraces(t, "embedded engine, over HTTP", began)
+	c.checkMinima(t, traced, writings)
 }
 
 // TestTracesOverHTTPOnMongoDB holds L2 over HTTP and MongoDB.
@@ -58,14 +58,14 @@ func TestTracesOverHTTPOnMongoDB(t *testing.T) {
 	var c tally
 	server := mongotest.Start(t)
 	seeds(t, 11_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		traceWorld(t, seed, how{wire: true, rules: seed%2 == 0}, &c, openMongo(t, server))
+		traceWorld(t, seed, mode{http: true, rules: seed%2 == 0}, &c, openMongo(t, server))
 	})
-	c.told(t, server.Describe()+", over HTTP", began)
+	c.logTraces(t, server.Describe()+", over HTTP", began)
 }
 
-// followed fails where an answer had a link by a relation that no question follows,
-// or none by one that questions do.
-func (c *tally) followed(t *testing.T) {
+// checkLinks fails if an answer had a link with a relation that no question follows, or no answer had one
+// that questions follow.
+func (c *tally) checkLinks(t *testing.T) {
 	t.Helper()
 	if got, want := slices.Sorted(maps.Keys(c.links)), slices.Sorted(maps.Keys(pageLinks)); !slices.Equal(got, want) {
 		t.Errorf("CON-1504, channel 06: answers have links %v, the table has %v", got, want)

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 
-// cases is how many requests a run has: with the race detector a twentieth,
-// and CARERECORD_SOAK times as many where that is set.
+// cases returns the number of requests of a run: CARERECORD_LAW_CASES if it is set, else n, a twentieth of it
+// with the race detector, and CARERECORD_SOAK times as many if that is set.
 func cases(t testing.TB, n int) int {
 	if text := os.Getenv("CARERECORD_LAW_CASES"); text != "" { // of a broken guard
 		most, err := strconv.Atoi(text)
@@ -41,8 +41,8 @@ func cases(t testing.TB, n int) int {
 	return n
 }
 
-// seeds yields the seeds of the worlds to run: the one that is asked for, or
-// one after the other until there are enough cases.
+// seeds calls run with CARERECORD_LAW_SEED if it is set, else with one seed after another from first on until
+// there are enough cases.
 func seeds(t testing.TB, first uint64, enough func() bool, run func(seed uint64)) {
 	if text := os.Getenv("CARERECORD_LAW_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -65,10 +65,10 @@ func TestReading(t *testing.T) {
 	n := cases(t, whole)
 	var c tally
 	seeds(t, 1, func() bool { return c.cases >= n }, func(seed uint64) {
-		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{}, &c, storetest.NewReference(nil), p) })
+		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, mode{}, &c, storetest.NewReference(nil), p) })
 	})
-	c.report(t, "reference store and embedded engine", began)
-	c.minima(t, whole, readings)
+	c.logAndCheck(t, "reference store and embedded engine", began)
+	c.checkMinima(t, whole, readings)
 }
 
 // TestReadingOnMongoDB holds L1 over MongoDB.
@@ -78,9 +78,9 @@ func TestReadingOnMongoDB(t *testing.T) {
 	var c tally
 	server := mongotest.Start(t)
 	seeds(t, 1_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		readWorld(t, seed, 60, how{}, &c, openMongo(t, server))
+		readWorld(t, seed, 60, mode{}, &c, openMongo(t, server))
 	})
-	c.report(t, server.Describe(), began)
+	c.logAndCheck(t, server.Describe(), began)
 }
 
 // TestTraces holds L2 over the reference store and the embedded engine, each
@@ -91,10 +91,10 @@ func TestTraces(t *testing.T) {
 	n := cases(t, traced)
 	var c tally
 	seeds(t, 2_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		onPebble(t, func(p store.Store) { traceWorld(t, seed, how{}, &c, storetest.NewReference(nil), p) })
+		onPebble(t, func(p store.Store) { traceWorld(t, seed, mode{}, &c, storetest.NewReference(nil), p) })
 	})
-	c.told(t, "reference store and embedded engine", began)
-	c.minima(t, traced, writings)
+	c.logTraces(t, "reference store and embedded engine", began)
+	c.checkMinima(t, traced, writings)
 }
 
 // TestTracesOnMongoDB holds L2 over MongoDB.
@@ -104,13 +104,12 @@ func TestTracesOnMongoDB(t *testing.T) {
 	var c tally
 	server := mongotest.Start(t)
 	seeds(t, 3_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		traceWorld(t, seed, how{}, &c, openMongo(t, server))
+		traceWorld(t, seed, mode{}, &c, openMongo(t, server))
 	})
-	c.told(t, server.Describe(), began)
+	c.logTraces(t, server.Describe(), began)
 }
 
-// onPebble calls f with an empty store of the embedded engine, in memory: what is
-// asked here is not whether it lasts.
+// onPebble calls f with an empty store of the embedded engine, in memory: these tests do not test durability.
 func onPebble(t *testing.T, f func(store.Store)) {
 	p, err := pebble.Open(pebble.Config{Dir: "world", FS: vfs.NewMem(), Cache: 8 << 20})
 	if err != nil {

@@ -9,49 +9,48 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// pages asks a question and follows the links of its pages. It returns how many
-// requests that were.
+// pages sends a question and follows the links of its pages. It returns the number of requests.
 func (l *reading) pages(q question) int {
 	l.Helper()
 	n := 0
-	for a := (&asked{q, q, &q}); a != nil; {
-		at := l.one(*a)
+	for a := (&sideQuestions{q, q, &q}); a != nil; {
+		at := l.compare(*a)
 		if n++; n >= 8 {
 			break
 		}
 		next := at.follow(*a, "next")
 		if next == nil {
-			break // that all sides have one is in the comparison
+			break // compare checks that all sides have a link
 		}
 		if l.g.chance(8) {
 			n += l.tampered(*next)
 		}
 		if back := at.follow(*a, pick(l.g, "previous", "first", "self")); back != nil && l.g.chance(15) {
-			l.one(*back)
+			l.compare(*back)
 			n++
 		}
 		if l.how.rules && l.g.chance(8) {
-			l.decide(l.g.decision()) // the page that follows is decided anew (CON-1402)
+			l.decide(l.g.decision()) // the next page needs a new decision (CON-1402)
 		}
 		a = next
 	}
 	return n
 }
 
-// follow is the request behind a link, nil where there is none.
-func (at answered) follow(a asked, relation string) *asked {
+// follow returns the requests of a link, or nil if there is none.
+func (at sideAnswers) follow(a sideQuestions, relation string) *sideQuestions {
 	guarded, unguarded := linked(a.guarded, at.guarded, relation), linked(a.unguarded, at.unguarded, relation)
 	if guarded == nil || unguarded == nil {
 		return nil
 	}
-	out := asked{guarded: *guarded, unguarded: *unguarded}
+	out := sideQuestions{guarded: *guarded, unguarded: *unguarded}
 	if at.open != nil {
 		out.open = linked(*a.open, at.open, relation)
 	}
 	return &out
 }
 
-// linked is the question behind a link of an answer.
+// linked returns the request of a link in an answer.
 func linked(q question, r *httptest.ResponseRecorder, relation string) *question {
 	url := gjson.GetBytes(r.Body.Bytes(), `link.#(relation=="`+relation+`").url`).Str
 	path, ours := strings.CutPrefix(url, base)
@@ -64,22 +63,21 @@ func linked(q question, r *httptest.ResponseRecorder, relation string) *question
 // relations finds the names of links.
 var relations = regexp.MustCompile(`"relation":"([a-z]+)"`)
 
-// tampered sends the token of a page in other ways than it was given for: altered, at
-// another address, and as somebody else. The answers are the same on both sides, and
-// the last is that to an altered token (SMART-276, SRCH-204, CON-1402).
-func (l *reading) tampered(a asked) int {
+// tampered sends the token of a page altered, to another address, and as another caller. The answers are the
+// same on both sides, and the last is that to an altered token (SMART-276, SRCH-204, CON-1402).
+func (l *reading) tampered(a sideQuestions) int {
 	l.Helper()
-	altered := asked{guarded: alter(a.guarded), unguarded: alter(a.unguarded)}
-	refusal := shape(l.one(altered).unguarded)
+	altered := sideQuestions{guarded: alter(a.guarded), unguarded: alter(a.unguarded)}
+	refusal := comparedText(l.compare(altered).unguarded)
 	if !strings.HasPrefix(refusal, "400") {
 		l.fail(0, altered.guarded, refusal, "400")
 	}
-	elsewhere := asked{guarded: a.guarded, unguarded: a.unguarded}
+	elsewhere := sideQuestions{guarded: a.guarded, unguarded: a.unguarded}
 	for _, q := range []*question{&elsewhere.guarded, &elsewhere.unguarded} {
 		_, token, _ := strings.Cut(q.path, "?")
 		q.path = "/Medication?" + token
 	}
-	l.one(elsewhere)
+	l.compare(elsewhere)
 	other := l.p
 	if other.Subject = "another"; l.g.chance(50) {
 		if other = l.g.requester(); other.Subject == l.p.Subject && other.Scopes.String() == l.p.Scopes.String() {
@@ -88,8 +86,8 @@ func (l *reading) tampered(a asked) int {
 	}
 	foreign := a.guarded
 	for i, s := range l.all {
-		r := s.ask(other, foreign)
-		if got := shape(r); got != refusal {
+		r := s.do(other, foreign)
+		if got := comparedText(r); got != refusal {
 			l.fail(i, foreign, fmt.Sprintf("as %v: %s", other, got), refusal)
 		} else if i == 0 {
 			l.tally.add(foreign, r, true, false, forged)

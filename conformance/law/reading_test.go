@@ -16,20 +16,21 @@ import (
 	"carerecord/store"
 )
 
-// s2 is the entry of the second signal (CON-1103), as it stands at the end of a
-// searchset.
-const confidential = `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed","details":{"coding":[{"system":"https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1","code":"confidential-items"}],` +
+// withheldEntry is the entry of the second signal (CON-1103), at the end of a searchset.
+const withheldEntry = `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed","details":{"coding":[{"system":"https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1","code":"confidential-items"}],` +
 	`"text":"Items excluded due to confidentiality and/or patient preferences."},"diagnostics":"Items excluded due to confidentiality and/or patient preferences."}]},"search":{"mode":"outcome"}}`
 
 var pageToken = regexp.MustCompile(`_page=[A-Za-z0-9_-]+`)
 
-// shape is an answer as it is compared: status, headers and body, where a page
-// token counts by its length alone.
-func shape(r *httptest.ResponseRecorder) string { return head(r) + blurred(r.Body.String()) }
+// comparedText is the text of an answer that is compared: status, headers and body, with the length of each
+// page token in its place.
+func comparedText(r *httptest.ResponseRecorder) string {
+	return statusAndHeaders(r) + withoutTokens(r.Body.String())
+}
 
-// head is the status and every header, in the order of their names. Date is left
-// out; Content-Length stays where there is no body beside it (side.unpack).
-func head(r *httptest.ResponseRecorder) string {
+// statusAndHeaders is the status and every header, sorted by name, without Date. Content-Length is left only
+// if there is no body (side.unpack).
+func statusAndHeaders(r *httptest.ResponseRecorder) string {
 	out := fmt.Sprintln(r.Code)
 	for _, name := range slices.Sorted(maps.Keys(r.Header())) {
 		if name != "Date" {
@@ -39,31 +40,30 @@ func head(r *httptest.ResponseRecorder) string {
 	return out
 }
 
-func blurred(body string) string {
+func withoutTokens(body string) string {
 	return pageToken.ReplaceAllStringFunc(body, func(token string) string { return fmt.Sprintf("_page=%d", len(token)) })
 }
 
-// unsigned takes the second signal off an answer, and says whether it was there.
-func unsigned(answer string) (string, bool) {
-	bare, last := strings.CutSuffix(answer, ","+confidential+"]}")
+// withoutSignal removes the second signal from an answer, and reports whether it was there.
+func withoutSignal(answer string) (string, bool) {
+	bare, last := strings.CutSuffix(answer, ","+withheldEntry+"]}")
 	if last {
 		return bare + "]}", true
 	}
-	bare, only := strings.CutSuffix(answer, `,"entry":[`+confidential+"]}")
+	bare, only := strings.CutSuffix(answer, `,"entry":[`+withheldEntry+"]}")
 	if only {
 		return bare + "}", true
 	}
 	return answer, false
 }
 
-// asRequester is what the evaluator needs of a Principal.
+// asRequester converts a Principal for the evaluator.
 func asRequester(p consent.Principal) requester {
-	return requester{clinician: p.Kind == consent.Staff, feed: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: p.Patient,
+	return requester{staff: p.Kind == consent.Staff, sourceSystem: p.Kind == consent.SourceSystem, organisation: p.Organisation, id: p.Patient,
 		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: strings.Fields(p.Scopes.String())}
 }
 
-// populate writes a world into stores. All of it must be accepted by each in
-// the same way.
+// populate writes a world into sides. Each must accept all of it, with the same answers.
 func populate(t testing.TB, g *generator, sides ...*side) {
 	t.Helper()
 	writes := g.world()
@@ -91,21 +91,21 @@ func populate(t testing.TB, g *generator, sides ...*side) {
 		}
 	}
 	for _, s := range sides {
-		s.at(600)
+		s.setRequest(600)
 	}
 }
 
-// how says how a world is asked.
-type how struct {
-	rules     bool // a random decision is made for each requester
-	wire      bool // over HTTP, and not in process
-	tight     bool // with small limits
-	feeds     bool // by feeds alone
-	overtakes bool // writes of the world overtake one another
+// mode says how a world is made and queried.
+type mode struct {
+	rules         bool // a random decision is made for each requester
+	http          bool // over HTTP, and not in process
+	lowLimits     bool // with small limits
+	sourceSystems bool // only source systems send questions
+	overtakes     bool // writes of the world overtake one another
 }
 
 // open makes the sides of a world.
-func (h how) open(t testing.TB, stores ...store.Store) []*side {
+func (h mode) open(t testing.TB, stores ...store.Store) []*side {
 	t.Helper()
 	var all []*side
 	for _, s := range stores {
@@ -116,23 +116,23 @@ func (h how) open(t testing.TB, stores ...store.Store) []*side {
 	return all
 }
 
-// set makes a side as it is asked.
-func (h how) set(w *side) {
-	if h.wire {
-		w.overWire()
+// set prepares a side for the mode.
+func (h mode) set(w *side) {
+	if h.http {
+		w.overHTTP()
 	}
-	if h.tight {
-		w.tighten()
+	if h.lowLimits {
+		w.useLowLimits()
 	}
 }
 
-// readWorld asks one world many questions and holds L1 for each.
-func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores ...store.Store) {
+// readWorld sends many questions to one world and checks L1 for each.
+func readWorld(t testing.TB, seed uint64, questions int, h mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
-	g.feeds, g.overtakes, h.tight = h.feeds, h.overtakes, seed%5 == 0
+	g.sourceSystems, g.overtakes, h.lowLimits = h.sourceSystems, h.overtakes, seed%5 == 0
 	all := h.open(t, stores...)
-	defer closed(all...)
+	defer closeServers(all...)
 	populate(t, g, all...)
 	docs := all[0].versions()
 	for asked := 0; asked < questions; {
@@ -144,24 +144,24 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 		l.decide(decision)
 		for n := min(20, questions-asked); n > 0; n-- {
 			q := g.reading()
-			for (l.e.gone(l.e.find(q)) || !l.e.who.permitted(q)) && g.chance(80) {
-				q = g.reading() // of refusals a part is enough
+			for (l.e.recordHidden(l.e.patientOfQuestion(q)) || !l.e.requester.permits(q)) && g.chance(80) {
+				q = g.reading() // some refusals are enough
 			}
 			switch {
-			case h.tight && g.chance(12):
+			case h.lowLimits && g.chance(12):
 				q = g.costly()
 			case h.rules && g.chance(12):
-				q = g.about(l.e.decision)
+				q = g.aboutCut(l.e.decision)
 			case h.rules && g.chance(6):
 				q = g.negation()
 			case h.rules && g.chance(12):
-				q = g.past(l.e)
-			case h.rules && g.insides.chance(10):
-				q = g.insides.inside()
-			case g.insides.chance(5):
-				q = g.insides.byMention()
+				q = g.pastVersions(l.e)
+			case h.rules && g.contained.chance(10):
+				q = g.contained.containedChain()
+			case g.contained.chance(5):
+				q = g.contained.byMention()
 			case !h.rules && g.chance(5):
-				q = g.past(l.e)
+				q = g.pastVersions(l.e)
 			case g.chance(3):
 				if entries := g.batch(); len(entries) > 0 {
 					l.batch(entries)
@@ -171,85 +171,85 @@ func readWorld(t testing.TB, seed uint64, questions int, h how, c *tally, stores
 			}
 			asked += l.pages(q)
 		}
-		closed(l.part)
+		closeServers(l.visible)
 	}
 }
 
 // reading is the questions of one requester to one world.
 type reading struct {
 	testing.TB
-	g     *generator
-	seed  uint64
-	how   how
-	all   []*side
-	part  *side
-	docs  []store.Doc
-	e     *evaluator
-	p     consent.Principal
-	tally *tally
+	g       *generator
+	seed    uint64
+	how     mode
+	all     []*side
+	visible *side
+	docs    []store.Doc
+	e       *evaluator
+	p       consent.Principal
+	tally   *tally
 }
 
-// decide makes a decision for the requester, and the part that is visible by it.
+// decide sets a decision for the requester, and makes the visible part for it.
 func (l *reading) decide(d consenttest.Decision) {
 	l.Helper()
 	for _, s := range l.all {
 		s.decider.Set(d)
 	}
-	if l.part != nil {
-		closed(l.part)
+	if l.visible != nil {
+		closeServers(l.visible)
 	}
 	l.e = evaluate(l.docs, asRequester(l.p), d)
-	l.part = visiblePart(l, l.e)
-	l.how.set(l.part)
-	l.part.at(600)
+	l.visible = visiblePart(l, l.e)
+	l.how.set(l.visible)
+	l.visible.setRequest(600)
 }
 
-// asked is one request as each side has to be asked: page tokens are bound to
-// who asks, so behind the first page the questions differ.
-type asked struct {
+// sideQuestions is one request in the form for each side: page tokens are bound to their caller, so the
+// requests after the first page differ.
+type sideQuestions struct {
 	guarded, unguarded question
-	// open is the unguarded question over all data, nil where its pages have
+	// open is the unguarded question over all data, nil if its pages have
 	// ended.
 	open *question
 }
 
-// answered is what the sides said: the requester on all data, somebody without a
-// guard on the visible part, and on all data.
-type answered struct{ guarded, unguarded, open *httptest.ResponseRecorder }
+// sideAnswers are the answers of the sides: to the requester over all data, and without a guard over the
+// visible part and over all data.
+type sideAnswers struct{ guarded, unguarded, open *httptest.ResponseRecorder }
 
-// one asks all sides and compares.
-func (l *reading) one(a asked) answered {
+// compare sends a request to all sides and compares the answers.
+func (l *reading) compare(a sideQuestions) sideAnswers {
 	l.Helper()
 	q := a.guarded
-	s1, s2 := l.e.signals(l.e.find(q))
-	out := answered{unguarded: l.part.ask(unguarded(l.p), a.unguarded)}
-	if !strings.Contains(q.path, "_page=") && !l.e.who.permitted(q) {
-		out.unguarded = l.part.ask(l.p, q)
-		// What is not understood is refused before.
+	s1, s2 := l.e.signals(l.e.patientOfQuestion(q))
+	out := sideAnswers{unguarded: l.visible.do(unguarded(l.p), a.unguarded)}
+	if !strings.Contains(q.path, "_page=") && !l.e.requester.permits(q) {
+		out.unguarded = l.visible.do(l.p, q)
+		// A request that is not understood is refused earlier.
 		if out.unguarded.Code != 400 && !strings.Contains(out.unguarded.Header().Get("WWW-Authenticate"), "insufficient_scope") {
-			l.fail(0, q, shape(out.unguarded), "403 "+consent.ScopeNotGranted)
+			l.fail(0, q, comparedText(out.unguarded), "403 "+consent.ScopeNotGranted)
 		}
 		s1, s2 = false, false
 	}
-	want := shape(out.unguarded)
+	want := comparedText(out.unguarded)
 	for i, s := range l.all {
-		r := s.ask(l.p, q)
-		got := shape(r)
+		r := s.do(l.p, q)
+		got := comparedText(r)
 		if i == 0 {
 			out.guarded = r
-			l.count(a, got, &out)
+			l.countCase(a, got, &out)
 		}
 		for _, m := range resourceIn.FindAllStringSubmatch(got, -1) {
-			if !l.e.who.reads(m[1]) && m[1] != "OperationOutcome" {
+			if !l.e.requester.mayRead(m[1]) && m[1] != "OperationOutcome" {
 				l.fail(i, q, got, "no "+m[1]+": no scope lets it be read")
 			}
 		}
-		bare, told := unsigned(got)
+		bare, told := withoutSignal(got)
 		if s2 && q.method == "HEAD" {
-			bare = unsignedLength(got, want)
+			bare = withoutSignalLength(got, want)
 		}
 		switch {
-		case s1 && r.Code == 400 && got == want: // it was not understood, before anybody was looked at
+		case s1 && r.Code == 400 && got == want: // it was not understood, which is checked first
 		case s1:
 			if r.Code != 403 || q.method != "HEAD" && !strings.Contains(got, consent.NoPatientConsent) {
 				l.fail(i, q, got, "403 "+consent.NoPatientConsent+" (S1)")
@@ -266,50 +266,50 @@ func (l *reading) one(a asked) answered {
 // resourceIn finds the types of the resources of a Bundle.
 var resourceIn = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
 
-// permitted: the scopes let the question be asked (SMART-270, 271, 272, 273, 274, 275, 277, 278;
+// permits reports whether the scopes permit a question (SMART-270, 271, 272, 273, 274, 275, 277, 278;
 // SMART-279, 280, 283).
-func (r requester) permitted(q question) bool {
+func (r requester) permits(q question) bool {
 	path, query, _ := strings.Cut(strings.TrimSuffix(q.path, "/_search")+"?"+q.body, "?")
 	parts := strings.Split(path, "/")
-	for typ, marks := range crossing {
-		if slices.ContainsFunc(marks, func(m string) bool { return strings.Contains("&"+query, m) }) && !r.may(typ, "s") {
+	for typ, marks := range crossedTypes {
+		if slices.ContainsFunc(marks, func(m string) bool { return strings.Contains("&"+query, m) }) && !r.hasScope(typ, "s") {
 			return false
 		}
 	}
 	switch {
 	case len(parts) == 2 && parts[1] == "_history":
-		return true // what may not be searched is left out
-	case path == "/metadata", path == "/$meta": // of types without the letter nothing is gathered
+		return true // types that may not be searched are left out
+	case path == "/metadata", path == "/$meta": // types without the permission are left out
 		return true
-	case q.method == "GET" && (strings.Contains(path, "/$meta-") || strings.HasSuffix(path, "/$validate")): // the verb is wrong for everybody
+	case q.method == "GET" && (strings.Contains(path, "/$meta-") || strings.HasSuffix(path, "/$validate")): // the method is wrong for every caller
 		return true
 	case strings.HasSuffix(path, "/$validate"):
-		return r.may(parts[1], "r") || len(parts) == 3 && (r.may(parts[1], "c") || r.may(parts[1], "u"))
+		return r.hasScope(parts[1], "r") || len(parts) == 3 && (r.hasScope(parts[1], "c") || r.hasScope(parts[1], "u"))
 	case strings.Contains(path, "$lastn"):
-		return r.may("Observation", "s")
+		return r.hasScope("Observation", "s")
 	case strings.Contains(path, "$"):
-		return r.may(parts[1], "r") && !slices.ContainsFunc(namedTypes(q.path), func(typ string) bool { return !r.may(typ, "s") })
+		return r.hasScope(parts[1], "r") && !slices.ContainsFunc(namedTypes(q.path), func(typ string) bool { return !r.hasScope(typ, "s") })
 	case len(parts) == 1: // several types
 		_, list, _ := strings.Cut(query, "_type=")
 		list, _, _ = strings.Cut(list, "&")
 		types := strings.FieldsFunc(strings.TrimRight(list, "?"), func(c rune) bool { return c == ',' })
-		return !slices.ContainsFunc(types, func(typ string) bool { return !r.may(typ, "s") })
+		return !slices.ContainsFunc(types, func(typ string) bool { return !r.hasScope(typ, "s") })
 	case len(parts) == 2 || parts[2] == "_history":
-		return r.may(parts[1], "s")
+		return r.hasScope(parts[1], "s")
 	case len(parts) == 4 && parts[3] == "*":
-		return true // what may not be searched is left out
+		return true // types that may not be searched are left out
 	case len(parts) == 4 && parts[3] != "_history":
-		return r.may(parts[3], "s")
+		return r.hasScope(parts[3], "s")
 	}
-	return r.may(parts[1], "r")
+	return r.hasScope(parts[1], "r")
 }
 
-// count counts a case, and asks what somebody without a guard is told on all data.
-func (l *reading) count(a asked, got string, out *answered) {
+// countCase counts a case, and sends the question without a guard over all data.
+func (l *reading) countCase(a sideQuestions, got string, out *sideAnswers) {
 	open := ""
 	if a.open != nil {
-		out.open = l.all[0].ask(unguarded(l.p), *a.open)
-		open = shape(out.open)
+		out.open = l.all[0].do(unguarded(l.p), *a.open)
+		open = comparedText(out.open)
 	}
 	var more []string
 	parts := strings.Split(a.guarded.path, "/")
@@ -319,7 +319,7 @@ func (l *reading) count(a asked, got string, out *answered) {
 	l.tally.add(a.guarded, out.guarded, open != got, hasRow(got), more...)
 }
 
-// isSearch: what answers with a searchset.
+// isSearch reports whether the answer to a question is a searchset.
 func isSearch(q question) bool {
 	path, _, _ := strings.Cut(q.path, "?")
 	parts := strings.Split(path, "/")
@@ -329,23 +329,22 @@ func isSearch(q question) bool {
 	return q.method == "POST" && strings.HasSuffix(path, "/_search") || q.method == "GET" && path != "/metadata" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
 }
 
-// fail ends the test with the case, and with the documents about which guard
-// and evaluator disagree.
+// fail ends the test with the case, and with the documents about which guard and evaluator disagree.
 func (l *reading) fail(store int, q question, got, want string) {
 	l.Helper()
 	for _, v := range l.e.newest {
-		r := l.all[store].ask(l.p, question{method: "GET", path: "/" + v.Ref.String()})
+		r := l.all[store].do(l.p, question{method: "GET", path: "/" + v.Ref.String()})
 		if seen := r.Code == 200 || r.Code == 410; seen != l.e.sees(v) && r.Code != 403 {
 			owners, resolved := l.e.owners(v)
-			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.e.mentioned(v), v.Body)
+			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.e.mentions(v), v.Body)
 		}
 	}
 	l.Logf("decision: %+v", l.e.decision)
-	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with %s asks %s\n%s\ngot  %s\nwant %s",
-		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, parting(got, want), got, want)
+	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with the scopes %s sends %s\n%s\ngot (all data):\n%s\nwant (visible data):\n%s",
+		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, firstDifference(got, want), got, want)
 }
 
-// hasRow: the answer shows at least one resource.
+// hasRow reports whether an answer has at least one resource.
 func hasRow(answer string) bool {
 	return strings.HasPrefix(answer, "200") && (strings.Contains(answer, `"search":{"mode":"match"}`) || strings.Contains(answer, `"request":{"method":`) ||
 		!strings.Contains(answer, `"resourceType":"Bundle"`) || counted.MatchString(answer))
@@ -354,12 +353,12 @@ func hasRow(answer string) bool {
 // counted is a total above zero without rows.
 var counted = regexp.MustCompile(`"total":[1-9]`)
 
-// parting shows where two answers part.
-func parting(got, want string) string {
+// firstDifference shows two answers around the first byte in which they differ.
+func firstDifference(got, want string) string {
 	i := 0
 	for i < len(got) && i < len(want) && got[i] == want[i] {
 		i++
 	}
 	around := func(s string) string { return s[min(len(s), max(0, i-100)):min(len(s), i+100)] }
-	return fmt.Sprintf("they part at byte %d: got  …%s…\nwant …%s…", i, around(got), around(want))
+	return fmt.Sprintf("first difference at byte %d:\ngot  …%s…\nwant …%s…", i, around(got), around(want))
 }

@@ -15,8 +15,8 @@ import (
 	"carerecord/store/storetest"
 )
 
-// traits and paths are what random decisions of these worlds are made of. None of
-// the paths is mandatory, and none holds a date that orders rows.
+// traits and paths are the parts of random decisions. None of the paths is mandatory, and none is a date that
+// sorts rows.
 var (
 	traits = []consenttest.Trait{{Type: "Observation", Param: "code", Value: "one"}, {Type: "Observation", Param: "code", Value: "two"}, {Type: "Observation", Param: "status", Value: "amended"},
 		{Type: "Observation", Param: "_tag", Value: "a"}, {Type: "Condition", Param: "code", Value: "three"}, {Type: "Encounter", Param: "_tag", Value: "b"}, {Type: "Patient", Param: "gender", Value: "female"},
@@ -41,13 +41,13 @@ var (
 // decision is a random decision about the patients of a world.
 func (g *generator) decision() consenttest.Decision {
 	d := consenttest.Random(g.Rand, consenttest.World{Patients: g.patients, Traits: traits, Paths: paths})
-	if d.Permissions == nil && g.chance(20) { // what people write
+	if d.Permissions == nil && g.chance(20) { // for writes of people
 		d.Permissions = map[string]string{"Consent": pick(g, "", "rs")}
 	}
 	return d
 }
 
-// negations ask for what is not there, by the elements that rules cut.
+// negations are searches for absent values of the elements that rules cut.
 var negations = map[string][]string{
 	"Observation": {"value-quantity:missing=true", "encounter:missing=true", "performer:missing=true", "has-member:missing=true", "_tag:not=a", "performer:Patient.gender:not=female", "performer:Patient.gender:not=male", "performer:Patient.gender:missing=true"},
 	"Condition":   {"asserter:Patient.gender:not=male", "asserter:Patient.gender:missing=true", "code:not=one", "code:not=two", "code:not=three", "code:missing=true", "_tag:not=b"},
@@ -55,29 +55,28 @@ var negations = map[string][]string{
 	"Encounter":   {"service-provider:missing=true", "_tag:not=b"}, "AllergyIntolerance": {"code:not=one", "code:missing=true"},
 }
 
-// negation is a search for what is not there, beside something that an index can
-// drive by: without that all visible documents are walked.
+// negation draws a search for absent values, with another condition that has postings: otherwise the server
+// scans all visible documents.
 func (g *generator) negation() question {
 	typ := pick(g, "Observation", "Condition", "Patient", "Patient", "Encounter", "AllergyIntolerance")
 	param, how := pick(g, negations[typ]...), pick(g, "", "&_total=accurate", "&_count=3")
 	if strings.Contains(param, ".") && !strings.Contains(how, "_total") {
-		how += "&_total=accurate" // else the page is a stream, and what is cut is followed from the rows
+		how += "&_total=accurate" // otherwise the page is a stream, which follows references from the rows
 	}
 	return question{method: "GET", path: "/" + typ + "?_lastUpdated=gt2026-01-01&" + param + how}
 }
 
-// costly asks a search that nothing drives, or one that sorts all there is.
+// costly draws a search without a driving key, or one that sorts all documents.
 func (g *generator) costly() question {
 	typ := pick(g, "Observation", "Condition", "Patient", "Encounter")
 	return question{method: "GET", path: "/" + typ + "?" + pick(g, pick(g, negations[typ]...), "_sort=_lastUpdated", "_sort=-_id") + pick(g, "", "&_count=2")}
 }
 
-// asking are questions by paths, where pages of hops would be streams with the total
-// that sets are made for; behind a type and a slash, about what documents of it
-// contain. They are questions whose rows or whose order come from what stands at a path that
-// rules cut: by the element itself, by its absence, by a reference from elsewhere, or
-// by the values that rows stand by.
-var asking = map[string][]string{
+// questionsByPath are questions by the paths that rules cut; with a type and a slash before the path, about
+// contained resources of that type. Their rows or their order depend on the element: by its value, by its
+// absence, by a reference to it, or as the sort value. Pages of joins are streams unless a total is
+// requested.
+var questionsByPath = map[string][]string{
 	"Observation.value":          {"/Observation?value-quantity=gt0", "/Observation?value-quantity:missing=true", "/Patient?_has:Observation:patient:value-quantity=gt0", "/Observation?_sort=-value-quantity"},
 	"Observation.encounter":      {"/Observation?encounter:missing=true", "/Encounter?_has:Observation:encounter:status=final,amended", "/Observation?_include=Observation:encounter", "/Observation?encounter.status=finished"},
 	"Observation.performer":      {"/Observation?performer:missing=true", "/Patient?_has:Observation:performer:status=final,amended", "/Observation?_include=Observation:performer"},
@@ -103,16 +102,15 @@ var asking = map[string][]string{
 	"Encounter.serviceProvider":  {"/Encounter?service-provider:missing=true", "/Organization?_has:Encounter:service-provider:status=finished"},
 }
 
-// about is a question about something that a decision cuts, or a negation where it
-// cuts nothing.
-func (g *generator) about(d consenttest.Decision) question {
+// aboutCut draws a question about an element that a decision cuts, or a negation if it cuts nothing.
+func (g *generator) aboutCut(d consenttest.Decision) question {
 	var cut []string
 	for _, rule := range d.Rules {
 		for _, path := range rule.Cut {
-			if within := rule.Trait.Type + "/" + path; len(asking[within]) > 0 {
+			if within := rule.Trait.Type + "/" + path; len(questionsByPath[within]) > 0 {
 				path = within
 			}
-			if len(asking[path]) > 0 {
+			if len(questionsByPath[path]) > 0 {
 				cut = append(cut, path)
 			}
 		}
@@ -120,21 +118,21 @@ func (g *generator) about(d consenttest.Decision) question {
 	if len(cut) == 0 {
 		return g.negation()
 	}
-	q := question{method: "GET", path: pick(g, asking[pick(g, cut...)]...)}
+	q := question{method: "GET", path: pick(g, questionsByPath[pick(g, cut...)]...)}
 	if strings.Contains(q.path, "_has:") && g.chance(60) { // a set, and not a stream
 		q.path += "&_total=accurate"
 	}
 	return q
 }
 
-// inside is a chain that may lead into a contained resource, of which rules cut,
-// beside what finds other rows.
-func (g *generator) inside() question {
+// containedChain draws a chain that may match in a contained resource, which rules cut, combined with a
+// condition that finds other rows.
+func (g *generator) containedChain() question {
 	return question{method: "GET", path: "/Observation?_filter=status+eq+" + pick(g, "final", "amended") + "+or+performer:Patient.gender+" + pick(g, "eq", "ne") + "+" + pick(g, "female", "male") + pick(g, "", "&_total=accurate")}
 }
 
-// past asks for the versions of a document that has several.
-func (g *generator) past(e *evaluator) question {
+// pastVersions draws a request for the versions of a document that has several.
+func (g *generator) pastVersions(e *evaluator) question {
 	var changed []string
 	for name, v := range e.newest {
 		if v.Version > 1 && e.sees(v) {
@@ -146,11 +144,11 @@ func (g *generator) past(e *evaluator) question {
 	}
 	slices.Sort(changed)
 	typ, id, _ := strings.Cut(pick(g, changed...), "/")
-	return question{method: "GET", path: "/" + typ + "/" + id + pick(g, "/_history", "/_history", "/_history/1"), named: naming(typ, id)}
+	return question{method: "GET", path: "/" + typ + "/" + id + pick(g, "/_history", "/_history", "/_history/1"), named: patientNamed(typ, id)}
 }
 
-// bears: a version is what a trait says, by its body alone.
-func (v *version) bears(t consenttest.Trait) bool {
+// hasTrait reports whether the body of a version has a trait.
+func (v *version) hasTrait(t consenttest.Trait) bool {
 	if t.Type != "" && t.Type != v.Ref.Type {
 		return false
 	}
@@ -166,74 +164,73 @@ func (v *version) bears(t consenttest.Trait) bool {
 	return v.m[t.Param] == t.Value
 }
 
-// ruledOut: a rule hides a version, or its patient has no record.
-func (e *evaluator) ruledOut(v *version) bool {
-	if left, named := e.decision.Permissions[v.Ref.Type]; named && left == "" || e.who.feed {
-		return named && !e.who.feed
+// hiddenByRules reports whether a rule hides a version, or its patient has no record.
+func (e *evaluator) hiddenByRules(v *version) bool {
+	if left, named := e.decision.Permissions[v.Ref.Type]; named && left == "" || e.requester.sourceSystem {
+		return named && !e.requester.sourceSystem
 	}
 	owners, _ := e.owners(v)
-	return e.decidedAway(v, owners)
+	return e.hiddenByDecision(v, owners)
 }
 
-func (e *evaluator) decidedAway(v *version, owners []string) bool {
-	if slices.ContainsFunc(append(e.about(v), owners...), func(p string) bool { return slices.Contains(e.decision.NoRecord, p) }) {
+func (e *evaluator) hiddenByDecision(v *version, owners []string) bool {
+	if slices.ContainsFunc(append(e.ownersByOtherNames(v), owners...), func(p string) bool { return slices.Contains(e.decision.NoRecord, p) }) {
 		return true
 	}
 	return slices.ContainsFunc(e.decision.Rules, func(r consenttest.Rule) bool {
-		return r.Hide && (r.Patient == "" || slices.Contains(owners, r.Patient)) && v.bears(r.Trait)
+		return r.Hide && (r.Patient == "" || slices.Contains(owners, r.Patient)) && v.hasTrait(r.Trait)
 	})
 }
 
-// selfDecidedAway: nothing is left of the requester's own Patient.
-func (e *evaluator) selfDecidedAway(self *version) bool {
+// selfHiddenByDecision reports whether nothing is left of the requester's own Patient.
+func (e *evaluator) selfHiddenByDecision(self *version) bool {
 	owners, _ := e.owners(self)
-	return e.decidedAway(self, owners)
+	return e.hiddenByDecision(self, owners)
 }
 
-// cutByRules takes out of the body of a version what rules cut of it, as it was
-// or as it is now.
+// cutByRules removes from the body of a version the elements that rules cut, for the version as it was and as
+// it is now.
 func (e *evaluator) cutByRules(v *version, body []byte) []byte {
-	if e.who.feed {
+	if e.requester.sourceSystem {
 		return body
 	}
 	for _, judged := range []*version{v, e.newest[v.Ref.String()]} {
 		owners, _ := e.owners(judged)
 		for _, r := range e.decision.Rules {
-			if r.Patient == "" || !slices.Contains(owners, r.Patient) || !judged.bears(r.Trait) {
+			if r.Patient == "" || !slices.Contains(owners, r.Patient) || !judged.hasTrait(r.Trait) {
 				continue
 			}
 			for _, path := range r.Cut {
-				body = offType(gjson.ParseBytes(body), path)
+				body = withoutElement(gjson.ParseBytes(body), path)
 			}
 		}
 	}
 	return body
 }
 
-// offType takes the element at a path out of a resource, if it is of the type with
-// which the path begins, and out of those that it contains.
-func offType(r gjson.Result, path string) []byte {
+// withoutElement removes the element at a path from a resource of the type with which the path begins, and
+// from its contained resources.
+func withoutElement(r gjson.Result, path string) []byte {
 	names := strings.Split(path, ".")
 	body := []byte(r.Raw)
 	if r.Get("resourceType").Str == names[0] {
-		body, _ = off(r, names[1:])
+		body, _ = withoutPath(r, names[1:])
 	}
 	for _, c := range gjson.GetBytes(body, "contained").Array() {
 		was := c.Raw
-		if left := offType(c, path); string(left) != was {
+		if left := withoutElement(c, path); string(left) != was {
 			body = bytes.Replace(body, []byte(was), left, 1)
 		}
 	}
 	return body
 }
 
-// off takes the element at a path of names out of a value; false where nothing is
-// left of that.
-func off(v gjson.Result, path []string) ([]byte, bool) {
+// withoutPath removes the element at a path of names from a value. It returns false if nothing is left.
+func withoutPath(v gjson.Result, path []string) ([]byte, bool) {
 	if v.IsArray() {
 		out := []byte{'['}
 		for _, item := range v.Array() {
-			if raw, left := off(item, path); left {
+			if raw, left := withoutPath(item, path); left {
 				if len(out) > 1 {
 					out = append(out, ',')
 				}
@@ -250,7 +247,7 @@ func off(v gjson.Result, path []string) ([]byte, bool) {
 		raw, left := []byte(value.Raw), true
 		if key.Str == path[0] || path[0] == "value" && strings.HasPrefix(key.Str, "value") {
 			if left = len(path) > 1; left {
-				raw, left = off(value, path[1:])
+				raw, left = withoutPath(value, path[1:])
 			}
 		}
 		if left {
@@ -264,16 +261,16 @@ func off(v gjson.Result, path []string) ([]byte, bool) {
 	return append(out, '}'), len(out) > 1
 }
 
-// TestRules holds L1 where a Decider takes away records, documents and elements,
-// over the reference store and the embedded engine (CON-1202, CON-1207, CON-1501).
+// TestRules holds L1 under random decisions that hide records, documents and elements, over the reference
+// store and the embedded engine (CON-1202, CON-1207, CON-1501).
 func TestRules(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 24_000)
 	var c tally
 	seeds(t, 4_050_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, how{rules: true}, &c, storetest.NewReference(nil), p) })
+		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, mode{rules: true}, &c, storetest.NewReference(nil), p) })
 	})
-	c.report(t, "reference store and embedded engine, by rules", began)
+	c.logAndCheck(t, "reference store and embedded engine, by rules", began)
 }
 
 // TestRulesOnMongoDB holds L1 under rules over MongoDB.
@@ -283,9 +280,9 @@ func TestRulesOnMongoDB(t *testing.T) {
 	var c tally
 	server := mongotest.Start(t)
 	seeds(t, 5_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		readWorld(t, seed, 60, how{rules: true}, &c, openMongo(t, server))
+		readWorld(t, seed, 60, mode{rules: true}, &c, openMongo(t, server))
 	})
-	c.report(t, server.Describe()+", by rules", began)
+	c.logAndCheck(t, server.Describe()+", by rules", began)
 }
 
 // TestTracesByRules holds L2 under rules, with the same decision on both sides.
@@ -294,7 +291,7 @@ func TestTracesByRules(t *testing.T) {
 	n := cases(t, 5_000)
 	var c tally
 	seeds(t, 6_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
-		onPebble(t, func(p store.Store) { traceWorld(t, seed, how{rules: true}, &c, storetest.NewReference(nil), p) })
+		onPebble(t, func(p store.Store) { traceWorld(t, seed, mode{rules: true}, &c, storetest.NewReference(nil), p) })
 	})
-	c.told(t, "reference store and embedded engine, by rules", began)
+	c.logTraces(t, "reference store and embedded engine, by rules", began)
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// drawn is what a seed gives: a world, who asks, decisions, and questions of every
+// draws returns everything that a seed determines: a world, requesters, decisions, and questions of every
 // kind.
-func drawn(seed uint64) []string {
+func draws(seed uint64) []string {
 	var out []string
 	g := newGenerator(seed)
 	for _, w := range g.world() {
@@ -17,18 +17,18 @@ func drawn(seed uint64) []string {
 	for n := range 40 {
 		p, writer := g.requester(), g.writer()
 		out = append(out, fmt.Sprint(p), fmt.Sprint(writer), fmt.Sprint(g.decision()))
-		for _, q := range []question{g.reading(), g.reading(), g.negation(), g.insides.inside(), g.writing(writer, n)} {
+		for _, q := range []question{g.reading(), g.reading(), g.negation(), g.contained.containedChain(), g.writing(writer, n)} {
 			out = append(out, q.String(), q.named, q.number)
 		}
 	}
 	return out
 }
 
-// TestSeedsRepeat: the same seed gives the same world and the same questions, or a
-// case that failed could not be run again (CON-1505).
+// TestSeedsRepeat: the same seed gives the same world and the same questions, so that a failed case can be
+// run again (CON-1505).
 func TestSeedsRepeat(t *testing.T) {
 	for seed := range uint64(20) {
-		first, again := drawn(seed), drawn(seed)
+		first, again := draws(seed), draws(seed)
 		if !slices.Equal(first, again) {
 			for i := range first {
 				if i >= len(again) || first[i] != again[i] {
@@ -37,7 +37,7 @@ func TestSeedsRepeat(t *testing.T) {
 			}
 			t.Fatalf("seed %d: %d draws and %d", seed, len(first), len(again))
 		}
-		if slices.Equal(first, drawn(seed+1000)) {
+		if slices.Equal(first, draws(seed+1000)) {
 			t.Fatalf("seeds %d and %d give the same", seed, seed+1000)
 		}
 	}

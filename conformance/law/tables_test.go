@@ -16,87 +16,87 @@ import (
 	"carerecord/store/storetest"
 )
 
-// row says which channel of the law asks something that the product offers, and what
-// such a question looks like. A row without a channel says why nothing asks it.
-type row struct {
+// coverage names the channel that covers a feature of the product, and the pattern of its questions. A row
+// without a channel says why none covers it.
+type coverage struct {
 	channel string
-	asked   string // a pattern of question.text
+	pattern string // a pattern of question.text
 	why     string
 }
 
 // routeRows are the routes of a server, and pageLinks the relations of its links.
 var (
-	routeRows = map[string]row{
-		"GET /metadata":                      {channel: faults, asked: `^GET /metadata`},
-		"GET /:type/:id":                     {channel: "01 read", asked: `^GET /[A-Z]\w+/[a-z0-9][\w.-]*\?`},
-		"PUT /:type/:id":                     {channel: "16 update", asked: `^PUT /\w+/`},
-		"PUT /:type":                         {channel: "15 conditional update", asked: `^PUT /\w+\?.`},
-		"PATCH /:type/:id":                   {channel: "16 patch", asked: `^PATCH /\w+/`},
-		"PATCH /:type":                       {channel: "15 conditional patch", asked: `^PATCH /\w+\?.`},
-		"DELETE /:type/:id":                  {channel: "16 delete", asked: `^DELETE /\w+/`},
-		"DELETE /:type":                      {channel: "15 conditional delete", asked: `^DELETE /\w+\?.`},
-		"GET /:type/:id/_history":            {channel: "14 history of one", asked: `^GET /[A-Z]\w+/[^/?]+/_history\?`},
-		"GET /:type/:id/_history/:vid":       {channel: "01 version read", asked: `^GET /\w+/[^/?]+/_history/\d+\?`},
-		"GET /:type/_history":                {channel: "14 history of a type", asked: `^GET /[A-Z]\w+/_history\?`},
-		"GET /_history":                      {channel: "14 history of all", asked: `^GET /_history\?`},
-		"POST /:type":                        {channel: "17 create", asked: `^POST /\w+\? `},
-		"POST /:type/$validate":              {channel: "19 $validate", asked: `^POST /\w+/\$validate`},
-		"GET /:type/$validate":               {channel: faults, asked: `^GET /\w+/\$validate`},
-		"POST /:type/:id/$validate":          {channel: "19 $validate", asked: `^POST /\w+/[^/]+/\$validate`},
-		"GET /:type/:id/$validate":           {channel: faults, asked: `^GET /\w+/[^/]+/\$validate`},
-		"GET /:type":                         {channel: "04 rows", asked: `^GET /[A-Z]\w+\?`},
-		"POST /:type/_search":                {channel: "04 form", asked: `^POST /\w+/_search\?`},
-		"GET ":                               {channel: "01 several types", asked: `^GET \?`},
-		"POST /_search":                      {channel: "01 several types", asked: `^POST /_search\?`},
-		"GET /:type/:id/:member":             {channel: "01 compartment", asked: `^GET /\w+/[^/?]+/(\*|[A-Z]\w+)\?`},
-		"POST /:type/:id/:member/_search":    {channel: "01 compartment", asked: `^POST /\w+/[^/?]+/(\*|[A-Z]\w+)/_search\?`},
-		"GET /$meta":                         {channel: "19 $meta", asked: `^GET /\$meta\?`},
-		"POST /$meta":                        {channel: "19 $meta", asked: `^POST /\$meta\?`},
-		"GET /:type/$meta":                   {channel: "19 $meta", asked: `^GET /\w+/\$meta\?`},
-		"POST /:type/$meta":                  {channel: "19 $meta", asked: `^POST /\w+/\$meta\?`},
-		"GET /:type/:id/$meta":               {channel: "19 $meta", asked: `^GET /\w+/[^/?]+/\$meta\?`},
-		"POST /:type/:id/$meta":              {channel: "19 $meta", asked: `^POST /\w+/[^/?]+/\$meta\?`},
-		"GET /:type/:id/_history/:vid/$meta": {channel: "19 $meta", asked: `^GET /\w+/[^/?]+/_history/\d+/\$meta\?`},
-		"POST /:type/:id/$meta-add":          {channel: "16 meta", asked: `^POST /\w+/[^/?]+/\$meta-add\?`},
-		"GET /:type/:id/$meta-add":           {channel: faults, asked: `^GET /\w+/[^/?]+/\$meta-add\?`},
-		"POST /:type/:id/$meta-delete":       {channel: "16 meta", asked: `^POST /\w+/[^/?]+/\$meta-delete\?`},
-		"GET /:type/:id/$meta-delete":        {channel: faults, asked: `^GET /\w+/[^/?]+/\$meta-delete\?`},
-		"POST ":                              {channel: "18 batch", asked: `^POST \? .*"type":"batch"`},
-		"GET /:type/:id/$everything":         {channel: "19 $everything", asked: `^GET /\w+/[^/?]+/\$everything\?`},
-		"POST /:type/:id/$everything":        {channel: "19 $everything", asked: `^POST /\w+/[^/?]+/\$everything\?`},
-		"GET /:type/$everything":             {channel: "19 $everything", asked: `^GET /\w+/\$everything\?`},
-		"POST /:type/$everything":            {channel: "19 $everything", asked: `^POST /\w+/\$everything\?`},
-		"GET /:type/$lastn":                  {channel: "19 $lastn", asked: `^GET /\w+/\$lastn\?`},
-		"POST /:type/$lastn":                 {channel: "19 $lastn", asked: `^POST /\w+/\$lastn\?`},
+	routeRows = map[string]coverage{
+		"GET /metadata":                      {channel: faults, pattern: `^GET /metadata`},
+		"GET /:type/:id":                     {channel: "01 read", pattern: `^GET /[A-Z]\w+/[a-z0-9][\w.-]*\?`},
+		"PUT /:type/:id":                     {channel: "16 update", pattern: `^PUT /\w+/`},
+		"PUT /:type":                         {channel: "15 conditional update", pattern: `^PUT /\w+\?.`},
+		"PATCH /:type/:id":                   {channel: "16 patch", pattern: `^PATCH /\w+/`},
+		"PATCH /:type":                       {channel: "15 conditional patch", pattern: `^PATCH /\w+\?.`},
+		"DELETE /:type/:id":                  {channel: "16 delete", pattern: `^DELETE /\w+/`},
+		"DELETE /:type":                      {channel: "15 conditional delete", pattern: `^DELETE /\w+\?.`},
+		"GET /:type/:id/_history":            {channel: "14 history of one", pattern: `^GET /[A-Z]\w+/[^/?]+/_history\?`},
+		"GET /:type/:id/_history/:vid":       {channel: "01 version read", pattern: `^GET /\w+/[^/?]+/_history/\d+\?`},
+		"GET /:type/_history":                {channel: "14 history of a type", pattern: `^GET /[A-Z]\w+/_history\?`},
+		"GET /_history":                      {channel: "14 history of all", pattern: `^GET /_history\?`},
+		"POST /:type":                        {channel: "17 create", pattern: `^POST /\w+\? `},
+		"POST /:type/$validate":              {channel: "19 $validate", pattern: `^POST /\w+/\$validate`},
+		"GET /:type/$validate":               {channel: faults, pattern: `^GET /\w+/\$validate`},
+		"POST /:type/:id/$validate":          {channel: "19 $validate", pattern: `^POST /\w+/[^/]+/\$validate`},
+		"GET /:type/:id/$validate":           {channel: faults, pattern: `^GET /\w+/[^/]+/\$validate`},
+		"GET /:type":                         {channel: "04 rows", pattern: `^GET /[A-Z]\w+\?`},
+		"POST /:type/_search":                {channel: "04 form", pattern: `^POST /\w+/_search\?`},
+		"GET ":                               {channel: "01 several types", pattern: `^GET \?`},
+		"POST /_search":                      {channel: "01 several types", pattern: `^POST /_search\?`},
+		"GET /:type/:id/:member":             {channel: "01 compartment", pattern: `^GET /\w+/[^/?]+/(\*|[A-Z]\w+)\?`},
+		"POST /:type/:id/:member/_search":    {channel: "01 compartment", pattern: `^POST /\w+/[^/?]+/(\*|[A-Z]\w+)/_search\?`},
+		"GET /$meta":                         {channel: "19 $meta", pattern: `^GET /\$meta\?`},
+		"POST /$meta":                        {channel: "19 $meta", pattern: `^POST /\$meta\?`},
+		"GET /:type/$meta":                   {channel: "19 $meta", pattern: `^GET /\w+/\$meta\?`},
+		"POST /:type/$meta":                  {channel: "19 $meta", pattern: `^POST /\w+/\$meta\?`},
+		"GET /:type/:id/$meta":               {channel: "19 $meta", pattern: `^GET /\w+/[^/?]+/\$meta\?`},
+		"POST /:type/:id/$meta":              {channel: "19 $meta", pattern: `^POST /\w+/[^/?]+/\$meta\?`},
+		"GET /:type/:id/_history/:vid/$meta": {channel: "19 $meta", pattern: `^GET /\w+/[^/?]+/_history/\d+/\$meta\?`},
+		"POST /:type/:id/$meta-add":          {channel: "16 meta", pattern: `^POST /\w+/[^/?]+/\$meta-add\?`},
+		"GET /:type/:id/$meta-add":           {channel: faults, pattern: `^GET /\w+/[^/?]+/\$meta-add\?`},
+		"POST /:type/:id/$meta-delete":       {channel: "16 meta", pattern: `^POST /\w+/[^/?]+/\$meta-delete\?`},
+		"GET /:type/:id/$meta-delete":        {channel: faults, pattern: `^GET /\w+/[^/?]+/\$meta-delete\?`},
+		"POST ":                              {channel: "18 batch", pattern: `^POST \? .*"type":"batch"`},
+		"GET /:type/:id/$everything":         {channel: "19 $everything", pattern: `^GET /\w+/[^/?]+/\$everything\?`},
+		"POST /:type/:id/$everything":        {channel: "19 $everything", pattern: `^POST /\w+/[^/?]+/\$everything\?`},
+		"GET /:type/$everything":             {channel: "19 $everything", pattern: `^GET /\w+/\$everything\?`},
+		"POST /:type/$everything":            {channel: "19 $everything", pattern: `^POST /\w+/\$everything\?`},
+		"GET /:type/$lastn":                  {channel: "19 $lastn", pattern: `^GET /\w+/\$lastn\?`},
+		"POST /:type/$lastn":                 {channel: "19 $lastn", pattern: `^POST /\w+/\$lastn\?`},
 	}
-	pageLinks = map[string]row{"self": {channel: "06 pages"}, "first": {channel: "06 pages"}, "previous": {channel: "06 pages"}, "next": {channel: "06 pages"}}
+	pageLinks = map[string]coverage{"self": {channel: "06 pages"}, "first": {channel: "06 pages"}, "previous": {channel: "06 pages"}, "next": {channel: "06 pages"}}
 )
 
 // kindRows are the kinds of search parameters, modifierRows their modifiers by kind,
 // :Type for the name of a type, prefixRows the prefixes of values that have an order.
 var (
-	kindRows = map[string]row{
-		"number": {channel: "04 rows", asked: searches + `probability=`}, "date": {channel: "04 rows", asked: searches + `(date|birthdate|onset-date|authoredon|recorded)=`},
-		"string": {channel: "04 rows", asked: searches + `(family|name|given)=`}, "token": {channel: "04 rows", asked: searches + `(code|gender|status)=`},
-		"reference": {channel: "04 rows", asked: searches + `(patient|subject|performer|actor)=`}, "composite": {channel: "11 composite", asked: searches + `[a-z-]*code-value-quantity=`},
-		"quantity": {channel: "04 rows", asked: searches + `value-quantity=`}, "uri": {channel: "04 rows", asked: searches + `(url|_profile|_source)=`},
-		"special": {channel: "04 rows", asked: searches + `near=`},
+	kindRows = map[string]coverage{
+		"number": {channel: "04 rows", pattern: searches + `probability=`}, "date": {channel: "04 rows", pattern: searches + `(date|birthdate|onset-date|authoredon|recorded)=`},
+		"string": {channel: "04 rows", pattern: searches + `(family|name|given)=`}, "token": {channel: "04 rows", pattern: searches + `(code|gender|status)=`},
+		"reference": {channel: "04 rows", pattern: searches + `(patient|subject|performer|actor)=`}, "composite": {channel: "11 composite", pattern: searches + `[a-z-]*code-value-quantity=`},
+		"quantity": {channel: "04 rows", pattern: searches + `value-quantity=`}, "uri": {channel: "04 rows", pattern: searches + `(url|_profile|_source)=`},
+		"special": {channel: "04 rows", pattern: searches + `near=`},
 	}
-	modifierRows = map[string]row{
-		"string:contains": {channel: "04 rows", asked: searches + `family:contains=`}, "string:exact": {channel: "04 rows", asked: searches + `family:exact=`},
-		"token:not": {channel: "11 :not", asked: searches + `[^=]*:not=`}, "token:text": {channel: "11 :text", asked: searches + `code:text=`}, "token:of-type": {channel: "04 rows", asked: searches + `identifier:of-type=`},
-		"token:in": {channel: "11 :in and :not-in", asked: searches + `code:in=`}, "token:not-in": {channel: "11 :in and :not-in", asked: searches + `code:not-in=`},
-		"token:above": {channel: "04 rows", asked: searches + `code:above=`}, "token:below": {channel: "04 rows", asked: searches + `code:below=`},
-		"uri:below": {channel: "04 rows", asked: searches + `(url|_source):below=`}, "uri:above": {channel: "04 rows", asked: searches + `url:above=`},
-		"reference:identifier": {channel: "11 :identifier", asked: searches + `[a-z]+:identifier=`}, "reference:Type": {channel: "04 rows", asked: searches + `performer:Patient=`},
-		"string:missing": {channel: "11 :missing", asked: searches + `name:missing=`}, "token:missing": {channel: "11 :missing", asked: searches + `(gender|code):missing=`}, "date:missing": {channel: "11 :missing", asked: searches + `(date|birthdate):missing=`},
-		"reference:missing": {channel: "11 :missing", asked: searches + `performer:missing=`}, "quantity:missing": {channel: "11 :missing", asked: searches + `value-quantity:missing=`}, "uri:missing": {channel: "11 :missing", asked: searches + `_(source|profile):missing=`},
-		"number:missing": {channel: "11 :missing", asked: searches + `probability:missing=`}, "special:missing": {channel: "11 :missing", asked: searches + `near:missing=`},
+	modifierRows = map[string]coverage{
+		"string:contains": {channel: "04 rows", pattern: searches + `family:contains=`}, "string:exact": {channel: "04 rows", pattern: searches + `family:exact=`},
+		"token:not": {channel: "11 :not", pattern: searches + `[^=]*:not=`}, "token:text": {channel: "11 :text", pattern: searches + `code:text=`}, "token:of-type": {channel: "04 rows", pattern: searches + `identifier:of-type=`},
+		"token:in": {channel: "11 :in and :not-in", pattern: searches + `code:in=`}, "token:not-in": {channel: "11 :in and :not-in", pattern: searches + `code:not-in=`},
+		"token:above": {channel: "04 rows", pattern: searches + `code:above=`}, "token:below": {channel: "04 rows", pattern: searches + `code:below=`},
+		"uri:below": {channel: "04 rows", pattern: searches + `(url|_source):below=`}, "uri:above": {channel: "04 rows", pattern: searches + `url:above=`},
+		"reference:identifier": {channel: "11 :identifier", pattern: searches + `[a-z]+:identifier=`}, "reference:Type": {channel: "04 rows", pattern: searches + `performer:Patient=`},
+		"string:missing": {channel: "11 :missing", pattern: searches + `name:missing=`}, "token:missing": {channel: "11 :missing", pattern: searches + `(gender|code):missing=`}, "date:missing": {channel: "11 :missing", pattern: searches + `(date|birthdate):missing=`},
+		"reference:missing": {channel: "11 :missing", pattern: searches + `performer:missing=`}, "quantity:missing": {channel: "11 :missing", pattern: searches + `value-quantity:missing=`}, "uri:missing": {channel: "11 :missing", pattern: searches + `_(source|profile):missing=`},
+		"number:missing": {channel: "11 :missing", pattern: searches + `probability:missing=`}, "special:missing": {channel: "11 :missing", pattern: searches + `near:missing=`},
 	}
-	prefixRows = func() map[string]row {
-		rows := map[string]row{}
+	prefixRows = func() map[string]coverage {
+		rows := map[string]coverage{}
 		for _, prefix := range []string{"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"} {
-			rows[prefix] = row{channel: "04 rows", asked: searches + `(date|onset-date|birthdate|authoredon|value-quantity|probability|_lastUpdated)=` + prefix}
+			rows[prefix] = coverage{channel: "04 rows", pattern: searches + `(date|onset-date|birthdate|authoredon|value-quantity|probability|_lastUpdated)=` + prefix}
 		}
 		return rows
 	}()
@@ -105,26 +105,26 @@ var (
 // controlRows are the parameters that shape an answer, and refusedRows those that the
 // standard has and that are refused.
 var (
-	controlRows = map[string]row{
-		"_sort": {channel: "07 sort", asked: searches + `_sort=`}, "_count": {channel: "06 pages", asked: searches + `_count=[1-9]`}, "_total": {channel: "05 totals", asked: searches + `_total=`},
-		"_summary": {channel: "12 _elements and _summary", asked: searches + `_summary=true`}, "_include": {channel: "08 include", asked: searches + `_include=`}, "_revinclude": {channel: "08 revinclude", asked: searches + `_revinclude=`},
-		"_elements": {channel: "12 _elements and _summary", asked: searches + `_elements=`}, "_format": {channel: "04 rows", asked: searches + `_format=`}, "_pretty": {channel: "04 rows", asked: searches + `_pretty=`},
+	controlRows = map[string]coverage{
+		"_sort": {channel: "07 sort", pattern: searches + `_sort=`}, "_count": {channel: "06 pages", pattern: searches + `_count=[1-9]`}, "_total": {channel: "05 totals", pattern: searches + `_total=`},
+		"_summary": {channel: "12 _elements and _summary", pattern: searches + `_summary=true`}, "_include": {channel: "08 include", pattern: searches + `_include=`}, "_revinclude": {channel: "08 revinclude", pattern: searches + `_revinclude=`},
+		"_elements": {channel: "12 _elements and _summary", pattern: searches + `_elements=`}, "_format": {channel: "04 rows", pattern: searches + `_format=`}, "_pretty": {channel: "04 rows", pattern: searches + `_pretty=`},
 	}
-	refusedRows = map[string]row{
-		"_query": {channel: faults, asked: searches + `_query=`}, "_contained": {channel: faults, asked: searches + `_contained=`}, "_containedType": {channel: faults, asked: searches + `_containedType=`}, "_score": {channel: faults, asked: searches + `_score=`},
+	refusedRows = map[string]coverage{
+		"_query": {channel: faults, pattern: searches + `_query=`}, "_contained": {channel: faults, pattern: searches + `_contained=`}, "_containedType": {channel: faults, pattern: searches + `_containedType=`}, "_score": {channel: faults, pattern: searches + `_score=`},
 	}
 )
 
 // absentRows are the channels of CON-1504 that have no cases here.
-var absentRows = map[string]row{
+var absentRows = map[string]coverage{
 	"20": {why: "there is no export: TestAbsentChannels"}, "21": {why: "there are no subscriptions over HTTP: TestAbsentChannels"},
 	"24": {why: "there are no views, measures or aggregates: TestAbsentChannels"}, "26": {why: "there are no pages or interfaces of choices, of the access log or of apps: TestAbsentChannels"},
 	"27": {why: "the command explain is the operator's; over HTTP there is none: TestAbsentChannels"},
 	"29": {why: "measured in make soak only: TestHiddenTakesAsLongAsAbsent of conformance/suite"}, "30": {why: "no requester can read logs, traces or metrics: TestAbsentChannels"},
 }
 
-// questions draws many questions, those of bundles by themselves.
-func questions() []string {
+// drawQuestions draws many questions, those of bundles by themselves.
+func drawQuestions() []string {
 	var out []string
 	if raced {
 		return nil // matching takes minutes then
@@ -145,8 +145,8 @@ func questions() []string {
 	return out
 }
 
-// TestTables: everything by which the product can be asked has a row that says which
-// channel of the law asks it, and questions of that form are drawn (CON-1504).
+// TestTables: every route, parameter, modifier and prefix of the product has a row that names its channel,
+// and the generator draws such questions (CON-1504).
 func TestTables(t *testing.T) {
 	side := serve(t, storetest.NewReference(nil))
 	routes := map[string]bool{}
@@ -170,12 +170,12 @@ func TestTables(t *testing.T) {
 		}
 	}
 	modifiers["reference:Type"] = true
-	drawn := questions()
+	drawn := drawQuestions()
 	t.Logf("%d questions drawn for %d routes", len(drawn), len(routes))
 	for _, table := range []struct {
 		what string
 		has  map[string]bool
-		rows map[string]row
+		rows map[string]coverage
 	}{
 		{"route", routes, routeRows}, {"kind of search parameter", kinds, kindRows}, {"modifier", modifiers, modifierRows},
 		{"prefix", set(index.Comparators()), prefixRows}, {"result parameter", set(search.Controls()), controlRows}, {"refused parameter", set(search.NotBuilt()), refusedRows},
@@ -194,22 +194,21 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// check fails where a row names no channel, or where no question is drawn of its
-// form.
-func (r row) check(t *testing.T, what string, drawn []string) {
+// check fails if a row names an unknown channel, or if no question of its form is drawn.
+func (r coverage) check(t *testing.T, what string, drawn []string) {
 	t.Helper()
 	named := func(ch channel) bool { return ch.name == r.channel }
 	if !slices.ContainsFunc(readings, named) && !slices.ContainsFunc(writings, named) {
 		t.Errorf("%s: there is no channel %q", what, r.channel)
 	}
-	pattern, n := regexp.MustCompile(r.asked), 0
+	pattern, n := regexp.MustCompile(r.pattern), 0
 	for _, text := range drawn {
 		if pattern.MatchString(text) {
 			n++
 		}
 	}
 	if n == 0 && !raced {
-		t.Errorf("%s: none of %d questions is %s: nobody asks it", what, len(drawn), r.asked)
+		t.Errorf("%s: none of %d questions is %s: nobody asks it", what, len(drawn), r.pattern)
 	}
 }
 
@@ -236,7 +235,7 @@ func TestEveryChannel(t *testing.T) {
 	}
 }
 
-// absent are requests of what is not built, by channel.
+// absent are requests to routes that are not built, by channel.
 var absent = []string{
 	"20 GET /$export", "20 POST /$export", "20 GET /Patient/$export", "20 GET /Group/%s/$export", "20 GET /$export-status/1", "20 GET /bulkstatus/1", "20 DELETE /bulkstatus/1",
 	"21 GET /Subscription/%s/$status", "21 GET /Subscription/%s/$events", "21 POST /Subscription/$get-ws-binding-token", "21 GET /$subscribe",
@@ -248,13 +247,13 @@ var absent = []string{
 	"19 GET /ConceptMap/$translate", "19 GET /Patient/%s/$break-glass", "19 POST /Patient/$merge",
 }
 
-// TestAbsentChannels: what is not built is no channel: it is refused with a text that
-// is the same for every requester and every id (CON-1504).
+// TestAbsentChannels: a route that is not built is refused with the same text for every requester and every
+// id (CON-1504).
 func TestAbsentChannels(t *testing.T) {
 	g := newGenerator(1)
 	side := serve(t, storetest.NewReference(nil))
 	populate(t, g, side)
-	people := []consent.Principal{clinician("XAC01", "user/*.cruds"), clinician("XGP01", "user/*.rs"), patient(g.patients[0], "patient/*.rs"), feed("XAC01")}
+	people := []consent.Principal{staffMember("XAC01", "user/*.cruds"), staffMember("XGP01", "user/*.rs"), patient(g.patients[0], "patient/*.rs"), sourceSystem("XAC01")}
 	for _, line := range absent {
 		channel, asked, _ := strings.Cut(line, " ")
 		method, path, _ := strings.Cut(asked, " ")
@@ -265,8 +264,8 @@ func TestAbsentChannels(t *testing.T) {
 				if method == "POST" {
 					q.body = `{"resourceType":"Parameters"}`
 				}
-				r := side.ask(p, q)
-				got := shape(r)
+				r := side.do(p, q)
+				got := comparedText(r)
 				if refused := r.Code == http.StatusNotFound || r.Code == http.StatusBadRequest; !refused || !strings.Contains(got, `"code":"not-supported"`) {
 					t.Errorf("channel %s: %s is answered %d: %s", channel, q, r.Code, got)
 				}

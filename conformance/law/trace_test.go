@@ -14,45 +14,45 @@ import (
 	"carerecord/store"
 )
 
-// traceWorld runs a trace in one world and holds L2 for each request.
-func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Store) {
+// traceWorld runs a trace in one world and checks L2 for each request.
+func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
 	all := h.open(t, stores...)
-	defer closed(all...)
+	defer closeServers(all...)
 	populate(t, g, all...)
 	docs := all[0].versions()
 	p := g.writer()
 	var decision consenttest.Decision
 	if h.rules {
 		decision = g.decision()
-		if p.Kind != consent.SourceSystem && g.chance(40) { // what people write
+		if p.Kind != consent.SourceSystem && g.chance(40) { // for writes of people
 			decision.Permissions = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
 	e := evaluate(docs, asRequester(p), decision)
-	if e.headless() {
+	if e.hasOrphanRows() {
 		return
 	}
 	part := visiblePart(t, e)
-	if h.wire {
-		part.overWire()
-		defer closed(part)
+	if h.http {
+		part.overHTTP()
+		defer closeServers(part)
 	}
 	for _, s := range append(all, part) {
 		s.decider.Set(decision)
 	}
 	for n := range 25 {
 		for _, s := range append(all, part) {
-			s.at(700 + n)
+			s.setRequest(700 + n)
 		}
-		if w := g.others(p, e, n); w != nil && g.chance(25) {
+		if w := g.otherWrite(p, e, n); w != nil && g.chance(25) {
 			if os.Getenv("CARERECORD_LAW_SEED") != "" {
 				t.Logf("step %d: others: %s", n, w)
 			}
 			for _, s := range append(all, part) {
-				if r := s.ask(feed(w.by), w.question); r.Code >= 300 {
-					t.Fatalf("seed %d: a write of others is refused: %s\n%s", seed, w, shape(r))
+				if r := s.do(sourceSystem(w.by), w.question); r.Code >= 300 {
+					t.Fatalf("seed %d: a write of others is refused: %s\n%s", seed, w, comparedText(r))
 				}
 			}
 			continue
@@ -61,76 +61,74 @@ func traceWorld(t testing.TB, seed uint64, h how, c *tally, stores ...store.Stor
 		if g.chance(65) {
 			q = g.writing(p, n)
 		}
-		if endsWish(e, q) {
+		if endsDirective(e, q) {
 			continue
 		}
-		answer := part.ask(p, q)
+		answer := part.do(p, q)
 		g.learn(answer.Header().Get("Location"))
 		answer.Header().Del("Content-Length") // of HEAD: the signals are outside of L2
-		want, _ := unsigned(shape(answer))
+		want, _ := withoutSignal(comparedText(answer))
 		if os.Getenv("CARERECORD_LAW_SEED") != "" {
 			t.Logf("step %d: %s: %.3s", n, q, want)
 		}
 		for i, s := range all {
-			r := s.ask(p, q)
+			r := s.do(p, q)
 			r.Header().Del("Content-Length")
-			got, _ := unsigned(shape(r))
+			got, _ := withoutSignal(comparedText(r))
 			if i == 0 {
 				c.cases++
-				c.ask(channelsOf(q, writings)...)
+				c.countChannels(channelsOf(q, writings)...)
 				if q.method != "GET" && q.method != "HEAD" && strings.HasPrefix(got, "20") {
 					c.rows++
 				}
 			}
 			if got != want {
 				t.Logf("decision: %+v", decision)
-				t.Fatalf("LAW BROKEN (L2, CON-1502): seed %d, step %d, store %d, %s of %s%s asks %s\n%s\ngot  %s\nwant %s", seed, n, i, p.Kind, p.Organisation, p.Patient, q, parting(got, want), got, want)
+				t.Fatalf("LAW BROKEN (L2, CON-1502): seed %d, step %d, store %d, %s of %s%s sends %s\n%s\ngot (all data):\n%s\nwant (visible data):\n%s",
+					seed, n, i, p.Kind, p.Organisation, p.Patient, q, firstDifference(got, want), got, want)
 			}
 		}
 	}
 	for _, s := range all {
-		unharmed(t, seed, e, s.versions())
+		checkHiddenUnchanged(t, seed, e, s.versions())
 	}
-	if seed%4 == 0 { // it costs as much as the trace
+	if seed%4 == 0 { // it takes as long as the trace
 		s := all[len(all)-1]
 		_, err := reindex.Verify(context.Background(), s.guard, func(err error) { t.Errorf("seed %d: a document is not keyed as a rebuild would: %v", seed, err) })
 		s.must(err)
 	}
 }
 
-// headless: a Patient resource is hidden from a clinician only because it links
-// to a hidden person, and the rows about that patient are not. L1 holds for that,
-// but the visible part has rows about nobody, so L2 cannot be asked. It ends when
-// links are cut instead of the resource that holds them (CON-1201). The same where
-// a rule hides a Patient, or cuts what registers it, and not the rows.
-func (e *evaluator) headless() bool {
-	if e.who.feed {
+// hasOrphanRows reports whether a Patient is hidden only because it links to a hidden person, or by a rule,
+// while rows about that Patient are visible. L1 holds for such a world. L2 cannot be tested, since the
+// visible part has rows without an owner.
+func (e *evaluator) hasOrphanRows() bool {
+	if e.requester.sourceSystem {
 		return false
 	}
 	for _, v := range e.newest {
 		owners, _ := e.owners(v)
-		if v.Ref.Type != "Patient" && e.sees(v) && slices.ContainsFunc(owners, func(p string) bool { return e.ruledOut(e.newest["Patient/"+p]) }) {
+		if v.Ref.Type != "Patient" && e.sees(v) && slices.ContainsFunc(owners, func(p string) bool { return e.hiddenByRules(e.newest["Patient/"+p]) }) {
 			return true
 		}
 	}
-	if slices.ContainsFunc(e.versions, e.inheritsUnseen) {
+	if slices.ContainsFunc(e.versions, e.inheritsHiddenOwners) {
 		return true
 	}
-	if !e.who.clinician {
+	if !e.requester.staff {
 		return false
 	}
 	for _, v := range e.newest {
-		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.gone(v.Ref.ID) && !e.sees(v) {
+		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.recordHidden(v.Ref.ID) && !e.sees(v) {
 			return true
 		}
 	}
 	return false
 }
 
-// inheritsUnseen: a visible version of the past has its owners from a document that
-// is hidden. Whom it is about is found anew for each question, and the visible
-// part does not know.
-func (e *evaluator) inheritsUnseen(v *version) bool {
+// inheritsHiddenOwners reports whether a visible older version has its owners from a hidden document. The
+// server looks up these owners for each request, and the visible part lacks that document.
+func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 	if newest := e.newest[v.Ref.String()]; !v.Deleted() && v == newest || !e.sees(v) {
 		return false
 	}
@@ -145,15 +143,14 @@ func (e *evaluator) inheritsUnseen(v *version) bool {
 	return false
 }
 
-// endsWish: the end of a directive that was in force brings back what the
-// visible part never had, so it is outside of L2. One that was made in the trace
-// may end.
-func endsWish(e *evaluator, q question) bool {
+// endsDirective reports whether a question ends a directive of the world. That reveals documents that the
+// visible part never had, so it is outside of L2. Directives that the trace made may end.
+func endsDirective(e *evaluator, q question) bool {
 	v := e.newest[strings.TrimPrefix(q.path, "/")]
-	return v != nil && v.Ref.Type == "Consent" && v.m["status"] == "active" && !e.who.feed && (q.method == "PUT" || q.method == "PATCH")
+	return v != nil && v.Ref.Type == "Consent" && v.m["status"] == "active" && !e.requester.sourceSystem && (q.method == "PUT" || q.method == "PATCH")
 }
 
-// learn keeps the id of what was made, for later questions.
+// learn keeps the id of a new document for later questions.
 func (g *generator) learn(location string) {
 	parts := strings.Split(strings.TrimPrefix(location, base+"/"), "/")
 	if len(parts) > 1 && !slices.Contains(g.rows[parts[0]], parts[1]) {
@@ -161,9 +158,9 @@ func (g *generator) learn(location string) {
 	}
 }
 
-// unharmed: nothing that was hidden from the writer has another version now, or
-// another body (CON-1305).
-func unharmed(t testing.TB, seed uint64, e *evaluator, after []store.Doc) {
+// checkHiddenUnchanged fails the test if a document that was hidden from the writer has another version or
+// body now (CON-1305).
+func checkHiddenUnchanged(t testing.TB, seed uint64, e *evaluator, after []store.Doc) {
 	newest := map[store.Ref]store.Doc{}
 	for _, d := range after {
 		if d.Version >= newest[d.Ref].Version {

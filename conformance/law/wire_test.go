@@ -11,30 +11,29 @@ import (
 	"strings"
 )
 
-// overWire puts a side behind a server of its own: it is asked over HTTP from then
-// on.
-func (w *side) overWire() {
-	w.wire = httptest.NewServer(w.handler)
-	w.wire.Client().Transport.(*http.Transport).DisableCompression = true // a question says whether it takes it
-	w.wire.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// overHTTP starts an HTTP server for a side, which then gets all requests over the network.
+func (w *side) overHTTP() {
+	w.network = httptest.NewServer(w.handler)
+	w.network.Client().Transport.(*http.Transport).DisableCompression = true // the question decides
+	w.network.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 }
 
-// closed ends the servers of sides.
-func closed(sides ...*side) {
+// closeServers ends the servers of sides.
+func closeServers(sides ...*side) {
 	for _, w := range sides {
-		if w.wire != nil {
-			w.wire.Close()
+		if w.network != nil {
+			w.network.Close()
 		}
 	}
 }
 
-// send sends a request over the network and keeps the answer as a recorder would.
-func (w *side) send(out *httptest.ResponseRecorder, r *http.Request) {
+// roundTrip sends a request over the network and records the answer.
+func (w *side) roundTrip(out *httptest.ResponseRecorder, r *http.Request) {
 	w.Helper()
 	if r.RequestURI = ""; r.ContentLength == 0 {
 		r.Body = http.NoBody
 	}
-	answer, err := w.wire.Client().Do(r)
+	answer, err := w.network.Client().Do(r)
 	if err != nil {
 		w.Fatalf("%s %s: %v", r.Method, r.URL, err)
 	}
@@ -50,8 +49,8 @@ func (w *side) send(out *httptest.ResponseRecorder, r *http.Request) {
 	out.Body.Write(body)
 }
 
-// unpack undoes the packing of an answer, which must be as long as it says. Then its
-// length says no more than the body, and is left where there is none.
+// unpack decompresses an answer and checks its length. It then removes the header Content-Length, except from
+// answers to HEAD.
 func (w *side) unpack(out *httptest.ResponseRecorder, q question) {
 	w.Helper()
 	h := out.Header()
@@ -73,7 +72,7 @@ func (w *side) unpack(out *httptest.ResponseRecorder, q question) {
 	}
 }
 
-// unzip unpacks a body.
+// unzip decompresses a body.
 func (w *side) unzip(out *httptest.ResponseRecorder, q question) {
 	w.Helper()
 	h := out.Header()
@@ -89,9 +88,9 @@ func (w *side) unzip(out *httptest.ResponseRecorder, q question) {
 	out.Body.Write(body)
 }
 
-// unsignedLength takes the length of the second signal off that of an answer to HEAD,
-// where the answer to the same GET has it.
-func unsignedLength(got, want string) string {
+// withoutSignalLength subtracts the length of the second signal from Content-Length in an answer to HEAD, if
+// the answer to the same GET has the signal.
+func withoutSignalLength(got, want string) string {
 	const name = "Content-Length ["
 	before, rest, found := strings.Cut(got, name)
 	text, after, _ := strings.Cut(rest, "]")
@@ -99,7 +98,7 @@ func unsignedLength(got, want string) string {
 	if !found || err != nil {
 		return got
 	}
-	for _, signal := range []string{"," + confidential, `,"entry":[` + confidential + "]"} {
+	for _, signal := range []string{"," + withheldEntry, `,"entry":[` + withheldEntry + "]"} {
 		if bare := before + name + strconv.Itoa(n-len(signal)) + "]" + after; bare == want {
 			return bare
 		}

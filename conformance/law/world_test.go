@@ -30,19 +30,18 @@ const (
 	base = servertest.Base
 )
 
-// The organisations of every world, by ODS code, with the id prefix of their
-// feeds: a practice, an acute trust, a community provider.
+// organisations are those of every world, by ODS code: a practice, an acute trust, a community provider.
 var organisations = []string{"XGP01", "XAC01", "XCO01"}
 
 func prefix(ods string) string { return strings.ToLower(ods) + "." }
 
-// indexer is the index of all sides: to make one costs more than to ask a whole
-// world. No world defines search parameters.
+// indexer is the index of all sides, since making one takes longer than all requests to a world. No world
+// defines search parameters.
 var indexer = sync.OnceValues(func() (*index.Indexer, error) {
 	return index.New(index.Config{Base: base, Clock: func() time.Time { return began.Add(time.Hour) }, IndexWords: true})
 })
 
-// began is when every world begins.
+// began is the instant at which every world begins.
 var began = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // side is one server over one store: all data, or a visible part.
@@ -53,18 +52,17 @@ type side struct {
 	decider *consenttest.Decider
 	server  *rest.Server
 	handler http.Handler
-	wire    *httptest.Server // nil for one that is asked in process
+	network *httptest.Server // nil for a side in process
 	limits  *search.Limits
 	pages   store.State // where long page tokens are kept
 	callers map[string]consent.Principal
 	now     time.Time
-	made    int // ids made since the last request
+	idsMade int // ids made since the last request
 	request int
 }
 
-// serve opens a server over a store. Its clock stands still but for step, and
-// the ids it makes depend on the number of the request alone, so that two sides
-// that do the same name the same.
+// serve opens a server over a store. Its clock and the ids that it makes depend only on the number of the
+// request, so two sides that do the same make the same ids and instants.
 func serve(t testing.TB, db store.Store) *side {
 	t.Helper()
 	w := &side{TB: t, store: db, now: began, callers: map[string]consent.Principal{}}
@@ -77,8 +75,8 @@ func serve(t testing.TB, db store.Store) *side {
 		Guard: func(c *consent.Config) { c.Decider = w.decider },
 		REST: func(c *rest.Config) {
 			c.NewID = func() string {
-				w.made++
-				sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.made))
+				w.idsMade++
+				sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.idsMade))
 				return hex.EncodeToString(sum[:16])
 			}
 			c.Verify = func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
@@ -90,14 +88,16 @@ func serve(t testing.TB, db store.Store) *side {
 			}
 		}})
 	w.guard, w.server, w.handler, w.limits = s.Guard, s.Server, s.Handler(), &s.Search.Limits
-	w.limits.IncludesPerPage = 8 // pages are cut
-	w.limits.Hop = 1             // streams take many stretches
+	w.limits.IncludesPerPage = 8 // so that pages are cut
+	w.limits.Hop = 1             // so that streams take many batches
 	return w
 }
 
-// tighten makes the limits small at which a request is too costly: whether it is must
-// depend on what is visible alone (LIM-004).
-func (w *side) tighten() { w.limits.ScanMaximum, w.limits.SortMaximum, w.limits.CountBudget = 4, 3, 2 }
+// useLowLimits lowers the limits at which a request is too costly: whether it is too costly must depend on
+// visible data alone (LIM-004).
+func (w *side) useLowLimits() {
+	w.limits.ScanMaximum, w.limits.SortMaximum, w.limits.CountBudget = 4, 3, 2
+}
 
 // bearer is the token of a caller.
 func (w *side) bearer(p consent.Principal) string {
@@ -113,10 +113,9 @@ func (w *side) must(err error) {
 	}
 }
 
-// at sets the number of the next request, from which its instant and the ids
-// it makes follow.
-func (w *side) at(request int) {
-	w.request, w.made = request, 0
+// setRequest sets the number of the next request, which determines its instant and the ids that it makes.
+func (w *side) setRequest(request int) {
+	w.request, w.idsMade = request, 0
 	w.now = began.Add(time.Duration(request) * time.Second)
 }
 
@@ -125,7 +124,7 @@ type question struct {
 	method, path string // path below the base, with its slash
 	body         string
 	header       []string // name, value
-	// named is the patient whom the question names, as an id or as an NHS
+	// named is the patient in the question, as an id or as an NHS
 	// number (consent.md, section 1); empty for none.
 	named, number string
 	packed        bool // the answer may be packed
@@ -142,11 +141,11 @@ func (q question) String() string {
 	return s
 }
 
-// ask sends a question as a caller.
-func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
+// do sends a question as a caller.
+func (w *side) do(p consent.Principal, q question) *httptest.ResponseRecorder {
 	at := base
-	if w.wire != nil {
-		at = w.wire.URL + "/fhir"
+	if w.network != nil {
+		at = w.network.URL + "/fhir"
 	}
 	r := httptest.NewRequest(q.method, at+q.path, strings.NewReader(q.body))
 	r.Header.Set("Authorization", w.bearer(p))
@@ -161,10 +160,10 @@ func (w *side) ask(p consent.Principal, q question) *httptest.ResponseRecorder {
 		r.Header.Set(q.header[i], q.header[i+1])
 	}
 	out := httptest.NewRecorder()
-	if w.wire == nil {
+	if w.network == nil {
 		w.handler.ServeHTTP(out, r)
 	} else {
-		w.send(out, r)
+		w.roundTrip(out, r)
 	}
 	w.unpack(out, q)
 	if out.Code == http.StatusInternalServerError {
@@ -193,12 +192,12 @@ func (w *side) versions() []store.Doc {
 
 // The requesters.
 
-func feed(ods string) consent.Principal {
+func sourceSystem(ods string) consent.Principal {
 	return consent.Principal{Kind: consent.SourceSystem, Subject: "feed-" + ods, Organisation: ods, Purpose: "TREAT", ClientPurposes: []string{"TREAT"},
 		Flow: consent.FlowIngest, IDPrefix: prefix(ods), Scopes: scopes("system/*.cruds")}
 }
 
-func clinician(ods, scope string, activities ...string) consent.Principal {
+func staffMember(ods, scope string, activities ...string) consent.Principal {
 	return consent.Principal{Kind: consent.Staff, Subject: "person-" + ods, Organisation: ods, Role: "role", Activities: append([]string{policy.ActivityRead}, activities...),
 		Purpose: "TREAT", ClientPurposes: []string{"TREAT"}, Scopes: scopes(scope)}
 }
@@ -207,8 +206,8 @@ func patient(id, scope string) consent.Principal {
 	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientPurposes: []string{"PATRQT"}, Scopes: scopes(scope)}
 }
 
-// unguarded is somebody without any guard who has the scopes of a requester and acts for
-// the same organisation, whose terminology counts.
+// unguarded is a requester without a guard, with the scopes of another requester and the same organisation,
+// whose terminology applies.
 func unguarded(p consent.Principal) consent.Principal {
 	return consent.Principal{Kind: consent.System, Subject: "unguarded", Organisation: p.Organisation, Scopes: p.Scopes, Patient: p.Patient}
 }

@@ -117,8 +117,8 @@ func verifier(callers map[string]consent.Principal) rest.Verifier {
 	}
 }
 
-// Policy returns a policy whose agreement the organisations have signed. assumed says that it
-// assumes every legitimate relationship.
+// Policy returns a policy whose agreement the organisations have signed. With assumed, every legitimate
+// relationship is assumed.
 func Policy(assumed bool, organisations ...string) *policy.Folder {
 	f := &policy.Folder{Agreement: policy.Agreement{Organisations: organisations}}
 	if assumed {

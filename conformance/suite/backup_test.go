@@ -14,11 +14,9 @@ import (
 	"carerecord/store"
 )
 
-// TestBackupAndRestore: a backup that is taken while a feed writes holds whole
-// bundles, all that were acknowledged before. What a patient wished afterwards is
-// not in it, so the restored store answers no patient data until an operator
-// answers for that, on record (CON-1407). Each engine's backup is restored into
-// the other too.
+// TestBackupAndRestore: a backup that is taken during writes has whole bundles, and all that were
+// acknowledged before it. It lacks later opt-outs, so the restored store answers no patient data until an
+// operator confirms it, on record (CON-1407). Each engine's backup is also restored into the other engine.
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	pebble := func(t *testing.T) *server { return onPebble(t) }
@@ -40,8 +38,8 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
-// backUp takes a backup beside a feed, and has a patient opt out after it. It
-// returns the backup's instant, and what the feed had written before it.
+// backUp takes a backup while a source system writes, and then has a patient opt out. It returns the instant
+// of the backup, and the writer as it was before.
 func backUp(t *testing.T, s *server, out string) (taken time.Time, w *writer) {
 	t.Helper()
 	s.start("--demo", "--public-url", "http://record.test")
@@ -156,7 +154,7 @@ func (s *server) restore(t *testing.T, out string, taken time.Time, w *writer) {
 			t.Errorf("%v after the restore: %v\n%s", command, err, text)
 		}
 		if command[0] == "audit" && !strings.Contains(text, "chain 2 begins at") {
-			t.Errorf("audit verify does not tell of the new chain:\n%s", text)
+			t.Errorf("audit verify does not report the new chain:\n%s", text)
 		}
 	}
 	s.hasRecorded(t, taken)
@@ -188,8 +186,8 @@ func (s *server) answersNothing(t *testing.T) {
 	}
 }
 
-// holdsWholeBundles: everything acknowledged before the backup, and of what was
-// written beside it whole bundles in their order.
+// holdsWholeBundles: the store has all bundles that were acknowledged before the backup, and of those written
+// during it whole bundles in order.
 func (s *server) holdsWholeBundles(t *testing.T, before *writer) {
 	t.Helper()
 	w := *before
@@ -207,11 +205,11 @@ func (s *server) holdsWholeBundles(t *testing.T, before *writer) {
 	}
 	t.Logf("%d bundles stood before the backup, %d are in it", before.done, w.done)
 	if r := s.get("gp", "Observation?patient=Patient/xgp01.p0&_count=1"); r.get("entry.#").Int() == 0 {
-		t.Errorf("the wish is not in the backup, so the rows are: got %d %s", r.status, r.body)
+		t.Errorf("the opt-out is not in the backup, so the rows are: got %d %s", r.status, r.body)
 	}
 }
 
-// hasRecorded looks for the record of the confirmation, and of the new chain.
+// hasRecorded checks the audit records of the confirmation and of the new chain.
 func (s *server) hasRecorded(t *testing.T, taken time.Time) {
 	t.Helper()
 	db := s.engine()
@@ -254,7 +252,7 @@ func TestCopiedByOtherMeans(t *testing.T) {
 	if text, err := s.run("restore", "--copied", "2026-05-01T12:00:00Z"); err != nil {
 		t.Fatalf("mark: %v\n%s", err, text)
 	}
-	// Who followed the store that was copied begins anew.
+	// A consumer of the change feed of the copied store must resync.
 	if now := s.endOfFeed(seen, store.ErrUnknownPosition); now.FeedID == seen.FeedID {
 		t.Errorf("the feed of the copy is still %q", now.FeedID)
 	}
@@ -272,9 +270,9 @@ func TestCopiedByOtherMeans(t *testing.T) {
 	want(t, "after", s.get("gp", "Patient/xgp01.p0"), 200, "")
 }
 
-// endOfFeed returns the end of the feed of a stopped server, and fails the test
-// unless going on behind a position ends with want.
-func (s *server) endOfFeed(behind store.Position, want error) store.Position {
+// endOfFeed returns the end of the change feed of a stopped server, and fails the test unless continuing
+// after a position ends with want.
+func (s *server) endOfFeed(after store.Position, want error) store.Position {
 	s.t.Helper()
 	db := s.engine()
 	defer db.Close()
@@ -282,8 +280,8 @@ func (s *server) endOfFeed(behind store.Position, want error) store.Position {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := db.Changes(s.t.Context(), behind, 1); !errors.Is(err, want) {
-		s.t.Errorf("behind %v: got %v, want %v", behind, err, want)
+	if _, err := db.Changes(s.t.Context(), after, 1); !errors.Is(err, want) {
+		s.t.Errorf("after %v: got %v, want %v", after, err, want)
 	}
 	return end
 }

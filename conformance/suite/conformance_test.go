@@ -8,10 +8,9 @@ import (
 	"testing"
 )
 
-// TestConformancePage holds docs/conformance.md against the server: the
-// interactions, operations, formats and common parameters that metadata tells are on the page, the
-// requests that it says are refused are refused so, and the limits that it
-// names are those in force by default.
+// TestConformancePage compares docs/conformance.md with the server: the page names the interactions,
+// operations, formats and common parameters of metadata, the requests that it calls refused are refused with
+// that status, and the limits that it names are the defaults.
 func TestConformancePage(t *testing.T) {
 	text, err := os.ReadFile("../../docs/conformance.md")
 	if err != nil {
@@ -28,11 +27,11 @@ func TestConformancePage(t *testing.T) {
 		}
 	}
 	if len(told) < 20 || !told["_list"] || !told["_filter"] {
-		t.Fatalf("metadata tells %v, want at least 20 words, _list and _filter among them", told)
+		t.Fatalf("metadata lists %v, want at least 20 words, _list and _filter among them", told)
 	}
 	for word := range told {
 		if !strings.Contains(page, "`"+word+"`") {
-			t.Errorf("metadata tells %s, which the page does not name", word)
+			t.Errorf("metadata lists %s, which the page does not name", word)
 		}
 	}
 

@@ -15,14 +15,12 @@ import (
 	"carerecord/store/pebble"
 )
 
-// damage is what somebody does to the records of a trail from an index on, and
-// what verify says
-// of it.
+// damage is a change of the audit records from an index on, and the result that verify must report.
 type damage struct {
 	name  string
 	do    func(records []store.Record, at int) []store.Record
 	kind  string // "" where verify cannot see it
-	after int    // how far behind the damage the place lies
+	after int    // how many records after the damage the place is
 }
 
 func damages() []damage {
@@ -35,7 +33,7 @@ func damages() []damage {
 			r[at].Payload = bytes.Replace(r[at].Payload, []byte(`"recorded":"2`), []byte(`"recorded":"1`), 1)
 			r[at].Hash = store.ChainHash(r[at-1].Hash, r[at].Pos, r[at].Payload)
 			return r
-		}, "altered", 1}, // what follows is no longer linked to it
+		}, "altered", 1}, // later records are no longer linked to it
 		{"AUD-504 an inserted record", func(r []store.Record, at int) []store.Record {
 			forged := store.Record{Payload: bytes.Clone(r[at-1].Payload)}
 			forged.Hash = store.ChainHash(r[at-1].Hash, r[at].Pos, forged.Payload)
@@ -62,9 +60,8 @@ func renumber(records []store.Record) []store.Record {
 	return records
 }
 
-// TestTrailDamage changes a trail on the disk and expects the place (AUD-504 to
-// 507).
-func TestTrailDamage(t *testing.T) {
+// TestAuditDamage damages the audit trail on the disk and expects verify to find the place (AUD-504 to 507).
+func TestAuditDamage(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--demo")
 		for range 10 {
@@ -74,7 +71,7 @@ func TestTrailDamage(t *testing.T) {
 		var whole []store.Record
 		s.editLog(func(r []store.Record) []store.Record { whole = r; return r })
 		if len(whole) < 12 {
-			t.Fatalf("the trail has %d records", len(whole))
+			t.Fatalf("the audit trail has %d records", len(whole))
 		}
 		at := len(whole) - 6
 		for _, d := range damages() {
@@ -82,10 +79,10 @@ func TestTrailDamage(t *testing.T) {
 				s.editLog(func([]store.Record) []store.Record { return d.do(slices.Clone(whole), at) })
 				out, err := s.run("audit", "verify")
 				if !strings.Contains(out, "Signed heads") {
-					t.Errorf("AUD-506: what verify cannot see is not said:\n%s", out)
+					t.Errorf("AUD-506: the limits of verify are not printed:\n%s", out)
 				}
 				if d.kind == "" {
-					if err != nil || !strings.Contains(out, fmt.Sprintf("records checked: %d\n", at)) || !strings.Contains(out, "cut off at the end") {
+					if err != nil || !strings.Contains(out, fmt.Sprintf("records checked: %d\n", at)) || !strings.Contains(out, "missing at the end of the audit trail") {
 						t.Errorf("got %v\n%s", err, out)
 					}
 					return
@@ -98,12 +95,12 @@ func TestTrailDamage(t *testing.T) {
 		}
 		s.editLog(func([]store.Record) []store.Record { return slices.Clone(whole) })
 		if out, err := s.run("audit", "verify"); err != nil || !strings.Contains(out, "the chain holds") {
-			t.Errorf("the trail as it was: %v\n%s", err, out)
+			t.Errorf("the undamaged audit trail: %v\n%s", err, out)
 		}
 	})
 }
 
-// editLog changes the trail of a stopped server, behind the program's back.
+// editLog changes the audit trail in the store of a stopped server.
 func (s *server) editLog(edit func([]store.Record) []store.Record) {
 	s.t.Helper()
 	dir, ok := strings.CutPrefix(s.store, "pebble:")
@@ -123,7 +120,7 @@ func (s *server) editLog(edit func([]store.Record) []store.Record) {
 	}
 }
 
-// logRecord is a record of the trail as MongoDB holds it.
+// logRecord is an audit record as MongoDB stores it.
 type logRecord struct {
 	Pos     int64  `bson:"_id"`
 	Hash    []byte `bson:"h"`

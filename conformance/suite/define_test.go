@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/wait"
 	"carerecord/store/mongo/mongotest"
 )
 
@@ -27,9 +27,9 @@ func defining(id, status, code, base, kind, expression string) string {
 		id, code, status, code, base, kind, expression)
 }
 
-// TestDefinedParameters: an operator defines parameters, which are indexed beside
-// requests, also when the server is killed meanwhile, and answer then as those of
-// the standard with the same expressions do, to everybody (SRCH-240 to 245).
+// TestDefinedParameters: an operator defines parameters. They are indexed while requests are served, also if
+// the server is killed meanwhile, and then give every caller the same answers as standard parameters with the
+// same expressions (SRCH-240 to 245).
 func TestDefinedParameters(t *testing.T) {
 	t.Parallel()
 	t.Run("pebble", func(t *testing.T) { t.Parallel(); definedParameters(t, onPebble(t), func() {}) })
@@ -51,11 +51,11 @@ func definedParameters(t *testing.T, s *server, killed func(), args ...string) {
 	twins := []string{"code", "subject", "date", "value-quantity"}
 	expressions := []string{"Observation.code", "Observation.subject", "Observation.effective", "(Observation.value as Quantity) | (Observation.value as SampledData)"}
 	before := s.get("", "metadata").header.Get("ETag")
-	first := s.definedBy(t, twins, expressions)
+	first := s.defineTwins(t, twins, expressions)
 
 	asks := []string{"Observation?x-code=1", "Observation?_sort=-x-date", "Observation?_include=Observation:x-subject", "Patient?_has:Observation:x-subject:status=final", "Observation?x-subject.family=a"}
 	for _, ask := range asks {
-		says(t, "SRCH-243 "+ask, s.get("consultant", ask), 400, "indexing")
+		wantBody(t, "SRCH-243 "+ask, s.get("consultant", ask), 400, "indexing")
 	}
 	if etag := s.get("", "metadata").header.Get("ETag"); etag != before {
 		t.Errorf("SRCH-243: metadata changed before the index was complete: %s, was %s", etag, before)
@@ -70,7 +70,7 @@ func definedParameters(t *testing.T, s *server, killed func(), args ...string) {
 	s, at = admin(s, args...)
 	s.awaitIndexed(t, at)
 	people := []string{"consultant", "gp", "nurse", "patient", feed}
-	if s.onMongo() { // the stand-in takes its time
+	if s.onMongo() { // the stand-in is slow
 		people = []string{"consultant", feed}
 	}
 	for _, who := range people {
@@ -84,9 +84,9 @@ func definedParameters(t *testing.T, s *server, killed func(), args ...string) {
 		t.Errorf("SRCH-243: complete, metadata says %q, ETag %s", def, m.header.Get("ETag"))
 	}
 	want(t, "SRCH-245 retiring", s.do(operator, "PUT", "SearchParameter/"+first, defining(first, "retired", "x-code", "Observation", "token", expressions[0])), 200, "")
-	says(t, "SRCH-245 retired", s.get("consultant", "Observation?x-code=1", "Prefer: handling=strict"), 400, "has no search parameter")
+	wantBody(t, "SRCH-245 retired", s.get("consultant", "Observation?x-code=1", "Prefer: handling=strict"), 400, "has no search parameter")
 	if s.get("", "metadata").get(`rest.0.resource.#(type=="Observation").searchParam.#(name=="x-code").definition`).Exists() {
-		t.Error("SRCH-245: metadata lists what is retired")
+		t.Error("SRCH-245: metadata lists a retired parameter")
 	}
 	s.stop()
 	s.loadsDefinition(t)
@@ -95,24 +95,24 @@ func definedParameters(t *testing.T, s *server, killed func(), args ...string) {
 	}
 	s, at = admin(s, args...)
 	s.awaitIndexed(t, at)
-	says(t, "SRCH-240 load --store defines", s.get("consultant", "Patient?x-loaded=female&_count=1"), 200, `"resourceType":"Patient"`)
+	wantBody(t, "SRCH-240 load --store defines", s.get("consultant", "Patient?x-loaded=female&_count=1"), 200, `"resourceType":"Patient"`)
 	s.stop()
 	if out, err := s.run("verify"); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 }
 
-// says holds an answer against a status and a part of its body.
-func says(t *testing.T, name string, r reply, status int, part string) {
+// wantBody compares an answer with a status and a part of its body.
+func wantBody(t *testing.T, name string, r reply, status int, part string) {
 	t.Helper()
 	if r.status != status || !strings.Contains(r.body, part) {
 		t.Errorf("%s: got %d %.300s, want %d that says %s", name, r.status, r.body, status, part)
 	}
 }
 
-// definedBy defines twins of parameters as the operator, and as nobody else. It
-// returns the id of the first.
-func (s *server) definedBy(t *testing.T, twins, expressions []string) (first string) {
+// defineTwins defines twins of parameters as the operator, and checks that other callers may not. It returns
+// the id of the first.
+func (s *server) defineTwins(t *testing.T, twins, expressions []string) (first string) {
 	t.Helper()
 	for i, code := range twins {
 		kind := s.get("", "metadata").get(`rest.0.resource.#(type=="Observation").searchParam.#(name=="` + code + `").type`).Str
@@ -146,7 +146,7 @@ func (s *server) definedBy(t *testing.T, twins, expressions []string) (first str
 			want(t, "SRCH-240 a definition is written by the operator alone, not by "+who, r, 403, "forbidden")
 		}
 	}
-	says(t, "a definition is read with scope", s.get("gp", path), 200, "x-code")
+	wantBody(t, "a definition is read with scope", s.get("gp", path), 200, "x-code")
 	for _, path := range []string{"Patient", "Observation?status=final", "Patient/1", "SearchParameter?_include=*"} {
 		if r := s.get(operator, path); r.status == 200 && (r.get("total").Int() > 0 && path[:1] != "S") {
 			t.Errorf("the operator reads %s: %.200s", path, r.body)
@@ -159,16 +159,16 @@ func (s *server) definedBy(t *testing.T, twins, expressions []string) (first str
 func (s *server) mayRead(t *testing.T, at string) {
 	t.Helper()
 	want(t, "no token", s.get("", at+"/admin/reindex"), 401, "login")
-	says(t, "no scope", s.get("gp", at+"/admin/reindex"), 403, "carerecord/operations")
+	wantBody(t, "no scope", s.get("gp", at+"/admin/reindex"), 403, "carerecord/operations")
 	r := s.get(operator, at+"/admin/reindex")
-	says(t, "SRCH-242 progress", r, 200, `"phase":"indexing"`)
+	wantBody(t, "SRCH-242 progress", r, 200, `"phase":"indexing"`)
 	for _, count := range []string{"read", "rekeyed", "changed", "after"} {
 		if r.get("indexing."+count).Exists() || r.get("reindex."+count).Exists() {
-			t.Errorf("CON-206: the operator is told %q of documents: %s", count, r.body)
+			t.Errorf("CON-206: the operator sees %q of documents: %s", count, r.body)
 		}
 	}
 	if n := len(r.get("parameters").Array()); n != 4 {
-		t.Errorf("SRCH-242: %d parameters are told of: %s", n, r.body)
+		t.Errorf("SRCH-242: %d parameters are listed: %s", n, r.body)
 	}
 	if out, err := s.run("reindex", "--status"); err != nil || !strings.Contains(out, "x-code of Observation is indexing") {
 		t.Errorf("SRCH-242: reindex --status: %v\n%s", err, out)
@@ -178,20 +178,17 @@ func (s *server) mayRead(t *testing.T, at string) {
 // awaitIndexed waits until all parameters are complete.
 func (s *server) awaitIndexed(t *testing.T, at string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		r := s.get(operator, at+"/admin/reindex")
-		says(t, "SRCH-242 progress", r, 200, "")
-		if !strings.Contains(r.body, `"phase":"indexing"`) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("SRCH-242: not complete: %s\n%s", r.body, s.output)
-		}
+	var r reply
+	if !wait.Until(func() bool {
+		r = s.get(operator, at+"/admin/reindex")
+		wantBody(t, "SRCH-242 progress", r, 200, "")
+		return !strings.Contains(r.body, `"phase":"indexing"`)
+	}) {
+		t.Fatalf("SRCH-242: not complete: %s\n%s", r.body, s.output)
 	}
 }
 
-// twinsAnswer: what a defined parameter finds for somebody is what that of the
-// standard with its expression finds.
+// twinsAnswer: a defined parameter finds the same rows as the standard parameter with its expression.
 func (s *server) twinsAnswer(t *testing.T, who string, twins []string) {
 	t.Helper()
 	var values [4][]string
@@ -226,7 +223,7 @@ func (s *server) twinsAnswer(t *testing.T, who string, twins []string) {
 				ask := "=" + url.QueryEscape(value) + "&_count=" + rows + rest
 				want, got := ids("Observation?"+code+ask), ids("Observation?x-"+code+strings.Replace(ask, "-date", "-x-date", 1))
 				if n += len(want); !slices.Equal(got, want) {
-					t.Errorf("SRCH-244: %s asks x-%s%s: got %d rows, the standard's has %d", who, code, ask, len(got), len(want))
+					t.Errorf("SRCH-244: %s searches x-%s%s: got %d rows, the standard's has %d", who, code, ask, len(got), len(want))
 				}
 			}
 		}

@@ -9,9 +9,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"carerecord/conformance/wait"
 )
 
-// raw opens a connection and sends text as it stands.
+// raw opens a connection and sends text unchanged.
 func (s *server) raw(text string) net.Conn {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
@@ -25,7 +27,7 @@ func (s *server) raw(text string) net.Conn {
 	return conn
 }
 
-// head is the head of a request of the feed.
+// head is the head of a request of the source system.
 func (s *server) head(method, path string, length int) string {
 	return fmt.Sprintf("%s /fhir%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n",
 		method, path, s.token(feed), length)
@@ -34,8 +36,8 @@ func (s *server) head(method, path string, length int) string {
 // drained is how long a server may take to finish running requests (LIM-009).
 const drained = 30 * time.Second
 
-// TestDrain: a server that is told to end finishes the request that runs, takes
-// no new one, and ends well (LIM-009).
+// TestDrain: a server that gets SIGTERM finishes the running request, takes no new one, and exits with 0
+// (LIM-009).
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")
@@ -48,15 +50,14 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("got %v %v", answered, err)
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	for deadline := time.Now().Add(drained); ; time.Sleep(10 * time.Millisecond) {
+	if !wait.For(drained, func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
-		if err != nil {
-			break // refused
+		if err == nil {
+			conn.Close()
 		}
-		conn.Close()
-		if time.Now().After(deadline) {
-			t.Fatal("LIM-009: a draining server takes new connections")
-		}
+		return err != nil
+	}) {
+		t.Fatal("LIM-009: a draining server takes new connections")
 	}
 	if !s.running() {
 		t.Fatal("LIM-009: the server ended while a request was running")
@@ -84,9 +85,8 @@ func TestDrain(t *testing.T) {
 	want(t, "LIM-009 what was acknowledged while draining", s.get(feed, "Basic/xac01.drained"), 200, "")
 }
 
-// TestAborts: clients that hang up in any moment, and clients that send slowly
-// or not at all, leave nothing behind (LIM-009): 200 that hang up, 10,000 in
-// soak.
+// TestAborts: clients that hang up at any moment, and clients that send slowly or not at all, leave no
+// connection or goroutine (LIM-009): 200 that hang up, 10,000 in soak.
 func TestAborts(t *testing.T) {
 	t.Parallel()
 	s, at := admin(onPebble(t), "--demo", "--limit", "search-deadline=1s", "--limit", "bundle-deadline=1s")
@@ -128,14 +128,12 @@ func TestAborts(t *testing.T) {
 		}
 	}
 	t.Logf("%d clients hung up; 40 slow ones were let go after %s", n, time.Since(began).Round(time.Millisecond))
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		after := gauges(t, at)
-		if after.underWay == 0 && after.goroutines <= before.goroutines+5 && after.files <= before.files+5 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("LIM-009: before %+v, after %+v", before, after)
-		}
+	var after heldResources
+	if !wait.Until(func() bool {
+		after = gauges(t, at)
+		return after.underWay == 0 && after.goroutines <= before.goroutines+5 && after.files <= before.files+5
+	}) {
+		t.Fatalf("LIM-009: before %+v, after %+v", before, after)
 	}
 	r := s.get(feed, "Basic/xac01.a")
 	if r.status == 404 {
@@ -148,10 +146,10 @@ func TestAborts(t *testing.T) {
 	}
 }
 
-// held is what clients hold of a server.
-type held struct{ underWay, goroutines, files int }
+// heldResources are the resources of a server that clients hold.
+type heldResources struct{ underWay, goroutines, files int }
 
-func gauges(t *testing.T, at string) (h held) {
+func gauges(t *testing.T, at string) (h heldResources) {
 	t.Helper()
 	resp, err := http.Get(at + "/metrics")
 	if err != nil {
@@ -163,7 +161,7 @@ func gauges(t *testing.T, at string) (h held) {
 		fmt.Sscanf(line, "process_open_fds %d", &h.files)
 	}
 	if h.goroutines == 0 || h.files == 0 {
-		t.Fatal("the metrics do not tell what the process holds")
+		t.Fatal("the metrics lack goroutines or files")
 	}
 	return h
 }

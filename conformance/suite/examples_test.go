@@ -17,10 +17,9 @@ import (
 // are instances of it.
 var definitions = []string{"StructureDefinition", "SearchParameter", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap", "CompartmentDefinition"}
 
-// TestExamplesReadBack puts the files of the example package and reads them back
-// token for token, id and meta apart (REST-092): all of them on the embedded
-// engine, the instances on MongoDB. What breaks the standard is refused, by the
-// list of conformance/validate.
+// TestExamplesReadBack puts the files of the example package and reads them back token for token, except id
+// and meta (REST-092): all of them on the embedded engine, the instances on MongoDB. Invalid files are
+// refused, as listed in conformance/validate.
 func TestExamplesReadBack(t *testing.T) {
 	refused := exclusions(t)
 	engines(t, func(t *testing.T, s *server) {

@@ -9,9 +9,8 @@ import (
 	"carerecord/consent/audit"
 )
 
-// TestExplain asks a running server and a store at rest how searches are answered:
-// plan, keys and index are told, counts in a demonstration only, and the trail
-// knows who asked, with the search sealed.
+// TestExplain runs the command explain on a running server and on a stopped store: it prints plan, keys and
+// index, counts only in a demonstration, and the audit trail records the operator, with the search sealed.
 func TestExplain(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		const ask = "Observation?patient=Patient/demo&code=http://loinc.org|8480-6&subject:Patient.birthdate=gt1950"
@@ -23,7 +22,7 @@ func TestExplain(t *testing.T) {
 			}
 			for _, want := range []string{"rows: Observation: (needs s, guarded)", `Observation.patient r "Patient/demo"`, "walk ", "chain: Patient: (needs s, guarded)", "documents]", "first page: 0 matches"} {
 				if !strings.Contains(out, want) {
-					t.Errorf("%s: %q is not told:\n%s", name, want, out)
+					t.Errorf("%s: %q is missing:\n%s", name, want, out)
 				}
 			}
 			if out, err := s.run("explain", "Observation?nothing=1"); err == nil || !strings.Contains(out, "no search parameter nothing") {
@@ -43,12 +42,12 @@ func TestExplain(t *testing.T) {
 			var r audit.Record
 			if json.Unmarshal(rec.Payload, &r) == nil && r.Interaction == "explain" {
 				if explained++; r.Agent.Subject == "" || r.Query == "" || strings.Contains(r.Query, "8480-6") {
-					t.Errorf("the trail holds %s, want who asked and what, sealed", rec.Payload)
+					t.Errorf("the audit trail has %s, want the operator and the sealed search", rec.Payload)
 				}
 			}
 		}
 		if explained != 2 {
-			t.Errorf("the trail knows of %d explanations, want 2", explained)
+			t.Errorf("the audit trail has %d explanations, want 2", explained)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// fuzzedTypes are the six types that the fuzzer asks for.
+// fuzzedTypes are the six types that the fuzzer uses.
 var fuzzedTypes = []string{"Patient", "Observation", "Encounter", "Condition", "MedicationRequest", "DocumentReference"}
 
 // TestFuzzedServer lets Schemathesis make requests from a description of six
@@ -147,8 +147,7 @@ func operation(parameters []object, sent object) object {
 	return o
 }
 
-// resource is a type with what it must have, and with elements that many types
-// have, in a right form and, as the fuzzer turns it, in wrong ones.
+// resource is the schema of a type: its mandatory elements, and elements that many types have.
 func resource(typ string) object {
 	word := object{"type": "string", "pattern": "^[A-Za-z0-9]{1,20}$"}
 	list := func(of object) object { return object{"type": "array", "minItems": 1, "items": of} }

@@ -15,7 +15,7 @@ import (
 
 const module = "carerecord"
 
-// rule says what a package (and those below it) must not import.
+// rule lists the packages that a package (and those below it) must not import.
 type rule struct {
 	of  string   // package path below the module; "a/..." with those below
 	not []string // forbidden, in the same form; drivers by their paths
@@ -111,11 +111,11 @@ func TestImportsOfTheStore(t *testing.T) {
 	})
 }
 
-// TestImportsOfTheProgram: what is made for tests is not in the program.
+// TestImportsOfTheProgram: the program imports no test support.
 func TestImportsOfTheProgram(t *testing.T) {
 	for pkg, imports := range packages(t, false) {
 		for _, imp := range imports {
-			if imp == "consent/consenttest" || imp == "conformance/servertest" || imp == "store/storetest" || imp == "store/mongo/mongotest" {
+			if imp == "consent/consenttest" || imp == "conformance/servertest" || imp == "conformance/testfiles" || imp == "conformance/wait" || imp == "store/storetest" || imp == "store/mongo/mongotest" {
 				t.Errorf("%s imports %s, which is for tests", pkg, imp)
 			}
 		}
@@ -140,8 +140,7 @@ func under(pkg, pattern string) bool {
 	return pkg == pattern
 }
 
-// packages maps each package to what it imports: ours below the module, others
-// by their paths.
+// packages maps each package to its imports: ours below the module, others by their paths.
 func packages(t *testing.T, tests bool) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}

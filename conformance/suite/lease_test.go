@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"carerecord/conformance/wait"
 )
 
 // lease is short, so that a test need not wait long for it, and long enough for
@@ -27,8 +29,7 @@ func (s *server) elsewhere() *server {
 	return &server{t: s.t, store: s.store, tokens: s.tokens, flags: []string{"--keys", filepath.Join(home, "keys"), "--policy", filepath.Join(home, "policy")}}
 }
 
-// copyFiles copies the plain files of a folder, without what lies below it and
-// without sockets.
+// copyFiles copies the plain files of a folder, without folders and sockets.
 func copyFiles(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.MkdirAll(to, 0o700); err != nil {
@@ -63,8 +64,8 @@ func (s *server) folder(name string) string {
 	return ""
 }
 
-// One process writes to a MongoDB record (design §6): beside a server a second
-// one and every command that writes are refused, and told what to do.
+// TestLeaseRefusesASecondWriter: one process writes to a MongoDB record (design §6). While a server runs, a
+// second server and every command that writes are refused, with a text that says what to do.
 func TestLeaseRefusesASecondWriter(t *testing.T) {
 	t.Parallel()
 	s := onMongo(t).start("--demo", "--lease", lease.String())
@@ -80,11 +81,11 @@ func TestLeaseRefusesASecondWriter(t *testing.T) {
 	} {
 		out, err := other.run(args...)
 		if err == nil || !strings.Contains(out, "--to URL") || !strings.Contains(out, "held by process") {
-			t.Errorf("%s beside a server: got %v %q, want a refusal that names the holder and --to", args[0], err, out)
+			t.Errorf("%s while a server runs: got %v %q, want a refusal that names the holder and --to", args[0], err, out)
 		}
 	}
 	want(t, "nothing was written", s.get(feed, "Basic/xac01.l"), 404, "not-found")
-	// Over the socket beside the keys, and over HTTP, the server itself writes.
+	// Over the socket next to the keys, and over HTTP, the server itself writes.
 	if out, err := s.run("load", "--source", "XAC01", file); err != nil {
 		t.Errorf("load through the socket: %v\n%s", err, out)
 	}
@@ -135,9 +136,9 @@ func TestLeaseLost(t *testing.T) {
 	} else {
 		statuses[resp.StatusCode]++
 	}
-	for deadline := time.Now().Add(patience); s.running(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the server did not end: %v\n%s", statuses, s.output)
+	if !wait.Until(func() bool {
+		if !s.running() {
+			return true
 		}
 		q, err := http.NewRequest("GET", s.base+"/Observation?_summary=count", nil)
 		if err != nil {
@@ -148,6 +149,9 @@ func TestLeaseLost(t *testing.T) {
 			resp.Body.Close()
 			statuses[resp.StatusCode]++
 		}
+		return false
+	}) {
+		t.Fatalf("the server did not end: %v\n%s", statuses, s.output)
 	}
 	if s.cmd.ProcessState.Success() || !strings.Contains(s.output.String(), "lease of the record is lost") {
 		t.Errorf("the server ended with %v:\n%s", s.cmd.ProcessState, s.output)
@@ -169,12 +173,12 @@ func freeze(t *testing.T, s *server, signal syscall.Signal) {
 	}
 }
 
-// A Pebble store has one process: a second server is refused and told why.
+// TestPebbleStoreHasOneServer: a Pebble store has one process. A second server is refused, with the reason.
 func TestPebbleStoreHasOneServer(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")
 	out, err := s.run("serve", "--listen", "127.0.0.1:0", "--demo")
 	if err == nil || !strings.Contains(out, "another process holds this store") || strings.Contains(out, "resource temporarily unavailable") {
-		t.Errorf("a second server: got %v %q, want it told that another process holds the store", err, out)
+		t.Errorf("a second server: got %v %q, want the text that another process holds the store", err, out)
 	}
 }

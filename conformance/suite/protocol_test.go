@@ -56,10 +56,10 @@ func versions(t *testing.T, s *server) {
 	want(t, "REST-112 a version that never was", s.get(feed, path+"/_history/7"), 404, "not-found")
 	want(t, "REST-180 delete", s.do(feed, "DELETE", path, ""), 204, "")
 	want(t, "REST-181 delete again", s.do(feed, "DELETE", path, ""), 204, "")
-	gone := s.get(feed, path)
-	want(t, "REST-111 read", gone, 410, "deleted")
-	if gone.header.Get("ETag") != `W/"3"` {
-		t.Errorf("REST-111: got ETag %q, want the tombstone's", gone.header.Get("ETag"))
+	deleted := s.get(feed, path)
+	want(t, "REST-111 read", deleted, 410, "deleted")
+	if deleted.header.Get("ETag") != `W/"3"` {
+		t.Errorf("REST-111: got ETag %q, want the tombstone's", deleted.header.Get("ETag"))
 	}
 	h := s.get(feed, path+"/_history")
 	if h.get("total").Int() != 3 || h.get("entry.0.request.method").Str != "DELETE" || h.get("entry.0.resource").Exists() || h.get("entry.2.response.status").Str != "201 Created" {
@@ -88,11 +88,11 @@ func pages(t *testing.T, s *server) {
 			for _, e := range r.get("entry").Array() {
 				id, date := e.Get("resource.id").Str, e.Get("resource.effectiveDateTime").Str
 				if seen[id] {
-					t.Errorf("SRCH-203: %s: %s stands on two pages", query, id)
+					t.Errorf("SRCH-203: %s: %s is on two pages", query, id)
 				}
 				seen[id] = true
 				if strings.Contains(query, "-date") && last != "" && date > last {
-					t.Errorf("SRCH-190: %s: %s stands behind %s", query, date, last)
+					t.Errorf("SRCH-190: %s: %s is after %s", query, date, last)
 				}
 				last = date
 			}
@@ -211,7 +211,7 @@ func patientView(t *testing.T, s *server) {
 	}
 }
 
-// loadTwice: a load that is run again skips what is stored.
+// loadTwice: a repeated load skips stored bundles.
 func loadTwice(t *testing.T, s *server) {
 	dir := t.TempDir()
 	if out, err := s.run0("synth", "--sample", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
@@ -225,7 +225,7 @@ func loadTwice(t *testing.T, s *server) {
 	}
 }
 
-// metadata: what it claims of a type is routed.
+// metadata: every interaction that metadata lists is routed.
 func metadata(t *testing.T, s *server) {
 	m := s.get("", "metadata")
 	if m.status != 200 || m.get("fhirVersion").Str != "4.0.1" {

@@ -11,11 +11,9 @@ import (
 	"time"
 )
 
-// TestServerWithRaceDetector runs the program itself with the race detector, on
-// a twentieth of what the long tests ask of it: writers of transactions,
-// conditional creates of one resource (REST-126), readers, and a patient who
-// opts out and in again, all at once, on both engines. A race in the program
-// fails the test.
+// TestServerWithRaceDetector runs the program itself with the race detector, with a twentieth of the requests
+// of the long tests: writers of transactions, conditional creates of one resource (REST-126), readers, and a
+// patient who opts out and in again, all at once, on both engines. A race in the program fails the test.
 func TestServerWithRaceDetector(t *testing.T) {
 	raced := filepath.Join(t.TempDir(), "carerecord")
 	if out, err := exec.Command("go", "build", "-race", "-o", raced, "../../cmd/carerecord").CombinedOutput(); err != nil {

@@ -36,8 +36,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// readme reads the lines to paste, and the answers shown between them. Counts
-// of records are left out: they depend on what was done before.
+// readme reads the commands of the README, and the answers shown between them. Counts of records are left
+// out: they depend on earlier commands.
 func readme(t *testing.T) (script string, answers []string) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -19,13 +19,8 @@ import (
 	"carerecord/store/pebble"
 )
 
-// engine opens the store of a stopped server, behind the program's back.
-func (s *server) engine() interface {
-	store.Store
-	store.State
-	store.Log
-	store.ChangeFeed
-} {
+// engine opens the store of a stopped server directly.
+func (s *server) engine() store.Engine {
 	s.t.Helper()
 	if dir, ok := strings.CutPrefix(s.store, "pebble:"); ok {
 		db, err := pebble.Open(pebble.Config{Dir: filepath.Join(dir, "db")})
@@ -45,9 +40,8 @@ func (s *server) engine() interface {
 	return db
 }
 
-// keyOtherwise puts every document under keys that no question finds, as an
-// older grammar would, and marks the store with an older keying. It returns how
-// many documents there are.
+// keyOtherwise gives every document keys that no search finds, as an older key format would, and marks
+// the store with an older key format. It returns the number of documents.
 func (s *server) keyOtherwise() int {
 	s.t.Helper()
 	db, n := s.engine(), 0
@@ -88,9 +82,8 @@ func (s *server) keyOtherwise() int {
 	return n
 }
 
-// TestReindex: a store that has another key format is not served, since
-// questions would miss documents; it is keyed anew, also when that is killed in
-// the middle, and is then what a rebuild gives (design §4).
+// TestReindex: a store with another key format is not served, since searches would miss documents. It is
+// rekeyed, also if the command is killed in the middle, and then equals a rebuild (design §4).
 func TestReindex(t *testing.T) {
 	t.Parallel()
 	t.Run("pebble", func(t *testing.T) { t.Parallel(); reindex(t, onPebble(t), func() {}) })
@@ -137,16 +130,16 @@ func reindex(t *testing.T, s *server, killed func(), args ...string) {
 	if got := s.get("gp", "Observation?_summary=count").get("total").Int(); got != total {
 		t.Errorf("after the reindex %d Observations are found, before there were %d", got, total)
 	}
-	s.reindexBesideWrites(t)
+	s.reindexDuringWrites(t)
 	s.stop()
 	if out, err := s.run("verify"); err != nil {
-		t.Errorf("verify after a reindex beside writes: %v\n%s", err, out)
+		t.Errorf("verify after a reindex during writes: %v\n%s", err, out)
 	}
 }
 
-// interruptReindex kills a reindex when a part of the documents is done: later
-// and later, until its mark says so, since how long it takes to begin is the
-// machine's. The rate is so low that all documents take longer than the longest try.
+// interruptReindex kills a reindex when a part of the documents is done. It tries later and later until the
+// stored mark says so, since the start takes a different time on each machine. The rate is so low that all
+// documents take longer than the longest try.
 func (s *server) interruptReindex(t *testing.T, all int, killed func()) {
 	t.Helper()
 	const tries = 6
@@ -167,23 +160,18 @@ func (s *server) interruptReindex(t *testing.T, all int, killed func()) {
 func (s *server) reindexUntilKilled(t *testing.T, all, rate int, after time.Duration) {
 	t.Helper()
 	output := &output{}
-	cmd := exec.Command(binary, append([]string{"reindex", "--rate", strconv.Itoa(rate), "--store", s.store}, s.flags...)...)
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, append([]string{"reindex", "--rate", strconv.Itoa(rate), "--store", s.store}, s.flags...)...)
 	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(after)
-	if err := cmd.Process.Kill(); err != nil {
-		t.Error(err)
-	}
-	if err := cmd.Wait(); err == nil {
+	if err := cmd.Run(); err == nil {
 		t.Fatalf("the reindex of %d documents was done before it was killed:\n%s", all, output)
 	}
 }
 
-// reindexBesideWrites keys a served store anew, through its socket, while a feed
-// writes Patients and what waits for them.
-func (s *server) reindexBesideWrites(t *testing.T) {
+// reindexDuringWrites rekeys a served store, through its socket, while a source system writes Patients and
+// documents that wait for them.
+func (s *server) reindexDuringWrites(t *testing.T) {
 	t.Helper()
 	s.token(feed)
 	done := make(chan string, 1)
@@ -198,7 +186,7 @@ func (s *server) reindexBesideWrites(t *testing.T) {
 	for {
 		w.sent++
 		if r := s.do(feed, "POST", "", w.bundle(w.sent)); r.status != 200 {
-			t.Errorf("a bundle beside a reindex: got %d %s", r.status, r.body)
+			t.Errorf("a bundle during a reindex: got %d %s", r.status, r.body)
 			break
 		}
 		w.done = w.sent
@@ -208,9 +196,9 @@ func (s *server) reindexBesideWrites(t *testing.T) {
 				t.Errorf("reindex through the socket:\n%s", out)
 			}
 			w.check(t, s)
-			t.Logf("%d bundles were written beside the reindex: %s", w.done, strings.TrimSpace(out))
+			t.Logf("%d bundles were written during the reindex: %s", w.done, strings.TrimSpace(out))
 			return
-		case <-time.After(50 * time.Millisecond): // a walk goes after what is written ahead of it
+		case <-time.After(50 * time.Millisecond): // a walk also rekeys documents that are written ahead of it
 		}
 	}
 	<-done

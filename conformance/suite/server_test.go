@@ -19,11 +19,11 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/wait"
 	"carerecord/store/mongo/mongotest"
 )
 
-// patience is how long a test waits for what must happen, on a machine that is busy.
-const patience = 2 * time.Minute
+const patience = wait.Patience
 
 // binary is the program under test, built once.
 var binary string
@@ -59,7 +59,7 @@ type server struct {
 	tokens  map[string]string
 }
 
-// output is what a running program has printed.
+// output is the output of a running program.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -77,8 +77,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// engines runs a test on both engines, beside other tests: a test mostly waits for the
-// one process that answers it.
+// engines runs a test on both engines, in parallel with other tests: a test mostly waits for its server.
 func engines(t *testing.T, f func(t *testing.T, s *server)) {
 	t.Helper()
 	t.Parallel()
@@ -134,7 +133,7 @@ func (s *server) spawn(args ...string) {
 	s.t.Cleanup(s.stop)
 }
 
-// freeAddress is an address on which nobody listens.
+// freeAddress is an address without a listener.
 func (s *server) freeAddress() string {
 	s.t.Helper()
 	port, err := mongotest.FreePort()
@@ -147,17 +146,17 @@ func (s *server) freeAddress() string {
 // await waits until a page answers 200.
 func (s *server) await(path string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	ok := false
+	wait.Until(func() bool {
 		resp, err := http.Get(s.site + path)
 		if err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == 200 {
-				return
-			}
+			ok = resp.StatusCode == 200
 		}
-		if !s.running() || time.Now().After(deadline) {
-			s.t.Fatalf("%s did not answer 200:\n%s", path, s.output)
-		}
+		return ok || !s.running()
+	})
+	if !ok {
+		s.t.Fatalf("%s did not answer 200:\n%s", path, s.output)
 	}
 }
 
@@ -204,8 +203,8 @@ func (s *server) run0(args ...string) (string, error) {
 	return string(out), err
 }
 
-// token returns a token of a sample person or feed: "gp", "consultant",
-// "clerk", "nurse", "patient", or a client's id.
+// token returns a token of a sample person or client: "gp", "consultant", "clerk", "nurse", "patient", or a
+// client's id.
 func (s *server) token(who string) string {
 	s.t.Helper()
 	if tok, ok := s.tokens[who]; ok {
@@ -244,8 +243,8 @@ func (r reply) id() string {
 	return parts[len(parts)-3]
 }
 
-// do sends a request as somebody; who "" sends no token. Header values come as
-// "Name: value".
+// do sends a request as a sample person or client; who "" sends no token. Header values come as "Name:
+// value".
 func (s *server) do(who, method, path, body string, header ...string) reply {
 	s.t.Helper()
 	url := path

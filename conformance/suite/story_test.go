@@ -35,7 +35,7 @@ func TestStory(t *testing.T) {
 		st.write()
 		st.seen("consultant", 5, false)
 		st.optOut()
-		st.dissent()
+		st.optedOut()
 		st.ownSource()
 		st.lifted()
 		out, err := s.run("audit", "verify")
@@ -53,7 +53,7 @@ func (st *story) created(r reply) string {
 	return r.id()
 }
 
-// write: the practice's feed writes a Patient and five Observations.
+// write: the practice's source system writes a Patient and five Observations.
 func (st *story) write() {
 	st.patient = "Patient/" + st.created(st.do("demo-gp-feed", "POST", "Patient",
 		`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9999999468"}],"name":[{"family":"Story"}],`+
@@ -63,7 +63,7 @@ func (st *story) write() {
 	}
 }
 
-// seen checks what somebody finds of the patient, and whether S2 is told.
+// seen checks the rows of the patient that a caller finds, and whether the answer has S2.
 func (st *story) seen(who string, n int, withheld bool) {
 	st.t.Helper()
 	r := st.get(who, "Observation?patient="+st.patient)
@@ -84,8 +84,8 @@ func (st *story) optOut() {
 	st.consent = st.created(st.do("gp", "POST", "Consent", optOutOf(st.patient, "active")))
 }
 
-// dissent: for the consultant, who may break the glass, S1; all else is absent (CON-1701).
-func (st *story) dissent() {
+// optedOut: the consultant, who may break the glass, gets S1; everything else is absent (CON-1701).
+func (st *story) optedOut() {
 	t := st.t
 	for _, path := range []string{"Observation?patient=" + st.patient, "Observation?patient=" + st.patient + "&_summary=count", st.patient, st.patient + "/_history", st.patient + "/_history/1"} {
 		r := st.get("consultant", path)

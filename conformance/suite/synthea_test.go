@@ -10,11 +10,7 @@ import (
 	"carerecord/fhir"
 )
 
-// synthea is where the shared bundles lie.
-const synthea = "../../../shared/data/synthea/bundles"
-
-// readsBack reads every resource of a transaction that was answered, compares it
-// with what was sent, and counts them.
+// readsBack reads every resource of an answered transaction, compares it with the sent one, and counts them.
 func readsBack(s *server, bundle string, r reply) (int, error) {
 	if r.status != 200 {
 		return 0, fmt.Errorf("REST-220: got %d %s", r.status, r.body)

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestValidateOperation: $validate says what the interaction would say, and
-// does nothing (OPER-020, 022, SMART-300, VIS-009).
+// TestValidateOperation: $validate reports the same issues as the interaction, and writes nothing (OPER-020,
+// 022, SMART-300, VIS-009).
 func TestValidateOperation(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")
@@ -68,9 +68,9 @@ func TestValidateOperation(t *testing.T) {
 	want(t, "OPER-001 GET of an unknown operation", s.get(feed, "Basic/$valid"), 404, "not-supported")
 	want(t, "no token", s.do("", "POST", "Basic/$validate", good), 401, "login")
 	here := s.do("gp", "POST", "Patient/xgp01.p1/$validate", `{"resourceType":"Patient"}`)
-	gone := s.do("gp", "POST", "Patient/xgp01.nobody/$validate", `{"resourceType":"Patient"}`)
-	if here.status != 200 || here.body != gone.body {
-		t.Errorf("VIS-009: got %d %s, and %s for an id that is not there", here.status, here.body, gone.body)
+	deleted := s.do("gp", "POST", "Patient/xgp01.nobody/$validate", `{"resourceType":"Patient"}`)
+	if here.status != 200 || here.body != deleted.body {
+		t.Errorf("VIS-009: got %d %s, and %s for an id that is not there", here.status, here.body, deleted.body)
 	}
 	batch := s.do(feed, "POST", "", `{"resourceType":"Bundle","type":"batch","entry":[{"resource":`+bad+`,"request":{"method":"POST","url":"Basic/$validate"}}]}`)
 	want(t, "REST-083 a bad bundle", batch, 400, "structure") // an empty string in it is no legal FHIR JSON

@@ -10,8 +10,8 @@ import (
 	"carerecord/conformance/validate"
 )
 
-// TestValidation: what the types of the standard do not allow is refused on
-// every way in, with all faults and their places (REST-002, 003, 080 to 088).
+// TestValidation: a resource that the types of the standard do not allow is refused by every interaction,
+// with all faults and their places (REST-002, 003, 080 to 088).
 func TestValidation(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")
@@ -102,7 +102,7 @@ func faultyBatch(t *testing.T, s *server) {
 	}
 }
 
-// answers: what the server itself writes is valid.
+// answers: the server's own resources are valid.
 func answers(t *testing.T, s *server) {
 	for _, path := range []string{"metadata", "Patient?_count=3", "Observation?patient=Patient/xgp01.p1", "Patient/xgp01.p1", "Patient/xgp01.p1/_history", "Patient?x=1", "Nothing"} {
 		r := s.get("consultant", path)
@@ -112,7 +112,7 @@ func answers(t *testing.T, s *server) {
 	}
 }
 
-// loadModes: the operator's load judges as its own flag says.
+// loadModes: the operator's load validates as its own flag says.
 func loadModes(t *testing.T, s *server) {
 	file := filepath.Join(t.TempDir(), "basic.json")
 	if err := os.WriteFile(file, []byte(bundleOf("transaction", `{"resourceType":"Basic","author":{"display":"x"}}`)), 0o600); err != nil {
@@ -132,8 +132,8 @@ func loadModes(t *testing.T, s *server) {
 	}
 }
 
-// TestValidationLenient: missing elements and unknown codes are accepted and
-// told where an OperationOutcome is asked for; all else is refused.
+// TestValidationLenient: missing elements and unknown codes are accepted, and listed if the client prefers an
+// OperationOutcome; all else is refused.
 func TestValidationLenient(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--auth", "off", "--validation", "lenient")

@@ -9,8 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// collection is one of the database of a server on MongoDB, behind the
-// program's back.
+// collection is a collection of the MongoDB database of a server, opened directly.
 func (s *server) collection(name string) *mongo.Collection {
 	s.t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(s.store))
@@ -28,7 +27,7 @@ func TestVerify(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--demo")
 		if out, err := s.run("verify"); err == nil || !strings.Contains(out, "stop it first") {
-			t.Errorf("verify beside a server: got %v %s, want a refusal", err, out)
+			t.Errorf("verify while a server runs: got %v %s, want a refusal", err, out)
 		}
 		s.stop()
 		if out, err := s.run("verify"); err != nil || !strings.Contains(out, "the store is sound") {

@@ -13,26 +13,24 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"carerecord/conformance/testfiles"
 )
 
-// TestSyntheaWhole loads the whole Synthea set through carerecord load and reads
-// every resource back token for token, id, meta and rewritten references apart, on both
-// engines (REST-092, 220, 226).
+// TestSyntheaWhole loads the whole Synthea set through carerecord load and reads every resource back token
+// for token, except id, meta and rewritten references, on both engines (REST-092, 220, 226).
 func TestSyntheaWhole(t *testing.T) {
 	const bundles, resources = 150, 46_693
-	files, err := filepath.Glob(filepath.Join(synthea, "*.json.gz"))
-	if err != nil || len(files) == 0 {
-		t.Skipf("skipped: the Synthea bundles are not at %s", synthea)
-	}
+	files := testfiles.Shared(t, testfiles.Synthea+"/*.json.gz")
 	if len(files) != bundles {
 		t.Fatalf("got %d bundles, want %d", len(files), bundles)
 	}
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--auth", "off")
-		w := &wire{server: s}
+		w := &recordingProxy{server: s}
 		between := httptest.NewServer(w)
 		defer between.Close()
-		out, err := exec.Command(binary, "load", "--to", between.URL+"/fhir", synthea).CombinedOutput()
+		out, err := exec.Command(binary, "load", "--to", between.URL+"/fhir", filepath.Dir(files[0])).CombinedOutput()
 		if err != nil {
 			t.Fatalf("load: %v\n%s", err, out)
 		}
@@ -49,9 +47,9 @@ func TestSyntheaWhole(t *testing.T) {
 	})
 }
 
-// wire stands between load and the server and keeps what passes: it is how the
-// test learns which id each resource was given.
-type wire struct {
+// recordingProxy is between load and the server and records requests and answers: the test learns from it
+// which id each resource got.
+type recordingProxy struct {
 	*server
 	mu     sync.Mutex
 	passed []exchange
@@ -62,7 +60,7 @@ type exchange struct {
 	answered reply
 }
 
-func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
+func (w *recordingProxy) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 	body, err := io.ReadAll(q.Body)
 	if err != nil {
 		http.Error(out, err.Error(), http.StatusBadRequest)
@@ -92,8 +90,8 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 	out.Write(answer)
 }
 
-// readBack reads what passed, a few bundles at once, and counts it.
-func (w *wire) readBack(t *testing.T) int {
+// readBack reads the recorded resources, a few bundles at once, and counts them.
+func (w *recordingProxy) readBack(t *testing.T) int {
 	n := 0
 	var group sync.WaitGroup
 	places := make(chan struct{}, 8)

@@ -4,7 +4,7 @@ package synth
 type findings struct {
 	checkUp, problem, followUp, emergency, inpatient, outpatient code // kinds of encounters
 	smoking                                                      code
-	never, former, smoker                                        code
+	neverSmoked, formerSmoker, smoker                            code
 	discharge, outpatientLetter, clinicalLetter, report          code // kinds of documents
 	allergies                                                    []code
 	influenza, corona, pneumococcal, shingles                    code
@@ -17,8 +17,8 @@ func findingCodes() findings {
 	return findings{
 		checkUp: sct("185349003", "Encounter for check up"), problem: sct("185347001", "Encounter for problem"), followUp: sct("390906007", "Follow-up encounter"),
 		emergency: sct("50849002", "Emergency room admission"), inpatient: sct("183452005", "Emergency hospital admission"), outpatient: sct("371883000", "Outpatient procedure"),
-		smoking: newCode(loinc, "72166-2", "Tobacco smoking status"),
-		never:   sct("266919005", "Never smoked tobacco"), former: sct("8517006", "Ex-smoker"), smoker: sct("77176002", "Smoker"),
+		smoking:     newCode(loinc, "72166-2", "Tobacco smoking status"),
+		neverSmoked: sct("266919005", "Never smoked tobacco"), formerSmoker: sct("8517006", "Ex-smoker"), smoker: sct("77176002", "Smoker"),
 		discharge: sct("373942005", "Discharge summary"), outpatientLetter: sct("823681000000100", "Outpatient letter"), clinicalLetter: sct("823691000000103", "Clinical letter"),
 		report: sct("371531000", "Report of clinical encounter"),
 		allergies: []code{sct("91936005", "Allergy to penicillin"), sct("91936005", "Allergy to penicillin"), sct("300916003", "Latex allergy"), sct("91935009", "Allergy to peanut"),

@@ -120,7 +120,7 @@ func (g *generator) review(f *sourceWriter, p *person, v visit, whole bool) {
 	}
 	f.observation(p, "vital-signs", g.bedside.weight, p.drawValue(g.bedside.weight), v)
 	f.observation(p, "vital-signs", g.bedside.mass, p.drawValue(g.bedside.mass), v)
-	status := []code{g.known.never, g.known.never, g.known.former, g.known.smoker}[p.rng.IntN(4)]
+	status := []code{g.known.neverSmoked, g.known.neverSmoked, g.known.formerSmoker, g.known.smoker}[p.rng.IntN(4)]
 	f.beginObservation(p, "social-history", g.known.smoking, v).concept("valueCodeableConcept", status).endResource()
 }
 

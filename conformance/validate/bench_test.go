@@ -1,11 +1,11 @@
 package validate_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/testfiles"
 	"carerecord/conformance/validate"
 	"carerecord/fhir"
 )
@@ -13,10 +13,7 @@ import (
 // BenchmarkSynthea validates the resources of a few synthetic patients, as a
 // write does after fhir.Parse. ns/op is of one resource, and so is B/resource.
 func BenchmarkSynthea(b *testing.B) {
-	names, _ := filepath.Glob(sharedData + "/synthea/bundles/*.json.gz")
-	if len(names) == 0 {
-		b.Skip("no bundles of sample patients")
-	}
+	names := testfiles.Shared(b, testfiles.Synthea+"/*.json.gz")
 	var bodies [][]byte
 	size := 0
 	for _, name := range names[:min(10, len(names))] {

@@ -14,14 +14,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/testfiles"
 	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/r4/r4test"
-)
-
-const (
-	sharedData  = "../../../shared/data"
-	sharedCases = "../../../shared/spec/fhir-test-cases/r4/examples"
 )
 
 // repeaters are the Bundles that repeat the definitions of the package.
@@ -127,10 +123,7 @@ func TestExamplesOfTheStandard(t *testing.T) {
 
 // TestSampleBundles: every bundle of the synthetic patients is accepted.
 func TestSampleBundles(t *testing.T) {
-	names, _ := filepath.Glob(sharedData + "/synthea/bundles/*.json.gz")
-	if len(names) == 0 {
-		t.Skip("no bundles of sample patients: nothing was tested")
-	}
+	names := testfiles.Shared(t, testfiles.Synthea+"/*.json.gz")
 	c := newCorpus(t, "synthea")
 	for _, name := range names {
 		body := gunzip(t, name)
@@ -160,11 +153,7 @@ func gunzip(t testing.TB, name string) []byte {
 // TestUKExamples: the examples and definitions of UK Core and GP Connect.
 func TestUKExamples(t *testing.T) {
 	c := newCorpus(t, "uk")
-	names, _ := filepath.Glob(sharedData + "/uk/*.tar.gz")
-	more, _ := filepath.Glob(sharedData + "/uk/*/*.tar.gz")
-	if names = append(names, more...); len(names) == 0 {
-		t.Skip("no examples of UK Core: nothing was tested")
-	}
+	names := append(testfiles.Shared(t, testfiles.UK+"/*.tar.gz"), testfiles.Shared(t, testfiles.UK+"/*/*.tar.gz")...)
 	for _, name := range names {
 		packed(r4test.Packed(t, name), c.check)
 	}
@@ -174,21 +163,20 @@ func TestUKExamples(t *testing.T) {
 // TestLooseExamples: single files beside the packages.
 func TestLooseExamples(t *testing.T) {
 	c := newCorpus(t, "loose")
-	for _, root := range []string{sharedCases, sharedData + "/consent"} {
-		err := filepath.WalkDir(root, func(name string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".json") {
-				return err
-			}
-			body, err := os.ReadFile(name)
-			if err == nil && gjson.GetBytes(body, "resourceType").Exists() {
-				rel, _ := filepath.Rel(root, name)
-				c.check(filepath.Base(root)+"/"+filepath.ToSlash(rel), body)
-			}
-			return err
-		})
+	check := func(folder, file string) {
+		body, err := os.ReadFile(file)
 		if err != nil {
-			t.Skipf("%v: nothing was tested", err)
+			t.Fatal(err)
 		}
+		if gjson.GetBytes(body, "resourceType").Exists() {
+			c.check(folder+"/"+filepath.Base(file), body)
+		}
+	}
+	for _, file := range testfiles.Cases(t, "examples/*.json") {
+		check("examples", file)
+	}
+	for _, file := range testfiles.Shared(t, testfiles.Consent+"/*/*.json") {
+		check("consent/"+filepath.Base(filepath.Dir(file)), file)
 	}
 	c.end()
 }

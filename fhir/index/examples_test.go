@@ -9,14 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"carerecord/conformance/testfiles"
 	"carerecord/fhir/index"
 	"carerecord/fhir/path"
 	"carerecord/fhir/r4"
 	"carerecord/fhir/r4/r4test"
 	"carerecord/store"
 )
-
-const synthea = "../../../shared/data/synthea/bundles"
 
 // example is a resource of a corpus.
 type example struct {
@@ -55,10 +54,7 @@ func resource(t testing.TB, name string, body []byte) example {
 // bundles reads the resources of a few bundles.
 func bundles(t testing.TB, files int) []example {
 	t.Helper()
-	names, _ := filepath.Glob(synthea + "/*.json.gz")
-	if len(names) == 0 {
-		t.Skipf("no bundles of sample patients in %s", synthea)
-	}
+	names := testfiles.Shared(t, testfiles.Synthea+"/*.json.gz")
 	var list []example
 	for _, name := range names[:min(files, len(names))] {
 		f, err := os.Open(name)

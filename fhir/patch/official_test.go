@@ -10,22 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"carerecord/conformance/testfiles"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	fhirxml "carerecord/fhir/xml"
 )
-
-const cases = "../../../shared/spec/fhir-test-cases/r4/patch"
-
-// official reads a file of official cases; the test is skipped where it is not.
-func official(t *testing.T, name string) []byte {
-	t.Helper()
-	body, err := os.ReadFile(filepath.Join(cases, name))
-	if err != nil {
-		t.Skipf("%v: not here, so none of the official cases ran", err)
-	}
-	return body
-}
 
 // TestOfficialJSONPatch runs the cases of RFC 6902's appendix on the operations
 // themselves: their documents are no resources.
@@ -34,7 +23,7 @@ func TestOfficialJSONPatch(t *testing.T) {
 		Comment, Error       string
 		Doc, Patch, Expected json.RawMessage
 	}
-	if err := json.Unmarshal(official(t, "json-patch-tests.json"), &list); err != nil {
+	if err := json.Unmarshal(testfiles.Case(t, "patch/json-patch-tests.json"), &list); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range list {
@@ -88,7 +77,7 @@ func TestOfficialFHIRPathPatch(t *testing.T) {
 			Error  *string `xml:"error"`
 		} `xml:"case"`
 	}
-	if err := xml.Unmarshal(official(t, "fhir-patch-tests.xml"), &suite); err != nil {
+	if err := xml.Unmarshal(testfiles.Case(t, "patch/fhir-patch-tests.xml"), &suite); err != nil {
 		t.Fatal(err)
 	}
 	read := func(t *testing.T, x []byte) []byte {
@@ -141,10 +130,6 @@ func TestOfficialFHIRPathPatch(t *testing.T) {
 // TestOfficialExamplesStay: what a patch adds and takes away again leaves every
 // token of the official resources as it was (REST-090, 160).
 func TestOfficialExamplesStay(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(cases, "..", "examples", "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Skip("the official examples are not here, so none was patched")
-	}
 	part := `{"name":"operation","part":[{"name":"type","valueCode":"%s"},{"name":"path","valueString":"%s"}%s]}`
 	added := fmt.Sprintf(part, "add", "Resource", `,{"name":"name","valueString":"implicitRules"},{"name":"value","valueUri":"u"}`)
 	byPath, err := FHIRPath([]byte(`{"resourceType":"Parameters","parameter":[` + added + `,` + fmt.Sprintf(part, "delete", "Resource.implicitRules", "") + `]}`))
@@ -155,6 +140,7 @@ func TestOfficialExamplesStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files := testfiles.Cases(t, "examples/*.json")
 	for _, file := range files {
 		body, err := os.ReadFile(file)
 		if err != nil {

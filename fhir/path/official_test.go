@@ -5,19 +5,16 @@ import (
 	"encoding/xml"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"carerecord/conformance/testfiles"
 	"carerecord/fhir/path"
 	fhirxml "carerecord/fhir/xml"
 )
 
-const (
-	cases      = "../../../shared/spec/fhir-test-cases/r4"
-	exclusions = "testdata/exclusions.txt"
-)
+const exclusions = "testdata/exclusions.txt"
 
 type officialCase struct {
 	Name       string `xml:"name,attr"`
@@ -37,10 +34,7 @@ type officialCase struct {
 // TestOfficialFHIRPath runs the official cases. One that is excluded has its
 // reason in the file of exclusions, and fails the run when it passes.
 func TestOfficialFHIRPath(t *testing.T) {
-	body, err := os.ReadFile(filepath.Join(cases, "fhirpath/tests-fhir-r4.xml"))
-	if err != nil {
-		t.Skipf("%v: not here, so none of the official cases ran", err)
-	}
+	body := testfiles.Case(t, "fhirpath/tests-fhir-r4.xml")
 	var suite struct {
 		Groups []struct {
 			Name  string         `xml:"name,attr"`
@@ -142,11 +136,9 @@ func sameOutput(it path.Item, typ, text string) bool {
 
 func readInput(t *testing.T, name string) *path.Doc {
 	t.Helper()
-	body, err := os.ReadFile(filepath.Join(cases, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := testfiles.Case(t, name)
 	if strings.HasSuffix(name, ".xml") {
+		var err error
 		if body, err = fhirxml.JSON(body); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tidwall/gjson"
 
+	"carerecord/conformance/wait"
 	"carerecord/consent"
 	"carerecord/consent/reindex"
 	"carerecord/store"
@@ -157,6 +159,7 @@ func TestDefinitionsRaced(t *testing.T) {
 	onBoth(t, func(d *defining) {
 		var group sync.WaitGroup
 		end := time.Now().Add(time.Second)
+		var walks atomic.Int64 // that ended
 		for w := range 3 {
 			group.Go(func() {
 				for i := 0; time.Now().Before(end); i++ {
@@ -167,7 +170,10 @@ func TestDefinitionsRaced(t *testing.T) {
 		group.Go(func() {
 			for i := 0; time.Now().Before(end); i++ {
 				d.want([]int{201, 200}[min(i, 1)], "PUT", "/SearchParameter/nick", definition("nick", "active", "nickname", "string", []string{nickname, nickname + " | Patient.name.family"}[i%2], "Patient"))
-				time.Sleep(3 * time.Millisecond)
+				if i%2 == 1 { // every other definition meets the walk of the one before
+					from := walks.Load()
+					wait.Until(func() bool { return walks.Load() > from || time.Now().After(end) })
+				}
 			}
 		})
 		group.Go(func() {
@@ -175,6 +181,7 @@ func TestDefinitionsRaced(t *testing.T) {
 				if err := d.walk(nil); err != nil {
 					t.Error(err)
 				}
+				walks.Add(1)
 				before := gjson.Get(d.want(200, "GET", "/Patient?_summary=count", "").Body.String(), "total").Int()
 				if w := send(d, "GET", "/Patient?nickname=bob&_summary=count", ""); w.Code == 200 {
 					if got := gjson.Get(w.Body.String(), "total").Int(); got < before {

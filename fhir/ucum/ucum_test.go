@@ -6,11 +6,11 @@ import (
 	"io"
 	"math/big"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"carerecord/conformance/testfiles"
 	"carerecord/fhir/r4/r4test"
 	"carerecord/fhir/ucum"
 )
@@ -259,13 +259,9 @@ func TestCommonUnits(t *testing.T) {
 // Every unit of the sample patients, but for one that is none: it is compared
 // literally.
 func TestUnitsOfSamplePatients(t *testing.T) {
-	names, _ := filepath.Glob("../../../shared/data/synthea/bundles/*.json.gz")
-	if len(names) == 0 {
-		t.Skip("skipped: the sample patients are not here")
-	}
 	unit := regexp.MustCompile(`"system"\s*:\s*"http://unitsofmeasure.org"\s*,\s*"code"\s*:\s*"([^"]*)"`)
 	seen := map[string]bool{}
-	for _, name := range names {
+	for _, name := range testfiles.Shared(t, testfiles.Synthea+"/*.json.gz") {
 		f, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)

@@ -8,13 +8,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carerecord/conformance/testfiles"
 	"carerecord/conformance/validate"
 	"carerecord/fhir"
 	"carerecord/fhir/edit"
 	"carerecord/fhir/xml"
 )
-
-const cases = "../../../shared/spec/fhir-test-cases/r4"
 
 func TestJSON(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
@@ -64,20 +63,12 @@ func TestRefused(t *testing.T) {
 // TestOfficialPairs: the resources that the official cases hold in both formats.
 func TestOfficialPairs(t *testing.T) {
 	for _, name := range []string{"condition-example", "organization-1", "patient-example"} {
-		body, err := os.ReadFile(filepath.Join(cases, "examples", name+".xml"))
-		if err != nil {
-			t.Skipf("%v: not here, so the official pairs were not compared", err)
-		}
-		got, err := xml.JSON(body)
+		got, err := xml.JSON(testfiles.Case(t, "examples/"+name+".xml"))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		body, err = os.ReadFile(filepath.Join(cases, "examples", name+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := edit.Tree(body)
+		want, err := edit.Tree(testfiles.Case(t, "examples/"+name+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,10 +89,7 @@ func TestOfficialPairs(t *testing.T) {
 
 // TestOfficialXML: every official resource in XML becomes a JSON that is valid.
 func TestOfficialXML(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(cases, "examples", "*.xml"))
-	if err != nil || len(files) == 0 {
-		t.Skip("the official cases are not here, so none was read")
-	}
+	files := testfiles.Cases(t, "examples/*.xml")
 	for _, file := range files {
 		body, err := os.ReadFile(file)
 		if err != nil {

@@ -5,27 +5,33 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"carerecord/conformance/wait"
 	"carerecord/store"
 )
 
 // TestCrashLosesNothingAcknowledged writes from several sides on a disk in
-// memory that remembers what was synced, and looks at what a crash at some
-// moment would have left: documents and records of the log (AUD-401).
+// memory that remembers what was synced, and opens the files that a crash during a sync
+// leaves: documents and records of the log (AUD-401).
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	disk := vfs.NewCrashableMem()
-	// A sync that takes no time would leave nothing between visible and durable.
-	slow := errorfs.InjectorFunc(func(op errorfs.Op) error {
+	// A sync waits if the test wants to crash in it: between visible and durable.
+	syncs := make(chan chan struct{})
+	held := errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync {
-			time.Sleep(100 * time.Microsecond)
+			release := make(chan struct{})
+			select {
+			case syncs <- release:
+				<-release
+			default:
+			}
 		}
 		return nil
 	})
-	db, err := Open(Config{Dir: "db", FS: errorfs.Wrap(disk, slow)})
+	db, err := Open(Config{Dir: "db", FS: errorfs.Wrap(disk, held)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +77,13 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	reader := make(chan struct{})
 	go func() { feed.follow(t, db, done); close(reader) }()
 	for crash := 0; ; crash++ {
+		release := make(chan struct{})
+		select {
+		case release = <-syncs:
+			from := feed.passes.Load()
+			wait.Until(func() bool { return feed.passes.Load() >= from+2 || t.Failed() })
+		case <-done:
+		}
 		mu.Lock()
 		want, pos := make(map[store.Ref]uint64, len(acked)), logged
 		for ref, v := range acked {
@@ -78,7 +91,9 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 		}
 		mu.Unlock()
 		seen := feed.now()
-		survives(t, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (crash % 2), RNG: rand.New(rand.NewPCG(uint64(crash), 3))}), want, pos, seen)
+		left := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (crash % 2), RNG: rand.New(rand.NewPCG(uint64(crash), 3))})
+		close(release)
+		survives(t, left, want, pos, seen)
 		select {
 		case <-done:
 			<-reader

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"carerecord/conformance/wait"
 	"carerecord/store"
 )
 
@@ -97,9 +98,7 @@ func TestFeedShowsOnlyWhatIsDurable(t *testing.T) {
 	waits := make(chan error, 1)
 	go func() { waits <- db.Await(t.Context(), end) }() // ends with the commit
 	defer disk.letThrough()
-	for db.applied.Load() == end.Seq {
-		time.Sleep(time.Millisecond)
-	}
+	wait.Until(func() bool { return db.applied.Load() != end.Seq })
 	err = db.Read(t.Context(), func(s store.Snapshot) error { _, err := s.Get(t.Context(), benchDoc(2).Ref); return err })
 	if err != nil {
 		t.Errorf("the commit that waits for the disk cannot be read: %v", err)
@@ -202,8 +201,9 @@ func TestUpgradeMakesTheFeed(t *testing.T) {
 
 // followed is what somebody has seen of a feed.
 type followed struct {
-	mu   sync.Mutex
-	seen []store.Change
+	mu     sync.Mutex
+	seen   []store.Change
+	passes atomic.Int64 // how often the feed was read
 }
 
 // follow follows the feed until nobody writes any more.
@@ -215,6 +215,7 @@ func (f *followed) follow(t *testing.T, db *DB, done <-chan struct{}) {
 			t.Errorf("changes: %v", err)
 			return
 		}
+		f.passes.Add(1)
 		if len(page) == 0 {
 			select {
 			case <-done:

@@ -6,12 +6,14 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"carerecord/conformance/wait"
 	"carerecord/store"
 	"carerecord/store/storetest"
 )
@@ -24,15 +26,11 @@ func keepAll(db *DB, room int, idle int64) {
 
 // settle waits until nothing is wanted any more.
 func settle(db *DB) {
-	for {
+	wait.Until(func() bool {
 		db.keeper.mu.Lock()
-		working := db.keeper.working
-		db.keeper.mu.Unlock()
-		if !working {
-			return
-		}
-		time.Sleep(10 * time.Microsecond)
-	}
+		defer db.keeper.mu.Unlock()
+		return !db.keeper.working
+	})
 }
 
 // settled is an engine that has kept what a Read wanted when that returns.
@@ -301,16 +299,18 @@ func TestCrashLeavesCountsRight(t *testing.T) {
 		}
 		keepAll(db, 8, 50)
 		var sides sync.WaitGroup
+		var commits atomic.Int64
 		for w := range 3 {
 			sides.Go(func() {
 				rng := rand.New(rand.NewPCG(uint64(w), uint64(round)))
 				for v := range uint64(200) {
 					put(t, db, fmt.Sprint("w", w), v+1, "k", store.Key(fmt.Sprint("v", rng.IntN(10))))
+					commits.Add(1)
 					count(t, db, store.Key(fmt.Sprint("v", rng.IntN(10))))
 				}
 			})
 		}
-		time.Sleep(time.Duration(round+1) * 5 * time.Millisecond)
+		wait.Until(func() bool { return commits.Load() >= int64(round+1)*100 || t.Failed() })
 		left := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(1, uint64(round)))})
 		sides.Wait()
 		if err := db.Close(); err != nil {

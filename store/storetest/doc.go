@@ -22,7 +22,8 @@ import (
 	"carerecord/store"
 )
 
-// Engine is an engine under test: documents and all three ports.
+// Engine is an engine under test: documents and all three ports. store.Engine has more; the reference store
+// lacks that, since it needs no maintenance.
 type Engine interface {
 	store.Store
 	store.State

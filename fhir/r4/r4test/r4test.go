@@ -12,9 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"carerecord/conformance/testfiles"
 )
 
-// Package is where the package lies, below the root of the module.
+// Package is the path of the package, below the root of the module.
 const Package = ".cache/hl7.fhir.r4.examples-4.0.1.tgz"
 
 // File is a file of the package, without the folder that all of them are in.
@@ -39,18 +41,20 @@ func (f File) Body() []byte {
 // Files yields the files of the package.
 func Files(tb testing.TB) iter.Seq[File] {
 	tb.Helper()
-	return Packed(tb, filepath.Join(root(tb), Package))
+	return Packed(tb, filepath.Join(testfiles.Root(tb), Package))
 }
 
-// Packed yields the files of an npm package. Where it is not there the test is
-// skipped, and says so.
+// Packed yields the files of an npm package. It skips the test if the package is missing.
 func Packed(tb testing.TB, name string) iter.Seq[File] {
 	tb.Helper()
 	return func(yield func(File) bool) {
 		tb.Helper()
 		f, err := os.Open(name)
 		if err != nil {
-			tb.Skipf("skipped: %v (make generate fetches the examples of the standard)", err)
+			if rel, err := filepath.Rel(testfiles.Root(tb), name); err == nil {
+				name = rel
+			}
+			testfiles.Skip(tb, filepath.ToSlash(name))
 		}
 		defer f.Close()
 		unzipped, err := gzip.NewReader(f)
@@ -69,23 +73,5 @@ func Packed(tb testing.TB, name string) iter.Seq[File] {
 				return
 			}
 		}
-	}
-}
-
-// root is the folder of go.mod, above the one that the test runs in.
-func root(tb testing.TB) string {
-	tb.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if filepath.Dir(dir) == dir {
-			tb.Fatal("the test runs outside of the module")
-		}
-		dir = filepath.Dir(dir)
 	}
 }

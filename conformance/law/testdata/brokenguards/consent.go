@@ -40,7 +40,7 @@ func (d *decision) first(ctx context.Context, rules Rules) Rules {
 // rekeyingUnseen makes checks hold for documents that were rekeyed after they were read, or
 // whose keys changed.
 func (g *Guard) rekeyingUnseen(checks []store.Check) {
-	_ = g.store.Read(context.Background(), func(snap store.Snap) error {
+	_ = g.store.Read(context.Background(), func(snap store.Snapshot) error {
 		for i := range checks {
 			if checks[i].Where != nil {
 				checks[i].Where = store.And{}

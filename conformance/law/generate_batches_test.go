@@ -42,28 +42,28 @@ func bundled(entries []question) question {
 	return question{method: "POST", body: `{"resourceType":"Bundle","type":"batch","entry":[` + strings.Join(list, ",") + `]}`}
 }
 
-// batch asks some questions at once: the answer to each is what it would be alone,
+// batch sends some questions at once: the answer to each is the same as to the question alone,
 // and both signals are those of the entry (CON-1501, channel 18).
 func (l *reading) batch(entries []question) {
 	l.Helper()
 	q := bundled(entries)
-	// An entry that no scope lets be asked is refused as the requester is, not as somebody
+	// An entry that the scopes do not permit is refused as for the requester, not as for somebody
 	// without a guard.
-	free, bound := l.part.ask(unguarded(l.p), q), l.part.ask(l.p, q)
-	open := l.all[0].ask(unguarded(l.p), q)
+	free, bound := l.visible.do(unguarded(l.p), q), l.visible.do(l.p, q)
+	open := l.all[0].do(unguarded(l.p), q)
 	want, refused := answersOf(free), answersOf(bound)
 	for i, s := range l.all {
-		r := s.ask(l.p, q)
+		r := s.do(l.p, q)
 		got := answersOf(r)
 		if i == 0 {
-			l.tally.add(q, r, shape(open) != shape(r), strings.Contains(shape(r), `"search":{"mode":"match"}`) || strings.Contains(shape(r), `"resource":{`))
+			l.tally.add(q, r, comparedText(open) != comparedText(r), strings.Contains(comparedText(r), `"search":{"mode":"match"}`) || strings.Contains(comparedText(r), `"resource":{`))
 		}
-		if head(r) != head(free) || len(got) != len(want) || len(got) != len(entries) {
-			l.fail(i, q, shape(r), shape(free))
+		if statusAndHeaders(r) != statusAndHeaders(free) || len(got) != len(want) || len(got) != len(entries) {
+			l.fail(i, q, comparedText(r), comparedText(free))
 		}
 		for n, e := range entries {
-			s1, s2 := l.e.signals(l.e.find(e))
-			if !l.e.who.permitted(e) {
+			s1, s2 := l.e.signals(l.e.patientOfQuestion(e))
+			if !l.e.requester.permits(e) {
 				s1, s2, want[n] = false, false, refused[n]
 			}
 			l.entry(i, q, e, got[n], want[n], s1, s2)
@@ -75,14 +75,14 @@ func (l *reading) batch(entries []question) {
 func (l *reading) entry(store int, q, e question, got, want string, s1, s2 bool) {
 	l.Helper()
 	for _, m := range resourceIn.FindAllStringSubmatch(got, -1) {
-		if !l.e.who.reads(m[1]) && m[1] != "OperationOutcome" && m[1] != "Bundle" && m[1] != "Parameters" {
+		if !l.e.requester.mayRead(m[1]) && m[1] != "OperationOutcome" && m[1] != "Bundle" && m[1] != "Parameters" {
 			l.fail(store, q, got, "no "+m[1]+": no scope lets it be read")
 		}
 	}
 	ok := gjson.Get(got, "response.status").Str == "200 OK"
-	bare, told := strings.Replace(got, ","+confidential+"]}", "]}", 1), strings.Contains(got, confidential)
-	if strings.Contains(got, `,"entry":[`+confidential+"]}") {
-		bare = strings.Replace(got, `,"entry":[`+confidential+"]}", "}", 1)
+	bare, told := strings.Replace(got, ","+withheldEntry+"]}", "]}", 1), strings.Contains(got, withheldEntry)
+	if strings.Contains(got, `,"entry":[`+withheldEntry+"]}") {
+		bare = strings.Replace(got, `,"entry":[`+withheldEntry+"]}", "}", 1)
 	}
 	switch {
 	case s1 && got == want && strings.HasPrefix(gjson.Get(got, "response.status").Str, "400"): // not understood
@@ -102,7 +102,7 @@ func (l *reading) entry(store int, q, e question, got, want string, s1, s2 bool)
 func answersOf(r *httptest.ResponseRecorder) []string {
 	var out []string
 	for _, e := range gjson.GetBytes(r.Body.Bytes(), "entry").Array() {
-		out = append(out, blurred(e.Raw))
+		out = append(out, withoutTokens(e.Raw))
 	}
 	return out
 }

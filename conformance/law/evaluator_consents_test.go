@@ -2,36 +2,35 @@ package law_test
 
 import "slices"
 
-// kind is what a Consent asks for, as far as it is decided today.
+// kind is the effect of a Consent.
 type kind int
 
 const (
-	silent kind = iota
+	notDirective kind = iota
 	optOut
-	denial
+	otherDirective
 )
 
-// kindOf reads a Consent from consent.md alone: it is silent only where that is
-// certain (CON-601, 641).
+// kindOf reads a Consent as consent.md says: it is no directive only if that is certain (CON-601, 641).
 func kindOf(m map[string]any) kind {
 	if status, _ := m["status"].(string); slices.Contains([]string{"draft", "proposed", "rejected", "inactive", "entered-in-error"}, status) {
-		return silent
+		return notDirective
 	}
-	if has(m["scope"], "patient-privacy") && has(m["category"], "416409005") && has(m["policyRule"], "OPTOUT") && !narrows(m["provision"]) {
+	if has(m["scope"], "patient-privacy") && has(m["category"], "416409005") && has(m["policyRule"], "OPTOUT") && !narrowsOptOut(m["provision"]) {
 		return optOut
 	}
 	switch {
 	case has(m["category"], "416409005"):
-		return denial
-	case has(m["scope"], "treatment"): // what looks like a proxy authority is none from a feed
-		return silent
+		return otherDirective
+	case has(m["scope"], "treatment"): // a source system grants no proxy authority
+		return notDirective
 	}
-	return denial
+	return otherDirective
 }
 
-// narrows reports whether a provision makes an opt-out something else than a refusal
-// of the whole record.
-func narrows(provision any) bool {
+// narrowsOptOut reports whether a provision makes an opt-out something other than a refusal of the whole
+// record.
+func narrowsOptOut(provision any) bool {
 	p, _ := provision.(map[string]any)
 	for name, value := range p {
 		if name != "type" || value != "deny" {
@@ -41,9 +40,8 @@ func narrows(provision any) bool {
 	return false
 }
 
-// meant are the names of those whom a Consent may be about, of the forms that these
-// worlds have.
-func meant(m map[string]any) []string {
+// consentPatients returns the names of the patients in a Consent, in the forms that these worlds have.
+func consentPatients(m map[string]any) []string {
 	reference, _ := m["patient"].(map[string]any)
 	var out []string
 	if id := patientOf(reference); id != "" {
@@ -52,7 +50,7 @@ func meant(m map[string]any) []string {
 	if number := numberIn(reference); number != "" {
 		out = append(out, numberName(number))
 	}
-	if url := elsewhere(reference); url != "" {
+	if url := remoteReference(reference); url != "" {
 		out = append(out, "url:"+url)
 	}
 	if reference["reference"] == "#p" {

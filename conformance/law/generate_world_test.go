@@ -10,48 +10,47 @@ import (
 
 const nhsSystem = "https://fhir.nhs.uk/Id/nhs-number"
 
-// rowTypes are the types of a world beside Patient.
+// rowTypes are the types of a world in addition to Patient.
 var rowTypes = []string{"Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
 	"Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Medication", "Binary", "ValueSet",
 	"Group", "CareTeam", "RiskAssessment", "Location", "CodeSystem", "Bundle"}
 
-// write is one write of a world: a question and who asks it.
+// write is one write of a world: a question and its source system.
 type write struct {
-	by string // ODS code of a feed
+	by string // ODS code of a source system
 	question
 }
 
-// generator makes random worlds and questions. What it names exists, or did, or
-// never will.
+// generator makes random worlds and questions. The ids that it names exist, existed, or never exist.
 type generator struct {
 	*rand.Rand
-	patients  []string            // ids
-	numbers   map[string]string   // NHS numbers by patient id
-	rows      map[string][]string // ids by type
-	source    map[string]string   // ODS code by Type/id
-	last      map[string]string   // the last body by Type/id
-	ended     []string            // Type/id of what was deleted at some time
-	insides   *generator          // draws what is contained, so that the rest of a world is what it was
-	n         int
-	spellings int  // addresses that were written in another form
-	feeds     bool // feeds alone ask, and rows are often tied to an encounter
-	overtakes bool // writes overtake one another
+	patients      []string            // ids
+	numbers       map[string]string   // NHS numbers by patient id
+	rows          map[string][]string // ids by type
+	source        map[string]string   // ODS code by Type/id
+	last          map[string]string   // the last body by Type/id
+	ended         []string            // Type/id of documents that were deleted
+	contained     *generator          // draws contained resources, so that the rest of a world does not depend on them
+	n             int
+	spellings     int  // addresses that were written in another form
+	sourceSystems bool // only source systems send questions, and rows are often tied to an encounter
+	overtakes     bool // writes overtake one another
 }
 
 func newGenerator(seed uint64) *generator {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, source: map[string]string{}, last: map[string]string{}}
 	insides := *g
 	insides.Rand = rand.New(rand.NewPCG(seed, 16))
-	g.insides = &insides
+	g.contained = &insides
 	return g
 }
 
-// chance is true in so many of a hundred cases.
+// chance is true in the given percentage of calls.
 func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
 
 func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 
-// world is the writes that make a record, in their order.
+// world returns the writes that make a record, in order.
 func (g *generator) world() []write {
 	var out []write
 	late := 0
@@ -107,15 +106,14 @@ func (g *generator) world() []write {
 	return out
 }
 
-// rowsAbout are the ids of the rows of a type that name a Patient.
+// rowsAbout returns the ids of the rows of a type that name a Patient.
 func (g *generator) rowsAbout(typ, patient string) []string {
 	return slices.DeleteFunc(slices.Clone(g.rows[typ]), func(id string) bool {
 		return !strings.Contains(g.last[typ+"/"+id], `Patient/`+patient+`"`)
 	})
 }
 
-// followers is a List that takes its owners from a row about a Patient, where there is
-// such a row.
+// followers writes a List that inherits its owners from a row about a Patient, if there is such a row.
 func (g *generator) followers(patient string) []write {
 	ids := g.rowsAbout("Observation", patient)
 	if len(ids) == 0 {
@@ -126,8 +124,8 @@ func (g *generator) followers(patient string) []write {
 	return []write{g.put(w.by, typ, id, object(`"resourceType":"List","id":"`+id+`"`, `"status":"current","mode":"working"`, `"entry":[{"item":{"reference":"Observation/`+pick(g, ids...)+`"}}]`))}
 }
 
-// endings are the end of rows about a Patient, and then the end of that Patient, which
-// decides who may know that the rows have been.
+// endings delete rows about a Patient and then that Patient, which decides who may see the tombstones of the
+// rows.
 func (g *generator) endings() []write {
 	patient := pick(g, g.patients...)
 	var out []write
@@ -145,7 +143,7 @@ func (g *generator) end(typ, id string) write {
 	return write{by: g.source[typ+"/"+id], question: question{method: "DELETE", path: "/" + typ + "/" + id}}
 }
 
-// number is an NHS number: in so many of a hundred cases one that somebody bears.
+// number returns an NHS number: with the given chance in percent one that a Patient has.
 func (g *generator) number(taken int) string {
 	if len(g.numbers) > 0 && g.chance(taken) {
 		of := slices.Sorted(maps.Keys(g.numbers))
@@ -154,7 +152,7 @@ func (g *generator) number(taken int) string {
 	return fmt.Sprintf("999%07d", g.IntN(10_000_000))
 }
 
-// change is an update, a deletion or a return of something written before.
+// change is an update or a deletion of a document, or an update of a deleted one.
 func (g *generator) change() write {
 	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam", "Bundle")
 	ids := g.rows[typ]
@@ -174,7 +172,7 @@ func (g *generator) change() write {
 		return g.end(typ, id)
 	case typ == "Patient":
 		if g.chance(20) {
-			g.numbers[id] = g.number(50) // what others said by the old one stays about this Patient
+			g.numbers[id] = g.number(50) // rows with the old number still have this Patient as owner
 		}
 		return g.put(ods, typ, id, g.patientBody(id))
 	}
@@ -231,7 +229,7 @@ func (g *generator) meta(labelled int) string {
 
 func (g *generator) patientBody(id string) string {
 	number := g.numbers[id]
-	if g.feeds && g.chance(40) { // a second Patient of a number, perhaps of another source
+	if g.sourceSystems && g.chance(40) { // a second Patient of a number, perhaps of another source
 		number = g.numbers[pick(g, g.patients...)]
 	}
 	practice := `"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]`
@@ -248,8 +246,8 @@ func (g *generator) date() string {
 	return fmt.Sprintf("20%02d-%02d-%02dT10:00:00Z", 18+g.IntN(5), 1+g.IntN(3), 1+g.IntN(3))
 }
 
-// aPatient is a reference to somebody: literal in three forms, or by number; to
-// one who is there, or will be, or never was.
+// aPatient returns a reference to a patient: literal in several forms, or by number; live, not yet written,
+// or never written.
 func (g *generator) aPatient() string {
 	id := g.patients[g.IntN(len(g.patients))]
 	switch g.IntN(20) {
@@ -267,7 +265,7 @@ func (g *generator) aPatient() string {
 	return `{"reference":"Patient/` + id + `"}`
 }
 
-// aRow is a reference to a row of a type, or to none.
+// aRow returns a reference to a row of a type, or to none.
 func (g *generator) aRow(types ...string) string {
 	typ := types[g.IntN(len(types))]
 	if ids := g.rows[typ]; len(ids) > 0 && !g.chance(10) {
@@ -280,7 +278,7 @@ func (g *generator) concept() string {
 	return object(`"coding":[{"system":"http://c","code":"`+pick(g, "one", "two", "three")+`"}]`, g.maybe(30, `"text":"`+pick(g, "One", "Two")+`"`))
 }
 
-// who performs, asserts, informs: a mention where it is a patient.
+// somebody returns a reference to a performer, asserter or informant; to a patient it is a mention.
 func (g *generator) somebody() string {
 	if g.chance(40) {
 		return g.aPatient()
@@ -288,11 +286,11 @@ func (g *generator) somebody() string {
 	return g.aRow("Practitioner")
 }
 
-// held is a contained Patient with the id c, and the member that refers to it, in
-// so many of a hundred cases; else it is the other member. What it says goes with
-// the row, and whom it names may hide that.
-func (g *generator) held(percent int, param, other string) string {
-	in := g.insides
+// containedPatient returns, with the given chance in percent, a contained Patient with the id c and the
+// member that refers to it; else the member other. The contained Patient is part of the row, and the patients
+// that it names may hide the row.
+func (g *generator) containedPatient(percent int, param, other string) string {
+	in := g.contained
 	in.patients = g.patients
 	if !in.chance(percent) {
 		return other
@@ -302,7 +300,7 @@ func (g *generator) held(percent int, param, other string) string {
 		g.maybe(80, `"gender":"`+pick(g, "female", "male")+`"`), g.maybe(30, `"link":[{"other":`+g.aPatient()+`,"type":"seealso"}]`)) + `],` + strings.Replace(param, "%", `{"reference":"#c"}`, 1)
 }
 
-// quantity is a value in one of two units, or of a code that is none.
+// quantity returns a value in one of two units, or with an unknown unit.
 func (g *generator) quantity() string {
 	unit := pick(g, "mg", "mg", "mg", "ug", "(score)")
 	value := g.IntN(5)
@@ -317,9 +315,9 @@ func (g *generator) tie() string {
 	return `"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter","valueReference":` + g.aRow("Encounter") + `}]`
 }
 
-// tied is tie in some rows, or in most of those of a world that feeds ask.
-func (g *generator) tied() string {
-	if g.feeds {
+// maybeTied returns tie in some rows, or in most rows of a world that only source systems query.
+func (g *generator) maybeTied() string {
+	if g.sourceSystems {
 		return g.maybe(60, g.tie())
 	}
 	return g.maybe(8, g.tie())
@@ -328,21 +326,21 @@ func (g *generator) tied() string {
 // body makes a random body of a row.
 func (g *generator) body(typ, id, ods string) string {
 	head := `"resourceType":"` + typ + `","id":"` + id + `"`
-	usual := []string{head, g.meta(25), g.maybe(30, narrative)}
+	members := []string{head, g.meta(25), g.maybe(30, narrative)}
 	subject := `"subject":` + g.aPatient()
-	with := func(members ...string) string { return object(append(usual, members...)...) }
+	with := func(more ...string) string { return object(append(members, more...)...) }
 	switch typ {
 	case "Observation":
 		if g.chance(4) {
 			subject = `"subject":` + g.aRow("Group")
 		}
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
-			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.held(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
+			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.containedPatient(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
-			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.tied(),
+			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybeTied(),
 			g.mentioning(20, subject, `"derivedFrom":[`, `]`, "Observation"))
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.held(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.tied(),
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.containedPatient(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.maybeTied(),
 			g.mentioning(25, subject, `"evidence":[{"code":[{"text":"told"}],"detail":[`, `]}]`, "Observation", "Condition"))
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
@@ -379,7 +377,7 @@ func (g *generator) body(typ, id, ods string) string {
 	return g.other(typ, with, subject)
 }
 
-// other makes the body of a type of which a world has few.
+// other makes the body of a rare type.
 func (g *generator) other(typ string, with func(...string) string, subject string) string {
 	switch typ {
 	case "Group":
@@ -397,8 +395,8 @@ func (g *generator) other(typ string, with func(...string) string, subject strin
 	panic("no body of " + typ)
 }
 
-// consent is a directive: an opt-out, something else that is understood, or a refusal
-// that is not (item 9; CON-641).
+// consent is a directive: an opt-out, another directive, or a refusal that the server does not understand
+// (CON-641).
 func (g *generator) consent(head string) string {
 	scope, category, policy := coding(consentScope, "patient-privacy"), coding("http://snomed.info/sct", "416409005"), coding(actCode, "OPTOUT")
 	status, provision := `"status":"`+pick(g, "active", "active", "active", "inactive")+`"`, ""
@@ -423,7 +421,7 @@ func (g *generator) consent(head string) string {
 	case 8:
 		provision = `"provision":{"type":"deny","code":[{"text":"some"}]}`
 	}
-	return object(head, g.meta(12), status, `"scope":`+scope, `"category":[`+category+`]`, g.whoConsents(), `"policyRule":`+policy, provision)
+	return object(head, g.meta(12), status, `"scope":`+scope, `"category":[`+category+`]`, g.consentPatient(), `"policyRule":`+policy, provision)
 }
 
 const (
@@ -435,8 +433,8 @@ func coding(system, code string) string {
 	return `{"coding":[{"system":"` + system + `","code":"` + code + `"}]}`
 }
 
-// whoConsents names the patient of a Consent, in one of the forms that a feed may send.
-func (g *generator) whoConsents() string {
+// consentPatient names the patient of a Consent, in one of the forms that a source system may send.
+func (g *generator) consentPatient() string {
 	id := g.patients[g.IntN(len(g.patients))]
 	number := g.numbers[id]
 	spaced := number[:3] + " " + number[3:6] + " " + number[6:]

@@ -13,10 +13,9 @@ import (
 	"carerecord/store/storetest"
 )
 
-// visiblePart makes the second side: a store that holds only what the evaluator
-// shows, each version as it is to be seen, keyed anew. The facts that the server
-// keeps of a version go with it; of what a feed is shown its source alone, since all
-// other facts depend on Patients of other sources.
+// visiblePart makes the second side: a store with only the visible versions, cut as the requester sees them
+// and with new keys. The facts of the server are copied; for a source system only the source, since all other
+// facts depend on Patients of other sources.
 func visiblePart(t testing.TB, e *evaluator) *side {
 	t.Helper()
 	x, err := indexer()
@@ -31,11 +30,11 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 		d := v.Doc
 		body := d.Body
 		if d.Deleted() {
-			body = e.before(v)
+			body = e.bodyBefore(v)
 		}
 		body, _ = e.cutByLabels(v, body)
-		if !e.who.clinician && !e.who.feed {
-			body = cut(body)
+		if !e.requester.staff && !e.requester.sourceSystem {
+			body = cutForPatient(body)
 		}
 		body = e.cutByRules(v, body)
 		row, err := x.Index(d.Ref.Type, d.Ref.ID, d.Updated, body)
@@ -44,12 +43,12 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 		}
 		keys := append([]store.Key{index.TypeKey(d.Ref.Type)}, row.Keys...)
 		for _, k := range d.Keys {
-			if index.IsFact(k) && (!e.who.feed || strings.HasPrefix(string(k), string(index.SourcePrefix()))) {
+			if index.IsFact(k) && (!e.requester.sourceSystem || strings.HasPrefix(string(k), string(index.SourcePrefix()))) {
 				keys = append(keys, k)
 			}
 		}
 		d.Keys = store.Sorted(keys)
-		d.RowID = store.RowID{Partition: index.PartitionOf(home(v)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+		d.RowID = store.RowID{Partition: index.PartitionOf(partitionOwner(v)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
 		if !d.Deleted() {
 			d.Body = body
 		}
@@ -60,9 +59,9 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 	return serve(t, r)
 }
 
-// home is whom a version names as the one it is about, be that patient there or
-// not: the first by id, else by NHS number, else nobody but itself.
-func home(v *version) string {
+// partitionOwner returns the owner that decides the partition, live or not: the first by id, else by NHS
+// number, else the document itself.
+func partitionOwner(v *version) string {
 	if v.Ref.Type == "Patient" {
 		return v.Ref.ID
 	}
@@ -86,8 +85,8 @@ func home(v *version) string {
 	return cmp.Or(strings.TrimPrefix(first, "~"), number, v.Ref.String())
 }
 
-// before returns the body that stood before a tombstone.
-func (e *evaluator) before(v *version) []byte {
+// bodyBefore returns the last body before a tombstone.
+func (e *evaluator) bodyBefore(v *version) []byte {
 	var body []byte
 	for _, other := range e.versions {
 		if other.Ref == v.Ref && other.Version < v.Version && !other.Deleted() {
@@ -97,15 +96,14 @@ func (e *evaluator) before(v *version) []byte {
 	return body
 }
 
-// cut takes out of a body what a patient is not given (CON-1102): narrative,
-// Annotation, markdown and Attachment, wherever they stand in the types of these
-// worlds.
-func cut(body []byte) []byte {
-	out, _ := without(gjson.ParseBytes(body))
+// cutForPatient removes from a body the elements that patients do not get (CON-1102): narrative, Annotation,
+// markdown and Attachment, at their places in these worlds.
+func cutForPatient(body []byte) []byte {
+	out, _ := cutValue(gjson.ParseBytes(body))
 	return out
 }
 
-func without(v gjson.Result) ([]byte, bool) {
+func cutValue(v gjson.Result) ([]byte, bool) {
 	switch {
 	case v.IsObject():
 		out := []byte{'{'}
@@ -114,7 +112,7 @@ func without(v gjson.Result) ([]byte, bool) {
 			case name == "text" && value.IsObject(), name == "note", name == "photo", name == "attachment", name == "valueMarkdown":
 				return true
 			}
-			if raw, left := without(value); left {
+			if raw, left := cutValue(value); left {
 				if len(out) > 1 {
 					out = append(out, ',')
 				}
@@ -126,7 +124,7 @@ func without(v gjson.Result) ([]byte, bool) {
 	case v.IsArray():
 		out := []byte{'['}
 		for _, item := range v.Array() {
-			if raw, left := without(item); left {
+			if raw, left := cutValue(item); left {
 				if len(out) > 1 {
 					out = append(out, ',')
 				}
@@ -138,7 +136,7 @@ func without(v gjson.Result) ([]byte, bool) {
 	return []byte(v.Raw), true
 }
 
-// bareExtension: an Extension with nothing but its url.
+// bareExtension reports whether an Extension has only its url.
 func bareExtension(raw []byte) bool {
 	keys := gjson.GetBytes(raw, "@keys").Array()
 	return len(keys) == 1 && keys[0].Str == "url"

@@ -11,7 +11,7 @@ import (
 func (g *generator) everything() question {
 	owner := pick(g, "Patient", "Patient", "Patient", "Encounter")
 	id := g.anID(owner)
-	q := question{method: "GET", path: "/" + owner + "/" + id + "/$everything", named: naming(owner, id)}
+	q := question{method: "GET", path: "/" + owner + "/" + id + "/$everything", named: patientNamed(owner, id)}
 	if g.chance(6) {
 		q.path, q.named = "/Patient/$everything", ""
 	}
@@ -65,7 +65,7 @@ func (g *generator) lastN() question {
 // validate is $validate of a body, on a type or an id: it looks at nothing stored
 // (SMART-300).
 func (g *generator) validate() question {
-	typ, id := g.known()
+	typ, id := g.knownID()
 	q := question{method: "POST", path: "/" + typ + "/$validate"}
 	if g.chance(40) {
 		q.path = "/" + typ + "/" + id + "/$validate"

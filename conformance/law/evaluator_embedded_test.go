@@ -8,20 +8,19 @@ import (
 	"strings"
 )
 
-// embedded is what the resources that a body embeds say of people: the entries of a
-// Bundle, the parameters of Parameters, and the payload of a Binary. They are about every
-// Patient that they embed or name (CON-406; issue 15, item 5).
+// embedded is the people in the resources that a body embeds: the entries of a Bundle, the parameters of
+// Parameters, and the payload of a Binary. Every Patient that these embed or name is an owner (CON-406).
 type embedded struct {
 	resources []map[string]any // at any depth
 	ids       []string         // of Patients of this server, sorted
 	numbers   []string         // NHS numbers without blanks, sorted
-	unsettled bool             // somebody is meant of whom nothing is known
+	unsettled bool             // it refers to a person who is unknown
 }
 
-// embeds are the types of these worlds that are about whomever they embed or name.
+// embeds reports whether a type of these worlds has the people in embedded resources as owners.
 func embeds(typ string) bool { return typ == "Bundle" || typ == "Parameters" }
 
-// embeddedIn reads a body; nil for one that embeds nothing.
+// embeddedIn reads a body. It returns nil if the body embeds nothing.
 func embeddedIn(m map[string]any) *embedded {
 	typ, _ := m["resourceType"].(string)
 	e := &embedded{}
@@ -39,7 +38,7 @@ func embeddedIn(m map[string]any) *embedded {
 	return e
 }
 
-// payloadOf is the resource that the data of a Binary holds, or nil.
+// payloadOf returns the resource in the data of a Binary, or nil.
 func payloadOf(m map[string]any) map[string]any {
 	data, _ := m["data"].(string)
 	raw, err := base64.StdEncoding.DecodeString(data)
@@ -50,8 +49,8 @@ func payloadOf(m map[string]any) map[string]any {
 	return inner
 }
 
-// members reads the entries of a Bundle, or parameters and their parts. known are the
-// addresses of the entries of the Bundles around.
+// members reads the entries of a Bundle, or parameters and their parts. known are the addresses of the
+// entries of the enclosing Bundles.
 func (e *embedded) members(m map[string]any, known []string) {
 	for _, entry := range at(m, "entry") {
 		full, _ := entry.(map[string]any)["fullUrl"].(string)
@@ -109,7 +108,7 @@ func (e *embedded) resource(m map[string]any, address string, known []string) {
 	}
 }
 
-// identified takes in the NHS numbers of identifiers, and reports whether there are any.
+// identified adds the NHS numbers of identifiers, and reports whether there are any.
 func (e *embedded) identified(identifiers []any) bool {
 	found := false
 	for _, identifier := range identifiers {
@@ -137,9 +136,8 @@ func (e *embedded) walk(value any, known []string) {
 	}
 }
 
-// refers reads one reference: to a contained resource or to an entry, which say
-// themselves who they are; to a Patient of this server; by an NHS number; or to something
-// that nobody knows.
+// refers reads one reference: to a contained resource or an entry, which are read themselves; to a Patient of
+// this server; by an NHS number; or to something unknown.
 func (e *embedded) refers(reference map[string]any, known []string) {
 	literal, _ := reference["reference"].(string)
 	typ, id := target(reference)
@@ -153,8 +151,8 @@ func (e *embedded) refers(reference map[string]any, known []string) {
 	}
 }
 
-// embeddedOwners are the Patients whom what a version embeds is about, and whether all
-// of them are known and there.
+// embeddedOwners returns the owners of a version through the resources that it embeds, and whether all of
+// them are known and live.
 func (e *evaluator) embeddedOwners(v *version) (owners []string, resolved bool) {
 	if v.embedded == nil {
 		return nil, true
@@ -177,9 +175,8 @@ func (e *evaluator) embeddedOwners(v *version) (owners []string, resolved bool) 
 	return owners, resolved && (len(owners) > 0 || !embeds(v.Ref.Type))
 }
 
-// embeddedAbout are the names of those whom what a version embeds is about, otherwise
-// than as the live Patient of an id.
-func (e *evaluator) embeddedAbout(v *version) []string {
+// embeddedOwnersByOtherNames is ownersByOtherNames for embedded resources.
+func (e *evaluator) embeddedOwnersByOtherNames(v *version) []string {
 	if v.embedded == nil {
 		return nil
 	}
@@ -187,7 +184,7 @@ func (e *evaluator) embeddedAbout(v *version) []string {
 	for _, id := range v.embedded.ids {
 		if !e.live("Patient/" + id) {
 			out = append(out, id)
-			for name := range e.bore[id] {
+			for name := range e.numbers[id] {
 				out = append(out, name)
 			}
 		}
@@ -198,7 +195,7 @@ func (e *evaluator) embeddedAbout(v *version) []string {
 	return out
 }
 
-// embeddedNames are all names by which what a version embeds is about somebody.
+// embeddedNames returns all names of people in the embedded resources of a version.
 func (v *version) embeddedNames() []string {
 	if v.embedded == nil {
 		return nil
@@ -219,7 +216,7 @@ func (g *generator) bundleBody(head string) string {
 	return object(head, g.meta(10), `"type":"`+pick(g, "collection", "collection", "document", "batch-response")+`"`, g.maybe(60, `"timestamp":"`+g.date()+`"`), `"entry":[`+strings.Join(entries, ",")+`]`)
 }
 
-// parameters are Parameters, which are not stored by themselves here.
+// parameters draws Parameters, which these worlds store only inside Bundles.
 func (g *generator) parameters() string {
 	parameters := []string{`{"name":"a","resource":` + g.inner("", pick(g, `{"reference":"Patient/`+g.anID("Patient")+`"}`, g.aPatient())) + `}`}
 	if g.chance(40) {
@@ -234,11 +231,10 @@ func (g *generator) parameters() string {
 	return object(`"language":"en","resourceType":"Parameters"`, g.meta(10), `"parameter":[`+strings.Join(parameters, ",")+`]`)
 }
 
-// entries are those of a Bundle: perhaps a Patient, and what is about that Patient or
-// about others.
+// entries draws the entries of a Bundle: sometimes a Patient, and resources about that Patient or others.
 func (g *generator) entries() []string {
 	var out []string
-	patient := g.anID("Patient") // whom most of it is about
+	patient := g.anID("Patient") // the owner of most entries
 	of := `{"reference":"Patient/` + patient + `"}`
 	if g.chance(60) {
 		address := fmt.Sprintf("urn:uuid:00000000-0000-4000-8000-%012d", g.IntN(1_000_000))
@@ -279,8 +275,8 @@ func (g *generator) spelt(patient string) string {
 	return pick(g, number, number[:3]+" "+number[3:6]+" "+number[6:])
 }
 
-// inner is an embedded resource about somebody. Its first member is not its type, so that
-// nobody takes it for an entry of an answer.
+// inner draws an embedded resource about a subject. Its first member is not resourceType, so that a test does
+// not count it as an entry of an answer.
 func (g *generator) inner(contained, subject string) string {
 	if contained != "" {
 		contained = `"contained":[` + object(`"resourceType":"Patient","id":"e"`, g.meta(40), `"identifier":[{"system":"`+nhsSystem+`","value":"`+g.spelt(g.anID("Patient"))+`"}]`) + `],"performer":[{"reference":"#e"}]`

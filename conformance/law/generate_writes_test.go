@@ -9,24 +9,23 @@ import (
 	"carerecord/consent/policy"
 )
 
-// writer is a random requester who may write something. None may break the
-// glass: what S1 announces is outside of L2.
+// writer draws a requester who may write. None may break the glass, since S1 is outside of L2.
 func (g *generator) writer() consent.Principal {
 	switch g.IntN(10) {
 	case 0, 1:
-		return clinician("XGP01", "user/*.cruds", policy.ActivityOptOut)
+		return staffMember("XGP01", "user/*.cruds", policy.ActivityOptOut)
 	case 2:
-		return clinician("XAC01", "user/*.cruds")
+		return staffMember("XAC01", "user/*.cruds")
 	case 3, 4:
 		return patient(g.patients[g.IntN(len(g.patients))], "patient/*.cruds")
 	}
-	return feed(organisations[g.IntN(len(organisations))])
+	return sourceSystem(organisations[g.IntN(len(organisations))])
 }
 
-// writing is a random question that writes.
+// writing draws a question that writes.
 func (g *generator) writing(p consent.Principal, n int) question {
 	if p.Kind != consent.SourceSystem {
-		return g.wish(n)
+		return g.directiveWrite(n)
 	}
 	switch g.IntN(19) {
 	case 0, 1, 2, 18:
@@ -48,16 +47,16 @@ func (g *generator) writing(p consent.Principal, n int) question {
 	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.any(typ, id, p.Organisation), header: g.ifMatch()}
 }
 
-// path is where somebody's row stands, or none.
+// path is the path of a row, or of none.
 func (g *generator) path() string {
-	typ, id := g.known()
+	typ, id := g.knownID()
 	return "/" + typ + "/" + id
 }
 
-// address is one that a feed may write to: a row, its own or another's, or a
-// new one, in its id space or outside.
+// address is one that a source system may write to: a row, its own or another's, or a new one, inside or
+// outside of its id space.
 func (g *generator) address(ods string, n int) (typ, id string) {
-	typ, id = g.known()
+	typ, id = g.knownID()
 	switch g.IntN(5) {
 	case 0:
 		id = fmt.Sprintf("%snew%d", prefix(ods), n)
@@ -87,7 +86,7 @@ func (g *generator) ifMatch() []string {
 	return []string{"If-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
 }
 
-// criteria are such as match rows of several sources.
+// criteria match rows of several sources.
 func (g *generator) criteria(typ string) string {
 	switch typ {
 	case "Patient":
@@ -111,7 +110,7 @@ func (g *generator) conditional(ods string) question {
 
 // patch is a patch of a row, by its id or by criteria, in one of two languages.
 func (g *generator) patch() question {
-	typ, id := g.known()
+	typ, id := g.knownID()
 	q := question{method: "PATCH", path: "/" + typ + "/" + id, header: append(g.ifMatch(), "Content-Type", "application/json-patch+json")}
 	if g.chance(65) {
 		typ = "Observation"
@@ -175,8 +174,8 @@ func (g *generator) bundle(ods string, n int) question {
 	return question{method: "POST", path: "", body: `{"resourceType":"Bundle","type":"` + pick(g, "transaction", "transaction", "batch") + `","entry":[` + strings.Join(entries, ",") + `]}`}
 }
 
-// wish is what a person writes: an opt-out, its end, or what they may not.
-func (g *generator) wish(n int) question {
+// directiveWrite draws a write of a person: an opt-out, its end, or a forbidden write.
+func (g *generator) directiveWrite(n int) question {
 	body := func(id, patient, status string) string {
 		if id != "" {
 			id = `"id":"` + id + `"`
@@ -212,10 +211,9 @@ func (g *generator) wish(n int) question {
 	return question{method: "POST", path: "/Consent", body: body("", somebody, "active")}
 }
 
-// others is a write of somebody else which means the same on all data and on
-// the visible part: a new row about a patient who is visible, or was made by such
-// a write, and whom no directive concerns.
-func (g *generator) others(p consent.Principal, e *evaluator, n int) *write {
+// otherWrite draws a write of another caller that has the same effect on all data and on the visible part: a
+// new row about a patient who is visible, or was made by such a write, without a directive.
+func (g *generator) otherWrite(p consent.Principal, e *evaluator, n int) *write {
 	ods := pick(g, organisations...)
 	if ods == p.Organisation {
 		return nil

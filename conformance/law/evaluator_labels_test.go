@@ -7,41 +7,40 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// labelHides: the labels of a document that is there hide it from the requester, as
-// step 9 has it for staff and step 10 for patients. Those of a Patient hide the record
-// whole, with what refers to it.
+// labelHides reports whether the labels of a live document hide it from the requester: step 9 for staff, step
+// 10 for patients. The labels of a Patient hide the whole record, and this function does not consider them.
 func (e *evaluator) labelHides(v *version) bool {
-	if v == nil || v.Deleted() || e.who.feed {
+	if v == nil || v.Deleted() || e.requester.sourceSystem {
 		return false
 	}
-	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.led, func(lead *version) bool { return lead.labelled("NOPAT") })
-	ordinary := v.ordinary() && !e.barred(v)
+	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.attachers, func(lead *version) bool { return lead.labelled("NOPAT") })
+	ordinary := v.ordinary() && !e.restrictedAtDeletion(v)
 	switch {
 	case v.Ref.Type == "Patient":
 		return false
 	case v.Ref.Type == "Consent":
-		return !e.who.clinician && !released && v.Source != ""
-	case e.who.clinician:
+		return !e.requester.staff && !released && v.Source != ""
+	case e.requester.staff:
 		return !ordinary
 	}
 	return !ordinary || !released
 }
 
-// hiddenTargets are the documents, by Type/id, that labels hide from the requester and
-// that are about somebody whom a version is about as it was or as it is now (CON-1201).
+// hiddenTargets returns the documents, by Type/id, that labels hide from the requester and that share an
+// owner with a version, as it was or as it is now (CON-1201).
 func (e *evaluator) hiddenTargets(v *version) map[string]bool {
-	about := append(e.concerns(v), e.concerns(e.newest[v.Ref.String()])...)
+	about := append(e.allOwners(v), e.allOwners(e.newest[v.Ref.String()])...)
 	out := map[string]bool{}
 	for name, other := range e.newest {
-		if e.labelHides(other) && slices.ContainsFunc(e.concerns(other), func(p string) bool { return slices.Contains(about, p) }) {
+		if e.labelHides(other) && slices.ContainsFunc(e.allOwners(other), func(p string) bool { return slices.Contains(about, p) }) {
 			out[name] = true
 		}
 	}
 	return out
 }
 
-// cutByLabels takes the references to hidden documents out of the body of a version. It
-// is false where nothing may be left of it.
+// cutByLabels removes the references to hidden documents from the body of a version. It returns false if
+// nothing may be left.
 func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
 	hidden := e.hiddenTargets(v)
 	if len(hidden) == 0 {
@@ -55,31 +54,30 @@ func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
 	return withoutNarrative(out), true
 }
 
-// leavesSomething: something is left of a version where references are cut. Of a
-// tombstone that is what its last version was.
-func (e *evaluator) leavesSomething(v *version) bool {
+// leftAfterCuts reports whether something is left of a version after references are cut. A tombstone has the
+// body of its last version.
+func (e *evaluator) leftAfterCuts(v *version) bool {
 	body := v.Body
 	if v.Deleted() {
-		body = e.before(v)
+		body = e.bodyBefore(v)
 	}
 	_, left := e.cutByLabels(v, body)
 	return left
 }
 
-// needed are the members without which an element of these worlds is not: it is cut with
-// them, since they are mandatory or are what it stands for (CON-1202, CON-1206).
-var needed = map[string][]string{
+// mandatory are the members without which an element of these worlds is cut whole (CON-1202, CON-1206).
+var mandatory = map[string][]string{
 	"Provenance": {"target"}, "List.entry": {"item"}, "DocumentReference": {"content"}, "DocumentReference.content": {"attachment"},
 	"Encounter.diagnosis": {"condition"}, "Condition.evidence": {"detail"}, "CareTeam.participant": {"member"},
 }
 
-// cutter takes references out of a body.
+// cutter removes references from a body.
 type cutter struct {
 	hidden map[string]bool
 	cut    bool
 }
 
-// value is what is left of a value at a path of names; false where nothing is.
+// value returns the rest of a value at a path of names, and false if nothing is left.
 func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	if v.IsArray() {
 		out := []byte{'['}
@@ -96,7 +94,7 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	if !v.IsObject() {
 		return []byte(v.Raw), true
 	}
-	if c.leads(v.Get("reference").Str) || c.leads(v.Get("url").Str) {
+	if c.refersToHidden(v.Get("reference").Str) || c.refersToHidden(v.Get("url").Str) {
 		c.cut = true
 		return nil, false
 	}
@@ -104,7 +102,7 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	v.ForEach(func(key, value gjson.Result) bool {
 		raw, left := c.value(path+"."+key.Str, value)
 		if !left {
-			whole = whole && !slices.Contains(needed[path], key.Str)
+			whole = whole && !slices.Contains(mandatory[path], key.Str)
 			return true
 		}
 		if len(out) > 1 {
@@ -117,13 +115,13 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	return out, whole && len(out) > 2 && !(strings.HasSuffix(path, ".extension") && bareExtension(out))
 }
 
-// leads: an address is that of a hidden document, or of a version of it.
-func (c *cutter) leads(address string) bool {
+// refersToHidden reports whether an address is that of a hidden document, or of a version of it.
+func (c *cutter) refersToHidden(address string) bool {
 	typ, id := target(map[string]any{"reference": address})
 	return typ != "" && c.hidden[typ+"/"+id]
 }
 
-// withoutNarrative is a body without its own text.
+// withoutNarrative returns a body without its narrative.
 func withoutNarrative(body []byte) []byte {
 	out := []byte{'{'}
 	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
@@ -139,10 +137,10 @@ func withoutNarrative(body []byte) []byte {
 	return append(out, '}')
 }
 
-// mentioning is a member with a reference to a row of a type, in so many of a hundred
-// cases: mostly to one about the patient whom subject names, and often labelled.
+// mentioning returns, with the given chance in percent, a member with a reference to a row of a type: mostly
+// to one about the patient in subject, and often to a labelled one.
 func (g *generator) mentioning(percent int, subject, before, after string, types ...string) string {
-	in := g.insides
+	in := g.contained
 	if !in.chance(percent) {
 		return ""
 	}
@@ -174,8 +172,8 @@ func (g *generator) mentioning(percent int, subject, before, after string, types
 	return before + `{"reference":"` + address + `","display":"` + pick(in, "One", "Two") + `"}` + after
 }
 
-// mentionedBy are searches that labelled rows decide where references to them are not cut.
-var mentionedBy = []string{
+// mentionSearches are searches whose answers depend on labelled rows if references to them are not cut.
+var mentionSearches = []string{
 	"/Encounter?diagnosis:missing=true&_lastUpdated=gt2026-01-01", "/Encounter?diagnosis=%R", "/Encounter?diagnosis:missing=false", "/Condition?_has:Encounter:diagnosis:status=finished", "/Encounter?_include=Encounter:diagnosis",
 	"/Condition?evidence-detail:missing=true&_lastUpdated=gt2026-01-01", "/Condition?evidence-detail=%R", "/Condition?evidence-detail:missing=false&_total=accurate", "/Observation?_has:Condition:evidence-detail:_lastUpdated=gt2026-01-01",
 	"/Condition?evidence-detail:Observation.status=final,amended", "/Observation?_revinclude=Condition:evidence-detail",
@@ -186,9 +184,9 @@ var mentionedBy = []string{
 	"/Observation?_text=told&_total=accurate", "/Encounter?_text:missing=true&_lastUpdated=gt2026-01-01", "/Observation?_sort=-_lastUpdated&derived-from:missing=true", "/MedicationRequest?_content=one OR two", "/Observation?_filter=derived-from+pr+false",
 }
 
-// byMention asks one of them.
+// byMention draws one of them.
 func (g *generator) byMention() question {
-	path := strings.ReplaceAll(pick(g, mentionedBy...), "%L", g.anID("List"))
+	path := strings.ReplaceAll(pick(g, mentionSearches...), "%L", g.anID("List"))
 	typ := pick(g, "Observation", "Condition", "Encounter", "CareTeam")
 	return question{method: "GET", path: strings.ReplaceAll(strings.ReplaceAll(path, "%R", typ+"/"+g.anID(typ)), " ", "%20")}
 }

@@ -9,8 +9,7 @@ import (
 	"carerecord/consent/policy"
 )
 
-// somebody is a random requester of a world, with random scopes. Of patients it
-// is one who is there.
+// requester draws a requester of a world, with random scopes. A patient is one of the world.
 func (g *generator) requester() consent.Principal {
 	scope := func(level string) string {
 		if !g.chance(15) {
@@ -27,40 +26,40 @@ func (g *generator) requester() consent.Principal {
 		}
 		return strings.Join(list, " ")
 	}
-	if g.feeds {
-		return feed(pick(g, organisations...))
+	if g.sourceSystems {
+		return sourceSystem(pick(g, organisations...))
 	}
 	switch g.IntN(11) {
 	case 0, 1, 2, 10:
-		return clinician("XAC01", scope("user"), policy.ActivityBreakGlass)
+		return staffMember("XAC01", scope("user"), policy.ActivityBreakGlass)
 	case 3:
-		return clinician("XAC01", scope("user"))
+		return staffMember("XAC01", scope("user"))
 	case 4, 5:
-		return clinician("XGP01", scope("user"), policy.ActivityOptOut, policy.ActivityBreakGlass)
+		return staffMember("XGP01", scope("user"), policy.ActivityOptOut, policy.ActivityBreakGlass)
 	case 6:
-		return clinician("XCO01", scope("user"))
+		return staffMember("XCO01", scope("user"))
 	case 7, 8:
-		return feed(organisations[g.IntN(len(organisations))])
+		return sourceSystem(organisations[g.IntN(len(organisations))])
 	}
 	return patient(g.patients[g.IntN(len(g.patients))], scope("patient"))
 }
 
-// reading is a random question that does not write.
+// reading draws a question that does not write.
 func (g *generator) reading() question {
 	q := g.search
 	switch n := g.IntN(1000); {
-	case g.feeds && n < 350:
+	case g.sourceSystems && n < 350:
 		return pick(g, g.everything, g.everything, g.lastN)()
 	case n < 100:
 		q = g.read
 	case n < 190:
 		q = g.history
 	case n < 280:
-		q = g.wide
+		q = g.systemSearch
 	case n < 370:
 		q = g.everything
 	case n < 410:
-		q = g.bytes
+		q = g.binaryRead
 	case n < 435:
 		q = g.lastN
 	case n < 453:
@@ -73,8 +72,8 @@ func (g *generator) reading() question {
 	return asked
 }
 
-// known is a type with an id that a world may hold.
-func (g *generator) known() (typ, id string) {
+// knownID draws a type and an id that a world may have.
+func (g *generator) knownID() (typ, id string) {
 	typ = pick(g, "Patient", "Patient", "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest",
 		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Organization", "Practitioner", "Group", "CareTeam", "Bundle")
 	ids := g.rows[typ]
@@ -87,8 +86,8 @@ func (g *generator) known() (typ, id string) {
 	return typ, ids[g.IntN(len(ids))]
 }
 
-// naming says whom a path names.
-func naming(typ, id string) string {
+// patientNamed returns the patient in a path.
+func patientNamed(typ, id string) string {
 	if typ == "Patient" {
 		return id
 	}
@@ -96,11 +95,11 @@ func naming(typ, id string) string {
 }
 
 func (g *generator) read() question {
-	typ, id := g.known()
+	typ, id := g.knownID()
 	if len(g.ended) > 0 && g.chance(20) {
 		typ, id, _ = strings.Cut(pick(g, g.ended...), "/")
 	}
-	q := question{method: pick(g, "GET", "GET", "GET", "HEAD"), path: "/" + typ + "/" + id, named: naming(typ, id)}
+	q := question{method: pick(g, "GET", "GET", "GET", "HEAD"), path: "/" + typ + "/" + id, named: patientNamed(typ, id)}
 	switch g.IntN(11) {
 	case 0, 1:
 		q.header = []string{"If-None-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
@@ -136,8 +135,8 @@ func (g *generator) labels(typ string, q question) question {
 }
 
 func (g *generator) history() question {
-	typ, id := g.known()
-	q := question{method: "GET", path: "/" + typ + "/" + id + "/_history", named: naming(typ, id)}
+	typ, id := g.knownID()
+	q := question{method: "GET", path: "/" + typ + "/" + id + "/_history", named: patientNamed(typ, id)}
 	if g.chance(75) {
 		q.path, q.named = "/"+typ+"/_history", ""
 	}
@@ -186,9 +185,8 @@ var filters = map[string][]string{
 	"ValueSet":           {"status=active", "url=http://v/1", "url:below=http://v", "url:above=http://v/1/more", "version=1"},
 }
 
-// seldom are filters whose channels would have few cases if they were drawn as
-// often as others; most find many rows.
-var seldom = map[string][]string{
+// rareFilters are drawn more often, since their channels would have few cases; most find many rows.
+var rareFilters = map[string][]string{
 	"Patient": {"identifier:of-type=http://t|NH|%U", "name:missing=false", "name:missing=true", "family:exact=Ely", "link:missing=true", "birthdate=ap%d"},
 	"Observation": {"code:text=on", "code:text=on", "code:text=tw", "code:text=tw", "code:text=o", "code:text=o", "code:text=o", "code-value-quantity=http://c|%c$gt1", "combo-code-value-quantity=%c$lt3.5", "component-code-value-quantity=http://c|$gt0", "component-code-value-quantity=http://c|$lt9", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0",
 		"_list=%L", "_list=%L,%L", "_list=%L,%L", "performer:Patient.gender:not=male", "performer:Patient.gender:missing=true", "performer:Patient.gender:missing=true", "performer:Patient.name:missing=false", "performer:identifier=" + nhsSystem + "|", "code:below=http://c|one", "code:above=http://c|two", "date=ne%d", "date=sa%d", "date=eb%d", "date=ap%d", "date=eq%d", "value-quantity=ne2.5", "value-quantity=ap2.5", "value-quantity=sa1", "value-quantity=eb4", "code:in=%V", "_filter=code ni %V or status eq final",
@@ -198,16 +196,16 @@ var seldom = map[string][]string{
 	"Encounter": {"_list=%L", "date=sa%d", "date=le%d", "status:not=planned"},
 }
 
-// rarest are filters of Observations for channels that no other question asks.
-var rarest = []string{"component-code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0", "code:text=o", "code:text=o", "code:text=tw", "_list=%L,%L,%L", "performer:identifier=" + nhsSystem + "|"}
+// rarestFilters are filters of Observations for channels that no other question covers.
+var rarestFilters = []string{"component-code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0", "code:text=o", "code:text=o", "code:text=tw", "_list=%L,%L,%L", "performer:identifier=" + nhsSystem + "|"}
 
-// always are filters of every type whose channels would have few cases.
-var always = []string{"_text=told", "_text=told OR one", "_content=told", "_content=confidence OR final OR current OR active", "_content=NOT nobody", "_source:below=http://s", "_source:missing=true", "_source:missing=true",
+// commonFilters are filters of every type whose channels would have few cases.
+var commonFilters = []string{"_text=told", "_text=told OR one", "_content=told", "_content=confidence OR final OR current OR active", "_content=NOT nobody", "_source:below=http://s", "_source:missing=true", "_source:missing=true",
 	"_profile=http://p/1", "_profile:missing=true", "_profile:missing=true", "_security=HIV,NOPAT,N", "_security:not=R", "_security:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_lastUpdated=le2026-06-01T12:01:00Z", "_tag=http://t|a,http://t|b", "_tag:not=a", "_id=%I,%I,%I"}
 
 var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_source:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
 
-// chains are filters that lead to other resources.
+// chains are filters by fields of other resources.
 var chains = map[string][]string{
 	"Patient": {"_has:Observation:patient:code=%c", "_has:Observation:subject:status=final", "_has:Condition:patient:code:not=one", "_has:Observation:performer:code=one,two",
 		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active", "_has:Group:member:type=person", "_has:CareTeam:participant:status=active", "_has:Observation:patient:_has:Provenance:target:recorded=gt2018-01-01"},
@@ -221,9 +219,8 @@ var chains = map[string][]string{
 	"AllergyIntolerance": {"patient._tag=http://t|b"},
 }
 
-// further are what terminology, lists and _filter ask. %V is the address of a value
-// set, %L a List.
-var further = map[string][]string{
+// joinFilters are filters with terminology, lists and _filter. %V is the address of a value set, %L a List.
+var joinFilters = map[string][]string{
 	"Observation": {"_list=%L", "_list=%L", "_list=%L,none", "code:in=%V", "code:in=%V", "code:not-in=%V", "subject:Patient.gender:in=%V", "code:in=http://v/1,http://v/2", "_filter=code in %V or status eq amended",
 		"_filter=not(code eq %c) and date pr true", "_filter=patient.family co \"%F\"", "_filter=patient[gender pr true].family sw %F", "_filter=encounter.status eq finished or date ge %d", "_filter=code ni %V",
 		"_filter=has-member re Observation/%O or performer re Patient/%P", "_filter=not(patient.gender eq male)", "_filter=value-quantity gt 2 and not(status ne final)"},
@@ -235,13 +232,13 @@ var further = map[string][]string{
 	"MedicationRequest":  {"medication.code:in=%V", "_filter=medication.code eq %c"},
 }
 
-// odd are parameters that are refused, or ignored with a warning: the texts of both
-// must not depend on what is hidden.
-var odd = []string{"_sort=nothing", "unknown=1", "_elements=status,nothing", "_include=Observation:nothing", "_revinclude=*", "_count=-1", "_total=some", "_contained=true", "_containedType=both", "_query=x", "_score=1", "status:nothing=1",
+// refusedOrIgnored are parameters that the server refuses, or ignores with a warning. The texts of both must
+// not depend on hidden data.
+var refusedOrIgnored = []string{"_sort=nothing", "unknown=1", "_elements=status,nothing", "_include=Observation:nothing", "_revinclude=*", "_count=-1", "_total=some", "_contained=true", "_containedType=both", "_query=x", "_score=1", "status:nothing=1",
 	"_lastUpdated=yesterday", "_list=$current", "_filter=status", "_filter=nothing+eq+1", "_has:Observation:nothing:code=1", "_text=%22two+words%22"}
 
-// crossing is what a type that a chain crosses looks like in a query.
-var crossing = map[string][]string{
+// crossedTypes are the marks of a query by which a chain crosses a type.
+var crossedTypes = map[string][]string{
 	"Patient": {"patient.", ":Patient.", "patient%5B", "_has:Patient:"}, "Observation": {"_has:Observation:", ":Observation."}, "Condition": {"_has:Condition:"}, "Provenance": {"_has:Provenance:"}, "Encounter": {"encounter.", "_has:Encounter:"},
 	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list=", "_has:List:"}, "Group": {"_has:Group:", ":Group."}, "CareTeam": {"_has:CareTeam:"},
 }
@@ -275,9 +272,8 @@ func (g *generator) anID(typ string) string {
 	return ids[g.IntN(len(ids))]
 }
 
-// marks are what stands in a parameter for a value of the world, in the order in
-// which they are drawn.
-var marks = []struct {
+// placeholders in parameters are replaced by values of the world, in this order.
+var placeholders = []struct {
 	mark string
 	draw func(*generator) string
 }{
@@ -297,7 +293,7 @@ var marks = []struct {
 
 // fill puts values into a parameter.
 func (g *generator) fill(typ, param string) string {
-	for _, m := range marks {
+	for _, m := range placeholders {
 		for strings.Contains(param, m.mark) {
 			param = strings.Replace(param, m.mark, m.draw(g), 1)
 		}
@@ -336,29 +332,29 @@ func (g *generator) search() question {
 	for range pick(g, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2) {
 		param := g.fill(typ, pick(g, append(filters[typ], common...)...))
 		if typ == "Patient" && strings.HasPrefix(param, "_id=") && !strings.Contains(param, "%2C") {
-			continue // would name somebody else
+			continue // would name another patient
 		}
 		params = append(params, param)
 	}
 	if g.chance(32) {
-		more := always
-		if len(seldom[typ]) > 0 && g.chance(65) {
-			more = seldom[typ]
+		more := commonFilters
+		if len(rareFilters[typ]) > 0 && g.chance(65) {
+			more = rareFilters[typ]
 		}
 		params = append(params, g.fill(typ, pick(g, more...)))
 	}
 	if typ == "Observation" && g.chance(18) {
-		params = append(params, g.fill(typ, pick(g, rarest...)))
+		params = append(params, g.fill(typ, pick(g, rarestFilters...)))
 	}
 	if g.chance(2) {
-		params = append(params, pick(g, odd...))
+		params = append(params, pick(g, refusedOrIgnored...))
 	}
 	joined := false
 	if joins := chains[typ]; len(joins) > 0 && (g.chance(15) || typ == "Patient" && g.chance(12)) {
 		joined = true
 		params = append(params, g.fill(typ, pick(g, joins...)))
 	}
-	if more := further[typ]; len(more) > 0 && g.chance(12) {
+	if more := joinFilters[typ]; len(more) > 0 && g.chance(12) {
 		params = append(params, g.fill(typ, pick(g, more...)))
 	}
 	if s := sorts[typ]; len(s) > 0 && g.chance(25) {
@@ -372,7 +368,7 @@ func (g *generator) search() question {
 		params = append(params, pick(g, "_summary=count", "_summary=count", "_count=0"))
 	case n <= 2:
 		params = append(params, "_total="+pick(g, "accurate", "none"))
-	case n <= 4 && joined: // pages are streams: sets have to be asked for
+	case n <= 4 && joined: // pages are streams unless sets are requested
 		params = append(params, "_total=accurate")
 	}
 	if inc := includes[typ]; len(inc) > 0 && g.chance(35) {
@@ -394,11 +390,11 @@ func (g *generator) search() question {
 	return g.sent(q, "/"+typ, params)
 }
 
-// sent asks by GET, or by a form.
+// sent sends a search by GET or as a form.
 func (g *generator) sent(q question, path string, params []string) question {
 	head := g.chance(2)
 	query := strings.Join(params, "&")
-	if !head && g.chance(2) { // the second signal is longer indented
+	if !head && g.chance(2) { // the second signal is longer if indented
 		query = strings.Join(append(params, pick(g, "_pretty=true", "_format=json")), "&")
 	}
 	switch q.path = path; {
@@ -413,8 +409,8 @@ func (g *generator) sent(q question, path string, params []string) question {
 	return q
 }
 
-// wide is a search of several types, or of a compartment.
-func (g *generator) wide() question {
+// systemSearch draws a search of several types, or of a compartment.
+func (g *generator) systemSearch() question {
 	var params []string
 	if g.chance(40) {
 		params = append(params, g.fill("Observation", pick(g, common[:6]...)))
@@ -438,6 +434,6 @@ func (g *generator) wide() question {
 	if g.chance(60) {
 		member = map[string]string{"Patient": pick(g, "Observation", "Condition", "Appointment", "Provenance", "Patient", "Encounter", "Group", "CareTeam"), "Encounter": "Observation", "Practitioner": "Observation"}[owner]
 	}
-	q := question{method: "GET", named: naming(owner, id)}
+	q := question{method: "GET", named: patientNamed(owner, id)}
 	return g.sent(q, "/"+owner+"/"+id+"/"+member, params)
 }

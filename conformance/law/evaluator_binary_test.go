@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// leads are the documents that lead to a version of a Binary (SMART-257): what
-// its securityContext names, or else the documents of its source that attach it
-// today. It is not complete where there are none, or one is not there.
-func (e *evaluator) leads(v *version) (led []*version, complete bool) {
+// attachersOf returns the documents on which the visibility of a version of a Binary depends (SMART-257): the
+// target of its securityContext, or else the documents of its source that attach it today. complete is false
+// if there are none, or one is missing.
+func (e *evaluator) attachersOf(v *version) (found []*version, complete bool) {
 	if context, governed := v.m["securityContext"]; governed {
 		typ, id := target(context)
 		lead := e.newest[typ+"/"+id]
@@ -23,20 +23,20 @@ func (e *evaluator) leads(v *version) (led []*version, complete bool) {
 			continue
 		}
 		if names(d.m, v.Ref.String()) {
-			led = append(led, d)
+			found = append(found, d)
 		}
 	}
-	return led, len(led) > 0
+	return found, len(found) > 0
 }
 
-// led: a document that is there today leads to a Binary and is visible, as something
-// of which the scopes let anything be read, or there is none (SMART-257).
-func (e *evaluator) led(v *version) bool {
-	if v.Ref.Type != "Binary" || e.who.feed {
+// binaryVisible reports whether a version is no Binary, or a live attacher is visible and of a type that the
+// scopes permit reading, or it has no attacher (SMART-257).
+func (e *evaluator) binaryVisible(v *version) bool {
+	if v.Ref.Type != "Binary" || e.requester.sourceSystem {
 		return true
 	}
 	none := true
-	for _, lead := range v.led {
+	for _, lead := range v.attachers {
 		if lead.Deleted() {
 			continue
 		}
@@ -47,8 +47,8 @@ func (e *evaluator) led(v *version) bool {
 	return none
 }
 
-// attaches: a lead names the Binary still where rules have cut it. One that a
-// securityContext names need not.
+// attaches reports whether an attacher still names the Binary after rules have cut it. The target of a
+// securityContext need not.
 func (e *evaluator) attaches(lead, v *version) bool {
 	if v.m["securityContext"] != nil {
 		return true
@@ -61,7 +61,7 @@ func (e *evaluator) attaches(lead, v *version) bool {
 	return names(left, v.Ref.String())
 }
 
-// names: a document attaches what stands at an address.
+// names reports whether a document attaches an address.
 func names(document map[string]any, address string) bool {
 	for _, content := range at(document, "content") {
 		m, _ := content.(map[string]any)
@@ -73,16 +73,16 @@ func names(document map[string]any, address string) bool {
 	return false
 }
 
-// readable: scopes and rules leave a letter by which resources of a type are read.
+// readable reports whether scopes and rules leave a permission to read or search a type.
 func (e *evaluator) readable(typ string) bool {
 	left, named := e.decision.Permissions[typ]
-	return e.who.may(typ, "r") && (!named || strings.Contains(left, "r")) || e.who.may(typ, "s") && (!named || strings.Contains(left, "s"))
+	return e.requester.hasScope(typ, "r") && (!named || strings.Contains(left, "r")) || e.requester.hasScope(typ, "s") && (!named || strings.Contains(left, "s"))
 }
 
-// ownersOfBinary are those of all that leads to it.
+// ownersOfBinary returns the owners of all attachers.
 func (e *evaluator) ownersOfBinary(v *version) (owners []string, resolved bool) {
-	resolved = v.complete
-	for _, lead := range v.led {
+	resolved = v.attachersComplete
+	for _, lead := range v.attachers {
 		if lead.Ref.Type == "Patient" && lead.Deleted() {
 			resolved = false
 			continue
@@ -117,8 +117,8 @@ func (g *generator) attachment() string {
 	return `{"title":"x","url":"` + pick(g, "", base+"/") + "Binary/" + g.anID("Binary") + `"}` // rules cut the address alone
 }
 
-// bytes is a read of a Binary as what it holds, or as FHIR.
-func (g *generator) bytes() question {
+// binaryRead draws a read of a Binary, as its content or as FHIR.
+func (g *generator) binaryRead() question {
 	q := question{method: pick(g, "GET", "GET", "HEAD"), path: "/Binary/" + g.anID("Binary")}
 	if g.chance(25) {
 		q.path += "/_history/1"

@@ -1,6 +1,6 @@
 package law_test
 
-// Whom a version is about and whom it mentions, for the evaluator (visible_test.go).
+// The owners and mentions of a version, for the evaluator (evaluator_test.go).
 
 import (
 	"maps"
@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// owned are the elements that say whom a type is about (CON-406), for the types
-// of these worlds.
+// owned are the elements that name the owners of a document (CON-406), for the types of these worlds.
 var owned = map[string][]string{
 	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
 	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
@@ -35,8 +34,8 @@ func at(m map[string]any, path string) []any {
 	return out
 }
 
-// owners returns whom a version is about, and whether all of them are known
-// and there. A type about nobody is resolved.
+// owners returns the owners of a version, and whether all of them are known and live. A type without owners
+// is resolved.
 func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	if v.Ref.Type == "Patient" {
 		return []string{v.Ref.ID}, true
@@ -56,7 +55,7 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	named, resolved := 0, true
 	for _, path := range paths {
 		for _, reference := range at(v.m, path) {
-			who, counts, known := e.whom(v.Ref.Type, reference)
+			who, counts, known := e.ownerOf(v.Ref.Type, reference)
 			if counts {
 				named++
 				owners, resolved = append(owners, who...), resolved && known
@@ -67,9 +66,9 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	return slices.Compact(owners), resolved && named > 0
 }
 
-// whom resolves one reference at an owner element. It does not count where it
-// surely names no patient.
-func (e *evaluator) whom(of string, reference any) (who []string, counts, known bool) {
+// ownerOf resolves one reference at an owner element. counts is false if the reference certainly names no
+// patient.
+func (e *evaluator) ownerOf(of string, reference any) (who []string, counts, known bool) {
 	typ, id := target(reference)
 	_, isOwned := owned[typ]
 	switch {
@@ -97,60 +96,59 @@ func (e *evaluator) whom(of string, reference any) (who []string, counts, known 
 		}
 		return who, true, true
 	}
-	return nil, false, false // a name alone is nobody beside a patient who is known
+	return nil, false, false // a name alone does not count next to a known patient
 }
 
-// bears notes the numbers of a version of a Patient.
-func (e *evaluator) bears(id string, body map[string]any) {
-	if e.bore[id] == nil {
-		e.bore[id] = map[string]bool{}
+// noteNumbers registers the numbers of a version of a Patient.
+func (e *evaluator) noteNumbers(id string, body map[string]any) {
+	if e.numbers[id] == nil {
+		e.numbers[id] = map[string]bool{}
 	}
 	for _, identifier := range at(body, "identifier") {
 		if m, _ := identifier.(map[string]any); m["system"] == nhsSystem {
 			number, _ := m["value"].(string)
-			e.bore[id][numberName(number)] = true
+			e.numbers[id][numberName(number)] = true
 		}
 	}
 }
 
-// about are the names of those whom a version is about otherwise than as the live
-// Patient of an id: ids of Patients who are not there, the numbers that such a one
-// bore, and numbers.
-func (e *evaluator) about(v *version) []string { return e.aboutBeyond(v, nil) }
+// ownersByOtherNames returns the names of owners other than ids of live Patients: ids of missing Patients,
+// the numbers of deleted ones, and numbers.
+func (e *evaluator) ownersByOtherNames(v *version) []string { return e.ownersByOtherNamesFrom(v, nil) }
 
-func (e *evaluator) aboutBeyond(v *version, met []string) []string {
+func (e *evaluator) ownersByOtherNamesFrom(v *version, met []string) []string {
 	switch {
 	case slices.Contains(met, v.Ref.String()):
 		return nil
 	case v.Ref.Type == "Patient" && !e.live(v.Ref.String()):
-		return slices.Collect(maps.Keys(e.bore[v.Ref.ID]))
+		return slices.Collect(maps.Keys(e.numbers[v.Ref.ID]))
 	case v.Ref.Type == "Patient":
 		return nil
 	}
 	met = append(slices.Clone(met), v.Ref.String())
-	out := e.embeddedAbout(v)
-	for _, lead := range v.led {
+	out := e.embeddedOwnersByOtherNames(v)
+	for _, lead := range v.attachers {
 		if lead.Ref.Type != "Patient" {
-			out = append(out, e.aboutBeyond(lead, met)...)
+			out = append(out, e.ownersByOtherNamesFrom(lead, met)...)
 		}
 	}
 	for _, path := range owned[v.Ref.Type] {
 		for _, reference := range at(v.m, path) {
 			typ, id := target(reference)
 			_, isOwned := owned[typ]
-			if url := elsewhere(reference); url != "" {
+			if url := remoteReference(reference); url != "" {
 				out = append(out, "url:"+url)
 			}
 			switch number := numberOf(reference); {
 			case typ == "Patient" && !e.live("Patient/"+id):
 				out = append(out, id)
 				if e.newest["Patient/"+id] != nil {
-					for name := range e.bore[id] {
+					for name := range e.numbers[id] {
 						out = append(out, name)
 					}
 				}
 			case isOwned && e.newest[typ+"/"+id] != nil && v.Ref.Type != "Appointment":
-				out = append(out, e.aboutBeyond(e.newest[typ+"/"+id], met)...)
+				out = append(out, e.ownersByOtherNamesFrom(e.newest[typ+"/"+id], met)...)
 			case typ == "" && number != "":
 				out = append(out, numberName(number))
 			}
@@ -159,22 +157,22 @@ func (e *evaluator) aboutBeyond(v *version, met []string) []string {
 	return out
 }
 
-// concerns are all whom a version is about, by every name.
-func (e *evaluator) concerns(v *version) []string {
+// allOwners returns the owners of a version by every name.
+func (e *evaluator) allOwners(v *version) []string {
 	owners, _ := e.owners(v)
-	return append(e.about(v), owners...)
+	return append(e.ownersByOtherNames(v), owners...)
 }
 
-// barred: the version is about a Patient who was restricted when deleted.
-func (e *evaluator) barred(v *version) bool {
-	return slices.ContainsFunc(e.about(v), func(name string) bool {
+// restrictedAtDeletion reports whether an owner of a version is a Patient who was restricted when deleted.
+func (e *evaluator) restrictedAtDeletion(v *version) bool {
+	return slices.ContainsFunc(e.ownersByOtherNames(v), func(name string) bool {
 		p := e.newest["Patient/"+name]
 		return p != nil && p.Deleted() && !p.ordinary()
 	})
 }
 
-// elsewhere is a literal reference to another server.
-func elsewhere(reference any) string {
+// remoteReference is a literal reference to another server.
+func remoteReference(reference any) string {
 	m, _ := reference.(map[string]any)
 	if text, _ := m["reference"].(string); strings.HasPrefix(plain(text), "http") {
 		return text
@@ -182,7 +180,7 @@ func elsewhere(reference any) string {
 	return ""
 }
 
-// numberOf is the NHS number by which a Reference names somebody, as written.
+// numberOf returns the NHS number in a Reference without a literal, as written.
 func numberOf(reference any) string {
 	m, _ := reference.(map[string]any)
 	if typ, _ := target(reference); typ != "" {
@@ -200,8 +198,8 @@ func numberIn(m map[string]any) string {
 	return ""
 }
 
-// itself reports whether a version of a Patient bears a number.
-func (v *version) itself(number string) bool {
+// hasNumber reports whether a version is of a Patient with a number.
+func (v *version) hasNumber(number string) bool {
 	return v.Ref.Type == "Patient" && slices.ContainsFunc(at(v.m, "identifier"), func(identifier any) bool {
 		m, _ := identifier.(map[string]any)
 		value, _ := m["value"].(string)
@@ -212,7 +210,7 @@ func (v *version) itself(number string) bool {
 // numberName is a number as a name, the same for every spelling.
 func numberName(number string) string { return "nhs:" + strings.ReplaceAll(number, " ", "") }
 
-// bearers are the live Patients with an NHS number.
+// bearers returns the live Patients with an NHS number.
 func (e *evaluator) bearers(number string) []string {
 	number = strings.ReplaceAll(number, " ", "")
 	var out []string
@@ -229,10 +227,9 @@ func (e *evaluator) bearers(number string) []string {
 	return out
 }
 
-// mentioned are the patients to whom a version refers at all, those whom it is
-// about left out, be they there or not (CON-407), by literal reference or by NHS
-// number.
-func (e *evaluator) mentioned(v *version) []string {
+// mentions returns the patients that a version refers to, by literal reference or NHS number, without its
+// owners, live or not (CON-407).
+func (e *evaluator) mentions(v *version) []string {
 	owners, _ := e.owners(v)
 	whose := owners
 	owners = append(owners, v.embeddedNames()...)
@@ -247,18 +244,18 @@ func (e *evaluator) mentioned(v *version) []string {
 		switch value := value.(type) {
 		case map[string]any:
 			id := patientOf(value)
-			if number := numberIn(value); id == "" && number != "" && !v.itself(number) {
+			if number := numberIn(value); id == "" && number != "" && !v.hasNumber(number) {
 				switch who := e.bearers(number); {
 				case len(who) == 1:
 					id = who[0]
 				case !slices.ContainsFunc(who, func(p string) bool { return slices.Contains(whose, p) }):
-					id = numberName(number) // somebody, whom nobody is; several of whom an owner is one are the owner
+					id = numberName(number) // no Patient has it, or several of which none is an owner
 				}
 			}
 			if id != "" && !slices.Contains(owners, id) {
 				out = append(out, id)
 			}
-			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // held by another resource: whoever bears its numbers
+			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // contained or embedded: every Patient that has its numbers
 				for _, identifier := range at(value, "identifier") {
 					walk(map[string]any{"identifier": identifier})
 				}
@@ -274,8 +271,8 @@ func (e *evaluator) mentioned(v *version) []string {
 	}
 	walk(v.m)
 	walk(payloadOf(v.m))
-	for _, lead := range v.led {
-		for _, p := range e.mentioned(lead) {
+	for _, lead := range v.attachers {
+		for _, p := range e.mentions(lead) {
 			if !slices.Contains(owners, p) {
 				out = append(out, p)
 			}
