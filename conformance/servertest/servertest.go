@@ -99,8 +99,7 @@ func Open(tb testing.TB, cfg Config) *Server {
 	if cfg.REST != nil {
 		cfg.REST(&server)
 	}
-	s.Server, err = rest.New(server)
-	must(err)
+	s.Server = rest.New(server)
 	return s
 }
 

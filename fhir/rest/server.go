@@ -83,8 +83,8 @@ type Server struct {
 	headers    commonHeaders
 }
 
-// New makes a Server.
-func New(cfg Config) (*Server, error) {
+// New makes a Server. It reads nothing.
+func New(cfg Config) *Server {
 	if cfg.NewID == nil {
 		cfg.NewID = consent.NewID
 	}
@@ -94,6 +94,12 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, limiter: limiter{limits: cfg.Limits, now: time.Now}, headers: newCommonHeaders()}
 	s.dispatcher = newDispatcher(s.routes())
 	s.capability = s.typesServed()
+	return s
+}
+
+// Prepare makes the CapabilityStatement, which the first request for it would make otherwise. Its error
+// is a fault of the program.
+func (s *Server) Prepare() error {
 	_, err := s.currentStatement()
-	return s, err
+	return err
 }

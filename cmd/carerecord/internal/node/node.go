@@ -104,10 +104,10 @@ func (n *Node) wire(ctx context.Context, k keys) error {
 	base := n.cfg.PublicURL + "/fhir"
 	n.unidentifiedRate = limits.rest.UnidentifiedRate
 	n.search = &search.Service{Base: base, Index: x, Sealer: sealer, Limits: limits.search}
-	n.rest, err = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
+	n.rest = rest.New(rest.Config{Base: base, Guard: n.guard, Index: x, Search: n.search,
 		Verify: verify, Audit: n.auditWriter, Unidentified: &n.unidentified, Closed: n.closed, Limits: limits.rest, Origins: n.cfg.Origins, Clock: time.Now, Log: n.log,
 		Unguarded: !n.cfg.Auth.guarded(), Version: version, Validation: n.cfg.Validation, Strict: n.cfg.Strict, Middleware: n.cfg.observers.request})
-	return err
+	return n.rest.Prepare()
 }
 
 // openGuard opens the guard with an indexer, and checks that the documents have the keys that
