@@ -72,7 +72,7 @@ func (s *server) refuses(t *testing.T, args ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, binary, append(append(args, "--store", s.store), s.flags...)...).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "keyed by other rules") || !strings.Contains(string(out), "with words") {
+	if err == nil || !strings.Contains(string(out), "another key format") || !strings.Contains(string(out), "with words") {
 		t.Errorf("%v: got %v\n%s", args, err, out)
 	}
 }
