@@ -40,8 +40,8 @@ const (
 var kindNames = [kindComplex]string{"boolean", "integer", "positiveInt", "unsignedInt", "decimal", "string", "markdown", "uri", "url",
 	"canonical", "code", "id", "oid", "uuid", "base64Binary", "date", "dateTime", "instant", "time", "xhtml"}
 
-// primitiveKinds has, for each kind, the text that describes its values.
-var primitiveKinds = [kindComplex]string{
+// expectedForm has, for each kind, the text that describes its values.
+var expectedForm = [kindComplex]string{
 	kindInteger:     "a whole number from -2147483648 to 2147483647, without leading zeros, fraction or exponent",
 	kindPositiveInt: "a whole number from 1 to 2147483647, without fraction or exponent",
 	kindUnsignedInt: "a whole number from 0 to 2147483647, without fraction or exponent",
@@ -186,7 +186,7 @@ func (w *walker) words(p *prop, s []byte, escaped bool) {
 
 // wrong adds the fault of a value that does not have the form of its type.
 func (w *walker) wrong(p *prop) {
-	w.fault("value", fmt.Sprintf("%s is not a valid %s: it must be %s.", p.name, p.typ, primitiveKinds[p.kind]))
+	w.fault("value", fmt.Sprintf("%s is not a valid %s: it must be %s.", p.name, p.typ, expectedForm[p.kind]))
 }
 
 // fits reports whether s has the lexical form of a kind. escaped: s was written with escapes,

@@ -8,8 +8,7 @@ import (
 	"carerecord/store"
 )
 
-// Encoded keys order as the bytes do, come back whole, and are text that every
-// tool takes.
+// Encoded keys sort as the bytes do, decode to themselves, and are valid text.
 func FuzzEncode(f *testing.F) {
 	f.Add("", "\x00")
 	f.Add("\x00", "\x00\x00")
@@ -40,16 +39,16 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// Posts of a type lie between its own key and postEnd, and no other type's do.
+// Postings of a type lie between its own key and postingsEnd, and those of no other type do.
 func TestPosts(t *testing.T) {
 	for _, typ := range []string{"Obs", "Observation", "Observation0"} {
-		own, end := post(typ, ""), postEnd(typ)
+		own, end := posting(typ, ""), postingsEnd(typ)
 		for _, key := range []store.Key{"\x00", "\x01", "a", "\x7f\xff\xff"} {
-			if p := post(typ, key); p <= own || p >= end {
+			if p := posting(typ, key); p <= own || p >= end {
 				t.Errorf("post(%s, %q) = %q is not between %q and %q", typ, key, p, own, end)
 			}
 		}
-		if p := post("Observation", "x"); typ != "Observation" && p > own && p < end {
+		if p := posting("Observation", "x"); typ != "Observation" && p > own && p < end {
 			t.Errorf("post %q of Observation lies among those of %s", p, typ)
 		}
 	}

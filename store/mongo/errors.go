@@ -10,15 +10,14 @@ import (
 	"carerecord/store"
 )
 
-// Labels that the server and the driver give to errors of a transaction.
+// Labels of errors of a transaction, given by the server and the driver.
 const (
 	transientLabel = "TransientTransactionError"
 	unknownLabel   = "UnknownTransactionCommitResult"
 )
 
-// unsureCodes are errors of a server that was stopped in the middle: what it
-// had begun may stand.
-var unsureCodes = [...]int{
+// uncertainCodes are errors of a server that was interrupted: the write may have been applied.
+var uncertainCodes = [...]int{
 	50,    // MaxTimeMSExpired
 	64,    // WriteConcernFailed
 	91,    // ShutdownInProgress
@@ -28,8 +27,8 @@ var unsureCodes = [...]int{
 	11602, // InterruptedDueToReplStateChange
 }
 
-// failed wraps an error of the driver. What the engine said itself (a conflict,
-// an absence) stays; anything else means that MongoDB does not answer now.
+// failed wraps an error of the driver. Sentinels of the engine (a conflict, an absence) are
+// kept; any other error means that MongoDB does not answer now.
 func failed(doing string, err error) error {
 	for _, own := range [...]error{store.ErrNotFound, store.ErrConflict, store.ErrExists, store.ErrTooLarge, store.ErrUnavailable} {
 		if errors.Is(err, own) {
@@ -42,22 +41,22 @@ func failed(doing string, err error) error {
 	return fmt.Errorf("mongo: %s: %w: %w", doing, store.ErrUnavailable, err)
 }
 
-// failedWrite is failed for a write outside a transaction, which may have been
-// carried out although no answer came.
+// failedWrite is failed for a write outside a transaction, which may have been applied although
+// no answer came.
 func failedWrite(doing string, err error) error {
-	if unsure(err) {
+	if uncertain(err) {
 		return fmt.Errorf("mongo: %s: %w: %w: %w", doing, store.ErrUnavailable, store.ErrUnknown, err)
 	}
 	return failed(doing, err)
 }
 
-// unsureWrite is failed for the question whether a call has written, which it may have.
-func unsureWrite(doing string, err error) error {
+// uncertainWrite is failed for a lookup that should find out whether a write was applied.
+func uncertainWrite(doing string, err error) error {
 	return fmt.Errorf("mongo: %s: %w: %w: %w", doing, store.ErrUnavailable, store.ErrUnknown, err)
 }
 
-// unsure reports whether a write that failed so may stand all the same.
-func unsure(err error) bool {
+// uncertain reports whether a write that failed with err may have been applied.
+func uncertain(err error) bool {
 	var selection topology.ServerSelectionError
 	if errors.As(err, &selection) {
 		return false // never sent
@@ -78,7 +77,7 @@ func unsure(err error) bool {
 	default:
 		return true // no answer
 	}
-	return hasCode(err, unsureCodes[:]...)
+	return hasCode(err, uncertainCodes[:]...)
 }
 
 func hasCode(err error, codes ...int) bool {

@@ -9,8 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// An export waits for the commits that were under way when it began: they have
-// smaller numbers than it shows.
+// An export waits for the commits that were in flight when it began: they have smaller numbers
+// than its last one.
 func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	number, err := db.nextSeq(t.Context())
@@ -18,8 +18,8 @@ func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := make(chan uint64, 1)
-	go func() { // ends when the number has landed
-		n, err := db.cut(t.Context())
+	go func() { // ends when the commit has ended
+		n, err := db.quiesce(t.Context())
 		if err != nil {
 			t.Error(err)
 		}
@@ -28,20 +28,20 @@ func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 	select {
 	case n := <-cut:
 		t.Fatalf("cut at %d while commit %d is under way", n, number)
-	case <-time.After(20 * cutPause):
+	case <-time.After(20 * quiescePause):
 	}
-	db.seq.land(number, false)
+	db.seq.finish(number, false)
 	if n := <-cut; n < number {
 		t.Errorf("cut at %d, and commit %d had been acknowledged", n, number)
 	}
-	db.seq.land(number, true)
-	if db.seq.landed(number) {
+	db.seq.finish(number, true)
+	if db.seq.finishedUpTo(number) {
 		t.Error("a commit of unknown outcome counts as landed: it may yet appear")
 	}
 }
 
-// What is committed after the cut is not shown, wherever the reader is: a server
-// may show it to a cursor that was opened before.
+// Commits after the last number of an export are not exported, wherever its cursor is: a server
+// may return them to a cursor that was opened before.
 func TestExportShowsNoLaterCommit(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	db.limits.fetch = 1
@@ -54,7 +54,7 @@ func TestExportShowsNoLaterCommit(t *testing.T) {
 	}
 	commit(document("1", 1), document("2", 1))
 	commit(document("2", 2))
-	upTo, err := db.cut(ctx)
+	upTo, err := db.quiesce(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func put(t *testing.T, db *DB, ids ...string) (last uint64) {
 	return last
 }
 
-// feedShows fails the test unless the feed shows the commits of these documents.
+// feedShows fails the test unless the feed has exactly the commits of these documents.
 func feedShows(t *testing.T, db *DB, ids ...string) {
 	t.Helper()
 	var got []string
@@ -54,11 +54,11 @@ func feedShows(t *testing.T, db *DB, ids ...string) {
 	}
 }
 
-// A commit is shown when those of lower numbers have landed, and one whose
-// outcome could not be learned when it can land no more.
+// The feed has a commit when those of lower numbers have ended, and one of unknown outcome when
+// it can no longer be applied.
 func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
-	db.seq.doubt = 300 * time.Millisecond
+	db.seq.unknownFor = 300 * time.Millisecond
 	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	put(t, db, "1", "2")
@@ -77,7 +77,7 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if page, err := db.Changes(t.Context(), end, 1); err != nil || len(page) > 0 {
 			t.Errorf("behind commit %d, which is under way: %v, %v", number, page, err)
 		}
-		// Its number was given out, so it is a position, though nothing is shown yet.
+		// Its number was taken, so it is a position, though the feed does not have it yet.
 		if page, err := db.Changes(t.Context(), store.Position{FeedID: end.FeedID, Seq: last}, 1); err != nil || len(page) > 0 {
 			t.Errorf("behind commit %d: %v, %v", last, page, err)
 		}
@@ -87,8 +87,8 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if len(waits) > 0 {
 			t.Error("await returned")
 		}
-		began, told := time.Now(), db.seq.later()
-		db.seq.land(number, unknown)
+		began, told := time.Now(), db.seq.changed()
+		db.seq.finish(number, unknown)
 		select {
 		case <-told:
 		default: // or they wait for a commit that may never come
@@ -97,8 +97,8 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if err := <-waits; err != nil {
 			t.Error(err)
 		}
-		if spent := time.Since(began); unknown && spent < db.seq.doubt {
-			t.Errorf("a commit of unknown outcome was waited for %s, want %s", spent, db.seq.doubt)
+		if spent := time.Since(began); unknown && spent < db.seq.unknownFor {
+			t.Errorf("a commit of unknown outcome was waited for %s, want %s", spent, db.seq.unknownFor)
 		}
 		if page, err := db.Changes(t.Context(), end, 9); err != nil || len(page) != 1 || page[0].At.Seq != last {
 			t.Errorf("after the commit has landed: %v, %v", page, err)
@@ -107,11 +107,11 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 	feedShows(t, db, "1", "2", "3", "4")
 }
 
-// What a process had under way when it was killed may land yet, so the feed of
-// the next one ends for a while where it is known that nothing was.
+// The commits in flight of a killed process may still be applied, so the feed of the next
+// process ends before them for a while.
 func TestFeedAfterAKill(t *testing.T) {
 	c := freshConfig(t, nil)
-	killed := openWatched(t, c) // it does not close
+	killed := openWatched(t, c) // not closed
 	put(t, killed, "1", "2")
 	killed.seq.last = killed.seq.end // the next number is of another block
 	number, err := killed.nextSeq(t.Context())
@@ -119,13 +119,13 @@ func TestFeedAfterAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := put(t, killed, "3")
-	killed.seq.land(number, false)
+	killed.seq.finish(number, false)
 	seen, err := killed.End(t.Context())
 	if err != nil || seen.Seq != last {
 		t.Fatalf("end: %v, %v, want %d", seen, err, last)
 	}
 	db := openWatched(t, c)
-	db.seq.doubt = 8 * time.Second // longer than what follows takes on a busy machine
+	db.seq.unknownFor = 8 * time.Second // longer than the rest of the test takes on a busy machine
 	feedShows(t, db, "1", "2")
 	began := time.Now()
 	if page, err := db.Changes(t.Context(), seen, 9); err != nil || len(page) > 0 {
@@ -141,7 +141,7 @@ func TestFeedAfterAKill(t *testing.T) {
 	if err := db.Await(patient, end); err != nil {
 		t.Error(err)
 	}
-	if spent := time.Since(began); spent < db.seq.doubt/2 {
+	if spent := time.Since(began); spent < db.seq.unknownFor/2 {
 		t.Errorf("what may have been under way was waited for %s", spent)
 	}
 	feedShows(t, db, "1", "2", "3", "4")
@@ -151,7 +151,7 @@ func TestFeedAfterAKill(t *testing.T) {
 	feedShows(t, openWatched(t, c), "1", "2", "3", "4") // closed, so at once
 }
 
-// followed is what somebody has seen of a feed.
+// followed is the part of a feed that a consumer has read.
 type followed struct {
 	mu   sync.Mutex
 	seen []store.Change
@@ -176,15 +176,15 @@ func (f *followed) follow(ctx context.Context, db *DB, at store.Position) {
 	}
 }
 
-// verifyFeed holds the feed against what was seen of it, what was acknowledged
-// and what stands.
+// verifyFeed compares the feed with the part that a consumer has read, the acknowledged versions
+// and the stored ones.
 func verifyFeed(t *testing.T, db *DB, seen []store.Change, acknowledged map[string]uint64) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := db.Await(ctx, store.Position{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, by, err := db.ends(ctx); err != nil || !by.IsZero() && wait(ctx, nil, by) != nil {
+	if _, _, by, err := db.sequenceBounds(ctx); err != nil || !by.IsZero() && wait(ctx, nil, by) != nil {
 		t.Fatal(err)
 	}
 	all := allChanges(t, db, store.Position{})

@@ -18,38 +18,36 @@ import (
 	"carerecord/store"
 )
 
-// format is the number of the layout that this package writes. Open refuses a
-// database with another one.
+// format is the number of the layout that this package writes. Open rejects a database with
+// another one.
 const format = 1
 
-// defaultTimeout bounds what Config leaves open.
+// defaultTimeout is Config.Timeout if that is zero.
 const defaultTimeout = 10 * time.Second
 
-// buildTimeout bounds the building of the indexes, where no deadline does.
+// buildTimeout bounds the building of the indexes if no deadline does.
 const buildTimeout = 24 * time.Hour
 
-// closeTimeout bounds what Close writes to a server that may be gone.
+// closeTimeout bounds the last write of Close, whose server may be gone.
 const closeTimeout = 2 * time.Second
 
-// Config says where the record is.
+// Config is the configuration of a DB.
 type Config struct {
 	URI      string // of a replica set, as MongoDB writes it
 	Database string
-	// Clock decides what has expired; nil is time.Now.
+	// Clock is for the expiry of state; nil is time.Now.
 	Clock func() time.Time
-	// Timeout bounds a command, and the repetitions of a commit, whose context
-	// has no deadline, and how long an unknown outcome is looked into. Zero is
-	// 10 s.
+	// Timeout bounds a command, and the attempts of a commit, whose context has no deadline, and
+	// the search for an unknown outcome. Zero is 10 s.
 	Timeout time.Duration
-	// NoHints lets the server choose the index of a search, and sends it nothing
-	// but what drives the search. MongoDB then races plans and may choose badly; it
-	// is for tests of other packages on a server that takes a hint as an order to
-	// walk the whole index.
+	// NoHints leaves the choice of the index of a search to the server, and sends only the
+	// driving condition of the search. MongoDB then compares plans and may choose badly; it is
+	// for tests of other packages on a server that walks the whole index of a hint.
 	NoHints bool
-	// NoticeStandIn makes Open ask the server for its build, and sets NoHints where
-	// that is the stand-in of the tests. Every other server is sent hints.
+	// NoticeStandIn makes Open request the server's build, and sets NoHints if that is the
+	// stand-in of the tests. Every other server gets hints.
 	NoticeStandIn bool
-	// Monitor is told of every command; nil for none.
+	// Monitor receives every command; may be nil.
 	Monitor *event.CommandMonitor
 }
 
@@ -63,17 +61,17 @@ type DB struct {
 
 	res, old, claims, state, log, marks, counters *mongo.Collection
 
-	limits limits
-	gate   *gate
-	large  chan struct{} // held by the one commit of more than limits.large writes
-	seq    sequence
-	guess  *guesses
-	sweeps sweeps
-	tail   *tail
-	feed   feed
+	limits    limits
+	locks     *nameLocks
+	largeSlot chan struct{} // held by the commit of more than limits.large writes
+	seq       sequence
+	estimates *estimates
+	sweeps    sweeps
+	logWriter *logWriter
+	feed      feed
 
-	unasked unasked
-	aborts  sync.WaitGroup // of transactions whose callers have gone; for Close
+	idleSnaps idleSnaps
+	aborts    sync.WaitGroup // aborts of transactions in the background; Close waits for them
 }
 
 var (
@@ -83,8 +81,8 @@ var (
 	_ store.ChangeFeed = (*DB)(nil)
 )
 
-// Open connects to a record, making its collections and indexes where they are
-// missing. The server must be a replica set or a mongos.
+// Open connects to a record and creates missing collections and indexes. The server must be a
+// replica set or a mongos.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.URI == "" || c.Database == "" {
 		return nil, errors.New("mongo: open: the configuration lacks the URI or the name of the database")
@@ -121,15 +119,15 @@ func newDB(client *mongo.Client, c Config) *DB {
 		claims: base.Collection("claims"), state: base.Collection("state"),
 		log: base.Collection("log"), marks: base.Collection("marks"),
 		counters: base.Collection("counters"),
-		limits:   usual(), gate: newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
+		limits:   defaultLimits(), locks: newNameLocks(), largeSlot: make(chan struct{}, 1), estimates: newEstimates(c.Clock),
 	}
-	db.tail = &tail{db: db}
-	db.seq.flying, db.seq.doubt = map[uint64]time.Time{}, unknownFor
-	db.unasked.snaps = map[*snap]struct{}{}
+	db.logWriter = &logWriter{db: db}
+	db.seq.inFlight, db.seq.unknownFor = map[uint64]time.Time{}, defaultUnknownFor
+	db.idleSnaps.snaps = map[*snap]struct{}{}
 	return db
 }
 
-// prepare brings the database into the form that the rest relies on.
+// prepare checks the server and the format, and creates collections and indexes.
 func (db *DB) prepare(ctx context.Context) error {
 	if err := db.mustBeReplicated(ctx); err != nil {
 		return err
@@ -138,8 +136,8 @@ func (db *DB) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, c := range []*mongo.Collection{db.res, db.old, db.claims, db.state, db.log, db.marks} {
-		// Made beforehand: older servers make no collection in a transaction.
-		// The driver bounds this command by nothing of its own.
+		// Older servers create no collection in a transaction. The driver does not bound this
+		// command.
 		once, cancel := context.WithTimeout(ctx, db.timeout)
 		err := c.Database().CreateCollection(once, c.Name())
 		cancel()
@@ -147,7 +145,7 @@ func (db *DB) prepare(ctx context.Context) error {
 			return failed("create collection "+c.Name(), err)
 		}
 	}
-	// One that is new in this program is built on all that stands.
+	// A new index is built on all stored documents.
 	long, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	for _, index := range indexes(db) {
@@ -155,19 +153,19 @@ func (db *DB) prepare(ctx context.Context) error {
 			return failed("create an index of "+index.on.Name(), err)
 		}
 	}
-	return db.tail.reread(ctx)
+	return db.logWriter.reread(ctx)
 }
 
-// mustBeReplicated refuses a server that has no transactions.
+// mustBeReplicated rejects a server without transactions.
 func (db *DB) mustBeReplicated(ctx context.Context) error {
 	var hello struct {
 		Set     string `bson:"setName"`
 		Message string `bson:"msg"`
 	}
-	// isMaster is the name that every server knows.
+	// every server knows isMaster
 	err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "isMaster", Value: 1}}).Decode(&hello)
 	if err != nil {
-		return failed("ask the server who it is", err)
+		return failed("read the role of the server", err)
 	}
 	if hello.Set == "" && hello.Message != "isdbgrid" {
 		return errors.New("mongo: open: the server is a standalone mongod; the record needs transactions, " +
@@ -176,16 +174,16 @@ func (db *DB) mustBeReplicated(ctx context.Context) error {
 	return nil
 }
 
-// onStandIn asks the server whether it is the stand-in of the tests. One that
-// does not answer is none.
+// onStandIn reports whether the server is the stand-in of the tests. A server that does not
+// answer is not.
 func (db *DB) onStandIn(ctx context.Context) bool {
 	build, err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
-	return err == nil && walksHints(build)
+	return err == nil && isStandIn(build)
 }
 
-// walksHints tells from a server's build that it takes a hint as an order to
-// walk the whole index. MongoDB does not.
-func walksHints(build bson.Raw) bool {
+// isStandIn reports whether a build is that of the stand-in, which walks the whole index of a
+// hint. MongoDB does not.
+func isStandIn(build bson.Raw) bool {
 	_, err := build.LookupErr("secantusVersion")
 	return err == nil
 }
@@ -197,28 +195,28 @@ func (db *DB) checkFormat(ctx context.Context) error {
 	if err != nil {
 		return failed("write the format", err)
 	}
-	var stands struct {
+	var stored struct {
 		N int64 `bson:"n"`
 	}
-	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}, db.byAddress()).Decode(&stands)
+	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}, db.hintID()).Decode(&stored)
 	if err != nil {
 		return failed("read the format", err)
 	}
-	if stands.N != format {
-		return fmt.Errorf("mongo: open: the database has format %d, this program writes %d", stands.N, format)
+	if stored.N != format {
+		return fmt.Errorf("mongo: open: the database has format %d, this program writes %d", stored.N, format)
 	}
 	return nil
 }
 
 // The names of the indexes, for hints.
 const (
-	byID      = "_id_"
-	byPost    = "K"
-	byPlace   = "P"
-	byUpdated = "L"
-	byOrder   = "D"
-	byCommit  = "Q"
-	byExpiry  = "X"
+	byID        = "_id_"
+	byPosting   = "K"
+	byPartition = "P"
+	byUpdated   = "L"
+	byRowID     = "D"
+	byCommit    = "Q"
+	byExpiry    = "X"
 )
 
 type index struct {
@@ -234,13 +232,13 @@ func indexes(db *DB) []index {
 	down := func(field string) bson.E { return bson.E{Key: field, Value: -1} }
 	plain := options.Index
 	return []index{
-		named(db.res, byPost, plain(), up("k"), up("p"), up("o"), up("s")),
-		named(db.res, byPlace, plain(), up("p"), up("t"), up("_id")),
+		named(db.res, byPosting, plain(), up("k"), up("p"), up("o"), up("s")),
+		named(db.res, byPartition, plain(), up("p"), up("t"), up("_id")),
 		named(db.res, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
-		named(db.res, byOrder, plain().SetUnique(true), up("p"), up("o"), up("d")),
+		named(db.res, byRowID, plain().SetUnique(true), up("p"), up("o"), up("d")),
 		named(db.res, byCommit, plain(), up("q")),
 		named(db.old, byCommit, plain(), up("q")),
-		named(db.old, byPlace, plain(), up("p"), up("t"), up("_id")),
+		named(db.old, byPartition, plain(), up("p"), up("t"), up("_id")),
 		named(db.old, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
 		named(db.state, byExpiry, plain(), up("x")),
 		named(db.marks, byExpiry, plain().SetExpireAfterSeconds(3600), up("x")),
@@ -249,10 +247,10 @@ func indexes(db *DB) []index {
 
 // Close implements store.Store.
 func (db *DB) Close() error {
-	db.tail.wait()
+	db.logWriter.wait()
 	db.aborts.Wait()
 	note, done := context.WithTimeout(context.Background(), min(db.timeout, closeTimeout))
-	db.closeNumbers(note)
+	db.closeSequence(note)
 	done()
 	ctx, cancel := context.WithTimeout(context.Background(), db.timeout)
 	defer cancel()

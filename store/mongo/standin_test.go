@@ -12,8 +12,8 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// The stand-in alone is spared hints: the build of MongoDB and of its cloud
-// services says nothing of it.
+// Only the stand-in gets no hints: the builds of MongoDB and of its cloud services lack its
+// mark.
 func TestWalksHints(t *testing.T) {
 	for name, c := range map[string]struct {
 		build bson.D
@@ -27,14 +27,13 @@ func TestWalksHints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := walksHints(raw); got != c.want {
+		if got := isStandIn(raw); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
 }
 
-// As the program opens a record, MongoDB itself is sent a hint with every
-// search, and the stand-in none.
+// As the program opens a record, MongoDB gets a hint with every search, and the stand-in none.
 func TestNoticeStandIn(t *testing.T) {
 	var mu sync.Mutex
 	hinted, bare := 0, 0
@@ -46,7 +45,7 @@ func TestNoticeStandIn(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if hint, _ := e.Command.Lookup("hint").StringValueOK(); hint == byPost {
+		if hint, _ := e.Command.Lookup("hint").StringValueOK(); hint == byPosting {
 			hinted++
 		} else {
 			bare++

@@ -85,8 +85,8 @@ func BenchmarkPutParallel8(b *testing.B) {
 	})
 }
 
-// BenchmarkPutKept measures a create on a disk in memory, where some of its keys
-// have counts that are kept: its processor time.
+// BenchmarkPutKept measures the processor time of a create on a disk in memory, with stored
+// counts for some of its keys.
 func BenchmarkPutKept(b *testing.B) {
 	for _, keys := range [][]store.Key{nil, {""}, {"", "\x01\x01all", "\x01\x02cat0"}} {
 		b.Run(fmt.Sprint(len(keys)), func(b *testing.B) {
@@ -104,7 +104,7 @@ func BenchmarkPutKept(b *testing.B) {
 			}
 			keepAll(db, 100, math.MaxInt64)
 			for _, key := range keys {
-				if err := db.keep(wanted{code: 1, key: key}); err != nil {
+				if err := db.storeCount(countRequest{code: 1, key: key}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -122,19 +122,19 @@ func BenchmarkPutKept(b *testing.B) {
 	}
 }
 
-// BenchmarkRawParallel8 is the measure of BenchmarkPutParallel8: the same rows,
-// given to Pebble without asking whether they may be written.
+// BenchmarkRawParallel8 is the reference of BenchmarkPutParallel8: the same rows, applied to
+// Pebble without preconditions.
 func BenchmarkRawParallel8(b *testing.B) {
 	parallel8(b, func(db *DB, d store.Doc) error {
 		s, err := db.prepare(batchOf(d))
 		if err != nil {
 			return err
 		}
-		defer s.ready.Close()
-		if err := s.changes[0].come(s.ready, 1); err != nil {
+		defer s.prepared.Close()
+		if err := s.changes[0].putNew(s.prepared, 1); err != nil {
 			return err
 		}
-		return db.rows.Apply(s.ready, pebble.Sync)
+		return db.rows.Apply(s.prepared, pebble.Sync)
 	})
 }
 

@@ -33,9 +33,9 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	}
 	var seq uint64
 	err = db.write(ctx, s.size(), func(out *pebble.Batch) error {
-		defer s.ready.Close()
+		defer s.prepared.Close()
 		var err error
-		seq, err = db.step(ctx, s, out)
+		seq, err = db.buildCommit(ctx, s, out)
 		return err
 	})
 	if err != nil {
@@ -44,24 +44,23 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	return seq, nil
 }
 
-// write runs build under the mutex, applies what it put into the batch, and
-// waits for the disk outside of the mutex. When build fails nothing is written.
-// A disk that does not answer is waited for as long as ctx lets it; build, and
-// what follows, may then run on after write has returned, which is ErrUnknown. A write
-// that is still waiting for the mutex then is not made any more. size is about how many
-// bytes build puts into the batch, where that is much; else 0.
+// write runs build under the mutex, applies the batch that build filled, and waits for the disk
+// outside of the mutex. If build fails nothing is written. write waits for the disk until ctx
+// ends; build and the steps after it may then still run after write has returned ErrUnknown. A
+// write that is still waiting for the mutex when ctx ends is cancelled. size is about how many
+// bytes build adds to the batch if that is much, else 0.
 func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	done, turn := make(chan error, 1), new(turn)
-	go func() { done <- db.through(ctx, turn, size, build) }() // ends when the disk answers
+	done, pending := make(chan error, 1), new(pendingWrite)
+	go func() { done <- db.applyAndSync(ctx, pending, size, build) }() // ends when the disk answers
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
 	}
-	if turn.leave() {
+	if pending.cancel() {
 		return fmt.Errorf("pebble: write: %w", ctx.Err())
 	}
 	select {
@@ -72,23 +71,23 @@ func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) err
 	}
 }
 
-// turn is whether a write has begun or nobody waits for it any more: the first of both
-// to happen keeps the other from it.
-type turn struct{ taken atomic.Bool }
+// pendingWrite decides between the start of a write and its cancellation: the first of both
+// prevents the other.
+type pendingWrite struct{ decided atomic.Bool }
 
-func (t *turn) begin() bool { return t.taken.CompareAndSwap(false, true) }
-func (t *turn) leave() bool { return t.taken.CompareAndSwap(false, true) }
+func (t *pendingWrite) begin() bool  { return t.decided.CompareAndSwap(false, true) }
+func (t *pendingWrite) cancel() bool { return t.decided.CompareAndSwap(false, true) }
 
-// through is write, however long it takes.
-func (db *DB) through(ctx context.Context, turn *turn, size int, build func(*pebble.Batch) error) error {
+// applyAndSync is write without the bound by ctx.
+func (db *DB) applyAndSync(ctx context.Context, pending *pendingWrite, size int, build func(*pebble.Batch) error) error {
 	out := db.rows.NewBatch()
 	if size > 0 {
-		out = db.rows.NewBatchWithSize(size) // grown, it would be copied again and again
+		out = db.rows.NewBatchWithSize(size) // growing it would copy it repeatedly
 	}
-	pos, seq, err := db.apply(ctx, turn, out, build)
+	pos, seq, err := db.apply(ctx, pending, out, build)
 	if err != nil {
 		if !errors.Is(err, store.ErrUnknown) {
-			_ = out.Close() // it was not applied; closing gives back its memory
+			_ = out.Close() // it was not applied; Close frees its memory
 		}
 		return err
 	}
@@ -102,15 +101,14 @@ func (db *DB) through(ctx context.Context, turn *turn, size int, build func(*peb
 			break
 		}
 	}
-	db.shown.upTo(seq)
-	// The rows are durable and pebble has no use for the batch any more.
+	db.feedEnd.advance(seq)
 	_ = out.Close()
 	return nil
 }
 
-// apply returns the position of the last log record and the number of the last
-// commit that are applied by now.
-func (db *DB) apply(ctx context.Context, turn *turn, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
+// apply applies the batch that build fills. It returns the position of the last log record and
+// the number of the last commit that are applied.
+func (db *DB) apply(ctx context.Context, pending *pendingWrite, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -119,7 +117,7 @@ func (db *DB) apply(ctx context.Context, turn *turn, out *pebble.Batch, build fu
 	if err := db.up(); err != nil {
 		return 0, 0, err
 	}
-	if !turn.begin() {
+	if !pending.begin() {
 		return 0, 0, fmt.Errorf("pebble: write: %w", context.Canceled)
 	}
 	head := db.head
@@ -131,15 +129,15 @@ func (db *DB) apply(ctx context.Context, turn *turn, out *pebble.Batch, build fu
 		db.batch(out.Repr())
 	}
 	if err := db.rows.ApplyNoSyncWait(out, pebble.Sync); err != nil {
-		db.fail(fmt.Errorf("a batch could not be applied: %w", err))
+		db.fail(fmt.Errorf("apply a batch: %w", err))
 		return 0, 0, fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
 	}
 	db.applied.Store(db.seq)
 	return db.head.Pos, db.seq, nil
 }
 
-// wellFormed refuses a batch that breaks the rules of its own types, whatever
-// the store holds.
+// wellFormed rejects a batch that breaks the rules of its own types, independent of the stored
+// documents.
 func wellFormed(b store.Batch) error {
 	seen := make(map[store.Ref]bool, len(b.Writes))
 	total := 0
@@ -152,18 +150,18 @@ func wellFormed(b store.Batch) error {
 			}
 			size += len(k)
 		}
-		_, fits := toDocID(d.RowID)
+		_, fits := toRowID(d.RowID)
 		switch {
 		case seen[d.Ref]:
 			return fmt.Errorf("pebble: two writes of %s in one batch", d.Ref)
 		case !fits:
-			return fmt.Errorf("pebble: write of %s: the place has more than 48 bits", d.Ref)
+			return fmt.Errorf("pebble: write of %s: its partition has more than 48 bits", d.Ref)
 		case w.Rekey && (w.Expect == 0 || d.Version != w.Expect):
 			return fmt.Errorf("pebble: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case !w.Rekey && d.Version != w.Expect+1:
 			return fmt.Errorf("pebble: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case w.Expect == 0 && w.KeyRevision != 0:
-			return fmt.Errorf("pebble: write of %s: keying %d of no version", d.Ref, w.KeyRevision)
+			return fmt.Errorf("pebble: write of %s: key revision %d without a version", d.Ref, w.KeyRevision)
 		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 			return fmt.Errorf("pebble: write of %s: %s", d.Ref, d.Origin)
 		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
@@ -176,7 +174,7 @@ func wellFormed(b store.Batch) error {
 	}
 	for _, a := range b.Absent {
 		if len(a.Claims) == 0 {
-			return fmt.Errorf("pebble: absence of %s without a claim", a.Type)
+			return fmt.Errorf("pebble: the condition Absent of %s has no claim", a.Type)
 		}
 	}
 	if total > maxCommit {
@@ -185,84 +183,83 @@ func wellFormed(b store.Batch) error {
 	return nil
 }
 
-// prepare encodes what can be encoded without knowing what stands.
-func (db *DB) prepare(b store.Batch) (*step, error) {
-	s := &step{batch: b, ready: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
+// prepare encodes the parts of a commit that do not depend on stored documents.
+func (db *DB) prepare(b store.Batch) (*commit, error) {
+	s := &commit{batch: b, prepared: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
 	for i := range b.Writes {
 		s.bodies += len(b.Writes[i].Doc.Body)
 	}
-	var posted postings
+	var posted postingRows
 	for i := range b.Writes {
 		w := &b.Writes[i]
-		code, err := db.types.give(db.rows, w.Doc.Ref.Type)
+		code, err := db.types.assign(db.rows, w.Doc.Ref.Type)
 		if err != nil {
 			if errors.Is(err, errJournal) {
 				db.fail(err)
 			}
-			return nil, errors.Join(unavailable("write "+w.Doc.Ref.String(), err), s.ready.Close())
+			return nil, errors.Join(unavailable("write "+w.Doc.Ref.String(), err), s.prepared.Close())
 		}
 		c := &s.changes[i]
 		c.write, c.code = w, code
-		c.id, _ = toDocID(w.Doc.RowID)
-		c.bodyLate = s.bodies > muchBody
+		c.id, _ = toRowID(w.Doc.RowID)
+		c.deferBody = s.bodies > largeBodies
 		if !w.Rekey {
 			d := w.Doc
 			d.KeyRevision = 0
 			c.row = appendRecord(make([]byte, 0, 512), &d, code)
 		}
 		if w.Expect == 0 && !w.Doc.Deleted() {
-			c.create(s.ready, &posted)
+			c.create(s.prepared, &posted)
 		}
 	}
-	posted.putSorted(s.ready)
+	posted.putSorted(s.prepared)
 	return s, nil
 }
 
-// step is a commit on its way.
-type step struct {
-	batch   store.Batch
-	changes []change
-	ready   *pebble.Batch // rows of creates, made before the mutex is taken
-	bodies  int           // bytes of all bodies
+// commit is a batch while it is checked and written.
+type commit struct {
+	batch    store.Batch
+	changes  []change
+	prepared *pebble.Batch // rows of creates, built before the mutex is locked
+	bodies   int           // bytes of all bodies
 }
 
-// muchBody is from how many bytes on the bodies of a commit are copied once,
-// under the mutex, and not twice: memory counts for more than time then.
-const muchBody = 16 << 20
+// largeBodies is the size from which the bodies of a commit are copied once, under the mutex,
+// and not twice: memory matters more than time then.
+const largeBodies = 16 << 20
 
-// size is about how many bytes a step with much body puts into its batch; 0 for
-// one with less.
-func (s *step) size() int {
-	if s.bodies <= muchBody {
+// size is about how many bytes a commit with large bodies adds to its batch; 0 for any other.
+func (s *commit) size() int {
+	if s.bodies <= largeBodies {
 		return 0
 	}
-	return s.bodies + s.ready.Len() + 1024*len(s.changes)
+	return s.bodies + s.prepared.Len() + 1024*len(s.changes)
 }
 
-// step tests the preconditions of a commit and puts its rows into out. The
-// mutex must be held.
-func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, error) {
+// buildCommit tests the preconditions of a commit and adds its rows to out. The mutex must be
+// held.
+func (db *DB) buildCommit(ctx context.Context, s *commit, out *pebble.Batch) (uint64, error) {
 	now := db.snap(db.rows)
-	if err := s.allowed(ctx, db, now); err != nil {
+	if err := s.checkPreconditions(ctx, db, now); err != nil {
 		return 0, err
 	}
 	seq := db.seq + 1
 	for i := range s.changes {
-		db.recent.write(s.changes[i].write.Doc.Ref, seq)
-		if err := s.changes[i].leave(now, out); err != nil {
+		db.docCache.invalidate(s.changes[i].write.Doc.Ref, seq)
+		if err := s.changes[i].removeOld(now, out); err != nil {
 			return 0, unavailable("write "+s.changes[i].write.Doc.Ref.String(), err)
 		}
 		if out.Len() > maxCommit {
-			return 0, fmt.Errorf("pebble: commit with what it supersedes: over %d bytes: %w", maxCommit, store.ErrTooLarge)
+			return 0, fmt.Errorf("pebble: commit and the versions that it supersedes have over %d bytes: %w", maxCommit, store.ErrTooLarge)
 		}
 	}
-	// What leaves stands before what comes, so that a row of both stays.
-	err := out.Apply(s.ready, nil)
+	// Deletions come before writes, so that a row of both is kept.
+	err := out.Apply(s.prepared, nil)
 	for i := range s.changes {
-		err = errors.Join(err, s.changes[i].come(out, seq))
+		err = errors.Join(err, s.changes[i].putNew(out, seq))
 	}
 	for _, payload := range s.batch.Log {
-		err = errors.Join(err, db.link(out, payload))
+		err = errors.Join(err, db.chainRecord(out, payload))
 	}
 	for _, w := range s.batch.State {
 		err = errors.Join(err, out.Set(nameRow(rowState, w.Key), encodeState(w.Value, w.Expires), nil))
@@ -271,31 +268,31 @@ func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, err
 	if err != nil {
 		return 0, unavailable("write", err)
 	}
-	db.counts.step(out, s.changes, seq)
+	db.counts.update(out, s.changes, seq)
 	db.seq = seq
 	return seq, nil
 }
 
-// allowed tests the preconditions, what is cheap first.
-func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
+// checkPreconditions tests the preconditions, the cheap ones first.
+func (s *commit) checkPreconditions(ctx context.Context, db *DB, now *snap) (err error) {
 	for i := range s.changes {
 		c := &s.changes[i]
-		if c.was, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
+		if c.before, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
 			return unavailable("write "+c.write.Doc.Ref.String(), err)
 		}
-		if want := (versionKeying{c.write.Expect, c.write.KeyRevision}); c.was.head() != want {
-			return conflict("write", c.write.Doc.Ref, c.was.head(), want)
+		if want := (revision{c.write.Expect, c.write.KeyRevision}); c.before.revision() != want {
+			return conflict("write", c.write.Doc.Ref, c.before.revision(), want)
 		}
 	}
 	for _, check := range s.batch.Checks {
-		if err := now.allows(check); err != nil {
+		if err := now.testCheck(check); err != nil {
 			return err
 		}
 	}
-	if err := s.apart(now); err != nil {
+	if err := s.checkRowIDs(now); err != nil {
 		return err
 	}
-	if err := s.newValues(db); err != nil {
+	if err := s.checkNewState(db); err != nil {
 		return err
 	}
 	for _, a := range s.batch.Absent {
@@ -304,23 +301,23 @@ func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("pebble: absence of %s: one matches: %w", a.Type, store.ErrConflict)
+			return fmt.Errorf("pebble: Absent of %s: a document matches: %w", a.Type, store.ErrConflict)
 		}
 	}
 	return nil
 }
 
-// allows tests the precondition about one document.
-func (s *snap) allows(c store.Check) (err error) {
-	var was standing
+// testCheck tests the precondition about one document.
+func (s *snap) testCheck(c store.Check) (err error) {
+	var was newestEntry
 	if code, found := s.types.code(c.Ref.Type); found {
 		if was, err = s.newest(code, c.Ref.ID); err != nil {
 			return unavailable("check "+c.Ref.String(), err)
 		}
 	}
 	if c.Where == nil {
-		if want := (versionKeying{c.Version, c.KeyRevision}); was.head() != want {
-			return conflict("check", c.Ref, was.head(), want)
+		if want := (revision{c.Version, c.KeyRevision}); was.revision() != want {
+			return conflict("check", c.Ref, was.revision(), want)
 		}
 		return nil
 	}
@@ -342,40 +339,41 @@ func (s *snap) allows(c store.Check) (err error) {
 	return nil
 }
 
-func conflict(doing string, ref store.Ref, stands, want versionKeying) error {
-	return fmt.Errorf("pebble: %s of %s: version %v stands, not %v: %w", doing, ref, stands, want, store.ErrConflict)
+// conflict is the error of a precondition about the newest version.
+func conflict(doing string, ref store.Ref, have, want revision) error {
+	return fmt.Errorf("pebble: %s of %s: the newest version is %v, expected %v: %w", doing, ref, have, want, store.ErrConflict)
 }
 
-// newValues tests that no value stands where the step asks for a new one.
-func (s *step) newValues(db *DB) error {
+// checkNewState tests that no live value has a key that the commit writes as new.
+func (s *commit) checkNewState(db *DB) error {
 	for _, w := range s.batch.State {
 		if !w.New {
 			continue
 		}
-		stands, err := db.standing(w.Key)
+		current, err := db.liveValue(w.Key)
 		if err != nil {
 			return unavailable("look for a value", err)
 		}
-		if stands != nil {
-			return fmt.Errorf("pebble: a value stands under %s: %w", w.Key, store.ErrConflict)
+		if current != nil {
+			return fmt.Errorf("pebble: state %s has a value: %w", w.Key, store.ErrConflict)
 		}
 	}
 	return nil
 }
 
-// apart tests that after the step no two live documents share a docid: each is
-// either free now, or left by a document of this step.
-func (s *step) apart(now *snap) error {
-	leaving := map[docID]bool{}
+// checkRowIDs tests that after the commit no two live documents share a row ID: each is either
+// free now, or left by a document of this commit.
+func (s *commit) checkRowIDs(now *snap) error {
+	leaving := map[rowID]bool{}
 	for i := range s.changes {
-		if c := &s.changes[i]; c.was.live {
-			leaving[c.was.id] = true
+		if c := &s.changes[i]; c.before.live {
+			leaving[c.before.id] = true
 		}
 	}
-	coming := make(map[docID]bool, len(s.changes))
+	coming := make(map[rowID]bool, len(s.changes))
 	for i := range s.changes {
 		c := &s.changes[i]
-		if !c.lives() {
+		if !c.liveAfter() {
 			continue
 		}
 		taken := coming[c.id]
@@ -388,7 +386,7 @@ func (s *step) apart(now *snap) error {
 			}
 		}
 		if taken {
-			return fmt.Errorf("pebble: write of %s: its place in the order is taken: %w", c.write.Doc.Ref, store.ErrConflict)
+			return fmt.Errorf("pebble: write of %s: another document has its row ID: %w", c.write.Doc.Ref, store.ErrConflict)
 		}
 		coming[c.id] = true
 	}

@@ -13,19 +13,19 @@ import (
 	"carerecord/store"
 )
 
-// Export implements store.Copier, on one snapshot: keys are those of it too.
+// Export implements store.Copier. The copy is of one snapshot, keys included.
 func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 	return func(yield func(store.CopyItem, error) bool) {
 		if err := db.up(); err != nil {
 			yield(store.CopyItem{}, err)
 			return
 		}
-		// What was acknowledged is applied; what is applied and not yet durable
-		// is in the snapshot as well.
+		// The snapshot has all acknowledged commits, and also those that are applied but not yet
+		// durable.
 		rows := db.rows.NewSnapshot()
 		defer rows.Close()
 		e := &export{snap: db.snap(rows), names: db.types.names(), yield: yield}
-		err := e.addresses(ctx)
+		err := e.documents(ctx)
 		if err == nil && !e.done {
 			err = e.log(ctx)
 		}
@@ -43,10 +43,10 @@ type export struct {
 	*snap
 	names map[typeCode]string
 	yield func(store.CopyItem, error) bool
-	done  bool // the caller wants no more
+	done  bool // the caller has stopped
 }
 
-func (e *export) addresses(ctx context.Context) error {
+func (e *export) documents(ctx context.Context) error {
 	it, err := e.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowNewest}, UpperBound: []byte{rowNewest + 1}})
 	if err != nil {
 		return err
@@ -61,19 +61,19 @@ func (e *export) addresses(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now, err := parseStanding(value)
+		now, err := parseNewest(value)
 		if err != nil || len(row) < 3 {
-			return fmt.Errorf("address %x: %w", row, errDamaged)
+			return fmt.Errorf("newest row %x: %w", row, errDamaged)
 		}
 		if err := e.versions(typeCode(binary.BigEndian.Uint16(row[1:])), string(row[3:]), now); err != nil {
-			return fmt.Errorf("address %x: %w", row, err)
+			return fmt.Errorf("newest row %x: %w", row, err)
 		}
 	}
 	return it.Error()
 }
 
-// versions yields the versions of an address, newest first.
-func (e *export) versions(code typeCode, id string, now standing) error {
+// versions yields the versions of a document, newest first.
+func (e *export) versions(code typeCode, id string, now newestEntry) error {
 	typ := e.names[code]
 	if typ == "" {
 		return errDamaged
@@ -111,7 +111,7 @@ func (e *export) log(ctx context.Context) error {
 	return it.Error()
 }
 
-// importBytes is about how much one batch of an import holds.
+// importBytes is about the size of a batch of an import.
 const importBytes = 4 << 20
 
 var errOrder = errors.New("versions or records do not follow each other")
@@ -126,14 +126,14 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]
 	if err := db.empty(); err != nil {
 		return fmt.Errorf("pebble: import: %w", err)
 	}
-	in := &intake{db: db, out: db.rows.NewBatch(), seq: db.seq}
+	in := &importer{db: db, out: db.rows.NewBatch(), seq: db.seq}
 	defer func() { _ = in.out.Close() }()
 	for p, err := range parts {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = in.part(p)
+			err = in.add(p)
 		}
 		if err != nil {
 			return fmt.Errorf("pebble: import: %w", err)
@@ -148,15 +148,15 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]
 	if err := in.flush(pebble.Sync); err != nil {
 		return err
 	}
-	// Counts that were kept of the empty store are not those of the rows that came.
-	db.counts.keys.Store(&keptKeys{})
+	// Stored counts of the empty store are wrong now.
+	db.counts.keys.Store(&countsByKey{})
 	if err := db.counts.deleteRows(db.rows); err != nil {
 		return unavailable("import", err)
 	}
 	db.seq, db.head = in.seq, in.head
 	db.applied.Store(db.seq)
 	db.durable.Store(db.head.Pos)
-	db.shown.begin(feed, db.seq)
+	db.feedEnd.reset(feed, db.seq)
 	return nil
 }
 
@@ -173,16 +173,16 @@ func (db *DB) empty() error {
 	return it.Error()
 }
 
-// intake is one run of Import.
-type intake struct {
+// importer is one run of Import.
+type importer struct {
 	db   *DB
 	out  *pebble.Batch
-	last store.Doc // the version before
+	last store.Doc // the previous version
 	seq  uint64    // the highest
 	head store.Record
 }
 
-func (in *intake) part(p store.CopyItem) error {
+func (in *importer) add(p store.CopyItem) error {
 	switch {
 	case p.Record != nil:
 		r := *p.Record
@@ -202,7 +202,7 @@ func (in *intake) part(p store.CopyItem) error {
 	return in.flush(pebble.NoSync)
 }
 
-func (in *intake) flush(o *pebble.WriteOptions) error {
+func (in *importer) flush(o *pebble.WriteOptions) error {
 	if err := in.db.rows.Apply(in.out, o); err != nil {
 		return unavailable("import", err)
 	}
@@ -211,15 +211,15 @@ func (in *intake) flush(o *pebble.WriteOptions) error {
 	return nil
 }
 
-// version puts the rows of a version: of the newest where the address is new.
-func (in *intake) version(exported *store.Doc) error {
+// version writes the rows of a version, those of a newest version if the document is new.
+func (in *importer) version(exported *store.Doc) error {
 	d := *exported
-	d.KeyRevision = 0 // is not copied
-	code, err := in.db.types.give(in.db.rows, d.Ref.Type)
+	d.KeyRevision = 0 // not copied
+	code, err := in.db.types.assign(in.db.rows, d.Ref.Type)
 	if err != nil {
 		return err
 	}
-	id, fits := toDocID(d.RowID)
+	id, fits := toRowID(d.RowID)
 	newest := in.last.Ref != d.Ref
 	if !fits || d.Version == 0 || !newest && d.Version != in.last.Version-1 || newest && in.last.Version > 1 {
 		return errOrder
@@ -228,16 +228,16 @@ func (in *intake) version(exported *store.Doc) error {
 	in.seq = max(in.seq, d.Seq)
 	row := appendRecord(nil, &d, code)
 	c := &change{write: &store.Write{Doc: d}, code: code, id: id}
-	c.recordIn(in.out, d.Seq)
+	c.putHistory(in.out, d.Seq)
 	if newest && !d.Deleted() {
-		var posted postings
+		var posted postingRows
 		c.create(in.out, &posted)
 		posted.putSorted(in.out)
 		set(in.out, docRow(rowDoc, id), row)
 		return nil
 	}
 	if newest {
-		set(in.out, newestRow(nil, code, d.Ref.ID), standing{version: d.Version}.encode())
+		set(in.out, newestRow(nil, code, d.Ref.ID), newestEntry{version: d.Version}.encode())
 	}
 	set(in.out, versionRow(rowVersion, code, d.Ref.ID, d.Version), append(id[:len(id):len(id)], row...))
 	if !d.Deleted() {

@@ -12,115 +12,116 @@ import (
 	"carerecord/store"
 )
 
-// shown is how far the feed may be shown: to the last commit that is durable. A
-// commit is visible before that, but one that was told of and then lost by a
-// failure of the power would have been a lie. It is safe for concurrent use.
-type shown struct {
-	mu    sync.Mutex
-	end   store.Position
-	grown chan struct{} // closed when there may be more; nil while nobody waits
+// feedEnd is the end of the change feed: the last commit that is durable. A commit is visible
+// before that, but the feed must not report a commit that a power failure may lose. It is safe
+// for concurrent use.
+type feedEnd struct {
+	mu      sync.Mutex
+	end     store.Position
+	waiters chan struct{} // closed when end changes; nil while nobody waits
 }
 
-// upTo says that the commits up to a number are durable.
-func (s *shown) upTo(seq uint64) {
+// advance records that the commits up to a number are durable.
+func (s *feedEnd) advance(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if seq > s.end.Seq {
 		s.end.Seq = seq
-		s.tell()
+		s.notify()
 	}
 }
 
-// begin says that there is another feed.
-func (s *shown) begin(feed string, seq uint64) {
+// reset replaces the feed by another one.
+func (s *feedEnd) reset(feed string, seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end = store.Position{FeedID: feed, Seq: seq}
-	s.tell()
+	s.notify()
 }
 
-// renew says that the feed, as far as it is shown, has another name.
-func (s *shown) renew(feed string) {
+// rename changes the ID of the feed.
+func (s *feedEnd) rename(feed string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end.FeedID = feed
-	s.tell()
+	s.notify()
 }
 
-// wake lets those who wait look again.
-func (s *shown) wake() {
+// wakeWaiters makes all waiting calls check again.
+func (s *feedEnd) wakeWaiters() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tell()
+	s.notify()
 }
 
-// tell closes what those who wait look at. The mutex must be held.
-func (s *shown) tell() {
-	if s.grown != nil {
-		close(s.grown)
-		s.grown = nil
+// notify closes the channel that waiting calls received. The mutex must be held.
+func (s *feedEnd) notify() {
+	if s.waiters != nil {
+		close(s.waiters)
+		s.waiters = nil
 	}
 }
 
-// now returns the end of the feed.
-func (s *shown) now() store.Position {
+// get returns the end of the feed.
+func (s *feedEnd) get() store.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.end
 }
 
-// later returns what is closed when there is more than now.
-func (s *shown) later() <-chan struct{} {
+// changed returns a channel that is closed when the end changes.
+func (s *feedEnd) changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.grown == nil {
-		s.grown = make(chan struct{})
+	if s.waiters == nil {
+		s.waiters = make(chan struct{})
 	}
-	return s.grown
+	return s.waiters
 }
 
-// within returns the end of the feed that a position is one of.
-func (db *DB) within(ctx context.Context, p store.Position) (store.Position, error) {
+// checkPosition returns the end of the feed, or ErrUnknownPosition if a position is not part of
+// it.
+func (db *DB) checkPosition(ctx context.Context, p store.Position) (store.Position, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Position{}, err
 	}
 	if err := db.up(); err != nil {
 		return store.Position{}, err
 	}
-	end := db.shown.now()
+	end := db.feedEnd.get()
 	if p != (store.Position{}) && (p.FeedID != end.FeedID || p.Seq > end.Seq) {
-		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q, and feed %q ends at %d: %w", p.Seq, p.FeedID, end.FeedID, end.Seq, store.ErrUnknownPosition)
+		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q is unknown: feed %q ends at %d: %w", p.Seq, p.FeedID, end.FeedID, end.Seq, store.ErrUnknownPosition)
 	}
 	return end, nil
 }
 
 // End implements store.ChangeFeed.
 func (db *DB) End(ctx context.Context) (store.Position, error) {
-	return db.within(ctx, store.Position{})
+	return db.checkPosition(ctx, store.Position{})
 }
 
 // Await implements store.ChangeFeed.
 func (db *DB) Await(ctx context.Context, after store.Position) error {
 	for {
-		later := db.shown.later() // before looking, so that nothing falls between
+		changed := db.feedEnd.changed() // before reading, so that no commit is missed
 		page, err := db.Changes(ctx, after, 1)
 		if err != nil || len(page) > 0 {
 			return err
 		}
 		select {
-		case <-later:
+		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// maxNamed is about how many versions a page of the feed names at most.
-const maxNamed = 10_000
+// maxPageVersions is about how many versions a page of the feed lists at most.
+const maxPageVersions = 10_000
 
 // Changes implements store.ChangeFeed.
 func (db *DB) Changes(ctx context.Context, after store.Position, max int) ([]store.Change, error) {
-	end, err := db.within(ctx, after)
+	end, err := db.checkPosition(ctx, after)
 	if err != nil {
 		return nil, err
 	}
@@ -132,12 +133,12 @@ func (db *DB) Changes(ctx context.Context, after store.Position, max int) ([]sto
 }
 
 func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max int) (page []store.Change, err error) {
-	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: changePrefix(after + 1), UpperBound: behind(changePrefix(end.Seq))})
+	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: changePrefix(after + 1), UpperBound: prefixEnd(changePrefix(end.Seq))})
 	if err != nil {
 		return nil, err
 	}
 	defer it.Close()
-	names := db.types.names() // after the iterator: it has the types of all that is in it
+	names := db.types.names() // read after the iterator is opened, so that it has all types of its rows
 	named := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		if err := ctx.Err(); err != nil {
@@ -148,7 +149,7 @@ func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max
 			return nil, err
 		}
 		if len(page) == 0 || page[len(page)-1].At.Seq != e.seq {
-			if len(page) == max || named >= maxNamed {
+			if len(page) == max || named >= maxPageVersions {
 				break
 			}
 			page = append(page, store.Change{At: store.Position{FeedID: end.FeedID, Seq: e.seq}})
@@ -157,7 +158,7 @@ func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max
 		c.Versions = append(c.Versions, store.VersionID{Ref: store.Ref{Type: names[e.code], ID: e.id}, Version: e.version})
 		named++
 	}
-	for _, c := range page { // codes are not in the order of names
+	for _, c := range page { // codes are not in the order of type names
 		slices.SortFunc(c.Versions, store.CompareVersions)
 	}
 	return page, it.Error()
@@ -172,12 +173,12 @@ func (db *DB) RenewFeed(ctx context.Context) error {
 		return err
 	}
 	db.mu.Lock()
-	defer db.mu.Unlock() // so that of two, and of a commit beside it, memory and rows tell the same
+	defer db.mu.Unlock() // so that memory and rows agree after concurrent calls and commits
 	feed := rand.Text()
 	if err := setDurably(db.rows, nameRow(rowMeta, metaFeed), []byte(feed)); err != nil {
 		db.fail(err)
-		return unavailable("begin another feed", err)
+		return unavailable("write the ID of the feed", err)
 	}
-	db.shown.renew(feed)
+	db.feedEnd.rename(feed)
 	return nil
 }

@@ -14,9 +14,8 @@ import (
 	"carerecord/store"
 )
 
-// History implements store.Snapshot. That of a type follows the h rows. That of one
-// document reads the heads of its versions, of which there are few, and sorts
-// them.
+// History implements store.Snapshot. The history of a type reads the h rows. The history of one
+// document reads the records of its versions, which are few, and sorts them.
 func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		if err := s.check(ctx); err != nil {
@@ -49,12 +48,12 @@ type history struct {
 	q     store.HistoryQuery
 	code  typeCode
 	yield func(store.Doc, error) bool
-	done  bool // the caller wants no more
+	done  bool // the caller has stopped
 }
 
 func (h *history) ofType(ctx context.Context) error {
 	low := appendCode(nil, rowHistory, h.code)
-	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: behind(low)})
+	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: prefixEnd(low)})
 	if err != nil {
 		return err
 	}
@@ -70,7 +69,7 @@ func (h *history) ofType(ctx context.Context) error {
 		if instant(e.milli).Before(h.q.Since) {
 			break
 		}
-		if h.behind(e) {
+		if h.afterMark(e) {
 			now, err := h.newest(h.code, e.id)
 			if err != nil {
 				return err
@@ -83,14 +82,14 @@ func (h *history) ofType(ctx context.Context) error {
 	return it.Error()
 }
 
-// first returns the row to begin at: that of the mark, as far as it names a
-// version of this type.
+// first returns the first row to read: the row of the mark, if the mark names a version of this
+// type.
 func (h *history) first(low []byte) []byte {
 	m := h.q.Before
 	if m == nil {
 		return low
 	}
-	if !m.Updated.Equal(instant(m.Updated.UnixMilli())) { // that of no version
+	if !m.Updated.Equal(instant(m.Updated.UnixMilli())) { // no version has such an instant
 		return historyPrefix(h.code, m.Updated.UnixMilli(), math.MaxUint64)
 	}
 	id := ""
@@ -100,8 +99,8 @@ func (h *history) first(low []byte) []byte {
 	return historyRow(h.code, m.Updated.UnixMilli(), m.Seq, id)
 }
 
-// behind reports whether an entry comes after the query's mark.
-func (h *history) behind(e historyEntry) bool {
+// afterMark reports whether an entry comes after the query's mark.
+func (h *history) afterMark(e historyEntry) bool {
 	m := h.q.Before
 	return m == nil || 0 < cmp.Or(
 		m.Updated.Compare(instant(e.milli)),
@@ -134,12 +133,13 @@ func (h *history) ofDocument(ctx context.Context) error {
 	return nil
 }
 
-// entries collects what the query wants of one document, in no order.
-func (h *history) entries(ctx context.Context, now standing) ([]historyEntry, error) {
+// entries collects the versions of one document that the query selects by time and mark,
+// unordered.
+func (h *history) entries(ctx context.Context, now newestEntry) ([]historyEntry, error) {
 	var entries []historyEntry
 	add := func(rec record) {
 		e := historyEntry{milli: rec.milli, seq: rec.seq, id: h.q.ID, version: rec.version}
-		if !instant(e.milli).Before(h.q.Since) && h.behind(e) {
+		if !instant(e.milli).Before(h.q.Since) && h.afterMark(e) {
 			entries = append(entries, e)
 		}
 	}
@@ -151,7 +151,7 @@ func (h *history) entries(ctx context.Context, now standing) ([]historyEntry, er
 		add(v.record)
 	}
 	low := versionPrefix(rowVersion, h.code, h.q.ID)
-	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: behind(low)})
+	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: prefixEnd(low)})
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (h *history) entries(ctx context.Context, now standing) ([]historyEntry, er
 }
 
 // show yields the version of an entry if it matches.
-func (h *history) show(e historyEntry, now standing) error {
+func (h *history) show(e historyEntry, now newestEntry) error {
 	v, err := h.version(h.code, e.id, e.version, now)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -10,17 +11,17 @@ import (
 	"carerecord/store/wire"
 )
 
-// StoredRow is one row of the tree, decoded for people who look at a store.
+// StoredRow is one decoded row of the tree.
 type StoredRow struct {
-	Kind       byte   // the first byte, as the package documentation lists it
-	Meaning    string // what such a row is
+	Kind       byte   // the first byte, see the package documentation
+	Meaning    string // the meaning of Kind
 	Key, Value []store.Field
 	RawKey     []byte
 	RawValue   []byte
 }
 
-// Rows yields all rows of one snapshot in their order. An error ends the sequence: a row
-// that does not read as it was written is one.
+// Rows yields all rows of one snapshot in their order. An error ends the sequence; a row that
+// cannot be decoded is an error. It is for the test that writes docs/storage-example.md.
 func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 	return func(yield func(StoredRow, error) bool) {
 		fail := func(err error) { yield(StoredRow{}, unavailable("read the rows", err)) }
@@ -36,7 +37,7 @@ func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 			return
 		}
 		defer it.Close()
-		d := decoder{types: db.types.names()}
+		types := db.types.names()
 		for ok := it.First(); ok; ok = it.Next() {
 			value, err := it.ValueAndErr()
 			if err == nil {
@@ -46,7 +47,7 @@ func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 				fail(err)
 				return
 			}
-			row, err := d.row(append([]byte(nil), it.Key()...), append([]byte(nil), value...))
+			row, err := decodeRow(types, bytes.Clone(it.Key()), bytes.Clone(value))
 			if err != nil {
 				fail(err)
 				return
@@ -61,51 +62,49 @@ func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 	}
 }
 
-// decoder takes rows apart.
-type decoder struct{ types map[typeCode]string }
-
-func (d decoder) row(key, value []byte) (StoredRow, error) {
+// decodeRow decodes a row and keeps key and value.
+func decodeRow(types map[typeCode]string, key, value []byte) (StoredRow, error) {
 	if len(key) == 0 {
 		return StoredRow{}, errDamaged
 	}
 	out := StoredRow{Kind: key[0], RawKey: key, RawValue: value}
-	k, v := &fields{bytesReader: wire.NewReader(key[1:]), types: d.types}, &fields{bytesReader: wire.NewReader(value), types: d.types}
+	k, v := &fields{bytesReader: wire.NewReader(key[1:]), types: types}, &fields{bytesReader: wire.NewReader(value), types: types}
 	switch out.Kind {
 	case rowType:
-		out.Meaning = "dictionary of types: the code that stands for a type in rows"
+		out.Meaning = "dictionary of types: the code of a type in rows"
 		k.text("type")
 		v.number("code", 2)
 	case rowNewest:
-		out.Meaning = "the newest version of an address"
+		out.Meaning = "the newest version of a document"
 		k.typ()
 		k.text("id")
-		v.standing()
+		v.newestEntry()
 	case rowDoc:
 		out.Meaning = "a live document: facts and keys"
-		k.docID()
+		k.rowID()
 		v.record()
 	case rowBody:
 		out.Meaning = "the body of a live document"
-		k.docID()
+		k.rowID()
 		v.text("body")
 	case rowAll:
 		out.Meaning = "a live document of a type"
 		k.typ()
-		k.docID()
+		k.rowID()
 	case rowPosting:
 		out.Meaning = "a posting: a live document with a driving or cross-type key"
 		k.typ()
 		k.key()
-		k.docID()
+		k.rowID()
 	case rowCount:
-		out.Meaning = "how many live documents have a key; of few keys only"
+		out.Meaning = "the number of postings of a key; for a few keys only"
 		k.typ()
 		k.key()
 		v.uvarints("count")
 	case rowVersion:
-		out.Meaning = "a superseded version or a tombstone: where it was, facts and keys"
+		out.Meaning = "a superseded version or a tombstone: its rowid, facts and keys"
 		k.version()
-		v.docID()
+		v.rowID()
 		v.record()
 	case rowOldBody:
 		out.Meaning = "the body of a superseded version"
@@ -134,7 +133,7 @@ func (d decoder) row(key, value []byte) (StoredRow, error) {
 		v.hex("hash", uint64(len(store.Hash{})))
 		v.text("payload")
 	case rowMeta:
-		out.Meaning = "what the folder as a whole has"
+		out.Meaning = "metadata of the folder"
 		k.text("name")
 		switch string(key[1:]) {
 		case metaSeq, metaCounted:
@@ -154,7 +153,7 @@ func (d decoder) row(key, value []byte) (StoredRow, error) {
 
 type bytesReader = wire.Reader[[]byte]
 
-// fields reads key or value of a row piece by piece.
+// fields decodes the key or the value of a row, field by field.
 type fields struct {
 	bytesReader
 	types map[typeCode]string
@@ -163,7 +162,7 @@ type fields struct {
 
 func (f *fields) add(name, text string) { f.out = append(f.out, store.Field{Name: name, Text: text}) }
 
-// text takes the rest.
+// text reads the rest.
 func (f *fields) text(name string) { f.add(name, string(f.Bytes(uint64(f.Len())))) }
 
 func (f *fields) hex(name string, n uint64) { f.add(name, fmt.Sprintf("%x", f.Bytes(n))) }
@@ -174,7 +173,7 @@ func (f *fields) uvarints(names ...string) {
 	}
 }
 
-// uint reads n bytes, big endian.
+// uint reads n bytes in big-endian order.
 func (f *fields) uint(n int) (v uint64) {
 	for _, b := range f.Bytes(uint64(n)) {
 		v = v<<8 | uint64(b)
@@ -187,21 +186,21 @@ func (f *fields) number(name string, bytes int) { f.add(name, fmt.Sprint(f.uint(
 func (f *fields) typ() {
 	code := typeCode(f.uint(2))
 	name := f.types[code]
-	if name == "" && code != common {
+	if name == "" && code != crossType {
 		f.Fail()
 	}
-	if code == common {
+	if code == crossType {
 		name = "none: a cross-type key"
 	}
 	f.add("type", name)
 }
 
-func (f *fields) docID() {
-	f.hex("place", 6)
-	f.hex("order", store.SortKeySize)
+func (f *fields) rowID() {
+	f.hex("partition", 6)
+	f.hex("sort key", store.SortKeySize)
 }
 
-// escaped reads what appendKey wrote, with its end.
+// escaped reads a string that appendKey wrote, with its terminator.
 func (f *fields) escaped() string {
 	s, rest, ok := cutKey(f.Rest())
 	if !ok {
@@ -222,35 +221,35 @@ func (f *fields) version() {
 }
 
 func (f *fields) descending() {
-	f.add("updated", written(ascending(f.uint(8))))
+	f.add("updated", formatInstant(decodeDescending(f.uint(8))))
 	f.add("seq", fmt.Sprint(^f.uint(8)))
 }
 
 func (f *fields) expiry() {
 	micro := int64(f.uint(8))
 	text := "never"
-	if micro != never {
+	if micro != neverExpires {
 		text = time.UnixMicro(micro).UTC().Format(time.RFC3339Nano)
 	}
 	f.add("expires", text)
 }
 
-func (f *fields) standing() {
-	s, err := parseStanding(f.Rest())
+func (f *fields) newestEntry() {
+	s, err := parseNewest(f.Rest())
 	if err != nil {
 		f.Fail()
 		return
 	}
 	f.uvarints("version")
 	if s.live {
-		f.docID()
+		f.rowID()
 	}
-	if s.keying > 0 {
-		f.uvarints("keying")
+	if s.keyRevision > 0 {
+		f.uvarints("key revision")
 	}
 }
 
-// record reads what appendRecord wrote.
+// record reads a row that appendRecord wrote.
 func (f *fields) record() {
 	rec, err := parseRecord(f.Bytes(uint64(f.Len())))
 	if err != nil {
@@ -264,16 +263,16 @@ func (f *fields) record() {
 		return
 	}
 	f.add("seq", fmt.Sprint(rec.seq))
-	f.add("updated", written(rec.milli))
+	f.add("updated", formatInstant(rec.milli))
 	f.add("version", fmt.Sprint(rec.version))
 	f.add("origin", rec.origin.String())
 	f.add("type", typ)
-	if rec.keying > 0 {
-		f.add("keying", fmt.Sprint(rec.keying))
+	if rec.keyRevision > 0 {
+		f.add("key revision", fmt.Sprint(rec.keyRevision))
 	}
 	f.add("id", string(rec.id))
 	f.add("source", string(rec.source))
 	f.out = append(f.out, store.Field{Name: "keys", Keys: keys})
 }
 
-func written(milli int64) string { return instant(milli).Format(time.RFC3339Nano) }
+func formatInstant(milli int64) string { return instant(milli).Format(time.RFC3339Nano) }

@@ -34,12 +34,12 @@ func TestRows(t *testing.T) {
 		}
 		got[row.Kind] = append(got[row.Kind], fmt.Sprint(line(row.Key), " → ", line(row.Value)))
 	}
-	id, _ := toDocID(testID(1, "a"))
-	at := fmt.Sprintf("place %x, order %x", id[:6], id[6:])
+	id, _ := toRowID(testID(1, "a"))
+	at := fmt.Sprintf("partition %x, sort key %x", id[:6], id[6:])
 	for kind, want := range map[byte]string{
 		rowType:    "type T → code 1",
-		rowNewest:  "type T, id a → version 2, " + at + ", keying 1",
-		rowDoc:     at + ` → seq 3, updated 1970-01-01T00:00:00.002Z, version 2, origin updated, type T, keying 1, id a, source , keys ["\x00\x00hb" "k" "\x80v"]`,
+		rowNewest:  "type T, id a → version 2, " + at + ", key revision 1",
+		rowDoc:     at + ` → seq 3, updated 1970-01-01T00:00:00.002Z, version 2, origin updated, type T, key revision 1, id a, source , keys ["\x00\x00hb" "k" "\x80v"]`,
 		rowBody:    at + " → body 3",
 		rowAll:     "type T, " + at + " → ",
 		rowPosting: `type none: a cross-type key, key ["\x00\x00hb"], ` + at + " → ",
@@ -67,11 +67,11 @@ func TestRows(t *testing.T) {
 func TestRowsFindsDamage(t *testing.T) {
 	for name, row := range map[string][2]string{
 		"no such kind":     {"z", ""},
-		"a short docid":    {"d\x00", ""},
+		"a short row ID":   {"d\x00", ""},
 		"no such type":     {"iZZid", "\x01"},
 		"a key not ended":  {"p\x00\x01k", ""},
 		"a long count":     {"c\x00\x01k\x00\x01", "\x01\x01"},
-		"a short record":   {"d" + strings.Repeat("x", docIDSize), "\x00"},
+		"a short record":   {"d" + strings.Repeat("x", rowIDSize), "\x00"},
 		"a version of 0":   {"i\x00\x01id", "\x00"},
 		"a short position": {"l\x00", strings.Repeat("x", 40)},
 	} {

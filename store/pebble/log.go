@@ -27,7 +27,7 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 	err := db.write(ctx, 0, func(out *pebble.Batch) error {
 		first = db.head.Pos + 1
 		for _, p := range payloads {
-			if err := db.link(out, p); err != nil {
+			if err := db.chainRecord(out, p); err != nil {
 				return unavailable("append to the log", err)
 			}
 		}
@@ -39,15 +39,15 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 	return first, nil
 }
 
-// link puts a record behind the head. The mutex must be held.
-func (db *DB) link(out *pebble.Batch, payload []byte) error {
+// chainRecord adds a record after the head. The mutex must be held.
+func (db *DB) chainRecord(out *pebble.Batch, payload []byte) error {
 	pos := db.head.Pos + 1
 	db.head = store.Record{Pos: pos, Hash: store.ChainHash(db.head.Hash, pos, payload)}
 	value := append(make([]byte, 0, len(db.head.Hash)+len(payload)), db.head.Hash[:]...)
 	return out.Set(logRow(pos), append(value, payload...), nil)
 }
 
-// Records implements store.Log. It yields what was durable when it was begun.
+// Records implements store.Log. It yields the records that were durable when it began.
 func (db *DB) Records(ctx context.Context, from uint64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		if err := db.records(ctx, from, yield); err != nil {
@@ -67,7 +67,7 @@ func (db *DB) records(ctx context.Context, from uint64, yield func(store.Record,
 	if from > last {
 		return nil
 	}
-	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: logRow(from), UpperBound: behind(logRow(last))})
+	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: logRow(from), UpperBound: prefixEnd(logRow(last))})
 	if err != nil {
 		return unavailable("read the log", err)
 	}
@@ -90,7 +90,7 @@ func (db *DB) records(ctx context.Context, from uint64, yield func(store.Record,
 	return nil
 }
 
-// parseLog copies the record that an iterator stands on.
+// parseLog copies the record at the position of an iterator.
 func parseLog(it *pebble.Iterator) (rec store.Record, err error) {
 	value, err := it.ValueAndErr()
 	if err != nil {

@@ -11,20 +11,19 @@ import (
 	"carerecord/store"
 )
 
-// CheckMemory compares what the engine keeps in memory beside its rows with what a
-// rebuild from the rows gives, and reports every difference: see the package
-// documentation for what there is. Nobody may use the engine meanwhile. It is for the
-// end of tests that use it from many sides; what it costs grows with the postings that
-// are kept counted.
+// CheckMemory compares the engine's memory with a rebuild from the rows and reports every
+// difference; see the package documentation for its parts. The engine must not be used
+// meanwhile. It is for the end of tests with concurrent use; its cost grows with the postings
+// whose count is stored.
 func (db *DB) CheckMemory(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
 	}
-	db.keeper.worker.Wait()
+	db.countQueue.worker.Wait()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	m := &memory{db: db, snap: db.snap(db.rows)}
-	for _, check := range []func(context.Context) error{m.numbers, m.types, m.feed, m.head, m.counts, m.recent, m.shared} {
+	for _, check := range []func(context.Context) error{m.numbers, m.types, m.feed, m.head, m.counts, m.docCache, m.shared} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("pebble: check memory: %w", err)
 		}
@@ -32,8 +31,8 @@ func (db *DB) CheckMemory(ctx context.Context) error {
 	return errors.Join(m.faults...)
 }
 
-// memory collects differences. Its snapshot is of the current rows, and remembers
-// nothing. The mutex of the engine must be held.
+// memory collects differences. Its snapshot is of the current rows and does not use the document
+// cache. The mutex of the engine must be held.
 type memory struct {
 	*snap
 	db     *DB
@@ -41,7 +40,7 @@ type memory struct {
 }
 
 func (m *memory) differs(what string, has, want any) {
-	m.faults = append(m.faults, fmt.Errorf("pebble: %s in memory: %v, and the rows say %v", what, has, want))
+	m.faults = append(m.faults, fmt.Errorf("pebble: %s is %v in memory and %v in the rows", what, has, want))
 }
 
 func (m *memory) numbers(context.Context) error {
@@ -71,7 +70,7 @@ func (m *memory) feed(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if has, want := m.db.shown.now(), (store.Position{FeedID: string(name), Seq: m.db.seq}); has != want {
+	if has, want := m.db.feedEnd.get(), (store.Position{FeedID: string(name), Seq: m.db.seq}); has != want {
 		m.differs("the end of the feed", has, want)
 	}
 	return nil
@@ -89,17 +88,17 @@ func (m *memory) head(context.Context) error {
 }
 
 func (m *memory) counts(ctx context.Context) error {
-	kept := 0
+	stored := 0
 	for code, of := range *m.db.counts.keys.Load() {
 		for key, k := range of {
-			kept++
+			stored++
 			what := fmt.Sprintf("the count of type %d with key %q", code, string(key))
-			stands, err := m.walkBare(code, key, 0, ctx.Err)
+			walked, err := m.walkPostings(code, key, 0, ctx.Err)
 			if err != nil {
 				return err
 			}
-			if k.n != int64(stands) || !k.ready || k.delta != 0 || !bytes.Equal(k.row, countRow(code, key)) {
-				m.differs(what, fmt.Sprintf("%d, ready %t, delta %d", k.n, k.ready, k.delta), stands)
+			if k.n != int64(walked) || !k.stored || k.delta != 0 || !bytes.Equal(k.row, countRow(code, key)) {
+				m.differs(what, fmt.Sprintf("%d, ready %t, delta %d", k.n, k.stored, k.delta), walked)
 			}
 			value, err := get(m.rows, k.row)
 			if err != nil {
@@ -110,10 +109,10 @@ func (m *memory) counts(ctx context.Context) error {
 			}
 		}
 	}
-	return m.walkRows(rowCount, kept)
+	return m.walkRows(rowCount, stored)
 }
 
-// walkRows compares the number of the rows of a kind.
+// walkRows compares the number of rows of a kind.
 func (m *memory) walkRows(kind byte, want int) error {
 	v := verifier{snap: m.snap}
 	n := 0
@@ -121,34 +120,34 @@ func (m *memory) walkRows(kind byte, want int) error {
 		return err
 	}
 	if n != want {
-		m.differs("the number of kept counts", want, n)
+		m.differs("the number of stored counts", want, n)
 	}
 	return nil
 }
 
-func (m *memory) recent(ctx context.Context) error {
-	for i := range m.db.recent.shelves {
-		s := &m.db.recent.shelves[i]
+func (m *memory) docCache(ctx context.Context) error {
+	for i := range m.db.docCache.shards {
+		s := &m.db.docCache.shards[i]
 		s.mu.Lock()
-		docs, taken := s.docs.Values(), s.taken
+		docs, taken := s.docs.Values(), s.size
 		s.mu.Unlock()
 		size := 0
 		for _, k := range docs {
 			size += k.size
 			d, err := m.Get(ctx, k.doc.Ref)
 			if errors.Is(err, store.ErrNotFound) {
-				m.differs("a kept document", k.doc.Ref, "that it never was")
+				m.differs("a cached document", k.doc.Ref, "missing")
 				continue
 			}
 			if err != nil {
 				return err
 			}
 			if !sameDoc(&d, &k.doc) || k.at > m.db.seq {
-				m.differs(fmt.Sprint("the kept document ", k.doc.Ref), fmt.Sprint(k.doc, " of commit ", k.at), d)
+				m.differs(fmt.Sprint("the cached document ", k.doc.Ref), fmt.Sprint(k.doc, " of commit ", k.at), d)
 			}
 		}
 		if size != taken {
-			m.differs("the bytes of kept documents", taken, size)
+			m.differs("the size of the document cache", taken, size)
 		}
 	}
 	return nil
@@ -159,12 +158,12 @@ func sameDoc(a, b *store.Doc) bool {
 		a.Source == b.Source && a.Origin == b.Origin && a.KeyRevision == b.KeyRevision && slices.Equal(a.Keys, b.Keys) && bytes.Equal(a.Body, b.Body)
 }
 
-// shared looks whether the snapshot for the next read holds what it says. A newer one is
-// made where that is not the last commit.
+// shared checks that the snapshot for the next read has at least the commits that it is recorded
+// with. The next read replaces one that is not of the last commit.
 func (m *memory) shared(context.Context) error {
-	m.db.reads.mu.Lock()
-	defer m.db.reads.mu.Unlock()
-	l := m.db.reads.now
+	m.db.snapshots.mu.Lock()
+	defer m.db.snapshots.mu.Unlock()
+	l := m.db.snapshots.newest
 	if l == nil {
 		return nil
 	}
@@ -172,8 +171,8 @@ func (m *memory) shared(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.at > holds || holds > m.db.seq || l.users != 0 {
-		m.differs("the shared snapshot", fmt.Sprintf("of commit %d with %d readers", l.at, l.users), holds)
+	if l.at > holds || holds > m.db.seq || l.refs != 0 {
+		m.differs("the shared snapshot", fmt.Sprintf("of commit %d with %d readers", l.at, l.refs), holds)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// remembering is an engine with something of all that it keeps in memory.
+// remembering is an engine with an entry in each part of its memory.
 func remembering(t *testing.T) *DB {
 	t.Helper()
 	db := open(t, t.TempDir(), nil)
@@ -33,7 +33,7 @@ func remembering(t *testing.T) *DB {
 	return db
 }
 
-// CheckMemory finds each thing that is not as the rows are.
+// CheckMemory finds each difference from the rows.
 func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 	ref := store.Ref{Type: "T", ID: "a"}
 	for _, c := range []struct {
@@ -42,33 +42,33 @@ func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 		want string
 	}{
 		{"a commit more", func(db *DB) { db.seq++ }, "the last commit"},
-		{"a commit that readers do not know of", func(db *DB) { db.applied.Store(1) }, "the last commit"},
+		{"a commit that readers do not use", func(db *DB) { db.applied.Store(1) }, "the last commit"},
 		{"a type without a row", func(db *DB) { db.types.codes.Store(&map[string]typeCode{"T": 1, "U": 2}) }, "the codes of types"},
-		{"a feed of another name", func(db *DB) { db.shown.renew("other") }, "the end of the feed"},
-		{"a feed that lags", func(db *DB) { db.shown.begin(db.shown.now().FeedID, 1) }, "the end of the feed"},
-		{"a log that goes on elsewhere", func(db *DB) { db.head.Hash[0] ^= 1 }, "the end of the log"},
-		{"a record that is not shown", func(db *DB) { db.durable.Store(0) }, "the end of the log"},
+		{"a feed of another name", func(db *DB) { db.feedEnd.rename("other") }, "the end of the feed"},
+		{"a feed that lags", func(db *DB) { db.feedEnd.reset(db.feedEnd.get().FeedID, 1) }, "the end of the feed"},
+		{"a log with another end", func(db *DB) { db.head.Hash[0] ^= 1 }, "the end of the log"},
+		{"a record that is not returned", func(db *DB) { db.durable.Store(0) }, "the end of the log"},
 		{"a count too many", func(db *DB) { (*db.counts.keys.Load())[1]["k"].n++ }, `the count of type 1 with key "k"`},
-		{"a count that was let go but for its row", func(db *DB) { db.counts.keys.Store(&keptKeys{}) }, "the number of kept counts"},
+		{"a dropped count with a row", func(db *DB) { db.counts.keys.Store(&countsByKey{}) }, "the number of stored counts"},
 		{"a count without its row", func(db *DB) { deleteRow(t, db, countRow(1, "k")) }, `the count of type 1 with key "k"`},
 		{"a document of other keys", func(db *DB) {
-			rec := db.recent.shelf(ref)
+			rec := db.docCache.shard(ref)
 			k, _ := rec.docs.Get(ref)
 			k.doc.Keys = []store.Key{"z"}
 			rec.docs.Add(ref, k)
-		}, "the kept document T/a"},
-		{"a document of another keying", func(db *DB) {
-			rec := db.recent.shelf(ref)
+		}, "the cached document T/a"},
+		{"a document of another key revision", func(db *DB) {
+			rec := db.docCache.shard(ref)
 			k, _ := rec.docs.Get(ref)
 			k.doc.KeyRevision = 1
 			rec.docs.Add(ref, k)
-		}, "the kept document T/a"},
-		{"a document that never was", func(db *DB) { db.recent.put(store.Doc{Ref: store.Ref{Type: "T", ID: "none"}}, db.seq) }, "a kept document"},
+		}, "the cached document T/a"},
+		{"a document that does not exist", func(db *DB) { db.docCache.put(store.Doc{Ref: store.Ref{Type: "T", ID: "none"}}, db.seq) }, "a cached document"},
 		{"a body that a reader changed", func(db *DB) {
-			k, _ := db.recent.shelf(ref).docs.Get(ref)
+			k, _ := db.docCache.shard(ref).docs.Get(ref)
 			k.doc.Body[0]++
-		}, "the kept document T/a"},
-		{"a snapshot older than it says", func(db *DB) { db.reads.now.at = 99 }, "the shared snapshot"},
+		}, "the cached document T/a"},
+		{"a snapshot older than it says", func(db *DB) { db.snapshots.newest.at = 99 }, "the shared snapshot"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			db := remembering(t)
@@ -80,7 +80,7 @@ func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 	}
 }
 
-// deleteRow takes a row away.
+// deleteRow deletes a row.
 func deleteRow(t *testing.T, db *DB, row []byte) {
 	t.Helper()
 	if err := db.rows.Delete(row, nil); err != nil {
@@ -88,18 +88,18 @@ func deleteRow(t *testing.T, db *DB, row []byte) {
 	}
 }
 
-// A store that is filled has no count of before.
+// After an import no older count is left.
 func TestImportForgetsWhatWasCounted(t *testing.T) {
 	from := open(t, t.TempDir(), nil)
 	sample(t, from)
 	to := open(t, t.TempDir(), nil)
 	keepAll(to, 100, 100)
-	to.counts.from = 0
-	code, err := to.types.give(to.rows, "T")
+	to.counts.minPostings = 0
+	code, err := to.types.assign(to.rows, "T")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := to.keep(wanted{code: code, key: "k"}); err != nil {
+	if err := to.storeCount(countRequest{code: code, key: "k"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := to.Import(t.Context(), from.Export(t.Context())); err != nil {
@@ -113,8 +113,8 @@ func TestImportForgetsWhatWasCounted(t *testing.T) {
 	}
 }
 
-// Renewals beside commits leave memory as the rows are, and nothing that was
-// acknowledged is missing from the feed.
+// After renewals concurrent with commits memory agrees with the rows, and no acknowledged commit
+// is missing from the feed.
 func TestRenewBesideCommits(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	var last uint64

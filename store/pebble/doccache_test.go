@@ -11,8 +11,8 @@ import (
 	"carerecord/store"
 )
 
-// pair are documents that are written together, so that whoever sees them at
-// different versions has seen no state that ever was.
+// pair are documents that are written together: a reader that sees different versions has seen a
+// state that never existed.
 func pair(n int, version uint64) store.Batch {
 	a, b := benchDoc(2*n), benchDoc(2*n+1)
 	for _, d := range []*store.Doc{&a, &b} {
@@ -25,9 +25,9 @@ func pair(n int, version uint64) store.Batch {
 	return batchOf(a, b)
 }
 
-// TestRecentReadsOneState reads pairs beside their writers: in one snapshot both
-// are of one version, the same at every look, and not of one older than was
-// acknowledged when it was taken.
+// TestRecentReadsOneState reads pairs while they are written: in one snapshot both have one
+// version, the same in every read, and not older than one acknowledged before the snapshot was
+// taken.
 func TestRecentReadsOneState(t *testing.T) {
 	const pairs, versions, readers = 4, 150, 6
 	db := open(t, t.TempDir(), nil)
@@ -101,9 +101,9 @@ func TestRecentReadsOneState(t *testing.T) {
 	t.Logf("%v snapshots looked into", looks)
 }
 
-// TestRecentIsForItsSnapshots holds the rules one by one.
+// TestRecentIsForItsSnapshots tests the rules one by one.
 func TestRecentIsForItsSnapshots(t *testing.T) {
-	r, err := newRecent(1 << 20)
+	r, err := newDocCache(1 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +116,10 @@ func TestRecentIsForItsSnapshots(t *testing.T) {
 	}
 	has(9, false)
 	r.put(d, 7)
-	has(6, false) // it may be from a commit that the snapshot does not hold
+	has(6, false) // it may be from a commit that the snapshot does not have
 	has(7, true)
 	has(9, true)
-	r.write(d.Ref, 10)
+	r.invalidate(d.Ref, 10)
 	has(12, false)
 	r.put(d, 9) // read before commit 10, or while it was applied
 	has(12, false)
@@ -133,9 +133,9 @@ func TestRecentIsForItsSnapshots(t *testing.T) {
 	}
 }
 
-// TestRecentIsBounded puts in many times what there is room for.
+// TestRecentIsBounded adds many times the capacity.
 func TestRecentIsBounded(t *testing.T) {
-	r, err := newRecent(512 << 10)
+	r, err := newDocCache(512 << 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,25 +143,25 @@ func TestRecentIsBounded(t *testing.T) {
 	for n := range 3000 {
 		d := benchDoc(n)
 		r.put(d, 1)
-		r.put(d, 2) // it is there already
+		r.put(d, 2) // it is cached already
 	}
-	for i := range r.shelves {
-		s := &r.shelves[i]
-		if s.taken > s.room || s.taken < 0 {
-			t.Errorf("shelf %d takes %d bytes of %d", i, s.taken, s.room)
+	for i := range r.shards {
+		s := &r.shards[i]
+		if s.size > s.capacity || s.size < 0 {
+			t.Errorf("shelf %d takes %d bytes of %d", i, s.size, s.capacity)
 		}
 		held += s.docs.Len()
 		for _, ref := range s.docs.Keys() {
-			r.write(ref, 3)
+			r.invalidate(ref, 3)
 		}
-		if s.taken != 0 {
-			t.Errorf("shelf %d is empty and takes %d bytes", i, s.taken)
+		if s.size != 0 {
+			t.Errorf("shelf %d is empty and takes %d bytes", i, s.size)
 		}
 	}
 	if held == 0 {
 		t.Error("nothing is kept")
 	}
-	none, err := newRecent(0)
+	none, err := newDocCache(0)
 	if err != nil {
 		t.Fatal(err)
 	}

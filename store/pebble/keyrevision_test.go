@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// rekeyOf rekeys a version that was read with a keying.
+// rekeyOf rekeys a version that was read with a key revision.
 func rekeyOf(d store.Doc, keys string) store.Batch {
 	d.Keys = split(keys)
 	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}}}
@@ -27,8 +27,8 @@ func newest(t *testing.T, db *DB, id string) (d store.Doc) {
 	return d
 }
 
-// A folder of the second format has rows without a Keying. They read as 0, rekeying
-// counts from there, and programs of that format refuse the folder from then on.
+// A folder of the second format has rows without a key revision. They are read as 0, rekeying
+// counts from there, and programs of that format then reject the folder.
 func TestFolderWithoutKeying(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir, nil)
@@ -43,7 +43,7 @@ func TestFolderWithoutKeying(t *testing.T) {
 	if format, err := get(db.rows, nameRow(rowMeta, metaFormat)); err != nil || string(format) != formatValue {
 		t.Errorf("format after opening: got %q, %v, want %q", format, err, formatValue)
 	}
-	for _, id := range []string{"a", "b"} { // alive and a tombstone
+	for _, id := range []string{"a", "b"} { // live and deleted
 		for n := range uint64(2) {
 			d := newest(t, db, id)
 			if d.KeyRevision != n {
@@ -59,22 +59,22 @@ func TestFolderWithoutKeying(t *testing.T) {
 	}
 }
 
-// These bytes are what was written before there was a Keying.
+// These bytes are a row from before there was a key revision.
 func TestRowsWrittenWithoutKeying(t *testing.T) {
 	rec, err := parseRecord([]byte("\x00\x00\x00\x00\x00\x00\x00\x09\x22\x03\x03\x00\x0c\x02id\x03RX1\x01\x01\x00\x01k"))
-	if err != nil || rec.keying != 0 || rec.version != 3 || rec.origin != store.Updated || rec.code != 12 || string(rec.id) != "id" || string(rec.source) != "RX1" {
+	if err != nil || rec.keyRevision != 0 || rec.version != 3 || rec.origin != store.Updated || rec.code != 12 || string(rec.id) != "id" || string(rec.source) != "RX1" {
 		t.Errorf("record: got %+v, %v", rec, err)
 	}
-	id, _ := toDocID(testID(1, "a"))
-	for row, want := range map[string]standing{
+	id, _ := toRowID(testID(1, "a"))
+	for row, want := range map[string]newestEntry{
 		"\x03":                              {version: 3},
 		"\x03" + string(id[:]):              {version: 3, live: true, id: id},
 		"\xac\x02":                          {version: 300},
 		"\x7f" + string(id[:]):              {version: 127, live: true, id: id},
-		"\x03\x05":                          {version: 3, keying: 5},
-		"\x03" + string(id[:]) + "\xac\x02": {version: 3, live: true, id: id, keying: 300},
+		"\x03\x05":                          {version: 3, keyRevision: 5},
+		"\x03" + string(id[:]) + "\xac\x02": {version: 3, live: true, id: id, keyRevision: 300},
 	} {
-		if got, err := parseStanding([]byte(row)); err != nil || got != want || string(want.encode()) != row {
+		if got, err := parseNewest([]byte(row)); err != nil || got != want || string(want.encode()) != row {
 			t.Errorf("address row %x: got %+v, %v, want %+v", row, got, err, want)
 		}
 	}
@@ -95,16 +95,16 @@ func TestVerifyFindsAKeyingThatDiffers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stands, err := parseStanding(value)
+		stands, err := parseNewest(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		stands.keying++
+		stands.keyRevision++
 		if err := db.rows.Set(row, stands.encode(), pebble.Sync); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "rekeyed 2 times by its address and 1 by") {
-			t.Errorf("verify of T/%s: got %v, want that it was rekeyed 2 times and 1", id, err)
+		if err := db.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "key revision 2 in its i row and 1 in") {
+			t.Errorf("verify of T/%s: got %v, want key revisions 2 and 1", id, err)
 		}
 	}
 }

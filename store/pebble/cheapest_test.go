@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// TestTheSmallerRangeDrives: of ranges that could drive, the one with the fewest
-// postings does, wherever it stands in the question, and all find the same.
+// TestTheSmallerRangeDrives: of several ranges, the one with the fewest postings drives,
+// whatever its position, and the result does not depend on it.
 func TestTheSmallerRangeDrives(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	for n := range 300 {
@@ -27,7 +27,7 @@ func TestTheSmallerRangeDrives(t *testing.T) {
 		err := db.Read(t.Context(), func(view store.Snapshot) error {
 			s := view.(*snap)
 			code, _ := s.types.code("Observation")
-			got, err := s.smallest(t.Context(), planTyped(where).(verified).plan.(least), code)
+			got, err := s.cheapest(t.Context(), planTyped(where).(verified).plan.(cheapestOf), code)
 			if err != nil {
 				return err
 			}
