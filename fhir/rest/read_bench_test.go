@@ -22,7 +22,7 @@ func (s silent) WriteHeader(int)             {}
 func BenchmarkReadOne(b *testing.B) {
 	for name, recent := range map[string]int{"kept": 0, "from rows": -1} {
 		b.Run(name, func(b *testing.B) {
-			db, err := pebble.Open(pebble.Config{Dir: b.TempDir(), Recent: recent})
+			db, err := pebble.Open(pebble.Config{Dir: b.TempDir(), DocCache: recent})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -104,7 +104,7 @@ func BenchmarkPutKept(b *testing.B) {
 			}
 			keepAll(db, 100, math.MaxInt64)
 			for _, key := range keys {
-				if err := db.keep(wanted{code: 1, key: key}); err != nil {
+				if err := db.storeCount(countRequest{code: 1, key: key}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -130,11 +130,11 @@ func BenchmarkRawParallel8(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		defer s.ready.Close()
-		if err := s.changes[0].come(s.ready, 1); err != nil {
+		defer s.prepared.Close()
+		if err := s.changes[0].putNew(s.prepared, 1); err != nil {
 			return err
 		}
-		return db.rows.Apply(s.ready, pebble.Sync)
+		return db.rows.Apply(s.prepared, pebble.Sync)
 	})
 }
 

@@ -33,9 +33,9 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	}
 	var seq uint64
 	err = db.write(ctx, s.size(), func(out *pebble.Batch) error {
-		defer s.ready.Close()
+		defer s.prepared.Close()
 		var err error
-		seq, err = db.step(ctx, s, out)
+		seq, err = db.buildCommit(ctx, s, out)
 		return err
 	})
 	if err != nil {
@@ -54,14 +54,14 @@ func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	done, turn := make(chan error, 1), new(turn)
-	go func() { done <- db.through(ctx, turn, size, build) }() // ends when the disk answers
+	done, pending := make(chan error, 1), new(pendingWrite)
+	go func() { done <- db.applyAndSync(ctx, pending, size, build) }() // ends when the disk answers
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
 	}
-	if turn.leave() {
+	if pending.cancel() {
 		return fmt.Errorf("pebble: write: %w", ctx.Err())
 	}
 	select {
@@ -72,20 +72,20 @@ func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) err
 	}
 }
 
-// turn is whether a write has begun or nobody waits for it any more: the first of both
+// pendingWrite is whether a write has begun or nobody waits for it any more: the first of both
 // to happen keeps the other from it.
-type turn struct{ taken atomic.Bool }
+type pendingWrite struct{ decided atomic.Bool }
 
-func (t *turn) begin() bool { return t.taken.CompareAndSwap(false, true) }
-func (t *turn) leave() bool { return t.taken.CompareAndSwap(false, true) }
+func (t *pendingWrite) begin() bool  { return t.decided.CompareAndSwap(false, true) }
+func (t *pendingWrite) cancel() bool { return t.decided.CompareAndSwap(false, true) }
 
-// through is write, however long it takes.
-func (db *DB) through(ctx context.Context, turn *turn, size int, build func(*pebble.Batch) error) error {
+// applyAndSync is write, however long it takes.
+func (db *DB) applyAndSync(ctx context.Context, pending *pendingWrite, size int, build func(*pebble.Batch) error) error {
 	out := db.rows.NewBatch()
 	if size > 0 {
 		out = db.rows.NewBatchWithSize(size) // grown, it would be copied again and again
 	}
-	pos, seq, err := db.apply(ctx, turn, out, build)
+	pos, seq, err := db.apply(ctx, pending, out, build)
 	if err != nil {
 		if !errors.Is(err, store.ErrUnknown) {
 			_ = out.Close() // it was not applied; closing gives back its memory
@@ -102,7 +102,7 @@ func (db *DB) through(ctx context.Context, turn *turn, size int, build func(*peb
 			break
 		}
 	}
-	db.shown.upTo(seq)
+	db.feedEnd.advance(seq)
 	// The rows are durable and pebble has no use for the batch any more.
 	_ = out.Close()
 	return nil
@@ -110,7 +110,7 @@ func (db *DB) through(ctx context.Context, turn *turn, size int, build func(*peb
 
 // apply returns the position of the last log record and the number of the last
 // commit that are applied by now.
-func (db *DB) apply(ctx context.Context, turn *turn, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
+func (db *DB) apply(ctx context.Context, pending *pendingWrite, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -119,7 +119,7 @@ func (db *DB) apply(ctx context.Context, turn *turn, out *pebble.Batch, build fu
 	if err := db.up(); err != nil {
 		return 0, 0, err
 	}
-	if !turn.begin() {
+	if !pending.begin() {
 		return 0, 0, fmt.Errorf("pebble: write: %w", context.Canceled)
 	}
 	head := db.head
@@ -152,7 +152,7 @@ func wellFormed(b store.Batch) error {
 			}
 			size += len(k)
 		}
-		_, fits := toDocID(d.RowID)
+		_, fits := toRowID(d.RowID)
 		switch {
 		case seen[d.Ref]:
 			return fmt.Errorf("pebble: two writes of %s in one batch", d.Ref)
@@ -186,70 +186,70 @@ func wellFormed(b store.Batch) error {
 }
 
 // prepare encodes what can be encoded without knowing what stands.
-func (db *DB) prepare(b store.Batch) (*step, error) {
-	s := &step{batch: b, ready: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
+func (db *DB) prepare(b store.Batch) (*commit, error) {
+	s := &commit{batch: b, prepared: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
 	for i := range b.Writes {
 		s.bodies += len(b.Writes[i].Doc.Body)
 	}
-	var posted postings
+	var posted postingRows
 	for i := range b.Writes {
 		w := &b.Writes[i]
-		code, err := db.types.give(db.rows, w.Doc.Ref.Type)
+		code, err := db.types.assign(db.rows, w.Doc.Ref.Type)
 		if err != nil {
 			if errors.Is(err, errJournal) {
 				db.fail(err)
 			}
-			return nil, errors.Join(unavailable("write "+w.Doc.Ref.String(), err), s.ready.Close())
+			return nil, errors.Join(unavailable("write "+w.Doc.Ref.String(), err), s.prepared.Close())
 		}
 		c := &s.changes[i]
 		c.write, c.code = w, code
-		c.id, _ = toDocID(w.Doc.RowID)
-		c.bodyLate = s.bodies > muchBody
+		c.id, _ = toRowID(w.Doc.RowID)
+		c.deferBody = s.bodies > largeBodies
 		if !w.Rekey {
 			d := w.Doc
 			d.KeyRevision = 0
 			c.row = appendRecord(make([]byte, 0, 512), &d, code)
 		}
 		if w.Expect == 0 && !w.Doc.Deleted() {
-			c.create(s.ready, &posted)
+			c.create(s.prepared, &posted)
 		}
 	}
-	posted.putSorted(s.ready)
+	posted.putSorted(s.prepared)
 	return s, nil
 }
 
-// step is a commit on its way.
-type step struct {
-	batch   store.Batch
-	changes []change
-	ready   *pebble.Batch // rows of creates, made before the mutex is taken
-	bodies  int           // bytes of all bodies
+// commit is a commit on its way.
+type commit struct {
+	batch    store.Batch
+	changes  []change
+	prepared *pebble.Batch // rows of creates, made before the mutex is taken
+	bodies   int           // bytes of all bodies
 }
 
-// muchBody is from how many bytes on the bodies of a commit are copied once,
+// largeBodies is from how many bytes on the bodies of a commit are copied once,
 // under the mutex, and not twice: memory counts for more than time then.
-const muchBody = 16 << 20
+const largeBodies = 16 << 20
 
 // size is about how many bytes a step with much body puts into its batch; 0 for
 // one with less.
-func (s *step) size() int {
-	if s.bodies <= muchBody {
+func (s *commit) size() int {
+	if s.bodies <= largeBodies {
 		return 0
 	}
-	return s.bodies + s.ready.Len() + 1024*len(s.changes)
+	return s.bodies + s.prepared.Len() + 1024*len(s.changes)
 }
 
-// step tests the preconditions of a commit and puts its rows into out. The
+// buildCommit tests the preconditions of a commit and puts its rows into out. The
 // mutex must be held.
-func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, error) {
+func (db *DB) buildCommit(ctx context.Context, s *commit, out *pebble.Batch) (uint64, error) {
 	now := db.snap(db.rows)
-	if err := s.allowed(ctx, db, now); err != nil {
+	if err := s.checkPreconditions(ctx, db, now); err != nil {
 		return 0, err
 	}
 	seq := db.seq + 1
 	for i := range s.changes {
-		db.recent.write(s.changes[i].write.Doc.Ref, seq)
-		if err := s.changes[i].leave(now, out); err != nil {
+		db.docCache.invalidate(s.changes[i].write.Doc.Ref, seq)
+		if err := s.changes[i].removeOld(now, out); err != nil {
 			return 0, unavailable("write "+s.changes[i].write.Doc.Ref.String(), err)
 		}
 		if out.Len() > maxCommit {
@@ -257,12 +257,12 @@ func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, err
 		}
 	}
 	// What leaves stands before what comes, so that a row of both stays.
-	err := out.Apply(s.ready, nil)
+	err := out.Apply(s.prepared, nil)
 	for i := range s.changes {
-		err = errors.Join(err, s.changes[i].come(out, seq))
+		err = errors.Join(err, s.changes[i].putNew(out, seq))
 	}
 	for _, payload := range s.batch.Log {
-		err = errors.Join(err, db.link(out, payload))
+		err = errors.Join(err, db.chainRecord(out, payload))
 	}
 	for _, w := range s.batch.State {
 		err = errors.Join(err, out.Set(nameRow(rowState, w.Key), encodeState(w.Value, w.Expires), nil))
@@ -271,31 +271,31 @@ func (db *DB) step(ctx context.Context, s *step, out *pebble.Batch) (uint64, err
 	if err != nil {
 		return 0, unavailable("write", err)
 	}
-	db.counts.step(out, s.changes, seq)
+	db.counts.update(out, s.changes, seq)
 	db.seq = seq
 	return seq, nil
 }
 
-// allowed tests the preconditions, what is cheap first.
-func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
+// checkPreconditions tests the preconditions, what is cheap first.
+func (s *commit) checkPreconditions(ctx context.Context, db *DB, now *snap) (err error) {
 	for i := range s.changes {
 		c := &s.changes[i]
-		if c.was, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
+		if c.before, err = now.newest(c.code, c.write.Doc.Ref.ID); err != nil {
 			return unavailable("write "+c.write.Doc.Ref.String(), err)
 		}
-		if want := (versionKeying{c.write.Expect, c.write.KeyRevision}); c.was.head() != want {
-			return conflict("write", c.write.Doc.Ref, c.was.head(), want)
+		if want := (revision{c.write.Expect, c.write.KeyRevision}); c.before.revision() != want {
+			return conflict("write", c.write.Doc.Ref, c.before.revision(), want)
 		}
 	}
 	for _, check := range s.batch.Checks {
-		if err := now.allows(check); err != nil {
+		if err := now.testCheck(check); err != nil {
 			return err
 		}
 	}
-	if err := s.apart(now); err != nil {
+	if err := s.checkRowIDs(now); err != nil {
 		return err
 	}
-	if err := s.newValues(db); err != nil {
+	if err := s.checkNewState(db); err != nil {
 		return err
 	}
 	for _, a := range s.batch.Absent {
@@ -310,17 +310,17 @@ func (s *step) allowed(ctx context.Context, db *DB, now *snap) (err error) {
 	return nil
 }
 
-// allows tests the precondition about one document.
-func (s *snap) allows(c store.Check) (err error) {
-	var was standing
+// testCheck tests the precondition about one document.
+func (s *snap) testCheck(c store.Check) (err error) {
+	var was newestEntry
 	if code, found := s.types.code(c.Ref.Type); found {
 		if was, err = s.newest(code, c.Ref.ID); err != nil {
 			return unavailable("check "+c.Ref.String(), err)
 		}
 	}
 	if c.Where == nil {
-		if want := (versionKeying{c.Version, c.KeyRevision}); was.head() != want {
-			return conflict("check", c.Ref, was.head(), want)
+		if want := (revision{c.Version, c.KeyRevision}); was.revision() != want {
+			return conflict("check", c.Ref, was.revision(), want)
 		}
 		return nil
 	}
@@ -342,40 +342,40 @@ func (s *snap) allows(c store.Check) (err error) {
 	return nil
 }
 
-func conflict(doing string, ref store.Ref, stands, want versionKeying) error {
-	return fmt.Errorf("pebble: %s of %s: version %v stands, not %v: %w", doing, ref, stands, want, store.ErrConflict)
+func conflict(doing string, ref store.Ref, have, want revision) error {
+	return fmt.Errorf("pebble: %s of %s: version %v stands, not %v: %w", doing, ref, have, want, store.ErrConflict)
 }
 
-// newValues tests that no value stands where the step asks for a new one.
-func (s *step) newValues(db *DB) error {
+// checkNewState tests that no value stands where the step asks for a new one.
+func (s *commit) checkNewState(db *DB) error {
 	for _, w := range s.batch.State {
 		if !w.New {
 			continue
 		}
-		stands, err := db.standing(w.Key)
+		current, err := db.liveValue(w.Key)
 		if err != nil {
 			return unavailable("look for a value", err)
 		}
-		if stands != nil {
+		if current != nil {
 			return fmt.Errorf("pebble: a value stands under %s: %w", w.Key, store.ErrConflict)
 		}
 	}
 	return nil
 }
 
-// apart tests that after the step no two live documents share a docid: each is
+// checkRowIDs tests that after the step no two live documents share a docid: each is
 // either free now, or left by a document of this step.
-func (s *step) apart(now *snap) error {
-	leaving := map[docID]bool{}
+func (s *commit) checkRowIDs(now *snap) error {
+	leaving := map[rowID]bool{}
 	for i := range s.changes {
-		if c := &s.changes[i]; c.was.live {
-			leaving[c.was.id] = true
+		if c := &s.changes[i]; c.before.live {
+			leaving[c.before.id] = true
 		}
 	}
-	coming := make(map[docID]bool, len(s.changes))
+	coming := make(map[rowID]bool, len(s.changes))
 	for i := range s.changes {
 		c := &s.changes[i]
-		if !c.lives() {
+		if !c.liveAfter() {
 			continue
 		}
 		taken := coming[c.id]

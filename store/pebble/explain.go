@@ -15,37 +15,37 @@ func (db *DB) Explain(_ context.Context, q store.Query) (store.PlanNode, error) 
 	if err != nil {
 		return store.PlanNode{}, err
 	}
-	return wayOf(p), nil
+	return nodeOf(p), nil
 }
 
-func wayOf(p plan) store.PlanNode {
+func nodeOf(p plan) store.PlanNode {
 	const index = "postings"
 	of := func(do string, plans []plan) store.PlanNode {
 		w := store.PlanNode{Action: do}
 		for _, q := range plans {
-			w.Children = append(w.Children, wayOf(q))
+			w.Children = append(w.Children, nodeOf(q))
 		}
 		return w
 	}
 	switch p := p.(type) {
-	case everything:
+	case allOfType:
 		return store.PlanNode{Action: "walk", Index: "documents of the type"}
 	case posting:
 		return store.PlanNode{Action: "walk", Index: index, Key: p.key}
-	case meet:
+	case intersection:
 		return of("meet", p)
-	case join:
+	case union:
 		return of("merge", p)
-	case least:
+	case cheapestOf:
 		return of("least", p)
 	case collected:
-		w := store.PlanNode{Action: "collect", Verify: !p.whole}
+		w := store.PlanNode{Action: "collect", Verify: !p.complete}
 		for _, r := range p.ranges {
 			w.Children = append(w.Children, store.PlanNode{Action: "range", Index: index, Key: r.Low, High: r.High})
 		}
 		return w
 	case verified:
-		w := wayOf(p.plan)
+		w := nodeOf(p.plan)
 		w.Verify = true
 		return w
 	}

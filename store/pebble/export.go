@@ -61,7 +61,7 @@ func (e *export) addresses(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now, err := parseStanding(value)
+		now, err := parseNewest(value)
 		if err != nil || len(row) < 3 {
 			return fmt.Errorf("address %x: %w", row, errDamaged)
 		}
@@ -73,7 +73,7 @@ func (e *export) addresses(ctx context.Context) error {
 }
 
 // versions yields the versions of an address, newest first.
-func (e *export) versions(code typeCode, id string, now standing) error {
+func (e *export) versions(code typeCode, id string, now newestEntry) error {
 	typ := e.names[code]
 	if typ == "" {
 		return errDamaged
@@ -126,14 +126,14 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]
 	if err := db.empty(); err != nil {
 		return fmt.Errorf("pebble: import: %w", err)
 	}
-	in := &intake{db: db, out: db.rows.NewBatch(), seq: db.seq}
+	in := &importer{db: db, out: db.rows.NewBatch(), seq: db.seq}
 	defer func() { _ = in.out.Close() }()
 	for p, err := range parts {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = in.part(p)
+			err = in.add(p)
 		}
 		if err != nil {
 			return fmt.Errorf("pebble: import: %w", err)
@@ -149,14 +149,14 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]
 		return err
 	}
 	// Counts that were kept of the empty store are not those of the rows that came.
-	db.counts.keys.Store(&keptKeys{})
+	db.counts.keys.Store(&countsByKey{})
 	if err := db.counts.deleteRows(db.rows); err != nil {
 		return unavailable("import", err)
 	}
 	db.seq, db.head = in.seq, in.head
 	db.applied.Store(db.seq)
 	db.durable.Store(db.head.Pos)
-	db.shown.begin(feed, db.seq)
+	db.feedEnd.reset(feed, db.seq)
 	return nil
 }
 
@@ -173,8 +173,8 @@ func (db *DB) empty() error {
 	return it.Error()
 }
 
-// intake is one run of Import.
-type intake struct {
+// importer is one run of Import.
+type importer struct {
 	db   *DB
 	out  *pebble.Batch
 	last store.Doc // the version before
@@ -182,7 +182,7 @@ type intake struct {
 	head store.Record
 }
 
-func (in *intake) part(p store.CopyItem) error {
+func (in *importer) add(p store.CopyItem) error {
 	switch {
 	case p.Record != nil:
 		r := *p.Record
@@ -202,7 +202,7 @@ func (in *intake) part(p store.CopyItem) error {
 	return in.flush(pebble.NoSync)
 }
 
-func (in *intake) flush(o *pebble.WriteOptions) error {
+func (in *importer) flush(o *pebble.WriteOptions) error {
 	if err := in.db.rows.Apply(in.out, o); err != nil {
 		return unavailable("import", err)
 	}
@@ -212,14 +212,14 @@ func (in *intake) flush(o *pebble.WriteOptions) error {
 }
 
 // version puts the rows of a version: of the newest where the address is new.
-func (in *intake) version(exported *store.Doc) error {
+func (in *importer) version(exported *store.Doc) error {
 	d := *exported
 	d.KeyRevision = 0 // is not copied
-	code, err := in.db.types.give(in.db.rows, d.Ref.Type)
+	code, err := in.db.types.assign(in.db.rows, d.Ref.Type)
 	if err != nil {
 		return err
 	}
-	id, fits := toDocID(d.RowID)
+	id, fits := toRowID(d.RowID)
 	newest := in.last.Ref != d.Ref
 	if !fits || d.Version == 0 || !newest && d.Version != in.last.Version-1 || newest && in.last.Version > 1 {
 		return errOrder
@@ -228,16 +228,16 @@ func (in *intake) version(exported *store.Doc) error {
 	in.seq = max(in.seq, d.Seq)
 	row := appendRecord(nil, &d, code)
 	c := &change{write: &store.Write{Doc: d}, code: code, id: id}
-	c.recordIn(in.out, d.Seq)
+	c.putHistory(in.out, d.Seq)
 	if newest && !d.Deleted() {
-		var posted postings
+		var posted postingRows
 		c.create(in.out, &posted)
 		posted.putSorted(in.out)
 		set(in.out, docRow(rowDoc, id), row)
 		return nil
 	}
 	if newest {
-		set(in.out, newestRow(nil, code, d.Ref.ID), standing{version: d.Version}.encode())
+		set(in.out, newestRow(nil, code, d.Ref.ID), newestEntry{version: d.Version}.encode())
 	}
 	set(in.out, versionRow(rowVersion, code, d.Ref.ID, d.Version), append(id[:len(id):len(id)], row...))
 	if !d.Deleted() {

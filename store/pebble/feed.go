@@ -12,82 +12,82 @@ import (
 	"carerecord/store"
 )
 
-// shown is how far the feed may be shown: to the last commit that is durable. A
+// feedEnd is how far the feed may be shown: to the last commit that is durable. A
 // commit is visible before that, but one that was told of and then lost by a
 // failure of the power would have been a lie. It is safe for concurrent use.
-type shown struct {
-	mu    sync.Mutex
-	end   store.Position
-	grown chan struct{} // closed when there may be more; nil while nobody waits
+type feedEnd struct {
+	mu      sync.Mutex
+	end     store.Position
+	waiters chan struct{} // closed when there may be more; nil while nobody waits
 }
 
-// upTo says that the commits up to a number are durable.
-func (s *shown) upTo(seq uint64) {
+// advance says that the commits up to a number are durable.
+func (s *feedEnd) advance(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if seq > s.end.Seq {
 		s.end.Seq = seq
-		s.tell()
+		s.notify()
 	}
 }
 
-// begin says that there is another feed.
-func (s *shown) begin(feed string, seq uint64) {
+// reset says that there is another feed.
+func (s *feedEnd) reset(feed string, seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end = store.Position{FeedID: feed, Seq: seq}
-	s.tell()
+	s.notify()
 }
 
-// renew says that the feed, as far as it is shown, has another name.
-func (s *shown) renew(feed string) {
+// rename says that the feed, as far as it is shown, has another name.
+func (s *feedEnd) rename(feed string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end.FeedID = feed
-	s.tell()
+	s.notify()
 }
 
-// wake lets those who wait look again.
-func (s *shown) wake() {
+// wakeWaiters lets those who wait look again.
+func (s *feedEnd) wakeWaiters() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tell()
+	s.notify()
 }
 
-// tell closes what those who wait look at. The mutex must be held.
-func (s *shown) tell() {
-	if s.grown != nil {
-		close(s.grown)
-		s.grown = nil
+// notify closes what those who wait look at. The mutex must be held.
+func (s *feedEnd) notify() {
+	if s.waiters != nil {
+		close(s.waiters)
+		s.waiters = nil
 	}
 }
 
-// now returns the end of the feed.
-func (s *shown) now() store.Position {
+// get returns the end of the feed.
+func (s *feedEnd) get() store.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.end
 }
 
-// later returns what is closed when there is more than now.
-func (s *shown) later() <-chan struct{} {
+// changed returns what is closed when there is more than now.
+func (s *feedEnd) changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.grown == nil {
-		s.grown = make(chan struct{})
+	if s.waiters == nil {
+		s.waiters = make(chan struct{})
 	}
-	return s.grown
+	return s.waiters
 }
 
-// within returns the end of the feed that a position is one of.
-func (db *DB) within(ctx context.Context, p store.Position) (store.Position, error) {
+// checkPosition returns the end of the feed that a position is one of.
+func (db *DB) checkPosition(ctx context.Context, p store.Position) (store.Position, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Position{}, err
 	}
 	if err := db.up(); err != nil {
 		return store.Position{}, err
 	}
-	end := db.shown.now()
+	end := db.feedEnd.get()
 	if p != (store.Position{}) && (p.FeedID != end.FeedID || p.Seq > end.Seq) {
 		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q, and feed %q ends at %d: %w", p.Seq, p.FeedID, end.FeedID, end.Seq, store.ErrUnknownPosition)
 	}
@@ -96,31 +96,31 @@ func (db *DB) within(ctx context.Context, p store.Position) (store.Position, err
 
 // End implements store.ChangeFeed.
 func (db *DB) End(ctx context.Context) (store.Position, error) {
-	return db.within(ctx, store.Position{})
+	return db.checkPosition(ctx, store.Position{})
 }
 
 // Await implements store.ChangeFeed.
 func (db *DB) Await(ctx context.Context, after store.Position) error {
 	for {
-		later := db.shown.later() // before looking, so that nothing falls between
+		changed := db.feedEnd.changed() // before looking, so that nothing falls between
 		page, err := db.Changes(ctx, after, 1)
 		if err != nil || len(page) > 0 {
 			return err
 		}
 		select {
-		case <-later:
+		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// maxNamed is about how many versions a page of the feed names at most.
-const maxNamed = 10_000
+// maxPageVersions is about how many versions a page of the feed names at most.
+const maxPageVersions = 10_000
 
 // Changes implements store.ChangeFeed.
 func (db *DB) Changes(ctx context.Context, after store.Position, max int) ([]store.Change, error) {
-	end, err := db.within(ctx, after)
+	end, err := db.checkPosition(ctx, after)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (db *DB) Changes(ctx context.Context, after store.Position, max int) ([]sto
 }
 
 func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max int) (page []store.Change, err error) {
-	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: changePrefix(after + 1), UpperBound: behind(changePrefix(end.Seq))})
+	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: changePrefix(after + 1), UpperBound: prefixEnd(changePrefix(end.Seq))})
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max
 			return nil, err
 		}
 		if len(page) == 0 || page[len(page)-1].At.Seq != e.seq {
-			if len(page) == max || named >= maxNamed {
+			if len(page) == max || named >= maxPageVersions {
 				break
 			}
 			page = append(page, store.Change{At: store.Position{FeedID: end.FeedID, Seq: e.seq}})
@@ -178,6 +178,6 @@ func (db *DB) RenewFeed(ctx context.Context) error {
 		db.fail(err)
 		return unavailable("begin another feed", err)
 	}
-	db.shown.renew(feed)
+	db.feedEnd.rename(feed)
 	return nil
 }

@@ -125,9 +125,9 @@ func TestAwaitEndsWithTheEngine(t *testing.T) {
 	waits := make(chan error, 1)
 	go func() { waits <- db.Await(t.Context(), store.Position{}) }() // ends with the engine
 	for waiting := false; !waiting; {
-		db.shown.mu.Lock()
-		waiting = db.shown.grown != nil
-		db.shown.mu.Unlock()
+		db.feedEnd.mu.Lock()
+		waiting = db.feedEnd.waiters != nil
+		db.feedEnd.mu.Unlock()
 	}
 	db.fail(errors.New("the disk is gone"))
 	if err := <-waits; !errors.Is(err, store.ErrUnavailable) {

@@ -54,7 +54,7 @@ type history struct {
 
 func (h *history) ofType(ctx context.Context) error {
 	low := appendCode(nil, rowHistory, h.code)
-	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: behind(low)})
+	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: prefixEnd(low)})
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (h *history) ofType(ctx context.Context) error {
 		if instant(e.milli).Before(h.q.Since) {
 			break
 		}
-		if h.behind(e) {
+		if h.afterMark(e) {
 			now, err := h.newest(h.code, e.id)
 			if err != nil {
 				return err
@@ -100,8 +100,8 @@ func (h *history) first(low []byte) []byte {
 	return historyRow(h.code, m.Updated.UnixMilli(), m.Seq, id)
 }
 
-// behind reports whether an entry comes after the query's mark.
-func (h *history) behind(e historyEntry) bool {
+// afterMark reports whether an entry comes after the query's mark.
+func (h *history) afterMark(e historyEntry) bool {
 	m := h.q.Before
 	return m == nil || 0 < cmp.Or(
 		m.Updated.Compare(instant(e.milli)),
@@ -135,11 +135,11 @@ func (h *history) ofDocument(ctx context.Context) error {
 }
 
 // entries collects what the query wants of one document, in no order.
-func (h *history) entries(ctx context.Context, now standing) ([]historyEntry, error) {
+func (h *history) entries(ctx context.Context, now newestEntry) ([]historyEntry, error) {
 	var entries []historyEntry
 	add := func(rec record) {
 		e := historyEntry{milli: rec.milli, seq: rec.seq, id: h.q.ID, version: rec.version}
-		if !instant(e.milli).Before(h.q.Since) && h.behind(e) {
+		if !instant(e.milli).Before(h.q.Since) && h.afterMark(e) {
 			entries = append(entries, e)
 		}
 	}
@@ -151,7 +151,7 @@ func (h *history) entries(ctx context.Context, now standing) ([]historyEntry, er
 		add(v.record)
 	}
 	low := versionPrefix(rowVersion, h.code, h.q.ID)
-	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: behind(low)})
+	it, err := h.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: prefixEnd(low)})
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (h *history) entries(ctx context.Context, now standing) ([]historyEntry, er
 }
 
 // show yields the version of an entry if it matches.
-func (h *history) show(e historyEntry, now standing) error {
+func (h *history) show(e historyEntry, now newestEntry) error {
 	v, err := h.version(h.code, e.id, e.version, now)
 	if err != nil {
 		return err

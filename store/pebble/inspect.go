@@ -79,24 +79,24 @@ func (d decoder) row(key, value []byte) (StoredRow, error) {
 		out.Meaning = "the newest version of an address"
 		k.typ()
 		k.text("id")
-		v.standing()
+		v.newestEntry()
 	case rowDoc:
 		out.Meaning = "a live document: facts and keys"
-		k.docID()
+		k.rowID()
 		v.record()
 	case rowBody:
 		out.Meaning = "the body of a live document"
-		k.docID()
+		k.rowID()
 		v.text("body")
 	case rowAll:
 		out.Meaning = "a live document of a type"
 		k.typ()
-		k.docID()
+		k.rowID()
 	case rowPosting:
 		out.Meaning = "a posting: a live document with a driving or cross-type key"
 		k.typ()
 		k.key()
-		k.docID()
+		k.rowID()
 	case rowCount:
 		out.Meaning = "how many live documents have a key; of few keys only"
 		k.typ()
@@ -105,7 +105,7 @@ func (d decoder) row(key, value []byte) (StoredRow, error) {
 	case rowVersion:
 		out.Meaning = "a superseded version or a tombstone: where it was, facts and keys"
 		k.version()
-		v.docID()
+		v.rowID()
 		v.record()
 	case rowOldBody:
 		out.Meaning = "the body of a superseded version"
@@ -187,16 +187,16 @@ func (f *fields) number(name string, bytes int) { f.add(name, fmt.Sprint(f.uint(
 func (f *fields) typ() {
 	code := typeCode(f.uint(2))
 	name := f.types[code]
-	if name == "" && code != common {
+	if name == "" && code != crossType {
 		f.Fail()
 	}
-	if code == common {
+	if code == crossType {
 		name = "none: a cross-type key"
 	}
 	f.add("type", name)
 }
 
-func (f *fields) docID() {
+func (f *fields) rowID() {
 	f.hex("place", 6)
 	f.hex("order", store.SortKeySize)
 }
@@ -222,30 +222,30 @@ func (f *fields) version() {
 }
 
 func (f *fields) descending() {
-	f.add("updated", written(ascending(f.uint(8))))
+	f.add("updated", formatInstant(decodeDescending(f.uint(8))))
 	f.add("seq", fmt.Sprint(^f.uint(8)))
 }
 
 func (f *fields) expiry() {
 	micro := int64(f.uint(8))
 	text := "never"
-	if micro != never {
+	if micro != neverExpires {
 		text = time.UnixMicro(micro).UTC().Format(time.RFC3339Nano)
 	}
 	f.add("expires", text)
 }
 
-func (f *fields) standing() {
-	s, err := parseStanding(f.Rest())
+func (f *fields) newestEntry() {
+	s, err := parseNewest(f.Rest())
 	if err != nil {
 		f.Fail()
 		return
 	}
 	f.uvarints("version")
 	if s.live {
-		f.docID()
+		f.rowID()
 	}
-	if s.keying > 0 {
+	if s.keyRevision > 0 {
 		f.uvarints("keying")
 	}
 }
@@ -264,16 +264,16 @@ func (f *fields) record() {
 		return
 	}
 	f.add("seq", fmt.Sprint(rec.seq))
-	f.add("updated", written(rec.milli))
+	f.add("updated", formatInstant(rec.milli))
 	f.add("version", fmt.Sprint(rec.version))
 	f.add("origin", rec.origin.String())
 	f.add("type", typ)
-	if rec.keying > 0 {
-		f.add("keying", fmt.Sprint(rec.keying))
+	if rec.keyRevision > 0 {
+		f.add("keying", fmt.Sprint(rec.keyRevision))
 	}
 	f.add("id", string(rec.id))
 	f.add("source", string(rec.source))
 	f.out = append(f.out, store.Field{Name: "keys", Keys: keys})
 }
 
-func written(milli int64) string { return instant(milli).Format(time.RFC3339Nano) }
+func formatInstant(milli int64) string { return instant(milli).Format(time.RFC3339Nano) }

@@ -34,7 +34,7 @@ func TestRows(t *testing.T) {
 		}
 		got[row.Kind] = append(got[row.Kind], fmt.Sprint(line(row.Key), " → ", line(row.Value)))
 	}
-	id, _ := toDocID(testID(1, "a"))
+	id, _ := toRowID(testID(1, "a"))
 	at := fmt.Sprintf("place %x, order %x", id[:6], id[6:])
 	for kind, want := range map[byte]string{
 		rowType:    "type T → code 1",
@@ -71,7 +71,7 @@ func TestRowsFindsDamage(t *testing.T) {
 		"no such type":     {"iZZid", "\x01"},
 		"a key not ended":  {"p\x00\x01k", ""},
 		"a long count":     {"c\x00\x01k\x00\x01", "\x01\x01"},
-		"a short record":   {"d" + strings.Repeat("x", docIDSize), "\x00"},
+		"a short record":   {"d" + strings.Repeat("x", rowIDSize), "\x00"},
 		"a version of 0":   {"i\x00\x01id", "\x00"},
 		"a short position": {"l\x00", strings.Repeat("x", 40)},
 	} {

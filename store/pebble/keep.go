@@ -18,18 +18,18 @@ import (
 // moment. Where nothing was committed since the question, its own answer serves
 // and nothing is walked again.
 
-// wanted is a count that is to be kept.
-type wanted struct {
+// countRequest is a count that is to be kept.
+type countRequest struct {
 	code typeCode
 	key  store.Key
 	n    int    // what the question found
-	at   uint64 // the last commit that it saw; 0 if it did not find all
+	asOf uint64 // the last commit that it saw; 0 if it did not find all
 }
 
-// keeper is the worker's queue. It is safe for concurrent use.
-type keeper struct {
+// countQueue is the worker's queue. It is safe for concurrent use.
+type countQueue struct {
 	mu      sync.Mutex
-	queue   []wanted
+	queue   []countRequest
 	working bool
 	closed  bool
 	worker  sync.WaitGroup
@@ -39,8 +39,8 @@ type keeper struct {
 // again is.
 const maxQueue = 64
 
-// want asks for a count to be kept; work is called if nobody is at it.
-func (k *keeper) want(w wanted, work func()) {
+// request asks for a count to be kept; work is called if nobody is at it.
+func (k *countQueue) request(w countRequest, work func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed || len(k.queue) == maxQueue {
@@ -58,7 +58,7 @@ func (k *keeper) want(w wanted, work func()) {
 }
 
 // next takes from the queue. After false the worker has ended.
-func (k *keeper) next() (w wanted, ok bool) {
+func (k *countQueue) next() (w countRequest, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.queue) == 0 {
@@ -70,18 +70,18 @@ func (k *keeper) next() (w wanted, ok bool) {
 }
 
 // close empties the queue and waits for the worker.
-func (k *keeper) close() {
+func (k *countQueue) close() {
 	k.mu.Lock()
 	k.closed, k.queue = true, nil
 	k.mu.Unlock()
 	k.worker.Wait()
 }
 
-// work keeps the counts that are wanted until there are no more. One that cannot
+// storeRequestedCounts keeps the counts that are wanted until there are no more. One that cannot
 // be kept, the disk being gone, is not: reads and writes say why.
-func (db *DB) work() {
-	for w, ok := db.keeper.next(); ok; w, ok = db.keeper.next() {
-		if err := db.keep(w); err != nil {
+func (db *DB) storeRequestedCounts() {
+	for w, ok := db.countQueue.next(); ok; w, ok = db.countQueue.next() {
+		if err := db.storeCount(w); err != nil {
 			db.mu.Lock()
 			db.counts.set(w.code, w.key, nil)
 			db.mu.Unlock()
@@ -89,35 +89,35 @@ func (db *DB) work() {
 	}
 }
 
-// keep counts the postings of a key and puts the row of the count, which commits
+// storeCount counts the postings of a key and puts the row of the count, which commits
 // keep from then on.
-func (db *DB) keep(w wanted) error {
-	k, rows, err := db.begin(w)
+func (db *DB) storeCount(w countRequest) error {
+	k, rows, err := db.beginCount(w)
 	if k == nil || err != nil {
 		return err
 	}
 	n := w.n
 	if rows != nil {
-		n, err = db.snap(rows).walkBare(w.code, w.key, 0, db.up)
+		n, err = db.snap(rows).walkPostings(w.code, w.key, 0, db.up)
 		if err = errors.Join(err, rows.Close()); err != nil {
 			return err
 		}
 	}
-	return db.finish(k, n)
+	return db.finishCount(k, n)
 }
 
-// finish puts the row of a count, n being what the snapshot of its beginning has.
-func (db *DB) finish(k *kept, n int) error {
+// finishCount puts the row of a count, n being what the snapshot of its beginning has.
+func (db *DB) finishCount(k *storedCount, n int) error {
 	err := db.write(context.Background(), 0, func(out *pebble.Batch) error {
-		if db.counts.size() > db.counts.room {
-			db.counts.forget(db.counts.coldest(), out)
+		if db.counts.size() > db.counts.capacity {
+			db.counts.drop(db.counts.leastRecentlyUsed(), out)
 		}
-		k.n, k.ready = k.n+int64(n), true
+		k.n, k.stored = k.n+int64(n), true
 		set(out, k.row, binary.AppendUvarint(nil, uint64(k.n)))
 		set(out, nameRow(rowMeta, metaCounted), commitNumber(db.seq))
 		return nil
 	})
-	db.reads.drop() // no commit tells reads that there is something new
+	db.snapshots.drop() // no commit tells reads that there is something new
 	return err
 }
 
@@ -130,21 +130,21 @@ func (db *DB) Recount(ctx context.Context) error {
 	err := db.write(ctx, 0, func(out *pebble.Batch) error {
 		for _, of := range *db.counts.keys.Load() {
 			for _, k := range of {
-				if k.ready {
-					db.counts.forget(k, out)
+				if k.stored {
+					db.counts.drop(k, out)
 				}
 			}
 		}
 		return nil
 	})
-	db.reads.drop()
+	db.snapshots.drop()
 	return err
 }
 
-// begin notes from now on what commits change of a count. The snapshot is of this
+// beginCount notes from now on what commits change of a count. The snapshot is of this
 // moment; it is nil where the question saw the last commit, and found all. Without
 // a count it is kept already.
-func (db *DB) begin(w wanted) (*kept, *pebble.Snapshot, error) {
+func (db *DB) beginCount(w countRequest) (*storedCount, *pebble.Snapshot, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err := db.up(); err != nil {
@@ -153,26 +153,26 @@ func (db *DB) begin(w wanted) (*kept, *pebble.Snapshot, error) {
 	if db.counts.keys.Load().find(w.code, w.key) != nil {
 		return nil, nil, nil
 	}
-	k := &kept{row: countRow(w.code, w.key)}
-	k.asked.Store(db.seq)
+	k := &storedCount{row: countRow(w.code, w.key)}
+	k.lastUsed.Store(db.seq)
 	db.counts.set(w.code, w.key, k)
-	if w.at != 0 && w.at == db.seq {
+	if w.asOf != 0 && w.asOf == db.seq {
 		return k, nil, nil
 	}
 	return k, db.rows.NewSnapshot(), nil
 }
 
-// countBare counts the live documents of a type that have a key, at most max of
+// countKey counts the live documents of a type that have a key, at most max of
 // them where max > 0; the empty key asks for all.
-func (s *snap) countBare(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+func (s *snap) countKey(code typeCode, key store.Key, max int, alive func() error) (int, error) {
 	if k := s.db.counts.keys.Load().find(code, key); k != nil {
 		value, err := get(s.rows, k.row)
 		if err != nil {
 			return 0, err
 		}
 		if value != nil { // else the snapshot is older than the row
-			k.idle.Store(0)
-			k.asked.Store(s.db.applied.Load())
+			k.writesSinceUse.Store(0)
+			k.lastUsed.Store(s.db.applied.Load())
 			n, err := parseCount(value)
 			if max > 0 {
 				n = min(n, max)
@@ -180,17 +180,17 @@ func (s *snap) countBare(code typeCode, key store.Key, max int, alive func() err
 			return n, err
 		}
 	}
-	n, err := s.walkBare(code, key, max, alive)
-	if err != nil || n < s.db.counts.from {
+	n, err := s.walkPostings(code, key, max, alive)
+	if err != nil || n < s.db.counts.minPostings {
 		return n, err
 	}
-	w := wanted{code: code, key: key, n: n}
+	w := countRequest{code: code, key: key, n: n}
 	if n != max {
-		if w.at, err = s.seq(); err != nil {
+		if w.asOf, err = s.seq(); err != nil {
 			return 0, err
 		}
 	}
-	s.db.keeper.want(w, s.db.work)
+	s.db.countQueue.request(w, s.db.storeRequestedCounts)
 	return n, nil
 }
 
@@ -203,13 +203,13 @@ func (s *snap) seq() (uint64, error) {
 	return binary.BigEndian.Uint64(value), nil
 }
 
-// walkBare counts postings.
-func (s *snap) walkBare(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+// walkPostings counts postings.
+func (s *snap) walkPostings(code typeCode, key store.Key, max int, alive func() error) (int, error) {
 	prefix := postingPrefix(nil, code, key)
 	if key == "" {
 		prefix = appendCode(nil, rowAll, code)
 	}
-	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: behind(prefix)})
+	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
 	if err != nil {
 		return 0, err
 	}

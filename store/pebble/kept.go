@@ -25,11 +25,11 @@ import (
 // c rows, and those that it holds are deleted when it is opened.
 
 const (
-	// keptFrom is how many postings a key has at least when its count is kept:
+	// minStoredCount is how many postings a key has at least when its count is kept:
 	// fewer are walked over in half a millisecond.
-	keptFrom = 8192
-	// maxKept is how many counts are kept.
-	maxKept = 256
+	minStoredCount = 8192
+	// maxStoredCounts is how many counts are kept.
+	maxStoredCounts = 256
 	// forgetAfter: a count goes that was written anew so often, without having
 	// been asked for, as it counts rows by this number. Writing one costs about as
 	// much (2 µs) as walking over so many postings (0.06 µs each), so that no count
@@ -37,28 +37,28 @@ const (
 	forgetAfter = 32
 )
 
-// kept is a count that is kept.
-type kept struct {
-	row   []byte
-	ready bool  // the row stands; if not, n is what has changed since counting began
-	n     int64 // this and the two above are under DB.mu
-	delta int64 // what the commit under way changes
+// storedCount is a count that is kept.
+type storedCount struct {
+	row    []byte
+	stored bool  // the row stands; if not, n is what has changed since counting began
+	n      int64 // this and the two above are under DB.mu
+	delta  int64 // what the commit under way changes
 
-	idle  atomic.Int64  // how often the row was written since it was last asked for
-	asked atomic.Uint64 // the commits that were applied when it was last asked for
+	writesSinceUse atomic.Int64  // how often the row was written since it was last asked for
+	lastUsed       atomic.Uint64 // the commits that were applied when it was last asked for
 }
 
-type keptKeys map[typeCode]map[store.Key]*kept
+type countsByKey map[typeCode]map[store.Key]*storedCount
 
-func (m keptKeys) find(code typeCode, key store.Key) *kept { return m[code][key] }
+func (m countsByKey) find(code typeCode, key store.Key) *storedCount { return m[code][key] }
 
 // counts is the kept counts of an engine.
 type counts struct {
-	keys    atomic.Pointer[keptKeys] // replaced under DB.mu, read without
-	touched []*kept                  // room for a commit, under DB.mu
-	from    int                      // keptFrom,
-	room    int                      // maxKept and
-	least   int64                    // keptFrom / forgetAfter; tests have others
+	keys        atomic.Pointer[countsByKey] // replaced under DB.mu, read without
+	touched     []*storedCount              // room for a commit, under DB.mu
+	minPostings int                         // minStoredCount,
+	capacity    int                         // maxStoredCounts and
+	minWrites   int64                       // minStoredCount / forgetAfter; tests have others
 }
 
 func countRow(code typeCode, key store.Key) []byte {
@@ -76,8 +76,8 @@ func parseCount(value []byte) (int, error) {
 
 // load finds the counts that stand, or deletes them if they were not kept.
 func (c *counts) load(rows *pebble.DB, seq uint64) error {
-	c.from, c.room, c.least = keptFrom, maxKept, keptFrom/forgetAfter
-	c.keys.Store(&keptKeys{})
+	c.minPostings, c.capacity, c.minWrites = minStoredCount, maxStoredCounts, minStoredCount/forgetAfter
+	c.keys.Store(&countsByKey{})
 	counted, err := get(rows, nameRow(rowMeta, metaCounted))
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (c *counts) load(rows *pebble.DB, seq uint64) error {
 		var n int
 		code, key, ok := parseCountRow(it.Key())
 		if n, err = parseCount(it.Value()); err == nil && ok {
-			c.set(code, key, &kept{row: countRow(code, key), ready: true, n: int64(n)})
+			c.set(code, key, &storedCount{row: countRow(code, key), stored: true, n: int64(n)})
 		} else if err == nil {
 			err = errDamaged
 		}
@@ -126,11 +126,11 @@ func (c *counts) deleteRows(rows *pebble.DB) error {
 
 // set replaces the map by one in which a key has another count, or none. DB.mu
 // must be held, or nobody else know the engine yet.
-func (c *counts) set(code typeCode, key store.Key, k *kept) {
+func (c *counts) set(code typeCode, key store.Key, k *storedCount) {
 	keys := maps.Clone(*c.keys.Load())
 	of := maps.Clone(keys[code])
 	if of == nil {
-		of = map[store.Key]*kept{}
+		of = map[store.Key]*storedCount{}
 	}
 	if keys[code] = of; k == nil {
 		delete(of, key)
@@ -143,9 +143,9 @@ func (c *counts) set(code typeCode, key store.Key, k *kept) {
 	c.keys.Store(&keys)
 }
 
-// step puts into out what a commit changes of the kept counts. It is the last
+// update puts into out what a commit changes of the kept counts. It is the last
 // that a step does, for it cannot be undone. DB.mu must be held.
-func (c *counts) step(out *pebble.Batch, changes []change, seq uint64) {
+func (c *counts) update(out *pebble.Batch, changes []change, seq uint64) {
 	keys := *c.keys.Load()
 	if len(keys) == 0 {
 		return
@@ -153,11 +153,11 @@ func (c *counts) step(out *pebble.Batch, changes []change, seq uint64) {
 	for i := range changes {
 		ch := &changes[i]
 		if of := keys[ch.code]; of != nil {
-			if ch.was.live {
-				c.add(of, ch.keys, -1)
+			if ch.before.live {
+				c.countDoc(of, ch.oldKeys, -1)
 			}
-			if ch.lives() {
-				c.add(of, ch.write.Doc.Keys, 1)
+			if ch.liveAfter() {
+				c.countDoc(of, ch.write.Doc.Keys, 1)
 			}
 		}
 	}
@@ -166,9 +166,9 @@ func (c *counts) step(out *pebble.Batch, changes []change, seq uint64) {
 			continue
 		}
 		k.n, k.delta = k.n+k.delta, 0
-		if idle := k.idle.Add(1); k.ready && idle > max(k.n/forgetAfter, c.least) {
-			c.forget(k, out)
-		} else if k.ready {
+		if idle := k.writesSinceUse.Add(1); k.stored && idle > max(k.n/forgetAfter, c.minWrites) {
+			c.drop(k, out)
+		} else if k.stored {
 			set(out, k.row, binary.AppendUvarint(nil, uint64(k.n)))
 		}
 	}
@@ -176,17 +176,17 @@ func (c *counts) step(out *pebble.Batch, changes []change, seq uint64) {
 	set(out, nameRow(rowMeta, metaCounted), commitNumber(seq))
 }
 
-// add notes that a document with such keys comes or goes.
-func (c *counts) add(of map[store.Key]*kept, keys []store.Key, by int64) {
-	c.note(of[""], by)
+// countDoc notes that a document with such keys comes or goes.
+func (c *counts) countDoc(of map[store.Key]*storedCount, keys []store.Key, by int64) {
+	c.addDelta(of[""], by)
 	for _, key := range keys {
 		if key.Driving() {
-			c.note(of[key], by)
+			c.addDelta(of[key], by)
 		}
 	}
 }
 
-func (c *counts) note(k *kept, by int64) {
+func (c *counts) addDelta(k *storedCount, by int64) {
 	if k == nil {
 		return
 	}
@@ -196,11 +196,11 @@ func (c *counts) note(k *kept, by int64) {
 	k.delta += by
 }
 
-// coldest is the count that was not asked for longest, of those that stand.
-func (c *counts) coldest() (found *kept) {
+// leastRecentlyUsed is the count that was not asked for longest, of those that stand.
+func (c *counts) leastRecentlyUsed() (found *storedCount) {
 	for _, of := range *c.keys.Load() {
 		for _, k := range of {
-			if k.ready && (found == nil || k.asked.Load() < found.asked.Load()) {
+			if k.stored && (found == nil || k.lastUsed.Load() < found.lastUsed.Load()) {
 				found = k
 			}
 		}
@@ -215,10 +215,10 @@ func (c *counts) size() (n int) {
 	return n
 }
 
-// forget lets a count go. DB.mu must be held.
-func (c *counts) forget(k *kept, out *pebble.Batch) {
+// drop lets a count go. DB.mu must be held.
+func (c *counts) drop(k *storedCount, out *pebble.Batch) {
 	code, key, _ := parseCountRow(k.row)
-	if k.ready {
+	if k.stored {
 		del(out, k.row)
 	}
 	c.set(code, key, nil)

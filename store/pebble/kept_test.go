@@ -21,15 +21,15 @@ import (
 // keepAll has an engine keep every count that is asked for, room of them, until
 // it was written so often without being asked for.
 func keepAll(db *DB, room int, idle int64) {
-	db.counts.from, db.counts.room, db.counts.least = 1, room, idle
+	db.counts.minPostings, db.counts.capacity, db.counts.minWrites = 1, room, idle
 }
 
 // settle waits until nothing is wanted any more.
 func settle(db *DB) {
 	wait.Until(func() bool {
-		db.keeper.mu.Lock()
-		defer db.keeper.mu.Unlock()
-		return !db.keeper.working
+		db.countQueue.mu.Lock()
+		defer db.countQueue.mu.Unlock()
+		return !db.countQueue.working
 	})
 }
 
@@ -124,14 +124,14 @@ func lie(t testing.TB, db *DB, key store.Key, n byte) {
 	if err := db.rows.Set(countRow(1, key), []byte{n}, pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
-	db.reads.drop()
+	db.snapshots.drop()
 }
 
 func TestACountIsKept(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir, nil)
 	keepAll(db, 100, 100)
-	db.counts.from = 3
+	db.counts.minPostings = 3
 	put(t, db, "a", 1, "k", "l")
 	put(t, db, "b", 1, "k", "l")
 	if n := count(t, db, "k"); n != 2 {
@@ -202,14 +202,14 @@ func TestCommitsWhileACountBeginsAreInIt(t *testing.T) {
 	keepAll(db, 100, 0)
 	put(t, db, "a", 1, "k")
 	put(t, db, "b", 1, "k")
-	k, rows, err := db.begin(wanted{code: 1, key: "k"})
+	k, rows, err := db.beginCount(countRequest{code: 1, key: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	put(t, db, "c", 1, "k")
 	put(t, db, "d", 1, "k")
 	put(t, db, "a", 2)
-	n, err := db.snap(rows).walkBare(1, "k", 0, db.up)
+	n, err := db.snap(rows).walkPostings(1, "k", 0, db.up)
 	if n != 2 || err != nil {
 		t.Errorf("the snapshot of the beginning: got %d, %v, want 2", n, err)
 	}
@@ -219,7 +219,7 @@ func TestCommitsWhileACountBeginsAreInIt(t *testing.T) {
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.finish(k, n); err != nil {
+	if err := db.finishCount(k, n); err != nil {
 		t.Fatal(err)
 	}
 	if got := row(t, db, "k"); got != 3 {
@@ -268,7 +268,7 @@ func TestCountsOfAProgramThatKeepsNoneAreNotTrusted(t *testing.T) {
 	put(t, db, "a", 1, "k")
 	count(t, db, "k")
 	settle(db)
-	db.counts.keys.Store(&keptKeys{})
+	db.counts.keys.Store(&countsByKey{})
 	put(t, db, "b", 1, "k")
 	if got := row(t, db, "k"); got != 1 {
 		t.Fatalf("the row is %d, want it left at 1", got)

@@ -62,19 +62,19 @@ func TestFolderWithoutKeying(t *testing.T) {
 // These bytes are what was written before there was a Keying.
 func TestRowsWrittenWithoutKeying(t *testing.T) {
 	rec, err := parseRecord([]byte("\x00\x00\x00\x00\x00\x00\x00\x09\x22\x03\x03\x00\x0c\x02id\x03RX1\x01\x01\x00\x01k"))
-	if err != nil || rec.keying != 0 || rec.version != 3 || rec.origin != store.Updated || rec.code != 12 || string(rec.id) != "id" || string(rec.source) != "RX1" {
+	if err != nil || rec.keyRevision != 0 || rec.version != 3 || rec.origin != store.Updated || rec.code != 12 || string(rec.id) != "id" || string(rec.source) != "RX1" {
 		t.Errorf("record: got %+v, %v", rec, err)
 	}
-	id, _ := toDocID(testID(1, "a"))
-	for row, want := range map[string]standing{
+	id, _ := toRowID(testID(1, "a"))
+	for row, want := range map[string]newestEntry{
 		"\x03":                              {version: 3},
 		"\x03" + string(id[:]):              {version: 3, live: true, id: id},
 		"\xac\x02":                          {version: 300},
 		"\x7f" + string(id[:]):              {version: 127, live: true, id: id},
-		"\x03\x05":                          {version: 3, keying: 5},
-		"\x03" + string(id[:]) + "\xac\x02": {version: 3, live: true, id: id, keying: 300},
+		"\x03\x05":                          {version: 3, keyRevision: 5},
+		"\x03" + string(id[:]) + "\xac\x02": {version: 3, live: true, id: id, keyRevision: 300},
 	} {
-		if got, err := parseStanding([]byte(row)); err != nil || got != want || string(want.encode()) != row {
+		if got, err := parseNewest([]byte(row)); err != nil || got != want || string(want.encode()) != row {
 			t.Errorf("address row %x: got %+v, %v, want %+v", row, got, err, want)
 		}
 	}
@@ -95,11 +95,11 @@ func TestVerifyFindsAKeyingThatDiffers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stands, err := parseStanding(value)
+		stands, err := parseNewest(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		stands.keying++
+		stands.keyRevision++
 		if err := db.rows.Set(row, stands.encode(), pebble.Sync); err != nil {
 			t.Fatal(err)
 		}

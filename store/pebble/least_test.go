@@ -27,7 +27,7 @@ func TestTheSmallerRangeDrives(t *testing.T) {
 		err := db.Read(t.Context(), func(view store.Snapshot) error {
 			s := view.(*snap)
 			code, _ := s.types.code("Observation")
-			got, err := s.smallest(t.Context(), planTyped(where).(verified).plan.(least), code)
+			got, err := s.cheapest(t.Context(), planTyped(where).(verified).plan.(cheapestOf), code)
 			if err != nil {
 				return err
 			}

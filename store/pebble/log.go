@@ -27,7 +27,7 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 	err := db.write(ctx, 0, func(out *pebble.Batch) error {
 		first = db.head.Pos + 1
 		for _, p := range payloads {
-			if err := db.link(out, p); err != nil {
+			if err := db.chainRecord(out, p); err != nil {
 				return unavailable("append to the log", err)
 			}
 		}
@@ -39,8 +39,8 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 	return first, nil
 }
 
-// link puts a record behind the head. The mutex must be held.
-func (db *DB) link(out *pebble.Batch, payload []byte) error {
+// chainRecord puts a record behind the head. The mutex must be held.
+func (db *DB) chainRecord(out *pebble.Batch, payload []byte) error {
 	pos := db.head.Pos + 1
 	db.head = store.Record{Pos: pos, Hash: store.ChainHash(db.head.Hash, pos, payload)}
 	value := append(make([]byte, 0, len(db.head.Hash)+len(payload)), db.head.Hash[:]...)
@@ -67,7 +67,7 @@ func (db *DB) records(ctx context.Context, from uint64, yield func(store.Record,
 	if from > last {
 		return nil
 	}
-	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: logRow(from), UpperBound: behind(logRow(last))})
+	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: logRow(from), UpperBound: prefixEnd(logRow(last))})
 	if err != nil {
 		return unavailable("read the log", err)
 	}

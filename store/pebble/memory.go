@@ -20,11 +20,11 @@ func (db *DB) CheckMemory(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
 	}
-	db.keeper.worker.Wait()
+	db.countQueue.worker.Wait()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	m := &memory{db: db, snap: db.snap(db.rows)}
-	for _, check := range []func(context.Context) error{m.numbers, m.types, m.feed, m.head, m.counts, m.recent, m.shared} {
+	for _, check := range []func(context.Context) error{m.numbers, m.types, m.feed, m.head, m.counts, m.docCache, m.shared} {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("pebble: check memory: %w", err)
 		}
@@ -71,7 +71,7 @@ func (m *memory) feed(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if has, want := m.db.shown.now(), (store.Position{FeedID: string(name), Seq: m.db.seq}); has != want {
+	if has, want := m.db.feedEnd.get(), (store.Position{FeedID: string(name), Seq: m.db.seq}); has != want {
 		m.differs("the end of the feed", has, want)
 	}
 	return nil
@@ -94,12 +94,12 @@ func (m *memory) counts(ctx context.Context) error {
 		for key, k := range of {
 			kept++
 			what := fmt.Sprintf("the count of type %d with key %q", code, string(key))
-			stands, err := m.walkBare(code, key, 0, ctx.Err)
+			walked, err := m.walkPostings(code, key, 0, ctx.Err)
 			if err != nil {
 				return err
 			}
-			if k.n != int64(stands) || !k.ready || k.delta != 0 || !bytes.Equal(k.row, countRow(code, key)) {
-				m.differs(what, fmt.Sprintf("%d, ready %t, delta %d", k.n, k.ready, k.delta), stands)
+			if k.n != int64(walked) || !k.stored || k.delta != 0 || !bytes.Equal(k.row, countRow(code, key)) {
+				m.differs(what, fmt.Sprintf("%d, ready %t, delta %d", k.n, k.stored, k.delta), walked)
 			}
 			value, err := get(m.rows, k.row)
 			if err != nil {
@@ -126,11 +126,11 @@ func (m *memory) walkRows(kind byte, want int) error {
 	return nil
 }
 
-func (m *memory) recent(ctx context.Context) error {
-	for i := range m.db.recent.shelves {
-		s := &m.db.recent.shelves[i]
+func (m *memory) docCache(ctx context.Context) error {
+	for i := range m.db.docCache.shards {
+		s := &m.db.docCache.shards[i]
 		s.mu.Lock()
-		docs, taken := s.docs.Values(), s.taken
+		docs, taken := s.docs.Values(), s.size
 		s.mu.Unlock()
 		size := 0
 		for _, k := range docs {
@@ -162,9 +162,9 @@ func sameDoc(a, b *store.Doc) bool {
 // shared looks whether the snapshot for the next read holds what it says. A newer one is
 // made where that is not the last commit.
 func (m *memory) shared(context.Context) error {
-	m.db.reads.mu.Lock()
-	defer m.db.reads.mu.Unlock()
-	l := m.db.reads.now
+	m.db.snapshots.mu.Lock()
+	defer m.db.snapshots.mu.Unlock()
+	l := m.db.snapshots.newest
 	if l == nil {
 		return nil
 	}
@@ -172,8 +172,8 @@ func (m *memory) shared(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.at > holds || holds > m.db.seq || l.users != 0 {
-		m.differs("the shared snapshot", fmt.Sprintf("of commit %d with %d readers", l.at, l.users), holds)
+	if l.at > holds || holds > m.db.seq || l.refs != 0 {
+		m.differs("the shared snapshot", fmt.Sprintf("of commit %d with %d readers", l.at, l.refs), holds)
 	}
 	return nil
 }

@@ -24,10 +24,10 @@ type Config struct {
 	Dir   string           // required; made if it is not there
 	Clock func() time.Time // decides what has expired; nil is time.Now
 	Cache int64            // bytes of decompressed blocks in memory; 0 is 256 MB
-	// Recent is about how many bytes of documents read of late are kept ready; 0 is 64 MB, less
+	// DocCache is about how many bytes of documents read of late are kept ready; 0 is 64 MB, less
 	// than nothing none.
-	Recent int
-	Log    *slog.Logger // what Pebble has to say about faults; nil is slog.Default
+	DocCache int
+	Log      *slog.Logger // what Pebble has to say about faults; nil is slog.Default
 	// Batches is told the bytes of every batch before it is applied, under the
 	// mutex; they are valid until it returns. It is for measuring, see Raw.
 	Batches func([]byte)
@@ -47,20 +47,20 @@ type DB struct {
 	batch func([]byte)          // see Config.Batches; nil for nobody
 	down  atomic.Pointer[error] // why nothing is answered any more
 
-	mu    sync.Mutex   // see the package documentation
-	seq   uint64       // of the last commit applied
-	head  store.Record // the last log record applied, without payload
-	sweep string       // where the search for expired state goes on
+	mu        sync.Mutex   // see the package documentation
+	seq       uint64       // of the last commit applied
+	head      store.Record // the last log record applied, without payload
+	sweepFrom string       // where the search for expired state goes on
 
-	closed  atomic.Bool
-	durable atomic.Uint64 // the last log position on disk
-	applied atomic.Uint64 // seq, for those who do not hold the mutex
-	reads   shared
-	recent  *recent
-	counts  counts
-	keeper  keeper
-	glimpse atomic.Pointer[docID] // a row that a steady question looked at
-	shown   shown
+	closed     atomic.Bool
+	durable    atomic.Uint64 // the last log position on disk
+	applied    atomic.Uint64 // seq, for those who do not hold the mutex
+	snapshots  snapshotCache
+	docCache   *docCache
+	counts     counts
+	countQueue countQueue
+	decoy      atomic.Pointer[rowID] // a row that a steady question looked at
+	feedEnd    feedEnd
 }
 
 var (
@@ -81,7 +81,7 @@ func Open(c Config) (*DB, error) {
 		return nil, fmt.Errorf("pebble: open %s: %w", c.Dir, err)
 	}
 	db := &DB{rows: rows, clock: c.Clock, limit: maxCollected, batch: c.Batches}
-	db.recent, err = newRecent(max(cmp.Or(c.Recent, recentBytes), 0))
+	db.docCache, err = newDocCache(max(cmp.Or(c.DocCache, defaultDocCache), 0))
 	if err == nil {
 		err = db.load()
 	}
@@ -162,8 +162,8 @@ func (db *DB) Close() error {
 	if db.closed.Swap(true) {
 		return nil
 	}
-	db.keeper.close()
-	db.reads.drop()
+	db.countQueue.close()
+	db.snapshots.drop()
 	if err := db.rows.Close(); err != nil {
 		return fmt.Errorf("pebble: close: %w", err)
 	}
@@ -173,7 +173,7 @@ func (db *DB) Close() error {
 // fail makes everything unavailable from now on; false if it was already.
 func (db *DB) fail(why error) bool {
 	first := db.down.CompareAndSwap(nil, &why)
-	db.shown.wake() // whoever waits for a commit waits in vain
+	db.feedEnd.wakeWaiters() // whoever waits for a commit waits in vain
 	return first
 }
 

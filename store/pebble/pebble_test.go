@@ -162,7 +162,7 @@ func TestCopyIsSound(t *testing.T) {
 // leaves the same rows.
 func TestMuchBody(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
-	body := make([]byte, muchBody/2+1)
+	body := make([]byte, largeBodies/2+1)
 	doc := func(id string, version uint64) store.Doc {
 		return store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: version, Origin: store.Upserted, RowID: testID(1, id), Keys: []store.Key{"k"}, Body: append(body, id...)}
 	}

@@ -19,25 +19,25 @@ type plan interface {
 }
 
 type (
-	// everything is the documents of the type.
-	everything struct{}
+	// allOfType is the documents of the type.
+	allOfType struct{}
 	// posting is those with a driving key.
 	posting struct{ key store.Key }
-	// meet is those that all of its members propose, found by leapfrog.
-	meet []plan
-	// join is those that one of its members proposes, merged.
-	join []plan
+	// intersection is those that all of its members propose, found by leapfrog.
+	intersection []plan
+	// union is those that one of its members proposes, merged.
+	union []plan
 	// collected is those with a key in one of the ranges, collected and sorted
 	// before the first is proposed.
 	collected struct {
-		ranges []store.Range
-		whole  bool // the ranges are all that the predicate asks
+		ranges   []store.Range
+		complete bool // the ranges are all that the predicate asks
 	}
 )
 
-// least is plans of which any drives: the one with the fewest postings does, which
+// cheapestOf is plans of which any drives: the one with the fewest postings does, which
 // is counted when the query runs.
-type least []plan
+type cheapestOf []plan
 
 // maxMerged is how many postings a join merges. A wider one is collected:
 // its postings one after the other cost less than as many open iterators.
@@ -61,18 +61,18 @@ func planOf(q store.Query) (plan, error) {
 		return nil, store.ErrNeedsCrossTypeKey
 	}
 	_, whole := q.Where.(store.Eq)
-	return inexact(posting{key}, !whole), nil
+	return verifiedIf(posting{key}, !whole), nil
 }
 
 func planTyped(p store.Pred) plan {
-	if pl := propose(p); pl != nil {
+	if pl := planPred(p); pl != nil {
 		return pl
 	}
-	return verified{everything{}}
+	return verified{allOfType{}}
 }
 
-// propose returns a plan for a predicate, nil if it cannot drive.
-func propose(p store.Pred) plan {
+// planPred returns a plan for a predicate, nil if it cannot drive.
+func planPred(p store.Pred) plan {
 	switch p := p.(type) {
 	case store.Eq:
 		if p.Key.Driving() {
@@ -87,9 +87,9 @@ func propose(p store.Pred) plan {
 			return collected{ranges: p.Scan}
 		}
 	case store.And:
-		return proposeAnd(flatten(p, nil))
+		return planAnd(flatten(p, nil))
 	case store.Or:
-		return proposeOr(p)
+		return planOr(p)
 	case store.Contains, store.In, store.Not, store.VerifyOnly:
 	}
 	return nil
@@ -107,58 +107,58 @@ func flatten(p store.And, into []store.Pred) []store.Pred {
 	return into
 }
 
-// proposeAnd drives by all members that are cheap, or else by the smallest that
+// planAnd drives by all members that are cheap, or else by the smallest that
 // can drive at all.
-func proposeAnd(members []store.Pred) plan {
+func planAnd(members []store.Pred) plan {
 	if len(members) == 0 {
-		return everything{}
+		return allOfType{}
 	}
-	var cheap meet
-	var dear least
-	left := 0 // members that the cheap ones do not decide
+	var cheap intersection
+	var costly cheapestOf
+	undecided := 0 // members that the cheap ones do not decide
 	for _, q := range members {
-		pl := propose(q)
+		pl := planPred(q)
 		switch {
 		case pl == nil:
-			left++
+			undecided++
 			continue
 		case !pl.cheap():
-			left++
-			dear = append(dear, pl)
+			undecided++
+			costly = append(costly, pl)
 		case !slices.ContainsFunc(cheap, func(other plan) bool { return other.String() == pl.String() }):
 			cheap = append(cheap, pl)
 		}
 	}
 	switch {
-	case len(cheap) == 0 && len(dear) == 0:
+	case len(cheap) == 0 && len(costly) == 0:
 		return nil
-	case len(cheap) == 0 && len(dear) == 1:
-		return inexact(dear[0], len(members) > 1)
+	case len(cheap) == 0 && len(costly) == 1:
+		return verifiedIf(costly[0], len(members) > 1)
 	case len(cheap) == 0:
-		return verified{dear}
+		return verified{costly}
 	case len(cheap) == 1:
-		return inexact(cheap[0], left > 0)
-	case left > 0:
+		return verifiedIf(cheap[0], undecided > 0)
+	case undecided > 0:
 		return verified{cheap}
 	}
 	return cheap
 }
 
-// proposeOr merges its members; if one cannot drive, nor can the whole.
-func proposeOr(members store.Or) plan {
-	all := make(join, 0, len(members))
-	wide := collected{whole: true}
+// planOr merges its members; if one cannot drive, nor can the whole.
+func planOr(members store.Or) plan {
+	all := make(union, 0, len(members))
+	wide := collected{complete: true}
 	for _, q := range members {
-		pl := propose(q)
+		pl := planPred(q)
 		if pl == nil {
 			return nil
 		}
-		if _, ok := pl.(everything); ok {
+		if _, ok := pl.(allOfType); ok {
 			return pl
 		}
 		all = append(all, pl)
 		if key, ok := pl.(posting); ok {
-			wide.ranges = append(wide.ranges, only(key.key))
+			wide.ranges = append(wide.ranges, singleKeyRange(key.key))
 		}
 	}
 	if len(all) > maxMerged && len(wide.ranges) == len(all) {
@@ -170,45 +170,45 @@ func proposeOr(members store.Or) plan {
 	return all
 }
 
-// only is the range of one key.
-func only(k store.Key) store.Range { return store.Range{Low: k, High: k + "\x00"} }
+// singleKeyRange is the range of one key.
+func singleKeyRange(k store.Key) store.Range { return store.Range{Low: k, High: k + "\x00"} }
 
 // verified is a plan that leaves something to be decided.
 type verified struct{ plan }
 
 func (verified) exact() bool { return false }
 
-func inexact(p plan, left bool) plan {
-	if left {
+func verifiedIf(p plan, undecided bool) plan {
+	if undecided {
 		return verified{p}
 	}
 	return p
 }
 
-func (everything) exact() bool  { return true }
-func (posting) exact() bool     { return true }
-func (m meet) exact() bool      { return all(m, plan.exact) }
-func (j join) exact() bool      { return all(j, plan.exact) }
-func (c collected) exact() bool { return c.whole }
-func (least) exact() bool       { return false }
+func (allOfType) exact() bool      { return true }
+func (posting) exact() bool        { return true }
+func (m intersection) exact() bool { return all(m, plan.exact) }
+func (j union) exact() bool        { return all(j, plan.exact) }
+func (c collected) exact() bool    { return c.complete }
+func (cheapestOf) exact() bool     { return false }
 
-func (everything) cheap() bool { return true }
-func (posting) cheap() bool    { return true }
-func (m meet) cheap() bool     { return all(m, plan.cheap) }
-func (j join) cheap() bool     { return all(j, plan.cheap) }
-func (collected) cheap() bool  { return false }
-func (least) cheap() bool      { return false }
+func (allOfType) cheap() bool      { return true }
+func (posting) cheap() bool        { return true }
+func (m intersection) cheap() bool { return all(m, plan.cheap) }
+func (j union) cheap() bool        { return all(j, plan.cheap) }
+func (collected) cheap() bool      { return false }
+func (cheapestOf) cheap() bool     { return false }
 
 func all(plans []plan, holds func(plan) bool) bool {
 	return !slices.ContainsFunc(plans, func(p plan) bool { return !holds(p) })
 }
 
-func (everything) String() string { return "all" }
-func (p posting) String() string  { return fmt.Sprintf("posting(%q)", string(p.key)) }
-func (m meet) String() string     { return "meet(" + list(m) + ")" }
-func (j join) String() string     { return "join(" + list(j) + ")" }
-func (l least) String() string    { return "least(" + list(l) + ")" }
-func (v verified) String() string { return "verify(" + v.plan.String() + ")" }
+func (allOfType) String() string      { return "all" }
+func (p posting) String() string      { return fmt.Sprintf("posting(%q)", string(p.key)) }
+func (m intersection) String() string { return "meet(" + joinPlans(m) + ")" }
+func (j union) String() string        { return "join(" + joinPlans(j) + ")" }
+func (l cheapestOf) String() string   { return "least(" + joinPlans(l) + ")" }
+func (v verified) String() string     { return "verify(" + v.plan.String() + ")" }
 
 func (c collected) String() string {
 	words := make([]string, len(c.ranges))
@@ -216,13 +216,13 @@ func (c collected) String() string {
 		words[i] = fmt.Sprintf("%q:%q", string(r.Low), string(r.High))
 	}
 	s := "collect(" + strings.Join(words, ", ") + ")"
-	if !c.whole {
+	if !c.complete {
 		s = "verify(" + s + ")"
 	}
 	return s
 }
 
-func list(plans []plan) string {
+func joinPlans(plans []plan) string {
 	words := make([]string, len(plans))
 	for i, p := range plans {
 		words[i] = p.String()

@@ -77,7 +77,7 @@ func (db *DB) Compact(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
 	}
-	db.reads.drop() // it would keep what was superseded since
+	db.snapshots.drop() // it would keep what was superseded since
 	if err := db.rows.Compact(ctx, []byte{0}, []byte{255}, true); err != nil {
 		return unavailable("compact", err)
 	}

@@ -19,12 +19,12 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if err := db.up(); err != nil {
 		return err
 	}
-	l := db.reads.take(db.rows, db.applied.Load())
+	l := db.snapshots.acquire(db.rows, db.applied.Load())
 	s := db.snap(l.Snapshot)
-	s.recent, s.at = db.recent, l.at
+	s.docCache, s.at = db.docCache, l.at
 	defer func() {
 		s.ended = true
-		db.reads.give(l)
+		db.snapshots.release(l)
 	}()
 	return f(s)
 }
@@ -38,8 +38,8 @@ type snap struct {
 	limit int // of docids to collect
 	ended bool
 
-	recent *recent // nil under the mutex
-	at     uint64  // commits that the snapshot holds, or more
+	docCache *docCache // nil under the mutex
+	at       uint64    // commits that the snapshot holds, or more
 }
 
 // maxCollected is how many docids a plan may collect, 19 bytes each. Beyond it
@@ -64,7 +64,7 @@ func (s *snap) Tracker() *store.CommitTracker { return nil }
 
 // Get implements store.Snapshot.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	return s.one(ctx, ref, 0)
+	return s.getVersion(ctx, ref, 0)
 }
 
 // All implements store.Snapshot.
@@ -77,17 +77,17 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 	if version == 0 {
 		return store.Doc{}, fmt.Errorf("version 0 of %s: %w", ref, store.ErrNotFound)
 	}
-	return s.one(ctx, ref, version)
+	return s.getVersion(ctx, ref, version)
 }
 
-// one returns a version of a document; 0 is the newest.
-func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
+// getVersion returns a version of a document; 0 is the newest.
+func (s *snap) getVersion(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	if err := s.check(ctx); err != nil {
 		return store.Doc{}, err
 	}
-	current := version == 0 && s.recent != nil
+	current := version == 0 && s.docCache != nil
 	if current {
-		if d, ok := s.recent.get(ref, s.at); ok {
+		if d, ok := s.docCache.get(ref, s.at); ok {
 			return d, nil
 		}
 	}
@@ -110,7 +110,7 @@ func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Do
 		var d store.Doc
 		if d, err = s.document(ref.Type, v); err == nil {
 			if current && !d.Deleted() {
-				s.recent.put(d, s.at)
+				s.docCache.put(d, s.at)
 			}
 			return d, nil
 		}
@@ -119,23 +119,23 @@ func (s *snap) one(ctx context.Context, ref store.Ref, version uint64) (store.Do
 }
 
 // newest returns the i row of an address; version 0 if there is none.
-func (s *snap) newest(code typeCode, id string) (standing, error) {
+func (s *snap) newest(code typeCode, id string) (newestEntry, error) {
 	var room [64]byte
 	value, closer, err := s.rows.Get(newestRow(room[:0], code, id))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return standing{}, nil
+		return newestEntry{}, nil
 	}
 	if err != nil {
-		return standing{}, err
+		return newestEntry{}, err
 	}
 	defer closer.Close()
-	return parseStanding(value)
+	return parseNewest(value)
 }
 
 // stored is a version as it is stored, its body not yet read.
 type stored struct {
 	record
-	id   docID
+	id   rowID
 	body []byte // the row of the body, nil if there is none
 }
 
@@ -147,7 +147,7 @@ var (
 
 // version finds a version that is known to be: the newest one, now, where it is
 // alive, the others among the superseded.
-func (s *snap) version(code typeCode, id string, version uint64, now standing) (stored, error) {
+func (s *snap) version(code typeCode, id string, version uint64, now newestEntry) (stored, error) {
 	if now.live && version == now.version {
 		return s.live(now.id)
 	}
@@ -162,7 +162,7 @@ func (s *snap) version(code typeCode, id string, version uint64, now standing) (
 }
 
 // live reads the document that lives at a docid.
-func (s *snap) live(id docID) (stored, error) {
+func (s *snap) live(id rowID) (stored, error) {
 	b, err := get(s.rows, docRow(rowDoc, id))
 	if err != nil {
 		return stored{}, err
@@ -176,14 +176,14 @@ func (s *snap) live(id docID) (stored, error) {
 
 // parseVersion reads the value of a v row.
 func parseVersion(code typeCode, id string, b []byte) (stored, error) {
-	if len(b) < docIDSize {
+	if len(b) < rowIDSize {
 		return stored{}, errDamaged
 	}
-	rec, err := parseRecord(b[docIDSize:])
+	rec, err := parseRecord(b[rowIDSize:])
 	if err != nil {
 		return stored{}, err
 	}
-	v := stored{record: rec, id: docID(b[:docIDSize])}
+	v := stored{record: rec, id: rowID(b[:rowIDSize])}
 	if rec.origin != store.Deleted {
 		v.body = versionRow(rowOldBody, code, id, rec.version)
 	}
@@ -200,7 +200,7 @@ func (s *snap) document(typ string, v stored) (store.Doc, error) {
 }
 
 func (s *snap) withBody(typ string, v stored, keys []store.Key) (store.Doc, error) {
-	d := v.doc(typ, v.id.id(), keys)
+	d := v.doc(typ, v.id.decode(), keys)
 	if v.body == nil {
 		return d, nil
 	}

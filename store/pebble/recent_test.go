@@ -103,7 +103,7 @@ func TestRecentReadsOneState(t *testing.T) {
 
 // TestRecentIsForItsSnapshots holds the rules one by one.
 func TestRecentIsForItsSnapshots(t *testing.T) {
-	r, err := newRecent(1 << 20)
+	r, err := newDocCache(1 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestRecentIsForItsSnapshots(t *testing.T) {
 	has(6, false) // it may be from a commit that the snapshot does not hold
 	has(7, true)
 	has(9, true)
-	r.write(d.Ref, 10)
+	r.invalidate(d.Ref, 10)
 	has(12, false)
 	r.put(d, 9) // read before commit 10, or while it was applied
 	has(12, false)
@@ -135,7 +135,7 @@ func TestRecentIsForItsSnapshots(t *testing.T) {
 
 // TestRecentIsBounded puts in many times what there is room for.
 func TestRecentIsBounded(t *testing.T) {
-	r, err := newRecent(512 << 10)
+	r, err := newDocCache(512 << 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,23 +145,23 @@ func TestRecentIsBounded(t *testing.T) {
 		r.put(d, 1)
 		r.put(d, 2) // it is there already
 	}
-	for i := range r.shelves {
-		s := &r.shelves[i]
-		if s.taken > s.room || s.taken < 0 {
-			t.Errorf("shelf %d takes %d bytes of %d", i, s.taken, s.room)
+	for i := range r.shards {
+		s := &r.shards[i]
+		if s.size > s.capacity || s.size < 0 {
+			t.Errorf("shelf %d takes %d bytes of %d", i, s.size, s.capacity)
 		}
 		held += s.docs.Len()
 		for _, ref := range s.docs.Keys() {
-			r.write(ref, 3)
+			r.invalidate(ref, 3)
 		}
-		if s.taken != 0 {
-			t.Errorf("shelf %d is empty and takes %d bytes", i, s.taken)
+		if s.size != 0 {
+			t.Errorf("shelf %d is empty and takes %d bytes", i, s.size)
 		}
 	}
 	if held == 0 {
 		t.Error("nothing is kept")
 	}
-	none, err := newRecent(0)
+	none, err := newDocCache(0)
 	if err != nil {
 		t.Fatal(err)
 	}

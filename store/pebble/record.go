@@ -18,15 +18,15 @@ var errDamaged = errors.New("row is damaged")
 // behind the docid, of a v row. It begins with Seq in eight bytes, which are
 // filled in last, when the number of the commit is known.
 type record struct {
-	seq     uint64
-	milli   int64
-	version uint64
-	keying  uint64
-	origin  store.Origin
-	code    typeCode
-	id      []byte // these three are views of the row
-	source  []byte
-	keys    []byte
+	seq         uint64
+	milli       int64
+	version     uint64
+	keyRevision uint64
+	origin      store.Origin
+	code        typeCode
+	id          []byte // these three are views of the row
+	source      []byte
+	keys        []byte
 }
 
 // rekeyedBit marks an origin behind whose type the Keying stands; without it that is
@@ -90,7 +90,7 @@ func parseRecord(b []byte) (record, error) {
 	if v := r.Bytes(3); v != nil {
 		rec.origin, rec.code = store.Origin(v[0]&^rekeyedBit), typeCode(binary.BigEndian.Uint16(v[1:]))
 		if v[0]&rekeyedBit != 0 {
-			rec.keying = r.Uvarint()
+			rec.keyRevision = r.Uvarint()
 		}
 	}
 	rec.id = r.Text()
@@ -143,55 +143,55 @@ func (r *record) doc(typ string, id store.RowID, keys []store.Key) store.Doc {
 		RowID:       id,
 		Source:      string(r.source),
 		Origin:      r.origin,
-		KeyRevision: r.keying,
+		KeyRevision: r.keyRevision,
 		Keys:        keys,
 	}
 }
 
-// standing is an i row: the newest version of an address.
-type standing struct {
-	version uint64 // 0: there is none
-	live    bool
-	id      docID  // of a live one
-	keying  uint64 // how often the version was rekeyed
+// newestEntry is an i row: the newest version of an address.
+type newestEntry struct {
+	version     uint64 // 0: there is none
+	live        bool
+	id          rowID  // of a live one
+	keyRevision uint64 // how often the version was rekeyed
 }
 
-// head returns the version with its keying, as a write or a check expects it.
-func (s standing) head() versionKeying { return versionKeying{s.version, s.keying} }
+// revision returns the version with its keying, as a write or a check expects it.
+func (s newestEntry) revision() revision { return revision{s.version, s.keyRevision} }
 
-// versionKeying is a version and how often it was rekeyed.
-type versionKeying struct{ version, keying uint64 }
+// revision is a version and how often it was rekeyed.
+type revision struct{ version, keyRevision uint64 }
 
 // String is for the texts of errors.
-func (h versionKeying) String() string {
-	return fmt.Sprintf("%d, rekeyed %d times", h.version, h.keying)
+func (h revision) String() string {
+	return fmt.Sprintf("%d, rekeyed %d times", h.version, h.keyRevision)
 }
 
 // encode writes the version, the docid where it is alive, and the keying where
 // there is one, which takes fewer bytes than a docid.
-func (s standing) encode() []byte {
-	b := binary.AppendUvarint(make([]byte, 0, 8+docIDSize), s.version)
+func (s newestEntry) encode() []byte {
+	b := binary.AppendUvarint(make([]byte, 0, 8+rowIDSize), s.version)
 	if s.live {
 		b = append(b, s.id[:]...)
 	}
-	if s.keying > 0 {
-		b = binary.AppendUvarint(b, s.keying)
+	if s.keyRevision > 0 {
+		b = binary.AppendUvarint(b, s.keyRevision)
 	}
 	return b
 }
 
-func parseStanding(b []byte) (s standing, err error) {
+func parseNewest(b []byte) (s newestEntry, err error) {
 	r := wire.NewReader(b)
 	s.version = r.Uvarint()
-	if r.Len() >= docIDSize {
+	if r.Len() >= rowIDSize {
 		s.live = true
-		copy(s.id[:], r.Bytes(docIDSize))
+		copy(s.id[:], r.Bytes(rowIDSize))
 	}
 	if r.Len() > 0 {
-		s.keying = r.Uvarint()
+		s.keyRevision = r.Uvarint()
 	}
 	if r.Failed() || s.version == 0 || r.Len() > 0 {
-		return standing{}, errDamaged
+		return newestEntry{}, errDamaged
 	}
 	return s, nil
 }

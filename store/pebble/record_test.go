@@ -51,7 +51,7 @@ func FuzzDamagedRecordsAreRefused(f *testing.F) {
 		if rec, err := parseRecord(b); err == nil {
 			_, _ = decodeKeys(rec.keys, nil) // must not panic
 		}
-		_, _ = parseStanding(b)
+		_, _ = parseNewest(b)
 		_, _ = parseVersion(1, "id", b)
 		_, _ = parseHistory(b, b)
 	})

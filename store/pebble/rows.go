@@ -39,13 +39,13 @@ const (
 // typeCode stands for a type in rows.
 type typeCode uint16
 
-const docIDSize = 6 + store.SortKeySize
+const rowIDSize = 6 + store.SortKeySize
 
-// docID is a store.RowID as it stands in rows.
-type docID [docIDSize]byte
+// rowID is a store.RowID as it stands in rows.
+type rowID [rowIDSize]byte
 
-// toDocID is false for a place that has more than 48 bits.
-func toDocID(id store.RowID) (d docID, ok bool) {
+// toRowID is false for a place that has more than 48 bits.
+func toRowID(id store.RowID) (d rowID, ok bool) {
 	var place [8]byte
 	binary.BigEndian.PutUint64(place[:], uint64(id.Partition))
 	copy(d[:6], place[2:])
@@ -53,7 +53,7 @@ func toDocID(id store.RowID) (d docID, ok bool) {
 	return d, id.Partition>>48 == 0
 }
 
-func (d docID) id() store.RowID {
+func (d rowID) decode() store.RowID {
 	var place [8]byte
 	copy(place[2:], d[:6])
 	id := store.RowID{Partition: store.Partition(binary.BigEndian.Uint64(place[:]))}
@@ -62,7 +62,7 @@ func (d docID) id() store.RowID {
 }
 
 // next returns the docid behind d; false if d is the last of all.
-func (d docID) next() (docID, bool) {
+func (d rowID) next() (rowID, bool) {
 	for i := len(d) - 1; i >= 0; i-- {
 		d[i]++
 		if d[i] != 0 {
@@ -72,7 +72,7 @@ func (d docID) next() (docID, bool) {
 	return d, false
 }
 
-func (d docID) less(e docID) bool { return bytes.Compare(d[:], e[:]) < 0 }
+func (d rowID) less(e rowID) bool { return bytes.Compare(d[:], e[:]) < 0 }
 
 // Escaping: a zero byte becomes 00 ff, and 00 01 ends. So the end sorts before
 // every byte that may follow, and two strings order as their escaped forms do,
@@ -125,12 +125,12 @@ func newestRow(b []byte, code typeCode, id string) []byte {
 	return append(appendCode(b, rowNewest, code), id...)
 }
 
-func docRow(row byte, d docID) []byte {
-	return append(append(make([]byte, 0, 1+docIDSize), row), d[:]...)
+func docRow(row byte, d rowID) []byte {
+	return append(append(make([]byte, 0, 1+rowIDSize), row), d[:]...)
 }
 
-func allRow(code typeCode, d docID) []byte {
-	return append(appendCode(make([]byte, 0, 3+docIDSize), rowAll, code), d[:]...)
+func allRow(code typeCode, d rowID) []byte {
+	return append(appendCode(make([]byte, 0, 3+rowIDSize), rowAll, code), d[:]...)
 }
 
 // postingPrefix is what the postings of one key have in common.
@@ -138,13 +138,13 @@ func postingPrefix(b []byte, code typeCode, k store.Key) []byte {
 	return append(appendKey(appendCode(b, rowPosting, code), k), terminator...)
 }
 
-func postingRow(b []byte, code typeCode, k store.Key, d docID) []byte {
+func postingRow(b []byte, code typeCode, k store.Key, d rowID) []byte {
 	return append(postingPrefix(b, code, k), d[:]...)
 }
 
-// lastDocID reads the docid at the end of a row.
-func lastDocID(row []byte) (d docID, ok bool) {
-	return d, len(row) >= docIDSize && copy(d[:], row[len(row)-docIDSize:]) == docIDSize
+// lastRowID reads the docid at the end of a row.
+func lastRowID(row []byte) (d rowID, ok bool) {
+	return d, len(row) >= rowIDSize && copy(d[:], row[len(row)-rowIDSize:]) == rowIDSize
 }
 
 func versionPrefix(row byte, code typeCode, id string) []byte {
@@ -155,15 +155,15 @@ func versionRow(row byte, code typeCode, id string, version uint64) []byte {
 	return binary.BigEndian.AppendUint64(versionPrefix(row, code, id), version)
 }
 
-// descending is an instant so that later ones come first.
-func descending(milli int64) uint64 { return ^(uint64(milli) ^ 1<<63) }
+// encodeDescending is an instant so that later ones come first.
+func encodeDescending(milli int64) uint64 { return ^(uint64(milli) ^ 1<<63) }
 
-func ascending(v uint64) int64 { return int64(^v ^ 1<<63) }
+func decodeDescending(v uint64) int64 { return int64(^v ^ 1<<63) }
 
 // historyPrefix is a history row without the id.
 func historyPrefix(code typeCode, milli int64, seq uint64) []byte {
 	b := appendCode(make([]byte, 0, 19+40), rowHistory, code)
-	b = binary.BigEndian.AppendUint64(b, descending(milli))
+	b = binary.BigEndian.AppendUint64(b, encodeDescending(milli))
 	return binary.BigEndian.AppendUint64(b, ^seq)
 }
 
@@ -217,7 +217,7 @@ func parseHistory(row, value []byte) (e historyEntry, err error) {
 		return e, fmt.Errorf("history row %x is damaged", row)
 	}
 	return historyEntry{
-		milli:   ascending(binary.BigEndian.Uint64(row[3:])),
+		milli:   decodeDescending(binary.BigEndian.Uint64(row[3:])),
 		seq:     ^binary.BigEndian.Uint64(row[11:]),
 		id:      string(row[19:]),
 		version: version,
@@ -233,8 +233,8 @@ func nameRow(row byte, name string) []byte {
 // commitNumber is the value of a row that names a commit.
 func commitNumber(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// behind returns the first row behind all that begin with prefix.
-func behind(prefix []byte) []byte {
+// prefixEnd returns the first row behind all that begin with prefix.
+func prefixEnd(prefix []byte) []byte {
 	return []byte(store.PrefixEnd(store.Key(prefix)))
 }
 

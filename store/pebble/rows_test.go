@@ -20,8 +20,8 @@ func FuzzPostingsOrderByKeyThenDocID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string, placeA, placeB uint64, orderA, orderB string) {
 		x, y := testID(placeA, orderA), testID(placeB, orderB)
 		want := cmp.Or(strings.Compare(a, b), x.Compare(y))
-		dx, _ := toDocID(x)
-		dy, _ := toDocID(y)
+		dx, _ := toRowID(x)
+		dy, _ := toRowID(y)
 		rowA, rowB := postingRow(nil, 7, store.Key(a), dx), postingRow(nil, 7, store.Key(b), dy)
 		if got := bytes.Compare(rowA, rowB); got != want {
 			t.Errorf("rows of (%q, %v) and (%q, %v) compare %d, want %d", a, x, b, y, got, want)
@@ -38,11 +38,11 @@ func FuzzPostingsOrderByKeyThenDocID(f *testing.F) {
 				t.Errorf("rows %x and %x, split at %d and %d, compare %d, want %d", rowA, bound, i, j, got, want)
 			}
 		}
-		if got, want := splitRow(rowA), len(rowA)-docIDSize; got != want {
+		if got, want := splitRow(rowA), len(rowA)-rowIDSize; got != want {
 			t.Errorf("row %x is split at %d, want %d", rowA, got, want)
 		}
-		if dx.id() != x {
-			t.Errorf("docid %v reads back as %v", x, dx.id())
+		if dx.decode() != x {
+			t.Errorf("docid %v reads back as %v", x, dx.decode())
 		}
 		if key, rest, ok := cutKey(rowA[3:]); !ok || key != a || !bytes.Equal(rest, dx[:]) {
 			t.Errorf("row of (%q, %v) reads back as %q, %x, %v", a, x, key, rest, ok)

@@ -20,9 +20,9 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 			yield(store.Doc{}, err)
 			return
 		}
-		c := candidates{snap: s, q: q}
-		err = c.each(ctx, p, false, func(rec record, id docID, keys []store.Key) (bool, error) {
-			d := rec.doc(cmp.Or(q.Type, s.types.name(rec.code)), id.id(), slices.Clone(keys))
+		c := execution{snap: s, q: q}
+		err = c.each(ctx, p, false, func(rec record, id rowID, keys []store.Key) (bool, error) {
+			d := rec.doc(cmp.Or(q.Type, s.types.name(rec.code)), id.decode(), slices.Clone(keys))
 			if !q.KeysOnly {
 				var err error
 				if d.Body, err = c.body(id); err != nil {
@@ -44,12 +44,12 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if key, ok := bare(p); ok && q.After == nil && q.Partitions == nil {
+	if key, ok := singleKey(p); ok && q.After == nil && q.Partitions == nil {
 		return s.countType(ctx, q.Type, key, max)
 	}
-	c := candidates{snap: s, q: q}
+	c := execution{snap: s, q: q}
 	n := 0
-	err = c.each(ctx, p, true, func(record, docID, []store.Key) (bool, error) {
+	err = c.each(ctx, p, true, func(record, rowID, []store.Key) (bool, error) {
 		n++
 		return n != max, nil
 	})
@@ -59,10 +59,10 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	return n, nil
 }
 
-// bare returns the key that is all that a plan asks; empty where it asks nothing.
-func bare(p plan) (store.Key, bool) {
+// singleKey returns the key that is all that a plan asks; empty where it asks nothing.
+func singleKey(p plan) (store.Key, bool) {
 	switch p := p.(type) {
-	case everything:
+	case allOfType:
 		return "", true
 	case posting:
 		return p.key, true
@@ -79,9 +79,9 @@ func (s *snap) countType(ctx context.Context, typ string, key store.Key, max int
 	if !found {
 		return 0, nil
 	}
-	count := s.countBare
-	if code == common {
-		count = s.walkBare // nothing is kept of common keys
+	count := s.countKey
+	if code == crossType {
+		count = s.walkPostings // nothing is kept of common keys
 	}
 	n, err := count(code, key, max, func() error { return s.check(ctx) })
 	if err != nil && ctx.Err() == nil {
@@ -90,35 +90,35 @@ func (s *snap) countType(ctx context.Context, typ string, key store.Key, max int
 	return n, err
 }
 
-// candidates is one run of a Query.
-type candidates struct {
+// execution is one run of a Query.
+type execution struct {
 	*snap
 	q      store.Query
-	docs   rows // d rows
-	bodies rows // b rows
+	docs   rowReader // d rows
+	bodies rowReader // b rows
 }
 
-// rows is a way to rows of one kind, which are asked for in their order.
-type rows struct {
-	got int              // rows that were got one by one
-	it  *pebble.Iterator // for those behind them; opened when needed
+// rowReader is a way to rows of one kind, which are asked for in their order.
+type rowReader struct {
+	gets int              // rows that were got one by one
+	it   *pebble.Iterator // for those behind them; opened when needed
 }
 
-// gets is how many rows are got one by one. Opening an iterator costs as much as
+// maxGets is how many rows are got one by one. Opening an iterator costs as much as
 // that; most questions have fewer candidates.
-const gets = 4
+const maxGets = 4
 
 // each calls f with what matches until f says false or fails. With idsOnly f
 // needs no more than to be called, and an exact plan is taken at its word. The
 // keys are f's until it returns.
-func (c *candidates) each(ctx context.Context, p plan, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
+func (c *execution) each(ctx context.Context, p plan, idsOnly bool, f func(record, rowID, []store.Key) (bool, error)) error {
 	if err := c.check(ctx); err != nil {
 		return err
 	}
 	code, found := c.types.code(c.q.Type)
-	var from docID
+	var from rowID
 	if c.q.After != nil {
-		after, ok := toDocID(*c.q.After)
+		after, ok := toRowID(*c.q.After)
 		if !ok {
 			return nil
 		}
@@ -131,7 +131,7 @@ func (c *candidates) each(ctx context.Context, p plan, idsOnly bool, f func(reco
 	}
 	err := c.run(ctx, p, code, from, idsOnly, f)
 	if errors.Is(err, errTooMany) {
-		err = c.run(ctx, verified{everything{}}, code, from, idsOnly, f)
+		err = c.run(ctx, verified{allOfType{}}, code, from, idsOnly, f)
 	}
 	if err != nil && ctx.Err() == nil {
 		err = unavailable("scan "+c.q.Type, err)
@@ -139,19 +139,19 @@ func (c *candidates) each(ctx context.Context, p plan, idsOnly bool, f func(reco
 	return err
 }
 
-func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID, idsOnly bool, f func(record, docID, []store.Key) (bool, error)) error {
-	p = within(c.q.Partitions, p)
+func (c *execution) run(ctx context.Context, p plan, code typeCode, from rowID, idsOnly bool, f func(record, rowID, []store.Key) (bool, error)) error {
+	p = restrictPlan(c.q.Partitions, p)
 	st, err := c.open(ctx, p, code, from)
 	if err != nil {
 		return err
 	}
 	defer st.close()
 	if c.q.Partitions != nil {
-		st = &placed{st, c.q.Partitions}
+		st = &partitionStream{st, c.q.Partitions}
 	}
 	defer c.closeIterators()
 	var keys []store.Key
-	blind := idsOnly && p.exact()
+	trusted := idsOnly && p.exact()
 	for n := 0; ; n++ {
 		if n%32 == 0 || c.ended {
 			if err := c.check(ctx); err != nil {
@@ -160,14 +160,14 @@ func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID,
 		}
 		id, ok := st.seek(from)
 		if !ok {
-			if n == 0 && !blind && c.q.TimingSafe {
-				c.pretend()
+			if n == 0 && !trusted && c.q.TimingSafe {
+				c.readDecoy()
 			}
 			return st.err()
 		}
 		var rec record
-		matches := blind
-		if !blind {
+		matches := trusted
+		if !trusted {
 			if rec, err = c.record(id); err != nil {
 				return err
 			}
@@ -188,24 +188,24 @@ func (c *candidates) run(ctx context.Context, p plan, code typeCode, from docID,
 }
 
 // record returns the d row of a candidate, good until the next call.
-func (c *candidates) record(id docID) (record, error) {
-	value, err := c.step(&c.docs, rowDoc, id)
+func (c *execution) record(id rowID) (record, error) {
+	value, err := c.read(&c.docs, rowDoc, id)
 	if err != nil {
 		return record{}, err
 	}
 	if value == nil {
 		return record{}, errNoDoc
 	}
-	if c.docs.got == 1 && c.q.TimingSafe {
-		c.db.glimpse.Store(&id)
+	if c.docs.gets == 1 && c.q.TimingSafe {
+		c.db.decoy.Store(&id)
 	}
 	return parseRecord(value)
 }
 
-// pretend does what deciding over a candidate takes, with a row that some question
+// readDecoy does what deciding over a candidate takes, with a row that some question
 // looked at before.
-func (c *candidates) pretend() {
-	id := c.db.glimpse.Load()
+func (c *execution) readDecoy() {
+	id := c.db.decoy.Load()
 	if id == nil {
 		return
 	}
@@ -219,8 +219,8 @@ func (c *candidates) pretend() {
 }
 
 // body returns a copy of the body of a candidate.
-func (c *candidates) body(id docID) ([]byte, error) {
-	value, err := c.step(&c.bodies, rowBody, id)
+func (c *execution) body(id rowID) ([]byte, error) {
+	value, err := c.read(&c.bodies, rowBody, id)
 	if err != nil {
 		return nil, err
 	}
@@ -230,12 +230,12 @@ func (c *candidates) body(id docID) ([]byte, error) {
 	return append(make([]byte, 0, len(value)), value...), nil
 }
 
-// step returns the value of the row of a docid, which is behind those asked for
+// read returns the value of the row of a docid, which is behind those asked for
 // before; nil if there is none. It is good until the next call.
-func (c *candidates) step(r *rows, kind byte, id docID) (_ []byte, err error) {
+func (c *execution) read(r *rowReader, kind byte, id rowID) (_ []byte, err error) {
 	row := docRow(kind, id)
-	if r.got < gets {
-		r.got++
+	if r.gets < maxGets {
+		r.gets++
 		return get(c.rows, row)
 	}
 	if r.it == nil {
@@ -256,7 +256,7 @@ func (c *candidates) step(r *rows, kind byte, id docID) (_ []byte, err error) {
 	return value, err
 }
 
-func (c *candidates) closeIterators() {
+func (c *execution) closeIterators() {
 	for _, it := range []*pebble.Iterator{c.docs.it, c.bodies.it} {
 		if it != nil {
 			_ = it.Close() // its errors were told by step

@@ -34,29 +34,29 @@ func TestReadsShareASnapshot(t *testing.T) {
 		}
 	}
 	put(1)
-	var first, again *lent
+	var first, again *sharedSnapshot
 	read(func(s store.Snapshot) error {
-		first = db.reads.now
-		read(func(store.Snapshot) error { again = db.reads.now; return nil })
-		if again != first || first.users != 1 {
-			t.Errorf("a second read did not share the snapshot of the first, or kept it: %d users", first.users)
+		first = db.snapshots.newest
+		read(func(store.Snapshot) error { again = db.snapshots.newest; return nil })
+		if again != first || first.refs != 1 {
+			t.Errorf("a second read did not share the snapshot of the first, or kept it: %d users", first.refs)
 		}
 		put(2)
 		read(count(2))
-		if db.reads.now == first {
+		if db.snapshots.newest == first {
 			t.Error("a read after a commit shares the snapshot of before")
 		}
 		return count(1)(s) // the first goes on in its own
 	})
-	if first.users != 0 || db.reads.now.users != 0 {
-		t.Errorf("got %d and %d users of snapshots that nobody reads", first.users, db.reads.now.users)
+	if first.refs != 0 || db.snapshots.newest.refs != 0 {
+		t.Errorf("got %d and %d users of snapshots that nobody reads", first.refs, db.snapshots.newest.refs)
 	}
 	if _, err := db.Append(t.Context(), []byte("a record")); err != nil {
 		t.Fatal(err)
 	}
-	kept := db.reads.now
+	kept := db.snapshots.newest
 	read(count(2))
-	if db.reads.now != kept {
+	if db.snapshots.newest != kept {
 		t.Error("a record of the log ended the snapshot, which holds documents")
 	}
 	if err := db.Close(); err != nil {

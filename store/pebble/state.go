@@ -15,10 +15,10 @@ import (
 )
 
 // An s row is the expiry in microseconds, eight bytes, and the value.
-const never = math.MaxInt64
+const neverExpires = math.MaxInt64
 
 func encodeState(value []byte, expires time.Time) []byte {
-	micro := int64(never)
+	micro := int64(neverExpires)
 	if !expires.IsZero() {
 		micro = expires.UnixMicro()
 	}
@@ -31,11 +31,11 @@ func (db *DB) expired(row []byte) bool {
 		return false // damaged: standing finds out
 	}
 	micro := int64(binary.BigEndian.Uint64(row))
-	return micro != never && db.clock().UnixMicro() >= micro
+	return micro != neverExpires && db.clock().UnixMicro() >= micro
 }
 
-// standing returns the live value of a key, nil if there is none.
-func (db *DB) standing(key string) ([]byte, error) {
+// liveValue returns the live value of a key, nil if there is none.
+func (db *DB) liveValue(key string) ([]byte, error) {
 	row, err := get(db.rows, nameRow(rowState, key))
 	if err != nil || row == nil || db.expired(row) {
 		return nil, err
@@ -54,7 +54,7 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 	if err := db.up(); err != nil {
 		return nil, err
 	}
-	value, err := db.standing(key)
+	value, err := db.liveValue(key)
 	switch {
 	case err != nil:
 		return nil, unavailable("look up a value", err)
@@ -66,8 +66,8 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 
 // Insert implements store.State.
 func (db *DB) Insert(ctx context.Context, key string, value []byte, expires time.Time) error {
-	return db.alter(ctx, "insert a value", key, func(stands []byte, out *pebble.Batch) error {
-		if stands != nil {
+	return db.alter(ctx, "insert a value", key, func(current []byte, out *pebble.Batch) error {
+		if current != nil {
 			return store.ErrExists
 		}
 		if err := db.sweepExpired(out); err != nil {
@@ -79,8 +79,8 @@ func (db *DB) Insert(ctx context.Context, key string, value []byte, expires time
 
 // Swap implements store.State.
 func (db *DB) Swap(ctx context.Context, key string, old, value []byte, expires time.Time) error {
-	return db.alter(ctx, "swap a value", key, func(stands []byte, out *pebble.Batch) error {
-		if stands == nil || !bytes.Equal(stands, old) {
+	return db.alter(ctx, "swap a value", key, func(current []byte, out *pebble.Batch) error {
+		if current == nil || !bytes.Equal(current, old) {
 			return store.ErrConflict
 		}
 		return out.Set(nameRow(rowState, key), encodeState(value, expires), nil)
@@ -90,11 +90,11 @@ func (db *DB) Swap(ctx context.Context, key string, old, value []byte, expires t
 // Take implements store.State.
 func (db *DB) Take(ctx context.Context, key string) ([]byte, error) {
 	var value []byte
-	err := db.alter(ctx, "take a value", key, func(stands []byte, out *pebble.Batch) error {
-		if stands == nil {
+	err := db.alter(ctx, "take a value", key, func(current []byte, out *pebble.Batch) error {
+		if current == nil {
 			return store.ErrNotFound
 		}
-		value = stands
+		value = current
 		return out.Delete(nameRow(rowState, key), nil)
 	})
 	if err != nil {
@@ -118,7 +118,7 @@ func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue
 		return err
 	}
 	low := nameRow(rowState, prefix)
-	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: behind(low)})
+	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: prefixEnd(low)})
 	if err != nil {
 		return unavailable("list values", err)
 	}
@@ -148,16 +148,16 @@ func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue
 }
 
 // alter is one step on one value: f sees what stands, nil for nothing.
-func (db *DB) alter(ctx context.Context, doing, key string, f func(stands []byte, out *pebble.Batch) error) error {
+func (db *DB) alter(ctx context.Context, doing, key string, f func(current []byte, out *pebble.Batch) error) error {
 	if err := db.up(); err != nil {
 		return err
 	}
 	return db.write(ctx, 0, func(out *pebble.Batch) error {
-		stands, err := db.standing(key)
+		current, err := db.liveValue(key)
 		if err != nil {
 			return unavailable(doing, err)
 		}
-		if err := f(stands, out); err != nil {
+		if err := f(current, out); err != nil {
 			return fmt.Errorf("pebble: %s: %w", doing, err)
 		}
 		return nil
@@ -177,14 +177,14 @@ func (db *DB) sweepExpired(out *pebble.Batch) error {
 	}
 	defer it.Close()
 	n := 0
-	for ok := it.SeekGE(nameRow(rowState, db.sweep)); ok && n < sweepRows; ok = it.Next() {
+	for ok := it.SeekGE(nameRow(rowState, db.sweepFrom)); ok && n < sweepRows; ok = it.Next() {
 		if n++; db.expired(it.Value()) {
 			del(out, it.Key())
 		}
-		db.sweep = string(it.Key()[1:]) + "\x00"
+		db.sweepFrom = string(it.Key()[1:]) + "\x00"
 	}
 	if n < sweepRows {
-		db.sweep = ""
+		db.sweepFrom = ""
 	}
 	if err := it.Error(); err != nil {
 		return unavailable("sweep expired values", err)

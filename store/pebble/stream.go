@@ -16,7 +16,7 @@ import (
 type stream interface {
 	// seek moves to the first docid that is not before the target, and does not
 	// move back. False: there is none, or the stream failed.
-	seek(target docID) (docID, bool)
+	seek(target rowID) (rowID, bool)
 	err() error
 	close()
 }
@@ -25,24 +25,24 @@ type stream interface {
 var errTooMany = errors.New("too many candidates to collect")
 
 // open opens the streams of a plan for docids from a target on.
-func (s *snap) open(ctx context.Context, p plan, code typeCode, from docID) (stream, error) {
+func (s *snap) open(ctx context.Context, p plan, code typeCode, from rowID) (stream, error) {
 	switch p := p.(type) {
 	case verified:
 		return s.open(ctx, p.plan, code, from)
-	case everything:
+	case allOfType:
 		return s.rowStream(ctx, appendCode(nil, rowAll, code))
 	case posting:
 		return s.rowStream(ctx, postingPrefix(nil, code, p.key))
-	case meet:
+	case intersection:
 		streams, err := s.openAll(ctx, p, code, from)
-		return meetStream(streams), err
-	case join:
+		return intersectionStream(streams), err
+	case union:
 		streams, err := s.openAll(ctx, p, code, from)
-		return &joinStream{streams: streams, heads: make([]head, len(streams))}, err
+		return &unionStream{streams: streams, heads: make([]streamHead, len(streams))}, err
 	case collected:
 		return s.collect(ctx, p, code, from)
-	case least:
-		p2, err := s.smallest(ctx, p, code)
+	case cheapestOf:
+		p2, err := s.cheapest(ctx, p, code)
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +51,7 @@ func (s *snap) open(ctx context.Context, p plan, code typeCode, from docID) (str
 	panic("pebble: no stream for plan " + p.String())
 }
 
-func (s *snap) openAll(ctx context.Context, plans []plan, code typeCode, from docID) ([]stream, error) {
+func (s *snap) openAll(ctx context.Context, plans []plan, code typeCode, from rowID) ([]stream, error) {
 	var streams []stream
 	for _, p := range plans {
 		st, err := s.open(ctx, p, code, from)
@@ -84,47 +84,47 @@ type rowStream struct {
 	it     *pebble.Iterator
 	row    []byte // the prefix, and room for a docid
 	prefix int
-	at     docID
+	at     rowID
 	state  streamState
 	seeks  int
-	alive  func() error // asked now and then, for streams may seek long before they meet
+	check  func() error // asked now and then, for streams may seek long before they meet
 	failed error
 }
 
 type streamState byte
 
 const (
-	unset streamState = iota
-	standsAt
+	unpositioned streamState = iota
+	positioned
 	atEnd
 )
 
 func (s *snap) rowStream(ctx context.Context, prefix []byte) (stream, error) {
-	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: behind(prefix)})
+	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
 	if err != nil {
 		return nil, err
 	}
 	return &rowStream{
 		it:     it,
-		row:    append(slices.Clone(prefix), make([]byte, docIDSize)...),
+		row:    append(slices.Clone(prefix), make([]byte, rowIDSize)...),
 		prefix: len(prefix),
-		alive:  func() error { return s.check(ctx) },
+		check:  func() error { return s.check(ctx) },
 	}, nil
 }
 
-// steps is how often a stream tries the next row before it seeks: in a dense
+// stepsBeforeSeek is how often a stream tries the next row before it seeks: in a dense
 // list the next row is often the one that is wanted, and a step costs a tenth
 // of a seek.
-const steps = 2
+const stepsBeforeSeek = 2
 
-func (r *rowStream) seek(target docID) (docID, bool) {
-	if r.state == standsAt {
-		for range steps {
+func (r *rowStream) seek(target rowID) (rowID, bool) {
+	if r.state == positioned {
+		for range stepsBeforeSeek {
 			if !r.at.less(target) {
 				return r.at, true
 			}
 			if !r.set(r.it.Next()) {
-				return docID{}, false
+				return rowID{}, false
 			}
 		}
 		if !r.at.less(target) {
@@ -132,10 +132,10 @@ func (r *rowStream) seek(target docID) (docID, bool) {
 		}
 	}
 	if r.seeks++; r.seeks%64 == 0 && r.failed == nil {
-		r.failed = r.alive()
+		r.failed = r.check()
 	}
 	if r.state == atEnd || r.failed != nil {
-		return docID{}, false
+		return rowID{}, false
 	}
 	copy(r.row[r.prefix:], target[:])
 	return r.at, r.set(r.it.SeekPrefixGE(r.row))
@@ -147,7 +147,7 @@ func (r *rowStream) set(valid bool) bool {
 		r.state = atEnd
 		return false
 	}
-	r.state = standsAt
+	r.state = positioned
 	copy(r.at[:], r.it.Key()[r.prefix:])
 	return true
 }
@@ -157,16 +157,16 @@ func (r *rowStream) err() error { return cmp.Or(r.failed, r.it.Error()) }
 // close drops the error of the iterator, which err has told.
 func (r *rowStream) close() { _ = r.it.Close() }
 
-// meetStream is what all of its streams have: each seeks to where the others
+// intersectionStream is what all of its streams have: each seeks to where the others
 // stand until all stand at one docid.
-type meetStream []stream
+type intersectionStream []stream
 
-func (m meetStream) seek(target docID) (docID, bool) {
+func (m intersectionStream) seek(target rowID) (rowID, bool) {
 	for agreed := 0; agreed < len(m); {
 		for _, st := range m {
 			d, ok := st.seek(target)
 			if !ok {
-				return docID{}, false
+				return rowID{}, false
 			}
 			if d != target {
 				target, agreed = d, 0
@@ -179,56 +179,56 @@ func (m meetStream) seek(target docID) (docID, bool) {
 	return target, true
 }
 
-func (m meetStream) err() error { return firstErr(m) }
-func (m meetStream) close()     { closeAll(m) }
+func (m intersectionStream) err() error { return firstErr(m) }
+func (m intersectionStream) close()     { closeAll(m) }
 
-// joinStream is what one of its streams has.
-type joinStream struct {
+// unionStream is what one of its streams has.
+type unionStream struct {
 	streams []stream
-	heads   []head
+	heads   []streamHead
 }
 
-// head is where a member of a join stands.
-type head struct {
-	at    docID
+// streamHead is where a member of a join stands.
+type streamHead struct {
+	at    rowID
 	state streamState
 }
 
-func (j *joinStream) seek(target docID) (docID, bool) {
-	var least docID
+func (j *unionStream) seek(target rowID) (rowID, bool) {
+	var least rowID
 	found := false
 	for i := range j.heads {
 		h := &j.heads[i]
-		if h.state == unset || h.state == standsAt && h.at.less(target) {
+		if h.state == unpositioned || h.state == positioned && h.at.less(target) {
 			at, ok := j.streams[i].seek(target)
-			*h = head{at, standsAt}
+			*h = streamHead{at, positioned}
 			if !ok {
 				if j.streams[i].err() != nil {
-					return docID{}, false
+					return rowID{}, false
 				}
 				h.state = atEnd
 			}
 		}
-		if h.state == standsAt && (!found || h.at.less(least)) {
+		if h.state == positioned && (!found || h.at.less(least)) {
 			least, found = h.at, true
 		}
 	}
 	return least, found
 }
 
-func (j *joinStream) err() error { return firstErr(j.streams) }
-func (j *joinStream) close()     { closeAll(j.streams) }
+func (j *unionStream) err() error { return firstErr(j.streams) }
+func (j *unionStream) close()     { closeAll(j.streams) }
 
 // listStream is docids in memory.
-type listStream []docID
+type listStream []rowID
 
-func (l *listStream) seek(target docID) (docID, bool) {
+func (l *listStream) seek(target rowID) (rowID, bool) {
 	if len(*l) > 0 && (*l)[0].less(target) {
-		i, _ := slices.BinarySearchFunc(*l, target, func(a, b docID) int { return bytes.Compare(a[:], b[:]) })
+		i, _ := slices.BinarySearchFunc(*l, target, func(a, b rowID) int { return bytes.Compare(a[:], b[:]) })
 		*l = (*l)[i:]
 	}
 	if len(*l) == 0 {
-		return docID{}, false
+		return rowID{}, false
 	}
 	return (*l)[0], true
 }
@@ -238,7 +238,7 @@ func (*listStream) close()     {}
 
 // collect reads the postings of ranges of keys, which come by key, and sorts
 // their docids from a target on.
-func (s *snap) collect(ctx context.Context, c collected, code typeCode, from docID) (_ stream, err error) {
+func (s *snap) collect(ctx context.Context, c collected, code typeCode, from rowID) (_ stream, err error) {
 	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowPosting}, UpperBound: []byte{rowPosting + 1}})
 	if err != nil {
 		return nil, err
@@ -258,32 +258,32 @@ func (s *snap) collect(ctx context.Context, c collected, code typeCode, from doc
 					return nil, err
 				}
 			}
-			d, _ := lastDocID(it.Key())
+			d, _ := lastRowID(it.Key())
 			if d.less(from) {
 				continue
 			}
 			if found = append(found, d); len(found) > s.limit {
-				if found = compact(found); len(found) > s.limit/2 {
+				if found = sortUnique(found); len(found) > s.limit/2 {
 					return nil, errTooMany
 				}
 			}
 		}
 	}
-	found = compact(found)
+	found = sortUnique(found)
 	return &found, it.Error()
 }
 
 // collectBounds is where the postings of a range of keys stand; of a single key
 // those from a docid on.
-func collectBounds(r store.Range, code typeCode, from docID) (low, high []byte) {
+func collectBounds(r store.Range, code typeCode, from rowID) (low, high []byte) {
 	high = appendKey(appendCode(nil, rowPosting, code), r.High)
-	if r == only(r.Low) {
+	if r == singleKeyRange(r.Low) {
 		return postingRow(nil, code, r.Low, from), high
 	}
 	return appendKey(appendCode(nil, rowPosting, code), r.Low), high
 }
 
-func compact(ids []docID) []docID {
-	slices.SortFunc(ids, func(a, b docID) int { return bytes.Compare(a[:], b[:]) })
+func sortUnique(ids []rowID) []rowID {
+	slices.SortFunc(ids, func(a, b rowID) int { return bytes.Compare(a[:], b[:]) })
 	return slices.Compact(ids)
 }

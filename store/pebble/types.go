@@ -34,21 +34,21 @@ func (t *types) load(rows *pebble.DB) error {
 	return it.Close()
 }
 
-// common stands for no type, in the postings of common keys.
-const common typeCode = 0
+// crossType stands for no type, in the postings of common keys.
+const crossType typeCode = 0
 
 // code returns the code of a type; false if nothing of it was ever written.
 func (t *types) code(typ string) (typeCode, bool) {
 	if typ == "" {
-		return common, true
+		return crossType, true
 	}
 	code, found := (*t.codes.Load())[typ]
 	return code, found
 }
 
-// give returns the code of a type, a new one if need be, durable before it is
+// assign returns the code of a type, a new one if need be, durable before it is
 // used.
-func (t *types) give(rows *pebble.DB, typ string) (typeCode, error) {
+func (t *types) assign(rows *pebble.DB, typ string) (typeCode, error) {
 	if code, found := t.code(typ); found {
 		return code, nil
 	}

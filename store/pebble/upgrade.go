@@ -52,6 +52,6 @@ func (db *DB) loadFeed() error {
 	if err != nil {
 		return err
 	}
-	db.shown.begin(string(feed), db.seq)
+	db.feedEnd.reset(string(feed), db.seq)
 	return nil
 }

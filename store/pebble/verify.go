@@ -26,7 +26,7 @@ func (db *DB) Verify(ctx context.Context) error {
 	snapshot := db.rows.NewSnapshot()
 	defer snapshot.Close()
 	v := verifier{snap: db.snap(snapshot), names: db.types.names()}
-	for _, walk := range []func(context.Context) error{v.documents, v.postings, v.all, v.bodies, v.newestRows, v.versions, v.oldBodies, v.histories, v.changes, v.kept, v.log} {
+	for _, walk := range []func(context.Context) error{v.documents, v.postings, v.typeRows, v.bodies, v.newestRows, v.versions, v.oldBodies, v.histories, v.changes, v.counts, v.log} {
 		if err := walk(ctx); err != nil && !errors.Is(err, errFaults) {
 			return fmt.Errorf("pebble: verify: %w", err)
 		}
@@ -80,8 +80,8 @@ func (v *verifier) walk(ctx context.Context, kind byte, f func(row, value []byte
 	return it.Error()
 }
 
-// lacks notes a fault if a row is missing.
-func (v *verifier) lacks(row []byte, format string, args ...any) error {
+// mustExist notes a fault if a row is missing.
+func (v *verifier) mustExist(row []byte, format string, args ...any) error {
 	value, err := get(v.rows, row)
 	if err != nil || value != nil {
 		return err
@@ -92,7 +92,7 @@ func (v *verifier) lacks(row []byte, format string, args ...any) error {
 // documents looks from each live document at all rows that belong to it.
 func (v *verifier) documents(ctx context.Context) error {
 	return v.walk(ctx, rowDoc, func(row, value []byte) error {
-		id, ok := lastDocID(row)
+		id, ok := lastRowID(row)
 		rec, err := parseRecord(value)
 		var keys []store.Key
 		if err == nil {
@@ -109,22 +109,22 @@ func (v *verifier) documents(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := v.lacks(docRow(rowBody, id), "%s has no body", name); err != nil {
+		if err := v.mustExist(docRow(rowBody, id), "%s has no body", name); err != nil {
 			return err
 		}
-		if err := v.lacks(allRow(rec.code, id), "%s is not listed under its type", name); err != nil {
+		if err := v.mustExist(allRow(rec.code, id), "%s is not listed under its type", name); err != nil {
 			return err
 		}
-		if err := v.recorded(rec.code, string(rec.id), rec); err != nil {
+		if err := v.mustBeInHistory(rec.code, string(rec.id), rec); err != nil {
 			return err
 		}
 		for _, k := range keys {
-			code, ok := postedUnder(rec.code, k)
+			code, ok := postingCode(rec.code, k)
 			if !ok {
 				continue
 			}
 			v.posted++
-			if err := v.lacks(postingRow(nil, code, k, id), "%s has no posting of key %q", name, string(k)); err != nil {
+			if err := v.mustExist(postingRow(nil, code, k, id), "%s has no posting of key %q", name, string(k)); err != nil {
 				return err
 			}
 		}
@@ -132,13 +132,13 @@ func (v *verifier) documents(ctx context.Context) error {
 	})
 }
 
-// recorded looks for the rows by which history and feed find a version.
-func (v *verifier) recorded(code typeCode, id string, rec record) error {
-	err := v.lacks(historyRow(code, rec.milli, rec.seq, id), "%s/%s version %d is not in the history", v.names[code], id, rec.version)
+// mustBeInHistory looks for the rows by which history and feed find a version.
+func (v *verifier) mustBeInHistory(code typeCode, id string, rec record) error {
+	err := v.mustExist(historyRow(code, rec.milli, rec.seq, id), "%s/%s version %d is not in the history", v.names[code], id, rec.version)
 	if err != nil {
 		return err
 	}
-	return v.lacks(changeRow(rec.seq, code, id), "%s/%s version %d is not in the feed", v.names[code], id, rec.version)
+	return v.mustExist(changeRow(rec.seq, code, id), "%s/%s version %d is not in the feed", v.names[code], id, rec.version)
 }
 
 // postings counts the postings. If there are more than the documents have, each
@@ -150,16 +150,16 @@ func (v *verifier) postings(ctx context.Context) error {
 	}
 	return v.walk(ctx, rowPosting, func(row, _ []byte) error {
 		key, rest, ok := cutKey(row[min(3, len(row)):])
-		if !ok || len(rest) != docIDSize {
+		if !ok || len(rest) != rowIDSize {
 			return v.fault("posting row %x is damaged", row)
 		}
-		return v.owned(row, docID(rest), store.Key(key))
+		return v.mustHaveDocument(row, rowID(rest), store.Key(key))
 	})
 }
 
-// owned notes a fault unless a document of the row's type lives at a docid and,
+// mustHaveDocument notes a fault unless a document of the row's type lives at a docid and,
 // if key is not empty, has it.
-func (v *verifier) owned(row []byte, id docID, key store.Key) error {
+func (v *verifier) mustHaveDocument(row []byte, id rowID, key store.Key) error {
 	stored, err := v.snap.live(id)
 	if errors.Is(err, errNoDoc) {
 		return v.fault("row %x stands for a document that is not there", row)
@@ -171,21 +171,21 @@ func (v *verifier) owned(row []byte, id docID, key store.Key) error {
 	if err != nil {
 		return v.fault("document at %x: %w", id, err)
 	}
-	under, _ := postedUnder(stored.code, key)
+	under, _ := postingCode(stored.code, key)
 	code := appendCode(nil, row[0], under)
-	if string(row[:3]) != string(code) || key != "" && !has(keys, key) {
+	if string(row[:3]) != string(code) || key != "" && !containsKey(keys, key) {
 		return v.fault("row %x stands for %s/%s, which has no such key or type", row, v.names[stored.code], stored.record.id)
 	}
 	return nil
 }
 
-func (v *verifier) all(ctx context.Context) error {
+func (v *verifier) typeRows(ctx context.Context) error {
 	return v.walk(ctx, rowAll, func(row, _ []byte) error {
-		id, ok := lastDocID(row)
-		if !ok || len(row) != 3+docIDSize {
+		id, ok := lastRowID(row)
+		if !ok || len(row) != 3+rowIDSize {
 			return v.fault("row %x is damaged", row)
 		}
-		return v.owned(row, id, "")
+		return v.mustHaveDocument(row, id, "")
 	})
 }
 
@@ -203,7 +203,7 @@ func (v *verifier) bodies(ctx context.Context) error {
 func (v *verifier) newestRows(ctx context.Context) error {
 	live := 0
 	err := v.walk(ctx, rowNewest, func(row, value []byte) error {
-		now, err := parseStanding(value)
+		now, err := parseNewest(value)
 		if err != nil || len(row) < 3 {
 			return v.fault("address row %x is damaged: %v", row, err)
 		}
@@ -212,8 +212,8 @@ func (v *verifier) newestRows(ctx context.Context) error {
 		if now.live {
 			live++
 			stored, err := v.snap.live(now.id)
-			if err == nil && stored.record.keying != now.keying {
-				return v.fault("%s/%s was rekeyed %d times by its address and %d by its document", v.names[code], id, now.keying, stored.record.keying)
+			if err == nil && stored.record.keyRevision != now.keyRevision {
+				return v.fault("%s/%s was rekeyed %d times by its address and %d by its document", v.names[code], id, now.keyRevision, stored.record.keyRevision)
 			}
 			if err != nil || stored.code != code || string(stored.record.id) != id {
 				return v.fault("%s/%s leads to %x, which is not its document: %v", v.names[code], id, now.id, err)
@@ -221,7 +221,7 @@ func (v *verifier) newestRows(ctx context.Context) error {
 			return nil
 		}
 		v.dead++
-		return v.lacks(versionRow(rowVersion, code, id, now.version), "%s/%s has no tombstone", v.names[code], id)
+		return v.mustExist(versionRow(rowVersion, code, id, now.version), "%s/%s has no tombstone", v.names[code], id)
 	})
 	if err == nil && live != v.live {
 		err = v.fault("%d addresses lead to %d documents", live, v.live)
@@ -252,15 +252,15 @@ func (v *verifier) versions(ctx context.Context) error {
 		if err != nil || now.version < stored.version || now.live && now.version == stored.version {
 			return v.fault("%s is kept as superseded and the address says %+v, %v", name, now, err)
 		}
-		if now.version == stored.version && now.keying != stored.keying {
-			return v.fault("%s was rekeyed %d times by its address and %d by itself", name, now.keying, stored.keying)
+		if now.version == stored.version && now.keyRevision != stored.keyRevision {
+			return v.fault("%s was rekeyed %d times by its address and %d by itself", name, now.keyRevision, stored.keyRevision)
 		}
 		if stored.body != nil {
-			if err := v.lacks(stored.body, "%s has no body", name); err != nil {
+			if err := v.mustExist(stored.body, "%s has no body", name); err != nil {
 				return err
 			}
 		}
-		return v.recorded(code, id, stored.record)
+		return v.mustBeInHistory(code, id, stored.record)
 	})
 	if err == nil && n != v.superseded+v.dead {
 		err = v.fault("%d versions stand, %d superseded and %d tombstones are called for", n, v.superseded, v.dead)
@@ -271,12 +271,12 @@ func (v *verifier) versions(ctx context.Context) error {
 func (v *verifier) oldBodies(ctx context.Context) error {
 	return v.walk(ctx, rowOldBody, func(row, _ []byte) error {
 		version := append([]byte{rowVersion}, row[1:]...)
-		return v.lacks(version, "body row %x stands for no version", row)
+		return v.mustExist(version, "body row %x stands for no version", row)
 	})
 }
 
-// kept counts anew what is kept counted.
-func (v *verifier) kept(ctx context.Context) error {
+// counts counts anew what is kept counted.
+func (v *verifier) counts(ctx context.Context) error {
 	seq, err := v.seq()
 	if err != nil {
 		return err
@@ -294,9 +294,9 @@ func (v *verifier) kept(ctx context.Context) error {
 		if string(counted) != string(commitNumber(seq)) {
 			return v.fault("counts are kept at commit %x and the last one is %d", counted, seq)
 		}
-		stands, err := v.walkBare(code, key, 0, ctx.Err)
-		if err == nil && stands != n {
-			err = v.fault("%d are kept counted of %s with key %q, and there are %d", n, v.names[code], string(key), stands)
+		count, err := v.walkPostings(code, key, 0, ctx.Err)
+		if err == nil && count != n {
+			err = v.fault("%d are kept counted of %s with key %q, and there are %d", n, v.names[code], string(key), count)
 		}
 		return err
 	})

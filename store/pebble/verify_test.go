@@ -71,8 +71,8 @@ func TestVerifyFindsEveryMissingRow(t *testing.T) {
 }
 
 func TestVerifyFindsStrayRows(t *testing.T) {
-	id, _ := toDocID(testID(9, "x"))
-	a, _ := toDocID(testID(1, "a"))
+	id, _ := toRowID(testID(9, "x"))
+	a, _ := toRowID(testID(1, "a"))
 	for _, c := range []struct {
 		name       string
 		row, value []byte
@@ -82,7 +82,7 @@ func TestVerifyFindsStrayRows(t *testing.T) {
 		{"a posting of a key that the document lost", postingRow(nil, 1, "l", a), nil, "no such key"},
 		{"a posting of a key that only verifies", postingRow(nil, 1, "\x80v", a), nil, ""},
 		{"a listing of another type", allRow(2, a), nil, "no such key or type"},
-		{"an address that leads nowhere", newestRow(nil, 1, "c"), standing{version: 1, live: true, id: id}.encode(), "T/c leads to"},
+		{"an address that leads nowhere", newestRow(nil, 1, "c"), newestEntry{version: 1, live: true, id: id}.encode(), "T/c leads to"},
 		{"history without a version", historyRow(1, 5, 5, "a"), []byte{3}, "history of T/a"},
 		{"a change without a version", changeRow(5, 1, "a"), []byte{3}, "the feed names version 3 of T/a"},
 		{"a change of another commit", changeRow(4, 1, "a"), []byte{2}, "the feed names version 2 of T/a in commit 4"},

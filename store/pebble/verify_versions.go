@@ -9,13 +9,13 @@ import (
 // histories counts the history rows: as many as there are versions, each of
 // which has one. If there are more, each is asked for its version.
 func (v *verifier) histories(ctx context.Context) error {
-	return v.each(ctx, rowHistory, func(row, value []byte) error {
+	return v.walkUnlessCounted(ctx, rowHistory, func(row, value []byte) error {
 		e, err := parseHistory(row, value)
 		if err != nil {
 			return v.fault("%w", err)
 		}
 		code := typeCode(row[1])<<8 | typeCode(row[2])
-		stored, err := v.named(code, e.id, e.version)
+		stored, err := v.versionNamed(code, e.id, e.version)
 		if err == nil && stored.seq == e.seq && stored.milli == e.milli {
 			return nil
 		}
@@ -25,12 +25,12 @@ func (v *verifier) histories(ctx context.Context) error {
 
 // changes does the same for the rows of the feed.
 func (v *verifier) changes(ctx context.Context) error {
-	return v.each(ctx, rowChange, func(row, value []byte) error {
+	return v.walkUnlessCounted(ctx, rowChange, func(row, value []byte) error {
 		e, err := parseChange(row, value)
 		if err != nil {
 			return v.fault("%w", err)
 		}
-		stored, err := v.named(e.code, e.id, e.version)
+		stored, err := v.versionNamed(e.code, e.id, e.version)
 		if err == nil && stored.seq == e.seq {
 			return nil
 		}
@@ -38,8 +38,8 @@ func (v *verifier) changes(ctx context.Context) error {
 	})
 }
 
-// each calls f with the rows of a kind if there are not as many as versions.
-func (v *verifier) each(ctx context.Context, kind byte, f func(row, value []byte) error) error {
+// walkUnlessCounted calls f with the rows of a kind if there are not as many as versions.
+func (v *verifier) walkUnlessCounted(ctx context.Context, kind byte, f func(row, value []byte) error) error {
 	n := 0
 	if err := v.walk(ctx, kind, func(_, _ []byte) error { n++; return nil }); err != nil || n == v.live+v.superseded+v.dead {
 		return err
@@ -47,9 +47,9 @@ func (v *verifier) each(ctx context.Context, kind byte, f func(row, value []byte
 	return v.walk(ctx, kind, f)
 }
 
-// named returns a version that a row names; store.ErrNotFound for one that never
+// versionNamed returns a version that a row names; store.ErrNotFound for one that never
 // was.
-func (v *verifier) named(code typeCode, id string, version uint64) (stored, error) {
+func (v *verifier) versionNamed(code typeCode, id string, version uint64) (stored, error) {
 	now, err := v.newest(code, id)
 	if err != nil {
 		return stored{}, err
