@@ -18,63 +18,63 @@ import (
 // chunkBytes bounds one command of writes.
 const chunkBytes = 12 << 20
 
-// errAgain marks a conflict with another commit after which it is worth to look
+// errRetry marks a conflict with another commit after which it is worth to look
 // again. It does not leave the package.
-var errAgain = errors.New("another commit was faster")
+var errRetry = errors.New("another commit was faster")
 
-// plan is a batch that has been checked and made ready for transactions, of
+// preparedCommit is a batch that has been checked and made ready for transactions, of
 // which it may take several.
-type plan struct {
+type preparedCommit struct {
 	store.Batch
 	raws   []bson.Raw // for each write; nil for a rekey
 	claims []string   // sorted
-	names  []string   // what the commit passes the gate for, sorted
+	locks  []string   // what the commit passes the gate for, sorted
 }
 
 // Commit implements store.Store.
 func (db *DB) Commit(ctx context.Context, b store.Batch) (seq uint64, err error) {
 	defer func() { b.Tracker.Note(err) }()
-	p, err := newPlan(b)
+	p, err := prepareCommit(b)
 	if err != nil {
 		return 0, err
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, failed("commit", err)
 	}
-	db.pin(ctx)
-	leave, err := db.gate.enter(ctx, p.names)
+	db.fixSnapshots(ctx)
+	unlock, err := db.locks.lock(ctx, p.locks)
 	if err != nil {
 		return 0, failed("commit: wait for others", err)
 	}
-	defer leave()
+	defer unlock()
 	if len(b.Writes) > db.limits.large {
 		select {
-		case db.large <- struct{}{}:
-			defer func() { <-db.large }()
+		case db.largeSlot <- struct{}{}:
+			defer func() { <-db.largeSlot }()
 		case <-ctx.Done():
 			return 0, failed("commit: wait for another large one", ctx.Err())
 		}
 	}
 	if len(b.Log) > 0 {
 		if _, err := db.Append(ctx, b.Log...); err != nil {
-			return 0, unlogged(ctx, err)
+			return 0, appendFailed(ctx, err)
 		}
 	}
-	return db.repeat(ctx, p)
+	return db.retry(ctx, p)
 }
 
-// unlogged is the error of a commit whose records could not be appended. Whether they
+// appendFailed is the error of a commit whose records could not be appended. Whether they
 // were is not known to the end, but nothing of the commit itself was stored, which is
 // what ErrUnknown would be about.
-func unlogged(ctx context.Context, err error) error {
+func appendFailed(ctx context.Context, err error) error {
 	if errors.Is(err, store.ErrUnknown) {
 		return fmt.Errorf("mongo: commit: append its records: %w: %v", errors.Join(store.ErrUnavailable, ctx.Err()), err)
 	}
 	return fmt.Errorf("commit: append its records: %w", err)
 }
 
-// repeat attempts a commit until it succeeds, must not succeed, or time is up.
-func (db *DB) repeat(ctx context.Context, p *plan) (uint64, error) {
+// retry attempts a commit until it succeeds, must not succeed, or time is up.
+func (db *DB) retry(ctx context.Context, p *preparedCommit) (uint64, error) {
 	deadline, bound := ctx.Deadline()
 	if !bound {
 		deadline = time.Now().Add(db.timeout)
@@ -84,8 +84,8 @@ func (db *DB) repeat(ctx context.Context, p *plan) (uint64, error) {
 		if err == nil {
 			return seq, nil
 		}
-		again := errors.Is(err, errAgain) || hasLabel(err, transientLabel) || hasCode(err, 112) // WriteConflict
-		if !again || errors.Is(err, store.ErrUnknown) || ctx.Err() != nil {
+		retryable := errors.Is(err, errRetry) || hasLabel(err, transientLabel) || hasCode(err, 112) // WriteConflict
+		if !retryable || errors.Is(err, store.ErrUnknown) || ctx.Err() != nil {
 			return 0, failed("commit", err)
 		}
 		pause := time.Duration(rand.Int64N(int64(2*time.Millisecond) << min(try, 7)))
@@ -102,12 +102,12 @@ func (db *DB) repeat(ctx context.Context, p *plan) (uint64, error) {
 
 // attempt runs one transaction. An error without ErrUnknown means that nothing
 // was written and nothing will be.
-func (db *DB) attempt(ctx context.Context, p *plan) (seq uint64, err error) {
+func (db *DB) attempt(ctx context.Context, p *preparedCommit) (seq uint64, err error) {
 	s, err := db.begin()
 	if err != nil {
 		return 0, err
 	}
-	defer func() { db.seq.land(s.number, errors.Is(err, store.ErrUnknown)) }()
+	defer func() { db.seq.finish(s.commitSeq, errors.Is(err, store.ErrUnknown)) }()
 	seq, err = p.run(ctx, s)
 	if err != nil {
 		s.abort(ctx)
@@ -128,7 +128,7 @@ func (db *DB) attempt(ctx context.Context, p *plan) (seq uint64, err error) {
 }
 
 // run does the work of a transaction.
-func (p *plan) run(ctx context.Context, s *snap) (seq uint64, err error) {
+func (p *preparedCommit) run(ctx context.Context, s *snap) (seq uint64, err error) {
 	if err := s.claim(ctx, p.claims); err != nil {
 		return 0, err
 	}
@@ -140,34 +140,34 @@ func (p *plan) run(ctx context.Context, s *snap) (seq uint64, err error) {
 			return 0, fmt.Errorf("mongo: %s matches what must be absent: %w", d.Ref, store.ErrConflict)
 		}
 	}
-	heads, err := s.heads(ctx, p)
+	newest, err := s.readNewest(ctx, p)
 	if err != nil {
 		return 0, err
 	}
-	if err := heads.allow(p); err != nil {
+	if err := newest.checkPreconditions(p); err != nil {
 		return 0, err
 	}
 	if seq, err = s.db.nextSeq(ctx); err != nil {
 		return 0, err
 	}
-	s.number = seq
+	s.commitSeq = seq
 	if err := s.lockChecks(ctx, p); err != nil {
 		return 0, err
 	}
-	if err := s.write(ctx, p, heads, seq); err != nil {
+	if err := s.write(ctx, p, newest, seq); err != nil {
 		return 0, err
 	}
 	if err := s.writeState(ctx, p.State); err != nil {
 		return 0, err
 	}
-	if p.versioned() == nil {
+	if p.firstVersioned() == nil {
 		err = s.mark(ctx, seq, false)
 	}
 	return seq, err
 }
 
-// versioned returns the first write that makes a version, or nil.
-func (p *plan) versioned() *store.Write {
+// firstVersioned returns the first write that makes a version, or nil.
+func (p *preparedCommit) firstVersioned() *store.Write {
 	i := slices.IndexFunc(p.Writes, func(w store.Write) bool { return !w.Rekey })
 	if i < 0 {
 		return nil
@@ -175,15 +175,15 @@ func (p *plan) versioned() *store.Write {
 	return &p.Writes[i]
 }
 
-// newPlan refuses a batch that breaks the rules of its own types.
-func newPlan(b store.Batch) (*plan, error) {
-	p := &plan{Batch: b, raws: make([]bson.Raw, len(b.Writes))}
+// prepareCommit refuses a batch that breaks the rules of its own types.
+func prepareCommit(b store.Batch) (*preparedCommit, error) {
+	p := &preparedCommit{Batch: b, raws: make([]bson.Raw, len(b.Writes))}
 	for i := range b.Writes {
 		w := &b.Writes[i]
 		if err := wellFormed(w); err != nil {
 			return nil, err
 		}
-		p.names = append(p.names, "document "+refID(w.Doc.Ref))
+		p.locks = append(p.locks, "document "+refID(w.Doc.Ref))
 		if w.Rekey {
 			continue
 		}
@@ -194,26 +194,26 @@ func newPlan(b store.Batch) (*plan, error) {
 			return nil, err
 		}
 	}
-	slices.Sort(p.names)
-	if len(slices.Compact(slices.Clone(p.names))) < len(p.names) {
+	slices.Sort(p.locks)
+	if len(slices.Compact(slices.Clone(p.locks))) < len(p.locks) {
 		return nil, errors.New("mongo: two writes of one address in a batch")
 	}
 	for _, c := range b.Checks {
-		p.names = append(p.names, "document "+refID(c.Ref))
+		p.locks = append(p.locks, "document "+refID(c.Ref))
 	}
 	for _, a := range b.Absent {
 		if len(a.Claims) == 0 {
 			return nil, fmt.Errorf("mongo: absence of %s without a claim", a.Type)
 		}
 		for _, key := range a.Claims {
-			p.claims = append(p.claims, post(a.Type, key))
-			p.names = append(p.names, "claim "+post(a.Type, key))
+			p.claims = append(p.claims, posting(a.Type, key))
+			p.locks = append(p.locks, "claim "+posting(a.Type, key))
 		}
 	}
 	slices.Sort(p.claims)
 	p.claims = slices.Compact(p.claims)
-	slices.Sort(p.names)
-	p.names = slices.Compact(p.names)
+	slices.Sort(p.locks)
+	p.locks = slices.Compact(p.locks)
 	return p, nil
 }
 
@@ -241,9 +241,9 @@ func wellFormed(w *store.Write) error {
 	return nil
 }
 
-// conflictIfTaken turns the refusal of a unique index into a conflict: an
+// conflictIfDuplicate turns the refusal of a unique index into a conflict: an
 // address that stands, or a place in the order that is taken.
-func conflictIfTaken(what string, err error) error {
+func conflictIfDuplicate(what string, err error) error {
 	if mongo.IsDuplicateKeyError(err) {
 		return fmt.Errorf("mongo: %s: %w: %w", what, store.ErrConflict, err)
 	}

@@ -12,12 +12,12 @@ import (
 // one range the server counts, in the index alone if there is only one; all
 // else is scanned without bodies.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
-	filter, ok, err := s.countable(ctx, q)
+	filter, ok, err := s.countFilter(ctx, q)
 	if err != nil {
 		return 0, err
 	}
 	if ok {
-		return s.aggregate(ctx, filter, max)
+		return s.countByFilter(ctx, filter, max)
 	}
 	q.KeysOnly = true
 	n := 0
@@ -32,8 +32,8 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	return n, nil
 }
 
-// countable makes a filter that holds exactly for what matches.
-func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok bool, err error) {
+// countFilter makes a filter that holds exactly for what matches.
+func (s *snap) countFilter(ctx context.Context, q store.Query) (filter bson.D, ok bool, err error) {
 	if q.After != nil || q.Partitions != nil {
 		return nil, false, nil
 	}
@@ -56,14 +56,14 @@ func (s *snap) countable(ctx context.Context, q store.Query) (filter bson.D, ok 
 		return nil, false, nil
 	}
 	if len(ranges) == 1 {
-		filter = bson.D{{Key: "k", Value: within(q.Type, ranges[0])}}
+		filter = bson.D{{Key: "k", Value: rangeFilter(q.Type, ranges[0])}}
 	} else {
-		l, err := s.lead(ctx, q)
+		l, err := s.chooseDriving(ctx, q)
 		if err != nil {
 			return nil, false, err
 		}
-		filter = bson.D{{Key: "k", Value: post(q.Type, l.eqs[0].key)}}
-		keys = l.eqs[0].also
+		filter = bson.D{{Key: "k", Value: posting(q.Type, l.keys[0].key)}}
+		keys = l.keys[0].also
 	}
 	if len(keys) > 0 {
 		filter = append(filter, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(keys)}}})

@@ -24,7 +24,7 @@ func TestCrash(t *testing.T) {
 	var feed followed
 	for round := range rounds {
 		db := openWatched(t, c)
-		db.seq.doubt = time.Millisecond // nothing outlives the server
+		db.seq.unknownFor = time.Millisecond // nothing outlives the server
 		reader := make(chan struct{})
 		ctx, leave := context.WithCancel(t.Context())
 		go func() { // ends with the server, or when it is left
@@ -40,7 +40,7 @@ func TestCrash(t *testing.T) {
 		<-reader
 		server.Restart(t)
 		again := openWatched(t, c)
-		again.seq.doubt = time.Second
+		again.seq.unknownFor = time.Second
 		verify(t, again, acknowledged, maybe)
 		verifyFeed(t, again, feed.seen, acknowledged)
 		if round == 0 && len(feed.seen) == 0 {

@@ -65,15 +65,15 @@ func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
 	var at int32
 	if !dead {
 		at, b = bsoncore.AppendArrayElementStart(b, "k")
-		b = bsoncore.AppendStringElement(b, "0", post(d.Ref.Type, ""))
+		b = bsoncore.AppendStringElement(b, "0", posting(d.Ref.Type, ""))
 		n := 1
 		for _, key := range d.Keys {
 			switch {
 			case key.CrossType():
-				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), post("", key))
+				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), posting("", key))
 				n++
 			case key.Driving():
-				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), post(d.Ref.Type, key))
+				b = bsoncore.AppendStringElement(b, strconv.Itoa(n), posting(d.Ref.Type, key))
 				n++
 			}
 		}

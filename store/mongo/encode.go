@@ -66,9 +66,9 @@ func decode(s string) (b string, ok bool) {
 	return string(out), true
 }
 
-// post is what stands in k for a key of a document of a type. The post of the
+// posting is what stands in k for a key of a document of a type. The post of the
 // empty key is the type's own.
-func post(typ string, key store.Key) string { return typ + "/" + encode(string(key)) }
+func posting(typ string, key store.Key) string { return typ + "/" + encode(string(key)) }
 
-// postEnd is the first post behind all posts of a type.
-func postEnd(typ string) string { return typ + "0" } // '0' follows '/'
+// postingsEnd is the first post behind all posts of a type.
+func postingsEnd(typ string) string { return typ + "0" } // '0' follows '/'

@@ -40,16 +40,16 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// Posts of a type lie between its own key and postEnd, and no other type's do.
+// Posts of a type lie between its own key and postingsEnd, and no other type's do.
 func TestPosts(t *testing.T) {
 	for _, typ := range []string{"Obs", "Observation", "Observation0"} {
-		own, end := post(typ, ""), postEnd(typ)
+		own, end := posting(typ, ""), postingsEnd(typ)
 		for _, key := range []store.Key{"\x00", "\x01", "a", "\x7f\xff\xff"} {
-			if p := post(typ, key); p <= own || p >= end {
+			if p := posting(typ, key); p <= own || p >= end {
 				t.Errorf("post(%s, %q) = %q is not between %q and %q", typ, key, p, own, end)
 			}
 		}
-		if p := post("Observation", "x"); typ != "Observation" && p > own && p < end {
+		if p := posting("Observation", "x"); typ != "Observation" && p > own && p < end {
 			t.Errorf("post %q of Observation lies among those of %s", p, typ)
 		}
 	}

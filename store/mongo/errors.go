@@ -16,9 +16,9 @@ const (
 	unknownLabel   = "UnknownTransactionCommitResult"
 )
 
-// unsureCodes are errors of a server that was stopped in the middle: what it
+// uncertainCodes are errors of a server that was stopped in the middle: what it
 // had begun may stand.
-var unsureCodes = [...]int{
+var uncertainCodes = [...]int{
 	50,    // MaxTimeMSExpired
 	64,    // WriteConcernFailed
 	91,    // ShutdownInProgress
@@ -45,19 +45,19 @@ func failed(doing string, err error) error {
 // failedWrite is failed for a write outside a transaction, which may have been
 // carried out although no answer came.
 func failedWrite(doing string, err error) error {
-	if unsure(err) {
+	if uncertain(err) {
 		return fmt.Errorf("mongo: %s: %w: %w: %w", doing, store.ErrUnavailable, store.ErrUnknown, err)
 	}
 	return failed(doing, err)
 }
 
-// unsureWrite is failed for the question whether a call has written, which it may have.
-func unsureWrite(doing string, err error) error {
+// uncertainWrite is failed for the question whether a call has written, which it may have.
+func uncertainWrite(doing string, err error) error {
 	return fmt.Errorf("mongo: %s: %w: %w: %w", doing, store.ErrUnavailable, store.ErrUnknown, err)
 }
 
-// unsure reports whether a write that failed so may stand all the same.
-func unsure(err error) bool {
+// uncertain reports whether a write that failed so may stand all the same.
+func uncertain(err error) bool {
 	var selection topology.ServerSelectionError
 	if errors.As(err, &selection) {
 		return false // never sent
@@ -78,7 +78,7 @@ func unsure(err error) bool {
 	default:
 		return true // no answer
 	}
-	return hasCode(err, unsureCodes[:]...)
+	return hasCode(err, uncertainCodes[:]...)
 }
 
 func hasCode(err error, codes ...int) bool {

@@ -14,19 +14,19 @@ func (db *DB) Explain(ctx context.Context, q store.Query) (way store.PlanNode, e
 		if !ok {
 			return nil
 		}
-		l, err := s.lead(ctx, q)
+		l, err := s.chooseDriving(ctx, q)
 		if err == nil {
-			way = l.way(db.limits.merge)
+			way = l.node(db.limits.merge)
 		}
 		return err
 	})
 	return way, err
 }
 
-// way spells a lead; streams is how many are merged at most.
-func (l lead) way(streams int) store.PlanNode {
+// node spells a lead; streams is how many are merged at most.
+func (l drivingCondition) node(streams int) store.PlanNode {
 	w := store.PlanNode{Action: "merge", Verify: true}
-	for _, e := range l.eqs {
+	for _, e := range l.keys {
 		w.Children = append(w.Children, store.PlanNode{Action: "walk", Index: "K", Key: e.key})
 	}
 	for _, r := range l.ranges {

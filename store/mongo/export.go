@@ -30,17 +30,17 @@ func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 	return func(yield func(store.CopyItem, error) bool) {
 		e := &export{db: db, yield: yield}
 		var err error
-		if e.upTo, err = db.cut(ctx); err == nil {
+		if e.upTo, err = db.quiesce(ctx); err == nil {
 			err = e.run(ctx)
 		}
-		if err != nil && !errors.Is(err, errEnough) {
+		if err != nil && !errors.Is(err, errStopped) {
 			yield(store.CopyItem{}, failed("export", err))
 		}
 	}
 }
 
-// errEnough says that the caller of Export wants no more.
-var errEnough = errors.New("enough")
+// errStopped says that the caller of Export wants no more.
+var errStopped = errors.New("enough")
 
 // export is one run of Export.
 type export struct {
@@ -60,31 +60,31 @@ func (e *export) run(ctx context.Context) error {
 			if err := bson.Unmarshal(raw, &r); err != nil {
 				return fmt.Errorf("mongo: a log record: %w", err)
 			}
-			plain := r.plain()
+			plain := r.toStore()
 			if !e.yield(store.CopyItem{Record: &plain}, nil) {
-				return errEnough
+				return errStopped
 			}
 		}
 		return nil
 	})
 }
 
-// cutPause is the time between two looks at the commits under way.
-const cutPause = 5 * time.Millisecond
+// quiescePause is the time between two looks at the commits under way.
+const quiescePause = 5 * time.Millisecond
 
-// cut returns a number greater than those of all commits that were acknowledged,
+// quiesce returns a number greater than those of all commits that were acknowledged,
 // up to which no commit is under way any more, nor will be.
-func (db *DB) cut(ctx context.Context) (uint64, error) {
+func (db *DB) quiesce(ctx context.Context) (uint64, error) {
 	n, err := db.nextSeq(ctx)
 	if err != nil {
 		return 0, err
 	}
-	db.seq.land(n, false)
-	for !db.seq.landed(n) {
+	db.seq.finish(n, false)
+	for !db.seq.finishedUpTo(n) {
 		select {
 		case <-ctx.Done():
 			return 0, fmt.Errorf("wait for the commits under way: %w", ctx.Err())
-		case <-time.After(cutPause):
+		case <-time.After(quiescePause):
 		}
 	}
 	return n, nil
@@ -98,17 +98,17 @@ func (e *export) documents(ctx context.Context, chunk []bson.Raw) error {
 			return err
 		}
 		if d.Seq <= e.upTo && !e.yield(store.CopyItem{Doc: &d}, nil) {
-			return errEnough
+			return errStopped
 		}
-		if err := e.older(ctx, d.Ref, d.Version); err != nil {
+		if err := e.olderVersions(ctx, d.Ref, d.Version); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// older yields the versions of a document before one, newest first.
-func (e *export) older(ctx context.Context, ref store.Ref, before uint64) error {
+// olderVersions yields the versions of a document before one, newest first.
+func (e *export) olderVersions(ctx context.Context, ref store.Ref, before uint64) error {
 	for before > 1 {
 		n := min(before-1, uint64(e.db.limits.fetch))
 		cursor, err := e.db.old.Find(ctx, bson.D{{Key: "_id", Value: bson.D{
@@ -132,7 +132,7 @@ func (e *export) older(ctx context.Context, ref store.Ref, before uint64) error 
 				return fmt.Errorf("mongo: version %d of %s: %w", before-1-uint64(i), ref, errMissing)
 			}
 			if d.Seq <= e.upTo && !e.yield(store.CopyItem{Doc: &d}, nil) {
-				return errEnough
+				return errStopped
 			}
 		}
 		if uint64(len(docs)) != n {
@@ -154,51 +154,51 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]
 			return failed("import", err)
 		}
 	}
-	in := &intake{db: db}
+	in := &importer{db: db}
 	for p, err := range parts {
 		if err == nil {
-			err = in.part(ctx, p)
+			err = in.add(ctx, p)
 		}
 		if err != nil {
 			return failed("import", err)
 		}
 	}
-	for _, p := range []*pile{&in.res, &in.old, &in.log} {
-		if err := p.put(ctx); err != nil {
+	for _, p := range []*insertBatch{&in.res, &in.old, &in.log} {
+		if err := p.flush(ctx); err != nil {
 			return failed("import", err)
 		}
 	}
-	_, err := db.counters.UpdateOne(ctx, numbersOf(), bson.D{
+	_, err := db.counters.UpdateOne(ctx, sequenceFilter(), bson.D{
 		{Key: "$max", Value: bson.D{{Key: "n", Value: signed(in.seq)}}},
 		{Key: "$set", Value: bson.D{{Key: "open", Value: false}}},
 	}, options.UpdateOne().SetUpsert(true).SetHint(byID))
 	if err != nil {
 		return failed("import", err)
 	}
-	db.seq.forget()
+	db.seq.reset()
 	if err := db.RenewFeed(ctx); err != nil {
 		return err
 	}
-	return db.tail.reread(ctx)
+	return db.logWriter.reread(ctx)
 }
 
-// intake is one run of Import.
-type intake struct {
+// importer is one run of Import.
+type importer struct {
 	db            *DB
-	res, old, log pile
+	res, old, log insertBatch
 	last          store.Ref
 	seq           uint64 // the highest
 }
 
-// pile is what one command is to insert.
-type pile struct {
-	on   *mongo.Collection
-	docs []bson.Raw
-	size int
+// insertBatch is what one command is to insert.
+type insertBatch struct {
+	collection *mongo.Collection
+	docs       []bson.Raw
+	size       int
 }
 
-func (in *intake) part(ctx context.Context, p store.CopyItem) error {
-	in.res.on, in.old.on, in.log.on = in.db.res, in.db.old, in.db.log
+func (in *importer) add(ctx context.Context, p store.CopyItem) error {
+	in.res.collection, in.old.collection, in.log.collection = in.db.res, in.db.old, in.db.log
 	if r := p.Record; r != nil {
 		raw, err := bson.Marshal(record{Pos: int64(r.Pos), Hash: binary(r.Hash[:]), Payload: binary(r.Payload)})
 		if err != nil {
@@ -225,9 +225,9 @@ func (in *intake) part(ctx context.Context, p store.CopyItem) error {
 }
 
 // add inserts what is piled up first where one more would be too much.
-func (p *pile) add(ctx context.Context, raw bson.Raw, most int) error {
+func (p *insertBatch) add(ctx context.Context, raw bson.Raw, most int) error {
 	if len(p.docs) >= most || p.size+len(raw) > chunkBytes {
-		if err := p.put(ctx); err != nil {
+		if err := p.flush(ctx); err != nil {
 			return err
 		}
 	}
@@ -235,11 +235,11 @@ func (p *pile) add(ctx context.Context, raw bson.Raw, most int) error {
 	return nil
 }
 
-func (p *pile) put(ctx context.Context) error {
+func (p *insertBatch) flush(ctx context.Context) error {
 	if len(p.docs) == 0 {
 		return nil
 	}
-	_, err := p.on.InsertMany(ctx, p.docs, options.InsertMany().SetOrdered(false))
+	_, err := p.collection.InsertMany(ctx, p.docs, options.InsertMany().SetOrdered(false))
 	p.docs, p.size = nil, 0
 	return err
 }

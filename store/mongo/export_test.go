@@ -19,7 +19,7 @@ func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 	}
 	cut := make(chan uint64, 1)
 	go func() { // ends when the number has landed
-		n, err := db.cut(t.Context())
+		n, err := db.quiesce(t.Context())
 		if err != nil {
 			t.Error(err)
 		}
@@ -28,14 +28,14 @@ func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 	select {
 	case n := <-cut:
 		t.Fatalf("cut at %d while commit %d is under way", n, number)
-	case <-time.After(20 * cutPause):
+	case <-time.After(20 * quiescePause):
 	}
-	db.seq.land(number, false)
+	db.seq.finish(number, false)
 	if n := <-cut; n < number {
 		t.Errorf("cut at %d, and commit %d had been acknowledged", n, number)
 	}
-	db.seq.land(number, true)
-	if db.seq.landed(number) {
+	db.seq.finish(number, true)
+	if db.seq.finishedUpTo(number) {
 		t.Error("a commit of unknown outcome counts as landed: it may yet appear")
 	}
 }
@@ -54,7 +54,7 @@ func TestExportShowsNoLaterCommit(t *testing.T) {
 	}
 	commit(document("1", 1), document("2", 1))
 	commit(document("2", 2))
-	upTo, err := db.cut(ctx)
+	upTo, err := db.quiesce(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

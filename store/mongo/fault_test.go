@@ -245,7 +245,7 @@ func TestSettlingLeavesNoTraceOfACommit(t *testing.T) {
 				}
 				b = write(document("1", 2))
 			}
-			p, err := newPlan(b)
+			p, err := prepareCommit(b)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -29,17 +30,17 @@ func (db *DB) feedName(ctx context.Context) (string, error) {
 	if db.feed.name != "" {
 		return db.feed.name, nil
 	}
-	var stands struct {
+	var stored struct {
 		Name string `bson:"feed"`
 	}
 	err := db.counters.FindOneAndUpdate(ctx, bson.D{{Key: "_id", Value: "feed"}},
 		bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "feed", Value: rand.Text()}}}},
-		options.FindOneAndUpdate().SetUpsert(true).SetHint(byID).SetReturnDocument(options.After)).Decode(&stands)
+		options.FindOneAndUpdate().SetUpsert(true).SetHint(byID).SetReturnDocument(options.After)).Decode(&stored)
 	if err != nil {
 		return "", failed("read which feed it is", err)
 	}
-	db.feed.name = stands.Name
-	return stands.Name, nil
+	db.feed.name = stored.Name
+	return stored.Name, nil
 }
 
 // RenewFeed implements store.Copier.
@@ -54,13 +55,13 @@ func (db *DB) RenewFeed(ctx context.Context) error {
 	}
 	db.seq.mu.Lock()
 	defer db.seq.mu.Unlock()
-	db.seq.tell()
+	db.seq.notify()
 	return nil
 }
 
-// within returns the end of the feed that a position is one of, and by when the
+// checkPosition returns the end of the feed that a position is one of, and by when the
 // end may be another though no commit lands.
-func (db *DB) within(ctx context.Context, p store.Position) (end store.Position, by time.Time, err error) {
+func (db *DB) checkPosition(ctx context.Context, p store.Position) (end store.Position, by time.Time, err error) {
 	if err := ctx.Err(); err != nil {
 		return end, by, failed("read the feed", err)
 	}
@@ -68,7 +69,7 @@ func (db *DB) within(ctx context.Context, p store.Position) (end store.Position,
 	if err != nil {
 		return end, by, err
 	}
-	last, upTo, by, err := db.ends(ctx)
+	last, upTo, by, err := db.sequenceBounds(ctx)
 	if err != nil {
 		return end, by, err
 	}
@@ -81,15 +82,15 @@ func (db *DB) within(ctx context.Context, p store.Position) (end store.Position,
 
 // End implements store.ChangeFeed.
 func (db *DB) End(ctx context.Context) (store.Position, error) {
-	end, _, err := db.within(ctx, store.Position{})
+	end, _, err := db.checkPosition(ctx, store.Position{})
 	return end, err
 }
 
 // Await implements store.ChangeFeed.
 func (db *DB) Await(ctx context.Context, after store.Position) error {
 	for {
-		later := db.seq.later() // before looking, so that nothing falls between
-		_, by, err := db.within(ctx, after)
+		changed := db.seq.changed() // before looking, so that nothing falls between
+		_, by, err := db.checkPosition(ctx, after)
 		if err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ func (db *DB) Await(ctx context.Context, after store.Position) error {
 		if err != nil || len(page) > 0 {
 			return err
 		}
-		if err := wait(ctx, later, by); err != nil {
+		if err := wait(ctx, changed, by); err != nil {
 			return failed("wait for a commit", err)
 		}
 	}
@@ -105,7 +106,7 @@ func (db *DB) Await(ctx context.Context, after store.Position) error {
 
 // wait returns when later is closed or an instant has come, if one is given, and
 // the context's error when that ends before.
-func wait(ctx context.Context, later <-chan struct{}, by time.Time) error {
+func wait(ctx context.Context, changed <-chan struct{}, by time.Time) error {
 	var come <-chan time.Time
 	if !by.IsZero() {
 		timer := time.NewTimer(time.Until(by))
@@ -113,7 +114,7 @@ func wait(ctx context.Context, later <-chan struct{}, by time.Time) error {
 		come = timer.C
 	}
 	select {
-	case <-later:
+	case <-changed:
 	case <-come:
 	case <-ctx.Done():
 		return ctx.Err()
@@ -121,13 +122,13 @@ func wait(ctx context.Context, later <-chan struct{}, by time.Time) error {
 	return nil
 }
 
-// maxNamed is about how many versions a page of the feed names at most.
-const maxNamed = 10_000
+// maxPageVersions is about how many versions a page of the feed names at most.
+const maxPageVersions = 10_000
 
 // Changes implements store.ChangeFeed. The end is looked up before the snapshot is
 // taken: what had landed by then is in it.
 func (db *DB) Changes(ctx context.Context, after store.Position, max int) (page []store.Change, err error) {
-	end, _, err := db.within(ctx, after)
+	end, _, err := db.checkPosition(ctx, after)
 	if err != nil || after.Seq >= end.Seq {
 		return nil, err
 	}
@@ -143,20 +144,20 @@ func (db *DB) Changes(ctx context.Context, after store.Position, max int) (page 
 
 // changes reads the commits between a number and the end, by Q from res and old.
 func (s *snap) changes(ctx context.Context, after uint64, end store.Position, max int) (page []store.Change, err error) {
-	versions := func(c *mongo.Collection) func(func(store.Doc, error) bool) {
+	versions := func(c *mongo.Collection) iter.Seq2[store.Doc, error] {
 		filter := bson.D{{Key: "q", Value: bson.D{{Key: "$gt", Value: signed(after)}, {Key: "$lte", Value: signed(end.Seq)}}}}
-		return s.find(ctx, c, filter, s.db.by(byCommit).SetSort(bson.D{{Key: "q", Value: 1}}).
+		return s.find(ctx, c, filter, s.db.hint(byCommit).SetSort(bson.D{{Key: "q", Value: 1}}).
 			SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "q", Value: 1}}).
 			SetBatchSize(int32(min(max+1, s.db.limits.keys))))
 	}
 	bySeq := func(a, b store.Doc) int { return cmp.Compare(a.Seq, b.Seq) }
 	named := 0
-	for d, err := range mergeBy(bySeq, versions(s.db.res), versions(s.db.old)) {
+	for d, err := range store.Merge([]iter.Seq2[store.Doc, error]{versions(s.db.res), versions(s.db.old)}, bySeq) {
 		if err != nil {
 			return nil, err
 		}
 		if len(page) == 0 || page[len(page)-1].At.Seq != d.Seq {
-			if len(page) == max || named >= maxNamed {
+			if len(page) == max || named >= maxPageVersions {
 				break
 			}
 			page = append(page, store.Change{At: store.Position{FeedID: end.FeedID, Seq: d.Seq}})

@@ -58,7 +58,7 @@ func feedShows(t *testing.T, db *DB, ids ...string) {
 // outcome could not be learned when it can land no more.
 func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
-	db.seq.doubt = 300 * time.Millisecond
+	db.seq.unknownFor = 300 * time.Millisecond
 	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	put(t, db, "1", "2")
@@ -87,8 +87,8 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if len(waits) > 0 {
 			t.Error("await returned")
 		}
-		began, told := time.Now(), db.seq.later()
-		db.seq.land(number, unknown)
+		began, told := time.Now(), db.seq.changed()
+		db.seq.finish(number, unknown)
 		select {
 		case <-told:
 		default: // or they wait for a commit that may never come
@@ -97,8 +97,8 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if err := <-waits; err != nil {
 			t.Error(err)
 		}
-		if spent := time.Since(began); unknown && spent < db.seq.doubt {
-			t.Errorf("a commit of unknown outcome was waited for %s, want %s", spent, db.seq.doubt)
+		if spent := time.Since(began); unknown && spent < db.seq.unknownFor {
+			t.Errorf("a commit of unknown outcome was waited for %s, want %s", spent, db.seq.unknownFor)
 		}
 		if page, err := db.Changes(t.Context(), end, 9); err != nil || len(page) != 1 || page[0].At.Seq != last {
 			t.Errorf("after the commit has landed: %v, %v", page, err)
@@ -119,13 +119,13 @@ func TestFeedAfterAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := put(t, killed, "3")
-	killed.seq.land(number, false)
+	killed.seq.finish(number, false)
 	seen, err := killed.End(t.Context())
 	if err != nil || seen.Seq != last {
 		t.Fatalf("end: %v, %v, want %d", seen, err, last)
 	}
 	db := openWatched(t, c)
-	db.seq.doubt = 8 * time.Second // longer than what follows takes on a busy machine
+	db.seq.unknownFor = 8 * time.Second // longer than what follows takes on a busy machine
 	feedShows(t, db, "1", "2")
 	began := time.Now()
 	if page, err := db.Changes(t.Context(), seen, 9); err != nil || len(page) > 0 {
@@ -141,7 +141,7 @@ func TestFeedAfterAKill(t *testing.T) {
 	if err := db.Await(patient, end); err != nil {
 		t.Error(err)
 	}
-	if spent := time.Since(began); spent < db.seq.doubt/2 {
+	if spent := time.Since(began); spent < db.seq.unknownFor/2 {
 		t.Errorf("what may have been under way was waited for %s", spent)
 	}
 	feedShows(t, db, "1", "2", "3", "4")
@@ -184,7 +184,7 @@ func verifyFeed(t *testing.T, db *DB, seen []store.Change, acknowledged map[stri
 	if err := db.Await(ctx, store.Position{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, by, err := db.ends(ctx); err != nil || !by.IsZero() && wait(ctx, nil, by) != nil {
+	if _, _, by, err := db.sequenceBounds(ctx); err != nil || !by.IsZero() && wait(ctx, nil, by) != nil {
 		t.Fatal(err)
 	}
 	all := allChanges(t, db, store.Position{})

@@ -25,7 +25,7 @@ func TestWaitingRecordsShareAnInsert(t *testing.T) {
 		t.Fatalf("AUD-402: a record alone: %v, %d inserts, want 1", err, inserts.Load())
 	}
 	const waiting = 64
-	tail := db.tail
+	tail := db.logWriter
 	until := func(reached func() bool) {
 		for done := false; !done; runtime.Gosched() {
 			tail.mu.Lock()

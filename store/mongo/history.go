@@ -17,7 +17,7 @@ import (
 func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	rows := s.typeHistory
 	if q.ID != "" {
-		rows = s.versions
+		rows = s.docHistory
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range rows(ctx, q) {
@@ -32,18 +32,18 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 	}
 }
 
-// shows reports whether a version is asked for.
-func shows(q store.HistoryQuery, d *store.Doc) bool {
+// matchesHistory reports whether a version is asked for.
+func matchesHistory(q store.HistoryQuery, d *store.Doc) bool {
 	return !d.Updated.Before(q.Since) &&
 		(q.Before == nil || store.CompareMarks(d.HistoryMark(), *q.Before) > 0) &&
 		(q.Where == nil || store.Match(q.Where, d.Keys))
 }
 
-func compareDocs(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) }
+func compareHistory(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) }
 
-// versions yields the versions of one document: all of them are read without
+// docHistory yields the versions of one document: all of them are read without
 // bodies, sorted here and then fetched.
-func (s *snap) versions(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
+func (s *snap) docHistory(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		id := q.Type + "/" + q.ID
 		var newest, older []store.Doc
@@ -55,19 +55,22 @@ func (s *snap) versions(ctx context.Context, q store.HistoryQuery) iter.Seq2[sto
 			{s.db.res, id, &newest},
 			{s.db.old, bson.D{{Key: "$gte", Value: id + "/"}, {Key: "$lt", Value: id + "0"}}, &older}, // '0' follows '/'
 		} {
-			o := s.db.by(byID).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
+			o := s.db.hint(byID).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
 			for d, err := range s.find(ctx, from.c, bson.D{{Key: "_id", Value: from.filter}}, o) {
 				if err != nil {
 					yield(store.Doc{}, err)
 					return
 				}
-				if shows(q, &d) {
+				if matchesHistory(q, &d) {
 					*from.docs = append(*from.docs, d)
 				}
 			}
 		}
-		slices.SortFunc(older, compareDocs)
-		rows := mergeBy(compareDocs, s.fetch(ctx, s.db.res, newest, false), s.fetch(ctx, s.db.old, older, false))
+		slices.SortFunc(older, compareHistory)
+		rows := store.Merge([]iter.Seq2[store.Doc, error]{
+			s.fetch(ctx, s.db.res, newest, false),
+			s.fetch(ctx, s.db.old, older, false),
+		}, compareHistory)
 		for d, err := range rows {
 			if !yield(d, err) || err != nil {
 				return
@@ -78,13 +81,13 @@ func (s *snap) versions(ctx context.Context, q store.HistoryQuery) iter.Seq2[sto
 
 // typeHistory yields the versions of a type, read by L from res and old.
 func (s *snap) typeHistory(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
-	rows := mergeBy(compareDocs,
-		grouped(s.byUpdated(ctx, s.db.res, q)),
-		grouped(s.byUpdated(ctx, s.db.old, q)),
-	)
+	rows := store.Merge([]iter.Seq2[store.Doc, error]{
+		sortedCommits(s.byUpdated(ctx, s.db.res, q)),
+		sortedCommits(s.byUpdated(ctx, s.db.old, q)),
+	}, compareHistory)
 	return func(yield func(store.Doc, error) bool) {
 		for d, err := range rows {
-			if err == nil && !shows(q, &d) {
+			if err == nil && !matchesHistory(q, &d) {
 				continue
 			}
 			if !yield(d, err) || err != nil {
@@ -114,7 +117,7 @@ func (s *snap) byUpdated(ctx context.Context, c *mongo.Collection, q store.Histo
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for _, filter := range filters {
-			o := s.db.by(byUpdated).SetBatchSize(s.batchSize(false, 1)).SetProjection(bson.D{{Key: "k", Value: 0}}).
+			o := s.db.hint(byUpdated).SetBatchSize(s.batchSize(false, 1)).SetProjection(bson.D{{Key: "k", Value: 0}}).
 				SetSort(bson.D{{Key: "lu", Value: -1}, {Key: "q", Value: -1}, {Key: "_id", Value: 1}})
 			for d, err := range s.find(ctx, c, filter, o) {
 				if !yield(d, err) || err != nil {
@@ -125,13 +128,13 @@ func (s *snap) byUpdated(ctx context.Context, c *mongo.Collection, q store.Histo
 	}
 }
 
-// grouped sorts the versions of one commit, which an _id of old does not order
+// sortedCommits sorts the versions of one commit, which an _id of old does not order
 // as their addresses do.
-func grouped(rows iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
+func sortedCommits(rows iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		var group []store.Doc
 		flush := func() bool {
-			slices.SortFunc(group, compareDocs)
+			slices.SortFunc(group, compareHistory)
 			for _, d := range group {
 				if !yield(d, nil) {
 					return false
@@ -151,41 +154,5 @@ func grouped(rows iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 			group = append(group, d)
 		}
 		flush()
-	}
-}
-
-// mergeBy merges two sequences that are in the order of compare.
-func mergeBy(compare func(a, b store.Doc) int, a, b iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
-	return func(yield func(store.Doc, error) bool) {
-		next, stop := iter.Pull2(b)
-		defer stop()
-		other, err, ok := next()
-		for d, errA := range a {
-			if errA != nil {
-				yield(store.Doc{}, errA)
-				return
-			}
-			for ok && err == nil && compare(other, d) < 0 {
-				if !yield(other, nil) {
-					return
-				}
-				other, err, ok = next()
-			}
-			if err != nil {
-				break
-			}
-			if !yield(d, nil) {
-				return
-			}
-		}
-		for ok && err == nil {
-			if !yield(other, nil) {
-				return
-			}
-			other, err, ok = next()
-		}
-		if err != nil {
-			yield(store.Doc{}, err)
-		}
 	}
 }

@@ -47,7 +47,7 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 			f.Meaning, f.Text = "source", d.Source
 		case "k":
 			f.Meaning = "postings: the driving and cross-type keys, and one of the type itself"
-			if f.Keys, err = posted(e.Value()); err != nil {
+			if f.Keys, err = postingKeys(e.Value()); err != nil {
 				return nil, err
 			}
 		case "f":
@@ -70,8 +70,8 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 	return out, nil
 }
 
-// posted reads k.
-func posted(v bson.RawValue) ([]store.Key, error) {
+// postingKeys reads k.
+func postingKeys(v bson.RawValue) ([]store.Key, error) {
 	array, ok := v.ArrayOK()
 	if !ok {
 		return nil, fmt.Errorf("mongo: postings are a %s", v.Type)

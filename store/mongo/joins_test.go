@@ -48,21 +48,21 @@ func shapeOf(command bson.Raw) (what string, err error) {
 	if _, byID := filter.Lookup("_id").DocumentOK(); byID {
 		return "bodies", nil
 	}
-	if hint := command.Lookup("hint").StringValue(); hint != byPost {
+	if hint := command.Lookup("hint").StringValue(); hint != byPosting {
 		return "", fmt.Errorf("hint %q", hint)
 	}
 	elements, err := filter.Elements()
 	if err != nil {
 		return "", err
 	}
-	leaves, posts, places := 0, 1, 0
+	leaves, postings, places := 0, 1, 0
 	for _, e := range elements {
 		switch in, _ := e.Value().DocumentOK(); e.Key() {
 		case "k":
 			leaves++
 			if list, ok := in.Lookup("$in").ArrayOK(); ok {
 				values, _ := list.Values()
-				posts = len(values)
+				postings = len(values)
 			}
 		case "p":
 			if list, ok := in.Lookup("$in").ArrayOK(); ok {
@@ -84,7 +84,7 @@ func shapeOf(command bson.Raw) (what string, err error) {
 	if sort, ok := command.Lookup("sort").DocumentOK(); ok && sort.String() != `{"p": {"$numberInt":"1"},"o": {"$numberInt":"1"}}` {
 		return "", fmt.Errorf("sort %s", sort)
 	}
-	return fmt.Sprintf("%s k %d p %d", kind, posts, places), nil
+	return fmt.Sprintf("%s k %d p %d", kind, postings, places), nil
 }
 
 // TestJoinsInChunks: the targets of a hop, what refers to some rows, and rows in the
@@ -95,7 +95,7 @@ func TestJoinsInChunks(t *testing.T) {
 	c := freshConfig(t, nil)
 	c.Monitor = h.monitor()
 	db := openWatched(t, c)
-	db.limits.posts, db.limits.fetch = 50, 40
+	db.limits.postings, db.limits.fetch = 50, 40
 	var docs []store.Doc
 	for i := range 120 {
 		d := document(fmt.Sprintf("%03d", i), 1)

@@ -55,7 +55,7 @@ func (db *DB) AwaitLease(ctx context.Context, holder string, life time.Duration)
 	if !errors.Is(err, store.ErrExists) {
 		return l, err
 	}
-	stood, lookErr := db.leaseEnds(ctx)
+	seen, lookErr := db.leaseEnds(ctx)
 	if lookErr != nil {
 		return nil, lookErr
 	}
@@ -70,7 +70,7 @@ func (db *DB) AwaitLease(ctx context.Context, holder string, life time.Duration)
 		}
 		if ends, lookErr := db.leaseEnds(ctx); lookErr != nil {
 			return nil, lookErr
-		} else if ends != stood {
+		} else if ends != seen {
 			return nil, err
 		}
 	}
@@ -78,12 +78,12 @@ func (db *DB) AwaitLease(ctx context.Context, holder string, life time.Duration)
 
 // leaseEnds reads when the lease runs out.
 func (db *DB) leaseEnds(ctx context.Context) (bson.DateTime, error) {
-	var stands value
-	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(leaseKey)}}, db.byAddress()).Decode(&stands)
+	var stored value
+	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(leaseKey)}}, db.hintID()).Decode(&stored)
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 		return 0, failed("look at the lease of the record", err)
 	}
-	return stands.Expires, nil
+	return stored.Expires, nil
 }
 
 // Renew prolongs the lease from now on. ErrConflict says that it is lost.

@@ -20,7 +20,7 @@ type record struct {
 	Payload bson.Binary `bson:"b"`
 }
 
-func (r record) plain() store.Record {
+func (r record) toStore() store.Record {
 	p := store.Record{Pos: uint64(r.Pos), Payload: r.Payload.Data}
 	copy(p.Hash[:], r.Hash.Data)
 	return p
@@ -40,7 +40,7 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 		head, err := db.Head(ctx)
 		return head.Pos + 1, err
 	}
-	return db.tail.append(ctx, payloads)
+	return db.logWriter.append(ctx, payloads)
 }
 
 // Head implements store.Log.
@@ -57,7 +57,7 @@ func (db *DB) Head(ctx context.Context) (store.Record, error) {
 	if err != nil {
 		return store.Record{}, failed("read the head of the log", err)
 	}
-	return last.plain(), nil
+	return last.toStore(), nil
 }
 
 // Records implements store.Log. It yields what stood when it was begun.
@@ -81,7 +81,7 @@ func (db *DB) Records(ctx context.Context, from uint64) iter.Seq2[store.Record, 
 				yield(store.Record{}, failed("read the log", err))
 				return
 			}
-			if !yield(r.plain(), nil) {
+			if !yield(r.toStore(), nil) {
 				return
 			}
 		}

@@ -14,17 +14,17 @@ import (
 // there is. Nobody may use the record meanwhile. It is for the end of tests that use it
 // from many sides.
 func (db *DB) CheckMemory(ctx context.Context) error {
-	db.tail.wait()
+	db.logWriter.wait()
 	db.aborts.Wait()
-	return errors.Join(db.checkTail(ctx), db.checkFeed(ctx), db.checkNumbers(ctx), db.checkTurns())
+	return errors.Join(db.checkLogWriter(ctx), db.checkFeed(ctx), db.checkSequence(ctx), db.checkLocks())
 }
 
-// checkTail looks at the record that the next one will follow. In doubt it is read
+// checkLogWriter looks at the record that the next one will follow. In doubt it is read
 // again before it is used.
-func (db *DB) checkTail(ctx context.Context) error {
-	t := db.tail
+func (db *DB) checkLogWriter(ctx context.Context) error {
+	t := db.logWriter
 	last, err := db.Head(ctx)
-	if err != nil || t.doubt {
+	if err != nil || t.stale {
 		return err
 	}
 	if t.head.Pos != last.Pos || t.head.Hash != last.Hash {
@@ -39,47 +39,47 @@ func (db *DB) checkFeed(ctx context.Context) error {
 	if db.feed.name == "" {
 		return nil // it is read when it is asked for
 	}
-	var stands struct {
+	var stored struct {
 		Name string `bson:"feed"`
 	}
-	err := db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "feed"}}, db.byAddress()).Decode(&stands)
+	err := db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "feed"}}, db.hintID()).Decode(&stored)
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 		return failed("check memory", err)
 	}
-	if stands.Name != db.feed.name {
-		return fmt.Errorf("mongo: the feed is %q in memory and %q in the database", db.feed.name, stands.Name)
+	if stored.Name != db.feed.name {
+		return fmt.Errorf("mongo: the feed is %q in memory and %q in the database", db.feed.name, stored.Name)
 	}
 	return nil
 }
 
-// checkNumbers looks whether the numbers that will be given out are the end of the block
+// checkSequence looks whether the numbers that will be given out are the end of the block
 // that was taken last, and are not given to any version; and whether no commit is under
 // way, but for those of unknown outcome.
-func (db *DB) checkNumbers(ctx context.Context) error {
+func (db *DB) checkSequence(ctx context.Context) error {
 	s := &db.seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var n numbering
-	err := db.counters.FindOne(ctx, numbersOf(), db.byAddress()).Decode(&n)
+	var n sequenceDoc
+	err := db.counters.FindOne(ctx, sequenceFilter(), db.hintID()).Decode(&n)
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 		return failed("check memory", err)
 	}
 	var faults []error
-	if s.end > 0 && s.end != uint64(n.Given) || s.last > s.end || s.known && s.before > uint64(n.Given) {
+	if s.end > 0 && s.end != uint64(n.Given) || s.last > s.end || s.loaded && s.givenBefore > uint64(n.Given) {
 		faults = append(faults, fmt.Errorf("mongo: commits have numbers up to %d of %d in memory, and %d were taken in the database", s.last, s.end, n.Given))
 	}
-	for number, until := range s.flying {
+	for number, until := range s.inFlight {
 		if until.IsZero() || number > s.last && s.end > 0 {
 			faults = append(faults, fmt.Errorf("mongo: commit %d is under way in memory, and nobody commits", number))
 		}
 	}
-	last := max(s.last, s.before)
-	if !s.known && s.end == 0 {
+	last := max(s.last, s.givenBefore)
+	if !s.loaded && s.end == 0 {
 		return errors.Join(faults...) // both are read when they are needed
 	}
 	above := bson.D{{Key: "q", Value: bson.D{{Key: "$gt", Value: signed(last)}}}}
 	for _, c := range []*mongo.Collection{db.res, db.old} {
-		cursor, err := c.Find(ctx, above, db.by(byCommit).SetLimit(1))
+		cursor, err := c.Find(ctx, above, db.hint(byCommit).SetLimit(1))
 		if err != nil {
 			return failed("check memory", err)
 		}
@@ -93,11 +93,11 @@ func (db *DB) checkNumbers(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// checkTurns looks whether everybody who passed the gate, or began a snapshot, has left.
-func (db *DB) checkTurns() error {
-	db.gate.mu.Lock()
-	defer db.gate.mu.Unlock()
-	if n, snaps := len(db.gate.turns), len(db.unasked.all()); n > 0 || snaps > 0 {
+// checkLocks looks whether everybody who passed the gate, or began a snapshot, has left.
+func (db *DB) checkLocks() error {
+	db.locks.mu.Lock()
+	defer db.locks.mu.Unlock()
+	if n, snaps := len(db.locks.locks), len(db.idleSnaps.all()); n > 0 || snaps > 0 {
 		return fmt.Errorf("mongo: %d turns are held and %d snapshots open, and nobody uses the record", n, snaps)
 	}
 	return nil

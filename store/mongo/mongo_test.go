@@ -33,7 +33,7 @@ func TestRandom(t *testing.T) {
 // The same where every limit is met at once: rows come one by one, merges give
 // way to collecting and collecting to walking.
 func TestRandomAtTheLimits(t *testing.T) {
-	small := limits{merge: 2, collect: 2, posts: 1, fetch: 1, bodies: 1, keys: 1, chunk: 1, whole: 1, count: 2, rare: 0, large: 1}
+	small := limits{merge: 2, collect: 2, postings: 1, fetch: 1, bodies: 1, keys: 1, chunk: 1, wholeDocs: 1, count: 2, rare: 0, large: 1}
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { storetest.Random(t, 1000+seed, 300, subjectWithin(small)) })
 	}
@@ -51,7 +51,7 @@ func TestRandomWithoutHints(t *testing.T) {
 	storetest.Random(t, 2000, 300, s)
 }
 
-func subject() storetest.Subject { return subjectWithin(usual()) }
+func subject() storetest.Subject { return subjectWithin(defaultLimits()) }
 
 // subjectWithin brings the engine into the contract. Every command is watched.
 func subjectWithin(limits limits) storetest.Subject {
@@ -142,8 +142,8 @@ func (w *watch) all() []string {
 // faultOf says what is wrong with a command; nothing for most.
 func faultOf(e *event.CommandStartedEvent) string {
 	known := map[string][]string{
-		"res":   {byID, byPost, byPlace, byUpdated, byOrder, byCommit},
-		"old":   {byID, byPlace, byUpdated, byCommit},
+		"res":   {byID, byPosting, byPartition, byUpdated, byRowID, byCommit},
+		"old":   {byID, byPartition, byUpdated, byCommit},
 		"state": {byID, byExpiry},
 		"marks": {byID, byExpiry},
 	}
@@ -185,7 +185,7 @@ func TestCopies(t *testing.T) { storetest.Copies(t, subject()) }
 // The same where every read is of one document, and the documents of a copy
 // agree with each other.
 func TestCopiesInSmallPieces(t *testing.T) {
-	small := usual()
+	small := defaultLimits()
 	small.fetch, small.chunk = 1, 2
 	storetest.Copies(t, subjectWithin(small))
 	from, to := openWatched(t, freshConfig(t, nil)), openWatched(t, freshConfig(t, nil))

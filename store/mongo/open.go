@@ -63,17 +63,17 @@ type DB struct {
 
 	res, old, claims, state, log, marks, counters *mongo.Collection
 
-	limits limits
-	gate   *gate
-	large  chan struct{} // held by the one commit of more than limits.large writes
-	seq    sequence
-	guess  *guesses
-	sweeps sweeps
-	tail   *tail
-	feed   feed
+	limits    limits
+	locks     *nameLocks
+	largeSlot chan struct{} // held by the one commit of more than limits.large writes
+	seq       sequence
+	estimates *estimates
+	sweeps    sweeps
+	logWriter *logWriter
+	feed      feed
 
-	unasked unasked
-	aborts  sync.WaitGroup // of transactions whose callers have gone; for Close
+	idleSnaps idleSnaps
+	aborts    sync.WaitGroup // of transactions whose callers have gone; for Close
 }
 
 var (
@@ -121,11 +121,11 @@ func newDB(client *mongo.Client, c Config) *DB {
 		claims: base.Collection("claims"), state: base.Collection("state"),
 		log: base.Collection("log"), marks: base.Collection("marks"),
 		counters: base.Collection("counters"),
-		limits:   usual(), gate: newGate(), large: make(chan struct{}, 1), guess: newGuesses(c.Clock),
+		limits:   defaultLimits(), locks: newNameLocks(), largeSlot: make(chan struct{}, 1), estimates: newEstimates(c.Clock),
 	}
-	db.tail = &tail{db: db}
-	db.seq.flying, db.seq.doubt = map[uint64]time.Time{}, unknownFor
-	db.unasked.snaps = map[*snap]struct{}{}
+	db.logWriter = &logWriter{db: db}
+	db.seq.inFlight, db.seq.unknownFor = map[uint64]time.Time{}, defaultUnknownFor
+	db.idleSnaps.snaps = map[*snap]struct{}{}
 	return db
 }
 
@@ -155,7 +155,7 @@ func (db *DB) prepare(ctx context.Context) error {
 			return failed("create an index of "+index.on.Name(), err)
 		}
 	}
-	return db.tail.reread(ctx)
+	return db.logWriter.reread(ctx)
 }
 
 // mustBeReplicated refuses a server that has no transactions.
@@ -180,12 +180,12 @@ func (db *DB) mustBeReplicated(ctx context.Context) error {
 // does not answer is none.
 func (db *DB) onStandIn(ctx context.Context) bool {
 	build, err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
-	return err == nil && walksHints(build)
+	return err == nil && isStandIn(build)
 }
 
-// walksHints tells from a server's build that it takes a hint as an order to
+// isStandIn tells from a server's build that it takes a hint as an order to
 // walk the whole index. MongoDB does not.
-func walksHints(build bson.Raw) bool {
+func isStandIn(build bson.Raw) bool {
 	_, err := build.LookupErr("secantusVersion")
 	return err == nil
 }
@@ -197,28 +197,28 @@ func (db *DB) checkFormat(ctx context.Context) error {
 	if err != nil {
 		return failed("write the format", err)
 	}
-	var stands struct {
+	var stored struct {
 		N int64 `bson:"n"`
 	}
-	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}, db.byAddress()).Decode(&stands)
+	err = db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "format"}}, db.hintID()).Decode(&stored)
 	if err != nil {
 		return failed("read the format", err)
 	}
-	if stands.N != format {
-		return fmt.Errorf("mongo: open: the database has format %d, this program writes %d", stands.N, format)
+	if stored.N != format {
+		return fmt.Errorf("mongo: open: the database has format %d, this program writes %d", stored.N, format)
 	}
 	return nil
 }
 
 // The names of the indexes, for hints.
 const (
-	byID      = "_id_"
-	byPost    = "K"
-	byPlace   = "P"
-	byUpdated = "L"
-	byOrder   = "D"
-	byCommit  = "Q"
-	byExpiry  = "X"
+	byID        = "_id_"
+	byPosting   = "K"
+	byPartition = "P"
+	byUpdated   = "L"
+	byRowID     = "D"
+	byCommit    = "Q"
+	byExpiry    = "X"
 )
 
 type index struct {
@@ -234,13 +234,13 @@ func indexes(db *DB) []index {
 	down := func(field string) bson.E { return bson.E{Key: field, Value: -1} }
 	plain := options.Index
 	return []index{
-		named(db.res, byPost, plain(), up("k"), up("p"), up("o"), up("s")),
-		named(db.res, byPlace, plain(), up("p"), up("t"), up("_id")),
+		named(db.res, byPosting, plain(), up("k"), up("p"), up("o"), up("s")),
+		named(db.res, byPartition, plain(), up("p"), up("t"), up("_id")),
 		named(db.res, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
-		named(db.res, byOrder, plain().SetUnique(true), up("p"), up("o"), up("d")),
+		named(db.res, byRowID, plain().SetUnique(true), up("p"), up("o"), up("d")),
 		named(db.res, byCommit, plain(), up("q")),
 		named(db.old, byCommit, plain(), up("q")),
-		named(db.old, byPlace, plain(), up("p"), up("t"), up("_id")),
+		named(db.old, byPartition, plain(), up("p"), up("t"), up("_id")),
 		named(db.old, byUpdated, plain(), up("t"), down("lu"), down("q"), up("_id")),
 		named(db.state, byExpiry, plain(), up("x")),
 		named(db.marks, byExpiry, plain().SetExpireAfterSeconds(3600), up("x")),
@@ -249,10 +249,10 @@ func indexes(db *DB) []index {
 
 // Close implements store.Store.
 func (db *DB) Close() error {
-	db.tail.wait()
+	db.logWriter.wait()
 	db.aborts.Wait()
 	note, done := context.WithTimeout(context.Background(), min(db.timeout, closeTimeout))
-	db.closeNumbers(note)
+	db.closeSequence(note)
 	done()
 	ctx, cancel := context.WithTimeout(context.Background(), db.timeout)
 	defer cancel()

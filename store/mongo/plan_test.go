@@ -90,11 +90,11 @@ func TestRareLeafDrives(t *testing.T) {
 	rare, common := store.Eq{Key: "id7"}, store.Eq{Key: "a"}
 	err := db.Read(ctx, func(s store.Snapshot) error {
 		for _, p := range []store.And{{rare, common}, {common, rare}, {store.Or{rare}, common}, {store.WithPrefix("a"), rare}} {
-			l, err := s.(*snap).lead(ctx, store.Query{Type: "Patient", Where: p})
+			l, err := s.(*snap).chooseDriving(ctx, store.Query{Type: "Patient", Where: p})
 			if err != nil {
 				return err
 			}
-			if len(l.eqs) != 1 || len(l.ranges) != 0 || l.eqs[0].key != rare.Key {
+			if len(l.keys) != 1 || len(l.ranges) != 0 || l.keys[0].key != rare.Key {
 				t.Errorf("%v is driven by %+v, want %q", p, l, rare.Key)
 			}
 		}
@@ -116,15 +116,15 @@ func TestPlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, filter := range map[string]bson.D{
-		"one post":         {{Key: "k", Value: post("Patient", "a")}},
-		"the type's own":   {{Key: "k", Value: post("Patient", "")}},
-		"behind a place":   {{Key: "k", Value: post("Patient", "a")}, {Key: "p", Value: bson.D{{Key: "$gt", Value: int64(0)}}}},
-		"in some places":   {{Key: "k", Value: post("Patient", "a")}, {Key: "p", Value: bson.D{{Key: "$in", Value: bson.A{int64(0), int64(7), int64(9)}}}}},
-		"with another key": {{Key: "k", Value: post("Patient", "a")}, {Key: "f", Value: bson.D{{Key: "$all", Value: binaries([]store.Key{"id1"})}}}},
+		"one post":         {{Key: "k", Value: posting("Patient", "a")}},
+		"the type's own":   {{Key: "k", Value: posting("Patient", "")}},
+		"behind a place":   {{Key: "k", Value: posting("Patient", "a")}, {Key: "p", Value: bson.D{{Key: "$gt", Value: int64(0)}}}},
+		"in some places":   {{Key: "k", Value: posting("Patient", "a")}, {Key: "p", Value: bson.D{{Key: "$in", Value: bson.A{int64(0), int64(7), int64(9)}}}}},
+		"with another key": {{Key: "k", Value: posting("Patient", "a")}, {Key: "f", Value: bson.D{{Key: "$all", Value: binaries([]store.Key{"id1"})}}}},
 	} {
 		var plan bson.Raw
 		err := db.res.Database().RunCommand(ctx, bson.D{{Key: "explain", Value: bson.D{
-			{Key: "find", Value: "res"}, {Key: "filter", Value: filter}, {Key: "sort", Value: inOrder()}, {Key: "hint", Value: byPost},
+			{Key: "find", Value: "res"}, {Key: "filter", Value: filter}, {Key: "sort", Value: rowOrder()}, {Key: "hint", Value: byPosting},
 		}}}).Decode(&plan)
 		if err != nil {
 			t.Errorf("explain of %s: %v", name, err)

@@ -12,18 +12,18 @@ import (
 	"carerecord/store"
 )
 
-// head is what a commit knows of the newest version of a document.
-type head struct {
-	version uint64
-	keying  uint64
-	dead    bool
-	id      store.RowID
-	keys    []store.Key // of what is checked by its keys
-	raw     bson.Raw    // nil if not kept
+// newestVersion is what a commit knows of the newest version of a document.
+type newestVersion struct {
+	version     uint64
+	keyRevision uint64
+	dead        bool
+	id          store.RowID
+	keys        []store.Key // of what is checked by its keys
+	raw         bson.Raw    // nil if not kept
 }
 
-// heads are the newest versions by _id. What is not there never was.
-type heads map[string]head
+// newestVersions are the newest versions by _id. What is not there never was.
+type newestVersions map[string]newestVersion
 
 // claim counts up the claims, which makes commits that share one conflict.
 func (s *snap) claim(ctx context.Context, claims []string) error {
@@ -36,7 +36,7 @@ func (s *snap) claim(ctx context.Context, claims []string) error {
 		}
 		_, err := s.db.claims.BulkWrite(s.in(ctx), models)
 		if mongo.IsDuplicateKeyError(err) {
-			return fmt.Errorf("%w: %w", errAgain, err) // two made the same claim's first document
+			return fmt.Errorf("%w: %w", errRetry, err) // two made the same claim's first document
 		}
 		if err != nil {
 			return err
@@ -45,15 +45,15 @@ func (s *snap) claim(ctx context.Context, claims []string) error {
 	return nil
 }
 
-// heads reads the documents whose versions matter to a commit.
-func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
+// readNewest reads the documents whose versions matter to a commit.
+func (s *snap) readNewest(ctx context.Context, p *preparedCommit) (newestVersions, error) {
 	var ids []string
 	for _, w := range p.Writes {
 		if w.Expect > 0 {
 			ids = append(ids, refID(w.Doc.Ref))
 		}
 	}
-	whole := len(ids) <= s.db.limits.whole
+	whole := len(ids) <= s.db.limits.wholeDocs
 	byKeys := map[string]bool{}
 	for _, c := range p.Checks {
 		ids = append(ids, refID(c.Ref))
@@ -61,9 +61,9 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 			byKeys[refID(c.Ref)] = true
 		}
 	}
-	all := make(heads, len(ids))
+	all := make(newestVersions, len(ids))
 	for chunk := range slices.Chunk(ids, s.db.limits.chunk) {
-		o := s.db.by(byID)
+		o := s.db.hint(byID)
 		if !whole {
 			fields := bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "g", Value: 1}, {Key: "r", Value: 1}, {Key: "p", Value: 1}, {Key: "o", Value: 1}}
 			if slices.ContainsFunc(chunk, func(id string) bool { return byKeys[id] }) {
@@ -79,7 +79,7 @@ func (s *snap) heads(ctx context.Context, p *plan) (heads, error) {
 			if err != nil {
 				return nil, err
 			}
-			h := head{version: d.Version, keying: d.KeyRevision, dead: d.Deleted(), id: d.RowID}
+			h := newestVersion{version: d.Version, keyRevision: d.KeyRevision, dead: d.Deleted(), id: d.RowID}
 			if whole {
 				h.raw = slices.Clone(raw)
 			}
@@ -96,14 +96,14 @@ func oneOf(ids []string) bson.D {
 	return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 }
 
-// allow tests the versions and keyings that a commit expects. Creates are left to the
+// checkPreconditions tests the versions and keyings that a commit expects. Creates are left to the
 // unique index.
-func (h heads) allow(p *plan) error {
+func (h newestVersions) checkPreconditions(p *preparedCommit) error {
 	for _, w := range p.Writes {
 		if w.Expect == 0 {
 			continue
 		}
-		if err := h.stands("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
+		if err := h.expect("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
 			return err
 		}
 	}
@@ -116,9 +116,9 @@ func (h heads) allow(p *plan) error {
 }
 
 // check tests one precondition.
-func (h heads) check(c store.Check) error {
+func (h newestVersions) check(c store.Check) error {
 	if c.Where == nil {
-		return h.stands("check", c.Ref, c.Version, c.KeyRevision)
+		return h.expect("check", c.Ref, c.Version, c.KeyRevision)
 	}
 	if have := h[refID(c.Ref)]; have.version == 0 || have.dead || !store.Match(c.Where, have.keys) {
 		return fmt.Errorf("mongo: check of %s: version %d does not match: %w", c.Ref, have.version, store.ErrConflict)
@@ -126,12 +126,12 @@ func (h heads) check(c store.Check) error {
 	return nil
 }
 
-// stands tests that a version, rekeyed so often, is the newest one; version 0 that
+// expect tests that a version, rekeyed so often, is the newest one; version 0 that
 // there is none.
-func (h heads) stands(doing string, ref store.Ref, version, keying uint64) error {
-	if have := h[refID(ref)]; have.version != version || have.keying != keying {
+func (h newestVersions) expect(doing string, ref store.Ref, version, keying uint64) error {
+	if have := h[refID(ref)]; have.version != version || have.keyRevision != keying {
 		return fmt.Errorf("mongo: %s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w",
-			doing, ref, have.version, have.keying, version, keying, store.ErrConflict)
+			doing, ref, have.version, have.keyRevision, version, keying, store.ErrConflict)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (h heads) stands(doing string, ref store.Ref, version, keying uint64) error
 // lockChecks makes sure that no other commit changes what was checked: a
 // snapshot alone would let two commits each check what the other writes.
 // Documents that the commit writes itself need no lock.
-func (s *snap) lockChecks(ctx context.Context, p *plan) error {
+func (s *snap) lockChecks(ctx context.Context, p *preparedCommit) error {
 	written := map[store.Ref]bool{}
 	for _, w := range p.Writes {
 		written[w.Doc.Ref] = true
@@ -159,19 +159,19 @@ func (s *snap) lockChecks(ctx context.Context, p *plan) error {
 // lock makes the transaction conflict with every other that writes a document:
 // it counts up a field of the document if one stands, or puts one
 // where none is and takes it away again.
-func (s *snap) lock(ctx context.Context, ref store.Ref, stands bool) error {
+func (s *snap) lock(ctx context.Context, ref store.Ref, exists bool) error {
 	ctx, id := s.in(ctx), refID(ref)
-	if stands {
+	if exists {
 		r, err := s.db.res.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}},
 			bson.D{{Key: "$inc", Value: bson.D{{Key: "c", Value: int64(1)}}}}, options.UpdateOne().SetHint(byID))
 		if err == nil && r.MatchedCount == 0 {
-			err = errAgain
+			err = errRetry
 		}
 		return err
 	}
 	// d keeps the unique index D from meeting another such document.
 	if _, err := s.db.res.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "d", Value: id}}); err != nil {
-		return conflictIfTaken("check of "+ref.String(), err)
+		return conflictIfDuplicate("check of "+ref.String(), err)
 	}
 	_, err := s.db.res.DeleteOne(ctx, bson.D{{Key: "_id", Value: id}}, options.DeleteOne().SetHint(byID))
 	return err

@@ -18,12 +18,12 @@ type oneFault struct {
 }
 
 func (f *oneFault) Arm(n int, carriedOut bool) {
-	f.db.seq.forget() // so that every commit takes numbers from the server
+	f.db.seq.reset() // so that every commit takes numbers from the server
 	f.proxy.arm(step{n: n, carriedOut: carriedOut, refused: f.refused})
 }
 
 func (f *oneFault) Disarm() bool {
-	f.db.tail.wait()
+	f.db.logWriter.wait()
 	f.db.aborts.Wait()
 	return f.proxy.disarm()
 }
@@ -37,7 +37,7 @@ func TestEachCommandFailsOnce(t *testing.T) {
 				uri, name := mongotest.Start(t).Database(t)
 				proxy, through := newProxy(t, uri)
 				db := openWatched(t, Config{URI: through + "&serverMonitoringMode=poll&heartbeatFrequencyMS=500", Database: name, Clock: clock, Timeout: 5 * time.Second})
-				db.seq.doubt = time.Nanosecond // no commit of unknown outcome is waited for
+				db.seq.unknownFor = time.Nanosecond // no commit of unknown outcome is waited for
 				return db, &oneFault{db, proxy, refused}
 			}})
 		})

@@ -11,18 +11,18 @@ import (
 	"carerecord/store"
 )
 
-// inOrder is the order of the store, as K gives it behind one post.
-func inOrder() bson.D { return bson.D{{Key: "p", Value: 1}, {Key: "o", Value: 1}} }
+// rowOrder is the order of the store, as K gives it behind one post.
+func rowOrder() bson.D { return bson.D{{Key: "p", Value: 1}, {Key: "o", Value: 1}} }
 
 // Scan implements store.Snapshot.
 func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
-		lead, err := s.lead(ctx, q)
+		driving, err := s.chooseDriving(ctx, q)
 		if err != nil {
 			yield(store.Doc{}, err)
 			return
 		}
-		rows, verified, err := s.drive(ctx, q, lead)
+		rows, verified, err := s.scanDriving(ctx, q, driving)
 		if err != nil {
 			yield(store.Doc{}, err)
 			return
@@ -42,17 +42,17 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	}
 }
 
-// drive gives the candidates of a lead in the order of the store. verified says
+// scanDriving gives the candidates of a lead in the order of the store. verified says
 // that Match has decided them already.
-func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2[store.Doc, error], verified bool, err error) {
+func (s *snap) scanDriving(ctx context.Context, q store.Query, l drivingCondition) (rows iter.Seq2[store.Doc, error], verified bool, err error) {
 	if !l.ordered(s.db.limits.merge) && q.Partitions != nil {
-		l = l.otherwise() // in a few places it has few candidates
+		l = l.orderedFallback() // in a few places it has few candidates
 	}
-	apart, err := s.apart(ctx, q, l)
+	separately, err := s.walkSeparately(ctx, q, l)
 	if err != nil {
 		return nil, false, err
 	}
-	if !apart {
+	if !separately {
 		docs, complete, err := s.collect(ctx, q, l)
 		if err != nil {
 			return nil, false, err
@@ -61,58 +61,58 @@ func (s *snap) drive(ctx context.Context, q store.Query, l lead) (rows iter.Seq2
 			return s.fetch(ctx, s.db.res, docs, q.KeysOnly), true, nil
 		}
 		if !l.ordered(s.db.limits.merge) {
-			l = l.otherwise()
+			l = l.orderedFallback()
 		}
 	}
-	streams := make([]iter.Seq2[store.Doc, error], len(l.eqs))
-	for i, e := range l.eqs {
-		streams[i] = s.walk(ctx, q, e, len(l.eqs))
+	streams := make([]iter.Seq2[store.Doc, error], len(l.keys))
+	for i, e := range l.keys {
+		streams[i] = s.walk(ctx, q, e, len(l.keys))
 	}
 	if len(streams) == 1 {
 		return streams[0], false, nil
 	}
-	return merge(streams), false, nil
+	return mergeDistinct(streams), false, nil
 }
 
-// apart reports whether each post of a lead is asked for by a command of its own, in
+// walkSeparately reports whether each post of a lead is asked for by a command of its own, in
 // the order of the store. All in one are cheaper where they are several and have few
 // candidates: the ids that a search looks up.
-func (s *snap) apart(ctx context.Context, q store.Query, l lead) (bool, error) {
-	if !l.ordered(s.db.limits.merge) || len(l.eqs) <= s.db.limits.apart || q.Partitions != nil {
+func (s *snap) walkSeparately(ctx context.Context, q store.Query, l drivingCondition) (bool, error) {
+	if !l.ordered(s.db.limits.merge) || len(l.keys) <= s.db.limits.separate || q.Partitions != nil {
 		return l.ordered(s.db.limits.merge), nil
 	}
-	n, known := s.db.guess.get(l.name(q.Type))
+	n, known := s.db.estimates.get(l.name(q.Type))
 	if !known {
 		var err error
 		if n, err = s.count(ctx, q.Type, l); err != nil {
 			return false, err
 		}
-		s.db.guess.put(l.name(q.Type), n)
+		s.db.estimates.put(l.name(q.Type), n)
 	}
 	return n >= s.db.limits.count, nil
 }
 
 // walk yields the documents behind one post, in the order of the store. It is
 // one of width streams that are merged.
-func (s *snap) walk(ctx context.Context, q store.Query, e eq, width int) iter.Seq2[store.Doc, error] {
-	base := bson.D{{Key: "k", Value: post(q.Type, e.key)}}
+func (s *snap) walk(ctx context.Context, q store.Query, e keyCondition, width int) iter.Seq2[store.Doc, error] {
+	base := bson.D{{Key: "k", Value: posting(q.Type, e.key)}}
 	if len(e.also) > 0 && !s.db.noHints { // Match decides in any case
 		base = append(base, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(e.also)}}})
 	}
 	filters := []bson.D{base}
 	switch {
 	case q.Partitions != nil:
-		filters = s.inPlaces(base, q)
+		filters = s.partitionFilters(base, q)
 	case q.After != nil:
-		place, order := int64(q.After.Partition), binary(q.After.SortKey[:])
+		partition, sortKey := int64(q.After.Partition), binary(q.After.SortKey[:])
 		filters = []bson.D{
-			append(slices.Clone(base), bson.E{Key: "p", Value: place}, bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: order}}}),
-			append(slices.Clone(base), bson.E{Key: "p", Value: bson.D{{Key: "$gt", Value: place}}}),
+			append(slices.Clone(base), bson.E{Key: "p", Value: partition}, bson.E{Key: "o", Value: bson.D{{Key: "$gt", Value: sortKey}}}),
+			append(slices.Clone(base), bson.E{Key: "p", Value: bson.D{{Key: "$gt", Value: partition}}}),
 		}
 	}
 	return func(yield func(store.Doc, error) bool) {
 		for _, filter := range filters {
-			o := s.db.by(byPost).SetSort(inOrder()).SetBatchSize(s.batchSize(q.KeysOnly, width))
+			o := s.db.hint(byPosting).SetSort(rowOrder()).SetBatchSize(s.batchSize(q.KeysOnly, width))
 			if q.KeysOnly {
 				o.SetProjection(withoutBody())
 			} else {
@@ -138,66 +138,34 @@ func (s *snap) batchSize(keysOnly bool, width int) int32 {
 	return int32(max(n/width, n/10, 1))
 }
 
-// merge merges streams in the order of the store and drops doubles.
-func merge(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
-	type head struct {
-		doc  store.Doc
-		next func() (store.Doc, error, bool)
-	}
+// mergeDistinct merges streams that are in row order, and yields each document once. Live
+// documents have different row IDs, so equal ones are adjacent.
+func mergeDistinct(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
-		var heads []*head
-		for _, stream := range streams {
-			next, stop := iter.Pull2(stream)
-			defer stop()
-			d, err, ok := next()
-			if err != nil {
-				yield(store.Doc{}, err)
+		var last store.RowID
+		started := false
+		for d, err := range store.Merge(streams, store.ByRow) {
+			if err == nil && started && d.RowID == last {
+				continue
+			}
+			if !yield(d, err) {
 				return
 			}
-			if ok {
-				heads = append(heads, &head{d, next})
-			}
-		}
-		for len(heads) > 0 {
-			least := heads[0].doc
-			for _, h := range heads[1:] {
-				if h.doc.RowID.Compare(least.RowID) < 0 {
-					least = h.doc
-				}
-			}
-			if !yield(least, nil) {
-				return
-			}
-			var fault error
-			heads = slices.DeleteFunc(heads, func(h *head) bool {
-				ok := true
-				for ok && h.doc.RowID == least.RowID { // two live documents never share an id
-					var err error
-					if h.doc, err, ok = h.next(); err != nil {
-						fault = err
-						return true
-					}
-				}
-				return !ok
-			})
-			if fault != nil {
-				yield(store.Doc{}, fault)
-				return
-			}
+			last, started = d.RowID, true
 		}
 	}
 }
 
 // collect gathers what matches without bodies, sorted. complete is false where
 // there were too many candidates.
-func (s *snap) collect(ctx context.Context, q store.Query, l lead) (docs []store.Doc, complete bool, err error) {
+func (s *snap) collect(ctx context.Context, q store.Query, l drivingCondition) (docs []store.Doc, complete bool, err error) {
 	seen := map[store.Ref]bool{}
-	for _, on := range l.conditions(q.Type, s.db.limits.posts) {
+	for _, on := range l.filters(q.Type, s.db.limits.postings) {
 		filter := bson.D{{Key: "k", Value: on}}
 		if q.After != nil {
 			filter = append(filter, bson.E{Key: "p", Value: bson.D{{Key: "$gte", Value: int64(q.After.Partition)}}})
 		}
-		o := s.db.by(byPost).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
+		o := s.db.hint(byPosting).SetProjection(withoutBody()).SetBatchSize(s.batchSize(true, 1))
 		for d, err := range s.find(ctx, s.db.res, filter, o) {
 			if err != nil {
 				return nil, false, err
@@ -255,7 +223,7 @@ func (s *snap) fill(ctx context.Context, c *mongo.Collection, docs []store.Doc) 
 		}
 	}
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
-	o := s.db.by(byID).SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "b", Value: 1}})
+	o := s.db.hint(byID).SetProjection(bson.D{{Key: "t", Value: 1}, {Key: "v", Value: 1}, {Key: "b", Value: 1}})
 	for d, err := range s.find(ctx, c, filter, o) {
 		if err != nil {
 			return err

@@ -16,29 +16,29 @@ import (
 // of a process is never used.
 const sequenceBlock = 1000
 
-// unknownFor is longer than a server keeps a transaction that nobody ends.
-const unknownFor = 90 * time.Second
+// defaultUnknownFor is longer than a server keeps a transaction that nobody ends.
+const defaultUnknownFor = 90 * time.Second
 
 // sequence gives numbers to commits and knows which of them are over.
 type sequence struct {
-	doubt time.Duration // unknownFor, which tests make shorter
+	unknownFor time.Duration // defaultUnknownFor, which tests make shorter
 
 	mu        sync.Mutex
 	last, end uint64
-	// flying are the numbers of commits under way; with an instant until when a
+	// inFlight are the numbers of commits under way; with an instant until when a
 	// commit of unknown outcome may land yet.
-	flying map[uint64]time.Time
+	inFlight map[uint64]time.Time
 
-	known  bool      // the three below have been read
-	before uint64    // the last number that was given out before this process
-	sure   uint64    // up to which none of those is under way
-	until  time.Time // until when the others may be
+	loaded       bool      // the three below have been read
+	givenBefore  uint64    // the last number that was given out before this process
+	stableBefore uint64    // up to which none of those is under way
+	until        time.Time // until when the others may be
 
-	grown chan struct{} // closed when land is called; nil while nobody waits
+	waiters chan struct{} // closed when land is called; nil while nobody waits
 }
 
-// numbering is the document of counters that numbers are taken from.
-type numbering struct {
+// sequenceDoc is the document of counters that numbers are taken from.
+type sequenceDoc struct {
 	Given int64 `bson:"n"`
 	// Low is a number up to which no commit is under way.
 	Low int64 `bson:"low"`
@@ -47,48 +47,50 @@ type numbering struct {
 	Open *bool `bson:"open"`
 }
 
-// numbersOf finds it.
-func numbersOf(more ...bson.E) bson.D { return append(bson.D{{Key: "_id", Value: "seq"}}, more...) }
+// sequenceFilter finds it.
+func sequenceFilter(more ...bson.E) bson.D {
+	return append(bson.D{{Key: "_id", Value: "seq"}}, more...)
+}
 
-// learn reads what the process before has left, if that has not been done. One
+// loadSequence reads what the process before has left, if that has not been done. One
 // that was killed, or lost the server, may have commits on their way there. The
 // mutex must be held.
-func (db *DB) learn(ctx context.Context) error {
+func (db *DB) loadSequence(ctx context.Context) error {
 	s := &db.seq
-	if s.known {
+	if s.loaded {
 		return nil
 	}
-	var n numbering
-	err := db.counters.FindOne(ctx, numbersOf(), db.byAddress()).Decode(&n)
+	var n sequenceDoc
+	err := db.counters.FindOne(ctx, sequenceFilter(), db.hintID()).Decode(&n)
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 		return failed("read the numbers of commits", err)
 	}
-	s.before, s.sure, s.until = uint64(n.Given), uint64(n.Given), time.Time{}
+	s.givenBefore, s.stableBefore, s.until = uint64(n.Given), uint64(n.Given), time.Time{}
 	if n.Given > 0 && (n.Open == nil || *n.Open) {
-		s.sure, s.until = uint64(n.Low), time.Now().Add(s.doubt)
+		s.stableBefore, s.until = uint64(n.Low), time.Now().Add(s.unknownFor)
 	}
-	s.known = true
+	s.loaded = true
 	return nil
 }
 
-// land says that the commit of a number is over, or that nobody knows whether it
+// finish says that the commit of a number is over, or that nobody knows whether it
 // is. Zero is no number.
-func (s *sequence) land(n uint64, unknown bool) {
+func (s *sequence) finish(n uint64, unknown bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if unknown && n > 0 {
-		s.flying[n] = time.Now().Add(s.doubt)
+		s.inFlight[n] = time.Now().Add(s.unknownFor)
 	} else {
-		delete(s.flying, n)
+		delete(s.inFlight, n)
 	}
-	s.tell() // of an unknown outcome too: there is an instant to wait for now
+	s.notify() // of an unknown outcome too: there is an instant to wait for now
 }
 
-// landed reports whether no commit of a number up to n is under way.
-func (s *sequence) landed(n uint64) bool {
+// finishedUpTo reports whether no commit of a number up to n is under way.
+func (s *sequence) finishedUpTo(n uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for number, until := range s.flying {
+	for number, until := range s.inFlight {
 		if number <= n && (until.IsZero() || time.Now().Before(until)) {
 			return false
 		}
@@ -96,20 +98,20 @@ func (s *sequence) landed(n uint64) bool {
 	return true
 }
 
-// settled returns the last number that was given out, and the number up to which
+// bounds returns the last number that was given out, and the number up to which
 // no commit is under way, nor will be; that grows when a commit lands or, where
 // by is set, by then. The mutex must be held.
-func (s *sequence) settled() (last, upTo uint64, by time.Time) {
+func (s *sequence) bounds() (last, upTo uint64, by time.Time) {
 	now := time.Now()
-	last = max(s.last, s.before)
+	last = max(s.last, s.givenBefore)
 	if now.Before(s.until) {
-		return last, s.sure, s.until
+		return last, s.stableBefore, s.until
 	}
 	upTo = last
-	for number, until := range s.flying {
+	for number, until := range s.inFlight {
 		switch {
 		case !until.IsZero() && !now.Before(until):
-			delete(s.flying, number)
+			delete(s.inFlight, number)
 		case number <= upTo:
 			upTo, by = number-1, until
 		}
@@ -117,41 +119,41 @@ func (s *sequence) settled() (last, upTo uint64, by time.Time) {
 	return last, upTo, by
 }
 
-// ends is settled for those who do not hold the mutex.
-func (db *DB) ends(ctx context.Context) (last, upTo uint64, by time.Time, err error) {
+// sequenceBounds is settled for those who do not hold the mutex.
+func (db *DB) sequenceBounds(ctx context.Context) (last, upTo uint64, by time.Time, err error) {
 	db.seq.mu.Lock()
 	defer db.seq.mu.Unlock()
-	if err := db.learn(ctx); err != nil {
+	if err := db.loadSequence(ctx); err != nil {
 		return 0, 0, time.Time{}, err
 	}
-	last, upTo, by = db.seq.settled()
+	last, upTo, by = db.seq.bounds()
 	return last, upTo, by, nil
 }
 
-// later returns what is closed when a commit is over or in doubt.
-func (s *sequence) later() <-chan struct{} {
+// changed returns what is closed when a commit is over or in doubt.
+func (s *sequence) changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.grown == nil {
-		s.grown = make(chan struct{})
+	if s.waiters == nil {
+		s.waiters = make(chan struct{})
 	}
-	return s.grown
+	return s.waiters
 }
 
-// tell lets those who wait look again. The mutex must be held.
-func (s *sequence) tell() {
-	if s.grown != nil {
-		close(s.grown)
-		s.grown = nil
+// notify lets those who wait look again. The mutex must be held.
+func (s *sequence) notify() {
+	if s.waiters != nil {
+		close(s.waiters)
+		s.waiters = nil
 	}
 }
 
-// forget makes the next number come from the database, and what is known of the
+// reset makes the next number come from the database, and what is known of the
 // others.
-func (s *sequence) forget() {
+func (s *sequence) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.end, s.known = 0, 0, false
+	s.last, s.end, s.loaded = 0, 0, false
 }
 
 // nextSeq returns a number larger than all before it. ctx must not be of a
@@ -163,12 +165,12 @@ func (db *DB) nextSeq(ctx context.Context) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last == s.end {
-		if err := db.learn(ctx); err != nil {
+		if err := db.loadSequence(ctx); err != nil {
 			return 0, err
 		}
-		_, low, _ := s.settled()
-		var n numbering
-		err := db.counters.FindOneAndUpdate(ctx, numbersOf(), bson.D{
+		_, low, _ := s.bounds()
+		var n sequenceDoc
+		err := db.counters.FindOneAndUpdate(ctx, sequenceFilter(), bson.D{
 			{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(sequenceBlock)}}},
 			{Key: "$set", Value: bson.D{{Key: "low", Value: signed(low)}, {Key: "open", Value: true}}},
 		}, options.FindOneAndUpdate().SetUpsert(true).SetHint(byID).SetReturnDocument(options.After)).Decode(&n)
@@ -179,20 +181,20 @@ func (db *DB) nextSeq(ctx context.Context) (uint64, error) {
 		s.last = s.end - sequenceBlock
 	}
 	s.last++
-	s.flying[s.last] = time.Time{}
+	s.inFlight[s.last] = time.Time{}
 	return s.last, nil
 }
 
-// closeNumbers notes that all commits of this process are over, where that is
+// closeSequence notes that all commits of this process are over, where that is
 // so. It is not needed: without the note the feed of the next process ends, for
 // as long as a commit may be on its way, where this one took its last numbers.
-func (db *DB) closeNumbers(ctx context.Context) {
+func (db *DB) closeSequence(ctx context.Context) {
 	s := &db.seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if last, upTo, _ := s.settled(); s.end == 0 || upTo < last {
+	if last, upTo, _ := s.bounds(); s.end == 0 || upTo < last {
 		return
 	}
-	_, _ = db.counters.UpdateOne(ctx, numbersOf(bson.E{Key: "n", Value: signed(s.end)}),
+	_, _ = db.counters.UpdateOne(ctx, sequenceFilter(bson.E{Key: "n", Value: signed(s.end)}),
 		bson.D{{Key: "$set", Value: bson.D{{Key: "open", Value: false}}}}, options.UpdateOne().SetHint(byID))
 }

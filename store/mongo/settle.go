@@ -19,7 +19,7 @@ const settlePause = 20 * time.Millisecond
 // look alone would not do: a transaction that is not seen may still be on its
 // way. So the trace it would leave is locked in a transaction of our own: if
 // that commits without a conflict the other never will.
-func (db *DB) settle(p *plan, seq uint64, cause error) (uint64, error) {
+func (db *DB) settle(p *preparedCommit, seq uint64, cause error) (uint64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), db.timeout)
 	defer cancel()
 	for {
@@ -28,7 +28,7 @@ func (db *DB) settle(p *plan, seq uint64, cause error) (uint64, error) {
 			return seq, nil
 		}
 		if err == nil {
-			return 0, fmt.Errorf("%w: the server dropped the transaction: %w", errAgain, cause)
+			return 0, fmt.Errorf("%w: the server dropped the transaction: %w", errRetry, cause)
 		}
 		select {
 		case <-ctx.Done():
@@ -40,13 +40,13 @@ func (db *DB) settle(p *plan, seq uint64, cause error) (uint64, error) {
 
 // tryToSettle reports whether a commit was carried out. With an error nothing
 // is known.
-func (db *DB) tryToSettle(ctx context.Context, p *plan, seq uint64) (done bool, err error) {
+func (db *DB) tryToSettle(ctx context.Context, p *preparedCommit, seq uint64) (done bool, err error) {
 	s, err := db.begin()
 	if err != nil {
 		return false, err
 	}
-	if w := p.versioned(); w != nil {
-		done, err = s.stands(ctx, w, seq)
+	if w := p.firstVersioned(); w != nil {
+		done, err = s.versionStored(ctx, w, seq)
 	} else {
 		done, err = s.marked(ctx, seq)
 	}
@@ -64,16 +64,16 @@ func (s *snap) marked(ctx context.Context, seq uint64) (bool, error) {
 	var mark struct {
 		Dropped bool `bson:"d"`
 	}
-	err := s.db.marks.FindOne(s.in(ctx), bson.D{{Key: "_id", Value: signed(seq)}}, s.db.byAddress()).Decode(&mark)
+	err := s.db.marks.FindOne(s.in(ctx), bson.D{{Key: "_id", Value: signed(seq)}}, s.db.hintID()).Decode(&mark)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return false, s.mark(ctx, seq, true)
 	}
 	return err == nil && !mark.Dropped, err
 }
 
-// stands reports whether the version that a write would have made by commit seq
+// versionStored reports whether the version that a write would have made by commit seq
 // is there. If no such version is there, it locks the place.
-func (s *snap) stands(ctx context.Context, w *store.Write, seq uint64) (bool, error) {
+func (s *snap) versionStored(ctx context.Context, w *store.Write, seq uint64) (bool, error) {
 	d, err := s.Version(ctx, w.Doc.Ref, w.Doc.Version)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, s.lock(ctx, w.Doc.Ref, w.Expect > 0)

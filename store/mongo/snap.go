@@ -31,8 +31,8 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if err != nil {
 		return failed("read: begin", err)
 	}
-	s.reading = &store.CommitTracker{}
-	db.unasked.add(s)
+	s.tracker = &store.CommitTracker{}
+	db.idleSnaps.add(s)
 	ended := false
 	defer func() {
 		if !ended { // f failed or panics
@@ -41,9 +41,9 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	}()
 	err = f(s)
 	switch {
-	case s.reading.Stored():
+	case s.tracker.Stored():
 		ended = true
-		s.abandon(ctx)
+		s.abortAsync(ctx)
 	case err == nil:
 		ended = true
 		err = s.commit(ctx)
@@ -54,16 +54,16 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 // snap is a transaction. It implements store.Snapshot; commits use it to look
 // before they write.
 type snap struct {
-	db      *DB
-	session *mongo.Session
-	reading *store.CommitTracker // nil for a transaction of the engine's own
-	taken   bool                 // a command was answered, so the server has taken the snapshot
-	number  uint64               // of the commit that runs in it
-	asked   sync.Once
+	db        *DB
+	session   *mongo.Session
+	tracker   *store.CommitTracker // nil for a transaction of the engine's own
+	answered  bool                 // a command was answered, so the server has taken the snapshot
+	commitSeq uint64               // of the commit that runs in it
+	used      sync.Once
 }
 
 // Tracker implements store.Snapshot.
-func (s *snap) Tracker() *store.CommitTracker { return s.reading }
+func (s *snap) Tracker() *store.CommitTracker { return s.tracker }
 
 func (db *DB) begin() (*snap, error) {
 	session, err := db.client.StartSession()
@@ -77,26 +77,26 @@ func (db *DB) begin() (*snap, error) {
 	return &snap{db: db, session: session}, nil
 }
 
-// first runs a command of a snapshot. The first one of a Read, which makes the server
+// retryFirst runs a command of a snapshot. The first one of a Read, which makes the server
 // take the snapshot, is run again in a new transaction where a passing fault ended the
 // one that was begun: it has no effect, and nothing was read that another snapshot could
 // contradict. No other is: not one of a commit's transaction, which has written, and not
 // the second of a Read.
-func first[T any](ctx context.Context, s *snap, command func(context.Context) (T, error)) (T, error) {
+func retryFirst[T any](ctx context.Context, s *snap, command func(context.Context) (T, error)) (T, error) {
 	for try := 1; ; try++ {
 		answer, err := command(s.in(ctx))
 		if err == nil || errors.Is(err, mongo.ErrNoDocuments) {
-			s.taken = true
+			s.answered = true
 			return answer, err
 		}
-		if s.taken || s.reading == nil || try == readTries || !hasLabel(err, transientLabel) || ctx.Err() != nil {
+		if s.answered || s.tracker == nil || try == readTries || !hasLabel(err, transientLabel) || ctx.Err() != nil {
 			return answer, err
 		}
 		next, beginErr := s.db.begin()
 		if beginErr != nil {
 			return answer, err
 		}
-		s.abandon(ctx)
+		s.abortAsync(ctx)
 		s.session = next.session
 	}
 }
@@ -104,13 +104,13 @@ func first[T any](ctx context.Context, s *snap, command func(context.Context) (T
 // in makes commands under ctx part of the transaction. A session is for one
 // goroutine: a commit that is fixing the snapshot has ended when in returns.
 func (s *snap) in(ctx context.Context) context.Context {
-	s.ask()
+	s.markUsed()
 	return mongo.NewSessionContext(ctx, s.session)
 }
 
 // commit ends a transaction that only read.
 func (s *snap) commit(ctx context.Context) error {
-	s.ask()
+	s.markUsed()
 	defer s.session.EndSession(context.WithoutCancel(ctx))
 	if err := s.session.CommitTransaction(ctx); err != nil {
 		return failed("read: confirm the snapshot", err)
@@ -122,18 +122,18 @@ func (s *snap) commit(ctx context.Context) error {
 // later, so an error does not matter. Whoever has no time left is not kept
 // waiting for it.
 func (s *snap) abort(ctx context.Context) {
-	s.ask()
+	s.markUsed()
 	if ctx.Err() == nil {
 		s.db.end(ctx, s.session)
 		return
 	}
-	s.abandon(ctx)
+	s.abortAsync(ctx)
 }
 
-// abandon is abort for whoever does not wait for it: the request is over, or goes on
+// abortAsync is abort for whoever does not wait for it: the request is over, or goes on
 // elsewhere.
-func (s *snap) abandon(ctx context.Context) {
-	s.ask()
+func (s *snap) abortAsync(ctx context.Context) {
+	s.markUsed()
 	session := s.session
 	s.db.aborts.Go(func() { s.db.end(ctx, session) }) // ends in time, see end
 }
@@ -147,7 +147,7 @@ func (db *DB) end(ctx context.Context, session *mongo.Session) {
 
 // Get implements store.Snapshot.
 func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
-	return s.one(ctx, s.db.res, ref, refID(ref))
+	return s.findOne(ctx, s.db.res, ref, refID(ref))
 }
 
 // All implements store.Snapshot: a command for as many as are read by their addresses at
@@ -160,7 +160,7 @@ func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, e
 				ids[i] = refID(ref)
 			}
 			filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
-			for d, err := range s.find(ctx, s.db.res, filter, s.db.by(byID)) {
+			for d, err := range s.find(ctx, s.db.res, filter, s.db.hint(byID)) {
 				if !yield(d, err) || err != nil {
 					return
 				}
@@ -178,13 +178,13 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 	if err != nil || d.Version == version {
 		return d, err
 	}
-	return s.one(ctx, s.db.old, ref, versionID(ref, version))
+	return s.findOne(ctx, s.db.old, ref, versionID(ref, version))
 }
 
-// one reads the document with an _id. ref is for the texts of errors.
-func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, id string) (store.Doc, error) {
-	raw, err := first(ctx, s, func(ctx context.Context) (bson.Raw, error) {
-		return c.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, s.db.byAddress()).Raw()
+// findOne reads the document with an _id. ref is for the texts of errors.
+func (s *snap) findOne(ctx context.Context, c *mongo.Collection, ref store.Ref, id string) (store.Doc, error) {
+	raw, err := retryFirst(ctx, s, func(ctx context.Context) (bson.Raw, error) {
+		return c.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, s.db.hintID()).Raw()
 	})
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return store.Doc{}, fmt.Errorf("mongo: %s: %w", ref, store.ErrNotFound)
@@ -195,17 +195,17 @@ func (s *snap) one(ctx context.Context, c *mongo.Collection, ref store.Ref, id s
 	return unmarshal(raw)
 }
 
-// by names the index of a find.
-func (db *DB) by(index string) *options.FindOptionsBuilder {
-	if db.noHints && (index == byPost || index == byID) {
+// hint names the index of a find.
+func (db *DB) hint(index string) *options.FindOptionsBuilder {
+	if db.noHints && (index == byPosting || index == byID) {
 		return options.Find()
 	}
 	return options.Find().SetHint(index)
 }
 
-// byAddress names the index of a find of one _id: MongoDB has one only for it,
+// hintID names the index of a find of one _id: MongoDB has one only for it,
 // and a server that walks what is hinted is better left to find it.
-func (db *DB) byAddress() *options.FindOneOptionsBuilder {
+func (db *DB) hintID() *options.FindOneOptionsBuilder {
 	if db.noHints {
 		return options.FindOne()
 	}
@@ -234,7 +234,7 @@ func (s *snap) find(ctx context.Context, c *mongo.Collection, filter bson.D, o *
 // findRaw is find before unmarshalling. A row is valid until the next.
 func (s *snap) findRaw(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
-		cursor, err := first(ctx, s, func(ctx context.Context) (*mongo.Cursor, error) {
+		cursor, err := retryFirst(ctx, s, func(ctx context.Context) (*mongo.Cursor, error) {
 			return c.Find(ctx, filter, o.SetAllowDiskUse(false))
 		})
 		if err != nil {

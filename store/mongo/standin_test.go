@@ -27,7 +27,7 @@ func TestWalksHints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := walksHints(raw); got != c.want {
+		if got := isStandIn(raw); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
@@ -46,7 +46,7 @@ func TestNoticeStandIn(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if hint, _ := e.Command.Lookup("hint").StringValueOK(); hint == byPost {
+		if hint, _ := e.Command.Lookup("hint").StringValueOK(); hint == byPosting {
 			hinted++
 		} else {
 			bare++

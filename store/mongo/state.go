@@ -51,23 +51,23 @@ func stateFields(v []byte, expires time.Time) bson.D {
 // a server does, each call writes a random name of its own into n, and one that finds
 // nothing to do looks whether that is because it has been done.
 
-// byCall is the element n of a call.
-func byCall(call string) bson.E { return bson.E{Key: "n", Value: call} }
+// callElement is the element n of a call.
+func callElement(call string) bson.E { return bson.E{Key: "n", Value: call} }
 
-// wrote reads what a call has written; mongo.ErrNoDocuments if it has not.
-func (db *DB) wrote(ctx context.Context, key, call string) (v value, err error) {
-	err = db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}, byCall(call)}, options.FindOne().SetHint(byID)).Decode(&v)
+// writtenBy reads what a call has written; mongo.ErrNoDocuments if it has not.
+func (db *DB) writtenBy(ctx context.Context, key, call string) (v value, err error) {
+	err = db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}, callElement(call)}, options.FindOne().SetHint(byID)).Decode(&v)
 	return v, err
 }
 
-// now is the time in the form of x: a value lives while its x is greater.
-func (db *DB) now() bson.DateTime { return bson.DateTime(db.clock().UnixMilli()) }
+// nowMillis is the time in the form of x: a value lives while its x is greater.
+func (db *DB) nowMillis() bson.DateTime { return bson.DateTime(db.clock().UnixMilli()) }
 
-// living finds a value that has not expired.
-func (db *DB) living(key string, more ...bson.E) bson.D {
+// liveFilter finds a value that has not expired.
+func (db *DB) liveFilter(key string, more ...bson.E) bson.D {
 	return append(bson.D{
 		{Key: "_id", Value: encode(key)},
-		{Key: "x", Value: bson.D{{Key: "$gt", Value: db.now()}}},
+		{Key: "x", Value: bson.D{{Key: "$gt", Value: db.nowMillis()}}},
 	}, more...)
 }
 
@@ -81,7 +81,7 @@ func (db *DB) Insert(ctx context.Context, key string, v []byte, expires time.Tim
 	}
 	call := rand.Text()
 	for {
-		_, err := db.state.InsertOne(ctx, append(stateDocument(key, v, expires), byCall(call)))
+		_, err := db.state.InsertOne(ctx, append(stateDocument(key, v, expires), callElement(call)))
 		if !mongo.IsDuplicateKeyError(err) {
 			if err != nil {
 				return failedWrite("insert a value", err)
@@ -91,18 +91,18 @@ func (db *DB) Insert(ctx context.Context, key string, v []byte, expires time.Tim
 		// One stands. If it has expired it is replaced: of several one wins,
 		// since the winner's has not expired.
 		r, err := db.state.UpdateOne(ctx,
-			bson.D{{Key: "_id", Value: encode(key)}, {Key: "x", Value: bson.D{{Key: "$lte", Value: db.now()}}}},
-			bson.D{{Key: "$set", Value: append(stateFields(v, expires), byCall(call))}}, options.UpdateOne().SetHint(byID))
+			bson.D{{Key: "_id", Value: encode(key)}, {Key: "x", Value: bson.D{{Key: "$lte", Value: db.nowMillis()}}}},
+			bson.D{{Key: "$set", Value: append(stateFields(v, expires), callElement(call))}}, options.UpdateOne().SetHint(byID))
 		if err != nil {
 			return failedWrite("insert a value", err)
 		}
 		if r.MatchedCount == 1 {
 			return nil
 		}
-		if _, err := db.wrote(ctx, key, call); err == nil {
+		if _, err := db.writtenBy(ctx, key, call); err == nil {
 			return nil
 		} else if !errors.Is(err, mongo.ErrNoDocuments) {
-			return unsureWrite("insert a value", err)
+			return uncertainWrite("insert a value", err)
 		}
 		if _, err := db.Lookup(ctx, key); err == nil {
 			return fmt.Errorf("mongo: insert a value: %w", store.ErrExists)
@@ -118,11 +118,11 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 		return nil, failed("look up a value", err)
 	}
 	var found value
-	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}}, db.byAddress()).Decode(&found)
-	if err == nil && found.Expires <= db.now() {
+	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}}, db.hintID()).Decode(&found)
+	if err == nil && found.Expires <= db.nowMillis() {
 		err = mongo.ErrNoDocuments
 	}
-	return given("look up a value", found, failed, err)
+	return valueOrError("look up a value", found, failed, err)
 }
 
 // Values implements store.State.
@@ -140,8 +140,8 @@ func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue
 	if end := store.PrefixEnd(store.Key(prefix)); end != "" {
 		under = append(under, bson.E{Key: "$lt", Value: encode(string(end))})
 	}
-	filter := bson.D{{Key: "_id", Value: under}, {Key: "x", Value: bson.D{{Key: "$gt", Value: db.now()}}}}
-	cursor, err := db.state.Find(ctx, filter, db.by(byID))
+	filter := bson.D{{Key: "_id", Value: under}, {Key: "x", Value: bson.D{{Key: "$gt", Value: db.nowMillis()}}}}
+	cursor, err := db.state.Find(ctx, filter, db.hint(byID))
 	if err != nil {
 		return err
 	}
@@ -173,17 +173,17 @@ func (db *DB) Take(ctx context.Context, key string) ([]byte, error) {
 	}
 	call := rand.Text()
 	var found value
-	err := db.state.FindOneAndUpdate(ctx, db.living(key),
-		bson.D{{Key: "$set", Value: bson.D{{Key: "x", Value: bson.DateTime(math.MinInt64)}, byCall(call)}}},
+	err := db.state.FindOneAndUpdate(ctx, db.liveFilter(key),
+		bson.D{{Key: "$set", Value: bson.D{{Key: "x", Value: bson.DateTime(math.MinInt64)}, callElement(call)}}},
 		options.FindOneAndUpdate().SetHint(byID)).Decode(&found)
 	if !errors.Is(err, mongo.ErrNoDocuments) {
-		return given("take a value", found, failedWrite, err)
+		return valueOrError("take a value", found, failedWrite, err)
 	}
-	found, err = db.wrote(ctx, key, call)
-	return given("take a value", found, unsureWrite, err)
+	found, err = db.writtenBy(ctx, key, call)
+	return valueOrError("take a value", found, uncertainWrite, err)
 }
 
-func given(doing string, v value, failed func(string, error) error, err error) ([]byte, error) {
+func valueOrError(doing string, v value, failed func(string, error) error, err error) ([]byte, error) {
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, fmt.Errorf("mongo: %s: %w", doing, store.ErrNotFound)
 	}
@@ -199,16 +199,16 @@ func (db *DB) Swap(ctx context.Context, key string, old, v []byte, expires time.
 		return failed("swap a value", err)
 	}
 	call := rand.Text()
-	r, err := db.state.UpdateOne(ctx, db.living(key, bson.E{Key: "v", Value: binary(old)}),
-		bson.D{{Key: "$set", Value: append(stateFields(v, expires), byCall(call))}}, options.UpdateOne().SetHint(byID))
+	r, err := db.state.UpdateOne(ctx, db.liveFilter(key, bson.E{Key: "v", Value: binary(old)}),
+		bson.D{{Key: "$set", Value: append(stateFields(v, expires), callElement(call))}}, options.UpdateOne().SetHint(byID))
 	if err != nil {
 		return failedWrite("swap a value", err)
 	}
 	if r.MatchedCount == 0 {
-		if _, err := db.wrote(ctx, key, call); err == nil {
+		if _, err := db.writtenBy(ctx, key, call); err == nil {
 			return nil
 		} else if !errors.Is(err, mongo.ErrNoDocuments) {
-			return unsureWrite("swap a value", err)
+			return uncertainWrite("swap a value", err)
 		}
 		return fmt.Errorf("mongo: swap a value: %w", store.ErrConflict)
 	}

@@ -38,7 +38,7 @@ func (db *DB) Recount(context.Context) error { return nil }
 // criteria.
 func (db *DB) Verify(ctx context.Context) error {
 	v := &verifier{db: db}
-	for _, walk := range []func(context.Context) error{v.numbers, v.newest, v.superseded, v.records} {
+	for _, walk := range []func(context.Context) error{v.readSequence, v.newestDocs, v.superseded, v.logRecords} {
 		if err := walk(ctx); err != nil && !errors.Is(err, errFaults) {
 			return failed("verify", err)
 		}
@@ -47,10 +47,10 @@ func (db *DB) Verify(ctx context.Context) error {
 }
 
 type verifier struct {
-	db     *DB
-	faults []error
-	given  uint64 // the last number of commits that was given out
-	older  int    // how many versions must be superseded
+	db             *DB
+	faults         []error
+	lastSeq        uint64 // the last number of commits that was given out
+	wantSuperseded int    // how many versions must be superseded
 }
 
 func (v *verifier) fault(format string, args ...any) error {
@@ -84,20 +84,20 @@ func (v *verifier) walk(ctx context.Context, c *mongo.Collection, f func([]bson.
 	return f(chunk)
 }
 
-func (v *verifier) numbers(ctx context.Context) error {
+func (v *verifier) readSequence(ctx context.Context) error {
 	var counter struct {
 		N int64 `bson:"n"`
 	}
-	err := v.db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "seq"}}, v.db.byAddress()).Decode(&counter)
+	err := v.db.counters.FindOne(ctx, bson.D{{Key: "_id", Value: "seq"}}, v.db.hintID()).Decode(&counter)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		err = nil // no commit yet
 	}
-	v.given = uint64(counter.N)
+	v.lastSeq = uint64(counter.N)
 	return err
 }
 
-// newest looks at each document of res by itself.
-func (v *verifier) newest(ctx context.Context) error {
+// newestDocs looks at each document of res by itself.
+func (v *verifier) newestDocs(ctx context.Context) error {
 	return v.walk(ctx, v.db.res, func(chunk []bson.Raw) error {
 		for _, raw := range chunk {
 			if err := v.document(raw); err != nil {
@@ -122,10 +122,10 @@ func (v *verifier) document(raw bson.Raw) error {
 		return v.fault("%s is neither a live document nor a tombstone", name)
 	case dead != (d.Origin == store.Deleted) || dead != (d.Body == nil):
 		return v.fault("%s has the origin %s and %d bytes of body", name, d.Origin, len(d.Body))
-	case d.Version < 1 || d.Seq < 1 || d.Seq > v.given:
-		return v.fault("%s is version %d of commit %d, and numbers were given out up to %d", name, d.Version, d.Seq, v.given)
+	case d.Version < 1 || d.Seq < 1 || d.Seq > v.lastSeq:
+		return v.fault("%s is version %d of commit %d, and numbers were given out up to %d", name, d.Version, d.Seq, v.lastSeq)
 	}
-	v.older += int(d.Version) - 1
+	v.wantSuperseded += int(d.Version) - 1
 	index, b := bsoncore.AppendDocumentStart(make([]byte, 0, len(raw)))
 	rebuilt, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, dead), index)
 	if err != nil {
@@ -150,19 +150,19 @@ func (v *verifier) superseded(ctx context.Context) error {
 			id := raw.Lookup("_id").StringValue()
 			ids[i] = id[:max(strings.LastIndexByte(id, '/'), 0)]
 		}
-		cursor, err := v.db.res.Find(ctx, oneOf(ids), v.db.by(byID).SetProjection(bson.D{{Key: "v", Value: 1}}))
+		cursor, err := v.db.res.Find(ctx, oneOf(ids), v.db.hint(byID).SetProjection(bson.D{{Key: "v", Value: 1}}))
 		if err != nil {
 			return err
 		}
-		var stand []struct {
+		var newest []struct {
 			ID      string `bson:"_id"`
 			Version int64  `bson:"v"`
 		}
-		if err := cursor.All(ctx, &stand); err != nil {
+		if err := cursor.All(ctx, &newest); err != nil {
 			return err
 		}
 		versions := map[string]int64{}
-		for _, s := range stand {
+		for _, s := range newest {
 			versions[s.ID] = s.Version
 		}
 		for i, raw := range chunk {
@@ -177,14 +177,14 @@ func (v *verifier) superseded(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err == nil && n != v.older {
-		err = v.fault("%d superseded versions stand, %d are called for", n, v.older)
+	if err == nil && n != v.wantSuperseded {
+		err = v.fault("%d superseded versions stand, %d are called for", n, v.wantSuperseded)
 	}
 	return err
 }
 
-// records looks at positions and links of the log.
-func (v *verifier) records(ctx context.Context) error {
+// logRecords looks at positions and links of the log.
+func (v *verifier) logRecords(ctx context.Context) error {
 	var last store.Record
 	return v.walk(ctx, v.db.log, func(chunk []bson.Raw) error {
 		for _, raw := range chunk {
@@ -192,7 +192,7 @@ func (v *verifier) records(ctx context.Context) error {
 			if err := bson.Unmarshal(raw, &r); err != nil {
 				return v.fault("a log record is damaged: %w", err)
 			}
-			rec := r.plain()
+			rec := r.toStore()
 			if rec.Pos != last.Pos+1 || rec.Hash != store.ChainHash(last.Hash, rec.Pos, rec.Payload) {
 				return v.fault("log record %d does not follow record %d", rec.Pos, last.Pos)
 			}

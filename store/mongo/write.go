@@ -22,52 +22,52 @@ import (
 // insertions. So it does not matter which of two documents that change places
 // is written first, and the stand-in is right too, whose unique indexes never
 // let go of what an update replaced.
-func (s *snap) write(ctx context.Context, p *plan, heads heads, seq uint64) error {
-	var put []bson.Raw
+func (s *snap) write(ctx context.Context, p *preparedCommit, newest newestVersions, seq uint64) error {
+	var inserts []bson.Raw
 	var replaced, rekeyed []int
 	for i, w := range p.Writes {
 		switch {
 		case w.Rekey:
 			rekeyed = append(rekeyed, i)
 		case w.Expect == 0:
-			put = append(put, addSeq(p.raws[i], seq))
+			inserts = append(inserts, addSeq(p.raws[i], seq))
 		default:
 			replaced = append(replaced, i)
 		}
 	}
 	for chunk := range slices.Chunk(replaced, s.db.limits.fetch) {
-		moved, err := s.replace(ctx, p, chunk, heads, seq)
+		moved, err := s.replace(ctx, p, chunk, newest, seq)
 		if err != nil {
 			return err
 		}
-		put = append(put, moved...)
+		inserts = append(inserts, moved...)
 	}
 	for chunk := range slices.Chunk(rekeyed, s.db.limits.fetch) {
-		moved, err := s.rekey(ctx, p, chunk, heads)
+		moved, err := s.rekey(ctx, p, chunk, newest)
 		if err != nil {
 			return err
 		}
-		put = append(put, moved...)
+		inserts = append(inserts, moved...)
 	}
-	return s.insert(ctx, s.db.res, put)
+	return s.insert(ctx, s.db.res, inserts)
 }
 
 // moves reports whether a write changes the entry of a document in D.
-func (h heads) moves(w *store.Write) bool {
+func (h newestVersions) moves(w *store.Write) bool {
 	old := h[refID(w.Doc.Ref)]
 	return old.id != w.Doc.RowID || !w.Rekey && old.dead != w.Doc.Deleted()
 }
 
 // insert adds documents in pieces that a server takes well.
-func (s *snap) insert(ctx context.Context, c *mongo.Collection, docs []bson.Raw) error {
+func (s *snap) insert(ctx context.Context, collection *mongo.Collection, docs []bson.Raw) error {
 	for len(docs) > 0 {
 		n, size := 0, 0
 		for n < len(docs) && n < s.db.limits.chunk && (n == 0 || size+len(docs[n]) <= chunkBytes) {
 			size += len(docs[n])
 			n++
 		}
-		if _, err := c.InsertMany(s.in(ctx), docs[:n]); err != nil {
-			return conflictIfTaken("write to "+c.Name(), err)
+		if _, err := collection.InsertMany(s.in(ctx), docs[:n]); err != nil {
+			return conflictIfDuplicate("write to "+collection.Name(), err)
 		}
 		docs = docs[n:]
 	}
@@ -76,8 +76,8 @@ func (s *snap) insert(ctx context.Context, c *mongo.Collection, docs []bson.Raw)
 
 // replace moves versions to old and puts the new ones in their place, or takes
 // them away and returns what is to be inserted.
-func (s *snap) replace(ctx context.Context, p *plan, writes []int, heads heads, seq uint64) (moved []bson.Raw, err error) {
-	raws, err := s.stored(ctx, p, writes, heads)
+func (s *snap) replace(ctx context.Context, p *preparedCommit, writes []int, newest newestVersions, seq uint64) (moved []bson.Raw, err error) {
+	raws, err := s.stored(ctx, p, writes, newest)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ func (s *snap) replace(ctx context.Context, p *plan, writes []int, heads heads, 
 		if older[i], err = superseded(raws[refID(w.Doc.Ref)]); err != nil {
 			return nil, err
 		}
-		if heads.moves(w) {
-			c.take(w)
+		if newest.moves(w) {
+			c.deleteOld(w)
 			moved = append(moved, addSeq(p.raws[n], seq))
 			continue
 		}
@@ -103,32 +103,32 @@ func (s *snap) replace(ctx context.Context, p *plan, writes []int, heads heads, 
 
 // rekey replaces the keys of newest versions in place, or takes them away and
 // returns what is to be inserted.
-func (s *snap) rekey(ctx context.Context, p *plan, writes []int, heads heads) (moved []bson.Raw, err error) {
+func (s *snap) rekey(ctx context.Context, p *preparedCommit, writes []int, newest newestVersions) (moved []bson.Raw, err error) {
 	var c changes
 	var moving []int
 	for _, n := range writes {
 		w := &p.Writes[n]
-		if heads.moves(w) {
+		if newest.moves(w) {
 			moving = append(moving, n)
-			c.take(w)
+			c.deleteOld(w)
 			continue
 		}
-		d := keyedAgain(w)
+		d := rekeyedDoc(w)
 		index, b := bsoncore.AppendDocumentStart(nil)
-		fields, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, heads[refID(w.Doc.Ref)].dead), index)
+		fields, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, newest[refID(w.Doc.Ref)].dead), index)
 		if err != nil {
 			return nil, err
 		}
 		c.updates = append(c.updates, mongo.NewUpdateOneModel().SetFilter(address(w)).
 			SetUpdate(bson.D{{Key: "$set", Value: bson.Raw(fields)}}).SetHint(byID))
 	}
-	raws, err := s.stored(ctx, p, moving, heads)
+	raws, err := s.stored(ctx, p, moving, newest)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range moving {
-		d := keyedAgain(&p.Writes[n])
-		raw, err := rekeyed(raws[refID(d.Ref)], &d, heads[refID(d.Ref)].dead)
+		d := rekeyedDoc(&p.Writes[n])
+		raw, err := rekeyed(raws[refID(d.Ref)], &d, newest[refID(d.Ref)].dead)
 		if err != nil {
 			return nil, err
 		}
@@ -137,27 +137,27 @@ func (s *snap) rekey(ctx context.Context, p *plan, writes []int, heads heads) (m
 	return moved, s.change(ctx, c)
 }
 
-// keyedAgain is the document of a rekey with the Keying that it makes.
-func keyedAgain(w *store.Write) store.Doc {
+// rekeyedDoc is the document of a rekey with the Keying that it makes.
+func rekeyedDoc(w *store.Write) store.Doc {
 	d := w.Doc
 	d.KeyRevision = w.KeyRevision + 1
 	return d
 }
 
 // stored returns the documents that writes replace, by _id.
-func (s *snap) stored(ctx context.Context, p *plan, writes []int, heads heads) (map[string]bson.Raw, error) {
+func (s *snap) stored(ctx context.Context, p *preparedCommit, writes []int, newest newestVersions) (map[string]bson.Raw, error) {
 	raws := make(map[string]bson.Raw, len(writes))
 	var unread []string
 	for _, n := range writes {
 		id := refID(p.Writes[n].Doc.Ref)
-		if raws[id] = heads[id].raw; raws[id] == nil {
+		if raws[id] = newest[id].raw; raws[id] == nil {
 			unread = append(unread, id)
 		}
 	}
 	if len(unread) == 0 {
 		return raws, nil
 	}
-	for raw, err := range s.findRaw(ctx, s.db.res, oneOf(unread), s.db.by(byID)) {
+	for raw, err := range s.findRaw(ctx, s.db.res, oneOf(unread), s.db.hint(byID)) {
 		if err != nil {
 			return nil, err
 		}
@@ -169,8 +169,8 @@ func (s *snap) stored(ctx context.Context, p *plan, writes []int, heads heads) (
 // changes are updates and deletions of res, each of a version that must stand.
 type changes struct{ updates, deletes []mongo.WriteModel }
 
-// take adds the deletion of the document that a write replaces.
-func (c *changes) take(w *store.Write) {
+// deleteOld adds the deletion of the document that a write replaces.
+func (c *changes) deleteOld(w *store.Write) {
 	c.deletes = append(c.deletes, mongo.NewDeleteOneModel().SetFilter(address(w)).SetHint(byID))
 }
 
@@ -188,10 +188,10 @@ func (s *snap) change(ctx context.Context, c changes) error {
 		}
 		r, err := s.db.res.BulkWrite(s.in(ctx), models)
 		if err != nil {
-			return conflictIfTaken("write to res", err)
+			return conflictIfDuplicate("write to res", err)
 		}
 		if n := r.MatchedCount + r.DeletedCount; n != int64(len(models)) {
-			return fmt.Errorf("mongo: %d of %d versions stood: %w", n, len(models), errAgain)
+			return fmt.Errorf("mongo: %d of %d versions stood: %w", n, len(models), errRetry)
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error 
 			continue
 		}
 		var found value
-		err := s.db.state.FindOne(s.in(ctx), s.db.living(w.Key), options.FindOne().SetHint(byID)).Decode(&found)
+		err := s.db.state.FindOne(s.in(ctx), s.db.liveFilter(w.Key), options.FindOne().SetHint(byID)).Decode(&found)
 		if err == nil {
 			return fmt.Errorf("mongo: a value stands under %s: %w", w.Key, store.ErrConflict)
 		}
@@ -220,7 +220,7 @@ func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error 
 		}
 		_, err := s.db.state.BulkWrite(s.in(ctx), models)
 		if mongo.IsDuplicateKeyError(err) {
-			return fmt.Errorf("%w: %w", errAgain, err)
+			return fmt.Errorf("%w: %w", errRetry, err)
 		}
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@
 //	a code docid                 →                 live documents of a type
 //	p code key· docid            →                 live documents with a driving key; with a
 //	                                               common key, under code 0
-//	c code key·                  → count           how many those are, of a few keys (kept.go)
+//	c code key·                  → count           how many those are, of a few keys (counts.go)
 //	v code id· version           → docid, facts, keys   a superseded version or a tombstone
 //	w code id· version           → body            and its body, if it has one
 //	h code ^updated ^seq id      → version         every version, newest first
@@ -45,7 +45,7 @@
 // # Reading
 //
 // Read takes a Pebble snapshot, one for all reads between two commits
-// (share.go). A query becomes a plan (plan.go), a plan opens
+// (snapshotcache.go). A query becomes a plan (plan.go), a plan opens
 // streams of docids in order (stream.go), and what the streams propose is read
 // from d and decided by store.Match (scan.go). Bodies are read last. A count of
 // one key, or of a type, walks over postings alone, or looks up what is kept.
@@ -73,18 +73,18 @@
 //	                how much is durable by each sync
 //	feed            m feed and m seq: as the end of the log; another name by Renew
 //	kept counts     c and m counted: read when a folder is opened, deleted where the
-//	                last commit did not keep them (kept.go); changed by each commit with
-//	                its rows; begun by one worker, under the mutex (keep.go)
+//	                last commit did not keep them (counts.go); changed by each commit with
+//	                its rows; begun by one worker, under the mutex (countqueue.go)
 //	recent          documents as d and b have them: empty when a folder is opened; a
 //	                commit takes out what it writes before its rows are applied, a read
-//	                puts in what it has read unless a commit has written since (recent.go)
+//	                puts in what it has read unless a commit has written since (doccache.go)
 //	shared snapshot a snapshot of a commit: made by the first read after a commit or
-//	                after a count was put, never changed (share.go)
+//	                after a count was put, never changed (snapshotcache.go)
 //
 // None of it decides alone: what is kept of a count has its row in the same batch, and a
 // snapshot reads the row. Three things decide nothing: the counts that wait to be kept
 // (keeper), where the search for expired values goes on (sweep), and the row that a
-// steady question looks at (glimpse). How few postings a plan has (least.go) is counted
+// steady question looks at (glimpse). How few postings a plan has (cheapest.go) is counted
 // anew for each question.
 //
 // After a failed sync nothing is known about what the disk holds, and the

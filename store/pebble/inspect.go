@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -36,7 +37,7 @@ func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 			return
 		}
 		defer it.Close()
-		d := decoder{types: db.types.names()}
+		types := db.types.names()
 		for ok := it.First(); ok; ok = it.Next() {
 			value, err := it.ValueAndErr()
 			if err == nil {
@@ -46,7 +47,7 @@ func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 				fail(err)
 				return
 			}
-			row, err := d.row(append([]byte(nil), it.Key()...), append([]byte(nil), value...))
+			row, err := decodeRow(types, bytes.Clone(it.Key()), bytes.Clone(value))
 			if err != nil {
 				fail(err)
 				return
@@ -61,15 +62,13 @@ func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 	}
 }
 
-// decoder takes rows apart.
-type decoder struct{ types map[typeCode]string }
-
-func (d decoder) row(key, value []byte) (StoredRow, error) {
+// decodeRow decodes a row and keeps key and value.
+func decodeRow(types map[typeCode]string, key, value []byte) (StoredRow, error) {
 	if len(key) == 0 {
 		return StoredRow{}, errDamaged
 	}
 	out := StoredRow{Kind: key[0], RawKey: key, RawValue: value}
-	k, v := &fields{bytesReader: wire.NewReader(key[1:]), types: d.types}, &fields{bytesReader: wire.NewReader(value), types: d.types}
+	k, v := &fields{bytesReader: wire.NewReader(key[1:]), types: types}, &fields{bytesReader: wire.NewReader(value), types: types}
 	switch out.Kind {
 	case rowType:
 		out.Meaning = "dictionary of types: the code that stands for a type in rows"

@@ -12,26 +12,26 @@ import (
 	"carerecord/store"
 )
 
-// tailPause is the time between two attempts to write to a log in doubt.
-const tailPause = 20 * time.Millisecond
+// logPause is the time between two attempts to write to a log in doubt.
+const logPause = 20 * time.Millisecond
 
-// tail is the end of the log that records are added to. Calls that wait while
+// logWriter is the end of the log that records are added to. Calls that wait while
 // one write is under way share the next.
-type tail struct {
+type logWriter struct {
 	db *DB
 
 	mu      sync.Mutex
-	waiting []*call
+	waiting []*appendCall
 	writing bool           // a writer runs
 	writers sync.WaitGroup // for Close
 
 	// Of the writer alone, or before any:
 	head  store.Record // the last record, without payload
-	doubt bool         // head may not be the last one
+	stale bool         // head may not be the last one
 }
 
-// call is a call of Append.
-type call struct {
+// appendCall is a call of Append.
+type appendCall struct {
 	payloads [][]byte
 	first    uint64
 	err      error
@@ -40,8 +40,8 @@ type call struct {
 
 // append adds the records of one call and waits for them, as long as ctx lets
 // it.
-func (t *tail) append(ctx context.Context, payloads [][]byte) (uint64, error) {
-	c := &call{payloads: payloads, done: make(chan struct{})}
+func (t *logWriter) append(ctx context.Context, payloads [][]byte) (uint64, error) {
+	c := &appendCall{payloads: payloads, done: make(chan struct{})}
 	t.mu.Lock()
 	t.waiting = append(t.waiting, c)
 	if !t.writing {
@@ -73,7 +73,7 @@ func (t *tail) append(ctx context.Context, payloads [][]byte) (uint64, error) {
 }
 
 // run writes for those who wait until nobody does.
-func (t *tail) run() {
+func (t *logWriter) run() {
 	defer t.writers.Done()
 	for {
 		t.mu.Lock()
@@ -95,55 +95,55 @@ func (t *tail) run() {
 
 // write adds the records of calls, and again what did not land, until all did
 // or time is up.
-func (t *tail) write(ctx context.Context, calls []*call) {
-	if t.doubt {
+func (t *logWriter) write(ctx context.Context, calls []*appendCall) {
+	if t.stale {
 		if err := t.reread(ctx); err != nil {
-			settleCalls(calls, nil, err)
+			finishCalls(calls, nil, err)
 			return
 		}
 	}
-	rest := t.link(calls)
-	var landed []record
-	maybe := false // a record that did not land may do so yet
+	rest := t.buildRecords(calls)
+	var stored []record
+	mayLand := false // a record that did not land may do so yet
 	for {
 		_, err := t.db.log.InsertMany(ctx, rest, options.InsertMany().SetOrdered(true))
 		if err == nil {
-			landed = append(landed, rest...)
+			stored = append(stored, rest...)
 			t.head = headOf(rest[len(rest)-1])
-			settleCalls(calls, landed, nil)
+			finishCalls(calls, stored, nil)
 			return
 		}
 		err = failedWrite("append to the log", err)
-		t.doubt = true
-		maybe = maybe || unsure(err)
-		for t.doubt {
+		t.stale = true
+		mayLand = mayLand || uncertain(err)
+		for t.stale {
 			select {
 			case <-ctx.Done():
-				if maybe || len(landed) > 0 {
+				if mayLand || len(stored) > 0 {
 					err = fmt.Errorf("%w: %w", store.ErrUnknown, err)
 				}
-				settleCalls(calls, landed, err)
+				finishCalls(calls, stored, err)
 				return
-			case <-time.After(tailPause):
+			case <-time.After(logPause):
 			}
 			_ = t.reread(ctx) // in vain: doubt stays
 		}
-		n, err := t.matching(ctx, rest)
+		n, err := t.countStored(ctx, rest)
 		if err != nil {
-			t.doubt = true
+			t.stale = true
 			continue
 		}
-		landed = append(landed, rest[:n]...)
+		stored = append(stored, rest[:n]...)
 		if rest = rest[n:]; len(rest) == 0 {
-			settleCalls(calls, landed, nil)
+			finishCalls(calls, stored, nil)
 			return
 		}
-		t.relink(rest)
+		t.chain(rest)
 	}
 }
 
-// link makes the records of calls, behind the head.
-func (t *tail) link(calls []*call) []record {
+// buildRecords makes the records of calls, behind the head.
+func (t *logWriter) buildRecords(calls []*appendCall) []record {
 	var all []record
 	for _, c := range calls {
 		for _, p := range c.payloads {
@@ -153,12 +153,12 @@ func (t *tail) link(calls []*call) []record {
 			all = append(all, record{Payload: binary(p)})
 		}
 	}
-	t.relink(all)
+	t.chain(all)
 	return all
 }
 
-// relink gives records their places behind the head.
-func (t *tail) relink(records []record) {
+// chain gives records their places behind the head.
+func (t *logWriter) chain(records []record) {
 	last := t.head
 	for i := range records {
 		pos := last.Pos + 1
@@ -168,8 +168,8 @@ func (t *tail) relink(records []record) {
 	}
 }
 
-// matching counts how many of the records stand in the log, from the first on.
-func (t *tail) matching(ctx context.Context, records []record) (int, error) {
+// countStored counts how many of the records stand in the log, from the first on.
+func (t *logWriter) countStored(ctx context.Context, records []record) (int, error) {
 	if t.head.Pos < uint64(records[0].Pos) {
 		return 0, nil
 	}
@@ -178,7 +178,7 @@ func (t *tail) matching(ctx context.Context, records []record) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if n == len(records) || r.Hash != records[n].plain().Hash {
+		if n == len(records) || r.Hash != records[n].toStore().Hash {
 			break
 		}
 		n++
@@ -187,32 +187,32 @@ func (t *tail) matching(ctx context.Context, records []record) (int, error) {
 }
 
 // reread finds the end of the log.
-func (t *tail) reread(ctx context.Context) error {
+func (t *logWriter) reread(ctx context.Context) error {
 	head, err := t.db.Head(ctx)
 	if err != nil {
 		return err
 	}
-	t.head, t.doubt = head, false
+	t.head, t.stale = head, false
 	return nil
 }
 
 func headOf(r record) store.Record {
-	return store.Record{Pos: uint64(r.Pos), Hash: r.plain().Hash}
+	return store.Record{Pos: uint64(r.Pos), Hash: r.toStore().Hash}
 }
 
-// settleCalls tells each call whether all its records landed. A call whose
+// finishCalls tells each call whether all its records landed. A call whose
 // records did not gets err.
-func settleCalls(calls []*call, landed []record, err error) {
+func finishCalls(calls []*appendCall, stored []record, err error) {
 	for _, c := range calls {
-		if len(landed) < len(c.payloads) {
+		if len(stored) < len(c.payloads) {
 			c.err = err
-			landed = nil
+			stored = nil
 			continue
 		}
-		c.first = uint64(landed[0].Pos)
-		landed = landed[len(c.payloads):]
+		c.first = uint64(stored[0].Pos)
+		stored = stored[len(c.payloads):]
 	}
 }
 
 // wait returns when no writer runs.
-func (t *tail) wait() { t.writers.Wait() }
+func (t *logWriter) wait() { t.writers.Wait() }

@@ -1,0 +1,74 @@
+package mongo
+
+import (
+	"context"
+	"sync"
+)
+
+// nameLocks lets those who need the same names through one after the other.
+type nameLocks struct {
+	mu    sync.Mutex
+	locks map[string]*nameLock
+}
+
+// nameLock is the right to a name. Whoever has put into busy holds it.
+type nameLock struct {
+	busy chan struct{} // room for one
+	refs int           // holding or waiting
+}
+
+func newNameLocks() *nameLocks { return &nameLocks{locks: map[string]*nameLock{}} }
+
+// lock waits until all names are free and takes them. names must be sorted and
+// distinct, which is what keeps two callers from waiting for each other.
+func (g *nameLocks) lock(ctx context.Context, names []string) (unlock func(), err error) {
+	locked := 0
+	unlock = func() {
+		for _, name := range names[:locked] {
+			g.unlockOne(name)
+		}
+	}
+	for _, name := range names {
+		if err := g.lockOne(ctx, name); err != nil {
+			unlock()
+			return nil, err
+		}
+		locked++
+	}
+	return unlock, nil
+}
+
+func (g *nameLocks) lockOne(ctx context.Context, name string) error {
+	g.mu.Lock()
+	t := g.locks[name]
+	if t == nil {
+		t = &nameLock{busy: make(chan struct{}, 1)}
+		g.locks[name] = t
+	}
+	t.refs++
+	g.mu.Unlock()
+	select {
+	case t.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		g.release(name, t)
+		return ctx.Err()
+	}
+}
+
+func (g *nameLocks) unlockOne(name string) {
+	g.mu.Lock()
+	t := g.locks[name]
+	g.mu.Unlock()
+	<-t.busy
+	g.release(name, t)
+}
+
+func (g *nameLocks) release(name string, t *nameLock) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t.refs--
+	if t.refs == 0 {
+		delete(g.locks, name)
+	}
+}
