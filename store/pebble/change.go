@@ -10,17 +10,17 @@ import (
 	"carerecord/store"
 )
 
-// change is one write on its way through a commit.
+// change is one write of a commit.
 type change struct {
 	write     *store.Write
 	code      typeCode
-	id        rowID       // where it will stand
-	row       []byte      // the record to be written, without its Seq; of a rekey made late
-	before    newestEntry // what stands now
-	oldRecord []byte      // the record that stands, where it matters
-	oldKeys   []store.Key // and its keys, where it is alive
-	oldBody   []byte      // the body that stands, where it moves
-	// deferBody leaves the body of a create to come.
+	id        rowID       // its row ID after the commit
+	row       []byte      // the record to be written, without its Seq; set late for a rekey
+	before    newestEntry // the newest version before the commit
+	oldRecord []byte      // its record, if it is needed
+	oldKeys   []store.Key // its keys, if it is live
+	oldBody   []byte      // its body, if the document moves
+	// deferBody: putNew writes the body of a create, and create does not.
 	deferBody bool
 }
 
@@ -32,7 +32,7 @@ func (c *change) liveAfter() bool {
 	return !c.write.Doc.Deleted()
 }
 
-// after is what stands after the change.
+// after is the newest version after the change.
 func (c *change) after() newestEntry {
 	after := newestEntry{version: c.write.Doc.Version, live: c.liveAfter()}
 	if after.live {
@@ -44,10 +44,11 @@ func (c *change) after() newestEntry {
 	return after
 }
 
-// inPlace reports whether the document is alive before and after at one docid.
+// inPlace reports whether the document is alive before and after the change, with the same row
+// ID.
 func (c *change) inPlace() bool { return c.before.live && c.liveAfter() && c.before.id == c.id }
 
-// create puts the rows of a first version that need no Seq.
+// create writes the rows of a first version that do not need its Seq.
 func (c *change) create(out *pebble.Batch, posted *postingRows) {
 	d := &c.write.Doc
 	posted.rows = slices.Grow(posted.rows, 48*len(d.Keys))
@@ -64,17 +65,17 @@ func (c *change) create(out *pebble.Batch, posted *postingRows) {
 	set(out, newestRow(nil, c.code, d.Ref.ID), newestEntry{version: d.Version, live: true, id: c.id}.encode())
 }
 
-// postingCode returns the type under which a key of a document is posted, if it is.
-func postingCode(code typeCode, k store.Key) (typeCode, bool) {
+// postingCode returns the type code under which a key of a document has a posting. ok is false
+// if it has none.
+func postingCode(code typeCode, k store.Key) (_ typeCode, ok bool) {
 	if k.CrossType() {
 		return crossType, true
 	}
 	return code, k.Driving()
 }
 
-// postingRows are rows collected in one piece of memory, to be put in their order:
-// applying the rows of a bundle takes a quarter less time when they are sorted,
-// and that time is spent under the mutex.
+// postingRows are rows collected in one buffer and written in order: applying the rows of a
+// bundle takes a quarter less time when they are sorted, and that time is spent under the mutex.
 type postingRows struct {
 	rows []byte
 	ends []int
@@ -97,7 +98,7 @@ func (p *postingRows) putSorted(out *pebble.Batch) {
 	}
 }
 
-// set and del put into a batch; that fails only for a batch that was applied.
+// set and del write to a batch. That fails only for a batch that was applied.
 func set(out *pebble.Batch, row, value []byte) {
 	if err := out.Set(row, value, nil); err != nil {
 		panic("pebble: " + err.Error())
@@ -110,8 +111,8 @@ func del(out *pebble.Batch, row []byte) {
 	}
 }
 
-// removeOld reads what stands, keeps it as a version if the change supersedes it,
-// and takes away the rows that the document loses.
+// removeOld reads the newest version, stores it as superseded if the change makes a new one, and
+// deletes the rows that the document loses.
 func (c *change) removeOld(now *snap, out *pebble.Batch) (err error) {
 	if c.before.version == 0 {
 		return nil
@@ -150,8 +151,8 @@ func (c *change) removeOld(now *snap, out *pebble.Batch) (err error) {
 	return err
 }
 
-// deletePostings takes away the postings that the document loses, and its other rows
-// where it moves or dies.
+// deletePostings deletes the postings that the document loses, and its other rows if it moves or
+// dies.
 func (c *change) deletePostings(out *pebble.Batch) {
 	kept := c.write.Doc.Keys
 	if !c.inPlace() {
@@ -169,7 +170,7 @@ func (c *change) deletePostings(out *pebble.Batch) {
 
 func containsKey(keys []store.Key, k store.Key) bool { return store.Match(store.Eq{Key: k}, keys) }
 
-// rekeyed makes the record of a rekey from the one that stands.
+// rekeyed makes the record of a rekey from the stored one.
 func (c *change) rekeyed(old []byte, skip int) error {
 	if len(old) < skip {
 		return errDamaged
@@ -184,7 +185,7 @@ func (c *change) rekeyed(old []byte, skip int) error {
 	return nil
 }
 
-// putNew puts the rows of the new state that create has not put.
+// putNew writes the rows of the new version that create has not written.
 func (c *change) putNew(out *pebble.Batch, seq uint64) error {
 	d := &c.write.Doc
 	if !c.write.Rekey {
@@ -222,7 +223,7 @@ func (c *change) putNew(out *pebble.Batch, seq uint64) error {
 	return nil
 }
 
-// putHistory puts the rows by which history and feed find the new version.
+// putHistory writes the rows of the new version for history and change feed.
 func (c *change) putHistory(out *pebble.Batch, seq uint64) {
 	d := &c.write.Doc
 	var room [binary.MaxVarintLen64]byte

@@ -8,9 +8,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// cheapest is the plan with the fewest postings, or the first where each has more
-// than can be collected. All are counted up to a few, then up to more: so it costs
-// some times what the smallest has, however many the others have.
+// cheapest returns the plan with the fewest postings, or the first if each has more than can be
+// collected. Each is counted up to a small bound, which grows until one stays below it: so the
+// cost depends on the smallest plan only.
 func (s *snap) cheapest(ctx context.Context, plans cheapestOf, code typeCode) (plan, error) {
 	for most := 64; most <= s.limit; most *= 8 {
 		for _, p := range plans {
@@ -26,7 +26,7 @@ func (s *snap) cheapest(ctx context.Context, plans cheapestOf, code typeCode) (p
 	return plans[0], nil
 }
 
-// countPostings counts what a plan that is not cheap would read, up to most.
+// countPostings counts the postings that a plan reads if it is not cheap, up to most.
 func (s *snap) countPostings(ctx context.Context, p plan, code typeCode, most int) (n int, err error) {
 	switch p := p.(type) {
 	case verified:
@@ -53,7 +53,7 @@ func (s *snap) countPostings(ctx context.Context, p plan, code typeCode, most in
 		}
 		return n, errors.Join(it.Error(), s.check(ctx))
 	}
-	return most, nil // a posting, or what meets: nobody knows
+	return most, nil // the size of a cheap plan is unknown without a scan; assume the bound
 }
 
 func (s *snap) countAllPostings(ctx context.Context, plans []plan, code typeCode, most int) (n int, err error) {

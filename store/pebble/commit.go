@@ -44,12 +44,11 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	return seq, nil
 }
 
-// write runs build under the mutex, applies what it put into the batch, and
-// waits for the disk outside of the mutex. When build fails nothing is written.
-// A disk that does not answer is waited for as long as ctx lets it; build, and
-// what follows, may then run on after write has returned, which is ErrUnknown. A write
-// that is still waiting for the mutex then is not made any more. size is about how many
-// bytes build puts into the batch, where that is much; else 0.
+// write runs build under the mutex, applies the batch that build filled, and waits for the disk
+// outside of the mutex. If build fails nothing is written. write waits for the disk until ctx
+// ends; build and the steps after it may then still run after write has returned ErrUnknown. A
+// write that is still waiting for the mutex when ctx ends is cancelled. size is about how many
+// bytes build adds to the batch if that is much, else 0.
 func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -72,23 +71,23 @@ func (db *DB) write(ctx context.Context, size int, build func(*pebble.Batch) err
 	}
 }
 
-// pendingWrite is whether a write has begun or nobody waits for it any more: the first of both
-// to happen keeps the other from it.
+// pendingWrite decides between the start of a write and its cancellation: the first of both
+// prevents the other.
 type pendingWrite struct{ decided atomic.Bool }
 
 func (t *pendingWrite) begin() bool  { return t.decided.CompareAndSwap(false, true) }
 func (t *pendingWrite) cancel() bool { return t.decided.CompareAndSwap(false, true) }
 
-// applyAndSync is write, however long it takes.
+// applyAndSync is write without the bound by ctx.
 func (db *DB) applyAndSync(ctx context.Context, pending *pendingWrite, size int, build func(*pebble.Batch) error) error {
 	out := db.rows.NewBatch()
 	if size > 0 {
-		out = db.rows.NewBatchWithSize(size) // grown, it would be copied again and again
+		out = db.rows.NewBatchWithSize(size) // growing it would copy it repeatedly
 	}
 	pos, seq, err := db.apply(ctx, pending, out, build)
 	if err != nil {
 		if !errors.Is(err, store.ErrUnknown) {
-			_ = out.Close() // it was not applied; closing gives back its memory
+			_ = out.Close() // it was not applied; Close frees its memory
 		}
 		return err
 	}
@@ -103,13 +102,12 @@ func (db *DB) applyAndSync(ctx context.Context, pending *pendingWrite, size int,
 		}
 	}
 	db.feedEnd.advance(seq)
-	// The rows are durable and pebble has no use for the batch any more.
 	_ = out.Close()
 	return nil
 }
 
-// apply returns the position of the last log record and the number of the last
-// commit that are applied by now.
+// apply applies the batch that build fills. It returns the position of the last log record and
+// the number of the last commit that are applied.
 func (db *DB) apply(ctx context.Context, pending *pendingWrite, out *pebble.Batch, build func(*pebble.Batch) error) (pos, seq uint64, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -131,15 +129,15 @@ func (db *DB) apply(ctx context.Context, pending *pendingWrite, out *pebble.Batc
 		db.batch(out.Repr())
 	}
 	if err := db.rows.ApplyNoSyncWait(out, pebble.Sync); err != nil {
-		db.fail(fmt.Errorf("a batch could not be applied: %w", err))
+		db.fail(fmt.Errorf("apply a batch: %w", err))
 		return 0, 0, fmt.Errorf("%w: %w", unavailable("write", err), store.ErrUnknown)
 	}
 	db.applied.Store(db.seq)
 	return db.head.Pos, db.seq, nil
 }
 
-// wellFormed refuses a batch that breaks the rules of its own types, whatever
-// the store holds.
+// wellFormed rejects a batch that breaks the rules of its own types, independent of the stored
+// documents.
 func wellFormed(b store.Batch) error {
 	seen := make(map[store.Ref]bool, len(b.Writes))
 	total := 0
@@ -157,13 +155,13 @@ func wellFormed(b store.Batch) error {
 		case seen[d.Ref]:
 			return fmt.Errorf("pebble: two writes of %s in one batch", d.Ref)
 		case !fits:
-			return fmt.Errorf("pebble: write of %s: the place has more than 48 bits", d.Ref)
+			return fmt.Errorf("pebble: write of %s: its partition has more than 48 bits", d.Ref)
 		case w.Rekey && (w.Expect == 0 || d.Version != w.Expect):
 			return fmt.Errorf("pebble: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case !w.Rekey && d.Version != w.Expect+1:
 			return fmt.Errorf("pebble: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case w.Expect == 0 && w.KeyRevision != 0:
-			return fmt.Errorf("pebble: write of %s: keying %d of no version", d.Ref, w.KeyRevision)
+			return fmt.Errorf("pebble: write of %s: key revision %d without a version", d.Ref, w.KeyRevision)
 		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 			return fmt.Errorf("pebble: write of %s: %s", d.Ref, d.Origin)
 		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
@@ -176,7 +174,7 @@ func wellFormed(b store.Batch) error {
 	}
 	for _, a := range b.Absent {
 		if len(a.Claims) == 0 {
-			return fmt.Errorf("pebble: absence of %s without a claim", a.Type)
+			return fmt.Errorf("pebble: the condition Absent of %s has no claim", a.Type)
 		}
 	}
 	if total > maxCommit {
@@ -185,7 +183,7 @@ func wellFormed(b store.Batch) error {
 	return nil
 }
 
-// prepare encodes what can be encoded without knowing what stands.
+// prepare encodes the parts of a commit that do not depend on stored documents.
 func (db *DB) prepare(b store.Batch) (*commit, error) {
 	s := &commit{batch: b, prepared: db.rows.NewBatch(), changes: make([]change, len(b.Writes))}
 	for i := range b.Writes {
@@ -218,20 +216,19 @@ func (db *DB) prepare(b store.Batch) (*commit, error) {
 	return s, nil
 }
 
-// commit is a commit on its way.
+// commit is a batch while it is checked and written.
 type commit struct {
 	batch    store.Batch
 	changes  []change
-	prepared *pebble.Batch // rows of creates, made before the mutex is taken
+	prepared *pebble.Batch // rows of creates, built before the mutex is locked
 	bodies   int           // bytes of all bodies
 }
 
-// largeBodies is from how many bytes on the bodies of a commit are copied once,
-// under the mutex, and not twice: memory counts for more than time then.
+// largeBodies is the size from which the bodies of a commit are copied once, under the mutex,
+// and not twice: memory matters more than time then.
 const largeBodies = 16 << 20
 
-// size is about how many bytes a step with much body puts into its batch; 0 for
-// one with less.
+// size is about how many bytes a commit with large bodies adds to its batch; 0 for any other.
 func (s *commit) size() int {
 	if s.bodies <= largeBodies {
 		return 0
@@ -239,8 +236,8 @@ func (s *commit) size() int {
 	return s.bodies + s.prepared.Len() + 1024*len(s.changes)
 }
 
-// buildCommit tests the preconditions of a commit and puts its rows into out. The
-// mutex must be held.
+// buildCommit tests the preconditions of a commit and adds its rows to out. The mutex must be
+// held.
 func (db *DB) buildCommit(ctx context.Context, s *commit, out *pebble.Batch) (uint64, error) {
 	now := db.snap(db.rows)
 	if err := s.checkPreconditions(ctx, db, now); err != nil {
@@ -253,10 +250,10 @@ func (db *DB) buildCommit(ctx context.Context, s *commit, out *pebble.Batch) (ui
 			return 0, unavailable("write "+s.changes[i].write.Doc.Ref.String(), err)
 		}
 		if out.Len() > maxCommit {
-			return 0, fmt.Errorf("pebble: commit with what it supersedes: over %d bytes: %w", maxCommit, store.ErrTooLarge)
+			return 0, fmt.Errorf("pebble: commit and the versions that it supersedes have over %d bytes: %w", maxCommit, store.ErrTooLarge)
 		}
 	}
-	// What leaves stands before what comes, so that a row of both stays.
+	// Deletions come before writes, so that a row of both is kept.
 	err := out.Apply(s.prepared, nil)
 	for i := range s.changes {
 		err = errors.Join(err, s.changes[i].putNew(out, seq))
@@ -276,7 +273,7 @@ func (db *DB) buildCommit(ctx context.Context, s *commit, out *pebble.Batch) (ui
 	return seq, nil
 }
 
-// checkPreconditions tests the preconditions, what is cheap first.
+// checkPreconditions tests the preconditions, the cheap ones first.
 func (s *commit) checkPreconditions(ctx context.Context, db *DB, now *snap) (err error) {
 	for i := range s.changes {
 		c := &s.changes[i]
@@ -304,7 +301,7 @@ func (s *commit) checkPreconditions(ctx context.Context, db *DB, now *snap) (err
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("pebble: absence of %s: one matches: %w", a.Type, store.ErrConflict)
+			return fmt.Errorf("pebble: Absent of %s: a document matches: %w", a.Type, store.ErrConflict)
 		}
 	}
 	return nil
@@ -342,11 +339,12 @@ func (s *snap) testCheck(c store.Check) (err error) {
 	return nil
 }
 
+// conflict is the error of a precondition about the newest version.
 func conflict(doing string, ref store.Ref, have, want revision) error {
-	return fmt.Errorf("pebble: %s of %s: version %v stands, not %v: %w", doing, ref, have, want, store.ErrConflict)
+	return fmt.Errorf("pebble: %s of %s: the newest version is %v, expected %v: %w", doing, ref, have, want, store.ErrConflict)
 }
 
-// checkNewState tests that no value stands where the step asks for a new one.
+// checkNewState tests that no live value has a key that the commit writes as new.
 func (s *commit) checkNewState(db *DB) error {
 	for _, w := range s.batch.State {
 		if !w.New {
@@ -357,14 +355,14 @@ func (s *commit) checkNewState(db *DB) error {
 			return unavailable("look for a value", err)
 		}
 		if current != nil {
-			return fmt.Errorf("pebble: a value stands under %s: %w", w.Key, store.ErrConflict)
+			return fmt.Errorf("pebble: state %s has a value: %w", w.Key, store.ErrConflict)
 		}
 	}
 	return nil
 }
 
-// checkRowIDs tests that after the step no two live documents share a docid: each is
-// either free now, or left by a document of this step.
+// checkRowIDs tests that after the commit no two live documents share a row ID: each is either
+// free now, or left by a document of this commit.
 func (s *commit) checkRowIDs(now *snap) error {
 	leaving := map[rowID]bool{}
 	for i := range s.changes {
@@ -388,7 +386,7 @@ func (s *commit) checkRowIDs(now *snap) error {
 			}
 		}
 		if taken {
-			return fmt.Errorf("pebble: write of %s: its place in the order is taken: %w", c.write.Doc.Ref, store.ErrConflict)
+			return fmt.Errorf("pebble: write of %s: another document has its row ID: %w", c.write.Doc.Ref, store.ErrConflict)
 		}
 		coming[c.id] = true
 	}

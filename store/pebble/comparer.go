@@ -6,12 +6,11 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// comparer orders rows by their bytes and tells Pebble where the docid of a
-// posting begins. So a table's filter holds each key once rather than once for
-// every document that has it (3 % less on disk), and tables without a key need
-// not be read to find its postings.
+// comparer orders rows by their bytes and splits the row ID off a posting. So the filter of a
+// table has each key once rather than once for every document that has it (3 % less on disk),
+// and tables without a key need not be read to find its postings.
 //
-// Its name is written into every table; what it does must not change under it.
+// The name is written into every table; the behaviour of a name must not change.
 func comparer() *pebble.Comparer {
 	c := *pebble.DefaultComparer
 	c.Name = "carerecord.rows.1"
@@ -19,10 +18,9 @@ func comparer() *pebble.Comparer {
 	return &c
 }
 
-// splitRow returns the length of a row without its docid. A bound that is not a
-// whole row may have none. No split row begins with another, because each ends
-// with its first terminator; hence comparing first what was split off and then
-// the docids is comparing bytes.
+// splitRow returns the length of a row without its row ID. A bound that is not a whole row may
+// have none. No prefix is a prefix of another, because each ends with its first terminator; so
+// comparing the prefixes first and then the row IDs is the same as comparing bytes.
 func splitRow(row []byte) int {
 	if len(row) < 3 {
 		return len(row)

@@ -11,19 +11,17 @@ import (
 	"carerecord/store"
 )
 
-// How a count comes to be kept: a question that had to walk over many postings
-// says so, and one worker counts them again, once for all who asked, beside the
-// requests. It begins under the mutex, with a snapshot and a note of what commits
-// change from then on, so that at the end the two together are the count of that
-// moment. Where nothing was committed since the question, its own answer serves
-// and nothing is walked again.
+// A query that walked many postings requests that their count be stored. One worker counts them
+// again, once for all requests. It begins under the mutex, with a snapshot and a record of the
+// changes by commits from then on; at the end the sum of both is the current count. If nothing
+// was committed since the query, its own result is used and nothing is walked again.
 
-// countRequest is a count that is to be kept.
+// countRequest is a request to store a count.
 type countRequest struct {
 	code typeCode
 	key  store.Key
-	n    int    // what the question found
-	asOf uint64 // the last commit that it saw; 0 if it did not find all
+	n    int    // the result of the query
+	asOf uint64 // the last commit in its snapshot; 0 if it did not count all
 }
 
 // countQueue is the worker's queue. It is safe for concurrent use.
@@ -35,11 +33,11 @@ type countQueue struct {
 	worker  sync.WaitGroup
 }
 
-// maxQueue is how many counts wait to be kept. More are not heard: whoever asks
-// again is.
+// maxQueue is how many requests may wait. Extra requests are dropped; a later query repeats
+// them.
 const maxQueue = 64
 
-// request asks for a count to be kept; work is called if nobody is at it.
+// request adds a request, and starts work unless it runs.
 func (k *countQueue) request(w countRequest, work func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -53,11 +51,11 @@ func (k *countQueue) request(w countRequest, work func()) {
 	}
 	if k.queue = append(k.queue, w); !k.working {
 		k.working = true
-		k.worker.Go(work) // ends with the queue, or when the engine is closed
+		k.worker.Go(work) // ends when the queue is empty or closed
 	}
 }
 
-// next takes from the queue. After false the worker has ended.
+// next removes the first request. After false the worker has ended.
 func (k *countQueue) next() (w countRequest, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -77,8 +75,8 @@ func (k *countQueue) close() {
 	k.worker.Wait()
 }
 
-// storeRequestedCounts keeps the counts that are wanted until there are no more. One that cannot
-// be kept, the disk being gone, is not: reads and writes say why.
+// storeRequestedCounts stores counts until the queue is empty. A count that fails because the
+// disk is gone is dropped: reads and writes report the cause.
 func (db *DB) storeRequestedCounts() {
 	for w, ok := db.countQueue.next(); ok; w, ok = db.countQueue.next() {
 		if err := db.storeCount(w); err != nil {
@@ -89,8 +87,8 @@ func (db *DB) storeRequestedCounts() {
 	}
 }
 
-// storeCount counts the postings of a key and puts the row of the count, which commits
-// keep from then on.
+// storeCount counts the postings of a key and writes the row of the count. Commits update it
+// from then on.
 func (db *DB) storeCount(w countRequest) error {
 	k, rows, err := db.beginCount(w)
 	if k == nil || err != nil {
@@ -106,7 +104,8 @@ func (db *DB) storeCount(w countRequest) error {
 	return db.finishCount(k, n)
 }
 
-// finishCount puts the row of a count, n being what the snapshot of its beginning has.
+// finishCount writes the row of a count; n is the number of postings in the snapshot of
+// beginCount.
 func (db *DB) finishCount(k *storedCount, n int) error {
 	err := db.write(context.Background(), 0, func(out *pebble.Batch) error {
 		if db.counts.size() > db.counts.capacity {
@@ -117,12 +116,11 @@ func (db *DB) finishCount(k *storedCount, n int) error {
 		set(out, nameRow(rowMeta, metaCounted), commitNumber(db.seq))
 		return nil
 	})
-	db.snapshots.drop() // no commit tells reads that there is something new
+	db.snapshots.drop() // without a commit reads would keep the old snapshot
 	return err
 }
 
-// Recount lets all counts that are kept go: they are counted anew when they are
-// asked for.
+// Recount drops all stored counts. Later queries count again.
 func (db *DB) Recount(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
@@ -141,9 +139,9 @@ func (db *DB) Recount(ctx context.Context) error {
 	return err
 }
 
-// beginCount notes from now on what commits change of a count. The snapshot is of this
-// moment; it is nil where the question saw the last commit, and found all. Without
-// a count it is kept already.
+// beginCount records from now on the changes of a count by commits. The snapshot is of this
+// moment; it is nil if the query saw the last commit and counted all. Without a count it is
+// stored already.
 func (db *DB) beginCount(w countRequest) (*storedCount, *pebble.Snapshot, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -162,8 +160,8 @@ func (db *DB) beginCount(w countRequest) (*storedCount, *pebble.Snapshot, error)
 	return k, db.rows.NewSnapshot(), nil
 }
 
-// countKey counts the live documents of a type that have a key, at most max of
-// them where max > 0; the empty key asks for all.
+// countKey counts the live documents of a type that have a key, at most max of them if max > 0.
+// The empty key means all.
 func (s *snap) countKey(code typeCode, key store.Key, max int, alive func() error) (int, error) {
 	if k := s.db.counts.keys.Load().find(code, key); k != nil {
 		value, err := get(s.rows, k.row)
@@ -203,7 +201,7 @@ func (s *snap) seq() (uint64, error) {
 	return binary.BigEndian.Uint64(value), nil
 }
 
-// walkPostings counts postings.
+// walkPostings is countKey without stored counts.
 func (s *snap) walkPostings(code typeCode, key store.Key, max int, alive func() error) (int, error) {
 	prefix := postingPrefix(nil, code, key)
 	if key == "" {
@@ -214,7 +212,7 @@ func (s *snap) walkPostings(code typeCode, key store.Key, max int, alive func() 
 		return 0, err
 	}
 	n := 0
-	// The prefix is before all rows that have a docid behind it.
+	// The prefix is before all rows that have a rowid after it.
 	for ok := it.SeekPrefixGE(prefix); ok && (max <= 0 || n < max); ok = it.Next() {
 		if n++; n%1024 == 0 {
 			if err := alive(); err != nil {

@@ -14,48 +14,47 @@ import (
 	"carerecord/store/wire"
 )
 
-// A c row says how many live documents of a type have a key: what counting the
-// postings of the key would give. The empty key, which no document has, stands
-// for all documents of the type. There is a row for the few keys that were
-// counted lately and have many postings; each commit writes it anew, in its own
-// batch. So a snapshot that has the row has the count that belongs to it.
+// A c row is the number of live documents of a type that have a key, equal to the number of
+// postings of the key. The empty key, which no document has, means all documents of the type.
+// Only a few keys have a row: those that were counted lately and have many postings. Each commit
+// rewrites it in its own batch, so a snapshot that contains the row has the count that belongs
+// to it.
 //
-// metaCounted is the number of the last commit that kept the counts. A folder in
-// which it is not the last commit of all was written by a program that knows no
-// c rows, and those that it holds are deleted when it is opened.
+// metaCounted is the number of the last commit that updated the counts. If it is not the last
+// commit of the folder, a program without c rows wrote to the folder, and Open deletes the c
+// rows.
 
 const (
-	// minStoredCount is how many postings a key has at least when its count is kept:
-	// fewer are walked over in half a millisecond.
+	// minStoredCount is the least number of postings of a key whose count is stored: walking
+	// fewer takes half a millisecond.
 	minStoredCount = 8192
-	// maxStoredCounts is how many counts are kept.
+	// maxStoredCounts is how many counts are stored.
 	maxStoredCounts = 256
-	// forgetAfter: a count goes that was written anew so often, without having
-	// been asked for, as it counts rows by this number. Writing one costs about as
-	// much (2 µs) as walking over so many postings (0.06 µs each), so that no count
-	// costs more than the walk that it saves.
+	// forgetAfter: a count is dropped after n/forgetAfter writes without a use, for n postings.
+	// Writing one costs about as much (2 µs) as walking 32 postings (0.06 µs each), so that no
+	// count costs more than the walk that it saves.
 	forgetAfter = 32
 )
 
-// storedCount is a count that is kept.
+// storedCount is a count that has, or will have, a c row.
 type storedCount struct {
 	row    []byte
-	stored bool  // the row stands; if not, n is what has changed since counting began
-	n      int64 // this and the two above are under DB.mu
-	delta  int64 // what the commit under way changes
+	stored bool  // the row exists; if not, n is the change since counting began
+	n      int64 // this and the two above: under DB.mu
+	delta  int64 // the change by the current commit
 
-	writesSinceUse atomic.Int64  // how often the row was written since it was last asked for
-	lastUsed       atomic.Uint64 // the commits that were applied when it was last asked for
+	writesSinceUse atomic.Int64  // writes of the row since it was last used
+	lastUsed       atomic.Uint64 // the last commit when it was last used
 }
 
 type countsByKey map[typeCode]map[store.Key]*storedCount
 
 func (m countsByKey) find(code typeCode, key store.Key) *storedCount { return m[code][key] }
 
-// counts is the kept counts of an engine.
+// counts is the stored counts of an engine.
 type counts struct {
-	keys        atomic.Pointer[countsByKey] // replaced under DB.mu, read without
-	touched     []*storedCount              // room for a commit, under DB.mu
+	keys        atomic.Pointer[countsByKey] // replaced under DB.mu, read without it
+	touched     []*storedCount              // buffer of update, under DB.mu
 	minPostings int                         // minStoredCount,
 	capacity    int                         // maxStoredCounts and
 	minWrites   int64                       // minStoredCount / forgetAfter; tests have others
@@ -74,7 +73,7 @@ func parseCount(value []byte) (int, error) {
 	return int(n), nil
 }
 
-// load finds the counts that stand, or deletes them if they were not kept.
+// load reads the stored counts, or deletes them if the last commit did not update them.
 func (c *counts) load(rows *pebble.DB, seq uint64) error {
 	c.minPostings, c.capacity, c.minWrites = minStoredCount, maxStoredCounts, minStoredCount/forgetAfter
 	c.keys.Store(&countsByKey{})
@@ -99,7 +98,7 @@ func (c *counts) load(rows *pebble.DB, seq uint64) error {
 		}
 	}
 	if err = errors.Join(err, it.Close()); err != nil {
-		return fmt.Errorf("read the kept counts: %w", err)
+		return fmt.Errorf("read the stored counts: %w", err)
 	}
 	return nil
 }
@@ -124,8 +123,8 @@ func (c *counts) deleteRows(rows *pebble.DB) error {
 	return rows.DeleteRange([]byte{rowCount}, []byte{rowCount + 1}, pebble.Sync)
 }
 
-// set replaces the map by one in which a key has another count, or none. DB.mu
-// must be held, or nobody else know the engine yet.
+// set replaces the map by one in which a key has another count, or none for nil. DB.mu must be
+// held unless the engine is still being opened.
 func (c *counts) set(code typeCode, key store.Key, k *storedCount) {
 	keys := maps.Clone(*c.keys.Load())
 	of := maps.Clone(keys[code])
@@ -143,8 +142,8 @@ func (c *counts) set(code typeCode, key store.Key, k *storedCount) {
 	c.keys.Store(&keys)
 }
 
-// update puts into out what a commit changes of the kept counts. It is the last
-// that a step does, for it cannot be undone. DB.mu must be held.
+// update adds to out the changes of the stored counts by a commit. It runs last in a commit,
+// because it cannot be undone. DB.mu must be held.
 func (c *counts) update(out *pebble.Batch, changes []change, seq uint64) {
 	keys := *c.keys.Load()
 	if len(keys) == 0 {
@@ -176,7 +175,7 @@ func (c *counts) update(out *pebble.Batch, changes []change, seq uint64) {
 	set(out, nameRow(rowMeta, metaCounted), commitNumber(seq))
 }
 
-// countDoc notes that a document with such keys comes or goes.
+// countDoc adds a change for each stored count of a document with such keys.
 func (c *counts) countDoc(of map[store.Key]*storedCount, keys []store.Key, by int64) {
 	c.addDelta(of[""], by)
 	for _, key := range keys {
@@ -191,12 +190,12 @@ func (c *counts) addDelta(k *storedCount, by int64) {
 		return
 	}
 	if k.delta == 0 {
-		c.touched = append(c.touched, k) // twice, if it was 0 again; the second is found done
+		c.touched = append(c.touched, k) // appended twice if delta was 0 again; the second entry does nothing
 	}
 	k.delta += by
 }
 
-// leastRecentlyUsed is the count that was not asked for longest, of those that stand.
+// leastRecentlyUsed returns the stored count whose last use is the oldest.
 func (c *counts) leastRecentlyUsed() (found *storedCount) {
 	for _, of := range *c.keys.Load() {
 		for _, k := range of {
@@ -215,7 +214,7 @@ func (c *counts) size() (n int) {
 	return n
 }
 
-// drop lets a count go. DB.mu must be held.
+// drop removes a count and its row. DB.mu must be held.
 func (c *counts) drop(k *storedCount, out *pebble.Batch) {
 	code, key, _ := parseCountRow(k.row)
 	if k.stored {

@@ -6,7 +6,7 @@ import (
 	"carerecord/store"
 )
 
-// Explain returns how Scan would find the candidates of a query.
+// Explain implements store.Explainer.
 func (db *DB) Explain(_ context.Context, q store.Query) (store.PlanNode, error) {
 	if err := db.up(); err != nil {
 		return store.PlanNode{}, err

@@ -13,15 +13,15 @@ import (
 	"carerecord/store"
 )
 
-// Export implements store.Copier, on one snapshot: keys are those of it too.
+// Export implements store.Copier. The copy is of one snapshot, keys included.
 func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 	return func(yield func(store.CopyItem, error) bool) {
 		if err := db.up(); err != nil {
 			yield(store.CopyItem{}, err)
 			return
 		}
-		// What was acknowledged is applied; what is applied and not yet durable
-		// is in the snapshot as well.
+		// The snapshot has all acknowledged commits, and also those that are applied but not yet
+		// durable.
 		rows := db.rows.NewSnapshot()
 		defer rows.Close()
 		e := &export{snap: db.snap(rows), names: db.types.names(), yield: yield}
@@ -43,7 +43,7 @@ type export struct {
 	*snap
 	names map[typeCode]string
 	yield func(store.CopyItem, error) bool
-	done  bool // the caller wants no more
+	done  bool // the caller has stopped
 }
 
 func (e *export) addresses(ctx context.Context) error {
@@ -63,16 +63,16 @@ func (e *export) addresses(ctx context.Context) error {
 		}
 		now, err := parseNewest(value)
 		if err != nil || len(row) < 3 {
-			return fmt.Errorf("address %x: %w", row, errDamaged)
+			return fmt.Errorf("newest row %x: %w", row, errDamaged)
 		}
 		if err := e.versions(typeCode(binary.BigEndian.Uint16(row[1:])), string(row[3:]), now); err != nil {
-			return fmt.Errorf("address %x: %w", row, err)
+			return fmt.Errorf("newest row %x: %w", row, err)
 		}
 	}
 	return it.Error()
 }
 
-// versions yields the versions of an address, newest first.
+// versions yields the versions of a document, newest first.
 func (e *export) versions(code typeCode, id string, now newestEntry) error {
 	typ := e.names[code]
 	if typ == "" {
@@ -111,7 +111,7 @@ func (e *export) log(ctx context.Context) error {
 	return it.Error()
 }
 
-// importBytes is about how much one batch of an import holds.
+// importBytes is about the size of a batch of an import.
 const importBytes = 4 << 20
 
 var errOrder = errors.New("versions or records do not follow each other")
@@ -148,7 +148,7 @@ func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]
 	if err := in.flush(pebble.Sync); err != nil {
 		return err
 	}
-	// Counts that were kept of the empty store are not those of the rows that came.
+	// Stored counts of the empty store are wrong now.
 	db.counts.keys.Store(&countsByKey{})
 	if err := db.counts.deleteRows(db.rows); err != nil {
 		return unavailable("import", err)
@@ -177,7 +177,7 @@ func (db *DB) empty() error {
 type importer struct {
 	db   *DB
 	out  *pebble.Batch
-	last store.Doc // the version before
+	last store.Doc // the previous version
 	seq  uint64    // the highest
 	head store.Record
 }
@@ -211,10 +211,10 @@ func (in *importer) flush(o *pebble.WriteOptions) error {
 	return nil
 }
 
-// version puts the rows of a version: of the newest where the address is new.
+// version writes the rows of a version, those of a newest version if the document is new.
 func (in *importer) version(exported *store.Doc) error {
 	d := *exported
-	d.KeyRevision = 0 // is not copied
+	d.KeyRevision = 0 // not copied
 	code, err := in.db.types.assign(in.db.rows, d.Ref.Type)
 	if err != nil {
 		return err

@@ -18,10 +18,10 @@ import (
 type feedEnd struct {
 	mu      sync.Mutex
 	end     store.Position
-	waiters chan struct{} // closed when there may be more; nil while nobody waits
+	waiters chan struct{} // closed when end changes; nil while nobody waits
 }
 
-// advance says that the commits up to a number are durable.
+// advance records that the commits up to a number are durable.
 func (s *feedEnd) advance(seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,7 +31,7 @@ func (s *feedEnd) advance(seq uint64) {
 	}
 }
 
-// reset says that there is another feed.
+// reset replaces the feed by another one.
 func (s *feedEnd) reset(feed string, seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +39,7 @@ func (s *feedEnd) reset(feed string, seq uint64) {
 	s.notify()
 }
 
-// rename says that the feed, as far as it is shown, has another name.
+// rename changes the ID of the feed.
 func (s *feedEnd) rename(feed string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,14 +47,14 @@ func (s *feedEnd) rename(feed string) {
 	s.notify()
 }
 
-// wakeWaiters lets those who wait look again.
+// wakeWaiters makes all waiting calls check again.
 func (s *feedEnd) wakeWaiters() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.notify()
 }
 
-// notify closes what those who wait look at. The mutex must be held.
+// notify closes the channel that waiting calls received. The mutex must be held.
 func (s *feedEnd) notify() {
 	if s.waiters != nil {
 		close(s.waiters)
@@ -69,7 +69,7 @@ func (s *feedEnd) get() store.Position {
 	return s.end
 }
 
-// changed returns what is closed when there is more than now.
+// changed returns a channel that is closed when the end changes.
 func (s *feedEnd) changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,8 @@ func (s *feedEnd) changed() <-chan struct{} {
 	return s.waiters
 }
 
-// checkPosition returns the end of the feed that a position is one of.
+// checkPosition returns the end of the feed, or ErrUnknownPosition if a position is not part of
+// it.
 func (db *DB) checkPosition(ctx context.Context, p store.Position) (store.Position, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Position{}, err
@@ -89,7 +90,7 @@ func (db *DB) checkPosition(ctx context.Context, p store.Position) (store.Positi
 	}
 	end := db.feedEnd.get()
 	if p != (store.Position{}) && (p.FeedID != end.FeedID || p.Seq > end.Seq) {
-		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q, and feed %q ends at %d: %w", p.Seq, p.FeedID, end.FeedID, end.Seq, store.ErrUnknownPosition)
+		return store.Position{}, fmt.Errorf("pebble: position %d of feed %q is unknown: feed %q ends at %d: %w", p.Seq, p.FeedID, end.FeedID, end.Seq, store.ErrUnknownPosition)
 	}
 	return end, nil
 }
@@ -102,7 +103,7 @@ func (db *DB) End(ctx context.Context) (store.Position, error) {
 // Await implements store.ChangeFeed.
 func (db *DB) Await(ctx context.Context, after store.Position) error {
 	for {
-		changed := db.feedEnd.changed() // before looking, so that nothing falls between
+		changed := db.feedEnd.changed() // before reading, so that no commit is missed
 		page, err := db.Changes(ctx, after, 1)
 		if err != nil || len(page) > 0 {
 			return err
@@ -115,7 +116,7 @@ func (db *DB) Await(ctx context.Context, after store.Position) error {
 	}
 }
 
-// maxPageVersions is about how many versions a page of the feed names at most.
+// maxPageVersions is about how many versions a page of the feed lists at most.
 const maxPageVersions = 10_000
 
 // Changes implements store.ChangeFeed.
@@ -137,7 +138,7 @@ func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max
 		return nil, err
 	}
 	defer it.Close()
-	names := db.types.names() // after the iterator: it has the types of all that is in it
+	names := db.types.names() // read after the iterator is opened, so that it has all types of its rows
 	named := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		if err := ctx.Err(); err != nil {
@@ -157,7 +158,7 @@ func (db *DB) changes(ctx context.Context, after uint64, end store.Position, max
 		c.Versions = append(c.Versions, store.VersionID{Ref: store.Ref{Type: names[e.code], ID: e.id}, Version: e.version})
 		named++
 	}
-	for _, c := range page { // codes are not in the order of names
+	for _, c := range page { // codes are not in the order of type names
 		slices.SortFunc(c.Versions, store.CompareVersions)
 	}
 	return page, it.Error()
@@ -172,11 +173,11 @@ func (db *DB) RenewFeed(ctx context.Context) error {
 		return err
 	}
 	db.mu.Lock()
-	defer db.mu.Unlock() // so that of two, and of a commit beside it, memory and rows tell the same
+	defer db.mu.Unlock() // so that memory and rows agree after concurrent calls and commits
 	feed := rand.Text()
 	if err := setDurably(db.rows, nameRow(rowMeta, metaFeed), []byte(feed)); err != nil {
 		db.fail(err)
-		return unavailable("begin another feed", err)
+		return unavailable("write the ID of the feed", err)
 	}
 	db.feedEnd.rename(feed)
 	return nil

@@ -14,9 +14,8 @@ import (
 	"carerecord/store"
 )
 
-// History implements store.Snapshot. That of a type follows the h rows. That of one
-// document reads the heads of its versions, of which there are few, and sorts
-// them.
+// History implements store.Snapshot. The history of a type reads the h rows. The history of one
+// document reads the records of its versions, which are few, and sorts them.
 func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		if err := s.check(ctx); err != nil {
@@ -49,7 +48,7 @@ type history struct {
 	q     store.HistoryQuery
 	code  typeCode
 	yield func(store.Doc, error) bool
-	done  bool // the caller wants no more
+	done  bool // the caller has stopped
 }
 
 func (h *history) ofType(ctx context.Context) error {
@@ -83,14 +82,14 @@ func (h *history) ofType(ctx context.Context) error {
 	return it.Error()
 }
 
-// first returns the row to begin at: that of the mark, as far as it names a
-// version of this type.
+// first returns the first row to read: the row of the mark, if the mark names a version of this
+// type.
 func (h *history) first(low []byte) []byte {
 	m := h.q.Before
 	if m == nil {
 		return low
 	}
-	if !m.Updated.Equal(instant(m.Updated.UnixMilli())) { // that of no version
+	if !m.Updated.Equal(instant(m.Updated.UnixMilli())) { // no version has such an instant
 		return historyPrefix(h.code, m.Updated.UnixMilli(), math.MaxUint64)
 	}
 	id := ""
@@ -134,7 +133,8 @@ func (h *history) ofDocument(ctx context.Context) error {
 	return nil
 }
 
-// entries collects what the query wants of one document, in no order.
+// entries collects the versions of one document that the query selects by time and mark,
+// unordered.
 func (h *history) entries(ctx context.Context, now newestEntry) ([]historyEntry, error) {
 	var entries []historyEntry
 	add := func(rec record) {

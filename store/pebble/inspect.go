@@ -11,17 +11,17 @@ import (
 	"carerecord/store/wire"
 )
 
-// StoredRow is one row of the tree, decoded for people who look at a store.
+// StoredRow is one decoded row of the tree.
 type StoredRow struct {
-	Kind       byte   // the first byte, as the package documentation lists it
-	Meaning    string // what such a row is
+	Kind       byte   // the first byte, see the package documentation
+	Meaning    string // the meaning of Kind
 	Key, Value []store.Field
 	RawKey     []byte
 	RawValue   []byte
 }
 
-// Rows yields all rows of one snapshot in their order. An error ends the sequence: a row
-// that does not read as it was written is one.
+// Rows yields all rows of one snapshot in their order. An error ends the sequence; a row that
+// cannot be decoded is an error. It is for the test that writes docs/storage-example.md.
 func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 	return func(yield func(StoredRow, error) bool) {
 		fail := func(err error) { yield(StoredRow{}, unavailable("read the rows", err)) }
@@ -71,11 +71,11 @@ func decodeRow(types map[typeCode]string, key, value []byte) (StoredRow, error) 
 	k, v := &fields{bytesReader: wire.NewReader(key[1:]), types: types}, &fields{bytesReader: wire.NewReader(value), types: types}
 	switch out.Kind {
 	case rowType:
-		out.Meaning = "dictionary of types: the code that stands for a type in rows"
+		out.Meaning = "dictionary of types: the code of a type in rows"
 		k.text("type")
 		v.number("code", 2)
 	case rowNewest:
-		out.Meaning = "the newest version of an address"
+		out.Meaning = "the newest version of a document"
 		k.typ()
 		k.text("id")
 		v.newestEntry()
@@ -97,12 +97,12 @@ func decodeRow(types map[typeCode]string, key, value []byte) (StoredRow, error) 
 		k.key()
 		k.rowID()
 	case rowCount:
-		out.Meaning = "how many live documents have a key; of few keys only"
+		out.Meaning = "the number of postings of a key; for a few keys only"
 		k.typ()
 		k.key()
 		v.uvarints("count")
 	case rowVersion:
-		out.Meaning = "a superseded version or a tombstone: where it was, facts and keys"
+		out.Meaning = "a superseded version or a tombstone: its rowid, facts and keys"
 		k.version()
 		v.rowID()
 		v.record()
@@ -133,7 +133,7 @@ func decodeRow(types map[typeCode]string, key, value []byte) (StoredRow, error) 
 		v.hex("hash", uint64(len(store.Hash{})))
 		v.text("payload")
 	case rowMeta:
-		out.Meaning = "what the folder as a whole has"
+		out.Meaning = "metadata of the folder"
 		k.text("name")
 		switch string(key[1:]) {
 		case metaSeq, metaCounted:
@@ -153,7 +153,7 @@ func decodeRow(types map[typeCode]string, key, value []byte) (StoredRow, error) 
 
 type bytesReader = wire.Reader[[]byte]
 
-// fields reads key or value of a row piece by piece.
+// fields decodes the key or the value of a row, field by field.
 type fields struct {
 	bytesReader
 	types map[typeCode]string
@@ -162,7 +162,7 @@ type fields struct {
 
 func (f *fields) add(name, text string) { f.out = append(f.out, store.Field{Name: name, Text: text}) }
 
-// text takes the rest.
+// text reads the rest.
 func (f *fields) text(name string) { f.add(name, string(f.Bytes(uint64(f.Len())))) }
 
 func (f *fields) hex(name string, n uint64) { f.add(name, fmt.Sprintf("%x", f.Bytes(n))) }
@@ -173,7 +173,7 @@ func (f *fields) uvarints(names ...string) {
 	}
 }
 
-// uint reads n bytes, big endian.
+// uint reads n bytes in big-endian order.
 func (f *fields) uint(n int) (v uint64) {
 	for _, b := range f.Bytes(uint64(n)) {
 		v = v<<8 | uint64(b)
@@ -196,11 +196,11 @@ func (f *fields) typ() {
 }
 
 func (f *fields) rowID() {
-	f.hex("place", 6)
-	f.hex("order", store.SortKeySize)
+	f.hex("partition", 6)
+	f.hex("sort key", store.SortKeySize)
 }
 
-// escaped reads what appendKey wrote, with its end.
+// escaped reads a string that appendKey wrote, with its terminator.
 func (f *fields) escaped() string {
 	s, rest, ok := cutKey(f.Rest())
 	if !ok {
@@ -245,11 +245,11 @@ func (f *fields) newestEntry() {
 		f.rowID()
 	}
 	if s.keyRevision > 0 {
-		f.uvarints("keying")
+		f.uvarints("key revision")
 	}
 }
 
-// record reads what appendRecord wrote.
+// record reads a row that appendRecord wrote.
 func (f *fields) record() {
 	rec, err := parseRecord(f.Bytes(uint64(f.Len())))
 	if err != nil {
@@ -268,7 +268,7 @@ func (f *fields) record() {
 	f.add("origin", rec.origin.String())
 	f.add("type", typ)
 	if rec.keyRevision > 0 {
-		f.add("keying", fmt.Sprint(rec.keyRevision))
+		f.add("key revision", fmt.Sprint(rec.keyRevision))
 	}
 	f.add("id", string(rec.id))
 	f.add("source", string(rec.source))

@@ -39,7 +39,7 @@ func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
 	return first, nil
 }
 
-// chainRecord puts a record behind the head. The mutex must be held.
+// chainRecord adds a record after the head. The mutex must be held.
 func (db *DB) chainRecord(out *pebble.Batch, payload []byte) error {
 	pos := db.head.Pos + 1
 	db.head = store.Record{Pos: pos, Hash: store.ChainHash(db.head.Hash, pos, payload)}
@@ -47,7 +47,7 @@ func (db *DB) chainRecord(out *pebble.Batch, payload []byte) error {
 	return out.Set(logRow(pos), append(value, payload...), nil)
 }
 
-// Records implements store.Log. It yields what was durable when it was begun.
+// Records implements store.Log. It yields the records that were durable when it began.
 func (db *DB) Records(ctx context.Context, from uint64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		if err := db.records(ctx, from, yield); err != nil {
@@ -90,7 +90,7 @@ func (db *DB) records(ctx context.Context, from uint64, yield func(store.Record,
 	return nil
 }
 
-// parseLog copies the record that an iterator stands on.
+// parseLog copies the record at the position of an iterator.
 func parseLog(it *pebble.Iterator) (rec store.Record, err error) {
 	value, err := it.ValueAndErr()
 	if err != nil {

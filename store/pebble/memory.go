@@ -11,11 +11,10 @@ import (
 	"carerecord/store"
 )
 
-// CheckMemory compares what the engine keeps in memory beside its rows with what a
-// rebuild from the rows gives, and reports every difference: see the package
-// documentation for what there is. Nobody may use the engine meanwhile. It is for the
-// end of tests that use it from many sides; what it costs grows with the postings that
-// are kept counted.
+// CheckMemory compares the engine's memory with a rebuild from the rows and reports every
+// difference; see the package documentation for its parts. The engine must not be used
+// meanwhile. It is for the end of tests with concurrent use; its cost grows with the postings
+// whose count is stored.
 func (db *DB) CheckMemory(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
@@ -32,8 +31,8 @@ func (db *DB) CheckMemory(ctx context.Context) error {
 	return errors.Join(m.faults...)
 }
 
-// memory collects differences. Its snapshot is of the current rows, and remembers
-// nothing. The mutex of the engine must be held.
+// memory collects differences. Its snapshot is of the current rows and does not use the document
+// cache. The mutex of the engine must be held.
 type memory struct {
 	*snap
 	db     *DB
@@ -41,7 +40,7 @@ type memory struct {
 }
 
 func (m *memory) differs(what string, has, want any) {
-	m.faults = append(m.faults, fmt.Errorf("pebble: %s in memory: %v, and the rows say %v", what, has, want))
+	m.faults = append(m.faults, fmt.Errorf("pebble: %s is %v in memory and %v in the rows", what, has, want))
 }
 
 func (m *memory) numbers(context.Context) error {
@@ -113,7 +112,7 @@ func (m *memory) counts(ctx context.Context) error {
 	return m.walkRows(rowCount, kept)
 }
 
-// walkRows compares the number of the rows of a kind.
+// walkRows compares the number of rows of a kind.
 func (m *memory) walkRows(kind byte, want int) error {
 	v := verifier{snap: m.snap}
 	n := 0
@@ -121,7 +120,7 @@ func (m *memory) walkRows(kind byte, want int) error {
 		return err
 	}
 	if n != want {
-		m.differs("the number of kept counts", want, n)
+		m.differs("the number of stored counts", want, n)
 	}
 	return nil
 }
@@ -137,18 +136,18 @@ func (m *memory) docCache(ctx context.Context) error {
 			size += k.size
 			d, err := m.Get(ctx, k.doc.Ref)
 			if errors.Is(err, store.ErrNotFound) {
-				m.differs("a kept document", k.doc.Ref, "that it never was")
+				m.differs("a cached document", k.doc.Ref, "missing")
 				continue
 			}
 			if err != nil {
 				return err
 			}
 			if !sameDoc(&d, &k.doc) || k.at > m.db.seq {
-				m.differs(fmt.Sprint("the kept document ", k.doc.Ref), fmt.Sprint(k.doc, " of commit ", k.at), d)
+				m.differs(fmt.Sprint("the cached document ", k.doc.Ref), fmt.Sprint(k.doc, " of commit ", k.at), d)
 			}
 		}
 		if size != taken {
-			m.differs("the bytes of kept documents", taken, size)
+			m.differs("the size of the document cache", taken, size)
 		}
 	}
 	return nil
@@ -159,8 +158,8 @@ func sameDoc(a, b *store.Doc) bool {
 		a.Source == b.Source && a.Origin == b.Origin && a.KeyRevision == b.KeyRevision && slices.Equal(a.Keys, b.Keys) && bytes.Equal(a.Body, b.Body)
 }
 
-// shared looks whether the snapshot for the next read holds what it says. A newer one is
-// made where that is not the last commit.
+// shared checks that the snapshot for the next read has at least the commits that it is recorded
+// with. The next read replaces one that is not of the last commit.
 func (m *memory) shared(context.Context) error {
 	m.db.snapshots.mu.Lock()
 	defer m.db.snapshots.mu.Unlock()

@@ -19,59 +19,58 @@ import (
 	"carerecord/store"
 )
 
-// Config says where and how a DB keeps its rows.
+// Config is the configuration of a DB.
 type Config struct {
-	Dir   string           // required; made if it is not there
-	Clock func() time.Time // decides what has expired; nil is time.Now
+	Dir   string           // required; created if missing
+	Clock func() time.Time // for the expiry of state; nil is time.Now
 	Cache int64            // bytes of decompressed blocks in memory; 0 is 256 MB
-	// DocCache is about how many bytes of documents read of late are kept ready; 0 is 64 MB, less
-	// than nothing none.
+	// DocCache is about the size in bytes of the cache of recently read documents; 0 is 64 MB, a
+	// negative value disables it.
 	DocCache int
-	Log      *slog.Logger // what Pebble has to say about faults; nil is slog.Default
-	// Batches is told the bytes of every batch before it is applied, under the
-	// mutex; they are valid until it returns. It is for measuring, see Raw.
+	Log      *slog.Logger // receives Pebble's errors; nil is slog.Default
+	// Batches receives the bytes of every batch before it is applied, under the mutex; they are
+	// valid until it returns. It is for measurements, see Raw.
 	Batches func([]byte)
 
-	// FS is what the rows lie on; nil is the disk. It is for tests of faults.
+	// FS is the file system; nil is the disk. It is for tests of faults.
 	FS vfs.FS
 }
 
-// DB is the embedded engine. It implements store.Store, store.State, store.Log,
-// store.ChangeFeed and store.Copier and is safe for concurrent use. One process at a time holds a
-// folder.
+// DB is the embedded engine. It implements store.Store, store.State, store.Log, store.ChangeFeed
+// and store.Copier and is safe for concurrent use. Only one process at a time can open a folder.
 type DB struct {
 	rows  *pebble.DB
 	clock func() time.Time
 	types types
 	limit int                   // see maxCollected
-	batch func([]byte)          // see Config.Batches; nil for nobody
-	down  atomic.Pointer[error] // why nothing is answered any more
+	batch func([]byte)          // see Config.Batches; may be nil
+	down  atomic.Pointer[error] // why the engine is out of service; nil while it is in service
 
 	mu        sync.Mutex   // see the package documentation
 	seq       uint64       // of the last commit applied
 	head      store.Record // the last log record applied, without payload
-	sweepFrom string       // where the search for expired state goes on
+	sweepFrom string       // where the search for expired state continues
 
 	closed     atomic.Bool
 	durable    atomic.Uint64 // the last log position on disk
-	applied    atomic.Uint64 // seq, for those who do not hold the mutex
+	applied    atomic.Uint64 // seq, for reads without the mutex
 	snapshots  snapshotCache
 	docCache   *docCache
 	counts     counts
 	countQueue countQueue
-	decoy      atomic.Pointer[rowID] // a row that a steady question looked at
+	decoy      atomic.Pointer[rowID] // a row that a TimingSafe query read, see readDecoy
 	feedEnd    feedEnd
 }
 
 var (
 	errClosed = errors.New("the store is closed")
-	errFormat = errors.New("the folder holds another format")
+	errFormat = errors.New("the folder has another format")
 )
 
-// Open opens a folder, or makes it.
+// Open opens a folder, or creates it.
 func Open(c Config) (*DB, error) {
 	if c.Dir == "" {
-		return nil, errors.New("pebble: no folder is named")
+		return nil, errors.New("pebble: open: Config.Dir is empty")
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -120,7 +119,7 @@ func options(c Config) *pebble.Options {
 	return o
 }
 
-// load reads what is kept in memory, or begins a new folder.
+// load reads the state that is kept in memory, and upgrades the folder.
 func (db *DB) load() error {
 	format, err := get(db.rows, nameRow(rowMeta, metaFormat))
 	switch {
@@ -131,7 +130,7 @@ func (db *DB) load() error {
 			return err
 		}
 	case string(format) == formatTwo:
-		// An older program would misread a row with a Keying, and rekey without counting.
+		// An older program would misread a row with a key revision, and rekey without counting.
 		if err := db.rows.Set(nameRow(rowMeta, metaFormat), []byte(formatValue), pebble.Sync); err != nil {
 			return err
 		}
@@ -158,7 +157,7 @@ func (db *DB) load() error {
 
 // Close implements store.Store.
 func (db *DB) Close() error {
-	db.fail(errClosed) // it may have failed before, and is closed all the same
+	db.fail(errClosed) // a DB that has failed before is closed all the same
 	if db.closed.Swap(true) {
 		return nil
 	}
@@ -170,14 +169,14 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// fail makes everything unavailable from now on; false if it was already.
+// fail takes the engine out of service; false if it was already.
 func (db *DB) fail(why error) bool {
 	first := db.down.CompareAndSwap(nil, &why)
-	db.feedEnd.wakeWaiters() // whoever waits for a commit waits in vain
+	db.feedEnd.wakeWaiters() // no further commit comes
 	return first
 }
 
-// up returns why the engine is down, or nil.
+// up returns the reason why the engine is out of service, or nil.
 func (db *DB) up() error {
 	if why := db.down.Load(); why != nil {
 		return unavailable("use", *why)
@@ -185,7 +184,7 @@ func (db *DB) up() error {
 	return nil
 }
 
-// unavailable wraps a fault of the disk or of what stands on it.
+// unavailable wraps a fault of the disk or of a stored row.
 func unavailable(doing string, err error) error {
 	return fmt.Errorf("pebble: %s: %w: %w", doing, store.ErrUnavailable, err)
 }
@@ -203,11 +202,11 @@ func get(r pebble.Reader, row []byte) ([]byte, error) {
 	return append(make([]byte, 0, len(value)), value...), nil
 }
 
-// logger hands Pebble's words to slog. Pebble calls Fatalf where it cannot go
-// on without lying, and expects not to get control back.
+// logger passes Pebble's messages to slog. Pebble calls Fatalf when it cannot continue
+// correctly, and expects it not to return.
 type logger struct{ log *slog.Logger }
 
-// Infof drops what is not a fault.
+// Infof drops the message: it is not an error.
 func (logger) Infof(string, ...any) {}
 
 // Errorf logs.

@@ -6,8 +6,8 @@ import (
 	"carerecord/store"
 )
 
-// restrictPlan is how candidates in a few places are found by a plan: what would have to
-// be collected from all places costs more than a look at what stands there.
+// restrictPlan returns the plan for a query of some partitions: collecting from all partitions
+// costs more than reading all documents of the type in these.
 func restrictPlan(partitions []store.Partition, p plan) plan {
 	if partitions == nil || p.cheap() {
 		return p
@@ -15,10 +15,10 @@ func restrictPlan(partitions []store.Partition, p plan) plan {
 	return verified{allOfType{}}
 }
 
-// partitionStream is those docids of a stream that are in one of some places.
+// partitionStream is the row IDs of a stream that are in one of some partitions.
 type partitionStream struct {
 	stream
-	partitions []store.Partition // that are not behind
+	partitions []store.Partition // remaining, in order
 }
 
 func (p *partitionStream) seek(target rowID) (rowID, bool) {
@@ -31,7 +31,7 @@ func (p *partitionStream) seek(target rowID) (rowID, bool) {
 		if p.partitions[0] > at {
 			start, ok := toRowID(store.RowID{Partition: p.partitions[0]})
 			if !ok {
-				return rowID{}, false // so are those behind it
+				return rowID{}, false // nor do the later ones
 			}
 			target = start
 		}
