@@ -6,12 +6,12 @@ import "context"
 type PlanNode struct {
 	// Action is one of:
 	//
-	//	walk     the documents with Key, or of the type if Key is empty, in the order of the store
-	//	range    the documents with a key from Key to before High
-	//	meet     the candidates that all children propose
-	//	merge    the candidates that any child proposes
-	//	least    the candidates of the child that proposes the fewest
-	//	collect  as merge, collected and sorted before the first is proposed
+	//	walk       the documents with Key, or of the type if Key is empty, in the order of the store
+	//	range      the documents with a key from Key to before High
+	//	intersect  the candidates that all children propose
+	//	merge      the candidates that any child proposes
+	//	fewest     the candidates of the child that proposes the fewest
+	//	collect    as merge, collected and sorted before the first is proposed
 	Action    string
 	Index     string // the engine's name of the index; empty for a node with children
 	Key, High Key

@@ -9,21 +9,20 @@ import (
 	"carerecord/store"
 )
 
-// docCache keeps live documents that were read of late, so that the next read of one
-// looks up no row and decodes no key: what a record is asked for comes in bursts about few
-// patients. It is an image of what stands, never of what a request may see. It is
-// safe for concurrent use.
+// docCache caches live documents that were read recently, so that the next read of one needs no
+// row: requests come in bursts about few patients. It holds the current documents, independent
+// of what a caller may see. It is safe for concurrent use.
 //
-// A document that is kept is right for a snapshot that holds all commits up to
-// the one it was read at, because each commit takes out what it writes, under the
-// mutex, before it is applied; and nobody puts in what a commit has begun to write
-// since his snapshot was made.
+// A cached document is valid for a snapshot that has all commits up to the one at which it was
+// read, for two reasons: each commit removes the documents that it writes, under the mutex,
+// before it is applied; and put rejects a document that a commit has begun to write since the
+// snapshot was made.
 type docCache struct {
 	seed   maphash.Seed
 	shards [cacheShards]shard
 }
 
-// cacheShards is how many locks the documents are spread over.
+// cacheShards is the number of locks.
 const cacheShards = 16
 
 type shard struct {
@@ -31,24 +30,24 @@ type shard struct {
 	docs      *simplelru.LRU[store.Ref, cachedDoc]
 	capacity  int
 	size      int    // bytes, about
-	lastWrite uint64 // the last commit that has written, or begun to write, to this shelf
+	lastWrite uint64 // the last commit that has written, or begun to write, a document of this shard
 }
 
-// cachedDoc is a document and the number of a commit from which on it is right.
+// cachedDoc is a document and the number of the first commit for which it is valid.
 type cachedDoc struct {
 	doc  store.Doc
 	at   uint64
 	size int // bytes, about
 }
 
-// defaultDocCache is how much Config leaves open, and docOverhead what a document takes
-// beside its text.
+// defaultDocCache is the size if Config leaves it open, docOverhead the size of a document
+// besides its text.
 const (
 	defaultDocCache = 64 << 20
 	docOverhead     = 400
 )
 
-// newDocCache makes room for about so many bytes; with none nothing is kept.
+// newDocCache returns a cache of about so many bytes; with 0 nothing is cached.
 func newDocCache(bytes int) (*docCache, error) {
 	r := &docCache{seed: maphash.MakeSeed()}
 	for i := range r.shards {
@@ -67,7 +66,7 @@ func (r *docCache) shard(ref store.Ref) *shard {
 	return &r.shards[maphash.Comparable(r.seed, ref)%cacheShards]
 }
 
-// get returns a document for a snapshot that holds the first at commits.
+// get returns a document for a snapshot that has the commits up to at.
 func (r *docCache) get(ref store.Ref, at uint64) (store.Doc, bool) {
 	s := r.shard(ref)
 	s.mu.Lock()
@@ -79,8 +78,8 @@ func (r *docCache) get(ref store.Ref, at uint64) (store.Doc, bool) {
 	return k.doc, true
 }
 
-// put keeps a document that was read in a snapshot that holds the first at commits
-// and perhaps later ones.
+// put adds a document that was read in a snapshot that has the commits up to at, and perhaps
+// later ones.
 func (r *docCache) put(d store.Doc, at uint64) {
 	s, k := r.shard(d.Ref), cachedDoc{d, at, sizeOf(d)}
 	s.mu.Lock()
@@ -94,7 +93,7 @@ func (r *docCache) put(d store.Doc, at uint64) {
 	}
 }
 
-// invalidate takes out what the commit seq is about to write.
+// invalidate removes a document that the commit seq is about to write.
 func (r *docCache) invalidate(ref store.Ref, seq uint64) {
 	s := r.shard(ref)
 	s.mu.Lock()

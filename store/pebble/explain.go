@@ -33,11 +33,11 @@ func nodeOf(p plan) store.PlanNode {
 	case posting:
 		return store.PlanNode{Action: "walk", Index: index, Key: p.key}
 	case intersection:
-		return of("meet", p)
+		return of("intersect", p)
 	case union:
 		return of("merge", p)
 	case cheapestOf:
-		return of("least", p)
+		return of("fewest", p)
 	case collected:
 		w := store.PlanNode{Action: "collect", Verify: !p.complete}
 		for _, r := range p.ranges {

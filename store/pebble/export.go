@@ -25,7 +25,7 @@ func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 		rows := db.rows.NewSnapshot()
 		defer rows.Close()
 		e := &export{snap: db.snap(rows), names: db.types.names(), yield: yield}
-		err := e.addresses(ctx)
+		err := e.documents(ctx)
 		if err == nil && !e.done {
 			err = e.log(ctx)
 		}
@@ -46,7 +46,7 @@ type export struct {
 	done  bool // the caller has stopped
 }
 
-func (e *export) addresses(ctx context.Context) error {
+func (e *export) documents(ctx context.Context) error {
 	it, err := e.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowNewest}, UpperBound: []byte{rowNewest + 1}})
 	if err != nil {
 		return err

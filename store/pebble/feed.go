@@ -12,9 +12,9 @@ import (
 	"carerecord/store"
 )
 
-// feedEnd is how far the feed may be shown: to the last commit that is durable. A
-// commit is visible before that, but one that was told of and then lost by a
-// failure of the power would have been a lie. It is safe for concurrent use.
+// feedEnd is the end of the change feed: the last commit that is durable. A commit is visible
+// before that, but the feed must not report a commit that a power failure may lose. It is safe
+// for concurrent use.
 type feedEnd struct {
 	mu      sync.Mutex
 	end     store.Position

@@ -67,7 +67,7 @@ func TestRows(t *testing.T) {
 func TestRowsFindsDamage(t *testing.T) {
 	for name, row := range map[string][2]string{
 		"no such kind":     {"z", ""},
-		"a short docid":    {"d\x00", ""},
+		"a short row ID":   {"d\x00", ""},
 		"no such type":     {"iZZid", "\x01"},
 		"a key not ended":  {"p\x00\x01k", ""},
 		"a long count":     {"c\x00\x01k\x00\x01", "\x01\x01"},

@@ -88,10 +88,10 @@ func (m *memory) head(context.Context) error {
 }
 
 func (m *memory) counts(ctx context.Context) error {
-	kept := 0
+	stored := 0
 	for code, of := range *m.db.counts.keys.Load() {
 		for key, k := range of {
-			kept++
+			stored++
 			what := fmt.Sprintf("the count of type %d with key %q", code, string(key))
 			walked, err := m.walkPostings(code, key, 0, ctx.Err)
 			if err != nil {
@@ -109,7 +109,7 @@ func (m *memory) counts(ctx context.Context) error {
 			}
 		}
 	}
-	return m.walkRows(rowCount, kept)
+	return m.walkRows(rowCount, stored)
 }
 
 // walkRows compares the number of rows of a kind.

@@ -8,42 +8,42 @@ import (
 	"carerecord/store"
 )
 
-// plan is how candidates are found. A plan proposes every document of the type
-// that matches, and others too unless it is exact; store.Match decides.
+// plan is a way to find candidates. It proposes every document of the type that matches, and
+// others too unless it is exact; store.Match decides.
 type plan interface {
-	// exact reports whether the plan proposes what matches and nothing else.
+	// exact reports whether the plan proposes only documents that match.
 	exact() bool
-	// cheap reports whether its stream costs nothing to open.
+	// cheap reports whether its stream can be opened without reading postings.
 	cheap() bool
 	String() string
 }
 
 type (
-	// allOfType is the documents of the type.
+	// allOfType is all documents of the type.
 	allOfType struct{}
-	// posting is those with a driving key.
+	// posting is the documents with a driving key.
 	posting struct{ key store.Key }
-	// intersection is those that all of its members propose, found by leapfrog.
+	// intersection is the documents that all of its members propose, found by leapfrog.
 	intersection []plan
-	// union is those that one of its members proposes, merged.
+	// union is the documents that any of its members proposes, merged.
 	union []plan
-	// collected is those with a key in one of the ranges, collected and sorted
-	// before the first is proposed.
+	// collected is the documents with a key in one of the ranges, collected and sorted before
+	// the first is proposed.
 	collected struct {
 		ranges   []store.Range
-		complete bool // the ranges are all that the predicate asks
+		complete bool // the ranges decide the predicate
 	}
 )
 
-// cheapestOf is plans of which any drives: the one with the fewest postings does, which
-// is counted when the query runs.
+// cheapestOf is the one of its members with the fewest postings, which are counted when the
+// query runs. Each member finds all matches.
 type cheapestOf []plan
 
-// maxMerged is how many postings a join merges. A wider one is collected:
-// its postings one after the other cost less than as many open iterators.
+// maxMerged is how many postings a union merges. A wider one is collected: reading its postings
+// one after the other costs less than as many open iterators.
 const maxMerged = 16
 
-// Plan explains how the engine will find candidates for a query.
+// Plan returns the text of the plan for a query.
 func Plan(q store.Query) string {
 	p, err := planOf(q)
 	if err != nil {
@@ -71,7 +71,7 @@ func planTyped(p store.Pred) plan {
 	return verified{allOfType{}}
 }
 
-// planPred returns a plan for a predicate, nil if it cannot drive.
+// planPred returns a plan for a predicate, nil if it has no driving key.
 func planPred(p store.Pred) plan {
 	switch p := p.(type) {
 	case store.Eq:
@@ -95,7 +95,7 @@ func planPred(p store.Pred) plan {
 	return nil
 }
 
-// flatten lists the members of a conjunction and of those within it.
+// flatten returns the members of a conjunction and of those within it.
 func flatten(p store.And, into []store.Pred) []store.Pred {
 	for _, q := range p {
 		if and, ok := q.(store.And); ok {
@@ -107,15 +107,15 @@ func flatten(p store.And, into []store.Pred) []store.Pred {
 	return into
 }
 
-// planAnd drives by all members that are cheap, or else by the smallest that
-// can drive at all.
+// planAnd intersects all members that have a cheap plan. Without one, the cheapest member
+// drives.
 func planAnd(members []store.Pred) plan {
 	if len(members) == 0 {
 		return allOfType{}
 	}
 	var cheap intersection
 	var costly cheapestOf
-	undecided := 0 // members that the cheap ones do not decide
+	undecided := 0 // members that the cheap plans do not decide
 	for _, q := range members {
 		pl := planPred(q)
 		switch {
@@ -144,7 +144,7 @@ func planAnd(members []store.Pred) plan {
 	return cheap
 }
 
-// planOr merges its members; if one cannot drive, nor can the whole.
+// planOr returns the union of its members, nil if a member has no plan.
 func planOr(members store.Or) plan {
 	all := make(union, 0, len(members))
 	wide := collected{complete: true}
@@ -173,7 +173,7 @@ func planOr(members store.Or) plan {
 // singleKeyRange is the range of one key.
 func singleKeyRange(k store.Key) store.Range { return store.Range{Low: k, High: k + "\x00"} }
 
-// verified is a plan that leaves something to be decided.
+// verified is a plan whose candidates may not match.
 type verified struct{ plan }
 
 func (verified) exact() bool { return false }
@@ -205,9 +205,9 @@ func all(plans []plan, holds func(plan) bool) bool {
 
 func (allOfType) String() string      { return "all" }
 func (p posting) String() string      { return fmt.Sprintf("posting(%q)", string(p.key)) }
-func (m intersection) String() string { return "meet(" + joinPlans(m) + ")" }
-func (j union) String() string        { return "join(" + joinPlans(j) + ")" }
-func (l cheapestOf) String() string   { return "least(" + joinPlans(l) + ")" }
+func (m intersection) String() string { return "intersection(" + joinPlans(m) + ")" }
+func (j union) String() string        { return "union(" + joinPlans(j) + ")" }
+func (l cheapestOf) String() string   { return "cheapest(" + joinPlans(l) + ")" }
 func (v verified) String() string     { return "verify(" + v.plan.String() + ")" }
 
 func (c collected) String() string {

@@ -11,11 +11,10 @@ import (
 	"carerecord/store"
 )
 
-// Raw is a bare tree with the options of the engine. Batches are applied to it
-// without any question: it is what the engine is measured against.
+// Raw is a tree with the options of the engine and no checks. The engine is measured against it.
 type Raw struct{ rows *pebble.DB }
 
-// OpenRaw makes a bare tree in a folder.
+// OpenRaw opens a tree in a folder, or creates it.
 func OpenRaw(dir string) (*Raw, error) {
 	rows, err := pebble.Open(dir, options(Config{Dir: dir, Log: slog.Default()}))
 	if err != nil {
@@ -24,9 +23,8 @@ func OpenRaw(dir string) (*Raw, error) {
 	return &Raw{rows: rows}, nil
 }
 
-// Apply applies a batch, as Config.Batches told it, and returns when it is
-// durable. It keeps the bytes and changes them. It is safe for concurrent use;
-// concurrent callers share one sync.
+// Apply applies a batch that Config.Batches received, and returns when it is durable. It keeps
+// the bytes and changes them. It is safe for concurrent use; concurrent callers share one sync.
 func (r *Raw) Apply(batch []byte) error {
 	b := r.rows.NewBatch()
 	if err := b.SetRepr(batch); err != nil {
@@ -38,9 +36,8 @@ func (r *Raw) Apply(batch []byte) error {
 	return b.Close()
 }
 
-// EditLog puts other records in the place of those of the log, as they are
-// given, links and all: what somebody can do who has the disk. Tests of the
-// trail damage it so.
+// EditLog replaces the records of the log by others without checking their chain, as an attacker
+// with access to the disk could. It is for tests of the audit trail.
 func (r *Raw) EditLog(edit func([]store.Record) []store.Record) error {
 	it, err := r.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowLog}, UpperBound: []byte{rowLog + 1}})
 	if err != nil {
@@ -69,15 +66,15 @@ func (r *Raw) EditLog(edit func([]store.Record) []store.Record) error {
 	return r.rows.Apply(b, pebble.Sync)
 }
 
-// Close ends the tree.
+// Close closes the tree.
 func (r *Raw) Close() error { return r.rows.Close() }
 
-// Compact merges the whole tree, so that nothing superseded is left in it.
+// Compact merges the whole tree and removes all superseded rows.
 func (db *DB) Compact(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
 	}
-	db.snapshots.drop() // it would keep what was superseded since
+	db.snapshots.drop() // it would keep rows that were superseded since
 	if err := db.rows.Compact(ctx, []byte{0}, []byte{255}, true); err != nil {
 		return unavailable("compact", err)
 	}

@@ -29,21 +29,21 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	return f(s)
 }
 
-// snap implements store.Snapshot on a Pebble snapshot or, under the mutex, on the
-// current rows.
+// snap implements store.Snapshot on a Pebble snapshot. Under the mutex it also reads the current
+// rows.
 type snap struct {
 	db    *DB
 	rows  pebble.Reader
 	types *types
-	limit int // of docids to collect
+	limit int // of row IDs to
 	ended bool
 
-	docCache *docCache // nil under the mutex
-	at       uint64    // commits that the snapshot holds, or more
+	docCache *docCache // nil for the current rows
+	at       uint64    // the snapshot has at least the commits up to this one
 }
 
-// maxCollected is how many docids a plan may collect, 19 bytes each. Beyond it
-// a query goes through the documents of the type.
+// maxCollected is how many row IDs a plan may collect, 19 bytes each. A query with more reads
+// the documents of the type.
 const maxCollected = 1_000_000
 
 func (db *DB) snap(rows pebble.Reader) *snap {
@@ -80,7 +80,7 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 	return s.getVersion(ctx, ref, version)
 }
 
-// getVersion returns a version of a document; 0 is the newest.
+// getVersion returns a version of a document; 0 means the newest.
 func (s *snap) getVersion(ctx context.Context, ref store.Ref, version uint64) (store.Doc, error) {
 	if err := s.check(ctx); err != nil {
 		return store.Doc{}, err
@@ -118,7 +118,7 @@ func (s *snap) getVersion(ctx context.Context, ref store.Ref, version uint64) (s
 	return store.Doc{}, unavailable("read "+ref.String(), err)
 }
 
-// newest returns the i row of an address; version 0 if there is none.
+// newest returns the i row of a document; version 0 if there is none.
 func (s *snap) newest(code typeCode, id string) (newestEntry, error) {
 	var room [64]byte
 	value, closer, err := s.rows.Get(newestRow(room[:0], code, id))
@@ -132,7 +132,7 @@ func (s *snap) newest(code typeCode, id string) (newestEntry, error) {
 	return parseNewest(value)
 }
 
-// stored is a version as it is stored, its body not yet read.
+// stored is a stored version without its body.
 type stored struct {
 	record
 	id   rowID
@@ -145,8 +145,7 @@ var (
 	errNoDoc     = errors.New("a document is missing")
 )
 
-// version finds a version that is known to be: the newest one, now, where it is
-// alive, the others among the superseded.
+// version reads a version that exists. now is the newest one.
 func (s *snap) version(code typeCode, id string, version uint64, now newestEntry) (stored, error) {
 	if now.live && version == now.version {
 		return s.live(now.id)
@@ -161,7 +160,7 @@ func (s *snap) version(code typeCode, id string, version uint64, now newestEntry
 	return parseVersion(code, id, b)
 }
 
-// live reads the document that lives at a docid.
+// live reads the live document with a row ID.
 func (s *snap) live(id rowID) (stored, error) {
 	b, err := get(s.rows, docRow(rowDoc, id))
 	if err != nil {
@@ -174,7 +173,7 @@ func (s *snap) live(id rowID) (stored, error) {
 	return stored{record: rec, id: id, body: docRow(rowBody, id)}, err
 }
 
-// parseVersion reads the value of a v row.
+// parseVersion decodes the value of a v row.
 func parseVersion(code typeCode, id string, b []byte) (stored, error) {
 	if len(b) < rowIDSize {
 		return stored{}, errDamaged
@@ -190,7 +189,7 @@ func parseVersion(code typeCode, id string, b []byte) (stored, error) {
 	return v, nil
 }
 
-// document reads keys and body.
+// document decodes the keys and reads the body.
 func (s *snap) document(typ string, v stored) (store.Doc, error) {
 	keys, err := decodeKeys(v.keys, nil)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"carerecord/store/wire"
 )
 
-// errDamaged says that a row does not read as it was written.
+// errDamaged: a row cannot be decoded.
 var errDamaged = errors.New("row is damaged")
 
-// A record is one version without docid and body: the value of a d row and,
-// behind the docid, of a v row. It begins with Seq in eight bytes, which are
-// filled in last, when the number of the commit is known.
+// record is one version without row ID and body: the value of a d row and, after the row ID, of
+// a v row. It begins with Seq in eight bytes, which are set last, when the number of the commit
+// is known.
 type record struct {
 	seq         uint64
 	milli       int64
@@ -24,13 +24,13 @@ type record struct {
 	keyRevision uint64
 	origin      store.Origin
 	code        typeCode
-	id          []byte // these three are views of the row
+	id          []byte // these three share memory with the row
 	source      []byte
 	keys        []byte
 }
 
-// rekeyedBit marks an origin behind whose type the Keying stands; without it that is
-// 0, as in all rows written before there was one.
+// rekeyedBit in the origin: the key revision follows the type. Without it the key revision is 0,
+// as in all rows written before it existed.
 const rekeyedBit = 0x80
 
 func appendRecord(b []byte, d *store.Doc, code typeCode) []byte {
@@ -57,8 +57,8 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendKeys appends sorted keys: their number, the length of all of them
-// together, and of each how much it shares with the one before and the rest.
+// appendKeys appends sorted keys: their number, their total length, and for each the length of
+// the prefix that it shares with the previous one, and the rest.
 func appendKeys(b []byte, keys []store.Key) []byte {
 	total := 0
 	for _, k := range keys {
@@ -102,8 +102,8 @@ func parseRecord(b []byte) (record, error) {
 	return rec, nil
 }
 
-// decodeKeys reads what appendKeys wrote. The keys share one new piece of
-// memory; the slice reuses that of into.
+// decodeKeys decodes the result of appendKeys. The keys share one new buffer; the slice reuses
+// that of into.
 func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
 	r := wire.NewReader(b)
 	count, total := r.Uvarint(), r.Uvarint()
@@ -111,7 +111,7 @@ func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
 		return nil, errDamaged
 	}
 	keys := slices.Grow(into[:0], int(count))
-	var arena strings.Builder // grown once, so what String returns stays
+	var arena strings.Builder // grown once, so the results of String stay valid
 	arena.Grow(int(total))
 	last := ""
 	for range count {
@@ -132,8 +132,8 @@ func decodeKeys(b []byte, into []store.Key) ([]store.Key, error) {
 	return keys, nil
 }
 
-// doc makes the document of a record, all of it copied from the row, without
-// body and with the keys given.
+// doc returns the document of a record, copied from the row, with the given keys and without
+// body.
 func (r *record) doc(typ string, id store.RowID, keys []store.Key) store.Doc {
 	return store.Doc{
 		Ref:         store.Ref{Type: typ, ID: string(r.id)},
@@ -148,27 +148,26 @@ func (r *record) doc(typ string, id store.RowID, keys []store.Key) store.Doc {
 	}
 }
 
-// newestEntry is an i row: the newest version of an address.
+// newestEntry is an i row: the newest version of a document.
 type newestEntry struct {
-	version     uint64 // 0: there is none
+	version     uint64 // 0: no version exists
 	live        bool
-	id          rowID  // of a live one
+	id          rowID  // if live
 	keyRevision uint64 // how often the version was rekeyed
 }
 
-// revision returns the version with its keying, as a write or a check expects it.
+// revision returns the version and key revision, as a write or a check expects them.
 func (s newestEntry) revision() revision { return revision{s.version, s.keyRevision} }
 
 // revision is a version and how often it was rekeyed.
 type revision struct{ version, keyRevision uint64 }
 
-// String is for the texts of errors.
 func (h revision) String() string {
 	return fmt.Sprintf("%d, rekeyed %d times", h.version, h.keyRevision)
 }
 
-// encode writes the version, the docid where it is alive, and the keying where
-// there is one, which takes fewer bytes than a docid.
+// encode writes the version, the row ID if it is live, and the key revision unless it is 0. The
+// latter takes fewer bytes than a row ID, so parseNewest can tell them apart.
 func (s newestEntry) encode() []byte {
 	b := binary.AppendUvarint(make([]byte, 0, 8+rowIDSize), s.version)
 	if s.live {

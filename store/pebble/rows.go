@@ -32,19 +32,19 @@ const (
 	metaCounted = "counted"
 	metaFeed    = "feed"
 	formatValue = "carerecord 3"
-	formatTwo   = "carerecord 2" // without a Keying, which is 0 then
-	formatOne   = "carerecord 1" // without f rows too, see upgrade
+	formatTwo   = "carerecord 2" // without a key revision, which is 0
+	formatOne   = "carerecord 1" // also without f rows, see upgrade
 )
 
-// typeCode stands for a type in rows.
+// typeCode is the code of a type in rows.
 type typeCode uint16
 
 const rowIDSize = 6 + store.SortKeySize
 
-// rowID is a store.RowID as it stands in rows.
+// rowID is a store.RowID as rows contain it.
 type rowID [rowIDSize]byte
 
-// toRowID is false for a place that has more than 48 bits.
+// toRowID encodes a row ID; ok is false if the partition has more than 48 bits.
 func toRowID(id store.RowID) (d rowID, ok bool) {
 	var place [8]byte
 	binary.BigEndian.PutUint64(place[:], uint64(id.Partition))
@@ -61,7 +61,7 @@ func (d rowID) decode() store.RowID {
 	return id
 }
 
-// next returns the docid behind d; false if d is the last of all.
+// next returns the row ID after d; false if d is the last possible one.
 func (d rowID) next() (rowID, bool) {
 	for i := len(d) - 1; i >= 0; i-- {
 		d[i]++
@@ -74,16 +74,16 @@ func (d rowID) next() (rowID, bool) {
 
 func (d rowID) less(e rowID) bool { return bytes.Compare(d[:], e[:]) < 0 }
 
-// Escaping: a zero byte becomes 00 ff, and 00 01 ends. So the end sorts before
-// every byte that may follow, and two strings order as their escaped forms do,
-// also where one begins with the other and rows go on behind the end.
+// Escaping: a zero byte becomes 00 ff, and 00 01 terminates. So the terminator sorts before
+// every byte that may follow, and escaped strings sort as the strings do, also if one is a
+// prefix of the other and the row continues after the terminator.
 const (
 	escape     = "\x00\xff"
 	terminator = "\x00\x01"
 )
 
-// appendKey appends an index key, or another string, escaped but not ended: the
-// bound of a range of rows by that key.
+// appendKey appends an index key, or another string, escaped but not terminated: the bound of a
+// range of rows by that key.
 func appendKey[S ~string](b []byte, s S) []byte {
 	for {
 		i := strings.IndexByte(string(s), 0)
@@ -96,7 +96,7 @@ func appendKey[S ~string](b []byte, s S) []byte {
 	}
 }
 
-// cutKey undoes appendKey and the terminator; rest is what stands behind it.
+// cutKey decodes the result of appendKey and the terminator; rest is the bytes after it.
 func cutKey(b []byte) (s string, rest []byte, ok bool) {
 	var out []byte
 	for {
@@ -133,7 +133,7 @@ func allRow(code typeCode, d rowID) []byte {
 	return append(appendCode(make([]byte, 0, 3+rowIDSize), rowAll, code), d[:]...)
 }
 
-// postingPrefix is what the postings of one key have in common.
+// postingPrefix is the common prefix of the postings of one key.
 func postingPrefix(b []byte, code typeCode, k store.Key) []byte {
 	return append(appendKey(appendCode(b, rowPosting, code), k), terminator...)
 }
@@ -142,7 +142,7 @@ func postingRow(b []byte, code typeCode, k store.Key, d rowID) []byte {
 	return append(postingPrefix(b, code, k), d[:]...)
 }
 
-// lastRowID reads the docid at the end of a row.
+// lastRowID returns the row ID at the end of a row.
 func lastRowID(row []byte) (d rowID, ok bool) {
 	return d, len(row) >= rowIDSize && copy(d[:], row[len(row)-rowIDSize:]) == rowIDSize
 }
@@ -155,12 +155,12 @@ func versionRow(row byte, code typeCode, id string, version uint64) []byte {
 	return binary.BigEndian.AppendUint64(versionPrefix(row, code, id), version)
 }
 
-// encodeDescending is an instant so that later ones come first.
+// encodeDescending encodes an instant so that later ones sort first.
 func encodeDescending(milli int64) uint64 { return ^(uint64(milli) ^ 1<<63) }
 
 func decodeDescending(v uint64) int64 { return int64(^v ^ 1<<63) }
 
-// historyPrefix is a history row without the id.
+// historyPrefix is a history row without the ID.
 func historyPrefix(code typeCode, milli int64, seq uint64) []byte {
 	b := appendCode(make([]byte, 0, 19+40), rowHistory, code)
 	b = binary.BigEndian.AppendUint64(b, encodeDescending(milli))
@@ -171,7 +171,7 @@ func historyRow(code typeCode, milli int64, seq uint64, id string) []byte {
 	return append(historyPrefix(code, milli, seq), id...)
 }
 
-// changePrefix is where the rows of a commit begin.
+// changePrefix is the common prefix of the change rows of a commit.
 func changePrefix(seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 11+40), rowChange), seq)
 }
@@ -180,7 +180,7 @@ func changeRow(seq uint64, code typeCode, id string) []byte {
 	return append(binary.BigEndian.AppendUint16(changePrefix(seq), uint16(code)), id...)
 }
 
-// changeEntry is a change row, read.
+// changeEntry is a decoded change row.
 type changeEntry struct {
 	seq     uint64
 	code    typeCode
@@ -202,7 +202,7 @@ func parseChange(row, value []byte) (e changeEntry, err error) {
 	}, nil
 }
 
-// historyEntry is a history row, read.
+// historyEntry is a decoded history row.
 type historyEntry struct {
 	milli   int64
 	seq     uint64
@@ -230,10 +230,10 @@ func nameRow(row byte, name string) []byte {
 	return append(append(make([]byte, 0, 1+len(name)), row), name...)
 }
 
-// commitNumber is the value of a row that names a commit.
+// commitNumber is the value of a row that contains the number of a commit.
 func commitNumber(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// prefixEnd returns the first row behind all that begin with prefix.
+// prefixEnd returns the end, exclusive, of the rows with a prefix.
 func prefixEnd(prefix []byte) []byte {
 	return []byte(store.PrefixEnd(store.Key(prefix)))
 }

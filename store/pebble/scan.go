@@ -37,8 +37,8 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	}
 }
 
-// Count implements store.Snapshot. An exact plan is counted without looking at a
-// document, and one of a single key by what is kept of it.
+// Count implements store.Snapshot. An exact plan is counted without reading documents, and a
+// plan of a single key by its stored count.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	p, err := planOf(q)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	return n, nil
 }
 
-// singleKey returns the key that is all that a plan asks; empty where it asks nothing.
+// singleKey returns the key of a plan of one posting; empty for all documents of the type.
 func singleKey(p plan) (store.Key, bool) {
 	switch p := p.(type) {
 	case allOfType:
@@ -70,7 +70,7 @@ func singleKey(p plan) (store.Key, bool) {
 	return "", false
 }
 
-// countType is Count of a bare key.
+// countType is Count for a single key.
 func (s *snap) countType(ctx context.Context, typ string, key store.Key, max int) (int, error) {
 	if err := s.check(ctx); err != nil {
 		return 0, err
@@ -81,7 +81,7 @@ func (s *snap) countType(ctx context.Context, typ string, key store.Key, max int
 	}
 	count := s.countKey
 	if code == crossType {
-		count = s.walkPostings // nothing is kept of common keys
+		count = s.walkPostings // cross-type keys have no stored counts
 	}
 	n, err := count(code, key, max, func() error { return s.check(ctx) })
 	if err != nil && ctx.Err() == nil {
@@ -98,19 +98,18 @@ type execution struct {
 	bodies rowReader // b rows
 }
 
-// rowReader is a way to rows of one kind, which are asked for in their order.
+// rowReader reads rows of one kind in ascending order.
 type rowReader struct {
-	gets int              // rows that were got one by one
-	it   *pebble.Iterator // for those behind them; opened when needed
+	gets int              // point gets so far
+	it   *pebble.Iterator // for further rows; opened when needed
 }
 
-// maxGets is how many rows are got one by one. Opening an iterator costs as much as
-// that; most questions have fewer candidates.
+// maxGets is how many rows are read by point gets. Opening an iterator costs as much as that;
+// most queries have fewer candidates.
 const maxGets = 4
 
-// each calls f with what matches until f says false or fails. With idsOnly f
-// needs no more than to be called, and an exact plan is taken at its word. The
-// keys are f's until it returns.
+// each calls f with each match until f returns false or fails. With idsOnly, f ignores the
+// record, and candidates of an exact plan are not read. The keys are valid until f returns.
 func (c *execution) each(ctx context.Context, p plan, idsOnly bool, f func(record, rowID, []store.Key) (bool, error)) error {
 	if err := c.check(ctx); err != nil {
 		return err
@@ -187,7 +186,7 @@ func (c *execution) run(ctx context.Context, p plan, code typeCode, from rowID, 
 	}
 }
 
-// record returns the d row of a candidate, good until the next call.
+// record returns the d row of a candidate, valid until the next call.
 func (c *execution) record(id rowID) (record, error) {
 	value, err := c.read(&c.docs, rowDoc, id)
 	if err != nil {
@@ -202,15 +201,15 @@ func (c *execution) record(id rowID) (record, error) {
 	return parseRecord(value)
 }
 
-// readDecoy does what deciding over a candidate takes, with a row that some question
-// looked at before.
+// readDecoy spends the time of deciding one candidate, on a row that an earlier TimingSafe query
+// read. So the time of a query does not show that it had no candidate.
 func (c *execution) readDecoy() {
 	id := c.db.decoy.Load()
 	if id == nil {
 		return
 	}
 	rec, err := c.record(*id)
-	if err != nil { // the row is gone
+	if err != nil { // the row was deleted
 		return
 	}
 	if keys, err := decodeKeys(rec.keys, nil); err == nil {
@@ -230,8 +229,8 @@ func (c *execution) body(id rowID) ([]byte, error) {
 	return append(make([]byte, 0, len(value)), value...), nil
 }
 
-// read returns the value of the row of a docid, which is behind those asked for
-// before; nil if there is none. It is good until the next call.
+// read returns the value of a row of a row ID, which must be after those of earlier calls; nil
+// if there is none. It is valid until the next call.
 func (c *execution) read(r *rowReader, kind byte, id rowID) (_ []byte, err error) {
 	row := docRow(kind, id)
 	if r.gets < maxGets {
@@ -259,7 +258,7 @@ func (c *execution) read(r *rowReader, kind byte, id rowID) (_ []byte, err error
 func (c *execution) closeIterators() {
 	for _, it := range []*pebble.Iterator{c.docs.it, c.bodies.it} {
 		if it != nil {
-			_ = it.Close() // its errors were told by step
+			_ = it.Close() // read has returned its errors
 		}
 	}
 }

@@ -6,26 +6,24 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// snapshotCache hands out one snapshot to all reads between two commits: making and
-// closing one takes Pebble's central mutex twice, and looks for compactions to
-// be done. It is safe for concurrent use.
+// snapshotCache shares one snapshot among all reads between two commits: making and closing one
+// takes Pebble's central mutex twice, and checks for compactions. It is safe for concurrent use.
 //
-// The newest snapshot is kept while nobody reads, so that rows superseded since
-// stay on disk until the next read after a commit, or until drop.
+// The newest snapshot stays open while nobody reads, so that rows superseded since stay on disk
+// until the next read after a commit, or until drop.
 type snapshotCache struct {
 	mu     sync.Mutex
 	newest *sharedSnapshot // nil before the first read, and after drop
 }
 
-// sharedSnapshot is a snapshot and how many reads go on in it.
+// sharedSnapshot is a snapshot with the number of its readers.
 type sharedSnapshot struct {
 	*pebble.Snapshot
-	at   uint64 // commits that were applied before it was made; it may hold later ones
+	at   uint64 // it has the commits up to this one, and perhaps later ones
 	refs int
 }
 
-// acquire returns a snapshot that holds at least the first at commits. Give it
-// back.
+// acquire returns a snapshot that has at least the commits up to at. Call release after use.
 func (s *snapshotCache) acquire(rows *pebble.DB, at uint64) *sharedSnapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,27 +35,26 @@ func (s *snapshotCache) acquire(rows *pebble.DB, at uint64) *sharedSnapshot {
 	return s.newest
 }
 
-// release takes a snapshot back; the last one to give back an old one closes it.
+// release ends a use of a snapshot. The last user of an old one closes it.
 func (s *snapshotCache) release(l *sharedSnapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.refs--; l.refs == 0 && l != s.newest {
-		_ = l.Close() // the only error is that of a snapshot closed before
+		_ = l.Close() // it fails only for a closed snapshot
 	}
 }
 
-// drop lets go of the newest snapshot.
+// drop removes the newest snapshot.
 func (s *snapshotCache) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retire()
 }
 
-// retire closes the newest snapshot, or leaves that to the last of its users.
-// The mutex must be held.
+// retire removes the newest snapshot and closes it unless it is in use. The mutex must be held.
 func (s *snapshotCache) retire() {
 	if s.newest != nil && s.newest.refs == 0 {
-		_ = s.newest.Close() // as in give
+		_ = s.newest.Close() // as in release
 	}
 	s.newest = nil
 }

@@ -25,16 +25,16 @@ func encodeState(value []byte, expires time.Time) []byte {
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(value)), uint64(micro)), value...)
 }
 
-// expired reports whether the value of an s row is not there any more.
+// expired reports whether the value of an s row has expired.
 func (db *DB) expired(row []byte) bool {
 	if len(row) < 8 {
-		return false // damaged: standing finds out
+		return false // damaged: liveValue reports it
 	}
 	micro := int64(binary.BigEndian.Uint64(row))
 	return micro != neverExpires && db.clock().UnixMicro() >= micro
 }
 
-// liveValue returns the live value of a key, nil if there is none.
+// liveValue returns the value of a key unless it has expired; nil if there is none.
 func (db *DB) liveValue(key string) ([]byte, error) {
 	row, err := get(db.rows, nameRow(rowState, key))
 	if err != nil || row == nil || db.expired(row) {
@@ -147,7 +147,7 @@ func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue
 	return nil
 }
 
-// alter is one step on one value: f sees what stands, nil for nothing.
+// alter changes one value under the mutex: f receives the current one, nil for none.
 func (db *DB) alter(ctx context.Context, doing, key string, f func(current []byte, out *pebble.Batch) error) error {
 	if err := db.up(); err != nil {
 		return err
@@ -164,12 +164,12 @@ func (db *DB) alter(ctx context.Context, doing, key string, f func(current []byt
 	})
 }
 
-// sweepRows is how many values an insert looks at for expired ones. An insert
-// adds one, so the search overtakes them.
+// sweepRows is how many values an insert checks for expiry. An insert adds one, so the sweep
+// overtakes them.
 const sweepRows = 8
 
-// sweepExpired deletes expired values, going on where the insert before left
-// off. The mutex must be held.
+// sweepExpired deletes expired values, starting where the previous insert stopped. The mutex
+// must be held.
 func (db *DB) sweepExpired(out *pebble.Batch) error {
 	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowState}, UpperBound: []byte{rowState + 1}})
 	if err != nil {

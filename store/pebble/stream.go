@@ -12,19 +12,19 @@ import (
 	"carerecord/store"
 )
 
-// stream is docids in ascending order.
+// stream is row IDs in ascending order.
 type stream interface {
-	// seek moves to the first docid that is not before the target, and does not
-	// move back. False: there is none, or the stream failed.
+	// seek moves to the first row ID that is not before the target, and does not move back.
+	// False: there is none, or the stream failed.
 	seek(target rowID) (rowID, bool)
 	err() error
 	close()
 }
 
-// errTooMany says that a plan would collect too many docids.
+// errTooMany: a plan would collect too many row IDs.
 var errTooMany = errors.New("too many candidates to collect")
 
-// open opens the streams of a plan for docids from a target on.
+// open opens the streams of a plan for row IDs from a target on.
 func (s *snap) open(ctx context.Context, p plan, code typeCode, from rowID) (stream, error) {
 	switch p := p.(type) {
 	case verified:
@@ -79,15 +79,15 @@ func firstErr(streams []stream) error {
 	return nil
 }
 
-// rowStream is the docids behind one prefix of rows.
+// rowStream is the row IDs after one prefix of rows.
 type rowStream struct {
 	it     *pebble.Iterator
-	row    []byte // the prefix, and room for a docid
+	row    []byte // the prefix, and space for a row ID
 	prefix int
 	at     rowID
 	state  streamState
 	seeks  int
-	check  func() error // asked now and then, for streams may seek long before they meet
+	check  func() error // called at times, because the streams of an intersection may seek long before they agree
 	failed error
 }
 
@@ -112,9 +112,8 @@ func (s *snap) rowStream(ctx context.Context, prefix []byte) (stream, error) {
 	}, nil
 }
 
-// stepsBeforeSeek is how often a stream tries the next row before it seeks: in a dense
-// list the next row is often the one that is wanted, and a step costs a tenth
-// of a seek.
+// stepsBeforeSeek is how often a stream tries the next row before it seeks: in a dense list the
+// next row is often the target, and a step costs a tenth of a seek.
 const stepsBeforeSeek = 2
 
 func (r *rowStream) seek(target rowID) (rowID, bool) {
@@ -141,7 +140,7 @@ func (r *rowStream) seek(target rowID) (rowID, bool) {
 	return r.at, r.set(r.it.SeekPrefixGE(r.row))
 }
 
-// set takes the docid of the row that the iterator stands on.
+// set reads the row ID at the position of the iterator.
 func (r *rowStream) set(valid bool) bool {
 	if !valid || len(r.it.Key()) != len(r.row) {
 		r.state = atEnd
@@ -154,11 +153,11 @@ func (r *rowStream) set(valid bool) bool {
 
 func (r *rowStream) err() error { return cmp.Or(r.failed, r.it.Error()) }
 
-// close drops the error of the iterator, which err has told.
+// close ignores the error of the iterator, which err returns.
 func (r *rowStream) close() { _ = r.it.Close() }
 
-// intersectionStream is what all of its streams have: each seeks to where the others
-// stand until all stand at one docid.
+// intersectionStream is the row IDs that all of its streams have: each seeks to the position of
+// the others until all agree.
 type intersectionStream []stream
 
 func (m intersectionStream) seek(target rowID) (rowID, bool) {
@@ -182,13 +181,13 @@ func (m intersectionStream) seek(target rowID) (rowID, bool) {
 func (m intersectionStream) err() error { return firstErr(m) }
 func (m intersectionStream) close()     { closeAll(m) }
 
-// unionStream is what one of its streams has.
+// unionStream is the row IDs that any of its streams has.
 type unionStream struct {
 	streams []stream
 	heads   []streamHead
 }
 
-// streamHead is where a member of a join stands.
+// streamHead is the position of a member of a union.
 type streamHead struct {
 	at    rowID
 	state streamState
@@ -219,7 +218,7 @@ func (j *unionStream) seek(target rowID) (rowID, bool) {
 func (j *unionStream) err() error { return firstErr(j.streams) }
 func (j *unionStream) close()     { closeAll(j.streams) }
 
-// listStream is docids in memory.
+// listStream is row IDs in memory.
 type listStream []rowID
 
 func (l *listStream) seek(target rowID) (rowID, bool) {
@@ -236,8 +235,8 @@ func (l *listStream) seek(target rowID) (rowID, bool) {
 func (*listStream) err() error { return nil }
 func (*listStream) close()     {}
 
-// collect reads the postings of ranges of keys, which come by key, and sorts
-// their docids from a target on.
+// collect reads the postings of ranges of keys, which are in key order, and sorts their row IDs
+// from a target on.
 func (s *snap) collect(ctx context.Context, c collected, code typeCode, from rowID) (_ stream, err error) {
 	it, err := s.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowPosting}, UpperBound: []byte{rowPosting + 1}})
 	if err != nil {
@@ -273,8 +272,8 @@ func (s *snap) collect(ctx context.Context, c collected, code typeCode, from row
 	return &found, it.Error()
 }
 
-// collectBounds is where the postings of a range of keys stand; of a single key
-// those from a docid on.
+// collectBounds returns the bounds of the postings of a range of keys; for a single key from a
+// row ID on.
 func collectBounds(r store.Range, code typeCode, from rowID) (low, high []byte) {
 	high = appendKey(appendCode(nil, rowPosting, code), r.High)
 	if r == singleKeyRange(r.Low) {

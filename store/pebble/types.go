@@ -12,10 +12,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// types is the dictionary of type codes, read without a lock. A code once given
-// stays.
+// types is the dictionary of type codes, read without a lock. A code never changes.
 type types struct {
-	mu    sync.Mutex // giving a new code
+	mu    sync.Mutex // for a new code
 	codes atomic.Pointer[map[string]typeCode]
 }
 
@@ -34,10 +33,10 @@ func (t *types) load(rows *pebble.DB) error {
 	return it.Close()
 }
 
-// crossType stands for no type, in the postings of common keys.
+// crossType is the type code of postings of cross-type keys.
 const crossType typeCode = 0
 
-// code returns the code of a type; false if nothing of it was ever written.
+// code returns the code of a type; false if no document of it was ever written.
 func (t *types) code(typ string) (typeCode, bool) {
 	if typ == "" {
 		return crossType, true
@@ -46,8 +45,7 @@ func (t *types) code(typ string) (typeCode, bool) {
 	return code, found
 }
 
-// assign returns the code of a type, a new one if need be, durable before it is
-// used.
+// assign returns the code of a type. A new code is durable before it is returned.
 func (t *types) assign(rows *pebble.DB, typ string) (typeCode, error) {
 	if code, found := t.code(typ); found {
 		return code, nil
@@ -59,7 +57,7 @@ func (t *types) assign(rows *pebble.DB, typ string) (typeCode, error) {
 	}
 	codes := maps.Clone(*t.codes.Load())
 	if len(codes) >= math.MaxUint16 {
-		return 0, fmt.Errorf("there are too many types for another, %q", typ)
+		return 0, fmt.Errorf("add type %q: too many types", typ)
 	}
 	code := typeCode(len(codes) + 1)
 	if err := setDurably(rows, nameRow(rowType, typ), binary.BigEndian.AppendUint16(nil, uint16(code))); err != nil {
@@ -70,12 +68,12 @@ func (t *types) assign(rows *pebble.DB, typ string) (typeCode, error) {
 	return code, nil
 }
 
-// errJournal says that nothing is known of what the disk holds, nor will be before the
-// engine is opened again.
+// errJournal: a sync failed, so the content of the disk is unknown until the engine is opened
+// again.
 var errJournal = errors.New("the journal failed")
 
-// setDurably is Set of Pebble, which ends the process where the journal fails, for
-// whoever can say instead that the engine is out of service.
+// setDurably writes one row durably. Unlike Set of Pebble, which ends the process if the journal
+// fails, it returns the error.
 func setDurably(rows *pebble.DB, row, value []byte) error {
 	out := rows.NewBatch()
 	set(out, row, value)

@@ -10,10 +10,9 @@ import (
 // upgradeBytes is the size of a batch of an upgrade.
 const upgradeBytes = 4 << 20
 
-// upgrade brings a folder into the present format: a new one, or one of the first
-// format, which had no f rows. Each is made from an h row. Interrupted, it is
-// done again as a whole, since the format is written last. A batch holds about so
-// many bytes.
+// upgrade converts a folder to the current format: an empty one, or one of the first format,
+// which had no f rows. Each is made from an h row. An interrupted upgrade is repeated as a
+// whole, because the format is written last. A batch has about so many bytes.
 func (db *DB) upgrade(batch int) error {
 	it, err := db.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowHistory}, UpperBound: []byte{rowHistory + 1}})
 	if err != nil {
@@ -45,8 +44,7 @@ func (db *DB) upgrade(batch int) error {
 	return db.rows.Apply(out, pebble.Sync)
 }
 
-// loadFeed reads which feed it is. All that is there when a folder is opened is
-// durable.
+// loadFeed reads the ID of the feed. All rows are durable when a folder is opened.
 func (db *DB) loadFeed() error {
 	feed, err := get(db.rows, nameRow(rowMeta, metaFeed))
 	if err != nil {

@@ -10,15 +10,14 @@ import (
 	"carerecord/store"
 )
 
-// maxFaults is how many faults Verify reports before it gives up.
+// maxFaults is how many faults Verify reports before it stops.
 const maxFaults = 20
 
-// Verify reads the whole engine and reports every row that does not agree with
-// the others: postings without a document, documents whose postings, body or
-// address are missing, addresses, history and feed without a version, versions
-// without history or not in the feed, kept counts that are not those of the
-// postings, a log with a gap or a broken chain. Nil is a sound engine.
-// Writers may go on meanwhile.
+// Verify reads the whole engine and reports every row that does not agree with the others:
+// postings without a document, documents whose postings, body or i row are missing, i rows,
+// history and change rows without a version, versions without history or change row, stored
+// counts that differ from the postings, a log with a gap or a broken chain. Nil means no fault.
+// Concurrent writes are allowed.
 func (db *DB) Verify(ctx context.Context) error {
 	if err := db.up(); err != nil {
 		return err
@@ -37,20 +36,19 @@ func (db *DB) Verify(ctx context.Context) error {
 	return errors.Join(v.faults...)
 }
 
-// verifier collects what does not agree. Rows of one kind are counted as they
-// are walked, so that a set with as many members as are wanted, each of which
-// is there, has no others.
+// verifier collects faults. Each kind of rows is counted while it is walked: if every expected
+// row exists and the number is right, there are no others.
 type verifier struct {
 	*snap
 	names  map[typeCode]string
 	faults []error
 
-	live, dead, superseded, posted int // what the documents and addresses call for
+	live, dead, superseded, posted int // expected numbers of rows
 }
 
 var errFaults = errors.New("too many faults")
 
-// fault notes a fault and ends the walk when there are too many.
+// fault adds a fault and ends the walk when there are too many.
 func (v *verifier) fault(format string, args ...any) error {
 	if v.faults = append(v.faults, fmt.Errorf("pebble: verify: "+format, args...)); len(v.faults) >= maxFaults {
 		return errFaults
@@ -80,7 +78,7 @@ func (v *verifier) walk(ctx context.Context, kind byte, f func(row, value []byte
 	return it.Error()
 }
 
-// mustExist notes a fault if a row is missing.
+// mustExist adds a fault if a row is missing.
 func (v *verifier) mustExist(row []byte, format string, args ...any) error {
 	value, err := get(v.rows, row)
 	if err != nil || value != nil {
@@ -89,7 +87,7 @@ func (v *verifier) mustExist(row []byte, format string, args ...any) error {
 	return v.fault(format, args...)
 }
 
-// documents looks from each live document at all rows that belong to it.
+// documents checks for each live document all rows that belong to it.
 func (v *verifier) documents(ctx context.Context) error {
 	return v.walk(ctx, rowDoc, func(row, value []byte) error {
 		id, ok := lastRowID(row)
@@ -105,14 +103,14 @@ func (v *verifier) documents(ctx context.Context) error {
 		name := v.names[rec.code] + "/" + string(rec.id)
 		now, err := v.newest(rec.code, string(rec.id))
 		if err != nil || !now.live || now.id != id || now.version != rec.version {
-			if err := v.fault("%s version %d lives at %x and its address says %+v, %v", name, rec.version, id, now, err); err != nil {
+			if err := v.fault("%s version %d has row ID %x, and its i row has %+v, %v", name, rec.version, id, now, err); err != nil {
 				return err
 			}
 		}
 		if err := v.mustExist(docRow(rowBody, id), "%s has no body", name); err != nil {
 			return err
 		}
-		if err := v.mustExist(allRow(rec.code, id), "%s is not listed under its type", name); err != nil {
+		if err := v.mustExist(allRow(rec.code, id), "%s has no row of its type", name); err != nil {
 			return err
 		}
 		if err := v.mustBeInHistory(rec.code, string(rec.id), rec); err != nil {
@@ -132,17 +130,17 @@ func (v *verifier) documents(ctx context.Context) error {
 	})
 }
 
-// mustBeInHistory looks for the rows by which history and feed find a version.
+// mustBeInHistory checks the rows by which history and change feed find a version.
 func (v *verifier) mustBeInHistory(code typeCode, id string, rec record) error {
 	err := v.mustExist(historyRow(code, rec.milli, rec.seq, id), "%s/%s version %d is not in the history", v.names[code], id, rec.version)
 	if err != nil {
 		return err
 	}
-	return v.mustExist(changeRow(rec.seq, code, id), "%s/%s version %d is not in the feed", v.names[code], id, rec.version)
+	return v.mustExist(changeRow(rec.seq, code, id), "%s/%s version %d is not in the change feed", v.names[code], id, rec.version)
 }
 
-// postings counts the postings. If there are more than the documents have, each
-// is asked for its document.
+// postings counts the postings. If there are more than the documents have, the document of each
+// is checked.
 func (v *verifier) postings(ctx context.Context) error {
 	n := 0
 	if err := v.walk(ctx, rowPosting, func(_, _ []byte) error { n++; return nil }); err != nil || n == v.posted {
@@ -157,12 +155,12 @@ func (v *verifier) postings(ctx context.Context) error {
 	})
 }
 
-// mustHaveDocument notes a fault unless a document of the row's type lives at a docid and,
-// if key is not empty, has it.
+// mustHaveDocument adds a fault unless a live document has the row ID, the type of the row and,
+// if key is not empty, the key.
 func (v *verifier) mustHaveDocument(row []byte, id rowID, key store.Key) error {
 	stored, err := v.snap.live(id)
 	if errors.Is(err, errNoDoc) {
-		return v.fault("row %x stands for a document that is not there", row)
+		return v.fault("row %x refers to a document that does not exist", row)
 	}
 	if err != nil {
 		return v.fault("document at %x: %w", id, err)
@@ -174,7 +172,7 @@ func (v *verifier) mustHaveDocument(row []byte, id rowID, key store.Key) error {
 	under, _ := postingCode(stored.code, key)
 	code := appendCode(nil, row[0], under)
 	if string(row[:3]) != string(code) || key != "" && !containsKey(keys, key) {
-		return v.fault("row %x stands for %s/%s, which has no such key or type", row, v.names[stored.code], stored.record.id)
+		return v.fault("row %x refers to %s/%s, which has no such key or type", row, v.names[stored.code], stored.record.id)
 	}
 	return nil
 }
@@ -193,19 +191,19 @@ func (v *verifier) bodies(ctx context.Context) error {
 	n := 0
 	err := v.walk(ctx, rowBody, func(_, _ []byte) error { n++; return nil })
 	if err == nil && n > v.live {
-		err = v.fault("%d bodies stand for %d documents", n, v.live)
+		err = v.fault("%d bodies of %d live documents", n, v.live)
 	}
 	return err
 }
 
-// newestRows looks from each address at its newest version and counts how many
-// versions must stand.
+// newestRows checks the newest version of each i row, and counts the expected superseded
+// versions.
 func (v *verifier) newestRows(ctx context.Context) error {
 	live := 0
 	err := v.walk(ctx, rowNewest, func(row, value []byte) error {
 		now, err := parseNewest(value)
 		if err != nil || len(row) < 3 {
-			return v.fault("address row %x is damaged: %v", row, err)
+			return v.fault("i row %x is damaged: %v", row, err)
 		}
 		code, id := typeCode(row[1])<<8|typeCode(row[2]), string(row[3:])
 		v.superseded += int(now.version) - 1
@@ -213,10 +211,10 @@ func (v *verifier) newestRows(ctx context.Context) error {
 			live++
 			stored, err := v.snap.live(now.id)
 			if err == nil && stored.record.keyRevision != now.keyRevision {
-				return v.fault("%s/%s was rekeyed %d times by its address and %d by its document", v.names[code], id, now.keyRevision, stored.record.keyRevision)
+				return v.fault("%s/%s has key revision %d in its i row and %d in its document", v.names[code], id, now.keyRevision, stored.record.keyRevision)
 			}
 			if err != nil || stored.code != code || string(stored.record.id) != id {
-				return v.fault("%s/%s leads to %x, which is not its document: %v", v.names[code], id, now.id, err)
+				return v.fault("the i row of %s/%s refers to %x, which is not its document: %v", v.names[code], id, now.id, err)
 			}
 			return nil
 		}
@@ -224,13 +222,12 @@ func (v *verifier) newestRows(ctx context.Context) error {
 		return v.mustExist(versionRow(rowVersion, code, id, now.version), "%s/%s has no tombstone", v.names[code], id)
 	})
 	if err == nil && live != v.live {
-		err = v.fault("%d addresses lead to %d documents", live, v.live)
+		err = v.fault("%d live i rows of %d documents", live, v.live)
 	}
 	return err
 }
 
-// versions looks from each superseded version and tombstone at its address, its
-// body and its history.
+// versions checks the i row, the body and the history of each superseded version and tombstone.
 func (v *verifier) versions(ctx context.Context) error {
 	n := 0
 	err := v.walk(ctx, rowVersion, func(row, value []byte) error {
@@ -250,10 +247,10 @@ func (v *verifier) versions(ctx context.Context) error {
 		name := fmt.Sprintf("%s/%s version %d", v.names[code], id, stored.version)
 		now, err := v.newest(code, id)
 		if err != nil || now.version < stored.version || now.live && now.version == stored.version {
-			return v.fault("%s is kept as superseded and the address says %+v, %v", name, now, err)
+			return v.fault("%s is stored as superseded, and its i row has %+v, %v", name, now, err)
 		}
 		if now.version == stored.version && now.keyRevision != stored.keyRevision {
-			return v.fault("%s was rekeyed %d times by its address and %d by itself", name, now.keyRevision, stored.keyRevision)
+			return v.fault("%s has key revision %d in its i row and %d in its own row", name, now.keyRevision, stored.keyRevision)
 		}
 		if stored.body != nil {
 			if err := v.mustExist(stored.body, "%s has no body", name); err != nil {
@@ -263,7 +260,7 @@ func (v *verifier) versions(ctx context.Context) error {
 		return v.mustBeInHistory(code, id, stored.record)
 	})
 	if err == nil && n != v.superseded+v.dead {
-		err = v.fault("%d versions stand, %d superseded and %d tombstones are called for", n, v.superseded, v.dead)
+		err = v.fault("%d rows of versions, expected %d superseded and %d tombstones", n, v.superseded, v.dead)
 	}
 	return err
 }
@@ -271,11 +268,11 @@ func (v *verifier) versions(ctx context.Context) error {
 func (v *verifier) oldBodies(ctx context.Context) error {
 	return v.walk(ctx, rowOldBody, func(row, _ []byte) error {
 		version := append([]byte{rowVersion}, row[1:]...)
-		return v.mustExist(version, "body row %x stands for no version", row)
+		return v.mustExist(version, "body row %x has no version", row)
 	})
 }
 
-// counts counts anew what is kept counted.
+// counts compares the stored counts with the postings.
 func (v *verifier) counts(ctx context.Context) error {
 	seq, err := v.seq()
 	if err != nil {
@@ -292,17 +289,17 @@ func (v *verifier) counts(ctx context.Context) error {
 			return v.fault("count row %x is damaged: %v", row, err)
 		}
 		if string(counted) != string(commitNumber(seq)) {
-			return v.fault("counts are kept at commit %x and the last one is %d", counted, seq)
+			return v.fault("the counts were stored at commit %x, and the last commit is %d", counted, seq)
 		}
 		count, err := v.walkPostings(code, key, 0, ctx.Err)
 		if err == nil && count != n {
-			err = v.fault("%d are kept counted of %s with key %q, and there are %d", n, v.names[code], string(key), count)
+			err = v.fault("the stored count of %s with key %q is %d, and %d documents have it", v.names[code], string(key), n, count)
 		}
 		return err
 	})
 }
 
-// log looks at positions and links.
+// log checks positions and hashes.
 func (v *verifier) log(ctx context.Context) error {
 	var last store.Record
 	it, err := v.rows.NewIter(&pebble.IterOptions{LowerBound: []byte{rowLog}, UpperBound: []byte{rowLog + 1}})
