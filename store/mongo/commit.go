@@ -15,20 +15,19 @@ import (
 	"carerecord/store"
 )
 
-// chunkBytes bounds one command of writes.
+// chunkBytes is the most bytes that one command writes.
 const chunkBytes = 12 << 20
 
-// errRetry marks a conflict with another commit after which it is worth to look
-// again. It does not leave the package.
-var errRetry = errors.New("another commit was faster")
+// errRetry marks a conflict with another commit after which a new attempt may succeed. It does
+// not leave the package.
+var errRetry = errors.New("another commit was first")
 
-// preparedCommit is a batch that has been checked and made ready for transactions, of
-// which it may take several.
+// preparedCommit is a checked batch, ready for one or more attempts by transactions.
 type preparedCommit struct {
 	store.Batch
 	raws   []bson.Raw // for each write; nil for a rekey
 	claims []string   // sorted
-	locks  []string   // what the commit passes the gate for, sorted
+	locks  []string   // the names that the commit locks, sorted
 }
 
 // Commit implements store.Store.
@@ -44,7 +43,7 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (seq uint64, err error)
 	db.fixSnapshots(ctx)
 	unlock, err := db.locks.lock(ctx, p.locks)
 	if err != nil {
-		return 0, failed("commit: wait for others", err)
+		return 0, failed("commit: wait for concurrent commits", err)
 	}
 	defer unlock()
 	if len(b.Writes) > db.limits.large {
@@ -52,7 +51,7 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (seq uint64, err error)
 		case db.largeSlot <- struct{}{}:
 			defer func() { <-db.largeSlot }()
 		case <-ctx.Done():
-			return 0, failed("commit: wait for another large one", ctx.Err())
+			return 0, failed("commit: wait for a large commit", ctx.Err())
 		}
 	}
 	if len(b.Log) > 0 {
@@ -63,9 +62,8 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (seq uint64, err error)
 	return db.retry(ctx, p)
 }
 
-// appendFailed is the error of a commit whose records could not be appended. Whether they
-// were is not known to the end, but nothing of the commit itself was stored, which is
-// what ErrUnknown would be about.
+// appendFailed is the error of a commit whose records could not be appended. The records may
+// have been stored, but nothing of the commit was, so the error does not wrap ErrUnknown.
 func appendFailed(ctx context.Context, err error) error {
 	if errors.Is(err, store.ErrUnknown) {
 		return fmt.Errorf("mongo: commit: append its records: %w: %v", errors.Join(store.ErrUnavailable, ctx.Err()), err)
@@ -73,7 +71,7 @@ func appendFailed(ctx context.Context, err error) error {
 	return fmt.Errorf("commit: append its records: %w", err)
 }
 
-// retry attempts a commit until it succeeds, must not succeed, or time is up.
+// retry attempts a commit until it succeeds, fails for good, or its time is up.
 func (db *DB) retry(ctx context.Context, p *preparedCommit) (uint64, error) {
 	deadline, bound := ctx.Deadline()
 	if !bound {
@@ -100,8 +98,8 @@ func (db *DB) retry(ctx context.Context, p *preparedCommit) (uint64, error) {
 	}
 }
 
-// attempt runs one transaction. An error without ErrUnknown means that nothing
-// was written and nothing will be.
+// attempt runs one transaction. An error without ErrUnknown means that nothing was written and
+// nothing will be.
 func (db *DB) attempt(ctx context.Context, p *preparedCommit) (seq uint64, err error) {
 	s, err := db.begin()
 	if err != nil {
@@ -113,7 +111,7 @@ func (db *DB) attempt(ctx context.Context, p *preparedCommit) (seq uint64, err e
 		s.abort(ctx)
 		return 0, err
 	}
-	// From here on the caller's patience does not count: an outcome must be learned.
+	// From here on the caller's deadline does not count: the outcome must be found out.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
 	defer cancel()
 	err = s.session.CommitTransaction(ctx)
@@ -127,7 +125,7 @@ func (db *DB) attempt(ctx context.Context, p *preparedCommit) (seq uint64, err e
 	return db.settle(p, seq, err)
 }
 
-// run does the work of a transaction.
+// run runs the commands of a transaction before its commit.
 func (p *preparedCommit) run(ctx context.Context, s *snap) (seq uint64, err error) {
 	if err := s.claim(ctx, p.claims); err != nil {
 		return 0, err
@@ -137,7 +135,7 @@ func (p *preparedCommit) run(ctx context.Context, s *snap) (seq uint64, err erro
 			if err != nil {
 				return 0, err
 			}
-			return 0, fmt.Errorf("mongo: %s matches what must be absent: %w", d.Ref, store.ErrConflict)
+			return 0, fmt.Errorf("mongo: Absent: %s matches: %w", d.Ref, store.ErrConflict)
 		}
 	}
 	newest, err := s.readNewest(ctx, p)
@@ -175,7 +173,7 @@ func (p *preparedCommit) firstVersioned() *store.Write {
 	return &p.Writes[i]
 }
 
-// prepareCommit refuses a batch that breaks the rules of its own types.
+// prepareCommit rejects a batch that breaks the rules of its own types.
 func prepareCommit(b store.Batch) (*preparedCommit, error) {
 	p := &preparedCommit{Batch: b, raws: make([]bson.Raw, len(b.Writes))}
 	for i := range b.Writes {
@@ -196,14 +194,14 @@ func prepareCommit(b store.Batch) (*preparedCommit, error) {
 	}
 	slices.Sort(p.locks)
 	if len(slices.Compact(slices.Clone(p.locks))) < len(p.locks) {
-		return nil, errors.New("mongo: two writes of one address in a batch")
+		return nil, errors.New("mongo: two writes of one document in a batch")
 	}
 	for _, c := range b.Checks {
 		p.locks = append(p.locks, "document "+refID(c.Ref))
 	}
 	for _, a := range b.Absent {
 		if len(a.Claims) == 0 {
-			return nil, fmt.Errorf("mongo: absence of %s without a claim", a.Type)
+			return nil, fmt.Errorf("mongo: the condition Absent of %s has no claim", a.Type)
 		}
 		for _, key := range a.Claims {
 			p.claims = append(p.claims, posting(a.Type, key))
@@ -221,13 +219,13 @@ func wellFormed(w *store.Write) error {
 	d := &w.Doc
 	switch {
 	case d.Ref.Type == "" || d.Ref.ID == "" || strings.ContainsAny(d.Ref.Type+d.Ref.ID, "/\x00"):
-		return fmt.Errorf("mongo: write of %q: not an address", d.Ref)
+		return fmt.Errorf("mongo: write of %q: not a valid reference", d.Ref)
 	case w.Rekey && (w.Expect == 0 || d.Version != w.Expect):
 		return fmt.Errorf("mongo: rekey of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 	case !w.Rekey && d.Version != w.Expect+1:
 		return fmt.Errorf("mongo: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 	case w.Expect == 0 && w.KeyRevision != 0:
-		return fmt.Errorf("mongo: write of %s: keying %d of no version", d.Ref, w.KeyRevision)
+		return fmt.Errorf("mongo: write of %s: key revision %d without a version", d.Ref, w.KeyRevision)
 	case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 		return fmt.Errorf("mongo: write of %s: %s", d.Ref, d.Origin)
 	case !w.Rekey && d.Updated.Nanosecond()%int(time.Millisecond) != 0:
@@ -241,8 +239,8 @@ func wellFormed(w *store.Write) error {
 	return nil
 }
 
-// conflictIfDuplicate turns the refusal of a unique index into a conflict: an
-// address that stands, or a place in the order that is taken.
+// conflictIfDuplicate turns a duplicate key error into a conflict: the document or the row ID
+// exists.
 func conflictIfDuplicate(what string, err error) error {
 	if mongo.IsDuplicateKeyError(err) {
 		return fmt.Errorf("mongo: %s: %w: %w", what, store.ErrConflict, err)

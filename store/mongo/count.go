@@ -8,9 +8,8 @@ import (
 	"carerecord/store"
 )
 
-// Count implements store.Snapshot. Where the question is of equalities and at most
-// one range the server counts, in the index alone if there is only one; all
-// else is scanned without bodies.
+// Count implements store.Snapshot. For equalities and at most one range the server counts, in
+// the index alone if there is only one. Other queries are scanned without bodies.
 func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	filter, ok, err := s.countFilter(ctx, q)
 	if err != nil {
@@ -32,7 +31,7 @@ func (s *snap) Count(ctx context.Context, q store.Query, max int) (int, error) {
 	return n, nil
 }
 
-// countFilter makes a filter that holds exactly for what matches.
+// countFilter returns a filter that is exact for the query; ok is false if there is none.
 func (s *snap) countFilter(ctx context.Context, q store.Query) (filter bson.D, ok bool, err error) {
 	if q.After != nil || q.Partitions != nil {
 		return nil, false, nil

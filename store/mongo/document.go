@@ -13,8 +13,7 @@ import (
 	"carerecord/store"
 )
 
-// documentMax is the largest document kept, in bytes of BSON; MongoDB's own
-// limit is 16 MiB.
+// documentMax is the largest stored document in bytes of BSON; MongoDB's own limit is 16 MiB.
 const documentMax = 15 << 20
 
 // versionWidth is the width of a version in an _id of old.
@@ -26,13 +25,13 @@ func versionID(ref store.Ref, version uint64) string {
 	return fmt.Sprintf("%s/%0*d", refID(ref), versionWidth, version)
 }
 
-// signed turns a number into BSON's, which has no unsigned one.
+// signed converts a number to BSON's, which has no unsigned one.
 func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 func binary(b []byte) bson.Binary { return bson.Binary{Data: b} }
 
-// marshal makes the document of res. seq is left out: it is known only in the
-// transaction, and addSeq appends it.
+// marshal returns the document of res without seq, which is known only in the transaction:
+// addSeq appends it.
 func marshal(d *store.Doc) (bson.Raw, error) {
 	index, b := bsoncore.AppendDocumentStart(make([]byte, 0, 256+len(d.Body)+64*len(d.Keys)))
 	b = bsoncore.AppendStringElement(b, "_id", refID(d.Ref))
@@ -56,8 +55,7 @@ func marshal(d *store.Doc) (bson.Raw, error) {
 	return b, nil
 }
 
-// appendIndexed appends the elements that a rekey replaces, which counts up
-// d.Keying.
+// appendIndexed appends the fields that a rekey replaces, the key revision included.
 func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
 	b = bsoncore.AppendInt64Element(b, "p", int64(d.RowID.Partition))
 	b = bsoncore.AppendBinaryElement(b, "o", 0, d.RowID.SortKey[:])
@@ -99,7 +97,7 @@ func addSeq(raw bson.Raw, seq uint64) bson.Raw {
 	return bsoncore.UpdateLength(b, 0, int32(len(b)))
 }
 
-// superseded turns a document of res into one of old.
+// superseded converts a document of res to one of old.
 func superseded(raw bson.Raw) (bson.Raw, error) {
 	elements, err := raw.Elements()
 	if err != nil {
@@ -118,7 +116,8 @@ func superseded(raw bson.Raw) (bson.Raw, error) {
 	return bsoncore.AppendDocumentEnd(b, index)
 }
 
-// rekeyed is a document of res with what a rekey replaces, d.Keying included.
+// rekeyed returns a document of res with the fields that a rekey replaces, the key revision
+// included.
 func rekeyed(raw bson.Raw, d *store.Doc, dead bool) (bson.Raw, error) {
 	elements, err := raw.Elements()
 	if err != nil {
@@ -135,11 +134,11 @@ func rekeyed(raw bson.Raw, d *store.Doc, dead bool) (bson.Raw, error) {
 	return bsoncore.AppendDocumentEnd(appendIndexed(b, d, dead), index)
 }
 
-// unmarshal reads a document of res or old. It copies what it keeps.
+// unmarshal decodes a document of res or old. The result does not share memory with raw.
 func unmarshal(raw bson.Raw) (d store.Doc, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("mongo: stored document: %v", p) // an element of a kind that we never wrote
+			err = fmt.Errorf("mongo: stored document: %v", p) // an element with an unexpected type
 		}
 	}()
 	elements, err := bsoncore.Document(raw).Elements()
@@ -186,7 +185,7 @@ func unmarshal(raw bson.Raw) (d store.Doc, err error) {
 	return d, err
 }
 
-// unmarshalKeys reads f. The keys share one string.
+// unmarshalKeys decodes f. The keys share one string.
 func unmarshalKeys(array bsoncore.Array) ([]store.Key, error) {
 	values, err := array.Values()
 	if err != nil {

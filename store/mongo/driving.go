@@ -9,27 +9,28 @@ import (
 	"carerecord/store"
 )
 
-// drivingCondition is what drives a query: posts in K of which every match has one.
+// drivingCondition is the condition on K that finds the candidates of a query: every match has
+// one of its postings.
 type drivingCondition struct {
-	keys     []keyCondition // each gives the order of the store
-	ranges   []store.Range  // these do not
-	fallback *keyCondition  // to be walked where there is too much to collect
+	keys     []keyCondition // walked in row order
+	ranges   []store.Range  // in key order, so candidates must be sorted
+	fallback *keyCondition  // walked if there are too many candidates to collect
 }
 
-// keyCondition is one post, and keys that its documents must have besides. The empty key
-// is that of the type.
+// keyCondition is one posting, and other keys that its documents must have. The empty key is
+// that of the type.
 type keyCondition struct {
 	key  store.Key
 	also []store.Key
 }
 
-// ordered reports whether a lead is walked in the order of the store, merging at
-// most that many streams.
+// ordered reports whether a condition is walked in row order, merging at most that many streams.
 func (l drivingCondition) ordered(streams int) bool {
 	return len(l.ranges) == 0 && len(l.keys) <= streams
 }
 
-// orderedFallback is the lead that is ordered where l is too wide to be collected.
+// orderedFallback is the condition that is walked instead if l has too many candidates to
+// collect.
 func (l drivingCondition) orderedFallback() drivingCondition {
 	if l.fallback != nil {
 		return drivingCondition{keys: []keyCondition{*l.fallback}}
@@ -37,8 +38,8 @@ func (l drivingCondition) orderedFallback() drivingCondition {
 	return drivingCondition{keys: []keyCondition{{}}}
 }
 
-// filters are the conditions on k that together find every candidate, each
-// of at most so many posts.
+// filters returns the conditions on k that together find every candidate, each of at most so
+// many postings.
 func (l drivingCondition) filters(typ string, atOnce int) []any {
 	var all []any
 	for chunk := range slices.Chunk(l.keys, atOnce) {
@@ -54,7 +55,7 @@ func (l drivingCondition) filters(typ string, atOnce int) []any {
 	return all
 }
 
-// rangeFilter asks that one element of k is in a range.
+// rangeFilter is the condition that one element of k is in a range.
 func rangeFilter(typ string, r store.Range) bson.D {
 	high := postingsEnd(typ)
 	if r.High != "" {
@@ -66,7 +67,8 @@ func rangeFilter(typ string, r store.Range) bson.D {
 	}}}
 }
 
-// chooseDriving chooses what drives a query; the type's own key if nothing else can.
+// chooseDriving chooses the driving condition of a query; the type's own key if nothing else
+// drives it.
 func (s *snap) chooseDriving(ctx context.Context, q store.Query) (drivingCondition, error) {
 	if q.Type == "" {
 		key, ok := store.CrossTypeKey(q.Where)
@@ -85,8 +87,8 @@ func (s *snap) chooseDriving(ctx context.Context, q store.Query) (drivingConditi
 	return l, nil
 }
 
-// drivingFor chooses what drives one predicate, of whose matches it is known that
-// they have the keys also. ok is false if nothing drives it.
+// drivingFor chooses the driving condition of one predicate; its matches are known to have the
+// keys also. ok is false if nothing drives it.
 func (s *snap) drivingFor(ctx context.Context, typ string, p store.Pred, also []store.Key) (l drivingCondition, ok bool, err error) {
 	switch p := p.(type) {
 	case store.Eq:
@@ -117,7 +119,7 @@ func (s *snap) drivingFor(ctx context.Context, typ string, p store.Pred, also []
 	return drivingCondition{}, false, nil
 }
 
-// drivingForAnd chooses the cheapest lead of the members of an And.
+// drivingForAnd chooses the cheapest driving condition among the members of an And.
 func (s *snap) drivingForAnd(ctx context.Context, typ string, members []store.Pred, also []store.Key) (drivingCondition, bool, error) {
 	also = store.Sorted(append(equalities(members), also...))
 	var conditions []drivingCondition
@@ -143,7 +145,7 @@ func (s *snap) drivingForAnd(ctx context.Context, typ string, members []store.Pr
 	return best, true, nil
 }
 
-// firstSingleKey finds a single post among leads.
+// firstSingleKey returns the first condition of a single key, nil if there is none.
 func firstSingleKey(conditions []drivingCondition) *keyCondition {
 	for _, l := range conditions {
 		if len(l.keys) == 1 && len(l.ranges) == 0 {
@@ -153,7 +155,7 @@ func firstSingleKey(conditions []drivingCondition) *keyCondition {
 	return nil
 }
 
-// conjuncts takes nested Ands apart.
+// conjuncts returns the members of nested Ands.
 func conjuncts(p store.Pred) []store.Pred {
 	and, ok := p.(store.And)
 	if !ok {
@@ -166,7 +168,7 @@ func conjuncts(p store.Pred) []store.Pred {
 	return all
 }
 
-// equalities are the keys that members of a conjunction ask for.
+// equalities returns the keys of the members that are equalities.
 func equalities(members []store.Pred) []store.Key {
 	var keys []store.Key
 	for _, member := range members {

@@ -7,17 +7,16 @@ import (
 	"carerecord/store"
 )
 
-// encode turns any bytes into a string of valid UTF-8 without NUL that orders
-// as the bytes do, also when MongoDB compares the strings byte by byte. Each
-// byte has a code of its own, no code begins another, and codes order as their
-// bytes, so strings order as byte strings:
+// encode encodes any bytes as valid UTF-8 without NUL that sorts as the bytes do, also when
+// MongoDB compares the strings byte by byte. Each byte has its own code, no code is a prefix of
+// another, and codes sort as their bytes:
 //
 //	00       → 01 01
 //	01       → 01 02
 //	02 … 7f  → itself
 //	80 … ff  → U+0080 … U+00FF, two bytes
 //
-// Text stays readable and as long as it was.
+// ASCII text is unchanged.
 func encode(b string) string {
 	i := 0
 	for i < len(b) && 0x02 <= b[i] && b[i] < 0x80 {
@@ -43,7 +42,7 @@ func encode(b string) string {
 	return s.String()
 }
 
-// decode is the inverse of encode; ok is false for what encode never gives.
+// decode is the inverse of encode; ok is false for a string that encode never returns.
 func decode(s string) (b string, ok bool) {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
@@ -66,9 +65,9 @@ func decode(s string) (b string, ok bool) {
 	return string(out), true
 }
 
-// posting is what stands in k for a key of a document of a type. The post of the
-// empty key is the type's own.
+// posting is the value in k for a key of a document of a type. The empty key is the key of the
+// type itself.
 func posting(typ string, key store.Key) string { return typ + "/" + encode(string(key)) }
 
-// postingsEnd is the first post behind all posts of a type.
+// postingsEnd is the end, exclusive, of the postings of a type.
 func postingsEnd(typ string) string { return typ + "0" } // '0' follows '/'

@@ -10,14 +10,13 @@ import (
 	"carerecord/store"
 )
 
-// Labels that the server and the driver give to errors of a transaction.
+// Labels of errors of a transaction, given by the server and the driver.
 const (
 	transientLabel = "TransientTransactionError"
 	unknownLabel   = "UnknownTransactionCommitResult"
 )
 
-// uncertainCodes are errors of a server that was stopped in the middle: what it
-// had begun may stand.
+// uncertainCodes are errors of a server that was interrupted: the write may have been applied.
 var uncertainCodes = [...]int{
 	50,    // MaxTimeMSExpired
 	64,    // WriteConcernFailed
@@ -28,8 +27,8 @@ var uncertainCodes = [...]int{
 	11602, // InterruptedDueToReplStateChange
 }
 
-// failed wraps an error of the driver. What the engine said itself (a conflict,
-// an absence) stays; anything else means that MongoDB does not answer now.
+// failed wraps an error of the driver. Sentinels of the engine (a conflict, an absence) are
+// kept; any other error means that MongoDB does not answer now.
 func failed(doing string, err error) error {
 	for _, own := range [...]error{store.ErrNotFound, store.ErrConflict, store.ErrExists, store.ErrTooLarge, store.ErrUnavailable} {
 		if errors.Is(err, own) {
@@ -42,8 +41,8 @@ func failed(doing string, err error) error {
 	return fmt.Errorf("mongo: %s: %w: %w", doing, store.ErrUnavailable, err)
 }
 
-// failedWrite is failed for a write outside a transaction, which may have been
-// carried out although no answer came.
+// failedWrite is failed for a write outside a transaction, which may have been applied although
+// no answer came.
 func failedWrite(doing string, err error) error {
 	if uncertain(err) {
 		return fmt.Errorf("mongo: %s: %w: %w: %w", doing, store.ErrUnavailable, store.ErrUnknown, err)
@@ -51,12 +50,12 @@ func failedWrite(doing string, err error) error {
 	return failed(doing, err)
 }
 
-// uncertainWrite is failed for the question whether a call has written, which it may have.
+// uncertainWrite is failed for a lookup that should find out whether a write was applied.
 func uncertainWrite(doing string, err error) error {
 	return fmt.Errorf("mongo: %s: %w: %w: %w", doing, store.ErrUnavailable, store.ErrUnknown, err)
 }
 
-// uncertain reports whether a write that failed so may stand all the same.
+// uncertain reports whether a write that failed with err may have been applied.
 func uncertain(err error) bool {
 	var selection topology.ServerSelectionError
 	if errors.As(err, &selection) {

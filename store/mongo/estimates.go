@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// estimateLife is how long a count is believed, maxEstimates how many are.
+	// estimateLife is how long an estimate is used, maxEstimates how many are kept.
 	estimateLife, maxEstimates = 5 * time.Minute, 10_000
 )
 
-// estimates remembers about how many documents a post has. It only decides what
-// drives a query, never what the answer is.
+// estimates caches about how many documents a driving condition has. They only decide the plan
+// of a query, never its result.
 type estimates struct {
 	clock func() time.Time
 	mu    sync.Mutex
@@ -53,9 +53,9 @@ func (g *estimates) put(name string, n int) {
 	g.known[name] = estimate{n, g.clock()}
 }
 
-// cheapest returns the lead with the fewest candidates, counting no more than
-// it must: a lead that is rare enough ends the search, and the last one that is
-// not known is taken uncounted where all others are known to be common.
+// cheapest returns the condition with the fewest candidates. It counts as few as possible: a
+// rare condition ends the search, and the last one without an estimate is chosen uncounted if
+// all others are common.
 func (s *snap) cheapest(ctx context.Context, typ string, conditions []drivingCondition) (drivingCondition, error) {
 	if len(conditions) == 1 {
 		return conditions[0], nil
@@ -91,28 +91,28 @@ func (s *snap) cheapest(ctx context.Context, typ string, conditions []drivingCon
 	return *best, nil
 }
 
-// cost is what n candidates of a lead cost. Those that must be sorted here are
-// read to the last one before the first is given.
+// cost is the cost of n candidates of a condition. Candidates that must be sorted here are all
+// read before the first is returned.
 func (s *snap) cost(l *drivingCondition, n int) int {
 	switch {
 	case l.ordered(s.db.limits.merge):
-		return n + 10*max(len(l.keys)-1, 0) // each stream is a command of its own
+		return n + 10*max(len(l.keys)-1, 0) // each stream is its own command
 	case n >= s.db.limits.count:
 		return 2 * s.db.limits.collect
 	}
 	return 2*n + 10
 }
 
-// name tells leads apart in guesses.
+// name identifies a condition in estimates.
 func (l *drivingCondition) name(typ string) string {
 	if len(l.keys) == 1 && len(l.ranges) == 0 {
 		return posting(typ, l.keys[0].key)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", l.keys, l.ranges)) // a lead of many ids has a long name
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", l.keys, l.ranges)) // a condition of many ids has a long name
 	return typ + " " + string(sum[:])
 }
 
-// count counts the candidates of a lead in K, up to limits.count.
+// count counts the candidates of a condition in K, up to limits.count.
 func (s *snap) count(ctx context.Context, typ string, l drivingCondition) (int, error) {
 	n, enough := 0, s.db.limits.count
 	for _, on := range l.filters(typ, s.db.limits.postings) {
@@ -127,7 +127,7 @@ func (s *snap) count(ctx context.Context, typ string, l drivingCondition) (int, 
 	return n, nil
 }
 
-// countByFilter lets the server count documents of res by K; at most max if max > 0.
+// countByFilter counts documents of res on the server by K; at most max if max > 0.
 func (s *snap) countByFilter(ctx context.Context, filter bson.D, max int) (int, error) {
 	pipeline := bson.A{bson.D{{Key: "$match", Value: filter}}}
 	if max > 0 {
@@ -151,7 +151,7 @@ func (s *snap) countByFilter(ctx context.Context, filter bson.D, max int) (int, 
 		return 0, failed("count", err)
 	}
 	if len(rows) == 0 {
-		return 0, nil // nothing to count gives no row
+		return 0, nil // no document gives no row
 	}
 	return rows[0].N, nil
 }

@@ -6,8 +6,7 @@ import (
 	"carerecord/store"
 )
 
-// Explain returns how Scan would find the candidates of a query: the leaf that
-// names k, with the index that is hinted. Match decides over every candidate.
+// Explain implements store.Explainer. Match decides every candidate.
 func (db *DB) Explain(ctx context.Context, q store.Query) (way store.PlanNode, err error) {
 	err = db.Read(ctx, func(view store.Snapshot) error {
 		s, ok := view.(*snap)
@@ -23,7 +22,7 @@ func (db *DB) Explain(ctx context.Context, q store.Query) (way store.PlanNode, e
 	return way, err
 }
 
-// node spells a lead; streams is how many are merged at most.
+// node returns the plan of a driving condition; streams is how many are merged at most.
 func (l drivingCondition) node(streams int) store.PlanNode {
 	w := store.PlanNode{Action: "merge", Verify: true}
 	for _, e := range l.keys {

@@ -15,17 +15,16 @@ import (
 	"carerecord/store"
 )
 
-// errMissing says that a version is not there that must be.
+// errMissing: a version that must exist does not.
 var errMissing = errors.New("a version is missing")
 
-// Export implements store.Copier. It asks for no snapshot of the server, which
-// keeps one for some minutes only: versions are never changed but for their
-// keys, and never taken away, so those of the commits up to a number are that
-// state, whenever they are read. The number is one behind which no commit is
-// under way any more.
+// Export implements store.Copier. It uses no snapshot of the server, which keeps one for some
+// minutes only: versions never change except for their keys, and are never deleted, so the
+// versions of the commits up to a number are the state at that number, whenever they are read.
+// quiesce returns such a number.
 //
-// A document is read from res before its older versions are read from old, so
-// that a version that moves meanwhile is met once.
+// A document is read from res before its older versions are read from old, so a version that
+// moves meanwhile is exported once.
 func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 	return func(yield func(store.CopyItem, error) bool) {
 		e := &export{db: db, yield: yield}
@@ -39,13 +38,13 @@ func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 	}
 }
 
-// errStopped says that the caller of Export wants no more.
+// errStopped: the caller of Export has stopped.
 var errStopped = errors.New("enough")
 
 // export is one run of Export.
 type export struct {
 	db    *DB
-	upTo  uint64 // the number of the last commit that is shown
+	upTo  uint64 // the last commit of the export
 	yield func(store.CopyItem, error) bool
 }
 
@@ -69,7 +68,7 @@ func (e *export) run(ctx context.Context) error {
 	})
 }
 
-// quiescePause is the time between two looks at the commits under way.
+// quiescePause is the time between two checks for commits in flight.
 const quiescePause = 5 * time.Millisecond
 
 // quiesce returns a number greater than those of all commits that were acknowledged,
@@ -83,14 +82,14 @@ func (db *DB) quiesce(ctx context.Context) (uint64, error) {
 	for !db.seq.finishedUpTo(n) {
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("wait for the commits under way: %w", ctx.Err())
+			return 0, fmt.Errorf("wait for commits in flight: %w", ctx.Err())
 		case <-time.After(quiescePause):
 		}
 	}
 	return n, nil
 }
 
-// documents yields the versions of documents of res, all that the export shows.
+// documents yields the versions of documents of res up to the last commit of the export.
 func (e *export) documents(ctx context.Context, chunk []bson.Raw) error {
 	for _, raw := range chunk {
 		d, err := unmarshal(raw)
@@ -190,7 +189,7 @@ type importer struct {
 	seq           uint64 // the highest
 }
 
-// insertBatch is what one command is to insert.
+// insertBatch is the documents that the next command inserts.
 type insertBatch struct {
 	collection *mongo.Collection
 	docs       []bson.Raw
@@ -207,7 +206,7 @@ func (in *importer) add(ctx context.Context, p store.CopyItem) error {
 		return in.log.add(ctx, raw, in.db.limits.chunk)
 	}
 	d := *p.Doc
-	d.KeyRevision = 0 // is not copied
+	d.KeyRevision = 0 // not copied
 	raw, err := marshal(&d)
 	if err != nil {
 		return err
@@ -224,7 +223,7 @@ func (in *importer) add(ctx context.Context, p store.CopyItem) error {
 	return in.old.add(ctx, raw, in.db.limits.chunk)
 }
 
-// add inserts what is piled up first where one more would be too much.
+// add adds a document, and first inserts the batch if it would become too large.
 func (p *insertBatch) add(ctx context.Context, raw bson.Raw, most int) error {
 	if len(p.docs) >= most || p.size+len(raw) > chunkBytes {
 		if err := p.flush(ctx); err != nil {

@@ -17,13 +17,13 @@ import (
 	"carerecord/store"
 )
 
-// feed remembers which feed it is, once that was read.
+// feed caches the ID of the change feed.
 type feed struct {
 	mu   sync.Mutex
 	name string
 }
 
-// feedName returns which feed it is; a database without one is given one.
+// feedName returns the ID of the feed, and creates one if the database has none.
 func (db *DB) feedName(ctx context.Context) (string, error) {
 	db.feed.mu.Lock()
 	defer db.feed.mu.Unlock()
@@ -37,7 +37,7 @@ func (db *DB) feedName(ctx context.Context) (string, error) {
 		bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "feed", Value: rand.Text()}}}},
 		options.FindOneAndUpdate().SetUpsert(true).SetHint(byID).SetReturnDocument(options.After)).Decode(&stored)
 	if err != nil {
-		return "", failed("read which feed it is", err)
+		return "", failed("read the ID of the feed", err)
 	}
 	db.feed.name = stored.Name
 	return stored.Name, nil
@@ -49,9 +49,9 @@ func (db *DB) RenewFeed(ctx context.Context) error {
 	defer db.feed.mu.Unlock()
 	_, err := db.counters.UpdateOne(ctx, bson.D{{Key: "_id", Value: "feed"}},
 		bson.D{{Key: "$set", Value: bson.D{{Key: "feed", Value: rand.Text()}}}}, options.UpdateOne().SetUpsert(true).SetHint(byID))
-	db.feed.name = "" // read anew
+	db.feed.name = "" // read again
 	if err != nil {
-		return failedWrite("begin another feed", err)
+		return failedWrite("write the ID of the feed", err)
 	}
 	db.seq.mu.Lock()
 	defer db.seq.mu.Unlock()
@@ -59,8 +59,8 @@ func (db *DB) RenewFeed(ctx context.Context) error {
 	return nil
 }
 
-// checkPosition returns the end of the feed that a position is one of, and by when the
-// end may be another though no commit lands.
+// checkPosition returns the end of the feed, or ErrUnknownPosition if a position is not part of
+// it. by, unless zero, is when the end may change without a commit.
 func (db *DB) checkPosition(ctx context.Context, p store.Position) (end store.Position, by time.Time, err error) {
 	if err := ctx.Err(); err != nil {
 		return end, by, failed("read the feed", err)
@@ -73,9 +73,9 @@ func (db *DB) checkPosition(ctx context.Context, p store.Position) (end store.Po
 	if err != nil {
 		return end, by, err
 	}
-	// Behind the end is no fault: after a kill it goes back for a while.
+	// A position after the end is valid: after a crash the end goes back for a while.
 	if p != (store.Position{}) && (p.FeedID != name || p.Seq > last) {
-		return end, by, fmt.Errorf("mongo: position %d of feed %q, and the last number of feed %q is %d: %w", p.Seq, p.FeedID, name, last, store.ErrUnknownPosition)
+		return end, by, fmt.Errorf("mongo: position %d of feed %q is unknown: the last number of feed %q is %d: %w", p.Seq, p.FeedID, name, last, store.ErrUnknownPosition)
 	}
 	return store.Position{FeedID: name, Seq: upTo}, by, nil
 }
@@ -89,7 +89,7 @@ func (db *DB) End(ctx context.Context) (store.Position, error) {
 // Await implements store.ChangeFeed.
 func (db *DB) Await(ctx context.Context, after store.Position) error {
 	for {
-		changed := db.seq.changed() // before looking, so that nothing falls between
+		changed := db.seq.changed() // before reading, so that no commit is missed
 		_, by, err := db.checkPosition(ctx, after)
 		if err != nil {
 			return err
@@ -104,8 +104,8 @@ func (db *DB) Await(ctx context.Context, after store.Position) error {
 	}
 }
 
-// wait returns when later is closed or an instant has come, if one is given, and
-// the context's error when that ends before.
+// wait returns when changed is closed or at an instant unless it is zero, and the context's
+// error if that ends before.
 func wait(ctx context.Context, changed <-chan struct{}, by time.Time) error {
 	var come <-chan time.Time
 	if !by.IsZero() {
@@ -122,11 +122,11 @@ func wait(ctx context.Context, changed <-chan struct{}, by time.Time) error {
 	return nil
 }
 
-// maxPageVersions is about how many versions a page of the feed names at most.
+// maxPageVersions is about how many versions a page of the feed lists at most.
 const maxPageVersions = 10_000
 
-// Changes implements store.ChangeFeed. The end is looked up before the snapshot is
-// taken: what had landed by then is in it.
+// Changes implements store.ChangeFeed. The end is read before the snapshot is taken, so the
+// snapshot has all commits up to it.
 func (db *DB) Changes(ctx context.Context, after store.Position, max int) (page []store.Change, err error) {
 	end, _, err := db.checkPosition(ctx, after)
 	if err != nil || after.Seq >= end.Seq {

@@ -32,7 +32,7 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 	}
 }
 
-// matchesHistory reports whether a version is asked for.
+// matchesHistory reports whether a query selects a version.
 func matchesHistory(q store.HistoryQuery, d *store.Doc) bool {
 	return !d.Updated.Before(q.Since) &&
 		(q.Before == nil || store.CompareMarks(d.HistoryMark(), *q.Before) > 0) &&
@@ -41,8 +41,8 @@ func matchesHistory(q store.HistoryQuery, d *store.Doc) bool {
 
 func compareHistory(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) }
 
-// docHistory yields the versions of one document: all of them are read without
-// bodies, sorted here and then fetched.
+// docHistory yields the versions of one document: all of them are read without bodies, sorted
+// here and then fetched.
 func (s *snap) docHistory(ctx context.Context, q store.HistoryQuery) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		id := q.Type + "/" + q.ID
@@ -128,8 +128,8 @@ func (s *snap) byUpdated(ctx context.Context, c *mongo.Collection, q store.Histo
 	}
 }
 
-// sortedCommits sorts the versions of one commit, which an _id of old does not order
-// as their addresses do.
+// sortedCommits sorts the versions of each commit: the order of _id in old is not that of the
+// documents.
 func sortedCommits(rows iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		var group []store.Doc

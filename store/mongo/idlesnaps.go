@@ -8,11 +8,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// idleSnaps are the snapshots that have asked nothing yet. MongoDB takes a
-// snapshot at the first command of a transaction, so such a one would see a
-// commit that was made after Read had called its function. To spare every read
-// a command more, a commit of this process fixes them before it begins (pin).
-// What other processes commit meanwhile is seen whole or not at all.
+// idleSnaps are the snapshots without a command yet. MongoDB takes a snapshot at the first
+// command of a transaction, so such a snapshot would see a commit that was made after Read had
+// called its function. An extra command for every read would prevent that; instead a commit of
+// this process sends one for the idle snapshots before it begins (fixSnapshots). A commit of
+// another process is seen as a whole or not at all.
 type idleSnaps struct {
 	mu    sync.Mutex
 	snaps map[*snap]struct{}
@@ -40,13 +40,13 @@ func (u *idleSnaps) all() []*snap {
 	return all
 }
 
-// fixSnapshots fixes the snapshots that have asked nothing yet.
+// fixSnapshots makes the server take the idle snapshots.
 func (db *DB) fixSnapshots(ctx context.Context) {
 	for _, s := range db.idleSnaps.all() {
 		s.used.Do(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
 			defer cancel()
-			// A snapshot that could not be fixed fails at its next command.
+			// A snapshot that could not be taken fails at its next command.
 			s.answered = db.counters.FindOne(mongo.NewSessionContext(ctx, s.session),
 				bson.D{{Key: "_id", Value: "format"}}, db.hintID()).Err() == nil
 			db.idleSnaps.remove(s)
@@ -54,6 +54,6 @@ func (db *DB) fixSnapshots(ctx context.Context) {
 	}
 }
 
-// markUsed says that the snapshot is about to be used, or is not needed any more. It
-// waits for a commit that is fixing it.
+// markUsed records that the snapshot is about to be used, or not needed any more. It waits for a
+// commit that is fixing it.
 func (s *snap) markUsed() { s.used.Do(func() { s.db.idleSnaps.remove(s) }) }

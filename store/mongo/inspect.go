@@ -10,9 +10,9 @@ import (
 	"carerecord/store"
 )
 
-// Inspect decodes a document of res or old for people who look at a store: its fields in
-// their order. In k each posting is the key that it stands for, the empty key for the
-// posting of the type itself.
+// Inspect decodes a document of res or old: its fields in their order. In k each posting is
+// given by its key, the posting of the type by the empty key. It is for the test that writes
+// docs/storage-example.md.
 func Inspect(raw bson.Raw) ([]store.Field, error) {
 	if err := raw.Validate(); err != nil {
 		return nil, fmt.Errorf("mongo: stored document: %w", err)
@@ -30,7 +30,7 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 		f := store.Field{Name: e.Key()}
 		switch e.Key() {
 		case "_id":
-			f.Meaning, f.Text = "address; behind it the version, in old", e.Value().StringValue()
+			f.Meaning, f.Text = "type and id; in old followed by the version", e.Value().StringValue()
 		case "v":
 			f.Meaning, f.Text = "version", fmt.Sprint(d.Version)
 		case "t":
@@ -40,9 +40,9 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 		case "g":
 			f.Meaning, f.Text = "origin", d.Origin.String()
 		case "p":
-			f.Meaning, f.Text = "place", fmt.Sprintf("%012x", uint64(d.RowID.Partition))
+			f.Meaning, f.Text = "partition", fmt.Sprintf("%012x", uint64(d.RowID.Partition))
 		case "o":
-			f.Meaning, f.Text = "order", fmt.Sprintf("%x", d.RowID.SortKey)
+			f.Meaning, f.Text = "sort key", fmt.Sprintf("%x", d.RowID.SortKey)
 		case "s":
 			f.Meaning, f.Text = "source", d.Source
 		case "k":
@@ -59,18 +59,18 @@ func Inspect(raw bson.Raw) ([]store.Field, error) {
 		case "b":
 			f.Meaning, f.Text = "body", string(d.Body)
 		case "d":
-			f.Meaning, f.Text = "of a tombstone: its own address", e.Value().StringValue()
+			f.Meaning, f.Text = "of a tombstone: its own _id", e.Value().StringValue()
 		case "c":
-			f.Meaning, f.Text = "counter of the checks that locked this version", e.Value().String()
+			f.Meaning, f.Text = "number of checks that locked this version", e.Value().String()
 		default:
-			return nil, fmt.Errorf("mongo: stored document %s has a field %q that no program writes", d.Ref, e.Key())
+			return nil, fmt.Errorf("mongo: stored document %s has an unknown field %q", d.Ref, e.Key())
 		}
 		out = append(out, f)
 	}
 	return out, nil
 }
 
-// postingKeys reads k.
+// postingKeys decodes k.
 func postingKeys(v bson.RawValue) ([]store.Key, error) {
 	array, ok := v.ArrayOK()
 	if !ok {
@@ -86,7 +86,7 @@ func postingKeys(v bson.RawValue) ([]store.Key, error) {
 		_, encoded, ok := strings.Cut(text, "/")
 		key, valid := decode(encoded)
 		if !ok || !valid {
-			return nil, fmt.Errorf("mongo: %q is no posting", text)
+			return nil, fmt.Errorf("mongo: %q is not a posting", text)
 		}
 		keys[i] = store.Key(key)
 	}

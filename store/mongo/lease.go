@@ -13,22 +13,20 @@ import (
 	"carerecord/store"
 )
 
-// leaseKey is where the lease of the record stands in state.
+// leaseKey is the key of the lease in state.
 const leaseKey = "store/lease"
 
-// Lease is the right of one process to write to the record. It runs out unless
-// it is renewed, by the clocks of the processes, so they must agree within a
-// fraction of its life. It keeps nobody from writing by itself: a process that
-// cannot renew must stop.
+// Lease is the right of one process to write to the record. It expires unless it is renewed, by
+// the clocks of the processes, which must agree within a fraction of its life. It does not
+// prevent writes by itself: a process that cannot renew must stop.
 type Lease struct {
 	db    *DB
 	value []byte
 	life  time.Duration
 }
 
-// AcquireLease takes the lease of the record for a process that calls itself
-// holder. ErrExists says that another process holds it; its name is in the
-// error's text.
+// AcquireLease takes the lease of the record for a process with the name holder. ErrExists means
+// that another process holds it; its name is in the error's text.
 func (db *DB) AcquireLease(ctx context.Context, holder string, life time.Duration) (*Lease, error) {
 	l := &Lease{db: db, value: []byte(holder + " " + rand.Text()), life: life}
 	err := db.Insert(ctx, leaseKey, l.value, db.clock().Add(life))
@@ -44,12 +42,12 @@ func (db *DB) AcquireLease(ctx context.Context, holder string, life time.Duratio
 	return l, nil
 }
 
-// leaseLooks is how often a waiting process looks at the lease within its life.
+// leaseLooks is how often a waiting process checks the lease within its life.
 const leaseLooks = 20
 
-// AwaitLease is AcquireLease for a process that may come after one that was
-// killed: a lease that is held is waited for until it runs out. ErrExists says
-// that it was renewed or taken meanwhile, so that its holder lives.
+// AwaitLease is AcquireLease for a process that may follow one that was killed: it waits for a
+// held lease until it expires. ErrExists means that the lease was renewed or taken meanwhile, so
+// that its holder lives.
 func (db *DB) AwaitLease(ctx context.Context, holder string, life time.Duration) (*Lease, error) {
 	l, err := db.AcquireLease(ctx, holder, life)
 	if !errors.Is(err, store.ErrExists) {
@@ -76,20 +74,20 @@ func (db *DB) AwaitLease(ctx context.Context, holder string, life time.Duration)
 	}
 }
 
-// leaseEnds reads when the lease runs out.
+// leaseEnds returns when the lease expires.
 func (db *DB) leaseEnds(ctx context.Context) (bson.DateTime, error) {
 	var stored value
 	err := db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(leaseKey)}}, db.hintID()).Decode(&stored)
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
-		return 0, failed("look at the lease of the record", err)
+		return 0, failed("read the lease of the record", err)
 	}
 	return stored.Expires, nil
 }
 
-// Renew prolongs the lease from now on. ErrConflict says that it is lost.
+// Renew extends the lease, starting now. ErrConflict means that it is lost.
 func (l *Lease) Renew(ctx context.Context) error { return l.until(ctx, l.db.clock().Add(l.life)) }
 
-// Release gives the lease back. ErrConflict says that it was lost before.
+// Release ends the lease. ErrConflict means that it was lost before.
 func (l *Lease) Release(ctx context.Context) error { return l.until(ctx, l.db.clock()) }
 
 func (l *Lease) until(ctx context.Context, expires time.Time) error {

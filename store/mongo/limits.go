@@ -1,23 +1,22 @@
 package mongo
 
-// limits are the sizes at which the engine goes over to another way of doing
-// the same. Tests make them small.
+// limits are the sizes at which the engine changes its method. Tests make them small.
 type limits struct {
-	merge     int // ordered streams that are merged; of more posts the candidates are collected
-	separate  int // posts that are asked for apart even where they have few candidates
-	collect   int // candidates that are collected to be sorted here
-	postings  int // posts that one command names
-	fetch     int // documents that are read by their addresses at once
-	bodies    int // documents that the server sends at once
+	merge     int // ordered streams that are merged; with more postings the candidates are collected
+	separate  int // postings that are walked separately even if they have few candidates
+	collect   int // candidates that are collected and sorted here
+	postings  int // postings that one command names
+	fetch     int // documents that one command reads by _id
+	bodies    int // documents of a batch of a cursor
 	keys      int // the same without bodies
-	chunk     int // documents that one command writes, or looks up the heads of
-	wholeDocs int // documents that a commit reads whole when it looks at their versions
-	count     int // how far a lead is counted to find out whether it is rare
-	rare      int // a count that needs no better lead
-	large     int // writes of a commit that runs at a time
+	chunk     int // documents that one command writes, or whose newest versions it reads
+	wholeDocs int // a commit of at most so many updates reads the replaced documents as a whole
+	count     int // how far the candidates of a condition are counted
+	rare      int // a count so small that no other condition is considered
+	large     int // commits of more writes run one at a time
 }
 
-// defaultLimits are the limits in service.
+// defaultLimits are the limits in production.
 func defaultLimits() limits {
 	return limits{
 		merge: 32, separate: 3, collect: 10_000, postings: 500, fetch: 100, bodies: 200, keys: 1000,

@@ -60,7 +60,7 @@ func (db *DB) Head(ctx context.Context) (store.Record, error) {
 	return last.toStore(), nil
 }
 
-// Records implements store.Log. It yields what stood when it was begun.
+// Records implements store.Log. It yields the records that existed when it began.
 func (db *DB) Records(ctx context.Context, from uint64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		head, err := db.Head(ctx)

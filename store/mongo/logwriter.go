@@ -12,22 +12,21 @@ import (
 	"carerecord/store"
 )
 
-// logPause is the time between two attempts to write to a log in doubt.
+// logPause is the time between two attempts to write to a stale log.
 const logPause = 20 * time.Millisecond
 
-// logWriter is the end of the log that records are added to. Calls that wait while
-// one write is under way share the next.
+// logWriter appends records to the log. Calls that wait during one write share the next.
 type logWriter struct {
 	db *DB
 
 	mu      sync.Mutex
 	waiting []*appendCall
-	writing bool           // a writer runs
+	writing bool           // run is running
 	writers sync.WaitGroup // for Close
 
-	// Of the writer alone, or before any:
+	// Used by run only, or before it:
 	head  store.Record // the last record, without payload
-	stale bool         // head may not be the last one
+	stale bool         // head may not be the last record
 }
 
 // appendCall is a call of Append.
@@ -38,8 +37,7 @@ type appendCall struct {
 	done     chan struct{} // closed when first and err are set
 }
 
-// append adds the records of one call and waits for them, as long as ctx lets
-// it.
+// append adds the records of one call and waits for them, until ctx ends.
 func (t *logWriter) append(ctx context.Context, payloads [][]byte) (uint64, error) {
 	c := &appendCall{payloads: payloads, done: make(chan struct{})}
 	t.mu.Lock()
@@ -47,7 +45,7 @@ func (t *logWriter) append(ctx context.Context, payloads [][]byte) (uint64, erro
 	if !t.writing {
 		t.writing = true
 		t.writers.Add(1)
-		go t.run() // ends when nobody waits; each write ends in time
+		go t.run() // ends when no call waits; each write has a timeout
 	}
 	t.mu.Unlock()
 	select {
@@ -72,7 +70,7 @@ func (t *logWriter) append(ctx context.Context, payloads [][]byte) (uint64, erro
 	return 0, fmt.Errorf("mongo: append to the log: %w: %w: %w", store.ErrUnavailable, store.ErrUnknown, ctx.Err())
 }
 
-// run writes for those who wait until nobody does.
+// run writes the records of waiting calls until no call waits.
 func (t *logWriter) run() {
 	defer t.writers.Done()
 	for {
@@ -93,8 +91,8 @@ func (t *logWriter) run() {
 	}
 }
 
-// write adds the records of calls, and again what did not land, until all did
-// or time is up.
+// write adds the records of calls, and repeats those that were not stored until all are or time
+// is up.
 func (t *logWriter) write(ctx context.Context, calls []*appendCall) {
 	if t.stale {
 		if err := t.reread(ctx); err != nil {
@@ -104,7 +102,7 @@ func (t *logWriter) write(ctx context.Context, calls []*appendCall) {
 	}
 	rest := t.buildRecords(calls)
 	var stored []record
-	mayLand := false // a record that did not land may do so yet
+	mayLand := false // a record that is not stored may still be
 	for {
 		_, err := t.db.log.InsertMany(ctx, rest, options.InsertMany().SetOrdered(true))
 		if err == nil {
@@ -126,7 +124,7 @@ func (t *logWriter) write(ctx context.Context, calls []*appendCall) {
 				return
 			case <-time.After(logPause):
 			}
-			_ = t.reread(ctx) // in vain: doubt stays
+			_ = t.reread(ctx) // on failure it is still stale
 		}
 		n, err := t.countStored(ctx, rest)
 		if err != nil {
@@ -142,7 +140,7 @@ func (t *logWriter) write(ctx context.Context, calls []*appendCall) {
 	}
 }
 
-// buildRecords makes the records of calls, behind the head.
+// buildRecords returns the records of calls, chained to the head.
 func (t *logWriter) buildRecords(calls []*appendCall) []record {
 	var all []record
 	for _, c := range calls {
@@ -157,7 +155,7 @@ func (t *logWriter) buildRecords(calls []*appendCall) []record {
 	return all
 }
 
-// chain gives records their places behind the head.
+// chain sets the positions and hashes of records after the head.
 func (t *logWriter) chain(records []record) {
 	last := t.head
 	for i := range records {
@@ -168,7 +166,7 @@ func (t *logWriter) chain(records []record) {
 	}
 }
 
-// countStored counts how many of the records stand in the log, from the first on.
+// countStored counts how many of the records are in the log, from the first on.
 func (t *logWriter) countStored(ctx context.Context, records []record) (int, error) {
 	if t.head.Pos < uint64(records[0].Pos) {
 		return 0, nil
@@ -186,7 +184,7 @@ func (t *logWriter) countStored(ctx context.Context, records []record) (int, err
 	return n, nil
 }
 
-// reread finds the end of the log.
+// reread reads the end of the log.
 func (t *logWriter) reread(ctx context.Context) error {
 	head, err := t.db.Head(ctx)
 	if err != nil {
@@ -200,8 +198,7 @@ func headOf(r record) store.Record {
 	return store.Record{Pos: uint64(r.Pos), Hash: r.toStore().Hash}
 }
 
-// finishCalls tells each call whether all its records landed. A call whose
-// records did not gets err.
+// finishCalls sets the result of each call: success if all its records are stored, else err.
 func finishCalls(calls []*appendCall, stored []record, err error) {
 	for _, c := range calls {
 		if len(stored) < len(c.payloads) {

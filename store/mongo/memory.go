@@ -9,18 +9,16 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// CheckMemory compares what the process keeps in memory with what a rebuild from the
-// database gives, and reports every difference: see the package documentation for what
-// there is. Nobody may use the record meanwhile. It is for the end of tests that use it
-// from many sides.
+// CheckMemory compares the memory of the process with a rebuild from the database and reports
+// every difference; see the package documentation for its parts. The record must not be used
+// meanwhile. It is for the end of tests with concurrent use.
 func (db *DB) CheckMemory(ctx context.Context) error {
 	db.logWriter.wait()
 	db.aborts.Wait()
 	return errors.Join(db.checkLogWriter(ctx), db.checkFeed(ctx), db.checkSequence(ctx), db.checkLocks())
 }
 
-// checkLogWriter looks at the record that the next one will follow. In doubt it is read
-// again before it is used.
+// checkLogWriter checks the last record. A stale one is read again before it is used.
 func (db *DB) checkLogWriter(ctx context.Context) error {
 	t := db.logWriter
 	last, err := db.Head(ctx)
@@ -37,7 +35,7 @@ func (db *DB) checkFeed(ctx context.Context) error {
 	db.feed.mu.Lock()
 	defer db.feed.mu.Unlock()
 	if db.feed.name == "" {
-		return nil // it is read when it is asked for
+		return nil // it is read when it is needed
 	}
 	var stored struct {
 		Name string `bson:"feed"`
@@ -52,9 +50,8 @@ func (db *DB) checkFeed(ctx context.Context) error {
 	return nil
 }
 
-// checkSequence looks whether the numbers that will be given out are the end of the block
-// that was taken last, and are not given to any version; and whether no commit is under
-// way, but for those of unknown outcome.
+// checkSequence checks that the next numbers are the end of the last block and no version has
+// one of them, and that no commit is in flight except those of unknown outcome.
 func (db *DB) checkSequence(ctx context.Context) error {
 	s := &db.seq
 	s.mu.Lock()
@@ -66,11 +63,11 @@ func (db *DB) checkSequence(ctx context.Context) error {
 	}
 	var faults []error
 	if s.end > 0 && s.end != uint64(n.Given) || s.last > s.end || s.loaded && s.givenBefore > uint64(n.Given) {
-		faults = append(faults, fmt.Errorf("mongo: commits have numbers up to %d of %d in memory, and %d were taken in the database", s.last, s.end, n.Given))
+		faults = append(faults, fmt.Errorf("mongo: in memory the last number of a commit is %d of %d, and in the database %d were taken", s.last, s.end, n.Given))
 	}
 	for number, until := range s.inFlight {
 		if until.IsZero() || number > s.last && s.end > 0 {
-			faults = append(faults, fmt.Errorf("mongo: commit %d is under way in memory, and nobody commits", number))
+			faults = append(faults, fmt.Errorf("mongo: commit %d is in flight in memory, and no caller commits", number))
 		}
 	}
 	last := max(s.last, s.givenBefore)
@@ -93,12 +90,12 @@ func (db *DB) checkSequence(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// checkLocks looks whether everybody who passed the gate, or began a snapshot, has left.
+// checkLocks checks that no name is locked and no snapshot is open.
 func (db *DB) checkLocks() error {
 	db.locks.mu.Lock()
 	defer db.locks.mu.Unlock()
 	if n, snaps := len(db.locks.locks), len(db.idleSnaps.all()); n > 0 || snaps > 0 {
-		return fmt.Errorf("mongo: %d turns are held and %d snapshots open, and nobody uses the record", n, snaps)
+		return fmt.Errorf("mongo: %d names are locked and %d snapshots open, and no caller uses the record", n, snaps)
 	}
 	return nil
 }

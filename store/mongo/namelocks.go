@@ -5,22 +5,21 @@ import (
 	"sync"
 )
 
-// nameLocks lets those who need the same names through one after the other.
+// nameLocks is a set of locks by name.
 type nameLocks struct {
 	mu    sync.Mutex
 	locks map[string]*nameLock
 }
 
-// nameLock is the right to a name. Whoever has put into busy holds it.
+// nameLock is held by the caller that has sent to busy.
 type nameLock struct {
-	busy chan struct{} // room for one
-	refs int           // holding or waiting
+	busy chan struct{} // has capacity 1
+	refs int           // holders and waiting callers
 }
 
 func newNameLocks() *nameLocks { return &nameLocks{locks: map[string]*nameLock{}} }
 
-// lock waits until all names are free and takes them. names must be sorted and
-// distinct, which is what keeps two callers from waiting for each other.
+// lock locks all names. names must be sorted and distinct, which prevents deadlocks.
 func (g *nameLocks) lock(ctx context.Context, names []string) (unlock func(), err error) {
 	locked := 0
 	unlock = func() {

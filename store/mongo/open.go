@@ -18,38 +18,36 @@ import (
 	"carerecord/store"
 )
 
-// format is the number of the layout that this package writes. Open refuses a
-// database with another one.
+// format is the number of the layout that this package writes. Open rejects a database with
+// another one.
 const format = 1
 
-// defaultTimeout bounds what Config leaves open.
+// defaultTimeout is Config.Timeout if that is zero.
 const defaultTimeout = 10 * time.Second
 
-// buildTimeout bounds the building of the indexes, where no deadline does.
+// buildTimeout bounds the building of the indexes if no deadline does.
 const buildTimeout = 24 * time.Hour
 
-// closeTimeout bounds what Close writes to a server that may be gone.
+// closeTimeout bounds the last write of Close, whose server may be gone.
 const closeTimeout = 2 * time.Second
 
-// Config says where the record is.
+// Config is the configuration of a DB.
 type Config struct {
 	URI      string // of a replica set, as MongoDB writes it
 	Database string
-	// Clock decides what has expired; nil is time.Now.
+	// Clock is for the expiry of state; nil is time.Now.
 	Clock func() time.Time
-	// Timeout bounds a command, and the repetitions of a commit, whose context
-	// has no deadline, and how long an unknown outcome is looked into. Zero is
-	// 10 s.
+	// Timeout bounds a command, and the attempts of a commit, whose context has no deadline, and
+	// the search for an unknown outcome. Zero is 10 s.
 	Timeout time.Duration
-	// NoHints lets the server choose the index of a search, and sends it nothing
-	// but what drives the search. MongoDB then races plans and may choose badly; it
-	// is for tests of other packages on a server that takes a hint as an order to
-	// walk the whole index.
+	// NoHints leaves the choice of the index of a search to the server, and sends only the
+	// driving condition of the search. MongoDB then compares plans and may choose badly; it is
+	// for tests of other packages on a server that walks the whole index of a hint.
 	NoHints bool
-	// NoticeStandIn makes Open ask the server for its build, and sets NoHints where
-	// that is the stand-in of the tests. Every other server is sent hints.
+	// NoticeStandIn makes Open request the server's build, and sets NoHints if that is the
+	// stand-in of the tests. Every other server gets hints.
 	NoticeStandIn bool
-	// Monitor is told of every command; nil for none.
+	// Monitor receives every command; may be nil.
 	Monitor *event.CommandMonitor
 }
 
@@ -65,7 +63,7 @@ type DB struct {
 
 	limits    limits
 	locks     *nameLocks
-	largeSlot chan struct{} // held by the one commit of more than limits.large writes
+	largeSlot chan struct{} // held by the commit of more than limits.large writes
 	seq       sequence
 	estimates *estimates
 	sweeps    sweeps
@@ -73,7 +71,7 @@ type DB struct {
 	feed      feed
 
 	idleSnaps idleSnaps
-	aborts    sync.WaitGroup // of transactions whose callers have gone; for Close
+	aborts    sync.WaitGroup // aborts of transactions in the background; Close waits for them
 }
 
 var (
@@ -83,8 +81,8 @@ var (
 	_ store.ChangeFeed = (*DB)(nil)
 )
 
-// Open connects to a record, making its collections and indexes where they are
-// missing. The server must be a replica set or a mongos.
+// Open connects to a record and creates missing collections and indexes. The server must be a
+// replica set or a mongos.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.URI == "" || c.Database == "" {
 		return nil, errors.New("mongo: open: the configuration lacks the URI or the name of the database")
@@ -129,7 +127,7 @@ func newDB(client *mongo.Client, c Config) *DB {
 	return db
 }
 
-// prepare brings the database into the form that the rest relies on.
+// prepare checks the server and the format, and creates collections and indexes.
 func (db *DB) prepare(ctx context.Context) error {
 	if err := db.mustBeReplicated(ctx); err != nil {
 		return err
@@ -138,8 +136,8 @@ func (db *DB) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, c := range []*mongo.Collection{db.res, db.old, db.claims, db.state, db.log, db.marks} {
-		// Made beforehand: older servers make no collection in a transaction.
-		// The driver bounds this command by nothing of its own.
+		// Older servers create no collection in a transaction. The driver does not bound this
+		// command.
 		once, cancel := context.WithTimeout(ctx, db.timeout)
 		err := c.Database().CreateCollection(once, c.Name())
 		cancel()
@@ -147,7 +145,7 @@ func (db *DB) prepare(ctx context.Context) error {
 			return failed("create collection "+c.Name(), err)
 		}
 	}
-	// One that is new in this program is built on all that stands.
+	// A new index is built on all stored documents.
 	long, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	for _, index := range indexes(db) {
@@ -158,16 +156,16 @@ func (db *DB) prepare(ctx context.Context) error {
 	return db.logWriter.reread(ctx)
 }
 
-// mustBeReplicated refuses a server that has no transactions.
+// mustBeReplicated rejects a server without transactions.
 func (db *DB) mustBeReplicated(ctx context.Context) error {
 	var hello struct {
 		Set     string `bson:"setName"`
 		Message string `bson:"msg"`
 	}
-	// isMaster is the name that every server knows.
+	// every server knows isMaster
 	err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "isMaster", Value: 1}}).Decode(&hello)
 	if err != nil {
-		return failed("ask the server who it is", err)
+		return failed("read the role of the server", err)
 	}
 	if hello.Set == "" && hello.Message != "isdbgrid" {
 		return errors.New("mongo: open: the server is a standalone mongod; the record needs transactions, " +
@@ -176,15 +174,15 @@ func (db *DB) mustBeReplicated(ctx context.Context) error {
 	return nil
 }
 
-// onStandIn asks the server whether it is the stand-in of the tests. One that
-// does not answer is none.
+// onStandIn reports whether the server is the stand-in of the tests. A server that does not
+// answer is not.
 func (db *DB) onStandIn(ctx context.Context) bool {
 	build, err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Raw()
 	return err == nil && isStandIn(build)
 }
 
-// isStandIn tells from a server's build that it takes a hint as an order to
-// walk the whole index. MongoDB does not.
+// isStandIn reports whether a build is that of the stand-in, which walks the whole index of a
+// hint. MongoDB does not.
 func isStandIn(build bson.Raw) bool {
 	_, err := build.LookupErr("secantusVersion")
 	return err == nil

@@ -8,9 +8,9 @@ import (
 	"carerecord/store"
 )
 
-// partitionFilters are the conditions that find, one after the other and each in the order
-// of the store, what is behind one post in the places of a query. Each names so many
-// places as points of p: K gives their documents in order, without a sort.
+// partitionFilters returns the filters that find, one after the other and each in row order, the
+// documents of one posting in the partitions of a query. Each names partitions as points of p: K
+// returns their documents in order, without a sort.
 func (s *snap) partitionFilters(base bson.D, q store.Query) []bson.D {
 	var filters []bson.D
 	partitions := q.Partitions

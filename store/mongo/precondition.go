@@ -12,20 +12,20 @@ import (
 	"carerecord/store"
 )
 
-// newestVersion is what a commit knows of the newest version of a document.
+// newestVersion is the newest version of a document as a commit needs it.
 type newestVersion struct {
 	version     uint64
 	keyRevision uint64
 	dead        bool
 	id          store.RowID
-	keys        []store.Key // of what is checked by its keys
-	raw         bson.Raw    // nil if not kept
+	keys        []store.Key // for a Check with Where
+	raw         bson.Raw    // nil if only some fields were read
 }
 
-// newestVersions are the newest versions by _id. What is not there never was.
+// newestVersions are newest versions by _id. A missing entry means that no version exists.
 type newestVersions map[string]newestVersion
 
-// claim counts up the claims, which makes commits that share one conflict.
+// claim increments the claims, so that commits with a common claim conflict.
 func (s *snap) claim(ctx context.Context, claims []string) error {
 	for chunk := range slices.Chunk(claims, s.db.limits.chunk) {
 		models := make([]mongo.WriteModel, len(chunk))
@@ -36,7 +36,7 @@ func (s *snap) claim(ctx context.Context, claims []string) error {
 		}
 		_, err := s.db.claims.BulkWrite(s.in(ctx), models)
 		if mongo.IsDuplicateKeyError(err) {
-			return fmt.Errorf("%w: %w", errRetry, err) // two made the same claim's first document
+			return fmt.Errorf("%w: %w", errRetry, err) // two commits inserted the same claim
 		}
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ func (s *snap) claim(ctx context.Context, claims []string) error {
 	return nil
 }
 
-// readNewest reads the documents whose versions matter to a commit.
+// readNewest reads the newest versions that a commit writes or checks.
 func (s *snap) readNewest(ctx context.Context, p *preparedCommit) (newestVersions, error) {
 	var ids []string
 	for _, w := range p.Writes {
@@ -96,8 +96,8 @@ func oneOf(ids []string) bson.D {
 	return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 }
 
-// checkPreconditions tests the versions and keyings that a commit expects. Creates are left to the
-// unique index.
+// checkPreconditions tests the versions and key revisions that a commit expects. For creates the
+// unique index does.
 func (h newestVersions) checkPreconditions(p *preparedCommit) error {
 	for _, w := range p.Writes {
 		if w.Expect == 0 {
@@ -126,19 +126,19 @@ func (h newestVersions) check(c store.Check) error {
 	return nil
 }
 
-// expect tests that a version, rekeyed so often, is the newest one; version 0 that
-// there is none.
+// expect tests that the newest version and its key revision are as expected; version 0 means
+// that none exists.
 func (h newestVersions) expect(doing string, ref store.Ref, version, keying uint64) error {
 	if have := h[refID(ref)]; have.version != version || have.keyRevision != keying {
-		return fmt.Errorf("mongo: %s of %s: version %d, rekeyed %d times, stands, not %d, %d: %w",
+		return fmt.Errorf("mongo: %s of %s: the newest version is %d, rekeyed %d times, expected %d, %d: %w",
 			doing, ref, have.version, have.keyRevision, version, keying, store.ErrConflict)
 	}
 	return nil
 }
 
-// lockChecks makes sure that no other commit changes what was checked: a
-// snapshot alone would let two commits each check what the other writes.
-// Documents that the commit writes itself need no lock.
+// lockChecks prevents other commits from changing the checked documents: with a snapshot alone
+// two commits could each check a document that the other writes. Documents that the commit
+// writes itself need no lock.
 func (s *snap) lockChecks(ctx context.Context, p *preparedCommit) error {
 	written := map[store.Ref]bool{}
 	for _, w := range p.Writes {
@@ -156,9 +156,8 @@ func (s *snap) lockChecks(ctx context.Context, p *preparedCommit) error {
 	return nil
 }
 
-// lock makes the transaction conflict with every other that writes a document:
-// it counts up a field of the document if one stands, or puts one
-// where none is and takes it away again.
+// lock makes the transaction conflict with every other that writes a document: it increments a
+// field of an existing document, or inserts a missing one and deletes it.
 func (s *snap) lock(ctx context.Context, ref store.Ref, exists bool) error {
 	ctx, id := s.in(ctx), refID(ref)
 	if exists {
@@ -169,7 +168,7 @@ func (s *snap) lock(ctx context.Context, ref store.Ref, exists bool) error {
 		}
 		return err
 	}
-	// d keeps the unique index D from meeting another such document.
+	// d makes its entry of the unique index D distinct.
 	if _, err := s.db.res.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "d", Value: id}}); err != nil {
 		return conflictIfDuplicate("check of "+ref.String(), err)
 	}

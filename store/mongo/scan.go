@@ -11,7 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// rowOrder is the order of the store, as K gives it behind one post.
+// rowOrder is the order of the store, which K has within one posting.
 func rowOrder() bson.D { return bson.D{{Key: "p", Value: 1}, {Key: "o", Value: 1}} }
 
 // Scan implements store.Snapshot.
@@ -42,11 +42,11 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 	}
 }
 
-// scanDriving gives the candidates of a lead in the order of the store. verified says
-// that Match has decided them already.
+// scanDriving returns the candidates of a driving condition in row order. verified means that
+// Match has decided them already.
 func (s *snap) scanDriving(ctx context.Context, q store.Query, l drivingCondition) (rows iter.Seq2[store.Doc, error], verified bool, err error) {
 	if !l.ordered(s.db.limits.merge) && q.Partitions != nil {
-		l = l.orderedFallback() // in a few places it has few candidates
+		l = l.orderedFallback() // few partitions have few candidates
 	}
 	separately, err := s.walkSeparately(ctx, q, l)
 	if err != nil {
@@ -74,9 +74,9 @@ func (s *snap) scanDriving(ctx context.Context, q store.Query, l drivingConditio
 	return mergeDistinct(streams), false, nil
 }
 
-// walkSeparately reports whether each post of a lead is asked for by a command of its own, in
-// the order of the store. All in one are cheaper where they are several and have few
-// candidates: the ids that a search looks up.
+// walkSeparately reports whether each posting of a driving condition is walked by its own
+// command, in row order. One command for all is cheaper for several postings with few
+// candidates, such as the ids that a search looks up.
 func (s *snap) walkSeparately(ctx context.Context, q store.Query, l drivingCondition) (bool, error) {
 	if !l.ordered(s.db.limits.merge) || len(l.keys) <= s.db.limits.separate || q.Partitions != nil {
 		return l.ordered(s.db.limits.merge), nil
@@ -92,11 +92,11 @@ func (s *snap) walkSeparately(ctx context.Context, q store.Query, l drivingCondi
 	return n >= s.db.limits.count, nil
 }
 
-// walk yields the documents behind one post, in the order of the store. It is
-// one of width streams that are merged.
+// walk yields the documents of one posting in row order. It is one of width streams that are
+// merged.
 func (s *snap) walk(ctx context.Context, q store.Query, e keyCondition, width int) iter.Seq2[store.Doc, error] {
 	base := bson.D{{Key: "k", Value: posting(q.Type, e.key)}}
-	if len(e.also) > 0 && !s.db.noHints { // Match decides in any case
+	if len(e.also) > 0 && !s.db.noHints { // Match decides anyway
 		base = append(base, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(e.also)}}})
 	}
 	filters := []bson.D{base}
@@ -129,7 +129,7 @@ func (s *snap) walk(ctx context.Context, q store.Query, e keyCondition, width in
 
 func withoutBody() bson.D { return bson.D{{Key: "b", Value: 0}, {Key: "k", Value: 0}} }
 
-// batchSize is for one of width streams that are merged.
+// batchSize is the batch size of one of width merged streams.
 func (s *snap) batchSize(keysOnly bool, width int) int32 {
 	n := s.db.limits.bodies
 	if keysOnly {
@@ -156,8 +156,8 @@ func mergeDistinct(streams []iter.Seq2[store.Doc, error]) iter.Seq2[store.Doc, e
 	}
 }
 
-// collect gathers what matches without bodies, sorted. complete is false where
-// there were too many candidates.
+// collect returns the matches without bodies, sorted. complete is false if there were too many
+// candidates.
 func (s *snap) collect(ctx context.Context, q store.Query, l drivingCondition) (docs []store.Doc, complete bool, err error) {
 	seen := map[store.Ref]bool{}
 	for _, on := range l.filters(q.Type, s.db.limits.postings) {
@@ -186,8 +186,8 @@ func (s *snap) collect(ctx context.Context, q store.Query, l drivingCondition) (
 	return docs, true, nil
 }
 
-// fetch yields documents that were read without their bodies, in their order,
-// with the bodies. c is where they are.
+// fetch yields documents that were read without bodies, in their order, with the bodies. c is
+// their collection.
 func (s *snap) fetch(ctx context.Context, c *mongo.Collection, docs []store.Doc, keysOnly bool) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for chunk := range slices.Chunk(docs, s.db.limits.fetch) {
@@ -198,7 +198,7 @@ func (s *snap) fetch(ctx context.Context, c *mongo.Collection, docs []store.Doc,
 				}
 			}
 			for i, d := range chunk {
-				chunk[i] = store.Doc{} // lets go of the body
+				chunk[i] = store.Doc{} // frees the body
 				if !yield(d, nil) {
 					return
 				}

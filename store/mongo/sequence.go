@@ -11,50 +11,48 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// sequenceBlock is how many numbers are taken from the database at once, so
-// that commits do not meet at one counter. What is left of a block at the end
-// of a process is never used.
+// sequenceBlock is how many numbers are taken from the database at once, so that commits do not
+// contend for one counter. The rest of a block at the end of a process is never used.
 const sequenceBlock = 1000
 
-// defaultUnknownFor is longer than a server keeps a transaction that nobody ends.
+// defaultUnknownFor is longer than a server keeps an abandoned transaction.
 const defaultUnknownFor = 90 * time.Second
 
-// sequence gives numbers to commits and knows which of them are over.
+// sequence assigns numbers to commits and records which of them are in flight.
 type sequence struct {
-	unknownFor time.Duration // defaultUnknownFor, which tests make shorter
+	unknownFor time.Duration // defaultUnknownFor, shorter in tests
 
 	mu        sync.Mutex
 	last, end uint64
-	// inFlight are the numbers of commits under way; with an instant until when a
-	// commit of unknown outcome may land yet.
+	// inFlight has the numbers of commits in flight; a commit of unknown outcome has the instant
+	// until which it may still be applied.
 	inFlight map[uint64]time.Time
 
 	loaded       bool      // the three below have been read
-	givenBefore  uint64    // the last number that was given out before this process
-	stableBefore uint64    // up to which none of those is under way
+	givenBefore  uint64    // the last number that was taken before this process
+	stableBefore uint64    // no earlier commit up to this number is in flight
 	until        time.Time // until when the others may be
 
-	waiters chan struct{} // closed when land is called; nil while nobody waits
+	waiters chan struct{} // closed by notify; nil while nobody waits
 }
 
-// sequenceDoc is the document of counters that numbers are taken from.
+// sequenceDoc is the document of counters with the number of the last commit.
 type sequenceDoc struct {
 	Given int64 `bson:"n"`
-	// Low is a number up to which no commit is under way.
+	// Low is a number up to which no commit is in flight.
 	Low int64 `bson:"low"`
-	// Open says that commits behind Low may be: missing or true from when a
-	// process takes numbers until it has closed.
+	// Open: commits after Low may be in flight. It is missing or true from when a process takes
+	// numbers until it has closed.
 	Open *bool `bson:"open"`
 }
 
-// sequenceFilter finds it.
+// sequenceFilter is the filter of that document.
 func sequenceFilter(more ...bson.E) bson.D {
 	return append(bson.D{{Key: "_id", Value: "seq"}}, more...)
 }
 
-// loadSequence reads what the process before has left, if that has not been done. One
-// that was killed, or lost the server, may have commits on their way there. The
-// mutex must be held.
+// loadSequence reads the document of the previous process, once. A process that was killed, or
+// lost the server, may have commits in flight. The mutex must be held.
 func (db *DB) loadSequence(ctx context.Context) error {
 	s := &db.seq
 	if s.loaded {
@@ -73,8 +71,8 @@ func (db *DB) loadSequence(ctx context.Context) error {
 	return nil
 }
 
-// finish says that the commit of a number is over, or that nobody knows whether it
-// is. Zero is no number.
+// finish records that the commit of a number has ended, or that its outcome is unknown. Zero is
+// ignored.
 func (s *sequence) finish(n uint64, unknown bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,10 +81,10 @@ func (s *sequence) finish(n uint64, unknown bool) {
 	} else {
 		delete(s.inFlight, n)
 	}
-	s.notify() // of an unknown outcome too: there is an instant to wait for now
+	s.notify() // an unknown outcome too has an instant to wait for
 }
 
-// finishedUpTo reports whether no commit of a number up to n is under way.
+// finishedUpTo reports whether no commit of a number up to n is in flight.
 func (s *sequence) finishedUpTo(n uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,9 +96,9 @@ func (s *sequence) finishedUpTo(n uint64) bool {
 	return true
 }
 
-// bounds returns the last number that was given out, and the number up to which
-// no commit is under way, nor will be; that grows when a commit lands or, where
-// by is set, by then. The mutex must be held.
+// bounds returns the last number that was taken, and the number up to which no commit is in
+// flight, nor will be; that grows when a commit ends or, if by is set, by then. The mutex must
+// be held.
 func (s *sequence) bounds() (last, upTo uint64, by time.Time) {
 	now := time.Now()
 	last = max(s.last, s.givenBefore)
@@ -119,7 +117,7 @@ func (s *sequence) bounds() (last, upTo uint64, by time.Time) {
 	return last, upTo, by
 }
 
-// sequenceBounds is settled for those who do not hold the mutex.
+// sequenceBounds locks the mutex and returns bounds.
 func (db *DB) sequenceBounds(ctx context.Context) (last, upTo uint64, by time.Time, err error) {
 	db.seq.mu.Lock()
 	defer db.seq.mu.Unlock()
@@ -130,7 +128,7 @@ func (db *DB) sequenceBounds(ctx context.Context) (last, upTo uint64, by time.Ti
 	return last, upTo, by, nil
 }
 
-// changed returns what is closed when a commit is over or in doubt.
+// changed returns a channel that is closed when a commit ends or its outcome is unknown.
 func (s *sequence) changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +138,7 @@ func (s *sequence) changed() <-chan struct{} {
 	return s.waiters
 }
 
-// notify lets those who wait look again. The mutex must be held.
+// notify closes the channel that waiting calls received. The mutex must be held.
 func (s *sequence) notify() {
 	if s.waiters != nil {
 		close(s.waiters)
@@ -148,18 +146,16 @@ func (s *sequence) notify() {
 	}
 }
 
-// reset makes the next number come from the database, and what is known of the
-// others.
+// reset discards the block and the previous state, so that both are read again.
 func (s *sequence) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last, s.end, s.loaded = 0, 0, false
 }
 
-// nextSeq returns a number larger than all before it. ctx must not be of a
-// transaction. A commit takes its number after it has looked at the versions it
-// replaces, so numbers grow along the versions of a document. The number flies
-// until land.
+// nextSeq returns a number larger than all before it. ctx must not be of a transaction. A commit
+// takes its number after it has read the versions it replaces, so numbers grow along the
+// versions of a document. The number is in flight until finish.
 func (db *DB) nextSeq(ctx context.Context) (uint64, error) {
 	s := &db.seq
 	s.mu.Lock()
@@ -185,9 +181,9 @@ func (db *DB) nextSeq(ctx context.Context) (uint64, error) {
 	return s.last, nil
 }
 
-// closeSequence notes that all commits of this process are over, where that is
-// so. It is not needed: without the note the feed of the next process ends, for
-// as long as a commit may be on its way, where this one took its last numbers.
+// closeSequence records that all commits of this process have ended, if so. Without it the feed
+// of the next process ends at the start of the last block of this one, for as long as a commit
+// may be in flight.
 func (db *DB) closeSequence(ctx context.Context) {
 	s := &db.seq
 	s.mu.Lock()

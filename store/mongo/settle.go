@@ -12,13 +12,12 @@ import (
 	"carerecord/store"
 )
 
-// settlePause is the time between two looks at an unknown outcome.
+// settlePause is the time between two attempts to find out an outcome.
 const settlePause = 20 * time.Millisecond
 
-// settle learns the outcome of a commit that got no clear answer (cause). A
-// look alone would not do: a transaction that is not seen may still be on its
-// way. So the trace it would leave is locked in a transaction of our own: if
-// that commits without a conflict the other never will.
+// settle finds out the outcome of a commit without a clear answer (cause). A read is not enough:
+// a transaction that is not visible may still be in flight. So the trace that it would leave is
+// locked by another transaction: if that commits without a conflict, the first never will.
 func (db *DB) settle(p *preparedCommit, seq uint64, cause error) (uint64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), db.timeout)
 	defer cancel()
@@ -32,14 +31,13 @@ func (db *DB) settle(p *preparedCommit, seq uint64, cause error) (uint64, error)
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("mongo: outcome of a commit: %w: %w: %w (looking: %v)", store.ErrUnavailable, store.ErrUnknown, cause, err)
+			return 0, fmt.Errorf("mongo: outcome of a commit: %w: %w: %w (last attempt: %v)", store.ErrUnavailable, store.ErrUnknown, cause, err)
 		case <-time.After(settlePause):
 		}
 	}
 }
 
-// tryToSettle reports whether a commit was carried out. With an error nothing
-// is known.
+// tryToSettle reports whether a commit was applied. After an error the outcome is still unknown.
 func (db *DB) tryToSettle(ctx context.Context, p *preparedCommit, seq uint64) (done bool, err error) {
 	s, err := db.begin()
 	if err != nil {
@@ -57,9 +55,9 @@ func (db *DB) tryToSettle(ctx context.Context, p *preparedCommit, seq uint64) (d
 	return false, s.commit(ctx)
 }
 
-// marked reports whether the mark of commit seq is there. If none is, it takes the
-// mark's place: with one that says that the commit was dropped, so that it is not taken
-// for the other where the answer to this transaction gets lost too.
+// marked reports whether the mark of commit seq exists. If not, it inserts a mark that says that
+// the commit was dropped, so that this transaction is not taken for the commit if its answer is
+// lost too.
 func (s *snap) marked(ctx context.Context, seq uint64) (bool, error) {
 	var mark struct {
 		Dropped bool `bson:"d"`
@@ -71,8 +69,8 @@ func (s *snap) marked(ctx context.Context, seq uint64) (bool, error) {
 	return err == nil && !mark.Dropped, err
 }
 
-// versionStored reports whether the version that a write would have made by commit seq
-// is there. If no such version is there, it locks the place.
+// versionStored reports whether the version that a write would have made by commit seq exists.
+// If no such version exists, it locks the document.
 func (s *snap) versionStored(ctx context.Context, w *store.Write, seq uint64) (bool, error) {
 	d, err := s.Version(ctx, w.Doc.Ref, w.Doc.Version)
 	if errors.Is(err, store.ErrNotFound) {

@@ -17,12 +17,11 @@ import (
 	"carerecord/store"
 )
 
-// readTries is how often the first command of a snapshot is tried.
+// readTries is how often the first command of a snapshot is attempted.
 const readTries = 3
 
-// Read implements store.Store. See the package comment for what a snapshot is
-// and how long it may last. Only the first command of the snapshot is repeated
-// (see first): f has been given nothing by then, and does not notice.
+// Read implements store.Store. See the package comment for snapshots and their life. Only the
+// first command of the snapshot is repeated (see retryFirst), before f has received anything.
 func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return failed("read", err)
@@ -35,7 +34,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	db.idleSnaps.add(s)
 	ended := false
 	defer func() {
-		if !ended { // f failed or panics
+		if !ended { // f failed or panicked
 			s.abort(ctx)
 		}
 	}()
@@ -51,14 +50,13 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	return err
 }
 
-// snap is a transaction. It implements store.Snapshot; commits use it to look
-// before they write.
+// snap is a transaction. It implements store.Snapshot; commits use it to read before they write.
 type snap struct {
 	db        *DB
 	session   *mongo.Session
-	tracker   *store.CommitTracker // nil for a transaction of the engine's own
+	tracker   *store.CommitTracker // nil for a transaction of the engine itself
 	answered  bool                 // a command was answered, so the server has taken the snapshot
-	commitSeq uint64               // of the commit that runs in it
+	commitSeq uint64               // of the commit in this transaction
 	used      sync.Once
 }
 
@@ -77,11 +75,10 @@ func (db *DB) begin() (*snap, error) {
 	return &snap{db: db, session: session}, nil
 }
 
-// retryFirst runs a command of a snapshot. The first one of a Read, which makes the server
-// take the snapshot, is run again in a new transaction where a passing fault ended the
-// one that was begun: it has no effect, and nothing was read that another snapshot could
-// contradict. No other is: not one of a commit's transaction, which has written, and not
-// the second of a Read.
+// retryFirst runs a command of a snapshot. The first command of a Read makes the server take the
+// snapshot. If a transient fault ended its transaction it is repeated in a new one: it has no
+// effect, and nothing was read that another snapshot could contradict. No other command is
+// repeated: neither one of a commit, which has written, nor a later one of a Read.
 func retryFirst[T any](ctx context.Context, s *snap, command func(context.Context) (T, error)) (T, error) {
 	for try := 1; ; try++ {
 		answer, err := command(s.in(ctx))
@@ -101,14 +98,14 @@ func retryFirst[T any](ctx context.Context, s *snap, command func(context.Contex
 	}
 }
 
-// in makes commands under ctx part of the transaction. A session is for one
-// goroutine: a commit that is fixing the snapshot has ended when in returns.
+// in makes commands under ctx part of the transaction. A session is for one goroutine: a commit
+// that is fixing the snapshot has ended when in returns.
 func (s *snap) in(ctx context.Context) context.Context {
 	s.markUsed()
 	return mongo.NewSessionContext(ctx, s.session)
 }
 
-// commit ends a transaction that only read.
+// commit ends a transaction that has only read.
 func (s *snap) commit(ctx context.Context) error {
 	s.markUsed()
 	defer s.session.EndSession(context.WithoutCancel(ctx))
@@ -118,9 +115,8 @@ func (s *snap) commit(ctx context.Context) error {
 	return nil
 }
 
-// abort ends a transaction as if it had not been. The server would do it too,
-// later, so an error does not matter. Whoever has no time left is not kept
-// waiting for it.
+// abort ends a transaction without effect. The server would do that later, so errors do not
+// matter. Without time left it does not wait.
 func (s *snap) abort(ctx context.Context) {
 	s.markUsed()
 	if ctx.Err() == nil {
@@ -130,12 +126,11 @@ func (s *snap) abort(ctx context.Context) {
 	s.abortAsync(ctx)
 }
 
-// abortAsync is abort for whoever does not wait for it: the request is over, or goes on
-// elsewhere.
+// abortAsync is abort in the background.
 func (s *snap) abortAsync(ctx context.Context) {
 	s.markUsed()
 	session := s.session
-	s.db.aborts.Go(func() { s.db.end(ctx, session) }) // ends in time, see end
+	s.db.aborts.Go(func() { s.db.end(ctx, session) }) // end has a timeout
 }
 
 func (db *DB) end(ctx context.Context, session *mongo.Session) {
@@ -150,8 +145,7 @@ func (s *snap) Get(ctx context.Context, ref store.Ref) (store.Doc, error) {
 	return s.findOne(ctx, s.db.res, ref, refID(ref))
 }
 
-// All implements store.Snapshot: a command for as many as are read by their addresses at
-// once.
+// All implements store.Snapshot with one command per limits.fetch documents.
 func (s *snap) All(ctx context.Context, refs []store.Ref) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for chunk := range slices.Chunk(store.Distinct(refs), s.db.limits.fetch) {
@@ -181,7 +175,7 @@ func (s *snap) Version(ctx context.Context, ref store.Ref, version uint64) (stor
 	return s.findOne(ctx, s.db.old, ref, versionID(ref, version))
 }
 
-// findOne reads the document with an _id. ref is for the texts of errors.
+// findOne reads the document with an _id. ref is for error texts.
 func (s *snap) findOne(ctx context.Context, c *mongo.Collection, ref store.Ref, id string) (store.Doc, error) {
 	raw, err := retryFirst(ctx, s, func(ctx context.Context) (bson.Raw, error) {
 		return c.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, s.db.hintID()).Raw()
@@ -195,7 +189,7 @@ func (s *snap) findOne(ctx context.Context, c *mongo.Collection, ref store.Ref, 
 	return unmarshal(raw)
 }
 
-// hint names the index of a find.
+// hint returns the options of a find with the index to use.
 func (db *DB) hint(index string) *options.FindOptionsBuilder {
 	if db.noHints && (index == byPosting || index == byID) {
 		return options.Find()
@@ -203,8 +197,8 @@ func (db *DB) hint(index string) *options.FindOptionsBuilder {
 	return options.Find().SetHint(index)
 }
 
-// hintID names the index of a find of one _id: MongoDB has one only for it,
-// and a server that walks what is hinted is better left to find it.
+// hintID returns the options of a find of one _id. MongoDB has only one index for it; a server
+// that walks the whole index of a hint gets none.
 func (db *DB) hintID() *options.FindOneOptionsBuilder {
 	if db.noHints {
 		return options.FindOne()
@@ -212,7 +206,7 @@ func (db *DB) hintID() *options.FindOneOptionsBuilder {
 	return options.FindOne().SetHint(byID)
 }
 
-// find yields what a query of the server gives, in the server's order.
+// find yields the documents of a query in the server's order.
 func (s *snap) find(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		for raw, err := range s.findRaw(ctx, c, filter, o) {
@@ -231,7 +225,7 @@ func (s *snap) find(ctx context.Context, c *mongo.Collection, filter bson.D, o *
 	}
 }
 
-// findRaw is find before unmarshalling. A row is valid until the next.
+// findRaw is find without unmarshalling. A document is valid until the next.
 func (s *snap) findRaw(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
 		cursor, err := retryFirst(ctx, s, func(ctx context.Context) (*mongo.Cursor, error) {

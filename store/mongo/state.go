@@ -17,24 +17,24 @@ import (
 	"carerecord/store"
 )
 
-// sweepEvery is the time between two removals of expired values.
+// sweepEvery is the time between two deletions of expired values.
 const sweepEvery = time.Minute
 
-// sweeps remembers when expired values are to be removed next. It is done here
-// and not by a TTL index, because expiry goes by Config.Clock.
+// sweeps is the time of the next deletion of expired values. A TTL index cannot do it, because
+// expiry depends on Config.Clock.
 type sweeps struct {
 	mu   sync.Mutex
 	next time.Time
 }
 
-// value is a document of state. x is a time also where the value never expires.
+// value is a document of state. x is set also for a value that never expires.
 type value struct {
 	Value   bson.Binary   `bson:"v"`
 	Expires bson.DateTime `bson:"x"`
 }
 
-// stateDocument is what stands for a value. An expiry is kept in whole
-// milliseconds, rounded down.
+// stateDocument returns the document of a value. Expiry is stored in whole milliseconds, rounded
+// down.
 func stateDocument(key string, v []byte, expires time.Time) bson.D {
 	return append(bson.D{{Key: "_id", Value: encode(key)}}, stateFields(v, expires)...)
 }
@@ -46,24 +46,23 @@ func stateFields(v []byte, expires time.Time) bson.D {
 	return bson.D{{Key: "v", Value: binary(v)}, {Key: "x", Value: bson.DateTime(expires.UnixMilli())}}
 }
 
-// A server that fails may have carried a command out before the driver sends it again.
-// MongoDB tells the two apart and repeats its answer; so that it does not matter whether
-// a server does, each call writes a random name of its own into n, and one that finds
-// nothing to do looks whether that is because it has been done.
+// A server that fails may have applied a command before the driver repeats it. MongoDB detects
+// that and repeats its answer. To be independent of that, each call writes a random name of its
+// own into n, and a call that matches nothing checks whether it has been applied before.
 
-// callElement is the element n of a call.
+// callElement is the field n of a call.
 func callElement(call string) bson.E { return bson.E{Key: "n", Value: call} }
 
-// writtenBy reads what a call has written; mongo.ErrNoDocuments if it has not.
+// writtenBy returns the value that a call has written; mongo.ErrNoDocuments if none.
 func (db *DB) writtenBy(ctx context.Context, key, call string) (v value, err error) {
 	err = db.state.FindOne(ctx, bson.D{{Key: "_id", Value: encode(key)}, callElement(call)}, options.FindOne().SetHint(byID)).Decode(&v)
 	return v, err
 }
 
-// nowMillis is the time in the form of x: a value lives while its x is greater.
+// nowMillis is the current time as a value of x: a value is live while its x is greater.
 func (db *DB) nowMillis() bson.DateTime { return bson.DateTime(db.clock().UnixMilli()) }
 
-// liveFilter finds a value that has not expired.
+// liveFilter is the filter of a value that has not expired.
 func (db *DB) liveFilter(key string, more ...bson.E) bson.D {
 	return append(bson.D{
 		{Key: "_id", Value: encode(key)},
@@ -88,8 +87,8 @@ func (db *DB) Insert(ctx context.Context, key string, v []byte, expires time.Tim
 			}
 			return nil
 		}
-		// One stands. If it has expired it is replaced: of several one wins,
-		// since the winner's has not expired.
+		// The key exists. If its value has expired it is replaced: one of several concurrent
+		// calls wins, because its value has not expired.
 		r, err := db.state.UpdateOne(ctx,
 			bson.D{{Key: "_id", Value: encode(key)}, {Key: "x", Value: bson.D{{Key: "$lte", Value: db.nowMillis()}}}},
 			bson.D{{Key: "$set", Value: append(stateFields(v, expires), callElement(call))}}, options.UpdateOne().SetHint(byID))
@@ -108,7 +107,7 @@ func (db *DB) Insert(ctx context.Context, key string, v []byte, expires time.Tim
 			return fmt.Errorf("mongo: insert a value: %w", store.ErrExists)
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return err
-		} // taken since: again
+		} // taken meanwhile: try again
 	}
 }
 
@@ -134,7 +133,7 @@ func (db *DB) Values(ctx context.Context, prefix string) iter.Seq2[store.StateVa
 	}
 }
 
-// values calls f for each value under a prefix until f returns false.
+// values calls f for each value with a prefix until f returns false.
 func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue) bool) error {
 	under := bson.D{{Key: "$gte", Value: encode(prefix)}}
 	if end := store.PrefixEnd(store.Key(prefix)); end != "" {
@@ -156,7 +155,7 @@ func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue
 		}
 		key, ok := decode(found.ID)
 		if !ok {
-			return fmt.Errorf("a value stands under %q", found.ID)
+			return fmt.Errorf("state has the invalid key %q", found.ID)
 		}
 		if !f(store.StateValue{Key: key, Value: found.Value.Data}) {
 			return nil
@@ -165,8 +164,7 @@ func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue
 	return cursor.Err()
 }
 
-// Take implements store.State. What is taken has expired from then on, and is removed
-// like all that has.
+// Take implements store.State. It marks the value as expired; sweep deletes it.
 func (db *DB) Take(ctx context.Context, key string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, failed("take a value", err)
@@ -215,7 +213,7 @@ func (db *DB) Swap(ctx context.Context, key string, old, v []byte, expires time.
 	return nil
 }
 
-// sweep removes expired values, now and then.
+// sweep deletes expired values if sweepEvery has passed.
 func (db *DB) sweep(ctx context.Context) error {
 	now := db.clock()
 	db.sweeps.mu.Lock()

@@ -17,24 +17,22 @@ import (
 	"carerecord/store"
 )
 
-// maxFaults is how many faults Verify reports before it gives up.
+// maxFaults is how many faults Verify reports before it stops.
 const maxFaults = 20
 
 var errFaults = errors.New("too many faults")
 
-// Recount does nothing: no counts are kept here.
+// Recount does nothing: this engine stores no counts.
 func (db *DB) Recount(context.Context) error { return nil }
 
-// Verify reads the whole database and reports every document that does not
-// agree with the others: posts that are not those of the keys, a live document
-// without a body, a tombstone with posts, a superseded version without a newer
-// one, versions that are missing, a commit number that was never given out, a
-// log with a gap or a broken chain. Nil is a sound record. Nobody may write
+// Verify reads the whole database and reports every document that does not agree with the
+// others: postings that differ from the keys, a live document without a body, a tombstone with
+// postings, a superseded version without a newer one, missing versions, a commit number that was
+// never taken, a log with a gap or a broken chain. Nil means no fault. Nobody may write
 // meanwhile.
 //
-// Whether the server's own indexes agree with its collections is the server's
-// to say (validate). Claims are counters that nobody reads: a claim need not
-// have a document, since what a conditional create makes need not match its
+// The server's own command validate checks its indexes. Claims are counters that nobody reads: a
+// claim need not have a document, since the result of a conditional create need not match its
 // criteria.
 func (db *DB) Verify(ctx context.Context) error {
 	v := &verifier{db: db}
@@ -49,8 +47,8 @@ func (db *DB) Verify(ctx context.Context) error {
 type verifier struct {
 	db             *DB
 	faults         []error
-	lastSeq        uint64 // the last number of commits that was given out
-	wantSuperseded int    // how many versions must be superseded
+	lastSeq        uint64 // the last number that was taken for commits
+	wantSuperseded int    // expected number of superseded versions
 }
 
 func (v *verifier) fault(format string, args ...any) error {
@@ -60,8 +58,7 @@ func (v *verifier) fault(format string, args ...any) error {
 	return nil
 }
 
-// walk calls f with every document of a collection in the order of their _id, a
-// chunk at a time.
+// walk calls f with every document of a collection in the order of _id, one chunk at a time.
 func (v *verifier) walk(ctx context.Context, c *mongo.Collection, f func([]bson.Raw) error) error {
 	o := options.Find().SetHint(byID).SetSort(bson.D{{Key: "_id", Value: 1}}).SetBatchSize(int32(v.db.limits.fetch))
 	cursor, err := c.Find(ctx, bson.D{}, o)
@@ -96,7 +93,7 @@ func (v *verifier) readSequence(ctx context.Context) error {
 	return err
 }
 
-// newestDocs looks at each document of res by itself.
+// newestDocs checks each document of res.
 func (v *verifier) newestDocs(ctx context.Context) error {
 	return v.walk(ctx, v.db.res, func(chunk []bson.Raw) error {
 		for _, raw := range chunk {
@@ -123,7 +120,7 @@ func (v *verifier) document(raw bson.Raw) error {
 	case dead != (d.Origin == store.Deleted) || dead != (d.Body == nil):
 		return v.fault("%s has the origin %s and %d bytes of body", name, d.Origin, len(d.Body))
 	case d.Version < 1 || d.Seq < 1 || d.Seq > v.lastSeq:
-		return v.fault("%s is version %d of commit %d, and numbers were given out up to %d", name, d.Version, d.Seq, v.lastSeq)
+		return v.fault("%s is version %d of commit %d, and the last number taken is %d", name, d.Version, d.Seq, v.lastSeq)
 	}
 	v.wantSuperseded += int(d.Version) - 1
 	index, b := bsoncore.AppendDocumentStart(make([]byte, 0, len(raw)))
@@ -134,14 +131,13 @@ func (v *verifier) document(raw bson.Raw) error {
 	for _, field := range []string{"p", "o", "s", "k", "f"} {
 		stored, made := raw.Lookup(field), bson.Raw(rebuilt).Lookup(field)
 		if stored.Type != made.Type || !bytes.Equal(stored.Value, made.Value) {
-			return v.fault("%s: %s is not what its keys make", name, field)
+			return v.fault("%s: field %s does not agree with its keys", name, field)
 		}
 	}
 	return nil
 }
 
-// superseded looks from each document of old at the newest version, and counts
-// that none is missing.
+// superseded checks the newest version of each document of old, and their number.
 func (v *verifier) superseded(ctx context.Context) error {
 	n := 0
 	err := v.walk(ctx, v.db.old, func(chunk []bson.Raw) error {
@@ -170,7 +166,7 @@ func (v *verifier) superseded(ctx context.Context) error {
 			id := raw.Lookup("_id").StringValue()
 			version, err := strconv.ParseInt(id[len(ids[i])+1:], 10, 64)
 			if d, damaged := unmarshal(raw); err != nil || damaged != nil || d.Version != uint64(version) || version >= versions[ids[i]] {
-				if err := v.fault("%s is kept as superseded by version %d", id, versions[ids[i]]); err != nil {
+				if err := v.fault("%s is stored as superseded, and the newest version is %d", id, versions[ids[i]]); err != nil {
 					return err
 				}
 			}
@@ -178,12 +174,12 @@ func (v *verifier) superseded(ctx context.Context) error {
 		return nil
 	})
 	if err == nil && n != v.wantSuperseded {
-		err = v.fault("%d superseded versions stand, %d are called for", n, v.wantSuperseded)
+		err = v.fault("%d superseded versions, expected %d", n, v.wantSuperseded)
 	}
 	return err
 }
 
-// logRecords looks at positions and links of the log.
+// logRecords checks positions and hashes of the log.
 func (v *verifier) logRecords(ctx context.Context) error {
 	var last store.Record
 	return v.walk(ctx, v.db.log, func(chunk []bson.Raw) error {

@@ -17,11 +17,10 @@ import (
 
 // write applies the writes of a commit whose preconditions hold.
 //
-// A document whose entry in the unique index D changes (it moves in the order,
-// dies or comes back) is deleted and inserted; all deletions come before all
-// insertions. So it does not matter which of two documents that change places
-// is written first, and the stand-in is right too, whose unique indexes never
-// let go of what an update replaced.
+// A document whose entry in the unique index D changes (its row ID changes, it dies or becomes
+// live again) is deleted and inserted; all deletions come before all insertions. So the order of
+// two documents that exchange row IDs does not matter, and the stand-in works too, whose unique
+// indexes keep the old entry of an update.
 func (s *snap) write(ctx context.Context, p *preparedCommit, newest newestVersions, seq uint64) error {
 	var inserts []bson.Raw
 	var replaced, rekeyed []int
@@ -58,7 +57,7 @@ func (h newestVersions) moves(w *store.Write) bool {
 	return old.id != w.Doc.RowID || !w.Rekey && old.dead != w.Doc.Deleted()
 }
 
-// insert adds documents in pieces that a server takes well.
+// insert adds documents in chunks of limited size.
 func (s *snap) insert(ctx context.Context, collection *mongo.Collection, docs []bson.Raw) error {
 	for len(docs) > 0 {
 		n, size := 0, 0
@@ -74,8 +73,8 @@ func (s *snap) insert(ctx context.Context, collection *mongo.Collection, docs []
 	return nil
 }
 
-// replace moves versions to old and puts the new ones in their place, or takes
-// them away and returns what is to be inserted.
+// replace moves versions to old and replaces them by the new ones, or deletes them and returns
+// the documents to insert.
 func (s *snap) replace(ctx context.Context, p *preparedCommit, writes []int, newest newestVersions, seq uint64) (moved []bson.Raw, err error) {
 	raws, err := s.stored(ctx, p, writes, newest)
 	if err != nil {
@@ -101,8 +100,8 @@ func (s *snap) replace(ctx context.Context, p *preparedCommit, writes []int, new
 	return moved, s.change(ctx, c)
 }
 
-// rekey replaces the keys of newest versions in place, or takes them away and
-// returns what is to be inserted.
+// rekey replaces the keys of newest versions, or deletes them and returns the documents to
+// insert.
 func (s *snap) rekey(ctx context.Context, p *preparedCommit, writes []int, newest newestVersions) (moved []bson.Raw, err error) {
 	var c changes
 	var moving []int
@@ -137,7 +136,7 @@ func (s *snap) rekey(ctx context.Context, p *preparedCommit, writes []int, newes
 	return moved, s.change(ctx, c)
 }
 
-// rekeyedDoc is the document of a rekey with the Keying that it makes.
+// rekeyedDoc is the document of a rekey with its new key revision.
 func rekeyedDoc(w *store.Write) store.Doc {
 	d := w.Doc
 	d.KeyRevision = w.KeyRevision + 1
@@ -166,7 +165,7 @@ func (s *snap) stored(ctx context.Context, p *preparedCommit, writes []int, newe
 	return raws, nil
 }
 
-// changes are updates and deletions of res, each of a version that must stand.
+// changes are updates and deletions of res. Each must match one document.
 type changes struct{ updates, deletes []mongo.WriteModel }
 
 // deleteOld adds the deletion of the document that a write replaces.
@@ -174,13 +173,13 @@ func (c *changes) deleteOld(w *store.Write) {
 	c.deletes = append(c.deletes, mongo.NewDeleteOneModel().SetFilter(address(w)).SetHint(byID))
 }
 
-// address finds the document of a write. Its version has been looked at in the
-// snapshot, and an update of what has changed since is a conflict.
+// address is the filter of the document of a write. Its version was read in the snapshot; an
+// update of a document that has changed since is a conflict.
 func address(w *store.Write) bson.D {
 	return bson.D{{Key: "_id", Value: refID(w.Doc.Ref)}}
 }
 
-// change applies changes.
+// change sends changes to the server.
 func (s *snap) change(ctx context.Context, c changes) error {
 	for _, models := range [][]mongo.WriteModel{c.deletes, c.updates} {
 		if len(models) == 0 {
@@ -191,7 +190,7 @@ func (s *snap) change(ctx context.Context, c changes) error {
 			return conflictIfDuplicate("write to res", err)
 		}
 		if n := r.MatchedCount + r.DeletedCount; n != int64(len(models)) {
-			return fmt.Errorf("mongo: %d of %d versions stood: %w", n, len(models), errRetry)
+			return fmt.Errorf("mongo: %d of %d documents matched: %w", n, len(models), errRetry)
 		}
 	}
 	return nil
@@ -206,7 +205,7 @@ func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error 
 		var found value
 		err := s.db.state.FindOne(s.in(ctx), s.db.liveFilter(w.Key), options.FindOne().SetHint(byID)).Decode(&found)
 		if err == nil {
-			return fmt.Errorf("mongo: a value stands under %s: %w", w.Key, store.ErrConflict)
+			return fmt.Errorf("mongo: state %s has a value: %w", w.Key, store.ErrConflict)
 		}
 		if !errors.Is(err, mongo.ErrNoDocuments) {
 			return err
@@ -229,10 +228,10 @@ func (s *snap) writeState(ctx context.Context, writes []store.StateWrite) error 
 	return nil
 }
 
-// mark leaves a trace of a commit that makes no version, or of one that was dropped
-// and must not be carried out any more.
+// mark inserts the mark of a commit that makes no version, or of one that was dropped and must
+// not be applied any more.
 func (s *snap) mark(ctx context.Context, seq uint64, dropped bool) error {
-	// The server's TTL index clears marks away, by the server's clock.
+	// The server's TTL index deletes marks, by the server's clock.
 	mark := bson.D{{Key: "_id", Value: signed(seq)}, {Key: "x", Value: time.Now()}}
 	if dropped {
 		mark = append(mark, bson.E{Key: "d", Value: true})

@@ -35,11 +35,11 @@ func TestRows(t *testing.T) {
 		got[row.Kind] = append(got[row.Kind], fmt.Sprint(line(row.Key), " → ", line(row.Value)))
 	}
 	id, _ := toRowID(testID(1, "a"))
-	at := fmt.Sprintf("place %x, order %x", id[:6], id[6:])
+	at := fmt.Sprintf("partition %x, sort key %x", id[:6], id[6:])
 	for kind, want := range map[byte]string{
 		rowType:    "type T → code 1",
-		rowNewest:  "type T, id a → version 2, " + at + ", keying 1",
-		rowDoc:     at + ` → seq 3, updated 1970-01-01T00:00:00.002Z, version 2, origin updated, type T, keying 1, id a, source , keys ["\x00\x00hb" "k" "\x80v"]`,
+		rowNewest:  "type T, id a → version 2, " + at + ", key revision 1",
+		rowDoc:     at + ` → seq 3, updated 1970-01-01T00:00:00.002Z, version 2, origin updated, type T, key revision 1, id a, source , keys ["\x00\x00hb" "k" "\x80v"]`,
 		rowBody:    at + " → body 3",
 		rowAll:     "type T, " + at + " → ",
 		rowPosting: `type none: a cross-type key, key ["\x00\x00hb"], ` + at + " → ",

@@ -78,17 +78,17 @@ func TestVerifyFindsStrayRows(t *testing.T) {
 		row, value []byte
 		want       string
 	}{
-		{"a posting without a document", postingRow(nil, 1, "k", id), nil, "stands for a document that is not there"},
+		{"a posting without a document", postingRow(nil, 1, "k", id), nil, "refers to a document that does not exist"},
 		{"a posting of a key that the document lost", postingRow(nil, 1, "l", a), nil, "no such key"},
 		{"a posting of a key that only verifies", postingRow(nil, 1, "\x80v", a), nil, ""},
-		{"a listing of another type", allRow(2, a), nil, "no such key or type"},
-		{"an address that leads nowhere", newestRow(nil, 1, "c"), newestEntry{version: 1, live: true, id: id}.encode(), "T/c leads to"},
+		{"a row of another type", allRow(2, a), nil, "no such key or type"},
+		{"an i row without a document", newestRow(nil, 1, "c"), newestEntry{version: 1, live: true, id: id}.encode(), "the i row of T/c refers to"},
 		{"history without a version", historyRow(1, 5, 5, "a"), []byte{3}, "history of T/a"},
-		{"a change without a version", changeRow(5, 1, "a"), []byte{3}, "the feed names version 3 of T/a"},
-		{"a change of another commit", changeRow(4, 1, "a"), []byte{2}, "the feed names version 2 of T/a in commit 4"},
+		{"a change without a version", changeRow(5, 1, "a"), []byte{3}, "the change feed has version 3 of T/a"},
+		{"a change of another commit", changeRow(4, 1, "a"), []byte{2}, "the change feed has version 2 of T/a in commit 4"},
 		{"a body without a document", docRow(rowBody, id), nil, "bodies"},
 		{"an old body without a version", versionRow(rowOldBody, 1, "a", 7), nil, "no version"},
-		{"a log record behind a gap", logRow(9), make([]byte, 40), "log record 9"},
+		{"a log record after a gap", logRow(9), make([]byte, 40), "log record 9"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			db := open(t, t.TempDir(), nil)

@@ -103,8 +103,8 @@ func TestVerifyFindsAKeyingThatDiffers(t *testing.T) {
 		if err := db.rows.Set(row, stands.encode(), pebble.Sync); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "rekeyed 2 times by its address and 1 by") {
-			t.Errorf("verify of T/%s: got %v, want that it was rekeyed 2 times and 1", id, err)
+		if err := db.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "key revision 2 in its i row and 1 in") {
+			t.Errorf("verify of T/%s: got %v, want key revisions 2 and 1", id, err)
 		}
 	}
 }
