@@ -12,10 +12,9 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// BenchmarkBesideRawCalls measures the engine beside raw calls of the driver
-// that move the same documents, turn by turn: "ratio" is the raw call's time by
-// the engine's. The name says which server it ran on; times on the stand-in say
-// nothing of MongoDB.
+// BenchmarkBesideRawCalls compares the engine with raw calls of the driver for the same
+// documents, alternating: "ratio" is the time of the engine divided by that of the raw call. The
+// name contains the server; times on the stand-in say nothing about MongoDB.
 func BenchmarkBesideRawCalls(b *testing.B) {
 	server := mongotest.Start(b)
 	uri, name := server.Database(b)

@@ -12,8 +12,8 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// Nothing acknowledged is lost, and nothing is half there, when the server dies
-// (kill -9) in the middle of a load.
+// Acknowledged commits survive kill -9 of the server in the middle of a load, and no commit is
+// applied in part.
 func TestCrash(t *testing.T) {
 	const writers, rounds = 4, 2
 	server := mongotest.StartOwn(t)
@@ -27,7 +27,7 @@ func TestCrash(t *testing.T) {
 		db.seq.unknownFor = time.Millisecond // nothing outlives the server
 		reader := make(chan struct{})
 		ctx, leave := context.WithCancel(t.Context())
-		go func() { // ends with the server, or when it is left
+		go func() { // ends with the server, or with its context
 			defer close(reader)
 			at := store.Position{}
 			if len(feed.seen) > 0 {
@@ -94,11 +94,11 @@ func load(t *testing.T, db *DB, server *mongotest.Server, writers, round int, ac
 		t.Error("the load did not get far enough")
 	}
 	server.Kill(t)
-	cancel() // nobody waits for a server that does not come back
+	cancel() // do not wait for a dead server
 	wg.Wait()
 }
 
-// verify holds what stands against what was acknowledged.
+// verify compares the stored documents with the acknowledged ones.
 func verify(t *testing.T, db *DB, acknowledged, maybe map[string]uint64) {
 	ctx := t.Context()
 	found := map[string]uint64{}

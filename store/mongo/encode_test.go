@@ -8,8 +8,7 @@ import (
 	"carerecord/store"
 )
 
-// Encoded keys order as the bytes do, come back whole, and are text that every
-// tool takes.
+// Encoded keys sort as the bytes do, decode to themselves, and are valid text.
 func FuzzEncode(f *testing.F) {
 	f.Add("", "\x00")
 	f.Add("\x00", "\x00\x00")
@@ -40,7 +39,7 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// Posts of a type lie between its own key and postingsEnd, and no other type's do.
+// Postings of a type lie between its own key and postingsEnd, and those of no other type do.
 func TestPosts(t *testing.T) {
 	for _, typ := range []string{"Obs", "Observation", "Observation0"} {
 		own, end := posting(typ, ""), postingsEnd(typ)

@@ -9,8 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// An export waits for the commits that were under way when it began: they have
-// smaller numbers than it shows.
+// An export waits for the commits that were in flight when it began: they have smaller numbers
+// than its last one.
 func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	number, err := db.nextSeq(t.Context())
@@ -18,7 +18,7 @@ func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := make(chan uint64, 1)
-	go func() { // ends when the number has landed
+	go func() { // ends when the commit has ended
 		n, err := db.quiesce(t.Context())
 		if err != nil {
 			t.Error(err)
@@ -40,8 +40,8 @@ func TestCutWaitsForCommitsUnderWay(t *testing.T) {
 	}
 }
 
-// What is committed after the cut is not shown, wherever the reader is: a server
-// may show it to a cursor that was opened before.
+// Commits after the last number of an export are not exported, wherever its cursor is: a server
+// may return them to a cursor that was opened before.
 func TestExportShowsNoLaterCommit(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	db.limits.fetch = 1

@@ -74,7 +74,7 @@ func TestOpenRefuses(t *testing.T) {
 	})
 }
 
-// LIM-008: a store that is gone is unavailable; nothing is absent because of it.
+// LIM-008: a store without a server is unavailable and reports no document as missing.
 func TestServerGone(t *testing.T) {
 	server := mongotest.StartOwn(t)
 	uri, name := server.Database(t)
@@ -162,7 +162,7 @@ func TestServerGone(t *testing.T) {
 	}
 }
 
-// waitFor asks until there is an answer.
+// waitFor repeats a call until it succeeds.
 func waitFor(t *testing.T, what string, ask func() error) {
 	t.Helper()
 	var err error
@@ -174,8 +174,8 @@ func waitFor(t *testing.T, what string, ask func() error) {
 	t.Fatalf("waiting for %s: %v", what, err)
 }
 
-// A commit whose answer got lost is settled: it is carried out once, and what is
-// acknowledged stands.
+// A commit whose answer is lost is settled: it is applied once, and an acknowledged one is
+// stored.
 func TestCommitWithoutAnswer(t *testing.T) {
 	uri, name := mongotest.Start(t).Database(t)
 	ctx := t.Context()
@@ -226,8 +226,8 @@ func TestCommitWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A commit that never arrives is not taken for one that did because the transaction that
-// settles it left a trace whose answer got lost.
+// A commit that never arrives is not mistaken for an applied one because the answer to the
+// transaction that settles it is lost.
 func TestSettlingLeavesNoTraceOfACommit(t *testing.T) {
 	for _, what := range []string{"state", "create", "update"} {
 		t.Run(what, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestSettlingLeavesNoTraceOfACommit(t *testing.T) {
 	}
 }
 
-// Where an outcome cannot be learned the error says so, and only then.
+// If an outcome cannot be found out the error is ErrUnknown, and only then.
 func TestUnknownOutcome(t *testing.T) {
 	server := mongotest.StartOwn(t)
 	uri, name := server.Database(t)
@@ -280,8 +280,8 @@ func TestUnknownOutcome(t *testing.T) {
 	db := openWatched(t, Config{URI: through, Database: name, Timeout: 5 * time.Second})
 
 	proxy.loseNext("commitTransaction", 1_000_000, true)
-	// A look finds it, where the driver trusts the server in time to look; else
-	// the outcome is unknown. It is never said that nothing was written.
+	// The engine finds the outcome if the driver reconnects in time; else the outcome is
+	// unknown. The error never means that nothing was written.
 	if _, err := db.Commit(ctx, write(document("1", 1))); err != nil && !errors.Is(err, store.ErrUnknown) {
 		t.Errorf("commit whose answers are all lost: got %v, want none, or %v", err, store.ErrUnknown)
 	}
@@ -291,8 +291,8 @@ func TestUnknownOutcome(t *testing.T) {
 		t.Errorf("commit that never arrives: got %v, want %v", err, store.ErrUnknown)
 	}
 	proxy.loseNext("insert", 1_000_000, true)
-	// The driver needs a moment to trust the server again after its connections
-	// broke; until then nothing is even sent, and the error says so.
+	// The driver needs a moment to reconnect after its connections broke; until then it sends
+	// nothing, and the error says so.
 	notSent := func(err error) bool { return errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrUnknown) }
 	patience := time.Now().Add(time.Minute)
 	_, err = db.Append(ctx, []byte("0"))
@@ -328,8 +328,7 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
-// A log record whose answer got lost is in the log once, and positions have no
-// gap.
+// A log record whose answer is lost is in the log once, and positions have no gap.
 func TestLogWithoutAnswer(t *testing.T) {
 	uri, name := mongotest.Start(t).Database(t)
 	ctx := t.Context()

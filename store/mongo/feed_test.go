@@ -42,7 +42,7 @@ func put(t *testing.T, db *DB, ids ...string) (last uint64) {
 	return last
 }
 
-// feedShows fails the test unless the feed shows the commits of these documents.
+// feedShows fails the test unless the feed has exactly the commits of these documents.
 func feedShows(t *testing.T, db *DB, ids ...string) {
 	t.Helper()
 	var got []string
@@ -54,8 +54,8 @@ func feedShows(t *testing.T, db *DB, ids ...string) {
 	}
 }
 
-// A commit is shown when those of lower numbers have landed, and one whose
-// outcome could not be learned when it can land no more.
+// The feed has a commit when those of lower numbers have ended, and one of unknown outcome when
+// it can no longer be applied.
 func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	db.seq.unknownFor = 300 * time.Millisecond
@@ -77,7 +77,7 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 		if page, err := db.Changes(t.Context(), end, 1); err != nil || len(page) > 0 {
 			t.Errorf("behind commit %d, which is under way: %v, %v", number, page, err)
 		}
-		// Its number was given out, so it is a position, though nothing is shown yet.
+		// Its number was taken, so it is a position, though the feed does not have it yet.
 		if page, err := db.Changes(t.Context(), store.Position{FeedID: end.FeedID, Seq: last}, 1); err != nil || len(page) > 0 {
 			t.Errorf("behind commit %d: %v, %v", last, page, err)
 		}
@@ -107,11 +107,11 @@ func TestFeedWaitsForCommitsUnderWay(t *testing.T) {
 	feedShows(t, db, "1", "2", "3", "4")
 }
 
-// What a process had under way when it was killed may land yet, so the feed of
-// the next one ends for a while where it is known that nothing was.
+// The commits in flight of a killed process may still be applied, so the feed of the next
+// process ends before them for a while.
 func TestFeedAfterAKill(t *testing.T) {
 	c := freshConfig(t, nil)
-	killed := openWatched(t, c) // it does not close
+	killed := openWatched(t, c) // not closed
 	put(t, killed, "1", "2")
 	killed.seq.last = killed.seq.end // the next number is of another block
 	number, err := killed.nextSeq(t.Context())
@@ -125,7 +125,7 @@ func TestFeedAfterAKill(t *testing.T) {
 		t.Fatalf("end: %v, %v, want %d", seen, err, last)
 	}
 	db := openWatched(t, c)
-	db.seq.unknownFor = 8 * time.Second // longer than what follows takes on a busy machine
+	db.seq.unknownFor = 8 * time.Second // longer than the rest of the test takes on a busy machine
 	feedShows(t, db, "1", "2")
 	began := time.Now()
 	if page, err := db.Changes(t.Context(), seen, 9); err != nil || len(page) > 0 {
@@ -151,7 +151,7 @@ func TestFeedAfterAKill(t *testing.T) {
 	feedShows(t, openWatched(t, c), "1", "2", "3", "4") // closed, so at once
 }
 
-// followed is what somebody has seen of a feed.
+// followed is the part of a feed that a consumer has read.
 type followed struct {
 	mu   sync.Mutex
 	seen []store.Change
@@ -176,8 +176,8 @@ func (f *followed) follow(ctx context.Context, db *DB, at store.Position) {
 	}
 }
 
-// verifyFeed holds the feed against what was seen of it, what was acknowledged
-// and what stands.
+// verifyFeed compares the feed with the part that a consumer has read, the acknowledged versions
+// and the stored ones.
 func verifyFeed(t *testing.T, db *DB, seen []store.Change, acknowledged map[string]uint64) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

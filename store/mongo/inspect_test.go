@@ -11,7 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// Inspect decodes every field that documents of res and old have.
+// Inspect decodes every field of documents of res and old.
 func TestInspect(t *testing.T) {
 	d := store.Doc{Ref: store.Ref{Type: "T", ID: "a"}, Version: 3, Updated: time.UnixMilli(2000).UTC(), Source: "\x01S", Origin: store.Updated, KeyRevision: 2,
 		RowID: store.RowID{Partition: 0xabc, SortKey: store.SortKey{1}}, Keys: []store.Key{"\x00\x00h\x01", "\x01k\xff", "\x80v"}, Body: []byte("{}")}

@@ -13,13 +13,13 @@ import (
 	"carerecord/store"
 )
 
-// heard keeps the filters of finds and the first stages of aggregates of res.
-type heard struct {
+// commandLog records the filters of finds and the first stages of aggregates of res.
+type commandLog struct {
 	mu       sync.Mutex
 	commands []bson.Raw
 }
 
-func (h *heard) monitor() *event.CommandMonitor {
+func (h *commandLog) monitor() *event.CommandMonitor {
 	return &event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
 		if collection, _ := e.Command.Lookup(e.CommandName).StringValueOK(); collection == "res" {
 			h.mu.Lock()
@@ -29,8 +29,8 @@ func (h *heard) monitor() *event.CommandMonitor {
 	}}
 }
 
-// take returns what was heard since.
-func (h *heard) take() []bson.Raw {
+// take returns the commands since the last call.
+func (h *commandLog) take() []bson.Raw {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := h.commands
@@ -38,8 +38,8 @@ func (h *heard) take() []bson.Raw {
 	return out
 }
 
-// shapeOf says how a command drives: by how many posts and how many places. It is an
-// error if k is named other than once, or if K is not hinted.
+// shapeOf returns the kind of a command and its numbers of postings and partitions. It is an
+// error if k is not named exactly once, or if K is not hinted.
 func shapeOf(command bson.Raw) (what string, err error) {
 	filter, found := command.Lookup("filter").DocumentOK()
 	if !found {
@@ -87,11 +87,11 @@ func shapeOf(command bson.Raw) (what string, err error) {
 	return fmt.Sprintf("%s k %d p %d", kind, postings, places), nil
 }
 
-// TestJoinsInChunks: the targets of a hop, what refers to some rows, and rows in the
-// places of some patients are asked for by one command for many, which names k once;
-// no command names more than a chunk.
+// TestJoinsInChunks: the targets of a hop, the rows that refer to some rows, and the rows of the
+// partitions of some patients are read by one command for many, which names k once; no command
+// names more than a chunk.
 func TestJoinsInChunks(t *testing.T) {
-	h := &heard{}
+	h := &commandLog{}
 	c := freshConfig(t, nil)
 	c.Monitor = h.monitor()
 	db := openWatched(t, c)

@@ -8,7 +8,7 @@ import (
 	"carerecord/store"
 )
 
-// CheckMemory finds each thing that is not as the database is.
+// CheckMemory finds each difference from the database.
 func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -23,15 +23,15 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, subject())
 }
 
-// Random operations give the answers of the reference store.
+// Random operations have the results of the reference store.
 func TestRandom(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { storetest.Random(t, seed, 400, subject()) })
 	}
 }
 
-// The same where every limit is met at once: rows come one by one, merges give
-// way to collecting and collecting to walking.
+// The same with all limits small: rows come one by one, merges change to collecting and
+// collecting to walking.
 func TestRandomAtTheLimits(t *testing.T) {
 	small := limits{merge: 2, collect: 2, postings: 1, fetch: 1, bodies: 1, keys: 1, chunk: 1, wholeDocs: 1, count: 2, rare: 0, large: 1}
 	for seed := range uint64(2) {
@@ -39,7 +39,7 @@ func TestRandomAtTheLimits(t *testing.T) {
 	}
 }
 
-// The same where the server chooses the indexes.
+// The same with the indexes chosen by the server.
 func TestRandomWithoutHints(t *testing.T) {
 	s := subject()
 	s.Open = func(t testing.TB, clock func() time.Time) storetest.Engine {
@@ -53,7 +53,8 @@ func TestRandomWithoutHints(t *testing.T) {
 
 func subject() storetest.Subject { return subjectWithin(defaultLimits()) }
 
-// subjectWithin brings the engine into the contract. Every command is watched.
+// subjectWithin returns the engine with some limits as a subject of the contract. Every command
+// is checked.
 func subjectWithin(limits limits) storetest.Subject {
 	var mu sync.Mutex
 	homes := map[storetest.Engine]Config{}
@@ -83,15 +84,14 @@ func subjectWithin(limits limits) storetest.Subject {
 	}
 }
 
-// freshConfig is of a fresh database of the server of this test binary.
+// freshConfig has a fresh database of the server of this test binary.
 func freshConfig(t testing.TB, clock func() time.Time) Config {
 	t.Helper()
 	uri, name := mongotest.Start(t).Database(t)
 	return Config{URI: uri, Database: name, Clock: clock, Timeout: 20 * time.Second}
 }
 
-// openWatched opens a record whose commands are all held against the rules:
-// each names an index that exists.
+// openWatched opens a record and checks that each of its commands names an existing index.
 func openWatched(t testing.TB, c Config) *DB {
 	t.Helper()
 	w := &watch{}
@@ -103,7 +103,7 @@ func openWatched(t testing.TB, c Config) *DB {
 		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(func() {
-		_ = db.Close() // a second time where the test closed it
+		_ = db.Close() // some tests have closed it
 		for _, fault := range w.all() {
 			t.Error(fault)
 		}
@@ -111,7 +111,7 @@ func openWatched(t testing.TB, c Config) *DB {
 	return db
 }
 
-// watch looks at commands as they are sent.
+// watch checks commands when they are sent.
 type watch struct {
 	mu     sync.Mutex
 	faults []string
@@ -139,7 +139,7 @@ func (w *watch) all() []string {
 	return w.faults
 }
 
-// faultOf says what is wrong with a command; nothing for most.
+// faultOf returns the fault of a command; empty for most.
 func faultOf(e *event.CommandStartedEvent) string {
 	known := map[string][]string{
 		"res":   {byID, byPosting, byPartition, byUpdated, byRowID, byCommit},
@@ -182,8 +182,7 @@ func faultOf(e *event.CommandStartedEvent) string {
 
 func TestCopies(t *testing.T) { storetest.Copies(t, subject()) }
 
-// The same where every read is of one document, and the documents of a copy
-// agree with each other.
+// The same with reads of one document each, and the documents of a copy agree with each other.
 func TestCopiesInSmallPieces(t *testing.T) {
 	small := defaultLimits()
 	small.fetch, small.chunk = 1, 2

@@ -14,7 +14,7 @@ import (
 	"carerecord/store/storetest"
 )
 
-// A document over 15 MiB is refused before anything is written.
+// A document over 15 MiB is rejected before anything is written.
 func TestTooLarge(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	ctx := t.Context()
@@ -37,7 +37,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// Thousands of documents are one commit, written and superseded in pieces.
+// Thousands of documents are one commit, written and superseded in chunks.
 func TestLargeBatch(t *testing.T) {
 	const n = 2500
 	db := openWatched(t, freshConfig(t, nil))
@@ -76,7 +76,7 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
-// A leaf that is rare drives a conjunction, whatever its place in it.
+// A rare condition drives a conjunction, whatever its position.
 func TestRareLeafDrives(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	ctx := t.Context()
@@ -105,9 +105,8 @@ func TestRareLeafDrives(t *testing.T) {
 	}
 }
 
-// On MongoDB itself a post gives the order of the store from K alone, without a
-// scan of the collection and without a sort. The stand-in's explain proves
-// nothing and is only made to answer.
+// On MongoDB itself K returns one posting in row order, without a scan of the collection and
+// without a sort. On the stand-in the test only checks that explain answers.
 func TestPlans(t *testing.T) {
 	server := mongotest.Start(t)
 	db := openWatched(t, freshConfig(t, nil))
@@ -137,7 +136,7 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// The lease has one holder until it is given back or runs out.
+// The lease has one holder until it is released or expires.
 func TestLease(t *testing.T) {
 	clock := storetest.NewClock()
 	db := openWatched(t, freshConfig(t, clock.Now))
@@ -173,7 +172,7 @@ func TestLease(t *testing.T) {
 	}
 }
 
-// A lease is waited for while nobody renews it: whoever was killed does not.
+// A waiting process gets the lease when its holder stops renewing it, as a killed one does.
 func TestAwaitLease(t *testing.T) {
 	db := openWatched(t, freshConfig(t, nil))
 	ctx := t.Context()
@@ -190,7 +189,7 @@ func TestAwaitLease(t *testing.T) {
 		t.Errorf("renew of a lease that was waited for: got %v, want %v", err, store.ErrConflict)
 	}
 	over, renewed := make(chan struct{}), make(chan error, 1)
-	go func() { // ends when the third is refused
+	go func() { // ends when the third fails
 		tick := time.NewTicker(life / 20)
 		defer tick.Stop()
 		for {

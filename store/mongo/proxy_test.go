@@ -11,7 +11,7 @@ import (
 type proxy struct {
 	mu       sync.Mutex
 	command  string // name of the commands that get lost
-	lose     int    // how many of them
+	lose     int    // how many
 	forward  bool   // whether the server gets them, so that only the answer is lost
 	lostSeen int
 	step     *step // the one command that fails; nil for none
@@ -54,7 +54,7 @@ func (p *proxy) arm(s step) {
 	p.step = &s
 }
 
-// disarm makes no further command fail, and reports whether one did.
+// disarm makes no further command fail, and reports whether one failed.
 func (p *proxy) disarm() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,7 +18,7 @@ type oneFault struct {
 }
 
 func (f *oneFault) Arm(n int, carriedOut bool) {
-	f.db.seq.reset() // so that every commit takes numbers from the server
+	f.db.seq.reset() // every commit takes numbers from the server
 	f.proxy.arm(step{n: n, carriedOut: carriedOut, refused: f.refused})
 }
 
@@ -28,8 +28,8 @@ func (f *oneFault) Disarm() bool {
 	return f.proxy.disarm()
 }
 
-// Each command of each operation fails once, before and after the server has carried it
-// out: the connection breaks, or the server steps down.
+// Each command of each operation fails once, before and after the server has executed it: the
+// connection breaks, or the server steps down.
 func TestEachCommandFailsOnce(t *testing.T) {
 	for name, refused := range map[string]bool{"the connection breaks": false, "the server steps down": true} {
 		t.Run(name, func(t *testing.T) {
@@ -37,15 +37,15 @@ func TestEachCommandFailsOnce(t *testing.T) {
 				uri, name := mongotest.Start(t).Database(t)
 				proxy, through := newProxy(t, uri)
 				db := openWatched(t, Config{URI: through + "&serverMonitoringMode=poll&heartbeatFrequencyMS=500", Database: name, Clock: clock, Timeout: 5 * time.Second})
-				db.seq.unknownFor = time.Nanosecond // no commit of unknown outcome is waited for
+				db.seq.unknownFor = time.Nanosecond // do not wait for commits of unknown outcome
 				return db, &oneFault{db, proxy, refused}
 			}})
 		})
 	}
 }
 
-// A read of which the first command fails goes on with another snapshot, unnoticed; it
-// fails where a later command does, since two snapshots may not agree.
+// A read whose first command fails continues with another snapshot, unnoticed; it fails if a
+// later command does, since two snapshots may not agree.
 func TestFirstCommandOfAReadIsRepeated(t *testing.T) {
 	uri, name := mongotest.Start(t).Database(t)
 	proxy, through := newProxy(t, uri)

@@ -12,8 +12,8 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// The stand-in alone is spared hints: the build of MongoDB and of its cloud
-// services says nothing of it.
+// Only the stand-in gets no hints: the builds of MongoDB and of its cloud services lack its
+// mark.
 func TestWalksHints(t *testing.T) {
 	for name, c := range map[string]struct {
 		build bson.D
@@ -33,8 +33,7 @@ func TestWalksHints(t *testing.T) {
 	}
 }
 
-// As the program opens a record, MongoDB itself is sent a hint with every
-// search, and the stand-in none.
+// As the program opens a record, MongoDB gets a hint with every search, and the stand-in none.
 func TestNoticeStandIn(t *testing.T) {
 	var mu sync.Mutex
 	hinted, bare := 0, 0

@@ -10,8 +10,8 @@ import (
 	"carerecord/store"
 )
 
-// verified is a record with documents of every kind: of one version and of
-// three, keyed anew, dead, and a log.
+// verified is a record with documents of every kind: of one version and of three, rekeyed,
+// deleted, and a log.
 func verified(t *testing.T) *DB {
 	t.Helper()
 	c := freshConfig(t, nil)
@@ -41,7 +41,7 @@ func verified(t *testing.T) *DB {
 	return db
 }
 
-// Whatever is changed in a collection, Verify names it.
+// Verify reports every change of a collection.
 func TestVerifyNamesFaults(t *testing.T) {
 	set := func(field string, value any) bson.D {
 		return bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: value}}}}
@@ -51,7 +51,7 @@ func TestVerifyNamesFaults(t *testing.T) {
 		name   string
 		of     func(*DB) *mongo.Collection
 		id     any
-		update bson.D // nil: the document is taken out
+		update bson.D // nil: the document is deleted
 		want   string
 	}{
 		{"a key that is not posted", res, "Patient/3", set("k", bson.A{"Patient/", "Patient/a"}), `"Patient/3": k is not`},

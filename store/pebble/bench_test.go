@@ -85,8 +85,8 @@ func BenchmarkPutParallel8(b *testing.B) {
 	})
 }
 
-// BenchmarkPutKept measures a create on a disk in memory, where some of its keys
-// have counts that are kept: its processor time.
+// BenchmarkPutKept measures the processor time of a create on a disk in memory, with stored
+// counts for some of its keys.
 func BenchmarkPutKept(b *testing.B) {
 	for _, keys := range [][]store.Key{nil, {""}, {"", "\x01\x01all", "\x01\x02cat0"}} {
 		b.Run(fmt.Sprint(len(keys)), func(b *testing.B) {
@@ -122,8 +122,8 @@ func BenchmarkPutKept(b *testing.B) {
 	}
 }
 
-// BenchmarkRawParallel8 is the measure of BenchmarkPutParallel8: the same rows,
-// given to Pebble without asking whether they may be written.
+// BenchmarkRawParallel8 is the reference of BenchmarkPutParallel8: the same rows, applied to
+// Pebble without preconditions.
 func BenchmarkRawParallel8(b *testing.B) {
 	parallel8(b, func(db *DB, d store.Doc) error {
 		s, err := db.prepare(batchOf(d))

@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// TestTheSmallerRangeDrives: of ranges that could drive, the one with the fewest
-// postings does, wherever it stands in the question, and all find the same.
+// TestTheSmallerRangeDrives: of several ranges, the one with the fewest postings drives,
+// whatever its position, and the result does not depend on it.
 func TestTheSmallerRangeDrives(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	for n := range 300 {

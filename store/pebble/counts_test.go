@@ -18,13 +18,13 @@ import (
 	"carerecord/store/storetest"
 )
 
-// keepAll has an engine keep every count that is asked for, room of them, until
-// it was written so often without being asked for.
-func keepAll(db *DB, room int, idle int64) {
-	db.counts.minPostings, db.counts.capacity, db.counts.minWrites = 1, room, idle
+// keepAll makes an engine store every count that is queried, up to capacity, until it was
+// written idle times without a use.
+func keepAll(db *DB, capacity int, idle int64) {
+	db.counts.minPostings, db.counts.capacity, db.counts.minWrites = 1, capacity, idle
 }
 
-// settle waits until nothing is wanted any more.
+// settle waits until all requested counts are stored.
 func settle(db *DB) {
 	wait.Until(func() bool {
 		db.countQueue.mu.Lock()
@@ -33,7 +33,7 @@ func settle(db *DB) {
 	})
 }
 
-// settled is an engine that has kept what a Read wanted when that returns.
+// settled is an engine whose Read returns when the counts that it requested are stored.
 type settled struct{ *DB }
 
 // Read implements store.Store.
@@ -42,8 +42,8 @@ func (s settled) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	return s.DB.Read(ctx, f)
 }
 
-// keeping is the engine on a disk, keeping all counts. With settle it waits for
-// the worker; without it commits and counting anew meet.
+// keeping is the engine on a disk with all counts stored. With wait each read waits for the
+// worker; without it commits and the worker run at the same time.
 func keeping(room int, idle int64, wait bool) storetest.Subject {
 	inner := subject()
 	bare := func(e storetest.Engine) storetest.Engine {
@@ -72,12 +72,12 @@ func TestContractWithEveryCountKept(t *testing.T) { storetest.Run(t, keeping(100
 func TestRandomWithEveryCountKept(t *testing.T) {
 	for seed := range uint64(5) {
 		storetest.Random(t, 200+seed, 400, keeping(100, 100, true))
-		storetest.Random(t, 300+seed, 400, keeping(3, 2, true)) // comes and goes
+		storetest.Random(t, 300+seed, 400, keeping(3, 2, true)) // drops and stores counts often
 		storetest.Random(t, 400+seed, 400, keeping(100, 100, false))
 	}
 }
 
-// put writes a document with keys, or deletes it where there are none.
+// put writes a document with keys, or deletes it if there are none.
 func put(t testing.TB, db *DB, id string, version uint64, keys ...store.Key) {
 	t.Helper()
 	d := store.Doc{Ref: store.Ref{Type: "T", ID: id}, Version: version, Origin: store.Upserted, Keys: store.Sorted(keys), Body: []byte(id), RowID: testID(1, id)}
@@ -101,7 +101,7 @@ func count(t testing.TB, db *DB, key store.Key) (n int) {
 	return n
 }
 
-// row returns what the c row of a key says; -1 if there is none.
+// row returns the value of the c row of a key; -1 if there is none.
 func row(t testing.TB, db *DB, key store.Key) int {
 	t.Helper()
 	value, err := get(db.rows, countRow(1, key))
@@ -118,7 +118,7 @@ func row(t testing.TB, db *DB, key store.Key) int {
 	return n
 }
 
-// lie makes a row say something else, to see who reads it.
+// lie changes a c row, to find out who reads it.
 func lie(t testing.TB, db *DB, key store.Key, n byte) {
 	t.Helper()
 	if err := db.rows.Set(countRow(1, key), []byte{n}, pebble.Sync); err != nil {
@@ -236,7 +236,7 @@ func TestACountThatNobodyAsksForIsLetGo(t *testing.T) {
 	for i := range 3 {
 		put(t, db, fmt.Sprint("b", i), 1, "k")
 	}
-	count(t, db, "k") // begins anew
+	count(t, db, "k") // begins again
 	for i := range 3 {
 		put(t, db, fmt.Sprint("c", i), 1, "k")
 	}
@@ -250,7 +250,7 @@ func TestACountThatNobodyAsksForIsLetGo(t *testing.T) {
 	for _, key := range []store.Key{"k", "l", "m"} {
 		count(t, db, key)
 		settle(db)
-		put(t, db, "e"+string(key), 1, "z") // moves the time of asking on
+		put(t, db, "e"+string(key), 1, "z") // makes this use later
 	}
 	for key, want := range map[store.Key]int{"k": -1, "l": 1, "m": 1} {
 		if got := row(t, db, key); got != want {
@@ -259,8 +259,8 @@ func TestACountThatNobodyAsksForIsLetGo(t *testing.T) {
 	}
 }
 
-// TestCountsOfAProgramThatKeepsNoneAreNotTrusted: an older program opens the
-// folder, writes, and leaves c rows as they were.
+// TestCountsOfAProgramThatKeepsNoneAreNotTrusted: an older program opens the folder, writes, and
+// leaves the c rows unchanged.
 func TestCountsOfAProgramThatKeepsNoneAreNotTrusted(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir, nil)
@@ -288,8 +288,8 @@ func TestCountsOfAProgramThatKeepsNoneAreNotTrusted(t *testing.T) {
 	}
 }
 
-// TestCrashLeavesCountsRight has several sides write and count while the disk
-// crashes at some moment; what it has left is opened and verified.
+// TestCrashLeavesCountsRight writes and counts concurrently while the disk crashes; the folder
+// is then opened and verified.
 func TestCrashLeavesCountsRight(t *testing.T) {
 	for round := range 5 {
 		disk := vfs.NewCrashableMem()

@@ -107,8 +107,8 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-// survives opens what a crash has left and looks for what was acknowledged, and
-// for what the feed had shown.
+// survives opens the folder after a crash and checks the acknowledged commits and those that the
+// feed had.
 func survives(t *testing.T, disk vfs.FS, want map[store.Ref]uint64, pos uint64, seen []store.Change) {
 	t.Helper()
 	db, err := Open(Config{Dir: "db", FS: disk})

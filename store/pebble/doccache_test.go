@@ -11,8 +11,8 @@ import (
 	"carerecord/store"
 )
 
-// pair are documents that are written together, so that whoever sees them at
-// different versions has seen no state that ever was.
+// pair are documents that are written together: a reader that sees different versions has seen a
+// state that never existed.
 func pair(n int, version uint64) store.Batch {
 	a, b := benchDoc(2*n), benchDoc(2*n+1)
 	for _, d := range []*store.Doc{&a, &b} {
@@ -25,9 +25,9 @@ func pair(n int, version uint64) store.Batch {
 	return batchOf(a, b)
 }
 
-// TestRecentReadsOneState reads pairs beside their writers: in one snapshot both
-// are of one version, the same at every look, and not of one older than was
-// acknowledged when it was taken.
+// TestRecentReadsOneState reads pairs while they are written: in one snapshot both have one
+// version, the same in every read, and not older than one acknowledged before the snapshot was
+// taken.
 func TestRecentReadsOneState(t *testing.T) {
 	const pairs, versions, readers = 4, 150, 6
 	db := open(t, t.TempDir(), nil)
@@ -101,7 +101,7 @@ func TestRecentReadsOneState(t *testing.T) {
 	t.Logf("%v snapshots looked into", looks)
 }
 
-// TestRecentIsForItsSnapshots holds the rules one by one.
+// TestRecentIsForItsSnapshots tests the rules one by one.
 func TestRecentIsForItsSnapshots(t *testing.T) {
 	r, err := newDocCache(1 << 20)
 	if err != nil {
@@ -116,7 +116,7 @@ func TestRecentIsForItsSnapshots(t *testing.T) {
 	}
 	has(9, false)
 	r.put(d, 7)
-	has(6, false) // it may be from a commit that the snapshot does not hold
+	has(6, false) // it may be from a commit that the snapshot does not have
 	has(7, true)
 	has(9, true)
 	r.invalidate(d.Ref, 10)
@@ -133,7 +133,7 @@ func TestRecentIsForItsSnapshots(t *testing.T) {
 	}
 }
 
-// TestRecentIsBounded puts in many times what there is room for.
+// TestRecentIsBounded adds many times the capacity.
 func TestRecentIsBounded(t *testing.T) {
 	r, err := newDocCache(512 << 10)
 	if err != nil {
@@ -143,7 +143,7 @@ func TestRecentIsBounded(t *testing.T) {
 	for n := range 3000 {
 		d := benchDoc(n)
 		r.put(d, 1)
-		r.put(d, 2) // it is there already
+		r.put(d, 2) // it is cached already
 	}
 	for i := range r.shards {
 		s := &r.shards[i]

@@ -15,7 +15,7 @@ import (
 	"carerecord/store/storetest"
 )
 
-// brittle is a disk of which one write or sync fails, before it is carried out or after.
+// brittle is a disk of which one write or sync fails, before it is executed or after.
 type brittle struct {
 	vfs.FS
 
@@ -41,7 +41,7 @@ func (b *brittle) Disarm() bool {
 	return failed
 }
 
-// do carries a step out, unless it fails.
+// do executes a step, unless it fails.
 func (b *brittle) do(step func() error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,8 +85,8 @@ func (f *brittleFile) SyncTo(length int64) (full bool, err error) {
 	return full, err
 }
 
-// Each write and sync of each operation fails once. The engine is out of service then,
-// and what it did is counted when it is opened again.
+// Each write and sync of each operation fails once. The engine is then out of service, and its
+// content is checked when it is opened again.
 func TestEachStepFailsOnce(t *testing.T) {
 	var mu sync.Mutex
 	dirs := map[storetest.Engine]string{}
@@ -101,7 +101,7 @@ func TestEachStepFailsOnce(t *testing.T) {
 			mu.Lock()
 			dirs[db] = dir
 			mu.Unlock()
-			t.Cleanup(func() { _ = db.Close() }) // that of a broken disk fails
+			t.Cleanup(func() { _ = db.Close() }) // it fails on a broken disk
 			return db, disk
 		},
 		Reopen: func(t testing.TB, e storetest.Engine, clock func() time.Time) storetest.Engine {
@@ -118,8 +118,8 @@ func TestEachStepFailsOnce(t *testing.T) {
 	})
 }
 
-// A write that nobody waits for any more is not made where it had not begun, and its
-// outcome is unknown where it had.
+// A write whose context has ended is not made if it had not begun, and its outcome is unknown if
+// it had.
 func TestNobodyWaitsForAWrite(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	hold := true

@@ -34,7 +34,7 @@ func changes(t *testing.T, db *DB) (all []store.Change) {
 	}
 }
 
-// door lets syncs of the journal through while nobody holds it.
+// door blocks syncs of the journal while it is shut.
 type door struct {
 	mu   sync.Mutex
 	shut chan struct{} // closed when it opens; nil while it is open
@@ -73,8 +73,8 @@ func (d *door) MaybeError(op errorfs.Op) error {
 // String implements errorfs.Injector.
 func (d *door) String() string { return "door" }
 
-// A commit that is applied and not yet on the disk can be read, and is not in the
-// feed: a crash may take it back.
+// A commit that is applied and not yet durable can be read, and is not in the feed: a crash may
+// undo it.
 func TestFeedShowsOnlyWhatIsDurable(t *testing.T) {
 	disk := new(door)
 	db, err := Open(Config{Dir: t.TempDir(), FS: errorfs.Wrap(vfs.Default, disk)})
@@ -119,7 +119,7 @@ func TestFeedShowsOnlyWhatIsDurable(t *testing.T) {
 	}
 }
 
-// Whoever waits for a commit is told when none can come any more.
+// A call that waits for a commit returns when the engine fails.
 func TestAwaitEndsWithTheEngine(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	waits := make(chan error, 1)
@@ -135,7 +135,7 @@ func TestAwaitEndsWithTheEngine(t *testing.T) {
 	}
 }
 
-// makeFormatOne makes of a folder what a program of the first format left.
+// makeFormatOne changes a folder to one of a program of the first format.
 func makeFormatOne(t *testing.T, db *DB) {
 	t.Helper()
 	old := db.rows.NewBatch()
@@ -149,8 +149,8 @@ func makeFormatOne(t *testing.T, db *DB) {
 	}
 }
 
-// A folder of the first format had no rows of the feed. It gets them when it is
-// opened, and no program of that format opens it any more.
+// A folder of the first format had no rows of the feed. It gets them when it is opened, and
+// programs of that format then reject it.
 func TestUpgradeMakesTheFeed(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir, nil)
@@ -199,14 +199,14 @@ func TestUpgradeMakesTheFeed(t *testing.T) {
 	}
 }
 
-// followed is what somebody has seen of a feed.
+// followed is the part of a feed that a consumer has read.
 type followed struct {
 	mu     sync.Mutex
 	seen   []store.Change
 	passes atomic.Int64 // how often the feed was read
 }
 
-// follow follows the feed until nobody writes any more.
+// follow follows the feed until all writers have ended.
 func (f *followed) follow(t *testing.T, db *DB, done <-chan struct{}) {
 	var at store.Position
 	for {
@@ -237,8 +237,8 @@ func (f *followed) now() []store.Change {
 	return f.seen
 }
 
-// stillShows fails the test unless the feed begins with what was seen of it, and
-// names what stands: acknowledged versions, and none that are not there.
+// stillShows fails the test unless the feed begins with the part that was read, and lists the
+// acknowledged versions and no missing ones.
 func stillShows(t *testing.T, db *DB, seen []store.Change, acknowledged map[store.Ref]uint64) {
 	t.Helper()
 	all := changes(t, db)

@@ -11,11 +11,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
-// TestWaitingWritesShareASync: records that wait while the journal is synced share the next sync,
-// and one that is alone waits for one sync and for nothing else (AUD-402).
+// TestWaitingWritesShareASync: records that wait while the journal is synced share the next
+// sync, and a single one waits for one sync only (AUD-402).
 func TestWaitingWritesShareASync(t *testing.T) {
 	var syncs atomic.Int32
-	var gate atomic.Pointer[chan struct{}] // syncs of the journal wait for it to close
+	var gate atomic.Pointer[chan struct{}] // syncs of the journal wait until it is closed
 	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if strings.HasSuffix(op.Path, ".log") && (op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncTo) {
 			syncs.Add(1)
@@ -50,7 +50,7 @@ func TestWaitingWritesShareASync(t *testing.T) {
 		}
 	}
 	group.Go(add)
-	until(func() bool { return syncs.Load() == 1 }) // it is synced, and the others come meanwhile
+	until(func() bool { return syncs.Load() == 1 }) // one is being synced while the others arrive
 	for range waiting {
 		group.Go(add)
 	}

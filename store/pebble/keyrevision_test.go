@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// rekeyOf rekeys a version that was read with a keying.
+// rekeyOf rekeys a version that was read with a key revision.
 func rekeyOf(d store.Doc, keys string) store.Batch {
 	d.Keys = split(keys)
 	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}}}
@@ -27,8 +27,8 @@ func newest(t *testing.T, db *DB, id string) (d store.Doc) {
 	return d
 }
 
-// A folder of the second format has rows without a Keying. They read as 0, rekeying
-// counts from there, and programs of that format refuse the folder from then on.
+// A folder of the second format has rows without a key revision. They are read as 0, rekeying
+// counts from there, and programs of that format then reject the folder.
 func TestFolderWithoutKeying(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir, nil)
@@ -43,7 +43,7 @@ func TestFolderWithoutKeying(t *testing.T) {
 	if format, err := get(db.rows, nameRow(rowMeta, metaFormat)); err != nil || string(format) != formatValue {
 		t.Errorf("format after opening: got %q, %v, want %q", format, err, formatValue)
 	}
-	for _, id := range []string{"a", "b"} { // alive and a tombstone
+	for _, id := range []string{"a", "b"} { // live and deleted
 		for n := range uint64(2) {
 			d := newest(t, db, id)
 			if d.KeyRevision != n {
@@ -59,7 +59,7 @@ func TestFolderWithoutKeying(t *testing.T) {
 	}
 }
 
-// These bytes are what was written before there was a Keying.
+// These bytes are a row from before there was a key revision.
 func TestRowsWrittenWithoutKeying(t *testing.T) {
 	rec, err := parseRecord([]byte("\x00\x00\x00\x00\x00\x00\x00\x09\x22\x03\x03\x00\x0c\x02id\x03RX1\x01\x01\x00\x01k"))
 	if err != nil || rec.keyRevision != 0 || rec.version != 3 || rec.origin != store.Updated || rec.code != 12 || string(rec.id) != "id" || string(rec.source) != "RX1" {

@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// remembering is an engine with something of all that it keeps in memory.
+// remembering is an engine with an entry in each part of its memory.
 func remembering(t *testing.T) *DB {
 	t.Helper()
 	db := open(t, t.TempDir(), nil)
@@ -33,7 +33,7 @@ func remembering(t *testing.T) *DB {
 	return db
 }
 
-// CheckMemory finds each thing that is not as the rows are.
+// CheckMemory finds each difference from the rows.
 func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 	ref := store.Ref{Type: "T", ID: "a"}
 	for _, c := range []struct {
@@ -80,7 +80,7 @@ func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 	}
 }
 
-// deleteRow takes a row away.
+// deleteRow deletes a row.
 func deleteRow(t *testing.T, db *DB, row []byte) {
 	t.Helper()
 	if err := db.rows.Delete(row, nil); err != nil {
@@ -88,7 +88,7 @@ func deleteRow(t *testing.T, db *DB, row []byte) {
 	}
 }
 
-// A store that is filled has no count of before.
+// After an import no older count is left.
 func TestImportForgetsWhatWasCounted(t *testing.T) {
 	from := open(t, t.TempDir(), nil)
 	sample(t, from)
@@ -113,8 +113,8 @@ func TestImportForgetsWhatWasCounted(t *testing.T) {
 	}
 }
 
-// Renewals beside commits leave memory as the rows are, and nothing that was
-// acknowledged is missing from the feed.
+// After renewals concurrent with commits memory agrees with the rows, and no acknowledged commit
+// is missing from the feed.
 func TestRenewBesideCommits(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	var last uint64

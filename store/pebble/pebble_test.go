@@ -26,7 +26,7 @@ func open(t testing.TB, dir string, clock func() time.Time) *DB {
 	return db
 }
 
-// subject is the engine on a disk, verified whenever it is closed for reopening.
+// subject is the engine on a disk, verified whenever it is closed.
 func subject() storetest.Subject {
 	dirs := map[storetest.Engine]string{}
 	return storetest.Subject{
@@ -58,7 +58,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// TestRandomWithoutRoom has every collection of candidates overflow.
+// TestRandomWithoutRoom makes every collection of candidates overflow.
 func TestRandomWithoutRoom(t *testing.T) {
 	s := subject()
 	with := s.Open
@@ -158,8 +158,7 @@ func TestCopyIsSound(t *testing.T) {
 	}
 }
 
-// TestMuchBody: a commit with much body is put together in another way, and
-// leaves the same rows.
+// TestMuchBody: a commit with large bodies is assembled in another way and has the same rows.
 func TestMuchBody(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	body := make([]byte, largeBodies/2+1)

@@ -31,7 +31,7 @@ func FuzzPostingsOrderByKeyThenDocID(f *testing.F) {
 		if got, want := bytes.Compare(rowA, low) < 0, a < b; got != want {
 			t.Errorf("row of %q is before the bound of %q: %v, want %v", a, b, got, want)
 		}
-		// What stands before the row ID decides first.
+		// The bytes before the row ID decide first.
 		for _, bound := range [][]byte{rowB, low, rowB[:len(rowB)/2], rowB[:len(rowB)-1], appendCode(nil, rowPosting, 0)} {
 			i, j := splitRow(rowA), splitRow(bound)
 			if got, want := cmp.Or(bytes.Compare(rowA[:i], bound[:j]), bytes.Compare(rowA[i:], bound[j:])), bytes.Compare(rowA, bound); got != want {

@@ -9,8 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// TestReadsShareASnapshot: reads between two commits share one, a read after a
-// commit has another, and none is left behind.
+// TestReadsShareASnapshot: reads between two commits share one, a read after a commit has
+// another, and none stays open.
 func TestReadsShareASnapshot(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	put := func(n int) {
@@ -46,7 +46,7 @@ func TestReadsShareASnapshot(t *testing.T) {
 		if db.snapshots.newest == first {
 			t.Error("a read after a commit shares the snapshot of before")
 		}
-		return count(1)(s) // the first goes on in its own
+		return count(1)(s) // the first continues in its own
 	})
 	if first.refs != 0 || db.snapshots.newest.refs != 0 {
 		t.Errorf("got %d and %d users of snapshots that nobody reads", first.refs, db.snapshots.newest.refs)
@@ -64,8 +64,7 @@ func TestReadsShareASnapshot(t *testing.T) {
 	}
 }
 
-// TestReadHoldsWhatWasAcknowledged reads beside writers: each writer finds what
-// it wrote the moment before.
+// TestReadHoldsWhatWasAcknowledged reads during writes: each writer reads its own last write.
 func TestReadHoldsWhatWasAcknowledged(t *testing.T) {
 	db := open(t, t.TempDir(), nil)
 	var wg sync.WaitGroup

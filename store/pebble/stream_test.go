@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// tiring is a context that ends after it was asked a number of times.
+// tiring is a context that ends after a number of calls of Err.
 type tiring struct {
 	context.Context
 	left int

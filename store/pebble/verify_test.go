@@ -41,7 +41,7 @@ func TestVerifyFindsEveryMissingRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for ok := it.First(); ok; ok = it.Next() {
-		// What stands alone cannot be missed: the counters, and the end of the log.
+		// The counters and the end of the log cannot be missed.
 		if it.Key()[0] != rowMeta && string(it.Key()) != string(logRow(4)) {
 			rows = append(rows, append([]byte(nil), it.Key()...))
 		}

@@ -1,19 +1,17 @@
 // Package mongotest gives tests a MongoDB server.
 //
-// It takes, in this order: $MONGODB_URI; a mongod on the PATH, started as a
-// replica set of one node in a temporary folder; else the stand-in that
-// scripts/mongo-standin.sh fetches, which speaks MongoDB's wire protocol but is
-// not MongoDB. What explain and the clock say on the stand-in proves nothing:
-// tests of those ask Server.Real. There is one server for each test binary, and
-// a fresh database for each test. Where no server is to be had the tests fail;
-// nothing is skipped.
+// It uses, in this order: $MONGODB_URI; a mongod on the PATH, started as a replica set of one
+// node in a temporary folder; else the stand-in that scripts/mongo-standin.sh fetches, which
+// implements MongoDB's wire protocol but is not MongoDB. Plans and times of the stand-in prove
+// nothing about MongoDB: tests of those check Server.Real. There is one server for each test
+// binary, and a fresh database for each test. Without a server the tests fail; none is skipped.
 //
-// A test binary brings its server to its end in TestMain:
+// A test binary stops its server in TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 //
-// Crash tests take a server of their own (StartOwn), which they may Kill and
-// Restart. A server at $MONGODB_URI is not ours to kill: StartOwn passes over it.
+// Crash tests use a server of their own (StartOwn), which they may Kill and Restart. StartOwn
+// ignores a server at $MONGODB_URI, because tests must not kill it.
 package mongotest
 
 import (
@@ -40,7 +38,7 @@ type Server struct {
 	version string
 	real    bool
 	process *process // nil for $MONGODB_URI
-	own     bool     // a test's own: its databases go with it
+	own     bool     // used by one test: its databases are removed with it
 	client  *mongo.Client
 }
 
@@ -67,7 +65,7 @@ func Run(m *testing.M) int {
 	return m.Run()
 }
 
-// tell writes which server the tests ran on where the test script asked for it.
+// tell writes the kind of the server to a file if the test script requests it.
 func tell(server string) {
 	name := os.Getenv("CARERECORD_TEST_SERVER_FILE")
 	if name == "" {
@@ -98,13 +96,12 @@ func Start(tb testing.TB) *Server {
 	return binary.server
 }
 
-// StartOwn returns a server of the test's own, which it may kill. It ends with the
-// test.
+// StartOwn returns a server for one test, which may kill it. It stops at the end of the test.
 func StartOwn(tb testing.TB) *Server { return own(tb, false) }
 
-// StartApart returns the server of this test binary if that is MongoDB, and else a stand-in of
-// the test's own, for tests that run beside others: the stand-in answers nobody while it
-// drops a database, which takes it up to a minute.
+// StartApart returns the server of this test binary if that is MongoDB, and else a stand-in for
+// this test, for tests that run in parallel with others: the stand-in blocks while it drops a
+// database, which takes it up to a minute.
 func StartApart(tb testing.TB) *Server {
 	tb.Helper()
 	if s := Start(tb); s.real {
@@ -113,7 +110,7 @@ func StartApart(tb testing.TB) *Server {
 	return StartOwn(tb)
 }
 
-// Standalone returns a server of the test's own that is no replica set.
+// Standalone returns a server for one test that is not a replica set.
 func Standalone(tb testing.TB) *Server { return own(tb, true) }
 
 func own(tb testing.TB, standalone bool) *Server {
@@ -147,7 +144,7 @@ func launch(standalone bool) (*Server, error) {
 	return s, nil
 }
 
-// connect asks a server who it is.
+// connect reads the role of a server.
 func connect(uri string) (*Server, error) {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(patience))
 	if err != nil {
@@ -161,7 +158,7 @@ func connect(uri string) (*Server, error) {
 	}
 	if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&info); err != nil {
 		_ = client.Disconnect(ctx)
-		return nil, fmt.Errorf("ask %s who it is: %w", uri, err)
+		return nil, fmt.Errorf("read the role of %s: %w", uri, err)
 	}
 	s := &Server{uri: uri, version: info.Version, real: info.StandIn == "", client: client}
 	if !s.real {
@@ -196,7 +193,7 @@ func (s *Server) Database(tb testing.TB) (uri, name string) {
 	name = "t_" + strings.ToLower(rand.Text())
 	tb.Cleanup(func() {
 		if s.own {
-			return // its folder goes with it; to drop would wait for transactions of clients that were killed
+			return // its folder is removed; dropping would wait for transactions of killed clients
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -207,7 +204,7 @@ func (s *Server) Database(tb testing.TB) (uri, name string) {
 	return s.uri, name
 }
 
-// Kill ends the server at once, without a chance to tidy (kill -9).
+// Kill ends the server at once, without shutdown (kill -9).
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
 	if s.process == nil {

@@ -30,7 +30,7 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
 	log  string        // path of what the server prints
-	// guard ends the server when the test binary dies without ending it.
+	// guard kills the server if the test binary ends without stopping it.
 	guard *exec.Cmd
 }
 
@@ -40,7 +40,7 @@ func newProcess(standalone bool) (*process, error) {
 	if p.program, err = exec.LookPath("mongod"); err == nil {
 		p.real = true
 	} else if p.program, err = standIn(); err != nil {
-		return nil, fmt.Errorf("$MONGODB_URI is not set, no mongod is on the PATH, and the stand-in is not to be had: %w", err)
+		return nil, fmt.Errorf("$MONGODB_URI is not set, no mongod is on the PATH, and the stand-in cannot be fetched: %w", err)
 	}
 	if p.dir, err = os.MkdirTemp("", "mongotest"); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func newProcess(standalone bool) (*process, error) {
 	return p, err
 }
 
-// standIn fetches the stand-in, or finds it fetched, and returns its path.
+// standIn returns the path of the stand-in, and fetches it if needed.
 func standIn() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -75,9 +75,9 @@ func standIn() (string, error) {
 	}
 }
 
-// FreePort returns a TCP port of this machine on which nobody listens. It lies below
-// the ports that systems give to clients (32768 and above), or a connection of some
-// client could take it before the server listens, or while the server restarts.
+// FreePort returns an unused TCP port of this machine. It lies below the ports that systems give
+// to clients (32768 and above), or a connection of some client could take it before the server
+// listens, or while the server restarts.
 func FreePort() (int, error) {
 	const first, last, attempts = 10_000, 29_999, 100
 	var err error
