@@ -52,6 +52,7 @@ func (s *snap) countPostings(ctx context.Context, p plan, code typeCode, most in
 			}
 		}
 		return n, errors.Join(it.Error(), s.check(ctx))
+	case allOfType, posting, intersection:
 	}
 	return most, nil // the size of a cheap plan is unknown without a scan; assume the bound
 }

@@ -10,6 +10,8 @@ import (
 
 // plan is a way to find candidates. It proposes every document of the type that matches, and
 // others too unless it is exact; store.Match decides.
+//
+//sumtype:decl
 type plan interface {
 	// exact reports whether the plan proposes only documents that match.
 	exact() bool

@@ -66,6 +66,7 @@ func singleKey(p plan) (store.Key, bool) {
 		return "", true
 	case posting:
 		return p.key, true
+	case intersection, union, cheapestOf, collected, verified:
 	}
 	return "", false
 }
