@@ -160,7 +160,7 @@ func TestUKExamples(t *testing.T) {
 	c.end()
 }
 
-// TestLooseExamples: single files beside the packages.
+// TestLooseExamples: single files outside the packages.
 func TestLooseExamples(t *testing.T) {
 	c := newCorpus(t, "loose")
 	check := func(folder, file string) {

@@ -148,7 +148,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestLenient: what becomes a warning, and what does not.
+// TestLenient: some faults become warnings, others do not.
 func TestLenient(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"missing", `{"resourceType":"Observation","status":"final"}`, "?required Observation.code"},
@@ -216,7 +216,7 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
-// TestTextsAreShort: what was sent comes back cut.
+// TestTextsAreShort: texts quote a shortened value.
 func TestTextsAreShort(t *testing.T) {
 	long := strings.Repeat("ä", 10_000)
 	for _, body := range []string{`{"resourceType":"Patient","` + long + `":1}`, `{"resourceType":"Patient","_` + long + `":1}`, `{"resourceType":"Patient","gender":"` + long + `"}`,

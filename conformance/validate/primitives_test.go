@@ -61,7 +61,7 @@ func TestPrimitives(t *testing.T) {
 	}
 }
 
-// TestNarrative: what the div of a Narrative may be (narrative.html).
+// TestNarrative: the allowed content of the div of a Narrative (narrative.html).
 func TestNarrative(t *testing.T) {
 	const open = `<div xmlns="http://www.w3.org/1999/xhtml">`
 	for _, c := range []struct{ name, div, want string }{

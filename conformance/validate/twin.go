@@ -84,7 +84,7 @@ type filling struct {
 	at    []holds
 }
 
-// holds is what one position has.
+// holds is the content of one position.
 type holds byte
 
 const (
@@ -131,7 +131,7 @@ func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
 	v, hasValue := values[p]
 	t, hasTwin := twins[p]
 	if !p.many && (v.array || t.array) {
-		return // told on the walk
+		return // reported by the walk
 	}
 	if hasValue && hasTwin && v.array && t.array && len(v.at) != len(t.at) {
 		w.faultBelow(p.element, "structure", p.name+" and _"+p.name+" have different lengths: use null for missing values.")
@@ -139,7 +139,7 @@ func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
 	}
 	for i := range max(len(v.at), len(t.at)) {
 		if i < len(v.at) && v.at[i] != null || !v.array && !t.array && t.at != nil && t.at[0] == null {
-			continue // there is a value, or the walk told it
+			continue // there is a value, or the walk has reported it
 		}
 		at := step{p.element, -1}
 		if v.array || t.array {

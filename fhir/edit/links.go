@@ -54,7 +54,7 @@ type linker struct {
 	f    func(Link) string
 	root string
 	path []segment
-	out  []byte // what was written, up to done; nil while nothing changed
+	out  []byte // the output up to done; nil while nothing changed
 	done int
 }
 

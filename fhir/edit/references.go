@@ -191,10 +191,10 @@ func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.
 	return value
 }
 
-// mostPasses bounds how often a resource is walked again because a removal orphans contained
+// maxRounds bounds how often a resource is walked again because a removal orphans contained
 // resources, or because references to a removed one remain. If that is not enough, nothing of the
 // resource is left.
-const mostPasses = 16
+const maxRounds = 16
 
 // cutResource walks a resource and removes its references.
 func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
@@ -211,7 +211,7 @@ func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
 		if !w.links.noteRemoved(obj, out) {
 			break
 		}
-		if round == mostPasses {
+		if round == maxRounds {
 			return nil, false
 		}
 		out, ok = w.object(t, typ, gjson.ParseBytes(out))

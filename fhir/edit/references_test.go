@@ -124,7 +124,7 @@ func TestCutReferences(t *testing.T) {
 	}
 }
 
-// TestReferences: what a body leads to, whatever embeds it.
+// TestReferences: the references of a body, in any embedded resource.
 func TestReferences(t *testing.T) {
 	body := `{"resourceType":"Bundle","entry":[{"fullUrl":"` + site + `/Composition/c","resource":{"resourceType":"Composition","subject":{"reference":"Patient/1/_history/2"},` +
 		`"text":{"status":"generated","div":"<div><img src='Binary/n'/></div>"},"contained":[{"resourceType":"Basic","id":"x","author":{"reference":"Practitioner/1"}}],` +
@@ -141,7 +141,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// TestRestoreReferences: what a writer does not see keeps its place (CON-1306).
+// TestRestoreReferences: elements that a writer does not see keep their position (CON-1306).
 func TestRestoreReferences(t *testing.T) {
 	for _, c := range []struct{ name, stored, old, now, want string }{
 		{"a single reference", `{"resourceType":"Observation","status":"final","encounter":{"reference":"Encounter/h"},"code":{"text":"x"}}`, `"final"`, `"amended"`,

@@ -41,7 +41,7 @@ func boundaries(name string) (function, bool) {
 	return function{}, false
 }
 
-// digits counts what is written: 4 for a year, 17 for a date with milliseconds.
+// digits is the precision of a literal: 4 for a year, 17 for a date with milliseconds.
 func (m moment) digits() int {
 	n := 2*m.n + 2
 	if m.clock {

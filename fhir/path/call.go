@@ -5,7 +5,7 @@ import "fmt"
 // function is one function of the language.
 type function struct {
 	least, most int
-	// run gets what the function is called on and its arguments.
+	// run receives the input of the function and its arguments.
 	run func(r *runner, c call) []Item
 }
 

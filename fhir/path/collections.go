@@ -112,7 +112,7 @@ func subset(r *runner, c call) []Item {
 	return yes.items()
 }
 
-// repeated adds what a projection yields until nothing new comes.
+// repeated adds the results of a projection until there are no new ones.
 func repeated(r *runner, c call) []Item {
 	var out []Item
 	for todo := c.in; len(todo) > 0; {

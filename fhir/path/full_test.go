@@ -16,7 +16,7 @@ const whole = `{"resourceType":"Patient","id":"p","name":[{"given":["A",null,"B"
 	`"_birthDate":{"extension":[{"url":"e","valueString":"1"}]},"multipleBirthInteger":2,"contact":[{"gender":"male"}],"generalPractitioner":[{"reference":"#d"}],` +
 	`"contained":[{"resourceType":"Practitioner","id":"d","active":true}],"extension":[{"url":"q","valueQuantity":{"value":1.50,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}}]}`
 
-// places writes the places of what an expression yields, or its error.
+// places returns the places of the result of an expression, or its error.
 func places(expr, body string) string {
 	d, err := path.Parse([]byte(body))
 	if err != nil {
@@ -102,7 +102,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestFullIsBounded: what a client writes cannot keep the server busy.
+// TestFullIsBounded: an expression of a client cannot keep the server busy.
 func TestFullIsBounded(t *testing.T) {
 	began := processorTime(t)
 	for _, expr := range []string{

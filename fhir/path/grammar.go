@@ -5,9 +5,9 @@ const maxNesting = 200
 
 // term is a node of an expression.
 type term struct {
-	op    string  // what to do: "literal", "name", "call", "index", "unary", "this", "variable", or a binary operator
+	op    string  // "literal", "name", "call", "index", "unary", "this", "variable", or a binary operator
 	name  string  // of an element, function, variable or sign
-	base  *term   // what a name, call or index is for; nil for the focus
+	base  *term   // the input of a name, call or index; nil for the focus
 	args  []*term // of a call or operator
 	value []Item  // of a literal
 }
@@ -85,7 +85,7 @@ func (g *grammar) deeper() {
 	}
 }
 
-// operators reads what follows an operand, by precedence climbing.
+// operators parses the operators after an operand, by precedence climbing.
 func (g *grammar) operators(left *term, least int) *term {
 	for {
 		at := g.levelOf()

@@ -18,7 +18,7 @@ type Item struct {
 	Value
 	twin int32
 	step *step
-	open bool // what it may hold is not known from the definition: a choice, a contained resource, a descendant
+	open bool // its content is not known from the definition: a choice, a contained resource, a descendant
 
 	// Of a System value.
 	truth  bool

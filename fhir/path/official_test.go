@@ -76,7 +76,7 @@ func TestOfficialFHIRPath(t *testing.T) {
 	t.Logf("%d official cases of FHIRPath: %d pass, %d are excluded with a reason", ran, passed, ran-passed)
 }
 
-// run returns what is wrong, or nothing.
+// run returns the fault, or nothing.
 func (c officialCase) run(d *path.Doc) string {
 	p, err := path.Full(c.Expression.Text)
 	var got []path.Item
@@ -150,7 +150,7 @@ func readInput(t *testing.T, name string) *path.Doc {
 	return d
 }
 
-// readExclusions reads lines of a case and, behind a tab, the reason.
+// readExclusions reads lines of a case, a tab and the reason.
 func readExclusions(t *testing.T) map[string]string {
 	t.Helper()
 	file, err := os.Open(exclusions)

@@ -217,7 +217,7 @@ func (d *Doc) items(i int32) (nodes []int32, list bool) {
 	return nodes, true
 }
 
-// valued reports whether an element has a value of its own, as hasValue() asks.
+// valued reports whether an element has a value of its own, as hasValue() does.
 func (it Item) valued() bool { return it.kind != element || it.at >= 0 && it.Value.kind != '{' }
 
 // children appends all elements of it, in the order of the document.

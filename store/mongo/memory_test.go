@@ -15,13 +15,13 @@ func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 		do   func(db *DB)
 		want string
 	}{
-		{"a log that goes on elsewhere", func(db *DB) { db.logWriter.head.Hash[0] ^= 1 }, "the log ends at"},
+		{"a log with another end", func(db *DB) { db.logWriter.head.Hash[0] ^= 1 }, "the log ends at"},
 		{"a record more", func(db *DB) { db.logWriter.head.Pos++ }, "the log ends at"},
 		{"a feed of another name", func(db *DB) { db.feed.name = "other" }, "the feed is"},
-		{"numbers that were not taken", func(db *DB) { db.seq.end += sequenceBlock }, "commits have numbers up to"},
+		{"numbers that were not taken", func(db *DB) { db.seq.end += sequenceBlock }, "the last number of a commit"},
 		{"a number that a commit has", func(db *DB) { db.seq.last, db.seq.givenBefore = 0, 0 }, "has a greater one"},
-		{"a commit that is over", func(db *DB) { db.seq.inFlight[1] = time.Time{} }, "commit 1 is under way"},
-		{"a turn that is held", func(db *DB) { db.locks.locks["x"] = &nameLock{} }, "1 turns are held"},
+		{"a commit that is over", func(db *DB) { db.seq.inFlight[1] = time.Time{} }, "commit 1 is in flight"},
+		{"a name that is locked", func(db *DB) { db.locks.locks["x"] = &nameLock{} }, "1 names are locked"},
 		{"a snapshot that is over", func(db *DB) { db.idleSnaps.add(&snap{}) }, "1 snapshots open"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,17 +54,17 @@ func TestVerifyNamesFaults(t *testing.T) {
 		update bson.D // nil: the document is deleted
 		want   string
 	}{
-		{"a key that is not posted", res, "Patient/3", set("k", bson.A{"Patient/", "Patient/a"}), `"Patient/3": k is not`},
-		{"a post of no key", res, "Patient/3", set("k", bson.A{"Patient/", "Patient/a", "Patient/id3", "Patient/z"}), `"Patient/3": k is not`},
-		{"no posts at all", res, "Patient/3", unset("k"), `"Patient/3" is neither`},
-		{"posts of a tombstone", res, "Patient/2", set("k", bson.A{"Patient/"}), `"Patient/2" is neither`},
+		{"a key without a posting", res, "Patient/3", set("k", bson.A{"Patient/", "Patient/a"}), `"Patient/3": field k does not agree`},
+		{"a posting without a key", res, "Patient/3", set("k", bson.A{"Patient/", "Patient/a", "Patient/id3", "Patient/z"}), `"Patient/3": field k does not agree`},
+		{"no postings", res, "Patient/3", unset("k"), `"Patient/3" is neither`},
+		{"postings of a tombstone", res, "Patient/2", set("k", bson.A{"Patient/"}), `"Patient/2" is neither`},
 		{"no body", res, "Patient/3", unset("b"), `"Patient/3" has the origin`},
 		{"a commit that never was", res, "Patient/3", set("q", int64(1_000_000)), `"Patient/3" is version 1 of commit 1000000`},
-		{"a document taken out", res, "Patient/1", nil, "Patient/1/00000000000000000001 is kept as superseded by version 0"},
-		{"a superseded version taken out", old, "Patient/1/00000000000000000002", nil, "2 superseded versions stand, 3 are called for"},
-		{"a superseded version of another number", old, "Patient/1/00000000000000000002", set("v", int64(7)), "Patient/1/00000000000000000002 is kept"},
+		{"a deleted document", res, "Patient/1", nil, "Patient/1/00000000000000000001 is stored as superseded, and the newest version is 0"},
+		{"a deleted superseded version", old, "Patient/1/00000000000000000002", nil, "2 superseded versions, expected 3"},
+		{"a superseded version of another number", old, "Patient/1/00000000000000000002", set("v", int64(7)), "Patient/1/00000000000000000002 is stored"},
 		{"a log record changed", log, int64(2), set("b", []byte("q")), "log record 2 does not follow"},
-		{"a log record taken out", log, int64(2), nil, "log record 3 does not follow record 1"},
+		{"a deleted log record", log, int64(2), nil, "log record 3 does not follow record 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			db := verified(t)

@@ -176,7 +176,7 @@ func TestACountIsKept(t *testing.T) {
 	} {
 		step.do()
 		if got := row(t, db, "k"); got != step.want {
-			t.Fatalf("after %s: %d are kept counted, want %d", step.name, got, step.want)
+			t.Fatalf("after %s: %d counts are stored, want %d", step.name, got, step.want)
 		}
 		if err := db.Verify(t.Context()); err != nil {
 			t.Fatalf("after %s: %v", step.name, err)
@@ -186,7 +186,7 @@ func TestACountIsKept(t *testing.T) {
 	if n := count(t, db, "k"); n != 77 {
 		t.Errorf("count: got %d, want what is kept", n)
 	}
-	if err := db.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), `77 are kept counted of T with key "k", and there are 4`) {
+	if err := db.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), `the stored count of T with key "k" is 77, and 4 documents have it`) {
 		t.Errorf("verify of a wrong count: got %v", err)
 	}
 	if err := db.Recount(t.Context()); err != nil {

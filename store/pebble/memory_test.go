@@ -42,32 +42,32 @@ func TestCheckMemoryFindsWhatDiffers(t *testing.T) {
 		want string
 	}{
 		{"a commit more", func(db *DB) { db.seq++ }, "the last commit"},
-		{"a commit that readers do not know of", func(db *DB) { db.applied.Store(1) }, "the last commit"},
+		{"a commit that readers do not use", func(db *DB) { db.applied.Store(1) }, "the last commit"},
 		{"a type without a row", func(db *DB) { db.types.codes.Store(&map[string]typeCode{"T": 1, "U": 2}) }, "the codes of types"},
 		{"a feed of another name", func(db *DB) { db.feedEnd.rename("other") }, "the end of the feed"},
 		{"a feed that lags", func(db *DB) { db.feedEnd.reset(db.feedEnd.get().FeedID, 1) }, "the end of the feed"},
-		{"a log that goes on elsewhere", func(db *DB) { db.head.Hash[0] ^= 1 }, "the end of the log"},
-		{"a record that is not shown", func(db *DB) { db.durable.Store(0) }, "the end of the log"},
+		{"a log with another end", func(db *DB) { db.head.Hash[0] ^= 1 }, "the end of the log"},
+		{"a record that is not returned", func(db *DB) { db.durable.Store(0) }, "the end of the log"},
 		{"a count too many", func(db *DB) { (*db.counts.keys.Load())[1]["k"].n++ }, `the count of type 1 with key "k"`},
-		{"a count that was let go but for its row", func(db *DB) { db.counts.keys.Store(&countsByKey{}) }, "the number of kept counts"},
+		{"a dropped count with a row", func(db *DB) { db.counts.keys.Store(&countsByKey{}) }, "the number of stored counts"},
 		{"a count without its row", func(db *DB) { deleteRow(t, db, countRow(1, "k")) }, `the count of type 1 with key "k"`},
 		{"a document of other keys", func(db *DB) {
 			rec := db.docCache.shard(ref)
 			k, _ := rec.docs.Get(ref)
 			k.doc.Keys = []store.Key{"z"}
 			rec.docs.Add(ref, k)
-		}, "the kept document T/a"},
-		{"a document of another keying", func(db *DB) {
+		}, "the cached document T/a"},
+		{"a document of another key revision", func(db *DB) {
 			rec := db.docCache.shard(ref)
 			k, _ := rec.docs.Get(ref)
 			k.doc.KeyRevision = 1
 			rec.docs.Add(ref, k)
-		}, "the kept document T/a"},
-		{"a document that never was", func(db *DB) { db.docCache.put(store.Doc{Ref: store.Ref{Type: "T", ID: "none"}}, db.seq) }, "a kept document"},
+		}, "the cached document T/a"},
+		{"a document that does not exist", func(db *DB) { db.docCache.put(store.Doc{Ref: store.Ref{Type: "T", ID: "none"}}, db.seq) }, "a cached document"},
 		{"a body that a reader changed", func(db *DB) {
 			k, _ := db.docCache.shard(ref).docs.Get(ref)
 			k.doc.Body[0]++
-		}, "the kept document T/a"},
+		}, "the cached document T/a"},
 		{"a snapshot older than it says", func(db *DB) { db.snapshots.newest.at = 99 }, "the shared snapshot"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

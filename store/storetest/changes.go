@@ -28,9 +28,9 @@ func (r *Reference) changes() []store.Change {
 	return all
 }
 
-// behind returns the commits after a position, and a channel that is closed when there may be
+// changesAfter returns the commits after a position, and a channel that is closed when there may be
 // more.
-func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.Change, <-chan struct{}, error) {
+func (r *Reference) changesAfter(ctx context.Context, after store.Position) ([]store.Change, <-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +45,7 @@ func (r *Reference) behind(ctx context.Context, after store.Position) ([]store.C
 
 // Changes implements store.ChangeFeed.
 func (r *Reference) Changes(ctx context.Context, after store.Position, max int) ([]store.Change, error) {
-	all, _, err := r.behind(ctx, after)
+	all, _, err := r.changesAfter(ctx, after)
 	return all[:min(len(all), max)], err
 }
 
@@ -59,7 +59,7 @@ func (r *Reference) End(ctx context.Context) (store.Position, error) {
 // Await implements store.ChangeFeed.
 func (r *Reference) Await(ctx context.Context, after store.Position) error {
 	for {
-		all, grown, err := r.behind(ctx, after)
+		all, grown, err := r.changesAfter(ctx, after)
 		if err != nil || len(all) > 0 {
 			return err
 		}

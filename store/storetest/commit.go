@@ -232,7 +232,7 @@ func places(k *kit) {
 	onto.RowID = at(1, 2)
 	k.refuses(writes(onto), store.ErrConflict)
 
-	// In one step two documents change places; what counts is the end.
+	// Two documents exchange row IDs in one commit; only the result counts.
 	a, b = next(docs[0], store.Updated, "k"), next(docs[1], store.Updated, "k")
 	a.RowID, b.RowID = b.RowID, a.RowID
 	docs = k.put(a, b)
@@ -255,11 +255,11 @@ func malformed(k *kit) {
 	wrong := observation("b", 2)
 	wrong.Version = 2
 	for name, b := range map[string]store.Batch{
-		"a version that does not follow": {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
-		"a rekey that makes a version":   {Writes: []store.Write{{Doc: next(a, store.Updated), Expect: 1, Rekey: true}}},
-		"a keying of no version":         {Writes: []store.Write{{Doc: observation("b", 2), KeyRevision: 1}}},
-		"two writes of one address":      writes(observation("b", 2), observation("b", 3)),
-		"an absence without a claim":     {Absent: []store.Absent{{Type: "Patient", Where: store.Eq{Key: "k"}}}},
+		"a version that does not follow":   {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
+		"a rekey that makes a version":     {Writes: []store.Write{{Doc: next(a, store.Updated), Expect: 1, Rekey: true}}},
+		"a key revision without a version": {Writes: []store.Write{{Doc: observation("b", 2), KeyRevision: 1}}},
+		"two writes of one address":        writes(observation("b", 2), observation("b", 3)),
+		"an absence without a claim":       {Absent: []store.Absent{{Type: "Patient", Where: store.Eq{Key: "k"}}}},
 	} {
 		if _, err := k.Commit(k.ctx, b); err == nil {
 			k.Errorf("commit of %s succeeded", name)

@@ -129,7 +129,7 @@ func copiesAll(k *kit) {
 	moved.RowID = at(2, 77)
 	to.commit(rekey(moved, moved.RowID, moved.Source, "r"))
 	to.commit(rekey(dead, dead.RowID, dead.Source, "r"))
-	// The copy goes on where the other stood.
+	// The copy continues where the original stopped.
 	last := slices.MaxFunc(docs, func(a, b store.Doc) int { return int(a.Seq) - int(b.Seq) })
 	if d := to.put(observation("new", 999, "a")); d[0].Seq <= last.Seq {
 		k.Errorf("a commit of the copy has number %d, and the store had come to %d", d[0].Seq, last.Seq)

@@ -85,7 +85,7 @@ func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
 	}
 	k := f.kit
 	id := fmt.Sprint("n", n, carriedOut)
-	k.clock.Advance(5 * time.Minute) // what is done now and then is due
+	k.clock.Advance(5 * time.Minute) // periodic work is due
 	if f.prepare != nil {
 		f.patiently(func() error { return f.prepare(k, id) })
 	}

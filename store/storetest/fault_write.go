@@ -114,7 +114,8 @@ func (k *kit) hasValue(id string) (int, error) {
 
 // faultyPorts are the writes of State and Log.
 func faultyPorts() []operation {
-	// Preparations are repeated until they succeed, so one finds what the one before left.
+	// Preparations are repeated until they succeed, so one may find the result of an earlier
+	// attempt.
 	value := func(v string, life time.Duration) func(k *kit, id string) error {
 		return func(k *kit, id string) error {
 			if err := k.Insert(k.ctx, id, []byte(v), k.clock.Now().Add(life)); !errors.Is(err, store.ErrExists) {

@@ -126,7 +126,7 @@ func past(k *kit) []store.Doc {
 	back.RowID, back.Body = at(4, 4), []byte("back")
 	put(back)
 	b2 := next(b, store.Updated, "m")
-	b2.Updated = b.Updated // the clock stood
+	b2.Updated = b.Updated // at the same instant
 	put(b2)
 	other := observation("a", 100, "k")
 	other.Ref.Type = "Condition"

@@ -126,7 +126,7 @@ func keyingSentences() []sentence {
 
 func keyingCounts(k *kit) {
 	a := k.put(observation("a", 1, "k"))[0]
-	for n := range uint64(130) { // more than one byte holds
+	for n := range uint64(130) { // more than fits in one byte
 		k.commit(rekey(a, a.RowID, a.Source, "m"))
 		a.Keys, a.KeyRevision = []store.Key{"m"}, n+1
 		k.holds(a)
@@ -153,7 +153,7 @@ func keyingIsRead(k *kit) {
 	a.RowID, a.Keys, a.KeyRevision = at(2, 2), store.Sorted([]store.Key{"k", "l", commonC}), 1
 	bare := a
 	bare.Body = nil
-	k.holds(a) // a second time an engine may remember it
+	k.holds(a) // an engine may have cached it now
 	k.holds(a)
 	k.read(func(s store.Snapshot) {
 		if got, err := s.Version(k.ctx, a.Ref, 1); err != nil || diff(got, a) != "" {

@@ -20,7 +20,7 @@ type Reference struct {
 	clock func() time.Time
 
 	mu     sync.Mutex
-	state  *documents // what the next snapshot sees
+	state  *documents // the state of the next snapshot
 	values map[string]value
 	log    []store.Record
 	feed   string        // which feed it is
@@ -144,7 +144,7 @@ func wellFormed(b store.Batch) error {
 		case !w.Rekey && d.Version != w.Expect+1:
 			return fmt.Errorf("storetest: write of %s: version %d, expects %d", d.Ref, d.Version, w.Expect)
 		case w.Expect == 0 && w.KeyRevision != 0:
-			return fmt.Errorf("storetest: write of %s: keying %d of no version", d.Ref, w.KeyRevision)
+			return fmt.Errorf("storetest: write of %s: key revision %d without a version", d.Ref, w.KeyRevision)
 		case !w.Rekey && (d.Origin < store.Created || d.Origin > store.Deleted):
 			return fmt.Errorf("storetest: write of %s: %s", d.Ref, d.Origin)
 		case !w.Rekey && !d.Updated.Equal(d.Updated.Truncate(time.Millisecond)):
@@ -156,7 +156,7 @@ func wellFormed(b store.Batch) error {
 	}
 	for _, a := range b.Absent {
 		if len(a.Claims) == 0 {
-			return fmt.Errorf("storetest: absence of %s without a claim", a.Type)
+			return fmt.Errorf("storetest: the condition Absent of %s has no claim", a.Type)
 		}
 	}
 	return nil
@@ -242,14 +242,14 @@ func (s *documents) keepsApart(writes []store.Write) error {
 		}
 		_, taken := s.places[d.RowID]
 		if coming[d.RowID] || taken && !leaving[d.RowID] {
-			return fmt.Errorf("write of %s: its place in the order is taken: %w", d.Ref, store.ErrConflict)
+			return fmt.Errorf("write of %s: another document has its row ID: %w", d.Ref, store.ErrConflict)
 		}
 		coming[d.RowID] = true
 	}
 	return nil
 }
 
-// after returns what will be the newest version after a write.
+// after returns the newest version after a write.
 func (s *documents) after(w store.Write) store.Doc {
 	d := w.Doc
 	if w.Rekey {

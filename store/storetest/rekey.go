@@ -57,7 +57,7 @@ func rekeySentences() []sentence {
 		{"a rekey of a tombstone leaves it dead", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			dead := k.put(next(a, store.Deleted))[0]
-			b := k.put(observation("b", 1, "k"))[0] // where a stood
+			b := k.put(observation("b", 1, "k"))[0] // the former row ID of a
 			k.commit(rekey(dead, at(1, 1), "RX2", "m"))
 			dead.RowID, dead.Source, dead.Keys, dead.KeyRevision = at(1, 1), "RX2", []store.Key{"m"}, 1
 			k.holds(dead, b)
