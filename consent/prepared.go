@@ -20,14 +20,14 @@ type preparedCommit struct {
 	replaced            func(store.Ref) store.Doc // the current versions of its documents
 	dependsOn           []string                  // names on which documents of the batch depend
 	changedNames        map[string]bool           // names that the batch changes (typeCatalog.begin)
-	staleNames          map[string]backlog.Entry  // those with dependents in the store
+	staleNames          map[string]backlog.Entry  // changed names on which stored documents depend
 	newlyStale          map[string]bool           // those of staleNames that had no entry before the commit
 	followsStale        map[string]bool           // those of staleNames that depend on entries of other commits
 	sources             []store.Doc               // stored documents from which keys of the batch were inherited, without bodies
 	pages               []*backlog.Page           // pages of the backlog that the batch rekeys
 	definitions         *index.Definitions        // the search parameters that the batch was keyed with
 	newTable            *definitions.Table        // the table that the batch brings; nil for none
-	epoch               uint64                    // of the backlog, before the snapshot of the batch
+	epoch               uint64                    // of the backlog, read before the snapshot was opened
 	completedParameters []uint16                  // numbers of the parameters that are complete with the batch
 }
 

@@ -17,7 +17,7 @@ var (
 
 func fact(name string) store.Pred { return store.Eq{Key: index.FactKey(name)} }
 
-// verifyOnly matches documents with a fact that nearly all documents have.
+// verifyOnly matches documents with a fact. Nearly all documents have it, so no index is driven by it.
 func verifyOnly(name string) store.Pred { return store.VerifyOnly{Pred: fact(name)} }
 
 func mentions(in store.Set) store.Pred { return store.In{Prefix: index.MentionPrefix(), Set: in} }
@@ -30,6 +30,7 @@ func anyOf(preds ...store.Pred) store.Pred { return store.Or(preds) }
 
 func allOf(preds ...store.Pred) store.Pred { return store.And(preds) }
 
+// otherThan matches documents with a key under a prefix other than one of them.
 func otherThan(prefix, own store.Key) store.Pred {
 	return store.Or{
 		store.Range{Low: prefix, High: own},
@@ -93,7 +94,7 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 	always = append(always, verifyOnly(index.FactOrdinary)) // step 9
 	switch typ {
 	case "Patient":
-		// Rows of the own source make the Patient of their record visible.
+		// hidden leaves out opted-out patients about whom the own organisation has rows.
 		return append(always, verifyOnly(index.FactResolved), anyOf(own, not(facts.About(g.hidden))))
 	}
 	return append(always, anyOf(own, shared))

@@ -8,14 +8,15 @@
 //
 // Vocabulary:
 //
-//   - A driving key (a posting) is indexed under the type of its document, so that a query
-//     can find candidates by it. A verifying key is stored with the document and read by
-//     Match only. A cross-type key is indexed under no type.
+//   - A driving key has an index entry (a posting) under the type of its document, so that a
+//     query can find candidates by it. A verifying key is stored with the document and read
+//     by Match only. A cross-type key is indexed for all types together: a query without a
+//     type needs one.
 //   - A version is one state of a document; a deletion makes a tombstone, a version without
 //     a body. A rekey replaces the keys of the newest version in place and counts up its key
 //     revision.
 //   - A row is the newest version of a document that is not deleted. Every engine returns
-//     rows in the order of their RowID: by Partition (the home patient), then by SortKey. The
+//     rows in the order of their RowID: by Partition (the patient with whose documents it is stored), then by SortKey. The
 //     order does not depend on the time of arrival, so a row that a caller may not see does
 //     not move others.
 //

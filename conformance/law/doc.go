@@ -25,5 +25,5 @@
 //	brokenguards_test.go builds and runs them (package brokenguard)
 //
 // A case is one request. CARERECORD_SOAK multiplies the cases; with the race
-// detector a fortieth of them run. CARERECORD_LAW_SEED runs one world.
+// detector a twentieth of them run. CARERECORD_LAW_SEED runs one world.
 package law

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 
-// cases returns the number of requests of a run: CARERECORD_LAW_CASES if it is set, else n, a fortieth of it
+// cases returns the number of requests of a run: CARERECORD_LAW_CASES if it is set, else n, a twentieth of it
 // with the race detector, and CARERECORD_SOAK times as many if that is set.
 func cases(t testing.TB, n int) int {
 	if text := os.Getenv("CARERECORD_LAW_CASES"); text != "" { // of a broken guard
@@ -29,7 +29,7 @@ func cases(t testing.TB, n int) int {
 		return most
 	}
 	if raced {
-		n /= 40
+		n /= 20
 	}
 	if text := os.Getenv("CARERECORD_SOAK"); text != "" {
 		times, err := strconv.Atoi(text)

@@ -43,8 +43,8 @@ func (k *Keyer) Extract(d store.Doc) (index.Entry, error) {
 	return row, nil
 }
 
-// Describe makes the keys of a document: those of its body, which row contains, and the facts without
-// index.FactRefersToLabelled (labels.go). Of d.Keys, the stored keys, it keeps CarriedFacts.
+// Describe makes the keys of a document: those of its body, which row contains, and all facts but
+// index.FactRefersToLabelled, which labels.go adds. Of d.Keys, the stored keys, it keeps CarriedFacts.
 func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row index.Entry) (Keyed, error) {
 	keys := append(slices.Clone(row.Keys), index.TypeKey(d.Ref.Type))
 	if d.Source != "" {
@@ -55,7 +55,7 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 		return Keyed{}, err
 	}
 	keys = about.appendKeys(keys)
-	if d.Ref.Type == "Patient" { // the own NHS number mentions nobody
+	if d.Ref.Type == "Patient" { // a Patient's own NHS number is not a mention
 		own := IdentifierNames(d.Body)
 		row.Numbers = slices.DeleteFunc(slices.Clone(row.Numbers), func(number string) bool {
 			return slices.Contains(own, IdentifierName(nhsNumber, number))
@@ -139,7 +139,7 @@ func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 // homeOf returns the name whose partition a document belongs to. It depends only on the document: a
 // source system reads its rows back, and their order must not reveal whether a Patient exists. It is
 // the first patient whom the document names by reference, else by NHS number; a document that
-// inherits its owners has its own address.
+// names no patient is in the partition of its own address.
 func homeOf(self store.Ref, o index.Ownership) string {
 	if patient := o.HomePatient(); patient != "" {
 		return patient

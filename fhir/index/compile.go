@@ -11,7 +11,7 @@ import (
 // typeIndex holds the search parameters and the owner rule of one resource type.
 type typeIndex struct {
 	params map[string]*param
-	keyed  []*param // those with keys, by code, then the installed ones
+	keyed  []*param // those with keys, by code, then those that stored SearchParameters define
 	owners *ownerRule
 	// monotone has the numbers of the monotone parameters with keys.
 	monotone map[uint16]bool

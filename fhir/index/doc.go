@@ -23,7 +23,7 @@
 //
 // The number identifies one parameter of one resource type (params.txt, append only), so a key
 // implies its type. Numbers from 0x4000 on are those of parameters that a stored
-// SearchParameter defines (consent/definitions): the installer gives each number once. Facts and
+// SearchParameter defines (consent/definitions): a number is never given twice. Facts and
 // cross-type keys come from no search parameter: package consent/facts makes them and
 // package consent queries them. In the tables 0 is a zero byte.
 //
@@ -180,5 +180,5 @@
 // bytes do not suffice, the value is a single zero byte: the contained keys are unknown, and no
 // chain finds the resource.
 //
-// Both orders are those of the bytes. Folding is described at fold.
+// Encoded moments and numbers sort by their bytes. Folding is described at fold.
 package index

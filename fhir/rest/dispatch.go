@@ -57,8 +57,8 @@ func (p pattern) literals() int {
 	return n
 }
 
-// match reports whether a path is one of the pattern. A parameter is not empty, and does not begin like
-// the name of an operation or of an interaction: those that exist are literals.
+// match reports whether a path is one of the pattern. A parameter is not empty, and does not begin with
+// _ or $: such names are literal segments.
 func (p pattern) match(path []string) bool {
 	for i, s := range p.segments {
 		if isParam(s) {

@@ -102,7 +102,7 @@ func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *
 	leave, err := s.admit(ctx, c, open)
 	defer leave()
 	if err == nil {
-		err = timeoutError(ctx) // of a batch whose time is up, the remaining entries
+		err = timeoutError(ctx) // refuses the remaining entries of a batch whose time is up
 	}
 	if err == nil {
 		a, err = s.guarded(ctx, c, h)

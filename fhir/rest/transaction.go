@@ -189,7 +189,7 @@ func (s *Server) responses(ctx context.Context, c *call, steps []*txEntry, writt
 func (s *Server) txEntries(ctx context.Context, c *call, entries []entry) ([]*txEntry, error) {
 	out := make([]*txEntry, len(entries))
 	full, exist := map[string]bool{}, map[string]bool{}
-	var faults []fhir.Issue // of the resources, told together
+	var faults []fhir.Issue // of the resources, reported together
 	for i, en := range entries {
 		if err := timeoutError(ctx); err != nil {
 			return nil, err

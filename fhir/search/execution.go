@@ -15,7 +15,7 @@ import (
 
 // execution is one run of a Query on one View, for one goroutine.
 //
-// Invariant: rows come either from types, whose predicates include the resolved joins, or from
+// Invariant: rows come either from resolved, whose predicates include the resolved joins, or from
 // stream, which yields the rows of the only type; never from the predicates of the Query itself.
 type execution struct {
 	*Query

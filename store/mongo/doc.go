@@ -26,7 +26,7 @@
 //	k    postings             f   all keys, bytes      b  body
 //	r    key revision: how often this version was rekeyed; missing for 0
 //	d    only in tombstones: its own _id, so that they are distinct in D
-//	c    number of checks that locked this version
+//	c    counter that a check increments to lock this version
 //
 // # Postings
 //
@@ -48,9 +48,9 @@
 //	Q  {q}                  on res and old: versions by their commits, the change feed
 //
 // L has the seq before the _id because a history is ordered so. Every
-// command names its index by a hint. The program opens a record with
-// Config.NoticeStandIn: the stand-in of the tests walks the whole index of a hint, so it
-// gets no hint of K or of _id.
+// command names its index by a hint. With Config.NoticeStandIn, Open
+// detects the server that stands in for MongoDB in tests, which walks the whole index of a
+// hint, and gives it no hint of K or of _id.
 //
 // # How a query is driven
 //
@@ -60,8 +60,8 @@
 // equalities is a merge of ordered streams here. A range does not return rows in
 // row order: up to limits.collect candidates are collected and sorted
 // here; if there may be more, the next best equality, or the type's own
-// key, is walked in order instead. With that many candidates a match is always
-// near. The rarest equality is found by counting in the index, bounded
+// key, is walked in order instead. With that many candidates, a walk in row order
+// soon meets a match. The rarest equality is found by counting in the index, bounded
 // and cached for a while; a wrong estimate costs time only. Keyset paging
 // (After) is two finds, the rest of the partition and then the later partitions, each
 // one range of the index.

@@ -92,11 +92,11 @@ func (s *snap) walkSeparately(ctx context.Context, q store.Query, l drivingCondi
 	return n >= s.db.limits.count, nil
 }
 
-// walk yields the documents of one posting in row order. It is one of width streams that are
-// merged.
+// walk yields the documents of one posting in row order. width is the number of streams that
+// are merged; it divides the batch size.
 func (s *snap) walk(ctx context.Context, q store.Query, e keyCondition, width int) iter.Seq2[store.Doc, error] {
 	base := bson.D{{Key: "k", Value: posting(q.Type, e.key)}}
-	if len(e.also) > 0 && !s.db.noHints { // Match decides anyway
+	if len(e.also) > 0 && !s.db.noHints { // only narrows: Match decides
 		base = append(base, bson.E{Key: "f", Value: bson.D{{Key: "$all", Value: binaries(e.also)}}})
 	}
 	filters := []bson.D{base}

@@ -38,8 +38,8 @@
 // The type is part of a posting, so an intersection of postings is of one type, and a
 // conjunction of driving equalities is counted from postings alone. The kind a (2 + 19
 // bytes, mostly shared with the row before) exists because d orders all types of a patient
-// together: a scans one type in order without reading d. One point get of d shows whether
-// another live document has a rowid.
+// together: a scans one type in order without reading d. One lookup in d tells whether
+// another live document has the rowid.
 //
 // # Reading
 //
@@ -79,7 +79,7 @@
 //	shared snapshot a snapshot of a commit: made by the first read after a commit or
 //	                after a count was stored, never changed (snapshotcache.go)
 //
-// None of it decides alone: a stored count has its row in the same batch, and a
+// No answer rests on memory alone: a stored count has its row in the same batch, and a
 // snapshot reads the row. Three things decide nothing: the requested counts
 // (countQueue), where the search for expired values continues (sweepFrom), and the row that
 // a TimingSafe query without candidates reads (decoy). The number of postings of a plan

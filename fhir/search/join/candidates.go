@@ -20,8 +20,8 @@ const (
 	ReferrerChunk = 16  // ids whose referrers are found together: engines merge the postings of so many
 )
 
-// firstChunk and maxChunk are how many rows' joins are evaluated together: few at first, since a
-// page may need no more.
+// firstChunk and maxChunk are the first and the largest number of rows whose joins are evaluated
+// together: few at first, since a page may need no more.
 func (e *Executor) firstChunk() int { return max(1, e.lim.Hop) }
 func (e *Executor) maxChunk() int   { return 16 * e.firstChunk() }
 
@@ -49,8 +49,8 @@ func (e *Executor) candidates(ctx context.Context, typ string, where store.Pred,
 }
 
 // lookUp returns those documents with the given ids that the View shows and that satisfy a node,
-// without bodies. The query has no condition but the ids: with another driving key an engine might
-// choose that one, and scan its postings over the whole record.
+// without bodies. The query only has the ids: given another driving key, an engine might scan all
+// its postings.
 func (e *Executor) lookUp(ctx context.Context, typ string, ids []string, n Node) ([]store.Doc, error) {
 	q, err := byIDs(e.view.Index(), typ, ids)
 	if err != nil {

@@ -21,7 +21,7 @@ type execution struct {
 
 	forward    cursor[store.Doc]
 	progress   [2]progress // of the forward and of the reverse scan
-	triedLimit int         // up to how many ids narrow has tried to collect
+	triedLimit int         // the largest number of ids that narrow has tried
 	stopped    bool        // the consumer wants no more rows
 	ended      bool        // there are no more rows
 }

@@ -28,7 +28,8 @@ type Executor struct {
 	terms *term.Terms
 }
 
-// New returns an Executor that reads through a View. The View must need the permission s.
+// New returns an Executor that reads through a View. The View must be limited to the
+// permission s (View.WithPermission).
 func New(v *consent.View, lim Limits) *Executor {
 	e := &Executor{view: v, lim: lim}
 	e.terms = &term.Terms{Find: e.findTerminology, Most: lim.Expansion}

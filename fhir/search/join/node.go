@@ -24,21 +24,22 @@ type Node interface {
 	// isJoin reports whether the node itself follows a reference.
 	isJoin() bool
 
-	// drivable reports whether an index can propose candidates at some end of the node.
+	// drivable reports whether an index can propose candidates for the node, or for documents at
+	// the far end of its joins.
 	drivable() bool
 
 	// inner returns the nodes below; withInner returns the node with others in their place.
 	inner() []Node
 	withInner([]Node) Node
 
-	// implied returns a predicate that follows from the node and that an index can drive,
+	// implied returns a weaker predicate that every match satisfies and that an index can drive,
 	// or nil if there is none or it would name more than max ids.
 	implied(ctx context.Context, s *Stream, max int) (store.Pred, error)
 
 	// reverse returns the scan of s from the far end of this node, or nil if there is none.
 	reverse(ctx context.Context, s *Stream) (*reverseScan, error)
 
-	// noteVersions records in seen the hops over which rows refer to a version.
+	// noteVersions records in seen each Type.param by which a row refers to a version.
 	noteVersions(ctx context.Context, v *consent.View, rows []store.Doc, seen map[string]bool) error
 
 	// Explain describes the node. It reads nothing.
