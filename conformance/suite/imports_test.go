@@ -27,7 +27,7 @@ func rules() []rule {
 	engines := []string{"store/pebble/...", "store/mongo/..."}
 	above := []string{"consent/...", "fhir/search/...", "fhir/rest", "interop/...", "conformance/...", "cmd/..."}
 	// fhir/patch validates the Parameters of a patch.
-	aboveValidation := append(slices.DeleteFunc(slices.Clone(above), func(p string) bool { return p == "conformance/..." }), "conformance", "conformance/synth")
+	aboveValidation := append(slices.DeleteFunc(slices.Clone(above), func(p string) bool { return p == "conformance/..." }), "conformance/capability", "conformance/synth")
 	return []rule{
 		{"fhir", append([]string{"fhir/...", "store/..."}, above...), "fhir is the vocabulary: it imports nothing of ours"},
 		{"fhir/r4", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "tables lie below what uses them"},
@@ -38,7 +38,8 @@ func rules() []rule {
 		{"fhir/xml", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "formats know bodies and no keys"},
 		{"fhir/payload", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index", "fhir/patch"}, above...), "payloads know bodies and no keys"},
 		{"fhir/patch", append([]string{"store/...", "fhir/index"}, aboveValidation...), "patches know bodies and no keys"},
-		{"conformance/validate", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index"}, above...), "validation stands on the tables alone"},
+		{"conformance/validate", append([]string{"store/...", "fhir/path", "fhir/edit", "fhir/index"}, above...), "validation depends on the tables only"},
+		{"conformance/capability", append(append([]string{"store/...", "consent/...", "fhir/rest", "fhir/search/...", "interop/...", "cmd/..."}, drivers...), engines...), "the statement describes routes and parameters that are passed in"},
 		{"fhir/index", above, "keys lie below the guard"},
 		{"store", append([]string{"fhir/..."}, append(drivers, above...)...), "store knows no FHIR and no driver"},
 		{"store/...", append([]string{"fhir/..."}, above...), "engines know no FHIR"},
@@ -113,9 +114,10 @@ func TestImportsOfTheStore(t *testing.T) {
 
 // TestImportsOfTheProgram: the program imports no test support.
 func TestImportsOfTheProgram(t *testing.T) {
+	support := []string{"consent/consenttest", "consent/audit/audittest", "conformance/servertest", "conformance/testfiles", "conformance/wait", "store/storetest", "store/mongo/mongotest"}
 	for pkg, imports := range packages(t, false) {
 		for _, imp := range imports {
-			if imp == "consent/consenttest" || imp == "conformance/servertest" || imp == "conformance/testfiles" || imp == "conformance/wait" || imp == "store/storetest" || imp == "store/mongo/mongotest" {
+			if slices.Contains(support, imp) {
 				t.Errorf("%s imports %s, which is for tests", pkg, imp)
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"carerecord/conformance"
+	"carerecord/conformance/capability"
 	"carerecord/consent"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -56,11 +56,11 @@ func (s *Server) typesServed() servedTypes {
 func (s *Server) newStatement(x *index.Indexer) (*statement, error) {
 	t := &statement{installed: x.Installed()}
 	of, system := []string{}, []string{"transaction", "batch"}
-	var operations []conformance.Operation
+	var operations []capability.Operation
 	for _, r := range s.routes() {
 		code := string(r.interaction)
 		if name := r.operation(); name != "" {
-			operations = append(operations, conformance.Operation{Name: name, Types: typesOf(s.operations(), name)})
+			operations = append(operations, capability.Operation{Name: name, Types: typesOf(s.operations(), name)})
 			continue
 		}
 		switch r.interaction {
@@ -75,7 +75,7 @@ func (s *Server) newStatement(x *index.Indexer) (*statement, error) {
 	}
 	of, system = distinct(of), distinct(system)
 	var err error
-	t.body, t.etag, err = conformance.Statement(conformance.Capability{
+	t.body, t.etag, err = capability.Statement(capability.Server{
 		Base: s.cfg.Base, Software: "carerecord", Version: s.cfg.Version, Types: s.capability.types, Interactions: of,
 		System: system, Index: x, UpdateCreate: s.cfg.Unguarded,
 		Operations: operations, PatchFormat: []string{jsonPatch, fhirJSON},

@@ -1,6 +1,6 @@
-// Package conformance says what the server is: the CapabilityStatement, made
-// from what is really routed and indexed.
-package conformance
+// Package capability writes the CapabilityStatement from the routes of the server and the search
+// parameters of its index.
+package capability
 
 import (
 	"crypto/sha256"
@@ -13,8 +13,8 @@ import (
 	"carerecord/fhir/index"
 )
 
-// Capability is what a server tells of itself.
-type Capability struct {
+// Server describes the server whose CapabilityStatement is written.
+type Server struct {
 	Base              string
 	Software          string
 	Version           string
@@ -23,18 +23,16 @@ type Capability struct {
 	System            []string // system-level interactions
 	ConditionalDelete string   // single or multiple
 	PatchFormat       []string
-	Compartments      []string // types that have one
+	Compartments      []string // types with a compartment
 	Operations        []Operation
 	Index             *index.Indexer
 	UpdateCreate      bool
-
-	pointing map[string][]string
 }
 
-// Operation is an operation that is routed, once or more.
+// Operation is a routed operation. Repeats of one operation are listed once.
 type Operation struct {
 	Name  string
-	Types []string // that have it; nil for all
+	Types []string // types on which it can be invoked; nil for all
 }
 
 type statement struct {
@@ -102,26 +100,26 @@ type searchParam struct {
 	Type       string `json:"type"`
 }
 
-// date is when the shape of the statement last changed.
-const date = "2026-11-24"
+// revised is the date of the last change of the statement's structure.
+const revised = "2026-11-24"
 
-// Statement writes the CapabilityStatement, and an ETag that changes exactly
-// when its content does (REST-250, 251).
-func Statement(c Capability) (body []byte, etag string, err error) {
-	s := statement{ResourceType: "CapabilityStatement", URL: c.Base + "/metadata", Version: c.Version, Name: "CareRecord", Status: "active",
-		Date: date, Kind: "instance", Software: software{c.Software, c.Version},
-		Implementation: implementation{"Shared care record", c.Base}, FHIRVersion: "4.0.1",
-		Format: []string{"application/fhir+json", "json"}, PatchFormat: c.PatchFormat}
-	r := rest{Mode: "server", SearchParam: everywhere()}
-	for _, code := range c.System {
+// Statement writes the CapabilityStatement. It also returns an ETag, which changes exactly
+// when the body changes (REST-250, 251).
+func Statement(srv Server) (body []byte, etag string, err error) {
+	s := statement{ResourceType: "CapabilityStatement", URL: srv.Base + "/metadata", Version: srv.Version, Name: "CareRecord", Status: "active",
+		Date: revised, Kind: "instance", Software: software{srv.Software, srv.Version},
+		Implementation: implementation{"Shared care record", srv.Base}, FHIRVersion: "4.0.1",
+		Format: []string{"application/fhir+json", "json"}, PatchFormat: srv.PatchFormat}
+	r := rest{Mode: "server", SearchParam: globalParams()}
+	for _, code := range srv.System {
 		r.Interaction = append(r.Interaction, interaction{code})
 	}
-	c.pointing = c.pointers()
-	for _, name := range c.Compartments {
+	revIncludes := srv.revIncludes()
+	for _, name := range srv.Compartments {
 		r.Compartment = append(r.Compartment, "http://hl7.org/fhir/CompartmentDefinition/"+strings.ToLower(name))
 	}
-	for _, typ := range c.Types {
-		r.Resource = append(r.Resource, c.resource(typ))
+	for _, typ := range srv.Types {
+		r.Resource = append(r.Resource, srv.resource(typ, revIncludes[typ]))
 	}
 	s.Rest = []rest{r}
 	if body, err = json.Marshal(s); err != nil {
@@ -131,16 +129,17 @@ func Statement(c Capability) (body []byte, etag string, err error) {
 	return body, `W/"` + hex.EncodeToString(sum[:8]) + `"`, nil
 }
 
-// everywhere are the parameters of all types that are no keys of their resources.
-func everywhere() []searchParam {
+// globalParams returns the parameters that all types have and the index does not: their values
+// are not keys of the resource.
+func globalParams() []searchParam {
 	return []searchParam{{"_filter", "http://hl7.org/fhir/SearchParameter/filter", "special"}, {Name: "_list", Type: "special"}}
 }
 
-// pointers lists, for every type, the parameters that can point to it.
-func (c Capability) pointers() map[string][]string {
+// revIncludes returns, for each type, the reference parameters that may refer to it, as Type:code.
+func (srv Server) revIncludes() map[string][]string {
 	out := map[string][]string{}
-	for _, typ := range c.Types {
-		for _, p := range c.Index.Params(typ) {
+	for _, typ := range srv.Types {
+		for _, p := range srv.Index.Params(typ) {
 			if p.Kind != index.Reference {
 				continue
 			}
@@ -152,27 +151,28 @@ func (c Capability) pointers() map[string][]string {
 	return out
 }
 
-func (c Capability) resource(typ string) resource {
-	r := resource{Type: typ, Versioning: "versioned", ReadHistory: slices.Contains(c.Interactions, "vread"), UpdateCreate: c.UpdateCreate,
-		ConditionalCreate: slices.Contains(c.Interactions, "create"), ConditionalRead: "full-support",
-		ConditionalUpdate: slices.Contains(c.Interactions, "update"), ConditionalDelete: c.ConditionalDelete, SearchRevInclude: c.pointing[typ]}
-	for _, code := range c.Interactions {
+// resource describes one type. revIncludes are the reference parameters that may refer to it.
+func (srv Server) resource(typ string, revIncludes []string) resource {
+	r := resource{Type: typ, Versioning: "versioned", ReadHistory: slices.Contains(srv.Interactions, "vread"), UpdateCreate: srv.UpdateCreate,
+		ConditionalCreate: slices.Contains(srv.Interactions, "create"), ConditionalRead: "full-support",
+		ConditionalUpdate: slices.Contains(srv.Interactions, "update"), ConditionalDelete: srv.ConditionalDelete, SearchRevInclude: revIncludes}
+	for _, code := range srv.Interactions {
 		r.Interaction = append(r.Interaction, interaction{code})
 	}
-	for _, p := range c.Index.Params(typ) {
+	for _, p := range srv.Index.Params(typ) {
 		r.SearchParam = append(r.SearchParam, searchParam{p.Code, p.URL, string(p.Kind)})
 		if p.Kind == index.Reference {
 			r.SearchInclude = append(r.SearchInclude, typ+":"+p.Code)
 		}
 	}
-	for _, op := range c.Operations {
-		of := "Resource"
+	for _, op := range srv.Operations {
+		base := "Resource"
 		if op.Types != nil {
-			of = typ
+			base = typ
 		}
-		told := operation{op.Name, "http://hl7.org/fhir/OperationDefinition/" + of + "-" + op.Name}
-		if (op.Types == nil || slices.Contains(op.Types, typ)) && !slices.Contains(r.Operation, told) {
-			r.Operation = append(r.Operation, told)
+		o := operation{op.Name, "http://hl7.org/fhir/OperationDefinition/" + base + "-" + op.Name}
+		if (op.Types == nil || slices.Contains(op.Types, typ)) && !slices.Contains(r.Operation, o) {
+			r.Operation = append(r.Operation, o)
 		}
 	}
 	return r
