@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"os"
@@ -14,7 +12,7 @@ import (
 
 	"carerecord/cmd/carerecord/internal/node"
 	"carerecord/consent/audit"
-	"carerecord/store"
+	"carerecord/consent/audit/audittest"
 	"carerecord/store/pebble"
 )
 
@@ -51,31 +49,6 @@ func makeDemo(t *testing.T, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, "policy", "demo"), []byte(cfg.PublicURL), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// recordsAfter returns the records of an audit trail after a position.
-func recordsAfter(t *testing.T, log store.Log, from uint64) (out []audit.Record, last uint64) {
-	t.Helper()
-	last = from
-	for stored, err := range log.Records(context.Background(), from+1) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r audit.Record
-		if err := json.Unmarshal(stored.Payload, &r); err != nil {
-			t.Fatal(err)
-		}
-		out, last = append(out, r), stored.Pos
-	}
-	return out, last
-}
-
-// operationOf returns the operation that a record is about.
-func operationOf(r audit.Record) string {
-	if r.Interaction == audit.OperationRefused {
-		return r.Type
-	}
-	return r.Interaction
 }
 
 // TestCommandsAreRecorded walks the table of commands: each that opens a store leaves a
@@ -138,13 +111,15 @@ func TestCommandsAreRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		records, pos := recordsAfter(t, e, last[folder])
+		records, pos := audittest.RecordsAfter(t, e, last[folder])
 		last[folder] = pos
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
 		outcome := map[bool]string{false: "permit", true: "refuse"}[c.fails]
-		if !slices.ContainsFunc(records, func(r audit.Record) bool { return operationOf(r) == c.record && r.Decision.Outcome == outcome }) {
+		if !slices.ContainsFunc(records, func(r audit.Record) bool {
+			return audittest.OperationOf(r) == c.record && r.Decision.Outcome == outcome
+		}) {
 			t.Errorf("AUD-101: carerecord %s %v: got the records %+v, want one of %s with the outcome %s", c.name, c.args, records, c.record, outcome)
 		}
 		for _, r := range records {

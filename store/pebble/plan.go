@@ -45,15 +45,6 @@ type cheapestOf []plan
 // one after the other costs less than as many open iterators.
 const maxMerged = 16
 
-// Plan returns the text of the plan for a query.
-func Plan(q store.Query) string {
-	p, err := planOf(q)
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("%s: %s", q.Type, p)
-}
-
 func planOf(q store.Query) (plan, error) {
 	if q.Type != "" {
 		return planTyped(q.Where), nil

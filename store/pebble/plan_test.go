@@ -46,10 +46,14 @@ func TestPlan(t *testing.T) {
 		{"a set does not drive", store.In{Prefix: "a"}, `verify(all)`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := Plan(store.Query{Type: "T", Where: c.where}); got != "T: "+c.want {
-				t.Errorf("plan of %#v:\n got %s\nwant T: %s", c.where, got, c.want)
+			p, err := planOf(store.Query{Type: "T", Where: c.where})
+			if err != nil {
+				t.Fatal(err)
 			}
-			if got := planTyped(c.where).exact(); got != c.exact {
+			if got := p.String(); got != c.want {
+				t.Errorf("plan of %#v:\n got %s\nwant %s", c.where, got, c.want)
+			}
+			if got := p.exact(); got != c.exact {
 				t.Errorf("plan of %#v is exact: %v, want %v", c.where, got, c.exact)
 			}
 		})

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +14,8 @@ import (
 
 	"carerecord/consent"
 	"carerecord/consent/audit"
+	"carerecord/consent/audit/audittest"
 	"carerecord/interop/smart"
-	"carerecord/store"
 )
 
 // demoConfig returns the Config of an empty demonstration in a folder.
@@ -30,31 +29,6 @@ func demoConfig(t *testing.T, dir string) Config {
 		t.Fatal(err)
 	}
 	return cfg
-}
-
-// recordsAfter returns the records of an audit trail after a position.
-func recordsAfter(t *testing.T, e store.Engine, from uint64) (out []audit.Record, last uint64) {
-	t.Helper()
-	last = from
-	for stored, err := range e.Records(context.Background(), from+1) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r audit.Record
-		if err := json.Unmarshal(stored.Payload, &r); err != nil {
-			t.Fatal(err)
-		}
-		out, last = append(out, r), stored.Pos
-	}
-	return out, last
-}
-
-// operationOf returns the operation that a record is about.
-func operationOf(r audit.Record) string {
-	if r.Interaction == audit.OperationRefused {
-		return r.Type
-	}
-	return r.Interaction
 }
 
 const bundleBody = `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Organization","id":"xac01.o"},"request":{"method":"PUT","url":"Organization/xac01.o"}}]}`
@@ -97,9 +71,9 @@ func TestOperationsAreRecorded(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, q)
 			var records []audit.Record
-			records, last = recordsAfter(t, n.engine, last)
+			records, last = audittest.RecordsAfter(t, n.engine, last)
 			recorded := slices.ContainsFunc(records, func(a audit.Record) bool {
-				return a.Decision.Outcome == c.outcome && (operationOf(a) == op.name || op.name == "load" && a.Interaction == "transaction")
+				return a.Decision.Outcome == c.outcome && (audittest.OperationOf(a) == op.name || op.name == "load" && a.Interaction == "transaction")
 			})
 			if !recorded {
 				t.Errorf("AUD-101: %s%s: got %d %.200s and the records %+v, want one of %s with the outcome %s", op.pattern, c.query, w.Code, w.Body, records, op.name, c.outcome)
@@ -147,7 +121,7 @@ func TestAdminIsRecorded(t *testing.T) {
 		w := httptest.NewRecorder()
 		node.operatorHandler().ServeHTTP(w, q)
 		var records []audit.Record
-		records, last = recordsAfter(t, node.engine, last)
+		records, last = audittest.RecordsAfter(t, node.engine, last)
 		if text, _ := json.Marshal(records); strings.Contains(string(text), operator) || strings.Contains(string(text), gp) {
 			t.Errorf("SMART-410: %s: a record has a token: %s", pattern, text)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"carerecord/cmd/carerecord/internal/telemetry"
+	"carerecord/consent/audit/audittest"
 	"carerecord/interop/smart"
 )
 
@@ -36,7 +37,7 @@ func TestNoPathIsRedirected(t *testing.T) {
 		q.RemoteAddr, q.Header = fmt.Sprintf("192.0.%d.%d:9", requests/250, requests%250), header
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, q)
-		records, pos := recordsAfter(t, n.engine, last)
+		records, pos := audittest.RecordsAfter(t, n.engine, last)
 		last = pos
 		if text, _ := json.Marshal(records); strings.Contains(string(text), token) || strings.Contains(fmt.Sprint(w.Header(), w.Body), token) {
 			t.Errorf("SMART-410: %s %s: the answer or the record has the token: %v %s %s", method, target, w.Header(), w.Body, text)
