@@ -14,15 +14,15 @@ import (
 	"carerecord/conformance/law/brokenguard"
 )
 
-// added are source files that are compiled into the packages with anchors: each has the
+// addedSources are source files that are compiled into the packages with anchors: each has the
 // function broken, and helpers of the insertions.
-var added = map[string]string{"consent": "consent.go", "consent/facts": "facts.go", "consent/policy": "policy.go", "consent/register": "register.go", "fhir/index": "index.go", "fhir/rest": "rest.go", "fhir/search": "search.go", "fhir/search/compartment": "compartment.go", "fhir/search/join": "join.go"}
+var addedSources = map[string]string{"consent": "consent.go", "consent/facts": "facts.go", "consent/policy": "policy.go", "consent/register": "register.go", "fhir/index": "index.go", "fhir/rest": "rest.go", "fhir/search": "search.go", "fhir/search/compartment": "compartment.go", "fhir/search/join": "join.go"}
 
 // TestBites builds one test binary with all broken guards. It runs the binary once for each guard, and fails
 // unless the law is then found broken within 10,000 cases (CON-1507). If CARERECORD_BROKEN_GUARD names a
 // guard, only this guard runs, and its whole output is logged.
 func TestBites(t *testing.T) {
-	if raced {
+	if raceDetector {
 		t.Log("the broken guards run without the race detector")
 		return
 	}
@@ -51,7 +51,7 @@ func TestBites(t *testing.T) {
 			if err == nil || !strings.Contains(out, "LAW BROKEN") {
 				t.Errorf("CON-1507: %s: the law was not found broken: %v\n%.2000s", b.says, err, out)
 			}
-			t.Logf("%s: caught in %.1f s: %s", b.says, time.Since(began).Seconds(), failure(out))
+			t.Logf("%s: caught in %.1f s: %s", b.says, time.Since(began).Seconds(), failureLine(out))
 			if chosen != "" {
 				t.Logf("its output:\n%s", out)
 			}
@@ -67,8 +67,8 @@ func runBroken(t *testing.T, binary, guard, tests, cases string) (string, error)
 	return string(out), err
 }
 
-// failure is the first line of the failure that a run of the binary printed.
-func failure(out string) string {
+// failureLine is the first line of the failure that a run of the binary printed.
+func failureLine(out string) string {
 	_, found, _ := strings.Cut(out, "LAW BROKEN")
 	line, _, _ := strings.Cut(found, "\n")
 	return line
@@ -98,10 +98,10 @@ func overlayOf(t *testing.T, root string) string {
 	t.Helper()
 	dir := t.TempDir()
 	replace := map[string]string{}
-	for pkg, file := range added {
+	for pkg, file := range addedSources {
 		replace[filepath.Join(root, pkg, "brokenguard.go")] = filepath.Join(root, "conformance/law/testdata/brokenguards", file)
 	}
-	for name, text := range inserted(t, anchors(t, root)) {
+	for name, text := range insertAll(t, anchors(t, root)) {
 		file := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -128,7 +128,7 @@ var anchorLine = regexp.MustCompile(`(?m)^\t*//law:([a-z-]+)$`)
 func anchors(t *testing.T, root string) map[string]*anchored {
 	t.Helper()
 	out := map[string]*anchored{}
-	for pkg := range added {
+	for pkg := range addedSources {
 		files, err := filepath.Glob(filepath.Join(root, pkg, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -150,8 +150,8 @@ func anchors(t *testing.T, root string) map[string]*anchored {
 	return out
 }
 
-// inserted returns the texts of all files with all insertions, by file.
-func inserted(t *testing.T, at map[string]*anchored) map[string]string {
+// insertAll returns the texts of all files with all insertions, by file.
+func insertAll(t *testing.T, at map[string]*anchored) map[string]string {
 	t.Helper()
 	code, names := map[string]string{}, map[string]bool{}
 	for _, b := range brokenGuards() {

@@ -21,82 +21,82 @@ type channel struct {
 
 // Channels that do not show in the request.
 const (
-	deleted = "03 deleted"
-	costly  = "28 too costly"
-	faults  = "25 errors and warnings"
-	forged  = "06 forged and foreign pages"
+	deletedChannel = "03 deleted"
+	costlyChannel  = "28 too costly"
+	faultsChannel  = "25 errors and warnings"
+	forgedChannel  = "06 forged and foreign pages"
 )
 
 // searches is the start of the pattern of a search with a parameter.
 const searches = `^(GET|HEAD|POST) [^?]*\?(.*&)?`
 
-func requests(name, pattern string) channel { return channel{name, regexp.MustCompile(pattern)} }
+func newChannel(name, pattern string) channel { return channel{name, regexp.MustCompile(pattern)} }
 
 // readings are the channels of requests that do not write. One request may be a case
 // of several.
 var readings = []channel{
-	requests("01 read", `^(GET|HEAD) /[A-Z]\w+/[a-z0-9][\w.-]*\?`),
-	requests("01 version read", `^(GET|HEAD) /\w+/[^/?]+/_history/\d+`),
-	requests("01 compartment", `^(GET|HEAD|POST) /(Patient|Encounter|Practitioner)/[^/?]+/(\*|[A-Z]\w+)[/?]`),
-	requests("01 several types", `^(GET|HEAD) \?|^POST /_search`),
-	requests("02 conditional read", ` If-(None-Match|Modified-Since):`),
-	{name: deleted},
-	requests("04 rows", `^(GET|HEAD) /[A-Z]\w+\?`),
-	requests("04 form", `^POST .*/_search\?`),
-	requests("05 totals", searches+`(_total=|_summary=count|_count=0)`),
-	requests("06 pages", `_page=`),
-	{name: forged},
-	requests("07 sort", searches+`_sort=`),
-	requests("08 include", searches+`_include(:iterate)?=[A-Z]`),
-	requests("08 revinclude", searches+`_revinclude`),
-	requests("08 iterate", searches+`_(rev)?include:iterate=`),
-	requests("08 wildcard", searches+`_(rev)?include=(\w+:)?\*`),
-	requests("09 chain", searches+`[a-z-]+(:[A-Z]\w+)?\.`),
-	requests("10 _has", searches+`_has:`),
-	requests("11 composite", searches+`[a-z-]*code-value-quantity`),
-	requests("11 _filter", searches+`_filter=`),
-	requests("11 _text and _content", searches+`_(text|content)=`),
-	requests("11 _list", searches+`_list=`),
-	requests("11 :identifier", searches+`[a-z]+:identifier=`),
-	requests("11 :in and :not-in", searches+`[^=]*:(not-)?in=`),
-	requests("11 :not", searches+`[^=]*:not=`),
-	requests("11 :missing", searches+`[^=]*:missing=`),
-	requests("11 :text", searches+`[^=]*:text=`),
-	requests("12 _lastUpdated", searches+`_lastUpdated=`),
-	requests("12 _since and _at", searches+`_(since|at)=`),
-	requests("12 _elements and _summary", searches+`(_elements=|_summary=(true|data|text))`),
-	requests("12 _tag", searches+`[^=]*_tag(:not)?=`),
-	requests("12 _security", searches+`_security[:=]`),
-	requests("12 _profile", searches+`_profile[:=]`),
-	requests("12 _source", searches+`_source[:=]`),
-	requests("13 contained", searches+`(_filter=.*)?(performer|asserter)(:Patient|%3APatient)\.`),
-	requests("14 history of one", `/[A-Z]\w+/[^/?]+/_history\?`),
-	requests("14 history of a type", `/[A-Z]\w+/_history\?`),
-	requests("14 history of all", ` /_history\?`),
-	requests("18 batch", `"type":"batch"`),
-	requests("19 $everything", `/\$everything`),
-	requests("19 $lastn", `/\$lastn`),
-	requests("19 $meta", `^(GET|HEAD) .*/\$meta\?`),
-	requests("19 $validate", `/\$validate`),
-	requests("22 Binary", `^(GET|HEAD) /Binary`),
-	requests("23 Provenance, List, Group, CareTeam", `^(GET|HEAD|POST) /(Provenance|List|Group|CareTeam)\b`),
-	{name: faults},
-	{name: costly},
+	newChannel("01 read", `^(GET|HEAD) /[A-Z]\w+/[a-z0-9][\w.-]*\?`),
+	newChannel("01 version read", `^(GET|HEAD) /\w+/[^/?]+/_history/\d+`),
+	newChannel("01 compartment", `^(GET|HEAD|POST) /(Patient|Encounter|Practitioner)/[^/?]+/(\*|[A-Z]\w+)[/?]`),
+	newChannel("01 several types", `^(GET|HEAD) \?|^POST /_search`),
+	newChannel("02 conditional read", ` If-(None-Match|Modified-Since):`),
+	{name: deletedChannel},
+	newChannel("04 rows", `^(GET|HEAD) /[A-Z]\w+\?`),
+	newChannel("04 form", `^POST .*/_search\?`),
+	newChannel("05 totals", searches+`(_total=|_summary=count|_count=0)`),
+	newChannel("06 pages", `_page=`),
+	{name: forgedChannel},
+	newChannel("07 sort", searches+`_sort=`),
+	newChannel("08 include", searches+`_include(:iterate)?=[A-Z]`),
+	newChannel("08 revinclude", searches+`_revinclude`),
+	newChannel("08 iterate", searches+`_(rev)?include:iterate=`),
+	newChannel("08 wildcard", searches+`_(rev)?include=(\w+:)?\*`),
+	newChannel("09 chain", searches+`[a-z-]+(:[A-Z]\w+)?\.`),
+	newChannel("10 _has", searches+`_has:`),
+	newChannel("11 composite", searches+`[a-z-]*code-value-quantity`),
+	newChannel("11 _filter", searches+`_filter=`),
+	newChannel("11 _text and _content", searches+`_(text|content)=`),
+	newChannel("11 _list", searches+`_list=`),
+	newChannel("11 :identifier", searches+`[a-z]+:identifier=`),
+	newChannel("11 :in and :not-in", searches+`[^=]*:(not-)?in=`),
+	newChannel("11 :not", searches+`[^=]*:not=`),
+	newChannel("11 :missing", searches+`[^=]*:missing=`),
+	newChannel("11 :text", searches+`[^=]*:text=`),
+	newChannel("12 _lastUpdated", searches+`_lastUpdated=`),
+	newChannel("12 _since and _at", searches+`_(since|at)=`),
+	newChannel("12 _elements and _summary", searches+`(_elements=|_summary=(true|data|text))`),
+	newChannel("12 _tag", searches+`[^=]*_tag(:not)?=`),
+	newChannel("12 _security", searches+`_security[:=]`),
+	newChannel("12 _profile", searches+`_profile[:=]`),
+	newChannel("12 _source", searches+`_source[:=]`),
+	newChannel("13 contained", searches+`(_filter=.*)?(performer|asserter)(:Patient|%3APatient)\.`),
+	newChannel("14 history of one", `/[A-Z]\w+/[^/?]+/_history\?`),
+	newChannel("14 history of a type", `/[A-Z]\w+/_history\?`),
+	newChannel("14 history of all", ` /_history\?`),
+	newChannel("18 batch", `"type":"batch"`),
+	newChannel("19 $everything", `/\$everything`),
+	newChannel("19 $lastn", `/\$lastn`),
+	newChannel("19 $meta", `^(GET|HEAD) .*/\$meta\?`),
+	newChannel("19 $validate", `/\$validate`),
+	newChannel("22 Binary", `^(GET|HEAD) /Binary`),
+	newChannel("23 Provenance, List, Group, CareTeam", `^(GET|HEAD|POST) /(Provenance|List|Group|CareTeam)\b`),
+	{name: faultsChannel},
+	{name: costlyChannel},
 }
 
 // writings are the channels of requests that write.
 var writings = []channel{
-	requests("15 conditional create", ` If-None-Exist:`),
-	requests("15 conditional update", `^PUT /\w+\?.+ `),
-	requests("15 conditional delete", `^DELETE /\w+\?.`),
-	requests("15 conditional patch", `^PATCH /\w+\?.+ `),
-	requests("16 update", `^PUT /\w+/`),
-	requests("16 delete", `^DELETE /\w+/`),
-	requests("16 patch", `^PATCH /\w+/`),
-	requests("16 meta", `/\$meta-(add|delete)\?`),
-	requests("17 create", `^POST /\w+\? `),
-	requests("18 bundle", `^POST \? .*"type":"(batch|transaction)"`),
-	requests("18 conditional reference", `^POST \? .*"reference":"Patient\?`),
+	newChannel("15 conditional create", ` If-None-Exist:`),
+	newChannel("15 conditional update", `^PUT /\w+\?.+ `),
+	newChannel("15 conditional delete", `^DELETE /\w+\?.`),
+	newChannel("15 conditional patch", `^PATCH /\w+\?.+ `),
+	newChannel("16 update", `^PUT /\w+/`),
+	newChannel("16 delete", `^DELETE /\w+/`),
+	newChannel("16 patch", `^PATCH /\w+/`),
+	newChannel("16 meta", `/\$meta-(add|delete)\?`),
+	newChannel("17 create", `^POST /\w+\? `),
+	newChannel("18 bundle", `^POST \? .*"type":"(batch|transaction)"`),
+	newChannel("18 conditional reference", `^POST \? .*"reference":"Patient\?`),
 }
 
 // text is the form of a question that the patterns of channels match: method, path, ? and the query of the
@@ -128,9 +128,9 @@ func channelsOf(q question, of []channel) []string {
 
 // tally counts cases by their properties (CON-1504, CON-1511).
 type tally struct {
-	cases, differ, rows, both int
-	channels                  map[string]int
-	links                     map[string]int // by relation
+	cases, differ, rows, differAndRows int
+	channels                           map[string]int
+	links                              map[string]int // by relation
 }
 
 // add counts a case: whether the unguarded answer differs, and whether the
@@ -144,13 +144,13 @@ func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bo
 		c.rows++
 	}
 	if differs && hasRow {
-		c.both++
+		c.differAndRows++
 	}
 	c.countChannels(append(more, channelsOf(q, readings)...)...)
 	if body := r.Body.String(); strings.Contains(body, `"resourceType":"OperationOutcome"`) && !strings.HasSuffix(body, withheldEntry+"]}") {
-		c.countChannels(faults)
+		c.countChannels(faultsChannel)
 		if r.Code == http.StatusBadRequest && strings.Contains(body, `"code":"too-costly"`) {
-			c.countChannels(costly)
+			c.countChannels(costlyChannel)
 		}
 	}
 	for _, m := range relations.FindAllStringSubmatch(r.Body.String(), -1) {
@@ -174,9 +174,9 @@ func (c *tally) countChannels(names ...string) {
 // least is the number of cases of each channel that CON-1504 requires, and whole and traced are the numbers
 // of cases of runs that must have them. A shorter run must have its share, less three times the square root.
 const (
-	least  = 300
-	whole  = 30_000
-	traced = 12_000 // of requests in traces
+	minCases     = 300
+	readingCases = 30_000
+	traceCases   = 12_000 // of requests in traces
 )
 
 // partialRun reports whether the run is of one world or of a broken guard. Its counts are not checked.
@@ -188,24 +188,24 @@ func partialRun() bool {
 // cases of a run that must have the whole minimum.
 func (c *tally) checkMinima(t *testing.T, of int, channels []channel) {
 	t.Helper()
-	floor := least * c.cases / of
+	floor := minCases * c.cases / of
 	if c.cases < of {
 		floor = max(1, floor-3*int(math.Sqrt(float64(floor))))
 	}
-	var told []string
+	var counts []string
 	for _, ch := range channels {
-		told = append(told, fmt.Sprintf("%s %d", ch.name, c.channels[ch.name]))
+		counts = append(counts, fmt.Sprintf("%s %d", ch.name, c.channels[ch.name]))
 		if n := c.channels[ch.name]; n < floor && !partialRun() {
 			t.Errorf("CON-1504: the channel %s has %d cases of %d, want at least %d", ch.name, n, c.cases, floor)
 		}
 	}
-	t.Logf("%d cases by channel (CON-1504: at least %d each): %s", c.cases, floor, strings.Join(told, ", "))
+	t.Logf("%d cases by channel (CON-1504: at least %d each): %s", c.cases, floor, strings.Join(counts, ", "))
 }
 
 // logAndCheck logs the shares, and fails if too few cases could have found a leak (CON-1511).
 func (c *tally) logAndCheck(t *testing.T, on string, began time.Time) {
 	t.Helper()
-	share := 100 * c.both / max(c.cases, 1)
+	share := 100 * c.differAndRows / max(c.cases, 1)
 	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
 		100*c.differ/max(c.cases, 1), 100*c.rows/max(c.cases, 1), share)
 	want := 30

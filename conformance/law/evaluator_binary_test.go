@@ -10,19 +10,19 @@ import (
 // target of its securityContext, or else the documents of its source that attach it today. complete is false
 // if there are none, or one is missing.
 func (e *evaluator) attachersOf(v *version) (found []*version, complete bool) {
-	if context, governed := v.m["securityContext"]; governed {
-		typ, id := target(context)
-		lead := e.newest[typ+"/"+id]
-		if _, isOwned := owned[typ]; lead == nil || !isOwned && typ != "Patient" {
+	if context, governed := v.decoded["securityContext"]; governed {
+		typ, id := localTarget(context)
+		attacher := e.newest[typ+"/"+id]
+		if _, hasOwners := ownerElements[typ]; attacher == nil || !hasOwners && typ != "Patient" {
 			return nil, false
 		}
-		return []*version{lead}, !lead.Deleted()
+		return []*version{attacher}, !attacher.Deleted()
 	}
 	for _, d := range e.newest {
 		if d.Deleted() || d.Source != v.Source {
 			continue
 		}
-		if names(d.m, v.Ref.String()) {
+		if attachesAddress(d.decoded, v.Ref.String()) {
 			found = append(found, d)
 		}
 	}
@@ -36,11 +36,11 @@ func (e *evaluator) binaryVisible(v *version) bool {
 		return true
 	}
 	none := true
-	for _, lead := range v.attachers {
-		if lead.Deleted() {
+	for _, attacher := range v.attachers {
+		if attacher.Deleted() {
 			continue
 		}
-		if none = false; e.readable(lead.Ref.Type) && e.shows(lead) && e.attaches(lead, v) {
+		if none = false; e.readable(attacher.Ref.Type) && e.showsVersion(attacher) && e.attaches(attacher, v) {
 			return true
 		}
 	}
@@ -49,21 +49,21 @@ func (e *evaluator) binaryVisible(v *version) bool {
 
 // attaches reports whether an attacher still names the Binary after rules have cut it. The target of a
 // securityContext need not.
-func (e *evaluator) attaches(lead, v *version) bool {
-	if v.m["securityContext"] != nil {
+func (e *evaluator) attaches(attacher, v *version) bool {
+	if v.decoded["securityContext"] != nil {
 		return true
 	}
-	body, _ := e.cutByLabels(lead, lead.Body)
+	body, _ := e.cutByLabels(attacher, attacher.Body)
 	var left map[string]any
-	if err := json.Unmarshal(e.cutByRules(lead, body), &left); err != nil {
+	if err := json.Unmarshal(e.cutByRules(attacher, body), &left); err != nil {
 		panic(err)
 	}
-	return names(left, v.Ref.String())
+	return attachesAddress(left, v.Ref.String())
 }
 
-// names reports whether a document attaches an address.
-func names(document map[string]any, address string) bool {
-	for _, content := range at(document, "content") {
+// attachesAddress reports whether a document attaches an address.
+func attachesAddress(document map[string]any, address string) bool {
+	for _, content := range valuesAt(document, "content") {
 		m, _ := content.(map[string]any)
 		attachment, _ := m["attachment"].(map[string]any)
 		if url, _ := attachment["url"].(string); strings.TrimPrefix(url, base+"/") == address {
@@ -82,16 +82,16 @@ func (e *evaluator) readable(typ string) bool {
 // ownersOfBinary returns the owners of all attachers.
 func (e *evaluator) ownersOfBinary(v *version) (owners []string, resolved bool) {
 	resolved = v.attachersComplete
-	for _, lead := range v.attachers {
-		if lead.Ref.Type == "Patient" && lead.Deleted() {
+	for _, attacher := range v.attachers {
+		if attacher.Ref.Type == "Patient" && attacher.Deleted() {
 			resolved = false
 			continue
 		}
-		who, known := e.owners(lead)
-		owners, resolved = append(owners, who...), resolved && known
+		ids, known := e.owners(attacher)
+		owners, resolved = append(owners, ids...), resolved && known
 	}
-	who, known := e.embeddedOwners(v)
-	owners, resolved = append(owners, who...), resolved && known
+	ids, known := e.embeddedOwners(v)
+	owners, resolved = append(owners, ids...), resolved && known
 	slices.Sort(owners)
 	return slices.Compact(owners), resolved
 }

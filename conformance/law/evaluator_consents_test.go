@@ -2,27 +2,27 @@ package law_test
 
 import "slices"
 
-// kind is the effect of a Consent.
-type kind int
+// consentKind is the effect of a Consent.
+type consentKind int
 
 const (
-	notDirective kind = iota
+	notDirective consentKind = iota
 	optOut
 	otherDirective
 )
 
-// kindOf reads a Consent as consent.md says: it is no directive only if that is certain (CON-601, 641).
-func kindOf(m map[string]any) kind {
+// consentKindOf reads a Consent as consent.md says: it is no directive only if that is certain (CON-601, 641).
+func consentKindOf(m map[string]any) consentKind {
 	if status, _ := m["status"].(string); slices.Contains([]string{"draft", "proposed", "rejected", "inactive", "entered-in-error"}, status) {
 		return notDirective
 	}
-	if has(m["scope"], "patient-privacy") && has(m["category"], "416409005") && has(m["policyRule"], "OPTOUT") && !narrowsOptOut(m["provision"]) {
+	if hasCode(m["scope"], "patient-privacy") && hasCode(m["category"], "416409005") && hasCode(m["policyRule"], "OPTOUT") && !narrowsOptOut(m["provision"]) {
 		return optOut
 	}
 	switch {
-	case has(m["category"], "416409005"):
+	case hasCode(m["category"], "416409005"):
 		return otherDirective
-	case has(m["scope"], "treatment"): // a source system grants no proxy authority
+	case hasCode(m["scope"], "treatment"): // a source system grants no proxy authority
 		return notDirective
 	}
 	return otherDirective
@@ -54,9 +54,9 @@ func consentPatients(m map[string]any) []string {
 		out = append(out, "url:"+url)
 	}
 	if reference["reference"] == "#p" {
-		for _, c := range at(m, "contained") {
+		for _, c := range valuesAt(m, "contained") {
 			out = append(out, "p")
-			for _, id := range at(c.(map[string]any), "identifier") {
+			for _, id := range valuesAt(c.(map[string]any), "identifier") {
 				out = append(out, numberName(id.(map[string]any)["value"].(string)))
 			}
 		}

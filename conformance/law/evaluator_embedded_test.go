@@ -11,10 +11,10 @@ import (
 // embedded is the people in the resources that a body embeds: the entries of a Bundle, the parameters of
 // Parameters, and the payload of a Binary. Every Patient that these embed or name is an owner (CON-406).
 type embedded struct {
-	resources []map[string]any // at any depth
-	ids       []string         // of Patients of this server, sorted
-	numbers   []string         // NHS numbers without blanks, sorted
-	unsettled bool             // it refers to a person who is unknown
+	resources  []map[string]any // at any depth
+	ids        []string         // of Patients of this server, sorted
+	numbers    []string         // NHS numbers without blanks, sorted
+	unresolved bool             // it refers to a person who is unknown
 }
 
 // embeds reports whether a type of these worlds has the people in embedded resources as owners.
@@ -52,22 +52,22 @@ func payloadOf(m map[string]any) map[string]any {
 // members reads the entries of a Bundle, or parameters and their parts. known are the addresses of the
 // entries of the enclosing Bundles.
 func (e *embedded) members(m map[string]any, known []string) {
-	for _, entry := range at(m, "entry") {
+	for _, entry := range valuesAt(m, "entry") {
 		full, _ := entry.(map[string]any)["fullUrl"].(string)
 		known = append(known, full)
 	}
-	for _, entry := range at(m, "entry") {
+	for _, entry := range valuesAt(m, "entry") {
 		entry := entry.(map[string]any)
 		full, _ := entry["fullUrl"].(string)
 		e.resource(entry["resource"].(map[string]any), full, known)
 	}
-	for _, parameter := range append(at(m, "parameter"), at(m, "part")...) {
+	for _, parameter := range append(valuesAt(m, "parameter"), valuesAt(m, "part")...) {
 		parameter := parameter.(map[string]any)
 		if inner, holds := parameter["resource"].(map[string]any); holds {
 			e.resource(inner, "", known)
 		}
 		if reference, holds := parameter["valueReference"].(map[string]any); holds {
-			e.refers(reference, known)
+			e.reference(reference, known)
 		}
 		e.members(map[string]any{"part": parameter["part"]}, known)
 	}
@@ -77,7 +77,7 @@ func (e *embedded) members(m map[string]any, known []string) {
 func (e *embedded) resource(m map[string]any, address string, known []string) {
 	e.resources = append(e.resources, m)
 	typ := m["resourceType"].(string)
-	paths, isOwned := owned[typ]
+	paths, hasOwners := ownerElements[typ]
 	switch {
 	case embeds(typ):
 		e.members(m, known)
@@ -85,20 +85,20 @@ func (e *embedded) resource(m map[string]any, address string, known []string) {
 	case typ == "Patient":
 		if id := patientOf(map[string]any{"reference": address}); id != "" {
 			e.ids = append(e.ids, id)
-		} else if !e.identified(at(m, "identifier")) {
-			e.unsettled = true
+		} else if !e.addNumbers(valuesAt(m, "identifier")) {
+			e.unresolved = true
 		}
-	case isOwned:
+	case hasOwners:
 		somebody := false
 		for _, path := range paths {
-			for _, reference := range at(m, path) {
+			for _, reference := range valuesAt(m, path) {
 				r, _ := reference.(map[string]any)
 				somebody = somebody || r["reference"] != nil || r["identifier"] != nil
 			}
 		}
-		e.unsettled = e.unsettled || !somebody
+		e.unresolved = e.unresolved || !somebody
 	}
-	for _, inner := range at(m, "contained") {
+	for _, inner := range valuesAt(m, "contained") {
 		e.resource(inner.(map[string]any), "", known)
 	}
 	for name, value := range m {
@@ -108,8 +108,8 @@ func (e *embedded) resource(m map[string]any, address string, known []string) {
 	}
 }
 
-// identified adds the NHS numbers of identifiers, and reports whether there are any.
-func (e *embedded) identified(identifiers []any) bool {
+// addNumbers adds the NHS numbers of identifiers, and reports whether there are any.
+func (e *embedded) addNumbers(identifiers []any) bool {
 	found := false
 	for _, identifier := range identifiers {
 		if number := numberIn(map[string]any{"identifier": identifier}); number != "" {
@@ -124,7 +124,7 @@ func (e *embedded) walk(value any, known []string) {
 	switch value := value.(type) {
 	case map[string]any:
 		if value["reference"] != nil || value["identifier"] != nil {
-			e.refers(value, known)
+			e.reference(value, known)
 		}
 		for _, inner := range value {
 			e.walk(inner, known)
@@ -136,18 +136,18 @@ func (e *embedded) walk(value any, known []string) {
 	}
 }
 
-// refers reads one reference: to a contained resource or an entry, which are read themselves; to a Patient of
+// reference reads one reference: to a contained resource or an entry, which are read themselves; to a Patient of
 // this server; by an NHS number; or to something unknown.
-func (e *embedded) refers(reference map[string]any, known []string) {
+func (e *embedded) reference(reference map[string]any, known []string) {
 	literal, _ := reference["reference"].(string)
-	typ, id := target(reference)
+	typ, id := localTarget(reference)
 	switch {
 	case strings.HasPrefix(literal, "#"), slices.Contains(known, literal) && literal != "":
 	case typ == "Patient" && !slices.Contains(known, base+"/Patient/"+id):
 		e.ids = append(e.ids, id)
 	case typ != "":
-	case !e.identified(at(reference, "identifier")) && literal != "":
-		e.unsettled = true
+	case !e.addNumbers(valuesAt(reference, "identifier")) && literal != "":
+		e.unresolved = true
 	}
 }
 
@@ -157,7 +157,7 @@ func (e *evaluator) embeddedOwners(v *version) (owners []string, resolved bool) 
 	if v.embedded == nil {
 		return nil, true
 	}
-	resolved = !v.embedded.unsettled
+	resolved = !v.embedded.unresolved
 	for _, id := range v.embedded.ids {
 		if e.live("Patient/" + id) {
 			owners = append(owners, id)
@@ -166,8 +166,8 @@ func (e *evaluator) embeddedOwners(v *version) (owners []string, resolved bool) 
 		}
 	}
 	for _, number := range v.embedded.numbers {
-		if who := e.bearers(number); len(who) == 1 {
-			owners = append(owners, who...)
+		if ids := e.patientsWithNumber(number); len(ids) == 1 {
+			owners = append(owners, ids...)
 		} else {
 			resolved = false
 		}
@@ -209,7 +209,7 @@ func (v *version) embeddedNames() []string {
 
 // bundleBody is the body of a Bundle.
 func (g *generator) bundleBody(head string) string {
-	entries := g.entries()
+	entries := g.bundleEntries()
 	if g.chance(30) {
 		entries = append(entries, `{"resource":`+g.parameters()+`}`)
 	}
@@ -218,27 +218,27 @@ func (g *generator) bundleBody(head string) string {
 
 // parameters draws Parameters, which these worlds store only inside Bundles.
 func (g *generator) parameters() string {
-	parameters := []string{`{"name":"a","resource":` + g.inner("", pick(g, `{"reference":"Patient/`+g.anID("Patient")+`"}`, g.aPatient())) + `}`}
+	parameters := []string{`{"name":"a","resource":` + g.embeddedResource("", pick(g, `{"reference":"Patient/`+g.anID("Patient")+`"}`, g.aPatient())) + `}`}
 	if g.chance(40) {
-		parameters = append(parameters, `{"name":"b","part":[{"name":"c","resource":`+g.inner("", `{"reference":"Patient/`+g.anID("Patient")+`"}`)+`},{"name":"d","valueString":"told"}]}`)
+		parameters = append(parameters, `{"name":"b","part":[{"name":"c","resource":`+g.embeddedResource("", `{"reference":"Patient/`+g.anID("Patient")+`"}`)+`},{"name":"d","valueString":"told"}]}`)
 	}
 	if g.chance(30) {
 		parameters = append(parameters, `{"name":"e","valueReference":`+g.aPatient()+`}`)
 	}
 	if g.chance(25) {
-		parameters = append(parameters, `{"name":"f","resource":{"language":"en","resourceType":"Bundle","type":"collection","entry":[`+strings.Join(g.entries(), ",")+`]}}`)
+		parameters = append(parameters, `{"name":"f","resource":{"language":"en","resourceType":"Bundle","type":"collection","entry":[`+strings.Join(g.bundleEntries(), ",")+`]}}`)
 	}
 	return object(`"language":"en","resourceType":"Parameters"`, g.meta(10), `"parameter":[`+strings.Join(parameters, ",")+`]`)
 }
 
-// entries draws the entries of a Bundle: sometimes a Patient, and resources about that Patient or others.
-func (g *generator) entries() []string {
+// bundleEntries draws the entries of a Bundle: sometimes a Patient, and resources about that Patient or others.
+func (g *generator) bundleEntries() []string {
 	var out []string
 	patient := g.anID("Patient") // the owner of most entries
 	of := `{"reference":"Patient/` + patient + `"}`
 	if g.chance(60) {
 		address := fmt.Sprintf("urn:uuid:00000000-0000-4000-8000-%012d", g.IntN(1_000_000))
-		identifier := `"identifier":[{"system":"` + nhsSystem + `","value":"` + g.spelt(patient) + `"}]`
+		identifier := `"identifier":[{"system":"` + nhsSystem + `","value":"` + g.spelledNumber(patient) + `"}]`
 		switch g.IntN(10) {
 		case 0:
 			identifier = `"identifier":[{"system":"http://mrn","value":"1"}]`
@@ -257,17 +257,17 @@ func (g *generator) entries() []string {
 		case 1:
 			subject = `{"display":"somebody"}`
 		case 2, 3, 4, 5:
-			subject = `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.spelt(pick(g, patient, g.anID("Patient"))) + `"}}`
+			subject = `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.spelledNumber(pick(g, patient, g.anID("Patient"))) + `"}}`
 		case 6, 7:
 			subject = g.aPatient()
 		}
-		out = append(out, `{"resource":`+g.inner(g.maybe(10, "contained"), subject)+`}`)
+		out = append(out, `{"resource":`+g.embeddedResource(g.maybe(10, "contained"), subject)+`}`)
 	}
 	return out
 }
 
-// spelt is the NHS number of a Patient, in one of two spellings.
-func (g *generator) spelt(patient string) string {
+// spelledNumber is the NHS number of a Patient, in one of two spellings.
+func (g *generator) spelledNumber(patient string) string {
 	number := g.numbers[patient]
 	if len(number) != 10 {
 		return number
@@ -275,11 +275,11 @@ func (g *generator) spelt(patient string) string {
 	return pick(g, number, number[:3]+" "+number[3:6]+" "+number[6:])
 }
 
-// inner draws an embedded resource about a subject. Its first member is not resourceType, so that a test does
+// embeddedResource draws an embedded resource about a subject. Its first member is not resourceType, so that a test does
 // not count it as an entry of an answer.
-func (g *generator) inner(contained, subject string) string {
+func (g *generator) embeddedResource(contained, subject string) string {
 	if contained != "" {
-		contained = `"contained":[` + object(`"resourceType":"Patient","id":"e"`, g.meta(40), `"identifier":[{"system":"`+nhsSystem+`","value":"`+g.spelt(g.anID("Patient"))+`"}]`) + `],"performer":[{"reference":"#e"}]`
+		contained = `"contained":[` + object(`"resourceType":"Patient","id":"e"`, g.meta(40), `"identifier":[{"system":"`+nhsSystem+`","value":"`+g.spelledNumber(g.anID("Patient"))+`"}]`) + `],"performer":[{"reference":"#e"}]`
 	}
 	return object(`"language":"en","resourceType":"Observation","status":"final"`, g.meta(20), `"code":`+g.concept(), `"subject":`+subject, contained, g.maybe(30, note), g.maybe(10, `"hasMember":[`+g.aRow("Observation")+`]`))
 }
@@ -289,9 +289,9 @@ func (g *generator) payload() string {
 	if !g.chance(35) {
 		return pick(g, "b25l", "dHdv", "dGhyZWU=")
 	}
-	body := g.inner("", g.aPatient())
+	body := g.embeddedResource("", g.aPatient())
 	if g.chance(40) {
-		body = `{"language":"en","resourceType":"Bundle","type":"collection","entry":[` + strings.Join(g.entries(), ",") + `]}`
+		body = `{"language":"en","resourceType":"Bundle","type":"collection","entry":[` + strings.Join(g.bundleEntries(), ",") + `]}`
 	}
 	return base64.StdEncoding.EncodeToString([]byte(body))
 }

@@ -13,7 +13,7 @@ func (e *evaluator) labelHides(v *version) bool {
 	if v == nil || v.Deleted() || e.requester.sourceSystem {
 		return false
 	}
-	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.attachers, func(lead *version) bool { return lead.labelled("NOPAT") })
+	released := !v.labelled("NOPAT") && !slices.ContainsFunc(v.attachers, func(attacher *version) bool { return attacher.labelled("NOPAT") })
 	ordinary := v.ordinary() && !e.restrictedAtDeletion(v)
 	switch {
 	case v.Ref.Type == "Patient":
@@ -46,7 +46,7 @@ func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
 	if len(hidden) == 0 {
 		return body, true
 	}
-	c := cutter{hidden: hidden}
+	c := referenceCutter{hidden: hidden}
 	out, left := c.value(v.Ref.Type, gjson.ParseBytes(body))
 	if !c.cut || !left {
 		return out, left
@@ -65,20 +65,20 @@ func (e *evaluator) leftAfterCuts(v *version) bool {
 	return left
 }
 
-// mandatory are the members without which an element of these worlds is cut whole (CON-1202, CON-1206).
-var mandatory = map[string][]string{
+// mandatoryMembers are the members without which an element of these worlds is cut whole (CON-1202, CON-1206).
+var mandatoryMembers = map[string][]string{
 	"Provenance": {"target"}, "List.entry": {"item"}, "DocumentReference": {"content"}, "DocumentReference.content": {"attachment"},
 	"Encounter.diagnosis": {"condition"}, "Condition.evidence": {"detail"}, "CareTeam.participant": {"member"},
 }
 
-// cutter removes references from a body.
-type cutter struct {
+// referenceCutter removes references from a body.
+type referenceCutter struct {
 	hidden map[string]bool
 	cut    bool
 }
 
 // value returns the rest of a value at a path of names, and false if nothing is left.
-func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
+func (c *referenceCutter) value(path string, v gjson.Result) ([]byte, bool) {
 	if v.IsArray() {
 		out := []byte{'['}
 		for _, item := range v.Array() {
@@ -102,7 +102,7 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 	v.ForEach(func(key, value gjson.Result) bool {
 		raw, left := c.value(path+"."+key.Str, value)
 		if !left {
-			whole = whole && !slices.Contains(mandatory[path], key.Str)
+			whole = whole && !slices.Contains(mandatoryMembers[path], key.Str)
 			return true
 		}
 		if len(out) > 1 {
@@ -116,8 +116,8 @@ func (c *cutter) value(path string, v gjson.Result) ([]byte, bool) {
 }
 
 // refersToHidden reports whether an address is that of a hidden document, or of a version of it.
-func (c *cutter) refersToHidden(address string) bool {
-	typ, id := target(map[string]any{"reference": address})
+func (c *referenceCutter) refersToHidden(address string) bool {
+	typ, id := localTarget(map[string]any{"reference": address})
 	return typ != "" && c.hidden[typ+"/"+id]
 }
 
@@ -137,9 +137,9 @@ func withoutNarrative(body []byte) []byte {
 	return append(out, '}')
 }
 
-// mentioning returns, with the given chance in percent, a member with a reference to a row of a type: mostly
+// maybeMention returns, with the given chance in percent, a member with a reference to a row of a type: mostly
 // to one about the patient in subject, and often to a labelled one.
-func (g *generator) mentioning(percent int, subject, before, after string, types ...string) string {
+func (g *generator) maybeMention(percent int, subject, before, after string, types ...string) string {
 	in := g.contained
 	if !in.chance(percent) {
 		return ""
@@ -149,7 +149,7 @@ func (g *generator) mentioning(percent int, subject, before, after string, types
 	if _, about, named := strings.Cut(subject, `"Patient/`); named {
 		about, _, _ = strings.Cut(about, `"`)
 		for _, id := range g.rows[typ] {
-			body := g.last[typ+"/"+id]
+			body := g.lastBodies[typ+"/"+id]
 			times := 1
 			if strings.Contains(body, `"security":`) {
 				times = 3
@@ -165,7 +165,7 @@ func (g *generator) mentioning(percent int, subject, before, after string, types
 	address := typ + "/" + pick(in, same...)
 	switch in.IntN(8) {
 	case 0:
-		address = spelled(address, g.spelling())
+		address = spellAddress(address, g.nextSpelling())
 	case 1:
 		address += "/_history/1"
 	}
@@ -184,8 +184,8 @@ var mentionSearches = []string{
 	"/Observation?_text=told&_total=accurate", "/Encounter?_text:missing=true&_lastUpdated=gt2026-01-01", "/Observation?_sort=-_lastUpdated&derived-from:missing=true", "/MedicationRequest?_content=one OR two", "/Observation?_filter=derived-from+pr+false",
 }
 
-// byMention draws one of them.
-func (g *generator) byMention() question {
+// mentionSearch draws one of them.
+func (g *generator) mentionSearch() question {
 	path := strings.ReplaceAll(pick(g, mentionSearches...), "%L", g.anID("List"))
 	typ := pick(g, "Observation", "Condition", "Encounter", "CareTeam")
 	return question{method: "GET", path: strings.ReplaceAll(strings.ReplaceAll(path, "%R", typ+"/"+g.anID(typ)), " ", "%20")}

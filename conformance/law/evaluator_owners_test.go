@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// owned are the elements that name the owners of a document (CON-406), for the types of these worlds.
-var owned = map[string][]string{
+// ownerElements are the elements that name the owners of a document (CON-406), for the types of these worlds.
+var ownerElements = map[string][]string{
 	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
 	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
 	"Binary": {"securityContext"}, "List": {"subject", "entry.item"}, "Provenance": {"target"}, "Appointment": {"participant.actor"},
 	"Group": {"member.entity"}, "CareTeam": {"subject"}, "RiskAssessment": {"subject"},
 }
 
-// at returns the values at a path of at most two names.
-func at(m map[string]any, path string) []any {
+// valuesAt returns the values at a path of at most two names.
+func valuesAt(m map[string]any, path string) []any {
 	var out []any
 	name, rest, deeper := strings.Cut(path, ".")
 	list, isList := m[name].([]any)
@@ -26,7 +26,7 @@ func at(m map[string]any, path string) []any {
 	}
 	for _, v := range list {
 		if inner, ok := v.(map[string]any); deeper && ok {
-			out = append(out, at(inner, rest)...)
+			out = append(out, valuesAt(inner, rest)...)
 		} else if !deeper {
 			out = append(out, v)
 		}
@@ -48,17 +48,17 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 		slices.Sort(owners)
 		return slices.Compact(owners), resolved
 	}
-	paths, ok := owned[v.Ref.Type]
+	paths, ok := ownerElements[v.Ref.Type]
 	if !ok {
 		return nil, true
 	}
 	named, resolved := 0, true
 	for _, path := range paths {
-		for _, reference := range at(v.m, path) {
-			who, counts, known := e.ownerOf(v.Ref.Type, reference)
+		for _, reference := range valuesAt(v.decoded, path) {
+			ids, counts, known := e.ownerOf(v.Ref.Type, reference)
 			if counts {
 				named++
-				owners, resolved = append(owners, who...), resolved && known
+				owners, resolved = append(owners, ids...), resolved && known
 			}
 		}
 	}
@@ -68,9 +68,9 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 
 // ownerOf resolves one reference at an owner element. counts is false if the reference certainly names no
 // patient.
-func (e *evaluator) ownerOf(of string, reference any) (who []string, counts, known bool) {
-	typ, id := target(reference)
-	_, isOwned := owned[typ]
+func (e *evaluator) ownerOf(of string, reference any) (ids []string, counts, known bool) {
+	typ, id := localTarget(reference)
+	_, hasOwners := ownerElements[typ]
 	switch {
 	case typ == "Patient":
 		if !e.live("Patient/" + id) {
@@ -79,22 +79,22 @@ func (e *evaluator) ownerOf(of string, reference any) (who []string, counts, kno
 		return []string{id}, true, true
 	case of == "Appointment" && typ != "":
 		return nil, false, false
-	case isOwned:
+	case hasOwners:
 		v := e.newest[typ+"/"+id]
 		if v == nil {
 			return nil, true, false
 		}
-		who, known = e.owners(v)
-		return who, true, known && !v.Deleted()
+		ids, known = e.owners(v)
+		return ids, true, known && !v.Deleted()
 	case typ != "":
 		return nil, false, false
 	}
 	if number := numberOf(reference); number != "" {
-		who = e.bearers(number)
-		if len(who) != 1 {
+		ids = e.patientsWithNumber(number)
+		if len(ids) != 1 {
 			return nil, true, false
 		}
-		return who, true, true
+		return ids, true, true
 	}
 	return nil, false, false // a name alone does not count next to a known patient
 }
@@ -104,7 +104,7 @@ func (e *evaluator) noteNumbers(id string, body map[string]any) {
 	if e.numbers[id] == nil {
 		e.numbers[id] = map[string]bool{}
 	}
-	for _, identifier := range at(body, "identifier") {
+	for _, identifier := range valuesAt(body, "identifier") {
 		if m, _ := identifier.(map[string]any); m["system"] == nhsSystem {
 			number, _ := m["value"].(string)
 			e.numbers[id][numberName(number)] = true
@@ -116,26 +116,26 @@ func (e *evaluator) noteNumbers(id string, body map[string]any) {
 // the numbers of deleted ones, and numbers.
 func (e *evaluator) ownersByOtherNames(v *version) []string { return e.ownersByOtherNamesFrom(v, nil) }
 
-func (e *evaluator) ownersByOtherNamesFrom(v *version, met []string) []string {
+func (e *evaluator) ownersByOtherNamesFrom(v *version, visited []string) []string {
 	switch {
-	case slices.Contains(met, v.Ref.String()):
+	case slices.Contains(visited, v.Ref.String()):
 		return nil
 	case v.Ref.Type == "Patient" && !e.live(v.Ref.String()):
 		return slices.Collect(maps.Keys(e.numbers[v.Ref.ID]))
 	case v.Ref.Type == "Patient":
 		return nil
 	}
-	met = append(slices.Clone(met), v.Ref.String())
+	visited = append(slices.Clone(visited), v.Ref.String())
 	out := e.embeddedOwnersByOtherNames(v)
-	for _, lead := range v.attachers {
-		if lead.Ref.Type != "Patient" {
-			out = append(out, e.ownersByOtherNamesFrom(lead, met)...)
+	for _, attacher := range v.attachers {
+		if attacher.Ref.Type != "Patient" {
+			out = append(out, e.ownersByOtherNamesFrom(attacher, visited)...)
 		}
 	}
-	for _, path := range owned[v.Ref.Type] {
-		for _, reference := range at(v.m, path) {
-			typ, id := target(reference)
-			_, isOwned := owned[typ]
+	for _, path := range ownerElements[v.Ref.Type] {
+		for _, reference := range valuesAt(v.decoded, path) {
+			typ, id := localTarget(reference)
+			_, hasOwners := ownerElements[typ]
 			if url := remoteReference(reference); url != "" {
 				out = append(out, "url:"+url)
 			}
@@ -147,8 +147,8 @@ func (e *evaluator) ownersByOtherNamesFrom(v *version, met []string) []string {
 						out = append(out, name)
 					}
 				}
-			case isOwned && e.newest[typ+"/"+id] != nil && v.Ref.Type != "Appointment":
-				out = append(out, e.ownersByOtherNamesFrom(e.newest[typ+"/"+id], met)...)
+			case hasOwners && e.newest[typ+"/"+id] != nil && v.Ref.Type != "Appointment":
+				out = append(out, e.ownersByOtherNamesFrom(e.newest[typ+"/"+id], visited)...)
 			case typ == "" && number != "":
 				out = append(out, numberName(number))
 			}
@@ -174,7 +174,7 @@ func (e *evaluator) restrictedAtDeletion(v *version) bool {
 // remoteReference is a literal reference to another server.
 func remoteReference(reference any) string {
 	m, _ := reference.(map[string]any)
-	if text, _ := m["reference"].(string); strings.HasPrefix(plain(text), "http") {
+	if text, _ := m["reference"].(string); strings.HasPrefix(canonicalAddress(text), "http") {
 		return text
 	}
 	return ""
@@ -183,7 +183,7 @@ func remoteReference(reference any) string {
 // numberOf returns the NHS number in a Reference without a literal, as written.
 func numberOf(reference any) string {
 	m, _ := reference.(map[string]any)
-	if typ, _ := target(reference); typ != "" {
+	if typ, _ := localTarget(reference); typ != "" {
 		return ""
 	}
 	return numberIn(m)
@@ -200,7 +200,7 @@ func numberIn(m map[string]any) string {
 
 // hasNumber reports whether a version is of a Patient with a number.
 func (v *version) hasNumber(number string) bool {
-	return v.Ref.Type == "Patient" && slices.ContainsFunc(at(v.m, "identifier"), func(identifier any) bool {
+	return v.Ref.Type == "Patient" && slices.ContainsFunc(valuesAt(v.decoded, "identifier"), func(identifier any) bool {
 		m, _ := identifier.(map[string]any)
 		value, _ := m["value"].(string)
 		return m["system"] == nhsSystem && numberName(value) == numberName(number)
@@ -210,15 +210,15 @@ func (v *version) hasNumber(number string) bool {
 // numberName is a number as a name, the same for every spelling.
 func numberName(number string) string { return "nhs:" + strings.ReplaceAll(number, " ", "") }
 
-// bearers returns the live Patients with an NHS number.
-func (e *evaluator) bearers(number string) []string {
+// patientsWithNumber returns the live Patients with an NHS number.
+func (e *evaluator) patientsWithNumber(number string) []string {
 	number = strings.ReplaceAll(number, " ", "")
 	var out []string
 	for _, v := range e.newest {
 		if v.Ref.Type != "Patient" || v.Deleted() {
 			continue
 		}
-		for _, id := range at(v.m, "identifier") {
+		for _, id := range valuesAt(v.decoded, "identifier") {
 			if m := id.(map[string]any); m["system"] == nhsSystem && m["value"] == number {
 				out = append(out, v.Ref.ID)
 			}
@@ -233,8 +233,8 @@ func (e *evaluator) mentions(v *version) []string {
 	owners, _ := e.owners(v)
 	whose := owners
 	owners = append(owners, v.embeddedNames()...)
-	for _, path := range owned[v.Ref.Type] {
-		for _, reference := range at(v.m, path) {
+	for _, path := range ownerElements[v.Ref.Type] {
+		for _, reference := range valuesAt(v.decoded, path) {
 			owners = append(owners, patientOf(reference), numberName(numberOf(reference)))
 		}
 	}
@@ -245,10 +245,10 @@ func (e *evaluator) mentions(v *version) []string {
 		case map[string]any:
 			id := patientOf(value)
 			if number := numberIn(value); id == "" && number != "" && !v.hasNumber(number) {
-				switch who := e.bearers(number); {
-				case len(who) == 1:
-					id = who[0]
-				case !slices.ContainsFunc(who, func(p string) bool { return slices.Contains(whose, p) }):
+				switch ids := e.patientsWithNumber(number); {
+				case len(ids) == 1:
+					id = ids[0]
+				case !slices.ContainsFunc(ids, func(p string) bool { return slices.Contains(whose, p) }):
 					id = numberName(number) // no Patient has it, or several of which none is an owner
 				}
 			}
@@ -256,7 +256,7 @@ func (e *evaluator) mentions(v *version) []string {
 				out = append(out, id)
 			}
 			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // contained or embedded: every Patient that has its numbers
-				for _, identifier := range at(value, "identifier") {
+				for _, identifier := range valuesAt(value, "identifier") {
 					walk(map[string]any{"identifier": identifier})
 				}
 			}
@@ -269,10 +269,10 @@ func (e *evaluator) mentions(v *version) []string {
 			}
 		}
 	}
-	walk(v.m)
-	walk(payloadOf(v.m))
-	for _, lead := range v.attachers {
-		for _, p := range e.mentions(lead) {
+	walk(v.decoded)
+	walk(payloadOf(v.decoded))
+	for _, attacher := range v.attachers {
+		for _, p := range e.mentions(attacher) {
 			if !slices.Contains(owners, p) {
 				out = append(out, p)
 			}

@@ -32,7 +32,7 @@ func (r requester) mayRead(typ string) bool { return r.hasScope(typ, "r") || r.h
 // version is one version of a resource, as plain JSON.
 type version struct {
 	store.Doc
-	m map[string]any // the body; of a tombstone that of the version before
+	decoded map[string]any // the body; of a tombstone that of the version before
 	// attachers are the documents that decide whether a Binary is visible. attachersComplete
 	// reports that there are some and that none is missing.
 	attachers         []*version
@@ -52,8 +52,8 @@ type evaluator struct {
 	decision  consenttest.Decision
 }
 
-func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *evaluator {
-	e := &evaluator{newest: map[string]*version{}, requester: who, optedOut: map[string]bool{}, denied: map[string]bool{}, numbers: map[string]map[string]bool{}, decision: decision}
+func evaluate(docs []store.Doc, r requester, decision consenttest.Decision) *evaluator {
+	e := &evaluator{newest: map[string]*version{}, requester: r, optedOut: map[string]bool{}, denied: map[string]bool{}, numbers: map[string]map[string]bool{}, decision: decision}
 	bodies := map[string]map[string]any{}
 	ordered := slices.Clone(docs)
 	slices.SortFunc(ordered, func(a, b store.Doc) int { return int(a.Version) - int(b.Version) })
@@ -61,14 +61,14 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 		v := &version{Doc: d}
 		name := d.Ref.String()
 		if d.Deleted() {
-			v.m = bodies[name]
-		} else if err := json.Unmarshal(d.Body, &v.m); err != nil {
+			v.decoded = bodies[name]
+		} else if err := json.Unmarshal(d.Body, &v.decoded); err != nil {
 			panic(err)
 		}
-		bodies[name] = v.m
-		v.embedded = embeddedIn(v.m)
+		bodies[name] = v.decoded
+		v.embedded = embeddedIn(v.decoded)
 		if d.Ref.Type == "Patient" {
-			e.noteNumbers(d.Ref.ID, v.m)
+			e.noteNumbers(d.Ref.ID, v.decoded)
 		}
 		e.versions = append(e.versions, v)
 		e.newest[name] = v
@@ -80,23 +80,23 @@ func evaluate(docs []store.Doc, who requester, decision consenttest.Decision) *e
 	}
 	for _, v := range e.newest {
 		if v.Ref.Type == "Consent" && !v.Deleted() {
-			e.directive(v)
+			e.registerDirective(v)
 		}
 	}
 	return e
 }
 
-// directive registers a Consent in force (CON-501, 601, 641): for every name in it, for every Patient that
+// registerDirective registers a Consent in force (CON-501, 601, 641): for every name in it, for every Patient that
 // has or had a number that it names, and for the numbers of every Patient that it names.
-func (e *evaluator) directive(v *version) {
+func (e *evaluator) registerDirective(v *version) {
 	set := e.denied
-	switch kindOf(v.m) {
+	switch consentKindOf(v.decoded) {
 	case notDirective:
 		return
 	case optOut:
 		set = e.optedOut
 	}
-	for _, name := range consentPatients(v.m) {
+	for _, name := range consentPatients(v.decoded) {
 		set[name] = true
 		for number := range e.numbers[name] {
 			set[number] = true
@@ -109,26 +109,26 @@ func (e *evaluator) directive(v *version) {
 	}
 }
 
-// has reports whether a code is anywhere in a value.
-func has(value any, code string) bool {
+// hasCode reports whether a code is anywhere in a value.
+func hasCode(value any, code string) bool {
 	switch value := value.(type) {
 	case map[string]any:
 		for k, v := range value {
-			if k == "code" && v == code || has(v, code) {
+			if k == "code" && v == code || hasCode(v, code) {
 				return true
 			}
 		}
 	case []any:
-		return slices.ContainsFunc(value, func(v any) bool { return has(v, code) })
+		return slices.ContainsFunc(value, func(v any) bool { return hasCode(v, code) })
 	}
 	return false
 }
 
-// target reads a local literal reference: type and id.
-func target(reference any) (typ, id string) {
+// localTarget reads a local literal reference: type and id.
+func localTarget(reference any) (typ, id string) {
 	m, _ := reference.(map[string]any)
 	text, _ := m["reference"].(string)
-	text, _, _ = strings.Cut(plain(text), "/_history/")
+	text, _, _ = strings.Cut(canonicalAddress(text), "/_history/")
 	typ, id, ok := strings.Cut(text, "/")
 	if !ok || strings.Contains(text, ":") {
 		return "", ""
@@ -137,7 +137,7 @@ func target(reference any) (typ, id string) {
 }
 
 func patientOf(reference any) string {
-	if typ, id := target(reference); typ == "Patient" {
+	if typ, id := localTarget(reference); typ == "Patient" {
 		return id
 	}
 	return ""
@@ -153,13 +153,13 @@ func (v *version) labelled(codes ...string) bool {
 	found := false
 	each := func(m map[string]any) {
 		meta, _ := m["meta"].(map[string]any)
-		for _, label := range at(meta, "security") {
+		for _, label := range valuesAt(meta, "security") {
 			code, _ := label.(map[string]any)["code"].(string)
 			found = found || slices.Contains(codes, strings.ToUpper(code))
 		}
 	}
-	each(v.m)
-	for _, c := range at(v.m, "contained") {
+	each(v.decoded)
+	for _, c := range valuesAt(v.decoded, "contained") {
 		each(c.(map[string]any))
 	}
 	if v.embedded != nil {
@@ -173,7 +173,7 @@ func (v *version) labelled(codes ...string) bool {
 var sensitivity = []string{"HIV", "STD", "SEX", "SDV", "GDIS", "ETH", "SPI", "MH", "PSY", "BH", "SUD", "ETHUD", "OPIOIDUD"}
 
 func (v *version) ordinary() bool {
-	if slices.ContainsFunc(v.attachers, func(lead *version) bool { return !lead.ordinary() }) {
+	if slices.ContainsFunc(v.attachers, func(attacher *version) bool { return !attacher.ordinary() }) {
 		return false
 	}
 	return !v.labelled(append([]string{"R", "V", "REDACTED"}, sensitivity...)...)
@@ -231,18 +231,18 @@ func (v *version) directiveOrTrace() bool {
 	if slices.ContainsFunc(v.attachers, (*version).directiveOrTrace) {
 		return true
 	}
-	return v.Ref.Type == "Consent" || slices.ContainsFunc(at(v.m, "target"), func(r any) bool {
-		typ, _ := target(r)
+	return v.Ref.Type == "Consent" || slices.ContainsFunc(valuesAt(v.decoded, "target"), func(r any) bool {
+		typ, _ := localTarget(r)
 		return typ == "Consent"
 	})
 }
 
 // sees reports whether a version is visible. Both the version and the newest version decide (CON-618).
 func (e *evaluator) sees(v *version) bool {
-	return e.shows(e.newest[v.Ref.String()]) && e.shows(v)
+	return e.showsVersion(e.newest[v.Ref.String()]) && e.showsVersion(v)
 }
 
-func (e *evaluator) shows(v *version) bool {
+func (e *evaluator) showsVersion(v *version) bool {
 	switch {
 	case e.hiddenByRules(v), !e.binaryVisible(v), !e.leftAfterCuts(v):
 		return false
@@ -329,8 +329,8 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 // patientOfQuestion returns the patient in a question.
 func (e *evaluator) patientOfQuestion(q question) string {
 	if q.number != "" {
-		if who := e.bearers(q.number); len(who) == 1 {
-			return who[0]
+		if ids := e.patientsWithNumber(q.number); len(ids) == 1 {
+			return ids[0]
 		}
 		return ""
 	}

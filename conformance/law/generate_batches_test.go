@@ -22,8 +22,8 @@ func (g *generator) batch() []question {
 	return entries
 }
 
-// bundled is the one request of a batch.
-func bundled(entries []question) question {
+// batchOf is the one request of a batch.
+func batchOf(entries []question) question {
 	var list []string
 	for _, e := range entries {
 		url, err := json.Marshal(strings.TrimPrefix(e.path, "/"))
@@ -42,45 +42,45 @@ func bundled(entries []question) question {
 	return question{method: "POST", body: `{"resourceType":"Bundle","type":"batch","entry":[` + strings.Join(list, ",") + `]}`}
 }
 
-// batch sends some questions at once: the answer to each is the same as to the question alone,
+// compareBatch sends some questions at once: the answer to each is the same as to the question alone,
 // and both signals are those of the entry (CON-1501, channel 18).
-func (l *reading) batch(entries []question) {
+func (l *reading) compareBatch(entries []question) {
 	l.Helper()
-	q := bundled(entries)
+	q := batchOf(entries)
 	// An entry that the scopes do not permit is refused as for the requester, not as for somebody
 	// without a guard.
-	free, bound := l.visible.do(unguarded(l.p), q), l.visible.do(l.p, q)
-	open := l.all[0].do(unguarded(l.p), q)
-	want, refused := answersOf(free), answersOf(bound)
-	for i, s := range l.all {
-		r := s.do(l.p, q)
-		got := answersOf(r)
+	unguardedAnswer, guardedAnswer := l.visible.do(unguarded(l.principal), q), l.visible.do(l.principal, q)
+	openAnswer := l.fullSides[0].do(unguarded(l.principal), q)
+	want, refused := entriesOf(unguardedAnswer), entriesOf(guardedAnswer)
+	for i, s := range l.fullSides {
+		r := s.do(l.principal, q)
+		got := entriesOf(r)
 		if i == 0 {
-			l.tally.add(q, r, comparedText(open) != comparedText(r), strings.Contains(comparedText(r), `"search":{"mode":"match"}`) || strings.Contains(comparedText(r), `"resource":{`))
+			l.tally.add(q, r, comparedText(openAnswer) != comparedText(r), strings.Contains(comparedText(r), `"search":{"mode":"match"}`) || strings.Contains(comparedText(r), `"resource":{`))
 		}
-		if statusAndHeaders(r) != statusAndHeaders(free) || len(got) != len(want) || len(got) != len(entries) {
-			l.fail(i, q, comparedText(r), comparedText(free))
+		if statusAndHeaders(r) != statusAndHeaders(unguardedAnswer) || len(got) != len(want) || len(got) != len(entries) {
+			l.fail(i, q, comparedText(r), comparedText(unguardedAnswer))
 		}
 		for n, e := range entries {
-			s1, s2 := l.e.signals(l.e.patientOfQuestion(e))
-			if !l.e.requester.permits(e) {
+			s1, s2 := l.evaluator.signals(l.evaluator.patientOfQuestion(e))
+			if !l.evaluator.requester.permits(e) {
 				s1, s2, want[n] = false, false, refused[n]
 			}
-			l.entry(i, q, e, got[n], want[n], s1, s2)
+			l.compareEntry(i, q, e, got[n], want[n], s1, s2)
 		}
 	}
 }
 
-// entry compares the answer to one entry.
-func (l *reading) entry(store int, q, e question, got, want string, s1, s2 bool) {
+// compareEntry compares the answer to one entry.
+func (l *reading) compareEntry(store int, q, e question, got, want string, s1, s2 bool) {
 	l.Helper()
-	for _, m := range resourceIn.FindAllStringSubmatch(got, -1) {
-		if !l.e.requester.mayRead(m[1]) && m[1] != "OperationOutcome" && m[1] != "Bundle" && m[1] != "Parameters" {
+	for _, m := range resourceTypes.FindAllStringSubmatch(got, -1) {
+		if !l.evaluator.requester.mayRead(m[1]) && m[1] != "OperationOutcome" && m[1] != "Bundle" && m[1] != "Parameters" {
 			l.fail(store, q, got, "no "+m[1]+": no scope lets it be read")
 		}
 	}
 	ok := gjson.Get(got, "response.status").Str == "200 OK"
-	bare, told := strings.Replace(got, ","+withheldEntry+"]}", "]}", 1), strings.Contains(got, withheldEntry)
+	bare, noticed := strings.Replace(got, ","+withheldEntry+"]}", "]}", 1), strings.Contains(got, withheldEntry)
 	if strings.Contains(got, `,"entry":[`+withheldEntry+"]}") {
 		bare = strings.Replace(got, `,"entry":[`+withheldEntry+"]}", "}", 1)
 	}
@@ -90,16 +90,16 @@ func (l *reading) entry(store int, q, e question, got, want string, s1, s2 bool)
 		if gjson.Get(got, "response.status").Str != "403 Forbidden" || !strings.Contains(got, consent.NoPatientConsent) {
 			l.fail(store, q, got, fmt.Sprintf("%s: 403 %s (S1)", e, consent.NoPatientConsent))
 		}
-	case told != (s2 && ok && isSearch(e)):
+	case noticed != (s2 && ok && isSearch(e)):
 		l.fail(store, q, got, fmt.Sprintf("%s: S2: %v", e, s2))
 	case bare != want:
 		l.fail(store, q, e.String()+"\n"+got, want)
 	}
 }
 
-// answersOf are the entries of a batch-response, where page tokens count by their
+// entriesOf are the entries of a batch-response, where page tokens count by their
 // length.
-func answersOf(r *httptest.ResponseRecorder) []string {
+func entriesOf(r *httptest.ResponseRecorder) []string {
 	var out []string
 	for _, e := range gjson.GetBytes(r.Body.Bytes(), "entry").Array() {
 		out = append(out, withoutTokens(e.Raw))

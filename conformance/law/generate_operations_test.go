@@ -70,7 +70,7 @@ func (g *generator) validate() question {
 	if g.chance(40) {
 		q.path = "/" + typ + "/" + id + "/$validate"
 	}
-	if q.body = g.any(typ, id, "XAC01"); g.chance(40) {
+	if q.body = g.anyBody(typ, id, "XAC01"); g.chance(40) {
 		q.body = strings.Replace(q.body, `"status":"`, `"status":"wrong-`, 1)
 	}
 	return q

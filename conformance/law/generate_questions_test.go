@@ -46,30 +46,30 @@ func (g *generator) requester() consent.Principal {
 
 // reading draws a question that does not write.
 func (g *generator) reading() question {
-	q := g.search
+	draw := g.search
 	switch n := g.IntN(1000); {
 	case g.sourceSystems && n < 350:
 		return pick(g, g.everything, g.everything, g.lastN)()
 	case n < 100:
-		q = g.read
+		draw = g.read
 	case n < 190:
-		q = g.history
+		draw = g.history
 	case n < 280:
-		q = g.systemSearch
+		draw = g.systemSearch
 	case n < 370:
-		q = g.everything
+		draw = g.everything
 	case n < 410:
-		q = g.binaryRead
+		draw = g.binaryRead
 	case n < 435:
-		q = g.lastN
+		draw = g.lastN
 	case n < 453:
-		q = g.validate
+		draw = g.validate
 	case n < 455:
 		return question{method: "GET", path: "/metadata"}
 	}
-	asked := q()
-	asked.packed = asked.method != "HEAD" && g.chance(10)
-	return asked
+	q := draw()
+	q.acceptGzip = q.method != "HEAD" && g.chance(10)
+	return q
 }
 
 // knownID draws a type and an id that a world may have.
@@ -96,8 +96,8 @@ func patientNamed(typ, id string) string {
 
 func (g *generator) read() question {
 	typ, id := g.knownID()
-	if len(g.ended) > 0 && g.chance(20) {
-		typ, id, _ = strings.Cut(pick(g, g.ended...), "/")
+	if len(g.deletedRows) > 0 && g.chance(20) {
+		typ, id, _ = strings.Cut(pick(g, g.deletedRows...), "/")
 	}
 	q := question{method: pick(g, "GET", "GET", "GET", "HEAD"), path: "/" + typ + "/" + id, named: patientNamed(typ, id)}
 	switch g.IntN(11) {
@@ -109,14 +109,14 @@ func (g *generator) read() question {
 	case 2, 3, 4:
 		q.path += fmt.Sprintf("/_history/%d", 1+g.IntN(4))
 	case 5, 6, 7:
-		return g.labels(typ, q)
+		return g.metaOperation(typ, q)
 	}
 	return q
 }
 
-// labels is $meta of an id, a version, a type or everything; or an operation that is
+// metaOperation is $meta of an id, a version, a type or everything; or an operation that is
 // to be posted, by another verb.
-func (g *generator) labels(typ string, q question) question {
+func (g *generator) metaOperation(typ string, q question) question {
 	q.method = pick(g, "GET", "GET", "GET", "POST")
 	switch g.IntN(10) {
 	case 0, 1:
@@ -199,14 +199,14 @@ var rareFilters = map[string][]string{
 // rarestFilters are filters of Observations for channels that no other question covers.
 var rarestFilters = []string{"component-code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$gt0", "code-value-quantity=http://c|$lt9", "combo-code-value-quantity=http://c|$gt0", "code:text=o", "code:text=o", "code:text=tw", "_list=%L,%L,%L", "performer:identifier=" + nhsSystem + "|"}
 
-// commonFilters are filters of every type whose channels would have few cases.
-var commonFilters = []string{"_text=told", "_text=told OR one", "_content=told", "_content=confidence OR final OR current OR active", "_content=NOT nobody", "_source:below=http://s", "_source:missing=true", "_source:missing=true",
+// rareAnyTypeFilters are filters of every type whose channels would have few cases.
+var rareAnyTypeFilters = []string{"_text=told", "_text=told OR one", "_content=told", "_content=confidence OR final OR current OR active", "_content=NOT nobody", "_source:below=http://s", "_source:missing=true", "_source:missing=true",
 	"_profile=http://p/1", "_profile:missing=true", "_profile:missing=true", "_security=HIV,NOPAT,N", "_security:not=R", "_security:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_lastUpdated=le2026-06-01T12:01:00Z", "_tag=http://t|a,http://t|b", "_tag:not=a", "_id=%I,%I,%I"}
 
-var common = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_source:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
+var anyTypeFilters = []string{"_tag=http://t|a", "_tag:not=a", "_profile=http://p/1", "_security=HIV", "_security:not=R", "_security:missing=true", "_source:missing=true", "_lastUpdated=gt2026-06-01T12:00:20Z", "_id=%I,%I", "_id=%I"}
 
-// chains are filters by fields of other resources.
-var chains = map[string][]string{
+// chainFilters are filters by fields of other resources.
+var chainFilters = map[string][]string{
 	"Patient": {"_has:Observation:patient:code=%c", "_has:Observation:subject:status=final", "_has:Condition:patient:code:not=one", "_has:Observation:performer:code=one,two",
 		"_has:Observation:subject:_has:Provenance:target:recorded=gt2018-01-01", "_has:Encounter:patient:_tag=http://t|a", "_has:Consent:patient:status=active", "_has:Group:member:type=person", "_has:CareTeam:participant:status=active", "_has:Observation:patient:_has:Provenance:target:recorded=gt2018-01-01"},
 	"Group":    {"member:Patient.gender=female", "member:Patient.family=%F"},
@@ -243,19 +243,19 @@ var crossedTypes = map[string][]string{
 	"Consent": {"_has:Consent:", ":Consent."}, "Organization": {"service-provider."}, "Medication": {"medication."}, "List": {"&_list=", "_has:List:"}, "Group": {"_has:Group:", ":Group."}, "CareTeam": {"_has:CareTeam:"},
 }
 
-var sorts = map[string][]string{
+var sortValues = map[string][]string{
 	"Patient": {"family", "-birthdate", "_lastUpdated", "gender,-birthdate", "family,given"}, "Observation": {"date", "-date", "code", "-value-quantity", "_id", "code,-date", "status,code,_id"}, "Condition": {"-onset-date", "code"},
 	"Encounter": {"date"}, "MedicationRequest": {"-authoredon"}, "Consent": {"status", "-_lastUpdated"}, "Provenance": {"recorded"}, "CareTeam": {"status"}, "RiskAssessment": {"-probability"}, "ValueSet": {"url"},
 }
 
-var includes = map[string][]string{
+var includeValues = map[string][]string{
 	"Observation": {"subject", "subject:Patient", "has-member", "encounter", "performer", "performer:Patient"}, "Condition": {"subject", "asserter"}, "Encounter": {"subject", "service-provider"},
 	"MedicationRequest": {"subject", "medication", "requester"}, "AllergyIntolerance": {"patient"}, "List": {"item", "subject"}, "Provenance": {"target"}, "Appointment": {"actor"}, "Consent": {"patient"}, "Patient": {"link"},
 	"Group": {"member", "member:Patient"}, "CareTeam": {"participant", "subject"}, "RiskAssessment": {"subject"},
 }
 
-// subjects are the parameters that name the patient of a type.
-var subjects = map[string][]string{
+// patientParams are the parameters that name the patient of a type.
+var patientParams = map[string][]string{
 	"Observation": {"patient", "subject"}, "Condition": {"patient", "subject"}, "Encounter": {"patient", "subject"}, "MedicationRequest": {"patient"}, "AllergyIntolerance": {"patient"},
 	"DocumentReference": {"patient"}, "Appointment": {"patient"}, "List": {"patient", "subject"}, "Provenance": {"patient"}, "Consent": {"patient"},
 	"CareTeam": {"patient", "subject"}, "RiskAssessment": {"patient", "subject"},
@@ -311,7 +311,7 @@ func (g *generator) search() question {
 		"AllergyIntolerance", "DocumentReference", "Appointment", "List", "Provenance", "Consent", "Group", "CareTeam", "Bundle", pick(g, "Organization", "RiskAssessment", "Location", "ValueSet"))
 	q := question{method: "GET"}
 	var params []string
-	if names := subjects[typ]; len(names) > 0 && g.chance(22) {
+	if names := patientParams[typ]; len(names) > 0 && g.chance(22) {
 		q.named = g.anID("Patient")
 		params = append(params, pick(g, names...)+"="+pick(g, "Patient/", "Patient/", base+"/Patient/")+q.named)
 		if g.chance(15) {
@@ -330,14 +330,14 @@ func (g *generator) search() question {
 		}
 	}
 	for range pick(g, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2) {
-		param := g.fill(typ, pick(g, append(filters[typ], common...)...))
+		param := g.fill(typ, pick(g, append(filters[typ], anyTypeFilters...)...))
 		if typ == "Patient" && strings.HasPrefix(param, "_id=") && !strings.Contains(param, "%2C") {
 			continue // would name another patient
 		}
 		params = append(params, param)
 	}
 	if g.chance(32) {
-		more := commonFilters
+		more := rareAnyTypeFilters
 		if len(rareFilters[typ]) > 0 && g.chance(65) {
 			more = rareFilters[typ]
 		}
@@ -350,14 +350,14 @@ func (g *generator) search() question {
 		params = append(params, pick(g, refusedOrIgnored...))
 	}
 	joined := false
-	if joins := chains[typ]; len(joins) > 0 && (g.chance(15) || typ == "Patient" && g.chance(12)) {
+	if joins := chainFilters[typ]; len(joins) > 0 && (g.chance(15) || typ == "Patient" && g.chance(12)) {
 		joined = true
 		params = append(params, g.fill(typ, pick(g, joins...)))
 	}
 	if more := joinFilters[typ]; len(more) > 0 && g.chance(12) {
 		params = append(params, g.fill(typ, pick(g, more...)))
 	}
-	if s := sorts[typ]; len(s) > 0 && g.chance(25) {
+	if s := sortValues[typ]; len(s) > 0 && g.chance(25) {
 		params = append(params, "_sort="+pick(g, s...))
 	}
 	if g.chance(35) {
@@ -371,7 +371,7 @@ func (g *generator) search() question {
 	case n <= 4 && joined: // pages are streams unless sets are requested
 		params = append(params, "_total=accurate")
 	}
-	if inc := includes[typ]; len(inc) > 0 && g.chance(35) {
+	if inc := includeValues[typ]; len(inc) > 0 && g.chance(35) {
 		params = append(params, pick(g, "_include=", "_include=", "_include:iterate=")+typ+":"+pick(g, inc...))
 	}
 	if g.chance(12) {
@@ -387,11 +387,11 @@ func (g *generator) search() question {
 			params = params[:len(params)-1]
 		}
 	}
-	return g.sent(q, "/"+typ, params)
+	return g.asRequest(q, "/"+typ, params)
 }
 
-// sent sends a search by GET or as a form.
-func (g *generator) sent(q question, path string, params []string) question {
+// asRequest sends a search by GET or as a form.
+func (g *generator) asRequest(q question, path string, params []string) question {
 	head := g.chance(2)
 	query := strings.Join(params, "&")
 	if !head && g.chance(2) { // the second signal is longer if indented
@@ -413,7 +413,7 @@ func (g *generator) sent(q question, path string, params []string) question {
 func (g *generator) systemSearch() question {
 	var params []string
 	if g.chance(40) {
-		params = append(params, g.fill("Observation", pick(g, common[:6]...)))
+		params = append(params, g.fill("Observation", pick(g, anyTypeFilters[:6]...)))
 	}
 	if g.chance(30) {
 		params = append(params, fmt.Sprintf("_count=%d", 1+g.IntN(4)))
@@ -423,7 +423,7 @@ func (g *generator) systemSearch() question {
 	}
 	if g.chance(40) {
 		types := pick(g, "Patient,Observation", "Observation,Condition,Encounter", "Organization,Practitioner", "Consent,Provenance,List")
-		return g.sent(question{method: "GET"}, "", append(params, "_type="+types))
+		return g.asRequest(question{method: "GET"}, "", append(params, "_type="+types))
 	}
 	owner, id := "Patient", g.anID("Patient")
 	if g.chance(25) {
@@ -435,5 +435,5 @@ func (g *generator) systemSearch() question {
 		member = map[string]string{"Patient": pick(g, "Observation", "Condition", "Appointment", "Provenance", "Patient", "Encounter", "Group", "CareTeam"), "Encounter": "Observation", "Practitioner": "Observation"}[owner]
 	}
 	q := question{method: "GET", named: patientNamed(owner, id)}
-	return g.sent(q, "/"+owner+"/"+id+"/"+member, params)
+	return g.asRequest(q, "/"+owner+"/"+id+"/"+member, params)
 }

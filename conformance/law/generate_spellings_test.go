@@ -2,15 +2,15 @@ package law_test
 
 import "strings"
 
-// spelling is the next spelling of an address. It draws nothing.
-func (g *generator) spelling() int {
-	g.spellings++
-	return g.spellings
+// nextSpelling is the next spelling of an address. It draws nothing.
+func (g *generator) nextSpelling() int {
+	g.spellingsUsed++
+	return g.spellingsUsed
 }
 
-// spelled writes the address of a resource of this server in one of the forms that mean the
+// spellAddress writes the address of a resource of this server in one of the forms that mean the
 // same.
-func spelled(address string, n int) string {
+func spellAddress(address string, n int) string {
 	switch n % 9 {
 	case 1:
 		return "/" + address
@@ -32,8 +32,8 @@ func spelled(address string, n int) string {
 	return base + "/" + address
 }
 
-// plain undoes spelled.
-func plain(text string) string {
+// canonicalAddress undoes spelled.
+func canonicalAddress(text string) string {
 	if i := strings.Index(text, "#"); i > 0 {
 		text = text[:i]
 	}

@@ -27,21 +27,21 @@ type generator struct {
 	patients      []string            // ids
 	numbers       map[string]string   // NHS numbers by patient id
 	rows          map[string][]string // ids by type
-	source        map[string]string   // ODS code by Type/id
-	last          map[string]string   // the last body by Type/id
-	ended         []string            // Type/id of documents that were deleted
+	sources       map[string]string   // ODS code by Type/id
+	lastBodies    map[string]string   // the last body by Type/id
+	deletedRows   []string            // Type/id of documents that were deleted
 	contained     *generator          // draws contained resources, so that the rest of a world does not depend on them
-	n             int
-	spellings     int  // addresses that were written in another form
+	rowsMade      int
+	spellingsUsed int  // addresses that were written in another form
 	sourceSystems bool // only source systems send questions, and rows are often tied to an encounter
 	overtakes     bool // writes overtake one another
 }
 
 func newGenerator(seed uint64) *generator {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, source: map[string]string{}, last: map[string]string{}}
-	insides := *g
-	insides.Rand = rand.New(rand.NewPCG(seed, 16))
-	g.contained = &insides
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 15)), numbers: map[string]string{}, rows: map[string][]string{}, sources: map[string]string{}, lastBodies: map[string]string{}}
+	contained := *g
+	contained.Rand = rand.New(rand.NewPCG(seed, 16))
+	g.contained = &contained
 	return g
 }
 
@@ -59,7 +59,7 @@ func (g *generator) world() []write {
 		id := fmt.Sprintf("%sp%d", prefix(ods), i)
 		g.patients = append(g.patients, id)
 		g.numbers[id] = g.number(10)
-		g.source["Patient/"+id] = ods
+		g.sources["Patient/"+id] = ods
 		if g.chance(12) {
 			late++ // arrives after its rows
 			continue
@@ -68,40 +68,40 @@ func (g *generator) world() []write {
 	}
 	for _, unowned := range []string{"Organization", "Practitioner", "Medication", "ValueSet", "Location", "CodeSystem"} {
 		for range 2 {
-			out = append(out, g.row(unowned))
+			out = append(out, g.newRow(unowned))
 		}
 	}
 	for range g.IntN(4) {
-		out = append(out, g.row("Group"))
+		out = append(out, g.newRow("Group"))
 	}
 	for range 15 + g.IntN(40) {
-		out = append(out, g.row(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "DocumentReference", "Binary", "Appointment", "CareTeam", "RiskAssessment")))
+		out = append(out, g.newRow(pick(g, "Observation", "Observation", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference", "DocumentReference", "Binary", "Appointment", "CareTeam", "RiskAssessment")))
 	}
 	for range 2 + g.IntN(5) {
-		out = append(out, g.row(pick(g, "List", "List", "Provenance", "ValueSet")))
+		out = append(out, g.newRow(pick(g, "List", "List", "Provenance", "ValueSet")))
 	}
 	for range 1 + g.IntN(5) {
-		out = append(out, g.row("Bundle"))
+		out = append(out, g.newRow("Bundle"))
 	}
 	for range 2 + g.IntN(3) {
-		out = append(out, g.row("Consent"))
+		out = append(out, g.newRow("Consent"))
 	}
 	for range g.IntN(4) {
-		out = append(out, g.row("Provenance"))
+		out = append(out, g.newRow("Provenance"))
 	}
 	for _, id := range g.patients {
-		if _, written := g.last["Patient/"+id]; !written {
+		if _, written := g.lastBodies["Patient/"+id]; !written {
 			if g.overtakes {
-				out = append(out, g.followers(id)...)
+				out = append(out, g.inheritingList(id)...)
 			}
-			out = append(out, g.put(g.source["Patient/"+id], "Patient", id, g.patientBody(id)))
+			out = append(out, g.put(g.sources["Patient/"+id], "Patient", id, g.patientBody(id)))
 		}
 	}
 	for range g.IntN(20) {
-		out = append(out, g.change())
+		out = append(out, g.updateOrDelete())
 	}
 	if g.chance(10) {
-		out = append(out, g.endings()...)
+		out = append(out, g.deletionsAbout()...)
 	}
 	return out
 }
@@ -109,38 +109,38 @@ func (g *generator) world() []write {
 // rowsAbout returns the ids of the rows of a type that name a Patient.
 func (g *generator) rowsAbout(typ, patient string) []string {
 	return slices.DeleteFunc(slices.Clone(g.rows[typ]), func(id string) bool {
-		return !strings.Contains(g.last[typ+"/"+id], `Patient/`+patient+`"`)
+		return !strings.Contains(g.lastBodies[typ+"/"+id], `Patient/`+patient+`"`)
 	})
 }
 
-// followers writes a List that inherits its owners from a row about a Patient, if there is such a row.
-func (g *generator) followers(patient string) []write {
+// inheritingList writes a List that inherits its owners from a row about a Patient, if there is such a row.
+func (g *generator) inheritingList(patient string) []write {
 	ids := g.rowsAbout("Observation", patient)
 	if len(ids) == 0 {
 		return nil
 	}
-	w := g.row("List")
+	w := g.newRow("List")
 	typ, id, _ := strings.Cut(strings.TrimPrefix(w.path, "/"), "/")
 	return []write{g.put(w.by, typ, id, object(`"resourceType":"List","id":"`+id+`"`, `"status":"current","mode":"working"`, `"entry":[{"item":{"reference":"Observation/`+pick(g, ids...)+`"}}]`))}
 }
 
-// endings delete rows about a Patient and then that Patient, which decides who may see the tombstones of the
+// deletionsAbout delete rows about a Patient and then that Patient, which decides who may see the tombstones of the
 // rows.
-func (g *generator) endings() []write {
+func (g *generator) deletionsAbout() []write {
 	patient := pick(g, g.patients...)
 	var out []write
 	for _, typ := range []string{"Observation", "Condition"} {
 		if ids := g.rowsAbout(typ, patient); len(ids) > 0 {
-			out = append(out, g.end(typ, pick(g, ids...)))
+			out = append(out, g.deletion(typ, pick(g, ids...)))
 		}
 	}
-	return append(out, g.end("Patient", patient))
+	return append(out, g.deletion("Patient", patient))
 }
 
-// end deletes a row.
-func (g *generator) end(typ, id string) write {
-	g.ended = append(g.ended, typ+"/"+id)
-	return write{by: g.source[typ+"/"+id], question: question{method: "DELETE", path: "/" + typ + "/" + id}}
+// deletion deletes a row.
+func (g *generator) deletion(typ, id string) write {
+	g.deletedRows = append(g.deletedRows, typ+"/"+id)
+	return write{by: g.sources[typ+"/"+id], question: question{method: "DELETE", path: "/" + typ + "/" + id}}
 }
 
 // number returns an NHS number: with the given chance in percent one that a Patient has.
@@ -152,24 +152,24 @@ func (g *generator) number(taken int) string {
 	return fmt.Sprintf("999%07d", g.IntN(10_000_000))
 }
 
-// change is an update or a deletion of a document, or an update of a deleted one.
-func (g *generator) change() write {
+// updateOrDelete is an update or a deletion of a document, or an update of a deleted one.
+func (g *generator) updateOrDelete() write {
 	typ := pick(g, "Observation", "Observation", "Condition", "Encounter", "Patient", "Consent", "MedicationRequest", "List", "Provenance", "Appointment", "DocumentReference", "DocumentReference", "Binary", "ValueSet", "Group", "CareTeam", "Bundle")
 	ids := g.rows[typ]
 	if typ == "Patient" {
 		ids = g.patients
 	}
 	if len(ids) == 0 {
-		return g.row("Observation")
+		return g.newRow("Observation")
 	}
 	id := ids[g.IntN(len(ids))]
-	ods := g.source[typ+"/"+id]
+	ods := g.sources[typ+"/"+id]
 	switch {
 	case typ == "Consent":
-		body := strings.Replace(g.last[typ+"/"+id], `"status":"active"`, `"status":"inactive"`, 1)
+		body := strings.Replace(g.lastBodies[typ+"/"+id], `"status":"active"`, `"status":"inactive"`, 1)
 		return g.put(ods, typ, id, body)
 	case g.chance(30):
-		return g.end(typ, id)
+		return g.deletion(typ, id)
 	case typ == "Patient":
 		if g.chance(20) {
 			g.numbers[id] = g.number(50) // rows with the old number still have this Patient as owner
@@ -180,16 +180,16 @@ func (g *generator) change() write {
 }
 
 func (g *generator) put(ods, typ, id, body string) write {
-	g.last[typ+"/"+id] = body
-	g.source[typ+"/"+id] = ods
+	g.lastBodies[typ+"/"+id] = body
+	g.sources[typ+"/"+id] = ods
 	return write{by: ods, question: question{method: "PUT", path: "/" + typ + "/" + id, body: body}}
 }
 
-// row writes a new row.
-func (g *generator) row(typ string) write {
+// newRow writes a new row.
+func (g *generator) newRow(typ string) write {
 	ods := organisations[g.IntN(len(organisations))]
-	g.n++
-	id := fmt.Sprintf("%s%s%d", prefix(ods), strings.ToLower(typ[:2]), g.n)
+	g.rowsMade++
+	id := fmt.Sprintf("%s%s%d", prefix(ods), strings.ToLower(typ[:2]), g.rowsMade)
 	w := g.put(ods, typ, id, g.body(typ, id, ods))
 	g.rows[typ] = append(g.rows[typ], id)
 	return w
@@ -256,7 +256,7 @@ func (g *generator) aPatient() string {
 	case 1:
 		return `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.numbers[id] + `"}}`
 	case 2:
-		return `{"reference":"` + spelled("Patient/"+id, g.spelling()) + `"}`
+		return `{"reference":"` + spellAddress("Patient/"+id, g.nextSpelling()) + `"}`
 	case 3:
 		return `{"reference":"Patient/` + id + `/_history/1","display":"x"}`
 	case 4:
@@ -278,8 +278,8 @@ func (g *generator) concept() string {
 	return object(`"coding":[{"system":"http://c","code":"`+pick(g, "one", "two", "three")+`"}]`, g.maybe(30, `"text":"`+pick(g, "One", "Two")+`"`))
 }
 
-// somebody returns a reference to a performer, asserter or informant; to a patient it is a mention.
-func (g *generator) somebody() string {
+// aPerformer returns a reference to a performer, asserter or informant; to a patient it is a mention.
+func (g *generator) aPerformer() string {
 	if g.chance(40) {
 		return g.aPatient()
 	}
@@ -310,17 +310,17 @@ func (g *generator) quantity() string {
 	return fmt.Sprintf(`{"value":%d.5,"unit":"mg","system":"http://unitsofmeasure.org","code":"%s"}`, value, unit)
 }
 
-// tie is the extension that ties a row to an encounter.
-func (g *generator) tie() string {
+// encounterExtension is the extension that ties a row to an encounter.
+func (g *generator) encounterExtension() string {
 	return `"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter","valueReference":` + g.aRow("Encounter") + `}]`
 }
 
-// maybeTied returns tie in some rows, or in most rows of a world that only source systems query.
-func (g *generator) maybeTied() string {
+// maybeEncounterExtension returns tie in some rows, or in most rows of a world that only source systems query.
+func (g *generator) maybeEncounterExtension() string {
 	if g.sourceSystems {
-		return g.maybe(60, g.tie())
+		return g.maybe(60, g.encounterExtension())
 	}
-	return g.maybe(8, g.tie())
+	return g.maybe(8, g.encounterExtension())
 }
 
 // body makes a random body of a row.
@@ -335,20 +335,20 @@ func (g *generator) body(typ, id, ods string) string {
 			subject = `"subject":` + g.aRow("Group")
 		}
 		return with(`"status":"`+pick(g, "final", "amended")+`"`, `"code":`+g.concept(), subject, g.maybe(15, `"encounter":`+g.aRow("Encounter")),
-			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.containedPatient(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.somebody()+`]`)),
+			g.maybe(80, `"effectiveDateTime":"`+g.date()+`"`), g.containedPatient(35, `"performer":[%]`, g.maybe(15, `"performer":[`+g.aPerformer()+`]`)),
 			g.maybe(60, `"valueQuantity":`+g.quantity()), g.maybe(25, `"component":[{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`},{"code":`+g.concept()+`,"valueQuantity":`+g.quantity()+`}]`),
-			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybeTied(),
-			g.mentioning(20, subject, `"derivedFrom":[`, `]`, "Observation"))
+			g.maybe(25, note), g.maybe(20, `"hasMember":[`+g.aRow("Observation")+`]`), g.maybeEncounterExtension(),
+			g.maybeMention(20, subject, `"derivedFrom":[`, `]`, "Observation"))
 	case "Condition":
-		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.containedPatient(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.somebody())), g.maybe(25, note), g.maybeTied(),
-			g.mentioning(25, subject, `"evidence":[{"code":[{"text":"told"}],"detail":[`, `]}]`, "Observation", "Condition"))
+		return with(`"code":`+g.concept(), subject, g.maybe(60, `"onsetDateTime":"`+g.date()+`"`), g.containedPatient(30, `"asserter":%`, g.maybe(15, `"asserter":`+g.aPerformer())), g.maybe(25, note), g.maybeEncounterExtension(),
+			g.maybeMention(25, subject, `"evidence":[{"code":[{"text":"told"}],"detail":[`, `]}]`, "Observation", "Condition"))
 	case "Encounter":
 		return with(`"status":"finished"`, `"class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}`, subject,
-			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")), g.mentioning(40, subject, `"diagnosis":[{"condition":`, `,"rank":1}]`, "Condition"))
+			g.maybe(80, `"period":{"start":"`+g.date()+`"}`), g.maybe(40, `"serviceProvider":`+g.aRow("Organization")), g.maybeMention(40, subject, `"diagnosis":[{"condition":`, `,"rank":1}]`, "Condition"))
 	case "MedicationRequest":
-		return with(`"status":"active","intent":"order"`, `"medicationReference":`+g.aRow("Medication"), subject, g.maybe(60, `"authoredOn":"`+g.date()+`"`), g.maybe(15, `"requester":`+g.somebody()), g.mentioning(40, subject, `"reasonReference":[`, `]`, "Condition", "Observation"))
+		return with(`"status":"active","intent":"order"`, `"medicationReference":`+g.aRow("Medication"), subject, g.maybe(60, `"authoredOn":"`+g.date()+`"`), g.maybe(15, `"requester":`+g.aPerformer()), g.maybeMention(40, subject, `"reasonReference":[`, `]`, "Condition", "Observation"))
 	case "AllergyIntolerance":
-		return with(`"code":`+g.concept(), `"patient":`+g.aPatient(), g.maybe(15, `"asserter":`+g.somebody()), g.maybe(25, note))
+		return with(`"code":`+g.concept(), `"patient":`+g.aPatient(), g.maybe(15, `"asserter":`+g.aPerformer()), g.maybe(25, note))
 	case "DocumentReference":
 		return with(`"status":"current"`, subject, `"content":[{"attachment":`+g.attachment()+`}]`)
 	case "Binary":
@@ -383,7 +383,7 @@ func (g *generator) other(typ string, with func(...string) string, subject strin
 	case "Group":
 		return with(`"type":"person","actual":true`, `"member":[{"entity":`+g.aPatient()+`}`+g.maybe(40, `,{"entity":`+g.aPatient()+`}`)+g.maybe(30, `,{"entity":`+g.aRow("Practitioner")+`}`)+`]`)
 	case "CareTeam":
-		return with(`"status":"active"`, subject, g.maybe(70, `"participant":[{"member":`+g.somebody()+`}`+g.maybe(30, `,{"member":`+g.somebody()+`}`)+g.mentioning(50, subject, `,{"member":`, `}`, "CareTeam")+`]`))
+		return with(`"status":"active"`, subject, g.maybe(70, `"participant":[{"member":`+g.aPerformer()+`}`+g.maybe(30, `,{"member":`+g.aPerformer()+`}`)+g.maybeMention(50, subject, `,{"member":`, `}`, "CareTeam")+`]`))
 	case "RiskAssessment":
 		return with(`"status":"final"`, subject, `"prediction":[{"probabilityDecimal":0.`+pick(g, "2", "5", "75")+`}]`)
 	case "Location":
@@ -449,7 +449,7 @@ func (g *generator) consentPatient() string {
 	case 4:
 		return `"patient":{"reference":"Patient/nobody"}`
 	case 5:
-		return `"patient":{"reference":"` + spelled("Patient/"+id+"/_history/1", g.spelling()) + `","display":"x"}`
+		return `"patient":{"reference":"` + spellAddress("Patient/"+id+"/_history/1", g.nextSpelling()) + `","display":"x"}`
 	}
 	return `"patient":{"reference":"Patient/` + id + `"}`
 }

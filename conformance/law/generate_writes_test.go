@@ -31,31 +31,31 @@ func (g *generator) writing(p consent.Principal, n int) question {
 	case 0, 1, 2, 18:
 		return g.bundle(p.Organisation, n)
 	case 3, 4:
-		return g.conditional(p.Organisation)
+		return g.conditionalCreate(p.Organisation)
 	case 5, 6:
-		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
+		return question{method: "DELETE", path: g.rowPath(), header: g.ifMatch()}
 	case 7, 8, 9, 10:
-		return g.where(p.Organisation, n)
+		return g.conditionalWrite(p.Organisation, n)
 	case 11, 12, 13, 14:
 		if g.chance(45) {
-			return question{method: "POST", path: g.path() + pick(g, "/$meta-add", "/$meta-delete"), header: g.ifMatch(),
+			return question{method: "POST", path: g.rowPath() + pick(g, "/$meta-add", "/$meta-delete"), header: g.ifMatch(),
 				body: `{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"tag":[{"system":"http://t","code":"` + pick(g, "a", "b") + `"}]}}]}`}
 		}
 		return g.patch()
 	}
-	typ, id := g.address(p.Organisation, n)
-	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.any(typ, id, p.Organisation), header: g.ifMatch()}
+	typ, id := g.writeAddress(p.Organisation, n)
+	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.anyBody(typ, id, p.Organisation), header: g.ifMatch()}
 }
 
-// path is the path of a row, or of none.
-func (g *generator) path() string {
+// rowPath is the path of a row, or of none.
+func (g *generator) rowPath() string {
 	typ, id := g.knownID()
 	return "/" + typ + "/" + id
 }
 
-// address is one that a source system may write to: a row, its own or another's, or a new one, inside or
+// writeAddress is one that a source system may write to: a row, its own or another's, or a new one, inside or
 // outside of its id space.
-func (g *generator) address(ods string, n int) (typ, id string) {
+func (g *generator) writeAddress(ods string, n int) (typ, id string) {
 	typ, id = g.knownID()
 	switch g.IntN(5) {
 	case 0:
@@ -66,7 +66,7 @@ func (g *generator) address(ods string, n int) (typ, id string) {
 	return typ, id
 }
 
-func (g *generator) any(typ, id, ods string) string {
+func (g *generator) anyBody(typ, id, ods string) string {
 	if typ == "Patient" {
 		if g.numbers[id] == "" {
 			g.numbers[id] = g.numbers[g.patients[g.IntN(len(g.patients))]] // somebody's number
@@ -103,9 +103,9 @@ func (g *generator) criteria(typ string) string {
 	return "code=" + url.QueryEscape("http://c|"+pick(g, "one", "two", "three")) + "&subject=Patient/" + g.anID("Patient")
 }
 
-func (g *generator) conditional(ods string) question {
+func (g *generator) conditionalCreate(ods string) question {
 	typ := pick(g, "Observation", "Observation", "Patient", "Condition", "Encounter")
-	return question{method: "POST", path: "/" + typ, body: g.any(typ, "ignored", ods), header: []string{"If-None-Exist", g.criteria(typ)}}
+	return question{method: "POST", path: "/" + typ, body: g.anyBody(typ, "ignored", ods), header: []string{"If-None-Exist", g.criteria(typ)}}
 }
 
 // patch is a patch of a row, by its id or by criteria, in one of two languages.
@@ -125,13 +125,13 @@ func (g *generator) patch() question {
 	return q
 }
 
-// where is a conditional update or delete.
-func (g *generator) where(ods string, n int) question {
+// conditionalWrite is a conditional update or delete.
+func (g *generator) conditionalWrite(ods string, n int) question {
 	typ := pick(g, "Observation", "Observation", "Patient", "Condition", "Encounter")
 	q := question{method: "DELETE", path: "/" + typ + "?" + g.criteria(typ), header: g.ifMatch()}
 	if g.chance(50) {
-		_, id := g.address(ods, n)
-		q.method, q.body = "PUT", g.any(typ, id, ods)
+		_, id := g.writeAddress(ods, n)
+		q.method, q.body = "PUT", g.anyBody(typ, id, ods)
 		if g.chance(50) {
 			q.body = strings.Replace(q.body, `,"id":"`+id+`"`, "", 1)
 		}
@@ -146,15 +146,15 @@ func (g *generator) bundle(ods string, n int) question {
 		request, body := "", ""
 		switch g.IntN(10) {
 		case 5:
-			q := g.where(ods, 100*n+i)
+			q := g.conditionalWrite(ods, 100*n+i)
 			request, body = `"method":"`+q.method+`","url":"`+strings.TrimPrefix(q.path, "/")+`"`, q.body
 		case 6:
 			request = `"method":"GET","url":"` + strings.TrimPrefix(g.read().path, "/") + `"`
 		case 0:
 			typ := pick(g, "Observation", "Patient")
-			request, body = `"method":"POST","url":"`+typ+`","ifNoneExist":"`+g.criteria(typ)+`"`, g.any(typ, "ignored", ods)
+			request, body = `"method":"POST","url":"`+typ+`","ifNoneExist":"`+g.criteria(typ)+`"`, g.anyBody(typ, "ignored", ods)
 		case 1:
-			request = `"method":"DELETE","url":"` + strings.TrimPrefix(g.path(), "/") + `"`
+			request = `"method":"DELETE","url":"` + strings.TrimPrefix(g.rowPath(), "/") + `"`
 		case 2, 7, 8, 9:
 			body = strings.Replace(g.body("Observation", "ignored", ods), `"subject":`, `"specimen":{"reference":"Specimen/none"},"subject":`, 1)
 			if before, subject, named := strings.Cut(body, `"subject":{"reference":"Patient/`); named && g.chance(95) {
@@ -163,8 +163,8 @@ func (g *generator) bundle(ods string, n int) question {
 			}
 			request = `"method":"POST","url":"Observation"`
 		default:
-			typ, id := g.address(ods, 100*n+i)
-			request, body = `"method":"PUT","url":"`+typ+"/"+id+`"`, g.any(typ, id, ods)
+			typ, id := g.writeAddress(ods, 100*n+i)
+			request, body = `"method":"PUT","url":"`+typ+"/"+id+`"`, g.anyBody(typ, id, ods)
 		}
 		if body != "" {
 			body = `"resource":` + body + `,`
@@ -195,7 +195,7 @@ func (g *generator) directiveWrite(n int) question {
 		if g.chance(50) {
 			return g.patch()
 		}
-		return question{method: "DELETE", path: g.path(), header: g.ifMatch()}
+		return question{method: "DELETE", path: g.rowPath(), header: g.ifMatch()}
 	case 7:
 		id := g.anID("Consent")
 		return question{method: "PATCH", path: "/Consent/" + id, body: `[{"op":"replace","path":"/status","value":"inactive"}]`, header: append(g.ifMatch(), "Content-Type", "application/json-patch+json")}

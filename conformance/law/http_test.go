@@ -20,7 +20,7 @@ func TestReadingOverHTTP(t *testing.T) {
 		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, mode{http: true, rules: seed%2 == 0}, &c, p) })
 	})
 	c.logAndCheck(t, "embedded engine, over HTTP", began)
-	c.checkMinima(t, whole, readings)
+	c.checkMinima(t, readingCases, readings)
 	c.checkLinks(t)
 }
 
@@ -48,7 +48,7 @@ func TestTracesOverHTTP(t *testing.T) {
 		})
 	})
 	c.logTraces(t, "embedded engine, over HTTP", began)
-	c.checkMinima(t, traced, writings)
+	c.checkMinima(t, traceCases, writings)
 }
 
 // TestTracesOverHTTPOnMongoDB holds L2 over HTTP and MongoDB.

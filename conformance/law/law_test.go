@@ -28,7 +28,7 @@ func cases(t testing.TB, n int) int {
 		}
 		return most
 	}
-	if raced {
+	if raceDetector {
 		n /= 20
 	}
 	if text := os.Getenv("CARERECORD_SOAK"); text != "" {
@@ -62,13 +62,13 @@ func seeds(t testing.TB, first uint64, enough func() bool, run func(seed uint64)
 // VIS-010, SMART-251).
 func TestReading(t *testing.T) {
 	began := time.Now()
-	n := cases(t, whole)
+	n := cases(t, readingCases)
 	var c tally
 	seeds(t, 1, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) { readWorld(t, seed, 100, mode{}, &c, storetest.NewReference(nil), p) })
 	})
 	c.logAndCheck(t, "reference store and embedded engine", began)
-	c.checkMinima(t, whole, readings)
+	c.checkMinima(t, readingCases, readings)
 }
 
 // TestReadingOnMongoDB holds L1 over MongoDB.
@@ -88,13 +88,13 @@ func TestReadingOnMongoDB(t *testing.T) {
 // VIS-009, VIS-012; SMART-287, SMART-289).
 func TestTraces(t *testing.T) {
 	began := time.Now()
-	n := cases(t, traced)
+	n := cases(t, traceCases)
 	var c tally
 	seeds(t, 2_000_001, func() bool { return c.cases >= n }, func(seed uint64) {
 		onPebble(t, func(p store.Store) { traceWorld(t, seed, mode{}, &c, storetest.NewReference(nil), p) })
 	})
 	c.logTraces(t, "reference store and embedded engine", began)
-	c.checkMinima(t, traced, writings)
+	c.checkMinima(t, traceCases, writings)
 }
 
 // TestTracesOnMongoDB holds L2 over MongoDB.

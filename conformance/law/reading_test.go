@@ -135,41 +135,41 @@ func readWorld(t testing.TB, seed uint64, questions int, h mode, c *tally, store
 	defer closeServers(all...)
 	populate(t, g, all...)
 	docs := all[0].versions()
-	for asked := 0; asked < questions; {
-		l := &reading{TB: t, g: g, seed: seed, how: h, all: all, docs: docs, p: g.requester(), tally: c}
+	for sent := 0; sent < questions; {
+		l := &reading{TB: t, g: g, seed: seed, mode: h, fullSides: all, docs: docs, principal: g.requester(), tally: c}
 		var decision consenttest.Decision
 		if h.rules {
 			decision = g.decision()
 		}
 		l.decide(decision)
-		for n := min(20, questions-asked); n > 0; n-- {
+		for n := min(20, questions-sent); n > 0; n-- {
 			q := g.reading()
-			for (l.e.recordHidden(l.e.patientOfQuestion(q)) || !l.e.requester.permits(q)) && g.chance(80) {
+			for (l.evaluator.recordHidden(l.evaluator.patientOfQuestion(q)) || !l.evaluator.requester.permits(q)) && g.chance(80) {
 				q = g.reading() // some refusals are enough
 			}
 			switch {
 			case h.lowLimits && g.chance(12):
 				q = g.costly()
 			case h.rules && g.chance(12):
-				q = g.aboutCut(l.e.decision)
+				q = g.questionAboutCut(l.evaluator.decision)
 			case h.rules && g.chance(6):
 				q = g.negation()
 			case h.rules && g.chance(12):
-				q = g.pastVersions(l.e)
+				q = g.pastVersions(l.evaluator)
 			case h.rules && g.contained.chance(10):
 				q = g.contained.containedChain()
 			case g.contained.chance(5):
-				q = g.contained.byMention()
+				q = g.contained.mentionSearch()
 			case !h.rules && g.chance(5):
-				q = g.pastVersions(l.e)
+				q = g.pastVersions(l.evaluator)
 			case g.chance(3):
 				if entries := g.batch(); len(entries) > 0 {
-					l.batch(entries)
-					asked++
+					l.compareBatch(entries)
+					sent++
 				}
 				continue
 			}
-			asked += l.pages(q)
+			sent += l.comparePages(q)
 		}
 		closeServers(l.visible)
 	}
@@ -178,29 +178,29 @@ func readWorld(t testing.TB, seed uint64, questions int, h mode, c *tally, store
 // reading is the questions of one requester to one world.
 type reading struct {
 	testing.TB
-	g       *generator
-	seed    uint64
-	how     mode
-	all     []*side
-	visible *side
-	docs    []store.Doc
-	e       *evaluator
-	p       consent.Principal
-	tally   *tally
+	g         *generator
+	seed      uint64
+	mode      mode
+	fullSides []*side
+	visible   *side
+	docs      []store.Doc
+	evaluator *evaluator
+	principal consent.Principal
+	tally     *tally
 }
 
 // decide sets a decision for the requester, and makes the visible part for it.
 func (l *reading) decide(d consenttest.Decision) {
 	l.Helper()
-	for _, s := range l.all {
+	for _, s := range l.fullSides {
 		s.decider.Set(d)
 	}
 	if l.visible != nil {
 		closeServers(l.visible)
 	}
-	l.e = evaluate(l.docs, asRequester(l.p), d)
-	l.visible = visiblePart(l, l.e)
-	l.how.set(l.visible)
+	l.evaluator = evaluate(l.docs, asRequester(l.principal), d)
+	l.visible = visiblePart(l, l.evaluator)
+	l.mode.set(l.visible)
 	l.visible.setRequest(600)
 }
 
@@ -221,10 +221,10 @@ type sideAnswers struct{ guarded, unguarded, open *httptest.ResponseRecorder }
 func (l *reading) compare(a sideQuestions) sideAnswers {
 	l.Helper()
 	q := a.guarded
-	s1, s2 := l.e.signals(l.e.patientOfQuestion(q))
-	out := sideAnswers{unguarded: l.visible.do(unguarded(l.p), a.unguarded)}
-	if !strings.Contains(q.path, "_page=") && !l.e.requester.permits(q) {
-		out.unguarded = l.visible.do(l.p, q)
+	s1, s2 := l.evaluator.signals(l.evaluator.patientOfQuestion(q))
+	out := sideAnswers{unguarded: l.visible.do(unguarded(l.principal), a.unguarded)}
+	if !strings.Contains(q.path, "_page=") && !l.evaluator.requester.permits(q) {
+		out.unguarded = l.visible.do(l.principal, q)
 		// A request that is not understood is refused earlier.
 		if out.unguarded.Code != 400 && !strings.Contains(out.unguarded.Header().Get("WWW-Authenticate"), "insufficient_scope") {
 			l.fail(0, q, comparedText(out.unguarded), "403 "+consent.ScopeNotGranted)
@@ -232,19 +232,19 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 		s1, s2 = false, false
 	}
 	want := comparedText(out.unguarded)
-	for i, s := range l.all {
-		r := s.do(l.p, q)
+	for i, s := range l.fullSides {
+		r := s.do(l.principal, q)
 		got := comparedText(r)
 		if i == 0 {
 			out.guarded = r
 			l.countCase(a, got, &out)
 		}
-		for _, m := range resourceIn.FindAllStringSubmatch(got, -1) {
-			if !l.e.requester.mayRead(m[1]) && m[1] != "OperationOutcome" {
+		for _, m := range resourceTypes.FindAllStringSubmatch(got, -1) {
+			if !l.evaluator.requester.mayRead(m[1]) && m[1] != "OperationOutcome" {
 				l.fail(i, q, got, "no "+m[1]+": no scope lets it be read")
 			}
 		}
-		bare, told := withoutSignal(got)
+		bare, noticed := withoutSignal(got)
 		if s2 && q.method == "HEAD" {
 			bare = withoutSignalLength(got, want)
 		}
@@ -254,7 +254,7 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 			if r.Code != 403 || q.method != "HEAD" && !strings.Contains(got, consent.NoPatientConsent) {
 				l.fail(i, q, got, "403 "+consent.NoPatientConsent+" (S1)")
 			}
-		case told != (s2 && r.Code == 200 && isSearch(q)):
+		case noticed != (s2 && r.Code == 200 && isSearch(q)):
 			l.fail(i, q, got, fmt.Sprintf("S2: %v", s2))
 		case bare != want:
 			l.fail(i, q, got, want)
@@ -263,8 +263,8 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 	return out
 }
 
-// resourceIn finds the types of the resources of a Bundle.
-var resourceIn = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
+// resourceTypes finds the types of the resources of a Bundle.
+var resourceTypes = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
 
 // permits reports whether the scopes permit a question (SMART-270, 271, 272, 273, 274, 275, 277, 278;
 // SMART-279, 280, 283).
@@ -308,13 +308,13 @@ func (r requester) permits(q question) bool {
 func (l *reading) countCase(a sideQuestions, got string, out *sideAnswers) {
 	open := ""
 	if a.open != nil {
-		out.open = l.all[0].do(unguarded(l.p), *a.open)
+		out.open = l.fullSides[0].do(unguarded(l.principal), *a.open)
 		open = comparedText(out.open)
 	}
 	var more []string
 	parts := strings.Split(a.guarded.path, "/")
-	if v := l.e.newest[strings.Join(parts[1:min(3, len(parts))], "/")]; v != nil && v.Deleted() {
-		more = []string{deleted}
+	if v := l.evaluator.newest[strings.Join(parts[1:min(3, len(parts))], "/")]; v != nil && v.Deleted() {
+		more = []string{deletedChannel}
 	}
 	l.tally.add(a.guarded, out.guarded, open != got, hasRow(got), more...)
 }
@@ -332,26 +332,26 @@ func isSearch(q question) bool {
 // fail ends the test with the case, and with the documents about which guard and evaluator disagree.
 func (l *reading) fail(store int, q question, got, want string) {
 	l.Helper()
-	for _, v := range l.e.newest {
-		r := l.all[store].do(l.p, question{method: "GET", path: "/" + v.Ref.String()})
-		if seen := r.Code == 200 || r.Code == 410; seen != l.e.sees(v) && r.Code != 403 {
-			owners, resolved := l.e.owners(v)
-			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.e.mentions(v), v.Body)
+	for _, v := range l.evaluator.newest {
+		r := l.fullSides[store].do(l.principal, question{method: "GET", path: "/" + v.Ref.String()})
+		if seen := r.Code == 200 || r.Code == 410; seen != l.evaluator.sees(v) && r.Code != 403 {
+			owners, resolved := l.evaluator.owners(v)
+			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.evaluator.mentions(v), v.Body)
 		}
 	}
-	l.Logf("decision: %+v", l.e.decision)
+	l.Logf("decision: %+v", l.evaluator.decision)
 	l.Fatalf("LAW BROKEN (L1, CON-1501): seed %d, store %d, %s of %s%s with the scopes %s sends %s\n%s\ngot (all data):\n%s\nwant (visible data):\n%s",
-		l.seed, store, l.p.Kind, l.p.Organisation, l.p.Patient, l.p.Scopes, q, firstDifference(got, want), got, want)
+		l.seed, store, l.principal.Kind, l.principal.Organisation, l.principal.Patient, l.principal.Scopes, q, firstDifference(got, want), got, want)
 }
 
 // hasRow reports whether an answer has at least one resource.
 func hasRow(answer string) bool {
 	return strings.HasPrefix(answer, "200") && (strings.Contains(answer, `"search":{"mode":"match"}`) || strings.Contains(answer, `"request":{"method":`) ||
-		!strings.Contains(answer, `"resourceType":"Bundle"`) || counted.MatchString(answer))
+		!strings.Contains(answer, `"resourceType":"Bundle"`) || totalAboveZero.MatchString(answer))
 }
 
-// counted is a total above zero without rows.
-var counted = regexp.MustCompile(`"total":[1-9]`)
+// totalAboveZero is a total above zero without rows.
+var totalAboveZero = regexp.MustCompile(`"total":[1-9]`)
 
 // firstDifference shows two answers around the first byte in which they differ.
 func firstDifference(got, want string) string {

@@ -102,8 +102,8 @@ var questionsByPath = map[string][]string{
 	"Encounter.serviceProvider":  {"/Encounter?service-provider:missing=true", "/Organization?_has:Encounter:service-provider:status=finished"},
 }
 
-// aboutCut draws a question about an element that a decision cuts, or a negation if it cuts nothing.
-func (g *generator) aboutCut(d consenttest.Decision) question {
+// questionAboutCut draws a question about an element that a decision cuts, or a negation if it cuts nothing.
+func (g *generator) questionAboutCut(d consenttest.Decision) question {
 	var cut []string
 	for _, rule := range d.Rules {
 		for _, path := range rule.Cut {
@@ -156,12 +156,12 @@ func (v *version) hasTrait(t consenttest.Trait) bool {
 	case "":
 		return true
 	case "_tag":
-		meta, _ := v.m["meta"].(map[string]any)
-		return has(meta["tag"], t.Value)
+		meta, _ := v.decoded["meta"].(map[string]any)
+		return hasCode(meta["tag"], t.Value)
 	case "code":
-		return has(v.m["code"], t.Value)
+		return hasCode(v.decoded["code"], t.Value)
 	}
-	return v.m[t.Param] == t.Value
+	return v.decoded[t.Param] == t.Value
 }
 
 // hiddenByRules reports whether a rule hides a version, or its patient has no record.

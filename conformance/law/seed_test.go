@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// draws returns everything that a seed determines: a world, requesters, decisions, and questions of every
+// drawAll returns everything that a seed determines: a world, requesters, decisions, and questions of every
 // kind.
-func draws(seed uint64) []string {
+func drawAll(seed uint64) []string {
 	var out []string
 	g := newGenerator(seed)
 	for _, w := range g.world() {
@@ -28,7 +28,7 @@ func draws(seed uint64) []string {
 // run again (CON-1505).
 func TestSeedsRepeat(t *testing.T) {
 	for seed := range uint64(20) {
-		first, again := draws(seed), draws(seed)
+		first, again := drawAll(seed), drawAll(seed)
 		if !slices.Equal(first, again) {
 			for i := range first {
 				if i >= len(again) || first[i] != again[i] {
@@ -37,7 +37,7 @@ func TestSeedsRepeat(t *testing.T) {
 			}
 			t.Fatalf("seed %d: %d draws and %d", seed, len(first), len(again))
 		}
-		if slices.Equal(first, draws(seed+1000)) {
+		if slices.Equal(first, drawAll(seed+1000)) {
 			t.Fatalf("seeds %d and %d give the same", seed, seed+1000)
 		}
 	}

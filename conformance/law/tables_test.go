@@ -27,7 +27,7 @@ type coverage struct {
 // routeRows are the routes of a server, and pageLinks the relations of its links.
 var (
 	routeRows = map[string]coverage{
-		"GET /metadata":                      {channel: faults, pattern: `^GET /metadata`},
+		"GET /metadata":                      {channel: faultsChannel, pattern: `^GET /metadata`},
 		"GET /:type/:id":                     {channel: "01 read", pattern: `^GET /[A-Z]\w+/[a-z0-9][\w.-]*\?`},
 		"PUT /:type/:id":                     {channel: "16 update", pattern: `^PUT /\w+/`},
 		"PUT /:type":                         {channel: "15 conditional update", pattern: `^PUT /\w+\?.`},
@@ -41,9 +41,9 @@ var (
 		"GET /_history":                      {channel: "14 history of all", pattern: `^GET /_history\?`},
 		"POST /:type":                        {channel: "17 create", pattern: `^POST /\w+\? `},
 		"POST /:type/$validate":              {channel: "19 $validate", pattern: `^POST /\w+/\$validate`},
-		"GET /:type/$validate":               {channel: faults, pattern: `^GET /\w+/\$validate`},
+		"GET /:type/$validate":               {channel: faultsChannel, pattern: `^GET /\w+/\$validate`},
 		"POST /:type/:id/$validate":          {channel: "19 $validate", pattern: `^POST /\w+/[^/]+/\$validate`},
-		"GET /:type/:id/$validate":           {channel: faults, pattern: `^GET /\w+/[^/]+/\$validate`},
+		"GET /:type/:id/$validate":           {channel: faultsChannel, pattern: `^GET /\w+/[^/]+/\$validate`},
 		"GET /:type":                         {channel: "04 rows", pattern: `^GET /[A-Z]\w+\?`},
 		"POST /:type/_search":                {channel: "04 form", pattern: `^POST /\w+/_search\?`},
 		"GET ":                               {channel: "01 several types", pattern: `^GET \?`},
@@ -58,9 +58,9 @@ var (
 		"POST /:type/:id/$meta":              {channel: "19 $meta", pattern: `^POST /\w+/[^/?]+/\$meta\?`},
 		"GET /:type/:id/_history/:vid/$meta": {channel: "19 $meta", pattern: `^GET /\w+/[^/?]+/_history/\d+/\$meta\?`},
 		"POST /:type/:id/$meta-add":          {channel: "16 meta", pattern: `^POST /\w+/[^/?]+/\$meta-add\?`},
-		"GET /:type/:id/$meta-add":           {channel: faults, pattern: `^GET /\w+/[^/?]+/\$meta-add\?`},
+		"GET /:type/:id/$meta-add":           {channel: faultsChannel, pattern: `^GET /\w+/[^/?]+/\$meta-add\?`},
 		"POST /:type/:id/$meta-delete":       {channel: "16 meta", pattern: `^POST /\w+/[^/?]+/\$meta-delete\?`},
-		"GET /:type/:id/$meta-delete":        {channel: faults, pattern: `^GET /\w+/[^/?]+/\$meta-delete\?`},
+		"GET /:type/:id/$meta-delete":        {channel: faultsChannel, pattern: `^GET /\w+/[^/?]+/\$meta-delete\?`},
 		"POST ":                              {channel: "18 batch", pattern: `^POST \? .*"type":"batch"`},
 		"GET /:type/:id/$everything":         {channel: "19 $everything", pattern: `^GET /\w+/[^/?]+/\$everything\?`},
 		"POST /:type/:id/$everything":        {channel: "19 $everything", pattern: `^POST /\w+/[^/?]+/\$everything\?`},
@@ -111,7 +111,7 @@ var (
 		"_elements": {channel: "12 _elements and _summary", pattern: searches + `_elements=`}, "_format": {channel: "04 rows", pattern: searches + `_format=`}, "_pretty": {channel: "04 rows", pattern: searches + `_pretty=`},
 	}
 	refusedRows = map[string]coverage{
-		"_query": {channel: faults, pattern: searches + `_query=`}, "_contained": {channel: faults, pattern: searches + `_contained=`}, "_containedType": {channel: faults, pattern: searches + `_containedType=`}, "_score": {channel: faults, pattern: searches + `_score=`},
+		"_query": {channel: faultsChannel, pattern: searches + `_query=`}, "_contained": {channel: faultsChannel, pattern: searches + `_contained=`}, "_containedType": {channel: faultsChannel, pattern: searches + `_containedType=`}, "_score": {channel: faultsChannel, pattern: searches + `_score=`},
 	}
 )
 
@@ -126,7 +126,7 @@ var absentRows = map[string]coverage{
 // drawQuestions draws many questions, those of bundles by themselves.
 func drawQuestions() []string {
 	var out []string
-	if raced {
+	if raceDetector {
 		return nil // matching takes minutes then
 	}
 	for seed := range uint64(30) {
@@ -138,7 +138,7 @@ func drawQuestions() []string {
 			p := g.writer()
 			out = append(out, g.writing(p, n).text())
 			if entries := g.batch(); len(entries) > 0 {
-				out = append(out, bundled(entries).text())
+				out = append(out, batchOf(entries).text())
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func (r coverage) check(t *testing.T, what string, drawn []string) {
 			n++
 		}
 	}
-	if n == 0 && !raced {
+	if n == 0 && !raceDetector {
 		t.Errorf("%s: none of %d questions is %s: nobody asks it", what, len(drawn), r.pattern)
 	}
 }
@@ -235,8 +235,8 @@ func TestEveryChannel(t *testing.T) {
 	}
 }
 
-// absent are requests to routes that are not built, by channel.
-var absent = []string{
+// absentRequests are requests to routes that are not built, by channel.
+var absentRequests = []string{
 	"20 GET /$export", "20 POST /$export", "20 GET /Patient/$export", "20 GET /Group/%s/$export", "20 GET /$export-status/1", "20 GET /bulkstatus/1", "20 DELETE /bulkstatus/1",
 	"21 GET /Subscription/%s/$status", "21 GET /Subscription/%s/$events", "21 POST /Subscription/$get-ws-binding-token", "21 GET /$subscribe",
 	"24 GET /Measure/%s/$evaluate-measure", "24 GET /Observation/$stats", "24 GET /$viewdefinition-run", "24 POST /ViewDefinition/$run", "24 GET /Patient/$aggregate",
@@ -254,7 +254,7 @@ func TestAbsentChannels(t *testing.T) {
 	side := serve(t, storetest.NewReference(nil))
 	populate(t, g, side)
 	people := []consent.Principal{staffMember("XAC01", "user/*.cruds"), staffMember("XGP01", "user/*.rs"), patient(g.patients[0], "patient/*.rs"), sourceSystem("XAC01")}
-	for _, line := range absent {
+	for _, line := range absentRequests {
 		channel, asked, _ := strings.Cut(line, " ")
 		method, path, _ := strings.Cut(asked, " ")
 		var first string
@@ -278,5 +278,5 @@ func TestAbsentChannels(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d requests of what is not built, by %d requesters and 3 ids each", len(absent), len(people))
+	t.Logf("%d requests of what is not built, by %d requesters and 3 ids each", len(absentRequests), len(people))
 }

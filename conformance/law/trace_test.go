@@ -65,7 +65,7 @@ func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Sto
 			continue
 		}
 		answer := part.do(p, q)
-		g.learn(answer.Header().Get("Location"))
+		g.noteCreated(answer.Header().Get("Location"))
 		answer.Header().Del("Content-Length") // of HEAD: the signals are outside of L2
 		want, _ := withoutSignal(comparedText(answer))
 		if os.Getenv("CARERECORD_LAW_SEED") != "" {
@@ -132,10 +132,10 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 	if newest := e.newest[v.Ref.String()]; !v.Deleted() && v == newest || !e.sees(v) {
 		return false
 	}
-	for _, path := range owned[v.Ref.Type] {
-		for _, reference := range at(v.m, path) {
-			typ, id := target(reference)
-			if from := e.newest[typ+"/"+id]; owned[typ] != nil && from != nil && !e.sees(from) {
+	for _, path := range ownerElements[v.Ref.Type] {
+		for _, reference := range valuesAt(v.decoded, path) {
+			typ, id := localTarget(reference)
+			if from := e.newest[typ+"/"+id]; ownerElements[typ] != nil && from != nil && !e.sees(from) {
 				return true
 			}
 		}
@@ -147,11 +147,11 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 // visible part never had, so it is outside of L2. Directives that the trace made may end.
 func endsDirective(e *evaluator, q question) bool {
 	v := e.newest[strings.TrimPrefix(q.path, "/")]
-	return v != nil && v.Ref.Type == "Consent" && v.m["status"] == "active" && !e.requester.sourceSystem && (q.method == "PUT" || q.method == "PATCH")
+	return v != nil && v.Ref.Type == "Consent" && v.decoded["status"] == "active" && !e.requester.sourceSystem && (q.method == "PUT" || q.method == "PATCH")
 }
 
-// learn keeps the id of a new document for later questions.
-func (g *generator) learn(location string) {
+// noteCreated keeps the id of a new document for later questions.
+func (g *generator) noteCreated(location string) {
 	parts := strings.Split(strings.TrimPrefix(location, base+"/"), "/")
 	if len(parts) > 1 && !slices.Contains(g.rows[parts[0]], parts[1]) {
 		g.rows[parts[0]] = append(g.rows[parts[0]], parts[1])

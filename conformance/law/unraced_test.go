@@ -2,4 +2,4 @@
 
 package law_test
 
-const raced = false
+const raceDetector = false

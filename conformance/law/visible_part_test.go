@@ -66,8 +66,8 @@ func partitionOwner(v *version) string {
 		return v.Ref.ID
 	}
 	first, number := "", ""
-	for _, path := range owned[v.Ref.Type] {
-		for _, reference := range at(v.m, path) {
+	for _, path := range ownerElements[v.Ref.Type] {
+		for _, reference := range valuesAt(v.decoded, path) {
 			if id := patientOf(reference); id != "" && (first == "" || id < first) {
 				first = id
 			}

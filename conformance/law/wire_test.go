@@ -76,7 +76,7 @@ func (w *side) unpack(out *httptest.ResponseRecorder, q question) {
 func (w *side) unzip(out *httptest.ResponseRecorder, q question) {
 	w.Helper()
 	h := out.Header()
-	if !q.packed || h.Get("Content-Encoding") != "gzip" {
+	if !q.acceptGzip || h.Get("Content-Encoding") != "gzip" {
 		w.Fatalf("%s: the answer is packed by %s", q, h.Get("Content-Encoding"))
 	}
 	z, err := gzip.NewReader(out.Body)

@@ -38,11 +38,11 @@ func prefix(ods string) string { return strings.ToLower(ods) + "." }
 // indexer is the index of all sides, since making one takes longer than all requests to a world. No world
 // defines search parameters.
 var indexer = sync.OnceValues(func() (*index.Indexer, error) {
-	return index.New(index.Config{Base: base, Clock: func() time.Time { return began.Add(time.Hour) }, IndexWords: true})
+	return index.New(index.Config{Base: base, Clock: func() time.Time { return epoch.Add(time.Hour) }, IndexWords: true})
 })
 
-// began is the instant at which every world begins.
-var began = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+// epoch is the instant at which every world begins.
+var epoch = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // side is one server over one store: all data, or a visible part.
 type side struct {
@@ -65,7 +65,7 @@ type side struct {
 // request, so two sides that do the same make the same ids and instants.
 func serve(t testing.TB, db store.Store) *side {
 	t.Helper()
-	w := &side{TB: t, store: db, now: began, callers: map[string]consent.Principal{}}
+	w := &side{TB: t, store: db, now: epoch, callers: map[string]consent.Principal{}}
 	clock := func() time.Time { return w.now }
 	w.pages = storetest.NewReference(clock)
 	x, err := indexer()
@@ -116,7 +116,7 @@ func (w *side) must(err error) {
 // setRequest sets the number of the next request, which determines its instant and the ids that it makes.
 func (w *side) setRequest(request int) {
 	w.request, w.idsMade = request, 0
-	w.now = began.Add(time.Duration(request) * time.Second)
+	w.now = epoch.Add(time.Duration(request) * time.Second)
 }
 
 // question is one request of a test.
@@ -127,7 +127,7 @@ type question struct {
 	// named is the patient in the question, as an id or as an NHS
 	// number (consent.md, section 1); empty for none.
 	named, number string
-	packed        bool // the answer may be packed
+	acceptGzip    bool // the answer may be packed
 }
 
 func (q question) String() string {
@@ -150,7 +150,7 @@ func (w *side) do(p consent.Principal, q question) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(q.method, at+q.path, strings.NewReader(q.body))
 	r.Header.Set("Authorization", w.bearer(p))
 	r.Header.Set("X-Request-Id", "law")
-	if q.packed {
+	if q.acceptGzip {
 		r.Header.Set("Accept-Encoding", "gzip")
 	}
 	if q.method != "GET" && q.method != "HEAD" {

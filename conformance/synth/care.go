@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// otherCare writes the resources of community, mental-health and social care.
-func (g *generator) otherCare(p *person) {
+// writeOtherCare writes the resources of community, mental-health and social care.
+func (g *generator) writeOtherCare(p *person) {
 	for i := range p.illnesses {
 		d := &p.illnesses[i]
 		if d.mentalHealthShare > 0 && p.rng.IntN(100) < d.mentalHealthShare {
@@ -33,98 +33,98 @@ func (p *person) hasIllness(code string) bool {
 }
 
 // episode writes an EpisodeOfCare, which is open while the patient lives.
-func (f *sourceWriter) episode(p *person, since int) {
+func (w *sourceWriter) episode(p *person, since int) {
 	end, status := time.Time{}, "active"
 	if p.lastDay > 1 {
 		end, status = p.morning(p.lastDay), "finished"
 	}
-	f.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", f.ref).period("period", p.morning(since), end).endResource()
+	w.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", w.ref).period("period", p.morning(since), end).endResource()
 }
 
 // mentalHealthCare writes an episode with the mental-health trust.
 func (g *generator) mentalHealthCare(p *person, d *diagnosis) {
-	f := g.mental
+	w := g.mentalHealth
 	since := p.dayBetween(min(d.since, 1500), p.lastDay)
-	f.episode(p, since)
+	w.episode(p, since)
 	label := d.label
 	if label == "" && p.chance(800) {
 		label = "MH" // the trust labels its resources about some patients
 	}
 	p.eachYear(since, func(from, to int) {
 		for i := range 3 {
-			v := f.encounter(p, "AMB", "ambulatory", g.known.followUp, p.dayBetween(from, to), 50, label)
+			v := w.encounter(p, "AMB", "ambulatory", g.codes.followUp, p.dayBetween(from, to), 50, label)
 			if i == 0 {
-				g.document(f, p, g.known.clinicalLetter, v, label)
+				g.document(w, p, g.codes.clinicalLetter, v, label)
 			} else if p.chance(500) {
-				f.beginResource("Procedure").label(label).raw(`,"status":"completed"`).concept("code", g.known.talking).patientRef("subject", p).inEncounter(v).date("performedDateTime", v.at).endResource()
+				w.beginResource("Procedure").label(label).raw(`,"status":"completed"`).concept("code", g.codes.talkingTherapy).patientRef("subject", p).inEncounter(v).date("performedDateTime", v.at).endResource()
 			}
 		}
 	})
-	g.carePlan(f, p, "Recovery and staying well", g.known.plan, since, d.ref, label)
+	g.carePlan(w, p, "Recovery and staying well", g.codes.plan, since, d.ref, label)
 }
 
 // districtNursing writes care at home by nurses.
 func (g *generator) districtNursing(p *person) {
-	f := g.community
+	w := g.community
 	since := p.dayBetween(900, p.lastDay)
-	f.episode(p, since)
+	w.episode(p, since)
 	p.eachYear(since, func(from, to int) {
 		for range 2 + p.rng.IntN(7) {
-			v := f.encounter(p, "HH", "home health", g.known.followUp, p.dayBetween(from, to), 30, "")
-			g.bloodPressure(f, p, v)
+			v := w.encounter(p, "HH", "home health", g.codes.followUp, p.dayBetween(from, to), 30, "")
+			g.bloodPressure(w, p, v)
 			if p.chance(400) {
-				f.beginResource("Procedure").raw(`,"status":"completed"`).concept("code", g.known.wound).patientRef("subject", p).inEncounter(v).date("performedDateTime", v.at).endResource()
+				w.beginResource("Procedure").raw(`,"status":"completed"`).concept("code", g.codes.woundCare).patientRef("subject", p).inEncounter(v).date("performedDateTime", v.at).endResource()
 			}
 		}
 	})
-	title, kind := "Support at home", g.known.plan
+	title, kind := "Support at home", g.codes.plan
 	switch {
 	case p.hasIllness("84114007"):
-		title, kind = "Living with heart failure", g.known.heartPlan
+		title, kind = "Living with heart failure", g.codes.heartPlan
 	case p.hasIllness("13645005"):
-		title, kind = "Breathing well", g.known.lungPlan
+		title, kind = "Breathing well", g.codes.lungPlan
 	case p.hasIllness("44054006"):
-		title, kind = "Diabetes", g.known.diabetesPlan
+		title, kind = "Diabetes", g.codes.diabetesPlan
 	case p.hasIllness("363406005"):
-		title, kind = "Cancer care", g.known.cancerPlan
+		title, kind = "Cancer care", g.codes.cancerPlan
 	}
-	g.carePlan(f, p, title, kind, since, "", "")
+	g.carePlan(w, p, title, kind, since, "", "")
 }
 
 // socialCare writes an assessment by social care and the care plan after it.
 func (g *generator) socialCare(p *person) {
-	f := g.social
+	w := g.socialCareSource
 	since := p.dayBetween(1200, p.lastDay)
-	f.episode(p, since)
-	v := f.encounter(p, "HH", "home health", g.known.checkUp, since, 90, "")
-	g.document(f, p, g.known.report, v, "")
-	f.beginResource("Flag").raw(`,"status":"active","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/flag-category","code":"admin","display":"Administrative"}]}],`+
-		`"code":{"text":"Key safe at the door"}`).patientRef("subject", p).period("period", v.at, time.Time{}).link("author", f.ref).endResource()
-	g.carePlan(f, p, "Care and support plan", g.known.plan, since, "", "")
+	w.episode(p, since)
+	v := w.encounter(p, "HH", "home health", g.codes.checkUp, since, 90, "")
+	g.document(w, p, g.codes.report, v, "")
+	w.beginResource("Flag").raw(`,"status":"active","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/flag-category","code":"admin","display":"Administrative"}]}],`+
+		`"code":{"text":"Key safe at the door"}`).patientRef("subject", p).period("period", v.at, time.Time{}).link("author", w.ref).endResource()
+	g.carePlan(w, p, "Care and support plan", g.codes.plan, since, "", "")
 }
 
 // carePlan writes a care plan with its team and its goals.
-func (g *generator) carePlan(f *sourceWriter, p *person, title string, kind code, since int, about, label string) {
+func (g *generator) carePlan(w *sourceWriter, p *person, title string, kind code, since int, about, label string) {
 	at := p.morning(since)
 	home := g.practices[p.home.practice]
-	f.beginResource("CareTeam").label(label).raw(`,"status":"active"`).str("name", title).patientRef("subject", p).period("period", at, time.Time{}).raw(`,"participant":[{"member":{"reference":"`).raw(f.anyStaff(p)).
-		raw(`"}},{"member":{"reference":"`).raw(home.anyStaff(p)).raw(`"}}],"managingOrganization":[{"reference":"`).raw(f.ref).raw(`"}]`)
-	team := f.endResource()
+	w.beginResource("CareTeam").label(label).raw(`,"status":"active"`).str("name", title).patientRef("subject", p).period("period", at, time.Time{}).raw(`,"participant":[{"member":{"reference":"`).raw(w.anyStaff(p)).
+		raw(`"}},{"member":{"reference":"`).raw(home.anyStaff(p)).raw(`"}}],"managingOrganization":[{"reference":"`).raw(w.ref).raw(`"}]`)
+	team := w.endResource()
 	var goals [2]string
 	for i, text := range [...]string{"Stay at home and see family every week", "Know whom to call when things get worse"} {
-		goals[i] = f.beginResource("Goal").label(label).raw(`,"lifecycleStatus":"active","description":{"text":"`).raw(text).raw(`"}`).patientRef("subject", p).date("startDate", at).endResource()
+		goals[i] = w.beginResource("Goal").label(label).raw(`,"lifecycleStatus":"active","description":{"text":"`).raw(text).raw(`"}`).patientRef("subject", p).date("startDate", at).endResource()
 	}
-	f.beginResource("CarePlan").label(label).raw(`,"status":"active","intent":"plan","category":[`).raw(kind.json).raw(`]`).str("title", title).patientRef("subject", p).period("period", at, time.Time{}).
-		instant("created", at).link("author", f.ref).raw(`,"careTeam":[{"reference":"`).raw(team).raw(`"}]`)
+	w.beginResource("CarePlan").label(label).raw(`,"status":"active","intent":"plan","category":[`).raw(kind.json).raw(`]`).str("title", title).patientRef("subject", p).period("period", at, time.Time{}).
+		instant("created", at).link("author", w.ref).raw(`,"careTeam":[{"reference":"`).raw(team).raw(`"}]`)
 	if about != "" {
-		f.raw(`,"addresses":[{"reference":"`).raw(about).raw(`"}]`)
+		w.raw(`,"addresses":[{"reference":"`).raw(about).raw(`"}]`)
 	}
-	f.raw(`,"goal":[{"reference":"`).raw(goals[0]).raw(`"},{"reference":"`).raw(goals[1]).raw(`"}],"activity":[`)
+	w.raw(`,"goal":[{"reference":"`).raw(goals[0]).raw(`"},{"reference":"`).raw(goals[1]).raw(`"}],"activity":[`)
 	for i := range 2 + p.rng.IntN(3) {
 		if i > 0 {
-			f.raw(",")
+			w.raw(",")
 		}
-		f.raw(`{"detail":{"status":"in-progress","description":"`).raw([...]string{"Visit", "Call", "Review of medicines", "Help with meals", "Exercise"}[i]).raw(` `).raw(strconv.Itoa(1 + p.rng.IntN(6))).raw(` times a month"}}`)
+		w.raw(`{"detail":{"status":"in-progress","description":"`).raw([...]string{"Visit", "Call", "Review of medicines", "Help with meals", "Exercise"}[i]).raw(` `).raw(strconv.Itoa(1 + p.rng.IntN(6))).raw(` times a month"}}`)
 	}
-	f.raw(`]`).endResource()
+	w.raw(`]`).endResource()
 }

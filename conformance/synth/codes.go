@@ -30,16 +30,16 @@ func newCode(system, value, display string) code {
 	return c
 }
 
-func sct(value, display string) code { return newCode(snomed, value, display) }
+func newSNOMED(value, display string) code { return newCode(snomed, value, display) }
 
 // measure is a measurement: its normal range is from low to high, its values are from least to
 // most, all in units of the last of its decimal places.
 type measure struct {
-	code        code
-	unit        string
-	places      int
-	low, high   int
-	least, most int
+	code             code
+	unit             string
+	places           int
+	low, high        int
+	minimum, maximum int
 }
 
 // panel is a group of measurements that a laboratory reports together.
@@ -92,7 +92,7 @@ func panels() []panel {
 
 // vitals are the measurements at a bedside.
 type vitals struct {
-	pressure, systolic, diastolic, pulse, breaths, oxygen, warmth, weight, height, mass measure
+	pressure, systolic, diastolic, pulse, breaths, oxygen, temperature, weight, height, bodyMassIndex measure
 }
 
 func bedsideVitals() vitals {
@@ -103,9 +103,9 @@ func bedsideVitals() vitals {
 		pressure: m("85354-9", "Blood pressure panel", "", 0, 0, 0, 0, 0),
 		systolic: m("8480-6", "Systolic blood pressure", "mm[Hg]", 0, 90, 140, 96, 188), diastolic: m("8462-4", "Diastolic blood pressure", "mm[Hg]", 0, 60, 90, 54, 108),
 		pulse: m("8867-4", "Heart rate", "/min", 0, 50, 100, 48, 124), breaths: m("9279-1", "Respiratory rate", "/min", 0, 12, 20, 11, 28),
-		oxygen: m("2708-6", "Oxygen saturation", "%", 0, 94, 100, 89, 100), warmth: m("8310-5", "Body temperature", "Cel", 1, 360, 380, 355, 396),
+		oxygen: m("2708-6", "Oxygen saturation", "%", 0, 94, 100, 89, 100), temperature: m("8310-5", "Body temperature", "Cel", 1, 360, 380, 355, 396),
 		weight: m("29463-7", "Body weight", "kg", 1, 400, 1200, 450, 1260), height: m("8302-2", "Body height", "cm", 0, 100, 210, 148, 194),
-		mass: m("39156-5", "Body mass index", "kg/m2", 1, 185, 250, 174, 412),
+		bodyMassIndex: m("39156-5", "Body mass index", "kg/m2", 1, 185, 250, 174, 412),
 	}
 }
 
@@ -119,15 +119,15 @@ type vaccine struct {
 func childhoodSchedule() []vaccine {
 	year := 52
 	return []vaccine{
-		{sct("871895005", "Diphtheria, Haemophilus influenzae type b, hepatitis B, pertussis, polio and tetanus vaccine"), []int{8, 12, 16}},
-		{sct("871761004", "Rotavirus vaccine"), []int{8, 12}},
-		{sct("1981000221108", "Meningococcus serogroup B vaccine"), []int{8, 16, 53}},
-		{sct("1119254000", "Pneumococcal 13-valent conjugate vaccine"), []int{12, 53}},
-		{sct("871831003", "Measles, mumps and rubella vaccine"), []int{53, 3*year + 20}},
-		{sct("871893003", "Diphtheria, pertussis, polio and tetanus vaccine"), []int{3*year + 20}},
-		{sct("871768005", "Influenza vaccine, nasal"), []int{2*year + 40, 3*year + 40, 4*year + 40, 5*year + 40, 6*year + 40}},
-		{sct("911000221103", "Human papillomavirus vaccine"), []int{12*year + 30}},
-		{sct("871838009", "Low dose diphtheria, polio and tetanus vaccine"), []int{14 * year}},
-		{sct("871873006", "Meningococcus A, C, W135 and Y vaccine"), []int{14 * year}},
+		{newSNOMED("871895005", "Diphtheria, Haemophilus influenzae type b, hepatitis B, pertussis, polio and tetanus vaccine"), []int{8, 12, 16}},
+		{newSNOMED("871761004", "Rotavirus vaccine"), []int{8, 12}},
+		{newSNOMED("1981000221108", "Meningococcus serogroup B vaccine"), []int{8, 16, 53}},
+		{newSNOMED("1119254000", "Pneumococcal 13-valent conjugate vaccine"), []int{12, 53}},
+		{newSNOMED("871831003", "Measles, mumps and rubella vaccine"), []int{53, 3*year + 20}},
+		{newSNOMED("871893003", "Diphtheria, pertussis, polio and tetanus vaccine"), []int{3*year + 20}},
+		{newSNOMED("871768005", "Influenza vaccine, nasal"), []int{2*year + 40, 3*year + 40, 4*year + 40, 5*year + 40, 6*year + 40}},
+		{newSNOMED("911000221103", "Human papillomavirus vaccine"), []int{12*year + 30}},
+		{newSNOMED("871838009", "Low dose diphtheria, polio and tetanus vaccine"), []int{14 * year}},
+		{newSNOMED("871873006", "Meningococcus A, C, W135 and Y vaccine"), []int{14 * year}},
 	}
 }

@@ -30,10 +30,10 @@ type mixQuery struct {
 func Mix(cfg Config, n int) []Query {
 	queries := mixQueries()
 	out := make([]Query, len(queries))
-	had, seen := make([]int, len(queries)), make([]int, len(queries))
+	lastPatient, seen := make([]int, len(queries)), make([]int, len(queries))
 	for i, q := range queries {
 		out[i].Name = q.name
-		had[i] = -1
+		lastPatient[i] = -1
 	}
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0))
 	patient, nhs := -1, ""
@@ -45,14 +45,14 @@ func Mix(cfg Config, n int) []Query {
 				patient, nhs = patient+1, r.Get("identifier.0.value").Str
 			}
 			for i, q := range queries {
-				if q.typ != typ || had[i] == patient {
+				if q.typ != typ || lastPatient[i] == patient {
 					continue
 				}
 				example := q.example(r, nhs)
 				if example == "" || rng.IntN(3) == 0 && typ == "Observation" { // not always the first one of a patient
 					continue
 				}
-				had[i] = patient
+				lastPatient[i] = patient
 				if seen[i]++; len(out[i].Examples) < n {
 					out[i].Examples = append(out[i].Examples, example)
 				} else if at := rng.IntN(seen[i]); at < n {
@@ -82,16 +82,16 @@ func mixQueries() []mixQuery {
 			return "Patient?family=" + escapeQuery(r.Get("name.0.family").Str) + "&birthdate=" + r.Get("birthDate").Str
 		}},
 		{"Observation?patient=&category=laboratory&_sort=-date&_count=20", "Observation", func(r gjson.Result, _ string) string {
-			return onlyIf(lab(r), "Observation?patient="+subject(r)+"&category=laboratory&_sort=-date&_count=20")
+			return exampleIf(lab(r), "Observation?patient="+subject(r)+"&category=laboratory&_sort=-date&_count=20")
 		}},
 		{"Observation?patient=&code=&date=ge", "Observation", func(r gjson.Result, _ string) string {
 			return "Observation?patient=" + subject(r) + "&code=" + tok(r.Get("code")) + "&date=ge" + day(r.Get("effectiveDateTime").Str)
 		}},
 		{"Condition?patient=&clinical-status=active", "Condition", func(r gjson.Result, _ string) string {
-			return onlyIf(r.Get("clinicalStatus.coding.0.code").Str == "active", "Condition?patient="+subject(r)+"&clinical-status=active")
+			return exampleIf(r.Get("clinicalStatus.coding.0.code").Str == "active", "Condition?patient="+subject(r)+"&clinical-status=active")
 		}},
 		{"MedicationRequest?patient=&status=active&_include=MedicationRequest:medication", "MedicationRequest", func(r gjson.Result, _ string) string {
-			return onlyIf(r.Get("status").Str == "active", "MedicationRequest?patient="+subject(r)+"&status=active&_include=MedicationRequest:medication")
+			return exampleIf(r.Get("status").Str == "active", "MedicationRequest?patient="+subject(r)+"&status=active&_include=MedicationRequest:medication")
 		}},
 		{"AllergyIntolerance?patient=", "AllergyIntolerance", func(r gjson.Result, _ string) string { return "AllergyIntolerance?patient=" + subject(r) }},
 		{"Encounter?patient=&date=ge&_include=Encounter:service-provider", "Encounter", func(r gjson.Result, _ string) string {
@@ -108,7 +108,7 @@ func mixQueries() []mixQuery {
 		}},
 		{"Observation?code=&value-quantity=gt&_count=50", "Observation", func(r gjson.Result, _ string) string {
 			v, q := r.Get("valueQuantity.value").Num, r.Get("valueQuantity")
-			return onlyIf(lab(r) && v > 1, "Observation?code="+tok(r.Get("code"))+"&value-quantity=gt"+strconv.FormatFloat(v/2, 'f', 1, 64)+escapeQuery("|"+q.Get("system").Str+"|"+q.Get("code").Str)+"&_count=50")
+			return exampleIf(lab(r) && v > 1, "Observation?code="+tok(r.Get("code"))+"&value-quantity=gt"+strconv.FormatFloat(v/2, 'f', 1, 64)+escapeQuery("|"+q.Get("system").Str+"|"+q.Get("code").Str)+"&_count=50")
 		}},
 		{"DiagnosticReport?patient=&_include=DiagnosticReport:result", "DiagnosticReport", func(r gjson.Result, _ string) string {
 			return "DiagnosticReport?patient=" + subject(r) + "&_include=DiagnosticReport:result"
@@ -125,7 +125,7 @@ func mixQueries() []mixQuery {
 	}
 }
 
-func onlyIf(holds bool, example string) string {
+func exampleIf(holds bool, example string) string {
 	if !holds {
 		return ""
 	}

@@ -13,10 +13,10 @@ const recordDays = 3650
 type person struct {
 	rng       *rand.Rand
 	now       time.Time
-	n         int
+	number    int
 	ref       string // Patient/…
 	nhs       string
-	woman     bool
+	female    bool
 	age, band int
 	born      time.Time
 	lastDay   int // days before now of the last day alive; 1 for the living
@@ -37,20 +37,20 @@ type diagnosis struct {
 
 // household is the people at one address.
 type household struct {
-	practice, former int // indexes of practices
-	family           string
-	line, town, post string
-	phone            int
-	people           []*person
+	practice, formerPractice int // indexes of practices
+	family                   string
+	line, town, postcode     string
+	phone                    int
+	people                   []*person
 }
 
 // chance returns true in per of 1000 cases.
-func (p *person) chance(per int) bool { return p.rng.IntN(1000) < per }
+func (p *person) chance(perThousand int) bool { return p.rng.IntN(1000) < perThousand }
 
 // countOf draws a count for a rate per 1000.
-func (p *person) countOf(per int) int {
-	n := per / 1000
-	if p.chance(per % 1000) {
+func (p *person) countOf(perThousand int) int {
+	n := perThousand / 1000
+	if p.chance(perThousand % 1000) {
 		n++
 	}
 	return n
@@ -74,9 +74,9 @@ func (p *person) dayBetween(from, to int) int {
 
 // eachYear calls f for each year of the record, the oldest first, with the first and the last day
 // of the year.
-func (p *person) eachYear(since int, f func(from, to int)) {
+func (p *person) eachYear(since int, w func(from, to int)) {
 	for from := min(since, p.firstDay); from > p.lastDay; from -= 365 {
-		f(from, max(p.lastDay, from-365))
+		w(from, max(p.lastDay, from-365))
 	}
 }
 
@@ -84,10 +84,10 @@ func (p *person) eachYear(since int, f func(from, to int)) {
 func (g *generator) newHousehold(rng *rand.Rand) *household {
 	h := &household{practice: rng.IntN(len(g.practices)), family: pick(rng, g.families), phone: rng.IntN(1000),
 		line: strconv.Itoa(1+rng.IntN(180)) + " " + pick(rng, g.streets), town: pick(rng, g.towns),
-		post: "TM" + strconv.Itoa(1+rng.IntN(30)) + " " + strconv.Itoa(1+rng.IntN(9)) + string(rune('A'+rng.IntN(26))) + string(rune('A'+rng.IntN(26)))}
-	h.former = h.practice
+		postcode: "TM" + strconv.Itoa(1+rng.IntN(30)) + " " + strconv.Itoa(1+rng.IntN(9)) + string(rune('A'+rng.IntN(26))) + string(rune('A'+rng.IntN(26)))}
+	h.formerPractice = h.practice
 	if rng.IntN(7) == 0 {
-		h.former = rng.IntN(len(g.practices))
+		h.formerPractice = rng.IntN(len(g.practices))
 	}
 	moved := 200 + rng.IntN(3000)
 	add := func(age int, woman bool) {
@@ -123,23 +123,23 @@ func (g *generator) newHousehold(rng *rand.Rand) *household {
 }
 
 func (g *generator) newPerson(rng *rand.Rand, h *household, age int, woman bool, moved int) *person {
-	p := &person{rng: rng, now: g.cfg.Now, woman: woman, age: age, band: bandOf(age), home: h, family: h.family, lastDay: 1}
+	p := &person{rng: rng, now: g.cfg.Now, female: woman, age: age, band: bandOf(age), home: h, family: h.family, lastDay: 1}
 	p.born = g.cfg.Now.AddDate(-age, 0, -7-rng.IntN(350))
 	days := int(g.cfg.Now.Sub(p.born) / (24 * time.Hour))
 	p.firstDay = min(recordDays, days-1)
 	if p.band == veryOld && p.chance(60) || p.band == old && p.chance(12) {
 		p.lastDay = 1 + rng.IntN(700)
 	}
-	if h.former != h.practice && moved < p.firstDay && moved > p.lastDay {
+	if h.formerPractice != h.practice && moved < p.firstDay && moved > p.lastDay {
 		p.movedDay = moved
 	}
-	if p.woman {
+	if p.female {
 		p.given = pick(rng, g.women)
 	} else {
 		p.given = pick(rng, g.men)
 	}
-	for i := range g.lasting {
-		ill := &g.lasting[i]
+	for i := range g.chronic {
+		ill := &g.chronic[i]
 		if p.chance(ill.per1000[p.band]) && (ill.sex == 0 || ill.sex == 'f' == woman) {
 			p.illnesses = append(p.illnesses, diagnosis{illness: ill, since: p.lastDay + rng.IntN(max(1, p.firstDay-p.lastDay))})
 		}

@@ -8,20 +8,20 @@ import (
 // practiceOf returns the practice of a patient, days before now.
 func (g *generator) practiceOf(p *person, days int) *sourceWriter {
 	if days > p.movedDay && p.movedDay > 0 {
-		return g.practices[p.home.former]
+		return g.practices[p.home.formerPractice]
 	}
 	return g.practices[p.home.practice]
 }
 
-// practiceCare writes the resources of the practices.
-func (g *generator) practiceCare(p *person) {
-	g.registration(p)
-	f := g.practices[p.home.practice]
-	allergy := g.known.noAllergy
+// writePracticeCare writes the resources of the practices.
+func (g *generator) writePracticeCare(p *person) {
+	g.writeRegistration(p)
+	w := g.practices[p.home.practice]
+	allergy := g.codes.noAllergy
 	if p.chance(140) {
-		allergy = pick(p.rng, g.known.allergies)
+		allergy = pick(p.rng, g.codes.allergies)
 	}
-	f.beginResource("AllergyIntolerance").raw(`,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}]},`+
+	w.beginResource("AllergyIntolerance").raw(`,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}]},`+
 		`"verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-verification","code":"confirmed"}]}`).
 		concept("code", allergy).patientRef("patient", p).date("recordedDate", p.morning(p.dayBetween(p.firstDay, p.lastDay))).endResource()
 	g.vaccinate(p)
@@ -34,49 +34,49 @@ func (g *generator) practiceCare(p *person) {
 			g.consultation(p, p.dayBetween(from, to))
 		}
 	})
-	if p.woman && p.band == young && p.chance(25) {
-		v := f.encounter(p, "AMB", "ambulatory", g.known.problem, p.dayBetween(p.firstDay, p.lastDay), 20, "SEX")
-		f.beginResource("Procedure").label("SEX").raw(`,"status":"completed"`).concept("code", g.known.termination).patientRef("subject", p).inEncounter(v).date("performedDateTime", v.at).endResource()
+	if p.female && p.band == young && p.chance(25) {
+		v := w.encounter(p, "AMB", "ambulatory", g.codes.problem, p.dayBetween(p.firstDay, p.lastDay), 20, "SEX")
+		w.beginResource("Procedure").label("SEX").raw(`,"status":"completed"`).concept("code", g.codes.termination).patientRef("subject", p).inEncounter(v).date("performedDateTime", v.at).endResource()
 	}
 	if p.band != child && p.chance(6) {
-		f.beginResource("Flag").label("SDV").raw(`,"status":"active","code":{"text":"Domestic abuse: speak to the patient alone"}`).patientRef("subject", p).
-			period("period", p.morning(p.dayBetween(1500, p.lastDay)), time.Time{}).link("author", f.ref).endResource()
+		w.beginResource("Flag").label("SDV").raw(`,"status":"active","code":{"text":"Domestic abuse: speak to the patient alone"}`).patientRef("subject", p).
+			period("period", p.morning(p.dayBetween(1500, p.lastDay)), time.Time{}).link("author", w.ref).endResource()
 	}
 }
 
-// registration writes the Patient, the registrations with practices, and for a child a parent.
-func (g *generator) registration(p *person) {
-	f, h := g.practices[p.home.practice], p.home
-	f.beginNamed("Patient", "r"+strconv.Itoa(p.n)).raw(`,"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":`+
+// writeRegistration writes the Patient, the registrations with practices, and for a child a parent.
+func (g *generator) writeRegistration(p *person) {
+	w, h := g.practices[p.home.practice], p.home
+	w.beginNamed("Patient", "r"+strconv.Itoa(p.number)).raw(`,"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":`+
 		`{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland","code":"`).raw(string("AAAAAAAABCDFGHJKLMNPRSZ"[p.rng.IntN(23)])).
 		raw(`"}]}}],"identifier":[{"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus","valueCodeableConcept":`+
 			`{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland","code":"01"}]}}],"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`).raw(p.nhs).
 		raw(`"}],"active":true,"name":[{"use":"official"`).str("family", p.family).raw(`,"given":["`).raw(p.given).raw(`"]}],"telecom":[{"system":"phone","value":"01632 960`).raw(pad(h.phone)[3:]).
 		raw(`","use":"home"}],"gender":"`).raw(p.gender()).raw(`"`).date("birthDate", p.born)
 	if p.lastDay > 1 {
-		f.instant("deceasedDateTime", p.morning(p.lastDay))
+		w.instant("deceasedDateTime", p.morning(p.lastDay))
 	}
-	f.raw(`,"address":[{"use":"home","line":["`).raw(h.line).raw(`"]`).str("city", h.town).str("postalCode", h.post).raw(`}],"generalPractitioner":[{"reference":"`).raw(f.ref).
-		raw(`","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"`).raw(f.organisation.ODS).raw(`"}}]`).link("managingOrganization", f.ref).endResource()
+	w.raw(`,"address":[{"use":"home","line":["`).raw(h.line).raw(`"]`).str("city", h.town).str("postalCode", h.postcode).raw(`}],"generalPractitioner":[{"reference":"`).raw(w.ref).
+		raw(`","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"`).raw(w.organisation.ODS).raw(`"}}]`).link("managingOrganization", w.ref).endResource()
 	joined, end, status := p.firstDay, time.Time{}, "active"
 	if p.lastDay > 1 {
 		end, status = p.morning(p.lastDay), "finished"
 	}
 	if p.movedDay > 0 {
-		was := g.practices[h.former]
+		was := g.practices[h.formerPractice]
 		was.beginResource("EpisodeOfCare").raw(`,"status":"finished"`).patientRef("patient", p).link("managingOrganization", was.ref).period("period", p.morning(joined), p.morning(p.movedDay)).endResource()
 		joined = p.movedDay
 	}
-	f.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", f.ref).period("period", p.morning(joined), end).endResource()
+	w.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", w.ref).period("period", p.morning(joined), end).endResource()
 	if parent := h.people[0]; p.band == child && parent != p {
-		f.beginResource("RelatedPerson").raw(`,"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`).raw(parent.nhs).raw(`"}],"active":true`).patientRef("patient", p).
+		w.beginResource("RelatedPerson").raw(`,"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`).raw(parent.nhs).raw(`"}],"active":true`).patientRef("patient", p).
 			raw(`,"relationship":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"MTH","display":"mother"}]}],"name":[{"family":"`).raw(parent.family).
 			raw(`","given":["`).raw(parent.given).raw(`"]}]`).endResource()
 	}
 }
 
 func (p *person) gender() string {
-	if p.woman {
+	if p.female {
 		return "female"
 	}
 	return "male"
@@ -85,8 +85,8 @@ func (p *person) gender() string {
 // chronicCare writes a chronic illness: the Condition, its medicines, and the yearly reviews with
 // their blood tests.
 func (g *generator) chronicCare(p *person, d *diagnosis) {
-	f := g.practiceOf(p, d.since)
-	d.ref = g.condition(f, p, d.code, visit{at: p.morning(d.since)}, -1, d.label)
+	w := g.practiceOf(p, d.since)
+	d.ref = g.condition(w, p, d.code, visit{at: p.morning(d.since)}, -1, d.label)
 	for _, drug := range d.drugs {
 		p.eachYear(d.since, func(from, to int) {
 			status := "completed"
@@ -100,7 +100,7 @@ func (g *generator) chronicCare(p *person, d *diagnosis) {
 		for i := range d.visits {
 			day := p.dayBetween(from, to)
 			at := g.practiceOf(p, day)
-			v := at.encounter(p, "AMB", "ambulatory", g.known.checkUp, day, 20, d.label)
+			v := at.encounter(p, "AMB", "ambulatory", g.codes.checkUp, day, 20, d.label)
 			g.review(at, p, v, i == 0)
 		}
 		for _, kind := range d.panels {
@@ -113,45 +113,45 @@ func (g *generator) chronicCare(p *person, d *diagnosis) {
 }
 
 // review writes the measurements of a yearly review.
-func (g *generator) review(f *sourceWriter, p *person, v visit, whole bool) {
-	g.bloodPressure(f, p, v)
-	if !whole {
+func (g *generator) review(w *sourceWriter, p *person, v visit, full bool) {
+	g.bloodPressure(w, p, v)
+	if !full {
 		return
 	}
-	f.observation(p, "vital-signs", g.bedside.weight, p.drawValue(g.bedside.weight), v)
-	f.observation(p, "vital-signs", g.bedside.mass, p.drawValue(g.bedside.mass), v)
-	status := []code{g.known.neverSmoked, g.known.neverSmoked, g.known.formerSmoker, g.known.smoker}[p.rng.IntN(4)]
-	f.beginObservation(p, "social-history", g.known.smoking, v).concept("valueCodeableConcept", status).endResource()
+	w.observation(p, "vital-signs", g.bedside.weight, p.drawValue(g.bedside.weight), v)
+	w.observation(p, "vital-signs", g.bedside.bodyMassIndex, p.drawValue(g.bedside.bodyMassIndex), v)
+	status := []code{g.codes.neverSmoked, g.codes.neverSmoked, g.codes.formerSmoker, g.codes.smoker}[p.rng.IntN(4)]
+	w.beginObservation(p, "social-history", g.codes.smoking, v).concept("valueCodeableConcept", status).endResource()
 }
 
 // condition writes a Condition that ends after some days; -1 is a chronic one.
-func (g *generator) condition(f *sourceWriter, p *person, c code, v visit, days int, label string) string {
+func (g *generator) condition(w *sourceWriter, p *person, c code, v visit, duration int, label string) string {
 	status, category := "active", "problem-list-item"
-	if days >= 0 {
+	if duration >= 0 {
 		status, category = "resolved", "encounter-diagnosis"
 	}
-	f.beginResource("Condition").label(label).raw(`,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"`).raw(status).
+	w.beginResource("Condition").label(label).raw(`,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"`).raw(status).
 		raw(`"}]},"verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-ver-status","code":"confirmed"}]},"category":[{"coding":[`+
 			`{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"`).raw(category).raw(`"}]}]`).
 		concept("code", c).patientRef("subject", p).inEncounter(v).date("onsetDateTime", v.at)
-	if days >= 0 {
-		f.date("abatementDateTime", p.morning(max(p.lastDay, v.days-days)))
+	if duration >= 0 {
+		w.date("abatementDateTime", p.morning(max(p.lastDay, v.days-duration)))
 	}
-	return f.date("recordedDate", v.at).link("recorder", f.anyStaff(p)).endResource()
+	return w.date("recordedDate", v.at).link("recorder", w.anyStaff(p)).endResource()
 }
 
 // prescribe writes a MedicationRequest: of the formulary for a chronic illness,
 // by its code for an acute one.
-func (g *generator) prescribe(f *sourceWriter, p *person, drug int, status string, at time.Time, v visit, reason string) {
-	f.beginResource("MedicationRequest").str("status", status).raw(`,"intent":"order"`)
+func (g *generator) prescribe(w *sourceWriter, p *person, drug int, status string, at time.Time, v visit, reason string) {
+	w.beginResource("MedicationRequest").str("status", status).raw(`,"intent":"order"`)
 	if v.ref == "" {
-		f.link("medicationReference", "Medication/"+f.organisation.IDPrefix+"med"+strconv.Itoa(drug))
+		w.link("medicationReference", "Medication/"+w.organisation.IDPrefix+"med"+strconv.Itoa(drug))
 	} else {
-		f.concept("medicationCodeableConcept", g.formulary[drug].code)
+		w.concept("medicationCodeableConcept", g.formulary[drug].code)
 	}
-	f.patientRef("subject", p).inEncounter(v).instant("authoredOn", at).link("requester", f.anyStaff(p))
+	w.patientRef("subject", p).inEncounter(v).instant("authoredOn", at).link("requester", w.anyStaff(p))
 	if reason != "" {
-		f.raw(`,"reasonReference":[{"reference":"`).raw(reason).raw(`"}]`)
+		w.raw(`,"reasonReference":[{"reference":"`).raw(reason).raw(`"}]`)
 	}
-	f.raw(`,"dosageInstruction":[{"text":"`).raw(g.formulary[drug].dose).raw(`"}]`).endResource()
+	w.raw(`,"dosageInstruction":[{"text":"`).raw(g.formulary[drug].dose).raw(`"}]`).endResource()
 }

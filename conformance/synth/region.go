@@ -18,19 +18,19 @@ const regionNumbers = 2000
 // community, mental-health and social care.
 func Sources() []Organisation {
 	sample := Organisations()
-	own := func(ods, name, kind, prefix string) Organisation {
+	source := func(ods, name, kind, prefix string) Organisation {
 		return Organisation{ods, name, kind, "feed-" + prefix[:len(prefix)-1], prefix}
 	}
 	return []Organisation{
 		sample[0],
-		own("XGP02", "Ferry Road Practice", "gp", "xgp02."), own("XGP03", "Westford Medical Centre", "gp", "xgp03."),
-		own("XGP04", "Quarry Hill Surgery", "gp", "xgp04."), own("XGP05", "Northdene Health Centre", "gp", "xgp05."),
-		own("XGP06", "Mill Lane Surgery", "gp", "xgp06."), own("XGP07", "The Weir Practice", "gp", "xgp07."), own("XGP08", "Upper Tamar Surgery", "gp", "xgp08."),
+		source("XGP02", "Ferry Road Practice", "gp", "xgp02."), source("XGP03", "Westford Medical Centre", "gp", "xgp03."),
+		source("XGP04", "Quarry Hill Surgery", "gp", "xgp04."), source("XGP05", "Northdene Health Centre", "gp", "xgp05."),
+		source("XGP06", "Mill Lane Surgery", "gp", "xgp06."), source("XGP07", "The Weir Practice", "gp", "xgp07."), source("XGP08", "Upper Tamar Surgery", "gp", "xgp08."),
 		sample[1],
-		own("XAC02", "Northdene General Hospital", "acute", "xac02."),
+		source("XAC02", "Northdene General Hospital", "acute", "xac02."),
 		sample[2],
-		own("XMH01", "Tamarside Mental Health", "mental-health", "xmh01."),
-		own("XSC01", "Tamarside Adult Social Care", "social-care", "xsc01."),
+		source("XMH01", "Tamarside Mental Health", "mental-health", "xmh01."),
+		source("XSC01", "Tamarside Adult Social Care", "social-care", "xsc01."),
 	}
 }
 
@@ -41,11 +41,11 @@ func Sources() []Organisation {
 func Region(cfg Config) iter.Seq[Bundle] {
 	return func(yield func(Bundle) bool) {
 		g := newGenerator(cfg.withDefaults())
-		for _, f := range g.feeds {
-			bundles := [][]byte{organisation(*f.organisation)}
-			g.services(f)
-			for i, body := range append(bundles, f.takeBundles()...) {
-				if !yield(Bundle{Source: f.organisation.ODS, Name: "organisation" + partName(i) + ".json", Body: body}) {
+		for _, w := range g.sources {
+			bundles := [][]byte{organisation(*w.organisation)}
+			g.writeServices(w)
+			for i, body := range append(bundles, w.takeBundles()...) {
+				if !yield(Bundle{Source: w.organisation.ODS, Name: "organisation" + partName(i) + ".json", Body: body}) {
 					return
 				}
 			}
@@ -64,44 +64,44 @@ func partName(i int) string {
 
 // generator makes a region. Its tables do not change.
 type generator struct {
-	cfg                                         Config
-	feeds                                       []*sourceWriter
-	practices, trusts                           []*sourceWriter
-	community, mental, social                   *sourceWriter
-	families, women, men, streets, towns, texts []string
-	lasting                                     []illness
-	passing                                     []acuteIllness
-	operations                                  []operation
-	panels                                      []panel
-	formulary                                   []medicine
-	childhood                                   []vaccine
-	bedside                                     vitals
-	known                                       findings
-	numbers                                     nhsNumbers
-	letter                                      []byte
+	cfg                                           Config
+	sources                                       []*sourceWriter
+	practices, trusts                             []*sourceWriter
+	community, mentalHealth, socialCareSource     *sourceWriter
+	families, women, men, streets, towns, phrases []string
+	chronic                                       []illness
+	acute                                         []acuteIllness
+	operations                                    []operation
+	panels                                        []panel
+	formulary                                     []medicine
+	childhood                                     []vaccine
+	bedside                                       vitals
+	codes                                         codeTable
+	numbers                                       nhsNumbers
+	letterBuffer                                  []byte
 }
 
 func newGenerator(cfg Config) *generator {
-	g := &generator{cfg: cfg, families: moreFamilyNames(), women: womensNames(), men: mensNames(), streets: streets(), towns: towns(), texts: phrases(),
-		lasting: chronicIllnesses(), passing: acuteIllnesses(), operations: operations(), panels: panels(), formulary: formulary(), childhood: childhoodSchedule(),
-		bedside: bedsideVitals(), known: findingCodes(), numbers: nhsNumbers{after: regionNumbers}}
+	g := &generator{cfg: cfg, families: moreFamilyNames(), women: womensNames(), men: mensNames(), streets: streets(), towns: towns(), phrases: phrases(),
+		chronic: chronicIllnesses(), acute: acuteIllnesses(), operations: operations(), panels: panels(), formulary: formulary(), childhood: childhoodSchedule(),
+		bedside: bedsideVitals(), codes: newCodeTable(), numbers: nhsNumbers{after: regionNumbers}}
 	for _, o := range Sources() {
-		f := &sourceWriter{organisation: &o, ref: "Organization/" + o.IDPrefix + "org"}
+		w := &sourceWriter{organisation: &o, ref: "Organization/" + o.IDPrefix + "org"}
 		for i := range 12 {
-			f.staff = append(f.staff, "Practitioner/"+o.IDPrefix+"pr"+strconv.Itoa(i))
+			w.staff = append(w.staff, "Practitioner/"+o.IDPrefix+"pr"+strconv.Itoa(i))
 		}
-		g.feeds = append(g.feeds, f)
+		g.sources = append(g.sources, w)
 		switch o.Kind {
 		case "gp":
-			g.practices = append(g.practices, f)
+			g.practices = append(g.practices, w)
 		case "acute":
-			g.trusts = append(g.trusts, f)
+			g.trusts = append(g.trusts, w)
 		case "community":
-			g.community = f
+			g.community = w
 		case "mental-health":
-			g.mental = f
+			g.mentalHealth = w
 		case "social-care":
-			g.social = f
+			g.socialCareSource = w
 		}
 	}
 	return g
@@ -109,17 +109,17 @@ func newGenerator(cfg Config) *generator {
 
 // writePeople yields the bundles of the sources, patient by patient.
 func (g *generator) writePeople(yield func(Bundle) bool) {
-	left := min(g.cfg.Patients, MaxPatients)
+	remaining := min(g.cfg.Patients, MaxPatients)
 	n := 0
-	for house := uint64(1); left > 0; house++ {
-		h := g.newHousehold(rand.New(rand.NewPCG(g.cfg.Seed, house)))
+	for seed := uint64(1); remaining > 0; seed++ {
+		h := g.newHousehold(rand.New(rand.NewPCG(g.cfg.Seed, seed)))
 		for _, p := range h.people {
-			p.n, p.nhs = n, g.numbers.next()
+			p.number, p.nhs = n, g.numbers.next()
 			p.ref = "Patient/" + g.practices[h.practice].organisation.IDPrefix + "r" + strconv.Itoa(n)
 			n++
 		}
 		for _, p := range h.people {
-			if left--; left < 0 {
+			if remaining--; remaining < 0 {
 				return
 			}
 			if !g.writePerson(p, yield) {
@@ -131,27 +131,27 @@ func (g *generator) writePeople(yield func(Bundle) bool) {
 
 // writePerson yields the bundles about one patient.
 func (g *generator) writePerson(p *person, yield func(Bundle) bool) bool {
-	for _, f := range g.feeds {
-		f.patient, f.serial = p.n, 0
+	for _, w := range g.sources {
+		w.patient, w.lastID = p.number, 0
 	}
-	g.practiceCare(p)
-	g.hospital(p)
-	g.otherCare(p)
+	g.writePracticeCare(p)
+	g.writeHospitalCare(p)
+	g.writeOtherCare(p)
 	home := g.practices[p.home.practice]
-	if !g.yield(home, p, yield) {
+	if !g.yieldBundles(home, p, yield) {
 		return false
 	}
-	for _, f := range g.feeds {
-		if f != home && !g.yield(f, p, yield) {
+	for _, w := range g.sources {
+		if w != home && !g.yieldBundles(w, p, yield) {
 			return false
 		}
 	}
 	return true
 }
 
-func (g *generator) yield(f *sourceWriter, p *person, yield func(Bundle) bool) bool {
-	for i, body := range f.takeBundles() {
-		if !yield(Bundle{Source: f.organisation.ODS, Name: "patient-" + pad(p.n) + partName(i) + ".json", Body: body}) {
+func (g *generator) yieldBundles(w *sourceWriter, p *person, yield func(Bundle) bool) bool {
+	for i, body := range w.takeBundles() {
+		if !yield(Bundle{Source: w.organisation.ODS, Name: "patient-" + pad(p.number) + partName(i) + ".json", Body: body}) {
 			return false
 		}
 	}

@@ -40,7 +40,7 @@ func Sample(cfg Config) iter.Seq[Bundle] {
 		}
 		number := nhsNumbers{}
 		for n := range cfg.Patients {
-			p := newPerson(cfg, n, number.next())
+			p := newSamplePatient(cfg, n, number.next())
 			for _, b := range []Bundle{p.practice(), p.acute(), p.community()} {
 				if !yield(b) {
 					return
@@ -82,16 +82,16 @@ func organisation(o Organisation) []byte {
 
 // samplePatient makes the bundles of one patient of the sample.
 type samplePatient struct {
-	n   int
-	nhs string
-	cfg Config
-	rng *rand.Rand
-	id  string // Patient/…
+	number int
+	nhs    string
+	cfg    Config
+	rng    *rand.Rand
+	ref    string // Patient/…
 }
 
-func newPerson(cfg Config, n int, nhs string) *samplePatient {
-	return &samplePatient{n: n, nhs: nhs, cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(n)+1)),
-		id: "Patient/" + Organisations()[0].IDPrefix + fmt.Sprintf("p%d", n)}
+func newSamplePatient(cfg Config, n int, nhs string) *samplePatient {
+	return &samplePatient{number: n, nhs: nhs, cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(n)+1)),
+		ref: "Patient/" + Organisations()[0].IDPrefix + fmt.Sprintf("p%d", n)}
 }
 
 func (p *samplePatient) pick(list []string) string { return list[p.rng.IntN(len(list))] }

@@ -15,129 +15,129 @@ type sourceWriter struct {
 	organisation *Organisation
 	ref          string // Organization/…
 	buf          []byte
-	n            int // resources in buf
-	done         [][]byte
-	serial       int // last id of the current patient
+	pending      int // resources in buf
+	finished     [][]byte
+	lastID       int // last id of the current patient
 	typ, id      string
 	staff        []string // references to practitioners
 	patient      int
 }
 
 // beginResource begins a resource of the current patient with a new id.
-func (f *sourceWriter) beginResource(typ string) *sourceWriter {
-	f.serial++
-	f.id = f.organisation.IDPrefix + "r" + strconv.Itoa(f.patient) + "-" + strconv.Itoa(f.serial)
-	return f.beginType(typ)
+func (w *sourceWriter) beginResource(typ string) *sourceWriter {
+	w.lastID++
+	w.id = w.organisation.IDPrefix + "r" + strconv.Itoa(w.patient) + "-" + strconv.Itoa(w.lastID)
+	return w.beginType(typ)
 }
 
 // beginNamed begins a resource whose id is the prefix of the source and a name.
-func (f *sourceWriter) beginNamed(typ, name string) *sourceWriter {
-	f.id = f.organisation.IDPrefix + name
-	return f.beginType(typ)
+func (w *sourceWriter) beginNamed(typ, name string) *sourceWriter {
+	w.id = w.organisation.IDPrefix + name
+	return w.beginType(typ)
 }
 
-func (f *sourceWriter) beginType(typ string) *sourceWriter {
-	f.typ = typ
-	if f.n == 0 {
-		f.buf = append(f.buf[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
+func (w *sourceWriter) beginType(typ string) *sourceWriter {
+	w.typ = typ
+	if w.pending == 0 {
+		w.buf = append(w.buf[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
 	} else {
-		f.buf = append(f.buf, ',')
+		w.buf = append(w.buf, ',')
 	}
-	f.raw(`{"fullUrl":"urn:carerecord:`).raw(typ).raw(":").raw(f.id)
-	return f.raw(`","resource":{"resourceType":"`).raw(typ).raw(`","id":"`).raw(f.id).raw(`"`)
+	w.raw(`{"fullUrl":"urn:carerecord:`).raw(typ).raw(":").raw(w.id)
+	return w.raw(`","resource":{"resourceType":"`).raw(typ).raw(`","id":"`).raw(w.id).raw(`"`)
 }
 
 // endResource ends a resource and returns the reference to it.
-func (f *sourceWriter) endResource() string {
-	ref := f.typ + "/" + f.id
-	f.raw(`},"request":{"method":"PUT","url":"`).raw(ref).raw(`"}}`)
-	if f.n++; f.n == maxBundleSize {
-		f.endBundle()
+func (w *sourceWriter) endResource() string {
+	ref := w.typ + "/" + w.id
+	w.raw(`},"request":{"method":"PUT","url":"`).raw(ref).raw(`"}}`)
+	if w.pending++; w.pending == maxBundleSize {
+		w.endBundle()
 	}
 	return ref
 }
 
 // endBundle ends the current bundle, if there is one.
-func (f *sourceWriter) endBundle() {
-	if f.n == 0 {
+func (w *sourceWriter) endBundle() {
+	if w.pending == 0 {
 		return
 	}
-	body := make([]byte, 0, len(f.buf)+2)
-	f.done = append(f.done, append(append(body, f.buf...), "]}"...))
-	f.n = 0
+	body := make([]byte, 0, len(w.buf)+2)
+	w.finished = append(w.finished, append(append(body, w.buf...), "]}"...))
+	w.pending = 0
 }
 
 // takeBundles returns the bundles since the last call.
-func (f *sourceWriter) takeBundles() [][]byte {
-	f.endBundle()
-	done := f.done
-	f.done = nil
+func (w *sourceWriter) takeBundles() [][]byte {
+	w.endBundle()
+	done := w.finished
+	w.finished = nil
 	return done
 }
 
-func (f *sourceWriter) raw(s string) *sourceWriter {
-	f.buf = append(f.buf, s...)
-	return f
+func (w *sourceWriter) raw(s string) *sourceWriter {
+	w.buf = append(w.buf, s...)
+	return w
 }
 
 // str writes a member whose value needs no escapes.
-func (f *sourceWriter) str(name, value string) *sourceWriter {
-	return f.raw(`,"`).raw(name).raw(`":"`).raw(value).raw(`"`)
+func (w *sourceWriter) str(name, value string) *sourceWriter {
+	return w.raw(`,"`).raw(name).raw(`":"`).raw(value).raw(`"`)
 }
 
-func (f *sourceWriter) link(name, ref string) *sourceWriter {
-	return f.raw(`,"`).raw(name).raw(`":{"reference":"`).raw(ref).raw(`"}`)
+func (w *sourceWriter) link(name, ref string) *sourceWriter {
+	return w.raw(`,"`).raw(name).raw(`":{"reference":"`).raw(ref).raw(`"}`)
 }
 
 // patientRef writes a reference to the patient.
-func (f *sourceWriter) patientRef(name string, p *person) *sourceWriter { return f.link(name, p.ref) }
+func (w *sourceWriter) patientRef(name string, p *person) *sourceWriter { return w.link(name, p.ref) }
 
 // concept writes a CodeableConcept.
-func (f *sourceWriter) concept(name string, c code) *sourceWriter {
-	return f.raw(`,"`).raw(name).raw(`":`).raw(c.json)
+func (w *sourceWriter) concept(name string, c code) *sourceWriter {
+	return w.raw(`,"`).raw(name).raw(`":`).raw(c.json)
 }
 
 // label writes security labels, if there are any.
-func (f *sourceWriter) label(label string) *sourceWriter {
+func (w *sourceWriter) label(label string) *sourceWriter {
 	if label == "" {
-		return f
+		return w
 	}
 	level := "R"
 	if label == "HIV" {
 		level = "V"
 	}
-	return f.raw(`,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"`).raw(level).
+	return w.raw(`,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"`).raw(level).
 		raw(`"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"`).raw(label).raw(`"}]}`)
 }
 
-func (f *sourceWriter) date(name string, t time.Time) *sourceWriter {
-	f.raw(`,"`).raw(name).raw(`":"`)
-	f.buf = t.AppendFormat(f.buf, time.DateOnly)
-	return f.raw(`"`)
+func (w *sourceWriter) date(name string, t time.Time) *sourceWriter {
+	w.raw(`,"`).raw(name).raw(`":"`)
+	w.buf = t.AppendFormat(w.buf, time.DateOnly)
+	return w.raw(`"`)
 }
 
-func (f *sourceWriter) instant(name string, t time.Time) *sourceWriter {
-	f.raw(`,"`).raw(name).raw(`":"`)
-	f.buf = t.AppendFormat(f.buf, time.RFC3339)
-	return f.raw(`"`)
+func (w *sourceWriter) instant(name string, t time.Time) *sourceWriter {
+	w.raw(`,"`).raw(name).raw(`":"`)
+	w.buf = t.AppendFormat(w.buf, time.RFC3339)
+	return w.raw(`"`)
 }
 
 // period writes a Period of days; a zero end is omitted.
-func (f *sourceWriter) period(name string, from, to time.Time) *sourceWriter {
-	f.raw(`,"`).raw(name).raw(`":{"start":"`)
-	f.buf = from.AppendFormat(f.buf, time.DateOnly)
+func (w *sourceWriter) period(name string, from, to time.Time) *sourceWriter {
+	w.raw(`,"`).raw(name).raw(`":{"start":"`)
+	w.buf = from.AppendFormat(w.buf, time.DateOnly)
 	if !to.IsZero() {
-		f.raw(`","end":"`)
-		f.buf = to.AppendFormat(f.buf, time.DateOnly)
+		w.raw(`","end":"`)
+		w.buf = to.AppendFormat(w.buf, time.DateOnly)
 	}
-	return f.raw(`"}`)
+	return w.raw(`"}`)
 }
 
 // text writes an Attachment of plain text.
-func (f *sourceWriter) text(body []byte) *sourceWriter {
-	f.raw(`{"contentType":"text/plain; charset=utf-8","language":"en-GB","data":"`)
-	f.buf = base64.StdEncoding.AppendEncode(f.buf, body)
-	return f.raw(`"}`)
+func (w *sourceWriter) text(body []byte) *sourceWriter {
+	w.raw(`{"contentType":"text/plain; charset=utf-8","language":"en-GB","data":"`)
+	w.buf = base64.StdEncoding.AppendEncode(w.buf, body)
+	return w.raw(`"}`)
 }
 
 // decimal appends a number that is given in units of its last place.
@@ -157,8 +157,8 @@ func decimal(buf []byte, v, places int) []byte {
 }
 
 // quantity writes a Quantity with its UCUM unit.
-func (f *sourceWriter) quantity(name string, v int, m measure) *sourceWriter {
-	f.raw(`"`).raw(name).raw(`":{"value":`)
-	f.buf = decimal(f.buf, v, m.places)
-	return f.raw(`,"unit":"`).raw(m.unit).raw(`","system":"` + ucum + `","code":"`).raw(m.unit).raw(`"}`)
+func (w *sourceWriter) quantity(name string, v int, m measure) *sourceWriter {
+	w.raw(`"`).raw(name).raw(`":{"value":`)
+	w.buf = decimal(w.buf, v, m.places)
+	return w.raw(`,"unit":"`).raw(m.unit).raw(`","system":"` + ucum + `","code":"`).raw(m.unit).raw(`"}`)
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// refusal says which codes a required binding allows.
-func (b *binding) refusal(code string) string {
-	text := fmt.Sprintf("The code %q is not in the value set %s, which is required here.", short(code), b.url)
+// refusalText says which codes a required binding allows.
+func (b *binding) refusalText(code string) string {
+	text := fmt.Sprintf("The code %q is not in the value set %s, which is required here.", shorten(code), b.url)
 	codes := b.set.Codes()
 	if len(codes) == 0 || len(codes) > 20 {
 		return text
@@ -22,7 +22,7 @@ func (w *walker) concept(p *prop, body []byte) {
 	r := reader{src: body}
 	found, codes := false, []string(nil)
 	if p.typ == "Coding" {
-		found = r.coding(p.bound, &codes)
+		found = r.coding(p.binding, &codes)
 	} else {
 		r.pos++
 		for n := 0; r.next(n, '}'); n++ {
@@ -32,16 +32,16 @@ func (w *walker) concept(p *prop, body []byte) {
 			}
 			r.pos++
 			for n := 0; r.next(n, ']'); n++ {
-				found = r.coding(p.bound, &codes) || found
+				found = r.coding(p.binding, &codes) || found
 			}
 		}
 	}
 	switch {
 	case found:
 	case len(codes) == 0:
-		w.lesser("code-invalid", "A coding with system and code is missing: one from the value set "+p.bound.url+" is required here.")
+		w.faultOrWarning("code-invalid", "A coding with system and code is missing: one from the value set "+p.binding.url+" is required here.")
 	default:
-		w.lesser("code-invalid", p.bound.refusal(strings.Join(codes, ", ")))
+		w.faultOrWarning("code-invalid", p.binding.refusalText(strings.Join(codes, ", ")))
 	}
 }
 

@@ -20,13 +20,13 @@ import (
 	"carerecord/fhir/r4/r4test"
 )
 
-// repeaters are the Bundles that repeat the definitions of the package.
-var repeaters = []string{"Bundle-conceptmaps.json", "Bundle-dataelements.json", "Bundle-extensions.json", "Bundle-profiles-others.json",
+// definitionBundles are the Bundles that repeat the definitions of the package.
+var definitionBundles = []string{"Bundle-conceptmaps.json", "Bundle-dataelements.json", "Bundle-extensions.json", "Bundle-profiles-others.json",
 	"Bundle-resources.json", "Bundle-searchParams.json", "Bundle-types.json", "Bundle-v2-valuesets.json", "Bundle-v3-valuesets.json",
 	"Bundle-valueset-expansions.json", "Bundle-valuesets.json"}
 
-// packed calls f for every JSON file of a package.
-func packed(files iter.Seq[r4test.File], f func(name string, body []byte)) {
+// eachJSON calls f for every JSON file of a package.
+func eachJSON(files iter.Seq[r4test.File], f func(name string, body []byte)) {
 	for file := range files {
 		if strings.HasSuffix(file.Name, ".json") && file.Name != "package.json" && file.Name != ".index.json" {
 			f(file.Name, file.Body())
@@ -69,13 +69,13 @@ func (c *corpus) check(name string, body []byte) {
 		return // a twentieth is enough to find races
 	}
 	c.files++
-	issues := faults(body)
+	issues := issuesOf(body)
 	if len(issues) == 0 {
 		return
 	}
 	c.failed[name] = true
 	for _, issue := range issues {
-		if fault := notPath(issue); fault != "" {
+		if fault := pathFault(issue); fault != "" {
 			c.t.Errorf("%s: %s", name, fault)
 		}
 	}
@@ -100,8 +100,8 @@ func (c *corpus) end() {
 	c.t.Logf("%d files read, %d of them excluded", c.files, len(c.excluded))
 }
 
-// faults are all issues of a body on its way in.
-func faults(body []byte) []fhir.Issue {
+// issuesOf are all issues of a body on its way in.
+func issuesOf(body []byte) []fhir.Issue {
 	r, err := fhir.Parse(body)
 	if e, ok := fhir.AsError(err); ok {
 		return e.Issues
@@ -113,8 +113,8 @@ func faults(body []byte) []fhir.Issue {
 // accepted, or breaks a named rule.
 func TestExamplesOfTheStandard(t *testing.T) {
 	c := newCorpus(t, "standard")
-	packed(r4test.Files(t), func(name string, body []byte) {
-		if !slices.Contains(repeaters, name) {
+	eachJSON(r4test.Files(t), func(name string, body []byte) {
+		if !slices.Contains(definitionBundles, name) {
 			c.check(name, body)
 		}
 	})
@@ -155,7 +155,7 @@ func TestUKExamples(t *testing.T) {
 	c := newCorpus(t, "uk")
 	names := append(testfiles.Shared(t, testfiles.UK+"/*.tar.gz"), testfiles.Shared(t, testfiles.UK+"/*/*.tar.gz")...)
 	for _, name := range names {
-		packed(r4test.Packed(t, name), c.check)
+		eachJSON(r4test.Packed(t, name), c.check)
 	}
 	c.end()
 }

@@ -13,12 +13,12 @@ import (
 	"carerecord/fhir/path"
 )
 
-// told writes issues as "code expression" lines; warnings begin with a question mark.
-func told(issues []fhir.Issue) []string {
+// issueLines writes issues as "code expression" lines; warnings begin with a question mark.
+func issueLines(issues []fhir.Issue) []string {
 	var out []string
 	for _, i := range issues {
 		line := i.Code + " " + i.Expression
-		if fault := notPath(i); fault != "" {
+		if fault := pathFault(i); fault != "" {
 			line += " (" + fault + ")"
 		}
 		if i.Severity == "warning" {
@@ -29,9 +29,9 @@ func told(issues []fhir.Issue) []string {
 	return out
 }
 
-// notPath reports why the expression of an issue is no FHIRPath of names and indexes
+// pathFault reports why the expression of an issue is no FHIRPath of names and indexes
 // alone (REST-003); empty where it is one.
-func notPath(i fhir.Issue) string {
+func pathFault(i fhir.Issue) string {
 	if i.Expression == "" { // the whole body
 		return ""
 	}
@@ -141,7 +141,7 @@ func TestFaults(t *testing.T) {
 			"structure Patient.foo\ncode-invalid Patient.gender\nvalue Patient.birthDate\nstructure Patient.link[0].other\nrequired Patient.link[0].type\ninvariant Patient.extension[0]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(strings.Join(told(validate.Resource([]byte(c.body), validate.Strict)), "\n"), c.want); diff != "" {
+			if diff := cmp.Diff(strings.Join(issueLines(validate.Resource([]byte(c.body), validate.Strict)), "\n"), c.want); diff != "" {
 				t.Errorf("got - want +\n%s", diff)
 			}
 		})
@@ -163,7 +163,7 @@ func TestLenient(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			issues := validate.Resource([]byte(c.body), validate.Lenient)
-			if diff := cmp.Diff(strings.Join(told(issues), "\n"), c.want); diff != "" {
+			if diff := cmp.Diff(strings.Join(issueLines(issues), "\n"), c.want); diff != "" {
 				t.Errorf("got - want +\n%s", diff)
 			}
 			if refused := validate.Refused(issues) != nil; refused == (c.want[0] == '?') {
@@ -207,11 +207,11 @@ func TestBound(t *testing.T) {
 func TestEnvelope(t *testing.T) {
 	const bundle = `{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient","x":1},"request":{"method":"FOO","url":"Patient"}},{"resource":7}]}`
 	want := "code-invalid Bundle.entry[0].request.method\nstructure Bundle.entry[1].resource"
-	if got := strings.Join(told(validate.Envelope([]byte(bundle), validate.Strict)), "\n"); got != want {
+	if got := strings.Join(issueLines(validate.Envelope([]byte(bundle), validate.Strict)), "\n"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	want = "structure Bundle.entry[0].resource.x\n" + want
-	if got := strings.Join(told(validate.Resource([]byte(bundle), validate.Strict)), "\n"); got != want {
+	if got := strings.Join(issueLines(validate.Resource([]byte(bundle), validate.Strict)), "\n"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -233,6 +233,6 @@ func TestDepthIsBounded(t *testing.T) {
 	deep := `{"resourceType":"Patient","extension":` + strings.Repeat(`[{"url":"a","extension":`, 1000) + `[]` + strings.Repeat(`}]`, 1000) + `}`
 	issues := validate.Resource([]byte(deep), validate.Strict)
 	if len(issues) == 0 || issues[0].Code != "structure" || !strings.Contains(fmt.Sprint(issues), "deeper") {
-		t.Errorf("got %v, want a refusal", told(issues))
+		t.Errorf("got %v, want a refusal", issueLines(issues))
 	}
 }

@@ -2,9 +2,9 @@ package validate
 
 import "bytes"
 
-// controls reports control characters other than tab, line feed and carriage
+// hasControls reports control characters other than tab, line feed and carriage
 // return.
-func controls(s []byte) bool {
+func hasControls(s []byte) bool {
 	for _, c := range s {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
 			return true
@@ -13,8 +13,8 @@ func controls(s []byte) bool {
 	return false
 }
 
-// blanks reports white space and control characters.
-func blanks(s []byte) bool {
+// hasSpaceOrControls reports white space and control characters.
+func hasSpaceOrControls(s []byte) bool {
 	for _, c := range s {
 		if c <= ' ' || c == 0x7f {
 			return true
@@ -31,7 +31,7 @@ func isCode(s []byte) bool {
 			gap = false
 			continue
 		}
-		if gap || controls([]byte{c}) {
+		if gap || hasControls([]byte{c}) {
 			return false
 		}
 		gap = true
@@ -128,10 +128,10 @@ func isDate(s []byte) bool {
 		return true
 	}
 	day := digits(s[8:], 2)
-	return s[7] == '-' && day >= 1 && day <= daysOf(year, month)
+	return s[7] == '-' && day >= 1 && day <= daysIn(year, month)
 }
 
-func daysOf(year, month int) int {
+func daysIn(year, month int) int {
 	switch month {
 	case 4, 6, 9, 11:
 		return 30

@@ -147,8 +147,8 @@ func mutate(rnd *rand.Rand, body []byte, sites []site) ([]byte, string) {
 func TestMutations(t *testing.T) {
 	const ways = 12
 	files, mutations := 0, 0
-	packed(r4test.Files(t), func(name string, body []byte) {
-		if len(body) > 24<<10 || len(faults(body)) > 0 {
+	eachJSON(r4test.Files(t), func(name string, body []byte) {
+		if len(body) > 24<<10 || len(issuesOf(body)) > 0 {
 			return
 		}
 		seed := crc32.ChecksumIEEE([]byte(name))

@@ -91,7 +91,7 @@ func (w *walker) primitive(p *prop, c byte) {
 		if escaped {
 			raw = unescape(raw)
 		}
-		w.words(p, raw, escaped)
+		w.stringValue(p, raw, escaped)
 	}
 }
 
@@ -101,7 +101,7 @@ func (w *walker) literal(c byte) string {
 		w.skip()
 		return ""
 	}
-	switch string(w.word()) {
+	switch string(w.bareToken()) {
 	case "true":
 		return "true"
 	case "false":
@@ -117,7 +117,7 @@ func (w *walker) number(p *prop, c byte) {
 		w.skip()
 		return
 	}
-	word := w.word()
+	word := w.bareToken()
 	if p.kind == kindDecimal {
 		if len(word) > maxNumber {
 			w.fault("value", fmt.Sprintf("The number has more than %d characters.", maxNumber))
@@ -132,13 +132,13 @@ func (w *walker) number(p *prop, c byte) {
 		least = 0
 	default: // an integer
 	}
-	if n, ok := whole(word); !ok || n < least || n > math.MaxInt32 {
-		w.wrong(p)
+	if n, ok := parseInteger(word); !ok || n < least || n > math.MaxInt32 {
+		w.invalidValue(p)
 	}
 }
 
-// whole reads a whole number of up to ten digits.
-func whole(s []byte) (n int64, ok bool) {
+// parseInteger reads a whole number of up to ten digits.
+func parseInteger(s []byte) (n int64, ok bool) {
 	digits := s
 	if s[0] == '-' {
 		digits = s[1:]
@@ -158,8 +158,8 @@ func whole(s []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// words tests the value of a string by its kind.
-func (w *walker) words(p *prop, s []byte, escaped bool) {
+// stringValue tests the value of a string by its kind.
+func (w *walker) stringValue(p *prop, s []byte, escaped bool) {
 	if len(s) == 0 {
 		w.fault("structure", "The string is empty: leave the element out.")
 		return
@@ -171,32 +171,32 @@ func (w *walker) words(p *prop, s []byte, escaped bool) {
 		}
 		return
 	case kindCode:
-		if isCode(s) && p.bound != nil {
-			if _, ok := p.bound.set.System(string(s)); !ok {
-				w.lesser("code-invalid", p.bound.refusal(string(s)))
+		if isCode(s) && p.binding != nil {
+			if _, ok := p.binding.set.System(string(s)); !ok {
+				w.faultOrWarning("code-invalid", p.binding.refusalText(string(s)))
 			}
 			return
 		}
 	default:
 	}
-	if !fits(p.kind, s, escaped) {
-		w.wrong(p)
+	if !hasFormOf(p.kind, s, escaped) {
+		w.invalidValue(p)
 	}
 }
 
-// wrong adds the fault of a value that does not have the form of its type.
-func (w *walker) wrong(p *prop) {
+// invalidValue adds the fault of a value that does not have the form of its type.
+func (w *walker) invalidValue(p *prop) {
 	w.fault("value", fmt.Sprintf("%s is not a valid %s: it must be %s.", p.name, p.typ, expectedForm[p.kind]))
 }
 
-// fits reports whether s has the lexical form of a kind. escaped: s was written with escapes,
+// hasFormOf reports whether s has the lexical form of a kind. escaped: s was written with escapes,
 // without which it cannot contain control characters.
-func fits(k kind, s []byte, escaped bool) bool {
+func hasFormOf(k kind, s []byte, escaped bool) bool {
 	switch k {
 	case kindString, kindMarkdown:
-		return len(s) <= maxString && !(escaped && controls(s))
+		return len(s) <= maxString && !(escaped && hasControls(s))
 	case kindURI, kindURL, kindCanonical:
-		return !blanks(s)
+		return !hasSpaceOrControls(s)
 	case kindCode:
 		return isCode(s)
 	case kindID:

@@ -38,7 +38,7 @@ func TestPrimitives(t *testing.T) {
 	} {
 		check := func(value, want string) {
 			body := `{"resourceType":"Patient","extension":[{"url":"a","value` + c.typ + `":` + value + `}]}`
-			if got := strings.Join(told(validate.Resource([]byte(body), validate.Strict)), "\n"); got != want {
+			if got := strings.Join(issueLines(validate.Resource([]byte(body), validate.Strict)), "\n"); got != want {
 				t.Errorf("%s %.80s: got %q, want %q", c.typ, value, got, want)
 			}
 		}
@@ -104,7 +104,7 @@ func TestNarrative(t *testing.T) {
 			if want != "" {
 				want += " Patient.text.`div`"
 			}
-			if got := strings.Join(told(validate.Resource([]byte(body), validate.Strict)), "\n"); got != want {
+			if got := strings.Join(issueLines(validate.Resource([]byte(body), validate.Strict)), "\n"); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})

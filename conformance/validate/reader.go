@@ -9,16 +9,16 @@ import (
 // reader reads valid JSON. On other text it may continue or stop, but it stays within bounds and
 // ends.
 type reader struct {
-	src     []byte
-	pos     int
-	broken  bool
-	stopped int // where, if broken
+	src       []byte
+	pos       int
+	broken    bool
+	stoppedAt int // where, if broken
 }
 
 // stop ends all reading.
 func (r *reader) stop() {
 	if !r.broken {
-		r.broken, r.stopped = true, r.pos
+		r.broken, r.stoppedAt = true, r.pos
 	}
 	r.pos = len(r.src)
 }
@@ -102,7 +102,7 @@ func (r *reader) text() (raw []byte, escaped bool) {
 			return raw, false
 		}
 		escaped = true
-		if slashes(raw)%2 == 0 {
+		if trailingBackslashes(raw)%2 == 0 {
 			r.pos = at + n + 1
 			return raw, true
 		}
@@ -110,8 +110,8 @@ func (r *reader) text() (raw []byte, escaped bool) {
 	}
 }
 
-// slashes counts the backslashes at the end.
-func slashes(raw []byte) int {
+// trailingBackslashes counts the backslashes at the end.
+func trailingBackslashes(raw []byte) int {
 	n := 0
 	for n < len(raw) && raw[len(raw)-1-n] == '\\' {
 		n++
@@ -130,8 +130,8 @@ func unescape(raw []byte) []byte {
 	return out
 }
 
-// word reads a number or a literal.
-func (r *reader) word() []byte {
+// bareToken reads a number or a literal.
+func (r *reader) bareToken() []byte {
 	from := r.pos
 	for r.pos < len(r.src) {
 		switch r.src[r.pos] {
@@ -160,7 +160,7 @@ func (r *reader) skip() {
 			r.pos++
 			continue
 		default:
-			r.word()
+			r.bareToken()
 		}
 		if depth <= 0 {
 			return

@@ -10,33 +10,33 @@ import (
 
 // shape is a type with elements, compiled for the walk.
 type shape struct {
-	name     string
-	resource bool
-	props    map[string]*prop
-	must     uint64 // marks of the mandatory elements
-	needs    []need
+	name              string
+	resource          bool
+	props             map[string]*prop
+	mandatory         uint64 // marks of the mandatory elements
+	mandatoryElements []mandatoryElement
 	// Of an Extension: the marks of its value and of its extensions (ext-1).
-	value, nested uint64
+	valueBit, extensionBit uint64
 }
 
-// need is a mandatory element.
-type need struct {
-	mark uint64
+// mandatoryElement is a mandatory element.
+type mandatoryElement struct {
+	bit  uint64
 	name string
 }
 
 // prop is a JSON property of a shape.
 type prop struct {
-	name    string // of the property: "valueQuantity"
-	element string // "value"
-	typ     string // "Quantity"
-	kind    kind
-	of      *shape // the elements of a complex value
-	many    bool
-	choice  bool
-	bare    bool   // takes no extensions: id, url of an extension, narrative
-	mark    uint64 // of the element, 0 where nothing asks for it
-	bound   *binding
+	name         string // of the property: "valueQuantity"
+	element      string // "value"
+	typ          string // "Quantity"
+	kind         kind
+	shape        *shape // the elements of a complex value
+	repeats      bool
+	choice       bool
+	noExtensions bool   // takes no extensions: id, url of an extension, narrative
+	bit          uint64 // of the element, 0 where nothing asks for it
+	binding      *binding
 }
 
 // binding is a required one.
@@ -74,43 +74,43 @@ func (c *compiler) shape(t *r4.Type) *shape {
 	}
 	s := &shape{name: t.Name, resource: t.Class == r4.Resource, props: map[string]*prop{}}
 	c.shapes[t] = s
-	marks := 0
+	bits := 0
 	for _, e := range t.Elements {
-		var mark uint64
+		var bit uint64
 		if e.Min > 0 || e.Choice || t.Name == "Extension" && e.Name == "extension" {
-			if mark = 1 << marks; marks == 64 {
+			if bit = 1 << bits; bits == 64 {
 				panic(fmt.Sprintf("validate: %s has more than 64 elements to watch", t.Name))
 			}
-			marks++
+			bits++
 		}
 		if e.Min > 0 {
-			s.must |= mark
-			s.needs = append(s.needs, need{mark, e.Name})
+			s.mandatory |= bit
+			s.mandatoryElements = append(s.mandatoryElements, mandatoryElement{bit, e.Name})
 		}
 		for _, p := range e.Properties {
-			s.props[p.Name] = c.prop(t, p, mark)
+			s.props[p.Name] = c.prop(t, p, bit)
 		}
 	}
 	if t.Name == "Extension" {
-		s.value, s.nested = s.props["valueString"].mark, s.props["extension"].mark
+		s.valueBit, s.extensionBit = s.props["valueString"].bit, s.props["extension"].bit
 	}
 	return s
 }
 
-func (c *compiler) prop(t *r4.Type, p r4.Property, mark uint64) *prop {
+func (c *compiler) prop(t *r4.Type, p r4.Property, bit uint64) *prop {
 	e := p.Element
-	out := &prop{name: p.Name, element: e.Name, typ: p.Type, many: e.Max != 1, choice: e.Choice, mark: mark,
-		bare: p.Name == "id" || t.Name == "Extension" && p.Name == "url" || p.Type == "xhtml"}
+	out := &prop{name: p.Name, element: e.Name, typ: p.Type, repeats: e.Max != 1, choice: e.Choice, bit: bit,
+		noExtensions: p.Name == "id" || t.Name == "Extension" && p.Name == "url" || p.Type == "xhtml"}
 	switch i := slices.Index(kindNames[:], p.Type); {
 	case i >= 0:
 		out.kind = kind(i)
 	case p.Type == "Resource":
 		out.kind = kindResource
 	default:
-		out.kind, out.of = kindComplex, c.shape(p.Of)
+		out.kind, out.shape = kindComplex, c.shape(p.Of)
 	}
 	if e.Strength == "required" && (out.kind == kindCode || p.Type == "CodeableConcept" || p.Type == "Coding") {
-		out.bound = c.binding(e.ValueSet)
+		out.binding = c.binding(e.ValueSet)
 	}
 	return out
 }

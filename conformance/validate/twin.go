@@ -5,13 +5,13 @@ import "bytes"
 // twin reads the value of _x, the id and extensions of a primitive x: an object, or an array of
 // objects and null (json.html, "JSON representation of primitive elements").
 func (w *walker) twin(p *prop) {
-	w.path = append(w.path, step{p.element, -1})
+	w.path = append(w.path, pathElement{p.element, -1})
 	defer w.pop()
 	switch c := w.peek(); {
-	case c == '[' && p.many:
+	case c == '[' && p.repeats:
 		w.twins()
 		return
-	case p.many:
+	case p.repeats:
 		w.fault("structure", "_"+p.name+" must be an array, because "+p.name+" is one.")
 	case c == '[':
 		w.fault("structure", "_"+p.name+" must not be an array, because "+p.name+" is a single value.")
@@ -51,7 +51,7 @@ func (w *walker) twins() {
 // reads the object again.
 func (w *walker) pair(s *shape, from int) {
 	r := reader{src: w.src, pos: from + 1}
-	values, twins := map[*prop]filling{}, map[*prop]filling{}
+	values, twins := map[*prop]elementValues{}, map[*prop]elementValues{}
 	var order []*prop
 	for n := 0; r.next(n, '}'); n++ {
 		name := r.name()
@@ -70,43 +70,43 @@ func (w *walker) pair(s *shape, from int) {
 		if !v && !t {
 			order = append(order, p)
 		}
-		into[p] = r.filling()
+		into[p] = r.elementValues()
 	}
 	for _, p := range order {
-		w.compare(p, values, twins)
+		w.comparePair(p, values, twins)
 	}
-	w.variants(order, values, twins)
+	w.mixedVariants(order, values, twins)
 }
 
-// filling has the values at each position of an array, or that of a single value.
-type filling struct {
-	array bool
-	at    []holds
+// elementValues has the values at each position of an array, or that of a single value.
+type elementValues struct {
+	array    bool
+	contents []content
 }
 
-// holds is the content of one position.
-type holds byte
+// content is the content of one position.
+type content byte
 
 const (
-	something holds = iota
+	present content = iota
 	null
 	idOnly // an object with an id and nothing else
 )
 
-func (r *reader) filling() filling {
+func (r *reader) elementValues() elementValues {
 	if r.peek() != '[' {
-		return filling{at: []holds{r.holds()}}
+		return elementValues{contents: []content{r.content()}}
 	}
-	f := filling{array: true}
+	f := elementValues{array: true}
 	r.pos++
 	for n := 0; r.next(n, ']'); n++ {
-		f.at = append(f.at, r.holds())
+		f.contents = append(f.contents, r.content())
 	}
 	return f
 }
 
-// holds passes over a value.
-func (r *reader) holds() holds {
+// content passes over a value.
+func (r *reader) content() content {
 	switch r.peek() {
 	case 'n':
 		r.skip()
@@ -121,44 +121,44 @@ func (r *reader) holds() holds {
 		if id && n == 1 {
 			return idOnly
 		}
-		return something
+		return present
 	}
 	r.skip()
-	return something
+	return present
 }
 
-func (w *walker) compare(p *prop, values, twins map[*prop]filling) {
+func (w *walker) comparePair(p *prop, values, twins map[*prop]elementValues) {
 	v, hasValue := values[p]
 	t, hasTwin := twins[p]
-	if !p.many && (v.array || t.array) {
+	if !p.repeats && (v.array || t.array) {
 		return // reported by the walk
 	}
-	if hasValue && hasTwin && v.array && t.array && len(v.at) != len(t.at) {
+	if hasValue && hasTwin && v.array && t.array && len(v.contents) != len(t.contents) {
 		w.faultBelow(p.element, "structure", p.name+" and _"+p.name+" have different lengths: use null for missing values.")
 		return
 	}
-	for i := range max(len(v.at), len(t.at)) {
-		if i < len(v.at) && v.at[i] != null || !v.array && !t.array && t.at != nil && t.at[0] == null {
+	for i := range max(len(v.contents), len(t.contents)) {
+		if i < len(v.contents) && v.contents[i] != null || !v.array && !t.array && t.contents != nil && t.contents[0] == null {
 			continue // there is a value, or the walk has reported it
 		}
-		at := step{p.element, -1}
+		at := pathElement{p.element, -1}
 		if v.array || t.array {
 			at.index = i
 		}
 		w.path = append(w.path, at)
 		switch {
-		case i >= len(t.at) || t.at[i] == null:
+		case i >= len(t.contents) || t.contents[i] == null:
 			w.fault("structure", "Neither "+p.name+" nor _"+p.name+" has a value at this position: leave the position out.")
-		case t.at[i] == idOnly:
+		case t.contents[i] == idOnly:
 			w.fault("invariant", "The element has an id and nothing else (ele-1).")
 		}
 		w.pop()
 	}
 }
 
-// variants finds choices that differ between a value and a twin; two values are found during the
+// mixedVariants finds choices that differ between a value and a twin; two values are found during the
 // walk.
-func (w *walker) variants(order []*prop, values, twins map[*prop]filling) {
+func (w *walker) mixedVariants(order []*prop, values, twins map[*prop]elementValues) {
 	for i, p := range order {
 		if !p.choice {
 			continue
@@ -166,7 +166,7 @@ func (w *walker) variants(order []*prop, values, twins map[*prop]filling) {
 		for _, q := range order[:i] {
 			_, pv := values[p]
 			_, qv := values[q]
-			if q != p && q.mark == p.mark && !(pv && qv) {
+			if q != p && q.bit == p.bit && !(pv && qv) {
 				w.faultBelow(p.element, "structure", "More than one variant of "+p.element+"[x] is given: one is allowed.")
 				return
 			}

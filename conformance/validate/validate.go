@@ -65,9 +65,9 @@ func Refused(issues []fhir.Issue) error {
 		return nil
 	}
 	all := slices.Clone(issues)
-	slices.SortStableFunc(all, func(a, b fhir.Issue) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(all, func(a, b fhir.Issue) int { return cmp.Compare(severityRank(a), severityRank(b)) })
 	status := 400
-	switch rank(all[0]) {
+	switch severityRank(all[0]) {
 	case 1:
 		status = 422
 	case 2:
@@ -79,25 +79,25 @@ func Refused(issues []fhir.Issue) error {
 // walker walks one resource.
 type walker struct {
 	reader
-	mode     Mode
-	envelope bool
-	table    *table
-	root     string // type of the outermost resource
-	path     []step
-	room     [32]step
-	errors   []fhir.Issue
-	warnings []fhir.Issue
+	mode       Mode
+	envelope   bool
+	table      *table
+	root       string // type of the outermost resource
+	path       []pathElement
+	pathBuffer [32]pathElement
+	errors     []fhir.Issue
+	warnings   []fhir.Issue
 }
 
-// step is an element of a path: a name, and the index in an array or -1.
-type step struct {
+// pathElement is an element of a path: a name, and the index in an array or -1.
+type pathElement struct {
 	name  string
 	index int
 }
 
 func (w *walker) run() []fhir.Issue {
 	w.table = tables()
-	w.path = w.room[:0]
+	w.path = w.pathBuffer[:0]
 	w.space()
 	if w.peek() != '{' {
 		w.fault("structure", "The body is not a JSON object.")
@@ -108,7 +108,7 @@ func (w *walker) run() []fhir.Issue {
 		}
 	}
 	if w.broken && len(w.errors) < fhir.MaxIssues {
-		w.fault("structure", "The body is not valid JSON (near byte "+strconv.Itoa(w.stopped)+").")
+		w.fault("structure", "The body is not valid JSON (near byte "+strconv.Itoa(w.stoppedAt)+").")
 	}
 	return w.issues()
 }
@@ -116,7 +116,7 @@ func (w *walker) run() []fhir.Issue {
 // issues sorts the issues: first errors that cause a 400, then other errors, then warnings.
 func (w *walker) issues() []fhir.Issue {
 	slices.SortStableFunc(w.errors, func(a, b fhir.Issue) int {
-		return cmp.Compare(rank(a), rank(b))
+		return cmp.Compare(severityRank(a), severityRank(b))
 	})
 	all := append(w.errors, w.warnings...)
 	if len(all) > fhir.MaxIssues {
@@ -125,7 +125,7 @@ func (w *walker) issues() []fhir.Issue {
 	return all
 }
 
-func rank(i fhir.Issue) int {
+func severityRank(i fhir.Issue) int {
 	switch {
 	case i.Severity == "warning":
 		return 2
@@ -140,7 +140,7 @@ func (w *walker) fault(code, text string) {
 	if len(w.errors) == fhir.MaxIssues {
 		return
 	}
-	w.errors = append(w.errors, fhir.Issue{Code: code, Text: text, Expression: w.place()})
+	w.errors = append(w.errors, fhir.Issue{Code: code, Text: text, Expression: w.expression()})
 	if len(w.errors) == fhir.MaxIssues {
 		w.errors[fhir.MaxIssues-1].Text += fmt.Sprintf(" These are the first %d faults: there may be more.", fhir.MaxIssues)
 		w.stop()
@@ -149,25 +149,25 @@ func (w *walker) fault(code, text string) {
 
 // faultBelow adds an error at a member of the current object.
 func (w *walker) faultBelow(name, code, text string) {
-	w.path = append(w.path, step{name, -1})
+	w.path = append(w.path, pathElement{name, -1})
 	w.fault(code, text)
 	w.pop()
 }
 
-// lesser adds an error in Strict mode, and a warning in Lenient mode. Warnings beyond the maximum
+// faultOrWarning adds an error in Strict mode, and a warning in Lenient mode. Warnings beyond the maximum
 // are dropped, and the walk continues, because an error may follow.
-func (w *walker) lesser(code, text string) {
+func (w *walker) faultOrWarning(code, text string) {
 	if w.mode == Strict {
 		w.fault(code, text)
 	} else if len(w.warnings) < fhir.MaxIssues {
-		w.warnings = append(w.warnings, fhir.Issue{Severity: "warning", Code: code, Text: text, Expression: w.place()})
+		w.warnings = append(w.warnings, fhir.Issue{Severity: "warning", Code: code, Text: text, Expression: w.expression()})
 	}
 }
 
 func (w *walker) pop() { w.path = w.path[:len(w.path)-1] }
 
-// place returns the simple FHIRPath of the current position.
-func (w *walker) place() string {
+// expression returns the simple FHIRPath of the current position.
+func (w *walker) expression() string {
 	out := []byte(w.root)
 	for _, s := range w.path {
 		out = fhir.AppendElement(out, s.name)

@@ -64,14 +64,14 @@ func (w *walker) object(s *shape) {
 		}
 		p := s.props[string(name)]
 		if p == nil {
-			mark, twin := w.other(s, name)
-			seen, paired = seen|mark, paired || twin
+			bit, twin := w.otherMember(s, name)
+			seen, paired = seen|bit, paired || twin
 			continue
 		}
-		if p.choice && seen&p.mark != 0 {
+		if p.choice && seen&p.bit != 0 {
 			w.faultBelow(p.element, "structure", "More than one variant of "+p.element+"[x] is given: one is allowed.")
 		}
-		seen |= p.mark
+		seen |= p.bit
 		if n == 0 {
 			first = p
 		}
@@ -90,22 +90,22 @@ func (w *walker) object(s *shape) {
 	if paired {
 		w.pair(s, from)
 	}
-	w.whole(s, seen)
+	w.checkComplete(s, seen)
 }
 
-// whole tests the rules that need all members of an object: mandatory elements and ext-1.
-func (w *walker) whole(s *shape, seen uint64) {
-	if missing := s.must &^ seen; missing != 0 {
-		for _, need := range s.needs {
-			if missing&need.mark != 0 {
-				w.path = append(w.path, step{need.name, -1})
-				w.lesser("required", s.name+"."+need.name+" is mandatory and missing.")
+// checkComplete tests the rules that need all members of an object: mandatory elements and ext-1.
+func (w *walker) checkComplete(s *shape, seen uint64) {
+	if missing := s.mandatory &^ seen; missing != 0 {
+		for _, need := range s.mandatoryElements {
+			if missing&need.bit != 0 {
+				w.path = append(w.path, pathElement{need.name, -1})
+				w.faultOrWarning("required", s.name+"."+need.name+" is mandatory and missing.")
 				w.pop()
 			}
 		}
 	}
-	if s.value != 0 {
-		switch value, nested := seen&s.value != 0, seen&s.nested != 0; {
+	if s.valueBit != 0 {
+		switch value, nested := seen&s.valueBit != 0, seen&s.extensionBit != 0; {
 		case value && nested:
 			w.fault("invariant", "The extension has both a value and extensions: it must have only one of them (ext-1).")
 		case !value && !nested:
@@ -114,13 +114,13 @@ func (w *walker) whole(s *shape, seen uint64) {
 	}
 }
 
-// other reads a member that is not a property of the shape: a twin, the resourceType, or a fault.
+// otherMember reads a member that is not a property of the shape: a twin, the resourceType, or a fault.
 // It returns the mark of a twin's element.
-func (w *walker) other(s *shape, name []byte) (mark uint64, twin bool) {
+func (w *walker) otherMember(s *shape, name []byte) (bit uint64, twin bool) {
 	if base, ok := bytes.CutPrefix(name, []byte("_")); ok {
-		if p := s.props[string(base)]; p != nil && p.kind < kindComplex && !p.bare {
+		if p := s.props[string(base)]; p != nil && p.kind < kindComplex && !p.noExtensions {
 			w.twin(p)
-			return p.mark, true
+			return p.bit, true
 		}
 	}
 	if s.resource && string(name) == "resourceType" {
@@ -130,19 +130,19 @@ func (w *walker) other(s *shape, name []byte) (mark uint64, twin bool) {
 		w.skip()
 		return 0, false
 	}
-	w.faultBelow(short(string(name)), "structure", w.unknown(s, short(string(name))))
+	w.faultBelow(shorten(string(name)), "structure", w.unknownText(s, shorten(string(name))))
 	w.skip()
 	return 0, false
 }
 
-// unknown returns a text for an unknown property, with a suggestion.
-func (w *walker) unknown(s *shape, name string) string {
+// unknownText returns a text for an unknown property, with a suggestion.
+func (w *walker) unknownText(s *shape, name string) string {
 	base := strings.TrimPrefix(name, "_")
 	p := s.props[base]
 	switch {
 	case name == "":
 		return "A property has an empty name."
-	case p != nil && p.bare:
+	case p != nil && p.noExtensions:
 		return fmt.Sprintf("%s.%s cannot have extensions.", s.name, base)
 	case p != nil:
 		return fmt.Sprintf("%s.%s is not a primitive: its extensions are inside of it, not in %s.", s.name, base, name)
@@ -152,14 +152,14 @@ func (w *walker) unknown(s *shape, name string) string {
 		case strings.EqualFold(p.name, base):
 			return fmt.Sprintf("%s has no element %s: names are case sensitive. Did you mean %s?", s.name, base, p.name)
 		case p.choice && p.element == base:
-			return fmt.Sprintf("%s.%s[x] is a choice: its name ends in its type, like %s.", s.name, base, s.variant(base))
+			return fmt.Sprintf("%s.%s[x] is a choice: its name ends in its type, like %s.", s.name, base, s.exampleVariant(base))
 		}
 	}
 	return fmt.Sprintf("%s has no element %s. Use an extension for data that the standard does not define.", s.name, base)
 }
 
-// variant returns an example of a choice: the first by name.
-func (s *shape) variant(element string) string {
+// exampleVariant returns an example of a choice: the first by name.
+func (s *shape) exampleVariant(element string) string {
 	best := ""
 	for name, p := range s.props {
 		if p.element == element && (best == "" || name < best) {
@@ -171,18 +171,18 @@ func (s *shape) variant(element string) string {
 
 // property reads the value of a property. It returns true for an array with nulls.
 func (w *walker) property(p *prop) (nulls bool) {
-	w.path = append(w.path, step{p.element, -1})
+	w.path = append(w.path, pathElement{p.element, -1})
 	switch isArray := w.peek() == '['; {
-	case isArray && !p.many:
+	case isArray && !p.repeats:
 		w.fault("structure", fmt.Sprintf("%s does not repeat: it must not be an array.", p.name))
 		nulls = w.array(p)
 	case isArray:
 		nulls = w.array(p)
-	case p.many && w.peek() != 'n':
+	case p.repeats && w.peek() != 'n':
 		w.fault("structure", fmt.Sprintf("%s may repeat: it must be an array, even with one value.", p.name))
-		w.one(p)
+		w.single(p)
 	default:
-		w.one(p)
+		w.single(p)
 	}
 	w.pop()
 	return nulls
@@ -195,7 +195,7 @@ func (w *walker) array(p *prop) (nulls bool) {
 	n := 0
 	for ; w.next(n, ']'); n++ {
 		w.path[at].index = n
-		if w.peek() == 'n' && p.kind < kindComplex && p.many {
+		if w.peek() == 'n' && p.kind < kindComplex && p.repeats {
 			nulls = true
 			w.null()
 			continue
@@ -205,7 +205,7 @@ func (w *walker) array(p *prop) (nulls bool) {
 			w.skip()
 			continue
 		}
-		w.one(p)
+		w.single(p)
 	}
 	w.path[at].index = -1
 	if n == 0 {
@@ -214,8 +214,8 @@ func (w *walker) array(p *prop) (nulls bool) {
 	return nulls
 }
 
-// one reads a single value.
-func (w *walker) one(p *prop) {
+// single reads a single value.
+func (w *walker) single(p *prop) {
 	c := w.peek()
 	switch {
 	case c == 'n':
@@ -224,7 +224,7 @@ func (w *walker) one(p *prop) {
 	case p.kind < kindComplex:
 		w.primitive(p, c)
 	case c != '{':
-		w.fault("structure", fmt.Sprintf("%s must be a JSON object.", w.meant(p)))
+		w.fault("structure", fmt.Sprintf("%s must be a JSON object.", w.nameWithType(p)))
 		w.skip()
 	case p.kind == kindResource && w.envelope:
 		w.skip()
@@ -232,15 +232,15 @@ func (w *walker) one(p *prop) {
 		w.resource()
 	default:
 		from := w.pos
-		w.object(p.of)
-		if p.bound != nil && !w.broken {
+		w.object(p.shape)
+		if p.binding != nil && !w.broken {
 			w.concept(p, w.src[from:w.pos])
 		}
 	}
 }
 
-// meant returns a name of a property with its type, for a text.
-func (w *walker) meant(p *prop) string {
+// nameWithType returns a name of a property with its type, for a text.
+func (w *walker) nameWithType(p *prop) string {
 	if strings.Contains(p.typ, ".") {
 		return p.name
 	}
@@ -249,7 +249,7 @@ func (w *walker) meant(p *prop) string {
 
 // null reads the literal.
 func (w *walker) null() {
-	if string(w.word()) != "null" {
+	if string(w.bareToken()) != "null" {
 		w.stop()
 	}
 }

@@ -16,41 +16,41 @@ const xhtmlNamespace = "http://www.w3.org/1999/xhtml"
 // first fault, or "".
 func narrative(s []byte) (code, text string) {
 	x := xhtml{src: s, open: make([]string, 0, 16)}
-	for x.pos < len(x.src) && x.code == "" {
-		x.step()
+	for x.pos < len(x.src) && x.faultCode == "" {
+		x.next()
 	}
 	switch {
-	case x.code != "":
+	case x.faultCode != "":
 	case !x.root || len(x.open) > 0:
 		x.fail("value", "The narrative must be one closed <div> element.")
 	case !x.content:
 		x.fail("invariant", "The narrative must contain text or an image (txt-2).")
 	}
-	return x.code, x.text
+	return x.faultCode, x.faultText
 }
 
 // xhtml reads markup once.
 type xhtml struct {
-	src        []byte
-	pos        int
-	open       []string // names of open elements
-	root       bool     // the div was seen
-	content    bool     // there is something to read
-	code, text string   // the first fault
+	src                  []byte
+	pos                  int
+	open                 []string // names of open elements
+	root                 bool     // the div was seen
+	content              bool     // there is something to read
+	faultCode, faultText string   // the first fault
 }
 
 func (x *xhtml) fail(code, format string, args ...any) {
-	if x.code == "" {
-		x.code, x.text = code, fmt.Sprintf(format, args...)
+	if x.faultCode == "" {
+		x.faultCode, x.faultText = code, fmt.Sprintf(format, args...)
 	}
 }
 
-// step reads one tag, comment or run of text.
-func (x *xhtml) step() {
+// next reads one tag, comment or run of text.
+func (x *xhtml) next() {
 	rest := x.src[x.pos:]
 	switch {
 	case rest[0] != '<':
-		x.chars()
+		x.text()
 	case bytes.HasPrefix(rest, []byte("<!--")):
 		end := bytes.Index(rest[4:], []byte("-->"))
 		if end < 0 {
@@ -59,16 +59,16 @@ func (x *xhtml) step() {
 		}
 		x.pos += 4 + end + 3
 	case bytes.HasPrefix(rest, []byte("</")):
-		x.closing()
+		x.endTag()
 	case bytes.HasPrefix(rest, []byte("<!")) || bytes.HasPrefix(rest, []byte("<?")):
 		x.fail("value", "The narrative must not contain declarations or processing instructions.")
 	default:
-		x.opening()
+		x.startTag()
 	}
 }
 
-// chars reads text up to the next tag.
-func (x *xhtml) chars() {
+// text reads text up to the next tag.
+func (x *xhtml) text() {
 	end := bytes.IndexByte(x.src[x.pos:], '<')
 	if end < 0 {
 		end = len(x.src) - x.pos
@@ -83,11 +83,11 @@ func (x *xhtml) chars() {
 		return
 	}
 	x.content = true
-	x.entities(text)
+	x.checkEntities(text)
 }
 
-// entities tests the references in text. XML defines five names; it does not define &nbsp;.
-func (x *xhtml) entities(text []byte) {
+// checkEntities tests the references in text. XML defines five names; it does not define &nbsp;.
+func (x *xhtml) checkEntities(text []byte) {
 	for {
 		at := bytes.IndexByte(text, '&')
 		if at < 0 {
@@ -95,7 +95,7 @@ func (x *xhtml) entities(text []byte) {
 		}
 		text = text[at+1:]
 		end := bytes.IndexByte(text, ';')
-		if end < 1 || end > 10 || !entity(string(text[:end])) {
+		if end < 1 || end > 10 || !isEntity(string(text[:end])) {
 			x.fail("value", "The narrative contains an & that does not begin an entity of XML: use &amp;, &lt;, &gt;, &quot;, &apos; or a number.")
 			return
 		}
@@ -103,7 +103,7 @@ func (x *xhtml) entities(text []byte) {
 	}
 }
 
-func entity(name string) bool {
+func isEntity(name string) bool {
 	number, ok := strings.CutPrefix(name, "#")
 	if !ok {
 		return slices.Contains([]string{"amp", "lt", "gt", "quot", "apos"}, name)
@@ -118,7 +118,7 @@ func entity(name string) bool {
 	return hex != "" && r != utf8.RuneError && (r >= ' ' || r == '\t' || r == '\n' || r == '\r')
 }
 
-func (x *xhtml) closing() {
+func (x *xhtml) endTag() {
 	end := bytes.IndexByte(x.src[x.pos:], '>')
 	if end < 0 {
 		x.fail("value", "A tag in the narrative does not end.")
@@ -127,14 +127,14 @@ func (x *xhtml) closing() {
 	name := string(bytes.TrimRight(x.src[x.pos+2:x.pos+end], " \t\r\n"))
 	x.pos += end + 1
 	if len(x.open) == 0 || x.open[len(x.open)-1] != name {
-		x.fail("value", "The narrative closes <%s>, which is not open.", short(name))
+		x.fail("value", "The narrative closes <%s>, which is not open.", shorten(name))
 		return
 	}
 	x.open = x.open[:len(x.open)-1]
 }
 
-// opening reads a start tag with its attributes.
-func (x *xhtml) opening() {
+// startTag reads a start tag with its attributes.
+func (x *xhtml) startTag() {
 	x.pos++
 	name := x.name()
 	switch {
@@ -145,7 +145,7 @@ func (x *xhtml) opening() {
 		x.fail("value", "The narrative must be one <div> element.")
 		return
 	case !allowedElement(name):
-		x.fail("invariant", "The narrative contains <%s>: only basic formatting, links and images are allowed (txt-1).", short(name))
+		x.fail("invariant", "The narrative contains <%s>: only basic formatting, links and images are allowed (txt-1).", shorten(name))
 		return
 	case len(x.open) > 200:
 		x.fail("value", "The narrative is nested deeper than 200 elements.")
@@ -155,7 +155,7 @@ func (x *xhtml) opening() {
 	isRoot, namespace := len(x.open) == 0, ""
 	x.root = true
 	for seen := []string(nil); ; {
-		spaced := x.blank()
+		spaced := x.skipSpace()
 		switch c := x.peek(); {
 		case c == '>':
 			x.pos++
@@ -167,7 +167,7 @@ func (x *xhtml) opening() {
 			if slices.Contains(seen, attribute) {
 				x.fail("value", "An attribute is repeated in one tag of the narrative.")
 			}
-			if x.code != "" {
+			if x.faultCode != "" {
 				return
 			}
 			if seen = append(seen, attribute); attribute == "xmlns" {
@@ -185,38 +185,38 @@ func (x *xhtml) opening() {
 // attribute reads one attribute and tests it.
 func (x *xhtml) attribute(spaced bool) (name, value string) {
 	name = x.name()
-	x.blank()
+	x.skipSpace()
 	if name == "" || !spaced || x.peek() != '=' {
 		x.fail("value", "A tag in the narrative is not well-formed XML.")
 		return
 	}
 	x.pos++
-	x.blank()
+	x.skipSpace()
 	quote := x.peek()
 	if quote != '"' && quote != '\'' {
-		x.fail("value", "The attribute %s in the narrative has no quotes.", short(name))
+		x.fail("value", "The attribute %s in the narrative has no quotes.", shorten(name))
 		return
 	}
 	end := bytes.IndexByte(x.src[x.pos+1:], quote)
 	if end < 0 || bytes.IndexByte(x.src[x.pos+1:x.pos+1+end], '<') >= 0 {
-		x.fail("value", "The attribute %s in the narrative does not end.", short(name))
+		x.fail("value", "The attribute %s in the narrative does not end.", shorten(name))
 		return
 	}
 	raw := x.src[x.pos+1 : x.pos+1+end]
 	x.pos += end + 2
-	x.entities(raw)
+	x.checkEntities(raw)
 	value = string(raw)
 	switch {
 	case !allowedAttribute(name):
-		x.fail("invariant", "The narrative contains the attribute %s: only attributes of basic formatting are allowed (txt-1).", short(name))
-	case (name == "href" || name == "src") && active(value):
+		x.fail("invariant", "The narrative contains the attribute %s: only attributes of basic formatting are allowed (txt-1).", shorten(name))
+	case (name == "href" || name == "src") && runsScript(value):
 		x.fail("invariant", "A link in the narrative is active content (txt-1).")
 	}
 	return name, value
 }
 
-// active reports addresses that run as a script.
-func active(address string) bool {
+// runsScript reports addresses that run as a script.
+func runsScript(address string) bool {
 	plain := strings.Map(func(r rune) rune {
 		if r <= ' ' {
 			return -1
@@ -233,8 +233,8 @@ func (x *xhtml) peek() byte {
 	return 0
 }
 
-// blank skips white space and reports whether there was any.
-func (x *xhtml) blank() bool {
+// skipSpace skips white space and reports whether there was any.
+func (x *xhtml) skipSpace() bool {
 	from := x.pos
 	for x.pos < len(x.src) && bytes.IndexByte([]byte(" \t\r\n"), x.src[x.pos]) >= 0 {
 		x.pos++
@@ -254,8 +254,8 @@ func (x *xhtml) name() string {
 	return string(x.src[from:x.pos])
 }
 
-// short shortens a name from the body for a text.
-func short(name string) string {
+// shorten shortens a name from the body for a text.
+func shorten(name string) string {
 	const most = 64
 	if len(name) > most {
 		return strings.ToValidUTF8(name[:most], "") + "…"
