@@ -74,9 +74,9 @@ func (p *person) dayBetween(from, to int) int {
 
 // eachYear calls f for each year of the record, the oldest first, with the first and the last day
 // of the year.
-func (p *person) eachYear(since int, w func(from, to int)) {
+func (p *person) eachYear(since int, f func(from, to int)) {
 	for from := min(since, p.firstDay); from > p.lastDay; from -= 365 {
-		w(from, max(p.lastDay, from-365))
+		f(from, max(p.lastDay, from-365))
 	}
 }
 

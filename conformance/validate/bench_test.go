@@ -10,8 +10,8 @@ import (
 	"carerecord/fhir"
 )
 
-// BenchmarkSynthea validates the resources of a few synthetic patients, as a
-// write does after fhir.Parse. ns/op is of one resource, and so is B/resource.
+// BenchmarkSynthea validates the resources of ten synthetic patients. ns/op and B/resource are for one
+// resource.
 func BenchmarkSynthea(b *testing.B) {
 	names := testfiles.Shared(b, testfiles.Synthea+"/*.json.gz")
 	var bodies [][]byte

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// refusalText says which codes a required binding allows.
+// refusalText returns the text for a code that is not in the value set. It lists the codes of a small set.
 func (b *binding) refusalText(code string) string {
 	text := fmt.Sprintf("The code %q is not in the value set %s, which is required here.", shorten(code), b.url)
 	codes := b.set.Codes()
@@ -15,9 +15,8 @@ func (b *binding) refusalText(code string) string {
 	return text + " It has: " + strings.Join(codes, ", ") + "."
 }
 
-// concept tests a CodeableConcept or Coding with a required binding: one of its
-// codings is from the value set; text alone does not suffice
-// (terminologies.html#required).
+// concept tests a CodeableConcept or Coding with a required binding. At least one coding must be
+// from the value set; text alone does not suffice (terminologies.html#required).
 func (w *walker) concept(p *prop, body []byte) {
 	r := reader{src: body}
 	found, codes := false, []string(nil)
@@ -39,14 +38,14 @@ func (w *walker) concept(p *prop, body []byte) {
 	switch {
 	case found:
 	case len(codes) == 0:
-		w.faultOrWarning("code-invalid", "A coding with system and code is missing: one from the value set "+p.binding.url+" is required here.")
+		w.faultOrWarning("code-invalid", "A coding with system and code is missing. One from the value set "+p.binding.url+" is required here.")
 	default:
 		w.faultOrWarning("code-invalid", p.binding.refusalText(strings.Join(codes, ", ")))
 	}
 }
 
-// coding reads a Coding and reports whether it is in the set. What is not, is
-// added to codes.
+// coding reads a Coding and reports whether it is in the value set. A code that is not is added to
+// codes.
 func (r *reader) coding(b *binding, codes *[]string) bool {
 	if r.peek() != '{' {
 		r.skip()

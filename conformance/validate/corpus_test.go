@@ -20,12 +20,12 @@ import (
 	"carerecord/fhir/r4/r4test"
 )
 
-// definitionBundles are the Bundles that repeat the definitions of the package.
+// definitionBundles are the Bundles that repeat definitions of which the package has single files.
 var definitionBundles = []string{"Bundle-conceptmaps.json", "Bundle-dataelements.json", "Bundle-extensions.json", "Bundle-profiles-others.json",
 	"Bundle-resources.json", "Bundle-searchParams.json", "Bundle-types.json", "Bundle-v2-valuesets.json", "Bundle-v3-valuesets.json",
 	"Bundle-valueset-expansions.json", "Bundle-valuesets.json"}
 
-// eachJSON calls f for every JSON file of a package.
+// eachJSON calls f for every resource file of a package.
 func eachJSON(files iter.Seq[r4test.File], f func(name string, body []byte)) {
 	for file := range files {
 		if strings.HasSuffix(file.Name, ".json") && file.Name != "package.json" && file.Name != ".index.json" {
@@ -42,7 +42,7 @@ type corpus struct {
 	failed   map[string]bool
 }
 
-// newCorpus reads testdata/NAME.txt: lines "file<tab>rule that it breaks".
+// newCorpus reads the exclusions in testdata/NAME.txt: lines of a file, a tab and the rule that it breaks.
 func newCorpus(t *testing.T, name string) *corpus {
 	t.Helper()
 	c := &corpus{t: t, excluded: map[string]string{}, failed: map[string]bool{}}
@@ -56,7 +56,7 @@ func newCorpus(t *testing.T, name string) *corpus {
 		}
 		file, reason, _ := strings.Cut(line, "\t")
 		if reason == "" || c.excluded[file] != "" {
-			t.Fatalf("%s: the exclusion %q has no reason, or stands twice", name, file)
+			t.Fatalf("%s: the exclusion %q has no reason, or is repeated", name, file)
 		}
 		c.excluded[file] = reason
 	}
@@ -66,7 +66,7 @@ func newCorpus(t *testing.T, name string) *corpus {
 // check parses and validates one resource as a write does.
 func (c *corpus) check(name string, body []byte) {
 	if raceDetector && c.excluded[name] == "" && crc32.ChecksumIEEE([]byte(name))%20 > 0 {
-		return // a twentieth is enough to find races
+		return // one of twenty files is enough to find races
 	}
 	c.files++
 	issues := issuesOf(body)
@@ -94,13 +94,13 @@ func (c *corpus) check(name string, body []byte) {
 func (c *corpus) end() {
 	for _, name := range slices.Sorted(maps.Keys(c.excluded)) {
 		if !c.failed[name] {
-			c.t.Errorf("%s is excluded (%s) and has no fault, or is not there", name, c.excluded[name])
+			c.t.Errorf("%s is excluded (%s) but is valid or absent", name, c.excluded[name])
 		}
 	}
 	c.t.Logf("%d files read, %d of them excluded", c.files, len(c.excluded))
 }
 
-// issuesOf are all issues of a body on its way in.
+// issuesOf returns all issues that a write reports for a body.
 func issuesOf(body []byte) []fhir.Issue {
 	r, err := fhir.Parse(body)
 	if e, ok := fhir.AsError(err); ok {
@@ -109,8 +109,8 @@ func issuesOf(body []byte) []fhir.Issue {
 	return validate.Resource(r.Body, validate.Strict)
 }
 
-// TestExamplesOfTheStandard: every distinct file of the standard's package is
-// accepted, or breaks a named rule.
+// TestExamplesOfTheStandard: every distinct file of the standard's package is accepted, or excluded
+// for a named rule.
 func TestExamplesOfTheStandard(t *testing.T) {
 	c := newCorpus(t, "standard")
 	eachJSON(r4test.Files(t), func(name string, body []byte) {
@@ -150,7 +150,7 @@ func gunzip(t testing.TB, name string) []byte {
 	return body
 }
 
-// TestUKExamples: the examples and definitions of UK Core and GP Connect.
+// TestUKExamples: the same for the examples and definitions of UK Core and GP Connect.
 func TestUKExamples(t *testing.T) {
 	c := newCorpus(t, "uk")
 	names := append(testfiles.Shared(t, testfiles.UK+"/*.tar.gz"), testfiles.Shared(t, testfiles.UK+"/*/*.tar.gz")...)
@@ -160,7 +160,7 @@ func TestUKExamples(t *testing.T) {
 	c.end()
 }
 
-// TestLooseExamples: single files outside the packages.
+// TestLooseExamples: the same for single files outside the packages.
 func TestLooseExamples(t *testing.T) {
 	c := newCorpus(t, "loose")
 	check := func(folder, file string) {

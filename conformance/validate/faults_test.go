@@ -13,7 +13,7 @@ import (
 	"carerecord/fhir/path"
 )
 
-// issueLines writes issues as "code expression" lines; warnings begin with a question mark.
+// issueLines returns issues as "code expression". Warnings begin with a question mark.
 func issueLines(issues []fhir.Issue) []string {
 	var out []string
 	for _, i := range issues {
@@ -29,8 +29,8 @@ func issueLines(issues []fhir.Issue) []string {
 	return out
 }
 
-// pathFault reports why the expression of an issue is no FHIRPath of names and indexes
-// alone (REST-003); empty where it is one.
+// pathFault returns why the expression of an issue is not a FHIRPath of names and indexes only
+// (REST-003), or the empty string if it is one.
 func pathFault(i fhir.Issue) string {
 	if i.Expression == "" { // the whole body
 		return ""
@@ -40,17 +40,17 @@ func pathFault(i fhir.Issue) string {
 	case err != nil:
 		return err.Error()
 	case !p.Plain():
-		return i.Expression + " is no path"
+		return i.Expression + " has more than names and indexes"
 	}
 	return ""
 }
 
 const div = `<div xmlns=\"http://www.w3.org/1999/xhtml\">`
 
-// TestFaults: each kind of fault, with every fault of the body and its place.
+// TestFaults: Resource reports every fault of a body, with its path.
 func TestFaults(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
-		{"nothing wrong", `{"resourceType":"Patient","id":"a","name":[{"given":["A","B"]}],"deceasedBoolean":false}`, ""},
+		{"valid", `{"resourceType":"Patient","id":"a","name":[{"given":["A","B"]}],"deceasedBoolean":false}`, ""},
 		{"REST-088 resourceType anywhere", `{"active":true,"resourceType":"Patient"}`, ""},
 		{"unknown type", `{"resourceType":"Person2"}`, "structure resourceType"},
 		{"no type", `{"active":true}`, "structure resourceType"},
@@ -68,13 +68,13 @@ func TestFaults(t *testing.T) {
 		{"a resource in a Parameters", `{"resourceType":"Parameters","parameter":[{"name":"a","resource":{"resourceType":"Patient","x":1}}]}`, "structure Parameters.parameter[0].resource.x"},
 		{"content reference", `{"resourceType":"Questionnaire","status":"draft","item":[{"linkId":"1","type":"group","item":[{"type":"group"}]}]}`, "required Questionnaire.item[0].item[0].linkId"},
 
-		{"REST-083 array where one", `{"resourceType":"Patient","birthDate":["2000"]}`, "structure Patient.birthDate"},
-		{"REST-083 array of objects where one", `{"resourceType":"Patient","maritalStatus":[{"text":"x"}]}`, "structure Patient.maritalStatus"},
-		{"REST-083 one where array", `{"resourceType":"Patient","name":{"famly":"x"}}`, "structure Patient.name\nstructure Patient.name.famly"},
-		{"REST-083 one primitive where array", `{"resourceType":"Patient","name":[{"given":"x"}]}`, "structure Patient.name[0].given"},
-		{"REST-083 object where primitive", `{"resourceType":"Patient","birthDate":{"value":"2000"}}`, "structure Patient.birthDate"},
-		{"REST-083 primitive where object", `{"resourceType":"Patient","maritalStatus":"M"}`, "structure Patient.maritalStatus"},
-		{"REST-083 primitive where resource", `{"resourceType":"Patient","contained":["x"]}`, "structure Patient.contained[0]"},
+		{"REST-083 array instead of a single value", `{"resourceType":"Patient","birthDate":["2000"]}`, "structure Patient.birthDate"},
+		{"REST-083 array instead of an object", `{"resourceType":"Patient","maritalStatus":[{"text":"x"}]}`, "structure Patient.maritalStatus"},
+		{"REST-083 single value instead of an array", `{"resourceType":"Patient","name":{"famly":"x"}}`, "structure Patient.name\nstructure Patient.name.famly"},
+		{"REST-083 single primitive instead of an array", `{"resourceType":"Patient","name":[{"given":"x"}]}`, "structure Patient.name[0].given"},
+		{"REST-083 object instead of a primitive", `{"resourceType":"Patient","birthDate":{"value":"2000"}}`, "structure Patient.birthDate"},
+		{"REST-083 primitive instead of an object", `{"resourceType":"Patient","maritalStatus":"M"}`, "structure Patient.maritalStatus"},
+		{"REST-083 primitive instead of a resource", `{"resourceType":"Patient","contained":["x"]}`, "structure Patient.contained[0]"},
 		{"REST-083 arrays within arrays", `{"resourceType":"Patient","name":[[{"family":"x"}]]}`, "structure Patient.name[0]"},
 		{"REST-083 boolean in quotes", `{"resourceType":"Patient","active":"true"}`, "structure Patient.active"},
 		{"REST-083 number in quotes", `{"resourceType":"Patient","multipleBirthInteger":"1"}`, "structure Patient.multipleBirth"},
@@ -83,17 +83,17 @@ func TestFaults(t *testing.T) {
 		{"REST-083 empty array", `{"resourceType":"Patient","name":[]}`, "structure Patient.name"},
 		{"REST-083 empty string", `{"resourceType":"Patient","language":""}`, "structure Patient.language"},
 		{"REST-083 null", `{"resourceType":"Patient","active":null}`, "structure Patient.active"},
-		{"REST-083 null where an array stands", `{"resourceType":"Patient","name":null}`, "structure Patient.name"},
+		{"REST-083 null instead of an array", `{"resourceType":"Patient","name":null}`, "structure Patient.name"},
 		{"REST-083 null in an array of objects", `{"resourceType":"Patient","name":[null]}`, "structure Patient.name[0]"},
 
 		{"REST-087 missing", `{"resourceType":"Observation"}`, "required Observation.status\nrequired Observation.code"},
 		{"REST-087 missing below", `{"resourceType":"Patient","link":[{"type":"seealso"}]}`, "required Patient.link[0].other"},
 		{"REST-087 missing choice", `{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"}}`, "required MedicationRequest.medication"},
-		{"REST-087 an extension stands for the value", `{"resourceType":"Observation","_status":{"extension":[{"url":"a","valueCode":"unknown"}]},"code":{"text":"x"}}`, ""},
+		{"REST-087 an extension instead of the value", `{"resourceType":"Observation","_status":{"extension":[{"url":"a","valueCode":"unknown"}]},"code":{"text":"x"}}`, ""},
 		{"REST-087 two variants", `{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2000"}`, "structure Patient.deceased"},
 		{"REST-087 two variants, one a twin", `{"resourceType":"Patient","deceasedBoolean":true,"_deceasedDateTime":{"extension":[{"url":"a","valueCode":"b"}]}}`, "structure Patient.deceased"},
 		{"REST-087 a choice without its type", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"value":1}`, "structure Observation.value"},
-		{"REST-087 a type that the choice has not", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueDecimal":1}`, "structure Observation.valueDecimal"},
+		{"REST-087 a type that the choice does not allow", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueDecimal":1}`, "structure Observation.valueDecimal"},
 
 		{"REST-087 unknown code", `{"resourceType":"Patient","gender":"Male"}`, "code-invalid Patient.gender"},
 		{"REST-087 unknown code in an array", `{"resourceType":"Timing","x":1}`, "structure resourceType"},
@@ -104,9 +104,9 @@ func TestFaults(t *testing.T) {
 		{"REST-087 concept with text only", `{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/1"},"clinicalStatus":{"text":"active"}}`, "code-invalid AllergyIntolerance.clinicalStatus"},
 		{"extensible bindings are free", `{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://x","code":"y"}]}}`, ""},
 
-		{"REST-085 twin of one", `{"resourceType":"Patient","birthDate":"2000","_birthDate":{"extension":[{"url":"a","valueTime":"10:00:00"}]}}`, ""},
+		{"REST-085 twin of a single value", `{"resourceType":"Patient","birthDate":"2000","_birthDate":{"extension":[{"url":"a","valueTime":"10:00:00"}]}}`, ""},
 		{"REST-085 twin without value", `{"resourceType":"Patient","_birthDate":{"extension":[{"url":"a","valueCode":"unknown"}]}}`, ""},
-		{"REST-085 twins in step", `{"resourceType":"Patient","name":[{"given":["A",null],"_given":[null,{"id":"x","extension":[{"url":"a","valueCode":"b"}]}]}]}`, ""},
+		{"REST-085 twin array of equal length", `{"resourceType":"Patient","name":[{"given":["A",null],"_given":[null,{"id":"x","extension":[{"url":"a","valueCode":"b"}]}]}]}`, ""},
 		{"REST-085 twin first", `{"resourceType":"Patient","name":[{"_given":[null,{"id":"x"}],"given":["A","B"]}]}`, ""},
 		{"REST-085 twin with a value", `{"resourceType":"Patient","_birthDate":{"id":"x","value":"2000"}}`, "structure Patient.birthDate.value"},
 		{"REST-085 twin shorter", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"x"}]}]}`, "structure Patient.name[0].given"},
@@ -116,13 +116,13 @@ func TestFaults(t *testing.T) {
 		{"REST-085 null in a lone twin", `{"resourceType":"Patient","name":[{"_given":[null,{"id":"x"}]}]}`, "structure Patient.name[0].given[0]\ninvariant Patient.name[0].given[1]"},
 		{"ele-1 a twin with an id alone", `{"resourceType":"Patient","_birthDate":{"id":"x"}}`, "invariant Patient.birthDate"},
 		{"ele-1 a twin with an id alone in an array", `{"resourceType":"Patient","name":[{"_given":[{"id":"x"}]}]}`, "invariant Patient.name[0].given[0]"},
-		{"REST-085 array beside one", `{"resourceType":"Patient","birthDate":"2000","_birthDate":[{"id":"x"}]}`, "structure Patient.birthDate"},
-		{"REST-085 one beside array", `{"resourceType":"Patient","name":[{"given":["a"],"_given":{"id":"x"}}]}`, "structure Patient.name[0].given"},
+		{"REST-085 array as the twin of a single value", `{"resourceType":"Patient","birthDate":"2000","_birthDate":[{"id":"x"}]}`, "structure Patient.birthDate"},
+		{"REST-085 object as the twin of an array", `{"resourceType":"Patient","name":[{"given":["a"],"_given":{"id":"x"}}]}`, "structure Patient.name[0].given"},
 		{"REST-085 twin of an object", `{"resourceType":"Patient","_maritalStatus":{"id":"x"}}`, "structure Patient.maritalStatus"},
 		{"REST-085 twin of an id", `{"resourceType":"Patient","id":"a","_id":{"id":"x"}}`, "structure Patient.id"},
 		{"REST-085 twin is a string", `{"resourceType":"Patient","_birthDate":"x"}`, "structure Patient.birthDate"},
 		{"REST-085 twin is null", `{"resourceType":"Patient","_birthDate":null}`, "structure Patient.birthDate"},
-		{"REST-085 twin of nothing", `{"resourceType":"Patient","_foo":{"id":"x"}}`, "structure Patient.foo"},
+		{"REST-085 twin of an unknown element", `{"resourceType":"Patient","_foo":{"id":"x"}}`, "structure Patient.foo"},
 
 		{"ext-1 both", `{"resourceType":"Patient","extension":[{"url":"a","valueString":"x","extension":[{"url":"b","valueString":"y"}]}]}`, "invariant Patient.extension[0]"},
 		{"ext-1 neither", `{"resourceType":"Patient","extension":[{"url":"a"}]}`, "invariant Patient.extension[0]"},
@@ -135,9 +135,9 @@ func TestFaults(t *testing.T) {
 		{"narrative not closed", `{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `x<p></div>"}}`, "value Patient.text.`div`"},
 
 		{"not an object", `[1]`, "structure "},
-		{"more behind the end", `{"resourceType":"Patient"}{}`, "structure Patient"},
+		{"text after the end", `{"resourceType":"Patient"}{}`, "structure Patient"},
 		{"cut off", `{"resourceType":"Patient","name":[{"family":"x`, "structure Patient"},
-		{"REST-003 all in one pass", `{"resourceType":"Patient","foo":1,"gender":"x","birthDate":"2000-13","link":[{"other":{}}],"extension":[{"url":"a"}]}`,
+		{"REST-003 all faults in one answer", `{"resourceType":"Patient","foo":1,"gender":"x","birthDate":"2000-13","link":[{"other":{}}],"extension":[{"url":"a"}]}`,
 			"structure Patient.foo\ncode-invalid Patient.gender\nvalue Patient.birthDate\nstructure Patient.link[0].other\nrequired Patient.link[0].type\ninvariant Patient.extension[0]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -148,13 +148,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestLenient: some faults become warnings, others do not.
+// TestLenient: missing elements and unknown codes are warnings, other faults are errors.
 func TestLenient(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"missing", `{"resourceType":"Observation","status":"final"}`, "?required Observation.code"},
 		{"unknown code", `{"resourceType":"Patient","gender":"Male"}`, "?code-invalid Patient.gender"},
 		{"unknown concept", `{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/1"},"clinicalStatus":{"text":"active"}}`, "?code-invalid AllergyIntolerance.clinicalStatus"},
-		{"errors stand first", `{"resourceType":"Patient","gender":"Male","x":1}`, "structure Patient.x\n?code-invalid Patient.gender"},
+		{"errors come first", `{"resourceType":"Patient","gender":"Male","x":1}`, "structure Patient.x\n?code-invalid Patient.gender"},
 		{"a code with blanks is a bad primitive", `{"resourceType":"Patient","gender":" male"}`, "value Patient.gender"},
 		{"bad primitive", `{"resourceType":"Patient","birthDate":"1.1.2000"}`, "value Patient.birthDate"},
 		{"unknown element", `{"resourceType":"Patient","x":1}`, "structure Patient.x"},
@@ -173,7 +173,7 @@ func TestLenient(t *testing.T) {
 	}
 }
 
-// TestRefused: the status that goes with the issues (REST-002).
+// TestRefused: the issues decide the status (REST-002).
 func TestRefused(t *testing.T) {
 	for body, want := range map[string]int{
 		`{"resourceType":"Patient","x":1}`:                           400,
@@ -187,8 +187,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestBound: at most fhir.MaxIssues, with a note, and a flood of warnings hides
-// no error.
+// TestBound: at most fhir.MaxIssues issues are reported, with a note that there may be more. Warnings
+// do not displace errors.
 func TestBound(t *testing.T) {
 	many := func(one string, n int) string {
 		return `{"resourceType":"Patient","name":[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]`
@@ -203,7 +203,7 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// TestEnvelope: the resources of the entries are not looked into, all else is.
+// TestEnvelope: the resources of entries are not checked, the rest of the Bundle is.
 func TestEnvelope(t *testing.T) {
 	const bundle = `{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient","x":1},"request":{"method":"FOO","url":"Patient"}},{"resource":7}]}`
 	want := "code-invalid Bundle.entry[0].request.method\nstructure Bundle.entry[1].resource"
@@ -216,14 +216,14 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
-// TestTextsAreShort: texts quote a shortened value.
+// TestTextsAreShort: texts quote names and values of the body in a shortened form.
 func TestTextsAreShort(t *testing.T) {
 	long := strings.Repeat("ä", 10_000)
 	for _, body := range []string{`{"resourceType":"Patient","` + long + `":1}`, `{"resourceType":"Patient","_` + long + `":1}`, `{"resourceType":"Patient","gender":"` + long + `"}`,
 		`{"resourceType":"Patient","text":{"status":"generated","div":"` + div + `<` + long + `/></div>"}}`} {
 		for _, i := range validate.Resource([]byte(body), validate.Strict) {
 			if len(i.Text)+len(i.Expression) > 600 || !utf8.ValidString(i.Text+i.Expression) {
-				t.Errorf("got %d bytes of text and place for %.40s", len(i.Text)+len(i.Expression), body)
+				t.Errorf("got %d bytes of text and expression for %.40s", len(i.Text)+len(i.Expression), body)
 			}
 		}
 	}

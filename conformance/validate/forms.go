@@ -2,7 +2,7 @@ package validate
 
 import "bytes"
 
-// hasControls reports control characters other than tab, line feed and carriage
+// hasControls reports whether s has a control character other than tab, line feed and carriage
 // return.
 func hasControls(s []byte) bool {
 	for _, c := range s {
@@ -13,7 +13,7 @@ func hasControls(s []byte) bool {
 	return false
 }
 
-// hasSpaceOrControls reports white space and control characters.
+// hasSpaceOrControls reports whether s has white space or a control character.
 func hasSpaceOrControls(s []byte) bool {
 	for _, c := range s {
 		if c <= ' ' || c == 0x7f {
@@ -23,9 +23,9 @@ func hasSpaceOrControls(s []byte) bool {
 	return false
 }
 
-// isCode: words with one blank between them (datatypes.html#code).
+// isCode accepts words with a single white-space character between them (datatypes.html#code).
 func isCode(s []byte) bool {
-	gap := true // at the start, or after a blank
+	gap := true // at the start, or after white space
 	for _, c := range s {
 		if c > ' ' {
 			gap = false
@@ -39,7 +39,7 @@ func isCode(s []byte) bool {
 	return !gap
 }
 
-// isOID: urn:oid: and arcs without leading zeros, at least two of them.
+// isOID accepts urn:oid: and at least two arcs without leading zeros.
 func isOID(s []byte) bool {
 	arcs, ok := bytes.CutPrefix(s, []byte("urn:oid:"))
 	if !ok || len(arcs) < 3 || arcs[0] < '0' || arcs[0] > '2' || arcs[1] != '.' {
@@ -74,8 +74,8 @@ func isUUID(s []byte) bool {
 	return true
 }
 
-// isBase64: groups of four, white space between characters allowed, padding at
-// the end only (datatypes.html#base64Binary).
+// isBase64 accepts groups of four characters with padding only at the end, and white space anywhere
+// (datatypes.html#base64Binary).
 func isBase64(s []byte) bool {
 	n, pads := 0, 0
 	for _, c := range s {
@@ -96,7 +96,7 @@ func isBase64(s []byte) bool {
 	return n > 0 && n%4 == 0 && pads <= 2
 }
 
-// digits reads n digits at the start; -1 if they are not there.
+// digits returns the number that the first n digits of s write, or -1 if s does not begin with n digits.
 func digits(s []byte, n int) int {
 	if len(s) < n {
 		return -1
@@ -111,7 +111,7 @@ func digits(s []byte, n int) int {
 	return v
 }
 
-// isDate: a year from 1 on, with a month and a day that it has if they are given.
+// isDate accepts a year from 1 on, with an optional month and an optional day that exist.
 func isDate(s []byte) bool {
 	year := digits(s, 4)
 	if year < 1 {
@@ -146,8 +146,8 @@ func daysIn(year, month int) int {
 
 func isDateTime(s []byte) bool { return isDate(s) || isInstant(s) }
 
-// isInstant: a day, a time to the second or finer, a zone up to 14 hours away
-// from UTC. Second 60 is a leap second.
+// isInstant accepts a date, a time with seconds and a zone of at most 14 hours from UTC. Second 60
+// is a leap second.
 func isInstant(s []byte) bool {
 	if len(s) < 20 || !isDate(s[:10]) || s[10] != 'T' {
 		return false
@@ -158,13 +158,13 @@ func isInstant(s []byte) bool {
 
 func isTime(s []byte) bool { return isClock(s, 60) }
 
-// isClock: hh:mm:ss with a fraction if need be, seconds up to most.
-func isClock(s []byte, most int) bool {
+// isClock accepts hh:mm:ss with an optional fraction, and seconds up to maxSecond.
+func isClock(s []byte, maxSecond int) bool {
 	if len(s) < 8 || s[2] != ':' || s[5] != ':' {
 		return false
 	}
 	hour, minute, second := digits(s, 2), digits(s[3:], 2), digits(s[6:], 2)
-	if hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > most {
+	if hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > maxSecond {
 		return false
 	}
 	if len(s) == 8 {

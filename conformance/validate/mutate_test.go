@@ -23,7 +23,7 @@ type site struct {
 	value    [2]int
 	owner    *r4.Type
 	name     string
-	required bool // the element is mandatory, and this is all there is of it
+	required bool // the element is mandatory, and has no twin
 }
 
 // surveyor collects the sites of a body.
@@ -39,7 +39,7 @@ func survey(body []byte) []site {
 	return s.sites
 }
 
-// value reads a value of a type; Resource is looked up in the body.
+// value reads a value of a type. The type of a Resource is read from the body.
 func (s *surveyor) value(t *r4.Type, name string) {
 	switch s.dec.PeekKind() {
 	case '{':
@@ -95,7 +95,7 @@ func (s *surveyor) token() string {
 
 func (s *surveyor) offset() int { return int(s.dec.InputOffset()) }
 
-// start is where the next value or name begins.
+// start returns the offset of the next value or name.
 func (s *surveyor) start() int {
 	s.dec.PeekKind()
 	at := s.offset()
@@ -105,7 +105,7 @@ func (s *surveyor) start() int {
 	return at
 }
 
-// mutate breaks a body at a random site and says how; the result must be refused.
+// mutate breaks a body at a random site. It returns the result, which must be refused, and a description.
 func mutate(rnd *rand.Rand, body []byte, sites []site) ([]byte, string) {
 	for {
 		m := sites[rnd.IntN(len(sites))]
@@ -141,9 +141,8 @@ func mutate(rnd *rand.Rand, body []byte, sites []site) ([]byte, string) {
 	}
 }
 
-// TestMutations: examples of the standard that are valid, each broken in
-// several ways, are refused in strict mode, and all but missing elements in
-// lenient mode.
+// TestMutations: valid examples of the standard, each broken in several ways, are refused in strict mode.
+// Lenient mode refuses all of them except those with a missing element.
 func TestMutations(t *testing.T) {
 	const ways = 12
 	files, mutations := 0, 0
@@ -153,7 +152,7 @@ func TestMutations(t *testing.T) {
 		}
 		seed := crc32.ChecksumIEEE([]byte(name))
 		if raceDetector && seed%20 > 0 {
-			return // a twentieth is enough to find races
+			return // one of twenty files is enough to find races
 		}
 		r, err := fhir.Parse(body)
 		if err != nil {
@@ -174,7 +173,7 @@ func TestMutations(t *testing.T) {
 	t.Logf("%d files, %d mutations", files, mutations)
 }
 
-// FuzzResource: whatever comes, there is an answer, and it is the same again.
+// FuzzResource: every body has a bounded result, which is the same in a second run.
 func FuzzResource(f *testing.F) {
 	for _, seed := range []string{
 		`{"resourceType":"Patient","id":"a","name":[{"given":["A",null],"_given":[null,{"id":"x","extension":[{"url":"u","valueCode":"c"}]}]}],"deceasedBoolean":false}`,
@@ -195,7 +194,7 @@ func FuzzResource(f *testing.F) {
 		}
 		lenient := validate.Resource(body, validate.Lenient)
 		if len(first) == 0 && len(lenient) > 0 {
-			t.Errorf("strict accepts, lenient says %v", lenient)
+			t.Errorf("strict mode accepts the body, lenient mode reports %v", lenient)
 		}
 		validate.Envelope(body, validate.Lenient)
 	})

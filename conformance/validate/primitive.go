@@ -40,35 +40,35 @@ const (
 var kindNames = [kindComplex]string{"boolean", "integer", "positiveInt", "unsignedInt", "decimal", "string", "markdown", "uri", "url",
 	"canonical", "code", "id", "oid", "uuid", "base64Binary", "date", "dateTime", "instant", "time", "xhtml"}
 
-// expectedForm has, for each kind, the text that describes its values.
+// expectedForm describes the valid values of each kind, for error texts.
 var expectedForm = [kindComplex]string{
 	kindInteger:     "a whole number from -2147483648 to 2147483647, without leading zeros, fraction or exponent",
 	kindPositiveInt: "a whole number from 1 to 2147483647, without fraction or exponent",
 	kindUnsignedInt: "a whole number from 0 to 2147483647, without fraction or exponent",
 	kindDecimal:     "a JSON number",
-	kindString:      "at most 1 MiB, and of the control characters it holds tab, line feed and carriage return only",
-	kindMarkdown:    "at most 1 MiB, and of the control characters it holds tab, line feed and carriage return only",
+	kindString:      "at most 1 MiB, without control characters except tab, line feed and carriage return",
+	kindMarkdown:    "at most 1 MiB, without control characters except tab, line feed and carriage return",
 	kindURI:         "a URI without white space",
 	kindURL:         "a URL without white space",
 	kindCanonical:   "a canonical URL without white space, optionally followed by |version",
 	kindCode:        "a code: no leading, trailing or repeated white space",
-	kindID:          "1 to 64 of letters, digits, hyphen and dot",
-	kindOID:         "urn:oid: and numbers with dots between them, the first 0, 1 or 2",
+	kindID:          "1 to 64 letters, digits, hyphens and dots",
+	kindOID:         "urn:oid: and numbers separated by dots, of which the first is 0, 1 or 2",
 	kindUUID:        "urn:uuid: and a UUID in lower case",
 	kindBase64:      "base64 (RFC 4648, section 4) with its padding",
 	kindDate:        "a day, month or year of the calendar: YYYY-MM-DD, YYYY-MM or YYYY",
-	kindDateTime:    "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with a zone (Z or +hh:mm), a day and time that there is",
-	kindInstant:     "YYYY-MM-DDThh:mm:ss with a zone (Z or +hh:mm), fractions of seconds if need be, a day and time that there is",
+	kindDateTime:    "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with a zone (Z or +hh:mm); the day and time must exist",
+	kindInstant:     "YYYY-MM-DDThh:mm:ss with optional fractions of a second and a zone (Z or +hh:mm); the day and time must exist",
 	kindTime:        "hh:mm:ss from 00:00:00 to 23:59:59, without a zone",
 }
 
-// maxString is the greatest length of a string (datatypes.html#string).
+// maxString is the maximum length of a string in bytes (datatypes.html#string).
 const maxString = 1 << 20
 
-// maxNumber is the longest number that fhir.Parse accepts, in characters.
+// maxNumber is the maximum length of a number in characters, the same as in fhir.Parse.
 const maxNumber = 300
 
-// primitive reads the value of a primitive; c is its first byte.
+// primitive reads and tests the value of a primitive. c is the first byte of the value.
 func (w *walker) primitive(p *prop, c byte) {
 	switch {
 	case c == '{' || c == '[':
@@ -95,7 +95,7 @@ func (w *walker) primitive(p *prop, c byte) {
 	}
 }
 
-// literal reads true or false; the empty string for anything else.
+// literal reads true or false. It returns the empty string for anything else.
 func (w *walker) literal(c byte) string {
 	if c != 't' && c != 'f' {
 		w.skip()
@@ -158,7 +158,7 @@ func parseInteger(s []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// stringValue tests the value of a string by its kind.
+// stringValue tests the unescaped value of a string by its kind.
 func (w *walker) stringValue(p *prop, s []byte, escaped bool) {
 	if len(s) == 0 {
 		w.fault("structure", "The string is empty: leave the element out.")
@@ -189,8 +189,8 @@ func (w *walker) invalidValue(p *prop) {
 	w.fault("value", fmt.Sprintf("%s is not a valid %s: it must be %s.", p.name, p.typ, expectedForm[p.kind]))
 }
 
-// hasFormOf reports whether s has the lexical form of a kind. escaped: s was written with escapes,
-// without which it cannot contain control characters.
+// hasFormOf reports whether s has the lexical form of a kind. escaped reports whether s was written with
+// escapes: otherwise it cannot contain control characters.
 func hasFormOf(k kind, s []byte, escaped bool) bool {
 	switch k {
 	case kindString, kindMarkdown:
@@ -215,7 +215,7 @@ func hasFormOf(k kind, s []byte, escaped bool) bool {
 		return isInstant(s)
 	case kindTime:
 		return isTime(s)
-	default: // kinds that are no string
+	default: // kinds that are not strings
 		return true
 	}
 }

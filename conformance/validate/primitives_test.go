@@ -7,8 +7,8 @@ import (
 	"carerecord/conformance/validate"
 )
 
-// TestPrimitives: REST-086, each primitive type with values that it has and
-// values that it has not (datatypes.html). Values are JSON.
+// TestPrimitives: each primitive type accepts its valid values and refuses others (REST-086,
+// datatypes.html). Values are JSON.
 func TestPrimitives(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	for _, c := range []struct {
@@ -61,7 +61,7 @@ func TestPrimitives(t *testing.T) {
 	}
 }
 
-// TestNarrative: the allowed content of the div of a Narrative (narrative.html).
+// TestNarrative: a div of a Narrative has only the allowed content (narrative.html).
 func TestNarrative(t *testing.T) {
 	const open = `<div xmlns="http://www.w3.org/1999/xhtml">`
 	for _, c := range []struct{ name, div, want string }{
@@ -88,10 +88,10 @@ func TestNarrative(t *testing.T) {
 		{"HTML br", open + `x<br></div>`, "value"},
 		{"nbsp", open + `x&nbsp;y</div>`, "value"},
 		{"bare ampersand", open + `x & y</div>`, "value"},
-		{"number of no character", open + `x&#0;</div>`, "value"},
+		{"number that is not a character", open + `x&#0;</div>`, "value"},
 		{"attribute without quotes", open + `<p class=a>x</p></div>`, "value"},
 		{"attribute without value", open + `<p class>x</p></div>`, "value"},
-		{"attribute twice", open + `<p class="a" class="b">x</p></div>`, "value"},
+		{"repeated attribute", open + `<p class="a" class="b">x</p></div>`, "value"},
 		{"less than", open + `1 < 2</div>`, "value"},
 		{"doctype", `<!DOCTYPE html>` + open + `x</div>`, "value"},
 		{"processing instruction", open + `<?php x ?>x</div>`, "value"},

@@ -7,12 +7,12 @@ import (
 )
 
 // reader reads valid JSON. On other text it may continue or stop, but it stays within bounds and
-// ends.
+// terminates.
 type reader struct {
 	src       []byte
 	pos       int
 	broken    bool
-	stoppedAt int // where, if broken
+	stoppedAt int // the offset at which the text is not JSON; valid if broken
 }
 
 // stop ends all reading.
@@ -44,7 +44,7 @@ func (r *reader) peek() byte {
 }
 
 // next moves to the next member of an object or array and reports whether there is one. n is the
-// number of members read; end is the closing bracket.
+// number of members already read, and end is the closing bracket.
 func (r *reader) next(n int, end byte) bool {
 	r.space()
 	c := r.peek()
@@ -110,7 +110,7 @@ func (r *reader) text() (raw []byte, escaped bool) {
 	}
 }
 
-// trailingBackslashes counts the backslashes at the end.
+// trailingBackslashes returns the number of backslashes at the end of raw.
 func trailingBackslashes(raw []byte) int {
 	n := 0
 	for n < len(raw) && raw[len(raw)-1-n] == '\\' {

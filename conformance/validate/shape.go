@@ -13,9 +13,9 @@ type shape struct {
 	name              string
 	resource          bool
 	props             map[string]*prop
-	mandatory         uint64 // marks of the mandatory elements
+	mandatory         uint64 // bits of the mandatory elements
 	mandatoryElements []mandatoryElement
-	// Of an Extension: the marks of its value and of its extensions (ext-1).
+	// Of an Extension: the bits of its value and of its extensions (ext-1).
 	valueBit, extensionBit uint64
 }
 
@@ -34,12 +34,12 @@ type prop struct {
 	shape        *shape // the elements of a complex value
 	repeats      bool
 	choice       bool
-	noExtensions bool   // takes no extensions: id, url of an extension, narrative
-	bit          uint64 // of the element, 0 where nothing asks for it
+	noExtensions bool   // has no twin: id, url of an extension, narrative
+	bit          uint64 // of the element; 0 if no rule needs to know whether it is present
 	binding      *binding
 }
 
-// binding is a required one.
+// binding is a required binding.
 type binding struct {
 	url string
 	set *r4.ValueSet
@@ -48,7 +48,7 @@ type binding struct {
 // table holds the shapes of all types.
 type table struct {
 	resources map[string]*shape
-	element   *shape // id and extension: what _x may hold
+	element   *shape // the members of a twin: id and extension
 }
 
 var tables = sync.OnceValue(compile)
@@ -62,7 +62,7 @@ func compile() *table {
 	return t
 }
 
-// compiler makes each shape once: types refer to each other and themselves.
+// compiler makes each shape once, since types refer to each other and to themselves.
 type compiler struct {
 	shapes   map[*r4.Type]*shape
 	bindings map[string]*binding
@@ -79,7 +79,7 @@ func (c *compiler) shape(t *r4.Type) *shape {
 		var bit uint64
 		if e.Min > 0 || e.Choice || t.Name == "Extension" && e.Name == "extension" {
 			if bit = 1 << bits; bits == 64 {
-				panic(fmt.Sprintf("validate: %s has more than 64 elements to watch", t.Name))
+				panic(fmt.Sprintf("validate: %s has more than 64 elements with a bit", t.Name))
 			}
 			bits++
 		}

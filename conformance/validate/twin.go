@@ -2,8 +2,7 @@ package validate
 
 import "bytes"
 
-// twin reads the value of _x, the id and extensions of a primitive x: an object, or an array of
-// objects and null (json.html, "JSON representation of primitive elements").
+// twin reads the value of the twin of a primitive: an object, or an array of objects and null.
 func (w *walker) twin(p *prop) {
 	w.path = append(w.path, pathElement{p.element, -1})
 	defer w.pop()
@@ -19,7 +18,7 @@ func (w *walker) twin(p *prop) {
 		w.object(w.table.element)
 		return
 	default:
-		w.fault("structure", "_"+p.name+" is an object with id and extension.")
+		w.fault("structure", "_"+p.name+" must be an object with id and extension.")
 	}
 	w.skip()
 }
@@ -36,7 +35,7 @@ func (w *walker) twins() {
 		case 'n':
 			w.null()
 		default:
-			w.fault("structure", "The id and extensions of a primitive are an object with id and extension, or null.")
+			w.fault("structure", "A position of this array must be null or an object with id and extension.")
 			w.skip()
 		}
 	}
@@ -46,9 +45,9 @@ func (w *walker) twins() {
 	}
 }
 
-// pair compares the properties of an object with their twins: equal lengths, no position null in
-// both, one variant of a choice (REST-085, 087). It is called if there is a twin or a null, and
-// reads the object again.
+// pair compares the properties of an object with their twins: the lengths are equal, no position is
+// null in both, and only one variant of a choice is given (REST-085, 087). It is called if there is
+// a twin or a null, and reads the object again from its opening brace at from.
 func (w *walker) pair(s *shape, from int) {
 	r := reader{src: w.src, pos: from + 1}
 	values, twins := map[*prop]elementValues{}, map[*prop]elementValues{}
@@ -78,19 +77,19 @@ func (w *walker) pair(s *shape, from int) {
 	w.mixedVariants(order, values, twins)
 }
 
-// elementValues has the values at each position of an array, or that of a single value.
+// elementValues describes each position of an array, or a single value.
 type elementValues struct {
 	array    bool
 	contents []content
 }
 
-// content is the content of one position.
+// content is the kind of one value.
 type content byte
 
 const (
 	present content = iota
 	null
-	idOnly // an object with an id and nothing else
+	idOnly // an object with only an id
 )
 
 func (r *reader) elementValues() elementValues {
@@ -105,7 +104,7 @@ func (r *reader) elementValues() elementValues {
 	return f
 }
 
-// content passes over a value.
+// content skips a value and returns its kind.
 func (r *reader) content() content {
 	switch r.peek() {
 	case 'n':
@@ -139,7 +138,7 @@ func (w *walker) comparePair(p *prop, values, twins map[*prop]elementValues) {
 	}
 	for i := range max(len(v.contents), len(t.contents)) {
 		if i < len(v.contents) && v.contents[i] != null || !v.array && !t.array && t.contents != nil && t.contents[0] == null {
-			continue // there is a value, or the walk has reported it
+			continue // has a value, or was reported by the walk
 		}
 		at := pathElement{p.element, -1}
 		if v.array || t.array {
@@ -156,8 +155,8 @@ func (w *walker) comparePair(p *prop, values, twins map[*prop]elementValues) {
 	}
 }
 
-// mixedVariants finds choices that differ between a value and a twin; two values are found during the
-// walk.
+// mixedVariants reports a choice whose value and twin are of different variants. Two values of
+// different variants are reported by the walk.
 func (w *walker) mixedVariants(order []*prop, values, twins map[*prop]elementValues) {
 	for i, p := range order {
 		if !p.choice {

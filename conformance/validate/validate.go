@@ -19,7 +19,7 @@ const (
 	Lenient
 )
 
-// String returns the word of the mode.
+// String returns strict or lenient.
 func (m Mode) String() string {
 	if m == Lenient {
 		return "lenient"
@@ -27,7 +27,7 @@ func (m Mode) String() string {
 	return "strict"
 }
 
-// UnmarshalText reads the word of a mode.
+// UnmarshalText accepts strict and lenient.
 func (m *Mode) UnmarshalText(text []byte) error {
 	switch string(text) {
 	case "strict":
@@ -43,23 +43,23 @@ func (m *Mode) UnmarshalText(text []byte) error {
 // Resource returns the faults of a resource: errors first, then warnings, at
 // most fhir.MaxIssues; nil for none. A body with only warnings may be accepted.
 //
-// body is one that fhir.Parse accepted: repeated properties and invalid UTF-8 are not found here.
-// Text that is not JSON gives one structure issue at the position where reading ended.
+// body must have been accepted by fhir.Parse: repeated properties and invalid UTF-8 are not detected
+// here. Text that is not JSON has one structure issue at the byte where reading ended.
 func Resource(body []byte, mode Mode) []fhir.Issue {
 	w := walker{reader: reader{src: body}, mode: mode}
 	return w.run()
 }
 
-// Envelope checks a Bundle or Parameters like Resource, except the resources in it: these are
-// checked one by one when they are processed.
+// Envelope checks a Bundle or Parameters like Resource, without the resources in it. The caller
+// checks each of these when it processes it.
 func Envelope(body []byte, mode Mode) []fhir.Issue {
 	w := walker{reader: reader{src: body}, mode: mode, envelope: true}
 	return w.run()
 }
 
 // Refused returns the error for the issues of one resource or several, or nil if none of them is
-// an error. The status is 422 if all errors are invariants, otherwise 400. The first issue is one
-// that explains the status.
+// an error. The status is 422 if all errors are invariants, otherwise 400. The first issue
+// explains the status.
 func Refused(issues []fhir.Issue) error {
 	if len(issues) == 0 {
 		return nil
@@ -76,7 +76,7 @@ func Refused(issues []fhir.Issue) error {
 	return &fhir.Error{Status: status, Issues: all[:min(len(all), fhir.MaxIssues)]}
 }
 
-// walker walks one resource.
+// walker validates one resource.
 type walker struct {
 	reader
 	mode       Mode

@@ -54,7 +54,7 @@ func (w *walker) object(s *shape) {
 	from := w.pos
 	var seen uint64
 	var first *prop
-	paired := false // something is to be paired with its twin
+	paired := false // there is a twin, or an array with nulls
 	n := 0
 	w.pos++
 	for ; w.next(n, '}'); n++ {
@@ -84,7 +84,7 @@ func (w *walker) object(s *shape) {
 		return
 	case n == 0:
 		w.fault("structure", "The object is empty: leave the element out.")
-	case n == 1 && first != nil && first.name == "id" && !s.resource && s != w.table.element: // of a twin: see pair
+	case n == 1 && first != nil && first.name == "id" && !s.resource && s != w.table.element: // pair tests twins
 		w.fault("invariant", "The element has an id and nothing else (ele-1).")
 	}
 	if paired {
@@ -114,8 +114,8 @@ func (w *walker) checkComplete(s *shape, seen uint64) {
 	}
 }
 
-// otherMember reads a member that is not a property of the shape: a twin, the resourceType, or a fault.
-// It returns the mark of a twin's element.
+// otherMember reads a member that is not a property of the shape: a twin, the resourceType, or an
+// unknown member, which is a fault. For a twin it returns the bit of the element.
 func (w *walker) otherMember(s *shape, name []byte) (bit uint64, twin bool) {
 	if base, ok := bytes.CutPrefix(name, []byte("_")); ok {
 		if p := s.props[string(base)]; p != nil && p.kind < kindComplex && !p.noExtensions {
@@ -135,7 +135,7 @@ func (w *walker) otherMember(s *shape, name []byte) (bit uint64, twin bool) {
 	return 0, false
 }
 
-// unknownText returns a text for an unknown property, with a suggestion.
+// unknownText returns the text for an unknown property. It suggests a correction.
 func (w *walker) unknownText(s *shape, name string) string {
 	base := strings.TrimPrefix(name, "_")
 	p := s.props[base]
@@ -145,7 +145,7 @@ func (w *walker) unknownText(s *shape, name string) string {
 	case p != nil && p.noExtensions:
 		return fmt.Sprintf("%s.%s cannot have extensions.", s.name, base)
 	case p != nil:
-		return fmt.Sprintf("%s.%s is not a primitive: its extensions are inside of it, not in %s.", s.name, base, name)
+		return fmt.Sprintf("%s.%s is not a primitive: its extensions belong inside it, not in %s.", s.name, base, name)
 	}
 	for _, p := range s.props {
 		switch {
@@ -158,7 +158,7 @@ func (w *walker) unknownText(s *shape, name string) string {
 	return fmt.Sprintf("%s has no element %s. Use an extension for data that the standard does not define.", s.name, base)
 }
 
-// exampleVariant returns an example of a choice: the first by name.
+// exampleVariant returns the first property, by name, of a choice.
 func (s *shape) exampleVariant(element string) string {
 	best := ""
 	for name, p := range s.props {
@@ -169,7 +169,7 @@ func (s *shape) exampleVariant(element string) string {
 	return best
 }
 
-// property reads the value of a property. It returns true for an array with nulls.
+// property reads the value of a property. It reports whether the value is an array with nulls.
 func (w *walker) property(p *prop) (nulls bool) {
 	w.path = append(w.path, pathElement{p.element, -1})
 	switch isArray := w.peek() == '['; {
@@ -239,7 +239,7 @@ func (w *walker) single(p *prop) {
 	}
 }
 
-// nameWithType returns a name of a property with its type, for a text.
+// nameWithType returns the name and the type of a property, for an error text.
 func (w *walker) nameWithType(p *prop) string {
 	if strings.Contains(p.typ, ".") {
 		return p.name
@@ -247,7 +247,7 @@ func (w *walker) nameWithType(p *prop) string {
 	return p.name + " (" + p.typ + ")"
 }
 
-// null reads the literal.
+// null reads the literal null.
 func (w *walker) null() {
 	if string(w.bareToken()) != "null" {
 		w.stop()

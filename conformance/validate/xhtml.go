@@ -11,9 +11,9 @@ import (
 
 const xhtmlNamespace = "http://www.w3.org/1999/xhtml"
 
-// narrative tests the div of a Narrative: well-formed XHTML (value), basic formatting only and no
-// active content (txt-1), some text or an image (txt-2). It returns the code and text of the
-// first fault, or "".
+// narrative tests the div of a Narrative: it must be well-formed XHTML (value), have only basic
+// formatting and no active content (txt-1), and have text or an image (txt-2). It returns the code
+// and text of the first fault, or empty strings.
 func narrative(s []byte) (code, text string) {
 	x := xhtml{src: s, open: make([]string, 0, 16)}
 	for x.pos < len(x.src) && x.faultCode == "" {
@@ -29,13 +29,13 @@ func narrative(s []byte) (code, text string) {
 	return x.faultCode, x.faultText
 }
 
-// xhtml reads markup once.
+// xhtml is a single pass over markup.
 type xhtml struct {
 	src                  []byte
 	pos                  int
 	open                 []string // names of open elements
 	root                 bool     // the div was seen
-	content              bool     // there is something to read
+	content              bool     // text or an image was seen
 	faultCode, faultText string   // the first fault
 }
 
@@ -86,7 +86,8 @@ func (x *xhtml) text() {
 	x.checkEntities(text)
 }
 
-// checkEntities tests the references in text. XML defines five names; it does not define &nbsp;.
+// checkEntities tests the entity references in text. XML defines five names, and &nbsp; is not one of
+// them.
 func (x *xhtml) checkEntities(text []byte) {
 	for {
 		at := bytes.IndexByte(text, '&')
@@ -182,7 +183,7 @@ func (x *xhtml) startTag() {
 	}
 }
 
-// attribute reads one attribute and tests it.
+// attribute reads and tests one attribute. spaced reports whether white space precedes it.
 func (x *xhtml) attribute(spaced bool) (name, value string) {
 	name = x.name()
 	x.skipSpace()
@@ -215,7 +216,7 @@ func (x *xhtml) attribute(spaced bool) (name, value string) {
 	return name, value
 }
 
-// runsScript reports addresses that run as a script.
+// runsScript reports whether a browser would run an address as a script.
 func runsScript(address string) bool {
 	plain := strings.Map(func(r rune) rune {
 		if r <= ' ' {
@@ -254,11 +255,11 @@ func (x *xhtml) name() string {
 	return string(x.src[from:x.pos])
 }
 
-// shorten shortens a name from the body for a text.
+// shorten shortens a name from the body for an error text.
 func shorten(name string) string {
-	const most = 64
-	if len(name) > most {
-		return strings.ToValidUTF8(name[:most], "") + "…"
+	const limit = 64
+	if len(name) > limit {
+		return strings.ToValidUTF8(name[:limit], "") + "…"
 	}
 	return name
 }
