@@ -32,23 +32,23 @@ func (p *person) hasIllness(code string) bool {
 	return false
 }
 
-// episode writes an EpisodeOfCare, which is open while the patient lives.
+// episode writes an EpisodeOfCare that ends with the death of the patient.
 func (w *sourceWriter) episode(p *person, since int) {
 	end, status := time.Time{}, "active"
 	if p.lastDay > 1 {
-		end, status = p.morning(p.lastDay), "finished"
+		end, status = p.openingTime(p.lastDay), "finished"
 	}
-	w.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", w.ref).period("period", p.morning(since), end).endResource()
+	w.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", w.ref).period("period", p.openingTime(since), end).endResource()
 }
 
-// mentalHealthCare writes an episode with the mental-health trust.
+// mentalHealthCare writes an episode of the mental-health trust, with visits, letters and a care plan.
 func (g *generator) mentalHealthCare(p *person, d *diagnosis) {
 	w := g.mentalHealth
 	since := p.dayBetween(min(d.since, 1500), p.lastDay)
 	w.episode(p, since)
 	label := d.label
 	if label == "" && p.chance(800) {
-		label = "MH" // the trust labels its resources about some patients
+		label = "MH" // for some patients, the trust labels all resources
 	}
 	p.eachYear(since, func(from, to int) {
 		for i := range 3 {
@@ -63,7 +63,7 @@ func (g *generator) mentalHealthCare(p *person, d *diagnosis) {
 	g.carePlan(w, p, "Recovery and staying well", g.codes.plan, since, d.ref, label)
 }
 
-// districtNursing writes care at home by nurses.
+// districtNursing writes an episode of nursing at home, with visits and a care plan.
 func (g *generator) districtNursing(p *person) {
 	w := g.community
 	since := p.dayBetween(900, p.lastDay)
@@ -103,9 +103,9 @@ func (g *generator) socialCare(p *person) {
 	g.carePlan(w, p, "Care and support plan", g.codes.plan, since, "", "")
 }
 
-// carePlan writes a care plan with its team and its goals.
+// carePlan writes a CarePlan with its CareTeam and two Goals. about is the reference to a Condition, or empty.
 func (g *generator) carePlan(w *sourceWriter, p *person, title string, kind code, since int, about, label string) {
-	at := p.morning(since)
+	at := p.openingTime(since)
 	home := g.practices[p.home.practice]
 	w.beginResource("CareTeam").label(label).raw(`,"status":"active"`).str("name", title).patientRef("subject", p).period("period", at, time.Time{}).raw(`,"participant":[{"member":{"reference":"`).raw(w.anyStaff(p)).
 		raw(`"}},{"member":{"reference":"`).raw(home.anyStaff(p)).raw(`"}}],"managingOrganization":[{"reference":"`).raw(w.ref).raw(`"}]`)

@@ -16,7 +16,7 @@ const (
 // code is a Coding and the JSON of its CodeableConcept.
 type code struct{ system, code, display, json string }
 
-// concept returns the JSON of the CodeableConcept; a code without a system has a text only.
+// concept returns the JSON of the CodeableConcept. A code without a system has only a text.
 func (c code) concept() string {
 	if c.system == "" {
 		return fmt.Sprintf(`{"text":%s}`, fhir.Quoted(c.display))
@@ -32,8 +32,8 @@ func newCode(system, value, display string) code {
 
 func newSNOMED(value, display string) code { return newCode(snomed, value, display) }
 
-// measure is a measurement: its normal range is from low to high, its values are from least to
-// most, all in units of the last of its decimal places.
+// measure is a kind of measurement. Its normal range is from low to high, and its values are from
+// minimum to maximum. All four are in units of the last decimal place.
 type measure struct {
 	code             code
 	unit             string
@@ -42,7 +42,7 @@ type measure struct {
 	minimum, maximum int
 }
 
-// panel is a group of measurements that a laboratory reports together.
+// panel is a group of measurements in one laboratory report.
 type panel struct {
 	code  code
 	parts []measure
@@ -90,7 +90,7 @@ func panels() []panel {
 	}
 }
 
-// vitals are the measurements at a bedside.
+// vitals are the kinds of vital signs.
 type vitals struct {
 	pressure, systolic, diastolic, pulse, breaths, oxygen, temperature, weight, height, bodyMassIndex measure
 }
@@ -109,13 +109,13 @@ func bedsideVitals() vitals {
 	}
 }
 
-// vaccine is a vaccine with the ages at which it is given.
+// vaccine is a vaccine with the ages, in weeks, at which it is given.
 type vaccine struct {
 	code  code
 	weeks []int
 }
 
-// childhoodSchedule is the schedule of the first 15 years.
+// childhoodSchedule returns the vaccines of the first 15 years of life.
 func childhoodSchedule() []vaccine {
 	year := 52
 	return []vaccine{

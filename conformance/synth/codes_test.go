@@ -8,7 +8,7 @@ import (
 )
 
 // TestCodesHaveTheirCheckDigits: SNOMED CT and dm+d identifiers end in their Verhoeff digit, LOINC
-// codes in their Luhn digit. Nine of ten invented codes fail this.
+// codes in their Luhn digit. Nine of ten invented codes fail this test.
 func TestCodesHaveTheirCheckDigits(t *testing.T) {
 	seen := map[string]bool{}
 	checked := map[string]int{}
@@ -43,7 +43,7 @@ func TestCodesHaveTheirCheckDigits(t *testing.T) {
 				}
 				checked[system]++
 				if !ok {
-					t.Errorf("%s %s has not its check digit", system, code)
+					t.Errorf("%s %s has a wrong check digit", system, code)
 				}
 			}
 		}
@@ -54,15 +54,15 @@ func TestCodesHaveTheirCheckDigits(t *testing.T) {
 	}
 }
 
-// TestChangedDigitsFail: a changed digit is found.
+// TestChangedDigitsFail: verhoeff and luhn detect a changed digit.
 func TestChangedDigitsFail(t *testing.T) {
 	if !verhoeff("22298006") || verhoeff("22298007") || !luhn("7187") || luhn("7188") {
-		t.Error("a wrong check digit is not found")
+		t.Error("a wrong check digit is accepted")
 	}
 }
 
-// verhoeff computes in the dihedral group of ten, without its table: digits
-// above 4 are reflections.
+// verhoeff reports whether the Verhoeff check digit of s is correct. It computes the products of the
+// dihedral group of order ten instead of using its table: digits above 4 are reflections.
 func verhoeff(s string) bool {
 	times := func(a, b int) int {
 		switch {

@@ -1,6 +1,6 @@
 package synth
 
-// codeTable are the codes that are used once each.
+// codeTable has the codes that are used by name.
 type codeTable struct {
 	checkUp, problem, followUp, emergency, inpatient, outpatient code // kinds of encounters
 	smoking                                                      code
@@ -32,7 +32,7 @@ func newCodeTable() codeTable {
 	}
 }
 
-// phrases returns sentences for letters.
+// phrases returns sentences from which letters are made.
 func phrases() []string {
 	return []string{
 		"Thank you for referring this patient, who was seen in clinic today. ",

@@ -1,6 +1,6 @@
 package synth
 
-// The bands of age, on which frequencies depend.
+// The age bands, on which frequencies depend.
 const (
 	child   = iota // below 18
 	young          // 18 to 39
@@ -31,9 +31,9 @@ type illness struct {
 	sex               byte // f, m or 0 for both
 	drugs             []int
 	panels            []int
-	visits            int    // a year, at the practice
-	mentalHealthShare int    // of 100 with the illness, how many the mental-health trust sees
-	label             string // sensitivity
+	visits            int    // visits at the practice in a year
+	mentalHealthShare int    // percentage of the patients who see the mental-health trust
+	label             string // sensitivity label; empty for none
 }
 
 func chronicIllnesses() []illness {
@@ -106,10 +106,10 @@ func acuteIllnesses() []acuteIllness {
 	}
 }
 
-// operation is an operation on an inpatient.
+// operation is a procedure during an inpatient stay.
 type operation struct {
 	code       code
-	minimumAge int // age
+	minimumAge int // in years
 	sex        byte
 }
 

@@ -1,6 +1,6 @@
 package synth
 
-// medicine is a virtual medicinal product and how it is taken.
+// medicine is a virtual medicinal product with its dosage instruction.
 type medicine struct {
 	code code
 	dose string
@@ -33,7 +33,7 @@ const (
 	emollient
 )
 
-// formulary returns the medicines that are prescribed. The last three have a text only.
+// formulary returns the medicines that are prescribed. The last three have only a text.
 func formulary() []medicine {
 	d := func(value, display, dose string) medicine { return medicine{newCode(dmd, value, display), dose} }
 	return []medicine{

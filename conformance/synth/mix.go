@@ -9,17 +9,17 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Query is one query of the search mix.
+// Query is one query of the search mix of the benchmark.
 type Query struct {
-	Name     string   // without its values
+	Name     string   // the query without values
 	Examples []string // requests relative to the base, each with values of the region
 }
 
-// mixPatients is the maximum number of patients from whom the values of a mix are drawn.
+// mixPatients is the maximum number of patients from whose data the values of a mix are drawn.
 const mixPatients = 2000
 
-// mixQuery is a query with the function that makes an example of it from a resource: the query
-// after the base, or "" if it would not find the resource.
+// mixQuery is a query. example makes an example of it from a resource of the type typ: a request
+// relative to the base that finds the resource, or "" if there is none.
 type mixQuery struct {
 	name, typ string
 	example   func(r gjson.Result, nhs string) string
@@ -49,7 +49,7 @@ func Mix(cfg Config, n int) []Query {
 					continue
 				}
 				example := q.example(r, nhs)
-				if example == "" || rng.IntN(3) == 0 && typ == "Observation" { // not always the first one of a patient
+				if example == "" || rng.IntN(3) == 0 && typ == "Observation" { // so that it is not always the first one of a patient
 					continue
 				}
 				lastPatient[i] = patient

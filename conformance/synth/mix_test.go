@@ -8,8 +8,8 @@ import (
 	"carerecord/conformance/synth"
 )
 
-// TestMixDrawsValues: every query has examples, the same for the same seed, with values where its
-// name has none. The test of the bench command checks that they find something.
+// TestMixDrawsValues: every query has examples with a value for each parameter, the same for the same
+// seed. The test of the bench command checks that they find resources.
 func TestMixDrawsValues(t *testing.T) {
 	cfg := synth.Config{Patients: 60, Seed: 4}
 	mix, again := synth.Mix(cfg, 10), synth.Mix(cfg, 10)
@@ -31,7 +31,7 @@ func TestMixDrawsValues(t *testing.T) {
 			}
 			for _, name := range names {
 				if !strings.Contains(q.Name, name+"=") {
-					t.Errorf("%s: the example %s asks for %s", q.Name, e, name)
+					t.Errorf("%s: the example %s has the parameter %s", q.Name, e, name)
 				}
 			}
 		}

@@ -1,6 +1,6 @@
 package synth
 
-// Names of the patients of the sample.
+// familyNames returns the family names of the sample.
 func familyNames() []string {
 	return []string{"Abbott", "Begum", "Carter", "Davies", "Evans", "Fletcher", "Green", "Hughes", "Iqbal", "Jones", "Khan",
 		"Lewis", "Morgan", "Nowak", "O'Brien", "Patel", "Quinn", "Roberts", "Smith", "Taylor", "Usman", "Vaughan", "Walker", "Young"}
@@ -11,7 +11,7 @@ func givenNames() []string {
 		"Mohammed", "Nia", "Oliver", "Priya", "Rhys", "Sofia", "Thomas", "Zoë"}
 }
 
-// Further names for the region.
+// moreFamilyNames returns the family names of the region.
 func moreFamilyNames() []string {
 	return append(familyNames(), "Adeyemi", "Ahmed", "Ali", "Anderson", "Bailey", "Baker", "Bell", "Bennett", "Brown", "Chen", "Clarke", "Cole", "Cooper",
 		"Cox", "Dixon", "Edwards", "Fernández", "Fisher", "Foster", "Graham", "Gray", "Hall", "Harris", "Hill", "Holmes", "Hussain", "Jackson", "James",

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// recordDays is how many days before now a record begins at the earliest.
+// recordDays is the maximum length of a record in days.
 const recordDays = 3650
 
 // person is one patient of the region.
@@ -24,18 +24,18 @@ type person struct {
 	family    string
 	given     string
 	home      *household
-	movedDay  int // days before now at which the practice was changed; 0 for never
+	movedDay  int // days before now at which the person changed the practice; 0 for never
 	illnesses []diagnosis
 }
 
-// diagnosis is a chronic illness since a day, with its Condition.
+// diagnosis is a chronic illness of a person, with the reference to its Condition.
 type diagnosis struct {
 	*illness
 	since int // days before now
 	ref   string
 }
 
-// household is the people at one address.
+// household is a group of people at one address.
 type household struct {
 	practice, formerPractice int // indexes of practices
 	family                   string
@@ -44,10 +44,10 @@ type household struct {
 	people                   []*person
 }
 
-// chance returns true in per of 1000 cases.
+// chance returns true in perThousand of 1000 calls.
 func (p *person) chance(perThousand int) bool { return p.rng.IntN(1000) < perThousand }
 
-// countOf draws a count for a rate per 1000.
+// countOf draws a count whose mean is perThousand / 1000.
 func (p *person) countOf(perThousand int) int {
 	n := perThousand / 1000
 	if p.chance(perThousand % 1000) {
@@ -56,14 +56,14 @@ func (p *person) countOf(perThousand int) int {
 	return n
 }
 
-// morning returns a minute in the opening hours of the morning, days before now.
-func (p *person) morning(days int) time.Time {
+// openingTime returns a time in the opening hours of the day that is so many days before now.
+func (p *person) openingTime(days int) time.Time {
 	y, m, d := p.now.AddDate(0, 0, -max(1, days)).Date()
 	return time.Date(y, m, d, 8+p.rng.IntN(10), p.rng.IntN(12)*5, 0, 0, time.UTC)
 }
 
-// dayBetween draws a day of the record between two, in days before now: from is the earlier. It
-// is within the life of the patient.
+// dayBetween draws a day between from, the earlier day, and to, within the record and the life of the
+// patient. All days are in days before now.
 func (p *person) dayBetween(from, to int) int {
 	from, to = min(from, p.firstDay), max(to, p.lastDay)
 	if from <= to {
@@ -72,15 +72,15 @@ func (p *person) dayBetween(from, to int) int {
 	return to + p.rng.IntN(from-to)
 }
 
-// eachYear calls f for each year of the record, the oldest first, with the first and the last day
-// of the year.
+// eachYear calls f for each year of the record since a day, the oldest first, with the first and the
+// last day of the year.
 func (p *person) eachYear(since int, f func(from, to int)) {
 	for from := min(since, p.firstDay); from > p.lastDay; from -= 365 {
 		f(from, max(p.lastDay, from-365))
 	}
 }
 
-// newHousehold makes the people of one address.
+// newHousehold draws a household.
 func (g *generator) newHousehold(rng *rand.Rand) *household {
 	h := &household{practice: rng.IntN(len(g.practices)), family: pick(rng, g.families), phone: rng.IntN(1000),
 		line: strconv.Itoa(1+rng.IntN(180)) + " " + pick(rng, g.streets), town: pick(rng, g.towns),

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// practiceOf returns the practice of a patient, days before now.
+// practiceOf returns the practice at which a patient was registered so many days before now.
 func (g *generator) practiceOf(p *person, days int) *sourceWriter {
 	if days > p.movedDay && p.movedDay > 0 {
 		return g.practices[p.home.formerPractice]
@@ -23,7 +23,7 @@ func (g *generator) writePracticeCare(p *person) {
 	}
 	w.beginResource("AllergyIntolerance").raw(`,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}]},`+
 		`"verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-verification","code":"confirmed"}]}`).
-		concept("code", allergy).patientRef("patient", p).date("recordedDate", p.morning(p.dayBetween(p.firstDay, p.lastDay))).endResource()
+		concept("code", allergy).patientRef("patient", p).date("recordedDate", p.openingTime(p.dayBetween(p.firstDay, p.lastDay))).endResource()
 	g.vaccinate(p)
 	for i := range p.illnesses {
 		g.chronicCare(p, &p.illnesses[i])
@@ -40,11 +40,11 @@ func (g *generator) writePracticeCare(p *person) {
 	}
 	if p.band != child && p.chance(6) {
 		w.beginResource("Flag").label("SDV").raw(`,"status":"active","code":{"text":"Domestic abuse: speak to the patient alone"}`).patientRef("subject", p).
-			period("period", p.morning(p.dayBetween(1500, p.lastDay)), time.Time{}).link("author", w.ref).endResource()
+			period("period", p.openingTime(p.dayBetween(1500, p.lastDay)), time.Time{}).link("author", w.ref).endResource()
 	}
 }
 
-// writeRegistration writes the Patient, the registrations with practices, and for a child a parent.
+// writeRegistration writes the Patient, an EpisodeOfCare for each practice, and a parent of a child.
 func (g *generator) writeRegistration(p *person) {
 	w, h := g.practices[p.home.practice], p.home
 	w.beginNamed("Patient", "r"+strconv.Itoa(p.number)).raw(`,"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":`+
@@ -54,20 +54,20 @@ func (g *generator) writeRegistration(p *person) {
 		raw(`"}],"active":true,"name":[{"use":"official"`).str("family", p.family).raw(`,"given":["`).raw(p.given).raw(`"]}],"telecom":[{"system":"phone","value":"01632 960`).raw(pad(h.phone)[3:]).
 		raw(`","use":"home"}],"gender":"`).raw(p.gender()).raw(`"`).date("birthDate", p.born)
 	if p.lastDay > 1 {
-		w.instant("deceasedDateTime", p.morning(p.lastDay))
+		w.instant("deceasedDateTime", p.openingTime(p.lastDay))
 	}
 	w.raw(`,"address":[{"use":"home","line":["`).raw(h.line).raw(`"]`).str("city", h.town).str("postalCode", h.postcode).raw(`}],"generalPractitioner":[{"reference":"`).raw(w.ref).
 		raw(`","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"`).raw(w.organisation.ODS).raw(`"}}]`).link("managingOrganization", w.ref).endResource()
 	joined, end, status := p.firstDay, time.Time{}, "active"
 	if p.lastDay > 1 {
-		end, status = p.morning(p.lastDay), "finished"
+		end, status = p.openingTime(p.lastDay), "finished"
 	}
 	if p.movedDay > 0 {
 		was := g.practices[h.formerPractice]
-		was.beginResource("EpisodeOfCare").raw(`,"status":"finished"`).patientRef("patient", p).link("managingOrganization", was.ref).period("period", p.morning(joined), p.morning(p.movedDay)).endResource()
+		was.beginResource("EpisodeOfCare").raw(`,"status":"finished"`).patientRef("patient", p).link("managingOrganization", was.ref).period("period", p.openingTime(joined), p.openingTime(p.movedDay)).endResource()
 		joined = p.movedDay
 	}
-	w.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", w.ref).period("period", p.morning(joined), end).endResource()
+	w.beginResource("EpisodeOfCare").str("status", status).patientRef("patient", p).link("managingOrganization", w.ref).period("period", p.openingTime(joined), end).endResource()
 	if parent := h.people[0]; p.band == child && parent != p {
 		w.beginResource("RelatedPerson").raw(`,"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`).raw(parent.nhs).raw(`"}],"active":true`).patientRef("patient", p).
 			raw(`,"relationship":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"MTH","display":"mother"}]}],"name":[{"family":"`).raw(parent.family).
@@ -86,14 +86,14 @@ func (p *person) gender() string {
 // their blood tests.
 func (g *generator) chronicCare(p *person, d *diagnosis) {
 	w := g.practiceOf(p, d.since)
-	d.ref = g.condition(w, p, d.code, visit{at: p.morning(d.since)}, -1, d.label)
+	d.ref = g.condition(w, p, d.code, visit{at: p.openingTime(d.since)}, -1, d.label)
 	for _, drug := range d.drugs {
 		p.eachYear(d.since, func(from, to int) {
 			status := "completed"
 			if to == p.lastDay && p.lastDay == 1 {
 				status = "active"
 			}
-			g.prescribe(g.practiceOf(p, from), p, drug, status, p.morning(p.dayBetween(from, to)), visit{}, d.ref)
+			g.prescribe(g.practiceOf(p, from), p, drug, status, p.openingTime(p.dayBetween(from, to)), visit{}, d.ref)
 		})
 	}
 	p.eachYear(d.since, func(from, to int) {
@@ -106,13 +106,13 @@ func (g *generator) chronicCare(p *person, d *diagnosis) {
 		for _, kind := range d.panels {
 			if p.chance(700) {
 				day := p.dayBetween(from, to)
-				g.report(g.trusts[p.home.practice%len(g.trusts)], g.practiceOf(p, day), p, kind, visit{at: p.morning(day), days: day})
+				g.report(g.trusts[p.home.practice%len(g.trusts)], g.practiceOf(p, day), p, kind, visit{at: p.openingTime(day), days: day})
 			}
 		}
 	})
 }
 
-// review writes the measurements of a yearly review.
+// review writes the measurements of a review. Only a full review has more than the blood pressure.
 func (g *generator) review(w *sourceWriter, p *person, v visit, full bool) {
 	g.bloodPressure(w, p, v)
 	if !full {
@@ -124,7 +124,7 @@ func (g *generator) review(w *sourceWriter, p *person, v visit, full bool) {
 	w.beginObservation(p, "social-history", g.codes.smoking, v).concept("valueCodeableConcept", status).endResource()
 }
 
-// condition writes a Condition that ends after some days; -1 is a chronic one.
+// condition writes a Condition that ends after duration days. A duration of -1 makes it chronic.
 func (g *generator) condition(w *sourceWriter, p *person, c code, v visit, duration int, label string) string {
 	status, category := "active", "problem-list-item"
 	if duration >= 0 {
@@ -135,13 +135,13 @@ func (g *generator) condition(w *sourceWriter, p *person, c code, v visit, durat
 			`{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"`).raw(category).raw(`"}]}]`).
 		concept("code", c).patientRef("subject", p).inEncounter(v).date("onsetDateTime", v.at)
 	if duration >= 0 {
-		w.date("abatementDateTime", p.morning(max(p.lastDay, v.days-duration)))
+		w.date("abatementDateTime", p.openingTime(max(p.lastDay, v.days-duration)))
 	}
 	return w.date("recordedDate", v.at).link("recorder", w.anyStaff(p)).endResource()
 }
 
-// prescribe writes a MedicationRequest: of the formulary for a chronic illness,
-// by its code for an acute one.
+// prescribe writes a MedicationRequest. Without a visit it refers to a Medication of the source, else
+// it has the code of the medicine.
 func (g *generator) prescribe(w *sourceWriter, p *person, drug int, status string, at time.Time, v visit, reason string) {
 	w.beginResource("MedicationRequest").str("status", status).raw(`,"intent":"order"`)
 	if v.ref == "" {

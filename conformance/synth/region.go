@@ -6,16 +6,16 @@ import (
 	"strconv"
 )
 
-// MaxPatients is the maximum number of patients of a Region: the test range has no more NHS
-// numbers.
+// MaxPatients is the maximum number of patients of a Region. The range of NHS numbers for tests limits
+// it.
 const MaxPatients = 900_000
 
 // regionNumbers is the first number of the test range that a Region uses. Earlier ones are for
 // Samples.
 const regionNumbers = 2000
 
-// Sources returns the sources of a Region: eight practices, two acute trusts,
-// community, mental-health and social care.
+// Sources returns the organisations of a Region: eight practices, two acute trusts, community,
+// mental-health and social care.
 func Sources() []Organisation {
 	sample := Organisations()
 	source := func(ods, name, kind, prefix string) Organisation {
@@ -34,10 +34,10 @@ func Sources() []Organisation {
 	}
 }
 
-// Region yields the bundles of a region, one at a time: the organisations of the sources, then
-// patient by patient the bundles of each source, the practice first, since it has the Patient. A
-// bundle has at most 100 resources and is about one patient. Every bundle can be loaded more than
-// once. Only one patient is in memory at a time. A region has at most MaxPatients patients.
+// Region yields the bundles of a region: first those about the organisations, then for each patient
+// those of each source. The practice is the first of them, since it writes the Patient. A bundle has
+// at most 100 resources and is about one patient. Every bundle can be loaded more than once. Only one
+// patient is in memory at a time. A region has at most MaxPatients patients.
 func Region(cfg Config) iter.Seq[Bundle] {
 	return func(yield func(Bundle) bool) {
 		g := newGenerator(cfg.withDefaults())
@@ -54,7 +54,7 @@ func Region(cfg Config) iter.Seq[Bundle] {
 	}
 }
 
-// partName returns the suffix of the ith bundle of one name.
+// partName returns the suffix of the ith bundle with the same name.
 func partName(i int) string {
 	if i == 0 {
 		return ""
@@ -62,7 +62,7 @@ func partName(i int) string {
 	return "-" + strconv.Itoa(i+1)
 }
 
-// generator makes a region. Its tables do not change.
+// generator generates a region. Its tables do not change.
 type generator struct {
 	cfg                                           Config
 	sources                                       []*sourceWriter
@@ -107,7 +107,7 @@ func newGenerator(cfg Config) *generator {
 	return g
 }
 
-// writePeople yields the bundles of the sources, patient by patient.
+// writePeople yields the bundles about all patients.
 func (g *generator) writePeople(yield func(Bundle) bool) {
 	remaining := min(g.cfg.Patients, MaxPatients)
 	n := 0

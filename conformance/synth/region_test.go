@@ -61,8 +61,8 @@ func TestRegionIsValid(t *testing.T) {
 	t.Logf("%d bundles", bundles)
 }
 
-// TestRegionIsConsistent: ids are unique, references resolve, and dates are in the life of the
-// patient and before the day of the record.
+// TestRegionIsConsistent: ids are unique, references resolve, and dates are after the birth of the
+// patient and before now.
 func TestRegionIsConsistent(t *testing.T) {
 	there, refs := map[string]bool{}, map[string]string{}
 	now := time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
@@ -95,7 +95,7 @@ func TestRegionIsConsistent(t *testing.T) {
 	}
 	for to, from := range refs {
 		if !there[to] {
-			t.Errorf("%s refers to %s, which is not there", from, to)
+			t.Errorf("%s refers to %s, which does not exist", from, to)
 		}
 	}
 	t.Logf("%d resources, %d targets of references", len(there), len(refs))
@@ -168,7 +168,7 @@ func shares(by map[string][2]int) string {
 	return strings.Join(out, "; ")
 }
 
-// TestRegionHasKnownUnits: values can be compared in every unit of the region (SRCH-087).
+// TestRegionHasKnownUnits: package ucum parses every unit of the region (SRCH-087).
 func TestRegionHasKnownUnits(t *testing.T) {
 	unit := regexp.MustCompile(`"system":"http://unitsofmeasure.org","code":"([^"]*)"`)
 	seen := map[string]bool{}
@@ -187,8 +187,8 @@ func TestRegionHasKnownUnits(t *testing.T) {
 	}
 }
 
-// TestRegionIsTheSameForASeed compares the streams of two runs, of another seed, and of the
-// beginning of a larger region.
+// TestRegionIsTheSameForASeed: the same seed gives the same region, another seed another one, and a
+// smaller region is a prefix of a larger one.
 func TestRegionIsTheSameForASeed(t *testing.T) {
 	sum := func(patients int, seed uint64) string {
 		h := sha256.New()
@@ -202,7 +202,7 @@ func TestRegionIsTheSameForASeed(t *testing.T) {
 		t.Errorf("got %s and %s for the same seed", first, again)
 	}
 	if other := sum(60, 6); other == first {
-		t.Error("two seeds make the same region")
+		t.Error("two seeds give the same region")
 	}
 	var small, large strings.Builder
 	for size, out := range map[int]io.Writer{60: &small, 61: &large} {
@@ -211,12 +211,12 @@ func TestRegionIsTheSameForASeed(t *testing.T) {
 		}
 	}
 	if !strings.HasPrefix(large.String(), small.String()) || large.Len() == small.Len() {
-		t.Error("60 patients are not the beginning of 61")
+		t.Error("the region of 60 patients is not a prefix of that of 61")
 	}
 }
 
-// BenchmarkRegion measures how many resources a second are generated, in a region of 1,000
-// patients.
+// BenchmarkRegion reports the number of resources that are generated in a second, for a region of
+// 1,000 patients.
 func BenchmarkRegion(b *testing.B) {
 	n := 0
 	for b.Loop() {

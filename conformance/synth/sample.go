@@ -17,8 +17,7 @@ const (
 	Community = "XCO01"
 )
 
-// Organisations returns the sources of the sample, the practice first. They are sources of a
-// Region as well.
+// Organisations returns the organisations of the sample, the practice first. A Region has them too.
 func Organisations() []Organisation {
 	return []Organisation{
 		{Practice, "Hollybank Surgery", "gp", "demo-gp-feed", "xgp01."},
@@ -27,9 +26,9 @@ func Organisations() []Organisation {
 	}
 }
 
-// Sample yields the bundles of the sample, one at a time: the organisations, then patient by
-// patient the bundles of the practice, the trust and the community provider. Every bundle can be
-// loaded more than once, since it chooses the ids.
+// Sample yields the bundles of the sample: first those about the organisations, then for each patient
+// those of the practice, the trust and the community provider. Every bundle can be loaded more than
+// once, since it has the ids of its resources.
 func Sample(cfg Config) iter.Seq[Bundle] {
 	cfg = cfg.withDefaults()
 	return func(yield func(Bundle) bool) {
@@ -56,8 +55,8 @@ type sampleWriter struct {
 	entries []string
 }
 
-// put adds a resource with an id of the source. members is the JSON of all members except
-// resourceType and id.
+// put adds a resource whose id is the prefix and id, and returns the reference to it. members is the
+// JSON of all members except resourceType and id.
 func (w *sampleWriter) put(typ, id, members string) string {
 	full := w.prefix + id
 	w.entries = append(w.entries, fmt.Sprintf(`{"fullUrl":"urn:carerecord:%s:%s","resource":{"resourceType":"%s","id":"%s",%s},"request":{"method":"PUT","url":"%s/%s"}}`,
@@ -80,7 +79,7 @@ func organisation(o Organisation) []byte {
 	return w.bundle()
 }
 
-// samplePatient makes the bundles of one patient of the sample.
+// samplePatient generates the bundles about one patient of the sample.
 type samplePatient struct {
 	number int
 	nhs    string

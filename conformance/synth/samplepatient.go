@@ -18,7 +18,7 @@ func medicines() []code {
 		newSNOMED("319996000", "Simvastatin 10mg tablets"), newSNOMED("322236009", "Paracetamol 500mg tablets")}
 }
 
-// sampleMeasure is an observation with its unit and range of values, in tenths.
+// sampleMeasure is a kind of Observation with its unit and its range of values, in tenths.
 type sampleMeasure struct {
 	code     code
 	unit     string

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// writeServices writes the resources about a source itself, in addition to organisation: more staff, its
-// locations, its services, and the medicines that it prescribes.
+// writeServices writes the resources about a source that organisation does not write: more staff,
+// locations, services, and the medicines that it prescribes.
 func (g *generator) writeServices(w *sourceWriter) {
 	for i := 3; i < len(w.staff); i++ {
 		number := strconv.Itoa(i)
@@ -41,19 +41,19 @@ func (w *sourceWriter) prescribes() bool {
 	return w.organisation.Kind == "gp" || w.organisation.Kind == "acute"
 }
 
-// anyStaff returns a practitioner of the source.
+// anyStaff returns a reference to a random practitioner of the source.
 func (w *sourceWriter) anyStaff(p *person) string { return pick(p.rng, w.staff) }
 
 // visit is an encounter of the record.
 type visit struct {
 	ref  string
 	at   time.Time
-	days int // before now
+	days int // days before now
 }
 
-// encounter writes an encounter of some minutes on a day before now.
+// encounter writes an Encounter of so many minutes, so many days before now.
 func (w *sourceWriter) encounter(p *person, class, display string, kind code, days, minutes int, label string) visit {
-	v := visit{at: p.morning(days), days: days}
+	v := visit{at: p.openingTime(days), days: days}
 	end := v.at.Add(time.Duration(minutes) * time.Minute)
 	if latest := p.now.AddDate(0, 0, 1-p.lastDay).Add(-time.Hour); end.After(latest) {
 		end = latest
@@ -68,7 +68,7 @@ func (w *sourceWriter) encounter(p *person, class, display string, kind code, da
 	return v
 }
 
-// inEncounter links a resource to its encounter, if it has one.
+// inEncounter writes the reference to an encounter, if there is one.
 func (w *sourceWriter) inEncounter(v visit) *sourceWriter {
 	if v.ref == "" {
 		return w
@@ -76,7 +76,7 @@ func (w *sourceWriter) inEncounter(v visit) *sourceWriter {
 	return w.link("encounter", v.ref)
 }
 
-// beginObservation writes an Observation up to its value.
+// beginObservation writes the members of an Observation without its value.
 func (w *sourceWriter) beginObservation(p *person, category string, c code, v visit) *sourceWriter {
 	return w.beginResource("Observation").raw(`,"status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"`).raw(category).
 		raw(`"}]}]`).concept("code", c).patientRef("subject", p).inEncounter(v).instant("effectiveDateTime", v.at).raw(`,"performer":[{"reference":"`).raw(w.ref).raw(`"}]`)
@@ -98,7 +98,7 @@ func (w *sourceWriter) observation(p *person, category string, m measure, value 
 	return w.endResource()
 }
 
-// drawValue draws a value, mostly from the middle of the range.
+// drawValue draws a value. Values in the middle of the range are more frequent.
 func (p *person) drawValue(m measure) int {
 	span := m.maximum - m.minimum + 1
 	return m.minimum + (p.rng.IntN(span)+p.rng.IntN(span)+p.rng.IntN(span))/3
@@ -111,15 +111,15 @@ func (g *generator) bloodPressure(w *sourceWriter, p *person, v visit) {
 		raw(`},{"code":`).raw(b.diastolic.code.json).raw(",").quantity("valueQuantity", p.drawValue(b.diastolic), b.diastolic).raw(`}]`).endResource()
 }
 
-// report writes a laboratory report with its results, and the request for it if another source
-// ordered it.
+// report writes a laboratory report with its results. If orderer is not nil, it also writes the request
+// of that source.
 func (g *generator) report(w, orderer *sourceWriter, p *person, kind int, v visit) {
 	panel := &g.panels[kind]
 	request := ""
 	if orderer != nil {
 		request = orderer.beginResource("ServiceRequest").raw(`,"status":"completed","intent":"order"`).concept("code", panel.code).patientRef("subject", p).instant("authoredOn", v.at).
 			link("requester", orderer.ref).raw(`,"performer":[{"reference":"`).raw(w.ref).raw(`"}]`).endResource()
-		v = visit{at: p.morning(max(p.lastDay, v.days-1)), days: v.days}
+		v = visit{at: p.openingTime(max(p.lastDay, v.days-1)), days: v.days}
 	}
 	var results [8]string
 	for i, m := range panel.parts {

@@ -8,8 +8,8 @@ import (
 	"iter"
 )
 
-// Write writes bundles as NDJSON, one a line, and returns the number of resources. One bundle is in
-// memory at a time.
+// Write writes bundles as NDJSON, one in each line, and returns the number of resources. Only one
+// bundle is in memory at a time.
 func Write(w io.Writer, bundles iter.Seq[Bundle]) (resources int, err error) {
 	out := bufio.NewWriterSize(w, 1<<16)
 	for b := range bundles {

@@ -1,7 +1,7 @@
 package synth
 
-// consultation writes an appointment at the practice: a complaint, measurements, a medicine, a
-// test.
+// consultation writes a visit at the practice, with a random selection of a complaint, measurements,
+// a prescription, a laboratory report and a letter.
 func (g *generator) consultation(p *person, day int) {
 	w := g.practiceOf(p, day)
 	ill := g.drawComplaint(p)
@@ -46,7 +46,7 @@ func (g *generator) drawComplaint(p *person) *acuteIllness {
 	return &g.acute[0]
 }
 
-// vaccinate writes the immunisations within the time of the record.
+// vaccinate writes the immunisations in the period of the record.
 func (g *generator) vaccinate(p *person) {
 	born := int(p.now.Sub(p.born).Hours() / 24)
 	give := func(c code, days int) {
@@ -54,7 +54,7 @@ func (g *generator) vaccinate(p *person) {
 			return
 		}
 		w := g.practiceOf(p, days)
-		at := p.morning(days)
+		at := p.openingTime(days)
 		w.beginResource("Immunization").raw(`,"status":"completed"`).concept("vaccineCode", c).patientRef("patient", p).instant("occurrenceDateTime", at).date("recorded", at).
 			raw(`,"primarySource":true,"performer":[{"actor":{"reference":"`).raw(w.anyStaff(p)).raw(`"}}]`).endResource()
 	}
@@ -69,7 +69,7 @@ func (g *generator) vaccinate(p *person) {
 		give(g.codes.pneumococcal, born-65*365-p.rng.IntN(300))
 		give(g.codes.shingles, born-70*365-p.rng.IntN(300))
 	}
-	winters := []int{0, 30, 250, 780, 820}[p.band] // of 1000
+	winters := []int{0, 30, 250, 780, 820}[p.band] // per thousand
 	for winter := 300; winter < recordDays; winter += 365 {
 		if p.chance(winters) {
 			give(g.codes.influenza, winter+p.rng.IntN(60))
@@ -105,7 +105,7 @@ func (g *generator) writeHospitalCare(p *person) {
 	})
 }
 
-// outpatientVisit writes an outpatient appointment with its letter.
+// outpatientVisit writes an outpatient visit with its Appointment and letter.
 func (g *generator) outpatientVisit(w *sourceWriter, p *person, day int) {
 	label := ""
 	for _, d := range p.illnesses {

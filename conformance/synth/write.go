@@ -9,13 +9,13 @@ import (
 // maxBundleSize is the maximum number of resources of a bundle of the region.
 const maxBundleSize = 100
 
-// sourceWriter writes the resources of one source about one patient into transaction bundles.
+// sourceWriter writes the resources of one source into transaction bundles, patient by patient.
 // beginResource begins a resource, other methods append members, and endResource ends it.
 type sourceWriter struct {
 	organisation *Organisation
 	ref          string // Organization/…
 	buf          []byte
-	pending      int // resources in buf
+	pending      int // number of resources in buf
 	finished     [][]byte
 	lastID       int // last id of the current patient
 	typ, id      string
@@ -23,7 +23,7 @@ type sourceWriter struct {
 	patient      int
 }
 
-// beginResource begins a resource of the current patient with a new id.
+// beginResource begins a resource about the current patient, with the next id.
 func (w *sourceWriter) beginResource(typ string) *sourceWriter {
 	w.lastID++
 	w.id = w.organisation.IDPrefix + "r" + strconv.Itoa(w.patient) + "-" + strconv.Itoa(w.lastID)
@@ -67,7 +67,7 @@ func (w *sourceWriter) endBundle() {
 	w.pending = 0
 }
 
-// takeBundles returns the bundles since the last call.
+// takeBundles ends the current bundle and returns the bundles since the last call.
 func (w *sourceWriter) takeBundles() [][]byte {
 	w.endBundle()
 	done := w.finished
@@ -80,7 +80,7 @@ func (w *sourceWriter) raw(s string) *sourceWriter {
 	return w
 }
 
-// str writes a member whose value needs no escapes.
+// str writes a string member. The value must need no escapes.
 func (w *sourceWriter) str(name, value string) *sourceWriter {
 	return w.raw(`,"`).raw(name).raw(`":"`).raw(value).raw(`"`)
 }
@@ -140,7 +140,7 @@ func (w *sourceWriter) text(body []byte) *sourceWriter {
 	return w.raw(`"}`)
 }
 
-// decimal appends a number that is given in units of its last place.
+// decimal appends the decimal number v, in units of its last of so many decimal places.
 func decimal(buf []byte, v, places int) []byte {
 	if places == 0 {
 		return strconv.AppendInt(buf, int64(v), 10)
