@@ -14,12 +14,12 @@ import (
 	"carerecord/conformance/law/brokenguard"
 )
 
-// addedSources are source files that are compiled into the packages with anchors: each has the
-// function broken, and helpers of the insertions.
+// addedSources are source files of testdata/brokenguards that are compiled into the packages with anchors, by
+// package. Each has the function broken and helpers for insertions.
 var addedSources = map[string]string{"consent": "consent.go", "consent/facts": "facts.go", "consent/policy": "policy.go", "consent/register": "register.go", "fhir/index": "index.go", "fhir/rest": "rest.go", "fhir/search": "search.go", "fhir/search/compartment": "compartment.go", "fhir/search/join": "join.go"}
 
 // TestBites builds one test binary with all broken guards. It runs the binary once for each guard, and fails
-// unless the law is then found broken within 10,000 cases (CON-1507). If CARERECORD_BROKEN_GUARD names a
+// unless the law test detects it within 10,000 cases (CON-1507). If CARERECORD_BROKEN_GUARD names a
 // guard, only this guard runs, and its whole output is logged.
 func TestBites(t *testing.T) {
 	if raceDetector {
@@ -36,7 +36,7 @@ func TestBites(t *testing.T) {
 			t.Parallel()
 			out, err := runBroken(t, binary, "", "TestReading$|TestRules$|TestTraces$|TestTracesByRules$|TestSourceSystems$", "300")
 			if err != nil {
-				t.Errorf("the law is broken though no guard is: %v\n%.2000s", err, out)
+				t.Errorf("the law fails without a broken guard: %v\n%.2000s", err, out)
 			}
 		})
 	}
@@ -45,11 +45,11 @@ func TestBites(t *testing.T) {
 			continue
 		}
 		t.Run(b.name, func(t *testing.T) {
-			t.Parallel() // a run uses one processor
+			t.Parallel() // each run uses one processor
 			began := time.Now()
 			out, err := runBroken(t, binary, b.name, b.run, "10000")
 			if err == nil || !strings.Contains(out, "LAW BROKEN") {
-				t.Errorf("CON-1507: %s: the law was not found broken: %v\n%.2000s", b.says, err, out)
+				t.Errorf("CON-1507: %s: the tests did not detect the broken guard: %v\n%.2000s", b.says, err, out)
 			}
 			t.Logf("%s: caught in %.1f s: %s", b.says, time.Since(began).Seconds(), failureLine(out))
 			if chosen != "" {
@@ -67,7 +67,7 @@ func runBroken(t *testing.T, binary, guard, tests, cases string) (string, error)
 	return string(out), err
 }
 
-// failureLine is the first line of the failure that a run of the binary printed.
+// failureLine returns the first line of the failure in the output of a run.
 func failureLine(out string) string {
 	_, found, _ := strings.Cut(out, "LAW BROKEN")
 	line, _, _ := strings.Cut(found, "\n")
@@ -92,8 +92,8 @@ func brokenBinary(t *testing.T) string {
 	return binary
 }
 
-// overlayOf writes the files with insertions, and the table by which the compiler reads
-// these, and the added sources, instead of the real ones.
+// overlayOf writes the files with insertions, and the overlay by which the compiler uses these and the added
+// sources instead of the real files. It returns the name of the overlay.
 func overlayOf(t *testing.T, root string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -119,15 +119,15 @@ func overlayOf(t *testing.T, root string) string {
 	return file
 }
 
-// anchored is a source file of the program with the anchors in it.
-type anchored struct{ file, text string }
+// anchorFile is a source file of the program with anchors.
+type anchorFile struct{ file, text string }
 
 var anchorLine = regexp.MustCompile(`(?m)^\t*//law:([a-z-]+)$`)
 
-// anchors returns the files that hold each anchor of the program.
-func anchors(t *testing.T, root string) map[string]*anchored {
+// anchors returns the file of each anchor of the program.
+func anchors(t *testing.T, root string) map[string]*anchorFile {
 	t.Helper()
-	out := map[string]*anchored{}
+	out := map[string]*anchorFile{}
 	for pkg := range addedSources {
 		files, err := filepath.Glob(filepath.Join(root, pkg, "*.go"))
 		if err != nil {
@@ -138,7 +138,7 @@ func anchors(t *testing.T, root string) map[string]*anchored {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &anchored{file: pkg + "/" + filepath.Base(file), text: string(raw)}
+			a := &anchorFile{file: pkg + "/" + filepath.Base(file), text: string(raw)}
 			for _, m := range anchorLine.FindAllStringSubmatch(a.text, -1) {
 				if first := out[m[1]]; first != nil {
 					t.Fatalf("the anchor %s is in %s and in %s", m[1], first.file, a.file)
@@ -150,8 +150,8 @@ func anchors(t *testing.T, root string) map[string]*anchored {
 	return out
 }
 
-// insertAll returns the texts of all files with all insertions, by file.
-func insertAll(t *testing.T, at map[string]*anchored) map[string]string {
+// insertAll returns the texts of all files after all insertions, by file name.
+func insertAll(t *testing.T, at map[string]*anchorFile) map[string]string {
 	t.Helper()
 	code, names := map[string]string{}, map[string]bool{}
 	for _, b := range brokenGuards() {

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// channel is a kind of request that could reveal hidden data (CON-1504), with the pattern of its requests:
-// method, path and query, or form.
+// channel is a kind of request that could reveal hidden data (CON-1504). The pattern matches channelText of its
+// questions.
 type channel struct {
 	name    string
-	pattern *regexp.Regexp // nil if the answer or the document at the address decides
+	pattern *regexp.Regexp // nil if the answer or the addressed document decides
 }
 
-// Channels that do not show in the request.
+// Channels that do not depend on the request alone.
 const (
 	deletedChannel = "03 deleted"
 	costlyChannel  = "28 too costly"
@@ -27,13 +27,12 @@ const (
 	forgedChannel  = "06 forged and foreign pages"
 )
 
-// searches is the start of the pattern of a search with a parameter.
+// searches begins the pattern of a search with a parameter.
 const searches = `^(GET|HEAD|POST) [^?]*\?(.*&)?`
 
 func newChannel(name, pattern string) channel { return channel{name, regexp.MustCompile(pattern)} }
 
-// readings are the channels of requests that do not write. One request may be a case
-// of several.
+// readings are the channels of requests that do not write. A request may belong to several.
 var readings = []channel{
 	newChannel("01 read", `^(GET|HEAD) /[A-Z]\w+/[a-z0-9][\w.-]*\?`),
 	newChannel("01 version read", `^(GET|HEAD) /\w+/[^/?]+/_history/\d+`),
@@ -99,9 +98,9 @@ var writings = []channel{
 	newChannel("18 conditional reference", `^POST \? .*"reference":"Patient\?`),
 }
 
-// text is the form of a question that the patterns of channels match: method, path, ? and the query of the
-// address or form, then a space and the rest.
-func (q question) text() string {
+// channelText returns the text of a question that the patterns of channels match: the method, the path, a ?,
+// the query of the address or form, the body and the headers.
+func (q question) channelText() string {
 	path, query, _ := strings.Cut(q.path, "?")
 	body := q.body
 	if strings.HasSuffix(path, "/_search") {
@@ -114,9 +113,9 @@ func (q question) text() string {
 	return out
 }
 
-// channelsOf returns the channels that a question belongs to.
+// channelsOf returns the names of the channels to which a question belongs.
 func channelsOf(q question, of []channel) []string {
-	text := q.text()
+	text := q.channelText()
 	var out []string
 	for _, ch := range of {
 		if ch.pattern != nil && ch.pattern.MatchString(text) {
@@ -126,25 +125,25 @@ func channelsOf(q question, of []channel) []string {
 	return out
 }
 
-// tally counts cases by their properties (CON-1504, CON-1511).
+// tally counts the cases of a run (CON-1504, CON-1511).
 type tally struct {
-	cases, differ, rows, differAndRows int
-	channels                           map[string]int
-	links                              map[string]int // by relation
+	cases, differing, withRow, differingWithRow int
+	channels                                    map[string]int
+	links                                       map[string]int // by relation
 }
 
-// add counts a case: whether the unguarded answer differs, and whether the
-// guarded one, r, has a row.
-func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bool, more ...string) {
+// addCase counts a case. differs reports whether the unguarded answer over all data differs from r, the
+// guarded answer, and hasRow whether r has a row. more are channels in addition to those of the question.
+func (c *tally) addCase(q question, r *httptest.ResponseRecorder, differs, hasRow bool, more ...string) {
 	c.cases++
 	if differs {
-		c.differ++
+		c.differing++
 	}
 	if hasRow {
-		c.rows++
+		c.withRow++
 	}
 	if differs && hasRow {
-		c.differAndRows++
+		c.differingWithRow++
 	}
 	c.countChannels(append(more, channelsOf(q, readings)...)...)
 	if body := r.Body.String(); strings.Contains(body, `"resourceType":"OperationOutcome"`) && !strings.HasSuffix(body, withheldEntry+"]}") {
@@ -153,7 +152,7 @@ func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bo
 			c.countChannels(costlyChannel)
 		}
 	}
-	for _, m := range relations.FindAllStringSubmatch(r.Body.String(), -1) {
+	for _, m := range linkRelations.FindAllStringSubmatch(r.Body.String(), -1) {
 		if c.links == nil {
 			c.links = map[string]int{}
 		}
@@ -161,7 +160,7 @@ func (c *tally) add(q question, r *httptest.ResponseRecorder, differs, hasRow bo
 	}
 }
 
-// countChannels counts channels.
+// countChannels counts one case of each channel.
 func (c *tally) countChannels(names ...string) {
 	if c.channels == nil {
 		c.channels = map[string]int{}
@@ -171,21 +170,22 @@ func (c *tally) countChannels(names ...string) {
 	}
 }
 
-// least is the number of cases of each channel that CON-1504 requires, and whole and traced are the numbers
-// of cases of runs that must have them. A shorter run must have its share, less three times the square root.
+// minCases is the number of cases of each channel that CON-1504 requires of a full run, which has readingCases
+// or traceCases cases. A shorter run must have its share, less three times the square root of the share.
 const (
 	minCases     = 300
 	readingCases = 30_000
-	traceCases   = 12_000 // of requests in traces
+	traceCases   = 12_000 // requests in traces
 )
 
-// partialRun reports whether the run is of one world or of a broken guard. Its counts are not checked.
-func partialRun() bool {
+// isPartialRun reports whether the environment selects one world or the number of cases. The counts of such a
+// run are not checked.
+func isPartialRun() bool {
 	return os.Getenv("CARERECORD_LAW_SEED") != "" || os.Getenv("CARERECORD_LAW_CASES") != ""
 }
 
-// checkMinima logs the number of cases of each channel, and fails if one had too few. of is the number of
-// cases of a run that must have the whole minimum.
+// checkMinima logs the number of cases of each channel, and fails if a channel has too few. of is the number
+// of cases of a full run.
 func (c *tally) checkMinima(t *testing.T, of int, channels []channel) {
 	t.Helper()
 	floor := minCases * c.cases / of
@@ -195,33 +195,33 @@ func (c *tally) checkMinima(t *testing.T, of int, channels []channel) {
 	var counts []string
 	for _, ch := range channels {
 		counts = append(counts, fmt.Sprintf("%s %d", ch.name, c.channels[ch.name]))
-		if n := c.channels[ch.name]; n < floor && !partialRun() {
+		if n := c.channels[ch.name]; n < floor && !isPartialRun() {
 			t.Errorf("CON-1504: the channel %s has %d cases of %d, want at least %d", ch.name, n, c.cases, floor)
 		}
 	}
 	t.Logf("%d cases by channel (CON-1504: at least %d each): %s", c.cases, floor, strings.Join(counts, ", "))
 }
 
-// logAndCheck logs the shares, and fails if too few cases could have found a leak (CON-1511).
+// logAndCheck logs the shares of cases, and fails if too few cases could have found a leak (CON-1511).
 func (c *tally) logAndCheck(t *testing.T, on string, began time.Time) {
 	t.Helper()
-	share := 100 * c.differAndRows / max(c.cases, 1)
+	share := 100 * c.differingWithRow / max(c.cases, 1)
 	t.Logf("%d cases on %s in %.0f s; the unguarded answer differs in %d %%, the guarded one has a row in %d %%, both in %d %%", c.cases, on, time.Since(began).Seconds(),
-		100*c.differ/max(c.cases, 1), 100*c.rows/max(c.cases, 1), share)
+		100*c.differing/max(c.cases, 1), 100*c.withRow/max(c.cases, 1), share)
 	want := 30
-	if c.cases < 2000 { // few cases: less a margin for chance, since a thousand are from 18 worlds
+	if c.cases < 2000 { // with a margin for chance, since a thousand cases are from only 18 worlds
 		want -= int(300 * math.Sqrt(0.3*0.7/float64(max(c.cases, 1))))
 	}
-	if share < want && !partialRun() {
+	if share < want && !isPartialRun() {
 		t.Errorf("CON-1511: %d %% of the cases differ and have a row, want at least %d %%", share, want)
 	}
 }
 
-// logTraces logs the counts of traces, and fails if hardly a write succeeded.
+// logTraces logs the counts of traces, and fails if fewer than a tenth of the requests wrote.
 func (c *tally) logTraces(t *testing.T, on string, began time.Time) {
 	t.Helper()
-	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.rows)
-	if c.rows < c.cases/10 && !partialRun() {
-		t.Errorf("%d of %d requests changed something, want a tenth", c.rows, c.cases)
+	t.Logf("%d requests in traces on %s in %.0f s; %d writes changed something", c.cases, on, time.Since(began).Seconds(), c.withRow)
+	if c.withRow < c.cases/10 && !isPartialRun() {
+		t.Errorf("%d of %d requests changed something, want a tenth", c.withRow, c.cases)
 	}
 }

@@ -2,7 +2,7 @@ package law_test
 
 import "slices"
 
-// consentKind is the effect of a Consent.
+// consentKind is the kind of directive that a Consent is.
 type consentKind int
 
 const (
@@ -11,7 +11,7 @@ const (
 	otherDirective
 )
 
-// consentKindOf reads a Consent as consent.md says: it is no directive only if that is certain (CON-601, 641).
+// consentKindOf returns the kind of a Consent. In doubt a Consent is a directive (CON-601, 641).
 func consentKindOf(m map[string]any) consentKind {
 	if status, _ := m["status"].(string); slices.Contains([]string{"draft", "proposed", "rejected", "inactive", "entered-in-error"}, status) {
 		return notDirective
@@ -28,8 +28,7 @@ func consentKindOf(m map[string]any) consentKind {
 	return otherDirective
 }
 
-// narrowsOptOut reports whether a provision makes an opt-out something other than a refusal of the whole
-// record.
+// narrowsOptOut reports whether a provision restricts an opt-out to a part of the record.
 func narrowsOptOut(provision any) bool {
 	p, _ := provision.(map[string]any)
 	for name, value := range p {
@@ -40,7 +39,7 @@ func narrowsOptOut(provision any) bool {
 	return false
 }
 
-// consentPatients returns the names of the patients in a Consent, in the forms that these worlds have.
+// consentPatients returns the ids and number names of the patients of a Consent, for the forms in these worlds.
 func consentPatients(m map[string]any) []string {
 	reference, _ := m["patient"].(map[string]any)
 	var out []string

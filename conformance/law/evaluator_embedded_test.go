@@ -3,21 +3,20 @@ package law_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// embedded is the people in the resources that a body embeds: the entries of a Bundle, the parameters of
-// Parameters, and the payload of a Binary. Every Patient that these embed or name is an owner (CON-406).
+// embedded has the people in the resources that a body embeds: the entries of a Bundle, the parameters of
+// Parameters, and the payload of a Binary. Each Patient that is embedded or referred to is an owner (CON-406).
 type embedded struct {
 	resources  []map[string]any // at any depth
 	ids        []string         // of Patients of this server, sorted
 	numbers    []string         // NHS numbers without blanks, sorted
-	unresolved bool             // it refers to a person who is unknown
+	unresolved bool             // an owner cannot be determined
 }
 
-// embeds reports whether a type of these worlds has the people in embedded resources as owners.
+// embeds reports whether documents of a type have the people in embedded resources as owners.
 func embeds(typ string) bool { return typ == "Bundle" || typ == "Parameters" }
 
 // embeddedIn reads a body. It returns nil if the body embeds nothing.
@@ -49,8 +48,8 @@ func payloadOf(m map[string]any) map[string]any {
 	return inner
 }
 
-// members reads the entries of a Bundle, or parameters and their parts. known are the addresses of the
-// entries of the enclosing Bundles.
+// members collects the people in the entries of a Bundle, or in parameters and their parts. known are the
+// addresses of the entries of the enclosing Bundles.
 func (e *embedded) members(m map[string]any, known []string) {
 	for _, entry := range valuesAt(m, "entry") {
 		full, _ := entry.(map[string]any)["fullUrl"].(string)
@@ -73,7 +72,7 @@ func (e *embedded) members(m map[string]any, known []string) {
 	}
 }
 
-// resource reads one embedded resource, with its address.
+// resource collects the people in one embedded resource with an address.
 func (e *embedded) resource(m map[string]any, address string, known []string) {
 	e.resources = append(e.resources, m)
 	typ := m["resourceType"].(string)
@@ -119,7 +118,7 @@ func (e *embedded) addNumbers(identifiers []any) bool {
 	return found
 }
 
-// walk reads all references in a value.
+// walk collects the people in all references in a value.
 func (e *embedded) walk(value any, known []string) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -136,8 +135,7 @@ func (e *embedded) walk(value any, known []string) {
 	}
 }
 
-// reference reads one reference: to a contained resource or an entry, which are read themselves; to a Patient of
-// this server; by an NHS number; or to something unknown.
+// reference collects the person of one reference. Contained resources and entries are collected by themselves.
 func (e *embedded) reference(reference map[string]any, known []string) {
 	literal, _ := reference["reference"].(string)
 	typ, id := localTarget(reference)
@@ -151,8 +149,8 @@ func (e *embedded) reference(reference map[string]any, known []string) {
 	}
 }
 
-// embeddedOwners returns the owners of a version through the resources that it embeds, and whether all of
-// them are known and live.
+// embeddedOwners returns the owners of a version from its embedded resources, and whether all owners are
+// known and live.
 func (e *evaluator) embeddedOwners(v *version) (owners []string, resolved bool) {
 	if v.embedded == nil {
 		return nil, true
@@ -195,7 +193,7 @@ func (e *evaluator) embeddedOwnersByOtherNames(v *version) []string {
 	return out
 }
 
-// embeddedNames returns all names of people in the embedded resources of a version.
+// embeddedNames returns the ids and number names of all people in the embedded resources of a version.
 func (v *version) embeddedNames() []string {
 	if v.embedded == nil {
 		return nil
@@ -205,93 +203,4 @@ func (v *version) embeddedNames() []string {
 		out = append(out, numberName(number))
 	}
 	return out
-}
-
-// bundleBody is the body of a Bundle.
-func (g *generator) bundleBody(head string) string {
-	entries := g.bundleEntries()
-	if g.chance(30) {
-		entries = append(entries, `{"resource":`+g.parameters()+`}`)
-	}
-	return object(head, g.meta(10), `"type":"`+pick(g, "collection", "collection", "document", "batch-response")+`"`, g.maybe(60, `"timestamp":"`+g.date()+`"`), `"entry":[`+strings.Join(entries, ",")+`]`)
-}
-
-// parameters draws Parameters, which these worlds store only inside Bundles.
-func (g *generator) parameters() string {
-	parameters := []string{`{"name":"a","resource":` + g.embeddedResource("", pick(g, `{"reference":"Patient/`+g.anID("Patient")+`"}`, g.aPatient())) + `}`}
-	if g.chance(40) {
-		parameters = append(parameters, `{"name":"b","part":[{"name":"c","resource":`+g.embeddedResource("", `{"reference":"Patient/`+g.anID("Patient")+`"}`)+`},{"name":"d","valueString":"told"}]}`)
-	}
-	if g.chance(30) {
-		parameters = append(parameters, `{"name":"e","valueReference":`+g.aPatient()+`}`)
-	}
-	if g.chance(25) {
-		parameters = append(parameters, `{"name":"f","resource":{"language":"en","resourceType":"Bundle","type":"collection","entry":[`+strings.Join(g.bundleEntries(), ",")+`]}}`)
-	}
-	return object(`"language":"en","resourceType":"Parameters"`, g.meta(10), `"parameter":[`+strings.Join(parameters, ",")+`]`)
-}
-
-// bundleEntries draws the entries of a Bundle: sometimes a Patient, and resources about that Patient or others.
-func (g *generator) bundleEntries() []string {
-	var out []string
-	patient := g.anID("Patient") // the owner of most entries
-	of := `{"reference":"Patient/` + patient + `"}`
-	if g.chance(60) {
-		address := fmt.Sprintf("urn:uuid:00000000-0000-4000-8000-%012d", g.IntN(1_000_000))
-		identifier := `"identifier":[{"system":"` + nhsSystem + `","value":"` + g.spelledNumber(patient) + `"}]`
-		switch g.IntN(10) {
-		case 0:
-			identifier = `"identifier":[{"system":"http://mrn","value":"1"}]`
-		case 1, 2, 3, 4:
-			address = base + "/Patient/" + patient
-			identifier = g.maybe(50, identifier)
-		}
-		of = `{"reference":"` + address + `"}`
-		out = append(out, object(`"fullUrl":"`+address+`"`, `"resource":`+object(`"language":"en","resourceType":"Patient"`, g.meta(12), identifier, g.maybe(30, `"gender":"male"`))))
-	}
-	for range 1 + g.IntN(3) {
-		subject := of
-		switch g.IntN(20) {
-		case 0:
-			subject = `{"reference":"urn:uuid:00000000-0000-4000-8000-000000000000"}`
-		case 1:
-			subject = `{"display":"somebody"}`
-		case 2, 3, 4, 5:
-			subject = `{"identifier":{"system":"` + nhsSystem + `","value":"` + g.spelledNumber(pick(g, patient, g.anID("Patient"))) + `"}}`
-		case 6, 7:
-			subject = g.aPatient()
-		}
-		out = append(out, `{"resource":`+g.embeddedResource(g.maybe(10, "contained"), subject)+`}`)
-	}
-	return out
-}
-
-// spelledNumber is the NHS number of a Patient, in one of two spellings.
-func (g *generator) spelledNumber(patient string) string {
-	number := g.numbers[patient]
-	if len(number) != 10 {
-		return number
-	}
-	return pick(g, number, number[:3]+" "+number[3:6]+" "+number[6:])
-}
-
-// embeddedResource draws an embedded resource about a subject. Its first member is not resourceType, so that a test does
-// not count it as an entry of an answer.
-func (g *generator) embeddedResource(contained, subject string) string {
-	if contained != "" {
-		contained = `"contained":[` + object(`"resourceType":"Patient","id":"e"`, g.meta(40), `"identifier":[{"system":"`+nhsSystem+`","value":"`+g.spelledNumber(g.anID("Patient"))+`"}]`) + `],"performer":[{"reference":"#e"}]`
-	}
-	return object(`"language":"en","resourceType":"Observation","status":"final"`, g.meta(20), `"code":`+g.concept(), `"subject":`+subject, contained, g.maybe(30, note), g.maybe(10, `"hasMember":[`+g.aRow("Observation")+`]`))
-}
-
-// payload is the data of a Binary: a letter, or FHIR.
-func (g *generator) payload() string {
-	if !g.chance(35) {
-		return pick(g, "b25l", "dHdv", "dGhyZWU=")
-	}
-	body := g.embeddedResource("", g.aPatient())
-	if g.chance(40) {
-		body = `{"language":"en","resourceType":"Bundle","type":"collection","entry":[` + strings.Join(g.bundleEntries(), ",") + `]}`
-	}
-	return base64.StdEncoding.EncodeToString([]byte(body))
 }

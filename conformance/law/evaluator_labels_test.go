@@ -8,7 +8,7 @@ import (
 )
 
 // labelHides reports whether the labels of a live document hide it from the requester: step 9 for staff, step
-// 10 for patients. The labels of a Patient hide the whole record, and this function does not consider them.
+// 10 for patients. The labels of a Patient hide the whole record and are not considered here.
 func (e *evaluator) labelHides(v *version) bool {
 	if v == nil || v.Deleted() || e.requester.sourceSystem {
 		return false
@@ -27,7 +27,7 @@ func (e *evaluator) labelHides(v *version) bool {
 }
 
 // hiddenTargets returns the documents, by Type/id, that labels hide from the requester and that share an
-// owner with a version, as it was or as it is now (CON-1201).
+// owner with a version or with the newest version of the same document (CON-1201).
 func (e *evaluator) hiddenTargets(v *version) map[string]bool {
 	about := append(e.allOwners(v), e.allOwners(e.newest[v.Ref.String()])...)
 	out := map[string]bool{}
@@ -40,7 +40,7 @@ func (e *evaluator) hiddenTargets(v *version) map[string]bool {
 }
 
 // cutByLabels removes the references to hidden documents from the body of a version. It returns false if
-// nothing may be left.
+// nothing of the body is left.
 func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
 	hidden := e.hiddenTargets(v)
 	if len(hidden) == 0 {
@@ -54,8 +54,8 @@ func (e *evaluator) cutByLabels(v *version, body []byte) ([]byte, bool) {
 	return withoutNarrative(out), true
 }
 
-// leftAfterCuts reports whether something is left of a version after references are cut. A tombstone has the
-// body of its last version.
+// leftAfterCuts reports whether a part of a version is left after references are cut. A tombstone has the
+// body of the version before.
 func (e *evaluator) leftAfterCuts(v *version) bool {
 	body := v.Body
 	if v.Deleted() {
@@ -65,7 +65,7 @@ func (e *evaluator) leftAfterCuts(v *version) bool {
 	return left
 }
 
-// mandatoryMembers are the members without which an element of these worlds is cut whole (CON-1202, CON-1206).
+// mandatoryMembers are the members without which an element is cut as a whole (CON-1202, CON-1206).
 var mandatoryMembers = map[string][]string{
 	"Provenance": {"target"}, "List.entry": {"item"}, "DocumentReference": {"content"}, "DocumentReference.content": {"attachment"},
 	"Encounter.diagnosis": {"condition"}, "Condition.evidence": {"detail"}, "CareTeam.participant": {"member"},
@@ -77,7 +77,7 @@ type referenceCutter struct {
 	cut    bool
 }
 
-// value returns the rest of a value at a path of names, and false if nothing is left.
+// value returns the remaining part of a value at a path of names, and false if nothing is left.
 func (c *referenceCutter) value(path string, v gjson.Result) ([]byte, bool) {
 	if v.IsArray() {
 		out := []byte{'['}
@@ -115,7 +115,7 @@ func (c *referenceCutter) value(path string, v gjson.Result) ([]byte, bool) {
 	return out, whole && len(out) > 2 && !(strings.HasSuffix(path, ".extension") && bareExtension(out))
 }
 
-// refersToHidden reports whether an address is that of a hidden document, or of a version of it.
+// refersToHidden reports whether an address is of a hidden document or of a version of it.
 func (c *referenceCutter) refersToHidden(address string) bool {
 	typ, id := localTarget(map[string]any{"reference": address})
 	return typ != "" && c.hidden[typ+"/"+id]
@@ -135,58 +135,4 @@ func withoutNarrative(body []byte) []byte {
 		return true
 	})
 	return append(out, '}')
-}
-
-// maybeMention returns, with the given chance in percent, a member with a reference to a row of a type: mostly
-// to one about the patient in subject, and often to a labelled one.
-func (g *generator) maybeMention(percent int, subject, before, after string, types ...string) string {
-	in := g.contained
-	if !in.chance(percent) {
-		return ""
-	}
-	typ := pick(in, types...)
-	var same []string
-	if _, about, named := strings.Cut(subject, `"Patient/`); named {
-		about, _, _ = strings.Cut(about, `"`)
-		for _, id := range g.rows[typ] {
-			body := g.lastBodies[typ+"/"+id]
-			times := 1
-			if strings.Contains(body, `"security":`) {
-				times = 3
-			}
-			if strings.Contains(body, `"Patient/`+about+`"`) {
-				same = append(same, slices.Repeat([]string{id}, times)...)
-			}
-		}
-	}
-	if len(same) == 0 || in.chance(15) {
-		same = append(slices.Clone(g.rows[typ]), "none")
-	}
-	address := typ + "/" + pick(in, same...)
-	switch in.IntN(8) {
-	case 0:
-		address = spellAddress(address, g.nextSpelling())
-	case 1:
-		address += "/_history/1"
-	}
-	return before + `{"reference":"` + address + `","display":"` + pick(in, "One", "Two") + `"}` + after
-}
-
-// mentionSearches are searches whose answers depend on labelled rows if references to them are not cut.
-var mentionSearches = []string{
-	"/Encounter?diagnosis:missing=true&_lastUpdated=gt2026-01-01", "/Encounter?diagnosis=%R", "/Encounter?diagnosis:missing=false", "/Condition?_has:Encounter:diagnosis:status=finished", "/Encounter?_include=Encounter:diagnosis",
-	"/Condition?evidence-detail:missing=true&_lastUpdated=gt2026-01-01", "/Condition?evidence-detail=%R", "/Condition?evidence-detail:missing=false&_total=accurate", "/Observation?_has:Condition:evidence-detail:_lastUpdated=gt2026-01-01",
-	"/Condition?evidence-detail:Observation.status=final,amended", "/Observation?_revinclude=Condition:evidence-detail",
-	"/Observation?derived-from:missing=true&_lastUpdated=gt2026-01-01&_total=accurate", "/Observation?derived-from=%R", "/Observation?derived-from:missing=false", "/Observation?_has:Observation:derived-from:status=final,amended&_total=accurate",
-	"/Observation?derived-from:Observation.status=final,amended", "/Observation?_include=Observation:derived-from", "/Observation?has-member=%R", "/Observation?has-member:missing=true&_lastUpdated=gt2026-01-01&_total=accurate", "/Observation?encounter=%R",
-	"/CareTeam?participant:missing=true", "/CareTeam?participant=%R", "/CareTeam?_has:CareTeam:participant:status=active", "/List?item=%R", "/List?item:missing=true", "/List?item:missing=false&_total=accurate", "/Observation?_list=%L",
-	"/Provenance?target=%R", "/Provenance?_total=accurate", "/List?_total=accurate", "/Observation?_has:Provenance:target:recorded=gt2018-01-01", "/Observation?_has:List:item:status=current&_total=accurate", "/Observation?_revinclude=List:item",
-	"/Observation?_text=told&_total=accurate", "/Encounter?_text:missing=true&_lastUpdated=gt2026-01-01", "/Observation?_sort=-_lastUpdated&derived-from:missing=true", "/MedicationRequest?_content=one OR two", "/Observation?_filter=derived-from+pr+false",
-}
-
-// mentionSearch draws one of them.
-func (g *generator) mentionSearch() question {
-	path := strings.ReplaceAll(pick(g, mentionSearches...), "%L", g.anID("List"))
-	typ := pick(g, "Observation", "Condition", "Encounter", "CareTeam")
-	return question{method: "GET", path: strings.ReplaceAll(strings.ReplaceAll(path, "%R", typ+"/"+g.anID(typ)), " ", "%20")}
 }

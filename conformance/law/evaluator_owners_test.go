@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ownerElements are the elements that name the owners of a document (CON-406), for the types of these worlds.
+// ownerElements are the elements that refer to the owners of a document (CON-406), by type.
 var ownerElements = map[string][]string{
 	"Observation": {"subject"}, "Condition": {"subject"}, "Encounter": {"subject"}, "MedicationRequest": {"subject"},
 	"DocumentReference": {"subject"}, "AllergyIntolerance": {"patient"}, "Consent": {"patient"},
@@ -34,8 +34,8 @@ func valuesAt(m map[string]any, path string) []any {
 	return out
 }
 
-// owners returns the owners of a version, and whether all of them are known and live. A type without owners
-// is resolved.
+// owners returns the owners of a version, and whether all of them are known and live. A version of a type
+// without owners is resolved.
 func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	if v.Ref.Type == "Patient" {
 		return []string{v.Ref.ID}, true
@@ -66,7 +66,7 @@ func (e *evaluator) owners(v *version) (owners []string, resolved bool) {
 	return slices.Compact(owners), resolved && named > 0
 }
 
-// ownerOf resolves one reference at an owner element. counts is false if the reference certainly names no
+// ownerOf resolves one reference in an owner element. counts is false if the reference cannot be to a
 // patient.
 func (e *evaluator) ownerOf(of string, reference any) (ids []string, counts, known bool) {
 	typ, id := localTarget(reference)
@@ -96,10 +96,10 @@ func (e *evaluator) ownerOf(of string, reference any) (ids []string, counts, kno
 		}
 		return ids, true, true
 	}
-	return nil, false, false // a name alone does not count next to a known patient
+	return nil, false, false // a display alone refers to no patient
 }
 
-// noteNumbers registers the numbers of a version of a Patient.
+// noteNumbers adds the NHS numbers of a version of a Patient to numbers.
 func (e *evaluator) noteNumbers(id string, body map[string]any) {
 	if e.numbers[id] == nil {
 		e.numbers[id] = map[string]bool{}
@@ -112,8 +112,8 @@ func (e *evaluator) noteNumbers(id string, body map[string]any) {
 	}
 }
 
-// ownersByOtherNames returns the names of owners other than ids of live Patients: ids of missing Patients,
-// the numbers of deleted ones, and numbers.
+// ownersByOtherNames returns the names of owners other than ids of live Patients: ids of missing and deleted
+// Patients, the numbers of deleted ones, numbers in references, and addresses on other servers.
 func (e *evaluator) ownersByOtherNames(v *version) []string { return e.ownersByOtherNamesFrom(v, nil) }
 
 func (e *evaluator) ownersByOtherNamesFrom(v *version, visited []string) []string {
@@ -157,7 +157,7 @@ func (e *evaluator) ownersByOtherNamesFrom(v *version, visited []string) []strin
 	return out
 }
 
-// allOwners returns the owners of a version by every name.
+// allOwners returns the owners of a version, ids and other names.
 func (e *evaluator) allOwners(v *version) []string {
 	owners, _ := e.owners(v)
 	return append(e.ownersByOtherNames(v), owners...)
@@ -171,7 +171,7 @@ func (e *evaluator) restrictedAtDeletion(v *version) bool {
 	})
 }
 
-// remoteReference is a literal reference to another server.
+// remoteReference returns a literal reference to another server, or the empty string.
 func remoteReference(reference any) string {
 	m, _ := reference.(map[string]any)
 	if text, _ := m["reference"].(string); strings.HasPrefix(canonicalAddress(text), "http") {
@@ -180,7 +180,7 @@ func remoteReference(reference any) string {
 	return ""
 }
 
-// numberOf returns the NHS number in a Reference without a literal, as written.
+// numberOf returns the NHS number, as written, in a Reference without a literal.
 func numberOf(reference any) string {
 	m, _ := reference.(map[string]any)
 	if typ, _ := localTarget(reference); typ != "" {
@@ -207,10 +207,10 @@ func (v *version) hasNumber(number string) bool {
 	})
 }
 
-// numberName is a number as a name, the same for every spelling.
+// numberName returns the name of an NHS number, the same for every spelling.
 func numberName(number string) string { return "nhs:" + strings.ReplaceAll(number, " ", "") }
 
-// patientsWithNumber returns the live Patients with an NHS number.
+// patientsWithNumber returns the ids of the live Patients with an NHS number.
 func (e *evaluator) patientsWithNumber(number string) []string {
 	number = strings.ReplaceAll(number, " ", "")
 	var out []string
@@ -227,8 +227,8 @@ func (e *evaluator) patientsWithNumber(number string) []string {
 	return out
 }
 
-// mentions returns the patients that a version refers to, by literal reference or NHS number, without its
-// owners, live or not (CON-407).
+// mentions returns the patients to which a version refers, by literal reference or NHS number, without its
+// owners. They need not be live (CON-407).
 func (e *evaluator) mentions(v *version) []string {
 	owners, _ := e.owners(v)
 	whose := owners
@@ -249,13 +249,13 @@ func (e *evaluator) mentions(v *version) []string {
 				case len(ids) == 1:
 					id = ids[0]
 				case !slices.ContainsFunc(ids, func(p string) bool { return slices.Contains(whose, p) }):
-					id = numberName(number) // no Patient has it, or several of which none is an owner
+					id = numberName(number) // no Patient has it, or several that are not owners
 				}
 			}
 			if id != "" && !slices.Contains(owners, id) {
 				out = append(out, id)
 			}
-			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // contained or embedded: every Patient that has its numbers
+			if id, _ := value["id"].(string); value["resourceType"] == "Patient" && (len(id) < 2) { // contained or embedded: it mentions every Patient with its numbers
 				for _, identifier := range valuesAt(value, "identifier") {
 					walk(map[string]any{"identifier": identifier})
 				}

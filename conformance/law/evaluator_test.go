@@ -17,7 +17,7 @@ type requester struct {
 	scopes              []string // level/type.permissions
 }
 
-// hasScope reports whether a scope gives a permission on the type.
+// hasScope reports whether the scopes include a permission on a type.
 func (r requester) hasScope(typ, letter string) bool {
 	return slices.ContainsFunc(r.scopes, func(scope string) bool {
 		_, what, _ := strings.Cut(scope, "/")
@@ -26,29 +26,29 @@ func (r requester) hasScope(typ, letter string) bool {
 	})
 }
 
-// mayRead reports whether a scope permits reading or searching the type.
+// mayRead reports whether the scopes permit reading or searching a type.
 func (r requester) mayRead(typ string) bool { return r.hasScope(typ, "r") || r.hasScope(typ, "s") }
 
 // version is one version of a resource, as plain JSON.
 type version struct {
 	store.Doc
-	decoded map[string]any // the body; of a tombstone that of the version before
-	// attachers are the documents that decide whether a Binary is visible. attachersComplete
-	// reports that there are some and that none is missing.
+	decoded map[string]any // the decoded body; for a tombstone that of the version before
+	// attachers and attachersComplete are the results of attachersOf, for a Binary.
 	attachers         []*version
 	attachersComplete bool
-	embedded          *embedded // nil if it embeds nothing
+	embedded          *embedded // nil if the body embeds nothing
 }
 
-// evaluator decides which versions are visible, from the bodies and three facts that a server keeps of a
-// version: source, instant and whether it is a tombstone. It is written from consent.md alone.
+// evaluator decides which versions are visible. It uses only the bodies and, of the server's data about a
+// version, its source, its instant and whether it is a tombstone. It implements consent.md independently of
+// the server.
 type evaluator struct {
 	versions  []*version
 	newest    map[string]*version // by Type/id
 	requester requester
 	optedOut  map[string]bool            // patients with an opt-out in force
 	denied    map[string]bool            // patients with another directive in force
-	numbers   map[string]map[string]bool // the names of the numbers of any version, by id of the Patient
+	numbers   map[string]map[string]bool // numberNames of all versions, by id of the Patient
 	decision  consenttest.Decision
 }
 
@@ -86,8 +86,8 @@ func evaluate(docs []store.Doc, r requester, decision consenttest.Decision) *eva
 	return e
 }
 
-// registerDirective registers a Consent in force (CON-501, 601, 641): for every name in it, for every Patient that
-// has or had a number that it names, and for the numbers of every Patient that it names.
+// registerDirective registers a Consent in force (CON-501, 601, 641) for every id and number in it, for every
+// Patient that has or had one of these numbers, and for the numbers of these Patients.
 func (e *evaluator) registerDirective(v *version) {
 	set := e.denied
 	switch consentKindOf(v.decoded) {
@@ -109,7 +109,7 @@ func (e *evaluator) registerDirective(v *version) {
 	}
 }
 
-// hasCode reports whether a code is anywhere in a value.
+// hasCode reports whether a value has a code at any depth.
 func hasCode(value any, code string) bool {
 	switch value := value.(type) {
 	case map[string]any:
@@ -124,7 +124,7 @@ func hasCode(value any, code string) bool {
 	return false
 }
 
-// localTarget reads a local literal reference: type and id.
+// localTarget returns the type and id of a literal reference to this server, or empty strings.
 func localTarget(reference any) (typ, id string) {
 	m, _ := reference.(map[string]any)
 	text, _ := m["reference"].(string)
@@ -182,7 +182,7 @@ func (v *version) ordinary() bool {
 // restricted reports whether the patient's record has a restriction, or a sensitivity label, which has the
 // same effect (CON-703).
 func (e *evaluator) restricted(patient string) bool {
-	if strings.HasPrefix(patient, "nhs:") { // of every Patient that has or had it
+	if strings.HasPrefix(patient, "nhs:") { // a number: of every Patient that has or had it
 		for p, numbers := range e.numbers {
 			if numbers[patient] && e.restricted(p) {
 				return true
@@ -193,13 +193,13 @@ func (e *evaluator) restricted(patient string) bool {
 	return v != nil && !v.Deleted() && !v.ordinary()
 }
 
-// recordHidden reports whether staff see nothing of the patient's record.
+// recordHidden reports whether the whole record of a patient is hidden from staff.
 func (e *evaluator) recordHidden(patient string) bool {
 	return e.restricted(patient) || e.denied[patient] || slices.Contains(e.decision.NoRecord, patient) || e.optedOut[patient] && !e.hasOwnRows(patient)
 }
 
-// recordHiddenOrDeleted is recordHidden, and true for a deleted Patient who was restricted or had a number
-// that a directive names.
+// recordHiddenOrDeleted reports recordHidden. For a deleted Patient it is also true if the Patient was
+// restricted, or if the record of one of its numbers is hidden.
 func (e *evaluator) recordHiddenOrDeleted(patient string) bool {
 	p := e.newest["Patient/"+patient]
 	if e.recordHidden(patient) || p == nil || !p.Deleted() {
@@ -226,9 +226,9 @@ func (e *evaluator) hasOwnRows(patient string) bool {
 	return false
 }
 
-// directiveOrTrace reports whether a version is a directive or reveals one (CON-409).
-func (v *version) directiveOrTrace() bool {
-	if slices.ContainsFunc(v.attachers, (*version).directiveOrTrace) {
+// isOrRevealsDirective reports whether a version is a directive or reveals one (CON-409).
+func (v *version) isOrRevealsDirective() bool {
+	if slices.ContainsFunc(v.attachers, (*version).isOrRevealsDirective) {
 		return true
 	}
 	return v.Ref.Type == "Consent" || slices.ContainsFunc(valuesAt(v.decoded, "target"), func(r any) bool {
@@ -237,57 +237,58 @@ func (v *version) directiveOrTrace() bool {
 	})
 }
 
-// sees reports whether a version is visible. Both the version and the newest version decide (CON-618).
-func (e *evaluator) sees(v *version) bool {
-	return e.showsVersion(e.newest[v.Ref.String()]) && e.showsVersion(v)
+// isVisible reports whether a version is visible. Both the version and the newest version of the document
+// decide (CON-618).
+func (e *evaluator) isVisible(v *version) bool {
+	return e.versionVisible(e.newest[v.Ref.String()]) && e.versionVisible(v)
 }
 
-func (e *evaluator) showsVersion(v *version) bool {
+func (e *evaluator) versionVisible(v *version) bool {
 	switch {
 	case e.hiddenByRules(v), !e.binaryVisible(v), !e.leftAfterCuts(v):
 		return false
 	case e.requester.sourceSystem:
 		return v.Source == e.requester.organisation
 	case e.requester.staff:
-		return e.showsStaff(v)
+		return e.visibleToStaff(v)
 	}
-	return e.showsPatient(v)
+	return e.visibleToPatient(v)
 }
 
-func (e *evaluator) showsStaff(v *version) bool {
+func (e *evaluator) visibleToStaff(v *version) bool {
 	_, resolved := e.owners(v)
-	concerns, own := e.allOwners(v), v.Source == e.requester.organisation
+	owners, own := e.allOwners(v), v.Source == e.requester.organisation
 	switch {
-	case slices.ContainsFunc(concerns, e.restricted), slices.ContainsFunc(concerns, func(p string) bool { return e.denied[p] }):
+	case slices.ContainsFunc(owners, e.restricted), slices.ContainsFunc(owners, func(p string) bool { return e.denied[p] }):
 		return false
 	case slices.ContainsFunc(e.mentions(v), e.recordHiddenOrDeleted):
 		return false
-	case v.Ref.Type == "Consent": // its own labels do not hide it: staff may have to end it
+	case v.Ref.Type == "Consent": // its labels do not hide it: staff may have to end it
 		return own
 	case !v.ordinary(), e.restrictedAtDeletion(v):
 		return false
-	case v.directiveOrTrace():
+	case v.isOrRevealsDirective():
 		return own
 	case v.Ref.Type == "Patient":
-		return own || !slices.ContainsFunc(concerns, e.recordHidden)
+		return own || !slices.ContainsFunc(owners, e.recordHidden)
 	case own:
 		return true
 	}
-	return resolved && !slices.ContainsFunc(concerns, func(p string) bool { return e.optedOut[p] })
+	return resolved && !slices.ContainsFunc(owners, func(p string) bool { return e.optedOut[p] })
 }
 
-func (e *evaluator) showsPatient(v *version) bool {
+func (e *evaluator) visibleToPatient(v *version) bool {
 	owners, resolved := e.owners(v)
 	switch v.Ref.Type {
 	case "Binary", "DocumentReference", "Composition", "Media":
 		return false
 	}
-	// Without a current record nothing is visible (step 3). If the Patient resource is
-	// withheld, the whole record is.
-	if self := e.newest["Patient/"+e.requester.id]; self == nil || self.Deleted() || e.selfHiddenByDecision(self) || v != self && !e.showsPatient(self) {
+	// Without a current Patient nothing is visible (step 3). If the Patient is hidden, so is the whole
+	// record.
+	if self := e.newest["Patient/"+e.requester.id]; self == nil || self.Deleted() || e.selfHiddenByDecision(self) || v != self && !e.visibleToPatient(self) {
 		return false
 	}
-	if v.Ref.Type == "Consent" { // its own labels do not hide it from the patient
+	if v.Ref.Type == "Consent" { // its labels do not hide it from the patient
 		return resolved && len(owners) == 1 && owners[0] == e.requester.id && (v.Source == "" || !v.labelled("NOPAT")) &&
 			!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
 	}
@@ -295,9 +296,9 @@ func (e *evaluator) showsPatient(v *version) bool {
 		!e.restricted(e.requester.id) && len(e.mentions(v)) == 0
 }
 
-// signals returns the signals of a request that names a patient: S1, that nothing is left of the record, or
-// S2, that something is withheld (CON-1103, 1104, 1105, 1702).
-func (e *evaluator) signals(patient string) (s1, s2 bool) {
+// notices returns the notices in the answer to a request about one patient: S1, the patient shares nothing, or
+// S2, a part is withheld (CON-1103, 1104, 1105, 1702).
+func (e *evaluator) notices(patient string) (s1, s2 bool) {
 	if !e.requester.staff || patient == "" || !e.live("Patient/"+patient) || e.restricted(patient) {
 		return false, false
 	}
@@ -309,11 +310,11 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	}
 	for _, v := range e.newest {
 		owners, resolved := e.owners(v)
-		concerns := e.allOwners(v)
-		if v.Deleted() || !resolved || !slices.Contains(owners, patient) || v.directiveOrTrace() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(concerns, e.restricted) {
+		allOwners := e.allOwners(v)
+		if v.Deleted() || !resolved || !slices.Contains(owners, patient) || v.isOrRevealsDirective() || !e.requester.mayRead(v.Ref.Type) || slices.ContainsFunc(allOwners, e.restricted) {
 			continue
 		}
-		refused := slices.ContainsFunc(concerns, func(p string) bool {
+		refused := slices.ContainsFunc(allOwners, func(p string) bool {
 			return e.denied[p] || e.optedOut[p] && v.Source != e.requester.organisation
 		})
 		if v.Ref.Type == "Patient" {
@@ -326,13 +327,13 @@ func (e *evaluator) signals(patient string) (s1, s2 bool) {
 	return false, false
 }
 
-// patientOfQuestion returns the patient in a question.
+// patientOfQuestion returns the id of the patient in a question, or the empty string.
 func (e *evaluator) patientOfQuestion(q question) string {
-	if q.number != "" {
-		if ids := e.patientsWithNumber(q.number); len(ids) == 1 {
+	if q.patientNumber != "" {
+		if ids := e.patientsWithNumber(q.patientNumber); len(ids) == 1 {
 			return ids[0]
 		}
 		return ""
 	}
-	return q.named
+	return q.patientID
 }

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// everything is $everything of a patient or an encounter, with its parameters.
+// everything draws $everything of a patient or an encounter.
 func (g *generator) everything() question {
 	owner := pick(g, "Patient", "Patient", "Patient", "Encounter")
 	id := g.anID(owner)
-	q := question{method: "GET", path: "/" + owner + "/" + id + "/$everything", named: patientNamed(owner, id)}
+	q := question{method: "GET", path: "/" + owner + "/" + id + "/$everything", patientID: patientNamed(owner, id)}
 	if g.chance(6) {
-		q.path, q.named = "/Patient/$everything", ""
+		q.path, q.patientID = "/Patient/$everything", ""
 	}
 	param := func(name, value string) string { return name + "=" + url.QueryEscape(value) }
 	var params []string
@@ -46,10 +46,10 @@ func (g *generator) everything() question {
 	return q
 }
 
-// lastN is Observation/$lastn of a patient, with filters of its own.
+// lastN draws Observation/$lastn of a patient.
 func (g *generator) lastN() question {
-	q := question{named: g.anID("Patient")}
-	q.method, q.path = "GET", "/Observation/$lastn?patient=Patient/"+q.named+"&"+g.fill("Observation", pick(g, "code=%c", "code=%c,one,two", "code:not=%c"))
+	q := question{patientID: g.anID("Patient")}
+	q.method, q.path = "GET", "/Observation/$lastn?patient=Patient/"+q.patientID+"&"+g.fill("Observation", pick(g, "code=%c", "code=%c,one,two", "code:not=%c"))
 	if g.chance(50) {
 		q.path += fmt.Sprintf("&max=%d", 1+g.IntN(3))
 	}
@@ -62,8 +62,7 @@ func (g *generator) lastN() question {
 	return q
 }
 
-// validate is $validate of a body, on a type or an id: it looks at nothing stored
-// (SMART-300).
+// validate draws $validate of a body, on a type or an id. Its answer depends on no stored data (SMART-300).
 func (g *generator) validate() question {
 	typ, id := g.knownID()
 	q := question{method: "POST", path: "/" + typ + "/$validate"}
@@ -76,7 +75,7 @@ func (g *generator) validate() question {
 	return q
 }
 
-// namedTypes are the types that the _type parameters of a path name.
+// namedTypes returns the types in the _type parameters of a path.
 func namedTypes(path string) []string {
 	_, query, _ := strings.Cut(path, "?")
 	values, err := url.ParseQuery(query)

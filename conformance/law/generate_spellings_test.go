@@ -2,14 +2,13 @@ package law_test
 
 import "strings"
 
-// nextSpelling is the next spelling of an address. It draws nothing.
+// nextSpelling returns the number of the next spelling of an address. It draws no random number.
 func (g *generator) nextSpelling() int {
 	g.spellingsUsed++
 	return g.spellingsUsed
 }
 
-// spellAddress writes the address of a resource of this server in one of the forms that mean the
-// same.
+// spellAddress returns an address of a resource of this server in one of its equivalent forms.
 func spellAddress(address string, n int) string {
 	switch n % 9 {
 	case 1:
@@ -32,7 +31,7 @@ func spellAddress(address string, n int) string {
 	return base + "/" + address
 }
 
-// canonicalAddress undoes spelled.
+// canonicalAddress is the inverse of spellAddress.
 func canonicalAddress(text string) string {
 	if i := strings.Index(text, "#"); i > 0 {
 		text = text[:i]

@@ -9,7 +9,7 @@ import (
 	"carerecord/consent/policy"
 )
 
-// writer draws a requester who may write. None may break the glass, since S1 is outside of L2.
+// writer draws a requester that may write. None may break the glass, since the notice S1 is outside of L2.
 func (g *generator) writer() consent.Principal {
 	switch g.IntN(10) {
 	case 0, 1:
@@ -47,14 +47,14 @@ func (g *generator) writing(p consent.Principal, n int) question {
 	return question{method: "PUT", path: "/" + typ + "/" + id, body: g.anyBody(typ, id, p.Organisation), header: g.ifMatch()}
 }
 
-// rowPath is the path of a row, or of none.
+// rowPath draws the path of a row, or a path that does not exist.
 func (g *generator) rowPath() string {
 	typ, id := g.knownID()
 	return "/" + typ + "/" + id
 }
 
-// writeAddress is one that a source system may write to: a row, its own or another's, or a new one, inside or
-// outside of its id space.
+// writeAddress draws an address to which a source system may try to write: a row of its own or of another
+// source, or a new id with or without its prefix.
 func (g *generator) writeAddress(ods string, n int) (typ, id string) {
 	typ, id = g.knownID()
 	switch g.IntN(5) {
@@ -69,7 +69,7 @@ func (g *generator) writeAddress(ods string, n int) (typ, id string) {
 func (g *generator) anyBody(typ, id, ods string) string {
 	if typ == "Patient" {
 		if g.numbers[id] == "" {
-			g.numbers[id] = g.numbers[g.patients[g.IntN(len(g.patients))]] // somebody's number
+			g.numbers[id] = g.numbers[g.patients[g.IntN(len(g.patients))]] // the number of another Patient
 		}
 		return g.patientBody(id)
 	}
@@ -86,7 +86,7 @@ func (g *generator) ifMatch() []string {
 	return []string{"If-Match", fmt.Sprintf(`W/"%d"`, 1+g.IntN(3))}
 }
 
-// criteria match rows of several sources.
+// criteria draws search criteria that match rows of several sources.
 func (g *generator) criteria(typ string) string {
 	switch typ {
 	case "Patient":
@@ -108,7 +108,7 @@ func (g *generator) conditionalCreate(ods string) question {
 	return question{method: "POST", path: "/" + typ, body: g.anyBody(typ, "ignored", ods), header: []string{"If-None-Exist", g.criteria(typ)}}
 }
 
-// patch is a patch of a row, by its id or by criteria, in one of two languages.
+// patch draws a patch of a row, by id or by criteria, as JSON Patch or FHIRPath Patch.
 func (g *generator) patch() question {
 	typ, id := g.knownID()
 	q := question{method: "PATCH", path: "/" + typ + "/" + id, header: append(g.ifMatch(), "Content-Type", "application/json-patch+json")}
@@ -125,7 +125,7 @@ func (g *generator) patch() question {
 	return q
 }
 
-// conditionalWrite is a conditional update or delete.
+// conditionalWrite draws a conditional update or delete.
 func (g *generator) conditionalWrite(ods string, n int) question {
 	typ := pick(g, "Observation", "Observation", "Patient", "Condition", "Encounter")
 	q := question{method: "DELETE", path: "/" + typ + "?" + g.criteria(typ), header: g.ifMatch()}
@@ -139,7 +139,7 @@ func (g *generator) conditionalWrite(ods string, n int) question {
 	return q
 }
 
-// bundle is a transaction or a batch of several entries.
+// bundle draws a transaction or a batch.
 func (g *generator) bundle(ods string, n int) question {
 	var entries []string
 	for i := range 1 + g.IntN(4) {
@@ -174,7 +174,7 @@ func (g *generator) bundle(ods string, n int) question {
 	return question{method: "POST", path: "", body: `{"resourceType":"Bundle","type":"` + pick(g, "transaction", "transaction", "batch") + `","entry":[` + strings.Join(entries, ",") + `]}`}
 }
 
-// directiveWrite draws a write of a person: an opt-out, its end, or a forbidden write.
+// directiveWrite draws a write of a patient or a member of staff: an opt-out, its end, or a forbidden write.
 func (g *generator) directiveWrite(n int) question {
 	body := func(id, patient, status string) string {
 		if id != "" {
@@ -212,7 +212,8 @@ func (g *generator) directiveWrite(n int) question {
 }
 
 // otherWrite draws a write of another caller that has the same effect on all data and on the visible part: a
-// new row about a patient who is visible, or was made by such a write, without a directive.
+// new row about a visible patient without a directive. The patient may be new. It returns nil if there is no
+// such write.
 func (g *generator) otherWrite(p consent.Principal, e *evaluator, n int) *write {
 	ods := pick(g, organisations...)
 	if ods == p.Organisation {
@@ -226,7 +227,7 @@ func (g *generator) otherWrite(p consent.Principal, e *evaluator, n int) *write 
 		return &w
 	}
 	about := g.anID("Patient")
-	if v := e.newest["Patient/"+about]; v != nil && (v.Deleted() || !e.sees(v) || e.optedOut[about] || e.denied[about] || e.restricted(about)) {
+	if v := e.newest["Patient/"+about]; v != nil && (v.Deleted() || !e.isVisible(v) || e.optedOut[about] || e.denied[about] || e.restricted(about)) {
 		return nil
 	}
 	typ := pick(g, "Observation", "Condition")

@@ -10,7 +10,7 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// TestReadingOverHTTP holds L1 over HTTP, in every second world under rules, on the embedded engine
+// TestReadingOverHTTP checks L1 over HTTP, in every second world under random decisions, on the embedded engine
 // (CON-1501, CON-1506).
 func TestReadingOverHTTP(t *testing.T) {
 	began := time.Now()
@@ -24,7 +24,7 @@ func TestReadingOverHTTP(t *testing.T) {
 	c.checkLinks(t)
 }
 
-// TestReadingOverHTTPOnMongoDB holds the same over MongoDB.
+// TestReadingOverHTTPOnMongoDB checks the same on MongoDB.
 func TestReadingOverHTTPOnMongoDB(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 1_000)
@@ -36,8 +36,7 @@ func TestReadingOverHTTPOnMongoDB(t *testing.T) {
 	c.logAndCheck(t, server.Describe()+", over HTTP", began)
 }
 
-// TestTracesOverHTTP holds L2 over HTTP, in every second world under rules
-// (CON-1502).
+// TestTracesOverHTTP checks L2 over HTTP, in every second world under random decisions (CON-1502).
 func TestTracesOverHTTP(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 3_000)
@@ -51,7 +50,7 @@ func TestTracesOverHTTP(t *testing.T) {
 	c.checkMinima(t, traceCases, writings)
 }
 
-// TestTracesOverHTTPOnMongoDB holds L2 over HTTP and MongoDB.
+// TestTracesOverHTTPOnMongoDB checks the same on MongoDB.
 func TestTracesOverHTTPOnMongoDB(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 250)
@@ -63,8 +62,7 @@ func TestTracesOverHTTPOnMongoDB(t *testing.T) {
 	c.logTraces(t, server.Describe()+", over HTTP", began)
 }
 
-// checkLinks fails if an answer had a link with a relation that no question follows, or no answer had one
-// that questions follow.
+// checkLinks fails unless the relations of links in answers are those of pageLinks.
 func (c *tally) checkLinks(t *testing.T) {
 	t.Helper()
 	if got, want := slices.Sorted(maps.Keys(c.links)), slices.Sorted(maps.Keys(pageLinks)); !slices.Equal(got, want) {

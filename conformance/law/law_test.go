@@ -18,10 +18,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mongotest.Run(m)) }
 
-// cases returns the number of requests of a run: CARERECORD_LAW_CASES if it is set, else n, a twentieth of it
-// with the race detector, and CARERECORD_SOAK times as many if that is set.
+// cases returns the number of requests of a run: CARERECORD_LAW_CASES if it is set, else n, divided by twenty
+// with the race detector and multiplied by CARERECORD_SOAK.
 func cases(t testing.TB, n int) int {
-	if text := os.Getenv("CARERECORD_LAW_CASES"); text != "" { // of a broken guard
+	if text := os.Getenv("CARERECORD_LAW_CASES"); text != "" {
 		most, err := strconv.Atoi(text)
 		if err != nil {
 			t.Fatalf("CARERECORD_LAW_CASES: %v", err)
@@ -41,8 +41,8 @@ func cases(t testing.TB, n int) int {
 	return n
 }
 
-// seeds calls run with CARERECORD_LAW_SEED if it is set, else with one seed after another from first on until
-// there are enough cases.
+// seeds calls run with CARERECORD_LAW_SEED if it is set, else with the seeds from first on until enough returns
+// true.
 func seeds(t testing.TB, first uint64, enough func() bool, run func(seed uint64)) {
 	if text := os.Getenv("CARERECORD_LAW_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -57,8 +57,7 @@ func seeds(t testing.TB, first uint64, enough func() bool, run func(seed uint64)
 	}
 }
 
-// TestReading holds L1 over the reference store and the embedded engine, each
-// case on both (CON-1501, CON-1503; VIS-001, VIS-002, VIS-003, VIS-004, VIS-005,
+// TestReading checks L1 on the reference store and the embedded engine, each case on both (CON-1501, CON-1503; VIS-001, VIS-002, VIS-003, VIS-004, VIS-005,
 // VIS-010, SMART-251).
 func TestReading(t *testing.T) {
 	began := time.Now()
@@ -71,7 +70,7 @@ func TestReading(t *testing.T) {
 	c.checkMinima(t, readingCases, readings)
 }
 
-// TestReadingOnMongoDB holds L1 over MongoDB.
+// TestReadingOnMongoDB checks L1 on MongoDB.
 func TestReadingOnMongoDB(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 1_000)
@@ -83,8 +82,7 @@ func TestReadingOnMongoDB(t *testing.T) {
 	c.logAndCheck(t, server.Describe(), began)
 }
 
-// TestTraces holds L2 over the reference store and the embedded engine, each
-// request on both (CON-1502, CON-1304, CON-1305; VIS-006, VIS-007, VIS-008,
+// TestTraces checks L2 on the reference store and the embedded engine, each request on both (CON-1502, CON-1304, CON-1305; VIS-006, VIS-007, VIS-008,
 // VIS-009, VIS-012; SMART-287, SMART-289).
 func TestTraces(t *testing.T) {
 	began := time.Now()
@@ -97,7 +95,7 @@ func TestTraces(t *testing.T) {
 	c.checkMinima(t, traceCases, writings)
 }
 
-// TestTracesOnMongoDB holds L2 over MongoDB.
+// TestTracesOnMongoDB checks L2 on MongoDB.
 func TestTracesOnMongoDB(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 500)
@@ -109,7 +107,8 @@ func TestTracesOnMongoDB(t *testing.T) {
 	c.logTraces(t, server.Describe(), began)
 }
 
-// onPebble calls f with an empty store of the embedded engine, in memory: these tests do not test durability.
+// onPebble calls f with an empty store of the embedded engine. It is in memory, since these tests are not about
+// durability.
 func onPebble(t *testing.T, f func(store.Store)) {
 	p, err := pebble.Open(pebble.Config{Dir: "world", FS: vfs.NewMem(), Cache: 8 << 20})
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"carerecord/store/storetest"
 )
 
-// overtakenStore lets one request overtake another: after the next snapshot is taken, and before it is read,
-// it makes the request other. A write that reads in that snapshot commits after the other has committed.
+// overtakenStore lets one request overtake another: after the next snapshot is taken and before it is read, it
+// sends the other request. A write that reads in that snapshot commits after the other has committed.
 type overtakenStore struct {
 	store.Store
 	other func() // nil for no request
@@ -29,24 +29,24 @@ func (o *overtakenStore) Read(ctx context.Context, f func(store.Snapshot) error)
 	})
 }
 
-// write sends a write of a world, and the next write inside of it if that overtakes it. It returns the
-// answers in the order of the questions.
+// write sends the write i of a world. If overtakes is true, the next write is sent while this one runs. It
+// returns the answers in the order of the writes.
 func (s *side) write(i int, writes []write, overtakes bool) []string {
-	s.setRequest(i)
+	s.startRequest(i)
 	if !overtakes {
 		return []string{comparedText(s.do(sourceSystem(writes[i].by), writes[i].question))}
 	}
 	var second string
 	s.store.(*overtakenStore).other = func() {
-		s.setRequest(i + 1)
+		s.startRequest(i + 1)
 		second = comparedText(s.do(sourceSystem(writes[i+1].by), writes[i+1].question))
 	}
 	first := comparedText(s.do(sourceSystem(writes[i].by), writes[i].question))
 	return []string{first, second}
 }
 
-// TestOvertaking holds L1 in worlds whose writes overtake one another: the owners of a document follow from
-// the data at its commit, not from the data that its writer read (CON-1501, CON-1603).
+// TestOvertaking checks L1 in worlds whose writes overtake one another: the owners of a document depend on the
+// data at its commit, not on the data that its writer read (CON-1501, CON-1603).
 func TestOvertaking(t *testing.T) {
 	began := time.Now()
 	n := cases(t, 4_000)

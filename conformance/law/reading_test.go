@@ -16,20 +16,20 @@ import (
 	"carerecord/store"
 )
 
-// withheldEntry is the entry of the second signal (CON-1103), at the end of a searchset.
+// withheldEntry is the entry of the notice S2 (CON-1103), at the end of a searchset.
 const withheldEntry = `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"suppressed","details":{"coding":[{"system":"https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ListWarningCode-1","code":"confidential-items"}],` +
 	`"text":"Items excluded due to confidentiality and/or patient preferences."},"diagnostics":"Items excluded due to confidentiality and/or patient preferences."}]},"search":{"mode":"outcome"}}`
 
 var pageToken = regexp.MustCompile(`_page=[A-Za-z0-9_-]+`)
 
-// comparedText is the text of an answer that is compared: status, headers and body, with the length of each
-// page token in its place.
+// comparedText returns the part of an answer that is compared: status, headers and body, with the length of
+// each page token in its place.
 func comparedText(r *httptest.ResponseRecorder) string {
 	return statusAndHeaders(r) + withoutTokens(r.Body.String())
 }
 
-// statusAndHeaders is the status and every header, sorted by name, without Date. Content-Length is left only
-// if there is no body (side.unpack).
+// statusAndHeaders returns the status and all headers except Date, sorted by name. Only an answer to HEAD has
+// Content-Length (side.normalizeBody).
 func statusAndHeaders(r *httptest.ResponseRecorder) string {
 	out := fmt.Sprintln(r.Code)
 	for _, name := range slices.Sorted(maps.Keys(r.Header())) {
@@ -44,8 +44,8 @@ func withoutTokens(body string) string {
 	return pageToken.ReplaceAllStringFunc(body, func(token string) string { return fmt.Sprintf("_page=%d", len(token)) })
 }
 
-// withoutSignal removes the second signal from an answer, and reports whether it was there.
-func withoutSignal(answer string) (string, bool) {
+// withoutNotice removes the notice S2 from an answer, and reports whether the answer had it.
+func withoutNotice(answer string) (string, bool) {
 	bare, last := strings.CutSuffix(answer, ","+withheldEntry+"]}")
 	if last {
 		return bare + "]}", true
@@ -63,7 +63,7 @@ func asRequester(p consent.Principal) requester {
 		breakGlass: slices.Contains(p.Activities, policy.ActivityBreakGlass), scopes: strings.Fields(p.Scopes.String())}
 }
 
-// populate writes a world into sides. Each must accept all of it, with the same answers.
+// populate writes a world to all sides. Each side must accept every write, with the same answers.
 func populate(t testing.TB, g *generator, sides ...*side) {
 	t.Helper()
 	writes := g.world()
@@ -91,76 +91,76 @@ func populate(t testing.TB, g *generator, sides ...*side) {
 		}
 	}
 	for _, s := range sides {
-		s.setRequest(600)
+		s.startRequest(600)
 	}
 }
 
-// mode says how a world is made and queried.
+// mode selects how a world is made and queried.
 type mode struct {
-	rules         bool // a random decision is made for each requester
-	http          bool // over HTTP, and not in process
-	lowLimits     bool // with small limits
-	sourceSystems bool // only source systems send questions
-	overtakes     bool // writes of the world overtake one another
+	rules             bool // each requester gets a random decision
+	http              bool // over HTTP instead of in process
+	lowLimits         bool // with small limits
+	onlySourceSystems bool // only source systems send questions
+	overtakes         bool // writes of the world overtake one another
 }
 
-// open makes the sides of a world.
-func (h mode) open(t testing.TB, stores ...store.Store) []*side {
+// open opens a side for each store.
+func (m mode) open(t testing.TB, stores ...store.Store) []*side {
 	t.Helper()
 	var all []*side
 	for _, s := range stores {
 		w := serve(t, s)
-		h.set(w)
+		m.configure(w)
 		all = append(all, w)
 	}
 	return all
 }
 
-// set prepares a side for the mode.
-func (h mode) set(w *side) {
-	if h.http {
+// configure applies the mode to a side.
+func (m mode) configure(w *side) {
+	if m.http {
 		w.overHTTP()
 	}
-	if h.lowLimits {
+	if m.lowLimits {
 		w.useLowLimits()
 	}
 }
 
 // readWorld sends many questions to one world and checks L1 for each.
-func readWorld(t testing.TB, seed uint64, questions int, h mode, c *tally, stores ...store.Store) {
+func readWorld(t testing.TB, seed uint64, questions int, m mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
-	g.sourceSystems, g.overtakes, h.lowLimits = h.sourceSystems, h.overtakes, seed%5 == 0
-	all := h.open(t, stores...)
+	g.onlySourceSystems, g.overtakes, m.lowLimits = m.onlySourceSystems, m.overtakes, seed%5 == 0
+	all := m.open(t, stores...)
 	defer closeServers(all...)
 	populate(t, g, all...)
 	docs := all[0].versions()
 	for sent := 0; sent < questions; {
-		l := &reading{TB: t, g: g, seed: seed, mode: h, fullSides: all, docs: docs, principal: g.requester(), tally: c}
+		l := &reading{TB: t, g: g, seed: seed, mode: m, fullSides: all, docs: docs, principal: g.requester(), tally: c}
 		var decision consenttest.Decision
-		if h.rules {
+		if m.rules {
 			decision = g.decision()
 		}
 		l.decide(decision)
 		for n := min(20, questions-sent); n > 0; n-- {
 			q := g.reading()
 			for (l.evaluator.recordHidden(l.evaluator.patientOfQuestion(q)) || !l.evaluator.requester.permits(q)) && g.chance(80) {
-				q = g.reading() // some refusals are enough
+				q = g.reading() // few refusals are enough
 			}
 			switch {
-			case h.lowLimits && g.chance(12):
-				q = g.costly()
-			case h.rules && g.chance(12):
+			case m.lowLimits && g.chance(12):
+				q = g.costlySearch()
+			case m.rules && g.chance(12):
 				q = g.questionAboutCut(l.evaluator.decision)
-			case h.rules && g.chance(6):
+			case m.rules && g.chance(6):
 				q = g.negation()
-			case h.rules && g.chance(12):
+			case m.rules && g.chance(12):
 				q = g.pastVersions(l.evaluator)
-			case h.rules && g.contained.chance(10):
-				q = g.contained.containedChain()
-			case g.contained.chance(5):
-				q = g.contained.mentionSearch()
-			case !h.rules && g.chance(5):
+			case m.rules && g.containedDraws.chance(10):
+				q = g.containedDraws.containedChain()
+			case g.containedDraws.chance(5):
+				q = g.containedDraws.mentionSearch()
+			case !m.rules && g.chance(5):
 				q = g.pastVersions(l.evaluator)
 			case g.chance(3):
 				if entries := g.batch(); len(entries) > 0 {
@@ -175,7 +175,7 @@ func readWorld(t testing.TB, seed uint64, questions int, h mode, c *tally, store
 	}
 }
 
-// reading is the questions of one requester to one world.
+// reading compares the answers to the questions of one requester about one world.
 type reading struct {
 	testing.TB
 	g         *generator
@@ -189,7 +189,7 @@ type reading struct {
 	tally     *tally
 }
 
-// decide sets a decision for the requester, and makes the visible part for it.
+// decide sets the decision for the requester, and makes its visible part.
 func (l *reading) decide(d consenttest.Decision) {
 	l.Helper()
 	for _, s := range l.fullSides {
@@ -200,32 +200,31 @@ func (l *reading) decide(d consenttest.Decision) {
 	}
 	l.evaluator = evaluate(l.docs, asRequester(l.principal), d)
 	l.visible = visiblePart(l, l.evaluator)
-	l.mode.set(l.visible)
-	l.visible.setRequest(600)
+	l.mode.configure(l.visible)
+	l.visible.startRequest(600)
 }
 
-// sideQuestions is one request in the form for each side: page tokens are bound to their caller, so the
-// requests after the first page differ.
-type sideQuestions struct {
+// pageRequests has the request of one page for each side. They differ after the first page, since page tokens
+// are bound to their caller.
+type pageRequests struct {
 	guarded, unguarded question
-	// open is the unguarded question over all data, nil if its pages have
-	// ended.
+	// open is the unguarded question over all data, nil after its last page.
 	open *question
 }
 
-// sideAnswers are the answers of the sides: to the requester over all data, and without a guard over the
-// visible part and over all data.
-type sideAnswers struct{ guarded, unguarded, open *httptest.ResponseRecorder }
+// pageAnswers has the answers of the sides: guarded over all data, unguarded over the visible part, and
+// unguarded over all data.
+type pageAnswers struct{ guarded, unguarded, open *httptest.ResponseRecorder }
 
-// compare sends a request to all sides and compares the answers.
-func (l *reading) compare(a sideQuestions) sideAnswers {
+// compareAnswers sends a request to all sides and checks L1.
+func (l *reading) compareAnswers(a pageRequests) pageAnswers {
 	l.Helper()
 	q := a.guarded
-	s1, s2 := l.evaluator.signals(l.evaluator.patientOfQuestion(q))
-	out := sideAnswers{unguarded: l.visible.do(unguarded(l.principal), a.unguarded)}
+	s1, s2 := l.evaluator.notices(l.evaluator.patientOfQuestion(q))
+	out := pageAnswers{unguarded: l.visible.do(unguarded(l.principal), a.unguarded)}
 	if !strings.Contains(q.path, "_page=") && !l.evaluator.requester.permits(q) {
 		out.unguarded = l.visible.do(l.principal, q)
-		// A request that is not understood is refused earlier.
+		// An invalid request is refused before the scopes are checked.
 		if out.unguarded.Code != 400 && !strings.Contains(out.unguarded.Header().Get("WWW-Authenticate"), "insufficient_scope") {
 			l.fail(0, q, comparedText(out.unguarded), "403 "+consent.ScopeNotGranted)
 		}
@@ -241,15 +240,15 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 		}
 		for _, m := range resourceTypes.FindAllStringSubmatch(got, -1) {
 			if !l.evaluator.requester.mayRead(m[1]) && m[1] != "OperationOutcome" {
-				l.fail(i, q, got, "no "+m[1]+": no scope lets it be read")
+				l.fail(i, q, got, "no "+m[1]+": no scope permits reading it")
 			}
 		}
-		bare, noticed := withoutSignal(got)
+		bare, noticed := withoutNotice(got)
 		if s2 && q.method == "HEAD" {
-			bare = withoutSignalLength(got, want)
+			bare = withoutNoticeLength(got, want)
 		}
 		switch {
-		case s1 && r.Code == 400 && got == want: // it was not understood, which is checked first
+		case s1 && r.Code == 400 && got == want: // refused as invalid, which is checked before the notices
 		case s1:
 			if r.Code != 403 || q.method != "HEAD" && !strings.Contains(got, consent.NoPatientConsent) {
 				l.fail(i, q, got, "403 "+consent.NoPatientConsent+" (S1)")
@@ -263,7 +262,7 @@ func (l *reading) compare(a sideQuestions) sideAnswers {
 	return out
 }
 
-// resourceTypes finds the types of the resources of a Bundle.
+// resourceTypes matches the types of the resources in a Bundle.
 var resourceTypes = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)"`)
 
 // permits reports whether the scopes permit a question (SMART-270, 271, 272, 273, 274, 275, 277, 278;
@@ -271,17 +270,17 @@ var resourceTypes = regexp.MustCompile(`"resource":\{"resourceType":"([A-Za-z]+)
 func (r requester) permits(q question) bool {
 	path, query, _ := strings.Cut(strings.TrimSuffix(q.path, "/_search")+"?"+q.body, "?")
 	parts := strings.Split(path, "/")
-	for typ, marks := range crossedTypes {
+	for typ, marks := range chainMarks {
 		if slices.ContainsFunc(marks, func(m string) bool { return strings.Contains("&"+query, m) }) && !r.hasScope(typ, "s") {
 			return false
 		}
 	}
 	switch {
 	case len(parts) == 2 && parts[1] == "_history":
-		return true // types that may not be searched are left out
-	case path == "/metadata", path == "/$meta": // types without the permission are left out
+		return true // types that may not be searched are omitted
+	case path == "/metadata", path == "/$meta": // types without the permission are omitted
 		return true
-	case q.method == "GET" && (strings.Contains(path, "/$meta-") || strings.HasSuffix(path, "/$validate")): // the method is wrong for every caller
+	case q.method == "GET" && (strings.Contains(path, "/$meta-") || strings.HasSuffix(path, "/$validate")): // refused for every caller, as a wrong method
 		return true
 	case strings.HasSuffix(path, "/$validate"):
 		return r.hasScope(parts[1], "r") || len(parts) == 3 && (r.hasScope(parts[1], "c") || r.hasScope(parts[1], "u"))
@@ -297,15 +296,15 @@ func (r requester) permits(q question) bool {
 	case len(parts) == 2 || parts[2] == "_history":
 		return r.hasScope(parts[1], "s")
 	case len(parts) == 4 && parts[3] == "*":
-		return true // types that may not be searched are left out
+		return true // types that may not be searched are omitted
 	case len(parts) == 4 && parts[3] != "_history":
 		return r.hasScope(parts[3], "s")
 	}
 	return r.hasScope(parts[1], "r")
 }
 
-// countCase counts a case, and sends the question without a guard over all data.
-func (l *reading) countCase(a sideQuestions, got string, out *sideAnswers) {
+// countCase counts a case. It sends the question without a guard over all data and sets out.open.
+func (l *reading) countCase(a pageRequests, got string, out *pageAnswers) {
 	open := ""
 	if a.open != nil {
 		out.open = l.fullSides[0].do(unguarded(l.principal), *a.open)
@@ -316,7 +315,7 @@ func (l *reading) countCase(a sideQuestions, got string, out *sideAnswers) {
 	if v := l.evaluator.newest[strings.Join(parts[1:min(3, len(parts))], "/")]; v != nil && v.Deleted() {
 		more = []string{deletedChannel}
 	}
-	l.tally.add(a.guarded, out.guarded, open != got, hasRow(got), more...)
+	l.tally.addCase(a.guarded, out.guarded, open != got, hasRow(got), more...)
 }
 
 // isSearch reports whether the answer to a question is a searchset.
@@ -329,12 +328,12 @@ func isSearch(q question) bool {
 	return q.method == "POST" && strings.HasSuffix(path, "/_search") || q.method == "GET" && path != "/metadata" && !strings.Contains(path, "$") && parts[len(parts)-1] != "_history" && (len(parts) < 3 || len(parts) == 4)
 }
 
-// fail ends the test with the case, and with the documents about which guard and evaluator disagree.
+// fail ends the test. It logs the case and the documents about which server and evaluator disagree.
 func (l *reading) fail(store int, q question, got, want string) {
 	l.Helper()
 	for _, v := range l.evaluator.newest {
 		r := l.fullSides[store].do(l.principal, question{method: "GET", path: "/" + v.Ref.String()})
-		if seen := r.Code == 200 || r.Code == 410; seen != l.evaluator.sees(v) && r.Code != 403 {
+		if seen := r.Code == 200 || r.Code == 410; seen != l.evaluator.isVisible(v) && r.Code != 403 {
 			owners, resolved := l.evaluator.owners(v)
 			l.Logf("%s version %d of %s is answered %d; the evaluator: visible %v, owners %v, resolved %v, mentions %v\n%s", v.Ref, v.Version, v.Source, r.Code, !seen, owners, resolved, l.evaluator.mentions(v), v.Body)
 		}
@@ -350,10 +349,10 @@ func hasRow(answer string) bool {
 		!strings.Contains(answer, `"resourceType":"Bundle"`) || totalAboveZero.MatchString(answer))
 }
 
-// totalAboveZero is a total above zero without rows.
+// totalAboveZero matches a total of at least one, in an answer without rows.
 var totalAboveZero = regexp.MustCompile(`"total":[1-9]`)
 
-// firstDifference shows two answers around the first byte in which they differ.
+// firstDifference returns the parts of two answers around the first byte that differs.
 func firstDifference(got, want string) string {
 	i := 0
 	for i < len(got) && i < len(want) && got[i] == want[i] {

@@ -16,15 +16,15 @@ import (
 	"carerecord/store/storetest"
 )
 
-// coverage names the channel that covers a feature of the product, and the pattern of its questions. A row
-// without a channel says why none covers it.
+// coverage is the channel that covers a feature of the product, with a pattern of channelText. noCases is the
+// reason why no channel covers it.
 type coverage struct {
 	channel string
-	pattern string // a pattern of question.text
-	why     string
+	pattern string
+	noCases string
 }
 
-// routeRows are the routes of a server, and pageLinks the relations of its links.
+// routeRows has the routes of a server, and pageLinks the relations of its links.
 var (
 	routeRows = map[string]coverage{
 		"GET /metadata":                      {channel: faultsChannel, pattern: `^GET /metadata`},
@@ -72,8 +72,8 @@ var (
 	pageLinks = map[string]coverage{"self": {channel: "06 pages"}, "first": {channel: "06 pages"}, "previous": {channel: "06 pages"}, "next": {channel: "06 pages"}}
 )
 
-// kindRows are the kinds of search parameters, modifierRows their modifiers by kind,
-// :Type for the name of a type, prefixRows the prefixes of values that have an order.
+// kindRows has the kinds of search parameters, modifierRows their modifiers by kind, with :Type for all types,
+// and prefixRows the prefixes of ordered values.
 var (
 	kindRows = map[string]coverage{
 		"number": {channel: "04 rows", pattern: searches + `probability=`}, "date": {channel: "04 rows", pattern: searches + `(date|birthdate|onset-date|authoredon|recorded)=`},
@@ -102,8 +102,7 @@ var (
 	}()
 )
 
-// controlRows are the parameters that shape an answer, and refusedRows those that the
-// standard has and that are refused.
+// controlRows has the result parameters, and refusedRows the parameters of the standard that the server refuses.
 var (
 	controlRows = map[string]coverage{
 		"_sort": {channel: "07 sort", pattern: searches + `_sort=`}, "_count": {channel: "06 pages", pattern: searches + `_count=[1-9]`}, "_total": {channel: "05 totals", pattern: searches + `_total=`},
@@ -115,38 +114,38 @@ var (
 	}
 )
 
-// absentRows are the channels of CON-1504 that have no cases here.
-var absentRows = map[string]coverage{
-	"20": {why: "there is no export: TestAbsentChannels"}, "21": {why: "there are no subscriptions over HTTP: TestAbsentChannels"},
-	"24": {why: "there are no views, measures or aggregates: TestAbsentChannels"}, "26": {why: "there are no pages or interfaces of choices, of the access log or of apps: TestAbsentChannels"},
-	"27": {why: "the command explain is the operator's; over HTTP there is none: TestAbsentChannels"},
-	"29": {why: "measured in make soak only: TestHiddenTakesAsLongAsAbsent of conformance/suite"}, "30": {why: "no requester can read logs, traces or metrics: TestAbsentChannels"},
+// uncoveredChannels are the channels of CON-1504 that have no cases here.
+var uncoveredChannels = map[string]coverage{
+	"20": {noCases: "there is no export: TestAbsentChannels"}, "21": {noCases: "there are no subscriptions over HTTP: TestAbsentChannels"},
+	"24": {noCases: "there are no views, measures or aggregates: TestAbsentChannels"}, "26": {noCases: "there are no pages or interfaces of choices, of the access log or of apps: TestAbsentChannels"},
+	"27": {noCases: "the command explain is the operator's; over HTTP there is none: TestAbsentChannels"},
+	"29": {noCases: "measured in make soak only: TestHiddenTakesAsLongAsAbsent of conformance/suite"}, "30": {noCases: "no requester can read logs, traces or metrics: TestAbsentChannels"},
 }
 
-// drawQuestions draws many questions, those of bundles by themselves.
+// drawQuestions returns the channelText of many questions.
 func drawQuestions() []string {
 	var out []string
 	if raceDetector {
-		return nil // matching takes minutes then
+		return nil // matching would take minutes
 	}
 	for seed := range uint64(30) {
 		g := newGenerator(seed)
 		g.world()
 		for n := range 300 {
 			q := g.reading()
-			out = append(out, q.text(), g.negation().text())
+			out = append(out, q.channelText(), g.negation().channelText())
 			p := g.writer()
-			out = append(out, g.writing(p, n).text())
+			out = append(out, g.writing(p, n).channelText())
 			if entries := g.batch(); len(entries) > 0 {
-				out = append(out, batchOf(entries).text())
+				out = append(out, batchOf(entries).channelText())
 			}
 		}
 	}
 	return out
 }
 
-// TestTables: every route, parameter, modifier and prefix of the product has a row that names its channel,
-// and the generator draws such questions (CON-1504).
+// TestTables: every route, parameter, modifier and prefix of the product has a row with its channel, and the
+// generator draws questions that match the row (CON-1504).
 func TestTables(t *testing.T) {
 	side := serve(t, storetest.NewReference(nil))
 	routes := map[string]bool{}
@@ -182,19 +181,19 @@ func TestTables(t *testing.T) {
 	} {
 		for _, name := range slices.Sorted(maps.Keys(table.has)) {
 			if _, stands := table.rows[name]; !stands {
-				t.Errorf("CON-1504: the %s %q has no row that says which channel asks it", table.what, name)
+				t.Errorf("CON-1504: the %s %q has no row with its channel", table.what, name)
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(table.rows)) {
 			if !table.has[name] {
-				t.Errorf("the row of the %s %q is about nothing that is served", table.what, name)
+				t.Errorf("the row of the %s %q is about a feature that the server does not have", table.what, name)
 			}
 			table.rows[name].check(t, table.what+" "+name, drawn)
 		}
 	}
 }
 
-// check fails if a row names an unknown channel, or if no question of its form is drawn.
+// check fails if the channel of a row does not exist, or if no question matches its pattern.
 func (r coverage) check(t *testing.T, what string, drawn []string) {
 	t.Helper()
 	named := func(ch channel) bool { return ch.name == r.channel }
@@ -208,7 +207,7 @@ func (r coverage) check(t *testing.T, what string, drawn []string) {
 		}
 	}
 	if n == 0 && !raceDetector {
-		t.Errorf("%s: none of %d questions is %s: nobody asks it", what, len(drawn), r.pattern)
+		t.Errorf("%s: none of %d questions matches %s", what, len(drawn), r.pattern)
 	}
 }
 
@@ -220,8 +219,7 @@ func set(names []string) map[string]bool {
 	return out
 }
 
-// TestEveryChannel: each of the thirty channels of CON-1504 has cases, or a row that
-// says why it has none.
+// TestEveryChannel: each of the thirty channels of CON-1504 has cases, or a reason why it has none.
 func TestEveryChannel(t *testing.T) {
 	has := map[string]bool{}
 	for _, ch := range append(slices.Clone(readings), writings...) {
@@ -229,13 +227,13 @@ func TestEveryChannel(t *testing.T) {
 	}
 	for n := 1; n <= 30; n++ {
 		number := fmt.Sprintf("%02d", n)
-		if _, absent := absentRows[number]; absent == has[number] {
-			t.Errorf("CON-1504: channel %s has cases: %v, and a row that says it has none: %v", number, has[number], absent)
+		if _, absent := uncoveredChannels[number]; absent == has[number] {
+			t.Errorf("CON-1504: channel %s has cases: %v, and a reason for having none: %v", number, has[number], absent)
 		}
 	}
 }
 
-// absentRequests are requests to routes that are not built, by channel.
+// absentRequests are requests to routes that do not exist, with their channels.
 var absentRequests = []string{
 	"20 GET /$export", "20 POST /$export", "20 GET /Patient/$export", "20 GET /Group/%s/$export", "20 GET /$export-status/1", "20 GET /bulkstatus/1", "20 DELETE /bulkstatus/1",
 	"21 GET /Subscription/%s/$status", "21 GET /Subscription/%s/$events", "21 POST /Subscription/$get-ws-binding-token", "21 GET /$subscribe",
@@ -247,7 +245,7 @@ var absentRequests = []string{
 	"19 GET /ConceptMap/$translate", "19 GET /Patient/%s/$break-glass", "19 POST /Patient/$merge",
 }
 
-// TestAbsentChannels: a route that is not built is refused with the same text for every requester and every
+// TestAbsentChannels: a route that does not exist is refused with the same text for every requester and every
 // id (CON-1504).
 func TestAbsentChannels(t *testing.T) {
 	g := newGenerator(1)
@@ -273,10 +271,10 @@ func TestAbsentChannels(t *testing.T) {
 					first = got
 				}
 				if got != first {
-					t.Errorf("channel %s: %s of %s is answered\n%s\nand another\n%s", channel, q, p.Kind, got, first)
+					t.Errorf("channel %s: %s of %s is answered\n%s\nanother request of this kind\n%s", channel, q, p.Kind, got, first)
 				}
 			}
 		}
 	}
-	t.Logf("%d requests of what is not built, by %d requesters and 3 ids each", len(absentRequests), len(people))
+	t.Logf("%d absent routes, by %d requesters and 3 ids each", len(absentRequests), len(people))
 }

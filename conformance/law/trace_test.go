@@ -14,19 +14,19 @@ import (
 	"carerecord/store"
 )
 
-// traceWorld runs a trace in one world and checks L2 for each request.
-func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Store) {
+// traceWorld draws a world and a trace, and checks L2 for each request.
+func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
-	all := h.open(t, stores...)
+	all := m.open(t, stores...)
 	defer closeServers(all...)
 	populate(t, g, all...)
 	docs := all[0].versions()
 	p := g.writer()
 	var decision consenttest.Decision
-	if h.rules {
+	if m.rules {
 		decision = g.decision()
-		if p.Kind != consent.SourceSystem && g.chance(40) { // for writes of people
+		if p.Kind != consent.SourceSystem && g.chance(40) { // for the writes of patients and staff
 			decision.Permissions = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
@@ -35,7 +35,7 @@ func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Sto
 		return
 	}
 	part := visiblePart(t, e)
-	if h.http {
+	if m.http {
 		part.overHTTP()
 		defer closeServers(part)
 	}
@@ -44,15 +44,15 @@ func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Sto
 	}
 	for n := range 25 {
 		for _, s := range append(all, part) {
-			s.setRequest(700 + n)
+			s.startRequest(700 + n)
 		}
 		if w := g.otherWrite(p, e, n); w != nil && g.chance(25) {
 			if os.Getenv("CARERECORD_LAW_SEED") != "" {
-				t.Logf("step %d: others: %s", n, w)
+				t.Logf("step %d: others write: %s", n, w)
 			}
 			for _, s := range append(all, part) {
 				if r := s.do(sourceSystem(w.by), w.question); r.Code >= 300 {
-					t.Fatalf("seed %d: a write of others is refused: %s\n%s", seed, w, comparedText(r))
+					t.Fatalf("seed %d: a write of another caller is refused: %s\n%s", seed, w, comparedText(r))
 				}
 			}
 			continue
@@ -66,20 +66,20 @@ func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Sto
 		}
 		answer := part.do(p, q)
 		g.noteCreated(answer.Header().Get("Location"))
-		answer.Header().Del("Content-Length") // of HEAD: the signals are outside of L2
-		want, _ := withoutSignal(comparedText(answer))
+		answer.Header().Del("Content-Length") // an answer to HEAD has the length of the notices, which are outside of L2
+		want, _ := withoutNotice(comparedText(answer))
 		if os.Getenv("CARERECORD_LAW_SEED") != "" {
 			t.Logf("step %d: %s: %.3s", n, q, want)
 		}
 		for i, s := range all {
 			r := s.do(p, q)
 			r.Header().Del("Content-Length")
-			got, _ := withoutSignal(comparedText(r))
+			got, _ := withoutNotice(comparedText(r))
 			if i == 0 {
 				c.cases++
 				c.countChannels(channelsOf(q, writings)...)
 				if q.method != "GET" && q.method != "HEAD" && strings.HasPrefix(got, "20") {
-					c.rows++
+					c.withRow++
 				}
 			}
 			if got != want {
@@ -92,23 +92,23 @@ func traceWorld(t testing.TB, seed uint64, h mode, c *tally, stores ...store.Sto
 	for _, s := range all {
 		checkHiddenUnchanged(t, seed, e, s.versions())
 	}
-	if seed%4 == 0 { // it takes as long as the trace
+	if seed%4 == 0 { // Verify takes as long as the trace
 		s := all[len(all)-1]
-		_, err := reindex.Verify(context.Background(), s.guard, func(err error) { t.Errorf("seed %d: a document is not keyed as a rebuild would: %v", seed, err) })
-		s.must(err)
+		_, err := reindex.Verify(context.Background(), s.guard, func(err error) { t.Errorf("seed %d: the keys of a document differ from a rebuild: %v", seed, err) })
+		s.noError(err)
 	}
 }
 
-// hasOrphanRows reports whether a Patient is hidden only because it links to a hidden person, or by a rule,
-// while rows about that Patient are visible. L1 holds for such a world. L2 cannot be tested, since the
-// visible part has rows without an owner.
+// hasOrphanRows reports whether rows are visible whose Patient is hidden, by a rule or because it links to a
+// hidden Patient. L1 holds for such a world. L2 cannot be tested, since the visible part has rows without an
+// owner.
 func (e *evaluator) hasOrphanRows() bool {
 	if e.requester.sourceSystem {
 		return false
 	}
 	for _, v := range e.newest {
 		owners, _ := e.owners(v)
-		if v.Ref.Type != "Patient" && e.sees(v) && slices.ContainsFunc(owners, func(p string) bool { return e.hiddenByRules(e.newest["Patient/"+p]) }) {
+		if v.Ref.Type != "Patient" && e.isVisible(v) && slices.ContainsFunc(owners, func(p string) bool { return e.hiddenByRules(e.newest["Patient/"+p]) }) {
 			return true
 		}
 	}
@@ -119,23 +119,23 @@ func (e *evaluator) hasOrphanRows() bool {
 		return false
 	}
 	for _, v := range e.newest {
-		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.recordHidden(v.Ref.ID) && !e.sees(v) {
+		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.recordHidden(v.Ref.ID) && !e.isVisible(v) {
 			return true
 		}
 	}
 	return false
 }
 
-// inheritsHiddenOwners reports whether a visible older version has its owners from a hidden document. The
+// inheritsHiddenOwners reports whether a visible older version inherits its owners from a hidden document. The
 // server looks up these owners for each request, and the visible part lacks that document.
 func (e *evaluator) inheritsHiddenOwners(v *version) bool {
-	if newest := e.newest[v.Ref.String()]; !v.Deleted() && v == newest || !e.sees(v) {
+	if newest := e.newest[v.Ref.String()]; !v.Deleted() && v == newest || !e.isVisible(v) {
 		return false
 	}
 	for _, path := range ownerElements[v.Ref.Type] {
 		for _, reference := range valuesAt(v.decoded, path) {
 			typ, id := localTarget(reference)
-			if from := e.newest[typ+"/"+id]; ownerElements[typ] != nil && from != nil && !e.sees(from) {
+			if from := e.newest[typ+"/"+id]; ownerElements[typ] != nil && from != nil && !e.isVisible(from) {
 				return true
 			}
 		}
@@ -143,14 +143,14 @@ func (e *evaluator) inheritsHiddenOwners(v *version) bool {
 	return false
 }
 
-// endsDirective reports whether a question ends a directive of the world. That reveals documents that the
+// endsDirective reports whether a question ends a directive of the world. It would reveal documents that the
 // visible part never had, so it is outside of L2. Directives that the trace made may end.
 func endsDirective(e *evaluator, q question) bool {
 	v := e.newest[strings.TrimPrefix(q.path, "/")]
 	return v != nil && v.Ref.Type == "Consent" && v.decoded["status"] == "active" && !e.requester.sourceSystem && (q.method == "PUT" || q.method == "PATCH")
 }
 
-// noteCreated keeps the id of a new document for later questions.
+// noteCreated adds the id of a new document to the ids of later questions. location is the Location header.
 func (g *generator) noteCreated(location string) {
 	parts := strings.Split(strings.TrimPrefix(location, base+"/"), "/")
 	if len(parts) > 1 && !slices.Contains(g.rows[parts[0]], parts[1]) {
@@ -168,7 +168,7 @@ func checkHiddenUnchanged(t testing.TB, seed uint64, e *evaluator, after []store
 		}
 	}
 	for _, v := range e.newest {
-		if now := newest[v.Ref]; !e.sees(v) && (now.Version != v.Version || !bytes.Equal(now.Body, v.Body)) {
+		if now := newest[v.Ref]; !e.isVisible(v) && (now.Version != v.Version || !bytes.Equal(now.Body, v.Body)) {
 			t.Fatalf("LAW BROKEN (CON-1305): seed %d, %s was hidden, and was changed to version %d: %s", seed, v.Ref, now.Version, now.Body)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"carerecord/store/storetest"
 )
 
-// visiblePart makes the second side: a store with only the visible versions, cut as the requester sees them
-// and with new keys. The facts of the server are copied; for a source system only the source, since all other
-// facts depend on Patients of other sources.
+// visiblePart makes the second side: a store with only the visible versions, projected for the requester, with
+// new keys. The facts of the server are copied. For a source system only the fact of the source is, since all
+// others depend on Patients of other sources.
 func visiblePart(t testing.TB, e *evaluator) *side {
 	t.Helper()
 	x, err := indexer()
@@ -24,7 +24,7 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 	}
 	var docs []store.Doc
 	for _, v := range e.versions {
-		if !e.sees(v) {
+		if !e.isVisible(v) {
 			continue
 		}
 		d := v.Doc
@@ -59,8 +59,8 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 	return serve(t, r)
 }
 
-// partitionOwner returns the owner that decides the partition, live or not: the first by id, else by NHS
-// number, else the document itself.
+// partitionOwner returns the owner that determines the partition: the first by id, else the first by NHS number,
+// else the document itself. The owner need not be live.
 func partitionOwner(v *version) string {
 	if v.Ref.Type == "Patient" {
 		return v.Ref.ID
@@ -96,8 +96,8 @@ func (e *evaluator) bodyBefore(v *version) []byte {
 	return body
 }
 
-// cutForPatient removes from a body the elements that patients do not get (CON-1102): narrative, Annotation,
-// markdown and Attachment, at their places in these worlds.
+// cutForPatient removes the elements from a body that are not shown to patients (CON-1102): narrative,
+// Annotation, markdown and Attachment, where they occur in these worlds.
 func cutForPatient(body []byte) []byte {
 	out, _ := cutValue(gjson.ParseBytes(body))
 	return out

@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// overHTTP starts an HTTP server for a side, which then gets all requests over the network.
+// overHTTP starts an HTTP server for a side. All later requests are sent over the network.
 func (w *side) overHTTP() {
 	w.network = httptest.NewServer(w.handler)
-	w.network.Client().Transport.(*http.Transport).DisableCompression = true // the question decides
+	w.network.Client().Transport.(*http.Transport).DisableCompression = true // acceptGzip decides
 	w.network.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 }
 
-// closeServers ends the servers of sides.
+// closeServers closes the HTTP servers of sides.
 func closeServers(sides ...*side) {
 	for _, w := range sides {
 		if w.network != nil {
@@ -49,48 +49,48 @@ func (w *side) roundTrip(out *httptest.ResponseRecorder, r *http.Request) {
 	out.Body.Write(body)
 }
 
-// unpack decompresses an answer and checks its length. It then removes the header Content-Length, except from
+// normalizeBody decompresses an answer and checks its Content-Length. It then removes that header, except from
 // answers to HEAD.
-func (w *side) unpack(out *httptest.ResponseRecorder, q question) {
+func (w *side) normalizeBody(out *httptest.ResponseRecorder, q question) {
 	w.Helper()
-	h := out.Header()
-	if length := h.Get("Content-Length"); q.method == "HEAD" {
+	m := out.Header()
+	if length := m.Get("Content-Length"); q.method == "HEAD" {
 		return
 	} else if length != "" && length != strconv.Itoa(out.Body.Len()) {
-		w.Fatalf("%s: an answer of %d bytes says it has %s", q, out.Body.Len(), length)
+		w.Fatalf("%s: an answer of %d bytes has the Content-Length %s", q, out.Body.Len(), length)
 	}
-	h.Del("Content-Length")
-	h.Set("Vary", strings.TrimSuffix(h.Get("Vary"), ", Accept-Encoding"))
-	if h.Get("Content-Encoding") != "" {
-		w.unzip(out, q)
+	m.Del("Content-Length")
+	m.Set("Vary", strings.TrimSuffix(m.Get("Vary"), ", Accept-Encoding"))
+	if m.Get("Content-Encoding") != "" {
+		w.decompress(out, q)
 	}
 	if body := out.Body.Bytes(); bytes.HasPrefix(body, []byte("{\n")) { // _pretty
-		h.Set("Indented", "yes")
+		m.Set("Indented", "yes")
 		var flat bytes.Buffer
-		w.must(json.Compact(&flat, body))
+		w.noError(json.Compact(&flat, body))
 		*out.Body = flat
 	}
 }
 
-// unzip decompresses a body.
-func (w *side) unzip(out *httptest.ResponseRecorder, q question) {
+// decompress decompresses a body.
+func (w *side) decompress(out *httptest.ResponseRecorder, q question) {
 	w.Helper()
-	h := out.Header()
-	if !q.acceptGzip || h.Get("Content-Encoding") != "gzip" {
-		w.Fatalf("%s: the answer is packed by %s", q, h.Get("Content-Encoding"))
+	m := out.Header()
+	if !q.acceptGzip || m.Get("Content-Encoding") != "gzip" {
+		w.Fatalf("%s: the answer has the unexpected Content-Encoding %s", q, m.Get("Content-Encoding"))
 	}
 	z, err := gzip.NewReader(out.Body)
-	w.must(err)
+	w.noError(err)
 	body, err := io.ReadAll(z)
-	w.must(err)
-	h.Del("Content-Encoding")
+	w.noError(err)
+	m.Del("Content-Encoding")
 	out.Body.Reset()
 	out.Body.Write(body)
 }
 
-// withoutSignalLength subtracts the length of the second signal from Content-Length in an answer to HEAD, if
-// the answer to the same GET has the signal.
-func withoutSignalLength(got, want string) string {
+// withoutNoticeLength subtracts the length of the notice S2 from Content-Length in an answer to HEAD, if
+// the answer to the same GET has the notice.
+func withoutNoticeLength(got, want string) string {
 	const name = "Content-Length ["
 	before, rest, found := strings.Cut(got, name)
 	text, after, _ := strings.Cut(rest, "]")

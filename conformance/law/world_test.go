@@ -30,57 +30,58 @@ const (
 	base = servertest.Base
 )
 
-// organisations are those of every world, by ODS code: a practice, an acute trust, a community provider.
+// organisations are the ODS codes of the organisations of every world: a practice, an acute trust and a
+// community provider.
 var organisations = []string{"XGP01", "XAC01", "XCO01"}
 
 func prefix(ods string) string { return strings.ToLower(ods) + "." }
 
-// indexer is the index of all sides, since making one takes longer than all requests to a world. No world
-// defines search parameters.
+// indexer returns the indexer that all sides share, since its construction takes longer than all requests to a
+// world. No world defines search parameters.
 var indexer = sync.OnceValues(func() (*index.Indexer, error) {
 	return index.New(index.Config{Base: base, Clock: func() time.Time { return epoch.Add(time.Hour) }, IndexWords: true})
 })
 
-// epoch is the instant at which every world begins.
+// epoch is the instant of the first request to every side.
 var epoch = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// side is one server over one store: all data, or a visible part.
+// side is one server over one store, which has all data or a visible part.
 type side struct {
 	testing.TB
-	store   store.Store
-	guard   *consent.Guard
-	decider *consenttest.Decider
-	server  *rest.Server
-	handler http.Handler
-	network *httptest.Server // nil for a side in process
-	limits  *search.Limits
-	pages   store.State // where long page tokens are kept
-	callers map[string]consent.Principal
-	now     time.Time
-	idsMade int // ids made since the last request
-	request int
+	store         store.Store
+	guard         *consent.Guard
+	decider       *consenttest.Decider
+	server        *rest.Server
+	handler       http.Handler
+	network       *httptest.Server // nil for a side in process
+	limits        *search.Limits
+	longTokens    store.State // stores long page tokens
+	callers       map[string]consent.Principal
+	now           time.Time
+	idsMade       int // ids made since the last request
+	requestNumber int
 }
 
 // serve opens a server over a store. Its clock and the ids that it makes depend only on the number of the
-// request, so two sides that do the same make the same ids and instants.
+// request, so two sides with the same requests have the same ids and instants.
 func serve(t testing.TB, db store.Store) *side {
 	t.Helper()
 	w := &side{TB: t, store: db, now: epoch, callers: map[string]consent.Principal{}}
 	clock := func() time.Time { return w.now }
-	w.pages = storetest.NewReference(clock)
+	w.longTokens = storetest.NewReference(clock)
 	x, err := indexer()
-	w.must(err)
+	w.noError(err)
 	w.decider = consenttest.New(x)
-	s := servertest.Open(t, servertest.Config{Store: db, Index: x, Clock: clock, State: w.pages, Policy: servertest.Policy(true, organisations...),
+	s := servertest.Open(t, servertest.Config{Store: db, Index: x, Clock: clock, State: w.longTokens, Policy: servertest.Policy(true, organisations...),
 		Guard: func(c *consent.Config) { c.Decider = w.decider },
 		REST: func(c *rest.Config) {
 			c.NewID = func() string {
 				w.idsMade++
-				sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.request, w.idsMade))
+				sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", w.requestNumber, w.idsMade))
 				return hex.EncodeToString(sum[:16])
 			}
-			c.Verify = func(_ context.Context, h http.Header, _ string) (consent.Principal, error) {
-				p, known := w.callers[h.Get("Authorization")]
+			c.Verify = func(_ context.Context, m http.Header, _ string) (consent.Principal, error) {
+				p, known := w.callers[m.Get("Authorization")]
 				if !known {
 					return p, fhir.Fault(http.StatusUnauthorized, "login", "Nobody.")
 				}
@@ -93,41 +94,41 @@ func serve(t testing.TB, db store.Store) *side {
 	return w
 }
 
-// useLowLimits lowers the limits at which a request is too costly: whether it is too costly must depend on
-// visible data alone (LIM-004).
+// useLowLimits lowers the limits above which a request is too costly. Only visible data may decide whether it is
+// (LIM-004).
 func (w *side) useLowLimits() {
 	w.limits.ScanMaximum, w.limits.SortMaximum, w.limits.CountBudget = 4, 3, 2
 }
 
-// bearer is the token of a caller.
+// bearer returns the Authorization header of a caller.
 func (w *side) bearer(p consent.Principal) string {
 	token := fmt.Sprintf("Bearer %v", p)
 	w.callers[token] = p
 	return token
 }
 
-func (w *side) must(err error) {
+func (w *side) noError(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
-// setRequest sets the number of the next request, which determines its instant and the ids that it makes.
-func (w *side) setRequest(request int) {
-	w.request, w.idsMade = request, 0
+// startRequest sets the number of the next request, which determines its instant and the ids that the server makes.
+func (w *side) startRequest(request int) {
+	w.requestNumber, w.idsMade = request, 0
 	w.now = epoch.Add(time.Duration(request) * time.Second)
 }
 
-// question is one request of a test.
+// question is one request to a side.
 type question struct {
 	method, path string // path below the base, with its slash
 	body         string
 	header       []string // name, value
-	// named is the patient in the question, as an id or as an NHS
-	// number (consent.md, section 1); empty for none.
-	named, number string
-	acceptGzip    bool // the answer may be packed
+	// patientID and patientNumber identify the patient of the question (consent.md, section 1). At most one of
+	// them is set.
+	patientID, patientNumber string
+	acceptGzip               bool // the request accepts a compressed answer
 }
 
 func (q question) String() string {
@@ -165,9 +166,9 @@ func (w *side) do(p consent.Principal, q question) *httptest.ResponseRecorder {
 	} else {
 		w.roundTrip(out, r)
 	}
-	w.unpack(out, q)
+	w.normalizeBody(out, q)
 	if out.Code == http.StatusInternalServerError {
-		w.Fatalf("a fault of ours: %s\n%s", q, out.Body)
+		w.Fatalf("internal error for %s:\n%s", q, out.Body)
 	}
 	return out
 }
@@ -186,7 +187,7 @@ func (w *side) versions() []store.Doc {
 		}
 		return nil
 	})
-	w.must(err)
+	w.noError(err)
 	return docs
 }
 
@@ -206,8 +207,8 @@ func patient(id, scope string) consent.Principal {
 	return consent.Principal{Kind: consent.Patient, Subject: "patient-" + id, Patient: id, Purpose: "PATRQT", ClientPurposes: []string{"PATRQT"}, Scopes: scopes(scope)}
 }
 
-// unguarded is a requester without a guard, with the scopes of another requester and the same organisation,
-// whose terminology applies.
+// unguarded returns a requester whom the guard does not restrict, with the scopes of another requester and its
+// organisation, which determines the value sets.
 func unguarded(p consent.Principal) consent.Principal {
 	return consent.Principal{Kind: consent.System, Subject: "unguarded", Organisation: p.Organisation, Scopes: p.Scopes, Patient: p.Patient}
 }

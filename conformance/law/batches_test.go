@@ -11,18 +11,18 @@ import (
 	"carerecord/consent"
 )
 
-// batch is some questions as the entries of one Bundle (SMART-293).
+// batch draws the questions that are sent as the entries of one batch (SMART-293). It may return none.
 func (g *generator) batch() []question {
 	var entries []question
 	for range 1 + g.IntN(4) {
-		if q := pick(g, g.read, g.history, g.search, g.search, g.everything, g.lastN)(); q.method == "GET" && !strings.HasPrefix(q.path, "?") {
+		if q := pick(g, g.read, g.history, g.typeSearch, g.typeSearch, g.everything, g.lastN)(); q.method == "GET" && !strings.HasPrefix(q.path, "?") {
 			entries = append(entries, q)
 		}
 	}
 	return entries
 }
 
-// batchOf is the one request of a batch.
+// batchOf returns the request of a batch with these entries.
 func batchOf(entries []question) question {
 	var list []string
 	for _, e := range entries {
@@ -47,8 +47,8 @@ func batchOf(entries []question) question {
 func (l *reading) compareBatch(entries []question) {
 	l.Helper()
 	q := batchOf(entries)
-	// An entry that the scopes do not permit is refused as for the requester, not as for somebody
-	// without a guard.
+	// The scopes of the requester apply to each entry, so an entry that they do not permit is compared
+	// with the guarded answer.
 	unguardedAnswer, guardedAnswer := l.visible.do(unguarded(l.principal), q), l.visible.do(l.principal, q)
 	openAnswer := l.fullSides[0].do(unguarded(l.principal), q)
 	want, refused := entriesOf(unguardedAnswer), entriesOf(guardedAnswer)
@@ -56,13 +56,13 @@ func (l *reading) compareBatch(entries []question) {
 		r := s.do(l.principal, q)
 		got := entriesOf(r)
 		if i == 0 {
-			l.tally.add(q, r, comparedText(openAnswer) != comparedText(r), strings.Contains(comparedText(r), `"search":{"mode":"match"}`) || strings.Contains(comparedText(r), `"resource":{`))
+			l.tally.addCase(q, r, comparedText(openAnswer) != comparedText(r), strings.Contains(comparedText(r), `"search":{"mode":"match"}`) || strings.Contains(comparedText(r), `"resource":{`))
 		}
 		if statusAndHeaders(r) != statusAndHeaders(unguardedAnswer) || len(got) != len(want) || len(got) != len(entries) {
 			l.fail(i, q, comparedText(r), comparedText(unguardedAnswer))
 		}
 		for n, e := range entries {
-			s1, s2 := l.evaluator.signals(l.evaluator.patientOfQuestion(e))
+			s1, s2 := l.evaluator.notices(l.evaluator.patientOfQuestion(e))
 			if !l.evaluator.requester.permits(e) {
 				s1, s2, want[n] = false, false, refused[n]
 			}
@@ -71,12 +71,12 @@ func (l *reading) compareBatch(entries []question) {
 	}
 }
 
-// compareEntry compares the answer to one entry.
+// compareEntry checks L1 for the answer to one entry of a batch. s1 and s2 are the notices of the entry.
 func (l *reading) compareEntry(store int, q, e question, got, want string, s1, s2 bool) {
 	l.Helper()
 	for _, m := range resourceTypes.FindAllStringSubmatch(got, -1) {
 		if !l.evaluator.requester.mayRead(m[1]) && m[1] != "OperationOutcome" && m[1] != "Bundle" && m[1] != "Parameters" {
-			l.fail(store, q, got, "no "+m[1]+": no scope lets it be read")
+			l.fail(store, q, got, "no "+m[1]+": no scope permits reading it")
 		}
 	}
 	ok := gjson.Get(got, "response.status").Str == "200 OK"
@@ -85,7 +85,7 @@ func (l *reading) compareEntry(store int, q, e question, got, want string, s1, s
 		bare = strings.Replace(got, `,"entry":[`+withheldEntry+"]}", "}", 1)
 	}
 	switch {
-	case s1 && got == want && strings.HasPrefix(gjson.Get(got, "response.status").Str, "400"): // not understood
+	case s1 && got == want && strings.HasPrefix(gjson.Get(got, "response.status").Str, "400"): // refused as invalid, which is checked before the notices
 	case s1:
 		if gjson.Get(got, "response.status").Str != "403 Forbidden" || !strings.Contains(got, consent.NoPatientConsent) {
 			l.fail(store, q, got, fmt.Sprintf("%s: 403 %s (S1)", e, consent.NoPatientConsent))
@@ -97,8 +97,7 @@ func (l *reading) compareEntry(store int, q, e question, got, want string, s1, s
 	}
 }
 
-// entriesOf are the entries of a batch-response, where page tokens count by their
-// length.
+// entriesOf returns the entries of a batch-response, with the length of each page token in its place.
 func entriesOf(r *httptest.ResponseRecorder) []string {
 	var out []string
 	for _, e := range gjson.GetBytes(r.Body.Bytes(), "entry").Array() {
