@@ -14,9 +14,9 @@ import (
 	"carerecord/store"
 )
 
-// TestBackupAndRestore: a backup that is taken during writes has whole bundles, and all that were
+// TestBackupAndRestore: a backup during writes contains every bundle as a whole, and all bundles that were
 // acknowledged before it. It lacks later opt-outs, so the restored store answers no patient data until an
-// operator confirms it, on record (CON-1407). Each engine's backup is also restored into the other engine.
+// operator confirms it, which is recorded (CON-1407). The backup of each engine is also restored into the other.
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	pebble := func(t *testing.T) *server { return onPebble(t) }
@@ -31,24 +31,24 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Parallel()
 			out := filepath.Join(t.TempDir(), "backup")
 			taken, w := backUp(t, c.from(t), out)
-			refusesDamage(t, c.to(t), out)
+			checkDamagedBackups(t, c.to(t), out)
 			s := c.to(t)
-			s.restore(t, out, taken, w)
+			s.checkRestore(t, out, taken, w)
 		})
 	}
 }
 
-// backUp takes a backup while a source system writes, and then has a patient opt out. It returns the instant
-// of the backup, and the writer as it was before.
+// backUp makes a backup while a source system writes. Afterwards a patient opts out. It returns the instant of
+// the backup, and the state of the writer before it.
 func backUp(t *testing.T, s *server, out string) (taken time.Time, w *writer) {
 	t.Helper()
 	s.start("--demo", "--public-url", "http://record.test")
-	s.token(feed)
+	s.token(trustClient)
 	w = &writer{name: "xac01.b"}
 	write := func() {
 		t.Helper()
 		w.sent++
-		want(t, "a bundle", s.do(feed, "POST", "", w.bundle(w.sent)), 200, "")
+		wantStatus(t, "a bundle", s.do(trustClient, "POST", "", w.bundle(w.sent)), 200, "")
 		w.done = w.sent
 	}
 	for range 5 {
@@ -77,7 +77,7 @@ func backUp(t *testing.T, s *server, out string) (taken time.Time, w *writer) {
 		write()
 	}
 	r := s.do("patient", "POST", "Consent", optOutOf("Patient/xgp01.p0", "active"))
-	want(t, "an opt-out after the backup", r, 201, "")
+	wantStatus(t, "an opt-out after the backup", r, 201, "")
 	manifest, err := os.ReadFile(filepath.Join(out, "manifest.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -89,9 +89,9 @@ func backUp(t *testing.T, s *server, out string) (taken time.Time, w *writer) {
 	return taken, &before
 }
 
-// refusesDamage tries to restore a backup that was cut off, and one that was
-// changed: nothing of them arrives.
-func refusesDamage(t *testing.T, s *server, out string) {
+// checkDamagedBackups checks that a truncated and a changed backup are refused, and that nothing of them is
+// stored.
+func checkDamagedBackups(t *testing.T, s *server, out string) {
 	t.Helper()
 	file := filepath.Join(out, "parts.gz")
 	whole, err := os.ReadFile(file)
@@ -111,17 +111,17 @@ func refusesDamage(t *testing.T, s *server, out string) {
 	if err := os.WriteFile(file, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.start("--demo", "--public-url", "http://record.test") // as a new store
-	want(t, "nothing came of a damaged backup", s.get(feed, "Basic/xac01.b"), 404, "not-found")
+	s.start("--demo", "--public-url", "http://record.test") // opens a new store
+	wantStatus(t, "nothing came of a damaged backup", s.get(trustClient, "Basic/xac01.b"), 404, "not-found")
 	s.stop()
 	if text, err := s.run("restore", out); err == nil || !strings.Contains(text, "not empty") {
 		t.Errorf("restore into a store with documents: got %v\n%s", err, text)
 	}
 	s.start("--demo", "--public-url", "http://record.test")
-	want(t, "a refused restore leaves the store as it was", s.get(feed, "Patient?_summary=count"), 200, "")
+	wantStatus(t, "a refused restore leaves the store as it was", s.get(trustClient, "Patient?_summary=count"), 200, "")
 }
 
-func (s *server) restore(t *testing.T, out string, taken time.Time, w *writer) {
+func (s *server) checkRestore(t *testing.T, out string, taken time.Time, w *writer) {
 	t.Helper()
 	text, err := s.run("restore", out)
 	if err != nil || !strings.Contains(text, "--confirm-from") {
@@ -132,7 +132,7 @@ func (s *server) restore(t *testing.T, out string, taken time.Time, w *writer) {
 	}
 	s.spawn("--demo", "--public-url", "http://record.test")
 	s.await("/healthz")
-	s.answersNothing(t)
+	s.checkUnconfirmed(t)
 	for _, c := range []struct{ from, says string }{
 		{"yesterday", "must be an instant"},
 		{taken.Add(time.Minute).Format(time.RFC3339Nano), "a later instant is wrong"},
@@ -141,12 +141,12 @@ func (s *server) restore(t *testing.T, out string, taken time.Time, w *writer) {
 			t.Errorf("confirmation from %s: got %v\n%s", c.from, err, text)
 		}
 	}
-	s.answersNothing(t)
+	s.checkUnconfirmed(t)
 	if text, err := s.run("restore", "--confirm-from", taken.Format(time.RFC3339Nano)); err != nil {
 		t.Fatalf("confirm: %v\n%s", err, text)
 	}
-	want(t, "after confirmation", s.get("gp", "Patient/xgp01.p0"), 200, "")
-	s.holdsWholeBundles(t, w)
+	wantStatus(t, "after confirmation", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	s.checkWholeBundles(t, w)
 	s.stop()
 	for _, command := range [][]string{{"verify"}, {"audit", "verify"}} {
 		text, err := s.run(command...)
@@ -157,23 +157,23 @@ func (s *server) restore(t *testing.T, out string, taken time.Time, w *writer) {
 			t.Errorf("audit verify does not report the new chain:\n%s", text)
 		}
 	}
-	s.hasRecorded(t, taken)
+	s.checkConfirmationRecords(t, taken)
 	s.start("--demo", "--public-url", "http://record.test")
-	want(t, "confirmed for good", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "confirmed for good", s.get("gp", "Patient/xgp01.p0"), 200, "")
 }
 
-// answersNothing: 503 to everything about patients, and only to that.
-func (s *server) answersNothing(t *testing.T) {
+// checkUnconfirmed checks that requests for patient data are answered 503, and others are not.
+func (s *server) checkUnconfirmed(t *testing.T) {
 	t.Helper()
 	for _, path := range []string{"Patient/xgp01.p0", "Patient/unheard-of", "Observation", "Observation?_summary=count", "_history", "Patient/xgp01.p0/_history"} {
 		r := s.get("gp", path)
-		want(t, "before confirmation: GET "+path, r, 503, "transient")
+		wantStatus(t, "before confirmation: GET "+path, r, 503, "transient")
 		if r.header.Get("Retry-After") == "" || strings.Contains(r.body, "xgp01") {
 			t.Errorf("before confirmation: GET %s: got %v %s", path, r.header, r.body)
 		}
 	}
-	want(t, "before confirmation: a write", s.do(feed, "PUT", "Basic/xac01.n", basic("xac01.n", "x")), 503, "transient")
-	want(t, "metadata", s.get("", "metadata"), 200, "")
+	wantStatus(t, "before confirmation: a write", s.do(trustClient, "PUT", "Basic/xac01.n", basic("xac01.n", "x")), 503, "transient")
+	wantStatus(t, "metadata", s.get("", "metadata"), 200, "")
 	resp, err := http.Get(s.site + "/readyz")
 	if err != nil {
 		t.Fatal(err)
@@ -182,35 +182,35 @@ func (s *server) answersNothing(t *testing.T) {
 	b := make([]byte, 4096)
 	n, _ := resp.Body.Read(b)
 	if resp.StatusCode != 503 || !strings.Contains(string(b[:n]), "restored from a backup") {
-		t.Errorf("readyz: got %d %s, want 503 and why", resp.StatusCode, b[:n])
+		t.Errorf("readyz: got %d %s, want 503 and the reason", resp.StatusCode, b[:n])
 	}
 }
 
-// holdsWholeBundles: the store has all bundles that were acknowledged before the backup, and of those written
-// during it whole bundles in order.
-func (s *server) holdsWholeBundles(t *testing.T, before *writer) {
+// checkWholeBundles checks that the store has all bundles that were acknowledged before the backup, and of those
+// written during it a prefix of whole bundles.
+func (s *server) checkWholeBundles(t *testing.T, before *writer) {
 	t.Helper()
 	w := *before
-	for s.get(feed, w.patient(w.done+1)).status == 200 {
+	for s.get(trustClient, w.patient(w.done+1)).status == 200 {
 		w.done++
 	}
 	w.sent = w.done
-	w.check(t, s)
+	w.checkStored(t, s)
 	for n := w.done + 1; n < w.done+10; n++ {
 		for path := range w.bodies(n) {
 			if path != w.counter() {
-				want(t, "an entry of a bundle behind the backup", s.get(feed, path), 404, "not-found")
+				wantStatus(t, "an entry of a bundle behind the backup", s.get(trustClient, path), 404, "not-found")
 			}
 		}
 	}
-	t.Logf("%d bundles stood before the backup, %d are in it", before.done, w.done)
+	t.Logf("%d bundles were stored before the backup, it contains %d", before.done, w.done)
 	if r := s.get("gp", "Observation?patient=Patient/xgp01.p0&_count=1"); r.get("entry.#").Int() == 0 {
 		t.Errorf("the opt-out is not in the backup, so the rows are: got %d %s", r.status, r.body)
 	}
 }
 
-// hasRecorded checks the audit records of the confirmation and of the new chain.
-func (s *server) hasRecorded(t *testing.T, taken time.Time) {
+// checkConfirmationRecords checks the audit records of the confirmation and of the new chain.
+func (s *server) checkConfirmationRecords(t *testing.T, taken time.Time) {
 	t.Helper()
 	db := s.engine()
 	defer db.Close()
@@ -222,7 +222,7 @@ func (s *server) hasRecorded(t *testing.T, taken time.Time) {
 		if g := gjson.GetBytes(r.Payload, "genesis"); g.Exists() {
 			begun++
 			if g.Get("position").Uint() != r.Pos-1 || len(g.Get("head").Str) != 64 {
-				t.Errorf("the genesis at %d names %s", r.Pos, g)
+				t.Errorf("the genesis record %d has the predecessor %s", r.Pos, g)
 			}
 		}
 		if gjson.GetBytes(r.Payload, "interaction").Str == "confirm-restore" {
@@ -233,17 +233,17 @@ func (s *server) hasRecorded(t *testing.T, taken time.Time) {
 		}
 	}
 	if confirmed != 1 || begun != 1 {
-		t.Errorf("%d confirmations and %d new chains are on record, want 1 of each", confirmed, begun)
+		t.Errorf("got records of %d confirmations and %d new chains, want 1 of each", confirmed, begun)
 	}
 }
 
-// TestCopiedByOtherMeans: a store that the engine's own tools filled is marked by
-// hand, and then waits like a restored one.
+// TestCopiedByOtherMeans: a store that was copied with the tools of its engine is marked as restored by a
+// command, and then has to be confirmed like a restored store.
 func TestCopiedByOtherMeans(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t)
 	s.start("--demo", "--public-url", "http://record.test")
-	want(t, "before", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "before", s.get("gp", "Patient/xgp01.p0"), 200, "")
 	if text, err := s.run("restore", "--copied", "2026-05-01T12:00:00Z"); err == nil || !strings.Contains(text, "a server holds this store") {
 		t.Errorf("mark a store that is served: got %v\n%s", err, text)
 	}
@@ -261,17 +261,17 @@ func TestCopiedByOtherMeans(t *testing.T) {
 	}
 	s.spawn("--demo", "--public-url", "http://record.test")
 	s.await("/healthz")
-	s.answersNothing(t)
+	s.checkUnconfirmed(t)
 	s.stop()
 	if text, err := s.run("restore", "--confirm-from", "2026-05-01T12:00:00Z"); err != nil {
 		t.Fatalf("confirm a store at rest: %v\n%s", err, text)
 	}
 	s.start("--demo", "--public-url", "http://record.test")
-	want(t, "after", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "after", s.get("gp", "Patient/xgp01.p0"), 200, "")
 }
 
-// endOfFeed returns the end of the change feed of a stopped server, and fails the test unless continuing
-// after a position ends with want.
+// endOfFeed returns the end of the change feed of a stopped server. The test fails unless reading the feed after
+// a position ends with the error want.
 func (s *server) endOfFeed(after store.Position, want error) store.Position {
 	s.t.Helper()
 	db := s.engine()

@@ -9,8 +9,8 @@ import (
 )
 
 // TestConformancePage compares docs/conformance.md with the server: the page names the interactions,
-// operations, formats and common parameters of metadata, the requests that it calls refused are refused with
-// that status, and the limits that it names are the defaults.
+// operations, formats and common parameters of metadata; the requests that it lists as refused get the listed
+// status; and its limits are the defaults.
 func TestConformancePage(t *testing.T) {
 	text, err := os.ReadFile("../../docs/conformance.md")
 	if err != nil {
@@ -27,11 +27,11 @@ func TestConformancePage(t *testing.T) {
 		}
 	}
 	if len(told) < 20 || !told["_list"] || !told["_filter"] {
-		t.Fatalf("metadata lists %v, want at least 20 words, _list and _filter among them", told)
+		t.Fatalf("metadata lists %v, want at least 20 words with _list and _filter", told)
 	}
 	for word := range told {
 		if !strings.Contains(page, "`"+word+"`") {
-			t.Errorf("metadata lists %s, which the page does not name", word)
+			t.Errorf("metadata lists %s, the page does not", word)
 		}
 	}
 
@@ -42,20 +42,20 @@ func TestConformancePage(t *testing.T) {
 	for _, m := range refusals {
 		status, _ := strconv.Atoi(m[2])
 		path := strings.NewReplacer("[base]", "", "$", "%24").Replace(m[1])
-		want(t, "docs/conformance.md: GET "+m[1], s.get("", path, "Prefer: handling=lenient"), status, m[3])
+		wantStatus(t, "docs/conformance.md: GET "+m[1], s.get("", path, "Prefer: handling=lenient"), status, m[3])
 	}
 
 	_, line, _ := strings.Cut(s.output.String(), "msg=limits ")
 	line, _, _ = strings.Cut(line, "\n")
 	limits := strings.Fields(line)
 	if len(limits) < 18 {
-		t.Fatalf("the log of the start shows %q, want at least 18 limits", line)
+		t.Fatalf("the log at the start has %q, want at least 18 limits", line)
 	}
 	for _, limit := range limits {
 		name, value, _ := strings.Cut(limit, "=")
 		value = strings.Replace(value, `""`, "none", 1)
 		if !regexp.MustCompile("`" + name + "`[^|]*\\| " + value + " \\|").MatchString(page) {
-			t.Errorf("the limit %s is %s, which the page does not say", name, value)
+			t.Errorf("the limit %s is %s, the page has another value or none", name, value)
 		}
 	}
 }

@@ -17,10 +17,10 @@ import (
 
 // damage is a change of the audit records from an index on, and the result that verify must report.
 type damage struct {
-	name  string
-	do    func(records []store.Record, at int) []store.Record
-	kind  string // "" where verify cannot see it
-	after int    // how many records after the damage the place is
+	name   string
+	do     func(records []store.Record, at int) []store.Record
+	kind   string // empty if verify cannot detect it
+	offset int    // number of records from the first damaged record to the reported one
 }
 
 func damages() []damage {
@@ -60,12 +60,12 @@ func renumber(records []store.Record) []store.Record {
 	return records
 }
 
-// TestAuditDamage damages the audit trail on the disk and expects verify to find the place (AUD-504 to 507).
+// TestAuditDamage: verify reports the place of a damaged audit record on the disk (AUD-504 to 507).
 func TestAuditDamage(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--demo")
 		for range 10 {
-			want(t, "a request for the trail", s.get("consultant", "Observation?patient=Patient/xgp01.p0&_count=1"), 200, "")
+			wantStatus(t, "a request for the trail", s.get("consultant", "Observation?patient=Patient/xgp01.p0&_count=1"), 200, "")
 		}
 		s.stop()
 		var whole []store.Record
@@ -87,15 +87,15 @@ func TestAuditDamage(t *testing.T) {
 					}
 					return
 				}
-				place := fmt.Sprintf("BREAK at %d: %s:", at+1+d.after, d.kind)
+				place := fmt.Sprintf("BREAK at %d: %s:", at+1+d.offset, d.kind)
 				if err == nil || !strings.Contains(out, place) || strings.Count(out, "BREAK") != 1 {
-					t.Errorf("got %v, want an error and %q alone:\n%s", err, place, out)
+					t.Errorf("got %v, want an error and only %q:\n%s", err, place, out)
 				}
 			})
 		}
 		s.editLog(func([]store.Record) []store.Record { return slices.Clone(whole) })
 		if out, err := s.run("audit", "verify"); err != nil || !strings.Contains(out, "the chain holds") {
-			t.Errorf("the undamaged audit trail: %v\n%s", err, out)
+			t.Errorf("verify of an undamaged audit trail: %v\n%s", err, out)
 		}
 	})
 }

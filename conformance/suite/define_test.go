@@ -15,11 +15,11 @@ import (
 	"carerecord/store/mongo/mongotest"
 )
 
-// operator is the client that defines search parameters.
-const operator = "demo-operator"
+// operatorClient is the client that defines search parameters.
+const operatorClient = "demo-operator"
 
-// defining is a SearchParameter.
-func defining(id, status, code, base, kind, expression string) string {
+// searchParameter returns a SearchParameter that defines a parameter.
+func searchParameter(id, status, code, base, kind, expression string) string {
 	if id != "" {
 		id = `"id":"` + id + `",`
 	}
@@ -27,16 +27,16 @@ func defining(id, status, code, base, kind, expression string) string {
 		id, code, status, code, base, kind, expression)
 }
 
-// TestDefinedParameters: an operator defines parameters. They are indexed while requests are served, also if
-// the server is killed meanwhile, and then give every caller the same answers as standard parameters with the
-// same expressions (SRCH-240 to 245).
+// TestDefinedParameters: an operator defines parameters. They are indexed while requests are served, also if the
+// server is killed meanwhile. Then every caller gets the same answers as with standard parameters of the same
+// expressions (SRCH-240 to 245).
 func TestDefinedParameters(t *testing.T) {
 	t.Parallel()
-	t.Run("pebble", func(t *testing.T) { t.Parallel(); definedParameters(t, onPebble(t), func() {}) })
+	t.Run("pebble", func(t *testing.T) { t.Parallel(); testDefinedParameters(t, onPebble(t), func() {}) })
 	t.Run("mongo", func(t *testing.T) {
 		t.Parallel()
 		m := mongotest.StartOwn(t)
-		definedParameters(t, onServer(t, m), func() {
+		testDefinedParameters(t, onServer(t, m), func() {
 			if !m.Real() { // see TestReindex
 				m.Kill(t)
 				m.Restart(t)
@@ -45,55 +45,55 @@ func TestDefinedParameters(t *testing.T) {
 	})
 }
 
-func definedParameters(t *testing.T, s *server, killed func(), args ...string) {
+func testDefinedParameters(t *testing.T, s *server, killed func(), args ...string) {
 	args = append(args, "--demo", "--public-url", "http://record.test")
-	s, at := admin(s, append(args, "--reindex-rate", "1")...)
-	twins := []string{"code", "subject", "date", "value-quantity"}
+	s, at := startWithAdmin(s, append(args, "--reindex-rate", "1")...)
+	copied := []string{"code", "subject", "date", "value-quantity"}
 	expressions := []string{"Observation.code", "Observation.subject", "Observation.effective", "(Observation.value as Quantity) | (Observation.value as SampledData)"}
 	before := s.get("", "metadata").header.Get("ETag")
-	first := s.defineTwins(t, twins, expressions)
+	first := s.defineCopies(t, copied, expressions)
 
-	asks := []string{"Observation?x-code=1", "Observation?_sort=-x-date", "Observation?_include=Observation:x-subject", "Patient?_has:Observation:x-subject:status=final", "Observation?x-subject.family=a"}
-	for _, ask := range asks {
-		wantBody(t, "SRCH-243 "+ask, s.get("consultant", ask), 400, "indexing")
+	queries := []string{"Observation?x-code=1", "Observation?_sort=-x-date", "Observation?_include=Observation:x-subject", "Patient?_has:Observation:x-subject:status=final", "Observation?x-subject.family=a"}
+	for _, query := range queries {
+		wantBody(t, "SRCH-243 "+query, s.get("consultant", query), 400, "indexing")
 	}
 	if etag := s.get("", "metadata").header.Get("ETag"); etag != before {
 		t.Errorf("SRCH-243: metadata changed before the index was complete: %s, was %s", etag, before)
 	}
-	s.mayRead(t, at)
-	for i := range 3 { // written meanwhile
-		want(t, "SRCH-242 a write while documents are walked", s.do(feed, "PUT", fmt.Sprintf("Observation/xac01.d%d", i),
+	s.checkProgressAccess(t, at)
+	for i := range 3 { // written during the indexing
+		wantStatus(t, "SRCH-242 a write while documents are walked", s.do(trustClient, "PUT", fmt.Sprintf("Observation/xac01.d%d", i),
 			fmt.Sprintf(`{"resourceType":"Observation","id":"xac01.d%d","status":"final","code":{"coding":[{"system":"http://a.test","code":"late"}]}}`, i)), 201, "")
 	}
 	s.kill()
 	killed()
-	s, at = admin(s, args...)
+	s, at = startWithAdmin(s, args...)
 	s.awaitIndexed(t, at)
-	people := []string{"consultant", "gp", "nurse", "patient", feed}
+	people := []string{"consultant", "gp", "nurse", "patient", trustClient}
 	if s.onMongo() { // the stand-in is slow
-		people = []string{"consultant", feed}
+		people = []string{"consultant", trustClient}
 	}
 	for _, who := range people {
-		s.twinsAnswer(t, who, twins)
+		s.checkCopies(t, who, copied)
 	}
-	if n := s.get(feed, "Observation?x-code=late&_summary=count").get("total").Int(); n != 3 {
-		t.Errorf("SRCH-244: %d of 3 are found that were written meanwhile", n)
+	if n := s.get(trustClient, "Observation?x-code=late&_summary=count").get("total").Int(); n != 3 {
+		t.Errorf("SRCH-244: %d of the 3 Observations that were written during the indexing are found", n)
 	}
 	m := s.get("", "metadata")
 	if def := m.get(`rest.0.resource.#(type=="Observation").searchParam.#(name=="x-code").definition`).Str; def != "http://a.test/SearchParameter/x-code" || m.header.Get("ETag") == before {
 		t.Errorf("SRCH-243: complete, metadata says %q, ETag %s", def, m.header.Get("ETag"))
 	}
-	want(t, "SRCH-245 retiring", s.do(operator, "PUT", "SearchParameter/"+first, defining(first, "retired", "x-code", "Observation", "token", expressions[0])), 200, "")
+	wantStatus(t, "SRCH-245 retiring", s.do(operatorClient, "PUT", "SearchParameter/"+first, searchParameter(first, "retired", "x-code", "Observation", "token", expressions[0])), 200, "")
 	wantBody(t, "SRCH-245 retired", s.get("consultant", "Observation?x-code=1", "Prefer: handling=strict"), 400, "has no search parameter")
 	if s.get("", "metadata").get(`rest.0.resource.#(type=="Observation").searchParam.#(name=="x-code").definition`).Exists() {
 		t.Error("SRCH-245: metadata lists a retired parameter")
 	}
 	s.stop()
-	s.loadsDefinition(t)
+	s.loadDefinition(t)
 	if out, err := s.run("verify"); err != nil {
 		t.Errorf("verify with a parameter that is indexing: %v\n%s", err, out)
 	}
-	s, at = admin(s, args...)
+	s, at = startWithAdmin(s, args...)
 	s.awaitIndexed(t, at)
 	wantBody(t, "SRCH-240 load --store defines", s.get("consultant", "Patient?x-loaded=female&_count=1"), 200, `"resourceType":"Patient"`)
 	s.stop()
@@ -102,39 +102,39 @@ func definedParameters(t *testing.T, s *server, killed func(), args ...string) {
 	}
 }
 
-// wantBody compares an answer with a status and a part of its body.
+// wantBody checks the status of an answer, and that its body contains part.
 func wantBody(t *testing.T, name string, r reply, status int, part string) {
 	t.Helper()
 	if r.status != status || !strings.Contains(r.body, part) {
-		t.Errorf("%s: got %d %.300s, want %d that says %s", name, r.status, r.body, status, part)
+		t.Errorf("%s: got %d %.300s, want %d and a body with %s", name, r.status, r.body, status, part)
 	}
 }
 
-// defineTwins defines twins of parameters as the operator, and checks that other callers may not. It returns
-// the id of the first.
-func (s *server) defineTwins(t *testing.T, twins, expressions []string) (first string) {
+// defineCopies defines a copy of each parameter as the operator: x-code has the expression of code. It checks
+// that other callers may not define, and returns the id of the first definition.
+func (s *server) defineCopies(t *testing.T, copied, expressions []string) (first string) {
 	t.Helper()
-	for i, code := range twins {
+	for i, code := range copied {
 		kind := s.get("", "metadata").get(`rest.0.resource.#(type=="Observation").searchParam.#(name=="` + code + `").type`).Str
-		body := defining("", "active", "x-"+code, "Observation", kind, expressions[i])
-		for _, who := range []string{"gp", "consultant", "patient", feed} {
-			want(t, "SRCH-240 a definition of "+who, s.do(who, "POST", "SearchParameter", body), 403, "forbidden")
+		body := searchParameter("", "active", "x-"+code, "Observation", kind, expressions[i])
+		for _, who := range []string{"gp", "consultant", "patient", trustClient} {
+			wantStatus(t, "SRCH-240 a definition of "+who, s.do(who, "POST", "SearchParameter", body), 403, "forbidden")
 		}
-		r := s.do(operator, "POST", "SearchParameter", body)
-		want(t, "SRCH-240 a definition of the operator", r, 201, "")
+		r := s.do(operatorClient, "POST", "SearchParameter", body)
+		wantStatus(t, "SRCH-240 a definition of the operator", r, 201, "")
 		if first == "" {
 			first = r.id()
 		}
 	}
 	path := "SearchParameter/" + first
-	other := defining(first, "retired", "x-code", "Observation", "token", expressions[0])
+	other := searchParameter(first, "retired", "x-code", "Observation", "token", expressions[0])
 	entry := func(method, url, body string) string {
 		if body != "" {
 			body = `"resource":` + body + `,`
 		}
 		return `{"resourceType":"Bundle","type":"transaction","entry":[{` + body + `"request":{"method":"` + method + `","url":"` + url + `"}}]}`
 	}
-	for _, who := range []string{feed, "gp"} {
+	for _, who := range []string{trustClient, "gp"} {
 		for _, r := range []reply{
 			s.do(who, "PUT", path, other), s.do(who, "PUT", "SearchParameter/xac01.p", strings.Replace(other, first, "xac01.p", 1)),
 			s.do(who, "PUT", "SearchParameter?url=http://a.test/SearchParameter/x-code", other),
@@ -143,28 +143,28 @@ func (s *server) defineTwins(t *testing.T, twins, expressions []string) (first s
 			s.do(who, "POST", path+"/$meta-add", `{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"tag":[{"code":"x"}]}}]}`),
 			s.do(who, "POST", "", entry("PUT", path, other)), s.do(who, "POST", "", entry("POST", "SearchParameter", other)), s.do(who, "POST", "", entry("DELETE", path, "")),
 		} {
-			want(t, "SRCH-240 a definition is written by the operator alone, not by "+who, r, 403, "forbidden")
+			wantStatus(t, "SRCH-240 only the operator writes definitions, not "+who, r, 403, "forbidden")
 		}
 	}
 	wantBody(t, "a definition is read with scope", s.get("gp", path), 200, "x-code")
 	for _, path := range []string{"Patient", "Observation?status=final", "Patient/1", "SearchParameter?_include=*"} {
-		if r := s.get(operator, path); r.status == 200 && (r.get("total").Int() > 0 && path[:1] != "S") {
+		if r := s.get(operatorClient, path); r.status == 200 && (r.get("total").Int() > 0 && path[:1] != "S") {
 			t.Errorf("the operator reads %s: %.200s", path, r.body)
 		}
 	}
 	return first
 }
 
-// mayRead: how far the index is, the operator alone may read.
-func (s *server) mayRead(t *testing.T, at string) {
+// checkProgressAccess checks that only the operator may read the progress of the indexing.
+func (s *server) checkProgressAccess(t *testing.T, at string) {
 	t.Helper()
-	want(t, "no token", s.get("", at+"/admin/reindex"), 401, "login")
+	wantStatus(t, "no token", s.get("", at+"/admin/reindex"), 401, "login")
 	wantBody(t, "no scope", s.get("gp", at+"/admin/reindex"), 403, "carerecord/operations")
-	r := s.get(operator, at+"/admin/reindex")
+	r := s.get(operatorClient, at+"/admin/reindex")
 	wantBody(t, "SRCH-242 progress", r, 200, `"phase":"indexing"`)
 	for _, count := range []string{"read", "rekeyed", "changed", "after"} {
 		if r.get("indexing."+count).Exists() || r.get("reindex."+count).Exists() {
-			t.Errorf("CON-206: the operator sees %q of documents: %s", count, r.body)
+			t.Errorf("CON-206: the operator reads %q of documents: %s", count, r.body)
 		}
 	}
 	if n := len(r.get("parameters").Array()); n != 4 {
@@ -180,7 +180,7 @@ func (s *server) awaitIndexed(t *testing.T, at string) {
 	t.Helper()
 	var r reply
 	if !wait.Until(func() bool {
-		r = s.get(operator, at+"/admin/reindex")
+		r = s.get(operatorClient, at+"/admin/reindex")
 		wantBody(t, "SRCH-242 progress", r, 200, "")
 		return !strings.Contains(r.body, `"phase":"indexing"`)
 	}) {
@@ -188,8 +188,8 @@ func (s *server) awaitIndexed(t *testing.T, at string) {
 	}
 }
 
-// twinsAnswer: a defined parameter finds the same rows as the standard parameter with its expression.
-func (s *server) twinsAnswer(t *testing.T, who string, twins []string) {
+// checkCopies checks that a defined parameter finds the same rows as the standard parameter with its expression.
+func (s *server) checkCopies(t *testing.T, who string, copied []string) {
 	t.Helper()
 	var values [4][]string
 	page, rows := "12", "200"
@@ -213,17 +213,17 @@ func (s *server) twinsAnswer(t *testing.T, who string, twins []string) {
 		return out
 	}
 	n := 0
-	for i, code := range twins {
+	for i, code := range copied {
 		slices.Sort(values[i])
 		for _, value := range slices.Compact(values[i]) {
 			if value == "" || value == "|" || value == "ge" {
 				continue
 			}
 			for _, rest := range []string{"", "&_sort=-date"} {
-				ask := "=" + url.QueryEscape(value) + "&_count=" + rows + rest
-				want, got := ids("Observation?"+code+ask), ids("Observation?x-"+code+strings.Replace(ask, "-date", "-x-date", 1))
+				query := "=" + url.QueryEscape(value) + "&_count=" + rows + rest
+				want, got := ids("Observation?"+code+query), ids("Observation?x-"+code+strings.Replace(query, "-date", "-x-date", 1))
 				if n += len(want); !slices.Equal(got, want) {
-					t.Errorf("SRCH-244: %s searches x-%s%s: got %d rows, the standard's has %d", who, code, ask, len(got), len(want))
+					t.Errorf("SRCH-244: %s searches x-%s%s: got %d rows, the standard parameter has %d", who, code, query, len(got), len(want))
 				}
 			}
 		}
@@ -231,14 +231,14 @@ func (s *server) twinsAnswer(t *testing.T, who string, twins []string) {
 	if n == 0 && who != "patient" {
 		t.Errorf("%s finds nothing to compare", who)
 	}
-	t.Logf("%s: %d rows are the same", who, n)
+	t.Logf("%s: %d rows are equal", who, n)
 }
 
-// loadsDefinition loads a definition into the store at rest.
-func (s *server) loadsDefinition(t *testing.T) {
+// loadDefinition loads a definition into the store while no server runs.
+func (s *server) loadDefinition(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "definition.json")
-	if err := os.WriteFile(file, []byte(defining("xgp01.p", "active", "x-loaded", "Patient", "token", "Patient.gender")), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(searchParameter("xgp01.p", "active", "x-loaded", "Patient", "token", "Patient.gender")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := s.run("load", "--source", "XGP01", file); err != nil {
@@ -246,11 +246,11 @@ func (s *server) loadsDefinition(t *testing.T) {
 	}
 }
 
-// TestDraftsDefineNothing: all definitions of the standard's package, which are
-// drafts, are stored and do nothing (SRCH-240).
+// TestDraftsDefineNothing: the definitions of the standard's package are drafts. All are stored, and none defines
+// a parameter (SRCH-240).
 func TestDraftsDefineNothing(t *testing.T) {
 	t.Parallel()
-	s, at := admin(onPebble(t), "--auth", "off")
+	s, at := startWithAdmin(onPebble(t), "--auth", "off")
 	before := s.get("", "metadata").header.Get("ETag")
 	refused, n := exclusions(t), 0
 	examples(t, func(name string, body []byte) {
@@ -261,16 +261,16 @@ func TestDraftsDefineNothing(t *testing.T) {
 			return
 		}
 		r := s.do("", "PUT", "SearchParameter/"+gjson.GetBytes(body, "id").Str, string(body))
-		want(t, name, r, 201, "")
+		wantStatus(t, name, r, 201, "")
 		n++
 	})
 	if n < 1380 {
 		t.Errorf("%d definitions were stored, want nearly 1400", n)
 	}
 	r := s.get("", at+"/admin/reindex")
-	want(t, "without tokens everybody operates the record", r, 200, "")
+	wantStatus(t, "without tokens everybody operates the record", r, 200, "")
 	if len(r.get("parameters").Array()) > 0 || s.get("", "metadata").header.Get("ETag") != before {
-		t.Errorf("SRCH-240: drafts define something: %s", r.body)
+		t.Errorf("SRCH-240: a draft defines a parameter: %s", r.body)
 	}
 	t.Logf("%d drafts", n)
 }

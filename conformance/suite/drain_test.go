@@ -13,7 +13,7 @@ import (
 	"carerecord/conformance/wait"
 )
 
-// raw opens a connection and sends text unchanged.
+// raw opens a connection and sends text.
 func (s *server) raw(text string) net.Conn {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
@@ -27,37 +27,36 @@ func (s *server) raw(text string) net.Conn {
 	return conn
 }
 
-// head is the head of a request of the source system.
-func (s *server) head(method, path string, length int) string {
+// requestHead returns the head of an HTTP request of the source system.
+func (s *server) requestHead(method, path string, length int) string {
 	return fmt.Sprintf("%s /fhir%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n",
-		method, path, s.token(feed), length)
+		method, path, s.token(trustClient), length)
 }
 
-// drained is how long a server may take to finish running requests (LIM-009).
-const drained = 30 * time.Second
+// drainTime is the time in which a server finishes running requests (LIM-009).
+const drainTime = 30 * time.Second
 
-// TestDrain: a server that gets SIGTERM finishes the running request, takes no new one, and exits with 0
-// (LIM-009).
+// TestDrain: after SIGTERM a server finishes the running request, accepts no new one, and exits with 0 (LIM-009).
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")
 	body := `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":` + basic("xac01.drained", "kept") + `,"request":{"method":"PUT","url":"Basic/xac01.drained"}}]}`
-	s.token(feed)
-	running := s.raw(s.head("POST", "", len(body)) + body[:50])
+	s.token(trustClient)
+	running := s.raw(s.requestHead("POST", "", len(body)) + body[:50])
 	idle := s.raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 	answered, err := http.ReadResponse(bufio.NewReader(idle), nil)
 	if err != nil || answered.StatusCode != 200 {
 		t.Fatalf("got %v %v", answered, err)
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	if !wait.For(drained, func() bool {
+	if !wait.For(drainTime, func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
 		if err == nil {
 			conn.Close()
 		}
 		return err != nil
 	}) {
-		t.Fatal("LIM-009: a draining server takes new connections")
+		t.Fatal("LIM-009: a draining server accepts new connections")
 	}
 	if !s.running() {
 		t.Fatal("LIM-009: the server ended while a request was running")
@@ -65,40 +64,40 @@ func TestDrain(t *testing.T) {
 	if _, err := running.Write([]byte(body[50:])); err != nil {
 		t.Fatal(err)
 	}
-	running.SetReadDeadline(time.Now().Add(drained))
+	running.SetReadDeadline(time.Now().Add(drainTime))
 	resp, err := http.ReadResponse(bufio.NewReader(running), nil)
 	if err != nil {
 		t.Fatalf("LIM-009: the running request got no answer: %v\n%s", err, s.output)
 	}
-	if got := read(t, resp); resp.StatusCode != 200 {
+	if got := readAll(t, resp); resp.StatusCode != 200 {
 		t.Errorf("LIM-009: the running request got %d %s", resp.StatusCode, got)
 	}
 	select {
 	case <-s.ended:
-	case <-time.After(drained):
-		t.Fatal("LIM-009: the server does not end once nothing runs")
+	case <-time.After(drainTime):
+		t.Fatal("LIM-009: the server does not end after the last request")
 	}
 	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("LIM-009: the server ended with %d:\n%s", code, s.output)
 	}
 	s.start("--demo")
-	want(t, "LIM-009 what was acknowledged while draining", s.get(feed, "Basic/xac01.drained"), 200, "")
+	wantStatus(t, "LIM-009 what was acknowledged while draining", s.get(trustClient, "Basic/xac01.drained"), 200, "")
 }
 
-// TestAborts: clients that hang up at any moment, and clients that send slowly or not at all, leave no
-// connection or goroutine (LIM-009): 200 that hang up, 10,000 in soak.
+// TestAborts: clients that close their connection at any moment, and clients that send slowly or nothing, leave
+// no connection and no goroutine (LIM-009). 200 clients close their connection, 10,000 in a soak.
 func TestAborts(t *testing.T) {
 	t.Parallel()
-	s, at := admin(onPebble(t), "--demo", "--limit", "search-deadline=1s", "--limit", "bundle-deadline=1s")
-	s.token(feed)
-	want(t, "before", s.get(feed, "Basic"), 200, "")
+	s, at := startWithAdmin(onPebble(t), "--demo", "--limit", "search-deadline=1s", "--limit", "bundle-deadline=1s")
+	s.token(trustClient)
+	wantStatus(t, "before", s.get(trustClient, "Basic"), 200, "")
 	before := gauges(t, at)
 	n := 200
 	if soak(t) > 1 {
 		n = 10_000
 	}
 	body := basic("xac01.a", strings.Repeat("x", 5000))
-	put := s.head("PUT", "/Basic/xac01.a", len(body))
+	put := s.requestHead("PUT", "/Basic/xac01.a", len(body))
 	for i := range n {
 		var text string
 		switch i % 5 {
@@ -111,7 +110,7 @@ func TestAborts(t *testing.T) {
 		case 3:
 			text = put + body
 		case 4:
-			text = s.head("GET", "/Observation?_count=1000", 0)
+			text = s.requestHead("GET", "/Observation?_count=1000", 0)
 		}
 		s.raw(text).Close()
 	}
@@ -127,7 +126,7 @@ func TestAborts(t *testing.T) {
 			t.Fatalf("LIM-009: slow client %d still has its connection after %s", i, time.Since(began))
 		}
 	}
-	t.Logf("%d clients hung up; 40 slow ones were let go after %s", n, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d clients hung up; 40 slow ones were disconnected after %s", n, time.Since(began).Round(time.Millisecond))
 	var after heldResources
 	if !wait.Until(func() bool {
 		after = gauges(t, at)
@@ -135,18 +134,18 @@ func TestAborts(t *testing.T) {
 	}) {
 		t.Fatalf("LIM-009: before %+v, after %+v", before, after)
 	}
-	r := s.get(feed, "Basic/xac01.a")
+	r := s.get(trustClient, "Basic/xac01.a")
 	if r.status == 404 {
 		t.Log("no write was done before its client was found to be gone: it is not there")
 		return
 	}
-	want(t, "LIM-009 a write whose client hung up is whole or not there", r, 200, "")
+	wantStatus(t, "LIM-009 a write whose client hung up is whole or not there", r, 200, "")
 	if got := r.get("code.text").Str; got != strings.Repeat("x", 5000) {
 		t.Errorf("LIM-009: got %.40s…, want the whole text", got)
 	}
 }
 
-// heldResources are the resources of a server that clients hold.
+// heldResources are the resources of a server that connections use.
 type heldResources struct{ underWay, goroutines, files int }
 
 func gauges(t *testing.T, at string) (h heldResources) {
@@ -155,7 +154,7 @@ func gauges(t *testing.T, at string) (h heldResources) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(read(t, resp)) {
+	for line := range strings.Lines(readAll(t, resp)) {
 		fmt.Sscanf(line, "carerecord_requests_under_way %d", &h.underWay)
 		fmt.Sscanf(line, "go_goroutines %d", &h.goroutines)
 		fmt.Sscanf(line, "process_open_fds %d", &h.files)

@@ -13,13 +13,13 @@ import (
 	"carerecord/fhir/r4/r4test"
 )
 
-// definitions are the types of the package that define the standard; the others
-// are instances of it.
-var definitions = []string{"StructureDefinition", "SearchParameter", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap", "CompartmentDefinition"}
+// definitionTypes are the types of the resources that define the standard. Other resources of the package are
+// instances.
+var definitionTypes = []string{"StructureDefinition", "SearchParameter", "ValueSet", "CodeSystem", "OperationDefinition", "ConceptMap", "CompartmentDefinition"}
 
-// TestExamplesReadBack puts the files of the example package and reads them back token for token, except id
-// and meta (REST-092): all of them on the embedded engine, the instances on MongoDB. Invalid files are
-// refused, as listed in conformance/validate.
+// TestExamplesReadBack: the files of the example package are stored and read back token for token, except id and
+// meta (REST-092): all files on the embedded engine, only the instances on MongoDB. Files that
+// conformance/validate lists as invalid are refused.
 func TestExamplesReadBack(t *testing.T) {
 	refused := exclusions(t)
 	engines(t, func(t *testing.T, s *server) {
@@ -28,18 +28,18 @@ func TestExamplesReadBack(t *testing.T) {
 		began := time.Now()
 		examples(t, func(name string, body []byte) {
 			typ := gjson.GetBytes(body, "resourceType").Str
-			if s.onMongo() && slices.Contains(definitions, typ) {
+			if s.onMongo() && slices.Contains(definitionTypes, typ) {
 				return
 			}
 			n++
 			readBack(t, s, name, typ, body, refused[name])
 		})
-		whole := 5296 // all of the package but ten large Bundles
+		whole := 5296 // all files of the package except ten large Bundles
 		if s.onMongo() {
 			whole = 730
 		}
 		if n != whole {
-			t.Errorf("%d files were put, want %d", n, whole)
+			t.Errorf("%d files were sent, want %d", n, whole)
 		}
 		t.Logf("%d files in %.0f s", n, time.Since(began).Seconds())
 	})
@@ -57,7 +57,7 @@ func readBack(t *testing.T, s *server, name, typ string, body []byte, refused bo
 	r := s.do("", method, path, string(body))
 	if refused {
 		if r.status < 400 || r.status >= 500 {
-			t.Errorf("%s breaks the standard, and is answered %d", name, r.status)
+			t.Errorf("%s is invalid, and is answered %d", name, r.status)
 		}
 		return
 	}
@@ -70,7 +70,7 @@ func readBack(t *testing.T, s *server, name, typ string, body []byte, refused bo
 		t.Errorf("%s: %v", name, err)
 		return
 	}
-	got := s.get("", typ+"/"+gjson.Get(r.body, "id").Str, "Accept: application/fhir+json") // a Binary is bytes without it
+	got := s.get("", typ+"/"+gjson.Get(r.body, "id").Str, "Accept: application/fhir+json") // otherwise a Binary is returned as content
 	at, err := time.Parse(fhir.InstantFormat, got.get("meta.lastUpdated").Str)
 	if err != nil {
 		t.Errorf("%s: %v in %.200s", name, err, got.body)
@@ -82,7 +82,7 @@ func readBack(t *testing.T, s *server, name, typ string, body []byte, refused bo
 	}
 }
 
-// exclusions are the files that break the standard.
+// exclusions returns the names of the files that are invalid.
 func exclusions(t *testing.T) map[string]bool {
 	text, err := os.ReadFile("../../conformance/validate/testdata/standard.txt")
 	if err != nil {
@@ -97,8 +97,7 @@ func exclusions(t *testing.T) map[string]bool {
 	return out
 }
 
-// examples calls f for every file of the package, but for the ten large Bundles
-// that repeat its definitions.
+// examples calls f for every file of the package, except the ten large Bundles that repeat its definitions.
 func examples(t *testing.T, f func(name string, body []byte)) {
 	for file := range r4test.Files(t) {
 		name := file.Name

@@ -9,8 +9,8 @@ import (
 	"carerecord/consent/audit"
 )
 
-// TestExplain runs the command explain on a running server and on a stopped store: it prints plan, keys and
-// index, counts only in a demonstration, and the audit trail records the operator, with the search sealed.
+// TestExplain: the command explain, with and without a running server, prints the plan, keys and index of a
+// search, and counts only in a demonstration. The audit record has the operator and the sealed search.
 func TestExplain(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		const ask = "Observation?patient=Patient/demo&code=http://loinc.org|8480-6&subject:Patient.birthdate=gt1950"

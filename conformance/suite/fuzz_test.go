@@ -15,28 +15,27 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// fuzzedTypes are the six types that the fuzzer uses.
+// fuzzedTypes are the resource types that the fuzzer uses.
 var fuzzedTypes = []string{"Patient", "Observation", "Encounter", "Condition", "MedicationRequest", "DocumentReference"}
 
-// TestFuzzedServer lets Schemathesis make requests from a description of six
-// types: no 500, no hang, and every error is an OperationOutcome and nothing
-// besides (REST-005, LIM-005). CARERECORD_FUZZ_SECONDS, 30 if it is not set, is
-// how long.
+// TestFuzzedServer: no request that Schemathesis generates from a description of six types is answered 500 or
+// blocks the server, and the body of every error is an OperationOutcome (REST-005, LIM-005). The environment
+// variable CARERECORD_FUZZ_SECONDS is the duration, 30 by default.
 func TestFuzzedServer(t *testing.T) {
 	t.Parallel()
 	seconds := 30
 	if text := os.Getenv("CARERECORD_FUZZ_SECONDS"); text != "" {
 		var err error
 		if seconds, err = strconv.Atoi(text); err != nil || seconds < 1 {
-			t.Fatalf("CARERECORD_FUZZ_SECONDS is a whole number of seconds, not %q", text)
+			t.Fatalf("CARERECORD_FUZZ_SECONDS must be a whole number of seconds, not %q", text)
 		}
 	}
 	out, err := exec.Command("../../scripts/schemathesis.sh").Output()
 	if err != nil {
-		t.Fatalf("the fuzzer is not to be had: %v", err)
+		t.Fatalf("install the fuzzer: %v", err)
 	}
 	s := onPebble(t).start("--auth", "off")
-	want(t, "create", s.do("", "PUT", "Patient/a", `{"resourceType":"Patient","id":"a","name":[{"family":"Ely"}]}`), 201, "")
+	wantStatus(t, "create", s.do("", "PUT", "Patient/a", `{"resourceType":"Patient","id":"a","name":[{"family":"Ely"}]}`), 201, "")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "openapi.json")
 	text, err := json.Marshal(openAPI(s.base))
@@ -48,7 +47,7 @@ func TestFuzzedServer(t *testing.T) {
 	}
 	needed := []string{"create 2xx", "update 2xx", "search 2xx", "read 2xx"}
 	began := time.Now()
-	for run := 1; ; run++ { // a busy machine takes more than one
+	for run := 1; ; run++ { // a busy machine needs several runs
 		cmd := exec.Command(strings.TrimSpace(string(out)), "run", file, "--url", s.base, "--no-color", "--max-time", strconv.Itoa(seconds), "--continue-on-failure",
 			"--checks", "not_a_server_error,response_schema_conformance,content_type_conformance", "--request-timeout", "15", "--phases", "examples,coverage,fuzzing,stateful",
 			"--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink", "--max-failures", "20")
@@ -58,25 +57,25 @@ func TestFuzzedServer(t *testing.T) {
 			t.Errorf("REST-005: %v\n%s", err, tail(string(report), 12_000))
 			break
 		}
-		asked, counts := s.wasAsked()
+		asked, counts := s.loggedRequests()
 		t.Logf("%d requests in %s: %v", asked, time.Since(began).Round(time.Second), counts)
 		missing := slices.IndexFunc(needed, func(kind string) bool { return counts[kind] == 0 })
 		if missing < 0 && asked >= 20*seconds {
 			break
 		}
 		if run == 5 {
-			t.Errorf("the fuzzer made %d requests, want %d or more, and of each of %v one or more, or it tested next to nothing: got %v\n%s", asked, 20*seconds, needed, counts, tail(string(report), 4000))
+			t.Errorf("the fuzzer made %d requests, want at least %d, with at least one of each of %v: got %v\n%s", asked, 20*seconds, needed, counts, tail(string(report), 4000))
 			break
 		}
 	}
 	for _, line := range regexp.MustCompile(`(?m)^.*msg="request failed".*$`).FindAllString(s.output.String(), 5) {
 		t.Errorf("REST-005: %s", line)
 	}
-	want(t, "the server lives", s.get("", "metadata"), 200, "")
+	wantStatus(t, "the server lives", s.get("", "metadata"), 200, "")
 }
 
-// wasAsked counts the requests that the server has logged, and by interaction and status.
-func (s *server) wasAsked() (all int, counts map[string]int) {
+// loggedRequests counts the requests in the log of the server, in all and by interaction and status.
+func (s *server) loggedRequests() (all int, counts map[string]int) {
 	log := s.output.String()
 	counts = map[string]int{}
 	for _, m := range regexp.MustCompile(`msg=request interaction=(\S+) type=\S+ status=(\d)`).FindAllStringSubmatch(log, -1) {
@@ -89,7 +88,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
 type object = map[string]any
 
-// openAPI describes reads, writes, searches, history and bundles of the types.
+// openAPI returns a description of reads, writes, searches, histories and bundles of fuzzedTypes.
 func openAPI(base string) object {
 	paths := object{"/": object{"post": operation(nil, object{"type": "object", "required": []string{"resourceType", "type", "entry"}, "properties": object{
 		"resourceType": object{"const": "Bundle"}, "type": object{"enum": []string{"batch", "transaction"}},
@@ -125,8 +124,7 @@ func body(mediaType string, schema object) object {
 	return object{"required": true, "content": object{mediaType: object{"schema": schema}}}
 }
 
-// operation has answers of any form below 400, and an OperationOutcome from
-// there on.
+// operation describes an operation whose answers have any body below 400, and an OperationOutcome from 400 on.
 func operation(parameters []object, sent object) object {
 	text := object{"type": "string"}
 	only := func(properties object, required ...string) object {
@@ -147,7 +145,7 @@ func operation(parameters []object, sent object) object {
 	return o
 }
 
-// resource is the schema of a type: its mandatory elements, and elements that many types have.
+// resource returns the schema of a type, with its mandatory elements and elements that many types have.
 func resource(typ string) object {
 	word := object{"type": "string", "pattern": "^[A-Za-z0-9]{1,20}$"}
 	list := func(of object) object { return object{"type": "array", "minItems": 1, "items": of} }

@@ -1,4 +1,5 @@
-// Package suite holds black-box tests of the whole and the rules of the house.
+// Package suite tests the built program from outside, and checks rules about the sources: imports, names and
+// requirement numbers.
 package suite
 
 import (
@@ -15,20 +16,20 @@ import (
 
 const module = "carerecord"
 
-// rule lists the packages that a package (and those below it) must not import.
-type rule struct {
-	of  string   // package path below the module; "a/..." with those below
-	not []string // forbidden, in the same form; drivers by their paths
+// importRule lists the packages that a package must not import.
+type importRule struct {
+	of  string   // package path below the module; "a/..." includes packages below it
+	not []string // the forbidden packages, in the same form; other modules by their full paths
 	why string
 }
 
-func rules() []rule {
+func importRules() []importRule {
 	drivers := []string{"go.mongodb.org/mongo-driver/v2/...", "github.com/cockroachdb/pebble/v2/..."}
 	engines := []string{"store/pebble/...", "store/mongo/..."}
 	above := []string{"consent/...", "fhir/search/...", "fhir/rest", "interop/...", "conformance/...", "cmd/..."}
 	// fhir/patch validates the Parameters of a patch.
 	aboveValidation := append(slices.DeleteFunc(slices.Clone(above), func(p string) bool { return p == "conformance/..." }), "conformance/capability", "conformance/synth")
-	return []rule{
+	return []importRule{
 		{"fhir", append([]string{"fhir/...", "store/..."}, above...), "fhir is the vocabulary: it imports nothing of ours"},
 		{"fhir/r4", append([]string{"store/...", "fhir/path", "fhir/index"}, above...), "tables lie below what uses them"},
 		{"fhir/path", append([]string{"store/...", "fhir/index"}, above...), "expressions know no keys"},
@@ -64,7 +65,7 @@ func rules() []rule {
 
 func TestImports(t *testing.T) {
 	for pkg, imports := range packages(t, false) {
-		for _, r := range rules() {
+		for _, r := range importRules() {
 			if !under(pkg, r.of) {
 				continue
 			}
@@ -79,7 +80,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestImportsOfEngines: nothing but cmd names an engine, outside of tests.
+// TestImportsOfEngines: only cmd imports an engine, outside of tests.
 func TestImportsOfEngines(t *testing.T) {
 	for pkg, imports := range packages(t, false) {
 		if under(pkg, "cmd/...") || under(pkg, "store/...") {
@@ -87,14 +88,14 @@ func TestImportsOfEngines(t *testing.T) {
 		}
 		for _, imp := range imports {
 			if under(imp, "store/pebble/...") || under(imp, "store/mongo/...") {
-				t.Errorf("%s names the engine %s: only cmd does", pkg, imp)
+				t.Errorf("%s imports the engine %s: only cmd may", pkg, imp)
 			}
 		}
 	}
 }
 
-// TestImportsOfTheStore: search, rest and interop hold Views and ports; the name
-// store.Store does not occur in them.
+// TestImportsOfTheStore: search, rest and interop access the store through Views and ports. They do not use
+// store.Store.
 func TestImportsOfTheStore(t *testing.T) {
 	walk(t, func(pkg, file string) {
 		if strings.HasSuffix(file, "_test.go") || !under(pkg, "fhir/search/...") && !under(pkg, "fhir/rest") && !under(pkg, "interop/...") {
@@ -106,7 +107,7 @@ func TestImportsOfTheStore(t *testing.T) {
 		}
 		for _, name := range []string{"store.Store", "store.Snapshot", "store.Batch"} {
 			if strings.Contains(string(text), name) {
-				t.Errorf("%s names %s: it holds a consent.View", file, name)
+				t.Errorf("%s uses %s instead of a consent.View", file, name)
 			}
 		}
 	})
@@ -124,17 +125,17 @@ func TestImportsOfTheProgram(t *testing.T) {
 	}
 }
 
-// TestImportsHaveNoUtil keeps out packages that are named after nothing.
+// TestImportsHaveNoUtil: no package has a name that would fit any content.
 func TestImportsHaveNoUtil(t *testing.T) {
 	for pkg := range packages(t, true) {
 		switch filepath.Base(pkg) {
 		case "util", "utils", "common", "helpers", "types", "base", "manager":
-			t.Errorf("package %s is named after nothing", pkg)
+			t.Errorf("the name of package %s would fit any content", pkg)
 		}
 	}
 }
 
-// under reports whether a package is pattern, or lies below it for "x/...".
+// under reports whether a package matches a pattern of an importRule.
 func under(pkg, pattern string) bool {
 	if root, ok := strings.CutSuffix(pattern, "/..."); ok {
 		return pkg == root || strings.HasPrefix(pkg, root+"/")
@@ -142,7 +143,7 @@ func under(pkg, pattern string) bool {
 	return pkg == pattern
 }
 
-// packages maps each package to its imports: ours below the module, others by their paths.
+// packages returns the imports of each package: paths below the module, or full paths of other modules.
 func packages(t *testing.T, tests bool) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// TestLargeTransaction: a transaction of 25,000 entries commits as one while
-// other clients keep working, and fails as one (REST-240, REST-223). On MongoDB
-// it is part of the long run.
+// TestLargeTransaction: a transaction of 25,000 entries commits atomically while other clients work, and fails
+// as a whole (REST-240, REST-223). On MongoDB it runs only in a soak.
 func TestLargeTransaction(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		if s.onMongo() && os.Getenv("CARERECORD_SOAK") == "" {
@@ -70,6 +69,6 @@ func TestLargeTransaction(t *testing.T) {
 		if parts.Load() > 0 || reads.Load() < 10 {
 			t.Errorf("REST-223: %d of %d reads saw a part of the transaction", parts.Load(), reads.Load())
 		}
-		t.Logf("both transactions in %.1f s, %d reads of others meanwhile", took.Seconds(), reads.Load())
+		t.Logf("both transactions in %.1f s, %d reads of other clients", took.Seconds(), reads.Load())
 	})
 }

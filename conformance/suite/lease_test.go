@@ -15,16 +15,15 @@ import (
 	"carerecord/conformance/wait"
 )
 
-// lease is short, so that a test need not wait long for it, and long enough for
-// a busy machine to renew it.
+// lease is the duration of leases: short, so that tests do not wait long, and long enough for a busy machine to
+// renew it.
 const lease = 6 * time.Second
 
-// elsewhere is the same store, as a machine sees it that shares no folder with
-// the first.
-func (s *server) elsewhere() *server {
+// onOtherMachine returns a server for the same store as on a machine that shares no folder with the first.
+func (s *server) onOtherMachine() *server {
 	home := s.t.TempDir()
 	for _, name := range []string{"keys", "policy"} {
-		copyFiles(s.t, s.folder(name), filepath.Join(home, name))
+		copyFiles(s.t, s.folderFlag(name), filepath.Join(home, name))
 	}
 	return &server{t: s.t, store: s.store, tokens: s.tokens, flags: []string{"--keys", filepath.Join(home, "keys"), "--policy", filepath.Join(home, "policy")}}
 }
@@ -53,8 +52,8 @@ func copyFiles(t *testing.T, from, to string) {
 	}
 }
 
-// folder is where the keys or the policy of a server on MongoDB are.
-func (s *server) folder(name string) string {
+// folderFlag returns the folder of the keys or of the policy of a server on MongoDB.
+func (s *server) folderFlag(name string) string {
 	for i, flag := range s.flags {
 		if flag == "--"+name {
 			return s.flags[i+1]
@@ -65,11 +64,11 @@ func (s *server) folder(name string) string {
 }
 
 // TestLeaseRefusesASecondWriter: one process writes to a MongoDB record (design §6). While a server runs, a
-// second server and every command that writes are refused, with a text that says what to do.
+// second server and every command that writes are refused, with a text that names the remedy.
 func TestLeaseRefusesASecondWriter(t *testing.T) {
 	t.Parallel()
 	s := onMongo(t).start("--demo", "--lease", lease.String())
-	other := s.elsewhere()
+	other := s.onOtherMachine()
 	file := filepath.Join(t.TempDir(), "basic.json")
 	if err := os.WriteFile(file, []byte(basic("xac01.l", "x")), 0o600); err != nil {
 		t.Fatal(err)
@@ -77,21 +76,21 @@ func TestLeaseRefusesASecondWriter(t *testing.T) {
 	for _, args := range [][]string{
 		{"serve", "--listen", "127.0.0.1:0", "--demo", "--lease", lease.String()},
 		{"load", "--source", "XAC01", file},
-		{"token", "--client", feed},
+		{"token", "--client", trustClient},
 	} {
 		out, err := other.run(args...)
 		if err == nil || !strings.Contains(out, "--to URL") || !strings.Contains(out, "held by process") {
 			t.Errorf("%s while a server runs: got %v %q, want a refusal that names the holder and --to", args[0], err, out)
 		}
 	}
-	want(t, "nothing was written", s.get(feed, "Basic/xac01.l"), 404, "not-found")
-	// Over the socket next to the keys, and over HTTP, the server itself writes.
+	wantStatus(t, "nothing was written", s.get(trustClient, "Basic/xac01.l"), 404, "not-found")
+	// Through the socket next to the keys, and through HTTP, the running server writes.
 	if out, err := s.run("load", "--source", "XAC01", file); err != nil {
 		t.Errorf("load through the socket: %v\n%s", err, out)
 	}
-	want(t, "written through the socket", s.get(feed, "Basic/xac01.l"), 200, "")
+	wantStatus(t, "written through the socket", s.get(trustClient, "Basic/xac01.l"), 200, "")
 	load := exec.Command(binary, "load", "--to", s.base, file)
-	load.Env = append(os.Environ(), "CARERECORD_TOKEN="+s.token(feed))
+	load.Env = append(os.Environ(), "CARERECORD_TOKEN="+s.token(trustClient))
 	if out, err := load.CombinedOutput(); err != nil {
 		t.Errorf("load --to: %v\n%s", err, out)
 	}
@@ -104,29 +103,29 @@ func TestLeaseRefusesASecondWriter(t *testing.T) {
 	}
 }
 
-// After kill -9 the record is free again within the life of the lease.
+// TestLeaseEndsWithAKilledServer: after kill -9 the record can be opened again when the lease has expired.
 func TestLeaseEndsWithAKilledServer(t *testing.T) {
 	t.Parallel()
 	s := onMongo(t).start("--demo", "--lease", lease.String())
 	s.kill()
 	began := time.Now()
-	s.elsewhere().start("--demo", "--lease", lease.String())
-	if took := time.Since(began); took > lease+30*time.Second { // opening takes its time on a busy machine
-		t.Errorf("the next server was ready after %s, the lease lasts %s", took, lease)
+	s.onOtherMachine().start("--demo", "--lease", lease.String())
+	if took := time.Since(began); took > lease+30*time.Second { // opening may be slow on a busy machine
+		t.Errorf("the next server was ready after %s, the lease is %s", took, lease)
 	}
 }
 
-// A server that was held up until its lease was another's answers no request
-// any more, and ends (design, laws 5 and 8).
+// TestLeaseLost: a server that is paused until another one has its lease answers no further request, and ends
+// (design, laws 5 and 8).
 func TestLeaseLost(t *testing.T) {
 	t.Parallel()
 	s := onMongo(t).start("--demo", "--lease", lease.String())
 	s.token("consultant")
-	want(t, "before", s.get("consultant", "Observation?_summary=count"), 200, "")
+	wantStatus(t, "before", s.get("consultant", "Observation?_summary=count"), 200, "")
 	freeze(t, s, syscall.SIGSTOP)
 	t.Cleanup(func() { freeze(t, s, syscall.SIGCONT) })
-	next := s.elsewhere().start("--demo", "--lease", lease.String())
-	// A request waits for the server when it goes on, however long this test is held up.
+	next := s.onOtherMachine().start("--demo", "--lease", lease.String())
+	// This request is already waiting when the server continues, however slow the test is.
 	waiting := s.raw(fmt.Sprintf("GET /fhir/Observation?_summary=count HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", s.tokens["consultant"]))
 	waiting.SetReadDeadline(time.Now().Add(patience))
 	freeze(t, s, syscall.SIGCONT)
@@ -157,12 +156,12 @@ func TestLeaseLost(t *testing.T) {
 		t.Errorf("the server ended with %v:\n%s", s.cmd.ProcessState, s.output)
 	}
 	if statuses[503] == 0 || len(statuses) != 1 {
-		t.Errorf("after the loss: got statuses %v, want 503 alone", statuses)
+		t.Errorf("after the loss: got statuses %v, want only 503", statuses)
 	}
-	want(t, "the next server", next.get("consultant", "Observation?_summary=count"), 200, "")
+	wantStatus(t, "the next server", next.get("consultant", "Observation?_summary=count"), 200, "")
 }
 
-// freeze stops a program in its tracks, or lets it go on.
+// freeze pauses a server, or continues it.
 func freeze(t *testing.T, s *server, signal syscall.Signal) {
 	t.Helper()
 	if !s.running() {
@@ -173,12 +172,12 @@ func freeze(t *testing.T, s *server, signal syscall.Signal) {
 	}
 }
 
-// TestPebbleStoreHasOneServer: a Pebble store has one process. A second server is refused, with the reason.
+// TestPebbleStoreHasOneServer: a Pebble store has one process. A second server is refused with the reason.
 func TestPebbleStoreHasOneServer(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")
 	out, err := s.run("serve", "--listen", "127.0.0.1:0", "--demo")
 	if err == nil || !strings.Contains(out, "another process holds this store") || strings.Contains(out, "resource temporarily unavailable") {
-		t.Errorf("a second server: got %v %q, want the text that another process holds the store", err, out)
+		t.Errorf("a second server: got %v %q, want a text that another process has the store open", err, out)
 	}
 }

@@ -9,38 +9,38 @@ import (
 	"testing"
 )
 
-// admin starts a server with an address for its operator and returns both.
-func admin(s *server, args ...string) (*server, string) {
+// startWithAdmin starts a server with an admin address and returns both.
+func startWithAdmin(s *server, args ...string) (*server, string) {
 	s.t.Helper()
 	address := s.freeAddress()
 	return s.start(append(args, "--admin", address)...), "http://" + address
 }
 
-// TestMonitor: the metrics show each interaction, and no personal data. After requests with names, resources
-// and values in every place where a request can have them, none of these is in the metrics or in the log
-// (SMART-481, REST-005).
+// TestMonitor: the metrics count each interaction and contain no personal data. The requests have names, ids and
+// values wherever a request can have them, and none of these is in the metrics or in the log (SMART-481,
+// REST-005).
 func TestMonitor(t *testing.T) {
 	t.Parallel()
-	s, at := admin(onPebble(t), "--demo")
+	s, at := startWithAdmin(onPebble(t), "--demo")
 	const secret = "Quillfeather"
 	patient := fmt.Sprintf(`{"resourceType":"Patient","id":"xac01.%s","name":[{"family":"%s"}],"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}]}`, secret, secret)
-	want(t, "create", s.do(feed, "PUT", "Patient/xac01."+secret, patient), 201, "")
-	want(t, "read", s.get(feed, "Patient/xac01."+secret), 200, "")
-	want(t, "search", s.get(feed, "Patient?family="+secret), 200, "")
-	want(t, "bad parameter", s.get(feed, "Patient?"+secret+"=1", "Prefer: handling=strict"), 400, "")
-	want(t, "not there", s.get(feed, "Patient/xac01.not"+secret), 404, "")
-	want(t, "no type", s.get(feed, secret+"/1"), 404, "")
-	want(t, "no route", s.get(feed, "Patient/1/$"+secret), 404, "")
-	want(t, "bad body", s.do(feed, "POST", "Patient", `{"`+secret+`":1}`), 400, "")
-	want(t, "foreign id space", s.do(feed, "PUT", "Patient/"+secret, strings.Replace(patient, "xac01."+secret, secret, 1)), 403, "")
-	want(t, "transaction", s.do(feed, "POST", "", `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":`+patient+`,"request":{"method":"PUT","url":"Patient/xac01.`+secret+`"}}]}`), 200, "")
-	want(t, "no token", s.do("", "GET", "Patient/"+secret, "", "Authorization: Bearer "+secret), 401, "")
+	wantStatus(t, "create", s.do(trustClient, "PUT", "Patient/xac01."+secret, patient), 201, "")
+	wantStatus(t, "read", s.get(trustClient, "Patient/xac01."+secret), 200, "")
+	wantStatus(t, "search", s.get(trustClient, "Patient?family="+secret), 200, "")
+	wantStatus(t, "bad parameter", s.get(trustClient, "Patient?"+secret+"=1", "Prefer: handling=strict"), 400, "")
+	wantStatus(t, "not there", s.get(trustClient, "Patient/xac01.not"+secret), 404, "")
+	wantStatus(t, "no type", s.get(trustClient, secret+"/1"), 404, "")
+	wantStatus(t, "no route", s.get(trustClient, "Patient/1/$"+secret), 404, "")
+	wantStatus(t, "bad body", s.do(trustClient, "POST", "Patient", `{"`+secret+`":1}`), 400, "")
+	wantStatus(t, "foreign id space", s.do(trustClient, "PUT", "Patient/"+secret, strings.Replace(patient, "xac01."+secret, secret, 1)), 403, "")
+	wantStatus(t, "transaction", s.do(trustClient, "POST", "", `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":`+patient+`,"request":{"method":"PUT","url":"Patient/xac01.`+secret+`"}}]}`), 200, "")
+	wantStatus(t, "no token", s.do("", "GET", "Patient/"+secret, "", "Authorization: Bearer "+secret), 401, "")
 
 	resp, err := http.Get(at + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics := read(t, resp)
+	metrics := readAll(t, resp)
 	for _, line := range []string{
 		`carerecord_requests_total{class="2xx",interaction="read"} 1`,
 		`carerecord_requests_total{class="4xx",interaction="read"} 3`,
@@ -61,11 +61,11 @@ func TestMonitor(t *testing.T) {
 			t.Errorf("the metrics lack %s", name)
 		}
 	}
-	_, log, _ := strings.Cut(s.output.String(), "msg=serving") // before it the demonstration prints its samples
+	_, log, _ := strings.Cut(s.output.String(), "msg=serving") // the demonstration prints sample tokens before it
 	for what, text := range map[string]string{"metrics": metrics, "log": log} {
 		for _, no := range append(s.secrets(), secret, strings.ToLower(secret), "9990000018", "xac01.", "family") {
 			if strings.Contains(text, no) {
-				t.Errorf("the %s holds %q", what, no)
+				t.Errorf("the %s contains %q", what, no)
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func TestMonitor(t *testing.T) {
 	}
 }
 
-// secrets are the tokens that a test used.
+// secrets returns the tokens that a test has used.
 func (s *server) secrets() (all []string) {
 	for _, token := range s.tokens {
 		all = append(all, token)
@@ -85,25 +85,25 @@ func (s *server) secrets() (all []string) {
 	return all
 }
 
-// TestReadySaysWhy: each part that a request needs has its line.
+// TestReadySaysWhy: readyz has a line for each part that requests need.
 func TestReadySaysWhy(t *testing.T) {
-	s, at := admin(onPebble(t), "--demo")
+	s, at := startWithAdmin(onPebble(t), "--demo")
 	for _, site := range []string{s.site, at} {
 		resp, err := http.Get(site + "/readyz")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, resp); resp.StatusCode != 200 || got != "store: ready\nlease: ready\ntrail: ready\n" {
+		if got := readAll(t, resp); resp.StatusCode != 200 || got != "store: ready\nlease: ready\ntrail: ready\n" {
 			t.Errorf("%s: got %d %q", site, resp.StatusCode, got)
 		}
 	}
 	if resp, err := http.Get(s.site + "/metrics"); err != nil || resp.StatusCode != 404 {
-		t.Errorf("the metrics are on the address of the clients: %v %v", resp, err)
+		t.Errorf("the metrics are served on the address for clients: %v %v", resp, err)
 	}
 }
 
-// read is the whole body of an answer.
-func read(t *testing.T, resp *http.Response) string {
+// readAll returns the body of an answer.
+func readAll(t *testing.T, resp *http.Response) string {
 	t.Helper()
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

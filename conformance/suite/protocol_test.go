@@ -7,84 +7,83 @@ import (
 	"testing"
 )
 
-// TestProtocol drives the thin REST and search of the walking record as clients
-// do, one function a topic.
+// TestProtocol tests REST and search over HTTP, with one function for each topic.
 func TestProtocol(t *testing.T) {
 	t.Parallel()
 	s := onPebble(t).start("--demo")
-	t.Run("versions", func(t *testing.T) { versions(t, s) })
-	t.Run("pages", func(t *testing.T) { pages(t, s) })
-	t.Run("bundles", func(t *testing.T) { bundles(t, s) })
-	t.Run("races", func(t *testing.T) { races(t, s) })
-	t.Run("tokens", func(t *testing.T) { tokens(t, s) })
-	t.Run("patient", func(t *testing.T) { patientView(t, s) })
-	t.Run("load", func(t *testing.T) { loadTwice(t, s) })
-	t.Run("metadata", func(t *testing.T) { metadata(t, s) })
+	t.Run("versions", func(t *testing.T) { testVersions(t, s) })
+	t.Run("pages", func(t *testing.T) { testPages(t, s) })
+	t.Run("bundles", func(t *testing.T) { testBundles(t, s) })
+	t.Run("races", func(t *testing.T) { testConditionalCreates(t, s) })
+	t.Run("tokens", func(t *testing.T) { testTokens(t, s) })
+	t.Run("patient", func(t *testing.T) { testPatientView(t, s) })
+	t.Run("load", func(t *testing.T) { testLoadTwice(t, s) })
+	t.Run("metadata", func(t *testing.T) { testMetadata(t, s) })
 }
 
-func want(t *testing.T, what string, r reply, status int, code string) {
+func wantStatus(t *testing.T, what string, r reply, status int, code string) {
 	t.Helper()
 	if r.status != status || code != "" && r.get("issue.0.code").Str != code {
 		t.Errorf("%s: got %d %.300s, want %d %s", what, r.status, r.body, status, code)
 	}
 }
 
-const feed = "demo-feed"
+const trustClient = "demo-feed"
 
 func basic(id, text string) string {
 	return fmt.Sprintf(`{"resourceType":"Basic","id":"%s","code":{"text":"%s"}}`, id, text)
 }
 
-func versions(t *testing.T, s *server) {
+func testVersions(t *testing.T, s *server) {
 	path := "Basic/xac01.v"
-	want(t, "REST-142 a feed creates in its id space", s.do(feed, "PUT", path, basic("xac01.v", "1")), 201, "")
-	want(t, "REST-141 no id", s.do(feed, "PUT", path, `{"resourceType":"Basic","code":{"text":"x"}}`), 400, "required")
-	want(t, "REST-141 another id", s.do(feed, "PUT", path, basic("other", "x")), 400, "invalid")
-	want(t, "REST-045 stale If-Match", s.do(feed, "PUT", path, basic("xac01.v", "2"), `If-Match: W/"9"`), 412, "conflict")
-	want(t, "REST-046 malformed If-Match", s.do(feed, "PUT", path, basic("xac01.v", "2"), `If-Match: 1`), 400, "value")
-	r := s.do(feed, "PUT", path, basic("xac01.v", "2"), `If-Match: W/"1"`)
-	want(t, "REST-140 the next version", r, 200, "")
+	wantStatus(t, "REST-142 a feed creates in its id space", s.do(trustClient, "PUT", path, basic("xac01.v", "1")), 201, "")
+	wantStatus(t, "REST-141 no id", s.do(trustClient, "PUT", path, `{"resourceType":"Basic","code":{"text":"x"}}`), 400, "required")
+	wantStatus(t, "REST-141 another id", s.do(trustClient, "PUT", path, basic("other", "x")), 400, "invalid")
+	wantStatus(t, "REST-045 stale If-Match", s.do(trustClient, "PUT", path, basic("xac01.v", "2"), `If-Match: W/"9"`), 412, "conflict")
+	wantStatus(t, "REST-046 malformed If-Match", s.do(trustClient, "PUT", path, basic("xac01.v", "2"), `If-Match: 1`), 400, "value")
+	r := s.do(trustClient, "PUT", path, basic("xac01.v", "2"), `If-Match: W/"1"`)
+	wantStatus(t, "REST-140 the next version", r, 200, "")
 	if r.header.Get("ETag") != `W/"2"` || r.header.Get("Last-Modified") == "" || r.get("meta.versionId").Str != "2" {
 		t.Errorf("REST-040: got %v %s", r.header, r.body)
 	}
-	want(t, "REST-043 unchanged", s.get(feed, path, `If-None-Match: W/"2"`), 304, "")
-	head := s.do(feed, "HEAD", path, "")
+	wantStatus(t, "REST-043 unchanged", s.get(trustClient, path, `If-None-Match: W/"2"`), 304, "")
+	head := s.do(trustClient, "HEAD", path, "")
 	if head.status != 200 || head.body != "" || head.header.Get("ETag") != `W/"2"` {
 		t.Errorf("REST-016: got %d %v", head.status, head.header)
 	}
-	want(t, "REST-112 vread", s.get(feed, path+"/_history/1"), 200, "")
-	want(t, "REST-112 a version that never was", s.get(feed, path+"/_history/7"), 404, "not-found")
-	want(t, "REST-180 delete", s.do(feed, "DELETE", path, ""), 204, "")
-	want(t, "REST-181 delete again", s.do(feed, "DELETE", path, ""), 204, "")
-	deleted := s.get(feed, path)
-	want(t, "REST-111 read", deleted, 410, "deleted")
+	wantStatus(t, "REST-112 vread", s.get(trustClient, path+"/_history/1"), 200, "")
+	wantStatus(t, "REST-112 a version that never was", s.get(trustClient, path+"/_history/7"), 404, "not-found")
+	wantStatus(t, "REST-180 delete", s.do(trustClient, "DELETE", path, ""), 204, "")
+	wantStatus(t, "REST-181 delete again", s.do(trustClient, "DELETE", path, ""), 204, "")
+	deleted := s.get(trustClient, path)
+	wantStatus(t, "REST-111 read", deleted, 410, "deleted")
 	if deleted.header.Get("ETag") != `W/"3"` {
 		t.Errorf("REST-111: got ETag %q, want the tombstone's", deleted.header.Get("ETag"))
 	}
-	h := s.get(feed, path+"/_history")
+	h := s.get(trustClient, path+"/_history")
 	if h.get("total").Int() != 3 || h.get("entry.0.request.method").Str != "DELETE" || h.get("entry.0.resource").Exists() || h.get("entry.2.response.status").Str != "201 Created" {
 		t.Errorf("REST-200 to 203: got %s", h.body)
 	}
-	want(t, "REST-143 resurrect", s.do(feed, "PUT", path, basic("xac01.v", "4")), 201, "")
-	p := s.do(feed, "PUT", path+"/_history", "{}")
-	want(t, "REST-014 a verb that is not there", p, 405, "not-supported")
+	wantStatus(t, "REST-143 resurrect", s.do(trustClient, "PUT", path, basic("xac01.v", "4")), 201, "")
+	p := s.do(trustClient, "PUT", path+"/_history", "{}")
+	wantStatus(t, "REST-014 a verb that is not there", p, 405, "not-supported")
 	if allow := p.header.Get("Allow"); !strings.Contains(allow, "HEAD") || !strings.Contains(allow, "GET") {
 		t.Errorf("REST-014: Allow is %q", allow)
 	}
-	want(t, "REST-032 XML", s.get(feed, path, "Accept: application/fhir+xml"), 406, "not-supported")
-	want(t, "REST-013 an id that is none", s.get(feed, "Basic/a_b"), 404, "not-found")
-	want(t, "REST-011 case", s.get(feed, "basic/xac01.v"), 404, "not-supported")
-	want(t, "REST-060 minimal", s.do(feed, "PUT", path, basic("xac01.v", "5"), "Prefer: return=minimal"), 200, "")
+	wantStatus(t, "REST-032 XML", s.get(trustClient, path, "Accept: application/fhir+xml"), 406, "not-supported")
+	wantStatus(t, "REST-013 an id that is none", s.get(trustClient, "Basic/a_b"), 404, "not-found")
+	wantStatus(t, "REST-011 case", s.get(trustClient, "basic/xac01.v"), 404, "not-supported")
+	wantStatus(t, "REST-060 minimal", s.do(trustClient, "PUT", path, basic("xac01.v", "5"), "Prefer: return=minimal"), 200, "")
 }
 
-// pages walks a search page by page, sorted and not: every row once.
-func pages(t *testing.T, s *server) {
+// testPages: the pages of a search, sorted or not, have every row once.
+func testPages(t *testing.T, s *server) {
 	for _, query := range []string{"Observation?patient=Patient/xgp01.p1&_count=5", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=-date", "Observation?patient=Patient/xgp01.p1&_count=5&_sort=code"} {
 		seen := map[string]bool{}
 		last, n := "", 0
 		for url := query; url != ""; n++ {
 			r := s.get("consultant", url)
-			want(t, query, r, 200, "")
+			wantStatus(t, query, r, 200, "")
 			for _, e := range r.get("entry").Array() {
 				id, date := e.Get("resource.id").Str, e.Get("resource.effectiveDateTime").Str
 				if seen[id] {
@@ -103,12 +102,12 @@ func pages(t *testing.T, s *server) {
 		}
 	}
 	next := s.get("consultant", "Observation?_count=1").get(`link.#(relation=="next").url`).Str
-	want(t, "SRCH-204 a foreign page link", s.get("clerk", next), 400, "invalid")
-	want(t, "SRCH-204 an altered one", s.get("consultant", next[:len(next)-3]+"AAA"), 400, "invalid")
-	want(t, "SRCH-200 _count", s.get("consultant", "Observation?_count=-1"), 400, "value")
+	wantStatus(t, "SRCH-204 a foreign page link", s.get("clerk", next), 400, "invalid")
+	wantStatus(t, "SRCH-204 an altered one", s.get("consultant", next[:len(next)-3]+"AAA"), 400, "invalid")
+	wantStatus(t, "SRCH-200 _count", s.get("consultant", "Observation?_count=-1"), 400, "value")
 }
 
-func bundles(t *testing.T, s *server) {
+func testBundles(t *testing.T, s *server) {
 	entry := func(full, method, url, more, body string) string {
 		return fmt.Sprintf(`{"fullUrl":"%s","request":{"method":"%s","url":"%s"%s},"resource":%s}`, full, method, url, more, body)
 	}
@@ -119,43 +118,43 @@ func bundles(t *testing.T, s *server) {
 		return `{"resourceType":"Organization","name":"O","identifier":[{"system":"s","value":"` + id + `"}]}`
 	}
 	exist := `,"ifNoneExist":"identifier=s|1"`
-	first := s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:a", "POST", "Organization", exist, org("1")),
+	first := s.do(trustClient, "POST", "", bundle("transaction", entry("urn:uuid:a", "POST", "Organization", exist, org("1")),
 		entry("urn:uuid:b", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"urn:uuid:a"}}`),
 		entry("urn:uuid:c", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`)))
-	want(t, "REST-226, 232", first, 200, "")
+	wantStatus(t, "REST-226, 232", first, 200, "")
 	where := strings.TrimPrefix(strings.Split(first.get("entry.0.response.location").Str, "/_history")[0], s.base+"/")
-	if n := s.get(feed, "Location?organization="+where+"&_summary=count").get("total").Int(); n != 2 {
+	if n := s.get(trustClient, "Location?organization="+where+"&_summary=count").get("total").Int(); n != 2 {
 		t.Errorf("REST-226, 232: %d Locations refer to %s, want 2: %s", n, where, first.body)
 	}
-	again := s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:a", "POST", "Organization", exist, org("1")),
+	again := s.do(trustClient, "POST", "", bundle("transaction", entry("urn:uuid:a", "POST", "Organization", exist, org("1")),
 		entry("urn:uuid:b", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"urn:uuid:a"}}`)))
-	if again.get("entry.0.response.status").Str != "200 OK" || s.get(feed, "Location?organization="+where+"&_summary=count").get("total").Int() != 3 {
+	if again.get("entry.0.response.status").Str != "200 OK" || s.get(trustClient, "Location?organization="+where+"&_summary=count").get("total").Int() != 3 {
 		t.Errorf("REST-231: got %s", again.body)
 	}
-	bad := s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:d", "POST", "Basic", "", basic("x", "undone")), entry("urn:uuid:e", "PUT", "Basic/foreign", "", basic("foreign", "x"))))
-	want(t, "VIS-012, REST-222, SMART-294 one forbidden entry fails all", bad, 403, "forbidden")
+	bad := s.do(trustClient, "POST", "", bundle("transaction", entry("urn:uuid:d", "POST", "Basic", "", basic("x", "undone")), entry("urn:uuid:e", "PUT", "Basic/foreign", "", basic("foreign", "x"))))
+	wantStatus(t, "VIS-012, REST-222, SMART-294 one forbidden entry fails all", bad, 403, "forbidden")
 	if !strings.HasPrefix(bad.get("issue.0.expression.0").Str, "Bundle.entry[1]") {
-		t.Errorf("REST-222: the place is %s", bad.get("issue.0.expression.0"))
+		t.Errorf("REST-222: the expression is %s", bad.get("issue.0.expression.0"))
 	}
-	want(t, "REST-224 twice", s.do(feed, "POST", "", bundle("transaction", entry("urn:uuid:f", "PUT", "Basic/xac01.t", "", basic("xac01.t", "1")), entry("urn:uuid:g", "PUT", "Basic/xac01.t", "", basic("xac01.t", "2")))), 400, "invalid")
-	batch := s.do(feed, "POST", "", bundle("batch", entry("urn:uuid:h", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`),
+	wantStatus(t, "REST-224 twice", s.do(trustClient, "POST", "", bundle("transaction", entry("urn:uuid:f", "PUT", "Basic/xac01.t", "", basic("xac01.t", "1")), entry("urn:uuid:g", "PUT", "Basic/xac01.t", "", basic("xac01.t", "2")))), 400, "invalid")
+	batch := s.do(trustClient, "POST", "", bundle("batch", entry("urn:uuid:h", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`),
 		entry("urn:uuid:i", "POST", "Basic", "", basic("x", "ok")), `{"request":{"method":"GET","url":"`+where+`"}}`))
 	if st := batch.get("entry.#.response.status").String(); batch.status != 200 || st != `["400 Bad Request","201 Created","200 OK"]` {
 		t.Errorf("REST-233, 235: got %d %s", batch.status, batch.body)
 	}
-	want(t, "REST-127 a typo in If-None-Exist", s.do(feed, "POST", "Organization", org("2"), "If-None-Exist: identifer=s|2"), 400, "not-supported")
-	want(t, "REST-233 outside a transaction", s.do(feed, "POST", "Location", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`), 400, "invalid")
+	wantStatus(t, "REST-127 a typo in If-None-Exist", s.do(trustClient, "POST", "Organization", org("2"), "If-None-Exist: identifer=s|2"), 400, "not-supported")
+	wantStatus(t, "REST-233 outside a transaction", s.do(trustClient, "POST", "Location", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`), 400, "invalid")
 }
 
-// races: of many identical conditional creates one creates (REST-126).
-func races(t *testing.T, s *server) {
-	s.token(feed)
+// testConditionalCreates: of many identical conditional creates, only one creates (REST-126).
+func testConditionalCreates(t *testing.T, s *server) {
+	s.token(trustClient)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	got := map[int]int{}
 	for range 50 {
 		group.Go(func() {
-			r := s.do(feed, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"race"}]}`, "If-None-Exist: identifier=s|race")
+			r := s.do(trustClient, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"race"}]}`, "If-None-Exist: identifier=s|race")
 			mu.Lock()
 			defer mu.Unlock()
 			got[r.status]++
@@ -167,15 +166,15 @@ func races(t *testing.T, s *server) {
 	}
 }
 
-func tokens(t *testing.T, s *server) {
+func testTokens(t *testing.T, s *server) {
 	none := s.get("", "Patient")
-	want(t, "SMART-412 no token", none, 401, "login")
+	wantStatus(t, "SMART-412 no token", none, 401, "login")
 	if h := none.header.Get("WWW-Authenticate"); h != `Bearer realm="carerecord"` {
 		t.Errorf("SMART-412: WWW-Authenticate is %q", h)
 	}
 	s.tokens["nobody"] = "made-up"
-	want(t, "SMART-412 an unknown token", s.get("nobody", "Patient"), 401, "login")
-	want(t, "SMART-410 in the URL", s.get("", "Patient?access_token=x"), 400, "invalid")
+	wantStatus(t, "SMART-412 an unknown token", s.get("nobody", "Patient"), 401, "login")
+	wantStatus(t, "SMART-410 in the URL", s.get("", "Patient?access_token=x"), 400, "invalid")
 	for _, args := range [][]string{{"--client", "demo-backend"}, {"--client", "demo-ehr", "--user", "privacy"}} {
 		if out, err := s.run(append([]string{"token"}, args...)...); err == nil || !strings.Contains(out, "not built yet") {
 			t.Errorf("token %v: got %v %s, want not built yet", args, err, out)
@@ -186,15 +185,15 @@ func tokens(t *testing.T, s *server) {
 		t.Fatal(out)
 	}
 	s.tokens["narrow"] = strings.TrimSpace(out)
-	want(t, "SMART-253 no scope for the type", s.get("narrow", "Condition"), 403, "forbidden")
+	wantStatus(t, "SMART-253 no scope for the type", s.get("narrow", "Condition"), 403, "forbidden")
 	r := s.get("narrow", "Observation?patient=Patient/xgp01.p1&_count=1&_include=Observation:subject")
 	if r.get(`entry.#(search.mode=="include")`).Exists() || !strings.Contains(r.body, "Patient is not included") {
 		t.Errorf("SMART-281: got %s", r.body)
 	}
 }
 
-// patientView: the own record alone, without notes and documents (CON-1102).
-func patientView(t *testing.T, s *server) {
+// testPatientView: a patient sees only the own record, without notes and documents (CON-1102).
+func testPatientView(t *testing.T, s *server) {
 	if r := s.get("consultant", "MedicationRequest?patient=Patient/xgp01.p0"); !strings.Contains(r.body, "Review in six months") {
 		t.Fatalf("the region has no notes to cut: %s", r.body)
 	}
@@ -211,10 +210,10 @@ func patientView(t *testing.T, s *server) {
 	}
 }
 
-// loadTwice: a repeated load skips stored bundles.
-func loadTwice(t *testing.T, s *server) {
+// testLoadTwice: a repeated load skips the stored bundles.
+func testLoadTwice(t *testing.T, s *server) {
 	dir := t.TempDir()
-	if out, err := s.run0("synth", "--sample", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
+	if out, err := s.runWithoutStore("synth", "--sample", "--patients", "2", "--seed", "9", "--out", dir); err != nil {
 		t.Fatal(out)
 	}
 	for _, skipped := range []string{"as stored before 0", "as stored before 3"} {
@@ -225,13 +224,13 @@ func loadTwice(t *testing.T, s *server) {
 	}
 }
 
-// metadata: every interaction that metadata lists is routed.
-func metadata(t *testing.T, s *server) {
+// testMetadata: the server supports the interactions and parameters that metadata lists.
+func testMetadata(t *testing.T, s *server) {
 	m := s.get("", "metadata")
 	if m.status != 200 || m.get("fhirVersion").Str != "4.0.1" {
 		t.Fatalf("REST-250: got %d", m.status)
 	}
-	want(t, "REST-251", s.get("", "metadata", "If-None-Match: "+m.header.Get("ETag")), 304, "")
+	wantStatus(t, "REST-251", s.get("", "metadata", "If-None-Match: "+m.header.Get("ETag")), 304, "")
 	if m.get(`rest.0.resource.#(type=="AuditEvent")`).Exists() {
 		t.Error("AUD-601: AuditEvent is claimed and not served")
 	}
@@ -243,8 +242,8 @@ func metadata(t *testing.T, s *server) {
 	}
 	for _, p := range m.get(`rest.0.resource.#(type=="Observation").searchParam`).Array() {
 		name := p.Get("name").Str
-		if p.Get("type").Str == "composite" { // these take no modifier; a value of one part is known to be wrong
-			want(t, "REST-250: the parameter "+name+" is claimed", s.get("consultant", "Observation?"+name+"=x"), 400, "value")
+		if p.Get("type").Str == "composite" { // these have no modifiers, and a value with one component is invalid
+			wantStatus(t, "REST-250: the parameter "+name+" is claimed", s.get("consultant", "Observation?"+name+"=x"), 400, "value")
 		} else if r := s.get("consultant", "Observation?_summary=count&"+name+":missing=true"); r.status != 200 {
 			t.Errorf("REST-250: the parameter %s is claimed: got %d %s", name, r.status, r.body)
 		}

@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// TestThousandConditionalCreates: of a thousand identical conditional creates,
-// a hundred of them at any time, one creates (REST-126).
+// TestThousandConditionalCreates: of a thousand identical conditional creates, a hundred of them at a time, only
+// one creates (REST-126).
 func TestThousandConditionalCreates(t *testing.T) {
 	const all, atOnce = 1000, 100
 	engines(t, func(t *testing.T, s *server) {
-		s.start("--demo", "--limit", "search-deadline="+patience.String()) // a busy machine answers late, and all the same
-		s.token(feed)
+		s.start("--demo", "--limit", "search-deadline="+patience.String()) // a busy machine may answer late
+		s.token(trustClient)
 		var mu sync.Mutex
 		statuses, ids, other := map[int]int{}, map[string]int{}, ""
 		var group sync.WaitGroup
@@ -20,7 +20,7 @@ func TestThousandConditionalCreates(t *testing.T) {
 			places <- struct{}{}
 			group.Go(func() {
 				defer func() { <-places }()
-				r := s.do(feed, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"thousand"}]}`,
+				r := s.do(trustClient, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"thousand"}]}`,
 					"If-None-Exist: identifier=s|thousand")
 				mu.Lock()
 				defer mu.Unlock()
@@ -35,11 +35,11 @@ func TestThousandConditionalCreates(t *testing.T) {
 			t.Errorf("REST-126: got statuses %v, want one 201 and %d times 200: %s", statuses, all-1, other)
 		}
 		if len(ids) != 1 || ids[""] > 0 {
-			t.Errorf("REST-126: the answers name the resources %v, want one", ids)
+			t.Errorf("REST-126: the answers have the resources %v, want one", ids)
 		}
-		r := s.get(feed, "Organization?identifier=s|thousand")
+		r := s.get(trustClient, "Organization?identifier=s|thousand")
 		if r.get("total").Int() != 1 || ids[r.get("entry.0.resource.id").Str] != all {
-			t.Errorf("REST-126: one resource is wanted: got %s", r.body)
+			t.Errorf("REST-126: got %s, want one resource", r.body)
 		}
 	})
 }

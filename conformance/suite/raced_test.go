@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestServerWithRaceDetector runs the program itself with the race detector, with a twentieth of the requests
-// of the long tests: writers of transactions, conditional creates of one resource (REST-126), readers, and a
-// patient who opts out and in again, all at once, on both engines. A race in the program fails the test.
+// TestServerWithRaceDetector runs the program with the race detector on both engines. At the same time,
+// clients write transactions, conditionally create one resource (REST-126) and read, and a patient opts out and
+// in again. The test has a twentieth of the requests of the long tests. It fails if the program has a data race.
 func TestServerWithRaceDetector(t *testing.T) {
 	raced := filepath.Join(t.TempDir(), "carerecord")
 	if out, err := exec.Command("go", "build", "-race", "-o", raced, "../../cmd/carerecord").CombinedOutput(); err != nil {
@@ -22,7 +22,7 @@ func TestServerWithRaceDetector(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.program = raced
 		s.start("--demo")
-		for _, who := range []string{feed, "gp", "consultant"} {
+		for _, who := range []string{trustClient, "gp", "consultant"} {
 			s.token(who)
 		}
 		began := time.Now()
@@ -43,7 +43,7 @@ func TestServerWithRaceDetector(t *testing.T) {
 		for range 5 {
 			all.Go(func() {
 				for range creates / 5 {
-					s.do(feed, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"raced"}]}`, "If-None-Exist: identifier=s|raced")
+					s.do(trustClient, "POST", "Organization", `{"resourceType":"Organization","name":"R","identifier":[{"system":"s","value":"raced"}]}`, "If-None-Exist: identifier=s|raced")
 				}
 			})
 		}
@@ -56,7 +56,7 @@ func TestServerWithRaceDetector(t *testing.T) {
 			})
 		}
 		all.Go(func() {
-			patient := "Patient/" + s.do(feed, "POST", "Patient", `{"resourceType":"Patient"}`).id()
+			patient := "Patient/" + s.do(trustClient, "POST", "Patient", `{"resourceType":"Patient"}`).id()
 			id := s.do("gp", "POST", "Consent", optOutOf(patient, "active")).id()
 			for i := range 6 {
 				status := []string{"inactive", "active"}[i%2]
@@ -64,13 +64,13 @@ func TestServerWithRaceDetector(t *testing.T) {
 			}
 		})
 		all.Wait()
-		if r := s.get(feed, "Organization?identifier=s|raced"); r.get("total").Int() != 1 {
+		if r := s.get(trustClient, "Organization?identifier=s|raced"); r.get("total").Int() != 1 {
 			t.Errorf("REST-126: got %s, want one resource", r.body)
 		}
 		s.stop()
 		if code := s.cmd.ProcessState.ExitCode(); code != 0 || strings.Contains(s.output.String(), "DATA RACE") {
 			t.Errorf("the program ended with %d:\n%s", code, s.output)
 		}
-		t.Logf("%d bundles, %d conditional creates and %d looks in %.1f s", writers*bundles, creates, 2*looks, time.Since(began).Seconds())
+		t.Logf("%d bundles, %d conditional creates and %d reads in %.1f s", writers*bundles, creates, 2*looks, time.Since(began).Seconds())
 	})
 }

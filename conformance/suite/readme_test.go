@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestReadme runs the lines of the README as a reader pastes them, against the
-// demonstration, and holds the answers that it shows against those that came.
+// TestReadme runs the commands of the README on the demonstration, and compares the output with the output in the
+// README.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "sed"} {
@@ -21,7 +21,7 @@ func TestReadme(t *testing.T) {
 	script = strings.NewReplacer("bin/carerecord", binary, "pebble:./var/demo", s.store, "http://127.0.0.1:8080", s.site).Replace(script)
 	out, err := exec.Command("bash", "-euo", "pipefail", "-c", script).CombinedOutput()
 	if err != nil {
-		t.Fatalf("the lines of the README end with %v:\n%s", err, out)
+		t.Fatalf("the commands of the README fail: %v:\n%s", err, out)
 	}
 	rest := string(out)
 	for _, answer := range want {
@@ -29,15 +29,15 @@ func TestReadme(t *testing.T) {
 			part = strings.Trim(part, "[]}")
 			_, after, found := strings.Cut(rest, part)
 			if !found {
-				t.Fatalf("the README shows %q, which did not come, or not in this place, in\n%s", part, out)
+				t.Fatalf("the README has the output %q, which is missing or elsewhere in\n%s", part, out)
 			}
 			rest = after
 		}
 	}
 }
 
-// readme reads the commands of the README, and the answers shown between them. Counts of records are left
-// out: they depend on earlier commands.
+// readme returns the commands of the README and the output between them. Counts of records are omitted, since
+// they depend on earlier commands.
 func readme(t *testing.T) (script string, answers []string) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -56,7 +56,7 @@ func readme(t *testing.T) (script string, answers []string) {
 		}
 	}
 	if len(answers) < 8 {
-		t.Fatalf("the README shows %d answers, want at least 8", len(answers))
+		t.Fatalf("the README has %d outputs, want at least 8", len(answers))
 	}
 	return script, answers
 }

@@ -19,7 +19,7 @@ import (
 	"carerecord/store/pebble"
 )
 
-// engine opens the store of a stopped server directly.
+// engine opens the store of a stopped server.
 func (s *server) engine() store.Engine {
 	s.t.Helper()
 	if dir, ok := strings.CutPrefix(s.store, "pebble:"); ok {
@@ -40,9 +40,9 @@ func (s *server) engine() store.Engine {
 	return db
 }
 
-// keyOtherwise gives every document keys that no search finds, as an older key format would, and marks
-// the store with an older key format. It returns the number of documents.
-func (s *server) keyOtherwise() int {
+// useOlderKeyFormat replaces the keys of every document by keys that no search finds, and marks the store with an
+// older key format. It returns the number of documents.
+func (s *server) useOlderKeyFormat() int {
 	s.t.Helper()
 	db, n := s.engine(), 0
 	defer db.Close()
@@ -82,16 +82,16 @@ func (s *server) keyOtherwise() int {
 	return n
 }
 
-// TestReindex: a store with another key format is not served, since searches would miss documents. It is
-// rekeyed, also if the command is killed in the middle, and then equals a rebuild (design §4).
+// TestReindex: a store with another key format is not served, since searches would miss documents. The command
+// reindex rekeys it, also after it was killed in between, and the store then equals a rebuild (design §4).
 func TestReindex(t *testing.T) {
 	t.Parallel()
-	t.Run("pebble", func(t *testing.T) { t.Parallel(); reindex(t, onPebble(t), func() {}) })
+	t.Run("pebble", func(t *testing.T) { t.Parallel(); testReindex(t, onPebble(t), func() {}) })
 	t.Run("mongo", func(t *testing.T) {
 		t.Parallel()
 		m := mongotest.StartOwn(t)
-		reindex(t, onServer(t, m), func() {
-			if !m.Real() { // MongoDB ends the transactions of a killed process within a minute, the stand-in never
+		testReindex(t, onServer(t, m), func() {
+			if !m.Real() { // MongoDB ends the transactions of a killed process within a minute, the stand-in does not
 				m.Kill(t)
 				m.Restart(t)
 			}
@@ -99,16 +99,16 @@ func TestReindex(t *testing.T) {
 	})
 }
 
-// reindex is TestReindex on one engine; killed is called when a reindex was.
-func reindex(t *testing.T, s *server, killed func(), args ...string) {
+// testReindex is TestReindex on one engine. It calls killed after it has killed a reindex.
+func testReindex(t *testing.T, s *server, killed func(), args ...string) {
 	args = append(args, "--demo", "--public-url", "http://record.test")
 	s.start(args...)
 	total := s.get("gp", "Observation?_summary=count").get("total").Int()
 	if total == 0 {
-		t.Fatal("there is nothing to count")
+		t.Fatal("the demonstration has no Observations")
 	}
 	s.stop()
-	all := s.keyOtherwise()
+	all := s.useOlderKeyFormat()
 	for _, command := range [][]string{append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), {"verify"}} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		cmd := exec.CommandContext(ctx, binary, append(append(command, "--store", s.store), s.flags...)...)
@@ -128,7 +128,7 @@ func reindex(t *testing.T, s *server, killed func(), args ...string) {
 	}
 	s.start(args...)
 	if got := s.get("gp", "Observation?_summary=count").get("total").Int(); got != total {
-		t.Errorf("after the reindex %d Observations are found, before there were %d", got, total)
+		t.Errorf("%d Observations are found after the reindex, %d before", got, total)
 	}
 	s.reindexDuringWrites(t)
 	s.stop()
@@ -137,9 +137,9 @@ func reindex(t *testing.T, s *server, killed func(), args ...string) {
 	}
 }
 
-// interruptReindex kills a reindex when a part of the documents is done. It tries later and later until the
-// stored mark says so, since the start takes a different time on each machine. The rate is so low that all
-// documents take longer than the longest try.
+// interruptReindex kills a reindex after a part of the documents. Since the start takes a different time on each
+// machine, it tries with increasing delays until the stored progress shows a part. The rate is so low that the
+// whole reindex takes longer than the longest delay.
 func (s *server) interruptReindex(t *testing.T, all int, killed func()) {
 	t.Helper()
 	const tries = 6
@@ -156,7 +156,7 @@ func (s *server) interruptReindex(t *testing.T, all int, killed func()) {
 	}
 }
 
-// reindexUntilKilled kills a reindex some time after it was started.
+// reindexUntilKilled starts a reindex and kills it after a delay.
 func (s *server) reindexUntilKilled(t *testing.T, all, rate int, after time.Duration) {
 	t.Helper()
 	output := &output{}
@@ -169,11 +169,11 @@ func (s *server) reindexUntilKilled(t *testing.T, all, rate int, after time.Dura
 	}
 }
 
-// reindexDuringWrites rekeys a served store, through its socket, while a source system writes Patients and
-// documents that wait for them.
+// reindexDuringWrites rekeys a served store through its socket while a source system writes Patients and
+// documents that depend on them.
 func (s *server) reindexDuringWrites(t *testing.T) {
 	t.Helper()
-	s.token(feed)
+	s.token(trustClient)
 	done := make(chan string, 1)
 	go func() { // ends with the command
 		out, err := s.run("reindex", "--rate", "1500")
@@ -185,7 +185,7 @@ func (s *server) reindexDuringWrites(t *testing.T) {
 	w := &writer{name: "xac01.r"}
 	for {
 		w.sent++
-		if r := s.do(feed, "POST", "", w.bundle(w.sent)); r.status != 200 {
+		if r := s.do(trustClient, "POST", "", w.bundle(w.sent)); r.status != 200 {
 			t.Errorf("a bundle during a reindex: got %d %s", r.status, r.body)
 			break
 		}
@@ -195,10 +195,10 @@ func (s *server) reindexDuringWrites(t *testing.T) {
 			if !strings.Contains(out, ", done: ") {
 				t.Errorf("reindex through the socket:\n%s", out)
 			}
-			w.check(t, s)
+			w.checkStored(t, s)
 			t.Logf("%d bundles were written during the reindex: %s", w.done, strings.TrimSpace(out))
 			return
-		case <-time.After(50 * time.Millisecond): // a walk also rekeys documents that are written ahead of it
+		case <-time.After(50 * time.Millisecond): // the walk also rekeys documents that are written ahead of it
 		}
 	}
 	<-done

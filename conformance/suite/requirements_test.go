@@ -15,8 +15,8 @@ import (
 const requirements = "../../docs/requirements"
 
 // TestRequirementsHaveTests compares the requirement texts, the numbers that tests name and
-// docs/requirements/not-built.txt. A requirement of priority P0 or P1 is named by a test or is in
-// the list, never both, and every number exists.
+// docs/requirements/not-built.txt. A requirement of priority P0 or P1 is either named by a test
+// or in the list, and every number exists.
 func TestRequirementsHaveTests(t *testing.T) {
 	priority, named, list := readRequirements(t), namedByTests(t), readNotBuilt(t)
 	var asked, covered int
@@ -52,7 +52,7 @@ func TestRequirementsHaveTests(t *testing.T) {
 		asked, covered, len(list.all)-len(list.untested), len(list.untested), strings.Join(list.untested, " "))
 }
 
-// row is a requirement as the texts write it: a row of a table, or an item "- **CON-201 [P0]** ".
+// row matches a requirement in a text: a row of a table, or an item "- **CON-201 [P0]** ".
 var row = regexp.MustCompile(`(?m)^(?:\| ([A-Z]+-T?\d+) \| (P\d) |- \*\*([A-Z]+-\d+) \[(P\d)\]\*\* )`)
 
 // readRequirements returns the priority of each requirement by its number.
@@ -74,13 +74,13 @@ func readRequirements(t *testing.T) map[string]string {
 	}
 	for _, family := range []string{"REST", "LIM", "VIS", "OPER", "SRCH", "CON", "AUD", "IDN", "SMART"} {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(priority)), func(id string) bool { return strings.HasPrefix(id, family+"-") }) {
-			t.Errorf("%s holds no requirement %s", requirements, family)
+			t.Errorf("%s has no requirement %s", requirements, family)
 		}
 	}
 	return priority
 }
 
-// notBuilt is docs/requirements/not-built.txt: all numbers, and those under its last heading.
+// notBuilt is docs/requirements/not-built.txt: all numbers, and the numbers under the last heading.
 type notBuilt struct{ all, untested []string }
 
 // readNotBuilt reads lines that begin with a number. Lines that begin with # are headings and remarks.
@@ -105,7 +105,7 @@ func readNotBuilt(t *testing.T) (list notBuilt) {
 	return list
 }
 
-// namedByTests returns the numbers that tests name, each with a file that names it.
+// namedByTests returns a file for each number that a test names.
 func namedByTests(t *testing.T) map[string]string {
 	t.Helper()
 	named := map[string]string{}
@@ -117,7 +117,7 @@ func namedByTests(t *testing.T) map[string]string {
 	return named
 }
 
-// testFiles are the files whose numbers count, this one left out: it names numbers as examples.
+// testFiles returns the test files, except this one, which has numbers as examples.
 func testFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
@@ -156,8 +156,8 @@ var (
 	further = regexp.MustCompile(`(, and |, | to | and |/)(\d{3,4})`)
 )
 
-// numbersIn reads "REST-050, 146 to 152 and 187". Of a range it takes the first number alone: a
-// range says that some of them are there, not which.
+// numbersIn returns the numbers in a text, for example "REST-050, 146 to 152 and 187". Of a range it returns only
+// the first number, since a test need not cover the whole range.
 func numbersIn(text string) []string {
 	var out []string
 	for _, m := range numbers.FindAllStringSubmatch(text, -1) {

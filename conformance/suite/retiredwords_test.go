@@ -13,33 +13,33 @@ import (
 	"unicode"
 )
 
-// What follows is the table of words that the code once used and no longer does, because they were
-// metaphors or meant two things. docs/glossary.md has the words that replace them.
+// The tables below have the words that the code must not use, because they were metaphors or had two meanings.
+// docs/glossary.md has the words that replace them.
 
-// retiredWords are not part of any identifier.
+// retiredWords must not be part of an identifier. The value is the replacement.
 var retiredWords = map[string]string{
 	"usual": "VerifyOnly, default", "steady": "TimingSafe", "wish": "directive", "wishes": "directives", "dissent": "opt-out, refusal",
 	"trail": "audit", "crowd": "limiter", "flights": "in-flight commits", "grave": "tombstone", "graves": "tombstones",
 	"glance": "cheapLimit", "gaze": "fullLimit", "stretch": "batch", "astray": "stray cursor", "clinician": "staff",
 }
 
-// retiredNames are no identifiers.
+// retiredNames must not be identifiers. The value is the replacement.
 var retiredNames = map[string]string{
 	"Place": "Partition", "Order": "SortKey", "DocID": "RowID", "docID": "rowID", "Common": "CrossType", "ErrCommon": "ErrNeedsCrossTypeKey", "Feed": "ChangeFeed, SourceSystem",
 	"few": "candidates", "far": "reverseScan", "along": "", "pass": "execution", "loose": "crossPartition", "led": "", "gone": "", "never": "unsatisfiable",
 	"odd": "irregular", "asked": "", "held": "", "wants": "", "wanted": "", "flight": "inFlight", "posts": "postings", "letters": "permissions", "Letter": "Permission",
 }
 
-// retiredInTests are names of retiredNames that tests may use as in any Go test.
+// retiredInTests are the names of retiredNames that tests may use.
 var retiredInTests = map[string]bool{"never": true, "asked": true, "wants": true, "wanted": true, "held": true, "pass": true, "odd": true, "far": true}
 
-// persisted are words that stored or sent values keep.
+// persisted matches retired words in stored or sent values, which keep them.
 var persisted = regexp.MustCompile(`^(clinician|feed|dissent|place|order)$`)
 
 // retiredTexts match parts of messages for clients and operators.
 var retiredTexts = regexp.MustCompile(`(?i)\b(stands? twice|again and again|whoever|whatever|of whom|not heard|wish(es)?|the trail|crowd|graves?|glance|astray|letters? (of|on) )\b`)
 
-// splitIdentifier returns the words of an identifier in small letters.
+// splitIdentifier returns the words of an identifier in lower case.
 func splitIdentifier(name string) []string {
 	var words []string
 	start := 0
@@ -55,8 +55,7 @@ func splitIdentifier(name string) []string {
 	return words
 }
 
-// TestWords: no identifier and no message has a retired word. Comments and documents may use the words
-// as English.
+// TestWords: no identifier and no message has a retired word. Comments and documents are not checked.
 func TestWords(t *testing.T) {
 	walk(t, func(_, file string) {
 		text, err := os.ReadFile(file)
@@ -95,7 +94,6 @@ func TestWords(t *testing.T) {
 	})
 }
 
-// TestSplitIdentifier: words of identifiers.
 func TestSplitIdentifier(t *testing.T) {
 	for name, want := range map[string]string{"usualLimits": "usual limits", "NHSNumberOf": "nhs number of", "a": "a", "parse_trail": "parse trail", "HTTPTrail": "http trail", "rowID": "row id"} {
 		if got := strings.Join(splitIdentifier(name), " "); got != want {

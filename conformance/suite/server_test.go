@@ -25,7 +25,7 @@ import (
 
 const patience = wait.Patience
 
-// binary is the program under test, built once.
+// binary is the path of the program under test, which is built once.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -44,22 +44,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// server is the program, running on a store of its own.
+// server runs the program on a store of its own.
 type server struct {
 	t       *testing.T
-	program string // another build of the program than binary; may be empty
-	store   string // as --store names it
+	program string // the program to run instead of binary; may be empty
+	store   string // value of --store
 	flags   []string
 	args    []string
 	site    string
 	base    string
 	cmd     *exec.Cmd
-	ended   chan struct{} // closed when cmd has ended; its state says how
+	ended   chan struct{} // closed after cmd has ended
 	output  *output
 	tokens  map[string]string
 }
 
-// output is the output of a running program.
+// output collects the output of a running program.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -77,7 +77,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// engines runs a test on both engines, in parallel with other tests: a test mostly waits for its server.
+// engines runs a test on both engines, in parallel with other tests, since tests mostly wait for their server.
 func engines(t *testing.T, f func(t *testing.T, s *server)) {
 	t.Helper()
 	t.Parallel()
@@ -91,7 +91,7 @@ func onPebble(t *testing.T) *server {
 
 func onMongo(t *testing.T) *server { return onServer(t, mongotest.StartApart(t)) }
 
-// onServer is on a fresh database of a MongoDB server.
+// onServer returns a server on a new database of a MongoDB server.
 func onServer(t *testing.T, m *mongotest.Server) *server {
 	uri, name := m.Database(t)
 	home := t.TempDir()
@@ -104,7 +104,7 @@ func onServer(t *testing.T, m *mongotest.Server) *server {
 		flags: []string{"--keys", filepath.Join(home, "keys"), "--policy", filepath.Join(home, "policy")}}
 }
 
-// start serves with more arguments and waits until the server is ready.
+// start runs the command serve with additional arguments and waits until it is ready.
 func (s *server) start(args ...string) *server {
 	s.t.Helper()
 	s.spawn(args...)
@@ -112,7 +112,7 @@ func (s *server) start(args ...string) *server {
 	return s
 }
 
-// spawn serves with more arguments.
+// spawn runs the command serve with additional arguments.
 func (s *server) spawn(args ...string) {
 	s.t.Helper()
 	s.args = args
@@ -133,7 +133,7 @@ func (s *server) spawn(args ...string) {
 	s.t.Cleanup(s.stop)
 }
 
-// freeAddress is an address without a listener.
+// freeAddress returns an address without a listener.
 func (s *server) freeAddress() string {
 	s.t.Helper()
 	port, err := mongotest.FreePort()
@@ -143,7 +143,7 @@ func (s *server) freeAddress() string {
 	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
-// await waits until a page answers 200.
+// await waits until a GET of path is answered 200.
 func (s *server) await(path string) {
 	s.t.Helper()
 	ok := false
@@ -169,8 +169,7 @@ func (s *server) running() bool {
 	}
 }
 
-// stop drains the server, and ends it where that takes too long; a second call
-// does nothing.
+// stop drains the server, and kills it if that takes too long. A second call does nothing.
 func (s *server) stop() {
 	if s.cmd == nil || !s.running() {
 		return
@@ -184,7 +183,7 @@ func (s *server) stop() {
 	}
 }
 
-// kill ends the server at once (kill -9).
+// kill kills the server (kill -9).
 func (s *server) kill() {
 	s.cmd.Process.Kill()
 	<-s.ended
@@ -197,8 +196,8 @@ func (s *server) run(args ...string) (string, error) {
 	return string(out), err
 }
 
-// run0 runs a command of the program that needs no store.
-func (s *server) run0(args ...string) (string, error) {
+// runWithoutStore runs a command of the program that needs no store.
+func (s *server) runWithoutStore(args ...string) (string, error) {
 	out, err := exec.Command(binary, args...).CombinedOutput()
 	return string(out), err
 }
@@ -225,7 +224,7 @@ func (s *server) token(who string) string {
 	return s.tokens[who]
 }
 
-// reply is an answer of the server.
+// reply is an answer of the server with its whole body.
 type reply struct {
 	status int
 	header http.Header
@@ -234,7 +233,7 @@ type reply struct {
 
 func (r reply) get(path string) gjson.Result { return gjson.Get(r.body, path) }
 
-// id is the id in the Location header.
+// id returns the id in the Location header.
 func (r reply) id() string {
 	parts := strings.Split(r.header.Get("Location"), "/")
 	if len(parts) < 3 {
@@ -243,8 +242,8 @@ func (r reply) id() string {
 	return parts[len(parts)-3]
 }
 
-// do sends a request as a sample person or client; who "" sends no token. Header values come as "Name:
-// value".
+// do sends a request as a sample person or client, or without a token if who is empty. Headers have the form
+// "Name: value".
 func (s *server) do(who, method, path, body string, header ...string) reply {
 	s.t.Helper()
 	url := path
@@ -278,7 +277,7 @@ func (s *server) do(who, method, path, body string, header ...string) reply {
 		s.t.Fatal(err)
 	}
 	if len(b) > 0 && method != http.MethodHead && strings.Contains(resp.Header.Get("Content-Type"), "json") && !json.Valid(b) {
-		s.t.Fatalf("%s %s: the body is no JSON: %q", method, path, b)
+		s.t.Fatalf("%s %s: the body is not JSON: %q", method, path, b)
 	}
 	return reply{resp.StatusCode, resp.Header, string(b)}
 }

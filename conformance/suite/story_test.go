@@ -6,19 +6,19 @@ import (
 	"testing"
 )
 
-// optOutOf is a regional opt-out of a patient.
+// optOutOf returns a regional opt-out of a patient.
 func optOutOf(patient, status string) string {
 	return `{"resourceType":"Consent","status":"` + status + `","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},` +
 		`"category":[{"coding":[{"system":"http://snomed.info/sct","code":"416409005"}]}],"patient":{"reference":"` + patient + `"},` +
 		`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]}}`
 }
 
-// storyObservation is an observation of the story: its code is used by no other.
+// storyObservation returns an Observation with a code that no other data has.
 func storyObservation(patient, extra string) string {
 	return `{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"story-1"}]},"subject":{"reference":"` + patient + `"},"effectiveDateTime":"2026-05-01"` + extra + `}`
 }
 
-// story is the state of the story as it goes on.
+// story is the state of TestStory.
 type story struct {
 	*server
 	t       *testing.T
@@ -27,17 +27,16 @@ type story struct {
 	consent string
 }
 
-// TestStory is the way through the whole program: real data in, a guarded
-// record out, on both engines.
+// TestStory tests the program from loading data to guarded answers, on both engines.
 func TestStory(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		st := &story{server: s.start("--demo"), t: t}
 		st.write()
-		st.seen("consultant", 5, false)
+		st.checkRows("consultant", 5, false)
 		st.optOut()
-		st.optedOut()
-		st.ownSource()
-		st.lifted()
+		st.checkOptedOut()
+		st.checkOwnSource()
+		st.checkLifted()
 		out, err := s.run("audit", "verify")
 		if err != nil || !strings.Contains(out, "the chain holds") {
 			t.Errorf("audit verify: %v\n%s", err, out)
@@ -45,7 +44,8 @@ func TestStory(t *testing.T) {
 	})
 }
 
-func (st *story) created(r reply) string {
+// idOf returns the id of a created resource.
+func (st *story) idOf(r reply) string {
 	st.t.Helper()
 	if r.status != 201 || r.id() == "" {
 		st.t.Fatalf("got %d %s, want 201 with a Location", r.status, r.body)
@@ -53,18 +53,18 @@ func (st *story) created(r reply) string {
 	return r.id()
 }
 
-// write: the practice's source system writes a Patient and five Observations.
+// write writes a Patient and five Observations as the source system of the practice.
 func (st *story) write() {
-	st.patient = "Patient/" + st.created(st.do("demo-gp-feed", "POST", "Patient",
+	st.patient = "Patient/" + st.idOf(st.do("demo-gp-feed", "POST", "Patient",
 		`{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9999999468"}],"name":[{"family":"Story"}],`+
 			`"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"XGP01"}}]}`))
 	for range 5 {
-		st.obs = append(st.obs, st.created(st.do("demo-gp-feed", "POST", "Observation", storyObservation(st.patient, ""))))
+		st.obs = append(st.obs, st.idOf(st.do("demo-gp-feed", "POST", "Observation", storyObservation(st.patient, ""))))
 	}
 }
 
-// seen checks the rows of the patient that a caller finds, and whether the answer has S2.
-func (st *story) seen(who string, n int, withheld bool) {
+// checkRows checks the number of rows of the patient that a caller finds, and whether the answer has the notice S2.
+func (st *story) checkRows(who string, n int, withheld bool) {
 	st.t.Helper()
 	r := st.get(who, "Observation?patient="+st.patient)
 	if r.status != 200 || r.get("total").Int() != int64(n) || r.get(`entry.#(search.mode=="match")#`).Get("#").Int() != int64(n) {
@@ -81,11 +81,12 @@ func (st *story) optOut() {
 	if before != 5 {
 		st.t.Errorf("across patients: got %d, want 5", before)
 	}
-	st.consent = st.created(st.do("gp", "POST", "Consent", optOutOf(st.patient, "active")))
+	st.consent = st.idOf(st.do("gp", "POST", "Consent", optOutOf(st.patient, "active")))
 }
 
-// optedOut: the consultant, who may break the glass, gets S1; everything else is absent (CON-1701).
-func (st *story) optedOut() {
+// checkOptedOut checks that the consultant, who may break the glass, gets the notice S1, and that all hidden data
+// seems not to exist (CON-1701).
+func (st *story) checkOptedOut() {
 	t := st.t
 	for _, path := range []string{"Observation?patient=" + st.patient, "Observation?patient=" + st.patient + "&_summary=count", st.patient, st.patient + "/_history", st.patient + "/_history/1"} {
 		r := st.get("consultant", path)
@@ -118,16 +119,17 @@ func (st *story) optedOut() {
 	if r := st.get("clerk", st.patient); r.status != 404 {
 		t.Errorf("CON-1702: a clerk reads the Patient: got %d, want 404", r.status)
 	}
-	st.seen("gp", 5, false)
+	st.checkRows("gp", 5, false)
 }
 
-// ownSource: the trust writes one observation that names one of the five.
-func (st *story) ownSource() {
+// checkOwnSource writes an Observation of the trust that refers to one of the five. Staff of the trust see this
+// row and its Patient, and none of the five.
+func (st *story) checkOwnSource() {
 	t := st.t
-	st.created(st.do("demo-feed", "POST", "Observation", storyObservation(st.patient, `,"hasMember":[{"reference":"Observation/`+st.obs[0]+`"}]`)))
-	st.seen("consultant", 1, true)
-	st.seen("clerk", 1, true)
-	st.seen("gp", 5, true)
+	st.idOf(st.do("demo-feed", "POST", "Observation", storyObservation(st.patient, `,"hasMember":[{"reference":"Observation/`+st.obs[0]+`"}]`)))
+	st.checkRows("consultant", 1, true)
+	st.checkRows("clerk", 1, true)
+	st.checkRows("gp", 5, true)
 	r := st.get("consultant", "Observation?patient="+st.patient+"&_include=Observation:subject")
 	if inc := r.get(`entry.#(search.mode=="include")#.resource`); inc.Get("#").Int() != 1 || "Patient/"+inc.Get("0.id").Str != st.patient {
 		t.Errorf("CON-501: own-source rows bring the Patient: got %s", r.body)
@@ -138,14 +140,13 @@ func (st *story) ownSource() {
 	}
 }
 
-// lifted: made inactive, the opt-out is over with the next request, by the tokens from before
-// (CON-1403).
-func (st *story) lifted() {
+// checkLifted ends the opt-out, and checks that the next requests, with the same tokens, get all rows (CON-1403).
+func (st *story) checkLifted() {
 	body := strings.Replace(optOutOf(st.patient, "inactive"), `"status"`, `"id":"`+st.consent+`","status"`, 1)
 	if r := st.do("gp", "PUT", "Consent/"+st.consent, body); r.status != 200 {
 		st.t.Fatalf("end the opt-out: got %d %s", r.status, r.body)
 	}
-	st.seen("consultant", 6, false)
-	st.seen("clerk", 6, false)
-	st.seen("gp", 6, false)
+	st.checkRows("consultant", 6, false)
+	st.checkRows("clerk", 6, false)
+	st.checkRows("gp", 6, false)
 }

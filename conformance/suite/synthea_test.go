@@ -10,8 +10,9 @@ import (
 	"carerecord/fhir"
 )
 
-// readsBack reads every resource of an answered transaction, compares it with the sent one, and counts them.
-func readsBack(s *server, bundle string, r reply) (int, error) {
+// readBackTransaction reads every resource of an answered transaction and compares it with the resource that was
+// sent. It returns the number of resources.
+func readBackTransaction(s *server, bundle string, r reply) (int, error) {
 	if r.status != 200 {
 		return 0, fmt.Errorf("REST-220: got %d %s", r.status, r.body)
 	}

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// TestHiddenTakesAsLongAsAbsent: the time of an answer does not reveal whether the id or patient in the
-// request is hidden or absent (VIS-013, CON-1510). Requests for a hidden and for an absent one come in random
-// order; of two times drawn one from each, the hidden one is longer about half of the time. The hidden
-// patient has 101 rows. 1,500 samples each; in a soak of ten or more 10,000, and then the Kolmogorov-Smirnov
-// distance is at most 0.10. docs/decisions/021 lists the limits of this.
+// TestHiddenTakesAsLongAsAbsent: the duration of a request does not reveal whether its id or patient is hidden or
+// absent (VIS-013, CON-1510). Requests for hidden and absent ones are sent in random order, 1,500 of each. The
+// probability that a hidden one takes longer than an absent one is about one half. The hidden patient has 101
+// rows. In a soak of ten or more there are 10,000 samples of each, and the Kolmogorov-Smirnov distance is at most
+// 0.10. docs/decisions/021 lists the limits of this test.
 func TestHiddenTakesAsLongAsAbsent(t *testing.T) {
 	s := onPebble(t).start("--demo")
 	patient := s.do("demo-gp-feed", "POST", "Patient", `{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990007772"}],`+
@@ -43,11 +43,11 @@ func TestHiddenTakesAsLongAsAbsent(t *testing.T) {
 		{"compartment", "Patient/" + patient + "/Observation", "Patient/" + never + "/Observation"},
 		{"everything", "Patient/" + patient + "/$everything", "Patient/" + never + "/$everything"},
 	} {
-		times := s.timed(samples, c.hidden, c.absent)
-		longer := above(times[0], times[1])
+		times := s.measure(samples, c.hidden, c.absent)
+		longer := shareAbove(times[0], times[1])
 		slices.Sort(times[0])
 		slices.Sort(times[1])
-		distance := distance(times[0], times[1])
+		distance := ksDistance(times[0], times[1])
 		said := fmt.Sprintf("%s: medians %s hidden, %s absent; hidden is longer in %.3f, distance %.3f", c.name, times[0][len(times[0])/2], times[1][len(times[1])/2], longer, distance)
 		t.Logf("%d samples: %s", len(times[0])+len(times[1]), said)
 		if longer < 0.4 || longer > 0.6 || long && distance > 0.1 {
@@ -56,8 +56,8 @@ func TestHiddenTakesAsLongAsAbsent(t *testing.T) {
 	}
 }
 
-// timed requests two pages in random order and returns the times of each, at least so many.
-func (s *server) timed(samples int, paths ...string) [2][]time.Duration {
+// measure requests two paths in random order and returns at least so many durations for each.
+func (s *server) measure(samples int, paths ...string) [2][]time.Duration {
 	times := [2][]time.Duration{}
 	for len(times[0]) < samples || len(times[1]) < samples {
 		which := rand.IntN(2)
@@ -68,8 +68,8 @@ func (s *server) timed(samples int, paths ...string) [2][]time.Duration {
 	return times
 }
 
-// above is how often a value of a is longer than one of b.
-func above(a, b []time.Duration) float64 {
+// shareAbove returns the share of pairs of a value of a and a value of b in which the first is greater.
+func shareAbove(a, b []time.Duration) float64 {
 	n := 0.0
 	for _, x := range a {
 		for _, y := range b {
@@ -84,9 +84,9 @@ func above(a, b []time.Duration) float64 {
 	return n / float64(len(a)*len(b))
 }
 
-// distance is the Kolmogorov-Smirnov distance of two sorted samples: the largest difference of their
+// ksDistance returns the Kolmogorov-Smirnov distance of two sorted samples: the maximum difference of their
 // distribution functions.
-func distance(a, b []time.Duration) float64 {
+func ksDistance(a, b []time.Duration) float64 {
 	most, i, j := 0.0, 0, 0
 	for i < len(a) && j < len(b) {
 		at := min(a[i], b[j])

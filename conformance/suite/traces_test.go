@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// TestTraces: a request leaves a span at each of the four seams, with attributes
-// from a fixed list and without anything that the request named.
+// TestTraces: a request has a span at each of the four boundaries. Its attributes are from a fixed list, and it has
+// no value of the request.
 func TestTraces(t *testing.T) {
 	var mu sync.Mutex
 	var bodies [][]byte
@@ -32,20 +32,20 @@ func TestTraces(t *testing.T) {
 	defer server.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
 	s := onPebble(t).start("--demo")
-	want(t, "create", s.do(feed, "PUT", "Patient/xac01.Quillfeather", `{"resourceType":"Patient","id":"xac01.Quillfeather","name":[{"family":"Quillfeather"}]}`), 201, "")
-	want(t, "read", s.get(feed, "Patient/xac01.Quillfeather"), 200, "")
-	want(t, "a stale write", s.do(feed, "PUT", "Patient/xac01.Quillfeather", `{"resourceType":"Patient","id":"xac01.Quillfeather"}`, `If-Match: W/"7"`), 412, "")
-	s.stop() // sends the rest
+	wantStatus(t, "create", s.do(trustClient, "PUT", "Patient/xac01.Quillfeather", `{"resourceType":"Patient","id":"xac01.Quillfeather","name":[{"family":"Quillfeather"}]}`), 201, "")
+	wantStatus(t, "read", s.get(trustClient, "Patient/xac01.Quillfeather"), 200, "")
+	wantStatus(t, "a stale write", s.do(trustClient, "PUT", "Patient/xac01.Quillfeather", `{"resourceType":"Patient","id":"xac01.Quillfeather"}`, `If-Match: W/"7"`), 412, "")
+	s.stop() // exports the remaining spans
 
 	attributes := []string{"carerecord.cause", "carerecord.interaction", "carerecord.records", "carerecord.type", "carerecord.writes", "http.response.status_code"}
-	below := map[string]bool{} // span and the one around it
+	below := map[string]bool{} // spans with their parents
 	names := map[string]string{}
 	mu.Lock()
 	defer mu.Unlock()
 	for _, b := range bodies {
 		for _, no := range append(s.secrets(), "Quillfeather", "xac01", "family") {
 			if bytes.Contains(b, []byte(no)) {
-				t.Errorf("a trace holds %q", no)
+				t.Errorf("a trace contains %q", no)
 			}
 		}
 		var sent collector.ExportTraceServiceRequest
@@ -65,7 +65,7 @@ func TestTraces(t *testing.T) {
 					below[names[string(span.ParentSpanId)]+">"+span.Name] = true
 					for _, a := range span.Attributes {
 						if !slices.Contains(attributes, a.Key) {
-							t.Errorf("%s has the attribute %q, which is not on the list", span.Name, a.Key)
+							t.Errorf("%s has the attribute %q, which is not in the list", span.Name, a.Key)
 						}
 					}
 					if len(span.Events) > 0 || span.Status.GetMessage() != "" {
@@ -81,6 +81,6 @@ func TestTraces(t *testing.T) {
 		}
 	}
 	if !strings.Contains(s.output.String(), " trace=") {
-		t.Errorf("the log names no trace:\n%s", s.output)
+		t.Errorf("the log has no trace id:\n%s", s.output)
 	}
 }

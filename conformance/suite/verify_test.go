@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// collection is a collection of the MongoDB database of a server, opened directly.
+// collection opens a collection of the MongoDB database of a server.
 func (s *server) collection(name string) *mongo.Collection {
 	s.t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(s.store))
@@ -21,8 +21,8 @@ func (s *server) collection(name string) *mongo.Collection {
 	return client.Database(path[strings.LastIndexByte(path, '/')+1:]).Collection(name)
 }
 
-// TestVerify: a store at rest is verified, a served one is not, and a document
-// under keys that agree with each other but not with its body is named.
+// TestVerify: the command verify checks a store without a server, and refuses a served one. It reports a document
+// whose keys are consistent with each other but not with the body.
 func TestVerify(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--demo")
@@ -34,7 +34,7 @@ func TestVerify(t *testing.T) {
 			t.Errorf("verify at rest: %v\n%s", err, out)
 		}
 		if strings.HasPrefix(s.store, "pebble:") {
-			return // rows are damaged in the engine's own tests
+			return // the tests of the engine damage its rows
 		}
 		r, err := s.collection("res").UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "Patient/xgp01.p0"}},
 			bson.D{{Key: "$set", Value: bson.D{{Key: "k", Value: bson.A{"Patient/"}}, {Key: "f", Value: bson.A{}}}}})

@@ -17,8 +17,8 @@ import (
 	"carerecord/conformance/testfiles"
 )
 
-// TestSyntheaWhole loads the whole Synthea set through carerecord load and reads every resource back token
-// for token, except id, meta and rewritten references, on both engines (REST-092, 220, 226).
+// TestSyntheaWhole: the command load stores the whole Synthea set, and every resource is read back token for
+// token, except id, meta and rewritten references, on both engines (REST-092, 220, 226).
 func TestSyntheaWhole(t *testing.T) {
 	const bundles, resources = 150, 46_693
 	files := testfiles.Shared(t, testfiles.Synthea+"/*.json.gz")
@@ -47,8 +47,8 @@ func TestSyntheaWhole(t *testing.T) {
 	})
 }
 
-// recordingProxy is between load and the server and records requests and answers: the test learns from it
-// which id each resource got.
+// recordingProxy forwards the requests of the command load to the server, and records requests and answers, which
+// have the ids of the resources.
 type recordingProxy struct {
 	*server
 	mu     sync.Mutex
@@ -90,7 +90,7 @@ func (w *recordingProxy) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 	out.Write(answer)
 }
 
-// readBack reads the recorded resources, a few bundles at once, and counts them.
+// readBack reads back all recorded resources, several bundles at a time, and returns their number.
 func (w *recordingProxy) readBack(t *testing.T) int {
 	n := 0
 	var group sync.WaitGroup
@@ -99,7 +99,7 @@ func (w *recordingProxy) readBack(t *testing.T) int {
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			read, err := readsBack(w.server, e.sent, e.answered)
+			read, err := readBackTransaction(w.server, e.sent, e.answered)
 			if err != nil {
 				t.Error(err)
 			}

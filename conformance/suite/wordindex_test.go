@@ -10,8 +10,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// TestWordIndex is SRCH-157 as an operator meets it: a record has no index of words
-// until it is keyed with one, is served as it is keyed, and by nothing else.
+// TestWordIndex: a record has an index of words only after a reindex with it. It is served only with the setting
+// with which it was keyed (SRCH-157).
 func TestWordIndex(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		args := []string{"--auth", "off", "--public-url", "http://record.test"}
@@ -34,8 +34,8 @@ func TestWordIndex(t *testing.T) {
 		}
 		asks("a new record", 400, 0)
 		s.stop()
-		s.refuses(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--word-index"}, args...)...)
-		s.reindexes(t, "--word-index")
+		s.checkRefused(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--word-index"}, args...)...)
+		s.reindexAndVerify(t, "--word-index")
 		s.start(args...)
 		asks("keyed with words", 200, 2)
 		if r := s.do("", "PUT", "Basic/a", `{"resourceType":"Basic","id":"a","code":{"text":"well"}}`); r.status != 200 {
@@ -43,19 +43,19 @@ func TestWordIndex(t *testing.T) {
 		}
 		asks("an update", 200, 1)
 		s.stop()
-		s.reindexes(t)
+		s.reindexAndVerify(t)
 		s.start(args...)
 		asks("rekeyed unchanged", 200, 1)
 		s.stop()
-		s.refuses(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--no-word-index"}, args...)...)
-		s.reindexes(t, "--no-word-index")
+		s.checkRefused(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--no-word-index"}, args...)...)
+		s.reindexAndVerify(t, "--no-word-index")
 		s.start(append(args, "--no-word-index")...)
 		asks("keyed without words", 400, 0)
 	})
 }
 
-// reindexes rekeys a store that is not served, and verifies it.
-func (s *server) reindexes(t *testing.T, args ...string) {
+// reindexAndVerify runs the commands reindex and verify on a store without a server.
+func (s *server) reindexAndVerify(t *testing.T, args ...string) {
 	t.Helper()
 	site := []string{"--auth", "off", "--public-url", "http://record.test"}
 	if out, err := s.run(append(append([]string{"reindex"}, args...), site...)...); err != nil || !strings.Contains(out, ", done: ") {
@@ -66,8 +66,8 @@ func (s *server) reindexes(t *testing.T, args ...string) {
 	}
 }
 
-// refuses runs a command that must report that the store has another key format.
-func (s *server) refuses(t *testing.T, args ...string) {
+// checkRefused runs a command, which must report that the store has another key format.
+func (s *server) checkRefused(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
