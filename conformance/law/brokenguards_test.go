@@ -27,7 +27,7 @@ func TestBites(t *testing.T) {
 		return
 	}
 	chosen := os.Getenv(brokenguard.Variable)
-	if chosen != "" && !slices.ContainsFunc(brokenGuards(), func(b broken) bool { return b.name == chosen }) {
+	if chosen != "" && !slices.ContainsFunc(brokenGuards(), func(b brokenGuard) bool { return b.name == chosen }) {
 		t.Fatalf("%s: no broken guard is named %q", brokenguard.Variable, chosen)
 	}
 	binary := brokenBinary(t)
@@ -47,11 +47,11 @@ func TestBites(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel() // each run uses one processor
 			began := time.Now()
-			out, err := runBroken(t, binary, b.name, b.run, "10000")
+			out, err := runBroken(t, binary, b.name, b.test, "10000")
 			if err == nil || !strings.Contains(out, "LAW BROKEN") {
-				t.Errorf("CON-1507: %s: the tests did not detect the broken guard: %v\n%.2000s", b.says, err, out)
+				t.Errorf("CON-1507: %s: the tests did not detect the broken guard: %v\n%.2000s", b.mistake, err, out)
 			}
-			t.Logf("%s: caught in %.1f s: %s", b.says, time.Since(began).Seconds(), failureLine(out))
+			t.Logf("%s: caught in %.1f s: %s", b.mistake, time.Since(began).Seconds(), failureLine(out))
 			if chosen != "" {
 				t.Logf("its output:\n%s", out)
 			}
@@ -159,7 +159,7 @@ func insertAll(t *testing.T, at map[string]*anchorFile) map[string]string {
 			t.Fatalf("two broken guards are named %s", b.name)
 		}
 		names[b.name] = true
-		for _, in := range b.at {
+		for _, in := range b.insertions {
 			if at[in.anchor] == nil {
 				t.Fatalf("%s: no source has the anchor //law:%s", b.name, in.anchor)
 			}

@@ -2,26 +2,26 @@ package law_test
 
 import "slices"
 
-// broken is one guard that is broken on purpose: code inserted at anchors in the program's
-// sources (//law:NAME), which takes effect only where broken(name) is true.
-type broken struct {
-	name string // selects the guard; every insertion tests it
-	says string // what the broken guard does wrong
-	run  string // the test that must fail
-	at   []insertion
+// brokenGuard is a guard that is broken on purpose by code that is inserted at anchors (//law:NAME) in the
+// program's sources. The code has an effect only if broken(name) is true.
+type brokenGuard struct {
+	name       string // selects the guard; every insertion tests it
+	mistake    string // the effect of the inserted code
+	test       string // the test that must fail
+	insertions []insertion
 }
 
-// insertion puts code in the place of the anchor //law:anchor. An anchor is a line of its own
-// and unique in the program; code for one anchor is inserted in the order of the guards.
+// insertion is code that replaces the line //law:anchor, which is unique in the program. Several insertions at
+// one anchor are in the order of the guards.
 type insertion struct{ anchor, code string }
 
-func brokenGuards() []broken {
+func brokenGuards() []brokenGuard {
 	return slices.Concat(brokenSearches(), brokenOperations(), brokenScopes(), brokenRules(), brokenDirectives())
 }
 
-// brokenSearches are broken guards of searches: rows, totals, pages, joins, includes.
-func brokenSearches() []broken {
-	return []broken{
+// brokenSearches returns broken guards of searches: rows, totals, pages, joins, includes.
+func brokenSearches() []brokenGuard {
+	return []brokenGuard{
 		{"after the page", "rows are removed from a page that was filled without the guard", "TestReading$", []insertion{
 			{"view-scan", `if broken("after the page") { return v.snap.Scan(ctx, q) }`},
 			{"page-filled", `if broken("after the page") { page.Matches = shown(ctx, v, page.Matches) }`},
@@ -69,9 +69,9 @@ func brokenSearches() []broken {
 	}
 }
 
-// brokenOperations are broken guards of histories, writes, operations and Binaries.
-func brokenOperations() []broken {
-	return []broken{
+// brokenOperations returns broken guards of histories, writes, operations and Binaries.
+func brokenOperations() []brokenGuard {
+	return []brokenGuard{
 		{"history", "versions from before a document was hidden are shown", "TestReading$", []insertion{
 			{"version-shown", `if broken("history") && newest == nil { newest = &d }`},
 		}},
@@ -117,9 +117,9 @@ func brokenOperations() []broken {
 	}
 }
 
-// brokenScopes are broken guards of scopes.
-func brokenScopes() []broken {
-	return []broken{
+// brokenScopes returns broken guards of scopes.
+func brokenScopes() []brokenGuard {
+	return []brokenGuard{
 		{"scope", "the interaction needs no scope", "TestReading$", []insertion{
 			{"scope-checked", `if broken("scope") && d.p.Scopes != nil { return nil }`},
 		}},
@@ -136,9 +136,9 @@ func brokenScopes() []broken {
 	}
 }
 
-// brokenRules are broken guards of the rules that hide documents and cut elements.
-func brokenRules() []broken {
-	return []broken{
+// brokenRules returns broken guards of the rules that hide documents and cut elements.
+func brokenRules() []brokenGuard {
+	return []brokenGuard{
 		{"cut keys", "values that were cut can still be searched", "TestRules$", []insertion{
 			{"projection-keys", `if broken("cut keys") { keys = append(keys, k); continue }`},
 		}},
@@ -180,10 +180,9 @@ func brokenRules() []broken {
 	}
 }
 
-// brokenDirectives are broken guards of labels and directives, and of the memory that is made
-// from them.
-func brokenDirectives() []broken {
-	return []broken{
+// brokenDirectives returns broken guards of labels and directives, and of the memory that is built from them.
+func brokenDirectives() []brokenGuard {
+	return []brokenGuard{
 		{"labels: contained", "the labels of contained resources are not read", "TestReading$", []insertion{
 			{"labels-read", `if broken("labels: contained") { body = ownMeta(body) }`},
 		}},
