@@ -62,10 +62,10 @@ func (e *embedded) members(m map[string]any, known []string) {
 	}
 	for _, parameter := range append(valuesAt(m, "parameter"), valuesAt(m, "part")...) {
 		parameter := parameter.(map[string]any)
-		if inner, holds := parameter["resource"].(map[string]any); holds {
+		if inner, ok := parameter["resource"].(map[string]any); ok {
 			e.resource(inner, "", known)
 		}
-		if reference, holds := parameter["valueReference"].(map[string]any); holds {
+		if reference, ok := parameter["valueReference"].(map[string]any); ok {
 			e.reference(reference, known)
 		}
 		e.members(map[string]any{"part": parameter["part"]}, known)

@@ -180,7 +180,7 @@ func TestTables(t *testing.T) {
 		{"prefix", set(index.Comparators()), prefixRows}, {"result parameter", set(search.Controls()), controlRows}, {"refused parameter", set(search.NotBuilt()), refusedRows},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(table.has)) {
-			if _, stands := table.rows[name]; !stands {
+			if _, ok := table.rows[name]; !ok {
 				t.Errorf("CON-1504: the %s %q has no row with its channel", table.what, name)
 			}
 		}
@@ -253,8 +253,8 @@ func TestAbsentChannels(t *testing.T) {
 	populate(t, g, side)
 	people := []consent.Principal{staffMember("XAC01", "user/*.cruds"), staffMember("XGP01", "user/*.rs"), patient(g.patients[0], "patient/*.rs"), sourceSystem("XAC01")}
 	for _, line := range absentRequests {
-		channel, asked, _ := strings.Cut(line, " ")
-		method, path, _ := strings.Cut(asked, " ")
+		channel, request, _ := strings.Cut(line, " ")
+		method, path, _ := strings.Cut(request, " ")
 		var first string
 		for _, p := range people {
 			for _, id := range []string{g.patients[0], g.patients[1], "none"} {

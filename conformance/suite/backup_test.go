@@ -112,13 +112,13 @@ func checkDamagedBackups(t *testing.T, s *server, out string) {
 		t.Fatal(err)
 	}
 	s.start("--demo", "--public-url", "http://record.test") // opens a new store
-	wantStatus(t, "nothing came of a damaged backup", s.get(trustClient, "Basic/xac01.b"), 404, "not-found")
+	wantStatus(t, "nothing of a damaged backup is stored", s.get(trustClient, "Basic/xac01.b"), 404, "not-found")
 	s.stop()
 	if text, err := s.run("restore", out); err == nil || !strings.Contains(text, "not empty") {
 		t.Errorf("restore into a store with documents: got %v\n%s", err, text)
 	}
 	s.start("--demo", "--public-url", "http://record.test")
-	wantStatus(t, "a refused restore leaves the store as it was", s.get(trustClient, "Patient?_summary=count"), 200, "")
+	wantStatus(t, "a refused restore does not change the store", s.get(trustClient, "Patient?_summary=count"), 200, "")
 }
 
 func (s *server) checkRestore(t *testing.T, out string, taken time.Time, w *writer) {
@@ -159,7 +159,7 @@ func (s *server) checkRestore(t *testing.T, out string, taken time.Time, w *writ
 	}
 	s.checkConfirmationRecords(t, taken)
 	s.start("--demo", "--public-url", "http://record.test")
-	wantStatus(t, "confirmed for good", s.get("gp", "Patient/xgp01.p0"), 200, "")
+	wantStatus(t, "the confirmation is permanent", s.get("gp", "Patient/xgp01.p0"), 200, "")
 }
 
 // checkUnconfirmed checks that requests for patient data are answered 503, and others are not.
@@ -199,7 +199,7 @@ func (s *server) checkWholeBundles(t *testing.T, before *writer) {
 	for n := w.done + 1; n < w.done+10; n++ {
 		for path := range w.bodies(n) {
 			if path != w.counter() {
-				wantStatus(t, "an entry of a bundle behind the backup", s.get(trustClient, path), 404, "not-found")
+				wantStatus(t, "an entry of a bundle after the backup", s.get(trustClient, path), 404, "not-found")
 			}
 		}
 	}

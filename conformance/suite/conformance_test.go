@@ -19,17 +19,17 @@ func TestConformancePage(t *testing.T) {
 	page := string(text)
 	s := onPebble(t).start("--auth", "off")
 
-	told := map[string]bool{}
+	listed := map[string]bool{}
 	meta := s.get("", "metadata")
 	for _, path := range []string{"rest.0.interaction.#.code", "rest.0.resource.#.interaction.#.code", "rest.0.resource.#.operation.#.name", "format", "patchFormat", "rest.0.searchParam.#.name"} {
 		for _, list := range meta.get(path + "|@flatten").Array() {
-			told[list.Str] = true
+			listed[list.Str] = true
 		}
 	}
-	if len(told) < 20 || !told["_list"] || !told["_filter"] {
-		t.Fatalf("metadata lists %v, want at least 20 words with _list and _filter", told)
+	if len(listed) < 20 || !listed["_list"] || !listed["_filter"] {
+		t.Fatalf("metadata lists %v, want at least 20 words with _list and _filter", listed)
 	}
-	for word := range told {
+	for word := range listed {
 		if !strings.Contains(page, "`"+word+"`") {
 			t.Errorf("metadata lists %s, the page does not", word)
 		}

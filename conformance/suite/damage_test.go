@@ -29,7 +29,7 @@ func damages() []damage {
 			r[at].Payload = bytes.Replace(r[at].Payload, []byte(`"recorded":"2`), []byte(`"recorded":"1`), 1)
 			return r
 		}, "altered", 0},
-		{"AUD-504 a changed record with a link of its own", func(r []store.Record, at int) []store.Record {
+		{"AUD-504 a changed record with a recomputed hash", func(r []store.Record, at int) []store.Record {
 			r[at].Payload = bytes.Replace(r[at].Payload, []byte(`"recorded":"2`), []byte(`"recorded":"1`), 1)
 			r[at].Hash = store.ChainHash(r[at-1].Hash, r[at].Pos, r[at].Payload)
 			return r
@@ -43,13 +43,13 @@ func damages() []damage {
 			r[at], r[at+1] = r[at+1], r[at]
 			return renumber(r)
 		}, "reordered", 0},
-		{"AUD-504 a record taken out", func(r []store.Record, at int) []store.Record {
+		{"AUD-504 a removed record", func(r []store.Record, at int) []store.Record {
 			return slices.Delete(r, at, at+1)
 		}, "missing", 0},
-		{"AUD-504 a record taken out and the rest moved up", func(r []store.Record, at int) []store.Record {
+		{"AUD-504 a removed record and renumbered later records", func(r []store.Record, at int) []store.Record {
 			return renumber(slices.Delete(r, at, at+1))
 		}, "missing", 0},
-		{"AUD-506 a cut end", func(r []store.Record, at int) []store.Record { return r[:at] }, "", 0},
+		{"AUD-506 a truncated end", func(r []store.Record, at int) []store.Record { return r[:at] }, "", 0},
 	}
 }
 
@@ -65,7 +65,7 @@ func TestAuditDamage(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--demo")
 		for range 10 {
-			wantStatus(t, "a request for the trail", s.get("consultant", "Observation?patient=Patient/xgp01.p0&_count=1"), 200, "")
+			wantStatus(t, "a request that is recorded", s.get("consultant", "Observation?patient=Patient/xgp01.p0&_count=1"), 200, "")
 		}
 		s.stop()
 		var whole []store.Record

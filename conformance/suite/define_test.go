@@ -62,7 +62,7 @@ func testDefinedParameters(t *testing.T, s *server, killed func(), args ...strin
 	}
 	s.checkProgressAccess(t, at)
 	for i := range 3 { // written during the indexing
-		wantStatus(t, "SRCH-242 a write while documents are walked", s.do(trustClient, "PUT", fmt.Sprintf("Observation/xac01.d%d", i),
+		wantStatus(t, "SRCH-242 a write during the indexing", s.do(trustClient, "PUT", fmt.Sprintf("Observation/xac01.d%d", i),
 			fmt.Sprintf(`{"resourceType":"Observation","id":"xac01.d%d","status":"final","code":{"coding":[{"system":"http://a.test","code":"late"}]}}`, i)), 201, "")
 	}
 	s.kill()
@@ -146,7 +146,7 @@ func (s *server) defineCopies(t *testing.T, copied, expressions []string) (first
 			wantStatus(t, "SRCH-240 only the operator writes definitions, not "+who, r, 403, "forbidden")
 		}
 	}
-	wantBody(t, "a definition is read with scope", s.get("gp", path), 200, "x-code")
+	wantBody(t, "a definition can be read with a scope", s.get("gp", path), 200, "x-code")
 	for _, path := range []string{"Patient", "Observation?status=final", "Patient/1", "SearchParameter?_include=*"} {
 		if r := s.get(operatorClient, path); r.status == 200 && (r.get("total").Int() > 0 && path[:1] != "S") {
 			t.Errorf("the operator reads %s: %.200s", path, r.body)
@@ -268,7 +268,7 @@ func TestDraftsDefineNothing(t *testing.T) {
 		t.Errorf("%d definitions were stored, want nearly 1400", n)
 	}
 	r := s.get("", at+"/admin/reindex")
-	wantStatus(t, "without tokens everybody operates the record", r, 200, "")
+	wantStatus(t, "without tokens every caller is an operator", r, 200, "")
 	if len(r.get("parameters").Array()) > 0 || s.get("", "metadata").header.Get("ETag") != before {
 		t.Errorf("SRCH-240: a draft defines a parameter: %s", r.body)
 	}

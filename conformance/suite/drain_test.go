@@ -81,7 +81,7 @@ func TestDrain(t *testing.T) {
 		t.Errorf("LIM-009: the server ended with %d:\n%s", code, s.output)
 	}
 	s.start("--demo")
-	wantStatus(t, "LIM-009 what was acknowledged while draining", s.get(trustClient, "Basic/xac01.drained"), 200, "")
+	wantStatus(t, "LIM-009 a resource that was acknowledged while draining", s.get(trustClient, "Basic/xac01.drained"), 200, "")
 }
 
 // TestAborts: clients that close their connection at any moment, and clients that send slowly or nothing, leave
@@ -139,7 +139,7 @@ func TestAborts(t *testing.T) {
 		t.Log("no write was done before its client was found to be gone: it is not there")
 		return
 	}
-	wantStatus(t, "LIM-009 a write whose client hung up is whole or not there", r, 200, "")
+	wantStatus(t, "LIM-009 a write of a disconnected client is stored as a whole or not at all", r, 200, "")
 	if got := r.get("code.text").Str; got != strings.Repeat("x", 5000) {
 		t.Errorf("LIM-009: got %.40s…, want the whole text", got)
 	}

@@ -57,21 +57,21 @@ func TestFuzzedServer(t *testing.T) {
 			t.Errorf("REST-005: %v\n%s", err, tail(string(report), 12_000))
 			break
 		}
-		asked, counts := s.loggedRequests()
-		t.Logf("%d requests in %s: %v", asked, time.Since(began).Round(time.Second), counts)
+		requests, counts := s.loggedRequests()
+		t.Logf("%d requests in %s: %v", requests, time.Since(began).Round(time.Second), counts)
 		missing := slices.IndexFunc(needed, func(kind string) bool { return counts[kind] == 0 })
-		if missing < 0 && asked >= 20*seconds {
+		if missing < 0 && requests >= 20*seconds {
 			break
 		}
 		if run == 5 {
-			t.Errorf("the fuzzer made %d requests, want at least %d, with at least one of each of %v: got %v\n%s", asked, 20*seconds, needed, counts, tail(string(report), 4000))
+			t.Errorf("the fuzzer made %d requests, want at least %d, with at least one of each of %v: got %v\n%s", requests, 20*seconds, needed, counts, tail(string(report), 4000))
 			break
 		}
 	}
 	for _, line := range regexp.MustCompile(`(?m)^.*msg="request failed".*$`).FindAllString(s.output.String(), 5) {
 		t.Errorf("REST-005: %s", line)
 	}
-	wantStatus(t, "the server lives", s.get("", "metadata"), 200, "")
+	wantStatus(t, "the server still answers", s.get("", "metadata"), 200, "")
 }
 
 // loggedRequests counts the requests in the log of the server, in all and by interaction and status.

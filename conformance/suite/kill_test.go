@@ -83,11 +83,11 @@ func testKilledInALoad(t *testing.T, s *server, args ...string) {
 		}
 	}
 	s.stop()
-	stand := 0
+	stored := 0
 	for _, w := range all {
-		stand += w.done
+		stored += w.done
 	}
-	t.Logf("%d kills in %.1f s: %d bundles are stored; %d were in flight at a kill, %d of these were stored", kills(t), time.Since(began).Seconds(), stand, unanswered, found)
+	t.Logf("%d kills in %.1f s: %d bundles are stored; %d were in flight at a kill, %d of these were stored", kills(t), time.Since(began).Seconds(), stored, unanswered, found)
 	if unanswered == 0 {
 		t.Error("no bundle was in flight at any kill")
 	}

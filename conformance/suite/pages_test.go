@@ -12,9 +12,9 @@ import (
 func TestPagesOfLongQueries(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		s.start("--auth", "off")
-		asked := make([]string, 0, 200)
+		identifiers := make([]string, 0, 200)
 		for i := range 200 {
-			asked = append(asked, fmt.Sprintf("http://system.example/of/identifiers|%d", i))
+			identifiers = append(identifiers, fmt.Sprintf("http://system.example/of/identifiers|%d", i))
 			if i < 6 {
 				s.do("", "PUT", fmt.Sprint("Patient/p", i), fmt.Sprintf(`{"resourceType":"Patient","id":"p%d","identifier":[{"system":"http://system.example/of/identifiers","value":"%d"}]}`, i, i))
 			}
@@ -32,7 +32,7 @@ func TestPagesOfLongQueries(t *testing.T) {
 			}
 			return r
 		}
-		long := next(form("_count=2&identifier=" + strings.ReplaceAll(strings.Join(asked, ","), "|", "%7C")))
+		long := next(form("_count=2&identifier=" + strings.ReplaceAll(strings.Join(identifiers, ","), "|", "%7C")))
 		short := next(form("_count=2"))
 		if len(long) != len(short) || !strings.Contains(long, "_page=") {
 			t.Errorf("SRCH-204: the link of a long query has %d bytes, of a short one %d", len(long), len(short))
@@ -51,6 +51,6 @@ func TestPagesOfLongQueries(t *testing.T) {
 		wantStatus(t, "SRCH-204: an altered link", s.get("", long[:len(long)-9]+letter+long[len(long)-8:]), 400, "invalid")
 		s.stop()
 		s.start("--auth", "off", "--limit", "page-life=1ms")
-		wantStatus(t, "SRCH-204: an old link", s.get("", long), 410, "expired")
+		wantStatus(t, "SRCH-204: an expired link", s.get("", long), 410, "expired")
 	})
 }

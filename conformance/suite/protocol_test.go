@@ -14,7 +14,7 @@ func TestProtocol(t *testing.T) {
 	t.Run("versions", func(t *testing.T) { testVersions(t, s) })
 	t.Run("pages", func(t *testing.T) { testPages(t, s) })
 	t.Run("bundles", func(t *testing.T) { testBundles(t, s) })
-	t.Run("races", func(t *testing.T) { testConditionalCreates(t, s) })
+	t.Run("conditional creates", func(t *testing.T) { testConditionalCreates(t, s) })
 	t.Run("tokens", func(t *testing.T) { testTokens(t, s) })
 	t.Run("patient", func(t *testing.T) { testPatientView(t, s) })
 	t.Run("load", func(t *testing.T) { testLoadTwice(t, s) })
@@ -36,7 +36,7 @@ func basic(id, text string) string {
 
 func testVersions(t *testing.T, s *server) {
 	path := "Basic/xac01.v"
-	wantStatus(t, "REST-142 a feed creates in its id space", s.do(trustClient, "PUT", path, basic("xac01.v", "1")), 201, "")
+	wantStatus(t, "REST-142 a source system creates with its id prefix", s.do(trustClient, "PUT", path, basic("xac01.v", "1")), 201, "")
 	wantStatus(t, "REST-141 no id", s.do(trustClient, "PUT", path, `{"resourceType":"Basic","code":{"text":"x"}}`), 400, "required")
 	wantStatus(t, "REST-141 another id", s.do(trustClient, "PUT", path, basic("other", "x")), 400, "invalid")
 	wantStatus(t, "REST-045 stale If-Match", s.do(trustClient, "PUT", path, basic("xac01.v", "2"), `If-Match: W/"9"`), 412, "conflict")
@@ -52,7 +52,7 @@ func testVersions(t *testing.T, s *server) {
 		t.Errorf("REST-016: got %d %v", head.status, head.header)
 	}
 	wantStatus(t, "REST-112 vread", s.get(trustClient, path+"/_history/1"), 200, "")
-	wantStatus(t, "REST-112 a version that never was", s.get(trustClient, path+"/_history/7"), 404, "not-found")
+	wantStatus(t, "REST-112 a version that never existed", s.get(trustClient, path+"/_history/7"), 404, "not-found")
 	wantStatus(t, "REST-180 delete", s.do(trustClient, "DELETE", path, ""), 204, "")
 	wantStatus(t, "REST-181 delete again", s.do(trustClient, "DELETE", path, ""), 204, "")
 	deleted := s.get(trustClient, path)
@@ -64,14 +64,14 @@ func testVersions(t *testing.T, s *server) {
 	if h.get("total").Int() != 3 || h.get("entry.0.request.method").Str != "DELETE" || h.get("entry.0.resource").Exists() || h.get("entry.2.response.status").Str != "201 Created" {
 		t.Errorf("REST-200 to 203: got %s", h.body)
 	}
-	wantStatus(t, "REST-143 resurrect", s.do(trustClient, "PUT", path, basic("xac01.v", "4")), 201, "")
+	wantStatus(t, "REST-143 update of a deleted resource", s.do(trustClient, "PUT", path, basic("xac01.v", "4")), 201, "")
 	p := s.do(trustClient, "PUT", path+"/_history", "{}")
-	wantStatus(t, "REST-014 a verb that is not there", p, 405, "not-supported")
+	wantStatus(t, "REST-014 an unsupported verb", p, 405, "not-supported")
 	if allow := p.header.Get("Allow"); !strings.Contains(allow, "HEAD") || !strings.Contains(allow, "GET") {
 		t.Errorf("REST-014: Allow is %q", allow)
 	}
 	wantStatus(t, "REST-032 XML", s.get(trustClient, path, "Accept: application/fhir+xml"), 406, "not-supported")
-	wantStatus(t, "REST-013 an id that is none", s.get(trustClient, "Basic/a_b"), 404, "not-found")
+	wantStatus(t, "REST-013 an invalid id", s.get(trustClient, "Basic/a_b"), 404, "not-found")
 	wantStatus(t, "REST-011 case", s.get(trustClient, "basic/xac01.v"), 404, "not-supported")
 	wantStatus(t, "REST-060 minimal", s.do(trustClient, "PUT", path, basic("xac01.v", "5"), "Prefer: return=minimal"), 200, "")
 }
@@ -102,8 +102,8 @@ func testPages(t *testing.T, s *server) {
 		}
 	}
 	next := s.get("consultant", "Observation?_count=1").get(`link.#(relation=="next").url`).Str
-	wantStatus(t, "SRCH-204 a foreign page link", s.get("clerk", next), 400, "invalid")
-	wantStatus(t, "SRCH-204 an altered one", s.get("consultant", next[:len(next)-3]+"AAA"), 400, "invalid")
+	wantStatus(t, "SRCH-204 a page link of another caller", s.get("clerk", next), 400, "invalid")
+	wantStatus(t, "SRCH-204 an altered page link", s.get("consultant", next[:len(next)-3]+"AAA"), 400, "invalid")
 	wantStatus(t, "SRCH-200 _count", s.get("consultant", "Observation?_count=-1"), 400, "value")
 }
 
@@ -136,7 +136,7 @@ func testBundles(t *testing.T, s *server) {
 	if !strings.HasPrefix(bad.get("issue.0.expression.0").Str, "Bundle.entry[1]") {
 		t.Errorf("REST-222: the expression is %s", bad.get("issue.0.expression.0"))
 	}
-	wantStatus(t, "REST-224 twice", s.do(trustClient, "POST", "", bundle("transaction", entry("urn:uuid:f", "PUT", "Basic/xac01.t", "", basic("xac01.t", "1")), entry("urn:uuid:g", "PUT", "Basic/xac01.t", "", basic("xac01.t", "2")))), 400, "invalid")
+	wantStatus(t, "REST-224 a repeated resource", s.do(trustClient, "POST", "", bundle("transaction", entry("urn:uuid:f", "PUT", "Basic/xac01.t", "", basic("xac01.t", "1")), entry("urn:uuid:g", "PUT", "Basic/xac01.t", "", basic("xac01.t", "2")))), 400, "invalid")
 	batch := s.do(trustClient, "POST", "", bundle("batch", entry("urn:uuid:h", "POST", "Location", "", `{"resourceType":"Location","managingOrganization":{"reference":"Organization?identifier=s|1"}}`),
 		entry("urn:uuid:i", "POST", "Basic", "", basic("x", "ok")), `{"request":{"method":"GET","url":"`+where+`"}}`))
 	if st := batch.get("entry.#.response.status").String(); batch.status != 200 || st != `["400 Bad Request","201 Created","200 OK"]` {

@@ -19,12 +19,12 @@ const requirements = "../../docs/requirements"
 // or in the list, and every number exists.
 func TestRequirementsHaveTests(t *testing.T) {
 	priority, named, list := readRequirements(t), namedByTests(t), readNotBuilt(t)
-	var asked, covered int
+	var required, covered int
 	for _, id := range slices.Sorted(maps.Keys(priority)) {
 		if priority[id] == "P2" {
 			continue
 		}
-		asked++
+		required++
 		if named[id] != "" {
 			covered++
 		} else if !slices.Contains(list.all, id) {
@@ -49,7 +49,7 @@ func TestRequirementsHaveTests(t *testing.T) {
 		seen[id] = true
 	}
 	t.Logf("requirements of P0 and P1: %d, named by a test: %d, not built or in part only: %d. Built, without a test: %d %s",
-		asked, covered, len(list.all)-len(list.untested), len(list.untested), strings.Join(list.untested, " "))
+		required, covered, len(list.all)-len(list.untested), len(list.untested), strings.Join(list.untested, " "))
 }
 
 // row matches a requirement in a text: a row of a table, or an item "- **CON-201 [P0]** ".

@@ -27,7 +27,7 @@ func TestValidateOperation(t *testing.T) {
 		want                  string
 	}{
 		{"OPER-020 valid", trustClient, "Basic/$validate", good, 200, none},
-		{"OPER-020 not valid: 200 all the same", trustClient, "Basic/$validate", bad, 200, all},
+		{"OPER-020 invalid: 200 as well", trustClient, "Basic/$validate", bad, 200, all},
 		{"OPER-020 Parameters", trustClient, "Basic/$validate", with(resource(bad)), 200, all},
 		{"OPER-020 a broken rule", trustClient, "Basic/$validate", with(resource(`{"resourceType":"Basic","code":{"id":"x"}}`)), 200, "invariant Basic.code"},
 		{"OPER-020 another type", trustClient, "Basic/$validate", `{"resourceType":"Patient"}`, 200, "invalid resourceType"},
@@ -39,10 +39,10 @@ func TestValidateOperation(t *testing.T) {
 		{"OPER-020 delete of an instance", trustClient, "Basic/xac01.op/$validate", with(`{"name":"mode","valueCode":"delete"}`), 200, none},
 		{"OPER-020 delete on the type", trustClient, "Basic/$validate", with(`{"name":"mode","valueCode":"delete"}`), 400, "invalid "},
 		{"OPER-020 mode in the URL", trustClient, "Basic/$validate?mode=update", good, 400, "invalid "},
-		{"OPER-020 no such mode", trustClient, "Basic/$validate", with(resource(good) + mode("destroy")), 400, "code-invalid "},
+		{"OPER-020 unknown mode", trustClient, "Basic/$validate", with(resource(good) + mode("destroy")), 400, "code-invalid "},
 		{"OPER-020 unknown profile", trustClient, "Basic/$validate", with(resource(good) + profile("http://x/P")), 404, "not-found "},
 		{"OPER-020 the base as profile", trustClient, "Basic/$validate", with(resource(good) + profile("http://hl7.org/fhir/StructureDefinition/Basic")), 200, none},
-		{"OPER-020 mode profile without one", trustClient, "Basic/$validate", with(resource(good) + mode("profile")), 400, "required "},
+		{"OPER-020 mode profile without a profile", trustClient, "Basic/$validate", with(resource(good) + mode("profile")), 400, "required "},
 		{"OPER-020 no resource", trustClient, "Basic/$validate", with(`{"name":"mode","valueCode":"create"}`), 400, "required "},
 		{"OPER-020 no body", trustClient, "Basic/$validate", "", 400, "required "},
 		{"OPER-020 unknown parameter", trustClient, "Basic/$validate", with(resource(good) + `,{"name":"x","valueCode":"y"}`), 400, "not-supported "},
@@ -51,8 +51,8 @@ func TestValidateOperation(t *testing.T) {
 		{"OPER-001 unknown operation", trustClient, "Basic/$valid", good, 404, "not-supported "},
 		{"OPER-001 unknown operation on an instance", trustClient, "Basic/xac01.op/$valid", good, 404, "not-supported "},
 		{"REST-014 unknown type", trustClient, "Basics/$validate", good, 404, "not-supported "},
-		{"OPER-022 a clinician may not create", "gp", "Basic/$validate", with(resource(good) + mode("create")), 200, "forbidden "},
-		{"SMART-300 a clinician may ask", "gp", "Basic/$validate", good, 200, none},
+		{"OPER-022 staff may not create", "gp", "Basic/$validate", with(resource(good) + mode("create")), 200, "forbidden "},
+		{"SMART-300 staff may validate", "gp", "Basic/$validate", good, 200, none},
 	} {
 		r := s.do(c.who, "POST", c.path, c.body)
 		if got := issuesOf(r, "issue"); r.status != c.status || got != c.want {

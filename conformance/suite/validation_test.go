@@ -18,7 +18,7 @@ func TestValidation(t *testing.T) {
 	t.Run("strict", func(t *testing.T) { testStrict(t, s) })
 	t.Run("transaction", func(t *testing.T) { testFaultyTransaction(t, s) })
 	t.Run("batch", func(t *testing.T) { testFaultyBatch(t, s) })
-	t.Run("answers", func(t *testing.T) { testOwnResources(t, s) })
+	t.Run("own resources", func(t *testing.T) { testOwnResources(t, s) })
 	t.Run("load", func(t *testing.T) { testLoadModes(t, s) })
 }
 
@@ -47,7 +47,7 @@ func testStrict(t *testing.T, s *server) {
 		{"REST-086 bad primitive", `{"resourceType":"Basic","code":{"text":"x"},"created":"2023-02-29"}`, 400, "value Basic.created"},
 		{"REST-087 missing", `{"resourceType":"Basic"}`, 400, "required Basic.code"},
 		{"REST-087 unknown code", `{"resourceType":"Basic","code":{"text":"x"},"identifier":[{"use":"x"}]}`, 400, "code-invalid Basic.identifier[0].use"},
-		{"REST-002 a rule broken", `{"resourceType":"Basic","code":{"text":"x"},"extension":[{"url":"a"}]}`, 422, "invariant Basic.extension[0]"},
+		{"REST-002 an invariant", `{"resourceType":"Basic","code":{"text":"x"},"extension":[{"url":"a"}]}`, 422, "invariant Basic.extension[0]"},
 		{"REST-003 all faults", `{"resourceType":"Basic","created":"x","subject":"","author":null,"foo":1}`, 400,
 			"value Basic.created\nstructure Basic.subject\nstructure Basic.author\nstructure Basic.foo\nrequired Basic.code"},
 		{"REST-088 another type", `{"resourceType":"Patient","foo":1}`, 400, "invalid resourceType"},
@@ -84,7 +84,7 @@ func testFaultyTransaction(t *testing.T, s *server) {
 	if n := s.get(trustClient, "Basic?code=urn:val|tx").get("entry.#").Int(); n != 0 {
 		t.Errorf("REST-221: a refused transaction wrote %d resources", n)
 	}
-	wantStatus(t, "REST-223 a good one", s.do(trustClient, "POST", "", bundleOf("transaction", good)), 200, "")
+	wantStatus(t, "REST-223 a valid transaction", s.do(trustClient, "POST", "", bundleOf("transaction", good)), 200, "")
 	r = s.do(trustClient, "POST", "", `{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"SEND","url":"Basic"},"x":1}]}`)
 	if got := issuesOf(r, "issue"); r.status != 400 || got != "code-invalid Bundle.entry[0].request.method\nstructure Bundle.entry[0].x" {
 		t.Errorf("REST-003: got %d %s for the envelope", r.status, got)

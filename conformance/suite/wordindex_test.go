@@ -21,36 +21,36 @@ func TestWordIndex(t *testing.T) {
 				t.Fatalf("got %d %s, want 201", r.status, r.body)
 			}
 		}
-		asks := func(when string, status int, total int64) {
+		checkSearch := func(when string, status int, total int64) {
 			t.Helper()
 			r := s.do("", "GET", "Basic?_content=cough&_total=accurate", "")
 			if r.status != status || status == 200 && r.get("total").Int() != total {
 				t.Errorf("%s: got %d %s, want %d and a total of %d", when, r.status, r.body, status, total)
 			}
-			told := s.do("", "GET", "metadata", "").get(`rest.0.resource.#(type=="Basic").searchParam.#(name=="_content").name`).Exists()
-			if told != (status == 200) {
-				t.Errorf("%s: metadata lists _content: %v", when, told)
+			listed := s.do("", "GET", "metadata", "").get(`rest.0.resource.#(type=="Basic").searchParam.#(name=="_content").name`).Exists()
+			if listed != (status == 200) {
+				t.Errorf("%s: metadata lists _content: %v", when, listed)
 			}
 		}
-		asks("a new record", 400, 0)
+		checkSearch("a new record", 400, 0)
 		s.stop()
 		s.checkRefused(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--word-index"}, args...)...)
 		s.reindexAndVerify(t, "--word-index")
 		s.start(args...)
-		asks("keyed with words", 200, 2)
+		checkSearch("keyed with words", 200, 2)
 		if r := s.do("", "PUT", "Basic/a", `{"resourceType":"Basic","id":"a","code":{"text":"well"}}`); r.status != 200 {
 			t.Errorf("got %d %s, want 200", r.status, r.body)
 		}
-		asks("an update", 200, 1)
+		checkSearch("an update", 200, 1)
 		s.stop()
 		s.reindexAndVerify(t)
 		s.start(args...)
-		asks("rekeyed unchanged", 200, 1)
+		checkSearch("rekeyed unchanged", 200, 1)
 		s.stop()
 		s.checkRefused(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--no-word-index"}, args...)...)
 		s.reindexAndVerify(t, "--no-word-index")
 		s.start(append(args, "--no-word-index")...)
-		asks("keyed without words", 400, 0)
+		checkSearch("keyed without words", 400, 0)
 	})
 }
 

@@ -125,8 +125,8 @@ func mixQueries() []mixQuery {
 	}
 }
 
-func exampleIf(holds bool, example string) string {
-	if !holds {
+func exampleIf(ok bool, example string) string {
+	if !ok {
 		return ""
 	}
 	return example

@@ -1,11 +1,10 @@
-// Package brokenguard chooses one deliberately broken guard at run time (CON-1507).
+// Package brokenguard selects a guard that is broken on purpose at run time (CON-1507).
 //
-// A broken guard is a set of edits of the product's sources that the test of the law
-// applies when it builds a test binary (conformance/law/brokenguards_test.go). Each edit asks On
-// for its own name. The function exists only under the build tag brokenguards, and no
-// source of the product imports this package: an ordinary build has neither.
+// A broken guard is a set of insertions into the product's sources, which
+// conformance/law/brokenguards_test.go applies when it builds a test binary. Each insertion calls On
+// with its name. On exists only under the build tag brokenguards, and no source of the product imports
+// this package, so an ordinary build contains neither.
 package brokenguard
 
-// Variable is the environment variable that holds the name of the broken guard. Where it
-// is empty, every guard is whole.
+// Variable is the environment variable with the name of the broken guard. If it is empty, no guard is broken.
 const Variable = "CARERECORD_BROKEN_GUARD"
