@@ -15,91 +15,91 @@ import (
 
 // walker walks one resource and removes elements.
 type walker struct {
-	// doomed reports whether values of a FHIR type are removed. The type is empty for a
+	// removeType reports whether values of a FHIR type are removed. The type is empty for a
 	// property that the tables do not have.
-	doomed func(fhirType string) bool
-	// paths are the elements to remove, by path; nil for none.
-	paths map[string]bool
-	// links are the references to remove; nil for none.
-	links   *hiddenLinks
+	removeType func(fhirType string) bool
+	// removePaths are the elements to remove, by path; nil for none.
+	removePaths map[string]bool
+	// hidden are the references to remove; nil for none.
+	hidden  *hiddenLinks
 	changed bool
 }
 
-// resource walks a resource. It returns false if nothing of it may be left.
-func (w *walker) resource(obj gjson.Result) ([]byte, bool) {
+// copyResource walks a resource. It returns false if nothing of it may be left.
+func (w *walker) copyResource(obj gjson.Result) ([]byte, bool) {
 	typ := obj.Get("resourceType").Str
-	if w.links != nil {
-		return w.cutResource(typ, obj)
+	if w.hidden != nil {
+		return w.copyWithoutReferences(typ, obj)
 	}
-	return w.object(r4.TypeOf(typ), typ, obj)
+	return w.copyObject(r4.TypeOf(typ), typ, obj)
 }
 
-// object walks the members of an object. It returns false if a mandatory element was removed, or
+// copyObject walks the members of an object. It returns false if a mandatory element was removed, or
 // every element: then the object has to be removed too. path is that of the object, from the type
 // of its resource.
-func (w *walker) object(t *r4.Type, path string, obj gjson.Result) ([]byte, bool) {
+func (w *walker) copyObject(t *r4.Type, path string, obj gjson.Result) ([]byte, bool) {
 	out := make([]byte, 0, len(obj.Raw))
 	out = append(out, '{')
-	lost := map[string]bool(nil)
-	ok := w.links == nil || !w.links.hidesEntry(t, obj)
+	removed := map[string]bool(nil)
+	ok := w.hidden == nil || !w.hidden.isHiddenEntry(t, obj)
 	obj.ForEach(func(key, value gjson.Result) bool {
 		name := key.String()
 		if name == "resourceType" {
-			out = member(out, key.Raw, []byte(value.Raw))
+			out = appendMember(out, key.Raw, []byte(value.Raw))
 			return true
 		}
 		base := strings.TrimPrefix(name, "_")
-		if base != name && lost[base] {
+		if base != name && removed[base] {
 			w.changed = true
 			return true
 		}
 		prop, known := property(t, base)
 		raw, kept := []byte(nil), false
-		if w.links != nil && known {
-			value = w.withoutCutItems(t, prop, obj, value)
+		if w.hidden != nil && known {
+			value = w.withoutHiddenItems(t, prop, obj, value)
 		}
-		if at := w.below(path, prop, known); value.Exists() && !w.paths[at] {
-			raw, kept = w.value(prop, at, known, base != name, value)
+		if at := w.pathOf(path, prop, known); value.Exists() && !w.removePaths[at] {
+			raw, kept = w.copyValue(prop, at, known, base != name, value)
 		}
 		if kept {
-			out = member(out, key.Raw, raw)
+			out = appendMember(out, key.Raw, raw)
 			return true
 		}
 		w.changed = true
-		if lost == nil {
-			lost = map[string]bool{}
+		if removed == nil {
+			removed = map[string]bool{}
 		}
-		lost[base] = true
-		if known && base == name && (prop.Element.Min > 0 || w.emptied(t, prop.Element.Name)) {
+		removed[base] = true
+		if known && base == name && (prop.Element.Min > 0 || w.needsElement(t, prop.Element.Name)) {
 			ok = false
 		}
 		return true
 	})
 	out = append(out, '}')
-	if lost != nil && (len(out) == 2 || t != nil && hollow(t.Name, out)) {
+	if removed != nil && (len(out) == 2 || t != nil && violatesInvariant(t.Name, out)) {
 		return nil, false
 	}
 	return out, ok
 }
 
-// emptied reports whether an object is meaningless or not allowed without an element: an entry of
+// needsElement reports whether an object is meaningless or not allowed without an element: an entry of
 // a Bundle without its resource, a parameter without its value.
-func (w *walker) emptied(t *r4.Type, element string) bool {
+func (w *walker) needsElement(t *r4.Type, element string) bool {
 	switch t.Name {
 	case "Bundle.entry":
 		return element == "resource"
 	case "Parameters.parameter":
 		return element == "value" || element == "resource" || element == "part"
 	}
-	return w.links != nil && slices.Contains(standsFor[t.Name], element)
+	return w.hidden != nil && slices.Contains(targetElements[t.Name], element)
 }
 
-// hollow reports whether an object that lost an element violates an invariant: an Extension
+// violatesInvariant reports whether an object that lost an element violates an invariant: an Extension
 // without a value (ext-1), a section of a Composition without content (cmp-1).
-func hollow(typ string, object []byte) bool {
+func violatesInvariant(typ string, object []byte) bool {
 	switch typ {
 	case "Extension":
-		return bare(object)
+		return isEmptyExtension(object)
 	case "Composition.section":
 		r := gjson.ParseBytes(object)
 		return !r.Get("text").Exists() && !r.Get("entry").Exists() && !r.Get("section").Exists()
@@ -107,8 +107,8 @@ func hollow(typ string, object []byte) bool {
 	return false
 }
 
-// bare reports whether an Extension has neither a value nor extensions, which ext-1 forbids.
-func bare(ext []byte) bool {
+// isEmptyExtension reports whether an Extension has neither a value nor extensions, which ext-1 forbids.
+func isEmptyExtension(ext []byte) bool {
 	found := false
 	gjson.ParseBytes(ext).ForEach(func(key, _ gjson.Result) bool {
 		k := strings.TrimPrefix(key.Str, "_")
@@ -125,7 +125,7 @@ func property(t *r4.Type, name string) (r4.Property, bool) {
 	return t.Property(name)
 }
 
-func member(out []byte, key string, raw []byte) []byte {
+func appendMember(out []byte, key string, raw []byte) []byte {
 	if len(out) > 1 {
 		out = append(out, ',')
 	}
@@ -134,23 +134,23 @@ func member(out []byte, key string, raw []byte) []byte {
 	return append(out, raw...)
 }
 
-// value walks one property, an array item by item. It returns false if nothing is left.
-func (w *walker) value(prop r4.Property, path string, known, twin bool, value gjson.Result) ([]byte, bool) {
+// copyValue walks one property, an array item by item. It returns false if nothing is left.
+func (w *walker) copyValue(prop r4.Property, path string, known, underscore bool, value gjson.Result) ([]byte, bool) {
 	if !value.IsArray() {
-		return w.one(prop, path, known, twin, value)
+		return w.copyItem(prop, path, known, underscore, value)
 	}
 	out := []byte{'['}
 	items, kept, left := 0, 0, false
 	value.ForEach(func(_, item gjson.Result) bool {
-		raw, ok := w.one(prop, path, known, twin, item)
+		raw, ok := w.copyItem(prop, path, known, underscore, item)
 		items++
 		if !ok {
 			w.changed = true
-			if !twin {
+			if !underscore {
 				return true
 			}
 			raw = []byte("null") // keeps the positions of the paired values
-		} else if twin && item.Type == gjson.Null {
+		} else if underscore && item.Type == gjson.Null {
 			ok = false
 		}
 		if kept > 0 {
@@ -167,15 +167,15 @@ func (w *walker) value(prop r4.Property, path string, known, twin bool, value gj
 	return append(out, ']'), true
 }
 
-func (w *walker) one(prop r4.Property, path string, known, twin bool, value gjson.Result) ([]byte, bool) {
+func (w *walker) copyItem(prop r4.Property, path string, known, underscore bool, value gjson.Result) ([]byte, bool) {
 	typ := ""
 	if known {
 		typ = prop.Type
 	}
-	if twin { // the id and extensions of a primitive
+	if underscore { // the id and extensions of a primitive
 		typ = "Element"
 	}
-	if w.doomed != nil && w.doomed(typ) || w.links != nil && !twin && w.links.cuts(typ, value) {
+	if w.removeType != nil && w.removeType(typ) || w.hidden != nil && !underscore && w.hidden.removes(typ, value) {
 		return nil, false
 	}
 	if !value.IsObject() {
@@ -183,21 +183,21 @@ func (w *walker) one(prop r4.Property, path string, known, twin bool, value gjso
 	}
 	of := prop.Of
 	switch {
-	case twin:
+	case underscore:
 		of = r4.TypeOf("Element")
 	case (of == nil || of.Class == r4.Abstract) && value.Get("resourceType").Exists():
-		if w.doomed != nil && w.doomed(value.Get("resourceType").Str) {
+		if w.removeType != nil && w.removeType(value.Get("resourceType").Str) {
 			return nil, false
 		}
-		return w.resource(value)
+		return w.copyResource(value)
 	}
-	return w.object(of, path, value)
+	return w.copyObject(of, path, value)
 }
 
-// below returns the path of a property within the object at a path. It is empty if no paths are
+// pathOf returns the path of a property within the object at a path. It is empty if no paths are
 // needed.
-func (w *walker) below(path string, prop r4.Property, known bool) string {
-	if w.paths == nil || !known {
+func (w *walker) pathOf(path string, prop r4.Property, known bool) string {
+	if w.removePaths == nil || !known {
 		return ""
 	}
 	name := strings.TrimSuffix(prop.Element.Path, "[x]")
@@ -209,21 +209,21 @@ func (w *walker) below(path string, prop r4.Property, known bool) string {
 // whole. Arrays close up (those of the ids and extensions of primitives keep null). Empty parents
 // are removed, and so is the parent of a removed mandatory element (CON-1202). It returns the
 // body and whether anything was removed; nil, true if nothing of the resource may be left.
-func RemoveTypes(body []byte, doomed func(fhirType string) bool) ([]byte, bool) {
-	w := &walker{doomed: doomed}
-	return w.cut(body)
+func RemoveTypes(body []byte, remove func(fhirType string) bool) ([]byte, bool) {
+	w := &walker{removeType: remove}
+	return w.run(body)
 }
 
 // RemovePaths is RemoveTypes for the elements at paths, each from the type of a resource
 // ("Observation.component.code"), a choice by its name without a type ("Observation.value").
 // Contained resources have paths of their own. An element is removed with its extensions.
 func RemovePaths(body []byte, paths map[string]bool) ([]byte, bool) {
-	w := &walker{paths: paths}
-	return w.cut(body)
+	w := &walker{removePaths: paths}
+	return w.run(body)
 }
 
-func (w *walker) cut(body []byte) ([]byte, bool) {
-	out, ok := w.resource(gjson.ParseBytes(body))
+func (w *walker) run(body []byte) ([]byte, bool) {
+	out, ok := w.copyResource(gjson.ParseBytes(body))
 	switch {
 	case !ok:
 		return nil, true
@@ -233,7 +233,7 @@ func (w *walker) cut(body []byte) ([]byte, bool) {
 	return out, true
 }
 
-func quote(s string) []byte {
+func quoteJSON(s string) []byte {
 	if strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' || r == 0x7f }) < 0 {
 		return append(append([]byte{'"'}, s...), '"')
 	}

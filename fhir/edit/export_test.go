@@ -1,9 +1,9 @@
 package edit
 
-// StandsFor returns the paths of the elements that stand for a target.
-func StandsFor() []string {
+// TargetElements returns the paths of the elements that stand for a target.
+func TargetElements() []string {
 	var paths []string
-	for of, elements := range standsFor {
+	for of, elements := range targetElements {
 		for _, e := range elements {
 			paths = append(paths, of+"."+e)
 		}

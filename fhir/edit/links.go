@@ -17,14 +17,14 @@ type Link struct {
 	Value     string
 	Reference bool // it is a Reference.reference
 
-	at *linker
+	reader *linkReader
 }
 
 // FHIRPath returns the element of the link as a simple FHIRPath. It must be called while the link
 // is visited.
 func (l Link) FHIRPath() string {
-	path := []byte(l.at.root)
-	for _, s := range l.at.path {
+	path := []byte(l.reader.root)
+	for _, s := range l.reader.path {
 		if s.name == nil {
 			path = append(path, "["+strconv.Itoa(s.item)+"]"...)
 		} else {
@@ -38,24 +38,24 @@ func (l Link) FHIRPath() string {
 // the result (REST-228). Canonicals and other text are not links. If nothing changes it returns
 // body itself.
 func Links(body []byte, f func(Link) string) []byte {
-	l := &linker{src: body, f: f, path: make([]segment, 0, 16), root: gjson.GetBytes(body, "resourceType").Str}
-	l.next()
-	l.object(r4.TypeOf(l.root))
+	l := &linkReader{src: body, f: f, path: make([]segment, 0, 16), root: gjson.GetBytes(body, "resourceType").Str}
+	l.peekToken()
+	l.readObject(r4.TypeOf(l.root))
 	if l.out == nil {
 		return body
 	}
-	return append(l.out, body[l.done:]...)
+	return append(l.out, body[l.copied:]...)
 }
 
-// linker reads a resource once, from its first byte to its last. The bytes must be valid JSON.
-type linker struct {
-	src  []byte
-	i    int // next byte
-	f    func(Link) string
-	root string
-	path []segment
-	out  []byte // the output up to done; nil while nothing changed
-	done int
+// linkReader reads a resource once, from its first byte to its last. The bytes must be valid JSON.
+type linkReader struct {
+	src    []byte
+	pos    int // next byte
+	f      func(Link) string
+	root   string
+	path   []segment
+	out    []byte // the output up to done; nil while nothing changed
+	copied int
 }
 
 // segment is a member's name, or the number of an item.
@@ -64,15 +64,15 @@ type segment struct {
 	item int
 }
 
-func (l *linker) push(s segment) { l.path = append(l.path, s) }
-func (l *linker) pop()           { l.path = l.path[:len(l.path)-1] }
+func (l *linkReader) push(s segment) { l.path = append(l.path, s) }
+func (l *linkReader) pop()           { l.path = l.path[:len(l.path)-1] }
 
-// next skips white space and returns the next byte.
-func (l *linker) next() byte {
-	for l.i < len(l.src) {
-		switch c := l.src[l.i]; c {
+// peekToken skips white space and returns the next byte.
+func (l *linkReader) peekToken() byte {
+	for l.pos < len(l.src) {
+		switch c := l.src[l.pos]; c {
 		case ' ', '\t', '\n', '\r':
-			l.i++
+			l.pos++
 		default:
 			return c
 		}
@@ -80,90 +80,90 @@ func (l *linker) next() byte {
 	return 0
 }
 
-// text reads a string and returns it with its quotes.
-func (l *linker) text() []byte {
-	from := l.i
-	for l.i++; l.i < len(l.src); l.i++ {
-		switch l.src[l.i] {
+// readString reads a string and returns it with its quotes.
+func (l *linkReader) readString() []byte {
+	from := l.pos
+	for l.pos++; l.pos < len(l.src); l.pos++ {
+		switch l.src[l.pos] {
 		case '\\':
-			l.i++
+			l.pos++
 		case '"':
-			l.i++
-			return l.src[from:l.i]
+			l.pos++
+			return l.src[from:l.pos]
 		}
 	}
 	return l.src[from:]
 }
 
-// plain returns the value of a string in quotes.
-func plain(quoted []byte) []byte {
+// unquote returns the value of a string in quotes.
+func unquote(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') >= 0 {
 		return []byte(gjson.ParseBytes(quoted).Str)
 	}
 	return quoted[1 : len(quoted)-1]
 }
 
-// object reads an object of a type, which is nil for one that R4 does not know.
-func (l *linker) object(t *r4.Type) {
-	l.i++
-	for l.next() == '"' {
-		quoted := l.text()
-		l.next()
-		l.i++ // the colon
-		name := plain(quoted)
+// readObject reads an object of a type, which is nil for one that R4 does not know.
+func (l *linkReader) readObject(t *r4.Type) {
+	l.pos++
+	for l.peekToken() == '"' {
+		quoted := l.readString()
+		l.peekToken()
+		l.pos++ // the colon
+		name := unquote(quoted)
 		base := bytes.TrimPrefix(name, []byte("_"))
 		prop, known := property(t, string(base))
 		l.push(segment{name: name})
 		if len(base) < len(name) { // the id and extensions of a primitive
 			prop, known = r4.Property{Type: "Element", Of: r4.TypeOf("Element")}, true
 		}
-		l.value(t, prop, known)
+		l.readValue(t, prop, known)
 		l.pop()
-		if l.next() == ',' {
-			l.i++
+		if l.peekToken() == ',' {
+			l.pos++
 		}
 	}
-	l.i++
+	l.pos++
 }
 
-// value reads the value of a property, an array item by item.
-func (l *linker) value(owner *r4.Type, prop r4.Property, known bool) {
-	switch l.next() {
+// readValue reads the value of a property, an array item by item.
+func (l *linkReader) readValue(owner *r4.Type, prop r4.Property, known bool) {
+	switch l.peekToken() {
 	case '{':
 		of := prop.Of
 		if of == nil || of.Class == r4.Abstract && prop.Type != "Element" {
-			if t := gjson.GetBytes(l.src[l.i:], "resourceType"); t.Exists() {
+			if t := gjson.GetBytes(l.src[l.pos:], "resourceType"); t.Exists() {
 				of = r4.TypeOf(t.Str)
 			}
 		}
-		l.object(of)
+		l.readObject(of)
 	case '[':
-		l.i++
-		for n := 0; l.next() != ']' && l.i < len(l.src); n++ {
+		l.pos++
+		for n := 0; l.peekToken() != ']' && l.pos < len(l.src); n++ {
 			l.push(segment{item: n})
-			l.value(owner, prop, known)
+			l.readValue(owner, prop, known)
 			l.pop()
-			if l.next() == ',' {
-				l.i++
+			if l.peekToken() == ',' {
+				l.pos++
 			}
 		}
-		l.i++
+		l.pos++
 	case '"':
-		from := l.i
-		quoted := l.text()
+		from := l.pos
+		quoted := l.readString()
 		if known {
-			l.link(owner, prop.Type, from, quoted)
+			l.visitString(owner, prop.Type, from, quoted)
 		}
 	default:
-		for l.i < len(l.src) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(l.src[l.i])) {
-			l.i++
+		for l.pos < len(l.src) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(l.src[l.pos])) {
+			l.pos++
 		}
 	}
 }
 
-// link visits a string if it is a link.
-func (l *linker) link(owner *r4.Type, typ string, from int, quoted []byte) {
-	it := Link{at: l}
+// visitString visits a string if it is a link.
+func (l *linkReader) visitString(owner *r4.Type, typ string, from int, quoted []byte) {
+	it := Link{reader: l}
 	switch typ {
 	case "uri", "url", "oid", "uuid":
 	case "string":
@@ -172,26 +172,26 @@ func (l *linker) link(owner *r4.Type, typ string, from int, quoted []byte) {
 		}
 		it.Reference = true
 	case "xhtml":
-		l.narrative(from, string(plain(quoted)))
+		l.rewriteNarrative(from, string(unquote(quoted)))
 		return
 	default:
 		return
 	}
-	it.Value = string(plain(quoted))
+	it.Value = string(unquote(quoted))
 	if now := l.f(it); now != it.Value {
 		l.replace(from, now)
 	}
 }
 
 // replace replaces the string that begins at from and ends at the current position.
-func (l *linker) replace(from int, now string) {
-	l.out = append(l.out, l.src[l.done:from]...)
-	l.out = append(l.out, quote(now)...)
-	l.done = l.i
+func (l *linkReader) replace(from int, now string) {
+	l.out = append(l.out, l.src[l.copied:from]...)
+	l.out = append(l.out, quoteJSON(now)...)
+	l.copied = l.pos
 }
 
-// narrative rewrites the href and src attributes of a div.
-func (l *linker) narrative(from int, text string) {
+// rewriteNarrative rewrites the href and src attributes of a div.
+func (l *linkReader) rewriteNarrative(from int, text string) {
 	changed := false
 	for _, attr := range []string{`href="`, `src="`, `href='`, `src='`} {
 		if !strings.Contains(text, attr) {
@@ -211,7 +211,7 @@ func (l *linker) narrative(from int, text string) {
 				b.WriteString(after)
 				break
 			}
-			now := l.f(Link{Value: after[:end], at: l})
+			now := l.f(Link{Value: after[:end], reader: l})
 			changed = changed || now != after[:end]
 			b.WriteString(now)
 			rest = after[end:]

@@ -13,9 +13,9 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// standsFor lists the elements that describe the target of one of their own elements. If that
+// targetElements lists the elements that describe the target of one of their own elements. If that
 // one is removed, the whole element is, because the rest may repeat the target (CON-1206).
-var standsFor = map[string][]string{
+var targetElements = map[string][]string{
 	"Appointment.participant":             {"actor"},
 	"AuditEvent":                          {"entity"},
 	"AuditEvent.entity":                   {"what"},
@@ -51,8 +51,8 @@ var standsFor = map[string][]string{
 // It returns the body and whether anything was removed; nil, true if nothing of the resource may
 // be left. References that have only an identifier are kept.
 func RemoveReferences(body []byte, hidden func(fhir.Ref) bool, base string) (out []byte, changed bool) {
-	w := &walker{links: &hiddenLinks{hidden: hidden, base: base}}
-	return w.cut(body)
+	w := &walker{hidden: &hiddenLinks{hidden: hidden, base: base}}
+	return w.run(body)
 }
 
 // References returns the resources of this server to which a body refers, distinct and without
@@ -67,26 +67,26 @@ func References(body []byte, base string) []fhir.Ref {
 		}
 		return false
 	}}
-	w := &walker{links: l}
-	w.cut(body)
+	w := &walker{hidden: l}
+	w.run(body)
 	return refs
 }
 
 // hiddenLinks are the links that RemoveReferences removes.
 type hiddenLinks struct {
-	hidden    func(fhir.Ref) bool
-	base      string
-	fragments map[string]bool // contained resources that went, by "#" and id
-	payloads  int             // how many payloads contain the body
+	hidden           func(fhir.Ref) bool
+	base             string
+	removedFragments map[string]bool // contained resources that went, by "#" and id
+	payloadDepth     int             // how many payloads contain the body
 }
 
-// leads reports whether an address refers to a hidden resource.
-func (l *hiddenLinks) leads(address string) bool {
+// isHidden reports whether an address refers to a hidden resource.
+func (l *hiddenLinks) isHidden(address string) bool {
 	if address == "" {
 		return false
 	}
 	if address[0] == '#' {
-		return l.fragments[address]
+		return l.removedFragments[address]
 	}
 	address, _, _ = strings.Cut(address, "#")
 	address, _, _ = strings.Cut(address, "|")
@@ -94,64 +94,64 @@ func (l *hiddenLinks) leads(address string) bool {
 	return ok && r4.IsResource(ref.Type) && l.hidden(fhir.Ref{Type: ref.Type, ID: ref.ID})
 }
 
-// cuts reports whether a value that is not a list is removed.
-func (l *hiddenLinks) cuts(typ string, value gjson.Result) bool {
+// removes reports whether a value that is not a list is removed.
+func (l *hiddenLinks) removes(typ string, value gjson.Result) bool {
 	switch typ {
 	case "Reference":
-		return l.leads(value.Get("reference").Str)
+		return l.isHidden(value.Get("reference").Str)
 	case "Attachment":
-		return l.leads(value.Get("url").Str) || l.payloadLeads(value.Get("data").Str)
+		return l.isHidden(value.Get("url").Str) || l.payloadHasHidden(value.Get("data").Str)
 	case "canonical", "uri", "url", "oid", "uuid":
-		return l.leads(value.Str) || l.dataURLLeads(value.Str)
+		return l.isHidden(value.Str) || l.dataURLHasHidden(value.Str)
 	case "base64Binary":
-		return l.payloadLeads(value.Str)
+		return l.payloadHasHidden(value.Str)
 	case "Narrative":
-		return l.narrativeLeads(value.Get("div").Str)
+		return l.narrativeHasHidden(value.Get("div").Str)
 	}
 	return false
 }
 
-// narrativeLeads reports whether narrative links to a hidden resource.
-func (l *hiddenLinks) narrativeLeads(div string) bool {
+// narrativeHasHidden reports whether narrative links to a hidden resource.
+func (l *hiddenLinks) narrativeHasHidden(div string) bool {
 	found := false
-	linker := &linker{f: func(link Link) string {
-		found = found || l.leads(link.Value)
+	linker := &linkReader{f: func(link Link) string {
+		found = found || l.isHidden(link.Value)
 		return link.Value
 	}}
-	linker.narrative(0, div)
+	linker.rewriteNarrative(0, div)
 	return found
 }
 
-// payloadLeads reports whether base64 has a resource with a link to a hidden one.
-func (l *hiddenLinks) payloadLeads(data string) bool {
-	if data == "" || l.payloads == payload.MaxDepth {
+// payloadHasHidden reports whether base64 has a resource with a link to a hidden one.
+func (l *hiddenLinks) payloadHasHidden(data string) bool {
+	if data == "" || l.payloadDepth == payload.MaxDepth {
 		return false
 	}
 	bodies, _ := payload.Read("", data)
 	return slices.ContainsFunc(bodies, func(body []byte) bool {
-		w := &walker{links: &hiddenLinks{hidden: l.hidden, base: l.base, payloads: l.payloads + 1}}
-		_, changed := w.cut(body)
+		w := &walker{hidden: &hiddenLinks{hidden: l.hidden, base: l.base, payloadDepth: l.payloadDepth + 1}}
+		_, changed := w.run(body)
 		return changed
 	})
 }
 
-func (l *hiddenLinks) dataURLLeads(url string) bool {
+func (l *hiddenLinks) dataURLHasHidden(url string) bool {
 	_, data, ok := payload.DataURL(url)
-	return ok && l.payloadLeads(data)
+	return ok && l.payloadHasHidden(data)
 }
 
-// hidesEntry reports whether an object is the entry of a Bundle that is, or requests, a hidden
+// isHiddenEntry reports whether an object is the entry of a Bundle that is, or requests, a hidden
 // resource.
-func (l *hiddenLinks) hidesEntry(t *r4.Type, obj gjson.Result) bool {
+func (l *hiddenLinks) isHiddenEntry(t *r4.Type, obj gjson.Result) bool {
 	return t != nil && t.Name == "Bundle.entry" &&
-		(l.leads(obj.Get("fullUrl").Str) || l.leads(obj.Get("request.url").Str) || l.leads(obj.Get("response.location").Str))
+		(l.isHidden(obj.Get("fullUrl").Str) || l.isHidden(obj.Get("request.url").Str) || l.isHidden(obj.Get("response.location").Str))
 }
 
-// withoutCutItems returns the value of a property without the parts that depend on other
+// withoutHiddenItems returns the value of a property without the parts that depend on other
 // properties: entries of a list of addresses are removed with their ids and extensions, and the
 // quantity of a Group with its members.
-func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.Result) gjson.Result {
-	l := w.links
+func (w *walker) withoutHiddenItems(t *r4.Type, prop r4.Property, obj, value gjson.Result) gjson.Result {
+	l := w.hidden
 	switch prop.Type {
 	case "canonical", "uri", "url", "oid", "uuid":
 		if !value.IsArray() {
@@ -164,7 +164,7 @@ func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.
 		out, any := []byte{'['}, false
 		items := list.Array()
 		for i, item := range value.Array() {
-			if i < len(items) && l.cuts(prop.Type, items[i]) {
+			if i < len(items) && l.removes(prop.Type, items[i]) {
 				any = true
 				continue
 			}
@@ -183,7 +183,7 @@ func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.
 		return gjson.ParseBytes(append(out, ']'))
 	case "unsignedInt":
 		if t.Name == "Group" && prop.Name == "quantity" && slices.ContainsFunc(obj.Get("member").Array(), func(m gjson.Result) bool {
-			return l.cuts("Reference", m.Get("entity"))
+			return l.removes("Reference", m.Get("entity"))
 		}) {
 			return gjson.Result{}
 		}
@@ -196,29 +196,29 @@ func (w *walker) withoutCutItems(t *r4.Type, prop r4.Property, obj, value gjson.
 // resource is left.
 const maxRounds = 16
 
-// cutResource walks a resource and removes its references.
-func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
-	t, outer, fragments := r4.TypeOf(typ), w.changed, w.links.fragments
-	holds := obj.Get("contained").Exists()
-	if holds {
-		w.links.fragments = map[string]bool{}
+// copyWithoutReferences walks a resource and removes its references.
+func (w *walker) copyWithoutReferences(typ string, obj gjson.Result) ([]byte, bool) {
+	t, outer, fragments := r4.TypeOf(typ), w.changed, w.hidden.removedFragments
+	hasContained := obj.Get("contained").Exists()
+	if hasContained {
+		w.hidden.removedFragments = map[string]bool{}
 	}
-	defer func() { w.changed, w.links.fragments = w.changed || outer, fragments }()
+	defer func() { w.changed, w.hidden.removedFragments = w.changed || outer, fragments }()
 	w.changed = false
-	out, ok := w.object(t, typ, obj)
-	for round := 1; ok && w.changed && holds; round++ {
+	out, ok := w.copyObject(t, typ, obj)
+	for round := 1; ok && w.changed && hasContained; round++ {
 		out = withoutOrphans(obj, out)
-		if !w.links.noteRemoved(obj, out) {
+		if !w.hidden.noteRemoved(obj, out) {
 			break
 		}
 		if round == maxRounds {
 			return nil, false
 		}
-		out, ok = w.object(t, typ, gjson.ParseBytes(out))
+		out, ok = w.copyObject(t, typ, gjson.ParseBytes(out))
 	}
 	if ok && w.changed && typ != "Bundle" && typ != "Parameters" {
-		text := &walker{doomed: func(typ string) bool { return typ == "Narrative" }}
-		out, ok = text.object(t, typ, gjson.ParseBytes(out))
+		text := &walker{removeType: func(typ string) bool { return typ == "Narrative" }}
+		out, ok = text.copyObject(t, typ, gjson.ParseBytes(out))
 	}
 	return out, ok
 }
@@ -226,17 +226,17 @@ func (w *walker) cutResource(typ string, obj gjson.Result) ([]byte, bool) {
 // noteRemoved records the contained resources that were removed, and reports whether there are
 // more of them than before.
 func (l *hiddenLinks) noteRemoved(was gjson.Result, out []byte) bool {
-	more, left := false, contents(gjson.ParseBytes(out))
-	for id := range contents(was) {
-		if !left[id] && !l.fragments[id] {
-			l.fragments[id], more = true, true
+	more, left := false, containedIDs(gjson.ParseBytes(out))
+	for id := range containedIDs(was) {
+		if !left[id] && !l.removedFragments[id] {
+			l.removedFragments[id], more = true, true
 		}
 	}
 	return more
 }
 
-// contents returns the contained resources of a resource, by "#" and id.
-func contents(obj gjson.Result) map[string]bool {
+// containedIDs returns the contained resources of a resource, by "#" and id.
+func containedIDs(obj gjson.Result) map[string]bool {
 	ids := map[string]bool{}
 	for _, c := range obj.Get("contained").Array() {
 		if id := c.Get("id").Str; id != "" {

@@ -251,7 +251,7 @@ func TestCutReferencesExamples(t *testing.T) {
 
 // TestStandsFor: the elements that stand for a target are elements of R4.
 func TestStandsFor(t *testing.T) {
-	for _, path := range edit.StandsFor() {
+	for _, path := range edit.TargetElements() {
 		if r4.ElementAt(path) == nil {
 			t.Errorf("there is no %s", path)
 		}

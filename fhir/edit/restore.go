@@ -50,7 +50,7 @@ func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 			p = r4.Property{Name: name, Type: "Element", Element: p.Element, Of: r4.TypeOf("Element")}
 		}
 		var now *Node
-		if isPrimitiveList(s.Get(base)) || isPrimitiveList(s.Get("_"+base)) || isTwins(name, s.Items[i]) {
+		if isPrimitiveList(s.Get(base)) || isPrimitiveList(s.Get("_"+base)) || isUnderscoreList(name, s.Items[i]) {
 			if lists[base] == nil {
 				lists[base] = restorePrimitives(base, s, c, w)
 				for n, list := range lists[base] {
@@ -68,7 +68,7 @@ func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 		case now != nil && at >= 0:
 			out.Items[at] = now
 		case now != nil:
-			anchor = dropVariants(p, name, out, anchor)
+			anchor = dropOtherChoices(p, name, out, anchor)
 			at = anchor + 1
 			out.Insert(at, name, now)
 		}
@@ -90,7 +90,7 @@ func restoreMember(p r4.Property, s, c, w *Node) *Node {
 		return restoreValue(p, s, c, w)
 	case s.Kind == '[' && w.Kind == '[':
 		return restoreArray(p, s, &Node{Kind: '['}, w)
-	case s.Kind == '{' && w.Kind == '{' && (p.Of != nil && p.Of.Class == r4.Backbone || onlyExtensions(s)):
+	case s.Kind == '{' && w.Kind == '{' && (p.Of != nil && p.Of.Class == r4.Backbone || hasOnlyExtensions(s)):
 		return restoreObject(p.Of, s, &Node{Kind: '{'}, w)
 	}
 	return s
@@ -112,15 +112,15 @@ func restoreValue(p r4.Property, s, c, w *Node) *Node {
 	return w
 }
 
-func onlyExtensions(n *Node) bool {
+func hasOnlyExtensions(n *Node) bool {
 	return !slices.ContainsFunc(n.Names, func(name string) bool {
 		return name != "id" && name != "extension" && name != "modifierExtension"
 	})
 }
 
-// dropVariants removes the other types of a choice before one of them is restored, and returns
+// dropOtherChoices removes the other types of a choice before one of them is restored, and returns
 // the new position of the anchor.
-func dropVariants(p r4.Property, name string, out *Node, anchor int) int {
+func dropOtherChoices(p r4.Property, name string, out *Node, anchor int) int {
 	if p.Element == nil || !p.Element.Choice {
 		return anchor
 	}

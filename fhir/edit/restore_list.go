@@ -9,28 +9,28 @@ import (
 
 // restoreArray returns w with the entries that s has and c has not.
 func restoreArray(p r4.Property, s, c, w *Node) *Node {
-	kept := align(s.Items, c.Items) // of each entry of s its position in c, or -1
-	now := match(c.Items, w.Items)  // of each entry of c its position in w, or -1
+	kept := alignWithCut(s.Items, c.Items) // of each entry of s its position in c, or -1
+	now := matchWritten(c.Items, w.Items)  // of each entry of c its position in w, or -1
 	out := slices.Clone(w.Items)
 	for i, j := range kept {
 		if j >= 0 && now[j] >= 0 {
 			out[now[j]] = restoreValue(p, s.Items[i], c.Items[j], w.Items[now[j]])
 		}
 	}
-	return &Node{Kind: '[', Items: interleave(s.Items, kept, now, out)}
+	return &Node{Kind: '[', Items: insertHidden(s.Items, kept, now, out)}
 }
 
-// interleave returns out with the hidden entries of s: those without a position in kept. now has
+// insertHidden returns out with the hidden entries of s: those without a position in kept. now has
 // the position in out of each entry that was shown.
-func interleave(s []*Node, kept, now []int, out []*Node) []*Node {
+func insertHidden(s []*Node, kept, now []int, out []*Node) []*Node {
 	// behind[k] are the hidden entries after entry k-1 of out: behind[0] those at the front,
 	// the last those at the end.
-	behind := make([][]*Node, len(out)+2)
+	hiddenAfter := make([][]*Node, len(out)+2)
 	at := 0
 	for i, j := range kept {
 		switch {
 		case j < 0:
-			behind[at] = append(behind[at], s[i])
+			hiddenAfter[at] = append(hiddenAfter[at], s[i])
 		case now[j] >= 0:
 			at = now[j] + 1
 		default:
@@ -38,8 +38,8 @@ func interleave(s []*Node, kept, now []int, out []*Node) []*Node {
 		}
 	}
 	var all []*Node
-	for k := range behind {
-		all = append(all, behind[k]...)
+	for k := range hiddenAfter {
+		all = append(all, hiddenAfter[k]...)
 		if k < len(out) {
 			all = append(all, out[k])
 		}
@@ -47,14 +47,14 @@ func interleave(s []*Node, kept, now []int, out []*Node) []*Node {
 	return all
 }
 
-// align finds the entries of s that are left in c. RemoveTypes keeps the order and decides by
+// alignWithCut finds the entries of s that are left in c. RemoveTypes keeps the order and decides by
 // content alone, so the first possible origin of an entry of c is its origin.
-func align(s, c []*Node) []int {
+func alignWithCut(s, c []*Node) []int {
 	kept := make([]int, len(s))
 	next := 0
 	for i := range s {
 		kept[i] = -1
-		if next < len(c) && prunes(s[i], c[next]) {
+		if next < len(c) && canBeCutOf(s[i], c[next]) {
 			kept[i] = next
 			next++
 		}
@@ -62,15 +62,15 @@ func align(s, c []*Node) []int {
 	return kept
 }
 
-// prunes reports whether c can be the result of RemoveTypes for s.
-func prunes(s, c *Node) bool {
+// canBeCutOf reports whether c can be the result of RemoveTypes for s.
+func canBeCutOf(s, c *Node) bool {
 	if s.Kind != c.Kind {
 		return false
 	}
 	switch s.Kind {
 	case '{':
 		for i, name := range c.Names {
-			if v := s.Get(name); v == nil || !prunes(v, c.Items[i]) {
+			if v := s.Get(name); v == nil || !canBeCutOf(v, c.Items[i]) {
 				return false
 			}
 		}
@@ -78,14 +78,14 @@ func prunes(s, c *Node) bool {
 	case '[':
 		if len(s.Items) == len(c.Items) {
 			for i := range s.Items {
-				if c.Items[i].Kind != 'n' && !prunes(s.Items[i], c.Items[i]) {
+				if c.Items[i].Kind != 'n' && !canBeCutOf(s.Items[i], c.Items[i]) {
 					return false
 				}
 			}
 			return true
 		}
 		left := 0
-		for _, j := range align(s.Items, c.Items) {
+		for _, j := range alignWithCut(s.Items, c.Items) {
 			if j >= 0 {
 				left++
 			}
@@ -95,9 +95,9 @@ func prunes(s, c *Node) bool {
 	return string(s.Raw) == string(c.Raw)
 }
 
-// match finds the entries of c in w: an equal entry at any position, or else the one with the
+// matchWritten finds the entries of c in w: an equal entry at any position, or else the one with the
 // same id, or else a changed one at the same position.
-func match(c, w []*Node) []int {
+func matchWritten(c, w []*Node) []int {
 	now, from := make([]int, len(c)), make([]int, len(w))
 	for j := range now {
 		now[j] = -1
@@ -126,23 +126,23 @@ func match(c, w []*Node) []int {
 			}
 		}
 	}
-	beside := func(k, j int) {
+	pairAtPosition := func(k, j int) {
 		if from[k] < 0 && j >= 0 && j < len(c) && now[j] < 0 && sameEntry(c[j], w[k]) {
 			pair(j, k)
 		}
 	}
 	for k := range w {
 		if k == 0 {
-			beside(k, 0)
+			pairAtPosition(k, 0)
 		} else if from[k-1] >= 0 {
-			beside(k, from[k-1]+1)
+			pairAtPosition(k, from[k-1]+1)
 		}
 	}
 	for k := len(w) - 1; k >= 0; k-- {
 		if k == len(w)-1 {
-			beside(k, len(c)-1)
+			pairAtPosition(k, len(c)-1)
 		} else if from[k+1] >= 0 {
-			beside(k, from[k+1]-1)
+			pairAtPosition(k, from[k+1]-1)
 		}
 	}
 	return now
@@ -167,33 +167,35 @@ func isPrimitiveList(n *Node) bool {
 	return n != nil && n.Kind == '[' && slices.ContainsFunc(n.Items, func(i *Node) bool { return i.Kind != '{' && i.Kind != '[' })
 }
 
-// isTwins reports whether a member is the array of ids and extensions of a
+// isUnderscoreList reports whether a member is the array of ids and extensions of a
 // primitive list.
-func isTwins(name string, n *Node) bool { return strings.HasPrefix(name, "_") && n.Kind == '[' }
+func isUnderscoreList(name string, n *Node) bool {
+	return strings.HasPrefix(name, "_") && n.Kind == '['
+}
 
 // restorePrimitives restores a list of primitives together with the list of their ids and
 // extensions, entry by entry, and returns both by their names. RemoveTypes removes such a list as
 // a whole, or parts of an entry's extensions; RemoveReferences removes entries.
 func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
-	twin := "_" + name
-	before, left, now := entries(s, name), entries(c, name), entries(w, name)
+	underscore := "_" + name
+	before, left, now := pairEntries(s, name), pairEntries(c, name), pairEntries(w, name)
 	var out []*Node // each a pair: an array of two
 	switch {
 	case len(left) == 0 && len(before) > 0:
 		out = append(before, now...)
 	default:
-		kept, places := align(before, left), match(left, now)
+		kept, places := alignWithCut(before, left), matchWritten(left, now)
 		out = slices.Clone(now)
 		for i, j := range kept {
 			if j >= 0 && places[j] >= 0 {
 				k := places[j]
-				out[k] = &Node{Kind: '[', Items: []*Node{now[k].Items[0], restoreTwin(before[i].Items[1], left[j].Items[1], now[k].Items[1])}}
+				out[k] = &Node{Kind: '[', Items: []*Node{now[k].Items[0], restoreUnderscore(before[i].Items[1], left[j].Items[1], now[k].Items[1])}}
 			}
 		}
-		out = interleave(before, kept, places, out)
+		out = insertHidden(before, kept, places, out)
 	}
 	result := map[string]*Node{}
-	for i, n := range []string{name, twin} {
+	for i, n := range []string{name, underscore} {
 		list := &Node{Kind: '['}
 		for _, e := range out {
 			list.Items = append(list.Items, e.Items[i])
@@ -214,7 +216,7 @@ func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 	return result
 }
 
-func restoreTwin(s, c, w *Node) *Node {
+func restoreUnderscore(s, c, w *Node) *Node {
 	none := &Node{Kind: '{'}
 	switch {
 	case s.Kind != '{':
@@ -229,8 +231,8 @@ func restoreTwin(s, c, w *Node) *Node {
 	return restoreObject(r4.TypeOf("Element"), s, c, w)
 }
 
-// entries pairs the values of a primitive list with their ids and extensions.
-func entries(n *Node, name string) []*Node {
+// pairEntries pairs the values of a primitive list with their ids and extensions.
+func pairEntries(n *Node, name string) []*Node {
 	null := &Node{Kind: 'n', Raw: []byte("null")}
 	var out []*Node
 	for i, member := range []string{name, "_" + name} {

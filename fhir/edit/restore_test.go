@@ -265,17 +265,17 @@ func drawMembers(t *rapid.T, p r4.Property, n, depth int) []string {
 	var values, twins []string
 	extended := false
 	for range n {
-		twin := "null"
+		underscore := "null"
 		switch {
 		case p.Of == nil || p.Of.Class == r4.Primitive:
 			values = append(values, fmt.Sprintf(`"%c"`, 'a'+rapid.IntRange(0, 3).Draw(t, "text")))
 			if depth > 0 && rapid.IntRange(0, 5).Draw(t, "extended") == 0 {
-				twin, extended = drawObject(t, r4.TypeOf("Element"), "", min(depth-1, 1)), true
+				underscore, extended = drawObject(t, r4.TypeOf("Element"), "", min(depth-1, 1)), true
 			}
 		default:
 			values = append(values, drawObject(t, p.Of, "", depth-1))
 		}
-		twins = append(twins, twin)
+		twins = append(twins, underscore)
 	}
 	if p.Element.Max == 1 {
 		out := []string{fmt.Sprintf(`"%s":%s`, p.Name, values[0])}

@@ -13,7 +13,7 @@ func SameJSON(a, b *Node) bool {
 	}
 	switch a.Kind {
 	case '"':
-		return string(plain(a.Raw)) == string(plain(b.Raw))
+		return string(unquote(a.Raw)) == string(unquote(b.Raw))
 	case '0':
 		return sameNumber(string(a.Raw), string(b.Raw))
 	}
@@ -36,17 +36,17 @@ func sameNumber(a, b string) bool {
 	if a == b {
 		return true
 	}
-	negA, digitsA, expA := number(a)
-	negB, digitsB, expB := number(b)
+	negA, digitsA, expA := splitNumber(a)
+	negB, digitsB, expB := splitNumber(b)
 	if digitsA != digitsB {
 		return false
 	}
 	return digitsA == "" || negA == negB && expA.Cmp(expB) == 0
 }
 
-// number splits a number into 0.digits times ten to the exponent. The digits have no zeros at
+// splitNumber splits a number into 0.digits times ten to the exponent. The digits have no zeros at
 // either end, and zero has none.
-func number(s string) (negative bool, digits string, exponent *big.Int) {
+func splitNumber(s string) (negative bool, digits string, exponent *big.Int) {
 	s, negative = strings.CutPrefix(s, "-")
 	exponent = new(big.Int)
 	if i := strings.IndexAny(s, "eE"); i >= 0 {

@@ -19,37 +19,37 @@ func Subset(body []byte, keep func(e *r4.Element, root bool) bool) []byte {
 	s := &subset{keep: keep}
 	obj := gjson.ParseBytes(body)
 	out := s.object(r4.TypeOf(obj.Get("resourceType").Str), obj, true)
-	if !s.lost {
+	if !s.removed {
 		return body
 	}
-	return tagged(out)
+	return withSubsettedTag(out)
 }
 
 type subset struct {
-	keep func(*r4.Element, bool) bool
-	lost bool
+	keep    func(*r4.Element, bool) bool
+	removed bool
 }
 
 func (s *subset) object(t *r4.Type, obj gjson.Result, root bool) []byte {
 	out := append(make([]byte, 0, len(obj.Raw)), '{')
 	obj.ForEach(func(key, value gjson.Result) bool {
 		if root && key.Str == "resourceType" {
-			out = member(out, key.Raw, []byte(value.Raw))
+			out = appendMember(out, key.Raw, []byte(value.Raw))
 			return true
 		}
 		name := strings.TrimPrefix(key.Str, "_")
 		prop, known := property(t, name)
 		if !known || !s.keep(prop.Element, root) {
-			s.lost = true
+			s.removed = true
 			return true
 		}
-		out = member(out, key.Raw, s.value(prop, name != key.Str, value))
+		out = appendMember(out, key.Raw, s.value(prop, name != key.Str, value))
 		return true
 	})
 	return append(out, '}')
 }
 
-func (s *subset) value(prop r4.Property, twin bool, value gjson.Result) []byte {
+func (s *subset) value(prop r4.Property, underscore bool, value gjson.Result) []byte {
 	switch {
 	case value.IsArray():
 		out := []byte{'['}
@@ -57,17 +57,17 @@ func (s *subset) value(prop r4.Property, twin bool, value gjson.Result) []byte {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = append(out, s.value(prop, twin, item)...)
+			out = append(out, s.value(prop, underscore, item)...)
 		}
 		return append(out, ']')
-	case !value.IsObject(), twin, prop.Of == nil, prop.Type == "Resource", prop.Type == "Extension":
+	case !value.IsObject(), underscore, prop.Of == nil, prop.Type == "Resource", prop.Type == "Extension":
 		return []byte(value.Raw)
 	}
 	return s.object(prop.Of, value, false)
 }
 
-// tagged adds the tag, and a meta if there is none.
-func tagged(body []byte) []byte {
+// withSubsettedTag adds the tag, and a meta if there is none.
+func withSubsettedTag(body []byte) []byte {
 	at := func(i int, text string) []byte {
 		return append(append(append(make([]byte, 0, len(body)+len(text)), body[:i]...), text...), body[i:]...)
 	}

@@ -71,7 +71,7 @@ func readNode(dec *jsontext.Decoder) (*Node, error) {
 }
 
 // Text returns a node for a string.
-func Text(s string) *Node { return &Node{Kind: '"', Raw: quote(s)} }
+func Text(s string) *Node { return &Node{Kind: '"', Raw: quoteJSON(s)} }
 
 // Append writes the node without white space.
 func (n *Node) Append(out []byte) []byte {
@@ -84,7 +84,7 @@ func (n *Node) Append(out []byte) []byte {
 			out = append(out, ',')
 		}
 		if n.Kind == '{' {
-			out = append(append(out, quote(n.Names[i])...), ':')
+			out = append(append(out, quoteJSON(n.Names[i])...), ':')
 		}
 		out = item.Append(out)
 	}
@@ -112,7 +112,7 @@ func (n *Node) String() string {
 	if n == nil || n.Kind != '"' {
 		return ""
 	}
-	return string(plain(n.Raw))
+	return string(unquote(n.Raw))
 }
 
 // Set replaces the member of that name, or appends one.

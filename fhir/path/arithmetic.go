@@ -7,32 +7,32 @@ import (
 // precision is the number of digits that arithmetic keeps.
 const precision = 34
 
-func decimals() *apd.Context {
+func decimalContext() *apd.Context {
 	return &apd.Context{Precision: precision, MaxExponent: 10000, MinExponent: -10000, Rounding: apd.RoundHalfUp}
 }
 
-// number returns a result, or nothing if there is none (after a division by zero) or if it is out
+// finiteResult returns a result, or nothing if there is none (after a division by zero) or if it is out
 // of bounds.
-func number(d *apd.Decimal, c apd.Condition, err error) (*apd.Decimal, bool) {
+func finiteResult(d *apd.Decimal, c apd.Condition, err error) (*apd.Decimal, bool) {
 	if err != nil || d.Form != apd.Finite || c.DivisionByZero() || c.Overflow() || d.Exponent > maxExponent || d.Exponent < -maxExponent {
 		return nil, false
 	}
 	return d, true
 }
 
-func truncated(d *apd.Decimal) *apd.Decimal {
+func truncate(d *apd.Decimal) *apd.Decimal {
 	whole, fraction := new(apd.Decimal), new(apd.Decimal)
 	d.Modf(whole, fraction)
 	return whole
 }
 
-// rounded rounds half up to an exponent. A coarser number is not changed.
-func rounded(d *apd.Decimal, exponent int32) *apd.Decimal {
+// roundHalfUp rounds half up to an exponent. A coarser number is not changed.
+func roundHalfUp(d *apd.Decimal, exponent int32) *apd.Decimal {
 	if d.Exponent >= exponent {
 		return d
 	}
 	out := new(apd.Decimal)
-	wide := decimals()
+	wide := decimalContext()
 	wide.Precision = 2000
 	if _, err := wide.Quantize(out, d, exponent); err != nil {
 		return d
@@ -40,21 +40,21 @@ func rounded(d *apd.Decimal, exponent int32) *apd.Decimal {
 	return out
 }
 
-// one returns the only value of a collection as a System value; false for an
+// singleton returns the only value of a collection as a System value; false for an
 // empty one. More than one is an error.
-func (r *runner) one(in []Item) (Item, bool) {
+func (r *runner) singleton(in []Item) (Item, bool) {
 	switch len(in) {
 	case 0:
 		return Item{}, false
 	case 1:
-		return in[0].system()
+		return in[0].systemValue()
 	}
 	fail(Execution, "one value is needed, but there are %d", len(in))
 	return Item{}, false
 }
 
-func (r *runner) integer(in []Item) (int, bool) {
-	it, ok := r.one(in)
+func (r *runner) singleInteger(in []Item) (int, bool) {
+	it, ok := r.singleton(in)
 	if !ok {
 		if len(in) == 1 {
 			fail(Execution, "an integer is needed, not a %s", in[0].TypeName())
@@ -71,8 +71,8 @@ func (r *runner) integer(in []Item) (int, bool) {
 	return int(n), true
 }
 
-func (r *runner) text(in []Item) (string, bool) {
-	it, ok := r.one(in)
+func (r *runner) singleString(in []Item) (string, bool) {
+	it, ok := r.singleton(in)
 	if !ok && len(in) == 0 {
 		return "", false
 	}
@@ -84,7 +84,7 @@ func (r *runner) text(in []Item) (string, bool) {
 }
 
 func (r *runner) unary(sign string, in []Item) []Item {
-	it, ok := r.one(in)
+	it, ok := r.singleton(in)
 	if !ok && len(in) == 0 {
 		return nil
 	}
@@ -128,14 +128,14 @@ func (r *runner) binary(op string, a, b []Item) []Item {
 		if len(a) > 1 {
 			fail(Execution, "one value can be searched for, but there are %d", len(a))
 		}
-		return []Item{boolItem(r.find(b, a[0]))}
+		return []Item{boolItem(r.contains(b, a[0]))}
 	case "&":
-		x, _ := r.text(a)
-		y, _ := r.text(b)
+		x, _ := r.singleString(a)
+		y, _ := r.singleString(b)
 		return []Item{textItem(x + y)}
 	}
-	x, okX := r.one(a)
-	y, okY := r.one(b)
+	x, okX := r.singleton(a)
+	y, okY := r.singleton(b)
 	if len(a) == 0 || len(b) == 0 {
 		return nil
 	}
@@ -144,12 +144,12 @@ func (r *runner) binary(op string, a, b []Item) []Item {
 	}
 	switch op {
 	case "<", "<=", ">", ">=":
-		return r.order(op, x, y)
+		return r.compareOperator(op, x, y)
 	}
 	return r.arithmetic(op, x, y)
 }
 
-func (r *runner) order(op string, x, y Item) []Item {
+func (r *runner) compareOperator(op string, x, y Item) []Item {
 	c, ok := 0, true
 	switch {
 	case x.numeric() && y.numeric():
@@ -161,7 +161,7 @@ func (r *runner) order(op string, x, y Item) []Item {
 		case x.text > y.text:
 			c = 1
 		}
-	case x.temporal() && y.temporal() && (x.kind == clock) == (y.kind == clock):
+	case x.temporal() && y.temporal() && (x.kind == timeOfDay) == (y.kind == timeOfDay):
 		c, ok = x.moment.compare(y.moment)
 	case x.kind == quantity && (y.kind == quantity || y.numeric()), y.kind == quantity && x.numeric():
 		c, ok = compareQuantities(x, y)
@@ -188,7 +188,7 @@ func (r *runner) arithmetic(op string, x, y Item) []Item {
 		r.spend((len(x.text) + len(y.text)) / 32)
 		return []Item{textItem(x.text + y.text)}
 	case (op == "+" || op == "-") && x.temporal() && y.kind == quantity:
-		return shift(op, x, y)
+		return shiftMoment(op, x, y)
 	case x.numeric() && y.numeric():
 		n, ok := calculate(op, x.num, y.num)
 		if !ok {
@@ -203,7 +203,7 @@ func (r *runner) arithmetic(op string, x, y Item) []Item {
 			return nil
 		}
 		if n, ok := calculate(op, x.num, y.num); ok {
-			return []Item{quantityItem(n, x.unit, x.word)}
+			return []Item{quantityItem(n, x.unit, x.isCalendar)}
 		}
 		return nil
 	case (x.kind == quantity || x.numeric()) && (y.kind == quantity || y.numeric()) && (op == "*" || op == "/"):
@@ -215,25 +215,25 @@ func (r *runner) arithmetic(op string, x, y Item) []Item {
 
 // scale multiplies or divides quantities if the result needs no new unit.
 func scale(op string, x, y Item) []Item {
-	unit, word := x.unit, x.word
+	unit, isCalendar := x.unit, x.isCalendar
 	a, b := asQuantity(x).unit, asQuantity(y).unit
 	switch {
 	case op == "/" && a == b:
-		unit, word = "1", false
+		unit, isCalendar = "1", false
 	case b == "1":
 	case a == "1" && op == "*":
-		unit, word = y.unit, y.word
+		unit, isCalendar = y.unit, y.isCalendar
 	default:
 		fail(Unsupported, "the unit of '%s' %s '%s' is not supported", a, op, b)
 	}
 	if n, ok := calculate(op, x.num, y.num); ok {
-		return []Item{quantityItem(n, unit, word)}
+		return []Item{quantityItem(n, unit, isCalendar)}
 	}
 	return nil
 }
 
-func shift(op string, x, y Item) []Item {
-	unit, sign := definite(y.unit), 1
+func shiftMoment(op string, x, y Item) []Item {
+	unit, sign := ucumUnit(y.unit), 1
 	if op == "-" {
 		sign = -1
 	}
@@ -250,7 +250,7 @@ func shift(op string, x, y Item) []Item {
 }
 
 func calculate(op string, a, b *apd.Decimal) (*apd.Decimal, bool) {
-	out, c := new(apd.Decimal), decimals()
+	out, c := new(apd.Decimal), decimalContext()
 	var cond apd.Condition
 	var err error
 	switch op {
@@ -274,5 +274,5 @@ func calculate(op string, a, b *apd.Decimal) (*apd.Decimal, bool) {
 			cond, err = c.Rem(out, a, b)
 		}
 	}
-	return number(out, cond, err)
+	return finiteResult(out, cond, err)
 }

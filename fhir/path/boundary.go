@@ -6,29 +6,29 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// boundaries looks up the functions of precision (FHIRPath 5.10, for trial use).
-func boundaries(name string) (function, bool) {
+// precisionFunctions looks up the functions of precision (FHIRPath 5.10, for trial use).
+func precisionFunctions(name string) (function, bool) {
 	switch name {
 	case "lowBoundary", "highBoundary":
-		return function{0, 1, boundary}, true
+		return function{0, 1, evalBoundary}, true
 	case "precision":
 		return function{0, 0, func(r *runner, c call) []Item {
-			it, ok := r.one(c.in)
+			it, ok := r.singleton(c.in)
 			switch {
 			case !ok:
 				return nil
 			case it.numeric():
 				return []Item{intItem(int(max(0, -it.num.Exponent)))}
 			case it.temporal():
-				return []Item{intItem(it.moment.digits())}
+				return []Item{intItem(it.moment.precisionDigits())}
 			}
 			fail(Execution, "precision() is defined for numbers, dates and times, not for a %s", it.TypeName())
 			return nil
 		}}, true
 	case "comparable":
 		return function{1, 1, func(r *runner, c call) []Item {
-			a, okA := r.one(c.in)
-			b, okB := r.one(c.arg(r, 0))
+			a, okA := r.singleton(c.in)
+			b, okB := r.singleton(c.arg(r, 0))
 			if !okA || !okB || a.kind != quantity || b.kind != quantity {
 				return nil
 			}
@@ -41,27 +41,27 @@ func boundaries(name string) (function, bool) {
 	return function{}, false
 }
 
-// digits is the precision of a literal: 4 for a year, 17 for a date with milliseconds.
-func (m moment) digits() int {
-	n := 2*m.n + 2
-	if m.clock {
+// precisionDigits is the precision of a literal: 4 for a year, 17 for a date with milliseconds.
+func (m moment) precisionDigits() int {
+	n := 2*m.known + 2
+	if m.isTimeOfDay {
 		n -= 8
 	}
-	if m.n == 6 && m.frac > 0 {
-		n += m.frac
+	if m.known == 6 && m.fractionDigits > 0 {
+		n += m.fractionDigits
 	}
 	return n
 }
 
-// boundary returns the first or last moment that m may denote with a number of digits, or false
+// evalBoundary returns the first or last moment that m may denote with a number of digits, or false
 // if it has no such precision.
-func boundary(r *runner, c call) []Item {
-	it, ok := r.one(c.in)
+func evalBoundary(r *runner, c call) []Item {
+	it, ok := r.singleton(c.in)
 	if !ok {
 		return nil
 	}
 	high := c.name == "highBoundary"
-	places, given := r.integer(c.arg(r, 0))
+	places, given := r.singleInteger(c.arg(r, 0))
 	switch {
 	case it.numeric() || it.kind == quantity:
 		if !given {
@@ -72,12 +72,12 @@ func boundary(r *runner, c call) []Item {
 		}
 		n := numberBoundary(it.num, high, places)
 		if it.kind == quantity {
-			return []Item{quantityItem(n, it.unit, it.word)}
+			return []Item{quantityItem(n, it.unit, it.isCalendar)}
 		}
 		return []Item{decimalItem(n)}
 	case it.temporal():
 		if !given {
-			places = map[kind]int{date: 8, dateTime: 17, clock: 9}[it.kind]
+			places = map[kind]int{date: 8, dateTime: 17, timeOfDay: 9}[it.kind]
 		}
 		m, ok := it.moment.boundary(high, places)
 		if !ok {
@@ -93,7 +93,7 @@ func boundary(r *runner, c call) []Item {
 // numberBoundary is half a unit of the last digit away, rounded outwards. It is zero if all digits
 // are after the last place, as the official cases require.
 func numberBoundary(n *apd.Decimal, high bool, places int) *apd.Decimal {
-	wide := decimals()
+	wide := decimalContext()
 	wide.Precision, wide.Rounding = 2000, apd.RoundFloor
 	half := apd.New(5, min(n.Exponent, 0)-1)
 	out := new(apd.Decimal)
@@ -119,7 +119,7 @@ func numberBoundary(n *apd.Decimal, high bool, places int) *apd.Decimal {
 // where it has no such precision.
 func (m moment) boundary(high bool, places int) (moment, bool) {
 	want := places
-	if m.clock {
+	if m.isTimeOfDay {
 		want += 8
 	}
 	n := 6
@@ -138,38 +138,38 @@ func (m moment) boundary(high bool, places int) (moment, bool) {
 	default:
 		return m, false
 	}
-	if m.day && n > 3 || m.clock && n < 4 {
+	if m.isDate && n > 3 || m.isTimeOfDay && n < 4 {
 		return m, false
 	}
-	if m.n == 4 { // FHIR has no hour without a minute: it is the whole hour
-		m.n = 5
+	if m.known == 4 { // FHIR has no hour without a minute: it is the whole hour
+		m.known = 5
 	}
-	for i := m.n; i < 6; i++ {
-		m.part[i] = [...]int{1, 1, 1, 0, 0, 0}[i]
+	for i := m.known; i < 6; i++ {
+		m.parts[i] = [...]int{1, 1, 1, 0, 0, 0}[i]
 		if high {
-			m.part[i] = [...]int{9999, 12, 31, 23, 59, 59}[i]
+			m.parts[i] = [...]int{9999, 12, 31, 23, 59, 59}[i]
 		}
 		if i == 2 && high {
-			m.part[2] = time.Date(m.part[0], time.Month(m.part[1])+1, 0, 0, 0, 0, 0, time.UTC).Day()
+			m.parts[2] = time.Date(m.parts[0], time.Month(m.parts[1])+1, 0, 0, 0, 0, 0, time.UTC).Day()
 		}
 	}
-	if m.frac == 0 && high {
-		m.nano = 999_000_000
+	if m.fractionDigits == 0 && high {
+		m.nanos = 999_000_000
 	}
-	m.n, m.frac = n, 0
+	m.known, m.fractionDigits = n, 0
 	if want == 17 {
-		m.frac = 3
+		m.fractionDigits = 3
 	}
-	if n < 6 || m.frac == 0 {
-		m.nano = 0
+	if n < 6 || m.fractionDigits == 0 {
+		m.nanos = 0
 	}
 	switch {
 	case n < 4:
-		m.zoned, m.zone = false, 0
-	case !m.zoned && !m.clock:
-		m.zoned, m.zone = true, 14*60
+		m.hasZone, m.zoneMinutes = false, 0
+	case !m.hasZone && !m.isTimeOfDay:
+		m.hasZone, m.zoneMinutes = true, 14*60
 		if high {
-			m.zone = -12 * 60
+			m.zoneMinutes = -12 * 60
 		}
 	}
 	return m, true

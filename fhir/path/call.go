@@ -4,7 +4,7 @@ import "fmt"
 
 // function is one function of the language.
 type function struct {
-	least, most int
+	minArgs, maxArgs int
 	// run receives the input of the function and its arguments.
 	run func(r *runner, c call) []Item
 }
@@ -24,19 +24,19 @@ func (c call) arg(r *runner, i int) []Item {
 	return r.eval(c.args[i], c.frame)
 }
 
-// each evaluates an argument with one value as $this.
-func (c call) each(r *runner, i int, it Item, index int) []Item {
-	return r.eval(c.args[i], c.frame.on(it, index))
+// evalOn evaluates an argument with one value as $this.
+func (c call) evalOn(r *runner, i int, it Item, index int) []Item {
+	return r.eval(c.args[i], c.frame.withThis(it, index))
 }
 
-// condition evaluates an argument that is a condition on one value.
-func (c call) condition(r *runner, i int, it Item, index int) bool {
-	return r.truth(c.each(r, i, it, index)) == yes
+// conditionHolds evaluates an argument that is a condition on one value.
+func (c call) conditionHolds(r *runner, i int, it Item, index int) bool {
+	return r.singleBoolean(c.evalOn(r, i, it, index)) == yes
 }
 
-// lookup returns a function by name, or false if there is none.
-func lookup(name string) (function, bool) {
-	for _, find := range []func(string) (function, bool){collections, subsets, conversions, strings1, strings2, mathematics, trees, boundaries} {
+// lookupFunction returns a function by name, or false if there is none.
+func lookupFunction(name string) (function, bool) {
+	for _, find := range []func(string) (function, bool){collectionFunctions, subsetFunctions, conversionFunctions, stringFunctions, stringEditFunctions, numberFunctions, navigationFunctions, precisionFunctions} {
 		if f, ok := find(name); ok {
 			return f, true
 		}
@@ -44,29 +44,29 @@ func lookup(name string) (function, bool) {
 	return function{}, false
 }
 
-// check refuses a call of what is no function, or with too few or too many
+// checkCall refuses a call of what is no function, or with too few or too many
 // arguments.
-func check(t *term) {
-	f, ok := lookup(t.name)
+func checkCall(t *term) {
+	f, ok := lookupFunction(t.name)
 	switch {
-	case !ok && unsupported(t.name):
+	case !ok && isUnsupported(t.name):
 		fail(Unsupported, "the function %s() is not supported", t.name)
 	case !ok:
 		fail(Syntax, "there is no function %s()", t.name)
-	case len(t.args) < f.least || len(t.args) > f.most:
+	case len(t.args) < f.minArgs || len(t.args) > f.maxArgs:
 		fail(Syntax, "the function %s() takes %s, not %d", t.name, f.arguments(), len(t.args))
 	}
 }
 
 func (f function) arguments() string {
-	if f.least == f.most {
-		return fmt.Sprintf("%d arguments", f.least)
+	if f.minArgs == f.maxArgs {
+		return fmt.Sprintf("%d arguments", f.minArgs)
 	}
-	return fmt.Sprintf("%d to %d arguments", f.least, f.most)
+	return fmt.Sprintf("%d to %d arguments", f.minArgs, f.maxArgs)
 }
 
-// unsupported lists functions of FHIR that need profiles or terminology.
-func unsupported(name string) bool {
+// isUnsupported lists functions of FHIR that need profiles or terminology.
+func isUnsupported(name string) bool {
 	switch name {
 	case "conformsTo", "memberOf", "elementDefinition", "slice", "checkModifiers", "subsumes", "subsumedBy", "htmlChecks", "defineVariable":
 		return true
@@ -75,7 +75,7 @@ func unsupported(name string) bool {
 }
 
 func (r *runner) call(t *term, in []Item, f frame) []Item {
-	fn, ok := lookup(t.name)
+	fn, ok := lookupFunction(t.name)
 	if !ok {
 		fail(Syntax, "there is no function %s()", t.name)
 	}

@@ -9,11 +9,11 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// conversions finds toX and convertsToX (FHIRPath 5.5), and type functions.
-func conversions(name string) (function, bool) {
+// conversionFunctions finds toX and convertsToX (FHIRPath 5.5), and type functions.
+func conversionFunctions(name string) (function, bool) {
 	switch name {
 	case "is", "as", "ofType":
-		return function{1, 1, func(_ *runner, c call) []Item { return typed(c.name, c.in, typeArg(c.args[0])) }}, true
+		return function{1, 1, func(_ *runner, c call) []Item { return applyTypeOperator(c.name, c.in, typeArg(c.args[0])) }}, true
 	case "type":
 		return function{0, 0, func(_ *runner, c call) []Item {
 			var out []Item
@@ -22,13 +22,13 @@ func conversions(name string) (function, bool) {
 				if it.kind != element {
 					space, name = "System", it.kind.name()
 				}
-				out = append(out, Item{kind: typeInfo, Value: Value{text: space, at: -1}, unit: name})
+				out = append(out, Item{kind: typeInfo, Value: Value{text: space, nodeIndex: -1}, unit: name})
 			}
 			return out
 		}}, true
 	}
-	to, ask := strings.CutPrefix(name, "convertsTo")
-	if !ask {
+	to, test := strings.CutPrefix(name, "convertsTo")
+	if !test {
 		var ok bool
 		if to, ok = strings.CutPrefix(name, "to"); !ok {
 			return function{}, false
@@ -38,12 +38,12 @@ func conversions(name string) (function, bool) {
 	if convert == nil {
 		return function{}, false
 	}
-	most := 0
+	maxArgs := 0
 	if to == "Quantity" {
-		most = 1
+		maxArgs = 1
 	}
-	return function{0, most, func(r *runner, c call) []Item {
-		in, ok := r.one(c.in)
+	return function{0, maxArgs, func(r *runner, c call) []Item {
+		in, ok := r.singleton(c.in)
 		if len(c.in) == 0 {
 			return nil
 		}
@@ -51,11 +51,11 @@ func conversions(name string) (function, bool) {
 		if ok {
 			out, ok = convert(in)
 		}
-		if unit, given := r.text(c.arg(r, 0)); given {
+		if unit, given := r.singleString(c.arg(r, 0)); given {
 			ok = ok && out.unit == unit
 		}
 		switch {
-		case ask:
+		case test:
 			return []Item{boolItem(ok)}
 		case !ok:
 			return nil
@@ -80,7 +80,7 @@ func converter(to string) func(Item) (Item, bool) {
 	case "DateTime":
 		return func(it Item) (Item, bool) { return toMoment(it, dateTime) }
 	case "Time":
-		return func(it Item) (Item, bool) { return toMoment(it, clock) }
+		return func(it Item) (Item, bool) { return toMoment(it, timeOfDay) }
 	case "Quantity":
 		return toQuantity
 	}
@@ -110,11 +110,11 @@ func toInteger(it Item) (Item, bool) {
 	switch {
 	case it.kind == integer:
 		return it, true
-	case it.kind == boolean && it.truth:
+	case it.kind == boolean && it.boolean:
 		return intItem(1), true
 	case it.kind == boolean:
 		return intItem(0), true
-	case it.kind == text && signed(it.text, false):
+	case it.kind == text && isNumber(it.text, false):
 		d, ok := parseDecimal(it.text)
 		return Item{kind: integer, num: d}, ok
 	}
@@ -128,19 +128,19 @@ func toDecimal(it Item) (Item, bool) {
 	case it.kind == boolean:
 		n, _ := toInteger(it)
 		return decimalItem(n.num), true
-	case it.kind == text && signed(it.text, true):
+	case it.kind == text && isNumber(it.text, true):
 		d, ok := parseDecimal(it.text)
 		return decimalItem(d), ok
 	}
 	return it, false
 }
 
-// signed reports whether s is a number: a sign, digits, and perhaps a point with
+// isNumber reports whether s is a number: a sign, digits, and perhaps a point with
 // more of them.
-func signed(s string, point bool) bool {
+func isNumber(s string, point bool) bool {
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "+"), "-")
 	whole, fraction, found := strings.Cut(s, ".")
-	return digits(whole) == len(whole) && whole != "" && (!found || point && fraction != "" && digits(fraction) == len(fraction))
+	return countDigits(whole) == len(whole) && whole != "" && (!found || point && fraction != "" && countDigits(fraction) == len(fraction))
 }
 
 func toMoment(it Item, to kind) (Item, bool) {
@@ -148,7 +148,7 @@ func toMoment(it Item, to kind) (Item, bool) {
 	switch {
 	case it.kind == text:
 		s := it.text
-		if to == clock {
+		if to == timeOfDay {
 			s = "T" + strings.TrimPrefix(s, "T")
 		}
 		var ok bool
@@ -157,18 +157,18 @@ func toMoment(it Item, to kind) (Item, bool) {
 		}
 	case it.kind == to:
 		return it, true
-	case !it.temporal() || to == clock || it.kind == clock:
+	case !it.temporal() || to == timeOfDay || it.kind == timeOfDay:
 		return it, false
 	}
 	switch {
-	case m.clock != (to == clock):
+	case m.isTimeOfDay != (to == timeOfDay):
 		return it, false
-	case to == date && it.kind == text && m.n > 3:
+	case to == date && it.kind == text && m.known > 3:
 		return it, false
 	case to == date:
-		m.n, m.nano, m.frac, m.zoned, m.zone = min(m.n, 3), 0, 0, false, 0
+		m.known, m.nanos, m.fractionDigits, m.hasZone, m.zoneMinutes = min(m.known, 3), 0, 0, false, 0
 	}
-	m.day = to == date
+	m.isDate = to == date
 	return momentItem(m), true
 }
 
@@ -187,7 +187,7 @@ func toQuantity(it Item) (Item, bool) {
 		return it, false
 	}
 	m := quantityForm().FindStringSubmatch(it.text)
-	if m == nil || m[3] != "" && calendar(m[3]) == "" {
+	if m == nil || m[3] != "" && calendarUnit(m[3]) == "" {
 		return it, false
 	}
 	d, ok := parseDecimal(m[1])
@@ -200,5 +200,5 @@ func toQuantity(it Item) (Item, bool) {
 	return quantityItem(d, "1", false), ok
 }
 
-// fold drops white space at both ends.
-func fold(s string) string { return strings.TrimFunc(s, unicode.IsSpace) }
+// trimSpace drops white space at both ends.
+func trimSpace(s string) string { return strings.TrimFunc(s, unicode.IsSpace) }

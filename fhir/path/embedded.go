@@ -21,12 +21,12 @@ type Embedded struct {
 func (v Value) Embedded() iter.Seq[Embedded] {
 	return func(yield func(Embedded) bool) {
 		if v.kind == '{' {
-			v.doc.embedded(v.at, yield)
+			v.doc.yieldEmbedded(v.nodeIndex, yield)
 		}
 	}
 }
 
-func (d *Doc) embedded(object int32, yield func(Embedded) bool) bool {
+func (d *Doc) yieldEmbedded(object int32, yield func(Embedded) bool) bool {
 	for i, end := object+1, d.nodes[object].end; i < end; i = d.nodes[i].end {
 		first, last := i, d.nodes[i].end
 		if d.nodes[i].kind == '[' {
@@ -36,10 +36,10 @@ func (d *Doc) embedded(object int32, yield func(Embedded) bool) bool {
 			switch {
 			case d.nodes[j].kind != '{':
 			case d.isResource(j):
-				if !yield(Embedded{d.valueAt(j, r4.Property{Type: "Resource"}), d.nodes[i].name, d.object(object)}) {
+				if !yield(Embedded{d.valueAt(j, r4.Property{Type: "Resource"}), d.nodes[i].name, d.untypedObject(object)}) {
 					return false
 				}
-			case !d.embedded(j, yield):
+			case !d.yieldEmbedded(j, yield):
 				return false
 			}
 		}
@@ -48,12 +48,12 @@ func (d *Doc) embedded(object int32, yield func(Embedded) bool) bool {
 }
 
 func (d *Doc) isResource(object int32) bool {
-	i := d.find(object, "resourceType")
+	i := d.findProperty(object, "resourceType")
 	return i > 0 && d.nodes[i].kind == '"'
 }
 
-// object makes a Value without a type of an object.
-func (d *Doc) object(i int32) Value { return Value{doc: d, at: i, kind: '{'} }
+// untypedObject makes a Value without a type of an object.
+func (d *Doc) untypedObject(i int32) Value { return Value{doc: d, nodeIndex: i, kind: '{'} }
 
 // Objects yields v and every object below it, without types, in the order of the body. Embedded
 // resources are left out.
@@ -63,13 +63,13 @@ func (v Value) Objects() iter.Seq[Value] {
 			return
 		}
 		d := v.doc
-		for i := v.at; i < d.nodes[v.at].end; {
+		for i := v.nodeIndex; i < d.nodes[v.nodeIndex].end; {
 			if d.nodes[i].kind == '{' {
-				if i > v.at && d.isResource(i) {
+				if i > v.nodeIndex && d.isResource(i) {
 					i = d.nodes[i].end
 					continue
 				}
-				if !yield(d.object(i)) {
+				if !yield(d.untypedObject(i)) {
 					return
 				}
 			}
@@ -83,8 +83,8 @@ func (v Value) Member(name string) (Value, bool) {
 	if v.kind != '{' {
 		return Value{}, false
 	}
-	if i := v.doc.find(v.at, name); i > 0 && v.doc.nodes[i].kind == '{' {
-		return v.doc.object(i), true
+	if i := v.doc.findProperty(v.nodeIndex, name); i > 0 && v.doc.nodes[i].kind == '{' {
+		return v.doc.untypedObject(i), true
 	}
 	return Value{}, false
 }
@@ -108,7 +108,7 @@ func (d *Doc) Payloads(property func(name string) bool) iter.Seq[Payload] {
 				continue
 			}
 			p := Payload{Data: n.text}
-			if c := d.find(open[len(open)-1], "contentType"); c > 0 {
+			if c := d.findProperty(open[len(open)-1], "contentType"); c > 0 {
 				p.ContentType = d.nodes[c].text
 			}
 			if !yield(p) {
@@ -133,7 +133,7 @@ func (d *Doc) Systems(want func(system string) bool) iter.Seq2[string, string] {
 		if !found {
 			return
 		}
-		own := d.find(0, "identifier")
+		own := d.findProperty(0, "identifier")
 		for i := int32(0); i < int32(len(d.nodes)); i++ {
 			if i == own && own > 0 && d.nodes[i].kind == '[' {
 				i = d.nodes[i].end - 1
@@ -142,7 +142,7 @@ func (d *Doc) Systems(want func(system string) bool) iter.Seq2[string, string] {
 			if d.nodes[i].kind != '{' {
 				continue
 			}
-			object := d.object(i)
+			object := d.untypedObject(i)
 			if system := object.GetText("system"); want(system) && !yield(system, object.GetText("value")) {
 				return
 			}

@@ -6,16 +6,16 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// answer is a boolean of three-valued logic.
-type answer byte
+// tristate is a boolean of three-valued logic.
+type tristate byte
 
 const (
-	unknown answer = iota
+	unknown tristate = iota
 	no
 	yes
 )
 
-func answered(b bool) answer {
+func tristateOf(b bool) tristate {
 	if b {
 		return yes
 	}
@@ -23,7 +23,7 @@ func answered(b bool) answer {
 }
 
 // items returns the answer as a collection, which is empty for unknown.
-func (a answer) items() []Item {
+func (a tristate) items() []Item {
 	if a == unknown {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (a answer) items() []Item {
 }
 
 // equals compares two collections as = does (FHIRPath 6.1.1).
-func (r *runner) equals(a, b []Item) answer {
+func (r *runner) equals(a, b []Item) tristate {
 	if len(a) == 0 || len(b) == 0 {
 		return unknown
 	}
@@ -51,41 +51,41 @@ func (r *runner) equals(a, b []Item) answer {
 	return all
 }
 
-func (r *runner) equal(a, b Item) answer {
+func (r *runner) equal(a, b Item) tristate {
 	r.spend(0)
-	x, okX := a.system()
-	y, okY := b.system()
+	x, okX := a.systemValue()
+	y, okY := b.systemValue()
 	switch {
 	case a.kind == element && b.kind == element && (a.Value.kind == '{' || b.Value.kind == '{') && !(okX && okY):
-		return answered(r.sameNodes(a, b))
+		return tristateOf(r.sameNodes(a, b))
 	case !okX || !okY:
-		return answered(a.kind == element && b.kind == element && a.twin > 0 && b.twin > 0 && a.at < 0 && b.at < 0 && a.doc == b.doc && a.twin == b.twin)
+		return tristateOf(a.kind == element && b.kind == element && a.underscore > 0 && b.underscore > 0 && a.nodeIndex < 0 && b.nodeIndex < 0 && a.doc == b.doc && a.underscore == b.underscore)
 	}
 	switch {
 	case x.numeric() && y.numeric():
-		return answered(x.num.Cmp(y.num) == 0)
-	case x.temporal() && y.temporal() && (x.kind == clock) == (y.kind == clock):
+		return tristateOf(x.num.Cmp(y.num) == 0)
+	case x.temporal() && y.temporal() && (x.kind == timeOfDay) == (y.kind == timeOfDay):
 		c, ok := x.moment.compare(y.moment)
 		if !ok {
 			return unknown
 		}
-		return answered(c == 0)
+		return tristateOf(c == 0)
 	case x.kind == quantity || y.kind == quantity:
 		c, ok := compareQuantities(x, y)
 		if !ok {
 			return unknown
 		}
-		return answered(c == 0)
+		return tristateOf(c == 0)
 	case x.kind != y.kind: // a time of day is never a date
 		return no
 	case x.kind == boolean:
-		return answered(x.truth == y.truth)
+		return tristateOf(x.boolean == y.boolean)
 	}
-	return answered(x.text == y.text && x.unit == y.unit)
+	return tristateOf(x.text == y.text && x.unit == y.unit)
 }
 
 func (it Item) numeric() bool  { return it.kind == integer || it.kind == decimal }
-func (it Item) temporal() bool { return it.kind == date || it.kind == dateTime || it.kind == clock }
+func (it Item) temporal() bool { return it.kind == date || it.kind == dateTime || it.kind == timeOfDay }
 
 // compareQuantities returns false if the units need UCUM conversion.
 func compareQuantities(x, y Item) (int, bool) {
@@ -96,8 +96,8 @@ func compareQuantities(x, y Item) (int, bool) {
 	if x.unit == y.unit {
 		return x.num.Cmp(y.num), true
 	}
-	a, okA := x.length()
-	b, okB := y.length()
+	a, okA := x.toBaseUnit()
+	b, okB := y.toBaseUnit()
 	if !okA || !okB || a.unit != b.unit {
 		return 0, false
 	}
@@ -111,28 +111,28 @@ func asQuantity(it Item) Item {
 	return it
 }
 
-// length turns a duration into milliseconds, or calendar years into months.
-func (it Item) length() (Item, bool) {
-	unit := calendar(it.unit)
-	if !it.word {
-		unit = definite(it.unit)
+// toBaseUnit turns a duration into milliseconds, or calendar years into months.
+func (it Item) toBaseUnit() (Item, bool) {
+	unit := calendarUnit(it.unit)
+	if !it.isCalendar {
+		unit = ucumUnit(it.unit)
 	}
 	factor := int64(0)
 	switch {
-	case unit == "year" && it.word:
+	case unit == "year" && it.isCalendar:
 		factor, unit = 12, "month"
-	case unit == "month" && it.word:
+	case unit == "month" && it.isCalendar:
 		factor = 1
 	case unit == "":
 		return it, false
 	default:
-		factor, unit = int64(lengthOf(unit)/1e6), "millisecond"
+		factor, unit = int64(fixedDuration(unit)/1e6), "millisecond"
 	}
 	if factor == 0 {
 		return it, false
 	}
 	n := new(apd.Decimal)
-	if _, err := decimals().Mul(n, it.num, apd.New(factor, 0)); err != nil {
+	if _, err := decimalContext().Mul(n, it.num, apd.New(factor, 0)); err != nil {
 		return it, false
 	}
 	return quantityItem(n, unit, true), true
@@ -141,10 +141,10 @@ func (it Item) length() (Item, bool) {
 // sameNodes compares two elements ignoring their types: members in any order,
 // numbers by value.
 func (r *runner) sameNodes(a, b Item) bool {
-	if a.at < 0 || b.at < 0 {
-		return a.at == b.at && a.twin == b.twin
+	if a.nodeIndex < 0 || b.nodeIndex < 0 {
+		return a.nodeIndex == b.nodeIndex && a.underscore == b.underscore
 	}
-	return r.sameNode(a.doc, a.at, b.doc, b.at)
+	return r.sameNode(a.doc, a.nodeIndex, b.doc, b.nodeIndex)
 }
 
 func (r *runner) sameNode(d *Doc, i int32, e *Doc, j int32) bool {
@@ -170,7 +170,7 @@ func (r *runner) sameNode(d *Doc, i int32, e *Doc, j int32) bool {
 	for k := i + 1; k < a.end; k = d.nodes[k].end {
 		at := other
 		if a.kind == '{' {
-			at = e.find(j, d.nodes[k].name)
+			at = e.findProperty(j, d.nodes[k].name)
 		}
 		if n++; n > m || at == 0 || !r.sameNode(d, k, e, at) {
 			return false
@@ -203,17 +203,17 @@ next:
 
 func (r *runner) equivalent(a, b Item) bool {
 	r.spend(0)
-	x, okX := a.system()
-	y, okY := b.system()
+	x, okX := a.systemValue()
+	y, okY := b.systemValue()
 	switch {
 	case !okX || !okY:
 		return r.equal(a, b) == yes
 	case x.kind == text && y.kind == text:
 		return strings.EqualFold(strings.Join(strings.Fields(x.text), " "), strings.Join(strings.Fields(y.text), " "))
 	case x.numeric() && y.numeric():
-		return roughly(x.num, y.num)
+		return equalRounded(x.num, y.num)
 	case x.kind == quantity && y.kind == quantity && x.unit == y.unit:
-		return roughly(x.num, y.num)
+		return equalRounded(x.num, y.num)
 	case x.kind == quantity && y.kind == quantity:
 		if _, ok := compareQuantities(x, y); !ok {
 			fail(Unsupported, "comparing the units '%s' and '%s' is not supported", x.unit, y.unit)
@@ -222,14 +222,14 @@ func (r *runner) equivalent(a, b Item) bool {
 	return r.equal(x, y) == yes
 }
 
-// roughly compares two numbers to the precision of the one with less.
-func roughly(a, b *apd.Decimal) bool {
+// equalRounded compares two numbers to the precision of the one with less.
+func equalRounded(a, b *apd.Decimal) bool {
 	least := max(min(a.Exponent, 0), min(b.Exponent, 0))
-	return rounded(a, least).Cmp(rounded(b, least)) == 0
+	return roundHalfUp(a, least).Cmp(roundHalfUp(b, least)) == 0
 }
 
-// find reports whether a collection holds a value.
-func (r *runner) find(in []Item, it Item) bool {
+// contains reports whether a collection holds a value.
+func (r *runner) contains(in []Item, it Item) bool {
 	for _, other := range in {
 		if r.equal(other, it) == yes {
 			return true
@@ -242,7 +242,7 @@ func (r *runner) find(in []Item, it Item) bool {
 func (r *runner) distinct(in []Item) []Item {
 	var out []Item
 	for _, it := range in {
-		if !r.find(out, it) {
+		if !r.contains(out, it) {
 			out = append(out, it)
 		}
 	}

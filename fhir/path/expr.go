@@ -19,7 +19,7 @@ func (x *Expr) String() string { return x.source }
 
 // Compile reads an expression.
 func Compile(source string) (x *Expr, err error) {
-	tokens, err := scan(source)
+	tokens, err := scanTokens(source)
 	if err != nil {
 		return nil, fmt.Errorf("path: %s: %w", source, err)
 	}
@@ -33,7 +33,7 @@ func Compile(source string) (x *Expr, err error) {
 		}
 	}()
 	p := &parser{tokens: tokens}
-	root := p.or()
+	root := p.orExpr()
 	if p.tokens[p.pos].kind != 0 {
 		p.fail("%q", p.tokens[p.pos].text)
 	}
@@ -43,7 +43,7 @@ func Compile(source string) (x *Expr, err error) {
 // For binds the expression to a resource type. Parts of a union that begin with another type are
 // dropped. It returns an error if a path does not exist or if nothing remains.
 func (x *Expr) For(typ string) (*Expr, error) {
-	bound := prune(x.root, typ)
+	bound := pruneUnions(x.root, typ)
 	if bound == nil {
 		return nil, fmt.Errorf("path: %s: no part applies to %s", x.source, typ)
 	}
@@ -54,10 +54,10 @@ func (x *Expr) For(typ string) (*Expr, error) {
 	return b, nil
 }
 
-// prune drops the parts of unions that cannot begin at a type.
-func prune(e expr, typ string) expr {
+// pruneUnions drops the parts of unions that cannot begin at a type.
+func pruneUnions(e expr, typ string) expr {
 	if u, ok := e.(union); ok {
-		left, right := prune(u.left, typ), prune(u.right, typ)
+		left, right := pruneUnions(u.left, typ), pruneUnions(u.right, typ)
 		switch {
 		case left == nil:
 			return right
@@ -66,7 +66,7 @@ func prune(e expr, typ string) expr {
 		}
 		return union{left, right}
 	}
-	if r, ok := start(e).(root); ok && !r.fits(typ) {
+	if r, ok := firstTerm(e).(root); ok && !r.appliesTo(typ) {
 		return nil
 	}
 	return e
@@ -79,11 +79,11 @@ func (x *Expr) Eval(d *Doc, out []Value) []Value { return x.EvalOn(d.Root(), d.R
 // at the value. The resource is the root of a Doc or contained in it.
 func (x *Expr) EvalOn(resource, v Value, out []Value) []Value {
 	m := machines.Get().(*machine)
-	m.root[0] = resource
-	in := append(m.borrow(), v)
+	m.resource[0] = resource
+	in := append(m.getBuffer(), v)
 	out = x.root.eval(m, in, out)
-	m.giveBack(in)
-	m.root[0] = Value{}
+	m.putBuffer(in)
+	m.resource[0] = Value{}
 	machines.Put(m)
 	return out
 }
@@ -100,12 +100,12 @@ type Yield struct {
 	// without such a limit.
 	Targets []string
 
-	of *r4.Type
+	typeDef *r4.Type
 }
 
 // Yields returns the kinds of values that the expression can have on resources of a type.
 func (x *Expr) Yields(typ string) ([]Yield, error) {
-	in := []Yield{{Type: typ, of: r4.TypeOf(typ)}}
+	in := []Yield{{Type: typ, typeDef: r4.TypeOf(typ)}}
 	out, err := x.root.static(in, typ)
 	if err != nil {
 		return nil, fmt.Errorf("path: %s on %s: %w", x.source, typ, err)
@@ -115,8 +115,8 @@ func (x *Expr) Yields(typ string) ([]Yield, error) {
 
 // YieldsOn returns the kinds of values that the expression can have on values of some kinds, on
 // resources of a type.
-func (x *Expr) YieldsOn(of []Yield, typ string) ([]Yield, error) {
-	out, err := x.root.static(of, typ)
+func (x *Expr) YieldsOn(inputs []Yield, typ string) ([]Yield, error) {
+	out, err := x.root.static(inputs, typ)
 	if err != nil {
 		return nil, fmt.Errorf("path: %s within %s: %w", x.source, typ, err)
 	}
@@ -125,33 +125,33 @@ func (x *Expr) YieldsOn(of []Yield, typ string) ([]Yield, error) {
 
 // machine lends the intermediate lists of an evaluation.
 type machine struct {
-	root [1]Value
-	free [][]Value
+	resource [1]Value
+	buffers  [][]Value
 }
 
 var machines = sync.Pool{New: func() any { return new(machine) }}
 
-func (m *machine) borrow() []Value {
-	if n := len(m.free); n > 0 {
-		b := m.free[n-1]
-		m.free = m.free[:n-1]
+func (m *machine) getBuffer() []Value {
+	if n := len(m.buffers); n > 0 {
+		b := m.buffers[n-1]
+		m.buffers = m.buffers[:n-1]
 		return b
 	}
 	return make([]Value, 0, 8)
 }
 
-func (m *machine) giveBack(b []Value) {
+func (m *machine) putBuffer(b []Value) {
 	clear(b)
-	m.free = append(m.free, b[:0])
+	m.buffers = append(m.buffers, b[:0])
 }
 
-// truth says whether a condition holds: true, or one value that is no boolean.
-func (m *machine) truth(e expr, focus Value) bool {
-	in := append(m.borrow(), focus)
-	out := e.eval(m, in, m.borrow())
+// isTrue says whether a condition holds: true, or one value that is no boolean.
+func (m *machine) isTrue(e expr, focus Value) bool {
+	in := append(m.getBuffer(), focus)
+	out := e.eval(m, in, m.getBuffer())
 	holds := len(out) == 1 && out[0].kind != 'f' || len(out) > 1
-	m.giveBack(in)
-	m.giveBack(out)
+	m.putBuffer(in)
+	m.putBuffer(out)
 	return holds
 }
 

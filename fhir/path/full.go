@@ -31,8 +31,8 @@ func fail(class Class, format string, args ...any) {
 	panic(&Error{class, fmt.Sprintf(format, args...)})
 }
 
-// caught turns the panic of fail into an error, in a deferred call.
-func caught(err *error) {
+// recoverError turns the panic of fail into an error, in a deferred call.
+func recoverError(err *error) {
 	switch e := recover().(type) {
 	case nil:
 	case *Error:
@@ -56,13 +56,13 @@ type Program struct {
 
 // Full reads an expression of the full language. The error is an *Error.
 func Full(source string) (p *Program, err error) {
-	defer caught(&err)
+	defer recoverError(&err)
 	if len(source) > MaxSource {
 		fail(Syntax, "an expression has at most %d bytes", MaxSource)
 	}
-	g := &grammar{words: lex(source)}
+	g := &fullParser{lexemes: lex(source)}
 	root := g.expression()
-	if g.words[g.pos].kind != 0 {
+	if g.lexemes[g.pos].kind != 0 {
 		g.fail("the end")
 	}
 	return &Program{source, root}, nil
@@ -83,14 +83,14 @@ type Env struct {
 // Run evaluates the expression on a resource; nil for none at all. The error is
 // an *Error. The Doc must not be changed while the Items are in use.
 func (p *Program) Run(d *Doc, env Env) (out []Item, err error) {
-	defer caught(&err)
-	r := &runner{env: env, steps: MaxSteps}
+	defer recoverError(&err)
+	r := &runner{env: env, budget: MaxSteps}
 	var focus []Item
 	if d != nil {
 		focus = []Item{{Value: d.Root()}}
 		r.resource = focus
 	}
-	return r.eval(p.root, frame{this: focus, outer: true}), nil
+	return r.eval(p.root, frame{this: focus}), nil
 }
 
 // Calls reports whether the expression calls a function of that name anywhere.

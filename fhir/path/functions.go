@@ -7,26 +7,26 @@ import (
 	"carerecord/fhir/r4"
 )
 
-func (x item) eval(m *machine, in, out []Value) []Value {
-	from := x.base.eval(m, in, m.borrow())
-	if x.n < len(from) {
-		out = append(out, from[x.n])
+func (x elementAt) eval(m *machine, in, out []Value) []Value {
+	from := x.base.eval(m, in, m.getBuffer())
+	if x.position < len(from) {
+		out = append(out, from[x.position])
 	}
-	m.giveBack(from)
+	m.putBuffer(from)
 	return out
 }
 
-func (x item) static(in []Yield, typ string) ([]Yield, error) { return x.base.static(in, typ) }
-func (item) monotone() bool                                   { return false }
+func (x elementAt) static(in []Yield, typ string) ([]Yield, error) { return x.base.static(in, typ) }
+func (elementAt) monotone() bool                                   { return false }
 
 func (w where) eval(m *machine, in, out []Value) []Value {
-	from := w.base.eval(m, in, m.borrow())
+	from := w.base.eval(m, in, m.getBuffer())
 	for i := range from {
-		if m.truth(w.cond, from[i]) {
+		if m.isTrue(w.cond, from[i]) {
 			out = append(out, from[i])
 		}
 	}
-	m.giveBack(from)
+	m.putBuffer(from)
 	return out
 }
 
@@ -53,9 +53,9 @@ func (w where) static(in []Yield, typ string) ([]Yield, error) {
 
 // monotone: a condition that only asks for something to be there can only cease
 // to hold when something is cut.
-func (w where) monotone() bool { return w.base.monotone() && positive(w.cond) }
+func (w where) monotone() bool { return w.base.monotone() && monotoneCondition(w.cond) }
 
-func positive(e expr) bool {
+func monotoneCondition(e expr) bool {
 	switch x := e.(type) {
 	case exists:
 		return x.base.monotone()
@@ -65,16 +65,16 @@ func positive(e expr) bool {
 		_, ok := x.right.(literal)
 		return ok && !x.not && x.left.monotone()
 	case logic:
-		return positive(x.left) && positive(x.right)
-	case as, extension, focus, item, literal, resolve, resource, root, steps, union, where:
+		return monotoneCondition(x.left) && monotoneCondition(x.right)
+	case as, extension, focus, elementAt, literal, resolve, resource, root, elementPath, union, where:
 	}
 	return false
 }
 
 func (x exists) eval(m *machine, in, out []Value) []Value {
-	from := x.base.eval(m, in, m.borrow())
+	from := x.base.eval(m, in, m.getBuffer())
 	found := len(from) > 0
-	m.giveBack(from)
+	m.putBuffer(from)
 	return append(out, computed(found))
 }
 
@@ -86,23 +86,23 @@ func (x exists) static(in []Yield, typ string) ([]Yield, error) {
 func (exists) monotone() bool { return false }
 
 func (x extension) eval(m *machine, in, out []Value) []Value {
-	from := x.base.eval(m, in, m.borrow())
-	found := m.borrow()
+	from := x.base.eval(m, in, m.getBuffer())
+	found := m.getBuffer()
 	for i := range from {
-		found = from[i].children("extension", found)
+		found = from[i].appendElement("extension", found)
 	}
 	for i := range found {
 		if found[i].GetText("url") == x.url {
 			out = append(out, found[i])
 		}
 	}
-	m.giveBack(found)
-	m.giveBack(from)
+	m.putBuffer(found)
+	m.putBuffer(from)
 	return out
 }
 
 func (x extension) static(in []Yield, typ string) ([]Yield, error) {
-	return steps{x.base, []string{"extension"}}.static(in, typ)
+	return elementPath{x.base, []string{"extension"}}.static(in, typ)
 }
 
 func (x extension) monotone() bool { return x.base.monotone() }
@@ -110,13 +110,13 @@ func (x extension) monotone() bool { return x.base.monotone() }
 // eval of resolve yields for every reference a value without content that has
 // the type of the target.
 func (x resolve) eval(m *machine, in, out []Value) []Value {
-	from := x.base.eval(m, in, m.borrow())
+	from := x.base.eval(m, in, m.getBuffer())
 	for i := range from {
 		if typ := targetType(from[i]); typ != "" {
-			out = append(out, Value{Type: typ, at: -1})
+			out = append(out, Value{Type: typ, nodeIndex: -1})
 		}
 	}
-	m.giveBack(from)
+	m.putBuffer(from)
 	return out
 }
 

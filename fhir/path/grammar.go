@@ -12,15 +12,15 @@ type term struct {
 	value []Item  // of a literal
 }
 
-// grammar is a recursive descent over lexemes; faults as in lexer.
-type grammar struct {
-	words []lexeme
-	pos   int
-	depth int
+// fullParser is a recursive descent over lexemes; faults as in lexer.
+type fullParser struct {
+	lexemes []lexeme
+	pos     int
+	depth   int
 }
 
-// level returns how tightly a binary operator binds, or -1 for what is none.
-func level(op string) int {
+// precedence returns how tightly a binary operator binds, or -1 for what is none.
+func precedence(op string) int {
 	switch op {
 	case "implies":
 		return 0
@@ -46,12 +46,12 @@ func level(op string) int {
 	return -1
 }
 
-func (g *grammar) is(text string) bool {
-	w := g.words[g.pos]
+func (g *fullParser) is(text string) bool {
+	w := g.lexemes[g.pos]
 	return (w.kind == 'o' || w.kind == 'i') && w.text == text
 }
 
-func (g *grammar) accept(text string) bool {
+func (g *fullParser) accept(text string) bool {
 	if g.is(text) {
 		g.pos++
 		return true
@@ -59,64 +59,64 @@ func (g *grammar) accept(text string) bool {
 	return false
 }
 
-func (g *grammar) expect(text string) {
+func (g *fullParser) expect(text string) {
 	if !g.accept(text) {
 		g.fail(text)
 	}
 }
 
-func (g *grammar) fail(want string) {
-	w := g.words[g.pos]
+func (g *fullParser) fail(want string) {
+	w := g.lexemes[g.pos]
 	if w.kind == 0 {
 		fail(Syntax, "unexpected end, expected %q", want)
 	}
 	fail(Syntax, "unexpected %q, expected %q, at character %d", w.text, want, w.at+1)
 }
 
-func (g *grammar) expression() *term {
-	g.deeper()
+func (g *fullParser) expression() *term {
+	g.enterLevel()
 	defer func() { g.depth-- }()
 	return g.operators(g.unary(), 0)
 }
 
-func (g *grammar) deeper() {
+func (g *fullParser) enterLevel() {
 	if g.depth++; g.depth > maxNesting {
 		fail(Syntax, "it is nested deeper than %d levels", maxNesting)
 	}
 }
 
 // operators parses the operators after an operand, by precedence climbing.
-func (g *grammar) operators(left *term, least int) *term {
+func (g *fullParser) operators(left *term, minPrecedence int) *term {
 	for {
-		at := g.levelOf()
-		if at < least {
+		own := g.nextPrecedence()
+		if own < minPrecedence {
 			return left
 		}
-		op := g.words[g.pos].text
+		op := g.lexemes[g.pos].text
 		g.pos++
 		if op == "is" || op == "as" {
 			left = &term{op: op, args: []*term{left, g.typeName()}}
 			continue
 		}
 		right := g.unary()
-		for g.levelOf() > at {
-			right = g.operators(right, g.levelOf())
+		for g.nextPrecedence() > own {
+			right = g.operators(right, g.nextPrecedence())
 		}
 		left = &term{op: op, args: []*term{left, right}}
 	}
 }
 
-// levelOf returns the level of the operator that comes next, or -1.
-func (g *grammar) levelOf() int {
-	w := g.words[g.pos]
+// nextPrecedence returns the level of the operator that comes next, or -1.
+func (g *fullParser) nextPrecedence() int {
+	w := g.lexemes[g.pos]
 	if w.kind != 'o' && w.kind != 'i' {
 		return -1
 	}
-	return level(w.text)
+	return precedence(w.text)
 }
 
 // typeName reads the name of a type after is and as.
-func (g *grammar) typeName() *term {
+func (g *fullParser) typeName() *term {
 	t := &term{op: "name", name: g.identifier()}
 	if g.accept(".") {
 		t = &term{op: "name", name: g.identifier(), base: t}
@@ -124,8 +124,8 @@ func (g *grammar) typeName() *term {
 	return t
 }
 
-func (g *grammar) identifier() string {
-	w := g.words[g.pos]
+func (g *fullParser) identifier() string {
+	w := g.lexemes[g.pos]
 	if w.kind != 'i' && w.kind != '`' {
 		g.fail("a name")
 	}
@@ -133,10 +133,10 @@ func (g *grammar) identifier() string {
 	return w.text
 }
 
-func (g *grammar) unary() *term {
+func (g *fullParser) unary() *term {
 	for _, sign := range []string{"-", "+"} {
 		if g.accept(sign) {
-			g.deeper()
+			g.enterLevel()
 			defer func() { g.depth-- }()
 			return &term{op: "unary", name: sign, args: []*term{g.unary()}}
 		}
@@ -156,8 +156,8 @@ func (g *grammar) unary() *term {
 }
 
 // invocation reads a name, function or special word; base is nil for the focus.
-func (g *grammar) invocation(base *term) *term {
-	if w := g.words[g.pos]; w.kind == '$' {
+func (g *fullParser) invocation(base *term) *term {
+	if w := g.lexemes[g.pos]; w.kind == '$' {
 		if base != nil {
 			g.fail("a name")
 		}
@@ -179,12 +179,12 @@ func (g *grammar) invocation(base *term) *term {
 		}
 		call.args = append(call.args, g.expression())
 	}
-	check(call)
+	checkCall(call)
 	return call
 }
 
-func (g *grammar) term() *term {
-	w := g.words[g.pos]
+func (g *fullParser) term() *term {
+	w := g.lexemes[g.pos]
 	switch {
 	case g.accept("("):
 		t := g.expression()
@@ -195,10 +195,10 @@ func (g *grammar) term() *term {
 		return &term{op: "literal"}
 	case w.kind == 's':
 		g.pos++
-		return constant(textItem(w.text))
+		return literalTerm(textItem(w.text))
 	case w.kind == 'i' && (w.text == "true" || w.text == "false"):
 		g.pos++
-		return constant(boolItem(w.text == "true"))
+		return literalTerm(boolItem(w.text == "true"))
 	case w.kind == '%':
 		g.pos++
 		return &term{op: "variable", name: w.text}
@@ -208,27 +208,27 @@ func (g *grammar) term() *term {
 		if !ok {
 			fail(Syntax, "@%s is not a date or time", w.text)
 		}
-		return constant(momentItem(m))
+		return literalTerm(momentItem(m))
 	case w.kind == 'n':
 		g.pos++
-		return g.number(w.text)
+		return g.numberLiteral(w.text)
 	}
 	return g.invocation(nil)
 }
 
-// number reads a number, with a unit where one follows.
-func (g *grammar) number(text string) *term {
+// numberLiteral reads a number, with a unit where one follows.
+func (g *fullParser) numberLiteral(text string) *term {
 	n := numberItem(text)
-	w := g.words[g.pos]
+	w := g.lexemes[g.pos]
 	switch {
 	case w.kind == 's':
 		g.pos++
-		return constant(quantityItem(n.num, w.text, false))
-	case w.kind == 'i' && calendar(w.text) != "":
+		return literalTerm(quantityItem(n.num, w.text, false))
+	case w.kind == 'i' && calendarUnit(w.text) != "":
 		g.pos++
-		return constant(quantityItem(n.num, w.text, true))
+		return literalTerm(quantityItem(n.num, w.text, true))
 	}
-	return constant(n)
+	return literalTerm(n)
 }
 
-func constant(it Item) *term { return &term{op: "literal", value: []Item{it}} }
+func literalTerm(it Item) *term { return &term{op: "literal", value: []Item{it}} }

@@ -16,16 +16,16 @@ type Item struct {
 	// Of an element: its path. twin is the node of a primitive's id and
 	// extensions, 0 for none; the Value is empty where a primitive has only those.
 	Value
-	twin int32
-	step *step
-	open bool // its content is not known from the definition: a choice, a contained resource, a descendant
+	underscore int32
+	step       *pathStep
+	dynamic    bool // its content is not known from the definition: a choice, a contained resource, a descendant
 
 	// Of a System value.
-	truth  bool
-	num    *apd.Decimal
-	moment moment
-	unit   string // of a quantity; the name of a type
-	word   bool   // the unit is a calendar word
+	boolean    bool
+	num        *apd.Decimal
+	moment     moment
+	unit       string // of a quantity; the name of a type
+	isCalendar bool   // the unit is a calendar word
 }
 
 // kind is the kind of an Item.
@@ -39,14 +39,14 @@ const (
 	decimal
 	date
 	dateTime
-	clock
+	timeOfDay
 	quantity
 	typeInfo
 )
 
-// step leads from a resource to an element.
-type step struct {
-	up *step
+// pathStep leads from a resource to an element.
+type pathStep struct {
+	up *pathStep
 	PathElement
 }
 
@@ -63,12 +63,12 @@ func (it Item) Path() ([]PathElement, bool) {
 	if it.kind != element {
 		return nil, false
 	}
-	var way []PathElement
+	var elements []PathElement
 	for s := it.step; s != nil; s = s.up {
-		way = append(way, s.PathElement)
+		elements = append(elements, s.PathElement)
 	}
-	slices.Reverse(way)
-	return way, true
+	slices.Reverse(elements)
+	return elements, true
 }
 
 // TypeName returns the FHIR type of an element, or the System type of a value
@@ -88,23 +88,23 @@ func (k kind) name() string {
 // are written, quantities with their unit. It is empty for every other element.
 func (it Item) String() string {
 	if it.kind == element {
-		if s, ok := it.system(); ok && s.kind != quantity {
+		if s, ok := it.systemValue(); ok && s.kind != quantity {
 			return s.String()
 		}
 		return it.text
 	}
 	switch it.kind {
 	case boolean:
-		if it.truth {
+		if it.boolean {
 			return "true"
 		}
 		return "false"
 	case integer, decimal:
 		return it.num.Text('f')
-	case date, dateTime, clock:
+	case date, dateTime, timeOfDay:
 		return it.moment.String()
 	case quantity:
-		if it.word {
+		if it.isCalendar {
 			return it.num.Text('f') + " " + it.unit
 		}
 		return it.num.Text('f') + " '" + it.unit + "'"
@@ -115,24 +115,24 @@ func (it Item) String() string {
 	return it.text
 }
 
-func boolItem(b bool) Item { return Item{kind: boolean, truth: b} }
+func boolItem(b bool) Item { return Item{kind: boolean, boolean: b} }
 
-func textItem(s string) Item { return Item{kind: text, Value: Value{text: s, at: -1}} }
+func textItem(s string) Item { return Item{kind: text, Value: Value{text: s, nodeIndex: -1}} }
 
 func intItem(n int) Item { return Item{kind: integer, num: apd.New(int64(n), 0)} }
 
 func decimalItem(d *apd.Decimal) Item { return Item{kind: decimal, num: d} }
 
-func quantityItem(d *apd.Decimal, unit string, word bool) Item {
-	return Item{kind: quantity, num: d, unit: unit, word: word}
+func quantityItem(d *apd.Decimal, unit string, isCalendar bool) Item {
+	return Item{kind: quantity, num: d, unit: unit, isCalendar: isCalendar}
 }
 
 func momentItem(m moment) Item {
 	k := dateTime
 	switch {
-	case m.clock:
-		k = clock
-	case m.day:
+	case m.isTimeOfDay:
+		k = timeOfDay
+	case m.isDate:
 		k = date
 	}
 	return Item{kind: k, moment: m}
@@ -161,9 +161,9 @@ func parseDecimal(s string) (*apd.Decimal, bool) {
 	return d, true
 }
 
-// system returns the System value of an element; false for an
+// systemValue returns the System value of an element; false for an
 // element that is neither a primitive with a value nor a quantity.
-func (it Item) system() (Item, bool) {
+func (it Item) systemValue() (Item, bool) {
 	if it.kind != element {
 		return it, true
 	}
@@ -189,18 +189,18 @@ func (it Item) system() (Item, bool) {
 		}
 		return Item{kind: integer, num: d}, true
 	case "date", "dateTime", "instant", "time":
-		return timed(it.Type, it.text)
+		return temporalItem(it.Type, it.text)
 	}
 	return textItem(it.text), true
 }
 
-func timed(typ, s string) (Item, bool) {
+func temporalItem(typ, s string) (Item, bool) {
 	if typ == "time" {
 		s = "T" + s
 	}
 	m, ok := parseMoment(s)
 	if typ == "dateTime" || typ == "instant" {
-		m.day = false
+		m.isDate = false
 	}
 	return momentItem(m), ok
 }

@@ -22,14 +22,14 @@ type lexer struct {
 
 func lex(src string) []lexeme {
 	l := &lexer{src: src}
-	for l.blank(); l.pos < len(l.src); l.blank() {
-		l.word()
+	for l.skipBlank(); l.pos < len(l.src); l.skipBlank() {
+		l.readLexeme()
 	}
 	return append(l.out, lexeme{at: len(src)})
 }
 
-// blank skips white space and comments.
-func (l *lexer) blank() {
+// skipBlank skips white space and comments.
+func (l *lexer) skipBlank() {
 	for l.pos < len(l.src) {
 		rest := l.src[l.pos:]
 		switch {
@@ -58,16 +58,16 @@ func (l *lexer) add(kind byte, text string, length int) {
 	l.pos += length
 }
 
-func (l *lexer) word() {
+func (l *lexer) readLexeme() {
 	rest := l.src[l.pos:]
 	switch c := rest[0]; {
 	case isLetter(c):
-		n := identifier(rest)
+		n := identifierLength(rest)
 		l.add('i', rest[:n], n)
 	case isDigit(c):
-		n := digits(rest)
+		n := countDigits(rest)
 		if n+1 < len(rest) && rest[n] == '.' && isDigit(rest[n+1]) {
-			n += 1 + digits(rest[n+1:])
+			n += 1 + countDigits(rest[n+1:])
 		}
 		l.add('n', rest[:n], n)
 	case c == '\'' || c == '`':
@@ -75,23 +75,23 @@ func (l *lexer) word() {
 		if c == '`' {
 			kind = '`'
 		}
-		text, n := quoted(rest)
+		text, n := readQuoted(rest)
 		l.add(kind, text, n)
 	case c == '@':
 		n := 1 + momentLength(rest[1:])
 		l.add('@', rest[1:n], n)
 	case c == '%' && len(rest) > 1 && (rest[1] == '`' || rest[1] == '\''):
-		text, n := quoted(rest[1:])
+		text, n := readQuoted(rest[1:])
 		l.add('%', text, n+1)
-	case (c == '%' || c == '$') && identifier(rest[1:]) > 0:
-		n := 1 + identifier(rest[1:])
+	case (c == '%' || c == '$') && identifierLength(rest[1:]) > 0:
+		n := 1 + identifierLength(rest[1:])
 		l.add(c, rest[1:n], n)
 	default:
-		l.operator(rest)
+		l.readOperator(rest)
 	}
 }
 
-func (l *lexer) operator(rest string) {
+func (l *lexer) readOperator(rest string) {
 	for _, op := range []string{"<=", ">=", "!=", "!~", "=", "~", "<", ">", "+", "-", "*", "/", "&", "|", ".", ",", "(", ")", "[", "]", "{", "}"} {
 		if strings.HasPrefix(rest, op) {
 			l.add('o', op, len(op))
@@ -102,7 +102,7 @@ func (l *lexer) operator(rest string) {
 	fail(Syntax, "unexpected character %q", r)
 }
 
-func identifier(s string) int {
+func identifierLength(s string) int {
 	n := 0
 	for n < len(s) && (isLetter(s[n]) || n > 0 && isDigit(s[n])) {
 		n++
@@ -110,7 +110,7 @@ func identifier(s string) int {
 	return n
 }
 
-func digits(s string) int {
+func countDigits(s string) int {
 	n := 0
 	for n < len(s) && isDigit(s[n]) {
 		n++
@@ -118,8 +118,8 @@ func digits(s string) int {
 	return n
 }
 
-// quoted reads text in quotes and returns its value and its length.
-func quoted(s string) (string, int) {
+// readQuoted reads text in quotes and returns its value and its length.
+func readQuoted(s string) (string, int) {
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
@@ -156,7 +156,7 @@ func quoted(s string) (string, int) {
 func momentLength(s string) int {
 	n := 0
 	take := func(before string, width int) bool {
-		if !strings.HasPrefix(s[n:], before) || digits(s[n+len(before):]) < width {
+		if !strings.HasPrefix(s[n:], before) || countDigits(s[n+len(before):]) < width {
 			return false
 		}
 		n += len(before) + width
@@ -176,7 +176,7 @@ func momentLength(s string) int {
 	}
 	n++
 	if take("", 2) && take(":", 2) && take(":", 2) && n+1 < len(s) && s[n] == '.' && isDigit(s[n+1]) {
-		n += 1 + digits(s[n+1:])
+		n += 1 + countDigits(s[n+1:])
 	}
 	if clock {
 		return n

@@ -1,27 +1,27 @@
 package path
 
-// truth reads a condition: empty is unknown, and one value that is no boolean
+// singleBoolean reads a condition: empty is unknown, and one value that is no boolean
 // is true (FHIRPath 5.5, singleton evaluation).
-func (r *runner) truth(in []Item) answer {
-	it, ok := r.one(in)
+func (r *runner) singleBoolean(in []Item) tristate {
+	it, ok := r.singleton(in)
 	switch {
 	case len(in) == 0:
 		return unknown
 	case !ok || it.kind != boolean:
 		return yes
 	}
-	return answered(it.truth)
+	return tristateOf(it.boolean)
 }
 
 func (r *runner) logic(t *term, f frame) []Item {
-	a := r.truth(r.eval(t.args[0], f))
+	a := r.singleBoolean(r.eval(t.args[0], f))
 	switch {
 	case t.op == "and" && a == no:
 		return no.items()
 	case t.op == "or" && a == yes, t.op == "implies" && a == no:
 		return yes.items()
 	}
-	b := r.truth(r.eval(t.args[1], f))
+	b := r.singleBoolean(r.eval(t.args[1], f))
 	out := unknown
 	switch t.op {
 	case "and":
@@ -34,7 +34,7 @@ func (r *runner) logic(t *term, f frame) []Item {
 		}
 	case "xor":
 		if a != unknown && b != unknown {
-			out = answered(a != b)
+			out = tristateOf(a != b)
 		}
 	case "implies":
 		if b == yes || a == yes {

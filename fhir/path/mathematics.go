@@ -2,45 +2,45 @@ package path
 
 import "github.com/cockroachdb/apd/v3"
 
-// mathematics finds the functions of numbers (FHIRPath 5.7).
-func mathematics(name string) (function, bool) {
+// numberFunctions finds the functions of numbers (FHIRPath 5.7).
+func numberFunctions(name string) (function, bool) {
 	switch name {
 	case "abs":
-		return onNumber(0, func(_ *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) {
+		return newNumberFunction(0, func(_ *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) {
 			out.Abs(n)
 			return 0, nil
 		}, 0), true
 	case "ceiling":
-		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Ceil(out, n) }, integer), true
+		return newNumberFunction(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Ceil(out, n) }, integer), true
 	case "floor":
-		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Floor(out, n) }, integer), true
+		return newNumberFunction(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Floor(out, n) }, integer), true
 	case "truncate":
-		return onNumber(0, func(_ *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) {
-			out.Set(truncated(n))
+		return newNumberFunction(0, func(_ *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) {
+			out.Set(truncate(n))
 			return 0, nil
 		}, integer), true
 	case "exp":
-		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Exp(out, n) }, decimal), true
+		return newNumberFunction(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Exp(out, n) }, decimal), true
 	case "ln":
-		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Ln(out, n) }, decimal), true
+		return newNumberFunction(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Ln(out, n) }, decimal), true
 	case "sqrt":
-		return onNumber(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Sqrt(out, n) }, decimal), true
+		return newNumberFunction(0, func(c *apd.Context, out, n, _ *apd.Decimal) (apd.Condition, error) { return c.Sqrt(out, n) }, decimal), true
 	case "log":
-		return onNumber(1, logarithm, decimal), true
+		return newNumberFunction(1, computeLog, decimal), true
 	case "power":
-		return onNumber(1, func(c *apd.Context, out, n, by *apd.Decimal) (apd.Condition, error) { return c.Pow(out, n, by) }, 0), true
+		return newNumberFunction(1, func(c *apd.Context, out, n, by *apd.Decimal) (apd.Condition, error) { return c.Pow(out, n, by) }, 0), true
 	case "round":
-		return function{0, 1, round}, true
+		return function{0, 1, evalRound}, true
 	}
 	return function{}, false
 }
 
-// onNumber makes a function of a number and up to one argument, which has to be
+// newNumberFunction makes a function of a number and up to one argument, which has to be
 // there. The result is of the kind to, or for 0 of that of the number, as far as
 // it is whole. Where there is none, nothing is returned.
-func onNumber(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Condition, error), to kind) function {
+func newNumberFunction(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Condition, error), to kind) function {
 	return function{args, args, func(r *runner, c call) []Item {
-		it, ok := r.one(c.in)
+		it, ok := r.singleton(c.in)
 		if len(c.in) == 0 {
 			return nil
 		}
@@ -49,7 +49,7 @@ func onNumber(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Co
 		}
 		var arg *apd.Decimal
 		if args == 1 {
-			by, ok := r.one(c.arg(r, 0))
+			by, ok := r.singleton(c.arg(r, 0))
 			if !ok || !by.numeric() {
 				return nil
 			}
@@ -60,8 +60,8 @@ func onNumber(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Co
 			return nil
 		}
 		out := new(apd.Decimal)
-		cond, err := f(decimals(), out, it.num, arg)
-		if out, ok = number(out, cond, err); !ok {
+		cond, err := f(decimalContext(), out, it.num, arg)
+		if out, ok = finiteResult(out, cond, err); !ok {
 			return nil
 		}
 		if r.spend(64); to == 0 && it.kind != integer || to == 0 && out.Exponent < 0 {
@@ -69,7 +69,7 @@ func onNumber(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Co
 			if it.kind == quantity {
 				to = quantity
 			}
-			return []Item{{kind: to, num: out, unit: it.unit, word: it.word}}
+			return []Item{{kind: to, num: out, unit: it.unit, isCalendar: it.isCalendar}}
 		}
 		if to == 0 {
 			return []Item{{kind: integer, num: out}}
@@ -78,7 +78,7 @@ func onNumber(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Co
 	}}
 }
 
-func logarithm(c *apd.Context, out, n, base *apd.Decimal) (apd.Condition, error) {
+func computeLog(c *apd.Context, out, n, base *apd.Decimal) (apd.Condition, error) {
 	a, b := new(apd.Decimal), new(apd.Decimal)
 	if cond, err := c.Ln(a, n); err != nil {
 		return cond, err
@@ -88,23 +88,23 @@ func logarithm(c *apd.Context, out, n, base *apd.Decimal) (apd.Condition, error)
 	}
 	cond, err := c.Quo(out, a, b)
 	if err == nil { // the last digits are not sure: 4 is not to be 3.999…
-		out.Set(rounded(out, -precision+8))
+		out.Set(roundHalfUp(out, -precision+8))
 		out.Reduce(out)
 	}
 	return cond, err
 }
 
-func round(r *runner, c call) []Item {
-	it, ok := r.one(c.in)
+func evalRound(r *runner, c call) []Item {
+	it, ok := r.singleton(c.in)
 	if len(c.in) == 0 {
 		return nil
 	}
 	if !ok || !it.numeric() {
 		fail(Execution, "round() is for numbers, not for a %s", c.in[0].TypeName())
 	}
-	places, _ := r.integer(c.arg(r, 0))
+	places, _ := r.singleInteger(c.arg(r, 0))
 	if places < 0 || places > maxExponent {
 		fail(Execution, "round() is to %d places, which cannot be", places)
 	}
-	return []Item{decimalItem(rounded(it.num, int32(-places)))}
+	return []Item{decimalItem(roundHalfUp(it.num, int32(-places)))}
 }

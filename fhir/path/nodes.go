@@ -17,18 +17,18 @@ type expr interface {
 }
 
 type (
-	focus    struct{} // the values themselves
-	resource struct{} // %resource
-	root     struct{ name string }
-	literal  struct{ value Value }
-	steps    struct {
+	focus       struct{} // the values themselves
+	resource    struct{} // %resource
+	root        struct{ name string }
+	literal     struct{ value Value }
+	elementPath struct {
 		base  expr
 		names []string
 	}
-	union struct{ left, right expr }
-	item  struct {
-		base expr
-		n    int
+	union     struct{ left, right expr }
+	elementAt struct {
+		base     expr
+		position int
 	}
 	where     struct{ base, cond expr }
 	exists    struct{ base expr }
@@ -55,13 +55,13 @@ type (
 	}
 )
 
-// start returns the term that an expression begins with.
-func start(e expr) expr {
+// firstTerm returns the term that an expression begins with.
+func firstTerm(e expr) expr {
 	for {
 		switch x := e.(type) {
-		case steps:
+		case elementPath:
 			e = x.base
-		case item:
+		case elementAt:
 			e = x.base
 		case where:
 			e = x.base
@@ -88,55 +88,55 @@ func start(e expr) expr {
 func (focus) eval(_ *machine, in, out []Value) []Value     { return append(out, in...) }
 func (focus) static(in []Yield, _ string) ([]Yield, error) { return in, nil }
 func (focus) monotone() bool                               { return true }
-func (resource) eval(m *machine, _, out []Value) []Value   { return append(out, m.root[0]) }
+func (resource) eval(m *machine, _, out []Value) []Value   { return append(out, m.resource[0]) }
 func (resource) monotone() bool                            { return true }
 func (l literal) eval(_ *machine, _, out []Value) []Value  { return append(out, l.value) }
 func (l literal) static([]Yield, string) ([]Yield, error)  { return []Yield{{Type: l.value.Type}}, nil }
 func (literal) monotone() bool                             { return false }
 func (resource) static(_ []Yield, typ string) ([]Yield, error) {
-	return []Yield{{Type: typ, of: r4.TypeOf(typ)}}, nil
+	return []Yield{{Type: typ, typeDef: r4.TypeOf(typ)}}, nil
 }
 
-func (r root) fits(typ string) bool {
+func (r root) appliesTo(typ string) bool {
 	return r.name == typ || r.name == "Resource" || r.name == "DomainResource"
 }
 
 // eval of a type name yields the resource when it is of that type. It is always
 // the resource itself: inside where(), Patient.deceased means the same.
 func (r root) eval(m *machine, _, out []Value) []Value {
-	if r.fits(m.root[0].Type) {
-		out = append(out, m.root[0])
+	if r.appliesTo(m.resource[0].Type) {
+		out = append(out, m.resource[0])
 	}
 	return out
 }
 
 func (r root) static(_ []Yield, typ string) ([]Yield, error) {
-	if !r.fits(typ) {
+	if !r.appliesTo(typ) {
 		return nil, fmt.Errorf("it begins with %s", r.name)
 	}
-	return []Yield{{Type: typ, of: r4.TypeOf(typ)}}, nil
+	return []Yield{{Type: typ, typeDef: r4.TypeOf(typ)}}, nil
 }
 
 func (root) monotone() bool { return true }
 
-func (s steps) eval(m *machine, in, out []Value) []Value {
-	from := s.base.eval(m, in, m.borrow())
+func (s elementPath) eval(m *machine, in, out []Value) []Value {
+	from := s.base.eval(m, in, m.getBuffer())
 	for _, name := range s.names[:len(s.names)-1] {
-		to := m.borrow()
+		to := m.getBuffer()
 		for i := range from {
-			to = from[i].children(name, to)
+			to = from[i].appendElement(name, to)
 		}
-		m.giveBack(from)
+		m.putBuffer(from)
 		from = to
 	}
 	for i := range from {
-		out = from[i].children(s.names[len(s.names)-1], out)
+		out = from[i].appendElement(s.names[len(s.names)-1], out)
 	}
-	m.giveBack(from)
+	m.putBuffer(from)
 	return out
 }
 
-func (s steps) static(in []Yield, typ string) ([]Yield, error) {
+func (s elementPath) static(in []Yield, typ string) ([]Yield, error) {
 	from, err := s.base.static(in, typ)
 	for _, name := range s.names {
 		if err != nil {
@@ -144,11 +144,11 @@ func (s steps) static(in []Yield, typ string) ([]Yield, error) {
 		}
 		var to []Yield
 		for _, y := range from {
-			if y.of == nil || y.of.Element(name) == nil {
+			if y.typeDef == nil || y.typeDef.Element(name) == nil {
 				continue
 			}
-			for _, p := range y.of.Element(name).Properties {
-				to = append(to, Yield{Type: p.Type, Element: p.Element, of: p.Of})
+			for _, p := range y.typeDef.Element(name).Properties {
+				to = append(to, Yield{Type: p.Type, Element: p.Element, typeDef: p.Of})
 			}
 		}
 		if len(to) == 0 {
@@ -159,4 +159,4 @@ func (s steps) static(in []Yield, typ string) ([]Yield, error) {
 	return from, err
 }
 
-func (s steps) monotone() bool { return s.base.monotone() }
+func (s elementPath) monotone() bool { return s.base.monotone() }

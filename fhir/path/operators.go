@@ -18,13 +18,13 @@ func (u union) static(in []Yield, typ string) ([]Yield, error) {
 func (u union) monotone() bool { return u.left.monotone() && u.right.monotone() }
 
 func (x as) eval(m *machine, in, out []Value) []Value {
-	from := x.base.eval(m, in, m.borrow())
+	from := x.base.eval(m, in, m.getBuffer())
 	for i := range from {
 		if isA(from[i].Type, x.typ) {
 			out = append(out, from[i])
 		}
 	}
-	m.giveBack(from)
+	m.putBuffer(from)
 	return out
 }
 
@@ -45,9 +45,9 @@ func (x as) static(in []Yield, typ string) ([]Yield, error) {
 func (x as) monotone() bool { return x.base.monotone() }
 
 func (x is) eval(m *machine, in, out []Value) []Value {
-	from := x.base.eval(m, in, m.borrow())
+	from := x.base.eval(m, in, m.getBuffer())
 	holds := len(from) == 1 && isA(from[0].Type, x.typ)
-	m.giveBack(from)
+	m.putBuffer(from)
 	return append(out, computed(holds))
 }
 
@@ -63,14 +63,14 @@ func (x is) static(in []Yield, typ string) ([]Yield, error) {
 func (is) monotone() bool { return false }
 
 func (x equal) eval(m *machine, in, out []Value) []Value {
-	left, right := x.left.eval(m, in, m.borrow()), x.right.eval(m, in, m.borrow())
+	left, right := x.left.eval(m, in, m.getBuffer()), x.right.eval(m, in, m.getBuffer())
 	holds := false
 	if len(left) == 1 && len(right) == 1 {
 		same := left[0].text == right[0].text && left[0].isString() == right[0].isString()
 		holds = same != x.not
 	}
-	m.giveBack(left)
-	m.giveBack(right)
+	m.putBuffer(left)
+	m.putBuffer(right)
 	return append(out, computed(holds))
 }
 
@@ -85,14 +85,14 @@ func (x equal) static(in []Yield, typ string) ([]Yield, error) {
 func (equal) monotone() bool { return false }
 
 func (x logic) eval(m *machine, in, out []Value) []Value {
-	left, right := x.side(m, x.left, in), x.side(m, x.right, in)
+	left, right := x.operandHolds(m, x.left, in), x.operandHolds(m, x.right, in)
 	return append(out, computed(x.or && (left || right) || left && right))
 }
 
-func (x logic) side(m *machine, e expr, in []Value) bool {
-	got := e.eval(m, in, m.borrow())
+func (x logic) operandHolds(m *machine, e expr, in []Value) bool {
+	got := e.eval(m, in, m.getBuffer())
 	holds := len(got) == 1 && got[0].kind != 'f'
-	m.giveBack(got)
+	m.putBuffer(got)
 	return holds
 }
 

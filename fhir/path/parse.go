@@ -12,7 +12,7 @@ type token struct {
 	text string
 }
 
-func scan(src string) ([]token, error) {
+func scanTokens(src string) ([]token, error) {
 	var list []token
 	for i := 0; i < len(src); {
 		c := src[i]
@@ -92,7 +92,7 @@ func (p *parser) expect(text string) {
 	}
 }
 
-func (p *parser) word() string {
+func (p *parser) name() string {
 	t := p.tokens[p.pos]
 	if t.kind != 'i' {
 		p.fail("unexpected %q, expected a name", t.text)
@@ -101,15 +101,15 @@ func (p *parser) word() string {
 	return t.text
 }
 
-func (p *parser) or() expr {
-	e := p.and()
+func (p *parser) orExpr() expr {
+	e := p.andExpr()
 	for p.accept("or") {
-		e = logic{e, p.and(), true}
+		e = logic{e, p.andExpr(), true}
 	}
 	return e
 }
 
-func (p *parser) and() expr {
+func (p *parser) andExpr() expr {
 	e := p.equality()
 	for p.accept("and") {
 		e = logic{e, p.equality(), false}
@@ -129,20 +129,20 @@ func (p *parser) equality() expr {
 }
 
 func (p *parser) union() expr {
-	e := p.typed()
+	e := p.typeOperator()
 	for p.accept("|") {
-		e = union{e, p.typed()}
+		e = union{e, p.typeOperator()}
 	}
 	return e
 }
 
-func (p *parser) typed() expr {
+func (p *parser) typeOperator() expr {
 	e := p.invocation()
 	switch {
 	case p.accept("as"):
-		return as{e, p.word()}
+		return as{e, p.name()}
 	case p.accept("is"):
-		return is{e, p.word()}
+		return is{e, p.name()}
 	}
 	return e
 }
@@ -152,7 +152,7 @@ func (p *parser) invocation() expr {
 	for {
 		switch {
 		case p.accept("."):
-			e = p.step(e)
+			e = p.nameOrFunction(e)
 		case p.accept("["):
 			n, err := strconv.Atoi(p.tokens[p.pos].text)
 			if err != nil {
@@ -160,7 +160,7 @@ func (p *parser) invocation() expr {
 			}
 			p.pos++
 			p.expect("]")
-			e = item{e, n}
+			e = elementAt{e, n}
 		default:
 			return e
 		}
@@ -171,12 +171,12 @@ func (p *parser) term() expr {
 	t := p.tokens[p.pos]
 	switch {
 	case p.accept("("):
-		e := p.or()
+		e := p.orExpr()
 		p.expect(")")
 		return e
 	case t.kind == 's':
 		p.pos++
-		return literal{Value{Type: "string", kind: '"', text: t.text, at: -1}}
+		return literal{Value{Type: "string", kind: '"', text: t.text, nodeIndex: -1}}
 	case t.kind == '%':
 		if t.text != "resource" {
 			p.fail("variable %%%s", t.text)
@@ -190,20 +190,20 @@ func (p *parser) term() expr {
 		p.pos++
 		return root{t.text}
 	case t.kind == 'i':
-		return p.step(focus{})
+		return p.nameOrFunction(focus{})
 	}
 	p.fail("unexpected %q, expected a term", t.text)
 	return nil
 }
 
-// step reads a name or a function after a dot.
-func (p *parser) step(base expr) expr {
-	name := p.word()
+// nameOrFunction reads a name or a function after a dot.
+func (p *parser) nameOrFunction(base expr) expr {
+	name := p.name()
 	if !p.accept("(") {
-		if b, ok := base.(steps); ok {
-			return steps{b.base, append(b.names[:len(b.names):len(b.names)], name)}
+		if b, ok := base.(elementPath); ok {
+			return elementPath{b.base, append(b.names[:len(b.names):len(b.names)], name)}
 		}
-		return steps{base, []string{name}}
+		return elementPath{base, []string{name}}
 	}
 	e := p.function(base, name)
 	p.expect(")")
@@ -213,30 +213,30 @@ func (p *parser) step(base expr) expr {
 func (p *parser) function(base expr, name string) expr {
 	switch name {
 	case "where":
-		return where{base, p.or()}
+		return where{base, p.orExpr()}
 	case "exists":
 		if !p.is(")") {
-			base = where{base, p.or()}
+			base = where{base, p.orExpr()}
 		}
 		return exists{base}
 	case "first":
-		return item{base, 0}
+		return elementAt{base, 0}
 	case "as", "ofType":
-		return as{base, p.word()}
+		return as{base, p.name()}
 	case "is":
-		return is{base, p.word()}
+		return is{base, p.name()}
 	case "resolve":
 		return resolve{base}
 	case "extension":
-		return extension{base, p.url()}
+		return extension{base, p.urlLiteral()}
 	case "hasExtension":
-		return exists{extension{base, p.url()}}
+		return exists{extension{base, p.urlLiteral()}}
 	}
 	p.fail("function %s", name)
 	return nil
 }
 
-func (p *parser) url() string {
+func (p *parser) urlLiteral() string {
 	t := p.tokens[p.pos]
 	if t.kind != 's' {
 		p.fail("unexpected %q, expected the URL of an extension", t.text)

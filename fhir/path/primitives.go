@@ -11,26 +11,26 @@ import (
 // the type and element that R4 gives it; those of extensions are among them. What R4
 // does not know, and contained resources, are left out.
 func (v Value) Primitives() iter.Seq[Value] {
-	return func(yield func(Value) bool) { v.primitives(yield) }
+	return func(yield func(Value) bool) { v.yieldPrimitives(yield) }
 }
 
-func (v Value) primitives(yield func(Value) bool) bool {
+func (v Value) yieldPrimitives(yield func(Value) bool) bool {
 	if v.kind != '{' {
 		return yield(v)
 	}
-	if v.of == nil {
+	if v.typeDef == nil {
 		return true
 	}
-	below := func(w Value) bool { return w.primitives(yield) }
+	below := func(w Value) bool { return w.yieldPrimitives(yield) }
 	nodes := v.doc.nodes
-	for i, end := v.at+1, nodes[v.at].end; i < end; i = nodes[i].end {
-		p, known := v.of.Property(nodes[i].name)
-		if name, twin := strings.CutPrefix(nodes[i].name, "_"); twin {
-			if p, known = v.of.Property(name); known {
+	for i, end := v.nodeIndex+1, nodes[v.nodeIndex].end; i < end; i = nodes[i].end {
+		p, known := v.typeDef.Property(nodes[i].name)
+		if name, underscore := strings.CutPrefix(nodes[i].name, "_"); underscore {
+			if p, known = v.typeDef.Property(name); known {
 				p = r4.Property{Type: "Element", Of: r4.TypeOf("Element")}
 			}
 		}
-		if known && nodes[i].name != "contained" && !v.doc.each(i, p, below) {
+		if known && nodes[i].name != "contained" && !v.doc.yieldValues(i, p, below) {
 			return false
 		}
 	}

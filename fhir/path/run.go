@@ -11,7 +11,7 @@ import (
 type runner struct {
 	env      Env
 	resource []Item
-	steps    int
+	budget   int
 }
 
 // frame is where a part of an expression is evaluated.
@@ -19,29 +19,28 @@ type frame struct {
 	this  []Item
 	index int
 	total []Item
-	outer bool // this is the resource itself: a name may be that of its type
 }
 
-// on returns the frame for a function's argument, with one value as $this.
-func (f frame) on(it Item, index int) frame {
+// withThis returns the frame for a function's argument, with one value as $this.
+func (f frame) withThis(it Item, index int) frame {
 	return frame{this: []Item{it}, index: index, total: f.total}
 }
 
 // spend counts work, so that no expression runs for long.
 func (r *runner) spend(n int) {
-	if r.steps -= n + 1; r.steps < 0 {
+	if r.budget -= n + 1; r.budget < 0 {
 		fail(Costly, "it handles more than %d values", MaxSteps)
 	}
 }
 
 func (r *runner) eval(t *term, f frame) []Item {
 	r.spend(0)
-	out := r.term(t, f)
+	out := r.evalTerm(t, f)
 	r.spend(len(out))
 	return out
 }
 
-func (r *runner) term(t *term, f frame) []Item {
+func (r *runner) evalTerm(t *term, f frame) []Item {
 	switch t.op {
 	case "literal":
 		return t.value
@@ -70,7 +69,7 @@ func (r *runner) term(t *term, f frame) []Item {
 		}
 		return r.call(t, base, f)
 	case "is", "as":
-		return typed(t.op, r.eval(t.args[0], f), typeArg(t.args[1]))
+		return applyTypeOperator(t.op, r.eval(t.args[0], f), typeArg(t.args[1]))
 	case "and", "or", "xor", "implies":
 		return r.logic(t, f)
 	}
@@ -112,8 +111,8 @@ func (r *runner) name(t *term, f frame) []Item {
 	var out []Item
 	known := len(base) == 0
 	for _, it := range base {
-		found, ok := it.member(t.name, out)
-		known = known || ok || it.open
+		found, ok := it.appendElementItems(t.name, out)
+		known = known || ok || it.dynamic
 		r.spend(len(found) - len(out))
 		out = found
 	}
@@ -123,8 +122,8 @@ func (r *runner) name(t *term, f frame) []Item {
 	return out
 }
 
-// member appends the values of an element, or returns false if the type has no element of that name.
-func (it Item) member(name string, out []Item) ([]Item, bool) {
+// appendElementItems appends the values of an element, or returns false if the type has no element of that name.
+func (it Item) appendElementItems(name string, out []Item) ([]Item, bool) {
 	if it.kind == typeInfo {
 		switch name {
 		case "namespace":
@@ -136,7 +135,7 @@ func (it Item) member(name string, out []Item) ([]Item, bool) {
 	if it.kind != element || it.doc == nil {
 		return out, false
 	}
-	at, of, up := it.holder()
+	at, of, up := it.memberNode()
 	if of == nil {
 		return out, false
 	}
@@ -148,7 +147,7 @@ func (it Item) member(name string, out []Item) ([]Item, bool) {
 		return out, true
 	}
 	for _, p := range e.Properties {
-		out = it.doc.pair(p, it.doc.find(at, p.Name), it.doc.find(at, "_"+p.Name), up, it.open || e.Choice || isResource(p), out)
+		out = it.doc.appendPaired(p, it.doc.findProperty(at, p.Name), it.doc.findProperty(at, "_"+p.Name), up, it.dynamic || e.Choice || isResource(p), out)
 	}
 	return out, true
 }
@@ -157,44 +156,44 @@ func isResource(p r4.Property) bool {
 	return p.Of != nil && p.Of.Class == r4.Abstract && p.Type != "Element"
 }
 
-// holder returns the node that has the members of an element: its own, or that
+// memberNode returns the node that has the members of an element: its own, or that
 // of the id and extensions of a primitive; -1 where there are none.
-func (it Item) holder() (int32, *r4.Type, *step) {
+func (it Item) memberNode() (int32, *r4.Type, *pathStep) {
 	if it.Value.kind == '{' {
-		return it.at, it.of, it.step
+		return it.nodeIndex, it.typeDef, it.step
 	}
-	of := it.of
+	of := it.typeDef
 	if of == nil || of.Class == r4.Primitive {
 		of = r4.TypeOf("Element")
 	}
-	if it.twin == 0 {
+	if it.underscore == 0 {
 		return -1, of, nil
 	}
 	s := *it.step
 	s.Name = "_" + s.Name
-	return it.twin, of, &s
+	return it.underscore, of, &s
 }
 
-// pair appends the values of a property and of its _property.
-func (d *Doc) pair(p r4.Property, value, twin int32, up *step, open bool, out []Item) []Item {
-	if value == 0 && twin == 0 {
+// appendPaired appends the values of a property and of its _property.
+func (d *Doc) appendPaired(p r4.Property, value, underscore int32, up *pathStep, open bool, out []Item) []Item {
+	if value == 0 && underscore == 0 {
 		return out
 	}
-	values, list := d.items(value)
-	twins, twinList := d.items(twin)
-	for i := range max(len(values), len(twins)) {
-		it := Item{step: &step{up, PathElement{p.Name, -1}}, open: open}
-		if list || twinList {
+	values, list := d.arrayNodes(value)
+	underscores, underscoreList := d.arrayNodes(underscore)
+	for i := range max(len(values), len(underscores)) {
+		it := Item{step: &pathStep{up, PathElement{p.Name, -1}}, dynamic: open}
+		if list || underscoreList {
 			it.step.Index = i
 		}
-		if i < len(twins) && d.nodes[twins[i]].kind == '{' {
-			it.twin = twins[i]
+		if i < len(underscores) && d.nodes[underscores[i]].kind == '{' {
+			it.underscore = underscores[i]
 		}
 		switch {
 		case i < len(values) && d.nodes[values[i]].kind != 'n':
 			it.Value = d.valueAt(values[i], p)
-		case it.twin > 0:
-			it.Value = Value{Type: p.Type, Element: p.Element, of: p.Of, doc: d, at: -1}
+		case it.underscore > 0:
+			it.Value = Value{Type: p.Type, Element: p.Element, typeDef: p.Of, doc: d, nodeIndex: -1}
 		default:
 			continue
 		}
@@ -203,8 +202,8 @@ func (d *Doc) pair(p r4.Property, value, twin int32, up *step, open bool, out []
 	return out
 }
 
-// items returns the nodes of an array, or the one node.
-func (d *Doc) items(i int32) (nodes []int32, list bool) {
+// arrayNodes returns the nodes of an array, or the one node.
+func (d *Doc) arrayNodes(i int32) (nodes []int32, list bool) {
 	if i == 0 {
 		return nil, false
 	}
@@ -217,30 +216,32 @@ func (d *Doc) items(i int32) (nodes []int32, list bool) {
 	return nodes, true
 }
 
-// valued reports whether an element has a value of its own, as hasValue() does.
-func (it Item) valued() bool { return it.kind != element || it.at >= 0 && it.Value.kind != '{' }
+// hasOwnValue reports whether an element has a value of its own, as hasValue() does.
+func (it Item) hasOwnValue() bool {
+	return it.kind != element || it.nodeIndex >= 0 && it.Value.kind != '{'
+}
 
-// children appends all elements of it, in the order of the document.
-func (it Item) children(out []Item) []Item {
+// appendChildItems appends all elements of it, in the order of the document.
+func (it Item) appendChildItems(out []Item) []Item {
 	if it.kind != element || it.doc == nil {
 		return out
 	}
-	at, of, up := it.holder()
+	at, of, up := it.memberNode()
 	if at < 0 || of == nil {
 		return out
 	}
 	d := it.doc
 	for i, end := at+1, d.nodes[at].end; i < end; i = d.nodes[i].end {
 		name := d.nodes[i].name
-		base, isTwin := strings.CutPrefix(name, "_")
+		base, isUnderscore := strings.CutPrefix(name, "_")
 		p, ok := of.Property(base)
-		if !ok || isTwin && d.find(at, base) > 0 {
+		if !ok || isUnderscore && d.findProperty(at, base) > 0 {
 			continue
 		}
-		if isTwin {
-			out = d.pair(p, 0, i, up, true, out)
+		if isUnderscore {
+			out = d.appendPaired(p, 0, i, up, true, out)
 		} else {
-			out = d.pair(p, i, d.find(at, "_"+name), up, true, out)
+			out = d.appendPaired(p, i, d.findProperty(at, "_"+name), up, true, out)
 		}
 	}
 	return out
@@ -248,7 +249,7 @@ func (it Item) children(out []Item) []Item {
 
 func (r *runner) index(t *term, f frame) []Item {
 	base := r.eval(t.base, f)
-	at, ok := r.integer(r.eval(t.args[0], f))
+	at, ok := r.singleInteger(r.eval(t.args[0], f))
 	if !ok || at < 0 || at >= len(base) {
 		return nil
 	}

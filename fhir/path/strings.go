@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// onText makes a function of one string, and of arguments that all have to be
+// newStringFunction makes a function of one string, and of arguments that all have to be
 // there.
-func onText(least, most int, f func(r *runner, c call, s string) []Item) function {
-	return function{least, most, func(r *runner, c call) []Item {
-		s, ok := r.text(c.in)
+func newStringFunction(minArgs, maxArgs int, f func(r *runner, c call, s string) []Item) function {
+	return function{minArgs, maxArgs, func(r *runner, c call) []Item {
+		s, ok := r.singleString(c.in)
 		if !ok {
 			return nil
 		}
@@ -22,10 +22,10 @@ func onText(least, most int, f func(r *runner, c call, s string) []Item) functio
 	}}
 }
 
-// withText makes a function of a string and one string argument.
-func withText(f func(s, arg string) Item) function {
-	return onText(1, 1, func(r *runner, c call, s string) []Item {
-		arg, ok := r.text(c.arg(r, 0))
+// newStringArgFunction makes a function of a string and one string argument.
+func newStringArgFunction(f func(s, arg string) Item) function {
+	return newStringFunction(1, 1, func(r *runner, c call, s string) []Item {
+		arg, ok := r.singleString(c.arg(r, 0))
 		if !ok {
 			return nil
 		}
@@ -33,33 +33,33 @@ func withText(f func(s, arg string) Item) function {
 	})
 }
 
-func mapText(f func(string) string) function {
-	return onText(0, 0, func(_ *runner, _ call, s string) []Item { return []Item{textItem(f(s))} })
+func newStringMapFunction(f func(string) string) function {
+	return newStringFunction(0, 0, func(_ *runner, _ call, s string) []Item { return []Item{textItem(f(s))} })
 }
 
-// strings1 looks up the functions that examine strings (FHIRPath 5.6).
-func strings1(name string) (function, bool) {
+// stringFunctions looks up the functions that examine strings (FHIRPath 5.6).
+func stringFunctions(name string) (function, bool) {
 	switch name {
 	case "indexOf":
-		return withText(func(s, arg string) Item { return position(s, strings.Index(s, arg)) }), true
+		return newStringArgFunction(func(s, arg string) Item { return runePosition(s, strings.Index(s, arg)) }), true
 	case "lastIndexOf":
-		return withText(func(s, arg string) Item { return position(s, strings.LastIndex(s, arg)) }), true
+		return newStringArgFunction(func(s, arg string) Item { return runePosition(s, strings.LastIndex(s, arg)) }), true
 	case "startsWith":
-		return withText(func(s, arg string) Item { return boolItem(strings.HasPrefix(s, arg)) }), true
+		return newStringArgFunction(func(s, arg string) Item { return boolItem(strings.HasPrefix(s, arg)) }), true
 	case "endsWith":
-		return withText(func(s, arg string) Item { return boolItem(strings.HasSuffix(s, arg)) }), true
+		return newStringArgFunction(func(s, arg string) Item { return boolItem(strings.HasSuffix(s, arg)) }), true
 	case "contains":
-		return withText(func(s, arg string) Item { return boolItem(strings.Contains(s, arg)) }), true
+		return newStringArgFunction(func(s, arg string) Item { return boolItem(strings.Contains(s, arg)) }), true
 	case "matches":
-		return matching("(?s)", ""), true
+		return newMatchFunction("(?s)", ""), true
 	case "matchesFull":
-		return matching("(?s)^(?:", ")$"), true
+		return newMatchFunction("(?s)^(?:", ")$"), true
 	case "length":
-		return onText(0, 0, func(_ *runner, _ call, s string) []Item { return []Item{intItem(len([]rune(s)))} }), true
+		return newStringFunction(0, 0, func(_ *runner, _ call, s string) []Item { return []Item{intItem(len([]rune(s)))} }), true
 	case "substring":
-		return onText(1, 2, substring), true
+		return newStringFunction(1, 2, evalSubstring), true
 	case "toChars":
-		return onText(0, 0, func(_ *runner, _ call, s string) []Item {
+		return newStringFunction(0, 0, func(_ *runner, _ call, s string) []Item {
 			var out []Item
 			for _, c := range s {
 				out = append(out, textItem(string(c)))
@@ -67,8 +67,8 @@ func strings1(name string) (function, bool) {
 			return out
 		}), true
 	case "split":
-		return onText(1, 1, func(r *runner, c call, s string) []Item {
-			by, _ := r.text(c.arg(r, 0))
+		return newStringFunction(1, 1, func(r *runner, c call, s string) []Item {
+			by, _ := r.singleString(c.arg(r, 0))
 			var out []Item
 			for _, part := range strings.Split(s, by) {
 				out = append(out, textItem(part))
@@ -79,7 +79,7 @@ func strings1(name string) (function, bool) {
 	return function{}, false
 }
 
-func position(s string, at int) Item {
+func runePosition(s string, at int) Item {
 	if at < 0 {
 		return intItem(-1)
 	}
@@ -89,9 +89,9 @@ func position(s string, at int) Item {
 // maxPattern bounds a regular expression, in instructions of its program.
 const maxPattern = 2000
 
-// pattern compiles a regular expression and pays for running it on a text of
+// compilePattern compiles a regular expression and pays for running it on a text of
 // that length: RE2 takes time in proportion to both.
-func (r *runner) pattern(source string, length int) *regexp.Regexp {
+func (r *runner) compilePattern(source string, length int) *regexp.Regexp {
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
 		fail(Execution, "invalid regular expression: %v", err)
@@ -111,65 +111,65 @@ func (r *runner) pattern(source string, length int) *regexp.Regexp {
 	return re
 }
 
-func matching(before, after string) function {
-	return onText(1, 1, func(r *runner, c call, s string) []Item {
-		arg, ok := r.text(c.arg(r, 0))
+func newMatchFunction(before, after string) function {
+	return newStringFunction(1, 1, func(r *runner, c call, s string) []Item {
+		arg, ok := r.singleString(c.arg(r, 0))
 		if !ok {
 			return nil
 		}
-		return []Item{boolItem(r.pattern(before+arg+after, len(s)).MatchString(s))}
+		return []Item{boolItem(r.compilePattern(before+arg+after, len(s)).MatchString(s))}
 	})
 }
 
-func substring(r *runner, c call, s string) []Item {
+func evalSubstring(r *runner, c call, s string) []Item {
 	chars := []rune(s)
-	from, ok := r.integer(c.arg(r, 0))
+	from, ok := r.singleInteger(c.arg(r, 0))
 	if !ok || from < 0 || from >= len(chars) {
 		return nil
 	}
 	to := len(chars)
 	if len(c.args) == 2 {
-		if n, ok := r.integer(c.arg(r, 1)); ok {
+		if n, ok := r.singleInteger(c.arg(r, 1)); ok {
 			to = min(to, from+max(0, n))
 		}
 	}
 	return []Item{textItem(string(chars[from:to]))}
 }
 
-// strings2 looks up the functions that return other strings.
-func strings2(name string) (function, bool) {
+// stringEditFunctions looks up the functions that return other strings.
+func stringEditFunctions(name string) (function, bool) {
 	switch name {
 	case "upper":
-		return mapText(strings.ToUpper), true
+		return newStringMapFunction(strings.ToUpper), true
 	case "lower":
-		return mapText(strings.ToLower), true
+		return newStringMapFunction(strings.ToLower), true
 	case "trim":
-		return mapText(fold), true
+		return newStringMapFunction(trimSpace), true
 	case "replace":
-		return replacing(func(_ *runner, s, old, now string) string { return strings.ReplaceAll(s, old, now) }), true
+		return newReplaceFunction(func(_ *runner, s, old, now string) string { return strings.ReplaceAll(s, old, now) }), true
 	case "replaceMatches":
-		return replacing(func(r *runner, s, old, now string) string {
+		return newReplaceFunction(func(r *runner, s, old, now string) string {
 			if old == "" {
 				return s
 			}
-			return r.pattern("(?s)"+old, len(s)).ReplaceAllString(s, now)
+			return r.compilePattern("(?s)"+old, len(s)).ReplaceAllString(s, now)
 		}), true
 	case "join":
 		return function{0, 1, func(r *runner, c call) []Item {
 			var parts []string
 			for _, it := range c.in {
-				s, _ := r.text([]Item{it})
+				s, _ := r.singleString([]Item{it})
 				parts = append(parts, s)
 			}
-			by, _ := r.text(c.arg(r, 0))
+			by, _ := r.singleString(c.arg(r, 0))
 			if len(parts) == 0 {
 				return nil
 			}
 			return []Item{textItem(strings.Join(parts, by))}
 		}}, true
 	case "encode", "decode", "escape", "unescape":
-		return onText(1, 1, func(r *runner, c call, s string) []Item {
-			form, _ := r.text(c.arg(r, 0))
+		return newStringFunction(1, 1, func(r *runner, c call, s string) []Item {
+			form, _ := r.singleString(c.arg(r, 0))
 			out, ok := recode(c.name, form, s)
 			if !ok {
 				return nil
@@ -180,11 +180,11 @@ func strings2(name string) (function, bool) {
 	return function{}, false
 }
 
-// replacing makes a function whose result may grow: it is paid for by length.
-func replacing(f func(r *runner, s, old, now string) string) function {
-	return onText(2, 2, func(r *runner, c call, s string) []Item {
-		old, ok1 := r.text(c.arg(r, 0))
-		now, ok2 := r.text(c.arg(r, 1))
+// newReplaceFunction makes a function whose result may grow: it is paid for by length.
+func newReplaceFunction(f func(r *runner, s, old, now string) string) function {
+	return newStringFunction(2, 2, func(r *runner, c call, s string) []Item {
+		old, ok1 := r.singleString(c.arg(r, 0))
+		now, ok2 := r.singleString(c.arg(r, 1))
 		if !ok1 || !ok2 {
 			return nil
 		}

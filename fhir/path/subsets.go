@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// subsets finds the functions that pick from collections or put them together
+// subsetFunctions finds the functions that pick from collections or put them together
 // (FHIRPath 5.3, 5.4).
-func subsets(name string) (function, bool) {
+func subsetFunctions(name string) (function, bool) {
 	switch name {
 	case "single":
 		return function{0, 0, func(_ *runner, c call) []Item {
@@ -17,14 +17,14 @@ func subsets(name string) (function, bool) {
 			return c.in
 		}}, true
 	case "first":
-		return picking(func(in []Item) []Item { return in[:min(1, len(in))] }), true
+		return newSelection(func(in []Item) []Item { return in[:min(1, len(in))] }), true
 	case "last":
-		return picking(func(in []Item) []Item { return in[max(0, len(in)-1):] }), true
+		return newSelection(func(in []Item) []Item { return in[max(0, len(in)-1):] }), true
 	case "tail":
-		return picking(func(in []Item) []Item { return in[min(1, len(in)):] }), true
+		return newSelection(func(in []Item) []Item { return in[min(1, len(in)):] }), true
 	case "skip", "take":
 		return function{1, 1, func(r *runner, c call) []Item {
-			n, _ := r.integer(c.arg(r, 0))
+			n, _ := r.singleInteger(c.arg(r, 0))
 			n = max(0, min(n, len(c.in)))
 			if c.name == "take" {
 				return c.in[:n]
@@ -34,30 +34,30 @@ func subsets(name string) (function, bool) {
 	case "intersect":
 		return function{1, 1, func(r *runner, c call) []Item {
 			other := c.arg(r, 0)
-			return r.distinct(slices.DeleteFunc(slices.Clone(c.in), func(it Item) bool { return !r.find(other, it) }))
+			return r.distinct(slices.DeleteFunc(slices.Clone(c.in), func(it Item) bool { return !r.contains(other, it) }))
 		}}, true
 	case "exclude":
 		return function{1, 1, func(r *runner, c call) []Item {
 			other := c.arg(r, 0)
-			return slices.DeleteFunc(slices.Clone(c.in), func(it Item) bool { return r.find(other, it) })
+			return slices.DeleteFunc(slices.Clone(c.in), func(it Item) bool { return r.contains(other, it) })
 		}}, true
 	case "union":
 		return function{1, 1, func(r *runner, c call) []Item { return r.distinct(slices.Concat(c.in, c.arg(r, 0))) }}, true
 	case "combine":
 		return function{1, 2, func(r *runner, c call) []Item { return slices.Concat(c.in, c.arg(r, 0)) }}, true
 	case "sort":
-		return function{0, 8, sorted}, true
+		return function{0, 8, evalSort}, true
 	}
 	return function{}, false
 }
 
-func picking(pick func([]Item) []Item) function {
+func newSelection(pick func([]Item) []Item) function {
 	return function{0, 0, func(_ *runner, c call) []Item { return pick(c.in) }}
 }
 
-// sorted sorts by keys, descending for a key with a minus. Values without a key come first in both
+// evalSort sorts by keys, descending for a key with a minus. Values without a key come first in both
 // directions.
-func sorted(r *runner, c call) []Item {
+func evalSort(r *runner, c call) []Item {
 	keys := c.args
 	if len(keys) == 0 {
 		keys = []*term{{op: "this", name: "this"}}
@@ -70,14 +70,14 @@ func sorted(r *runner, c call) []Item {
 			if down {
 				by = key.args[0]
 			}
-			x, okX := r.one(r.eval(by, c.frame.on(a, 0)))
-			y, okY := r.one(r.eval(by, c.frame.on(b, 0)))
+			x, okX := r.singleton(r.eval(by, c.frame.withThis(a, 0)))
+			y, okY := r.singleton(r.eval(by, c.frame.withThis(b, 0)))
 			order := 0
 			switch {
 			case okX && okY && down:
-				order = r.rank(y, x)
+				order = r.compareForSort(y, x)
 			case okX && okY:
-				order = r.rank(x, y)
+				order = r.compareForSort(x, y)
 			case okX:
 				order = 1
 			case okY:
@@ -92,14 +92,14 @@ func sorted(r *runner, c call) []Item {
 	return out
 }
 
-func (r *runner) rank(x, y Item) int {
+func (r *runner) compareForSort(x, y Item) int {
 	if x.kind == text && y.kind == text {
 		return strings.Compare(x.text, y.text)
 	}
-	if less := r.order("<", x, y); len(less) == 1 && less[0].truth {
+	if less := r.compareOperator("<", x, y); len(less) == 1 && less[0].boolean {
 		return -1
 	}
-	if more := r.order(">", x, y); len(more) == 1 && more[0].truth {
+	if more := r.compareOperator(">", x, y); len(more) == 1 && more[0].boolean {
 		return 1
 	}
 	return 0

@@ -41,9 +41,9 @@ func (t typeRef) known() bool {
 	return false
 }
 
-// holds reports whether a value is of the type. With exact a primitive has to be
+// matches reports whether a value is of the type. With exact a primitive has to be
 // of the type itself and not of one derived from it.
-func (t typeRef) holds(it Item, exact bool) bool {
+func (t typeRef) matches(it Item, exact bool) bool {
 	if it.kind != element {
 		return t.namespace != "FHIR" && it.kind.name() == t.name
 	}
@@ -56,8 +56,8 @@ func (t typeRef) holds(it Item, exact bool) bool {
 	return slices.Contains(supertypes(it.Type), t.name)
 }
 
-// typed evaluates is, as and ofType.
-func typed(op string, in []Item, t typeRef) []Item {
+// applyTypeOperator evaluates is, as and ofType.
+func applyTypeOperator(op string, in []Item, t typeRef) []Item {
 	if !t.known() {
 		fail(Execution, "there is no type %s", strings.TrimPrefix(t.namespace+"."+t.name, "."))
 	}
@@ -68,8 +68,8 @@ func typed(op string, in []Item, t typeRef) []Item {
 	for _, it := range in {
 		switch {
 		case op == "is":
-			out = append(out, boolItem(t.holds(it, false)))
-		case t.holds(it, true):
+			out = append(out, boolItem(t.matches(it, false)))
+		case t.matches(it, true):
 			out = append(out, it)
 		}
 	}

@@ -15,18 +15,18 @@ type Value struct {
 	// Element is the definition of the element, nil at the root.
 	Element *r4.Element
 
-	of   *r4.Type
-	doc  *Doc
-	at   int32
-	kind byte // of the node
-	text string
+	typeDef   *r4.Type
+	doc       *Doc
+	nodeIndex int32
+	kind      byte // of the node
+	text      string
 }
 
 func computed(b bool) Value {
 	if b {
-		return Value{Type: "boolean", kind: 't', text: "true", at: -1}
+		return Value{Type: "boolean", kind: 't', text: "true", nodeIndex: -1}
 	}
-	return Value{Type: "boolean", kind: 'f', text: "false", at: -1}
+	return Value{Type: "boolean", kind: 'f', text: "false", nodeIndex: -1}
 }
 
 // Text returns a primitive as text: strings without quotes and escapes,
@@ -42,7 +42,7 @@ func (v Value) Valued() bool {
 	if v.kind != '{' {
 		return true
 	}
-	for i := v.at + 1; i < v.doc.nodes[v.at].end; i = v.doc.nodes[i].end {
+	for i := v.nodeIndex + 1; i < v.doc.nodes[v.nodeIndex].end; i = v.doc.nodes[i].end {
 		switch name := v.doc.nodes[i].name; name {
 		case "id", "extension", "modifierExtension":
 		default:
@@ -57,18 +57,18 @@ func (v Value) Valued() bool {
 // valueAt makes a Value of a node that holds a property.
 func (d *Doc) valueAt(i int32, p r4.Property) Value {
 	n := &d.nodes[i]
-	v := Value{Type: p.Type, Element: p.Element, of: p.Of, doc: d, at: i, kind: n.kind, text: n.text}
+	v := Value{Type: p.Type, Element: p.Element, typeDef: p.Of, doc: d, nodeIndex: i, kind: n.kind, text: n.text}
 	if p.Type == "Resource" && n.kind == '{' {
-		if t := d.find(i, "resourceType"); t > 0 {
+		if t := d.findProperty(i, "resourceType"); t > 0 {
 			v.Type = d.nodes[t].text
-			v.of = r4.TypeOf(v.Type)
+			v.typeDef = r4.TypeOf(v.Type)
 		}
 	}
 	return v
 }
 
-// find returns the node of a property of an object, or 0.
-func (d *Doc) find(object int32, name string) int32 {
+// findProperty returns the node of a property of an object, or 0.
+func (d *Doc) findProperty(object int32, name string) int32 {
 	nodes := d.nodes
 	for i, end := object+1, nodes[object].end; i < end; i = nodes[i].end {
 		if nodes[i].name == name {
@@ -92,7 +92,7 @@ func (v Value) GetText(property string) string {
 	if v.kind != '{' {
 		return ""
 	}
-	if i := v.doc.find(v.at, property); i > 0 {
+	if i := v.doc.findProperty(v.nodeIndex, property); i > 0 {
 		return v.doc.nodes[i].text
 	}
 	return ""
@@ -101,12 +101,12 @@ func (v Value) GetText(property string) string {
 // All yields the values of a JSON property in order.
 func (v Value) All(property string) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
-		if v.kind != '{' || v.of == nil {
+		if v.kind != '{' || v.typeDef == nil {
 			return
 		}
-		if p, ok := v.of.Property(property); ok {
-			if i := v.doc.find(v.at, property); i > 0 {
-				v.doc.each(i, p, yield)
+		if p, ok := v.typeDef.Property(property); ok {
+			if i := v.doc.findProperty(v.nodeIndex, property); i > 0 {
+				v.doc.yieldValues(i, p, yield)
 			}
 		}
 	}
@@ -131,14 +131,14 @@ func (v Value) Contained(reference string) (Value, bool) {
 // Extension.
 func (v Value) Choice(name string) (Value, bool) {
 	var buf [1]Value
-	if found := v.children(name, buf[:0]); len(found) > 0 {
+	if found := v.appendElement(name, buf[:0]); len(found) > 0 {
 		return found[0], true
 	}
 	return Value{}, false
 }
 
-// each yields a node, or the items of an array, as values of a property.
-func (d *Doc) each(i int32, p r4.Property, yield func(Value) bool) bool {
+// yieldValues yields a node, or the items of an array, as values of a property.
+func (d *Doc) yieldValues(i int32, p r4.Property, yield func(Value) bool) bool {
 	switch d.nodes[i].kind {
 	case 'n':
 		return true
@@ -153,34 +153,34 @@ func (d *Doc) each(i int32, p r4.Property, yield func(Value) bool) bool {
 	return yield(d.valueAt(i, p))
 }
 
-// children appends the values of an element from any of its properties.
-func (v Value) children(name string, out []Value) []Value {
-	if v.kind != '{' || v.of == nil {
+// appendElement appends the values of an element from any of its properties.
+func (v Value) appendElement(name string, out []Value) []Value {
+	if v.kind != '{' || v.typeDef == nil {
 		return out
 	}
-	e := v.of.Element(name)
+	e := v.typeDef.Element(name)
 	if e == nil {
 		return out
 	}
 	if !e.Choice {
-		if i := v.doc.find(v.at, name); i > 0 && len(e.Properties) > 0 {
-			out = v.doc.gather(i, e.Properties[0], out)
+		if i := v.doc.findProperty(v.nodeIndex, name); i > 0 && len(e.Properties) > 0 {
+			out = v.doc.appendValues(i, e.Properties[0], out)
 		}
 		return out
 	}
 	nodes := v.doc.nodes
-	for i, end := v.at+1, nodes[v.at].end; i < end; i = nodes[i].end {
+	for i, end := v.nodeIndex+1, nodes[v.nodeIndex].end; i < end; i = nodes[i].end {
 		if !strings.HasPrefix(nodes[i].name, name) { // spares most of the look-ups
 			continue
 		}
-		if p, ok := v.of.Property(nodes[i].name); ok && p.Element == e {
-			out = v.doc.gather(i, p, out)
+		if p, ok := v.typeDef.Property(nodes[i].name); ok && p.Element == e {
+			out = v.doc.appendValues(i, p, out)
 		}
 	}
 	return out
 }
 
-func (d *Doc) gather(i int32, p r4.Property, out []Value) []Value {
+func (d *Doc) appendValues(i int32, p r4.Property, out []Value) []Value {
 	switch d.nodes[i].kind {
 	case 'n':
 	case '[':
@@ -218,7 +218,7 @@ func (d *Doc) Identifiers() iter.Seq2[string, string] {
 				continue
 			}
 			text := func(name string) string {
-				if at := d.find(int32(i), name); at > 0 {
+				if at := d.findProperty(int32(i), name); at > 0 {
 					return d.nodes[at].text
 				}
 				return ""

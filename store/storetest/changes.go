@@ -9,8 +9,8 @@ import (
 	"carerecord/store"
 )
 
-// changes lists all commits that made versions. r.mu must be held.
-func (r *Reference) changes() []store.Change {
+// allChanges lists all commits that made versions. r.mu must be held.
+func (r *Reference) allChanges() []store.Change {
 	made := map[uint64][]store.VersionID{}
 	for ref, versions := range r.state.versions {
 		for _, d := range versions {
@@ -22,7 +22,7 @@ func (r *Reference) changes() []store.Change {
 	var all []store.Change
 	for seq, versions := range made {
 		slices.SortFunc(versions, store.CompareVersions)
-		all = append(all, store.Change{At: store.Position{FeedID: r.feed, Seq: seq}, Versions: versions})
+		all = append(all, store.Change{At: store.Position{FeedID: r.feedID, Seq: seq}, Versions: versions})
 	}
 	slices.SortFunc(all, func(a, b store.Change) int { return int(a.At.Seq) - int(b.At.Seq) })
 	return all
@@ -36,11 +36,11 @@ func (r *Reference) changesAfter(ctx context.Context, after store.Position) ([]s
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if after != (store.Position{}) && after.FeedID != r.feed || after.Seq > r.state.seq {
+	if after != (store.Position{}) && after.FeedID != r.feedID || after.Seq > r.state.seq {
 		return nil, nil, fmt.Errorf("position %d of feed %q: %w", after.Seq, after.FeedID, store.ErrUnknownPosition)
 	}
-	all := slices.DeleteFunc(r.changes(), func(c store.Change) bool { return c.At.Seq <= after.Seq })
-	return all, r.grown, nil
+	all := slices.DeleteFunc(r.allChanges(), func(c store.Change) bool { return c.At.Seq <= after.Seq })
+	return all, r.feedChanged, nil
 }
 
 // Changes implements store.ChangeFeed.
@@ -53,7 +53,7 @@ func (r *Reference) Changes(ctx context.Context, after store.Position, max int) 
 func (r *Reference) End(ctx context.Context) (store.Position, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return store.Position{FeedID: r.feed, Seq: r.state.seq}, ctx.Err()
+	return store.Position{FeedID: r.feedID, Seq: r.state.seq}, ctx.Err()
 }
 
 // Await implements store.ChangeFeed.
@@ -78,13 +78,13 @@ func (r *Reference) RenewFeed(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.feed = rand.Text()
-	r.wake()
+	r.feedID = rand.Text()
+	r.wakeAwaiters()
 	return nil
 }
 
-// wake wakes the callers of Await. r.mu must be held.
-func (r *Reference) wake() {
-	close(r.grown)
-	r.grown = make(chan struct{})
+// wakeAwaiters wakes the callers of Await. r.mu must be held.
+func (r *Reference) wakeAwaiters() {
+	close(r.feedChanged)
+	r.feedChanged = make(chan struct{})
 }

@@ -16,28 +16,28 @@ func commitSentences() []sentence {
 		{"a document is kept as it was given, with the number of its commit", func(k *kit) {
 			d := observation("a", 1, "k1", "k2", "\x80v")
 			d.Body = []byte("{\"x\":1.00,\n \"_y\":\"\xff\x00\"}")
-			k.holds(k.put(d)...)
+			k.wantNewest(k.put(d)...)
 		}},
 		{"a document may have no keys, no source and a large body", func(k *kit) {
 			d := observation("a", 1)
 			d.Source, d.Body = "", bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
-			k.holds(k.put(d)...)
+			k.wantNewest(k.put(d)...)
 		}},
 		{"keys are any bytes", func(k *kit) {
 			keys := []store.Key{"", "a", "a\x00", "a\x00\x00", "a\x00\x01", "a\x00\xff", "a\x01", "a\xff", "\x00", "\x00\x00\xff", "\x7f\xff\xff", "\x80", "\xff\xff"}
-			k.holds(k.put(observation("all", 1, keys...))...)
+			k.wantNewest(k.put(observation("all", 1, keys...))...)
 			for i, key := range keys {
 				k.put(observation(fmt.Sprintf("d%02d", i), uint64(10+i), key))
 			}
 			for i, key := range keys {
-				k.finds(store.Eq{Key: key}, "all", fmt.Sprintf("d%02d", i))
+				k.wantMatches(store.Eq{Key: key}, "all", fmt.Sprintf("d%02d", i))
 			}
 		}},
 		{"instants before 1970 and far ahead are kept", func(k *kit) {
 			a, b := observation("a", 1), observation("b", 2)
 			a.Updated = time.Date(1901, 1, 2, 3, 4, 5, 6e6, time.UTC)
 			b.Updated = time.Date(2261, 1, 2, 3, 4, 5, 6e6, time.UTC)
-			k.holds(k.put(a, b)...)
+			k.wantNewest(k.put(a, b)...)
 		}},
 		{"sequence numbers grow", func(k *kit) {
 			last := uint64(0)
@@ -47,65 +47,65 @@ func commitSentences() []sentence {
 				if seq <= last {
 					k.Fatalf("commit %d came after commit %d", seq, last)
 				}
-				last, d = seq, next(d, store.Updated)
+				last, d = seq, nextVersion(d, store.Updated)
 			}
 		}},
-		{"the expected version must be the newest", expectations},
-		{"a check must be the newest version", checks},
+		{"the expected version must be the newest", expectedVersions},
+		{"a check must be the newest version", checkedVersions},
 		{"nothing of a failed commit is written", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			b := writes(observation("b", 2, "k"), next(a, store.Updated, "l"), observation("a2", 3))
+			b := batchOf(observation("b", 2, "k"), nextVersion(a, store.Updated, "l"), observation("a2", 3))
 			b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "no"}, Version: 1}}
 			b.State = []store.StateWrite{{Key: "s", Value: []byte("v")}}
-			k.refuses(b, store.ErrConflict)
-			k.holds(a)
-			k.finds(store.And{}, "a")
-			k.finds(store.Eq{Key: "l"})
+			k.wantCommitError(b, store.ErrConflict)
+			k.wantNewest(a)
+			k.wantMatches(store.And{}, "a")
+			k.wantMatches(store.Eq{Key: "l"})
 			if _, err := k.Lookup(k.ctx, "s"); !errors.Is(err, store.ErrNotFound) {
 				k.Errorf("lookup: got %v, want ErrNotFound", err)
 			}
 			k.read(func(s store.Snapshot) {
-				if docs := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(docs) != 1 {
+				if docs := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(docs) != 1 {
 					k.Errorf("history has %d versions, want 1", len(docs))
 				}
 			})
 		}},
 		{"an update replaces the keys", func(k *kit) {
 			a := k.put(observation("a", 1, "k", "l"))[0]
-			k.holds(k.put(next(a, store.Updated, "l", "m"))...)
-			k.finds(store.Eq{Key: "k"})
-			k.finds(store.Eq{Key: "l"}, "a")
-			k.finds(store.Eq{Key: "m"}, "a")
+			k.wantNewest(k.put(nextVersion(a, store.Updated, "l", "m"))...)
+			k.wantMatches(store.Eq{Key: "k"})
+			k.wantMatches(store.Eq{Key: "l"}, "a")
+			k.wantMatches(store.Eq{Key: "m"}, "a")
 		}},
 		{"a tombstone is found by Get and not by Scan", func(k *kit) {
 			a := k.put(observation("a", 1, "k"), observation("b", 2, "k"))[0]
-			dead := k.put(next(a, store.Deleted))[0]
-			if !dead.Deleted() {
+			tombstone := k.put(nextVersion(a, store.Deleted))[0]
+			if !tombstone.Deleted() {
 				k.Error("a deleted document does not call itself dead")
 			}
-			k.holds(dead)
-			k.finds(store.Eq{Key: "k"}, "b")
-			k.finds(store.And{}, "b")
+			k.wantNewest(tombstone)
+			k.wantMatches(store.Eq{Key: "k"}, "b")
+			k.wantMatches(store.And{}, "b")
 		}},
 		{"a tombstone has no body, whatever it was given", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			dead := next(a, store.Deleted)
-			dead.Body = []byte("left over")
-			dead.Seq = k.commit(writes(dead))
-			dead.Body = nil
-			k.holds(dead)
+			tombstone := nextVersion(a, store.Deleted)
+			tombstone.Body = []byte("left over")
+			tombstone.Seq = k.commit(batchOf(tombstone))
+			tombstone.Body = nil
+			k.wantNewest(tombstone)
 		}},
 		{"a tombstone comes back as the next version", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			dead := k.put(next(a, store.Deleted))[0]
-			back := dead
+			tombstone := k.put(nextVersion(a, store.Deleted))[0]
+			back := tombstone
 			back.Version, back.Origin, back.Keys, back.Body = 3, store.Upserted, []store.Key{"l"}, []byte("3")
-			back.Seq = k.commit(writes(back))
-			k.holds(back)
-			k.finds(store.Eq{Key: "k"})
-			k.finds(store.Eq{Key: "l"}, "a")
+			back.Seq = k.commit(batchOf(back))
+			k.wantNewest(back)
+			k.wantMatches(store.Eq{Key: "k"})
+			k.wantMatches(store.Eq{Key: "l"}, "a")
 			k.read(func(s store.Snapshot) {
-				for _, want := range []store.Doc{a, dead, back} {
+				for _, want := range []store.Doc{a, tombstone, back} {
 					got, err := s.Version(k.ctx, a.Ref, want.Version)
 					if d := diff(got, want); err != nil || d != "" {
 						k.Errorf("version %d: %v (-got +want)\n%s", want.Version, err, d)
@@ -115,30 +115,30 @@ func commitSentences() []sentence {
 		}},
 		{"an update may move a document in the order", func(k *kit) {
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
-			moved := next(docs[0], store.Updated)
-			moved.RowID = at(7, 1)
-			k.holds(k.put(moved)...)
-			k.finds(store.Eq{Key: "k"}, "b", "c", "a")
-			k.finds(store.And{}, "b", "c", "a")
+			moved := nextVersion(docs[0], store.Updated)
+			moved.RowID = rowIDOf(7, 1)
+			k.wantNewest(k.put(moved)...)
+			k.wantMatches(store.Eq{Key: "k"}, "b", "c", "a")
+			k.wantMatches(store.And{}, "b", "c", "a")
 		}},
-		{"two live documents never share a place in the order", places},
+		{"two live documents never share a place in the order", rowIDsAreDistinct},
 		{"types are apart", func(k *kit) {
 			a := observation("a", 1, "k")
 			b := observation("a", 2, "k")
 			b.Ref.Type = "Condition"
-			k.holds(k.put(a, b)...)
-			k.finds(store.Eq{Key: "k"}, "a")
+			k.wantNewest(k.put(a, b)...)
+			k.wantMatches(store.Eq{Key: "k"}, "a")
 			k.read(func(s store.Snapshot) {
-				k.scans(s, store.Query{Type: "Condition", Where: store.Eq{Key: "k"}}, "a")
-				k.scans(s, store.Query{Type: "Patient", Where: store.Eq{Key: "k"}})
-				k.scans(s, store.Query{Type: "Patient", Where: store.And{}})
+				k.wantScan(s, store.Query{Type: "Condition", Where: store.Eq{Key: "k"}}, "a")
+				k.wantScan(s, store.Query{Type: "Patient", Where: store.Eq{Key: "k"}})
+				k.wantScan(s, store.Query{Type: "Patient", Where: store.And{}})
 			})
 		}},
-		{"a malformed batch is refused and nothing written", malformed},
+		{"a malformed batch is refused and nothing written", malformedBatches},
 		{"an ended context writes nothing", func(k *kit) {
 			ctx, cancel := context.WithCancel(k.ctx)
 			cancel()
-			if _, err := k.Commit(ctx, writes(observation("a", 1))); err == nil {
+			if _, err := k.Commit(ctx, batchOf(observation("a", 1))); err == nil {
 				k.Error("commit in an ended context succeeded")
 			}
 			if _, err := k.get("a"); !errors.Is(err, store.ErrNotFound) {
@@ -150,24 +150,24 @@ func commitSentences() []sentence {
 				k.Skip("the engine keeps nothing")
 			}
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
-			moved := next(docs[0], store.Updated, "l")
-			moved.RowID = at(9, 9)
-			moved, dead := k.put(moved)[0], k.put(next(docs[1], store.Deleted))[0]
+			moved := nextVersion(docs[0], store.Updated, "l")
+			moved.RowID = rowIDOf(9, 9)
+			moved, tombstone := k.put(moved)[0], k.put(nextVersion(docs[1], store.Deleted))[0]
 			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
-			k.holds(moved, dead, docs[2])
-			k.finds(store.Eq{Key: "k"}, "c")
-			if seq := k.put(observation("d", 4))[0].Seq; seq <= dead.Seq {
-				k.Errorf("commit %d after reopening does not follow commit %d", seq, dead.Seq)
+			k.wantNewest(moved, tombstone, docs[2])
+			k.wantMatches(store.Eq{Key: "k"}, "c")
+			if seq := k.put(observation("d", 4))[0].Seq; seq <= tombstone.Seq {
+				k.Errorf("commit %d after reopening does not follow commit %d", seq, tombstone.Seq)
 			}
 		}},
 	}
 }
 
-func expectations(k *kit) {
+func expectedVersions(k *kit) {
 	k.put(observation("new", 1))
-	k.put(next(observation("new", 1), store.Updated))
+	k.put(nextVersion(observation("new", 1), store.Updated))
 	k.put(observation("dead", 2))
-	k.put(next(observation("dead", 2), store.Deleted))
+	k.put(nextVersion(observation("dead", 2), store.Deleted))
 	for _, c := range []struct {
 		name, id string
 		expect   uint64
@@ -186,18 +186,18 @@ func expectations(k *kit) {
 		k.Run(c.name, func(t *testing.T) {
 			d := observation(c.id, 100+uint64(len(c.name)))
 			d.Version, d.Origin = c.expect+1, store.Upserted
-			if _, err := k.Commit(k.ctx, writes(d)); !errors.Is(err, c.want) {
+			if _, err := k.Commit(k.ctx, batchOf(d)); !errors.Is(err, c.want) {
 				t.Errorf("write of %s expecting %d: got error %v, want %v", d.Ref, c.expect, err, c.want)
 			}
 		})
 	}
 }
 
-func checks(k *kit) {
+func checkedVersions(k *kit) {
 	k.put(observation("new", 1))
-	k.put(next(observation("new", 1), store.Updated))
+	k.put(nextVersion(observation("new", 1), store.Updated))
 	k.put(observation("dead", 2))
-	k.put(next(observation("dead", 2), store.Deleted))
+	k.put(nextVersion(observation("dead", 2), store.Deleted))
 	for i, c := range []struct {
 		id      string
 		version uint64
@@ -207,64 +207,64 @@ func checks(k *kit) {
 		{"dead", 2, nil}, {"dead", 1, store.ErrConflict}, {"dead", 0, store.ErrConflict},
 		{"none", 0, nil}, {"none", 1, store.ErrConflict},
 	} {
-		b := writes(observation(fmt.Sprint("w", i), 100+uint64(i)))
+		b := batchOf(observation(fmt.Sprint("w", i), 100+uint64(i)))
 		b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: c.id}, Version: c.version}}
 		if _, err := k.Commit(k.ctx, b); !errors.Is(err, c.want) {
 			k.Errorf("check of %s at version %d: got error %v, want %v", c.id, c.version, err, c.want)
 		}
 	}
 	k.commit(store.Batch{Checks: []store.Check{{Ref: store.Ref{Type: "Observation", ID: "new"}, Version: 2}}})
-	own := writes(observation("own", 200))
+	own := batchOf(observation("own", 200))
 	own.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "own"}, Version: 0}}
 	k.commit(own) // preconditions are those of the state before the batch
 }
 
-func places(k *kit) {
+func rowIDsAreDistinct(k *kit) {
 	a, b := observation("a", 1), observation("b", 2)
 	docs := k.put(a, b)
-	k.refuses(writes(observation("c", 2)), store.ErrConflict)
+	k.wantCommitError(batchOf(observation("c", 2)), store.ErrConflict)
 	other := observation("c", 2)
 	other.Ref.Type = "Condition"
-	k.refuses(writes(other), store.ErrConflict)
-	k.refuses(writes(observation("c", 3), observation("d", 3)), store.ErrConflict)
+	k.wantCommitError(batchOf(other), store.ErrConflict)
+	k.wantCommitError(batchOf(observation("c", 3), observation("d", 3)), store.ErrConflict)
 
-	onto := next(docs[0], store.Updated)
-	onto.RowID = at(1, 2)
-	k.refuses(writes(onto), store.ErrConflict)
+	moved := nextVersion(docs[0], store.Updated)
+	moved.RowID = rowIDOf(1, 2)
+	k.wantCommitError(batchOf(moved), store.ErrConflict)
 
 	// Two documents exchange row IDs in one commit; only the result counts.
-	a, b = next(docs[0], store.Updated, "k"), next(docs[1], store.Updated, "k")
+	a, b = nextVersion(docs[0], store.Updated, "k"), nextVersion(docs[1], store.Updated, "k")
 	a.RowID, b.RowID = b.RowID, a.RowID
 	docs = k.put(a, b)
-	k.finds(store.And{}, "b", "a")
-	k.finds(store.Eq{Key: "k"}, "b", "a")
+	k.wantMatches(store.And{}, "b", "a")
+	k.wantMatches(store.Eq{Key: "k"}, "b", "a")
 
 	// A tombstone gives its place away, in the same step or later.
-	dead := next(docs[0], store.Deleted)
-	k.put(dead, observation("c", 2, "k"))
-	k.finds(store.Eq{Key: "k"}, "b", "c")
-	back := next(dead, store.Upserted)
-	k.refuses(writes(back), store.ErrConflict)
-	back.RowID = at(1, 9)
+	tombstone := nextVersion(docs[0], store.Deleted)
+	k.put(tombstone, observation("c", 2, "k"))
+	k.wantMatches(store.Eq{Key: "k"}, "b", "c")
+	back := nextVersion(tombstone, store.Upserted)
+	k.wantCommitError(batchOf(back), store.ErrConflict)
+	back.RowID = rowIDOf(1, 9)
 	k.put(back)
-	k.finds(store.Eq{Key: "k"}, "b", "c", "a")
+	k.wantMatches(store.Eq{Key: "k"}, "b", "c", "a")
 }
 
-func malformed(k *kit) {
+func malformedBatches(k *kit) {
 	a := k.put(observation("a", 1))[0]
 	wrong := observation("b", 2)
 	wrong.Version = 2
 	for name, b := range map[string]store.Batch{
 		"a version that does not follow":   {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
-		"a rekey that makes a version":     {Writes: []store.Write{{Doc: next(a, store.Updated), Expect: 1, Rekey: true}}},
+		"a rekey that makes a version":     {Writes: []store.Write{{Doc: nextVersion(a, store.Updated), Expect: 1, Rekey: true}}},
 		"a key revision without a version": {Writes: []store.Write{{Doc: observation("b", 2), KeyRevision: 1}}},
-		"two writes of one address":        writes(observation("b", 2), observation("b", 3)),
+		"two writes of one address":        batchOf(observation("b", 2), observation("b", 3)),
 		"an absence without a claim":       {Absent: []store.Absent{{Type: "Patient", Where: store.Eq{Key: "k"}}}},
 	} {
 		if _, err := k.Commit(k.ctx, b); err == nil {
 			k.Errorf("commit of %s succeeded", name)
 		}
 	}
-	k.holds(a)
-	k.finds(store.And{}, "a")
+	k.wantNewest(a)
+	k.wantMatches(store.And{}, "a")
 }

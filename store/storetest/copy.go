@@ -17,14 +17,14 @@ import (
 // Copies tests an engine against the contract of store.Copier: an export during writes is one
 // consistent state, and an import restores it to the last version.
 func Copies(t *testing.T, subject Subject) {
-	t.Run("a copy is the same", func(t *testing.T) { onKit(t, subject, copiesAll) })
-	t.Run("a copy made during writes is one state", func(t *testing.T) { onKit(t, subject, copiesBesideWriters) })
-	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { onKit(t, subject, copiesFeed) })
-	t.Run("a store with something in it takes no copy", func(t *testing.T) { copiesIntoEmptyOnly(newKit(t, subject)) })
+	t.Run("a copy is the same", func(t *testing.T) { runSentence(t, subject, copyIsEqual) })
+	t.Run("a copy made during writes is one state", func(t *testing.T) { runSentence(t, subject, copyDuringWrites) })
+	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { runSentence(t, subject, copyHasOwnFeed) })
+	t.Run("a store with something in it takes no copy", func(t *testing.T) { importNeedsEmptyStore(newKit(t, subject)) })
 }
 
-// onKit runs a test and then checks the memory of the engine.
-func onKit(t *testing.T, subject Subject, test func(*kit)) {
+// runSentence runs a test and then checks the memory of the engine.
+func runSentence(t *testing.T, subject Subject, test func(*kit)) {
 	k := newKit(t, subject)
 	test(k)
 	k.checkMemory()
@@ -39,8 +39,8 @@ func (k *kit) copier() store.Copier {
 	return c
 }
 
-// parts collects an export.
-func (k *kit) parts() []store.CopyItem {
+// exportItems collects an export.
+func (k *kit) exportItems() []store.CopyItem {
 	k.Helper()
 	var out []store.CopyItem
 	for p, err := range k.copier().Export(k.ctx) {
@@ -52,7 +52,7 @@ func (k *kit) parts() []store.CopyItem {
 	return out
 }
 
-func sequence(parts []store.CopyItem) iter.Seq2[store.CopyItem, error] {
+func itemSeq(parts []store.CopyItem) iter.Seq2[store.CopyItem, error] {
 	return func(yield func(store.CopyItem, error) bool) {
 		for _, p := range parts {
 			if !yield(p, nil) {
@@ -62,21 +62,21 @@ func sequence(parts []store.CopyItem) iter.Seq2[store.CopyItem, error] {
 	}
 }
 
-// copied returns a new engine filled with the export of k.
-func (k *kit) copied() (*kit, []store.CopyItem) {
+// copyStore returns a new engine filled with the export of k.
+func (k *kit) copyStore() (*kit, []store.CopyItem) {
 	k.Helper()
-	parts := k.parts()
+	parts := k.exportItems()
 	to := newKit(k.T, k.subject)
-	if err := to.copier().Import(k.ctx, sequence(parts)); err != nil {
+	if err := to.copier().Import(k.ctx, itemSeq(parts)); err != nil {
 		k.Fatalf("import: %v", err)
 	}
 	return to, parts
 }
 
-// everything returns the history of all Observations and the log.
-func (k *kit) everything() (docs []store.Doc, records []store.Record) {
+// historyAndLog returns the history of all Observations and the log.
+func (k *kit) historyAndLog() (docs []store.Doc, records []store.Record) {
 	k.Helper()
-	k.read(func(s store.Snapshot) { docs = k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
+	k.read(func(s store.Snapshot) { docs = k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
 	for r, err := range k.Records(k.ctx, 1) {
 		if err != nil {
 			k.Fatal(err)
@@ -86,31 +86,31 @@ func (k *kit) everything() (docs []store.Doc, records []store.Record) {
 	return docs, records
 }
 
-func copiesAll(k *kit) {
+func copyIsEqual(k *kit) {
 	var all []store.Doc
 	for i := range 30 {
 		all = append(all, observation(fmt.Sprint("d", i), uint64(i), "a", store.Key(fmt.Sprint("n", i%3)), "\x80verifies"))
 	}
 	k.put(all...)
-	k.put(next(all[1], store.Updated, "a", "b"), next(all[2], store.Deleted), next(all[3], store.Deleted))
-	k.put(next(next(all[1], store.Updated), store.Updated, "c"), next(next(all[3], store.Deleted), store.Upserted, "a"))
-	moved, dead := all[4], next(all[2], store.Deleted)
-	b := rekey(moved, at(2, 77), moved.Source, "r")
+	k.put(nextVersion(all[1], store.Updated, "a", "b"), nextVersion(all[2], store.Deleted), nextVersion(all[3], store.Deleted))
+	k.put(nextVersion(nextVersion(all[1], store.Updated), store.Updated, "c"), nextVersion(nextVersion(all[3], store.Deleted), store.Upserted, "a"))
+	moved, tombstone := all[4], nextVersion(all[2], store.Deleted)
+	b := rekey(moved, rowIDOf(2, 77), moved.Source, "r")
 	b.Log = [][]byte{[]byte("one"), {}}
 	k.commit(b)
-	k.commit(rekey(dead, dead.RowID, dead.Source, "r"))
+	k.commit(rekey(tombstone, tombstone.RowID, tombstone.Source, "r"))
 	k.commit(rekey(all[5], all[5].RowID, all[5].Source, "a"))
 	all[5].KeyRevision = 1
-	k.put(next(all[5], store.Updated))
+	k.put(nextVersion(all[5], store.Updated))
 	if _, err := k.Append(k.ctx, []byte("three")); err != nil {
 		k.Fatal(err)
 	}
-	to, parts := k.copied()
-	docs, records := k.everything()
+	to, parts := k.copyStore()
+	docs, records := k.historyAndLog()
 	for i := range docs {
 		docs[i].KeyRevision = 0 // is not copied
 	}
-	gotDocs, gotRecords := to.everything()
+	gotDocs, gotRecords := to.historyAndLog()
 	if diff := cmp.Diff(gotDocs, docs); diff != "" {
 		k.Errorf("history of the copy (-got +want):\n%s", diff)
 	}
@@ -122,13 +122,13 @@ func copiesAll(k *kit) {
 	}
 	for _, p := range []store.Pred{store.Eq{Key: "a"}, store.Eq{Key: "n1"}, store.Eq{Key: "r"}, store.Eq{Key: "c"}, store.And{}} {
 		k.read(func(s store.Snapshot) {
-			want := names(k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: p})))
-			to.finds(p, want...)
+			want := idsOf(k.collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: p})))
+			to.wantMatches(p, want...)
 		})
 	}
-	moved.RowID = at(2, 77)
+	moved.RowID = rowIDOf(2, 77)
 	to.commit(rekey(moved, moved.RowID, moved.Source, "r"))
-	to.commit(rekey(dead, dead.RowID, dead.Source, "r"))
+	to.commit(rekey(tombstone, tombstone.RowID, tombstone.Source, "r"))
 	// The copy continues where the original stopped.
 	last := slices.MaxFunc(docs, func(a, b store.Doc) int { return int(a.Seq) - int(b.Seq) })
 	if d := to.put(observation("new", 999, "a")); d[0].Seq <= last.Seq {
@@ -140,8 +140,8 @@ func copiesAll(k *kit) {
 	}
 }
 
-// copiesBesideWriters copies while each writer keeps two documents at the same version.
-func copiesBesideWriters(k *kit) {
+// copyDuringWrites copies while each writer keeps two documents at the same version.
+func copyDuringWrites(k *kit) {
 	const writers = 4
 	pair := func(w int, half string) store.Doc {
 		return observation(fmt.Sprint("w", w, half), uint64(10*w+len(half)), "a")
@@ -164,7 +164,7 @@ func copiesBesideWriters(k *kit) {
 					return
 				case <-permits:
 				}
-				_, err := k.Commit(k.ctx, writes(a, b))
+				_, err := k.Commit(k.ctx, batchOf(a, b))
 				mu.Lock()
 				if failed = failed || err != nil; err == nil {
 					acknowledged[a.Ref.ID] = a.Version
@@ -176,14 +176,14 @@ func copiesBesideWriters(k *kit) {
 					k.Errorf("commit: %v", err)
 					return
 				}
-				a, b = next(a, store.Updated), next(b, store.Updated)
+				a, b = nextVersion(a, store.Updated), nextVersion(b, store.Updated)
 				a.Body, b.Body = []byte("{}"), []byte("{}")
 			}
 		})
 	}
 	// others permits two commits for each writer and waits for half of them, so that
 	// some are still running.
-	others := func() {
+	letWritersCommit := func() {
 		mu.Lock()
 		until := commits + writers
 		mu.Unlock()
@@ -197,8 +197,8 @@ func copiesBesideWriters(k *kit) {
 		}
 	}
 	for range 3 {
-		others()
-		reader := ""
+		letWritersCommit()
+		exporting := ""
 		mu.Lock()
 		before := map[string]uint64{}
 		for id, v := range acknowledged {
@@ -213,13 +213,13 @@ func copiesBesideWriters(k *kit) {
 			if p.Doc == nil {
 				continue
 			}
-			if p.Doc.Ref.ID != reader { // between two documents
-				reader = p.Doc.Ref.ID
-				others()
+			if p.Doc.Ref.ID != exporting { // between two documents
+				exporting = p.Doc.Ref.ID
+				letWritersCommit()
 			}
-			above, met := newest[p.Doc.Ref.ID+"/last"]
-			if met && p.Doc.Version != above-1 {
-				k.Errorf("version %d of %s follows %d", p.Doc.Version, p.Doc.Ref, above)
+			previous, seen := newest[p.Doc.Ref.ID+"/last"]
+			if seen && p.Doc.Version != previous-1 {
+				k.Errorf("version %d of %s follows %d", p.Doc.Version, p.Doc.Ref, previous)
 			}
 			newest[p.Doc.Ref.ID+"/last"] = p.Doc.Version
 			newest[p.Doc.Ref.ID] = max(newest[p.Doc.Ref.ID], p.Doc.Version)
@@ -236,35 +236,35 @@ func copiesBesideWriters(k *kit) {
 	}
 }
 
-// copiesFeed tests that a consumer of the copied store's feed gets an error, because the next
+// copyHasOwnFeed tests that a consumer of the copied store's feed gets an error, because the next
 // commits of the copy differ from those of the original.
-func copiesFeed(k *kit) {
-	k.renewed(news(k))
-	want := k.follow(store.Position{}, 9)
-	to, _ := k.copied()
-	before := to.end()
-	if before.FeedID == k.end().FeedID {
+func copyHasOwnFeed(k *kit) {
+	k.wantRenewedFeed(commitAllKinds(k))
+	want := k.readFeed(store.Position{}, 9)
+	to, _ := k.copyStore()
+	before := to.feedEnd()
+	if before.FeedID == k.feedEnd().FeedID {
 		k.Error("the copy has the feed of the store that was copied")
 	}
 	for i := range want {
-		to.refusesPosition(want[i].At)
+		to.wantUnknownPosition(want[i].At)
 		want[i].At.FeedID = before.FeedID
 	}
-	to.feeds(store.Position{}, want...)
-	to.renewed(want)
-	to.feeds(to.end())
-	want = to.follow(store.Position{}, 9)
+	to.wantChanges(store.Position{}, want...)
+	to.wantRenewedFeed(want)
+	to.wantChanges(to.feedEnd())
+	want = to.readFeed(store.Position{}, 9)
 	want = append(want, to.changeOf(to.put(observation("new", 99))[0]))
 	if k.subject.Reopen != nil {
 		to.Engine = k.subject.Reopen(k, to.Engine, to.clock.Now)
 	}
-	to.feeds(store.Position{}, want...)
+	to.wantChanges(store.Position{}, want...)
 }
 
-// renewed renews the feed, which then has to list want.
-func (k *kit) renewed(want []store.Change) {
+// wantRenewedFeed renews the feed, which then has to list want.
+func (k *kit) wantRenewedFeed(want []store.Change) {
 	k.Helper()
-	old := k.end()
+	old := k.feedEnd()
 	waits := make(chan error, 1)
 	go func() { waits <- k.Await(k.ctx, old) }() // ends with the feed, at the latest with the test
 	if err := k.copier().RenewFeed(k.ctx); err != nil {
@@ -273,26 +273,26 @@ func (k *kit) renewed(want []store.Change) {
 	if err := <-waits; !errors.Is(err, store.ErrUnknownPosition) {
 		k.Errorf("await of a feed that was renewed: got %v, want ErrUnknownPosition", err)
 	}
-	k.refusesPosition(old)
+	k.wantUnknownPosition(old)
 	want = slices.Clone(want)
 	for i := range want {
-		k.refusesPosition(want[i].At)
-		want[i].At.FeedID = k.end().FeedID
+		k.wantUnknownPosition(want[i].At)
+		want[i].At.FeedID = k.feedEnd().FeedID
 	}
-	k.feeds(store.Position{}, want...)
+	k.wantChanges(store.Position{}, want...)
 }
 
-func copiesIntoEmptyOnly(k *kit) {
+func importNeedsEmptyStore(k *kit) {
 	k.put(observation("a", 1, "a"))
-	parts := k.parts()
-	if err := k.copier().Import(k.ctx, sequence(parts)); !errors.Is(err, store.ErrExists) {
+	parts := k.exportItems()
+	if err := k.copier().Import(k.ctx, itemSeq(parts)); !errors.Is(err, store.ErrExists) {
 		k.Errorf("import into itself: got %v, want ErrExists", err)
 	}
 	logged := newKit(k.T, k.subject)
 	if _, err := logged.Append(k.ctx, []byte("a")); err != nil {
 		k.Fatal(err)
 	}
-	if err := logged.copier().Import(k.ctx, sequence(parts)); !errors.Is(err, store.ErrExists) {
+	if err := logged.copier().Import(k.ctx, itemSeq(parts)); !errors.Is(err, store.ErrExists) {
 		k.Errorf("import into a store with a log: got %v, want ErrExists", err)
 	}
 }

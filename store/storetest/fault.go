@@ -43,7 +43,7 @@ func Faults(t *testing.T, subject Faulty) {
 			t.Run(o.name, func(t *testing.T) {
 				f := &faultKit{operation: o, subject: subject}
 				for _, carriedOut := range []bool{false, true} {
-					for n := 1; f.try(t, n, carriedOut) && !t.Failed(); n++ {
+					for n := 1; f.injectFault(t, n, carriedOut) && !t.Failed(); n++ {
 						f.faults++
 					}
 				}
@@ -76,8 +76,8 @@ type faultKit struct {
 	faults  int
 }
 
-// try makes the n-th step fail. It returns false if the operation has fewer.
-func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
+// injectFault makes the n-th step fail. It returns false if the operation has fewer.
+func (f *faultKit) injectFault(t *testing.T, n int, carriedOut bool) bool {
 	if f.kit == nil || f.subject.Reopen != nil {
 		clock := NewClock()
 		f.kit = &kit{T: t, clock: clock, ctx: t.Context()}
@@ -87,7 +87,7 @@ func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
 	id := fmt.Sprint("n", n, carriedOut)
 	k.clock.Advance(5 * time.Minute) // periodic work is due
 	if f.prepare != nil {
-		f.patiently(func() error { return f.prepare(k, id) })
+		f.retryUnavailable(func() error { return f.prepare(k, id) })
 	}
 	f.fault.Arm(n, carriedOut)
 	err := f.run(k, id)
@@ -116,19 +116,19 @@ func (f *faultKit) try(t *testing.T, n int, carriedOut bool) bool {
 		}
 		return true
 	}
-	var did int
-	f.patiently(func() (err error) { did, err = f.effects(k, id); return err })
-	if r, ok := k.Engine.(remembers); ok {
-		f.patiently(func() error { return r.CheckMemory(k.ctx) })
+	var effects int
+	f.retryUnavailable(func() (err error) { effects, err = f.effects(k, id); return err })
+	if r, ok := k.Engine.(memoryChecker); ok {
+		f.retryUnavailable(func() error { return r.CheckMemory(k.ctx) })
 	}
-	if did > 1 || did == 0 && err == nil || did == 1 && err != nil && !unknown {
-		k.Errorf("%s: got %d effects and error %v", what, did, err)
+	if effects > 1 || effects == 0 && err == nil || effects == 1 && err != nil && !unknown {
+		k.Errorf("%s: got %d effects and error %v", what, effects, err)
 	}
 	return true
 }
 
-// patiently repeats a function without effects until the engine answers.
-func (f *faultKit) patiently(do func() error) {
+// retryUnavailable repeats a function without effects until the engine answers.
+func (f *faultKit) retryUnavailable(do func() error) {
 	f.kit.Helper()
 	var err error
 	for until := time.Now().Add(faultPatience); time.Now().Before(until); {
@@ -141,8 +141,8 @@ func (f *faultKit) patiently(do func() error) {
 	}
 }
 
-// faulty returns version 1 of a document of an operation.
-func faulty(id string, keys ...store.Key) store.Doc {
+// operationDoc returns version 1 of a document of an operation.
+func operationDoc(id string, keys ...store.Key) store.Doc {
 	d := observation(id, 1, append(keys, store.Key("is"+id))...)
 	copy(d.RowID.SortKey[1:], id)
 	return d
@@ -157,17 +157,17 @@ func (k *kit) readDoc(ref store.Ref) (d store.Doc, err error) {
 	return d, err
 }
 
-// put1 creates a document unless it exists, for a preparation that is repeated.
-func (k *kit) put1(d store.Doc) error {
+// createIfMissing creates a document unless it exists, for a preparation that is repeated.
+func (k *kit) createIfMissing(d store.Doc) error {
 	if _, err := k.readDoc(d.Ref); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	_, err := k.Commit(k.ctx, writes(d))
+	_, err := k.Commit(k.ctx, batchOf(d))
 	return err
 }
 
-// made counts the versions of documents with the key of an id.
-func (k *kit) made(id string) (n int, err error) {
+// countVersions counts the versions of documents with the key of an id.
+func (k *kit) countVersions(id string) (n int, err error) {
 	err = k.Read(k.ctx, func(s store.Snapshot) error {
 		n = 0
 		for _, err := range s.History(k.ctx, store.HistoryQuery{Type: "Observation", Where: store.Eq{Key: store.Key("is" + id)}}) {
@@ -181,8 +181,8 @@ func (k *kit) made(id string) (n int, err error) {
 	return n, err
 }
 
-// logged counts the records of an id.
-func (k *kit) logged(ctx context.Context, id string) (n int, err error) {
+// countRecords counts the records of an id.
+func (k *kit) countRecords(ctx context.Context, id string) (n int, err error) {
 	var last store.Record
 	for r, err := range k.Records(ctx, 1) {
 		if err != nil {

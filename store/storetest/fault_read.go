@@ -8,12 +8,12 @@ import (
 
 // faultyReads are the operations that change nothing. Each returns an error, or the stored data.
 func faultyReads() []operation {
-	read := func(name string, ask func(k *kit, s store.Snapshot, id string) (n int, err error)) operation {
-		return operation{name, func(k *kit, id string) error { return k.put1(faulty(id, "k")) }, func(k *kit, id string) error {
+	read := func(name string, query func(k *kit, s store.Snapshot, id string) (n int, err error)) operation {
+		return operation{name, func(k *kit, id string) error { return k.createIfMissing(operationDoc(id, "k")) }, func(k *kit, id string) error {
 			calls, n := 0, 0
 			err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
 				calls++
-				n, err = ask(k, s, id)
+				n, err = query(k, s, id)
 				return err
 			})
 			if calls > 1 || err == nil && n != 1 {
@@ -25,14 +25,14 @@ func faultyReads() []operation {
 	rows := func(docs []store.Doc, err error) (int, error) { return len(docs), err }
 	return []operation{
 		read("get", func(k *kit, s store.Snapshot, id string) (int, error) {
-			_, err := s.Get(k.ctx, faulty(id).Ref)
+			_, err := s.Get(k.ctx, operationDoc(id).Ref)
 			return 1, err
 		}),
 		read("all", func(k *kit, s store.Snapshot, id string) (int, error) {
-			return rows(collect(s.All(k.ctx, []store.Ref{faulty(id).Ref, faulty("none").Ref})))
+			return rows(collect(s.All(k.ctx, []store.Ref{operationDoc(id).Ref, operationDoc("none").Ref})))
 		}),
 		read("version", func(k *kit, s store.Snapshot, id string) (int, error) {
-			_, err := s.Version(k.ctx, faulty(id).Ref, 1)
+			_, err := s.Version(k.ctx, operationDoc(id).Ref, 1)
 			return 1, err
 		}),
 		read("scan", func(k *kit, s store.Snapshot, id string) (int, error) {
@@ -45,12 +45,12 @@ func faultyReads() []operation {
 			return rows(collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: id})))
 		}),
 		read("get within which a commit is refused", func(k *kit, s store.Snapshot, id string) (int, error) {
-			b := writes(faulty(id))
+			b := batchOf(operationDoc(id))
 			b.Tracker = s.Tracker()
 			if _, err := k.Commit(k.ctx, b); err == nil {
 				return 0, fmt.Errorf("a second create of %s succeeded", id)
 			}
-			_, err := s.Get(k.ctx, faulty(id).Ref)
+			_, err := s.Get(k.ctx, operationDoc(id).Ref)
 			return 1, err
 		}),
 		{"lookup", func(k *kit, id string) error {
@@ -70,7 +70,7 @@ func faultyReads() []operation {
 				if err != nil {
 					return err
 				}
-				n += once(v.Key == id && string(v.Value) == "v")
+				n += countIf(v.Key == id && string(v.Value) == "v")
 			}
 			if n != 1 {
 				k.Errorf("values: got %d, want one", n)
@@ -85,13 +85,13 @@ func faultyReads() []operation {
 			return err
 		}, nil},
 		{"records", func(k *kit, id string) error { _, err := k.Append(k.ctx, []byte(id)); return err }, func(k *kit, id string) error {
-			n, err := k.logged(k.ctx, id)
+			n, err := k.countRecords(k.ctx, id)
 			if err == nil && n == 0 {
 				k.Error("records: one is missing")
 			}
 			return err
 		}, nil},
-		{"changes", func(k *kit, id string) error { return k.put1(faulty(id)) }, func(k *kit, id string) error {
+		{"changes", func(k *kit, id string) error { return k.createIfMissing(operationDoc(id)) }, func(k *kit, id string) error {
 			page, err := k.Changes(k.ctx, store.Position{}, 100)
 			if err == nil && len(page) == 0 {
 				k.Error("changes: got none")

@@ -8,8 +8,8 @@ import (
 	"carerecord/store"
 )
 
-// once returns 1 for true.
-func once(is bool) int {
+// countIf returns 1 for true.
+func countIf(is bool) int {
 	if is {
 		return 1
 	}
@@ -20,67 +20,71 @@ func once(is bool) int {
 func faultyWrites() []operation {
 	versions := func(before int) func(k *kit, id string) (int, error) {
 		return func(k *kit, id string) (int, error) {
-			n, err := k.made(id)
+			n, err := k.countVersions(id)
 			return n - before, err
 		}
 	}
-	first := func(k *kit, id string) error { return k.put1(faulty(id, "k")) }
+	first := func(k *kit, id string) error { return k.createIfMissing(operationDoc(id, "k")) }
 	commit := func(b store.Batch, k *kit) error {
 		_, err := k.Commit(k.ctx, b)
 		return err
 	}
 	return append([]operation{
-		{"create", nil, func(k *kit, id string) error { return commit(writes(faulty(id)), k) }, versions(0)},
-		{"conditional create with checks", func(k *kit, id string) error { return k.put1(faulty("other" + id)) },
+		{"create", nil, func(k *kit, id string) error { return commit(batchOf(operationDoc(id)), k) }, versions(0)},
+		{"conditional create with checks", func(k *kit, id string) error { return k.createIfMissing(operationDoc("other" + id)) },
 			func(k *kit, id string) error {
-				b := writes(faulty(id))
+				b := batchOf(operationDoc(id))
 				key := store.Key("is" + id)
 				b.Absent = []store.Absent{{Type: "Observation", Where: store.Eq{Key: key}, Claims: []store.Key{key}}}
-				b.Checks = []store.Check{{Ref: faulty("other" + id).Ref, Version: 1}, {Ref: faulty("none").Ref}}
+				b.Checks = []store.Check{{Ref: operationDoc("other" + id).Ref, Version: 1}, {Ref: operationDoc("none").Ref}}
 				return commit(b, k)
 			}, versions(0)},
-		{"update", first, func(k *kit, id string) error { return commit(writes(next(faulty(id, "l"), store.Updated)), k) }, versions(1)},
-		{"update that moves", first, func(k *kit, id string) error {
-			d := next(faulty(id, "l"), store.Updated)
-			d.RowID.Partition = 2
-			return commit(writes(d), k)
+		{"update", first, func(k *kit, id string) error {
+			return commit(batchOf(nextVersion(operationDoc(id, "l"), store.Updated)), k)
 		}, versions(1)},
-		{"delete", first, func(k *kit, id string) error { return commit(writes(next(faulty(id, "k"), store.Deleted)), k) }, versions(1)},
+		{"update that moves", first, func(k *kit, id string) error {
+			d := nextVersion(operationDoc(id, "l"), store.Updated)
+			d.RowID.Partition = 2
+			return commit(batchOf(d), k)
+		}, versions(1)},
+		{"delete", first, func(k *kit, id string) error {
+			return commit(batchOf(nextVersion(operationDoc(id, "k"), store.Deleted)), k)
+		}, versions(1)},
 		{"rekey", first, func(k *kit, id string) error {
-			d := faulty(id, "k")
+			d := operationDoc(id, "k")
 			return commit(rekey(d, d.RowID, d.Source, "m", store.Key("is"+id)), k)
 		}, func(k *kit, id string) (int, error) {
-			d, err := k.readDoc(faulty(id).Ref)
+			d, err := k.readDoc(operationDoc(id).Ref)
 			return int(d.KeyRevision), err
 		}},
 		{"commit of a value", nil, func(k *kit, id string) error {
 			return commit(store.Batch{State: []store.StateWrite{{Key: id, Value: []byte("v")}}}, k)
-		}, (*kit).hasValue},
+		}, (*kit).countValues},
 		{"commit with records", nil, func(k *kit, id string) error {
-			b := writes(faulty(id))
+			b := batchOf(operationDoc(id))
 			b.Log = [][]byte{[]byte(id)}
 			return commit(b, k)
 		}, func(k *kit, id string) (int, error) {
-			did, err := k.made(id)
-			records, logErr := k.logged(k.ctx, id)
+			did, err := k.countVersions(id)
+			records, logErr := k.countRecords(k.ctx, id)
 			if records > 1 || records < did {
 				return 0, fmt.Errorf("%d records of a commit that took place %d times", records, did)
 			}
 			return did, errors.Join(err, logErr)
 		}},
-		{"create within a read", nil, func(k *kit, id string) error { return k.createWithin(id, nil) }, versions(0)},
+		{"create within a read", nil, func(k *kit, id string) error { return k.createInRead(id, nil) }, versions(0)},
 		{"create within a read that has read", first, func(k *kit, id string) error {
-			return k.createWithin(id, func(s store.Snapshot) error {
-				_, err := s.Get(k.ctx, faulty(id).Ref)
+			return k.createInRead(id, func(s store.Snapshot) error {
+				_, err := s.Get(k.ctx, operationDoc(id).Ref)
 				return err
 			})
 		}, versions(1)},
-	}, faultyPorts()...)
+	}, faultyStateAndLogWrites()...)
 }
 
-// createWithin lets the function of a Read create a document, under another address at each call,
+// createInRead lets the function of a Read create a document, under another address at each call,
 // as a server assigns ids.
-func (k *kit) createWithin(id string, read func(store.Snapshot) error) error {
+func (k *kit) createInRead(id string, read func(store.Snapshot) error) error {
 	calls := 0
 	err := k.Read(k.ctx, func(s store.Snapshot) error {
 		calls++
@@ -89,10 +93,10 @@ func (k *kit) createWithin(id string, read func(store.Snapshot) error) error {
 				return err
 			}
 		}
-		d := faulty(id)
+		d := operationDoc(id)
 		d.Ref.ID = fmt.Sprint("new", calls, id)
 		d.RowID.Partition = store.Partition(100 + calls)
-		b := writes(d)
+		b := batchOf(d)
 		b.Tracker = s.Tracker()
 		_, err := k.Commit(k.ctx, b)
 		return err
@@ -103,17 +107,17 @@ func (k *kit) createWithin(id string, read func(store.Snapshot) error) error {
 	return err
 }
 
-// hasValue returns 1 if there is a value under an id.
-func (k *kit) hasValue(id string) (int, error) {
+// countValues returns 1 if there is a value under an id.
+func (k *kit) countValues(id string) (int, error) {
 	_, err := k.Lookup(k.ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
-	return once(err == nil), err
+	return countIf(err == nil), err
 }
 
-// faultyPorts are the writes of State and Log.
-func faultyPorts() []operation {
+// faultyStateAndLogWrites are the writes of State and Log.
+func faultyStateAndLogWrites() []operation {
 	// Preparations are repeated until they succeed, so one may find the result of an earlier
 	// attempt.
 	value := func(v string, life time.Duration) func(k *kit, id string) error {
@@ -125,16 +129,16 @@ func faultyPorts() []operation {
 		}
 	}
 	return []operation{
-		{"insert", nil, func(k *kit, id string) error { return k.Insert(k.ctx, id, []byte("v"), time.Time{}) }, (*kit).hasValue},
+		{"insert", nil, func(k *kit, id string) error { return k.Insert(k.ctx, id, []byte("v"), time.Time{}) }, (*kit).countValues},
 		{"insert over what has expired", value("old", time.Second), func(k *kit, id string) error {
 			k.clock.Advance(2 * time.Second)
 			return k.Insert(k.ctx, id, []byte("v"), time.Time{})
-		}, (*kit).hasValue},
+		}, (*kit).countValues},
 		{"swap", value("0", time.Hour), func(k *kit, id string) error {
 			return k.Swap(k.ctx, id, []byte("0"), []byte("1"), time.Time{})
 		}, func(k *kit, id string) (int, error) {
 			v, err := k.Lookup(k.ctx, id)
-			return once(string(v) == "1"), err
+			return countIf(string(v) == "1"), err
 		}},
 		{"take", value("v", time.Hour), func(k *kit, id string) error {
 			v, err := k.Take(k.ctx, id)
@@ -143,8 +147,8 @@ func faultyPorts() []operation {
 			}
 			return err
 		}, func(k *kit, id string) (int, error) {
-			stands, err := k.hasValue(id)
-			return 1 - stands, err
+			live, err := k.countValues(id)
+			return 1 - live, err
 		}},
 		{"append", nil, func(k *kit, id string) error {
 			first, err := k.Append(k.ctx, []byte(id), []byte("behind"))
@@ -152,6 +156,6 @@ func faultyPorts() []operation {
 				k.Error("append: got position 0")
 			}
 			return err
-		}, func(k *kit, id string) (int, error) { return k.logged(k.ctx, id) }},
+		}, func(k *kit, id string) (int, error) { return k.countRecords(k.ctx, id) }},
 	}
 }

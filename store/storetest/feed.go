@@ -12,13 +12,13 @@ import (
 func feedSentences() []sentence {
 	return []sentence{
 		{"a feed without commits ends where it begins", func(k *kit) {
-			k.feeds(store.Position{})
-			k.feeds(k.end())
+			k.wantChanges(store.Position{})
+			k.wantChanges(k.feedEnd())
 		}},
 		{"commits come in their order, each whole and once, tombstones too", func(k *kit) {
-			want := news(k)
-			k.feeds(store.Position{}, want...)
-			if end, last := k.end(), want[len(want)-1].At; end != last {
+			want := commitAllKinds(k)
+			k.wantChanges(store.Position{}, want...)
+			if end, last := k.feedEnd(), want[len(want)-1].At; end != last {
 				k.Errorf("the feed ends at %v, want %v, the last commit", end, last)
 			}
 		}},
@@ -26,55 +26,55 @@ func feedSentences() []sentence {
 			a := k.put(observation("a", 1, "k"))[0]
 			first := k.changeOf(a)
 			moved := a
-			moved.RowID, moved.Keys = at(2, 2), []store.Key{"l"}
+			moved.RowID, moved.Keys = rowIDOf(2, 2), []store.Key{"l"}
 			k.commit(store.Batch{Writes: []store.Write{{Doc: moved, Expect: 1, Rekey: true}}})
 			k.commit(store.Batch{Log: [][]byte{[]byte("record")}, State: []store.StateWrite{{Key: "s", Value: []byte("v")}}})
-			k.feeds(store.Position{}, first)
-			k.feeds(k.end())
+			k.wantChanges(store.Position{}, first)
+			k.wantChanges(k.feedEnd())
 			a.KeyRevision = 1
-			both := writes(next(a, store.Updated))
+			both := batchOf(nextVersion(a, store.Updated))
 			b := observation("b", 3, "k")
 			b = k.put(b)[0]
 			moved = b
 			moved.Keys = []store.Key{"m"}
 			both.Writes = append(both.Writes, store.Write{Doc: moved, Expect: 1, Rekey: true})
 			second := k.changeOf(b)
-			third := k.changeOf(with(next(a, store.Updated), k.commit(both)))
-			k.feeds(store.Position{}, first, second, third)
+			third := k.changeOf(withSeq(nextVersion(a, store.Updated), k.commit(both)))
+			k.wantChanges(store.Position{}, first, second, third)
 		}},
 		{"a commit that failed is not in it", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			want := []store.Change{k.changeOf(a)}
-			k.refuses(writes(observation("a", 2)), store.ErrConflict)
-			k.refuses(writes(observation("b", 2), observation("a", 3)), store.ErrConflict)
-			b := writes(observation("c", 3))
+			k.wantCommitError(batchOf(observation("a", 2)), store.ErrConflict)
+			k.wantCommitError(batchOf(observation("b", 2), observation("a", 3)), store.ErrConflict)
+			b := batchOf(observation("c", 3))
 			b.Checks = []store.Check{{Ref: a.Ref, Version: 7}}
-			k.refuses(b, store.ErrConflict)
-			b = writes(observation("c", 3))
+			k.wantCommitError(b, store.ErrConflict)
+			b = batchOf(observation("c", 3))
 			b.Absent = []store.Absent{{Type: "Observation", Where: store.Eq{Key: "k"}, Claims: []store.Key{"k"}}}
-			k.refuses(b, store.ErrConflict)
-			k.feeds(store.Position{}, want...)
+			k.wantCommitError(b, store.ErrConflict)
+			k.wantChanges(store.Position{}, want...)
 			want = append(want, k.changeOf(k.put(observation("d", 4))[0]))
-			k.feeds(store.Position{}, want...)
+			k.wantChanges(store.Position{}, want...)
 		}},
 		{"it goes on at every position, however long a page is", func(k *kit) {
-			want := news(k)
+			want := commitAllKinds(k)
 			for max := 1; max <= len(want)+1; max++ {
 				for i, c := range want {
-					if d := diff(k.follow(c.At, max), want[i+1:]); d != "" {
+					if d := diff(k.readFeed(c.At, max), want[i+1:]); d != "" {
 						k.Errorf("after %v in pages of %d (-got +want):\n%s", c.At, max, d)
 					}
 				}
 			}
 		}},
 		{"a position of the future or of another feed is none of it", func(k *kit) {
-			far, none := store.Position{FeedID: k.end().FeedID, Seq: 1 << 40}, store.Position{Seq: 1}
-			k.refusesPosition(far)
-			k.refusesPosition(none)
-			news(k)
-			k.refusesPosition(far)
-			k.refusesPosition(none)
-			k.refusesPosition(store.Position{FeedID: k.end().FeedID + "x", Seq: 1})
+			far, none := store.Position{FeedID: k.feedEnd().FeedID, Seq: 1 << 40}, store.Position{Seq: 1}
+			k.wantUnknownPosition(far)
+			k.wantUnknownPosition(none)
+			commitAllKinds(k)
+			k.wantUnknownPosition(far)
+			k.wantUnknownPosition(none)
+			k.wantUnknownPosition(store.Position{FeedID: k.feedEnd().FeedID + "x", Seq: 1})
 		}},
 		{"a page holds a commit of many documents whole", func(k *kit) {
 			var docs []store.Doc
@@ -83,39 +83,39 @@ func feedSentences() []sentence {
 			}
 			docs = k.put(docs...)
 			one := k.put(observation("one", 5000, "k"))[0]
-			k.feeds(store.Position{}, k.changeOf(docs...), k.changeOf(one))
+			k.wantChanges(store.Position{}, k.changeOf(docs...), k.changeOf(one))
 		}},
-		{"Await returns at the next commit and not earlier", awaits},
-		{"a consumer during concurrent writes gets each commit once, in order, and no gap is filled later", follows},
+		{"Await returns at the next commit and not earlier", awaitReturnsAtNextCommit},
+		{"a consumer during concurrent writes gets each commit once, in order, and no gap is filled later", consumersDuringWrites},
 		{"it goes on after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
 				k.Skip("the engine keeps nothing")
 			}
-			want := news(k)
+			want := commitAllKinds(k)
 			reopen := func() { k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now) }
 			reopen()
-			k.feeds(store.Position{}, want...)
+			k.wantChanges(store.Position{}, want...)
 			for i, c := range want {
-				k.feeds(c.At, want[i+1:]...)
+				k.wantChanges(c.At, want[i+1:]...)
 			}
 			want = append(want, k.changeOf(k.put(observation("new", 99))[0]))
-			k.feeds(store.Position{}, want...)
+			k.wantChanges(store.Position{}, want...)
 			reopen()
 			reopen()
 			want = append(want, k.changeOf(k.put(observation("newer", 1000))[0]))
-			k.feeds(want[2].At, want[3:]...)
+			k.wantChanges(want[2].At, want[3:]...)
 		}},
 	}
 }
 
-// with returns a document of the commit seq.
-func with(d store.Doc, seq uint64) store.Doc {
+// withSeq returns a document of the commit seq.
+func withSeq(d store.Doc, seq uint64) store.Doc {
 	d.Seq = seq
 	return d
 }
 
-// end returns the position after the last listed commit.
-func (k *kit) end() store.Position {
+// feedEnd returns the position after the last listed commit.
+func (k *kit) feedEnd() store.Position {
 	k.Helper()
 	end, err := k.End(k.ctx)
 	if err != nil {
@@ -127,7 +127,7 @@ func (k *kit) end() store.Position {
 // changeOf returns the Change of the commit that wrote documents.
 func (k *kit) changeOf(docs ...store.Doc) store.Change {
 	k.Helper()
-	c := store.Change{At: store.Position{FeedID: k.end().FeedID, Seq: docs[0].Seq}}
+	c := store.Change{At: store.Position{FeedID: k.feedEnd().FeedID, Seq: docs[0].Seq}}
 	for _, d := range docs {
 		c.Versions = append(c.Versions, store.VersionID{Ref: d.Ref, Version: d.Version})
 	}
@@ -135,8 +135,8 @@ func (k *kit) changeOf(docs ...store.Doc) store.Change {
 	return c
 }
 
-// follow reads the feed from a position to its end.
-func (k *kit) follow(after store.Position, max int) []store.Change {
+// readFeed reads the feed from a position to its end.
+func (k *kit) readFeed(after store.Position, max int) []store.Change {
 	k.Helper()
 	var all []store.Change
 	for {
@@ -151,16 +151,16 @@ func (k *kit) follow(after store.Position, max int) []store.Change {
 	}
 }
 
-// feeds fails the test unless the feed lists these commits after a position.
-func (k *kit) feeds(after store.Position, want ...store.Change) {
+// wantChanges fails the test unless the feed lists these commits after a position.
+func (k *kit) wantChanges(after store.Position, want ...store.Change) {
 	k.Helper()
-	if d := diff(k.follow(after, 3), want); d != "" {
+	if d := diff(k.readFeed(after, 3), want); d != "" {
 		k.Errorf("feed after %v (-got +want):\n%s", after, d)
 	}
 }
 
-// refusesPosition fails the test unless the feed refuses a position.
-func (k *kit) refusesPosition(p store.Position) {
+// wantUnknownPosition fails the test unless the feed refuses a position.
+func (k *kit) wantUnknownPosition(p store.Position) {
 	k.Helper()
 	page, err := k.Changes(k.ctx, p, 1)
 	if len(page) > 0 || !errors.Is(err, store.ErrUnknownPosition) {
@@ -171,8 +171,8 @@ func (k *kit) refusesPosition(p store.Position) {
 	}
 }
 
-// news makes commits of every kind and returns the expected feed.
-func news(k *kit) (want []store.Change) {
+// commitAllKinds makes commits of every kind and returns the expected feed.
+func commitAllKinds(k *kit) (want []store.Change) {
 	k.Helper()
 	put := func(docs ...store.Doc) []store.Doc {
 		docs = k.put(docs...)
@@ -183,30 +183,30 @@ func news(k *kit) (want []store.Change) {
 	b, a := docs[0], docs[1]
 	other := observation("a", 100, "k")
 	other.Ref.Type = "Condition"
-	put(other, next(a, store.Updated, "l"))
-	b = put(next(b, store.Deleted))[0]
-	back := next(b, store.Upserted, "k")
-	back.RowID, back.Body = at(4, 4), []byte("back")
-	back.Updated = epoch(-100) // the clock went back
+	put(other, nextVersion(a, store.Updated, "l"))
+	b = put(nextVersion(b, store.Deleted))[0]
+	back := nextVersion(b, store.Upserted, "k")
+	back.RowID, back.Body = rowIDOf(4, 4), []byte("back")
+	back.Updated = instantAt(-100) // the clock went back
 	put(back, observation("a.1", 5), observation("a-1", 6), observation("ab", 7))
 	put(observation("c", 3, "l"))
 	return want
 }
 
-func awaits(k *kit) {
+func awaitReturnsAtNextCommit(k *kit) {
 	ctx, cancel := context.WithCancel(k.ctx)
 	cancel()
 	if err := k.Await(ctx, store.Position{}); !errors.Is(err, context.Canceled) {
 		k.Errorf("await whose caller has gone: got %v, want its context's error", err)
 	}
-	after := k.end()
+	after := k.feedEnd()
 	for i := range 20 {
 		ready := make(chan error, 3)
 		for range cap(ready) {
 			go func() { // ends with the commit below, at the latest with the test
 				err := k.Await(k.ctx, after)
 				if page, pageErr := k.Changes(k.ctx, after, 9); err == nil && (pageErr != nil || len(page) != 1) {
-					err = fmt.Errorf("await returned and %d commits are there: %w", len(page), errors.Join(pageErr, errEarly))
+					err = fmt.Errorf("await returned and %d commits are there: %w", len(page), errors.Join(pageErr, errNotOneCommit))
 				}
 				ready <- err
 			}()
@@ -224,8 +224,8 @@ func awaits(k *kit) {
 		if err := k.Await(k.ctx, after); err != nil { // at once
 			k.Errorf("await of what is there: %v", err)
 		}
-		after = k.end()
+		after = k.feedEnd()
 	}
 }
 
-var errEarly = errors.New("want one")
+var errNotOneCommit = errors.New("want one")

@@ -11,25 +11,25 @@ import (
 	"carerecord/store"
 )
 
-// follows tests two consumers of the feed during concurrent writes, some of them to the same
+// consumersDuringWrites tests two consumers of the feed during concurrent writes, some of them to the same
 // documents.
-func follows(k *kit) {
+func consumersDuringWrites(k *kit) {
 	var mu sync.Mutex
 	acknowledged := map[uint64]store.Change{}
-	feed := k.end().FeedID
+	feed := k.feedEnd().FeedID
 	ctx, stop := context.WithCancel(k.ctx)
 	defer stop()
-	var followers, writers sync.WaitGroup
+	var consumers, writers sync.WaitGroup
 	seen := make([][]store.Change, 2)
 	for i := range seen {
-		followers.Go(func() { seen[i] = k.followBeside(ctx, rand.New(rand.NewPCG(uint64(i), 5))) })
+		consumers.Go(func() { seen[i] = k.consumeFeed(ctx, rand.New(rand.NewPCG(uint64(i), 5))) })
 	}
 	for w := range 8 {
 		writers.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(w), 4))
 			for n := range max(k.subject.racers()/10, 10) {
-				docs := k.racing(rng, fmt.Sprint(w, "-", n))
-				seq, err := k.Commit(k.ctx, writes(docs...))
+				docs := k.randomWrites(rng, fmt.Sprint(w, "-", n))
+				seq, err := k.Commit(k.ctx, batchOf(docs...))
 				if errors.Is(err, store.ErrConflict) {
 					continue
 				}
@@ -50,7 +50,7 @@ func follows(k *kit) {
 	}
 	writers.Wait()
 	stop()
-	followers.Wait()
+	consumers.Wait()
 	var want []store.Change
 	for _, c := range acknowledged {
 		want = append(want, c)
@@ -61,16 +61,16 @@ func follows(k *kit) {
 		if len(all) > 0 {
 			from = all[len(all)-1].At
 		}
-		if d := diff(append(all, k.follow(from, 100)...), want); d != "" {
+		if d := diff(append(all, k.readFeed(from, 100)...), want); d != "" {
 			k.Errorf("follower %d (-got +want):\n%s", i, d)
 		}
 	}
-	k.feeds(store.Position{}, want...)
+	k.wantChanges(store.Position{}, want...)
 }
 
-// racing runs one writer: it creates documents and often writes the next version of a document
+// randomWrites runs one writer: it creates documents and often writes the next version of a document
 // that others write too.
-func (k *kit) racing(rng *rand.Rand, id string) []store.Doc {
+func (k *kit) randomWrites(rng *rand.Rand, id string) []store.Doc {
 	docs := []store.Doc{observation("new"+id, rng.Uint64()>>1)}
 	if rng.IntN(3) == 0 {
 		return docs
@@ -83,19 +83,19 @@ func (k *kit) racing(rng *rand.Rand, id string) []store.Doc {
 	case err != nil:
 		k.Errorf("get: %v", err)
 	case !d.Deleted() && rng.IntN(4) == 0:
-		d = next(d, store.Deleted)
+		d = nextVersion(d, store.Deleted)
 	case d.Deleted():
-		d = next(d, store.Upserted)
+		d = nextVersion(d, store.Upserted)
 		d.Body = []byte("back")
 	default:
-		d = next(d, store.Updated)
+		d = nextVersion(d, store.Updated)
 	}
 	return append(docs, d)
 }
 
-// followBeside follows the feed until ctx ends and returns the changes. Now and then it reads a
+// consumeFeed follows the feed until ctx ends and returns the changes. Now and then it reads a
 // part again and compares it.
-func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Change) {
+func (k *kit) consumeFeed(ctx context.Context, rng *rand.Rand) (seen []store.Change) {
 	var at store.Position
 	for {
 		if err := k.Await(ctx, at); err != nil {
@@ -116,7 +116,7 @@ func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Ch
 			at = c.At
 		}
 		seen = append(seen, page...)
-		k.shown(page[len(page)-1])
+		k.wantReadable(page[len(page)-1])
 		if rng.IntN(4) > 0 {
 			continue
 		}
@@ -129,8 +129,8 @@ func (k *kit) followBeside(ctx context.Context, rng *rand.Rand) (seen []store.Ch
 	}
 }
 
-// shown fails the test unless all listed versions can be read.
-func (k *kit) shown(c store.Change) {
+// wantReadable fails the test unless all listed versions can be read.
+func (k *kit) wantReadable(c store.Change) {
 	err := k.Read(k.ctx, func(s store.Snapshot) error {
 		for _, v := range c.Versions {
 			if d, err := s.Version(k.ctx, v.Ref, v.Version); err != nil || d.Seq != c.At.Seq {

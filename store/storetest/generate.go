@@ -16,8 +16,8 @@ func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 20250401
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// once returns true one time in n.
-func (d dice) once(n int) bool { return d.IntN(n) == 0 }
+// oneIn returns true one time in n.
+func (d dice) oneIn(n int) bool { return d.IntN(n) == 0 }
 
 func (d dice) typ() string { return pick(d, "Observation", "Observation", "Condition", "Obs") }
 
@@ -25,8 +25,8 @@ func (d dice) ref() store.Ref {
 	return store.Ref{Type: d.typ(), ID: pick(d, "a", "b", "ab", "a-1", "a.1", "B", "c", "d")}
 }
 
-func (d dice) place() store.RowID {
-	id := at(pick[store.Partition](d, 0, 1, 2, 256, 1<<47), pick[uint64](d, 0, 1, 2, 255, 256, 1<<63, 1<<64-1))
+func (d dice) rowID() store.RowID {
+	id := rowIDOf(pick[store.Partition](d, 0, 1, 2, 256, 1<<47), pick[uint64](d, 0, 1, 2, 255, 256, 1<<63, 1<<64-1))
 	id.SortKey[0] = pick[byte](d, 0, 0, 0, 1, 255)
 	return id
 }
@@ -49,9 +49,9 @@ func (d dice) keys() []store.Key {
 	for range d.IntN(3) {
 		lo, hi := d.digit(), d.digit()
 		switch {
-		case d.once(4):
+		case d.oneIn(4):
 			keys = append(keys, store.Key("\x80s"+lo+hi))
-		case d.once(3):
+		case d.oneIn(3):
 			keys = append(keys, store.Key("s"+lo), store.Key("e"+lo))
 		default:
 			keys = append(keys, store.Key("s"+lo+hi), store.Key("e"+hi+lo))
@@ -62,7 +62,7 @@ func (d dice) keys() []store.Key {
 
 // pred returns a predicate of at most the given depth.
 func (d dice) pred(depth int) store.Pred {
-	if depth > 0 && d.once(2) {
+	if depth > 0 && d.oneIn(2) {
 		members := make([]store.Pred, d.IntN(4))
 		for i := range members {
 			members[i] = d.pred(depth - 1)
@@ -83,26 +83,26 @@ func (d dice) pred(depth int) store.Pred {
 	case 1:
 		return store.WithPrefix(d.key())
 	case 2, 3:
-		return d.span()
+		return d.interval()
 	case 4:
 		return store.Contains{Prefix: pick[store.Key](d, "a", "b", "\x80x", "s"), Text: pick(d, "", "b", "y", "1")}
 	case 5:
-		return store.In{Prefix: pick[store.Key](d, "n", "\x80x", "a"), Set: fixed{pick(d, "", "1", "2", "b"): true, pick(d, "y", "2"): true}}
+		return store.In{Prefix: pick[store.Key](d, "n", "\x80x", "a"), Set: fixedSet{pick(d, "", "1", "2", "b"): true, pick(d, "y", "2"): true}}
 	}
 	return store.Eq{Key: d.key()}
 }
 
 func (d dice) bound() store.Key {
-	if d.once(5) {
+	if d.oneIn(5) {
 		return ""
 	}
 	return d.key()
 }
 
-// span returns an interval predicate with Scan ranges that propose every match, or without.
-func (d dice) span() store.Pred {
+// interval returns an interval predicate with Scan ranges that propose every match, or without.
+func (d dice) interval() store.Pred {
 	end := func() string {
-		if d.once(3) {
+		if d.oneIn(3) {
 			return ""
 		}
 		return d.digit()
@@ -117,7 +117,7 @@ func (d dice) span() store.Pred {
 		if max != "" {
 			r.High = prefix + store.Key(max)
 		}
-		if mid := prefix + "3"; d.once(2) && r.Low < mid && mid < r.High {
+		if mid := prefix + "3"; d.oneIn(2) && r.Low < mid && mid < r.High {
 			s.Scan = append(s.Scan, store.Range{Low: mid, High: r.High})
 			r.High = mid
 		}
@@ -126,7 +126,7 @@ func (d dice) span() store.Pred {
 	switch d.IntN(5) {
 	case 0: // verifying only; no candidates can come from it
 		s.Prefix = "\x80s"
-		if d.once(2) {
+		if d.oneIn(2) {
 			scan("\x80s", s.LoMin, s.LoMax)
 		}
 	case 1:
@@ -144,82 +144,82 @@ func (d dice) span() store.Pred {
 // write returns a write of an address whose newest version is newest. Most are allowed.
 func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 	expect := newest.Version
-	if d.once(15) {
+	if d.oneIn(15) {
 		expect += uint64(d.IntN(3))
 		expect -= min(expect, 1)
 	}
-	keying := newest.KeyRevision
+	keyRevision := newest.KeyRevision
 	if expect == 0 {
-		keying = 0
-	} else if d.once(15) {
-		keying = uint64(d.IntN(3))
+		keyRevision = 0
+	} else if d.oneIn(15) {
+		keyRevision = uint64(d.IntN(3))
 	}
-	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: epoch(now + d.IntN(3)), RowID: d.place(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32()), KeyRevision: uint64(d.IntN(3))}
+	doc := store.Doc{Ref: ref, Version: expect + 1, Updated: instantAt(now + d.IntN(3)), RowID: d.rowID(), Source: pick(d, "", "RX1", "RX2"), Keys: d.keys(), Body: fmt.Append(nil, ref, now, d.Uint32()), KeyRevision: uint64(d.IntN(3))}
 	switch {
 	case expect == 0:
 		doc.Origin = pick(d, store.Created, store.Upserted)
-	case d.once(4):
+	case d.oneIn(4):
 		doc.Origin, doc.Body = store.Deleted, nil
 		doc.Keys, doc.Source, doc.RowID = newest.Keys, newest.Source, newest.RowID
-	case d.once(4):
+	case d.oneIn(4):
 		doc.Version = expect
-		return store.Write{Doc: doc, Expect: expect, KeyRevision: keying, Rekey: true}
+		return store.Write{Doc: doc, Expect: expect, KeyRevision: keyRevision, Rekey: true}
 	default:
 		doc.Origin = store.Updated
-		if d.once(2) {
+		if d.oneIn(2) {
 			doc.RowID = newest.RowID
 		}
 	}
-	return store.Write{Doc: doc, Expect: expect, KeyRevision: keying}
+	return store.Write{Doc: doc, Expect: expect, KeyRevision: keyRevision}
 }
 
 func (d dice) query() store.Query {
-	q := store.Query{Type: d.typ(), Where: d.pred(3), KeysOnly: d.once(2)}
-	if d.once(4) { // as searches are: what they are about, and a condition or two
-		common := func() store.Pred { return store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b")} }
-		q.Where = store.And{common(), common(), d.pred(2)}
+	q := store.Query{Type: d.typ(), Where: d.pred(3), KeysOnly: d.oneIn(2)}
+	if d.oneIn(4) { // as searches are: what they are about, and a condition or two
+		frequentKey := func() store.Pred { return store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b")} }
+		q.Where = store.And{frequentKey(), frequentKey(), d.pred(2)}
 	}
-	if d.once(5) {
-		q.Type, q.Where = "", d.common()
+	if d.oneIn(5) {
+		q.Type, q.Where = "", d.crossTypePred()
 	}
-	if d.once(3) {
-		after := d.place()
+	if d.oneIn(3) {
+		after := d.rowID()
 		q.After = &after
 	}
-	if d.once(4) {
-		q.Partitions = d.places()
+	if d.oneIn(4) {
+		q.Partitions = d.partitions()
 	}
 	return q
 }
 
-// places returns some partitions with documents, and one without.
-func (d dice) places() []store.Partition {
+// partitions returns some partitions with documents, and one without.
+func (d dice) partitions() []store.Partition {
 	out := make([]store.Partition, d.IntN(4), 5)
 	for i := range out {
-		out[i] = d.place().Partition
+		out[i] = d.rowID().Partition
 	}
-	if d.once(3) {
+	if d.oneIn(3) {
 		out = append(out, 3)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// common returns a predicate over documents of every type.
-func (d dice) common() store.Pred {
+// crossTypePred returns a predicate over documents of every type.
+func (d dice) crossTypePred() store.Pred {
 	p := store.Pred(store.Eq{Key: pick[store.Key](d, "\x00\x00", "\x00\x00c", "\x00\x00c", "\x00\x00d")})
-	if d.once(2) {
+	if d.oneIn(2) {
 		p = store.And{d.pred(2), store.And{p, d.pred(1)}}
 	}
 	return p
 }
 
-// bareQuery returns a query for the documents with one key, or for all.
-func (d dice) bareQuery() store.Query {
+// oneKeyQuery returns a query for the documents with one key, or for all.
+func (d dice) oneKeyQuery() store.Query {
 	q := store.Query{Type: d.typ(), Where: store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b", "s", "n1", "\x80x")}, KeysOnly: true}
 	switch d.IntN(7) {
 	case 6:
-		q.Type, q.Where = "", d.common()
+		q.Type, q.Where = "", d.crossTypePred()
 	case 0:
 		q.Where = store.And{}
 	case 1:

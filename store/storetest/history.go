@@ -11,37 +11,37 @@ import (
 func historySentences() []sentence {
 	return []sentence{
 		{"versions come newest first, tombstones among them", func(k *kit) {
-			all := past(k)
-			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
+			all := commitHistory(k)
+			k.wantHistory(store.HistoryQuery{Type: "Observation"}, all)
 		}},
 		{"one document has a history of its own", func(k *kit) {
-			all := past(k)
+			all := commitHistory(k)
 			for _, id := range []string{"a", "b", "c", "none"} {
-				k.chronicle(store.HistoryQuery{Type: "Observation", ID: id}, only(all, func(d store.Doc) bool { return d.Ref.ID == id }))
+				k.wantHistory(store.HistoryQuery{Type: "Observation", ID: id}, filterDocs(all, func(d store.Doc) bool { return d.Ref.ID == id }))
 			}
 		}},
 		{"Since keeps what is at or after it", func(k *kit) {
-			all := past(k)
+			all := commitHistory(k)
 			for _, d := range all {
 				for _, since := range []time.Time{d.Updated, d.Updated.Add(time.Millisecond), d.Updated.Add(-time.Millisecond), d.Updated.Add(time.Microsecond)} {
-					want := only(all, func(d store.Doc) bool { return !d.Updated.Before(since) })
-					k.chronicle(store.HistoryQuery{Type: "Observation", Since: since}, want)
-					k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a", Since: since},
-						only(want, func(d store.Doc) bool { return d.Ref.ID == "a" }))
+					want := filterDocs(all, func(d store.Doc) bool { return !d.Updated.Before(since) })
+					k.wantHistory(store.HistoryQuery{Type: "Observation", Since: since}, want)
+					k.wantHistory(store.HistoryQuery{Type: "Observation", ID: "a", Since: since},
+						filterDocs(want, func(d store.Doc) bool { return d.Ref.ID == "a" }))
 				}
 			}
 		}},
 		{"Before selects the versions after the mark", func(k *kit) {
-			all := past(k)
+			all := commitHistory(k)
 			for i, d := range all {
 				mark := d.HistoryMark()
-				k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
-				k.chronicle(store.HistoryQuery{Type: "Observation", ID: "b", Before: &mark},
-					only(all[i+1:], func(d store.Doc) bool { return d.Ref.ID == "b" }))
+				k.wantHistory(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
+				k.wantHistory(store.HistoryQuery{Type: "Observation", ID: "b", Before: &mark},
+					filterDocs(all[i+1:], func(d store.Doc) bool { return d.Ref.ID == "b" }))
 			}
 		}},
 		{"a mark may be that of no version", func(k *kit) {
-			all := past(k)
+			all := commitHistory(k)
 			for _, d := range all {
 				for _, mark := range []store.HistoryMark{
 					{Updated: d.Updated, Seq: d.Seq + 1, Ref: d.Ref},
@@ -52,34 +52,34 @@ func historySentences() []sentence {
 					{Updated: d.Updated, Seq: d.Seq, Ref: d.Ref, Version: d.Version + 1},
 					{Updated: d.Updated.Add(time.Millisecond), Ref: d.Ref},
 				} {
-					want := only(all, func(d store.Doc) bool { return store.CompareMarks(d.HistoryMark(), mark) > 0 })
-					k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, want)
+					want := filterDocs(all, func(d store.Doc) bool { return store.CompareMarks(d.HistoryMark(), mark) > 0 })
+					k.wantHistory(store.HistoryQuery{Type: "Observation", Before: &mark}, want)
 				}
 			}
 		}},
 		{"Where asks each version about its own keys", func(k *kit) {
-			all := past(k)
+			all := commitHistory(k)
 			for _, p := range []store.Pred{store.Eq{Key: "k"}, store.Eq{Key: "l"}, store.Not{Pred: store.Eq{Key: "k"}}, store.And{}, store.Eq{Key: "none"}} {
-				want := only(all, func(d store.Doc) bool { return store.Match(p, d.Keys) })
-				k.chronicle(store.HistoryQuery{Type: "Observation", Where: p}, want)
+				want := filterDocs(all, func(d store.Doc) bool { return store.Match(p, d.Keys) })
+				k.wantHistory(store.HistoryQuery{Type: "Observation", Where: p}, want)
 			}
 			mark, p := all[2].HistoryMark(), store.Eq{Key: "k"}
-			k.chronicle(store.HistoryQuery{Type: "Observation", Where: p, Before: &mark, Since: all[len(all)-2].Updated},
-				only(all[3:], func(d store.Doc) bool { return store.Match(p, d.Keys) && !d.Updated.Before(all[len(all)-2].Updated) }))
+			k.wantHistory(store.HistoryQuery{Type: "Observation", Where: p, Before: &mark, Since: all[len(all)-2].Updated},
+				filterDocs(all[3:], func(d store.Doc) bool { return store.Match(p, d.Keys) && !d.Updated.Before(all[len(all)-2].Updated) }))
 		}},
 		{"a clock that went back decides all the same", func(k *kit) {
 			d := observation("a", 1, "k")
 			var all []store.Doc
 			for _, second := range []int{50, 40, 40, 60, 10} {
-				d.Updated = epoch(second)
+				d.Updated = instantAt(second)
 				all = append(all, k.put(d)...)
-				d = next(d, store.Updated)
+				d = nextVersion(d, store.Updated)
 			}
 			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
-			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
-			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
+			k.wantHistory(store.HistoryQuery{Type: "Observation"}, all)
+			k.wantHistory(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
 			mark := all[1].HistoryMark()
-			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a", Before: &mark}, all[2:])
+			k.wantHistory(store.HistoryQuery{Type: "Observation", ID: "a", Before: &mark}, all[2:])
 		}},
 		{"documents of one commit come by their address", func(k *kit) {
 			var all []store.Doc
@@ -88,10 +88,10 @@ func historySentences() []sentence {
 			}
 			all = k.put(all...)
 			slices.SortFunc(all, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
-			k.chronicle(store.HistoryQuery{Type: "Observation"}, all)
+			k.wantHistory(store.HistoryQuery{Type: "Observation"}, all)
 			for i, d := range all {
 				mark := d.HistoryMark()
-				k.chronicle(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
+				k.wantHistory(store.HistoryQuery{Type: "Observation", Before: &mark}, all[i+1:])
 			}
 		}},
 		{"a document of many versions", func(k *kit) {
@@ -99,16 +99,16 @@ func historySentences() []sentence {
 			var all []store.Doc
 			for range 300 {
 				all = append(all, k.put(d)...)
-				d = next(d, store.Updated, "k", store.Key(fmt.Sprint("v", d.Version)))
+				d = nextVersion(d, store.Updated, "k", store.Key(fmt.Sprint("v", d.Version)))
 			}
 			slices.Reverse(all)
-			k.chronicle(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
+			k.wantHistory(store.HistoryQuery{Type: "Observation", ID: "a"}, all)
 		}},
 	}
 }
 
-// past makes a history with versions of every kind and returns it, newest first.
-func past(k *kit) []store.Doc {
+// commitHistory makes a history with versions of every kind and returns it, newest first.
+func commitHistory(k *kit) []store.Doc {
 	k.Helper()
 	var all []store.Doc
 	put := func(docs ...store.Doc) []store.Doc {
@@ -118,14 +118,14 @@ func past(k *kit) []store.Doc {
 	}
 	docs := put(observation("b", 2, "k"), observation("a", 1, "k"))
 	b, a := docs[0], docs[1]
-	a = put(next(a, store.Updated, "l"))[0]
+	a = put(nextVersion(a, store.Updated, "l"))[0]
 	put(observation("c", 3, "l"))
-	a = put(next(a, store.Deleted))[0]
-	b = put(next(b, store.Updated, "k", "l"))[0]
-	back := next(a, store.Upserted, "k")
-	back.RowID, back.Body = at(4, 4), []byte("back")
+	a = put(nextVersion(a, store.Deleted))[0]
+	b = put(nextVersion(b, store.Updated, "k", "l"))[0]
+	back := nextVersion(a, store.Upserted, "k")
+	back.RowID, back.Body = rowIDOf(4, 4), []byte("back")
 	put(back)
-	b2 := next(b, store.Updated, "m")
+	b2 := nextVersion(b, store.Updated, "m")
 	b2.Updated = b.Updated // at the same instant
 	put(b2)
 	other := observation("a", 100, "k")
@@ -135,15 +135,15 @@ func past(k *kit) []store.Doc {
 	return all
 }
 
-func only(docs []store.Doc, keep func(store.Doc) bool) []store.Doc {
+func filterDocs(docs []store.Doc, keep func(store.Doc) bool) []store.Doc {
 	return slices.DeleteFunc(slices.Clone(docs), func(d store.Doc) bool { return !keep(d) })
 }
 
-// chronicle fails the test unless the history is as expected.
-func (k *kit) chronicle(q store.HistoryQuery, want []store.Doc) {
+// wantHistory fails the test unless the history is as expected.
+func (k *kit) wantHistory(q store.HistoryQuery, want []store.Doc) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
-		if d := diff(k.all(s.History(k.ctx, q)), want); d != "" {
+		if d := diff(k.collect(s.History(k.ctx, q)), want); d != "" {
 			k.Errorf("history %+v, before %+v (-got +want):\n%s", q, q.Before, d)
 		}
 	})

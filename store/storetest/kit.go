@@ -30,8 +30,8 @@ func newKit(t *testing.T, subject Subject) *kit {
 	return &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
 }
 
-// remembers is an engine with state in memory that is derived from its storage.
-type remembers interface {
+// memoryChecker is an engine with state in memory that is derived from its storage.
+type memoryChecker interface {
 	// CheckMemory compares the memory with a rebuild. The engine must not be in use.
 	CheckMemory(ctx context.Context) error
 }
@@ -39,32 +39,32 @@ type remembers interface {
 // checkMemory fails the test if the memory of an engine differs from its storage.
 func (k *kit) checkMemory() {
 	k.Helper()
-	if r, ok := k.Engine.(remembers); ok {
+	if r, ok := k.Engine.(memoryChecker); ok {
 		if err := r.CheckMemory(k.ctx); err != nil && !errors.Is(err, store.ErrUnavailable) {
 			k.Errorf("the memory of the engine differs from its storage: %v", err)
 		}
 	}
 }
 
-// epoch returns the instant at which the documents of the tests were written.
-func epoch(seconds int) time.Time {
+// instantAt returns the instant at which the documents of the tests were written.
+func instantAt(seconds int) time.Time {
 	return time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
 }
 
-// at returns a RowID.
-func at(place store.Partition, order uint64) store.RowID {
-	id := store.RowID{Partition: place}
-	binary.BigEndian.PutUint64(id.SortKey[store.SortKeySize-8:], order)
+// rowIDOf returns a RowID.
+func rowIDOf(partition store.Partition, sortKey uint64) store.RowID {
+	id := store.RowID{Partition: partition}
+	binary.BigEndian.PutUint64(id.SortKey[store.SortKeySize-8:], sortKey)
 	return id
 }
 
 // observation returns a first version of Observation/id with the given sort key in partition 1.
-func observation(id string, order uint64, keys ...store.Key) store.Doc {
+func observation(id string, sortKey uint64, keys ...store.Key) store.Doc {
 	return store.Doc{
 		Ref:     store.Ref{Type: "Observation", ID: id},
 		Version: 1,
-		Updated: epoch(0),
-		RowID:   at(1, order),
+		Updated: instantAt(0),
+		RowID:   rowIDOf(1, sortKey),
 		Source:  "RX1",
 		Origin:  store.Created,
 		Keys:    store.Sorted(keys),
@@ -72,9 +72,9 @@ func observation(id string, order uint64, keys ...store.Key) store.Doc {
 	}
 }
 
-// next returns a version after d, with other keys if any are given. It keeps the KeyRevision of
+// nextVersion returns a version after d, with other keys if any are given. It keeps the KeyRevision of
 // d, for writes.
-func next(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
+func nextVersion(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
 	d.Version++
 	d.Updated = d.Updated.Add(time.Second)
 	d.Origin = origin
@@ -88,8 +88,8 @@ func next(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc {
 	return d
 }
 
-// writes makes a batch of documents that each follow the version before.
-func writes(docs ...store.Doc) store.Batch {
+// batchOf makes a batch of documents that each follow the version before.
+func batchOf(docs ...store.Doc) store.Batch {
 	var b store.Batch
 	for _, d := range docs {
 		b.Writes = append(b.Writes, store.Write{Doc: d, Expect: d.Version - 1, KeyRevision: d.KeyRevision})
@@ -110,15 +110,15 @@ func (k *kit) commit(b store.Batch) uint64 {
 // put commits documents and returns them with their Seq and KeyRevision.
 func (k *kit) put(docs ...store.Doc) []store.Doc {
 	k.Helper()
-	seq := k.commit(writes(docs...))
+	seq := k.commit(batchOf(docs...))
 	for i := range docs {
 		docs[i].Seq, docs[i].KeyRevision = seq, 0
 	}
 	return docs
 }
 
-// refuses commits and fails the test unless the error is want.
-func (k *kit) refuses(b store.Batch, want error) {
+// wantCommitError commits and fails the test unless the error is want.
+func (k *kit) wantCommitError(b store.Batch, want error) {
 	k.Helper()
 	if _, err := k.Commit(k.ctx, b); !errors.Is(err, want) {
 		k.Errorf("commit: got error %v, want %v", err, want)
@@ -140,8 +140,8 @@ func (k *kit) get(id string) (d store.Doc, err error) {
 	return d, err
 }
 
-// holds fails the test unless the documents are the newest of their addresses.
-func (k *kit) holds(docs ...store.Doc) {
+// wantNewest fails the test unless the documents are the newest of their addresses.
+func (k *kit) wantNewest(docs ...store.Doc) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
 		for _, want := range docs {
@@ -155,17 +155,17 @@ func (k *kit) holds(docs ...store.Doc) {
 	})
 }
 
-// finds fails the test unless a scan of Observations yields these ids.
-func (k *kit) finds(p store.Pred, ids ...string) {
+// wantMatches fails the test unless a scan of Observations yields these ids.
+func (k *kit) wantMatches(p store.Pred, ids ...string) {
 	k.Helper()
-	k.read(func(s store.Snapshot) { k.scans(s, store.Query{Type: "Observation", Where: p}, ids...) })
+	k.read(func(s store.Snapshot) { k.wantScan(s, store.Query{Type: "Observation", Where: p}, ids...) })
 }
 
-// scans fails the test unless the scan yields these ids and the count is right.
-func (k *kit) scans(s store.Snapshot, q store.Query, ids ...string) {
+// wantScan fails the test unless the scan yields these ids and the count is right.
+func (k *kit) wantScan(s store.Snapshot, q store.Query, ids ...string) {
 	k.Helper()
-	docs := k.all(s.Scan(k.ctx, q))
-	if diff := cmp.Diff(names(docs), ids, cmpopts.EquateEmpty()); diff != "" {
+	docs := k.collect(s.Scan(k.ctx, q))
+	if diff := cmp.Diff(idsOf(docs), ids, cmpopts.EquateEmpty()); diff != "" {
 		k.Errorf("scan of %s where %v, after %v, in places %v (-got +want):\n%s", q.Type, q.Where, q.After, q.Partitions, diff)
 	}
 	n, err := s.Count(k.ctx, q, 0)
@@ -174,8 +174,8 @@ func (k *kit) scans(s store.Snapshot, q store.Query, ids ...string) {
 	}
 }
 
-// all collects a sequence and fails the test at an error.
-func (k *kit) all(seq iter.Seq2[store.Doc, error]) []store.Doc {
+// collect collects a sequence and fails the test at an error.
+func (k *kit) collect(seq iter.Seq2[store.Doc, error]) []store.Doc {
 	k.Helper()
 	docs, err := collect(seq)
 	if err != nil {
@@ -195,7 +195,7 @@ func collect(seq iter.Seq2[store.Doc, error]) ([]store.Doc, error) {
 	return docs, nil
 }
 
-func names(docs []store.Doc) []string {
+func idsOf(docs []store.Doc) []string {
 	ids := make([]string, len(docs))
 	for i, d := range docs {
 		ids[i] = d.Ref.ID
@@ -209,8 +209,8 @@ func diff(got, want any) string {
 	return cmp.Diff(got, want, cmpopts.EquateEmpty(), cmp.FilterValues(filled, cmp.Comparer(bytes.Equal)))
 }
 
-// together runs f n times concurrently and waits.
-func together(n int, f func(i int)) {
+// concurrently runs f n times concurrently and waits.
+func concurrently(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	gate := make(chan struct{})
 	for i := range n {

@@ -55,7 +55,7 @@ func logSentences() []sentence {
 			var mu sync.Mutex
 			firsts := map[uint64]string{}
 			n := max(k.subject.racers()/10, 10)
-			together(n, func(i int) {
+			concurrently(n, func(i int) {
 				first, err := k.Append(k.ctx, fmt.Append(nil, i, ".1"), fmt.Append(nil, i, ".2"))
 				mu.Lock()
 				defer mu.Unlock()
@@ -76,7 +76,7 @@ func logSentences() []sentence {
 		}},
 		{"a batch appends with its writes, in its order", func(k *kit) {
 			for i := range 4 {
-				b := writes(observation(fmt.Sprint("d", i), uint64(i)))
+				b := batchOf(observation(fmt.Sprint("d", i), uint64(i)))
 				b.Log = [][]byte{fmt.Append(nil, i, ".1"), fmt.Append(nil, i, ".2")}
 				k.commit(b)
 			}
@@ -86,14 +86,14 @@ func logSentences() []sentence {
 		}},
 		{"batches and appends race without a gap, and no document is without its record", func(k *kit) {
 			n := max(k.subject.racers()/20, 10)
-			together(2*n, func(i int) {
+			concurrently(2*n, func(i int) {
 				if i%2 == 0 {
 					if _, err := k.Append(k.ctx, fmt.Append(nil, "append ", i)); err != nil {
 						k.Errorf("append: %v", err)
 					}
 					return
 				}
-				b := writes(observation(fmt.Sprint("d", i), uint64(i), "k"))
+				b := batchOf(observation(fmt.Sprint("d", i), uint64(i), "k"))
 				b.Log = [][]byte{fmt.Append(nil, "d", i)}
 				if _, err := k.Commit(k.ctx, b); err != nil {
 					k.Errorf("commit: %v", err)

@@ -13,8 +13,8 @@ import (
 	"carerecord/store"
 )
 
-// standing returns the live value of a key. r.mu must be held.
-func (r *Reference) standing(key string) (value, bool) {
+// liveValue returns the live value of a key. r.mu must be held.
+func (r *Reference) liveValue(key string) (value, bool) {
 	v, found := r.values[key]
 	if found && !v.expires.IsZero() && !r.clock().Before(v.expires) {
 		delete(r.values, key)
@@ -30,7 +30,7 @@ func (r *Reference) Insert(ctx context.Context, key string, b []byte, expires ti
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, found := r.standing(key); found {
+	if _, found := r.liveValue(key); found {
 		return fmt.Errorf("insert of a value: %w", store.ErrExists)
 	}
 	r.values[key] = value{bytes.Clone(b), expires}
@@ -44,7 +44,7 @@ func (r *Reference) Lookup(ctx context.Context, key string) ([]byte, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v, found := r.standing(key)
+	v, found := r.liveValue(key)
 	if !found {
 		return nil, fmt.Errorf("lookup of a value: %w", store.ErrNotFound)
 	}
@@ -58,7 +58,7 @@ func (r *Reference) Swap(ctx context.Context, key string, old, b []byte, expires
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v, found := r.standing(key)
+	v, found := r.liveValue(key)
 	if !found || !bytes.Equal(v.bytes, old) {
 		return fmt.Errorf("swap of a value: %w", store.ErrConflict)
 	}
@@ -72,7 +72,7 @@ func (r *Reference) Values(ctx context.Context, prefix string) iter.Seq2[store.S
 		r.mu.Lock()
 		var found []store.StateValue
 		for _, key := range slices.Sorted(maps.Keys(r.values)) {
-			if v, stands := r.standing(key); stands && strings.HasPrefix(key, prefix) {
+			if v, live := r.liveValue(key); live && strings.HasPrefix(key, prefix) {
 				found = append(found, store.StateValue{Key: key, Value: bytes.Clone(v.bytes)})
 			}
 		}
@@ -96,7 +96,7 @@ func (r *Reference) Take(ctx context.Context, key string) ([]byte, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v, found := r.standing(key)
+	v, found := r.liveValue(key)
 	if !found {
 		return nil, fmt.Errorf("take of a value: %w", store.ErrNotFound)
 	}
@@ -104,8 +104,8 @@ func (r *Reference) Take(ctx context.Context, key string) ([]byte, error) {
 	return v.bytes, nil
 }
 
-// append adds to the log. r.mu must be held.
-func (r *Reference) append(payloads [][]byte) {
+// appendLog adds to the log. r.mu must be held.
+func (r *Reference) appendLog(payloads [][]byte) {
 	for _, p := range payloads {
 		var last store.Record
 		if len(r.log) > 0 {
@@ -124,7 +124,7 @@ func (r *Reference) Append(ctx context.Context, payloads ...[]byte) (uint64, err
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	first := uint64(len(r.log)) + 1
-	r.append(payloads)
+	r.appendLog(payloads)
 	return first, nil
 }
 

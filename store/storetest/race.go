@@ -14,51 +14,51 @@ import (
 
 func raceSentences() []sentence {
 	return []sentence{
-		{"money moved between documents is never seen in two places or none", transfers},
+		{"money moved between documents is never seen in two places or none", concurrentTransfers},
 		{"of conditional creates one succeeds", func(k *kit) {
 			var created atomic.Int64
-			together(k.subject.racers(), func(i int) {
-				b := writes(observation(fmt.Sprint("d", i), uint64(i), "identifier"))
+			concurrently(k.subject.racers(), func(i int) {
+				b := batchOf(observation(fmt.Sprint("d", i), uint64(i), "identifier"))
 				b.Absent = []store.Absent{{Type: "Observation", Where: store.And{store.Eq{Key: "identifier"}}, Claims: []store.Key{"identifier"}}}
-				k.race(b, &created)
+				k.commitRacing(b, &created)
 			})
-			k.one(created.Load(), store.Eq{Key: "identifier"})
+			k.wantOneWinner(created.Load(), store.Eq{Key: "identifier"})
 		}},
 		{"of conditional creates that share one claim of two one succeeds", func(k *kit) {
 			var created atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(i int) {
+			concurrently(max(k.subject.racers()/10, 10), func(i int) {
 				// Each pair of demands is broken by the other's document.
 				mine := store.Key(fmt.Sprint("x", i%2))
-				b := writes(observation(fmt.Sprint("d", i), uint64(i), "shared", "x0", "x1"))
+				b := batchOf(observation(fmt.Sprint("d", i), uint64(i), "shared", "x0", "x1"))
 				b.Absent = []store.Absent{{Type: "Observation", Where: store.And{store.Eq{Key: "shared"}, store.Eq{Key: mine}}, Claims: []store.Key{"shared", mine}}}
-				k.race(b, &created)
+				k.commitRacing(b, &created)
 			})
-			k.one(created.Load(), store.Eq{Key: "shared"})
+			k.wantOneWinner(created.Load(), store.Eq{Key: "shared"})
 		}},
 		{"of creates of one address one succeeds", func(k *kit) {
 			var created atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(i int) { k.race(writes(observation("a", uint64(i), "k")), &created) })
-			k.one(created.Load(), store.Eq{Key: "k"})
+			concurrently(max(k.subject.racers()/10, 10), func(i int) { k.commitRacing(batchOf(observation("a", uint64(i), "k")), &created) })
+			k.wantOneWinner(created.Load(), store.Eq{Key: "k"})
 		}},
 		{"of creates at one place one succeeds", func(k *kit) {
 			var created atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(i int) { k.race(writes(observation(fmt.Sprint("d", i), 1, "k")), &created) })
-			k.one(created.Load(), store.Eq{Key: "k"})
+			concurrently(max(k.subject.racers()/10, 10), func(i int) { k.commitRacing(batchOf(observation(fmt.Sprint("d", i), 1, "k")), &created) })
+			k.wantOneWinner(created.Load(), store.Eq{Key: "k"})
 		}},
 		{"of updates of one version one succeeds", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			var updated atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(i int) {
-				k.race(writes(next(a, store.Updated, store.Key(fmt.Sprint("v", i)))), &updated)
+			concurrently(max(k.subject.racers()/10, 10), func(i int) {
+				k.commitRacing(batchOf(nextVersion(a, store.Updated, store.Key(fmt.Sprint("v", i)))), &updated)
 			})
-			k.one(updated.Load(), store.WithPrefix("v"))
+			k.wantOneWinner(updated.Load(), store.WithPrefix("v"))
 		}},
-		{"a check and a write of what it checks do not both succeed unseen", writeSkew},
+		{"a check and a write of what it checks do not both succeed unseen", writeSkewIsPrevented},
 		{"numbers of racing commits are distinct", func(k *kit) {
 			var mu sync.Mutex
 			seen := map[uint64]bool{}
-			together(max(k.subject.racers()/10, 10), func(i int) {
-				seq, err := k.Commit(k.ctx, writes(observation(fmt.Sprint("d", i), uint64(i))))
+			concurrently(max(k.subject.racers()/10, 10), func(i int) {
+				seq, err := k.Commit(k.ctx, batchOf(observation(fmt.Sprint("d", i), uint64(i))))
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil || seen[seq] {
@@ -70,9 +70,9 @@ func raceSentences() []sentence {
 	}
 }
 
-// race commits, counts a success, and takes nothing but a conflict for an
+// commitRacing commits, counts a success, and takes nothing but a conflict for an
 // answer else.
-func (k *kit) race(b store.Batch, won *atomic.Int64) {
+func (k *kit) commitRacing(b store.Batch, won *atomic.Int64) {
 	switch _, err := k.Commit(k.ctx, b); {
 	case err == nil:
 		won.Add(1)
@@ -81,8 +81,8 @@ func (k *kit) race(b store.Batch, won *atomic.Int64) {
 	}
 }
 
-// one fails the test unless there was one winner and one document is found.
-func (k *kit) one(won int64, p store.Pred) {
+// wantOneWinner fails the test unless there was one winner and one document is found.
+func (k *kit) wantOneWinner(won int64, p store.Pred) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
 		n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p}, 0)
@@ -92,9 +92,9 @@ func (k *kit) one(won int64, p store.Pred) {
 	})
 }
 
-// transfers runs writers that move amounts between accounts, and readers that add all of them up,
+// concurrentTransfers runs writers that move amounts between accounts, and readers that add all of them up,
 // from bodies and from keys.
-func transfers(k *kit) {
+func concurrentTransfers(k *kit) {
 	const accounts, sum = 8, 100
 	account := func(i int, amount uint64) store.Doc {
 		d := observation(fmt.Sprint("acc", i), uint64(i), "account", store.Key(fmt.Sprintf("b%08d", amount)))
@@ -109,7 +109,7 @@ func transfers(k *kit) {
 	for range 2 {
 		readers.Go(func() {
 			for ctx.Err() == nil {
-				k.audit(accounts, accounts*sum)
+				k.checkSums(accounts, accounts*sum)
 			}
 		})
 	}
@@ -125,7 +125,7 @@ func transfers(k *kit) {
 	writers.Wait()
 	cancel()
 	readers.Wait()
-	k.audit(accounts, accounts*sum)
+	k.checkSums(accounts, accounts*sum)
 }
 
 // transfer moves an amount, trying again on a conflict. With move the giving
@@ -152,13 +152,13 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 		amount := min(amount, balances[0])
 		balances[0], balances[1] = balances[0]-amount, balances[1]+amount
 		for i := range docs {
-			docs[i] = next(docs[i], store.Updated, "account", store.Key(fmt.Sprintf("b%08d", balances[i])))
+			docs[i] = nextVersion(docs[i], store.Updated, "account", store.Key(fmt.Sprintf("b%08d", balances[i])))
 			docs[i].Body = binary.BigEndian.AppendUint64(nil, balances[i])
 		}
 		if move {
 			docs[0].RowID.Partition ^= 2
 		}
-		switch _, err = k.Commit(k.ctx, writes(docs[:]...)); {
+		switch _, err = k.Commit(k.ctx, batchOf(docs[:]...)); {
 		case err == nil:
 			return
 		case !errors.Is(err, store.ErrConflict):
@@ -168,8 +168,8 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 	}
 }
 
-// audit reads all accounts in one snapshot, in three ways.
-func (k *kit) audit(accounts int, want uint64) {
+// checkSums reads all accounts in one snapshot, in three ways.
+func (k *kit) checkSums(accounts int, want uint64) {
 	err := k.Read(k.ctx, func(s store.Snapshot) error {
 		var sums [3]uint64
 		for i, p := range []store.Pred{store.Eq{Key: "account"}, store.And{}} {
@@ -201,20 +201,20 @@ func (k *kit) audit(accounts int, want uint64) {
 	}
 }
 
-// writeSkew runs pairs of commits that each check the document that the other writes. At most one
+// writeSkewIsPrevented runs pairs of commits that each check the document that the other writes. At most one
 // of the two may succeed.
-func writeSkew(k *kit) {
+func writeSkewIsPrevented(k *kit) {
 	for round := range max(k.subject.racers()/40, 10) {
 		a, b := observation(fmt.Sprint("a", round), uint64(2*round), "k"), observation(fmt.Sprint("b", round), uint64(2*round+1), "k")
 		docs := k.put(a, b)
 		var won atomic.Int64
-		together(2, func(i int) {
-			batch := writes(next(docs[i], store.Updated, "m"))
+		concurrently(2, func(i int) {
+			batch := batchOf(nextVersion(docs[i], store.Updated, "m"))
 			batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Version: 1}}
 			if round%2 == 1 { // by a key that each takes away
 				batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Where: store.Eq{Key: "k"}}}
 			}
-			k.race(batch, &won)
+			k.commitRacing(batch, &won)
 		})
 		if won.Load() > 1 {
 			k.Fatalf("round %d: %d commits succeeded, want one", round, won.Load())

@@ -26,16 +26,16 @@ func Random(t *testing.T, seed uint64, steps int, subjects ...Subject) {
 	}
 	for i, subject := range subjects {
 		began := time.Now()
-		n, err := play(t, subject, ops, nil)
+		n, err := runOperations(t, subject, ops, nil)
 		if err == nil {
 			t.Logf("%d operations of seed %d in %.1f s", n, seed, time.Since(began).Seconds())
 			continue
 		}
 		t.Logf("subject %d, seed %d: after %d operations: %v; shortening", i, seed, n, err)
-		var story []string
+		var trace []string
 		short := shorten(t, subject, ops[:n])
-		_, err = play(t, subject, short, &story)
-		t.Fatalf("subject %d, seed %d: %v\nafter these %d operations:\n%s", i, seed, err, len(short), strings.Join(story, "\n"))
+		_, err = runOperations(t, subject, short, &trace)
+		t.Fatalf("subject %d, seed %d: %v\nafter these %d operations:\n%s", i, seed, err, len(short), strings.Join(trace, "\n"))
 	}
 }
 
@@ -44,12 +44,12 @@ func shorten(t *testing.T, subject Subject, ops []uint64) []uint64 {
 	tries := 300
 	for size := len(ops) / 2; size > 0; size /= 2 {
 		for from := 0; from < len(ops); {
-			less := slices.Delete(slices.Clone(ops), from, min(from+size, len(ops)))
+			fewer := slices.Delete(slices.Clone(ops), from, min(from+size, len(ops)))
 			if tries--; tries < 0 {
 				return ops
 			}
-			if n, err := play(t, subject, less, nil); err != nil {
-				ops = less[:n]
+			if n, err := runOperations(t, subject, fewer, nil); err != nil {
+				ops = fewer[:n]
 			} else {
 				from += size
 			}
@@ -58,51 +58,51 @@ func shorten(t *testing.T, subject Subject, ops []uint64) []uint64 {
 	return ops
 }
 
-// duel is one run: the reference, the engine, and the state of the comparison.
-type duel struct {
+// comparison is one run: the reference, the engine, and the state of the comparison.
+type comparison struct {
 	*kit
 	dice
-	ref   *Reference
-	step  int
-	seqs  map[uint64]uint64 // the engine's Seq for that of the reference
-	last  uint64            // the engine's last Seq
-	at    store.Position    // how far the feed of the reference was followed,
-	their store.Position    // and that of the engine
-	story *[]string
+	ref            *Reference
+	step           int
+	engineSeq      map[uint64]uint64 // the engine's Seq for that of the reference
+	lastSeq        uint64            // the engine's last Seq
+	refPosition    store.Position    // how far the feed of the reference was followed,
+	enginePosition store.Position    // and that of the engine
+	trace          *[]string
 }
 
-// play runs the operations until the first difference and returns how many were
+// runOperations runs the operations until the first difference and returns how many were
 // run. With a story it tells them.
-func play(t *testing.T, subject Subject, ops []uint64, story *[]string) (n int, err error) {
+func runOperations(t *testing.T, subject Subject, ops []uint64, trace *[]string) (n int, err error) {
 	clock := NewClock()
-	d := &duel{ref: NewReference(clock.Now), seqs: map[uint64]uint64{}, story: story}
+	d := &comparison{ref: NewReference(clock.Now), engineSeq: map[uint64]uint64{}, trace: trace}
 	d.kit = &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
 	for i, op := range ops {
 		d.dice, d.step = newDice(op), i
-		if err := d.operation(); err != nil {
+		if err := d.runOperation(); err != nil {
 			return i + 1, err
 		}
 	}
-	if r, ok := d.Engine.(remembers); ok {
+	if r, ok := d.Engine.(memoryChecker); ok {
 		err = r.CheckMemory(d.ctx)
 	}
 	return len(ops), err
 }
 
-func (d *duel) tell(format string, args ...any) {
-	if d.story != nil {
-		*d.story = append(*d.story, fmt.Sprintf("%3d ", d.step)+fmt.Sprintf(format, args...))
+func (d *comparison) logStep(format string, args ...any) {
+	if d.trace != nil {
+		*d.trace = append(*d.trace, fmt.Sprintf("%3d ", d.step)+fmt.Sprintf(format, args...))
 	}
 }
 
-func (d *duel) operation() error {
+func (d *comparison) runOperation() error {
 	switch n := d.IntN(100); {
 	case n < 40:
 		return d.commitBoth()
 	case n < 75:
-		return d.readBoth(d.questions)
+		return d.readBoth(d.runQueries)
 	case n < 80:
-		return d.readBoth(d.meanwhile)
+		return d.readBoth(d.commitDuringReads)
 	case n < 92:
 		return d.stateBoth()
 	case n < 95:
@@ -112,13 +112,13 @@ func (d *duel) operation() error {
 	case n < 99:
 		d.clock.Advance(time.Duration(d.IntN(90)) * time.Second)
 	case d.subject.Reopen != nil:
-		d.tell("reopen")
+		d.logStep("reopen")
 		d.Engine = d.subject.Reopen(d.T, d.Engine, d.clock.Now)
 	}
 	return nil
 }
 
-func (d *duel) commitBoth() error {
+func (d *comparison) commitBoth() error {
 	var b store.Batch
 	for range 1 + d.IntN(3) {
 		ref := d.dice.ref()
@@ -127,48 +127,48 @@ func (d *duel) commitBoth() error {
 			b.Writes = append(b.Writes, d.write(ref, newest, d.step/3))
 		}
 	}
-	if d.once(5) {
+	if d.oneIn(5) {
 		ref := d.dice.ref()
 		newest, _ := d.ref.state.newest(ref)
 		check := store.Check{Ref: ref, Version: newest.Version, KeyRevision: newest.KeyRevision}
-		if d.once(6) {
+		if d.oneIn(6) {
 			check.Version = uint64(d.IntN(3))
 		}
-		if d.once(6) {
+		if d.oneIn(6) {
 			check.KeyRevision = uint64(d.IntN(3))
 		}
-		if d.once(2) {
+		if d.oneIn(2) {
 			check.Where = d.pred(2)
 		}
 		b.Checks = append(b.Checks, check)
 	}
-	if d.once(6) {
+	if d.oneIn(6) {
 		claim := pick[store.Key](d.dice, "a", "b", "n1")
 		b.Absent = append(b.Absent, store.Absent{Type: d.typ(), Where: store.And{store.Eq{Key: claim}, d.pred(2)}, Claims: []store.Key{claim}})
 	}
-	if d.once(5) {
+	if d.oneIn(5) {
 		b.Log = [][]byte{fmt.Append(nil, "batch ", d.step, ".1"), fmt.Append(nil, "batch ", d.step, ".2")}
 	}
-	if d.once(5) {
+	if d.oneIn(5) {
 		b.State = []store.StateWrite{{Key: pick(d.dice, "s", "t"), Value: fmt.Append(nil, d.step), Expires: d.expiry()}}
 	}
 	want, wantErr := d.ref.Commit(d.ctx, b)
 	got, gotErr := d.Commit(d.ctx, b)
-	d.tell("commit %s: %v", describeBatch(b), wantErr)
-	if !same(gotErr, wantErr) {
+	d.logStep("commit %s: %v", describeBatch(b), wantErr)
+	if !sameError(gotErr, wantErr) {
 		return fmt.Errorf("commit: got error %v, want %v", gotErr, wantErr)
 	}
 	if wantErr == nil {
-		if got <= d.last {
-			return fmt.Errorf("commit: number %d after %d", got, d.last)
+		if got <= d.lastSeq {
+			return fmt.Errorf("commit: number %d after %d", got, d.lastSeq)
 		}
-		d.seqs[want], d.last = got, got
+		d.engineSeq[want], d.lastSeq = got, got
 	}
 	return nil
 }
 
-// same reports whether two errors are equal for a caller.
-func same(a, b error) bool {
+// sameError reports whether two errors are equal for a caller.
+func sameError(a, b error) bool {
 	for _, known := range []error{store.ErrNotFound, store.ErrConflict, store.ErrExists} {
 		if errors.Is(a, known) != errors.Is(b, known) {
 			return false
@@ -177,52 +177,52 @@ func same(a, b error) bool {
 	return (a == nil) == (b == nil)
 }
 
-func (d *duel) readBoth(f func(a, b store.Snapshot) error) error {
+func (d *comparison) readBoth(f func(a, b store.Snapshot) error) error {
 	return d.ref.Read(d.ctx, func(a store.Snapshot) error {
 		return d.Read(d.ctx, func(b store.Snapshot) error { return f(a, b) })
 	})
 }
 
-// meanwhile commits while snapshots are open. These must not change; later ones must.
-func (d *duel) meanwhile(a, b store.Snapshot) error {
+// commitDuringReads commits while snapshots are open. These must not change; later ones must.
+func (d *comparison) commitDuringReads(a, b store.Snapshot) error {
 	for range 1 + d.IntN(3) {
 		if err := d.commitBoth(); err != nil {
 			return err
 		}
-		for _, ask := range []func() error{
-			func() error { return d.readBoth(d.counts) },
-			func() error { return d.counts(a, b) },
+		for _, count := range []func() error{
+			func() error { return d.readBoth(d.compareCounts) },
+			func() error { return d.compareCounts(a, b) },
 		} {
-			if err := ask(); err != nil {
+			if err := count(); err != nil {
 				return err
 			}
 		}
 	}
-	return d.questions(a, b)
+	return d.runQueries(a, b)
 }
 
-// counts counts the documents with one key, which engines may cache, and all documents.
-func (d *duel) counts(a, b store.Snapshot) error {
+// compareCounts counts the documents with one key, which engines may cache, and all documents.
+func (d *comparison) compareCounts(a, b store.Snapshot) error {
 	for range 3 {
-		if err := d.countBoth(a, b, d.bareQuery(), 0); err != nil {
+		if err := d.countBoth(a, b, d.oneKeyQuery(), 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *duel) countBoth(a, b store.Snapshot, q store.Query, max int) error {
+func (d *comparison) countBoth(a, b store.Snapshot, q store.Query, max int) error {
 	want, _ := a.Count(d.ctx, q, max)
 	got, err := b.Count(d.ctx, q, max)
-	d.tell("count %s, at most %d: %d", describe(q), max, want)
+	d.logStep("count %s, at most %d: %d", describe(q), max, want)
 	if err != nil || got != want {
 		return fmt.Errorf("count %s, at most %d: got %d, %v, want %d", describe(q), max, got, err, want)
 	}
 	return nil
 }
 
-// questions runs some queries on both snapshots.
-func (d *duel) questions(a, b store.Snapshot) error {
+// runQueries runs some queries on both snapshots.
+func (d *comparison) runQueries(a, b store.Snapshot) error {
 	for range 3 {
 		var err error
 		switch d.IntN(7) {
@@ -241,7 +241,7 @@ func (d *duel) questions(a, b store.Snapshot) error {
 		case 3:
 			err = d.historyBoth(a, b)
 		case 4:
-			err = d.countBoth(a, b, d.bareQuery(), d.IntN(2)*d.IntN(4))
+			err = d.countBoth(a, b, d.oneKeyQuery(), d.IntN(2)*d.IntN(4))
 		default:
 			q := d.query()
 			want, wantErr := collect(a.Scan(d.ctx, q))
@@ -255,19 +255,19 @@ func (d *duel) questions(a, b store.Snapshot) error {
 	return nil
 }
 
-func (d *duel) historyBoth(a, b store.Snapshot) error {
+func (d *comparison) historyBoth(a, b store.Snapshot) error {
 	q := store.HistoryQuery{Type: d.typ()}
-	if d.once(2) {
+	if d.oneIn(2) {
 		q.ID = d.dice.ref().ID
 	}
-	if d.once(3) {
-		q.Since = epoch(d.IntN(d.step/3 + 2))
+	if d.oneIn(3) {
+		q.Since = instantAt(d.IntN(d.step/3 + 2))
 	}
-	if d.once(3) {
+	if d.oneIn(3) {
 		q.Where = d.pred(2)
 	}
-	mine := q
-	if d.once(2) {
+	engineQuery := q
+	if d.oneIn(2) {
 		all, err := collect(a.History(d.ctx, store.HistoryQuery{Type: d.typ()}))
 		if err != nil {
 			return err
@@ -275,20 +275,20 @@ func (d *duel) historyBoth(a, b store.Snapshot) error {
 		if len(all) > 0 {
 			mark := all[d.IntN(len(all))].HistoryMark()
 			q.Before = &mark
-			theirs := mark
-			theirs.Seq = d.seqs[mark.Seq]
-			mine.Before = &theirs
+			engineMark := mark
+			engineMark.Seq = d.engineSeq[mark.Seq]
+			engineQuery.Before = &engineMark
 		}
 	}
 	want, wantErr := collect(a.History(d.ctx, q))
-	got, gotErr := collect(b.History(d.ctx, mine))
+	got, gotErr := collect(b.History(d.ctx, engineQuery))
 	return d.compare(fmt.Sprintf("history %+v before %+v", q, q.Before), got, want, gotErr, wantErr)
 }
 
 // compare compares rows, the numbers of commits as those of the engine.
-func (d *duel) compare(what string, got, want []store.Doc, gotErr, wantErr error) error {
-	d.tell("%s: %d rows, %v", what, len(want), wantErr)
-	if !same(gotErr, wantErr) {
+func (d *comparison) compare(what string, got, want []store.Doc, gotErr, wantErr error) error {
+	d.logStep("%s: %d rows, %v", what, len(want), wantErr)
+	if !sameError(gotErr, wantErr) {
 		return fmt.Errorf("%s: got error %v, want %v", what, gotErr, wantErr)
 	}
 	if wantErr != nil {
@@ -296,7 +296,7 @@ func (d *duel) compare(what string, got, want []store.Doc, gotErr, wantErr error
 	}
 	want = slices.Clone(want)
 	for i := range want {
-		want[i].Seq = d.seqs[want[i].Seq]
+		want[i].Seq = d.engineSeq[want[i].Seq]
 	}
 	if diff := diff(got, want); diff != "" {
 		return fmt.Errorf("%s (-got +want):\n%s", what, diff)
@@ -333,18 +333,18 @@ func describeBatch(b store.Batch) string {
 	return strings.Join(words, "; ")
 }
 
-func (d *duel) expiry() time.Time {
-	if d.once(2) {
+func (d *comparison) expiry() time.Time {
+	if d.oneIn(2) {
 		return time.Time{}
 	}
 	return d.clock.Now().Add(time.Duration(d.IntN(120)) * time.Second)
 }
 
-func (d *duel) stateBoth() error {
+func (d *comparison) stateBoth() error {
 	key, value, expires := pick(d.dice, "s", "t", "u"), fmt.Append(nil, d.IntN(3)), d.expiry()
 	old := fmt.Append(nil, d.IntN(3))
-	if standing, err := d.ref.Lookup(d.ctx, key); err == nil && d.once(2) {
-		old = standing
+	if current, err := d.ref.Lookup(d.ctx, key); err == nil && d.oneIn(2) {
+		old = current
 	}
 	var got, want []byte
 	var gotErr, wantErr error
@@ -361,8 +361,8 @@ func (d *duel) stateBoth() error {
 		want, wantErr = d.ref.Take(d.ctx, key)
 		got, gotErr = d.Take(d.ctx, key)
 	}
-	d.tell("%s %s old %q value %q until %v: %q, %v", kind, key, old, value, expires, want, wantErr)
-	if !same(gotErr, wantErr) || !bytes.Equal(got, want) {
+	d.logStep("%s %s old %q value %q until %v: %q, %v", kind, key, old, value, expires, want, wantErr)
+	if !sameError(gotErr, wantErr) || !bytes.Equal(got, want) {
 		return fmt.Errorf("%s %s: got %q, %v, want %q, %v", kind, key, got, gotErr, want, wantErr)
 	}
 	return nil
@@ -370,8 +370,8 @@ func (d *duel) stateBoth() error {
 
 // logBoth appends, or compares the logs. The engine may hold records of failed
 // commits in addition to those of the reference.
-func (d *duel) logBoth() error {
-	if d.once(2) {
+func (d *comparison) logBoth() error {
+	if d.oneIn(2) {
 		payloads := [][]byte{fmt.Append(nil, "append ", d.step, ".1"), fmt.Append(nil, "append ", d.step, ".2")}[:1+d.IntN(2)]
 		before, err := d.Head(d.ctx)
 		if err != nil {
@@ -381,7 +381,7 @@ func (d *duel) logBoth() error {
 			return err
 		}
 		first, err := d.Append(d.ctx, payloads...)
-		d.tell("append %q: %d", payloads, first)
+		d.logStep("append %q: %d", payloads, first)
 		if err != nil || first != before.Pos+1 {
 			return fmt.Errorf("append: got %d, %v, want %d", first, err, before.Pos+1)
 		}

@@ -27,11 +27,11 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"several documents are one question, each once, tombstones too", several},
+		{"several documents are one question, each once, tombstones too", severalDocs},
 		{"every version stays to be read", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
-			v2 := k.put(next(v1, store.Updated, "l"))[0]
-			v3 := k.put(next(v2, store.Deleted))[0]
+			v2 := k.put(nextVersion(v1, store.Updated, "l"))[0]
+			v3 := k.put(nextVersion(v2, store.Deleted))[0]
 			k.read(func(s store.Snapshot) {
 				for _, want := range []store.Doc{v1, v2, v3} {
 					got, err := s.Version(k.ctx, want.Ref, want.Version)
@@ -42,8 +42,8 @@ func readSentences() []sentence {
 			})
 		}},
 		{"rows come by place, then by order", func(k *kit) {
-			ids := []store.RowID{at(0, 0), at(0, 1), at(0, 256), at(0, 1<<63), at(1, 0), at(255, 7), at(256, 7), at(1<<47, 3), at(1<<48-1, 1<<64-1)}
-			early := at(1, 0)
+			ids := []store.RowID{rowIDOf(0, 0), rowIDOf(0, 1), rowIDOf(0, 256), rowIDOf(0, 1<<63), rowIDOf(1, 0), rowIDOf(255, 7), rowIDOf(256, 7), rowIDOf(1<<47, 3), rowIDOf(1<<48-1, 1<<64-1)}
+			early := rowIDOf(1, 0)
 			early.SortKey[0] = 1
 			ids = append(ids[:5:5], append([]store.RowID{early}, ids[5:]...)...)
 			var want []string
@@ -54,11 +54,11 @@ func readSentences() []sentence {
 				k.put(d)
 				want = append(want, fmt.Sprintf("d%02d", i))
 			}
-			k.finds(store.Eq{Key: "k"}, want...)
-			k.finds(store.And{}, want...)
-			k.finds(store.WithPrefix("k"), want...)
+			k.wantMatches(store.Eq{Key: "k"}, want...)
+			k.wantMatches(store.And{}, want...)
+			k.wantMatches(store.WithPrefix("k"), want...)
 		}},
-		{"a predicate means what Match says", predicates},
+		{"a predicate means what Match says", predicatesAgreeWithMatch},
 		{"a cursor may stand anywhere", func(k *kit) {
 			for i := range 6 {
 				k.put(observation(fmt.Sprint("d", i), uint64(10*i+10), "k"))
@@ -72,16 +72,16 @@ func readSentences() []sentence {
 								want = append(want, fmt.Sprint("d", i))
 							}
 						}
-						after := at(1, order)
-						k.scans(s, store.Query{Type: "Observation", Where: p, After: &after}, want...)
+						after := rowIDOf(1, order)
+						k.wantScan(s, store.Query{Type: "Observation", Where: p, After: &after}, want...)
 					}
-					before, behind := at(0, 1<<60), at(2, 0)
-					k.scans(s, store.Query{Type: "Observation", Where: p, After: &before}, "d0", "d1", "d2", "d3", "d4", "d5")
-					k.scans(s, store.Query{Type: "Observation", Where: p, After: &behind})
+					before, afterAll := rowIDOf(0, 1<<60), rowIDOf(2, 0)
+					k.wantScan(s, store.Query{Type: "Observation", Where: p, After: &before}, "d0", "d1", "d2", "d3", "d4", "d5")
+					k.wantScan(s, store.Query{Type: "Observation", Where: p, After: &afterAll})
 				}
 			})
 		}},
-		{"rows of some places", inPlaces},
+		{"rows of some places", inPartitions},
 		{"a row that matched throughout is seen once while the data change", pagesWhileChanging},
 		{"keys only leaves the body out", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
@@ -91,7 +91,7 @@ func readSentences() []sentence {
 					if keysOnly {
 						want.Body = nil
 					}
-					got := k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, KeysOnly: keysOnly}))
+					got := k.collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, KeysOnly: keysOnly}))
 					if d := diff(got, []store.Doc{want}); d != "" {
 						k.Errorf("keys only %v (-got +want):\n%s", keysOnly, d)
 					}
@@ -147,18 +147,18 @@ func readSentences() []sentence {
 				want = append(want, k.put(observation(fmt.Sprint("d", i), uint64(i), "k", store.Key(fmt.Sprint("v", i))))...)
 			}
 			k.read(func(s store.Snapshot) {
-				got := k.all(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.And{}}))
+				got := k.collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.And{}}))
 				if d := diff(got, want); d != "" {
 					k.Errorf("scan (-got +want):\n%s", d)
 				}
 			})
 		}},
-		{"a snapshot does not move", snapshotStands},
+		{"a snapshot does not move", snapshotIsStable},
 		{"an acknowledged commit is in the next snapshot", func(k *kit) {
 			d := k.put(observation("a", 1, "k"))[0]
 			for range 30 {
-				d = k.put(next(d, store.Updated))[0]
-				k.holds(d)
+				d = k.put(nextVersion(d, store.Updated))[0]
+				k.wantNewest(d)
 			}
 		}},
 		{"Read returns what its function returns", func(k *kit) {
@@ -171,7 +171,7 @@ func readSentences() []sentence {
 	}
 }
 
-func predicates(k *kit) {
+func predicatesAgreeWithMatch(k *kit) {
 	sets := map[string][]store.Key{
 		"empty": {}, "a": {"ka"}, "ab": {"ka", "kb"}, "bc": {"kb", "kc"}, "abc": {"ka", "kb", "kc"},
 		"verify": {"\x80kx", "ka"}, "only": {"\x80kx"},
@@ -193,7 +193,7 @@ func predicates(k *kit) {
 		store.Range{Low: "k", High: "\x80l"}, store.Range{Low: "\x80", High: "\x81"}, store.WithPrefix("k"), store.WithPrefix("ka"), store.WithPrefix("\xff"),
 		span, scanned, store.Not{Pred: scanned}, store.Interval{Prefix: "s:", Width: 1, Scan: []store.Range{store.WithPrefix("s:")}},
 		store.Contains{Prefix: "\x80t", Text: "b"}, store.Contains{Prefix: "k", Text: ""},
-		store.In{Prefix: "n", Set: fixed{"red": true}}, store.In{Prefix: "k", Set: fixed{"": true, "aa": true}},
+		store.In{Prefix: "n", Set: fixedSet{"red": true}}, store.In{Prefix: "k", Set: fixedSet{"": true, "aa": true}},
 		store.And{}, store.Or{}, store.And{store.And{}, store.And{eq("ka")}}, store.Or{store.Or{}, store.And{}},
 		store.And{eq("ka"), eq("kb")}, store.And{eq("ka"), store.And{eq("kb"), store.And{eq("kc")}}}, store.And{eq("ka"), eq("none")},
 		store.Or{eq("ka"), eq("kb")}, store.Or{eq("ka"), eq("ka")}, store.Or{eq("ka"), eq("\x80kx")}, store.Or{eq("kc"), store.WithPrefix("s:")},
@@ -209,15 +209,15 @@ func predicates(k *kit) {
 				want = append(want, id)
 			}
 		}
-		k.finds(p, want...)
+		k.wantMatches(p, want...)
 	}
 }
 
-// fixed is a fixed store.Set.
-type fixed map[string]bool
+// fixedSet is a fixed store.Set.
+type fixedSet map[string]bool
 
 // Has implements store.Set.
-func (n fixed) Has(name string) bool { return n[name] }
+func (n fixedSet) Has(name string) bool { return n[name] }
 
 // pagesWhileChanging reads pages while some documents change, are created and deleted, and tests
 // that each of the others is returned once.
@@ -254,14 +254,14 @@ func pagesWhileChanging(k *kit) {
 				// Odd ones move, die or are born around the cursor; even ones stay.
 				id := fmt.Sprintf("d%02d", (7*page+1)%n|1)
 				if d := docs[id]; d.Deleted() {
-					back := next(d, store.Upserted)
+					back := nextVersion(d, store.Upserted)
 					back.Body = []byte("back")
 					docs[id] = k.put(back)[0]
 				} else if page%2 == 0 {
-					docs[id] = k.put(next(d, store.Deleted))[0]
+					docs[id] = k.put(nextVersion(d, store.Deleted))[0]
 				} else {
-					moved := next(d, store.Updated)
-					moved.RowID = at(1, moved.Seq*10000+7)
+					moved := nextVersion(d, store.Updated)
+					moved.RowID = rowIDOf(1, moved.Seq*10000+7)
 					docs[id] = k.put(moved)[0]
 				}
 				if page > 4*n {
@@ -277,11 +277,11 @@ func pagesWhileChanging(k *kit) {
 	}
 }
 
-func snapshotStands(k *kit) {
+func snapshotIsStable(k *kit) {
 	docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
 	k.read(func(s store.Snapshot) {
-		moved := next(docs[0], store.Updated, "l")
-		moved.RowID = at(8, 8)
+		moved := nextVersion(docs[0], store.Updated, "l")
+		moved.RowID = rowIDOf(8, 8)
 		begun := false
 		for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}}) {
 			if err != nil {
@@ -289,15 +289,15 @@ func snapshotStands(k *kit) {
 			}
 			if !begun {
 				begun = true
-				k.put(moved, next(docs[1], store.Deleted), observation("d", 4, "k"))
-				k.commit(rekey(docs[2], at(9, 9), "RX2", "m"))
+				k.put(moved, nextVersion(docs[1], store.Deleted), observation("d", 4, "k"))
+				k.commit(rekey(docs[2], rowIDOf(9, 9), "RX2", "m"))
 			}
 			if d.Ref.ID == "d" {
 				k.Error("a scan saw a later commit")
 			}
 		}
 		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.WithPrefix("k")} {
-			k.scans(s, store.Query{Type: "Observation", Where: p}, "a", "b", "c")
+			k.wantScan(s, store.Query{Type: "Observation", Where: p}, "a", "b", "c")
 		}
 		for _, want := range docs {
 			got, err := s.Get(k.ctx, want.Ref)
@@ -308,12 +308,12 @@ func snapshotStands(k *kit) {
 		if _, err := s.Version(k.ctx, docs[0].Ref, 2); !errors.Is(err, store.ErrNotFound) {
 			k.Errorf("a later version in an older snapshot: got %v, want ErrNotFound", err)
 		}
-		if got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(got) != 3 {
+		if got := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(got) != 3 {
 			k.Errorf("history in an older snapshot has %d versions, want 3", len(got))
 		}
 	})
-	k.finds(store.Eq{Key: "k"}, "d")
-	k.finds(store.And{}, "d", "a", "c")
+	k.wantMatches(store.Eq{Key: "k"}, "d")
+	k.wantMatches(store.And{}, "d", "a", "c")
 }
 
 func endedContext(k *kit) {
@@ -325,13 +325,13 @@ func endedContext(k *kit) {
 	k.put(docs...)
 	k.commit(store.Batch{State: []store.StateWrite{{Key: "s", Value: []byte("v")}}})
 	ctx, cancel := context.WithCancel(k.ctx)
-	cut := func(what string, seen int, err error) {
+	wantCompleteOrError := func(call string, seen int, err error) {
 		k.Helper()
 		if err == nil && seen != n {
-			k.Errorf("%s: ended after %d of %d rows without an error", what, seen, n)
+			k.Errorf("%s: ended after %d of %d rows without an error", call, seen, n)
 		}
 		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrUnavailable) {
-			k.Errorf("%s: got error %v, want the context's or ErrUnavailable", what, err)
+			k.Errorf("%s: got error %v, want the context's or ErrUnavailable", call, err)
 		}
 	}
 	k.read(func(s store.Snapshot) {
@@ -346,21 +346,21 @@ func endedContext(k *kit) {
 				cancel()
 			}
 		}
-		cut("scan", seen, failed)
+		wantCompleteOrError("scan", seen, failed)
 		got, err := collect(s.Scan(ctx, q))
-		cut("scan begun later", len(got), err)
+		wantCompleteOrError("scan begun later", len(got), err)
 		got, err = collect(s.History(ctx, store.HistoryQuery{Type: "Observation"}))
-		cut("history", len(got), err)
+		wantCompleteOrError("history", len(got), err)
 		count, err := s.Count(ctx, q, 0)
-		cut("count", count, err)
+		wantCompleteOrError("count", count, err)
 		_, err = s.Get(ctx, docs[0].Ref)
-		cut("get", n, err)
+		wantCompleteOrError("get", n, err)
 		_, err = s.Version(ctx, docs[0].Ref, 1)
-		cut("version", n, err)
+		wantCompleteOrError("version", n, err)
 	})
-	cut("read", n, k.Read(ctx, func(store.Snapshot) error { return nil }))
+	wantCompleteOrError("read", n, k.Read(ctx, func(store.Snapshot) error { return nil }))
 	_, err := k.Lookup(ctx, "s")
-	cut("lookup", n, err)
+	wantCompleteOrError("lookup", n, err)
 	_, err = k.Head(ctx)
-	cut("head", n, err)
+	wantCompleteOrError("head", n, err)
 }

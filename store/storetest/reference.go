@@ -19,21 +19,21 @@ import (
 type Reference struct {
 	clock func() time.Time
 
-	mu     sync.Mutex
-	state  *documents // the state of the next snapshot
-	values map[string]value
-	log    []store.Record
-	feed   string        // which feed it is
-	grown  chan struct{} // closed when there may be more in it
+	mu          sync.Mutex
+	state       *documents // the state of the next snapshot
+	values      map[string]value
+	log         []store.Record
+	feedID      string        // which feed it is
+	feedChanged chan struct{} // closed when there may be more in it
 }
 
 // documents is one state of the documents. It is immutable while a snapshot reads it: a commit
 // then works on a copy.
 type documents struct {
-	readers  int                       // snapshots open on this very state
-	seq      uint64                    // of the last commit
-	versions map[store.Ref][]store.Doc // version n at index n-1; slices are replaced, never written to
-	places   map[store.RowID]store.Ref // the live ones
+	readers     int                       // snapshots open on this very state
+	seq         uint64                    // of the last commit
+	versions    map[store.Ref][]store.Doc // version n at index n-1; slices are replaced, never written to
+	liveByRowID map[store.RowID]store.Ref // the live ones
 }
 
 type value struct {
@@ -48,11 +48,11 @@ func NewReference(clock func() time.Time) *Reference {
 		clock = time.Now
 	}
 	return &Reference{
-		clock:  clock,
-		state:  &documents{versions: map[store.Ref][]store.Doc{}, places: map[store.RowID]store.Ref{}},
-		values: map[string]value{},
-		feed:   rand.Text(),
-		grown:  make(chan struct{}),
+		clock:       clock,
+		state:       &documents{versions: map[store.Ref][]store.Doc{}, liveByRowID: map[store.RowID]store.Ref{}},
+		values:      map[string]value{},
+		feedID:      rand.Text(),
+		feedChanged: make(chan struct{}),
 	}
 }
 
@@ -80,28 +80,28 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := wellFormed(b); err != nil {
+	if err := checkBatch(b); err != nil {
 		return 0, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.state.allows(b); err != nil {
+	if err := r.state.checkPreconditions(b); err != nil {
 		return 0, err
 	}
 	for _, w := range b.State {
-		if _, there := r.standing(w.Key); w.New && there {
+		if _, there := r.liveValue(w.Key); w.New && there {
 			return 0, fmt.Errorf("%s has a value: %w", w.Key, store.ErrConflict)
 		}
 	}
 	if r.state.readers > 0 {
-		r.state = &documents{seq: r.state.seq, versions: maps.Clone(r.state.versions), places: maps.Clone(r.state.places)}
+		r.state = &documents{seq: r.state.seq, versions: maps.Clone(r.state.versions), liveByRowID: maps.Clone(r.state.liveByRowID)}
 	}
 	r.state.apply(b.Writes)
-	r.append(b.Log)
+	r.appendLog(b.Log)
 	for _, w := range b.State {
 		r.values[w.Key] = value{bytes.Clone(w.Value), w.Expires}
 	}
-	r.wake()
+	r.wakeAwaiters()
 	return r.state.seq, nil
 }
 
@@ -122,7 +122,7 @@ func (r *Reference) Seed(docs []store.Doc) {
 	}
 	for ref, all := range r.state.versions {
 		if d := all[len(all)-1]; !d.Deleted() {
-			r.state.places[d.RowID] = ref
+			r.state.liveByRowID[d.RowID] = ref
 		}
 	}
 }
@@ -130,9 +130,9 @@ func (r *Reference) Seed(docs []store.Doc) {
 // Close implements store.Store.
 func (r *Reference) Close() error { return nil }
 
-// wellFormed refuses a batch that breaks the rules of its types, independently of the stored
+// checkBatch refuses a batch that breaks the rules of its types, independently of the stored
 // data.
-func wellFormed(b store.Batch) error {
+func checkBatch(b store.Batch) error {
 	seen := map[store.Ref]bool{}
 	for _, w := range b.Writes {
 		d := w.Doc
@@ -180,10 +180,10 @@ func (s *documents) newest(ref store.Ref) (store.Doc, bool) {
 	return all[len(all)-1], true
 }
 
-// allows tests the preconditions of a batch.
-func (s *documents) allows(b store.Batch) error {
+// checkPreconditions tests the preconditions of a batch.
+func (s *documents) checkPreconditions(b store.Batch) error {
 	for _, w := range b.Writes {
-		if err := s.isNewest("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
+		if err := s.checkNewest("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
 			return err
 		}
 	}
@@ -196,19 +196,19 @@ func (s *documents) allows(b store.Batch) error {
 		if _, ok := store.CrossTypeKey(a.Where); a.Type == "" && !ok {
 			return store.ErrNeedsCrossTypeKey
 		}
-		for _, d := range s.live(a.Type) {
+		for _, d := range s.liveOf(a.Type) {
 			if store.Match(a.Where, d.Keys) {
 				return fmt.Errorf("absence: %s matches: %w", d.Ref, store.ErrConflict)
 			}
 		}
 	}
-	return s.keepsApart(b.Writes)
+	return s.checkRowIDs(b.Writes)
 }
 
 // check tests one precondition.
 func (s *documents) check(c store.Check) error {
 	if c.Where == nil {
-		return s.isNewest("check", c.Ref, c.Version, c.KeyRevision)
+		return s.checkNewest("check", c.Ref, c.Version, c.KeyRevision)
 	}
 	if have, found := s.newest(c.Ref); !found || have.Deleted() || !store.Match(c.Where, have.Keys) {
 		return fmt.Errorf("check of %s: version %d does not match: %w", c.Ref, have.Version, store.ErrConflict)
@@ -216,41 +216,41 @@ func (s *documents) check(c store.Check) error {
 	return nil
 }
 
-// isNewest tests that a version with a key revision is the newest one; version 0 that there is
+// checkNewest tests that a version with a key revision is the newest one; version 0 that there is
 // none.
-func (s *documents) isNewest(doing string, ref store.Ref, version, keying uint64) error {
+func (s *documents) checkNewest(doing string, ref store.Ref, version, keyRevision uint64) error {
 	have, _ := s.newest(ref)
-	if have.Version != version || have.KeyRevision != keying {
-		return fmt.Errorf("%s of %s: the newest version is %d, rekeyed %d times, not %d, %d: %w", doing, ref, have.Version, have.KeyRevision, version, keying, store.ErrConflict)
+	if have.Version != version || have.KeyRevision != keyRevision {
+		return fmt.Errorf("%s of %s: the newest version is %d, rekeyed %d times, not %d, %d: %w", doing, ref, have.Version, have.KeyRevision, version, keyRevision, store.ErrConflict)
 	}
 	return nil
 }
 
-// keepsApart tests that no two live documents share a place after the writes.
-func (s *documents) keepsApart(writes []store.Write) error {
-	leaving := map[store.RowID]bool{}
+// checkRowIDs tests that no two live documents share a place after the writes.
+func (s *documents) checkRowIDs(writes []store.Write) error {
+	freed := map[store.RowID]bool{}
 	for _, w := range writes {
 		if d, found := s.newest(w.Doc.Ref); found && !d.Deleted() {
-			leaving[d.RowID] = true
+			freed[d.RowID] = true
 		}
 	}
-	coming := map[store.RowID]bool{}
+	assigned := map[store.RowID]bool{}
 	for _, w := range writes {
-		d := s.after(w)
+		d := s.result(w)
 		if d.Deleted() {
 			continue
 		}
-		_, taken := s.places[d.RowID]
-		if coming[d.RowID] || taken && !leaving[d.RowID] {
+		_, taken := s.liveByRowID[d.RowID]
+		if assigned[d.RowID] || taken && !freed[d.RowID] {
 			return fmt.Errorf("write of %s: another document has its row ID: %w", d.Ref, store.ErrConflict)
 		}
-		coming[d.RowID] = true
+		assigned[d.RowID] = true
 	}
 	return nil
 }
 
-// after returns the newest version after a write.
-func (s *documents) after(w store.Write) store.Doc {
+// result returns the newest version after a write.
+func (s *documents) result(w store.Write) store.Doc {
 	d := w.Doc
 	if w.Rekey {
 		d, _ = s.newest(w.Doc.Ref)
@@ -270,12 +270,12 @@ func (s *documents) apply(writes []store.Write) {
 	s.seq++
 	docs := make([]store.Doc, len(writes))
 	for i, w := range writes {
-		docs[i] = s.after(w)
+		docs[i] = s.result(w)
 		if !w.Rekey {
 			docs[i].Seq = s.seq
 		}
 		if d, found := s.newest(w.Doc.Ref); found && !d.Deleted() {
-			delete(s.places, d.RowID)
+			delete(s.liveByRowID, d.RowID)
 		}
 	}
 	for i, d := range docs {
@@ -285,15 +285,15 @@ func (s *documents) apply(writes []store.Write) {
 			panic("storetest: versions have a gap")
 		}
 		if !d.Deleted() {
-			s.places[d.RowID] = d.Ref
+			s.liveByRowID[d.RowID] = d.Ref
 		}
 	}
 }
 
-// live returns the live documents of a type, in no order.
-func (s *documents) live(typ string) []store.Doc {
+// liveOf returns the live documents of a type, in no order.
+func (s *documents) liveOf(typ string) []store.Doc {
 	var docs []store.Doc
-	for _, ref := range s.places {
+	for _, ref := range s.liveByRowID {
 		if ref.Type == typ || typ == "" {
 			d, _ := s.newest(ref)
 			docs = append(docs, d)

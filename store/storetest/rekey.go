@@ -10,7 +10,7 @@ import (
 // read.
 func rekey(d store.Doc, id store.RowID, source string, keys ...store.Key) store.Batch {
 	d.RowID, d.Source, d.Keys = id, source, store.Sorted(keys)
-	d.Updated, d.Origin, d.Body = epoch(99).Add(time.Hour), store.Upserted, []byte("to be ignored")
+	d.Updated, d.Origin, d.Body = instantAt(99).Add(time.Hour), store.Upserted, []byte("to be ignored")
 	return store.Batch{Writes: []store.Write{{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true}}}
 }
 
@@ -18,16 +18,16 @@ func rekeySentences() []sentence {
 	return []sentence{
 		{"a rekey replaces id, keys and source in place and nothing else", func(k *kit) {
 			docs := k.put(observation("a", 1, "k", "l"), observation("b", 2, "k"))
-			k.commit(rekey(docs[0], at(5, 5), "RX2", "l", "m"))
+			k.commit(rekey(docs[0], rowIDOf(5, 5), "RX2", "l", "m"))
 			want := docs[0]
-			want.RowID, want.Source, want.Keys, want.KeyRevision = at(5, 5), "RX2", []store.Key{"l", "m"}, 1
-			k.holds(want, docs[1])
-			k.finds(store.Eq{Key: "k"}, "b")
-			k.finds(store.Eq{Key: "l"}, "a")
-			k.finds(store.Eq{Key: "m"}, "a")
-			k.finds(store.And{}, "b", "a")
+			want.RowID, want.Source, want.Keys, want.KeyRevision = rowIDOf(5, 5), "RX2", []store.Key{"l", "m"}, 1
+			k.wantNewest(want, docs[1])
+			k.wantMatches(store.Eq{Key: "k"}, "b")
+			k.wantMatches(store.Eq{Key: "l"}, "a")
+			k.wantMatches(store.Eq{Key: "m"}, "a")
+			k.wantMatches(store.And{}, "b", "a")
 			k.read(func(s store.Snapshot) {
-				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: "a"}))
+				got := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: "a"}))
 				if d := diff(got, []store.Doc{want}); d != "" {
 					k.Errorf("history of the rekeyed (-got +want):\n%s", d)
 				}
@@ -37,18 +37,18 @@ func rekeySentences() []sentence {
 			a := k.put(observation("a", 1, "k"))[0]
 			k.commit(rekey(a, a.RowID, a.Source, "m"))
 			a.Keys, a.KeyRevision = []store.Key{"m"}, 1
-			k.holds(a)
-			k.finds(store.Eq{Key: "k"})
-			k.finds(store.Eq{Key: "m"}, "a")
+			k.wantNewest(a)
+			k.wantMatches(store.Eq{Key: "k"})
+			k.wantMatches(store.Eq{Key: "m"}, "a")
 		}},
 		{"a rekey leaves older versions alone", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
-			v2 := k.put(next(v1, store.Updated, "l"))[0]
-			k.commit(rekey(v2, at(2, 2), "RX2", "m"))
-			v2.RowID, v2.Source, v2.Keys, v2.KeyRevision = at(2, 2), "RX2", []store.Key{"m"}, 1
-			v3 := k.put(next(v2, store.Updated, "n"))[0]
+			v2 := k.put(nextVersion(v1, store.Updated, "l"))[0]
+			k.commit(rekey(v2, rowIDOf(2, 2), "RX2", "m"))
+			v2.RowID, v2.Source, v2.Keys, v2.KeyRevision = rowIDOf(2, 2), "RX2", []store.Key{"m"}, 1
+			v3 := k.put(nextVersion(v2, store.Updated, "n"))[0]
 			k.read(func(s store.Snapshot) {
-				got := k.all(s.History(k.ctx, store.HistoryQuery{Type: "Observation"}))
+				got := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"}))
 				if d := diff(got, []store.Doc{v3, v2, v1}); d != "" {
 					k.Errorf("history (-got +want):\n%s", d)
 				}
@@ -56,30 +56,30 @@ func rekeySentences() []sentence {
 		}},
 		{"a rekey of a tombstone leaves it dead", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			dead := k.put(next(a, store.Deleted))[0]
+			tombstone := k.put(nextVersion(a, store.Deleted))[0]
 			b := k.put(observation("b", 1, "k"))[0] // the former row ID of a
-			k.commit(rekey(dead, at(1, 1), "RX2", "m"))
-			dead.RowID, dead.Source, dead.Keys, dead.KeyRevision = at(1, 1), "RX2", []store.Key{"m"}, 1
-			k.holds(dead, b)
-			k.finds(store.Eq{Key: "m"})
-			k.finds(store.And{}, "b")
+			k.commit(rekey(tombstone, rowIDOf(1, 1), "RX2", "m"))
+			tombstone.RowID, tombstone.Source, tombstone.Keys, tombstone.KeyRevision = rowIDOf(1, 1), "RX2", []store.Key{"m"}, 1
+			k.wantNewest(tombstone, b)
+			k.wantMatches(store.Eq{Key: "m"})
+			k.wantMatches(store.And{}, "b")
 		}},
 		{"a rekey demands the newest version", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
-			v2 := k.put(next(v1, store.Updated, "l"))[0]
-			k.refuses(rekey(v1, v1.RowID, "", "m"), store.ErrConflict)
-			k.refuses(rekey(observation("none", 7), at(1, 7), "", "m"), store.ErrConflict)
-			k.holds(v2)
+			v2 := k.put(nextVersion(v1, store.Updated, "l"))[0]
+			k.wantCommitError(rekey(v1, v1.RowID, "", "m"), store.ErrConflict)
+			k.wantCommitError(rekey(observation("none", 7), rowIDOf(1, 7), "", "m"), store.ErrConflict)
+			k.wantNewest(v2)
 		}},
 		{"a rekey onto the place of another is a conflict", func(k *kit) {
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"))
-			k.refuses(rekey(docs[0], at(1, 2), "", "m"), store.ErrConflict)
-			k.holds(docs...)
-			swap := rekey(docs[0], at(1, 2), "RX1", "k")
-			swap.Writes = append(swap.Writes, rekey(docs[1], at(1, 1), "RX1", "k").Writes...)
+			k.wantCommitError(rekey(docs[0], rowIDOf(1, 2), "", "m"), store.ErrConflict)
+			k.wantNewest(docs...)
+			swap := rekey(docs[0], rowIDOf(1, 2), "RX1", "k")
+			swap.Writes = append(swap.Writes, rekey(docs[1], rowIDOf(1, 1), "RX1", "k").Writes...)
 			k.commit(swap)
-			k.finds(store.Eq{Key: "k"}, "b", "a")
-			k.finds(store.And{}, "b", "a")
+			k.wantMatches(store.Eq{Key: "k"}, "b", "a")
+			k.wantMatches(store.And{}, "b", "a")
 		}},
 	}
 }
@@ -96,43 +96,43 @@ func absentSentences() []sentence {
 				store.And{store.Eq{Key: "k"}, store.Eq{Key: "l"}},
 				store.And{store.Eq{Key: "k"}, store.Not{Pred: store.Eq{Key: "x"}}},
 			} {
-				b := writes(observation("b", 2, "k"))
+				b := batchOf(observation("b", 2, "k"))
 				b.Absent = absent(p, "k")
-				k.refuses(b, store.ErrConflict)
+				k.wantCommitError(b, store.ErrConflict)
 			}
-			k.finds(store.And{}, "a")
+			k.wantMatches(store.And{}, "a")
 		}},
 		{"no match is no conflict", func(k *kit) {
 			a := observation("a", 1, "k")
 			other := observation("o", 8, "k", "l")
 			other.Ref.Type = "Condition"
 			k.put(a, other)
-			b := writes(observation("b", 2, "k", "l"))
+			b := batchOf(observation("b", 2, "k", "l"))
 			b.Absent = absent(store.And{store.Eq{Key: "k"}, store.Eq{Key: "l"}}, "k", "l")
 			k.commit(b)
-			k.finds(store.Eq{Key: "k"}, "a", "b")
+			k.wantMatches(store.Eq{Key: "k"}, "a", "b")
 		}},
 		{"a tombstone does not match", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
-			k.put(next(a, store.Deleted))
-			b := writes(observation("b", 2, "k"))
+			k.put(nextVersion(a, store.Deleted))
+			b := batchOf(observation("b", 2, "k"))
 			b.Absent = absent(store.Eq{Key: "k"}, "k")
 			k.commit(b)
 		}},
 		{"the batch's own writes do not count", func(k *kit) {
-			b := writes(observation("a", 1, "k"), observation("b", 2, "k"))
+			b := batchOf(observation("a", 1, "k"), observation("b", 2, "k"))
 			b.Absent = absent(store.Eq{Key: "k"}, "k")
 			k.commit(b)
 			a, _ := k.get("a")
-			c := writes(next(a, store.Deleted))
+			c := batchOf(nextVersion(a, store.Deleted))
 			c.Absent = absent(store.Eq{Key: "k"}, "k")
-			k.refuses(c, store.ErrConflict)
+			k.wantCommitError(c, store.ErrConflict)
 		}},
 		{"all demands must hold", func(k *kit) {
 			k.put(observation("a", 1, "k"))
-			b := writes(observation("b", 2, "l"))
+			b := batchOf(observation("b", 2, "l"))
 			b.Absent = append(absent(store.Eq{Key: "l"}, "l"), absent(store.Eq{Key: "k"}, "k")...)
-			k.refuses(b, store.ErrConflict)
+			k.wantCommitError(b, store.ErrConflict)
 		}},
 	}
 }

@@ -27,7 +27,7 @@ func repeatSentences() []sentence {
 				calls := 0
 				err := k.Read(k.ctx, func(s store.Snapshot) error {
 					calls++
-					b := writes(observation(fmt.Sprint("d", i, "-", calls), uint64(10*i+calls), "k"))
+					b := batchOf(observation(fmt.Sprint("d", i, "-", calls), uint64(10*i+calls), "k"))
 					b.Tracker = s.Tracker()
 					if _, err := k.Commit(k.ctx, b); err != nil {
 						k.Errorf("commit: %v", err)
@@ -38,13 +38,13 @@ func repeatSentences() []sentence {
 					k.Errorf("a function that commits and returns %v: called %d times, read returned %v", want, calls, err)
 				}
 			}
-			k.finds(store.Eq{Key: "k"}, "d0-1", "d1-1", "d2-1")
+			k.wantMatches(store.Eq{Key: "k"}, "d0-1", "d1-1", "d2-1")
 		}},
 		{"a read within which a commit was refused is a read", func(k *kit) {
 			k.put(observation("a", 1, "k"))
 			var d store.Doc
 			err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
-				b := writes(observation("a", 2, "l"))
+				b := batchOf(observation("a", 2, "l"))
 				b.Tracker = s.Tracker()
 				if _, err := k.Commit(k.ctx, b); !errors.Is(err, store.ErrConflict) {
 					k.Errorf("commit: got %v, want ErrConflict", err)
@@ -60,10 +60,10 @@ func repeatSentences() []sentence {
 			ctx, cancel := context.WithCancel(k.ctx)
 			cancel()
 			for what, do := range map[string]func() error{
-				"commit": func() error { _, err := k.Commit(ctx, writes(observation("a", 1))); return err },
+				"commit": func() error { _, err := k.Commit(ctx, batchOf(observation("a", 1))); return err },
 				"append": func() error { _, err := k.Append(ctx, []byte("a")); return err },
-				"insert": func() error { return k.Insert(ctx, "a", nil, epoch(0)) },
-				"swap":   func() error { return k.Swap(ctx, "a", nil, nil, epoch(0)) },
+				"insert": func() error { return k.Insert(ctx, "a", nil, instantAt(0)) },
+				"swap":   func() error { return k.Swap(ctx, "a", nil, nil, instantAt(0)) },
 				"take":   func() error { _, err := k.Take(ctx, "a"); return err },
 			} {
 				if err := do(); err == nil || errors.Is(err, store.ErrUnknown) {

@@ -20,10 +20,10 @@ func Run(t *testing.T, subject Subject) {
 	}{
 		{"commit", commitSentences()},
 		{"rekey", rekeySentences()},
-		{"keying", keyingSentences()},
+		{"keying", keyRevisionSentences()},
 		{"absent", absentSentences()},
 		{"read", readSentences()},
-		{"common", commonSentences()},
+		{"common", crossTypeSentences()},
 		{"history", historySentences()},
 		{"race", raceSentences()},
 		{"repeat", repeatSentences()},
@@ -34,7 +34,7 @@ func Run(t *testing.T, subject Subject) {
 	for _, chapter := range chapters {
 		t.Run(chapter.name, func(t *testing.T) {
 			for _, s := range chapter.sentences {
-				t.Run(s.name, func(t *testing.T) { onKit(t, subject, s.test) })
+				t.Run(s.name, func(t *testing.T) { runSentence(t, subject, s.test) })
 			}
 		})
 	}

@@ -6,10 +6,10 @@ import (
 	"carerecord/store"
 )
 
-// several reads several documents in one call.
-func several(k *kit) {
-	a, b := k.put(observation("a", 1, "k"))[0], k.put(ofType("Condition", "b", 2))[0]
-	b = k.put(next(b, store.Deleted))[0]
+// severalDocs reads several documents in one call.
+func severalDocs(k *kit) {
+	a, b := k.put(observation("a", 1, "k"))[0], k.put(docOfType("Condition", "b", 2))[0]
+	b = k.put(nextVersion(b, store.Deleted))[0]
 	k.put(observation("other", 3))
 	never, twice := store.Ref{Type: "Encounter", ID: "a"}, a.Ref
 	k.read(func(s store.Snapshot) {
@@ -21,7 +21,7 @@ func several(k *kit) {
 				}
 			}
 			n := 0
-			for _, got := range k.all(s.All(k.ctx, refs)) {
+			for _, got := range k.collect(s.All(k.ctx, refs)) {
 				if d := diff(got, want[got.Ref]); d != "" {
 					k.Errorf("of %v: (-got +want)\n%s", refs, d)
 				}
@@ -35,14 +35,14 @@ func several(k *kit) {
 		for i := range 300 {
 			many = append(many, store.Ref{Type: "Encounter", ID: fmt.Sprint("none", i)})
 		}
-		if got := k.all(s.All(k.ctx, many)); len(got) != 1 || got[0].Ref != a.Ref {
+		if got := k.collect(s.All(k.ctx, many)); len(got) != 1 || got[0].Ref != a.Ref {
 			k.Errorf("one of 301: got %d documents", len(got))
 		}
 	})
 }
 
-// inPlaces queries the rows of some partitions.
-func inPlaces(k *kit) {
+// inPartitions queries the rows of some partitions.
+func inPartitions(k *kit) {
 	var all []store.Doc
 	for i := range 6 {
 		d := observation(fmt.Sprint("d", i), uint64(i), "k", "m", store.Key(fmt.Sprint("n", i)))
@@ -54,13 +54,13 @@ func inPlaces(k *kit) {
 		among := store.Or{store.Eq{Key: "n1"}, store.Eq{Key: "n2"}, store.Eq{Key: "n3"}, store.Eq{Key: "n4"}}
 		for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.WithPrefix("k"), store.And{store.Eq{Key: "k"}, store.Eq{Key: "m"}}, store.Not{Pred: store.Eq{Key: "x"}}} {
 			after := all[2].RowID
-			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 20}}, "d0", "d1", "d4", "d5")
-			k.scans(s, store.Query{Type: "Observation", Where: store.And{p, among}, Partitions: []store.Partition{0, 20}}, "d1", "d4")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{5, 10, 15}}, "d2", "d3")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 10, 20}, After: &after}, "d3", "d4", "d5")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 20}, After: &after}, "d4", "d5")
-			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{15, 1 << 47}})
-			k.scans(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{}})
+			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 20}}, "d0", "d1", "d4", "d5")
+			k.wantScan(s, store.Query{Type: "Observation", Where: store.And{p, among}, Partitions: []store.Partition{0, 20}}, "d1", "d4")
+			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{5, 10, 15}}, "d2", "d3")
+			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 10, 20}, After: &after}, "d3", "d4", "d5")
+			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{0, 20}, After: &after}, "d4", "d5")
+			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{15, 1 << 47}})
+			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{}})
 			for max, want := range map[int]int{0: 4, 1: 1, 5: 4} {
 				if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{10, 20}}, max); err != nil || n != want {
 					k.Errorf("count of %v in two places, at most %d: got %d, %v, want %d", p, max, n, err, want)

@@ -58,11 +58,11 @@ func (s *snap) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc, err
 			yield(store.Doc{}, store.ErrNeedsCrossTypeKey)
 			return
 		}
-		docs := slices.DeleteFunc(s.live(q.Type), func(d store.Doc) bool {
+		docs := slices.DeleteFunc(s.liveOf(q.Type), func(d store.Doc) bool {
 			return q.After != nil && d.RowID.Compare(*q.After) <= 0 || q.Partitions != nil && !slices.Contains(q.Partitions, d.RowID.Partition) || !store.Match(q.Where, d.Keys)
 		})
 		slices.SortFunc(docs, func(a, b store.Doc) int { return a.RowID.Compare(b.RowID) })
-		s.yield(ctx, docs, q.KeysOnly, yield)
+		s.yieldDocs(ctx, docs, q.KeysOnly, yield)
 	}
 }
 
@@ -103,11 +103,11 @@ func (s *snap) History(ctx context.Context, q store.HistoryQuery) iter.Seq2[stor
 			}
 		}
 		slices.SortFunc(docs, func(a, b store.Doc) int { return store.CompareMarks(a.HistoryMark(), b.HistoryMark()) })
-		s.yield(ctx, docs, false, yield)
+		s.yieldDocs(ctx, docs, false, yield)
 	}
 }
 
-func (s *snap) yield(ctx context.Context, docs []store.Doc, keysOnly bool, yield func(store.Doc, error) bool) {
+func (s *snap) yieldDocs(ctx context.Context, docs []store.Doc, keysOnly bool, yield func(store.Doc, error) bool) {
 	for _, d := range docs {
 		if err := s.check(ctx); err != nil {
 			yield(store.Doc{}, err)

@@ -18,8 +18,8 @@ func stateSentences() []sentence {
 		{"a value is kept as it was given", func(k *kit) {
 			for _, key := range []string{"a", "a/b", "a\x00b", "\xff\x80", ""} {
 				for _, v := range [][]byte{[]byte("v"), {}, {0, 255}, bytes.Repeat([]byte("x"), 100000)} {
-					k.want(nil, k.Insert(k.ctx, key, v, never), "insert")
-					k.hasState(key, v)
+					k.wantError(nil, k.Insert(k.ctx, key, v, never), "insert")
+					k.wantValue(key, v)
 					if got, err := k.Take(k.ctx, key); err != nil || !bytes.Equal(got, v) {
 						k.Errorf("take %q: got %d bytes, %v, want %d", key, len(got), err, len(v))
 					}
@@ -27,90 +27,90 @@ func stateSentences() []sentence {
 			}
 		}},
 		{"an insert finds a live value", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			k.want(store.ErrExists, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
-			k.want(nil, k.Insert(k.ctx, "ab", []byte("3"), never), "insert of another")
-			k.hasState("a", []byte("1"))
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(store.ErrExists, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.wantError(nil, k.Insert(k.ctx, "ab", []byte("3"), never), "insert of another")
+			k.wantValue("a", []byte("1"))
 		}},
 		{"what is not there is not found", func(k *kit) {
-			k.notFound("a")
+			k.wantNoValue("a")
 			_, err := k.Take(k.ctx, "a")
-			k.want(store.ErrNotFound, err, "take")
-			k.want(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("1"), never), "swap")
-			k.notFound("a")
+			k.wantError(store.ErrNotFound, err, "take")
+			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("1"), never), "swap")
+			k.wantNoValue("a")
 		}},
 		{"a swap demands the old value", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			k.want(store.ErrConflict, k.Swap(k.ctx, "a", []byte("2"), []byte("3"), never), "swap of another value")
-			k.want(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("3"), never), "swap of nothing")
-			k.hasState("a", []byte("1"))
-			k.want(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), never), "swap")
-			k.hasState("a", []byte("2"))
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", []byte("2"), []byte("3"), never), "swap of another value")
+			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("3"), never), "swap of nothing")
+			k.wantValue("a", []byte("1"))
+			k.wantError(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), never), "swap")
+			k.wantValue("a", []byte("2"))
 		}},
 		{"a taken value is gone", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			_, err := k.Take(k.ctx, "a")
-			k.want(nil, err, "take")
-			k.notFound("a")
+			k.wantError(nil, err, "take")
+			k.wantNoValue("a")
 			_, err = k.Take(k.ctx, "a")
-			k.want(store.ErrNotFound, err, "take again")
-			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
-			k.hasState("a", []byte("2"))
+			k.wantError(store.ErrNotFound, err, "take again")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.wantValue("a", []byte("2"))
 		}},
 		{"an expired value is not there", func(k *kit) {
 			soon := k.clock.Now().Add(time.Minute)
 			for _, key := range []string{"lookup", "take", "swap", "insert", "batch"} {
-				k.want(nil, k.Insert(k.ctx, key, []byte("1"), soon), "insert")
+				k.wantError(nil, k.Insert(k.ctx, key, []byte("1"), soon), "insert")
 			}
-			k.want(nil, k.Insert(k.ctx, "stays", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "stays", []byte("1"), never), "insert")
 			k.clock.Advance(59 * time.Second)
-			k.hasState("lookup", []byte("1"))
+			k.wantValue("lookup", []byte("1"))
 			k.clock.Advance(time.Second) // at the instant itself it has expired
-			k.notFound("lookup")
+			k.wantNoValue("lookup")
 			_, err := k.Take(k.ctx, "take")
-			k.want(store.ErrNotFound, err, "take")
-			k.want(store.ErrConflict, k.Swap(k.ctx, "swap", []byte("1"), []byte("2"), never), "swap")
-			k.notFound("swap")
-			k.want(nil, k.Insert(k.ctx, "insert", []byte("2"), never), "insert over an expired value")
-			k.hasState("insert", []byte("2"))
+			k.wantError(store.ErrNotFound, err, "take")
+			k.wantError(store.ErrConflict, k.Swap(k.ctx, "swap", []byte("1"), []byte("2"), never), "swap")
+			k.wantNoValue("swap")
+			k.wantError(nil, k.Insert(k.ctx, "insert", []byte("2"), never), "insert over an expired value")
+			k.wantValue("insert", []byte("2"))
 			k.commit(store.Batch{State: []store.StateWrite{{Key: "batch", Value: []byte("2"), Expires: k.clock.Now().Add(time.Hour)}}})
-			k.hasState("batch", []byte("2"))
+			k.wantValue("batch", []byte("2"))
 			k.clock.Advance(50 * 365 * 24 * time.Hour)
-			k.hasState("stays", []byte("1"))
-			k.hasState("insert", []byte("2"))
-			k.notFound("batch")
+			k.wantValue("stays", []byte("1"))
+			k.wantValue("insert", []byte("2"))
+			k.wantNoValue("batch")
 		}},
 		{"a swap sets a new expiry", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
-			k.want(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), k.clock.Now().Add(time.Hour)), "swap")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.wantError(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), k.clock.Now().Add(time.Hour)), "swap")
 			k.clock.Advance(2 * time.Minute)
-			k.hasState("a", []byte("2"))
+			k.wantValue("a", []byte("2"))
 			k.clock.Advance(time.Hour)
-			k.notFound("a")
+			k.wantNoValue("a")
 		}},
 		{"a value that has expired before it was kept is not there", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
-			k.notFound("a")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
+			k.wantNoValue("a")
 		}},
 		{"a batch removes a value that expires in the past", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			b := store.Batch{State: []store.StateWrite{{Key: "a", Expires: time.Unix(0, 0)}, {Key: "b", Expires: time.Unix(0, 0)}}}
 			k.commit(b)
-			k.notFound("a")
-			k.notFound("b")
-			k.listed("a")
-			k.want(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
-			k.hasState("a", []byte("2"))
+			k.wantNoValue("a")
+			k.wantNoValue("b")
+			k.wantValues("a")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.wantValue("a", []byte("2"))
 		}},
 		{"values are listed by a prefix of their keys", func(k *kit) {
-			k.listed("a/")
+			k.wantValues("a/")
 			for _, key := range []string{"a/\xff", "a", "a/b/c", "a/b", "b", "a/\x00", "a/b\x01", "a0", "a/", "\xff\xff", "\xff"} {
-				k.want(nil, k.Insert(k.ctx, key, []byte(key), never), "insert")
+				k.wantError(nil, k.Insert(k.ctx, key, []byte(key), never), "insert")
 			}
-			k.listed("a/", "a/", "a/\x00", "a/b", "a/b\x01", "a/b/c", "a/\xff")
-			k.listed("a/b", "a/b", "a/b\x01", "a/b/c")
-			k.listed("\xff", "\xff", "\xff\xff")
-			k.listed("c")
+			k.wantValues("a/", "a/", "a/\x00", "a/b", "a/b\x01", "a/b/c", "a/\xff")
+			k.wantValues("a/b", "a/b", "a/b\x01", "a/b/c")
+			k.wantValues("\xff", "\xff", "\xff\xff")
+			k.wantValues("c")
 			for v, err := range k.Values(k.ctx, "a/") { // one may be enough
 				if err != nil || !strings.HasPrefix(v.Key, "a/") {
 					k.Errorf("the first value: got %q, %v", v.Key, err)
@@ -119,106 +119,106 @@ func stateSentences() []sentence {
 			}
 		}},
 		{"what has expired or was taken is not listed", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a/1", []byte("a/1"), k.clock.Now().Add(time.Minute)), "insert")
-			k.want(nil, k.Insert(k.ctx, "a/2", []byte("a/2"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "a/1", []byte("a/1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "a/2", []byte("a/2"), never), "insert")
 			k.commit(store.Batch{State: []store.StateWrite{{Key: "a/3", Value: []byte("a/3")}}})
-			k.listed("a/", "a/1", "a/2", "a/3")
+			k.wantValues("a/", "a/1", "a/2", "a/3")
 			_, err := k.Take(k.ctx, "a/2")
-			k.want(nil, err, "take")
+			k.wantError(nil, err, "take")
 			k.clock.Advance(time.Minute)
-			k.listed("a/", "a/3")
+			k.wantValues("a/", "a/3")
 		}},
 		{"a batch replaces a value", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			b := writes(observation("d", 1))
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			b := batchOf(observation("d", 1))
 			b.State = []store.StateWrite{{Key: "a", Value: []byte("2")}, {Key: "b", Value: []byte("3")}}
 			k.commit(b)
-			k.hasState("a", []byte("2"))
-			k.hasState("b", []byte("3"))
+			k.wantValue("a", []byte("2"))
+			k.wantValue("b", []byte("3"))
 		}},
 		{"a batch that requires a new value is a conflict if there is a live one, and writes nothing", func(k *kit) {
-			b := writes(observation("d", 1))
+			b := batchOf(observation("d", 1))
 			b.State = []store.StateWrite{{Key: "a", Value: []byte("1"), Expires: k.clock.Now().Add(time.Minute), New: true}}
 			k.commit(b)
-			again := writes(observation("e", 2))
+			again := batchOf(observation("e", 2))
 			again.State = []store.StateWrite{{Key: "a", Value: []byte("2"), New: true}}
 			_, err := k.Commit(k.ctx, again)
-			k.want(store.ErrConflict, err, "a value exists")
-			k.hasState("a", []byte("1"))
+			k.wantError(store.ErrConflict, err, "a value exists")
+			k.wantValue("a", []byte("1"))
 			k.clock.Advance(time.Minute)
 			k.commit(again)
-			k.hasState("a", []byte("2"))
+			k.wantValue("a", []byte("2"))
 		}},
 		{"of racing batches that demand one new value one succeeds", func(k *kit) {
 			var won atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(i int) {
-				b := writes(observation(fmt.Sprint("d", i), uint64(i)))
+			concurrently(max(k.subject.racers()/10, 10), func(i int) {
+				b := batchOf(observation(fmt.Sprint("d", i), uint64(i)))
 				b.State = []store.StateWrite{{Key: "a", Value: fmt.Append(nil, i), New: true}}
 				_, err := k.Commit(k.ctx, b)
-				k.won(&won, store.ErrConflict, err)
+				k.countWin(&won, store.ErrConflict, err)
 			})
-			k.single(won.Load())
+			k.wantOneSuccess(won.Load())
 		}},
 		{"of racing inserts one succeeds", func(k *kit) {
 			var won atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(i int) {
-				k.won(&won, store.ErrExists, k.Insert(k.ctx, "a", fmt.Append(nil, i), never))
+			concurrently(max(k.subject.racers()/10, 10), func(i int) {
+				k.countWin(&won, store.ErrExists, k.Insert(k.ctx, "a", fmt.Append(nil, i), never))
 			})
-			k.single(won.Load())
+			k.wantOneSuccess(won.Load())
 		}},
 		{"of racing swaps of one value one succeeds", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("old"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("old"), never), "insert")
 			var won atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(i int) {
-				k.won(&won, store.ErrConflict, k.Swap(k.ctx, "a", []byte("old"), fmt.Append(nil, i), never))
+			concurrently(max(k.subject.racers()/10, 10), func(i int) {
+				k.countWin(&won, store.ErrConflict, k.Swap(k.ctx, "a", []byte("old"), fmt.Append(nil, i), never))
 			})
-			k.single(won.Load())
+			k.wantOneSuccess(won.Load())
 		}},
 		{"of racing takers one gets the value", func(k *kit) {
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			var won atomic.Int64
-			together(max(k.subject.racers()/10, 10), func(int) {
+			concurrently(max(k.subject.racers()/10, 10), func(int) {
 				_, err := k.Take(k.ctx, "a")
-				k.won(&won, store.ErrNotFound, err)
+				k.countWin(&won, store.ErrNotFound, err)
 			})
-			k.single(won.Load())
-			k.notFound("a")
+			k.wantOneSuccess(won.Load())
+			k.wantNoValue("a")
 		}},
 		{"values are there after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
 				k.Skip("the engine keeps nothing")
 			}
-			k.want(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			k.want(nil, k.Insert(k.ctx, "b", []byte("2"), k.clock.Now().Add(time.Minute)), "insert")
-			k.want(nil, k.Insert(k.ctx, "c", []byte("3"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "b", []byte("2"), k.clock.Now().Add(time.Minute)), "insert")
+			k.wantError(nil, k.Insert(k.ctx, "c", []byte("3"), never), "insert")
 			_, err := k.Take(k.ctx, "c")
-			k.want(nil, err, "take")
+			k.wantError(nil, err, "take")
 			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
-			k.hasState("a", []byte("1"))
-			k.hasState("b", []byte("2"))
-			k.notFound("c")
+			k.wantValue("a", []byte("1"))
+			k.wantValue("b", []byte("2"))
+			k.wantNoValue("c")
 			k.clock.Advance(time.Minute)
-			k.notFound("b")
+			k.wantNoValue("b")
 		}},
 	}
 }
 
-func (k *kit) want(want, got error, what string) {
+func (k *kit) wantError(want, got error, what string) {
 	k.Helper()
 	if !errors.Is(got, want) {
 		k.Errorf("%s: got error %v, want %v", what, got, want)
 	}
 }
 
-func (k *kit) hasState(key string, want []byte) {
+func (k *kit) wantValue(key string, want []byte) {
 	k.Helper()
 	if got, err := k.Lookup(k.ctx, key); err != nil || !bytes.Equal(got, want) {
 		k.Errorf("lookup %q: got %.40q, %v, want %.40q", key, got, err, want)
 	}
 }
 
-// listed wants the values under a prefix to be those under some sorted keys, each its own key.
-func (k *kit) listed(prefix string, want ...string) {
+// wantValues wants the values under a prefix to be those under some sorted keys, each its own key.
+func (k *kit) wantValues(prefix string, want ...string) {
 	k.Helper()
 	var got []string
 	for v, err := range k.Values(k.ctx, prefix) {
@@ -233,14 +233,14 @@ func (k *kit) listed(prefix string, want ...string) {
 	}
 }
 
-func (k *kit) notFound(key string) {
+func (k *kit) wantNoValue(key string) {
 	k.Helper()
 	if got, err := k.Lookup(k.ctx, key); !errors.Is(err, store.ErrNotFound) {
 		k.Errorf("lookup %q: got %.40q, %v, want ErrNotFound", key, got, err)
 	}
 }
 
-func (k *kit) won(won *atomic.Int64, lost, err error) {
+func (k *kit) countWin(won *atomic.Int64, lost, err error) {
 	if err == nil {
 		won.Add(1)
 	} else if !errors.Is(err, lost) {
@@ -248,7 +248,7 @@ func (k *kit) won(won *atomic.Int64, lost, err error) {
 	}
 }
 
-func (k *kit) single(won int64) {
+func (k *kit) wantOneSuccess(won int64) {
 	k.Helper()
 	if won != 1 {
 		k.Errorf("%d succeeded, want 1", won)

@@ -44,14 +44,14 @@ var errSyntax = errors.New("path: not valid JSON")
 // Reset reads another resource into the memory of the Doc.
 func (d *Doc) Reset(body []byte) error {
 	d.src, d.nodes, d.pos, d.root = string(body), d.nodes[:0], 0, Value{}
-	d.space()
+	d.skipSpace()
 	if d.peek() != '{' {
 		return fmt.Errorf("%w: not an object", errSyntax)
 	}
-	if err := d.value("", 0); err != nil {
+	if err := d.readValue("", 0); err != nil {
 		return err
 	}
-	if d.space(); d.pos != len(d.src) {
+	if d.skipSpace(); d.pos != len(d.src) {
 		return fmt.Errorf("%w: data after the end at byte %d", errSyntax, d.pos)
 	}
 	d.root = d.valueAt(0, r4.Property{Type: "Resource"})
@@ -68,7 +68,7 @@ func (d *Doc) peek() byte {
 	return 0
 }
 
-func (d *Doc) space() {
+func (d *Doc) skipSpace() {
 	for d.pos < len(d.src) {
 		switch d.src[d.pos] {
 		case ' ', '\t', '\n', '\r':
@@ -79,7 +79,7 @@ func (d *Doc) space() {
 	}
 }
 
-func (d *Doc) value(name string, depth int) error {
+func (d *Doc) readValue(name string, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%w: nested deeper than %d", errSyntax, maxDepth)
 	}
@@ -88,44 +88,44 @@ func (d *Doc) value(name string, depth int) error {
 	var err error
 	switch c {
 	case '{', '[':
-		err = d.members(c == '{', depth)
+		err = d.readMembers(c == '{', depth)
 	case '"':
-		d.nodes[at].text, err = d.str()
+		d.nodes[at].text, err = d.readString()
 	default:
-		err = d.scalar(at)
+		err = d.readScalar(at)
 	}
 	d.nodes[at].end = int32(len(d.nodes))
 	return err
 }
 
-// members reads an object or array from its opening bracket on.
-func (d *Doc) members(object bool, depth int) error {
+// readMembers reads an object or array from its opening bracket on.
+func (d *Doc) readMembers(object bool, depth int) error {
 	last := byte(']')
 	if object {
 		last = '}'
 	}
 	d.pos++
-	if d.space(); d.peek() == last {
+	if d.skipSpace(); d.peek() == last {
 		d.pos++
 		return nil
 	}
 	for {
 		var name string
-		if d.space(); object {
+		if d.skipSpace(); object {
 			var err error
-			if name, err = d.str(); err != nil {
+			if name, err = d.readString(); err != nil {
 				return err
 			}
-			if d.space(); d.peek() != ':' {
+			if d.skipSpace(); d.peek() != ':' {
 				return fmt.Errorf("%w: byte %d", errSyntax, d.pos)
 			}
 			d.pos++
-			d.space()
+			d.skipSpace()
 		}
-		if err := d.value(name, depth+1); err != nil {
+		if err := d.readValue(name, depth+1); err != nil {
 			return err
 		}
-		d.space()
+		d.skipSpace()
 		c := d.peek()
 		d.pos++
 		if c == last {
@@ -137,7 +137,7 @@ func (d *Doc) members(object bool, depth int) error {
 	}
 }
 
-func (d *Doc) str() (string, error) {
+func (d *Doc) readString() (string, error) {
 	if d.peek() != '"' {
 		return "", fmt.Errorf("%w: byte %d", errSyntax, d.pos)
 	}
@@ -162,7 +162,7 @@ func (d *Doc) str() (string, error) {
 	return "", fmt.Errorf("%w: string does not end", errSyntax)
 }
 
-func (d *Doc) scalar(at int) error {
+func (d *Doc) readScalar(at int) error {
 	start := d.pos
 	for d.pos < len(d.src) && strings.IndexByte(" \t\r\n,]}", d.src[d.pos]) < 0 {
 		d.pos++

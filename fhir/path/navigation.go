@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// trees finds the functions of navigation and utility (FHIRPath 5.8, 5.9) and
+// navigationFunctions finds the functions of navigation and utility (FHIRPath 5.8, 5.9) and
 // those that FHIR adds (fhirpath.html#functions).
-func trees(name string) (function, bool) {
+func navigationFunctions(name string) (function, bool) {
 	switch name {
 	case "children":
 		return function{0, 0, func(r *runner, c call) []Item { return r.childrenOf(c.in) }}, true
@@ -26,23 +26,25 @@ func trees(name string) (function, bool) {
 		}}, true
 	case "now":
 		return function{0, 0, func(r *runner, _ call) []Item {
-			return []Item{momentItem(moment{n: 6, frac: 3, zoned: true}.at(r.now()))}
+			return []Item{momentItem(moment{known: 6, fractionDigits: 3, hasZone: true}.withTime(r.now()))}
 		}}, true
 	case "today":
-		return function{0, 0, func(r *runner, _ call) []Item { return []Item{momentItem(moment{n: 3, day: true}.at(r.now()))} }}, true
+		return function{0, 0, func(r *runner, _ call) []Item {
+			return []Item{momentItem(moment{known: 3, isDate: true}.withTime(r.now()))}
+		}}, true
 	case "timeOfDay":
 		return function{0, 0, func(r *runner, _ call) []Item {
-			return []Item{momentItem(moment{n: 6, frac: 3, clock: true}.at(r.now()))}
+			return []Item{momentItem(moment{known: 6, fractionDigits: 3, isTimeOfDay: true}.withTime(r.now()))}
 		}}, true
 	case "extension":
 		return function{1, 1, func(r *runner, c call) []Item {
-			url, ok := r.text(c.arg(r, 0))
+			url, ok := r.singleString(c.arg(r, 0))
 			if !ok {
 				return nil
 			}
 			var out []Item
 			for _, it := range c.in {
-				found, _ := it.member("extension", nil)
+				found, _ := it.appendElementItems("extension", nil)
 				for _, e := range found {
 					if r.spend(0); e.GetText("url") == url {
 						out = append(out, e)
@@ -53,19 +55,19 @@ func trees(name string) (function, bool) {
 		}}, true
 	case "hasValue":
 		return function{0, 0, func(_ *runner, c call) []Item {
-			return []Item{boolItem(len(c.in) == 1 && c.in[0].valued())}
+			return []Item{boolItem(len(c.in) == 1 && c.in[0].hasOwnValue())}
 		}}, true
 	case "getValue":
 		return function{0, 0, func(_ *runner, c call) []Item {
-			if len(c.in) == 1 && c.in[0].valued() {
-				if it, ok := c.in[0].system(); ok {
+			if len(c.in) == 1 && c.in[0].hasOwnValue() {
+				if it, ok := c.in[0].systemValue(); ok {
 					return []Item{it}
 				}
 			}
 			return nil
 		}}, true
 	case "resolve":
-		return function{0, 0, resolved}, true
+		return function{0, 0, evalResolve}, true
 	}
 	return function{}, false
 }
@@ -74,7 +76,7 @@ func (r *runner) childrenOf(in []Item) []Item {
 	var out []Item
 	for _, it := range in {
 		before := len(out)
-		out = it.children(out)
+		out = it.appendChildItems(out)
 		r.spend(len(out) - before)
 	}
 	return out
@@ -87,9 +89,9 @@ func (r *runner) now() time.Time {
 	return r.env.Now.UTC()
 }
 
-// resolved follows references to contained resources; it leaves the resource for
+// evalResolve follows references to contained resources; it leaves the resource for
 // no other.
-func resolved(r *runner, c call) []Item {
+func evalResolve(r *runner, c call) []Item {
 	var out []Item
 	for _, it := range c.in {
 		ref := it.text
@@ -100,7 +102,7 @@ func resolved(r *runner, c call) []Item {
 		if !local || len(r.resource) == 0 {
 			continue
 		}
-		contained, _ := r.resource[0].member("contained", nil)
+		contained, _ := r.resource[0].appendElementItems("contained", nil)
 		for _, target := range contained {
 			if r.spend(0); target.GetText("id") == id {
 				out = append(out, target)

@@ -7,9 +7,9 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// calendar returns the calendar unit that a word or UCUM code names: year to
+// calendarUnit returns the calendar unit that a word or UCUM code names: year to
 // millisecond, or nothing.
-func calendar(word string) string {
+func calendarUnit(word string) string {
 	switch word {
 	case "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute", "minutes", "second", "seconds", "millisecond", "milliseconds":
 		return strings.TrimSuffix(word, "s")
@@ -17,8 +17,8 @@ func calendar(word string) string {
 	return ""
 }
 
-// definite returns the calendar unit of a UCUM code of fixed length.
-func definite(code string) string {
+// ucumUnit returns the calendar unit of a UCUM code of fixed length.
+func ucumUnit(code string) string {
 	switch code {
 	case "wk":
 		return "week"
@@ -33,11 +33,11 @@ func definite(code string) string {
 	case "ms":
 		return "millisecond"
 	}
-	return calendar(code)
+	return calendarUnit(code)
 }
 
-// lengthOf returns how long a calendar unit is, 0 for those that vary.
-func lengthOf(unit string) time.Duration {
+// fixedDuration returns how long a calendar unit is, 0 for those that vary.
+func fixedDuration(unit string) time.Duration {
 	switch unit {
 	case "week":
 		return 7 * 24 * time.Hour
@@ -58,58 +58,58 @@ func lengthOf(unit string) time.Duration {
 // add moves a moment by whole units: fractions are dropped, and units finer than
 // the moment's precision count as far as they fill it (FHIRPath 6.6.7).
 func (m moment) add(amount *apd.Decimal, unit string, sign int) (moment, bool) {
-	n, err := truncated(amount).Int64()
+	n, err := truncate(amount).Int64()
 	if err != nil || n > 1e12 || n < -1e12 {
 		return m, false
 	}
 	n *= int64(sign)
-	if m.n < 2 && unit == "month" {
+	if m.known < 2 && unit == "month" {
 		n, unit = n/12, "year"
 	}
-	if m.clock && (unit == "year" || unit == "month" || unit == "week" || unit == "day") {
+	if m.isTimeOfDay && (unit == "year" || unit == "month" || unit == "week" || unit == "day") {
 		return m, false
 	}
 	switch unit {
 	case "year":
-		return m.months(12 * n)
+		return m.addMonths(12 * n)
 	case "month":
-		return m.months(n)
+		return m.addMonths(n)
 	}
-	length := lengthOf(unit)
+	length := fixedDuration(unit)
 	if length == 0 || n > int64(1<<62/length) || n < -int64(1<<62/length) {
 		return m, false
 	}
 	moved := time.Duration(n) * length
-	switch m.n {
+	switch m.known {
 	case 1:
-		return m.months(12 * int64(moved/(365*24*time.Hour)))
+		return m.addMonths(12 * int64(moved/(365*24*time.Hour)))
 	case 2:
-		return m.months(int64(moved / (30 * 24 * time.Hour)))
+		return m.addMonths(int64(moved / (30 * 24 * time.Hour)))
 	case 3:
 		moved = moved.Truncate(24 * time.Hour)
 	}
-	if unit == "millisecond" && m.n == 6 {
-		m.frac = max(m.frac, 3)
+	if unit == "millisecond" && m.known == 6 {
+		m.fractionDigits = max(m.fractionDigits, 3)
 	}
-	return m.at(m.time().Add(moved)).bounded()
+	return m.withTime(m.time().Add(moved)).checkYear()
 }
 
-func (m moment) months(n int64) (moment, bool) {
+func (m moment) addMonths(n int64) (moment, bool) {
 	if n > 12*10000 || n < -12*10000 {
 		return m, false
 	}
-	first := time.Date(m.part[0], time.Month(max(1, m.part[1])+int(n)), 1, 0, 0, 0, 0, time.UTC)
-	m.part[0] = first.Year()
-	if m.n > 1 {
-		m.part[1] = int(first.Month())
+	first := time.Date(m.parts[0], time.Month(max(1, m.parts[1])+int(n)), 1, 0, 0, 0, 0, time.UTC)
+	m.parts[0] = first.Year()
+	if m.known > 1 {
+		m.parts[1] = int(first.Month())
 	}
-	if m.n > 2 {
-		m.part[2] = min(m.part[2], first.AddDate(0, 1, -1).Day())
+	if m.known > 2 {
+		m.parts[2] = min(m.parts[2], first.AddDate(0, 1, -1).Day())
 	}
-	return m.bounded()
+	return m.checkYear()
 }
 
-// bounded is false for a year that cannot be written.
-func (m moment) bounded() (moment, bool) {
-	return m, m.clock || m.part[0] >= 1 && m.part[0] <= 9999
+// checkYear is false for a year that cannot be written.
+func (m moment) checkYear() (moment, bool) {
+	return m, m.isTimeOfDay || m.parts[0] >= 1 && m.parts[0] <= 9999
 }
