@@ -11,8 +11,8 @@ func decimalContext() *apd.Context {
 	return &apd.Context{Precision: precision, MaxExponent: 10000, MinExponent: -10000, Rounding: apd.RoundHalfUp}
 }
 
-// finiteResult returns a result, or nothing if there is none (after a division by zero) or if it is out
-// of bounds.
+// finiteResult returns the result of an operation. It returns false after a division by zero and for
+// a result out of bounds.
 func finiteResult(d *apd.Decimal, c apd.Condition, err error) (*apd.Decimal, bool) {
 	if err != nil || d.Form != apd.Finite || c.DivisionByZero() || c.Overflow() || d.Exponent > maxExponent || d.Exponent < -maxExponent {
 		return nil, false
@@ -26,7 +26,7 @@ func truncate(d *apd.Decimal) *apd.Decimal {
 	return whole
 }
 
-// roundHalfUp rounds half up to an exponent. A coarser number is not changed.
+// roundHalfUp rounds half up to an exponent. It returns a number with a greater exponent unchanged.
 func roundHalfUp(d *apd.Decimal, exponent int32) *apd.Decimal {
 	if d.Exponent >= exponent {
 		return d
@@ -40,8 +40,8 @@ func roundHalfUp(d *apd.Decimal, exponent int32) *apd.Decimal {
 	return out
 }
 
-// singleton returns the only value of a collection as a System value; false for an
-// empty one. More than one is an error.
+// singleton returns the only value of a collection as a System value. It returns false for an empty
+// collection and for an element without a System value. It fails for more than one value.
 func (r *runner) singleton(in []Item) (Item, bool) {
 	switch len(in) {
 	case 0:
@@ -126,7 +126,7 @@ func (r *runner) binary(op string, a, b []Item) []Item {
 			return nil
 		}
 		if len(a) > 1 {
-			fail(Execution, "one value can be searched for, but there are %d", len(a))
+			fail(Execution, "the value to search for must be one value, but there are %d", len(a))
 		}
 		return []Item{boolItem(r.contains(b, a[0]))}
 	case "&":

@@ -41,7 +41,8 @@ func precisionFunctions(name string) (function, bool) {
 	return function{}, false
 }
 
-// precisionDigits is the precision of a literal: 4 for a year, 17 for a date with milliseconds.
+// precisionDigits returns the precision as FHIRPath counts it: 4 for a year, 17 for a date with
+// milliseconds.
 func (m moment) precisionDigits() int {
 	n := 2*m.known + 2
 	if m.isTimeOfDay {
@@ -53,8 +54,8 @@ func (m moment) precisionDigits() int {
 	return n
 }
 
-// evalBoundary returns the first or last moment that m may denote with a number of digits, or false
-// if it has no such precision.
+// evalBoundary evaluates lowBoundary and highBoundary: the least or greatest value that the input may
+// denote, with a number of digits. It returns nothing if the input cannot have that precision.
 func evalBoundary(r *runner, c call) []Item {
 	it, ok := r.singleton(c.in)
 	if !ok {
@@ -90,8 +91,8 @@ func evalBoundary(r *runner, c call) []Item {
 	return nil
 }
 
-// numberBoundary is half a unit of the last digit away, rounded outwards. It is zero if all digits
-// are after the last place, as the official cases require.
+// numberBoundary returns n plus or minus half a unit of its last digit, rounded outwards. It returns
+// zero if all digits are after the last place, as the official cases require.
 func numberBoundary(n *apd.Decimal, high bool, places int) *apd.Decimal {
 	wide := decimalContext()
 	wide.Precision, wide.Rounding = 2000, apd.RoundFloor
@@ -115,8 +116,8 @@ func numberBoundary(n *apd.Decimal, high bool, places int) *apd.Decimal {
 	return out
 }
 
-// boundary is the first or last moment that m may mean, to so many digits; false
-// where it has no such precision.
+// boundary returns the first or last moment that m may denote, with a number of digits. It returns
+// false if m cannot have that precision.
 func (m moment) boundary(high bool, places int) (moment, bool) {
 	want := places
 	if m.isTimeOfDay {
@@ -141,7 +142,7 @@ func (m moment) boundary(high bool, places int) (moment, bool) {
 	if m.isDate && n > 3 || m.isTimeOfDay && n < 4 {
 		return m, false
 	}
-	if m.known == 4 { // FHIR has no hour without a minute: it is the whole hour
+	if m.known == 4 { // FHIR has no hour without a minute, so minute 0 is known
 		m.known = 5
 	}
 	for i := m.known; i < 6; i++ {

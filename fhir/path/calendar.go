@@ -7,8 +7,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// calendarUnit returns the calendar unit that a word or UCUM code names: year to
-// millisecond, or nothing.
+// calendarUnit returns the calendar unit of a word, in the singular, or "" for any other word.
 func calendarUnit(word string) string {
 	switch word {
 	case "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute", "minutes", "second", "seconds", "millisecond", "milliseconds":
@@ -36,7 +35,7 @@ func ucumUnit(code string) string {
 	return calendarUnit(code)
 }
 
-// fixedDuration returns how long a calendar unit is, 0 for those that vary.
+// fixedDuration returns the duration of a calendar unit, 0 for years and months, which vary.
 func fixedDuration(unit string) time.Duration {
 	switch unit {
 	case "week":
@@ -55,8 +54,8 @@ func fixedDuration(unit string) time.Duration {
 	return 0
 }
 
-// add moves a moment by whole units: fractions are dropped, and units finer than
-// the moment's precision count as far as they fill it (FHIRPath 6.6.7).
+// add moves a moment by whole units. It drops fractions, and converts an amount in units finer than
+// the moment's precision to that precision (FHIRPath 6.6.7). It returns false if there is no result.
 func (m moment) add(amount *apd.Decimal, unit string, sign int) (moment, bool) {
 	n, err := truncate(amount).Int64()
 	if err != nil || n > 1e12 || n < -1e12 {
@@ -109,7 +108,7 @@ func (m moment) addMonths(n int64) (moment, bool) {
 	return m.checkYear()
 }
 
-// checkYear is false for a year that cannot be written.
+// checkYear returns m, and false if its year cannot be written.
 func (m moment) checkYear() (moment, bool) {
 	return m, m.isTimeOfDay || m.parts[0] >= 1 && m.parts[0] <= 9999
 }

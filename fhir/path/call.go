@@ -29,7 +29,7 @@ func (c call) evalOn(r *runner, i int, it Item, index int) []Item {
 	return r.eval(c.args[i], c.frame.withThis(it, index))
 }
 
-// conditionHolds evaluates an argument that is a condition on one value.
+// conditionHolds reports whether an argument is true with one value as $this.
 func (c call) conditionHolds(r *runner, i int, it Item, index int) bool {
 	return r.singleBoolean(c.evalOn(r, i, it, index)) == yes
 }
@@ -44,8 +44,7 @@ func lookupFunction(name string) (function, bool) {
 	return function{}, false
 }
 
-// checkCall refuses a call of what is no function, or with too few or too many
-// arguments.
+// checkCall fails for an unknown function and for a wrong number of arguments.
 func checkCall(t *term) {
 	f, ok := lookupFunction(t.name)
 	switch {
@@ -65,7 +64,8 @@ func (f function) arguments() string {
 	return fmt.Sprintf("%d to %d arguments", f.minArgs, f.maxArgs)
 }
 
-// isUnsupported lists functions of FHIR that need profiles or terminology.
+// isUnsupported reports whether a function of FHIR is not implemented, because it needs profiles or
+// terminology.
 func isUnsupported(name string) bool {
 	switch name {
 	case "conformsTo", "memberOf", "elementDefinition", "slice", "checkModifiers", "subsumes", "subsumedBy", "htmlChecks", "defineVariable":

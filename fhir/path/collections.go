@@ -83,7 +83,8 @@ func evalWhere(r *runner, c call) []Item {
 	return out
 }
 
-// allOrAny makes allTrue and similar functions: all values have to be want, or any.
+// allOrAny makes allTrue, anyTrue, allFalse and anyFalse: they report whether all values are want, or
+// any value is.
 func allOrAny(want tristate, all bool) function {
 	return function{0, 0, func(r *runner, c call) []Item {
 		for _, it := range c.in {
@@ -112,7 +113,7 @@ func evalSubsetOf(r *runner, c call) []Item {
 	return yes.items()
 }
 
-// evalRepeat adds the results of a projection until there are no new ones.
+// evalRepeat applies a projection to the input and then to its results, until no result is new.
 func evalRepeat(r *runner, c call) []Item {
 	var out []Item
 	for todo := c.in; len(todo) > 0; {
@@ -131,7 +132,7 @@ func evalRepeat(r *runner, c call) []Item {
 	return out
 }
 
-// containsElement reports whether the very same element is in a collection.
+// containsElement reports whether a collection contains an element, by its position in the resource.
 func (r *runner) containsElement(in []Item, it Item) bool {
 	r.spend(len(in) / 16)
 	for _, other := range in {

@@ -9,7 +9,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// conversionFunctions finds toX and convertsToX (FHIRPath 5.5), and type functions.
+// conversionFunctions looks up toX and convertsToX (FHIRPath 5.5), and the functions of types.
 func conversionFunctions(name string) (function, bool) {
 	switch name {
 	case "is", "as", "ofType":
@@ -135,8 +135,7 @@ func toDecimal(it Item) (Item, bool) {
 	return it, false
 }
 
-// isNumber reports whether s is a number: a sign, digits, and perhaps a point with
-// more of them.
+// isNumber reports whether s is an optional sign and digits, with point also a fraction.
 func isNumber(s string, point bool) bool {
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "+"), "-")
 	whole, fraction, found := strings.Cut(s, ".")
@@ -200,5 +199,5 @@ func toQuantity(it Item) (Item, bool) {
 	return quantityItem(d, "1", false), ok
 }
 
-// trimSpace drops white space at both ends.
+// trimSpace removes white space at both ends.
 func trimSpace(s string) string { return strings.TrimFunc(s, unicode.IsSpace) }

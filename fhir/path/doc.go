@@ -1,20 +1,20 @@
 // Package path evaluates FHIRPath over resources as JSON bytes.
 //
 // A resource is read once into a Doc, a flat list of nodes in document order whose strings are
-// slices of the body. Numbers stay text. An expression is compiled once into an Expr, bound to a
+// slices of the body. Numbers are kept as text. An expression is compiled once into an Expr, bound to a
 // resource type (For), and evaluated on any number of Docs. The results are Values: nodes of the
-// Doc with their FHIR type from the tables of package r4, so that a caller can tell a Quantity
-// from a CodeableConcept.
+// Doc with their FHIR type from the tables of package r4, so that a caller can distinguish a
+// Quantity from a CodeableConcept.
 //
 // The language is the part of FHIRPath that search parameters use: paths with choice types
 // ("value" finds valueQuantity), as and is (also as functions), ofType, |, =, !=, and, or, where,
 // exists, first, [n], extension, hasExtension, %resource, resolve() before is, string and boolean
 // literals. Compile refuses everything else, and For refuses paths that no resource of the type
-// can have, so an expression is never silently empty because a part of it is not supported.
+// can have, so an unsupported expression is an error and not an empty result.
 //
-// It differs from the standard in these points. A union keeps duplicates. The operator as filters
+// It differs from the standard in these points. A union keeps duplicates. The operator "as" filters
 // a collection of any size, as ofType does. Logic has two values: an empty operand is false, so
-// that a comparison always yields a boolean. Elements with only an id or extensions (_birthDate
+// a comparison always yields a boolean. Elements with only an id or extensions (_birthDate
 // without birthDate) do not exist.
 //
 // resolve() does not read other resources. It takes the type of the target from the literal
@@ -24,8 +24,8 @@
 //
 // Patches and invariants use the whole language: Full makes a Program, and Run evaluates it on the
 // same Docs (FHIRPath 2.0.0 with the functions for trial use). It has three-valued logic, System
-// types, extensions of primitives, and elements with only those. An Item is an element with its
-// path, or a value of a System type. Evaluation is slower than that of an Expr, bounded by
+// types, extensions of primitives, and elements that have only extensions. An Item is an element
+// with its path, or a value of a System type. Evaluation is slower than that of an Expr, bounded by
 // MaxSteps, and reads only the resource: resolve() finds only contained resources. A name that no
 // value of the known types can have is an error.
 //

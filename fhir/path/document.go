@@ -9,7 +9,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// maxDepth bounds the recursion of the reader; fhir.Parse allows less.
+// maxDepth is the greatest depth of JSON that Parse reads; fhir.Parse allows less.
 const maxDepth = 500
 
 // Doc is a parsed resource. It is safe for concurrent reading. Reset reads another resource and
@@ -21,8 +21,7 @@ type Doc struct {
 	root  Value
 }
 
-// node is one JSON value, in document order: the children of a node follow it,
-// up to end.
+// node is one JSON value. Nodes are in document order: the children of a node follow it, up to end.
 type node struct {
 	name string // of the property, empty in arrays
 	text string // strings without quotes and escapes, other scalars as written

@@ -9,10 +9,10 @@ import (
 // Embedded is a resource within another.
 type Embedded struct {
 	Value
-	// Name is the property that holds it: resource, outcome, contained.
+	// Name is the property with the resource as its value: resource, outcome, contained.
 	Name string
 	// Holder is the object with that property, without a type: a Bundle.entry, a
-	// parameter, or what contains the resource.
+	// parameter, or the containing resource.
 	Holder Value
 }
 
@@ -55,8 +55,8 @@ func (d *Doc) isResource(object int32) bool {
 // untypedObject makes a Value without a type of an object.
 func (d *Doc) untypedObject(i int32) Value { return Value{doc: d, nodeIndex: i, kind: '{'} }
 
-// Objects yields v and every object below it, without types, in the order of the body. Embedded
-// resources are left out.
+// Objects yields v and every object below it, without types, in the order of the body. It omits
+// embedded resources.
 func (v Value) Objects() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if v.kind != '{' {
@@ -92,7 +92,7 @@ func (v Value) Member(name string) (Value, bool) {
 // Payload is text that may be base64, and its content type if it has one.
 type Payload struct{ ContentType, Data string }
 
-// Payloads yields the text of every property whose name may have base64, at any depth.
+// Payloads yields the text of every property whose name is accepted by property, at any depth.
 func (d *Doc) Payloads(property func(name string) bool) iter.Seq[Payload] {
 	return func(yield func(Payload) bool) {
 		var open []int32 // the objects around a node
@@ -118,8 +118,8 @@ func (d *Doc) Payloads(property func(name string) bool) iter.Seq[Payload] {
 	}
 }
 
-// Systems yields system and value of every object that has both, at any depth. The identifiers of
-// the resource itself are left out.
+// Systems yields system and value of every object with a system that want accepts, at any depth. It
+// omits the identifiers of the resource itself.
 func (d *Doc) Systems(want func(system string) bool) iter.Seq2[string, string] {
 	return func(yield func(system, value string) bool) {
 		found := false

@@ -30,7 +30,7 @@ func (a tristate) items() []Item {
 	return []Item{boolItem(a == yes)}
 }
 
-// equals compares two collections as = does (FHIRPath 6.1.1).
+// equals evaluates the operator = (FHIRPath 6.1.1).
 func (r *runner) equals(a, b []Item) tristate {
 	if len(a) == 0 || len(b) == 0 {
 		return unknown
@@ -76,7 +76,7 @@ func (r *runner) equal(a, b Item) tristate {
 			return unknown
 		}
 		return tristateOf(c == 0)
-	case x.kind != y.kind: // a time of day is never a date
+	case x.kind != y.kind: // also a date and a time of day
 		return no
 	case x.kind == boolean:
 		return tristateOf(x.boolean == y.boolean)
@@ -111,7 +111,8 @@ func asQuantity(it Item) Item {
 	return it
 }
 
-// toBaseUnit turns a duration into milliseconds, or calendar years into months.
+// toBaseUnit converts a duration of fixed length into milliseconds, and calendar years and months
+// into months. It returns false for any other quantity.
 func (it Item) toBaseUnit() (Item, bool) {
 	unit := calendarUnit(it.unit)
 	if !it.isCalendar {
@@ -138,8 +139,8 @@ func (it Item) toBaseUnit() (Item, bool) {
 	return quantityItem(n, unit, true), true
 }
 
-// sameNodes compares two elements ignoring their types: members in any order,
-// numbers by value.
+// sameNodes reports whether two elements have equal JSON, regardless of their types: members in any
+// order, numbers by value.
 func (r *runner) sameNodes(a, b Item) bool {
 	if a.nodeIndex < 0 || b.nodeIndex < 0 {
 		return a.nodeIndex == b.nodeIndex && a.underscore == b.underscore
@@ -182,7 +183,7 @@ func (r *runner) sameNode(d *Doc, i int32, e *Doc, j int32) bool {
 	return n == m
 }
 
-// equivalents compares two collections as ~ does: in any order (FHIRPath 6.1.2).
+// equivalents evaluates the operator ~, which ignores order (FHIRPath 6.1.2).
 func (r *runner) equivalents(a, b []Item) bool {
 	if len(a) != len(b) {
 		return false
@@ -222,13 +223,13 @@ func (r *runner) equivalent(a, b Item) bool {
 	return r.equal(x, y) == yes
 }
 
-// equalRounded compares two numbers to the precision of the one with less.
+// equalRounded reports whether two numbers are equal at the precision of the less precise one.
 func equalRounded(a, b *apd.Decimal) bool {
 	least := max(min(a.Exponent, 0), min(b.Exponent, 0))
 	return roundHalfUp(a, least).Cmp(roundHalfUp(b, least)) == 0
 }
 
-// contains reports whether a collection holds a value.
+// contains reports whether a collection contains a value that equals it.
 func (r *runner) contains(in []Item, it Item) bool {
 	for _, other := range in {
 		if r.equal(other, it) == yes {
@@ -238,7 +239,7 @@ func (r *runner) contains(in []Item, it Item) bool {
 	return false
 }
 
-// distinct returns the values without doubles, in order.
+// distinct returns the values without duplicates, in order.
 func (r *runner) distinct(in []Item) []Item {
 	var out []Item
 	for _, it := range in {

@@ -41,7 +41,7 @@ func Compile(source string) (x *Expr, err error) {
 }
 
 // For binds the expression to a resource type. Parts of a union that begin with another type are
-// dropped. It returns an error if a path does not exist or if nothing remains.
+// removed. It returns an error if a path does not exist or if no part remains.
 func (x *Expr) For(typ string) (*Expr, error) {
 	bound := pruneUnions(x.root, typ)
 	if bound == nil {
@@ -54,7 +54,7 @@ func (x *Expr) For(typ string) (*Expr, error) {
 	return b, nil
 }
 
-// pruneUnions drops the parts of unions that cannot begin at a type.
+// pruneUnions removes the parts of unions that begin with another type. It returns nil if none remains.
 func pruneUnions(e expr, typ string) expr {
 	if u, ok := e.(union); ok {
 		left, right := pruneUnions(u.left, typ), pruneUnions(u.right, typ)
@@ -75,8 +75,8 @@ func pruneUnions(e expr, typ string) expr {
 // Eval appends the values of the expression for a resource to out.
 func (x *Expr) Eval(d *Doc, out []Value) []Value { return x.EvalOn(d.Root(), d.Root(), out) }
 
-// EvalOn appends the values of the expression for a value of a resource to out: the paths begin
-// at the value. The resource is the root of a Doc or contained in it.
+// EvalOn appends the values of the expression for a value of a resource to out. Paths are relative
+// to the value. The resource is the root of a Doc or contained in it.
 func (x *Expr) EvalOn(resource, v Value, out []Value) []Value {
 	m := machines.Get().(*machine)
 	m.resource[0] = resource
@@ -96,8 +96,8 @@ func (x *Expr) Monotone() bool { return x.root.monotone() }
 type Yield struct {
 	Type    string
 	Element *r4.Element // nil for a boolean that is computed, and for the root
-	// Targets are the types a reference was limited to by "resolve() is", nil
-	// without such a limit.
+	// Targets are the target types to which "resolve() is" limits a reference, nil without a
+	// limit.
 	Targets []string
 
 	typeDef *r4.Type
@@ -123,7 +123,7 @@ func (x *Expr) YieldsOn(inputs []Yield, typ string) ([]Yield, error) {
 	return out, nil
 }
 
-// machine lends the intermediate lists of an evaluation.
+// machine is the state of one evaluation: the resource, and buffers for intermediate results.
 type machine struct {
 	resource [1]Value
 	buffers  [][]Value
@@ -145,7 +145,7 @@ func (m *machine) putBuffer(b []Value) {
 	m.buffers = append(m.buffers, b[:0])
 }
 
-// isTrue says whether a condition holds: true, or one value that is no boolean.
+// isTrue reports whether a condition has a value other than false.
 func (m *machine) isTrue(e expr, focus Value) bool {
 	in := append(m.getBuffer(), focus)
 	out := e.eval(m, in, m.getBuffer())
@@ -155,7 +155,7 @@ func (m *machine) isTrue(e expr, focus Value) bool {
 	return holds
 }
 
-// isA reports whether a type is another or derived from it.
+// isA reports whether a type is want or, of a Quantity, derived from it.
 func isA(typ, want string) bool {
 	return typ == want || want == "Quantity" && slices.Contains([]string{"Age", "Count", "Distance", "Duration"}, typ)
 }

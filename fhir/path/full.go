@@ -11,11 +11,11 @@ type Class byte
 
 // The classes of errors of the full language.
 const (
-	Syntax      Class = iota // it is not FHIRPath, or names no function
-	Semantic                 // it names an element that its context cannot have
-	Execution                // its evaluation on this resource failed
-	Costly                   // it needs more than MaxSteps
-	Unsupported              // it is FHIRPath that is not implemented
+	Syntax      Class = iota // the text is not FHIRPath, or calls an unknown function
+	Semantic                 // a name is not an element of its context
+	Execution                // the evaluation on this resource failed
+	Costly                   // the evaluation needs more than MaxSteps
+	Unsupported              // a part of FHIRPath that is not implemented
 )
 
 // Error is the error of Full and Run. Its text may be shown to the client.
@@ -31,7 +31,7 @@ func fail(class Class, format string, args ...any) {
 	panic(&Error{class, fmt.Sprintf(format, args...)})
 }
 
-// recoverError turns the panic of fail into an error, in a deferred call.
+// recoverError, deferred, converts the panic of fail into an error.
 func recoverError(err *error) {
 	switch e := recover().(type) {
 	case nil:
@@ -80,8 +80,8 @@ type Env struct {
 	Vars map[string][]Item
 }
 
-// Run evaluates the expression on a resource; nil for none at all. The error is
-// an *Error. The Doc must not be changed while the Items are in use.
+// Run evaluates the expression on a resource. A nil Doc is an empty input. The error is an *Error.
+// The Doc must not be changed while the Items are in use.
 func (p *Program) Run(d *Doc, env Env) (out []Item, err error) {
 	defer recoverError(&err)
 	r := &runner{env: env, budget: MaxSteps}

@@ -16,8 +16,8 @@ const whole = `{"resourceType":"Patient","id":"p","name":[{"given":["A",null,"B"
 	`"_birthDate":{"extension":[{"url":"e","valueString":"1"}]},"multipleBirthInteger":2,"contact":[{"gender":"male"}],"generalPractitioner":[{"reference":"#d"}],` +
 	`"contained":[{"resourceType":"Practitioner","id":"d","active":true}],"extension":[{"url":"q","valueQuantity":{"value":1.50,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}}]}`
 
-// places returns the places of the result of an expression, or its error.
-func places(expr, body string) string {
+// pathsOf returns the types and paths of the result of an expression, or its error.
+func pathsOf(expr, body string) string {
 	d, err := path.Parse([]byte(body))
 	if err != nil {
 		return err.Error()
@@ -32,13 +32,13 @@ func places(expr, body string) string {
 	}
 	var all []string
 	for _, it := range out {
-		way, ok := it.Path()
+		elements, ok := it.Path()
 		if !ok {
 			all = append(all, it.TypeName()+"="+it.String())
 			continue
 		}
 		s := it.TypeName() + "@"
-		for _, step := range way {
+		for _, step := range elements {
 			s += "/" + step.Name
 			if step.Index >= 0 {
 				s += fmt.Sprint("/", step.Index)
@@ -53,7 +53,7 @@ func TestFull(t *testing.T) {
 	for _, c := range []struct{ name, expr, want string }{
 		{"the resource", "Patient", "Patient@"},
 		{"a supertype", "DomainResource.id", "id@/id"},
-		{"places in arrays", "Patient.name.given", "string@/name/0/given/0 string@/name/0/given/1 string@/name/0/given/2 string@/name/1/given/0"},
+		{"positions in arrays", "Patient.name.given", "string@/name/0/given/0 string@/name/0/given/1 string@/name/0/given/2 string@/name/1/given/0"},
 		{"a choice", "Patient.multipleBirth", "integer@/multipleBirthInteger"},
 		{"an element with extensions alone", "Patient.birthDate", "date@/birthDate"},
 		{"extensions of a primitive", "Patient.birthDate.extension.value", "string@/_birthDate/extension/0/valueString"},
@@ -67,19 +67,19 @@ func TestFull(t *testing.T) {
 		{"units that differ", "extension.value > 1 'g'", ""},
 		{"a mistake in a name", "Patient.nome", "FHIRPath: Patient has no nome"},
 		{"a mistake in a type", "Observation.status", "FHIRPath: Patient has no Observation"},
-		{"what a contained resource may hold is not known", "contained.nome", ""},
+		{"the elements of a contained resource are unknown", "contained.nome", ""},
 		{"an unknown function", "name.fist()", "FHIRPath: there is no function fist()"},
 		{"too few arguments", "name.where()", "FHIRPath: the function where() takes 1 arguments, not 0"},
-		{"several where one belongs", "name.given + 'x'", "FHIRPath: one value is needed, but there are 4"},
-		{"no time is known", "now()", "FHIRPath: the current time is not available here"},
+		{"several values for an operand", "name.given + 'x'", "FHIRPath: one value is needed, but there are 4"},
+		{"the time is unknown", "now()", "FHIRPath: the current time is not available here"},
 		{"an unknown variable", "%nothing", "FHIRPath: there is no variable %nothing"},
 		{"division by zero", "1 / 0", ""},
 		{"the end of a month", "@2016-01-31 + 1 month", "System.Date=2016-02-29"},
-		{"a number beyond bounds", "2.power(100000)", ""},
+		{"a number out of bounds", "2.power(100000)", ""},
 		{"rounding", "0.06.round(1) | 0.6.round(0) | 0.0006.round(3)", "System.Decimal=0.1 System.Decimal=1 System.Decimal=0.001"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, places(c.expr, whole)); diff != "" {
+			if diff := cmp.Diff(c.want, pathsOf(c.expr, whole)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", c.expr, diff)
 			}
 		})
@@ -102,7 +102,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestFullIsBounded: an expression of a client cannot keep the server busy.
+// TestFullIsBounded: the processor time of an expression is bounded.
 func TestFullIsBounded(t *testing.T) {
 	began := processorTime(t)
 	for _, expr := range []string{
@@ -118,7 +118,7 @@ func TestFullIsBounded(t *testing.T) {
 		strings.Repeat("a or ", 5) + strings.Repeat("a.where(", 300) + "a",
 		"(1|2|3|4|5|6|7|8|9).aggregate($total.combine($total).combine($this).combine($total.combine($total)).combine($total.combine($total)).combine($total.combine($total.combine($total))), (1|2|3|4|5|6|7|8|9))",
 	} {
-		if got := places(expr, whole); !strings.HasPrefix(got, "FHIRPath: ") {
+		if got := pathsOf(expr, whole); !strings.HasPrefix(got, "FHIRPath: ") {
 			t.Errorf("%.60s… was evaluated: %.60s", expr, got)
 		}
 	}
@@ -127,8 +127,8 @@ func TestFullIsBounded(t *testing.T) {
 	}
 }
 
-// processorTime is what this process has used: unlike time it does not depend on what
-// else the machine does.
+// processorTime returns the processor time that this process has used. Unlike elapsed time it does not
+// depend on other processes.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var used syscall.Rusage

@@ -51,8 +51,7 @@ func (w where) static(in []Yield, typ string) ([]Yield, error) {
 	return from, nil
 }
 
-// monotone: a condition that only asks for something to be there can only cease
-// to hold when something is cut.
+// monotone: if a condition only requires that values exist, a cut cannot make it true.
 func (w where) monotone() bool { return w.base.monotone() && monotoneCondition(w.cond) }
 
 func monotoneCondition(e expr) bool {
@@ -107,8 +106,7 @@ func (x extension) static(in []Yield, typ string) ([]Yield, error) {
 
 func (x extension) monotone() bool { return x.base.monotone() }
 
-// eval of resolve yields for every reference a value without content that has
-// the type of the target.
+// eval appends for every reference a value without content that has the type of the target.
 func (x resolve) eval(m *machine, in, out []Value) []Value {
 	from := x.base.eval(m, in, m.getBuffer())
 	for i := range from {
@@ -125,7 +123,7 @@ func targetType(v Value) string {
 	if v.Type == "Reference" {
 		literal = v.GetText("reference")
 	}
-	if strings.HasPrefix(literal, "#") { // what Reference.type says of a resource that is not there counts for nothing
+	if strings.HasPrefix(literal, "#") { // Reference.type is ignored, even if the contained resource is missing
 		contained, _ := v.Contained(literal)
 		return contained.Type
 	}

@@ -1,6 +1,6 @@
 package path
 
-// maxNesting bounds how deep an expression may be nested.
+// maxNesting is the greatest depth of an expression.
 const maxNesting = 200
 
 // term is a node of an expression.
@@ -12,14 +12,14 @@ type term struct {
 	value []Item  // of a literal
 }
 
-// fullParser is a recursive descent over lexemes; faults as in lexer.
+// fullParser is a recursive descent parser of the full language. It fails like lexer.
 type fullParser struct {
 	lexemes []lexeme
 	pos     int
 	depth   int
 }
 
-// precedence returns how tightly a binary operator binds, or -1 for what is none.
+// precedence returns the precedence of a binary operator, or -1 for any other text.
 func precedence(op string) int {
 	switch op {
 	case "implies":
@@ -81,7 +81,7 @@ func (g *fullParser) expression() *term {
 
 func (g *fullParser) enterLevel() {
 	if g.depth++; g.depth > maxNesting {
-		fail(Syntax, "it is nested deeper than %d levels", maxNesting)
+		fail(Syntax, "the expression is nested deeper than %d levels", maxNesting)
 	}
 }
 
@@ -106,7 +106,7 @@ func (g *fullParser) operators(left *term, minPrecedence int) *term {
 	}
 }
 
-// nextPrecedence returns the level of the operator that comes next, or -1.
+// nextPrecedence returns the precedence of the next lexeme, or -1 if it is no binary operator.
 func (g *fullParser) nextPrecedence() int {
 	w := g.lexemes[g.pos]
 	if w.kind != 'o' && w.kind != 'i' {
@@ -115,7 +115,7 @@ func (g *fullParser) nextPrecedence() int {
 	return precedence(w.text)
 }
 
-// typeName reads the name of a type after is and as.
+// typeName reads the name of a type after "is" or "as".
 func (g *fullParser) typeName() *term {
 	t := &term{op: "name", name: g.identifier()}
 	if g.accept(".") {
@@ -216,7 +216,7 @@ func (g *fullParser) term() *term {
 	return g.invocation(nil)
 }
 
-// numberLiteral reads a number, with a unit where one follows.
+// numberLiteral makes the term of a number, or of a quantity if a unit follows.
 func (g *fullParser) numberLiteral(text string) *term {
 	n := numberItem(text)
 	w := g.lexemes[g.pos]

@@ -13,12 +13,12 @@ import (
 // type.
 type Item struct {
 	kind kind
-	// Of an element: its path. twin is the node of a primitive's id and
-	// extensions, 0 for none; the Value is empty where a primitive has only those.
+	// Of an element. The Value is empty if a primitive has only an id or extensions. underscore is
+	// the node of these (the property _name), 0 for none. step is the path of the element.
 	Value
 	underscore int32
 	step       *pathStep
-	dynamic    bool // its content is not known from the definition: a choice, a contained resource, a descendant
+	dynamic    bool // the definition does not determine its elements: a choice, a contained resource, a descendant
 
 	// Of a System value.
 	boolean    bool
@@ -44,7 +44,8 @@ const (
 	typeInfo
 )
 
-// pathStep leads from a resource to an element.
+// pathStep is the last part of the path from a resource to an element; up is the part before, nil for
+// none.
 type pathStep struct {
 	up *pathStep
 	PathElement
@@ -71,8 +72,8 @@ func (it Item) Path() ([]PathElement, bool) {
 	return elements, true
 }
 
-// TypeName returns the FHIR type of an element, or the System type of a value
-// that an expression made, as in "System.String".
+// TypeName returns the FHIR type of an element, or the System type of a computed value, as in
+// "System.String".
 func (it Item) TypeName() string {
 	if it.kind == element {
 		return it.Type
@@ -150,7 +151,7 @@ func numberItem(s string) Item {
 	return Item{kind: integer, num: d}
 }
 
-// maxExponent bounds numbers: within it no arithmetic is long.
+// maxExponent bounds numbers, and with them the time of arithmetic.
 const maxExponent = 400
 
 func parseDecimal(s string) (*apd.Decimal, bool) {
@@ -161,8 +162,8 @@ func parseDecimal(s string) (*apd.Decimal, bool) {
 	return d, true
 }
 
-// systemValue returns the System value of an element; false for an
-// element that is neither a primitive with a value nor a quantity.
+// systemValue returns the System value of an element. It returns false for an element that is neither
+// a primitive with a value nor a quantity.
 func (it Item) systemValue() (Item, bool) {
 	if it.kind != element {
 		return it, true
@@ -205,7 +206,7 @@ func temporalItem(typ, s string) (Item, bool) {
 	return momentItem(m), ok
 }
 
-// quantity reads a FHIR Quantity: its code where that is of UCUM, else its unit.
+// quantity converts a FHIR Quantity. The unit is its code if that is of UCUM, else its unit, else 1.
 func (it Item) quantity() (Item, bool) {
 	d, ok := parseDecimal(it.GetText("value"))
 	if !ok {

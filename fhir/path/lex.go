@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// lexeme is a word of the full language.
+// lexeme is a token of the full language.
 type lexeme struct {
 	kind byte // i identifier, ` delimited identifier, s string, n number, @ date or time, % variable, $ special, o operator, 0 end
 	text string

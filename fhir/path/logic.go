@@ -1,7 +1,7 @@
 package path
 
-// singleBoolean reads a condition: empty is unknown, and one value that is no boolean
-// is true (FHIRPath 5.5, singleton evaluation).
+// singleBoolean returns the value of a condition: unknown for an empty collection, true for one value
+// that is not a boolean (FHIRPath 5.5, singleton evaluation).
 func (r *runner) singleBoolean(in []Item) tristate {
 	it, ok := r.singleton(in)
 	switch {

@@ -2,7 +2,7 @@ package path
 
 import "github.com/cockroachdb/apd/v3"
 
-// numberFunctions finds the functions of numbers (FHIRPath 5.7).
+// numberFunctions looks up the functions of numbers (FHIRPath 5.7).
 func numberFunctions(name string) (function, bool) {
 	switch name {
 	case "abs":
@@ -35,9 +35,9 @@ func numberFunctions(name string) (function, bool) {
 	return function{}, false
 }
 
-// newNumberFunction makes a function of a number and up to one argument, which has to be
-// there. The result is of the kind to, or for 0 of that of the number, as far as
-// it is whole. Where there is none, nothing is returned.
+// newNumberFunction makes a function of a number and of args arguments, none or one. The result has
+// the kind to. If to is 0, it has the kind of the input, or is a Decimal if it is not whole. The
+// function returns nothing if the argument is missing or if there is no result.
 func newNumberFunction(args int, f func(c *apd.Context, out, n, arg *apd.Decimal) (apd.Condition, error), to kind) function {
 	return function{args, args, func(r *runner, c call) []Item {
 		it, ok := r.singleton(c.in)
@@ -45,7 +45,7 @@ func newNumberFunction(args int, f func(c *apd.Context, out, n, arg *apd.Decimal
 			return nil
 		}
 		if !ok || !it.numeric() && (it.kind != quantity || c.name != "abs") {
-			fail(Execution, "%s() is for numbers, not for a %s", c.name, c.in[0].TypeName())
+			fail(Execution, "%s() is defined for numbers, not for a %s", c.name, c.in[0].TypeName())
 		}
 		var arg *apd.Decimal
 		if args == 1 {
@@ -55,7 +55,7 @@ func newNumberFunction(args int, f func(c *apd.Context, out, n, arg *apd.Decimal
 			}
 			arg = by.num
 		}
-		// The bound keeps exponentials and powers short.
+		// The bound limits the time of exponentials and powers.
 		if big := apd.New(1, 6); c.name != "abs" && to != integer && (it.num.Cmp(big) > 0 && c.name == "exp" || arg != nil && arg.Cmp(big) > 0) {
 			return nil
 		}
@@ -87,7 +87,7 @@ func computeLog(c *apd.Context, out, n, base *apd.Decimal) (apd.Condition, error
 		return cond, err
 	}
 	cond, err := c.Quo(out, a, b)
-	if err == nil { // the last digits are not sure: 4 is not to be 3.999…
+	if err == nil { // the last digits are inexact: without rounding 4 would be 3.999…
 		out.Set(roundHalfUp(out, -precision+8))
 		out.Reduce(out)
 	}
@@ -100,11 +100,11 @@ func evalRound(r *runner, c call) []Item {
 		return nil
 	}
 	if !ok || !it.numeric() {
-		fail(Execution, "round() is for numbers, not for a %s", c.in[0].TypeName())
+		fail(Execution, "round() is defined for numbers, not for a %s", c.in[0].TypeName())
 	}
 	places, _ := r.singleInteger(c.arg(r, 0))
 	if places < 0 || places > maxExponent {
-		fail(Execution, "round() is to %d places, which cannot be", places)
+		fail(Execution, "round() cannot round to %d decimal places", places)
 	}
 	return []Item{decimalItem(roundHalfUp(it.num, int32(-places)))}
 }

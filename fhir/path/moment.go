@@ -7,20 +7,19 @@ import (
 	"time"
 )
 
-// moment is a date, a date with a time, or a time of day, to the precision with
-// which it was written.
+// moment is a date, a date with a time, or a time of day, with the precision of its literal.
 type moment struct {
 	isTimeOfDay    bool   // a time of day
 	isDate         bool   // a date, which never has a time
 	parts          [6]int // year, month, day, hour, minute, second
-	known          int    // how many of part are known, counted from the year; that of a time of day begins at 4
-	nanos          int    // after the second
+	known          int    // number of known parts, counted from the year; at least 4 for a time of day
+	nanos          int    // nanoseconds after the second
 	fractionDigits int    // number of written digits after the second
 	hasZone        bool
 	zoneMinutes    int // minutes east of UTC
 }
 
-// parseMoment reads a literal without its @: 2015, 2015-02T, T14:30 and so on.
+// parseMoment reads a literal without its @: 2015, 2015-02T, T14:30.
 func parseMoment(s string) (moment, bool) {
 	m := moment{}
 	days, hours, found := strings.Cut(s, "T")
@@ -63,7 +62,7 @@ func (m *moment) readParts(s string, from, to int, between string) bool {
 	return true
 }
 
-// readZone takes the zone from the end of a time.
+// readZone reads the zone at the end of a time and returns the text before it.
 func (m *moment) readZone(s string) string {
 	if rest, ok := strings.CutSuffix(s, "Z"); ok {
 		m.hasZone = true
@@ -97,7 +96,7 @@ func (m moment) valid() bool {
 	return p[3] < 24 && p[4] < 60 && p[5] < 61
 }
 
-// String writes it as FHIR does, without the letter of a literal.
+// String returns the moment as FHIR writes it, without the T of a time of day.
 func (m moment) String() string {
 	var b strings.Builder
 	if !m.isTimeOfDay {
@@ -137,7 +136,7 @@ func (m moment) time() time.Time {
 	return time.Date(p[0], time.Month(max(1, p[1])), max(1, p[2]), p[3], p[4], p[5], m.nanos, time.FixedZone("", m.zoneMinutes*60))
 }
 
-// withTime puts a point of time into m, in its zone and to its precision.
+// withTime returns an instant in the zone of m and with its precision.
 func (m moment) withTime(t time.Time) moment {
 	t = t.In(time.FixedZone("", m.zoneMinutes*60))
 	all := [6]int{t.Year(), int(t.Month()), t.Day(), t.Hour(), t.Minute(), t.Second()}
@@ -152,8 +151,8 @@ func (m moment) withTime(t time.Time) moment {
 	return m
 }
 
-// compare orders two moments; false where their precision or a missing zone
-// leaves it open (FHIRPath 6.2).
+// compare orders two moments. It returns false if the order is unknown, because their precisions
+// differ or a zone is missing (FHIRPath 6.2).
 func (m moment) compare(o moment) (int, bool) {
 	if m.isTimeOfDay != o.isTimeOfDay {
 		return 0, false

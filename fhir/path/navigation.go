@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// navigationFunctions finds the functions of navigation and utility (FHIRPath 5.8, 5.9) and
+// navigationFunctions looks up the functions of navigation and utility (FHIRPath 5.8, 5.9) and
 // those that FHIR adds (fhirpath.html#functions).
 func navigationFunctions(name string) (function, bool) {
 	switch name {
@@ -89,8 +89,7 @@ func (r *runner) now() time.Time {
 	return r.env.Now.UTC()
 }
 
-// evalResolve follows references to contained resources; it leaves the resource for
-// no other.
+// evalResolve follows references to contained resources and omits all others.
 func evalResolve(r *runner, c call) []Item {
 	var out []Item
 	for _, it := range c.in {

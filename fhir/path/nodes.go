@@ -6,8 +6,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// expr is a node of an expression. eval appends its values for the values in to out. static does
-// the same for types and finds paths that do not exist.
+// expr is a node of an expression. eval appends to out the values of the node for the input values
+// in. static returns the possible kinds of these values, or an error if a path does not exist.
 //
 //sumtype:decl
 type expr interface {
@@ -17,7 +17,7 @@ type expr interface {
 }
 
 type (
-	focus       struct{} // the values themselves
+	focus       struct{} // the input
 	resource    struct{} // %resource
 	root        struct{ name string }
 	literal     struct{ value Value }
@@ -101,8 +101,7 @@ func (r root) appliesTo(typ string) bool {
 	return r.name == typ || r.name == "Resource" || r.name == "DomainResource"
 }
 
-// eval of a type name yields the resource when it is of that type. It is always
-// the resource itself: inside where(), Patient.deceased means the same.
+// eval appends the resource if it has the type, also inside where(), where the input is another value.
 func (r root) eval(m *machine, _, out []Value) []Value {
 	if r.appliesTo(m.resource[0].Type) {
 		out = append(out, m.resource[0])
@@ -112,7 +111,7 @@ func (r root) eval(m *machine, _, out []Value) []Value {
 
 func (r root) static(_ []Yield, typ string) ([]Yield, error) {
 	if !r.appliesTo(typ) {
-		return nil, fmt.Errorf("it begins with %s", r.name)
+		return nil, fmt.Errorf("the path begins with %s", r.name)
 	}
 	return []Yield{{Type: typ, typeDef: r4.TypeOf(typ)}}, nil
 }

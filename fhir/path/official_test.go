@@ -31,8 +31,8 @@ type officialCase struct {
 	} `xml:"output"`
 }
 
-// TestOfficialFHIRPath runs the official cases. One that is excluded has its
-// reason in the file of exclusions, and fails the run when it passes.
+// TestOfficialFHIRPath runs the official cases. An excluded case has a reason in the file of exclusions
+// and fails the test if it passes.
 func TestOfficialFHIRPath(t *testing.T) {
 	body := testfiles.Case(t, "fhirpath/tests-fhir-r4.xml")
 	var suite struct {
@@ -68,7 +68,7 @@ func TestOfficialFHIRPath(t *testing.T) {
 		}
 	}
 	for key := range excluded {
-		t.Errorf("%s is excluded and is no case", key)
+		t.Errorf("%s is excluded, but there is no such case", key)
 	}
 	if ran < 935 {
 		t.Errorf("only %d cases ran", ran)
@@ -76,7 +76,7 @@ func TestOfficialFHIRPath(t *testing.T) {
 	t.Logf("%d official cases of FHIRPath: %d pass, %d are excluded with a reason", ran, passed, ran-passed)
 }
 
-// run returns the fault, or nothing.
+// run returns why the case failed, or "".
 func (c officialCase) run(d *path.Doc) string {
 	p, err := path.Full(c.Expression.Text)
 	var got []path.Item
@@ -150,7 +150,7 @@ func readInput(t *testing.T, name string) *path.Doc {
 	return d
 }
 
-// readExclusions reads lines of a case, a tab and the reason.
+// readExclusions reads lines of the name of a case, a tab and the reason.
 func readExclusions(t *testing.T) map[string]string {
 	t.Helper()
 	file, err := os.Open(exclusions)

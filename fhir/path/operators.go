@@ -37,7 +37,7 @@ func (x as) static(in []Yield, typ string) ([]Yield, error) {
 		}
 	}
 	if err == nil && len(out) == 0 {
-		err = fmt.Errorf("it cannot be a %s", x.typ)
+		err = fmt.Errorf("the value cannot be a %s", x.typ)
 	}
 	return out, err
 }

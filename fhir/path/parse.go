@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// token is a word of an expression.
+// token is a token of an expression.
 type token struct {
 	kind byte // i identifier, s string, n number, % variable, o operator, 0 end
 	text string
@@ -40,7 +40,7 @@ func scanTokens(src string) ([]token, error) {
 		case c == '\'':
 			j := strings.IndexByte(src[i+1:], '\'')
 			if j < 0 || strings.IndexByte(src[i+1:i+1+j], '\\') >= 0 {
-				return nil, fmt.Errorf("string at %d that does not end or has an escape", i)
+				return nil, fmt.Errorf("the string at byte %d does not end or has an escape", i)
 			}
 			list = append(list, token{'s', src[i+1 : i+1+j]})
 			i += j + 2
@@ -51,7 +51,7 @@ func scanTokens(src string) ([]token, error) {
 			list = append(list, token{'o', src[i : i+1]})
 			i++
 		default:
-			return nil, fmt.Errorf("character %q at %d", c, i)
+			return nil, fmt.Errorf("unexpected character %q at byte %d", c, i)
 		}
 	}
 	return append(list, token{}), nil
@@ -60,8 +60,8 @@ func scanTokens(src string) ([]token, error) {
 func isLetter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
 
-// parser is a recursive descent parser with one method for each level of precedence. A fault panics
-// with a parseError, which Compile recovers.
+// parser is a recursive descent parser with one method for each precedence. An error panics with a
+// parseError, which Compile recovers.
 type parser struct {
 	tokens []token
 	pos    int

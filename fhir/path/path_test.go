@@ -31,7 +31,7 @@ func TestEval(t *testing.T) {
 		{"ofType", "Patient.multipleBirth.ofType(integer)", patient, "Patient.multipleBirth[x]:integer=2"},
 		{"numbers stay text", "Observation.value.value", observation, "Quantity.value:decimal=1.00"},
 		{"backbone", "Observation.component.value as Quantity", observation, "Observation.component.value[x]:Quantity="},
-		{"path behind as", "(Observation.component.value as CodeableConcept).text", observation, "CodeableConcept.text:string=t"},
+		{"path after as", "(Observation.component.value as CodeableConcept).text", observation, "CodeableConcept.text:string=t"},
 		{"union", "Patient.id | Observation.id | Patient.active", patient, "Patient.id:id=p1 Patient.active:boolean=true"},
 		{"Resource", "Resource.id", patient, "Patient.id:id=p1"},
 		{"without a type", "name.family | id", patient, "HumanName.family:string=Alpha Beta Patient.id:id=p1"},
@@ -118,13 +118,12 @@ func TestRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := x.For(c.typ); err == nil {
-			t.Errorf("%s: %s leads somewhere", c.typ, c.expr)
+			t.Errorf("%s: %s is accepted", c.typ, c.expr)
 		}
 	}
 }
 
-// Which of the standard's expressions this package does not do is a list that
-// only ever gets shorter.
+// TestExpressionsOfTheStandard: every expression of a search parameter of R4 compiles for its type.
 func TestExpressionsOfTheStandard(t *testing.T) {
 	seen := 0
 	for _, typ := range r4.Resources() {

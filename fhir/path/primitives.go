@@ -7,9 +7,8 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Primitives yields every primitive at and below a value, in document order, with
-// the type and element that R4 gives it; those of extensions are among them. What R4
-// does not know, and contained resources, are left out.
+// Primitives yields every primitive at and below a value, in document order, with its type and element
+// in R4, also those of extensions. It omits properties that R4 does not define, and contained resources.
 func (v Value) Primitives() iter.Seq[Value] {
 	return func(yield func(Value) bool) { v.yieldPrimitives(yield) }
 }

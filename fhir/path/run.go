@@ -7,14 +7,14 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// runner is one evaluation. A fault panics with an *Error, which Run recovers.
+// runner is one evaluation. An error panics with an *Error, which Run recovers.
 type runner struct {
 	env      Env
 	resource []Item
 	budget   int
 }
 
-// frame is where a part of an expression is evaluated.
+// frame has the variables $this, $index and $total of a part of an expression.
 type frame struct {
 	this  []Item
 	index int
@@ -26,10 +26,11 @@ func (f frame) withThis(it Item, index int) frame {
 	return frame{this: []Item{it}, index: index, total: f.total}
 }
 
-// spend counts work, so that no expression runs for long.
+// spend subtracts n+1 from the budget, which bounds the time of an expression. It fails if nothing is
+// left.
 func (r *runner) spend(n int) {
 	if r.budget -= n + 1; r.budget < 0 {
-		fail(Costly, "it handles more than %d values", MaxSteps)
+		fail(Costly, "the expression handles more than %d values", MaxSteps)
 	}
 }
 
@@ -100,7 +101,7 @@ func (r *runner) variable(name string) []Item {
 	return nil
 }
 
-// name evaluates a name: an element, or at the beginning the type of the resource.
+// name evaluates a name: an element, or the type of the resource if the expression begins with it.
 func (r *runner) name(t *term, f frame) []Item {
 	base := f.this
 	if t.base != nil {
@@ -122,7 +123,7 @@ func (r *runner) name(t *term, f frame) []Item {
 	return out
 }
 
-// appendElementItems appends the values of an element, or returns false if the type has no element of that name.
+// appendElementItems appends the values of an element. It returns false if the type has no such element.
 func (it Item) appendElementItems(name string, out []Item) ([]Item, bool) {
 	if it.kind == typeInfo {
 		switch name {
@@ -156,8 +157,8 @@ func isResource(p r4.Property) bool {
 	return p.Of != nil && p.Of.Class == r4.Abstract && p.Type != "Element"
 }
 
-// memberNode returns the node that has the members of an element: its own, or that
-// of the id and extensions of a primitive; -1 where there are none.
+// memberNode returns the node with the members of an element, their type and the path to them. For a
+// primitive it is the node of the id and extensions. The node is -1 if there are no members.
 func (it Item) memberNode() (int32, *r4.Type, *pathStep) {
 	if it.Value.kind == '{' {
 		return it.nodeIndex, it.typeDef, it.step
@@ -221,7 +222,7 @@ func (it Item) hasOwnValue() bool {
 	return it.kind != element || it.nodeIndex >= 0 && it.Value.kind != '{'
 }
 
-// appendChildItems appends all elements of it, in the order of the document.
+// appendChildItems appends the values of all elements of it, in document order.
 func (it Item) appendChildItems(out []Item) []Item {
 	if it.kind != element || it.doc == nil {
 		return out

@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// newStringFunction makes a function of one string, and of arguments that all have to be
-// there.
+// newStringFunction makes a function of one string. It returns nothing for an empty input.
 func newStringFunction(minArgs, maxArgs int, f func(r *runner, c call, s string) []Item) function {
 	return function{minArgs, maxArgs, func(r *runner, c call) []Item {
 		s, ok := r.singleString(c.in)
@@ -22,7 +21,8 @@ func newStringFunction(minArgs, maxArgs int, f func(r *runner, c call, s string)
 	}}
 }
 
-// newStringArgFunction makes a function of a string and one string argument.
+// newStringArgFunction makes a function of a string and one string argument. It returns nothing if one
+// of them is empty.
 func newStringArgFunction(f func(s, arg string) Item) function {
 	return newStringFunction(1, 1, func(r *runner, c call, s string) []Item {
 		arg, ok := r.singleString(c.arg(r, 0))
@@ -86,11 +86,11 @@ func runePosition(s string, at int) Item {
 	return intItem(len([]rune(s[:at])))
 }
 
-// maxPattern bounds a regular expression, in instructions of its program.
+// maxPattern is the greatest length of a regular expression, in instructions of its program.
 const maxPattern = 2000
 
-// compilePattern compiles a regular expression and pays for running it on a text of
-// that length: RE2 takes time in proportion to both.
+// compilePattern compiles a regular expression and spends the cost of a match on a text of some
+// length. RE2 takes time in proportion to both.
 func (r *runner) compilePattern(source string, length int) *regexp.Regexp {
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
@@ -180,7 +180,7 @@ func stringEditFunctions(name string) (function, bool) {
 	return function{}, false
 }
 
-// newReplaceFunction makes a function whose result may grow: it is paid for by length.
+// newReplaceFunction makes a function that replaces text. It spends the possible length of the result.
 func newReplaceFunction(f func(r *runner, s, old, now string) string) function {
 	return newStringFunction(2, 2, func(r *runner, c call, s string) []Item {
 		old, ok1 := r.singleString(c.arg(r, 0))
@@ -222,7 +222,7 @@ func recode(function, form, s string) (string, bool) {
 		return strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`), err == nil
 	case "unescape json":
 		var text string
-		bare := strings.NewReplacer(`\\`, `\\`, `\"`, `\"`, `"`, `\"`) // a lone quotation mark is itself
+		bare := strings.NewReplacer(`\\`, `\\`, `\"`, `\"`, `"`, `\"`) // an unescaped quotation mark is kept
 		err = json.Unmarshal([]byte(`"`+bare.Replace(s)+`"`), &text)
 		return text, err == nil
 	default:

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// subsetFunctions finds the functions that pick from collections or put them together
-// (FHIRPath 5.3, 5.4).
+// subsetFunctions looks up the functions of subsetting and combining (FHIRPath 5.3, 5.4).
 func subsetFunctions(name string) (function, bool) {
 	switch name {
 	case "single":

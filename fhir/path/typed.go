@@ -7,7 +7,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// typeRef is the name of a type, with its namespace where one is written.
+// typeRef is the name of a type, with its namespace if it has one.
 type typeRef struct{ namespace, name string }
 
 // typeArg reads the type that an argument names.
@@ -32,7 +32,7 @@ func (t typeRef) known() bool {
 	system := slices.Contains([]string{"Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity"}, t.name)
 	switch t.namespace {
 	case "System":
-		return true // of a model that this one does not know nothing is
+		return true // an unknown System type has no values
 	case "FHIR":
 		return r4.TypeOf(t.name) != nil || t.name == "xhtml"
 	case "":
@@ -41,8 +41,7 @@ func (t typeRef) known() bool {
 	return false
 }
 
-// matches reports whether a value is of the type. With exact a primitive has to be
-// of the type itself and not of one derived from it.
+// matches reports whether a value is of the type. With exact, a primitive of a derived type is not.
 func (t typeRef) matches(it Item, exact bool) bool {
 	if it.kind != element {
 		return t.namespace != "FHIR" && it.kind.name() == t.name
@@ -56,7 +55,7 @@ func (t typeRef) matches(it Item, exact bool) bool {
 	return slices.Contains(supertypes(it.Type), t.name)
 }
 
-// applyTypeOperator evaluates is, as and ofType.
+// applyTypeOperator evaluates "is", "as" and ofType.
 func applyTypeOperator(op string, in []Item, t typeRef) []Item {
 	if !t.known() {
 		fail(Execution, "there is no type %s", strings.TrimPrefix(t.namespace+"."+t.name, "."))

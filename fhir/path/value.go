@@ -7,7 +7,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Value is a node of a Doc, or a computed boolean or string.
+// Value is a value of a Doc with its FHIR type, or a computed boolean or string.
 type Value struct {
 	// Type is the FHIR type: "Quantity", "code", "Patient", or the path of a
 	// backbone element.
@@ -36,8 +36,7 @@ func (v Value) Text() string { return v.text }
 // isString reports whether the JSON value is a string, and not a number or boolean.
 func (v Value) isString() bool { return v.kind == '"' }
 
-// Valued reports whether the value has content of its own: a primitive, or an
-// element with more than an id and extensions.
+// Valued reports whether the value is a primitive, or an element with more than an id and extensions.
 func (v Value) Valued() bool {
 	if v.kind != '{' {
 		return true
@@ -54,7 +53,7 @@ func (v Value) Valued() bool {
 	return false
 }
 
-// valueAt makes a Value of a node that holds a property.
+// valueAt returns the Value of a node that is the value of a property.
 func (d *Doc) valueAt(i int32, p r4.Property) Value {
 	n := &d.nodes[i]
 	v := Value{Type: p.Type, Element: p.Element, typeDef: p.Of, doc: d, nodeIndex: i, kind: n.kind, text: n.text}
@@ -87,7 +86,7 @@ func (v Value) Get(property string) (Value, bool) {
 	return Value{}, false
 }
 
-// GetText returns the text of a primitive property, or nothing.
+// GetText returns the text of a primitive property, or "" if it has none.
 func (v Value) GetText(property string) string {
 	if v.kind != '{' {
 		return ""
@@ -170,7 +169,7 @@ func (v Value) appendElement(name string, out []Value) []Value {
 	}
 	nodes := v.doc.nodes
 	for i, end := v.nodeIndex+1, nodes[v.nodeIndex].end; i < end; i = nodes[i].end {
-		if !strings.HasPrefix(nodes[i].name, name) { // spares most of the look-ups
+		if !strings.HasPrefix(nodes[i].name, name) { // avoids most look-ups
 			continue
 		}
 		if p, ok := v.typeDef.Property(nodes[i].name); ok && p.Element == e {
@@ -209,8 +208,8 @@ func (d *Doc) Strings(name string) iter.Seq[string] {
 }
 
 // Identifiers yields system and value of every Reference.identifier, at any
-// depth, contained resources and extensions included. Lists of identifiers are
-// left out: they name the resource itself.
+// depth, contained resources and extensions included. It omits lists of identifiers, which identify
+// the resource itself.
 func (d *Doc) Identifiers() iter.Seq2[string, string] {
 	return func(yield func(system, value string) bool) {
 		for i := range d.nodes {
