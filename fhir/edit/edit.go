@@ -1,6 +1,6 @@
-// Package edit changes resources as bytes, by the types of their elements. Everything that is not
-// changed is kept token for token. It follows the tables of fhir/r4, also into contained
-// resources, extensions and choices.
+// Package edit changes resources as bytes, by the types of their elements. It keeps every unchanged
+// token. The types come from the tables of fhir/r4, also in contained resources, extensions and
+// choices.
 package edit
 
 import (
@@ -13,10 +13,10 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// walker walks one resource and removes elements.
+// walker copies one resource without some of its elements.
 type walker struct {
-	// removeType reports whether values of a FHIR type are removed. The type is empty for a
-	// property that the tables do not have.
+	// removeType reports whether values of a FHIR type are removed, nil for none. The type is empty
+	// for a property that R4 does not define.
 	removeType func(fhirType string) bool
 	// removePaths are the elements to remove, by path; nil for none.
 	removePaths map[string]bool
@@ -25,7 +25,7 @@ type walker struct {
 	changed bool
 }
 
-// copyResource walks a resource. It returns false if nothing of it may be left.
+// copyResource copies a resource. It returns false if the whole resource has to be removed.
 func (w *walker) copyResource(obj gjson.Result) ([]byte, bool) {
 	typ := obj.Get("resourceType").Str
 	if w.hidden != nil {
@@ -34,9 +34,8 @@ func (w *walker) copyResource(obj gjson.Result) ([]byte, bool) {
 	return w.copyObject(r4.TypeOf(typ), typ, obj)
 }
 
-// copyObject walks the members of an object. It returns false if a mandatory element was removed, or
-// every element: then the object has to be removed too. path is that of the object, from the type
-// of its resource.
+// copyObject copies an object. It returns false if the object has to be removed, because a mandatory
+// element or every element was. path is the path of the object from the type of its resource.
 func (w *walker) copyObject(t *r4.Type, path string, obj gjson.Result) ([]byte, bool) {
 	out := make([]byte, 0, len(obj.Raw))
 	out = append(out, '{')
@@ -82,8 +81,8 @@ func (w *walker) copyObject(t *r4.Type, path string, obj gjson.Result) ([]byte, 
 	return out, ok
 }
 
-// needsElement reports whether an object is meaningless or not allowed without an element: an entry of
-// a Bundle without its resource, a parameter without its value.
+// needsElement reports whether an object is invalid or meaningless without an element: an entry of a
+// Bundle without its resource, a parameter without its value.
 func (w *walker) needsElement(t *r4.Type, element string) bool {
 	switch t.Name {
 	case "Bundle.entry":
@@ -134,7 +133,8 @@ func appendMember(out []byte, key string, raw []byte) []byte {
 	return append(out, raw...)
 }
 
-// copyValue walks one property, an array item by item. It returns false if nothing is left.
+// copyValue copies the value of a property, an array item by item. underscore: the property is the
+// one with the id and extensions of a primitive. It returns false if nothing of the value remains.
 func (w *walker) copyValue(prop r4.Property, path string, known, underscore bool, value gjson.Result) ([]byte, bool) {
 	if !value.IsArray() {
 		return w.copyItem(prop, path, known, underscore, value)
@@ -194,8 +194,7 @@ func (w *walker) copyItem(prop r4.Property, path string, known, underscore bool,
 	return w.copyObject(of, path, value)
 }
 
-// pathOf returns the path of a property within the object at a path. It is empty if no paths are
-// needed.
+// pathOf returns the path of a property of the object at a path. It is empty if w removes no paths.
 func (w *walker) pathOf(path string, prop r4.Property, known bool) string {
 	if w.removePaths == nil || !known {
 		return ""
@@ -204,19 +203,20 @@ func (w *walker) pathOf(path string, prop r4.Property, known bool) string {
 	return path + name[strings.LastIndexByte(name, '.'):]
 }
 
-// RemoveTypes removes every element whose FHIR type is doomed. doomed is called with "" for a
-// property that R4 does not know, and with the type of each embedded resource, which is removed
-// whole. Arrays close up (those of the ids and extensions of primitives keep null). Empty parents
-// are removed, and so is the parent of a removed mandatory element (CON-1202). It returns the
-// body and whether anything was removed; nil, true if nothing of the resource may be left.
+// RemoveTypes removes every element whose FHIR type remove accepts. remove is called with "" for a
+// property that R4 does not define, and with the type of each embedded resource, which is removed
+// whole. Removed items leave no gap in an array, except null in the arrays of the ids and extensions
+// of primitives. Empty parents are removed, and so is the parent of a removed mandatory element
+// (CON-1202). It returns the body and whether anything was removed; nil, true if the whole resource
+// has to be removed.
 func RemoveTypes(body []byte, remove func(fhirType string) bool) ([]byte, bool) {
 	w := &walker{removeType: remove}
 	return w.run(body)
 }
 
 // RemovePaths is RemoveTypes for the elements at paths, each from the type of a resource
-// ("Observation.component.code"), a choice by its name without a type ("Observation.value").
-// Contained resources have paths of their own. An element is removed with its extensions.
+// ("Observation.component.code"), a choice by its name without a type ("Observation.value"). The
+// paths of a contained resource begin with its own type. An element is removed with its extensions.
 func RemovePaths(body []byte, paths map[string]bool) ([]byte, bool) {
 	w := &walker{removePaths: paths}
 	return w.run(body)

@@ -16,20 +16,20 @@ func TestCut(t *testing.T) {
 		return false
 	}
 	for _, c := range []struct{ name, in, want string }{
-		{"nothing to cut", `{"resourceType":"Observation","status":"final","code":{"text":"x"}}`, ``},
+		{"nothing to remove", `{"resourceType":"Observation","status":"final","code":{"text":"x"}}`, ``},
 		{"CON-1102 narrative and notes", `{"resourceType":"Observation","text":{"status":"generated","div":"<div/>"},"status":"final","note":[{"text":"a"}],"code":{"text":"x"}}`,
 			`{"resourceType":"Observation","status":"final","code":{"text":"x"}}`},
-		{"an attachment in an extension takes the extension", `{"resourceType":"Patient","extension":[{"url":"u","valueAttachment":{"title":"x"}},{"url":"v","valueString":"1"}]}`,
+		{"an extension with an attachment is removed", `{"resourceType":"Patient","extension":[{"url":"u","valueAttachment":{"title":"x"}},{"url":"v","valueString":"1"}]}`,
 			`{"resourceType":"Patient","extension":[{"url":"v","valueString":"1"}]}`},
-		{"empty parents go", `{"resourceType":"Patient","extension":[{"url":"u","valueMarkdown":"x"}],"active":true}`, `{"resourceType":"Patient","active":true}`},
+		{"empty parents are removed", `{"resourceType":"Patient","extension":[{"url":"u","valueMarkdown":"x"}],"active":true}`, `{"resourceType":"Patient","active":true}`},
 		{"in contained resources", `{"resourceType":"Observation","contained":[{"resourceType":"Condition","id":"c","note":[{"text":"t"}]}],"status":"final","code":{"text":"x"}}`,
 			`{"resourceType":"Observation","contained":[{"resourceType":"Condition","id":"c"}],"status":"final","code":{"text":"x"}}`},
-		{"CON-1202 a mandatory element takes its parent", `{"resourceType":"Communication","status":"completed","payload":[{"contentAttachment":{"title":"x"}},{"contentString":"y"}]}`,
+		{"CON-1202 the parent of a mandatory element is removed", `{"resourceType":"Communication","status":"completed","payload":[{"contentAttachment":{"title":"x"}},{"contentString":"y"}]}`,
 			`{"resourceType":"Communication","status":"completed","payload":[{"contentString":"y"}]}`},
 		{"unknown properties", `{"resourceType":"Patient","story":"x","active":true}`, `{"resourceType":"Patient","active":true}`},
-		{"extensions of primitives stay beside their values", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"extension":[{"url":"u","valueAttachment":{"title":"x"}}]},{"id":"b"}]}]}`,
+		{"extensions of primitives keep the positions of their values", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"extension":[{"url":"u","valueAttachment":{"title":"x"}}]},{"id":"b"}]}]}`,
 			`{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"id":"b"}]}]}`},
-		{"and go as a whole when nothing of them is left", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"extension":[{"url":"u","valueAttachment":{"title":"x"}}]}]}]}`,
+		{"the list of extensions is removed if it is empty", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"extension":[{"url":"u","valueAttachment":{"title":"x"}}]}]}]}`,
 			`{"resourceType":"Patient","name":[{"given":["A","B"]}]}`},
 		{"base64, markdown and notes in extensions", `{"resourceType":"Patient","extension":[{"url":"u","valueBase64Binary":"eA=="},{"url":"u","extension":[{"url":"v","valueMarkdown":"x"},{"url":"v","valueAnnotation":{"text":"x"}}]},{"url":"v","valueString":"1"}],"_active":{"extension":[{"url":"u","valueBase64Binary":"eA=="}]},"active":true}`,
 			`{"resourceType":"Patient","extension":[{"url":"v","valueString":"1"}],"active":true}`},
@@ -39,9 +39,9 @@ func TestCut(t *testing.T) {
 			`{"resourceType":"Bundle","type":"batch-response","entry":[{"response":{"status":"200","outcome":{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"value"}]}}}]}`},
 		{"values and resources of nested parameters", `{"resourceType":"Parameters","parameter":[{"name":"a","part":[{"name":"b","valueMarkdown":"x"},{"name":"c","resource":{"resourceType":"Condition","note":[{"text":"t"}],"subject":{"display":"x"}}}]},{"name":"d","valueBase64Binary":"eA=="},{"name":"e","part":[{"name":"f","valueAttachment":{"title":"x"}}]}]}`,
 			`{"resourceType":"Parameters","parameter":[{"name":"a","part":[{"name":"c","resource":{"resourceType":"Condition","subject":{"display":"x"}}}]}]}`},
-		{"documents that are embedded go whole, with their entry", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"DocumentReference","description":"x"}},{"resource":{"resourceType":"Basic","contained":[{"resourceType":"DocumentReference","id":"d"}],"code":{"text":"x"}}}]}`,
+		{"embedded documents are removed with their entry", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"DocumentReference","description":"x"}},{"resource":{"resourceType":"Basic","contained":[{"resourceType":"DocumentReference","id":"d"}],"code":{"text":"x"}}}]}`,
 			`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Basic","code":{"text":"x"}}}]}`},
-		{"the twin of a cut primitive", `{"resourceType":"Questionnaire","status":"draft","description":"x","_description":{"id":"a"}}`,
+		{"the extensions of a removed primitive", `{"resourceType":"Questionnaire","status":"draft","description":"x","_description":{"id":"a"}}`,
 			`{"resourceType":"Questionnaire","status":"draft"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,10 +62,10 @@ func TestLinks(t *testing.T) {
 		`"contained":[{"resourceType":"Condition","subject":{"reference":"urn:uuid:a"}}],` +
 		`"instantiatesCanonical":"urn:uuid:a","extension":[{"url":"u","valueUri":"urn:uuid:a"},{"url":"u","valueString":"urn:uuid:a"},{"url":"c","valueCanonical":"urn:uuid:a"}],` +
 		`"subject":{"reference":"urn:uuid:a","display":"urn:uuid:a"},"performer":[{"reference":"Practitioner?identifier=x"}]}`
-	places := map[string]bool{}
+	paths := map[string]bool{}
 	got := string(edit.Links([]byte(in), func(l edit.Link) string {
 		if l.Reference {
-			places[l.FHIRPath()] = true
+			paths[l.FHIRPath()] = true
 		}
 		if l.Value == "urn:uuid:a" {
 			return "Patient/1"
@@ -80,8 +80,8 @@ func TestLinks(t *testing.T) {
 		t.Errorf("REST-228: got\n%s\nwant\n%s", got, want)
 	}
 	for _, p := range []string{"Observation.subject.reference", "Observation.performer[0].reference", "Observation.contained[0].subject.reference"} {
-		if !places[p] {
-			t.Errorf("no reference at %s: %s", p, strings.Join(keys(places), ", "))
+		if !paths[p] {
+			t.Errorf("no reference at %s: %s", p, strings.Join(keys(paths), ", "))
 		}
 	}
 }
@@ -98,14 +98,14 @@ func TestCutPaths(t *testing.T) {
 	for _, c := range []struct{ name, in, path, want string }{
 		{"a choice", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1},"note":[{"text":"a"}]}`, "Observation.value",
 			`{"resourceType":"Observation","status":"final","code":{"text":"x"},"note":[{"text":"a"}]}`},
-		{"within a backbone element, and what is empty then", `{"resourceType":"Patient","contact":[{"name":{"text":"x"}},{"gender":"male","name":{"text":"y"}}]}`, "Patient.contact.name",
+		{"within a backbone element, which is removed if it is empty", `{"resourceType":"Patient","contact":[{"name":{"text":"x"}},{"gender":"male","name":{"text":"y"}}]}`, "Patient.contact.name",
 			`{"resourceType":"Patient","contact":[{"gender":"male"}]}`},
 		{"within a datatype", `{"resourceType":"Patient","name":[{"family":"x","given":["y"]}]}`, "Patient.name.family", `{"resourceType":"Patient","name":[{"given":["y"]}]}`},
 		{"a primitive with its extensions", `{"resourceType":"Patient","birthDate":"2000","_birthDate":{"id":"a"},"active":true}`, "Patient.birthDate", `{"resourceType":"Patient","active":true}`},
 		{"the extensions of a primitive without a value", `{"resourceType":"Patient","_birthDate":{"id":"a"},"active":true}`, "Patient.birthDate", `{"resourceType":"Patient","active":true}`},
-		{"a mandatory element takes its parent (CON-1202)", `{"resourceType":"List","status":"current","mode":"working","entry":[{"item":{"reference":"Patient/1"},"flag":{"text":"x"}}]}`, "List.entry.item",
+		{"the parent of a mandatory element is removed (CON-1202)", `{"resourceType":"List","status":"current","mode":"working","entry":[{"item":{"reference":"Patient/1"},"flag":{"text":"x"}}]}`, "List.entry.item",
 			`{"resourceType":"List","status":"current","mode":"working"}`},
-		{"or the resource", `{"resourceType":"Observation","status":"final","code":{"text":"x"}}`, "Observation.status", ``},
+		{"the resource is removed with a mandatory element of its own", `{"resourceType":"Observation","status":"final","code":{"text":"x"}}`, "Observation.status", ``},
 		{"in contained resources by their own type", `{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"a","gender":"male"}],"status":"final","code":{"text":"x"}}`, "Patient.gender",
 			`{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"a"}],"status":"final","code":{"text":"x"}}`},
 		{"not the same name elsewhere", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"component":[{"code":{"text":"y"},"valueString":"z"}]}`, "Observation.component.value",

@@ -1,6 +1,6 @@
 package edit
 
-// TargetElements returns the paths of the elements that stand for a target.
+// TargetElements returns the paths of targetElements.
 func TargetElements() []string {
 	var paths []string
 	for of, elements := range targetElements {

@@ -11,17 +11,17 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Link is a value that refers to something: a Reference.reference, a uri, url, oid or uuid, or an
-// href or src of narrative.
+// Link is the value of a Reference.reference, of a uri, url, oid or uuid, or of an href or src of
+// narrative.
 type Link struct {
 	Value     string
-	Reference bool // it is a Reference.reference
+	Reference bool // the value of a Reference.reference
 
 	reader *linkReader
 }
 
-// FHIRPath returns the element of the link as a simple FHIRPath. It must be called while the link
-// is visited.
+// FHIRPath returns the element of the link as a simple FHIRPath. It must be called within the
+// function that Links calls for the link.
 func (l Link) FHIRPath() string {
 	path := []byte(l.reader.root)
 	for _, s := range l.reader.path {
@@ -35,8 +35,8 @@ func (l Link) FHIRPath() string {
 }
 
 // Links calls f for every link of a resource that fhir.Parse accepted, and replaces the link by
-// the result (REST-228). Canonicals and other text are not links. If nothing changes it returns
-// body itself.
+// the result (REST-228). Canonicals and other text are not links. It returns body itself if no link
+// changes.
 func Links(body []byte, f func(Link) string) []byte {
 	l := &linkReader{src: body, f: f, path: make([]segment, 0, 16), root: gjson.GetBytes(body, "resourceType").Str}
 	l.peekToken()
@@ -54,11 +54,11 @@ type linkReader struct {
 	f      func(Link) string
 	root   string
 	path   []segment
-	out    []byte // the output up to done; nil while nothing changed
+	out    []byte // the output for src[:copied]; nil while nothing changed
 	copied int
 }
 
-// segment is a member's name, or the number of an item.
+// segment is the name of a member, or the index of an item.
 type segment struct {
 	name []byte
 	item int
@@ -103,7 +103,7 @@ func unquote(quoted []byte) []byte {
 	return quoted[1 : len(quoted)-1]
 }
 
-// readObject reads an object of a type, which is nil for one that R4 does not know.
+// readObject reads an object. t is nil for a type that R4 does not define.
 func (l *linkReader) readObject(t *r4.Type) {
 	l.pos++
 	for l.peekToken() == '"' {
@@ -161,7 +161,7 @@ func (l *linkReader) readValue(owner *r4.Type, prop r4.Property, known bool) {
 	}
 }
 
-// visitString visits a string if it is a link.
+// visitString calls f for a string if it is a link. The string begins at from and ends at pos.
 func (l *linkReader) visitString(owner *r4.Type, typ string, from int, quoted []byte) {
 	it := Link{reader: l}
 	switch typ {

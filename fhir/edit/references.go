@@ -13,8 +13,9 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// targetElements lists the elements that describe the target of one of their own elements. If that
-// one is removed, the whole element is, because the rest may repeat the target (CON-1206).
+// targetElements lists, by the path of an element, those of its elements that refer to the resource
+// that it describes. If one of these is removed, the whole element is, because the rest may repeat
+// the resource (CON-1206).
 var targetElements = map[string][]string{
 	"Appointment.participant":             {"actor"},
 	"AuditEvent":                          {"entity"},
@@ -39,24 +40,23 @@ var targetElements = map[string][]string{
 }
 
 // RemoveReferences removes everything that refers to a hidden resource of this server (CON-1201):
-// References, Attachments by their url, canonicals and other addresses, base64 with a reference
-// to one, narrative that links to one, entries of a Bundle that are one. hidden is called with
-// references without versions; base is the public FHIR base. Arrays close up and keep their
-// order, and empty parents are removed. If a mandatory element is missing then, the nearest
-// optional parent is removed (CON-1202), and likewise an element that only describes the removed
-// target (CON-1206). A contained resource without a remaining reference is removed, and so are
-// references to a removed one (CON-1204). If anything else is removed, the narrative is too,
-// because it may repeat it.
+// References, Attachments by their url, canonicals and other addresses, base64 and narrative with a
+// reference to one, and entries of a Bundle with one. hidden is called with references without
+// versions; base is the public FHIR base. Removed items leave no gap in an array, and empty parents
+// are removed. If a mandatory element is removed, its nearest optional parent is too (CON-1202), and
+// so is an element that only describes a removed target (CON-1206). A contained resource without a
+// remaining reference is removed, and so are references to a removed one (CON-1204). If anything is
+// removed, the narrative is too, because it may repeat it.
 //
-// It returns the body and whether anything was removed; nil, true if nothing of the resource may
-// be left. References that have only an identifier are kept.
+// It returns the body and whether anything was removed; nil, true if the whole resource has to be
+// removed. References that have only an identifier are kept.
 func RemoveReferences(body []byte, hidden func(fhir.Ref) bool, base string) (out []byte, changed bool) {
 	w := &walker{hidden: &hiddenLinks{hidden: hidden, base: base}}
 	return w.run(body)
 }
 
 // References returns the resources of this server to which a body refers, distinct and without
-// versions: those with which RemoveReferences calls hidden.
+// versions. RemoveReferences calls hidden with the same references.
 func References(body []byte, base string) []fhir.Ref {
 	var refs []fhir.Ref
 	seen := map[fhir.Ref]bool{}
@@ -76,7 +76,7 @@ func References(body []byte, base string) []fhir.Ref {
 type hiddenLinks struct {
 	hidden           func(fhir.Ref) bool
 	base             string
-	removedFragments map[string]bool // contained resources that went, by "#" and id
+	removedFragments map[string]bool // removed contained resources, by "#" and id
 	payloadDepth     int             // how many payloads contain the body
 }
 
@@ -111,7 +111,7 @@ func (l *hiddenLinks) removes(typ string, value gjson.Result) bool {
 	return false
 }
 
-// narrativeHasHidden reports whether narrative links to a hidden resource.
+// narrativeHasHidden reports whether narrative has a link to a hidden resource.
 func (l *hiddenLinks) narrativeHasHidden(div string) bool {
 	found := false
 	linker := &linkReader{f: func(link Link) string {
@@ -122,7 +122,7 @@ func (l *hiddenLinks) narrativeHasHidden(div string) bool {
 	return found
 }
 
-// payloadHasHidden reports whether base64 has a resource with a link to a hidden one.
+// payloadHasHidden reports whether base64 contains a resource with a reference to a hidden one.
 func (l *hiddenLinks) payloadHasHidden(data string) bool {
 	if data == "" || l.payloadDepth == payload.MaxDepth {
 		return false
@@ -140,16 +140,16 @@ func (l *hiddenLinks) dataURLHasHidden(url string) bool {
 	return ok && l.payloadHasHidden(data)
 }
 
-// isHiddenEntry reports whether an object is the entry of a Bundle that is, or requests, a hidden
-// resource.
+// isHiddenEntry reports whether an object is an entry of a Bundle with the address of a hidden resource,
+// in its fullUrl, request or response.
 func (l *hiddenLinks) isHiddenEntry(t *r4.Type, obj gjson.Result) bool {
 	return t != nil && t.Name == "Bundle.entry" &&
 		(l.isHidden(obj.Get("fullUrl").Str) || l.isHidden(obj.Get("request.url").Str) || l.isHidden(obj.Get("response.location").Str))
 }
 
-// withoutHiddenItems returns the value of a property without the parts that depend on other
-// properties: entries of a list of addresses are removed with their ids and extensions, and the
-// quantity of a Group with its members.
+// withoutHiddenItems returns the value of a property without the parts whose removal depends on
+// another property: the ids and extensions of removed addresses in a list, and the quantity of a Group
+// that loses members.
 func (w *walker) withoutHiddenItems(t *r4.Type, prop r4.Property, obj, value gjson.Result) gjson.Result {
 	l := w.hidden
 	switch prop.Type {
@@ -191,12 +191,12 @@ func (w *walker) withoutHiddenItems(t *r4.Type, prop r4.Property, obj, value gjs
 	return value
 }
 
-// maxRounds bounds how often a resource is walked again because a removal orphans contained
-// resources, or because references to a removed one remain. If that is not enough, nothing of the
-// resource is left.
+// maxRounds is the greatest number of passes over a resource. A removal may orphan contained resources,
+// and references to a removed one may remain; each needs another pass. After the last one the whole
+// resource is removed.
 const maxRounds = 16
 
-// copyWithoutReferences walks a resource and removes its references.
+// copyWithoutReferences copies a resource without its references to hidden resources.
 func (w *walker) copyWithoutReferences(typ string, obj gjson.Result) ([]byte, bool) {
 	t, outer, fragments := r4.TypeOf(typ), w.changed, w.hidden.removedFragments
 	hasContained := obj.Get("contained").Exists()
@@ -223,8 +223,8 @@ func (w *walker) copyWithoutReferences(typ string, obj gjson.Result) ([]byte, bo
 	return out, ok
 }
 
-// noteRemoved records the contained resources that were removed, and reports whether there are
-// more of them than before.
+// noteRemoved records the contained resources that out no longer has, and reports whether it recorded a
+// new one.
 func (l *hiddenLinks) noteRemoved(was gjson.Result, out []byte) bool {
 	more, left := false, containedIDs(gjson.ParseBytes(out))
 	for id := range containedIDs(was) {
@@ -235,7 +235,7 @@ func (l *hiddenLinks) noteRemoved(was gjson.Result, out []byte) bool {
 	return more
 }
 
-// containedIDs returns the contained resources of a resource, by "#" and id.
+// containedIDs returns "#" and the id of each contained resource.
 func containedIDs(obj gjson.Result) map[string]bool {
 	ids := map[string]bool{}
 	for _, c := range obj.Get("contained").Array() {
@@ -246,8 +246,8 @@ func containedIDs(obj gjson.Result) map[string]bool {
 	return ids
 }
 
-// withoutOrphans removes the contained resources to which something referred and to which nothing
-// refers any more, directly or through others.
+// withoutOrphans removes the contained resources that were referenced in was and are no longer
+// reachable from the resource in out, directly or through others.
 func withoutOrphans(was gjson.Result, out []byte) []byte {
 	tree, err := Tree(out)
 	list := tree.Get("contained")

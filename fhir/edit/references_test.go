@@ -24,8 +24,8 @@ func hiddenIDs(r fhir.Ref) bool { return strings.HasPrefix(r.ID, "h") }
 
 func encoded(body string) string { return base64.StdEncoding.EncodeToString([]byte(body)) }
 
-// TestCutReferences: every element that leads to a hidden resource goes (CON-1201), grows
-// where it has to (CON-1202, CON-1206), and takes the narrative along.
+// TestCutReferences: every element that refers to a hidden resource is removed (CON-1201), with its
+// parent where the rest would be invalid or describe it (CON-1202, CON-1206), and with the narrative.
 func TestCutReferences(t *testing.T) {
 	const (
 		head      = `{"resourceType":"Observation","status":"final","code":{"text":"x"}`
@@ -41,29 +41,29 @@ func TestCutReferences(t *testing.T) {
 		{"whole, with type, identifier and display", head + `,"encounter":{"type":"Encounter","reference":"Encounter/h","identifier":{"value":"7"},"display":"Ward 7"}}`, head + `}`},
 		{"an entry of a list; the others keep their order", head + `,"performer":[{"reference":"Practitioner/1"},{"reference":"Patient/h"},{"reference":"Practitioner/2"}]}`,
 			head + `,"performer":[{"reference":"Practitioner/1"},{"reference":"Practitioner/2"}]}`},
-		{"the last entry takes the list", head + `,"hasMember":[{"reference":"Observation/h1"},{"reference":"Observation/h2"}]}`, head + `}`},
-		{"in an extension, which goes", head + `,"extension":[{"url":"u","valueReference":{"reference":"Condition/h"}},{"url":"v","valueString":"x"}]}`, head + `,"extension":[{"url":"v","valueString":"x"}]}`},
+		{"a list without entries is removed", head + `,"hasMember":[{"reference":"Observation/h1"},{"reference":"Observation/h2"}]}`, head + `}`},
+		{"in an extension, which is removed", head + `,"extension":[{"url":"u","valueReference":{"reference":"Condition/h"}},{"url":"v","valueString":"x"}]}`, head + `,"extension":[{"url":"v","valueString":"x"}]}`},
 		{"in an extension of an extension", head + `,"extension":[{"url":"u","extension":[{"url":"v","valueReference":{"reference":"Condition/h"}}]}]}`, head + `}`},
 		{"in an extension of a primitive", `{"resourceType":"Patient","birthDate":"2000","_birthDate":{"extension":[{"url":"u","valueReference":{"reference":"Condition/h"}}]}}`, `{"resourceType":"Patient","birthDate":"2000"}`},
-		{"CON-1201 narrative goes with anything", head + `,"encounter":{"reference":"Encounter/h"},` + narrative + `}`, head + `}`},
+		{"CON-1201 narrative is removed with any element", head + `,"encounter":{"reference":"Encounter/h"},` + narrative + `}`, head + `}`},
 		{"narrative with a link", head + `,"text":{"status":"generated","div":"<div><a href=\"Encounter/h\">x</a></div>"}}`, head + `}`},
 
 		{"an attachment by its url", `{"resourceType":"DocumentReference","status":"current","content":[{"attachment":{"url":"Binary/h","title":"t","size":7}},{"attachment":{"url":"Binary/1"}}]}`,
 			`{"resourceType":"DocumentReference","status":"current","content":[{"attachment":{"url":"Binary/1"}}]}`},
-		{"CON-1202 the only one takes the document", `{"resourceType":"DocumentReference","status":"current","content":[{"attachment":{"url":"` + site + `/Binary/h"}}]}`, `nil`},
+		{"CON-1202 the document is removed with its only attachment", `{"resourceType":"DocumentReference","status":"current","content":[{"attachment":{"url":"` + site + `/Binary/h"}}]}`, `nil`},
 		{"a canonical with version and fragment", `{"resourceType":"PlanDefinition","status":"active","action":[{"title":"a","definitionCanonical":"` + site + `/ActivityDefinition/h|2#f"}]}`, `{"resourceType":"PlanDefinition","status":"active","action":[{"title":"a"}]}`},
 		{"an entry of a list of canonicals, with its extensions", `{"resourceType":"CarePlan","status":"active","intent":"plan","instantiatesCanonical":["PlanDefinition/1","PlanDefinition/h","PlanDefinition/2"],"_instantiatesCanonical":[null,{"id":"b"},{"id":"c"}],"subject":{"reference":"Patient/1"}}`,
 			`{"resourceType":"CarePlan","status":"active","intent":"plan","instantiatesCanonical":["PlanDefinition/1","PlanDefinition/2"],"_instantiatesCanonical":[null,{"id":"c"}],"subject":{"reference":"Patient/1"}}`},
-		{"extensions that stand before their list", `{"resourceType":"CarePlan","_instantiatesUri":[{"id":"a"},{"id":"b"}],"instantiatesUri":["PlanDefinition/h","PlanDefinition/1"],"status":"active","intent":"plan","subject":{"reference":"Patient/1"}}`,
+		{"extensions that precede their list", `{"resourceType":"CarePlan","_instantiatesUri":[{"id":"a"},{"id":"b"}],"instantiatesUri":["PlanDefinition/h","PlanDefinition/1"],"status":"active","intent":"plan","subject":{"reference":"Patient/1"}}`,
 			`{"resourceType":"CarePlan","_instantiatesUri":[{"id":"b"}],"instantiatesUri":["PlanDefinition/1"],"status":"active","intent":"plan","subject":{"reference":"Patient/1"}}`},
-		{"a list of which nothing is left", `{"resourceType":"CarePlan","status":"active","intent":"plan","instantiatesCanonical":["PlanDefinition/h"],"_instantiatesCanonical":[{"id":"a"}],"subject":{"reference":"Patient/1"}}`,
+		{"a list whose entries are all removed", `{"resourceType":"CarePlan","status":"active","intent":"plan","instantiatesCanonical":["PlanDefinition/h"],"_instantiatesCanonical":[{"id":"a"}],"subject":{"reference":"Patient/1"}}`,
 			`{"resourceType":"CarePlan","status":"active","intent":"plan","subject":{"reference":"Patient/1"}}`},
 		{"base64 that refers to one", head + `,"extension":[{"url":"u","valueBase64Binary":"` + encoded(`{"resourceType":"Provenance","target":[{"reference":"Condition/h"}]}`) + `"}]}`, head + `}`},
 		{"base64 that does not", head + `,"extension":[{"url":"u","valueBase64Binary":"` + encoded(`{"resourceType":"Provenance","target":[{"reference":"Condition/1"}]}`) + `"}]}`, ``},
 
-		{"CON-1202 a mandatory element takes its parent", `{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"diagnosis":[{"condition":{"reference":"Condition/h"},"use":{"text":"x"}},{"condition":{"reference":"Condition/1"}}]}`,
+		{"CON-1202 the parent of a mandatory element is removed", `{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"diagnosis":[{"condition":{"reference":"Condition/h"},"use":{"text":"x"}},{"condition":{"reference":"Condition/1"}}]}`,
 			`{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"diagnosis":[{"condition":{"reference":"Condition/1"}}]}`},
-		{"CON-1202 or the resource", `{"resourceType":"ImmunizationEvaluation","status":"completed","immunizationEvent":{"reference":"Immunization/h"}}`, `nil`},
+		{"CON-1202 the resource is removed with a mandatory element of its own", `{"resourceType":"ImmunizationEvaluation","status":"completed","immunizationEvent":{"reference":"Immunization/h"}}`, `nil`},
 		{"CON-1206 entries of a List", `{"resourceType":"List","status":"current","mode":"working","entry":[{"item":{"reference":"Condition/h"},"flag":{"text":"x"}},{"item":{"reference":"Condition/1"}}]}`,
 			`{"resourceType":"List","status":"current","mode":"working","entry":[{"item":{"reference":"Condition/1"}}]}`},
 		{"CON-1206 members of a Group, and its quantity", `{"resourceType":"Group","type":"person","actual":true,"quantity":2,"member":[{"entity":{"reference":"Patient/h"},"inactive":true},{"entity":{"reference":"Patient/1"}}]}`,
@@ -73,29 +73,29 @@ func TestCutReferences(t *testing.T) {
 		{"CON-1206 participants of a CareTeam", `{"resourceType":"CareTeam","participant":[{"role":[{"text":"x"}],"member":{"reference":"Patient/h"}},{"member":{"reference":"Patient/1"}}]}`, `{"resourceType":"CareTeam","participant":[{"member":{"reference":"Patient/1"}}]}`},
 		{"CON-1206 participants of an Appointment", `{"resourceType":"Appointment","status":"booked","participant":[{"actor":{"reference":"Patient/h"},"status":"accepted"},{"actor":{"reference":"Patient/1"},"status":"accepted"}]}`,
 			`{"resourceType":"Appointment","status":"booked","participant":[{"actor":{"reference":"Patient/1"},"status":"accepted"}]}`},
-		{"CON-1202 an Appointment without any", `{"resourceType":"Appointment","status":"booked","participant":[{"actor":{"reference":"Patient/h"},"status":"accepted"}]}`, `nil`},
+		{"CON-1202 an Appointment without participants is removed", `{"resourceType":"Appointment","status":"booked","participant":[{"actor":{"reference":"Patient/h"},"status":"accepted"}]}`, `nil`},
 		{"CON-1206 sections of a Composition", `{"resourceType":"Composition","status":"final","section":[{"title":"a","entry":[{"reference":"Condition/h"},{"reference":"Condition/1"}],` + narrative + `},{"title":"b","entry":[{"reference":"Condition/h"}],` + narrative + `}]}`,
 			`{"resourceType":"Composition","status":"final","section":[{"title":"a","entry":[{"reference":"Condition/1"}]}]}`},
 		{"CON-1206 some targets of a Provenance", `{"resourceType":"Provenance","target":[{"reference":"Condition/h"},{"reference":"Condition/1"}],"recorded":"2020-01-01T00:00:00Z"}`, `{"resourceType":"Provenance","target":[{"reference":"Condition/1"}],"recorded":"2020-01-01T00:00:00Z"}`},
 		{"CON-1206 all targets of a Provenance", `{"resourceType":"Provenance","target":[{"reference":"Condition/h"},{"reference":"Condition/h2/_history/1"}],"recorded":"2020-01-01T00:00:00Z"}`, `nil`},
 		{"CON-1206 some entities of an AuditEvent", `{"resourceType":"AuditEvent","entity":[{"what":{"reference":"Condition/h"},"name":"x"},{"what":{"reference":"Condition/1"}}]}`, `{"resourceType":"AuditEvent","entity":[{"what":{"reference":"Condition/1"}}]}`},
 		{"CON-1206 all entities of an AuditEvent", `{"resourceType":"AuditEvent","entity":[{"what":{"reference":"Condition/h"},"name":"x"}]}`, `nil`},
-		{"evidence goes with its codes", `{"resourceType":"Condition","evidence":[{"code":[{"text":"x"}],"detail":[{"reference":"Observation/h"}]}],"subject":{"reference":"Patient/1"}}`, `{"resourceType":"Condition","subject":{"reference":"Patient/1"}}`},
-		{"reasons and what it is based on", `{"resourceType":"ServiceRequest","status":"active","intent":"order","basedOn":[{"reference":"CarePlan/h"}],"reasonReference":[{"reference":"Condition/h"}],"subject":{"reference":"Patient/1"}}`,
+		{"evidence is removed with its codes", `{"resourceType":"Condition","evidence":[{"code":[{"text":"x"}],"detail":[{"reference":"Observation/h"}]}],"subject":{"reference":"Patient/1"}}`, `{"resourceType":"Condition","subject":{"reference":"Patient/1"}}`},
+		{"reasons and basedOn", `{"resourceType":"ServiceRequest","status":"active","intent":"order","basedOn":[{"reference":"CarePlan/h"}],"reasonReference":[{"reference":"Condition/h"}],"subject":{"reference":"Patient/1"}}`,
 			`{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"}}`},
 
 		{"CON-1204 in a contained resource", head + `,"contained":[{"resourceType":"Procedure","id":"p","status":"completed","subject":{"reference":"Patient/1"},"encounter":{"reference":"Encounter/h"}}],"partOf":[{"reference":"#p"}],` + narrative + `}`,
 			head + `,"contained":[{"resourceType":"Procedure","id":"p","status":"completed","subject":{"reference":"Patient/1"}}],"partOf":[{"reference":"#p"}]}`},
-		{"CON-1204 a contained resource that goes takes the references to it", head + `,"contained":[{"resourceType":"Procedure","id":"p","status":"completed","subject":{"reference":"Patient/h"}}],"partOf":[{"reference":"#p","display":"x"}]}`, head + `}`},
-		{"CON-1204 and what these make mandatory", `{"resourceType":"List","contained":[{"resourceType":"Procedure","id":"p","status":"completed","subject":{"reference":"Patient/h"}}],"status":"current","mode":"working","entry":[{"item":{"reference":"#p"}},{"item":{"reference":"Condition/1"}}]}`,
+		{"CON-1204 the references to a removed contained resource are removed", head + `,"contained":[{"resourceType":"Procedure","id":"p","status":"completed","subject":{"reference":"Patient/h"}}],"partOf":[{"reference":"#p","display":"x"}]}`, head + `}`},
+		{"CON-1204 the parent of such a reference is removed if it is mandatory", `{"resourceType":"List","contained":[{"resourceType":"Procedure","id":"p","status":"completed","subject":{"reference":"Patient/h"}}],"status":"current","mode":"working","entry":[{"item":{"reference":"#p"}},{"item":{"reference":"Condition/1"}}]}`,
 			`{"resourceType":"List","status":"current","mode":"working","entry":[{"item":{"reference":"Condition/1"}}]}`},
-		{"CON-1204 one to which nothing leads any more", `{"resourceType":"List","contained":[{"resourceType":"Practitioner","id":"a"},{"resourceType":"Practitioner","id":"b"}],"status":"current","mode":"working","entry":[{"extension":[{"url":"u","valueReference":{"reference":"#a"}}],"item":{"reference":"Condition/h"}},{"extension":[{"url":"u","valueReference":{"reference":"#b"}}],"item":{"reference":"Condition/1"}}]}`,
+		{"CON-1204 a contained resource without remaining references is removed", `{"resourceType":"List","contained":[{"resourceType":"Practitioner","id":"a"},{"resourceType":"Practitioner","id":"b"}],"status":"current","mode":"working","entry":[{"extension":[{"url":"u","valueReference":{"reference":"#a"}}],"item":{"reference":"Condition/h"}},{"extension":[{"url":"u","valueReference":{"reference":"#b"}}],"item":{"reference":"Condition/1"}}]}`,
 			`{"resourceType":"List","contained":[{"resourceType":"Practitioner","id":"b"}],"status":"current","mode":"working","entry":[{"extension":[{"url":"u","valueReference":{"reference":"#b"}}],"item":{"reference":"Condition/1"}}]}`},
 		{"an entry of a Bundle that is hidden", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"` + site + `/Condition/h","resource":{"resourceType":"Condition","subject":{"reference":"Patient/1"}}},{"fullUrl":"` + site + `/Condition/1","resource":{"resourceType":"Condition",` + narrative + `,"subject":{"reference":"Patient/1"}}}]}`,
 			`{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"` + site + `/Condition/1","resource":{"resourceType":"Condition",` + narrative + `,"subject":{"reference":"Patient/1"}}}]}`},
-		{"an entry whose resource goes", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Provenance","target":[{"reference":"Condition/h"}]}},{"resource":{"resourceType":"Basic"}}]}`,
+		{"an entry whose resource is removed", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Provenance","target":[{"reference":"Condition/h"}]}},{"resource":{"resourceType":"Basic"}}]}`,
 			`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Basic"}}]}`},
-		{"a parameter whose value goes", `{"resourceType":"Parameters","parameter":[{"name":"a","valueReference":{"reference":"Condition/h"}},{"name":"b","part":[{"name":"c","valueReference":{"reference":"Condition/h"}}]},{"name":"d","valueString":"x"}]}`,
+		{"a parameter whose value is removed", `{"resourceType":"Parameters","parameter":[{"name":"a","valueReference":{"reference":"Condition/h"}},{"name":"b","part":[{"name":"c","valueReference":{"reference":"Condition/h"}}]},{"name":"d","valueString":"x"}]}`,
 			`{"resourceType":"Parameters","parameter":[{"name":"d","valueString":"x"}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestCutReferences(t *testing.T) {
 			if slices.ContainsFunc(edit.References(got, site), hiddenIDs) {
 				t.Errorf("a hidden reference is left in %s", got)
 			}
-			// CON-1306: a writer who sends it back loses nothing.
+			// CON-1306: writing it back unchanged loses nothing.
 			if back := edit.Restore([]byte(c.in), got, got); string(back) != c.in {
 				t.Errorf("restored\n%s\nwant\n%s", back, c.in)
 			}
@@ -146,16 +146,16 @@ func TestRestoreReferences(t *testing.T) {
 	for _, c := range []struct{ name, stored, old, now, want string }{
 		{"a single reference", `{"resourceType":"Observation","status":"final","encounter":{"reference":"Encounter/h"},"code":{"text":"x"}}`, `"final"`, `"amended"`,
 			`{"resourceType":"Observation","status":"amended","encounter":{"reference":"Encounter/h"},"code":{"text":"x"}}`},
-		{"an entry of a List behind the one it followed", `{"resourceType":"List","entry":[{"item":{"reference":"Condition/1"}},{"item":{"reference":"Condition/h"}},{"item":{"reference":"Condition/2"}}]}`,
+		{"an entry of a List after the one it followed", `{"resourceType":"List","entry":[{"item":{"reference":"Condition/1"}},{"item":{"reference":"Condition/h"}},{"item":{"reference":"Condition/2"}}]}`,
 			`{"item":{"reference":"Condition/2"}}`, `{"item":{"reference":"Condition/3"}},{"item":{"reference":"Condition/2"}}`,
 			`{"resourceType":"List","entry":[{"item":{"reference":"Condition/1"}},{"item":{"reference":"Condition/h"}},{"item":{"reference":"Condition/3"}},{"item":{"reference":"Condition/2"}}]}`},
-		{"at the end, where that one is gone", `{"resourceType":"List","entry":[{"item":{"reference":"Condition/1"}},{"item":{"reference":"Condition/h"}},{"item":{"reference":"Condition/2"}}]}`,
+		{"at the end, if that one was deleted", `{"resourceType":"List","entry":[{"item":{"reference":"Condition/1"}},{"item":{"reference":"Condition/h"}},{"item":{"reference":"Condition/2"}}]}`,
 			`{"item":{"reference":"Condition/1"}},`, ``, `{"resourceType":"List","entry":[{"item":{"reference":"Condition/2"}},{"item":{"reference":"Condition/h"}}]}`},
 		{"an address in a list", `{"resourceType":"CarePlan","instantiatesCanonical":["PlanDefinition/1","PlanDefinition/h","PlanDefinition/2"],"_instantiatesCanonical":[null,{"id":"b"},{"id":"c"}]}`,
 			`"PlanDefinition/2"`, `"PlanDefinition/3","PlanDefinition/2"`, ``},
-		{"narrative that went with it", `{"resourceType":"Observation","text":{"status":"generated","div":"<div/>"},"status":"final","encounter":{"reference":"Encounter/h"}}`, `"final"`, `"amended"`,
+		{"narrative that was removed with it", `{"resourceType":"Observation","text":{"status":"generated","div":"<div/>"},"status":"final","encounter":{"reference":"Encounter/h"}}`, `"final"`, `"amended"`,
 			`{"resourceType":"Observation","text":{"status":"generated","div":"<div/>"},"status":"amended","encounter":{"reference":"Encounter/h"}}`},
-		{"another reference in its place does not replace it", `{"resourceType":"Observation","status":"final","encounter":{"reference":"Encounter/h"}}`, `"final"`, `"final","encounter":{"reference":"Encounter/1"}`,
+		{"the writer cannot replace it by another reference", `{"resourceType":"Observation","status":"final","encounter":{"reference":"Encounter/h"}}`, `"final"`, `"final","encounter":{"reference":"Encounter/1"}`,
 			`{"resourceType":"Observation","status":"final","encounter":{"reference":"Encounter/h"}}`},
 	} {
 		cut, changed := edit.RemoveReferences([]byte(c.stored), hiddenIDs, site)
@@ -173,8 +173,8 @@ func TestRestoreReferences(t *testing.T) {
 	}
 }
 
-// TestCutReferencesLaws draws resources with references: nothing hidden is left, a second
-// cut changes nothing, and what was cut comes back.
+// TestCutReferencesLaws draws resources with references. No hidden reference remains, a second cut
+// changes nothing, and Restore returns the drawn resource.
 func TestCutReferencesLaws(t *testing.T) {
 	cuts := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -192,7 +192,7 @@ func TestCutReferencesLaws(t *testing.T) {
 			cuts++
 		}
 		if _, err := fhir.Parse(cut); err != nil {
-			t.Fatalf("%s was cut to what is no resource: %s (%v)", drawn, cut, err)
+			t.Fatalf("what is left of %s is no resource: %s (%v)", drawn, cut, err)
 		}
 		if slices.ContainsFunc(edit.References(cut, site), hiddenIDs) {
 			t.Fatalf("a hidden reference is left of %s:\n%s", drawn, cut)
@@ -209,8 +209,8 @@ func TestCutReferencesLaws(t *testing.T) {
 	}
 }
 
-// TestCutReferencesExamples: the official resources come back whole from what is left of
-// them when each that they refer to is hidden.
+// TestCutReferencesExamples: Restore returns the official examples after the references to any one
+// resource were removed, and the rest is valid.
 func TestCutReferencesExamples(t *testing.T) {
 	cuts := 0
 	files := testfiles.Cases(t, "examples/*.json")
@@ -249,8 +249,8 @@ func TestCutReferencesExamples(t *testing.T) {
 	t.Logf("%d examples, cut %d times", len(files), cuts)
 }
 
-// TestStandsFor: the elements that stand for a target are elements of R4.
-func TestStandsFor(t *testing.T) {
+// TestTargetElements: the paths are elements of R4.
+func TestTargetElements(t *testing.T) {
 	for _, path := range edit.TargetElements() {
 		if r4.ElementAt(path) == nil {
 			t.Errorf("there is no %s", path)

@@ -8,24 +8,23 @@ import (
 )
 
 // Restore adds the removed elements to a body whose writer could not see them (CON-1306). cut is
-// the result of RemoveTypes for stored, and written is cut as its reader changed it. The result
+// the result of RemoveTypes for stored, and written is cut with the changes of its reader. The result
 // is written with every element of stored that is not in cut:
 //
 //   - a single element, after the member that it followed;
 //   - an entry of an array, after the entry that it followed, or at the end in the old order if
-//     that entry is gone;
-//   - likewise within objects that the writer kept: members of the same name, and entries that
-//     are the same: unchanged ones at any position, then those with the same id, then those that
-//     changed at their position.
+//     that entry was deleted;
+//   - the same within objects that the writer kept: members of the same name, and entries that
+//     match: unchanged ones at any position, then those with the same id, then those that changed
+//     at their position.
 //
-// Elements within something that the writer deleted are deleted too. If the writer set an element
-// that was hidden, the stored one wins: a single element, or another type of its choice, cannot
-// be replaced by a writer who does not see it. Lists get both, and so do backbone elements and
-// elements of which only extensions were hidden.
+// Elements within a deleted object are deleted too. If the writer set a hidden element, the stored
+// value wins: a writer who does not see a single element cannot replace it or set another type of its
+// choice. Lists get both values, and so do backbone elements and elements with only hidden extensions.
 //
-// Everything else of written is kept token for token. RemoveTypes of the result is written, and
-// Restore(stored, cut, cut) is stored. The three bodies are resources of one type that fhir.Parse
-// accepted; otherwise written is returned.
+// Every other token of written is kept. RemoveTypes of the result is written, and Restore(stored, cut,
+// cut) is stored. The three bodies must be resources of one type that fhir.Parse accepted; otherwise
+// Restore returns written.
 func Restore(stored, cut, written []byte) []byte {
 	s, err1 := Tree(stored)
 	c, err2 := Tree(cut)
@@ -37,11 +36,14 @@ func Restore(stored, cut, written []byte) []byte {
 	return restoreObject(t, s, c, w).Append(make([]byte, 0, len(stored)+len(written)))
 }
 
+// In this file and restore_list.go s is a stored value, c the value that is left of it in cut, and w
+// the written one.
+
 // restoreObject returns w with the members that s has and c has not. t is nil for a type that R4
-// does not know.
+// does not define.
 func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 	out := &Node{Kind: '{', Names: slices.Clone(w.Names), Items: slices.Clone(w.Items)}
-	lists := map[string]map[string]*Node{} // what became of primitive lists, by name without _
+	lists := map[string]map[string]*Node{} // restored lists of primitives, by name without _
 	anchor := -1                           // position of the member that precedes it in s
 	for i, name := range s.Names {
 		base := strings.TrimPrefix(name, "_")
@@ -62,7 +64,7 @@ func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 			now = lists[base][name]
 		} else if name == base || w.Get(base) != nil || w.Get(name) != nil || c.Get(base) == nil {
 			now = restoreMember(p, s.Items[i], c.Get(name), w.Get(name))
-		} // else the writer deleted the primitive that it belongs to
+		} // else the writer deleted the primitive with these extensions
 		at := out.Find(name)
 		switch {
 		case now != nil && at >= 0:
@@ -79,7 +81,7 @@ func restoreObject(t *r4.Type, s, c, w *Node) *Node {
 	return out
 }
 
-// restoreMember returns the new value of a member; nil if the writer deleted it.
+// restoreMember returns the restored value of a member, nil if the writer deleted it.
 func restoreMember(p r4.Property, s, c, w *Node) *Node {
 	switch {
 	case c == nil && w == nil:

@@ -9,30 +9,30 @@ import (
 
 // restoreArray returns w with the entries that s has and c has not.
 func restoreArray(p r4.Property, s, c, w *Node) *Node {
-	kept := alignWithCut(s.Items, c.Items) // of each entry of s its position in c, or -1
-	now := matchWritten(c.Items, w.Items)  // of each entry of c its position in w, or -1
+	inCut := alignWithCut(s.Items, c.Items)
+	inWritten := matchWritten(c.Items, w.Items)
 	out := slices.Clone(w.Items)
-	for i, j := range kept {
-		if j >= 0 && now[j] >= 0 {
-			out[now[j]] = restoreValue(p, s.Items[i], c.Items[j], w.Items[now[j]])
+	for i, j := range inCut {
+		if j >= 0 && inWritten[j] >= 0 {
+			out[inWritten[j]] = restoreValue(p, s.Items[i], c.Items[j], w.Items[inWritten[j]])
 		}
 	}
-	return &Node{Kind: '[', Items: insertHidden(s.Items, kept, now, out)}
+	return &Node{Kind: '[', Items: insertHidden(s.Items, inCut, inWritten, out)}
 }
 
-// insertHidden returns out with the hidden entries of s: those without a position in kept. now has
-// the position in out of each entry that was shown.
-func insertHidden(s []*Node, kept, now []int, out []*Node) []*Node {
-	// behind[k] are the hidden entries after entry k-1 of out: behind[0] those at the front,
-	// the last those at the end.
+// insertHidden returns out with the hidden entries of s, those without a position in inCut. inWritten has the
+// position in out of each entry of the cut list.
+func insertHidden(s []*Node, inCut, inWritten []int, out []*Node) []*Node {
+	// hiddenAfter[k] are the hidden entries after entry k-1 of out: the first element has those at the
+	// front, the last one those at the end.
 	hiddenAfter := make([][]*Node, len(out)+2)
 	at := 0
-	for i, j := range kept {
+	for i, j := range inCut {
 		switch {
 		case j < 0:
 			hiddenAfter[at] = append(hiddenAfter[at], s[i])
-		case now[j] >= 0:
-			at = now[j] + 1
+		case inWritten[j] >= 0:
+			at = inWritten[j] + 1
 		default:
 			at = len(out) + 1
 		}
@@ -47,19 +47,19 @@ func insertHidden(s []*Node, kept, now []int, out []*Node) []*Node {
 	return all
 }
 
-// alignWithCut finds the entries of s that are left in c. RemoveTypes keeps the order and decides by
-// content alone, so the first possible origin of an entry of c is its origin.
+// alignWithCut returns for each entry of s its position in c, or -1. RemoveTypes keeps the order and
+// decides by content alone, so an entry of c comes from the first entry of s that it can come from.
 func alignWithCut(s, c []*Node) []int {
-	kept := make([]int, len(s))
+	inCut := make([]int, len(s))
 	next := 0
 	for i := range s {
-		kept[i] = -1
+		inCut[i] = -1
 		if next < len(c) && canBeCutOf(s[i], c[next]) {
-			kept[i] = next
+			inCut[i] = next
 			next++
 		}
 	}
-	return kept
+	return inCut
 }
 
 // canBeCutOf reports whether c can be the result of RemoveTypes for s.
@@ -95,24 +95,24 @@ func canBeCutOf(s, c *Node) bool {
 	return string(s.Raw) == string(c.Raw)
 }
 
-// matchWritten finds the entries of c in w: an equal entry at any position, or else the one with the
-// same id, or else a changed one at the same position.
+// matchWritten returns for each entry of c its position in w, or -1: the position of an equal entry,
+// else of the entry with the same id, else of the changed entry between the same neighbours.
 func matchWritten(c, w []*Node) []int {
-	now, from := make([]int, len(c)), make([]int, len(w))
-	for j := range now {
-		now[j] = -1
+	inWritten, from := make([]int, len(c)), make([]int, len(w))
+	for j := range inWritten {
+		inWritten[j] = -1
 	}
 	for k := range from {
 		from[k] = -1
 	}
-	pair := func(j, k int) { now[j], from[k] = k, j }
+	pair := func(j, k int) { inWritten[j], from[k] = k, j }
 	for _, key := range []func(*Node) string{
 		func(n *Node) string { return string(n.Append(nil)) },
 		func(n *Node) string { return n.Get("id").String() },
 	} {
 		free := map[string][]int{}
 		for j := range c {
-			if k := key(c[j]); now[j] < 0 && k != "" {
+			if k := key(c[j]); inWritten[j] < 0 && k != "" {
 				free[k] = append(free[k], j)
 			}
 		}
@@ -127,7 +127,7 @@ func matchWritten(c, w []*Node) []int {
 		}
 	}
 	pairAtPosition := func(k, j int) {
-		if from[k] < 0 && j >= 0 && j < len(c) && now[j] < 0 && sameEntry(c[j], w[k]) {
+		if from[k] < 0 && j >= 0 && j < len(c) && inWritten[j] < 0 && sameEntry(c[j], w[k]) {
 			pair(j, k)
 		}
 	}
@@ -145,11 +145,11 @@ func matchWritten(c, w []*Node) []int {
 			pairAtPosition(k, from[k+1]-1)
 		}
 	}
-	return now
+	return inWritten
 }
 
-// sameEntry reports whether two values may be one entry before and after a change: nothing that
-// identifies it differs.
+// sameEntry reports whether two values may be one entry before and after a change: their type, id and
+// url do not differ.
 func sameEntry(c, w *Node) bool {
 	if c.Kind != w.Kind {
 		return false
@@ -167,32 +167,31 @@ func isPrimitiveList(n *Node) bool {
 	return n != nil && n.Kind == '[' && slices.ContainsFunc(n.Items, func(i *Node) bool { return i.Kind != '{' && i.Kind != '[' })
 }
 
-// isUnderscoreList reports whether a member is the array of ids and extensions of a
-// primitive list.
+// isUnderscoreList reports whether a member has the ids and extensions of a list of primitives.
 func isUnderscoreList(name string, n *Node) bool {
 	return strings.HasPrefix(name, "_") && n.Kind == '['
 }
 
 // restorePrimitives restores a list of primitives together with the list of their ids and
-// extensions, entry by entry, and returns both by their names. RemoveTypes removes such a list as
-// a whole, or parts of an entry's extensions; RemoveReferences removes entries.
+// extensions, entry by entry, and returns both by their names. RemoveTypes removes the whole list or
+// parts of the extensions of an entry; RemoveReferences removes entries.
 func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 	underscore := "_" + name
-	before, left, now := pairEntries(s, name), pairEntries(c, name), pairEntries(w, name)
-	var out []*Node // each a pair: an array of two
+	stored, cut, written := pairEntries(s, name), pairEntries(c, name), pairEntries(w, name)
+	var out []*Node // pairs, each an array of two items
 	switch {
-	case len(left) == 0 && len(before) > 0:
-		out = append(before, now...)
+	case len(cut) == 0 && len(stored) > 0:
+		out = append(stored, written...)
 	default:
-		kept, places := alignWithCut(before, left), matchWritten(left, now)
-		out = slices.Clone(now)
-		for i, j := range kept {
-			if j >= 0 && places[j] >= 0 {
-				k := places[j]
-				out[k] = &Node{Kind: '[', Items: []*Node{now[k].Items[0], restoreUnderscore(before[i].Items[1], left[j].Items[1], now[k].Items[1])}}
+		inCut, inWritten := alignWithCut(stored, cut), matchWritten(cut, written)
+		out = slices.Clone(written)
+		for i, j := range inCut {
+			if j >= 0 && inWritten[j] >= 0 {
+				k := inWritten[j]
+				out[k] = &Node{Kind: '[', Items: []*Node{written[k].Items[0], restoreUnderscore(stored[i].Items[1], cut[j].Items[1], written[k].Items[1])}}
 			}
 		}
-		out = insertHidden(before, kept, places, out)
+		out = insertHidden(stored, inCut, inWritten, out)
 	}
 	result := map[string]*Node{}
 	for i, n := range []string{name, underscore} {
@@ -200,10 +199,10 @@ func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 		for _, e := range out {
 			list.Items = append(list.Items, e.Items[i])
 		}
-		least := 0 // nulls at the end stay where they were written
+		least := 0 // nulls up to this length are inCut at the end
 		if was := w.Get(n); was != nil {
 			least = len(was.Items)
-		} else if was := s.Get(n); was != nil && len(out) == len(before) {
+		} else if was := s.Get(n); was != nil && len(out) == len(stored) {
 			least = len(was.Items)
 		}
 		for len(list.Items) > least && list.Items[len(list.Items)-1].Kind == 'n' {
@@ -221,7 +220,7 @@ func restoreUnderscore(s, c, w *Node) *Node {
 	switch {
 	case s.Kind != '{':
 		return w
-	case w.Kind != '{' && c.Kind == '{': // the writer deleted it
+	case w.Kind != '{' && c.Kind == '{': // deleted by the writer
 		return w
 	case w.Kind != '{':
 		return s
@@ -231,7 +230,7 @@ func restoreUnderscore(s, c, w *Node) *Node {
 	return restoreObject(r4.TypeOf("Element"), s, c, w)
 }
 
-// pairEntries pairs the values of a primitive list with their ids and extensions.
+// pairEntries returns the values of a list of primitives, each in an array with its id and extensions.
 func pairEntries(n *Node, name string) []*Node {
 	null := &Node{Kind: 'n', Raw: []byte("null")}
 	var out []*Node

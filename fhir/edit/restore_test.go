@@ -17,7 +17,7 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// texts is what a rule that hides free text takes out.
+// texts reports whether a rule that hides free text removes a type.
 func texts(typ string) bool {
 	return slices.Contains([]string{"", "Narrative", "Annotation", "markdown", "Attachment"}, typ)
 }
@@ -25,27 +25,27 @@ func texts(typ string) bool {
 func TestRestore(t *testing.T) {
 	const note = `{"text":"t"}`
 	for _, c := range []struct{ name, stored, change, want string }{
-		{"CON-1306 a single element in its place", `{"resourceType":"Observation","id":"o","text":{"status":"generated","div":"<div/>"},"status":"final","code":{"text":"x"}}`,
+		{"CON-1306 a single element at its position", `{"resourceType":"Observation","id":"o","text":{"status":"generated","div":"<div/>"},"status":"final","code":{"text":"x"}}`,
 			`"final"→"amended"`, `{"resourceType":"Observation","id":"o","text":{"status":"generated","div":"<div/>"},"status":"amended","code":{"text":"x"}}`},
-		{"CON-1306 an entry behind the one it followed", `{"resourceType":"Communication","status":"completed","payload":[{"contentString":"a"},{"contentAttachment":{"title":"h"}},{"contentString":"b"}]}`,
+		{"CON-1306 an entry after the one it followed", `{"resourceType":"Communication","status":"completed","payload":[{"contentString":"a"},{"contentAttachment":{"title":"h"}},{"contentString":"b"}]}`,
 			`{"contentString":"b"}→{"contentString":"n"},{"contentString":"b"}`,
 			`{"resourceType":"Communication","status":"completed","payload":[{"contentString":"a"},{"contentAttachment":{"title":"h"}},{"contentString":"n"},{"contentString":"b"}]}`},
-		{"CON-1306 wherever that one went", `{"resourceType":"Communication","payload":[{"contentString":"a"},{"contentAttachment":{"title":"h"}},{"contentString":"b"}]}`,
+		{"CON-1306 an entry moves with the one it followed", `{"resourceType":"Communication","payload":[{"contentString":"a"},{"contentAttachment":{"title":"h"}},{"contentString":"b"}]}`,
 			`{"contentString":"a"},{"contentString":"b"}→{"contentString":"b"},{"contentString":"a"}`,
 			`{"resourceType":"Communication","payload":[{"contentString":"b"},{"contentString":"a"},{"contentAttachment":{"title":"h"}}]}`},
 		{"CON-1306 at the end in the old order", `{"resourceType":"Communication","payload":[{"contentString":"a"},{"contentAttachment":{"title":"h"}},{"contentAttachment":{"title":"i"}},{"contentString":"b"}]}`,
 			`{"contentString":"a"},→`,
 			`{"resourceType":"Communication","payload":[{"contentString":"b"},{"contentAttachment":{"title":"h"}},{"contentAttachment":{"title":"i"}}]}`},
-		{"the first entry of all", `{"resourceType":"Communication","payload":[{"contentAttachment":{"title":"h"}},{"contentString":"a"}]}`,
+		{"a hidden first entry", `{"resourceType":"Communication","payload":[{"contentAttachment":{"title":"h"}},{"contentString":"a"}]}`,
 			`"a"→"b"`, `{"resourceType":"Communication","payload":[{"contentAttachment":{"title":"h"}},{"contentString":"b"}]}`},
-		{"CON-1306 within an entry that changed in its place", `{"resourceType":"Patient","contact":[{"extension":[{"url":"h","valueAttachment":{"title":"h"}}],"gender":"male"},{"gender":"other"}]}`,
+		{"CON-1306 within an entry that changed at its position", `{"resourceType":"Patient","contact":[{"extension":[{"url":"h","valueAttachment":{"title":"h"}}],"gender":"male"},{"gender":"other"}]}`,
 			`"male"→"female"`, `{"resourceType":"Patient","contact":[{"extension":[{"url":"h","valueAttachment":{"title":"h"}}],"gender":"female"},{"gender":"other"}]}`},
 		{"not in another entry", `{"resourceType":"Patient","contained":[{"resourceType":"Condition","id":"a","subject":{"display":"x"},"note":[` + note + `]}]}`,
 			`"id":"a"→"id":"b"`, `{"resourceType":"Patient","contained":[{"resourceType":"Condition","id":"b","subject":{"display":"x"}}]}`},
 		{"in an entry with the same id that moved and changed", `{"resourceType":"Patient","contained":[{"resourceType":"Condition","id":"a","subject":{"display":"x"},"note":[` + note + `]},{"resourceType":"Basic","id":"b"}]}`,
 			`{"resourceType":"Condition","id":"a","subject":{"display":"x"}},{"resourceType":"Basic","id":"b"}→{"resourceType":"Basic","id":"b"},{"resourceType":"Condition","id":"a","subject":{"display":"y"}}`,
 			`{"resourceType":"Patient","contained":[{"resourceType":"Basic","id":"b"},{"resourceType":"Condition","id":"a","subject":{"display":"y"},"note":[` + note + `]}]}`},
-		{"a deleted object takes along what it hid", `{"resourceType":"Patient","maritalStatus":{"extension":[{"url":"h","valueAttachment":{"title":"h"}}],"text":"x"},"active":true}`,
+		{"the hidden elements of a deleted object are deleted", `{"resourceType":"Patient","maritalStatus":{"extension":[{"url":"h","valueAttachment":{"title":"h"}}],"text":"x"},"active":true}`,
 			`"maritalStatus":{"text":"x"},→`, `{"resourceType":"Patient","active":true}`},
 		{"extensions of primitives in a list", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"extension":[{"url":"h","valueAttachment":{"title":"h"}}]},{"id":"x"}]}]}`,
 			`"A","B"→"N","A","B"‖"_given":[null,{"id":"x"}]→"_given":[null,null,{"id":"x"}]`,
@@ -53,13 +53,13 @@ func TestRestore(t *testing.T) {
 		{"an id that the writer gives to a primitive in a list", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"x","extension":[{"url":"h","valueAttachment":{"title":"h"}}]},null]}]}`,
 			`[{"id":"x"},null]→[{"id":"x"},{"id":"y"}]`,
 			`{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"x","extension":[{"url":"h","valueAttachment":{"title":"h"}}]},{"id":"y"}]}]}`},
-		{"one that the writer takes away takes along what it hid", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"x","extension":[{"url":"h","valueAttachment":{"title":"h"}}]},{"id":"y"}]}]}`,
+		{"an id that the writer deletes is deleted with its hidden extensions", `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"x","extension":[{"url":"h","valueAttachment":{"title":"h"}}]},{"id":"y"}]}]}`,
 			`[{"id":"x"},{"id":"y"}]→[null,{"id":"y"}]`, `{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"id":"y"}]}]}`},
 		{"not in another resource", `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"u","resource":{"resourceType":"Condition","id":"a","note":[` + note + `]}}]}`,
 			`"id":"a"→"id":"b"`, `{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"u","resource":{"resourceType":"Condition","id":"b"}}]}`},
 		{"a hidden element is not replaced", `{"resourceType":"Observation","status":"final","code":{"text":"x"},"text":{"status":"generated","div":"<div/>"}}`,
 			`"final"→"final","text":{"status":"empty","div":"<div>new</div>"}`, `{"resourceType":"Observation","status":"final","text":{"status":"generated","div":"<div/>"},"code":{"text":"x"}}`},
-		{"nor by another type", `{"resourceType":"Patient","extension":[{"url":"u","extension":[{"url":"v","valueString":"x"}],"valueAttachment":{"title":"h"}}]}`,
+		{"a hidden choice is not replaced by another type", `{"resourceType":"Patient","extension":[{"url":"u","extension":[{"url":"v","valueString":"x"}],"valueAttachment":{"title":"h"}}]}`,
 			`]}]→],"valueString":"n"}]`, `{"resourceType":"Patient","extension":[{"url":"u","extension":[{"url":"v","valueString":"x"}],"valueAttachment":{"title":"h"}}]}`},
 		{"a list that was hidden as a whole holds both", `{"resourceType":"Observation","status":"final","note":[` + note + `]}`,
 			`"final"→"final","note":[{"text":"n"}]`, `{"resourceType":"Observation","status":"final","note":[` + note + `,{"text":"n"}]}`},
@@ -84,8 +84,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestRestoreLaws draws resources by the tables of the standard, rules of what is
-// hidden, and writers who change what they see.
+// TestRestoreLaws draws resources by the tables of the standard, hidden types, and changes of the
+// visible elements.
 func TestRestoreLaws(t *testing.T) {
 	cuts, edits := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -115,7 +115,7 @@ func TestRestoreLaws(t *testing.T) {
 			return // it is no longer a resource
 		}
 		if again, changed := edit.RemoveTypes(written, doomed); again == nil || changed {
-			return // the writer wrote what it could not have seen
+			return // the writer wrote an element of a hidden type
 		}
 		if changed && string(written) != string(cut) {
 			edits++
@@ -132,8 +132,7 @@ func TestRestoreLaws(t *testing.T) {
 	}
 }
 
-// TestRestoreExamples: the official resources come back whole from what every
-// kind of rule leaves of them.
+// TestRestoreExamples: Restore returns the official examples after any type was removed.
 func TestRestoreExamples(t *testing.T) {
 	cuts := 0
 	files := testfiles.Cases(t, "examples/*.json")
@@ -163,8 +162,7 @@ func TestRestoreExamples(t *testing.T) {
 	t.Logf("%d examples, cut %d times", len(files), cuts)
 }
 
-// bareExtension reports whether an extension has neither a value nor extensions,
-// which no resource may have (ext-1).
+// bareExtension reports whether an extension has neither a value nor extensions, which ext-1 forbids.
 func bareExtension(n *edit.Node) bool {
 	for i, item := range n.Items {
 		if bareExtension(item) {
@@ -182,8 +180,8 @@ func bareExtension(n *edit.Node) bool {
 	return false
 }
 
-// change makes one change to what a writer sees: another text, an entry fewer,
-// more or elsewhere, a member fewer.
+// change makes one change to a visible body: another text, a removed, copied or moved entry, or a
+// removed member.
 func change(t *rapid.T, root *edit.Node) {
 	var nodes []*edit.Node
 	var visit func(n *edit.Node)
@@ -227,8 +225,7 @@ func change(t *rapid.T, root *edit.Node) {
 	}
 }
 
-// drawObject writes an object with the mandatory elements of a type and some
-// others.
+// drawObject returns the JSON of an object with the mandatory elements of a type and some others.
 func drawObject(t *rapid.T, of *r4.Type, first string, depth int) string {
 	members := []string{}
 	if first != "" {
@@ -259,8 +256,7 @@ func drawObject(t *rapid.T, of *r4.Type, first string, depth int) string {
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-// drawMembers writes the members of a property: for a primitive at times an
-// extension beside it.
+// drawMembers returns the JSON of the members of a property, for some primitives with extensions.
 func drawMembers(t *rapid.T, p r4.Property, n, depth int) []string {
 	var values, twins []string
 	extended := false

@@ -31,7 +31,7 @@ func SameJSON(a, b *Node) bool {
 	return true
 }
 
-// sameNumber compares two numbers of JSON by value, without a limit of digits or exponent.
+// sameNumber reports whether two JSON numbers have one value, without a limit of digits or exponent.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true
@@ -44,8 +44,8 @@ func sameNumber(a, b string) bool {
 	return digitsA == "" || negA == negB && expA.Cmp(expB) == 0
 }
 
-// splitNumber splits a number into 0.digits times ten to the exponent. The digits have no zeros at
-// either end, and zero has none.
+// splitNumber returns a number as 0.digits times ten to the exponent. The digits have no zeros at
+// either end; the number zero has no digits.
 func splitNumber(s string) (negative bool, digits string, exponent *big.Int) {
 	s, negative = strings.CutPrefix(s, "-")
 	exponent = new(big.Int)

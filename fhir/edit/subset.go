@@ -8,13 +8,13 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// subsetted is the tag of a resource that lacks parts (SRCH-224).
+// subsetted is the tag of an incomplete resource (SRCH-224).
 const subsetted = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}`
 
 // Subset returns a resource with only those elements that keep accepts, token for token. keep is
 // called for every element of the resource, and for the elements of accepted ones, except in
-// contained resources; root marks the elements of the resource itself. A body that lost something
-// is tagged SUBSETTED. One that lost nothing is returned as it is.
+// contained resources; root is true for the elements of the resource itself. If elements were
+// removed, the result has the tag SUBSETTED; otherwise it is body.
 func Subset(body []byte, keep func(e *r4.Element, root bool) bool) []byte {
 	s := &subset{keep: keep}
 	obj := gjson.ParseBytes(body)
@@ -66,7 +66,7 @@ func (s *subset) value(prop r4.Property, underscore bool, value gjson.Result) []
 	return s.object(prop.Of, value, false)
 }
 
-// withSubsettedTag adds the tag, and a meta if there is none.
+// withSubsettedTag returns a body with the tag subsetted, and with a meta if it has none.
 func withSubsettedTag(body []byte) []byte {
 	at := func(i int, text string) []byte {
 		return append(append(append(make([]byte, 0, len(body)+len(text)), body[:i]...), text...), body[i:]...)

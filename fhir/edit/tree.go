@@ -12,11 +12,11 @@ import (
 	"carerecord/fhir"
 )
 
-// Node is one JSON value of a tree that keeps the order of members and the bytes of scalars. A
-// tree is for one goroutine.
+// Node is one JSON value of a tree that keeps the order of members and the bytes of scalars. A tree
+// is not safe for concurrent use.
 type Node struct {
 	Kind  byte     // one of { [ " 0 t f n
-	Raw   []byte   // of a scalar, strings with their quotes
+	Raw   []byte   // the bytes of a scalar, strings with their quotes
 	Names []string // of the members of an object, parallel to Items
 	Items []*Node  // the values of an object's members, or the items of an array
 }
@@ -26,7 +26,7 @@ type Node struct {
 var ErrDeep = errors.New("edit: nested too deeply")
 
 // Tree reads one strict JSON value of any kind: no repeated member in an object, valid UTF-8,
-// nothing after its end. It copies the bytes that it keeps.
+// no data after its end. It does not retain src.
 func Tree(src []byte) (*Node, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(src))
 	n, err := readNode(dec)
@@ -152,8 +152,8 @@ func (n *Node) Clone() *Node {
 	return c
 }
 
-// Size returns the number of levels of the node, 1 for a scalar, and its approximate length when
-// written.
+// Size returns the number of levels of the node, 1 for a scalar, and the approximate length of its
+// JSON.
 func (n *Node) Size() (levels, size int) {
 	levels, size = 1, len(n.Raw)+2
 	for i, item := range n.Items {
