@@ -96,7 +96,7 @@ func canBeCutOf(s, c *Node) bool {
 }
 
 // matchWritten returns for each entry of c its position in w, or -1: the position of an equal entry,
-// else of the entry with the same id, else of the changed entry between the same neighbours.
+// else of the entry with the same id, else of the changed entry next to the same neighbour.
 func matchWritten(c, w []*Node) []int {
 	inWritten, from := make([]int, len(c)), make([]int, len(w))
 	for j := range inWritten {
@@ -199,7 +199,7 @@ func restorePrimitives(name string, s, c, w *Node) map[string]*Node {
 		for _, e := range out {
 			list.Items = append(list.Items, e.Items[i])
 		}
-		least := 0 // nulls up to this length are inCut at the end
+		least := 0 // nulls up to this length are kept at the end
 		if was := w.Get(n); was != nil {
 			least = len(was.Items)
 		} else if was := s.Get(n); was != nil && len(out) == len(stored) {

@@ -13,7 +13,7 @@ import (
 
 func commitSentences() []sentence {
 	return []sentence{
-		{"a document is kept as it was given, with the number of its commit", func(k *kit) {
+		{"a document is stored unchanged, with the number of its commit", func(k *kit) {
 			d := observation("a", 1, "k1", "k2", "\x80v")
 			d.Body = []byte("{\"x\":1.00,\n \"_y\":\"\xff\x00\"}")
 			k.wantNewest(k.put(d)...)
@@ -33,7 +33,7 @@ func commitSentences() []sentence {
 				k.wantMatches(store.Eq{Key: key}, "all", fmt.Sprintf("d%02d", i))
 			}
 		}},
-		{"instants before 1970 and far ahead are kept", func(k *kit) {
+		{"instants before 1970 and far in the future are stored unchanged", func(k *kit) {
 			a, b := observation("a", 1), observation("b", 2)
 			a.Updated = time.Date(1901, 1, 2, 3, 4, 5, 6e6, time.UTC)
 			b.Updated = time.Date(2261, 1, 2, 3, 4, 5, 6e6, time.UTC)
@@ -77,17 +77,17 @@ func commitSentences() []sentence {
 			k.wantMatches(store.Eq{Key: "l"}, "a")
 			k.wantMatches(store.Eq{Key: "m"}, "a")
 		}},
-		{"a tombstone is found by Get and not by Scan", func(k *kit) {
+		{"Get returns a tombstone, Scan does not", func(k *kit) {
 			a := k.put(observation("a", 1, "k"), observation("b", 2, "k"))[0]
 			tombstone := k.put(nextVersion(a, store.Deleted))[0]
 			if !tombstone.Deleted() {
-				k.Error("a deleted document does not call itself dead")
+				k.Error("Deleted of a tombstone is false")
 			}
 			k.wantNewest(tombstone)
 			k.wantMatches(store.Eq{Key: "k"}, "b")
 			k.wantMatches(store.And{}, "b")
 		}},
-		{"a tombstone has no body, whatever it was given", func(k *kit) {
+		{"a tombstone has no body, even if the write has one", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			tombstone := nextVersion(a, store.Deleted)
 			tombstone.Body = []byte("left over")
@@ -95,7 +95,7 @@ func commitSentences() []sentence {
 			tombstone.Body = nil
 			k.wantNewest(tombstone)
 		}},
-		{"a tombstone comes back as the next version", func(k *kit) {
+		{"a write after a tombstone makes the next version", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			tombstone := k.put(nextVersion(a, store.Deleted))[0]
 			back := tombstone
@@ -113,7 +113,7 @@ func commitSentences() []sentence {
 				}
 			})
 		}},
-		{"an update may move a document in the order", func(k *kit) {
+		{"an update may change the row ID", func(k *kit) {
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
 			moved := nextVersion(docs[0], store.Updated)
 			moved.RowID = rowIDOf(7, 1)
@@ -121,8 +121,8 @@ func commitSentences() []sentence {
 			k.wantMatches(store.Eq{Key: "k"}, "b", "c", "a")
 			k.wantMatches(store.And{}, "b", "c", "a")
 		}},
-		{"two live documents never share a place in the order", rowIDsAreDistinct},
-		{"types are apart", func(k *kit) {
+		{"two live documents never have one row ID", rowIDsAreDistinct},
+		{"a query of a type returns only that type", func(k *kit) {
 			a := observation("a", 1, "k")
 			b := observation("a", 2, "k")
 			b.Ref.Type = "Condition"
@@ -134,8 +134,8 @@ func commitSentences() []sentence {
 				k.wantScan(s, store.Query{Type: "Patient", Where: store.And{}})
 			})
 		}},
-		{"a malformed batch is refused and nothing written", malformedBatches},
-		{"an ended context writes nothing", func(k *kit) {
+		{"a malformed batch is refused and writes nothing", malformedBatches},
+		{"a commit with an ended context writes nothing", func(k *kit) {
 			ctx, cancel := context.WithCancel(k.ctx)
 			cancel()
 			if _, err := k.Commit(ctx, batchOf(observation("a", 1))); err == nil {
@@ -145,9 +145,9 @@ func commitSentences() []sentence {
 				k.Errorf("get: got %v, want ErrNotFound", err)
 			}
 		}},
-		{"what was acknowledged is there after reopening", func(k *kit) {
+		{"acknowledged commits are stored after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
-				k.Skip("the engine keeps nothing")
+				k.Skip("the engine has no durable storage")
 			}
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"), observation("c", 3, "k"))
 			moved := nextVersion(docs[0], store.Updated, "l")
@@ -173,15 +173,15 @@ func expectedVersions(k *kit) {
 		expect   uint64
 		want     error
 	}{
-		{"nothing where something is", "new", 0, store.ErrConflict},
+		{"no version, but there is one", "new", 0, store.ErrConflict},
 		{"an older version", "new", 1, store.ErrConflict},
-		{"a version to come", "new", 3, store.ErrConflict},
-		{"something where nothing is", "none", 1, store.ErrConflict},
-		{"nothing where a tombstone is", "dead", 0, store.ErrConflict},
+		{"a later version", "new", 3, store.ErrConflict},
+		{"a version, but there is none", "none", 1, store.ErrConflict},
+		{"no version, but there is a tombstone", "dead", 0, store.ErrConflict},
 		{"the version before the tombstone", "dead", 1, store.ErrConflict},
 		{"the newest", "new", 2, nil},
 		{"the tombstone", "dead", 2, nil},
-		{"nothing where nothing is", "none", 0, nil},
+		{"no version, and there is none", "none", 0, nil},
 	} {
 		k.Run(c.name, func(t *testing.T) {
 			d := observation(c.id, 100+uint64(len(c.name)))
@@ -216,7 +216,7 @@ func checkedVersions(k *kit) {
 	k.commit(store.Batch{Checks: []store.Check{{Ref: store.Ref{Type: "Observation", ID: "new"}, Version: 2}}})
 	own := batchOf(observation("own", 200))
 	own.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "own"}, Version: 0}}
-	k.commit(own) // preconditions are those of the state before the batch
+	k.commit(own) // preconditions apply to the state before the batch
 }
 
 func rowIDsAreDistinct(k *kit) {
@@ -239,7 +239,7 @@ func rowIDsAreDistinct(k *kit) {
 	k.wantMatches(store.And{}, "b", "a")
 	k.wantMatches(store.Eq{Key: "k"}, "b", "a")
 
-	// A tombstone gives its place away, in the same step or later.
+	// Another document may take the row ID of a tombstone, in the same commit or later.
 	tombstone := nextVersion(docs[0], store.Deleted)
 	k.put(tombstone, observation("c", 2, "k"))
 	k.wantMatches(store.Eq{Key: "k"}, "b", "c")
@@ -255,7 +255,7 @@ func malformedBatches(k *kit) {
 	wrong := observation("b", 2)
 	wrong.Version = 2
 	for name, b := range map[string]store.Batch{
-		"a version that does not follow":   {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
+		"a version that is not the next":   {Writes: []store.Write{{Doc: wrong, Expect: 0}}},
 		"a rekey that makes a version":     {Writes: []store.Write{{Doc: nextVersion(a, store.Updated), Expect: 1, Rekey: true}}},
 		"a key revision without a version": {Writes: []store.Write{{Doc: observation("b", 2), KeyRevision: 1}}},
 		"two writes of one address":        batchOf(observation("b", 2), observation("b", 3)),

@@ -17,13 +17,13 @@ import (
 // Copies tests an engine against the contract of store.Copier: an export during writes is one
 // consistent state, and an import restores it to the last version.
 func Copies(t *testing.T, subject Subject) {
-	t.Run("a copy is the same", func(t *testing.T) { runSentence(t, subject, copyIsEqual) })
+	t.Run("a copy has the same documents and records", func(t *testing.T) { runSentence(t, subject, copyIsEqual) })
 	t.Run("a copy made during writes is one state", func(t *testing.T) { runSentence(t, subject, copyDuringWrites) })
-	t.Run("a copy has a feed of its own, with the same commits", func(t *testing.T) { runSentence(t, subject, copyHasOwnFeed) })
-	t.Run("a store with something in it takes no copy", func(t *testing.T) { importNeedsEmptyStore(newKit(t, subject)) })
+	t.Run("a copy has another feed with the same commits", func(t *testing.T) { runSentence(t, subject, copyHasOwnFeed) })
+	t.Run("an import into a store with data is refused", func(t *testing.T) { importNeedsEmptyStore(newKit(t, subject)) })
 }
 
-// runSentence runs a test and then checks the memory of the engine.
+// runSentence runs a test with a new engine and then checks the memory of the engine.
 func runSentence(t *testing.T, subject Subject, test func(*kit)) {
 	k := newKit(t, subject)
 	test(k)
@@ -34,7 +34,7 @@ func (k *kit) copier() store.Copier {
 	k.Helper()
 	c, ok := k.Engine.(store.Copier)
 	if !ok {
-		k.Fatalf("%T is no store.Copier", k.Engine)
+		k.Fatalf("%T does not implement store.Copier", k.Engine)
 	}
 	return c
 }
@@ -108,7 +108,7 @@ func copyIsEqual(k *kit) {
 	to, parts := k.copyStore()
 	docs, records := k.historyAndLog()
 	for i := range docs {
-		docs[i].KeyRevision = 0 // is not copied
+		docs[i].KeyRevision = 0 // not copied
 	}
 	gotDocs, gotRecords := to.historyAndLog()
 	if diff := cmp.Diff(gotDocs, docs); diff != "" {
@@ -132,7 +132,7 @@ func copyIsEqual(k *kit) {
 	// The copy continues where the original stopped.
 	last := slices.MaxFunc(docs, func(a, b store.Doc) int { return int(a.Seq) - int(b.Seq) })
 	if d := to.put(observation("new", 999, "a")); d[0].Seq <= last.Seq {
-		k.Errorf("a commit of the copy has number %d, and the store had come to %d", d[0].Seq, last.Seq)
+		k.Errorf("a commit of the copy has number %d, the last one of the original %d", d[0].Seq, last.Seq)
 	}
 	to.checkMemory()
 	if first, err := to.Append(k.ctx, []byte("four")); err != nil || first != 4 {
@@ -140,7 +140,7 @@ func copyIsEqual(k *kit) {
 	}
 }
 
-// copyDuringWrites copies while each writer keeps two documents at the same version.
+// copyDuringWrites exports while each writer commits the same version of two documents together.
 func copyDuringWrites(k *kit) {
 	const writers = 4
 	pair := func(w int, half string) store.Doc {
@@ -181,8 +181,8 @@ func copyDuringWrites(k *kit) {
 			}
 		})
 	}
-	// others permits two commits for each writer and waits for half of them, so that
-	// some are still running.
+	// letWritersCommit permits two commits for each writer and waits for half of them, so that the
+	// others are in flight.
 	letWritersCommit := func() {
 		mu.Lock()
 		until := commits + writers
@@ -261,7 +261,7 @@ func copyHasOwnFeed(k *kit) {
 	to.wantChanges(store.Position{}, want...)
 }
 
-// wantRenewedFeed renews the feed, which then has to list want.
+// wantRenewedFeed renews the feed, and fails the test unless the new feed lists want.
 func (k *kit) wantRenewedFeed(want []store.Change) {
 	k.Helper()
 	old := k.feedEnd()

@@ -6,13 +6,13 @@ import (
 	"carerecord/store"
 )
 
-// c and its like are common keys.
+// Cross-type keys.
 const (
 	crossTypeC store.Key = "\x00\x00c"
 	crossTypeD store.Key = "\x00\x00d"
 )
 
-// docOfType is a document of a type at a place.
+// docOfType returns a first version of typ/id with the given sort key in partition 1.
 func docOfType(typ, id string, sortKey uint64, keys ...store.Key) store.Doc {
 	d := observation(id, sortKey, keys...)
 	d.Ref.Type = typ
@@ -30,7 +30,7 @@ func crossTypeSentences() []sentence {
 		})
 	}
 	return []sentence{
-		{"a common key finds documents of every type, in one order", func(k *kit) {
+		{"a cross-type key finds documents of every type, by row ID", func(k *kit) {
 			k.put(docOfType("Observation", "b", 20, crossTypeC, "k"))
 			k.put(docOfType("Condition", "a", 10, crossTypeC, crossTypeD))
 			k.put(docOfType("Encounter", "c", 30, crossTypeC, "k"))
@@ -43,12 +43,12 @@ func crossTypeSentences() []sentence {
 			k.read(func(s store.Snapshot) {
 				for _, d := range k.collect(s.Scan(k.ctx, store.Query{Where: store.Eq{Key: crossTypeC}})) {
 					if got, err := s.Get(k.ctx, d.Ref); err != nil || diff(got, d) != "" {
-						k.Errorf("%s of every type is not the document at its address: %v %s", d.Ref, err, diff(got, d))
+						k.Errorf("scan of every type: %s differs from the document at its address: %v %s", d.Ref, err, diff(got, d))
 					}
 				}
 			})
 		}},
-		{"a common key asked of one type matches and does not drive", func(k *kit) {
+		{"a cross-type key in a query of one type matches and does not drive the query", func(k *kit) {
 			k.put(docOfType("Observation", "a", 10, crossTypeC))
 			k.put(docOfType("Condition", "b", 20, crossTypeC))
 			k.wantMatches(store.Eq{Key: crossTypeC}, "a")
@@ -56,7 +56,7 @@ func crossTypeSentences() []sentence {
 			k.wantMatches(store.Range{Low: "\x00", High: "\x01"}, "a")
 			k.wantMatches(store.Or{store.Eq{Key: crossTypeC}, store.Eq{Key: "k"}}, "a")
 		}},
-		{"what must be absent of every type", func(k *kit) {
+		{"an absence may be required of every type", func(k *kit) {
 			batchRequiringAbsence := func(order uint64, where store.Pred) store.Batch {
 				b := batchOf(docOfType("Binary", "new", order, "k"))
 				b.Absent = []store.Absent{{Where: where, Claims: []store.Key{crossTypeC}}}
@@ -69,7 +69,7 @@ func crossTypeSentences() []sentence {
 			k.put(nextVersion(c, store.Deleted))
 			k.commit(batchRequiringAbsence(20, store.Eq{Key: crossTypeC}))
 		}},
-		{"a common key follows its document", func(k *kit) {
+		{"an update or deletion removes a cross-type key", func(k *kit) {
 			v1 := k.put(docOfType("Observation", "a", 10, crossTypeC))[0]
 			v2 := k.put(nextVersion(v1, store.Updated, crossTypeD))[0]
 			wantAllTypes(k, store.Eq{Key: crossTypeC})
@@ -77,16 +77,16 @@ func crossTypeSentences() []sentence {
 			k.put(nextVersion(v2, store.Deleted, crossTypeD))
 			wantAllTypes(k, store.Eq{Key: crossTypeD})
 		}},
-		{"a question of every type without a common key is refused", func(k *kit) {
+		{"a query of every type without a cross-type key is refused", func(k *kit) {
 			k.put(docOfType("Observation", "a", 10, crossTypeC, "k"))
 			k.read(func(s store.Snapshot) {
 				for _, p := range []store.Pred{store.And{}, store.Eq{Key: "k"}, store.Or{store.Eq{Key: crossTypeC}}, store.WithPrefix(crossTypeC), store.Not{Pred: store.Eq{Key: crossTypeC}}} {
 					if n, err := s.Count(k.ctx, store.Query{Where: p}, 0); !errors.Is(err, store.ErrNeedsCrossTypeKey) {
-						k.Errorf("count of %v: got %d, %v, want ErrCommon", p, n, err)
+						k.Errorf("count of %v: got %d, %v, want ErrNeedsCrossTypeKey", p, n, err)
 					}
 					for d, err := range s.Scan(k.ctx, store.Query{Where: p}) {
 						if !errors.Is(err, store.ErrNeedsCrossTypeKey) {
-							k.Errorf("scan of %v: got %v, %v, want ErrCommon", p, d.Ref, err)
+							k.Errorf("scan of %v: got %v, %v, want ErrNeedsCrossTypeKey", p, d.Ref, err)
 						}
 					}
 				}

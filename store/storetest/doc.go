@@ -22,8 +22,8 @@ import (
 	"carerecord/store"
 )
 
-// Engine is an engine under test: documents and all three ports. store.Engine has more; the reference store
-// lacks that, since it needs no maintenance.
+// Engine is an engine under test: documents and all three ports. store.Engine also has the methods of
+// maintenance, which the reference store does not need.
 type Engine interface {
 	store.Store
 	store.State
@@ -39,7 +39,7 @@ type Subject struct {
 	// Reopen closes an engine that Open or Reopen returned and opens its store again. It is
 	// nil for an engine without durable storage.
 	Reopen func(t testing.TB, e Engine, clock func() time.Time) Engine
-	// Racers is how many commits race in the tests of races; 0 means 1000.
+	// Racers is the number of concurrent commits in the tests of races; 0 means 1000.
 	Racers int
 }
 

@@ -14,22 +14,22 @@ import (
 // FaultInjector makes one access of an engine to its storage fail: a command to a server, a write
 // to a disk.
 type FaultInjector interface {
-	// Arm makes the n-th step from now on fail, before it is carried out or after.
+	// Arm makes the n-th step from now on fail, after the step if carriedOut, else instead of it.
 	Arm(n int, carriedOut bool)
 	// Disarm stops the injection and reports whether a step failed. When it returns, no
-	// operation of the engine is running any more.
+	// operation of the engine is running.
 	Disarm() (failed bool)
 }
 
 // Faulty makes engines with injected faults.
 type Faulty struct {
 	Open func(t testing.TB, clock func() time.Time) (Engine, FaultInjector)
-	// Reopen reopens an engine that a fault put out of service, without faults; nil for
-	// engines that recover.
+	// Reopen reopens an engine that a fault has stopped, without faults; nil for engines that
+	// recover by themselves.
 	Reopen func(t testing.TB, e Engine, clock func() time.Time) Engine
 }
 
-// faultPatience is how long an engine may take to recover from a fault.
+// faultPatience is the longest time in which an engine must recover from a fault.
 const faultPatience = 30 * time.Second
 
 // Faults makes each step of each operation fail once, before and after it is carried out, and
@@ -37,7 +37,7 @@ const faultPatience = 30 * time.Second
 // or not at all, and one with another error not at all. A fault is neither an absence nor a
 // conflict.
 func Faults(t *testing.T, subject Faulty) {
-	var all sync.WaitGroup // they wait more than they work
+	var all sync.WaitGroup // concurrent, because the operations mostly wait
 	for _, o := range append(faultyWrites(), faultyReads()...) {
 		all.Go(func() {
 			t.Run(o.name, func(t *testing.T) {
@@ -57,17 +57,17 @@ func Faults(t *testing.T, subject Faulty) {
 	all.Wait()
 }
 
-// operation is one operation of an engine, with an id of its own.
+// operation is one operation of an engine. Each run has another id, with which effects are counted.
 type operation struct {
 	name string
-	// prepare creates the data that the operation needs; nil for none.
+	// prepare stores the data that the operation needs; nil if it needs none.
 	prepare func(k *kit, id string) error
 	run     func(k *kit, id string) error
 	// effects counts how often the operation was carried out; nil for a read.
 	effects func(k *kit, id string) (int, error)
 }
 
-// faultKit repeats one operation with different faults.
+// faultKit runs one operation again and again, with another fault each time.
 type faultKit struct {
 	operation
 	subject Faulty
@@ -76,7 +76,8 @@ type faultKit struct {
 	faults  int
 }
 
-// injectFault makes the n-th step fail. It returns false if the operation has fewer.
+// injectFault runs the operation with a fault at its n-th step. It returns false if the operation has
+// fewer steps.
 func (f *faultKit) injectFault(t *testing.T, n int, carriedOut bool) bool {
 	if f.kit == nil || f.subject.Reopen != nil {
 		clock := NewClock()
@@ -103,7 +104,7 @@ func (f *faultKit) injectFault(t *testing.T, n int, carriedOut bool) bool {
 	what := fmt.Sprintf("step %d failed, carried out: %t", n, carriedOut)
 	unknown := errors.Is(err, store.ErrUnknown)
 	if err != nil && !errors.Is(err, store.ErrUnavailable) {
-		k.Errorf("%s: got error %v, want none or ErrUnavailable", what, err)
+		k.Errorf("%s: got error %v, want nil or ErrUnavailable", what, err)
 	}
 	for _, wrong := range []error{store.ErrConflict, store.ErrNotFound, store.ErrExists} {
 		if errors.Is(err, wrong) {
@@ -112,7 +113,7 @@ func (f *faultKit) injectFault(t *testing.T, n int, carriedOut bool) bool {
 	}
 	if f.effects == nil {
 		if unknown {
-			k.Errorf("%s: a read of unknown outcome: %v", what, err)
+			k.Errorf("%s: a read returned ErrUnknown: %v", what, err)
 		}
 		return true
 	}
@@ -127,7 +128,8 @@ func (f *faultKit) injectFault(t *testing.T, n int, carriedOut bool) bool {
 	return true
 }
 
-// retryUnavailable repeats a function without effects until the engine answers.
+// retryUnavailable repeats a function without effects until it returns another error than
+// ErrUnavailable, or nil.
 func (f *faultKit) retryUnavailable(do func() error) {
 	f.kit.Helper()
 	var err error
@@ -141,14 +143,14 @@ func (f *faultKit) retryUnavailable(do func() error) {
 	}
 }
 
-// operationDoc returns version 1 of a document of an operation.
+// operationDoc returns version 1 of the document of an operation with an id.
 func operationDoc(id string, keys ...store.Key) store.Doc {
 	d := observation(id, 1, append(keys, store.Key("is"+id))...)
 	copy(d.RowID.SortKey[1:], id)
 	return d
 }
 
-// readDoc is Get in a Read of its own.
+// readDoc returns the newest version of a document.
 func (k *kit) readDoc(ref store.Ref) (d store.Doc, err error) {
 	err = k.Read(k.ctx, func(s store.Snapshot) (err error) {
 		d, err = s.Get(k.ctx, ref)
@@ -166,7 +168,7 @@ func (k *kit) createIfMissing(d store.Doc) error {
 	return err
 }
 
-// countVersions counts the versions of documents with the key of an id.
+// countVersions counts the versions of documents of the operation with an id.
 func (k *kit) countVersions(id string) (n int, err error) {
 	err = k.Read(k.ctx, func(s store.Snapshot) error {
 		n = 0
@@ -181,7 +183,7 @@ func (k *kit) countVersions(id string) (n int, err error) {
 	return n, err
 }
 
-// countRecords counts the records of an id.
+// countRecords counts the records of the operation with an id, and verifies the chain of the log.
 func (k *kit) countRecords(ctx context.Context, id string) (n int, err error) {
 	var last store.Record
 	for r, err := range k.Records(ctx, 1) {

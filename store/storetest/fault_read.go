@@ -6,7 +6,7 @@ import (
 	"carerecord/store"
 )
 
-// faultyReads are the operations that change nothing. Each returns an error, or the stored data.
+// faultyReads returns the operations that change nothing. Each must return an error or the stored data.
 func faultyReads() []operation {
 	read := func(name string, query func(k *kit, s store.Snapshot, id string) (n int, err error)) operation {
 		return operation{name, func(k *kit, id string) error { return k.createIfMissing(operationDoc(id, "k")) }, func(k *kit, id string) error {
@@ -44,7 +44,7 @@ func faultyReads() []operation {
 		read("history", func(k *kit, s store.Snapshot, id string) (int, error) {
 			return rows(collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: id})))
 		}),
-		read("get within which a commit is refused", func(k *kit, s store.Snapshot, id string) (int, error) {
+		read("get after a refused commit in the same read", func(k *kit, s store.Snapshot, id string) (int, error) {
 			b := batchOf(operationDoc(id))
 			b.Tracker = s.Tracker()
 			if _, err := k.Commit(k.ctx, b); err == nil {
@@ -80,21 +80,21 @@ func faultyReads() []operation {
 		{"head", func(k *kit, id string) error { _, err := k.Append(k.ctx, []byte(id)); return err }, func(k *kit, _ string) error {
 			r, err := k.Head(k.ctx)
 			if err == nil && r.Pos == 0 {
-				k.Error("head: got none")
+				k.Error("head: the log is empty")
 			}
 			return err
 		}, nil},
 		{"records", func(k *kit, id string) error { _, err := k.Append(k.ctx, []byte(id)); return err }, func(k *kit, id string) error {
 			n, err := k.countRecords(k.ctx, id)
 			if err == nil && n == 0 {
-				k.Error("records: one is missing")
+				k.Error("records: the appended record is missing")
 			}
 			return err
 		}, nil},
 		{"changes", func(k *kit, id string) error { return k.createIfMissing(operationDoc(id)) }, func(k *kit, id string) error {
 			page, err := k.Changes(k.ctx, store.Position{}, 100)
 			if err == nil && len(page) == 0 {
-				k.Error("changes: got none")
+				k.Error("changes: the page is empty")
 			}
 			return err
 		}, nil},

@@ -8,7 +8,7 @@ import (
 	"carerecord/store"
 )
 
-// countIf returns 1 for true.
+// countIf returns 1 for true and 0 for false.
 func countIf(is bool) int {
 	if is {
 		return 1
@@ -16,7 +16,7 @@ func countIf(is bool) int {
 	return 0
 }
 
-// faultyWrites are the operations that change something.
+// faultyWrites returns the operations with an effect.
 func faultyWrites() []operation {
 	versions := func(before int) func(k *kit, id string) (int, error) {
 		return func(k *kit, id string) (int, error) {
@@ -42,7 +42,7 @@ func faultyWrites() []operation {
 		{"update", first, func(k *kit, id string) error {
 			return commit(batchOf(nextVersion(operationDoc(id, "l"), store.Updated)), k)
 		}, versions(1)},
-		{"update that moves", first, func(k *kit, id string) error {
+		{"update of the row ID", first, func(k *kit, id string) error {
 			d := nextVersion(operationDoc(id, "l"), store.Updated)
 			d.RowID.Partition = 2
 			return commit(batchOf(d), k)
@@ -68,12 +68,12 @@ func faultyWrites() []operation {
 			did, err := k.countVersions(id)
 			records, logErr := k.countRecords(k.ctx, id)
 			if records > 1 || records < did {
-				return 0, fmt.Errorf("%d records of a commit that took place %d times", records, did)
+				return 0, fmt.Errorf("a commit has %d records and was carried out %d times", records, did)
 			}
 			return did, errors.Join(err, logErr)
 		}},
 		{"create within a read", nil, func(k *kit, id string) error { return k.createInRead(id, nil) }, versions(0)},
-		{"create within a read that has read", first, func(k *kit, id string) error {
+		{"create after a get in the same read", first, func(k *kit, id string) error {
 			return k.createInRead(id, func(s store.Snapshot) error {
 				_, err := s.Get(k.ctx, operationDoc(id).Ref)
 				return err
@@ -82,8 +82,8 @@ func faultyWrites() []operation {
 	}, faultyStateAndLogWrites()...)
 }
 
-// createInRead lets the function of a Read create a document, under another address at each call,
-// as a server assigns ids.
+// createInRead creates a document in the function of a Read, at another address for each call, as a
+// server that assigns ids does.
 func (k *kit) createInRead(id string, read func(store.Snapshot) error) error {
 	calls := 0
 	err := k.Read(k.ctx, func(s store.Snapshot) error {
@@ -107,7 +107,7 @@ func (k *kit) createInRead(id string, read func(store.Snapshot) error) error {
 	return err
 }
 
-// countValues returns 1 if there is a value under an id.
+// countValues returns the number of values with the key id, 0 or 1.
 func (k *kit) countValues(id string) (int, error) {
 	_, err := k.Lookup(k.ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -116,7 +116,7 @@ func (k *kit) countValues(id string) (int, error) {
 	return countIf(err == nil), err
 }
 
-// faultyStateAndLogWrites are the writes of State and Log.
+// faultyStateAndLogWrites returns the writes of State and Log.
 func faultyStateAndLogWrites() []operation {
 	// Preparations are repeated until they succeed, so one may find the result of an earlier
 	// attempt.
@@ -130,7 +130,7 @@ func faultyStateAndLogWrites() []operation {
 	}
 	return []operation{
 		{"insert", nil, func(k *kit, id string) error { return k.Insert(k.ctx, id, []byte("v"), time.Time{}) }, (*kit).countValues},
-		{"insert over what has expired", value("old", time.Second), func(k *kit, id string) error {
+		{"insert over an expired value", value("old", time.Second), func(k *kit, id string) error {
 			k.clock.Advance(2 * time.Second)
 			return k.Insert(k.ctx, id, []byte("v"), time.Time{})
 		}, (*kit).countValues},
@@ -151,7 +151,7 @@ func faultyStateAndLogWrites() []operation {
 			return 1 - live, err
 		}},
 		{"append", nil, func(k *kit, id string) error {
-			first, err := k.Append(k.ctx, []byte(id), []byte("behind"))
+			first, err := k.Append(k.ctx, []byte(id), []byte("second"))
 			if err == nil && first == 0 {
 				k.Error("append: got position 0")
 			}

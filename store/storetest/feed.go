@@ -15,14 +15,14 @@ func feedSentences() []sentence {
 			k.wantChanges(store.Position{})
 			k.wantChanges(k.feedEnd())
 		}},
-		{"commits come in their order, each whole and once, tombstones too", func(k *kit) {
+		{"the feed lists each commit once, in order, with all its versions and tombstones", func(k *kit) {
 			want := commitAllKinds(k)
 			k.wantChanges(store.Position{}, want...)
 			if end, last := k.feedEnd(), want[len(want)-1].At; end != last {
 				k.Errorf("the feed ends at %v, want %v, the last commit", end, last)
 			}
 		}},
-		{"what makes no version is not in it", func(k *kit) {
+		{"rekeys, records and values are not in the feed", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			first := k.changeOf(a)
 			moved := a
@@ -42,7 +42,7 @@ func feedSentences() []sentence {
 			third := k.changeOf(withSeq(nextVersion(a, store.Updated), k.commit(both)))
 			k.wantChanges(store.Position{}, first, second, third)
 		}},
-		{"a commit that failed is not in it", func(k *kit) {
+		{"a failed commit is not in the feed", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			want := []store.Change{k.changeOf(a)}
 			k.wantCommitError(batchOf(observation("a", 2)), store.ErrConflict)
@@ -57,7 +57,7 @@ func feedSentences() []sentence {
 			want = append(want, k.changeOf(k.put(observation("d", 4))[0]))
 			k.wantChanges(store.Position{}, want...)
 		}},
-		{"it goes on at every position, however long a page is", func(k *kit) {
+		{"the feed continues at every position, with pages of any length", func(k *kit) {
 			want := commitAllKinds(k)
 			for max := 1; max <= len(want)+1; max++ {
 				for i, c := range want {
@@ -67,7 +67,7 @@ func feedSentences() []sentence {
 				}
 			}
 		}},
-		{"a position of the future or of another feed is none of it", func(k *kit) {
+		{"a position of the future or of another feed is refused", func(k *kit) {
 			far, none := store.Position{FeedID: k.feedEnd().FeedID, Seq: 1 << 40}, store.Position{Seq: 1}
 			k.wantUnknownPosition(far)
 			k.wantUnknownPosition(none)
@@ -76,7 +76,7 @@ func feedSentences() []sentence {
 			k.wantUnknownPosition(none)
 			k.wantUnknownPosition(store.Position{FeedID: k.feedEnd().FeedID + "x", Seq: 1})
 		}},
-		{"a page holds a commit of many documents whole", func(k *kit) {
+		{"a commit of many documents is in one page", func(k *kit) {
 			var docs []store.Doc
 			for i := range 1200 {
 				docs = append(docs, observation(fmt.Sprint("d", i), uint64(i), "k"))
@@ -87,9 +87,9 @@ func feedSentences() []sentence {
 		}},
 		{"Await returns at the next commit and not earlier", awaitReturnsAtNextCommit},
 		{"a consumer during concurrent writes gets each commit once, in order, and no gap is filled later", consumersDuringWrites},
-		{"it goes on after reopening", func(k *kit) {
+		{"the feed continues after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
-				k.Skip("the engine keeps nothing")
+				k.Skip("the engine has no durable storage")
 			}
 			want := commitAllKinds(k)
 			reopen := func() { k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now) }
@@ -108,7 +108,7 @@ func feedSentences() []sentence {
 	}
 }
 
-// withSeq returns a document of the commit seq.
+// withSeq returns d with a Seq.
 func withSeq(d store.Doc, seq uint64) store.Doc {
 	d.Seq = seq
 	return d
@@ -159,7 +159,7 @@ func (k *kit) wantChanges(after store.Position, want ...store.Change) {
 	}
 }
 
-// wantUnknownPosition fails the test unless the feed refuses a position.
+// wantUnknownPosition fails the test unless Changes and Await refuse a position.
 func (k *kit) wantUnknownPosition(p store.Position) {
 	k.Helper()
 	page, err := k.Changes(k.ctx, p, 1)
@@ -187,7 +187,7 @@ func commitAllKinds(k *kit) (want []store.Change) {
 	b = put(nextVersion(b, store.Deleted))[0]
 	back := nextVersion(b, store.Upserted, "k")
 	back.RowID, back.Body = rowIDOf(4, 4), []byte("back")
-	back.Updated = instantAt(-100) // the clock went back
+	back.Updated = instantAt(-100) // the clock was set back
 	put(back, observation("a.1", 5), observation("a-1", 6), observation("ab", 7))
 	put(observation("c", 3, "l"))
 	return want
@@ -197,7 +197,7 @@ func awaitReturnsAtNextCommit(k *kit) {
 	ctx, cancel := context.WithCancel(k.ctx)
 	cancel()
 	if err := k.Await(ctx, store.Position{}); !errors.Is(err, context.Canceled) {
-		k.Errorf("await whose caller has gone: got %v, want its context's error", err)
+		k.Errorf("await with an ended context: got %v, want the error of the context", err)
 	}
 	after := k.feedEnd()
 	for i := range 20 {
@@ -206,7 +206,7 @@ func awaitReturnsAtNextCommit(k *kit) {
 			go func() { // ends with the commit below, at the latest with the test
 				err := k.Await(k.ctx, after)
 				if page, pageErr := k.Changes(k.ctx, after, 9); err == nil && (pageErr != nil || len(page) != 1) {
-					err = fmt.Errorf("await returned and %d commits are there: %w", len(page), errors.Join(pageErr, errNotOneCommit))
+					err = fmt.Errorf("await returned, and the feed lists %d commits: %w", len(page), errors.Join(pageErr, errNotOneCommit))
 				}
 				ready <- err
 			}()
@@ -222,7 +222,7 @@ func awaitReturnsAtNextCommit(k *kit) {
 			}
 		}
 		if err := k.Await(k.ctx, after); err != nil { // at once
-			k.Errorf("await of what is there: %v", err)
+			k.Errorf("await after a listed commit: %v", err)
 		}
 		after = k.feedEnd()
 	}

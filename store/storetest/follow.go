@@ -11,8 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// consumersDuringWrites tests two consumers of the feed during concurrent writes, some of them to the same
-// documents.
+// consumersDuringWrites runs two consumers of the feed during concurrent writes, some of which conflict.
 func consumersDuringWrites(k *kit) {
 	var mu sync.Mutex
 	acknowledged := map[uint64]store.Change{}
@@ -62,14 +61,14 @@ func consumersDuringWrites(k *kit) {
 			from = all[len(all)-1].At
 		}
 		if d := diff(append(all, k.readFeed(from, 100)...), want); d != "" {
-			k.Errorf("follower %d (-got +want):\n%s", i, d)
+			k.Errorf("consumer %d (-got +want):\n%s", i, d)
 		}
 	}
 	k.wantChanges(store.Position{}, want...)
 }
 
-// randomWrites runs one writer: it creates documents and often writes the next version of a document
-// that others write too.
+// randomWrites returns a new document, often with the next version of a document that other writers
+// write too.
 func (k *kit) randomWrites(rng *rand.Rand, id string) []store.Doc {
 	docs := []store.Doc{observation("new"+id, rng.Uint64()>>1)}
 	if rng.IntN(3) == 0 {
@@ -93,8 +92,8 @@ func (k *kit) randomWrites(rng *rand.Rand, id string) []store.Doc {
 	return append(docs, d)
 }
 
-// consumeFeed follows the feed until ctx ends and returns the changes. Now and then it reads a
-// part again and compares it.
+// consumeFeed reads the feed until ctx ends and returns the changes. Sometimes it reads a part again
+// and compares it.
 func (k *kit) consumeFeed(ctx context.Context, rng *rand.Rand) (seen []store.Change) {
 	var at store.Position
 	for {
@@ -106,7 +105,7 @@ func (k *kit) consumeFeed(ctx context.Context, rng *rand.Rand) (seen []store.Cha
 		}
 		page, err := k.Changes(k.ctx, at, 1+rng.IntN(5))
 		if err != nil || len(page) == 0 {
-			k.Errorf("changes after %v: got %d, %v, and await had returned", at, len(page), err)
+			k.Errorf("changes after %v: got %d, %v, although await returned", at, len(page), err)
 			return seen
 		}
 		for _, c := range page {
@@ -124,7 +123,7 @@ func (k *kit) consumeFeed(ctx context.Context, rng *rand.Rand) (seen []store.Cha
 		again, err := k.Changes(k.ctx, seen[from].At, 10)
 		n := min(len(again), len(seen)-from-1)
 		if d := diff(again[:n], seen[from+1:from+1+n]); err != nil || d != "" {
-			k.Errorf("after %v, seen before: %v (-got +want):\n%s", seen[from].At, err, d)
+			k.Errorf("after %v, read again: %v (-got +want):\n%s", seen[from].At, err, d)
 		}
 	}
 }
@@ -140,6 +139,6 @@ func (k *kit) wantReadable(c store.Change) {
 		return nil
 	})
 	if err != nil {
-		k.Errorf("the feed shows what cannot be read: %v", err)
+		k.Errorf("the feed lists a version that cannot be read: %v", err)
 	}
 }

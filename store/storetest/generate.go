@@ -39,8 +39,8 @@ func (d dice) key() store.Key {
 
 func (d dice) digit() string { return pick(d, "1", "2", "3", "4", "5", "\x00", "\xff") }
 
-// keys returns a set of keys. An interval is two keys, as in fhir/index: under s by its start and
-// under e by its end; or one verifying key.
+// keys returns a set of keys. An interval has two keys, as in fhir/index: one with prefix s that begins
+// with its start, and one with prefix e that begins with its end; or one verifying key.
 func (d dice) keys() []store.Key {
 	var keys []store.Key
 	for range d.IntN(6) {
@@ -99,7 +99,8 @@ func (d dice) bound() store.Key {
 	return d.key()
 }
 
-// interval returns an interval predicate with Scan ranges that propose every match, or without.
+// interval returns an interval predicate, without Scan ranges or with ranges that contain a key of
+// every match.
 func (d dice) interval() store.Pred {
 	end := func() string {
 		if d.oneIn(3) {
@@ -108,7 +109,7 @@ func (d dice) interval() store.Pred {
 		return d.digit()
 	}
 	s := store.Interval{Prefix: "s", Width: 1, LoMin: end(), LoMax: end(), HiMin: end(), HiMax: end()}
-	// Within a digit of two bounds a key under prefix begins with that digit.
+	// A key with the prefix begins with a digit between min and max.
 	scan := func(prefix store.Key, min, max string) {
 		r := store.WithPrefix(prefix)
 		if min != "" {
@@ -124,7 +125,7 @@ func (d dice) interval() store.Pred {
 		s.Scan = append(s.Scan, r)
 	}
 	switch d.IntN(5) {
-	case 0: // verifying only; no candidates can come from it
+	case 0: // a verifying key, which cannot drive
 		s.Prefix = "\x80s"
 		if d.oneIn(2) {
 			scan("\x80s", s.LoMin, s.LoMax)
@@ -141,7 +142,7 @@ func (d dice) interval() store.Pred {
 	return s
 }
 
-// write returns a write of an address whose newest version is newest. Most are allowed.
+// write returns a write of an address with the newest version newest. Most writes are valid.
 func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 	expect := newest.Version
 	if d.oneIn(15) {
@@ -175,7 +176,7 @@ func (d dice) write(ref store.Ref, newest store.Doc, now int) store.Write {
 
 func (d dice) query() store.Query {
 	q := store.Query{Type: d.typ(), Where: d.pred(3), KeysOnly: d.oneIn(2)}
-	if d.oneIn(4) { // as searches are: what they are about, and a condition or two
+	if d.oneIn(4) { // like a search: a compartment, a type and a condition
 		frequentKey := func() store.Pred { return store.Eq{Key: pick[store.Key](d, "a", "a\x00", "ab", "b")} }
 		q.Where = store.And{frequentKey(), frequentKey(), d.pred(2)}
 	}

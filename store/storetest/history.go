@@ -10,17 +10,17 @@ import (
 
 func historySentences() []sentence {
 	return []sentence{
-		{"versions come newest first, tombstones among them", func(k *kit) {
+		{"versions are ordered newest first and include tombstones", func(k *kit) {
 			all := commitHistory(k)
 			k.wantHistory(store.HistoryQuery{Type: "Observation"}, all)
 		}},
-		{"one document has a history of its own", func(k *kit) {
+		{"the history of one document has only its versions", func(k *kit) {
 			all := commitHistory(k)
 			for _, id := range []string{"a", "b", "c", "none"} {
 				k.wantHistory(store.HistoryQuery{Type: "Observation", ID: id}, filterDocs(all, func(d store.Doc) bool { return d.Ref.ID == id }))
 			}
 		}},
-		{"Since keeps what is at or after it", func(k *kit) {
+		{"Since selects the versions at or after an instant", func(k *kit) {
 			all := commitHistory(k)
 			for _, d := range all {
 				for _, since := range []time.Time{d.Updated, d.Updated.Add(time.Millisecond), d.Updated.Add(-time.Millisecond), d.Updated.Add(time.Microsecond)} {
@@ -40,7 +40,7 @@ func historySentences() []sentence {
 					filterDocs(all[i+1:], func(d store.Doc) bool { return d.Ref.ID == "b" }))
 			}
 		}},
-		{"a mark may be that of no version", func(k *kit) {
+		{"a mark need not be the mark of a version", func(k *kit) {
 			all := commitHistory(k)
 			for _, d := range all {
 				for _, mark := range []store.HistoryMark{
@@ -57,7 +57,7 @@ func historySentences() []sentence {
 				}
 			}
 		}},
-		{"Where asks each version about its own keys", func(k *kit) {
+		{"Where applies to the keys of each version", func(k *kit) {
 			all := commitHistory(k)
 			for _, p := range []store.Pred{store.Eq{Key: "k"}, store.Eq{Key: "l"}, store.Not{Pred: store.Eq{Key: "k"}}, store.And{}, store.Eq{Key: "none"}} {
 				want := filterDocs(all, func(d store.Doc) bool { return store.Match(p, d.Keys) })
@@ -67,7 +67,7 @@ func historySentences() []sentence {
 			k.wantHistory(store.HistoryQuery{Type: "Observation", Where: p, Before: &mark, Since: all[len(all)-2].Updated},
 				filterDocs(all[3:], func(d store.Doc) bool { return store.Match(p, d.Keys) && !d.Updated.Before(all[len(all)-2].Updated) }))
 		}},
-		{"a clock that went back decides all the same", func(k *kit) {
+		{"versions are ordered by their instants even if the clock was set back", func(k *kit) {
 			d := observation("a", 1, "k")
 			var all []store.Doc
 			for _, second := range []int{50, 40, 40, 60, 10} {
@@ -81,7 +81,7 @@ func historySentences() []sentence {
 			mark := all[1].HistoryMark()
 			k.wantHistory(store.HistoryQuery{Type: "Observation", ID: "a", Before: &mark}, all[2:])
 		}},
-		{"documents of one commit come by their address", func(k *kit) {
+		{"documents of one commit are ordered by address", func(k *kit) {
 			var all []store.Doc
 			for _, id := range []string{"b", "a", "a-1", "a.1", "B", "0", "ab"} {
 				all = append(all, observation(id, uint64(len(all)), "k"))
@@ -107,7 +107,7 @@ func historySentences() []sentence {
 	}
 }
 
-// commitHistory makes a history with versions of every kind and returns it, newest first.
+// commitHistory commits versions of every kind and returns them, newest first.
 func commitHistory(k *kit) []store.Doc {
 	k.Helper()
 	var all []store.Doc

@@ -7,13 +7,13 @@ import (
 	"carerecord/store"
 )
 
-// keyRevisionSentences test that a reader of a version notices a later rekey, because facts derived
-// from its keys may have changed.
+// keyRevisionSentences test that a commit that depends on a version fails after a rekey of the version,
+// because facts derived from its keys may have changed.
 func keyRevisionSentences() []sentence {
 	return []sentence{
-		{"each rekey of a version counts, and a new version begins at 0", keyRevisionCounts},
-		{"every way of reading returns the keying", keyRevisionIsRead},
-		{"a check of what was rekeyed since is a conflict", func(k *kit) {
+		{"each rekey increments the key revision, and a new version begins at 0", keyRevisionCounts},
+		{"every method that reads a document returns its key revision", keyRevisionIsRead},
+		{"a check of a version that was rekeyed since is a conflict", func(k *kit) {
 			a, tombstone := k.put(observation("a", 1, "k"))[0], k.put(observation("dead", 2, "k"))[0]
 			tombstone = k.put(nextVersion(tombstone, store.Deleted))[0]
 			for i, d := range []store.Doc{a, tombstone} {
@@ -30,7 +30,7 @@ func keyRevisionSentences() []sentence {
 			b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: "none"}, KeyRevision: 1}}
 			k.wantCommitError(b, store.ErrConflict)
 		}},
-		{"a check by keys is of any live version that has them", func(k *kit) {
+		{"a check by keys is true of any live version with these keys", func(k *kit) {
 			a, tombstone := k.put(observation("a", 1, "k", "l"))[0], k.put(observation("dead", 2, "k"))[0]
 			k.put(nextVersion(tombstone, store.Deleted))
 			n := 0
@@ -65,7 +65,7 @@ func keyRevisionSentences() []sentence {
 			check("dead", store.And{}, 2, false)
 			check("none", store.And{}, 0, false)
 		}},
-		{"a write over what was rekeyed since is a conflict", func(k *kit) {
+		{"a write after a version that was rekeyed since is a conflict", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			k.commit(rekey(a, a.RowID, a.Source, "m"))
 			k.wantCommitError(batchOf(nextVersion(a, store.Updated, "l")), store.ErrConflict)
@@ -79,7 +79,7 @@ func keyRevisionSentences() []sentence {
 			k.put(nextVersion(a, store.Upserted, "l"))
 			k.wantMatches(store.Eq{Key: "l"}, "a")
 		}},
-		{"of two rekeys made from one reading one succeeds", func(k *kit) {
+		{"of two rekeys of one key revision one succeeds", func(k *kit) {
 			a, tombstone := k.put(observation("a", 1, "k"))[0], k.put(observation("dead", 2, "k"))[0]
 			tombstone = k.put(nextVersion(tombstone, store.Deleted))[0]
 			for _, d := range []store.Doc{a, tombstone} {
@@ -99,9 +99,9 @@ func keyRevisionSentences() []sentence {
 			b.Checks = []store.Check{{Ref: a.Ref, Version: 1}}
 			k.wantCommitError(b, store.ErrConflict)
 		}},
-		{"the keying is there after reopening", func(k *kit) {
+		{"the key revision is stored after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
-				k.Skip("the engine keeps nothing")
+				k.Skip("the engine has no durable storage")
 			}
 			docs := k.put(observation("a", 1, "k"), observation("dead", 2, "k"))
 			tombstone := k.put(nextVersion(docs[1], store.Deleted))[0]
@@ -112,7 +112,7 @@ func keyRevisionSentences() []sentence {
 			k.wantNewest(docs[0], tombstone)
 			k.commit(rekey(docs[0], docs[0].RowID, docs[0].Source, "k"))
 		}},
-		{"of racing rekeys made from one reading one succeeds", func(k *kit) {
+		{"of racing rekeys of one key revision one succeeds", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			var won atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {
@@ -120,7 +120,7 @@ func keyRevisionSentences() []sentence {
 			})
 			k.wantOneWinner(won.Load(), store.WithPrefix("v"))
 		}},
-		{"a check and a rekey of what it checks do not both succeed unseen", rekeySkewIsPrevented},
+		{"of two commits that check the document that the other rekeys at most one succeeds", rekeySkewIsPrevented},
 	}
 }
 

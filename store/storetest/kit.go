@@ -16,7 +16,8 @@ import (
 	"carerecord/store"
 )
 
-// kit has the engine and the helpers of one test.
+// kit is the engine of one test, with helpers. A method whose name begins with want fails the test
+// unless its condition is true.
 type kit struct {
 	*testing.T
 	Engine
@@ -30,9 +31,9 @@ func newKit(t *testing.T, subject Subject) *kit {
 	return &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
 }
 
-// memoryChecker is an engine with state in memory that is derived from its storage.
+// memoryChecker is implemented by engines with state in memory that is derived from their storage.
 type memoryChecker interface {
-	// CheckMemory compares the memory with a rebuild. The engine must not be in use.
+	// CheckMemory compares the memory with a rebuild from storage. The engine must not be in use.
 	CheckMemory(ctx context.Context) error
 }
 
@@ -46,12 +47,13 @@ func (k *kit) checkMemory() {
 	}
 }
 
-// instantAt returns the instant at which the documents of the tests were written.
+// instantAt returns an instant some seconds after the one at which the documents of the tests were
+// written.
 func instantAt(seconds int) time.Time {
 	return time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
 }
 
-// rowIDOf returns a RowID.
+// rowIDOf returns the RowID of a partition and a sort key, which is a number in big-endian order.
 func rowIDOf(partition store.Partition, sortKey uint64) store.RowID {
 	id := store.RowID{Partition: partition}
 	binary.BigEndian.PutUint64(id.SortKey[store.SortKeySize-8:], sortKey)
@@ -88,7 +90,7 @@ func nextVersion(d store.Doc, origin store.Origin, keys ...store.Key) store.Doc 
 	return d
 }
 
-// batchOf makes a batch of documents that each follow the version before.
+// batchOf returns a batch of writes, each of the version after the newest one.
 func batchOf(docs ...store.Doc) store.Batch {
 	var b store.Batch
 	for _, d := range docs {
@@ -97,7 +99,7 @@ func batchOf(docs ...store.Doc) store.Batch {
 	return b
 }
 
-// commit commits and fails the test if that fails.
+// commit commits a batch and fails the test at an error.
 func (k *kit) commit(b store.Batch) uint64 {
 	k.Helper()
 	seq, err := k.Commit(k.ctx, b)
@@ -117,7 +119,7 @@ func (k *kit) put(docs ...store.Doc) []store.Doc {
 	return docs
 }
 
-// wantCommitError commits and fails the test unless the error is want.
+// wantCommitError commits a batch and fails the test unless the error is want.
 func (k *kit) wantCommitError(b store.Batch, want error) {
 	k.Helper()
 	if _, err := k.Commit(k.ctx, b); !errors.Is(err, want) {
@@ -125,7 +127,7 @@ func (k *kit) wantCommitError(b store.Batch, want error) {
 	}
 }
 
-// read reads and fails the test if f or the engine fails.
+// read calls f with a snapshot and fails the test if the engine fails.
 func (k *kit) read(f func(store.Snapshot)) {
 	k.Helper()
 	if err := k.Read(k.ctx, func(s store.Snapshot) error { f(s); return nil }); err != nil {
@@ -140,7 +142,7 @@ func (k *kit) get(id string) (d store.Doc, err error) {
 	return d, err
 }
 
-// wantNewest fails the test unless the documents are the newest of their addresses.
+// wantNewest fails the test unless the documents are the newest versions of their addresses.
 func (k *kit) wantNewest(docs ...store.Doc) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
@@ -161,12 +163,12 @@ func (k *kit) wantMatches(p store.Pred, ids ...string) {
 	k.read(func(s store.Snapshot) { k.wantScan(s, store.Query{Type: "Observation", Where: p}, ids...) })
 }
 
-// wantScan fails the test unless the scan yields these ids and the count is right.
+// wantScan fails the test unless a query yields these ids and counts as many.
 func (k *kit) wantScan(s store.Snapshot, q store.Query, ids ...string) {
 	k.Helper()
 	docs := k.collect(s.Scan(k.ctx, q))
 	if diff := cmp.Diff(idsOf(docs), ids, cmpopts.EquateEmpty()); diff != "" {
-		k.Errorf("scan of %s where %v, after %v, in places %v (-got +want):\n%s", q.Type, q.Where, q.After, q.Partitions, diff)
+		k.Errorf("scan of %s where %v, after %v, in partitions %v (-got +want):\n%s", q.Type, q.Where, q.After, q.Partitions, diff)
 	}
 	n, err := s.Count(k.ctx, q, 0)
 	if err != nil || n != len(ids) {
@@ -203,13 +205,13 @@ func idsOf(docs []store.Doc) []string {
 	return ids
 }
 
-// diff compares documents or other answers; nil and empty are the same.
+// diff compares documents or other results. Nil and empty are equal.
 func diff(got, want any) string {
 	filled := func(a, b []byte) bool { return len(a)+len(b) > 0 }
 	return cmp.Diff(got, want, cmpopts.EquateEmpty(), cmp.FilterValues(filled, cmp.Comparer(bytes.Equal)))
 }
 
-// concurrently runs f n times concurrently and waits.
+// concurrently runs f n times, all started at once, and waits for the last.
 func concurrently(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	gate := make(chan struct{})

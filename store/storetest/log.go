@@ -18,7 +18,7 @@ func logSentences() []sentence {
 			}
 			k.chain()
 		}},
-		{"records stand in the order of their appending, each linked to the one before", func(k *kit) {
+		{"records are in the order of Append, each with the hash of the one before", func(k *kit) {
 			for i, payloads := range [][][]byte{{[]byte("a")}, {[]byte("b"), []byte("c"), {}}, {bytes.Repeat([]byte("d"), 100000)}} {
 				first, err := k.Append(k.ctx, payloads...)
 				if want := []uint64{1, 2, 5}[i]; err != nil || first != want {
@@ -51,7 +51,7 @@ func logSentences() []sentence {
 				break
 			}
 		}},
-		{"racing appends leave no gap and stay together", func(k *kit) {
+		{"racing appends leave no gap, and the records of one append are adjacent", func(k *kit) {
 			var mu sync.Mutex
 			firsts := map[uint64]string{}
 			n := max(k.subject.racers()/10, 10)
@@ -70,11 +70,11 @@ func logSentences() []sentence {
 			}
 			for first, name := range firsts {
 				if got[first-1] != name+".1" || got[first] != name+".2" {
-					k.Errorf("at %d stand %q and %q, want those of %s", first, got[first-1], got[first], name)
+					k.Errorf("records at %d: got %q and %q, want those of %s", first, got[first-1], got[first], name)
 				}
 			}
 		}},
-		{"a batch appends with its writes, in its order", func(k *kit) {
+		{"a batch appends its records in order", func(k *kit) {
 			for i := range 4 {
 				b := batchOf(observation(fmt.Sprint("d", i), uint64(i)))
 				b.Log = [][]byte{fmt.Append(nil, i, ".1"), fmt.Append(nil, i, ".2")}
@@ -84,7 +84,7 @@ func logSentences() []sentence {
 				k.Errorf("log (-got +want):\n%s", d)
 			}
 		}},
-		{"batches and appends race without a gap, and no document is without its record", func(k *kit) {
+		{"racing batches and appends leave no gap, and every document has its record", func(k *kit) {
 			n := max(k.subject.racers()/20, 10)
 			concurrently(2*n, func(i int) {
 				if i%2 == 0 {
@@ -107,9 +107,9 @@ func logSentences() []sentence {
 				k.Errorf("the log holds %d distinct records, want %d", len(seen), 2*n)
 			}
 		}},
-		{"the log goes on after reopening", func(k *kit) {
+		{"the log continues after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
-				k.Skip("the engine keeps nothing")
+				k.Skip("the engine has no durable storage")
 			}
 			for i := range 4 {
 				if _, err := k.Append(k.ctx, fmt.Append(nil, i)); err != nil {
@@ -137,7 +137,7 @@ func (k *kit) chain() []string {
 			k.Fatalf("record %d follows record %d", rec.Pos, last.Pos)
 		}
 		if rec.Hash != store.ChainHash(last.Hash, rec.Pos, rec.Payload) {
-			k.Fatalf("record %d is not linked to the one before", rec.Pos)
+			k.Fatalf("the hash of record %d does not follow from the record before", rec.Pos)
 		}
 		last = rec
 		payloads = append(payloads, string(rec.Payload))

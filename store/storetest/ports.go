@@ -13,7 +13,7 @@ import (
 	"carerecord/store"
 )
 
-// liveValue returns the live value of a key. r.mu must be held.
+// liveValue returns the value of a key, and false if there is none or it has expired. r.mu must be held.
 func (r *Reference) liveValue(key string) (value, bool) {
 	v, found := r.values[key]
 	if found && !v.expires.IsZero() && !r.clock().Before(v.expires) {

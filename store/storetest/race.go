@@ -14,7 +14,7 @@ import (
 
 func raceSentences() []sentence {
 	return []sentence{
-		{"money moved between documents is never seen in two places or none", concurrentTransfers},
+		{"a snapshot contains both writes of a commit or none", concurrentTransfers},
 		{"of conditional creates one succeeds", func(k *kit) {
 			var created atomic.Int64
 			concurrently(k.subject.racers(), func(i int) {
@@ -27,7 +27,7 @@ func raceSentences() []sentence {
 		{"of conditional creates that share one claim of two one succeeds", func(k *kit) {
 			var created atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {
-				// Each pair of demands is broken by the other's document.
+				// A document with x0 and x1 violates the conditions of both kinds.
 				mine := store.Key(fmt.Sprint("x", i%2))
 				b := batchOf(observation(fmt.Sprint("d", i), uint64(i), "shared", "x0", "x1"))
 				b.Absent = []store.Absent{{Type: "Observation", Where: store.And{store.Eq{Key: "shared"}, store.Eq{Key: mine}}, Claims: []store.Key{"shared", mine}}}
@@ -40,7 +40,7 @@ func raceSentences() []sentence {
 			concurrently(max(k.subject.racers()/10, 10), func(i int) { k.commitRacing(batchOf(observation("a", uint64(i), "k")), &created) })
 			k.wantOneWinner(created.Load(), store.Eq{Key: "k"})
 		}},
-		{"of creates at one place one succeeds", func(k *kit) {
+		{"of creates with one row ID one succeeds", func(k *kit) {
 			var created atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(i int) { k.commitRacing(batchOf(observation(fmt.Sprint("d", i), 1, "k")), &created) })
 			k.wantOneWinner(created.Load(), store.Eq{Key: "k"})
@@ -53,7 +53,7 @@ func raceSentences() []sentence {
 			})
 			k.wantOneWinner(updated.Load(), store.WithPrefix("v"))
 		}},
-		{"a check and a write of what it checks do not both succeed unseen", writeSkewIsPrevented},
+		{"of two commits that check the document that the other writes at most one succeeds", writeSkewIsPrevented},
 		{"numbers of racing commits are distinct", func(k *kit) {
 			var mu sync.Mutex
 			seen := map[uint64]bool{}
@@ -70,18 +70,17 @@ func raceSentences() []sentence {
 	}
 }
 
-// commitRacing commits, counts a success, and takes nothing but a conflict for an
-// answer else.
+// commitRacing commits a batch and counts a success. Any error but a conflict fails the test.
 func (k *kit) commitRacing(b store.Batch, won *atomic.Int64) {
 	switch _, err := k.Commit(k.ctx, b); {
 	case err == nil:
 		won.Add(1)
 	case !errors.Is(err, store.ErrConflict):
-		k.Errorf("commit: got error %v, want none or ErrConflict", err)
+		k.Errorf("commit: got error %v, want nil or ErrConflict", err)
 	}
 }
 
-// wantOneWinner fails the test unless there was one winner and one document is found.
+// wantOneWinner fails the test unless one commit succeeded and one document matches.
 func (k *kit) wantOneWinner(won int64, p store.Pred) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
@@ -92,8 +91,8 @@ func (k *kit) wantOneWinner(won int64, p store.Pred) {
 	})
 }
 
-// concurrentTransfers runs writers that move amounts between accounts, and readers that add all of them up,
-// from bodies and from keys.
+// concurrentTransfers runs writers that move amounts between accounts, and readers that compare the sum
+// of all accounts.
 func concurrentTransfers(k *kit) {
 	const accounts, sum = 8, 100
 	account := func(i int, amount uint64) store.Doc {
@@ -129,7 +128,7 @@ func concurrentTransfers(k *kit) {
 }
 
 // transfer moves an amount, trying again on a conflict. With move the giving
-// document also changes its place in the order.
+// document also gets another row ID.
 func (k *kit) transfer(from, to int, amount uint64, move bool) {
 	if from == to {
 		return
@@ -168,7 +167,7 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 	}
 }
 
-// checkSums reads all accounts in one snapshot, in three ways.
+// checkSums fails the test unless three ways to read all accounts in one snapshot give the sum want.
 func (k *kit) checkSums(accounts int, want uint64) {
 	err := k.Read(k.ctx, func(s store.Snapshot) error {
 		var sums [3]uint64

@@ -13,10 +13,10 @@ import (
 )
 
 // Random runs random operations, drawn from seed, on each subject and on a Reference, and
-// compares all results. A sequence that differs is shortened and printed.
+// compares all results. It shortens a sequence whose results differ and prints it.
 //
-// An operation is a seed of its own, so that a sequence is a list of numbers and every part of it
-// is a sequence too.
+// A sequence is a list of numbers, one seed for each operation, so every part of it is a sequence
+// too.
 func Random(t *testing.T, seed uint64, steps int, subjects ...Subject) {
 	t.Helper()
 	rng := newDice(seed)
@@ -58,7 +58,7 @@ func shorten(t *testing.T, subject Subject, ops []uint64) []uint64 {
 	return ops
 }
 
-// comparison is one run: the reference, the engine, and the state of the comparison.
+// comparison runs one sequence on the reference and on the engine.
 type comparison struct {
 	*kit
 	dice
@@ -66,13 +66,13 @@ type comparison struct {
 	step           int
 	engineSeq      map[uint64]uint64 // the engine's Seq for that of the reference
 	lastSeq        uint64            // the engine's last Seq
-	refPosition    store.Position    // how far the feed of the reference was followed,
-	enginePosition store.Position    // and that of the engine
+	refPosition    store.Position    // the last position read from the feed of the reference,
+	enginePosition store.Position    // and from the feed of the engine
 	trace          *[]string
 }
 
-// runOperations runs the operations until the first difference and returns how many were
-// run. With a story it tells them.
+// runOperations runs the operations until the first difference and returns their number. It appends a
+// line for each to trace, unless that is nil.
 func runOperations(t *testing.T, subject Subject, ops []uint64, trace *[]string) (n int, err error) {
 	clock := NewClock()
 	d := &comparison{ref: NewReference(clock.Now), engineSeq: map[uint64]uint64{}, trace: trace}
@@ -167,7 +167,7 @@ func (d *comparison) commitBoth() error {
 	return nil
 }
 
-// sameError reports whether two errors are equal for a caller.
+// sameError reports whether two errors match the same sentinels.
 func sameError(a, b error) bool {
 	for _, known := range []error{store.ErrNotFound, store.ErrConflict, store.ErrExists} {
 		if errors.Is(a, known) != errors.Is(b, known) {
@@ -183,7 +183,8 @@ func (d *comparison) readBoth(f func(a, b store.Snapshot) error) error {
 	})
 }
 
-// commitDuringReads commits while snapshots are open. These must not change; later ones must.
+// commitDuringReads commits while snapshots a and b are open. These must not change; later snapshots
+// must.
 func (d *comparison) commitDuringReads(a, b store.Snapshot) error {
 	for range 1 + d.IntN(3) {
 		if err := d.commitBoth(); err != nil {
@@ -201,7 +202,7 @@ func (d *comparison) commitDuringReads(a, b store.Snapshot) error {
 	return d.runQueries(a, b)
 }
 
-// compareCounts counts the documents with one key, which engines may cache, and all documents.
+// compareCounts compares counts of all documents and of those with one key, which engines may cache.
 func (d *comparison) compareCounts(a, b store.Snapshot) error {
 	for range 3 {
 		if err := d.countBoth(a, b, d.oneKeyQuery(), 0); err != nil {
@@ -285,7 +286,7 @@ func (d *comparison) historyBoth(a, b store.Snapshot) error {
 	return d.compare(fmt.Sprintf("history %+v before %+v", q, q.Before), got, want, gotErr, wantErr)
 }
 
-// compare compares rows, the numbers of commits as those of the engine.
+// compare compares rows, after it replaced the Seq of the wanted rows by that of the engine.
 func (d *comparison) compare(what string, got, want []store.Doc, gotErr, wantErr error) error {
 	d.logStep("%s: %d rows, %v", what, len(want), wantErr)
 	if !sameError(gotErr, wantErr) {
@@ -368,8 +369,8 @@ func (d *comparison) stateBoth() error {
 	return nil
 }
 
-// logBoth appends, or compares the logs. The engine may hold records of failed
-// commits in addition to those of the reference.
+// logBoth appends to both logs, or not, and compares them. The log of the engine may also have records
+// of failed commits.
 func (d *comparison) logBoth() error {
 	if d.oneIn(2) {
 		payloads := [][]byte{fmt.Append(nil, "append ", d.step, ".1"), fmt.Append(nil, "append ", d.step, ".2")}[:1+d.IntN(2)]

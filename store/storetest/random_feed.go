@@ -7,8 +7,8 @@ import (
 	"carerecord/store"
 )
 
-// feedBoth follows both feeds for a page, from where it left off or from the
-// beginning.
+// feedBoth reads one page of both feeds, after the last position or from the beginning, and compares
+// them.
 func (d *comparison) feedBoth() error {
 	if d.oneIn(3) {
 		d.refPosition, d.enginePosition = store.Position{}, store.Position{}

@@ -11,7 +11,7 @@ import (
 
 func readSentences() []sentence {
 	return []sentence{
-		{"what never was is not found", func(k *kit) {
+		{"a missing document or version is not found", func(k *kit) {
 			a := k.put(observation("a", 1))[0]
 			k.read(func(s store.Snapshot) {
 				if _, err := s.Get(k.ctx, store.Ref{Type: "Observation", ID: "b"}); !errors.Is(err, store.ErrNotFound) {
@@ -27,8 +27,8 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"several documents are one question, each once, tombstones too", severalDocs},
-		{"every version stays to be read", func(k *kit) {
+		{"All returns each document once, tombstones too", severalDocs},
+		{"every version can be read", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(nextVersion(v1, store.Updated, "l"))[0]
 			v3 := k.put(nextVersion(v2, store.Deleted))[0]
@@ -41,7 +41,7 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"rows come by place, then by order", func(k *kit) {
+		{"rows are ordered by partition, then by sort key", func(k *kit) {
 			ids := []store.RowID{rowIDOf(0, 0), rowIDOf(0, 1), rowIDOf(0, 256), rowIDOf(0, 1<<63), rowIDOf(1, 0), rowIDOf(255, 7), rowIDOf(256, 7), rowIDOf(1<<47, 3), rowIDOf(1<<48-1, 1<<64-1)}
 			early := rowIDOf(1, 0)
 			early.SortKey[0] = 1
@@ -58,8 +58,8 @@ func readSentences() []sentence {
 			k.wantMatches(store.And{}, want...)
 			k.wantMatches(store.WithPrefix("k"), want...)
 		}},
-		{"a predicate means what Match says", predicatesAgreeWithMatch},
-		{"a cursor may stand anywhere", func(k *kit) {
+		{"a query returns the documents that Match accepts", predicatesAgreeWithMatch},
+		{"After may be any row ID", func(k *kit) {
 			for i := range 6 {
 				k.put(observation(fmt.Sprint("d", i), uint64(10*i+10), "k"))
 			}
@@ -81,9 +81,9 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"rows of some places", inPartitions},
-		{"a row that matched throughout is seen once while the data change", pagesWhileChanging},
-		{"keys only leaves the body out", func(k *kit) {
+		{"a query may be limited to partitions", inPartitions},
+		{"pages return a row once if it matches throughout, while other rows change", pagesWhileChanging},
+		{"KeysOnly omits the body", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			k.read(func(s store.Snapshot) {
 				for _, keysOnly := range []bool{true, false} {
@@ -115,7 +115,7 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"a sequence may be left early, begun again and nested", func(k *kit) {
+		{"a sequence may be ended early, repeated and nested", func(k *kit) {
 			for i := range 4 {
 				k.put(observation(fmt.Sprint("d", i), uint64(i), "k"))
 			}
@@ -141,7 +141,7 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"what a scan yields stays as it was yielded", func(k *kit) {
+		{"documents of a scan do not change after they were yielded", func(k *kit) {
 			var want []store.Doc
 			for i := range 50 {
 				want = append(want, k.put(observation(fmt.Sprint("d", i), uint64(i), "k", store.Key(fmt.Sprint("v", i))))...)
@@ -153,7 +153,7 @@ func readSentences() []sentence {
 				}
 			})
 		}},
-		{"a snapshot does not move", snapshotIsStable},
+		{"a snapshot does not change", snapshotIsStable},
 		{"an acknowledged commit is in the next snapshot", func(k *kit) {
 			d := k.put(observation("a", 1, "k"))[0]
 			for range 30 {
@@ -167,7 +167,7 @@ func readSentences() []sentence {
 				k.Errorf("read: got error %v, want %v", err, want)
 			}
 		}},
-		{"an ended context is never taken for absence", endedContext},
+		{"a read with an ended context returns an error and not fewer rows", endedContext},
 	}
 }
 
@@ -219,8 +219,8 @@ type fixedSet map[string]bool
 // Has implements store.Set.
 func (n fixedSet) Has(name string) bool { return n[name] }
 
-// pagesWhileChanging reads pages while some documents change, are created and deleted, and tests
-// that each of the others is returned once.
+// pagesWhileChanging reads pages while documents are updated, created and deleted, and tests that each
+// unchanged document is returned once.
 func pagesWhileChanging(k *kit) {
 	const n = 40
 	docs := map[string]store.Doc{}
@@ -251,7 +251,7 @@ func pagesWhileChanging(k *kit) {
 					break
 				}
 				after = &last.RowID
-				// Odd ones move, die or are born around the cursor; even ones stay.
+				// Odd documents are moved, deleted or created near the cursor; even ones are not.
 				id := fmt.Sprintf("d%02d", (7*page+1)%n|1)
 				if d := docs[id]; d.Deleted() {
 					back := nextVersion(d, store.Upserted)
@@ -270,7 +270,7 @@ func pagesWhileChanging(k *kit) {
 			}
 			for i := 0; i < n; i += 2 {
 				if id := fmt.Sprintf("d%02d", i); seen[id] != 1 {
-					t.Errorf("%s matched unchanged throughout and was seen %d times", id, seen[id])
+					t.Errorf("%s did not change and was returned %d times, want 1", id, seen[id])
 				}
 			}
 		})

@@ -15,7 +15,7 @@ import (
 
 // Reference is a store in memory, written for clarity and not for speed. It implements
 // store.Store, store.State, store.Log, store.ChangeFeed and store.Copier and is safe for
-// concurrent use. Use of a snapshot after Read panics.
+// concurrent use. A snapshot that is used after Read panics.
 type Reference struct {
 	clock func() time.Time
 
@@ -23,17 +23,17 @@ type Reference struct {
 	state       *documents // the state of the next snapshot
 	values      map[string]value
 	log         []store.Record
-	feedID      string        // which feed it is
-	feedChanged chan struct{} // closed when there may be more in it
+	feedID      string
+	feedChanged chan struct{} // closed when the feed may have more commits
 }
 
 // documents is one state of the documents. It is immutable while a snapshot reads it: a commit
 // then works on a copy.
 type documents struct {
-	readers     int                       // snapshots open on this very state
+	readers     int                       // open snapshots of this state
 	seq         uint64                    // of the last commit
 	versions    map[store.Ref][]store.Doc // version n at index n-1; slices are replaced, never written to
-	liveByRowID map[store.RowID]store.Ref // the live ones
+	liveByRowID map[store.RowID]store.Ref // live documents only
 }
 
 type value struct {
@@ -41,7 +41,7 @@ type value struct {
 	expires time.Time
 }
 
-// NewReference returns an empty Reference. clock decides which values have expired; nil is
+// NewReference returns an empty Reference. clock is the time by which values expire; nil is
 // time.Now.
 func NewReference(clock func() time.Time) *Reference {
 	if clock == nil {
@@ -106,8 +106,8 @@ func (r *Reference) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 }
 
 // Seed stores versions in an empty store with their version numbers, sequence numbers and
-// instants. A missing lower version never existed. It is for tests that compare a store with a
-// part of it.
+// instants. A missing lower version is not found. It is for tests that compare a store with a part
+// of it.
 func (r *Reference) Seed(docs []store.Doc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,8 +130,7 @@ func (r *Reference) Seed(docs []store.Doc) {
 // Close implements store.Store.
 func (r *Reference) Close() error { return nil }
 
-// checkBatch refuses a batch that breaks the rules of its types, independently of the stored
-// data.
+// checkBatch returns an error for a batch that is invalid whatever the stored data is.
 func checkBatch(b store.Batch) error {
 	seen := map[store.Ref]bool{}
 	for _, w := range b.Writes {
@@ -180,7 +179,7 @@ func (s *documents) newest(ref store.Ref) (store.Doc, bool) {
 	return all[len(all)-1], true
 }
 
-// checkPreconditions tests the preconditions of a batch.
+// checkPreconditions returns an error unless the preconditions of a batch hold.
 func (s *documents) checkPreconditions(b store.Batch) error {
 	for _, w := range b.Writes {
 		if err := s.checkNewest("write", w.Doc.Ref, w.Expect, w.KeyRevision); err != nil {
@@ -216,8 +215,8 @@ func (s *documents) check(c store.Check) error {
 	return nil
 }
 
-// checkNewest tests that a version with a key revision is the newest one; version 0 that there is
-// none.
+// checkNewest returns ErrConflict unless a version with a key revision is the newest one. Version 0
+// is the newest if there is none.
 func (s *documents) checkNewest(doing string, ref store.Ref, version, keyRevision uint64) error {
 	have, _ := s.newest(ref)
 	if have.Version != version || have.KeyRevision != keyRevision {
@@ -226,7 +225,7 @@ func (s *documents) checkNewest(doing string, ref store.Ref, version, keyRevisio
 	return nil
 }
 
-// checkRowIDs tests that no two live documents share a place after the writes.
+// checkRowIDs returns ErrConflict if two live documents have one row ID after the writes.
 func (s *documents) checkRowIDs(writes []store.Write) error {
 	freed := map[store.RowID]bool{}
 	for _, w := range writes {
@@ -249,7 +248,7 @@ func (s *documents) checkRowIDs(writes []store.Write) error {
 	return nil
 }
 
-// result returns the newest version after a write.
+// result returns the document that a write stores.
 func (s *documents) result(w store.Write) store.Doc {
 	d := w.Doc
 	if w.Rekey {
@@ -265,7 +264,7 @@ func (s *documents) result(w store.Write) store.Doc {
 	return d
 }
 
-// apply carries out writes that are allowed.
+// apply carries out writes whose preconditions hold.
 func (s *documents) apply(writes []store.Write) {
 	s.seq++
 	docs := make([]store.Doc, len(writes))

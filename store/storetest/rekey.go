@@ -6,8 +6,8 @@ import (
 	"carerecord/store"
 )
 
-// rekey is a batch that replaces what the server derived from a document, as it was
-// read.
+// rekey returns a batch that replaces the row ID, source and keys of a document, if its version and key
+// revision are still those of d.
 func rekey(d store.Doc, id store.RowID, source string, keys ...store.Key) store.Batch {
 	d.RowID, d.Source, d.Keys = id, source, store.Sorted(keys)
 	d.Updated, d.Origin, d.Body = instantAt(99).Add(time.Hour), store.Upserted, []byte("to be ignored")
@@ -16,7 +16,7 @@ func rekey(d store.Doc, id store.RowID, source string, keys ...store.Key) store.
 
 func rekeySentences() []sentence {
 	return []sentence{
-		{"a rekey replaces id, keys and source in place and nothing else", func(k *kit) {
+		{"a rekey replaces row ID, keys and source of a version and nothing else", func(k *kit) {
 			docs := k.put(observation("a", 1, "k", "l"), observation("b", 2, "k"))
 			k.commit(rekey(docs[0], rowIDOf(5, 5), "RX2", "l", "m"))
 			want := docs[0]
@@ -33,7 +33,7 @@ func rekeySentences() []sentence {
 				}
 			})
 		}},
-		{"a rekey may keep the place", func(k *kit) {
+		{"a rekey may keep the row ID", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			k.commit(rekey(a, a.RowID, a.Source, "m"))
 			a.Keys, a.KeyRevision = []store.Key{"m"}, 1
@@ -41,7 +41,7 @@ func rekeySentences() []sentence {
 			k.wantMatches(store.Eq{Key: "k"})
 			k.wantMatches(store.Eq{Key: "m"}, "a")
 		}},
-		{"a rekey leaves older versions alone", func(k *kit) {
+		{"a rekey does not change older versions", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(nextVersion(v1, store.Updated, "l"))[0]
 			k.commit(rekey(v2, rowIDOf(2, 2), "RX2", "m"))
@@ -54,7 +54,7 @@ func rekeySentences() []sentence {
 				}
 			})
 		}},
-		{"a rekey of a tombstone leaves it dead", func(k *kit) {
+		{"a rekeyed tombstone is still a tombstone", func(k *kit) {
 			a := k.put(observation("a", 1, "k"))[0]
 			tombstone := k.put(nextVersion(a, store.Deleted))[0]
 			b := k.put(observation("b", 1, "k"))[0] // the former row ID of a
@@ -64,14 +64,14 @@ func rekeySentences() []sentence {
 			k.wantMatches(store.Eq{Key: "m"})
 			k.wantMatches(store.And{}, "b")
 		}},
-		{"a rekey demands the newest version", func(k *kit) {
+		{"a rekey requires the newest version", func(k *kit) {
 			v1 := k.put(observation("a", 1, "k"))[0]
 			v2 := k.put(nextVersion(v1, store.Updated, "l"))[0]
 			k.wantCommitError(rekey(v1, v1.RowID, "", "m"), store.ErrConflict)
 			k.wantCommitError(rekey(observation("none", 7), rowIDOf(1, 7), "", "m"), store.ErrConflict)
 			k.wantNewest(v2)
 		}},
-		{"a rekey onto the place of another is a conflict", func(k *kit) {
+		{"a rekey to the row ID of another document is a conflict", func(k *kit) {
 			docs := k.put(observation("a", 1, "k"), observation("b", 2, "k"))
 			k.wantCommitError(rekey(docs[0], rowIDOf(1, 2), "", "m"), store.ErrConflict)
 			k.wantNewest(docs...)
@@ -128,7 +128,7 @@ func absentSentences() []sentence {
 			c.Absent = absent(store.Eq{Key: "k"}, "k")
 			k.wantCommitError(c, store.ErrConflict)
 		}},
-		{"all demands must hold", func(k *kit) {
+		{"every absence must hold", func(k *kit) {
 			k.put(observation("a", 1, "k"))
 			b := batchOf(observation("b", 2, "l"))
 			b.Absent = append(absent(store.Eq{Key: "l"}, "l"), absent(store.Eq{Key: "k"}, "k")...)

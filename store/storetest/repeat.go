@@ -12,7 +12,7 @@ import (
 // after a fault.
 func repeatSentences() []sentence {
 	return []sentence{
-		{"the function of a read is called once, whatever it returns", func(k *kit) {
+		{"Read calls its function once, also if it returns an error", func(k *kit) {
 			for _, want := range []error{nil, store.ErrConflict, store.ErrNotFound, store.ErrUnavailable,
 				errors.Join(store.ErrUnavailable, store.ErrUnknown), context.DeadlineExceeded, errors.New("another")} {
 				calls := 0
@@ -22,7 +22,7 @@ func repeatSentences() []sentence {
 				}
 			}
 		}},
-		{"a read within which a commit was made returns what its function returns", func(k *kit) {
+		{"Read returns the result of its function also after a commit in it", func(k *kit) {
 			for i, want := range []error{nil, store.ErrUnavailable, errors.New("another")} {
 				calls := 0
 				err := k.Read(k.ctx, func(s store.Snapshot) error {
@@ -40,7 +40,7 @@ func repeatSentences() []sentence {
 			}
 			k.wantMatches(store.Eq{Key: "k"}, "d0-1", "d1-1", "d2-1")
 		}},
-		{"a read within which a commit was refused is a read", func(k *kit) {
+		{"a snapshot can be read after a refused commit in the same Read", func(k *kit) {
 			k.put(observation("a", 1, "k"))
 			var d store.Doc
 			err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
@@ -56,7 +56,7 @@ func repeatSentences() []sentence {
 				k.Errorf("read: got keys %q, %v, want k", d.Keys, err)
 			}
 		}},
-		{"a commit in an ended context was surely not made", func(k *kit) {
+		{"an ended context is an error without ErrUnknown", func(k *kit) {
 			ctx, cancel := context.WithCancel(k.ctx)
 			cancel()
 			for what, do := range map[string]func() error{

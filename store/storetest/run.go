@@ -20,10 +20,10 @@ func Run(t *testing.T, subject Subject) {
 	}{
 		{"commit", commitSentences()},
 		{"rekey", rekeySentences()},
-		{"keying", keyRevisionSentences()},
+		{"key revision", keyRevisionSentences()},
 		{"absent", absentSentences()},
 		{"read", readSentences()},
-		{"common", crossTypeSentences()},
+		{"cross-type key", crossTypeSentences()},
 		{"history", historySentences()},
 		{"race", raceSentences()},
 		{"repeat", repeatSentences()},

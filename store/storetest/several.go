@@ -6,7 +6,7 @@ import (
 	"carerecord/store"
 )
 
-// severalDocs reads several documents in one call.
+// severalDocs tests Snapshot.All.
 func severalDocs(k *kit) {
 	a, b := k.put(observation("a", 1, "k"))[0], k.put(docOfType("Condition", "b", 2))[0]
 	b = k.put(nextVersion(b, store.Deleted))[0]
@@ -41,7 +41,7 @@ func severalDocs(k *kit) {
 	})
 }
 
-// inPartitions queries the rows of some partitions.
+// inPartitions tests Query.Partitions.
 func inPartitions(k *kit) {
 	var all []store.Doc
 	for i := range 6 {
@@ -63,7 +63,7 @@ func inPartitions(k *kit) {
 			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{}})
 			for max, want := range map[int]int{0: 4, 1: 1, 5: 4} {
 				if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{10, 20}}, max); err != nil || n != want {
-					k.Errorf("count of %v in two places, at most %d: got %d, %v, want %d", p, max, n, err, want)
+					k.Errorf("count of %v in two partitions, at most %d: got %d, %v, want %d", p, max, n, err, want)
 				}
 			}
 		}

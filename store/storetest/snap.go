@@ -22,7 +22,7 @@ func (s *snap) check(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Tracker implements store.Snapshot: no snapshot is confirmed.
+// Tracker implements store.Snapshot. It returns nil: no snapshot has to be confirmed.
 func (s *snap) Tracker() *store.CommitTracker { return nil }
 
 // Get implements store.Snapshot.

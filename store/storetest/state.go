@@ -15,7 +15,7 @@ import (
 func stateSentences() []sentence {
 	var never time.Time
 	return []sentence{
-		{"a value is kept as it was given", func(k *kit) {
+		{"a value is stored unchanged", func(k *kit) {
 			for _, key := range []string{"a", "a/b", "a\x00b", "\xff\x80", ""} {
 				for _, v := range [][]byte{[]byte("v"), {}, {0, 255}, bytes.Repeat([]byte("x"), 100000)} {
 					k.wantError(nil, k.Insert(k.ctx, key, v, never), "insert")
@@ -26,20 +26,20 @@ func stateSentences() []sentence {
 				}
 			}
 		}},
-		{"an insert finds a live value", func(k *kit) {
+		{"an insert over a live value returns ErrExists", func(k *kit) {
 			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			k.wantError(store.ErrExists, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
 			k.wantError(nil, k.Insert(k.ctx, "ab", []byte("3"), never), "insert of another")
 			k.wantValue("a", []byte("1"))
 		}},
-		{"what is not there is not found", func(k *kit) {
+		{"a missing value is not found", func(k *kit) {
 			k.wantNoValue("a")
 			_, err := k.Take(k.ctx, "a")
 			k.wantError(store.ErrNotFound, err, "take")
 			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("1"), never), "swap")
 			k.wantNoValue("a")
 		}},
-		{"a swap demands the old value", func(k *kit) {
+		{"a swap requires the old value", func(k *kit) {
 			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", []byte("2"), []byte("3"), never), "swap of another value")
 			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("3"), never), "swap of nothing")
@@ -47,7 +47,7 @@ func stateSentences() []sentence {
 			k.wantError(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), never), "swap")
 			k.wantValue("a", []byte("2"))
 		}},
-		{"a taken value is gone", func(k *kit) {
+		{"a taken value is deleted", func(k *kit) {
 			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			_, err := k.Take(k.ctx, "a")
 			k.wantError(nil, err, "take")
@@ -57,7 +57,7 @@ func stateSentences() []sentence {
 			k.wantError(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
 			k.wantValue("a", []byte("2"))
 		}},
-		{"an expired value is not there", func(k *kit) {
+		{"an expired value does not exist", func(k *kit) {
 			soon := k.clock.Now().Add(time.Minute)
 			for _, key := range []string{"lookup", "take", "swap", "insert", "batch"} {
 				k.wantError(nil, k.Insert(k.ctx, key, []byte("1"), soon), "insert")
@@ -88,7 +88,7 @@ func stateSentences() []sentence {
 			k.clock.Advance(time.Hour)
 			k.wantNoValue("a")
 		}},
-		{"a value that has expired before it was kept is not there", func(k *kit) {
+		{"a value that expires in the past does not exist", func(k *kit) {
 			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
 			k.wantNoValue("a")
 		}},
@@ -118,7 +118,7 @@ func stateSentences() []sentence {
 				break
 			}
 		}},
-		{"what has expired or was taken is not listed", func(k *kit) {
+		{"expired and taken values are not listed", func(k *kit) {
 			k.wantError(nil, k.Insert(k.ctx, "a/1", []byte("a/1"), k.clock.Now().Add(time.Minute)), "insert")
 			k.wantError(nil, k.Insert(k.ctx, "a/2", []byte("a/2"), never), "insert")
 			k.commit(store.Batch{State: []store.StateWrite{{Key: "a/3", Value: []byte("a/3")}}})
@@ -149,7 +149,7 @@ func stateSentences() []sentence {
 			k.commit(again)
 			k.wantValue("a", []byte("2"))
 		}},
-		{"of racing batches that demand one new value one succeeds", func(k *kit) {
+		{"of racing batches that require one new value one succeeds", func(k *kit) {
 			var won atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {
 				b := batchOf(observation(fmt.Sprint("d", i), uint64(i)))
@@ -174,7 +174,7 @@ func stateSentences() []sentence {
 			})
 			k.wantOneSuccess(won.Load())
 		}},
-		{"of racing takers one gets the value", func(k *kit) {
+		{"of racing takes one returns the value", func(k *kit) {
 			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			var won atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(int) {
@@ -184,9 +184,9 @@ func stateSentences() []sentence {
 			k.wantOneSuccess(won.Load())
 			k.wantNoValue("a")
 		}},
-		{"values are there after reopening", func(k *kit) {
+		{"values are stored after reopening", func(k *kit) {
 			if k.subject.Reopen == nil {
-				k.Skip("the engine keeps nothing")
+				k.Skip("the engine has no durable storage")
 			}
 			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
 			k.wantError(nil, k.Insert(k.ctx, "b", []byte("2"), k.clock.Now().Add(time.Minute)), "insert")
@@ -217,7 +217,8 @@ func (k *kit) wantValue(key string, want []byte) {
 	}
 }
 
-// wantValues wants the values under a prefix to be those under some sorted keys, each its own key.
+// wantValues fails the test unless the keys with a prefix are want, which is sorted, and each value
+// equals its key.
 func (k *kit) wantValues(prefix string, want ...string) {
 	k.Helper()
 	var got []string
@@ -244,7 +245,7 @@ func (k *kit) countWin(won *atomic.Int64, lost, err error) {
 	if err == nil {
 		won.Add(1)
 	} else if !errors.Is(err, lost) {
-		k.Errorf("got error %v, want none or %v", err, lost)
+		k.Errorf("got error %v, want nil or %v", err, lost)
 	}
 }
 
