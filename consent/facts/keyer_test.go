@@ -26,7 +26,6 @@ type record struct {
 	t     testing.TB
 	db    *storetest.Reference
 	keyer *Keyer
-	rows  uint64
 }
 
 func newRecord(t testing.TB) *record {
