@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,15 +13,21 @@ import (
 // TestSynthWritesStreamsAndFolders: a stream has one bundle a line, with --source of one source;
 // folders have the same bundles.
 func TestSynthWritesStreamsAndFolders(t *testing.T) {
+	for name, shape := range map[string]synth.Shape{"single": synth.OnePatient, "region": synth.PatientPerSource} {
+		t.Run(name, func(t *testing.T) { testStreamsAndFolders(t, shape) })
+	}
+}
+
+func testStreamsAndFolders(t *testing.T, shape synth.Shape) {
 	var all, one bytes.Buffer
 	for out, source := range map[*bytes.Buffer]string{&all: "", &one: "XAC01"} {
-		c := synthCmd{Patients: 5, Seed: 2, Out: "-", Source: source}
+		c := synthCmd{Patients: 5, Seed: 2, Out: "-", Source: source, Shape: shape}
 		if err := c.run(t.Context(), out); err != nil {
 			t.Fatal(err)
 		}
 	}
 	dir := t.TempDir()
-	folder := synthCmd{Patients: 5, Seed: 2, Out: dir}
+	folder := synthCmd{Patients: 5, Seed: 2, Out: dir, Shape: shape}
 	if err := folder.run(t.Context(), &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +52,45 @@ func TestSynthWritesStreamsAndFolders(t *testing.T) {
 	for _, c := range []synthCmd{{Patients: 0, Out: "-"}, {Patients: synth.MaxPatients + 1, Out: "-"}, {Patients: 1, Out: "-", Source: "XXX99"}} {
 		if err := c.run(t.Context(), &bytes.Buffer{}); err == nil {
 			t.Errorf("%+v: got no error", c)
+		}
+	}
+}
+
+// TestSynthWritesTheTruth: IDN-160: --truth writes one line for each person, whichever source is
+// selected, and needs a region in which people have more than one Patient.
+func TestSynthWritesTheTruth(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "truth.ndjson")
+	var region bytes.Buffer
+	c := synthCmd{Patients: 120, Seed: 2, Out: "-", Source: synth.PatientIndex().ODS, Shape: synth.PatientPerSource, Truth: file}
+	if err := c.run(t.Context(), &region); err != nil {
+		t.Fatal(err)
+	}
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range bytes.Lines(body) {
+		var person synth.Truth
+		if err := json.Unmarshal(line, &person); err != nil || person.Person != n || len(person.Patients) < 2 {
+			t.Fatalf("line %d: got %s (%v), want person %d with the Patients of the index and of a practice", n, line, err, n)
+		}
+		if id := person.Patients[0].ID; !bytes.Contains(region.Bytes(), []byte(`"id":"`+id+`"`)) {
+			t.Errorf("%s is not in the stream of the patient index", id)
+		}
+		n++
+	}
+	if n != 120 {
+		t.Errorf("got %d lines, want 120", n)
+	}
+	for name, c := range map[string]synthCmd{
+		"single":           {Patients: 1, Out: "-", Truth: file},
+		"sample":           {Patients: 1, Out: "-", Truth: file, Sample: true, Shape: synth.PatientPerSource},
+		"no folder":        {Patients: 1, Out: "-", Truth: filepath.Join(file, "x"), Shape: synth.PatientPerSource},
+		"index, if single": {Patients: 1, Out: "-", Source: synth.PatientIndex().ODS},
+	} {
+		if err := c.run(t.Context(), &bytes.Buffer{}); err == nil {
+			t.Errorf("%s: got no error", name)
 		}
 	}
 }

@@ -13,8 +13,7 @@ func (g *generator) writeOtherCare(p *person) {
 			g.mentalHealthCare(p, d)
 		}
 	}
-	dementia := p.hasIllness("52448006")
-	frail := p.band == veryOld && p.chance(450) || p.band == old && p.chance(80) || dementia
+	frail := p.band == veryOld && p.chance(450) || p.band == old && p.chance(80) || p.hasIllness(dementia)
 	if frail {
 		g.districtNursing(p)
 	}

@@ -36,6 +36,9 @@ type illness struct {
 	label             string // sensitivity label; empty for none
 }
 
+// dementia is the code of an illness on which care depends.
+const dementia = "52448006"
+
 func chronicIllnesses() []illness {
 	return []illness{
 		{code: newSNOMED("38341003", "Hypertensive disorder"), per1000: [bands]int{0, 15, 200, 500, 620}, drugs: []int{ramipril, amlodipine}, panels: []int{kidney}, visits: 1},
@@ -53,7 +56,7 @@ func chronicIllnesses() []illness {
 		{code: newSNOMED("55822004", "Hyperlipidaemia"), per1000: [bands]int{0, 10, 120, 250, 230}, drugs: []int{simvastatin}, panels: []int{lipids, liver}},
 		{code: newSNOMED("35489007", "Depressive disorder"), per1000: [bands]int{5, 110, 140, 90, 80}, drugs: []int{sertraline}, visits: 1, mentalHealthShare: 40},
 		{code: newSNOMED("197480006", "Anxiety disorder"), per1000: [bands]int{10, 90, 80, 50, 40}, visits: 1, mentalHealthShare: 35},
-		{code: newSNOMED("52448006", "Dementia"), per1000: [bands]int{0, 0, 2, 35, 170}, visits: 1, mentalHealthShare: 40},
+		{code: newSNOMED(dementia, "Dementia"), per1000: [bands]int{0, 0, 2, 35, 170}, visits: 1, mentalHealthShare: 40},
 		{code: newSNOMED("84757009", "Epilepsy"), per1000: [bands]int{6, 8, 9, 12, 14}, visits: 1},
 		{code: newSNOMED("37796009", "Migraine"), per1000: [bands]int{15, 80, 80, 30, 10}, drugs: []int{ibuprofen}},
 		{code: newSNOMED("90560007", "Gout"), per1000: [bands]int{0, 3, 25, 60, 70}},

@@ -42,10 +42,10 @@ func Mix(cfg Config, n int) []Query {
 		gjson.GetBytes(b.Body, "entry.#.resource").ForEach(func(_, r gjson.Result) bool {
 			typ := r.Get("resourceType").Str
 			if typ == "Patient" {
-				patient, nhs = patient+1, r.Get("identifier.0.value").Str
+				patient, nhs = patient+1, r.Get(`identifier.#(system=="`+nhsNumberSystem+`").value`).Str
 			}
 			for i, q := range queries {
-				if q.typ != typ || lastPatient[i] == patient {
+				if q.typ != typ || lastPatient[i] == patient || nhs == "" || r.Get("subject.identifier").Exists() {
 					continue
 				}
 				example := q.example(r, nhs)

@@ -2,7 +2,6 @@ package synth
 
 import (
 	"math/rand/v2"
-	"strconv"
 	"time"
 )
 
@@ -26,6 +25,9 @@ type person struct {
 	home      *household
 	movedDay  int // days before now at which the person changed the practice; 0 for never
 	illnesses []diagnosis
+	ethnicity string    // code of the UK Core ethnic category
+	died      time.Time // zero for the living
+	identity  identity  // of the shape PatientPerSource only
 }
 
 // diagnosis is a chronic illness of a person, with the reference to its Condition.
@@ -39,9 +41,9 @@ type diagnosis struct {
 type household struct {
 	practice, formerPractice int // indexes of practices
 	family                   string
-	line, town, postcode     string
-	phone                    int
-	people                   []*person
+	address
+	phone  int
+	people []*person
 }
 
 // chance returns true in perThousand of 1000 calls.
@@ -82,9 +84,7 @@ func (p *person) eachYear(since int, f func(from, to int)) {
 
 // newHousehold draws a household.
 func (g *generator) newHousehold(rng *rand.Rand) *household {
-	h := &household{practice: rng.IntN(len(g.practices)), family: pick(rng, g.families), phone: rng.IntN(1000),
-		line: strconv.Itoa(1+rng.IntN(180)) + " " + pick(rng, g.streets), town: pick(rng, g.towns),
-		postcode: "TM" + strconv.Itoa(1+rng.IntN(30)) + " " + strconv.Itoa(1+rng.IntN(9)) + string(rune('A'+rng.IntN(26))) + string(rune('A'+rng.IntN(26)))}
+	h := &household{practice: rng.IntN(len(g.practices)), family: pick(rng, g.families), phone: rng.IntN(1000), address: g.newAddress(rng)}
 	h.formerPractice = h.practice
 	if rng.IntN(7) == 0 {
 		h.formerPractice = rng.IntN(len(g.practices))

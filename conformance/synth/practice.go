@@ -44,20 +44,17 @@ func (g *generator) writePracticeCare(p *person) {
 	}
 }
 
-// writeRegistration writes the Patient, an EpisodeOfCare for each practice, and a parent of a child.
+// writeRegistration writes the Patient of the shape OnePatient, an EpisodeOfCare for each practice, and
+// a parent of a child.
 func (g *generator) writeRegistration(p *person) {
 	w, h := g.practices[p.home.practice], p.home
-	w.beginNamed("Patient", "r"+strconv.Itoa(p.number)).raw(`,"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory","valueCodeableConcept":`+
-		`{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland","code":"`).raw(string("AAAAAAAABCDFGHJKLMNPRSZ"[p.rng.IntN(23)])).
-		raw(`"}]}}],"identifier":[{"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus","valueCodeableConcept":`+
-			`{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland","code":"01"}]}}],"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`).raw(p.nhs).
-		raw(`"}],"active":true,"name":[{"use":"official"`).str("family", p.family).raw(`,"given":["`).raw(p.given).raw(`"]}],"telecom":[{"system":"phone","value":"01632 960`).raw(pad(h.phone)[3:]).
-		raw(`","use":"home"}],"gender":"`).raw(p.gender()).raw(`"`).date("birthDate", p.born)
+	p.ethnicity = string("AAAAAAAABCDFGHJKLMNPRSZ"[p.rng.IntN(23)])
 	if p.lastDay > 1 {
-		w.instant("deceasedDateTime", p.openingTime(p.lastDay))
+		p.died = p.openingTime(p.lastDay)
 	}
-	w.raw(`,"address":[{"use":"home","line":["`).raw(h.line).raw(`"]`).str("city", h.town).str("postalCode", h.postcode).raw(`}],"generalPractitioner":[{"reference":"`).raw(w.ref).
-		raw(`","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"`).raw(w.organisation.ODS).raw(`"}}]`).link("managingOrganization", w.ref).endResource()
+	if g.cfg.Shape == OnePatient {
+		w.onePatient(p)
+	}
 	joined, end, status := p.firstDay, time.Time{}, "active"
 	if p.lastDay > 1 {
 		end, status = p.openingTime(p.lastDay), "finished"
@@ -73,6 +70,16 @@ func (g *generator) writeRegistration(p *person) {
 			raw(`,"relationship":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"MTH","display":"mother"}]}],"name":[{"family":"`).raw(parent.family).
 			raw(`","given":["`).raw(parent.given).raw(`"]}]`).endResource()
 	}
+}
+
+// onePatient writes the Patient of the shape OnePatient, as the registered practice.
+func (w *sourceWriter) onePatient(p *person) {
+	w.beginNamed("Patient", "r"+strconv.Itoa(p.number)).ethnicity(p).raw(`,"identifier":[`).nhsIdentifier(p.nhs, "01", "").
+		raw(`],"active":true,"name":[{"use":"official"`).str("family", p.family).raw(`,"given":["`).raw(p.given).raw(`"]}]`).telecom(p.home).raw(`,"gender":"`).raw(p.gender()).raw(`"`).date("birthDate", p.born)
+	if !p.died.IsZero() {
+		w.instant("deceasedDateTime", p.died)
+	}
+	w.address(p.home.address).registeredPractice(w).link("managingOrganization", w.ref).endResource()
 }
 
 func (p *person) gender() string {
@@ -106,7 +113,7 @@ func (g *generator) chronicCare(p *person, d *diagnosis) {
 		for _, kind := range d.panels {
 			if p.chance(700) {
 				day := p.dayBetween(from, to)
-				g.report(g.trusts[p.home.practice%len(g.trusts)], g.practiceOf(p, day), p, kind, visit{at: p.openingTime(day), days: day})
+				g.report(g.homeTrust(p), g.practiceOf(p, day), p, kind, visit{at: p.openingTime(day), days: day})
 			}
 		}
 	})

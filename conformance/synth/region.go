@@ -35,12 +35,19 @@ func Sources() []Organisation {
 }
 
 // Region yields the bundles of a region: first those about the organisations, then for each patient
-// those of each source. The practice is the first of them, since it writes the Patient. A bundle has
+// those of each source. The patient index, if there is one, comes first and the registered practice
+// next. The Patient of a source is before the resources that refer to it. A bundle has
 // at most 100 resources and is about one patient. Every bundle can be loaded more than once. Only one
 // patient is in memory at a time. A region has at most MaxPatients patients.
 func Region(cfg Config) iter.Seq[Bundle] {
 	return func(yield func(Bundle) bool) {
 		g := newGenerator(cfg.withDefaults())
+		if g.cfg.Shape == PatientPerSource {
+			g.index.writeIndexOrganisation()
+			if !yield(Bundle{Source: g.index.organisation.ODS, Name: "organisation.json", Body: g.index.takeBundles()[0]}) {
+				return
+			}
+		}
 		for _, w := range g.sources {
 			bundles := [][]byte{organisation(*w.organisation)}
 			g.writeServices(w)
@@ -77,16 +84,20 @@ type generator struct {
 	childhood                                     []vaccine
 	bedside                                       vitals
 	codes                                         codeTable
-	numbers                                       nhsNumbers
+	numbers, superseded                           nhsNumbers
+	index                                         *sourceWriter // the patient index, which is not one of sources
+	weights                                       Identity
 	letterBuffer                                  []byte
 }
 
 func newGenerator(cfg Config) *generator {
 	g := &generator{cfg: cfg, families: moreFamilyNames(), women: womensNames(), men: mensNames(), streets: streets(), towns: towns(), phrases: phrases(),
 		chronic: chronicIllnesses(), acute: acuteIllnesses(), operations: operations(), panels: panels(), formulary: formulary(), childhood: childhoodSchedule(),
-		bedside: bedsideVitals(), codes: newCodeTable(), numbers: nhsNumbers{after: regionNumbers}}
+		bedside: bedsideVitals(), codes: newCodeTable(), numbers: nhsNumbers{after: regionNumbers}, superseded: nhsNumbers{after: supersededNumbers},
+		index: newSourceWriter(PatientIndex()), weights: RegionIdentity()}
 	for _, o := range Sources() {
-		w := &sourceWriter{organisation: &o, ref: "Organization/" + o.IDPrefix + "org"}
+		w := newSourceWriter(o)
+		w.ownPatients = cfg.Shape == PatientPerSource
 		for i := range 12 {
 			w.staff = append(w.staff, "Practitioner/"+o.IDPrefix+"pr"+strconv.Itoa(i))
 		}
@@ -107,6 +118,10 @@ func newGenerator(cfg Config) *generator {
 	return g
 }
 
+func newSourceWriter(o Organisation) *sourceWriter {
+	return &sourceWriter{organisation: &o, ref: "Organization/" + o.IDPrefix + "org"}
+}
+
 // writePeople yields the bundles about all patients.
 func (g *generator) writePeople(yield func(Bundle) bool) {
 	remaining := min(g.cfg.Patients, MaxPatients)
@@ -117,6 +132,9 @@ func (g *generator) writePeople(yield func(Bundle) bool) {
 			p.number, p.nhs = n, g.numbers.next()
 			p.ref = "Patient/" + g.practices[h.practice].organisation.IDPrefix + "r" + strconv.Itoa(n)
 			n++
+		}
+		if g.cfg.Shape == PatientPerSource {
+			g.identify(h)
 		}
 		for _, p := range h.people {
 			if remaining--; remaining < 0 {
@@ -132,12 +150,21 @@ func (g *generator) writePeople(yield func(Bundle) bool) {
 // writePerson yields the bundles about one patient.
 func (g *generator) writePerson(p *person, yield func(Bundle) bool) bool {
 	for _, w := range g.sources {
-		w.patient, w.lastID = p.number, 0
+		w.patient, w.lastID, w.knowsPatient = p.number, 0, false
 	}
 	g.writePracticeCare(p)
-	g.writeHospitalCare(p)
+	if !p.identity.avoidsTrusts {
+		g.writeHospitalCare(p)
+	}
 	g.writeOtherCare(p)
 	home := g.practices[p.home.practice]
+	if g.cfg.Shape == PatientPerSource {
+		g.writeIdentityCare(p)
+		g.writePatients(p)
+		if !g.yieldBundles(g.index, p, yield) {
+			return false
+		}
+	}
 	if !g.yieldBundles(home, p, yield) {
 		return false
 	}

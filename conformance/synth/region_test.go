@@ -21,10 +21,16 @@ import (
 	"carerecord/fhir/ucum"
 )
 
+// eachShape runs a test for both shapes.
+func eachShape(t *testing.T, test func(t *testing.T, shape synth.Shape)) {
+	t.Run("one patient", func(t *testing.T) { test(t, synth.OnePatient) })
+	t.Run("patient per source", func(t *testing.T) { test(t, synth.PatientPerSource) })
+}
+
 // resources yields the entries of a region with their sources.
-func resources(patients int) iter.Seq2[string, gjson.Result] {
+func resources(shape synth.Shape, patients int) iter.Seq2[string, gjson.Result] {
 	return func(yield func(string, gjson.Result) bool) {
-		for b := range synth.Region(synth.Config{Patients: patients, Seed: 1}) {
+		for b := range synth.Region(synth.Config{Patients: patients, Seed: 1, Shape: shape}) {
 			for _, e := range gjson.GetBytes(b.Body, "entry").Array() {
 				if !yield(b.Source, e) {
 					return
@@ -35,13 +41,15 @@ func resources(patients int) iter.Seq2[string, gjson.Result] {
 }
 
 // TestRegionIsValid: every bundle passes strict validation, has a bounded size and one source.
-func TestRegionIsValid(t *testing.T) {
+func TestRegionIsValid(t *testing.T) { eachShape(t, testRegionIsValid) }
+
+func testRegionIsValid(t *testing.T, shape synth.Shape) {
 	prefix := map[string]string{}
-	for _, o := range synth.Sources() {
+	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		prefix[o.ODS] = o.IDPrefix
 	}
 	bundles := 0
-	for b := range synth.Region(synth.Config{Patients: 200, Seed: 1}) {
+	for b := range synth.Region(synth.Config{Patients: 200, Seed: 1, Shape: shape}) {
 		bundles++
 		if _, err := fhir.Parse(b.Body); err != nil {
 			t.Fatalf("%s %s: %v", b.Source, b.Name, err)
@@ -63,23 +71,26 @@ func TestRegionIsValid(t *testing.T) {
 
 // TestRegionIsConsistent: ids are unique, references resolve, and dates are after the birth of the
 // patient and before now.
-func TestRegionIsConsistent(t *testing.T) {
+func TestRegionIsConsistent(t *testing.T) { eachShape(t, testRegionIsConsistent) }
+
+func testRegionIsConsistent(t *testing.T, shape synth.Shape) {
 	there, refs := map[string]bool{}, map[string]string{}
 	now := time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
 	ref := regexp.MustCompile(`"reference":"([^"]+)"`)
 	date := regexp.MustCompile(`"(\d{4}-\d\d-\d\d(T[0-9:]+Z)?)"`)
-	born := map[string]string{}
-	for _, e := range resources(200) {
+	born := map[string]string{} // by the id without the prefix of a source, from the first Patient: others can be wrong
+	afterPrefix := func(ref string) string { return ref[strings.IndexByte(ref, '.')+1:] }
+	for _, e := range resources(shape, 200) {
 		r := e.Get("resource")
 		self := r.Get("resourceType").Str + "/" + r.Get("id").Str
 		if there[self] {
 			t.Fatalf("%s is repeated", self)
 		}
 		there[self] = true
-		if r.Get("resourceType").Str == "Patient" {
-			born[self] = r.Get("birthDate").Str
+		if key := afterPrefix(self); r.Get("resourceType").Str == "Patient" && born[key] == "" {
+			born[key] = r.Get("birthDate").Str
 		}
-		birth := born[r.Get("subject.reference").Str+r.Get("patient.reference").Str]
+		birth := born[afterPrefix(r.Get("subject.reference").Str+r.Get("patient.reference").Str)]
 		for _, m := range ref.FindAllStringSubmatch(r.Raw, -1) {
 			refs[m[1]] = self
 		}
@@ -108,7 +119,7 @@ func TestRegionHasItsShape(t *testing.T) {
 	each, age, types, sources, labels := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 	numbers := map[string]bool{}
 	total, labelled, size := 0, 0, 0
-	for source, e := range resources(patients) {
+	for source, e := range resources(synth.OnePatient, patients) {
 		r := e.Get("resource")
 		typ := r.Get("resourceType").Str
 		total++
@@ -189,10 +200,12 @@ func TestRegionHasKnownUnits(t *testing.T) {
 
 // TestRegionIsTheSameForASeed: the same seed gives the same region, another seed another one, and a
 // smaller region is a prefix of a larger one.
-func TestRegionIsTheSameForASeed(t *testing.T) {
+func TestRegionIsTheSameForASeed(t *testing.T) { eachShape(t, testRegionIsTheSameForASeed) }
+
+func testRegionIsTheSameForASeed(t *testing.T, shape synth.Shape) {
 	sum := func(patients int, seed uint64) string {
 		h := sha256.New()
-		if _, err := synth.Write(h, synth.Region(synth.Config{Patients: patients, Seed: seed})); err != nil {
+		if _, err := synth.Write(h, synth.Region(synth.Config{Patients: patients, Seed: seed, Shape: shape})); err != nil {
 			t.Fatal(err)
 		}
 		return fmt.Sprintf("%x", h.Sum(nil))
@@ -206,7 +219,7 @@ func TestRegionIsTheSameForASeed(t *testing.T) {
 	}
 	var small, large strings.Builder
 	for size, out := range map[int]io.Writer{60: &small, 61: &large} {
-		if _, err := synth.Write(out, synth.Region(synth.Config{Patients: size, Seed: 5})); err != nil {
+		if _, err := synth.Write(out, synth.Region(synth.Config{Patients: size, Seed: 5, Shape: shape})); err != nil {
 			t.Fatal(err)
 		}
 	}

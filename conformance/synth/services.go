@@ -121,6 +121,8 @@ func (g *generator) report(w, orderer *sourceWriter, p *person, kind int, v visi
 			link("requester", orderer.ref).raw(`,"performer":[{"reference":"`).raw(w.ref).raw(`"}]`).endResource()
 		v = visit{at: p.openingTime(max(p.lastDay, v.days-1)), days: v.days}
 	}
+	w.byNumber = orderer != nil && w.reportsByNumber()
+	defer func() { w.byNumber = false }()
 	var results [8]string
 	for i, m := range panel.parts {
 		results[i] = w.observation(p, "laboratory", m, p.drawValue(m), v)
@@ -150,10 +152,14 @@ func (g *generator) document(w *sourceWriter, p *person, kind code, v visit, lab
 	text = append(text, "\n\nYours sincerely\n"...)
 	text = append(text, w.organisation.Name...)
 	g.letterBuffer = text
+	if w.byNumber = w.lettersByNumber(); w.byNumber {
+		v.ref = ""
+	}
 	w.beginResource("DocumentReference").label(label).raw(`,"status":"current"`).concept("type", kind).patientRef("subject", p).instant("date", v.at).
 		raw(`,"author":[{"reference":"`).raw(w.anyStaff(p)).raw(`"}]`).link("custodian", w.ref).raw(`,"content":[{"attachment":`).text(text).raw(`}]`)
 	if v.ref != "" {
 		w.raw(`,"context":{"encounter":[{"reference":"`).raw(v.ref).raw(`"}]}`)
 	}
 	w.endResource()
+	w.byNumber = false
 }

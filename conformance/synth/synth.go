@@ -8,6 +8,38 @@
 // children, many for old people. Both can be loaded into one record: they share organisations, and
 // no patient.
 //
+// # People and their Patients
+//
+// A Region has one of two shapes. In the shape OnePatient, the registered practice has the only
+// Patient of a person. In the shape PatientPerSource, each source that has data about a person sends
+// its own Patient, with its own id, local identifier and spelling, and its resources refer to that
+// Patient. The patient index, one more organisation, sends one Patient for each NHS number. Its
+// demographics are correct. Of 1000 people, 200 have one Patient in addition to that of the index,
+// 600 have two, 140 have three, 45 have four or five, and 12 have six or seven.
+//
+// The shape has these cases:
+//
+//   - The numbers of the mental-health trust do not count, because it is untraced (RegionIdentity).
+//   - 6 % of the acute Patients and 30 % of those of social care have no number, or one whose
+//     verification status is not 01. 8 % of the mental-health trust have no number.
+//   - 0.5 % of the Patients with a counting number are contradicted: their birth date is not that of
+//     the patient index. Without a counting number, 8 % have day and month of birth exchanged if that
+//     is a date. Community and social care have some birth dates without a day or month.
+//   - Maiden names, initials, typing errors, missing accents, former addresses and missing telephone
+//     numbers have a rate for each kind of source (ratesOf).
+//   - A practice that a person left still has its Patient, which is not active.
+//   - The trust knows a child born in the last 120 days as "Baby of" its mother, without a number.
+//   - One in twenty families with two or more children has twins, who differ in the given name and
+//     the number.
+//   - One person in a thousand, beginning with person 99, has a superseded NHS number. The patient
+//     index has a Patient of that number too, with a link of type replaced-by. The registered practice
+//     lists the number as old. Another source uses it as the current one.
+//   - The laboratory of XAC02 names patients by NHS number alone, without a reference, in the reports
+//     that practices ordered; it often has no Patient of the person. So does the mental-health trust
+//     in its letters.
+//
+// Config.Truth receives the Patients of each person, with the state that a server must derive.
+//
 // # Fictitious and real values
 //
 // NHS numbers are in the range that is reserved for tests (999 …) and have valid check digits. ODS
@@ -42,6 +74,11 @@ type Config struct {
 	Patients int
 	Seed     uint64
 	Now      time.Time // all dates are before it; the zero value means 1 October 2026
+	Shape    Shape     // of a Region
+
+	// Truth, if not nil, is called for each person of a Region of the shape PatientPerSource, before
+	// the bundles about that person.
+	Truth func(Truth)
 }
 
 // withDefaults replaces a zero Now.

@@ -24,7 +24,7 @@ func (g *generator) consultation(p *person, day int) {
 		g.bloodPressure(w, p, v)
 	}
 	if p.band != child && p.chance(150) {
-		g.report(g.trusts[p.home.practice%len(g.trusts)], w, p, []int{bloodCount, kidney, liver, sugar, thyroid, inflammation}[p.rng.IntN(6)], v)
+		g.report(g.homeTrust(p), w, p, []int{bloodCount, kidney, liver, sugar, thyroid, inflammation}[p.rng.IntN(6)], v)
 	}
 	if p.chance(40) {
 		g.document(w, p, g.codes.clinicalLetter, v, label)
@@ -82,7 +82,7 @@ func (g *generator) vaccinate(p *person) {
 
 // writeHospitalCare writes the resources of the acute trusts.
 func (g *generator) writeHospitalCare(p *person) {
-	w := g.trusts[p.home.practice%len(g.trusts)]
+	w := g.homeTrust(p)
 	if p.chance(120) {
 		w = pick(p.rng, g.trusts)
 	}
@@ -115,7 +115,7 @@ func (g *generator) outpatientVisit(w *sourceWriter, p *person, day int) {
 	}
 	v := w.encounter(p, "AMB", "ambulatory", g.codes.outpatient, day, 25, label)
 	w.beginResource("Appointment").label(label).raw(`,"status":"fulfilled"`).instant("start", v.at).instant("end", v.at.Add(1500e9)).
-		raw(`,"participant":[{"actor":{"reference":"`).raw(p.ref).raw(`"},"status":"accepted"}]`).endResource()
+		raw(`,"participant":[{"actor":{"reference":"`).raw(w.patientOf(p)).raw(`"},"status":"accepted"}]`).endResource()
 	g.document(w, p, g.codes.outpatientLetter, v, label)
 	if p.chance(300) {
 		g.report(w, nil, p, p.rng.IntN(len(g.panels)), v)

@@ -9,6 +9,9 @@ import (
 // maxBundleSize is the maximum number of resources of a bundle of the region.
 const maxBundleSize = 100
 
+// bundleHead is the beginning of every bundle.
+const bundleHead = `{"resourceType":"Bundle","type":"transaction","entry":[`
+
 // sourceWriter writes the resources of one source into transaction bundles, patient by patient.
 // beginResource begins a resource, other methods append members, and endResource ends it.
 type sourceWriter struct {
@@ -21,6 +24,11 @@ type sourceWriter struct {
 	typ, id      string
 	staff        []string // references to practitioners
 	patient      int
+
+	// Of the shape PatientPerSource:
+	ownPatients  bool // rows refer to the source's own Patient, which heads the first bundle
+	knowsPatient bool // a row refers to the Patient of the current person
+	byNumber     bool // rows name the current person by NHS number, without a reference
 }
 
 // beginResource begins a resource about the current patient, with the next id.
@@ -39,7 +47,7 @@ func (w *sourceWriter) beginNamed(typ, name string) *sourceWriter {
 func (w *sourceWriter) beginType(typ string) *sourceWriter {
 	w.typ = typ
 	if w.pending == 0 {
-		w.buf = append(w.buf[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
+		w.buf = append(w.buf[:0], bundleHead...)
 	} else {
 		w.buf = append(w.buf, ',')
 	}
@@ -51,10 +59,18 @@ func (w *sourceWriter) beginType(typ string) *sourceWriter {
 func (w *sourceWriter) endResource() string {
 	ref := w.typ + "/" + w.id
 	w.raw(`},"request":{"method":"PUT","url":"`).raw(ref).raw(`"}}`)
-	if w.pending++; w.pending == maxBundleSize {
+	if w.pending++; w.pending == w.capacity() {
 		w.endBundle()
 	}
 	return ref
+}
+
+// capacity returns the number of resources at which the current bundle is full.
+func (w *sourceWriter) capacity() int {
+	if w.ownPatients && len(w.finished) == 0 {
+		return maxBundleSize - 1 // leaves room for the Patient
+	}
+	return maxBundleSize
 }
 
 // endBundle ends the current bundle, if there is one.
@@ -90,7 +106,12 @@ func (w *sourceWriter) link(name, ref string) *sourceWriter {
 }
 
 // patientRef writes a reference to the patient.
-func (w *sourceWriter) patientRef(name string, p *person) *sourceWriter { return w.link(name, p.ref) }
+func (w *sourceWriter) patientRef(name string, p *person) *sourceWriter {
+	if w.byNumber {
+		return w.raw(`,"`).raw(name).raw(`":{"type":"Patient","identifier":{"system":"` + nhsNumberSystem + `","value":"`).raw(p.nhs).raw(`"}}`)
+	}
+	return w.link(name, w.patientOf(p))
+}
 
 // concept writes a CodeableConcept.
 func (w *sourceWriter) concept(name string, c code) *sourceWriter {
