@@ -10,10 +10,10 @@ import (
 // Region ends before it.
 const supersededNumbers = 993_000
 
-// Of each 1000 people, the one with this number has a superseded NHS number.
+// supersededPerson is the number, modulo 1000, of the people who have a superseded NHS number.
 const supersededPerson = 99
 
-// newbornDays is the age in days below which a trust knows a child by a temporary identity.
+// newbornDays is the age in days below which the Patient of the trust has a temporary identity.
 const newbornDays = 120
 
 // identity has the facts about a person from which the Patients of the sources are made.
@@ -23,16 +23,16 @@ type identity struct {
 	former        address
 	superseded    string // NHS number that the current one superseded, or empty
 	newborn       bool
-	avoidsTrusts  bool // has no hospital care
-	complexCare   bool // is a patient of nearly all kinds of sources
-	oldNumberFrom *sourceWriter
+	avoidsTrusts  bool          // has no hospital care
+	complexCare   bool          // has care from all kinds of sources
+	oldNumberFrom *sourceWriter // the source that uses the superseded number
 }
 
 // address is a postal address.
 type address struct{ line, town, postcode string }
 
-// identityRand returns a random source that depends on the seed of the region and on two numbers. It
-// leaves the random source of the household alone, so that both shapes have the same care.
+// identityRand returns a random source that depends on the seed of the region and on two numbers. The
+// random source of a household is for its care.
 func (g *generator) identityRand(a, b int) *rand.Rand {
 	return rand.New(rand.NewPCG(g.cfg.Seed^0x9e3779b97f4a7c15, uint64(a)<<16|uint64(b)))
 }

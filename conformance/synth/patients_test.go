@@ -10,11 +10,18 @@ import (
 	"carerecord/conformance/synth"
 )
 
-// TestSharesOfPatients: IDN-160: the shares of people and Patients with each property are within
+// TestPatientsPerSource: IDN-160: one region of 2000 people, with its truth.
+func TestPatientsPerSource(t *testing.T) {
+	r := readRegion(t, 2000)
+	t.Run("truth", r.testTruthAgreesWithTheBodies)
+	t.Run("shares", r.testShares)
+	t.Run("superseded numbers", r.testSupersededNumbers)
+	t.Run("twins", r.testTwins)
+}
+
+// testShares: the shares of people and Patients with each property are within
 // bounds. The bounds are three standard deviations or more from the stated shares.
-func TestSharesOfPatients(t *testing.T) {
-	const people = 2000
-	r := readRegion(t, people)
+func (r identifiedRegion) testShares(t *testing.T) {
 	kind := map[string]string{}
 	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		kind[o.ODS] = o.Kind
@@ -73,10 +80,9 @@ func TestSharesOfPatients(t *testing.T) {
 	}
 }
 
-// TestSupersededNumbers: IDN-160: one person in a thousand has a superseded number. The patient index
+// testSupersededNumbers: one person in a thousand has a superseded number. The patient index
 // links its Patient of that number to the other one, and a source still uses the number.
-func TestSupersededNumbers(t *testing.T) {
-	r := readRegion(t, 2000)
+func (r identifiedRegion) testSupersededNumbers(t *testing.T) {
 	people := 0
 	for _, person := range r.truth {
 		if len(person.Numbers) == 1 {
@@ -103,10 +109,9 @@ func TestSupersededNumbers(t *testing.T) {
 	}
 }
 
-// TestTwins: IDN-160: some people have the birth date, address and family name of another one, and
+// testTwins: some people have the birth date, address and family name of another one, and
 // another given name and number.
-func TestTwins(t *testing.T) {
-	r := readRegion(t, 2000)
+func (r identifiedRegion) testTwins(t *testing.T) {
 	given := map[string]string{}
 	twins := 0
 	for _, person := range r.truth {

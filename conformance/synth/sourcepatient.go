@@ -15,37 +15,41 @@ const (
 // errorRates are the shares, per thousand, of the Patients of a source that differ from the patient
 // index.
 type errorRates struct {
-	uncounted           int // have no number, or one that is not verified
-	maiden              int // of those who changed their name: have the old one
-	initial             int // have an initial instead of the given name
-	misspelt            int // have a typing error in a name
-	formerAddress       int
-	noTelephone         int
-	partialBirthDate    int  // have the year or the month of birth only
-	ascii               bool // all names are written without accents
-	contradicted        int  // of those with a counting number: have another birth date
-	transposedBirthDate int  // of those without a counting number: have day and month exchanged, if that is a date
+	uncounted        int // no number, or one that is not verified
+	maiden           int // the maiden name, if the person has one
+	initial          int // an initial instead of the given name
+	misspelt         int // a typing error in the family name, and in the given name
+	formerAddress    int
+	noTelephone      int
+	partialBirthDate int  // only the year or the month of birth
+	ascii            bool // all names are written without accents
 }
+
+// Shares of wrong birth dates, per thousand.
+const (
+	contradictedShare = 5  // of Patients with a counting number
+	transposedShare   = 80 // of the other Patients, if day and month can be exchanged
+)
 
 // ratesOf returns the rates of a source for a person.
 func (g *generator) ratesOf(w *sourceWriter, p *person) errorRates {
-	rates := errorRates{contradicted: 5, transposedBirthDate: 80}
+	var r errorRates
 	switch w.organisation.Kind {
 	case "gp":
-		rates.maiden, rates.initial, rates.misspelt, rates.formerAddress, rates.noTelephone = 50, 10, 5, 20, 50
+		r = errorRates{maiden: 50, initial: 10, misspelt: 5, formerAddress: 20, noTelephone: 50}
 		if w != g.practices[p.home.practice] { // the practice that the patient left
-			rates.maiden, rates.formerAddress = 500, 700
+			r.maiden, r.formerAddress = 500, 700
 		}
 	case "acute":
-		rates.uncounted, rates.maiden, rates.initial, rates.misspelt, rates.formerAddress, rates.noTelephone, rates.ascii = 60, 250, 40, 20, 100, 200, true
+		r = errorRates{uncounted: 60, maiden: 250, initial: 40, misspelt: 20, formerAddress: 100, noTelephone: 200, ascii: true}
 	case "community":
-		rates.maiden, rates.initial, rates.misspelt, rates.formerAddress, rates.noTelephone, rates.partialBirthDate = 200, 60, 30, 80, 150, 10
+		r = errorRates{maiden: 200, initial: 60, misspelt: 30, formerAddress: 80, noTelephone: 150, partialBirthDate: 10}
 	case "mental-health":
-		rates.uncounted, rates.maiden, rates.initial, rates.misspelt, rates.formerAddress, rates.noTelephone = 80, 250, 60, 30, 120, 300
+		r = errorRates{uncounted: 80, maiden: 250, initial: 60, misspelt: 30, formerAddress: 120, noTelephone: 300}
 	case "social-care":
-		rates.uncounted, rates.maiden, rates.initial, rates.misspelt, rates.formerAddress, rates.noTelephone, rates.partialBirthDate, rates.ascii = 300, 250, 120, 40, 150, 250, 40, true
+		r = errorRates{uncounted: 300, maiden: 250, initial: 120, misspelt: 40, formerAddress: 150, noTelephone: 250, partialBirthDate: 40, ascii: true}
 	}
-	return rates
+	return r
 }
 
 // sourcePatient is the Patient of one source for one person.
@@ -123,7 +127,7 @@ func (g *generator) drawNumber(s *sourcePatient, w *sourceWriter, p *person, rng
 	case !traced:
 		s.state, s.reason = NotJoined, UntracedSource
 	case uncounted:
-		s.verification, s.state, s.reason = pick(rng, []string{"02", "03", "04"}), NotJoined, NumberUnchecked
+		s.verification, s.state, s.reason = pick(rng, []string{"02", "03", "04"}), NotJoined, NumberNotVerified
 	}
 }
 
@@ -131,9 +135,9 @@ func (g *generator) drawNumber(s *sourcePatient, w *sourceWriter, p *person, rng
 // joined Patient a contradicted one.
 func (g *generator) drawBirthDate(s *sourcePatient, p *person, rng *rand.Rand, rates errorRates) {
 	switch n := rng.IntN(1000); {
-	case s.state == Joined && s.nhs == p.nhs && n < rates.contradicted:
+	case s.state == Joined && s.nhs == p.nhs && n < contradictedShare:
 		s.birthDate, s.state = otherBirthDate(rng, p.born, p.now).Format(time.DateOnly), Contradicted
-	case s.state == NotJoined && n < rates.transposedBirthDate:
+	case s.state == NotJoined && n < transposedShare:
 		if other, ok := transpose(p.born, p.now); ok {
 			s.birthDate = other.Format(time.DateOnly)
 		}

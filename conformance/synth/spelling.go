@@ -9,22 +9,22 @@ import (
 // misspell returns a name with one typing error: two letters are exchanged, one is missing or one is
 // repeated. The first letter stays. Names of fewer than four letters are returned unchanged.
 func misspell(rng *rand.Rand, name string) string {
-	letters := []rune(name)
-	if len(letters) < 4 {
+	runes := []rune(name)
+	if len(runes) < 4 {
 		return name
 	}
-	i := 1 + rng.IntN(len(letters)-2)
+	i := 1 + rng.IntN(len(runes)-2)
 	switch rng.IntN(3) {
 	case 0:
-		if letters[i] != letters[i+1] {
-			letters[i], letters[i+1] = letters[i+1], letters[i]
-			return string(letters)
+		if runes[i] != runes[i+1] {
+			runes[i], runes[i+1] = runes[i+1], runes[i]
+			return string(runes)
 		}
 		fallthrough
 	case 1:
-		return string(letters[:i]) + string(letters[i+1:])
+		return string(runes[:i]) + string(runes[i+1:])
 	default:
-		return string(letters[:i+1]) + string(letters[i:])
+		return string(runes[:i+1]) + string(runes[i:])
 	}
 }
 

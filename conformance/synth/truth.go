@@ -31,7 +31,7 @@ type Reason string
 
 // The reasons, in the order in which they are tested.
 const (
-	NoNumber        Reason = "no number"
-	UntracedSource  Reason = "untraced source"
-	NumberUnchecked Reason = "number not verified" // its verification status is not 01
+	NoNumber          Reason = "no number"
+	UntracedSource    Reason = "untraced source"
+	NumberNotVerified Reason = "number not verified" // its verification status is not 01
 )

@@ -41,7 +41,7 @@ func readRegion(t *testing.T, people int) identifiedRegion {
 }
 
 // candidates returns the NHS numbers of a Patient that can count, with their verification statuses
-// (IDN-102).
+// (docs/requirements/identity.md, section 2).
 func candidates(p gjson.Result) (numbers, statuses []string) {
 	for _, i := range p.Get("identifier").Array() {
 		number := i.Get("value").Str
@@ -65,8 +65,8 @@ func validNHSNumber(s string) bool {
 	return (11-sum%11)%11 == int(s[9]-'0')
 }
 
-// derive returns the state of a Patient by the rules IDN-102 to IDN-105. births are the birth dates of
-// the patient index by NHS number.
+// derive returns the state of a Patient by the rules of docs/requirements/identity.md, section 2. births
+// are the birth dates of the patient index by NHS number.
 func (r identifiedRegion) derive(id string, births map[string]string) (synth.IdentityState, synth.Reason) {
 	identity := synth.RegionIdentity()
 	p, source := r.patients[id], r.source[id]
@@ -83,7 +83,7 @@ func (r identifiedRegion) derive(id string, births map[string]string) (synth.Ide
 	case len(counting) == 0 && !slices.Contains(identity.Traced, source):
 		return synth.NotJoined, synth.UntracedSource
 	case len(counting) == 0:
-		return synth.NotJoined, synth.NumberUnchecked
+		return synth.NotJoined, synth.NumberNotVerified
 	case len(counting) > 1: // no Patient of the region has two
 		return synth.Contradicted, ""
 	}
@@ -94,10 +94,9 @@ func (r identifiedRegion) derive(id string, births map[string]string) (synth.Ide
 	return synth.Joined, ""
 }
 
-// TestTruthAgreesWithTheBodies: IDN-160: the truth lists every Patient once, with the number that its
+// testTruthAgreesWithTheBodies: the truth lists every Patient once, with the number that its
 // body has and with the state that follows from its body.
-func TestTruthAgreesWithTheBodies(t *testing.T) {
-	r := readRegion(t, 2000)
+func (r identifiedRegion) testTruthAgreesWithTheBodies(t *testing.T) {
 	births := map[string]string{}
 	for id, p := range r.patients {
 		if numbers, _ := candidates(p); r.source[id] == synth.PatientIndex().ODS {
