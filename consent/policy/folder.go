@@ -39,7 +39,7 @@ type Agreement struct {
 type Organisation struct {
 	ODS    string `json:"ods"`
 	Name   string `json:"name"`
-	Kind   string `json:"kind"` // gp, acute, community, mental-health, social-care
+	Kind   string `json:"kind"` // gp, acute, community, mental-health, social-care, index
 	Parent string `json:"parent,omitempty"`
 }
 

@@ -48,7 +48,7 @@ func samplePolicy() *policy.Folder {
 				Scopes: "carerecord/operations system/SearchParameter.cruds"},
 		},
 	}
-	for _, o := range synth.Sources() { // a larger region can be loaded as well
+	for _, o := range append(synth.Sources(), synth.PatientIndex()) { // a larger region can be loaded as well
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
 		f.Clients = append(f.Clients, policy.Client{ID: o.ClientID, Name: "Source system of " + o.Name, Kind: "backend", Organisation: o.ODS,

@@ -36,10 +36,10 @@ func openRegionNode(t *testing.T) *Node {
 }
 
 // loadRegion streams a region into a record.
-func loadRegion(t *testing.T, n *Node, patients int) (*load.Report, error) {
+func loadRegion(t *testing.T, n *Node, cfg synth.Config) (*load.Report, error) {
 	t.Helper()
 	bundles := func(yield func(load.SourceBundle) bool) {
-		for b := range synth.Region(synth.Config{Patients: patients, Seed: 1}) {
+		for b := range synth.Region(cfg) {
 			if !yield(load.SourceBundle{Source: b.Source, Name: b.Name, Bundle: b.Body}) {
 				return
 			}
@@ -48,16 +48,26 @@ func loadRegion(t *testing.T, n *Node, patients int) (*load.Report, error) {
 	return load.Bundles(t.Context(), bundles, (&Loader{node: n, mode: validate.Strict}).Sender, func(int) {})
 }
 
-// TestRegionLoads streams a region of 200 patients into a guarded record, each bundle as the source
+// TestRegionLoads streams a region of each shape into a guarded record, each bundle as the source
 // system of its organisation: no bundle is refused, all resources are stored, and a second stream
 // is skipped.
 func TestRegionLoads(t *testing.T) {
-	patients := 200
-	if raced {
-		patients = 15
+	for name, cfg := range map[string]synth.Config{
+		"one patient":        {Patients: 90, Seed: 1},
+		"patient per source": {Patients: 110, Seed: 1, Shape: synth.PatientPerSource}, // one has a superseded number
+	} {
+		t.Run(name, func(t *testing.T) {
+			if raced {
+				cfg.Patients = 10
+			}
+			testRegionLoads(t, cfg)
+		})
 	}
+}
+
+func testRegionLoads(t *testing.T, cfg synth.Config) {
 	n := openRegionNode(t)
-	report, err := loadRegion(t, n, patients)
+	report, err := loadRegion(t, n, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,17 +75,17 @@ func TestRegionLoads(t *testing.T) {
 		t.Fatalf("%d bundles were refused: %+v", len(report.Refused), report.Refused[0])
 	}
 	want := 0
-	for b := range synth.Region(synth.Config{Patients: patients, Seed: 1}) {
+	for b := range synth.Region(cfg) {
 		want += int(gjson.GetBytes(b.Body, "entry.#").Int())
 	}
 	if report.Resources != want {
 		t.Errorf("got %d resources, want %d", report.Resources, want)
 	}
-	t.Logf("%d resources of %d patients: %.0f resources/s", want, patients, float64(want)/report.Took.Seconds())
-	for b := range synth.Region(synth.Config{Patients: patients, Seed: 1}) {
+	t.Logf("%d resources of %d patients: %.0f resources/s", want, cfg.Patients, float64(want)/report.Took.Seconds())
+	for b := range synth.Region(cfg) {
 		checkStored(t, n, b)
 	}
-	again, err := loadRegion(t, n, patients)
+	again, err := loadRegion(t, n, cfg)
 	if err != nil || again.Skipped != again.Bundles || again.Resources != 0 {
 		t.Errorf("got %+v, %v from a second stream, want every bundle skipped", again, err)
 	}
@@ -112,7 +122,7 @@ func TestRegionAndSampleInOneRecord(t *testing.T) {
 		}
 		numbers[gjson.GetBytes(b.Body, `entry.0.resource.identifier.0.value`).Str] = true
 	}
-	report, err := loadRegion(t, n, 3)
+	report, err := loadRegion(t, n, synth.Config{Patients: 3, Seed: 1})
 	if err != nil || len(report.Refused) > 0 {
 		t.Fatalf("region: %+v, %v", report, err)
 	}
@@ -126,7 +136,7 @@ func TestRegionAndSampleInOneRecord(t *testing.T) {
 // TestPolicyHasTheSourceSystemsOfTheRegion: every source has a client with its id prefix.
 func TestPolicyHasTheSourceSystemsOfTheRegion(t *testing.T) {
 	f := samplePolicy()
-	for _, o := range synth.Sources() {
+	for _, o := range append(synth.Sources(), synth.PatientIndex()) {
 		c, ok := f.Client(o.ClientID)
 		if !ok || c.Organisation != o.ODS || c.IDPrefix != o.IDPrefix || c.Flow != consent.FlowIngest {
 			t.Errorf("%s: got %+v, want its source system", o.ODS, c)
