@@ -15,7 +15,7 @@ const (
 // errorRates are the shares, per thousand, of the Patients of a source that differ from the patient
 // index.
 type errorRates struct {
-	uncounted        int // no number, or one that is not verified
+	uncounted        int // no number, or one that is not verified; newborns of a trust are not included
 	maiden           int // the maiden name, if the person has one
 	initial          int // an initial instead of the given name
 	misspelt         int // a typing error in the family name, and in the given name
@@ -41,7 +41,7 @@ func (g *generator) ratesOf(w *sourceWriter, p *person) errorRates {
 			r.maiden, r.formerAddress = 500, 700
 		}
 	case "acute":
-		r = errorRates{uncounted: 60, maiden: 250, initial: 40, misspelt: 20, formerAddress: 100, noTelephone: 200, ascii: true}
+		r = errorRates{uncounted: 54, maiden: 250, initial: 40, misspelt: 20, formerAddress: 100, noTelephone: 200, ascii: true}
 	case "community":
 		r = errorRates{maiden: 200, initial: 60, misspelt: 30, formerAddress: 80, noTelephone: 150, partialBirthDate: 10}
 	case "mental-health":

@@ -33,7 +33,8 @@
 //     the number.
 //   - One person in a thousand, beginning with person 99, has a superseded NHS number. The patient
 //     index has a Patient of that number too, with a link of type replaced-by. The registered practice
-//     lists the number as old. Another source uses it as the current one.
+//     lists the number as old, and another traced source uses it as the current one. If there is no
+//     such source, the practice uses it.
 //   - The laboratory of XAC02 names patients by NHS number alone, without a reference, in the reports
 //     that practices ordered; it often has no Patient of the person. So does the mental-health trust
 //     in its letters.
