@@ -14,8 +14,8 @@
 // Patient of a person. In the shape PatientPerSource, each source that has data about a person sends
 // its own Patient, with its own id, local identifier and spelling, and its resources refer to that
 // Patient. The patient index, one more organisation, sends one Patient for each NHS number. Its
-// demographics are correct. Of 1000 people, 200 have one Patient in addition to that of the index,
-// 600 have two, 140 have three, 45 have four or five, and 12 have six or seven.
+// demographics are correct. Of 1000 people, 190 have one Patient in addition to that of the index,
+// 610 have two, 150 have three, 40 have four or five, and 10 have six or seven.
 //
 // The shape has these cases:
 //
@@ -35,9 +35,9 @@
 //     index has a Patient of that number too, with a link of type replaced-by. The registered practice
 //     lists the number as old, and another traced source uses it as the current one. If there is no
 //     such source, the practice uses it.
-//   - The laboratory of XAC02 names patients by NHS number alone, without a reference, in the reports
-//     that practices ordered; it often has no Patient of the person. So does the mental-health trust
-//     in its letters.
+//   - The laboratory of XAC02, in reports that practices ordered, and the mental-health trust, in
+//     letters, name patients by NHS number alone, without a reference. The laboratory does so also for
+//     people of whom its trust has no Patient.
 //
 // Config.Truth receives the Patients of each person, with the state that a server must derive.
 //
