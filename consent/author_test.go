@@ -13,13 +13,13 @@ import (
 // TestPersonsRecordForOnePatient: a directive that a person records names only its patient, in every form: it
 // would refuse for others too, or their refusal would hide it from those who may end it (CON-502, CON-640).
 func TestPersonsRecordForOnePatient(t *testing.T) {
-	const stranger = `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000002"}`
+	const stranger = `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000026"}`
 	own := `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}`
 	r := newRegion(t, policy.RelationshipAssumed)
 	registered := `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"G"}}]}`
-	r.mustPut(r.source("G"), patientWith("G.1", "9990000003")) // by mistake
+	r.mustPut(r.source("G"), patientWith("G.1", "9990000034")) // by mistake
 	r.mustPut(r.source("G"), strings.TrimSuffix(patientWith("G.1", number), "}")+registered)
-	r.mustPut(r.source("G"), patientWith("G.2", "9990000002"))
+	r.mustPut(r.source("G"), patientWith("G.2", "9990000026"))
 	for name, c := range map[string]struct {
 		patient, more string
 		well          bool
@@ -27,7 +27,7 @@ func TestPersonsRecordForOnePatient(t *testing.T) {
 		"the reference alone":                      {`{"reference":"Patient/G.1"}`, ``, true},
 		"the number of the patient":                {`{"reference":"Patient/G.1","identifier":` + own + `}`, ``, true},
 		"the number of a stranger":                 {`{"reference":"Patient/G.1","identifier":` + stranger + `}`, ``, false},
-		"a number that the Patient has by mistake": {`{"reference":"Patient/G.1","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000003"}}`, ``, false},
+		"a number that the Patient has by mistake": {`{"reference":"Patient/G.1","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000034"}}`, ``, false},
 		"in an extension":                          {`{"reference":"Patient/G.1","extension":[{"url":"http://e","valueIdentifier":` + stranger + `}]}`, ``, false},
 		"by reference there":                       {`{"reference":"Patient/G.1","extension":[{"url":"http://e","valueReference":{"reference":"Patient/G.2"}}]}`, ``, false},
 		"in addition to the literal":               {`{"reference":"Patient/G.1","_reference":{"extension":[{"url":"http://e","valueReference":{"reference":"Patient/G.2"}}]}}`, ``, false},

@@ -30,7 +30,7 @@ func BenchmarkScan(b *testing.B) {
 		b.Fatal(err)
 	}
 	guard, err := consent.Open(ctx, consent.Config{Store: db, State: db, Index: x, PublicURL: site, Clock: time.Now,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A"}, Relationship: policy.RelationshipAssumed}}})
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A"}, Relationship: policy.RelationshipAssumed}, Identity: policy.DefaultIdentity("A", "G")}})
 	if err != nil {
 		b.Fatal(err)
 	}

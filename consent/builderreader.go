@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
+	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -24,30 +26,24 @@ func (c *commitBuilder) BeforeDeletion(ctx context.Context, d store.Doc) (store.
 	return c.TrackedReader.BeforeDeletion(ctx, d)
 }
 
-func (c *commitBuilder) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
+// PatientsOfPerson returns the Patients of the snapshot with the batch on top. Patients of the batch count once
+// they are keyed.
+func (c *commitBuilder) PatientsOfPerson(ctx context.Context, person, source string) ([]store.Doc, error) {
 	// A copy: the condition is evaluated when the batch is committed, and dropLast may have removed
 	// documents by then.
 	pending := maps.Clone(c.patients)
-	found, err := c.TrackedReader.PatientsByNumberExcept(ctx, number, func(id string) bool { return pending[id] })
+	found, err := c.TrackedReader.PatientsOfPersonExcept(ctx, person, source, func(id string) bool { return pending[id] })
 	if err != nil {
 		return nil, err
 	}
-	where, err := c.view.guard.keyer.HasNumber(number)
-	if err != nil {
-		return nil, err
-	}
+	where := facts.PatientsOf(person, source)
 	for id := range c.patients {
-		w := c.pending[store.Ref{Type: "Patient", ID: id}]
-		says := w.Doc.Keys
-		if row, read := c.entries[w.Doc.Ref]; read { // of the new body, whether it is keyed yet or not
-			says = row.Keys
-		}
-		if !w.Doc.Deleted() && store.Match(where, says) {
-			found = append(found, id)
+		if w := c.pending[store.Ref{Type: "Patient", ID: id}]; !w.Doc.Deleted() && store.Match(where, w.Doc.Keys) {
+			found = append(found, w.Doc)
 		}
 	}
-	slices.Sort(found)
-	return found[:min(2, len(found))], nil
+	slices.SortFunc(found, func(a, b store.Doc) int { return strings.Compare(a.Ref.ID, b.Ref.ID) })
+	return found, nil
 }
 
 // FormerIdentifiers reads the keys of the version before: they contain older identifiers too.

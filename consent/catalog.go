@@ -113,7 +113,8 @@ type nameChange struct {
 type catalogCommit struct{ done chan struct{} }
 
 // begin registers a commit whose documents depend on some names and which changes others, until end is
-// called. The values of changed say for which names the commit looked for dependents in the store.
+// called. On names of reliesOn they depend without a DependsOnKey: dependents are found in another way
+// (facts.Keyer.ReliesOn). The values of changed say for which names the commit looked for dependents in the store.
 //
 // Of two commits where one changes a name on which documents of the other depend, the second one to
 // begin gets store.ErrConflict if it could miss the other: a new dependent of a name that is being
@@ -121,9 +122,10 @@ type catalogCommit struct{ done chan struct{} }
 // look for dependents although there may be some. A change that did look waits for the earlier commits
 // with dependents: the store may commit both, and the backlog must find their documents. No commit waits
 // for a later one, so all waits end. The caller must hold nothing that another commit waits for.
-func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map[string]bool) (end func(), err error) {
+func (p *typeCatalog) begin(ctx context.Context, dependsOn, reliesOn []string, changed map[string]bool) (end func(), err error) {
+	names := slices.Concat(dependsOn, reliesOn)
 	p.mu.Lock()
-	for _, name := range dependsOn {
+	for _, name := range names {
 		if c := p.changing[name]; c != nil {
 			p.mu.Unlock()
 			select {
@@ -140,9 +142,12 @@ func (p *typeCatalog) begin(ctx context.Context, dependsOn []string, changed map
 		}
 	}
 	me := &catalogCommit{done: make(chan struct{})}
-	earlier := p.addCommit(me, dependsOn, changed)
+	for _, name := range dependsOn {
+		p.dependedOn[name] = true
+	}
+	earlier := p.addCommit(me, names, changed)
 	p.mu.Unlock()
-	end = func() { p.end(me, dependsOn, changed) }
+	end = func() { p.end(me, names, changed) }
 	for _, d := range earlier {
 		select {
 		case <-d.done:
@@ -164,7 +169,6 @@ func (p *typeCatalog) addCommit(me *catalogCommit, dependsOn []string, changed m
 		p.changing[name].commits++
 	}
 	for _, name := range dependsOn {
-		p.dependedOn[name] = true
 		if p.dependents[name] == nil {
 			p.dependents[name] = map[*catalogCommit]bool{}
 		}

@@ -34,7 +34,7 @@ func directive(id, kind, patient string) string {
 }
 
 const (
-	number = "9990000001"
+	number = "9990000018"
 	logic  = `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`
 )
 
@@ -45,7 +45,7 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 	steps := map[string]func(*region){
 		"nothing happens":                        func(*region) {},
 		"another source writes a second Patient": func(r *region) { r.mustPut(r.source("A"), patientWith("A.1", number)) },
-		"the number of the Patient changes":      func(r *region) { r.mustPut(r.source("G"), patientWith("G.1", "9990000002")) },
+		"the number of the Patient changes":      func(r *region) { r.mustPut(r.source("G"), patientWith("G.1", "9990000026")) },
 		"the Patient loses the number":           func(r *region) { r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`) },
 		"the Patient is deleted":                 func(r *region) { r.delete(r.source("G"), "Patient", "G.1") },
 		"the Patient is deleted and comes back": func(r *region) {
@@ -53,7 +53,7 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 			r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1"}`)
 		},
 		"the number changes, then a second comes": func(r *region) {
-			r.mustPut(r.source("G"), patientWith("G.1", "9990000002"))
+			r.mustPut(r.source("G"), patientWith("G.1", "9990000026"))
 			r.mustPut(r.source("A"), patientWith("A.1", number))
 		},
 	}
@@ -61,7 +61,7 @@ func TestOthersDoNotEndARefusal(t *testing.T) {
 		"the Patient is there":    func(r *region) { r.mustPut(r.source("G"), patientWith("G.1", number)) },
 		"the Patient comes later": func(*region) {},
 		"the number was another's": func(r *region) {
-			r.mustPut(r.source("G"), patientWith("G.1", "9990000003"))
+			r.mustPut(r.source("G"), patientWith("G.1", "9990000034"))
 			r.mustPut(r.source("G"), patientWith("G.1", number))
 		},
 	}
@@ -217,7 +217,7 @@ func TestFormsOfSubjects(t *testing.T) {
 		{"by the value of a local number", `{"identifier":{"value":"17"}}`, []string{"id", "local"}},
 		{"by a local number in another spelling of its system", `{"identifier":{"system":"HTTP://Local/","value":"17"}}`, []string{"id", "local"}},
 		{"by NHS number", logic, []string{"id", "number", "elsewhere"}},
-		{"by NHS number with blanks", `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":" 999 000 0001 "}}`, []string{"id", "number", "elsewhere"}},
+		{"by NHS number with blanks", `{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":" 999 000 0018 "}}`, []string{"id", "number", "elsewhere"}},
 		{"by NHS number and the address of another server", `{"reference":"https://elsewhere.test/fhir/Patient/9","identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}}`, []string{"id", "number", "elsewhere"}},
 		{"by another server's address", `{"reference":"https://elsewhere.test/fhir/Patient/9"}`, []string{"elsewhere"}},
 		{"by a local number", local, []string{"id", "local"}},
@@ -296,7 +296,7 @@ func TestMentionsOfTheDeleted(t *testing.T) {
 	} {
 		r := newRegion(t, policy.RelationshipAssumed)
 		r.mustPut(r.source("G"), patientWith("G.1", number))
-		r.mustPut(r.source("G"), patientWith("G.2", "9990000002"))
+		r.mustPut(r.source("G"), patientWith("G.2", "9990000026"))
 		r.mustPut(r.source("G"), observation("G.o", "G.2", `"performer":[{"reference":"Patient/G.1"}],`))
 		refuse(r)
 		want := name == "not at all"
@@ -315,12 +315,12 @@ func TestMentionsOfTheDeleted(t *testing.T) {
 }
 
 // TestRowsByNumberStayCovered: a directive by the id of a Patient covers rows that name only a number of that
-// Patient, even if other Patients get the number or the Patient is deleted (issue 15, item 3; CON-406). It
-// does not cover the other Patients.
+// Patient, even if other Patients get the number or the Patient is deleted (issue 15, item 3; CON-406), and
+// the other Patients of the number (IDN-130).
 func TestRowsByNumberStayCovered(t *testing.T) {
 	for name, c := range map[string]func(r *region){
 		"before the directive":   func(r *region) {},
-		"the number changes":     func(r *region) { r.mustPut(r.source("A"), patientWith("A.u", "9990000002")) },
+		"the number changes":     func(r *region) { r.mustPut(r.source("A"), patientWith("A.u", "9990000026")) },
 		"the Patient loses it":   func(r *region) { r.mustPut(r.source("A"), body("Patient", "A.u", "")) },
 		"the Patient is deleted": func(r *region) { r.delete(r.source("A"), "Patient", "A.u") },
 		"deleted, and comes again": func(r *region) {
@@ -356,8 +356,8 @@ func TestRowsByNumberStayCovered(t *testing.T) {
 							t.Errorf("%s: staff of %s see a row by the number", when, ods)
 						}
 					}
-					if !r.sees(r.staff("A"), "Observation", "G.other") {
-						t.Errorf("%s: the other Patient is covered too", when)
+					if r.sees(r.staff("A"), "Observation", "G.other") {
+						t.Errorf("%s: the other Patient of the number is not covered", when)
 					}
 				}
 				covered("at once")

@@ -35,7 +35,7 @@ func newRegion(t *testing.T, relationship string) *region {
 	decider := consenttest.New(x)
 	db := &hooked{Reference: storetest.NewReference(clock)}
 	g, err := consent.Open(context.Background(), consent.Config{Store: db, State: db, Index: x, Clock: clock, PublicURL: site, Decider: decider,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: relationship}}})
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: relationship}, Identity: policy.DefaultIdentity("A", "G")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func (r *region) count(p consent.Principal, typ, named string) (n int, withheld 
 	req := consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch, Named: consent.NamedPatient{ID: named}}
 	where := store.Pred(store.And{})
 	if named != "" {
-		where = store.Eq{Key: index.OwnerKey(named)}
+		where = store.Eq{Key: index.PatientKey(named)}
 	}
 	err = r.guard.Read(context.Background(), p, req, func(v *consent.View) error {
 		var err error

@@ -10,7 +10,7 @@ import (
 	"carerecord/store"
 )
 
-const numbered = `"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000001"}]`
+const numbered = `"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}]`
 
 // verified fails the test where the stored keys of a document differ from a rebuild.
 func (r *region) verified() {
@@ -38,7 +38,7 @@ func (r *region) delete(p consent.Principal, typ, id string) {
 func TestPatientsWhoNameThemselves(t *testing.T) {
 	r := newRegion(t, policy.RelationshipAssumed)
 	for _, gender := range []string{"female", "male", "other"} {
-		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1","gender":"`+gender+`",`+numbered+`,"link":[{"type":"seealso","other":{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000001"}}}]}`)
+		r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.1","gender":"`+gender+`",`+numbered+`,"link":[{"type":"seealso","other":{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}}]}`)
 		for name, p := range map[string]consent.Principal{"the patient": r.patient("G.1"), "staff": r.staff("A")} {
 			if n, _, err := r.count(p, "Patient", "G.1"); n != 1 || err != nil {
 				t.Errorf("gender %s: %s sees %d Patients (%v), want 1", gender, name, n, err)

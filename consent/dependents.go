@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +26,9 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s backl
 	if searched := c.changedNames[name]; searched {
 		return nil
 	}
+	if number, is := strings.CutPrefix(name, facts.IndexPrefix); is {
+		return c.findBearers(ctx, name, number, s)
+	}
 	looks := c.view.guard.catalog.mayHaveDependents(name)
 	if c.changedNames[name] = looks; !looks {
 		return nil
@@ -38,15 +42,31 @@ func (c *commitBuilder) findDependents(ctx context.Context, name string, s backl
 		c.RequireAbsent("depends "+name, store.Absent{Where: where, Claims: []store.Key{where.Key}})
 		return nil
 	}
-	if number, is := strings.CutPrefix(name, "nhs:"); is { // the persons whom it names from now on
-		bearers, err := c.PatientsByNumber(ctx, number)
-		if err != nil {
-			return err
-		}
-		s.Subjects = append(s.Subjects, bearers...)
-	}
 	c.noteStale(name, s)
 	return c.noteTransitive(ctx, name, s, before)
+}
+
+// findBearers looks for stored Patients that bear a number of which the patient index's Patient changes. If
+// there are some, the batch adds the name to the backlog.
+func (c *commitBuilder) findBearers(ctx context.Context, name, number string, s backlog.Entry) error {
+	c.changedNames[name] = true
+	pending := maps.Clone(c.patients)
+	others, err := c.view.index.IDIn("Patient", facts.SetFunc(func(id string) bool { return pending[id] }))
+	if err != nil {
+		return fmt.Errorf("look up the Patients of a number: %w", err)
+	}
+	where := store.And{store.Eq{Key: index.BearsKey(number)}, not(others)}
+	n, err := c.view.snap.Count(ctx, store.Query{Type: "Patient", Where: where, KeysOnly: true}, 1)
+	if err != nil {
+		return fmt.Errorf("look up the Patients of a number: %w", err)
+	}
+	if n == 0 {
+		c.RequireAbsent("bearers "+number, store.Absent{Type: "Patient", Where: where, Claims: []store.Key{index.BearsKey(number)}})
+		return nil
+	}
+	s.Subjects = facts.Distinct(s.Subjects, []string{number})
+	c.noteStale(name, s)
+	return nil
 }
 
 // noteStale adds an entry, and reports whether it changes anything for indirect dependents.

@@ -13,8 +13,11 @@ import (
 // signals about hidden rows are sent. It is for one snapshot and one request.
 type Grant struct {
 	principal         *Principal
-	patient           string // id of the named patient who has a record; empty for none
-	hiddenSuffix      string // ends the keys that name a patient whose record is hidden; empty for none
+	patient           string       // id of the named patient who has a record; empty for none
+	person            string       // person key of that patient
+	own               *ownRecordOf // of a token that is bound to a patient; nil for all others
+	failed            *error       // the first error of a predicate's reads
+	hiddenSuffix      string       // ends the keys that name a patient whose record is hidden; empty for none
 	sets              register.Sets
 	hidden            *hiddenPatients   // of whom there is no record
 	stale             *backlog.StaleSet // documents whose keys may be outdated
@@ -26,7 +29,7 @@ type Grant struct {
 	Reason            string            // for the audit trail
 }
 
-// Patient returns the id of the patient whom the request names and who has a record, or "".
+// Patient returns the id of a Patient of the person whom the request names and who has a record, or "".
 func (g *Grant) Patient() string { return g.patient }
 
 // Principal returns the requester.

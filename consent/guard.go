@@ -75,9 +75,10 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys of Binaries: %w", err)
 	}
+	keyer := &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir", Identity: cfg.Policy.Identity}
 	g := &Guard{
-		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir"}, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
+		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: keyer, policy: cfg.Policy, clock: cfg.Clock,
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(keyer.IsNational), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
 		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: definitions.New(cfg.Store, cfg.State, cfg.Index, cfg.Clock),
 	}
 	if g.traceStep == nil {
@@ -149,7 +150,7 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*Vi
 		v.permissions = string(rune(d.req.Permission))
 	}
 	sets := g.register.Observe().Sets()
-	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(),
+	v.grant = &Grant{principal: &d.p, sets: sets, stale: g.backlog.Stale(), failed: v.failed,
 		hidden: newHiddenPatients(ctx, snap, sets, d.p.Organisation, v.failed)}
 	v.grant.refersToLabelled = refersToLabelled(v.grant.stale)
 	defer g.traceStep(ctx)()
@@ -169,34 +170,6 @@ func (g *Guard) view(ctx context.Context, d *decision, snap store.Snapshot) (*Vi
 	return v, nil
 }
 
-// PatientByNHS returns the id of the one live Patient who has an NHS number now, or "" where there
-// is none or more than one (CON-204). Numbers that are marked as old or whose period has ended do
-// not count. It is for sign-in; its answer must not reach a client.
-func (g *Guard) PatientByNHS(ctx context.Context, number string) (string, error) {
-	where, err := g.keyer.HasNumber(number)
-	if err != nil {
-		return "", err
-	}
-	var id string
-	err = g.store.Read(ctx, func(snap store.Snapshot) error {
-		id = ""
-		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
-			switch {
-			case err != nil:
-				return fmt.Errorf("find the patient who signs in: %w", err)
-			case !facts.HasNumberNow(p.Body, number, g.clock()):
-			case id != "":
-				id = ""
-				return nil
-			default:
-				id = p.Ref.ID
-			}
-		}
-		return nil
-	})
-	return id, unavailable(err)
-}
-
 // Ready returns nil if the store answers.
 func (g *Guard) Ready(ctx context.Context) error {
 	return g.store.Read(ctx, func(snap store.Snapshot) error {
@@ -208,13 +181,14 @@ func (g *Guard) Ready(ctx context.Context) error {
 	})
 }
 
-// ResolveNamed returns the id of the one live Patient who is named, or "", also where the store is
+// ResolveNamed returns the id of a live Patient of the one person who is named, or "", also where the store is
 // unavailable. It is for the audit trail, which records the patient of a request whatever was
 // decided (AUD-303); its answer must not reach a client.
 func (g *Guard) ResolveNamed(ctx context.Context, n NamedPatient) string {
 	var id string
-	if err := g.store.Read(ctx, func(snap store.Snapshot) (err error) {
-		id, err = g.findNamed(ctx, snap, n)
+	if err := g.store.Read(ctx, func(snap store.Snapshot) error {
+		named, err := g.findNamed(ctx, snap, n)
+		id = named.id
 		return err
 	}); err != nil {
 		return ""

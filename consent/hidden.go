@@ -11,7 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// hiddenPatients is the set of patients of whom staff of an organisation see no record:
+// hiddenPatients is the set of persons, by name, of whom staff of an organisation see no record:
 // restricted, denied, or opted out without rows of the own organisation. It is for the
 // goroutine of one request.
 type hiddenPatients struct {
@@ -20,11 +20,13 @@ type hiddenPatients struct {
 	reads    patientReads
 	searched bool            // whether rows of the own organisation were looked for
 	optedOut map[string]bool // whether the record of a patient who opted out is hidden
-	deleted  map[string]bool // whether the record of a deleted Patient is hidden
+	// By the name of a person or the id of a Patient: answers of ownRowsName, hasNoPatient and
+	// mentionedHidden.
+	named, unknown, mentioned map[string]bool
 }
 
 func newHiddenPatients(ctx context.Context, snap store.Snapshot, sets register.Sets, organisation string, failed *error) *hiddenPatients {
-	h := &hiddenPatients{sets: sets, optedOut: map[string]bool{}, deleted: map[string]bool{}}
+	h := &hiddenPatients{sets: sets, optedOut: map[string]bool{}, named: map[string]bool{}, unknown: map[string]bool{}, mentioned: map[string]bool{}}
 	h.reads = newPatientReads(ctx, snap, organisation, &h.searched, failed)
 	return h
 }
@@ -45,27 +47,53 @@ func (h *hiddenPatients) Has(patient string) bool {
 	return hidden
 }
 
+// ownRowsName reports whether an own row of the organisation names a Patient of a person who opted out.
+func (h *hiddenPatients) ownRowsName(patient string) bool {
+	return h.cached(h.named, patient, func() bool {
+		keys, deleted := h.reads.patientKeys(patient)
+		owners := index.Owners(keys)
+		return !deleted && len(owners) == 1 && h.reads.rowsName(owners[0], patient)
+	})
+}
+
+// hasNoPatient reports whether no joined Patient has the number of a person key.
+func (h *hiddenPatients) hasNoPatient(person string) bool {
+	if !facts.IsIdentifierName(person) {
+		return false
+	}
+	return h.cached(h.unknown, person, func() bool { return !h.reads.hasPatient(person) })
+}
+
+func (h *hiddenPatients) cached(known map[string]bool, name string, read func() bool) bool {
+	answer, ok := known[name]
+	if !ok {
+		answer = read()
+		known[name] = answer
+	}
+	return answer
+}
+
 // mentionedHidden is the set of patients whose mention hides a document (CON-407): those of
-// hiddenPatients, and deleted ones, whom the register does not contain.
+// hiddenPatients, by the person of a Patient, and deleted ones, whom the register does not contain.
 type mentionedHidden struct{ *hiddenPatients }
 
 // Has implements store.Set. The record of a deleted Patient is hidden if the Patient was
 // restricted when deleted, or if a directive names an identifier that the Patient had.
-func (h mentionedHidden) Has(patient string) bool {
-	if h.hiddenPatients.Has(patient) {
-		return true
+func (h mentionedHidden) Has(name string) bool {
+	if facts.IsIdentifierName(name) {
+		return h.hiddenPatients.Has(name)
 	}
-	if facts.IsIdentifierName(patient) {
-		return false
-	}
-	hidden, known := h.deleted[patient]
-	if !known {
-		keys := h.reads.deletedKeys(patient)
-		hidden = facts.Has(keys, index.FactRestricted) ||
-			slices.ContainsFunc(index.Names(keys, index.BearsPrefix()), h.hiddenPatients.Has)
-		h.deleted[patient] = hidden
-	}
-	return hidden
+	return h.cached(h.mentioned, name, func() bool {
+		keys, deleted := h.reads.patientKeys(name)
+		switch {
+		case deleted:
+			return h.hiddenPatients.Has(name) || facts.Has(keys, index.FactRestricted) ||
+				slices.ContainsFunc(index.Names(keys, index.BearsPrefix()), h.hiddenPatients.Has)
+		case len(index.Owners(keys)) == 0:
+			return h.hiddenPatients.Has(name)
+		}
+		return slices.ContainsFunc(index.Owners(keys), h.hiddenPatients.Has)
+	})
 }
 
 // patientReads are the reads of these sets. Engines call Has while they evaluate a predicate: it has
@@ -74,31 +102,43 @@ func (h mentionedHidden) Has(patient string) bool {
 // they use its context, and the first error ends the request (View.failed). After an error the
 // result hides.
 type patientReads struct {
-	hasSourceRows func(patient string) bool        // whether there are rows of the own organisation
-	deletedKeys   func(patient string) []store.Key // of a deleted Patient; nil for every other
+	hasSourceRows func(person string) bool                              // whether there are rows of the own organisation
+	rowsName      func(person, patient string) bool                     // whether one of these names a Patient
+	hasPatient    func(person string) bool                              // whether there is a joined Patient
+	patientKeys   func(patient string) (keys []store.Key, deleted bool) // nil for an absent Patient
 }
 
 // newPatientReads makes the reads of a request. hasSourceRows sets searched.
 func newPatientReads(ctx context.Context, snap store.Snapshot, organisation string, searched *bool, failed *error) patientReads {
+	any := func(q store.Query) bool {
+		q.KeysOnly = true
+		n, err := snap.Count(ctx, q, 1)
+		if err != nil {
+			*failed = err
+		}
+		return err == nil && n > 0
+	}
 	return patientReads{
-		hasSourceRows: func(patient string) bool {
+		hasSourceRows: func(person string) bool {
 			*searched = true
-			n, err := snap.Count(ctx, store.Query{Where: store.Eq{Key: index.SourceRowKey(patient, organisation)}, KeysOnly: true}, 1)
-			if err != nil {
-				*failed = err
-			}
-			return err == nil && n > 0
+			return any(store.Query{Where: store.Eq{Key: index.SourceRowKey(person, organisation)}})
 		},
-		deletedKeys: func(patient string) []store.Key {
+		rowsName: func(person, patient string) bool {
+			return any(store.Query{Where: store.And{store.Eq{Key: index.SourceRowKey(person, organisation)}, store.Eq{Key: index.PatientKey(patient)}}})
+		},
+		hasPatient: func(person string) bool {
+			return any(store.Query{Type: "Patient", Where: store.And{store.Eq{Key: index.OwnerKey(person)}, verifyOnly(index.FactResolved)}})
+		},
+		patientKeys: func(patient string) (keys []store.Key, deleted bool) {
 			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: patient})
 			switch {
-			case err != nil && !errors.Is(err, store.ErrNotFound):
+			case errors.Is(err, store.ErrNotFound):
+				return nil, false
+			case err != nil:
 				*failed = err
-				return []store.Key{index.FactKey(index.FactRestricted)}
-			case err == nil && d.Deleted():
-				return d.Keys
+				return []store.Key{index.FactKey(index.FactRestricted)}, true
 			}
-			return nil
+			return d.Keys, d.Deleted()
 		},
 	}
 }

@@ -39,7 +39,7 @@ func TestHistoryEndsBeforeInFlightCommits(t *testing.T) {
 		}
 		db := &entering{Store: r.db}
 		r.guard, err = consent.Open(t.Context(), consent.Config{Store: db, State: r.db, Index: x, PublicURL: site, Decider: r.decider, Clock: clock,
-			Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}}})
+			Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}, Identity: policy.DefaultIdentity("A", "G")}})
 		if err != nil {
 			t.Fatal(err)
 		}

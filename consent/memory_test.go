@@ -158,7 +158,7 @@ func TestNoInstantWithoutARefusal(t *testing.T) {
 		},
 		"the Patient comes to bear the number": {
 			func(r *region) {
-				r.mustPut(r.source("G"), patientWith("G.1", "9990000007"))
+				r.mustPut(r.source("G"), patientWith("G.1", "9990000077"))
 				r.mustPut(r.source("A"), directive("A.c", "opt-out", logic))
 				r.mustPut(r.source("A"), directive("A.d", "opt-out", `{"reference":"Patient/G.1"}`))
 			},

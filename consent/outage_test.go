@@ -38,8 +38,8 @@ func TestOutagesOfWrites(t *testing.T) {
 	}
 }
 
-// TestPatientByNHS: a number that is marked as old or has ended does not sign anybody in (item 9).
-func TestPatientByNHS(t *testing.T) {
+// TestSignIn: a number that is marked as old or has ended does not sign anybody in (item 9).
+func TestSignIn(t *testing.T) {
 	identifier := func(more string) string {
 		return `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"` + more + `}`
 	}
@@ -62,7 +62,7 @@ func TestPatientByNHS(t *testing.T) {
 		if c.other != "" {
 			r.mustPut(r.source("G"), `{"resourceType":"Patient","id":"G.2","identifier":[`+c.other+`]}`)
 		}
-		if got, err := r.guard.PatientByNHS(context.Background(), number); got != c.want || err != nil {
+		if got, err := r.guard.SignIn(context.Background(), number, ""); got.Patient != c.want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", c.name, got, err, c.want)
 		}
 	}

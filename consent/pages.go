@@ -76,7 +76,7 @@ func (g *Guard) rekey(ctx context.Context, snap store.Snapshot, req RekeyRequest
 	reader := g.keyer.TrackedReader(snap)
 	replaced := map[store.Ref]store.Doc{}
 	stale := g.backlog.Stale().Where()
-	prepared.Batch, prepared.dependsOn = store.Batch{}, nil // a store may call Read's function again
+	prepared.Batch, prepared.dependsOn, prepared.reliesOn = store.Batch{}, nil, nil // a store may call Read's function again
 	rows := g.keyer.LabelledRows(snap, nil)
 	prepared.replaced = func(ref store.Ref) store.Doc { return replaced[ref] }
 	for d, err := range snap.Scan(ctx, store.Query{Type: req.Type, Where: everything, After: req.After}) {
@@ -114,6 +114,7 @@ func (g *Guard) rekey(ctx context.Context, snap store.Snapshot, req RekeyRequest
 			d.RowID, d.Keys = made.RowID, made.Keys
 			prepared.Writes = append(prepared.Writes, store.Write{Doc: d, Expect: d.Version, KeyRevision: d.KeyRevision, Rekey: true})
 			prepared.dependsOn = append(prepared.dependsOn, index.Names(made.Keys, index.DependsOnPrefix())...)
+			prepared.reliesOn = append(prepared.reliesOn, g.keyer.ReliesOn(d)...)
 		}
 		if out.Read == req.Size {
 			break

@@ -17,53 +17,65 @@ import (
 // patient is step 3: it finds the named patient. A search under a token that is bound to a patient
 // names that patient.
 func patient(ctx context.Context, d *decision) *Refusal {
-	id, err := d.guard.findNamed(ctx, d.snap, d.req.Named)
+	named, err := d.guard.findNamed(ctx, d.snap, d.req.Named)
+	if err == nil && d.p.Kind == Patient {
+		d.grant.own, err = newOwnRecord(ctx, d.snap, d.p, d.grant.failed)
+		if d.req.Named.None() {
+			named = namedPerson{d.p.Patient, d.grant.own.person}
+		}
+	}
 	if err != nil {
 		d.err = err
 		return nil
 	}
-	if d.p.Kind == Patient && d.req.Named.None() {
-		id = d.p.Patient
-	}
-	d.grant.patient = id
+	d.grant.patient, d.grant.person = named.id, named.person
 	return nil
 }
 
-// findNamed returns the id of the one live Patient who is named, or "".
-func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient) (string, error) {
+// namedPerson is a live Patient and its person key.
+type namedPerson struct{ id, person string }
+
+// findNamed returns the person who is named, with the best of the Patients that name it; the zero namedPerson if
+// that is nobody, or not one person.
+func (g *Guard) findNamed(ctx context.Context, snap store.Snapshot, n NamedPatient) (namedPerson, error) {
 	if n.Where != nil {
-		var found []string
+		var best store.Doc
 		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: n.Where, KeysOnly: true, TimingSafe: true}) {
-			if err != nil {
-				return "", fmt.Errorf("find the named patient: %w", err)
-			}
-			if found = append(found, p.Ref.ID); len(found) > 1 {
-				return "", nil
+			switch {
+			case err != nil:
+				return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
+			case best.Version == 0:
+				best = p
+			case personKey(best) != personKey(p):
+				return namedPerson{}, nil
+			case g.prefers(p, best):
+				best = p
 			}
 		}
-		if len(found) == 1 {
-			return found[0], nil
+		if best.Version == 0 {
+			return namedPerson{}, nil
 		}
-		return "", nil
+		return namedPerson{best.Ref.ID, personKey(best)}, nil
 	}
 	if n.ID == "" {
-		return "", nil
+		return namedPerson{}, nil
 	}
 	p, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: n.ID})
 	if errors.Is(err, store.ErrNotFound) || err == nil && p.Deleted() {
-		return "", nil
+		return namedPerson{}, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("find the named patient: %w", err)
+		return namedPerson{}, fmt.Errorf("find the named patient: %w", err)
 	}
-	return n.ID, nil
+	return namedPerson{n.ID, personKey(p)}, nil
 }
 
 // restriction is step 4 in part: only the source sees a Patient labelled R, V or REDACTED. The
 // predicate of the Grant hides it; this step removes it as the named patient, so no signal is sent.
 func restriction(_ context.Context, d *decision) *Refusal {
-	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.Restricted.Has(d.grant.patient) {
-		d.grant.patient, d.grant.hiddenSuffix, d.grant.Step = "", hiddenKeySuffix(d.req.Named), 4
+	if d.p.Kind == Staff && d.grant.patient != "" && d.grant.sets.Restricted.Has(d.grant.person) {
+		d.grant.hideNamed(d.req.Named)
+		d.grant.Step = 4
 	}
 	return nil
 }
@@ -81,14 +93,19 @@ func directives(_ context.Context, d *decision) *Refusal {
 	return d.hiddenRecord(8, d.grant.sets.Denied)
 }
 
+// hideNamed makes the named patient absent.
+func (g *Grant) hideNamed(n NamedPatient) {
+	g.patient, g.person, g.hiddenSuffix = "", "", hiddenKeySuffix(n)
+}
+
 func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
 	g := d.grant
-	if d.p.Kind != Staff || g.patient == "" || !set.Has(g.patient) || !g.hidden.Has(g.patient) {
+	if d.p.Kind != Staff || g.patient == "" || !set.Has(g.person) || !g.hidden.Has(g.person) {
 		return nil
 	}
 	g.Step, g.Reason = number, NoPatientConsent
 	if !slices.Contains(d.p.Activities, policy.ActivityBreakGlass) {
-		g.patient, g.hiddenSuffix = "", hiddenKeySuffix(d.req.Named)
+		g.hideNamed(d.req.Named)
 		return nil
 	}
 	reason := "The patient does not share this record. Ask the patient: they, or their GP practice, can lift the opt-out. "
@@ -104,19 +121,15 @@ func (d *decision) hiddenRecord(number int, set store.Set) *Refusal {
 
 // ownRecord is step 10 for the request: a token that is bound to a patient can name no other
 // (CON-205). Where the Patient resource itself is withheld, the whole record is (as in CON-620).
-func ownRecord(ctx context.Context, d *decision) *Refusal {
+func ownRecord(_ context.Context, d *decision) *Refusal {
 	g := d.grant
 	if d.p.Kind != Patient {
 		return nil
 	}
-	p, err := d.snap.Get(ctx, store.Ref{Type: "Patient", ID: d.p.Patient})
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		d.err = fmt.Errorf("read the own Patient: %w", err)
-		return nil
-	}
-	g.ownRecordWithheld = err != nil || p.Deleted() || !store.Match(g.Where("Patient"), p.Keys) || g.rules.apply(p.Keys, map[string]bool{})
-	if g.patient != d.p.Patient || g.ownRecordWithheld {
-		g.patient, g.Step = "", 10
+	o := d.grant.own
+	g.ownRecordWithheld = o.person == "" || !store.Match(g.Where("Patient"), o.keys) || g.rules.apply(o.keys, map[string]bool{})
+	if g.person != o.person || g.ownRecordWithheld {
+		g.patient, g.person, g.Step = "", "", 10
 	}
 	return nil
 }
@@ -151,11 +164,11 @@ func impliedPermit(ctx context.Context, d *decision) *Refusal {
 // directive nearly all are, so a scan type by type ends soon. Of all others only irregular rows can
 // be (index.IrregularKey).
 func (d *decision) hasWithheldRows(ctx context.Context) (bool, error) {
-	rows, patient := d.whereWithheld(), d.grant.patient
-	if d.grant.sets.OptedOut.Has(patient) || d.grant.sets.Denied.Has(patient) {
+	rows, person := d.whereWithheld(), d.grant.person
+	if d.grant.sets.OptedOut.Has(person) || d.grant.sets.Denied.Has(person) {
 		return d.guard.catalog.anyMatch(ctx, d.snap, rows)
 	}
-	n, err := d.snap.Count(ctx, store.Query{Where: allOf(store.Eq{Key: index.IrregularKey(patient)}, rows), KeysOnly: true}, 1)
+	n, err := d.snap.Count(ctx, store.Query{Where: allOf(store.Eq{Key: index.IrregularKey(person)}, rows), KeysOnly: true}, 1)
 	return n > 0, err
 }
 
@@ -170,7 +183,7 @@ func (d *decision) whereWithheld() store.Pred {
 		store.And{facts.About(g.sets.OptedOut), not(fromSource(d.p.Organisation)), not(store.Eq{Key: index.TypeKey("Patient")})},
 	}
 	rows := store.And{
-		store.Eq{Key: index.OwnerKey(g.patient)},
+		store.Eq{Key: index.OwnerKey(g.person)},
 		verifyOnly(index.FactResolved), verifyOnly(index.FactShared),
 		not(facts.About(g.sets.Restricted)),
 		hides,

@@ -19,6 +19,7 @@ type preparedCommit struct {
 	store.Batch
 	replaced            func(store.Ref) store.Doc // the current versions of its documents
 	dependsOn           []string                  // names on which documents of the batch depend
+	reliesOn            []string                  // names on which they depend without a key (facts.Keyer.ReliesOn)
 	changedNames        map[string]bool           // names that the batch changes (typeCatalog.begin)
 	staleNames          map[string]backlog.Entry  // changed names on which stored documents depend
 	newlyStale          map[string]bool           // those of staleNames that had no entry before the commit
@@ -45,7 +46,7 @@ func (g *Guard) commitPrepared(ctx context.Context, prepared *preparedCommit) er
 		g.catalog.add(prepared.Writes[i].Doc.Ref.Type)
 		ordered = ordered || needsOrder(&prepared.Writes[i])
 	}
-	endNames, err := g.catalog.begin(ctx, prepared.dependsOn, prepared.changedNames)
+	endNames, err := g.catalog.begin(ctx, prepared.dependsOn, prepared.reliesOn, prepared.changedNames)
 	if err != nil {
 		return notStored(err)
 	}
@@ -148,6 +149,9 @@ func (c *commitBuilder) prepared() *preparedCommit {
 		w := c.pending[ref]
 		prepared.Writes = append(prepared.Writes, *w)
 		prepared.dependsOn = append(prepared.dependsOn, index.Names(w.Doc.Keys, index.DependsOnPrefix())...)
+		if !w.Doc.Deleted() {
+			prepared.reliesOn = append(prepared.reliesOn, c.view.guard.keyer.ReliesOn(w.Doc)...)
+		}
 	}
 	prepared.Absent, prepared.Tracker = c.absences, c.view.snap.Tracker()
 	c.TrackedReader.AddConditions(&prepared.Batch)

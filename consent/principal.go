@@ -44,6 +44,7 @@ type Principal struct {
 	ClientPurposes []string
 	Scopes         Scopes
 	Patient        string // id of the bound Patient; empty for none
+	Person         string // person key of that Patient when the token was issued; empty for unknown
 	Authority      string // of a proxy
 	Flow           string
 	IDPrefix       string // id space of a source system

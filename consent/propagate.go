@@ -56,7 +56,7 @@ func (c *commitBuilder) keyLive(ctx context.Context, w *store.Write) error {
 		return err
 	}
 	w.Doc.Keys, w.Doc.RowID = made.Keys, made.RowID
-	for _, name := range index.Names(made.Keys, index.DependsOnPrefix()) {
+	for _, name := range append(index.Names(made.Keys, index.DependsOnPrefix()), c.view.guard.keyer.ReliesOn(w.Doc)...) {
 		c.dependents.add(name, w.Doc.Ref)
 	}
 	c.keyCount++
@@ -109,7 +109,7 @@ func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (m
 	for _, ref := range refs {
 		now, before := c.pending[ref].Doc, c.propagatedOf(ref)
 		c.lastPropagated[ref] = now
-		for _, name := range facts.NamesChanged(now, before) {
+		for _, name := range c.view.guard.keyer.NamesChanged(now, before) {
 			changed[name] = max(changed[name], c.keyedAt[ref])
 			if err := c.findDependents(ctx, name, c.staleFrom(now), c.replaced[ref]); err != nil {
 				return nil, err
@@ -118,11 +118,26 @@ func (c *commitBuilder) collectChanges(ctx context.Context, refs []store.Ref) (m
 		if err := c.rekeyAttached(ctx, now, before, changed); err != nil {
 			return nil, err
 		}
-		if now.Deleted() && ref.Type == "Patient" && !before.Deleted() && before.Version > 0 {
-			c.staleNames[backlog.OwnerPrefix+ref.ID] = backlog.Entry{Subjects: append(index.Names(before.Keys, index.BearsPrefix()), ref.ID), Barred: c.staleFrom(before).Barred}
+		if ref.Type == "Patient" {
+			c.notePersonChange(now)
 		}
 	}
 	return changed, nil
+}
+
+// notePersonChange adds an entry for the stored documents about a Patient if a new version changes the person of
+// the Patient, or deletes it (IDN-112).
+func (c *commitBuilder) notePersonChange(now store.Doc) {
+	before := c.replaced[now.Ref]
+	if before.Version == 0 || before.Deleted() || !now.Deleted() && facts.SamePerson(now.Keys, before.Keys) {
+		return
+	}
+	c.noteStale(backlog.OwnerPrefix+now.Ref.ID, backlog.Entry{
+		Subjects: facts.Distinct(facts.SubjectNames(now), facts.SubjectNames(before), index.Names(now.Keys, index.BearsPrefix())),
+		Persons:  index.Owners(before.Keys),
+		Barred:   c.staleFrom(before).Barred,
+		Depth:    c.depth,
+	})
 }
 
 // propagatedOf returns a document as its dependents were keyed from it.

@@ -25,7 +25,7 @@ func (r *region) reopen(s store.Store) {
 		r.Fatal(err)
 	}
 	r.guard, err = consent.Open(context.Background(), consent.Config{Store: s, State: r.db, Index: x, PublicURL: site, Decider: r.decider,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}}})
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}, Identity: policy.DefaultIdentity("A", "G")}})
 	if err != nil {
 		r.Fatal(err)
 	}

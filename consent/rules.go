@@ -11,10 +11,10 @@ import (
 )
 
 // Decider decides which documents one requester may see, in addition to the built-in steps: the
-// consent engine. It is called once a request, as step 8, with the id of the named patient who has a
-// record, or "". It must be safe for concurrent use. An error is answered with 503 (CON-405).
+// consent engine. It is called once a request, as step 8, with the person key of the named patient who has
+// a record, or "". It must be safe for concurrent use. An error is answered with 503 (CON-405).
 type Decider interface {
-	Decide(ctx context.Context, p Principal, req Request, patient string) (Rules, error)
+	Decide(ctx context.Context, p Principal, req Request, person string) (Rules, error)
 }
 
 // Rules are a decision as data. They only take away: the zero Rules hide nothing, and the Rules
@@ -25,8 +25,8 @@ type Rules struct {
 	Hide store.Pred
 	// NoRecord are patients of whom there is no record, the Patient included. nil for none.
 	NoRecord store.Set
-	// Owners are rules for the documents about a patient, by the patient's id. Documents
-	// about several patients are subject to the rules of each.
+	// Owners are rules for the documents about a person, by person key (index.OwnerKey). Documents
+	// about several people are subject to the rules of each.
 	Owners map[string][]OwnerRule
 	// Permissions are the permissions that are left on a type, by type. Other types keep all.
 	Permissions map[string]string
@@ -100,7 +100,7 @@ func decided(ctx context.Context, d *decision) *Refusal {
 	if d.guard.decider == nil || d.p.Kind != Staff && d.p.Kind != Patient {
 		return nil
 	}
-	rules, err := d.guard.decider.Decide(ctx, d.p, d.req, d.grant.patient)
+	rules, err := d.guard.decider.Decide(ctx, d.p, d.req, d.grant.person)
 	//law:rules-decided
 	if err != nil {
 		d.err = err

@@ -81,7 +81,7 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 		not(facts.About(g.sets.Denied)),          // step 8
 		not(mentions(mentionedHidden{g.hidden})), // section 12 in part
 	}
-	shared := store.And{verifyOnly(index.FactShared), verifyOnly(index.FactResolved), not(facts.About(g.sets.OptedOut))} // step 7
+	shared := store.And{verifyOnly(index.FactShared), verifyOnly(index.FactResolved), not(facts.About(g.sets.OptedOut)), not(g.unknownPerson())} // step 7
 	if !g.stale.Empty() {
 		always = append(always, not(g.stale.WhereAbout(g.sets.Denied)), not(g.stale.WhereAbout(g.sets.Restricted)), not(g.stale.WhereBarred()))
 		shared = append(shared, not(g.stale.Where()))
@@ -94,24 +94,36 @@ func (g *Grant) whereStaff(typ string) store.Pred {
 	always = append(always, verifyOnly(index.FactOrdinary)) // step 9
 	switch typ {
 	case "Patient":
-		// hidden leaves out opted-out patients about whom the own organisation has rows.
-		return append(always, verifyOnly(index.FactResolved), anyOf(own, not(facts.About(g.hidden))))
+		// A row of the own organisation brings the Patients that it names, and no other of an
+		// opted-out person (IDN-132).
+		return append(always, verifyOnly(index.FactResolved), anyOf(own, not(facts.About(anyPerson{g.sets.OptedOut, g.hidden})), allOf(not(facts.About(g.hidden)), store.In{Prefix: index.PatientPrefix(), Set: facts.SetFunc(g.hidden.ownRowsName)})))
 	}
 	return append(always, anyOf(own, shared))
 }
 
+// unknownPerson matches documents about a person whom they name by a number that no joined Patient has (IDN-110).
+func (g *Grant) unknownPerson() store.Pred {
+	return allOf(fact(index.FactByNumber), store.In{Prefix: index.OwnerPrefix(), Set: facts.SetFunc(g.hidden.hasNoPatient)})
+}
+
+// anyPerson is the union of two sets of persons.
+type anyPerson [2]store.Set
+
+// Has implements store.Set.
+func (s anyPerson) Has(name string) bool { return s[0].Has(name) || s[1].Has(name) }
+
 // wherePatient is the predicate of step 10 in part: released rows of the own record.
 func (g *Grant) wherePatient(typ string) store.Pred {
-	p := g.principal.Patient
-	if p == "" || g.ownRecordWithheld || withheldFromPatients(typ) {
+	if g.own == nil || g.own.person == "" || g.ownRecordWithheld || withheldFromPatients(typ) {
 		return nothing
 	}
+	p := g.own.person
 	out := store.And{
 		store.Eq{Key: index.OwnerKey(p)},
 		verifyOnly(index.FactResolved),
 		not(facts.About(g.sets.Restricted)),
 		not(otherThan(index.OwnerPrefix(), index.OwnerKey(p))),
-		not(store.WithPrefix(index.MentionPrefix())),
+		not(mentions(g.own.others())),
 	}
 	switch typ {
 	case "Consent": // its own labels do not hide a statement of the patient

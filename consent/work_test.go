@@ -64,7 +64,7 @@ type workCase struct {
 
 func workCases() []workCase {
 	created := func(r *region, _ int) { r.mustPut(r.source("G"), patientWith("G.1", number)) }
-	renumbered := func(r *region, _ int) { r.mustPut(r.source("G"), patientWith("G.1", "9990000002")) }
+	renumbered := func(r *region, _ int) { r.mustPut(r.source("G"), patientWith("G.1", "9990000026")) }
 	deleted := func(r *region, _ int) { r.delete(r.source("G"), "Patient", "G.1") }
 	life := []func(*region, int){created, renumbered, created, deleted, created}
 	rows := func(r *region, n int) {

@@ -35,7 +35,7 @@ func (d *dice) once(in int) bool { return d.IntN(in) == 0 }
 // The people of a round: few, so that writers meet.
 var (
 	patients = []string{"G.1", "G.2", "A.1"}
-	numbers  = []string{"9990000001", "9990000002"}
+	numbers  = []string{"9990000018", "9990000026"}
 )
 
 // someone is a patient by id or by number.

@@ -72,7 +72,8 @@ type Decision struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// Item is one resource version with its owners.
+// Item is one resource version with the ids of the Patients whom it is about. A document that names its person by a
+// national number alone has none: the number is in no log (identity.md, section 1).
 type Item struct {
 	Ref      string   `json:"ref"`
 	Version  uint64   `json:"version"`
@@ -85,12 +86,7 @@ type Item struct {
 // ItemOf describes a document for the audit trail.
 func ItemOf(d store.Doc, included, cut bool) Item {
 	item := Item{Ref: d.Ref.String(), Version: d.Version, Included: included, Cut: cut, Label: label(d.Body)}
-	prefix := index.OwnerPrefix()
-	for _, k := range d.Keys {
-		if len(k) > len(prefix) && k[:len(prefix)] == prefix {
-			item.Owners = append(item.Owners, string(k[len(prefix):]))
-		}
-	}
+	item.Owners = index.Names(d.Keys, index.PatientPrefix())
 	return item
 }
 

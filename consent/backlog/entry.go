@@ -40,13 +40,16 @@ const LabelsPrefix = "labels:"
 
 // Entry is a name that a commit changed, and the position up to which its dependents have been rekeyed.
 type Entry struct {
-	// Name is the name on which documents depend, Type/id or nhs:number; or owner:id, for the
-	// documents of a deleted Patient; or attached:id, for a Binary that must be rekeyed from its
+	// Name is the name on which documents depend, Type/id; or owner:id, for the documents about a
+	// Patient whose person changed or that was deleted; or index:number, for the Patients that bear
+	// a number of which the patient index's Patient changed; or attached:id, for a Binary that must be rekeyed from its
 	// parents; or labels:name, for documents of a person whose marks must be renewed.
 	Name string `json:"name"`
 	// Subjects are the patients, by name, whom the dependents may be about after the change:
 	// refusals of these apply at once.
 	Subjects []string `json:"of,omitempty"`
+	// Persons are, in an entry owner:id, the person keys that the documents may have as owners.
+	Persons []string `json:"persons,omitempty"`
 	// Barred: the dependents may be about a Patient who was restricted when deleted.
 	Barred bool `json:"barred,omitempty"`
 	// Remainder matches indirect dependents that have no entries of their own; nil where all have.
@@ -61,7 +64,8 @@ type Entry struct {
 	Revision int          `json:"round,omitempty"` // number of the addition
 }
 
-// OwnerPrefix begins the names of entries for deleted Patients.
+// OwnerPrefix begins the names of entries for the documents about a Patient whose person changed, or that was
+// deleted. The id of the Patient follows.
 const OwnerPrefix = "owner:"
 
 // samePosition reports whether two entries are the same addition at the same position.
@@ -75,6 +79,7 @@ func (s Entry) Merge(o Entry) Entry {
 	s.Subjects = append(slices.Clone(s.Subjects), o.Subjects...)
 	slices.Sort(s.Subjects)
 	s.Subjects, s.Barred = slices.Compact(s.Subjects), s.Barred || o.Barred
+	s.Persons = facts.Distinct(s.Persons, o.Persons)
 	s.Remainder, s.Depth = s.Remainder.Merge(o.Remainder), max(s.Depth, o.Depth)
 	return s
 }
@@ -87,13 +92,23 @@ func (b *Backlog) Dependents(s Entry, types []string) store.Query {
 		typ = types[0]
 	}
 	if id, isOwner := strings.CutPrefix(s.Name, OwnerPrefix); isOwner {
-		return store.Query{Type: typ, Where: store.Eq{Key: index.OwnerKey(id)}, After: s.After}
+		owners := store.Or{}
+		for _, person := range s.Persons {
+			owners = append(owners, store.Eq{Key: index.OwnerKey(person)})
+		}
+		if len(s.Persons) == 0 { // of an older program
+			owners = store.Or{store.Eq{Key: index.OwnerKey(id)}}
+		}
+		return store.Query{Type: typ, Where: store.And{owners, store.Eq{Key: index.PatientKey(id)}}, After: s.After}
 	}
 	if person, isLabels := strings.CutPrefix(s.Name, LabelsPrefix); isLabels {
 		return store.Query{Type: typ, Where: facts.AboutPerson(person), After: s.After}
 	}
 	if id, isAttached := strings.CutPrefix(s.Name, AttachedPrefix); isAttached {
 		return store.Query{Type: "Binary", Where: store.Eq{Key: b.binaryIDPrefix + store.Key(id)}, After: s.After}
+	}
+	if number, isIndex := strings.CutPrefix(s.Name, facts.IndexPrefix); isIndex {
+		return store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(number)}, After: s.After}
 	}
 	return store.Query{Where: store.Eq{Key: index.CrossTypeDependsOnKey(s.Name)}, After: s.After}
 }

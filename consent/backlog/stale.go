@@ -86,24 +86,29 @@ const maxIndexedPersons = 50
 // entryKeys are the names of entries, by the keys of their documents.
 type entryKeys struct {
 	binaryIDPrefix store.Key     // begins the key of the id of a Binary
-	owners         facts.NameSet // ids of deleted Patients
+	patients       facts.NameSet // ids of Patients that were deleted or whose person changed
+	numbers        facts.NameSet // whose Patients are compared with the patient index again
 	dependedOn     facts.NameSet // on which documents depend
-	// persons are those of dependedOn that are Patients and numbers: indirect dependents are
-	// about the person by the same name (index.AboutKey).
+	// persons are those of dependedOn that are Patients: indirect dependents are about the person
+	// by the same name (index.AboutKey).
 	persons   facts.NameSet
 	binaries  facts.NameSet // ids of Binaries that must be rekeyed
 	remainder *Remainder    // nil for none
 }
 
 func newEntryKeys(binaryIDs store.Key) entryKeys {
-	return entryKeys{binaryIDPrefix: binaryIDs, owners: facts.NameSet{}, dependedOn: facts.NameSet{}, persons: facts.NameSet{}, binaries: facts.NameSet{}}
+	return entryKeys{binaryIDPrefix: binaryIDs, patients: facts.NameSet{}, numbers: facts.NameSet{}, dependedOn: facts.NameSet{}, persons: facts.NameSet{}, binaries: facts.NameSet{}}
 }
 
 func (n *entryKeys) add(entry Entry) {
 	name := entry.Name
 	n.remainder = n.remainder.Merge(entry.Remainder)
 	if id, owner := strings.CutPrefix(name, OwnerPrefix); owner {
-		n.owners[id] = true
+		n.patients[id] = true
+		return
+	}
+	if number, is := strings.CutPrefix(name, facts.IndexPrefix); is {
+		n.numbers[number] = true
 		return
 	}
 	if id, attached := strings.CutPrefix(name, AttachedPrefix); attached {
@@ -113,15 +118,15 @@ func (n *entryKeys) add(entry Entry) {
 	n.dependedOn[name] = true
 	if patient, is := strings.CutPrefix(name, "Patient/"); is {
 		n.persons[patient] = true
-	} else if strings.HasPrefix(name, "nhs:") {
-		n.persons[name] = true
 	}
 }
 
 // where matches the documents of the entries.
 func (n *entryKeys) where() store.Pred {
 	out := store.Or{
-		store.In{Prefix: index.OwnerPrefix(), Set: n.owners},
+		store.In{Prefix: index.PatientPrefix(), Set: n.patients},
+		store.In{Prefix: index.BearsPrefix(), Set: n.numbers},
+		store.In{Prefix: index.OwnerPrefix(), Set: n.numbers},
 		store.In{Prefix: index.DependsOnPrefix(), Set: n.dependedOn},
 		store.In{Prefix: index.AboutPrefix(), Set: n.persons},
 		store.In{Prefix: n.binaryIDPrefix, Set: n.binaries},

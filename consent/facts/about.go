@@ -33,15 +33,15 @@ func (f SetFunc) Has(id string) bool { return f(id) }
 // SubjectNames returns the names of the persons whom dependents of a document may be about.
 func SubjectNames(d store.Doc) []string {
 	if d.Ref.Type == "Patient" {
-		return []string{d.Ref.ID}
+		return Distinct(index.Owners(d.Keys), []string{d.Ref.ID})
 	}
 	return Persons(d.Keys)
 }
 
 // IsDocumentName reports whether a name on which documents depend is the address of a document that
-// owners are inherited from, and not that of a person.
+// owners are inherited from, and not that of a Patient.
 func IsDocumentName(name string) bool {
-	return !strings.HasPrefix(name, "nhs:") && !strings.HasPrefix(name, "Patient/")
+	return !strings.HasPrefix(name, IndexPrefix) && !strings.HasPrefix(name, "Patient/")
 }
 
 // IsIdentifierName reports whether the name of a person is not the id of a Patient.

@@ -56,17 +56,20 @@ func (k *Keyer) inheritFromParents(ctx context.Context, reader Reader, d store.D
 	if complete && len(o.Patients)+len(o.Identifiers)+len(o.InheritFrom) == 0 && !gjson.GetBytes(d.Body, "securityContext").Exists() {
 		keys = append(keys, index.FactKey(index.FactResolved)) // the parents alone decide whom it is about
 	}
-	owners := index.Owners(store.Sorted(slices.Clone(keys)))
+	keys = store.Sorted(keys)
+	owners := append(index.Owners(keys), index.Names(keys, index.PatientPrefix())...) // of the Binary and of all parents
 	var mentions []string
 	for _, parent := range docs {
-		of := ownership{owners: index.Owners(parent.Keys), about: index.Names(parent.Keys, index.AboutPrefix())}
+		of := inherited(parent.Keys)
 		if parent.Deleted() {
 			if of, err = k.ownersOfTombstone(ctx, reader, parent); err != nil {
 				return nil, err
 			}
 		}
-		keys = of.appendKeys(keys)
-		owners = append(owners, of.owners...)
+		if keys = of.appendKeys(keys); of.byNumber {
+			keys = append(keys, index.FactKey(index.FactByNumber))
+		}
+		owners = append(append(owners, of.owners...), of.patients...)
 		mentions = append(mentions, index.Names(parent.Keys, index.MentionPrefix())...)
 		for _, name := range inheritedFacts {
 			//law:binary-facts
@@ -80,7 +83,6 @@ func (k *Keyer) inheritFromParents(ctx context.Context, reader Reader, d store.D
 	}
 	keys = slices.DeleteFunc(keys, func(k store.Key) bool { return without[k] })
 	for _, p := range owners {
-		keys = append(keys, index.OwnerKey(p))
 		mentions = slices.DeleteFunc(mentions, func(m string) bool { return m == p })
 		keys = slices.DeleteFunc(keys, func(k store.Key) bool { return k == index.MentionKey(p) })
 	}

@@ -2,9 +2,10 @@ package facts
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/tidwall/gjson"
 
 	"carerecord/consent/policy"
 	"carerecord/fhir"
@@ -24,9 +25,8 @@ type Reader interface {
 	Newest(ctx context.Context, ref store.Ref) (store.Doc, error)
 	// BeforeDeletion returns the version before a tombstone that Newest returned.
 	BeforeDeletion(ctx context.Context, tombstone store.Doc) (store.Doc, error)
-	// PatientsByNumber returns the ids of the live Patients whose current version has an NHS
-	// number, at most two.
-	PatientsByNumber(ctx context.Context, number string) ([]string, error)
+	// PatientsOfPerson returns the live Patients of a source with a person key, by id.
+	PatientsOfPerson(ctx context.Context, person, source string) ([]store.Doc, error)
 	// FormerIdentifiers returns the names of the identifiers in older versions of a Patient
 	// (index.BearsKey).
 	FormerIdentifiers(ctx context.Context, patient store.Doc) ([]string, error)
@@ -50,7 +50,7 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 	if d.Source != "" {
 		keys = append(keys, index.SourceKey(d.Source))
 	}
-	about, err := k.owners(ctx, reader, d.Ref, row.Owners)
+	about, err := k.owners(ctx, reader, d, row.Owners)
 	if err != nil {
 		return Keyed{}, err
 	}
@@ -61,17 +61,8 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 			return slices.Contains(own, IdentifierName(nhsNumber, number))
 		})
 	}
-	mentions, waits, err := mentionedPatients(ctx, reader, row, about.owners)
-	if err != nil {
-		return Keyed{}, err
-	}
-	for _, name := range waits {
-		keys = append(keys, index.DependsOnKey(name))
-	}
-	for _, p := range mentions {
-		if !slices.Contains(about.owners, p) {
-			keys = append(keys, index.MentionKey(p))
-		}
+	for _, name := range mentions(row, about) {
+		keys = append(keys, index.MentionKey(name))
 	}
 	keys = append(keys, k.namedFacts(d, row, about)...)
 	keys = append(keys, CarriedFacts(d.Keys)...)
@@ -114,6 +105,11 @@ func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Do
 	for _, name := range append(former, PatientNames(d.Body)...) {
 		keys = append(keys, index.BearsKey(name))
 	}
+	for _, id := range gjson.GetBytes(d.Body, "identifier").Array() {
+		if name, ok := nationalName(k.Identity, id.Get("system").Str, id.Get("value").Str); ok {
+			keys = append(keys, index.NumberKey(name))
+		}
+	}
 	return keys, nil
 }
 
@@ -152,52 +148,16 @@ func homeOf(self store.Ref, o index.Ownership) string {
 	return self.String()
 }
 
-// mentionedPatients returns the patients to whom a document refers without being about them, by
-// reference or by NHS number, and the names on which that depends. A number that no Patient or several
-// Patients have is a name of its own, unless one of these is an owner: a directive by the number
-// covers the owner.
-func mentionedPatients(ctx context.Context, reader Reader, row index.Entry, owners []string) (patients, dependsOn []string, err error) {
-	patients = slices.Clone(row.Mentions)
+// mentions returns the names of the persons to whom a document refers without being about them: ids of
+// Patients, and NHS numbers (CON-407).
+func mentions(row index.Entry, about ownership) []string {
+	out := slices.Clone(row.Mentions)
 	for _, number := range row.Numbers {
-		dependsOn = append(dependsOn, "nhs:"+number)
-		found, err := reader.PatientsByNumber(ctx, number)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(found) == 1 {
-			patients = append(patients, found[0])
-			continue
-		}
-		name := IdentifierName(nhsNumber, number)
-		if len(found) > 1 {
-			owned, err := anyHasIdentifier(ctx, reader, owners, name)
-			if err != nil {
-				return nil, nil, err
-			}
-			if owned {
-				continue
-			}
-		}
-		patients = append(patients, name)
+		out = append(out, IdentifierName(nhsNumber, number))
 	}
-	return patients, dependsOn, nil
-}
-
-// anyHasIdentifier reports whether one of some live Patients has an identifier now.
-func anyHasIdentifier(ctx context.Context, reader Reader, patients []string, name string) (bool, error) {
-	for _, id := range patients {
-		d, err := reader.Newest(ctx, store.Ref{Type: "Patient", ID: id})
-		if errors.Is(err, store.ErrNotFound) {
-			continue // the Patient that is being written
-		}
-		if err != nil {
-			return false, fmt.Errorf("look up the identifiers of an owner: %w", err)
-		}
-		if !d.Deleted() && slices.Contains(IdentifierNames(d.Body), name) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.DeleteFunc(out, func(name string) bool {
+		return slices.Contains(about.owners, name) || slices.Contains(about.patients, name)
+	})
 }
 
 // namedFacts returns the named facts of a document.
@@ -215,6 +175,8 @@ func (k *Keyer) namedFacts(d store.Doc, row index.Entry, about ownership) []stor
 	fact(index.FactOrdinary, !labels.Restricted && !labels.Sensitive && !about.barred)
 	fact(index.FactReleased, !labels.NoPatient)
 	fact(index.FactShared, !directive)
+	fact(index.FactByNumber, about.byNumber)
+	fact(index.FactContradicted, about.contradicted)
 	if d.Ref.Type == "Consent" {
 		kind := policy.Read(d.Body, inPerson)
 		fact(index.FactOptOut, kind == policy.OptOut)

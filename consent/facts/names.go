@@ -76,30 +76,22 @@ func (k *Keyer) Covers(body []byte) []string {
 	return out
 }
 
-// NHSNumbers returns the NHS numbers of a Patient, as written.
-func NHSNumbers(body []byte) []string {
-	var out []string
-	for _, id := range gjson.GetBytes(body, "identifier").Array() {
-		if v := id.Get("value").Str; id.Get("system").Str == nhsNumber && v != "" {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
 // HasNumberNow reports whether a Patient has an NHS number at an instant. Numbers that are marked as
 // old or are outside their period do not count.
 func HasNumberNow(body []byte, number string, now time.Time) bool {
-	day := now.UTC().Format(time.RFC3339)
 	for _, id := range gjson.GetBytes(body, "identifier").Array() {
-		if id.Get("system").Str != nhsNumber || id.Get("value").Str != number || id.Get("use").Str == "old" {
-			continue
-		}
-		start, end := id.Get("period.start").Str, id.Get("period.end").Str
-		// Partial dates compare by their common prefix.
-		if start <= day[:min(len(start), len(day))] && (end == "" || end >= day[:min(len(end), len(day))]) {
+		if id.Get("system").Str == nhsNumber && id.Get("value").Str == number && inUse(id, now) {
 			return true
 		}
 	}
 	return false
+}
+
+// IsNational reports whether the name of an identifier is that of a valid national number.
+func (k *Keyer) IsNational(name string) bool {
+	if digits, ok := strings.CutPrefix(name, "nhs:"); ok {
+		return k.Identity.Valid(nhsNumber, digits)
+	}
+	system, value, ok := strings.Cut(strings.TrimPrefix(name, "id:"), "|")
+	return ok && k.Identity.ValidFolded(system, value)
 }

@@ -1,11 +1,13 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/tidwall/gjson"
 
 	"carerecord/consent/policy"
 	"carerecord/fhir/index"
@@ -14,27 +16,37 @@ import (
 
 // ownership is the resolved ownership of a document.
 type ownership struct {
-	owners []string // ids of live Patients, sorted and distinct
-	// about are the names (index.AboutKey) of persons whom it names other than by the id of a
-	// live Patient, sorted and distinct.
+	owners []string // person keys (index.OwnerKey), sorted and distinct
+	// patients are the ids of the Patients through whom it is about these people, sorted and
+	// distinct (index.PatientKey).
+	patients []string
+	// about are the names (index.AboutKey) of persons whom it names in a way that does not make
+	// them owners, sorted and distinct.
 	about []string
-	// dependsOn are the names on which the result depends: a missing Patient, an NHS number, a
-	// document that owners are inherited from.
-	dependsOn []string
-	resolved  bool // every person whom it is about is a live Patient
-	barred    bool // one of the persons was restricted when deleted
+	// dependsOn are the names on which the result depends: a missing Patient, a number of the
+	// patient index, a document that owners are inherited from.
+	dependsOn    []string
+	resolved     bool // every person whom it is about is known
+	barred       bool // one of the persons was restricted when deleted
+	byNumber     bool // an owner is known by a national number alone
+	contradicted bool // it is a Patient whose number is not believed
 }
 
 // add adds the owners of another document.
 func (o *ownership) add(of ownership) {
-	o.owners, o.about, o.dependsOn = append(o.owners, of.owners...), append(o.about, of.about...), append(o.dependsOn, of.dependsOn...)
-	o.barred = o.barred || of.barred
+	o.owners, o.patients = append(o.owners, of.owners...), append(o.patients, of.patients...)
+	o.about, o.dependsOn = append(o.about, of.about...), append(o.dependsOn, of.dependsOn...)
+	o.barred, o.byNumber = o.barred || of.barred, o.byNumber || of.byNumber
+	o.contradicted = o.contradicted || of.contradicted
 }
 
 // appendKeys appends the keys of the owners and names.
 func (o *ownership) appendKeys(keys []store.Key) []store.Key {
 	for _, p := range o.owners {
 		keys = append(keys, index.OwnerKey(p))
+	}
+	for _, id := range o.patients {
+		keys = append(keys, index.PatientKey(id))
 	}
 	for _, name := range o.about {
 		keys = append(keys, index.AboutKey(name))
@@ -45,8 +57,9 @@ func (o *ownership) appendKeys(keys []store.Key) []store.Key {
 	return keys
 }
 
-// owners resolves the patients whom a document is about.
-func (k *Keyer) owners(ctx context.Context, reader Reader, self store.Ref, o index.Ownership) (ownership, error) {
+// owners resolves the people whom a document is about (IDN-110). The document is its own owner if it is a
+// Patient with an address.
+func (k *Keyer) owners(ctx context.Context, reader Reader, d store.Doc, o index.Ownership) (ownership, error) {
 	switch {
 	case o.Rule == index.Unowned:
 		return ownership{resolved: true}, nil
@@ -54,21 +67,25 @@ func (k *Keyer) owners(ctx context.Context, reader Reader, self store.Ref, o ind
 		return ownership{}, nil
 	}
 	out := ownership{resolved: true}
-	for _, p := range o.Patients {
-		of, err := k.ownerByID(ctx, reader, self, store.Ref{Type: "Patient", ID: p})
-		if err != nil {
-			return ownership{}, err
-		}
+	add := func(of ownership, err error) error {
 		out.add(of)
 		out.resolved = out.resolved && of.resolved
+		return err
+	}
+	for _, p := range o.Patients {
+		if err := add(k.ownerByID(ctx, reader, d, store.Ref{Type: "Patient", ID: p})); err != nil {
+			return ownership{}, err
+		}
 	}
 	for _, id := range o.Identifiers {
-		of, err := k.ownerByIdentifier(ctx, reader, id)
-		if err != nil {
+		if err := add(k.ownerByIdentifier(d.Source, id), nil); err != nil {
 			return ownership{}, err
 		}
-		out.add(of)
-		out.resolved = out.resolved && of.resolved
+	}
+	for _, b := range o.Beside {
+		if err := add(k.besideReference(ctx, reader, d, b)); err != nil {
+			return ownership{}, err
+		}
 	}
 	for _, url := range o.Foreign {
 		out.about = append(append(out.about, "url:"+url), policy.NamesInLiteral(url)...)
@@ -76,17 +93,13 @@ func (k *Keyer) owners(ctx context.Context, reader Reader, self store.Ref, o ind
 	for _, ref := range o.InheritFrom {
 		target := store.Ref{Type: ref.Type, ID: ref.ID}
 		of, err := k.inheritOwners(ctx, reader, target)
-		if err != nil {
+		of.dependsOn = append(of.dependsOn, target.String())
+		if err := add(of, err); err != nil {
 			return ownership{}, err
 		}
-		of.dependsOn = append(of.dependsOn, target.String())
-		out.add(of)
-		out.resolved = out.resolved && of.resolved
 	}
-	slices.Sort(out.owners)
-	out.owners = slices.Compact(out.owners)
-	slices.Sort(out.about)
-	out.about = slices.Compact(out.about)
+	out.owners, out.patients = Distinct(out.owners), Distinct(out.patients)
+	out.about = slices.DeleteFunc(Distinct(out.about), func(name string) bool { return slices.Contains(out.owners, name) })
 	named := len(o.Patients) + len(o.Identifiers) + len(o.InheritFrom)
 	// Without an owner it is resolved only if it may be about nobody and all its sources
 	// are: a Slot of a Practitioner's Schedule.
@@ -95,43 +108,84 @@ func (k *Keyer) owners(ctx context.Context, reader Reader, self store.Ref, o ind
 	return out, nil
 }
 
-// ownerByID resolves an owner that is named by the id of a Patient. Directives about the identifiers
-// that a deleted Patient had still apply.
-func (k *Keyer) ownerByID(ctx context.Context, reader Reader, self, ref store.Ref) (ownership, error) {
-	if self == ref {
-		return ownership{owners: []string{ref.ID}, resolved: true}, nil
+// ownerByID resolves an owner that is named by the id of a Patient: the person of that Patient. Directives
+// about the identifiers that a deleted Patient had still apply.
+func (k *Keyer) ownerByID(ctx context.Context, reader Reader, d store.Doc, ref store.Ref) (ownership, error) {
+	if d.Ref == ref {
+		return k.ownerItself(ctx, reader, d)
 	}
-	d, err := reader.Newest(ctx, ref)
+	p, err := reader.Newest(ctx, ref)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return ownership{}, fmt.Errorf("look up owner: %w", err)
 	}
-	if err == nil && !d.Deleted() {
-		return ownership{owners: []string{ref.ID}, resolved: true}, nil
+	if err == nil && !p.Deleted() {
+		return ownership{owners: index.Owners(p.Keys), patients: []string{ref.ID}, resolved: Has(p.Keys, index.FactResolved)}, nil
 	}
 	out := ownership{about: []string{ref.ID}, dependsOn: []string{ref.String()}}
 	//law:dead-patient
 	if err == nil {
-		out.about = append(out.about, index.Names(d.Keys, index.BearsPrefix())...)
-		out.barred = Has(d.Keys, index.FactRestricted)
+		out.about = append(out.about, index.Names(p.Keys, index.BearsPrefix())...)
+		out.barred = Has(p.Keys, index.FactRestricted)
 	}
 	return out, nil
 }
 
-// ownerByIdentifier resolves an owner that is named by an identifier: an NHS number that exactly one
-// Patient has.
-func (k *Keyer) ownerByIdentifier(ctx context.Context, reader Reader, id index.Identifier) (ownership, error) {
-	name := IdentifierName(id.System, id.Value)
-	out := ownership{about: append(aliases(id.System, id.Value), name)}
-	number, ok := strings.CutPrefix(name, "nhs:")
-	if !ok || id.System != nhsNumber { // a misspelt system resolves nobody
+// ownerItself is the ownership of a Patient.
+func (k *Keyer) ownerItself(ctx context.Context, reader Reader, d store.Doc) (ownership, error) {
+	state, err := personOf(k.Identity, d.Body, d.Source, d.Updated, func(number string) (string, bool, error) {
+		return k.indexBirthDate(ctx, reader, d.Ref.ID, number)
+	})
+	if err != nil {
+		return ownership{}, err
+	}
+	return ownership{owners: []string{cmp.Or(state.Number, d.Ref.ID)}, patients: []string{d.Ref.ID}, resolved: !state.Contradicted, contradicted: state.Contradicted}, nil
+}
+
+// indexBirthDate returns the birth date of the patient index's joined Patient of a number. Where there are
+// several, it is the one with the smallest id.
+func (k *Keyer) indexBirthDate(ctx context.Context, reader Reader, self, number string) (birthDate string, found bool, err error) {
+	patients, err := reader.PatientsOfPerson(ctx, number, k.Identity.Index)
+	if err != nil {
+		return "", false, err
+	}
+	for _, p := range patients {
+		if p.Ref.ID != self {
+			return gjson.GetBytes(p.Body, "birthDate").Str, true, nil
+		}
+	}
+	return "", false, nil
+}
+
+// ownerByIdentifier resolves an owner that is named by an identifier: the person of a national number, if
+// the source traces numbers, whether or not a Patient of that number exists.
+func (k *Keyer) ownerByIdentifier(source string, id index.Identifier) ownership {
+	if name, ok := nationalName(k.Identity, id.System, id.Value); ok && k.Identity.Traces(source) {
+		return ownership{owners: []string{name}, resolved: true, byNumber: true}
+	}
+	return ownership{about: append(aliases(id.System, id.Value), IdentifierName(id.System, id.Value))}
+}
+
+// besideReference adds the number that a reference to a Patient has besides the id (IDN-111, 114). The document
+// is unresolved if the Patient is of the same source and does not bear the number. The Patient of another source
+// is not compared: the result would tell its number.
+func (k *Keyer) besideReference(ctx context.Context, reader Reader, d store.Doc, b index.Beside) (ownership, error) {
+	name, ok := nationalName(k.Identity, b.Identifier.System, b.Identifier.Value)
+	if !ok {
+		return ownership{resolved: true}, nil
+	}
+	out := ownership{about: []string{name}, resolved: true}
+	if !k.Identity.Traces(d.Source) {
 		return out, nil
 	}
-	out.dependsOn = []string{name}
-	found, err := reader.PatientsByNumber(ctx, number)
-	if err == nil && len(found) == 1 {
-		out.owners, out.resolved = found, true
+	p, err := reader.Newest(ctx, store.Ref{Type: "Patient", ID: b.Patient})
+	if errors.Is(err, store.ErrNotFound) {
+		return out, nil
 	}
-	return out, err
+	if err != nil {
+		return ownership{}, fmt.Errorf("look up owner: %w", err)
+	}
+	out.resolved = p.Deleted() || p.Source != d.Source || store.Match(store.Eq{Key: index.NumberKey(name)}, p.Keys)
+	return out, nil
 }
 
 // inheritOwners returns the owners of another document, and the names on which they depend in addition
@@ -149,10 +203,15 @@ func (k *Keyer) inheritOwners(ctx context.Context, reader Reader, ref store.Ref)
 		out.resolved = false
 		return out, err
 	}
+	return inherited(d.Keys), nil
+}
+
+// inherited is the ownership that dependents of a live document inherit from its keys.
+func inherited(keys []store.Key) ownership {
 	return ownership{
-		owners: index.Owners(d.Keys), about: index.Names(d.Keys, index.AboutPrefix()),
-		resolved: Has(d.Keys, index.FactResolved), barred: Has(d.Keys, index.FactBarred),
-	}, nil
+		owners: index.Owners(keys), patients: index.Names(keys, index.PatientPrefix()), about: index.Names(keys, index.AboutPrefix()),
+		resolved: Has(keys, index.FactResolved), barred: Has(keys, index.FactBarred), byNumber: Has(keys, index.FactByNumber),
+	}
 }
 
 // visitedOnce is a Reader for tombstones that refer to each other: each is visited once.
@@ -181,12 +240,16 @@ func (k *Keyer) ownersOfTombstone(ctx context.Context, reader Reader, d store.Do
 		return ownership{}, err
 	}
 	// Without its own address: a deleted Patient owns nothing.
-	out, err := k.owners(ctx, once, store.Ref{}, row.Owners)
+	self := last
+	self.Ref = store.Ref{}
+	out, err := k.owners(ctx, once, self, row.Owners)
 	if err != nil || d.Ref.Type != "Binary" {
 		return out, err
 	}
 	keys, err := k.inheritFromParents(ctx, once, last, row.Owners, nil)
 	keys = store.Sorted(keys)
-	out.add(ownership{owners: index.Owners(keys), about: index.Names(keys, index.AboutPrefix()), dependsOn: index.Names(keys, index.DependsOnPrefix())})
+	of := inherited(keys)
+	of.dependsOn = index.Names(keys, index.DependsOnPrefix())
+	out.add(of)
 	return out, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"carerecord/fhir/index"
 	"carerecord/store"
@@ -32,31 +33,22 @@ func (s Snapshot) BeforeDeletion(ctx context.Context, d store.Doc) (store.Doc, e
 	return before, err
 }
 
-// PatientsByNumber implements Reader.
-func (s Snapshot) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
-	return s.patientsByNumberExcept(ctx, number, func(string) bool { return false })
+// PatientsOfPerson implements Reader.
+func (s Snapshot) PatientsOfPerson(ctx context.Context, person, source string) ([]store.Doc, error) {
+	var out []store.Doc
+	for d, err := range s.snap.Scan(ctx, store.Query{Type: "Patient", Where: PatientsOf(person, source)}) {
+		if err != nil {
+			return nil, fmt.Errorf("look up the Patients of a person: %w", err)
+		}
+		out = append(out, d)
+	}
+	slices.SortFunc(out, func(a, b store.Doc) int { return strings.Compare(a.Ref.ID, b.Ref.ID) })
+	return out, nil
 }
 
-// patientsByNumberExcept returns the Patients with an NHS number without those that are left out.
-func (s Snapshot) patientsByNumberExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
-	where, err := s.keyer.HasNumber(number)
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for d, err := range s.snap.Scan(ctx, store.Query{Type: "Patient", Where: where, KeysOnly: true}) {
-		if err != nil {
-			return nil, fmt.Errorf("look up an NHS number: %w", err)
-		}
-		if leftOut(d.Ref.ID) {
-			continue
-		}
-		if ids = append(ids, d.Ref.ID); len(ids) == 2 {
-			break
-		}
-	}
-	slices.Sort(ids)
-	return ids, nil
+// PatientsOf matches the Patients of a source with a person key.
+func PatientsOf(person, source string) store.Pred {
+	return store.And{store.Eq{Key: index.OwnerKey(person)}, store.Eq{Key: index.SourceKey(source)}}
 }
 
 // FormerIdentifiers implements Reader: it reads the older versions.
@@ -74,13 +66,4 @@ func (s Snapshot) FormerIdentifiers(ctx context.Context, d store.Doc) ([]string,
 		}
 	}
 	return out, nil
-}
-
-// HasNumber matches the Patients with an NHS number.
-func (k *Keyer) HasNumber(number string) (store.Pred, error) {
-	where, err := k.Index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{nhsNumber + "|" + number}})
-	if err != nil {
-		return nil, fmt.Errorf("look up an NHS number: %w", err)
-	}
-	return where, nil
 }

@@ -39,21 +39,17 @@ func (r *TrackedReader) RequireSame(d store.Doc) error {
 		r.RequireVersion(d)
 		return nil
 	}
-	where, err := r.sameInheritance(d)
-	if err != nil {
-		return err
-	}
-	r.checks[d.Ref] = store.Check{Ref: d.Ref, Where: where}
+	r.checks[d.Ref] = store.Check{Ref: d.Ref, Where: r.sameInheritance(d)}
 	d.Body = nil
 	r.Sources[d.Ref] = d
 	return nil
 }
 
 // sameInheritance matches the keys from which dependents inherit the same as from a live document
-// (SameInheritance), and, for a Patient, with the same NHS numbers.
-func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
+// (SameInheritance), and, for a Patient, with the same identifiers.
+func (r *TrackedReader) sameInheritance(d store.Doc) store.Pred {
 	out := store.And{}
-	for _, prefix := range []store.Key{index.OwnerPrefix(), index.AboutPrefix(), index.MentionPrefix(), index.BearsPrefix()} {
+	for _, prefix := range append(inheritedPrefixes(), index.BearsPrefix(), index.NumberPrefix()) {
 		of := NameSet{}
 		for _, name := range index.Names(d.Keys, prefix) {
 			of[name] = true
@@ -61,31 +57,14 @@ func (r *TrackedReader) sameInheritance(d store.Doc) (store.Pred, error) {
 		}
 		out = append(out, store.Not{Pred: store.In{Prefix: prefix, Set: SetFunc(func(name string) bool { return !of[name] })}})
 	}
-	for _, name := range append([]string{index.FactBarred}, inheritedFacts...) {
+	for _, name := range append(addedFacts(), inheritedFacts...) {
 		if Has(d.Keys, name) {
 			out = append(out, store.Eq{Key: index.FactKey(name)})
 		} else {
 			out = append(out, store.Not{Pred: store.Eq{Key: index.FactKey(name)}})
 		}
 	}
-	if d.Ref.Type != "Patient" {
-		return out, nil
-	}
-	for _, name := range index.Names(d.Keys, index.BearsPrefix()) { // current and former
-		number, is := strings.CutPrefix(name, "nhs:")
-		if !is {
-			continue
-		}
-		hasNumber, err := r.keyer.HasNumber(number)
-		if err != nil {
-			return nil, err
-		}
-		if !store.Match(hasNumber, d.Keys) {
-			hasNumber = store.Not{Pred: hasNumber}
-		}
-		out = append(out, hasNumber)
-	}
-	return out, nil
+	return out
 }
 
 // RequireAbsent requires that nothing matches. name identifies the requirement.
@@ -103,36 +82,30 @@ func (r *TrackedReader) Newest(ctx context.Context, ref store.Ref) (store.Doc, e
 	return d, err
 }
 
-// PatientsByNumber implements Reader.
-func (r *TrackedReader) PatientsByNumber(ctx context.Context, number string) ([]string, error) {
-	return r.PatientsByNumberExcept(ctx, number, func(string) bool { return false })
+// PatientsOfPerson implements Reader.
+func (r *TrackedReader) PatientsOfPerson(ctx context.Context, person, source string) ([]store.Doc, error) {
+	return r.PatientsOfPersonExcept(ctx, person, source, func(string) bool { return false })
 }
 
-// PatientsByNumberExcept requires that the Patients that it found stay, and, where it found less than
-// two, that no other Patient gets the number.
-func (r *TrackedReader) PatientsByNumberExcept(ctx context.Context, number string, leftOut func(id string) bool) ([]string, error) {
-	ids, err := r.Snapshot.patientsByNumberExcept(ctx, number, leftOut)
+// PatientsOfPersonExcept requires that the Patients that it found stay as they are, and that the source has no
+// other Patient of the person; it leaves out those of which leftOut is true.
+func (r *TrackedReader) PatientsOfPersonExcept(ctx context.Context, person, source string, leftOut func(id string) bool) ([]store.Doc, error) {
+	docs, err := r.Snapshot.PatientsOfPerson(ctx, person, source)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		if _, err := r.Newest(ctx, store.Ref{Type: "Patient", ID: id}); err != nil {
-			return nil, err
-		}
+	docs = slices.DeleteFunc(docs, func(d store.Doc) bool { return leftOut(d.Ref.ID) })
+	known := NameSet{}
+	for _, d := range docs {
+		known[d.Ref.ID] = true
+		r.RequireVersion(d) // its birth date is in no key
 	}
-	if len(ids) == 2 {
-		return ids, nil
-	}
-	where, err := r.keyer.HasNumber(number)
+	others, err := r.keyer.Index.IDIn("Patient", SetFunc(func(id string) bool { return leftOut(id) || known[id] }))
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.keyer.Index.IDIn("Patient", leftOutOr(leftOut, ids))
-	if err != nil {
-		return nil, err
-	}
-	r.absences["bearers "+number] = store.Absent{Type: "Patient", Where: store.And{where, store.Not{Pred: known}}, Claims: []store.Key{index.CrossTypeDependsOnKey("nhs:" + number)}}
-	return ids, nil
+	r.absences["patients "+source+" "+person] = store.Absent{Type: "Patient", Where: store.And{PatientsOf(person, source), store.Not{Pred: others}}, Claims: []store.Key{index.OwnerKey(person)}}
+	return docs, nil
 }
 
 // AttachedBy implements Reader.
@@ -177,8 +150,4 @@ func (r *TrackedReader) AddConditions(b *store.Batch) {
 	for _, name := range slices.Sorted(maps.Keys(r.absences)) {
 		b.Absent = append(b.Absent, r.absences[name])
 	}
-}
-
-func leftOutOr(leftOut func(string) bool, known []string) store.Set {
-	return SetFunc(func(id string) bool { return leftOut(id) || slices.Contains(known, id) })
 }

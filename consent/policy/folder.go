@@ -1,8 +1,8 @@
 // Package policy reads the agreements of a region from files, and the directives of patients from FHIR
 // Consents.
 //
-// The folder has five JSON files: agreement, organisations, roles, people and clients. Load reads all of
-// them, refuses unknown members, and reports all mistakes together. A loaded Folder never changes and is
+// The folder has the JSON files agreement, organisations, roles, people and clients, and may have identity.
+// Load reads all of them, refuses unknown members, and reports all mistakes together. A loaded Folder never changes and is
 // safe for concurrent use.
 package policy
 
@@ -23,6 +23,7 @@ type Folder struct {
 	Roles         []Role
 	People        []Person
 	Clients       []Client
+	Identity      *Identity // nil: nobody is joined
 }
 
 // Agreement is the sharing agreement of the region.
@@ -64,8 +65,9 @@ type Person struct {
 	Kind         string `json:"kind"`    // clinician or patient
 	Organisation string `json:"organisation,omitempty"`
 	Role         string `json:"role,omitempty"`
-	Patient      string `json:"patient,omitempty"` // NHS number of a patient
-	Level        int    `json:"level,omitempty"`   // authentication level
+	Patient      string `json:"patient,omitempty"`   // NHS number of a patient
+	BirthDate    string `json:"birthDate,omitempty"` // of a patient, YYYY-MM-DD; empty: not compared at sign-in
+	Level        int    `json:"level,omitempty"`     // authentication level
 }
 
 // Client is a registered application or source system.
@@ -86,7 +88,10 @@ type Client struct {
 // Load reads a policy folder. The error reports every mistake with its file.
 func Load(dir string) (*Folder, error) {
 	f := &Folder{}
-	err := errors.Join(
+	identity, err := readIdentity(dir)
+	f.Identity = identity
+	err = errors.Join(
+		err,
 		read(dir, "agreement.json", &f.Agreement),
 		read(dir, "organisations.json", &f.Organisations),
 		read(dir, "roles.json", &f.Roles),
@@ -107,7 +112,12 @@ func (f *Folder) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make policy folder: %w", err)
 	}
+	var identity error
+	if f.Identity != nil {
+		identity = write(dir, "identity.json", f.Identity)
+	}
 	return errors.Join(
+		identity,
 		write(dir, "agreement.json", f.Agreement),
 		write(dir, "organisations.json", f.Organisations),
 		write(dir, "roles.json", f.Roles),
@@ -192,6 +202,7 @@ func (f *Folder) check() error {
 			bad("clients[%d].purposes: at least one is required", i)
 		}
 	}
+	f.Identity.check(known, bad)
 	return errors.Join(errs...)
 }
 

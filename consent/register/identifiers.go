@@ -11,9 +11,16 @@ import (
 	"carerecord/store"
 )
 
-// NewNames returns the identifiers and the Patient ids that deciding Consents among some writes name.
+// NewNames returns the identifiers and the Patient ids whose links some writes make necessary: those that deciding
+// Consents among them name, and the national numbers of Patients about whom there is a statement. Begin must have
+// been called.
 func (r *Register) NewNames(writes []store.Write) (identifiers, patients []string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	for _, w := range writes {
+		if w.Doc.Ref.Type == "Patient" && !w.Doc.Deleted() && r.patientCount[w.Doc.Ref.ID] > 0 {
+			identifiers = append(identifiers, r.numbersAmong(index.Names(w.Doc.Keys, index.BearsPrefix()))...)
+		}
 		said := statementOf(w.Doc)
 		if w.Doc.Ref.Type != "Consent" || !said.decides() {
 			continue
@@ -29,65 +36,106 @@ func (r *Register) NewNames(writes []store.Write) (identifiers, patients []strin
 	return identifiers, patients
 }
 
-// FindPatients finds the Patients that have or had some identifiers, and the identifiers of some Patients.
-// Begin adds the Patients that other commits write at the same time.
+// numbersAmong returns the national numbers among some identifiers.
+func (r *Register) numbersAmong(identifiers []string) []string {
+	return slices.DeleteFunc(slices.Clone(identifiers), func(name string) bool { return !r.national(name) })
+}
+
+// FindPatients links the Patients that have or had some identifiers, and some Patients together with all that have
+// or had one of their national numbers. Patients that other commits write at the same time are included.
 func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers, patients []string) error {
 	if len(identifiers)+len(patients) == 0 {
 		return nil
 	}
 	err := s.Read(ctx, func(snap store.Snapshot) error {
-		for _, name := range identifiers {
+		search := slices.Clone(identifiers)
+		for _, id := range patients {
+			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			found := r.linkPatient(id, index.Names(d.Keys, index.BearsPrefix()), err == nil && d.Deleted())
+			search = append(search, r.numbersAmong(found)...)
+		}
+		for _, name := range facts.Distinct(search) {
 			for d, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(name)}, KeysOnly: true}) {
 				if err != nil {
 					return err
 				}
-				r.mu.Lock()
-				r.link(name, d.Ref.ID, true)
-				r.mu.Unlock()
+				r.linkPatient(d.Ref.ID, index.Names(d.Keys, index.BearsPrefix()), false)
 			}
-		}
-		for _, id := range patients {
-			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			r.mu.Lock()
-			for _, name := range index.Names(d.Keys, index.BearsPrefix()) {
-				r.link(name, id, true)
-			}
-			if d.Deleted() {
-				r.deleted[id] = true
-			}
-			r.mu.Unlock()
+			r.linkInFlight(name)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("look up the patients of a directive: %w", err)
 	}
+	return nil
+}
+
+// linkPatient links a Patient to identifiers that are committed and to those of its in-flight commits. It returns
+// all of them.
+func (r *Register) linkPatient(id string, committed []string, deleted bool) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range committed {
+		r.link(name, id, true)
+	}
+	if deleted {
+		r.deleted[id] = true
+	}
+	found := committed
+	for w, written := range r.inFlight {
+		if w.Doc.Ref.ID != id {
+			continue
+		}
+		for _, name := range written {
+			r.link(name, id, false)
+		}
+		found = append(found, written...)
+	}
+	return found
+}
+
+// linkInFlight links the Patients of in-flight commits that have an identifier to all their identifiers.
+func (r *Register) linkInFlight(identifier string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for w, written := range r.inFlight {
-		for _, name := range written {
-			if slices.Contains(identifiers, name) || slices.Contains(patients, w.Doc.Ref.ID) {
+		if slices.Contains(written, identifier) {
+			for _, name := range written {
 				r.link(name, w.Doc.Ref.ID, false)
 			}
 		}
 	}
-	return nil
 }
 
-// linkNamed links a Patient to those of its identifiers that a Consent names, and to all if there is a
-// statement about its id. mu must be held, here and below.
-func (r *Register) linkNamed(identifiers []string, patient string, committed bool) {
+// linkRelevant links a Patient to all its identifiers if a statement may be about it: about its id, about one of the
+// identifiers, or about another Patient that has or had one of its national numbers. mu must be held, here and below.
+func (r *Register) linkRelevant(identifiers []string, patient string, committed bool) {
+	if r.patientCount[patient] == 0 && !slices.ContainsFunc(identifiers, r.relevant) {
+		return
+	}
 	for _, name := range identifiers {
-		if r.identifierCount[name] > 0 || r.patientCount[patient] > 0 {
-			r.link(name, patient, committed)
+		r.link(name, patient, committed)
+	}
+}
+
+// relevant reports whether there is a statement about an identifier, or about a Patient that has or had it and it is
+// a national number.
+func (r *Register) relevant(identifier string) bool {
+	if r.identifierCount[identifier] > 0 {
+		return true
+	}
+	if r.national(identifier) {
+		for patient := range r.patientsOf[identifier] {
+			if r.patientCount[patient] > 0 {
+				return true
+			}
 		}
 	}
+	return false
 }
 
 func (r *Register) link(name, patient string, committed bool) {
@@ -124,22 +172,10 @@ func (r *Register) unlink(name, patient string) {
 	}
 }
 
-// unlinkIdentifier forgets the Patients of an identifier that no Consent names.
-func (r *Register) unlinkIdentifier(name string) {
-	for patient := range r.patientsOf[name] {
-		if r.patientCount[patient] == 0 {
-			r.unlink(name, patient)
-		}
-	}
-}
-
-// unlinkPatient forgets the identifiers of a Patient without statements about its id, except those that a
-// Consent names.
+// unlinkPatient forgets the identifiers of a deleted Patient.
 func (r *Register) unlinkPatient(patient string) {
 	for name := range r.identifiersOf[patient] {
-		if r.identifierCount[name] == 0 || r.deleted[patient] {
-			r.unlink(name, patient)
-		}
+		r.unlink(name, patient)
 	}
 	delete(r.deleted, patient)
 }

@@ -12,21 +12,37 @@ import (
 type Sets struct{ OptedOut, Denied, Restricted store.Set }
 
 // inForce returns what is in force for a name at one instant.
-func (r *Register) inForce(name string) (c statement) {
+func (r *Register) inForce(name string) statement {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	return r.inForceLocked(name)
+}
+
+// inForceLocked is inForce where mu is held.
+func (r *Register) inForceLocked(name string) (c statement) {
 	add := func(name string) {
 		c.optOut = c.optOut || r.optOut[name] > 0
 		c.directive = c.directive || r.directive[name] > 0
 		c.restricted = c.restricted || r.restricted[name] > 0
 	}
 	add(name)
-	//law:bearers-covered
-	for identifier := range r.identifiersOf[name] {
-		add(identifier)
+	patients := []string{name}
+	if facts.IsIdentifierName(name) {
+		patients = slices.Collect(maps.Keys(r.patientsOf[name])) // the identifier may mean each of them
 	}
-	for patient := range r.patientsOf[name] { // the identifier may mean this Patient, even if others have it too
-		add(patient)
+	for _, patient := range patients {
+		if add(patient); name != patient && !r.national(name) {
+			continue // one of the source's own identifiers
+		}
+		//law:bearers-covered
+		for identifier := range r.identifiersOf[patient] {
+			if add(identifier); !r.national(identifier) {
+				continue
+			}
+			for same := range r.patientsOf[identifier] {
+				add(same)
+			}
+		}
 	}
 	return c
 }

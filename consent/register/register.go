@@ -18,9 +18,9 @@ import (
 
 // Register is the in-memory table of directives and restrictions, and the authority on them (CON-1603).
 // Its keys are the names of persons (index.AboutKey): a Consent can name a person by a number that no
-// Patient or several Patients have. A directive by number covers every Patient that has the number in
-// any version, and every document that names it. A directive by id covers documents about that id, and
-// documents that name a number that the Patient has or had, even if other Patients have it too.
+// Patient or several Patients have. A directive by number covers every Patient that has the number in any
+// version, the person of each of them, and every document that names the number. A directive by id covers
+// that Patient, and every person of a national number that the Patient has or had (IDN-130).
 //
 // The register is a function of the committed documents: Load rebuilds it. A commit that changes it calls
 // Begin, which puts into force everything that the commit denies, and then End, which replaces that by
@@ -29,6 +29,8 @@ import (
 type Register struct {
 	// CommitLock is held by every commit for which NeedsOrder is true.
 	CommitLock *semaphore.Weighted
+
+	national func(name string) bool
 
 	mu sync.RWMutex
 	// statements are the current statements by document.
@@ -42,9 +44,9 @@ type Register struct {
 	identifierCount map[string]int
 	// patientCount is how many documents make a statement about a Patient, by id.
 	patientCount map[string]int
-	// patientsOf are the Patients that have or had an identifier, by its name, where a Consent
-	// names the identifier or there is a statement about the Patient's id; identifiersOf is
-	// the reverse. The value is whether that is committed.
+	// patientsOf are the Patients that have or had an identifier, by its name; identifiersOf is the
+	// reverse. They have all Patients about whom there may be a statement (linkRelevant), and may
+	// have others about whom there was one. The value is whether that is committed.
 	patientsOf, identifiersOf map[string]map[string]bool
 	// deleted are the deleted Patients among these, with a statement about their id.
 	deleted map[string]bool
@@ -65,9 +67,11 @@ type statement struct {
 	optOut, directive, restricted bool
 }
 
-// New makes an empty Register.
-func New() *Register {
+// New makes an empty Register. national reports whether an identifier, by its name, is a valid national number: all
+// Patients that have or had it may be one person.
+func New(national func(name string) bool) *Register {
 	return &Register{
+		national:   national,
 		CommitLock: semaphore.NewWeighted(1),
 		statements: map[store.Ref]statement{}, unknown: map[store.Ref][]statement{},
 		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, identifierCount: map[string]int{}, patientCount: map[string]int{}, deleted: map[string]bool{},
@@ -149,7 +153,7 @@ func (r *Register) Begin(writes []store.Write) {
 		}
 		if identifiers := index.Names(w.Doc.Keys, index.BearsPrefix()); len(identifiers) > 0 {
 			r.inFlight[w] = identifiers
-			r.linkNamed(identifiers, w.Doc.Ref.ID, false)
+			r.linkRelevant(identifiers, w.Doc.Ref.ID, false)
 		}
 	}
 }
@@ -170,7 +174,7 @@ func (r *Register) End(writes []store.Write, needsOrder func(*store.Write) bool,
 		}
 		switch {
 		case err == nil && !needsOrder(w):
-			r.linkNamed(identifiers, ref.ID, true)
+			r.linkRelevant(identifiers, ref.ID, true)
 		case err == nil && ref.Type == "Patient" && w.Doc.Deleted():
 			if deleted == nil {
 				deleted = map[store.Ref]uint64{}
@@ -183,7 +187,7 @@ func (r *Register) End(writes []store.Write, needsOrder func(*store.Write) bool,
 			}
 			r.replace(ref, now)
 			//law:register-said
-			r.linkNamed(identifiers, ref.ID, true)
+			r.linkRelevant(identifiers, ref.ID, true)
 		case errors.Is(err, store.ErrUnknown):
 			delete(r.forgetting, ref)
 			if now.decides() {
@@ -267,9 +271,7 @@ func (r *Register) count(e statement, by int) {
 		add(r.patientCount, name, e.decides() && !facts.IsIdentifierName(name))
 		switch {
 		case by > 0:
-		case facts.IsIdentifierName(name) && r.identifierCount[name] == 0:
-			r.unlinkIdentifier(name)
-		case !facts.IsIdentifierName(name) && r.patientCount[name] == 0:
+		case r.deleted[name] && r.patientCount[name] == 0:
 			r.unlinkPatient(name)
 		}
 	}

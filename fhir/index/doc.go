@@ -12,7 +12,7 @@
 // U+0000 separates the parts of keys, so text must not contain it: fhir.Parse and Predicate
 // refuse it.
 //
-// # The grammar, version 6
+// # The grammar, version 7
 //
 // A key begins with two bytes, big endian, then a class, and a value:
 //
@@ -20,6 +20,7 @@
 //	    / (number + 0x8000) class value  verifying: not indexed
 //	    / 0x00 fact value                a fact, driving
 //	    / 0x00 0x00 letter value         a cross-type key: indexed under no type
+//	    / 0x80 0x00 letter value         a fact, verifying
 //
 // The number identifies one parameter of one resource type (params.txt, append only), so a key
 // implies its type. Numbers from 0x4000 on are those of parameters that a stored
@@ -36,12 +37,13 @@
 // A document with the key … (in brackets the file of package consent that queries it):
 //
 //	1   type          is of this resource type [patientsteps.go]
-//	2   patient       is about the Patient with this id, who exists [where.go]
+//	2   person        is about this person: nhs: and an NHS number that counts, or another national number as in
+//	                  fact 7, or the id of a Patient who is not joined [where.go]
 //	3   name          has facts that are derived from something else, and is rekeyed when that changes: Type/id
 //	                  of another document (an owner that does not exist, a document from which owners are
-//	                  inherited, the Patient of a Binary), or nhs: and an NHS number [catalog.go]
-//	4   name          refers to a Patient who is not its owner: the id, or nhs: and an NHS number that no
-//	                  Patient has, or more than one [where.go]
+//	                  inherited, the Patient of a Binary) [catalog.go]
+//	4   name          refers to a person who is not its owner: the id of a Patient, or nhs: and an NHS number
+//	                  [where.go]
 //	5   ods           came from the organisation with this ODS code [where.go]
 //	6   fact          has a named fact, see below [where.go]
 //	7   name          is about a person who is not among its owners, or names an owner in another way: the id of
@@ -52,11 +54,15 @@
 //	9   name          is a Patient, and this version or an older one has the identifier, as in fact 7
 //	                  [register/identifiers.go]
 //	0 h binary 0 ods  attaches the Binary with this id, and came from this organisation [facts/binary.go]
-//	0 o patient 0 ods is about this Patient, is ordinary, and came from this organisation [hidden.go]
-//	0 x patient       is about this Patient, and is not ordinary or has more than one owner [patientsteps.go]
+//	0 o person 0 ods  is about this person, is ordinary, and came from this organisation [hidden.go]
+//	0 x person        is about this person, and is not ordinary or has more than one owner [patientsteps.go]
 //	0 w name          has fact 3 with the same name [dependents.go]
 //	0 l name          has a label that hides it from some principals, and is about this person: an id of a
 //	                  Patient, or a name as in fact 7 [facts/labels.go]
+//	0   name          is a Patient whose current version has this valid national number, by its name as in fact
+//	                  7 [facts/tracked.go]
+//	0   id            is about the Patient with this id: it is that Patient, refers to it as its patient, or
+//	                  inherits owners from a document that does [backlog/stale.go]
 //
 // # Named facts
 //
@@ -74,6 +80,10 @@
 //	points            it may refer to a document about the same person that a label hides from some principals
 //	apart             whether staff see it depends on more than the directives of its home patient; every
 //	                  document with points has it
+//	by-number         it is about a person whom it names by a national number alone; others than its source see
+//	                  it once the record has a joined Patient of the number
+//	contradicted      it is a Patient whose counting number is not believed: the patient index has another birth
+//	                  date, or the Patient has two numbers
 //
 // # Driving classes
 //

@@ -8,7 +8,8 @@ import (
 )
 
 // Prefixes of the server's own facts about a document: as driving keys the numbers 1 to 0xff, as
-// cross-type keys two zero bytes and a letter. No search parameter makes them.
+// cross-type keys two zero bytes and a letter, as verifying keys 0x80, a zero byte and a letter. No
+// search parameter makes them.
 const (
 	factType       = "\x00\x01"
 	factOwner      = "\x00\x02"
@@ -24,18 +25,36 @@ const (
 	crossIrregular = "\x00\x00x"
 	crossDependsOn = "\x00\x00w"
 	crossLabelled  = "\x00\x00l"
+	factPatient    = "\x80\x00p"
+	factNumber     = "\x80\x00n"
 )
 
 // TypeKey is the key of every document of a type.
 func TypeKey(typ string) store.Key { return factType + store.Key(typ) }
 
-// OwnerKey says that a document is about a patient.
-func OwnerKey(patientID string) store.Key { return factOwner + store.Key(patientID) }
+// OwnerKey says that a document is about a person, by the person key: the name of a national number, as
+// in AboutKey, or the id of a Patient who is not joined (IDN-110).
+func OwnerKey(person string) store.Key { return factOwner + store.Key(person) }
 
-// OwnerPrefix is the prefix of OwnerKey, followed by the patient's id.
+// OwnerPrefix is the prefix of OwnerKey, followed by the person key.
 func OwnerPrefix() store.Key { return factOwner }
 
-// Owners returns the sorted ids of the patients whom a document is about, from its keys.
+// PatientKey says that a document is about the Patient with an id: it is that Patient, refers to it at an
+// owner position, or inherits owners from a document that does. It drives no index: its documents are
+// found by the OwnerKey of the Patient's person.
+func PatientKey(id string) store.Key { return factPatient + store.Key(id) }
+
+// PatientPrefix is the prefix of PatientKey, followed by the id.
+func PatientPrefix() store.Key { return factPatient }
+
+// NumberKey says that the current version of a Patient has a valid national number, by its name as in
+// AboutKey, whether it counts or not. It drives no index; BearsKey does.
+func NumberKey(name string) store.Key { return factNumber + store.Key(name) }
+
+// NumberPrefix is the prefix of NumberKey, followed by the name.
+func NumberPrefix() store.Key { return factNumber }
+
+// Owners returns the sorted person keys of the people whom a document is about, from its keys.
 func Owners(keys []store.Key) []string { return Names(keys, factOwner) }
 
 // Names returns, sorted, the rest of each key with a prefix.
@@ -48,9 +67,9 @@ func Names(keys []store.Key, prefix store.Key) []string {
 	return out
 }
 
-// DependsOnKey says that the facts of a document are derived from something else: the address
-// of a document (Type/id), or an identifier of a Patient ("nhs:" and the NHS number). When that
-// changes, the document is rekeyed.
+// DependsOnKey says that the facts of a document are derived from another document, by its address
+// (Type/id). When that changes, the document is rekeyed. Documents about an existing Patient depend on it
+// without the key: they have a PatientKey.
 func DependsOnKey(name string) store.Key { return factDependsOn + store.Key(name) }
 
 // DependsOnPrefix is the prefix of DependsOnKey, followed by the name.
@@ -83,10 +102,11 @@ func BearsKey(name string) store.Key { return factBears + store.Key(name) }
 // BearsPrefix is the prefix of BearsKey, followed by the name.
 func BearsPrefix() store.Key { return factBears }
 
-// MentionKey says that a document refers to a patient who is not its owner.
-func MentionKey(patientID string) store.Key { return factMention + store.Key(patientID) }
+// MentionKey says that a document refers to a person who is not its owner: by the id of a Patient, or by
+// the name of a national number, as in AboutKey.
+func MentionKey(name string) store.Key { return factMention + store.Key(name) }
 
-// MentionPrefix is the prefix of MentionKey, followed by the patient's id.
+// MentionPrefix is the prefix of MentionKey, followed by the name.
 func MentionPrefix() store.Key { return factMention }
 
 // AttachesKey is the cross-type key of the documents of a source (ODS code) that attach a
@@ -105,15 +125,15 @@ func Attached(keys []store.Key) []string {
 	return ids
 }
 
-// SourceRowKey is the cross-type key of the ordinary documents about a patient that came from
-// an organisation (ODS code). One query finds out whether there is one of any type.
-func SourceRowKey(patientID, ods string) store.Key {
-	return crossSourceRow + store.Key(patientID+"\x00"+ods)
+// SourceRowKey is the cross-type key of the ordinary documents about a person, by person key, that came
+// from an organisation (ODS code). One query finds out whether there is one of any type.
+func SourceRowKey(person, ods string) store.Key {
+	return crossSourceRow + store.Key(person+"\x00"+ods)
 }
 
-// IrregularKey is the cross-type key of the documents about a patient that may be withheld for
-// another reason than the directives of this patient: a label, or another owner.
-func IrregularKey(patientID string) store.Key { return crossIrregular + store.Key(patientID) }
+// IrregularKey is the cross-type key of the documents about a person, by person key, that may be withheld
+// for another reason than the directives of this person: a label, or another owner.
+func IrregularKey(person string) store.Key { return crossIrregular + store.Key(person) }
 
 // LabelledKey is the cross-type key of the documents with a label that hides them from some
 // principals, one for each person whom they are about: the id of a Patient, or a name as in
@@ -134,4 +154,6 @@ func SourcePrefix() store.Key { return factSource }
 func FactKey(name string) store.Key { return factNamed + store.Key(name) }
 
 // IsFact reports whether a key is one of the server's own facts.
-func IsFact(k store.Key) bool { return k != "" && k[0] == 0 }
+func IsFact(k store.Key) bool {
+	return k != "" && k[0] == 0 || len(k) > 1 && k[0] == verifies>>8 && k[1] == 0
+}

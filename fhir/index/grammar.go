@@ -40,19 +40,21 @@ func facts() []keyFact {
 	name := []piece{{"name", asText}}
 	return []keyFact{
 		{factType, "type", []piece{{"type", asText}}, "is of this resource type", "patientsteps.go"},
-		{factOwner, "owner", []piece{{"patient", asText}}, "is about the Patient with this id, who exists", "where.go"},
-		{factDependsOn, "depends on", name, "has facts that are derived from something else, and is rekeyed when that changes: Type/id of another document (an owner that does not exist, a document from which owners are inherited, the Patient of a Binary), or nhs: and an NHS number", "catalog.go"},
-		{factMention, "mentions", name, "refers to a Patient who is not its owner: the id, or nhs: and an NHS number that no Patient has, or more than one", "where.go"},
+		{factOwner, "owner", []piece{{"person", asText}}, "is about this person: nhs: and an NHS number that counts, or another national number as in fact 7, or the id of a Patient who is not joined", "where.go"},
+		{factDependsOn, "depends on", name, "has facts that are derived from something else, and is rekeyed when that changes: Type/id of another document (an owner that does not exist, a document from which owners are inherited, the Patient of a Binary)", "catalog.go"},
+		{factMention, "mentions", name, "refers to a person who is not its owner: the id of a Patient, or nhs: and an NHS number", "where.go"},
 		{factSource, "source", []piece{{"ods", asText}}, "came from the organisation with this ODS code", "where.go"},
 		{factNamed, "fact", []piece{{"fact", asText}}, "has a named fact, see below", "where.go"},
 		{factAbout, "about", name, "is about a person who is not among its owners, or names an owner in another way: the id of a Patient who does not exist, nhs: and an NHS number, id: and system|value of another identifier, url: and a reference to another server", "facts/about.go"},
 		{factCovers, "covers", name, "is a Consent about this person, by an id of a Patient or a name as in fact 7", "register/register.go"},
 		{factBears, "has identifier", name, "is a Patient, and this version or an older one has the identifier, as in fact 7", "register/identifiers.go"},
 		{crossAttaches, "attaches", []piece{{"binary", asText}, {"ods", asText}}, "attaches the Binary with this id, and came from this organisation", "facts/binary.go"},
-		{crossSourceRow, "own source", []piece{{"patient", asText}, {"ods", asText}}, "is about this Patient, is ordinary, and came from this organisation", "hidden.go"},
-		{crossIrregular, "irregular", []piece{{"patient", asText}}, "is about this Patient, and is not ordinary or has more than one owner", "patientsteps.go"},
+		{crossSourceRow, "own source", []piece{{"person", asText}, {"ods", asText}}, "is about this person, is ordinary, and came from this organisation", "hidden.go"},
+		{crossIrregular, "irregular", []piece{{"person", asText}}, "is about this person, and is not ordinary or has more than one owner", "patientsteps.go"},
 		{crossDependsOn, "depends on (cross-type)", name, "has fact 3 with the same name", "dependents.go"},
 		{crossLabelled, "labelled", name, "has a label that hides it from some principals, and is about this person: an id of a Patient, or a name as in fact 7", "facts/labels.go"},
+		{factNumber, "has number", name, "is a Patient whose current version has this valid national number, by its name as in fact 7", "facts/tracked.go"},
+		{factPatient, "patient", []piece{{"id", asText}}, "is about the Patient with this id: it is that Patient, refers to it as its patient, or inherits owners from a document that does", "backlog/stale.go"},
 	}
 }
 
@@ -69,6 +71,8 @@ const (
 	FactInPerson         = "in-person"
 	FactRefersToLabelled = "points"
 	FactIrregular        = "apart"
+	FactByNumber         = "by-number"
+	FactContradicted     = "contradicted"
 )
 
 // NamedFact is a name that FactKey takes, and when a document has it.
@@ -88,6 +92,8 @@ func NamedFacts() []NamedFact {
 		{FactInPerson, "it is a Consent whose first version was made by a member of staff or a patient"},
 		{FactRefersToLabelled, "it may refer to a document about the same person that a label hides from some principals"},
 		{FactIrregular, "whether staff see it depends on more than the directives of its home patient; every document with points has it"},
+		{FactByNumber, "it is about a person whom it names by a national number alone; others than its source see it once the record has a joined Patient of the number"},
+		{FactContradicted, "it is a Patient whose counting number is not believed: the patient index has another birth date, or the Patient has two numbers"},
 	}
 }
 

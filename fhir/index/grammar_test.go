@@ -236,7 +236,7 @@ func TestGrammarSaysWhoReads(t *testing.T) {
 func quoted(prefix string) string {
 	var out strings.Builder
 	for i := range len(prefix) {
-		if b := prefix[i]; b < ' ' {
+		if b := prefix[i]; b < ' ' || b >= 0x7f {
 			fmt.Fprintf(&out, `\x%02x`, b)
 		} else {
 			out.WriteByte(b)

@@ -6,7 +6,7 @@ import (
 
 // Version is the version of the grammar in doc.go. A change that gives a resource other keys
 // increases it, and stores are reindexed.
-const Version = 6
+const Version = 7
 
 // The class byte of a key, after the number of its parameter. doc.go has the grammar of the
 // values.

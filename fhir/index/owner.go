@@ -42,12 +42,20 @@ type Ownership struct {
 	// Unsettled: the body embeds resources whose owners are unknown (embedded.go). Only its
 	// source may see it, whatever else the ownership says.
 	Unsettled bool
+	// Beside are the identifiers of references at owner paths that also refer to a local Patient.
+	Beside []Beside
 	// Foreign are the literal references at owner paths to other servers, as written.
 	Foreign []string
 }
 
 // Identifier is the system and value of a Reference.identifier.
 type Identifier struct{ System, Value string }
+
+// Beside is the identifier of a reference to a local Patient, by its id.
+type Beside struct {
+	Patient    string
+	Identifier Identifier
+}
 
 //go:embed owners.txt
 var ownerTable string
@@ -187,6 +195,9 @@ func (x *Indexer) addOwner(o *Ownership, v path.Value, limit string) bool {
 	switch {
 	case local && ref.Type == "Patient":
 		o.Patients = append(o.Patients, ref.ID)
+		if i, ok := v.Get("identifier"); ok && i.GetText("value") != "" {
+			o.Beside = append(o.Beside, Beside{ref.ID, Identifier{i.GetText("system"), i.GetText("value")}})
+		}
 	case local && x.rules[ref.Type].rule == Owned:
 		o.InheritFrom = append(o.InheritFrom, fhir.Ref{Type: ref.Type, ID: ref.ID})
 	case local:

@@ -32,7 +32,7 @@ func shared(t testing.TB, db store.Store) http.Handler {
 		t.Fatal(err)
 	}
 	guard, err := consent.Open(context.Background(), consent.Config{Store: db, Index: x, PublicURL: site,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}}})
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{"A", "G"}, Relationship: policy.RelationshipAssumed}, Identity: policy.DefaultIdentity("A", "G")}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,9 +31,9 @@ import (
 type Config struct {
 	State  store.State
 	Policy *policy.Folder
-	// PatientByNHS returns the id of the only live Patient with an NHS number, or "".
-	PatientByNHS func(ctx context.Context, number string) (string, error)
-	Clock        func() time.Time
+	// SignIn returns the Patient of a person by NHS number and birth date (consent.Guard.SignIn).
+	SignIn func(ctx context.Context, number, birthDate string) (consent.SignIn, error)
+	Clock  func() time.Time
 }
 
 // Tokens issues and verifies access tokens. It is safe for concurrent use.
@@ -246,10 +246,11 @@ func (t *Tokens) principal(ctx context.Context, stored storedToken, address stri
 	p.Subject, p.Level = person.Subject, person.Level
 	if person.Kind == "patient" {
 		p.Kind = consent.Patient
-		p.Patient, err = t.cfg.PatientByNHS(ctx, person.Patient)
+		in, err := t.cfg.SignIn(ctx, person.Patient, person.BirthDate)
 		if err != nil {
 			return consent.Principal{}, fmt.Errorf("find the patient of a token: %w", err)
 		}
+		p.Patient, p.Person = in.Patient, in.Person
 		return p, nil
 	}
 	role, _ := t.cfg.Policy.Role(person.Role)

@@ -70,8 +70,8 @@ func newTokenDesk() *tokenDesk {
 	clock := func() time.Time { return d.now }
 	d.state = &fakeState{State: storetest.NewReference(clock)}
 	d.Tokens = smart.New(smart.Config{State: d.state, Policy: d.policy, Clock: clock,
-		PatientByNHS: func(_ context.Context, number string) (string, error) {
-			return map[string]string{"9999999468": "ann-1"}[number], nil
+		SignIn: func(_ context.Context, number, _ string) (consent.SignIn, error) {
+			return consent.SignIn{Patient: map[string]string{"9999999468": "ann-1"}[number]}, nil
 		}})
 	return d
 }

@@ -77,11 +77,11 @@ func (n *Node) loadDemo(ctx context.Context, welcome io.Writer) error {
 			return err
 		}
 	}
-	id, err := n.guard.PatientByNHS(ctx, synth.SampleNHSNumber())
+	in, err := n.guard.SignIn(ctx, synth.SampleNHSNumber(), "")
 	if err != nil {
 		return err
 	}
-	return n.printWelcome(welcome, id)
+	return n.printWelcome(welcome, in.Patient)
 }
 
 func (n *Node) loadRegion(ctx context.Context) error {

@@ -150,7 +150,7 @@ func (n *Node) openAudit(ctx context.Context, k keys) (rest.Verifier, error) {
 		return nil, err
 	}
 	if n.cfg.Auth.guarded() {
-		n.tokens = smart.New(smart.Config{State: n.engine, Policy: n.policy, PatientByNHS: n.guard.PatientByNHS, Clock: time.Now})
+		n.tokens = smart.New(smart.Config{State: n.engine, Policy: n.policy, SignIn: n.guard.SignIn, Clock: time.Now})
 		return n.tokens.Verify, nil
 	}
 	return func(context.Context, http.Header, string) (consent.Principal, error) {

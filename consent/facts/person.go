@@ -1,0 +1,148 @@
+package facts
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent/policy"
+	"carerecord/fhir"
+)
+
+// PersonState says who a Patient is, and why (IDN-102 to 106).
+type PersonState struct {
+	// Number is the name of the national number that makes the Patient joined: the person key.
+	// Empty for a Patient who is not joined, whose person key is its own id.
+	Number string
+	// Contradicted: a number counts but is not believed. The Patient is visible to its source alone.
+	Contradicted bool
+	// Reason is why a Patient is not joined or is contradicted; empty for one who is joined.
+	Reason PersonReason
+}
+
+// PersonReason is why a Patient is not joined, or is contradicted.
+type PersonReason string
+
+// The reasons.
+const (
+	NoPolicy      PersonReason = "the region has no identity policy"
+	NoNumber      PersonReason = "it has no valid national number in use"
+	NotTraced     PersonReason = "its source does not trace national numbers"
+	NotVerified   PersonReason = "the verification status of its number is not 01"
+	TwoNumbers    PersonReason = "it has two counting numbers of one system"
+	OtherBirthday PersonReason = "the patient index has another birth date for its number"
+)
+
+// personOf decides who a Patient is. indexBirthDate returns the birth date of the patient index's Patient of a
+// number, by name, and whether there is such a Patient. It is called for Patients of other sources with one
+// counting number. The result depends on nothing else.
+func personOf(i *policy.Identity, body []byte, source string, at time.Time, indexBirthDate func(number string) (string, bool, error)) (PersonState, error) {
+	if i == nil {
+		return PersonState{Reason: NoPolicy}, nil
+	}
+	counting, reason := countingNumbers(i, body, source, at)
+	if len(counting) == 0 {
+		return PersonState{Reason: reason}, nil
+	}
+	number := counting[0].name
+	for n, c := range counting {
+		for _, other := range counting[:n] {
+			if other.system == c.system { // IDN-105
+				return PersonState{Contradicted: true, Reason: TwoNumbers}, nil
+			}
+		}
+	}
+	if i.Index != "" && !i.IsIndex(source) { // IDN-104
+		birthDate, found, err := indexBirthDate(number)
+		if err != nil {
+			return PersonState{}, err
+		}
+		if found && !sameDate(birthDate, gjson.GetBytes(body, "birthDate").Str) {
+			return PersonState{Contradicted: true, Reason: OtherBirthday}, nil
+		}
+	}
+	return PersonState{Number: number}, nil
+}
+
+// nationalNumber is a national number by its name, with its system.
+type nationalNumber struct{ system, name string }
+
+// nationalName returns the name of the national number in an Identifier (IDN-102). ok is false unless the
+// system is a configured one, spelt exactly, and the value passes its check; digits may be separated by blanks
+// or hyphens.
+func nationalName(i *policy.Identity, system, value string) (name string, ok bool) {
+	digits, ok := fhir.CleanNHSNumber(value)
+	if !ok || !i.Valid(system, digits) {
+		return "", false
+	}
+	return IdentifierName(system, digits), true
+}
+
+// countingNumbers returns the numbers of a Patient that count (IDN-102, 103), in the order of the systems of the
+// policy, each once, or the reason why there is none.
+func countingNumbers(i *policy.Identity, body []byte, source string, at time.Time) ([]nationalNumber, PersonReason) {
+	var out []nationalNumber
+	reason := NoNumber
+	for _, id := range gjson.GetBytes(body, "identifier").Array() {
+		system := id.Get("system").Str
+		name, ok := nationalName(i, system, id.Get("value").Str)
+		switch {
+		case !ok || !inUse(id, at):
+		case !i.Traces(source):
+			reason = NotTraced
+		case !i.IsIndex(source) && !verified(id):
+			reason = NotVerified
+		default:
+			if n := (nationalNumber{system, name}); !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	order := func(system string) int {
+		return slices.IndexFunc(i.Systems, func(s policy.NumberSystem) bool { return s.System == system })
+	}
+	slices.SortFunc(out, func(a, b nationalNumber) int {
+		if c := order(a.system) - order(b.system); c != 0 {
+			return c
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	return out, reason
+}
+
+// verified reports whether an Identifier has no verification status, or one that says that the number is present
+// and verified (IDN-103).
+func verified(id gjson.Result) bool {
+	for _, e := range id.Get("extension").Array() {
+		if !strings.Contains(e.Get("url").Str, "NHSNumberVerificationStatus") { // of UK Core or CareConnect
+			continue
+		}
+		codings := e.Get("valueCodeableConcept.coding").Array()
+		if len(codings) == 0 {
+			return false
+		}
+		for _, c := range codings {
+			if code := c.Get("code").Str; code != "01" && code != "number-present-and-verified" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// inUse reports whether an Identifier is in use at an instant: it is not marked as old, and its period contains
+// the instant (IDN-102). Partial dates compare by their common prefix.
+func inUse(id gjson.Result, at time.Time) bool {
+	if id.Get("use").Str == "old" {
+		return false
+	}
+	day := at.UTC().Format(time.RFC3339)
+	start, end := id.Get("period.start").Str, id.Get("period.end").Str
+	return start <= day[:min(len(start), len(day))] && (end == "" || end >= day[:min(len(end), len(day))])
+}
+
+// sameDate reports whether two FHIR dates may be the same day: one is a prefix of the other, or one is missing
+// (IDN-104).
+func sameDate(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }

@@ -1,0 +1,60 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"carerecord/consent/facts"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// ownRecordOf is the person to whom a token is bound. It is for the goroutine of one request.
+type ownRecordOf struct {
+	person string      // person key; empty if the record is not available to the token
+	keys   []store.Key // of the Patient in context
+	ids    map[string]bool
+	isOwn  func(patient string) bool // reads a Patient
+}
+
+// newOwnRecord reads the Patient in context. The token sees nothing if the Patient is no longer of the person for
+// whom the token was issued (IDN-131).
+func newOwnRecord(ctx context.Context, snap store.Snapshot, p Principal, failed *error) (*ownRecordOf, error) {
+	o := &ownRecordOf{ids: map[string]bool{}}
+	d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: p.Patient})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("read the own Patient: %w", err)
+	}
+	if err != nil || d.Deleted() || p.Person != "" && p.Person != personKey(d) {
+		return o, nil
+	}
+	o.person, o.keys = personKey(d), d.Keys
+	o.isOwn = func(patient string) bool {
+		own, known := o.ids[patient]
+		if !known {
+			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: patient})
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				*failed = err
+			}
+			own = err == nil && !d.Deleted() && personKey(d) == o.person
+			o.ids[patient] = own
+		}
+		return own
+	}
+	return o, nil
+}
+
+// others is the set of names of other people, as mentions have them. A name of the own person is its person key, a
+// Patient of it, or an identifier of the Patient in context.
+func (o *ownRecordOf) others() store.Set {
+	return facts.SetFunc(func(name string) bool {
+		switch {
+		case name == o.person || store.Match(store.Eq{Key: index.BearsKey(name)}, o.keys):
+			return false
+		case facts.IsIdentifierName(name):
+			return true
+		}
+		return !o.isOwn(name)
+	})
+}

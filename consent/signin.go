@@ -1,0 +1,85 @@
+package consent
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+
+	"carerecord/consent/facts"
+	"carerecord/fhir"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// SignIn is a Patient to whom a patient's sign-in leads, and the person key at that time. The person key must not
+// leave the server.
+type SignIn struct{ Patient, Person string }
+
+// SignIn finds the Patient of a person who signs in by NHS number and, if birthDate is not empty, by birth date
+// (IDN-131): among the live Patients that are joined by the number, the best by rank, if its birth date agrees. It
+// returns the zero SignIn for none. Without an identity policy it is the one live Patient with the number in use, if
+// there is exactly one. The result must not reach a client.
+func (g *Guard) SignIn(ctx context.Context, number, birthDate string) (SignIn, error) {
+	digits, ok := fhir.CleanNHSNumber(number)
+	if !ok {
+		return SignIn{}, nil
+	}
+	where, err := g.whereSignIn(digits)
+	if err != nil {
+		return SignIn{}, err
+	}
+	var best store.Doc
+	err = g.store.Read(ctx, func(snap store.Snapshot) error {
+		best = store.Doc{}
+		for p, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: where}) {
+			switch {
+			case err != nil:
+				return fmt.Errorf("find the patient who signs in: %w", err)
+			case g.keyer.Identity == nil && !facts.HasNumberNow(p.Body, digits, g.clock()):
+			case best.Version == 0:
+				best = p
+			case g.keyer.Identity == nil:
+				best = store.Doc{}
+				return nil
+			case g.prefers(p, best):
+				best = p
+			}
+		}
+		return nil
+	})
+	if err != nil || best.Version == 0 {
+		return SignIn{}, unavailable(err)
+	}
+	if birthDate != "" && gjson.GetBytes(best.Body, "birthDate").Str != birthDate {
+		return SignIn{}, nil
+	}
+	return SignIn{Patient: best.Ref.ID, Person: personKey(best)}, nil
+}
+
+func (g *Guard) whereSignIn(digits string) (store.Pred, error) {
+	if g.keyer.Identity != nil {
+		return store.And{store.Eq{Key: index.OwnerKey(facts.IdentifierName(fhir.NHSNumberSystem, digits))}, fact(index.FactResolved)}, nil
+	}
+	where, err := g.index.Predicate(index.Query{Type: "Patient", Name: "identifier", Values: []string{fhir.NHSNumberSystem + "|" + digits}})
+	if err != nil {
+		return nil, fmt.Errorf("look up an NHS number: %w", err)
+	}
+	return where, nil
+}
+
+// prefers reports whether a Patient comes before another one of the same person (IDN-122).
+func (g *Guard) prefers(a, b store.Doc) bool {
+	if ra, rb := g.policy.Rank(a.Source), g.policy.Rank(b.Source); ra != rb {
+		return ra < rb
+	}
+	return a.Ref.ID < b.Ref.ID
+}
+
+// personKey returns the person key of a Patient, from its keys; empty for a Patient without an owner.
+func personKey(patient store.Doc) string {
+	if owners := index.Owners(patient.Keys); len(owners) == 1 {
+		return owners[0]
+	}
+	return ""
+}
