@@ -38,7 +38,8 @@ func TestOutagesOfWrites(t *testing.T) {
 	}
 }
 
-// TestSignIn: a number that is marked as old or has ended does not sign anybody in (item 9).
+// TestSignIn: a number that is marked as old or has ended does not sign anybody in (item 9), and a second Patient
+// of the number locks nobody out (IDN-131).
 func TestSignIn(t *testing.T) {
 	identifier := func(more string) string {
 		return `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"` + more + `}`
@@ -48,7 +49,7 @@ func TestSignIn(t *testing.T) {
 		want             string
 	}{
 		{"one Patient", identifier(""), "", "G.1"},
-		{"two Patients", identifier(""), identifier(""), ""},
+		{"two Patients (IDN-131)", identifier(""), identifier(""), "G.1"},
 		{"the other's is old", identifier(""), identifier(`,"use":"old"`), "G.1"},
 		{"the other's has ended", identifier(""), identifier(`,"period":{"end":"2026-05"}`), "G.1"},
 		{"the other's has not begun", identifier(""), identifier(`,"period":{"start":"2026-06-02"}`), "G.1"},
