@@ -92,7 +92,7 @@ func (w *world) open() *consent.Guard {
 		w.Fatal(err)
 	}
 	g, err := consent.Open(context.Background(), consent.Config{Store: w.db, State: w.db, Index: x, PublicURL: site,
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}}})
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: organisations, Relationship: policy.RelationshipAssumed}, Identity: policy.DefaultIdentity(organisations...)}})
 	if err != nil {
 		w.Fatal(err)
 	}

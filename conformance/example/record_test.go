@@ -52,7 +52,7 @@ func write(t *testing.T, db store.Engine, ref store.Ref, body string) {
 		t.Fatal(err)
 	}
 	g, err := consent.Open(t.Context(), consent.Config{Store: db, State: db, Index: x, PublicURL: site, Clock: func() time.Time { return at },
-		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{ods}, Relationship: policy.RelationshipAssumed}}})
+		Policy: &policy.Folder{Agreement: policy.Agreement{Organisations: []string{ods}, Relationship: policy.RelationshipAssumed}, Identity: policy.DefaultIdentity(ods)}})
 	if err != nil {
 		t.Fatal(err)
 	}

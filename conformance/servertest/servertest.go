@@ -116,10 +116,10 @@ func verifier(callers map[string]consent.Principal) rest.Verifier {
 	}
 }
 
-// Policy returns a policy whose agreement the organisations have signed. With assumed, every legitimate
-// relationship is assumed.
+// Policy returns a policy whose agreement the organisations have signed, and whose source systems trace NHS
+// numbers. With assumed, every legitimate relationship is assumed.
 func Policy(assumed bool, organisations ...string) *policy.Folder {
-	f := &policy.Folder{Agreement: policy.Agreement{Organisations: organisations}}
+	f := &policy.Folder{Agreement: policy.Agreement{Organisations: organisations}, Identity: policy.DefaultIdentity(organisations...)}
 	if assumed {
 		f.Agreement.Relationship = policy.RelationshipAssumed
 	}

@@ -43,17 +43,19 @@ func TestDecode(t *testing.T) {
 		name, class, want string
 	}{
 		{TypeKey("Observation"), "type", "", `type "Observation"`},
-		{OwnerKey("1"), "owner", "", `patient "1"`},
+		{OwnerKey("1"), "owner", "", `person "1"`},
 		{DependsOnKey("nhs:9000000009"), "depends on", "", `name "nhs:9000000009"`},
 		{MentionKey("2"), "mentions", "", `name "2"`},
 		{SourceKey("XGP01"), "source", "", `ods "XGP01"`},
 		{FactKey(FactShared), "fact", "", `fact "shared"`},
 		{AboutKey("id:s|v"), "about", "", `name "id:s|v"`},
 		{CoversKey("1"), "covers", "", `name "1"`},
+		{NumberKey("nhs:9000000009"), "has number", "", `name "nhs:9000000009"`},
+		{PatientKey("1"), "patient", "", `id "1"`},
 		{BearsKey("nhs:9000000009"), "has identifier", "", `name "nhs:9000000009"`},
 		{AttachesKey("b", "XGP01"), "attaches", "", `binary "b", ods "XGP01"`},
-		{SourceRowKey("1", "XGP01"), "own source", "", `patient "1", ods "XGP01"`},
-		{IrregularKey("1"), "irregular", "", `patient "1"`},
+		{SourceRowKey("1", "XGP01"), "own source", "", `person "1", ods "XGP01"`},
+		{IrregularKey("1"), "irregular", "", `person "1"`},
 		{CrossTypeDependsOnKey("Patient/1"), "depends on (cross-type)", "", `name "Patient/1"`},
 		{LabelledKey("1"), "labelled", "", `name "1"`},
 
