@@ -81,7 +81,7 @@ func TestLabelsWaitForEarlierWrites(t *testing.T) {
 		labelled.Store(true)
 		close(marked)
 	})
-	for !r.guard.Relabels("nhs:" + number) && !labelled.Load() {
+	for !r.guard.Relabels("nhs:"+number) && !labelled.Load() {
 		runtime.Gosched()
 	}
 	all.Go(func() { r.mustPut(r.source("A"), member("A.later")) })

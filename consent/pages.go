@@ -7,6 +7,7 @@ import (
 	"carerecord/consent/backlog"
 	"carerecord/consent/definitions"
 	"carerecord/consent/facts"
+	"carerecord/consent/policy"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -167,6 +168,9 @@ func (g *Guard) rebuild(ctx context.Context, snap store.Snapshot, rows *facts.La
 
 // StoredTypes returns the resource types of which the store has, or once had, documents, sorted.
 func (g *Guard) StoredTypes() []string { return g.catalog.storedTypes() }
+
+// Identity returns the identity policy; nil for none.
+func (g *Guard) Identity() *policy.Identity { return g.keyer.Identity }
 
 // Index returns the indexer of the keys.
 func (g *Guard) Index() *index.Indexer { return g.index }

@@ -18,19 +18,25 @@ type KeyFormat struct {
 	Facts int `json:"facts"`
 	// Words: every word has a key, for full text.
 	Words bool `json:"words,omitempty"`
+	// Identity is the digest of the identity policy (IDN-101); empty for none.
+	Identity string `json:"identity,omitempty"`
 }
 
 // keyFormat is the format of this program.
 func (r *Reindexer) keyFormat() KeyFormat {
-	return KeyFormat{Index: index.Version, Facts: facts.Version, Words: r.guard.Index().IndexesWords()}
+	return KeyFormat{Index: index.Version, Facts: facts.Version, Words: r.guard.Index().IndexesWords(), Identity: r.guard.Identity().Digest()}
 }
 
-// String returns both versions, for example 2.1, and whether words have keys.
+// String returns both versions, for example 2.1, whether words have keys, and the identity policy.
 func (k KeyFormat) String() string {
+	out := fmt.Sprintf("%d.%d", k.Index, k.Facts)
 	if k.Words {
-		return fmt.Sprintf("%d.%d with words", k.Index, k.Facts)
+		out += " with words"
 	}
-	return fmt.Sprintf("%d.%d", k.Index, k.Facts)
+	if k.Identity != "" {
+		return out + " with the identity policy " + k.Identity
+	}
+	return out + " without an identity policy"
 }
 
 // ErrKeyFormat says that the documents of a store have another key format than this program:

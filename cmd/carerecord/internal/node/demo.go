@@ -27,6 +27,7 @@ func samplePolicy() *policy.Folder {
 	scopes := "user/*.cruds"
 	f := &policy.Folder{
 		Agreement: policy.Agreement{Relationship: policy.RelationshipAssumed},
+		Identity:  policy.DefaultIdentity(),
 		Roles: []policy.Role{
 			{Code: "R0260", Name: "General medical practitioner", Activities: []string{policy.ActivityRead, policy.ActivityOptOut, policy.ActivityBreakGlass}},
 			{Code: "R0050", Name: "Consultant", Activities: []string{policy.ActivityRead, policy.ActivityBreakGlass}},
@@ -51,6 +52,7 @@ func samplePolicy() *policy.Folder {
 	for _, o := range append(synth.Sources(), synth.PatientIndex()) { // a larger region can be loaded as well
 		f.Organisations = append(f.Organisations, policy.Organisation{ODS: o.ODS, Name: o.Name, Kind: o.Kind})
 		f.Agreement.Organisations = append(f.Agreement.Organisations, o.ODS)
+		f.Identity.Traced = append(f.Identity.Traced, o.ODS)
 		f.Clients = append(f.Clients, policy.Client{ID: o.ClientID, Name: "Source system of " + o.Name, Kind: "backend", Organisation: o.ODS,
 			Purposes: []string{"TREAT"}, Scopes: "system/*.cruds", Flow: consent.FlowIngest, IDPrefix: o.IDPrefix})
 	}

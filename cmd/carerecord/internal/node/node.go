@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"carerecord/consent"
@@ -67,8 +70,12 @@ func (c *Config) readFolders() (keys, *policy.Folder, error) {
 		}
 	}
 	k, err := loadKeys(c.KeysDir, c.Auth.makesKeys())
-	if err != nil || !c.Auth.guarded() {
+	if err != nil {
 		return k, nil, err
+	}
+	if !c.Auth.guarded() {
+		folder, err := c.identityPolicy()
+		return k, folder, err
 	}
 	folder, err := policy.Load(c.PolicyDir)
 	if err != nil {
@@ -78,6 +85,15 @@ func (c *Config) readFolders() (keys, *policy.Folder, error) {
 		return k, nil, errors.New("the agreement assumes every legitimate relationship: that is accepted with --demo only")
 	}
 	return k, folder, nil
+}
+
+// identityPolicy reads the policy folder, if there is one, for what the keys of documents depend on: who is one
+// person (IDN-101). nil for none.
+func (c *Config) identityPolicy() (*policy.Folder, error) {
+	if _, err := os.Stat(filepath.Join(c.PolicyDir, "identity.json")); c.PolicyDir == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return policy.Load(c.PolicyDir)
 }
 
 // Close gives the right to write back and closes the engine.

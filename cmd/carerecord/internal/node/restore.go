@@ -116,13 +116,18 @@ func (h *heldStore) restore(ctx context.Context, b *backup.Backup) error {
 	return m.save(ctx, h.engine)
 }
 
-// rekeyRestored gives all documents their keys. Its guard answers nobody, so it needs no policy.
+// rekeyRestored gives all documents their keys. Its guard answers nobody, so it needs no more of the policy than who
+// is one person.
 func (h *heldStore) rekeyRestored(ctx context.Context) error {
+	folder, err := h.cfg.identityPolicy()
+	if err != nil {
+		return err
+	}
 	x, err := index.New(index.Config{Base: h.cfg.PublicURL + "/fhir", Clock: time.Now})
 	if err != nil {
 		return err
 	}
-	guard, err := consent.Open(ctx, consent.Config{Store: h.engine, Index: x, Clock: time.Now, PublicURL: h.cfg.PublicURL, Unguarded: true})
+	guard, err := consent.Open(ctx, consent.Config{Store: h.engine, Index: x, Clock: time.Now, PublicURL: h.cfg.PublicURL, Policy: folder, Unguarded: true})
 	if err != nil {
 		return err
 	}
