@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carerecord/consent/policy"
 	"carerecord/fhir/index"
 	"carerecord/fhir/r4"
 	"carerecord/store"
@@ -22,7 +23,7 @@ func factKeys(names ...string) []store.Key {
 
 // TestIrregular: a document is regular only if the directives of one patient alone decide who sees it.
 func TestIrregular(t *testing.T) {
-	regular := append(factKeys(index.FactResolved, index.FactOrdinary, index.FactShared), index.OwnerKey("p"))
+	regular := append(factKeys(index.FactResolved, index.FactOrdinary, index.FactShared), index.OwnerKey("nhs:"+number), index.PatientKey("p"))
 	home := index.PartitionOf("p")
 	without := func(fact string) []store.Key {
 		return slices.DeleteFunc(slices.Clone(regular), func(k store.Key) bool { return k == index.FactKey(fact) })
@@ -38,6 +39,8 @@ func TestIrregular(t *testing.T) {
 		{"a label", without(index.FactOrdinary), home, true},
 		{"a directive", without(index.FactShared), home, true},
 		{"another partition", regular, home + 1, true},
+		{"a number alone", slices.DeleteFunc(slices.Clone(regular), func(k store.Key) bool { return k == index.PatientKey("p") }), home, true},
+		{"two Patients of one person", append(slices.Clone(regular), index.PatientKey("q")), home, true},
 		{"two owners", append(slices.Clone(regular), index.OwnerKey("q")), home, true},
 		{"a mention", append(slices.Clone(regular), index.MentionKey("q")), home, true},
 		{"another name", append(slices.Clone(regular), index.AboutKey("nhs:"+number)), home, true},
@@ -88,7 +91,7 @@ func TestNames(t *testing.T) {
 		aliases                   []string
 	}{
 		{"an NHS number", nhs, number, "nhs:" + number, nil},
-		{"spaces in an NHS number", nhs, " 999 000 0001 ", "nhs:" + number, nil},
+		{"spaces in an NHS number", nhs, " 999 000 0018 ", "nhs:" + number, nil},
 		{"a valid NHS number without a system", "", "9434765919", "nhs:9434765919", nil},
 		{"the case and a final slash of a system", "HTTPS://Local.test/", "Ab", "id:https://local.test|Ab", []string{"id:|Ab"}},
 		{"an NHS number under another system", "https://local.test", "9434765919", "id:https://local.test|9434765919", []string{"id:|9434765919", "nhs:9434765919"}},
@@ -101,7 +104,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s: aliases (-want +got):\n%s", c.name, diff)
 		}
 	}
-	for name, want := range map[string][2]bool{"nhs:" + number: {false, true}, "Patient/p": {false, false}, "List/l": {true, false}, "id:|7": {true, true}, "p": {true, false}} {
+	for name, want := range map[string][2]bool{"index:nhs:" + number: {false, true}, "Patient/p": {false, false}, "List/l": {true, false}, "id:|7": {true, true}, "p": {true, false}} {
 		if got := [2]bool{IsDocumentName(name), IsIdentifierName(name)}; got != want {
 			t.Errorf("%s: got document, identifier %v, want %v", name, got, want)
 		}
@@ -127,7 +130,7 @@ func TestHasNumberNow(t *testing.T) {
 		if got := HasNumberNow(body, number, now); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
-		if HasNumberNow(body, "9990000002", now) {
+		if HasNumberNow(body, "9990000026", now) {
 			t.Errorf("%s: another number counts", c.name)
 		}
 	}
@@ -144,7 +147,14 @@ func TestNamesChanged(t *testing.T) {
 	}
 	owned, resolved := index.OwnerKey("p"), index.FactKey(index.FactResolved)
 	first := doc("Observation", 1, `{}`, owned, resolved)
-	withNumber := doc("Patient", 1, `{"identifier":[`+identified(number)+`]}`, owned)
+	of := func(source string, version uint64, body string, keys ...store.Key) store.Doc {
+		d := doc("Patient", version, body, keys...)
+		d.Source = source
+		return d
+	}
+	joined, other := index.OwnerKey("nhs:"+number), index.OwnerKey("nhs:9990000026")
+	indexed := of("PDS", 1, `{"birthDate":"1950-01-02"}`, joined)
+	k := &Keyer{Identity: &policy.Identity{Index: "PDS"}}
 	for _, c := range []struct {
 		name        string
 		now, before store.Doc
@@ -156,14 +166,16 @@ func TestNamesChanged(t *testing.T) {
 		{"a mention more", doc("Observation", 2, `{}`, owned, resolved, index.MentionKey("q")), first, []string{"Observation/x"}},
 		{"another name more", doc("Observation", 2, `{}`, owned, resolved, index.AboutKey("nhs:"+number)), first, []string{"Observation/x"}},
 		{"an inherited fact less", doc("Observation", 2, `{}`, owned), first, []string{"Observation/x"}},
+		{"a number alone", doc("Observation", 2, `{}`, owned, resolved, index.FactKey(index.FactByNumber)), first, []string{"Observation/x"}},
 		{"a deletion", deleted(first), first, []string{"Observation/x"}},
-		{"a new Patient has its number too", withNumber, store.Doc{}, []string{"Patient/x", "nhs:" + number}},
-		{"a Patient who keeps the number", doc("Patient", 2, string(withNumber.Body), owned), withNumber, nil},
-		{"a Patient with another number", doc("Patient", 2, `{"identifier":[`+identified("9990000002")+`]}`, owned), withNumber, []string{"nhs:9990000002", "nhs:" + number}},
-		{"a deleted Patient loses the number", deleted(withNumber), withNumber, []string{"Patient/x", "nhs:" + number}},
-		{"a Patient after a tombstone", withNumber, deleted(withNumber), []string{"Patient/x", "nhs:" + number}},
+		{"a Patient of a practice with another number", of("RX1", 2, `{}`, other), of("RX1", 1, `{}`, joined), []string{"Patient/x"}},
+		{"IDN-104 a new Patient of the patient index", indexed, store.Doc{}, []string{"Patient/x", "index:nhs:" + number}},
+		{"IDN-104 another address at the patient index", of("PDS", 2, `{"birthDate":"1950-01-02","gender":"male"}`, joined), indexed, nil},
+		{"IDN-104 another birth date at the patient index", of("PDS", 2, `{"birthDate":"1950-02-01"}`, joined), indexed, []string{"index:nhs:" + number}},
+		{"IDN-104 another number at the patient index", of("PDS", 2, `{"birthDate":"1950-01-02"}`, other), indexed, []string{"Patient/x", "index:nhs:" + number, "index:nhs:9990000026"}},
+		{"IDN-104 a deleted Patient of the patient index", deleted(indexed), indexed, []string{"Patient/x", "index:nhs:" + number}},
 	} {
-		if diff := cmp.Diff(c.want, NamesChanged(c.now, c.before)); diff != "" {
+		if diff := cmp.Diff(c.want, k.NamesChanged(c.now, c.before)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carerecord/consent/policy"
 	"carerecord/fhir/index"
 	"carerecord/store"
 	"carerecord/store/storetest"
@@ -16,7 +17,7 @@ import (
 
 const (
 	base   = "https://record.test/fhir"
-	number = "9990000001"
+	number = "9990000018"
 	optOut = `"status":"active","scope":{"coding":[{"code":"patient-privacy"}]},"category":[{"coding":[{"system":"http://snomed.info/sct","code":"416409005"}]}],` +
 		`"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]}`
 )
@@ -33,7 +34,7 @@ func newRecord(t testing.TB) *record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &record{t: t, db: storetest.NewReference(nil), keyer: &Keyer{Index: x, FHIRBase: base}}
+	return &record{t: t, db: storetest.NewReference(nil), keyer: &Keyer{Index: x, FHIRBase: base, Identity: policy.DefaultIdentity("RX1")}}
 }
 
 // describe returns the next version of a document with its keys, not stored.
@@ -94,7 +95,7 @@ func spell(keys []store.Key) string {
 		word   string
 		prefix store.Key
 	}{
-		{"owner ", index.OwnerPrefix()}, {"about ", index.AboutPrefix()}, {"mention ", index.MentionPrefix()},
+		{"owner ", index.OwnerPrefix()}, {"patient ", index.PatientPrefix()}, {"number ", index.NumberPrefix()}, {"about ", index.AboutPrefix()}, {"mention ", index.MentionPrefix()},
 		{"depends ", index.DependsOnPrefix()}, {"covers ", index.CoversPrefix()}, {"bears ", index.BearsPrefix()}, {"labelled ", index.LabelledPrefix()},
 	} {
 		for _, name := range index.Names(keys, class.prefix) {
@@ -129,34 +130,41 @@ func TestDescribe(t *testing.T) {
 		body   string
 		want   string
 	}{
-		{"CON-406 the subject is the owner", []func(*record){patient("p", number)}, "Observation", subject(`{"reference":"Patient/p"}`), "owner p, resolved, " + plain},
+		{"CON-406 the subject is the owner", []func(*record){patient("p", number)}, "Observation", subject(`{"reference":"Patient/p"}`), "owner nhs:" + number + ", patient p, resolved, " + plain},
 		{"a missing Patient is a name and no owner, and the document depends on its address", nil, "Observation", subject(`{"reference":"Patient/p"}`), "about p, depends Patient/p, " + plain + ", apart"},
 		{"an NHS number that one Patient has", []func(*record){patient("p", number)}, "Observation", subject(`{"identifier":` + identified(number) + `}`),
-			"owner p, about nhs:" + number + ", depends nhs:" + number + ", resolved, " + plain + ", apart"},
-		{"an NHS number that two Patients have resolves no owner", []func(*record){patient("p", number), patient("q", number)}, "Observation", subject(`{"identifier":` + identified(number) + `}`),
-			"about nhs:" + number + ", depends nhs:" + number + ", " + plain + ", apart"},
+			"owner nhs:" + number + ", resolved, " + plain + ", apart, by-number"},
+		{"IDN-110 an NHS number that no Patient has", nil, "Observation", subject(`{"identifier":` + identified(number) + `}`), "owner nhs:" + number + ", resolved, " + plain + ", apart, by-number"},
+		{"an NHS number with a wrong check digit resolves no owner", nil, "Observation", subject(`{"identifier":` + identified("9990000001") + `}`), "about nhs:9990000001, " + plain + ", apart"},
+		{"IDN-111 the own Patient does not bear the number beside its id", []func(*record){patient("p", number)}, "Observation", subject(`{"reference":"Patient/p","identifier":` + identified("9990000026") + `}`), "owner nhs:" + number + ", patient p, about nhs:9990000026, mention nhs:9990000026, " + plain + ", apart"},
+		{"IDN-111 the own Patient bears the number beside its id", []func(*record){patient("p", number)}, "Observation", subject(`{"reference":"Patient/p","identifier":` + identified(number) + `}`), "owner nhs:" + number + ", patient p, resolved, " + plain},
+		{"IDN-111 the Patient of another source is not compared", []func(*record){func(r *record) { r.put("Patient", "p", "RX2", `,"identifier":[`+identified(number)+`]`) }}, "Observation", subject(`{"reference":"Patient/p","identifier":` + identified("9990000026") + `}`), "owner p, patient p, about nhs:9990000026, mention nhs:9990000026, resolved, " + plain + ", apart"},
+		{"IDN-103 a Patient of a source that does not trace", []func(*record){func(r *record) { r.put("Patient", "p", "RX2", `,"identifier":[`+identified(number)+`]`) }}, "Observation", subject(`{"reference":"Patient/p"}`), "owner p, patient p, resolved, " + plain},
+		{"IDN-105 a contradicted Patient has no resolved documents", []func(*record){func(r *record) {
+			r.put("Patient", "p", "RX1", `,"identifier":[`+identified(number)+`,`+identified("9990000026")+`]`)
+		}}, "Observation", subject(`{"reference":"Patient/p"}`), "owner p, patient p, " + plain + ", apart"},
 		{"an identifier of another system resolves no owner", []func(*record){patient("p", number)}, "Observation", subject(`{"identifier":{"system":"https://local.test/","value":"7"}}`),
 			"about id:https://local.test|7, about id:|7, " + plain + ", apart"},
-		{"a Patient who is not the subject is a mention", []func(*record){patient("p", number), patient("q", "9990000002")}, "Observation", subject(`{"reference":"Patient/p"}`) + `,"performer":[{"reference":"Patient/q"}]`,
-			"owner p, mention q, resolved, " + plain + ", apart"},
+		{"a Patient who is not the subject is a mention", []func(*record){patient("p", number), patient("q", "9990000026")}, "Observation", subject(`{"reference":"Patient/p"}`) + `,"performer":[{"reference":"Patient/q"}]`,
+			"owner nhs:" + number + ", patient p, mention q, resolved, " + plain + ", apart"},
 		{"a List inherits the owners of its entries and depends on them; its partition is its own", []func(*record){patient("p", number), func(r *record) { r.put("Observation", "o", "RX1", subject(`{"reference":"Patient/p"}`)) }}, "List",
-			`,"status":"current","mode":"working","entry":[{"item":{"reference":"Observation/o"}}]`, "owner p, depends Observation/o, resolved, " + plain + ", apart"},
+			`,"status":"current","mode":"working","entry":[{"item":{"reference":"Observation/o"}}]`, "owner nhs:" + number + ", patient p, depends Observation/o, resolved, " + plain + ", apart"},
 		{"a List with a missing entry is not resolved", []func(*record){patient("p", number)}, "List", `,"status":"current","mode":"working","subject":{"reference":"Patient/p"},"entry":[{"item":{"reference":"Observation/o"}}]`,
-			"owner p, depends Observation/o, " + plain + ", apart"},
+			"owner nhs:" + number + ", patient p, depends Observation/o, " + plain + ", apart"},
 		{"a Practitioner has no owner and is resolved", nil, "Practitioner", ``, "resolved, " + plain},
-		{"CON-703 a sensitivity label hides like R", []func(*record){patient("p", number)}, "Observation", labelled("HIV") + subject(`{"reference":"Patient/p"}`), "owner p, labelled p, resolved, released, shared, apart"},
-		{"the label NOPAT hides from patients only", []func(*record){patient("p", number)}, "Observation", labelled("NOPAT") + subject(`{"reference":"Patient/p"}`), "owner p, labelled p, resolved, ordinary, shared"},
-		{"CON-703 a label of a Patient restricts the record", nil, "Patient", labelled("R"), "owner x, resolved, released, shared, restricted, apart"},
-		{"a Patient has the names of current and former identifiers", []func(*record){patient("x", "9990000002")}, "Patient", `,"identifier":[` + identified(number) + `]`,
-			"owner x, bears nhs:" + number + ", bears nhs:9990000002, resolved, " + plain},
+		{"CON-703 a sensitivity label hides like R", []func(*record){patient("p", number)}, "Observation", labelled("HIV") + subject(`{"reference":"Patient/p"}`), "owner nhs:" + number + ", patient p, labelled nhs:" + number + ", resolved, released, shared, apart"},
+		{"the label NOPAT hides from patients only", []func(*record){patient("p", number)}, "Observation", labelled("NOPAT") + subject(`{"reference":"Patient/p"}`), "owner nhs:" + number + ", patient p, labelled nhs:" + number + ", resolved, ordinary, shared"},
+		{"CON-703 a label of a Patient restricts the record", nil, "Patient", labelled("R"), "owner x, patient x, resolved, released, shared, restricted, apart"},
+		{"a Patient has the names of current and former identifiers", []func(*record){patient("x", "9990000026")}, "Patient", `,"identifier":[` + identified(number) + `]`,
+			"owner nhs:" + number + ", patient x, number nhs:" + number + ", bears nhs:" + number + ", bears nhs:9990000026, resolved, " + plain},
 		{"a Consent that opts out is a directive that covers its patient", []func(*record){patient("p", number)}, "Consent", `,` + optOut + `,"patient":{"reference":"Patient/p"}`,
-			"owner p, covers p, resolved, ordinary, released, directive-optout, apart"},
+			"owner nhs:" + number + ", patient p, covers p, resolved, ordinary, released, directive-optout, apart"},
 		{"a Provenance of a directive is not shared", []func(*record){patient("p", number), func(r *record) { r.put("Consent", "c", "RX1", `,`+optOut+`,"patient":{"reference":"Patient/p"}`) }}, "Provenance",
-			`,"target":[{"reference":"Consent/c"}]`, "owner p, depends Consent/c, resolved, ordinary, released, apart"},
+			`,"target":[{"reference":"Consent/c"}]`, "owner nhs:" + number + ", patient p, depends Consent/c, resolved, ordinary, released, apart"},
 		{"SMART-257 a Binary without parents is not resolved", nil, "Binary", `,"contentType":"text/plain"`, "ordinary, released, shared, apart"},
-		{"SMART-257 a Binary inherits from a document of its source that attaches it", []func(*record){patient("p", number), attaching("RX1", "")}, "Binary", `,"contentType":"text/plain"`, "owner p, resolved, " + plain + ", apart"},
+		{"SMART-257 a Binary inherits from a document of its source that attaches it", []func(*record){patient("p", number), attaching("RX1", "")}, "Binary", `,"contentType":"text/plain"`, "owner nhs:" + number + ", patient p, resolved, " + plain + ", apart"},
 		{"SMART-257 a document of another source is no parent", []func(*record){patient("p", number), attaching("RX2", "")}, "Binary", `,"contentType":"text/plain"`, plain + ", apart"},
-		{"SMART-257 a Binary has the labels of its parents", []func(*record){patient("p", number), attaching("RX1", labelled("R"))}, "Binary", `,"contentType":"text/plain"`, "owner p, labelled p, resolved, released, shared, apart"},
+		{"SMART-257 a Binary has the labels of its parents", []func(*record){patient("p", number), attaching("RX1", labelled("R"))}, "Binary", `,"contentType":"text/plain"`, "owner nhs:" + number + ", patient p, labelled nhs:" + number + ", resolved, released, shared, apart"},
 		{"SMART-257 the securityContext replaces the documents that attach a Binary", []func(*record){patient("p", number), attaching("RX1", "")}, "Binary", `,"contentType":"text/plain","securityContext":{"reference":"Observation/none"}`,
 			"depends Observation/none, " + plain + ", apart"},
 	} {

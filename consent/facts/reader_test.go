@@ -26,8 +26,8 @@ func TestTrackedReader(t *testing.T) {
 			return err
 		}
 	}
-	byNumber := func(ctx context.Context, tracked *TrackedReader) error {
-		_, err := tracked.PatientsByNumber(ctx, number)
+	ofPerson := func(ctx context.Context, tracked *TrackedReader) error {
+		_, err := tracked.PatientsOfPerson(ctx, "nhs:"+number, "RX1")
 		return err
 	}
 	attachedBy := func(ctx context.Context, tracked *TrackedReader) error {
@@ -52,18 +52,15 @@ func TestTrackedReader(t *testing.T) {
 			func(r *record) { r.delete(r.get("Patient", "p")) }, true},
 		{"a missing document is created", func(*record) {}, newest("Patient", "p"), func(r *record) { patient(r, "p", "") }, true},
 		{"a Patient gets another number", func(r *record) { patient(r, "p", identified(number)) }, newest("Patient", "p"),
-			func(r *record) { patient(r, "p", identified("9990000002")) }, true},
+			func(r *record) { patient(r, "p", identified("9990000026")) }, true},
 		{"a Patient with a former number does not change", func(r *record) { patient(r, "p", identified(number)); patient(r, "p", "") }, newest("Patient", "p"), func(*record) {}, false},
 		{"a Patient gets a former number again", func(r *record) { patient(r, "p", identified(number)); patient(r, "p", "") }, newest("Patient", "p"),
 			func(r *record) { patient(r, "p", identified(number)) }, true},
-		{"the only Patient with a number keeps it", func(r *record) { patient(r, "p", identified(number)) }, byNumber,
-			func(r *record) {
-				r.put("Patient", "p", "RX1", `,"gender":"male","identifier":[`+identified(number)+`]`)
-			}, false},
-		{"a second Patient gets the number", func(r *record) { patient(r, "p", identified(number)) }, byNumber, func(r *record) { patient(r, "q", identified(number)) }, true},
-		{"a first Patient gets the number", func(*record) {}, byNumber, func(r *record) { patient(r, "p", identified(number)) }, true},
-		{"a third Patient gets a number that is ambiguous already", func(r *record) { patient(r, "p", identified(number)); patient(r, "q", identified(number)) }, byNumber,
-			func(r *record) { patient(r, "s", identified(number)) }, false},
+		{"IDN-104 the Patients of a person stay", func(r *record) { patient(r, "p", identified(number)) }, ofPerson, func(r *record) { r.put("Patient", "q", "RX1", "") }, false},
+		{"IDN-104 a Patient of the person gets another version", func(r *record) { patient(r, "p", identified(number)) }, ofPerson, func(r *record) { patient(r, "p", identified(number)) }, true},
+		{"IDN-104 a second Patient of the person comes", func(r *record) { patient(r, "p", identified(number)) }, ofPerson, func(r *record) { patient(r, "q", identified(number)) }, true},
+		{"IDN-104 a first Patient of the person comes", func(*record) {}, ofPerson, func(r *record) { patient(r, "p", identified(number)) }, true},
+		{"IDN-104 a Patient of another source does not count", func(*record) {}, ofPerson, func(r *record) { r.put("Patient", "q", "RX2", `,"identifier":[`+identified(number)+`]`) }, false},
 		{"SMART-257 a document that attached a Binary no longer does", attaching("RX1", ""), attachedBy,
 			func(r *record) {
 				r.put("DocumentReference", "d", "RX1", `,"status":"current","subject":{"reference":"Patient/p"}`)
