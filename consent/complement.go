@@ -40,8 +40,8 @@ func (v *View) countByComplement(ctx context.Context, q store.Query, max int) (n
 	if err != nil {
 		return 0, false, err
 	}
-	patients := v.guard.register.Patients()
-	if max > 0 && n == max || n <= docsPerPatientRead*(len(patients)+1) {
+	persons := v.guard.register.Names()
+	if max > 0 && n == max || n <= docsPerPatientRead*(len(persons)+1) {
 		return 0, false, nil
 	}
 	isIrregular, hidden := fact(index.FactIrregular), not(v.where(q.Type))
@@ -57,11 +57,11 @@ func (v *View) countByComplement(ctx context.Context, q store.Query, max int) (n
 			return true
 		})
 	}
-	if err != nil || len(patients) == 0 {
+	if err != nil || len(persons) == 0 {
 		return n - hiddenIrregular, true, errors.Join(err, *v.failed)
 	}
-	partitions := make([]store.Partition, len(patients))
-	for i, p := range patients {
+	partitions := make([]store.Partition, len(persons))
+	for i, p := range persons {
 		partitions[i] = index.PartitionOf(p)
 	}
 	slices.Sort(partitions)

@@ -69,7 +69,7 @@ func TestStorageExample(t *testing.T) {
 	if diff := cmp.Diff(doc, same); diff != "" {
 		t.Errorf("the engines hold different documents (-Pebble +MongoDB):\n%s", diff)
 	}
-	p := page{ODS: ods, Home: patient.ID, Ref: doc.Ref.String()}
+	p := page{ODS: ods, Home: "nhs:9000000009", Ref: doc.Ref.String()}
 	p.resource(t, doc)
 	p.keys(t, doc)
 	p.pebble(t, doc, stored)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tidwall/gjson"
-
 	"carerecord/consent/policy"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
@@ -80,7 +78,15 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 			keys = append(keys, index.AttachesKey(id, d.Source))
 		}
 	}
-	id := store.RowID{Partition: index.PartitionOf(homeOf(d.Ref, row.Owners)), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+	partition, home, err := k.home(ctx, reader, d, row.Owners)
+	if err != nil {
+		return Keyed{}, err
+	}
+	id := store.RowID{Partition: partition, SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+	keys = append(keys, index.OtherPartitionKeys(row.Keys, home)...)
+	if d.Ref.Type == "Patient" && len(about.owners) == 1 && IsIdentifierName(about.owners[0]) && index.PartitionOf(about.owners[0]) != partition {
+		keys = append(keys, index.FactKey(index.FactElsewhere))
+	}
 	keys = withCrossTypeKeys(store.Sorted(keys), d.Source)
 	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))
 	return Keyed{Keys: MarkKeys(keys, id.Partition, false), RowID: id}, nil
@@ -105,10 +111,8 @@ func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Do
 	for _, name := range append(former, PatientNames(d.Body)...) {
 		keys = append(keys, index.BearsKey(name))
 	}
-	for _, id := range gjson.GetBytes(d.Body, "identifier").Array() {
-		if name, ok := nationalName(k.Identity, id.Get("system").Str, id.Get("value").Str); ok {
-			keys = append(keys, index.NumberKey(name))
-		}
+	for _, name := range validNumbers(k.Identity, d.Body) {
+		keys = append(keys, index.NumberKey(name))
 	}
 	return keys, nil
 }
@@ -130,22 +134,6 @@ func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 		}
 	}
 	return store.Sorted(keys)
-}
-
-// homeOf returns the name whose partition a document belongs to. It depends only on the document: a
-// source system reads its rows back, and their order must not reveal whether a Patient exists. It is
-// the first patient whom the document names by reference, else by NHS number; a document that
-// names no patient is in the partition of its own address.
-func homeOf(self store.Ref, o index.Ownership) string {
-	if patient := o.HomePatient(); patient != "" {
-		return patient
-	}
-	for _, id := range o.Identifiers {
-		if id.System == nhsNumber {
-			return "nhs:" + id.Value
-		}
-	}
-	return self.String()
 }
 
 // mentions returns the names of the persons to whom a document refers without being about them: ids of

@@ -24,7 +24,7 @@ func factKeys(names ...string) []store.Key {
 // TestIrregular: a document is regular only if the directives of one patient alone decide who sees it.
 func TestIrregular(t *testing.T) {
 	regular := append(factKeys(index.FactResolved, index.FactOrdinary, index.FactShared), index.OwnerKey("nhs:"+number), index.PatientKey("p"))
-	home := index.PartitionOf("p")
+	home := index.PartitionOf("nhs:" + number)
 	without := func(fact string) []store.Key {
 		return slices.DeleteFunc(slices.Clone(regular), func(k store.Key) bool { return k == index.FactKey(fact) })
 	}
@@ -34,13 +34,13 @@ func TestIrregular(t *testing.T) {
 		at   store.Partition
 		want bool
 	}{
-		{"one owner, in the owner's partition", regular, home, false},
+		{"one owner, in the partition of the person", regular, home, false},
 		{"an owner is missing", without(index.FactResolved), home, true},
 		{"a label", without(index.FactOrdinary), home, true},
 		{"a directive", without(index.FactShared), home, true},
 		{"another partition", regular, home + 1, true},
-		{"a number alone", slices.DeleteFunc(slices.Clone(regular), func(k store.Key) bool { return k == index.PatientKey("p") }), home, true},
-		{"two Patients of one person", append(slices.Clone(regular), index.PatientKey("q")), home, true},
+		{"a number alone", append(slices.Clone(regular), index.FactKey(index.FactByNumber)), home, true},
+		{"two Patients of one person", append(slices.Clone(regular), index.PatientKey("q")), home, false},
 		{"two owners", append(slices.Clone(regular), index.OwnerKey("q")), home, true},
 		{"a mention", append(slices.Clone(regular), index.MentionKey("q")), home, true},
 		{"another name", append(slices.Clone(regular), index.AboutKey("nhs:"+number)), home, true},

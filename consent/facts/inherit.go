@@ -33,9 +33,10 @@ func sameFacts(a, b []store.Key, names []string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return Has(a, name) != Has(b, name) })
 }
 
-// SamePerson reports whether documents that refer to a Patient have the same owners by two versions of it.
+// SamePerson reports whether documents that refer to a Patient have the same owners and the same partition by two
+// versions of it.
 func SamePerson(a, b []store.Key) bool {
-	return slices.Equal(index.Owners(a), index.Owners(b)) && sameFacts(a, b, []string{index.FactResolved})
+	return slices.Equal(index.Owners(a), index.Owners(b)) && slices.Equal(index.Names(a, index.NumberPrefix()), index.Names(b, index.NumberPrefix())) && sameFacts(a, b, []string{index.FactResolved})
 }
 
 // NamesChanged returns the names on which dependents of a document depend and that a new version changes: its
@@ -43,7 +44,7 @@ func SamePerson(a, b []store.Key) bool {
 func (k *Keyer) NamesChanged(now, before store.Doc) []string {
 	var out []string
 	isNew := before.Version == 0 || before.Deleted()
-	if isNew || now.Deleted() || !SameInheritance(now.Keys, before.Keys) {
+	if isNew || now.Deleted() || !SameInheritance(now.Keys, before.Keys) || now.Ref.Type == "Patient" && !SamePerson(now.Keys, before.Keys) {
 		out = append(out, now.Ref.String())
 	}
 	if now.Ref.Type != "Patient" || !k.Identity.IsIndex(now.Source) {

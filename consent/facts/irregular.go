@@ -7,17 +7,17 @@ import (
 
 // irregular reports whether more than the directives of one person can decide who sees a document with
 // these keys (index.FactIrregular): a label, a missing owner, a mention, several owners, a number without a
-// Patient, or a partition that is not that of the one Patient through whom it is about the owner.
+// Patient, or a partition that is not that of the person.
 func irregular(keys []store.Key, at store.Partition) bool {
 	for _, name := range []string{index.FactResolved, index.FactOrdinary, index.FactShared} {
 		if !Has(keys, name) {
 			return true
 		}
 	}
-	owners, patients := index.Owners(keys), index.Names(keys, index.PatientPrefix())
+	owners := index.Owners(keys)
 	if len(owners) == 0 {
 		return len(index.Names(keys, index.AboutPrefix()))+len(index.Names(keys, index.MentionPrefix())) > 0
 	}
-	return len(owners) > 1 || len(patients) != 1 || index.PartitionOf(patients[0]) != at || Has(keys, index.FactByNumber) ||
+	return len(owners) > 1 || index.PartitionOf(owners[0]) != at || Has(keys, index.FactByNumber) ||
 		len(index.Names(keys, index.AboutPrefix())) > 0 || len(index.Names(keys, index.MentionPrefix())) > 0
 }

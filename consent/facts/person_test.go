@@ -15,7 +15,9 @@ func TestPersonOf(t *testing.T) {
 		second = "9990000026"
 	)
 	region := &policy.Identity{Systems: []policy.NumberSystem{{System: nhs, Check: policy.CheckNHS}, {System: chi, Check: policy.CheckCHI}}, Index: "PDS", Traced: []string{"RX1"}}
-	of := func(system, value, more string) string { return `{"system":"` + system + `","value":"` + value + `"` + more + `}` }
+	of := func(system, value, more string) string {
+		return `{"system":"` + system + `","value":"` + value + `"` + more + `}`
+	}
 	status := func(code string) string {
 		return `,"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus","valueCodeableConcept":{"coding":[{"code":"` + code + `"}]}}]`
 	}

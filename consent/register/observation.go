@@ -78,9 +78,9 @@ func (d *Observation) Sets() Sets {
 	}
 }
 
-// Patients returns the ids of the Patients for whom something may be in force now, by id or by an
-// identifier; each once.
-func (r *Register) Patients() []string {
+// Names returns the person keys of the people for whom something may be in force now: ids of Patients and national
+// numbers, each once.
+func (r *Register) Names() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	all := map[string]bool{}
@@ -89,6 +89,17 @@ func (r *Register) Patients() []string {
 	}
 	for patient := range r.identifiersOf {
 		all[patient] = true
+	}
+	for name := range r.patientsOf {
+		all[name] = true
+	}
+	for name := range r.identifierCount {
+		all[name] = true
+	}
+	for name := range all {
+		if facts.IsIdentifierName(name) && !r.national(name) {
+			delete(all, name)
+		}
 	}
 	return slices.Collect(maps.Keys(all))
 }

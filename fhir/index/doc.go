@@ -84,6 +84,7 @@
 //	                  it once the record has a joined Patient of the number
 //	contradicted      it is a Patient whose counting number is not believed: the patient index has another birth
 //	                  date, or the Patient has two numbers
+//	elsewhere         it is a joined Patient whose partition is not that of its person
 //
 // # Driving classes
 //
@@ -116,8 +117,8 @@
 //	                 i system 0 value            Reference.identifier, the value case folded [:identifier]
 //	                 j value                     the same without its system [:identifier]
 //	                 h Type                      refers to a contained resource of that type [chains]
-//	                 w                           refers to a Patient of this server whose partition is not that
-//	                                             of the document [chains]
+//	                 w                           refers to a Patient of this server whose partition may not be
+//	                                             that of the document (made by consent/facts) [chains]
 //	uri              u address                   as written; canonicals without version [uri, :above, :below,
 //	                                             _sort]
 //	composite        k code 0 key                of Observation: the code of the first part, case folded, then

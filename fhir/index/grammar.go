@@ -73,6 +73,7 @@ const (
 	FactIrregular        = "apart"
 	FactByNumber         = "by-number"
 	FactContradicted     = "contradicted"
+	FactElsewhere        = "elsewhere"
 )
 
 // NamedFact is a name that FactKey takes, and when a document has it.
@@ -94,6 +95,7 @@ func NamedFacts() []NamedFact {
 		{FactIrregular, "whether staff see it depends on more than the directives of its home patient; every document with points has it"},
 		{FactByNumber, "it is about a person whom it names by a national number alone; others than its source see it once the record has a joined Patient of the number"},
 		{FactContradicted, "it is a Patient whose counting number is not believed: the patient index has another birth date, or the Patient has two numbers"},
+		{FactElsewhere, "it is a joined Patient whose partition is not that of its person"},
 	}
 }
 
@@ -132,7 +134,7 @@ func classes() []keyClass {
 		{classLogical, false, "reference", []piece{system, value}, "Reference.identifier, the value case folded", ":identifier"},
 		{classLogicalValue, false, "reference", []piece{value}, "the same without its system", ":identifier"},
 		{classContainedType, false, "reference", []piece{typ}, "refers to a contained resource of that type", "chains"},
-		{classOtherPartition, false, "reference", nil, "refers to a Patient of this server whose partition is not that of the document", "chains"},
+		{classOtherPartition, false, "reference", nil, "refers to a Patient of this server whose partition may not be that of the document (made by consent/facts)", "chains"},
 		{classURI, false, "uri", []piece{address}, "as written; canonicals without version", "uri, :above, :below, _sort"},
 		{classPair, false, "composite", []piece{code, {"key", asKey}}, "of Observation: the code of the first part, case folded, then class and value of a driving key of the second, if it has one", "code$value"},
 		{classPosition, false, "near", []piece{{"cell", asCell}, {"latitude", asDegree}, {"longitude", asDegree}}, "a position (position.go)", "near"},

@@ -168,7 +168,6 @@ func (x *Indexer) Index(typ, id string, updated time.Time, body []byte) (Entry, 
 	row := Entry{Owners: x.ownership(w, ti.owners, id)}
 	docs, readable := payloads(&w.doc, 0)
 	x.addRelated(w, ti.owners, &row, docs, readable)
-	w.keys.otherPartitionKeys(row.Owners.HomePatient())
 	row.Keys = w.keys.keys()
 	row.Date = x.clinicalDate(w, ti.owners)
 	return row, nil

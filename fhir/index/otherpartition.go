@@ -1,37 +1,27 @@
 package index
 
 import (
-	"bytes"
+	"strings"
 
 	"carerecord/store"
 )
 
-// HomePatient returns the patient whose partition the document belongs to, as far as a reference
-// names one, or "".
-func (o Ownership) HomePatient() string {
-	if len(o.Patients) == 0 {
-		return ""
-	}
-	return o.Patients[0]
-}
-
-// otherPartitionKeys adds a key for each reference parameter that refers to a Patient other than
-// home. A document without that key is in the partition of every Patient to whom the parameter
-// refers, so a chain between them can follow the order of the store.
-func (b *builder) otherPartitionKeys(home string) {
-	start, last := 0, uint16(0)
-	for _, end := range b.ends[:len(b.ends):len(b.ends)] {
-		key := b.buf[start:end]
-		start = end
-		if key[2] != classRef || key[0] >= verifies>>8 {
+// OtherPartitionKeys returns a key for each reference parameter by which a document refers to a Patient other than
+// home, from its keys. Empty home is for a document that is in the partition of no Patient. A document without such a
+// key is in the partition of every Patient to whom the parameter refers, so a chain between them can follow the order
+// of the store.
+func OtherPartitionKeys(keys []store.Key, home string) []store.Key {
+	var out []store.Key
+	for _, key := range keys {
+		if len(key) < 3 || key[2] != classRef || key[0] >= verifies>>8 || IsFact(key) {
 			continue
 		}
-		number := uint16(key[0])<<8 | uint16(key[1])
-		if id, ok := bytes.CutPrefix(key[3:], []byte("Patient/")); ok && string(id) != home && number != last {
-			last = number
-			b.add(number, classOtherPartition)
+		id, ok := strings.CutPrefix(string(key[3:]), "Patient/")
+		if stray := key[:2] + store.Key(rune(classOtherPartition)); ok && id != home && (len(out) == 0 || out[len(out)-1] != stray) {
+			out = append(out, stray)
 		}
 	}
+	return out
 }
 
 // CrossPartitionRefs returns the predicate of documents that refer, by a reference parameter, to
@@ -44,7 +34,7 @@ func (x *Indexer) CrossPartitionRefs(typ, name string) (store.Pred, error) {
 	return eq(p.number, classOtherPartition), nil
 }
 
-// PatientRowID returns the RowID of a Patient.
-func PatientRowID(id string) store.RowID {
-	return store.RowID{Partition: PartitionOf(id), SortKey: SortKeyOf(noDate(), "Patient", id)}
+// PatientRowID returns the RowID of a Patient in a partition.
+func PatientRowID(in store.Partition, id string) store.RowID {
+	return store.RowID{Partition: in, SortKey: SortKeyOf(noDate(), "Patient", id)}
 }

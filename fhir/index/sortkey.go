@@ -22,10 +22,10 @@ func dateOf(m moment) Date {
 	return d
 }
 
-// PartitionOf returns the partition of a patient's documents by the patient's id, or of a
-// document without owners by its Type/id: the first 48 bits of a SHA-256.
-func PartitionOf(patientOrOwnID string) store.Partition {
-	sum := sha256.Sum256([]byte(patientOrOwnID))
+// PartitionOf returns the partition of a person's documents by a person key, or of a document without
+// owners by its Type/id: the first 48 bits of a SHA-256.
+func PartitionOf(name string) store.Partition {
+	sum := sha256.Sum256([]byte(name))
 	return store.Partition(binary.BigEndian.Uint64(sum[:8]) >> 16)
 }
 

@@ -67,32 +67,14 @@ func (e *Executor) lookUp(ctx context.Context, typ string, ids []string, n Node)
 	return e.satisfying(ctx, docs, []Node{n})
 }
 
-// byIDs returns the query for documents of a type by id, at most a thousand. The partition of a
-// Patient follows from its id.
+// byIDs returns the query for documents of a type by id, at most a thousand.
 func byIDs(x *index.Indexer, typ string, ids []string) (store.Query, error) {
 	set := idSet{}
 	for _, id := range ids {
 		set[id] = true
 	}
-	q := store.Query{Type: typ}
-	var err error
-	if typ == "Patient" {
-		q.Partitions = partitionsOf(ids)
-		q.Where, err = x.IDIn(typ, set)
-	} else {
-		q.Where, err = x.IDOneOf(typ, set, ids)
-	}
-	return q, err
-}
-
-// partitionsOf returns the partitions of Patients, sorted and distinct.
-func partitionsOf(patients []string) []store.Partition {
-	out := make([]store.Partition, len(patients))
-	for i, id := range patients {
-		out[i] = index.PartitionOf(id)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	where, err := x.IDOneOf(typ, set, ids)
+	return store.Query{Type: typ, Where: where}, err
 }
 
 // filter yields those documents of a sequence that satisfy nodes, in their order. The documents

@@ -34,24 +34,43 @@ func (r *referredPatients) loadStrays(ctx context.Context) error {
 	}
 	referrers := *r.referrers
 	referrers.where = append(slices.Clone(referrers.where), stray)
-	found := map[store.RowID]string{}
+	ids := idSet{}
 	for d, err := range referrers.Rows(ctx, nil) {
-		if err == nil {
-			err = r.addReferred(d, found)
-		}
 		if err != nil {
 			return fmt.Errorf("stream _has: %w", err)
+		}
+		to, err := r.has.targets(r.exec, d)
+		if err != nil {
+			return err
+		}
+		for _, id := range to {
+			ids[id] = true
+		}
+	}
+	found := map[store.RowID]string{}
+	for chunk := range slices.Chunk(ids.list(), LookupChunk) {
+		q, err := byIDs(r.exec.view.Index(), "Patient", chunk)
+		if err != nil {
+			return err
+		}
+		q.KeysOnly = true
+		for d, err := range r.exec.scan(ctx, q) {
+			if err != nil {
+				return fmt.Errorf("stream _has: %w", err)
+			}
+			found[d.RowID] = d.Ref.ID
 		}
 	}
 	r.strayIDs, r.strays = found, slices.SortedFunc(maps.Keys(found), store.RowID.Compare)
 	return nil
 }
 
-// addReferred adds the Patients to whom a document refers.
+// addReferred adds the Patients to whom a document refers, as if all were in its partition. Those who are not are in
+// strays too, and no row is found for their RowID here.
 func (r *referredPatients) addReferred(d store.Doc, to map[store.RowID]string) error {
 	ids, err := r.has.targets(r.exec, d)
 	for _, id := range ids {
-		to[index.PatientRowID(id)] = id
+		to[index.PatientRowID(d.RowID.Partition, id)] = id
 	}
 	return err
 }
