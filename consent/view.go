@@ -27,6 +27,7 @@ type View struct {
 	historyEnd  time.Time           // histories of more than one resource end here (inFlightCommits.historyEnd)
 	epoch       uint64              // of the backlog, before the snapshot was taken
 	labelled    *facts.LabelledRows // of the snapshot
+	persons     personCache         // of the snapshot and the decision
 }
 
 // WithPermission returns the View for a part of a query that needs one of some permissions on the

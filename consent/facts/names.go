@@ -95,3 +95,22 @@ func (k *Keyer) IsNational(name string) bool {
 	system, value, ok := strings.Cut(strings.TrimPrefix(name, "id:"), "|")
 	return ok && k.Identity.ValidFolded(system, value)
 }
+
+// NationalName returns the name of a national number (IDN-102); ok is false for any other identifier.
+func (k *Keyer) NationalName(system, value string) (name string, ok bool) {
+	return nationalName(k.Identity, system, value)
+}
+
+// NumberOf returns the system and the digits of a person key that is a national number, or "".
+func (k *Keyer) NumberOf(person string) (system, digits string) {
+	if k.Identity == nil || !IsIdentifierName(person) {
+		return "", ""
+	}
+	for _, s := range k.Identity.Systems {
+		if digits, ok := strings.CutPrefix(person, IdentifierName(s.System, "")); ok && s.System != nhsNumber {
+			return s.System, digits
+		}
+	}
+	digits, _ = strings.CutPrefix(person, "nhs:")
+	return nhsNumber, digits
+}

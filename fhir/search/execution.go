@@ -74,13 +74,19 @@ func (q *Query) Resolve(ctx context.Context, v *consent.View, lim Limits) (store
 // prepare evaluates the joins, or leaves them to a stream if the rows may be streamed and an index can
 // drive it.
 func (q *Query) prepare(ctx context.Context, v *consent.View, lim Limits, mayStream bool) (*execution, error) {
-	x := &execution{Query: q, view: v, lim: lim, resolved: q.Types}
+	x := &execution{Query: q, view: v, lim: lim, resolved: slices.Clone(q.Types)}
+	for i := range x.resolved {
+		var err error
+		if x.resolved[i].Where, err = v.Expand(ctx, x.resolved[i].Where); err != nil {
+			return nil, err
+		}
+	}
 	if q.joins == nil {
 		return x, nil
 	}
 	x.joiner = join.New(v.WithPermission("s").WithIndexer(q.x), join.Limits{Hop: lim.Hop, Scan: lim.ScanMaximum, Expansion: lim.ExpansionMaximum})
 	if mayStream {
-		s, err := x.joiner.PageStream(ctx, q.Type(), q.Where(), q.joins[0], q.driven, q.Count+1)
+		s, err := x.joiner.PageStream(ctx, q.Type(), x.resolved[0].Where, q.joins[0], q.driven, q.Count+1)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +95,6 @@ func (q *Query) prepare(ctx context.Context, v *consent.View, lim Limits, mayStr
 			return x, nil
 		}
 	}
-	x.resolved = slices.Clone(q.Types)
 	for i, nodes := range q.joins {
 		var err error
 		t := &x.resolved[i]

@@ -261,7 +261,7 @@ func (in *includer) addReferrers(ctx context.Context, inc Include, to store.Ref)
 		}
 		return nil
 	}
-	any, err := in.referrerPred(inc, to)
+	any, err := in.referrerPred(ctx, inc, to)
 	if err != nil {
 		return err
 	}
@@ -289,13 +289,16 @@ func (in *includer) mayRefer(inc Include, to store.Ref) bool {
 	return true
 }
 
-// referrerPred returns the predicate of the resources that refer to a row by an include.
-func (in *includer) referrerPred(inc Include, to store.Ref) (store.Or, error) {
+// referrerPred returns the predicate of the resources that refer to a row by an include, or to the person of a Patient.
+func (in *includer) referrerPred(ctx context.Context, inc Include, to store.Ref) (store.Or, error) {
 	var any store.Or
 	for name := range in.params(inc.Source, inc.Param) {
 		pred, err := in.view.Index().Predicate(index.Query{Type: inc.Source, Name: name, Values: []string{to.String()}})
 		if err != nil {
 			return nil, fmt.Errorf("look what points by %s: %w", name, err)
+		}
+		if pred, err = in.view.Expand(ctx, pred); err != nil {
+			return nil, err
 		}
 		any = append(any, pred)
 	}

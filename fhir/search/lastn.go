@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"carerecord/fhir"
+	"carerecord/fhir/index"
 	"carerecord/store"
 )
 
@@ -77,7 +78,7 @@ func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 			return fhir.Fault(400, "too-costly", "The search would have to group more than %d observations. Narrow it.", x.lim.SortMaximum)
 		}
 		at, _ := x.view.Index().SortValue("Observation", "date", d.Keys, true)
-		codes := codesOf(d.Body)
+		codes := codesOf(d.Body, x.subjectOf(d))
 		joined.join(codes)
 		rows = append(rows, result{ref: d.Ref, id: d.RowID, at: at, group: codes[0]})
 	}
@@ -116,11 +117,20 @@ func (x *execution) lastOfEach(ctx context.Context, page *Page) error {
 // newestFirst orders by date, those without one last, then in the order of the store.
 func newestFirst(a, b result) int { return cmp.Or(strings.Compare(b.at, a.at), a.id.Compare(b.id)) }
 
+// subjectOf returns a name of an observation's subject: its persons where the View joins Patients, else the reference as
+// written.
+func (x *execution) subjectOf(d store.Doc) string {
+	if owners := index.Owners(d.Keys); x.view.Joins() && len(owners) > 0 {
+		return strings.Join(owners, " ")
+	}
+	return gjson.GetBytes(d.Body, "subject.reference").Str
+}
+
 // codesOf returns the names of an observation's code and subject: one for each coding, or one for the
 // text if there is none.
-func codesOf(body []byte) []string {
+func codesOf(body []byte, subject string) []string {
 	code := gjson.GetBytes(body, "code")
-	of := gjson.GetBytes(body, "subject.reference").Str + "\x00"
+	of := subject + "\x00"
 	var out []string
 	for _, c := range code.Get("coding").Array() {
 		if c.Get("code").Str != "" {

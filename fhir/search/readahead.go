@@ -98,7 +98,7 @@ func (in *includer) referrersOf(ctx context.Context, inc Include, rows []store.D
 		if !in.mayRefer(inc, d.Ref) {
 			continue
 		}
-		points, err := in.referrerPred(inc, d.Ref)
+		points, err := in.referrerPred(ctx, inc, d.Ref)
 		if err != nil {
 			return false, err
 		}

@@ -53,7 +53,7 @@ func (w *walk) prepare(ctx context.Context) error {
 		if !w.includes(w.view, typ) {
 			continue
 		}
-		sec, err := w.section(x, typ)
+		sec, err := w.section(ctx, x, typ)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (w *walk) prepare(ctx context.Context) error {
 }
 
 // section returns the section of a type, or nil if it has no rows.
-func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
+func (w *walk) section(ctx context.Context, x *index.Indexer, typ string) (*section, error) {
 	params, member := r4.Compartment(w.Owner.Type)[typ]
 	sec := &section{typ: typ, member: store.Or{}}
 	var err error
@@ -73,11 +73,17 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 		if sec.member, err = x.InCompartment(w.Owner.Type, w.Owner.ID, typ, params); err != nil {
 			return nil, err
 		}
+		if sec.member, err = w.ofPerson(ctx, typ, sec.member); err != nil {
+			return nil, err
+		}
 	}
 	sec.where = sec.member
 	if w.Owner.Type == "Encounter" {
 		about, err := w.subject.rows(x, typ)
 		if err != nil {
+			return nil, err
+		}
+		if about, err = w.expandAll(ctx, about); err != nil {
 			return nil, err
 		}
 		//law:everything-section
@@ -102,6 +108,27 @@ func (w *walk) section(x *index.Indexer, typ string) (*section, error) {
 		sec.where = store.And{sec.where, store.Not{Pred: self}}
 	}
 	return sec, nil
+}
+
+// ofPerson returns the members of the compartment of the owner's person (IDN-120); the other Patients of the person are
+// members too.
+func (w *walk) ofPerson(ctx context.Context, typ string, member store.Pred) (store.Pred, error) {
+	member, err := w.view.Expand(ctx, member)
+	if err != nil || typ != "Patient" || w.Owner.Type != "Patient" || !w.view.Joins() {
+		return member, err
+	}
+	return store.Or{member, store.Eq{Key: index.OwnerKey(w.view.PersonKeyOf(w.owner))}}, nil
+}
+
+func (w *walk) expandAll(ctx context.Context, preds store.Or) (store.Or, error) {
+	out := make(store.Or, len(preds))
+	for i, pred := range preds {
+		var err error
+		if out[i], err = w.view.Expand(ctx, pred); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // rows yields the rows after a cursor.

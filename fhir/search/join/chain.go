@@ -33,14 +33,15 @@ func (c Chain) resolve(ctx context.Context, e *Executor, among *candidates) (sto
 	if err != nil {
 		return nil, err
 	}
-	found := idSet{}
+	var found []store.Doc
 	if err = e.each(ctx, c.Target, pred, c.Inner.Affirms(), func(d store.Doc) error {
-		found[d.Ref.ID] = true
+		d.Body = nil
+		found = append(found, d)
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	return c.refersTo(e, found, pred)
+	return c.refersTo(ctx, e, found, pred)
 }
 
 // fromCandidates resolves the chain for a few rows: it looks up the targets that they refer to,
@@ -64,49 +65,68 @@ func (c Chain) fromCandidates(ctx context.Context, e *Executor, from *candidates
 			targets[id] = true
 		}
 	}
-	found := idSet{}
+	if e.followsPersons(c.Target) {
+		persons, _, err := e.referredPersons(ctx, c.Type, c.Param, from.docs)
+		if err != nil {
+			return nil, err
+		}
+		targets = patientsOf(persons)
+	}
+	var found []store.Doc
 	for chunk := range slices.Chunk(targets.list(), LookupChunk) {
 		docs, err := e.lookUp(ctx, c.Target, chunk, c.Inner)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range docs {
-			found[d.Ref.ID] = true
-		}
+		found = append(found, docs...)
 	}
 	if len(contained.docs) == 0 {
-		return x.RefersToOneOf(c.Type, c.Param, c.Target, found, found.list())
+		return c.refersToTargets(ctx, e, found)
 	}
 	pred, err := c.Inner.resolve(ctx, e, contained)
 	if err != nil {
 		return nil, err
 	}
-	return c.refersTo(e, found, pred)
+	return c.refersTo(ctx, e, found, pred)
+}
+
+// refersToTargets matches rows that refer to one of some targets, or to the person of one.
+func (c Chain) refersToTargets(ctx context.Context, e *Executor, targets []store.Doc) (store.Pred, error) {
+	if e.followsPersons(c.Target) {
+		persons, err := e.personsOf(ctx, targets)
+		if err != nil {
+			return nil, err
+		}
+		return e.refersToPersons(c.Type, c.Param, persons)
+	}
+	ids := idSet{}
+	for _, d := range targets {
+		ids[d.Ref.ID] = true
+	}
+	return e.view.Index().RefersToOneOf(c.Type, c.Param, c.Target, ids, ids.list())
 }
 
 // refersTo matches rows that refer to one of some targets, or that contain a target that
 // satisfies a predicate.
-func (c Chain) refersTo(e *Executor, targets idSet, contained store.Pred) (store.Pred, error) {
-	x := e.view.Index()
-	refers, err := x.RefersToOneOf(c.Type, c.Param, c.Target, targets, targets.list())
+func (c Chain) refersTo(ctx context.Context, e *Executor, targets []store.Doc, contained store.Pred) (store.Pred, error) {
+	refers, err := c.refersToTargets(ctx, e, targets)
 	if err != nil {
 		return nil, err
 	}
-	inside, err := x.RefersToContained(c.Type, c.Param, c.Target, contained)
+	inside, err := e.view.Index().RefersToContained(c.Type, c.Param, c.Target, contained)
 	return store.Or{refers, inside}, err
 }
 
 func (c Chain) implied(ctx context.Context, s *Stream, max int) (store.Pred, error) {
-	targets, complete, err := s.exec.endIDs(ctx, c.Target, c.Inner, max, func(d store.Doc) ([]string, error) { return []string{d.Ref.ID}, nil })
+	targets, complete, err := s.exec.ends(ctx, c.Target, c.Inner, max)
 	if !complete || err != nil {
 		return nil, err
 	}
-	x := s.exec.view.Index()
-	refers, err := x.RefersToOneOf(c.Type, c.Param, c.Target, targets, targets.list())
+	refers, err := c.refersToTargets(ctx, s.exec, targets)
 	if err != nil {
 		return nil, err
 	}
-	contains, err := x.HasContained(c.Type, c.Param, c.Target)
+	contains, err := s.exec.view.Index().HasContained(c.Type, c.Param, c.Target)
 	return store.Or{refers, contains}, err
 }
 
@@ -129,17 +149,33 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		return nil, err
 	}
 	crossPartition := store.Or{stray, contains}
+	if s.exec.followsPersons(c.Target) {
+		scattered, err := s.exec.aboutScattered(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if crossPartition = append(crossPartition, namesNumber()); scattered != nil {
+			crossPartition = append(crossPartition, scattered)
+		}
+	}
 	return &reverseScan{
 		patientsAfter: func(ctx context.Context, after *store.RowID) iter.Seq2[endPatient, error] {
 			return func(yield func(endPatient, error) bool) {
 				for d, err := range targets.Rows(ctx, partitionStart(after)) {
-					if !yield(endPatient{d.RowID, d.Ref.ID}, err) || err != nil {
+					if !yield(endPatient{d.RowID, d.Ref.ID, s.exec.view.PersonKeyOf(d)}, err) || err != nil {
 						return
 					}
 				}
 			}
 		},
-		joinedTo: func(patients idSet) (store.Pred, error) {
+		joinedTo: func(ctx context.Context, patients, persons idSet) (store.Pred, error) {
+			if s.exec.followsPersons(c.Target) {
+				found, err := s.exec.view.PersonsByKey(ctx, persons.list())
+				if err != nil {
+					return nil, err
+				}
+				patients = patientsOf(found)
+			}
 			refers, err := x.RefersTo(c.Type, c.Param, c.Target, patients)
 			return store.And{refers, store.Not{Pred: crossPartition}}, err
 		},

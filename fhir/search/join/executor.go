@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"carerecord/consent"
+	"carerecord/consent/facts"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/term"
@@ -26,6 +27,9 @@ type Executor struct {
 	view  *consent.View
 	lim   Limits
 	terms *term.Terms
+	// scattered are the persons with a Patient outside the person's partition; nil before they are
+	// read (aboutScattered).
+	scattered facts.NameSet
 }
 
 // New returns an Executor that reads through a View. The View must be limited to the
@@ -58,7 +62,7 @@ func (e *Executor) Resolve(ctx context.Context, typ string, where store.Pred, no
 func (e *Executor) resolveLocal(ctx context.Context, n Node) (Node, error) {
 	if !followsReferences(n) {
 		pred, err := n.resolve(ctx, e, nil)
-		return Leaf{Pred: pred, Drives: n.Affirms()}, err
+		return Leaf{Pred: pred, Drives: n.Affirms(), expanded: true}, err
 	}
 	inner := n.inner()
 	out := make([]Node, len(inner))

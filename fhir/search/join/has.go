@@ -27,23 +27,55 @@ func (h Has) resolve(ctx context.Context, e *Executor, among *candidates) (store
 	if among != nil {
 		return h.fromCandidates(ctx, e, among)
 	}
-	found := idSet{}
 	pred, err := h.Inner.resolve(ctx, e, nil)
 	if err != nil {
 		return nil, err
 	}
-	err = e.each(ctx, h.Type, pred, h.Inner.Affirms(), func(d store.Doc) error {
-		//law:has-target
-		to, err := h.targets(e, d)
-		for _, id := range to {
+	var referrers []store.Doc
+	found := idSet{}
+	take := func() error {
+		to, err := h.targetsOf(ctx, e, referrers)
+		for id := range to {
 			found[id] = true
 		}
+		referrers = referrers[:0]
 		return err
+	}
+	err = e.each(ctx, h.Type, pred, h.Inner.Affirms(), func(d store.Doc) error {
+		//law:has-target
+		d.Body = nil
+		if referrers = append(referrers, d); len(referrers) < LookupChunk {
+			return nil
+		}
+		return take()
 	})
+	if err == nil {
+		err = take()
+	}
 	if err != nil {
 		return nil, err
 	}
 	return e.view.Index().IDOneOf(h.Here, found, found.list())
+}
+
+// targetsOf returns the ids of the documents to which some referrers refer: of all Patients of a person to whom one
+// refers.
+func (h Has) targetsOf(ctx context.Context, e *Executor, referrers []store.Doc) (idSet, error) {
+	if e.followsPersons(h.Here) {
+		persons, _, err := e.referredPersons(ctx, h.Type, h.Param, referrers)
+		return patientsOf(persons), err
+	}
+	found := idSet{}
+	for _, d := range referrers {
+		to, err := h.targets(e, d)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range to {
+			found[id] = true
+		}
+	}
+	return found, nil
 }
 
 // targets returns the ids that a document refers to by the parameter.
@@ -68,32 +100,56 @@ func (h Has) fromCandidates(ctx context.Context, e *Executor, to *candidates) (s
 		where, nodes = pred, nil
 	}
 	for chunk := range slices.Chunk(rows.list(), ReferrerChunk) {
-		refers, err := e.view.Index().RefersToOneOf(h.Type, h.Param, h.Here, rows, chunk)
+		refers, err := h.refersToRows(ctx, e, rows, chunk)
 		if err != nil {
 			return nil, err
 		}
+		var referrers []store.Doc
 		docs := e.scan(ctx, store.Query{Type: h.Type, Where: store.And{refers, where}, KeysOnly: true})
 		for d, err := range e.filter(ctx, docs, nodes) {
 			if err != nil {
 				return nil, fmt.Errorf("find documents that refer to a few rows: %w", err)
 			}
-			targets, err := h.targets(e, d)
-			if err != nil {
-				return nil, err
-			}
-			for _, id := range targets {
-				if rows[id] {
-					found[id] = true
-				}
+			referrers = append(referrers, d)
+		}
+		targets, err := h.targetsOf(ctx, e, referrers)
+		if err != nil {
+			return nil, err
+		}
+		for id := range targets {
+			if rows[id] {
+				found[id] = true
 			}
 		}
 	}
 	return e.view.Index().IDOneOf(h.Here, found, found.list())
 }
 
+// refersToRows matches the documents that refer to some rows, or to their persons.
+func (h Has) refersToRows(ctx context.Context, e *Executor, rows idSet, list []string) (store.Pred, error) {
+	if !e.followsPersons(h.Here) {
+		return e.view.Index().RefersToOneOf(h.Type, h.Param, h.Here, rows, list)
+	}
+	byID := map[string]*consent.Person{}
+	if err := e.personsByID(ctx, list, byID); err != nil {
+		return nil, err
+	}
+	var persons []*consent.Person
+	for _, id := range list {
+		if p := byID[id]; p != nil && !slices.Contains(persons, p) {
+			persons = append(persons, p)
+		}
+	}
+	return e.refersToPersons(h.Type, h.Param, persons)
+}
+
 func (h Has) implied(ctx context.Context, s *Stream, max int) (store.Pred, error) {
-	targets, complete, err := s.exec.endIDs(ctx, h.Type, h.Inner, max, func(d store.Doc) ([]string, error) { return h.targets(s.exec, d) })
+	referrers, complete, err := s.exec.ends(ctx, h.Type, h.Inner, max)
 	if !complete || err != nil {
+		return nil, err
+	}
+	targets, err := h.targetsOf(ctx, s.exec, referrers)
+	if err != nil || len(targets) > max {
 		return nil, err
 	}
 	return s.exec.view.Index().IDOneOf(h.Here, targets, targets.list())
@@ -109,10 +165,40 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		return nil, err
 	}
 	patients := &referredPatients{exec: s.exec, has: h, referrers: referrers}
-	return &reverseScan{
-		patientsAfter: patients.after,
-		joinedTo:      func(ids idSet) (store.Pred, error) { return s.exec.view.Index().IDIn(h.Here, ids) },
-	}, nil
+	out := &reverseScan{patientsAfter: patients.after}
+	if !s.exec.followsPersons(h.Here) {
+		out.joinedTo = func(_ context.Context, ids, _ idSet) (store.Pred, error) {
+			return s.exec.view.Index().IDIn(h.Here, ids)
+		}
+		return out, nil
+	}
+	scattered, err := s.exec.aboutScattered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.crossPartition = scattered
+	out.joinedTo = func(ctx context.Context, ids, _ idSet) (store.Pred, error) {
+		byID := map[string]*consent.Person{}
+		for chunk := range slices.Chunk(ids.list(), LookupChunk) {
+			if err := s.exec.personsByID(ctx, chunk, byID); err != nil {
+				return nil, err
+			}
+		}
+		all := idSet{}
+		for _, p := range byID {
+			if p != nil {
+				for _, d := range p.Patients {
+					all[d.Ref.ID] = true
+				}
+			}
+		}
+		joined, err := s.exec.view.Index().IDIn(h.Here, all)
+		if scattered != nil {
+			joined = store.And{joined, store.Not{Pred: scattered}}
+		}
+		return joined, err
+	}
+	return out, nil
 }
 
 func (Has) noteVersions(context.Context, *consent.View, []store.Doc, map[string]bool) error {

@@ -82,10 +82,15 @@ type Leaf struct {
 	local
 	Pred   store.Pred
 	Drives bool // an index can propose candidates for Pred
+
+	expanded bool // references to Patients in Pred mean persons already (consent.View.Expand)
 }
 
-func (l Leaf) resolve(context.Context, *Executor, *candidates) (store.Pred, error) {
-	return l.Pred, nil
+func (l Leaf) resolve(ctx context.Context, e *Executor, _ *candidates) (store.Pred, error) {
+	if l.expanded {
+		return l.Pred, nil
+	}
+	return e.view.Expand(ctx, l.Pred)
 }
 
 // Affirms implements Node.

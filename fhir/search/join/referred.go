@@ -32,20 +32,31 @@ func (r *referredPatients) loadStrays(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.exec.followsPersons("Patient") {
+		stray = store.Or{stray, namesNumber()}
+	}
 	referrers := *r.referrers
 	referrers.where = append(slices.Clone(referrers.where), stray)
+	var docs []store.Doc
 	ids := idSet{}
+	take := func() error {
+		to, err := r.has.targetsOf(ctx, r.exec, docs)
+		for id := range to {
+			ids[id] = true
+		}
+		docs = docs[:0]
+		return err
+	}
 	for d, err := range referrers.Rows(ctx, nil) {
+		if docs = append(docs, d); err == nil && len(docs) == LookupChunk {
+			err = take()
+		}
 		if err != nil {
 			return fmt.Errorf("stream _has: %w", err)
 		}
-		to, err := r.has.targets(r.exec, d)
-		if err != nil {
-			return err
-		}
-		for _, id := range to {
-			ids[id] = true
-		}
+	}
+	if err := take(); err != nil {
+		return fmt.Errorf("stream _has: %w", err)
 	}
 	found := map[store.RowID]string{}
 	for chunk := range slices.Chunk(ids.list(), LookupChunk) {
@@ -92,7 +103,7 @@ func (r *referredPatients) after(ctx context.Context, row *store.RowID) iter.Seq
 		}
 		for p, err := range r.samePartition(ctx, row) {
 			for err == nil && len(strays) > 0 && strays[0].Compare(p.row) <= 0 {
-				if strays[0] != p.row && !yield(endPatient{strays[0], r.strayIDs[strays[0]]}, nil) {
+				if strays[0] != p.row && !yield(endPatient{row: strays[0], id: r.strayIDs[strays[0]]}, nil) {
 					return
 				}
 				strays = strays[1:]
@@ -102,7 +113,7 @@ func (r *referredPatients) after(ctx context.Context, row *store.RowID) iter.Seq
 			}
 		}
 		for _, id := range strays {
-			if !yield(endPatient{id, r.strayIDs[id]}, nil) {
+			if !yield(endPatient{row: id, id: r.strayIDs[id]}, nil) {
 				return
 			}
 		}
@@ -116,7 +127,7 @@ func (r *referredPatients) samePartition(ctx context.Context, after *store.RowID
 		referred, partition := map[store.RowID]string{}, store.Partition(0)
 		flush := func() bool {
 			for _, row := range slices.SortedFunc(maps.Keys(referred), store.RowID.Compare) {
-				if row.Partition == partition && (after == nil || row.Compare(*after) > 0) && !yield(endPatient{row, referred[row]}, nil) {
+				if row.Partition == partition && (after == nil || row.Compare(*after) > 0) && !yield(endPatient{row: row, id: referred[row]}, nil) {
 					return false
 				}
 			}

@@ -8,10 +8,10 @@ import (
 	"carerecord/store"
 )
 
-// endPatient is a Patient at the far end of a join, with its row ID.
+// endPatient is a Patient at the far end of a join, with its row ID. person is the person key, if it is known.
 type endPatient struct {
-	row store.RowID
-	id  string
+	row        store.RowID
+	id, person string
 }
 
 // reverseScan yields the rows of a Stream from the far end of one of its joins: it reads the
@@ -21,8 +21,9 @@ type reverseScan struct {
 	join int // index of the join in Stream.joins
 	// patientsAfter yields the Patients after a row. It may repeat those in the partition of the row.
 	patientsAfter func(context.Context, *store.RowID) iter.Seq2[endPatient, error]
-	// joinedTo returns the predicate of the rows that are joined to one of some Patients.
-	joinedTo func(idSet) (store.Pred, error)
+	// joinedTo returns the predicate of the rows that are joined to one of some Patients, or to one of
+	// their persons, as far as those are known.
+	joinedTo func(ctx context.Context, patients, persons idSet) (store.Pred, error)
 	// crossPartition matches rows that may be joined to a Patient in another partition. The join is
 	// evaluated for each of them. nil if there are none.
 	crossPartition store.Pred
@@ -77,7 +78,7 @@ type batch struct {
 // next returns the rows that are joined to the next n Patients after a position.
 func (r *reverseScan) next(ctx context.Context, s *Stream, at *store.RowID, n int) (b batch, err error) {
 	r.patients.resume(at, func() iter.Seq2[endPatient, error] { return r.patientsAfter(ctx, at) })
-	ids := idSet{}
+	ids, persons := idSet{}, idSet{}
 	partitions := []store.Partition{}
 	for {
 		p, err, more := r.patients.peek()
@@ -94,14 +95,16 @@ func (r *reverseScan) next(ctx context.Context, s *Stream, at *store.RowID, n in
 			}
 			partitions = append(partitions, p.row.Partition)
 		}
-		ids[p.id] = true
+		if ids[p.id] = true; p.person != "" {
+			persons[p.person] = true
+		}
 		b.patients++
 		r.patients.drop()
 	}
 	r.patients.at = b.to
 	b.rows = noRows
 	if b.patients > 0 {
-		where, err := r.joinedTo(ids)
+		where, err := r.joinedTo(ctx, ids, persons)
 		if err != nil {
 			return b, err
 		}

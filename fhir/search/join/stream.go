@@ -101,26 +101,18 @@ func (s *Stream) Rows(ctx context.Context, after *store.RowID) iter.Seq2[store.D
 	}
 }
 
-// endIDs collects ids of the documents of a type that satisfy a node, as idsOf returns them. It is
-// incomplete if there are more than max documents or ids, or no index can propose them.
-func (e *Executor) endIDs(ctx context.Context, typ string, n Node, max int, idsOf func(store.Doc) ([]string, error)) (found idSet, complete bool, err error) {
+// ends collects the documents of a type that satisfy a node, without bodies. It is incomplete if there are more than max,
+// or no index can propose them.
+func (e *Executor) ends(ctx context.Context, typ string, n Node, max int) (found []store.Doc, complete bool, err error) {
 	ends, err := e.newStream(ctx, typ, store.And{}, []Node{n}, false)
 	if err != nil || !ends.Driven() {
 		return nil, false, err
 	}
-	found = idSet{}
-	docs := 0
 	for d, err := range ends.Rows(ctx, nil) {
-		if err != nil {
+		if err != nil || len(found) == max {
 			return nil, false, err
 		}
-		ids, err := idsOf(d)
-		if docs++; err != nil || docs > max || len(found) > max {
-			return nil, false, err
-		}
-		for _, id := range ids {
-			found[id] = true
-		}
+		found = append(found, d)
 	}
-	return found, len(found) <= max, nil
+	return found, true, nil
 }

@@ -1,0 +1,180 @@
+package consent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"carerecord/consent/facts"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// For staff, patients and everybody without a guard a reference to a Patient means the person, as far as the View
+// shows it (IDN-120). Source systems search literally (IDN-124). The functions of this file read with the decision of
+// the View and without its scopes: an app that may search Observations of a patient finds those of the whole person.
+
+// Joins reports whether the View shows persons rather than Patients.
+func (v *View) Joins() bool {
+	if v.guard.keyer.Identity == nil {
+		return false
+	}
+	switch v.grant.principal.Kind {
+	case Staff, Patient, System:
+		return true
+	case Nobody, SourceSystem, Backend:
+	}
+	return false
+}
+
+// Person is a person whom the View shows.
+type Person struct {
+	Key      string      // person key; it must not leave the server
+	Patients []store.Doc // the visible Patients, without bodies, best first (IDN-122)
+	// System and Number are the national number; empty for a Patient who is not joined.
+	System, Number string
+}
+
+// personCache has the persons of one View, by person key; nil for one whom it does not show.
+type personCache map[string]*Person
+
+// PersonOf returns the person of a Patient, or nil where the View shows no such Patient.
+func (v *View) PersonOf(ctx context.Context, id string) (*Person, error) {
+	for d, err := range v.WithPermission("").All(ctx, []store.Ref{{Type: "Patient", ID: id}}) {
+		if err != nil {
+			return nil, fmt.Errorf("find the person of a Patient: %w", err)
+		}
+		return v.PersonByKey(ctx, personKey(d))
+	}
+	return nil, nil
+}
+
+// PersonByNumber returns the person of a national number, or nil where the View shows no Patient of it, or it is no
+// national number.
+func (v *View) PersonByNumber(ctx context.Context, system, number string) (*Person, error) {
+	name, ok := v.guard.keyer.NationalName(system, number)
+	if !ok {
+		return nil, nil
+	}
+	return v.PersonByKey(ctx, name)
+}
+
+// PersonByKey returns the person with a person key, or nil where the View shows no Patient of it.
+func (v *View) PersonByKey(ctx context.Context, key string) (*Person, error) {
+	if p, known := v.persons[key]; known || key == "" {
+		return p, nil
+	}
+	found, err := v.PersonsByKey(ctx, []string{key})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// personChunk is how many persons are looked up in one query.
+const personChunk = 100
+
+// PersonsByKey returns the persons with some person keys whom the View shows, in the order of the keys.
+func (v *View) PersonsByKey(ctx context.Context, keys []string) ([]*Person, error) {
+	var missing []string
+	for _, key := range keys {
+		if _, known := v.persons[key]; !known && !slices.Contains(missing, key) {
+			missing = append(missing, key)
+		}
+	}
+	for chunk := range slices.Chunk(missing, personChunk) {
+		if err := v.readPersons(ctx, chunk); err != nil {
+			return nil, err
+		}
+	}
+	var out []*Person
+	for _, key := range keys {
+		if p := v.persons[key]; p != nil && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// readPersons reads the visible Patients of some persons.
+func (v *View) readPersons(ctx context.Context, keys []string) error {
+	owners := make(store.Or, len(keys))
+	for i, key := range keys {
+		v.persons[key] = nil
+		owners[i] = store.Eq{Key: index.OwnerKey(key)}
+	}
+	for d, err := range v.WithPermission("").Scan(ctx, store.Query{Type: "Patient", Where: owners, KeysOnly: true}) {
+		if err != nil {
+			return fmt.Errorf("find the Patients of a person: %w", err)
+		}
+		key := personKey(d)
+		if v.persons[key] == nil {
+			v.persons[key] = &Person{Key: key}
+			v.persons[key].System, v.persons[key].Number = v.guard.keyer.NumberOf(key)
+		}
+		v.persons[key].Patients = append(v.persons[key].Patients, d)
+	}
+	for _, key := range keys {
+		if p := v.persons[key]; p != nil {
+			slices.SortFunc(p.Patients, v.guard.rank)
+		}
+	}
+	return nil
+}
+
+// rank orders the Patients of a person, best first (IDN-122).
+func (g *Guard) rank(a, b store.Doc) int {
+	switch {
+	case g.prefers(a, b):
+		return -1
+	case g.prefers(b, a):
+		return 1
+	}
+	return 0
+}
+
+// PersonKeyOf returns the person key of a Patient that the View returned.
+func (v *View) PersonKeyOf(patient store.Doc) string { return personKey(patient) }
+
+// Expand returns a predicate in which each reference to a Patient, and each identifier of a reference that is a
+// national number, means the person whom the View shows (IDN-120). Everything else stays literal.
+func (v *View) Expand(ctx context.Context, where store.Pred) (store.Pred, error) {
+	if !v.Joins() {
+		return where, nil
+	}
+	return index.ExpandPatients(where, func(id string) (index.PersonRefs, error) {
+		p, err := v.PersonOf(ctx, id)
+		return p.Refs(), err
+	}, func(system, value string) (index.PersonRefs, error) {
+		p, err := v.PersonByNumber(ctx, system, value)
+		return p.Refs(), err
+	})
+}
+
+// Refs returns how rows refer to a person; the zero PersonRefs for nil.
+func (p *Person) Refs() (r index.PersonRefs) {
+	if p == nil {
+		return r
+	}
+	r.Key, r.System, r.Number = p.Key, p.System, p.Number
+	for _, d := range p.Patients {
+		r.Patients = append(r.Patients, d.Ref.ID)
+	}
+	return r
+}
+
+// ScatteredPersons returns the person keys of those whom the View shows with a Patient outside the person's partition.
+// They are few.
+func (v *View) ScatteredPersons(ctx context.Context) (facts.NameSet, error) {
+	out := facts.NameSet{}
+	if !v.Joins() {
+		return out, nil
+	}
+	for d, err := range v.WithPermission("").Scan(ctx, store.Query{Type: "Patient", Where: fact(index.FactElsewhere), KeysOnly: true}) {
+		if err != nil {
+			return nil, fmt.Errorf("find Patients outside the partition of their person: %w", err)
+		}
+		out[personKey(d)] = true
+	}
+	return out, nil
+}

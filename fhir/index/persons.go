@@ -1,0 +1,159 @@
+package index
+
+import (
+	"strings"
+
+	"carerecord/store"
+)
+
+// PersonRefs says how rows refer to a person: by the ids of Patients, or by a national number. The zero PersonRefs is
+// nobody.
+type PersonRefs struct {
+	Key      string   // person key
+	Patients []string // ids
+	// System and Number are the national number; empty for none.
+	System, Number string
+}
+
+// ExpandPatients returns a predicate in which every reference to a Patient by id, and every identifier of a reference,
+// means a person: byID and byNumber return the person, or nobody for a reference that stays literal. A row that names the
+// number counts if it is about the person.
+func ExpandPatients(pred store.Pred, byID func(id string) (PersonRefs, error), byNumber func(system, number string) (PersonRefs, error)) (store.Pred, error) {
+	x := expander{byID, byNumber}
+	return x.expand(pred)
+}
+
+type expander struct {
+	byID     func(string) (PersonRefs, error)
+	byNumber func(string, string) (PersonRefs, error)
+}
+
+func (x expander) expand(pred store.Pred) (store.Pred, error) {
+	switch pred := pred.(type) {
+	case store.And:
+		list, err := x.all(pred)
+		return store.And(list), err
+	case store.Or:
+		list, err := x.all(pred)
+		return store.Or(list), err
+	case store.Not:
+		inner, err := x.expand(pred.Pred)
+		return store.Not{Pred: inner}, err
+	case store.VerifyOnly:
+		inner, err := x.expand(pred.Pred)
+		return store.VerifyOnly{Pred: inner}, err
+	case store.Eq:
+		return x.key(pred)
+	case store.Range, store.Interval, store.Contains, store.In:
+	}
+	return pred, nil
+}
+
+func (x expander) all(list []store.Pred) ([]store.Pred, error) {
+	out := make([]store.Pred, len(list))
+	for i, p := range list {
+		var err error
+		if out[i], err = x.expand(p); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// key expands the key of a reference.
+func (x expander) key(pred store.Eq) (store.Pred, error) {
+	k := pred.Key
+	if len(k) < 3 || IsFact(k) || k[0] >= verifies>>8 {
+		return pred, nil
+	}
+	var person PersonRefs
+	var err error
+	switch k[2] {
+	case classRef:
+		id, isPatient := strings.CutPrefix(string(k[3:]), "Patient/")
+		if !isPatient {
+			return pred, nil
+		}
+		person, err = x.byID(id)
+	case classLogical:
+		system, value, _ := strings.Cut(string(k[3:]), "\x00")
+		person, err = x.byNumber(system, value)
+	default:
+		return pred, nil
+	}
+	if err != nil || person.Key == "" {
+		return pred, err
+	}
+	refs := person.refs(numberOf(k))
+	if len(refs) == 1 {
+		return refs[0], nil
+	}
+	if k[2] == classLogical {
+		refs = append(refs, pred)
+	}
+	return refs, nil
+}
+
+// refs matches the rows that refer to the person by a parameter.
+func (p PersonRefs) refs(number uint16) store.Or {
+	var out store.Or
+	for _, id := range p.Patients {
+		out = append(out, eq(number, classRef, "Patient/", id))
+	}
+	if p.Number != "" {
+		out = append(out, store.And{eq(number, classLogical, p.System, "\x00", p.Number), store.VerifyOnly{Pred: store.Eq{Key: OwnerKey(p.Key)}}})
+	}
+	return out
+}
+
+// RefersToPersons returns the predicate of documents that refer, by a reference parameter, to one of some persons.
+// Errors are *Error.
+func (x *Indexer) RefersToPersons(typ, name string, persons []PersonRefs) (store.Pred, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	ids, numbers, list := NameSet{}, map[string]string{}, []string{}
+	for _, person := range persons {
+		for _, id := range person.Patients {
+			ids[id] = true
+			list = append(list, id)
+		}
+		if person.Number != "" {
+			numbers[person.System+"\x00"+person.Number] = person.Key
+		}
+	}
+	refers, err := x.RefersToOneOf(typ, name, "Patient", ids, list)
+	if err != nil || len(numbers) == 0 {
+		return refers, err
+	}
+	byNumber := store.Or{}
+	for number, key := range numbers {
+		byNumber = append(byNumber, store.And{eq(p.number, classLogical, number), store.VerifyOnly{Pred: store.Eq{Key: OwnerKey(key)}}})
+	}
+	if len(numbers) > maxDrivingKeys { // few rows name a number: the others are not compared with each
+		return store.Or{refers, store.And{store.Eq{Key: FactKey(FactByNumber)}, byNumber}}, nil
+	}
+	return store.Or{refers, byNumber}, nil
+}
+
+// NameSet is a set of ids or names.
+type NameSet map[string]bool
+
+// Has implements store.Set.
+func (s NameSet) Has(name string) bool { return s[name] }
+
+// ReferredNumbers returns, from the keys of a document, the system and the folded value of each identifier by which it
+// refers to something by a reference parameter.
+func (x *Indexer) ReferredNumbers(typ, name string, keys []store.Key) ([]Identifier, error) {
+	p, err := x.served(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	var out []Identifier
+	for rest := range keysWithPrefix(keys, prefix(p.number, classLogical)) {
+		system, value, _ := strings.Cut(rest, "\x00")
+		out = append(out, Identifier{system, value})
+	}
+	return out, nil
+}

@@ -1,0 +1,146 @@
+package join
+
+import (
+	"context"
+	"slices"
+
+	"carerecord/consent"
+	"carerecord/fhir/index"
+	"carerecord/store"
+)
+
+// Joins to and from Patients follow persons where the View joins Patients to people (IDN-120): a row refers to a person
+// if it names any visible Patient of the person, or its number. Where the View does not, and for all other types, they
+// follow ids.
+
+// followsPersons reports whether joins to a type follow persons.
+func (e *Executor) followsPersons(target string) bool { return target == "Patient" && e.view.Joins() }
+
+// personsOf returns the persons of some visible Patients, each once.
+func (e *Executor) personsOf(ctx context.Context, patients []store.Doc) ([]*consent.Person, error) {
+	var keys []string
+	for _, d := range patients {
+		if key := e.view.PersonKeyOf(d); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return e.view.PersonsByKey(ctx, slices.Compact(keys))
+}
+
+// refersToPersons matches rows that refer to one of some persons by a parameter.
+func (e *Executor) refersToPersons(typ, param string, persons []*consent.Person) (store.Pred, error) {
+	refs := make([]index.PersonRefs, len(persons))
+	for i, p := range persons {
+		refs[i] = p.Refs()
+	}
+	return e.view.Index().RefersToPersons(typ, param, refs)
+}
+
+// referredPersons returns the persons to whom rows refer by a parameter, each once, and those of each row.
+func (e *Executor) referredPersons(ctx context.Context, typ, param string, rows []store.Doc) (all []*consent.Person, each [][]*consent.Person, err error) {
+	x := e.view.Index()
+	each = make([][]*consent.Person, len(rows))
+	seen := map[*consent.Person]bool{}
+	note := func(i int, p *consent.Person) {
+		if p == nil || slices.Contains(each[i], p) {
+			return
+		}
+		if each[i] = append(each[i], p); !seen[p] {
+			seen[p], all = true, append(all, p)
+		}
+	}
+	ids := idSet{}
+	for _, d := range rows {
+		to, err := x.ReferredIDs(typ, param, "Patient", d.Keys)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, id := range to {
+			ids[id] = true
+		}
+	}
+	byID := map[string]*consent.Person{}
+	for chunk := range slices.Chunk(ids.list(), LookupChunk) {
+		if err := e.personsByID(ctx, chunk, byID); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i, d := range rows {
+		to, err := x.ReferredIDs(typ, param, "Patient", d.Keys)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, id := range to {
+			note(i, byID[id])
+		}
+		numbers, err := x.ReferredNumbers(typ, param, d.Keys)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, number := range numbers {
+			p, err := e.view.PersonByNumber(ctx, number.System, number.Value)
+			if err != nil {
+				return nil, nil, err
+			}
+			if p != nil && slices.Contains(index.Owners(d.Keys), p.Key) {
+				note(i, p)
+			}
+		}
+	}
+	return all, each, nil
+}
+
+// personsByID adds the persons of visible Patients, by the id of the Patient.
+func (e *Executor) personsByID(ctx context.Context, ids []string, byID map[string]*consent.Person) error {
+	refs := make([]store.Ref, len(ids))
+	for i, id := range ids {
+		refs[i] = store.Ref{Type: "Patient", ID: id}
+	}
+	var docs []store.Doc
+	for d, err := range e.view.WithPermission("").All(ctx, refs) {
+		if err != nil {
+			return err
+		}
+		docs = append(docs, d)
+	}
+	if _, err := e.personsOf(ctx, docs); err != nil {
+		return err
+	}
+	for _, d := range docs {
+		p, err := e.view.PersonByKey(ctx, e.view.PersonKeyOf(d))
+		if err != nil {
+			return err
+		}
+		byID[d.Ref.ID] = p
+	}
+	return nil
+}
+
+// patientsOf returns the ids of the Patients of some persons.
+func patientsOf(persons []*consent.Person) idSet {
+	out := idSet{}
+	for _, p := range persons {
+		for _, d := range p.Patients {
+			out[d.Ref.ID] = true
+		}
+	}
+	return out
+}
+
+// aboutScattered matches documents about persons with a Patient outside the person's partition; nil if there are none.
+func (e *Executor) aboutScattered(ctx context.Context) (store.Pred, error) {
+	if e.scattered == nil {
+		var err error
+		if e.scattered, err = e.view.ScatteredPersons(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(e.scattered) == 0 {
+		return nil, nil
+	}
+	return store.In{Prefix: index.OwnerPrefix(), Set: e.scattered}, nil
+}
+
+// namesNumber matches rows that name a person by a national number alone: their partition may be any.
+func namesNumber() store.Pred { return store.Eq{Key: index.FactKey(index.FactByNumber)} }
