@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"carerecord/consent/facts"
 	"carerecord/fhir/index"
 	"carerecord/store"
 )
@@ -133,6 +132,9 @@ func (g *Guard) rank(a, b store.Doc) int {
 	return 0
 }
 
+// Prefers reports whether a Patient comes before another one of the same person (IDN-122).
+func (v *View) Prefers(a, b store.Doc) bool { return v.guard.prefers(a, b) }
+
 // PersonKeyOf returns the person key of a Patient that the View returned.
 func (v *View) PersonKeyOf(patient store.Doc) string { return personKey(patient) }
 
@@ -161,20 +163,4 @@ func (p *Person) Refs() (r index.PersonRefs) {
 		r.Patients = append(r.Patients, d.Ref.ID)
 	}
 	return r
-}
-
-// ScatteredPersons returns the person keys of those whom the View shows with a Patient outside the person's partition.
-// They are few.
-func (v *View) ScatteredPersons(ctx context.Context) (facts.NameSet, error) {
-	out := facts.NameSet{}
-	if !v.Joins() {
-		return out, nil
-	}
-	for d, err := range v.WithPermission("").Scan(ctx, store.Query{Type: "Patient", Where: fact(index.FactElsewhere), KeysOnly: true}) {
-		if err != nil {
-			return nil, fmt.Errorf("find Patients outside the partition of their person: %w", err)
-		}
-		out[personKey(d)] = true
-	}
-	return out, nil
 }

@@ -78,14 +78,14 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 			keys = append(keys, index.AttachesKey(id, d.Source))
 		}
 	}
-	partition, home, err := k.home(ctx, reader, d, row.Owners)
+	home, together, err := k.home(ctx, reader, d, row.Owners)
 	if err != nil {
 		return Keyed{}, err
 	}
-	id := store.RowID{Partition: partition, SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
-	keys = append(keys, index.OtherPartitionKeys(row.Keys, home)...)
-	if d.Ref.Type == "Patient" && len(about.owners) == 1 && IsIdentifierName(about.owners[0]) && index.PartitionOf(about.owners[0]) != partition {
-		keys = append(keys, index.FactKey(index.FactElsewhere))
+	id := store.RowID{Partition: index.PartitionOf(home), SortKey: index.SortKeyOf(row.Date, d.Ref.Type, d.Ref.ID)}
+	keys = append(keys, index.OtherPartitionKeys(row.Keys, together)...)
+	if d.Ref.Type == "Patient" {
+		keys = append(keys, index.HomeKey(home))
 	}
 	keys = withCrossTypeKeys(store.Sorted(keys), d.Source)
 	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,20 +13,17 @@ import (
 	"carerecord/store"
 )
 
-// home returns the partition of a document, and the id of the Patient who certainly is in the same partition; empty
-// for none (IDN-113). The partition depends on the document and on Patients of its own source alone: a source system
-// reads its rows back, and their order must not reveal what another source knows. It is that of the one valid national
-// number that the own-source Patient bears, whom the document names first, joined or not; else of the id of that
-// Patient; else of the one valid national number that the document names; else of its own address.
-func (k *Keyer) home(ctx context.Context, reader Reader, d store.Doc, o index.Ownership) (p store.Partition, patient string, err error) {
+// home returns the name whose partition a document is in, and the id of the Patient who certainly is in it too; empty for
+// none (IDN-113). Both depend on the document and on Patients of its own source alone: a source system reads its rows back,
+// and their order must not reveal what another source knows. The name is that of the Patient of its own source whom the
+// document names first; or the id of the first Patient, if that is of another source or missing; or the one valid national
+// number that the document names; or its own address.
+func (k *Keyer) home(ctx context.Context, reader Reader, d store.Doc, o index.Ownership) (name, together string, err error) {
 	switch {
 	case d.Ref.Type == "Patient":
-		if number := onlyNumber(k.Identity, d.Body); number != "" {
-			return index.PartitionOf(number), d.Ref.ID, nil
-		}
-		return index.PartitionOf(d.Ref.ID), d.Ref.ID, nil
+		return cmp.Or(k.homeNumber(d), d.Ref.ID), d.Ref.ID, nil
 	case len(o.Patients) > 0 && k.Identity == nil:
-		return index.PartitionOf(o.Patients[0]), o.Patients[0], nil
+		return o.Patients[0], o.Patients[0], nil
 	case len(o.Patients) > 0:
 		return k.homeOfPatient(ctx, reader, d, o.Patients[0])
 	}
@@ -37,34 +35,44 @@ func (k *Keyer) home(ctx context.Context, reader Reader, d store.Doc, o index.Ow
 	}
 	if len(numbers) == 1 {
 		for name := range numbers {
-			return index.PartitionOf(name), "", nil
+			return name, "", nil
 		}
 	}
-	return index.PartitionOf(d.Ref.String()), "", nil
+	return d.Ref.String(), "", nil
 }
 
-// homeOfPatient returns the partition of a document that names a Patient first.
-func (k *Keyer) homeOfPatient(ctx context.Context, reader Reader, d store.Doc, id string) (store.Partition, string, error) {
+// homeOfPatient returns the home of a document that names a Patient first.
+func (k *Keyer) homeOfPatient(ctx context.Context, reader Reader, d store.Doc, id string) (name, together string, err error) {
 	p, err := reader.Newest(ctx, store.Ref{Type: "Patient", ID: id})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return 0, "", fmt.Errorf("look up where a Patient is: %w", err)
+		return "", "", fmt.Errorf("look up where a Patient is: %w", err)
 	}
 	if err == nil && !p.Deleted() && p.Source == d.Source {
-		if numbers := index.Names(p.Keys, index.NumberPrefix()); len(numbers) == 1 {
-			return index.PartitionOf(numbers[0]), id, nil
+		if home := index.Names(p.Keys, index.HomePrefix()); len(home) == 1 {
+			return home[0], id, nil
 		}
-		return index.PartitionOf(id), id, nil
 	}
-	return index.PartitionOf(id), "", nil
+	return id, "", nil
 }
 
-// onlyNumber returns the name of the one valid national number of a Patient that is not marked as old, or "".
-func onlyNumber(i *policy.Identity, body []byte) string {
-	numbers := validNumbers(i, body)
-	if len(numbers) != 1 {
+// homeNumber returns the name of the number in whose partition a Patient is: the one that makes its person, if the number
+// is believed; else the one valid number that is not marked as old. Empty for none or several. So all Patients of a person
+// are in its partition.
+func (k *Keyer) homeNumber(d store.Doc) string {
+	if k.Identity == nil {
 		return ""
 	}
-	return numbers[0]
+	counting, _ := countingNumbers(k.Identity, d.Body, d.Source, d.Updated)
+	if len(counting) > 0 {
+		if twoOfOneSystem(counting) {
+			return ""
+		}
+		return counting[0].name
+	}
+	if numbers := validNumbers(k.Identity, d.Body); len(numbers) == 1 {
+		return numbers[0]
+	}
+	return ""
 }
 
 // validNumbers returns the names of the valid national numbers of a Patient that are not marked as old, each once.

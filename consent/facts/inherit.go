@@ -36,7 +36,7 @@ func sameFacts(a, b []store.Key, names []string) bool {
 // SamePerson reports whether documents that refer to a Patient have the same owners and the same partition by two
 // versions of it.
 func SamePerson(a, b []store.Key) bool {
-	return slices.Equal(index.Owners(a), index.Owners(b)) && slices.Equal(index.Names(a, index.NumberPrefix()), index.Names(b, index.NumberPrefix())) && sameFacts(a, b, []string{index.FactResolved})
+	return slices.Equal(index.Owners(a), index.Owners(b)) && slices.Equal(index.Names(a, index.HomePrefix()), index.Names(b, index.HomePrefix())) && sameFacts(a, b, []string{index.FactResolved})
 }
 
 // NamesChanged returns the names on which dependents of a document depend and that a new version changes: its

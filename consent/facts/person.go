@@ -47,12 +47,8 @@ func personOf(i *policy.Identity, body []byte, source string, at time.Time, inde
 		return PersonState{Reason: reason}, nil
 	}
 	number := counting[0].name
-	for n, c := range counting {
-		for _, other := range counting[:n] {
-			if other.system == c.system { // IDN-105
-				return PersonState{Contradicted: true, Reason: TwoNumbers}, nil
-			}
-		}
+	if twoOfOneSystem(counting) { // IDN-105
+		return PersonState{Contradicted: true, Reason: TwoNumbers}, nil
 	}
 	if i.Index != "" && !i.IsIndex(source) { // IDN-104
 		birthDate, found, err := indexBirthDate(number)
@@ -64,6 +60,16 @@ func personOf(i *policy.Identity, body []byte, source string, at time.Time, inde
 		}
 	}
 	return PersonState{Number: number}, nil
+}
+
+// twoOfOneSystem reports whether two of some numbers are of one system.
+func twoOfOneSystem(numbers []nationalNumber) bool {
+	for n, c := range numbers {
+		if slices.ContainsFunc(numbers[:n], func(other nationalNumber) bool { return other.system == c.system }) {
+			return true
+		}
+	}
+	return false
 }
 
 // nationalNumber is a national number by its name, with its system.

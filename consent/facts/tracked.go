@@ -49,7 +49,7 @@ func (r *TrackedReader) RequireSame(d store.Doc) error {
 // (SameInheritance), and, for a Patient, with the same identifiers.
 func (r *TrackedReader) sameInheritance(d store.Doc) store.Pred {
 	out := store.And{}
-	for _, prefix := range append(inheritedPrefixes(), index.BearsPrefix(), index.NumberPrefix()) {
+	for _, prefix := range append(inheritedPrefixes(), index.BearsPrefix(), index.NumberPrefix(), index.HomePrefix()) {
 		of := NameSet{}
 		for _, name := range index.Names(d.Keys, prefix) {
 			of[name] = true

@@ -61,6 +61,7 @@
 //	                  Patient, or a name as in fact 7 [facts/labels.go]
 //	0   name          is a Patient whose current version has this valid national number, by its name as in fact
 //	                  7 [facts/tracked.go]
+//	0   name          is a Patient in the partition of this name: its national number, or its id [facts/home.go]
 //	0   id            is about the Patient with this id: it is that Patient, refers to it as its patient, or
 //	                  inherits owners from a document that does [backlog/stale.go]
 //
@@ -84,7 +85,6 @@
 //	                  it once the record has a joined Patient of the number
 //	contradicted      it is a Patient whose counting number is not believed: the patient index has another birth
 //	                  date, or the Patient has two numbers
-//	elsewhere         it is a joined Patient whose partition is not that of its person
 //
 // # Driving classes
 //

@@ -27,6 +27,7 @@ const (
 	crossLabelled  = "\x00\x00l"
 	factPatient    = "\x80\x00p"
 	factNumber     = "\x80\x00n"
+	factHome       = "\x80\x00h"
 )
 
 // TypeKey is the key of every document of a type.
@@ -53,6 +54,12 @@ func NumberKey(name string) store.Key { return factNumber + store.Key(name) }
 
 // NumberPrefix is the prefix of NumberKey, followed by the name.
 func NumberPrefix() store.Key { return factNumber }
+
+// HomeKey says that a Patient is in the partition of a name (IDN-113).
+func HomeKey(name string) store.Key { return factHome + store.Key(name) }
+
+// HomePrefix is the prefix of HomeKey, followed by the name.
+func HomePrefix() store.Key { return factHome }
 
 // Owners returns the sorted person keys of the people whom a document is about, from its keys.
 func Owners(keys []store.Key) []string { return Names(keys, factOwner) }

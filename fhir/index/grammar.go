@@ -54,6 +54,7 @@ func facts() []keyFact {
 		{crossDependsOn, "depends on (cross-type)", name, "has fact 3 with the same name", "dependents.go"},
 		{crossLabelled, "labelled", name, "has a label that hides it from some principals, and is about this person: an id of a Patient, or a name as in fact 7", "facts/labels.go"},
 		{factNumber, "has number", name, "is a Patient whose current version has this valid national number, by its name as in fact 7", "facts/tracked.go"},
+		{factHome, "home", name, "is a Patient in the partition of this name: its national number, or its id", "facts/home.go"},
 		{factPatient, "patient", []piece{{"id", asText}}, "is about the Patient with this id: it is that Patient, refers to it as its patient, or inherits owners from a document that does", "backlog/stale.go"},
 	}
 }
@@ -73,7 +74,6 @@ const (
 	FactIrregular        = "apart"
 	FactByNumber         = "by-number"
 	FactContradicted     = "contradicted"
-	FactElsewhere        = "elsewhere"
 )
 
 // NamedFact is a name that FactKey takes, and when a document has it.
@@ -95,7 +95,6 @@ func NamedFacts() []NamedFact {
 		{FactIrregular, "whether staff see it depends on more than the directives of its home patient; every document with points has it"},
 		{FactByNumber, "it is about a person whom it names by a national number alone; others than its source see it once the record has a joined Patient of the number"},
 		{FactContradicted, "it is a Patient whose counting number is not believed: the patient index has another birth date, or the Patient has two numbers"},
-		{FactElsewhere, "it is a joined Patient whose partition is not that of its person"},
 	}
 }
 

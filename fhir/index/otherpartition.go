@@ -34,6 +34,11 @@ func (x *Indexer) CrossPartitionRefs(typ, name string) (store.Pred, error) {
 	return eq(p.number, classOtherPartition), nil
 }
 
+// PersonRowID returns the position of a person among the Patients of a partition: it depends on the person key alone.
+func PersonRowID(in store.Partition, person string) store.RowID {
+	return store.RowID{Partition: in, SortKey: SortKeyOf(noDate(), "Person", person)}
+}
+
 // PatientRowID returns the RowID of a Patient in a partition.
 func PatientRowID(in store.Partition, id string) store.RowID {
 	return store.RowID{Partition: in, SortKey: SortKeyOf(noDate(), "Patient", id)}

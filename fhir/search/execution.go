@@ -48,8 +48,11 @@ func (q *Query) Run(ctx context.Context, v *consent.View, at Cursor, lim Limits)
 		return page, nil
 	}
 	rows := x.inOrder
-	if len(q.Sort) > 0 {
+	switch {
+	case len(q.Sort) > 0:
 		rows = x.sorted
+	case x.groupsPersons():
+		rows = x.personsInOrder
 	}
 	if err := rows(ctx, at, page); err != nil {
 		return nil, err
@@ -161,7 +164,9 @@ func (x *execution) total(ctx context.Context, at Cursor, page *Page) error {
 		return nil
 	case !x.Named.None():
 	case x.countable:
-		max = x.lim.CountBudget + 1
+		if max = x.lim.CountBudget + 1; x.groupsPersons() {
+			max = min(max, personCountBudget+1)
+		}
 	default:
 		return nil
 	}
@@ -181,6 +186,9 @@ func (x *execution) total(ctx context.Context, at Cursor, page *Page) error {
 
 // count counts the rows of a type, at most max of them if max > 0.
 func (x *execution) count(ctx context.Context, t TypeQuery, max int) (int, error) {
+	if x.groupsPersons() {
+		return x.countPersons(ctx, max)
+	}
 	q := store.Query{Type: t.Type, Where: t.Where, KeysOnly: true}
 	if !x.needsWalk() {
 		return x.view.Count(ctx, q, max)

@@ -39,6 +39,7 @@ func (p *planner) filter(param Param) error {
 		p.wheres[i] = append(p.wheres[i], pred)
 	}
 	p.query.filters++
+	p.query.byID = p.query.byID || param.Name == "_id" && param.Modifier == ""
 	says := !slices.ContainsFunc(p.wheres, func(where store.And) bool { return !drives(param.Modifier, where[len(where)-1]) })
 	p.query.driven = p.query.driven || says
 	p.query.affirmative = p.query.affirmative || p.query.driven

@@ -40,6 +40,7 @@ type Query struct {
 	joins      [][]join.Node  // for each of Types; nil if no filter needs other documents
 	untypedIDs [][]store.Pred // for each id without a type: the predicates of the target types
 	filters    int            // parameters that filter
+	byID       bool           // _id is among them
 	latest     int            // observations of each code, for $lastn; 0 for a search
 	x          *index.Indexer // with the search parameters at the time of planning
 

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 
@@ -50,7 +51,11 @@ func (x *execution) sorted(ctx context.Context, at Cursor, page *Page) error {
 func (x *execution) rows(ctx context.Context) ([]row, error) {
 	//law:sort-scan
 	var rows []row
-	for d, err := range x.scan(ctx, nil, true) {
+	all := x.scan(ctx, nil, true)
+	if x.groupsPersons() {
+		all = atPositions(x.persons(ctx, nil))
+	}
+	for d, err := range all {
 		if err != nil {
 			return nil, fmt.Errorf("search: %w", err)
 		}
@@ -65,6 +70,18 @@ func (x *execution) rows(ctx context.Context) ([]row, error) {
 		rows = append(rows, r)
 	}
 	return rows, nil
+}
+
+// atPositions yields the Patient of each person with the position of the person as its RowID.
+func atPositions(persons iter.Seq2[personRow, error]) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		for row, err := range persons {
+			row.doc.RowID = row.at
+			if !yield(row.doc, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (x *execution) compare(a, b row) int {

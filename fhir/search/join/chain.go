@@ -150,13 +150,7 @@ func (c Chain) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 	}
 	crossPartition := store.Or{stray, contains}
 	if s.exec.followsPersons(c.Target) {
-		scattered, err := s.exec.aboutScattered(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if crossPartition = append(crossPartition, namesNumber()); scattered != nil {
-			crossPartition = append(crossPartition, scattered)
-		}
+		crossPartition = append(crossPartition, namesNumber())
 	}
 	return &reverseScan{
 		patientsAfter: func(ctx context.Context, after *store.RowID) iter.Seq2[endPatient, error] {

@@ -7,7 +7,6 @@ import (
 	"iter"
 
 	"carerecord/consent"
-	"carerecord/consent/facts"
 	"carerecord/fhir"
 	"carerecord/fhir/index"
 	"carerecord/fhir/term"
@@ -27,9 +26,6 @@ type Executor struct {
 	view  *consent.View
 	lim   Limits
 	terms *term.Terms
-	// scattered are the persons with a Patient outside the person's partition; nil before they are
-	// read (aboutScattered).
-	scattered facts.NameSet
 }
 
 // New returns an Executor that reads through a View. The View must be limited to the

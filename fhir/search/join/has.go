@@ -172,11 +172,6 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 		}
 		return out, nil
 	}
-	scattered, err := s.exec.aboutScattered(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out.crossPartition = scattered
 	out.joinedTo = func(ctx context.Context, ids, _ idSet) (store.Pred, error) {
 		byID := map[string]*consent.Person{}
 		for chunk := range slices.Chunk(ids.list(), LookupChunk) {
@@ -192,11 +187,7 @@ func (h Has) reverse(ctx context.Context, s *Stream) (*reverseScan, error) {
 				}
 			}
 		}
-		joined, err := s.exec.view.Index().IDIn(h.Here, all)
-		if scattered != nil {
-			joined = store.And{joined, store.Not{Pred: scattered}}
-		}
-		return joined, err
+		return s.exec.view.Index().IDIn(h.Here, all)
 	}
 	return out, nil
 }

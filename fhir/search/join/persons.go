@@ -128,19 +128,5 @@ func patientsOf(persons []*consent.Person) idSet {
 	return out
 }
 
-// aboutScattered matches documents about persons with a Patient outside the person's partition; nil if there are none.
-func (e *Executor) aboutScattered(ctx context.Context) (store.Pred, error) {
-	if e.scattered == nil {
-		var err error
-		if e.scattered, err = e.view.ScatteredPersons(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if len(e.scattered) == 0 {
-		return nil, nil
-	}
-	return store.In{Prefix: index.OwnerPrefix(), Set: e.scattered}, nil
-}
-
 // namesNumber matches rows that name a person by a national number alone: their partition may be any.
 func namesNumber() store.Pred { return store.Eq{Key: index.FactKey(index.FactByNumber)} }
