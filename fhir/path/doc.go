@@ -18,7 +18,8 @@
 // without birthDate) do not exist.
 //
 // resolve() does not read other resources. It takes the type of the target from the literal
-// reference, from Reference.type, or from the contained resource.
+// reference, from Reference.type, or from the contained resource; a reference by an NHS number alone refers to a
+// Patient.
 //
 // # The full language
 //

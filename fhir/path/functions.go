@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"carerecord/fhir"
 	"carerecord/fhir/r4"
 )
 
@@ -131,10 +132,13 @@ func targetType(v Value) string {
 	if parts := strings.Split(literal, "/"); len(parts) >= 2 && r4.IsResource(parts[len(parts)-2]) {
 		return parts[len(parts)-2]
 	}
-	if v.Type == "Reference" {
-		return v.GetText("type")
+	if v.Type != "Reference" {
+		return ""
 	}
-	return ""
+	if id, ok := v.Get("identifier"); ok && v.GetText("type") == "" && id.GetText("system") == fhir.NHSNumberSystem {
+		return "Patient"
+	}
+	return v.GetText("type")
 }
 
 func (x resolve) static([]Yield, string) ([]Yield, error) {
