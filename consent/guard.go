@@ -78,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Guard, error) {
 	keyer := &facts.Keyer{Index: cfg.Index, FHIRBase: cfg.PublicURL + "/fhir", Identity: cfg.Policy.Identity}
 	g := &Guard{
 		store: cfg.Store, state: cfg.State, index: cfg.Index, keyer: keyer, policy: cfg.Policy, clock: cfg.Clock,
-		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(keyer.IsNational), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
+		publicURL: cfg.PublicURL, integrity: cfg.Integrity, register: register.New(keyer.Connects), catalog: newTypeCatalog(), backlog: backlog.New(reading.afterCurrent, binaryIDs), reads: reading, labelChanges: newLabelChanges(),
 		decider: cfg.Decider, traceStep: cfg.TraceStep, definitions: definitions.New(cfg.Store, cfg.State, cfg.Index, cfg.Clock),
 	}
 	if g.traceStep == nil {

@@ -87,7 +87,7 @@ func (k *Keyer) Describe(ctx context.Context, reader Reader, d store.Doc, row in
 	if d.Ref.Type == "Patient" {
 		keys = append(keys, index.HomeKey(home))
 	}
-	keys = withCrossTypeKeys(store.Sorted(keys), d.Source)
+	keys = withCrossTypeKeys(d.Ref.Type, store.Sorted(keys), d.Source)
 	keys = store.Sorted(append(keys, labelledKeys(d.Ref.Type, keys)...))
 	return Keyed{Keys: MarkKeys(keys, id.Partition, false), RowID: id}, nil
 }
@@ -108,7 +108,7 @@ func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Do
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(former, PatientNames(d.Body)...) {
+	for _, name := range append(append(former, PatientNames(d.Body)...), k.tieNames(d.Body, d.Source)...) {
 		keys = append(keys, index.BearsKey(name))
 	}
 	for _, name := range validNumbers(k.Identity, d.Body) {
@@ -117,8 +117,8 @@ func (k *Keyer) appendIdentifiers(ctx context.Context, reader Reader, d store.Do
 	return keys, nil
 }
 
-// withCrossTypeKeys returns sorted keys with the cross-type keys that they imply.
-func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
+// withCrossTypeKeys returns sorted keys of a document of a type with the cross-type keys that they imply.
+func withCrossTypeKeys(typ string, keys []store.Key, source string) []store.Key {
 	for _, name := range index.Names(keys, index.DependsOnPrefix()) {
 		keys = append(keys, index.CrossTypeDependsOnKey(name))
 	}
@@ -126,7 +126,7 @@ func withCrossTypeKeys(keys []store.Key, source string) []store.Key {
 	owners := index.Owners(keys)
 	ordinary := Has(keys, index.FactOrdinary)
 	for _, owner := range owners {
-		if ordinary && source != "" {
+		if ordinary && source != "" && index.IsCare(typ) {
 			keys = append(keys, index.SourceRowKey(owner, source))
 		}
 		if !ordinary || len(owners) > 1 {

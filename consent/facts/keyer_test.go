@@ -211,16 +211,19 @@ func TestCrossTypeKeys(t *testing.T) {
 	two := store.Sorted(append(keys(index.FactOrdinary), index.OwnerKey("q")))
 	for _, c := range []struct {
 		name           string
+		typ            string
 		keys           []store.Key
 		source         string
 		own, irregular bool
 	}{
-		{"an ordinary document of a source", keys(index.FactOrdinary), "RX1", true, false},
-		{"an ordinary document of no source", keys(index.FactOrdinary), "", false, false},
-		{"a document that is not ordinary", keys(), "RX1", false, true},
-		{"a document with two owners", two, "RX1", true, true},
+		{"an ordinary document of a source", "Observation", keys(index.FactOrdinary), "RX1", true, false},
+		{"IDN-132 a directive is no care", "Consent", keys(index.FactOrdinary), "RX1", false, false},
+		{"IDN-132 a Patient is no care", "Patient", keys(index.FactOrdinary), "RX1", false, false},
+		{"an ordinary document of no source", "Observation", keys(index.FactOrdinary), "", false, false},
+		{"a document that is not ordinary", "Observation", keys(), "RX1", false, true},
+		{"a document with two owners", "Appointment", two, "RX1", true, true},
 	} {
-		got := withCrossTypeKeys(slices.Clone(c.keys), c.source)
+		got := withCrossTypeKeys(c.typ, slices.Clone(c.keys), c.source)
 		for key, want := range map[store.Key]bool{index.SourceRowKey("p", c.source): c.own, index.IrregularKey("p"): c.irregular, index.CrossTypeDependsOnKey("Patient/q"): true} {
 			if slices.Contains(got, key) != want {
 				t.Errorf("%s: %s: got %v, want %v", c.name, index.Describe(key), !want, want)

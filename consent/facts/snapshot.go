@@ -62,7 +62,7 @@ func (s Snapshot) FormerIdentifiers(ctx context.Context, d store.Doc) ([]string,
 			return nil, fmt.Errorf("read the former identifiers of %s: %w", d.Ref, err)
 		}
 		if v.Version < d.Version && !v.Deleted() {
-			out = append(out, PatientNames(v.Body)...)
+			out = append(append(out, PatientNames(v.Body)...), s.keyer.tieNames(v.Body, v.Source)...)
 		}
 	}
 	return out, nil

@@ -12,14 +12,21 @@ import (
 )
 
 // NewNames returns the identifiers and the Patient ids whose links some writes make necessary: those that deciding
-// Consents among them name, and the national numbers of Patients about whom there is a statement. Begin must have
-// been called.
+// Consents among them name, the connecting identifiers of Patients about whom there is a statement, and linked Patients
+// with ties. Begin must have been called.
 func (r *Register) NewNames(writes []store.Write) (identifiers, patients []string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, w := range writes {
-		if w.Doc.Ref.Type == "Patient" && !w.Doc.Deleted() && r.patientCount[w.Doc.Ref.ID] > 0 {
-			identifiers = append(identifiers, r.numbersAmong(index.Names(w.Doc.Keys, index.BearsPrefix()))...)
+		id := w.Doc.Ref.ID
+		if w.Doc.Ref.Type == "Patient" && !w.Doc.Deleted() && len(r.identifiersOf[id]) > 0 {
+			names := r.connectingAmong(index.Names(w.Doc.Keys, index.BearsPrefix()))
+			if r.patientCount[id] > 0 {
+				identifiers = append(identifiers, names...)
+			}
+			if slices.ContainsFunc(names, func(name string) bool { _, tie := facts.TiedPatient(name); return tie }) {
+				patients = append(patients, id)
+			}
 		}
 		said := statementOf(w.Doc)
 		if w.Doc.Ref.Type != "Consent" || !said.decides() {
@@ -36,40 +43,104 @@ func (r *Register) NewNames(writes []store.Write) (identifiers, patients []strin
 	return identifiers, patients
 }
 
-// numbersAmong returns the national numbers among some identifiers.
-func (r *Register) numbersAmong(identifiers []string) []string {
-	return slices.DeleteFunc(slices.Clone(identifiers), func(name string) bool { return !r.national(name) })
+// connectingAmong returns those of some identifiers that connect Patients.
+func (r *Register) connectingAmong(identifiers []string) []string {
+	return slices.DeleteFunc(slices.Clone(identifiers), func(name string) bool { return !r.connects(name) })
 }
 
-// FindPatients links the Patients that have or had some identifiers, and some Patients together with all that have
-// or had one of their national numbers. Patients that other commits write at the same time are included.
+// identifiersOfDoc returns the names of the identifiers of a Patient, and of the ties to it.
+func identifiersOfDoc(d store.Doc) []string {
+	return append(index.Names(d.Keys, index.BearsPrefix()), facts.TieName(d.Source, d.Ref.ID))
+}
+
+// FindPatients links the Patients that have or had some identifiers, and some Patients together with all that have or had
+// one of their connecting identifiers; and for each the Patients tied to it. Patients that other commits write at the same
+// time are included.
 func (r *Register) FindPatients(ctx context.Context, s store.Store, identifiers, patients []string) error {
 	if len(identifiers)+len(patients) == 0 {
 		return nil
 	}
 	err := s.Read(ctx, func(snap store.Snapshot) error {
-		search := slices.Clone(identifiers)
+		f := finder{register: r, snap: snap, searched: map[string]bool{}, linked: map[string]bool{}}
 		for _, id := range patients {
-			d, err := snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
+			if err := f.patient(ctx, id, true); err != nil {
 				return err
 			}
-			found := r.linkPatient(id, index.Names(d.Keys, index.BearsPrefix()), err == nil && d.Deleted())
-			search = append(search, r.numbersAmong(found)...)
 		}
-		for _, name := range facts.Distinct(search) {
-			for d, err := range snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(name)}, KeysOnly: true}) {
-				if err != nil {
-					return err
-				}
-				r.linkPatient(d.Ref.ID, index.Names(d.Keys, index.BearsPrefix()), false)
+		for _, name := range identifiers {
+			if err := f.identifier(ctx, name); err != nil {
+				return err
 			}
-			r.linkInFlight(name)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("look up the patients of a directive: %w", err)
+	}
+	return nil
+}
+
+// finder links the Patients of one FindPatients. Each Patient is read, and each identifier is looked up, once.
+type finder struct {
+	register         *Register
+	snap             store.Snapshot
+	searched, linked map[string]bool // identifiers; ids of Patients, true with all connecting identifiers
+}
+
+// patient links a Patient and those tied to it. with says that there may be a statement about its id: then all that have or
+// had one of its connecting identifiers are linked too.
+func (f *finder) patient(ctx context.Context, id string, with bool) error {
+	if all, known := f.linked[id]; all || known && !with {
+		return nil
+	}
+	f.linked[id] = with
+	d, err := f.snap.Get(ctx, store.Ref{Type: "Patient", ID: id})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	var names []string
+	if err == nil {
+		names = identifiersOfDoc(d)
+	}
+	return f.follow(ctx, f.register.linkPatient(id, names, err == nil && d.Deleted()), with)
+}
+
+// follow looks up the connecting identifiers of a linked Patient.
+func (f *finder) follow(ctx context.Context, names []string, with bool) error {
+	for _, name := range names {
+		tied, tie := facts.TiedPatient(name)
+		if tie {
+			if err := f.patient(ctx, tied, with); err != nil {
+				return err
+			}
+		}
+		if tie || with && f.register.connects(name) {
+			if err := f.identifier(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// identifier links the Patients that have or had an identifier, and those tied to them.
+func (f *finder) identifier(ctx context.Context, name string) error {
+	if f.searched[name] {
+		return nil
+	}
+	f.searched[name] = true
+	var found []string
+	for d, err := range f.snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.BearsKey(name)}, KeysOnly: true}) {
+		if err != nil {
+			return err
+		}
+		found = append(found, d.Ref.ID)
+	}
+	found = append(found, f.register.inFlightWith(name)...)
+	for _, id := range found {
+		if err := f.patient(ctx, id, false); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -85,7 +156,7 @@ func (r *Register) linkPatient(id string, committed []string, deleted bool) []st
 	if deleted {
 		r.deleted[id] = true
 	}
-	found := committed
+	found := slices.Clone(committed)
 	for w, written := range r.inFlight {
 		if w.Doc.Ref.ID != id {
 			continue
@@ -98,23 +169,22 @@ func (r *Register) linkPatient(id string, committed []string, deleted bool) []st
 	return found
 }
 
-// linkInFlight links the Patients of in-flight commits that have an identifier to all their identifiers.
-func (r *Register) linkInFlight(identifier string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// inFlightWith returns the ids of the Patients that in-flight commits write with an identifier.
+func (r *Register) inFlightWith(identifier string) (ids []string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	for w, written := range r.inFlight {
 		if slices.Contains(written, identifier) {
-			for _, name := range written {
-				r.link(name, w.Doc.Ref.ID, false)
-			}
+			ids = append(ids, w.Doc.Ref.ID)
 		}
 	}
+	return ids
 }
 
 // linkRelevant links a Patient to all its identifiers if a statement may be about it: about its id, about one of the
-// identifiers, or about another Patient that has or had one of its national numbers. mu must be held, here and below.
+// identifiers, or about another Patient that has or had a connecting one. mu must be held, here and below.
 func (r *Register) linkRelevant(identifiers []string, patient string, committed bool) {
-	if r.patientCount[patient] == 0 && !slices.ContainsFunc(identifiers, r.relevant) {
+	if r.patientCount[patient] == 0 && !slices.ContainsFunc(identifiers, func(name string) bool { return r.relevant(name, patient) }) {
 		return
 	}
 	for _, name := range identifiers {
@@ -122,17 +192,19 @@ func (r *Register) linkRelevant(identifiers []string, patient string, committed 
 	}
 }
 
-// relevant reports whether there is a statement about an identifier, or about a Patient that has or had it and it is
-// a national number.
-func (r *Register) relevant(identifier string) bool {
+// relevant reports whether there is a statement about an identifier of a Patient, or about another Patient that has or had
+// it and it connects them; or whether another linked Patient has the name of a tie.
+func (r *Register) relevant(identifier, of string) bool {
 	if r.identifierCount[identifier] > 0 {
 		return true
 	}
-	if r.national(identifier) {
-		for patient := range r.patientsOf[identifier] {
-			if r.patientCount[patient] > 0 {
-				return true
-			}
+	if !r.connects(identifier) {
+		return false
+	}
+	_, tie := facts.TiedPatient(identifier)
+	for patient := range r.patientsOf[identifier] {
+		if r.patientCount[patient] > 0 || tie && patient != of {
+			return true
 		}
 	}
 	return false

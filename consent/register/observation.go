@@ -30,13 +30,13 @@ func (r *Register) inForceLocked(name string) (c statement) {
 	if facts.IsIdentifierName(name) {
 		patients = slices.Collect(maps.Keys(r.patientsOf[name])) // the identifier may mean each of them
 	}
-	for _, patient := range patients {
-		if add(patient); name != patient && !r.national(name) {
+	for _, patient := range r.withTied(patients) {
+		if add(patient); name != patient && !r.connects(name) {
 			continue // one of the source's own identifiers
 		}
 		//law:bearers-covered
 		for identifier := range r.identifiersOf[patient] {
-			if add(identifier); !r.national(identifier) {
+			if add(identifier); !r.connects(identifier) {
 				continue
 			}
 			for same := range r.patientsOf[identifier] {
@@ -45,6 +45,23 @@ func (r *Register) inForceLocked(name string) (c statement) {
 		}
 	}
 	return c
+}
+
+// withTied returns some Patients with all that are tied to them, directly or through others.
+func (r *Register) withTied(patients []string) []string {
+	for i := 0; i < len(patients); i++ {
+		for identifier := range r.identifiersOf[patients[i]] {
+			if _, tie := facts.TiedPatient(identifier); !tie {
+				continue
+			}
+			for tied := range r.patientsOf[identifier] {
+				if !slices.Contains(patients, tied) {
+					patients = append(patients, tied)
+				}
+			}
+		}
+	}
+	return patients
 }
 
 // Observation is the register as one request sees it. A directive may change its kind during a request, so
@@ -97,7 +114,7 @@ func (r *Register) Names() []string {
 		all[name] = true
 	}
 	for name := range all {
-		if facts.IsIdentifierName(name) && !r.national(name) {
+		if _, tie := facts.TiedPatient(name); tie || facts.IsIdentifierName(name) && !r.connects(name) {
 			delete(all, name)
 		}
 	}

@@ -30,7 +30,7 @@ type Register struct {
 	// CommitLock is held by every commit for which NeedsOrder is true.
 	CommitLock *semaphore.Weighted
 
-	national func(name string) bool
+	connects func(name string) bool
 
 	mu sync.RWMutex
 	// statements are the current statements by document.
@@ -67,11 +67,11 @@ type statement struct {
 	optOut, directive, restricted bool
 }
 
-// New makes an empty Register. national reports whether an identifier, by its name, is a valid national number: all
-// Patients that have or had it may be one person.
-func New(national func(name string) bool) *Register {
+// New makes an empty Register. connects reports whether all Patients that have or had an identifier, by its name, may be
+// one person (facts.Keyer.Connects).
+func New(connects func(name string) bool) *Register {
 	return &Register{
-		national:   national,
+		connects:   connects,
 		CommitLock: semaphore.NewWeighted(1),
 		statements: map[store.Ref]statement{}, unknown: map[store.Ref][]statement{},
 		optOut: map[string]int{}, directive: map[string]int{}, restricted: map[string]int{}, identifierCount: map[string]int{}, patientCount: map[string]int{}, deleted: map[string]bool{},
@@ -151,10 +151,8 @@ func (r *Register) Begin(writes []store.Write) {
 		if w.Doc.Ref.Type != "Patient" || w.Doc.Deleted() {
 			continue
 		}
-		if identifiers := index.Names(w.Doc.Keys, index.BearsPrefix()); len(identifiers) > 0 {
-			r.inFlight[w] = identifiers
-			r.linkRelevant(identifiers, w.Doc.Ref.ID, false)
-		}
+		r.inFlight[w] = identifiersOfDoc(w.Doc)
+		r.linkRelevant(r.inFlight[w], w.Doc.Ref.ID, false)
 	}
 }
 

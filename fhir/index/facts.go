@@ -132,8 +132,8 @@ func Attached(keys []store.Key) []string {
 	return ids
 }
 
-// SourceRowKey is the cross-type key of the ordinary documents about a person, by person key, that came
-// from an organisation (ODS code). One query finds out whether there is one of any type.
+// SourceRowKey is the cross-type key of the ordinary documents about a person, by person key, that are care
+// given (IsCare) and came from an organisation (ODS code). One query finds out whether there is one of any type.
 func SourceRowKey(person, ods string) store.Key {
 	return crossSourceRow + store.Key(person+"\x00"+ods)
 }

@@ -67,6 +67,7 @@ type ownerLine struct {
 	optional  bool     // about nobody if the paths refer to nobody
 	byMention bool     // about every patient to whom it refers
 	owners    []string // paths, PATH or PATH:Type
+	care      bool     // care given
 	dates     []string // paths; the first one with a value is used
 }
 
@@ -111,6 +112,8 @@ func parseOwnerLine(words []string) (l ownerLine, ok bool) {
 			l.rule, l.self, l.byMention, words = Owned, words[0] == "self", words[0] == "mentioned", words[1:]
 		case (words[0] == "owned" || words[0] == "maybe") && l.rule == NoRule && len(words) > 1:
 			l.rule, l.optional, l.owners, words = Owned, words[0] == "maybe", strings.Split(words[1], ","), words[2:]
+		case words[0] == "care" && !l.care && l.rule != NoRule:
+			l.care, words = true, words[1:]
 		case words[0] == "date" && l.dates == nil && len(words) > 1:
 			l.dates, words = strings.Split(words[1], ","), words[2:]
 		default:

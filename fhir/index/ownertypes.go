@@ -19,11 +19,19 @@ func InheritsFrom(typ string) []string { return slices.Clone(inheritance()[typ])
 // Inherits reports whether documents of a type can inherit owners from another resource.
 func Inherits(typ string) bool { return len(inheritance()[typ]) > 0 }
 
-var inheritance = sync.OnceValue(func() map[string][]string {
+// IsCare reports whether resources of a type are care given: the column care of owners.txt (IDN-132).
+func IsCare(typ string) bool { return ownerLines()[typ].care }
+
+var ownerLines = sync.OnceValue(func() map[string]ownerLine {
 	rules, err := parseOwners(ownerTable)
 	if err != nil {
 		panic("index: " + err.Error()) // the file is part of the program
 	}
+	return rules
+})
+
+var inheritance = sync.OnceValue(func() map[string][]string {
+	rules := ownerLines()
 	through := map[string][]string{}
 	every := map[string]bool{}
 	for typ, rule := range rules {
