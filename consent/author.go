@@ -29,7 +29,7 @@ func notAllowed(g *Guard) *fhir.Error {
 }
 
 // mayRecordFor returns an error unless a person may record a directive of the patient whom the Consent
-// names: the patient, or staff of the registered practice (CON-502). The error is the same for other
+// names: the patient, or staff of the registered practice (CON-502, IDN-133). The error is the same for other
 // people and for patients who are unknown to or hidden from the writer.
 func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	g := c.view.guard
@@ -39,7 +39,7 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	}
 	p := c.view.grant.principal
 	if p.Kind == Patient {
-		if ref.ID != p.Patient {
+		if own := c.view.grant.own; ref.ID != p.Patient && (own.person == "" || !own.isOwn(ref.ID)) {
 			return notAllowed(g)
 		}
 		return nil
@@ -51,7 +51,11 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("read the patient of a directive: %w", err)
 	}
-	registered, err := c.registeredWith(ctx, patient.Body, p.Organisation)
+	by, err := c.registration(ctx, patient)
+	if err != nil {
+		return err
+	}
+	registered, err := c.registeredWith(ctx, by.Body, p.Organisation)
 	if err != nil {
 		return err
 	}
@@ -59,6 +63,29 @@ func (c *commitBuilder) mayRecordFor(ctx context.Context, body []byte) error {
 		return notAllowed(g)
 	}
 	return nil
+}
+
+// registration returns the Patient whose generalPractitioner is the registered practice of a person (IDN-133): that of the
+// patient index, if the person has one; else the writer's own; else, without an identity policy, the Patient itself. It
+// returns the zero Doc for none.
+func (c *commitBuilder) registration(ctx context.Context, patient store.Doc) (store.Doc, error) {
+	identity := c.view.guard.keyer.Identity
+	if identity == nil {
+		return patient, nil
+	}
+	// Without the View: whether a refusal hides the patient index's Patient must not decide who may end it.
+	var own store.Doc
+	for d, err := range c.view.snap.Scan(ctx, store.Query{Type: "Patient", Where: store.Eq{Key: index.OwnerKey(personKey(patient))}}) {
+		switch {
+		case err != nil:
+			return store.Doc{}, fmt.Errorf("read the registration of a patient: %w", err)
+		case identity.IsIndex(d.Source):
+			return d, nil
+		case d.Source == c.view.grant.principal.Organisation:
+			own = d
+		}
+	}
+	return own, nil
 }
 
 // registeredWith reports whether a Patient's generalPractitioner is an organisation: by its ODS
@@ -101,12 +128,19 @@ func (c *commitBuilder) mayChange(ch *Change, t *target) error {
 			return foreignID()
 		}
 	case Staff, Patient:
-		if !inPerson {
+		if !inPerson || c.recordedByAnotherPractice(t.cur) {
 			return notAllowed(c.view.guard)
 		}
 	case Nobody, Backend, System: // their rights do not depend on the maker of a statement
 	}
 	return nil
+}
+
+// recordedByAnotherPractice reports whether staff of a practice would change the directive that another practice recorded,
+// in a region without a patient index that says which one the patient is registered with (IDN-133).
+func (c *commitBuilder) recordedByAnotherPractice(directive store.Doc) bool {
+	p, identity := c.view.grant.principal, c.view.guard.keyer.Identity
+	return p.Kind == Staff && identity != nil && identity.Index == "" && directive.Source != "" && directive.Source != p.Organisation
 }
 
 // authorFacts returns the facts of a new version that follow from the author of the first version.

@@ -2,8 +2,11 @@ package persons
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidwall/gjson"
 )
 
 // TestRefusals: a refusal recorded for any Patient of a person, or for the number alone, before or after any of them arrived,
@@ -76,5 +79,130 @@ func (r *region) hidden(when string, want bool) {
 			r.Errorf("%s: GET Patient/xgp.p: got %d, want 404: %v", then, code, want)
 		}
 		r.caughtUp()
+	}
+}
+
+// TestOwnRows: an organisation with care of its own about a person who opted out has a record of the person: its own rows,
+// its own Patients, and those that its rows name (IDN-132). A Patient or a directive alone opens nothing.
+func TestOwnRows(t *testing.T) {
+	r := newRegion(t, nil, false)
+	for _, ods := range sources {
+		r.put(ods, "Patient", "p", identifier(number))
+		r.put(ods, "Observation", "o", observation("1")+about(strings.ToLower(ods)+".p"))
+	}
+	r.delete("XCO", "Observation", "o")
+	r.delete("XSC", "Observation", "o")
+	r.put("XCO", "Basic", "b", `,"code":{"text":"x"}`+about("xco.p"))
+	r.put("XGP", "Observation", "named", observation("1")+about("xac.p"))
+	r.put("XCO", "Consent", "c", directive("OPTOUT", `{"reference":"Patient/xmh.p"}`, "active"))
+	r.caughtUp()
+	for ods, want := range map[string]string{
+		"XGP": "4: Observation/xgp.named Observation/xgp.o Patient/xac.p Patient/xgp.p",
+		"XAC": "2: Observation/xac.o Patient/xac.p",
+		"XCO": "1: Patient/xco.p",
+		"XSC": "1: Patient/xsc.p",
+		"XUN": "0: ",
+	} {
+		got := r.rows("staff "+ods, "Observation", false)
+		for _, id := range []string{"xgp.p", "xac.p", "xco.p", "xmh.p", "xsc.p"} {
+			if code, _ := r.send("staff "+ods, http.MethodGet, "Patient/"+id, ""); code == 200 {
+				got = append(got, "Patient/"+id)
+			}
+		}
+		slices.Sort(got)
+		if sprint(got) != want {
+			t.Errorf("staff of %s: got %s, want %s", ods, sprint(got), want)
+		}
+	}
+}
+
+// TestMerges: a refusal survives that its source merges Patients, in both directions and through others, and within that
+// source alone (IDN-130).
+func TestMerges(t *testing.T) {
+	link := func(typ, patient string) string {
+		return `,"link":[{"type":"` + typ + `","other":{"reference":"Patient/` + patient + `"}}]`
+	}
+	for name, merge := range map[string]func(r *region){
+		"replaced-by": func(r *region) { r.put("XAC", "Patient", "old", link("replaced-by", "xac.new")) },
+		"replaces":    func(r *region) { r.put("XAC", "Patient", "new", identifier(number)+link("replaces", "xac.old")) },
+		"through a third": func(r *region) {
+			r.put("XAC", "Patient", "third", link("replaces", "xac.old")+"")
+			r.put("XAC", "Patient", "new", identifier(number)+link("replaces", "xac.third"))
+		},
+	} {
+		for _, first := range []bool{true, false} {
+			for _, refused := range []string{"xac.old", "xac.new"} {
+				r := newRegion(t, nil, false)
+				r.put("XAC", "Patient", "old", "")
+				r.put("XAC", "Patient", "new", identifier(number))
+				for _, of := range []string{"old", "new"} {
+					r.put("XAC", "Observation", of, observation("1")+about("xac."+of))
+				}
+				r.put("XAC", "Observation", "number", observation("1")+byNumber(number))
+				r.put("XCO", "Patient", "other", link("replaces", "xac.old"))
+				r.put("XCO", "Observation", "other", observation("1")+about("xco.other"))
+				refuse := func() {
+					r.put("XGP", "Consent", "c", directive("OPTOUT", `{"reference":"Patient/`+refused+`"}`, "active"))
+				}
+				if first {
+					refuse()
+				}
+				merge(r)
+				if !first {
+					refuse()
+				}
+				for _, when := range []string{"at once", "after a restart"} {
+					if got := sprint(r.rows("staff XMH", "Observation", false)); got != "1: Observation/xco.other" {
+						t.Errorf("%s, %s refuses, before the merge %v, %s: got %s, want the other source's row alone", name, refused, first, when, got)
+					}
+					r.caughtUp()
+					r.restart()
+				}
+			}
+		}
+	}
+}
+
+// TestRegisteredPractice: the practice that the patient index names records and ends refusals; without an index a practice
+// whose own Patient names itself does, and ends those alone that it recorded (IDN-133).
+func TestRegisteredPractice(t *testing.T) {
+	practice := func(ods string) string {
+		return `,"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"` + ods + `"}}]`
+	}
+	for _, c := range []struct {
+		name, index   string // the practice that the index names; empty for no index
+		gp, community bool   // whether XGP and XCO may record a refusal
+	}{
+		{"the index names XGP", "XGP", true, false},
+		{"the index names XCO", "XCO", false, true},
+		{"no index", "", true, true},
+	} {
+		r := newRegion(t, nil, c.index != "")
+		r.put("XGP", "Patient", "p", identifier(number)+practice("XGP"))
+		r.put("XCO", "Patient", "p", identifier(number)+practice("XCO"))
+		r.put("XAC", "Patient", "p", identifier(number))
+		if c.index != "" {
+			r.put("XPI", "Patient", "p", identifier(number)+practice(c.index))
+		}
+		record := func(ods, patient string) (int, string) {
+			return r.send("staff "+ods, http.MethodPost, "Consent", `{"resourceType":"Consent"`+directive("OPTOUT", `{"reference":"Patient/`+patient+`"}`, "active")+`}`)
+		}
+		for ods, may := range map[string]bool{"XGP": c.gp, "XCO": c.community, "XAC": false} {
+			code, body := record(ods, strings.ToLower(ods)+".p")
+			if (code == 201) != may {
+				t.Errorf("%s: %s records a refusal: got %d %s, want it permitted: %v", c.name, ods, code, body, may)
+			}
+			if ods != "XGP" || code != 201 {
+				continue
+			}
+			id := gjson.Get(body, "id").Str
+			ended := strings.Replace(body, `"active"`, `"inactive"`, 1)
+			if code, _ := r.send("staff XCO", http.MethodPut, "Consent/"+id, ended); code == 200 {
+				t.Errorf("%s: XCO ends the refusal that XGP recorded: got %d", c.name, code)
+			}
+			if code, answer := r.send("staff XGP", http.MethodPut, "Consent/"+id, ended); code != 200 {
+				t.Errorf("%s: XGP ends its own refusal: got %d %s", c.name, code, answer)
+			}
+		}
 	}
 }
