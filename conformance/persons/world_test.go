@@ -48,6 +48,7 @@ type region struct {
 	server *servertest.Server
 	open   func() *servertest.Server
 	now    time.Time
+	fixed  time.Time // the clock stands here, if it is set
 }
 
 // engines are the stores on which the tests run.
@@ -92,7 +93,13 @@ func newRegion(t *testing.T, engine store.Engine, index bool) *region {
 	if index {
 		folder.Identity.Index = "XPI"
 	}
-	clock := func() time.Time { r.now = r.now.Add(time.Second); return r.now }
+	clock := func() time.Time {
+		if !r.fixed.IsZero() {
+			return r.fixed
+		}
+		r.now = r.now.Add(time.Second)
+		return r.now
+	}
 	reference := storetest.NewReference(clock)
 	r.open = func() *servertest.Server {
 		cfg := servertest.Config{Store: reference, State: reference, Clock: clock, Policy: folder, Callers: callers}
