@@ -17,7 +17,7 @@
 //     revision.
 //   - A row is the newest version of a document that is not deleted. Every engine returns
 //     rows in the order of their RowID: by Partition (the patient with whose documents it is stored), then by SortKey. The
-//     order does not depend on the time of arrival, so a row that a caller may not see does
+//     order does not depend on the time of arrival, so a row that a requester may not see does
 //     not move others.
 //
 // A store also has three ports: State (values with an expiry), Log (append only, without

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Key is one searchable fact about a document. Package fhir/index builds keys; they are
+// Key is one searchable property of a document. Package fhir/index builds keys; they are
 // ordered by their bytes. A key whose first byte is below 0x80 is driving: engines index it
 // and may propose candidates from it. All others are verifying keys: they are stored with the
 // document and read by Match.

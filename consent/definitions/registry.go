@@ -74,7 +74,7 @@ func (r *Registry) Load(ctx context.Context) error {
 	return r.install(t)
 }
 
-// reload does so where the table of the store is not the one in force.
+// reload is Load, but does nothing if the table of the store is in force already.
 func (r *Registry) reload(ctx context.Context) error {
 	t, err := r.read(ctx)
 	if err != nil || slices.Equal(t.stateWrite().Value, r.Current().stateWrite().Value) {

@@ -48,11 +48,11 @@ func (s *Server) sent(c *call) ([]byte, error) {
 	}
 	most := rawLimit(s.cfg.Limits.Resource)
 	limit := s.cfg.Limits.Resource
-	surely, err := c.writesRaw([]byte(`{"resourceType":"Binary"}`)) // whatever JSON may say
+	certainlyRaw, err := c.writesRaw([]byte(`{"resourceType":"Binary"}`)) // true if no JSON body can change that
 	if err != nil {
 		return nil, err
 	}
-	if surely {
+	if certainlyRaw {
 		limit = most
 	}
 	body, err := readBody(c.r, limit)

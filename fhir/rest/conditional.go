@@ -37,7 +37,7 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 	return q, nil
 }
 
-// criteriaOf is criteria for a caller, who also needs the permission to search (SMART-290, 291).
+// criteriaOf is criteria for a requester, who also needs the permission to search (SMART-290, 291).
 func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*search.Query, error) {
 	refused := s.maySearch(ctx, c.caller, c.typ)
 	q, err := s.criteria(ctx, c.caller, c.typ, values)

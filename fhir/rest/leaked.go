@@ -38,7 +38,7 @@ func RefuseLeakedToken(where string) error {
 }
 
 // checkTokenPlace refuses a request with a token in its URL, in more than one header or in a form. The
-// form of a search by a known caller is left to readForm. err is the result of verifying the header.
+// form of a search by a known requester is left to readForm. err is the result of verifying the header.
 func (s *Server) checkTokenPlace(ctx context.Context, c *call, err error) error {
 	if token, found := LeakedToken(c.r.URL.RawQuery); found {
 		return s.refuseLeaked(ctx, c, "the URL", token)

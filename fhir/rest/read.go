@@ -118,8 +118,8 @@ func (c *call) nameSelf() {
 
 // shape reads _elements and _summary of a read (REST-114). Other parameters are ignored, or refused
 // under strict handling (REST-018).
-func (c *call) shape() (search.Projection, error) {
-	var shape search.Projection
+func (c *call) shape() (search.ElementSelection, error) {
+	var shape search.ElementSelection
 	var unknown []string
 	for _, p := range c.params {
 		switch {

@@ -54,7 +54,7 @@ type Config struct {
 	// Unidentified limits the audit records of requests without a valid token. The caller of New
 	// flushes it. nil makes one whose last counts are lost.
 	Unidentified *audit.UnidentifiedLimiter
-	// Closed returns why the record is closed, as a *fhir.Error, or nil. It is called after the caller
+	// Closed returns why the record is closed, as a *fhir.Error, or nil. It is called after the requester
 	// is identified. nil is never closed.
 	Closed func() error
 	Limits Limits

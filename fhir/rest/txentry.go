@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// readTxEntry reads the request of an entry, and checks that the caller may make it.
+// readTxEntry reads the request of an entry, and checks that the requester may make it.
 func (s *Server) readTxEntry(ctx context.Context, c *call, en entry) (*txEntry, error) {
 	st := &txEntry{entry: en}
 	sub, to, err := s.entryCall(ctx, c, en)

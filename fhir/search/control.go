@@ -27,7 +27,7 @@ func (p *planner) control(param Param) error {
 	case "_sort":
 		return p.sort(param)
 	case "_elements", "_summary":
-		return p.projection(param)
+		return p.elementSelection(param)
 	case "_count":
 		n, err := strconv.Atoi(param.Value)
 		if err != nil || n < 0 {
@@ -67,7 +67,7 @@ func (p *planner) sort(param Param) error {
 			continue
 		}
 		if slices.ContainsFunc(p.query.Sort, func(k SortBy) bool { return k.Name == name }) {
-			return fhir.Fault(400, "invalid", "_sort names %s twice.", name)
+			return fhir.Fault(400, "invalid", "_sort repeats %s.", name)
 		}
 		p.query.Sort = append(p.query.Sort, SortBy{Name: name, Descending: descending})
 		applied = append(applied, key)

@@ -39,8 +39,8 @@ func (p *planner) filter(param Param) error {
 		p.wheres[i] = append(p.wheres[i], pred)
 	}
 	p.query.filters++
-	says := !slices.ContainsFunc(p.wheres, func(where store.And) bool { return !drives(param.Modifier, where[len(where)-1]) })
-	p.query.driven = p.query.driven || says
+	drivesAll := !slices.ContainsFunc(p.wheres, func(where store.And) bool { return !drives(param.Modifier, where[len(where)-1]) })
+	p.query.driven = p.query.driven || drivesAll
 	p.query.affirmative = p.query.affirmative || p.query.driven
 	if param.Modifier == "" {
 		for _, value := range values {

@@ -149,7 +149,7 @@ func (p *planner) lastLink(typ, expr string, values []string) (join.Node, error)
 	return join.Leaf{Pred: pred, Drives: drives(modifier, pred)}, nil
 }
 
-// noteJoined adds a type that a join reads: the caller needs the permission to search it (SMART-279,
+// noteJoined adds a type that a join reads: the requester needs the permission to search it (SMART-279,
 // 280).
 func (p *planner) noteJoined(typ string) {
 	if !slices.Contains(p.query.Joined, typ) {

@@ -11,7 +11,7 @@ import (
 type Terms struct {
 	// Find returns the body of the CodeSystem or ValueSet of an address: a canonical one,
 	// optionally with |version, or that of a resource. It returns false if there is none
-	// for the caller. A nil Find finds nothing.
+	// for the requester. A nil Find finds nothing.
 	Find func(ctx context.Context, typ, address string) (body []byte, found bool, err error)
 	// Most is the expansion maximum (LIM-001): the greatest number of codes of a set.
 	Most int

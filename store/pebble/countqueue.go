@@ -162,7 +162,7 @@ func (db *DB) beginCount(w countRequest) (*storedCount, *pebble.Snapshot, error)
 
 // countKey counts the live documents of a type that have a key, at most max of them if max > 0.
 // The empty key means all.
-func (s *snap) countKey(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+func (s *snap) countKey(code typeCode, key store.Key, max int, checkContext func() error) (int, error) {
 	if k := s.db.counts.keys.Load().find(code, key); k != nil {
 		value, err := get(s.rows, k.row)
 		if err != nil {
@@ -178,7 +178,7 @@ func (s *snap) countKey(code typeCode, key store.Key, max int, alive func() erro
 			return n, err
 		}
 	}
-	n, err := s.walkPostings(code, key, max, alive)
+	n, err := s.walkPostings(code, key, max, checkContext)
 	if err != nil || n < s.db.counts.minPostings {
 		return n, err
 	}
@@ -202,7 +202,7 @@ func (s *snap) seq() (uint64, error) {
 }
 
 // walkPostings is countKey without stored counts.
-func (s *snap) walkPostings(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+func (s *snap) walkPostings(code typeCode, key store.Key, max int, checkContext func() error) (int, error) {
 	prefix := postingPrefix(nil, code, key)
 	if key == "" {
 		prefix = appendCode(nil, rowAll, code)
@@ -215,7 +215,7 @@ func (s *snap) walkPostings(code typeCode, key store.Key, max int, alive func() 
 	// The prefix is before all rows that have a rowid after it.
 	for ok := it.SeekPrefixGE(prefix); ok && (max <= 0 || n < max); ok = it.Next() {
 		if n++; n%1024 == 0 {
-			if err := alive(); err != nil {
+			if err := checkContext(); err != nil {
 				return 0, errors.Join(err, it.Close())
 			}
 		}

@@ -72,7 +72,7 @@ func (d rowID) next() (rowID, bool) {
 	return d, false
 }
 
-func (d rowID) less(e rowID) bool { return bytes.Compare(d[:], e[:]) < 0 }
+func (d rowID) before(e rowID) bool { return bytes.Compare(d[:], e[:]) < 0 }
 
 // Escaping: a zero byte becomes 00 ff, and 00 01 terminates. So the terminator sorts before
 // every byte that may follow, and escaped strings sort as the strings do, also if one is a

@@ -43,7 +43,7 @@ type verifier struct {
 	names  map[typeCode]string
 	faults []error
 
-	live, dead, superseded, posted int // expected numbers of rows
+	live, tombstones, superseded, posted int // expected numbers of rows
 }
 
 var errFaults = errors.New("too many faults")
@@ -218,7 +218,7 @@ func (v *verifier) newestRows(ctx context.Context) error {
 			}
 			return nil
 		}
-		v.dead++
+		v.tombstones++
 		return v.mustExist(versionRow(rowVersion, code, id, now.version), "%s/%s has no tombstone", v.names[code], id)
 	})
 	if err == nil && live != v.live {
@@ -259,8 +259,8 @@ func (v *verifier) versions(ctx context.Context) error {
 		}
 		return v.mustBeInHistory(code, id, stored.record)
 	})
-	if err == nil && n != v.superseded+v.dead {
-		err = v.fault("%d rows of versions, expected %d superseded and %d tombstones", n, v.superseded, v.dead)
+	if err == nil && n != v.superseded+v.tombstones {
+		err = v.fault("%d rows of versions, expected %d superseded and %d tombstones", n, v.superseded, v.tombstones)
 	}
 	return err
 }

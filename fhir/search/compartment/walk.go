@@ -35,7 +35,7 @@ type section struct {
 }
 
 // prepare selects the types: those that the store holds, of which there are members of the compartment,
-// and that the request and the caller's scopes allow.
+// and that the request and the requester's scopes allow.
 func (w *walk) prepare(ctx context.Context) error {
 	if w.Owner.Type == "Encounter" {
 		if err := w.findSubject(ctx); err != nil {

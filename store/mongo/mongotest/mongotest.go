@@ -99,10 +99,10 @@ func Start(tb testing.TB) *Server {
 // StartOwn returns a server for one test, which may kill it. It stops at the end of the test.
 func StartOwn(tb testing.TB) *Server { return own(tb, false) }
 
-// StartApart returns the server of this test binary if that is MongoDB, and else a stand-in for
+// StartSeparate returns the server of this test binary if that is MongoDB, and else a stand-in for
 // this test, for tests that run in parallel with others: the stand-in blocks while it drops a
 // database, which takes it up to a minute.
-func StartApart(tb testing.TB) *Server {
+func StartSeparate(tb testing.TB) *Server {
 	tb.Helper()
 	if s := Start(tb); s.real {
 		return s

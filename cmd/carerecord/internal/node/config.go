@@ -37,7 +37,7 @@ type Config struct {
 	observers      observers // around requests, decisions and the engine
 }
 
-// Auth says how callers are authenticated. The zero value is AuthSMART.
+// Auth says how requesters are authenticated. The zero value is AuthSMART.
 type Auth int
 
 const (

@@ -91,7 +91,7 @@ func (n *Node) planSearch(ctx context.Context, p consent.Principal, text string)
 	if typ == "" || strings.Contains(typ, "/") {
 		return typ, request, errors.New("only a search of one type can be explained: Type?parameter=value&…")
 	}
-	request, err = n.search.Plan(ctx, p, search.SearchTarget{Path: typ, Types: []string{typ}}, params, true)
+	request, err = n.search.ParsePage(ctx, p, search.SearchTarget{Path: typ, Types: []string{typ}}, params, true)
 	return typ, request, err
 }
 
@@ -109,7 +109,7 @@ func (x *explanation) line(depth int, format string, args ...any) {
 }
 
 // searchNode writes a node of the search plan, with the engine's plan for its query.
-func (x *explanation) searchNode(ctx context.Context, n join.PlanNode, depth int) {
+func (x *explanation) searchNode(ctx context.Context, n join.ExplainNode, depth int) {
 	words := []string{n.Kind}
 	if n.Type != "" {
 		words = append(words, n.Type, "(needs "+strings.Join(strings.Split(n.Permission, ""), " or ")+", guarded)")
