@@ -3,7 +3,7 @@
 // A store holds documents. A document has an address (type and id), an opaque body,
 // versions, and a sorted list of index keys. Every query is a predicate over those keys.
 // The store knows nothing of FHIR: fhir/index builds the keys of search parameters, and
-// consent adds the facts that it decides by. Match alone defines what a predicate means: an
+// consent adds the facts by which it decides. Match alone defines what a predicate means: an
 // index of an engine only proposes candidates, and Match decides.
 //
 // Vocabulary:

@@ -79,7 +79,7 @@ type In struct {
 	Set    Set
 }
 
-// Set is a set of names, safe for concurrent use. Has must not panic: a Set that cannot tell
+// Set is a set of names, safe for concurrent use. Has must not panic: a Set that cannot decide
 // must return the value that hides more.
 type Set interface{ Has(name string) bool }
 

@@ -33,7 +33,7 @@ func (k KeyFormat) String() string {
 	return fmt.Sprintf("%d.%d", k.Index, k.Facts)
 }
 
-// ErrKeyFormat says that the documents of a store have another key format than this program:
+// ErrKeyFormat reports that the documents of a store have another key format than this program:
 // its queries would not find them, or not hide them.
 var ErrKeyFormat = errors.New("the documents have another key format")
 

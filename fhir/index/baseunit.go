@@ -108,7 +108,7 @@ func encodeLimit(n *ucum.Number, open string) string {
 	return lo
 }
 
-// scale says whether a query compares a number as written or in base units.
+// scale selects whether a query compares a number as written or in base units.
 type scale struct {
 	unit     ucum.Unit
 	converts bool

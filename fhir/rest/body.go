@@ -28,10 +28,10 @@ func (s *Server) incoming(ctx context.Context, c *call, permission consent.Permi
 	}
 	r, issues, err := accept(body, c.typ, c.validation)
 	if c.location != "" {
-		place := c.location + ".resource"
-		issues = (&fhir.Error{Issues: issues}).At(place).Issues
+		path := c.location + ".resource"
+		issues = (&fhir.Error{Issues: issues}).At(path).Issues
 		if e, ok := fhir.AsError(err); ok {
-			err = e.At(place)
+			err = e.At(path)
 		}
 	}
 	c.warnings = issues

@@ -22,7 +22,7 @@ type call struct {
 	outcome
 }
 
-// request is what the client sent. It is complete before a handler runs, but for what handlers read
+// request is the request of the client. It is complete before a handler runs, except for the parts that handlers read
 // from the body.
 type request struct {
 	pathParams
@@ -49,7 +49,7 @@ type negotiated struct {
 	validation  validate.Mode // how strictly bodies are checked
 }
 
-// outcome is what handlers find out for the audit record and for the answer.
+// outcome has the results of handlers, for the audit record and for the answer.
 type outcome struct {
 	warnings    []fhir.Issue         // about the accepted body
 	named       consent.NamedPatient // the patient whom the request names

@@ -104,7 +104,7 @@ func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource,
 }
 
 // demandAbsent makes it a precondition of the change that nothing matches. A bundle that deletes
-// something has no such precondition, because the match may be what it deletes.
+// something has no such precondition, because the match may be a resource that it deletes.
 func demandAbsent(ch *consent.Change, where store.Pred, claims []store.Key, deleted map[store.Ref]bool) {
 	if len(deleted) == 0 {
 		ch.Absent, ch.Claims = where, claims

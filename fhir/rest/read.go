@@ -28,7 +28,7 @@ func (s *Server) read(ctx context.Context, c *call) (*answer, error) {
 func (s *Server) vread(ctx context.Context, c *call) (*answer, error) {
 	version, err := strconv.ParseUint(c.version, 10, 64)
 	if err != nil || strconv.FormatUint(version, 10) != c.version {
-		version = 0 // an unknown version, after the checks that look at no patient
+		version = 0 // an unknown version, after the checks that read no patient
 	}
 	return s.readOne(ctx, c, func(v *consent.View) (store.Doc, error) {
 		if version == 0 {

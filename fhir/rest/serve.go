@@ -157,7 +157,7 @@ func (s *Server) guarded(ctx context.Context, c *call, h handler) (a *answer, er
 	return h(ctx, c)
 }
 
-// admit identifies the requester, applies the limits of clients, and reads what every call has: URL,
+// admit identifies the requester, applies the limits of clients, and reads the parts that every call has: URL,
 // format, parameters. The requester is identified before anything is refused; otherwise anybody could fill
 // the audit trail with malformed requests. leave is never nil.
 func (s *Server) admit(ctx context.Context, c *call, open bool) (leave func(), err error) {

@@ -65,7 +65,7 @@ type Config struct {
 	Version   string        // of the software
 	Origins   []string      // of pages that may call, as https://host
 	NewID     func() string // ids of new resources; nil is consent.NewID
-	// Validation says how strictly bodies are validated; the zero value is strict.
+	// Validation selects how strictly bodies are validated; the zero value is strict.
 	Validation validate.Mode
 	// Strict makes handling=strict the default of requests without a handling preference (SRCH-007).
 	Strict bool

@@ -215,7 +215,7 @@ func withheld() fhir.Issue {
 
 // roomFor estimates the size in bytes of the entries of documents.
 func roomFor(docs []store.Doc) int {
-	const frame = 160 // address, mode and what is around them
+	const frame = 160 // address, mode and the JSON around them
 	n := 0
 	for _, d := range docs {
 		n += len(d.Body) + frame

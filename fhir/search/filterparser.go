@@ -186,7 +186,7 @@ func (e *filterParser) test(typ string, links int) (join.Node, error) {
 	return e.planner.test(typ, name, op, value)
 }
 
-// link parses what follows a reference parameter: a filter for its target, and the rest of the path.
+// link parses the text after a reference parameter: a filter for its target, and the rest of the path.
 func (e *filterParser) link(typ, name, target string, typed bool, links int) (join.Node, error) {
 	p := e.planner
 	if links > p.opt.Limits.ChainDepth {

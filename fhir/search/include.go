@@ -63,7 +63,7 @@ var errPageFull = errors.New("search: the page is full")
 // include adds the resources that matches refer to, and those that refer to matches: each once, none
 // that is a match, none of a type that the requester's scopes do not permit (SMART-281, 282). If they are
 // more than fit on a page, the page has fewer matches. If one match alone has more, the rest is cut
-// and a warning says so (SRCH-178).
+// and the page has a warning (SRCH-178).
 func (x *execution) include(ctx context.Context, page *Page) error {
 	if len(x.Includes) == 0 {
 		return nil

@@ -59,7 +59,7 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 type result struct {
 	ref    store.Ref
 	id     store.RowID
-	at     string // its date, which orders; empty for none
+	at     string // its date, the sort key; empty for none
 	group  string // one of the codings that are joined to its own
 	newest string // date of the newest of its group
 }

@@ -152,7 +152,7 @@ func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token strin
 	return pos, nil
 }
 
-// caller is what a token is bound to.
+// caller returns the hash that binds a token to its requester.
 func caller(p consent.Principal) []byte {
 	//law:token-caller
 	h := sha256.New()

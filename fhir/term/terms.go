@@ -17,7 +17,7 @@ type Terms struct {
 	Most int
 
 	systems map[string]*system
-	sets    map[string]Set // what was evaluated, never changed
+	sets    map[string]Set // evaluated sets, never changed
 	open    []string       // the value sets that are being evaluated
 }
 
@@ -247,7 +247,7 @@ func (t *Terms) read(ctx context.Context, url, version, name string) (*system, e
 	}
 	s := standardSystem(url, version)
 	if s == nil && found {
-		return storedSystem(url, body) // which says what is missing
+		return storedSystem(url, body) // its error says which part is missing
 	}
 	return s, nil
 }

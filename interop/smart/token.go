@@ -42,7 +42,7 @@ type Tokens struct{ cfg Config }
 // New returns Tokens.
 func New(cfg Config) *Tokens { return &Tokens{cfg: cfg} }
 
-// TokenRequest says which token to issue.
+// TokenRequest selects the token to issue.
 type TokenRequest struct {
 	User    string // empty for a backend client
 	Client  string

@@ -28,7 +28,7 @@ const defaultTimeout = 10 * time.Second
 // buildTimeout bounds the building of the indexes if no deadline does.
 const buildTimeout = 24 * time.Hour
 
-// closeTimeout bounds the last write of Close, whose server may be gone.
+// closeTimeout bounds the last write of Close, whose server may have ended.
 const closeTimeout = 2 * time.Second
 
 // Config is the configuration of a DB.

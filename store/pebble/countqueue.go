@@ -76,7 +76,7 @@ func (k *countQueue) close() {
 }
 
 // storeRequestedCounts stores counts until the queue is empty. A count that fails because the
-// disk is gone is dropped: reads and writes report the cause.
+// disk fails is dropped: reads and writes report the cause.
 func (db *DB) storeRequestedCounts() {
 	for w, ok := db.countQueue.next(); ok; w, ok = db.countQueue.next() {
 		if err := db.storeCount(w); err != nil {

@@ -210,7 +210,7 @@ func writeSkewIsPrevented(k *kit) {
 		concurrently(2, func(i int) {
 			batch := batchOf(nextVersion(docs[i], store.Updated, "m"))
 			batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Version: 1}}
-			if round%2 == 1 { // by a key that each takes away
+			if round%2 == 1 { // by a key that each removes
 				batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Where: store.Eq{Key: "k"}}}
 			}
 			k.commitRacing(batch, &won)

@@ -181,7 +181,7 @@ func (b *run) openBare(m *target, paths []string) (*target, error) {
 				h.Set(name, value)
 			}
 			w.WriteHeader(http.StatusOK)
-			w.Write(k.body) // an error means that the client has gone
+			w.Write(k.body) // an error means that the client closed the connection
 		}), nil
 	})
 }

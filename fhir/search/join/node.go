@@ -14,7 +14,7 @@ import (
 //sumtype:decl
 type Node interface {
 	// resolve returns a predicate for the type that the node filters. The predicate is only
-	// valid for the candidates; nil stands for all documents of the type.
+	// valid for the candidates; nil means all documents of the type.
 	resolve(ctx context.Context, e *Executor, among *candidates) (store.Pred, error)
 
 	// Affirms reports whether the node demands that something is present, in a form from

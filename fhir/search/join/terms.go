@@ -130,7 +130,7 @@ func (e *Executor) findTerminology(ctx context.Context, typ, address string) ([]
 	return nil, false, nil
 }
 
-// definingSources returns the predicates of the sources whose terminology counts for a requester, in
+// definingSources returns the predicates of the sources whose terminology applies to a requester, in
 // order: the own organisation, then the operator, whose resources have no source. Under
 // --auth off all sources count.
 func definingSources(p consent.Principal) []store.Pred {

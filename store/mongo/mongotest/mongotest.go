@@ -58,15 +58,15 @@ func Run(m *testing.M) int {
 	defer func() {
 		binary.once.Do(func() {})
 		if binary.server != nil {
-			tell(binary.server.Describe())
+			writeKind(binary.server.Describe())
 			binary.server.stop()
 		}
 	}()
 	return m.Run()
 }
 
-// tell writes the kind of the server to a file if the test script requests it.
-func tell(server string) {
+// writeKind writes the kind of the server to a file if the test script requests it.
+func writeKind(server string) {
 	name := os.Getenv("CARERECORD_TEST_SERVER_FILE")
 	if name == "" {
 		return

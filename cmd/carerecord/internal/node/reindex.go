@@ -17,7 +17,7 @@ import (
 // another rate is given.
 const backgroundRate = 2000
 
-// errReindexing says that a walk is running in this process.
+// errReindexing reports that a walk is running in this process.
 var errReindexing = errors.New("a reindex is running")
 
 // Reindex rekeys every document, at most rate a second; 0 is the default, and a negative rate is
