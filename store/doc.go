@@ -16,8 +16,8 @@
 //     a body. A rekey replaces the keys of the newest version in place and counts up its key
 //     revision.
 //   - A row is the newest version of a document that is not deleted. Every engine returns
-//     rows in the order of their RowID: by Partition (the patient with whose documents it is stored), then by SortKey. The
-//     order does not depend on the time of arrival, so a row that a requester may not see does
+//     rows in the order of their RowID: by Partition (the documents of one patient), then by
+//     SortKey. The order does not depend on the time of arrival, so a row that a requester may not see does
 //     not move others.
 //
 // A store also has three ports: State (values with an expiry), Log (append only, without

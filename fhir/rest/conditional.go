@@ -11,7 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// criteria plans the criteria of a conditional write: strict, with at least one equality (SRCH-011,
+// criteria parses the criteria of a conditional write: strict, with at least one equality (SRCH-011,
 // REST-127).
 func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, values []string) (*search.Query, error) {
 	if len(values) > 1 {

@@ -13,7 +13,7 @@ import (
 
 // A token belongs in one Authorization header (SMART-410). In any other place it may be in logs,
 // browser histories or caches already. So the request is refused, and the token is recorded as leaked,
-// by its id if this server issued it, and never itself.
+// by its id if this server issued it. The token itself is never recorded.
 
 // TokenLeaked is the reason of such a refusal in the audit trail.
 const TokenLeaked = "TOKEN_LEAKED"

@@ -80,7 +80,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route, params 
 	}
 	if r.Body != nil && r.ContentLength != 0 {
 		// The deadline also ends reading the body, a little later than the call, whose error is more
-		// precise. A ResponseWriter of a test without deadlines does without.
+		// precise. The ResponseWriter of a test may not support deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.deadline(c) + readGrace))
 	}
 	open := to.open && !HasLeakedToken(r)

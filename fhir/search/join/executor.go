@@ -97,8 +97,8 @@ func (e *Executor) scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc,
 }
 
 // Walk yields the rows of a query by reading the visible documents of its type one by one,
-// at most max of them. So whether a search is refused as too costly depends on nothing that the requester
-// cannot see (LIM-004).
+// at most max of them. Hidden documents are not counted, so they do not decide whether a search is
+// refused as too costly (LIM-004).
 func Walk(ctx context.Context, v *consent.View, q store.Query, max int) iter.Seq2[store.Doc, error] {
 	where := q.Where
 	q.Where = store.And{}

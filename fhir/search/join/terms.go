@@ -132,7 +132,7 @@ func (e *Executor) findTerminology(ctx context.Context, typ, address string) ([]
 
 // definingSources returns the predicates of the sources whose terminology applies to a requester, in
 // order: the own organisation, then the operator, whose resources have no source. Under
-// --auth off all sources count.
+// --auth off all sources apply.
 func definingSources(p consent.Principal) []store.Pred {
 	operator := store.Not{Pred: store.WithPrefix(index.SourcePrefix())}
 	switch {
