@@ -30,13 +30,13 @@ var retiredWords = map[string]string{
 // retiredNames must not be whole identifiers. As parts of a name they can be ordinary English, or a term of FHIR:
 // inPlace, sortOrder, commonHeaders, neverExpires, heldStore, inFlight, clinicalLetter. The value is the replacement.
 var retiredNames = map[string]string{
-	"Place": "Partition", "Order": "SortKey", "DocID": "RowID", "docID": "rowID", "Common": "CrossType", "ErrCommon": "ErrNeedsCrossTypeKey", "Feed": "ChangeFeed, SourceSystem",
+	"Place": "Partition", "place": "partition, path", "Order": "SortKey", "DocID": "RowID", "docID": "rowID", "Common": "CrossType", "ErrCommon": "ErrNeedsCrossTypeKey", "Feed": "ChangeFeed, SourceSystem",
 	"pass": "execution", "never": "unsatisfiable", "less": "countByComplement, before", "odd": "irregular", "held": "hiddenKeySuffix", "flight": "inFlight",
 	"letters": "permissions", "Letter": "Permission",
 }
 
 // retiredInTests are retired words and names that are ordinary words in tests.
-var retiredInTests = map[string]bool{"never": true, "asked": true, "wanted": true, "held": true, "pass": true, "odd": true, "far": true, "less": true,
+var retiredInTests = map[string]bool{"never": true, "asked": true, "wanted": true, "held": true, "pass": true, "odd": true, "far": true, "less": true, "place": true,
 	"alive": true, "surely": true, "behind": true}
 
 // persisted matches retired words in stored or sent values, which keep them.
