@@ -199,7 +199,7 @@ func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageReque
 	}
 	b.Outcome(warnings)
 	//law:withheld-notice
-	if _, some := v.WithheldNotice(); some {
+	if _, withholds := v.WithheldNotice(); withholds {
 		b.Outcome([]fhir.Issue{withheld()})
 	}
 	a.Body = b.Bytes()

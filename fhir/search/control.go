@@ -59,7 +59,7 @@ func (p *planner) sort(param Param) error {
 		if name == "" {
 			continue
 		}
-		if why, err := p.sorts(name); err != nil {
+		if why, err := p.whyNotSortable(name); err != nil {
 			return err
 		} else if why != "" {
 			p.unknown = append(p.unknown, "_sort="+key)
@@ -78,8 +78,8 @@ func (p *planner) sort(param Param) error {
 	return nil
 }
 
-// sorts returns why the types cannot be sorted by a parameter; empty if they can.
-func (p *planner) sorts(name string) (string, error) {
+// whyNotSortable returns why the types cannot be sorted by a parameter; empty if they can.
+func (p *planner) whyNotSortable(name string) (string, error) {
 	for _, part := range p.query.Types {
 		def, known := p.x.Param(part.Type, name)
 		if known && !def.Indexed {

@@ -146,10 +146,10 @@ func (db *DB) prepare(ctx context.Context) error {
 		}
 	}
 	// A new index is built on all stored documents.
-	long, cancel := context.WithTimeout(ctx, buildTimeout)
+	buildCtx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	for _, index := range indexes(db) {
-		if _, err := index.on.Indexes().CreateOne(long, index.model); err != nil {
+		if _, err := index.on.Indexes().CreateOne(buildCtx, index.model); err != nil {
 			return failed("create an index of "+index.on.Name(), err)
 		}
 	}

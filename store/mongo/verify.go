@@ -111,11 +111,11 @@ func (v *verifier) document(raw bson.Raw) error {
 	if err != nil {
 		return v.fault("%s is damaged: %w", name, err)
 	}
-	_, none := raw.LookupErr("k")
-	_, living := raw.LookupErr("d")
-	deleted := none != nil
+	_, noPostings := raw.LookupErr("k")
+	_, noDeletedMark := raw.LookupErr("d")
+	deleted := noPostings != nil
 	switch {
-	case deleted == (living != nil):
+	case deleted == (noDeletedMark != nil):
 		return v.fault("%s is neither a live document nor a tombstone", name)
 	case deleted != (d.Origin == store.Deleted) || deleted != (d.Body == nil):
 		return v.fault("%s has the origin %s and %d bytes of body", name, d.Origin, len(d.Body))

@@ -96,7 +96,7 @@ func (db *DB) storeCount(w countRequest) error {
 	}
 	n := w.n
 	if rows != nil {
-		n, err = db.snap(rows).walkPostings(w.code, w.key, 0, db.up)
+		n, err = db.snap(rows).walkPostings(w.code, w.key, 0, db.outOfService)
 		if err = errors.Join(err, rows.Close()); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (db *DB) finishCount(k *storedCount, n int) error {
 
 // Recount drops all stored counts. Later queries count again.
 func (db *DB) Recount(ctx context.Context) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	err := db.write(ctx, 0, func(out *pebble.Batch) error {
@@ -145,7 +145,7 @@ func (db *DB) Recount(ctx context.Context) error {
 func (db *DB) beginCount(w countRequest) (*storedCount, *pebble.Snapshot, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return nil, nil, err
 	}
 	if db.counts.keys.Load().find(w.code, w.key) != nil {

@@ -19,7 +19,7 @@ const maxFaults = 20
 // counts that differ from the postings, a log with a gap or a broken chain. Nil means no fault.
 // Concurrent writes are allowed.
 func (db *DB) Verify(ctx context.Context) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	snapshot := db.rows.NewSnapshot()
@@ -169,8 +169,8 @@ func (v *verifier) mustHaveDocument(row []byte, id rowID, key store.Key) error {
 	if err != nil {
 		return v.fault("document at %x: %w", id, err)
 	}
-	under, _ := postingCode(stored.code, key)
-	code := appendCode(nil, row[0], under)
+	postingKey, _ := postingCode(stored.code, key)
+	code := appendCode(nil, row[0], postingKey)
 	if string(row[:3]) != string(code) || key != "" && !containsKey(keys, key) {
 		return v.fault("row %x refers to %s/%s, which has no such key or type", row, v.names[stored.code], stored.record.id)
 	}

@@ -47,8 +47,8 @@ func (n *Node) answerExplain(w http.ResponseWriter, q *http.Request) {
 // and times the search only where every operator may know the counts: under --auth off, and in a
 // demonstration.
 func (n *Node) explain(ctx context.Context, operator, query string) (string, error) {
-	everybody := consent.Principal{Kind: consent.System}
-	typ, request, err := n.planSearch(ctx, everybody, query)
+	system := consent.Principal{Kind: consent.System}
+	typ, request, err := n.planSearch(ctx, system, query)
 	if n.auditWriter != nil {
 		explained := n.auditWriter.Explained(time.Now(), operator, query)
 		if err != nil {
@@ -71,7 +71,7 @@ func (n *Node) explain(ctx context.Context, operator, query string) (string, err
 		return x.out.String(), x.err
 	}
 	began := time.Now()
-	err = n.guard.Read(ctx, everybody, consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch}, func(v *consent.View) error {
+	err = n.guard.Read(ctx, system, consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch}, func(v *consent.View) error {
 		page, err := request.Query.Run(ctx, v, search.Cursor{}, n.search.Limits)
 		if err == nil {
 			fmt.Fprintf(&x.out, "first page: %d matches, %d included, in %s, unguarded\n", len(page.Matches), len(page.Included), time.Since(began).Round(time.Microsecond))

@@ -59,9 +59,9 @@ func withIndex(ctx context.Context, cfg Config, method, path string, run func(*N
 	}
 	defer n.Close()
 	err = run(n)
-	st, unread := n.indexStatus(ctx)
-	if unread != nil {
-		return nil, cmp.Or(err, unread)
+	st, statusErr := n.indexStatus(ctx)
+	if statusErr != nil {
+		return nil, cmp.Or(err, statusErr)
 	}
 	return &st, err
 }
