@@ -29,10 +29,10 @@ func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc
 			if err != nil {
 				return fmt.Errorf("look up an attached Binary: %w", err)
 			}
-			if d.Source != now.Source { // a document of another source is no parent
+			if d.Source != now.Source { // a document of another source is not a parent
 				continue
 			}
-			if d.Deleted() { // what inherits from it depends on its parents
+			if d.Deleted() { // facts inherited from it depend on its parents
 				changed[ref.String()] = max(changed[ref.String()], c.keyedAt[now.Ref])
 				if err := c.findDependents(ctx, ref.String(), c.staleFrom(now), d); err != nil {
 					return err
@@ -55,7 +55,7 @@ func (c *commitBuilder) rekeyAttached(ctx context.Context, now, before store.Doc
 }
 
 // postpone adds an entry for a Binary and returns true if the batch is a page of the backlog and the Binary
-// has more parents than a page. The entry includes what depends on the Binary (entryKeys.add); indirect
+// has more parents than a page. The entry includes the dependents of the Binary (entryKeys.add); indirect
 // dependents get entries of their own.
 func (c *commitBuilder) postpone(ctx context.Context, binary, by store.Doc) (bool, error) {
 	if !c.backlogPage {

@@ -10,7 +10,7 @@ import (
 )
 
 // binaryVisible reports whether the View shows a parent of a version of a Binary (SMART-257, CON-1206). The
-// keys of a Binary contain what the built-in steps decide about its parents; rules and scopes are evaluated
+// keys of a Binary contain the decisions of the built-in steps about its parents; rules and scopes are evaluated
 // for each parent. A Binary without parents is decided by its keys: only its source sees it.
 func (v *View) binaryVisible(ctx context.Context, d store.Doc) (bool, error) {
 	if !v.needsParent(d.Ref.Type) {

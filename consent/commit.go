@@ -31,8 +31,8 @@ type Change struct {
 	Kind ChangeKind
 	Ref  store.Ref
 	Body []byte // as fhir.Parse kept it, references final; nil for a delete
-	// IfMatch are versions, one of which must be current; nil for no condition. Version 0 stands
-	// for "*", any current version (REST-046).
+	// IfMatch are versions, one of which must be current; nil for no condition. Version 0 means
+	// "*", any current version (REST-046).
 	IfMatch []uint64
 	// OnlyNew refuses to update an existing document (If-None-Match: *).
 	OnlyNew bool

@@ -97,9 +97,9 @@ func purpose(_ context.Context, d *decision) *Refusal {
 	return nil
 }
 
-// operates reports whether a backend client that operates the record requests definitions of search
-// parameters, which are about nobody, or a bundle, whose entries are decided one by one. It may
-// request nothing else.
+// operates reports whether an operator's backend client requests definitions of search parameters, which
+// contain no patient data, or a bundle, whose entries are decided one by one. An operator may request
+// nothing else.
 func (d *decision) operates() bool {
 	bundle := d.req.Type == "" && (d.req.Interaction == Batch || d.req.Interaction == Transaction)
 	return d.p.Kind == Backend && d.p.Operates() && (d.req.Type == definitions.Type || bundle)

@@ -8,7 +8,7 @@ import (
 )
 
 // CheckMemory compares all memory that decides with a rebuild from the store (docs/memory.md). The error
-// says what differs. No commit may be in flight, and none may have had an unknown outcome since the Guard
+// describes each difference. No commit may be in flight, and none may have had an unknown outcome since the Guard
 // was opened: its denials stay in force. It is for tests.
 func (g *Guard) CheckMemory(ctx context.Context) error {
 	return errors.Join(g.register.Check(ctx, g.store), g.checkTypes(ctx), g.checkBacklog(ctx), g.definitions.CheckMemory(ctx))

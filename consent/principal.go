@@ -7,7 +7,7 @@ import (
 	"carerecord/store"
 )
 
-// Kind says what a Principal is. The zero Kind is nobody.
+// Kind is the kind of a Principal. The zero Kind is nobody.
 type Kind byte
 
 // The kinds of requesters.

@@ -30,7 +30,7 @@ func (v *View) mayCut(keys []store.Key) bool {
 	return candidates == nil || store.Match(candidates, keys)
 }
 
-// project cuts from a visible version what the requester may not see, and makes its search keys again.
+// project cuts from a visible version the parts that the requester may not see, and recomputes its search keys.
 // It returns store.ErrNotFound where nothing may be left. newest are the keys of the newest version: its
 // rules and labels apply to older ones too. The facts of the server stay, except
 // index.FactRefersToLabelled, which means that references were cut.
@@ -130,7 +130,7 @@ func cutReferences(body []byte, hidden map[fhir.Ref]bool, base string) ([]byte, 
 	return edit.RemoveReferences(body, func(ref fhir.Ref) bool { return hidden[ref] }, base)
 }
 
-// cut removes from a body the references to hidden rows, what no patient may see, and the elements at some
+// cut removes from a body the references to hidden rows, the parts that no patient may see, and the elements at some
 // paths. It returns nil where nothing may be left.
 func (v *View) cut(body []byte, hidden map[fhir.Ref]bool, paths map[string]bool) ([]byte, bool) {
 	body, changed := cutReferences(body, hidden, v.index.Base())

@@ -6,7 +6,7 @@ import (
 )
 
 // AppendElement appends the element of a JSON member to a FHIRPath, after a dot unless
-// the path is empty. A name that FHIRPath reserves, or that is no identifier, is put
+// the path is empty. A name that FHIRPath reserves, or that is not an identifier, is put
 // between backquotes. The member _NAME holds the id and the extensions of the primitive
 // NAME and is appended as NAME.
 func AppendElement(path []byte, member string) []byte {

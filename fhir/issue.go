@@ -10,7 +10,7 @@ import (
 const MaxIssues = 50
 
 // Issue is one fault for the client. Text is a sentence on which a developer of a client can
-// act. It must not contain messages of the storage, nor ids or content that the caller may not
+// act. It must not contain messages of the storage, nor ids or content that the requester may not
 // see (REST-005).
 type Issue struct {
 	Severity   string // empty means error
@@ -63,14 +63,14 @@ func Fault(status int, code, format string, args ...any) *Error {
 // At returns the error with a path as the Expression of its issues. It replaces the first
 // element of an Expression: "Bundle.entry[3].resource" and "Patient.id" make
 // "Bundle.entry[3].resource.id".
-func (e *Error) At(place string) *Error {
+func (e *Error) At(path string) *Error {
 	c := *e
 	c.Issues = make([]Issue, len(e.Issues))
 	for i, issue := range e.Issues {
 		if _, rest, found := strings.Cut(issue.Expression, "."); found {
-			issue.Expression = place + "." + rest
+			issue.Expression = path + "." + rest
 		} else {
-			issue.Expression = place
+			issue.Expression = path
 		}
 		c.Issues[i] = issue
 	}
@@ -84,7 +84,7 @@ func AsError(err error) (*Error, bool) {
 	return e, ok
 }
 
-// NotFound returns the error both for an id that never existed and for one that the caller may
+// NotFound returns the error both for an id that never existed and for one that the requester may
 // not see.
 func NotFound() *Error {
 	return Fault(404, "not-found", "No such resource is known here.")

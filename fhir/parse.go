@@ -126,13 +126,13 @@ func (p *parser) value(name string, inArray bool) bool {
 		return p.array(name)
 	case 'n':
 		if !inArray {
-			p.fault("structure", p.place(), "FHIR allows no null here: leave the element out.")
+			p.fault("structure", p.path(), "FHIR allows no null here: leave the element out.")
 		}
 	case '"':
 		p.text(tok.String())
 	case '0':
 		if f := tok.String(); len(f) > 300 {
-			p.fault("value", p.place(), "The number has more than 300 characters.")
+			p.fault("value", p.path(), "The number has more than 300 characters.")
 		}
 	default: // true and false
 	}
@@ -141,7 +141,7 @@ func (p *parser) value(name string, inArray bool) bool {
 
 func (p *parser) object() bool {
 	if p.dec.StackDepth() > MaxDepth {
-		p.fault("structure", p.place(), "The resource is nested deeper than %d levels.", MaxDepth)
+		p.fault("structure", p.path(), "The resource is nested deeper than %d levels.", MaxDepth)
 		return false
 	}
 	members := 0
@@ -153,7 +153,7 @@ func (p *parser) object() bool {
 		}
 		name := tok.String()
 		if name == "" {
-			p.fault("structure", p.place(), "A property has an empty name.")
+			p.fault("structure", p.path(), "A property has an empty name.")
 		}
 		members++
 		if !p.value(name, false) {
@@ -165,24 +165,24 @@ func (p *parser) object() bool {
 		return false
 	}
 	if members == 0 {
-		p.fault("structure", p.place(), "The object is empty: leave the element out.")
+		p.fault("structure", p.path(), "The object is empty: leave the element out.")
 	}
 	return len(p.issues) < MaxIssues
 }
 
 func (p *parser) array(name string) bool {
 	if p.dec.StackDepth() > MaxDepth {
-		p.fault("structure", p.place(), "The resource is nested deeper than %d levels.", MaxDepth)
+		p.fault("structure", p.path(), "The resource is nested deeper than %d levels.", MaxDepth)
 		return false
 	}
 	members := 0
 	for p.dec.PeekKind() != ']' {
 		if p.dec.PeekKind() == '[' {
-			place := p.place() // of the item before, if there is one
+			path := p.path() // of the item before, if there is one
 			if members > 0 {
-				place = place[:strings.LastIndexByte(place, '[')]
+				path = path[:strings.LastIndexByte(path, '[')]
 			}
-			p.fault("structure", place, "FHIR has no arrays within arrays.")
+			p.fault("structure", path, "FHIR has no arrays within arrays.")
 			return false
 		}
 		members++
@@ -195,7 +195,7 @@ func (p *parser) array(name string) bool {
 		return false
 	}
 	if members == 0 {
-		p.fault("structure", p.place(), "The array is empty: leave the element out.")
+		p.fault("structure", p.path(), "The array is empty: leave the element out.")
 	}
 	return len(p.issues) < MaxIssues
 }
@@ -203,15 +203,15 @@ func (p *parser) array(name string) bool {
 func (p *parser) text(s string) {
 	switch {
 	case s == "":
-		p.fault("structure", p.place(), "The string is empty: leave the element out.")
+		p.fault("structure", p.path(), "The string is empty: leave the element out.")
 	case strings.IndexByte(s, 0) >= 0:
-		p.fault("value", p.place(), "The string contains the character U+0000.")
+		p.fault("value", p.path(), "The string contains the character U+0000.")
 	}
 }
 
-func (p *parser) fault(code, place, format string, args ...any) {
+func (p *parser) fault(code, path, format string, args ...any) {
 	if len(p.issues) < MaxIssues {
-		p.issues = append(p.issues, Issue{Code: code, Text: fmt.Sprintf(format, args...), Expression: place})
+		p.issues = append(p.issues, Issue{Code: code, Text: fmt.Sprintf(format, args...), Expression: path})
 	}
 }
 
@@ -234,14 +234,14 @@ func (p *parser) syntax(err error) {
 	if !utf8.Valid(p.src) {
 		text, code = "The body is not valid UTF-8.", "structure"
 	}
-	place := p.place()
-	p.fault(code, place, "%s (near byte %d)", text, offset)
+	path := p.path()
+	p.fault(code, path, "%s (near byte %d)", text, offset)
 }
 
 func isEOF(err error) bool { return err.Error() == "EOF" }
 
-// place returns the decoder's position as a simple FHIRPath.
-func (p *parser) place() string {
+// path returns the decoder's position as a simple FHIRPath.
+func (p *parser) path() string {
 	return pathOf(gjson.GetBytes(p.src, "resourceType").Str, string(p.dec.StackPointer()))
 }
 

@@ -3,7 +3,7 @@
 // A store holds documents. A document has an address (type and id), an opaque body,
 // versions, and a sorted list of index keys. Every query is a predicate over those keys.
 // The store knows nothing of FHIR: fhir/index builds the keys of search parameters, and
-// consent adds the facts that it decides by. Match alone defines what a predicate means: an
+// consent adds the facts by which it decides. Match alone defines what a predicate means: an
 // index of an engine only proposes candidates, and Match decides.
 //
 // Vocabulary:
@@ -16,8 +16,8 @@
 //     a body. A rekey replaces the keys of the newest version in place and counts up its key
 //     revision.
 //   - A row is the newest version of a document that is not deleted. Every engine returns
-//     rows in the order of their RowID: by Partition (the patient with whose documents it is stored), then by SortKey. The
-//     order does not depend on the time of arrival, so a row that a caller may not see does
+//     rows in the order of their RowID: by Partition (the documents of one patient), then by
+//     SortKey. The order does not depend on the time of arrival, so a row that a requester may not see does
 //     not move others.
 //
 // A store also has three ports: State (values with an expiry), Log (append only, without

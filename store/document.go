@@ -30,7 +30,7 @@ func Distinct(refs []Ref) []Ref {
 }
 
 // Partition groups the documents of one home patient. It uses 48 bits; the others are zero.
-// It does not tell who the owners of a document are.
+// It does not determine the owners of a document.
 type Partition uint64
 
 // SortKeySize is the length of a SortKey in bytes.

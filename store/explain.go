@@ -21,7 +21,7 @@ type PlanNode struct {
 }
 
 // Explainer returns the plan of a query. It is safe for concurrent use. The plan depends on
-// the statistics of the engine, never on the caller.
+// the statistics of the engine, never on the requester.
 type Explainer interface {
 	Explain(ctx context.Context, q Query) (PlanNode, error)
 }

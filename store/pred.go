@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Key is one searchable fact about a document. Package fhir/index builds keys; they are
+// Key is one searchable property of a document. Package fhir/index builds keys; they are
 // ordered by their bytes. A key whose first byte is below 0x80 is driving: engines index it
 // and may propose candidates from it. All others are verifying keys: they are stored with the
 // document and read by Match.
@@ -79,7 +79,7 @@ type In struct {
 	Set    Set
 }
 
-// Set is a set of names, safe for concurrent use. Has must not panic: a Set that cannot tell
+// Set is a set of names, safe for concurrent use. Has must not panic: a Set that cannot decide
 // must return the value that hides more.
 type Set interface{ Has(name string) bool }
 

@@ -20,7 +20,7 @@ type Store interface {
 	// from it, must not be used after f returns. Read returns the error of f, or the reason
 	// why there was no snapshot.
 	//
-	// f is called at most once, whatever it returns: it may commit, and a repeated commit
+	// f is called at most once, also if it fails: it may commit, and a repeated commit
 	// would write twice. After a transient fault an engine may repeat a query of the
 	// snapshot as long as nothing else was read from it.
 	//
@@ -153,7 +153,7 @@ type Write struct {
 
 // Check requires that a version is the newest one of its document and was not rekeyed since
 // it was read; Version 0 requires that the document never existed. With Where it requires
-// instead that the document is not deleted and that its keys match, whatever its version.
+// instead that the document is not deleted and that its keys match, in any version.
 type Check struct {
 	Ref         Ref
 	Version     uint64

@@ -38,7 +38,7 @@ type cli struct {
 // exitUsage is the exit code of a command line without a command.
 const exitUsage = 2
 
-// errNoCommand says that the command line has no command. The commands were listed.
+// errNoCommand reports that the command line has no command. The list of commands was printed.
 var errNoCommand = errors.New("no command")
 
 func main() {

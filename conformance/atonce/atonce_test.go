@@ -69,7 +69,7 @@ func rounds(t *testing.T, n int, first uint64, open func(t *testing.T) storetest
 	t.Logf("%d rounds from seed %d: %d writes, of which %d were refused and %d begun again; %d readings of %d documents", n, first, writes, refused, conflicts, reads, looked)
 }
 
-// TestAtOnceOnTheReferenceStore, TestAtOnceOnPebble and TestAtOnceOnMongoDB: while many callers write and
+// TestAtOnceOnTheReferenceStore, TestAtOnceOnPebble and TestAtOnceOnMongoDB: while many requesters write and
 // documents are rekeyed, every acknowledged directive is in force at every instant that a reader can see;
 // afterwards register, facts and index equal a rebuild (CON-1401, CON-1509, CON-1603).
 func TestAtOnceOnTheReferenceStore(t *testing.T) {

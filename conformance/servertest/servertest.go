@@ -41,7 +41,7 @@ type Config struct {
 	Audit        store.Log
 	AuditTimeout time.Duration
 	// Callers are principals by their tokens. Requests with another token, or with none, are refused
-	// with 401. Nil makes every caller a System.
+	// with 401. Nil makes every requester a System.
 	Callers map[string]consent.Principal
 
 	Guard func(*consent.Config) // changes the settings of the guard

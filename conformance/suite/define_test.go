@@ -28,7 +28,7 @@ func searchParameter(id, status, code, base, kind, expression string) string {
 }
 
 // TestDefinedParameters: an operator defines parameters. They are indexed while requests are served, also if the
-// server is killed meanwhile. Then every caller gets the same answers as with standard parameters of the same
+// server is killed meanwhile. Then every requester gets the same answers as with standard parameters of the same
 // expressions (SRCH-240 to 245).
 func TestDefinedParameters(t *testing.T) {
 	t.Parallel()
@@ -111,7 +111,7 @@ func wantBody(t *testing.T, name string, r reply, status int, part string) {
 }
 
 // defineCopies defines a copy of each parameter as the operator: x-code has the expression of code. It checks
-// that other callers may not define, and returns the id of the first definition.
+// that other requesters may not define, and returns the id of the first definition.
 func (s *server) defineCopies(t *testing.T, copied, expressions []string) (first string) {
 	t.Helper()
 	for i, code := range copied {

@@ -136,6 +136,39 @@ func TestImportsHaveNoUtil(t *testing.T) {
 }
 
 // under reports whether a package matches a pattern of an importRule.
+// TestArchitectureTable: docs/architecture.md lists every package, and each imports only packages of its own row or of
+// rows above. Imports of tests are not checked.
+func TestArchitectureTable(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| Package | Purpose |")
+	table, _, _ = strings.Cut(table, "## ")
+	rows := map[string]int{}
+	for i, line := range strings.Split(table, "\n") {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, name := range strings.Split(cells[1], ",") {
+				rows[strings.Trim(name, " `")] = i
+			}
+		}
+	}
+	imports := packages(t, false)
+	for pkg := range packages(t, true) {
+		if strings.Contains(pkg, "testdata") {
+			continue
+		}
+		if rows[pkg] == 0 {
+			t.Errorf("%s is not in the table of packages", pkg)
+		}
+		for _, imp := range imports[pkg] {
+			if row := rows[imp]; row > rows[pkg] {
+				t.Errorf("%s imports %s, which is below it in the table of packages", pkg, imp)
+			}
+		}
+	}
+}
+
 func under(pkg, pattern string) bool {
 	if root, ok := strings.CutSuffix(pattern, "/..."); ok {
 		return pkg == root || strings.HasPrefix(pkg, root+"/")

@@ -89,7 +89,7 @@ func onPebble(t *testing.T) *server {
 	return &server{t: t, store: "pebble:" + filepath.Join(t.TempDir(), "store"), tokens: map[string]string{}}
 }
 
-func onMongo(t *testing.T) *server { return onServer(t, mongotest.StartApart(t)) }
+func onMongo(t *testing.T) *server { return onServer(t, mongotest.StartSeparate(t)) }
 
 // onServer returns a server on a new database of a MongoDB server.
 func onServer(t *testing.T, m *mongotest.Server) *server {

@@ -63,7 +63,7 @@ func (st *story) write() {
 	}
 }
 
-// checkRows checks the number of rows of the patient that a caller finds, and whether the answer has the notice S2.
+// checkRows checks the number of rows of the patient that a requester finds, and whether the answer has the notice S2.
 func (st *story) checkRows(who string, n int, withheld bool) {
 	st.t.Helper()
 	r := st.get(who, "Observation?patient="+st.patient)

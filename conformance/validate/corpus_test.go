@@ -160,8 +160,8 @@ func TestUKExamples(t *testing.T) {
 	c.end()
 }
 
-// TestLooseExamples: the same for single files outside the packages.
-func TestLooseExamples(t *testing.T) {
+// TestLenientExamples: the same for single files outside the packages.
+func TestLenientExamples(t *testing.T) {
 	c := newCorpus(t, "loose")
 	check := func(folder, file string) {
 		body, err := os.ReadFile(file)

@@ -30,7 +30,7 @@ type Report struct {
 // OK reports whether the chain is intact.
 func (r Report) OK() bool { return len(r.Breaks) == 0 }
 
-// Limits says what Verify does not detect. Every report includes it (AUD-506).
+// Limits lists the changes that Verify does not detect. Every report includes it (AUD-506).
 const Limits = "Not detected: records that are missing at the end of the audit trail, an audit trail that was rewritten as a whole, " +
 	"and requests that were never recorded. Signed heads that are kept elsewhere will detect the first two; they are not built yet."
 

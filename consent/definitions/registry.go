@@ -16,7 +16,7 @@ import (
 	"carerecord/store"
 )
 
-// ErrTableChanged says that documents were keyed by a table that is no longer in force.
+// ErrTableChanged reports that documents were keyed by a table that is no longer in force.
 var ErrTableChanged = fmt.Errorf("search parameters were defined in another commit: %w", store.ErrConflict)
 
 // Registry holds the table in force. A commit calls Hold, which keeps the table as it is, and
@@ -74,7 +74,7 @@ func (r *Registry) Load(ctx context.Context) error {
 	return r.install(t)
 }
 
-// reload does so where the table of the store is not the one in force.
+// reload is Load, but does nothing if the table of the store is in force already.
 func (r *Registry) reload(ctx context.Context) error {
 	t, err := r.read(ctx)
 	if err != nil || slices.Equal(t.stateWrite().Value, r.Current().stateWrite().Value) {
@@ -186,8 +186,8 @@ func (r *Registry) Check(ref store.Ref, body []byte) error {
 // Hold keeps the table as it is until released. A batch that changes the table holds it
 // exclusively: next is the table that the batch brings, or nil, and completed are the numbers of
 // the parameters that are complete with the batch. It returns the table to pass to Finish, and
-// what the batch has to write. keyedWith are the parameters that the documents of the batch were
-// keyed with: ErrTableChanged where they are no longer in force.
+// the state that the batch has to write. keyedWith are the parameters that the documents of the batch were
+// keyed with: ErrTableChanged if they are no longer in force.
 func (r *Registry) Hold(ctx context.Context, keyedWith *index.Definitions, next *Table, completed []uint16) (t *Table, writes []store.StateWrite, release func(), err error) {
 	if release, err = r.lock(ctx, next != nil || len(completed) > 0); err != nil {
 		return nil, nil, nil, err
@@ -264,7 +264,7 @@ func (r *Registry) Finish(t *Table, committed error) {
 	}
 }
 
-// CheckMemory compares the table in force with the stored one. The error says what differs.
+// CheckMemory compares the table in force with the stored one. The error describes the difference.
 func (r *Registry) CheckMemory(ctx context.Context) error {
 	if r.state == nil {
 		return nil

@@ -122,7 +122,7 @@ func (t *Table) entryFor(x *index.Indexer, def definition, of index.DefinedParam
 		return p, nil
 	}
 	if p.Number = t.Next; p.Number > index.LastDefined {
-		return p, &index.DefinitionError{Code: "invariant", Element: "base", Text: "No more parameters can be defined here: all numbers were given."}
+		return p, &index.DefinitionError{Code: "invariant", Element: "base", Text: "All parameter numbers are used: no more parameters can be defined."}
 	}
 	if err := x.Check(p.DefinedParam); err != nil {
 		return p, err

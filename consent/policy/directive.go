@@ -149,7 +149,7 @@ func optOutFault(r gjson.Result) (element, text string) {
 		}
 	}
 	if provision.Exists() && !provision.IsObject() {
-		return "provision", prefix + "provision is no object."
+		return "provision", prefix + "provision is not an object."
 	}
 	provision.ForEach(func(key, value gjson.Result) bool {
 		name := strings.TrimPrefix(key.String(), "_")
@@ -177,16 +177,16 @@ func Check(body []byte) *fhir.Error {
 		return refuse(element, text)
 	}
 	for _, c := range []struct {
-		place string
-		well  bool
+		element string
+		exact   bool
 	}{
 		{"scope", exactly(r.Get("scope"), privacy)},
 		{"category", slices.ContainsFunc(r.Get("category").Array(), func(c gjson.Result) bool { return exactly(c, sharingRefused) })},
 		{"policyRule", exactly(r.Get("policyRule"), optOut)},
 		{"provision.type", !r.Get("provision.type").Exists() || r.Get("provision.type").Str == "deny"},
 	} {
-		if !c.well {
-			return refuse(c.place, "The code or its system is not written as its code system writes it.")
+		if !c.exact {
+			return refuse(c.element, "The code or its system is not written as its code system writes it.")
 		}
 	}
 	if text := periodFault(r); text != "" {

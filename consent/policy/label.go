@@ -104,7 +104,7 @@ func (r *labelReader) text() string {
 	return ""
 }
 
-// value reads one value. name is the property that contains it; labels says that all codes in it are
+// value reads one value. name is the property that contains it; labels reports that all codes in it are
 // labels.
 func (r *labelReader) value(name string, labels bool) {
 	switch r.next() {

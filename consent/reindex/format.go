@@ -39,7 +39,7 @@ func (k KeyFormat) String() string {
 	return out + " without an identity policy"
 }
 
-// ErrKeyFormat says that the documents of a store have another key format than this program:
+// ErrKeyFormat reports that the documents of a store have another key format than this program:
 // its queries would not find them, or not hide them.
 var ErrKeyFormat = errors.New("the documents have another key format")
 

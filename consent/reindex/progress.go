@@ -6,7 +6,7 @@ import (
 )
 
 // Progress is the progress of a walk as an operator may know it. It has no number of documents:
-// how many documents were rekeyed says how many an expression finds, and an operator reads
+// the number of rekeyed documents reveals how many an expression matches, and an operator reads
 // nothing about people (CON-206).
 type Progress struct {
 	Format  KeyFormat `json:"keying"`

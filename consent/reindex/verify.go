@@ -19,7 +19,7 @@ const verifyPage = 1000
 // Verify rebuilds the keys of every live document, from its body and from the other documents of
 // the store, and calls fault for each whose stored keys or row ID differ. It returns how many
 // documents it read. The record must not be written to at the same time. The base of the Indexer
-// must be the one that the documents were written under. An error says why the walk ended early.
+// must be the one that the documents were written under. The error is the reason why the walk ended early.
 func Verify(ctx context.Context, guard *consent.Guard, fault func(error)) (int, error) {
 	all := 0
 	for _, typ := range r4.Resources() {

@@ -21,7 +21,7 @@ const maxUnits = 10_000
 // unitCache caches parsed UCUM codes. It is safe for concurrent use.
 type unitCache struct {
 	mu    sync.RWMutex
-	known map[string]*ucum.Unit // nil for what is no unit
+	known map[string]*ucum.Unit // nil for a code that is not a unit
 }
 
 // of returns the unit of a UCUM code. It returns false for a code that is compared as written.
@@ -108,7 +108,7 @@ func encodeLimit(n *ucum.Number, open string) string {
 	return lo
 }
 
-// scale says whether a query compares a number as written or in base units.
+// scale selects whether a query compares a number as written or in base units.
 type scale struct {
 	unit     ucum.Unit
 	converts bool

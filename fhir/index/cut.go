@@ -6,7 +6,7 @@ import (
 	"carerecord/store"
 )
 
-// BeforeCut returns what the keys of a whole resource must satisfy so that the resource, with
+// BeforeCut returns the predicate that the keys of a whole resource must satisfy so that the resource, with
 // some values cut out, can satisfy p. A resource whose keys fail BeforeCut fails p after any cut.
 // A cut only removes values, so a predicate that requires a value stays as it is. A negation, and
 // a parameter that is not monotone (Param.Monotone), become And{}.

@@ -39,7 +39,7 @@ func (m moment) add(sec int64, nano int32) moment {
 	return m
 }
 
-func (m moment) less(o moment) bool {
+func (m moment) before(o moment) bool {
 	return m.sec < o.sec || m.sec == o.sec && m.nano < o.nano
 }
 
@@ -126,7 +126,7 @@ func parseDate(s string, zone *time.Location) (span, error) {
 
 func days(from, to time.Time, u unit) span {
 	sp := span{momentOf(from), momentOf(to), u}
-	if !sp.lo.less(sp.hi) { // a day that the zone skipped
+	if !sp.lo.before(sp.hi) { // a day that the zone skipped
 		sp.hi = sp.lo.add(0, 1)
 	}
 	return sp

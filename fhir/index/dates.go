@@ -50,7 +50,7 @@ func (x *Indexer) period(v path.Value) (span, bool) {
 		}
 		sp.hi = e.hi
 	}
-	if sp.hi.less(sp.lo) { // an end before the start: the time between them
+	if sp.hi.before(sp.lo) { // an end before the start: the time between them
 		sp.lo, sp.hi = sp.hi, sp.lo
 	}
 	return sp, true
@@ -66,10 +66,10 @@ func (x *Indexer) timing(v path.Value) (span, bool) {
 		case !found:
 			all, found = span{sp.lo, sp.hi, unitInterval}, true
 		default:
-			if sp.lo.less(all.lo) {
+			if sp.lo.before(all.lo) {
 				all.lo = sp.lo
 			}
-			if all.hi.less(sp.hi) {
+			if all.hi.before(sp.hi) {
 				all.hi = sp.hi
 			}
 		}
@@ -147,9 +147,9 @@ func (x *Indexer) datePred(p *param, value string) (store.Pred, error) {
 func widenByTenth(sp span, now moment) (lo, hi moment) {
 	var seconds int64
 	switch {
-	case now.less(sp.lo):
+	case now.before(sp.lo):
 		seconds = sp.lo.sec - now.sec
-	case sp.hi.less(now):
+	case sp.hi.before(now):
 		seconds = now.sec - sp.hi.sec
 	}
 	sec, nano := seconds/10, int32(seconds%10)*1e8

@@ -78,7 +78,7 @@ func (x *Indexer) Install(d *Definitions) { x.defined.Store(d) }
 // nothing was installed in between.
 func (x *Indexer) Installed() *Definitions { return x.defined.Load() }
 
-// Pinned returns an Indexer that keeps the parameters in force now, whatever is installed later.
+// Pinned returns an Indexer that keeps the parameters in force now, also after others are installed.
 // One Indexer plans and answers a query.
 func (x *Indexer) Pinned() *Indexer {
 	p := &Indexer{x.standard, newDefined()}

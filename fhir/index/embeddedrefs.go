@@ -79,7 +79,7 @@ func baseOf(full string) string {
 }
 
 // target is the resource to which a literal reference resolves: one embedded in the same body,
-// one of this server, or neither. typ is empty if the reference does not tell it.
+// one of this server, or neither. typ is empty if the reference does not contain it.
 type target struct {
 	typ, id         string
 	embedded, local bool

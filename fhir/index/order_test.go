@@ -133,13 +133,13 @@ func TestDatesAreOrdered(t *testing.T) {
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}
-		if a.lo.less(b.lo) != (a.lo.String() < b.lo.String()) || a.hi.less(b.hi) != (a.hi.String() < b.hi.String()) {
+		if a.lo.before(b.lo) != (a.lo.String() < b.lo.String()) || a.hi.before(b.hi) != (a.hi.String() < b.hi.String()) {
 			t.Errorf("%v and %v: the order of the bytes is not that of the moments", a, b)
 		}
-		if !a.lo.less(a.hi) || a.lo.String() < momentBefore(a.hi.String(), a.unit.slack()) {
+		if !a.lo.before(a.hi) || a.lo.String() < momentBefore(a.hi.String(), a.unit.slack()) {
 			t.Errorf("%v: ends are in the wrong order or too far apart", a)
 		}
-		if a.hi.less(forever()) != (a.hi.String() < forever().String()) || (moment{}).String() > a.lo.String() {
+		if a.hi.before(forever()) != (a.hi.String() < forever().String()) || (moment{}).String() > a.lo.String() {
 			t.Errorf("%v is not between the ends of time", a)
 		}
 	})
@@ -155,7 +155,7 @@ func FuzzParseDate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !sp.lo.less(sp.hi) || len(sp.lo.String()) != dateWidth || sp.lo.sec <= 0 || !sp.hi.less(forever()) {
+		if !sp.lo.before(sp.hi) || len(sp.lo.String()) != dateWidth || sp.lo.sec <= 0 || !sp.hi.before(forever()) {
 			t.Errorf("%q: %v", s, sp)
 		}
 	})

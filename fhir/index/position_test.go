@@ -48,11 +48,11 @@ func TestNearAgainstVectors(t *testing.T) {
 		}
 		a, b := vector(lat, long), vector(lat2, long2)
 		chord := math.Sqrt((a[0]-b[0])*(a[0]-b[0]) + (a[1]-b[1])*(a[1]-b[1]) + (a[2]-b[2])*(a[2]-b[2]))
-		apart := 2 * 6371.0088 * math.Asin(math.Min(1, chord/2))
+		distance := 2 * 6371.0088 * math.Asin(math.Min(1, chord/2))
 		if rapid.Bool().Draw(t, "at the edge") {
-			km = apart * rapid.SampledFrom([]float64{0.999, 1.0001, 1.001, 1.02}).Draw(t, "of it")
+			km = distance * rapid.SampledFrom([]float64{0.999, 1.0001, 1.001, 1.02}).Draw(t, "of it")
 		}
-		if math.Abs(apart-km) < 1e-3+apart*1e-6 {
+		if math.Abs(distance-km) < 1e-3+distance*1e-6 {
 			t.Skip("too close to say by floats")
 		}
 		row, err := x.Index("Location", "1", now, fmt.Appendf(nil, `{"resourceType":"Location","position":{"latitude":%.12f,"longitude":%.12f}}`, lat, long))
@@ -64,8 +64,8 @@ func TestNearAgainstVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := store.Match(pred, row.Keys), apart < km; got != want {
-			t.Errorf("near=%s of %f %f: got %v, want %v: %f km", query, lat, long, got, want, apart)
+		if got, want := store.Match(pred, row.Keys), distance < km; got != want {
+			t.Errorf("near=%s of %f %f: got %v, want %v: %f km", query, lat, long, got, want, distance)
 		}
 		if cover := pred.(store.And)[0].(store.Or); len(cover) == 0 || len(cover) > 8 {
 			t.Errorf("near=%s: %d ranges", query, len(cover))

@@ -36,7 +36,7 @@ func (x *Indexer) SortValue(typ, name string, keys []store.Key, descending bool)
 	return best, found
 }
 
-// sortClass says which keys have sort values, and how to read them.
+// sortClass selects the keys that have sort values, and how they are read.
 type sortClass struct {
 	number uint16
 	class  byte

@@ -15,13 +15,13 @@ type pathOperation struct {
 	at       string
 	op       string
 	path     *path.Program
-	base     *path.Program // of insert and move: what holds the list
+	base     *path.Program // of insert and move: the parent of the list
 	name     string        // of the element that is added, or of the list
 	value    *edit.Node    // the part that holds it
 	from, to int
 }
 
-func (o pathOperation) place() string { return o.at }
+func (o pathOperation) location() string { return o.at }
 
 func (o pathOperation) apply(d *doc) *fhir.Error {
 	err := o.run(d)

@@ -25,7 +25,7 @@ func JSON(document []byte) (Patch, error) {
 	p := Patch{illegal: "invariant"}
 	r := jsonReader{}
 	for i, item := range list.Items {
-		r.place = "$this[" + strconv.Itoa(i) + "]"
+		r.location = "$this[" + strconv.Itoa(i) + "]"
 		op := r.operation(item)
 		p.ops = append(p.ops, op)
 		p.reads = p.reads || op.op == "test"
@@ -38,17 +38,17 @@ func JSON(document []byte) (Patch, error) {
 
 // jsonReader collects the faults of a document.
 type jsonReader struct {
-	place  string
-	issues []fhir.Issue
+	location string
+	issues   []fhir.Issue
 }
 
 func (r *jsonReader) fault(field, text string) {
-	r.issues = append(r.issues, fhir.Issue{Code: "structure", Text: text, Expression: r.place + field})
+	r.issues = append(r.issues, fhir.Issue{Code: "structure", Text: text, Expression: r.location + field})
 }
 
 // operation reads one operation. Members that RFC 6902 does not define are ignored (section 4).
 func (r *jsonReader) operation(item *edit.Node) jsonOperation {
-	o := jsonOperation{at: r.place}
+	o := jsonOperation{at: r.location}
 	if item.Kind != '{' {
 		r.fault("", "An operation is an object.")
 		return o

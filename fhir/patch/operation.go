@@ -15,7 +15,7 @@ type jsonOperation struct {
 	value      *edit.Node // of the document; it is cloned before it is used
 }
 
-func (o jsonOperation) place() string { return o.at }
+func (o jsonOperation) location() string { return o.at }
 
 func (o jsonOperation) apply(d *doc) *fhir.Error {
 	switch o.op {

@@ -19,8 +19,8 @@ type Patch struct {
 type operation interface {
 	// apply changes the document, or returns the reason why it cannot.
 	apply(d *doc) *fhir.Error
-	// place returns the position of the operation in the patch document.
-	place() string
+	// location returns the position of the operation in the patch document.
+	location() string
 }
 
 // Reads reports whether the outcome discloses stored values: by a test operation, or by a
@@ -56,7 +56,7 @@ func (p Patch) Apply(body []byte) ([]byte, error) {
 		if err := op.apply(d); err != nil {
 			return nil, err
 		}
-		d.watch.look(d.root, op.place())
+		d.watch.look(d.root, op.location())
 	}
 	if err := d.watch.verdict(); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ type mark struct {
 
 // touch records a change at the end of a path. nodes are the nodes on it, the outermost first,
 // and names the member names of the steps, empty for items.
-func (d *doc) touch(nodes []*edit.Node, names []string, place string) {
+func (d *doc) touch(nodes []*edit.Node, names []string, location string) {
 	d.changed, d.text = true, nil
 	for i, n := range nodes {
 		if n.Find("resourceType") < 0 {
@@ -116,7 +116,7 @@ func (d *doc) touch(nodes []*edit.Node, names []string, place string) {
 			m.text = true
 		default:
 			if !m.data {
-				m.data, m.at = true, place
+				m.data, m.at = true, location
 			}
 		}
 		d.marks[n] = m
@@ -142,10 +142,10 @@ func (d *doc) narrative(n *edit.Node) *fhir.Error {
 }
 
 // at sets the Expression of an error.
-func at(e *fhir.Error, place string) *fhir.Error {
+func at(e *fhir.Error, location string) *fhir.Error {
 	e.Issues = slices.Clone(e.Issues)
 	for i := range e.Issues {
-		e.Issues[i].Expression = place
+		e.Issues[i].Expression = location
 	}
 	return e
 }

@@ -61,8 +61,8 @@ func index(token string) (int, bool) {
 // target is a member or an item of holder.
 type target struct {
 	nodes []*edit.Node // from the root to the holder
-	names []string     // what leads on from each, empty for items
-	at    int          // position in the holder; that of the end for what is to be added
+	names []string     // the property name followed from each, empty for items
+	at    int          // position in the holder; that of the end for a value to be added
 	found bool
 }
 

@@ -39,13 +39,13 @@ func labels(root *edit.Node) map[label]bool {
 }
 
 // look is called after every operation with its position.
-func (w *watch) look(root *edit.Node, place string) {
+func (w *watch) look(root *edit.Node, location string) {
 	note := func(amiss bool, since *string) {
 		switch {
 		case !amiss:
 			*since = ""
 		case *since == "":
-			*since = place
+			*since = location
 		}
 	}
 	note(root.Get("id").String() != w.id, &w.idAt)

@@ -106,7 +106,7 @@ func (g *fullParser) operators(left *term, minPrecedence int) *term {
 	}
 }
 
-// nextPrecedence returns the precedence of the next lexeme, or -1 if it is no binary operator.
+// nextPrecedence returns the precedence of the next lexeme, or -1 if it is not a binary operator.
 func (g *fullParser) nextPrecedence() int {
 	w := g.lexemes[g.pos]
 	if w.kind != 'o' && w.kind != 'i' {

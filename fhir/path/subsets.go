@@ -95,7 +95,7 @@ func (r *runner) compareForSort(x, y Item) int {
 	if x.kind == text && y.kind == text {
 		return strings.Compare(x.text, y.text)
 	}
-	if less := r.compareOperator("<", x, y); len(less) == 1 && less[0].boolean {
+	if isLess := r.compareOperator("<", x, y); len(isLess) == 1 && isLess[0].boolean {
 		return -1
 	}
 	if more := r.compareOperator(">", x, y); len(more) == 1 && more[0].boolean {

@@ -56,12 +56,12 @@ func (st *txEntry) acceptPart(mode validate.Mode) error {
 	if st.resource, err = fhir.Part(st.entry.resource); err == nil {
 		err = checkBody(st.resource, st.typ)
 	}
-	place := st.location + ".resource"
+	path := st.location + ".resource"
 	if e, ok := fhir.AsError(err); ok {
-		return e.At(place)
+		return e.At(path)
 	}
 	if issues := validate.Resource(st.resource.Body, mode); len(issues) > 0 {
-		st.issues = (&fhir.Error{Issues: issues}).At(place).Issues
+		st.issues = (&fhir.Error{Issues: issues}).At(path).Issues
 	}
 	return err
 }

@@ -28,10 +28,10 @@ func (s *Server) incoming(ctx context.Context, c *call, permission consent.Permi
 	}
 	r, issues, err := accept(body, c.typ, c.validation)
 	if c.location != "" {
-		place := c.location + ".resource"
-		issues = (&fhir.Error{Issues: issues}).At(place).Issues
+		path := c.location + ".resource"
+		issues = (&fhir.Error{Issues: issues}).At(path).Issues
 		if e, ok := fhir.AsError(err); ok {
-			err = e.At(place)
+			err = e.At(path)
 		}
 	}
 	c.warnings = issues
@@ -48,11 +48,11 @@ func (s *Server) sent(c *call) ([]byte, error) {
 	}
 	most := rawLimit(s.cfg.Limits.Resource)
 	limit := s.cfg.Limits.Resource
-	surely, err := c.writesRaw([]byte(`{"resourceType":"Binary"}`)) // whatever JSON may say
+	certainlyRaw, err := c.writesRaw([]byte(`{"resourceType":"Binary"}`)) // true if no JSON body can change that
 	if err != nil {
 		return nil, err
 	}
-	if surely {
+	if certainlyRaw {
 		limit = most
 	}
 	body, err := readBody(c.r, limit)

@@ -22,7 +22,7 @@ type call struct {
 	outcome
 }
 
-// request is what the client sent. It is complete before a handler runs, but for what handlers read
+// request is the request of the client. It is complete before a handler runs, except for the parts that handlers read
 // from the body.
 type request struct {
 	pathParams
@@ -49,14 +49,14 @@ type negotiated struct {
 	validation  validate.Mode // how strictly bodies are checked
 }
 
-// outcome is what handlers find out for the audit record and for the answer.
+// outcome has the results of handlers, for the audit record and for the answer.
 type outcome struct {
 	warnings    []fhir.Issue         // about the accepted body
 	named       consent.NamedPatient // the patient whom the request names
 	criteria    consent.NamedPatient // the patient whom the criteria of a conditional write name
 	granted     *consent.Grant       // nil before the decision
 	marks       []store.StateWrite   // of a load, committed with the changes
-	leakedToken string               // id of another caller's token that was in a wrong place
+	leakedToken string               // id of another requester's token that was in a wrong place
 }
 
 // answer is the answer to a call before anything of it is sent.
@@ -88,7 +88,7 @@ func (c *call) decision(permission consent.Permission) consent.Request {
 	req := consent.Request{Interaction: c.interaction, Type: c.typ, Permission: permission, Named: c.named}
 	if c.interaction == consent.SearchWithin {
 		if req.Type = c.member; req.Type == "*" {
-			req.Type = "" // types that the caller may not search are left out
+			req.Type = "" // types that the requester may not search are left out
 		}
 	}
 	return req

@@ -11,7 +11,7 @@ import (
 	"carerecord/store"
 )
 
-// criteria plans the criteria of a conditional write: strict, with at least one equality (SRCH-011,
+// criteria parses the criteria of a conditional write: strict, with at least one equality (SRCH-011,
 // REST-127).
 func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, values []string) (*search.Query, error) {
 	if len(values) > 1 {
@@ -37,7 +37,7 @@ func (s *Server) criteria(ctx context.Context, p consent.Principal, typ string, 
 	return q, nil
 }
 
-// criteriaOf is criteria for a caller, who also needs the permission to search (SMART-290, 291).
+// criteriaOf is criteria for a requester, who also needs the permission to search (SMART-290, 291).
 func (s *Server) criteriaOf(ctx context.Context, c *call, values []string) (*search.Query, error) {
 	refused := s.maySearch(ctx, c.caller, c.typ)
 	q, err := s.criteria(ctx, c.caller, c.typ, values)
@@ -104,7 +104,7 @@ func (s *Server) toCreate(ctx context.Context, v *consent.View, r fhir.Resource,
 }
 
 // demandAbsent makes it a precondition of the change that nothing matches. A bundle that deletes
-// something has no such precondition, because the match may be what it deletes.
+// something has no such precondition, because the match may be a resource that it deletes.
 func demandAbsent(ch *consent.Change, where store.Pred, claims []store.Key, deleted map[store.Ref]bool) {
 	if len(deleted) == 0 {
 		ch.Absent, ch.Claims = where, claims

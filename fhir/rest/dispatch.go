@@ -19,7 +19,7 @@ type dispatcher struct {
 	routes map[int][]pattern // by number of segments, those with more literal segments first
 }
 
-// pattern is a route with its path taken apart.
+// pattern is a route with its path split into segments.
 type pattern struct {
 	route
 	segments []string

@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// failed turns an error into an answer; it is the only place that does. An error that is not a
+// failed turns an error into an answer. No other function does. An error that is not a
 // *fhir.Error is a fault of the server: the client only learns the request id.
 func (s *Server) failed(c *call, err error) *answer {
 	e, ok := fhir.AsError(err)

@@ -16,7 +16,7 @@ func (s *Server) everything(ctx context.Context, c *call) (*answer, error) {
 	return s.everythingOf(ctx, c, c.typ+"/"+c.id+"/$everything")
 }
 
-// everythingOfMine is Patient/$everything: the record of the patient to whom the caller's token is
+// everythingOfMine is Patient/$everything: the record of the patient to whom the requester's token is
 // bound (OPER-013).
 func (s *Server) everythingOfMine(ctx context.Context, c *call) (*answer, error) {
 	c.id = c.caller.Patient

@@ -74,7 +74,7 @@ func (s *Server) history(ctx context.Context, c *call, permission consent.Permis
 	return a, err
 }
 
-// versions yields the versions of a history: of one type, or merged of all types that the caller may
+// versions yields the versions of a history: of one type, or merged of all types that the requester may
 // search.
 func (s *Server) versions(ctx context.Context, c *call, v *consent.View, q store.HistoryQuery, request historyRequest) iter.Seq2[store.Doc, error] {
 	seq := v.History(ctx, q)

@@ -32,8 +32,8 @@ func TestIntegrity(t *testing.T) {
 				t.Errorf("REST-096: integrity %v, %s: got %d %s, want %d", on, subject, w.Code, w.Body, want)
 			}
 			texts = append(texts, strings.ReplaceAll(w.Body.String(), subject, ""))
-			if place := gjson.Get(w.Body.String(), "issue.0.expression.0").Str; on && place != "Observation.subject.reference" {
-				t.Errorf("REST-096: the place is %q", place)
+			if path := gjson.Get(w.Body.String(), "issue.0.expression.0").Str; on && path != "Observation.subject.reference" {
+				t.Errorf("REST-096: the place is %q", path)
 			}
 		}
 		if on && texts[0] != texts[1] {

@@ -13,7 +13,7 @@ import (
 
 // A token belongs in one Authorization header (SMART-410). In any other place it may be in logs,
 // browser histories or caches already. So the request is refused, and the token is recorded as leaked,
-// by its id if this server issued it, and never itself.
+// by its id if this server issued it. The token itself is never recorded.
 
 // TokenLeaked is the reason of such a refusal in the audit trail.
 const TokenLeaked = "TOKEN_LEAKED"
@@ -38,7 +38,7 @@ func RefuseLeakedToken(where string) error {
 }
 
 // checkTokenPlace refuses a request with a token in its URL, in more than one header or in a form. The
-// form of a search by a known caller is left to readForm. err is the result of verifying the header.
+// form of a search by a known requester is left to readForm. err is the result of verifying the header.
 func (s *Server) checkTokenPlace(ctx context.Context, c *call, err error) error {
 	if token, found := LeakedToken(c.r.URL.RawQuery); found {
 		return s.refuseLeaked(ctx, c, "the URL", token)

@@ -9,7 +9,7 @@ import (
 )
 
 // limiter bounds the requests under way of each client (LIM-006) and of the server (LIM-007), and the
-// rate of each client. A limit that is zero is none. It is safe for concurrent use.
+// rate of each client. A zero is no limit. It is safe for concurrent use.
 type limiter struct {
 	limits Limits
 	now    func() time.Time

@@ -21,7 +21,7 @@ type referenceRewriter struct {
 	view         *consent.View
 	ids          map[string]store.Ref
 	changes      []consent.Change
-	conditionals map[string]string // conditional references and what they became
+	conditionals map[string]string // conditional references and their targets
 	locations    map[string]string // place of each
 }
 
@@ -74,7 +74,7 @@ func (l *referenceRewriter) conditional(ctx context.Context) error {
 	if len(l.conditionals) == 0 {
 		return nil
 	}
-	for _, request := range slices.Sorted(maps.Keys(l.conditionals)) { // of several that fail, always the same is told
+	for _, request := range slices.Sorted(maps.Keys(l.conditionals)) { // of several that fail, always the same one is reported
 		ref, err := l.find(ctx, request)
 		if err != nil {
 			if e, ok := fhir.AsError(err); ok {

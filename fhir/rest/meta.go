@@ -37,7 +37,7 @@ func parametersOf(meta string) []byte {
 }
 
 // metaOfType is $meta of a type or of the system: the profiles, tags and labels of visible resources.
-// $meta of the system leaves out types that the caller may not search.
+// $meta of the system leaves out types that the requester may not search.
 func (s *Server) metaOfType(ctx context.Context, c *call) (*answer, error) {
 	types := s.capability.types
 	if c.typ != "" {

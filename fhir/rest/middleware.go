@@ -11,9 +11,9 @@ import (
 // and each but Request and Client has few values.
 type Exchange struct {
 	Interaction consent.Interaction // or "metadata", "unknown"; of a transaction known at the end
-	Type        string              // the resource type of the path; empty where it is none of R4
+	Type        string              // the resource type of the path; empty if R4 does not define it
 	Request     string              // id of the request
-	Client      string              // registered id of the client, at the end; empty for a caller nobody knows
+	Client      string              // registered id of the client, at the end; empty for an unidentified requester
 	Status      int                 // of the answer, at the end; ClientClosedRequest if the client closed the connection before
 }
 

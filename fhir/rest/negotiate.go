@@ -136,7 +136,7 @@ func bodyType(h http.Header) error {
 type prefer struct {
 	ret     string // minimal, representation, OperationOutcome, or empty
 	strict  bool
-	applied string // what Preference-Applied tells
+	applied string // the value of Preference-Applied
 }
 
 // readPrefer parses the Prefer headers. strict is the handling if they have none.

@@ -28,7 +28,7 @@ func (s *Server) read(ctx context.Context, c *call) (*answer, error) {
 func (s *Server) vread(ctx context.Context, c *call) (*answer, error) {
 	version, err := strconv.ParseUint(c.version, 10, 64)
 	if err != nil || strconv.FormatUint(version, 10) != c.version {
-		version = 0 // an unknown version, after the checks that look at no patient
+		version = 0 // an unknown version, after the checks that read no patient
 	}
 	return s.readOne(ctx, c, func(v *consent.View) (store.Doc, error) {
 		if version == 0 {
@@ -118,8 +118,8 @@ func (c *call) nameSelf() {
 
 // shape reads _elements and _summary of a read (REST-114). Other parameters are ignored, or refused
 // under strict handling (REST-018).
-func (c *call) shape() (search.Projection, error) {
-	var shape search.Projection
+func (c *call) shape() (search.ElementSelection, error) {
+	var shape search.ElementSelection
 	var unknown []string
 	for _, p := range c.params {
 		switch {

@@ -22,7 +22,7 @@ func (s *Server) record(ctx context.Context, c *call, a *answer, err error) audi
 	return r
 }
 
-// patientOf returns the id of the patient whom a call names, whatever was decided (AUD-303).
+// patientOf returns the id of the patient whom a call names, whether it was permitted or refused (AUD-303).
 func (s *Server) patientOf(ctx context.Context, c *call, err error) string {
 	if c.granted != nil && c.granted.Patient() != "" {
 		return c.granted.Patient()

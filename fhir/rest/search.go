@@ -23,7 +23,7 @@ func (s *Server) search(ctx context.Context, c *call) (*answer, error) {
 	return s.findMatches(ctx, c, search.SearchTarget{Path: c.typ, Types: []string{c.typ}}, nil)
 }
 
-// searchAll is the search of several types, or of all (SRCH-151, 152). A type in _type that the caller
+// searchAll is the search of several types, or of all (SRCH-151, 152). A type in _type that the requester
 // may not search is refused; without _type such types are left out (SMART-277).
 func (s *Server) searchAll(ctx context.Context, c *call) (*answer, error) {
 	if err := s.readForm(ctx, c); err != nil {
@@ -78,7 +78,7 @@ func (s *Server) searchWithin(ctx context.Context, c *call) (*answer, error) {
 			return members[typ] == nil && typ != c.typ || !c.caller.May(typ, "s")
 		})
 	} else if members[c.member] == nil && c.member != c.typ {
-		return nil, fhir.Fault(400, "not-supported", "%s is no member of the compartment of a %s.", c.member, c.typ)
+		return nil, fhir.Fault(400, "not-supported", "%s is not a member of the compartment of a %s.", c.member, c.typ)
 	}
 	owner := store.Ref{Type: c.typ, ID: c.id}
 	c.nameSelf()
@@ -96,7 +96,7 @@ func (s *Server) findMatches(ctx context.Context, c *call, scope search.SearchTa
 	if len(scope.Types) == 0 {
 		return nil, fhir.Fault(403, "forbidden", "The token has no scope to search any of these types.")
 	}
-	request, err := s.cfg.Search.Plan(ctx, c.caller, scope, c.params, c.prefer.strict)
+	request, err := s.cfg.Search.ParsePage(ctx, c.caller, scope, c.params, c.prefer.strict)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route, params 
 	}
 	if r.Body != nil && r.ContentLength != 0 {
 		// The deadline also ends reading the body, a little later than the call, whose error is more
-		// precise. A ResponseWriter of a test without deadlines does without.
+		// precise. The ResponseWriter of a test may not support deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.deadline(c) + readGrace))
 	}
 	open := to.open && !HasLeakedToken(r)
@@ -94,8 +94,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route, params 
 // readGrace is how long after its deadline the body of a request may still be read.
 const readGrace = time.Second
 
-// answer runs a call: who calls, the handler, the durable audit record. open calls need no token and leave
-// no record.
+// answer runs a call: it identifies the requester, calls the handler, and waits until the audit record is
+// durable. open calls need no token and have no record.
 func (s *Server) answer(ctx context.Context, c *call, h handler, open bool) (a *answer) {
 	ctx, cancel := context.WithTimeout(ctx, s.deadline(c))
 	defer cancel()
@@ -157,8 +157,8 @@ func (s *Server) guarded(ctx context.Context, c *call, h handler) (a *answer, er
 	return h(ctx, c)
 }
 
-// admit identifies the caller, applies the limits of clients, and reads what every call has: URL,
-// format, parameters. The caller is identified before anything is refused; otherwise anybody could fill
+// admit identifies the requester, applies the limits of clients, and reads the parts that every call has: URL,
+// format, parameters. The requester is identified before anything is refused; otherwise anybody could fill
 // the audit trail with malformed requests. leave is never nil.
 func (s *Server) admit(ctx context.Context, c *call, open bool) (leave func(), err error) {
 	leave = func() {}

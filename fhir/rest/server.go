@@ -54,7 +54,7 @@ type Config struct {
 	// Unidentified limits the audit records of requests without a valid token. The caller of New
 	// flushes it. nil makes one whose last counts are lost.
 	Unidentified *audit.UnidentifiedLimiter
-	// Closed returns why the record is closed, as a *fhir.Error, or nil. It is called after the caller
+	// Closed returns why the record is closed, as a *fhir.Error, or nil. It is called after the requester
 	// is identified. nil is never closed.
 	Closed func() error
 	Limits Limits
@@ -65,7 +65,7 @@ type Config struct {
 	Version   string        // of the software
 	Origins   []string      // of pages that may call, as https://host
 	NewID     func() string // ids of new resources; nil is consent.NewID
-	// Validation says how strictly bodies are validated; the zero value is strict.
+	// Validation selects how strictly bodies are validated; the zero value is strict.
 	Validation validate.Mode
 	// Strict makes handling=strict the default of requests without a handling preference (SRCH-007).
 	Strict bool

@@ -10,7 +10,7 @@ import (
 	"carerecord/store/storetest"
 )
 
-// TestWhoDefines: a canonical address means what the caller's own organisation stored under
+// TestWhoDefines: a canonical address means what the requester's own organisation stored under
 // it. What another source stores changes no answer, be it newer or the only one (SRCH-051,
 // SRCH-052; CON-1501).
 func TestWhoDefines(t *testing.T) {

@@ -86,9 +86,9 @@ func (s *Server) resolve(ctx context.Context, v *consent.View, steps []*txEntry)
 	return r.changes, l.conditional(ctx)
 }
 
-func atLocation(err error, place string) error {
+func atLocation(err error, path string) error {
 	if e, ok := fhir.AsError(err); ok {
-		return e.At(place)
+		return e.At(path)
 	}
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"carerecord/store"
 )
 
-// readTxEntry reads the request of an entry, and checks that the caller may make it.
+// readTxEntry reads the request of an entry, and checks that the requester may make it.
 func (s *Server) readTxEntry(ctx context.Context, c *call, en entry) (*txEntry, error) {
 	st := &txEntry{entry: en}
 	sub, to, err := s.entryCall(ctx, c, en)
@@ -76,7 +76,7 @@ func (st *txEntry) write(to route) (consent.Request, error) {
 	return req, fhir.Fault(400, "not-supported", "%s %s is not supported in a transaction.", st.method, st.call.r.URL.Path)
 }
 
-// where plans the criteria of a conditional form.
+// where parses the criteria of a conditional form.
 func (s *Server) where(ctx context.Context, c *call, st *txEntry, criteria string) error {
 	err := s.maySearch(ctx, c.caller, st.typ)
 	if err == nil {

@@ -156,7 +156,7 @@ func (q *validation) check(c *call) error {
 	return nil
 }
 
-// verdict returns the issues that the interaction would report about the caller and the content.
+// verdict returns the issues that the interaction would report about the requester and the content.
 func (s *Server) verdict(ctx context.Context, c *call, q validation) ([]fhir.Issue, error) {
 	req := map[string]consent.Request{
 		"create": {Interaction: consent.Create, Type: c.typ, Permission: consent.PermitCreate, Write: true},

@@ -46,7 +46,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, a *answer) {
 	w.WriteHeader(a.status)
 	if c.r.Method != http.MethodHead && len(body) > 0 {
 		if _, err := w.Write(body); err != nil {
-			s.cfg.Log.Debug("client went away", "request", c.requestID)
+			s.cfg.Log.Debug("client closed the connection", "request", c.requestID)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type Disclosed struct {
 type Answer struct {
 	Body      []byte
 	Disclosed []Disclosed
-	Count     *int // the total that was told, if one was
+	Count     *int // the total of the Bundle; nil if it has none
 }
 
 // Service runs the searches of one server. It is safe for concurrent use.
@@ -34,11 +34,11 @@ type Service struct {
 // PageRequest is the request for one page of a search, the first or a later one.
 type PageRequest struct {
 	Query    *Query
-	Path     string // where it was asked, below the base
+	Path     string // the path of the request below the base
 	Cursor   Cursor
 	Token    string   // the token of a later page, empty on the first
-	previous []Cursor // where the pages before this one began, as far as they are kept
-	Sent     []byte   // marks of what $everything sent along before
+	previous []Cursor // the first positions of the latest pages before this one
+	Sent     []byte   // marks of the referenced resources that earlier pages of $everything sent
 }
 
 // SearchTarget is the scope of a search: one type, several, or the members of a compartment.
@@ -52,8 +52,8 @@ type SearchTarget struct {
 	Named string
 }
 
-// Plan reads the parameters of a first page, or the token of a later one. Errors are *fhir.Error.
-func (s *Service) Plan(ctx context.Context, p consent.Principal, scope SearchTarget, params []Param, strict bool) (PageRequest, error) {
+// ParsePage reads the parameters of a first page, or the token of a later one. Errors are *fhir.Error.
+func (s *Service) ParsePage(ctx context.Context, p consent.Principal, scope SearchTarget, params []Param, strict bool) (PageRequest, error) {
 	request := PageRequest{Path: scope.Path}
 	params, err := s.Resume(ctx, p, &request, params)
 	if err != nil {
@@ -186,11 +186,11 @@ func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageReque
 	a := &Answer{Count: page.Total, Disclosed: make([]Disclosed, 0, len(page.Matches)+len(page.Included))}
 	b.Room(roomFor(page.Matches) + roomFor(page.Included))
 	for _, d := range page.Matches {
-		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Projection.Cut(d.Body), "match")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.Cut(d.Body), "match")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d})
 	}
 	for _, d := range page.Included {
-		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Projection.included().Cut(d.Body), "include")
+		b.Resource(s.Base+"/"+d.Ref.String(), request.Query.Selection.included().Cut(d.Body), "include")
 		a.Disclosed = append(a.Disclosed, Disclosed{Doc: d, Included: true})
 	}
 	warnings := page.Warnings
@@ -199,7 +199,7 @@ func (s *Service) Bundle(ctx context.Context, v *consent.View, request PageReque
 	}
 	b.Outcome(warnings)
 	//law:withheld-notice
-	if _, some := v.WithheldNotice(); some {
+	if _, withholds := v.WithheldNotice(); withholds {
 		b.Outcome([]fhir.Issue{withheld()})
 	}
 	a.Body = b.Bytes()
@@ -215,7 +215,7 @@ func withheld() fhir.Issue {
 
 // roomFor estimates the size in bytes of the entries of documents.
 func roomFor(docs []store.Doc) int {
-	const frame = 160 // address, mode and what is around them
+	const frame = 160 // address, mode and the JSON around them
 	n := 0
 	for _, d := range docs {
 		n += len(d.Body) + frame

@@ -27,7 +27,7 @@ func (p *planner) control(param Param) error {
 	case "_sort":
 		return p.sort(param)
 	case "_elements", "_summary":
-		return p.projection(param)
+		return p.elementSelection(param)
 	case "_count":
 		n, err := strconv.Atoi(param.Value)
 		if err != nil || n < 0 {
@@ -59,7 +59,7 @@ func (p *planner) sort(param Param) error {
 		if name == "" {
 			continue
 		}
-		if why, err := p.sorts(name); err != nil {
+		if why, err := p.whyNotSortable(name); err != nil {
 			return err
 		} else if why != "" {
 			p.unknown = append(p.unknown, "_sort="+key)
@@ -67,7 +67,7 @@ func (p *planner) sort(param Param) error {
 			continue
 		}
 		if slices.ContainsFunc(p.query.Sort, func(k SortBy) bool { return k.Name == name }) {
-			return fhir.Fault(400, "invalid", "_sort names %s twice.", name)
+			return fhir.Fault(400, "invalid", "_sort repeats %s.", name)
 		}
 		p.query.Sort = append(p.query.Sort, SortBy{Name: name, Descending: descending})
 		applied = append(applied, key)
@@ -78,8 +78,8 @@ func (p *planner) sort(param Param) error {
 	return nil
 }
 
-// sorts returns why the types cannot be sorted by a parameter; empty if they can.
-func (p *planner) sorts(name string) (string, error) {
+// whyNotSortable returns why the types cannot be sorted by a parameter; empty if they can.
+func (p *planner) whyNotSortable(name string) (string, error) {
 	for _, part := range p.query.Types {
 		def, known := p.x.Param(part.Type, name)
 		if known && !def.Indexed {

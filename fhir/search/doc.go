@@ -7,7 +7,7 @@
 // nodes on the View first, or streams the rows (join.Stream); the engine chooses the cheapest
 // driving key of the predicate and verifies the rest.
 //
-// What the standard defines and this package does not implement is refused, under lenient
+// Features of the standard that this package does not implement are refused, under lenient
 // handling too, because ignoring it would widen an answer. Only parameter names that the standard
 // does not define are ignored.
 package search

@@ -8,10 +8,10 @@ import (
 )
 
 // Explain describes how the Query is executed. It reads nothing.
-func (q *Query) Explain() []join.PlanNode {
-	var out []join.PlanNode
+func (q *Query) Explain() []join.ExplainNode {
+	var out []join.ExplainNode
 	for i, part := range q.Types {
-		n := join.PlanNode{Kind: "rows", Type: part.Type, Permission: "s", Detail: q.rowsDetail(), Where: part.Where}
+		n := join.ExplainNode{Kind: "rows", Type: part.Type, Permission: "s", Detail: q.rowsDetail(), Where: part.Where}
 		if q.joins != nil {
 			for _, node := range q.joins[i] {
 				n.Children = append(n.Children, node.Explain())
@@ -19,9 +19,9 @@ func (q *Query) Explain() []join.PlanNode {
 		}
 		out = append(out, n)
 	}
-	out = append(out, q.explainOrder(), join.PlanNode{Kind: "total", Detail: q.totalDetail()})
+	out = append(out, q.explainOrder(), join.ExplainNode{Kind: "total", Detail: q.totalDetail()})
 	for _, inc := range q.Includes {
-		n := join.PlanNode{Kind: "include", Type: inc.Target, Permission: "rs", Detail: fmt.Sprintf("the resources that %s.%s of the rows on the page refers to, looked up by id, up to %d in one query", inc.Source, inc.Param, join.LookupChunk)}
+		n := join.ExplainNode{Kind: "include", Type: inc.Target, Permission: "rs", Detail: fmt.Sprintf("the resources that %s.%s of the rows on the page refers to, looked up by id, up to %d in one query", inc.Source, inc.Param, join.LookupChunk)}
 		if inc.Reverse {
 			n.Type, n.Permission, n.Detail = inc.Source, "s", fmt.Sprintf("the resources that refer to the rows on the page by %s, from the index, for up to %d rows in one query", inc.Param, join.ReferrerChunk)
 		}
@@ -60,9 +60,9 @@ func (q *Query) streamDetail() string {
 	return detail
 }
 
-func (q *Query) explainOrder() join.PlanNode {
+func (q *Query) explainOrder() join.ExplainNode {
 	if len(q.Sort) == 0 {
-		return join.PlanNode{Kind: "order", Detail: fmt.Sprintf("the order of the store (by patient, newest first); a page of %d", q.Count)}
+		return join.ExplainNode{Kind: "order", Detail: fmt.Sprintf("the order of the store (by patient, newest first); a page of %d", q.Count)}
 	}
 	keys := make([]string, len(q.Sort))
 	for i, k := range q.Sort {
@@ -71,7 +71,7 @@ func (q *Query) explainOrder() join.PlanNode {
 			keys[i] = "-" + k.Name
 		}
 	}
-	return join.PlanNode{Kind: "order", Detail: fmt.Sprintf("all visible matches, up to sort-maximum, sorted by %s; a page of %d", strings.Join(keys, ","), q.Count)}
+	return join.ExplainNode{Kind: "order", Detail: fmt.Sprintf("all visible matches, up to sort-maximum, sorted by %s; a page of %d", strings.Join(keys, ","), q.Count)}
 }
 
 func (q *Query) totalDetail() string {

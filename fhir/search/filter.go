@@ -40,8 +40,8 @@ func (p *planner) filter(param Param) error {
 	}
 	p.query.filters++
 	p.query.byID = p.query.byID || param.Name == "_id" && param.Modifier == ""
-	says := !slices.ContainsFunc(p.wheres, func(where store.And) bool { return !drives(param.Modifier, where[len(where)-1]) })
-	p.query.driven = p.query.driven || says
+	drivesAll := !slices.ContainsFunc(p.wheres, func(where store.And) bool { return !drives(param.Modifier, where[len(where)-1]) })
+	p.query.driven = p.query.driven || drivesAll
 	p.query.affirmative = p.query.affirmative || p.query.driven
 	if param.Modifier == "" {
 		for _, value := range values {

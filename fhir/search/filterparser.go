@@ -39,7 +39,7 @@ func (p *planner) expression(param Param) error {
 	if param.Modifier != "" {
 		return NotSupported(param, "is not supported")
 	}
-	says := true
+	allAffirm := true
 	for i, part := range p.query.Types {
 		e := &filterParser{planner: p, text: param.Value}
 		n, err := e.filter(part.Type, 0)
@@ -50,10 +50,10 @@ func (p *planner) expression(param Param) error {
 			return e.fault("expected and, or, or the end")
 		}
 		p.add(i, n)
-		says = says && n.Affirms()
+		allAffirm = allAffirm && n.Affirms()
 	}
 	p.query.filters++
-	p.query.countable, p.query.affirmative = false, p.query.affirmative || says
+	p.query.countable, p.query.affirmative = false, p.query.affirmative || allAffirm
 	p.query.Used = append(p.query.Used, param)
 	return nil
 }
@@ -129,8 +129,8 @@ func (e *filterParser) unit(typ string, links int) (join.Node, error) {
 }
 
 // bracketed parses a filter in brackets.
-func (e *filterParser) bracketed(typ string, links int, open, shut byte) (join.Node, error) {
-	e.next(open)
+func (e *filterParser) bracketed(typ string, links int, opening, closing byte) (join.Node, error) {
+	e.next(opening)
 	if e.depth++; e.depth > maxBrackets {
 		return nil, fhir.Fault(400, "too-costly", "_filter has more than %d nested brackets.", maxBrackets)
 	}
@@ -139,8 +139,8 @@ func (e *filterParser) bracketed(typ string, links int, open, shut byte) (join.N
 		return nil, err
 	}
 	e.depth--
-	if e.space(); !e.next(shut) {
-		return nil, e.fault("expected " + string(shut))
+	if e.space(); !e.next(closing) {
+		return nil, e.fault("expected " + string(closing))
 	}
 	return n, nil
 }
@@ -186,7 +186,7 @@ func (e *filterParser) test(typ string, links int) (join.Node, error) {
 	return e.planner.test(typ, name, op, value)
 }
 
-// link parses what follows a reference parameter: a filter for its target, and the rest of the path.
+// link parses the text after a reference parameter: a filter for its target, and the rest of the path.
 func (e *filterParser) link(typ, name, target string, typed bool, links int) (join.Node, error) {
 	p := e.planner
 	if links > p.opt.Limits.ChainDepth {

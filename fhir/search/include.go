@@ -20,9 +20,9 @@ import (
 type Include struct {
 	Source  string // the type whose parameter it is; * for every type
 	Param   string // * for every reference parameter
-	Target  string // the only type that counts at the other end; may be empty
-	Reverse bool   // what points to a row, rather than what a row points to
-	Iterate bool   // from what is included too
+	Target  string // the only type at the other end of the reference; empty for all
+	Reverse bool   // the resources that refer to a row, not those to which the row refers
+	Iterate bool   // also for included resources
 }
 
 // version is a resource version on a page; n is 0 for the current one.
@@ -36,14 +36,14 @@ type includer struct {
 	query    *Query
 	view     *consent.View
 	lim      Limits
-	onPage   map[version]bool // what is on the page
+	onPage   map[version]bool // the resources on the page
 	included []store.Doc
 	noScope  map[string]bool // types that the token does not include
 
 	// Read ahead, for many rows in one query.
-	refs      map[sourceRow][]fhir.Ref  // what rows refer to by an include
-	named     map[store.Ref]*store.Doc  // what is there of that; nil for what is not
-	referrers map[targetRow][]store.Doc // what points to rows
+	refs      map[sourceRow][]fhir.Ref  // the references of rows by an include
+	named     map[store.Ref]*store.Doc  // the resources to which they refer; nil for one that does not exist
+	referrers map[targetRow][]store.Doc // the resources that refer to rows
 }
 
 // sourceRow is a version of a row whose references an include follows.
@@ -61,14 +61,14 @@ type targetRow struct {
 var errPageFull = errors.New("search: the page is full")
 
 // include adds the resources that matches refer to, and those that refer to matches: each once, none
-// that is a match, none of a type that the caller's scopes do not permit (SMART-281, 282). If they are
+// that is a match, none of a type that the requester's scopes do not permit (SMART-281, 282). If they are
 // more than fit on a page, the page has fewer matches. If one match alone has more, the rest is cut
-// and a warning says so (SRCH-178).
+// and the page has a warning (SRCH-178).
 func (x *execution) include(ctx context.Context, page *Page) error {
 	if len(x.Includes) == 0 {
 		return nil
 	}
-	for { // each turn answers, or has fewer matches than the one before
+	for { // each turn returns, or has fewer matches than the turn before
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (in *includer) params(typ, name string) iter.Seq[string] {
 // target adds the resource that a reference names, if it exists (SRCH-173), in the version that it
 // names, if any (SRCH-177). It reads those of the following references in the same query, if they have
 // not been read.
-func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref) error {
+func (in *includer) target(ctx context.Context, ref fhir.Ref, following []fhir.Ref) error {
 	to := version{ref: store.Ref{Type: ref.Type, ID: ref.ID}}
 	if in.onPage[to] {
 		return nil
@@ -216,7 +216,7 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref)
 	var d store.Doc
 	if ref.Version == "" {
 		if _, known := in.named[to.ref]; !known {
-			if err := in.readNamed(ctx, behind[:min(join.LookupChunk, len(behind))]); err != nil {
+			if err := in.readNamed(ctx, following[:min(join.LookupChunk, len(following))]); err != nil {
 				return err
 			}
 		}
@@ -228,7 +228,7 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref)
 	} else {
 		var err error
 		if to.n, err = strconv.ParseUint(ref.Version, 10, 64); err != nil {
-			return nil // no version of ours
+			return nil // not a version of this server
 		}
 		d, err = in.view.Version(ctx, to.ref, to.n)
 		if errors.Is(err, store.ErrNotFound) || err == nil && d.Deleted() {
@@ -241,7 +241,7 @@ func (in *includer) target(ctx context.Context, ref fhir.Ref, behind []fhir.Ref)
 	return in.add(to, d)
 }
 
-// mayName reports whether the caller's scopes permit a type of included resources.
+// mayName reports whether the requester's scopes permit a type of included resources.
 func (in *includer) mayName(typ string) bool {
 	//law:included-type
 	return in.view.Grant().Principal().May(typ, "rs")
@@ -276,7 +276,7 @@ func (in *includer) addReferrers(ctx context.Context, inc Include, to store.Ref)
 	return nil
 }
 
-// mayRefer reports whether an include adds referrers of a row, and the caller's scopes permit their
+// mayRefer reports whether an include adds referrers of a row, and the requester's scopes permit their
 // type.
 func (in *includer) mayRefer(inc Include, to store.Ref) bool {
 	if inc.Target != "" && inc.Target != to.Type {
@@ -295,7 +295,7 @@ func (in *includer) referrerPred(ctx context.Context, inc Include, to store.Ref)
 	for name := range in.params(inc.Source, inc.Param) {
 		pred, err := in.view.Index().Predicate(index.Query{Type: inc.Source, Name: name, Values: []string{to.String()}})
 		if err != nil {
-			return nil, fmt.Errorf("look what points by %s: %w", name, err)
+			return nil, fmt.Errorf("find referrers by %s: %w", name, err)
 		}
 		if pred, err = in.view.Expand(ctx, pred); err != nil {
 			return nil, err
@@ -311,7 +311,7 @@ func (in *includer) scanReferrers(ctx context.Context, inc Include, any store.Or
 		//law:revinclude-scan
 		for d, err := range in.view.WithPermission("s").Scan(ctx, store.Query{Type: inc.Source, Where: any}) {
 			if err != nil {
-				err = fmt.Errorf("include what points to a row: %w", err)
+				err = fmt.Errorf("include referrers: %w", err)
 			}
 			if !yield(d, err) || err != nil {
 				return

@@ -100,23 +100,23 @@ func (p *planner) targetOf(typ, name string, def index.Param, rest, target strin
 		return target, nil
 	}
 	next := rest[:len(rest)-len(strings.TrimLeft(rest, nameChars))]
-	var fit []string
+	var types []string
 	for _, t := range def.Targets {
 		if _, known := p.x.Param(t, next); known || next == "_has" {
-			fit = append(fit, t)
+			types = append(types, t)
 		}
 	}
-	switch len(fit) {
+	switch len(types) {
 	case 0:
 		return "", fhir.Fault(400, "not-supported", "No type that %s of %s refers to has a parameter %q.", name, typ, next)
 	case 1:
-		return fit[0], nil
+		return types[0], nil
 	}
-	return "", fhir.Fault(400, "invalid", "%s of %s refers to several types with %s. Write %s:Type, where Type is one of %s.", name, typ, next, name, strings.Join(fit, ", "))
+	return "", fhir.Fault(400, "invalid", "%s of %s refers to several types with %s. Write %s:Type, where Type is one of %s.", name, typ, next, name, strings.Join(types, ", "))
 }
 
 // reverse parses the rest of a _has parameter (SRCH-140, 142).
-func (p *planner) reverse(here, expr string, values []string, depth int) (join.Node, error) {
+func (p *planner) reverse(typ, expr string, values []string, depth int) (join.Node, error) {
 	parts := strings.SplitN(expr, ":", 3)
 	if len(parts) < 3 {
 		return nil, fhir.Fault(400, "not-supported", "_has must be _has:Type:reference:parameter, not _has:%s.", expr)
@@ -125,12 +125,12 @@ func (p *planner) reverse(here, expr string, values []string, depth int) (join.N
 	if err := p.checkServed(parts[0], parts[1]); known && err != nil {
 		return nil, err
 	}
-	if !known || !def.Indexed || def.Kind != index.Reference || !slices.Contains(def.Targets, here) {
-		return nil, fhir.Fault(400, "not-supported", "%s of %q is not a reference parameter that refers to %s.", parts[1], parts[0], here)
+	if !known || !def.Indexed || def.Kind != index.Reference || !slices.Contains(def.Targets, typ) {
+		return nil, fhir.Fault(400, "not-supported", "%s of %q is not a reference parameter that refers to %s.", parts[1], parts[0], typ)
 	}
 	p.noteJoined(parts[0])
 	inner, err := p.node(parts[0], parts[2], values, depth+1)
-	return join.Has{Type: parts[0], Param: parts[1], Here: here, Inner: inner}, err
+	return join.Has{Type: parts[0], Param: parts[1], Here: typ, Inner: inner}, err
 }
 
 // lastLink parses the parameter at the end of a chain.
@@ -149,7 +149,7 @@ func (p *planner) lastLink(typ, expr string, values []string) (join.Node, error)
 	return join.Leaf{Pred: pred, Drives: drives(modifier, pred)}, nil
 }
 
-// noteJoined adds a type that a join reads: the caller needs the permission to search it (SMART-279,
+// noteJoined adds a type that a join reads: the requester needs the permission to search it (SMART-279,
 // 280).
 func (p *planner) noteJoined(typ string) {
 	if !slices.Contains(p.query.Joined, typ) {

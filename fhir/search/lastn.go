@@ -19,7 +19,7 @@ import (
 // (OPER-040). It has no pages. Errors are *fhir.Error of status 400.
 func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 	request := PageRequest{Path: path}
-	most, whose, what := 1, false, false
+	max, namesPatient, namesCode := 1, false, false
 	var filters []Param
 	for _, param := range params {
 		switch {
@@ -32,16 +32,16 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 			if err != nil || n < 1 {
 				return request, fhir.Fault(400, "value", "max must be a whole number above 0, not %q.", param.Value)
 			}
-			most = n
+			max = n
 			continue
 		case param.Name == "patient" || param.Name == "subject":
-			whose = whose || !strings.Contains(param.Modifier, ".") && param.Modifier != "missing"
+			namesPatient = namesPatient || !strings.Contains(param.Modifier, ".") && param.Modifier != "missing"
 		case param.Name == "category" || param.Name == "code" || strings.HasSuffix(param.Name, "-code"):
-			what = what || param.Modifier != "missing"
+			namesCode = namesCode || param.Modifier != "missing"
 		}
 		filters = append(filters, param)
 	}
-	if !whose || !what {
+	if !namesPatient || !namesCode {
 		return request, fhir.Fault(400, "required", "$lastn needs patient or subject, and category or a code parameter.")
 	}
 	var err error
@@ -51,8 +51,8 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 	if request.Query.CountOnly {
 		return request, fhir.Fault(400, "not-supported", "_summary=count is not supported for $lastn.")
 	}
-	request.Query.latest = most
-	request.Query.Used = append(request.Query.Used, Param{Name: "max", Value: strconv.Itoa(most)})
+	request.Query.latest = max
+	request.Query.Used = append(request.Query.Used, Param{Name: "max", Value: strconv.Itoa(max)})
 	return request, nil
 }
 
@@ -60,7 +60,7 @@ func (s *Service) LastN(path string, params []Param) (PageRequest, error) {
 type result struct {
 	ref    store.Ref
 	id     store.RowID
-	at     string // its date, which orders; empty for none
+	at     string // its date, the sort key; empty for none
 	group  string // one of the codings that are joined to its own
 	newest string // date of the newest of its group
 }

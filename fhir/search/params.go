@@ -30,7 +30,7 @@ func escape(s string) string {
 // MaxParams is how many parameters a query may have (LIM-001).
 const MaxParams = 200
 
-// ParseQuery parses a query string, keeping order and repeats. A semicolon is no separator (REST-017).
+// ParseQuery parses a query string, keeping order and repeats. A semicolon is not a separator (REST-017).
 func ParseQuery(raw string) ([]Param, error) {
 	var out []Param
 	for raw != "" {

@@ -151,7 +151,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestRefusedQueries: what would be ignored at the caller's cost is refused.
+// TestRefusedQueries: what would be ignored at the requester's cost is refused.
 func TestRefusedQueries(t *testing.T) {
 	x := indexer(t)
 	for _, c := range []struct{ number, query, code string }{

@@ -47,7 +47,7 @@ func New(x *index.Indexer, types []string, params []Param, opt Options) (*Query,
 	if opt.Criteria && p.query.filters == 0 {
 		return nil, fhir.Fault(400, "required", "The criteria have no search parameter that filters.")
 	}
-	if err := p.coherent(); err != nil {
+	if err := p.coherentSelection(); err != nil {
 		return nil, err
 	}
 	for i := range p.query.Types {

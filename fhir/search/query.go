@@ -20,22 +20,22 @@ func DefaultLimits() Limits {
 	return Limits{Page: 50, PageMaximum: 1000, Everything: 5000, CountBudget: 10_000, SortMaximum: 100_000, ScanMaximum: 200_000, ORValues: 1000, IncludesPerPage: 1000, IncludeDepth: 4, ChainDepth: 5, ExpansionMaximum: 10_000, Hop: 64}
 }
 
-// Query is a search as a client asked for it: of one type, or of several whose rows are merged in
-// the order of the store. It is independent of the caller and of the record; Run and Resolve
+// Query is a search as a client requested it: of one type, or of several whose rows are merged in
+// the order of the store. It is independent of the requester and of the record; Run and Resolve
 // execute it on a View. A Query is not changed after Within and Empty.
 type Query struct {
-	Types      []TypeQuery
-	Named      consent.NamedPatient // the patient whom the search names, if any
-	Sort       []SortBy             // in the order of their priority
-	Count      int                  // matches a page
-	CountOnly  bool                 // _summary=count or _count=0: only the total
-	Total      Total
-	Includes   []Include
-	Projection Projection
-	Used       []Param      // the parameters of the self link, in order
-	Warnings   []fhir.Issue // parameters that were ignored
-	Joined     []string     // types that chains and _has read
-	Claims     []store.Key  // equalities of the criteria, for conditional writes
+	Types     []TypeQuery
+	Named     consent.NamedPatient // the patient whom the search names, if any
+	Sort      []SortBy             // in the order of their priority
+	Count     int                  // matches a page
+	CountOnly bool                 // _summary=count or _count=0: only the total
+	Total     Total
+	Includes  []Include
+	Selection ElementSelection
+	Used      []Param      // the parameters of the self link, in order
+	Warnings  []fhir.Issue // parameters that were ignored
+	Joined    []string     // types that chains and _has read
+	Claims    []store.Key  // equalities of the criteria, for conditional writes
 
 	joins      [][]join.Node  // for each of Types; nil if no filter needs other documents
 	untypedIDs [][]store.Pred // for each id without a type: the predicates of the target types
@@ -47,7 +47,7 @@ type Query struct {
 	// Properties of the filters that decide how the Query is executed.
 	countable   bool // postings alone decide, so a count is cheap
 	affirmative bool // some filter demands that something is present
-	driven      bool // some filter of the searched type itself does
+	driven      bool // some filter on the searched type itself, not on a joined one, demands that
 }
 
 // TypeQuery is the search of one type: the predicate without joins.
@@ -62,7 +62,7 @@ type SortBy struct {
 	Descending bool
 }
 
-// Total says when the total is returned (SRCH-211).
+// Total selects when the total is returned (SRCH-211).
 type Total byte
 
 // The values of _total.
@@ -72,7 +72,7 @@ const (
 	TotalNone
 )
 
-// Options say how the parameters are read.
+// Options control how the parameters are read.
 type Options struct {
 	Strict   bool // handling=strict
 	Criteria bool // of a conditional write: always strict, filters only (SRCH-011)

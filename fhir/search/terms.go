@@ -4,11 +4,11 @@ import "carerecord/fhir/search/join"
 
 // terms returns the node of a modifier that needs terminology; nil for any other.
 func (p *planner) terms(typ, name, modifier string, values []string) (join.Node, error) {
-	system, asks, err := p.x.NeedsTerminology(typ, name, modifier)
+	system, needed, err := p.x.NeedsTerminology(typ, name, modifier)
 	if err != nil {
 		return nil, asFault(err, Param{Name: name, Modifier: modifier})
 	}
-	if !asks {
+	if !needed {
 		return nil, nil
 	}
 	return join.Coded{Type: typ, Param: name, Modifier: modifier, System: system, Values: values}, nil

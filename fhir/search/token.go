@@ -18,7 +18,7 @@ import (
 	"carerecord/store"
 )
 
-// TokenSealer seals and opens page tokens. A token is encrypted (AEAD) and bound to the query, caller,
+// TokenSealer seals and opens page tokens. A token is encrypted (AEAD) and bound to the query, requester,
 // client, purpose and scopes. It is not bound to a state of consent and grants nothing: each page is
 // decided again (SRCH-204, 205). All tokens have one length. A position that does not fit, such as a
 // query of over 2 KiB, is stored sealed in State for the life of the page, and the token has a random
@@ -76,7 +76,7 @@ const (
 	isWhole    = 'w' // a position
 )
 
-// Seal returns a token for a caller. Errors are those of State.
+// Seal returns a token for a requester. Errors are those of State.
 func (s *TokenSealer) Seal(ctx context.Context, p consent.Principal, pos PageToken) (string, error) {
 	body, err := json.Marshal(pos)
 	if err != nil {
@@ -99,14 +99,14 @@ func (s *TokenSealer) Seal(ctx context.Context, p consent.Principal, pos PageTok
 
 func stateOf(handle []byte) string { return "page/" + base64.RawURLEncoding.EncodeToString(handle) }
 
-// seal encrypts bytes for a caller, with a nonce before them.
+// seal encrypts bytes for a requester, with a nonce before them.
 func (s *TokenSealer) seal(plain []byte, p consent.Principal) []byte {
 	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plain)+s.aead.Overhead())
 	rand.Read(nonce)
 	return s.aead.Seal(nonce, nonce, plain, caller(p))
 }
 
-// open decrypts bytes. It is false if they were not sealed for this caller.
+// open decrypts bytes. It is false if they were not sealed for this requester.
 func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 	n := s.aead.NonceSize()
 	if len(raw) < n {
@@ -116,10 +116,10 @@ func (s *TokenSealer) open(raw []byte, p consent.Principal) ([]byte, bool) {
 	return plain, err == nil
 }
 
-// Open reads a token of this caller. Errors: 400 invalid for an altered or foreign token, 410 expired
+// Open reads a token of this requester. Errors: 400 invalid for an altered or foreign token, 410 expired
 // for an old one, 503 if State does not answer.
 func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token string) (pos PageToken, err error) {
-	bad := fhir.Fault(400, "invalid", "The page link was not made for this caller, or was altered.")
+	bad := fhir.Fault(400, "invalid", "The page link belongs to another requester, or was altered.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil {
 		return pos, bad
@@ -152,7 +152,7 @@ func (s *TokenSealer) Open(ctx context.Context, p consent.Principal, token strin
 	return pos, nil
 }
 
-// caller is what a token is bound to.
+// caller returns the hash that binds a token to its requester.
 func caller(p consent.Principal) []byte {
 	//law:token-caller
 	h := sha256.New()

@@ -146,7 +146,7 @@ func (k *kept) Lookup(ctx context.Context, key string) ([]byte, error) {
 	return k.Reference.Lookup(ctx, key)
 }
 
-// TestLongQueries: a query over 2 KiB sits in State, sealed for its caller, for as
+// TestLongQueries: a query over 2 KiB sits in State, sealed for its requester, for as
 // long as its page lives, and one below does not; who else holds the token, or
 // where State has lost it, is refused (SRCH-204).
 func TestLongQueries(t *testing.T) {

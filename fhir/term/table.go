@@ -49,8 +49,8 @@ func (s section) each() iter.Seq[string] {
 	}
 }
 
-// find returns the section of a canonical address, if it has the version that is
-// asked for.
+// find returns the section of a canonical address, if it has the requested
+// version.
 func find(all map[string]section, url, version string) (section, bool) {
 	s, ok := all[url]
 	return s, ok && (version == "" || version == s.version)

@@ -120,7 +120,7 @@ func outcome(got string, err error) string {
 }
 
 // TestStandard: value sets and hierarchies of the standard (SRCH-051, 052). A resource that
-// counts for the caller comes before them, where it holds all that it defines.
+// counts for the requester comes before them, where it holds all that it defines.
 func TestStandard(t *testing.T) {
 	tt := terms(10_000)
 	for address, want := range map[string]string{

@@ -11,13 +11,13 @@ import (
 type Terms struct {
 	// Find returns the body of the CodeSystem or ValueSet of an address: a canonical one,
 	// optionally with |version, or that of a resource. It returns false if there is none
-	// for the caller. A nil Find finds nothing.
+	// for the requester. A nil Find finds nothing.
 	Find func(ctx context.Context, typ, address string) (body []byte, found bool, err error)
 	// Most is the expansion maximum (LIM-001): the greatest number of codes of a set.
 	Most int
 
 	systems map[string]*system
-	sets    map[string]Set // what was evaluated, never changed
+	sets    map[string]Set // evaluated sets, never changed
 	open    []string       // the value sets that are being evaluated
 }
 
@@ -247,7 +247,7 @@ func (t *Terms) read(ctx context.Context, url, version, name string) (*system, e
 	}
 	s := standardSystem(url, version)
 	if s == nil && found {
-		return storedSystem(url, body) // which says what is missing
+		return storedSystem(url, body) // its error says which part is missing
 	}
 	return s, nil
 }

@@ -66,8 +66,8 @@ func (o *object) bytes() []byte {
 	return append(out, '}')
 }
 
-// member writes a member, with null for what is missing between others; nothing
-// where all is missing.
+// member writes a member, with null for a missing item between others, and nothing
+// if all are missing.
 func member(out []byte, name string, items [][]byte, repeats bool) []byte {
 	if !slices.ContainsFunc(items, func(b []byte) bool { return b != nil }) {
 		return out

@@ -1,6 +1,6 @@
 // Package xml converts resources in FHIR XML to FHIR JSON (xml.html, json.html).
 //
-// The tables of fhir/r4 tell whether an element repeats, has a number as its value, or contains
+// The tables of fhir/r4 define whether an element repeats, has a number as its value, or contains
 // a resource. Order is that of the document. Decimals keep their text, and narrative keeps its
 // bytes. Comments and processing instructions outside of narrative are dropped, as the format
 // allows.
@@ -53,9 +53,9 @@ type reader struct {
 	src []byte
 }
 
-func (r *reader) fail(place, text string) {
+func (r *reader) fail(path, text string) {
 	e := fhir.Fault(400, "structure", "%s", text)
-	e.Issues[0].Expression = place
+	e.Issues[0].Expression = path
 	panic(e)
 }
 
@@ -84,15 +84,15 @@ func (r *reader) next() (xml.StartElement, bool) {
 	}
 }
 
-func (r *reader) resource(start xml.StartElement, place string, depth int) []byte {
+func (r *reader) resource(start xml.StartElement, path string, depth int) []byte {
 	name := start.Name.Local
 	if start.Name.Space != namespace {
-		r.fail(place, "The resource is not in the namespace "+namespace+".")
+		r.fail(path, "The resource is not in the namespace "+namespace+".")
 	}
 	if !r4.IsResource(name) {
-		r.fail(place, "There is no resource type "+name+".")
+		r.fail(path, "There is no resource type "+name+".")
 	}
-	v := r.value(r4.Property{Type: name, Of: r4.TypeOf(name)}, start, place, depth)
+	v := r.value(r4.Property{Type: name, Of: r4.TypeOf(name)}, start, path, depth)
 	out := append([]byte(`{"resourceType":"`), name...)
 	out = append(out, '"')
 	if len(v.twin) > 2 {
@@ -106,9 +106,9 @@ func (r *reader) resource(start xml.StartElement, place string, depth int) []byt
 // complex type is its value; that of a primitive has its id and extensions.
 type value struct{ plain, twin []byte }
 
-func (r *reader) value(p r4.Property, start xml.StartElement, place string, depth int) value {
+func (r *reader) value(p r4.Property, start xml.StartElement, path string, depth int) value {
 	if depth > fhir.MaxDepth {
-		r.fail(place, "The resource is nested deeper than "+strconv.Itoa(fhir.MaxDepth)+" levels.")
+		r.fail(path, "The resource is nested deeper than "+strconv.Itoa(fhir.MaxDepth)+" levels.")
 	}
 	o := object{}
 	v := value{}
@@ -119,9 +119,9 @@ func (r *reader) value(p r4.Property, start xml.StartElement, place string, dept
 		case name == "id" || name == "url" && p.Type == "Extension":
 			o.add(name, value{plain: text(a.Value)}, false)
 		case name == "value" && primitive:
-			v.plain = r.scalar(p.Type, a.Value, place)
+			v.plain = r.scalar(p.Type, a.Value, path)
 		default:
-			r.fail(place, "The attribute "+name+" is not allowed here.")
+			r.fail(path, "The attribute "+name+" is not allowed here.")
 		}
 	}
 	of := p.Of
@@ -129,20 +129,20 @@ func (r *reader) value(p r4.Property, start xml.StartElement, place string, dept
 		of = r4.TypeOf("Element")
 	}
 	for child, ok := r.next(); ok; child, ok = r.next() {
-		r.member(&o, of, child, place, depth)
+		r.member(&o, of, child, path, depth)
 	}
 	v.twin = o.bytes()
 	return v
 }
 
 // member reads a child element into an object.
-func (r *reader) member(o *object, of *r4.Type, child xml.StartElement, place string, depth int) {
+func (r *reader) member(o *object, of *r4.Type, child xml.StartElement, path string, depth int) {
 	name := child.Name.Local
 	p, ok := r4.Property{}, false
 	if of != nil {
 		p, ok = of.Property(name)
 	}
-	below := string(fhir.AppendElement([]byte(place), name))
+	below := string(fhir.AppendElement([]byte(path), name))
 	switch {
 	case !ok:
 		r.fail(below, "The element is not known.")
@@ -168,7 +168,7 @@ func (r *reader) member(o *object, of *r4.Type, child xml.StartElement, place st
 }
 
 // scalar writes the value of a primitive as JSON.
-func (r *reader) scalar(typ, s, place string) []byte {
+func (r *reader) scalar(typ, s, path string) []byte {
 	switch typ {
 	case "boolean":
 		if s == "true" || s == "false" {
@@ -181,7 +181,7 @@ func (r *reader) scalar(typ, s, place string) []byte {
 	default:
 		return text(s)
 	}
-	r.fail(place, "The value is not of type "+typ+".")
+	r.fail(path, "The value is not of type "+typ+".")
 	return nil
 }
 

@@ -40,7 +40,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	for in, place := range map[string]string{
+	for in, path := range map[string]string{
 		`<Patient xmlns="http://hl7.org/fhir"><nome value="x"/></Patient>`:                    "Patient.nome",
 		`<Patient xmlns="http://hl7.org/fhir"><active value="yes"/></Patient>`:                "Patient.active",
 		`<Patient xmlns="http://hl7.org/fhir"><active value="true" x="1"/></Patient>`:         "Patient.active",
@@ -54,8 +54,8 @@ func TestRefused(t *testing.T) {
 	} {
 		out, err := xml.JSON([]byte(in))
 		e, ok := fhir.AsError(err)
-		if !ok || e.Status != 400 || e.Issues[0].Expression != place {
-			t.Errorf("%.90s: got %.60s %v, want a fault at %q", in, out, err, place)
+		if !ok || e.Status != 400 || e.Issues[0].Expression != path {
+			t.Errorf("%.90s: got %.60s %v, want a fault at %q", in, out, err, path)
 		}
 	}
 }

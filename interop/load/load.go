@@ -55,7 +55,7 @@ type Report struct {
 	Took                               time.Duration
 }
 
-// Print writes the report. noMarks says that the receiver stored no marks.
+// Print writes the report. noMarks reports that the receiver stored no marks.
 func (r *Report) Print(w io.Writer, noMarks bool) {
 	fmt.Fprintf(w, "files %d, bundles %d, resources %d, bundles skipped as stored before %d, bundles refused %d\n",
 		r.Files, r.Bundles, r.Resources, r.Skipped, len(r.Refused))

@@ -42,7 +42,7 @@ type Tokens struct{ cfg Config }
 // New returns Tokens.
 func New(cfg Config) *Tokens { return &Tokens{cfg: cfg} }
 
-// TokenRequest says which token to issue.
+// TokenRequest selects the token to issue.
 type TokenRequest struct {
 	User    string // empty for a backend client
 	Client  string
@@ -201,7 +201,7 @@ func (t *Tokens) Verify(ctx context.Context, h http.Header, address string) (con
 func bearerToken(h http.Header) (string, error) {
 	values := h.Values("Authorization")
 	if len(values) == 0 {
-		return "", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is needed: Authorization: Bearer …"}},
+		return "", &fhir.Error{Status: 401, Issues: []fhir.Issue{{Code: "login", Text: "An access token is required: Authorization: Bearer …"}},
 			Header: map[string]string{"WWW-Authenticate": `Bearer realm="carerecord"`}}
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")

@@ -28,7 +28,7 @@ const (
 // format is the number of the layout that this package writes.
 const format = 1
 
-// ErrDamaged says that a folder has no complete backup: a file is missing, truncated or changed.
+// ErrDamaged reports that a folder has no complete backup: a file is missing, truncated or changed.
 var ErrDamaged = errors.New("the backup is damaged")
 
 // Manifest describes a backup.

@@ -97,7 +97,7 @@ func (b *Backup) Parts() iter.Seq2[store.CopyItem, error] {
 	}
 }
 
-// errStopped says that the caller of Parts stopped the iteration.
+// errStopped reports that the caller of Parts stopped the iteration.
 var errStopped = errors.New("stopped")
 
 func (b *Backup) readParts(yield func(store.CopyItem, error) bool) error {

@@ -111,7 +111,7 @@ func (db *DB) attempt(ctx context.Context, p *preparedCommit) (seq uint64, err e
 		s.abort(ctx)
 		return 0, err
 	}
-	// From here on the caller's deadline does not count: the outcome must be found out.
+	// From here on the caller's deadline is ignored: the outcome must be known.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
 	defer cancel()
 	err = s.session.CommitTransaction(ctx)

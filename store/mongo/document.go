@@ -56,12 +56,12 @@ func marshal(d *store.Doc) (bson.Raw, error) {
 }
 
 // appendIndexed appends the fields that a rekey replaces, the key revision included.
-func appendIndexed(b []byte, d *store.Doc, dead bool) []byte {
+func appendIndexed(b []byte, d *store.Doc, deleted bool) []byte {
 	b = bsoncore.AppendInt64Element(b, "p", int64(d.RowID.Partition))
 	b = bsoncore.AppendBinaryElement(b, "o", 0, d.RowID.SortKey[:])
 	b = bsoncore.AppendStringElement(b, "s", encode(d.Source))
 	var at int32
-	if !dead {
+	if !deleted {
 		at, b = bsoncore.AppendArrayElementStart(b, "k")
 		b = bsoncore.AppendStringElement(b, "0", posting(d.Ref.Type, ""))
 		n := 1
@@ -118,7 +118,7 @@ func superseded(raw bson.Raw) (bson.Raw, error) {
 
 // rekeyed returns a document of res with the fields that a rekey replaces, the key revision
 // included.
-func rekeyed(raw bson.Raw, d *store.Doc, dead bool) (bson.Raw, error) {
+func rekeyed(raw bson.Raw, d *store.Doc, deleted bool) (bson.Raw, error) {
 	elements, err := raw.Elements()
 	if err != nil {
 		return nil, fmt.Errorf("mongo: stored document: %w", err)
@@ -131,7 +131,7 @@ func rekeyed(raw bson.Raw, d *store.Doc, dead bool) (bson.Raw, error) {
 			b = append(b, e...)
 		}
 	}
-	return bsoncore.AppendDocumentEnd(appendIndexed(b, d, dead), index)
+	return bsoncore.AppendDocumentEnd(appendIndexed(b, d, deleted), index)
 }
 
 // unmarshal decodes a document of res or old. The result does not share memory with raw.

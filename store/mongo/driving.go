@@ -38,11 +38,11 @@ func (l drivingCondition) orderedFallback() drivingCondition {
 	return drivingCondition{keys: []keyCondition{{}}}
 }
 
-// filters returns the conditions on k that together find every candidate, each of at most so
-// many postings.
-func (l drivingCondition) filters(typ string, atOnce int) []any {
+// filters returns the conditions on k that together find every candidate, each of at most
+// max postings.
+func (l drivingCondition) filters(typ string, max int) []any {
 	var all []any
-	for chunk := range slices.Chunk(l.keys, atOnce) {
+	for chunk := range slices.Chunk(l.keys, max) {
 		postings := make(bson.A, len(chunk))
 		for i, e := range chunk {
 			postings[i] = posting(typ, e.key)

@@ -40,7 +40,7 @@ func FuzzEncode(f *testing.F) {
 }
 
 // Postings of a type lie between its own key and postingsEnd, and those of no other type do.
-func TestPosts(t *testing.T) {
+func TestPostings(t *testing.T) {
 	for _, typ := range []string{"Obs", "Observation", "Observation0"} {
 		own, end := posting(typ, ""), postingsEnd(typ)
 		for _, key := range []store.Key{"\x00", "\x01", "a", "\x7f\xff\xff"} {

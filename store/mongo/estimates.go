@@ -114,14 +114,14 @@ func (l *drivingCondition) name(typ string) string {
 
 // count counts the candidates of a condition in K, up to limits.count.
 func (s *snap) count(ctx context.Context, typ string, l drivingCondition) (int, error) {
-	n, enough := 0, s.db.limits.count
+	n, max := 0, s.db.limits.count
 	for _, on := range l.filters(typ, s.db.limits.postings) {
-		m, err := s.countByFilter(ctx, bson.D{{Key: "k", Value: on}}, enough-n)
+		m, err := s.countByFilter(ctx, bson.D{{Key: "k", Value: on}}, max-n)
 		if err != nil {
 			return 0, err
 		}
-		if n += m; n >= enough {
-			return enough, nil
+		if n += m; n >= max {
+			return max, nil
 		}
 	}
 	return n, nil

@@ -7,7 +7,7 @@ import (
 )
 
 // Explain implements store.Explainer. Match decides every candidate.
-func (db *DB) Explain(ctx context.Context, q store.Query) (way store.PlanNode, err error) {
+func (db *DB) Explain(ctx context.Context, q store.Query) (node store.PlanNode, err error) {
 	err = db.Read(ctx, func(view store.Snapshot) error {
 		s, ok := view.(*snap)
 		if !ok {
@@ -15,11 +15,11 @@ func (db *DB) Explain(ctx context.Context, q store.Query) (way store.PlanNode, e
 		}
 		l, err := s.chooseDriving(ctx, q)
 		if err == nil {
-			way = l.node(db.limits.merge)
+			node = l.node(db.limits.merge)
 		}
 		return err
 	})
-	return way, err
+	return node, err
 }
 
 // node returns the plan of a driving condition; streams is how many are merged at most.

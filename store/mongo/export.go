@@ -20,7 +20,7 @@ var errMissing = errors.New("a version is missing")
 
 // Export implements store.Copier. It uses no snapshot of the server, which keeps one for some
 // minutes only: versions never change except for their keys, and are never deleted, so the
-// versions of the commits up to a number are the state at that number, whenever they are read.
+// versions of the commits up to a number are the state at that number, also when they are read later.
 // quiesce returns such a number.
 //
 // A document is read from res before its older versions are read from old, so a version that
@@ -72,7 +72,7 @@ func (e *export) run(ctx context.Context) error {
 const quiescePause = 5 * time.Millisecond
 
 // quiesce returns a number greater than those of all commits that were acknowledged,
-// up to which no commit is under way any more, nor will be.
+// and up to which no commit is or will be in flight.
 func (db *DB) quiesce(ctx context.Context) (uint64, error) {
 	n, err := db.nextSeq(ctx)
 	if err != nil {

@@ -75,7 +75,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 // LIM-008: a store without a server is unavailable and reports no document as missing.
-func TestServerGone(t *testing.T) {
+func TestServerEnded(t *testing.T) {
 	server := mongotest.StartOwn(t)
 	uri, name := server.Database(t)
 	ctx := t.Context()

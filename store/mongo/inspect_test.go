@@ -17,7 +17,7 @@ func TestInspect(t *testing.T) {
 		RowID: store.RowID{Partition: 0xabc, SortKey: store.SortKey{1}}, Keys: []store.Key{"\x00\x00h\x01", "\x01k\xff", "\x80v"}, Body: []byte("{}")}
 	live := stored(t, d)
 	d.Origin, d.Body = store.Deleted, nil
-	dead := stored(t, d)
+	deleted := stored(t, d)
 	old, err := superseded(live)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestInspect(t *testing.T) {
 		want string
 	}{
 		"live": {live, "_id T/a, v 3, t T, lu 1970-01-01T00:00:02Z, g updated, p 000000000abc, o " + order + `, s ` + "\x01S" + `, k ["" "\x00\x00h\x01" "\x01k\xff"], f ["\x00\x00h\x01" "\x01k\xff" "\x80v"], r 2, b {}, q 7`},
-		"dead": {dead, "_id T/a, v 3, t T, lu 1970-01-01T00:00:02Z, g deleted, p 000000000abc, o " + order + `, s ` + "\x01S" + `, f ["\x00\x00h\x01" "\x01k\xff" "\x80v"], r 2, d T/a, q 7`},
+		"dead": {deleted, "_id T/a, v 3, t T, lu 1970-01-01T00:00:02Z, g deleted, p 000000000abc, o " + order + `, s ` + "\x01S" + `, f ["\x00\x00h\x01" "\x01k\xff" "\x80v"], r 2, d T/a, q 7`},
 		"old":  {old, "_id T/a/00000000000000000003, v 3, t T, lu 1970-01-01T00:00:02Z, g updated, p 000000000abc, o " + order + `, s ` + "\x01S" + `, f ["\x00\x00h\x01" "\x01k\xff" "\x80v"], r 2, b {}, q 7`},
 	} {
 		fields, err := Inspect(c.raw)

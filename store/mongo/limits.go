@@ -10,8 +10,8 @@ type limits struct {
 	bodies    int // documents of a batch of a cursor
 	keys      int // the same without bodies
 	chunk     int // documents that one command writes, or whose newest versions it reads
-	wholeDocs int // a commit of at most so many updates reads the replaced documents as a whole
-	count     int // how far the candidates of a condition are counted
+	wholeDocs int // a commit of at most this many updates reads the replaced documents as a whole
+	count     int // the largest number to which candidates of a condition are counted
 	rare      int // a count so small that no other condition is considered
 	large     int // commits of more writes run one at a time
 }

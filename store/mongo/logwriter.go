@@ -102,7 +102,7 @@ func (t *logWriter) write(ctx context.Context, calls []*appendCall) {
 	}
 	rest := t.buildRecords(calls)
 	var stored []record
-	mayLand := false // a record that is not stored may still be
+	mayBeStored := false // a record that is not stored may still be
 	for {
 		_, err := t.db.log.InsertMany(ctx, rest, options.InsertMany().SetOrdered(true))
 		if err == nil {
@@ -113,11 +113,11 @@ func (t *logWriter) write(ctx context.Context, calls []*appendCall) {
 		}
 		err = failedWrite("append to the log", err)
 		t.stale = true
-		mayLand = mayLand || uncertain(err)
+		mayBeStored = mayBeStored || uncertain(err)
 		for t.stale {
 			select {
 			case <-ctx.Done():
-				if mayLand || len(stored) > 0 {
+				if mayBeStored || len(stored) > 0 {
 					err = fmt.Errorf("%w: %w", store.ErrUnknown, err)
 				}
 				finishCalls(calls, stored, err)

@@ -28,7 +28,7 @@ const defaultTimeout = 10 * time.Second
 // buildTimeout bounds the building of the indexes if no deadline does.
 const buildTimeout = 24 * time.Hour
 
-// closeTimeout bounds the last write of Close, whose server may be gone.
+// closeTimeout bounds the last write of Close, whose server may have ended.
 const closeTimeout = 2 * time.Second
 
 // Config is the configuration of a DB.
@@ -146,10 +146,10 @@ func (db *DB) prepare(ctx context.Context) error {
 		}
 	}
 	// A new index is built on all stored documents.
-	long, cancel := context.WithTimeout(ctx, buildTimeout)
+	buildCtx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	for _, index := range indexes(db) {
-		if _, err := index.on.Indexes().CreateOne(long, index.model); err != nil {
+		if _, err := index.on.Indexes().CreateOne(buildCtx, index.model); err != nil {
 			return failed("create an index of "+index.on.Name(), err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 type newestVersion struct {
 	version     uint64
 	keyRevision uint64
-	dead        bool
+	deleted     bool
 	id          store.RowID
 	keys        []store.Key // for a Check with Where
 	raw         bson.Raw    // nil if only some fields were read
@@ -79,7 +79,7 @@ func (s *snap) readNewest(ctx context.Context, p *preparedCommit) (newestVersion
 			if err != nil {
 				return nil, err
 			}
-			h := newestVersion{version: d.Version, keyRevision: d.KeyRevision, dead: d.Deleted(), id: d.RowID}
+			h := newestVersion{version: d.Version, keyRevision: d.KeyRevision, deleted: d.Deleted(), id: d.RowID}
 			if whole {
 				h.raw = slices.Clone(raw)
 			}
@@ -120,7 +120,7 @@ func (h newestVersions) check(c store.Check) error {
 	if c.Where == nil {
 		return h.expect("check", c.Ref, c.Version, c.KeyRevision)
 	}
-	if have := h[refID(c.Ref)]; have.version == 0 || have.dead || !store.Match(c.Where, have.keys) {
+	if have := h[refID(c.Ref)]; have.version == 0 || have.deleted || !store.Match(c.Where, have.keys) {
 		return fmt.Errorf("mongo: check of %s: version %d does not match: %w", c.Ref, have.version, store.ErrConflict)
 	}
 	return nil

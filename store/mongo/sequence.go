@@ -96,9 +96,9 @@ func (s *sequence) finishedUpTo(n uint64) bool {
 	return true
 }
 
-// bounds returns the last number that was taken, and the number up to which no commit is in
-// flight, nor will be; that grows when a commit ends or, if by is set, by then. The mutex must
-// be held.
+// bounds returns the last number that was taken, and the number up to which no commit is or will
+// be in flight. The latter grows when a commit ends, or at the instant by if it is set. The mutex
+// must be held.
 func (s *sequence) bounds() (last, upTo uint64, by time.Time) {
 	now := time.Now()
 	last = max(s.last, s.givenBefore)
@@ -154,8 +154,8 @@ func (s *sequence) reset() {
 }
 
 // nextSeq returns a number larger than all before it. ctx must not be of a transaction. A commit
-// takes its number after it has read the versions it replaces, so numbers grow along the
-// versions of a document. The number is in flight until finish.
+// takes its number after it has read the versions it replaces, so each version of a document
+// has a larger number than the version before. The number is in flight until finish.
 func (db *DB) nextSeq(ctx context.Context) (uint64, error) {
 	s := &db.seq
 	s.mu.Lock()

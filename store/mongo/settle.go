@@ -55,7 +55,7 @@ func (db *DB) tryToSettle(ctx context.Context, p *preparedCommit, seq uint64) (d
 	return false, s.commit(ctx)
 }
 
-// marked reports whether the mark of commit seq exists. If not, it inserts a mark that says that
+// marked reports whether the mark of commit seq exists. If not, it inserts a mark that records that
 // the commit was dropped, so that this transaction is not taken for the commit if its answer is
 // lost too.
 func (s *snap) marked(ctx context.Context, seq uint64) (bool, error) {

@@ -111,20 +111,20 @@ func (v *verifier) document(raw bson.Raw) error {
 	if err != nil {
 		return v.fault("%s is damaged: %w", name, err)
 	}
-	_, none := raw.LookupErr("k")
-	_, living := raw.LookupErr("d")
-	dead := none != nil
+	_, noPostings := raw.LookupErr("k")
+	_, noDeletedMark := raw.LookupErr("d")
+	deleted := noPostings != nil
 	switch {
-	case dead == (living != nil):
+	case deleted == (noDeletedMark != nil):
 		return v.fault("%s is neither a live document nor a tombstone", name)
-	case dead != (d.Origin == store.Deleted) || dead != (d.Body == nil):
+	case deleted != (d.Origin == store.Deleted) || deleted != (d.Body == nil):
 		return v.fault("%s has the origin %s and %d bytes of body", name, d.Origin, len(d.Body))
 	case d.Version < 1 || d.Seq < 1 || d.Seq > v.lastSeq:
 		return v.fault("%s is version %d of commit %d, and the last number taken is %d", name, d.Version, d.Seq, v.lastSeq)
 	}
 	v.wantSuperseded += int(d.Version) - 1
 	index, b := bsoncore.AppendDocumentStart(make([]byte, 0, len(raw)))
-	rebuilt, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, dead), index)
+	rebuilt, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, deleted), index)
 	if err != nil {
 		return err
 	}

@@ -22,13 +22,13 @@ func verified(t *testing.T) *DB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	db.limits.fetch = 2 // several chunks
-	dead := document("2", 2)
-	dead.Origin, dead.Body = store.Deleted, nil
+	deleted := document("2", 2)
+	deleted.Origin, deleted.Body = store.Deleted, nil
 	again := document("4", 1)
 	again.Keys = []store.Key{"b"}
 	for _, b := range []store.Batch{
 		write(document("1", 1), document("2", 1), document("3", 1), document("4", 1), document("5", 1)),
-		write(document("1", 2), dead), write(document("1", 3)),
+		write(document("1", 2), deleted), write(document("1", 3)),
 		{Writes: []store.Write{{Doc: again, Expect: 1, Rekey: true}}, Log: [][]byte{[]byte("x"), []byte("y"), []byte("z")}},
 	} {
 		if _, err := db.Commit(t.Context(), b); err != nil {

@@ -17,7 +17,7 @@ import (
 
 // write applies the writes of a commit whose preconditions hold.
 //
-// A document whose entry in the unique index D changes (its row ID changes, it dies or becomes
+// A document whose entry in the unique index D changes (its row ID changes, it is deleted or becomes
 // live again) is deleted and inserted; all deletions come before all insertions. So the order of
 // two documents that exchange row IDs does not matter, and the stand-in works too, whose unique
 // indexes keep the old entry of an update.
@@ -54,7 +54,7 @@ func (s *snap) write(ctx context.Context, p *preparedCommit, newest newestVersio
 // moves reports whether a write changes the entry of a document in D.
 func (h newestVersions) moves(w *store.Write) bool {
 	old := h[refID(w.Doc.Ref)]
-	return old.id != w.Doc.RowID || !w.Rekey && old.dead != w.Doc.Deleted()
+	return old.id != w.Doc.RowID || !w.Rekey && old.deleted != w.Doc.Deleted()
 }
 
 // insert adds documents in chunks of limited size.
@@ -114,7 +114,7 @@ func (s *snap) rekey(ctx context.Context, p *preparedCommit, writes []int, newes
 		}
 		d := rekeyedDoc(w)
 		index, b := bsoncore.AppendDocumentStart(nil)
-		fields, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, newest[refID(w.Doc.Ref)].dead), index)
+		fields, err := bsoncore.AppendDocumentEnd(appendIndexed(b, &d, newest[refID(w.Doc.Ref)].deleted), index)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (s *snap) rekey(ctx context.Context, p *preparedCommit, writes []int, newes
 	}
 	for _, n := range moving {
 		d := rekeyedDoc(&p.Writes[n])
-		raw, err := rekeyed(raws[refID(d.Ref)], &d, newest[refID(d.Ref)].dead)
+		raw, err := rekeyed(raws[refID(d.Ref)], &d, newest[refID(d.Ref)].deleted)
 		if err != nil {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ type change struct {
 	deferBody bool
 }
 
-// liveAfter reports whether the document is alive after the change.
+// liveAfter reports whether the document is live after the change.
 func (c *change) liveAfter() bool {
 	if c.write.Rekey {
 		return c.before.live
@@ -44,7 +44,7 @@ func (c *change) after() newestEntry {
 	return after
 }
 
-// inPlace reports whether the document is alive before and after the change, with the same row
+// inPlace reports whether the document is live before and after the change, with the same row
 // ID.
 func (c *change) inPlace() bool { return c.before.live && c.liveAfter() && c.before.id == c.id }
 
@@ -152,7 +152,7 @@ func (c *change) removeOld(now *snap, out *pebble.Batch) (err error) {
 }
 
 // deletePostings deletes the postings that the document loses, and its other rows if it moves or
-// dies.
+// is deleted.
 func (c *change) deletePostings(out *pebble.Batch) {
 	kept := c.write.Doc.Keys
 	if !c.inPlace() {

@@ -24,7 +24,7 @@ func (db *DB) Commit(ctx context.Context, b store.Batch) (uint64, error) {
 	if err := wellFormed(b); err != nil {
 		return 0, err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return 0, err
 	}
 	s, err := db.prepare(b)
@@ -114,7 +114,7 @@ func (db *DB) apply(ctx context.Context, pending *pendingWrite, out *pebble.Batc
 	if err := ctx.Err(); err != nil {
 		return 0, 0, err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return 0, 0, err
 	}
 	if !pending.begin() {
@@ -362,22 +362,22 @@ func (s *commit) checkNewState(db *DB) error {
 }
 
 // checkRowIDs tests that after the commit no two live documents share a row ID: each is either
-// free now, or left by a document of this commit.
+// unused now, or freed by a document of this commit.
 func (s *commit) checkRowIDs(now *snap) error {
-	leaving := map[rowID]bool{}
+	freed := map[rowID]bool{}
 	for i := range s.changes {
 		if c := &s.changes[i]; c.before.live {
-			leaving[c.before.id] = true
+			freed[c.before.id] = true
 		}
 	}
-	coming := make(map[rowID]bool, len(s.changes))
+	used := make(map[rowID]bool, len(s.changes))
 	for i := range s.changes {
 		c := &s.changes[i]
 		if !c.liveAfter() {
 			continue
 		}
-		taken := coming[c.id]
-		if !taken && !leaving[c.id] {
+		taken := used[c.id]
+		if !taken && !freed[c.id] {
 			_, closer, err := now.rows.Get(docRow(rowDoc, c.id))
 			if taken = err == nil; taken {
 				closer.Close()
@@ -388,7 +388,7 @@ func (s *commit) checkRowIDs(now *snap) error {
 		if taken {
 			return fmt.Errorf("pebble: write of %s: another document has its row ID: %w", c.write.Doc.Ref, store.ErrConflict)
 		}
-		coming[c.id] = true
+		used[c.id] = true
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (k *countQueue) close() {
 }
 
 // storeRequestedCounts stores counts until the queue is empty. A count that fails because the
-// disk is gone is dropped: reads and writes report the cause.
+// disk fails is dropped: reads and writes report the cause.
 func (db *DB) storeRequestedCounts() {
 	for w, ok := db.countQueue.next(); ok; w, ok = db.countQueue.next() {
 		if err := db.storeCount(w); err != nil {
@@ -96,7 +96,7 @@ func (db *DB) storeCount(w countRequest) error {
 	}
 	n := w.n
 	if rows != nil {
-		n, err = db.snap(rows).walkPostings(w.code, w.key, 0, db.up)
+		n, err = db.snap(rows).walkPostings(w.code, w.key, 0, db.outOfService)
 		if err = errors.Join(err, rows.Close()); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (db *DB) finishCount(k *storedCount, n int) error {
 
 // Recount drops all stored counts. Later queries count again.
 func (db *DB) Recount(ctx context.Context) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	err := db.write(ctx, 0, func(out *pebble.Batch) error {
@@ -145,7 +145,7 @@ func (db *DB) Recount(ctx context.Context) error {
 func (db *DB) beginCount(w countRequest) (*storedCount, *pebble.Snapshot, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return nil, nil, err
 	}
 	if db.counts.keys.Load().find(w.code, w.key) != nil {
@@ -162,7 +162,7 @@ func (db *DB) beginCount(w countRequest) (*storedCount, *pebble.Snapshot, error)
 
 // countKey counts the live documents of a type that have a key, at most max of them if max > 0.
 // The empty key means all.
-func (s *snap) countKey(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+func (s *snap) countKey(code typeCode, key store.Key, max int, checkContext func() error) (int, error) {
 	if k := s.db.counts.keys.Load().find(code, key); k != nil {
 		value, err := get(s.rows, k.row)
 		if err != nil {
@@ -178,7 +178,7 @@ func (s *snap) countKey(code typeCode, key store.Key, max int, alive func() erro
 			return n, err
 		}
 	}
-	n, err := s.walkPostings(code, key, max, alive)
+	n, err := s.walkPostings(code, key, max, checkContext)
 	if err != nil || n < s.db.counts.minPostings {
 		return n, err
 	}
@@ -202,7 +202,7 @@ func (s *snap) seq() (uint64, error) {
 }
 
 // walkPostings is countKey without stored counts.
-func (s *snap) walkPostings(code typeCode, key store.Key, max int, alive func() error) (int, error) {
+func (s *snap) walkPostings(code typeCode, key store.Key, max int, checkContext func() error) (int, error) {
 	prefix := postingPrefix(nil, code, key)
 	if key == "" {
 		prefix = appendCode(nil, rowAll, code)
@@ -215,7 +215,7 @@ func (s *snap) walkPostings(code typeCode, key store.Key, max int, alive func() 
 	// The prefix is before all rows that have a rowid after it.
 	for ok := it.SeekPrefixGE(prefix); ok && (max <= 0 || n < max); ok = it.Next() {
 		if n++; n%1024 == 0 {
-			if err := alive(); err != nil {
+			if err := checkContext(); err != nil {
 				return 0, errors.Join(err, it.Close())
 			}
 		}

@@ -209,7 +209,7 @@ func TestCommitsWhileACountBeginsAreInIt(t *testing.T) {
 	put(t, db, "c", 1, "k")
 	put(t, db, "d", 1, "k")
 	put(t, db, "a", 2)
-	n, err := db.snap(rows).walkPostings(1, "k", 0, db.up)
+	n, err := db.snap(rows).walkPostings(1, "k", 0, db.outOfService)
 	if n != 2 || err != nil {
 		t.Errorf("the snapshot of the beginning: got %d, %v, want 2", n, err)
 	}

@@ -7,7 +7,7 @@
 // written as its code, two bytes that the dictionary (t) assigns. A rowid is a
 // store.RowID in 19 bytes, partition (6) and sort key (13), so that rows are in the
 // order of the store. "key·" is an index key, escaped and terminated (see appendKey), so
-// that postings are ordered by (key, rowid) exactly, whatever bytes keys contain.
+// that postings are ordered by (key, rowid) exactly, for all bytes of keys.
 //
 //	t type                       → code            the dictionary of types
 //	i code id                    → version, rowid, key revision   the newest version of a document
@@ -38,7 +38,7 @@
 // The type is part of a posting, so an intersection of postings is of one type, and a
 // conjunction of driving equalities is counted from postings alone. The kind a (2 + 19
 // bytes, mostly shared with the row before) exists because d orders all types of a patient
-// together: a scans one type in order without reading d. One lookup in d tells whether
+// together: a scans one type in order without reading d. One lookup in d decides whether
 // another live document has the rowid.
 //
 // # Reading

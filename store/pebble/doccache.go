@@ -11,7 +11,7 @@ import (
 
 // docCache caches live documents that were read recently, so that the next read of one needs no
 // row: requests come in bursts about few patients. It holds the current documents, independent
-// of what a caller may see. It is safe for concurrent use.
+// of what a requester may see. It is safe for concurrent use.
 //
 // A cached document is valid for a snapshot that has all commits up to the one at which it was
 // read, for two reasons: each commit removes the documents that it writes, under the mutex,

@@ -8,7 +8,7 @@ import (
 
 // Explain implements store.Explainer.
 func (db *DB) Explain(_ context.Context, q store.Query) (store.PlanNode, error) {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return store.PlanNode{}, err
 	}
 	p, err := planOf(q)

@@ -16,7 +16,7 @@ import (
 // Export implements store.Copier. The copy is of one snapshot, keys included.
 func (db *DB) Export(ctx context.Context) iter.Seq2[store.CopyItem, error] {
 	return func(yield func(store.CopyItem, error) bool) {
-		if err := db.up(); err != nil {
+		if err := db.outOfService(); err != nil {
 			yield(store.CopyItem{}, err)
 			return
 		}
@@ -118,7 +118,7 @@ var errOrder = errors.New("versions or records do not follow each other")
 
 // Import implements store.Copier.
 func (db *DB) Import(ctx context.Context, parts iter.Seq2[store.CopyItem, error]) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	db.mu.Lock()

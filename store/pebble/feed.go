@@ -85,7 +85,7 @@ func (db *DB) checkPosition(ctx context.Context, p store.Position) (store.Positi
 	if err := ctx.Err(); err != nil {
 		return store.Position{}, err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return store.Position{}, err
 	}
 	end := db.feedEnd.get()
@@ -169,7 +169,7 @@ func (db *DB) RenewFeed(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	db.mu.Lock()

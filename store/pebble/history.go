@@ -74,7 +74,7 @@ func (h *history) ofType(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := h.show(e, now); err != nil {
+			if err := h.yieldVersion(e, now); err != nil {
 				return err
 			}
 		}
@@ -126,7 +126,7 @@ func (h *history) ofDocument(ctx context.Context) error {
 		if err := h.check(ctx); err != nil {
 			return err
 		}
-		if err := h.show(e, now); err != nil || h.done {
+		if err := h.yieldVersion(e, now); err != nil || h.done {
 			return err
 		}
 	}
@@ -172,8 +172,8 @@ func (h *history) entries(ctx context.Context, now newestEntry) ([]historyEntry,
 	return entries, it.Error()
 }
 
-// show yields the version of an entry if it matches.
-func (h *history) show(e historyEntry, now newestEntry) error {
+// yieldVersion yields the version of an entry if it matches.
+func (h *history) yieldVersion(e historyEntry, now newestEntry) error {
 	v, err := h.version(h.code, e.id, e.version, now)
 	if err != nil {
 		return err

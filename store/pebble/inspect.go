@@ -25,7 +25,7 @@ type StoredRow struct {
 func (db *DB) Rows(ctx context.Context) iter.Seq2[StoredRow, error] {
 	return func(yield func(StoredRow, error) bool) {
 		fail := func(err error) { yield(StoredRow{}, unavailable("read the rows", err)) }
-		if err := db.up(); err != nil {
+		if err := db.outOfService(); err != nil {
 			yield(StoredRow{}, err)
 			return
 		}

@@ -95,12 +95,12 @@ func TestVerifyFindsAKeyingThatDiffers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stands, err := parseNewest(value)
+		entry, err := parseNewest(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		stands.keyRevision++
-		if err := db.rows.Set(row, stands.encode(), pebble.Sync); err != nil {
+		entry.keyRevision++
+		if err := db.rows.Set(row, entry.encode(), pebble.Sync); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "key revision 2 in its i row and 1 in") {

@@ -13,7 +13,7 @@ import (
 
 // Append implements store.Log.
 func (db *DB) Append(ctx context.Context, payloads ...[]byte) (uint64, error) {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return 0, err
 	}
 	size := 0
@@ -60,7 +60,7 @@ func (db *DB) records(ctx context.Context, from uint64, yield func(store.Record,
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	last := db.durable.Load()
@@ -110,7 +110,7 @@ func (db *DB) Head(ctx context.Context) (store.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Record{}, err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return store.Record{}, err
 	}
 	pos := db.durable.Load()

@@ -16,7 +16,7 @@ import (
 // meanwhile. It is for the end of tests with concurrent use; its cost grows with the postings
 // whose count is stored.
 func (db *DB) CheckMemory(ctx context.Context) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	db.countQueue.worker.Wait()
@@ -55,11 +55,11 @@ func (m *memory) numbers(context.Context) error {
 }
 
 func (m *memory) types(context.Context) error {
-	var again types
-	if err := again.load(m.db.rows); err != nil {
+	var rebuilt types
+	if err := rebuilt.load(m.db.rows); err != nil {
 		return err
 	}
-	if has, want := *m.db.types.codes.Load(), *again.codes.Load(); !maps.Equal(has, want) {
+	if has, want := *m.db.types.codes.Load(), *rebuilt.codes.Load(); !maps.Equal(has, want) {
 		m.differs("the codes of types", has, want)
 	}
 	return nil

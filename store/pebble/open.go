@@ -39,12 +39,12 @@ type Config struct {
 // DB is the embedded engine. It implements store.Store, store.State, store.Log, store.ChangeFeed
 // and store.Copier and is safe for concurrent use. Only one process at a time can open a folder.
 type DB struct {
-	rows  *pebble.DB
-	clock func() time.Time
-	types types
-	limit int                   // see maxCollected
-	batch func([]byte)          // see Config.Batches; may be nil
-	down  atomic.Pointer[error] // why the engine is out of service; nil while it is in service
+	rows    *pebble.DB
+	clock   func() time.Time
+	types   types
+	limit   int                   // see maxCollected
+	batch   func([]byte)          // see Config.Batches; may be nil
+	failure atomic.Pointer[error] // why the engine is out of service; nil while it is in service
 
 	mu        sync.Mutex   // see the package documentation
 	seq       uint64       // of the last commit applied
@@ -171,14 +171,14 @@ func (db *DB) Close() error {
 
 // fail takes the engine out of service; false if it was already.
 func (db *DB) fail(why error) bool {
-	first := db.down.CompareAndSwap(nil, &why)
+	first := db.failure.CompareAndSwap(nil, &why)
 	db.feedEnd.wakeWaiters() // no further commit comes
 	return first
 }
 
-// up returns the reason why the engine is out of service, or nil.
-func (db *DB) up() error {
-	if why := db.down.Load(); why != nil {
+// outOfService returns the reason why the engine is out of service, or nil.
+func (db *DB) outOfService() error {
+	if why := db.failure.Load(); why != nil {
 		return unavailable("use", *why)
 	}
 	return nil

@@ -107,7 +107,7 @@ func planAnd(members []store.Pred) plan {
 		return allOfType{}
 	}
 	var cheap intersection
-	var costly cheapestOf
+	var expensive cheapestOf
 	undecided := 0 // members that the cheap plans do not decide
 	for _, q := range members {
 		pl := planPred(q)
@@ -117,18 +117,18 @@ func planAnd(members []store.Pred) plan {
 			continue
 		case !pl.cheap():
 			undecided++
-			costly = append(costly, pl)
+			expensive = append(expensive, pl)
 		case !slices.ContainsFunc(cheap, func(other plan) bool { return other.String() == pl.String() }):
 			cheap = append(cheap, pl)
 		}
 	}
 	switch {
-	case len(cheap) == 0 && len(costly) == 0:
+	case len(cheap) == 0 && len(expensive) == 0:
 		return nil
-	case len(cheap) == 0 && len(costly) == 1:
-		return verifiedIf(costly[0], len(members) > 1)
+	case len(cheap) == 0 && len(expensive) == 1:
+		return verifiedIf(expensive[0], len(members) > 1)
 	case len(cheap) == 0:
-		return verified{costly}
+		return verified{expensive}
 	case len(cheap) == 1:
 		return verifiedIf(cheap[0], undecided > 0)
 	case undecided > 0:
@@ -140,7 +140,7 @@ func planAnd(members []store.Pred) plan {
 // planOr returns the union of its members, nil if a member has no plan.
 func planOr(members store.Or) plan {
 	all := make(union, 0, len(members))
-	wide := collected{complete: true}
+	keyRanges := collected{complete: true}
 	for _, q := range members {
 		pl := planPred(q)
 		if pl == nil {
@@ -151,11 +151,11 @@ func planOr(members store.Or) plan {
 		}
 		all = append(all, pl)
 		if key, ok := pl.(posting); ok {
-			wide.ranges = append(wide.ranges, singleKeyRange(key.key))
+			keyRanges.ranges = append(keyRanges.ranges, singleKeyRange(key.key))
 		}
 	}
-	if len(all) > maxMerged && len(wide.ranges) == len(all) {
-		return wide
+	if len(all) > maxMerged && len(keyRanges.ranges) == len(all) {
+		return keyRanges
 	}
 	if len(all) == 1 {
 		return all[0]

@@ -71,7 +71,7 @@ func (r *Raw) Close() error { return r.rows.Close() }
 
 // Compact merges the whole tree and removes all superseded rows.
 func (db *DB) Compact(ctx context.Context) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	db.snapshots.drop() // it would keep rows that were superseded since

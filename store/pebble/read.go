@@ -16,7 +16,7 @@ func (db *DB) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	l := db.snapshots.acquire(db.rows, db.applied.Load())

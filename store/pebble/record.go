@@ -167,7 +167,7 @@ func (h revision) String() string {
 }
 
 // encode writes the version, the row ID if it is live, and the key revision unless it is 0. The
-// latter takes fewer bytes than a row ID, so parseNewest can tell them apart.
+// latter takes fewer bytes than a row ID, so parseNewest can distinguish them.
 func (s newestEntry) encode() []byte {
 	b := binary.AppendUvarint(make([]byte, 0, 8+rowIDSize), s.version)
 	if s.live {

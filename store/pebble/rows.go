@@ -46,17 +46,17 @@ type rowID [rowIDSize]byte
 
 // toRowID encodes a row ID; ok is false if the partition has more than 48 bits.
 func toRowID(id store.RowID) (d rowID, ok bool) {
-	var place [8]byte
-	binary.BigEndian.PutUint64(place[:], uint64(id.Partition))
-	copy(d[:6], place[2:])
+	var partition [8]byte
+	binary.BigEndian.PutUint64(partition[:], uint64(id.Partition))
+	copy(d[:6], partition[2:])
 	copy(d[6:], id.SortKey[:])
 	return d, id.Partition>>48 == 0
 }
 
 func (d rowID) decode() store.RowID {
-	var place [8]byte
-	copy(place[2:], d[:6])
-	id := store.RowID{Partition: store.Partition(binary.BigEndian.Uint64(place[:]))}
+	var partition [8]byte
+	copy(partition[2:], d[:6])
+	id := store.RowID{Partition: store.Partition(binary.BigEndian.Uint64(partition[:]))}
 	copy(id.SortKey[:], d[6:])
 	return id
 }
@@ -72,7 +72,7 @@ func (d rowID) next() (rowID, bool) {
 	return d, false
 }
 
-func (d rowID) less(e rowID) bool { return bytes.Compare(d[:], e[:]) < 0 }
+func (d rowID) before(e rowID) bool { return bytes.Compare(d[:], e[:]) < 0 }
 
 // Escaping: a zero byte becomes 00 ff, and 00 01 terminates. So the terminator sorts before
 // every byte that may follow, and escaped strings sort as the strings do, also if one is a

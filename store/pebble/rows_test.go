@@ -11,7 +11,7 @@ import (
 
 var awkward = []string{"", "\x00", "\x00\x00", "\x00\x01", "\x00\xff", "a", "a\x00", "a\x00\x01", "a\x01", "a\xff", "a\xff\xff", "ab", "b", "\x01", "\xff"}
 
-func FuzzPostingsOrderByKeyThenDocID(f *testing.F) {
+func FuzzPostingsOrderByKeyThenRowID(f *testing.F) {
 	for _, a := range awkward {
 		for _, b := range awkward {
 			f.Add(a, b, uint64(1), uint64(256), "x", "y")
@@ -50,8 +50,8 @@ func FuzzPostingsOrderByKeyThenDocID(f *testing.F) {
 	})
 }
 
-func testID(place uint64, order string) store.RowID {
-	id := store.RowID{Partition: store.Partition(place & (1<<48 - 1))}
+func testID(partition uint64, order string) store.RowID {
+	id := store.RowID{Partition: store.Partition(partition & (1<<48 - 1))}
 	copy(id.SortKey[:], order)
 	return id
 }

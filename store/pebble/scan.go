@@ -151,7 +151,7 @@ func (c *execution) run(ctx context.Context, p plan, code typeCode, from rowID, 
 	}
 	defer c.closeIterators()
 	var keys []store.Key
-	trusted := idsOnly && p.exact()
+	exact := idsOnly && p.exact()
 	for n := 0; ; n++ {
 		if n%32 == 0 || c.ended {
 			if err := c.check(ctx); err != nil {
@@ -160,14 +160,14 @@ func (c *execution) run(ctx context.Context, p plan, code typeCode, from rowID, 
 		}
 		id, ok := st.seek(from)
 		if !ok {
-			if n == 0 && !trusted && c.q.TimingSafe {
+			if n == 0 && !exact && c.q.TimingSafe {
 				c.readDecoy()
 			}
 			return st.err()
 		}
 		var rec record
-		matches := trusted
-		if !trusted {
+		matches := exact
+		if !exact {
 			if rec, err = c.record(id); err != nil {
 				return err
 			}

@@ -51,7 +51,7 @@ func (db *DB) Lookup(ctx context.Context, key string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return nil, err
 	}
 	value, err := db.liveValue(key)
@@ -114,7 +114,7 @@ func (db *DB) Values(ctx context.Context, prefix string) iter.Seq2[store.StateVa
 
 // values calls f for each value under a prefix until f returns false.
 func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue) bool) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	low := nameRow(rowState, prefix)
@@ -149,7 +149,7 @@ func (db *DB) values(ctx context.Context, prefix string, f func(store.StateValue
 
 // alter changes one value under the mutex: f receives the current one, nil for none.
 func (db *DB) alter(ctx context.Context, doing, key string, f func(current []byte, out *pebble.Batch) error) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	return db.write(ctx, 0, func(out *pebble.Batch) error {

@@ -119,14 +119,14 @@ const stepsBeforeSeek = 2
 func (r *rowStream) seek(target rowID) (rowID, bool) {
 	if r.state == positioned {
 		for range stepsBeforeSeek {
-			if !r.at.less(target) {
+			if !r.at.before(target) {
 				return r.at, true
 			}
 			if !r.set(r.it.Next()) {
 				return rowID{}, false
 			}
 		}
-		if !r.at.less(target) {
+		if !r.at.before(target) {
 			return r.at, true
 		}
 	}
@@ -198,7 +198,7 @@ func (j *unionStream) seek(target rowID) (rowID, bool) {
 	found := false
 	for i := range j.heads {
 		h := &j.heads[i]
-		if h.state == unpositioned || h.state == positioned && h.at.less(target) {
+		if h.state == unpositioned || h.state == positioned && h.at.before(target) {
 			at, ok := j.streams[i].seek(target)
 			*h = streamHead{at, positioned}
 			if !ok {
@@ -208,7 +208,7 @@ func (j *unionStream) seek(target rowID) (rowID, bool) {
 				h.state = atEnd
 			}
 		}
-		if h.state == positioned && (!found || h.at.less(least)) {
+		if h.state == positioned && (!found || h.at.before(least)) {
 			least, found = h.at, true
 		}
 	}
@@ -222,7 +222,7 @@ func (j *unionStream) close()     { closeAll(j.streams) }
 type listStream []rowID
 
 func (l *listStream) seek(target rowID) (rowID, bool) {
-	if len(*l) > 0 && (*l)[0].less(target) {
+	if len(*l) > 0 && (*l)[0].before(target) {
 		i, _ := slices.BinarySearchFunc(*l, target, func(a, b rowID) int { return bytes.Compare(a[:], b[:]) })
 		*l = (*l)[i:]
 	}
@@ -258,7 +258,7 @@ func (s *snap) collect(ctx context.Context, c collected, code typeCode, from row
 				}
 			}
 			d, _ := lastRowID(it.Key())
-			if d.less(from) {
+			if d.before(from) {
 				continue
 			}
 			if found = append(found, d); len(found) > s.limit {

@@ -19,7 +19,7 @@ const maxFaults = 20
 // counts that differ from the postings, a log with a gap or a broken chain. Nil means no fault.
 // Concurrent writes are allowed.
 func (db *DB) Verify(ctx context.Context) error {
-	if err := db.up(); err != nil {
+	if err := db.outOfService(); err != nil {
 		return err
 	}
 	snapshot := db.rows.NewSnapshot()
@@ -43,7 +43,7 @@ type verifier struct {
 	names  map[typeCode]string
 	faults []error
 
-	live, dead, superseded, posted int // expected numbers of rows
+	live, tombstones, superseded, posted int // expected numbers of rows
 }
 
 var errFaults = errors.New("too many faults")
@@ -169,8 +169,8 @@ func (v *verifier) mustHaveDocument(row []byte, id rowID, key store.Key) error {
 	if err != nil {
 		return v.fault("document at %x: %w", id, err)
 	}
-	under, _ := postingCode(stored.code, key)
-	code := appendCode(nil, row[0], under)
+	postingKey, _ := postingCode(stored.code, key)
+	code := appendCode(nil, row[0], postingKey)
 	if string(row[:3]) != string(code) || key != "" && !containsKey(keys, key) {
 		return v.fault("row %x refers to %s/%s, which has no such key or type", row, v.names[stored.code], stored.record.id)
 	}
@@ -218,7 +218,7 @@ func (v *verifier) newestRows(ctx context.Context) error {
 			}
 			return nil
 		}
-		v.dead++
+		v.tombstones++
 		return v.mustExist(versionRow(rowVersion, code, id, now.version), "%s/%s has no tombstone", v.names[code], id)
 	})
 	if err == nil && live != v.live {
@@ -259,8 +259,8 @@ func (v *verifier) versions(ctx context.Context) error {
 		}
 		return v.mustBeInHistory(code, id, stored.record)
 	})
-	if err == nil && n != v.superseded+v.dead {
-		err = v.fault("%d rows of versions, expected %d superseded and %d tombstones", n, v.superseded, v.dead)
+	if err == nil && n != v.superseded+v.tombstones {
+		err = v.fault("%d rows of versions, expected %d superseded and %d tombstones", n, v.superseded, v.tombstones)
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func (v *verifier) changes(ctx context.Context) error {
 // versions.
 func (v *verifier) walkUnlessCounted(ctx context.Context, kind byte, f func(row, value []byte) error) error {
 	n := 0
-	if err := v.walk(ctx, kind, func(_, _ []byte) error { n++; return nil }); err != nil || n == v.live+v.superseded+v.dead {
+	if err := v.walk(ctx, kind, func(_, _ []byte) error { n++; return nil }); err != nil || n == v.live+v.superseded+v.tombstones {
 		return err
 	}
 	return v.walk(ctx, kind, f)

@@ -61,11 +61,11 @@ func commitSentences() []sentence {
 			k.wantNewest(a)
 			k.wantMatches(store.And{}, "a")
 			k.wantMatches(store.Eq{Key: "l"})
-			if _, err := k.Lookup(k.ctx, "s"); !errors.Is(err, store.ErrNotFound) {
+			if _, err := k.Lookup(k.Context(), "s"); !errors.Is(err, store.ErrNotFound) {
 				k.Errorf("lookup: got %v, want ErrNotFound", err)
 			}
 			k.read(func(s store.Snapshot) {
-				if docs := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(docs) != 1 {
+				if docs := k.collect(s.History(k.Context(), store.HistoryQuery{Type: "Observation"})); len(docs) != 1 {
 					k.Errorf("history has %d versions, want 1", len(docs))
 				}
 			})
@@ -106,7 +106,7 @@ func commitSentences() []sentence {
 			k.wantMatches(store.Eq{Key: "l"}, "a")
 			k.read(func(s store.Snapshot) {
 				for _, want := range []store.Doc{a, tombstone, back} {
-					got, err := s.Version(k.ctx, a.Ref, want.Version)
+					got, err := s.Version(k.Context(), a.Ref, want.Version)
 					if d := diff(got, want); err != nil || d != "" {
 						k.Errorf("version %d: %v (-got +want)\n%s", want.Version, err, d)
 					}
@@ -136,7 +136,7 @@ func commitSentences() []sentence {
 		}},
 		{"a malformed batch is refused and writes nothing", malformedBatches},
 		{"a commit with an ended context writes nothing", func(k *kit) {
-			ctx, cancel := context.WithCancel(k.ctx)
+			ctx, cancel := context.WithCancel(k.Context())
 			cancel()
 			if _, err := k.Commit(ctx, batchOf(observation("a", 1))); err == nil {
 				k.Error("commit in an ended context succeeded")
@@ -186,7 +186,7 @@ func expectedVersions(k *kit) {
 		k.Run(c.name, func(t *testing.T) {
 			d := observation(c.id, 100+uint64(len(c.name)))
 			d.Version, d.Origin = c.expect+1, store.Upserted
-			if _, err := k.Commit(k.ctx, batchOf(d)); !errors.Is(err, c.want) {
+			if _, err := k.Commit(k.Context(), batchOf(d)); !errors.Is(err, c.want) {
 				t.Errorf("write of %s expecting %d: got error %v, want %v", d.Ref, c.expect, err, c.want)
 			}
 		})
@@ -209,7 +209,7 @@ func checkedVersions(k *kit) {
 	} {
 		b := batchOf(observation(fmt.Sprint("w", i), 100+uint64(i)))
 		b.Checks = []store.Check{{Ref: store.Ref{Type: "Observation", ID: c.id}, Version: c.version}}
-		if _, err := k.Commit(k.ctx, b); !errors.Is(err, c.want) {
+		if _, err := k.Commit(k.Context(), b); !errors.Is(err, c.want) {
 			k.Errorf("check of %s at version %d: got error %v, want %v", c.id, c.version, err, c.want)
 		}
 	}
@@ -261,7 +261,7 @@ func malformedBatches(k *kit) {
 		"two writes of one address":        batchOf(observation("b", 2), observation("b", 3)),
 		"an absence without a claim":       {Absent: []store.Absent{{Type: "Patient", Where: store.Eq{Key: "k"}}}},
 	} {
-		if _, err := k.Commit(k.ctx, b); err == nil {
+		if _, err := k.Commit(k.Context(), b); err == nil {
 			k.Errorf("commit of %s succeeded", name)
 		}
 	}

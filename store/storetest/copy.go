@@ -43,7 +43,7 @@ func (k *kit) copier() store.Copier {
 func (k *kit) exportItems() []store.CopyItem {
 	k.Helper()
 	var out []store.CopyItem
-	for p, err := range k.copier().Export(k.ctx) {
+	for p, err := range k.copier().Export(k.Context()) {
 		if err != nil {
 			k.Fatalf("export: %v", err)
 		}
@@ -67,7 +67,7 @@ func (k *kit) copyStore() (*kit, []store.CopyItem) {
 	k.Helper()
 	parts := k.exportItems()
 	to := newKit(k.T, k.subject)
-	if err := to.copier().Import(k.ctx, itemSeq(parts)); err != nil {
+	if err := to.copier().Import(k.Context(), itemSeq(parts)); err != nil {
 		k.Fatalf("import: %v", err)
 	}
 	return to, parts
@@ -76,8 +76,10 @@ func (k *kit) copyStore() (*kit, []store.CopyItem) {
 // historyAndLog returns the history of all Observations and the log.
 func (k *kit) historyAndLog() (docs []store.Doc, records []store.Record) {
 	k.Helper()
-	k.read(func(s store.Snapshot) { docs = k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})) })
-	for r, err := range k.Records(k.ctx, 1) {
+	k.read(func(s store.Snapshot) {
+		docs = k.collect(s.History(k.Context(), store.HistoryQuery{Type: "Observation"}))
+	})
+	for r, err := range k.Records(k.Context(), 1) {
 		if err != nil {
 			k.Fatal(err)
 		}
@@ -102,7 +104,7 @@ func copyIsEqual(k *kit) {
 	k.commit(rekey(all[5], all[5].RowID, all[5].Source, "a"))
 	all[5].KeyRevision = 1
 	k.put(nextVersion(all[5], store.Updated))
-	if _, err := k.Append(k.ctx, []byte("three")); err != nil {
+	if _, err := k.Append(k.Context(), []byte("three")); err != nil {
 		k.Fatal(err)
 	}
 	to, parts := k.copyStore()
@@ -122,7 +124,7 @@ func copyIsEqual(k *kit) {
 	}
 	for _, p := range []store.Pred{store.Eq{Key: "a"}, store.Eq{Key: "n1"}, store.Eq{Key: "r"}, store.Eq{Key: "c"}, store.And{}} {
 		k.read(func(s store.Snapshot) {
-			want := idsOf(k.collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: p})))
+			want := idsOf(k.collect(s.Scan(k.Context(), store.Query{Type: "Observation", Where: p})))
 			to.wantMatches(p, want...)
 		})
 	}
@@ -135,7 +137,7 @@ func copyIsEqual(k *kit) {
 		k.Errorf("a commit of the copy has number %d, the last one of the original %d", d[0].Seq, last.Seq)
 	}
 	to.checkMemory()
-	if first, err := to.Append(k.ctx, []byte("four")); err != nil || first != 4 {
+	if first, err := to.Append(k.Context(), []byte("four")); err != nil || first != 4 {
 		k.Errorf("append to the copied log: got %d, %v, want 4", first, err)
 	}
 }
@@ -146,7 +148,7 @@ func copyDuringWrites(k *kit) {
 	pair := func(w int, half string) store.Doc {
 		return observation(fmt.Sprint("w", w, half), uint64(10*w+len(half)), "a")
 	}
-	ctx, stop := context.WithCancel(k.ctx)
+	ctx, stop := context.WithCancel(k.Context())
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
@@ -164,7 +166,7 @@ func copyDuringWrites(k *kit) {
 					return
 				case <-permits:
 				}
-				_, err := k.Commit(k.ctx, batchOf(a, b))
+				_, err := k.Commit(k.Context(), batchOf(a, b))
 				mu.Lock()
 				if failed = failed || err != nil; err == nil {
 					acknowledged[a.Ref.ID] = a.Version
@@ -206,7 +208,7 @@ func copyDuringWrites(k *kit) {
 		}
 		mu.Unlock()
 		newest := map[string]uint64{}
-		for p, err := range k.copier().Export(k.ctx) {
+		for p, err := range k.copier().Export(k.Context()) {
 			if err != nil {
 				k.Fatalf("export: %v", err)
 			}
@@ -266,8 +268,8 @@ func (k *kit) wantRenewedFeed(want []store.Change) {
 	k.Helper()
 	old := k.feedEnd()
 	waits := make(chan error, 1)
-	go func() { waits <- k.Await(k.ctx, old) }() // ends with the feed, at the latest with the test
-	if err := k.copier().RenewFeed(k.ctx); err != nil {
+	go func() { waits <- k.Await(k.Context(), old) }() // ends with the feed, at the latest with the test
+	if err := k.copier().RenewFeed(k.Context()); err != nil {
 		k.Fatalf("renew: %v", err)
 	}
 	if err := <-waits; !errors.Is(err, store.ErrUnknownPosition) {
@@ -285,14 +287,14 @@ func (k *kit) wantRenewedFeed(want []store.Change) {
 func importNeedsEmptyStore(k *kit) {
 	k.put(observation("a", 1, "a"))
 	parts := k.exportItems()
-	if err := k.copier().Import(k.ctx, itemSeq(parts)); !errors.Is(err, store.ErrExists) {
+	if err := k.copier().Import(k.Context(), itemSeq(parts)); !errors.Is(err, store.ErrExists) {
 		k.Errorf("import into itself: got %v, want ErrExists", err)
 	}
 	logged := newKit(k.T, k.subject)
-	if _, err := logged.Append(k.ctx, []byte("a")); err != nil {
+	if _, err := logged.Append(k.Context(), []byte("a")); err != nil {
 		k.Fatal(err)
 	}
-	if err := logged.copier().Import(k.ctx, itemSeq(parts)); !errors.Is(err, store.ErrExists) {
+	if err := logged.copier().Import(k.Context(), itemSeq(parts)); !errors.Is(err, store.ErrExists) {
 		k.Errorf("import into a store with a log: got %v, want ErrExists", err)
 	}
 }

@@ -24,7 +24,7 @@ func crossTypeSentences() []sentence {
 		k.Helper()
 		k.read(func(s store.Snapshot) {
 			k.wantScan(s, store.Query{Where: where}, ids...)
-			if n, err := s.Count(k.ctx, store.Query{Where: where}, 0); n != len(ids) || err != nil {
+			if n, err := s.Count(k.Context(), store.Query{Where: where}, 0); n != len(ids) || err != nil {
 				k.Errorf("count: got %d, %v, want %d", n, err, len(ids))
 			}
 		})
@@ -41,8 +41,8 @@ func crossTypeSentences() []sentence {
 			wantAllTypes(k, store.And{store.Eq{Key: crossTypeC}, store.Eq{Key: crossTypeD}}, "a")
 			wantAllTypes(k, store.Eq{Key: crossTypeC + "c"})
 			k.read(func(s store.Snapshot) {
-				for _, d := range k.collect(s.Scan(k.ctx, store.Query{Where: store.Eq{Key: crossTypeC}})) {
-					if got, err := s.Get(k.ctx, d.Ref); err != nil || diff(got, d) != "" {
+				for _, d := range k.collect(s.Scan(k.Context(), store.Query{Where: store.Eq{Key: crossTypeC}})) {
+					if got, err := s.Get(k.Context(), d.Ref); err != nil || diff(got, d) != "" {
 						k.Errorf("scan of every type: %s differs from the document at its address: %v %s", d.Ref, err, diff(got, d))
 					}
 				}
@@ -81,10 +81,10 @@ func crossTypeSentences() []sentence {
 			k.put(docOfType("Observation", "a", 10, crossTypeC, "k"))
 			k.read(func(s store.Snapshot) {
 				for _, p := range []store.Pred{store.And{}, store.Eq{Key: "k"}, store.Or{store.Eq{Key: crossTypeC}}, store.WithPrefix(crossTypeC), store.Not{Pred: store.Eq{Key: crossTypeC}}} {
-					if n, err := s.Count(k.ctx, store.Query{Where: p}, 0); !errors.Is(err, store.ErrNeedsCrossTypeKey) {
+					if n, err := s.Count(k.Context(), store.Query{Where: p}, 0); !errors.Is(err, store.ErrNeedsCrossTypeKey) {
 						k.Errorf("count of %v: got %d, %v, want ErrNeedsCrossTypeKey", p, n, err)
 					}
-					for d, err := range s.Scan(k.ctx, store.Query{Where: p}) {
+					for d, err := range s.Scan(k.Context(), store.Query{Where: p}) {
 						if !errors.Is(err, store.ErrNeedsCrossTypeKey) {
 							k.Errorf("scan of %v: got %v, %v, want ErrNeedsCrossTypeKey", p, d.Ref, err)
 						}

@@ -81,7 +81,7 @@ type faultKit struct {
 func (f *faultKit) injectFault(t *testing.T, n int, carriedOut bool) bool {
 	if f.kit == nil || f.subject.Reopen != nil {
 		clock := NewClock()
-		f.kit = &kit{T: t, clock: clock, ctx: t.Context()}
+		f.kit = &kit{T: t, clock: clock}
 		f.kit.Engine, f.fault = f.subject.Open(t, clock.Now)
 	}
 	k := f.kit
@@ -120,7 +120,7 @@ func (f *faultKit) injectFault(t *testing.T, n int, carriedOut bool) bool {
 	var effects int
 	f.retryUnavailable(func() (err error) { effects, err = f.effects(k, id); return err })
 	if r, ok := k.Engine.(memoryChecker); ok {
-		f.retryUnavailable(func() error { return r.CheckMemory(k.ctx) })
+		f.retryUnavailable(func() error { return r.CheckMemory(k.Context()) })
 	}
 	if effects > 1 || effects == 0 && err == nil || effects == 1 && err != nil && !unknown {
 		k.Errorf("%s: got %d effects and error %v", what, effects, err)
@@ -152,8 +152,8 @@ func operationDoc(id string, keys ...store.Key) store.Doc {
 
 // readDoc returns the newest version of a document.
 func (k *kit) readDoc(ref store.Ref) (d store.Doc, err error) {
-	err = k.Read(k.ctx, func(s store.Snapshot) (err error) {
-		d, err = s.Get(k.ctx, ref)
+	err = k.Read(k.Context(), func(s store.Snapshot) (err error) {
+		d, err = s.Get(k.Context(), ref)
 		return err
 	})
 	return d, err
@@ -164,15 +164,15 @@ func (k *kit) createIfMissing(d store.Doc) error {
 	if _, err := k.readDoc(d.Ref); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	_, err := k.Commit(k.ctx, batchOf(d))
+	_, err := k.Commit(k.Context(), batchOf(d))
 	return err
 }
 
 // countVersions counts the versions of documents of the operation with an id.
 func (k *kit) countVersions(id string) (n int, err error) {
-	err = k.Read(k.ctx, func(s store.Snapshot) error {
+	err = k.Read(k.Context(), func(s store.Snapshot) error {
 		n = 0
-		for _, err := range s.History(k.ctx, store.HistoryQuery{Type: "Observation", Where: store.Eq{Key: store.Key("is" + id)}}) {
+		for _, err := range s.History(k.Context(), store.HistoryQuery{Type: "Observation", Where: store.Eq{Key: store.Key("is" + id)}}) {
 			if err != nil {
 				return err
 			}

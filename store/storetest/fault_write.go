@@ -26,7 +26,7 @@ func faultyWrites() []operation {
 	}
 	first := func(k *kit, id string) error { return k.createIfMissing(operationDoc(id, "k")) }
 	commit := func(b store.Batch, k *kit) error {
-		_, err := k.Commit(k.ctx, b)
+		_, err := k.Commit(k.Context(), b)
 		return err
 	}
 	return append([]operation{
@@ -66,7 +66,7 @@ func faultyWrites() []operation {
 			return commit(b, k)
 		}, func(k *kit, id string) (int, error) {
 			did, err := k.countVersions(id)
-			records, logErr := k.countRecords(k.ctx, id)
+			records, logErr := k.countRecords(k.Context(), id)
 			if records > 1 || records < did {
 				return 0, fmt.Errorf("a commit has %d records and was carried out %d times", records, did)
 			}
@@ -75,7 +75,7 @@ func faultyWrites() []operation {
 		{"create within a read", nil, func(k *kit, id string) error { return k.createInRead(id, nil) }, versions(0)},
 		{"create after a get in the same read", first, func(k *kit, id string) error {
 			return k.createInRead(id, func(s store.Snapshot) error {
-				_, err := s.Get(k.ctx, operationDoc(id).Ref)
+				_, err := s.Get(k.Context(), operationDoc(id).Ref)
 				return err
 			})
 		}, versions(1)},
@@ -86,7 +86,7 @@ func faultyWrites() []operation {
 // server that assigns ids does.
 func (k *kit) createInRead(id string, read func(store.Snapshot) error) error {
 	calls := 0
-	err := k.Read(k.ctx, func(s store.Snapshot) error {
+	err := k.Read(k.Context(), func(s store.Snapshot) error {
 		calls++
 		if read != nil {
 			if err := read(s); err != nil {
@@ -98,7 +98,7 @@ func (k *kit) createInRead(id string, read func(store.Snapshot) error) error {
 		d.RowID.Partition = store.Partition(100 + calls)
 		b := batchOf(d)
 		b.Tracker = s.Tracker()
-		_, err := k.Commit(k.ctx, b)
+		_, err := k.Commit(k.Context(), b)
 		return err
 	})
 	if calls > 1 {
@@ -109,7 +109,7 @@ func (k *kit) createInRead(id string, read func(store.Snapshot) error) error {
 
 // countValues returns the number of values with the key id, 0 or 1.
 func (k *kit) countValues(id string) (int, error) {
-	_, err := k.Lookup(k.ctx, id)
+	_, err := k.Lookup(k.Context(), id)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
@@ -122,26 +122,26 @@ func faultyStateAndLogWrites() []operation {
 	// attempt.
 	value := func(v string, life time.Duration) func(k *kit, id string) error {
 		return func(k *kit, id string) error {
-			if err := k.Insert(k.ctx, id, []byte(v), k.clock.Now().Add(life)); !errors.Is(err, store.ErrExists) {
+			if err := k.Insert(k.Context(), id, []byte(v), k.clock.Now().Add(life)); !errors.Is(err, store.ErrExists) {
 				return err
 			}
 			return nil
 		}
 	}
 	return []operation{
-		{"insert", nil, func(k *kit, id string) error { return k.Insert(k.ctx, id, []byte("v"), time.Time{}) }, (*kit).countValues},
+		{"insert", nil, func(k *kit, id string) error { return k.Insert(k.Context(), id, []byte("v"), time.Time{}) }, (*kit).countValues},
 		{"insert over an expired value", value("old", time.Second), func(k *kit, id string) error {
 			k.clock.Advance(2 * time.Second)
-			return k.Insert(k.ctx, id, []byte("v"), time.Time{})
+			return k.Insert(k.Context(), id, []byte("v"), time.Time{})
 		}, (*kit).countValues},
 		{"swap", value("0", time.Hour), func(k *kit, id string) error {
-			return k.Swap(k.ctx, id, []byte("0"), []byte("1"), time.Time{})
+			return k.Swap(k.Context(), id, []byte("0"), []byte("1"), time.Time{})
 		}, func(k *kit, id string) (int, error) {
-			v, err := k.Lookup(k.ctx, id)
+			v, err := k.Lookup(k.Context(), id)
 			return countIf(string(v) == "1"), err
 		}},
 		{"take", value("v", time.Hour), func(k *kit, id string) error {
-			v, err := k.Take(k.ctx, id)
+			v, err := k.Take(k.Context(), id)
 			if err == nil && string(v) != "v" {
 				k.Errorf("take: got %q, want v", v)
 			}
@@ -151,11 +151,11 @@ func faultyStateAndLogWrites() []operation {
 			return 1 - live, err
 		}},
 		{"append", nil, func(k *kit, id string) error {
-			first, err := k.Append(k.ctx, []byte(id), []byte("second"))
+			first, err := k.Append(k.Context(), []byte(id), []byte("second"))
 			if err == nil && first == 0 {
 				k.Error("append: got position 0")
 			}
 			return err
-		}, func(k *kit, id string) (int, error) { return k.countRecords(k.ctx, id) }},
+		}, func(k *kit, id string) (int, error) { return k.countRecords(k.Context(), id) }},
 	}
 }

@@ -117,7 +117,7 @@ func withSeq(d store.Doc, seq uint64) store.Doc {
 // feedEnd returns the position after the last listed commit.
 func (k *kit) feedEnd() store.Position {
 	k.Helper()
-	end, err := k.End(k.ctx)
+	end, err := k.End(k.Context())
 	if err != nil {
 		k.Fatalf("end of the feed: %v", err)
 	}
@@ -140,7 +140,7 @@ func (k *kit) readFeed(after store.Position, max int) []store.Change {
 	k.Helper()
 	var all []store.Change
 	for {
-		page, err := k.Changes(k.ctx, after, max)
+		page, err := k.Changes(k.Context(), after, max)
 		if err != nil || len(page) > max {
 			k.Fatalf("changes after %v, at most %d: got %d, %v", after, max, len(page), err)
 		}
@@ -162,11 +162,11 @@ func (k *kit) wantChanges(after store.Position, want ...store.Change) {
 // wantUnknownPosition fails the test unless Changes and Await refuse a position.
 func (k *kit) wantUnknownPosition(p store.Position) {
 	k.Helper()
-	page, err := k.Changes(k.ctx, p, 1)
+	page, err := k.Changes(k.Context(), p, 1)
 	if len(page) > 0 || !errors.Is(err, store.ErrUnknownPosition) {
 		k.Errorf("changes after %v: got %v, %v, want ErrUnknownPosition", p, page, err)
 	}
-	if err := k.Await(k.ctx, p); !errors.Is(err, store.ErrUnknownPosition) {
+	if err := k.Await(k.Context(), p); !errors.Is(err, store.ErrUnknownPosition) {
 		k.Errorf("await after %v: got %v, want ErrUnknownPosition", p, err)
 	}
 }
@@ -194,7 +194,7 @@ func commitAllKinds(k *kit) (want []store.Change) {
 }
 
 func awaitReturnsAtNextCommit(k *kit) {
-	ctx, cancel := context.WithCancel(k.ctx)
+	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	if err := k.Await(ctx, store.Position{}); !errors.Is(err, context.Canceled) {
 		k.Errorf("await with an ended context: got %v, want the error of the context", err)
@@ -204,15 +204,15 @@ func awaitReturnsAtNextCommit(k *kit) {
 		ready := make(chan error, 3)
 		for range cap(ready) {
 			go func() { // ends with the commit below, at the latest with the test
-				err := k.Await(k.ctx, after)
-				if page, pageErr := k.Changes(k.ctx, after, 9); err == nil && (pageErr != nil || len(page) != 1) {
+				err := k.Await(k.Context(), after)
+				if page, pageErr := k.Changes(k.Context(), after, 9); err == nil && (pageErr != nil || len(page) != 1) {
 					err = fmt.Errorf("await returned, and the feed lists %d commits: %w", len(page), errors.Join(pageErr, errNotOneCommit))
 				}
 				ready <- err
 			}()
 		}
 		k.commit(store.Batch{State: []store.StateWrite{{Key: "s", Value: []byte("v")}}})
-		if _, err := k.Append(k.ctx, []byte("record")); err != nil {
+		if _, err := k.Append(k.Context(), []byte("record")); err != nil {
 			k.Fatal(err)
 		}
 		k.put(observation(fmt.Sprint("d", i), uint64(i)))
@@ -221,7 +221,7 @@ func awaitReturnsAtNextCommit(k *kit) {
 				k.Errorf("await: %v", err)
 			}
 		}
-		if err := k.Await(k.ctx, after); err != nil { // at once
+		if err := k.Await(k.Context(), after); err != nil { // at once
 			k.Errorf("await after a listed commit: %v", err)
 		}
 		after = k.feedEnd()

@@ -16,7 +16,7 @@ func consumersDuringWrites(k *kit) {
 	var mu sync.Mutex
 	acknowledged := map[uint64]store.Change{}
 	feed := k.feedEnd().FeedID
-	ctx, stop := context.WithCancel(k.ctx)
+	ctx, stop := context.WithCancel(k.Context())
 	defer stop()
 	var consumers, writers sync.WaitGroup
 	seen := make([][]store.Change, 2)
@@ -28,7 +28,7 @@ func consumersDuringWrites(k *kit) {
 			rng := rand.New(rand.NewPCG(uint64(w), 4))
 			for n := range max(k.subject.racers()/10, 10) {
 				docs := k.randomWrites(rng, fmt.Sprint(w, "-", n))
-				seq, err := k.Commit(k.ctx, batchOf(docs...))
+				seq, err := k.Commit(k.Context(), batchOf(docs...))
 				if errors.Is(err, store.ErrConflict) {
 					continue
 				}
@@ -103,7 +103,7 @@ func (k *kit) consumeFeed(ctx context.Context, rng *rand.Rand) (seen []store.Cha
 			}
 			return seen
 		}
-		page, err := k.Changes(k.ctx, at, 1+rng.IntN(5))
+		page, err := k.Changes(k.Context(), at, 1+rng.IntN(5))
 		if err != nil || len(page) == 0 {
 			k.Errorf("changes after %v: got %d, %v, although await returned", at, len(page), err)
 			return seen
@@ -120,7 +120,7 @@ func (k *kit) consumeFeed(ctx context.Context, rng *rand.Rand) (seen []store.Cha
 			continue
 		}
 		from := rng.IntN(len(seen))
-		again, err := k.Changes(k.ctx, seen[from].At, 10)
+		again, err := k.Changes(k.Context(), seen[from].At, 10)
 		n := min(len(again), len(seen)-from-1)
 		if d := diff(again[:n], seen[from+1:from+1+n]); err != nil || d != "" {
 			k.Errorf("after %v, read again: %v (-got +want):\n%s", seen[from].At, err, d)
@@ -130,9 +130,9 @@ func (k *kit) consumeFeed(ctx context.Context, rng *rand.Rand) (seen []store.Cha
 
 // wantReadable fails the test unless all listed versions can be read.
 func (k *kit) wantReadable(c store.Change) {
-	err := k.Read(k.ctx, func(s store.Snapshot) error {
+	err := k.Read(k.Context(), func(s store.Snapshot) error {
 		for _, v := range c.Versions {
-			if d, err := s.Version(k.ctx, v.Ref, v.Version); err != nil || d.Seq != c.At.Seq {
+			if d, err := s.Version(k.Context(), v.Ref, v.Version); err != nil || d.Seq != c.At.Seq {
 				return fmt.Errorf("version %d of %s, of commit %d: got one of commit %d, %w", v.Version, v.Ref, c.At.Seq, d.Seq, err)
 			}
 		}

@@ -143,7 +143,7 @@ func filterDocs(docs []store.Doc, keep func(store.Doc) bool) []store.Doc {
 func (k *kit) wantHistory(q store.HistoryQuery, want []store.Doc) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
-		if d := diff(k.collect(s.History(k.ctx, q)), want); d != "" {
+		if d := diff(k.collect(s.History(k.Context(), q)), want); d != "" {
 			k.Errorf("history %+v, before %+v (-got +want):\n%s", q, q.Before, d)
 		}
 	})

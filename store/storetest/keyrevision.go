@@ -156,10 +156,10 @@ func keyRevisionIsRead(k *kit) {
 	k.wantNewest(a) // an engine may have cached it now
 	k.wantNewest(a)
 	k.read(func(s store.Snapshot) {
-		if got, err := s.Version(k.ctx, a.Ref, 1); err != nil || diff(got, a) != "" {
+		if got, err := s.Version(k.Context(), a.Ref, 1); err != nil || diff(got, a) != "" {
 			k.Errorf("version: %v (-got +want)\n%s", err, diff(got, a))
 		}
-		if d := diff(k.collect(s.All(k.ctx, []store.Ref{a.Ref})), []store.Doc{a}); d != "" {
+		if d := diff(k.collect(s.All(k.Context(), []store.Ref{a.Ref})), []store.Doc{a}); d != "" {
 			k.Errorf("all (-got +want):\n%s", d)
 		}
 		for _, q := range []store.Query{
@@ -169,11 +169,11 @@ func keyRevisionIsRead(k *kit) {
 			{Type: "Observation", Where: store.And{store.Eq{Key: "k"}, store.Eq{Key: "l"}}},
 			{Where: store.Eq{Key: crossTypeC}},
 		} {
-			if d := diff(k.collect(s.Scan(k.ctx, q)), []store.Doc{a}); d != "" {
+			if d := diff(k.collect(s.Scan(k.Context(), q)), []store.Doc{a}); d != "" {
 				k.Errorf("scan %+v (-got +want):\n%s", q, d)
 			}
 			q.KeysOnly = true
-			if d := diff(k.collect(s.Scan(k.ctx, q)), []store.Doc{bare}); d != "" {
+			if d := diff(k.collect(s.Scan(k.Context(), q)), []store.Doc{bare}); d != "" {
 				k.Errorf("scan of keys only %+v (-got +want):\n%s", q, d)
 			}
 		}

@@ -23,12 +23,11 @@ type kit struct {
 	Engine
 	subject Subject
 	clock   *Clock
-	ctx     context.Context
 }
 
 func newKit(t *testing.T, subject Subject) *kit {
 	clock := NewClock()
-	return &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
+	return &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock}
 }
 
 // memoryChecker is implemented by engines with state in memory that is derived from their storage.
@@ -41,7 +40,7 @@ type memoryChecker interface {
 func (k *kit) checkMemory() {
 	k.Helper()
 	if r, ok := k.Engine.(memoryChecker); ok {
-		if err := r.CheckMemory(k.ctx); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		if err := r.CheckMemory(k.Context()); err != nil && !errors.Is(err, store.ErrUnavailable) {
 			k.Errorf("the memory of the engine differs from its storage: %v", err)
 		}
 	}
@@ -102,7 +101,7 @@ func batchOf(docs ...store.Doc) store.Batch {
 // commit commits a batch and fails the test at an error.
 func (k *kit) commit(b store.Batch) uint64 {
 	k.Helper()
-	seq, err := k.Commit(k.ctx, b)
+	seq, err := k.Commit(k.Context(), b)
 	if err != nil {
 		k.Fatalf("commit: %v", err)
 	}
@@ -122,7 +121,7 @@ func (k *kit) put(docs ...store.Doc) []store.Doc {
 // wantCommitError commits a batch and fails the test unless the error is want.
 func (k *kit) wantCommitError(b store.Batch, want error) {
 	k.Helper()
-	if _, err := k.Commit(k.ctx, b); !errors.Is(err, want) {
+	if _, err := k.Commit(k.Context(), b); !errors.Is(err, want) {
 		k.Errorf("commit: got error %v, want %v", err, want)
 	}
 }
@@ -130,7 +129,7 @@ func (k *kit) wantCommitError(b store.Batch, want error) {
 // read calls f with a snapshot and fails the test if the engine fails.
 func (k *kit) read(f func(store.Snapshot)) {
 	k.Helper()
-	if err := k.Read(k.ctx, func(s store.Snapshot) error { f(s); return nil }); err != nil {
+	if err := k.Read(k.Context(), func(s store.Snapshot) error { f(s); return nil }); err != nil {
 		k.Fatalf("read: %v", err)
 	}
 }
@@ -138,7 +137,7 @@ func (k *kit) read(f func(store.Snapshot)) {
 // get returns the newest version of Observation/id.
 func (k *kit) get(id string) (d store.Doc, err error) {
 	k.Helper()
-	k.read(func(s store.Snapshot) { d, err = s.Get(k.ctx, store.Ref{Type: "Observation", ID: id}) })
+	k.read(func(s store.Snapshot) { d, err = s.Get(k.Context(), store.Ref{Type: "Observation", ID: id}) })
 	return d, err
 }
 
@@ -147,7 +146,7 @@ func (k *kit) wantNewest(docs ...store.Doc) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
 		for _, want := range docs {
-			got, err := s.Get(k.ctx, want.Ref)
+			got, err := s.Get(k.Context(), want.Ref)
 			if err != nil {
 				k.Errorf("get %s: %v", want.Ref, err)
 			} else if diff := diff(got, want); diff != "" {
@@ -166,11 +165,11 @@ func (k *kit) wantMatches(p store.Pred, ids ...string) {
 // wantScan fails the test unless a query yields these ids and counts as many.
 func (k *kit) wantScan(s store.Snapshot, q store.Query, ids ...string) {
 	k.Helper()
-	docs := k.collect(s.Scan(k.ctx, q))
+	docs := k.collect(s.Scan(k.Context(), q))
 	if diff := cmp.Diff(idsOf(docs), ids, cmpopts.EquateEmpty()); diff != "" {
 		k.Errorf("scan of %s where %v, after %v, in partitions %v (-got +want):\n%s", q.Type, q.Where, q.After, q.Partitions, diff)
 	}
-	n, err := s.Count(k.ctx, q, 0)
+	n, err := s.Count(k.Context(), q, 0)
 	if err != nil || n != len(ids) {
 		k.Errorf("count of %s where %v: got %d, %v, want %d", q.Type, q.Where, n, err, len(ids))
 	}

@@ -13,14 +13,14 @@ import (
 func logSentences() []sentence {
 	return []sentence{
 		{"an empty log has a zero head and no records", func(k *kit) {
-			if head, err := k.Head(k.ctx); err != nil || diff(head, store.Record{}) != "" {
+			if head, err := k.Head(k.Context()); err != nil || diff(head, store.Record{}) != "" {
 				k.Errorf("head: got %v, %v, want the zero Record", head, err)
 			}
 			k.chain()
 		}},
 		{"records are in the order of Append, each with the hash of the one before", func(k *kit) {
 			for i, payloads := range [][][]byte{{[]byte("a")}, {[]byte("b"), []byte("c"), {}}, {bytes.Repeat([]byte("d"), 100000)}} {
-				first, err := k.Append(k.ctx, payloads...)
+				first, err := k.Append(k.Context(), payloads...)
 				if want := []uint64{1, 2, 5}[i]; err != nil || first != want {
 					k.Errorf("append: got %d, %v, want %d", first, err, want)
 				}
@@ -31,13 +31,13 @@ func logSentences() []sentence {
 		}},
 		{"records are read from a position on", func(k *kit) {
 			for i := range 5 {
-				if _, err := k.Append(k.ctx, fmt.Append(nil, i)); err != nil {
+				if _, err := k.Append(k.Context(), fmt.Append(nil, i)); err != nil {
 					k.Fatal(err)
 				}
 			}
 			for from, want := range map[uint64]int{0: 5, 1: 5, 2: 4, 5: 1, 6: 0, 100: 0} {
 				n := 0
-				for rec, err := range k.Records(k.ctx, from) {
+				for rec, err := range k.Records(k.Context(), from) {
 					if err != nil || rec.Pos < from {
 						k.Fatalf("records from %d: got %d, %v", from, rec.Pos, err)
 					}
@@ -47,7 +47,7 @@ func logSentences() []sentence {
 					k.Errorf("records from %d: got %d, want %d", from, n, want)
 				}
 			}
-			for range k.Records(k.ctx, 1) {
+			for range k.Records(k.Context(), 1) {
 				break
 			}
 		}},
@@ -56,7 +56,7 @@ func logSentences() []sentence {
 			firsts := map[uint64]string{}
 			n := max(k.subject.racers()/10, 10)
 			concurrently(n, func(i int) {
-				first, err := k.Append(k.ctx, fmt.Append(nil, i, ".1"), fmt.Append(nil, i, ".2"))
+				first, err := k.Append(k.Context(), fmt.Append(nil, i, ".1"), fmt.Append(nil, i, ".2"))
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil || firsts[first] != "" {
@@ -88,14 +88,14 @@ func logSentences() []sentence {
 			n := max(k.subject.racers()/20, 10)
 			concurrently(2*n, func(i int) {
 				if i%2 == 0 {
-					if _, err := k.Append(k.ctx, fmt.Append(nil, "append ", i)); err != nil {
+					if _, err := k.Append(k.Context(), fmt.Append(nil, "append ", i)); err != nil {
 						k.Errorf("append: %v", err)
 					}
 					return
 				}
 				b := batchOf(observation(fmt.Sprint("d", i), uint64(i), "k"))
 				b.Log = [][]byte{fmt.Append(nil, "d", i)}
-				if _, err := k.Commit(k.ctx, b); err != nil {
+				if _, err := k.Commit(k.Context(), b); err != nil {
 					k.Errorf("commit: %v", err)
 				}
 			})
@@ -112,7 +112,7 @@ func logSentences() []sentence {
 				k.Skip("the engine has no durable storage")
 			}
 			for i := range 4 {
-				if _, err := k.Append(k.ctx, fmt.Append(nil, i)); err != nil {
+				if _, err := k.Append(k.Context(), fmt.Append(nil, i)); err != nil {
 					k.Fatal(err)
 				}
 				k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
@@ -129,7 +129,7 @@ func (k *kit) chain() []string {
 	k.Helper()
 	var payloads []string
 	var last store.Record
-	for rec, err := range k.Records(k.ctx, 1) {
+	for rec, err := range k.Records(k.Context(), 1) {
 		if err != nil {
 			k.Fatalf("records: %v", err)
 		}
@@ -142,7 +142,7 @@ func (k *kit) chain() []string {
 		last = rec
 		payloads = append(payloads, string(rec.Payload))
 	}
-	head, err := k.Head(k.ctx)
+	head, err := k.Head(k.Context())
 	last.Payload = nil
 	if d := diff(head, last); err != nil || d != "" {
 		k.Errorf("head: %v (-got +want)\n%s", err, d)

@@ -58,7 +58,7 @@ func raceSentences() []sentence {
 			var mu sync.Mutex
 			seen := map[uint64]bool{}
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {
-				seq, err := k.Commit(k.ctx, batchOf(observation(fmt.Sprint("d", i), uint64(i))))
+				seq, err := k.Commit(k.Context(), batchOf(observation(fmt.Sprint("d", i), uint64(i))))
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil || seen[seq] {
@@ -72,7 +72,7 @@ func raceSentences() []sentence {
 
 // commitRacing commits a batch and counts a success. Any error but a conflict fails the test.
 func (k *kit) commitRacing(b store.Batch, won *atomic.Int64) {
-	switch _, err := k.Commit(k.ctx, b); {
+	switch _, err := k.Commit(k.Context(), b); {
 	case err == nil:
 		won.Add(1)
 	case !errors.Is(err, store.ErrConflict):
@@ -84,7 +84,7 @@ func (k *kit) commitRacing(b store.Batch, won *atomic.Int64) {
 func (k *kit) wantOneWinner(won int64, p store.Pred) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
-		n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p}, 0)
+		n, err := s.Count(k.Context(), store.Query{Type: "Observation", Where: p}, 0)
 		if err != nil || won != 1 || n != 1 {
 			k.Errorf("%d commits succeeded and %d documents are found (%v), want one of each", won, n, err)
 		}
@@ -103,7 +103,7 @@ func concurrentTransfers(k *kit) {
 	for i := range accounts {
 		k.put(account(i, sum))
 	}
-	ctx, cancel := context.WithCancel(k.ctx)
+	ctx, cancel := context.WithCancel(k.Context())
 	var readers, writers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
@@ -135,9 +135,9 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 	}
 	for {
 		var docs [2]store.Doc
-		err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
+		err := k.Read(k.Context(), func(s store.Snapshot) (err error) {
 			for i, n := range []int{from, to} {
-				if docs[i], err = s.Get(k.ctx, store.Ref{Type: "Observation", ID: fmt.Sprint("acc", n)}); err != nil {
+				if docs[i], err = s.Get(k.Context(), store.Ref{Type: "Observation", ID: fmt.Sprint("acc", n)}); err != nil {
 					return err
 				}
 			}
@@ -157,7 +157,7 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 		if move {
 			docs[0].RowID.Partition ^= 2
 		}
-		switch _, err = k.Commit(k.ctx, batchOf(docs[:]...)); {
+		switch _, err = k.Commit(k.Context(), batchOf(docs[:]...)); {
 		case err == nil:
 			return
 		case !errors.Is(err, store.ErrConflict):
@@ -169,10 +169,10 @@ func (k *kit) transfer(from, to int, amount uint64, move bool) {
 
 // checkSums fails the test unless three ways to read all accounts in one snapshot give the sum want.
 func (k *kit) checkSums(accounts int, want uint64) {
-	err := k.Read(k.ctx, func(s store.Snapshot) error {
+	err := k.Read(k.Context(), func(s store.Snapshot) error {
 		var sums [3]uint64
 		for i, p := range []store.Pred{store.Eq{Key: "account"}, store.And{}} {
-			for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: p}) {
+			for d, err := range s.Scan(k.Context(), store.Query{Type: "Observation", Where: p}) {
 				if err != nil {
 					return err
 				}
@@ -184,7 +184,7 @@ func (k *kit) checkSums(accounts int, want uint64) {
 			}
 		}
 		for i := range accounts {
-			d, err := s.Get(k.ctx, store.Ref{Type: "Observation", ID: fmt.Sprint("acc", i)})
+			d, err := s.Get(k.Context(), store.Ref{Type: "Observation", ID: fmt.Sprint("acc", i)})
 			if err != nil {
 				return err
 			}
@@ -210,7 +210,7 @@ func writeSkewIsPrevented(k *kit) {
 		concurrently(2, func(i int) {
 			batch := batchOf(nextVersion(docs[i], store.Updated, "m"))
 			batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Version: 1}}
-			if round%2 == 1 { // by a key that each takes away
+			if round%2 == 1 { // by a key that each removes
 				batch.Checks = []store.Check{{Ref: docs[1-i].Ref, Where: store.Eq{Key: "k"}}}
 			}
 			k.commitRacing(batch, &won)

@@ -76,7 +76,7 @@ type comparison struct {
 func runOperations(t *testing.T, subject Subject, ops []uint64, trace *[]string) (n int, err error) {
 	clock := NewClock()
 	d := &comparison{ref: NewReference(clock.Now), engineSeq: map[uint64]uint64{}, trace: trace}
-	d.kit = &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock, ctx: t.Context()}
+	d.kit = &kit{T: t, Engine: subject.Open(t, clock.Now), subject: subject, clock: clock}
 	for i, op := range ops {
 		d.dice, d.step = newDice(op), i
 		if err := d.runOperation(); err != nil {
@@ -84,7 +84,7 @@ func runOperations(t *testing.T, subject Subject, ops []uint64, trace *[]string)
 		}
 	}
 	if r, ok := d.Engine.(memoryChecker); ok {
-		err = r.CheckMemory(d.ctx)
+		err = r.CheckMemory(d.Context())
 	}
 	return len(ops), err
 }
@@ -152,8 +152,8 @@ func (d *comparison) commitBoth() error {
 	if d.oneIn(5) {
 		b.State = []store.StateWrite{{Key: pick(d.dice, "s", "t"), Value: fmt.Append(nil, d.step), Expires: d.expiry()}}
 	}
-	want, wantErr := d.ref.Commit(d.ctx, b)
-	got, gotErr := d.Commit(d.ctx, b)
+	want, wantErr := d.ref.Commit(d.Context(), b)
+	got, gotErr := d.Commit(d.Context(), b)
 	d.logStep("commit %s: %v", describeBatch(b), wantErr)
 	if !sameError(gotErr, wantErr) {
 		return fmt.Errorf("commit: got error %v, want %v", gotErr, wantErr)
@@ -178,8 +178,8 @@ func sameError(a, b error) bool {
 }
 
 func (d *comparison) readBoth(f func(a, b store.Snapshot) error) error {
-	return d.ref.Read(d.ctx, func(a store.Snapshot) error {
-		return d.Read(d.ctx, func(b store.Snapshot) error { return f(a, b) })
+	return d.ref.Read(d.Context(), func(a store.Snapshot) error {
+		return d.Read(d.Context(), func(b store.Snapshot) error { return f(a, b) })
 	})
 }
 
@@ -213,8 +213,8 @@ func (d *comparison) compareCounts(a, b store.Snapshot) error {
 }
 
 func (d *comparison) countBoth(a, b store.Snapshot, q store.Query, max int) error {
-	want, _ := a.Count(d.ctx, q, max)
-	got, err := b.Count(d.ctx, q, max)
+	want, _ := a.Count(d.Context(), q, max)
+	got, err := b.Count(d.Context(), q, max)
 	d.logStep("count %s, at most %d: %d", describe(q), max, want)
 	if err != nil || got != want {
 		return fmt.Errorf("count %s, at most %d: got %d, %v, want %d", describe(q), max, got, err, want)
@@ -229,13 +229,13 @@ func (d *comparison) runQueries(a, b store.Snapshot) error {
 		switch d.IntN(7) {
 		case 0:
 			ref := d.dice.ref()
-			want, wantErr := a.Get(d.ctx, ref)
-			got, gotErr := b.Get(d.ctx, ref)
+			want, wantErr := a.Get(d.Context(), ref)
+			got, gotErr := b.Get(d.Context(), ref)
 			err = d.compare(fmt.Sprint("get ", ref), []store.Doc{got}, []store.Doc{want}, gotErr, wantErr)
 		case 1:
 			ref, v := d.dice.ref(), uint64(d.IntN(5))
-			want, wantErr := a.Version(d.ctx, ref, v)
-			got, gotErr := b.Version(d.ctx, ref, v)
+			want, wantErr := a.Version(d.Context(), ref, v)
+			got, gotErr := b.Version(d.Context(), ref, v)
 			err = d.compare(fmt.Sprint("version ", v, " of ", ref), []store.Doc{got}, []store.Doc{want}, gotErr, wantErr)
 		case 2:
 			err = d.countBoth(a, b, d.query(), d.IntN(4))
@@ -245,8 +245,8 @@ func (d *comparison) runQueries(a, b store.Snapshot) error {
 			err = d.countBoth(a, b, d.oneKeyQuery(), d.IntN(2)*d.IntN(4))
 		default:
 			q := d.query()
-			want, wantErr := collect(a.Scan(d.ctx, q))
-			got, gotErr := collect(b.Scan(d.ctx, q))
+			want, wantErr := collect(a.Scan(d.Context(), q))
+			got, gotErr := collect(b.Scan(d.Context(), q))
 			err = d.compare("scan "+describe(q), got, want, gotErr, wantErr)
 		}
 		if err != nil {
@@ -269,7 +269,7 @@ func (d *comparison) historyBoth(a, b store.Snapshot) error {
 	}
 	engineQuery := q
 	if d.oneIn(2) {
-		all, err := collect(a.History(d.ctx, store.HistoryQuery{Type: d.typ()}))
+		all, err := collect(a.History(d.Context(), store.HistoryQuery{Type: d.typ()}))
 		if err != nil {
 			return err
 		}
@@ -281,8 +281,8 @@ func (d *comparison) historyBoth(a, b store.Snapshot) error {
 			engineQuery.Before = &engineMark
 		}
 	}
-	want, wantErr := collect(a.History(d.ctx, q))
-	got, gotErr := collect(b.History(d.ctx, engineQuery))
+	want, wantErr := collect(a.History(d.Context(), q))
+	got, gotErr := collect(b.History(d.Context(), engineQuery))
 	return d.compare(fmt.Sprintf("history %+v before %+v", q, q.Before), got, want, gotErr, wantErr)
 }
 
@@ -344,7 +344,7 @@ func (d *comparison) expiry() time.Time {
 func (d *comparison) stateBoth() error {
 	key, value, expires := pick(d.dice, "s", "t", "u"), fmt.Append(nil, d.IntN(3)), d.expiry()
 	old := fmt.Append(nil, d.IntN(3))
-	if current, err := d.ref.Lookup(d.ctx, key); err == nil && d.oneIn(2) {
+	if current, err := d.ref.Lookup(d.Context(), key); err == nil && d.oneIn(2) {
 		old = current
 	}
 	var got, want []byte
@@ -352,15 +352,15 @@ func (d *comparison) stateBoth() error {
 	kind := pick(d.dice, "insert", "lookup", "swap", "take")
 	switch kind {
 	case "insert":
-		wantErr, gotErr = d.ref.Insert(d.ctx, key, value, expires), d.Insert(d.ctx, key, value, expires)
+		wantErr, gotErr = d.ref.Insert(d.Context(), key, value, expires), d.Insert(d.Context(), key, value, expires)
 	case "lookup":
-		want, wantErr = d.ref.Lookup(d.ctx, key)
-		got, gotErr = d.Lookup(d.ctx, key)
+		want, wantErr = d.ref.Lookup(d.Context(), key)
+		got, gotErr = d.Lookup(d.Context(), key)
 	case "swap":
-		wantErr, gotErr = d.ref.Swap(d.ctx, key, old, value, expires), d.Swap(d.ctx, key, old, value, expires)
+		wantErr, gotErr = d.ref.Swap(d.Context(), key, old, value, expires), d.Swap(d.Context(), key, old, value, expires)
 	case "take":
-		want, wantErr = d.ref.Take(d.ctx, key)
-		got, gotErr = d.Take(d.ctx, key)
+		want, wantErr = d.ref.Take(d.Context(), key)
+		got, gotErr = d.Take(d.Context(), key)
 	}
 	d.logStep("%s %s old %q value %q until %v: %q, %v", kind, key, old, value, expires, want, wantErr)
 	if !sameError(gotErr, wantErr) || !bytes.Equal(got, want) {
@@ -374,14 +374,14 @@ func (d *comparison) stateBoth() error {
 func (d *comparison) logBoth() error {
 	if d.oneIn(2) {
 		payloads := [][]byte{fmt.Append(nil, "append ", d.step, ".1"), fmt.Append(nil, "append ", d.step, ".2")}[:1+d.IntN(2)]
-		before, err := d.Head(d.ctx)
+		before, err := d.Head(d.Context())
 		if err != nil {
 			return err
 		}
-		if _, err := d.ref.Append(d.ctx, payloads...); err != nil {
+		if _, err := d.ref.Append(d.Context(), payloads...); err != nil {
 			return err
 		}
-		first, err := d.Append(d.ctx, payloads...)
+		first, err := d.Append(d.Context(), payloads...)
 		d.logStep("append %q: %d", payloads, first)
 		if err != nil || first != before.Pos+1 {
 			return fmt.Errorf("append: got %d, %v, want %d", first, err, before.Pos+1)

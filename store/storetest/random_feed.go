@@ -14,10 +14,10 @@ func (d *comparison) feedBoth() error {
 		d.refPosition, d.enginePosition = store.Position{}, store.Position{}
 	}
 	max := 1 + d.IntN(4)
-	want, wantErr := d.ref.Changes(d.ctx, d.refPosition, max)
-	got, gotErr := d.Changes(d.ctx, d.enginePosition, max)
+	want, wantErr := d.ref.Changes(d.Context(), d.refPosition, max)
+	got, gotErr := d.Changes(d.Context(), d.enginePosition, max)
 	d.logStep("changes after %d, at most %d: %d commits, %v", d.refPosition.Seq, max, len(want), wantErr)
-	end, err := d.End(d.ctx)
+	end, err := d.End(d.Context())
 	if err != nil || gotErr != nil || wantErr != nil {
 		return fmt.Errorf("changes after %v: got error %v, want %v; end: %w", d.enginePosition, gotErr, wantErr, err)
 	}

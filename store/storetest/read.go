@@ -14,14 +14,14 @@ func readSentences() []sentence {
 		{"a missing document or version is not found", func(k *kit) {
 			a := k.put(observation("a", 1))[0]
 			k.read(func(s store.Snapshot) {
-				if _, err := s.Get(k.ctx, store.Ref{Type: "Observation", ID: "b"}); !errors.Is(err, store.ErrNotFound) {
+				if _, err := s.Get(k.Context(), store.Ref{Type: "Observation", ID: "b"}); !errors.Is(err, store.ErrNotFound) {
 					k.Errorf("get: got %v, want ErrNotFound", err)
 				}
-				if _, err := s.Get(k.ctx, store.Ref{Type: "Condition", ID: "a"}); !errors.Is(err, store.ErrNotFound) {
+				if _, err := s.Get(k.Context(), store.Ref{Type: "Condition", ID: "a"}); !errors.Is(err, store.ErrNotFound) {
 					k.Errorf("get of another type: got %v, want ErrNotFound", err)
 				}
 				for _, v := range []uint64{0, 2, 1 << 40} {
-					if _, err := s.Version(k.ctx, a.Ref, v); !errors.Is(err, store.ErrNotFound) {
+					if _, err := s.Version(k.Context(), a.Ref, v); !errors.Is(err, store.ErrNotFound) {
 						k.Errorf("version %d: got %v, want ErrNotFound", v, err)
 					}
 				}
@@ -34,7 +34,7 @@ func readSentences() []sentence {
 			v3 := k.put(nextVersion(v2, store.Deleted))[0]
 			k.read(func(s store.Snapshot) {
 				for _, want := range []store.Doc{v1, v2, v3} {
-					got, err := s.Version(k.ctx, want.Ref, want.Version)
+					got, err := s.Version(k.Context(), want.Ref, want.Version)
 					if d := diff(got, want); err != nil || d != "" {
 						k.Errorf("version %d: %v (-got +want)\n%s", want.Version, err, d)
 					}
@@ -91,7 +91,7 @@ func readSentences() []sentence {
 					if keysOnly {
 						want.Body = nil
 					}
-					got := k.collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, KeysOnly: keysOnly}))
+					got := k.collect(s.Scan(k.Context(), store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, KeysOnly: keysOnly}))
 					if d := diff(got, []store.Doc{want}); d != "" {
 						k.Errorf("keys only %v (-got +want):\n%s", keysOnly, d)
 					}
@@ -108,7 +108,7 @@ func readSentences() []sentence {
 			k.read(func(s store.Snapshot) {
 				for max, want := range map[int]int{0: 5, 1: 1, 4: 4, 5: 5, 6: 5, -1: 5} {
 					for _, p := range []store.Pred{store.Eq{Key: "k"}, store.And{}, store.Not{Pred: store.Eq{Key: "x"}}} {
-						if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p}, max); err != nil || n != want {
+						if n, err := s.Count(k.Context(), store.Query{Type: "Observation", Where: p}, max); err != nil || n != want {
 							k.Errorf("count of %v, at most %d: got %d, %v, want %d", p, max, n, err, want)
 						}
 					}
@@ -120,7 +120,7 @@ func readSentences() []sentence {
 				k.put(observation(fmt.Sprint("d", i), uint64(i), "k"))
 			}
 			k.read(func(s store.Snapshot) {
-				seq := s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}})
+				seq := s.Scan(k.Context(), store.Query{Type: "Observation", Where: store.Eq{Key: "k"}})
 				pairs := 0
 				for range seq {
 					break
@@ -129,8 +129,8 @@ func readSentences() []sentence {
 					if err != nil {
 						k.Fatal(err)
 					}
-					for b, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, After: &a.RowID}) {
-						if got, err2 := s.Get(k.ctx, b.Ref); err != nil || err2 != nil || diff(got, b) != "" {
+					for b, err := range s.Scan(k.Context(), store.Query{Type: "Observation", Where: store.Eq{Key: "k"}, After: &a.RowID}) {
+						if got, err2 := s.Get(k.Context(), b.Ref); err != nil || err2 != nil || diff(got, b) != "" {
 							k.Fatalf("get in a scan in a scan: %v %v", err, err2)
 						}
 						pairs++
@@ -147,7 +147,7 @@ func readSentences() []sentence {
 				want = append(want, k.put(observation(fmt.Sprint("d", i), uint64(i), "k", store.Key(fmt.Sprint("v", i))))...)
 			}
 			k.read(func(s store.Snapshot) {
-				got := k.collect(s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.And{}}))
+				got := k.collect(s.Scan(k.Context(), store.Query{Type: "Observation", Where: store.And{}}))
 				if d := diff(got, want); d != "" {
 					k.Errorf("scan (-got +want):\n%s", d)
 				}
@@ -163,7 +163,7 @@ func readSentences() []sentence {
 		}},
 		{"Read returns what its function returns", func(k *kit) {
 			want := errors.New("mine")
-			if err := k.Read(k.ctx, func(store.Snapshot) error { return want }); !errors.Is(err, want) {
+			if err := k.Read(k.Context(), func(store.Snapshot) error { return want }); !errors.Is(err, want) {
 				k.Errorf("read: got error %v, want %v", err, want)
 			}
 		}},
@@ -236,7 +236,7 @@ func pagesWhileChanging(k *kit) {
 				var last *store.Doc
 				rows := 0
 				k.read(func(s store.Snapshot) {
-					for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: p, After: after}) {
+					for d, err := range s.Scan(k.Context(), store.Query{Type: "Observation", Where: p, After: after}) {
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -283,7 +283,7 @@ func snapshotIsStable(k *kit) {
 		moved := nextVersion(docs[0], store.Updated, "l")
 		moved.RowID = rowIDOf(8, 8)
 		begun := false
-		for d, err := range s.Scan(k.ctx, store.Query{Type: "Observation", Where: store.Eq{Key: "k"}}) {
+		for d, err := range s.Scan(k.Context(), store.Query{Type: "Observation", Where: store.Eq{Key: "k"}}) {
 			if err != nil {
 				k.Fatal(err)
 			}
@@ -300,15 +300,15 @@ func snapshotIsStable(k *kit) {
 			k.wantScan(s, store.Query{Type: "Observation", Where: p}, "a", "b", "c")
 		}
 		for _, want := range docs {
-			got, err := s.Get(k.ctx, want.Ref)
+			got, err := s.Get(k.Context(), want.Ref)
 			if d := diff(got, want); err != nil || d != "" {
 				k.Errorf("get %s in an older snapshot: %v (-got +want)\n%s", want.Ref, err, d)
 			}
 		}
-		if _, err := s.Version(k.ctx, docs[0].Ref, 2); !errors.Is(err, store.ErrNotFound) {
+		if _, err := s.Version(k.Context(), docs[0].Ref, 2); !errors.Is(err, store.ErrNotFound) {
 			k.Errorf("a later version in an older snapshot: got %v, want ErrNotFound", err)
 		}
-		if got := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"})); len(got) != 3 {
+		if got := k.collect(s.History(k.Context(), store.HistoryQuery{Type: "Observation"})); len(got) != 3 {
 			k.Errorf("history in an older snapshot has %d versions, want 3", len(got))
 		}
 	})
@@ -324,7 +324,7 @@ func endedContext(k *kit) {
 	}
 	k.put(docs...)
 	k.commit(store.Batch{State: []store.StateWrite{{Key: "s", Value: []byte("v")}}})
-	ctx, cancel := context.WithCancel(k.ctx)
+	ctx, cancel := context.WithCancel(k.Context())
 	wantCompleteOrError := func(call string, seen int, err error) {
 		k.Helper()
 		if err == nil && seen != n {

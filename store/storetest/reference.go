@@ -130,7 +130,7 @@ func (r *Reference) Seed(docs []store.Doc) {
 // Close implements store.Store.
 func (r *Reference) Close() error { return nil }
 
-// checkBatch returns an error for a batch that is invalid whatever the stored data is.
+// checkBatch returns an error for a batch that is invalid for any stored data.
 func checkBatch(b store.Batch) error {
 	seen := map[store.Ref]bool{}
 	for _, w := range b.Writes {

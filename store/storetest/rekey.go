@@ -27,7 +27,7 @@ func rekeySentences() []sentence {
 			k.wantMatches(store.Eq{Key: "m"}, "a")
 			k.wantMatches(store.And{}, "b", "a")
 			k.read(func(s store.Snapshot) {
-				got := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation", ID: "a"}))
+				got := k.collect(s.History(k.Context(), store.HistoryQuery{Type: "Observation", ID: "a"}))
 				if d := diff(got, []store.Doc{want}); d != "" {
 					k.Errorf("history of the rekeyed (-got +want):\n%s", d)
 				}
@@ -48,7 +48,7 @@ func rekeySentences() []sentence {
 			v2.RowID, v2.Source, v2.Keys, v2.KeyRevision = rowIDOf(2, 2), "RX2", []store.Key{"m"}, 1
 			v3 := k.put(nextVersion(v2, store.Updated, "n"))[0]
 			k.read(func(s store.Snapshot) {
-				got := k.collect(s.History(k.ctx, store.HistoryQuery{Type: "Observation"}))
+				got := k.collect(s.History(k.Context(), store.HistoryQuery{Type: "Observation"}))
 				if d := diff(got, []store.Doc{v3, v2, v1}); d != "" {
 					k.Errorf("history (-got +want):\n%s", d)
 				}

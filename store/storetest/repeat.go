@@ -16,7 +16,7 @@ func repeatSentences() []sentence {
 			for _, want := range []error{nil, store.ErrConflict, store.ErrNotFound, store.ErrUnavailable,
 				errors.Join(store.ErrUnavailable, store.ErrUnknown), context.DeadlineExceeded, errors.New("another")} {
 				calls := 0
-				err := k.Read(k.ctx, func(store.Snapshot) error { calls++; return want })
+				err := k.Read(k.Context(), func(store.Snapshot) error { calls++; return want })
 				if calls != 1 || !errors.Is(err, want) {
 					k.Errorf("a function that returns %v: called %d times, read returned %v", want, calls, err)
 				}
@@ -25,11 +25,11 @@ func repeatSentences() []sentence {
 		{"Read returns the result of its function also after a commit in it", func(k *kit) {
 			for i, want := range []error{nil, store.ErrUnavailable, errors.New("another")} {
 				calls := 0
-				err := k.Read(k.ctx, func(s store.Snapshot) error {
+				err := k.Read(k.Context(), func(s store.Snapshot) error {
 					calls++
 					b := batchOf(observation(fmt.Sprint("d", i, "-", calls), uint64(10*i+calls), "k"))
 					b.Tracker = s.Tracker()
-					if _, err := k.Commit(k.ctx, b); err != nil {
+					if _, err := k.Commit(k.Context(), b); err != nil {
 						k.Errorf("commit: %v", err)
 					}
 					return want
@@ -43,13 +43,13 @@ func repeatSentences() []sentence {
 		{"a snapshot can be read after a refused commit in the same Read", func(k *kit) {
 			k.put(observation("a", 1, "k"))
 			var d store.Doc
-			err := k.Read(k.ctx, func(s store.Snapshot) (err error) {
+			err := k.Read(k.Context(), func(s store.Snapshot) (err error) {
 				b := batchOf(observation("a", 2, "l"))
 				b.Tracker = s.Tracker()
-				if _, err := k.Commit(k.ctx, b); !errors.Is(err, store.ErrConflict) {
+				if _, err := k.Commit(k.Context(), b); !errors.Is(err, store.ErrConflict) {
 					k.Errorf("commit: got %v, want ErrConflict", err)
 				}
-				d, err = s.Get(k.ctx, b.Writes[0].Doc.Ref)
+				d, err = s.Get(k.Context(), b.Writes[0].Doc.Ref)
 				return err
 			})
 			if err != nil || len(d.Keys) != 1 || d.Keys[0] != "k" {
@@ -57,7 +57,7 @@ func repeatSentences() []sentence {
 			}
 		}},
 		{"an ended context is an error without ErrUnknown", func(k *kit) {
-			ctx, cancel := context.WithCancel(k.ctx)
+			ctx, cancel := context.WithCancel(k.Context())
 			cancel()
 			for what, do := range map[string]func() error{
 				"commit": func() error { _, err := k.Commit(ctx, batchOf(observation("a", 1))); return err },

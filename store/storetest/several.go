@@ -16,12 +16,12 @@ func severalDocs(k *kit) {
 		for _, refs := range [][]store.Ref{nil, {never}, {a.Ref}, {never, b.Ref, a.Ref, twice}} {
 			want := map[store.Ref]store.Doc{}
 			for _, ref := range refs {
-				if d, err := s.Get(k.ctx, ref); err == nil {
+				if d, err := s.Get(k.Context(), ref); err == nil {
 					want[ref] = d
 				}
 			}
 			n := 0
-			for _, got := range k.collect(s.All(k.ctx, refs)) {
+			for _, got := range k.collect(s.All(k.Context(), refs)) {
 				if d := diff(got, want[got.Ref]); d != "" {
 					k.Errorf("of %v: (-got +want)\n%s", refs, d)
 				}
@@ -35,7 +35,7 @@ func severalDocs(k *kit) {
 		for i := range 300 {
 			many = append(many, store.Ref{Type: "Encounter", ID: fmt.Sprint("none", i)})
 		}
-		if got := k.collect(s.All(k.ctx, many)); len(got) != 1 || got[0].Ref != a.Ref {
+		if got := k.collect(s.All(k.Context(), many)); len(got) != 1 || got[0].Ref != a.Ref {
 			k.Errorf("one of 301: got %d documents", len(got))
 		}
 	})
@@ -62,7 +62,7 @@ func inPartitions(k *kit) {
 			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{15, 1 << 47}})
 			k.wantScan(s, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{}})
 			for max, want := range map[int]int{0: 4, 1: 1, 5: 4} {
-				if n, err := s.Count(k.ctx, store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{10, 20}}, max); err != nil || n != want {
+				if n, err := s.Count(k.Context(), store.Query{Type: "Observation", Where: p, Partitions: []store.Partition{10, 20}}, max); err != nil || n != want {
 					k.Errorf("count of %v in two partitions, at most %d: got %d, %v, want %d", p, max, n, err, want)
 				}
 			}

@@ -18,60 +18,60 @@ func stateSentences() []sentence {
 		{"a value is stored unchanged", func(k *kit) {
 			for _, key := range []string{"a", "a/b", "a\x00b", "\xff\x80", ""} {
 				for _, v := range [][]byte{[]byte("v"), {}, {0, 255}, bytes.Repeat([]byte("x"), 100000)} {
-					k.wantError(nil, k.Insert(k.ctx, key, v, never), "insert")
+					k.wantError(nil, k.Insert(k.Context(), key, v, never), "insert")
 					k.wantValue(key, v)
-					if got, err := k.Take(k.ctx, key); err != nil || !bytes.Equal(got, v) {
+					if got, err := k.Take(k.Context(), key); err != nil || !bytes.Equal(got, v) {
 						k.Errorf("take %q: got %d bytes, %v, want %d", key, len(got), err, len(v))
 					}
 				}
 			}
 		}},
 		{"an insert over a live value returns ErrExists", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			k.wantError(store.ErrExists, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
-			k.wantError(nil, k.Insert(k.ctx, "ab", []byte("3"), never), "insert of another")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), never), "insert")
+			k.wantError(store.ErrExists, k.Insert(k.Context(), "a", []byte("2"), never), "insert again")
+			k.wantError(nil, k.Insert(k.Context(), "ab", []byte("3"), never), "insert of another")
 			k.wantValue("a", []byte("1"))
 		}},
 		{"a missing value is not found", func(k *kit) {
 			k.wantNoValue("a")
-			_, err := k.Take(k.ctx, "a")
+			_, err := k.Take(k.Context(), "a")
 			k.wantError(store.ErrNotFound, err, "take")
-			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("1"), never), "swap")
+			k.wantError(store.ErrConflict, k.Swap(k.Context(), "a", nil, []byte("1"), never), "swap")
 			k.wantNoValue("a")
 		}},
 		{"a swap requires the old value", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", []byte("2"), []byte("3"), never), "swap of another value")
-			k.wantError(store.ErrConflict, k.Swap(k.ctx, "a", nil, []byte("3"), never), "swap of nothing")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), never), "insert")
+			k.wantError(store.ErrConflict, k.Swap(k.Context(), "a", []byte("2"), []byte("3"), never), "swap of another value")
+			k.wantError(store.ErrConflict, k.Swap(k.Context(), "a", nil, []byte("3"), never), "swap of nothing")
 			k.wantValue("a", []byte("1"))
-			k.wantError(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), never), "swap")
+			k.wantError(nil, k.Swap(k.Context(), "a", []byte("1"), []byte("2"), never), "swap")
 			k.wantValue("a", []byte("2"))
 		}},
 		{"a taken value is deleted", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			_, err := k.Take(k.ctx, "a")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), never), "insert")
+			_, err := k.Take(k.Context(), "a")
 			k.wantError(nil, err, "take")
 			k.wantNoValue("a")
-			_, err = k.Take(k.ctx, "a")
+			_, err = k.Take(k.Context(), "a")
 			k.wantError(store.ErrNotFound, err, "take again")
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("2"), never), "insert again")
 			k.wantValue("a", []byte("2"))
 		}},
 		{"an expired value does not exist", func(k *kit) {
 			soon := k.clock.Now().Add(time.Minute)
 			for _, key := range []string{"lookup", "take", "swap", "insert", "batch"} {
-				k.wantError(nil, k.Insert(k.ctx, key, []byte("1"), soon), "insert")
+				k.wantError(nil, k.Insert(k.Context(), key, []byte("1"), soon), "insert")
 			}
-			k.wantError(nil, k.Insert(k.ctx, "stays", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "stays", []byte("1"), never), "insert")
 			k.clock.Advance(59 * time.Second)
 			k.wantValue("lookup", []byte("1"))
 			k.clock.Advance(time.Second) // at the instant itself it has expired
 			k.wantNoValue("lookup")
-			_, err := k.Take(k.ctx, "take")
+			_, err := k.Take(k.Context(), "take")
 			k.wantError(store.ErrNotFound, err, "take")
-			k.wantError(store.ErrConflict, k.Swap(k.ctx, "swap", []byte("1"), []byte("2"), never), "swap")
+			k.wantError(store.ErrConflict, k.Swap(k.Context(), "swap", []byte("1"), []byte("2"), never), "swap")
 			k.wantNoValue("swap")
-			k.wantError(nil, k.Insert(k.ctx, "insert", []byte("2"), never), "insert over an expired value")
+			k.wantError(nil, k.Insert(k.Context(), "insert", []byte("2"), never), "insert over an expired value")
 			k.wantValue("insert", []byte("2"))
 			k.commit(store.Batch{State: []store.StateWrite{{Key: "batch", Value: []byte("2"), Expires: k.clock.Now().Add(time.Hour)}}})
 			k.wantValue("batch", []byte("2"))
@@ -81,37 +81,37 @@ func stateSentences() []sentence {
 			k.wantNoValue("batch")
 		}},
 		{"a swap sets a new expiry", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
-			k.wantError(nil, k.Swap(k.ctx, "a", []byte("1"), []byte("2"), k.clock.Now().Add(time.Hour)), "swap")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.wantError(nil, k.Swap(k.Context(), "a", []byte("1"), []byte("2"), k.clock.Now().Add(time.Hour)), "swap")
 			k.clock.Advance(2 * time.Minute)
 			k.wantValue("a", []byte("2"))
 			k.clock.Advance(time.Hour)
 			k.wantNoValue("a")
 		}},
 		{"a value that expires in the past does not exist", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), k.clock.Now().Add(-time.Second)), "insert")
 			k.wantNoValue("a")
 		}},
 		{"a batch removes a value that expires in the past", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), never), "insert")
 			b := store.Batch{State: []store.StateWrite{{Key: "a", Expires: time.Unix(0, 0)}, {Key: "b", Expires: time.Unix(0, 0)}}}
 			k.commit(b)
 			k.wantNoValue("a")
 			k.wantNoValue("b")
 			k.wantValues("a")
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("2"), never), "insert again")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("2"), never), "insert again")
 			k.wantValue("a", []byte("2"))
 		}},
 		{"values are listed by a prefix of their keys", func(k *kit) {
 			k.wantValues("a/")
 			for _, key := range []string{"a/\xff", "a", "a/b/c", "a/b", "b", "a/\x00", "a/b\x01", "a0", "a/", "\xff\xff", "\xff"} {
-				k.wantError(nil, k.Insert(k.ctx, key, []byte(key), never), "insert")
+				k.wantError(nil, k.Insert(k.Context(), key, []byte(key), never), "insert")
 			}
 			k.wantValues("a/", "a/", "a/\x00", "a/b", "a/b\x01", "a/b/c", "a/\xff")
 			k.wantValues("a/b", "a/b", "a/b\x01", "a/b/c")
 			k.wantValues("\xff", "\xff", "\xff\xff")
 			k.wantValues("c")
-			for v, err := range k.Values(k.ctx, "a/") { // one may be enough
+			for v, err := range k.Values(k.Context(), "a/") { // one may be enough
 				if err != nil || !strings.HasPrefix(v.Key, "a/") {
 					k.Errorf("the first value: got %q, %v", v.Key, err)
 				}
@@ -119,17 +119,17 @@ func stateSentences() []sentence {
 			}
 		}},
 		{"expired and taken values are not listed", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a/1", []byte("a/1"), k.clock.Now().Add(time.Minute)), "insert")
-			k.wantError(nil, k.Insert(k.ctx, "a/2", []byte("a/2"), never), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "a/1", []byte("a/1"), k.clock.Now().Add(time.Minute)), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "a/2", []byte("a/2"), never), "insert")
 			k.commit(store.Batch{State: []store.StateWrite{{Key: "a/3", Value: []byte("a/3")}}})
 			k.wantValues("a/", "a/1", "a/2", "a/3")
-			_, err := k.Take(k.ctx, "a/2")
+			_, err := k.Take(k.Context(), "a/2")
 			k.wantError(nil, err, "take")
 			k.clock.Advance(time.Minute)
 			k.wantValues("a/", "a/3")
 		}},
 		{"a batch replaces a value", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), never), "insert")
 			b := batchOf(observation("d", 1))
 			b.State = []store.StateWrite{{Key: "a", Value: []byte("2")}, {Key: "b", Value: []byte("3")}}
 			k.commit(b)
@@ -142,7 +142,7 @@ func stateSentences() []sentence {
 			k.commit(b)
 			again := batchOf(observation("e", 2))
 			again.State = []store.StateWrite{{Key: "a", Value: []byte("2"), New: true}}
-			_, err := k.Commit(k.ctx, again)
+			_, err := k.Commit(k.Context(), again)
 			k.wantError(store.ErrConflict, err, "a value exists")
 			k.wantValue("a", []byte("1"))
 			k.clock.Advance(time.Minute)
@@ -154,7 +154,7 @@ func stateSentences() []sentence {
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {
 				b := batchOf(observation(fmt.Sprint("d", i), uint64(i)))
 				b.State = []store.StateWrite{{Key: "a", Value: fmt.Append(nil, i), New: true}}
-				_, err := k.Commit(k.ctx, b)
+				_, err := k.Commit(k.Context(), b)
 				k.countWin(&won, store.ErrConflict, err)
 			})
 			k.wantOneSuccess(won.Load())
@@ -162,23 +162,23 @@ func stateSentences() []sentence {
 		{"of racing inserts one succeeds", func(k *kit) {
 			var won atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {
-				k.countWin(&won, store.ErrExists, k.Insert(k.ctx, "a", fmt.Append(nil, i), never))
+				k.countWin(&won, store.ErrExists, k.Insert(k.Context(), "a", fmt.Append(nil, i), never))
 			})
 			k.wantOneSuccess(won.Load())
 		}},
 		{"of racing swaps of one value one succeeds", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("old"), never), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("old"), never), "insert")
 			var won atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(i int) {
-				k.countWin(&won, store.ErrConflict, k.Swap(k.ctx, "a", []byte("old"), fmt.Append(nil, i), never))
+				k.countWin(&won, store.ErrConflict, k.Swap(k.Context(), "a", []byte("old"), fmt.Append(nil, i), never))
 			})
 			k.wantOneSuccess(won.Load())
 		}},
 		{"of racing takes one returns the value", func(k *kit) {
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), never), "insert")
 			var won atomic.Int64
 			concurrently(max(k.subject.racers()/10, 10), func(int) {
-				_, err := k.Take(k.ctx, "a")
+				_, err := k.Take(k.Context(), "a")
 				k.countWin(&won, store.ErrNotFound, err)
 			})
 			k.wantOneSuccess(won.Load())
@@ -188,10 +188,10 @@ func stateSentences() []sentence {
 			if k.subject.Reopen == nil {
 				k.Skip("the engine has no durable storage")
 			}
-			k.wantError(nil, k.Insert(k.ctx, "a", []byte("1"), never), "insert")
-			k.wantError(nil, k.Insert(k.ctx, "b", []byte("2"), k.clock.Now().Add(time.Minute)), "insert")
-			k.wantError(nil, k.Insert(k.ctx, "c", []byte("3"), never), "insert")
-			_, err := k.Take(k.ctx, "c")
+			k.wantError(nil, k.Insert(k.Context(), "a", []byte("1"), never), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "b", []byte("2"), k.clock.Now().Add(time.Minute)), "insert")
+			k.wantError(nil, k.Insert(k.Context(), "c", []byte("3"), never), "insert")
+			_, err := k.Take(k.Context(), "c")
 			k.wantError(nil, err, "take")
 			k.Engine = k.subject.Reopen(k, k.Engine, k.clock.Now)
 			k.wantValue("a", []byte("1"))
@@ -212,7 +212,7 @@ func (k *kit) wantError(want, got error, what string) {
 
 func (k *kit) wantValue(key string, want []byte) {
 	k.Helper()
-	if got, err := k.Lookup(k.ctx, key); err != nil || !bytes.Equal(got, want) {
+	if got, err := k.Lookup(k.Context(), key); err != nil || !bytes.Equal(got, want) {
 		k.Errorf("lookup %q: got %.40q, %v, want %.40q", key, got, err, want)
 	}
 }
@@ -222,7 +222,7 @@ func (k *kit) wantValue(key string, want []byte) {
 func (k *kit) wantValues(prefix string, want ...string) {
 	k.Helper()
 	var got []string
-	for v, err := range k.Values(k.ctx, prefix) {
+	for v, err := range k.Values(k.Context(), prefix) {
 		if err != nil || string(v.Value) != v.Key {
 			k.Errorf("values under %q: got %q under %q, %v", prefix, v.Value, v.Key, err)
 		}
@@ -236,7 +236,7 @@ func (k *kit) wantValues(prefix string, want ...string) {
 
 func (k *kit) wantNoValue(key string) {
 	k.Helper()
-	if got, err := k.Lookup(k.ctx, key); !errors.Is(err, store.ErrNotFound) {
+	if got, err := k.Lookup(k.Context(), key); !errors.Is(err, store.ErrNotFound) {
 		k.Errorf("lookup %q: got %.40q, %v, want ErrNotFound", key, got, err)
 	}
 }

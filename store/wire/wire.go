@@ -15,7 +15,7 @@ type Reader[S []byte | string] struct {
 // NewReader returns a Reader of b. What it returns shares memory with b.
 func NewReader[S []byte | string](b S) Reader[S] { return Reader[S]{rest: b} }
 
-// Rest returns what was not read yet.
+// Rest returns the bytes that were not read yet.
 func (r *Reader[S]) Rest() S { return r.rest }
 
 // Len returns how many bytes were not read yet.

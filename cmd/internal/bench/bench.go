@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// Config says what is measured, and how stores are opened.
+// Config selects the measurements, and how stores are opened.
 type Config struct {
 	Dir    string        // an empty folder; the caller removes it
 	Length time.Duration // how long each measurement of a row runs, over all rounds
@@ -37,13 +37,13 @@ type Config struct {
 	Only     string // measure the rows of this name: read, create, trail or load; "" for all
 	Open     Opener
 	Raw      func(dir string) (Raw, error)
-	Progress func(string) // is called with what is measured next; may be nil
+	Progress func(string) // is called before each measurement with its name; may be nil
 }
 
 // Opener opens a record in a folder, to be served as with --auth off.
 type Opener func(ctx context.Context, dir string, o Options) (Record, error)
 
-// Options say how a record is opened.
+// Options describe how a record is opened.
 type Options struct {
 	URL   string // of the site, without /fhir
 	Audit bool   // write an audit trail

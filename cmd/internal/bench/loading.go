@@ -128,9 +128,9 @@ func (b *run) measureDisk(ctx context.Context, s *target, resources int) (*Disk,
 	if err := s.close(); err != nil {
 		return nil, fmt.Errorf("close: %w", err)
 	}
-	again, err := b.cfg.Open(ctx, s.dir, Options{URL: "http://" + s.address})
+	reopened, err := b.cfg.Open(ctx, s.dir, Options{URL: "http://" + s.address})
 	if err == nil {
-		err = again.Close()
+		err = reopened.Close()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open again: %w", err)

@@ -144,12 +144,12 @@ func (b *run) openBare(m *target, paths []string) (*target, error) {
 	}
 	answers := map[string]kept{}
 	for _, p := range paths {
-		ask, err := http.NewRequest(http.MethodGet, "http://"+m.address+"/fhir/"+p, nil)
+		req, err := http.NewRequest(http.MethodGet, "http://"+m.address+"/fhir/"+p, nil)
 		if err != nil {
 			return nil, err
 		}
-		ask.Header.Set("Accept-Encoding", "identity") // as the measured client does
-		resp, err := http.DefaultClient.Do(ask)
+		req.Header.Set("Accept-Encoding", "identity") // as the measured client does
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			return nil, fmt.Errorf("record the answers of the bare handler: %w", err)
 		}
@@ -181,7 +181,7 @@ func (b *run) openBare(m *target, paths []string) (*target, error) {
 				h.Set(name, value)
 			}
 			w.WriteHeader(http.StatusOK)
-			w.Write(k.body) // an error means that the client has gone
+			w.Write(k.body) // an error means that the client closed the connection
 		}), nil
 	})
 }

@@ -99,7 +99,7 @@ func (e *Everything) param(s *search.Service, param search.Param) error {
 	return nil
 }
 
-// includes reports whether the request includes a type and the caller may search it (SMART-295).
+// includes reports whether the request includes a type and the requester may search it (SMART-295).
 func (e *Everything) includes(v *consent.View, typ string) bool {
 	_, named := slices.BinarySearch(e.Types, typ)
 	return (named || e.Types == nil) && v.Grant().May(typ, "s")

@@ -130,7 +130,7 @@ func (r *references) target(ref store.Ref) (*store.Doc, error) {
 	return &d, nil
 }
 
-// inCompartment reports whether a document belongs to the rows of all pages, dates aside.
+// inCompartment reports whether a document belongs to the rows of all pages if dates are ignored.
 func (w *walk) inCompartment(sec *section, d store.Doc) bool {
 	return store.Match(sec.member, d.Keys) || sec.candidates && hasAssociatedEncounter(w.view.Index().Base(), d.Body, w.Owner)
 }

@@ -28,14 +28,14 @@ type walk struct {
 type section struct {
 	typ   string
 	where store.Pred
-	// candidates says that where is too wide: a document outside the compartment is only a row if it has
+	// candidates is set if where is too wide: a document outside the compartment is only a row if it has
 	// the extension.
 	candidates bool
 	member     store.Pred // members of the compartment
 }
 
-// prepare selects the types: those that the store holds, of which there are members of the compartment,
-// and that the request and the caller's scopes allow.
+// prepare selects the types that the store holds, that can be members of the compartment, and that the
+// request and the requester's scopes allow.
 func (w *walk) prepare(ctx context.Context) error {
 	if w.Owner.Type == "Encounter" {
 		if err := w.findSubject(ctx); err != nil {

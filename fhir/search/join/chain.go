@@ -216,8 +216,8 @@ func (c Chain) noteVersions(ctx context.Context, v *consent.View, rows []store.D
 }
 
 // Explain implements Node.
-func (c Chain) Explain() PlanNode {
-	return explainJoin(PlanNode{Kind: "chain", Type: c.Target, Permission: "s",
+func (c Chain) Explain() ExplainNode {
+	return explainJoin(ExplainNode{Kind: "chain", Type: c.Target, Permission: "s",
 		Detail: fmt.Sprintf("%s.%s refers to it, or to one that the row contains", c.Type, c.Param)}, c.Inner)
 }
 

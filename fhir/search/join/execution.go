@@ -26,7 +26,7 @@ type execution struct {
 	ended      bool        // there are no more rows
 }
 
-// progress is how far a scan has come and what it read for that.
+// progress is the position of a scan and the number of rows that it read.
 type progress struct {
 	partitions float64 // width of the partitions that were covered
 	docs       int     // documents read

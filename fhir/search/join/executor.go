@@ -36,7 +36,7 @@ func New(v *consent.View, lim Limits) *Executor {
 	return e
 }
 
-// Resolve returns the predicate of a type: where, and all nodes. driven says that an index can
+// Resolve returns the predicate of a type: where, and all nodes. driven reports that an index can
 // propose candidates for where.
 func (e *Executor) Resolve(ctx context.Context, typ string, where store.Pred, nodes []Node, driven bool) (store.Pred, error) {
 	out := store.And{where}
@@ -72,7 +72,7 @@ func (e *Executor) resolveLocal(ctx context.Context, n Node) (Node, error) {
 }
 
 // each calls f with the keys of every visible document of a type that satisfies a predicate.
-// affirms says that an index can propose candidates; else the type is walked.
+// affirms reports that an index can propose candidates; else the type is walked.
 func (e *Executor) each(ctx context.Context, typ string, pred store.Pred, affirms bool, f func(store.Doc) error) error {
 	q := store.Query{Type: typ, Where: pred, KeysOnly: true}
 	rows := e.scan(ctx, q)
@@ -97,8 +97,8 @@ func (e *Executor) scan(ctx context.Context, q store.Query) iter.Seq2[store.Doc,
 }
 
 // Walk yields the rows of a query by reading the visible documents of its type one by one,
-// at most max of them. So whether a search is refused as too costly depends on nothing that the caller
-// cannot see (LIM-004).
+// at most max of them. Hidden documents are not counted, so they do not decide whether a search is
+// refused as too costly (LIM-004).
 func Walk(ctx context.Context, v *consent.View, q store.Query, max int) iter.Seq2[store.Doc, error] {
 	where := q.Where
 	q.Where = store.And{}

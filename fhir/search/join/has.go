@@ -197,8 +197,8 @@ func (Has) noteVersions(context.Context, *consent.View, []store.Doc, map[string]
 }
 
 // Explain implements Node.
-func (h Has) Explain() PlanNode {
-	return explainJoin(PlanNode{Kind: "_has", Type: h.Type, Permission: "s",
+func (h Has) Explain() ExplainNode {
+	return explainJoin(ExplainNode{Kind: "_has", Type: h.Type, Permission: "s",
 		Detail: fmt.Sprintf("its %s refers to a %s", h.Param, h.Here)}, h.Inner)
 }
 

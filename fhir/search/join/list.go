@@ -47,6 +47,6 @@ func (l ListMembers) resolve(ctx context.Context, e *Executor, _ *candidates) (s
 }
 
 // Explain implements Node.
-func (ListMembers) Explain() PlanNode {
-	return PlanNode{Kind: "_list", Type: "List", Permission: "s", Detail: "read by id; each member is decided on its own"}
+func (ListMembers) Explain() ExplainNode {
+	return ExplainNode{Kind: "_list", Type: "List", Permission: "s", Detail: "read by id; each member is decided on its own"}
 }

@@ -108,13 +108,15 @@ func (n Not) noteVersions(ctx context.Context, v *consent.View, rows []store.Doc
 }
 
 // Explain implements Node.
-func (a All) Explain() PlanNode { return PlanNode{Kind: "all of", Children: explainAll(a)} }
+func (a All) Explain() ExplainNode { return ExplainNode{Kind: "all of", Children: explainAll(a)} }
 
 // Explain implements Node.
-func (a Any) Explain() PlanNode { return PlanNode{Kind: "one of", Children: explainAll(a)} }
+func (a Any) Explain() ExplainNode { return ExplainNode{Kind: "one of", Children: explainAll(a)} }
 
 // Explain implements Node.
-func (n Not) Explain() PlanNode { return PlanNode{Kind: "not", Children: explainAll([]Node{n.Node})} }
+func (n Not) Explain() ExplainNode {
+	return ExplainNode{Kind: "not", Children: explainAll([]Node{n.Node})}
+}
 
 func (All) streamDetail() string { return "" }
 func (Any) streamDetail() string { return "" }

@@ -14,7 +14,7 @@ import (
 //sumtype:decl
 type Node interface {
 	// resolve returns a predicate for the type that the node filters. The predicate is only
-	// valid for the candidates; nil stands for all documents of the type.
+	// valid for the candidates; nil means all documents of the type.
 	resolve(ctx context.Context, e *Executor, among *candidates) (store.Pred, error)
 
 	// Affirms reports whether the node demands that something is present, in a form from
@@ -43,7 +43,7 @@ type Node interface {
 	noteVersions(ctx context.Context, v *consent.View, rows []store.Doc, seen map[string]bool) error
 
 	// Explain describes the node. It reads nothing.
-	Explain() PlanNode
+	Explain() ExplainNode
 
 	// streamDetail describes the reverse scan of a Stream; empty if there is none.
 	streamDetail() string
@@ -106,7 +106,7 @@ func (l Leaf) implied(context.Context, *Stream, int) (store.Pred, error) {
 }
 
 // Explain implements Node.
-func (l Leaf) Explain() PlanNode { return PlanNode{Kind: "filter", Where: l.Pred} }
+func (l Leaf) Explain() ExplainNode { return ExplainNode{Kind: "filter", Where: l.Pred} }
 
 // idSet is a set of logical ids.
 type idSet map[string]bool

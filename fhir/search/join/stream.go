@@ -30,7 +30,7 @@ type Stream struct {
 	pageSize int  // rows that the page needs; 0 if unknown
 }
 
-// PageStream returns the Stream of a page of pageSize rows. drives says that an index can
+// PageStream returns the Stream of a page of pageSize rows. drives reports that an index can
 // propose candidates for where.
 func (e *Executor) PageStream(ctx context.Context, typ string, where store.Pred, nodes []Node, drives bool, pageSize int) (*Stream, error) {
 	s, err := e.newStream(ctx, typ, where, nodes, drives)
@@ -73,7 +73,7 @@ func (s *Stream) add(n Node) {
 func (s *Stream) Driven() bool { return s.drives || Drivable(s.joins) }
 
 // scan yields the documents after a position that satisfy all conditions without joins; nil
-// partitions stand for all.
+// partitions mean all.
 func (s *Stream) scan(ctx context.Context, after *store.RowID, partitions []store.Partition, more ...store.Pred) iter.Seq2[store.Doc, error] {
 	q := store.Query{Type: s.typ, Where: append(slices.Clone(s.where), more...), After: after, Partitions: partitions, KeysOnly: true}
 	if s.pageRows {

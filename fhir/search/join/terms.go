@@ -17,7 +17,7 @@ import (
 )
 
 // Coded matches a token parameter whose code is in (not-in) a value set, or is above or below a
-// code (SRCH-051, 052). Value sets and code systems of the record are those that the caller may
+// code (SRCH-051, 052). Value sets and code systems of the record are those that the requester may
 // see; a hidden one is unknown (VIS-003).
 type Coded struct {
 	local
@@ -75,7 +75,7 @@ func (c Coded) codes(ctx context.Context, e *Executor, value string) (term.Set, 
 		parts = []string{c.System, parts[0]}
 	}
 	if len(parts) != 2 || parts[1] == "" {
-		return term.Set{}, fhir.Fault(400, "value", "%s:%s is system|code, not %q.", c.Param, c.Modifier, value)
+		return term.Set{}, fhir.Fault(400, "value", "%s:%s must be system|code, not %q.", c.Param, c.Modifier, value)
 	}
 	hierarchy := e.terms.Below
 	if c.Modifier == "above" {
@@ -86,9 +86,9 @@ func (c Coded) codes(ctx context.Context, e *Executor, value string) (term.Set, 
 }
 
 // Explain implements Node.
-func (c Coded) Explain() PlanNode {
-	return PlanNode{Kind: "terms", Type: "ValueSet, CodeSystem", Permission: "rs",
-		Detail: fmt.Sprintf("%s:%s: the codes are read first, from the definitions of the caller's organisation, then those of the operator, then those of FHIR R4", c.Param, c.Modifier)}
+func (c Coded) Explain() ExplainNode {
+	return ExplainNode{Kind: "terms", Type: "ValueSet, CodeSystem", Permission: "rs",
+		Detail: fmt.Sprintf("%s:%s: the codes are read first, from the definitions of the requester's organisation, then those of the operator, then those of FHIR R4", c.Param, c.Modifier)}
 }
 
 // terminologyFault returns the client's error for an error of package term.
@@ -104,9 +104,9 @@ func terminologyFault(err error) error {
 }
 
 // findTerminology returns the body of a CodeSystem or ValueSet of the record by the address of the
-// resource or by its canonical URL. For a canonical URL the definition of the caller's own
-// organisation comes first, then the operator's: what another source stores under it changes
-// nobody else's answers. Of several the greatest version counts, then the least id.
+// resource or by its canonical URL. For a canonical URL the definition of the requester's own
+// organisation comes first, then the operator's. So a definition of another source does not change
+// the answer. Of several, the one with the greatest version is returned, then the one with the least id.
 func (e *Executor) findTerminology(ctx context.Context, typ, address string) ([]byte, bool, error) {
 	view := e.view.WithPermission("rs")
 	if ref, ok := fhir.ParseRef(view.Index().Base(), address); ok && ref.Type == typ && ref.Version == "" {
@@ -130,9 +130,9 @@ func (e *Executor) findTerminology(ctx context.Context, typ, address string) ([]
 	return nil, false, nil
 }
 
-// definingSources returns the predicates of the sources whose terminology counts for a caller, in
+// definingSources returns the predicates of the sources whose terminology applies to a requester, in
 // order: the own organisation, then the operator, whose resources have no source. Under
-// --auth off all sources count.
+// --auth off all sources apply.
 func definingSources(p consent.Principal) []store.Pred {
 	operator := store.Not{Pred: store.WithPrefix(index.SourcePrefix())}
 	switch {

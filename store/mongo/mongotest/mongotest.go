@@ -58,15 +58,15 @@ func Run(m *testing.M) int {
 	defer func() {
 		binary.once.Do(func() {})
 		if binary.server != nil {
-			tell(binary.server.Describe())
+			writeKind(binary.server.Describe())
 			binary.server.stop()
 		}
 	}()
 	return m.Run()
 }
 
-// tell writes the kind of the server to a file if the test script requests it.
-func tell(server string) {
+// writeKind writes the kind of the server to a file if the test script requests it.
+func writeKind(server string) {
 	name := os.Getenv("CARERECORD_TEST_SERVER_FILE")
 	if name == "" {
 		return
@@ -99,10 +99,10 @@ func Start(tb testing.TB) *Server {
 // StartOwn returns a server for one test, which may kill it. It stops at the end of the test.
 func StartOwn(tb testing.TB) *Server { return own(tb, false) }
 
-// StartApart returns the server of this test binary if that is MongoDB, and else a stand-in for
+// StartSeparate returns the server of this test binary if that is MongoDB, and else a stand-in for
 // this test, for tests that run in parallel with others: the stand-in blocks while it drops a
 // database, which takes it up to a minute.
-func StartApart(tb testing.TB) *Server {
+func StartSeparate(tb testing.TB) *Server {
 	tb.Helper()
 	if s := Start(tb); s.real {
 		return s

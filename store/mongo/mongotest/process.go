@@ -29,7 +29,7 @@ type process struct {
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
-	log  string        // path of what the server prints
+	log  string        // path of the server's output
 	// guard kills the server if the test binary ends without stopping it.
 	guard *exec.Cmd
 }
@@ -146,7 +146,7 @@ func (p *process) start() error {
 }
 
 // watch starts the guard: a shell that waits for its input to end, which it
-// does when this test binary is gone.
+// does when this test binary has ended.
 func (p *process) watch() error {
 	p.guard = exec.Command("sh", "-c", `cat >/dev/null; kill -9 "$0" 2>/dev/null; rm -rf "$1"`, strconv.Itoa(p.cmd.Process.Pid), p.dir)
 	// The pipe is closed by Wait in kill, or by the end of this process.

@@ -32,7 +32,7 @@ type Hooks struct {
 	Answer  func()                 // before a message from the server is sent to the driver
 }
 
-// Decision says how a message from the driver is handled. The zero Decision forwards it.
+// Decision selects how a message from the driver is handled. The zero Decision forwards it.
 type Decision struct {
 	Withhold bool    // the server does not get it
 	Break    bool    // the connection breaks: at once if the message is withheld, else in place of the answer

@@ -16,7 +16,7 @@ import (
 	"carerecord/store/pebble"
 )
 
-// Address says where a store is.
+// Address is the location of a store.
 type Address struct {
 	text   string // as --store names it
 	folder string // of a Pebble store, with the socket and by default keys and policy; "" for MongoDB
@@ -47,7 +47,7 @@ func (a Address) String() string {
 	return scheme + "://…" + a.text[at:]
 }
 
-// errLocked says that another process has a Pebble store open.
+// errLocked reports that another process has a Pebble store open.
 var errLocked = errors.New("another process holds this store")
 
 // open opens the engine. A Pebble store is created if it does not exist.

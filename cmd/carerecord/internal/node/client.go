@@ -11,7 +11,7 @@ import (
 	"os/user"
 )
 
-// operatorHeader is the header in which a command says who runs it.
+// operatorHeader is the header that contains the name of the user who runs a command.
 const operatorHeader = "Carerecord-Operator"
 
 // operatorName returns the name of the user who runs this process.

@@ -12,7 +12,7 @@ import (
 	"carerecord/store"
 )
 
-// Config says how a record is opened. Zero values of optional settings are the defaults.
+// Config describes how a record is opened. Zero values of optional settings are the defaults.
 type Config struct {
 	Address   Address
 	PublicURL string // of the site, without /fhir
@@ -37,7 +37,7 @@ type Config struct {
 	observers      observers // around requests, decisions and the engine
 }
 
-// Auth says how callers are authenticated. The zero value is AuthSMART.
+// Auth selects how requesters are authenticated. The zero value is AuthSMART.
 type Auth int
 
 const (

@@ -47,8 +47,8 @@ func (n *Node) answerExplain(w http.ResponseWriter, q *http.Request) {
 // and times the search only where every operator may know the counts: under --auth off, and in a
 // demonstration.
 func (n *Node) explain(ctx context.Context, operator, query string) (string, error) {
-	everybody := consent.Principal{Kind: consent.System}
-	typ, request, err := n.planSearch(ctx, everybody, query)
+	system := consent.Principal{Kind: consent.System}
+	typ, request, err := n.planSearch(ctx, system, query)
 	if n.auditWriter != nil {
 		explained := n.auditWriter.Explained(time.Now(), operator, query)
 		if err != nil {
@@ -71,7 +71,7 @@ func (n *Node) explain(ctx context.Context, operator, query string) (string, err
 		return x.out.String(), x.err
 	}
 	began := time.Now()
-	err = n.guard.Read(ctx, everybody, consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch}, func(v *consent.View) error {
+	err = n.guard.Read(ctx, system, consent.Request{Interaction: consent.Search, Type: typ, Permission: consent.PermitSearch}, func(v *consent.View) error {
 		page, err := request.Query.Run(ctx, v, search.Cursor{}, n.search.Limits)
 		if err == nil {
 			fmt.Fprintf(&x.out, "first page: %d matches, %d included, in %s, unguarded\n", len(page.Matches), len(page.Included), time.Since(began).Round(time.Microsecond))
@@ -91,7 +91,7 @@ func (n *Node) planSearch(ctx context.Context, p consent.Principal, text string)
 	if typ == "" || strings.Contains(typ, "/") {
 		return typ, request, errors.New("only a search of one type can be explained: Type?parameter=value&…")
 	}
-	request, err = n.search.Plan(ctx, p, search.SearchTarget{Path: typ, Types: []string{typ}}, params, true)
+	request, err = n.search.ParsePage(ctx, p, search.SearchTarget{Path: typ, Types: []string{typ}}, params, true)
 	return typ, request, err
 }
 
@@ -109,7 +109,7 @@ func (x *explanation) line(depth int, format string, args ...any) {
 }
 
 // searchNode writes a node of the search plan, with the engine's plan for its query.
-func (x *explanation) searchNode(ctx context.Context, n join.PlanNode, depth int) {
+func (x *explanation) searchNode(ctx context.Context, n join.ExplainNode, depth int) {
 	words := []string{n.Kind}
 	if n.Type != "" {
 		words = append(words, n.Type, "(needs "+strings.Join(strings.Split(n.Permission, ""), " or ")+", guarded)")

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// healthRoutes are /healthz, which says that the process runs, and /readyz, which says whether
+// healthRoutes are /healthz, which reports that the process runs, and /readyz, which reports whether
 // it can answer and, if not, which dependency fails.
 func (n *Node) healthRoutes() routes {
 	return routes{

@@ -24,13 +24,13 @@ const leaseLife = 15 * time.Second
 // process stops answering. The last third of the life is for requests that were accepted before.
 const renewals = 3
 
-// errLeaseLost says that another process may write to the record from now on.
+// errLeaseLost reports that another process may write to the record from now on.
 var errLeaseLost = errors.New("the lease of the record is lost: another process may hold it, so this one ends")
 
-// errLeaseTaken says that another process holds the record.
+// errLeaseTaken reports that another process holds the record.
 var errLeaseTaken = errors.New("another process writes to this record")
 
-// errLeaseLate says that another process may hold the record.
+// errLeaseLate reports that another process may hold the record.
 var errLeaseLate = errors.New("the lease was not renewed in time")
 
 // lease is the right of this process to write to a store. A Pebble store is protected by the

@@ -16,7 +16,7 @@ type operation struct {
 	audit   auditing
 }
 
-// auditing says when an operation is recorded.
+// auditing selects when an operation is recorded.
 type auditing int
 
 const (

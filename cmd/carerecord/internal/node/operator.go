@@ -42,7 +42,7 @@ func (n *Node) operatorHandler() http.Handler {
 	})
 }
 
-// authorizeOperator refuses callers who do not operate the record, and all callers while a
+// authorizeOperator refuses requesters who do not operate the record, and all requesters while a
 // restored store waits for confirmation. It returns the Principal of the token, if that is valid.
 // Errors are, or wrap, a *fhir.Error.
 func (n *Node) authorizeOperator(q *http.Request) (consent.Principal, error) {

@@ -17,7 +17,7 @@ import (
 // another rate is given.
 const backgroundRate = 2000
 
-// errReindexing says that a walk is running in this process.
+// errReindexing reports that a walk is running in this process.
 var errReindexing = errors.New("a reindex is running")
 
 // Reindex rekeys every document, at most rate a second; 0 is the default, and a negative rate is
@@ -59,9 +59,9 @@ func withIndex(ctx context.Context, cfg Config, method, path string, run func(*N
 	}
 	defer n.Close()
 	err = run(n)
-	st, unread := n.indexStatus(ctx)
-	if unread != nil {
-		return nil, cmp.Or(err, unread)
+	st, statusErr := n.indexStatus(ctx)
+	if statusErr != nil {
+		return nil, cmp.Or(err, statusErr)
 	}
 	return &st, err
 }

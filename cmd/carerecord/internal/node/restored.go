@@ -22,7 +22,7 @@ const (
 	restoreConfirmed   = "confirmed"
 )
 
-// restoreMark says that a backup was restored into this store, and how far that is.
+// restoreMark records that a backup was restored into this store, and the progress of that.
 type restoreMark struct {
 	State string    `json:"state"`
 	Taken time.Time `json:"taken"` // when the backup was taken
@@ -69,7 +69,7 @@ func (h *heldStore) readRestoreMark(ctx context.Context) error {
 	return nil
 }
 
-// errUnconfirmed says that directives of patients may be missing in a restored store.
+// errUnconfirmed reports that directives of patients may be missing in a restored store.
 var errUnconfirmed = errors.New("the store was restored from a backup and directives of patients may be missing: it answers after carerecord restore --confirm-from INSTANT")
 
 // confirmed returns errUnconfirmed for a restored store that no operator has confirmed.

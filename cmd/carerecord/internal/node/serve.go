@@ -94,7 +94,7 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, indexRate int) 
 	return errors.Join(fault, server.Shutdown(drain))
 }
 
-// warn logs what an operator must know about the security of this server.
+// warn logs the security settings that an operator must know about.
 func (n *Node) warn() {
 	if err := n.confirmed(); err != nil {
 		n.log.Warn(err.Error())

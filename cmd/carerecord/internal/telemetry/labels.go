@@ -44,16 +44,16 @@ func cause(err error) string {
 // Chain returns the composition of several middlewares, the first outermost.
 func Chain(all ...rest.Middleware) rest.Middleware {
 	return func(ctx context.Context, x *rest.Exchange, next func(context.Context)) {
-		around(ctx, x, all, next)
+		callChain(ctx, x, all, next)
 	}
 }
 
-func around(ctx context.Context, x *rest.Exchange, all []rest.Middleware, next func(context.Context)) {
+func callChain(ctx context.Context, x *rest.Exchange, all []rest.Middleware, next func(context.Context)) {
 	if len(all) == 0 {
 		next(ctx)
 		return
 	}
-	all[0](ctx, x, func(ctx context.Context) { around(ctx, x, all[1:], next) })
+	all[0](ctx, x, func(ctx context.Context) { callChain(ctx, x, all[1:], next) })
 }
 
 // LogRequests logs one line per request, with the id of its trace if that is sampled.

@@ -35,7 +35,7 @@ func (e *measuredEngine) observe(call string, spent time.Duration, err error) {
 func (e *measuredEngine) Read(ctx context.Context, f func(store.Snapshot) error) error {
 	began := e.m.now()
 	var outside time.Duration // spent by f outside of the engine
-	var failed error          // what f returned
+	var failed error          // the error that f returned
 	err := e.Engine.Read(ctx, func(snap store.Snapshot) error {
 		timed := &timedSnap{Snapshot: snap, now: e.m.now}
 		from := e.m.now()

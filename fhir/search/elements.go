@@ -10,16 +10,16 @@ import (
 	"carerecord/fhir/r4"
 )
 
-// Projection selects the elements of a resource that are sent (SRCH-220 to 224). The zero Projection
+// ElementSelection selects the elements of a resource that are sent (SRCH-220 to 224). The zero ElementSelection
 // sends all.
-type Projection struct {
+type ElementSelection struct {
 	Elements []string // root elements, nil for all
 	Summary  string   // true, text, data, or empty
 }
 
-// Cut removes the elements that the projection leaves out, and tags a body that lost something as
+// Cut removes the elements that are not selected, and tags a body from which it removed any as
 // SUBSETTED.
-func (s Projection) Cut(body []byte) []byte {
+func (s ElementSelection) Cut(body []byte) []byte {
 	switch {
 	case s.Elements != nil:
 		return edit.Subset(body, func(e *r4.Element, root bool) bool {
@@ -35,15 +35,15 @@ func (s Projection) Cut(body []byte) []byte {
 	return body
 }
 
-// included returns the projection of included resources: _elements does not apply to them (SRCH-223).
-func (s Projection) included() Projection { return Projection{Summary: s.Summary} }
+// included returns the selection for included resources: _elements does not apply to them (SRCH-223).
+func (s ElementSelection) included() ElementSelection { return ElementSelection{Summary: s.Summary} }
 
-// isMandatory reports whether every projection keeps an element.
+// isMandatory reports whether every selection keeps an element.
 func isMandatory(e *r4.Element) bool { return e.Min > 0 || e.Name == "id" || e.Name == "meta" }
 
 // ReadParam reads the value of _elements or _summary. known reports whether a name is an element;
 // names that are not are returned. Errors are *fhir.Error.
-func (s *Projection) ReadParam(param Param, known func(string) bool) (unknown []string, err error) {
+func (s *ElementSelection) ReadParam(param Param, known func(string) bool) (unknown []string, err error) {
 	if param.Name == "_elements" {
 		s.Elements = []string{}
 		for _, name := range strings.Split(param.Value, ",") {
@@ -67,8 +67,8 @@ func (s *Projection) ReadParam(param Param, known func(string) bool) (unknown []
 	return nil, nil
 }
 
-// Coherent refuses projections that contradict themselves (SRCH-222).
-func (s Projection) Coherent() error {
+// Coherent refuses selections that contradict themselves (SRCH-222).
+func (s ElementSelection) Coherent() error {
 	if s.Elements != nil && s.Summary != "" {
 		return fhir.Fault(400, "invalid", "_elements and _summary=%s cannot be combined.", s.Summary)
 	}
@@ -81,9 +81,9 @@ func ElementOf(typ, name string) bool {
 	return t != nil && t.Element(name) != nil
 }
 
-// projection reads _elements and _summary.
-func (p *planner) projection(param Param) error {
-	unknown, err := p.query.Projection.ReadParam(param, func(name string) bool {
+// elementSelection reads _elements and _summary.
+func (p *planner) elementSelection(param Param) error {
+	unknown, err := p.query.Selection.ReadParam(param, func(name string) bool {
 		return slices.ContainsFunc(p.query.Types, func(part TypeQuery) bool { return ElementOf(part.Type, name) })
 	})
 	if err != nil {
@@ -96,11 +96,11 @@ func (p *planner) projection(param Param) error {
 	}
 	switch {
 	case param.Name == "_elements":
-		if len(p.query.Projection.Elements) == 0 {
-			p.query.Projection.Elements = nil
+		if len(p.query.Selection.Elements) == 0 {
+			p.query.Selection.Elements = nil
 			return nil
 		}
-		param.Value = strings.Join(p.query.Projection.Elements, ",")
+		param.Value = strings.Join(p.query.Selection.Elements, ",")
 	case param.Value == "count":
 		p.query.CountOnly = true
 	}
@@ -108,13 +108,13 @@ func (p *planner) projection(param Param) error {
 	return nil
 }
 
-// coherent refuses projections that contradict other parameters (SRCH-222).
-func (p *planner) coherent() error {
-	if p.query.Projection.Summary == "text" && len(p.query.Includes) > 0 {
+// coherentSelection refuses selections that contradict other parameters (SRCH-222).
+func (p *planner) coherentSelection() error {
+	if p.query.Selection.Summary == "text" && len(p.query.Includes) > 0 {
 		return fhir.Fault(400, "invalid", "_summary=text and _include cannot be combined.")
 	}
-	if p.query.Projection.Elements != nil && p.query.CountOnly {
+	if p.query.Selection.Elements != nil && p.query.CountOnly {
 		return nil
 	}
-	return p.query.Projection.Coherent()
+	return p.query.Selection.Coherent()
 }
