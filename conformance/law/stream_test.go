@@ -44,7 +44,7 @@ func TestStreamsEqualSets(t *testing.T) {
 		onPebble(t, func(p store.Store) {
 			g := newGenerator(seed)
 			for _, s := range []store.Store{storetest.NewReference(nil), p} {
-				side := serve(t, s)
+				side := serve(t, s, g.region)
 				populate(t, newGenerator(seed), side)
 				for _, typ := range slices.Sorted(maps.Keys(streamedQueries)) {
 					for _, q := range streamedQueries[typ] {

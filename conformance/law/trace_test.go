@@ -18,6 +18,7 @@ import (
 func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Store) {
 	t.Helper()
 	g := newGenerator(seed)
+	m.region = g.region
 	all := m.open(t, stores...)
 	defer closeServers(all...)
 	populate(t, g, all...)
@@ -30,7 +31,7 @@ func traceWorld(t testing.TB, seed uint64, m mode, c *tally, stores ...store.Sto
 			decision.Permissions = map[string]string{"Consent": pick(g, "", "", "rs")}
 		}
 	}
-	e := evaluate(docs, asRequester(p), decision)
+	e := evaluate(docs, m.region, asRequester(p), decision)
 	if e.hasOrphanRows() {
 		return
 	}
@@ -108,7 +109,7 @@ func (e *evaluator) hasOrphanRows() bool {
 	}
 	for _, v := range e.newest {
 		owners, _ := e.owners(v)
-		if v.Ref.Type != "Patient" && e.isVisible(v) && slices.ContainsFunc(owners, func(p string) bool { return e.hiddenByRules(e.newest["Patient/"+p]) }) {
+		if v.Ref.Type != "Patient" && e.isVisible(v) && slices.ContainsFunc(owners, func(p string) bool { return slices.ContainsFunc(e.patientsOf(p), e.hiddenByRules) }) {
 			return true
 		}
 	}
@@ -119,7 +120,7 @@ func (e *evaluator) hasOrphanRows() bool {
 		return false
 	}
 	for _, v := range e.newest {
-		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.recordHidden(v.Ref.ID) && !e.isVisible(v) {
+		if v.Ref.Type == "Patient" && !v.Deleted() && v.ordinary() && !e.mentionHidden(v.Ref.ID) && !e.isVisible(v) {
 			return true
 		}
 	}

@@ -56,7 +56,7 @@ func visiblePart(t testing.TB, e *evaluator) *side {
 	}
 	r := storetest.NewReference(nil)
 	r.Seed(docs)
-	return serve(t, r)
+	return serve(t, r, e.region)
 }
 
 // partitionOwner returns the owner that determines the partition: the first by id, else the first by NHS number,
